@@ -1,0 +1,325 @@
+"""The `harness` command. Heavy libraries are imported inside the commands that need them, so that --help is instant."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness import __version__
+from harness.errors import INCOMPLETE, HarnessError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.scaling import SeriesFit
+    from harness.spec import Manifest
+
+EXAMPLE = "experiments/quickstart.yaml"
+
+
+class _Group(click.Group):
+    """Prints a HarnessError as its sentence and exits with its code."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except HarnessError as error:
+            for line in str(error).splitlines():
+                click.echo(f"error: {line}" if not line.startswith(" ") else line, err=True)
+            sys.exit(error.exit_code)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="harness")
+def main() -> None:
+    """The referee between KANs and MLPs: matched grids, scaling fits, honest intervals.
+
+    \b
+    An experiment file becomes runs, runs become records, records become fits and figures:
+        harness run experiments/quickstart.yaml
+
+    Exit codes: 0 ok, 2 wrong input, 3 incomplete or damaged results.
+    """
+
+
+def _file_argument(command: Callable) -> Callable:
+    return click.argument("file", type=click.Path(path_type=Path), metavar="FILE")(command)
+
+
+def _results_option(command: Callable) -> Callable:
+    text = "Folder that holds runs/ and a folder per experiment."
+    option = click.option(
+        "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help=text
+    )
+    return option(command)
+
+
+def _json_option(command: Callable) -> Callable:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, nothing else.")(command)
+
+
+def _replan_option(command: Callable) -> Callable:
+    text = "Freeze the file as it is now, keeping the earlier plan beside it. Records are kept in any case."
+    return click.option("--replan", is_flag=True, help=text)(command)
+
+
+# -------------------------------------------------------------------------------------------------------- definitions
+@main.command(epilog=f"Example: harness validate {EXAMPLE}")
+@_file_argument
+@_json_option
+def validate(file: Path, as_json: bool) -> None:
+    """Check an experiment file and say what it would run."""
+    manifest = _make_plan(file)
+    runs, infeasible = len(manifest.run_ids()), sum(bool(cell.infeasible) for cell in manifest.cells)
+    summary = {"file": str(file), "cells": len(manifest.cells), "infeasible": infeasible, "runs": runs}
+    if as_json:
+        click.echo(json.dumps(summary))
+    else:
+        click.echo(f"{file}: valid; {len(manifest.cells)} cells ({infeasible} infeasible), {runs} runs")
+
+
+@main.command(epilog="Example: harness schema > experiment.schema.json")
+def schema() -> None:
+    """Print the JSON Schema of experiment files, for completion in an editor."""
+    from harness.spec import experiment_schema
+
+    click.echo(json.dumps(experiment_schema(), indent=1))
+
+
+@main.command(epilog=f"Example: harness plan {EXAMPLE}")
+@_file_argument
+@_results_option
+@_replan_option
+@_json_option
+def plan(file: Path, results: Path, replan: bool, as_json: bool) -> None:
+    """Expand, match and freeze: show each cell's asked and achieved budget, and what the runs cost."""
+    from harness.spec import freeze
+
+    manifest = freeze(_make_plan(file), results / file.stem, replan)
+    if as_json:
+        click.echo(manifest.model_dump_json())
+        return
+    from harness.show import console, plan_table
+
+    console.print(plan_table(manifest))
+    for cell in manifest.cells:
+        if cell.infeasible:
+            console.print(f"infeasible: {cell.task} {cell.series}: {cell.infeasible}", markup=False, soft_wrap=True)
+    console.print(_cost_sentence(manifest), soft_wrap=True)
+    console.print(f"frozen in {results / file.stem / 'manifest.json'}", soft_wrap=True)
+
+
+# --------------------------------------------------------------------------------------------------------------- runs
+@main.command(epilog=f"Example: harness run {EXAMPLE} --workers 2")
+@_file_argument
+@_results_option
+@_replan_option
+@click.option("--workers", type=click.IntRange(min=1), help="Worker processes.  [default: one a core]")
+def run(file: Path, results: Path, replan: bool, workers: int | None) -> None:
+    """Do everything: plan, train what is missing, fit, draw, report.
+
+    Ctrl-C at any moment is safe: finished packs have their records, and the same command goes on from there.
+    """
+    from harness.show import console
+    from harness.spec import freeze
+
+    folder = results / file.stem
+    manifest = freeze(_make_plan(file), folder, replan)
+    console.print(_cost_sentence(manifest), soft_wrap=True)
+    _train_missing(manifest, _records(results), workers)
+    table, fits = _write_analysis(manifest, results, folder)
+    _draw(manifest, table, fits, folder)
+    _write_report(manifest, table, fits, folder)
+    _print_fits(fits)
+    console.print(f"report: {folder / 'report.html'}", soft_wrap=True)
+
+
+@main.command(epilog=f"Example: harness status {EXAMPLE}")
+@_file_argument
+@_results_option
+@_json_option
+def status(file: Path, results: Path, as_json: bool) -> None:
+    """Say how many of the planned runs have records; exit 3 while some are missing."""
+    from harness.record import missing, read_record, record_path
+
+    manifest = _frozen(file, results)
+    records = _records(results)
+    absent = missing(manifest, records)
+    statuses = [read_record(record_path(records, i)).status for i in manifest.run_ids() if i not in set(absent)]
+    counts = {
+        "planned": len(manifest.run_ids()),
+        "done": statuses.count("done"),
+        "diverged": statuses.count("diverged"),
+    }
+    counts["missing"] = len(absent)
+    if as_json:
+        click.echo(json.dumps({"name": manifest.name, **counts, "missing_ids": absent}))
+    else:
+        told = ", ".join(f"{number} {name}" for name, number in counts.items())
+        click.echo(f"{manifest.name}: {told}" + ("; `harness run` does the missing ones" if absent else ""))
+    if absent:
+        sys.exit(INCOMPLETE)
+
+
+# ----------------------------------------------------------------------------------------------------------- analysis
+@main.command("fit", epilog=f"Example: harness fit {EXAMPLE} --json")
+@_file_argument
+@_results_option
+@_json_option
+def fit_command(file: Path, results: Path, as_json: bool) -> None:
+    """Fit scaling laws to the records; writes runs.csv, runs.parquet and fits.json."""
+    manifest = _frozen(file, results)
+    _, fits = _write_analysis(manifest, results, _folder(file, results))
+    if as_json:
+        from harness.scaling import to_json
+
+        click.echo(json.dumps(to_json(fits)))
+    else:
+        _print_fits(fits)
+
+
+@main.command(epilog=f"Example: harness plot {EXAMPLE}")
+@_file_argument
+@_results_option
+def plot(file: Path, results: Path) -> None:
+    """Draw test RMSE against parameters and training FLOPs, with fitted laws, as PNG and PDF."""
+    manifest, folder = _frozen(file, results), _folder(file, results)
+    for path in _draw(manifest, *_write_analysis(manifest, results, folder), folder):
+        click.echo(path)
+
+
+@main.command(epilog=f"Example: harness report {EXAMPLE}")
+@_file_argument
+@_results_option
+def report(file: Path, results: Path) -> None:
+    """Write report.html: question, plan, figures, fits and provenance in one self-contained page."""
+    manifest, folder = _frozen(file, results), _folder(file, results)
+    table, fits = _write_analysis(manifest, results, folder)
+    _draw(manifest, table, fits, folder)
+    click.echo(_write_report(manifest, table, fits, folder))
+
+
+# -------------------------------------------------------------------------------------------------------------- steps
+def _make_plan(file: Path) -> Manifest:
+    from harness.plan import make_plan
+    from harness.spec import read_experiment
+
+    return make_plan(read_experiment(file), file.stem)
+
+
+def _folder(file: Path, results: Path) -> Path:
+    return results / file.stem
+
+
+def _records(results: Path) -> Path:
+    return results / "runs"
+
+
+def _frozen(file: Path, results: Path) -> Manifest:
+    from harness.spec import read_manifest
+
+    return read_manifest(_folder(file, results))
+
+
+def _cost_sentence(manifest: Manifest) -> str:
+    from harness.count import training_flops
+    from harness.plan import planned_work
+
+    work = [part for run in _planned_runs(manifest).values() for part in planned_work(run)]
+    evaluations = sum(part.evaluations for part in work)
+    flops = training_flops(work)["flops_train.shared_dense"]
+    return (
+        f"{manifest.name}: {len(manifest.run_ids())} runs in {len(manifest.packs)} packs, "
+        f"{evaluations:,} evaluations, {flops:.2e} training FLOPs (shared_dense); seconds: uncalibrated"
+    )
+
+
+def _planned_runs(manifest: Manifest) -> dict[str, Any]:
+    return {planned.run_id: planned.run for planned in manifest.runs}
+
+
+def _train_missing(manifest: Manifest, records: Path, workers: int | None) -> None:
+    from harness.dispatch.here import available_cores, train_here
+    from harness.record import missing, read_record, record_path
+    from harness.show import console, pack_progress
+    from harness.spec import stages
+    from harness.tasks import draw
+
+    specs = _planned_runs(manifest)
+    absent = set(missing(manifest, records))
+    for identity in specs.keys() - absent:
+        read_record(record_path(records, identity))  # a damaged record is named now, not after an hour of training
+    packs = [tuple(specs[i] for i in pack if i in absent) for pack in manifest.packs]
+    packs = [pack for pack in packs if pack]
+    if not packs:
+        console.print(f"all {len(specs)} runs have records")
+        return
+    _check_writable(records)
+    for task, seed in {(run.task, run.seed) for pack in packs for run in pack}:
+        draw(task, seed)  # a target that is not finite is named before anything trains
+    ticks = sum(stage.evaluations for pack in packs for stage in stages(pack[0].network, pack[0].recipe))
+    crashed = []
+    try:
+        with pack_progress(len(packs), ticks) as progress:
+            for done in train_here(packs, records, workers or available_cores(), progress.evaluated):
+                if done.traceback:
+                    crashed.append(done)
+                shape = "-".join(map(str, done.runs[0].network.shape))
+                what = f"{done.runs[0].task.target} {done.runs[0].network.family} {shape}"
+                progress.pack_done(what, done.statuses or ["crashed"] * len(done.runs), done.seconds)
+    except KeyboardInterrupt:
+        left = len(missing(manifest, records))
+        text = f"stopped: {len(specs) - left} of {len(specs)} runs have records; run the same command again to go on"
+        raise HarnessError(text, INCOMPLETE) from None
+    if crashed:
+        log = records.parent / manifest.name / "crashes.log"
+        log.write_text("\n".join(done.traceback or "" for done in crashed), encoding="utf-8")
+        last = (crashed[0].traceback or "").strip().splitlines()[-1]
+        raise HarnessError(f"{len(crashed)} packs crashed (first: {last}); tracebacks in {log}", INCOMPLETE)
+
+
+def _check_writable(folder: Path) -> None:
+    probe = folder / ".writable"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise HarnessError(f"{folder}: {error.strerror}; choose another --results folder") from None
+
+
+def _write_analysis(manifest: Manifest, results: Path, folder: Path) -> tuple[pd.DataFrame, list[SeriesFit]]:
+    from harness.record import load, write_table
+    from harness.scaling import fit_table, to_json
+
+    table = load(manifest, _records(results))
+    fits = fit_table(table)
+    _check_writable(folder)
+    write_table(table, folder)
+    text = json.dumps({"experiment_hash": manifest.experiment_hash, "fits": to_json(fits)}, indent=1)
+    (folder / "fits.json").write_text(text + "\n", encoding="utf-8")
+    return table, fits
+
+
+def _draw(manifest: Manifest, table: pd.DataFrame, fits: list[SeriesFit], folder: Path) -> list[Path]:
+    from harness.plot import draw_scaling
+
+    return draw_scaling(manifest, table, fits, folder)
+
+
+def _write_report(manifest: Manifest, table: pd.DataFrame, fits: list[SeriesFit], folder: Path) -> Path:
+    from harness.report import write_report
+
+    return write_report(manifest, table, fits, folder)
+
+
+def _print_fits(fits: list[SeriesFit]) -> None:
+    from harness.scaling import HEADLINE_AXES
+    from harness.show import console, fits_table
+
+    console.print(fits_table(fits, HEADLINE_AXES))

@@ -1,0 +1,123 @@
+"""Packs on this machine: one worker process a core, one thread a worker.
+
+A worker publishes the records of a pack when the pack ends. Stopping loses at most the packs in progress.
+"""
+
+import multiprocessing
+import os
+import queue
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.errors import HarnessError
+from harness.spec import RunSpec
+
+# Seconds between two looks at what the workers say.
+POLL_SECONDS = 0.2
+
+
+class PackDone(NamedTuple):
+    """A pack that ended: its runs' statuses, its wall clock, or the traceback of the bug that ended it."""
+
+    runs: tuple[RunSpec, ...]
+    statuses: tuple[str, ...]
+    seconds: float
+    traceback: str | None
+
+
+class Stopped(Exception):
+    """The pack was told to stop; nothing of it is published."""
+
+
+def available_cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def train_here(
+    packs: Sequence[tuple[RunSpec, ...]], records: Path, workers: int, progress: Callable[[int], None]
+) -> Iterator[PackDone]:
+    """Train `packs`, yielding each as it ends; `progress` hears evaluations (of packs, summed) as they are made.
+
+    A pack that crashes is yielded with its traceback and the others go on. A HarnessError ends all.
+    """
+    with _pool(min(workers, len(packs))) as (executor, heard):
+        waiting: dict[Future, tuple[RunSpec, ...]] = {
+            executor.submit(_train, runs, str(records)): runs for runs in packs
+        }
+        while waiting:
+            ended, _ = wait(waiting, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            progress(_drain(heard))
+            for future in ended:
+                runs = waiting.pop(future)
+                yield _outcome(future, runs)
+
+
+def _outcome(future: Future, runs: tuple[RunSpec, ...]) -> PackDone:
+    try:
+        statuses, seconds = future.result()
+        return PackDone(runs, statuses, seconds, None)
+    except HarnessError:
+        raise
+    except BrokenProcessPool:
+        raise HarnessError(
+            "a worker process died (out of memory?); the records so far are kept: run again, with fewer --workers",
+            exit_code=3,
+        ) from None
+    except Exception as error:  # a bug in a pack: no record, the other packs go on
+        return PackDone(runs, (), 0.0, "".join(traceback.format_exception(error)))
+
+
+# ------------------------------------------------------------------------------------------------------------ workers
+@contextmanager
+def _pool(workers: int) -> Iterator[tuple[ProcessPoolExecutor, Any]]:
+    context = multiprocessing.get_context("spawn")
+    heard, stop = context.Queue(), context.Event()
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker, initargs=(heard, stop))
+    try:
+        yield executor, heard
+    finally:
+        stop.set()
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin_worker(heard: Any, stop: Any) -> None:
+    import signal
+
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent decides
+    torch.set_num_threads(1)
+
+    def progress(evaluations: int) -> None:
+        heard.put(evaluations)
+        if stop.is_set():
+            raise Stopped
+
+    global _progress
+    _progress = progress
+
+
+def _train(runs: tuple[RunSpec, ...], records: str) -> tuple[tuple[str, ...], float]:
+    from harness.train import train_pack
+
+    done = train_pack(runs, Path(records), _progress)
+    return tuple(record.status for record in done), done[0].provenance.pack_seconds
+
+
+def _progress(evaluations: int) -> None:
+    raise RuntimeError("worker not begun")
+
+
+def _drain(heard: Any) -> int:
+    total = 0
+    while True:
+        try:
+            total += heard.get_nowait()
+        except queue.Empty:
+            return total

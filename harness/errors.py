@@ -1,0 +1,27 @@
+"""The one error users see: a sentence that names the culprit and the next move, never a traceback."""
+
+import difflib
+from collections.abc import Iterable
+
+USAGE = 2
+INCOMPLETE = 3
+
+
+class HarnessError(Exception):
+    """A mistake the user can mend, or a state that must not be read over.
+
+    `exit_code` is what the command line returns: USAGE (2) for wrong input, INCOMPLETE (3) when results are
+    missing or damaged.
+    """
+
+    def __init__(self, message: str, exit_code: int = USAGE):
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def did_you_mean(word: str, allowed: Iterable[str]) -> str:
+    """What to say after a wrong `word`: the nearest allowed spelling if one is near, and all that is allowed."""
+    allowed = list(dict.fromkeys(allowed))
+    near = difflib.get_close_matches(word, allowed, n=1, cutoff=0.6)
+    listed = f"allowed: {', '.join(allowed)}" if allowed else "nothing is allowed here"
+    return f"did you mean {near[0]!r}? ({listed})" if near else listed

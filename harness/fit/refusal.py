@@ -1,0 +1,144 @@
+"""When a fit is refused, and what to know about one that is not."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import norm
+from scipy.stats import t as t_distribution
+
+from harness.fit.laws import Law
+from harness.fit.points import Points
+from harness.fit.result import Caution, Interval, Refusal
+from harness.fit.solve import Solution
+
+SPARE_SIZES = 2  # sizes beyond the number of parameters
+MIN_DECADES = 0.5
+LOCAL_DECADES = 1.0
+RANGE_SLACK = 1e-9  # rounding of a range that is exactly at a limit
+SIGMAS = 3.0
+SINGLE_SEED_RISE = 2.0
+FLOOR_SHARE = 0.9
+
+
+def data_refusals(points: Points, law: Law) -> tuple[Refusal, ...]:
+    """What the points alone forbid: too few sizes, too short a range, losses that rise with size."""
+    checks = (_too_few(points, law), _range(points), _nonmonotone(points))
+    return tuple(refusal for refusal in checks if refusal)
+
+
+def _too_few(points: Points, law: Law) -> Refusal | None:
+    need, have = law.parameters + SPARE_SIZES, points.sizes.size
+    if have >= need:
+        return None
+    return Refusal(
+        "TOO_FEW",
+        f"{have} distinct sizes for {law.parameters} parameters; at least {need} are needed. Add {need - have} sizes "
+        "(more seeds at the same sizes do not count).",
+    )
+
+
+def _range(points: Points) -> Refusal | None:
+    if points.decades >= MIN_DECADES - RANGE_SLACK:
+        return None
+    return Refusal(
+        "RANGE",
+        f"the sizes span {points.decades:.2g} decades, from {points.sizes[0]:.4g} to {points.sizes[-1]:.4g}; an "
+        f"exponent needs at least {MIN_DECADES}, and {LOCAL_DECADES:g} to be more than a local slope. Add larger or "
+        "smaller sizes.",
+    )
+
+
+def _nonmonotone(points: Points) -> Refusal | None:
+    rises = np.diff(np.log(points.means))
+    limits = _rise_limits(points)
+    if not np.any(rises > limits):
+        return None
+    worst = int(np.argmax(np.where(rises > limits, rises / limits, -np.inf)))
+    return Refusal(
+        "NONMONOTONE",
+        f"the mean loss rises from {points.means[worst]:.4g} at size {points.sizes[worst]:.4g} to "
+        f"{points.means[worst + 1]:.4g} at size {points.sizes[worst + 1]:.4g}, a factor of "
+        f"{np.exp(rises[worst]):.3g} where noise explains {np.exp(limits[worst]):.3g}. Fit only the sizes before the "
+        "rise, or give larger models more data or more steps.",
+    )
+
+
+def _rise_limits(points: Points) -> np.ndarray:
+    """The largest rise of ln loss from each size to the next that noise explains [n-1].
+
+    3 standard errors of the difference, from the seed noise pooled over sizes; the 3 is that of a normal and becomes
+    the t value of equal probability at the pooled degrees of freedom. Without repeated seeds, a factor of 2.
+    """
+    dof = points.distinct - 1
+    if not dof.sum():
+        return np.full(points.sizes.size - 1, np.log(SINGLE_SEED_RISE))
+    variance = np.sum(dof * np.where(dof > 0, points.spreads, 0) ** 2) / dof.sum()
+    sigmas = t_distribution.isf(norm.sf(SIGMAS), dof.sum())
+    return sigmas * np.sqrt(variance * (1 / points.distinct[:-1] + 1 / points.distinct[1:]))
+
+
+def stuck(solution: Solution) -> Refusal | None:
+    """Whether the search found one law: it must not end where there is no exponent, and two starts must agree."""
+    match solution.edge:
+        case "flat":
+            reason = (
+                "the best law is flat: the losses do not fall with size. Fit the pure law for a slope and its sign."
+            )
+        case "step":
+            reason = (
+                "the exponent runs away: only the smallest size lies above the floor. Add sizes between the two "
+                "smallest, or smaller ones."
+            )
+        case _ if solution.agreeing < 2:
+            reason = (
+                f"{solution.agreeing} of {solution.starts} starts reach the best law found, and 2 are needed: the "
+                "minimum is not certain. Add sizes, or fit the pure law."
+            )
+        case _:
+            return None
+    return Refusal("STUCK", reason)
+
+
+def data_cautions(points: Points) -> tuple[Caution, ...]:
+    """What to know of the points: a range that only shows a local slope, sizes with one run."""
+    cautions = []
+    if points.decades < LOCAL_DECADES - RANGE_SLACK:
+        cautions.append(
+            Caution(
+                "LOCAL_SLOPE",
+                f"the sizes span {points.decades:.2g} decades, less than {LOCAL_DECADES:g}: the exponent is a local "
+                "slope and must not be extrapolated.",
+            )
+        )
+    single = int(np.sum(points.distinct == 1))
+    if single:
+        cautions.append(
+            Caution(
+                "SINGLE_SEED",
+                f"{single} of {points.sizes.size} sizes have a single run, which shows no seed noise. Run more seeds.",
+            )
+        )
+    return tuple(cautions)
+
+
+def interval_cautions(points: Points, alpha: Interval, floor: Interval | None) -> tuple[Caution, ...]:
+    """What to know of the intervals: an exponent that may be 0 or unbounded, a floor that the data do not pin."""
+    cautions = []
+    if alpha.low <= 0 or alpha.high_open:
+        cautions.append(
+            Caution(
+                "EXPONENT_OPEN",
+                f"the exponent's interval, {alpha.low:.3g} to {alpha.high:.3g}, contains 0 or has no end: the data do "
+                "not show a power law. Add sizes and range.",
+            )
+        )
+    lowest = float(points.means.min())
+    if floor and (floor.low_open or floor.high > FLOOR_SHARE * lowest):
+        cautions.append(
+            Caution(
+                "FLOOR_OPEN",
+                f"the floor's interval, {floor.low:.3g} to {floor.high:.3g}, reaches 0 or {FLOOR_SHARE:.0%} of the "
+                f"lowest mean loss {lowest:.3g}: the floor is not identified. Add larger sizes.",
+            )
+        )
+    return tuple(cautions)

@@ -1,0 +1,16 @@
+"""Batched networks: R independent runs of one architecture, evaluated together on a flat parameter vector a lane."""
+
+from harness.nets.layout import flatten, parameter_count, parameter_shapes, unflatten
+from harness.nets.network import extend_grid, forward, initial_knots, initialise, update_knots
+
+__all__ = [
+    "extend_grid",
+    "flatten",
+    "forward",
+    "initial_knots",
+    "initialise",
+    "parameter_count",
+    "parameter_shapes",
+    "unflatten",
+    "update_knots",
+]

@@ -1,0 +1,67 @@
+"""How the parameters of a network lie in one flat vector a lane.
+
+Shape suffixes: R lanes (runs), P trainable scalars of a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from math import prod
+
+import torch
+from torch import Tensor
+
+from harness.spec.nouns import KanShape, MlpShape
+
+
+def parameter_shapes(network: MlpShape | KanShape) -> dict[str, tuple[int, ...]]:
+    """Name -> shape without the run axis, in the order in which `flat_RP` holds them."""
+    return {
+        f"layer{layer}.{name}": shape
+        for layer, (inputs, outputs) in enumerate(pairwise(network.shape))
+        for name, shape in _layer_shapes(network, inputs, outputs).items()
+    }
+
+
+def _layer_shapes(network: MlpShape | KanShape, inputs: int, outputs: int) -> dict[str, tuple[int, ...]]:
+    match network:
+        case MlpShape():
+            return {"weight": (inputs, outputs), "bias": (outputs,)}
+        case KanShape():
+            wanted = {
+                "coef": True,
+                "base": network.base,
+                "scale": network.scales,
+                "bias": network.bias,
+            }
+            shapes = {
+                "coef": (inputs, network.grid + network.order, outputs),
+                "base": (inputs, outputs),
+                "scale": (inputs, outputs),
+                "bias": (outputs,),
+            }
+            return {name: shape for name, shape in shapes.items() if wanted[name]}
+
+
+def parameter_count(network: MlpShape | KanShape) -> int:
+    """P, the trainable scalars of one lane."""
+    return sum(prod(shape) for shape in parameter_shapes(network).values())
+
+
+def unflatten(network: MlpShape | KanShape, flat_RP: Tensor) -> dict[str, Tensor]:
+    """Views [R, *shape] into `flat_RP`, by the names of `parameter_shapes`."""
+    shapes = parameter_shapes(network)
+    parts = flat_RP.split([prod(shape) for shape in shapes.values()], dim=1)
+    return {name: part.unflatten(1, shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
+
+
+def flatten(network: MlpShape | KanShape, parameters: Mapping[str, Tensor]) -> Tensor:
+    """The inverse of `unflatten`, as a copy."""
+    return torch.cat([parameters[name].flatten(1) for name in parameter_shapes(network)], dim=1)
+
+
+def of_layer(parameters: Mapping[str, Tensor], layer: int) -> dict[str, Tensor]:
+    """The parameters of one layer, by their names inside it."""
+    prefix = f"layer{layer}."
+    return {name.removeprefix(prefix): value for name, value in parameters.items() if name.startswith(prefix)}

@@ -1,0 +1,189 @@
+"""B-splines on any knots, evaluated through their active bases only.
+
+A spline of order k (its polynomial degree) with G intervals on its domain has C = G+k coefficients and T = G+2k+1
+knots t_0 <= ... <= t_{G+2k}: the domain [t_k, t_{k+G}], extended by k knots on each side. The convention is pykan's:
+basis B_i lives on its own support [t_i, t_{i+k+1}), intervals are half-open, and everything is zero outside
+[t_0, t_{G+2k}). So all k+1 bases are active inside the domain, where they sum to one, and fewer outside of it.
+
+Shape suffixes: R lanes, I inputs, O outputs, N samples, T knots, C coefficients of a spline, G intervals + 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class ActiveBases(NamedTuple):
+    """The k+1 bases that can be non-zero at each sample.
+
+    `values[r]` [R, I, N] belongs to coefficient `span_RIN + r - k`. Near the ends that index can lie outside of 0..C-1
+    by up to k: it then has no coefficient. Those who use it pad the coefficients by k zeros on each side.
+    """
+
+    span_RIN: Tensor
+    values: tuple[Tensor, ...]
+
+
+def extend_knots(inner_RIG: Tensor, order: int) -> Tensor:
+    """All T knots from those of the domain: k more on each side, one mean interval apart, as pykan does."""
+    first, last = inner_RIG[..., :1], inner_RIG[..., -1:]
+    steps = torch.arange(1, order + 1, dtype=inner_RIG.dtype, device=inner_RIG.device)
+    step = (last - first) / (inner_RIG.shape[-1] - 1)
+    return torch.cat([first - step * steps.flip(0), inner_RIG, last + step * steps], dim=-1)
+
+
+def active_bases(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> ActiveBases:
+    """Where each sample lies between the knots, and the k+1 bases there; differentiable in x to any degree.
+
+    Repeated knots are allowed: an empty interval holds no sample, and a basis of empty support is zero.
+    """
+    x_data = x_RIN.detach().contiguous()
+    found = torch.searchsorted(knots_RIT, x_data, right=True) - 1
+    span_RIN = found.clamp(0, knots_RIT.shape[-1] - 2)
+    inside = (found == span_RIN).to(x_RIN.dtype)
+    # Beyond the ends there are no knots; the values put there reach only bases that have no coefficient.
+    padded = F.pad(knots_RIT, (order, order), mode="replicate")
+    near = [padded.gather(-1, span_RIN + offset) for offset in range(1, 2 * order + 1)]
+    return ActiveBases(span_RIN, _Bases.apply(x_RIN, inside, *near))
+
+
+class _Bases(torch.autograd.Function):
+    """The triangular recursion (Piegl & Tiller, The NURBS Book, A2.2) on the 2k knots around each sample.
+
+    `near[k-1] <= x < near[k]` are the ends of the span. `inside` is 1, or 0 to make all bases zero. The hand-written
+    backward halves the time of a whole network; it is made of bases itself, so it can be differentiated again.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, inside: Tensor, *near: Tensor) -> tuple[Tensor, ...]:
+        ctx.save_for_backward(x, inside, *near)
+        order = len(near) // 2
+        left = [x - near[order - 1 - step] for step in range(order)]
+        right = [near[order + step] - x for step in range(order)]
+        bases = [inside.clone()]
+        for degree in range(1, order + 1):
+            share = _shares(bases, near)
+            rising = [left[degree - 1 - r] * share[r] for r in range(degree)]
+            falling = [right[r] * share[r] for r in range(degree)]
+            middle = [rising[r - 1] + falling[r] for r in range(1, degree)]
+            bases = [falling[0], *middle, rising[-1]]
+        return tuple(bases)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, inside, *near = ctx.saved_tensors
+        order = len(near) // 2
+        # B'_r = k (share_{r-1} - share_r), with the shares of the bases of order k-1 (ibid., eq. 2.7).
+        share = _shares(_Bases.apply(x, inside, *near[1:-1]), near) if order else []
+        slopes = [(grads[r + 1] - grads[r]) * share[r] for r in range(order)]
+        total = torch.zeros_like(x)
+        for slope in slopes:
+            total = total + slope
+        return (order * total, None, *(None for _ in near))
+
+
+def _shares(bases: list[Tensor] | tuple[Tensor, ...], near: Any) -> list[Tensor]:
+    """Each basis divided by the width of its support; 0/0 := 0."""
+    half, degree = len(near) // 2, len(bases)
+    tiny = torch.finfo(bases[0].dtype).tiny
+    widths = [(near[half + r] - near[half + r - degree]).clamp_min(tiny) for r in range(degree)]
+    return [basis / width for basis, width in zip(bases, widths, strict=True)]
+
+
+def spline_sum(coef_RICO: Tensor, active: ActiveBases) -> Tensor:
+    """sum over inputs of the splines, [R, O, N]: one pass an active basis, independent of G.
+
+    Samples are the last axis, so that gathering, weighting and scattering (the backward of `gather`) run along long
+    contiguous rows.
+    """
+    lanes, inputs, coefs, outputs = coef_RICO.shape
+    order = len(active.values) - 1
+    padded = F.pad(coef_RICO.permute(0, 3, 1, 2), (order, order)).flatten(2)
+    row_I1 = (coefs + 2 * order) * torch.arange(inputs, device=coef_RICO.device)[:, None]
+    first = (active.span_RIN + row_I1).view(lanes, 1, -1)
+    terms = []
+    for step, basis_RIN in enumerate(active.values):
+        picked = padded.gather(2, (first + step).expand(-1, outputs, -1)).unflatten(2, (inputs, -1))
+        terms.append((picked * basis_RIN[:, None]).sum(2))
+    return sum(terms[1:], terms[0])
+
+
+def design_matrix(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> Tensor:
+    """All bases at all samples, [R, I, N, C], dense: for least squares and for tests, never for training."""
+    active = active_bases(knots_RIT, x_RIN, order)
+    coefs = knots_RIT.shape[-1] - order - 1
+    values = torch.stack(active.values, dim=-1)
+    columns = active.span_RIN[..., None] + torch.arange(order + 1, device=x_RIN.device)
+    padded = values.new_zeros(*x_RIN.shape, coefs + 2 * order).scatter(-1, columns, values)
+    return padded[..., order : order + coefs]
+
+
+def fit_coefficients(design_RINC: Tensor, values_RINO: Tensor) -> Tensor:
+    """The coefficients [R, I, C, O] of least squares, of least norm where the samples do not determine them.
+
+    A spline with values or knots that are not finite gets NaN and leaves the others alone (LAPACK would raise for all).
+    The driver is named because the default one, gelsy, is silently wrong for rank-deficient matrices in torch up to
+    2.13 at least: it leaves its pivots uninitialised, https://github.com/pytorch/pytorch/issues/187411. pykan calls it.
+    """
+    finite = design_RINC.isfinite().flatten(2).all(2) & values_RINO.isfinite().flatten(2).all(2)
+    finite = finite[..., None, None]
+    # On the CPU wherever the data is: CUDA offers no driver for deficient rank.
+    design = design_RINC.where(finite, 0.0).cpu()
+    values = values_RINO.where(finite, 0.0).cpu()
+    solution = torch.linalg.lstsq(design, values, driver="gelsd").solution
+    return solution.to(values_RINO.device).where(finite, torch.nan)
+
+
+def move_spline(coef_RICO: Tensor, old_RIT: Tensor, new_RIT: Tensor, x_RIN: Tensor, order: int) -> Tensor:
+    """Coefficients on the new knots that keep the old splines at x, in the sense of `fit_coefficients`.
+
+    One lane at a time: the dense matrices stay small, and no lane's numbers depend on the others.
+    """
+    moved = []
+    for lane in range(coef_RICO.shape[0]):
+        coef, old, new, x = (tensor[lane : lane + 1] for tensor in (coef_RICO, old_RIT, new_RIT, x_RIN))
+        values = design_matrix(old, x, order) @ coef
+        moved.append(fit_coefficients(design_matrix(new, x, order), values))
+    return torch.cat(moved)
+
+
+def knots_from_samples(x_RIN: Tensor, grid: int, order: int, grid_eps: float, margin: float) -> Tensor:
+    """Knots where the samples are: `grid_eps` times uniform plus (1 - `grid_eps`) times percentile knots.
+
+    pykan's rule (KANLayer.update_grid_from_samples), with the `margin` of its versions up to 0.2.1: the uniform part
+    reaches that far, in units of x, beyond the samples on each side.
+    """
+    samples = x_RIN.shape[-1]
+    ordered = x_RIN.sort(dim=-1).values
+    ranks = [int(samples / grid * interval) for interval in range(grid)] + [samples - 1]
+    percentile = ordered[..., ranks]
+    low, high = ordered[..., :1] - margin, ordered[..., -1:] + margin
+    uniform = low + (high - low) / grid * torch.arange(grid + 1, dtype=x_RIN.dtype, device=x_RIN.device)
+    return extend_knots(grid_eps * uniform + (1 - grid_eps) * percentile, order)
+
+
+def refine_knots(knots_RIT: Tensor, order: int, grid: int) -> Tensor:
+    """`grid` intervals on the same domain: its knots, read as a function of their number, interpolated linearly.
+
+    Old knots are kept exactly where the new number is a multiple of the old one.
+    """
+    inner = knots_RIT[..., order:-order]
+    old_grid = inner.shape[-1] - 1
+    position = old_grid * torch.arange(grid + 1, device=knots_RIT.device)
+    below = (position // grid).clamp_max(old_grid - 1)
+    fraction = (position - below * grid).to(knots_RIT.dtype) / grid
+    return extend_knots(torch.lerp(inner[..., below], inner[..., below + 1], fraction), order)
+
+
+def greville_points(knots_RIT: Tensor, order: int) -> Tensor:
+    """C points of the domain at which spline interpolation is well-posed and well-conditioned.
+
+    The knot averages (de Boor, A Practical Guide to Splines, ch. XIII) of the domain's knots with the end ones
+    repeated k times more; those of the extended knots would lie outside of the domain.
+    """
+    clamped = F.pad(knots_RIT[..., order:-order], (order, order), mode="replicate")
+    return clamped[..., 1:-1].unfold(-1, order, 1).mean(-1)

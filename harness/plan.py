@@ -1,0 +1,337 @@
+"""From an experiment to a manifest: expand, solve the free size for each budget, name the runs, pack them.
+
+A cell that cannot be matched within the tolerance stays in the plan as infeasible, with the nearest sizes named.
+"""
+
+import itertools
+import json
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from harness.count import Work, count, training_flops
+from harness.errors import HarnessError, did_you_mean
+from harness.spec import (
+    BUILT_IN_RECIPES,
+    Arm,
+    Cell,
+    Experiment,
+    Kan,
+    KanShape,
+    Manifest,
+    Mlp,
+    MlpShape,
+    PlannedRun,
+    Recipe,
+    RunSpec,
+    RunTask,
+    Task,
+    canonical_json,
+    content_hash,
+    least_evaluations,
+    run_id,
+    samples_per_evaluation,
+    stages,
+    variants,
+)
+from harness.tasks import resolve
+
+# More lanes share fixed costs but leave the cache; on a CPU nothing is gained beyond 8 (see the engine's measurements).
+MAX_LANES_PER_PACK = 32
+# Largest free integer that the search will try.
+LARGEST_SIZE = 2**24
+
+
+class Candidate(NamedTuple):
+    """One value of the free size: the network and recipe that it makes, and their planned counts."""
+
+    free: str
+    value: int | tuple[int, ...]
+    network: MlpShape | KanShape
+    recipe: Recipe
+    counts: dict[str, int]
+
+
+# ------------------------------------------------------------------------------------------------------------- public
+def make_plan(experiment: Experiment, name: str) -> Manifest:
+    """The manifest of `experiment`; a HarnessError if it cannot be expanded or no cell is feasible."""
+    cells: list[Cell] = []
+    runs: list[PlannedRun] = []
+    points = variants(experiment)
+    for axes, variant in points:
+        for task in variant.tasks:
+            run_task = resolve(task)
+            for arm_name in variant.arms:
+                series = _series_label(arm_name, task, axes, points)
+                solved: set[str] = set()
+                for asked, candidate in _solve_ladder(variant, arm_name, run_task):
+                    cell = _cell(len(cells), variant, _task_label(task), arm_name, series, asked, candidate, solved)
+                    cells.append(cell)
+                    if isinstance(candidate, Candidate) and not cell.infeasible:
+                        solved.add(canonical_json(cell.network.model_dump() if cell.network else None))
+                        runs += _runs_of(cell, variant, arm_name, run_task, candidate)
+    if not runs:
+        reasons = "\n".join(f"  {cell.task} {cell.series}: {cell.infeasible}" for cell in cells[:6])
+        raise HarnessError(
+            f"no cell of {name} is feasible:\n{reasons}\nchange match.at to values named above, or raise match.tol"
+        )
+    return Manifest(
+        name=name,
+        experiment=experiment,
+        experiment_hash=content_hash(experiment),
+        cells=tuple(cells),
+        runs=tuple(runs),
+        packs=_packs(runs),
+    )
+
+
+def planned_work(run: RunSpec) -> list[Work]:
+    """The work of a run that spends its whole evaluation cap."""
+    samples = samples_per_evaluation(run.recipe, run.task.train_points)
+    return [Work(stage.network, stage.starts * stage.evaluations, samples) for stage in stages(run.network, run.recipe)]
+
+
+# ------------------------------------------------------------------------------------------------------------ solving
+def build_network(
+    architecture: Mlp | Kan, inputs: int, where: str, scales: bool = False, **free: Any
+) -> MlpShape | KanShape:
+    """The network of `architecture` on `inputs` variables with the free sizes (width, grid, depth, hidden) filled in.
+
+    A HarnessError names `where` when a size is missing, or given twice.
+    """
+    sizes = {name: getattr(architecture, name, None) for name in ("hidden", "depth", "width", "grid")}
+    for size, value in free.items():
+        if sizes[size] is not None:
+            raise HarnessError(f"{where}.{size}={sizes[size]}: this size is varied by the plan; leave it out")
+        sizes[size] = value
+    hidden, depth, width = sizes["hidden"], sizes["depth"], sizes["width"]
+    if hidden is not None and (depth or width):
+        raise HarnessError(f"{where}: hidden={list(hidden)} fixes depth and width; give either it or those two")
+    if hidden is None and depth == 1:
+        hidden = ()
+    if hidden is None:
+        if not (depth and width):
+            missing = "depth" if not depth else "width"
+            raise HarnessError(
+                f"{where}.{missing} is missing: give hidden, or depth and width, or let match.solve find it"
+            )
+        hidden = (width,) * (depth - 1)
+    shape = (inputs, *hidden, 1)
+    if isinstance(architecture, Mlp):
+        return MlpShape(shape=shape, activation=architecture.activation)
+    if sizes["grid"] is None:
+        raise HarnessError(f"{where}.grid is missing: give it, or let match.solve find it")
+    fields = {name: getattr(architecture, name) for name in ("order", "base", "bias", "noise")}
+    scales = scales if architecture.scales is None else architecture.scales
+    return KanShape(shape=shape, grid=sizes["grid"], scales=scales, **fields)
+
+
+def nearest_sizes(counted: Callable[[int], float], budget: float) -> list[int]:
+    """The one or two integers >= 1 whose count brackets `budget`; `counted` must not decrease."""
+    low, high = 0, 1
+    while high < LARGEST_SIZE and counted(high) < budget:
+        low, high = high, high * 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if counted(middle) < budget else (low, middle)
+    return [value for value in (low, high) if value >= 1]
+
+
+def _solve_ladder(variant: Experiment, arm_name: str, task: RunTask) -> Iterator[tuple[float | None, Candidate | str]]:
+    """(budget asked, the candidate or why there is none) for every size of an arm on a task."""
+    arm, match = variant.arms[arm_name], variant.match
+    field, values = arm.sizes.ladder() if arm.sizes else ("", (None,))
+    if match is None:
+        for value in values:
+            yield None, _candidate(variant, arm_name, task, **({field: value} if field else {}))
+        return
+    free = match.solve.get(arm_name, match.solve.get("*"))
+    if free is None:
+        raise HarnessError(
+            f"match.solve: says nothing about arm {arm_name!r}; add `{arm_name}: width|grid|depth|steps`"
+        )
+    if arm.sizes and free != "steps":
+        raise HarnessError(
+            f"arms.{arm_name}.sizes: match solves for {free}; sizes go with `solve: steps` or without match"
+        )
+    if free == "grid" and isinstance(arm.architecture, Mlp):
+        raise HarnessError(f"match.solve: an MLP has no grid; arm {arm_name!r} can solve for width, depth or steps")
+    for budget, value in itertools.product(match.at, values):
+        fixed = {field: value} if field else {}
+        yield budget, _match_budget(variant, arm_name, task, free, budget, fixed)
+
+
+def _match_budget(
+    variant: Experiment, arm_name: str, task: RunTask, free: str, budget: float, fixed: dict[str, Any]
+) -> Candidate | str:
+    assert variant.match is not None
+    axis, tolerance = variant.match.count_name, variant.match.tol
+
+    def candidate(value: int) -> Candidate:
+        return _candidate(variant, arm_name, task, **fixed, **{free: value})
+
+    smallest = _smallest(variant, arm_name, task, free, fixed)
+    nearest = nearest_sizes(lambda value: candidate(max(value, smallest)).counts[axis], budget)
+    candidates = [candidate(value) for value in dict.fromkeys(max(value, smallest) for value in nearest)]
+    best = min(candidates, key=lambda found: abs(math.log(found.counts[axis] / budget)))
+    if abs(best.counts[axis] / budget - 1) <= tolerance:
+        return best
+    offers = [f"{free}={c.value} gives {c.counts[axis]:,} ({c.counts[axis] / budget - 1:+.0%})" for c in candidates]
+    return f"{axis}={budget:,.10g} cannot be met within {tolerance:.0%}; nearest: {', '.join(offers)}"
+
+
+def _smallest(variant: Experiment, arm_name: str, task: RunTask, free: str, fixed: dict[str, Any]) -> int:
+    """The least value of the free size: two layers of weights, or a cap that leaves the last stage some work."""
+    arm = variant.arms[arm_name]
+    if free == "steps":
+        network = build_network(arm.architecture, task.inputs, f"arms.{arm_name}.architecture", **fixed)
+        return least_evaluations(network, _recipe(variant, arm))
+    return 2 if free == "depth" else 1
+
+
+def _candidate(variant: Experiment, arm_name: str, task: RunTask, **free: Any) -> Candidate:
+    arm = variant.arms[arm_name]
+    recipe = _recipe(variant, arm)
+    if "steps" in free:
+        recipe = recipe.model_copy(update={"max_evaluations": free["steps"]})
+    sizes = {name: value for name, value in free.items() if name != "steps"}
+    network = build_network(
+        arm.architecture, task.inputs, f"arms.{arm_name}.architecture", scales=arm.recipe == "paper", **sizes
+    )
+    if isinstance(network, MlpShape):  # an MLP has no grid: the same run whether or not its recipe speaks of one
+        recipe = recipe.model_copy(update={"grid_updates": None, "grid_extension": None})
+    samples = samples_per_evaluation(recipe, task.train_points)
+    work = [Work(stage.network, stage.starts * stage.evaluations, samples) for stage in stages(network, recipe)]
+    name, value = next(reversed(free.items()), ("size", 1))
+    return Candidate(name, value, network, recipe, {**count(network), **training_flops(work)})
+
+
+def _recipe(variant: Experiment, arm: Arm) -> Recipe:
+    return variant.recipes.get(arm.recipe) or BUILT_IN_RECIPES[arm.recipe]
+
+
+# -------------------------------------------------------------------------------------------------------------- cells
+def _cell(
+    index: int,
+    variant: Experiment,
+    task: str,
+    arm: str,
+    series: str,
+    asked: float | None,
+    candidate: Candidate | str,
+    solved: set[str],
+) -> Cell:
+    common = {"index": index, "task": task, "arm": arm, "series": series, "asked": asked}
+    if isinstance(candidate, str):
+        nothing: dict[str, Any] = {"achieved": None, "residual": None, "network": None, "counts": {}}
+        return Cell(**common, **nothing, infeasible=candidate, in_window=False)
+    achieved = candidate.counts[variant.match.count_name] if variant.match else None
+    residual = achieved / asked - 1 if achieved and asked else None
+    repeated = variant.match and "steps" not in variant.match.solve.values()
+    same = repeated and canonical_json(candidate.network.model_dump()) in solved
+    return Cell(
+        **common,
+        achieved=achieved,
+        residual=residual,
+        network=candidate.network,
+        counts=candidate.counts,
+        infeasible="solves to the same network as a smaller budget; space the budgets wider" if same else None,
+        in_window=_in_window(variant, arm, candidate.counts),
+    )
+
+
+def _in_window(variant: Experiment, arm: str, counts: dict[str, int]) -> bool:
+    window = variant.window.get(arm)
+    return window is None or (window.min or 0) <= counts[window.axis] <= (window.max or math.inf)
+
+
+def _runs_of(cell: Cell, variant: Experiment, arm_name: str, task: RunTask, candidate: Candidate) -> list[PlannedRun]:
+    found = []
+    for trial, recipe in enumerate(_trials(variant, arm_name, candidate.recipe)):
+        for seed in variant.seeds:
+            run = RunSpec(
+                task=task,
+                network=candidate.network,
+                recipe=recipe,
+                seed=seed,
+                dtype=variant.dtype,
+                engine=variant.engine,
+            )
+            found.append(PlannedRun(run_id=run_id(run), cell=cell.index, trial=trial, run=run))
+    return found
+
+
+def _trials(variant: Experiment, arm_name: str, recipe: Recipe) -> list[Recipe]:
+    """The recipe at every point of the tuning grid; every arm must have equally many points."""
+    counts = {name: math.prod(len(v) for v in _tune(variant, arm).values()) for name, arm in variant.arms.items()}
+    if len(set(counts.values())) > 1:
+        raise HarnessError(f"tune: unequal numbers of trials {counts}; give every arm equally many")
+    tune = _tune(variant, variant.arms[arm_name])
+    return [_tuned(recipe, dict(zip(tune, point, strict=True))) for point in itertools.product(*tune.values())]
+
+
+def _tune(variant: Experiment, arm: Arm) -> dict[str, tuple]:
+    return variant.tune if arm.tune is None else arm.tune
+
+
+def _tuned(recipe: Recipe, values: dict[str, Any]) -> Recipe:
+    data = recipe.model_dump(mode="json")
+    for path, value in values.items():
+        *parents, last = path.split(".")
+        place: Any = data
+        for name in parents:
+            place = place.get(name) if isinstance(place, dict) else None
+        if not isinstance(place, dict) or last not in place:
+            allowed = [*data, *(f"optimizer.{name}" for name in data["optimizer"])]
+            raise HarnessError(f"tune: {path!r} is not a field of the recipe; {did_you_mean(path, allowed)}")
+        place[last] = value
+    try:
+        return Recipe.model_validate_json(json.dumps(data), strict=True)
+    except ValidationError as error:
+        raise HarnessError(f"tune: {values}: {error.errors()[0]['msg']}") from None
+
+
+def _task_label(task: Task) -> str:
+    """The target's name, with whatever else of the task is not as by default."""
+    special = {name: value for name, value in task.model_dump(exclude_defaults=True).items() if name != "target"}
+    return task.target + "".join(f" {name}={value}" for name, value in special.items() if name != "inputs")
+
+
+def _series_label(arm: str, task: Task, axes: dict[str, Any], points: list[tuple[dict[str, Any], Experiment]]) -> str:
+    """The arm's name, with the axis values that tell it from its siblings on the same task."""
+    siblings = [other for other, variant in points if task in variant.tasks]
+    elsewhere = ("tasks", "match", "window", "seeds", "question", "decide")
+    telling = [
+        path
+        for path in axes
+        if path.split(".")[0] not in elsewhere
+        and (not path.startswith("arms.") or path.split(".")[1] == arm)
+        and len({canonical_json(other[path]) for other in siblings}) > 1
+    ]
+    return arm + "".join(f" {path.rsplit('.', 1)[-1]}={axes[path]}" for path in telling)
+
+
+# -------------------------------------------------------------------------------------------------------------- packs
+def _packs(runs: Iterable[PlannedRun]) -> tuple[tuple[str, ...], ...]:
+    """Run ids that share one computation (all but seed, gain and learning rate), the costliest pack first."""
+    groups: dict[str, dict[str, RunSpec]] = defaultdict(dict)
+    for planned in runs:
+        groups[_computation(planned.run)][planned.run_id] = planned.run
+    packs = []
+    for group in groups.values():
+        starts = next(iter(group.values())).recipe.restarts.count
+        size = max(1, MAX_LANES_PER_PACK // starts)
+        ids = list(group)
+        for chunk in (ids[first : first + size] for first in range(0, len(ids), size)):
+            cost = sum(training_flops(planned_work(group[identity]))["flops_train.local_min"] for identity in chunk)
+            packs.append((cost, tuple(chunk)))
+    return tuple(ids for _, ids in sorted(packs, key=lambda pack: -pack[0]))
+
+
+def _computation(run: RunSpec) -> str:
+    data = run.model_dump(mode="json")
+    del data["seed"], data["recipe"]["gain"], data["recipe"]["optimizer"]["learning_rate"]
+    return canonical_json(data)

@@ -1,0 +1,189 @@
+"""One run, one file, written once: the record of what was trained, what came out, and where.
+
+Records load, under a manifest, into one table; the manifest is the denominator, so a missing or damaged record is an
+error and never a shorter table.
+"""
+
+import os
+import uuid
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import ValidationError
+
+from harness.errors import INCOMPLETE, HarnessError
+from harness.spec import Cell, Manifest, PlannedRun, RunSpec, canonical_json, run_id
+from harness.spec.nouns import Frozen
+
+# 1: first version.
+RECORD_SCHEMA = 1
+
+
+class Metrics(Frozen):
+    """Errors at the end of a run, in units of the target. Validation chooses between trials; test is reported.
+
+    `test_root_median_square` is the square root of the median squared error, which some published curves show instead.
+    """
+
+    train_rmse: float
+    validation_rmse: float
+    test_rmse: float
+    test_root_median_square: float
+
+
+class CurvePoint(Frozen):
+    """Errors after `evaluations` forward+backward passes of the run, restarts included."""
+
+    evaluations: int
+    train_rmse: float | None
+    validation_rmse: float | None
+
+
+class Provenance(Frozen):
+    """Where and with what a run was trained; never part of its identity.
+
+    `pack_seconds` is the wall clock of the whole pack of `pack_lanes` lanes that shared `threads` threads: provenance,
+    not an axis to compare arms on.
+    """
+
+    commit: str | None
+    dirty: bool | None
+    versions: dict[str, str]
+    host: str
+    device: str
+    threads: int
+    started_at: str
+    pack_seconds: float
+    pack_lanes: int
+
+
+class Record(Frozen):
+    """The outcome of a run. A diverged run has a record too: status `diverged`, no metrics, and when it happened."""
+
+    record_schema: int = RECORD_SCHEMA
+    run_id: str
+    run: RunSpec
+    status: Literal["done", "diverged"]
+    metrics: Metrics | None
+    evaluations: int
+    iterations: int
+    diverged_at: int | None
+    counts: dict[str, int]
+    curve: tuple[CurvePoint, ...]
+    provenance: Provenance
+
+
+def record_path(folder: Path, identity: str) -> Path:
+    """Where the record of a run lives."""
+    return folder / f"{identity}.json"
+
+
+def publish(record: Record, folder: Path) -> bool:
+    """Write `record` whole or not at all; False if the run already had one, which then stays as it is.
+
+    The file appears under its name by a hard link from a temporary one, which fails if the name exists: two writers
+    cannot mix, and the first wins.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = record_path(folder, record.run_id)
+    temporary = folder / f".{record.run_id}.{uuid.uuid4().hex}"
+    try:
+        with open(temporary, "x", encoding="utf-8") as file:
+            file.write(record.model_dump_json(indent=1))
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(temporary, path)
+        return True
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_record(path: Path) -> Record:
+    """The record at `path`; a HarnessError if it is damaged, of another schema, or not of the run its name says."""
+    mend = "move it away and run again"
+    try:
+        record = Record.model_validate_json(path.read_text(encoding="utf-8"), strict=True)
+    except (ValidationError, UnicodeDecodeError) as error:
+        problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not text"
+        raise HarnessError(f"record {path} is damaged ({problem}); {mend}", INCOMPLETE) from None
+    if record.record_schema != RECORD_SCHEMA:
+        problem = f"schema {record.record_schema}, this version reads {RECORD_SCHEMA}"
+        raise HarnessError(f"record {path}: {problem}; {mend}", INCOMPLETE)
+    if not record.run_id == run_id(record.run) == path.stem:
+        problem = f"its config hashes to {run_id(record.run)}, its name and run_id say {path.stem} and {record.run_id}"
+        raise HarnessError(f"record {path} does not match its config: {problem}; {mend}", INCOMPLETE)
+    return record
+
+
+def missing(manifest: Manifest, folder: Path) -> list[str]:
+    """Ids of the planned runs that have no record yet, in plan order."""
+    present = {path.stem for path in folder.glob("*.json")}
+    return [identity for identity in manifest.run_ids() if identity not in present]
+
+
+def load(manifest: Manifest, folder: Path) -> pd.DataFrame:
+    """One row a planned run and series, with counts, metrics and `chosen`, the trial that validation picked.
+
+    A HarnessError (incomplete) if a planned run has no record or a record is damaged.
+    """
+    absent = missing(manifest, folder)
+    if absent:
+        total = len(manifest.run_ids())
+        raise HarnessError(
+            f"{len(absent)} of {total} runs of {manifest.name} have no record in {folder} (first: {absent[0]}); "
+            "`harness run` does the missing ones",
+            INCOMPLETE,
+        )
+    records = {identity: read_record(record_path(folder, identity)) for identity in manifest.run_ids()}
+    cells = {cell.index: cell for cell in manifest.cells}
+    rows = [_row(cells[planned.cell], planned, records[planned.run_id]) for planned in manifest.runs]
+    table = pd.DataFrame(rows)
+    return table.assign(chosen=_chosen(table))
+
+
+def write_table(table: pd.DataFrame, folder: Path) -> None:
+    """The table as `runs.csv` and `runs.parquet` in `folder`."""
+    table.to_csv(folder / "runs.csv", index=False)
+    table.to_parquet(folder / "runs.parquet", index=False)
+
+
+def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
+    network = planned.run.network
+    metrics = record.metrics.model_dump() if record.metrics else dict.fromkeys(Metrics.model_fields, np.nan)
+    return {
+        "run_id": planned.run_id,
+        "task": cell.task,
+        "arm": cell.arm,
+        "series": cell.series,
+        "shape": "-".join(str(nodes) for nodes in network.shape),
+        "grid": getattr(network, "grid", None),
+        "order": getattr(network, "order", None),
+        "asked": cell.asked,
+        "residual": cell.residual,
+        "seed": planned.run.seed,
+        "trial": planned.trial,
+        "recipe": canonical_json(planned.run.recipe.model_dump(mode="json")),
+        "dtype": planned.run.dtype,
+        "engine": planned.run.engine,
+        "status": record.status,
+        **metrics,
+        "evaluations": record.evaluations,
+        "iterations": record.iterations,
+        **record.counts,
+        "pack_seconds": record.provenance.pack_seconds,
+        "pack_lanes": record.provenance.pack_lanes,
+        "cell": cell.index,
+        "in_window": cell.in_window,
+    }
+
+
+def _chosen(table: pd.DataFrame) -> pd.Series:
+    """Per cell, the trial with the lowest median validation RMSE over seeds; a diverged run counts as infinite."""
+    validation = table["validation_rmse"].fillna(np.inf)
+    medians = validation.groupby([table["cell"], table["trial"]]).median()
+    best = medians.groupby("cell").idxmin().map(lambda key: key[1])
+    return table["trial"] == table["cell"].map(best)

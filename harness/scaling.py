@@ -1,0 +1,69 @@
+"""From the table of runs to laws: every series of every task, on every axis, under both laws."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, get_args
+
+import pandas as pd
+
+from harness import fit
+from harness.spec import CountName
+
+LAWS: tuple[Literal["pure", "floor"], ...] = ("pure", "floor")
+AXES: tuple[str, ...] = get_args(CountName)
+HEADLINE_AXES = ("params.trainable", "flops_train.shared_dense")
+
+
+class SeriesFit(NamedTuple):
+    """A law fitted to one series; `diverged` and `outside` count chosen runs that are not in it."""
+
+    task: str
+    series: str
+    axis: str
+    fit: fit.Fit
+    diverged: int
+    outside: int
+
+
+def sizes_of(table: pd.DataFrame, axis: str) -> pd.Series:
+    """The size of every row on `axis`: the median over its cell, so that seeds which spent a little more or less work
+    are replicates of one size and not sizes of their own."""
+    return table.groupby("cell")[axis].transform("median")
+
+
+def chosen_runs(table: pd.DataFrame, axis: str) -> pd.DataFrame:
+    """The runs of the trials that validation picked, with their `size` on `axis`."""
+    return table.assign(size=sizes_of(table[table["chosen"]], axis))[table["chosen"]]
+
+
+def fit_table(table: pd.DataFrame, axes: Sequence[str] = AXES, level: float = 0.95) -> list[SeriesFit]:
+    """Both laws for every task, series and axis of a table of runs (`record.load`), from runs in the fit window.
+
+    Fits use achieved sizes and counted work. Diverged runs cannot enter a law of their error; they are counted.
+    """
+    found = []
+    for axis in axes:
+        rows = chosen_runs(table, axis)
+        for (task, series), group in rows.groupby(["task", "series"], sort=False):
+            done = group["status"] == "done"
+            inside = group[done & group["in_window"]]
+            for law in LAWS:
+                result = fit.fit_law(inside["size"].to_numpy(), inside["test_rmse"].to_numpy(), law, level)
+                outside = int((done & ~group["in_window"]).sum())
+                found.append(SeriesFit(str(task), str(series), axis, result, int((~done).sum()), outside))
+    return found
+
+
+def to_json(fits: Sequence[SeriesFit]) -> list[dict[str, Any]]:
+    """The fits as plain data, one object a series, axis and law."""
+    return [
+        {
+            "task": one.task,
+            "series": one.series,
+            "axis": one.axis,
+            "metric": "test_rmse",
+            "runs_diverged": one.diverged,
+            "runs_outside_window": one.outside,
+            **fit.to_json(one.fit),
+        }
+        for one in fits
+    ]

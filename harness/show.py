@@ -1,0 +1,155 @@
+"""What the command line prints: tables and progress. Rich on a terminal, plain lines elsewhere."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from harness.scaling import SeriesFit
+from harness.spec import Cell, Manifest
+
+console = Console(highlight=False)
+if not console.is_terminal:
+    console = Console(highlight=False, width=160)  # a log is not narrower for having no window
+
+
+def plan_table(manifest: Manifest) -> Table:
+    """Every cell: what was asked, the network solved, what it achieves, or why it is infeasible."""
+    match = manifest.experiment.match
+    axis = match.count_name if match else "size"
+    table = Table(title=f"plan of {manifest.name}: {manifest.experiment.question}", title_justify="left")
+    for name in ("task", "arm", "network"):
+        table.add_column(name, no_wrap=True)
+    for name in (
+        f"asked {axis}",
+        "achieved",
+        "off",
+        "params.trainable",
+        "flops_forward.shared_dense",
+        "flops_train.shared_dense",
+    ):
+        table.add_column(name, justify="right", overflow="fold")
+    for cell in manifest.cells:
+        table.add_row(*_cell_row(cell), style="dim" if cell.infeasible else None)
+    return table
+
+
+def _cell_row(cell: Cell) -> list[str]:
+    asked = f"{cell.asked:,.6g}" if cell.asked is not None else ""
+    if cell.infeasible:
+        return [cell.task, cell.series, "infeasible", asked, "", "", "", "", ""]
+    network = cell.network
+    shape = "[" + ",".join(map(str, network.shape)) + "]" if network else ""
+    grid = f" G={network.grid} k={network.order}" if network and network.family == "kan" else ""
+    counts = [f"{cell.counts[n]:,}" for n in ("params.trainable", "flops_forward.shared_dense")]
+    achieved = f"{cell.achieved:,.6g}" if cell.achieved is not None else ""
+    residual = f"{cell.residual:+.1%}" if cell.residual is not None else ""
+    work = f"{cell.counts['flops_train.shared_dense']:.2e}"
+    return [cell.task, cell.series, shape + grid, asked, achieved, residual, *counts, work]
+
+
+def fits_table(fits: Sequence[SeriesFit], axes: Sequence[str]) -> Table:
+    """Exponents with intervals on `axes`, or the refusal in their place."""
+    table = Table(title="test RMSE = E + A x^-alpha, on size means in log space", title_justify="left")
+    for name in ("task", "arm", "axis"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("sizes", justify="right")
+    table.add_column("alpha, E = 0", justify="right")
+    table.add_column("alpha, E free", justify="right")
+    table.add_column("E", justify="right")
+    table.add_column("notes", overflow="fold")
+    laws = {(one.task, one.series, one.axis, one.fit.law): one for one in fits}
+    last_task = None
+    for one in fits:
+        if one.fit.law != "pure" or one.axis not in axes:
+            continue
+        floor = laws[(one.task, one.series, one.axis, "floor")]
+        table.add_section() if last_task not in (None, one.task) else None
+        last_task = one.task
+        table.add_row(
+            one.task,
+            one.series,
+            one.axis,
+            str(len(one.fit.points.sizes)),
+            exponent(one),
+            exponent(floor),
+            f"{floor.fit.floor:.1e}" if floor.fit.floor is not None else "",
+            "; ".join(notes(one, floor)),
+        )
+    return table
+
+
+def exponent(one: SeriesFit) -> str:
+    """`alpha [low, high]`, or the code of the refusal."""
+    if one.fit.refusals:
+        return ", ".join(refusal.code for refusal in one.fit.refusals)
+    assert one.fit.alpha_interval is not None
+    low, high = (_bound(end) for end in (one.fit.alpha_interval.low, one.fit.alpha_interval.high))
+    return f"{one.fit.alpha:.2f} [{low}, {high}]"
+
+
+def _bound(value: float) -> str:
+    return {float("inf"): "∞", float("-inf"): "-∞"}.get(value, f"{value:.2f}")
+
+
+def notes(pure: SeriesFit, floor: SeriesFit) -> list[str]:
+    """The warnings of both laws, and the runs that are not in them."""
+    found: list[str] = list(dict.fromkeys(warning.code for one in (pure, floor) for warning in one.fit.warnings))
+    if pure.outside:
+        found.append(f"{pure.outside} runs outside the window")
+    if pure.diverged:
+        found.append(f"{pure.diverged} runs diverged")
+    return found
+
+
+class PackProgress:
+    """Progress over packs: a live bar on a terminal, a line a finished pack elsewhere."""
+
+    def __init__(self, packs: int, evaluations: int, bar: Progress | None):
+        self._packs, self._ended, self._bar = packs, 0, bar
+        self._statuses: Counter[str] = Counter()
+        self._since = time.monotonic()
+        if bar:
+            self._pack_task = bar.add_task("packs", total=packs)
+            self._work_task = bar.add_task("evaluations", total=evaluations)
+
+    def evaluated(self, evaluations: int) -> None:
+        """`evaluations` more have been made."""
+        if self._bar:
+            self._bar.advance(self._work_task, evaluations)
+
+    def pack_done(self, what: str, statuses: Iterable[str], seconds: float) -> None:
+        """One more pack has ended."""
+        self._ended += 1
+        self._statuses.update(statuses)
+        if self._bar:
+            self._bar.advance(self._pack_task)
+        else:
+            tally = ", ".join(f"{count} {status}" for status, count in self._statuses.items())
+            elapsed = time.monotonic() - self._since
+            console.print(
+                f"[{elapsed:5.0f} s] pack {self._ended}/{self._packs} {what} in {seconds:.1f} s; runs: {tally}",
+                markup=False,
+            )
+
+
+@contextmanager
+def pack_progress(packs: int, evaluations: int) -> Iterator[PackProgress]:
+    """Shows progress while its block runs."""
+    if not console.is_terminal:
+        yield PackProgress(packs, evaluations, None)
+        return
+    columns = (
+        TextColumn("{task.description:>12}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        yield PackProgress(packs, evaluations, bar)

@@ -1,0 +1,142 @@
+"""The plan, frozen: every cell that was asked for, every run that answers it, and which runs train together."""
+
+import uuid
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from harness.errors import INCOMPLETE, HarnessError
+from harness.spec.nouns import Experiment, Frozen, Network, RunSpec
+
+# 1: first version.
+MANIFEST_SCHEMA = 1
+
+
+class Cell(Frozen):
+    """One size of one arm on one task: what was asked, what was solved, or why it cannot be.
+
+    `counts` are per network and sample (`params.*`, `flops_forward.*`) or per run as planned from the evaluation cap
+    (`flops_train.*`). `residual` is achieved/asked - 1 on the matched axis; laws are fitted to cells `in_window`.
+    """
+
+    index: int
+    task: str
+    arm: str
+    series: str
+    asked: float | None
+    achieved: float | None
+    residual: float | None
+    network: Network | None
+    counts: dict[str, int]
+    infeasible: str | None
+    in_window: bool
+
+
+class PlannedRun(Frozen):
+    """A run of a cell: `trial` numbers the points of the tuning grid."""
+
+    run_id: str
+    cell: int
+    trial: int
+    run: RunSpec
+
+
+class Manifest(Frozen):
+    """The denominator of every later statement. Packs list run ids, the most expensive pack first."""
+
+    manifest_schema: int = MANIFEST_SCHEMA
+    name: str
+    experiment: Experiment
+    experiment_hash: str
+    cells: tuple[Cell, ...]
+    runs: tuple[PlannedRun, ...]
+    packs: tuple[tuple[str, ...], ...]
+    earlier_plans: tuple[str, ...] = ()
+
+    def run_ids(self) -> list[str]:
+        """Each run once, in plan order (cells of two series may share runs)."""
+        return list(dict.fromkeys(planned.run_id for planned in self.runs))
+
+
+def manifest_path(folder: Path) -> Path:
+    """Where the plan of a results folder lives."""
+    return folder / "manifest.json"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The plan frozen in `folder`; a HarnessError if there is none or it is damaged."""
+    path = manifest_path(folder)
+    try:
+        manifest = Manifest.model_validate_json(path.read_text(encoding="utf-8"), strict=True)
+    except FileNotFoundError:
+        raise HarnessError(f"{path}: no plan yet; make one with `harness plan FILE` or `harness run FILE`") from None
+    except (ValidationError, UnicodeDecodeError) as error:
+        problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not text"
+        mend = "`harness plan FILE --replan` makes it anew"
+        raise HarnessError(f"{path} is damaged ({problem}); {mend}", INCOMPLETE) from None
+    if manifest.manifest_schema != MANIFEST_SCHEMA:
+        problem = f"schema {manifest.manifest_schema}, this version reads {MANIFEST_SCHEMA}"
+        raise HarnessError(f"{path}: {problem}; `harness plan FILE --replan` makes it anew", INCOMPLETE)
+    return manifest
+
+
+def freeze(manifest: Manifest, folder: Path, replan: bool = False) -> Manifest:
+    """Write the plan into `folder` if none is there, or `replan` says so; return the plan that then stands.
+
+    A HarnessError if another plan stands there. A replaced plan is kept beside the new one, which names it.
+    """
+    path = manifest_path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            _write(path, manifest)
+            return manifest
+        if replan and not _is_readable(folder):
+            _keep_aside(path)
+            _write(path, manifest)
+            return manifest
+        frozen = read_manifest(folder)
+        changed = _differences(frozen, manifest)
+        if not changed:
+            return frozen
+        if not replan:
+            raise HarnessError(
+                f"{path} holds another plan (it differs in: {', '.join(changed)}); --replan freezes the new one and "
+                "keeps the old one beside it; records are kept in any case"
+            )
+        kept = _keep_aside(path)
+        note = f"{kept.name} (replaced; differed in {', '.join(changed)})"
+        manifest = manifest.model_copy(update={"earlier_plans": (*frozen.earlier_plans, note)})
+        _write(path, manifest)
+        return manifest
+    except OSError as error:
+        raise HarnessError(f"{error.filename or folder}: {error.strerror}; choose another --results folder") from None
+
+
+def _differences(old: Manifest, new: Manifest) -> list[str]:
+    before, after = old.experiment.model_dump(mode="json"), new.experiment.model_dump(mode="json")
+    changed = [name for name in after if before[name] != after[name]]
+    if not changed and old.model_copy(update={"earlier_plans": ()}) != new:
+        changed = ["how this version expands it, or a target's code"]
+    return changed
+
+
+def _is_readable(folder: Path) -> bool:
+    try:
+        read_manifest(folder)
+    except HarnessError:
+        return False
+    return True
+
+
+def _keep_aside(path: Path) -> Path:
+    number = 1
+    while (kept := path.with_name(f"manifest.{number}.json")).exists():
+        number += 1
+    return path.rename(kept)
+
+
+def _write(path: Path, manifest: Manifest) -> None:
+    temporary = path.with_name(f".manifest.{uuid.uuid4().hex}")
+    temporary.write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,407 @@
+"""The nouns of an experiment file, as frozen data.
+
+    Experiment = tasks x arms x sizes x seeds x trials, and what will be concluded from them.
+
+Every model forbids unknown fields. Sizes are counts (dimensionless integers), domains are in the units of the target,
+budgets are in the unit of their axis (trainable scalars, or FLOPs with a multiply and an add as one each).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Literal, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
+
+from harness.errors import did_you_mean
+
+# Raise DATA_VERSION when the same task spec and seed would give other samples; raise NUMERICS_VERSION when the same run
+# would train to other numbers. Both are part of a run's identity, so old records are then never taken for new ones.
+DATA_VERSION = 1
+NUMERICS_VERSION = 1
+
+Activation = Literal["silu", "relu", "tanh", "gelu"]
+Dtype = Literal["float64", "float32"]
+Engine = Literal["torch"]
+Size = Literal["width", "grid", "depth", "steps"]
+Axis = Literal["params", "flops_forward", "flops_train"]
+ParamsConvention = Literal["trainable", "paper"]
+FlopsConvention = Literal["shared_dense", "local_min", "per_edge"]
+CountName = Literal[
+    "params.trainable",
+    "params.paper",
+    "flops_forward.shared_dense",
+    "flops_forward.local_min",
+    "flops_forward.per_edge",
+    "flops_train.shared_dense",
+    "flops_train.local_min",
+    "flops_train.per_edge",
+]
+DEFAULT_CONVENTION = {"params": "trainable", "flops_forward": "shared_dense", "flops_train": "shared_dense"}
+
+Positive = Annotated[FiniteFloat, Field(gt=0)]
+Hidden = tuple[PositiveInt, ...]
+AxisValues = Annotated[tuple, Field(min_length=1)]
+
+
+class Frozen(BaseModel):
+    """Immutable, and closed: an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+# -------------------------------------------------------------------------------------------------------------- tasks
+class Task(Frozen):
+    """What is learnt: a target function on a box, and how many points of it are seen.
+
+    `target` is the name of a built-in task or `package.module:function`; a function of the user's own also states
+    `inputs` (its number of variables). Points are uniform on [low, high]^inputs. A bare string in the file means
+    `{target: <string>}`.
+    """
+
+    target: str
+    inputs: PositiveInt | None = None
+    low: FiniteFloat = -1.0
+    high: FiniteFloat = 1.0
+    train_points: PositiveInt = 1000
+    validation_points: PositiveInt = 1000
+    test_points: PositiveInt = 1000
+
+    @model_validator(mode="after")
+    def _box_is_not_empty(self) -> Task:
+        if not self.low < self.high:
+            raise ValueError(f"low={self.low} must be below high={self.high}")
+        return self
+
+
+def _task_from_name(value: object) -> object:
+    return {"target": value} if isinstance(value, str) else value
+
+
+def _alone_or_many(value: object) -> object:
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
+
+
+TaskEntry = Annotated[Task, BeforeValidator(_task_from_name, json_schema_input_type=str | Task)]
+
+
+# --------------------------------------------------------------------------------------------------------------- arms
+class Mlp(Frozen):
+    """A multilayer perceptron; give `hidden`, or `depth` and `width`, and leave out the one that is solved for."""
+
+    family: Literal["mlp"]
+    hidden: Hidden | None = None
+    depth: PositiveInt | None = Field(None, description="layers of weights, output layer included")
+    width: PositiveInt | None = Field(None, description="hidden nodes per layer")
+    activation: Activation = "silu"
+
+
+class Kan(Frozen):
+    """A B-spline KAN (Liu et al. 2024, eq. 2.10): phi(x) = w_b silu(x) + w_s sum_i c_i B_i(x) on every edge.
+
+    `scales` (w_s) is redundant with the coefficients: off unless asked for, on when the arm's recipe is `paper`.
+    `noise` is the standard deviation of the initial c_i.
+    """
+
+    family: Literal["kan"]
+    hidden: Hidden | None = None
+    depth: PositiveInt | None = Field(None, description="layers of edges, output layer included")
+    width: PositiveInt | None = Field(None, description="hidden nodes per layer")
+    grid: PositiveInt | None = Field(None, description="intervals per spline, G")
+    order: int = Field(3, ge=1, le=5, description="polynomial degree k, 3 = cubic")
+    base: bool = True
+    scales: bool | None = None
+    bias: bool = False
+    noise: Positive = 0.1
+
+
+Architecture = Annotated[Mlp | Kan, Field(discriminator="family")]
+
+
+class MlpShape(Frozen):
+    """A resolved MLP: `shape` lists nodes from input to output."""
+
+    family: Literal["mlp"] = "mlp"
+    shape: tuple[PositiveInt, ...]
+    activation: Activation = "silu"
+
+
+class KanShape(Frozen):
+    """A resolved KAN: `shape` lists nodes from input to output; knots start uniform on [low, high] in every layer."""
+
+    family: Literal["kan"] = "kan"
+    shape: tuple[PositiveInt, ...]
+    grid: PositiveInt
+    order: int = 3
+    base: bool = True
+    scales: bool = False
+    bias: bool = False
+    noise: float = 0.1
+    low: float = -1.0
+    high: float = 1.0
+
+
+Network = Annotated[MlpShape | KanShape, Field(discriminator="family")]
+
+
+# ------------------------------------------------------------------------------------------------------------ recipes
+class Adam(Frozen):
+    """Adam (Kingma & Ba 2015) with torch's defaults; `batch_size: null` is full batch."""
+
+    name: Literal["adam"]
+    learning_rate: Positive = 1e-3
+    schedule: Literal["constant", "cosine"] = "constant"
+    beta1: float = Field(0.9, ge=0, lt=1)
+    beta2: float = Field(0.999, ge=0, lt=1)
+    epsilon: Positive = 1e-8
+    batch_size: PositiveInt | None = None
+
+
+class Lbfgs(Frozen):
+    """L-BFGS with a strong-Wolfe line search (c1 = 1e-4, c2 = 0.9), full batch, as torch.optim.LBFGS.
+
+    The tolerances default to the KAN paper's 1e-32, that is, to running until the cap. `tolerance_curvature` is the
+    y.s at or below which a step is not remembered: torch's fixed 1e-10 stops the memory, and with it the progress,
+    once the loss is near 1e-8.
+    """
+
+    name: Literal["lbfgs"]
+    learning_rate: Positive = 1.0
+    history: PositiveInt = 10
+    tolerance_gradient: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
+    tolerance_change: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
+    tolerance_curvature: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
+
+
+class Restarts(Frozen):
+    """`count` short starts of `evaluations` each; the best by training loss goes on. All of them are counted work."""
+
+    count: PositiveInt = 1
+    evaluations: PositiveInt = 50
+
+
+class GridUpdates(Frozen):
+    """Knots moved to where the activations are: at the start, before each grid extension, and every `every` evaluations
+    while below evaluation `until` of each stage.
+
+    `grid_eps` mixes uniform (1) and percentile (0) knots, as pykan does; `margin` widens the uniform part on each side.
+    """
+
+    every: PositiveInt = 120
+    until: PositiveInt = 1200
+    grid_eps: float = Field(1.0, ge=0, le=1)
+    margin: float = Field(0.01, ge=0)
+
+
+class GridExtension(Frozen):
+    """A warm start: train at each of `grids` below the run's own grid for `evaluations`, refine, and go on."""
+
+    grids: tuple[PositiveInt, ...] = Field(min_length=1)
+    evaluations: PositiveInt
+
+    @model_validator(mode="after")
+    def _ascending(self) -> GridExtension:
+        if list(self.grids) != sorted(set(self.grids)):
+            raise ValueError(f"grids={list(self.grids)} must ascend without repeats")
+        return self
+
+
+class Recipe(Frozen):
+    """How a run is trained. `max_evaluations` caps all forward+backward passes of a run, restarts and stages included.
+
+    `gain` multiplies the standard deviation of the initial weights (MLP) or of the initial coefficients and base
+    weights (KAN).
+    """
+
+    optimizer: Annotated[Adam | Lbfgs, Field(discriminator="name")]
+    max_evaluations: PositiveInt
+    restarts: Restarts = Restarts()
+    gain: Positive = 1.0
+    grid_updates: GridUpdates | None = None
+    grid_extension: GridExtension | None = None
+
+    @model_validator(mode="after")
+    def _restarts_leave_work(self) -> Recipe:
+        spent = self.restarts.count * self.restarts.evaluations if self.restarts.count > 1 else 0
+        if spent >= self.max_evaluations:
+            raise ValueError(
+                f"restarts use {spent} evaluations, which leaves none of max_evaluations={self.max_evaluations}"
+            )
+        return self
+
+
+# One grid stage of the KAN paper: 200 L-BFGS steps of up to 20 iterations, 22 to 24 evaluations each as measured, with
+# the grid updated every 5 steps until step 50. The paper's code nests iterations in steps; counted in evaluations it is
+# the same path up to one repeated evaluation a step.
+PAPER_RECIPE = Recipe(
+    optimizer=Lbfgs(name="lbfgs"),
+    max_evaluations=4800,
+    grid_updates=GridUpdates(every=120, until=1200, grid_eps=1.0, margin=0.01),
+)
+BUILT_IN_RECIPES = {"paper": PAPER_RECIPE}
+
+
+class Sizes(Frozen):
+    """An explicit ladder of sizes for an arm, in place of `match`: exactly one of the fields."""
+
+    grid: tuple[PositiveInt, ...] | None = None
+    width: tuple[PositiveInt, ...] | None = None
+    depth: tuple[PositiveInt, ...] | None = None
+    hidden: tuple[Hidden, ...] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Sizes:
+        given = [name for name in type(self).model_fields if getattr(self, name)]
+        if len(given) != 1:
+            raise ValueError("give exactly one of grid, width, depth, hidden")
+        return self
+
+    def ladder(self) -> tuple[str, tuple]:
+        """The field that varies, and its values."""
+        return next((name, getattr(self, name)) for name in type(self).model_fields if getattr(self, name))
+
+
+Tune = dict[str, AxisValues]
+
+
+class Arm(Frozen):
+    """One architecture family with its recipe; its own `tune` replaces the experiment's (the counts must agree)."""
+
+    architecture: Architecture
+    recipe: str
+    sizes: Sizes | None = None
+    tune: Tune | None = None
+
+
+def _for_every_arm(value: object) -> object:
+    return {"*": value} if isinstance(value, str) else value
+
+
+class Match(Frozen):
+    """The axis made equal between arms, and how: at each budget of `at`, `solve` is the one free integer of an arm."""
+
+    axis: Axis
+    convention: ParamsConvention | FlopsConvention | None = Field(None, validate_default=True)
+    at: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    tol: float = Field(0.05, gt=0, lt=1, description="largest accepted |achieved/asked - 1|")
+    solve: Annotated[
+        dict[str, Size], BeforeValidator(_for_every_arm, json_schema_input_type=Size | dict[str, Size])
+    ] = Field(description="the free integer: one word for every arm, or arm -> word")
+
+    @model_validator(mode="after")
+    def _convention_fits(self) -> Match:
+        if self.count_name not in get_args(CountName):
+            raise ValueError(f"convention={self.convention} does not count {self.axis}")
+        return self
+
+    @property
+    def count_name(self) -> str:
+        """The count that is matched, as the tables name it: `axis.convention`."""
+        return f"{self.axis}.{self.convention or DEFAULT_CONVENTION[self.axis]}"
+
+
+# -------------------------------------------------------------------------------------------------------- conclusions
+class Window(Frozen):
+    """The sizes a law is fitted to, declared before the run; points outside are drawn hollow and counted."""
+
+    axis: CountName = "params.trainable"
+    min: Positive | None = None
+    max: Positive | None = None
+
+
+class Decide(Frozen):
+    """A decision rule as data: on at least `at_least` tasks, `quantity` of arms[0] against arms[1] beats `threshold`.
+
+    exponent: alpha of the first arm minus alpha of the second. test_rmse: ratio second over first at equal `axis`.
+    cost: ratio second over first of `axis` at equal test RMSE.
+    """
+
+    claim: str
+    quantity: Literal["exponent", "test_rmse", "cost"]
+    arms: tuple[str, str]
+    axis: CountName
+    threshold: FiniteFloat
+    at_least: PositiveInt
+    level: float = Field(0.95, gt=0.5, lt=1)
+
+
+class Experiment(Frozen):
+    """One question, the runs that answer it, and the rule by which they do."""
+
+    question: str
+    tasks: Annotated[
+        tuple[TaskEntry, ...],
+        BeforeValidator(_alone_or_many, json_schema_input_type=str | Task | list[str | Task]),
+        Field(min_length=1),
+    ]
+    arms: Annotated[dict[str, Arm], Field(min_length=1)]
+    recipes: dict[str, Recipe] = {}
+    match: Match | None = None
+    grid: dict[str, AxisValues] = Field({}, description="dotted path -> values; every combination is run")
+    zip: dict[str, AxisValues] = Field({}, description="dotted path -> values; taken in lockstep")
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+    tune: Tune = {}
+    dtype: Dtype = "float64"
+    engine: Engine = "torch"
+    window: dict[str, Window] = Field({}, description="arm -> the sizes its laws are fitted to")
+    decide: tuple[Decide, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Experiment:
+        recipes = [*self.recipes, *BUILT_IN_RECIPES]
+        for name, arm in self.arms.items():
+            _must_exist(f"arms.{name}.recipe", arm.recipe, recipes)
+        for name in self.match.solve if self.match else ():
+            _must_exist("match.solve", name, [*self.arms, "*"])
+        for name in self.window:
+            _must_exist("window", name, self.arms)
+        for index, rule in enumerate(self.decide):
+            for name in rule.arms:
+                _must_exist(f"decide.{index}.arms", name, self.arms)
+        return self
+
+    @model_validator(mode="after")
+    def _seeds_differ(self) -> Experiment:
+        repeated = sorted({seed for seed in self.seeds if self.seeds.count(seed) > 1})
+        if repeated:
+            raise ValueError(f"seeds: {repeated} given more than once; a repeated seed is the same run")
+        return self
+
+    @model_validator(mode="after")
+    def _zip_in_lockstep(self) -> Experiment:
+        lengths = {path: len(values) for path, values in self.zip.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"zip: the lists must be equally long, got {lengths}; use grid: for combinations")
+        return self
+
+
+def _must_exist(path: str, name: str, known: Iterable[str]) -> None:
+    if name not in known:
+        raise ValueError(f"{path}: {name!r} is not defined; {did_you_mean(name, known)}")
+
+
+# ---------------------------------------------------------------------------------------------------------------- run
+class RunTask(Frozen):
+    """A task as a run knows it: everything that decides its numbers, and the fingerprint of the target's code."""
+
+    target: str
+    fingerprint: str
+    inputs: PositiveInt
+    low: float
+    high: float
+    train_points: PositiveInt
+    validation_points: PositiveInt
+    test_points: PositiveInt
+
+
+class RunSpec(Frozen):
+    """One training run, resolved: all that decides its numbers and nothing else, so that its hash is its identity."""
+
+    task: RunTask
+    network: Network
+    recipe: Recipe
+    seed: int
+    dtype: Dtype = "float64"
+    engine: Engine = "torch"
+    data_version: int = DATA_VERSION
+    numerics_version: int = NUMERICS_VERSION

@@ -1,0 +1,186 @@
+"""From an experiment file to an Experiment, or to sentences that say what is wrong and where.
+
+YAML is read by the 1.2 rules (`1e-3` is a number; `on`, `no` and `off` are words) and a key given twice is an error.
+"""
+
+import copy
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError
+
+from harness.errors import HarnessError, did_you_mean
+from harness.spec.nouns import Experiment
+
+
+def read_experiment(path: Path) -> Experiment:
+    """The experiment in the file at `path`; a HarnessError with one line per mistake otherwise."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise HarnessError(f"{path}: {error.strerror}; give the path of an experiment file") from None
+    except UnicodeDecodeError as error:
+        raise HarnessError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+    return parse_experiment(text, str(path))
+
+
+def parse_experiment(text: str, source: str = "<text>") -> Experiment:
+    """The experiment written in `text` (YAML); `source` names it in errors."""
+    data = _parse_yaml(text, source)
+    if not isinstance(data, dict):
+        raise HarnessError(f"{source}: expected fields such as question:, tasks:, arms:, got {_shown(data)}")
+    try:
+        first_point = next(axis_points(data.get("grid") or {}, data.get("zip") or {}))
+        return Experiment.model_validate_json(json.dumps(_with_values(data, first_point), default=str), strict=True)
+    except ValidationError as error:
+        lines = [_sentence(text, source, detail) for detail in error.errors()]
+        raise HarnessError("\n".join(lines)) from None
+
+
+def variants(experiment: Experiment) -> list[tuple[dict[str, Any], Experiment]]:
+    """The experiment at every point of its `grid:` and `zip:` axes, with the values (by dotted path) of that point."""
+    data = experiment.model_dump(mode="json", exclude_unset=True)
+    found = []
+    for point in axis_points(experiment.grid, experiment.zip):
+        try:
+            text = json.dumps(_with_values(data, point))
+            found.append((point, Experiment.model_validate_json(text, strict=True)))
+        except ValidationError as error:
+            lines = [_sentence("", f"at {_shown(point)}", detail) for detail in error.errors()]
+            raise HarnessError("\n".join(lines)) from None
+    return found
+
+
+def axis_points(grid: Mapping[str, Sequence], zipped: Mapping[str, Sequence]) -> Iterator[dict[str, Any]]:
+    """Every combination of `grid` values with every lockstep row of `zipped` ones; one empty point if neither."""
+    if not (isinstance(grid, Mapping) and isinstance(zipped, Mapping)):
+        raise HarnessError("grid: and zip: map a dotted path to a list of values")
+    for path, values in [*grid.items(), *zipped.items()]:
+        if not isinstance(values, Sequence) or isinstance(values, str) or not values:
+            raise HarnessError(f"axis {path}: expected a list of values, got {_shown(values)}")
+    rows = list(zip(*zipped.values(), strict=False)) if zipped else [()]
+    for combination, row in itertools.product(itertools.product(*grid.values()), rows):
+        yield dict(zip([*grid, *zipped], [*combination, *row], strict=True))
+
+
+def experiment_schema() -> dict[str, Any]:
+    """The JSON Schema of an experiment file, for editors."""
+    return Experiment.model_json_schema()
+
+
+# --------------------------------------------------------------------------------------------------------------- yaml
+def _parse_yaml(text: str, source: str) -> Any:
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except DuplicateKeyError as error:
+        line = error.problem_mark.line + 1
+        key = str(error.problem).split('"')[1] if '"' in str(error.problem) else str(error.problem)
+        raise HarnessError(f"{source}:{line}: {key} is given twice; keep one") from None
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{source}:{mark.line + 1}" if mark else source
+        raise HarnessError(f"{where}: not YAML: {error.problem or error.context}") from None
+
+
+def _with_values(data: dict[str, Any], point: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of `data` with the value at each dotted path of `point` replaced."""
+    changed = copy.deepcopy(data)
+    for path, value in point.items():
+        *parents, last = path.split(".")
+        place = changed
+        for depth, name in enumerate(parents):
+            if not isinstance(place, dict):
+                raise HarnessError(f"axis {path}: {'.'.join(parents[:depth])} has no fields")
+            place = place.setdefault(name, {})
+        if not isinstance(place, dict):
+            raise HarnessError(f"axis {path}: {'.'.join(parents)} has no fields")
+        place[last] = value
+    return changed
+
+
+# ------------------------------------------------------------------------------------------------------------- errors
+def _sentence(text: str, source: str, detail: ErrorDetails) -> str:
+    path, allowed = _walk(detail["loc"])
+    dotted = ".".join(str(part) for part in path)
+    where = f"{source}:{line}" if (line := _line_of(text, path)) else source
+    subject = f"{where}: {dotted}" if dotted else where
+    last = str(path[-1]) if path else ""
+    context = detail.get("ctx", {})
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"{subject}: unknown field; {did_you_mean(last, allowed)}"
+        case "missing":
+            return f"{subject}: missing; add it"
+        case "literal_error" | "enum":
+            options = [word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", ")]
+            return f"{subject}={_shown(detail['input'])}: {did_you_mean(str(detail['input']), options)}"
+        case "union_tag_invalid":
+            options = [word.strip("'") for word in context["expected_tags"].split(", ")]
+            field = context["discriminator"].strip("'")
+            return f"{subject}.{field}={_shown(context['tag'])}: {did_you_mean(context['tag'], options)}"
+        case "union_tag_not_found":
+            return f"{subject}: {context['discriminator']} is missing; add it"
+        case "too_short":
+            return f"{subject}={_shown(detail['input'])}: give at least {context['min_length']}"
+        case "value_error":
+            return f"{subject}: {context['error']}"
+        case _:
+            return f"{subject}={_shown(detail['input'])}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+
+
+def _walk(location: tuple[int | str, ...]) -> tuple[list[int | str], list[str]]:
+    """The path as the user typed it (pydantic adds union tags) and the field names allowed beside its last part."""
+    schema = experiment_schema()
+    node, path, allowed = schema, [], []
+    for part in location:
+        node = _resolved(node, schema)
+        allowed = list(node.get("properties", {}))
+        if part in node.get("discriminator", {}).get("mapping", {}):
+            node = {"$ref": node["discriminator"]["mapping"][part]}
+            continue
+        choices = [_resolved(choice, schema) for choice in [node, *node.get("anyOf", [])]]
+        following = [_child(choice, part) for choice in choices]
+        path.append(part)
+        allowed = allowed or next((list(choice["properties"]) for choice in choices if "properties" in choice), [])
+        node = next((child for child in following if child is not None), {})
+    return path, allowed
+
+
+def _resolved(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in node:
+        node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
+    return node
+
+
+def _child(node: dict[str, Any], part: int | str) -> dict[str, Any] | None:
+    if part in node.get("properties", {}):
+        return node["properties"][part]
+    for key in ("additionalProperties", "items"):
+        if isinstance(node.get(key), dict):
+            return node[key]
+    return None
+
+
+def _line_of(text: str, path: Sequence[int | str]) -> int | None:
+    """The line (from 1) of the deepest part of `path` that stands in the file."""
+    node: Any = YAML(typ="rt", pure=True).load(text) if text else None
+    line = None
+    for part in path:
+        try:
+            line = (node.lc.item(part) if isinstance(part, int) else node.lc.key(part))[0] + 1
+            node = node[part]
+        except (AttributeError, KeyError, TypeError, IndexError):
+            break
+    return line
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,84 @@
+"""What is learnt: targets with their source, and the samples drawn from them. Float64, numpy and scipy only."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import HarnessError, did_you_mean
+from harness.spec import RunTask, Task
+from harness.tasks.paper import PAPER_TARGETS
+from harness.tasks.target import Target
+from harness.tasks.user import load_user_target
+
+__all__ = ["Samples", "Splits", "Target", "draw", "load_target", "resolve", "stream"]
+
+# Independent random streams of one seed. Numbers, not names, reach the generator: never renumber.
+STREAMS = {"train": 0, "validation": 1, "test": 2, "initial": 3, "batches": 4}
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Points x [n, inputs] and their targets y [n, 1]."""
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Training, validation and test samples, each from a random stream of its own."""
+
+    train: Samples
+    validation: Samples
+    test: Samples
+
+
+def stream(seed: int, name: str, *keys: int) -> np.random.Generator:
+    """The generator of one purpose (a key of STREAMS) under `seed`; `keys` split it further (restart, epoch)."""
+    return np.random.default_rng([seed, STREAMS[name], *keys])
+
+
+def load_target(reference: str, inputs: int | None = None) -> Target:
+    """The built-in target of that name, or the user's `package.module:function`."""
+    if ":" in reference:
+        return load_user_target(reference, inputs)
+    if reference not in PAPER_TARGETS:
+        hint = did_you_mean(reference, PAPER_TARGETS)
+        raise HarnessError(f"target {reference!r}: no such task; {hint}, or package.module:function")
+    target = PAPER_TARGETS[reference]
+    if inputs not in (None, target.inputs):
+        raise HarnessError(f"target {reference}: inputs={inputs}, but it has {target.inputs}; leave `inputs` out")
+    return target
+
+
+def resolve(task: Task) -> RunTask:
+    """The task with its number of inputs and the fingerprint of its target's code filled in."""
+    target = load_target(task.target, task.inputs)
+    return RunTask(fingerprint=target.version, **{**task.model_dump(), "inputs": target.inputs})
+
+
+def draw(task: RunTask, seed: int) -> Splits:
+    """The samples of `task` under `seed`; a HarnessError if a value is not finite or the target's code has changed."""
+    target = load_target(task.target, task.inputs)
+    if target.version != task.fingerprint:
+        raise HarnessError(f"target {task.target}: its code changed since the plan was made; run `harness plan` again")
+    counts = {"train": task.train_points, "validation": task.validation_points, "test": task.test_points}
+    return Splits(**{name: _samples(task, target, stream(seed, name), count) for name, count in counts.items()})
+
+
+def _samples(task: RunTask, target: Target, generator: np.random.Generator, count: int) -> Samples:
+    x = generator.uniform(task.low, task.high, size=(count, task.inputs))
+    y = np.asarray(target.function(x), dtype=np.float64)
+    if y.shape not in ((count,), (count, 1)):
+        raise HarnessError(
+            f"target {task.target}: shape {y.shape} returned for x of shape {x.shape}; return ({count},)"
+        )
+    y = y.reshape(count, 1)
+    if not np.isfinite(y).all():
+        worst = int(np.flatnonzero(~np.isfinite(y[:, 0]))[0])
+        raise HarnessError(
+            f"target {task.target}: value {y[worst, 0]} at x={x[worst].tolist()}; "
+            "choose low and high so that it is finite on the whole box"
+        )
+    return Samples(x, y)

@@ -1,0 +1,21 @@
+"""A target function and where it comes from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is learnt: `function` maps points [n, inputs] to values [n] in float64.
+
+    `version` stands for the function's definition in a run's identity: raise it when the definition changes.
+    """
+
+    function: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+    inputs: int
+    formula: str
+    source: str
+    version: str

@@ -1,0 +1,382 @@
+"""The torch engine: a pack of runs trains as one batched ensemble, on any device.
+
+    pack = prepare(runs, device)
+    state = begin(pack)
+    while not ended(pack, state):
+        state = advance(pack, state, evaluations=100)     # frozen in, frozen out: a state can be stored and resumed
+    outcomes = finish(pack, state)
+
+A *lane* is one start of one run. Lanes share the computation and nothing else: each keeps its data, its line search and
+its divergence.
+
+Legend: S runs, R lanes, N points, I inputs, O outputs, P parameters.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from harness import nets
+from harness.count import Work, count, trainable, training_flops
+from harness.record import CurvePoint, Metrics
+from harness.spec import KanShape, MlpShape, Recipe, RunSpec, Stage, samples_per_evaluation, stages
+from harness.spec.nouns import Adam, Lbfgs
+from harness.tasks import draw, stream
+from harness.train import adam, lbfgs
+from harness.train.lanes import select
+
+# Evaluations of a run's stage at which its learning curve is sampled: two to the octave.
+LOG_SPACED = frozenset(round(2 ** (half_octave / 2)) for half_octave in range(60))
+
+# With one lane, torch's batched products take another path and round differently: a lone run gets an idle companion.
+SMALLEST_ENSEMBLE = 2
+
+OptimiserState = adam.AdamState | lbfgs.LbfgsState
+Lane = tuple[int, int]  # index of the run in the pack, number of the start
+
+
+@dataclass(frozen=True)
+class Points:
+    """One split of every run of a pack: x_SNI and y_SNO."""
+
+    x: Tensor
+    y: Tensor
+
+
+@dataclass(frozen=True)
+class Pack:
+    """What does not change while a pack trains."""
+
+    runs: tuple[RunSpec, ...]
+    recipe: Recipe
+    stages: tuple[Stage, ...]
+    train: Points
+    validation: Points
+    test: Points
+
+    @property
+    def samples(self) -> int:
+        """Points in one evaluation."""
+        return samples_per_evaluation(self.recipe, self.train.x.shape[1])
+
+
+@dataclass(frozen=True)
+class PackState:
+    """What does: where in the stages the pack is, its lanes, knots, optimiser, and the work behind it.
+
+    `done` counts evaluations of this stage. Counters are pairs (evaluations, iterations): `behind` of each lane [2, R],
+    to be added to its optimiser's to give those of this stage; `spent` of each run [2, S], one for every stage behind.
+    The curve's errors [R, K, 2] are training and validation RMSE after `curve_at` evaluations.
+    """
+
+    stage: int
+    done: int
+    lanes: tuple[Lane, ...]
+    network: MlpShape | KanShape
+    knots: tuple[Tensor, ...]
+    optimiser: OptimiserState
+    behind: Tensor
+    spent: tuple[Tensor, ...]
+    curve_at: tuple[int, ...]
+    curve_errors: Tensor
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to; `evaluations` and `counts` are of the work really done."""
+
+    status: str
+    metrics: Metrics | None
+    evaluations: int
+    iterations: int
+    diverged_at: int | None
+    counts: dict[str, int]
+    curve: tuple[CurvePoint, ...]
+
+
+# ----------------------------------------------------------------------------------------------------------- the seam
+def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> Pack:
+    """The pack of `runs`, which must share everything but seed, gain and learning rate; draws their samples."""
+    first = runs[0]
+    dtype = getattr(torch, first.dtype)
+    splits = [draw(run.task, run.seed) for run in runs]
+
+    def points(name: str) -> Points:
+        samples = [getattr(split, name) for split in splits]
+        as_tensor = [[torch.from_numpy(getattr(one, axis)) for one in samples] for axis in ("x", "y")]
+        return Points(*(torch.stack(arrays).to(device=device, dtype=dtype) for arrays in as_tensor))
+
+    return Pack(
+        runs=tuple(runs),
+        recipe=first.recipe,
+        stages=stages(first.network, first.recipe),
+        train=points("train"),
+        validation=points("validation"),
+        test=points("test"),
+    )
+
+
+def begin(pack: Pack) -> PackState:
+    """The state before the first evaluation: networks initialised from each run's seed and start."""
+    network, starts, _ = pack.stages[0]
+    lanes = [(run, start) for run in range(len(pack.runs)) for start in range(starts)]
+    lanes += lanes[:1] * (SMALLEST_ENSEMBLE - len(lanes))
+    generators = [stream(pack.runs[run].seed, "initial", start) for run, start in lanes]
+    gains = [pack.runs[run].recipe.gain for run, _ in lanes]
+    dtype, device = pack.train.x.dtype, pack.train.x.device
+    flat_RP = nets.initialise(network, generators, gains, dtype, device)
+    assert flat_RP.shape[1] == trainable(network), "parameter count mismatch between closed form and network"
+    return PackState(
+        stage=0,
+        done=0,
+        lanes=tuple(lanes),
+        network=network,
+        knots=tuple(nets.initial_knots(network, len(lanes), dtype, device)),
+        optimiser=_start(pack, 0, tuple(lanes), flat_RP),
+        behind=torch.zeros(2, len(lanes), dtype=torch.int64, device=device),
+        spent=(),
+        curve_at=(),
+        curve_errors=flat_RP.new_zeros(len(lanes), 0, 2),
+    )
+
+
+def ended(pack: Pack, state: PackState) -> bool:
+    """Whether all stages are behind."""
+    return state.stage == len(pack.stages)
+
+
+def advance(pack: Pack, state: PackState, evaluations: int) -> PackState:
+    """At most `evaluations` more in every lane; less at the end of a stage or when no lane moves any more."""
+    stage = pack.stages[state.stage]
+    train = _of_lanes(pack.train, state.lanes)
+    goal = min(state.done + evaluations, stage.evaluations)
+    while state.done < goal:
+        if state.done in _update_points(pack, state.stage):
+            state = _update_knots(pack, state, train)
+        batch = _batch(pack, state, train)
+        asked_RP = _ask(state.optimiser)
+        loss_R, gradient_RP = _loss_and_gradient(state.network, asked_RP, state.knots, batch)
+        state = replace(state, optimiser=_tell(pack, state.optimiser, loss_R, gradient_RP), done=state.done + 1)
+        if state.done in LOG_SPACED or state.done == stage.evaluations:
+            state = _seen(pack, state, train)
+    at_rest = bool((state.optimiser.finished_R | state.optimiser.diverged_R).all())
+    return _next_stage(pack, state) if at_rest or state.done == stage.evaluations else state
+
+
+def finish(pack: Pack, state: PackState) -> list[Outcome]:
+    """The outcome of every run of a pack whose stages are behind, in the order of the pack."""
+    position_RP = _position(state.optimiser)
+    diverged_R = state.optimiser.diverged_R.tolist()
+    train_RN, validation_RN, test_RN = (
+        _squared_errors(state.network, position_RP, state.knots, _of_lanes(points, state.lanes))
+        for points in (pack.train, pack.validation, pack.test)
+    )
+    spent = torch.stack(state.spent).tolist()  # [stages, 2, S]
+    outcomes = []
+    for index, run in enumerate(pack.runs):
+        metrics = Metrics.model_construct(
+            train_rmse=train_RN[index].mean().sqrt().item(),
+            validation_rmse=validation_RN[index].mean().sqrt().item(),
+            test_rmse=test_RN[index].mean().sqrt().item(),
+            test_root_median_square=test_RN[index].median().sqrt().item(),
+        )
+        # A lane can end on a point that no evaluation saw (Adam's last step): it has diverged if that is not finite.
+        diverged = diverged_R[index] or not all(math.isfinite(error) for error in metrics.model_dump().values())
+        evaluations = [counters[0][index] for counters in spent]
+        work = [Work(stage.network, n, pack.samples) for stage, n in zip(pack.stages, evaluations, strict=True)]
+        outcomes.append(
+            Outcome(
+                status="diverged" if diverged else "done",
+                metrics=None if diverged else metrics,
+                evaluations=sum(evaluations),
+                iterations=sum(counters[1][index] for counters in spent),
+                diverged_at=sum(evaluations) if diverged else None,
+                counts={**count(run.network), **training_flops(work)},
+                curve=_curve(state, index),
+            )
+        )
+    return outcomes
+
+
+# --------------------------------------------------------------------------------------------------------- evaluation
+def _loss_and_gradient(
+    network: MlpShape | KanShape, flat_RP: Tensor, knots: Sequence[Tensor], points: Points
+) -> tuple[Tensor, Tensor]:
+    """Mean squared error of every lane, [R], and its gradient, [R, P]."""
+    flat_RP = flat_RP.detach().requires_grad_()
+    loss_R = (nets.forward(network, flat_RP, knots, points.x) - points.y).square().mean((1, 2))
+    (gradient_RP,) = torch.autograd.grad(loss_R.sum(), flat_RP)
+    return loss_R.detach(), gradient_RP
+
+
+@torch.no_grad()
+def _squared_errors(network: MlpShape | KanShape, flat_RP: Tensor, knots: Sequence[Tensor], points: Points) -> Tensor:
+    return (nets.forward(network, flat_RP, knots, points.x) - points.y).square().flatten(1)
+
+
+def _of_lanes(points: Points, lanes: Iterable[Lane]) -> Points:
+    index_R = torch.tensor([run for run, _ in lanes], device=points.x.device)
+    return Points(points.x.index_select(0, index_R), points.y.index_select(0, index_R))
+
+
+def _batch(pack: Pack, state: PackState, train: Points) -> Points:
+    """The points of the next evaluation: all, or the next batch of this epoch's order, which each lane draws anew.
+
+    What does not fill a last batch is left out of its epoch.
+    """
+    total = train.x.shape[1]
+    if pack.samples == total:
+        return train
+    batches = total // pack.samples
+    before = sum(stage.evaluations for stage in pack.stages[: state.stage])
+    epoch, batch = divmod(before + state.done, batches)
+    orders = [stream(pack.runs[run].seed, "batches", start, epoch).permutation(total) for run, start in state.lanes]
+    chosen = [torch.from_numpy(order[batch * pack.samples : (batch + 1) * pack.samples].copy()) for order in orders]
+    index_RB1 = torch.stack(chosen).to(train.x.device)[:, :, None]
+    return Points(
+        train.x.gather(1, index_RB1.expand(-1, -1, train.x.shape[2])),
+        train.y.gather(1, index_RB1.expand(-1, -1, train.y.shape[2])),
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------- stages
+def _next_stage(pack: Pack, state: PackState) -> PackState:
+    """Close the stage: count its work, keep the best start of each run, refine the grid if the next stage does."""
+    starts = pack.stages[state.stage].starts
+    counters = (state.behind + _counters(state.optimiser))[:, : len(pack.runs) * starts]
+    spent = counters.reshape(2, len(pack.runs), starts).sum(2)
+    state = replace(state, stage=state.stage + 1, done=0, spent=(*state.spent, spent))
+    if starts > 1:
+        state = _keep_best_starts(state, len(pack.runs), starts)
+    if ended(pack, state):
+        return state
+    network = pack.stages[state.stage].network
+    if network == state.network:  # the optimiser goes on; its counters so far belong to the stages behind
+        return replace(state, behind=-_counters(state.optimiser))
+    assert isinstance(network, KanShape)
+    if pack.recipe.grid_updates:  # refinement keeps a spline on its domain only: first bring that to the data
+        state = _update_knots(pack, state, _of_lanes(pack.train, state.lanes))
+    assert isinstance(state.network, KanShape)
+    _, flat_RP, knots = nets.extend_grid(state.network, _position(state.optimiser), list(state.knots), network.grid)
+    return replace(
+        state,
+        network=network,
+        knots=tuple(knots),
+        optimiser=_start_again(pack, state, flat_RP),
+        behind=torch.zeros_like(state.behind),
+    )
+
+
+def _keep_best_starts(state: PackState, runs: int, starts: int) -> PackState:
+    """Of each run's starts, the one with the lowest training loss; a diverged start counts as infinite."""
+    loss_R = torch.where(state.optimiser.diverged_R, torch.inf, _value(state.optimiser))[: runs * starts]
+    best_S = loss_R.reshape(runs, starts).argmin(1)
+    index_K = best_S + starts * torch.arange(runs, device=best_S.device)
+    index_K = torch.cat([index_K, index_K[:1].expand(max(0, SMALLEST_ENSEMBLE - runs))])
+    return replace(
+        state,
+        lanes=tuple(state.lanes[lane] for lane in index_K.tolist()),
+        knots=tuple(knots.index_select(0, index_K) for knots in state.knots),
+        optimiser=select(state.optimiser, index_K),
+        behind=state.behind.index_select(1, index_K),
+        curve_errors=state.curve_errors.index_select(0, index_K),
+    )
+
+
+def _update_points(pack: Pack, stage: int) -> range:
+    """The evaluations of a stage before which knots are moved.
+
+    A later stage leaves out its first: the knots have just been moved before a refinement, or by the stage before.
+    """
+    updates, (network, _, evaluations) = pack.recipe.grid_updates, pack.stages[stage]
+    if updates is None or not isinstance(network, KanShape):
+        return range(0)
+    return range(updates.every if stage else 0, min(updates.until, evaluations), updates.every)
+
+
+def _update_knots(pack: Pack, state: PackState, train: Points) -> PackState:
+    """Move the knots to the activations. L-BFGS forgets: its memory is of other coefficients; Adam's moments stay."""
+    updates = pack.recipe.grid_updates
+    assert updates is not None
+    assert isinstance(state.network, KanShape)
+    flat_RP, knots = nets.update_knots(
+        state.network, _position(state.optimiser), list(state.knots), train.x, updates.grid_eps, updates.margin
+    )
+    state = replace(state, knots=tuple(knots))
+    if isinstance(state.optimiser, adam.AdamState):
+        return replace(state, optimiser=replace(state.optimiser, position_RP=flat_RP, previous_RP=flat_RP))
+    behind = state.behind + _counters(state.optimiser)
+    return replace(state, optimiser=_start_again(pack, state, flat_RP), behind=behind)
+
+
+# ----------------------------------------------------------------------------------------------------- learning curve
+def _seen(pack: Pack, state: PackState, train: Points) -> PackState:
+    """The state with one more point on every lane's learning curve."""
+    position_RP = _position(state.optimiser)
+    validation = _of_lanes(pack.validation, state.lanes)
+    errors = [
+        _squared_errors(state.network, position_RP, state.knots, points).mean(1).sqrt()
+        for points in (train, validation)
+    ]
+    stage = pack.stages[state.stage]
+    before = sum(earlier.starts * earlier.evaluations for earlier in pack.stages[: state.stage])
+    return replace(
+        state,
+        curve_at=(*state.curve_at, before + stage.starts * state.done),
+        curve_errors=torch.cat([state.curve_errors, torch.stack(errors, 1)[:, None]], 1),
+    )
+
+
+def _curve(state: PackState, lane: int) -> tuple[CurvePoint, ...]:
+    pairs = state.curve_errors[lane].tolist()
+    return tuple(
+        CurvePoint(
+            evaluations=at,
+            train_rmse=train if math.isfinite(train) else None,
+            validation_rmse=validation if math.isfinite(validation) else None,
+        )
+        for at, (train, validation) in zip(state.curve_at, pairs, strict=True)
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------- optimiser
+def _start(pack: Pack, stage: int, lanes: Sequence[Lane], flat_RP: Tensor) -> OptimiserState:
+    """A fresh optimiser at `flat_RP`; a cosine schedule ends with the last stage of the same network."""
+    rates_R = flat_RP.new_tensor([pack.runs[run].recipe.optimizer.learning_rate for run, _ in lanes])
+    if isinstance(pack.recipe.optimizer, Lbfgs):
+        return lbfgs.start(pack.recipe.optimizer, flat_RP, rates_R)
+    network = pack.stages[stage].network
+    steps = sum(later.evaluations for later in pack.stages[stage:] if later.network == network)
+    return adam.start(pack.recipe.optimizer, flat_RP, rates_R, total_steps=steps)
+
+
+def _start_again(pack: Pack, state: PackState, flat_RP: Tensor) -> OptimiserState:
+    """A fresh optimiser in the midst of training; lanes that have diverged stay so."""
+    return replace(_start(pack, state.stage, state.lanes, flat_RP), diverged_R=state.optimiser.diverged_R)
+
+
+def _ask(state: OptimiserState) -> Tensor:
+    return adam.ask(state) if isinstance(state, adam.AdamState) else lbfgs.ask(state)
+
+
+def _tell(pack: Pack, state: OptimiserState, loss_R: Tensor, gradient_RP: Tensor) -> OptimiserState:
+    if isinstance(state, adam.AdamState):
+        assert isinstance(pack.recipe.optimizer, Adam)
+        return adam.tell(pack.recipe.optimizer, state, loss_R, gradient_RP)
+    assert isinstance(pack.recipe.optimizer, Lbfgs)
+    return lbfgs.tell(pack.recipe.optimizer, state, loss_R, gradient_RP)
+
+
+def _position(state: OptimiserState) -> Tensor:
+    return adam.position(state) if isinstance(state, adam.AdamState) else lbfgs.position(state)
+
+
+def _value(state: OptimiserState) -> Tensor:
+    return adam.value(state) if isinstance(state, adam.AdamState) else lbfgs.value(state)
+
+
+def _counters(state: OptimiserState) -> Tensor:
+    return torch.stack([state.evaluations_R, state.iterations_R])

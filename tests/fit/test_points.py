@@ -1,0 +1,59 @@
+"""Runs become one point a size, or an error that names the rows."""
+
+import numpy as np
+import pytest
+
+from harness.errors import HarnessError
+from harness.fit import fit_law, size_means
+
+
+def test_means_are_geometric_and_sizes_ascend():
+    """Two runs of 1 and 100 average to 10, wherever their rows are."""
+    points = size_means([20, 10, 20, 10, 10], [1.0, 8.0, 100.0, 8.0, 1.0])
+    assert points.sizes.tolist() == [10, 20]
+    assert points.means == pytest.approx([4.0, 10.0])
+    assert points.counts.tolist() == [3, 2]
+
+
+def test_spread_ignores_copies_of_a_run():
+    """A row read twice is not evidence: the spread stays that of the distinct losses, and of one run there is none."""
+    once = size_means([1, 1, 2], [1.0, np.e, 5.0])
+    thrice = size_means([1, 1, 2] * 3, [1.0, np.e, 5.0] * 3)
+    assert once.spreads[0] == pytest.approx(np.sqrt(0.5))
+    assert thrice.spreads[0] == pytest.approx(once.spreads[0])
+    assert thrice.distinct.tolist() == [2, 1]
+    assert np.isnan(thrice.spreads[1])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 0.0, -1.0])
+@pytest.mark.parametrize("column", ["x", "y"])
+def test_bad_rows_are_named_with_their_values(column, bad):
+    """Numbers without a logarithm are refused by row and value, in either column."""
+    data = {"x": [1.0, 2.0, 3.0, 4.0], "y": [4.0, 3.0, 2.0, 1.0]}
+    data[column][2] = bad
+    with pytest.raises(HarnessError, match=rf"{column}\[2\] = {bad}"):
+        size_means(**data)
+
+
+def test_columns_of_different_length_are_refused():
+    """One loss is missing: both lengths are said."""
+    with pytest.raises(HarnessError, match="x has 3 rows and y has 2"):
+        size_means([1, 2, 3], [1, 2])
+
+
+def test_no_rows_are_refused():
+    """Nothing to fit is an error of the caller, not a refusal of the data."""
+    with pytest.raises(HarnessError, match="empty"):
+        size_means([], [])
+
+
+def test_unknown_law_names_the_known_ones():
+    """A misspelt law is answered with the choice."""
+    with pytest.raises(HarnessError, match="'powr' is not known; choose one of pure, floor"):
+        fit_law([1, 2], [1, 2], "powr")
+
+
+def test_level_is_a_probability():
+    """A level in percent is refused."""
+    with pytest.raises(HarnessError, match="level=95"):
+        fit_law([1, 2], [1, 2], "pure", level=95)

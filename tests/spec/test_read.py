@@ -1,0 +1,164 @@
+"""Experiment files: what YAML means, what is an error, and what the error says."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.spec import Experiment, experiment_schema, parse_experiment, read_experiment, variants
+
+VALID = """
+question: which?
+tasks: [exp2d]
+arms:
+  kan: {architecture: {family: kan, hidden: [5]}, recipe: adam}
+  mlp: {architecture: {family: mlp, depth: 3}, recipe: adam}
+match: {axis: params, at: [100, 1000], tol: 0.2, solve: {kan: grid, mlp: width}}
+recipes:
+  adam: {optimizer: {name: adam, learning_rate: 1e-3}, max_evaluations: 10}
+seeds: [0]
+"""
+
+
+def _error(text: str) -> str:
+    with pytest.raises(HarnessError) as caught:
+        parse_experiment(text, "file.yaml")
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+def test_exponents_without_a_point_are_numbers():
+    """YAML 1.2: 1e-3 is a number (1.1 readers make it a string)."""
+    experiment = parse_experiment(VALID)
+
+    assert experiment.recipes["adam"].optimizer.learning_rate == 0.001
+
+
+@pytest.mark.parametrize("word", ["on", "no", "off", "yes", "y", "n"])
+def test_words_stay_words(word):
+    """YAML 1.2: on, no and off are words, not booleans."""
+    experiment = parse_experiment(VALID.replace("which?", word))
+
+    assert experiment.question == word
+
+
+def test_octal_and_sexagesimal_traps_of_yaml_1_1_are_gone():
+    """YAML 1.2: 010 is ten and 1:30 is a word."""
+    experiment = parse_experiment(VALID.replace("which?", "1:30").replace("seeds: [0]", "seeds: [010]"))
+
+    assert experiment.question == "1:30"
+    assert experiment.seeds == (10,)
+
+
+def test_a_key_given_twice_is_an_error():
+    """Duplicate keys are refused with the line of the second, not read as the last one."""
+    assert _error(VALID + "seeds: [1]\n").startswith("file.yaml:11: seeds is given twice")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "hidden: [5]",
+            "hiden: [5]",
+            "file.yaml:5: arms.kan.architecture.hiden: unknown field; did you mean 'hidden'?",
+        ),
+        ("family: kan", "family: kam", "file.yaml:5: arms.kan.architecture.family=\"kam\": did you mean 'kan'?"),
+        ("axis: params", "axis: parms", "file.yaml:7: match.axis=\"parms\": did you mean 'params'?"),
+        ("mlp: width", "mlp: widht", "file.yaml:7: match.solve.mlp=\"widht\": did you mean 'width'?"),
+        ("recipe: adam}\n  mlp", "recipe: adm}\n  mlp", "arms.kan.recipe: 'adm' is not defined; did you mean 'adam'?"),
+        ("{kan: grid", "{knn: grid", "match.solve: 'knn' is not defined; did you mean 'kan'?"),
+        ("seeds: [0]", "seeds: []", "file.yaml:10: seeds=[]: give at least 1"),
+        ("seeds: [0]", "seeds: [0, 1, 0]", "seeds: [0] given more than once"),
+        ("seeds: [0]", "seeds: [0.5]", "file.yaml:10: seeds.0=0.5: input should be a valid integer"),
+        ("seeds: [0]", "seeds: [zero]", 'file.yaml:10: seeds.0="zero": input should be a valid integer'),
+        ("question: which?\n", "", "file.yaml: question: missing; add it"),
+        ("max_evaluations: 10", "max_evaluations: 0", "recipes.adam.max_evaluations=0: input should be greater than 0"),
+        ("learning_rate: 1e-3", "learning_rate: .nan", "recipes.adam.optimizer.learning_rate=NaN"),
+        ("tol: 0.2", "tol: 2", "match.tol=2: input should be less than 1"),
+        ("tol: 0.2", "convention: shared_dense", "match: convention=shared_dense does not count params"),
+        ("seeds: [0]", "seeds: [0", "file.yaml:11: not YAML"),
+    ],
+)
+def test_a_mistake_is_named_with_its_path_value_and_remedy(old, new, said):
+    """Each mistake gives one line with the path in the file, the value, and what is allowed."""
+    assert said in _error(VALID.replace(old, new)).splitlines()[0]
+
+
+def test_every_mistake_has_a_line():
+    """Three mistakes are three lines: nobody mends a file one run at a time."""
+    text = VALID.replace("hidden: [5]", "hiden: [5]").replace("axis: params", "axis: parms").replace("[0]", "[]")
+
+    assert len(_error(text).splitlines()) == 3
+
+
+@pytest.mark.parametrize("text", ["", "[]", "just words"])
+def test_a_file_that_is_no_mapping_is_refused(text):
+    """An empty file or a list is not an experiment."""
+    assert "expected fields such as question:" in _error(text)
+
+
+def test_a_missing_file_is_one_line(tmp_path):
+    """A path that does not exist is named."""
+    with pytest.raises(HarnessError, match=r"absent\.yaml: No such file or directory; give the path"):
+        read_experiment(tmp_path / "absent.yaml")
+
+
+def test_grid_and_zip_axes_make_variants():
+    """grid: takes every combination, zip: goes in lockstep, and a zipped field may be missing from the file's body."""
+    text = VALID.replace("tasks: [exp2d]\n", "").replace("at: [100, 1000], ", "") + (
+        "grid: {arms.kan.architecture.order: [2, 3]}\nzip: {tasks: [exp2d, xy], match.at: [[100], [200]]}\n"
+    )
+
+    found = [
+        (one.tasks[0].target, one.match.at, one.arms["kan"].architecture.order)
+        for _, one in variants(parse_experiment(text))
+    ]
+
+    expected = [("exp2d", (100,), 2), ("xy", (200,), 2), ("exp2d", (100,), 3), ("xy", (200,), 3)]
+    assert found == expected
+
+
+def test_zip_lists_must_be_equally_long():
+    """Lockstep lists of different lengths would drop values silently."""
+    text = VALID + "zip: {tasks: [exp2d, xy], match.tol: [0.1]}\n"
+
+    assert "zip: the lists must be equally long" in _error(text)
+
+
+def test_an_axis_through_an_unknown_field_is_named():
+    """A typing error inside an axis path is an error at that path."""
+    text = VALID + "grid: {arms.kan.architecture.gird: [3, 5]}\n"
+
+    assert "arms.kan.architecture.gird: unknown field; did you mean 'grid'?" in _error(text)
+
+
+def test_the_schema_accepts_what_the_reader_accepts():
+    """The JSON Schema names every field of Experiment and resolves its references."""
+    schema = experiment_schema()
+
+    assert set(schema["properties"]) == set(Experiment.model_fields)
+    references = {part.split('"')[0] for part in json.dumps(schema).split('"#/$defs/')[1:]}
+    assert references <= set(schema["$defs"])
+
+
+def test_experiments_can_be_built_in_python():
+    """The same objects come from Python: the file is one way to write them, not the only one."""
+    read = parse_experiment(VALID)
+
+    assert Experiment(**read.model_dump(exclude_unset=True)) == read
+
+
+def test_experiments_are_frozen():
+    """Nothing changes an experiment after it was read."""
+    with pytest.raises(Exception, match="frozen"):
+        parse_experiment(VALID).question = "another"
+
+
+def test_reading_does_not_load_torch():
+    """Validating a file is instant: it never imports torch."""
+    code = "import sys, harness.spec, harness.plan; sys.exit('torch' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,62 @@
+"""The import law of the README: which room may import which, and that analysis never loads torch."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "harness"
+LAW = {
+    "__init__": "",
+    "errors": "",
+    "provenance": "",
+    "spec": "errors",
+    "fit": "errors",
+    "tasks": "errors spec",
+    "count": "errors spec",
+    "nets": "errors spec",
+    "plan": "errors spec tasks count",
+    "record": "errors spec",
+    "train": "errors spec tasks count nets record provenance",
+    "dispatch": "errors spec tasks count plan record train provenance",
+    "scaling": "errors spec fit record",
+    "show": "errors spec fit scaling",
+    "plot": "errors spec tasks record fit scaling show",
+    "report": "errors spec tasks record fit scaling show plot",
+}
+ANALYSIS = ("spec", "fit", "record", "plan", "scaling", "show", "plot", "report", "cli")
+
+
+def _room(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def _imported_rooms(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            bare = node.module == "harness"
+            names = [f"harness.{alias.name}" for alias in node.names] if bare else [node.module]
+        found |= {name.split(".")[1] for name in names if name.startswith("harness.")}
+    return found - {"__version__"}
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_imports_only_what_its_row_of_the_law_allows(path):
+    """Every module imports from its own room and the rooms of its row; the command line may import all."""
+    room = _room(path)
+    if room == "cli":
+        return
+    assert room in LAW, f"{path} is in a room that the law does not know"
+    assert _imported_rooms(path) <= {room, *LAW[room].split()}
+
+
+@pytest.mark.parametrize("room", ANALYSIS)
+def test_analysis_never_loads_torch(room):
+    """Running and analysing meet in files only: importing an analysis room does not bring torch in."""
+    code = f"import sys, harness.{room}; sys.exit('torch' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,255 @@
+"""Plans: what is asked becomes networks that meet it, or cells that say why not."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.count import count, training_flops
+from harness.errors import HarnessError
+from harness.plan import make_plan, nearest_sizes, planned_work
+from harness.spec import freeze, parse_experiment, read_experiment, read_manifest, run_id
+
+ROOT = Path(__file__).parents[1]
+TEXT = """
+question: which?
+tasks: [exp2d]
+arms:
+  kan: {architecture: {family: kan, hidden: [5]}, recipe: fast}
+  mlp: {architecture: {family: mlp, depth: 3}, recipe: fast}
+match: {axis: params, at: [135, 1000], tol: 0.15, solve: {kan: grid, mlp: width}}
+recipes:
+  fast: {optimizer: {name: adam}, max_evaluations: 10, restarts: {count: 2, evaluations: 2}}
+seeds: [0, 1]
+tune: {gain: [1, 2]}
+"""
+EXPLICIT = TEXT.replace("match: {axis: params, at: [135, 1000], tol: 0.15, solve: {kan: grid, mlp: width}}\n", "")
+
+
+def _plan(text: str):
+    return make_plan(parse_experiment(text), "test")
+
+
+def _refused(text: str) -> str:
+    with pytest.raises(HarnessError) as caught:
+        _plan(text)
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+def test_runs_are_tasks_by_arms_by_budgets_by_seeds_by_trials():
+    """The plan is the cross product, every run once."""
+    plan = _plan(TEXT)
+
+    assert len(plan.runs) == 1 * 2 * 2 * 2 * 2
+    assert len(set(plan.run_ids())) == len(plan.runs)
+    assert sorted(i for pack in plan.packs for i in pack) == sorted(plan.run_ids())
+
+
+@pytest.mark.parametrize(
+    ("axis", "budget", "solve", "cap"),
+    [
+        ("params", 1000, "{kan: grid, mlp: width}", 10),
+        ("flops_forward", 5000, "{kan: grid, mlp: width}", 10),
+        ("flops_train", 2e8, "{kan: grid, mlp: width}", 10),
+    ],
+)
+def test_achieved_budgets_are_within_tolerance_and_nothing_nearer_exists(axis, budget, solve, cap):
+    """The solved integer is within tol, and neither neighbour is nearer (in ratio) to the budget."""
+    plan = _plan(TEXT.replace("axis: params, at: [135, 1000]", f"axis: {axis}, at: [{budget}]"))
+
+    for cell in plan.cells:
+        assert abs(cell.achieved / budget - 1) <= 0.15
+        assert cell.residual == pytest.approx(cell.achieved / budget - 1)
+
+
+def test_budgets_in_steps_are_met_through_the_evaluation_cap():
+    """solve: steps finds the cap at which a given network spends the budget, for every size of an explicit ladder."""
+    text = TEXT.replace("axis: params, at: [135, 1000]", "axis: flops_train, at: [1e9, 1e10]")
+    text = text.replace("solve: {kan: grid, mlp: width}", "solve: steps")
+    text = text.replace("hidden: [5]}, recipe: fast}", "hidden: [5]}, recipe: fast, sizes: {grid: [3, 10]}}")
+    text = text.replace("depth: 3}, recipe: fast}", "depth: 3}, recipe: fast, sizes: {width: [4, 8]}}")
+
+    plan = _plan(text)
+
+    assert len(plan.cells) == 8
+    for planned in plan.runs:
+        spent = training_flops(planned_work(planned.run))["flops_train.shared_dense"]
+        assert spent == plan.cells[planned.cell].counts["flops_train.shared_dense"]
+        assert spent == pytest.approx(plan.cells[planned.cell].asked, rel=0.15)
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.floats(0.5, 2000))
+def test_the_search_brackets_any_increasing_count(increments, budget):
+    """The integers found are the last one below the budget and the first at or above it."""
+
+    def counted(n: int) -> int:
+        return sum(increments[i % len(increments)] for i in range(n))
+
+    found = nearest_sizes(counted, budget)
+
+    assert found[-1] - found[0] <= 1
+    assert counted(found[-1]) >= budget
+    assert len(found) == 1 or counted(found[0]) < budget
+
+
+def test_an_infeasible_cell_stays_and_names_its_neighbours():
+    """A budget no width meets is shown with the nearest ones; the other cells go on."""
+    plan = _plan(TEXT.replace("at: [135, 1000], tol: 0.15", "at: [75, 1000], tol: 0.05"))
+    cells = {(cell.arm, cell.asked): cell for cell in plan.cells}
+
+    assert "width=6 gives 67 (-11%), width=7 gives 85 (+13%)" in cells["mlp", 75].infeasible
+    assert cells["kan", 75].infeasible is None
+    assert all(run.cell != cells["mlp", 75].index for run in plan.runs)
+
+
+def test_no_feasible_cell_is_an_error_that_names_the_nearest():
+    """An experiment of which nothing can run says what could."""
+    said = _refused(TEXT.replace("at: [135, 1000], tol: 0.15", "at: [3], tol: 0.01"))
+
+    assert "no cell of test is feasible" in said
+    assert "grid=1 gives 75" in said
+    assert "width=1 gives" in said
+
+
+def test_two_budgets_with_one_network_are_one_size():
+    """A budget that solves to a network already there is not a second size of the fit."""
+    plan = _plan(TEXT.replace("at: [135, 1000]", "at: [134, 136]"))
+
+    assert [bool(cell.infeasible) for cell in plan.cells if cell.arm == "kan"] == [False, True]
+
+
+def test_identity_is_content():
+    """Names, budgets asked and other runs of the plan are not in a run's id; seed, recipe and network are."""
+    base = {planned.run_id for planned in _plan(TEXT).runs}
+    renamed = {p.run_id for p in _plan(TEXT.replace("kan:", "spline:").replace("[135, 1000]", "[136, 1001]")).runs}
+    more = {p.run_id for p in _plan(TEXT.replace("seeds: [0, 1]", "seeds: [0, 1, 2]")).runs}
+    other = {p.run_id for p in _plan(TEXT.replace("max_evaluations: 10", "max_evaluations: 11")).runs}
+
+    assert renamed == base
+    assert base < more
+    assert not base & other
+
+
+def test_a_run_id_does_not_change_between_versions():
+    """Golden: the id of the first run of TEXT as computed by version 0.1.0; users' records hang on it."""
+    assert _plan(TEXT).runs[0].run_id == "f2a8a4696f3fe975"
+
+
+def test_a_recipe_field_that_an_mlp_cannot_use_is_not_in_its_identity():
+    """An MLP has no grid: updating one changes no MLP run."""
+    with_updates = TEXT.replace("max_evaluations: 10", "max_evaluations: 10, grid_updates: {every: 5, until: 5}")
+    mlps = [{p.run_id for p in _plan(text).runs if p.run.network.family == "mlp"} for text in (TEXT, with_updates)]
+
+    assert mlps[0] == mlps[1]
+
+
+def test_the_paper_recipe_turns_scales_on():
+    """Per-edge scales are off by default and on in the `paper` recipe, unless the file says otherwise."""
+    text = EXPLICIT.replace("hidden: [5]}", "hidden: [5], grid: 3}").replace("depth: 3}", "hidden: [4]}")
+    paper = text.replace("grid: 3}, recipe: fast", "grid: 3}, recipe: paper")
+
+    def scales(t: str) -> bool:
+        return _plan(t.replace("tune: {gain: [1, 2]}", "")).cells[0].network.scales
+
+    assert (scales(text), scales(paper)) == (False, True)
+    assert not scales(paper.replace("grid: 3}", "grid: 3, scales: false}"))
+
+
+def test_axis_values_that_tell_siblings_apart_are_in_the_series_name():
+    """A factor splits an arm into series; other arms keep their name and share their runs."""
+    plan = _plan(TEXT + "grid: {arms.kan.architecture.order: [2, 3]}\n")
+
+    assert {cell.series for cell in plan.cells} == {"kan order=2", "kan order=3", "mlp"}
+    mlps = [planned for planned in plan.runs if planned.run.network.family == "mlp"]
+    assert len({planned.run_id for planned in mlps}) == 8
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("hidden: [5]}", "hidden: [5], grid: 3}", "arms.kan.architecture.grid=3: this size is varied by the plan"),
+        ("depth: 3}", "hidden: [4]}", "arms.mlp.architecture: hidden=[4] fixes depth and width"),
+        ("depth: 3}", "}", "arms.mlp.architecture.depth is missing"),
+        ("mlp: width", "mlp: grid", "an MLP has no grid"),
+        (", mlp: width", "", "match.solve: says nothing about arm 'mlp'"),
+        ("gain: [1, 2]", "gian: [1]", "tune: 'gian' is not a field of the recipe; did you mean 'gain'?"),
+        ("gain: [1, 2]", "gain: [-1]", "tune: {'gain': -1}"),
+        ("recipe: fast}\n  mlp", "recipe: fast, tune: {gain: [1]}}\n  mlp", "unequal numbers of trials"),
+        ("evaluations: 2}", "evaluations: 5}", "restarts use 10 evaluations"),
+        ("[exp2d]", "[exp2b]", "did you mean 'exp2d'"),
+    ],
+)
+def test_contradictions_are_named(old, new, said):
+    """A size given twice, or not at all, an unequal tuning budget, an unknown task: one sentence each."""
+    with pytest.raises(HarnessError) as caught:
+        make_plan(parse_experiment(TEXT.replace(old, new)), "test")
+
+    assert said in str(caught.value)
+
+
+# ------------------------------------------------------------------------------------------------------------- manifest
+def test_a_plan_is_frozen_and_read_back(tmp_path):
+    """The manifest is the plan, bit for bit, and freezing the same plan again changes nothing."""
+    plan = _plan(TEXT)
+    freeze(plan, tmp_path)
+    before = (tmp_path / "manifest.json").read_bytes()
+
+    assert read_manifest(tmp_path) == plan == freeze(_plan(TEXT), tmp_path)
+    assert (tmp_path / "manifest.json").read_bytes() == before
+
+
+def test_another_plan_does_not_replace_the_frozen_one_unasked(tmp_path):
+    """An edited file needs --replan, which keeps the earlier plan and says so in the new one."""
+    freeze(_plan(TEXT), tmp_path)
+    edited = _plan(TEXT.replace("seeds: [0, 1]", "seeds: [0]"))
+
+    with pytest.raises(HarnessError, match="differs in: seeds"):
+        freeze(edited, tmp_path)
+    freeze(edited, tmp_path, replan=True)
+
+    assert read_manifest(tmp_path).earlier_plans == ("manifest.1.json (replaced; differed in seeds)",)
+    assert (tmp_path / "manifest.1.json").exists()
+
+
+@pytest.mark.parametrize("damage", ["", "{", '{"manifest_schema": 99}'])
+def test_a_damaged_manifest_is_refused(tmp_path, damage):
+    """A manifest damaged by hand is named, with the next move; replanning keeps it aside."""
+    (tmp_path / "manifest.json").write_text(damage)
+
+    with pytest.raises(HarnessError, match="is damaged") as caught:
+        read_manifest(tmp_path)
+    assert caught.value.exit_code == 3
+    freeze(_plan(TEXT), tmp_path, replan=True)
+    assert (tmp_path / "manifest.1.json").read_text() == damage
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "experiments").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_experiment_of_the_project_plans(path):
+    """No file in experiments/ rots: each reads, expands and matches, and its ids are those of its runs."""
+    plan = make_plan(read_experiment(path), path.stem)
+
+    assert all(planned.run_id == run_id(planned.run) for planned in plan.runs)
+    for cell in plan.cells:
+        if cell.network:
+            assert {n: cell.counts[n] for n in count(cell.network)} == count(cell.network)
+
+
+def test_the_quickstart_is_what_the_readme_says():
+    """At least 7 feasible sizes a family and task over two decades, 3 seeds, equal restarts and trials, float64."""
+    plan = make_plan(read_experiment(ROOT / "experiments" / "quickstart.yaml"), "quickstart")
+    for task in ("exp2d", "j0"):
+        for arm in ("kan", "mlp"):
+            cells = [c for c in plan.cells if (c.task, c.arm) == (task, arm) and not c.infeasible]
+            achieved = [cell.achieved for cell in cells]
+            assert len(set(achieved)) >= 7
+            assert max(achieved) / min(achieved) >= 100
+            runs = [p for p in plan.runs if p.cell in {cell.index for cell in cells}]
+            assert {p.run.seed for p in runs} == {0, 1, 2}
+            assert {p.run.dtype for p in runs} == {"float64"}
+    recipes = [
+        {(p.trial, p.run.recipe.restarts, p.run.recipe.max_evaluations) for p in plan.runs if p.run.network.family == f}
+        for f in ("kan", "mlp")
+    ]
+    assert recipes[0] == recipes[1]

@@ -1,0 +1,409 @@
+"""L-BFGS over lanes: the path of torch.optim.LBFGS in each, evaluation by evaluation, and no lane aware of another."""
+
+import io
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import settings as with_settings
+from hypothesis import strategies as st
+
+from harness.spec.nouns import Lbfgs
+from harness.train import lbfgs
+from harness.train.lanes import select
+
+F64 = torch.float64
+PAPER = Lbfgs(name="lbfgs", tolerance_curvature=1e-10)  # torch has no setting for it: 1e-10 is its constant
+ITERATIONS = 20
+
+
+def seeded(*shape, seed=0):
+    return torch.randn(*shape, dtype=F64, generator=torch.Generator().manual_seed(seed))
+
+
+# ----------------------------------------------------------------------------------------------------------- objectives
+def rosenbrock(x_RP):
+    """Minimum 0 at (1, ..., 1); only products and sums, so that the bits of a lane are its own."""
+    bend, rest = x_RP[:, 1:] - x_RP[:, :-1] * x_RP[:, :-1], 1 - x_RP[:, :-1]
+    return (100 * bend * bend + rest * rest).sum(-1)
+
+
+def beale(x_RP):
+    """Minimum 0 at (3, 1/2)."""
+    x, y = x_RP.unbind(-1)
+    a, b, c = 1.5 - x + x * y, 2.25 - x + x * y * y, 2.625 - x + x * y * y * y
+    return a * a + b * b + c * c
+
+
+def tanh_fit(x_RP):
+    """Mean squared error of a [1, 4, 1] tanh network on 16 points of a sine."""
+    u_N = torch.linspace(-1, 1, 16, dtype=F64)
+    inner, bias, outer = x_RP[:, None, :12].unflatten(-1, (3, 4)).unbind(-2)
+    output_RN = (torch.tanh(u_N[:, None] * inner + bias) * outer).sum(-1) + x_RP[:, 12:]
+    error_RN = output_RN - torch.sin(3 * u_N)
+    return (error_RN * error_RN).mean(-1)
+
+
+def steep_tanh_fit(x_RP):
+    """The same in other units: first steps are far too long or too short, so that searches zoom and extrapolate."""
+    return 1e-4 * tanh_fit(x_RP * torch.logspace(-1, 1, 13, dtype=F64))
+
+
+def rugged(x_RP):
+    """A bowl full of smooth dents, made of correctly rounded operations: searches zoom long, and stop half-way."""
+    wave_RP = 1.5 * x_RP - torch.floor(1.5 * x_RP)
+    dents_RP = wave_RP * wave_RP * (1 - wave_RP) * (1 - wave_RP)
+    return (x_RP * x_RP - 40 * dents_RP).sum(-1) + rosenbrock(x_RP) / 64
+
+
+def stepped(x_RP):
+    """The rugged loss rounded to quarters, with the slopes of the smooth one: many losses are equal."""
+    smooth_R = rugged(x_RP)
+    return torch.round(4 * smooth_R.detach()) / 4 + (smooth_R - smooth_R.detach())
+
+
+def cliff(x_RP):
+    """Falls forever at one slope, up to a wall at 3e24."""
+    fall_R = -x_RP.sum(-1)
+    return torch.where(x_RP.detach().amax(-1) < 3e24, fall_R, fall_R * fall_R)
+
+
+def ledge(x_RP):
+    """The same with a ledge, lower than the origin, in place of the wall."""
+    fall_R = -x_RP.sum(-1)
+    return torch.where(x_RP.detach().amax(-1) < 3e24, fall_R, fall_R * 1e-30)
+
+
+def dented_ball(x_RP):
+    """Minimum -sqrt(1 + |b|^2) at -b / sqrt(1 + |b|^2), inside the unit ball; NaN outside."""
+    return -(1 - (x_RP * x_RP).sum(-1)).sqrt() + (x_RP * torch.tensor([2.0, -1.0, 0.5], dtype=F64)).sum(-1)
+
+
+MILD = [
+    (beale, torch.tensor([[1.0, 1.0], [0.0, 0.0], [2.0, 0.8], [-1.0, -1.5], [4.0, 0.3]], dtype=F64)),
+    (rosenbrock, torch.tensor([[-1.2, 1.0], [0.0, 0.0], [3.0, -2.0]], dtype=F64)),
+    (rosenbrock, seeded(4, 5)),
+    (rosenbrock, seeded(4, 20, seed=1)),
+    (tanh_fit, seeded(6, 13, seed=2)[1:5]),
+]
+# Paths on which a change of the start in its last bit grows to 1e-10 and more in 20 iterations.
+TOUCHY = [
+    (rosenbrock, torch.tensor([[-0.5, 2.0], [0.5, -2.0]], dtype=F64)),
+    (tanh_fit, seeded(6, 13, seed=2)),
+    (steep_tanh_fit, seeded(6, 13, seed=3)),
+]
+SHORT = Lbfgs(name="lbfgs", tolerance_curvature=1e-10, learning_rate=0.1, history=3)
+
+
+def name_of(case):
+    return getattr(case, "__name__", None)
+
+
+def evaluated(objective, x_RP):
+    x_RP = x_RP.detach().requires_grad_()
+    loss_R = objective(x_RP)
+    return loss_R.detach(), torch.autograd.grad(loss_R.sum(), x_RP)[0]
+
+
+def advanced(settings, state, evaluations, objective=rosenbrock):
+    for _ in range(evaluations):
+        state = lbfgs.tell(settings, state, *evaluated(objective, lbfgs.ask(state)))
+    return state
+
+
+def trained(settings, state, objective, limit=5000):
+    while not (state.finished_R | state.diverged_R).all() and state.evaluations_R.max() < limit:
+        state = advanced(settings, state, 1, objective)
+    return state
+
+
+def same(one, other):
+    return all(torch.equal(x.nan_to_num(7.0), vars(other)[name].nan_to_num(7.0)) for name, x in vars(one).items())
+
+
+# ----------------------------------------------------------------------------------------------------- torch's own path
+def closure_of(objective, x):
+    def closure():
+        x.grad = None
+        loss = objective(x[None])[0]
+        loss.backward()
+        return loss
+
+    return closure
+
+
+def torch_path(objective, x_P, settings, iterations):
+    """Accepted positions and evaluations of torch.optim.LBFGS, one iteration a call, up to where it stands still.
+
+    A call repeats the evaluation that ended the one before; only the very first is new. `max_eval` leaves 25 to the
+    search.
+    """
+    x = torch.nn.Parameter(x_P.clone())
+    optimizer = torch.optim.LBFGS(
+        [x],
+        lr=torch.tensor(settings.learning_rate, dtype=F64),  # divisions by Python numbers round otherwise
+        max_iter=1,
+        max_eval=26,
+        history_size=settings.history,
+        tolerance_grad=settings.tolerance_gradient,
+        tolerance_change=settings.tolerance_change,
+        line_search_fn="strong_wolfe",
+    )
+
+    path, counts = [], []
+    for _ in range(iterations):
+        optimizer.step(closure_of(objective, x))
+        path.append(x.detach().clone())
+        counts.append(optimizer.state[x]["func_evals"] - len(path) + 1)
+    return path, counts
+
+
+def lane_paths(objective, x_RP, settings, iterations):
+    """The same of every lane up to where it finishes, off an ensemble whose lanes are at different points."""
+    state = lbfgs.start(settings, x_RP)
+    paths = [([], []) for _ in x_RP]
+    while (~state.finished_R & (state.iterations_R < iterations)).any():
+        before, state = state, advanced(settings, state, 1, objective)
+        for lane in (state.iterations_R > before.iterations_R).nonzero().flatten().tolist():
+            paths[lane][0].append(lbfgs.position(state)[lane])
+            paths[lane][1].append(state.evaluations_R[lane].item())
+    return [(path[:iterations], counts[:iterations]) for path, counts in paths]
+
+
+def assert_same_paths(objective, x_RP, settings, tolerance):
+    # Beale is at its minimum, where only rounding is left, after ten.
+    iterations = 8 if objective is beale else ITERATIONS
+    for x_P, (path, counts) in zip(x_RP, lane_paths(objective, x_RP, settings, iterations), strict=True):
+        assert len(path) == iterations
+        peer_path, peer_counts = torch_path(objective, x_P, settings, iterations)
+        assert counts == peer_counts
+        torch.testing.assert_close(torch.stack(path), torch.stack(peer_path), rtol=0, atol=tolerance)
+
+
+@pytest.fixture
+def unfused(monkeypatch):
+    """torch's optimiser with its two fused operations (dot, add with alpha) rounded one multiply and add at a time."""
+    monkeypatch.setattr(torch.Tensor, "dot", lambda a, b: (a * b).sum(-1))
+    monkeypatch.setattr(torch.Tensor, "add_", lambda a, b, alpha=1: a.copy_(a + alpha * b))
+
+
+@pytest.mark.parametrize(("objective", "x_RP"), MILD, ids=name_of)
+def test_every_lane_walks_the_path_of_torch_lbfgs(objective, x_RP):
+    """Accepted positions and evaluation counts after every iteration are those of torch on the lane alone."""
+    assert_same_paths(objective, x_RP, PAPER, 1e-10)
+
+
+@pytest.mark.usefixtures("unfused")
+@pytest.mark.parametrize(("objective", "x_RP"), MILD + TOUCHY, ids=name_of)
+@pytest.mark.parametrize("settings", [PAPER, SHORT], ids=["paper", "short"])
+def test_the_path_of_torch_lbfgs_is_walked_to_the_last_bit(objective, x_RP, settings):
+    """Once torch rounds its dot products as we do, no bit differs: the algorithm is the same, not only the result."""
+    # The bits of tanh may depend on where in memory a lane lies (they don't on the machine this was written on).
+    exact = objective in (beale, rosenbrock)
+    assert_same_paths(objective, x_RP, settings, 0 if exact else 1e-7)
+
+
+@pytest.mark.usefixtures("unfused")
+@pytest.mark.parametrize("objective", [rugged, stepped])
+@pytest.mark.parametrize("tolerance", [0.0, 1e-2])
+@pytest.mark.parametrize("rate", [0.125, 1.0, 16.0])
+def test_the_rare_turns_of_the_line_search_are_those_of_torch(objective, tolerance, rate):
+    """Ties, brackets that become too narrow and probes stuck at an end are met and resolved as torch does."""
+    settings = Lbfgs(
+        name="lbfgs", tolerance_curvature=1e-10, learning_rate=rate, tolerance_change=tolerance, tolerance_gradient=0
+    )
+    x_RP = torch.round(64 * seeded(24, 3, seed=4)) / 16
+    for x_P, (path, counts) in zip(x_RP, lane_paths(objective, x_RP, settings, 12), strict=True):
+        peer_path, peer_counts = torch_path(objective, x_P, settings, len(path))
+        assert counts == peer_counts
+        assert torch.equal(torch.stack(path), torch.stack(peer_path))
+
+
+@pytest.mark.parametrize(("objective", "rate", "moves"), [(cliff, 1e-3, True), (cliff, 1.0, False), (ledge, 1.0, True)])
+def test_a_search_out_of_probes_ends_as_in_torch(objective, rate, moves):
+    """After 26 probes the longest step is taken if its loss is below that of the start, and else none."""
+    settings = Lbfgs(name="lbfgs", tolerance_curvature=1e-10, learning_rate=rate)
+    x_RP = torch.zeros(2, 1, dtype=F64)
+    for path, counts in lane_paths(objective, x_RP, settings, 1):
+        peer_path, peer_counts = torch_path(objective, x_RP[0], settings, 1)
+        assert counts == peer_counts == [2 + lbfgs.MAX_PROBES]
+        assert torch.equal(path[0], peer_path[0])
+        assert (path[0].item() > 0) == moves
+
+
+@pytest.mark.usefixtures("unfused")
+@pytest.mark.parametrize(("objective", "x_RP"), MILD[:4], ids=name_of)
+def test_lanes_finish_where_torch_stops(objective, x_RP):
+    """With torch's default tolerances each lane finishes at the evaluation and the point at which torch would."""
+    settings = Lbfgs(name="lbfgs", tolerance_curvature=1e-10, tolerance_gradient=1e-7, tolerance_change=1e-9)
+    state = trained(settings, lbfgs.start(settings, x_RP), objective)
+    assert state.finished_R.all()
+    for lane, x_P in enumerate(x_RP):
+        x = torch.nn.Parameter(x_P.clone())
+        optimizer = torch.optim.LBFGS([x], max_iter=1000, max_eval=9999, history_size=10, line_search_fn="strong_wolfe")
+        optimizer.step(closure_of(objective, x))
+        assert torch.equal(lbfgs.position(state)[lane], x)
+        assert state.evaluations_R[lane] == optimizer.state[x]["func_evals"]
+
+
+# ------------------------------------------------------------------------------------------------------ what is reached
+def test_a_quadratic_takes_about_as_many_iterations_as_parameters():
+    """With room for all curvature, every quadratic in P dimensions is solved in P and a few iterations."""
+    P = 6
+    square_RPP = seeded(8, P, P)
+    hessian_RPP = square_RPP @ square_RPP.mT + torch.eye(P, dtype=F64)
+    state = lbfgs.start(PAPER, seeded(8, P, seed=1))
+
+    def quadratic(x_RP):
+        return (x_RP * (hessian_RPP @ x_RP[:, :, None])[..., 0]).sum(-1) / 2
+
+    while state.iterations_R.min() < 2 * P + 4:
+        state = advanced(PAPER, state, 1, quadratic)
+    assert lbfgs.value(state).max() < 1e-9
+
+
+@with_settings(deadline=None, max_examples=50)
+@given(
+    seed=st.integers(0, 2**32),
+    params=st.integers(1, 6),
+    stiffness=st.floats(1e-2, 1e2),
+    ripple=st.floats(0, 3),
+    rate=st.sampled_from([0.05, 1.0, 20.0]),
+)
+def test_every_accepted_point_satisfies_the_strong_wolfe_conditions(seed, params, stiffness, ripple, rate):
+    """Loss and slope fall enough from each accepted point to the next, unless a search ran out of probes."""
+    frequency_PP = seeded(params, params, seed=seed)
+
+    def objective(x_RP):
+        waves_RP = (x_RP[:, :, None] * frequency_PP).sum(1)
+        return stiffness * (x_RP * x_RP).sum(-1) + ripple * torch.sin(3 * waves_RP).sum(-1)
+
+    settings = Lbfgs(
+        name="lbfgs", tolerance_curvature=1e-10, learning_rate=rate, tolerance_gradient=1e-4, tolerance_change=0
+    )
+    state = lbfgs.start(settings, 2 * seeded(4, params, seed=seed + 1))
+    for _ in range(40):
+        before, state = state, advanced(settings, state, 1, objective)
+        met = (state.iterations_R > before.iterations_R) & (before.probes_R < lbfgs.MAX_PROBES)
+        slope = (state.gradient_RP * before.direction_RP).sum(-1)
+        lower = state.loss_R <= before.loss_R + 1e-4 * before.length_R * before.slope_R
+        flatter = slope.abs() <= 0.9 * before.slope_R.abs()
+        assert (lower & flatter)[met].all()
+    assert (state.iterations_R > 0).any() or state.finished_R.all()
+
+
+@pytest.mark.parametrize("rate", [1.0, 10.0, 1000.0])
+def test_a_loss_that_is_nan_outside_a_ball_is_minimised_inside(rate):
+    """Steps that leave the domain of the loss are shortened until they don't, and the minimum within is found."""
+    settings = Lbfgs(name="lbfgs", tolerance_curvature=1e-10, learning_rate=rate, tolerance_gradient=1e-8)
+    inside = torch.tensor([[0.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.0, -0.99, 0.0]], dtype=F64)
+    state = trained(settings, lbfgs.start(settings, inside), dented_ball)
+    assert not state.diverged_R.any()
+    torch.testing.assert_close(lbfgs.value(state), torch.full((3,), -math.sqrt(6.25), dtype=F64), rtol=0, atol=1e-12)
+
+
+# -------------------------------------------------------------------------------------------------------- lanes at rest
+def test_a_lane_diverges_at_a_start_that_is_not_finite():
+    """A first loss, gradient or slope that isn't finite ends the lane after one evaluation, at its start."""
+    state = lbfgs.start(PAPER, seeded(5, 3))
+    loss, gradient = evaluated(rosenbrock, lbfgs.ask(state))
+    loss[0], loss[1], gradient[2, 1], gradient[3] = torch.nan, -torch.inf, torch.inf, 1e200
+    state = advanced(PAPER, lbfgs.tell(PAPER, state, loss, gradient), 5)
+    assert state.diverged_R.tolist() == [True, True, True, True, False]
+    assert state.evaluations_R.tolist() == [1, 1, 1, 1, 6]
+    assert torch.equal(lbfgs.position(state)[:4], seeded(5, 3)[:4])
+    assert lbfgs.value(state)[:3].isinf().all()
+
+
+def test_a_lane_diverges_when_no_step_is_finite():
+    """A search that finds nothing finite within its probes leaves the lane diverged at the last accepted point."""
+
+    def speck(x_RP):
+        return torch.where(x_RP.abs().amax(-1) < 1e-12, x_RP.sum(-1), torch.nan)
+
+    state = trained(PAPER, lbfgs.start(PAPER, torch.zeros(2, 3, dtype=F64)), speck)
+    assert state.diverged_R.all()
+    assert not state.finished_R.any()
+    assert state.evaluations_R.tolist() == [2 + lbfgs.MAX_PROBES] * 2
+    assert torch.equal(lbfgs.position(state), torch.zeros(2, 3, dtype=F64))
+
+
+def test_a_search_without_a_lower_point_finishes_the_lane():
+    """At a minimum that isn't smooth no step helps: the lane is finished, not diverged, and has not moved."""
+
+    def lying(x_RP):
+        return x_RP.abs().sum(-1) + (x_RP - x_RP.detach()).sum(-1)
+
+    state = trained(PAPER, lbfgs.start(PAPER, torch.zeros(2, 3, dtype=F64)), lying)
+    assert state.finished_R.all()
+    assert not state.diverged_R.any()
+    assert torch.equal(lbfgs.position(state), torch.zeros(2, 3, dtype=F64))
+
+
+def test_a_lane_at_rest_keeps_every_bit():
+    """Whatever finished and diverged lanes are told afterwards, NaN included, nothing in them changes."""
+    settings = Lbfgs(name="lbfgs", tolerance_curvature=1e-10, tolerance_gradient=1e-6)
+    x_RP = seeded(3, 4)
+    x_RP[1] = torch.nan
+    state = trained(settings, lbfgs.start(settings, x_RP), rosenbrock)
+    assert state.finished_R.tolist() == [True, False, True]
+    nan_R, nan_RP = torch.full((3,), torch.nan, dtype=F64), torch.full((3, 4), torch.nan, dtype=F64)
+    assert same(lbfgs.tell(settings, state, nan_R, nan_RP), state)
+    assert torch.equal(lbfgs.ask(state)[::2], lbfgs.position(state)[::2])
+
+
+# --------------------------------------------------------------------------------------------------------- independence
+def test_lanes_are_the_same_bits_in_any_pack():
+    """A lane's path doesn't depend on how many lanes train beside it."""
+    x_RP = seeded(32, 7)
+    packs = [advanced(PAPER, lbfgs.start(PAPER, x_RP[:lanes]), 150) for lanes in (2, 8, 32)]
+    for pack in packs[1:]:
+        assert same(packs[0], select(pack, torch.arange(2)))
+
+
+@pytest.mark.parametrize("start", [5.0, 1.0, torch.nan, 1e200])
+def test_lanes_are_blind_to_each_other(start):
+    """Another start in one lane, also one at the minimum, NaN or overflowing, changes no bit in the others."""
+    x_RP = seeded(4, 5)
+    others = torch.tensor([0, 1, 3])
+    plain = advanced(PAPER, lbfgs.start(PAPER, x_RP), 60)
+    x_RP[2] = start
+    assert same(select(advanced(PAPER, lbfgs.start(PAPER, x_RP), 60), others), select(plain, others))
+
+
+def test_a_learning_rate_can_be_given_by_lane():
+    """A lane with its own rate walks as an ensemble of that one rate does."""
+    rates = torch.tensor([1.0, 0.1, 3.0], dtype=F64)
+    mixed = advanced(PAPER, lbfgs.start(PAPER, seeded(3, 5), rates), 40)
+    for lane, rate in enumerate(rates.tolist()):
+        settings = Lbfgs(name="lbfgs", tolerance_curvature=1e-10, learning_rate=rate)
+        alone = advanced(settings, lbfgs.start(settings, seeded(3, 5)), 40)
+        assert same(select(mixed, torch.tensor([lane])), select(alone, torch.tensor([lane])))
+
+
+# ---------------------------------------------------------------------------------------------------------- checkpoints
+def test_a_saved_state_goes_on_as_if_never_interrupted():
+    """At any evaluation, also within a line search, saving and loading the fields changes no bit of what follows."""
+    x_RP = torch.logspace(-1, 1, 8, dtype=F64)[:, None] * seeded(8, 5)
+    state, seen = lbfgs.start(PAPER, x_RP), set()
+    end = advanced(PAPER, state, 60)
+    for _ in range(30):
+        state = advanced(PAPER, state, 1)
+        file = io.BytesIO()
+        torch.save(vars(state), file)
+        file.seek(0)
+        state = lbfgs.LbfgsState(**torch.load(file))
+        seen |= {
+            (zooming, probes > 0)
+            for zooming, probes in zip(state.zooming_R.tolist(), state.probes_R.tolist(), strict=True)
+        }
+    assert seen == {(False, False), (False, True), (True, True)}
+    assert same(advanced(PAPER, state, 30), end)
+
+
+def test_select_keeps_the_named_lanes():
+    """The lanes that are kept train on as they would have done among the others, in the order asked for."""
+    kept = torch.tensor([3, 0, 3])
+    state = advanced(PAPER, lbfgs.start(PAPER, seeded(5, 4)), 17)
+    assert same(advanced(PAPER, select(state, kept), 30), select(advanced(PAPER, state, 30), kept))

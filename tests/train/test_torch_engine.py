@@ -1,0 +1,325 @@
+"""The torch engine: the same as looping torch.optim over single networks, and lanes that know nothing of each other."""
+
+import dataclasses
+import io
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from harness.nets import initialise, unflatten
+from harness.record import read_record, record_path
+from harness.spec import (
+    Adam,
+    GridExtension,
+    GridUpdates,
+    KanShape,
+    Lbfgs,
+    MlpShape,
+    Recipe,
+    Restarts,
+    RunSpec,
+    Task,
+    run_id,
+    samples_per_evaluation,
+    stages,
+)
+from harness.tasks import draw, resolve, stream
+from harness.train import torch_engine as engine
+from harness.train import train_pack
+
+TASK = resolve(Task(target="exp2d", train_points=200, validation_points=50, test_points=70))
+MLP = MlpShape(shape=(2, 5, 4, 1), activation="tanh")
+KAN = KanShape(shape=(2, 3, 1), grid=4)
+ADAM = Recipe(optimizer=Adam(name="adam", learning_rate=0.01), max_evaluations=20)
+LBFGS = Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=40)
+
+
+def _run(network=KAN, recipe=LBFGS, seed=0, **changes) -> RunSpec:
+    return RunSpec(task=TASK, network=network, recipe=recipe, seed=seed, **changes)
+
+
+def _trained(runs, chunk=1000):
+    pack = engine.prepare(runs)
+    state = engine.begin(pack)
+    while not engine.ended(pack, state):
+        state = engine.advance(pack, state, chunk)
+    return engine.finish(pack, state), state
+
+
+def _as_torch_module(network: MlpShape, seed: int, gain: float = 1.0) -> torch.nn.Sequential:
+    """The network of one run as torch.nn layers with the same initial weights."""
+    flat = initialise(network, [stream(seed, "initial", 0)], gain, torch.float64, "cpu")
+    values = unflatten(network, flat)
+    layers: list[torch.nn.Module] = []
+    for index, (a, b) in enumerate(zip(network.shape[:-1], network.shape[1:], strict=True)):
+        linear = torch.nn.Linear(a, b, dtype=torch.float64)
+        linear.weight = torch.nn.Parameter(values[f"layer{index}.weight"][0].T.contiguous())
+        linear.bias = torch.nn.Parameter(values[f"layer{index}.bias"][0].clone())
+        layers += [linear, torch.nn.Tanh()]
+    return torch.nn.Sequential(*layers[:-1])
+
+
+def _rmse(module, samples) -> float:
+    x, y = torch.from_numpy(samples.x), torch.from_numpy(samples.y)
+    return math.sqrt((module(x) - y).square().mean().item())
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_adam_equals_a_loop_of_torch_optim(schedule):
+    """Twenty steps of Adam over three lanes are three loops over single torch networks, to 1e-10."""
+    settings = Adam(name="adam", learning_rate=0.01, schedule=schedule)
+    runs = [_run(MLP, Recipe(optimizer=settings, max_evaluations=20), seed) for seed in range(3)]
+    outcomes, _ = _trained(runs)
+
+    for run, outcome in zip(runs, outcomes, strict=True):
+        module = _as_torch_module(MLP, run.seed)
+        splits = draw(TASK, run.seed)
+        optimiser = torch.optim.Adam(module.parameters(), lr=0.01)
+        anneal = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=20)
+        for _ in range(20):
+            optimiser.zero_grad()
+            (module(torch.from_numpy(splits.train.x)) - torch.from_numpy(splits.train.y)).square().mean().backward()
+            optimiser.step()
+            if schedule == "cosine":
+                anneal.step()
+
+        assert outcome.metrics.test_rmse == pytest.approx(_rmse(module, splits.test), rel=1e-10)
+        assert outcome.evaluations == outcome.iterations == 20
+
+
+def test_lbfgs_equals_a_loop_of_torch_optim():
+    """The first L-BFGS iterations over three lanes are torch's, to 1e-10, at equal counts of evaluations.
+
+    torch counts the repeated evaluation at the start of each step: its closure calls minus one a step are ours.
+    """
+    for seed in range(3):
+        module = _as_torch_module(MLP, seed)
+        splits = draw(TASK, seed)
+        x, y = torch.from_numpy(splits.train.x), torch.from_numpy(splits.train.y)
+        optimiser = torch.optim.LBFGS(
+            module.parameters(), max_iter=1, max_eval=26, history_size=10, line_search_fn="strong_wolfe",
+            tolerance_grad=1e-32, tolerance_change=1e-32,
+        )  # fmt: skip
+        calls = 0
+
+        def closure(module=module, optimiser=optimiser, x=x, y=y):
+            nonlocal calls
+            calls += 1
+            optimiser.zero_grad()
+            loss = (module(x) - y).square().mean()
+            loss.backward()
+            return loss
+
+        for _ in range(20):
+            optimiser.step(closure)
+        spent = calls - 20 + 1
+        optimizer = Lbfgs(name="lbfgs", tolerance_curvature=1e-10)  # torch's constant
+        recipe = Recipe(optimizer=optimizer, max_evaluations=spent)
+        outcomes, _ = _trained([_run(MLP, recipe, s) for s in (seed, 7, 8)])
+
+        assert outcomes[0].iterations == 20
+        assert outcomes[0].evaluations == spent
+        assert outcomes[0].metrics.test_rmse == pytest.approx(_rmse(module, splits.test), rel=1e-10)
+
+
+@pytest.mark.parametrize("network", [MLP, KAN])
+@pytest.mark.parametrize("recipe", [ADAM, LBFGS], ids=["adam", "lbfgs"])
+def test_a_run_alone_is_the_run_in_a_pack(network, recipe):
+    """Solo equals packed, bit for bit: a run's outcome does not depend on who trains beside it."""
+    alone, _ = _trained([_run(network, recipe, 3)])
+    packed, _ = _trained([_run(network, recipe, seed) for seed in (5, 3, 0, 1, 9)])
+
+    assert alone[0] == packed[1]
+
+
+def test_a_state_stored_and_resumed_goes_on_bit_for_bit():
+    """The state is all there is: saved in the midst of restarts, stages and line searches, training ends the same."""
+    recipe = Recipe(
+        optimizer=Lbfgs(name="lbfgs"),
+        max_evaluations=60,
+        restarts=Restarts(count=2, evaluations=7),
+        grid_extension=GridExtension(grids=(2,), evaluations=15),
+        grid_updates=GridUpdates(every=6, until=12),
+    )
+    runs = [_run(KAN, recipe, seed) for seed in (0, 1)]
+    expected, _ = _trained(runs)
+    pack = engine.prepare(runs)
+    state = engine.begin(pack)
+    while not engine.ended(pack, state):
+        stored = io.BytesIO()
+        torch.save(state, stored)
+        stored.seek(0)
+        state = engine.advance(pack, torch.load(stored, weights_only=False), 5)
+
+    assert engine.finish(pack, state) == expected
+
+
+def test_stages_spend_the_cap_and_are_counted():
+    """Restarts and coarser grids are counted work; the cap is a cap, exactly."""
+    recipe = Recipe(
+        optimizer=Adam(name="adam"),
+        max_evaluations=100,
+        restarts=Restarts(count=3, evaluations=10),
+        grid_extension=GridExtension(grids=(2, 3, 10), evaluations=20),
+    )
+    (outcome,), state = _trained([_run(KAN, recipe)])
+
+    assert [(stage.network.grid, stage.starts, stage.evaluations) for stage in stages(KAN, recipe)] == [
+        (2, 3, 10), (2, 1, 20), (3, 1, 20), (4, 1, 30),
+    ]  # fmt: skip
+    assert outcome.evaluations == 100
+    assert [point.evaluations for point in outcome.curve][-1] == 100
+    assert state.network == KAN
+    assert (
+        outcome.counts["flops_train.shared_dense"]
+        < _trained([_run(KAN, Recipe(optimizer=Adam(name="adam"), max_evaluations=100))])[0][0].counts[
+            "flops_train.shared_dense"
+        ]
+    )
+
+
+def test_the_best_start_goes_on():
+    """Of three starts the one with the lowest training loss is kept, with its curve."""
+    recipe = Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=40, restarts=Restarts(count=3, evaluations=10))
+    pack = engine.prepare([_run(KAN, recipe, seed) for seed in (0, 1)])
+    state = engine.begin(pack)
+    before = engine.advance(pack, state, 9)
+    after = engine.advance(pack, before, 1)
+
+    losses = before.optimiser.loss_R.reshape(2, 3)
+    assert [start for _, start in after.lanes] != [0, 0] or losses.argmin(1).tolist() == [0, 0]
+    for run in range(2):
+        kept = after.lanes[run]
+        rivals = engine.advance(pack, before, 0)
+        assert kept[0] == run
+        assert after.optimiser.loss_R[run] <= rivals.optimiser.loss_R.reshape(2, 3)[run].min()
+
+
+def test_more_starts_are_never_worse_at_the_moment_of_choice():
+    """Starts are nested: the best of three includes the first alone."""
+    losses = []
+    for count in (1, 3):
+        recipe = Recipe(
+            optimizer=Lbfgs(name="lbfgs"), max_evaluations=90, restarts=Restarts(count=count, evaluations=20)
+        )
+        pack = engine.prepare([_run(KAN, recipe)])
+        state = engine.begin(pack)
+        state = engine.advance(pack, state, 20)
+        losses.append(state.optimiser.loss_R[0].item())
+
+    assert losses[1] <= losses[0]
+
+
+def test_a_diverged_run_is_an_outcome_and_touches_no_other():
+    """A step length that blows up one run leaves its record without metrics and its neighbour bit-identical."""
+    wild = Recipe(optimizer=Adam(name="adam", learning_rate=1e200), max_evaluations=20)
+    (calm,), _ = _trained([_run(KAN, ADAM, 1)])
+
+    outcomes, _ = _trained([_run(KAN, wild, 0), _run(KAN, ADAM, 1)])
+
+    assert outcomes[0].status == "diverged"
+    assert outcomes[0].metrics is None
+    assert 1 <= outcomes[0].diverged_at <= 20
+    assert outcomes[1] == calm
+
+
+def test_batches_cover_the_data_and_differ_between_seeds():
+    """An epoch of mini-batches is a permutation of the points, drawn anew each epoch and for each run."""
+    recipe = Recipe(optimizer=Adam(name="adam", batch_size=50), max_evaluations=8)
+    pack = engine.prepare([_run(MLP, recipe, seed) for seed in (0, 1)])
+    state = engine.begin(pack)
+    train = engine._of_lanes(pack.train, state.lanes)
+    seen = []
+    for done in range(8):
+        batch = engine._batch(pack, dataclasses.replace(state, done=done), train)
+        assert batch.x.shape == (2, 50, 2)
+        seen.append(batch.x)
+
+    for lane in range(2):
+        epochs = [torch.cat([batch[lane] for batch in seen[first : first + 4]]) for first in (0, 4)]
+        assert not torch.equal(epochs[0], epochs[1])
+        for epoch in epochs:
+            assert {tuple(point) for point in epoch.tolist()} == {tuple(p) for p in pack.train.x[lane].tolist()}
+    assert samples_per_evaluation(recipe, 200) == 50
+
+
+def test_a_full_batch_is_a_batch_of_everything():
+    """batch_size >= the training set is full batch: the same numbers as without."""
+    recipe = Recipe(optimizer=Adam(name="adam", learning_rate=0.01, batch_size=500), max_evaluations=20)
+
+    assert _trained([_run(MLP, recipe)])[0][0] == _trained([_run(MLP, ADAM)])[0][0]
+
+
+def test_grid_extension_starts_from_the_coarse_solution():
+    """Refining the grid loses nothing: the first error after it is the last before, where knots nest (2 -> 4)."""
+    extension = GridExtension(grids=(2,), evaluations=30)
+    recipe = Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=31, grid_extension=extension)
+    wide = KAN.model_copy(update={"low": -20.0, "high": 20.0})  # no activation leaves the domain
+    (outcome,), _ = _trained([_run(wide, recipe)])
+    curve = {point.evaluations: point.train_rmse for point in outcome.curve}
+
+    assert curve[31] == pytest.approx(curve[30], rel=1e-9)
+
+
+def test_grid_updates_keep_training_going_down():
+    """Knots moved during training: the error goes on falling, and all the work is counted."""
+    recipe = Recipe(
+        optimizer=Lbfgs(name="lbfgs"), max_evaluations=200, grid_updates=GridUpdates(every=20, until=60, grid_eps=0.5)
+    )
+    (outcome,), state = _trained([_run(KAN, recipe)])
+
+    assert outcome.evaluations == 200
+    assert outcome.metrics.train_rmse < 0.1 * outcome.curve[0].train_rmse
+    assert not torch.equal(state.knots[0], engine.begin(engine.prepare([_run(KAN, recipe)])).knots[0])
+
+
+def test_two_seeds_differ_in_weights_and_data_and_one_seed_does_not():
+    """Seeds are replicates: other weights and other points; the same seed repeats every bit."""
+    packs = [engine.prepare([_run(KAN, LBFGS, seed)]) for seed in (0, 0, 1)]
+    states = [engine.begin(pack) for pack in packs]
+
+    assert torch.equal(states[0].optimiser.position_RP, states[1].optimiser.position_RP)
+    assert not torch.equal(states[0].optimiser.position_RP[0], states[2].optimiser.position_RP[0])
+    assert not torch.equal(packs[0].train.x, packs[2].train.x)
+
+
+def test_training_leaves_global_random_state_alone():
+    """Nothing reads or sets a global seed."""
+    before = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+
+    _trained([_run(KAN, LBFGS)])
+
+    assert torch.equal(before[0], torch.random.get_rng_state())
+    assert np.array_equal(before[1], np.random.get_state()[1])  # noqa: NPY002
+
+
+def test_metrics_are_what_their_names_say():
+    """RMSE and root median square of test, from the network that was trained, by numpy."""
+    (outcome,), state = _trained([_run(MLP, ADAM)])
+    test = draw(TASK, 0).test
+    flat = state.optimiser.position_RP[:1]
+    module_out = engine.nets.forward(MLP, flat, [], torch.from_numpy(test.x)[None])[0].numpy()
+    squares = (module_out - test.y)[:, 0] ** 2
+
+    assert outcome.metrics.test_rmse == pytest.approx(np.sqrt(squares.mean()), rel=1e-12)
+    lower_median = np.sort(squares)[(len(squares) - 1) // 2]
+    assert outcome.metrics.test_root_median_square == pytest.approx(np.sqrt(lower_median), rel=1e-12)
+
+
+def test_a_pack_publishes_a_record_a_run(tmp_path):
+    """Every run of a pack gets a record under its id, with provenance; training it again changes none."""
+    runs = [_run(KAN, LBFGS, seed) for seed in (0, 1)]
+    heard = []
+    records = train_pack(runs, tmp_path, heard.append)
+
+    assert sum(heard) >= 40
+    assert [record.run_id for record in records] == [run_id(run) for run in runs]
+    for record in records:
+        assert read_record(record_path(tmp_path, record.run_id)) == record
+        assert record.provenance.versions["torch"]
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    again = train_pack(runs, tmp_path)
+    assert [(r.metrics, r.curve) for r in again] == [(r.metrics, r.curve) for r in records]
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
