@@ -323,3 +323,7 @@ def _print_fits(fits: list[SeriesFit]) -> None:
     from harness.show import console, fits_table
 
     console.print(fits_table(fits, HEADLINE_AXES))
+
+
+if __name__ == "__main__":
+    main()

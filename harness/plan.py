@@ -296,8 +296,9 @@ def _tuned(recipe: Recipe, values: dict[str, Any]) -> Recipe:
 
 def _task_label(task: Task) -> str:
     """The target's name, with whatever else of the task is not as by default."""
-    special = {name: value for name, value in task.model_dump(exclude_defaults=True).items() if name != "target"}
-    return task.target + "".join(f" {name}={value}" for name, value in special.items() if name != "inputs")
+    implied = {"target"} if ":" in task.target else {"target", "inputs"}
+    special = task.model_dump(exclude_defaults=True, exclude=implied)
+    return task.target + "".join(f" {name}={value}" for name, value in special.items())
 
 
 def _series_label(arm: str, task: Task, axes: dict[str, Any], points: list[tuple[dict[str, Any], Experiment]]) -> str:

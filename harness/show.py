@@ -93,7 +93,7 @@ def exponent(one: SeriesFit) -> str:
 
 
 def _bound(value: float) -> str:
-    return {float("inf"): "∞", float("-inf"): "-∞"}.get(value, f"{value:.2f}")
+    return {float("inf"): "∞", float("-inf"): "-∞"}.get(value, f"{round(value, 2) + 0.0:.2f}")  # + 0.0: no -0.00
 
 
 def notes(pure: SeriesFit, floor: SeriesFit) -> list[str]:

@@ -189,7 +189,7 @@ def test_contradictions_are_named(old, new, said):
     assert said in str(caught.value)
 
 
-# ------------------------------------------------------------------------------------------------------------- manifest
+# ----------------------------------------------------------------------------------------------------------- manifest
 def test_a_plan_is_frozen_and_read_back(tmp_path):
     """The manifest is the plan, bit for bit, and freezing the same plan again changes nothing."""
     plan = _plan(TEXT)

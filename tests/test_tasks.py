@@ -91,7 +91,7 @@ def test_drawing_leaves_the_global_generator_alone():
     assert len({stream(0, name).integers(2**60) for name in STREAMS}) == len(STREAMS)
 
 
-# ------------------------------------------------------------------------------------------------------ the user's own
+# ----------------------------------------------------------------------------------------------------- the user's own
 @pytest.fixture
 def user_module(tmp_path, monkeypatch):
     """A folder of the user's, as the current one, and a writer of modules into it."""

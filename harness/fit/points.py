@@ -29,7 +29,9 @@ class Points:
 
     @property
     def decades(self) -> float:
-        """Powers of ten between the smallest and the largest size."""
+        """Powers of ten between the smallest and the largest size; 0 without sizes."""
+        if not self.sizes.size:
+            return 0.0
         return float(np.log10(self.sizes[-1]) - np.log10(self.sizes[0]))
 
 
@@ -56,8 +58,6 @@ def size_means(x: ArrayLike, y: ArrayLike) -> Points:
     x, y = positive("x", x), positive("y", y)
     if x.size != y.size:
         raise HarnessError(f"x has {x.size} rows and y has {y.size}; give one of each per run.")
-    if not x.size:
-        raise HarnessError("x and y are empty: there is no run to fit.")
     sizes = np.unique(x)
     # Sorted, so that the order of the rows cannot reach the last bits of a mean.
     groups = [np.sort(np.log(y[x == size])) for size in sizes]

@@ -22,7 +22,10 @@ FLOOR_SHARE = 0.9
 
 def data_refusals(points: Points, law: Law) -> tuple[Refusal, ...]:
     """What the points alone forbid: too few sizes, too short a range, losses that rise with size."""
-    checks = (_too_few(points, law), _range(points), _nonmonotone(points))
+    few = _too_few(points, law)
+    if not points.sizes.size:
+        return (few,) if few else ()
+    checks = (few, _range(points), _nonmonotone(points))
     return tuple(refusal for refusal in checks if refusal)
 
 
@@ -32,9 +35,13 @@ def _too_few(points: Points, law: Law) -> Refusal | None:
         return None
     return Refusal(
         "TOO_FEW",
-        f"{have} distinct sizes for {law.parameters} parameters; at least {need} are needed. Add {need - have} sizes "
-        "(more seeds at the same sizes do not count).",
+        f"{_plural(have, 'distinct size')} for {law.parameters} parameters; at least {need} are needed. Add "
+        f"{_plural(need - have, 'size')} (more seeds at the same sizes do not count).",
     )
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _range(points: Points) -> Refusal | None:
@@ -128,8 +135,8 @@ def interval_cautions(points: Points, alpha: Interval, floor: Interval | None) -
         cautions.append(
             Caution(
                 "EXPONENT_OPEN",
-                f"the exponent's interval, {alpha.low:.3g} to {alpha.high:.3g}, contains 0 or has no end: the data do "
-                "not show a power law. Add sizes and range.",
+                f"the exponent's interval, {_ends(alpha)}, contains 0 or has no end: the data do not show a power law. "
+                "Add sizes and range.",
             )
         )
     lowest = float(points.means.min())
@@ -137,8 +144,12 @@ def interval_cautions(points: Points, alpha: Interval, floor: Interval | None) -
         cautions.append(
             Caution(
                 "FLOOR_OPEN",
-                f"the floor's interval, {floor.low:.3g} to {floor.high:.3g}, reaches 0 or {FLOOR_SHARE:.0%} of the "
+                f"the floor's interval, {_ends(floor)}, reaches 0 or {FLOOR_SHARE:.0%} of the "
                 f"lowest mean loss {lowest:.3g}: the floor is not identified. Add larger sizes.",
             )
         )
     return tuple(cautions)
+
+
+def _ends(interval: Interval) -> str:
+    return f"{interval.low:.3g} to " + ("no upper end" if interval.high_open else f"{interval.high:.3g}")

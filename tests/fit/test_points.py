@@ -41,10 +41,14 @@ def test_columns_of_different_length_are_refused():
         size_means([1, 2, 3], [1, 2])
 
 
-def test_no_rows_are_refused():
-    """Nothing to fit is an error of the caller, not a refusal of the data."""
-    with pytest.raises(HarnessError, match="empty"):
-        size_means([], [])
+@pytest.mark.parametrize("law", ["pure", "floor"])
+@pytest.mark.parametrize("rows", [0, 1])
+def test_hardly_any_rows_are_too_few_sizes(law, rows):
+    """A series of which every run diverged, or all but one, has a refusal in the place of its exponent."""
+    fit = fit_law([10.0] * rows, [0.1] * rows, law)
+
+    assert fit.refusals[0].code == "TOO_FEW"
+    assert fit.alpha is None
 
 
 def test_unknown_law_names_the_known_ones():

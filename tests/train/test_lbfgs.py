@@ -22,7 +22,7 @@ def seeded(*shape, seed=0):
     return torch.randn(*shape, dtype=F64, generator=torch.Generator().manual_seed(seed))
 
 
-# ----------------------------------------------------------------------------------------------------------- objectives
+# --------------------------------------------------------------------------------------------------------- objectives
 def rosenbrock(x_RP):
     """Minimum 0 at (1, ..., 1); only products and sums, so that the bits of a lane are its own."""
     bend, rest = x_RP[:, 1:] - x_RP[:, :-1] * x_RP[:, :-1], 1 - x_RP[:, :-1]
@@ -122,7 +122,7 @@ def same(one, other):
     return all(torch.equal(x.nan_to_num(7.0), vars(other)[name].nan_to_num(7.0)) for name, x in vars(one).items())
 
 
-# ----------------------------------------------------------------------------------------------------- torch's own path
+# --------------------------------------------------------------------------------------------------- torch's own path
 def closure_of(objective, x):
     def closure():
         x.grad = None
@@ -247,7 +247,7 @@ def test_lanes_finish_where_torch_stops(objective, x_RP):
         assert state.evaluations_R[lane] == optimizer.state[x]["func_evals"]
 
 
-# ------------------------------------------------------------------------------------------------------ what is reached
+# ---------------------------------------------------------------------------------------------------- what is reached
 def test_a_quadratic_takes_about_as_many_iterations_as_parameters():
     """With room for all curvature, every quadratic in P dimensions is solved in P and a few iterations."""
     P = 6
@@ -303,7 +303,7 @@ def test_a_loss_that_is_nan_outside_a_ball_is_minimised_inside(rate):
     torch.testing.assert_close(lbfgs.value(state), torch.full((3,), -math.sqrt(6.25), dtype=F64), rtol=0, atol=1e-12)
 
 
-# -------------------------------------------------------------------------------------------------------- lanes at rest
+# ------------------------------------------------------------------------------------------------------ lanes at rest
 def test_a_lane_diverges_at_a_start_that_is_not_finite():
     """A first loss, gradient or slope that isn't finite ends the lane after one evaluation, at its start."""
     state = lbfgs.start(PAPER, seeded(5, 3))
@@ -353,7 +353,7 @@ def test_a_lane_at_rest_keeps_every_bit():
     assert torch.equal(lbfgs.ask(state)[::2], lbfgs.position(state)[::2])
 
 
-# --------------------------------------------------------------------------------------------------------- independence
+# ------------------------------------------------------------------------------------------------------- independence
 def test_lanes_are_the_same_bits_in_any_pack():
     """A lane's path doesn't depend on how many lanes train beside it."""
     x_RP = seeded(32, 7)
@@ -382,7 +382,7 @@ def test_a_learning_rate_can_be_given_by_lane():
         assert same(select(mixed, torch.tensor([lane])), select(alone, torch.tensor([lane])))
 
 
-# ---------------------------------------------------------------------------------------------------------- checkpoints
+# -------------------------------------------------------------------------------------------------------- checkpoints
 def test_a_saved_state_goes_on_as_if_never_interrupted():
     """At any evaluation, also within a line search, saving and loading the fields changes no bit of what follows."""
     x_RP = torch.logspace(-1, 1, 8, dtype=F64)[:, None] * seeded(8, 5)

@@ -1,0 +1,255 @@
+"""The report of an experiment as one self-contained page: what the other rooms found, in words; no new statistic."""
+
+import base64
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from harness.plot import AXIS_WORDS, drawn_law, human, laws_of, run_tasks, scaling_figure
+from harness.record import Record, read_record, record_path
+from harness.scaling import HEADLINE_AXES, SeriesFit
+from harness.show import exponent
+from harness.spec import Cell, Decide, Manifest, Recipe, RunTask
+from harness.spec.nouns import Network
+from harness.tasks import load_target
+
+LAW_WORDS = {"pure": "E = 0", "floor": "E free"}
+OPTIMIZER_WORDS = {"adam": "Adam", "lbfgs": "L-BFGS"}
+
+
+class Note(NamedTuple):
+    """What to know of a fit: the laws it is about, the code, and the sentence."""
+
+    laws: str
+    code: str
+    reason: str
+
+
+class FitRow(NamedTuple):
+    """Both laws of a series on an axis, in words."""
+
+    task: str
+    series: str
+    axis: str
+    pure: str
+    floor_law: str
+    floor: str
+    drawn: str
+    sizes: int
+    decades: str
+    notes: list[Note]
+
+
+# ------------------------------------------------------------------------------------------------------------- public
+def write_report(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesFit], folder: Path) -> Path:
+    """Write `report.html` into `folder`; the records it speaks of are in `runs/` beside that folder."""
+    records = [read_record(record_path(folder.parent / "runs", identity)) for identity in manifest.run_ids()]
+    tasks = list(run_tasks(manifest))
+    rows = sorted((_fit_row(laws) for laws in laws_of(fits).values()), key=lambda row: tasks.index(row.task))
+    experiment = manifest.experiment
+    page = _template().render(
+        manifest=manifest,
+        experiment=experiment,
+        counts=_counts(manifest, records),
+        headline=[row for row in rows if row.axis in HEADLINE_AXES],
+        all_rows=rows,
+        axis_words=AXIS_WORDS,
+        level=fits[0].fit.level,
+        figure=_figure(manifest, table, fits),
+        rules=[(_rule(rule, len(set(table["task"]))), _json(rule)) for rule in experiment.decide],
+        cells=[_cell(cell) for cell in manifest.cells],
+        infeasible=[cell for cell in manifest.cells if cell.infeasible],
+        series=[_series(manifest, table, name) for name in dict.fromkeys(table["series"])],
+        recipes={name: _json(recipe) for name, recipe in experiment.recipes.items()},
+        tasks=[_task(label, task) for label, task in run_tasks(manifest).items()],
+        provenance=_provenance(record.provenance for record in records),
+        experiment_json=_json(experiment),
+    )
+    path = folder / "report.html"
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def _template() -> Any:
+    environment = Environment(
+        loader=PackageLoader("harness"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["human"] = human
+    return environment.get_template("report.html")
+
+
+def _json(model: Any) -> str:
+    return json.dumps(model.model_dump(mode="json"), indent=1, ensure_ascii=False)
+
+
+def _figure(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesFit]) -> str:
+    """The figure as a PNG in base64, drawn from these very fits."""
+    image = io.BytesIO()
+    scaling_figure(manifest, table, fits).savefig(image, format="png")
+    return base64.b64encode(image.getvalue()).decode("ascii")
+
+
+def _counts(manifest: Manifest, records: Sequence[Record]) -> dict[str, int]:
+    statuses = Counter(record.status for record in records)
+    return {"planned": len(manifest.run_ids()), "done": statuses["done"], "diverged": statuses["diverged"]}
+
+
+# --------------------------------------------------------------------------------------------------------------- fits
+def _fit_row(laws: dict[str, SeriesFit]) -> FitRow:
+    pure, floor = laws["pure"], laws["floor"]
+    law = drawn_law(laws).fit
+    return FitRow(
+        task=pure.task,
+        series=pure.series,
+        axis=pure.axis,
+        pure=exponent(pure),
+        floor_law=exponent(floor),
+        floor=_floor(floor),
+        drawn="none" if law.refusals else law.law,
+        sizes=len(pure.fit.points.sizes),
+        decades=f"{pure.fit.decades:.2g}",
+        notes=_notes(pure, floor),
+    )
+
+
+def _floor(one: SeriesFit) -> str:
+    if one.fit.floor is None or one.fit.floor_interval is None:
+        return "–"
+    interval = one.fit.floor_interval
+    return f"{human(one.fit.floor)} [{human(interval.low)}, {human(interval.high)}]"
+
+
+def _notes(pure: SeriesFit, floor: SeriesFit) -> list[Note]:
+    """Refusals first, then warnings, then the runs that are in no law; what both laws say is said once."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for one in (pure, floor):
+        for refusal in one.fit.refusals:
+            said.setdefault((refusal.code, f"refused: {refusal.reason}"), []).append(one.fit.law)
+    for one in (pure, floor):
+        for warning in one.fit.warnings:
+            said.setdefault((warning.code, warning.reason), []).append(one.fit.law)
+    notes = [Note("both laws" if len(laws) > 1 else LAW_WORDS[laws[0]], *what) for what, laws in said.items()]
+    if pure.outside:
+        notes.append(Note("both laws", "OUTSIDE", f"runs outside the fit window, drawn hollow: {pure.outside}."))
+    if pure.diverged:
+        notes.append(Note("both laws", "DIVERGED", f"runs that diverged and are in no law: {pure.diverged}."))
+    return notes
+
+
+def _rule(rule: Decide, tasks: int) -> str:
+    first, second = rule.arms
+    axis = AXIS_WORDS[rule.axis]
+    match rule.quantity:
+        case "exponent":
+            what = f"the exponent of {first} minus that of {second}, over {axis},"
+        case "test_rmse":
+            what = f"the test RMSE of {second} divided by that of {first}, at equal {axis},"
+        case "cost":
+            what = f"the {axis} of {second} divided by those of {first}, at equal test RMSE,"
+    return f"{what} exceeds {rule.threshold:g} on at least {rule.at_least} of {tasks} tasks, at level {rule.level:.0%}"
+
+
+# --------------------------------------------------------------------------------------------------------- plan, runs
+def _cell(cell: Cell) -> dict[str, Any]:
+    exact = ("params.trainable", "flops_forward.shared_dense")
+    return {
+        "task": cell.task,
+        "series": cell.series,
+        "network": _network(cell.network) if cell.network else "–",
+        "asked": f"{cell.asked:,.6g}" if cell.asked is not None else "–",
+        "achieved": f"{cell.achieved:,.6g}" if cell.achieved is not None else "–",
+        "off": f"{cell.residual:+.1%}" if cell.residual is not None else "–",
+        "counts": [f"{cell.counts[name]:,}" for name in exact] if cell.counts else ["–", "–"],
+        "work": human(cell.counts["flops_train.shared_dense"]) if cell.counts else "–",
+        "in_window": cell.in_window,
+        "infeasible": cell.infeasible,
+    }
+
+
+def _network(network: Network) -> str:
+    shape = "–".join(map(str, network.shape))
+    if network.family == "mlp":
+        return f"MLP {shape}, {network.activation}"
+    return f"KAN {shape}, G = {network.grid}, k = {network.order}"
+
+
+def _series(manifest: Manifest, table: pd.DataFrame, name: str) -> dict[str, Any]:
+    rows = table[table["series"] == name]
+    arm = manifest.experiment.arms[rows["arm"].iloc[0]]
+    cells = set(rows["cell"])
+    recipes = [planned.run.recipe for planned in manifest.runs if planned.cell in cells]
+    winners = Counter(rows[rows["chosen"]].drop_duplicates("cell")["trial"])
+    tune = manifest.experiment.tune if arm.tune is None else arm.tune
+    return {
+        "name": name,
+        "cells": len(cells),
+        "planned": len(rows),
+        "done": int((rows["status"] == "done").sum()),
+        "diverged": int((rows["status"] == "diverged").sum()),
+        "recipe": arm.recipe,
+        "optimizer": _distinct(OPTIMIZER_WORDS[recipe.optimizer.name] for recipe in recipes),
+        "cap": _distinct(f"{recipe.max_evaluations:,}" for recipe in recipes),
+        "spent": _span(rows["evaluations"]),
+        "starts": _distinct(_starts(recipe) for recipe in recipes),
+        "tune": "; ".join(f"{path} in {', '.join(map(str, values))}" for path, values in tune.items()) or "nothing",
+        "trials": len(set(rows["trial"])),
+        "winners": ", ".join(f"trial {trial} in {count}" for trial, count in sorted(winners.items())),
+    }
+
+
+def _starts(recipe: Recipe) -> str:
+    starts = recipe.restarts
+    return f"{starts.count} of {starts.evaluations} evaluations, best goes on" if starts.count > 1 else "1"
+
+
+def _distinct(values: Iterable[object]) -> str:
+    """The different values, in order of appearance."""
+    return "; ".join(dict.fromkeys(str(value) for value in values))
+
+
+def _span(values: pd.Series) -> str:
+    low, high = values.min(), values.max()
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _task(label: str, task: RunTask) -> dict[str, Any]:
+    target = load_target(task.target, task.inputs)
+    return {
+        "label": label,
+        "formula": target.formula,
+        "source": target.source,
+        "changed": target.version != task.fingerprint,
+        "inputs": task.inputs,
+        "box": f"[{task.low:g}, {task.high:g}]",
+        "points": [f"{count:,}" for count in (task.train_points, task.validation_points, task.test_points)],
+    }
+
+
+# --------------------------------------------------------------------------------------------------------- provenance
+def _provenance(found: Iterable[Any]) -> dict[str, Any]:
+    """Where the runs were made, each with the number of runs; seconds are counted once a pack."""
+    places = list(found)
+    commits = Counter((one.commit or "not from a git checkout", one.dirty) for one in places)
+    machines = Counter((one.host, one.device, one.threads) for one in places)
+    versions = Counter(", ".join(f"{name} {number}" for name, number in one.versions.items()) for one in places)
+    packs = {(one.host, one.started_at, one.pack_seconds) for one in places}
+    starts = sorted(one.started_at for one in places)
+    return {
+        "commits": commits.most_common(),
+        "machines": machines.most_common(),
+        "versions": versions.most_common(),
+        "first": starts[0],
+        "last": starts[-1],
+        "packs": len(packs),
+        "seconds": f"{sum(seconds for *_, seconds in packs):,.0f}",
+    }

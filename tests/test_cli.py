@@ -1,0 +1,337 @@
+"""The command line as a user meets it: the main job, its interruption, its help, and every bad input."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from harness.cli import main
+
+TINY = """
+question: Does a tiny sweep run from end to end?
+tasks: [xy]
+arms:
+  kan: {architecture: {family: kan, hidden: [2]}, recipe: fast}
+  mlp: {architecture: {family: mlp, depth: 2}, recipe: fast}
+match: {axis: params, at: [30, 60, 120, 240, 480], tol: 0.2, solve: {kan: grid, mlp: width}}
+recipes:
+  fast: {optimizer: {name: lbfgs}, max_evaluations: 12}
+seeds: [0, 1]
+"""
+
+
+def _harness(*arguments: str, cwd: Path, check: bool = False) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "harness.cli", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=check, timeout=240)
+
+
+def _invoke(*arguments: str):
+    return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A folder in which the tiny experiment has run."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "tiny.yaml").write_text(TINY)
+    _harness("run", "tiny.yaml", "--workers", "2", cwd=folder, check=True)
+    return folder
+
+
+# ------------------------------------------------------------------------------------------------------- the main job
+def test_run_leaves_table_fits_figures_and_report(finished):
+    """One command writes everything the README promises, and each file holds what its name says."""
+    folder = finished / "results" / "tiny"
+
+    table = pd.read_csv(folder / "runs.csv")
+    assert len(table) == 2 * 5 * 2
+    pd.testing.assert_frame_equal(pd.read_parquet(folder / "runs.parquet"), table, check_dtype=False)
+    fits = json.loads((folder / "fits.json").read_text())["fits"]
+    assert {(fit["series"], fit["axis"], fit["law"]) for fit in fits} >= {
+        (arm, axis, law)
+        for arm in ("kan", "mlp")
+        for axis in ("params.trainable", "flops_train.shared_dense")
+        for law in ("pure", "floor")
+    }
+    assert (folder / "scaling.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "scaling.pdf").read_bytes().startswith(b"%PDF")
+    assert "Does a tiny sweep run" in (folder / "report.html").read_text()
+
+
+def test_running_again_trains_nothing_and_changes_no_record(finished):
+    """A second run finds all records and leaves their bytes alone."""
+    records = {path: path.read_bytes() for path in (finished / "results" / "runs").iterdir()}
+
+    done = _harness("run", "tiny.yaml", cwd=finished, check=True)
+
+    assert "all 20 runs have records" in done.stdout
+    assert {path: path.read_bytes() for path in (finished / "results" / "runs").iterdir()} == records
+
+
+def test_plain_output_has_no_escape_codes_and_ends_with_the_fits(finished):
+    """Into a file or a pipe go plain lines: progress by pack, then the table of fits."""
+    (finished / "tiny.yaml").write_text(TINY + "\n# the same experiment\n")
+    done = _harness("run", "tiny.yaml", "--results", "again", cwd=finished, check=True)
+
+    assert "\x1b" not in done.stdout
+    assert "pack 10/10" in done.stdout
+    assert "alpha, E = 0" in done.stdout
+
+
+def test_analysis_commands_work_from_records_alone(finished):
+    """status, fit, plot and report read the manifest and the records, not the experiment file."""
+    (finished / "tiny.yaml").unlink(missing_ok=True)
+
+    status = _harness("status", "tiny.yaml", "--json", cwd=finished, check=True)
+    fits = _harness("fit", "tiny.yaml", "--json", cwd=finished, check=True)
+    plots = _harness("plot", "tiny.yaml", cwd=finished, check=True)
+    report = _harness("report", "tiny.yaml", cwd=finished, check=True)
+
+    told = json.loads(status.stdout)
+    assert (told["planned"], told["done"], told["missing"]) == (20, 20, 0)
+    assert len(json.loads(fits.stdout)) == 2 * 8 * 2
+    assert "scaling.png" in plots.stdout
+    assert report.stdout.strip().endswith("report.html")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process group")
+def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(tmp_path):
+    """Interrupted after the first pack: exit code 3, a sentence that says how to go on, and only the rest is redone."""
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("max_evaluations: 12", "max_evaluations: 1500"))
+    command = [sys.executable, "-u", "-m", "harness.cli", "run", "tiny.yaml", "--workers", "1"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        for line in process.stdout:
+            if "pack 1/10" in line:
+                break
+        time.sleep(0.3)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    kept = {path.name: path.read_bytes() for path in (tmp_path / "results" / "runs").glob("*.json")}
+
+    assert process.returncode == 3
+    assert re.search(r"stopped: \d+ of 20 runs have records; run the same command again to go on", errors)
+    assert "Traceback" not in errors
+    assert 2 <= len(kept) < 20
+    assert not list((tmp_path / "results" / "runs").glob(".*"))
+    status = _harness("status", "tiny.yaml", cwd=tmp_path)
+    assert status.returncode == 3
+    assert f"{20 - len(kept)} missing" in status.stdout
+
+    resumed = _harness("run", "tiny.yaml", cwd=tmp_path, check=True)
+
+    assert f"pack 1/{10 - len(kept) // 2}" in resumed.stdout
+    after = {path.name: path.read_bytes() for path in (tmp_path / "results" / "runs").glob("*.json")}
+    assert len(after) == 20
+    assert kept.items() <= after.items()
+
+
+# --------------------------------------------------------------------------------------------------------------- help
+def test_every_command_has_help_with_an_example():
+    """--help of each command describes it and shows a command that works."""
+    for name, command in main.commands.items():
+        shown = _invoke(name, "--help").output
+
+        assert command.help
+        assert f"Example: harness {name}" in shown
+
+
+def test_help_is_instant_because_nothing_heavy_is_imported():
+    """harness --help imports neither torch nor pandas nor pydantic."""
+    code = "import sys, harness.cli; sys.exit(bool({'torch', 'pandas', 'pydantic', 'numpy'} & set(sys.modules)))"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_schema_is_json():
+    """harness schema prints a JSON Schema."""
+    assert json.loads(_invoke("schema").output)["title"] == "Experiment"
+
+
+def test_plan_shows_asked_achieved_and_infeasible(tmp_path):
+    """harness plan prints each cell with its residual, the infeasible ones with their neighbours, and freezes."""
+    file = tmp_path / "tiny.yaml"
+    file.write_text(TINY.replace("at: [30,", "at: [3, 30,"))
+
+    shown = _invoke("plan", str(file), "--results", str(tmp_path / "results"))
+
+    assert shown.exit_code == 0
+    assert "infeasible: xy kan: params.trainable=3 cannot be met within 20%; nearest: grid=1 gives 30" in shown.output
+    assert "uncalibrated" in shown.output
+    assert (tmp_path / "results" / "tiny" / "manifest.json").exists()
+
+
+def test_plan_as_json_is_the_manifest(tmp_path):
+    """--json prints nothing but the manifest."""
+    file = tmp_path / "tiny.yaml"
+    file.write_text(TINY)
+
+    shown = _invoke("plan", str(file), "--results", str(tmp_path), "--json")
+
+    assert json.loads(shown.output) == json.loads((tmp_path / "tiny" / "manifest.json").read_text())
+
+
+# ---------------------------------------------------------------------------------------------------------- bad input
+BAD_FILES = {
+    "unknown field": ("seeds: [0, 1]", "seeds: [0, 1]\nsedes: [1]", "sedes: unknown field; did you mean 'seeds'?"),
+    "unknown task": ("[xy]", "[yx]", "target 'yx': no such task"),
+    "unknown arm": ("{kan: grid", "{kna: grid", "match.solve: 'kna' is not defined; did you mean 'kan'?"),
+    "nothing feasible": ("at: [30, 60, 120, 240, 480]", "at: [3]", "no cell of tiny is feasible"),
+    "empty seeds": ("seeds: [0, 1]", "seeds: []", "seeds=[]: give at least 1"),
+    "not YAML": ("seeds: [0, 1]", "seeds: [0, 1", "not YAML"),
+    "NaN target": ("[xy]", "[{target: 'bad:f', inputs: 1}]", "target bad:f: value nan at x="),
+    "infinite target": ("[xy]", "[{target: 'bad:g', inputs: 1}]", "target bad:g: value inf at x="),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FILES)
+def test_a_bad_file_is_one_sentence_and_nothing_trains(case, tmp_path):
+    """Each mistake: exit code 2, the culprit and the next move on one line, no traceback, no record."""
+    old, new, said = BAD_FILES[case]
+    (tmp_path / "tiny.yaml").write_text(TINY.replace(old, new))
+    (tmp_path / "bad.py").write_text(
+        "def f(x):\n    return x[:, 0] * float('nan')\ndef g(x):\n    return x[:, 0] * 0 + 1e400\n"
+    )
+
+    done = _harness("run", "tiny.yaml", cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+    assert not list((tmp_path / "results").glob("runs/*.json"))
+
+
+def test_an_unwritable_results_folder_is_named(tmp_path):
+    """A results path that cannot be a folder is named, with the next move."""
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    (tmp_path / "taken").write_text("a file")
+
+    done = _invoke("run", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path / "taken"))
+
+    assert done.exit_code == 2
+    assert "choose another --results folder" in done.output
+    assert (tmp_path / "taken").read_text() == "a file"
+
+
+@pytest.mark.parametrize("command", ["status", "fit", "plot", "report"])
+def test_no_plan_yet_says_how_to_make_one(command, tmp_path):
+    """Asking about an experiment that was never planned."""
+    done = _invoke(command, "never.yaml", "--results", str(tmp_path))
+
+    assert done.exit_code == 2
+    assert "no plan yet; make one with `harness plan FILE`" in done.output
+
+
+@pytest.mark.parametrize("command", ["fit", "plot", "report"])
+def test_an_incomplete_plan_is_not_analysed(command, tmp_path):
+    """A fit over part of a plan is refused with exit code 3, and no file is written."""
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    _invoke("plan", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
+
+    done = _invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
+
+    assert done.exit_code == 3
+    assert "20 of 20 runs of tiny have no record" in done.output
+    assert [path.name for path in (tmp_path / "tiny").iterdir()] == ["manifest.json"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda text: text[:200], "is damaged"),
+        (lambda text: text.replace('"seed": 0', '"seed": 5'), "not match its config"),
+    ],
+)
+def test_a_damaged_record_stops_run_and_fit_and_stays(finished, tmp_path, damage, said):
+    """A record changed by hand is named with exit code 3 and not overwritten."""
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    for path in (finished / "results" / "runs").iterdir():
+        (runs / path.name).write_bytes(path.read_bytes())
+    victim = next(path for path in sorted(runs.iterdir()) if '"seed": 0' in path.read_text())
+    victim.write_text(damage(victim.read_text()))
+    damaged = victim.read_bytes()
+
+    for command in ("run", "fit"):
+        done = _invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
+
+        assert done.exit_code == 3
+        assert said in done.output
+        assert victim.name in done.output
+        assert "move it away and run again" in done.output
+    assert victim.read_bytes() == damaged
+
+
+def test_an_edited_file_needs_replan_and_reuses_records(finished, tmp_path):
+    """Adding a seed: refused without --replan, and with it only the new seed trains."""
+    for path in (finished / "results" / "runs").iterdir():
+        (tmp_path / "results" / "runs").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "results" / "runs" / path.name).write_bytes(path.read_bytes())
+    file = tmp_path / "tiny.yaml"
+    file.write_text(TINY)
+    _harness("plan", "tiny.yaml", cwd=tmp_path, check=True)
+    file.write_text(TINY.replace("seeds: [0, 1]", "seeds: [0, 1, 2]"))
+
+    refused = _harness("run", "tiny.yaml", cwd=tmp_path)
+    done = _harness("run", "tiny.yaml", "--replan", cwd=tmp_path, check=True)
+
+    assert refused.returncode == 2
+    assert "differs in: seeds" in refused.stderr
+    assert "10 done" in done.stdout
+    assert len(list((tmp_path / "results" / "runs").iterdir())) == 30
+
+
+def test_a_target_of_ones_own_runs_and_edited_code_trains_anew(tmp_path):
+    """package.module:function from the current folder; after an edit its records are not reused."""
+    text = TINY.replace("[xy]", "[{target: 'mine:f', inputs: 1}]").replace("at: [30, 60, 120, 240, 480]", "at: [40]")
+    (tmp_path / "tiny.yaml").write_text(text)
+    (tmp_path / "mine.py").write_text("def f(x):\n    return x[:, 0] ** 2\n")
+    first = _harness("run", "tiny.yaml", cwd=tmp_path, check=True)
+    (tmp_path / "mine.py").write_text("def f(x):\n    return x[:, 0] ** 3 + 0\n")
+
+    stale = _harness("run", "tiny.yaml", cwd=tmp_path)
+    second = _harness("run", "tiny.yaml", "--replan", cwd=tmp_path, check=True)
+
+    assert "TOO_FEW" in first.stdout
+    assert stale.returncode == 2
+    assert "or a target's code" in stale.stderr
+    assert "4 done" in second.stdout
+    assert len(list((tmp_path / "results" / "runs").iterdir())) == 8
+
+
+CRASHES_IN_WORKERS = """
+import multiprocessing
+
+def f(x):
+    if len(x) == 7 and multiprocessing.parent_process():
+        raise RuntimeError("boom")
+    return x[:, 0]
+
+f.version = 1
+"""
+
+
+def test_a_crash_in_a_pack_is_told_and_the_others_go_on(tmp_path):
+    """A target that fails where it trains: its packs leave a log and no record; the rest is recorded; exit code 3."""
+    (tmp_path / "mine.py").write_text(CRASHES_IN_WORKERS)
+    task = "{target: 'mine:f', inputs: 1}, {target: 'mine:f', inputs: 1, test_points: 7}"
+    text = TINY.replace("[xy]", f"[{task}]").replace("at: [30, 60, 120, 240, 480]", "at: [40]")
+    (tmp_path / "tiny.yaml").write_text(text)
+
+    done = _harness("run", "tiny.yaml", cwd=tmp_path)
+
+    assert done.returncode == 3
+    assert "2 packs crashed (first: RuntimeError: boom); tracebacks in" in done.stderr
+    assert "RuntimeError: boom" in (tmp_path / "results" / "tiny" / "crashes.log").read_text()
+    assert len(list((tmp_path / "results" / "runs").glob("*.json"))) == 4

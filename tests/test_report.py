@@ -1,0 +1,153 @@
+"""The report: it says everything that the plan, the fits and the records say, and needs nothing but itself.
+
+pytest tests/test_report.py
+"""
+
+import base64
+import html
+import re
+from html.parser import HTMLParser
+
+import pytest
+from test_plot import Study, study
+
+from harness.report import write_report
+from harness.scaling import HEADLINE_AXES
+from harness.show import exponent
+
+QUESTION = '"Does <b>alpha</b> & beta differ?"'
+CLAIM = "the first arm scales <faster>"
+DECIDE = (
+    f"decide: [{{claim: {CLAIM}, quantity: exponent, arms: [kan, mlp], axis: params.trainable, "
+    "threshold: 0.25, at_least: 2}]\nwindow: {kan: {min: 100}}"
+)
+VOID = {"meta", "img", "br"}
+
+
+class Page(HTMLParser):
+    """Collects what a browser would show and fetch, and checks that tags close in order."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.text, self.links, self.tags = [], [], [], set()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.links += [value for name, value in attrs if name in ("src", "href", "srcset", "action", "data")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory) -> tuple[Study, str]:
+    """A study with infeasible cells, a rule, a window, a refusal and a diverged run; and its report."""
+    tasks = "[exp2d, {target: exp100d, train_points: 500}]"
+    made = study(
+        tmp_path_factory.mktemp("report"),
+        {"kan": 1.0, "mlp": 0.5},
+        tasks=tasks,
+        question=QUESTION,
+        more=DECIDE,
+        diverged=("mlp", 1),
+        bump=9.0,
+    )
+    earlier = made.manifest.model_copy(update={"earlier_plans": ("manifest.1.json (replaced; differed in seeds)",)})
+    made = made._replace(manifest=earlier)
+    path = write_report(made.manifest, made.table, made.fits, made.folder)
+    assert path == made.folder / "report.html"
+    return made, path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(written) -> Page:
+    """The parsed report."""
+    parsed = Page()
+    parsed.feed(written[1])
+    parsed.close()
+    return parsed
+
+
+@pytest.fixture(scope="module")
+def text(page) -> str:
+    """What the report shows, with single spaces."""
+    return re.sub(r"\s+", " ", " ".join(page.text))
+
+
+def test_the_page_is_well_formed_and_needs_nothing_else(page):
+    """Every tag closes in order, and nothing is fetched: the one image is in the page."""
+    assert page.open == []
+    assert [link.split(",")[0] for link in page.links] == ["data:image/png;base64"]
+    assert base64.b64decode(page.links[0].split(",")[1]).startswith(b"\x89PNG")
+    assert not page.tags & {"script", "link", "iframe"}
+
+
+def test_the_style_fetches_nothing(written):
+    """The style sheet imports nothing and uses no font but the reader's."""
+    assert "url(" not in written[1]
+    assert "@import" not in written[1]
+
+
+def test_the_question_is_shown_and_escaped(written, page):
+    """Special characters of the question are text, not markup."""
+    shown = QUESTION.strip('"')
+
+    assert any(shown in part for part in page.text)
+    assert html.escape(shown) in written[1]
+    assert "b" not in page.tags
+
+
+def test_every_infeasible_reason_is_told(written, text):
+    """Cells that could not be run are listed with the planner's reason."""
+    infeasible = [cell for cell in written[0].manifest.cells if cell.infeasible]
+
+    assert infeasible
+    assert all(f"{cell.task}, {cell.series}: {cell.infeasible}" in text for cell in infeasible)
+
+
+def test_exponents_are_those_of_the_fits(written, text):
+    """Every headline exponent with its interval is in the page, and so is every refusal and warning in words."""
+    for one in written[0].fits:
+        assert exponent(one) in text
+        if one.axis in HEADLINE_AXES:
+            for said in (*one.fit.refusals, *one.fit.warnings):
+                assert said.code in text
+                assert said.reason in text
+
+
+def test_the_decision_rule_is_stated_as_frozen(text):
+    """The rule is there in words and as data, with the earlier plans; no verdict is claimed."""
+    assert (
+        f"{CLAIM} : claimed if the exponent of kan minus that of mlp, over trainable parameters, exceeds 0.25" in text
+    )
+    assert "on at least 2 of 2 tasks, at level 95%" in text
+    assert '"threshold": 0.25' in text
+    assert "it does not evaluate the rule" in text
+    assert "manifest.1.json (replaced; differed in seeds)" in text
+    assert "kan: trainable parameters from 100" in text
+
+
+def test_without_a_rule_there_is_no_verdict(tmp_path):
+    """An experiment that declared no rule is reported as fits only."""
+    made = study(tmp_path, {"kan": 1.0}, budgets=(30, 120, 500, 2000))
+
+    shown = write_report(made.manifest, made.table, made.fits, made.folder).read_text(encoding="utf-8")
+
+    assert "No decision rule was declared, so this report states fits and no verdict." in shown
+    assert "No fit window was declared" in shown
+
+
+def test_runs_tasks_and_provenance_are_told(text):
+    """Counts, choice of trials, tasks with sources, and where and with what the runs were made."""
+    assert "144 runs planned: 140 done, 4 diverged." in text
+    assert "lowest median validation RMSE" in text
+    assert "Liu et al. 2024, arXiv 2404.19756v5, Fig. 3.1, panel 4" in text
+    assert "exp(Σ sin²(πxᵢ/2)/100)" in text
+    assert "changed since (dirty)" in text
+    assert "testhost, test processor, 2 threads a pack" in text
+    assert "12 s summed over 1 pack: provenance, not an axis" in text
