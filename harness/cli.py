@@ -28,6 +28,9 @@ class _Group(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
+        except KeyboardInterrupt:
+            click.echo("error: stopped; run the same command again to go on", err=True)
+            sys.exit(INCOMPLETE)
         except HarnessError as error:
             for line in str(error).splitlines():
                 click.echo(f"error: {line}" if not line.startswith(" ") else line, err=True)

@@ -53,6 +53,7 @@ class Provenance(Frozen):
     versions: dict[str, str]
     host: str
     device: str
+    instruction_set: str
     threads: int
     started_at: str
     pack_seconds: float

@@ -80,6 +80,20 @@ def test_budgets_in_steps_are_met_through_the_evaluation_cap():
         assert spent == pytest.approx(plan.cells[planned.cell].asked, rel=0.15)
 
 
+def test_depth_is_solved_from_two_layers_up():
+    """solve: depth adds layers to a given width until the budget is met; one layer of a given width does not exist."""
+    text = TEXT.replace("{kan: grid, mlp: width}", "depth").replace(
+        "at: [135, 1000], tol: 0.15", "at: [140, 900], tol: 0.2"
+    )
+    text = text.replace("hidden: [5]", "width: 3, grid: 4").replace("depth: 3", "width: 8")
+
+    shapes = {(cell.arm, cell.asked): cell.network.shape for cell in _plan(text).cells if cell.network}
+
+    assert shapes["mlp", 900] == (2, *(8,) * 13, 1)
+    assert shapes["kan", 140] == (2, 3, 3, 1)
+    assert all(len(shape) >= 3 for shape in shapes.values())
+
+
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.floats(0.5, 2000))
 def test_the_search_brackets_any_increasing_count(increments, budget):
     """The integers found are the last one below the budget and the first at or above it."""

@@ -93,6 +93,7 @@ def _record(identity, run, counts, rmse) -> Record:
         versions={"python": "3.11", "torch": "2.6"},
         host="testhost",
         device="test processor",
+        instruction_set="AVX2",
         threads=2,
         started_at="2026-01-02T03:04:05+00:00",
         pack_seconds=12.5,

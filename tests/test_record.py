@@ -23,7 +23,16 @@ tune: {gain: [1, 2]}
 window: {kan: {axis: params.trainable, max: 10}}
 """
 WHERE = Provenance(
-    commit=None, dirty=None, versions={}, host="h", device="d", threads=1, started_at="t", pack_seconds=1, pack_lanes=2
+    commit=None,
+    dirty=None,
+    versions={},
+    host="h",
+    device="d",
+    instruction_set="i",
+    threads=1,
+    started_at="t",
+    pack_seconds=1,
+    pack_lanes=2,
 )
 
 

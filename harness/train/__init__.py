@@ -42,6 +42,7 @@ def train_pack(
         versions=provenance.versions(),
         host=provenance.host(),
         device=provenance.processor(),
+        instruction_set=torch.backends.cpu.get_cpu_capability(),
         threads=torch.get_num_threads(),
         started_at=started_at.isoformat(timespec="seconds"),
         pack_seconds=time.perf_counter() - clock,
