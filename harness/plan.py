@@ -224,10 +224,17 @@ def _cell(
     candidate: Candidate | str,
     solved: set[str],
 ) -> Cell:
-    common = {"index": index, "task": task, "arm": arm, "series": series, "asked": asked}
+    common = {
+        "index": index,
+        "task": task,
+        "arm": arm,
+        "series": series,
+        "asked": asked,
+        "window": variant.window.get(arm),
+    }
     if isinstance(candidate, str):
         nothing: dict[str, Any] = {"achieved": None, "residual": None, "network": None, "counts": {}}
-        return Cell(**common, **nothing, infeasible=candidate, in_window=False)
+        return Cell(**common, **nothing, infeasible=candidate)
     achieved = candidate.counts[variant.match.count_name] if variant.match else None
     residual = achieved / asked - 1 if achieved and asked else None
     repeated = variant.match and "steps" not in variant.match.solve.values()
@@ -239,13 +246,7 @@ def _cell(
         network=candidate.network,
         counts=candidate.counts,
         infeasible="solves to the same network as a smaller budget; space the budgets wider" if same else None,
-        in_window=_in_window(variant, arm, candidate.counts),
     )
-
-
-def _in_window(variant: Experiment, arm: str, counts: dict[str, int]) -> bool:
-    window = variant.window.get(arm)
-    return window is None or (window.min or 0) <= counts[window.axis] <= (window.max or math.inf)
 
 
 def _runs_of(cell: Cell, variant: Experiment, arm_name: str, task: RunTask, candidate: Candidate) -> list[PlannedRun]:

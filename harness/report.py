@@ -63,6 +63,7 @@ def write_report(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesF
         level=fits[0].fit.level,
         figure=_figure(manifest, table, fits),
         rules=[(_rule(rule, len(set(table["task"]))), _json(rule)) for rule in experiment.decide],
+        windows={(cell.task, cell.arm): cell.window for cell in manifest.cells if cell.window},
         cells=[_cell(cell) for cell in manifest.cells],
         infeasible=[cell for cell in manifest.cells if cell.infeasible],
         series=[_series(manifest, table, name) for name in dict.fromkeys(table["series"])],

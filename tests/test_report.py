@@ -129,7 +129,7 @@ def test_the_decision_rule_is_stated_as_frozen(text):
     assert '"threshold": 0.25' in text
     assert "it does not evaluate the rule" in text
     assert "manifest.1.json (replaced; differed in seeds)" in text
-    assert "kan: trainable parameters from 100" in text
+    assert "kan on exp2d: trainable parameters from 100" in text
 
 
 def test_without_a_rule_there_is_no_verdict(tmp_path):

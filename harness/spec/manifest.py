@@ -1,12 +1,13 @@
 """The plan, frozen: every cell that was asked for, every run that answers it, and which runs train together."""
 
+import math
 import uuid
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from harness.errors import INCOMPLETE, HarnessError
-from harness.spec.nouns import Experiment, Frozen, Network, RunSpec
+from harness.spec.nouns import Experiment, Frozen, Network, RunSpec, Window
 
 # 1: first version.
 MANIFEST_SCHEMA = 1
@@ -16,7 +17,8 @@ class Cell(Frozen):
     """One size of one arm on one task: what was asked, what was solved, or why it cannot be.
 
     `counts` are per network and sample (`params.*`, `flops_forward.*`) or per run as planned from the evaluation cap
-    (`flops_train.*`). `residual` is achieved/asked - 1 on the matched axis; laws are fitted to cells `in_window`.
+    (`flops_train.*`). `residual` is achieved/asked - 1 on the matched axis; `window` is the one declared for
+    this arm and task.
     """
 
     index: int
@@ -29,7 +31,14 @@ class Cell(Frozen):
     network: Network | None
     counts: dict[str, int]
     infeasible: str | None
-    in_window: bool
+    window: Window | None
+
+    @property
+    def in_window(self) -> bool:
+        """Whether laws are fitted to this cell."""
+        if self.window is None or not self.counts:
+            return self.window is None
+        return (self.window.min or 0) <= self.counts[self.window.axis] <= (self.window.max or math.inf)
 
 
 class PlannedRun(Frozen):
