@@ -49,18 +49,7 @@ def train_pack(
         pack_lanes=lanes,
     )
     found = [
-        Record(
-            run_id=run_id(run),
-            run=run,
-            status=outcome.status,
-            metrics=outcome.metrics,
-            evaluations=outcome.evaluations,
-            iterations=outcome.iterations,
-            diverged_at=outcome.diverged_at,
-            counts=outcome.counts,
-            curve=outcome.curve,
-            provenance=where,
-        )
+        Record(run_id=run_id(run), run=run, provenance=where, **vars(outcome))
         for run, outcome in zip(runs, outcomes, strict=True)
     ]
     for record in found:
