@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness import __version__
-from harness.errors import INCOMPLETE, HarnessError
+from harness.errors import INCOMPLETE, USAGE, HarnessError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from harness.spec import Manifest
 
 EXAMPLE = "experiments/quickstart.yaml"
+# Folders beside those of the experiments: the records, and what the project keeps.
+RESERVED = ("runs", "reference")
 
 
 class _Group(click.Group):
@@ -35,6 +37,9 @@ class _Group(click.Group):
             for line in str(error).splitlines():
                 click.echo(f"error: {line}" if not line.startswith(" ") else line, err=True)
             sys.exit(error.exit_code)
+        except OSError as error:
+            click.echo(f"error: {error.filename}: {error.strerror}; move it away or choose another folder", err=True)
+            sys.exit(USAGE)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -52,6 +57,10 @@ def main() -> None:
 
 def _file_argument(command: Callable) -> Callable:
     return click.argument("file", type=click.Path(path_type=Path), metavar="FILE")(command)
+
+
+def _planned_argument(command: Callable) -> Callable:
+    return click.argument("file", type=click.Path(path_type=Path), metavar="FILE|FOLDER")(command)
 
 
 def _results_option(command: Callable) -> Callable:
@@ -103,7 +112,8 @@ def plan(file: Path, results: Path, replan: bool, as_json: bool) -> None:
     """Expand, match and freeze: show each cell's asked and achieved budget, and what the runs cost."""
     from harness.spec import freeze
 
-    manifest = freeze(_make_plan(file), results / file.stem, replan)
+    folder = _folder(file, results)
+    manifest = freeze(_make_plan(file), folder, replan)
     if as_json:
         click.echo(manifest.model_dump_json())
         return
@@ -114,7 +124,7 @@ def plan(file: Path, results: Path, replan: bool, as_json: bool) -> None:
         if cell.infeasible:
             console.print(f"infeasible: {cell.task} {cell.series}: {cell.infeasible}", markup=False, soft_wrap=True)
     console.print(_cost_sentence(manifest), soft_wrap=True)
-    console.print(f"frozen in {results / file.stem / 'manifest.json'}", soft_wrap=True)
+    console.print(f"frozen in {folder / 'manifest.json'}", soft_wrap=True)
 
 
 # --------------------------------------------------------------------------------------------------------------- runs
@@ -131,11 +141,11 @@ def run(file: Path, results: Path, replan: bool, workers: int | None) -> None:
     from harness.show import console
     from harness.spec import freeze
 
-    folder = results / file.stem
+    folder = _folder(file, results)
     manifest = freeze(_make_plan(file), folder, replan)
     console.print(_cost_sentence(manifest), soft_wrap=True)
-    _train_missing(manifest, _records(results), workers)
-    table, fits = _write_analysis(manifest, results, folder)
+    _train_missing(manifest, folder, workers)
+    table, fits = _write_analysis(manifest, folder)
     _draw(manifest, table, fits, folder)
     _write_report(manifest, table, fits, folder)
     _print_fits(fits)
@@ -143,15 +153,15 @@ def run(file: Path, results: Path, replan: bool, workers: int | None) -> None:
 
 
 @main.command(epilog=f"Example: harness status {EXAMPLE}")
-@_file_argument
+@_planned_argument
 @_results_option
 @_json_option
 def status(file: Path, results: Path, as_json: bool) -> None:
     """Say how many of the planned runs have records; exit 3 while some are missing."""
     from harness.record import missing, read_record, record_path
 
-    manifest = _frozen(file, results)
-    records = _records(results)
+    manifest, folder = _frozen(file, results)
+    records = _records(folder)
     absent = missing(manifest, records)
     statuses = [read_record(record_path(records, i)).status for i in manifest.run_ids() if i not in set(absent)]
     counts = {
@@ -171,13 +181,12 @@ def status(file: Path, results: Path, as_json: bool) -> None:
 
 # ----------------------------------------------------------------------------------------------------------- analysis
 @main.command("fit", epilog=f"Example: harness fit {EXAMPLE} --json")
-@_file_argument
+@_planned_argument
 @_results_option
 @_json_option
 def fit_command(file: Path, results: Path, as_json: bool) -> None:
     """Fit scaling laws to the records; writes runs.csv, runs.parquet and fits.json."""
-    manifest = _frozen(file, results)
-    _, fits = _write_analysis(manifest, results, _folder(file, results))
+    _, fits = _write_analysis(*_frozen(file, results))
     if as_json:
         from harness.scaling import to_json
 
@@ -187,22 +196,22 @@ def fit_command(file: Path, results: Path, as_json: bool) -> None:
 
 
 @main.command(epilog=f"Example: harness plot {EXAMPLE}")
-@_file_argument
+@_planned_argument
 @_results_option
 def plot(file: Path, results: Path) -> None:
     """Draw test RMSE against parameters and training FLOPs, with fitted laws, as PNG and PDF."""
-    manifest, folder = _frozen(file, results), _folder(file, results)
-    for path in _draw(manifest, *_write_analysis(manifest, results, folder), folder):
+    manifest, folder = _frozen(file, results)
+    for path in _draw(manifest, *_write_analysis(manifest, folder), folder):
         click.echo(path)
 
 
 @main.command(epilog=f"Example: harness report {EXAMPLE}")
-@_file_argument
+@_planned_argument
 @_results_option
 def report(file: Path, results: Path) -> None:
     """Write report.html: question, plan, figures, fits and provenance in one self-contained page."""
-    manifest, folder = _frozen(file, results), _folder(file, results)
-    table, fits = _write_analysis(manifest, results, folder)
+    manifest, folder = _frozen(file, results)
+    table, fits = _write_analysis(manifest, folder)
     _draw(manifest, table, fits, folder)
     click.echo(_write_report(manifest, table, fits, folder))
 
@@ -212,21 +221,33 @@ def _make_plan(file: Path) -> Manifest:
     from harness.plan import make_plan
     from harness.spec import read_experiment
 
-    return make_plan(read_experiment(file), file.stem)
+    experiment = read_experiment(file)
+    try:
+        return make_plan(experiment, file.stem)
+    except HarnessError as error:
+        raise HarnessError(f"{file}: {error}", error.exit_code) from None
 
 
 def _folder(file: Path, results: Path) -> Path:
+    if file.stem in RESERVED:
+        raise HarnessError(f"{file}: results/{file.stem} is kept for something else; give the file another name")
     return results / file.stem
 
 
-def _records(results: Path) -> Path:
-    return results / "runs"
+def _records(folder: Path) -> Path:
+    return folder.parent / "runs"
 
 
-def _frozen(file: Path, results: Path) -> Manifest:
-    from harness.spec import read_manifest
+def _frozen(file: Path, results: Path) -> tuple[Manifest, Path]:
+    """The frozen plan of an experiment file, which must still say the same, or of a results folder; and the folder."""
+    from harness.spec import check_unchanged, manifest_path, read_experiment, read_manifest
 
-    return read_manifest(_folder(file, results))
+    if manifest_path(file).exists():
+        return read_manifest(file), file
+    experiment, folder = read_experiment(file), _folder(file, results)
+    manifest = read_manifest(folder)
+    check_unchanged(manifest, experiment, file)
+    return manifest, folder
 
 
 def _cost_sentence(manifest: Manifest) -> str:
@@ -246,13 +267,14 @@ def _planned_runs(manifest: Manifest) -> dict[str, Any]:
     return {planned.run_id: planned.run for planned in manifest.runs}
 
 
-def _train_missing(manifest: Manifest, records: Path, workers: int | None) -> None:
+def _train_missing(manifest: Manifest, folder: Path, workers: int | None) -> None:
     from harness.dispatch.here import available_cores, train_here
     from harness.record import missing, read_record, record_path
     from harness.show import console, pack_progress
     from harness.spec import stages
     from harness.tasks import draw
 
+    records = _records(folder)
     specs = _planned_runs(manifest)
     absent = set(missing(manifest, records))
     for identity in specs.keys() - absent:
@@ -280,7 +302,7 @@ def _train_missing(manifest: Manifest, records: Path, workers: int | None) -> No
         text = f"stopped: {len(specs) - left} of {len(specs)} runs have records; run the same command again to go on"
         raise HarnessError(text, INCOMPLETE) from None
     if crashed:
-        log = records.parent / manifest.name / "crashes.log"
+        log = folder / "crashes.log"
         log.write_text("\n".join(done.traceback or "" for done in crashed), encoding="utf-8")
         last = (crashed[0].traceback or "").strip().splitlines()[-1]
         raise HarnessError(f"{len(crashed)} packs crashed (first: {last}); tracebacks in {log}", INCOMPLETE)
@@ -296,16 +318,18 @@ def _check_writable(folder: Path) -> None:
         raise HarnessError(f"{folder}: {error.strerror}; choose another --results folder") from None
 
 
-def _write_analysis(manifest: Manifest, results: Path, folder: Path) -> tuple[pd.DataFrame, list[SeriesFit]]:
+def _write_analysis(manifest: Manifest, folder: Path) -> tuple[pd.DataFrame, list[SeriesFit]]:
+    from harness.files import whole_file
     from harness.record import load, write_table
     from harness.scaling import fit_table, to_json
 
-    table = load(manifest, _records(results))
+    table = load(manifest, _records(folder))
     fits = fit_table(table)
     _check_writable(folder)
     write_table(table, folder)
     text = json.dumps({"experiment_hash": manifest.experiment_hash, "fits": to_json(fits)}, indent=1)
-    (folder / "fits.json").write_text(text + "\n", encoding="utf-8")
+    with whole_file(folder / "fits.json") as path:
+        path.write_text(text + "\n", encoding="utf-8")
     return table, fits
 
 

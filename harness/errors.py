@@ -22,6 +22,7 @@ class HarnessError(Exception):
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     """What to say after a wrong `word`: the nearest allowed spelling if one is near, and all that is allowed."""
     allowed = list(dict.fromkeys(allowed))
-    near = difflib.get_close_matches(word, allowed, n=1, cutoff=0.6)
+    near = [name for name in allowed if name.startswith(f"{word}.")]
+    near = near or difflib.get_close_matches(word, allowed, n=1, cutoff=0.6)
     listed = f"allowed: {', '.join(allowed)}" if allowed else "nothing is allowed here"
     return f"did you mean {near[0]!r}? ({listed})" if near else listed

@@ -19,6 +19,7 @@ from harness.spec import (
     Arm,
     Cell,
     Experiment,
+    Formula,
     Kan,
     KanShape,
     Manifest,
@@ -37,12 +38,16 @@ from harness.spec import (
     stages,
     variants,
 )
-from harness.tasks import resolve
+from harness.tasks import load_target, resolve
 
 # More lanes share fixed costs but leave the cache; on a CPU nothing is gained beyond 8 (see the engine's measurements).
 MAX_LANES_PER_PACK = 32
+SAME_NETWORK = "solves to the same network as a smaller budget; space the budgets wider"
 # Largest free integer that the search will try.
 LARGEST_SIZE = 2**24
+
+
+Points = list[tuple[dict[str, Any], Experiment]]  # the experiment at every point of its axes
 
 
 class Candidate(NamedTuple):
@@ -60,19 +65,30 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
     """The manifest of `experiment`; a HarnessError if it cannot be expanded or no cell is feasible."""
     cells: list[Cell] = []
     runs: list[PlannedRun] = []
+    formulas: dict[str, Formula] = {}
+    planned_before: set[tuple] = set()
     points = variants(experiment)
+    _check_rules(experiment, {_task_label(task, points) for _, variant in points for task in variant.tasks})
     for axes, variant in points:
-        for task in variant.tasks:
+        planned_here: set[tuple] = set()
+        for task, arm_name in itertools.product(variant.tasks, variant.arms):
             run_task = resolve(task)
-            for arm_name in variant.arms:
-                series = _series_label(arm_name, task, axes, points)
-                solved: set[str] = set()
-                for asked, candidate in _solve_ladder(variant, arm_name, run_task):
-                    cell = _cell(len(cells), variant, _task_label(task), arm_name, series, asked, candidate, solved)
-                    cells.append(cell)
-                    if isinstance(candidate, Candidate) and not cell.infeasible:
-                        solved.add(canonical_json(cell.network.model_dump() if cell.network else None))
-                        runs += _runs_of(cell, variant, arm_name, run_task, candidate)
+            label = _task_label(task, points)
+            formulas[label] = _formula(task)
+            arm_series = _series_label(arm_name, task, axes, points)
+            for asked, candidate in _solve_ladder(variant, arm_name, run_task):
+                names = (label, arm_name, arm_series + _budget_label(variant, arm_name, asked))
+                cell = _cell(len(cells), variant, names, asked, candidate)
+                found = _runs_of(cell, variant, run_task, candidate)
+                key = (*names, *sorted(planned.run_id for planned in found)) if found else (*names, cell.infeasible)
+                if key in planned_before:  # an axis that does not concern this arm: the cell is there already
+                    continue
+                if key in planned_here and found:
+                    cell, found = cell.model_copy(update={"infeasible": SAME_NETWORK}), []
+                planned_here.add(key)
+                cells.append(cell)
+                runs += found
+        planned_before |= planned_here
     if not runs:
         reasons = "\n".join(f"  {cell.task} {cell.series}: {cell.infeasible}" for cell in cells[:6])
         raise HarnessError(
@@ -85,7 +101,21 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
         cells=tuple(cells),
         runs=tuple(runs),
         packs=_packs(runs),
+        formulas=formulas,
     )
+
+
+def _check_rules(experiment: Experiment, tasks: set[str]) -> None:
+    for index, rule in enumerate(experiment.decide):
+        if rule.at_least > len(tasks):
+            raise HarnessError(
+                f"decide.{index}.at_least={rule.at_least}: there are {len(tasks)} tasks; ask for no more"
+            )
+
+
+def _formula(task: Task) -> Formula:
+    target = load_target(task.target, task.inputs)
+    return Formula(formula=target.formula, source=target.source)
 
 
 def planned_work(run: RunSpec) -> list[Work]:
@@ -215,53 +245,41 @@ def _recipe(variant: Experiment, arm: Arm) -> Recipe:
 
 # -------------------------------------------------------------------------------------------------------------- cells
 def _cell(
-    index: int,
-    variant: Experiment,
-    task: str,
-    arm: str,
-    series: str,
-    asked: float | None,
-    candidate: Candidate | str,
-    solved: set[str],
+    index: int, variant: Experiment, names: tuple[str, str, str], asked: float | None, candidate: Candidate | str
 ) -> Cell:
-    common = {
-        "index": index,
-        "task": task,
-        "arm": arm,
-        "series": series,
-        "asked": asked,
-        "window": variant.window.get(arm),
-    }
-    if isinstance(candidate, str):
-        nothing: dict[str, Any] = {"achieved": None, "residual": None, "network": None, "counts": {}}
-        return Cell(**common, **nothing, infeasible=candidate)
-    achieved = candidate.counts[variant.match.count_name] if variant.match else None
-    residual = achieved / asked - 1 if achieved and asked else None
-    repeated = variant.match and "steps" not in variant.match.solve.values()
-    same = repeated and canonical_json(candidate.network.model_dump()) in solved
+    task, arm, series = names
+    solved = candidate if isinstance(candidate, Candidate) else None
+    achieved = solved.counts[variant.match.count_name] if solved and variant.match else None
     return Cell(
-        **common,
+        index=index,
+        task=task,
+        arm=arm,
+        series=series,
+        asked=asked,
         achieved=achieved,
-        residual=residual,
-        network=candidate.network,
-        counts=candidate.counts,
-        infeasible="solves to the same network as a smaller budget; space the budgets wider" if same else None,
+        residual=achieved / asked - 1 if achieved and asked else None,
+        network=solved.network if solved else None,
+        counts=solved.counts if solved else {},
+        infeasible=candidate if isinstance(candidate, str) else None,
+        window=variant.window.get(arm),
     )
 
 
-def _runs_of(cell: Cell, variant: Experiment, arm_name: str, task: RunTask, candidate: Candidate) -> list[PlannedRun]:
+def _runs_of(cell: Cell, variant: Experiment, task: RunTask, candidate: Candidate | str) -> list[PlannedRun]:
+    if isinstance(candidate, str):
+        return []
+    recipes = enumerate(_trials(variant, cell.arm, candidate.recipe))
     found = []
-    for trial, recipe in enumerate(_trials(variant, arm_name, candidate.recipe)):
-        for seed in variant.seeds:
-            run = RunSpec(
-                task=task,
-                network=candidate.network,
-                recipe=recipe,
-                seed=seed,
-                dtype=variant.dtype,
-                engine=variant.engine,
-            )
-            found.append(PlannedRun(run_id=run_id(run), cell=cell.index, trial=trial, run=run))
+    for (trial, recipe), seed in itertools.product(recipes, variant.seeds):
+        run = RunSpec(
+            task=task,
+            network=candidate.network,
+            recipe=recipe,
+            seed=seed,
+            dtype=variant.dtype,
+            engine=variant.engine,
+        )
+        found.append(PlannedRun(run_id=run_id(run), cell=cell.index, trial=trial, run=run))
     return found
 
 
@@ -295,25 +313,29 @@ def _tuned(recipe: Recipe, values: dict[str, Any]) -> Recipe:
         raise HarnessError(f"tune: {values}: {error.errors()[0]['msg']}") from None
 
 
-def _task_label(task: Task) -> str:
-    """The target's name, with whatever else of the task is not as by default."""
-    implied = {"target"} if ":" in task.target else {"target", "inputs"}
-    special = task.model_dump(exclude_defaults=True, exclude=implied)
-    return task.target + "".join(f" {name}={value}" for name, value in special.items())
+def _task_label(task: Task, points: Points) -> str:
+    """The target's name, with the fields that tell it from other tasks of the same target."""
+    namesakes = [other for _, variant in points for other in variant.tasks if other.target == task.target]
+    fields = [name for name in Task.model_fields if len({getattr(other, name) for other in namesakes}) > 1]
+    return task.target + "".join(f" {name}={getattr(task, name)}" for name in fields)
 
 
-def _series_label(arm: str, task: Task, axes: dict[str, Any], points: list[tuple[dict[str, Any], Experiment]]) -> str:
+def _series_label(arm: str, task: Task, axes: dict[str, Any], points: Points) -> str:
     """The arm's name, with the axis values that tell it from its siblings on the same task."""
     siblings = [other for other, variant in points if task in variant.tasks]
-    elsewhere = ("tasks", "match", "window", "seeds", "question", "decide")
     telling = [
         path
         for path in axes
-        if path.split(".")[0] not in elsewhere
-        and (not path.startswith("arms.") or path.split(".")[1] == arm)
+        if path.split(".")[0] not in ("tasks", "question", "decide")
+        and (path.split(".")[0] not in ("arms", "window") or path.split(".")[1:2] == [arm])
         and len({canonical_json(other[path]) for other in siblings}) > 1
     ]
     return arm + "".join(f" {path.rsplit('.', 1)[-1]}={axes[path]}" for path in telling)
+
+
+def _budget_label(variant: Experiment, arm_name: str, asked: float | None) -> str:
+    """Sizes crossed with training budgets are one series a budget: longer training is not a larger size."""
+    return f" at {asked:.3g} FLOPs" if asked is not None and variant.arms[arm_name].sizes else ""
 
 
 # -------------------------------------------------------------------------------------------------------------- packs

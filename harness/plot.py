@@ -19,11 +19,11 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from harness.files import whole_file
 from harness.fit import Fit, Points, band, predict, size_means
-from harness.scaling import HEADLINE_AXES, SeriesFit, chosen_runs
+from harness.scaling import HEADLINE_AXES, SeriesFit, chosen_runs, common_law
 from harness.show import exponent
 from harness.spec import Manifest, RunTask
-from harness.tasks import load_target
 
 AXIS_WORDS = {
     "params.trainable": "trainable parameters",
@@ -99,9 +99,9 @@ def draw_scaling(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesF
     """Write `scaling.png` and `scaling.pdf` into `folder`; return their paths."""
     figure = scaling_figure(manifest, table, fits)
     png, pdf = folder / "scaling.png", folder / "scaling.pdf"
-    with matplotlib.rc_context(THEME):
-        figure.savefig(png, dpi=DPI)
-        figure.savefig(pdf, metadata={"CreationDate": None})  # the same numbers give the same file
+    with matplotlib.rc_context(THEME), whole_file(png) as new_png, whole_file(pdf) as new_pdf:
+        figure.savefig(new_png, dpi=DPI)
+        figure.savefig(new_pdf, metadata={"CreationDate": None})  # the same numbers give the same file
     return [png, pdf]
 
 
@@ -115,12 +115,15 @@ def scaling_figure(manifest: Manifest, table: pd.DataFrame, fits: Sequence[Serie
         FigureCanvasAgg(figure)
         grid = figure.subplots(len(tasks), len(HEADLINE_AXES), sharey="row", squeeze=False)
         rows = [
-            [_panel(axes, table, laws, styles, task, axis) for axes, axis in zip(row, HEADLINE_AXES, strict=True)]
+            [
+                _panel(axes, table, laws, common_law(fits, task, axis), styles, task, axis)
+                for axes, axis in zip(row, HEADLINE_AXES, strict=True)
+            ]
             for row, task in zip(grid, tasks, strict=True)
         ]
         for row, task in zip(rows, tasks, strict=True):
             row[0].axes.set_ylabel("test RMSE (target's units)")
-            row[0].axes.set_title(_title(task, run_tasks(manifest)[task]), loc="left", parse_math=False)
+            row[0].axes.set_title(_title(task, manifest.formulas[task].formula), loc="left", parse_math=False)
         sns.despine(figure)
         _place_labels(figure, rows)
     return figure
@@ -140,14 +143,6 @@ def laws_of(fits: Iterable[SeriesFit]) -> dict[tuple[str, str, str], dict[str, S
     for one in fits:
         found.setdefault((one.task, one.series, one.axis), {})[one.fit.law] = one
     return found
-
-
-def drawn_law(laws: dict[str, SeriesFit]) -> SeriesFit:
-    """The law to draw: the one with a floor where its AICc is lower, else the pure one (which may be refused)."""
-    pure, floor = laws["pure"], laws["floor"]
-    if pure.fit.aicc is None or floor.fit.aicc is None:
-        return pure
-    return floor if floor.fit.aicc < pure.fit.aicc else pure
 
 
 def run_tasks(manifest: Manifest) -> dict[str, RunTask]:
@@ -176,6 +171,7 @@ def _panel(
     axes: Axes,
     table: pd.DataFrame,
     laws: dict[tuple[str, str, str], dict[str, SeriesFit]],
+    law: str,
     styles: dict[str, Style],
     task: str,
     axis: str,
@@ -184,7 +180,7 @@ def _panel(
     rows = rows[rows["task"] == task]
     axes.set(xscale="log", yscale="log", xlabel=AXIS_WORDS[axis])
     drawn = [
-        _draw_series(axes, name, rows[rows["series"] == name], laws[(task, name, axis)], styles[name])
+        _draw_series(axes, name, rows[rows["series"] == name], laws[(task, name, axis)][law], styles[name])
         for name in dict.fromkeys(rows["series"])
     ]
     done = rows[rows["status"] == "done"]
@@ -193,15 +189,13 @@ def _panel(
     return Panel(axes, drawn)
 
 
-def _title(task: str, run_task: RunTask) -> str:
-    formula = load_target(run_task.target, run_task.inputs).formula
+def _title(task: str, formula: str) -> str:
     return textwrap.fill(task if formula == task else f"{task}:  {formula}", TITLE_COLUMNS)
 
 
-def _draw_series(axes: Axes, series: str, rows: pd.DataFrame, laws: dict[str, SeriesFit], style: Style) -> Drawn:
+def _draw_series(axes: Axes, series: str, rows: pd.DataFrame, law: SeriesFit, style: Style) -> Drawn:
     done = rows[rows["status"] == "done"]
     outside, diverged = done[~done["in_window"]], rows[rows["status"] != "done"]
-    law = drawn_law(laws)
     dots: dict[str, Any] = {"marker": ".", "ms": 4, "mec": "none", "alpha": 0.45, "zorder": 2}
     points = axes.plot(done["size"], done["test_rmse"], ls="", color=style.colour, gid=f"runs:{series}", **dots)
     points += _means(axes, f"means:{series}", law.fit.points, style, style.colour)

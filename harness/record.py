@@ -4,6 +4,9 @@ Records load, under a manifest, into one table; the manifest is the denominator,
 error and never a shorter table.
 """
 
+from __future__ import annotations
+
+import json
 import os
 import uuid
 from pathlib import Path
@@ -11,10 +14,11 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from harness.errors import INCOMPLETE, HarnessError
-from harness.spec import Cell, Manifest, PlannedRun, RunSpec, canonical_json, run_id
+from harness.files import whole_file
+from harness.spec import Cell, Manifest, PlannedRun, RunSpec, canonical_json, run_id, sealed, unsealed
 from harness.spec.nouns import Frozen
 
 # 1: first version.
@@ -75,6 +79,12 @@ class Record(Frozen):
     curve: tuple[CurvePoint, ...]
     provenance: Provenance
 
+    @model_validator(mode="after")
+    def _metrics_if_done(self) -> Record:
+        if (self.status == "done") != (self.metrics is not None):
+            raise ValueError(f"status {self.status} with metrics {self.metrics}")
+        return self
+
 
 def record_path(folder: Path, identity: str) -> Path:
     """Where the record of a run lives."""
@@ -92,7 +102,7 @@ def publish(record: Record, folder: Path) -> bool:
     temporary = folder / f".{record.run_id}.{uuid.uuid4().hex}"
     try:
         with open(temporary, "x", encoding="utf-8") as file:
-            file.write(record.model_dump_json(indent=1))
+            file.write(json.dumps(sealed(record.model_dump(mode="json")), indent=1))
             file.flush()
             os.fsync(file.fileno())
         os.link(temporary, path)
@@ -107,13 +117,13 @@ def read_record(path: Path) -> Record:
     """The record at `path`; a HarnessError if it is damaged, of another schema, or not of the run its name says."""
     mend = "move it away and run again"
     try:
-        record = Record.model_validate_json(path.read_text(encoding="utf-8"), strict=True)
-    except (ValidationError, UnicodeDecodeError) as error:
-        problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not text"
+        data = unsealed(path.read_text(encoding="utf-8"))
+        if data.get("record_schema") != RECORD_SCHEMA:
+            raise ValueError(f"schema {data.get('record_schema')}, this version reads {RECORD_SCHEMA}")
+        record = Record.model_validate_json(json.dumps(data), strict=True)
+    except (ValueError, OSError) as error:
+        problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise HarnessError(f"record {path} is damaged ({problem}); {mend}", INCOMPLETE) from None
-    if record.record_schema != RECORD_SCHEMA:
-        problem = f"schema {record.record_schema}, this version reads {RECORD_SCHEMA}"
-        raise HarnessError(f"record {path}: {problem}; {mend}", INCOMPLETE)
     if not record.run_id == run_id(record.run) == path.stem:
         problem = f"its config hashes to {run_id(record.run)}, its name and run_id say {path.stem} and {record.run_id}"
         raise HarnessError(f"record {path} does not match its config: {problem}; {mend}", INCOMPLETE)
@@ -148,8 +158,10 @@ def load(manifest: Manifest, folder: Path) -> pd.DataFrame:
 
 def write_table(table: pd.DataFrame, folder: Path) -> None:
     """The table as `runs.csv` and `runs.parquet` in `folder`."""
-    table.to_csv(folder / "runs.csv", index=False)
-    table.to_parquet(folder / "runs.parquet", index=False)
+    with whole_file(folder / "runs.csv") as path:
+        table.to_csv(path, index=False)
+    with whole_file(folder / "runs.parquet") as path:
+        table.to_parquet(path, index=False)
 
 
 def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from harness.plot import AXIS_WORDS, drawn_law, human, laws_of, run_tasks, scaling_figure
+from harness.files import whole_file
+from harness.plot import AXIS_WORDS, human, laws_of, run_tasks, scaling_figure
 from harness.record import Record, read_record, record_path
-from harness.scaling import HEADLINE_AXES, SeriesFit
+from harness.scaling import HEADLINE_AXES, SeriesFit, common_law
 from harness.show import exponent
-from harness.spec import Cell, Decide, Manifest, Recipe, RunTask
+from harness.spec import Cell, Decide, Formula, Manifest, Recipe, RunTask
 from harness.spec.nouns import Network
-from harness.tasks import load_target
 
 LAW_WORDS = {"pure": "E = 0", "floor": "E free"}
 OPTIMIZER_WORDS = {"adam": "Adam", "lbfgs": "L-BFGS"}
@@ -51,7 +51,8 @@ def write_report(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesF
     """Write `report.html` into `folder`; the records it speaks of are in `runs/` beside that folder."""
     records = [read_record(record_path(folder.parent / "runs", identity)) for identity in manifest.run_ids()]
     tasks = list(run_tasks(manifest))
-    rows = sorted((_fit_row(laws) for laws in laws_of(fits).values()), key=lambda row: tasks.index(row.task))
+    rows = [_fit_row(laws, common_law(fits, task, axis)) for (task, _, axis), laws in laws_of(fits).items()]
+    rows.sort(key=lambda row: tasks.index(row.task))
     experiment = manifest.experiment
     page = _template().render(
         manifest=manifest,
@@ -68,12 +69,13 @@ def write_report(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesF
         infeasible=[cell for cell in manifest.cells if cell.infeasible],
         series=[_series(manifest, table, name) for name in dict.fromkeys(table["series"])],
         recipes={name: _json(recipe) for name, recipe in experiment.recipes.items()},
-        tasks=[_task(label, task) for label, task in run_tasks(manifest).items()],
+        tasks=[_task(label, task, manifest.formulas[label]) for label, task in run_tasks(manifest).items()],
         provenance=_provenance(record.provenance for record in records),
         experiment_json=_json(experiment),
     )
     path = folder / "report.html"
-    path.write_text(page, encoding="utf-8")
+    with whole_file(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
     return path
 
 
@@ -106,9 +108,9 @@ def _counts(manifest: Manifest, records: Sequence[Record]) -> dict[str, int]:
 
 
 # --------------------------------------------------------------------------------------------------------------- fits
-def _fit_row(laws: dict[str, SeriesFit]) -> FitRow:
+def _fit_row(laws: dict[str, SeriesFit], drawn: str) -> FitRow:
     pure, floor = laws["pure"], laws["floor"]
-    law = drawn_law(laws).fit
+    law = laws[drawn].fit
     return FitRow(
         task=pure.task,
         series=pure.series,
@@ -223,13 +225,11 @@ def _span(values: pd.Series) -> str:
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
-def _task(label: str, task: RunTask) -> dict[str, Any]:
-    target = load_target(task.target, task.inputs)
+def _task(label: str, task: RunTask, target: Formula) -> dict[str, Any]:
     return {
         "label": label,
         "formula": target.formula,
         "source": target.source,
-        "changed": target.version != task.fingerprint,
         "inputs": task.inputs,
         "box": f"[{task.low:g}, {task.high:g}]",
         "points": [f"{count:,}" for count in (task.train_points, task.validation_points, task.test_points)],

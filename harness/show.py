@@ -12,9 +12,9 @@ from rich.table import Table
 from harness.scaling import SeriesFit
 from harness.spec import Cell, Manifest
 
-console = Console(highlight=False)
+console = Console(highlight=False, markup=False)  # names are the user's: "[red]" is a name
 if not console.is_terminal:
-    console = Console(highlight=False, width=160)  # a log is not narrower for having no window
+    console = Console(highlight=False, markup=False, width=160)  # a log is not narrower for having no window
 
 
 def plan_table(manifest: Manifest) -> Table:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import main
+from harness.dispatch import here
 
 TINY = """
 question: Does a tiny sweep run from end to end?
@@ -86,20 +88,31 @@ def test_plain_output_has_no_escape_codes_and_ends_with_the_fits(finished):
     assert "alpha, E = 0" in done.stdout
 
 
-def test_analysis_commands_work_from_records_alone(finished):
-    """status, fit, plot and report read the manifest and the records, not the experiment file."""
-    (finished / "tiny.yaml").unlink(missing_ok=True)
+def test_analysis_commands_work_from_the_folder_alone(finished):
+    """status, fit, plot and report take the results folder as well: plan and records are all they need."""
+    folder = "results/tiny"
 
-    status = _harness("status", "tiny.yaml", "--json", cwd=finished, check=True)
-    fits = _harness("fit", "tiny.yaml", "--json", cwd=finished, check=True)
-    plots = _harness("plot", "tiny.yaml", cwd=finished, check=True)
-    report = _harness("report", "tiny.yaml", cwd=finished, check=True)
+    status = _harness("status", folder, "--json", cwd=finished, check=True)
+    fits = _harness("fit", folder, "--json", cwd=finished, check=True)
+    plots = _harness("plot", folder, cwd=finished, check=True)
+    report = _harness("report", folder, cwd=finished, check=True)
 
     told = json.loads(status.stdout)
     assert (told["planned"], told["done"], told["missing"]) == (20, 20, 0)
     assert len(json.loads(fits.stdout)) == 2 * 8 * 2
     assert "scaling.png" in plots.stdout
     assert report.stdout.strip().endswith("report.html")
+
+
+@pytest.mark.parametrize("command", ["status", "fit", "plot", "report"])
+def test_an_edited_file_is_not_taken_for_the_plan(command, finished, tmp_path):
+    """A file that no longer says what was planned is named with what differs; nothing is analysed under its name."""
+    (tmp_path / "tiny.yaml").write_text(TINY + "window: {kan: {max: 100}}\n")
+
+    done = _invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(finished / "results"))
+
+    assert done.exit_code == 2
+    assert "is not what was planned (it differs in: window)" in done.output
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process group")
@@ -177,10 +190,21 @@ def test_plan_as_json_is_the_manifest(tmp_path):
 
     shown = _invoke("plan", str(file), "--results", str(tmp_path), "--json")
 
-    assert json.loads(shown.output) == json.loads((tmp_path / "tiny" / "manifest.json").read_text())
+    frozen = json.loads((tmp_path / "tiny" / "manifest.json").read_text())
+    assert {"checksum": frozen["checksum"], **json.loads(shown.output)} == frozen
 
 
 # ---------------------------------------------------------------------------------------------------------- bad input
+BAD_TARGETS = """
+def f(x):
+    return x[:, 0] * float("nan")
+
+def g(x):
+    return x[:, 0] * 0 + 1e400
+
+def h(x):
+    return x[:, 1]
+"""
 BAD_FILES = {
     "unknown field": ("seeds: [0, 1]", "seeds: [0, 1]\nsedes: [1]", "sedes: unknown field; did you mean 'seeds'?"),
     "unknown task": ("[xy]", "[yx]", "target 'yx': no such task"),
@@ -189,6 +213,12 @@ BAD_FILES = {
     "empty seeds": ("seeds: [0, 1]", "seeds: []", "seeds=[]: give at least 1"),
     "not YAML": ("seeds: [0, 1]", "seeds: [0, 1", "not YAML"),
     "NaN target": ("[xy]", "[{target: 'bad:f', inputs: 1}]", "target bad:f: value nan at x="),
+    "raising target": ("[xy]", "[{target: 'bad:h', inputs: 1}]", "target bad:h: IndexError: index 1 is out of bounds"),
+    "huge seed": (
+        "seeds: [0, 1]",
+        "seeds: [99999999999999999999]",
+        "seeds.0=99999999999999999999: input should be less",
+    ),
     "infinite target": ("[xy]", "[{target: 'bad:g', inputs: 1}]", "target bad:g: value inf at x="),
 }
 
@@ -198,9 +228,7 @@ def test_a_bad_file_is_one_sentence_and_nothing_trains(case, tmp_path):
     """Each mistake: exit code 2, the culprit and the next move on one line, no traceback, no record."""
     old, new, said = BAD_FILES[case]
     (tmp_path / "tiny.yaml").write_text(TINY.replace(old, new))
-    (tmp_path / "bad.py").write_text(
-        "def f(x):\n    return x[:, 0] * float('nan')\ndef g(x):\n    return x[:, 0] * 0 + 1e400\n"
-    )
+    (tmp_path / "bad.py").write_text(BAD_TARGETS)
 
     done = _harness("run", "tiny.yaml", cwd=tmp_path)
 
@@ -225,11 +253,45 @@ def test_an_unwritable_results_folder_is_named(tmp_path):
 
 @pytest.mark.parametrize("command", ["status", "fit", "plot", "report"])
 def test_no_plan_yet_says_how_to_make_one(command, tmp_path):
-    """Asking about an experiment that was never planned."""
-    done = _invoke(command, "never.yaml", "--results", str(tmp_path))
+    """Asking about an experiment that was never planned, and about a file that does not exist."""
+    (tmp_path / "tiny.yaml").write_text(TINY)
+
+    unplanned = _invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
+    absent = _invoke(command, "never.yaml", "--results", str(tmp_path))
+
+    assert (unplanned.exit_code, absent.exit_code) == (2, 2)
+    assert "no plan yet; make one with `harness plan FILE`" in unplanned.output
+    assert "never.yaml: No such file or directory" in absent.output
+
+
+@pytest.mark.parametrize("stem", ["runs", "reference"])
+def test_reserved_names_are_refused(stem, tmp_path):
+    """An experiment called like a folder of the project would mix its files with others."""
+    (tmp_path / f"{stem}.yaml").write_text(TINY)
+
+    done = _invoke("plan", str(tmp_path / f"{stem}.yaml"), "--results", str(tmp_path))
 
     assert done.exit_code == 2
-    assert "no plan yet; make one with `harness plan FILE`" in done.output
+    assert "is kept for something else" in done.output
+
+
+def test_an_output_that_is_a_folder_is_named(finished, tmp_path):
+    """A folder where a file should be written is named, not a traceback."""
+    shutil.copytree(finished / "results", tmp_path / "results")
+    (tmp_path / "results" / "tiny" / "runs.csv").unlink()
+    (tmp_path / "results" / "tiny" / "runs.csv").mkdir()
+
+    done = _invoke("fit", str(tmp_path / "results" / "tiny"))
+
+    assert done.exit_code == 2
+    assert "move it away or choose another folder" in done.output
+
+
+def test_names_with_square_brackets_are_shown_as_they_are(tmp_path):
+    """Names are the user's: nothing in them is taken for markup."""
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("kan:", "'[red]':"))
+
+    assert "[red]" in _invoke("plan", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path)).output
 
 
 @pytest.mark.parametrize("command", ["fit", "plot", "report"])
@@ -249,7 +311,8 @@ def test_an_incomplete_plan_is_not_analysed(command, tmp_path):
     ("damage", "said"),
     [
         (lambda text: text[:200], "is damaged"),
-        (lambda text: text.replace('"seed": 0', '"seed": 5'), "not match its config"),
+        (lambda text: text.replace('"seed": 0', '"seed": 5'), "does not match its checksum"),
+        (lambda text: text.replace('"test_rmse": ', '"test_rmse": 1'), "does not match its checksum"),
     ],
 )
 def test_a_damaged_record_stops_run_and_fit_and_stays(finished, tmp_path, damage, said):
@@ -310,28 +373,33 @@ def test_a_target_of_ones_own_runs_and_edited_code_trains_anew(tmp_path):
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 8
 
 
-CRASHES_IN_WORKERS = """
-import multiprocessing
+def test_a_crash_in_a_pack_is_told_and_leaves_a_log(tmp_path, monkeypatch):
+    """A bug in a pack: exit code 3, the first error in one line, the traceback in a file."""
+    file = tmp_path / "tiny.yaml"
+    file.write_text(TINY)
 
-def f(x):
-    if len(x) == 7 and multiprocessing.parent_process():
-        raise RuntimeError("boom")
-    return x[:, 0]
+    def crash(packs, records, workers, progress):
+        for pack in packs:
+            yield here.PackDone(pack, (), 0.0, "Traceback ...\nRuntimeError: boom\n")
 
-f.version = 1
-"""
+    monkeypatch.setattr(here, "train_here", crash)
+    done = _invoke("run", str(file), "--results", str(tmp_path / "results"))
+
+    assert done.exit_code == 3
+    assert "10 packs crashed (first: RuntimeError: boom); tracebacks in" in done.output
+    assert "RuntimeError: boom" in (tmp_path / "results" / "tiny" / "crashes.log").read_text()
 
 
-def test_a_crash_in_a_pack_is_told_and_the_others_go_on(tmp_path):
-    """A target that fails where it trains: its packs leave a log and no record; the rest is recorded; exit code 3."""
-    (tmp_path / "mine.py").write_text(CRASHES_IN_WORKERS)
-    task = "{target: 'mine:f', inputs: 1}, {target: 'mine:f', inputs: 1, test_points: 7}"
-    text = TINY.replace("[xy]", f"[{task}]").replace("at: [30, 60, 120, 240, 480]", "at: [40]")
-    (tmp_path / "tiny.yaml").write_text(text)
+def test_a_worker_that_dies_is_told(tmp_path):
+    """A worker killed from outside (out of memory): exit code 3, and what to do."""
+    (tmp_path / "mine.py").write_text(
+        "import multiprocessing, os\n"
+        "def f(x):\n    if multiprocessing.parent_process():\n        os._exit(9)\n    return x[:, 0]\n"
+    )
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("[xy]", "[{target: 'mine:f', inputs: 1}]"))
 
     done = _harness("run", "tiny.yaml", cwd=tmp_path)
 
     assert done.returncode == 3
-    assert "2 packs crashed (first: RuntimeError: boom); tracebacks in" in done.stderr
-    assert "RuntimeError: boom" in (tmp_path / "results" / "tiny" / "crashes.log").read_text()
-    assert len(list((tmp_path / "results" / "runs").glob("*.json"))) == 4
+    assert "a worker process died (out of memory?)" in done.stderr
+    assert "Traceback" not in done.stderr

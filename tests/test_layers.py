@@ -11,20 +11,21 @@ PACKAGE = Path(__file__).parents[1] / "harness"
 LAW = {
     "__init__": "",
     "errors": "",
+    "files": "",
     "provenance": "",
-    "spec": "errors",
+    "spec": "errors files",
     "fit": "errors",
     "tasks": "errors spec",
     "count": "errors spec",
     "nets": "errors spec",
     "plan": "errors spec tasks count",
-    "record": "errors spec",
+    "record": "errors files spec",
     "train": "errors spec tasks count nets record provenance",
     "dispatch": "errors spec tasks count plan record train provenance",
     "scaling": "errors spec fit record",
     "show": "errors spec fit scaling",
-    "plot": "errors spec tasks record fit scaling show",
-    "report": "errors spec tasks record fit scaling show plot",
+    "plot": "errors files spec record fit scaling show",
+    "report": "errors files spec record fit scaling show plot",
 }
 ANALYSIS = ("spec", "fit", "record", "plan", "scaling", "show", "plot", "report", "cli")
 

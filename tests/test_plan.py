@@ -24,6 +24,7 @@ recipes:
 seeds: [0, 1]
 tune: {gain: [1, 2]}
 """
+RULE = "{claim: c, quantity: exponent, arms: [kan, mlp], axis: params.trainable, threshold: 0"
 EXPLICIT = TEXT.replace("match: {axis: params, at: [135, 1000], tol: 0.15, solve: {kan: grid, mlp: width}}\n", "")
 
 
@@ -74,6 +75,7 @@ def test_budgets_in_steps_are_met_through_the_evaluation_cap():
     plan = _plan(text)
 
     assert len(plan.cells) == 8
+    assert {cell.series for cell in plan.cells if cell.arm == "kan"} == {"kan at 1e+09 FLOPs", "kan at 1e+10 FLOPs"}
     for planned in plan.runs:
         spent = training_flops(planned_work(planned.run))["flops_train.shared_dense"]
         assert spent == plan.cells[planned.cell].counts["flops_train.shared_dense"]
@@ -172,17 +174,37 @@ def test_the_paper_recipe_turns_scales_on():
 
 
 def test_axis_values_that_tell_siblings_apart_are_in_the_series_name():
-    """A factor splits an arm into series; other arms keep their name and share their runs."""
+    """A factor splits an arm into series; arms that it does not concern are planned once."""
     plan = _plan(TEXT + "grid: {arms.kan.architecture.order: [2, 3]}\n")
 
     assert {cell.series for cell in plan.cells} == {"kan order=2", "kan order=3", "mlp"}
-    mlps = [planned for planned in plan.runs if planned.run.network.family == "mlp"]
-    assert len({planned.run_id for planned in mlps}) == 8
+    assert sum(cell.series == "mlp" for cell in plan.cells) == 2
+    assert len([planned for planned in plan.runs if planned.run.network.family == "mlp"]) == 8
+
+
+def test_windows_on_an_axis_make_series_of_their_own():
+    """Two windows over the same runs are two laws: series that share their runs."""
+    plan = _plan(TEXT + "grid: {window.mlp.max: [100, 10000]}\n")
+
+    assert {cell.series for cell in plan.cells} == {"kan", "mlp max=100", "mlp max=10000"}
+    assert [cell.in_window for cell in plan.cells if cell.series == "mlp max=100"] == [False, False]
+
+
+def test_a_task_is_named_by_what_tells_it_from_others():
+    """The label of a task is its target, and the fields in which it differs from other tasks of the same target."""
+    text = TEXT.replace("[exp2d]", "[xy, exp2d, {target: exp2d, train_points: 3000}]")
+
+    assert {cell.task for cell in _plan(text).cells} == {"xy", "exp2d train_points=1000", "exp2d train_points=3000"}
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
+        ("gain: [1, 2]", "gain: [1, 1]", "tune.gain: 1 is given more than once"),
+        ("kan: grid, mlp: width", "kan: steps, mlp: width", "solve: steps does not change params"),
+        ("seeds: [0, 1]", "seeds: [0, 1]\nwindow: {mlp: {min: 10, max: 1}}", "window.mlp: min=10 must be below max=1"),
+        ("seeds: [0, 1]", "seeds: [0, 1]\ndecide: [" + RULE + ", at_least: 2}]", "at_least=2: there are 1 tasks"),
+        ("seeds: [0, 1]", "seeds: [0, 1]\ndecide: [" + RULE.replace("mlp", "kan") + ", at_least: 1}]", "with itself"),
         ("hidden: [5]}", "hidden: [5], grid: 3}", "arms.kan.architecture.grid=3: this size is varied by the plan"),
         ("depth: 3}", "hidden: [4]}", "arms.mlp.architecture: hidden=[4] fixes depth and width"),
         ("depth: 3}", "}", "arms.mlp.architecture.depth is missing"),
@@ -227,7 +249,7 @@ def test_another_plan_does_not_replace_the_frozen_one_unasked(tmp_path):
     assert (tmp_path / "manifest.1.json").exists()
 
 
-@pytest.mark.parametrize("damage", ["", "{", '{"manifest_schema": 99}'])
+@pytest.mark.parametrize("damage", ["", "{", '{"manifest_schema": 99}', '{"checksum": "0", "manifest_schema": 1}'])
 def test_a_damaged_manifest_is_refused(tmp_path, damage):
     """A manifest damaged by hand is named, with the next move; replanning keeps it aside."""
     (tmp_path / "manifest.json").write_text(damage)

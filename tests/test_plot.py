@@ -19,9 +19,9 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from harness.plan import make_plan
-from harness.plot import COLOURS, draw_scaling, drawn_law, human, laws_of, scaling_figure, series_styles, tick_values
+from harness.plot import COLOURS, draw_scaling, human, laws_of, scaling_figure, series_styles, tick_values
 from harness.record import Metrics, Provenance, Record, load, publish
-from harness.scaling import HEADLINE_AXES, SeriesFit, fit_table
+from harness.scaling import HEADLINE_AXES, SeriesFit, common_law, fit_table
 from harness.spec import Manifest, parse_experiment
 
 SIZES = (30, 60, 120, 250, 500, 1000, 2000)
@@ -192,7 +192,7 @@ def test_every_series_is_drawn_on_every_task_and_axis(two, figure):
             rows = two.table[(two.table["task"] == task) & (two.table["series"] == series) & two.table["chosen"]]
             x, y = line(axes, f"runs:{series}").get_data()
             assert sorted(zip(x, y, strict=True)) == sorted(zip(rows[axis], rows["test_rmse"], strict=True))
-            law = drawn_law(laws_of(two.fits)[(task, series, axis)])
+            law = laws_of(two.fits)[(task, series, axis)][common_law(two.fits, task, axis)]
             np.testing.assert_array_equal(line(axes, f"means:{series}").get_ydata(), law.fit.points.means)
             x = line(axes, f"law:{series}").get_xdata()
             assert (x[0], x[-1]) == (law.fit.points.sizes[0], law.fit.points.sizes[-1])
@@ -254,7 +254,7 @@ def test_a_users_target_is_titled_with_its_docstring(tmp_path, monkeypatch):
 
     title = scaling_figure(mine.manifest, mine.table, mine.fits).axes[0].get_title(loc="left")
 
-    assert title == "mine_for_plot:f inputs=1:  costs $5 + $x_1$"
+    assert title == "mine_for_plot:f:  costs $5 + $x_1$"
 
 
 def test_styles_differ_in_colour_marker_and_line():

@@ -6,6 +6,8 @@ A worker publishes the records of a pack when the pack ends. Stopping loses at m
 import multiprocessing
 import os
 import queue
+import signal
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -47,9 +49,10 @@ def train_here(
     A pack that crashes is yielded with its traceback and the others go on. A HarnessError ends all.
     """
     with _pool(min(workers, len(packs))) as (executor, heard):
-        waiting: dict[Future, tuple[RunSpec, ...]] = {
-            executor.submit(_train, runs, str(records)): runs for runs in packs
-        }
+        with _deaf_to_ctrl_c():  # workers inherit it: Ctrl-C reaches them too, but it is the parent that decides
+            waiting: dict[Future, tuple[RunSpec, ...]] = {
+                executor.submit(_train, runs, str(records)): runs for runs in packs
+            }
         while waiting:
             ended, _ = wait(waiting, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
             progress(_drain(heard))
@@ -86,12 +89,21 @@ def _pool(workers: int) -> Iterator[tuple[ProcessPoolExecutor, Any]]:
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _begin_worker(heard: Any, stop: Any) -> None:
-    import signal
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # only the main thread has a say in signals
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
+
+def _begin_worker(heard: Any, stop: Any) -> None:
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent decides
     torch.set_num_threads(1)
 
     def progress(evaluations: int) -> None:

@@ -83,7 +83,7 @@ def _solved(points: Points, law: Law, level: float) -> Region:
 
 def _refused(law: LawName, points: Points, level: float, refusals: tuple) -> Fit:
     dof = points.sizes.size - LAWS[law].parameters
-    return Fit(law, points, level, points.decades, dof, refusals, data_cautions(points))
+    return Fit(law, points, level, points.decades, dof, refusals)
 
 
 def _fit(law: LawName, points: Points, level: float, known: Region) -> Fit:

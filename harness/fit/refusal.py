@@ -140,12 +140,19 @@ def interval_cautions(points: Points, alpha: Interval, floor: Interval | None) -
             )
         )
     lowest = float(points.means.min())
-    if floor and (floor.low_open or floor.high > FLOOR_SHARE * lowest):
+    if floor and floor.low_open:
         cautions.append(
             Caution(
                 "FLOOR_OPEN",
-                f"the floor's interval, {_ends(floor)}, reaches 0 or {FLOOR_SHARE:.0%} of the "
-                f"lowest mean loss {lowest:.3g}: the floor is not identified. Add larger sizes.",
+                f"the floor's interval, {_ends(floor)}, reaches 0: the data show no floor. Quote the law without one.",
+            )
+        )
+    elif floor and floor.high > FLOOR_SHARE * lowest:
+        cautions.append(
+            Caution(
+                "PLATEAU",
+                f"the floor's interval, {_ends(floor)}, reaches {FLOOR_SHARE:.0%} of the lowest mean loss, "
+                f"{lowest:.3g}: the best sizes lie on the floor. Is it the data, the optimiser or the precision?",
             )
         )
     return tuple(cautions)

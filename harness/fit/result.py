@@ -12,7 +12,7 @@ from harness.fit.points import Points
 
 LawName = Literal["pure", "floor"]
 RefusalCode = Literal["TOO_FEW", "RANGE", "NONMONOTONE", "STUCK"]
-CautionCode = Literal["LOCAL_SLOPE", "SINGLE_SEED", "FLOOR_OPEN", "EXPONENT_OPEN"]
+CautionCode = Literal["LOCAL_SLOPE", "SINGLE_SEED", "FLOOR_OPEN", "PLATEAU", "EXPONENT_OPEN"]
 
 
 @dataclass(frozen=True)

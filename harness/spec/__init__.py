@@ -1,7 +1,17 @@
 """Experiment files: what is asked, as frozen data with an identity."""
 
-from harness.spec.identity import canonical_json, content_hash, run_id
-from harness.spec.manifest import MANIFEST_SCHEMA, Cell, Manifest, PlannedRun, freeze, manifest_path, read_manifest
+from harness.spec.identity import canonical_json, content_hash, run_id, sealed, unsealed
+from harness.spec.manifest import (
+    MANIFEST_SCHEMA,
+    Cell,
+    Formula,
+    Manifest,
+    PlannedRun,
+    check_unchanged,
+    freeze,
+    manifest_path,
+    read_manifest,
+)
 from harness.spec.nouns import (
     BUILT_IN_RECIPES,
     Adam,
@@ -37,6 +47,7 @@ __all__ = [
     "CountName",
     "Decide",
     "Experiment",
+    "Formula",
     "GridExtension",
     "GridUpdates",
     "Kan",
@@ -56,6 +67,7 @@ __all__ = [
     "Task",
     "Window",
     "canonical_json",
+    "check_unchanged",
     "content_hash",
     "experiment_schema",
     "freeze",
@@ -66,6 +78,8 @@ __all__ = [
     "read_manifest",
     "run_id",
     "samples_per_evaluation",
+    "sealed",
     "stages",
+    "unsealed",
     "variants",
 ]

@@ -17,6 +17,22 @@ def content_hash(model: Frozen) -> str:
     return hashlib.sha256(canonical_json(model.model_dump(mode="json")).encode()).hexdigest()
 
 
+def sealed(data: dict[str, Any]) -> dict[str, Any]:
+    """Plain data with its checksum, so that a change by hand is seen."""
+    return {"checksum": hashlib.sha256(canonical_json(data).encode()).hexdigest(), **data}
+
+
+def unsealed(text: str) -> dict[str, Any]:
+    """The plain data of a sealed JSON text; a ValueError says what is wrong with it."""
+    data = json.loads(text)
+    if not isinstance(data, dict) or "checksum" not in data:
+        raise ValueError("it has no checksum")
+    checksum = data.pop("checksum")
+    if sealed(data)["checksum"] != checksum:
+        raise ValueError("its content does not match its checksum")
+    return data
+
+
 def run_id(run: RunSpec) -> str:
     """The first 16 hex digits of the run's content hash; two experiments that need the same run share it."""
     return content_hash(run)[:16]

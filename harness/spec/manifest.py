@@ -1,12 +1,14 @@
 """The plan, frozen: every cell that was asked for, every run that answers it, and which runs train together."""
 
+import json
 import math
-import uuid
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from harness.errors import INCOMPLETE, HarnessError
+from harness.files import whole_file
+from harness.spec.identity import sealed, unsealed
 from harness.spec.nouns import Experiment, Frozen, Network, RunSpec, Window
 
 # 1: first version.
@@ -50,8 +52,15 @@ class PlannedRun(Frozen):
     run: RunSpec
 
 
+class Formula(Frozen):
+    """What a task's target is, in words, as it was when the plan was made."""
+
+    formula: str
+    source: str
+
+
 class Manifest(Frozen):
-    """The denominator of every later statement. Packs list run ids, the most expensive pack first."""
+    """The denominator of every later statement. Packs list run ids, the costliest first; formulas go by task label."""
 
     manifest_schema: int = MANIFEST_SCHEMA
     name: str
@@ -60,6 +69,7 @@ class Manifest(Frozen):
     cells: tuple[Cell, ...]
     runs: tuple[PlannedRun, ...]
     packs: tuple[tuple[str, ...], ...]
+    formulas: dict[str, Formula]
     earlier_plans: tuple[str, ...] = ()
 
     def run_ids(self) -> list[str]:
@@ -76,17 +86,16 @@ def read_manifest(folder: Path) -> Manifest:
     """The plan frozen in `folder`; a HarnessError if there is none or it is damaged."""
     path = manifest_path(folder)
     try:
-        manifest = Manifest.model_validate_json(path.read_text(encoding="utf-8"), strict=True)
+        data = unsealed(path.read_text(encoding="utf-8"))
+        if data.get("manifest_schema") != MANIFEST_SCHEMA:
+            raise ValueError(f"schema {data.get('manifest_schema')}, this version reads {MANIFEST_SCHEMA}")
+        return Manifest.model_validate_json(json.dumps(data), strict=True)
     except FileNotFoundError:
         raise HarnessError(f"{path}: no plan yet; make one with `harness plan FILE` or `harness run FILE`") from None
-    except (ValidationError, UnicodeDecodeError) as error:
-        problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not text"
-        mend = "`harness plan FILE --replan` makes it anew"
+    except (ValueError, OSError) as error:
+        problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        mend = "`harness plan FILE --replan` makes it anew and keeps this one beside it"
         raise HarnessError(f"{path} is damaged ({problem}); {mend}", INCOMPLETE) from None
-    if manifest.manifest_schema != MANIFEST_SCHEMA:
-        problem = f"schema {manifest.manifest_schema}, this version reads {MANIFEST_SCHEMA}"
-        raise HarnessError(f"{path}: {problem}; `harness plan FILE --replan` makes it anew", INCOMPLETE)
-    return manifest
 
 
 def freeze(manifest: Manifest, folder: Path, replan: bool = False) -> Manifest:
@@ -122,6 +131,17 @@ def freeze(manifest: Manifest, folder: Path, replan: bool = False) -> Manifest:
         raise HarnessError(f"{error.filename or folder}: {error.strerror}; choose another --results folder") from None
 
 
+def check_unchanged(frozen: Manifest, experiment: Experiment, file: Path) -> None:
+    """A HarnessError if the file no longer says what was planned."""
+    before, now = frozen.experiment.model_dump(mode="json"), experiment.model_dump(mode="json")
+    changed = [name for name in now if before[name] != now[name]]
+    if changed:
+        raise HarnessError(
+            f"{file} is not what was planned (it differs in: {', '.join(changed)}); `harness plan {file} --replan` "
+            "freezes it as it is now, or give the results folder instead of the file"
+        )
+
+
 def _differences(old: Manifest, new: Manifest) -> list[str]:
     before, after = old.experiment.model_dump(mode="json"), new.experiment.model_dump(mode="json")
     changed = [name for name in after if before[name] != after[name]]
@@ -146,6 +166,6 @@ def _keep_aside(path: Path) -> Path:
 
 
 def _write(path: Path, manifest: Manifest) -> None:
-    temporary = path.with_name(f".manifest.{uuid.uuid4().hex}")
-    temporary.write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
-    temporary.replace(path)
+    text = json.dumps(sealed(manifest.model_dump(mode="json")), indent=1)
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

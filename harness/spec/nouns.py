@@ -11,7 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from harness.errors import did_you_mean
 
@@ -41,7 +50,17 @@ DEFAULT_CONVENTION = {"params": "trainable", "flops_forward": "shared_dense", "f
 
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 Hidden = tuple[PositiveInt, ...]
+
+
+def _values_differ(values: tuple) -> tuple:
+    repeated = [value for index, value in enumerate(values) if value in values[:index]]
+    if repeated:
+        raise ValueError(f"{repeated[0]!r} is given more than once")
+    return values
+
+
 AxisValues = Annotated[tuple, Field(min_length=1)]
+DifferentValues = Annotated[AxisValues, AfterValidator(_values_differ)]
 
 
 class Frozen(BaseModel):
@@ -261,7 +280,7 @@ class Sizes(Frozen):
         return next((name, getattr(self, name)) for name in type(self).model_fields if getattr(self, name))
 
 
-Tune = dict[str, AxisValues]
+Tune = dict[str, DifferentValues]
 
 
 class Arm(Frozen):
@@ -292,6 +311,8 @@ class Match(Frozen):
     def _convention_fits(self) -> Match:
         if self.count_name not in get_args(CountName):
             raise ValueError(f"convention={self.convention} does not count {self.axis}")
+        if "steps" in self.solve.values() and self.axis != "flops_train":
+            raise ValueError(f"solve: steps does not change {self.axis}; match flops_train, or solve for a size")
         return self
 
     @property
@@ -307,6 +328,12 @@ class Window(Frozen):
     axis: CountName = "params.trainable"
     min: Positive | None = None
     max: Positive | None = None
+
+    @model_validator(mode="after")
+    def _holds_something(self) -> Window:
+        if self.min is not None and self.max is not None and self.min >= self.max:
+            raise ValueError(f"min={self.min:g} must be below max={self.max:g}")
+        return self
 
 
 class Decide(Frozen):
@@ -324,6 +351,12 @@ class Decide(Frozen):
     at_least: PositiveInt
     level: float = Field(0.95, gt=0.5, lt=1)
 
+    @model_validator(mode="after")
+    def _arms_differ(self) -> Decide:
+        if self.arms[0] == self.arms[1]:
+            raise ValueError(f"arms={list(self.arms)}: an arm cannot be compared with itself")
+        return self
+
 
 class Experiment(Frozen):
     """One question, the runs that answer it, and the rule by which they do."""
@@ -337,9 +370,9 @@ class Experiment(Frozen):
     arms: Annotated[dict[str, Arm], Field(min_length=1)]
     recipes: dict[str, Recipe] = {}
     match: Match | None = None
-    grid: dict[str, AxisValues] = Field({}, description="dotted path -> values; every combination is run")
+    grid: dict[str, DifferentValues] = Field({}, description="dotted path -> values; every combination is run")
     zip: dict[str, AxisValues] = Field({}, description="dotted path -> values; taken in lockstep")
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)]
     tune: Tune = {}
     dtype: Dtype = "float64"
     engine: Engine = "torch"
@@ -365,6 +398,13 @@ class Experiment(Frozen):
         repeated = sorted({seed for seed in self.seeds if self.seeds.count(seed) > 1})
         if repeated:
             raise ValueError(f"seeds: {repeated} given more than once; a repeated seed is the same run")
+        return self
+
+    @model_validator(mode="after")
+    def _tasks_differ(self) -> Experiment:
+        repeated = sorted({task.target for task in self.tasks if self.tasks.count(task) > 1})
+        if repeated:
+            raise ValueError(f"tasks: {', '.join(repeated)} given more than once; a repeated task is the same runs")
         return self
 
     @model_validator(mode="after")

@@ -40,8 +40,7 @@ def parse_experiment(text: str, source: str = "<text>") -> Experiment:
         first_point = next(axis_points(data.get("grid") or {}, data.get("zip") or {}))
         return Experiment.model_validate_json(json.dumps(_with_values(data, first_point), default=str), strict=True)
     except ValidationError as error:
-        lines = [_sentence(text, source, detail) for detail in error.errors()]
-        raise HarnessError("\n".join(lines)) from None
+        raise HarnessError(_sentences(text, source, error)) from None
 
 
 def variants(experiment: Experiment) -> list[tuple[dict[str, Any], Experiment]]:
@@ -53,8 +52,7 @@ def variants(experiment: Experiment) -> list[tuple[dict[str, Any], Experiment]]:
             text = json.dumps(_with_values(data, point))
             found.append((point, Experiment.model_validate_json(text, strict=True)))
         except ValidationError as error:
-            lines = [_sentence("", f"at {_shown(point)}", detail) for detail in error.errors()]
-            raise HarnessError("\n".join(lines)) from None
+            raise HarnessError(_sentences("", f"at {_shown(point)}", error)) from None
     return found
 
 
@@ -106,6 +104,15 @@ def _with_values(data: dict[str, Any], point: Mapping[str, Any]) -> dict[str, An
 
 
 # ------------------------------------------------------------------------------------------------------------- errors
+def _sentences(text: str, source: str, error: ValidationError) -> str:
+    """One line a mistake."""
+    # pydantic also calls a list too short when it is long enough but its items are wrong; they have lines of their own.
+    details = [
+        d for d in error.errors() if not (d["type"] == "too_short" and len(d["input"]) >= d["ctx"]["min_length"])
+    ]
+    return "\n".join(_sentence(text, source, detail) for detail in details)
+
+
 def _sentence(text: str, source: str, detail: ErrorDetails) -> str:
     path, allowed = _walk(detail["loc"])
     dotted = ".".join(str(part) for part in path)
@@ -132,7 +139,8 @@ def _sentence(text: str, source: str, detail: ErrorDetails) -> str:
         case "value_error":
             return f"{subject}: {context['error']}"
         case _:
-            return f"{subject}={_shown(detail['input'])}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+            message = detail["msg"].replace("valid array", "list").replace("valid object", "mapping")
+            return f"{subject}={_shown(detail['input'])}: {message[0].lower()}{message[1:]}"
 
 
 def _walk(location: tuple[int | str, ...]) -> tuple[list[int | str], list[str]]:

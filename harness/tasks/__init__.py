@@ -11,7 +11,7 @@ from harness.tasks.paper import PAPER_TARGETS
 from harness.tasks.target import Target
 from harness.tasks.user import load_user_target
 
-__all__ = ["Samples", "Splits", "Target", "draw", "load_target", "resolve", "stream"]
+__all__ = ["Samples", "Splits", "Target", "draw", "load_target", "resolve", "scaled", "stream"]
 
 # Independent random streams of one seed. Numbers, not names, reach the generator: never renumber.
 STREAMS = {"train": 0, "validation": 1, "test": 2, "initial": 3, "batches": 4}
@@ -67,9 +67,18 @@ def draw(task: RunTask, seed: int) -> Splits:
     return Splits(**{name: _samples(task, target, stream(seed, name), count) for name, count in counts.items()})
 
 
+def scaled(task: RunTask, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points [n, inputs] of the task's box, moved to [-1, 1]^inputs; exact for a box that is that already."""
+    return (2 * x - (task.low + task.high)) / (task.high - task.low)
+
+
 def _samples(task: RunTask, target: Target, generator: np.random.Generator, count: int) -> Samples:
     x = generator.uniform(task.low, task.high, size=(count, task.inputs))
-    y = np.asarray(target.function(x), dtype=np.float64)
+    try:
+        y = np.asarray(target.function(x), dtype=np.float64)
+    except Exception as error:  # whatever the user's function raises is theirs to mend
+        problem = f"{type(error).__name__}: {error}"
+        raise HarnessError(f"target {task.target}: {problem}, for x of shape {x.shape}") from None
     if y.shape not in ((count,), (count, 1)):
         raise HarnessError(
             f"target {task.target}: shape {y.shape} returned for x of shape {x.shape}; return ({count},)"

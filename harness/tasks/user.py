@@ -42,7 +42,8 @@ def _import(module_name: str, reference: str):
         return importlib.import_module(module_name)
     except Exception as error:  # whatever the user's module raises while it is imported is theirs to mend
         raise HarnessError(
-            f"target {reference}: importing {module_name} failed: {type(error).__name__}: {error}"
+            f"target {reference}: importing {module_name} failed: {type(error).__name__}: {error} "
+            f"(looked in {os.getcwd()} and on the Python path)"
         ) from None
 
 

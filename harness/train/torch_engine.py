@@ -16,6 +16,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,7 +25,7 @@ from harness.count import Work, count, trainable, training_flops
 from harness.record import CurvePoint, Metrics
 from harness.spec import KanShape, MlpShape, Recipe, RunSpec, Stage, samples_per_evaluation, stages
 from harness.spec.nouns import Adam, Lbfgs
-from harness.tasks import draw, stream
+from harness.tasks import draw, scaled, stream
 from harness.train import adam, lbfgs
 from harness.train.lanes import select
 
@@ -99,15 +100,19 @@ class Outcome:
 
 # ----------------------------------------------------------------------------------------------------------- the seam
 def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> Pack:
-    """The pack of `runs`, which must share everything but seed, gain and learning rate; draws their samples."""
+    """The pack of `runs`, which must share everything but seed, gain and learning rate; draws their samples.
+
+    Networks of both families see the task's box scaled to [-1, 1]^d, where the knots of a KAN begin.
+    """
     first = runs[0]
     dtype = getattr(torch, first.dtype)
     splits = [draw(run.task, run.seed) for run in runs]
 
     def points(name: str) -> Points:
         samples = [getattr(split, name) for split in splits]
-        as_tensor = [[torch.from_numpy(getattr(one, axis)) for one in samples] for axis in ("x", "y")]
-        return Points(*(torch.stack(arrays).to(device=device, dtype=dtype) for arrays in as_tensor))
+        x_SNI = np.stack([scaled(first.task, one.x) for one in samples])
+        y_SNO = np.stack([one.y for one in samples])
+        return Points(*(torch.from_numpy(array).to(device=device, dtype=dtype) for array in (x_SNI, y_SNO)))
 
     return Pack(
         runs=tuple(runs),

@@ -34,7 +34,7 @@ def test_two_sizes_to_spare(law, needed):
 
 @pytest.mark.parametrize(
     ("decades", "refusals", "warnings"),
-    [(0.49, ["RANGE"], True), (0.5, [], True), (0.99, [], True), (1.0, [], False)],
+    [(0.49, ["RANGE"], False), (0.5, [], True), (0.99, [], True), (1.0, [], False)],
 )
 def test_range_rule(decades, refusals, warnings):
     """Below half a decade there is no exponent; below one it is a local slope; the limits themselves pass."""

@@ -72,6 +72,7 @@ def test_a_key_given_twice_is_an_error():
         ("{kan: grid", "{knn: grid", "match.solve: 'knn' is not defined; did you mean 'kan'?"),
         ("seeds: [0]", "seeds: []", "file.yaml:10: seeds=[]: give at least 1"),
         ("seeds: [0]", "seeds: [0, 1, 0]", "seeds: [0] given more than once"),
+        ("[exp2d]", "[exp2d, xy, exp2d]", "tasks: exp2d given more than once"),
         ("seeds: [0]", "seeds: [0.5]", "file.yaml:10: seeds.0=0.5: input should be a valid integer"),
         ("seeds: [0]", "seeds: [zero]", 'file.yaml:10: seeds.0="zero": input should be a valid integer'),
         ("question: which?\n", "", "file.yaml: question: missing; add it"),

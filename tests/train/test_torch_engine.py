@@ -323,3 +323,24 @@ def test_a_pack_publishes_a_record_a_run(tmp_path):
     again = train_pack(runs, tmp_path)
     assert [(r.metrics, r.curve) for r in again] == [(r.metrics, r.curve) for r in records]
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_shifted_and_stretched_box_is_the_same_task(tmp_path, monkeypatch):
+    """Networks see the box scaled to [-1, 1]: f on [-1, 1] and f((x - 3) / 2) on [1, 5] train to the same errors."""
+    (tmp_path / "boxes.py").write_text(
+        "import numpy as np\n"
+        "def near(x):\n    return np.sin(5 * x[:, 0])\n"
+        "def far(x):\n    return np.sin(5 * (x[:, 0] - 3) / 2)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    near, far = (
+        resolve(Task(target=f"boxes:{name}", inputs=1, low=low, high=high))
+        for name, low, high in (("near", -1, 1), ("far", 1, 5))
+    )
+    for network in (MlpShape(shape=(1, 6, 1)), KanShape(shape=(1, 1), grid=10)):
+        errors = [
+            _trained([RunSpec(task=task, network=network, recipe=LBFGS, seed=0)])[0][0].metrics.test_rmse
+            for task in (near, far)
+        ]
+
+        assert errors[1] == pytest.approx(errors[0], rel=1e-6)

@@ -1,0 +1,51 @@
+"""What the README shows is true: its example plans, its links lead somewhere, its tree and commands are complete."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from harness.plan import make_plan
+from harness.spec import parse_experiment
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_example_experiment_plans():
+    """The experiment file of the README is valid as it stands, and every cell of it is feasible."""
+    (text,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+
+    plan = make_plan(parse_experiment(text, "README.md"), "example")
+
+    assert [cell.infeasible for cell in plan.cells] == [None] * 14
+    assert len(plan.runs) == 14 * 3 * 2
+
+
+@pytest.mark.parametrize("page", ["README.md", "experiments/README.md", "results/LOG.md", "CHANGELOG.md"])
+def test_links_within_the_project_lead_somewhere(page):
+    """Every relative link names a file or folder that is there."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", text):
+        assert ((ROOT / page).parent / target).exists(), target
+
+
+def test_the_file_tree_is_the_package():
+    """Each module and folder of the package has its line in the README's tree, and no line is about nothing."""
+    (tree,) = re.findall(r"```\n(harness/\n.*?)```", README, flags=re.DOTALL)
+    listed = set(re.findall(r"^  (\S+)", tree, flags=re.MULTILINE))
+    there = {path.name + ("/" if path.is_dir() else "") for path in (ROOT / "harness").iterdir()}
+
+    assert listed == there - {"__init__.py", "__pycache__/", "templates/"}
+
+
+def test_every_command_is_in_the_table():
+    """The table of commands is complete."""
+    assert set(re.findall(r"^\| `harness (\w+)", README, flags=re.MULTILINE)) == set(main.commands)
+
+
+def test_nothing_names_a_machine():
+    """The project speaks of itself alone: no path of a machine in what it shows its readers."""
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("experiments/*"), *ROOT.glob("results/*.md")]:
+        assert not re.search(r"/(work|root|tmp|home)/", page.read_text(encoding="utf-8")), page
