@@ -44,7 +44,7 @@ from harness.tasks import load_target, resolve
 MAX_LANES_PER_PACK = 32
 SAME_NETWORK = "solves to the same network as a smaller budget; space the budgets wider"
 # Largest free integer that the search will try.
-LARGEST_SIZE = 2**24
+LARGEST_SIZE = 2**20
 
 
 Points = list[tuple[dict[str, Any], Experiment]]  # the experiment at every point of its axes
@@ -209,6 +209,8 @@ def _match_budget(
     best = min(candidates, key=lambda found: abs(math.log(found.counts[axis] / budget)))
     if abs(best.counts[axis] / budget - 1) <= tolerance:
         return best
+    if best.value == LARGEST_SIZE:
+        return f"{axis}={budget:,.10g} is beyond {free}={LARGEST_SIZE:,}, the largest that is tried; ask for less"
     offers = [f"{free}={c.value} gives {c.counts[axis]:,} ({c.counts[axis] / budget - 1:+.0%})" for c in candidates]
     return f"{axis}={budget:,.10g} cannot be met within {tolerance:.0%}; nearest: {', '.join(offers)}"
 

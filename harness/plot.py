@@ -240,7 +240,7 @@ def _label(series: str, law: SeriesFit, style: Style) -> str:
     fit = law.fit
     # The glyph stands inside the text, where nobody takes it for a data point.
     lines = [f"{series} {style.glyph} " + (f"no fit: {exponent(law)}" if fit.refusals else f"α = {exponent(law)}")]
-    if fit.floor is not None:
+    if fit.floor:
         lines.append(f"above a floor E = {human(fit.floor, 2)}")
     if not fit.refusals and any(warning.code == "LOCAL_SLOPE" for warning in fit.warnings):
         lines.append(f"local slope ({fit.decades:.2g} decades)")

@@ -20,28 +20,23 @@ if not console.is_terminal:
 def plan_table(manifest: Manifest) -> Table:
     """Every cell: what was asked, the network solved, what it achieves, or why it is infeasible."""
     match = manifest.experiment.match
-    axis = match.count_name if match else "size"
     table = Table(title=f"plan of {manifest.name}: {manifest.experiment.question}", title_justify="left")
     for name in ("task", "arm", "network"):
         table.add_column(name, no_wrap=True)
-    for name in (
-        f"asked {axis}",
-        "achieved",
-        "off",
-        "params.trainable",
-        "flops_forward.shared_dense",
-        "flops_train.shared_dense",
-    ):
+    matched = [f"asked {match.count_name}", "achieved", "off"] if match else []
+    for name in (*matched, "params.trainable", "flops_forward.shared_dense", "flops_train.shared_dense"):
         table.add_column(name, justify="right", overflow="fold")
     for cell in manifest.cells:
-        table.add_row(*_cell_row(cell), style="dim" if cell.infeasible else None)
+        names, asked, counts = _cell_row(cell)
+        table.add_row(*names, *(asked if match else []), *counts, style="dim" if cell.infeasible else None)
     return table
 
 
-def _cell_row(cell: Cell) -> list[str]:
+def _cell_row(cell: Cell) -> tuple[list[str], list[str], list[str]]:
+    """Names, what was asked and achieved, and counts."""
     asked = f"{cell.asked:,.6g}" if cell.asked is not None else ""
     if cell.infeasible:
-        return [cell.task, cell.series, "infeasible", asked, "", "", "", "", ""]
+        return [cell.task, cell.series, "infeasible"], [asked, "", ""], [""] * 3
     network = cell.network
     shape = "[" + ",".join(map(str, network.shape)) + "]" if network else ""
     grid = f" G={network.grid} k={network.order}" if network and network.family == "kan" else ""
@@ -49,7 +44,7 @@ def _cell_row(cell: Cell) -> list[str]:
     achieved = f"{cell.achieved:,.6g}" if cell.achieved is not None else ""
     residual = f"{cell.residual:+.1%}" if cell.residual is not None else ""
     work = f"{cell.counts['flops_train.shared_dense']:.2e}"
-    return [cell.task, cell.series, shape + grid, asked, achieved, residual, *counts, work]
+    return [cell.task, cell.series, shape + grid], [asked, achieved, residual], [*counts, work]
 
 
 def fits_table(fits: Sequence[SeriesFit], axes: Sequence[str]) -> Table:

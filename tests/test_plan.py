@@ -129,6 +129,13 @@ def test_no_feasible_cell_is_an_error_that_names_the_nearest():
     assert "width=1 gives" in said
 
 
+def test_a_budget_beyond_all_sizes_says_so():
+    """A budget typed with three zeros too many is not answered with a network of a million nodes."""
+    plan = _plan(TEXT.replace("at: [135, 1000]", "at: [135, 1e15]"))
+
+    assert "is beyond grid=1,048,576, the largest that is tried" in plan.cells[1].infeasible
+
+
 def test_two_budgets_with_one_network_are_one_size():
     """A budget that solves to a network already there is not a second size of the fit."""
     plan = _plan(TEXT.replace("at: [135, 1000]", "at: [134, 136]"))
