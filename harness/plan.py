@@ -16,7 +16,9 @@ from harness.count import Work, count, training_flops
 from harness.errors import HarnessError, did_you_mean
 from harness.spec import (
     BUILT_IN_RECIPES,
+    Adam,
     Arm,
+    CapTooSmall,
     Cell,
     Experiment,
     Formula,
@@ -27,6 +29,7 @@ from harness.spec import (
     MlpShape,
     PlannedRun,
     Recipe,
+    Restarts,
     RunSpec,
     RunTask,
     Task,
@@ -40,8 +43,18 @@ from harness.spec import (
 )
 from harness.tasks import load_target, resolve
 
-# More lanes share fixed costs but leave the cache; on a CPU nothing is gained beyond 8 (see the engine's measurements).
+# More lanes share fixed costs but leave the cache, and a pack is what Ctrl-C can lose. Not tuned: an assumption.
 MAX_LANES_PER_PACK = 32
+# What may differ between trials: fields that leave the work of a run as it was matched.
+TUNABLE = (
+    "gain",
+    "optimizer.learning_rate",
+    "optimizer.schedule",
+    "optimizer.beta1",
+    "optimizer.beta2",
+    "optimizer.epsilon",
+    "optimizer.history",
+)
 SAME_NETWORK = "solves to the same network as a smaller budget; space the budgets wider"
 # Largest free integer that the search will try.
 LARGEST_SIZE = 2**20
@@ -140,8 +153,10 @@ def build_network(
     hidden, depth, width = sizes["hidden"], sizes["depth"], sizes["width"]
     if hidden is not None and (depth or width):
         raise HarnessError(f"{where}: hidden={list(hidden)} fixes depth and width; give either it or those two")
-    if hidden is None and depth == 1:
+    if hidden is None and depth == 1 and width is None:
         hidden = ()
+    if depth == 1 and width is not None:
+        raise HarnessError(f"{where}: depth=1 has no hidden layer, so width={width} says nothing; leave it out")
     if hidden is None:
         if not (depth and width):
             missing = "depth" if not depth else "width"
@@ -203,10 +218,18 @@ def _match_budget(
     def candidate(value: int) -> Candidate:
         return _candidate(variant, arm_name, task, **fixed, **{free: value})
 
+    def counted(value: int) -> float:
+        try:
+            return candidate(max(value, smallest)).counts[axis]
+        except CapTooSmall:  # a grid with more coarser ones before it than the cap allows: too large
+            return math.inf
+
     smallest = _smallest(variant, arm_name, task, free, fixed)
-    nearest = nearest_sizes(lambda value: candidate(max(value, smallest)).counts[axis], budget)
-    candidates = [candidate(value) for value in dict.fromkeys(max(value, smallest) for value in nearest)]
-    best = min(candidates, key=lambda found: abs(math.log(found.counts[axis] / budget)))
+    nearest = dict.fromkeys(max(value, smallest) for value in nearest_sizes(counted, budget))
+    candidates = [candidate(value) for value in nearest if counted(value) < math.inf]
+    if not candidates:
+        return f"{axis}={budget:,.10g}: the evaluation cap is used up before the last grid, whatever the {free}"
+    best = min(candidates, key=lambda found: abs(found.counts[axis] / budget - 1))
     if abs(best.counts[axis] / budget - 1) <= tolerance:
         return best
     if best.value == LARGEST_SIZE:
@@ -233,12 +256,26 @@ def _candidate(variant: Experiment, arm_name: str, task: RunTask, **free: Any) -
     network = build_network(
         arm.architecture, task.inputs, f"arms.{arm_name}.architecture", scales=arm.recipe == "paper", **sizes
     )
-    if isinstance(network, MlpShape):  # an MLP has no grid: the same run whether or not its recipe speaks of one
-        recipe = recipe.model_copy(update={"grid_updates": None, "grid_extension": None})
+    recipe = _that_matters(recipe, network, task)
     samples = samples_per_evaluation(recipe, task.train_points)
     work = [Work(stage.network, stage.starts * stage.evaluations, samples) for stage in stages(network, recipe)]
     name, value = next(reversed(free.items()), ("size", 1))
     return Candidate(name, value, network, recipe, {**count(network), **training_flops(work)})
+
+
+def _that_matters(recipe: Recipe, network: MlpShape | KanShape, task: RunTask) -> Recipe:
+    """The recipe without what changes nothing for this network and task, so that the same run has the same id."""
+    changes: dict[str, Any] = {}
+    if isinstance(network, MlpShape):
+        changes |= {"grid_updates": None, "grid_extension": None}
+    elif recipe.grid_extension:
+        grids = tuple(grid for grid in recipe.grid_extension.grids if grid < network.grid)
+        changes["grid_extension"] = recipe.grid_extension.model_copy(update={"grids": grids}) if grids else None
+    if recipe.restarts.count == 1:
+        changes["restarts"] = Restarts()
+    if isinstance(recipe.optimizer, Adam) and (recipe.optimizer.batch_size or 0) >= task.train_points:
+        changes["optimizer"] = recipe.optimizer.model_copy(update={"batch_size": None})
+    return recipe.model_copy(update=changes)
 
 
 def _recipe(variant: Experiment, arm: Arm) -> Recipe:
@@ -270,9 +307,10 @@ def _cell(
 def _runs_of(cell: Cell, variant: Experiment, task: RunTask, candidate: Candidate | str) -> list[PlannedRun]:
     if isinstance(candidate, str):
         return []
-    recipes = enumerate(_trials(variant, cell.arm, candidate.recipe))
     found = []
-    for (trial, recipe), seed in itertools.product(recipes, variant.seeds):
+    for (trial, recipe), seed in itertools.product(
+        enumerate(_trials(variant, cell.arm, candidate.recipe)), variant.seeds
+    ):
         run = RunSpec(
             task=task,
             network=candidate.network,
@@ -291,6 +329,9 @@ def _trials(variant: Experiment, arm_name: str, recipe: Recipe) -> list[Recipe]:
     if len(set(counts.values())) > 1:
         raise HarnessError(f"tune: unequal numbers of trials {counts}; give every arm equally many")
     tune = _tune(variant, variant.arms[arm_name])
+    for path in tune:
+        if path not in TUNABLE:
+            raise HarnessError(f"tune: {path!r} cannot be tuned; {did_you_mean(path, TUNABLE)}")
     return [_tuned(recipe, dict(zip(tune, point, strict=True))) for point in itertools.product(*tune.values())]
 
 
@@ -304,10 +345,9 @@ def _tuned(recipe: Recipe, values: dict[str, Any]) -> Recipe:
         *parents, last = path.split(".")
         place: Any = data
         for name in parents:
-            place = place.get(name) if isinstance(place, dict) else None
-        if not isinstance(place, dict) or last not in place:
-            allowed = [*data, *(f"optimizer.{name}" for name in data["optimizer"])]
-            raise HarnessError(f"tune: {path!r} is not a field of the recipe; {did_you_mean(path, allowed)}")
+            place = place[name]
+        if last not in place:
+            raise HarnessError(f"tune: {path!r} is not a field of this recipe; {did_you_mean(last, place)}")
         place[last] = value
     try:
         return Recipe.model_validate_json(json.dumps(data), strict=True)
@@ -325,11 +365,14 @@ def _task_label(task: Task, points: Points) -> str:
 def _series_label(arm: str, task: Task, axes: dict[str, Any], points: Points) -> str:
     """The arm's name, with the axis values that tell it from its siblings on the same task."""
     siblings = [other for other, variant in points if task in variant.tasks]
+    recipes = [[variant.arms[arm].recipe] for _, variant in points]
     telling = [
         path
         for path in axes
         if path.split(".")[0] not in ("tasks", "question", "decide")
         and (path.split(".")[0] not in ("arms", "window") or path.split(".")[1:2] == [arm])
+        and (path.split(".")[0] != "recipes" or path.split(".")[1:2] in recipes)
+        and (not path.startswith("match.solve.") or path.split(".")[2] == arm)
         and len({canonical_json(other[path]) for other in siblings}) > 1
     ]
     return arm + "".join(f" {path.rsplit('.', 1)[-1]}={axes[path]}" for path in telling)
@@ -337,7 +380,7 @@ def _series_label(arm: str, task: Task, axes: dict[str, Any], points: Points) ->
 
 def _budget_label(variant: Experiment, arm_name: str, asked: float | None) -> str:
     """Sizes crossed with training budgets are one series a budget: longer training is not a larger size."""
-    return f" at {asked:.3g} FLOPs" if asked is not None and variant.arms[arm_name].sizes else ""
+    return f" at {asked:.6g} FLOPs" if asked is not None and variant.arms[arm_name].sizes else ""
 
 
 # -------------------------------------------------------------------------------------------------------------- packs

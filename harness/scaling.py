@@ -25,9 +25,12 @@ class SeriesFit(NamedTuple):
 
 
 def sizes_of(table: pd.DataFrame, axis: str) -> pd.Series:
-    """The size of every row on `axis`: the median over its cell, so that seeds which spent a little more or less work
-    are replicates of one size and not sizes of their own."""
-    return table.groupby("cell")[axis].transform("median")
+    """The size of every row on `axis`: the median over the runs of its cell that did not diverge.
+
+    So seeds which spent a little more or less work are replicates of one size and not sizes of their own.
+    """
+    done = table[axis].where(table["status"] == "done").groupby(table["cell"]).transform("median")
+    return done.fillna(table.groupby("cell")[axis].transform("median"))
 
 
 def chosen_runs(table: pd.DataFrame, axis: str) -> pd.DataFrame:

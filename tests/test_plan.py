@@ -129,6 +129,49 @@ def test_no_feasible_cell_is_an_error_that_names_the_nearest():
     assert "width=1 gives" in said
 
 
+def test_the_nearest_size_is_nearest_by_the_measure_of_the_tolerance():
+    """A size within tol is taken although its neighbour is nearer in ratio."""
+    text = TEXT.replace("[exp2d]", "[j0]").replace("hidden: [5]", "hidden: []").replace("tol: 0.15", "tol: 0.09")
+
+    assert _plan(text.replace("at: [135, 1000]", "at: [5.48, 1000]")).cells[0].achieved == 5
+
+
+def test_a_grid_that_its_coarser_grids_leave_no_work_is_not_searched_beyond():
+    """The search passes over grids whose extension uses up the cap; a budget that only they meet is infeasible."""
+    text = (
+        TEXT.replace("[exp2d]", "[j0]")
+        .replace("hidden: [5]", "hidden: []")
+        .replace("at: [135, 1000]", "at: [39, 1000]")
+    )
+    extension = "grid_extension: {grids: [5, 10, 20, 40], evaluations: 120}"
+    text = text.replace("max_evaluations: 10,", f"max_evaluations: 400, {extension},")
+
+    cells = [cell for cell in _plan(text).cells if cell.arm == "kan"]
+
+    assert cells[0].network.grid == 35
+    assert "nearest: grid=40 gives 44" in cells[1].infeasible
+
+
+def test_a_finer_ladder_does_not_retrain_coarser_networks():
+    """Only the grids below a network's own are in its identity; so are restarts only if there are any."""
+    text = TEXT.replace("restarts: {count: 2, evaluations: 2}", "grid_extension: {grids: [2, 3], evaluations: 2}")
+    longer = text.replace("grids: [2, 3]", "grids: [2, 3, 500]").replace(
+        "max_eval", "restarts: {evaluations: 9}, max_eval"
+    )
+
+    assert [p.run_id for p in _plan(text).runs] == [p.run_id for p in _plan(longer).runs]
+
+
+def test_an_axis_on_anothers_recipe_does_not_split_an_arm():
+    """An arm that does not use the varied recipe stays one series."""
+    text = TEXT.replace("depth: 3}, recipe: fast", "depth: 3}, recipe: other")
+    text = text.replace("recipes:\n", "recipes:\n  other: {optimizer: {name: adam}, max_evaluations: 10}\n")
+
+    plan = _plan(text + "grid: {recipes.fast.max_evaluations: [10, 20]}\n")
+
+    assert {cell.series for cell in plan.cells} == {"kan max_evaluations=10", "kan max_evaluations=20", "mlp"}
+
+
 def test_a_budget_beyond_all_sizes_says_so():
     """A budget typed with three zeros too many is not answered with a network of a million nodes."""
     plan = _plan(TEXT.replace("at: [135, 1000]", "at: [135, 1e15]"))
@@ -207,6 +250,14 @@ def test_a_task_is_named_by_what_tells_it_from_others():
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
+        ("gain: [1, 2]", "max_evaluations: [10, 20]", "tune: 'max_evaluations' cannot be tuned"),
+        ("gain: [1, 2]", "optimizer.history: [5, 9]", "'optimizer.history' is not a field of this recipe"),
+        ("depth: 3}", "depth: 1}", "depth=1 has no hidden layer"),
+        (
+            "recipes:\n",
+            "recipes:\n  paper: {optimizer: {name: adam}, max_evaluations: 9}\n",
+            "recipes.paper: this name",
+        ),
         ("gain: [1, 2]", "gain: [1, 1]", "tune.gain: 1 is given more than once"),
         ("kan: grid, mlp: width", "kan: steps, mlp: width", "solve: steps does not change params"),
         ("seeds: [0, 1]", "seeds: [0, 1]\nwindow: {mlp: {min: 10, max: 1}}", "window.mlp: min=10 must be below max=1"),
@@ -217,7 +268,7 @@ def test_a_task_is_named_by_what_tells_it_from_others():
         ("depth: 3}", "}", "arms.mlp.architecture.depth is missing"),
         ("mlp: width", "mlp: grid", "an MLP has no grid"),
         (", mlp: width", "", "match.solve: says nothing about arm 'mlp'"),
-        ("gain: [1, 2]", "gian: [1]", "tune: 'gian' is not a field of the recipe; did you mean 'gain'?"),
+        ("gain: [1, 2]", "gian: [1]", "tune: 'gian' cannot be tuned; did you mean 'gain'?"),
         ("gain: [1, 2]", "gain: [-1]", "tune: {'gain': -1}"),
         ("recipe: fast}\n  mlp", "recipe: fast, tune: {gain: [1]}}\n  mlp", "unequal numbers of trials"),
         ("evaluations: 2}", "evaluations: 5}", "restarts use 10 evaluations"),

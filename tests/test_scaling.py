@@ -52,6 +52,16 @@ def test_seeds_that_spent_different_work_are_replicates_of_one_size():
     assert len(fit_table(table, axes=["flops_train.shared_dense"])[0].fit.points.sizes) == 7
 
 
+def test_a_diverged_run_does_not_move_the_size_of_the_others():
+    """Runs that stopped early because they diverged say nothing about the work of those that did not."""
+    table = _table()
+    axis = "flops_train.shared_dense"
+    lost = (table["cell"] == 2) & (table["seed"] > 0)
+    table.loc[lost, ["status", "test_rmse", axis]] = ["diverged", np.nan, 3]
+
+    assert fit_table(table, axes=[axis])[0].fit.points.sizes.tolist() == SIZES.tolist()
+
+
 def test_a_series_of_which_all_runs_diverged_is_refused_and_not_lost():
     """Nothing to fit is TOO_FEW, with the number of runs that diverged."""
     fits = fit_table(_table(status="diverged"), axes=["params.trainable"])

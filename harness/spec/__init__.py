@@ -36,13 +36,14 @@ from harness.spec.nouns import (
     Window,
 )
 from harness.spec.read import experiment_schema, parse_experiment, read_experiment, variants
-from harness.spec.stages import Stage, least_evaluations, samples_per_evaluation, stages
+from harness.spec.stages import CapTooSmall, Stage, least_evaluations, samples_per_evaluation, stages
 
 __all__ = [
     "BUILT_IN_RECIPES",
     "MANIFEST_SCHEMA",
     "Adam",
     "Arm",
+    "CapTooSmall",
     "Cell",
     "CountName",
     "Decide",

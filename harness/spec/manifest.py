@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -110,9 +111,7 @@ def freeze(manifest: Manifest, folder: Path, replan: bool = False) -> Manifest:
             _write(path, manifest)
             return manifest
         if replan and not _is_readable(folder):
-            _keep_aside(path)
-            _write(path, manifest)
-            return manifest
+            return _replace(path, manifest, (), "damaged")
         frozen = read_manifest(folder)
         changed = _differences(frozen, manifest)
         if not changed:
@@ -122,11 +121,7 @@ def freeze(manifest: Manifest, folder: Path, replan: bool = False) -> Manifest:
                 f"{path} holds another plan (it differs in: {', '.join(changed)}); --replan freezes the new one and "
                 "keeps the old one beside it; records are kept in any case"
             )
-        kept = _keep_aside(path)
-        note = f"{kept.name} (replaced; differed in {', '.join(changed)})"
-        manifest = manifest.model_copy(update={"earlier_plans": (*frozen.earlier_plans, note)})
-        _write(path, manifest)
-        return manifest
+        return _replace(path, manifest, frozen.earlier_plans, f"differed in {', '.join(changed)}")
     except OSError as error:
         raise HarnessError(f"{error.filename or folder}: {error.strerror}; choose another --results folder") from None
 
@@ -158,11 +153,15 @@ def _is_readable(folder: Path) -> bool:
     return True
 
 
-def _keep_aside(path: Path) -> Path:
+def _replace(path: Path, manifest: Manifest, earlier: tuple[str, ...], why: str) -> Manifest:
+    """Keep the plan at `path` under a second name, then put the new one in its place: there is one at every moment."""
     number = 1
     while (kept := path.with_name(f"manifest.{number}.json")).exists():
         number += 1
-    return path.rename(kept)
+    os.link(path, kept)
+    manifest = manifest.model_copy(update={"earlier_plans": (*earlier, f"{kept.name} (replaced; {why})")})
+    _write(path, manifest)
+    return manifest
 
 
 def _write(path: Path, manifest: Manifest) -> None:

@@ -372,7 +372,7 @@ class Experiment(Frozen):
     match: Match | None = None
     grid: dict[str, DifferentValues] = Field({}, description="dotted path -> values; every combination is run")
     zip: dict[str, AxisValues] = Field({}, description="dotted path -> values; taken in lockstep")
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)]
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)]
     tune: Tune = {}
     dtype: Dtype = "float64"
     engine: Engine = "torch"
@@ -381,6 +381,9 @@ class Experiment(Frozen):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Experiment:
+        for name in BUILT_IN_RECIPES:
+            if name in self.recipes:
+                raise ValueError(f"recipes.{name}: this name is built in; give the recipe another")
         recipes = [*self.recipes, *BUILT_IN_RECIPES]
         for name, arm in self.arms.items():
             _must_exist(f"arms.{name}.recipe", arm.recipe, recipes)

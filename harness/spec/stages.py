@@ -6,6 +6,10 @@ from harness.errors import HarnessError
 from harness.spec.nouns import Adam, KanShape, MlpShape, Recipe
 
 
+class CapTooSmall(HarnessError):
+    """The evaluation cap does not reach the last stage."""
+
+
 class Stage(NamedTuple):
     """`evaluations` passes of `network` from each of `starts` starts; of several, the best by training loss goes on."""
 
@@ -22,7 +26,7 @@ def stages(network: MlpShape | KanShape, recipe: Recipe) -> tuple[Stage, ...]:
     before = _before_last(network, recipe)
     least = least_evaluations(network, recipe)
     if recipe.max_evaluations < least:
-        raise HarnessError(
+        raise CapTooSmall(
             f"max_evaluations={recipe.max_evaluations} is used up before the last stage of {network.family} "
             f"{list(network.shape)}: restarts and coarser grids take {least - 1}; raise it or shorten grid_extension"
         )

@@ -25,15 +25,17 @@ def train_pack(
 ) -> list[Record]:
     """Train `runs` (one computation, see `harness.plan`) as one ensemble and publish a record of each in `records`.
 
-    `progress` hears how many evaluations every lane has made since it last did.
+    `progress` hears how many of the planned evaluations a lane has behind it since it last heard.
     """
     started_at, clock = datetime.now(UTC), time.perf_counter()
     pack = torch_engine.prepare(runs)
     state = torch_engine.begin(pack)
     lanes = len(state.lanes)
     while not torch_engine.ended(pack, state):
+        before = state
         state = torch_engine.advance(pack, state, CHUNK_EVALUATIONS)
-        progress(CHUNK_EVALUATIONS)
+        left = pack.stages[before.stage].evaluations - before.done  # a stage of which all lanes came to rest is over
+        progress(left if state.stage > before.stage else state.done - before.done)
     outcomes = torch_engine.finish(pack, state)
     commit, dirty = provenance.commit_and_dirty()
     where = Provenance(

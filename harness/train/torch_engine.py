@@ -27,7 +27,7 @@ from harness.spec import KanShape, MlpShape, Recipe, RunSpec, Stage, samples_per
 from harness.spec.nouns import Adam, Lbfgs
 from harness.tasks import draw, scaled, stream
 from harness.train import adam, lbfgs
-from harness.train.lanes import select
+from harness.train.lanes import choose, select
 
 # Evaluations of a run's stage at which its learning curve is sampled: two to the octave.
 LOG_SPACED = frozenset(round(2 ** (half_octave / 2)) for half_octave in range(60))
@@ -70,7 +70,8 @@ class PackState:
 
     `done` counts evaluations of this stage. Counters are pairs (evaluations, iterations): `behind` of each lane [2, R],
     to be added to its optimiser's to give those of this stage; `spent` of each run [2, S], one for every stage behind.
-    The curve's errors [R, K, 2] are training and validation RMSE after `curve_at` evaluations.
+    The learning curve has, at K moments, the evaluations of a lane's run until then, `curve_at` [R, K], and its
+    training and validation RMSE, `curve_errors` [R, K, 2].
     """
 
     stage: int
@@ -81,7 +82,7 @@ class PackState:
     optimiser: OptimiserState
     behind: Tensor
     spent: tuple[Tensor, ...]
-    curve_at: tuple[int, ...]
+    curve_at: Tensor
     curve_errors: Tensor
 
 
@@ -143,7 +144,7 @@ def begin(pack: Pack) -> PackState:
         optimiser=_start(pack, 0, tuple(lanes), flat_RP),
         behind=torch.zeros(2, len(lanes), dtype=torch.int64, device=device),
         spent=(),
-        curve_at=(),
+        curve_at=torch.zeros(len(lanes), 0, dtype=torch.int64, device=device),
         curve_errors=flat_RP.new_zeros(len(lanes), 0, 2),
     )
 
@@ -167,8 +168,11 @@ def advance(pack: Pack, state: PackState, evaluations: int) -> PackState:
         state = replace(state, optimiser=_tell(pack, state.optimiser, loss_R, gradient_RP), done=state.done + 1)
         if state.done in LOG_SPACED or state.done == stage.evaluations:
             state = _seen(pack, state, train)
-    at_rest = bool((state.optimiser.finished_R | state.optimiser.diverged_R).all())
-    return _next_stage(pack, state) if at_rest or state.done == stage.evaluations else state
+    if state.done == stage.evaluations:
+        return _next_stage(pack, state)
+    if bool(_resting(state.optimiser).all()):
+        return _next_stage(pack, _seen(pack, state, train))
+    return state
 
 
 def finish(pack: Pack, state: PackState) -> list[Outcome]:
@@ -255,7 +259,7 @@ def _next_stage(pack: Pack, state: PackState) -> PackState:
     spent = counters.reshape(2, len(pack.runs), starts).sum(2)
     state = replace(state, stage=state.stage + 1, done=0, spent=(*state.spent, spent))
     if starts > 1:
-        state = _keep_best_starts(state, len(pack.runs), starts)
+        state = _keep_best_starts(state, _of_lanes(pack.train, state.lanes), len(pack.runs), starts)
     if ended(pack, state):
         return state
     network = pack.stages[state.stage].network
@@ -270,14 +274,20 @@ def _next_stage(pack: Pack, state: PackState) -> PackState:
         state,
         network=network,
         knots=tuple(knots),
-        optimiser=_start_again(pack, state, flat_RP),
+        # Lanes that had converged train on in the larger space; lanes that have diverged stay so.
+        optimiser=replace(_start(pack, state.stage, state.lanes, flat_RP), diverged_R=state.optimiser.diverged_R),
         behind=torch.zeros_like(state.behind),
     )
 
 
-def _keep_best_starts(state: PackState, runs: int, starts: int) -> PackState:
-    """Of each run's starts, the one with the lowest training loss; a diverged start counts as infinite."""
-    loss_R = torch.where(state.optimiser.diverged_R, torch.inf, _value(state.optimiser))[: runs * starts]
+def _keep_best_starts(state: PackState, train: Points, runs: int, starts: int) -> PackState:
+    """Of each run's starts, the one with the lowest loss on all training points; a diverged one counts as infinite.
+
+    Those forward passes, one a start, are not counted as evaluations.
+    """
+    errors_RN = _squared_errors(state.network, _position(state.optimiser), state.knots, train)
+    loss_R = errors_RN.mean(1).nan_to_num(torch.inf)
+    loss_R = torch.where(state.optimiser.diverged_R, torch.inf, loss_R)[: runs * starts]
     best_S = loss_R.reshape(runs, starts).argmin(1)
     index_K = best_S + starts * torch.arange(runs, device=best_S.device)
     index_K = torch.cat([index_K, index_K[:1].expand(max(0, SMALLEST_ENSEMBLE - runs))])
@@ -287,6 +297,7 @@ def _keep_best_starts(state: PackState, runs: int, starts: int) -> PackState:
         knots=tuple(knots.index_select(0, index_K) for knots in state.knots),
         optimiser=select(state.optimiser, index_K),
         behind=state.behind.index_select(1, index_K),
+        curve_at=state.curve_at.index_select(0, index_K),
         curve_errors=state.curve_errors.index_select(0, index_K),
     )
 
@@ -303,18 +314,25 @@ def _update_points(pack: Pack, stage: int) -> range:
 
 
 def _update_knots(pack: Pack, state: PackState, train: Points) -> PackState:
-    """Move the knots to the activations. L-BFGS forgets: its memory is of other coefficients; Adam's moments stay."""
+    """Move the knots of lanes that train to their activations; lanes at rest stay as they are, bit for bit.
+
+    L-BFGS forgets, because its memory is of other coefficients; Adam's moments stay.
+    """
     updates = pack.recipe.grid_updates
     assert updates is not None
     assert isinstance(state.network, KanShape)
     flat_RP, knots = nets.update_knots(
         state.network, _position(state.optimiser), list(state.knots), train.x, updates.grid_eps, updates.margin
     )
-    state = replace(state, knots=tuple(knots))
-    if isinstance(state.optimiser, adam.AdamState):
-        return replace(state, optimiser=replace(state.optimiser, position_RP=flat_RP, previous_RP=flat_RP))
-    behind = state.behind + _counters(state.optimiser)
-    return replace(state, optimiser=_start_again(pack, state, flat_RP), behind=behind)
+    old, moving_R = state.optimiser, ~_resting(state.optimiser)
+    state = replace(state, knots=tuple(choose(moving_R, *pair) for pair in zip(knots, state.knots, strict=True)))
+    if isinstance(old, adam.AdamState):
+        flat_RP = choose(moving_R, flat_RP, old.position_RP)
+        return replace(state, optimiser=replace(old, position_RP=flat_RP, previous_RP=flat_RP))
+    fresh = vars(_start(pack, state.stage, state.lanes, flat_RP))
+    merged = {name: choose(moving_R, fresh[name], kept) for name, kept in vars(old).items()}
+    behind = torch.where(moving_R, state.behind + _counters(old), state.behind)
+    return replace(state, optimiser=lbfgs.LbfgsState(**merged), behind=behind)
 
 
 # ----------------------------------------------------------------------------------------------------- learning curve
@@ -326,25 +344,25 @@ def _seen(pack: Pack, state: PackState, train: Points) -> PackState:
         _squared_errors(state.network, position_RP, state.knots, points).mean(1).sqrt()
         for points in (train, validation)
     ]
-    stage = pack.stages[state.stage]
-    before = sum(earlier.starts * earlier.evaluations for earlier in pack.stages[: state.stage])
+    runs_R = torch.tensor([run for run, _ in state.lanes], device=position_RP.device)
+    before_S = sum((spent[0] for spent in state.spent), torch.zeros_like(runs_R[:1]).expand(len(pack.runs)))
+    in_stage_R = (state.behind + _counters(state.optimiser))[0]
+    at_R = before_S[runs_R] + pack.stages[state.stage].starts * in_stage_R
     return replace(
         state,
-        curve_at=(*state.curve_at, before + stage.starts * state.done),
+        curve_at=torch.cat([state.curve_at, at_R[:, None]], 1),
         curve_errors=torch.cat([state.curve_errors, torch.stack(errors, 1)[:, None]], 1),
     )
 
 
 def _curve(state: PackState, lane: int) -> tuple[CurvePoint, ...]:
-    pairs = state.curve_errors[lane].tolist()
-    return tuple(
-        CurvePoint(
-            evaluations=at,
-            train_rmse=train if math.isfinite(train) else None,
-            validation_rmse=validation if math.isfinite(validation) else None,
-        )
-        for at, (train, validation) in zip(state.curve_at, pairs, strict=True)
-    )
+    """The moments at which the lane had moved since the one before: a lane at rest has nothing new to show."""
+    points: list[CurvePoint] = []
+    for at, errors in zip(state.curve_at[lane].tolist(), state.curve_errors[lane].tolist(), strict=True):
+        train, validation = (error if math.isfinite(error) else None for error in errors)
+        if not points or at > points[-1].evaluations:
+            points.append(CurvePoint(evaluations=at, train_rmse=train, validation_rmse=validation))
+    return tuple(points)
 
 
 # ---------------------------------------------------------------------------------------------------------- optimiser
@@ -356,11 +374,6 @@ def _start(pack: Pack, stage: int, lanes: Sequence[Lane], flat_RP: Tensor) -> Op
     network = pack.stages[stage].network
     steps = sum(later.evaluations for later in pack.stages[stage:] if later.network == network)
     return adam.start(pack.recipe.optimizer, flat_RP, rates_R, total_steps=steps)
-
-
-def _start_again(pack: Pack, state: PackState, flat_RP: Tensor) -> OptimiserState:
-    """A fresh optimiser in the midst of training; lanes that have diverged stay so."""
-    return replace(_start(pack, state.stage, state.lanes, flat_RP), diverged_R=state.optimiser.diverged_R)
 
 
 def _ask(state: OptimiserState) -> Tensor:
@@ -379,8 +392,8 @@ def _position(state: OptimiserState) -> Tensor:
     return adam.position(state) if isinstance(state, adam.AdamState) else lbfgs.position(state)
 
 
-def _value(state: OptimiserState) -> Tensor:
-    return adam.value(state) if isinstance(state, adam.AdamState) else lbfgs.value(state)
+def _resting(state: OptimiserState) -> Tensor:
+    return state.finished_R | state.diverged_R
 
 
 def _counters(state: OptimiserState) -> Tensor:

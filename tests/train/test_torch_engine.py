@@ -181,20 +181,20 @@ def test_stages_spend_the_cap_and_are_counted():
 
 
 def test_the_best_start_goes_on():
-    """Of three starts the one with the lowest training loss is kept, with its curve."""
-    recipe = Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=40, restarts=Restarts(count=3, evaluations=10))
-    pack = engine.prepare([_run(KAN, recipe, seed) for seed in (0, 1)])
-    state = engine.begin(pack)
-    before = engine.advance(pack, state, 9)
-    after = engine.advance(pack, before, 1)
+    """Of three starts the one with the lowest training loss is kept, with its position, loss and curve."""
+    recipe = Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=50, restarts=Restarts(count=3, evaluations=10))
+    pack = engine.prepare([_run(KAN, recipe, seed) for seed in (3, 4, 5)])
+    longer = dataclasses.replace(pack, stages=(pack.stages[0]._replace(evaluations=11), pack.stages[1]))
+    rivals = engine.advance(longer, engine.begin(longer), 10)
+    best = rivals.optimiser.loss_R.reshape(3, 3).argmin(1).tolist()
+    assert best != [0, 0, 0]
 
-    losses = before.optimiser.loss_R.reshape(2, 3)
-    assert [start for _, start in after.lanes] != [0, 0] or losses.argmin(1).tolist() == [0, 0]
-    for run in range(2):
-        kept = after.lanes[run]
-        rivals = engine.advance(pack, before, 0)
-        assert kept[0] == run
-        assert after.optimiser.loss_R[run] <= rivals.optimiser.loss_R.reshape(2, 3)[run].min()
+    kept = engine.advance(pack, engine.begin(pack), 10)
+
+    assert kept.lanes == tuple((run, start) for run, start in enumerate(best))
+    index = torch.tensor([3 * run + start for run, start in enumerate(best)])
+    assert torch.equal(kept.optimiser.position_RP, rivals.optimiser.position_RP[index])
+    assert torch.equal(kept.curve_errors[:, :6], rivals.curve_errors[index][:, :6])
 
 
 def test_more_starts_are_never_worse_at_the_moment_of_choice():
@@ -344,3 +344,68 @@ def test_a_shifted_and_stretched_box_is_the_same_task(tmp_path, monkeypatch):
         ]
 
         assert errors[1] == pytest.approx(errors[0], rel=1e-6)
+
+
+EARLY = Recipe(
+    optimizer=Lbfgs(name="lbfgs", tolerance_change=1e-4),
+    max_evaluations=200,
+    restarts=Restarts(count=2, evaluations=30),
+    grid_updates=GridUpdates(every=10, until=100),
+    grid_extension=GridExtension(grids=(2,), evaluations=60),
+)
+
+
+def test_lanes_that_rest_early_are_the_same_in_any_company_and_chunk():
+    """Early finish, grid updates, restarts and extension together: alone, packed and in chunks of any length agree."""
+    runs = [_run(KAN, EARLY, seed) for seed in range(4)]
+    packed, _ = _trained(runs)
+
+    assert len({outcome.evaluations for outcome in packed}) > 1
+    for run, outcome in zip(runs, packed, strict=True):
+        for chunk in (1, 7, 1000):
+            assert _trained([run], chunk)[0][0] == outcome
+
+
+def test_a_curve_ends_with_the_work_that_was_done():
+    """The learning curve counts evaluations that were made, ascending, up to the run's own count or just before it."""
+    for outcome in _trained([_run(KAN, EARLY, seed) for seed in range(4)])[0]:
+        at = [point.evaluations for point in outcome.curve]
+
+        assert at == sorted(set(at))
+        assert at[-1] <= outcome.evaluations <= 200
+
+
+def test_the_best_start_is_judged_on_all_training_points():
+    """With mini-batches too, the start that goes on has the lowest loss on the whole training set."""
+    recipe = Recipe(
+        optimizer=Adam(name="adam", learning_rate=0.01, batch_size=20),
+        max_evaluations=130,
+        restarts=Restarts(count=3, evaluations=40),
+    )
+    pack = engine.prepare([_run(MLP, recipe, seed) for seed in range(6)])
+    longer = dataclasses.replace(pack, stages=(pack.stages[0]._replace(evaluations=41), pack.stages[1]))
+    rivals = engine.advance(longer, engine.begin(longer), 40)
+    train = engine._of_lanes(pack.train, rivals.lanes)
+    losses = engine._squared_errors(MLP, rivals.optimiser.position_RP, [], train).mean(1).reshape(6, 3)
+
+    kept = engine.advance(pack, engine.begin(pack), 40)
+
+    assert [start for _, start in kept.lanes] == losses.argmin(1).tolist()
+
+
+def test_cosine_runs_over_restarts_and_last_stage_and_anew_on_a_finer_grid():
+    """One schedule a network: a start and what goes on from it share one, a refined grid has its own."""
+    recipe = Recipe(
+        optimizer=Adam(name="adam", schedule="cosine"),
+        max_evaluations=100,
+        restarts=Restarts(count=2, evaluations=10),
+        grid_extension=GridExtension(grids=(2,), evaluations=30),
+    )
+    pack = engine.prepare([_run(KAN, recipe)])
+    state = engine.begin(pack)
+    seen = set()
+    while not engine.ended(pack, state):
+        seen.add((state.network.grid, state.optimiser.total_steps))
+        state = engine.advance(pack, state, 10)
+
+    assert seen == {(2, 10 + 30), (4, 100 - 20 - 30)}
