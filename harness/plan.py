@@ -60,14 +60,13 @@ SAME_NETWORK = "solves to the same network as a smaller budget; space the budget
 LARGEST_SIZE = 2**20
 
 
-Points = list[tuple[dict[str, Any], Experiment]]  # the experiment at every point of its axes
+Variants = list[tuple[dict[str, Any], Experiment]]  # the experiment at every point of its axes
 
 
 class Candidate(NamedTuple):
     """One value of the free size: the network and recipe that it makes, and their planned counts."""
 
-    free: str
-    value: int | tuple[int, ...]
+    value: int | tuple[int, ...] | None
     network: MlpShape | KanShape
     recipe: Recipe
     counts: dict[str, int]
@@ -133,8 +132,12 @@ def _formula(task: Task) -> Formula:
 
 def planned_work(run: RunSpec) -> list[Work]:
     """The work of a run that spends its whole evaluation cap."""
-    samples = samples_per_evaluation(run.recipe, run.task.train_points)
-    return [Work(stage.network, stage.starts * stage.evaluations, samples) for stage in stages(run.network, run.recipe)]
+    return _work(run.network, run.recipe, run.task.train_points)
+
+
+def _work(network: MlpShape | KanShape, recipe: Recipe, train_points: int) -> list[Work]:
+    samples = samples_per_evaluation(recipe, train_points)
+    return [Work(stage.network, stage.starts * stage.evaluations, samples) for stage in stages(network, recipe)]
 
 
 # ------------------------------------------------------------------------------------------------------------ solving
@@ -257,10 +260,8 @@ def _candidate(variant: Experiment, arm_name: str, task: RunTask, **free: Any) -
         arm.architecture, task.inputs, f"arms.{arm_name}.architecture", scales=arm.recipe == "paper", **sizes
     )
     recipe = _that_matters(recipe, network, task)
-    samples = samples_per_evaluation(recipe, task.train_points)
-    work = [Work(stage.network, stage.starts * stage.evaluations, samples) for stage in stages(network, recipe)]
-    name, value = next(reversed(free.items()), ("size", 1))
-    return Candidate(name, value, network, recipe, {**count(network), **training_flops(work)})
+    counts = {**count(network), **training_flops(_work(network, recipe, task.train_points))}
+    return Candidate(next(reversed(free.values()), None), network, recipe, counts)
 
 
 def _that_matters(recipe: Recipe, network: MlpShape | KanShape, task: RunTask) -> Recipe:
@@ -355,14 +356,14 @@ def _tuned(recipe: Recipe, values: dict[str, Any]) -> Recipe:
         raise HarnessError(f"tune: {values}: {error.errors()[0]['msg']}") from None
 
 
-def _task_label(task: Task, points: Points) -> str:
+def _task_label(task: Task, points: Variants) -> str:
     """The target's name, with the fields that tell it from other tasks of the same target."""
     namesakes = [other for _, variant in points for other in variant.tasks if other.target == task.target]
     fields = [name for name in Task.model_fields if len({getattr(other, name) for other in namesakes}) > 1]
     return task.target + "".join(f" {name}={getattr(task, name)}" for name in fields)
 
 
-def _series_label(arm: str, task: Task, axes: dict[str, Any], points: Points) -> str:
+def _series_label(arm: str, task: Task, axes: dict[str, Any], points: Variants) -> str:
     """The arm's name, with the axis values that tell it from its siblings on the same task."""
     siblings = [other for other, variant in points if task in variant.tasks]
     recipes = [[variant.arms[arm].recipe] for _, variant in points]

@@ -74,11 +74,6 @@ def position(state: AdamState) -> Tensor:
     return state.position_RP
 
 
-def value(state: AdamState) -> Tensor:
-    """The last finite loss seen, [R]: that of the point from which the last step was made; inf before any."""
-    return state.loss_R
-
-
 @torch.no_grad()
 def tell(settings: Adam, state: AdamState, loss_R: Tensor, gradient_RP: Tensor) -> AdamState:
     """One step in every lane.

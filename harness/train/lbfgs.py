@@ -112,11 +112,6 @@ def position(state: LbfgsState) -> Tensor:
     return state.position_RP
 
 
-def value(state: LbfgsState) -> Tensor:
-    """The loss at the accepted point, [R]; inf before there is one."""
-    return state.loss_R
-
-
 @torch.no_grad()
 def tell(settings: Lbfgs, state: LbfgsState, loss_R: Tensor, gradient_RP: Tensor) -> LbfgsState:
     """One evaluation in every lane, whatever each lane is at; finished and diverged lanes stay as they are, uncounted.

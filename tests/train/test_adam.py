@@ -57,7 +57,7 @@ def test_every_lane_takes_the_steps_of_torch_adam(schedule):
             if schedule == "cosine":
                 scheduler.step()
         torch.testing.assert_close(adam.position(state), torch.stack(list(peers)).detach(), rtol=0, atol=1e-10)
-        assert torch.equal(adam.value(state), losses)
+        assert torch.equal(state.loss_R, losses)
 
 
 def test_a_cosine_ends_at_zero():
@@ -94,7 +94,7 @@ def test_a_diverged_lane_rests_at_its_last_finite_position(spoilt):
     state = adam.tell(settings, before, loss, gradient)
     assert state.diverged_R.tolist() == [False, True, False]
     assert torch.equal(adam.position(state)[1], before.previous_RP[1])
-    assert torch.equal(bowl(adam.position(state))[0][1], adam.value(state)[1])
+    assert torch.equal(bowl(adam.position(state))[0][1], state.loss_R[1])
     later = trained(settings, state, 5)
     assert same(
         select(later, torch.tensor([1])), select(adam.AdamState(**vars(state) | {"steps": 10}), torch.tensor([1]))

@@ -260,7 +260,7 @@ def test_a_quadratic_takes_about_as_many_iterations_as_parameters():
 
     while state.iterations_R.min() < 2 * P + 4:
         state = advanced(PAPER, state, 1, quadratic)
-    assert lbfgs.value(state).max() < 1e-9
+    assert state.loss_R.max() < 1e-9
 
 
 @with_settings(deadline=None, max_examples=50)
@@ -300,7 +300,7 @@ def test_a_loss_that_is_nan_outside_a_ball_is_minimised_inside(rate):
     inside = torch.tensor([[0.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.0, -0.99, 0.0]], dtype=F64)
     state = trained(settings, lbfgs.start(settings, inside), dented_ball)
     assert not state.diverged_R.any()
-    torch.testing.assert_close(lbfgs.value(state), torch.full((3,), -math.sqrt(6.25), dtype=F64), rtol=0, atol=1e-12)
+    torch.testing.assert_close(state.loss_R, torch.full((3,), -math.sqrt(6.25), dtype=F64), rtol=0, atol=1e-12)
 
 
 # ------------------------------------------------------------------------------------------------------ lanes at rest
@@ -313,7 +313,7 @@ def test_a_lane_diverges_at_a_start_that_is_not_finite():
     assert state.diverged_R.tolist() == [True, True, True, True, False]
     assert state.evaluations_R.tolist() == [1, 1, 1, 1, 6]
     assert torch.equal(lbfgs.position(state)[:4], seeded(5, 3)[:4])
-    assert lbfgs.value(state)[:3].isinf().all()
+    assert state.loss_R[:3].isinf().all()
 
 
 def test_a_lane_diverges_when_no_step_is_finite():
