@@ -127,6 +127,55 @@ def plan(file: Path, results: Path, replan: bool, as_json: bool) -> None:
     console.print(f"frozen in {folder / 'manifest.json'}", soft_wrap=True)
 
 
+@main.command("match", epilog="Example: harness match --arm 'kan hidden=[5]' --arm 'mlp depth=3' --inputs 2 --at 1000")
+@click.option("--arm", "arms", multiple=True, required=True, help="A family and its fields, one size left out; repeat.")
+@click.option("--at", "budget", type=click.FloatRange(min=0, min_open=True), required=True, help="The budget.")
+@click.option(
+    "--axis", default="params", show_default=True, help="params, flops_forward or flops_train, or axis.convention."
+)
+@click.option("--inputs", type=click.IntRange(min=1), default=2, show_default=True, help="Variables of the target.")
+@click.option("--outputs", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--samples", type=click.IntRange(min=1), default=1000, show_default=True, help="Points an evaluation.")
+@click.option(
+    "--evaluations", type=click.IntRange(min=1), help="Of a run; left out with all sizes given, they are solved for."
+)
+@click.option("--optimizer", type=click.Choice(["adam", "lbfgs"]), default="lbfgs", show_default=True)
+@_json_option
+def match_command(
+    arms: tuple[str, ...],
+    budget: float,
+    axis: str,
+    inputs: int,
+    outputs: int,
+    samples: int,
+    evaluations: int | None,
+    optimizer: str,
+    as_json: bool,
+) -> None:
+    """Make architectures equal on one axis, and show how unequal they then are on all others.
+
+    \b
+    Families and their fields (leave out the one size to solve for):
+        mlp            hidden | depth, width; activation=silu|relu|tanh|gelu
+        kan            hidden | depth, width; grid, order, base, scales, bias
+        spline_mlp     hidden | depth, width; grid, order, place=after|before
+        rbf_kan        hidden | depth, width; grid
+        chebyshev_kan  hidden | depth, width; degree
+        rational_kan   hidden | depth, width; numerator, denominator, groups
+    """
+    from harness.match import Setting, axis_named, match_arms, to_json
+    from harness.show import console, match_table
+    from harness.spec import Adam, Lbfgs
+
+    recipe = Adam(name="adam") if optimizer == "adam" else Lbfgs(name="lbfgs")
+    setting = Setting(axis_named(axis), budget, inputs, outputs, samples, evaluations, recipe)
+    matched = match_arms(arms, setting)
+    if as_json:
+        click.echo(json.dumps(to_json(matched, setting)))
+    else:
+        console.print(match_table(matched, setting))
+
+
 # --------------------------------------------------------------------------------------------------------------- runs
 @main.command(epilog=f"Example: harness run {EXAMPLE} --workers 2")
 @_file_argument
@@ -251,12 +300,11 @@ def _frozen(file: Path, results: Path) -> tuple[Manifest, Path]:
 
 
 def _cost_sentence(manifest: Manifest) -> str:
-    from harness.count import training_flops
-    from harness.plan import planned_work
+    from harness.plan import planned_flops
 
-    work = [part for run in _planned_runs(manifest).values() for part in planned_work(run)]
-    evaluations = sum(part.evaluations for part in work)
-    flops = training_flops(work)["flops_train.shared_dense"]
+    runs = _planned_runs(manifest).values()
+    evaluations = sum(run.recipe.max_evaluations for run in runs)
+    flops = sum(planned_flops(run)["flops_train.shared_dense"] for run in runs)
     return (
         f"{manifest.name}: {len(manifest.run_ids())} runs in {len(manifest.packs)} packs, "
         f"{evaluations:,} evaluations, {flops:.2e} training FLOPs (shared_dense); seconds: uncalibrated"
@@ -319,6 +367,7 @@ def _check_writable(folder: Path) -> None:
 
 
 def _write_analysis(manifest: Manifest, folder: Path) -> tuple[pd.DataFrame, list[SeriesFit]]:
+    from harness.compare import pairs, pairs_axis
     from harness.files import whole_file
     from harness.record import load, write_table
     from harness.scaling import fit_table, to_json
@@ -327,6 +376,8 @@ def _write_analysis(manifest: Manifest, folder: Path) -> tuple[pd.DataFrame, lis
     fits = fit_table(table)
     _check_writable(folder)
     write_table(table, folder)
+    with whole_file(folder / "pairs.csv") as path:
+        pairs(table, pairs_axis(manifest)).to_csv(path, index=False)
     text = json.dumps({"experiment_hash": manifest.experiment_hash, "fits": to_json(fits)}, indent=1)
     with whole_file(folder / "fits.json") as path:
         path.write_text(text + "\n", encoding="utf-8")

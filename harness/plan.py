@@ -7,23 +7,21 @@ import itertools
 import json
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from harness.count import Work, count, training_flops
+from harness.count import Work, count, run_work, training_flops
 from harness.errors import HarnessError, did_you_mean
+from harness.solve import build_network, solve
 from harness.spec import (
     BUILT_IN_RECIPES,
     Adam,
     Arm,
-    CapTooSmall,
     Cell,
     Experiment,
     Formula,
-    Kan,
-    KanShape,
     Manifest,
     Mlp,
     MlpShape,
@@ -33,12 +31,11 @@ from harness.spec import (
     RunSpec,
     RunTask,
     Task,
+    TrainedShape,
     canonical_json,
     content_hash,
     least_evaluations,
     run_id,
-    samples_per_evaluation,
-    stages,
     variants,
 )
 from harness.tasks import load_target, resolve
@@ -56,8 +53,6 @@ TUNABLE = (
     "optimizer.history",
 )
 SAME_NETWORK = "solves to the same network as a smaller budget; space the budgets wider"
-# Largest free integer that the search will try.
-LARGEST_SIZE = 2**20
 
 
 Variants = list[tuple[dict[str, Any], Experiment]]  # the experiment at every point of its axes
@@ -67,7 +62,7 @@ class Candidate(NamedTuple):
     """One value of the free size: the network and recipe that it makes, and their planned counts."""
 
     value: int | tuple[int, ...] | None
-    network: MlpShape | KanShape
+    network: TrainedShape
     recipe: Recipe
     counts: dict[str, int]
 
@@ -89,8 +84,10 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
             formulas[label] = _formula(task)
             arm_series = _series_label(arm_name, task, axes, points)
             for asked, candidate in _solve_ladder(variant, arm_name, run_task):
-                names = (label, arm_name, arm_series + _budget_label(variant, arm_name, asked))
+                budget = _budget_label(variant, arm_name, asked)
+                names = (label, arm_name, arm_series + budget)
                 cell = _cell(len(cells), variant, names, asked, candidate)
+                cell = cell.model_copy(update={"frontier": f"{arm_series} (best size)" if budget else None})
                 found = _runs_of(cell, variant, run_task, candidate)
                 key = (*names, *sorted(planned.run_id for planned in found)) if found else (*names, cell.infeasible)
                 if key in planned_before:  # an axis that does not concern this arm: the cell is there already
@@ -132,62 +129,15 @@ def _formula(task: Task) -> Formula:
 
 def planned_work(run: RunSpec) -> list[Work]:
     """The work of a run that spends its whole evaluation cap."""
-    return _work(run.network, run.recipe, run.task.train_points)
+    return run_work(run.network, run.recipe, run.task.train_points)
 
 
-def _work(network: MlpShape | KanShape, recipe: Recipe, train_points: int) -> list[Work]:
-    samples = samples_per_evaluation(recipe, train_points)
-    return [Work(stage.network, stage.starts * stage.evaluations, samples) for stage in stages(network, recipe)]
+def planned_flops(run: RunSpec) -> dict[str, int]:
+    """The training FLOPs of a run that spends its whole evaluation cap, under every convention."""
+    return training_flops(planned_work(run), run.recipe.optimizer)
 
 
 # ------------------------------------------------------------------------------------------------------------ solving
-def build_network(
-    architecture: Mlp | Kan, inputs: int, where: str, scales: bool = False, **free: Any
-) -> MlpShape | KanShape:
-    """The network of `architecture` on `inputs` variables with the free sizes (width, grid, depth, hidden) filled in.
-
-    A HarnessError names `where` when a size is missing, or given twice.
-    """
-    sizes = {name: getattr(architecture, name, None) for name in ("hidden", "depth", "width", "grid")}
-    for size, value in free.items():
-        if sizes[size] is not None:
-            raise HarnessError(f"{where}.{size}={sizes[size]}: this size is varied by the plan; leave it out")
-        sizes[size] = value
-    hidden, depth, width = sizes["hidden"], sizes["depth"], sizes["width"]
-    if hidden is not None and (depth or width):
-        raise HarnessError(f"{where}: hidden={list(hidden)} fixes depth and width; give either it or those two")
-    if hidden is None and depth == 1 and width is None:
-        hidden = ()
-    if depth == 1 and width is not None:
-        raise HarnessError(f"{where}: depth=1 has no hidden layer, so width={width} says nothing; leave it out")
-    if hidden is None:
-        if not (depth and width):
-            missing = "depth" if not depth else "width"
-            raise HarnessError(
-                f"{where}.{missing} is missing: give hidden, or depth and width, or let match.solve find it"
-            )
-        hidden = (width,) * (depth - 1)
-    shape = (inputs, *hidden, 1)
-    if isinstance(architecture, Mlp):
-        return MlpShape(shape=shape, activation=architecture.activation)
-    if sizes["grid"] is None:
-        raise HarnessError(f"{where}.grid is missing: give it, or let match.solve find it")
-    fields = {name: getattr(architecture, name) for name in ("order", "base", "bias", "noise")}
-    scales = scales if architecture.scales is None else architecture.scales
-    return KanShape(shape=shape, grid=sizes["grid"], scales=scales, **fields)
-
-
-def nearest_sizes(counted: Callable[[int], float], budget: float) -> list[int]:
-    """The one or two integers >= 1 whose count brackets `budget`; `counted` must not decrease."""
-    low, high = 0, 1
-    while high < LARGEST_SIZE and counted(high) < budget:
-        low, high = high, high * 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if counted(middle) < budget else (low, middle)
-    return [value for value in (low, high) if value >= 1]
-
-
 def _solve_ladder(variant: Experiment, arm_name: str, task: RunTask) -> Iterator[tuple[float | None, Candidate | str]]:
     """(budget asked, the candidate or why there is none) for every size of an arm on a task."""
     arm, match = variant.arms[arm_name], variant.match
@@ -216,37 +166,20 @@ def _match_budget(
     variant: Experiment, arm_name: str, task: RunTask, free: str, budget: float, fixed: dict[str, Any]
 ) -> Candidate | str:
     assert variant.match is not None
-    axis, tolerance = variant.match.count_name, variant.match.tol
+    axis, smallest = variant.match.count_name, _smallest(variant, arm_name, task, free, fixed)
 
     def candidate(value: int) -> Candidate:
         return _candidate(variant, arm_name, task, **fixed, **{free: value})
 
-    def counted(value: int) -> float:
-        try:
-            return candidate(max(value, smallest)).counts[axis]
-        except CapTooSmall:  # a grid with more coarser ones before it than the cap allows: too large
-            return math.inf
-
-    smallest = _smallest(variant, arm_name, task, free, fixed)
-    nearest = dict.fromkeys(max(value, smallest) for value in nearest_sizes(counted, budget))
-    candidates = [candidate(value) for value in nearest if counted(value) < math.inf]
-    if not candidates:
-        return f"{axis}={budget:,.10g}: the evaluation cap is used up before the last grid, whatever the {free}"
-    best = min(candidates, key=lambda found: abs(found.counts[axis] / budget - 1))
-    if abs(best.counts[axis] / budget - 1) <= tolerance:
-        return best
-    if best.value == LARGEST_SIZE:
-        return f"{axis}={budget:,.10g} is beyond {free}={LARGEST_SIZE:,}, the largest that is tried; ask for less"
-    offers = [f"{free}={c.value} gives {c.counts[axis]:,} ({c.counts[axis] / budget - 1:+.0%})" for c in candidates]
-    return f"{axis}={budget:,.10g} cannot be met within {tolerance:.0%}; nearest: {', '.join(offers)}"
+    found = solve(lambda value: candidate(value).counts, axis, budget, variant.match.tol, free, smallest)
+    return found if isinstance(found, str) else candidate(found)
 
 
 def _smallest(variant: Experiment, arm_name: str, task: RunTask, free: str, fixed: dict[str, Any]) -> int:
     """The least value of the free size: two layers of weights, or a cap that leaves the last stage some work."""
     arm = variant.arms[arm_name]
     if free == "steps":
-        network = build_network(arm.architecture, task.inputs, f"arms.{arm_name}.architecture", **fixed)
-        return least_evaluations(network, _recipe(variant, arm))
+        return least_evaluations(_network(arm, arm_name, task, fixed), _recipe(variant, arm))
     return 2 if free == "depth" else 1
 
 
@@ -256,15 +189,21 @@ def _candidate(variant: Experiment, arm_name: str, task: RunTask, **free: Any) -
     if "steps" in free:
         recipe = recipe.model_copy(update={"max_evaluations": free["steps"]})
     sizes = {name: value for name, value in free.items() if name != "steps"}
-    network = build_network(
-        arm.architecture, task.inputs, f"arms.{arm_name}.architecture", scales=arm.recipe == "paper", **sizes
-    )
+    network = _network(arm, arm_name, task, sizes)
     recipe = _that_matters(recipe, network, task)
-    counts = {**count(network), **training_flops(_work(network, recipe, task.train_points))}
+    work = run_work(network, recipe, task.train_points)
+    counts = {**count(network), **training_flops(work, recipe.optimizer)}
     return Candidate(next(reversed(free.values()), None), network, recipe, counts)
 
 
-def _that_matters(recipe: Recipe, network: MlpShape | KanShape, task: RunTask) -> Recipe:
+def _network(arm: Arm, arm_name: str, task: RunTask, sizes: dict[str, Any]) -> TrainedShape:
+    where, scales = f"arms.{arm_name}.architecture", arm.recipe == "paper"
+    network = build_network(arm.architecture, task.inputs, where, sizes, scales=scales)
+    assert isinstance(network, TrainedShape)
+    return network
+
+
+def _that_matters(recipe: Recipe, network: TrainedShape, task: RunTask) -> Recipe:
     """The recipe without what changes nothing for this network and task, so that the same run has the same id."""
     changes: dict[str, Any] = {}
     if isinstance(network, MlpShape):
@@ -327,8 +266,11 @@ def _runs_of(cell: Cell, variant: Experiment, task: RunTask, candidate: Candidat
 def _trials(variant: Experiment, arm_name: str, recipe: Recipe) -> list[Recipe]:
     """The recipe at every point of the tuning grid; every arm must have equally many points."""
     counts = {name: math.prod(len(v) for v in _tune(variant, arm).values()) for name, arm in variant.arms.items()}
-    if len(set(counts.values())) > 1:
-        raise HarnessError(f"tune: unequal numbers of trials {counts}; give every arm equally many")
+    if len(set(counts.values())) > 1 and not variant.allow_unequal_tuning:
+        raise HarnessError(
+            f"tune: unequal numbers of trials {counts}; give every arm equally many, or say "
+            "allow_unequal_tuning: true, which every figure will repeat"
+        )
     tune = _tune(variant, variant.arms[arm_name])
     for path in tune:
         if path not in TUNABLE:
@@ -396,7 +338,7 @@ def _packs(runs: Iterable[PlannedRun]) -> tuple[tuple[str, ...], ...]:
         size = max(1, MAX_LANES_PER_PACK // starts)
         ids = list(group)
         for chunk in (ids[first : first + size] for first in range(0, len(ids), size)):
-            cost = sum(training_flops(planned_work(group[identity]))["flops_train.local_min"] for identity in chunk)
+            cost = sum(planned_flops(group[identity])["flops_train.local_min"] for identity in chunk)
             packs.append((cost, tuple(chunk)))
     return tuple(ids for _, ids in sorted(packs, key=lambda pack: -pack[0]))
 

@@ -28,12 +28,19 @@ from harness.spec import Manifest, RunTask
 AXIS_WORDS = {
     "params.trainable": "trainable parameters",
     "params.paper": "parameters as the KAN paper counts them (edges × G)",
+    "params.kanbefair": "parameters as KANbeFair counts them",
     "flops_forward.shared_dense": "forward FLOPs per sample (shared-dense)",
     "flops_forward.local_min": "forward FLOPs per sample (local minimum)",
     "flops_forward.per_edge": "forward FLOPs per sample (per edge)",
+    "flops_forward.kanbefair": "forward FLOPs per sample (KANbeFair's formula)",
+    "flops_forward.matmul": "forward FLOPs per sample (matrix products only)",
+    "flops_forward.executed": "forward FLOPs per sample (executed by torch)",
     "flops_train.shared_dense": "training FLOPs (shared-dense)",
     "flops_train.local_min": "training FLOPs (local minimum)",
     "flops_train.per_edge": "training FLOPs (per edge)",
+    "flops_train.kanbefair": "training FLOPs (KANbeFair's formula)",
+    "flops_train.matmul": "training FLOPs (matrix products only)",
+    "flops_train.executed": "training FLOPs (executed by torch)",
 }
 
 # Okabe & Ito (2008), for the colour-blind; their yellow is left out, it does not print. The numbers of colours, marks
@@ -125,8 +132,18 @@ def scaling_figure(manifest: Manifest, table: pd.DataFrame, fits: Sequence[Serie
             row[0].axes.set_ylabel("test RMSE (target's units)")
             row[0].axes.set_title(_title(task, manifest.formulas[task].formula), loc="left", parse_math=False)
         sns.despine(figure)
+        if note := tuning_note(table):
+            figure.supxlabel(note, x=0.01, ha="left", fontsize=LABEL_SIZE)
         _place_labels(figure, rows)
     return figure
+
+
+def tuning_note(table: pd.DataFrame) -> str | None:
+    """What to say if arms were tuned unequally; None if they were not."""
+    trials = table.groupby("arm", sort=False)["trials"].max()
+    if (trials == trials.iloc[0]).all():
+        return None
+    return f"Unequal tuning: {', '.join(f'{arm} {count} trials' for arm, count in trials.items())} a size."
 
 
 def series_styles(series: Iterable[str]) -> dict[str, Style]:

@@ -19,10 +19,10 @@ from pydantic import ValidationError, model_validator
 from harness.errors import INCOMPLETE, HarnessError
 from harness.files import whole_file
 from harness.spec import Cell, Manifest, PlannedRun, RunSpec, canonical_json, run_id, sealed, unsealed
-from harness.spec.nouns import Frozen
+from harness.spec.frozen import Frozen
 
-# 1: first version.
-RECORD_SCHEMA = 1
+# 1: first version. 2: evaluations and iterations by stage; counts under more conventions, with their weight table.
+RECORD_SCHEMA = 2
 
 
 class Metrics(Frozen):
@@ -65,7 +65,11 @@ class Provenance(Frozen):
 
 
 class Record(Frozen):
-    """The outcome of a run. A diverged run has a record too: status `diverged`, no metrics, and when it happened."""
+    """The outcome of a run. A diverged run has a record too: status `diverged`, no metrics, and when it happened.
+
+    `by_stage` has the evaluations and iterations of each stage, all starts together; `weights` names the table that
+    says what transcendental functions cost in `counts`.
+    """
 
     record_schema: int = RECORD_SCHEMA
     run_id: str
@@ -74,8 +78,10 @@ class Record(Frozen):
     metrics: Metrics | None
     evaluations: int
     iterations: int
+    by_stage: tuple[tuple[int, int], ...]
     diverged_at: int | None
     counts: dict[str, int]
+    weights: str
     curve: tuple[CurvePoint, ...]
     provenance: Provenance
 
@@ -153,7 +159,9 @@ def load(manifest: Manifest, folder: Path) -> pd.DataFrame:
     cells = {cell.index: cell for cell in manifest.cells}
     rows = [_row(cells[planned.cell], planned, records[planned.run_id]) for planned in manifest.runs]
     table = pd.DataFrame(rows)
-    return table.assign(chosen=_chosen(table))
+    trials = table.groupby("cell")["trial"].transform("nunique")
+    table = table.assign(trials=trials, chosen=_chosen(table))
+    return pd.concat([table, *_frontiers(table, cells)], ignore_index=True)
 
 
 def write_table(table: pd.DataFrame, folder: Path) -> None:
@@ -192,6 +200,17 @@ def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
         "cell": cell.index,
         "in_window": cell.in_window,
     }
+
+
+def _frontiers(table: pd.DataFrame, cells: dict[int, Cell]) -> list[pd.DataFrame]:
+    """Where sizes were crossed with training budgets: the best size of each budget, by validation, as a series more."""
+    frontier = table["cell"].map({index: cell.frontier for index, cell in cells.items()})
+    found = []
+    for (_, name, _), group in table.groupby([table["task"], frontier, table["asked"]], sort=False):
+        validation = group.loc[group["chosen"], ["cell", "validation_rmse"]].fillna({"validation_rmse": np.inf})
+        best = validation.groupby("cell")["validation_rmse"].median().idxmin()
+        found.append(group[group["cell"] == best].assign(series=str(name)))
+    return found
 
 
 def _chosen(table: pd.DataFrame) -> pd.Series:

@@ -11,15 +11,25 @@ from typing import Any, NamedTuple
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from harness.compare import pairs, pairs_axis
 from harness.files import whole_file
-from harness.plot import AXIS_WORDS, human, laws_of, run_tasks, scaling_figure
+from harness.plot import AXIS_WORDS, human, laws_of, run_tasks, scaling_figure, tuning_note
 from harness.record import Record, read_record, record_path
 from harness.scaling import HEADLINE_AXES, SeriesFit, common_law
 from harness.show import exponent
 from harness.spec import Cell, Decide, Formula, Manifest, Recipe, RunTask
-from harness.spec.nouns import Network
+from harness.spec.networks import Network
 
 LAW_WORDS = {"pure": "E = 0", "floor": "E free"}
+# The counts whose ratios stand beside a pair's errors; all of them are in pairs.csv.
+PAIRED_COUNTS = (
+    "params.trainable",
+    "flops_forward.shared_dense",
+    "flops_forward.local_min",
+    "flops_train.shared_dense",
+    "flops_train.local_min",
+    "flops_train.executed",
+)
 OPTIMIZER_WORDS = {"adam": "Adam", "lbfgs": "L-BFGS"}
 
 
@@ -70,6 +80,8 @@ def write_report(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesF
         series=[_series(manifest, table, name) for name in dict.fromkeys(table["series"])],
         recipes={name: _json(recipe) for name, recipe in experiment.recipes.items()},
         tasks=[_task(label, task, manifest.formulas[label]) for label, task in run_tasks(manifest).items()],
+        tuning_note=tuning_note(table),
+        **_pairs(table, manifest),
         provenance=_provenance(record.provenance for record in records),
         experiment_json=_json(experiment),
     )
@@ -163,6 +175,30 @@ def _rule(rule: Decide, tasks: int) -> str:
 
 
 # --------------------------------------------------------------------------------------------------------- plan, runs
+def _pairs(table: pd.DataFrame, manifest: Manifest) -> dict[str, Any]:
+    """The arms side by side at equal size, as the page shows it."""
+    axis = pairs_axis(manifest)
+    found = pairs(table, axis)
+    names = [name for name in PAIRED_COUNTS if name != axis and f"ratio.{name}" in found]
+    rows = [
+        {
+            "task": row["task"],
+            "first": row["first"],
+            "second": row["second"],
+            "size": human(row["size"]),
+            "off": f"{row['nearest_off']:+.0%}",
+            "rmse": _ratio(row["rmse_ratio"]),
+            "ratios": [_ratio(row[f"ratio.{name}"]) for name in names],
+        }
+        for row in found.to_dict("records")
+    ]
+    return {"pairs": rows, "pairs_axis": axis, "pairs_counts": names}
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.3g}" if value == value else "–"
+
+
 def _cell(cell: Cell) -> dict[str, Any]:
     exact = ("params.trainable", "flops_forward.shared_dense")
     return {

@@ -45,6 +45,8 @@ def fit_table(table: pd.DataFrame, axes: Sequence[str] = AXES, level: float = 0.
     """
     found = []
     for axis in axes:
+        if axis not in table:
+            continue
         rows = chosen_runs(table, axis)
         for (task, series), group in rows.groupby(["task", "series"], sort=False):
             done = group["status"] == "done"

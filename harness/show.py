@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from harness.match import Matched, Setting, ratios
 from harness.scaling import SeriesFit
-from harness.spec import Cell, Manifest
+from harness.spec import Cell, CountedShape, Manifest
 
 console = Console(highlight=False, markup=False)  # names are the user's: "[red]" is a name
 if not console.is_terminal:
@@ -38,13 +39,50 @@ def _cell_row(cell: Cell) -> tuple[list[str], list[str], list[str]]:
     if cell.infeasible:
         return [cell.task, cell.series, "infeasible"], [asked, "", ""], [""] * 3
     network = cell.network
-    shape = "[" + ",".join(map(str, network.shape)) + "]" if network else ""
-    grid = f" G={network.grid} k={network.order}" if network and network.family == "kan" else ""
+    words = network_words(network) if network else ""
     counts = [f"{cell.counts[n]:,}" for n in ("params.trainable", "flops_forward.shared_dense")]
     achieved = f"{cell.achieved:,.6g}" if cell.achieved is not None else ""
     residual = f"{cell.residual:+.1%}" if cell.residual is not None else ""
     work = f"{cell.counts['flops_train.shared_dense']:.2e}"
-    return [cell.task, cell.series, shape + grid], [asked, achieved, residual], [*counts, work]
+    return [cell.task, cell.series, words], [asked, achieved, residual], [*counts, work]
+
+
+def match_table(matched: Sequence[Matched], setting: Setting) -> Table:
+    """Arms side by side: what each was solved to, its count under every convention, and its ratio to the first arm."""
+    title = f"matched on {setting.count_name} = {setting.budget:,.10g}"
+    table = Table(title=title, title_justify="left")
+    table.add_column("", no_wrap=True)
+    for index, one in enumerate(matched):
+        table.add_column(one.arm, justify="right", overflow="fold")
+        if index:
+            table.add_column("ratio", justify="right")
+    for name, words in (
+        ("network", [network_words(one.network) for one in matched]),
+        ("solved for", [f"{one.free}={one.value:,}" for one in matched]),
+        ("off the budget", [f"{one.counts[setting.count_name] / setting.budget - 1:+.1%}" for one in matched]),
+    ):
+        table.add_row(name, words[0], *(text for word in words[1:] for text in (word, "")))
+    last_axis = None
+    for name in dict.fromkeys(name for one in matched for name in one.counts):
+        table.add_section() if name.split(".")[0] != last_axis else None
+        last_axis = name.split(".")[0]
+        row = [_count(matched[0], name)]
+        for other in matched[1:]:
+            ratio = ratios(matched[0], other).get(name)
+            row += [_count(other, name), f"{ratio:.3g}" if ratio is not None else "-"]
+        table.add_row(name, *row, style="bold" if name == setting.count_name else None)
+    return table
+
+
+def _count(one: Matched, name: str) -> str:
+    return f"{one.counts[name]:,}" if name in one.counts else "-"
+
+
+def network_words(network: CountedShape) -> str:
+    """A network in words: its nodes, and what its basis has beside the defaults."""
+    sizes = {"grid": "G", "order": "k", "degree": "D"}
+    basis = "".join(f" {letter}={getattr(network, name)}" for name, letter in sizes.items() if hasattr(network, name))
+    return f"[{','.join(map(str, network.shape))}]{basis}"
 
 
 def fits_table(fits: Sequence[SeriesFit], axes: Sequence[str]) -> Table:

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from harness.cli import main
 from harness.dispatch import here
+from harness.scaling import AXES
 
 TINY = """
 question: Does a tiny sweep run from end to end?
@@ -99,7 +100,7 @@ def test_analysis_commands_work_from_the_folder_alone(finished):
 
     told = json.loads(status.stdout)
     assert (told["planned"], told["done"], told["missing"]) == (20, 20, 0)
-    assert len(json.loads(fits.stdout)) == 2 * 8 * 2
+    assert len(json.loads(fits.stdout)) == 2 * len(AXES) * 2
     assert "scaling.png" in plots.stdout
     assert report.stdout.strip().endswith("report.html")
 

@@ -18,16 +18,20 @@ LAW = {
     "tasks": "errors spec",
     "count": "errors spec",
     "nets": "errors spec",
-    "plan": "errors spec tasks count",
+    "solve": "errors spec",
+    "match": "errors spec count solve",
+    "measure": "errors files spec tasks count nets train provenance",
+    "plan": "errors spec tasks count solve",
     "record": "errors files spec",
     "train": "errors spec tasks count nets record provenance",
     "dispatch": "errors spec tasks count plan record train provenance",
     "scaling": "errors spec fit record",
-    "show": "errors spec fit scaling",
+    "show": "errors spec fit scaling match",
+    "compare": "spec scaling",
     "plot": "errors files spec record fit scaling show",
-    "report": "errors files spec record fit scaling show plot",
+    "report": "errors files spec record fit scaling compare show plot",
 }
-ANALYSIS = ("spec", "fit", "record", "plan", "scaling", "show", "plot", "report", "cli")
+ANALYSIS = ("spec", "fit", "record", "plan", "match", "scaling", "compare", "show", "plot", "report", "cli")
 
 
 def _room(path: Path) -> str:

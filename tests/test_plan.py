@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.count import count, training_flops
+from harness.count import count
 from harness.errors import HarnessError
-from harness.plan import make_plan, nearest_sizes, planned_work
+from harness.plan import make_plan, planned_flops
+from harness.solve import nearest_sizes
 from harness.spec import freeze, parse_experiment, read_experiment, read_manifest, run_id
 
 ROOT = Path(__file__).parents[1]
@@ -77,7 +78,7 @@ def test_budgets_in_steps_are_met_through_the_evaluation_cap():
     assert len(plan.cells) == 8
     assert {cell.series for cell in plan.cells if cell.arm == "kan"} == {"kan at 1e+09 FLOPs", "kan at 1e+10 FLOPs"}
     for planned in plan.runs:
-        spent = training_flops(planned_work(planned.run))["flops_train.shared_dense"]
+        spent = planned_flops(planned.run)["flops_train.shared_dense"]
         assert spent == plan.cells[planned.cell].counts["flops_train.shared_dense"]
         assert spent == pytest.approx(plan.cells[planned.cell].asked, rel=0.15)
 

@@ -110,6 +110,8 @@ def _record(identity, run, counts, rmse) -> Record:
         iterations=90,
         diverged_at=None if rmse else 40,
         counts=counts,
+        by_stage=((100, 90),),
+        weights="kanbefair",
         curve=(),
         provenance=provenance,
     )

@@ -26,7 +26,7 @@ from harness.nets.spline import (
     refine_knots,
     spline_sum,
 )
-from harness.spec.nouns import KanShape
+from harness.spec.networks import KanShape
 
 
 def draw(network: KanShape, name: str, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:

@@ -12,7 +12,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from harness.spec.nouns import KanShape, MlpShape
+from harness.spec.networks import KanShape, MlpShape
 
 
 def parameter_shapes(network: MlpShape | KanShape) -> dict[str, tuple[int, ...]]:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from harness.nets.layout import of_layer
-from harness.spec.nouns import MlpShape
+from harness.spec.networks import MlpShape
 
 # gelu is the exact one, x Phi(x), not its tanh approximation.
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {

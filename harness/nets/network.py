@@ -19,7 +19,7 @@ from torch import Tensor
 from harness.errors import HarnessError
 from harness.nets import kan, mlp
 from harness.nets.layout import parameter_shapes, unflatten
-from harness.spec.nouns import KanShape, MlpShape
+from harness.spec.networks import KanShape, MlpShape
 
 # Two AVX-512 vectors of float32: torch's kernels take two vectors at a time.
 SAMPLE_BLOCK = 32

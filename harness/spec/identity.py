@@ -4,7 +4,8 @@ import hashlib
 import json
 from typing import Any
 
-from harness.spec.nouns import Frozen, RunSpec
+from harness.spec.frozen import Frozen
+from harness.spec.nouns import RunSpec
 
 
 def canonical_json(data: Any) -> str:

@@ -9,8 +9,10 @@ from pydantic import ValidationError
 
 from harness.errors import INCOMPLETE, HarnessError
 from harness.files import whole_file
+from harness.spec.frozen import Frozen
 from harness.spec.identity import sealed, unsealed
-from harness.spec.nouns import Experiment, Frozen, Network, RunSpec, Window
+from harness.spec.networks import Network
+from harness.spec.nouns import Experiment, RunSpec, Window
 
 # 1: first version.
 MANIFEST_SCHEMA = 1
@@ -21,7 +23,8 @@ class Cell(Frozen):
 
     `counts` are per network and sample (`params.*`, `flops_forward.*`) or per run as planned from the evaluation cap
     (`flops_train.*`). `residual` is achieved/asked - 1 on the matched axis; `window` is the one declared for
-    this arm and task.
+    this arm and task. Where sizes are crossed with training budgets, `frontier` names the series that the best size of
+    each budget is in.
     """
 
     index: int
@@ -35,6 +38,7 @@ class Cell(Frozen):
     counts: dict[str, int]
     infeasible: str | None
     window: Window | None
+    frontier: str | None = None
 
     @property
     def in_window(self) -> bool:

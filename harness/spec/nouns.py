@@ -13,9 +13,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     FiniteFloat,
     PositiveInt,
@@ -23,33 +21,39 @@ from pydantic import (
 )
 
 from harness.errors import did_you_mean
+from harness.spec.frozen import Frozen
+from harness.spec.networks import Architecture, Hidden, Network
 
 # Raise DATA_VERSION when the same task spec and seed would give other samples; raise NUMERICS_VERSION when the same run
 # would train to other numbers. Both are part of a run's identity, so old records are then never taken for new ones.
 DATA_VERSION = 1
 NUMERICS_VERSION = 1
 
-Activation = Literal["silu", "relu", "tanh", "gelu"]
 Dtype = Literal["float64", "float32"]
 Engine = Literal["torch"]
 Size = Literal["width", "grid", "depth", "steps"]
 Axis = Literal["params", "flops_forward", "flops_train"]
-ParamsConvention = Literal["trainable", "paper"]
-FlopsConvention = Literal["shared_dense", "local_min", "per_edge"]
+Convention = Literal["trainable", "paper", "shared_dense", "local_min", "per_edge", "kanbefair", "matmul", "executed"]
 CountName = Literal[
     "params.trainable",
     "params.paper",
+    "params.kanbefair",
     "flops_forward.shared_dense",
     "flops_forward.local_min",
     "flops_forward.per_edge",
+    "flops_forward.kanbefair",
+    "flops_forward.matmul",
+    "flops_forward.executed",
     "flops_train.shared_dense",
     "flops_train.local_min",
     "flops_train.per_edge",
+    "flops_train.kanbefair",
+    "flops_train.matmul",
+    "flops_train.executed",
 ]
 DEFAULT_CONVENTION = {"params": "trainable", "flops_forward": "shared_dense", "flops_train": "shared_dense"}
 
 Positive = Annotated[FiniteFloat, Field(gt=0)]
-Hidden = tuple[PositiveInt, ...]
 
 
 def _values_differ(values: tuple) -> tuple:
@@ -61,12 +65,6 @@ def _values_differ(values: tuple) -> tuple:
 
 AxisValues = Annotated[tuple, Field(min_length=1)]
 DifferentValues = Annotated[AxisValues, AfterValidator(_values_differ)]
-
-
-class Frozen(BaseModel):
-    """Immutable, and closed: an unknown field is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 # -------------------------------------------------------------------------------------------------------------- tasks
@@ -102,65 +100,6 @@ def _alone_or_many(value: object) -> object:
 
 
 TaskEntry = Annotated[Task, BeforeValidator(_task_from_name, json_schema_input_type=str | Task)]
-
-
-# --------------------------------------------------------------------------------------------------------------- arms
-class Mlp(Frozen):
-    """A multilayer perceptron; give `hidden`, or `depth` and `width`, and leave out the one that is solved for."""
-
-    family: Literal["mlp"]
-    hidden: Hidden | None = None
-    depth: PositiveInt | None = Field(None, description="layers of weights, output layer included")
-    width: PositiveInt | None = Field(None, description="hidden nodes per layer")
-    activation: Activation = "silu"
-
-
-class Kan(Frozen):
-    """A B-spline KAN (Liu et al. 2024, eq. 2.10): phi(x) = w_b silu(x) + w_s sum_i c_i B_i(x) on every edge.
-
-    `scales` (w_s) is redundant with the coefficients: off unless asked for, on when the arm's recipe is `paper`.
-    `noise` is the standard deviation of the initial c_i.
-    """
-
-    family: Literal["kan"]
-    hidden: Hidden | None = None
-    depth: PositiveInt | None = Field(None, description="layers of edges, output layer included")
-    width: PositiveInt | None = Field(None, description="hidden nodes per layer")
-    grid: PositiveInt | None = Field(None, description="intervals per spline, G")
-    order: int = Field(3, ge=1, le=5, description="polynomial degree k, 3 = cubic")
-    base: bool = True
-    scales: bool | None = None
-    bias: bool = False
-    noise: Positive = 0.1
-
-
-Architecture = Annotated[Mlp | Kan, Field(discriminator="family")]
-
-
-class MlpShape(Frozen):
-    """A resolved MLP: `shape` lists nodes from input to output."""
-
-    family: Literal["mlp"] = "mlp"
-    shape: tuple[PositiveInt, ...]
-    activation: Activation = "silu"
-
-
-class KanShape(Frozen):
-    """A resolved KAN: `shape` lists nodes from input to output; knots start uniform on [low, high] in every layer."""
-
-    family: Literal["kan"] = "kan"
-    shape: tuple[PositiveInt, ...]
-    grid: PositiveInt
-    order: int = 3
-    base: bool = True
-    scales: bool = False
-    bias: bool = False
-    noise: float = 0.1
-    low: float = -1.0
-    high: float = 1.0
-
-
-Network = Annotated[MlpShape | KanShape, Field(discriminator="family")]
 
 
 # ------------------------------------------------------------------------------------------------------------ recipes
@@ -300,7 +239,7 @@ class Match(Frozen):
     """The axis made equal between arms, and how: at each budget of `at`, `solve` is the one free integer of an arm."""
 
     axis: Axis
-    convention: ParamsConvention | FlopsConvention | None = Field(None, validate_default=True)
+    convention: Convention | None = Field(None, validate_default=True)
     at: Annotated[tuple[Positive, ...], Field(min_length=1)]
     tol: float = Field(0.05, gt=0, lt=1, description="largest accepted |achieved/asked - 1|")
     solve: Annotated[
@@ -368,12 +307,13 @@ class Experiment(Frozen):
         Field(min_length=1),
     ]
     arms: Annotated[dict[str, Arm], Field(min_length=1)]
-    recipes: dict[str, Recipe] = {}
+    recipes: dict[str, Recipe] = Field({})
     match: Match | None = None
     grid: dict[str, DifferentValues] = Field({}, description="dotted path -> values; every combination is run")
     zip: dict[str, AxisValues] = Field({}, description="dotted path -> values; taken in lockstep")
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)]
-    tune: Tune = {}
+    tune: Tune = Field({})
+    allow_unequal_tuning: bool = Field(False, description="arms may have unequal numbers of trials; figures say so")
     dtype: Dtype = "float64"
     engine: Engine = "torch"
     window: dict[str, Window] = Field({}, description="arm -> the sizes its laws are fitted to")

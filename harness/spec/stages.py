@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from harness.errors import HarnessError
-from harness.spec.nouns import Adam, KanShape, MlpShape, Recipe
+from harness.spec.networks import KanShape, MlpShape
+from harness.spec.nouns import Adam, Recipe
 
 
 class CapTooSmall(HarnessError):
@@ -48,6 +49,17 @@ def _before_last(network: MlpShape | KanShape, recipe: Recipe) -> list[Stage]:
         return coarse
     first = coarse[0].network if coarse else network
     return [Stage(first, recipe.restarts.count, recipe.restarts.evaluations), *coarse]
+
+
+def knot_update_points(recipe: Recipe, stage: int, evaluations: int) -> range:
+    """The evaluations of a KAN's stage of that length before which its knots are moved.
+
+    A later stage leaves out its first: the knots have just been moved before a refinement, or by the stage before.
+    """
+    updates = recipe.grid_updates
+    if updates is None:
+        return range(0)
+    return range(updates.every if stage else 0, min(updates.until, evaluations), updates.every)
 
 
 def samples_per_evaluation(recipe: Recipe, train_points: int) -> int:

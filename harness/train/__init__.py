@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from harness import provenance
+from harness.count import DEFAULT_WEIGHTS
 from harness.record import Provenance, Record, publish
 from harness.spec import RunSpec, run_id
 from harness.train import torch_engine
@@ -51,7 +52,7 @@ def train_pack(
         pack_lanes=lanes,
     )
     found = [
-        Record(run_id=run_id(run), run=run, provenance=where, **vars(outcome))
+        Record(run_id=run_id(run), run=run, provenance=where, weights=DEFAULT_WEIGHTS, **vars(outcome))
         for run, outcome in zip(runs, outcomes, strict=True)
     ]
     for record in found:

@@ -21,9 +21,18 @@ import torch
 from torch import Tensor
 
 from harness import nets
-from harness.count import Work, count, trainable, training_flops
+from harness.count import count, run_work, trainable, training_flops
 from harness.record import CurvePoint, Metrics
-from harness.spec import KanShape, MlpShape, Recipe, RunSpec, Stage, samples_per_evaluation, stages
+from harness.spec import (
+    KanShape,
+    MlpShape,
+    Recipe,
+    RunSpec,
+    Stage,
+    knot_update_points,
+    samples_per_evaluation,
+    stages,
+)
 from harness.spec.nouns import Adam, Lbfgs
 from harness.tasks import draw, scaled, stream
 from harness.train import adam, lbfgs
@@ -88,12 +97,13 @@ class PackState:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to; `evaluations` and `counts` are of the work really done."""
+    """What a run came to; all counts are of the work really done. `by_stage`: evaluations and iterations of each."""
 
     status: str
     metrics: Metrics | None
     evaluations: int
     iterations: int
+    by_stage: tuple[tuple[int, int], ...]
     diverged_at: int | None
     counts: dict[str, int]
     curve: tuple[CurvePoint, ...]
@@ -159,8 +169,9 @@ def advance(pack: Pack, state: PackState, evaluations: int) -> PackState:
     stage = pack.stages[state.stage]
     train = _of_lanes(pack.train, state.lanes)
     goal = min(state.done + evaluations, stage.evaluations)
+    updates = knot_update_points(pack.recipe, state.stage, stage.evaluations)
     while state.done < goal:
-        if state.done in _update_points(pack, state.stage):
+        if isinstance(stage.network, KanShape) and state.done in updates:
             state = _update_knots(pack, state, train)
         batch = _batch(pack, state, train)
         asked_RP = _ask(state.optimiser)
@@ -194,16 +205,18 @@ def finish(pack: Pack, state: PackState) -> list[Outcome]:
         )
         # A lane can end on a point that no evaluation saw (Adam's last step): it has diverged if that is not finite.
         diverged = diverged_R[index] or not all(math.isfinite(error) for error in metrics.model_dump().values())
-        evaluations = [counters[0][index] for counters in spent]
-        work = [Work(stage.network, n, pack.samples) for stage, n in zip(pack.stages, evaluations, strict=True)]
+        by_stage = tuple((counters[0][index], counters[1][index]) for counters in spent)
+        evaluations = sum(made for made, _ in by_stage)
+        work = run_work(run.network, run.recipe, pack.train.x.shape[1], by_stage)
         outcomes.append(
             Outcome(
                 status="diverged" if diverged else "done",
                 metrics=None if diverged else metrics,
-                evaluations=sum(evaluations),
-                iterations=sum(counters[1][index] for counters in spent),
-                diverged_at=sum(evaluations) if diverged else None,
-                counts={**count(run.network), **training_flops(work)},
+                evaluations=evaluations,
+                iterations=sum(made for _, made in by_stage),
+                by_stage=by_stage,
+                diverged_at=evaluations if diverged else None,
+                counts={**count(run.network), **training_flops(work, run.recipe.optimizer)},
                 curve=_curve(state, index),
             )
         )
@@ -300,17 +313,6 @@ def _keep_best_starts(state: PackState, train: Points, runs: int, starts: int) -
         curve_at=state.curve_at.index_select(0, index_K),
         curve_errors=state.curve_errors.index_select(0, index_K),
     )
-
-
-def _update_points(pack: Pack, stage: int) -> range:
-    """The evaluations of a stage before which knots are moved.
-
-    A later stage leaves out its first: the knots have just been moved before a refinement, or by the stage before.
-    """
-    updates, (network, _, evaluations) = pack.recipe.grid_updates, pack.stages[stage]
-    if updates is None or not isinstance(network, KanShape):
-        return range(0)
-    return range(updates.every if stage else 0, min(updates.until, evaluations), updates.every)
 
 
 def _update_knots(pack: Pack, state: PackState, train: Points) -> PackState:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from harness.nets import flatten, forward, initial_knots, initialise, unflatten, update_knots
-from harness.spec.nouns import KanShape
+from harness.spec.networks import KanShape
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import torch
 from harness.errors import HarnessError
 from harness.nets import extend_grid, forward, initial_knots, initialise, unflatten, update_knots
 from harness.nets.spline import design_matrix, extend_knots
-from harness.spec.nouns import KanShape, MlpShape
+from harness.spec.networks import KanShape, MlpShape
 
 ORDERS = [1, 2, 3, 4, 5]
 LANES = 2

@@ -22,7 +22,7 @@ from harness.nets import (
     update_knots,
 )
 from harness.nets.mlp import ACTIVATIONS
-from harness.spec.nouns import KanShape, MlpShape
+from harness.spec.networks import KanShape, MlpShape
 
 SHAPES = [(1, 1), (2, 5, 1), (3, 4, 4, 2)]
 MLPS = [MlpShape(shape=shape, activation=name) for shape, name in product(SHAPES, ACTIVATIONS)]

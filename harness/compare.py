@@ -1,0 +1,88 @@
+"""Two arms at the same size: one arm's curve read at the sizes of the other.
+
+Tiny networks cannot be matched: the nearest width can be a third off. So no two sizes are compared as if they were
+equal: the second arm's curve is interpolated, between its two nearest sizes, at each size of the first.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from harness.scaling import chosen_runs
+from harness.spec import Manifest
+
+
+def interpolate(sizes: ArrayLike, values: ArrayLike, at: ArrayLike) -> np.ndarray:
+    """The values at sizes `at`, on straight lines in log-log space between neighbours; NaN outside of `sizes`.
+
+    A power law is straight there, so it is read without error between any two of its sizes.
+    """
+    order = np.argsort(np.asarray(sizes))
+    known, wanted = np.log(np.asarray(sizes, float)[order]), np.log(np.asarray(at, float))
+    with np.errstate(divide="ignore"):
+        heights = np.log(np.asarray(values, float)[order])
+    return np.exp(np.interp(wanted, known, heights, left=np.nan, right=np.nan))
+
+
+def pairs_axis(manifest: Manifest) -> str:
+    """The axis on which an experiment's arms are compared at equal size: the one they were matched on."""
+    match = manifest.experiment.match
+    return match.count_name if match else "params.trainable"
+
+
+def pairs(table: pd.DataFrame, axis: str) -> pd.DataFrame:
+    """A row for each size on `axis` of the first series of a task and each other series there.
+
+    `rmse_ratio` is the second's test RMSE, interpolated at that size, over the first's (geometric means over seeds of
+    the chosen trials); `ratio.<count>` is the same of every count, so that 1 stands at `axis` and nowhere else.
+    `nearest_off` is how far the second's nearest size lies from it. Sizes that the second does not reach have NaN.
+    """
+    counts = [name for name in table.columns if name.split(".")[0] in ("params", "flops_forward", "flops_train")]
+    curves = _curves(table, axis, counts)
+    rows = []
+    for task, of_task in curves.groupby("task", sort=False):
+        first, *others = list(dict.fromkeys(of_task["series"]))
+        reference = of_task[of_task["series"] == first]
+        for second in others:
+            rows += _pair_rows(str(task), reference, of_task[of_task["series"] == second], axis, counts)
+    return pd.DataFrame(rows)
+
+
+def _curves(table: pd.DataFrame, axis: str, counts: Sequence[str]) -> pd.DataFrame:
+    """One row a cell: its size, its shape, its error, its counts (medians over the runs that did not diverge)."""
+    done = chosen_runs(table, axis)
+    done = done[done["status"] == "done"]
+    groups = done.assign(log_rmse=np.log(done["test_rmse"])).groupby(["task", "series", "cell"], sort=False)
+    curves = groups.agg(
+        {"shape": "first", "grid": "first", "size": "first", "log_rmse": "mean"} | dict.fromkeys(counts, "median")
+    )
+    return curves.assign(rmse=np.exp(curves["log_rmse"])).reset_index()
+
+
+def _pair_rows(
+    task: str, first: pd.DataFrame, second: pd.DataFrame, axis: str, counts: Sequence[str]
+) -> list[dict[str, object]]:
+    at = first["size"].to_numpy()
+    sizes = second["size"].to_numpy()
+    rmse = interpolate(sizes, second["rmse"].to_numpy(), at)
+    read = {name: interpolate(sizes, second[name].to_numpy(), at) for name in counts}
+    rows = []
+    for index, (_, own) in enumerate(first.iterrows()):
+        nearest = sizes[np.argmin(np.abs(sizes / own["size"] - 1))]
+        rows.append(
+            {
+                "task": task,
+                "first": own["series"],
+                "second": second["series"].iloc[0],
+                "axis": axis,
+                "size": own["size"],
+                "first_rmse": own["rmse"],
+                "second_rmse": rmse[index],
+                "rmse_ratio": rmse[index] / own["rmse"],
+                "nearest_off": nearest / own["size"] - 1,
+                **{f"ratio.{name}": read[name][index] / own[name] if own[name] else np.nan for name in counts},
+            }
+        )
+    return rows

@@ -1,0 +1,147 @@
+"""How large a network is and what its training costs, under every named convention: closed forms, no torch.
+
+Counts are keyed `axis.convention`. Axes: `params` (scalars), `flops_forward` (per sample), `flops_train` (of a run).
+
+    convention     parameters                     FLOPs
+    trainable      every trainable scalar         -
+    paper          KAN: E G; MLP: E (no biases)   -
+    kanbefair      KANbeFair's released formula   KANbeFair's released formula, 2 and 3 times it for training
+    per_edge       -                              bases computed on every edge
+    shared_dense   -                              bases once an input, all of them multiplied (default)
+    local_min      -                              only the bases that are not zero
+    matmul         -                              matrix products only, as torch.utils.flop_counter sees them
+    executed       -                              what torch executes, element-wise work included
+
+A convention that does not define a family leaves its key out.
+"""
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+from harness.count import executed, families, kanbefair
+from harness.count.families import recursion_terms
+from harness.count.training import (
+    Work,
+    evaluation_flops,
+    knots_flops,
+    least_squares_flops,
+    levenberg_marquardt_flops,
+    optimizer_flops,
+    run_work,
+)
+from harness.count.weights import DEFAULT_WEIGHTS, WEIGHTS
+from harness.spec import Adam, CountedShape, KanShape, Lbfgs, MlpShape, SplineMlpShape
+
+__all__ = [
+    "DEFAULT_WEIGHTS",
+    "FLOPS_CONVENTIONS",
+    "WEIGHTS",
+    "Work",
+    "count",
+    "layer_flops",
+    "least_squares_flops",
+    "levenberg_marquardt_flops",
+    "optimizer_flops",
+    "recursion_terms",
+    "run_work",
+    "trainable",
+    "training_flops",
+]
+
+FLOPS_CONVENTIONS = ("shared_dense", "local_min", "per_edge", "kanbefair", "matmul")
+
+
+def count(network: CountedShape, weights: str = DEFAULT_WEIGHTS) -> dict[str, int]:
+    """Parameters and forward FLOPs per sample under every convention that defines this family."""
+    parameters = {"params.trainable": trainable(network)}
+    if isinstance(network, MlpShape | KanShape):
+        layers = pairwise(network.shape)
+        parameters["params.paper"] = sum(families.paper_parameters(network, *layer) for layer in layers)
+    if (theirs := _kanbefair_parameters(network)) is not None:
+        parameters["params.kanbefair"] = theirs
+    forward = {f"flops_forward.{name}": sum(layer_flops(network, name, weights)) for name in _conventions(network)}
+    if isinstance(network, MlpShape | KanShape):
+        forward["flops_forward.executed"] = executed.forward(network, weights)
+    return {**parameters, **forward}
+
+
+def trainable(network: CountedShape) -> int:
+    """Every trainable scalar of the network."""
+    return sum(families.layer_parameters(network, *layer) for layer in _layers(network))
+
+
+def layer_flops(network: CountedShape, convention: str, weights: str = DEFAULT_WEIGHTS) -> list[int]:
+    """Forward FLOPs per sample of each layer; a ValueError if the convention does not define the family."""
+    if convention not in _conventions(network):
+        raise ValueError(f"convention {convention!r} counts no FLOPs of {network.family}; {_conventions(network)} do")
+    if convention == "kanbefair":
+        return [_kanbefair_layer_flops(network, *layer) for layer in pairwise(network.shape)]
+    return [families.layer_flops(network, convention, *layer, WEIGHTS[weights]) for layer in _layers(network)]
+
+
+def training_flops(work: Iterable[Work], optimizer: Adam | Lbfgs) -> dict[str, int]:
+    """FLOPs of a run, keyed `flops_train.<convention>`, and the two parts that are the same in all of them.
+
+    `flops_train.part_optimizer` and `flops_train.part_knots` are in every total already. A convention that does not
+    define one of the networks leaves its key out.
+    """
+    stages = list(work)
+    conventions = [name for name in FLOPS_CONVENTIONS if all(name in _conventions(stage.network) for stage in stages)]
+    optimiser = sum(
+        optimizer_flops(optimizer, trainable(stage.network), stage.evaluations, stage.iterations) for stage in stages
+    )
+    knots = sum(knots_flops(stage) for stage in stages)
+    totals = {
+        f"flops_train.{convention}": optimiser
+        + knots
+        + sum(
+            evaluation_flops(layer_flops(stage.network, convention)) * stage.evaluations * stage.samples
+            for stage in stages
+        )
+        for convention in conventions
+    }
+    evaluated = [
+        executed.evaluation(stage.network, DEFAULT_WEIGHTS) * stage.evaluations * stage.samples
+        for stage in stages
+        if isinstance(stage.network, MlpShape | KanShape)
+    ]
+    if len(evaluated) == len(stages):
+        totals["flops_train.executed"] = sum(evaluated) + optimiser + knots
+    return {**totals, "flops_train.part_optimizer": optimiser, "flops_train.part_knots": knots}
+
+
+# ---------------------------------------------------------------------------------------------------------- internals
+def _layers(network: CountedShape) -> list[tuple[int, int, bool]]:
+    """(inputs, outputs, is the last) of each layer."""
+    last = len(network.shape) - 2
+    return [(*nodes, index == last) for index, nodes in enumerate(pairwise(network.shape))]
+
+
+def _conventions(network: CountedShape) -> tuple[str, ...]:
+    if isinstance(network, MlpShape | KanShape | SplineMlpShape):
+        return FLOPS_CONVENTIONS
+    return tuple(name for name in FLOPS_CONVENTIONS if name != "kanbefair")
+
+
+def _kanbefair_parameters(network: CountedShape) -> int | None:
+    match network:
+        case MlpShape():
+            return kanbefair.mlp_parameters(network.shape)
+        case KanShape():
+            shortcut = "silu" if network.base else "zero"
+            return kanbefair.kan_parameters(network.shape, network.grid, network.order, shortcut)
+        case SplineMlpShape():
+            return kanbefair.spline_mlp_parameters(network.shape, network.grid, network.order)
+    return None
+
+
+def _kanbefair_layer_flops(network: CountedShape, inputs: int, outputs: int) -> int:
+    match network:
+        case MlpShape():
+            return kanbefair.mlp_layer_flops(inputs, outputs, network.activation)
+        case KanShape():
+            shortcut = "silu" if network.base else "zero"
+            return kanbefair.kan_layer_flops(inputs, outputs, network.grid, network.order, shortcut)
+        case SplineMlpShape():
+            return kanbefair.spline_mlp_layer_flops(inputs, outputs, network.grid, network.order)
+    raise ValueError(f"KANbeFair has no {network.family}")

@@ -1,0 +1,147 @@
+"""How large a layer of each family is: closed forms of its parameters and of its forward FLOPs per sample.
+
+A layer maps I inputs to O outputs over E = I O edges. A multiply, an add, a compare and a divide are 1 each, a fused
+multiply-add 2; transcendental functions cost what the weight table says. But for the MLP, every layer expands each
+input in n bases (their cost is b) and maps all of them linearly:
+
+    convention     forward FLOPs            meaning
+    per_edge       E (b + 2 n) + ...        bases computed again on every edge: pykan 0.0.x, and what KANbeFair counts
+    shared_dense   I b + 2 E n + ...        bases once an input, all n multiplied: good PyTorch code (the default)
+    local_min      I b' + 2 E (k + 1) + ... splines only: the k + 1 bases that are not zero, by the cheapest recursion
+    matmul         the matrix products      what torch.utils.flop_counter sees of the evaluator that trains here
+
+The conventions differ for splines and for bases computed on every edge; an MLP has one count. Splines train here with
+the local evaluator, whose spline part has no matrix product at all: `matmul` sees only the base branch of it.
+"""
+
+from collections.abc import Mapping
+
+from harness.spec import (
+    ChebyshevKanShape,
+    CountedShape,
+    KanShape,
+    MlpShape,
+    RationalKanShape,
+    RbfKanShape,
+    SplineMlpShape,
+)
+
+Weights = Mapping[str, int]
+
+# Operations of one Cox-de Boor term: 2 subtractions, 2 divisions, 2 multiplications, 1 addition. Hand derivations, and
+# with them KANbeFair, count 2 more for the differences of knots; those do not depend on the sample, and pykan,
+# efficient-kan and the dense evaluator here (counted as it runs) compute them once for all.
+RECURSION_OPERATIONS = 7
+# Operations to find a point's interval on a uniform grid: subtract, divide, round down, clamp.
+SPAN_OPERATIONS = 4
+# LayerNorm, an input: two sums, a difference, a square, a scaling by the deviation, two for the affine map, and a share
+# of what is done once a sample.
+LAYER_NORM_OPERATIONS = 8
+
+
+# --------------------------------------------------------------------------------------------------------- parameters
+def layer_parameters(network: CountedShape, inputs: int, outputs: int, is_last: bool) -> int:
+    """Trainable scalars of a layer: all that an optimiser moves, and nothing else (knots and masks are not).
+
+    mlp            E + O
+    kan            E (G + k [+ 1 base] [+ 1 scale]) [+ O bias]; pykan's w_s is the scale, efficient-kan has no bias
+    spline_mlp     E + O + (G + k) a spline: one a hidden node (`after`), or one an input (`before`)
+    rbf_kan        E G + E + O + 2 I: Gaussians' weights, base map with bias, LayerNorm
+    chebyshev_kan  E (D + 1)
+    rational_kan   E + O + (m + 1) + g n: one numerator a layer, one denominator a group
+
+    KANbeFair prints one more an edge for its KANs than they have, and puts a spline on the outputs of its spline MLP.
+    """
+    edges = inputs * outputs
+    match network:
+        case MlpShape():
+            return edges + outputs
+        case KanShape():
+            an_edge = network.grid + network.order + network.base + network.scales
+            return edges * an_edge + (outputs if network.bias else 0)
+        case SplineMlpShape():
+            return edges + outputs + _splines(network, inputs, outputs, is_last) * (network.grid + network.order)
+        case RbfKanShape():
+            return edges * network.grid + edges + outputs + 2 * inputs
+        case ChebyshevKanShape():
+            return edges * (network.degree + 1)
+        case RationalKanShape():
+            return edges + outputs + network.numerator + 1 + network.groups * network.denominator
+
+
+def paper_parameters(network: MlpShape | KanShape, inputs: int, outputs: int) -> int:
+    """The x-axis of the KAN paper's figures: edges times G, or weights without biases.
+
+    It leaves out k, the base weights, the scales and the biases: at G = 3, k = 3 that is 5 of 8 scalars an edge. The
+    author agreed that G should be G + k (pykan issue 408).
+    """
+    return inputs * outputs * (network.grid if isinstance(network, KanShape) else 1)
+
+
+# -------------------------------------------------------------------------------------------------------------- FLOPs
+def layer_flops(
+    network: CountedShape, convention: str, inputs: int, outputs: int, is_last: bool, weights: Weights
+) -> int:
+    """Forward FLOPs per sample of a layer under per_edge, shared_dense, local_min or matmul."""
+    edges = inputs * outputs
+    if convention == "matmul":
+        return _matrix_products(network, edges)
+    match network:
+        case MlpShape():  # E multiplies, E - O adds and O bias adds; activations on hidden layers only
+            return 2 * edges + (0 if is_last else weights[network.activation] * outputs)
+        case KanShape():
+            basis, terms = _spline_basis(network, convention)
+            base = 2 * edges + weights["silu"] * inputs if network.base else 0
+            bias = outputs if network.bias else 0  # scales are folded into the coefficients, once for all samples
+            return _sites(convention, inputs, edges) * basis + 2 * edges * terms + base + bias
+        case SplineMlpShape():  # a spline's sum has one add less than it has terms
+            basis, terms = _spline_basis(network, convention)
+            return 2 * edges + _splines(network, inputs, outputs, is_last) * (basis + 2 * terms - 1)
+        case RbfKanShape():  # a Gaussian: subtract, divide, square, negate, exp
+            gaussians = (4 + weights["exp"]) * network.grid
+            base = 2 * edges + weights["silu"] * inputs
+            norm = LAYER_NORM_OPERATIONS * inputs
+            return _sites(convention, inputs, edges) * gaussians + 2 * edges * network.grid + norm + base
+        case ChebyshevKanShape():  # T_n = (2x) T_{n-1} - T_{n-2}; KANbeFair's peers call acos and cos instead
+            polynomials = weights["tanh"] + 2 * max(network.degree - 1, 0)
+            return _sites(convention, inputs, edges) * polynomials + 2 * edges * (network.degree + 1)
+        case RationalKanShape():  # Horner twice, absolute value, add 1, divide; the KAT paper's own count
+            rational = 2 * network.numerator + 2 * network.denominator + 3
+            return _sites(convention, inputs, edges) * rational + 2 * edges
+
+
+def recursion_terms(grid: int, order: int) -> int:
+    """Basis functions evaluated by Cox-de Boor on the extended grid: sum over p = 1..k of G + 2k - p."""
+    return order * grid + 2 * order**2 - order * (order + 1) // 2
+
+
+def _spline_basis(network: KanShape | SplineMlpShape, convention: str) -> tuple[int, int]:
+    """FLOPs of the bases of one spline, and how many of them are multiplied."""
+    grid, order = network.grid, network.order
+    if convention == "local_min":  # the triangular recursion A2.2 of Piegl & Tiller, The NURBS Book
+        return SPAN_OPERATIONS + 2 * order + 5 * order * (order + 1) // 2, order + 1
+    return RECURSION_OPERATIONS * recursion_terms(grid, order), grid + order
+
+
+def _sites(convention: str, inputs: int, edges: int) -> int:
+    """Where bases are computed: on every edge, or once an input."""
+    return edges if convention == "per_edge" else inputs
+
+
+def _splines(network: SplineMlpShape, inputs: int, outputs: int, is_last: bool) -> int:
+    """Learnable splines of a layer of a spline MLP."""
+    if network.place == "before":
+        return inputs
+    return 0 if is_last else outputs
+
+
+def _matrix_products(network: CountedShape, edges: int) -> int:
+    match network:
+        case KanShape():
+            return 2 * edges if network.base else 0
+        case RbfKanShape():
+            return 2 * edges * (network.grid + 1)
+        case ChebyshevKanShape():
+            return 2 * edges * (network.degree + 1)
+        case _:
+            return 2 * edges

@@ -1,0 +1,136 @@
+"""What training costs in FLOPs: evaluations, the optimiser's own arithmetic, and the least squares of knots.
+
+    total = (2 F_first + 3 F_rest) x samples x evaluations + optimiser + knots
+
+F is a layer's forward count. A backward pass costs a layer twice its forward (gradients by its weights and by its
+input), the first layer once: nobody asks for the gradient by the data, unless the loss holds derivatives of the network
+(PINNs), which are not counted here. That ratio is exact for matrix products and an assumption for bases and
+activations; `flops_train.executed` counts the backward pass that torch really runs.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from harness.spec import (
+    Adam,
+    CountedShape,
+    KanShape,
+    Lbfgs,
+    MlpShape,
+    Recipe,
+    knot_update_points,
+    samples_per_evaluation,
+    stages,
+)
+
+# Adam a scalar: 3 for each of the first moment, 4 for the second, 3 for the denominator, 3 for the step.
+ADAM_OPERATIONS = 13
+# L-BFGS a scalar: an iteration takes differences of position and gradient, three inner products, two scalings and its
+# stopping checks; an evaluation of the line search a step and a slope.
+LBFGS_ITERATION_OPERATIONS = 15
+LBFGS_EVALUATION_OPERATIONS = 4
+
+
+class Work(NamedTuple):
+    """What one stage of a run does: `evaluations` forward+backward passes of `network` over `samples` points each.
+
+    `iterations` are the optimiser's; `knot_updates` least squares on `fit_samples` points move all knots of a KAN, and
+    `refined` says that the stage began by interpolating the splines of a coarser grid.
+    """
+
+    network: CountedShape
+    evaluations: int
+    samples: int
+    iterations: int
+    knot_updates: int = 0
+    fit_samples: int = 0
+    refined: bool = False
+
+
+def run_work(
+    network: MlpShape | KanShape,
+    recipe: Recipe,
+    train_points: int,
+    spent: Sequence[tuple[int, int]] | None = None,
+) -> list[Work]:
+    """The work of a run, stage by stage, whose stages made `spent` (evaluations, iterations); else its whole cap.
+
+    Planned, each evaluation is an iteration, which is the most there can be.
+    """
+    planned = stages(network, recipe)
+    work: list[Work] = []
+    for index, stage in enumerate(planned):
+        evaluations, iterations = spent[index] if spent else (stage.starts * stage.evaluations,) * 2
+        is_refined = index > 0 and stage.network != planned[index - 1].network
+        if is_refined and recipe.grid_updates:  # knots are moved once more before the refinement
+            work[-1] = work[-1]._replace(knot_updates=work[-1].knot_updates + 1)
+        updates = len(knot_update_points(recipe, index, evaluations // stage.starts)) * stage.starts
+        work.append(
+            Work(
+                network=stage.network,
+                evaluations=evaluations,
+                samples=samples_per_evaluation(recipe, train_points),
+                iterations=iterations,
+                knot_updates=updates if isinstance(stage.network, KanShape) else 0,
+                fit_samples=train_points,
+                refined=is_refined,
+            )
+        )
+    return work
+
+
+# ---------------------------------------------------------------------------------------------------------- optimiser
+def optimizer_flops(optimizer: Adam | Lbfgs, parameters: int, evaluations: int, iterations: int) -> int:
+    """The optimiser's arithmetic on `parameters` scalars; gradients are not in it."""
+    if isinstance(optimizer, Adam):
+        return ADAM_OPERATIONS * parameters * evaluations
+    remembered = sum(min(iteration, optimizer.history) for iteration in range(min(iterations, optimizer.history)))
+    remembered += max(iterations - optimizer.history, 0) * optimizer.history
+    return parameters * (
+        # The two-loop recursion: an inner product and an update in each loop for each pair that is remembered. (Where
+        # a fused multiply-add counts as 1, this is the 4 m P of the literature.)
+        8 * remembered + LBFGS_ITERATION_OPERATIONS * iterations + LBFGS_EVALUATION_OPERATIONS * evaluations
+    )
+
+
+def levenberg_marquardt_flops(parameters: int, samples: int, active: int | None = None) -> int:
+    """One iteration of Levenberg-Marquardt beside its evaluation: normal matrix, right-hand side, factorisation, solve.
+
+    `active` is the number of parameters that a sample's residual depends on (all, unless splines make the Jacobian
+    sparse). With more parameters than samples the dual system is solved: J J^T, of the samples' size. The matrix is
+    symmetric, so half of it is computed; Cholesky takes n^3/3.
+    """
+    row = parameters if active is None else active
+    size, products = parameters, samples * row * (row + 1)
+    if parameters > samples:
+        size, products = samples, samples * (samples + 1) * row
+    gradient = 2 * samples * row * (2 if parameters > samples else 1)
+    return products + gradient + size**3 // 3 + 2 * size**2
+
+
+# -------------------------------------------------------------------------------------------------------------- knots
+def least_squares_flops(samples: int, unknowns: int, right_hand_sides: int) -> int:
+    """Householder QR to leading order: 2 N n^2 - 2/3 n^3, and 4 N n - n^2 a right-hand side.
+
+    The driver that runs (gelsd, by singular values, so that deficient rank is no danger) executes several times more.
+    """
+    tall, thin = max(samples, unknowns), min(samples, unknowns)
+    return 2 * tall * thin**2 - 2 * thin**3 // 3 + right_hand_sides * (4 * tall * thin - thin**2)
+
+
+def knots_flops(work: Work) -> int:
+    """The least squares of a stage: one system an input, with a right-hand side an edge. (pykan solves one an edge.)"""
+    if not isinstance(work.network, KanShape):
+        return 0
+    unknowns = work.network.grid + work.network.order
+    layers = list(pairwise(work.network.shape))
+    moved = sum(inputs * least_squares_flops(work.fit_samples, unknowns, outputs) for inputs, outputs in layers)
+    refined = sum(inputs * least_squares_flops(unknowns, unknowns, outputs) for inputs, outputs in layers)
+    return work.knot_updates * moved + (refined if work.refined else 0)
+
+
+def evaluation_flops(per_layer: Iterable[int]) -> int:
+    """Forward and backward of a sample from the forward counts of the layers: 2 times the first, 3 times the rest."""
+    first, *rest = per_layer
+    return 2 * first + 3 * sum(rest)

@@ -1,0 +1,12 @@
+"""What a transcendental function costs, in FLOPs: named tables, stored with every count that used one.
+
+No table is true of all hardware; the choice moves a count by a few per cent once networks are wider than ten nodes.
+"""
+
+# Yu et al. 2024 (KANbeFair, arXiv 2407.16674): what the literature compares against. A sigmoid is negate, exp, add and
+# divide, so an exp is 1; silu multiplies once more.
+KANBEFAIR = {"relu": 1, "sigmoid": 4, "silu": 5, "tanh": 6, "gelu": 14, "exp": 1}
+# One instruction, one FLOP, as profilers that count kernels' outputs have it.
+UNIT = {"relu": 1, "sigmoid": 1, "silu": 1, "tanh": 1, "gelu": 1, "exp": 1}
+WEIGHTS = {"kanbefair": KANBEFAIR, "unit": UNIT}
+DEFAULT_WEIGHTS = "kanbefair"

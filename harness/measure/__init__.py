@@ -1,0 +1,1 @@
+"""What was measured rather than derived. `executed` needs torch, so nothing here imports it."""

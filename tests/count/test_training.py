@@ -1,0 +1,141 @@
+"""What training costs: the rules against programs that are counted as they run."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.count import (
+    FLOPS_CONVENTIONS,
+    Work,
+    layer_flops,
+    least_squares_flops,
+    levenberg_marquardt_flops,
+    optimizer_flops,
+    run_work,
+    training_flops,
+)
+from harness.spec import Adam, GridExtension, GridUpdates, KanShape, Lbfgs, MlpShape, Recipe, Restarts
+
+LBFGS = Lbfgs(name="lbfgs", history=4)
+ADAM = Adam(name="adam")
+
+
+def test_training_is_twice_the_first_layer_and_three_times_the_rest():
+    """The first layer's input needs no gradient; the optimiser's own part is the same in every convention."""
+    network = MlpShape(shape=(2, 8, 8, 1))
+
+    counted = training_flops([Work(network, evaluations=10, samples=100, iterations=10)], ADAM)
+
+    for convention in FLOPS_CONVENTIONS:
+        first, *rest = layer_flops(network, convention)
+        passes = 1000 * (2 * first + 3 * sum(rest))
+        assert counted[f"flops_train.{convention}"] == passes + counted["flops_train.part_optimizer"]
+    assert counted["flops_train.part_optimizer"] == 13 * 105 * 10
+    assert counted["flops_train.part_knots"] == 0
+
+
+@given(st.integers(1, 30), st.integers(1, 30))
+def test_work_adds_over_stages(first, second):
+    """Evaluations of two stages cost what they cost together (Adam has no memory that grows)."""
+    network = MlpShape(shape=(2, 8, 1))
+    stages = [Work(network, made, 100, made) for made in (first, second)]
+
+    together = training_flops([Work(network, first + second, 100, first + second)], ADAM)
+
+    assert training_flops(stages, ADAM) == together
+
+
+@pytest.mark.parametrize("history", [1, 4, 10])
+@pytest.mark.parametrize("iterations", [0, 1, 3, 10, 50])
+def test_lbfgs_remembers_at_most_its_history(history, iterations):
+    """The two-loop recursion costs 8 P a remembered pair: 0, 1, 2, ... and then `history` of them."""
+    memory = optimizer_flops(Lbfgs(name="lbfgs", history=history), 7, 0, iterations) - 7 * 15 * iterations
+
+    assert memory == 7 * 8 * sum(min(past, history) for past in range(iterations))
+
+
+@given(st.integers(1, 40), st.integers(1, 40))
+def test_least_squares_is_householders_count(rows, columns):
+    """The factorisation costs what its columns cost, one reflection after another, to leading order."""
+    tall, thin = max(rows, columns), min(rows, columns)
+    # Column j reflects the thin - j columns right of it, on tall - j rows: an inner product and an update, 4 a scalar.
+    reflections = sum(4 * (tall - j) * (thin - j) for j in range(thin))
+
+    assert least_squares_flops(rows, columns, 0) == pytest.approx(reflections, abs=2 * tall * thin + 2 * thin**2 + 1)
+
+
+def _cholesky_operations(size: int) -> int:
+    """Multiplications, subtractions, divisions and square roots of a Cholesky factorisation, by running its loops."""
+    operations = 0
+    for column in range(size):
+        operations += 2 * column + 1
+        operations += (size - column - 1) * (2 * column + 1)
+    return operations
+
+
+@pytest.mark.parametrize("samples", [20, 200, 1000])
+@pytest.mark.parametrize("parameters", [20, 150])
+def test_levenberg_marquardt_is_its_products_and_its_factorisation(samples, parameters):
+    """J^T J by half, J^T r, a Cholesky of the smaller side (n^3/3), two triangular solves; no side costs more."""
+    size = min(parameters, samples)
+    products = sum(2 * max(parameters, samples) * (row + 1) for row in range(size))
+    gradients = 2 * samples * parameters * (2 if parameters > samples else 1)
+    expected = products + gradients + _cholesky_operations(size) + 2 * size**2
+
+    assert levenberg_marquardt_flops(parameters, samples) == pytest.approx(expected, rel=0.03)
+
+
+def test_a_sparse_jacobian_costs_by_its_nonzeros():
+    """Residuals that depend on few parameters make few products; the factorisation stays."""
+    dense, sparse = levenberg_marquardt_flops(300, 1000), levenberg_marquardt_flops(300, 1000, active=30)
+
+    assert dense - sparse == 1000 * (300 * 301 - 30 * 31) + 2 * 1000 * 270
+
+
+def test_a_recipe_is_counted_stage_by_stage():
+    """Restarts, coarse grids, knot updates and refinements are all in the work of a run."""
+    network = KanShape(shape=(2, 5, 1), grid=10)
+    recipe = Recipe(
+        optimizer=LBFGS,
+        max_evaluations=100,
+        restarts=Restarts(count=2, evaluations=10),
+        grid_updates=GridUpdates(every=10, until=30),
+        grid_extension=GridExtension(grids=(5,), evaluations=40),
+    )
+
+    starts, coarse, last = run_work(network, recipe, 1000)
+
+    assert [stage.evaluations for stage in (starts, coarse, last)] == [20, 40, 40]
+    assert [stage.network.grid for stage in (starts, coarse, last)] == [5, 5, 10]
+    # At 0 in each start; at 10, 20 and before the refinement; at 10, 20.
+    assert [stage.knot_updates for stage in (starts, coarse, last)] == [2, 3, 2]
+    assert [stage.refined for stage in (starts, coarse, last)] == [False, False, True]
+    assert sum(stage.evaluations for stage in run_work(network, recipe, 1000, [(20, 9), (12, 5), (3, 1)])) == 35
+
+
+def test_moving_knots_is_counted():
+    """A knot update is one least squares an input with a right-hand side an edge, in every convention."""
+    network = KanShape(shape=(2, 5, 1), grid=10)
+    still = Work(network, 100, 1000, 100)
+
+    moved = training_flops([still._replace(knot_updates=3, fit_samples=500)], LBFGS)
+    refined = training_flops([still._replace(refined=True)], LBFGS)
+    plain = training_flops([still], LBFGS)
+
+    system = 2 * least_squares_flops(500, 13, 5) + 5 * least_squares_flops(500, 13, 1)
+    assert moved["flops_train.part_knots"] == 3 * system
+    assert refined["flops_train.part_knots"] == 2 * least_squares_flops(13, 13, 5) + 5 * least_squares_flops(13, 13, 1)
+    for name in (f"flops_train.{convention}" for convention in FLOPS_CONVENTIONS):
+        assert moved[name] - plain[name] == 3 * system
+
+
+def test_counts_are_whole_numbers():
+    """No count is rounded: every one is an int, whatever k."""
+    for order in range(1, 6):
+        network = KanShape(shape=(2, 5, 1), grid=7, order=order)
+        counted = training_flops([Work(network, 10, 100, 10, 2, 100, True)], LBFGS)
+        assert all(isinstance(value, int) and not isinstance(value, np.integer) for value in counted.values())
+        assert all(math.isfinite(value) and value >= 0 for value in counted.values())

@@ -1,0 +1,339 @@
+"""What torch executes, against what the closed forms say and what torch's own counter sees.
+
+In the formulas here a layer maps I inputs to O outputs over E = I O edges, G intervals of order k have C = G + k bases.
+"""
+
+import random
+import subprocess
+import sys
+from itertools import pairwise, product
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from harness import nets
+from harness.count import Work, count, layer_flops, recursion_terms, training_flops
+from harness.count.families import RECURSION_OPERATIONS, SPAN_OPERATIONS
+from harness.count.weights import KANBEFAIR
+from harness.measure.executed import (
+    Executed,
+    UnknownOperation,
+    counting,
+    executed_evaluation,
+    executed_forward,
+)
+from harness.nets import dense, kan
+from harness.spec import Adam, KanShape, MlpShape
+
+SHAPES = [(1, 1), (2, 5, 1), (4, 2, 2, 1), (16, 32, 8), (64, 64, 64)]
+GRIDS = [3, 5, 20, 50]
+ORDERS = [1, 2, 3, 5]
+ACTIVATIONS = ["relu", "silu", "tanh", "gelu"]
+MLPS = [MlpShape(shape=shape, activation=name) for shape, name in product(SHAPES, ACTIVATIONS)]
+SIZES = list(product(SHAPES, GRIDS, ORDERS))
+PARTS = list(product([(2, 5, 1), (16, 32, 8)], (True, False), (True, False)))
+# All sizes with every part, and all parts at two sizes.
+KANS = [
+    *(KanShape(shape=shape, grid=grid, order=order, bias=True) for shape, grid, order in SIZES),
+    *(KanShape(shape=shape, grid=5, base=base, bias=bias) for shape, base, bias in PARTS),
+]
+SMALL_KANS = [
+    KanShape(shape=shape, grid=4, order=order, base=base, bias=not base)
+    for shape, order, base in [((1, 1), 5, True), *product([(2, 5, 1), (3, 4, 5)], (1, 3), (True, False))]
+]
+
+
+def layers(network):
+    return list(pairwise(network.shape))
+
+
+def edges(network):
+    return sum(inputs * outputs for inputs, outputs in layers(network))
+
+
+def arithmetic(executed):
+    """What is left when compares are removed."""
+    return executed.matmul + executed.elementwise
+
+
+def parts_flops(network):
+    """Base branch and bias of all layers of a KAN."""
+    base = 2 * edges(network) + KANBEFAIR["silu"] * sum(network.shape[:-1]) if network.base else 0
+    return base + (sum(network.shape[1:]) if network.bias else 0)
+
+
+def real(network, lanes, samples):
+    """Parameters, knots, samples and targets with data."""
+    rng = np.random.default_rng(0)
+    flat = nets.initialise(network, [rng] * lanes, 1.0, torch.float64, "cpu")
+    knots = nets.initial_knots(network, lanes, torch.float64, "cpu")
+    x = torch.tensor(rng.uniform(-1.2, 1.2, (lanes, samples, network.shape[0])))
+    return flat, knots, x, torch.tensor(rng.normal(size=(lanes, samples, network.shape[-1])))
+
+
+def count_evaluation(network, lanes, samples):
+    """The engine's evaluation, forward and backward, on real data."""
+    flat, knots, x, y = real(network, lanes, samples)
+    flat.requires_grad_()
+    with counting() as counter:
+        loss = (nets.forward(network, flat, knots, x) - y).square().mean((1, 2))
+        torch.autograd.grad(loss.sum(), flat)
+    return counter.executed
+
+
+# ------------------------------------------------------------------------------------------------------- closed forms
+@pytest.mark.parametrize("network", KANS, ids=repr)
+def test_the_dense_evaluator_executes_the_shared_dense_form(network):
+    """I 7 N_rec + 2 E C and the parts, exactly; the closed form is that but for its two differences of knots a term.
+
+    Those have no sample axis: they are done once for all samples. Beside it, three compares an interval of the knots.
+    """
+    inputs = sum(network.shape[:-1])
+    terms = inputs * recursion_terms(network.grid, network.order)
+    executed = executed_forward(network, dense.evaluate)
+    expected = 7 * terms + 2 * edges(network) * (network.grid + network.order) + parts_flops(network)
+    assert arithmetic(executed) == expected
+    assert sum(layer_flops(network, "shared_dense")) == expected + (RECURSION_OPERATIONS - 7) * terms
+    assert executed.compares == 3 * inputs * (network.grid + 2 * network.order)
+
+
+@pytest.mark.parametrize("network", KANS, ids=repr)
+def test_the_local_evaluator_executes_the_local_form(network):
+    """I k (5k + 7) / 2 + 2 E (k + 1) + k O and the parts, exactly, and the closed form within 5 %.
+
+    Compares are removed from both: the live lookup of an interval is a search, and the closed form's is one on uniform
+    knots. The closed form adds zero to the first of the falling terms (k an input) and leaves the k sums of the k + 1
+    bases' products out (k an output), which nearly cancels.
+    """
+    order, inputs, outputs = network.order, sum(network.shape[:-1]), sum(network.shape[1:])
+    executed = executed_forward(network)
+    recursion = inputs * order * (5 * order + 7) // 2
+    sums = 2 * edges(network) * (order + 1) + order * outputs
+    assert arithmetic(executed) == recursion + sums + parts_flops(network)
+    without_lookup = sum(layer_flops(network, "local_min")) - SPAN_OPERATIONS * inputs
+    assert arithmetic(executed) == pytest.approx(without_lookup, rel=0.05)
+    # A search in the T knots, two bounds of its result, one check of it, and a floor under every width.
+    search = (network.grid + 2 * order).bit_length()
+    assert executed.compares == inputs * (search + 3 + order * (order + 1) // 2)
+
+
+@pytest.mark.parametrize("network", MLPS, ids=repr)
+def test_an_mlp_executes_its_closed_form(network):
+    """Exactly: matrix products with their biases, and a weight of the table a hidden node."""
+    hidden = KANBEFAIR[network.activation] * sum(network.shape[1:-1])
+    executed = executed_forward(network)
+    assert executed[:3] == (2 * edges(network), hidden, 0)
+    assert executed.flops == sum(layer_flops(network, "shared_dense"))
+
+
+@pytest.mark.parametrize("network", MLPS, ids=repr)
+def test_an_mlps_evaluation_is_twice_and_three_times_its_products(network):
+    """Matrix products 2 times the first layer and 3 times the rest; biases, activations and the loss beside them."""
+    first, *rest = (2 * inputs * outputs for inputs, outputs in layers(network))
+    backward = {"relu": 1, "silu": 9, "tanh": 3, "gelu": 20}[network.activation]
+    hidden = sum(network.shape[1:-1])
+    loss = 6 * network.shape[-1]  # difference, square, mean; the mean's, the square's two
+    executed = executed_evaluation(network)
+    assert executed.matmul == 2 * first + 3 * sum(rest)
+    biases = sum(network.shape[1:])
+    assert executed.elementwise == (KANBEFAIR[network.activation] + backward) * hidden + biases + loss
+
+
+@pytest.mark.parametrize("network", SMALL_KANS, ids=repr)
+def test_a_local_evaluation_costs_its_sums_thrice_and_its_bases_twice(network):
+    """Backward: a layer's sums cost as much again for the coefficients and, but for the first layer, for the inputs.
+
+    The bases' derivative costs exactly what the bases did. With one output nothing is summed over outputs.
+    """
+    order = network.order
+    backward = 6 * network.shape[-1] + (sum(network.shape[1:]) if network.bias else 0)
+    for index, (inputs, outputs) in enumerate(layers(network)):
+        backward += 2 * inputs * outputs * (order + 1 + network.base)
+        if index:
+            backward += inputs * (2 * outputs - (outputs == 1)) * (order + 1) + inputs * order * (5 * order + 7) // 2
+            backward += inputs * (2 * outputs + 10) if network.base else 0  # silu' is 9, the branches meet: 1
+    assert arithmetic(executed_evaluation(network)) - arithmetic(executed_forward(network)) == backward
+
+
+@pytest.mark.parametrize("network", SMALL_KANS, ids=repr)
+def test_a_dense_evaluation_is_twice_and_three_times_its_products(network):
+    """The rule of training FLOPs is exact for the matrix products of the dense evaluator."""
+    width = network.grid + network.order + network.base
+    first, *rest = (2 * inputs * outputs * width for inputs, outputs in layers(network))
+    assert executed_evaluation(network, dense.evaluate).matmul == 2 * first + 3 * sum(rest)
+
+
+# ----------------------------------------------------------------------------------------------------- what it is for
+@pytest.mark.parametrize("evaluate", [None, dense.evaluate], ids=["local", "dense"])
+@pytest.mark.parametrize("network", SMALL_KANS[3:], ids=repr)
+def test_matmul_of_a_kan_is_what_torchs_counter_sees(network, evaluate):
+    """FlopCounterMode over forward and backward on real data gives the same number, on both evaluators."""
+    flat, knots, x, y = real(network, 2, 32)
+    flat.requires_grad_()
+    with FlopCounterMode(display=False) as theirs:
+        out = (evaluate or kan.evaluate)(network, nets.unflatten(network, flat), knots, x.transpose(1, 2))
+        forward = theirs.get_total_flops()
+        torch.autograd.grad((out.transpose(1, 2) - y).square().sum(), flat)
+    assert (forward > 0) == (network.base or evaluate is not None)
+    assert forward == 64 * executed_forward(network, evaluate).matmul
+    assert theirs.get_total_flops() == 64 * executed_evaluation(network, evaluate).matmul
+
+
+@pytest.mark.parametrize("network", MLPS[4:12], ids=repr)
+def test_matmul_of_an_mlp_is_what_torchs_counter_sees(network):
+    """FlopCounterMode over forward and backward on real data gives the same number."""
+    flat, knots, x, y = real(network, 2, 32)
+    flat.requires_grad_()
+    with FlopCounterMode(display=False) as theirs:
+        out = nets.forward(network, flat, knots, x)
+        forward = theirs.get_total_flops()
+        torch.autograd.grad((out - y).square().sum(), flat)
+    assert forward == 64 * executed_forward(network).matmul
+    assert theirs.get_total_flops() == 64 * executed_evaluation(network).matmul
+
+
+@pytest.mark.parametrize("network", [MLPS[5], KanShape(shape=(2, 5, 2), grid=4, scales=True, bias=True)], ids=repr)
+def test_counts_are_per_sample_and_lane(network):
+    """On real data: each block of samples costs the same, lanes add up, and a share of it is what is reported."""
+    first, second, third = (count_evaluation(network, 2, samples) for samples in (32, 64, 96))
+    block = [after - before for before, after in zip(first, second, strict=True)]
+    assert block == [after - before for before, after in zip(second, third, strict=True)]
+    assert block == [64 * each for each in executed_evaluation(network)]
+    five, three = count_evaluation(network, 5, 32), count_evaluation(network, 3, 32)
+    assert five[:3] == tuple(sum(pair) for pair in zip(first[:3], three[:3], strict=True))
+
+
+def test_scales_are_multiplied_once_for_all_samples():
+    """The factor on each edge is folded into the coefficients: a sample costs the same with and without it."""
+    plain, scaled = (KanShape(shape=(2, 5, 2), grid=4, scales=scales) for scales in (False, True))
+    assert executed_evaluation(plain) == executed_evaluation(scaled)
+    assert count_evaluation(scaled, 2, 32).elementwise > count_evaluation(plain, 2, 32).elementwise
+
+
+def test_a_plain_torch_mlp_counts_as_notes_have_it():
+    """[16, 32, 8]: 1,536 FLOPs of matrix products, as torch's counter has it too, and 32 silu.
+
+    A silu weighs 5 here; where every kernel's output is 1, the element-wise work is 32.
+    """
+    x, first, second = torch.zeros(64, 16), torch.zeros(32, 16), torch.zeros(8, 32)
+    with FlopCounterMode(display=False) as theirs, counting() as ours:
+        F.linear(F.silu(F.linear(x, first, torch.zeros(32))), second, torch.zeros(8))
+    assert theirs.get_total_flops() == 64 * 1536
+    assert ours.executed[:3] == (64 * 1536, 64 * 32 * 5, 0)
+
+
+def test_counting_draws_nothing_and_keeps_results():
+    """No global random state moves, and a counted pass has the bits of one that is not."""
+    network = KanShape(shape=(2, 3, 1), grid=6)
+    before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
+    executed_evaluation.__wrapped__(network)
+    data = real(network, 2, 32)[:3]
+    with counting():
+        counted = nets.forward(network, *data)
+    after = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
+    assert torch.equal(before[0], after[0])
+    assert before[1:] == after[1:]
+    assert torch.equal(counted, nets.forward(network, *data))
+
+
+# --------------------------------------------------------------------------------------------------------- operations
+A, B = torch.ones(3, 4, dtype=torch.float64), torch.ones(3, 4, dtype=torch.float64)
+ROW, COLUMN = torch.ones(1, 3, 1), torch.ones(1, 1, 3)
+INDEX = torch.zeros(3, 4, dtype=torch.int64)
+SIZE = A.numel() * 8
+
+
+@pytest.mark.parametrize(
+    ("operation", "expected"),
+    {
+        "add": (lambda: A + B, (0, 12, 0, 3 * SIZE)),
+        "add in place": (lambda: A.clone().add_(B), (0, 12, 0, 5 * SIZE)),
+        "fused factor": (lambda: torch.add(A, B, alpha=2), (0, 24, 0, 3 * SIZE)),
+        "broadcast": (lambda: A * B[:1], (0, 12, 0, 2 * SIZE + 32)),
+        "expanded": (lambda: A * B[:1].expand(3, 4), (0, 12, 0, 2 * SIZE + 32)),
+        "addcmul": (lambda: torch.addcmul(A, A, B), (0, 24, 0, 4 * SIZE)),
+        "lerp": (lambda: torch.lerp(A, B, 0.5), (0, 36, 0, 3 * SIZE)),
+        "cube": (lambda: A**3, (0, 24, 0, 2 * SIZE)),
+        "sum": (lambda: A.sum(1), (0, 12, 0, SIZE + 24)),
+        "mean": (lambda: A.mean(), (0, 12, 0, SIZE + 8)),
+        "gelu": (lambda: F.gelu(A), (0, 14 * 12, 0, 2 * SIZE)),
+        "mm": (lambda: A @ B.T, (2 * 3 * 3 * 4, 0, 0, 2 * SIZE + 72)),
+        "bmm in place": (
+            lambda: torch.empty(1, 3, 3).baddbmm_(ROW, COLUMN),
+            (2 * 3 * 3, 0, 0, 4 * (9 + 3 + 3 + 9) + 36),
+        ),
+        "scaled addmm": (lambda: torch.addmm(A[:, :3], A, B.T, alpha=2), (72, 9, 0, 2 * SIZE + 2 * 72)),
+        "compare": (lambda: A < B, (0, 0, 12, 2 * SIZE + 12)),
+        "clamp both": (lambda: A.clamp(0, 1), (0, 0, 24, 2 * SIZE)),
+        "clamp one": (lambda: A.clamp_min(0), (0, 0, 12, 2 * SIZE)),
+        "clamp named": (lambda: A.clamp(max=1), (0, 0, 12, 2 * SIZE)),
+        "where": (lambda: torch.where(A < B, A, B), (0, 0, 24, 5 * SIZE + 24)),
+        "search in 4": (lambda: torch.searchsorted(A, B), (0, 0, 24, 3 * SIZE)),
+        "gather": (lambda: A.gather(1, INDEX), (0, 0, 0, 3 * SIZE)),
+        "scatter_add": (lambda: A.scatter_add(1, INDEX[:, :2], B), (0, 12, 0, 3 * SIZE + 48)),
+        "index arithmetic": (lambda: INDEX + 1, (0, 0, 0, 2 * SIZE)),
+        "cat": (lambda: torch.cat([A, B]), (0, 0, 0, 4 * SIZE)),
+        "views": (lambda: A.T[None].expand(2, 4, 3).unflatten(1, (2, 2))[:, 0], (0, 0, 0, 0)),
+    }.values(),
+)
+def test_each_operation_counts_what_it_does(operation, expected):
+    """Operations and bytes of single operations, by hand."""
+    with counting() as counter:
+        operation()
+    assert counter.executed == expected
+
+
+def test_flops_are_all_operations():
+    """Matrix products, element-wise work and compares; bytes are no operations."""
+    assert Executed(1000, 200, 30, 4).flops == 1230
+
+
+@pytest.mark.parametrize(
+    ("operation", "name"),
+    [
+        (lambda: torch.erfinv(A), r"aten\.erfinv\.default"),
+        (lambda: A.cumsum(0), r"aten\.cumsum\.default"),
+        (lambda: A.sort(), r"aten\.sort\.default"),
+        (lambda: A.scatter_reduce(1, INDEX, B, "prod"), r"aten\.scatter_reduce\.two"),
+        (lambda: A**2.5, r"aten\.pow\.Tensor_Scalar with exponent 2\.5"),
+        (lambda: torch.complex(A, B), r"aten\.complex\.default"),
+        (lambda: torch.ones(2, dtype=torch.complex64) * 2, r"aten\.mul\.Tensor has complex numbers"),
+    ],
+)
+def test_an_unknown_operation_is_an_error_that_names_it(operation, name):
+    """What is in no table is never counted as nothing."""
+    with pytest.raises(UnknownOperation, match=name), counting():
+        operation()
+
+
+def test_an_unknown_operation_of_a_backward_pass_is_an_error_too():
+    """It comes through autograd as it is."""
+    x = A.clone().requires_grad_()
+    y = F.softplus(x).sum()
+    with pytest.raises(UnknownOperation, match=r"aten\.softplus_backward"), counting():
+        y.backward()
+
+
+def test_the_package_does_not_need_torch():
+    """Analysis may import other modules of `harness.measure`."""
+    code = "import sys, harness.measure; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("network", [*KANS, *SMALL_KANS, *MLPS], ids=repr)
+def test_the_convention_executed_is_this_count(network):
+    """`flops_forward.executed` of every network is what is dispatched in its forward pass, compares and all."""
+    assert count(network)["flops_forward.executed"] == executed_forward(network).flops
+
+
+@pytest.mark.parametrize("network", [*SMALL_KANS, *KANS[::5], *MLPS], ids=repr)
+def test_training_by_executed_is_this_count(network):
+    """`flops_train.executed` is what is dispatched in the evaluations of a run, and the optimiser's part."""
+    work = Work(network, evaluations=10, samples=100, iterations=10)
+    counted = training_flops([work], Adam(name="adam"))
+    passes = counted["flops_train.executed"] - counted["flops_train.part_optimizer"]
+
+    assert passes == 10 * 100 * executed_evaluation(network).flops
