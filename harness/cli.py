@@ -16,12 +16,14 @@ from harness.errors import INCOMPLETE, USAGE, HarnessError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from harness.measure.calibration import Calibration
     from harness.scaling import SeriesFit
     from harness.spec import Manifest
+    from harness.spec.nouns import Dtype
 
 EXAMPLE = "experiments/quickstart.yaml"
 # Folders beside those of the experiments: the records, and what the project keeps.
-RESERVED = ("runs", "reference")
+RESERVED = ("runs", "reference", "calibrations")
 
 
 class _Group(click.Group):
@@ -123,7 +125,11 @@ def plan(file: Path, results: Path, replan: bool, as_json: bool) -> None:
     for cell in manifest.cells:
         if cell.infeasible:
             console.print(f"infeasible: {cell.task} {cell.series}: {cell.infeasible}", markup=False, soft_wrap=True)
-    console.print(_cost_sentence(manifest), soft_wrap=True)
+    if any(cell.infeasible for cell in manifest.cells):
+        console.print(
+            "where an arm cannot meet a budget, its curve is read between its two nearest sizes", soft_wrap=True
+        )
+    console.print(_cost_sentence(manifest, results), soft_wrap=True)
     console.print(f"frozen in {folder / 'manifest.json'}", soft_wrap=True)
 
 
@@ -176,6 +182,38 @@ def match_command(
         console.print(match_table(matched, setting))
 
 
+@main.command(epilog=f"Example: harness bench {EXAMPLE}")
+@click.argument("file", type=click.Path(path_type=Path), metavar="[FILE]", required=False)
+@_results_option
+@click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True)
+@click.option("--workers", type=click.IntRange(min=1), help="Processes at once, as in a sweep.  [default: one a core]")
+def bench(file: Path | None, results: Path, dtype: Dtype, workers: int | None) -> None:
+    """Measure what an evaluation takes on this machine, in two minutes; plans then predict seconds and memory.
+
+    With FILE, also measure every shape of that plan alone, a second each: its runs then have an axis `seconds`, what
+    each would take by itself on this machine.
+    """
+    from harness.dispatch.here import available_cores
+    from harness.measure.bench import bench_classes, bench_solo, full_design
+    from harness.measure.calibration import calibrate, with_solo, write_calibration
+    from harness.show import calibration_sentence, console, counted_progress
+
+    manifest = _make_plan(file) if file else None
+    dtype = manifest.experiment.dtype if manifest else dtype
+    _check_writable(results / "calibrations")
+    calibration = _calibration(results, dtype)
+    if calibration is None or manifest is None:
+        with counted_progress("shape classes") as progress:
+            rows = bench_classes(full_design(dtype), workers or available_cores(), progress)
+        calibration = calibrate("torch", dtype, rows, calibration.solo if calibration else ())
+    if manifest:
+        with counted_progress("shapes alone") as progress:
+            calibration = with_solo(calibration, bench_solo(list(_planned_runs(manifest).values()), progress))
+    path = write_calibration(calibration, results)
+    console.print(calibration_sentence(calibration), soft_wrap=True)
+    console.print(f"calibration: {path}", soft_wrap=True)
+
+
 # --------------------------------------------------------------------------------------------------------------- runs
 @main.command(epilog=f"Example: harness run {EXAMPLE} --workers 2")
 @_file_argument
@@ -192,12 +230,13 @@ def run(file: Path, results: Path, replan: bool, workers: int | None) -> None:
 
     folder = _folder(file, results)
     manifest = freeze(_make_plan(file), folder, replan)
-    console.print(_cost_sentence(manifest), soft_wrap=True)
+    console.print(_cost_sentence(manifest, results, workers), soft_wrap=True)
     _train_missing(manifest, folder, workers)
     table, fits = _write_analysis(manifest, folder)
     _draw(manifest, table, fits, folder)
     _write_report(manifest, table, fits, folder)
     _print_fits(fits)
+    _write_pack_costs(manifest, folder)
     console.print(f"report: {folder / 'report.html'}", soft_wrap=True)
 
 
@@ -299,15 +338,32 @@ def _frozen(file: Path, results: Path) -> tuple[Manifest, Path]:
     return manifest, folder
 
 
-def _cost_sentence(manifest: Manifest) -> str:
+def _calibration(results: Path, dtype: str) -> Calibration | None:
+    """What `harness bench` measured on this machine, if it did."""
+    from harness.measure.calibration import read_calibration
+    from harness.provenance import processor
+
+    return read_calibration(results, "torch", processor(), dtype)
+
+
+def _cost_sentence(manifest: Manifest, results: Path, workers: int | None = None) -> str:
+    from harness.cost import sweep_cost
+    from harness.dispatch.here import available_cores
     from harness.plan import planned_flops
+    from harness.show import cost_words
 
     runs = _planned_runs(manifest).values()
     evaluations = sum(run.recipe.max_evaluations for run in runs)
     flops = sum(planned_flops(run)["flops_train.shared_dense"] for run in runs)
+    calibration = _calibration(results, manifest.experiment.dtype)
+    seconds = "seconds: uncalibrated (`harness bench` measures this machine)"
+    if calibration:
+        workers, specs = workers or available_cores(), _planned_runs(manifest)
+        packs = [[specs[identity] for identity in pack] for pack in manifest.packs]
+        seconds = cost_words(sweep_cost(calibration, packs, workers), workers)
     return (
         f"{manifest.name}: {len(manifest.run_ids())} runs in {len(manifest.packs)} packs, "
-        f"{evaluations:,} evaluations, {flops:.2e} training FLOPs (shared_dense); seconds: uncalibrated"
+        f"{evaluations:,} evaluations, {flops:.2e} training FLOPs (shared_dense); {seconds}"
     )
 
 
@@ -368,11 +424,13 @@ def _check_writable(folder: Path) -> None:
 
 def _write_analysis(manifest: Manifest, folder: Path) -> tuple[pd.DataFrame, list[SeriesFit]]:
     from harness.compare import pairs, pairs_axis
+    from harness.cost import with_seconds
     from harness.files import whole_file
     from harness.record import load, write_table
     from harness.scaling import fit_table, to_json
 
-    table = load(manifest, _records(folder))
+    calibration = _calibration(folder.parent, manifest.experiment.dtype)
+    table = with_seconds(load(manifest, _records(folder)), _planned_runs(manifest), calibration)
     fits = fit_table(table)
     _check_writable(folder)
     write_table(table, folder)
@@ -382,6 +440,23 @@ def _write_analysis(manifest: Manifest, folder: Path) -> tuple[pd.DataFrame, lis
     with whole_file(folder / "fits.json") as path:
         path.write_text(text + "\n", encoding="utf-8")
     return table, fits
+
+
+def _write_pack_costs(manifest: Manifest, folder: Path) -> None:
+    """How well the seconds of packs were predicted, as `packs.csv` and in a sentence, if this machine is calibrated."""
+    from harness.cost import pack_costs, pack_errors
+    from harness.files import whole_file
+    from harness.measure.calibration import errors_sentence
+    from harness.show import console
+
+    calibration = _calibration(folder.parent, manifest.experiment.dtype)
+    if calibration is None:
+        return
+    costs = pack_costs(manifest, _records(folder), calibration)
+    with whole_file(folder / "packs.csv") as path:
+        costs.to_csv(path, index=False)
+    if errors := pack_errors(costs):
+        console.print(errors_sentence(errors), soft_wrap=True)
 
 
 def _draw(manifest: Manifest, table: pd.DataFrame, fits: list[SeriesFit], folder: Path) -> list[Path]:

@@ -41,6 +41,7 @@ AXIS_WORDS = {
     "flops_train.kanbefair": "training FLOPs (KANbeFair's formula)",
     "flops_train.matmul": "training FLOPs (matrix products only)",
     "flops_train.executed": "training FLOPs (executed by torch)",
+    "seconds": "seconds alone on the machine that was measured",
 }
 
 # Okabe & Ito (2008), for the colour-blind; their yellow is left out, it does not print. The numbers of colours, marks

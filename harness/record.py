@@ -193,6 +193,7 @@ def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
         "status": record.status,
         **metrics,
         "evaluations": record.evaluations,
+        "evaluations_by_stage": json.dumps([made for made, _ in record.by_stage]),
         "iterations": record.iterations,
         **record.counts,
         "pack_seconds": record.provenance.pack_seconds,

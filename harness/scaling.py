@@ -9,7 +9,8 @@ from harness import fit
 from harness.spec import CountName
 
 LAWS: tuple[Literal["pure", "floor"], ...] = ("pure", "floor")
-AXES: tuple[str, ...] = get_args(CountName)
+# `seconds` is there when the machine was measured: see harness.cost.
+AXES: tuple[str, ...] = (*get_args(CountName), "seconds")
 HEADLINE_AXES = ("params.trainable", "flops_train.shared_dense")
 
 

@@ -2,14 +2,16 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from harness.cost import SweepCost
 from harness.match import Matched, Setting, ratios
+from harness.measure.calibration import Calibration
 from harness.scaling import SeriesFit
 from harness.spec import Cell, CountedShape, Manifest
 
@@ -83,6 +85,41 @@ def network_words(network: CountedShape) -> str:
     sizes = {"grid": "G", "order": "k", "degree": "D"}
     basis = "".join(f" {letter}={getattr(network, name)}" for name, letter in sizes.items() if hasattr(network, name))
     return f"[{','.join(map(str, network.shape))}]{basis}"
+
+
+def cost_words(cost: SweepCost, workers: int) -> str:
+    """What a sweep will take: seconds, minutes or hours, and memory."""
+    memory = f", up to {cost.peak_bytes / 1e9:.2g} GB a worker" if cost.peak_bytes else ""
+    return f"about {_duration(cost.seconds)} on {workers} workers{memory} (calibrated)"
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.2g} {unit}"
+    return f"{seconds:.2g} s"
+
+
+def calibration_sentence(calibration: Calibration) -> str:
+    """What was measured, and how well the model that was fitted to it predicts shapes it has not seen."""
+    errors = calibration.evaluation_errors
+    return (
+        f"{calibration.engine} on {calibration.device}, {calibration.dtype}, one thread: "
+        f"{len(calibration.shapes)} shape classes ({errors.within_two:.0%} within a factor of 2 when left out), "
+        f"{len(calibration.solo)} shapes measured alone"
+    )
+
+
+@contextmanager
+def counted_progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Shows how many of something are done while its block runs."""
+    if not console.is_terminal:
+        yield lambda done, total: console.print(f"{what}: {total}") if done == total else None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def fits_table(fits: Sequence[SeriesFit], axes: Sequence[str]) -> Table:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 import pytest
@@ -16,7 +17,7 @@ from click.testing import CliRunner
 
 from harness.cli import main
 from harness.dispatch import here
-from harness.scaling import AXES
+from harness.spec import CountName
 
 TINY = """
 question: Does a tiny sweep run from end to end?
@@ -100,7 +101,7 @@ def test_analysis_commands_work_from_the_folder_alone(finished):
 
     told = json.loads(status.stdout)
     assert (told["planned"], told["done"], told["missing"]) == (20, 20, 0)
-    assert len(json.loads(fits.stdout)) == 2 * len(AXES) * 2
+    assert len(json.loads(fits.stdout)) == 2 * len(get_args(CountName)) * 2
     assert "scaling.png" in plots.stdout
     assert report.stdout.strip().endswith("report.html")
 

@@ -26,12 +26,13 @@ LAW = {
     "train": "errors spec tasks count nets record provenance",
     "dispatch": "errors spec tasks count plan record train provenance",
     "scaling": "errors spec fit record",
-    "show": "errors spec fit scaling match",
+    "cost": "spec measure record",
+    "show": "errors spec fit scaling match measure cost",
     "compare": "spec scaling",
     "plot": "errors files spec record fit scaling show",
     "report": "errors files spec record fit scaling compare show plot",
 }
-ANALYSIS = ("spec", "fit", "record", "plan", "match", "scaling", "compare", "show", "plot", "report", "cli")
+ANALYSIS = ("spec", "fit", "record", "plan", "match", "cost", "scaling", "compare", "show", "plot", "report", "cli")
 
 
 def _room(path: Path) -> str:

@@ -102,10 +102,10 @@ def layer_flops(
             base = 2 * edges + weights["silu"] * inputs
             norm = LAYER_NORM_OPERATIONS * inputs
             return _sites(convention, inputs, edges) * gaussians + 2 * edges * network.grid + norm + base
-        case ChebyshevKanShape():  # T_n = (2x) T_{n-1} - T_{n-2}; KANbeFair's peers call acos and cos instead
+        case ChebyshevKanShape():  # T_n = (2x) T_{n-1} - T_{n-2}, 2x not counted; others call acos and cos instead
             polynomials = weights["tanh"] + 2 * max(network.degree - 1, 0)
             return _sites(convention, inputs, edges) * polynomials + 2 * edges * (network.degree + 1)
-        case RationalKanShape():  # Horner twice, absolute value, add 1, divide; the KAT paper's own count
+        case RationalKanShape():  # the KAT paper's own count; Horner without a constant in Q executes one less
             rational = 2 * network.numerator + 2 * network.denominator + 3
             return _sites(convention, inputs, edges) * rational + 2 * edges
 

@@ -79,7 +79,8 @@ class ChebyshevKan(Layered):
 class RationalKan(Layered):
     """GR-KAN, the layer of KAT (Yang & Wang 2024): a rational function P/(1 + |Q|) an input, then a linear map.
 
-    One numerator (degree m, m + 1 coefficients) a layer, one denominator (degree n, no constant) a group of inputs.
+    One numerator (degree m, m + 1 coefficients) a layer, one denominator (degree n, no constant) a group of inputs. All
+    `groups` are counted, in layers of fewer inputs too.
     """
 
     family: Literal["rational_kan"]

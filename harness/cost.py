@@ -1,0 +1,92 @@
+"""What a sweep will cost on this machine, how well that was predicted, and the seconds that runs count for."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from harness.measure.calibration import (
+    Calibration,
+    PredictionErrors,
+    predict,
+    prediction_errors,
+    run_seconds,
+)
+from harness.record import read_record, record_path
+from harness.spec import Manifest, RunSpec
+
+
+class SweepCost(NamedTuple):
+    """Predicted seconds of all packs together, of the whole sweep on some workers, and bytes of the largest pack."""
+
+    cpu_seconds: float
+    seconds: float
+    peak_bytes: int | None
+
+
+def sweep_cost(calibration: Calibration, packs: Sequence[Sequence[RunSpec]], workers: int) -> SweepCost:
+    """What training `packs` will take: each worker takes the next pack as it comes free, the costliest first."""
+    predicted = [predict(calibration, pack) for pack in packs]
+    free_at = np.zeros(workers)
+    for one in predicted:
+        free_at[free_at.argmin()] += one.seconds
+    peaks = [one.peak_bytes for one in predicted if one.peak_bytes is not None]
+    return SweepCost(sum(one.seconds for one in predicted), float(free_at.max()), max(peaks, default=None))
+
+
+def pack_costs(manifest: Manifest, records: Path, calibration: Calibration) -> pd.DataFrame:
+    """A row a pack that was trained as planned on the calibrated device: seconds predicted, and seconds measured.
+
+    Measured is the pack's wall clock, with whatever else its machine did. A pack whose runs were not trained together
+    (some had records already) is left out.
+    """
+    specs = {planned.run_id: planned.run for planned in manifest.runs}
+    rows = []
+    for index, pack in enumerate(manifest.packs):
+        found = [read_record(record_path(records, identity)).provenance for identity in pack]
+        first = found[0]
+        together = all(one.started_at == first.started_at and one.pack_seconds == first.pack_seconds for one in found)
+        lanes = len(pack) * specs[pack[0]].recipe.restarts.count
+        if not together or first.device != calibration.device or first.pack_lanes > max(lanes, 2):
+            continue
+        network, predicted = specs[pack[0]].network, predict(calibration, [specs[identity] for identity in pack])
+        rows.append(
+            {
+                "pack": index,
+                "task": specs[pack[0]].task.target,
+                "family": network.family,
+                "shape": "-".join(map(str, network.shape)),
+                "grid": getattr(network, "grid", None),
+                "runs": len(pack),
+                "predicted_seconds": predicted.seconds,
+                "measured_seconds": first.pack_seconds,
+                "predicted_peak_bytes": predicted.peak_bytes,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def pack_errors(costs: pd.DataFrame) -> PredictionErrors | None:
+    """How well the packs' seconds were predicted; None if there are none."""
+    if costs.empty:
+        return None
+    return prediction_errors(costs["predicted_seconds"].tolist(), costs["measured_seconds"].tolist())
+
+
+def with_seconds(table: pd.DataFrame, specs: Mapping[str, RunSpec], calibration: Calibration | None) -> pd.DataFrame:
+    """The table with the axis `seconds`, if the shapes of every run were measured alone on the calibrated machine.
+
+    Evaluations of each stage times the median solo seconds of one, and the least squares of knots: never the wall clock
+    of a pack, which depends on what else was in it.
+    """
+    if calibration is None:
+        return table
+    found = [
+        run_seconds(calibration, specs[identity], json.loads(made))
+        for identity, made in zip(table["run_id"], table["evaluations_by_stage"], strict=True)
+    ]
+    seconds = [one for one in found if one is not None]
+    return table.assign(seconds=seconds) if len(seconds) == len(found) else table

@@ -1,0 +1,384 @@
+"""Closed forms of every family against implementations of their papers that share nothing with this package.
+
+Each network is written as its paper has it, from torch alone, and counted as it runs. A forward pass costs what one
+sample more costs, (64 samples - 32 samples) / 32, so that what is done once a batch has no share in it: differences of
+knots, scales folded into coefficients. Compares are removed on both sides: intervals of order 0, the clamp of a span.
+Prices are the weight table's: exp 1, tanh 6, silu 5, and so they are in the closed forms.
+
+In the formulas here a layer maps I inputs to O outputs over E = I O edges.
+"""
+
+from functools import cache
+from itertools import pairwise, product
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from scipy.interpolate import BSpline
+from torch import nn
+
+from harness.count import count
+from harness.measure.executed import counting
+from harness.spec import (
+    ChebyshevKanShape,
+    KanShape,
+    MlpShape,
+    RationalKanShape,
+    RbfKanShape,
+    SplineMlpShape,
+)
+
+SHAPES = [(1, 1), (2, 5, 1), (16, 32, 8), (64, 64, 64)]
+GRIDS = [3, 20]
+ORDERS = [1, 3, 5]
+ACTIVATIONS = {"relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh, "gelu": nn.GELU}
+
+MLPS = [MlpShape(shape=shape, activation=name) for shape, name in product(SHAPES, ACTIVATIONS)]
+SPLINE_MLPS = [
+    SplineMlpShape(shape=shape, grid=grid, order=order, place=place)
+    for shape, grid, order, place in product(SHAPES, GRIDS, ORDERS, ("after", "before"))
+]
+# All sizes with base branch and scales, and all parts at one size.
+KANS = [
+    *(KanShape(shape=s, grid=grid, order=order, scales=True) for s, grid, order in product(SHAPES, GRIDS, ORDERS)),
+    *(
+        KanShape(shape=shape, grid=5, base=base, scales=scales, bias=bias)
+        for shape, base, scales, bias in product(SHAPES, *[(False, True)] * 3)
+    ),
+]
+RBF_KANS = [RbfKanShape(shape=shape, grid=grid) for shape, grid in product(SHAPES, (3, 5, 8, 20))]
+CHEBYSHEV_KANS = [ChebyshevKanShape(shape=shape, degree=degree) for shape, degree in product(SHAPES, (1, 2, 3, 4, 8))]
+# KAT refuses groups that do not divide a layer's inputs.
+RATIONAL_KANS = [
+    RationalKanShape(shape=shape, groups=groups, numerator=m, denominator=n)
+    for (shape, groups), (m, n) in product(
+        [*((shape, 1) for shape in SHAPES), *((shape, 8) for shape in SHAPES[2:])], [(5, 4), (3, 2)]
+    )
+]
+SPLINES = [*SPLINE_MLPS, *KANS]
+NETWORKS = [*MLPS, *SPLINES, *RBF_KANS, *CHEBYSHEV_KANS, *RATIONAL_KANS]
+
+
+# ---------------------------------------------------------------------------------------------------- implementations
+def weights(*size):
+    return nn.Parameter(torch.empty(size, dtype=torch.float64))
+
+
+def linear(inputs, outputs):
+    """A torch layer that draws no initial weights."""
+    return nn.utils.skip_init(nn.Linear, inputs, outputs, dtype=torch.float64)
+
+
+class UniformGrid(nn.Module):
+    """B-splines of order k on G intervals of [-1, 1], extended by k knots on each side."""
+
+    def __init__(self, grid, order):
+        super().__init__()
+        self.grid, self.order, self.step = grid, order, 2 / grid
+        self.register_buffer("knots", torch.arange(-order, grid + order + 1).double() * self.step - 1)
+
+    def all_bases(self, x):
+        """Cox-de Boor, all G + k bases on a last axis: 7 operations a term, knots have no axis of samples."""
+        t, x = self.knots, x[..., None]
+        bases = ((x >= t[:-1]) & (x < t[1:])).double()
+        for p in range(1, self.order + 1):
+            width = t[p:] - t[:-p]
+            left = (x - t[: -p - 1]) / width[:-1] * bases[..., :-1]
+            right = (t[p + 1 :] - x) / width[1:] * bases[..., 1:]
+            bases = left + right
+        return bases
+
+    def active_bases(self, x):
+        """Index of the first of the k + 1 bases that are not zero, and these: A2.2 of The NURBS Book, as printed."""
+        first = ((x + 1) / self.step).floor().clamp(0, self.grid - 1).long()
+        left = [None, *(x - self.knots[first + self.order + 1 - j] for j in range(1, self.order + 1))]
+        right = [None, *(self.knots[first + self.order + j] - x for j in range(1, self.order + 1))]
+        bases = [torch.ones_like(x)]
+        for j in range(1, self.order + 1):
+            saved = torch.zeros_like(x)
+            for r in range(j):
+                term = bases[r] / (right[r + 1] + left[j - r])
+                bases[r] = saved + right[r + 1] * term
+                saved = left[j - r] * term
+            bases.append(saved)
+        return first, bases
+
+
+class SplineActivation(nn.Module):
+    """A learnable B-spline a neuron (Yu et al. 2024); `local` gathers the k + 1 coefficients it needs."""
+
+    def __init__(self, width, grid, order, local):
+        super().__init__()
+        self.basis, self.local = UniformGrid(grid, order), local
+        self.coefficients = weights(width, grid + order)
+
+    def forward(self, x):
+        if not self.local:
+            return (self.basis.all_bases(x) * self.coefficients).sum(-1)
+        first, bases = self.basis.active_bases(x)
+        neuron = torch.arange(x.shape[1])
+        y = self.coefficients[neuron, first] * bases[0]
+        for r, basis in enumerate(bases[1:], start=1):
+            y = y + self.coefficients[neuron, first + r] * basis
+        return y
+
+
+class BSplineKanLayer(nn.Module):
+    """Liu et al. 2024, eq. 2.10, the basis once an input: w_b silu(x) + w_s sum_i c_i B_i(x) on every edge."""
+
+    def __init__(self, inputs, outputs, network, local):
+        super().__init__()
+        self.basis, self.local = UniformGrid(network.grid, network.order), local
+        self.coefficients = weights(inputs, network.grid + network.order, outputs)
+        self.base = weights(inputs, outputs) if network.base else None
+        self.scales = weights(inputs, 1, outputs) if network.scales else None
+        self.bias = weights(outputs) if network.bias else None
+
+    def forward(self, x):
+        c = self.coefficients if self.scales is None else self.coefficients * self.scales
+        if self.local:
+            first, bases = self.basis.active_bases(x)
+            node = torch.arange(x.shape[1])
+            edges = c[node, first] * bases[0][..., None]
+            for r, basis in enumerate(bases[1:], start=1):
+                edges = edges + c[node, first + r] * basis[..., None]
+            y = edges.sum(1)
+        else:
+            y = self.basis.all_bases(x).flatten(1) @ c.flatten(0, 1)
+        y = y if self.base is None else y + F.silu(x) @ self.base
+        return y if self.bias is None else y + self.bias
+
+
+class FastKanLayer(nn.Module):
+    """Li 2024: Gaussians exp(-((x - c) / h)^2) of normalised inputs; a base branch on inputs as they are."""
+
+    def __init__(self, inputs, outputs, grid):
+        super().__init__()
+        self.register_buffer("centres", torch.linspace(-2, 2, grid, dtype=torch.float64))
+        self.width = 4 / (grid - 1)
+        self.gain, self.shift = weights(inputs), weights(inputs)
+        self.spline = weights(outputs, inputs * grid)
+        self.base = linear(inputs, outputs)
+
+    def normalise(self, x):
+        """LayerNorm by its formula; the counter does not know the fused operation."""
+        centred = x - x.mean(-1, keepdim=True)
+        deviation = (centred.square().mean(-1, keepdim=True) + 1e-5).sqrt()
+        return centred / deviation * self.gain + self.shift
+
+    def forward(self, x):
+        gaussians = torch.exp(-(((self.normalise(x)[..., None] - self.centres) / self.width) ** 2))
+        return F.linear(gaussians.flatten(1), self.spline) + self.base(F.silu(x))
+
+
+class ChebyshevLayer(nn.Module):
+    """SynodicMonth 2024, by recurrence: T_n = 2 x T_{n-1} - T_{n-2} of x = tanh(input)."""
+
+    def __init__(self, inputs, outputs, degree):
+        super().__init__()
+        self.coefficients = weights(inputs * (degree + 1), outputs)
+        self.degree = degree
+
+    def polynomials(self, x):
+        terms = [torch.ones_like(x), x]
+        if self.degree > 1:
+            twice = 2 * x
+            for _ in range(2, self.degree + 1):
+                terms.append(twice * terms[-1] - terms[-2])
+        return torch.stack(terms, -1)
+
+    def forward(self, x):
+        return self.polynomials(torch.tanh(x)).flatten(1) @ self.coefficients
+
+
+class GroupRational(nn.Module):
+    """Yang & Wang 2024, KAT: P(x) / (1 + |Q(x)|) by Horner; Q has no constant."""
+
+    def __init__(self, numerator, denominator, groups):
+        super().__init__()
+        self.numerator, self.denominator = weights(numerator + 1), weights(groups, denominator)
+
+    def forward(self, x):
+        a, b = self.numerator, self.denominator[:, :, None]
+        x = x.unflatten(1, (len(b), -1))  # samples, groups, inputs of a group
+        p = a[-1] * x + a[-2]
+        for i in range(len(a) - 3, -1, -1):
+            p = p * x + a[i]
+        q = b[:, -1] * x
+        for i in range(b.shape[1] - 2, -1, -1):
+            q = (q + b[:, i]) * x
+        return (p / (1 + q.abs())).flatten(1)
+
+
+def build(network, local=False):
+    """The network, its parameters drawn from a generator of its own."""
+    layers = []
+    for at, (inputs, outputs) in enumerate(pairwise(network.shape)):
+        is_last = at == len(network.shape) - 2
+        match network:
+            case MlpShape():
+                layers += [linear(inputs, outputs), *([] if is_last else [ACTIVATIONS[network.activation]()])]
+            case SplineMlpShape(place="before"):
+                layers += [SplineActivation(inputs, network.grid, network.order, local), linear(inputs, outputs)]
+            case SplineMlpShape():
+                spline = [] if is_last else [SplineActivation(outputs, network.grid, network.order, local)]
+                layers += [linear(inputs, outputs), *spline]
+            case KanShape():
+                layers += [BSplineKanLayer(inputs, outputs, network, local)]
+            case RbfKanShape():
+                layers += [FastKanLayer(inputs, outputs, network.grid)]
+            case ChebyshevKanShape():
+                layers += [ChebyshevLayer(inputs, outputs, network.degree)]
+            case RationalKanShape():
+                rational = GroupRational(network.numerator, network.denominator, network.groups)
+                layers += [rational, linear(inputs, outputs)]
+    module, generator = nn.Sequential(*layers).requires_grad_(False), torch.Generator().manual_seed(0)
+    for parameter in module.parameters():
+        parameter.normal_(generator=generator)
+    return module
+
+
+def samples(number, inputs):
+    return torch.tensor(np.random.default_rng(0).uniform(-1, 1, (number, inputs)))
+
+
+@cache
+def executed(network, local=False):
+    """(matrix products, all but compares) of a forward pass of one sample more."""
+    module, passes = build(network, local), []
+    for number in (32, 64):
+        with counting() as counter:
+            module(samples(number, network.shape[0]))
+        passes.append((counter.executed.matmul, counter.executed.matmul + counter.executed.elementwise))
+    shares = [divmod(after - before, 32) for before, after in zip(*passes, strict=True)]
+    assert not any(rest for _, rest in shares)
+    return tuple(share for share, _ in shares)
+
+
+def splines(network):
+    """Sites where a local basis is evaluated, each with one clamp."""
+    inside = isinstance(network, SplineMlpShape) and network.place == "after"
+    return sum(network.shape[1:-1] if inside else network.shape[:-1])
+
+
+def closed(network, local=False):
+    """The closed form, less a clamp a local spline."""
+    convention = "local_min" if local else "shared_dense"
+    return count(network)[f"flops_forward.{convention}"] - (splines(network) if local else 0)
+
+
+def difference(network, local):
+    """Executed less closed; what is in it is said in the test of the differences."""
+    inputs, outputs, layers = sum(network.shape[:-1]), sum(network.shape[1:]), len(network.shape) - 1
+    match network:
+        case MlpShape():
+            return 0
+        case SplineMlpShape():
+            return 0 if local else splines(network)
+        case KanShape():
+            return outputs if network.base else 0
+        case RbfKanShape():
+            return outputs - inputs + 2 * layers
+        case ChebyshevKanShape():
+            return inputs if network.degree > 1 else 0
+        case RationalKanShape():
+            return -inputs
+
+
+# Networks of one to seven inputs whose differences, exact as they are, exceed 5 %.
+BEYOND = {
+    RbfKanShape(shape=(1, 1), grid=3): "38, closed 36: LayerNorm of one input is 9, not 8; the branches meet",
+    ChebyshevKanShape(shape=(1, 1), degree=2): "15, closed 14: 2 x is formed",
+    ChebyshevKanShape(shape=(1, 1), degree=3): "19, closed 18: 2 x is formed",
+    RationalKanShape(shape=(1, 1), groups=1, numerator=3, denominator=2): "14, closed 15: KAT's count is one more",
+    RationalKanShape(shape=(2, 5, 1), groups=1, numerator=3, denominator=2): "114, closed 121: as above",
+}
+EVALUATORS = [*product(NETWORKS, [False]), *product(SPLINES, [True])]
+
+
+def name(value):
+    return {False: "dense", True: "local"}.get(value, repr(value))
+
+
+every_evaluator = pytest.mark.parametrize(("network", "local"), EVALUATORS, ids=name)
+
+
+# -------------------------------------------------------------------------------------------------------------- truths
+@every_evaluator
+def test_trainable_is_what_an_outsider_registers(network, local):
+    """Parameters of every family are the numel of its modules' parameters, exactly; an evaluator changes none."""
+    assert count(network)["params.trainable"] == sum(p.numel() for p in build(network, local).parameters())
+
+
+@pytest.mark.parametrize(
+    ("network", "local"),
+    [
+        pytest.param(*case, marks=pytest.mark.xfail(reason=BEYOND[case[0]], strict=True) if case[0] in BEYOND else ())
+        for case in EVALUATORS
+    ],
+    ids=name,
+)
+def test_a_forward_pass_executes_the_closed_form(network, local):
+    """shared_dense, and of local splines local_min, is what is executed within 5 %.
+
+    But for the smallest networks of three families, see BEYOND.
+    """
+    assert executed(network, local)[1] == pytest.approx(closed(network, local), rel=0.05)
+
+
+@every_evaluator
+def test_differences_from_the_closed_forms_are_these(network, local):
+    """Executed less closed, exactly.
+
+    mlp            0.
+    spline_mlp     dense: a sum of n terms counts n here, and n - 1 in the closed form: 1 a spline. Local: 0.
+    kan            O where two branches meet: products of n terms count n adds, so both branches have theirs already.
+    rbf_kan        O as above. LayerNorm is 7 I + 2, in place of 8 I: means count I each, difference, square, division,
+                   gain and shift one an input; and the term under the root and the root one a sample.
+    chebyshev_kan  I where D > 1: forming 2 x, which the closed form leaves out of T_n = (2 x) T_{n-1} - T_{n-2}.
+    rational_kan   -I: Horner is 2 m for P and 2 n - 1 for Q, which has no constant; |Q|, 1 + and division make it
+                   2 m + 2 n + 2. The KAT paper counts one more.
+    """
+    assert executed(network, local)[1] - closed(network, local) == difference(network, local)
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=repr)
+def test_matrix_products_are_the_convention_matmul(network):
+    """Of every family, the local evaluator where there are two."""
+    assert executed(network, local=isinstance(network, KanShape))[0] == count(network)["flops_forward.matmul"]
+
+
+# ---------------------------------------------------------------------------- the implementations are what they claim
+@pytest.mark.parametrize(("grid", "order"), list(product(GRIDS, ORDERS)))
+def test_both_splines_are_scipys(grid, order):
+    """Dense and local splines with the same coefficients are scipy's B-splines, inside of the grid."""
+    network = SplineMlpShape(shape=(3, 1), grid=grid, order=order, place="before")
+    dense, local = build(network)[0], build(network, local=True)[0]
+    x = samples(200, 3)
+    theirs = BSpline(dense.basis.knots.numpy(), dense.coefficients.T.numpy(), order)(x.numpy())
+    expected = torch.tensor(np.einsum("nii->ni", theirs))
+    torch.testing.assert_close(dense(x), expected, rtol=0, atol=1e-10)
+    torch.testing.assert_close(local(x), expected, rtol=0, atol=1e-10)
+
+
+def test_both_kan_layers_are_one_function():
+    """With base branch, scales and bias."""
+    network, x = KanShape(shape=(3, 4), grid=5, scales=True, bias=True), samples(200, 3)
+    torch.testing.assert_close(build(network)(x), build(network, local=True)(x), rtol=0, atol=1e-10)
+
+
+def test_the_other_bases_are_their_definitions():
+    """LayerNorm is torch's; T_n(x) is cos(n arccos x); P and Q are numpy's polynomials, Q one a group."""
+    x = samples(50, 4)
+    layer = build(RbfKanShape(shape=(4, 3), grid=5))[0]
+    torch.testing.assert_close(layer.normalise(x), F.layer_norm(x, (4,), layer.gain, layer.shift))
+
+    polynomials = build(ChebyshevKanShape(shape=(4, 3), degree=6))[0].polynomials(x)
+    torch.testing.assert_close(polynomials, torch.cos(torch.arange(7) * torch.arccos(x)[..., None]))
+
+    rational = build(RationalKanShape(shape=(4, 3), groups=2))[0]
+    p = np.polynomial.Polynomial(rational.numerator.numpy())(x.numpy())
+    for group, nodes in enumerate(([0, 1], [2, 3])):
+        q = np.polynomial.Polynomial([0, *rational.denominator[group].numpy()])(x[:, nodes].numpy())
+        torch.testing.assert_close(rational(x)[:, nodes], torch.tensor(p[:, nodes] / (1 + np.abs(q))))
