@@ -1,7 +1,7 @@
 """Two arms at the same size: one arm's curve read at the sizes of the other.
 
-Tiny networks cannot be matched: the nearest width can be a third off. So no two sizes are compared as if they were
-equal: the second arm's curve is interpolated, between its two nearest sizes, at each size of the first.
+Tiny networks cannot be matched: the nearest width can be 43 % off. So no two sizes are compared as if they were equal:
+the second arm's curve is interpolated, between its two nearest sizes, at each size of the first.
 """
 
 from collections.abc import Sequence

@@ -38,10 +38,9 @@ def sweep_cost(calibration: Calibration, packs: Sequence[Sequence[RunSpec]], wor
 
 
 def pack_costs(manifest: Manifest, records: Path, calibration: Calibration) -> pd.DataFrame:
-    """A row a pack that was trained as planned on the calibrated device: seconds predicted, and seconds measured.
+    """A row a pack that was trained as planned on the calibrated device: seconds predicted, computed, and on the clock.
 
-    Measured is the pack's wall clock, with whatever else its machine did. A pack whose runs were not trained together
-    (some had records already) is left out.
+    A pack whose runs were not trained together (some had records already) is left out.
     """
     specs = {planned.run_id: planned.run for planned in manifest.runs}
     rows = []
@@ -62,7 +61,8 @@ def pack_costs(manifest: Manifest, records: Path, calibration: Calibration) -> p
                 "grid": getattr(network, "grid", None),
                 "runs": len(pack),
                 "predicted_seconds": predicted.seconds,
-                "measured_seconds": first.pack_seconds,
+                "cpu_seconds": first.pack_cpu_seconds,
+                "wall_seconds": first.pack_seconds,
                 "predicted_peak_bytes": predicted.peak_bytes,
             }
         )
@@ -70,10 +70,13 @@ def pack_costs(manifest: Manifest, records: Path, calibration: Calibration) -> p
 
 
 def pack_errors(costs: pd.DataFrame) -> PredictionErrors | None:
-    """How well the packs' seconds were predicted; None if there are none."""
+    """How well the packs' CPU seconds were predicted; None if there are none.
+
+    The clock also shows what else the machine did; on a machine of its own a worker's clock and CPU agree.
+    """
     if costs.empty:
         return None
-    return prediction_errors(costs["predicted_seconds"].tolist(), costs["measured_seconds"].tolist())
+    return prediction_errors(costs["predicted_seconds"].tolist(), costs["cpu_seconds"].tolist())
 
 
 def with_seconds(table: pd.DataFrame, specs: Mapping[str, RunSpec], calibration: Calibration | None) -> pd.DataFrame:

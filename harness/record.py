@@ -48,8 +48,8 @@ class CurvePoint(Frozen):
 class Provenance(Frozen):
     """Where and with what a run was trained; never part of its identity.
 
-    `pack_seconds` is the wall clock of the whole pack of `pack_lanes` lanes that shared `threads` threads: provenance,
-    not an axis to compare arms on.
+    `pack_seconds` is the wall clock of the whole pack of `pack_lanes` lanes that shared `threads` threads, and
+    `pack_cpu_seconds` what its process computed in that time: provenance, not axes to compare arms on.
     """
 
     commit: str | None
@@ -61,6 +61,7 @@ class Provenance(Frozen):
     threads: int
     started_at: str
     pack_seconds: float
+    pack_cpu_seconds: float
     pack_lanes: int
 
 

@@ -97,6 +97,7 @@ def _record(identity, run, counts, rmse) -> Record:
         threads=2,
         started_at="2026-01-02T03:04:05+00:00",
         pack_seconds=12.5,
+        pack_cpu_seconds=12.0,
         pack_lanes=3,
     )
     return Record(

@@ -32,6 +32,7 @@ WHERE = Provenance(
     threads=1,
     started_at="t",
     pack_seconds=1,
+    pack_cpu_seconds=1,
     pack_lanes=2,
 )
 

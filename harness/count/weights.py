@@ -1,6 +1,6 @@
 """What a transcendental function costs, in FLOPs: named tables, stored with every count that used one.
 
-No table is true of all hardware; the choice moves a count by a few per cent once networks are wider than ten nodes.
+No table is true of all hardware. The choice moves the count of an MLP of depth 3 by 22 % at width 10, 4 % at width 100.
 """
 
 # Yu et al. 2024 (KANbeFair, arXiv 2407.16674): what the literature compares against. A sigmoid is negate, exp, add and

@@ -51,7 +51,8 @@ CALIBRATION_SCHEMA = 1
 THREADS = 1
 # The engine gives a lone lane an idle companion.
 SMALLEST_ENSEMBLE = 2
-# glibc keeps at most this much for the next allocation; more goes back to the system, which hands out zeroed pages.
+# What is freed beyond this goes back to the system, by glibc's rules, and the next evaluation asks for it again: the
+# first touch of each of its pages then costs as much as the arithmetic on it.
 KEPT_BYTES = 2**25
 # A forward pass without gradients as a share of an evaluation without its optimiser, in time and in memory. Seen on one
 # machine: 0.5 to 0.9 for KANs, whose bases have a hand-written backward pass, 0.2 to 0.35 for MLPs. It decides a per
@@ -241,15 +242,15 @@ def evaluation_features(shape: Shape, lanes: int) -> Features:
     network, parameters = shape.network, lanes * trainable(shape.network)
     parts = network_features(network, lanes * shape.samples)
     history = parameters * shape.history
-    # Scalars whose memory the allocator doesn't keep, so that every evaluation asks the system for it again: the first
-    # touch of a page costs as much as the arithmetic on it. Counted are the graph, which is freed as a whole, some
-    # thirty arrays of the optimiser's arithmetic, and four copies of what L-BFGS remembers.
-    kept = KEPT_BYTES / np.dtype(shape.dtype).itemsize
+    # The graph is freed as a whole; the optimiser's arithmetic makes some thirty arrays, and L-BFGS four copies of what
+    # it remembers.
     graph = sum(_kept_for_backward(parts).values())
-    beyond = max(0.0, graph - kept) + 30 * max(0.0, parameters - kept) + 4 * max(0.0, history - kept)
+    mapped = sum(
+        times * _mapped(scalars, shape.dtype) for times, scalars in ((1, graph), (30, parameters), (4, history))
+    )
     # Gradient, checks and the optimiser's arithmetic go over the parameters; the two loops of L-BFGS and the shift of
     # its memory over the history as well. At any size both optimisers call as many operations.
-    optimiser = {"parameters": parameters, "history": history, f"{shape.optimizer}_steps": 1, "beyond_kept": beyond}
+    optimiser = {"parameters": parameters, "history": history, f"{shape.optimizer}_steps": 1, "mapped": mapped}
     # For every minibatch a lane seeds a generator and puts all its points in an order (see torch_engine).
     orders = lanes if shape.samples < shape.train_points else 0
     return {**parts, **optimiser, "orders": orders, "ordered_points": orders * shape.train_points}
@@ -306,6 +307,11 @@ def pack_features(runs: int) -> Features:
 
 def _kept_for_backward(parts: Features) -> Features:
     return {name: amount for name, amount in parts.items() if name in ("edge_terms", "basis_terms", "nodes")}
+
+
+def _mapped(scalars: float, dtype: Dtype) -> float:
+    """How many of the scalars have memory that the process doesn't keep from one evaluation to the next."""
+    return max(0.0, scalars - KEPT_BYTES / np.dtype(dtype).itemsize)
 
 
 # ---------------------------------------------------------------------------------------------------------------- fit
@@ -417,7 +423,7 @@ def errors_sentence(errors: PredictionErrors) -> str:
     """What a user reads about the packs of a sweep."""
     within = round(errors.within_two * errors.number)
     return (
-        f"predicted / measured seconds: {within} of {errors.number} packs within a factor of 2 "
+        f"predicted / measured CPU seconds: {within} of {errors.number} packs within a factor of 2 "
         f"({errors.within_two:.0%}), median {errors.median:.2f}, worst {errors.worst:.2f}"
     )
 
@@ -427,10 +433,12 @@ def _curve_seconds(calibration: Calibration, run: RunSpec, stage: Stage, lanes: 
 
     The three of a run's end, over test points too, are counted as one moment more.
     """
-    moments = 2 * math.log2(stage.evaluations) + 2
-    points = run.task.train_points + run.task.validation_points
-    forward = cost(calibration.evaluation_seconds, network_features(stage.network, lanes * points))
-    return moments * FORWARD_SHARE[stage.network.family] * forward
+    forward = 0.0
+    for points in (run.task.train_points, run.task.validation_points):
+        parts = network_features(stage.network, lanes * points)
+        mapped = _mapped(sum(_kept_for_backward(parts).values()), run.dtype)
+        forward += cost(calibration.evaluation_seconds, {**parts, "mapped": mapped})
+    return (2 * math.log2(stage.evaluations) + 2) * FORWARD_SHARE[stage.network.family] * forward
 
 
 def _curve_memory(run: RunSpec, stage: Stage, lanes: int) -> Features:

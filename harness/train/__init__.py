@@ -28,7 +28,7 @@ def train_pack(
 
     `progress` hears how many of the planned evaluations a lane has behind it since it last heard.
     """
-    started_at, clock = datetime.now(UTC), time.perf_counter()
+    started_at, clock, computing = datetime.now(UTC), time.perf_counter(), time.process_time()
     pack = torch_engine.prepare(runs)
     state = torch_engine.begin(pack)
     lanes = len(state.lanes)
@@ -49,6 +49,7 @@ def train_pack(
         threads=torch.get_num_threads(),
         started_at=started_at.isoformat(timespec="seconds"),
         pack_seconds=time.perf_counter() - clock,
+        pack_cpu_seconds=time.process_time() - computing,
         pack_lanes=lanes,
     )
     found = [

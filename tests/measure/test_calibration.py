@@ -64,7 +64,7 @@ SECONDS = {
     "adam_steps": 3e-4,
     "orders": 2e-5,
     "ordered_points": 1e-8,
-    "beyond_kept": 4e-9,
+    "mapped": 4e-9,
 }
 BYTES = {"process": 3e8, "edge_terms": 4, "basis_terms": 80, "nodes": 25, "parameters": 180, "history": 50}
 KNOT_SECONDS = {"lane_layers": 7e-4, "design": 3e-8, "cubes": 3e-10}
