@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
+from harness.match import Setting, match_arms, ratios
 from harness.plan import make_plan
-from harness.spec import parse_experiment
+from harness.spec import Lbfgs, parse_experiment
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -23,12 +24,24 @@ def test_the_example_experiment_plans():
     assert len(plan.runs) == 14 * 3 * 2
 
 
-@pytest.mark.parametrize("page", ["README.md", "experiments/README.md", "results/LOG.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("page", ["README.md", "experiments/README.md", "results/LOG.md", "CHANGELOG.md", "docs/counting.md"])
 def test_links_within_the_project_lead_somewhere(page):
     """Every relative link names a file or folder that is there."""
     text = (ROOT / page).read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", text):
         assert ((ROOT / page).parent / target).exists(), target
+
+
+def test_the_matched_pair_is_what_the_command_says():
+    """The counts and ratios that the README shows are those of the two networks that match."""
+    setting = Setting("params.trainable", 1000, 2, 1, 1000, None, Lbfgs(name="lbfgs"))
+    kan, mlp = match_arms(["kan hidden=[5]", "mlp depth=3"], setting)
+    shown = re.findall(r"^((?:params|flops)\S+) +([\d,]+) +([\d,]+) +([\d.]+)$", README, flags=re.MULTILINE)
+
+    assert len(shown) == 6
+    for name, first, second, ratio in shown:
+        assert (first, second) == (f"{kan.counts[name]:,}", f"{mlp.counts[name]:,}")
+        assert ratio == f"{ratios(kan, mlp)[name]:.3g}"
 
 
 def test_the_file_tree_is_the_package():
