@@ -24,7 +24,10 @@ def test_the_example_experiment_plans():
     assert len(plan.runs) == 14 * 3 * 2
 
 
-@pytest.mark.parametrize("page", ["README.md", "experiments/README.md", "results/LOG.md", "CHANGELOG.md", "docs/counting.md"])
+PAGES = ["README.md", "experiments/README.md", "results/LOG.md", "CHANGELOG.md", "docs/counting.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_within_the_project_lead_somewhere(page):
     """Every relative link names a file or folder that is there."""
     text = (ROOT / page).read_text(encoding="utf-8")

@@ -344,7 +344,7 @@ def test_another_engine_device_or_dtype_is_uncalibrated(tmp_path, other):
     ("before", "after"),
     [
         ('"evaluation_seconds"', '"evaluation_second"'),
-        ('"calibration_schema": 1', '"calibration_schema": 0'),
+        ('"calibration_schema": 2', '"calibration_schema": 1'),
         ("{", "["),
     ],
 )
