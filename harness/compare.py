@@ -23,7 +23,9 @@ def interpolate(sizes: ArrayLike, values: ArrayLike, at: ArrayLike) -> np.ndarra
     known, wanted = np.log(np.asarray(sizes, float)[order]), np.log(np.asarray(at, float))
     with np.errstate(divide="ignore"):
         heights = np.log(np.asarray(values, float)[order])
-    return np.exp(np.interp(wanted, known, heights, left=np.nan, right=np.nan))
+    found = np.interp(wanted, known, heights, left=np.nan, right=np.nan)
+    exact = np.searchsorted(known, wanted).clip(0, len(known) - 1)  # a size itself needs no neighbour, which may be NaN
+    return np.exp(np.where(known[exact] == wanted, heights[exact], found))
 
 
 def pairs_axis(manifest: Manifest) -> str:
@@ -37,10 +39,13 @@ def pairs(table: pd.DataFrame, axis: str) -> pd.DataFrame:
 
     `rmse_ratio` is the second's test RMSE, interpolated at that size, over the first's (geometric means over seeds of
     the chosen trials); `ratio.<count>` is the same of every count, so that 1 stands at `axis` and nowhere else.
-    `nearest_off` is how far the second's nearest size lies from it. Sizes that the second does not reach have NaN.
+    `nearest_off` is how far the second's nearest size lies from it. Sizes that the second does not reach have NaN, and
+    so have sizes where most runs diverged, up to the next size. Of sizes crossed with training budgets, the best sizes
+    are compared.
     """
-    counts = [name for name in table.columns if name.split(".")[0] in ("params", "flops_forward", "flops_train")]
-    curves = _curves(table, axis, counts)
+    axes = ("params", "flops_forward", "flops_train", "seconds")
+    counts = [name for name in table.columns if name.split(".")[0] in axes]
+    curves = _curves(table[~table["of_budget"]], axis, counts)
     rows = []
     for task, of_task in curves.groupby("task", sort=False):
         first, *others = list(dict.fromkeys(of_task["series"]))
@@ -51,14 +56,13 @@ def pairs(table: pd.DataFrame, axis: str) -> pd.DataFrame:
 
 
 def _curves(table: pd.DataFrame, axis: str, counts: Sequence[str]) -> pd.DataFrame:
-    """One row a cell: its size, its shape, its error, its counts (medians over the runs that did not diverge)."""
-    done = chosen_runs(table, axis)
-    done = done[done["status"] == "done"]
-    groups = done.assign(log_rmse=np.log(done["test_rmse"])).groupby(["task", "series", "cell"], sort=False)
-    curves = groups.agg(
-        {"shape": "first", "grid": "first", "size": "first", "log_rmse": "mean"} | dict.fromkeys(counts, "median")
-    )
-    return curves.assign(rmse=np.exp(curves["log_rmse"])).reset_index()
+    """One row a cell: its size, its counts (medians over its chosen runs), its error, and how many runs diverged."""
+    runs = chosen_runs(table, axis)
+    runs = runs.assign(log_rmse=np.log(runs["test_rmse"]), diverged=runs["status"] != "done")
+    groups = runs.groupby(["task", "series", "cell"], sort=False)
+    curves = groups.agg({"size": "first", "log_rmse": "mean", **dict.fromkeys(counts, "median")})
+    rmse = np.exp(curves["log_rmse"]).where(groups["diverged"].mean() <= 0.5)
+    return curves.assign(rmse=rmse, diverged=groups["diverged"].sum()).reset_index()
 
 
 def _pair_rows(
@@ -82,6 +86,8 @@ def _pair_rows(
                 "second_rmse": rmse[index],
                 "rmse_ratio": rmse[index] / own["rmse"],
                 "nearest_off": nearest / own["size"] - 1,
+                "first_diverged": own["diverged"],
+                "second_diverged": int(second["diverged"].sum()),
                 **{f"ratio.{name}": read[name][index] / own[name] if own[name] else np.nan for name in counts},
             }
         )

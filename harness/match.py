@@ -1,5 +1,6 @@
 """Arms made equal on one axis, from a command line, and how unequal they then are on all others."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, get_args
 
@@ -7,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from harness.count import Work, count, training_flops
+from harness.count import DEFAULT_WEIGHTS, Work, count, training_flops
 from harness.errors import HarnessError, did_you_mean
 from harness.solve import bracket, build_network
 from harness.spec import SHAPES, Adam, CountedArchitecture, CountedShape, CountName, Lbfgs
@@ -45,6 +46,8 @@ class Matched(NamedTuple):
 
 def match_arms(arms: Sequence[str], setting: Setting) -> list[Matched]:
     """Every arm at the size nearest to the budget; a HarnessError says what could be met if it is out of reach."""
+    if not math.isfinite(setting.budget):
+        raise HarnessError(f"--at {setting.budget}: a budget is a finite number; e.g. --at 1000")
     return [_match_arm(arm, setting) for arm in arms]
 
 
@@ -68,6 +71,7 @@ def to_json(matched: Sequence[Matched], setting: Setting) -> list[dict[str, Any]
             "achieved": one.counts[setting.count_name],
             "residual": one.counts[setting.count_name] / setting.budget - 1,
             "counts": one.counts,
+            "weights": DEFAULT_WEIGHTS,
             "ratio_to_first": ratios(matched[0], one),
         }
         for one in matched
@@ -85,7 +89,11 @@ def parse_arm(text: str) -> CountedArchitecture:
     family, *words = text.split() or [""]
     if family not in SHAPES:
         raise HarnessError(f"--arm {text!r}: family {family!r}: {did_you_mean(family, SHAPES)}")
-    fields = dict(_field(text, word) for word in words)
+    fields: dict[str, Any] = {}
+    for name, value in (_field(text, word) for word in words):
+        if name == "family" or name in fields:
+            raise HarnessError(f"--arm {text!r}: {name} is given twice; keep one")
+        fields[name] = value
     try:
         return ARCHITECTURES.validate_python({"family": family, **fields}, strict=True)
     except ValidationError as error:

@@ -98,6 +98,7 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
                 cells.append(cell)
                 runs += found
         planned_before |= planned_here
+    _check_tuning(runs, experiment)
     if not runs:
         reasons = "\n".join(f"  {cell.task} {cell.series}: {cell.infeasible}" for cell in cells[:6])
         raise HarnessError(
@@ -112,6 +113,18 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
         packs=_packs(runs),
         formulas=formulas,
     )
+
+
+def _check_tuning(runs: Iterable[PlannedRun], experiment: Experiment) -> None:
+    """Axes may vary what is tuned: the cells of all points of the axes must have equally many trials."""
+    trials: dict[int, int] = {}
+    for planned in runs:
+        trials[planned.cell] = max(trials.get(planned.cell, 0), planned.trial + 1)
+    if len(set(trials.values())) > 1 and not experiment.allow_unequal_tuning:
+        raise HarnessError(
+            f"tune: the axes lead to {sorted(set(trials.values()))} trials; make them equal, or say "
+            "allow_unequal_tuning: true, which every figure will repeat"
+        )
 
 
 def _check_rules(experiment: Experiment, tasks: set[str]) -> None:

@@ -2,7 +2,7 @@
 
 import math
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,6 +78,9 @@ LAW_POINTS = 80
 PLAIN = (0.001, 1e5)  # ticks and numbers within are written out, others as powers of ten
 
 
+Budgets = Mapping[str, tuple[str, float]]  # series of one training budget -> the best sizes' series, and the budget
+
+
 class Style(NamedTuple):
     """How a series looks everywhere; `glyph` is its marker as a letter, for its label."""
 
@@ -116,7 +119,8 @@ def draw_scaling(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesF
 def scaling_figure(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesFit]) -> Figure:
     """A row a task, a column a headline axis. Artists carry a gid `kind:series` (runs, means, outside, law, ...)."""
     tasks = list(dict.fromkeys(table["task"]))
-    styles = series_styles(table["series"])
+    budgets = {cell.series: (cell.frontier, cell.asked) for cell in manifest.cells if cell.frontier and cell.asked}
+    styles = series_styles(name for name in table["series"] if name not in budgets)
     laws = laws_of(fits)
     with matplotlib.rc_context(THEME):
         figure = Figure(figsize=(WIDTH, ROW_HEIGHT * len(tasks)), dpi=DPI, layout="constrained")
@@ -124,7 +128,7 @@ def scaling_figure(manifest: Manifest, table: pd.DataFrame, fits: Sequence[Serie
         grid = figure.subplots(len(tasks), len(HEADLINE_AXES), sharey="row", squeeze=False)
         rows = [
             [
-                _panel(axes, table, laws, common_law(fits, task, axis), styles, task, axis)
+                _panel(axes, table, laws, common_law(_labelled(fits, budgets), task, axis), styles, budgets, task, axis)
                 for axes, axis in zip(row, HEADLINE_AXES, strict=True)
             ]
             for row, task in zip(grid, tasks, strict=True)
@@ -141,10 +145,11 @@ def scaling_figure(manifest: Manifest, table: pd.DataFrame, fits: Sequence[Serie
 
 def tuning_note(table: pd.DataFrame) -> str | None:
     """What to say if arms were tuned unequally; None if they were not."""
-    trials = table.groupby("arm", sort=False)["trials"].max()
-    if (trials == trials.iloc[0]).all():
+    trials = table.groupby("arm", sort=False)["trials"].unique()
+    if table["trials"].min() == table["trials"].max():
         return None
-    return f"Unequal tuning: {', '.join(f'{arm} {count} trials' for arm, count in trials.items())} a size."
+    words = [f"{arm} {' or '.join(str(number) for number in sorted(counts))} trials" for arm, counts in trials.items()]
+    return f"Unequal tuning: {', '.join(words)} a size."
 
 
 def series_styles(series: Iterable[str]) -> dict[str, Style]:
@@ -191,15 +196,25 @@ def _panel(
     laws: dict[tuple[str, str, str], dict[str, SeriesFit]],
     law: str,
     styles: dict[str, Style],
+    budgets: Budgets,
     task: str,
     axis: str,
 ) -> Panel:
     rows = chosen_runs(table, axis)
     rows = rows[rows["task"] == task]
     axes.set(xscale="log", yscale="log", xlabel=AXIS_WORDS[axis])
+    names = list(dict.fromkeys(rows["series"]))
+    for name in names:
+        if name in budgets:
+            frontier, budget = budgets[name]
+            _draw_budget(axes, name, rows[rows["series"] == name], budget, styles[frontier])
+    frontiers = {frontier for frontier, _ in budgets.values()}
     drawn = [
-        _draw_series(axes, name, rows[rows["series"] == name], laws[(task, name, axis)][law], styles[name])
-        for name in dict.fromkeys(rows["series"])
+        _draw_best(axes, name, rows[rows["series"] == name], styles[name])
+        if name in frontiers and not axis.startswith("flops_train")
+        else _draw_series(axes, name, rows[rows["series"] == name], laws[(task, name, axis)][law], styles[name])
+        for name in names
+        if name not in budgets
     ]
     done = rows[rows["status"] == "done"]
     axes.set_xlim(_padded(rows["size"], 0.06))
@@ -224,10 +239,25 @@ def _draw_series(axes: Axes, series: str, rows: pd.DataFrame, law: SeriesFit, st
         top = np.full(len(diverged), 0.97)
         cross: dict[str, Any] = {"marker": "x", "ms": 4, "transform": axes.get_xaxis_transform()}
         points += axes.plot(diverged["size"], top, ls="", color=style.colour, gid=f"diverged:{series}", **cross)
-    label = axes.text(
+    label = _text(axes, series, _label(series, law, style), style)
+    return Drawn(label, points, [] if law.fit.refusals else _draw_law(axes, series, law.fit, style))
+
+
+def _draw_best(axes: Axes, series: str, rows: pd.DataFrame, style: Style) -> Drawn:
+    """The best size of each budget, where size is not the budget: one mark a budget, and no law through them."""
+    points = []
+    for _, done in rows[rows["status"] == "done"].groupby("cell"):
+        best = size_means(done["size"].to_numpy(), done["test_rmse"].to_numpy())
+        points += _means(axes, f"means:{series}", best, style, style.colour)
+    return Drawn(_text(axes, series, f"{series} {style.glyph}", style), points, [])
+
+
+def _text(axes: Axes, series: str, words: str, style: Style) -> Text:
+    """A series' label, to be placed."""
+    return axes.text(
         x=0.5,
         y=0.5,
-        s=_label(series, law, style),
+        s=words,
         transform=axes.transAxes,
         va="bottom",
         fontsize=LABEL_SIZE,
@@ -238,7 +268,34 @@ def _draw_series(axes: Axes, series: str, rows: pd.DataFrame, law: SeriesFit, st
         in_layout=False,
         gid=f"label:{series}",
     )
-    return Drawn(label, points, [] if law.fit.refusals else _draw_law(axes, series, law.fit, style))
+
+
+def _draw_budget(axes: Axes, series: str, rows: pd.DataFrame, budget: float, style: Style) -> None:
+    """The sizes that were tried at one training budget, thin and joined, in the colour of the best sizes' series."""
+    done = rows[rows["status"] == "done"]
+    if done.empty:
+        return
+    points = size_means(done["size"].to_numpy(), done["test_rmse"].to_numpy())
+    is_spread = points.sizes[-1] > 1.5 * points.sizes[0]  # on the axis of the budget they stand above each other
+    look: dict[str, Any] = {"marker": style.marker, "ms": 2.2, "lw": 0.6, "alpha": 0.55, "zorder": 2}
+    axes.plot(
+        points.sizes, points.means, ls="-" if is_spread else "", color=style.colour, gid=f"means:{series}", **look
+    )
+    if is_spread:
+        where: dict[str, Any] = {
+            "xytext": (3, 0),
+            "textcoords": "offset points",
+            "va": "center",
+            "annotation_clip": False,
+        }
+        end = (points.sizes[-1], points.means[-1])
+        text = axes.annotate(human(budget, 2), end, fontsize=5, color=_darker(style.colour), **where)
+        text.set_gid(f"budget:{series}")
+
+
+def _labelled(fits: Sequence[SeriesFit], budgets: Budgets) -> list[SeriesFit]:
+    """The fits of the series that have a label and a law."""
+    return [one for one in fits if one.series not in budgets]
 
 
 def _means(axes: Axes, gid: str, points: Points, style: Style, fill: str) -> list[Line2D]:

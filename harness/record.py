@@ -146,6 +146,8 @@ def missing(manifest: Manifest, folder: Path) -> list[str]:
 def load(manifest: Manifest, folder: Path) -> pd.DataFrame:
     """One row a planned run and series, with counts, metrics and `chosen`, the trial that validation picked.
 
+    `of_budget` marks the series of one training budget each, of which the best sizes make a series of their own.
+
     A HarnessError (incomplete) if a planned run has no record or a record is damaged.
     """
     absent = missing(manifest, folder)
@@ -161,7 +163,8 @@ def load(manifest: Manifest, folder: Path) -> pd.DataFrame:
     rows = [_row(cells[planned.cell], planned, records[planned.run_id]) for planned in manifest.runs]
     table = pd.DataFrame(rows)
     trials = table.groupby("cell")["trial"].transform("nunique")
-    table = table.assign(trials=trials, chosen=_chosen(table))
+    of_budget = table["cell"].map({index: cell.frontier is not None for index, cell in cells.items()})
+    table = table.assign(trials=trials, chosen=_chosen(table), of_budget=of_budget)
     return pd.concat([table, *_frontiers(table, cells)], ignore_index=True)
 
 
@@ -197,6 +200,7 @@ def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
         "evaluations_by_stage": json.dumps([made for made, _ in record.by_stage]),
         "iterations": record.iterations,
         **record.counts,
+        "weights": record.weights,
         "pack_seconds": record.provenance.pack_seconds,
         "pack_lanes": record.provenance.pack_lanes,
         "cell": cell.index,
@@ -211,7 +215,7 @@ def _frontiers(table: pd.DataFrame, cells: dict[int, Cell]) -> list[pd.DataFrame
     for (_, name, _), group in table.groupby([table["task"], frontier, table["asked"]], sort=False):
         validation = group.loc[group["chosen"], ["cell", "validation_rmse"]].fillna({"validation_rmse": np.inf})
         best = validation.groupby("cell")["validation_rmse"].median().idxmin()
-        found.append(group[group["cell"] == best].assign(series=str(name)))
+        found.append(group[group["cell"] == best].assign(series=str(name), of_budget=False))
     return found
 
 

@@ -29,6 +29,7 @@ PAIRED_COUNTS = (
     "flops_train.shared_dense",
     "flops_train.local_min",
     "flops_train.executed",
+    "seconds",
 )
 OPTIMIZER_WORDS = {"adam": "Adam", "lbfgs": "L-BFGS"}
 

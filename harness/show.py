@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from harness.cost import SweepCost
+from harness.count import DEFAULT_WEIGHTS
 from harness.match import Matched, Setting, ratios
 from harness.measure.calibration import Calibration
 from harness.scaling import SeriesFit
@@ -51,7 +52,7 @@ def _cell_row(cell: Cell) -> tuple[list[str], list[str], list[str]]:
 
 def match_table(matched: Sequence[Matched], setting: Setting) -> Table:
     """Arms side by side: what each was solved to, its count under every convention, and its ratio to the first arm."""
-    title = f"matched on {setting.count_name} = {setting.budget:,.10g}"
+    title = f"matched on {setting.count_name} = {setting.budget:,.10g}; functions by the {DEFAULT_WEIGHTS} weights"
     table = Table(title=title, title_justify="left")
     table.add_column("", no_wrap=True)
     for index, one in enumerate(matched):
@@ -96,8 +97,12 @@ def cost_words(cost: SweepCost, workers: int) -> str:
 def _duration(seconds: float) -> str:
     for unit, length in (("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
-            return f"{seconds / length:.2g} {unit}"
-    return f"{seconds:.2g} s"
+            return f"{_two_digits(seconds / length)} {unit}"
+    return f"{_two_digits(seconds)} s"
+
+
+def _two_digits(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def calibration_sentence(calibration: Calibration) -> str:

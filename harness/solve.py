@@ -19,6 +19,10 @@ LARGEST_DEPTH = 2**10
 Counts = Mapping[str, int]
 
 
+class NoInfluence(HarnessError):
+    """The size that is solved for does not change what is matched."""
+
+
 # ----------------------------------------------------------------------------------------------------------- networks
 def build_network(
     architecture: CountedArchitecture,
@@ -88,7 +92,7 @@ def bracket(
 ) -> dict[int, int]:
     """The values of the size `free` whose counts on `axis` bracket `budget`, with those counts; the nearest one first.
 
-    Near is meant in ratio. A size at which `counts_at` raises CapTooSmall is too large. A HarnessError if the axis does
+    Near is meant in ratio. A size at which `counts_at` raises CapTooSmall is too large. NoInfluence if the axis does
     not depend on the size.
     """
 
@@ -99,8 +103,8 @@ def bracket(
             return math.inf
 
     largest = largest_size(free)
-    if counted(smallest) == counted(largest):
-        raise HarnessError(f"{axis} is {counted(smallest):,} whatever the {free}; solve for another size")
+    if counted(smallest) == counted(largest) < math.inf:
+        raise NoInfluence(f"{axis} is {counted(smallest):,} whatever the {free}; solve for another size")
     nearest = {max(value, smallest) for value in nearest_sizes(counted, budget, largest)}
     found = {value: counted(value) for value in nearest}
     feasible = {value: int(counts) for value, counts in found.items() if counts < math.inf}
@@ -111,7 +115,10 @@ def solve(
     counts_at: Callable[[int], Counts], axis: str, budget: float, tolerance: float, free: str, smallest: int = 1
 ) -> int | str:
     """The size nearest to `budget`, or why there is none within `tolerance`."""
-    found = bracket(counts_at, axis, budget, free, smallest)
+    try:
+        found = bracket(counts_at, axis, budget, free, smallest)
+    except NoInfluence as error:
+        return str(error)
     if not found:
         return f"{axis}={budget:,.10g}: the evaluation cap is used up before the last grid, whatever the {free}"
     best = next(iter(found))

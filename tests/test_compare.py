@@ -48,6 +48,7 @@ def _table(kan_sizes, mlp_sizes) -> pd.DataFrame:
                         "seed": seed,
                         "status": "done",
                         "chosen": True,
+                        "of_budget": False,
                         "test_rmse": scale / size,
                         "params.trainable": size,
                         "flops_forward.shared_dense": flops * size,
@@ -72,6 +73,30 @@ def test_a_size_that_the_second_arm_does_not_reach_has_no_ratio():
 
     assert np.isnan(found.loc[1000, "rmse_ratio"])
     assert found.loc[10, "rmse_ratio"] == pytest.approx(10)
+
+
+def test_a_size_that_diverged_is_not_bridged():
+    """Where most runs of a size diverged there is no error to read, neither at it nor between it and the next."""
+    table = _table([10, 30, 60, 90], [10, 30, 90])
+    lost = (table["series"] == "mlp") & (table["params.trainable"] == 30)
+    table.loc[lost, "status"] = "diverged"
+    table.loc[lost, "test_rmse"] = np.nan
+
+    found = pairs(table, "params.trainable").set_index("size")
+
+    assert found["rmse_ratio"].isna().to_dict() == {10: False, 30: True, 60: True, 90: False}
+    assert (found["second_diverged"] == 3).all()
+
+
+def test_of_sizes_crossed_with_budgets_the_best_are_compared():
+    """Series of one budget each are left out: their sizes are all the same on the axis of the budget."""
+    table = _table([10, 30], [10, 30])
+    crossed = table.assign(series=table["series"] + " at 1e9", of_budget=True, test_rmse=1.0)
+
+    found = pairs(pd.concat([crossed, table], ignore_index=True), "params.trainable")
+
+    assert list(found["first"].unique()) == ["kan"]
+    assert found["rmse_ratio"].to_numpy() == pytest.approx(10)
 
 
 def test_diverged_and_losing_runs_are_not_in_a_curve():

@@ -233,6 +233,7 @@ def layers_of(network):
             letters["P"] = network.base * (2 * letters["E"] + 5 * inputs) + network.bias * outputs
         if isinstance(network, SplineMlpShape):
             letters["s"] = inputs if network.place == "before" else outputs * (not last)
+            letters["z"] = inputs if network.place == "before" else outputs
         if isinstance(network, MlpShape):
             price = WEIGHTS["kanbefair"][network.activation]
             letters |= {"a": price * (not last), "b": price, "d": executed.BACKWARD[network.activation]}
@@ -442,7 +443,7 @@ def test_what_a_backward_pass_executes(family):
                 formulas = rows[name][min(index, 1)]
                 alone = name == "products of splines" and index and letters["O"] == 1
                 total += value(formulas[1 if alone else 0], **letters)
-        evaluation, forward = executed.evaluation(network, "kanbefair"), executed.forward(network, "kanbefair")
+        evaluation, forward = executed.evaluation(network), executed.forward(network, "kanbefair")
         assert total == evaluation - forward
     if family == "mlp":
         relu, tanh, silu, gelu = (executed.BACKWARD[name] for name in ("relu", "tanh", "silu", "gelu"))
@@ -454,9 +455,9 @@ def test_how_far_the_rule_of_training_is():
     for cell, *shares in table("shape (G = 5)"):
         kan, mlp = KanShape(shape=shape_of(cell), grid=5), MlpShape(shape=shape_of(cell))
         found = [
-            executed.evaluation(kan, "kanbefair") / per_sample(kan, "local_min"),
+            executed.evaluation(kan) / per_sample(kan, "local_min"),
             executed_evaluation(kan, dense.evaluate).flops / per_sample(kan, "shared_dense"),
-            executed.evaluation(mlp, "kanbefair") / per_sample(mlp, "shared_dense"),
+            executed.evaluation(mlp) / per_sample(mlp, "shared_dense"),
         ]
         assert shares == [f"{share:.2f}" for share in found]
         if kan == EXAMPLE:

@@ -88,7 +88,8 @@ def training_flops(work: Iterable[Work], optimizer: Adam | Lbfgs) -> dict[str, i
     stages = list(work)
     conventions = [name for name in FLOPS_CONVENTIONS if all(name in _conventions(stage.network) for stage in stages)]
     optimiser = sum(
-        optimizer_flops(optimizer, trainable(stage.network), stage.evaluations, stage.iterations) for stage in stages
+        optimizer_flops(optimizer, trainable(stage.network), stage.evaluations, stage.iterations, stage.starts)
+        for stage in stages
     )
     knots = sum(knots_flops(stage) for stage in stages)
     totals = {
@@ -101,7 +102,7 @@ def training_flops(work: Iterable[Work], optimizer: Adam | Lbfgs) -> dict[str, i
         for convention in conventions
     }
     evaluated = [
-        executed.evaluation(stage.network, DEFAULT_WEIGHTS) * stage.evaluations * stage.samples
+        executed.evaluation(stage.network) * stage.evaluations * stage.samples
         for stage in stages
         if isinstance(stage.network, MlpShape | KanShape)
     ]
@@ -131,7 +132,8 @@ def _kanbefair_parameters(network: CountedShape) -> int | None:
             shortcut = "silu" if network.base else "zero"
             return kanbefair.kan_parameters(network.shape, network.grid, network.order, shortcut)
         case SplineMlpShape():
-            return kanbefair.spline_mlp_parameters(network.shape, network.grid, network.order)
+            before = network.place == "before"
+            return kanbefair.spline_mlp_parameters(network.shape, network.grid, network.order, before)
     return None
 
 
@@ -143,5 +145,6 @@ def _kanbefair_layer_flops(network: CountedShape, inputs: int, outputs: int) -> 
             shortcut = "silu" if network.base else "zero"
             return kanbefair.kan_layer_flops(inputs, outputs, network.grid, network.order, shortcut)
         case SplineMlpShape():
-            return kanbefair.spline_mlp_layer_flops(inputs, outputs, network.grid, network.order)
+            before = network.place == "before"
+            return kanbefair.spline_mlp_layer_flops(inputs, outputs, network.grid, network.order, before)
     raise ValueError(f"KANbeFair has no {network.family}")

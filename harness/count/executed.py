@@ -12,7 +12,7 @@ pass, whose ratio to the forward pass need not be 2, every operation is counted.
 
 from itertools import pairwise
 
-from harness.count.weights import WEIGHTS
+from harness.count.weights import DEFAULT_WEIGHTS, WEIGHTS
 from harness.spec import KanShape, MlpShape
 
 # Backward of an activation, by the same prices: g y' from what the forward pass kept.
@@ -27,10 +27,10 @@ def forward(network: MlpShape | KanShape, weights: str) -> int:
     )
 
 
-def evaluation(network: MlpShape | KanShape, weights: str) -> int:
-    """FLOPs of a forward and backward pass of a sample, with the squared error and its mean."""
+def evaluation(network: MlpShape | KanShape) -> int:
+    """FLOPs of a forward and backward pass of a sample, with the squared error and its mean, by the default weights."""
     loss = 6 * network.shape[-1]
-    return forward(network, weights) + loss + sum(_backward(network, *layer) for layer in _layers(network))
+    return forward(network, DEFAULT_WEIGHTS) + loss + sum(_backward(network, *layer) for layer in _layers(network))
 
 
 def _layers(network: MlpShape | KanShape) -> list[tuple[int, int, int, bool, bool]]:

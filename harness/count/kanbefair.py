@@ -23,9 +23,13 @@ def mlp_parameters(shape: Sequence[int]) -> int:
     return sum(outputs * (inputs + 1) for inputs, outputs in pairwise(shape))
 
 
-def spline_mlp_parameters(shape: Sequence[int], grid: int, order: int) -> int:
-    """An MLP's, and G + k a node, output nodes included (their networks have none there)."""
-    return mlp_parameters(shape) + sum(shape[1:]) * (grid + order)
+def spline_mlp_parameters(shape: Sequence[int], grid: int, order: int, before: bool = False) -> int:
+    """An MLP's, and G + k a spline: one an output (BSpline_MLP), of the last layer too, where their networks have none.
+
+    `before` the linear maps it is one an input (BSpline_First_MLP).
+    """
+    nodes = shape[:-1] if before else shape[1:]
+    return mlp_parameters(shape) + sum(nodes) * (grid + order)
 
 
 def kan_layer_flops(inputs: int, outputs: int, grid: int, order: int, shortcut: str = "silu") -> int:
@@ -39,9 +43,9 @@ def mlp_layer_flops(inputs: int, outputs: int, activation: str) -> int:
     return 2 * inputs * outputs + ACTIVATIONS[activation] * outputs
 
 
-def spline_mlp_layer_flops(inputs: int, outputs: int, grid: int, order: int) -> int:
-    """2 E and a spline an output, on the last layer too."""
-    return 2 * inputs * outputs + outputs * (_recursion(grid, order) + 2 * (grid + order) - 1)
+def spline_mlp_layer_flops(inputs: int, outputs: int, grid: int, order: int, before: bool = False) -> int:
+    """2 E and a spline an output, on the last layer too; or an input, `before` the map."""
+    return 2 * inputs * outputs + (inputs if before else outputs) * (_recursion(grid, order) + 2 * (grid + order) - 1)
 
 
 def batch_norm_flops(shape: Sequence[int]) -> int:

@@ -35,14 +35,16 @@ LBFGS_EVALUATION_OPERATIONS = 4
 class Work(NamedTuple):
     """What one stage of a run does: `evaluations` forward+backward passes of `network` over `samples` points each.
 
-    `iterations` are the optimiser's; `knot_updates` least squares on `fit_samples` points move all knots of a KAN, and
-    `refined` says that the stage began by interpolating the splines of a coarser grid.
+    `iterations` are the optimiser's, of all `starts` together, each with a memory of its own; `knot_updates` least
+    squares on `fit_samples` points move all knots of a KAN; `refined`: the stage began by interpolating a coarser one's
+    splines.
     """
 
     network: CountedShape
     evaluations: int
     samples: int
     iterations: int
+    starts: int = 1
     knot_updates: int = 0
     fit_samples: int = 0
     refined: bool = False
@@ -72,6 +74,7 @@ def run_work(
                 evaluations=evaluations,
                 samples=samples_per_evaluation(recipe, train_points),
                 iterations=iterations,
+                starts=stage.starts,
                 knot_updates=updates if isinstance(stage.network, KanShape) else 0,
                 fit_samples=train_points,
                 refined=is_refined,
@@ -81,12 +84,18 @@ def run_work(
 
 
 # ---------------------------------------------------------------------------------------------------------- optimiser
-def optimizer_flops(optimizer: Adam | Lbfgs, parameters: int, evaluations: int, iterations: int) -> int:
-    """The optimiser's arithmetic on `parameters` scalars; gradients are not in it."""
+def optimizer_flops(
+    optimizer: Adam | Lbfgs, parameters: int, evaluations: int, iterations: int, starts: int = 1
+) -> int:
+    """The optimiser's arithmetic on `parameters` scalars; gradients are not in it.
+
+    The memory of L-BFGS begins empty in each of `starts`, which share the iterations evenly, and in each stage. It also
+    does where knots move; that is not counted, an overstatement.
+    """
     if isinstance(optimizer, Adam):
         return ADAM_OPERATIONS * parameters * evaluations
-    remembered = sum(min(iteration, optimizer.history) for iteration in range(min(iterations, optimizer.history)))
-    remembered += max(iterations - optimizer.history, 0) * optimizer.history
+    each, history = iterations // starts, optimizer.history
+    remembered = starts * (sum(range(min(each, history))) + max(each - history, 0) * history)
     return parameters * (
         # The two-loop recursion: an inner product and an update in each loop for each pair that is remembered. (Where
         # a fused multiply-add counts as 1, this is the 4 m P of the literature.)

@@ -225,7 +225,7 @@ def read_calibration(results: Path, engine: str, device: str, dtype: str) -> Cal
     try:
         data = unsealed(path.read_text(encoding="utf-8"))
         if data.get("calibration_schema") != CALIBRATION_SCHEMA:
-            raise ValueError(f"schema {data.get('calibration_schema')}, this version reads {CALIBRATION_SCHEMA}")
+            return None  # of another version: as if nothing had been measured
         calibration = Calibration.model_validate_json(json.dumps(data), strict=True)
     except FileNotFoundError:
         return None

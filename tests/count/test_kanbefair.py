@@ -72,12 +72,15 @@ def test_the_convention_is_the_formula(shape):
     pairs = list(pairwise(shape))
     with_base, without = count(KanShape(shape=shape, grid=5)), count(KanShape(shape=shape, grid=5, base=False))
     spline = count(SplineMlpShape(shape=shape, grid=5))
+    before = count(SplineMlpShape(shape=shape, grid=5, place="before"))
 
     assert with_base["params.kanbefair"] == kanbefair.kan_parameters(shape, 5, 3, "silu")
     assert without["params.kanbefair"] == kanbefair.kan_parameters(shape, 5, 3, "zero")
     assert without["flops_forward.kanbefair"] == sum(kanbefair.kan_layer_flops(*pair, 5, 3, "zero") for pair in pairs)
     assert count(MlpShape(shape=shape))["params.kanbefair"] == kanbefair.mlp_parameters(shape)
     assert spline["params.kanbefair"] - spline["params.trainable"] == 8 * shape[-1]
+    assert before["params.kanbefair"] == before["params.trainable"]
+    assert before["flops_forward.kanbefair"] - before["flops_forward.matmul"] == sum(shape[:-1]) * (9 * 27 + 15)
 
 
 def test_what_the_formula_says_of_an_edge():

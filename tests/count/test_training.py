@@ -57,6 +57,13 @@ def test_lbfgs_remembers_at_most_its_history(history, iterations):
     assert memory == 7 * 8 * sum(min(past, history) for past in range(iterations))
 
 
+def test_each_start_has_a_memory_of_its_own():
+    """Three starts of 50 iterations remember as three runs do, not as one of 150."""
+    one = optimizer_flops(Lbfgs(name="lbfgs"), 7, 60, 50)
+
+    assert optimizer_flops(Lbfgs(name="lbfgs"), 7, 180, 150, starts=3) == 3 * one
+
+
 @given(st.integers(1, 40), st.integers(1, 40))
 def test_least_squares_is_householders_count(rows, columns):
     """The factorisation costs what its columns cost, one reflection after another, to leading order."""
@@ -136,6 +143,6 @@ def test_counts_are_whole_numbers():
     """No count is rounded: every one is an int, whatever k."""
     for order in range(1, 6):
         network = KanShape(shape=(2, 5, 1), grid=7, order=order)
-        counted = training_flops([Work(network, 10, 100, 10, 2, 100, True)], LBFGS)
+        counted = training_flops([Work(network, 10, 100, 10, 1, 2, 100, True)], LBFGS)
         assert all(isinstance(value, int) and not isinstance(value, np.integer) for value in counted.values())
         assert all(math.isfinite(value) and value >= 0 for value in counted.values())

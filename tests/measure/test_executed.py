@@ -15,8 +15,7 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from harness import nets
-from harness.count import Work, count, layer_flops, recursion_terms, training_flops
-from harness.count.families import RECURSION_OPERATIONS, SPAN_OPERATIONS
+from harness.count import Work, count, layer_flops, training_flops
 from harness.count.weights import KANBEFAIR
 from harness.measure.executed import (
     Executed,
@@ -85,18 +84,22 @@ def count_evaluation(network, lanes, samples):
 
 
 # ------------------------------------------------------------------------------------------------------- closed forms
+@pytest.mark.parametrize("shape", [(100, 1), (100, 1, 1), (784, 1), (16, 1)])
+def test_funnels_are_the_worst_case_of_the_local_form(shape):
+    """Many inputs and one output have few sums over bases to make up for the zeros that are not added: -7 %."""
+    network = KanShape(shape=shape, grid=5)
+    without_lookup = sum(layer_flops(network, "local_min")) - 4 * sum(shape[:-1])
+
+    assert 0.93 < arithmetic(executed_forward(network)) / without_lookup < 0.95
+
+
 @pytest.mark.parametrize("network", KANS, ids=repr)
 def test_the_dense_evaluator_executes_the_shared_dense_form(network):
-    """I 7 N_rec + 2 E C and the parts, exactly; the closed form is that but for its two differences of knots a term.
-
-    Those have no sample axis: they are done once for all samples. Beside it, three compares an interval of the knots.
-    """
+    """The closed form, exactly, and beside it three compares an interval of the knots."""
     inputs = sum(network.shape[:-1])
-    terms = inputs * recursion_terms(network.grid, network.order)
     executed = executed_forward(network, dense.evaluate)
-    expected = 7 * terms + 2 * edges(network) * (network.grid + network.order) + parts_flops(network)
-    assert arithmetic(executed) == expected
-    assert sum(layer_flops(network, "shared_dense")) == expected + (RECURSION_OPERATIONS - 7) * terms
+
+    assert arithmetic(executed) == sum(layer_flops(network, "shared_dense"))
     assert executed.compares == 3 * inputs * (network.grid + 2 * network.order)
 
 
@@ -113,7 +116,7 @@ def test_the_local_evaluator_executes_the_local_form(network):
     recursion = inputs * order * (5 * order + 7) // 2
     sums = 2 * edges(network) * (order + 1) + order * outputs
     assert arithmetic(executed) == recursion + sums + parts_flops(network)
-    without_lookup = sum(layer_flops(network, "local_min")) - SPAN_OPERATIONS * inputs
+    without_lookup = sum(layer_flops(network, "local_min")) - 4 * inputs
     assert arithmetic(executed) == pytest.approx(without_lookup, rel=0.05)
     # A search in the T knots, two bounds of its result, one check of it, and a floor under every width.
     search = (network.grid + 2 * order).bit_length()
