@@ -109,19 +109,22 @@ def schema() -> None:
 @_file_argument
 @_results_option
 @_replan_option
+@click.option("--packs", is_flag=True, help="Show the packs in place of the cells: what each costs.")
 @_json_option
-def plan(file: Path, results: Path, replan: bool, as_json: bool) -> None:
+def plan(file: Path, results: Path, replan: bool, packs: bool, as_json: bool) -> None:
     """Expand, match and freeze: show each cell's asked and achieved budget, and what the runs cost."""
+    from harness.cost import pack_predictions
     from harness.spec import freeze
 
     folder = _folder(file, results)
     manifest = freeze(_make_plan(file), folder, replan)
+    costs = pack_predictions(manifest, _calibration(results, manifest.experiment.dtype)) if packs else None
     if as_json:
-        click.echo(manifest.model_dump_json())
+        click.echo(manifest.model_dump_json() if costs is None else costs.to_json(orient="records"))
         return
-    from harness.show import console, plan_table
+    from harness.show import console, packs_table, plan_table
 
-    console.print(plan_table(manifest))
+    console.print(plan_table(manifest) if costs is None else packs_table(costs))
     for cell in manifest.cells:
         if cell.infeasible:
             console.print(f"infeasible: {cell.task} {cell.series}: {cell.infeasible}", markup=False, soft_wrap=True)
@@ -185,9 +188,9 @@ def match_command(
 @main.command(epilog=f"Example: harness bench {EXAMPLE}")
 @click.argument("file", type=click.Path(path_type=Path), metavar="[FILE]", required=False)
 @_results_option
-@click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True)
+@click.option("--dtype", type=click.Choice(["float64", "float32"]), help="Without FILE.  [default: float64]")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes at once, as in a sweep.  [default: one a core]")
-def bench(file: Path | None, results: Path, dtype: Dtype, workers: int | None) -> None:
+def bench(file: Path | None, results: Path, dtype: Dtype | None, workers: int | None) -> None:
     """Measure what an evaluation takes on this machine, in two minutes; plans then predict seconds and memory.
 
     With FILE, also measure every shape of that plan alone, a second each: its runs then have an axis `seconds`, what
@@ -198,17 +201,21 @@ def bench(file: Path | None, results: Path, dtype: Dtype, workers: int | None) -
     from harness.measure.calibration import calibrate, with_solo, write_calibration
     from harness.show import calibration_sentence, console, counted_progress
 
+    if file and dtype:
+        raise HarnessError(f"--dtype {dtype}: {file} says its dtype itself; leave one of them out")
     manifest = _make_plan(file) if file else None
-    dtype = manifest.experiment.dtype if manifest else dtype
+    dtype = manifest.experiment.dtype if manifest else dtype or "float64"
     _check_writable(results / "calibrations")
-    calibration = _calibration(results, dtype)
+    calibration, solo = _own_calibration(results, dtype), []
     if calibration is None or manifest is None:
         with counted_progress("shape classes") as progress:
             rows = bench_classes(full_design(dtype), workers or available_cores(), progress)
-        calibration = calibrate("torch", dtype, rows, calibration.solo if calibration else ())
+        calibration = calibrate("torch", dtype, rows)
     if manifest:
         with counted_progress("shapes alone") as progress:
-            calibration = with_solo(calibration, bench_solo(list(_planned_runs(manifest).values()), progress))
+            solo = bench_solo(list(_planned_runs(manifest).values()), progress)
+    meanwhile = _own_calibration(results, dtype)  # what another bench wrote, or this file had
+    calibration = with_solo(calibration, [*(meanwhile.solo if meanwhile else ()), *solo])
     path = write_calibration(calibration, results)
     console.print(calibration_sentence(calibration), soft_wrap=True)
     console.print(f"calibration: {path}", soft_wrap=True)
@@ -225,12 +232,14 @@ def run(file: Path, results: Path, replan: bool, workers: int | None) -> None:
 
     Ctrl-C at any moment is safe: finished packs have their records, and the same command goes on from there.
     """
+    from harness.record import missing
     from harness.show import console
     from harness.spec import freeze
 
     folder = _folder(file, results)
     manifest = freeze(_make_plan(file), folder, replan)
-    console.print(_cost_sentence(manifest, results, workers), soft_wrap=True)
+    if missing(manifest, _records(folder)):
+        console.print(_cost_sentence(manifest, results, workers), soft_wrap=True)
     _train_missing(manifest, folder, workers)
     table, fits = _write_analysis(manifest, folder)
     _draw(manifest, table, fits, folder)
@@ -340,10 +349,22 @@ def _frozen(file: Path, results: Path) -> tuple[Manifest, Path]:
 
 def _calibration(results: Path, dtype: str) -> Calibration | None:
     """What `harness bench` measured on this machine, if it did."""
-    from harness.measure.calibration import read_calibration
+    from harness.measure.calibration import is_current, read_calibration
     from harness.provenance import processor
 
-    return read_calibration(results, "torch", processor(), dtype)
+    found = read_calibration(results, "torch", processor(), dtype)
+    return found if found and is_current(found) else None
+
+
+def _own_calibration(results: Path, dtype: str) -> Calibration | None:
+    """The calibration that a bench can add to: whole, current, and of this very machine."""
+    from harness.provenance import host
+
+    try:
+        found = _calibration(results, dtype)
+    except HarnessError:
+        return None
+    return found if found and found.host == host() else None
 
 
 def _cost_sentence(manifest: Manifest, results: Path, workers: int | None = None) -> str:
@@ -436,7 +457,8 @@ def _write_analysis(manifest: Manifest, folder: Path) -> tuple[pd.DataFrame, lis
     write_table(table, folder)
     with whole_file(folder / "pairs.csv") as path:
         pairs(table, pairs_axis(manifest)).to_csv(path, index=False)
-    text = json.dumps({"experiment_hash": manifest.experiment_hash, "fits": to_json(fits)}, indent=1)
+    machine = {"seconds_on": table["seconds_on"].iloc[0]} if "seconds_on" in table else {}
+    text = json.dumps({"experiment_hash": manifest.experiment_hash, **machine, "fits": to_json(fits)}, indent=1)
     with whole_file(folder / "fits.json") as path:
         path.write_text(text + "\n", encoding="utf-8")
     return table, fits

@@ -13,8 +13,10 @@ from harness.measure.calibration import (
     PredictionErrors,
     predict,
     prediction_errors,
+    run_bytes,
     run_seconds,
 )
+from harness.plan import planned_flops
 from harness.record import read_record, record_path
 from harness.spec import Manifest, RunSpec
 
@@ -25,6 +27,40 @@ class SweepCost(NamedTuple):
     cpu_seconds: float
     seconds: float
     peak_bytes: int | None
+
+
+def pack_predictions(manifest: Manifest, calibration: Calibration | None) -> pd.DataFrame:
+    """A row a pack, the costliest first: planned evaluations (of all lanes) and FLOPs, predicted seconds and memory.
+
+    Without a calibration, seconds and memory are missing.
+    """
+    specs = {planned.run_id: planned.run for planned in manifest.runs}
+    rows = []
+    for index, pack in enumerate(manifest.packs):
+        runs = [specs[identity] for identity in pack]
+        predicted = predict(calibration, runs) if calibration else None
+        rows.append(
+            {
+                **_pack_words(index, runs),
+                "evaluations": sum(run.recipe.max_evaluations for run in runs),
+                "flops_train.shared_dense": sum(planned_flops(run)["flops_train.shared_dense"] for run in runs),
+                "seconds": predicted.seconds if predicted else None,
+                "peak_bytes": predicted.peak_bytes if predicted else None,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _pack_words(index: int, runs: Sequence[RunSpec]) -> dict[str, object]:
+    network = runs[0].network
+    return {
+        "pack": index,
+        "task": runs[0].task.target,
+        "family": network.family,
+        "shape": "-".join(map(str, network.shape)),
+        "grid": getattr(network, "grid", None),
+        "runs": len(runs),
+    }
 
 
 def sweep_cost(calibration: Calibration, packs: Sequence[Sequence[RunSpec]], workers: int) -> SweepCost:
@@ -51,15 +87,11 @@ def pack_costs(manifest: Manifest, records: Path, calibration: Calibration) -> p
         lanes = len(pack) * specs[pack[0]].recipe.restarts.count
         if not together or first.device != calibration.device or first.pack_lanes > max(lanes, 2):
             continue
-        network, predicted = specs[pack[0]].network, predict(calibration, [specs[identity] for identity in pack])
+        runs = [specs[identity] for identity in pack]
+        predicted = predict(calibration, runs)
         rows.append(
             {
-                "pack": index,
-                "task": specs[pack[0]].task.target,
-                "family": network.family,
-                "shape": "-".join(map(str, network.shape)),
-                "grid": getattr(network, "grid", None),
-                "runs": len(pack),
+                **_pack_words(index, runs),
                 "predicted_seconds": predicted.seconds,
                 "cpu_seconds": first.pack_cpu_seconds,
                 "wall_seconds": first.pack_seconds,
@@ -83,13 +115,17 @@ def with_seconds(table: pd.DataFrame, specs: Mapping[str, RunSpec], calibration:
     """The table with the axis `seconds`, if the shapes of every run were measured alone on the calibrated machine.
 
     Evaluations of each stage times the median solo seconds of one, and the least squares of knots: never the wall clock
-    of a pack, which depends on what else was in it.
+    of a pack, which depends on what else was in it. `seconds_on` names the machine; `bytes_moved` is counted likewise.
     """
     if calibration is None:
         return table
-    found = [
-        run_seconds(calibration, specs[identity], json.loads(made))
+    done = [
+        (specs[identity], json.loads(made))
         for identity, made in zip(table["run_id"], table["evaluations_by_stage"], strict=True)
     ]
-    seconds = [one for one in found if one is not None]
-    return table.assign(seconds=seconds) if len(seconds) == len(found) else table
+    seconds = [run_seconds(calibration, *one) for one in done]
+    if None in seconds:
+        return table
+    machine = f"{calibration.host}, {calibration.device}, {calibration.measured_at[:10]}"
+    moved = [run_bytes(calibration, *one) for one in done]
+    return table.assign(seconds=np.array(seconds, float), seconds_on=machine, bytes_moved=np.array(moved, float))

@@ -82,6 +82,7 @@ def write_report(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesF
         recipes={name: _json(recipe) for name, recipe in experiment.recipes.items()},
         tasks=[_task(label, task, manifest.formulas[label]) for label, task in run_tasks(manifest).items()],
         tuning_note=tuning_note(table),
+        seconds_on=table["seconds_on"].iloc[0] if "seconds_on" in table else None,
         **_pairs(table, manifest),
         provenance=_provenance(record.provenance for record in records),
         experiment_json=_json(experiment),

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -48,6 +49,20 @@ def _cell_row(cell: Cell) -> tuple[list[str], list[str], list[str]]:
     residual = f"{cell.residual:+.1%}" if cell.residual is not None else ""
     work = f"{cell.counts['flops_train.shared_dense']:.2e}"
     return [cell.task, cell.series, words], [asked, achieved, residual], [*counts, work]
+
+
+def packs_table(costs: pd.DataFrame) -> Table:
+    """What each pack costs, as `harness.cost.pack_predictions` says it."""
+    table = Table(title="packs, the costliest first", title_justify="left")
+    for name in costs:
+        table.add_column(str(name), justify="right" if pd.api.types.is_numeric_dtype(costs[name]) else "left")
+    for row in costs.itertuples(index=False):
+        table.add_row(*("" if pd.isna(value) else _cell_text(value) for value in row))
+    return table
+
+
+def _cell_text(value: object) -> str:
+    return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def match_table(matched: Sequence[Matched], setting: Setting) -> Table:

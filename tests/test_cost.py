@@ -73,7 +73,13 @@ def _calibration(manifest, solo_seconds=()) -> Calibration:
     packs = (PackRow(runs=1, seconds=1.0), PackRow(runs=2, seconds=1.0))
     calibration = calibrate("torch", "float64", Measured(shapes, knots, packs))
     solo = [
-        SoloRow(shape=shape_of(run, run.network), seconds_per_evaluation=s, interquartile_seconds=0.0, repeats=3)
+        SoloRow(
+            shape=shape_of(run, run.network),
+            seconds_per_evaluation=s,
+            interquartile_seconds=0.0,
+            repeats=3,
+            bytes_per_evaluation=8,
+        )
         for run, s in solo_seconds
     ]
     return with_solo(calibration, solo)

@@ -40,6 +40,7 @@ from harness.measure.calibration import (
     evaluation_memory,
     shape_of,
 )
+from harness.measure.executed import executed_evaluation
 from harness.spec import Adam, KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Task, TrainedShape, stages
 from harness.spec.nouns import Dtype
 from harness.tasks import resolve, stream
@@ -183,6 +184,7 @@ def _measure_solo(shape: Shape, run: RunSpec) -> SoloRow:
         seconds_per_evaluation=float(middle),
         interquartile_seconds=float(high - low),
         repeats=len(times),
+        bytes_per_evaluation=executed_evaluation(shape.network).bytes * shape.samples,
     )
 
 

@@ -45,8 +45,9 @@ from harness.spec.networks import Network
 from harness.spec.nouns import Dtype
 
 # 1: first version. 2: `mapped`, of optimiser and learning curve as well, in place of the graph's memory alone.
+# 3: bytes of solo rows.
 # Raise it with every change of a feature: factors mean nothing without theirs.
-CALIBRATION_SCHEMA = 2
+CALIBRATION_SCHEMA = 3
 
 # Workers of `harness.dispatch` have one thread each, so that is what is measured.
 THREADS = 1
@@ -108,12 +109,16 @@ class PackRow(Frozen):
 
 
 class SoloRow(Frozen):
-    """One lane alone: median and interquartile range of the CPU seconds of its evaluations."""
+    """One lane alone: median and interquartile range of the CPU seconds of its evaluations, and the bytes of one.
+
+    Bytes are moved by the operations of the network (see `harness.measure.executed`), as if nothing stayed in a cache.
+    """
 
     shape: Shape
     seconds_per_evaluation: float
     interquartile_seconds: float
     repeats: int
+    bytes_per_evaluation: int
 
 
 class Measured(NamedTuple):
@@ -399,13 +404,32 @@ def run_seconds(calibration: Calibration, run: RunSpec, stage_evaluations: Seque
     optimiser included, comes the least squares of its knots as the calibration predicts it; the learning curve and
     drawing samples are not training, and are left out.
     """
-    solo = {row.shape: row.seconds_per_evaluation for row in calibration.solo}
-    times = [solo.get(shape_of(run, stage.network)) for stage in stages(run.network, run.recipe)]
-    known = [time for time in times if time is not None]
-    if len(known) < len(times):
+    rows = _solo_rows(calibration, run)
+    if rows is None:
         return None
-    evaluations = sum(made * time for made, time in zip(stage_evaluations, known, strict=True))
+    evaluations = sum(made * row.seconds_per_evaluation for made, row in zip(stage_evaluations, rows, strict=True))
     return evaluations + _knot_seconds(calibration, run, stage_evaluations)
+
+
+def run_bytes(calibration: Calibration, run: RunSpec, stage_evaluations: Sequence[int]) -> int | None:
+    """Bytes that the evaluations of a run move, None if one of its stages was not measured solo."""
+    rows = _solo_rows(calibration, run)
+    if rows is None:
+        return None
+    return sum(made * row.bytes_per_evaluation for made, row in zip(stage_evaluations, rows, strict=True))
+
+
+def is_current(calibration: Calibration) -> bool:
+    """Whether it was measured with the libraries and threads that a run would have now."""
+    return calibration.threads == THREADS and calibration.versions == provenance.versions()
+
+
+def _solo_rows(calibration: Calibration, run: RunSpec) -> list[SoloRow] | None:
+    """The solo rows of a run's stages, or None if one is missing."""
+    solo = {row.shape: row for row in calibration.solo}
+    rows = [solo.get(shape_of(run, stage.network)) for stage in stages(run.network, run.recipe)]
+    known = [row for row in rows if row is not None]
+    return known if len(known) == len(rows) else None
 
 
 def prediction_errors(predicted: Sequence[float], measured: Sequence[float]) -> PredictionErrors:

@@ -23,6 +23,7 @@ from harness.measure.calibration import (
     evaluation_features,
     evaluation_memory,
     fit,
+    is_current,
     knot_features,
     knot_memory,
     left_out_errors,
@@ -139,7 +140,13 @@ def a_run(network=KAN, optimizer=LBFGS, points=1000, evaluations=200, **recipe) 
 
 def solo_rows(run: RunSpec, seconds: float) -> list[SoloRow]:
     return [
-        SoloRow(shape=shape_of(run, stage.network), seconds_per_evaluation=seconds, interquartile_seconds=0, repeats=5)
+        SoloRow(
+            shape=shape_of(run, stage.network),
+            seconds_per_evaluation=seconds,
+            interquartile_seconds=0,
+            repeats=5,
+            bytes_per_evaluation=8,
+        )
         for stage in stages(run.network, run.recipe)
     ]
 
@@ -279,7 +286,13 @@ def test_the_seconds_of_a_run_add_over_its_stages():
     shapes = list(dict.fromkeys(shape_of(run, stage.network) for stage in stages(run.network, run.recipe)))
     times = [1.0, 10.0, 100.0]
     rows = [
-        SoloRow(shape=shape, seconds_per_evaluation=time, interquartile_seconds=0, repeats=5)
+        SoloRow(
+            shape=shape,
+            seconds_per_evaluation=time,
+            interquartile_seconds=0,
+            repeats=5,
+            bytes_per_evaluation=8,
+        )
         for shape, time in zip(shapes, times, strict=True)
     ]
     calibration = with_solo(CALIBRATION, rows)
@@ -340,11 +353,22 @@ def test_another_engine_device_or_dtype_is_uncalibrated(tmp_path, other):
     assert read_calibration(tmp_path, engine, device, dtype) is None
 
 
+def test_a_calibration_of_another_version_or_of_other_libraries_is_none(tmp_path):
+    """What was measured with other features or another torch says nothing of today's runs."""
+    old = CALIBRATION.model_copy(update={"calibration_schema": 1})
+    write_calibration(old, tmp_path)
+
+    assert read_calibration(tmp_path, "torch", CALIBRATION.device, "float64") is None
+    assert is_current(CALIBRATION)
+    assert not is_current(CALIBRATION.model_copy(update={"versions": {**CALIBRATION.versions, "torch": "1.0"}}))
+    assert not is_current(CALIBRATION.model_copy(update={"threads": 64}))
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
         ('"evaluation_seconds"', '"evaluation_second"'),
-        ('"calibration_schema": 2', '"calibration_schema": 1'),
+        ('"threads": 1', '"threads": 2'),
         ("{", "["),
     ],
 )
