@@ -166,11 +166,11 @@ def match_command(
     \b
     Families and their fields (leave out the one size to solve for):
         mlp            hidden | depth, width; activation=silu|relu|tanh|gelu
-        kan            hidden | depth, width; grid, order, base, scales, bias
-        spline_mlp     hidden | depth, width; grid, order, place=after|before
+        kan            hidden | depth, width; grid, order=3, base=true, scales=false, bias=false
+        spline_mlp     hidden | depth, width; grid, order=3, place=after|before
         rbf_kan        hidden | depth, width; grid
         chebyshev_kan  hidden | depth, width; degree
-        rational_kan   hidden | depth, width; numerator, denominator, groups
+        rational_kan   hidden | depth, width; numerator=5, denominator=4, groups=8
     """
     from harness.match import Setting, axis_named, match_arms, to_json
     from harness.show import console, match_table
@@ -197,28 +197,38 @@ def bench(file: Path | None, results: Path, dtype: Dtype | None, workers: int | 
     each would take by itself on this machine.
     """
     from harness.dispatch.here import available_cores
-    from harness.measure.bench import bench_classes, bench_solo, full_design
-    from harness.measure.calibration import calibrate, with_solo, write_calibration
-    from harness.show import calibration_sentence, console, counted_progress
+    from harness.measure.calibration import write_calibration
+    from harness.show import calibration_sentence, console
 
     if file and dtype:
         raise HarnessError(f"--dtype {dtype}: {file} says its dtype itself; leave one of them out")
     manifest = _make_plan(file) if file else None
     dtype = manifest.experiment.dtype if manifest else dtype or "float64"
     _check_writable(results / "calibrations")
+    try:
+        calibration = _bench(manifest, results, dtype, workers or available_cores())
+    except KeyboardInterrupt:
+        raise HarnessError("stopped; nothing was written, and the next bench starts over", INCOMPLETE) from None
+    path = write_calibration(calibration, results)
+    console.print(calibration_sentence(calibration), soft_wrap=True)
+    console.print(f"calibration: {path}", soft_wrap=True)
+
+
+def _bench(manifest: Manifest | None, results: Path, dtype: Dtype, workers: int) -> Calibration:
+    from harness.measure.bench import bench_classes, bench_solo, full_design
+    from harness.measure.calibration import calibrate, with_solo
+    from harness.show import counted_progress
+
     calibration, solo = _own_calibration(results, dtype), []
     if calibration is None or manifest is None:
         with counted_progress("shape classes") as progress:
-            rows = bench_classes(full_design(dtype), workers or available_cores(), progress)
+            rows = bench_classes(full_design(dtype), workers, progress)
         calibration = calibrate("torch", dtype, rows)
     if manifest:
         with counted_progress("shapes alone") as progress:
             solo = bench_solo(list(_planned_runs(manifest).values()), progress)
     meanwhile = _own_calibration(results, dtype)  # what another bench wrote, or this file had
-    calibration = with_solo(calibration, [*(meanwhile.solo if meanwhile else ()), *solo])
-    path = write_calibration(calibration, results)
-    console.print(calibration_sentence(calibration), soft_wrap=True)
-    console.print(f"calibration: {path}", soft_wrap=True)
+    return with_solo(calibration, [*(meanwhile.solo if meanwhile else ()), *solo])
 
 
 # --------------------------------------------------------------------------------------------------------------- runs
@@ -244,7 +254,7 @@ def run(file: Path, results: Path, replan: bool, workers: int | None) -> None:
     table, fits = _write_analysis(manifest, folder)
     _draw(manifest, table, fits, folder)
     _write_report(manifest, table, fits, folder)
-    _print_fits(fits)
+    _print_fits(fits, manifest)
     _write_pack_costs(manifest, folder)
     console.print(f"report: {folder / 'report.html'}", soft_wrap=True)
 
@@ -283,13 +293,14 @@ def status(file: Path, results: Path, as_json: bool) -> None:
 @_json_option
 def fit_command(file: Path, results: Path, as_json: bool) -> None:
     """Fit scaling laws to the records; writes runs.csv, runs.parquet and fits.json."""
-    _, fits = _write_analysis(*_frozen(file, results))
+    manifest, folder = _frozen(file, results)
+    _, fits = _write_analysis(manifest, folder)
     if as_json:
         from harness.scaling import to_json
 
         click.echo(json.dumps(to_json(fits)))
     else:
-        _print_fits(fits)
+        _print_fits(fits, manifest)
 
 
 @main.command(epilog=f"Example: harness plot {EXAMPLE}")
@@ -352,7 +363,11 @@ def _calibration(results: Path, dtype: str) -> Calibration | None:
     from harness.measure.calibration import is_current, read_calibration
     from harness.provenance import processor
 
-    found = read_calibration(results, "torch", processor(), dtype)
+    try:
+        found = read_calibration(results, "torch", processor(), dtype)
+    except HarnessError as error:  # it is optional: what can be done without it goes on
+        click.echo(f"warning: {error}", err=True)
+        return None
     return found if found and is_current(found) else None
 
 
@@ -360,10 +375,7 @@ def _own_calibration(results: Path, dtype: str) -> Calibration | None:
     """The calibration that a bench can add to: whole, current, and of this very machine."""
     from harness.provenance import host
 
-    try:
-        found = _calibration(results, dtype)
-    except HarnessError:
-        return None
+    found = _calibration(results, dtype)
     return found if found and found.host == host() else None
 
 
@@ -493,11 +505,12 @@ def _write_report(manifest: Manifest, table: pd.DataFrame, fits: list[SeriesFit]
     return write_report(manifest, table, fits, folder)
 
 
-def _print_fits(fits: list[SeriesFit]) -> None:
-    from harness.scaling import HEADLINE_AXES
+def _print_fits(fits: list[SeriesFit], manifest: Manifest) -> None:
+    from harness.scaling import headline_axes
     from harness.show import console, fits_table
 
-    console.print(fits_table(fits, HEADLINE_AXES))
+    crossed = {cell.series for cell in manifest.cells if cell.frontier}
+    console.print(fits_table([one for one in fits if one.series not in crossed], headline_axes(manifest)))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,9 @@ from numpy.typing import ArrayLike
 from harness.scaling import chosen_runs
 from harness.spec import Manifest
 
+# Whole widths and steps leave matched ends this far apart at times.
+END_TOLERANCE = 0.01
+
 
 def interpolate(sizes: ArrayLike, values: ArrayLike, at: ArrayLike) -> np.ndarray:
     """The values at sizes `at`, on straight lines in log-log space between neighbours; NaN outside of `sizes`.
@@ -65,11 +68,17 @@ def _curves(table: pd.DataFrame, axis: str, counts: Sequence[str]) -> pd.DataFra
     return curves.assign(rmse=rmse, diverged=groups["diverged"].sum()).reset_index()
 
 
+def _to_the_end(at: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """A size beyond the ends by no more than the rounding of a match is taken for the end."""
+    ends = np.clip(at, sizes.min(), sizes.max())
+    return np.where(np.abs(at / ends - 1) <= END_TOLERANCE, ends, at)
+
+
 def _pair_rows(
     task: str, first: pd.DataFrame, second: pd.DataFrame, axis: str, counts: Sequence[str]
 ) -> list[dict[str, object]]:
-    at = first["size"].to_numpy()
     sizes = second["size"].to_numpy()
+    at = _to_the_end(first["size"].to_numpy(), sizes)
     rmse = interpolate(sizes, second["rmse"].to_numpy(), at)
     read = {name: interpolate(sizes, second[name].to_numpy(), at) for name in counts}
     rows = []

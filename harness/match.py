@@ -136,6 +136,8 @@ def _open_size(arm: str, architecture: CountedArchitecture, setting: Setting) ->
     is_training = setting.count_name.startswith("flops_train")
     if not missing and is_training and setting.evaluations is None:
         return "steps"
+    if not missing and architecture.depth == 1:
+        raise HarnessError(f"--arm {arm!r}: depth=1 has no hidden layer, and so no size to solve for; give more depth")
     if not missing:
         raise HarnessError(f"--arm {arm!r} leaves no size open to be solved for; leave one out")
     if len(missing) > 1:

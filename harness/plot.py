@@ -21,7 +21,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 
 from harness.files import whole_file
 from harness.fit import Fit, Points, band, predict, size_means
-from harness.scaling import HEADLINE_AXES, SeriesFit, chosen_runs, common_law
+from harness.scaling import SeriesFit, chosen_runs, common_law, headline_axes
 from harness.show import exponent
 from harness.spec import Manifest, RunTask
 
@@ -121,15 +121,15 @@ def scaling_figure(manifest: Manifest, table: pd.DataFrame, fits: Sequence[Serie
     tasks = list(dict.fromkeys(table["task"]))
     budgets = {cell.series: (cell.frontier, cell.asked) for cell in manifest.cells if cell.frontier and cell.asked}
     styles = series_styles(name for name in table["series"] if name not in budgets)
-    laws = laws_of(fits)
+    laws, shown = laws_of(fits), headline_axes(manifest)
     with matplotlib.rc_context(THEME):
         figure = Figure(figsize=(WIDTH, ROW_HEIGHT * len(tasks)), dpi=DPI, layout="constrained")
         FigureCanvasAgg(figure)
-        grid = figure.subplots(len(tasks), len(HEADLINE_AXES), sharey="row", squeeze=False)
+        grid = figure.subplots(len(tasks), len(shown), sharey="row", squeeze=False)
         rows = [
             [
                 _panel(axes, table, laws, common_law(_labelled(fits, budgets), task, axis), styles, budgets, task, axis)
-                for axes, axis in zip(row, HEADLINE_AXES, strict=True)
+                for axes, axis in zip(row, shown, strict=True)
             ]
             for row, task in zip(grid, tasks, strict=True)
         ]
@@ -148,8 +148,8 @@ def tuning_note(table: pd.DataFrame) -> str | None:
     trials = table.groupby("arm", sort=False)["trials"].unique()
     if table["trials"].min() == table["trials"].max():
         return None
-    words = [f"{arm} {' or '.join(str(number) for number in sorted(counts))} trials" for arm, counts in trials.items()]
-    return f"Unequal tuning: {', '.join(words)} a size."
+    words = [f"{arm} {' or '.join(str(number) for number in sorted(counts))}" for arm, counts in trials.items()]
+    return f"Unequal tuning, trials a size: {', '.join(words)}."
 
 
 def series_styles(series: Iterable[str]) -> dict[str, Style]:

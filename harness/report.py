@@ -15,7 +15,7 @@ from harness.compare import pairs, pairs_axis
 from harness.files import whole_file
 from harness.plot import AXIS_WORDS, human, laws_of, run_tasks, scaling_figure, tuning_note
 from harness.record import Record, read_record, record_path
-from harness.scaling import HEADLINE_AXES, SeriesFit, common_law
+from harness.scaling import SeriesFit, common_law, headline_axes
 from harness.show import exponent
 from harness.spec import Cell, Decide, Formula, Manifest, Recipe, RunTask
 from harness.spec.networks import Network
@@ -65,11 +65,13 @@ def write_report(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesF
     rows = [_fit_row(laws, common_law(fits, task, axis)) for (task, _, axis), laws in laws_of(fits).items()]
     rows.sort(key=lambda row: tasks.index(row.task))
     experiment = manifest.experiment
+    crossed = {cell.series for cell in manifest.cells if cell.frontier}
     page = _template().render(
         manifest=manifest,
         experiment=experiment,
         counts=_counts(manifest, records),
-        headline=[row for row in rows if row.axis in HEADLINE_AXES],
+        headline=[row for row in rows if row.axis in headline_axes(manifest) and row.series not in crossed],
+        axes=len({row.axis for row in rows}),
         all_rows=rows,
         axis_words=AXIS_WORDS,
         level=fits[0].fit.level,

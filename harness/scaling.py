@@ -6,12 +6,22 @@ from typing import Any, Literal, NamedTuple, get_args
 import pandas as pd
 
 from harness import fit
-from harness.spec import CountName
+from harness.spec import CountName, Manifest
 
 LAWS: tuple[Literal["pure", "floor"], ...] = ("pure", "floor")
 # `seconds` is there when the machine was measured: see harness.cost.
 AXES: tuple[str, ...] = (*get_args(CountName), "seconds")
 HEADLINE_AXES = ("params.trainable", "flops_train.shared_dense")
+
+
+def headline_axes(manifest: Manifest) -> tuple[str, str]:
+    """The two axes that figures and first tables show: a size and a training cost, one of them the matched axis.
+
+    Matched forward FLOPs stand in the place of parameters.
+    """
+    size, cost = HEADLINE_AXES
+    matched = manifest.experiment.match.count_name if manifest.experiment.match else size
+    return (size, matched) if matched.startswith("flops_train") else (matched, cost)
 
 
 class SeriesFit(NamedTuple):

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import get_args
 
 import pandas as pd
 from rich.console import Console
@@ -15,7 +16,7 @@ from harness.count import DEFAULT_WEIGHTS
 from harness.match import Matched, Setting, ratios
 from harness.measure.calibration import Calibration
 from harness.scaling import SeriesFit
-from harness.spec import Cell, CountedShape, Manifest
+from harness.spec import Cell, CountedShape, CountName, Manifest
 
 console = Console(highlight=False, markup=False)  # names are the user's: "[red]" is a name
 if not console.is_terminal:
@@ -73,7 +74,7 @@ def match_table(matched: Sequence[Matched], setting: Setting) -> Table:
     for index, one in enumerate(matched):
         table.add_column(one.arm, justify="right", overflow="fold")
         if index:
-            table.add_column("ratio", justify="right")
+            table.add_column("÷ first", justify="right")
     for name, words in (
         ("network", [network_words(one.network) for one in matched]),
         ("solved for", [f"{one.free}={one.value:,}" for one in matched]),
@@ -81,7 +82,9 @@ def match_table(matched: Sequence[Matched], setting: Setting) -> Table:
     ):
         table.add_row(name, words[0], *(text for word in words[1:] for text in (word, "")))
     last_axis = None
-    for name in dict.fromkeys(name for one in matched for name in one.counts):
+    counted = {name for one in matched for name in one.counts}
+    known = [*get_args(CountName), *sorted(counted - set(get_args(CountName)))]
+    for name in (name for name in known if name in counted):
         table.add_section() if name.split(".")[0] != last_axis else None
         last_axis = name.split(".")[0]
         row = [_count(matched[0], name)]
@@ -98,7 +101,7 @@ def _count(one: Matched, name: str) -> str:
 
 def network_words(network: CountedShape) -> str:
     """A network in words: its nodes, and what its basis has beside the defaults."""
-    sizes = {"grid": "G", "order": "k", "degree": "D"}
+    sizes = {"grid": "G", "order": "k", "degree": "D", "numerator": "m", "denominator": "n", "groups": "g"}
     basis = "".join(f" {letter}={getattr(network, name)}" for name, letter in sizes.items() if hasattr(network, name))
     return f"[{','.join(map(str, network.shape))}]{basis}"
 

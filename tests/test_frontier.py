@@ -95,7 +95,7 @@ def test_budgets_have_no_law_in_the_figure(study):
     }
 
 
-@pytest.mark.parametrize(("trials", "said"), [([2, 2, 2], None), ([1, 2, 2], "kan 1 or 2 trials, mlp 2 trials")])
+@pytest.mark.parametrize(("trials", "said"), [([2, 2, 2], None), ([1, 2, 2], "kan 1 or 2, mlp 2")])
 def test_unequal_tuning_is_said(trials, said):
     """A note stands in the figure unless every size of every arm had equally many trials, axes included."""
     table = pd.DataFrame({"arm": ["kan", "kan", "mlp"], "trials": trials})
