@@ -135,7 +135,7 @@ def interval_cautions(points: Points, alpha: Interval, floor: Interval | None) -
         cautions.append(
             Caution(
                 "EXPONENT_OPEN",
-                f"the exponent's interval, {_ends(alpha)}, is not all above 0 or has no end: the data do not show a power law. "
+                f"the exponent's interval, {_ends(alpha)}, reaches 0, or below, or has no end: the data show no power law. "
                 "Add sizes and range.",
             )
         )
