@@ -135,8 +135,8 @@ def interval_cautions(points: Points, alpha: Interval, floor: Interval | None) -
         cautions.append(
             Caution(
                 "EXPONENT_OPEN",
-                f"the exponent's interval, {_ends(alpha)}, reaches 0, or below, or has no end: the data show no power law. "
-                "Add sizes and range.",
+                f"the exponent's interval, {_ends(alpha)}, reaches 0 or below, or has no end: the data show no "
+                "power law. Add sizes and range.",
             )
         )
     lowest = float(points.means.min())
