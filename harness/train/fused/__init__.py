@@ -1,0 +1,1 @@
+"""The fused engine: compiled CPU kernels, one lane at a time."""

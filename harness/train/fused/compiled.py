@@ -1,0 +1,117 @@
+"""How kernels are compiled, and where the results are kept: a folder for this very source, compiler and processor.
+
+numba's own rule, one cache a file, keeps stale code when a function that is called lies in another file.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import llvmlite  # type: ignore[import-untyped]
+import llvmlite.binding  # type: ignore[import-untyped]
+import numba
+
+KEPT_FOLDERS = 12  # a version of the source has one for each family of networks and one for all the rest
+
+# A product and a sum may become one instruction, and the sign of zero is free. No reordering: sums would hang on what
+# the compiler makes of them, and the splitting of exp would fall apart. No assumption that numbers are finite.
+OPTIONS: dict[str, Any] = {"fastmath": {"contract", "nsz"}, "error_model": "numpy", "nogil": True}
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Decorator: the function in compiled code that is kept for the next process."""
+    with keeping(sources()) as kept:
+        return numba.njit(cache=kept, **OPTIONS)(function)
+
+
+def part(function: Callable[..., Any]) -> Any:
+    """Decorator: a function that is only called by compiled ones, and is kept as part of them."""
+    return numba.njit(**OPTIONS)(function)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Decorator: a part that becomes one with its callers, so that what is constant there is constant in it."""
+    return numba.njit(forceinline=True, **OPTIONS)(function)
+
+
+@contextmanager
+def keeping(files: Iterable[Path]) -> Iterator[bool]:
+    """Tells numba where to keep what is compiled inside, as long as these files stay as they are; False if nowhere."""
+    config: Any = numba.config
+    before, place = config.CACHE_DIR, folder(key(files))
+    config.CACHE_DIR = str(place or "")
+    try:
+        yield place is not None
+    finally:
+        config.CACHE_DIR = before
+
+
+@cache
+def sources() -> tuple[Path, ...]:
+    """All files that compiled functions may come from."""
+    return tuple(sorted(Path(__file__).parent.rglob("*.py")))
+
+
+def key(files: Iterable[Path]) -> str:
+    """The hash of all that decides what is compiled from these files, of which this one should be one."""
+    processor = llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten()
+    digest = hashlib.sha256(repr((numba.__version__, llvmlite.__version__, sys.version, processor)).encode())
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def folder(name: str) -> Path | None:
+    """Made on first use, and the oldest ones removed; where that is not possible a temporary one, or even None."""
+    try:
+        root = user_cache() / "kernels"
+        own = root / name
+        own.mkdir(parents=True, exist_ok=True)
+        os.utime(own)
+        with tempfile.TemporaryFile(dir=own):
+            pass
+    except (OSError, RuntimeError):  # RuntimeError: there is no home
+        return _temporary_folder()
+    for old in sorted(root.iterdir(), key=_age, reverse=True)[KEPT_FOLDERS:]:
+        shutil.rmtree(old, ignore_errors=True)
+    return own
+
+
+def _age(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # another process has just removed it
+        return 0.0
+
+
+def user_cache() -> Path:
+    """The user's folder for what can be made again; HARNESS_CACHE names another."""
+    if chosen := os.environ.get("HARNESS_CACHE"):
+        return Path(chosen)
+    if sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    elif sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home()))
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "kan-mlp-harness"
+
+
+def _temporary_folder() -> Path | None:
+    try:
+        place = Path(tempfile.mkdtemp(prefix="harness-kernels-"))
+    except OSError:
+        return None
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    return place

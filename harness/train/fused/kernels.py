@@ -1,0 +1,164 @@
+"""The seam of the compiled CPU kernels: a network of either family, one lane, float64.
+
+    kind, sizes = describe(network)
+    work = workspace(network, samples)
+    loss = loss_and_gradient(kind, sizes, flat, knots, x, y, gradient, work)
+
+All four kernels can be called from Python and from functions compiled by `compiled`. Arrays are C-contiguous float64:
+`flat` [P] in the layout of `harness.nets.layout`, `knots` of all layers one behind the other (empty for an MLP), x
+[I, N], y [O, N]. Nothing is checked. Results hang on these alone, to the last bit: not on what `work` held before, nor
+on where arrays lie. What is not finite makes a loss that is not.
+
+The kernels of a family are compiled as one C function, which is found by its name when it is linked. Otherwise numba
+would put a copy into whatever calls it, and spend seconds on optimising each.
+
+Letters of shapes: I inputs, O outputs, N samples, P parameters.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from pathlib import Path
+from time import perf_counter
+from types import ModuleType
+from typing import Any
+
+import llvmlite.binding  # type: ignore[import-untyped]
+import numba
+import numpy as np
+from numba import types
+
+from harness.errors import HarnessError
+from harness.spec.networks import KanShape, MlpShape
+from harness.train.fused import kan, mlp
+from harness.train.fused.compiled import OPTIONS, compiled, folder, keeping, key, part
+from harness.train.fused.simd import JACOBIAN, LOSS, NORMAL_EQUATIONS, PREDICT
+
+# Kinds of networks, and the modules with their kernels.
+MLP, KAN = 0, 1
+FAMILIES = (mlp, kan)
+
+
+# ------------------------------------------------------------------------------------------------------- from networks
+def describe(network: MlpShape | KanShape) -> tuple[int, np.ndarray]:
+    """Kind and sizes of a network, for the kernels, which are compiled if that has not been done: see `ready`."""
+    ready()
+    match network:
+        case MlpShape():
+            return MLP, mlp.describe(network)
+        case KanShape():
+            return KAN, kan.describe(network)
+    raise HarnessError(f"engine 'fused' has no kernels for a {type(network).__name__}; use engine 'torch'")
+
+
+def workspace(network: MlpShape | KanShape, samples: int) -> np.ndarray:
+    """Room for one call at a time, whose content has no meaning; vectors like its alignment to 64 bytes.
+
+    It does not depend on the number of samples so far.
+    """
+    kind, sizes = describe(network)
+    length = sizes[0, FAMILIES[kind].ROOM]
+    room = np.empty(length + 8)
+    start = -room.ctypes.data // 8 % 8
+    return room[start : start + length]
+
+
+# --------------------------------------------------------------------------------------------------------- compilation
+_ADDRESSES = 8
+_SIGNATURE = types.float64(
+    types.intp, types.intp, types.CPointer(types.int64), *[types.CPointer(types.float64)] * (_ADDRESSES - 1)
+)
+_FROM_NUMBA = types.float64(types.intp, types.intp, *[types.uintp] * _ADDRESSES)
+_FROM_C = ctypes.CFUNCTYPE(ctypes.c_double, *[ctypes.c_ssize_t] * (2 + _ADDRESSES))
+
+
+def ready() -> float:
+    """Compile the kernels or load them from their folder, once a process; the seconds that it took."""
+    began = perf_counter()
+    for family in FAMILIES:
+        _native(family)
+    return perf_counter() - began
+
+
+def is_cold() -> bool:
+    """Whether `ready` will have to compile, which takes some ten seconds."""
+    places = [folder(_name(family)) for family in FAMILIES]
+    return not all(place and any(place.rglob("*.nbc")) for place in places)
+
+
+@cache
+def _native(family: ModuleType) -> Any:
+    """The C function of a family; from now on it is found under its name."""
+    with keeping(_sources(family)) as kept:
+        function = numba.cfunc(_SIGNATURE, cache=kept, **OPTIONS)(family.evaluate)
+    llvmlite.binding.add_symbol(_name(family), function.address)
+    return function
+
+
+@cache
+def _name(family: ModuleType) -> str:
+    return key(_sources(family))
+
+
+def _sources(family: ModuleType) -> list[Path]:
+    """What its kernels are made of."""
+    own = family.__name__.rpartition(".")[2]
+    return [Path(__file__).with_name(f"{name}.py") for name in ("compiled", "simd", own)]
+
+
+def _declare(family: ModuleType) -> tuple[Any, Any]:
+    """What compiled code calls. Until `ready` the name stands for a detour, without which the process would crash."""
+
+    @_FROM_C
+    def detour(*arguments: int) -> float:
+        return _FROM_C(_native(family).address)(*arguments)
+
+    llvmlite.binding.add_symbol(_name(family), ctypes.cast(detour, ctypes.c_void_p).value)
+    return types.ExternalFunction(_name(family), _FROM_NUMBA), detour
+
+
+(_mlp, _mlp_detour), (_kan, _kan_detour) = (_declare(family) for family in FAMILIES)
+
+
+# ------------------------------------------------------------------------------------------------------------- kernels
+@compiled
+def loss_and_gradient(kind, sizes, flat, knots, x, y, gradient, work):
+    """Mean squared error over samples and outputs; its gradient [P]."""
+    return _run(LOSS, kind, sizes, flat, knots, x, y, gradient, gradient, work) / y.size
+
+
+@compiled
+def predict(kind, sizes, flat, knots, x, out, work):
+    """Fill `out` [O, N]."""
+    _run(PREDICT, kind, sizes, flat, knots, x, out, out, out, work)
+
+
+@compiled
+def residuals_and_jacobian(kind, sizes, flat, knots, x, y, residual, jacobian, work):
+    """Fill `residual` [O * N], prediction - target, and its dense derivatives [O * N, P]."""
+    _run(JACOBIAN, kind, sizes, flat, knots, x, y, residual, jacobian, work)
+
+
+@compiled
+def normal_equations(kind, sizes, flat, knots, x, y, matrix, gradient, work):
+    """The sum of squares r^T r; the lower triangle of J^T J [P, P], the upper is undefined; J^T r [P]."""
+    return _run(NORMAL_EQUATIONS, kind, sizes, flat, knots, x, y, matrix, gradient, work)
+
+
+@part
+def _run(task, kind, sizes, flat, knots, x, y, first, second, work):
+    """The sum of squares of all residuals."""
+    addresses = (
+        sizes.ctypes.data,
+        flat.ctypes.data,
+        knots.ctypes.data,
+        x.ctypes.data,
+        y.ctypes.data,
+        first.ctypes.data,
+        second.ctypes.data,
+        work.ctypes.data,
+    )
+    if kind == MLP:
+        return _mlp(task, x.shape[1], *addresses)
+    return _kan(task, x.shape[1], *addresses)

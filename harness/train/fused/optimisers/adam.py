@@ -1,0 +1,131 @@
+"""Adam (Kingma & Ba 2015, algorithm 1, as torch.optim.Adam) in compiled code, one lane.
+
+    state = start(settings, position_P)
+    state = advance(settings, state, problem, evaluations)             # one evaluation, one step
+
+Legend: P parameters, N points, B of them in a batch, S steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import cos, inf, pi, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.spec.nouns import Adam
+from harness.train.fused.compiled import compiled, part
+from harness.train.fused.kernels import loss_and_gradient
+from harness.train.fused.optimisers.lane import Array, Problem, freeze, thaw
+from harness.train.fused.optimisers.linear import assign, is_finite
+
+ALL_POINTS = np.empty((0, 0), np.int64)  # in place of batches
+
+
+@dataclass(frozen=True)
+class AdamState:
+    """All that the next step depends on. Training would stop at `position_P`: after the last step, as in torch."""
+
+    position_P: Array
+    previous_P: Array  # the last position whose loss and gradient were seen and finite
+    mean_P: Array
+    square_P: Array
+    loss: float  # at the previous position
+    learning_rate: float
+    total_steps: int  # where a cosine schedule reaches zero
+    iterations: int
+    evaluations: int
+    finished: bool  # never true: Adam has no test of convergence
+    diverged: bool
+
+
+def start(
+    settings: Adam, position_P: Array, learning_rate: float | None = None, total_steps: int | None = None
+) -> AdamState:
+    """The state before any evaluation; `learning_rate` replaces that of the settings.
+
+    `total_steps` is required by a cosine schedule, and else of no meaning.
+    """
+    if settings.schedule == "cosine" and total_steps is None:
+        raise ValueError('total_steps=None, but schedule="cosine" needs the number of steps over which it decays')
+    position_P = np.array(position_P, np.float64)
+    return AdamState(
+        position_P=position_P,
+        previous_P=position_P,
+        mean_P=np.zeros_like(position_P),
+        square_P=np.zeros_like(position_P),
+        loss=inf,
+        learning_rate=settings.learning_rate if learning_rate is None else learning_rate,
+        total_steps=total_steps or 0,
+        iterations=0,
+        evaluations=0,
+        finished=False,
+        diverged=False,
+    )
+
+
+def advance(
+    settings: Adam, state: AdamState, problem: Problem, evaluations: int, batches_SB: NDArray[np.int64] | None = None
+) -> AdamState:
+    """At most `evaluations` more; less when the lane has diverged.
+
+    `batches_SB` names the points of each step of this call, of which there must be as many as evaluations; without it
+    every step sees all points. A lane whose loss or gradient is not finite has diverged: it returns to its last
+    position where both were, and stays there, no longer counted.
+    """
+    if batches_SB is not None and len(batches_SB) < evaluations:
+        raise ValueError(f"batches_SB has {len(batches_SB)} rows for {evaluations} evaluations; give one an evaluation")
+    arrays, record = thaw(state)
+    constants = (settings.beta1, settings.beta2, settings.epsilon, settings.schedule == "cosine")
+    batches_SB = ALL_POINTS if batches_SB is None else np.array(batches_SB, np.int64)
+    _train(*arrays, record, constants, batches_SB, problem, evaluations)
+    return freeze(state, arrays, record)
+
+
+@compiled
+def _train(position_P, previous_P, mean_P, square_P, record, constants, batches_SB, problem, evaluations):
+    kind, sizes, knots, x_IN, y_ON, work = problem
+    lane, batch = record[0], batches_SB.shape[1]
+    gradient_P = np.empty_like(position_P)
+    if batch > 0:
+        x_IN, y_ON = np.empty((x_IN.shape[0], batch)), np.empty((y_ON.shape[0], batch))
+    for step in range(evaluations):
+        if lane.diverged:
+            break
+        if batch > 0:
+            _gather(problem[3], batches_SB[step], x_IN)
+            _gather(problem[4], batches_SB[step], y_ON)
+        loss = loss_and_gradient(kind, sizes, position_P, knots, x_IN, y_ON, gradient_P, work)
+        lane.evaluations += 1
+        if abs(loss) < inf and is_finite(gradient_P):
+            lane.loss = loss
+            lane.iterations += 1
+            assign(previous_P, position_P)
+            _step(position_P, mean_P, square_P, gradient_P, constants, lane)
+        else:
+            lane.diverged = True
+            assign(position_P, previous_P)
+
+
+@part
+def _gather(source, index_B, batch):
+    for row in range(source.shape[0]):
+        for b in range(index_B.shape[0]):
+            batch[row, b] = source[row, index_B[b]]
+
+
+@part
+def _step(position_P, mean_P, square_P, gradient_P, constants, lane):
+    """The step number `lane.iterations`, counted from 1."""
+    beta1, beta2, epsilon, cosine = constants
+    step = lane.iterations
+    decay = 1.0
+    if cosine:  # CosineAnnealingLR's closed form, which stays at 0 after its end
+        decay = (1 + cos(pi * min((step - 1) / lane.total_steps, 1.0))) / 2
+    rate = lane.learning_rate * (decay / (1 - beta1**step))
+    correction = sqrt(1 - beta2**step)
+    for p in range(position_P.shape[0]):
+        mean_P[p] = beta1 * mean_P[p] + (1 - beta1) * gradient_P[p]
+        square_P[p] = beta2 * square_P[p] + (1 - beta2) * (gradient_P[p] * gradient_P[p])
+        position_P[p] -= rate * (mean_P[p] / (sqrt(square_P[p]) / correction + epsilon))

@@ -1,0 +1,36 @@
+"""A frozen state, and the copy of it that compiled code may write to.
+
+The fields of a state are arrays or plain numbers. Compiled code sees the numbers together as a *record*, one structured
+scalar whose fields it reads and sets by name. There is nothing else in a state, so it is a checkpoint as it is:
+`np.savez(file, **vars(state))`, and `LbfgsState(**np.load(file))`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Problem = tuple[int, NDArray[np.int64], Array, Array, Array, Array]
+State = TypeVar("State")
+
+DTYPES = {"float": np.float64, "int": np.int64, "bool": np.bool_}
+
+
+def thaw(state: Any) -> tuple[list[Array], NDArray[np.void]]:
+    """Copies of the arrays of a state, in the order of its fields, and of its numbers as a record [1]."""
+    kinds = {field.name: DTYPES.get(str(field.type)) for field in fields(state)}
+    record = np.zeros(1, [(name, kind) for name, kind in kinds.items() if kind])
+    for name in record.dtype.names or ():
+        record[name] = getattr(state, name)
+    return [np.array(getattr(state, name), np.float64, order="C") for name, kind in kinds.items() if not kind], record
+
+
+def freeze(state: State, arrays: list[Array], record: NDArray[np.void]) -> State:
+    """The inverse of `thaw`: a state of the same type with these values."""
+    numbers = {name: record[name][0].item() for name in record.dtype.names or ()}
+    names = [name for name in vars(state) if name not in numbers]
+    return type(state)(**dict(zip(names, arrays, strict=True)), **numbers)

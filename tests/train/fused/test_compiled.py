@@ -1,0 +1,122 @@
+"""Compiled code is kept for the next process, and never outlives its source."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.train.fused import compiled, kan, kernels, mlp
+
+pytestmark = pytest.mark.slow  # compiling takes longer than all other tests of a room
+
+CALLEE = """
+from package.compiled import part
+
+@part
+def addend(x):
+    return 1.0
+"""
+CALLER = """
+from package.callee import addend
+from package.compiled import compiled
+
+@compiled
+def plus(x):
+    return x + addend(x)
+"""
+MAIN = """
+from package.caller import plus
+print(plus(1.0), sum(plus.stats.cache_hits.values()))
+"""
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A copy of `compiled` in a package where one file's function calls another's."""
+    folder = tmp_path / "package"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "compiled.py").write_text(Path(compiled.__file__).read_text())
+    (folder / "callee.py").write_text(CALLEE)
+    (folder / "caller.py").write_text(CALLER)
+    return folder
+
+
+def run(package, cache):
+    """The result of plus(1) in a fresh process, and how many functions it had not to compile."""
+    environment = {**os.environ, "PYTHONPATH": str(package.parent), "HARNESS_CACHE": str(cache)}
+    done = subprocess.run([sys.executable, "-c", MAIN], capture_output=True, text=True, env=environment, check=True)
+    assert not done.stderr
+    result, hits = done.stdout.split()
+    return float(result), int(hits)
+
+
+def test_an_edited_callee_is_compiled_anew(package, tmp_path):
+    """The next process loads what the first one compiled, and sees an edit of a function in another file."""
+    cache = tmp_path / "cache"
+    assert run(package, cache) == (2.0, 0)
+    assert run(package, cache) == (2.0, 1)
+    (package / "callee.py").write_text(CALLEE.replace("1.0", "10.0"))
+    assert run(package, cache) == (11.0, 0)
+    (package / "callee.py").write_text(CALLEE)
+    assert run(package, cache) == (2.0, 1)
+
+
+def test_where_nothing_can_be_kept_everything_still_works(package, tmp_path, monkeypatch):
+    """A cache that cannot be made costs time, not the result, and leaves nothing behind."""
+    blocked, temporary = tmp_path / "file", tmp_path / "temporary"
+    blocked.touch()
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    assert run(package, blocked) == (2.0, 0)
+    assert list(temporary.iterdir()) == []
+
+
+def test_old_folders_are_removed(tmp_path, monkeypatch):
+    """Of the folders of earlier versions, the last ones used stay."""
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+    compiled.folder.cache_clear()
+    root = tmp_path / "kernels"
+    for age in range(20):
+        old = root / f"old{age}"
+        old.mkdir(parents=True)
+        os.utime(old, (1e9 - age, 1e9 - age))
+    try:
+        new = compiled.folder("new")
+    finally:
+        compiled.folder.cache_clear()
+    assert {path.name for path in root.iterdir()} == {"new", *(f"old{age}" for age in range(compiled.KEPT_FOLDERS - 1))}
+    assert new == root / "new"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="XDG is of Linux")
+def test_the_cache_is_where_the_user_wants_it(monkeypatch, tmp_path):
+    """HARNESS_CACHE comes before XDG_CACHE_HOME, and that before the home folder."""
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "own"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert compiled.user_cache() == tmp_path / "own"
+    monkeypatch.delenv("HARNESS_CACHE")
+    assert compiled.user_cache() == tmp_path / "xdg" / "kan-mlp-harness"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert compiled.user_cache() == tmp_path / ".cache" / "kan-mlp-harness"
+
+
+@pytest.mark.parametrize("family", kernels.FAMILIES, ids=lambda family: family.__name__)
+def test_the_key_of_the_kernels_covers_their_sources(family):
+    """Every module of the fused engine that a family's kernels come from, directly or not, is part of their key."""
+    package = Path(kan.__file__).parent
+    found, todo = set(), [Path(family.__file__)]
+    while todo:
+        path = todo.pop()
+        found.add(path)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("harness.train.fused."):
+                imported = package / f"{node.module.removeprefix('harness.train.fused.').replace('.', '/')}.py"
+                todo += [imported] if imported not in found else []
+    assert found == set(kernels._sources(family))
+    assert len(found) == 3
+    assert kernels._name(kan) != kernels._name(mlp)

@@ -1,0 +1,360 @@
+"""The compiled kernels: equal to the reference evaluators of `harness.nets`, and the same bits whatever is around.
+
+Legend: I inputs, O outputs, N samples, P parameters, T knots.
+"""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+
+import numpy as np
+import pytest
+import scipy.special
+import torch
+from scipy.interpolate import BSpline
+
+from harness import nets
+from harness.errors import HarnessError
+from harness.nets.spline import extend_knots
+from harness.spec.networks import KanShape, MlpShape, RbfKanShape
+from harness.train.fused import kan, kernels
+from harness.train.fused.compiled import compiled
+
+pytestmark = pytest.mark.slow  # compiling takes longer than all other tests of a room
+
+SHAPES = [(1, 1), (2, 5, 1), (4, 2, 2, 1), (3, 4, 5, 2)]
+GRIDS = [1, 3, 5, 50]
+ORDERS = [1, 2, 3, 4, 5]
+EXTRAS = [dict(zip(("base", "scales", "bias"), flags, strict=True)) for flags in product((False, True), repeat=3)]
+KNOTS = ["uniform", "uneven", "repeated"]
+MLPS = [
+    MlpShape(shape=(3, *[width] * (depth - 1), outputs), activation=activation)
+    for depth, width, outputs, activation in product((1, 2, 3, 4), (1, 5, 40), (1, 3), ("silu", "relu", "tanh", "gelu"))
+]
+FEW = [
+    KanShape(shape=(2, 5, 1), grid=5),
+    KanShape(shape=(2, 5, 1), grid=40, order=2, base=False),
+    KanShape(shape=(1, 1), grid=1, order=1, base=False),
+    KanShape(shape=(2, 1, 1), grid=3, scales=True, bias=True),
+    KanShape(shape=(3, 4, 5, 2), grid=4, order=3, scales=True, bias=True),
+    MlpShape(shape=(2, 5, 5, 1)),
+    MlpShape(shape=(1, 1), activation="tanh"),
+    MlpShape(shape=(3, 7, 9, 2), activation="gelu"),
+]
+
+
+# ------------------------------------------------------------------------------------------------------------- helpers
+def make_knots(network, kind, rng):
+    """[1, I, T] of every layer: as a KAN starts, or moved at random, and then some of them repeated.
+
+    They move by less than their distance: in tiny intervals splines are so steep that rounding errors grow.
+    """
+    if kind == "uniform":
+        return nets.initial_knots(network, 1, torch.float64, "cpu")
+    layers = []
+    for inputs in network.shape[:-1]:
+        inner = (
+            np.linspace(-1, 1, network.grid + 1) + rng.uniform(-0.8, 0.8, (1, inputs, network.grid + 1)) / network.grid
+        )
+        if kind == "repeated" and network.grid > 1:
+            inner[..., 2::3] = inner[..., 1:-1:3]
+            inner[..., -1] = inner[..., -2]
+        layers.append(extend_knots(torch.from_numpy(inner), network.order))
+    return layers
+
+
+class Case:
+    """A network with parameters, samples and everything that the kernels want."""
+
+    def __init__(self, network, samples=67, knots="uniform", seed=0):
+        rng = np.random.default_rng(seed)
+        self.network = network
+        # Steep splines, one after the other, would magnify rounding errors beyond what is asked for.
+        calm = 1 + network.grid / 10 if network.family == "kan" else 3
+        self.parameters = rng.normal(size=nets.parameter_count(network)) / calm
+        self.torch_knots = make_knots(network, knots, rng) if network.family == "kan" else []
+        self.knots = np.concatenate([np.empty(0), *[layer.numpy().ravel() for layer in self.torch_knots]])
+        self.x = rng.uniform(-1.6, 1.6, (network.shape[0], samples))
+        for i, row in enumerate(self.x):
+            if self.torch_knots:  # some samples lie exactly on knots
+                own = self.torch_knots[0][0, i].numpy()
+                row[: samples // 2 : 2] = rng.choice(own, len(row[: samples // 2 : 2]))
+        self.y = rng.normal(size=(network.shape[-1], samples))
+        self.kind, self.sizes = kernels.describe(network)
+        self.work = kernels.workspace(network, samples)
+        self.work[:] = np.nan
+
+    @property
+    def arguments(self):
+        return self.kind, self.sizes, self.parameters, self.knots, self.x
+
+    def loss_and_gradient(self):
+        gradient = np.full(self.parameters.size, np.nan)
+        return kernels.loss_and_gradient(*self.arguments, self.y, gradient, self.work), gradient
+
+    def predict(self):
+        out = np.full(self.y.shape, np.nan)
+        kernels.predict(*self.arguments, out, self.work)
+        return out
+
+    def residuals_and_jacobian(self):
+        residual = np.full(self.y.size, np.nan)
+        jacobian = np.full((self.y.size, self.parameters.size), np.nan)
+        kernels.residuals_and_jacobian(*self.arguments, self.y, residual, jacobian, self.work)
+        return residual, jacobian
+
+    def normal_equations(self):
+        size = self.parameters.size
+        matrix, gradient = np.full((size, size), np.nan), np.full(size, np.nan)
+        squares = kernels.normal_equations(*self.arguments, self.y, matrix, gradient, self.work)
+        return squares, np.tril(matrix), gradient
+
+    def torch_outputs(self, flat_P):
+        """[O, N] by the reference evaluators."""
+        x_RNI = torch.from_numpy(self.x.T.copy())[None]
+        return nets.forward(self.network, flat_P[None], self.torch_knots, x_RNI)[0].T
+
+    def torch_loss_and_gradient(self):
+        flat_P = torch.from_numpy(self.parameters).requires_grad_()
+        outputs = self.torch_outputs(flat_P)
+        loss = (outputs - torch.from_numpy(self.y)).square().mean()
+        (gradient,) = torch.autograd.grad(loss, flat_P)
+        return outputs.detach().numpy(), loss.item(), gradient.numpy()
+
+
+def distance(a, b):
+    """Largest difference, relative to the largest number."""
+    return np.abs(np.asarray(a) - b).max() / max(np.abs(b).max(), 1e-300)
+
+
+def assert_equals_torch(case):
+    outputs, loss, gradient = case.torch_loss_and_gradient()
+    own_loss, own_gradient = case.loss_and_gradient()
+    assert distance(case.predict(), outputs) < 1e-12
+    assert abs(own_loss / loss - 1) < 1e-12
+    assert distance(own_gradient, gradient) < 1e-12
+
+
+def everything(case):
+    """All results of all kernels, as one vector."""
+    loss, gradient = case.loss_and_gradient()
+    parts = [[loss], gradient, case.predict(), *case.residuals_and_jacobian(), *case.normal_equations()]
+    return np.concatenate([np.ravel(part) for part in parts])
+
+
+# --------------------------------------------------------------------------------------------------- equal to the nets
+@pytest.mark.parametrize("knots", KNOTS)
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_kans_equal_the_reference(shape, order, knots):
+    """Outputs, loss and gradient are those of `harness.nets`: inside and outside of the knots, and exactly on them."""
+    extras = EXTRAS if order == 3 else [EXTRAS[0], EXTRAS[5], EXTRAS[7]]
+    for seed, (grid, extra) in enumerate(product(GRIDS, extras)):
+        assert_equals_torch(Case(KanShape(shape=shape, grid=grid, order=order, **extra), knots=knots, seed=seed))
+
+
+@pytest.mark.parametrize("network", MLPS, ids=lambda network: f"{network.activation}{network.shape}")
+def test_mlps_equal_the_reference(network):
+    """Outputs, loss and gradient are those of `harness.nets`, for every activation, depth and width."""
+    assert_equals_torch(Case(network))
+
+
+@pytest.mark.parametrize("samples", [1, 63, 64, 65, 1000])
+@pytest.mark.parametrize("network", [FEW[0], FEW[4], FEW[5], FEW[7]], ids=repr)
+def test_any_number_of_samples(network, samples):
+    """Blocks of samples leave no trace, filled or not; normal equations and Jacobian included."""
+    case = Case(network, samples=samples)
+    assert_equals_torch(case)
+    residual, jacobian = case.residuals_and_jacobian()
+    squares, matrix, gradient = case.normal_equations()
+    assert abs(squares / (residual @ residual) - 1) < 1e-12
+    assert distance(matrix, np.tril(jacobian.T @ jacobian)) < 1e-10
+    assert distance(gradient, jacobian.T @ residual) < 1e-10
+
+
+@pytest.mark.parametrize("grid", [500, 3])
+@pytest.mark.parametrize("order", ORDERS)
+def test_one_edge_is_a_spline_of_scipy(order, grid):
+    """A KAN [1, 1] without base is the B-spline of scipy on its domain, and zero outside of the extended knots."""
+    case = Case(KanShape(shape=(1, 1), grid=grid, order=order, base=False), samples=400)
+    case.x[:, 200:] *= 3
+    low, high = case.knots[order], case.knots[-order - 1]
+    inside = (case.x[0] >= low) & (case.x[0] < high)
+    outside = (case.x[0] < case.knots[0]) | (case.x[0] >= case.knots[-1])
+    spline = BSpline(case.knots, case.parameters, order)
+    out = case.predict()[0]
+    assert inside.sum() > 20 < outside.sum()
+    assert distance(out[inside], spline(case.x[0, inside])) < 1e-12
+    assert np.abs(out[outside]).max() < 1e-15
+
+
+def test_activations_are_accurate_to_the_last_bits():
+    """silu, tanh and gelu have small relative errors wherever they are not too small to be normal numbers."""
+    sizes = np.logspace(-300, 1.5, 600)
+    x = np.concatenate([-sizes, [0.0], sizes])
+    truth = {"silu": x * scipy.special.expit(x), "tanh": np.tanh(x), "gelu": x * scipy.special.ndtr(x)}
+    for name, values in truth.items():
+        case = Case(MlpShape(shape=(1, 1, 1), activation=name), samples=x.size)
+        case.parameters[:], case.x[0] = [1, 0, 1, 0], x
+        error = np.abs(case.predict()[0] - values)
+        # In gelu's tail e^(-x^2/2) multiplies the rounding of its exponent, in scipy too.
+        assert (error <= 1e-15 * (1 + x**2 * (name == "gelu")) * np.abs(values)).all(), name
+
+
+# ------------------------------------------------------------------------------------------------------- least squares
+@pytest.mark.parametrize("knots", KNOTS)
+@pytest.mark.parametrize("network", FEW, ids=repr)
+def test_the_jacobian_is_that_of_autograd(network, knots):
+    """Residuals are prediction - target, output by output, and J has their derivatives, sample by sample."""
+    case = Case(network, samples=70, knots=knots)
+    residual, jacobian = case.residuals_and_jacobian()
+    flat_P = torch.from_numpy(case.parameters)
+    reference = torch.autograd.functional.jacobian(lambda flat_P: case.torch_outputs(flat_P).flatten(), flat_P)
+    assert distance(residual, (case.torch_outputs(flat_P).numpy() - case.y).ravel()) < 1e-12
+    assert distance(jacobian, reference.numpy()) < 1e-11
+
+
+@pytest.mark.parametrize("knots", KNOTS)
+@pytest.mark.parametrize("dense", [0, 1])
+@pytest.mark.parametrize("order", [1, 3, 5])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_normal_equations_of_kans(shape, order, dense, knots):
+    """J^T J and J^T r are those of the Jacobian, from its few entries as from full rows; nothing else is written."""
+    for grid, extra in product((1, 4, 12), (EXTRAS[0], EXTRAS[5], EXTRAS[7])):
+        case = Case(KanShape(shape=shape, grid=grid, order=order, **extra), samples=70, knots=knots)
+        case.sizes[0, kan.IS_DENSE] = dense
+        assert_normal_equations_are_right(case)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [mlp for mlp in MLPS if nets.parameter_count(mlp) < 500][::3],
+    ids=lambda network: f"{network.activation}{network.shape}",
+)
+def test_normal_equations_of_mlps(network):
+    """J^T J and J^T r are those of the Jacobian; nothing else is written."""
+    assert_normal_equations_are_right(Case(network))
+
+
+def assert_normal_equations_are_right(case):
+    size = case.parameters.size
+    residual, jacobian = case.residuals_and_jacobian()
+    room, gradient = np.full(size * size + 64, 7.0), np.empty(size)
+    matrix = room[:-64].reshape(size, size)
+    squares = kernels.normal_equations(*case.arguments, case.y, matrix, gradient, case.work)
+    assert abs(squares / (residual @ residual) - 1) < 1e-12
+    assert distance(np.tril(matrix), np.tril(jacobian.T @ jacobian)) < 1e-10
+    assert distance(gradient, jacobian.T @ residual) < 1e-10
+    assert (room[-64:] == 7.0).all()
+
+
+# ----------------------------------------------------------------------------------------------------------- same bits
+@pytest.mark.parametrize("network", FEW, ids=repr)
+def test_bits_hang_on_the_arguments_alone(network):
+    """Not on what the workspace held, nor on where arrays lie, nor on other threads at work."""
+    case = Case(network, samples=200)
+    bits = everything(case).tobytes()
+    case.work[:] = 1e300
+    assert everything(case).tobytes() == bits
+
+    moved = Case(network, samples=200)
+    for name in ("parameters", "knots", "x", "y", "work"):
+        array = getattr(moved, name)
+        setattr(moved, name, np.concatenate([[0.0], array.ravel()])[1:].reshape(array.shape))
+    assert everything(moved).tobytes() == bits
+
+    cases = [Case(network, samples=200) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        assert {values.tobytes() for values in pool.map(everything, cases)} == {bits}
+
+
+def test_kernels_can_be_called_from_compiled_code():
+    """With the same bits as from Python."""
+
+    def twice(kind, sizes, flat, knots, x, y, gradient, work):
+        kernels.loss_and_gradient(kind, sizes, flat, knots, x, y, gradient, work)
+        return kernels.loss_and_gradient(kind, sizes, flat, knots, x, y, gradient, work)
+
+    for network in (FEW[0], FEW[5]):
+        case = Case(network)
+        loss, gradient = case.loss_and_gradient()
+        own = np.empty_like(gradient)
+        assert compiled(twice)(*case.arguments, case.y, own, case.work) == loss
+        assert own.tobytes() == gradient.tobytes()
+
+
+# ---------------------------------------------------------------------------------------------------------- not finite
+@pytest.mark.parametrize("knots", KNOTS)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("network", FEW, ids=repr)
+def test_what_is_not_finite_makes_a_loss_that_is_not(network, bad, knots):
+    """In a sample, a target or a parameter that the samples need: no kernel raises, hangs or leaves its arrays."""
+    for where in ("x", "y", "parameters"):
+        case = Case(network, samples=70, knots=knots)
+        if where == "parameters":
+            case.parameters[:] = bad
+        else:
+            getattr(case, where)[0, -1] = bad
+        loss, gradient = case.loss_and_gradient()
+        squares, _, _ = case.normal_equations()
+        assert not np.isfinite(loss)
+        assert not np.isfinite(squares)
+        assert not np.isfinite(gradient).all()
+        assert not np.isfinite(case.residuals_and_jacobian()[0]).all()
+
+
+@pytest.mark.parametrize("order", [1, 3])
+@pytest.mark.parametrize("knots", KNOTS)
+def test_huge_samples_are_outside(order, knots):
+    """A spline is zero at 1e300 as it is at 2, and so are its derivatives."""
+    case = Case(KanShape(shape=(2, 5, 1), grid=5, order=order, base=False), knots=knots)
+    case.x[:] = 1e300
+    case.x[0] *= -1
+    case.y[:] = 0.0
+    at_zero = Case(KanShape(shape=(2, 5, 1), grid=5, order=order, base=False), knots=knots)
+    assert np.isfinite(everything(case)).all()
+    assert_equals_torch(case)
+    assert case.predict().std() < 1e-14
+    assert at_zero.predict().std() > 0.0
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_knots_that_are_not_finite(bad):
+    """Nor do such knots hang a kernel or lead it astray."""
+    for position in (0, 5, -1):
+        case = Case(FEW[0])
+        case.knots[position] = bad
+        everything(case)
+
+
+# ---------------------------------------------------------------------------------------------------------------- seam
+def test_an_unknown_network_is_sent_to_the_other_engine():
+    """The error names the engine that may have it."""
+    with pytest.raises(HarnessError, match=r"RbfKanShape.*'torch'"):
+        kernels.describe(RbfKanShape(shape=(2, 1), grid=3))
+
+
+def test_the_workspace_is_aligned_and_sizes_tell_its_length():
+    """Vectors neither cross cache lines nor leave the room."""
+    for network in FEW:
+        work = kernels.workspace(network, 10)
+        kind, sizes = kernels.describe(network)
+        assert work.ctypes.data % 64 == 0
+        assert work.size == sizes[0, kernels.FAMILIES[kind].ROOM]
+        assert sizes[0, kernels.FAMILIES[kind].PARAMETERS] == nets.parameter_count(network)
+
+
+def test_a_kernel_called_before_all_else_is_made_ready():
+    """A process that was handed sizes, and never asked for them, finds the kernels all the same."""
+    code = """
+import numpy as np
+from harness.spec.networks import MlpShape
+from harness.train.fused import kernels, mlp
+sizes = mlp.describe(MlpShape(shape=(1, 1)))
+out, work = np.empty((1, 3)), np.empty(sizes[0, mlp.ROOM])
+kernels.predict(kernels.MLP, sizes, np.array([2.0, 1.0]), np.empty(0), np.array([[0.0, 1.0, 2.0]]), out, work)
+print(out.tolist(), kernels.ready() > 0, kernels.is_cold())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[[1.0, 3.0, 5.0]] True False"
