@@ -22,9 +22,8 @@ from harness.spec import Manifest, RunSpec
 
 
 class SweepCost(NamedTuple):
-    """Predicted seconds of all packs together, of the whole sweep on some workers, and bytes of the largest pack."""
+    """Predicted seconds of a sweep on some workers, and bytes of its largest pack."""
 
-    cpu_seconds: float
     seconds: float
     peak_bytes: int | None
 
@@ -70,7 +69,7 @@ def sweep_cost(calibration: Calibration, packs: Sequence[Sequence[RunSpec]], wor
     for one in predicted:
         free_at[free_at.argmin()] += one.seconds
     peaks = [one.peak_bytes for one in predicted if one.peak_bytes is not None]
-    return SweepCost(sum(one.seconds for one in predicted), float(free_at.max()), max(peaks, default=None))
+    return SweepCost(float(free_at.max()), max(peaks, default=None))
 
 
 def pack_costs(manifest: Manifest, records: Path, calibration: Calibration) -> pd.DataFrame:

@@ -125,14 +125,13 @@ def _publish(manifest, folder: Path, device: str, apart=()) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_packs_are_shared_by_workers(manifest, workers):
-    """One worker takes the sum, more no less than the longest pack; the CPU seconds are the same."""
+    """One worker takes the sum of all packs, two or more no less than the longest."""
     packs = [[_specs(manifest)[identity] for identity in pack] for pack in manifest.packs]
     calibration = _calibration(manifest)
     each = [predict(calibration, pack).seconds for pack in packs]
 
     cost = sweep_cost(calibration, packs, workers)
 
-    assert cost.cpu_seconds == pytest.approx(sum(each))
     assert cost.seconds == pytest.approx(sum(each) if workers == 1 else max(each))
     assert cost.peak_bytes > 0
 
