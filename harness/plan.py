@@ -22,6 +22,7 @@ from harness.spec import (
     Cell,
     Experiment,
     Formula,
+    KanShape,
     Manifest,
     Mlp,
     MlpShape,
@@ -38,10 +39,12 @@ from harness.spec import (
     run_id,
     variants,
 )
+from harness.spec.nouns import Engine
 from harness.tasks import load_target, resolve
 
-# More lanes share fixed costs but leave the cache, and a pack is what Ctrl-C can lose. Not tuned: an assumption.
-MAX_LANES_PER_PACK = 32
+# In the torch engine, more lanes share fixed costs but leave the cache, and a pack is what Ctrl-C can lose. Not tuned:
+# an assumption. The fused engine trains one lane after the other, so that company is of no use to a run.
+MAX_LANES_PER_PACK = {"torch": 32, "fused": 1}
 # What may differ between trials: fields that leave the work of a run as it was matched.
 TUNABLE = (
     "gain",
@@ -51,6 +54,10 @@ TUNABLE = (
     "optimizer.beta2",
     "optimizer.epsilon",
     "optimizer.history",
+    "optimizer.damping",
+    "optimizer.shrink",
+    "optimizer.growth",
+    "optimizer.ridge",
 )
 SAME_NETWORK = "solves to the same network as a smaller budget; space the budgets wider"
 
@@ -138,6 +145,23 @@ def _check_rules(experiment: Experiment, tasks: set[str]) -> None:
 def _formula(task: Task) -> Formula:
     target = load_target(task.target, task.inputs)
     return Formula(formula=target.formula, source=target.source)
+
+
+def engine_of(experiment: Experiment, network: TrainedShape) -> Engine:
+    """What trains `network`: the experiment's engine, or else `fused` where it can; a HarnessError if it cannot."""
+    reasons = []
+    if experiment.dtype != "float64":
+        reasons.append(f"dtype: {experiment.dtype}")
+    if experiment.device != "cpu":
+        reasons.append(f"device: {experiment.device}")
+    if experiment.engine == "fused" and reasons:
+        raise HarnessError(
+            f"engine: fused computes in float64 on CPUs, but the file says {' and '.join(reasons)}; "
+            "use engine: torch, or leave `engine` out"
+        )
+    if experiment.engine:
+        return experiment.engine
+    return "torch" if reasons or not isinstance(network, KanShape | MlpShape) else "fused"
 
 
 def planned_work(run: RunSpec) -> list[Work]:
@@ -270,7 +294,7 @@ def _runs_of(cell: Cell, variant: Experiment, task: RunTask, candidate: Candidat
             recipe=recipe,
             seed=seed,
             dtype=variant.dtype,
-            engine=variant.engine,
+            engine=engine_of(variant, candidate.network),
         )
         found.append(PlannedRun(run_id=run_id(run), cell=cell.index, trial=trial, run=run))
     return found
@@ -347,10 +371,10 @@ def _packs(runs: Iterable[PlannedRun]) -> tuple[tuple[str, ...], ...]:
         groups[_computation(planned.run)][planned.run_id] = planned.run
     packs = []
     for group in groups.values():
-        starts = next(iter(group.values())).recipe.restarts.count
-        size = max(1, MAX_LANES_PER_PACK // starts)
+        first = next(iter(group.values()))
+        size = max(1, MAX_LANES_PER_PACK[first.engine] // first.recipe.restarts.count)
         ids = list(group)
-        for chunk in (ids[first : first + size] for first in range(0, len(ids), size)):
+        for chunk in (ids[begin : begin + size] for begin in range(0, len(ids), size)):
             cost = sum(planned_flops(group[identity])["flops_train.local_min"] for identity in chunk)
             packs.append((cost, tuple(chunk)))
     return tuple(ids for _, ids in sorted(packs, key=lambda pack: -pack[0]))
@@ -358,5 +382,6 @@ def _packs(runs: Iterable[PlannedRun]) -> tuple[tuple[str, ...], ...]:
 
 def _computation(run: RunSpec) -> str:
     data = run.model_dump(mode="json")
-    del data["seed"], data["recipe"]["gain"], data["recipe"]["optimizer"]["learning_rate"]
+    del data["seed"], data["recipe"]["gain"]
+    data["recipe"]["optimizer"].pop("learning_rate", None)
     return canonical_json(data)

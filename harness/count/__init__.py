@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from harness.count import executed, families, kanbefair
-from harness.count.families import recursion_terms
+from harness.count.families import recursion_terms, trainable
 from harness.count.training import (
     Work,
     evaluation_flops,
@@ -28,9 +28,10 @@ from harness.count.training import (
     levenberg_marquardt_flops,
     optimizer_flops,
     run_work,
+    stage_optimizer_flops,
 )
 from harness.count.weights import DEFAULT_WEIGHTS, WEIGHTS
-from harness.spec import Adam, CountedShape, KanShape, Lbfgs, MlpShape, SplineMlpShape
+from harness.spec import CountedShape, KanShape, MlpShape, Optimizer, SplineMlpShape
 
 __all__ = [
     "DEFAULT_WEIGHTS",
@@ -65,21 +66,16 @@ def count(network: CountedShape, weights: str = DEFAULT_WEIGHTS) -> dict[str, in
     return {**parameters, **forward}
 
 
-def trainable(network: CountedShape) -> int:
-    """Every trainable scalar of the network."""
-    return sum(families.layer_parameters(network, *layer) for layer in _layers(network))
-
-
 def layer_flops(network: CountedShape, convention: str, weights: str = DEFAULT_WEIGHTS) -> list[int]:
     """Forward FLOPs per sample of each layer; a ValueError if the convention does not define the family."""
     if convention not in _conventions(network):
         raise ValueError(f"convention {convention!r} counts no FLOPs of {network.family}; {_conventions(network)} do")
     if convention == "kanbefair":
         return [_kanbefair_layer_flops(network, *layer) for layer in pairwise(network.shape)]
-    return [families.layer_flops(network, convention, *layer, WEIGHTS[weights]) for layer in _layers(network)]
+    return [families.layer_flops(network, convention, *layer, WEIGHTS[weights]) for layer in families.layers(network)]
 
 
-def training_flops(work: Iterable[Work], optimizer: Adam | Lbfgs) -> dict[str, int]:
+def training_flops(work: Iterable[Work], optimizer: Optimizer) -> dict[str, int]:
     """FLOPs of a run, keyed `flops_train.<convention>`, and the two parts that are the same in all of them.
 
     `flops_train.part_optimizer` and `flops_train.part_knots` are in every total already. A convention that does not
@@ -87,10 +83,7 @@ def training_flops(work: Iterable[Work], optimizer: Adam | Lbfgs) -> dict[str, i
     """
     stages = list(work)
     conventions = [name for name in FLOPS_CONVENTIONS if all(name in _conventions(stage.network) for stage in stages)]
-    optimiser = sum(
-        optimizer_flops(optimizer, trainable(stage.network), stage.evaluations, stage.iterations, stage.starts)
-        for stage in stages
-    )
+    optimiser = sum(stage_optimizer_flops(optimizer, stage) for stage in stages)
     knots = sum(knots_flops(stage) for stage in stages)
     totals = {
         f"flops_train.{convention}": optimiser
@@ -112,12 +105,6 @@ def training_flops(work: Iterable[Work], optimizer: Adam | Lbfgs) -> dict[str, i
 
 
 # ---------------------------------------------------------------------------------------------------------- internals
-def _layers(network: CountedShape) -> list[tuple[int, int, bool]]:
-    """(inputs, outputs, is the last) of each layer."""
-    last = len(network.shape) - 2
-    return [(*nodes, index == last) for index, nodes in enumerate(pairwise(network.shape))]
-
-
 def _conventions(network: CountedShape) -> tuple[str, ...]:
     if isinstance(network, MlpShape | KanShape | SplineMlpShape):
         return FLOPS_CONVENTIONS

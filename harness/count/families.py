@@ -15,6 +15,7 @@ the local evaluator, whose spline part has no matrix product at all: `matmul` se
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 from harness.spec import (
     ChebyshevKanShape,
@@ -67,6 +68,17 @@ def layer_parameters(network: CountedShape, inputs: int, outputs: int, is_last: 
             return edges * (network.degree + 1)
         case RationalKanShape():
             return edges + outputs + network.numerator + 1 + network.groups * network.denominator
+
+
+def trainable(network: CountedShape) -> int:
+    """Every trainable scalar of the network."""
+    return sum(layer_parameters(network, *layer) for layer in layers(network))
+
+
+def layers(network: CountedShape) -> list[tuple[int, int, bool]]:
+    """(inputs, outputs, is the last) of each layer."""
+    last = len(network.shape) - 2
+    return [(*nodes, index == last) for index, nodes in enumerate(pairwise(network.shape))]
 
 
 def paper_parameters(network: MlpShape | KanShape, inputs: int, outputs: int) -> int:

@@ -12,12 +12,15 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from harness.count.families import trainable
 from harness.spec import (
     Adam,
     CountedShape,
     KanShape,
     Lbfgs,
+    LevenbergMarquardt,
     MlpShape,
+    Optimizer,
     Recipe,
     knot_update_points,
     samples_per_evaluation,
@@ -84,10 +87,19 @@ def run_work(
 
 
 # ---------------------------------------------------------------------------------------------------------- optimiser
+def stage_optimizer_flops(optimizer: Optimizer, work: Work) -> int:
+    """The optimiser's arithmetic in a stage; gradients, and a row of Levenberg-Marquardt's Jacobian, are not in it."""
+    parameters = trainable(work.network)
+    if isinstance(optimizer, LevenbergMarquardt):
+        residuals, active = work.samples * work.network.shape[-1], active_parameters(work.network)
+        return work.evaluations * levenberg_marquardt_flops(parameters, residuals, active)
+    return optimizer_flops(optimizer, parameters, work.evaluations, work.iterations, work.starts)
+
+
 def optimizer_flops(
     optimizer: Adam | Lbfgs, parameters: int, evaluations: int, iterations: int, starts: int = 1
 ) -> int:
-    """The optimiser's arithmetic on `parameters` scalars; gradients are not in it.
+    """The arithmetic of Adam or L-BFGS on `parameters` scalars.
 
     The memory of L-BFGS begins empty in each of `starts`, which share the iterations evenly, and in each stage. It also
     does where knots move; that is not counted, an overstatement.
@@ -104,7 +116,7 @@ def optimizer_flops(
 
 
 def levenberg_marquardt_flops(parameters: int, samples: int, active: int | None = None) -> int:
-    """One iteration of Levenberg-Marquardt beside its evaluation: normal matrix, right-hand side, factorisation, solve.
+    """An evaluation's normal matrix, right-hand side, factorisation and solve in Levenberg-Marquardt.
 
     `active` is the number of parameters that a sample's residual depends on (all, unless splines make the Jacobian
     sparse). With more parameters than samples the dual system is solved: J J^T, of the samples' size. The matrix is
@@ -116,6 +128,14 @@ def levenberg_marquardt_flops(parameters: int, samples: int, active: int | None 
         size, products = samples, samples * (samples + 1) * row
     gradient = 2 * samples * row * (2 if parameters > samples else 1)
     return products + gradient + size**3 // 3 + 2 * size**2
+
+
+def active_parameters(network: CountedShape) -> int:
+    """Parameters that an output of one sample depends on: of G+k coefficients of a spline, its k+1 active ones."""
+    if not isinstance(network, KanShape):
+        return trainable(network)
+    edges = sum(inputs * outputs for inputs, outputs in pairwise(network.shape))
+    return trainable(network) - edges * (network.grid - 1)
 
 
 # -------------------------------------------------------------------------------------------------------------- knots

@@ -3,7 +3,9 @@
     Experiment = tasks x arms x sizes x seeds x trials, and what will be concluded from them.
 
 Every model forbids unknown fields. Sizes are counts (dimensionless integers), domains are in the units of the target,
-budgets are in the unit of their axis (trainable scalars, or FLOPs with a multiply and an add as one each).
+budgets are in the unit of their axis (trainable scalars, or FLOPs with a multiply and an add as one each). Fields that
+came after the first version are left out of a run's identity while they have their default (`exclude_if`): the run is
+the same as before them.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ DATA_VERSION = 1
 NUMERICS_VERSION = 1
 
 Dtype = Literal["float64", "float32"]
-Engine = Literal["torch"]
+Engine = Literal["fused", "torch"]
+Device = Literal["cpu", "cuda"]
 Size = Literal["width", "grid", "depth", "steps"]
 Axis = Literal["params", "flops_forward", "flops_train"]
 Convention = Literal["trainable", "paper", "shared_dense", "local_min", "per_edge", "kanbefair", "matmul", "executed"]
@@ -121,6 +124,9 @@ class Lbfgs(Frozen):
     The tolerances default to the KAN paper's 1e-32, that is, to running until the cap. `tolerance_curvature` is the
     y.s at or below which a step is not remembered: torch's fixed 1e-10 stops the memory, and with it the progress,
     once the loss is near 1e-8.
+
+    `iterations_per_step` nests iterations in steps as torch's `max_iter` does, 20 in the KAN paper: after so many, or
+    after 5/4 as many evaluations, the accepted point is evaluated once more, which is counted and changes nothing else.
     """
 
     name: Literal["lbfgs"]
@@ -129,6 +135,30 @@ class Lbfgs(Frozen):
     tolerance_gradient: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
     tolerance_change: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
     tolerance_curvature: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
+    iterations_per_step: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
+
+
+class LevenbergMarquardt(Frozen):
+    """Levenberg-Marquardt with Nielsen's damping, full batch; for networks of up to a few thousand parameters.
+
+    `damping` is the first one, as a share of the largest diagonal element of J^T J. It shrinks by at most `shrink`
+    after a step, and grows by `growth`, then its square, cube and so on, until there is one. `ridge` times the sum of
+    squared second differences of every spline's coefficients is added to the sum of squared residuals. The lane has
+    finished when no element of the loss's gradient exceeds `tolerance_gradient`, or when a step moves no parameter by
+    more than `tolerance_change`, or the loss by less; the defaults run until the cap, or until steps are lost in
+    rounding. An evaluation is the residuals, their Jacobian and the normal equations at one position.
+    """
+
+    name: Literal["levenberg_marquardt"]
+    damping: Positive = 1e-2
+    shrink: float = Field(3.0, gt=1)
+    growth: float = Field(2.0, gt=1)
+    ridge: Annotated[FiniteFloat, Field(ge=0)] = 0.0
+    tolerance_gradient: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
+    tolerance_change: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
+
+
+Optimizer = Adam | Lbfgs | LevenbergMarquardt
 
 
 class Restarts(Frozen):
@@ -143,12 +173,15 @@ class GridUpdates(Frozen):
     while below evaluation `until` of each stage.
 
     `grid_eps` mixes uniform (1) and percentile (0) knots, as pykan does; `margin` widens the uniform part on each side.
+    `points` are those whose activations count: the training points, or as many fresh ones of the task's box ("domain"),
+    which need no targets and show hidden layers more of their ranges.
     """
 
     every: PositiveInt = 120
     until: PositiveInt = 1200
     grid_eps: float = Field(1.0, ge=0, le=1)
     margin: float = Field(0.01, ge=0)
+    points: Literal["train", "domain"] = Field("train", exclude_if=lambda value: value == "train")
 
 
 class GridExtension(Frozen):
@@ -171,7 +204,7 @@ class Recipe(Frozen):
     weights (KAN).
     """
 
-    optimizer: Annotated[Adam | Lbfgs, Field(discriminator="name")]
+    optimizer: Annotated[Optimizer, Field(discriminator="name")]
     max_evaluations: PositiveInt
     restarts: Restarts = Restarts()
     gain: Positive = 1.0
@@ -189,10 +222,9 @@ class Recipe(Frozen):
 
 
 # One grid stage of the KAN paper: 200 L-BFGS steps of up to 20 iterations, 22 to 24 evaluations each as measured, with
-# the grid updated every 5 steps until step 50. The paper's code nests iterations in steps; counted in evaluations it is
-# the same path up to one repeated evaluation a step.
+# the grid updated every 5 steps until step 50.
 PAPER_RECIPE = Recipe(
-    optimizer=Lbfgs(name="lbfgs"),
+    optimizer=Lbfgs(name="lbfgs", iterations_per_step=20),
     max_evaluations=4800,
     grid_updates=GridUpdates(every=120, until=1200, grid_eps=1.0, margin=0.01),
 )
@@ -315,7 +347,8 @@ class Experiment(Frozen):
     tune: Tune = Field({})
     allow_unequal_tuning: bool = Field(False, description="arms may have unequal numbers of trials; figures say so")
     dtype: Dtype = "float64"
-    engine: Engine = "torch"
+    engine: Engine | None = Field(None, description="left out: fused where it has kernels, else torch")
+    device: Device = Field("cpu", description="cuda: a GPU, which is the torch engine's")
     window: dict[str, Window] = Field({}, description="arm -> the sizes its laws are fitted to")
     decide: tuple[Decide, ...] = ()
 

@@ -11,10 +11,10 @@ from harness.tasks.paper import PAPER_TARGETS
 from harness.tasks.target import Target
 from harness.tasks.user import load_user_target
 
-__all__ = ["Samples", "Splits", "Target", "draw", "load_target", "resolve", "scaled", "stream"]
+__all__ = ["Samples", "Splits", "Target", "domain_points", "draw", "load_target", "resolve", "scaled", "stream"]
 
 # Independent random streams of one seed. Numbers, not names, reach the generator: never renumber.
-STREAMS = {"train": 0, "validation": 1, "test": 2, "initial": 3, "batches": 4}
+STREAMS = {"train": 0, "validation": 1, "test": 2, "initial": 3, "batches": 4, "domain": 5}
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,11 @@ def draw(task: RunTask, seed: int) -> Splits:
         raise HarnessError(f"target {task.target}: its code changed since the plan was made; run `harness plan` again")
     counts = {"train": task.train_points, "validation": task.validation_points, "test": task.test_points}
     return Splits(**{name: _samples(task, target, stream(seed, name), count) for name, count in counts.items()})
+
+
+def domain_points(task: RunTask, seed: int) -> NDArray[np.float64]:
+    """As many fresh points of the task's box as there are training points, [n, inputs]."""
+    return stream(seed, "domain").uniform(task.low, task.high, size=(task.train_points, task.inputs))
 
 
 def scaled(task: RunTask, x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -23,13 +23,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import Annotated, Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, FiniteFloat
 
-from harness.spec.frozen import Frozen
+from harness.spec.nouns import LevenbergMarquardt
 from harness.train.fused.compiled import compiled, part
 from harness.train.fused.kernels import normal_equations, residuals_and_jacobian
 from harness.train.fused.optimisers.lane import Array, Problem, freeze, thaw
@@ -47,29 +46,6 @@ from harness.train.fused.optimisers.linear import (
 
 NO_SPLINES = np.empty((0, 3), np.int64)
 LEAST_DAMPING = np.finfo(np.float64).eps  # of the largest diagonal element; less is lost in rounding, and 0 cannot grow
-
-Positive = Annotated[FiniteFloat, Field(gt=0)]
-Tolerance = Annotated[FiniteFloat, Field(ge=0)]
-
-
-class LevenbergMarquardt(Frozen):
-    """Levenberg-Marquardt with Nielsen's damping, full batch; for networks of up to a few thousand parameters.
-
-    `damping` is the first one, as a share of the largest diagonal element of J^T J. It shrinks by at most `shrink`
-    after a step, and grows by `growth`, then its square, cube and so on, until there is one. `ridge` times the sum of
-    squared second differences of every spline's coefficients is added to the sum of squared residuals. The lane has
-    finished when no element of the loss's gradient exceeds `tolerance_gradient`, or when a step moves no parameter by
-    more than `tolerance_change`, or the loss by less; the defaults run until the cap, or until steps are lost in
-    rounding.
-    """
-
-    name: Literal["levenberg_marquardt"]
-    damping: Positive = 1e-2
-    shrink: float = Field(3.0, gt=1)
-    growth: float = Field(2.0, gt=1)
-    ridge: Tolerance = 0.0
-    tolerance_gradient: Tolerance = 1e-32
-    tolerance_change: Tolerance = 1e-32
 
 
 @dataclass(frozen=True)
