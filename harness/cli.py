@@ -428,7 +428,8 @@ def _train_missing(manifest: Manifest, folder: Path, workers: int | None) -> Non
     crashed = []
     try:
         with pack_progress(len(packs), ticks) as progress:
-            for done in train_here(packs, records, workers or available_cores(), progress.evaluated):
+            workers, device = workers or available_cores(), manifest.experiment.device
+            for done in train_here(packs, records, workers, progress.evaluated, console.print, device):
                 if done.traceback:
                     crashed.append(done)
                 shape = "-".join(map(str, done.runs[0].network.shape))

@@ -6,7 +6,7 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
-PACKAGES = ("torch", "numpy", "scipy")
+PACKAGES = ("torch", "numba", "llvmlite", "numpy", "scipy")
 
 
 def commit_and_dirty() -> tuple[str | None, bool | None]:

@@ -68,7 +68,8 @@ class Provenance(Frozen):
 class Record(Frozen):
     """The outcome of a run. A diverged run has a record too: status `diverged`, no metrics, and when it happened.
 
-    `by_stage` has the evaluations and iterations of each stage, all starts together; `weights` names the table that
+    `by_stage` has the evaluations and iterations of each stage, all starts together; `refused_steps` counts systems of
+    Levenberg-Marquardt without a solution; `weights` names the table that
     says what transcendental functions cost in `counts`.
     """
 
@@ -81,6 +82,7 @@ class Record(Frozen):
     iterations: int
     by_stage: tuple[tuple[int, int], ...]
     diverged_at: int | None
+    refused_steps: int = 0
     counts: dict[str, int]
     weights: str
     curve: tuple[CurvePoint, ...]
@@ -199,6 +201,7 @@ def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
         "evaluations": record.evaluations,
         "evaluations_by_stage": json.dumps([made for made, _ in record.by_stage]),
         "iterations": record.iterations,
+        "refused_steps": record.refused_steps,
         **record.counts,
         "weights": record.weights,
         "pack_seconds": record.provenance.pack_seconds,

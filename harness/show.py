@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import get_args
 
@@ -199,13 +199,16 @@ def notes(pure: SeriesFit, floor: SeriesFit) -> list[str]:
     return found
 
 
+SECONDS_BETWEEN_LINES = 2.0  # where there is no terminal to redraw
+
+
 class PackProgress:
-    """Progress over packs: a live bar on a terminal, a line a finished pack elsewhere."""
+    """Progress over packs: a live bar on a terminal; elsewhere a line now and then, and for what did not go well."""
 
     def __init__(self, packs: int, evaluations: int, bar: Progress | None):
         self._packs, self._ended, self._bar = packs, 0, bar
         self._statuses: Counter[str] = Counter()
-        self._since = time.monotonic()
+        self._since = self._last_line = time.monotonic()
         if bar:
             self._pack_task = bar.add_task("packs", total=packs)
             self._work_task = bar.add_task("evaluations", total=evaluations)
@@ -215,15 +218,17 @@ class PackProgress:
         if self._bar:
             self._bar.advance(self._work_task, evaluations)
 
-    def pack_done(self, what: str, statuses: Iterable[str], seconds: float) -> None:
+    def pack_done(self, what: str, statuses: Sequence[str], seconds: float) -> None:
         """One more pack has ended."""
         self._ended += 1
         self._statuses.update(statuses)
         if self._bar:
             self._bar.advance(self._pack_task)
-        else:
+            return
+        now, ended = time.monotonic(), self._ended == self._packs
+        if ended or now - self._last_line >= SECONDS_BETWEEN_LINES or set(statuses) != {"done"}:
             tally = ", ".join(f"{count} {status}" for status, count in self._statuses.items())
-            elapsed = time.monotonic() - self._since
+            elapsed, self._last_line = now - self._since, now
             console.print(
                 f"[{elapsed:5.0f} s] pack {self._ended}/{self._packs} {what} in {seconds:.1f} s; runs: {tally}",
                 markup=False,

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from harness.errors import HarnessError
 from harness.spec import RunSpec
+from harness.spec.nouns import Device
 
 # Seconds between two looks at what the workers say.
 POLL_SECONDS = 0.2
@@ -42,16 +43,26 @@ def available_cores() -> int:
 
 
 def train_here(
-    packs: Sequence[tuple[RunSpec, ...]], records: Path, workers: int, progress: Callable[[int], None]
+    packs: Sequence[tuple[RunSpec, ...]],
+    records: Path,
+    workers: int,
+    progress: Callable[[int], None],
+    announce: Callable[[str], None] = print,
+    device: Device = "cpu",
 ) -> Iterator[PackDone]:
     """Train `packs`, yielding each as it ends; `progress` hears evaluations (of packs, summed) as they are made.
 
-    A pack that crashes is yielded with its traceback and the others go on. A HarnessError ends all.
+    A pack that crashes is yielded with its traceback and the others go on. A HarnessError ends all. `announce` hears
+    when kernels must be compiled, and when that is done.
     """
     with _pool(min(workers, len(packs))) as (executor, heard):
+        fused = [runs[0] for runs in packs if runs[0].engine == "fused"]
+        if fused:  # one worker compiles, and the others find what it has kept
+            for message in _ready(executor, fused):
+                announce(message)
         with _deaf_to_ctrl_c():  # workers inherit it: Ctrl-C reaches them too, but it is the parent that decides
             waiting: dict[Future, tuple[RunSpec, ...]] = {
-                executor.submit(_train, runs, str(records)): runs for runs in packs
+                executor.submit(_train, runs, str(records), device): runs for runs in packs
             }
         while waiting:
             ended, _ = wait(waiting, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
@@ -59,6 +70,18 @@ def train_here(
             for future in ended:
                 runs = waiting.pop(future)
                 yield _outcome(future, runs)
+
+
+def _ready(executor: ProcessPoolExecutor, runs: Sequence[RunSpec]) -> Iterator[str]:
+    """Have the kernels that `runs` need compiled; what to tell the user meanwhile."""
+    one_each = list({(run.network.family, run.recipe.optimizer.name): run for run in runs}.values())
+    with _deaf_to_ctrl_c():
+        cold = executor.submit(_is_cold, one_each)
+    if cold.result():
+        yield "fused engine: compiling its kernels for this processor, once (about half a minute)"
+        with _deaf_to_ctrl_c():
+            compiled = executor.submit(_compile, one_each)
+        yield f"fused engine: compiled in {compiled.result():.0f} s and kept"
 
 
 def _outcome(future: Future, runs: tuple[RunSpec, ...]) -> PackDone:
@@ -102,10 +125,6 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
 
 
 def _begin_worker(heard: Any, stop: Any) -> None:
-    import torch
-
-    torch.set_num_threads(1)
-
     def progress(evaluations: int) -> None:
         heard.put(evaluations)
         if stop.is_set():
@@ -115,10 +134,22 @@ def _begin_worker(heard: Any, stop: Any) -> None:
     _progress = progress
 
 
-def _train(runs: tuple[RunSpec, ...], records: str) -> tuple[tuple[str, ...], float]:
+def _is_cold(runs: Sequence[RunSpec]) -> bool:
+    from harness.train import fused_engine
+
+    return fused_engine.is_cold(runs)
+
+
+def _compile(runs: Sequence[RunSpec]) -> float:
+    from harness.train import fused_engine
+
+    return fused_engine.compile_for(runs)
+
+
+def _train(runs: tuple[RunSpec, ...], records: str, device: Device) -> tuple[tuple[str, ...], float]:
     from harness.train import train_pack
 
-    done = train_pack(runs, Path(records), _progress)
+    done = train_pack(runs, Path(records), _progress, device)
     return tuple(record.status for record in done), done[0].provenance.pack_seconds
 
 

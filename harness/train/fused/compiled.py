@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import llvmlite  # type: ignore[import-untyped]
@@ -64,11 +65,22 @@ def sources() -> tuple[Path, ...]:
 
 def key(files: Iterable[Path]) -> str:
     """The hash of all that decides what is compiled from these files, of which this one should be one."""
-    processor = llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten()
+    processor = processor_name(), llvmlite.binding.get_host_cpu_features().flatten()
     digest = hashlib.sha256(repr((numba.__version__, llvmlite.__version__, sys.version, processor)).encode())
     for file in files:
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def is_kept(module: ModuleType, name: str) -> bool:
+    """Whether a compiled function of this module is there for the next process."""
+    place, stem = folder(key(sources())), module.__name__.rpartition(".")[2]
+    return place is not None and any(place.rglob(f"{stem}.{name}-*.nbc"))
+
+
+def processor_name() -> str:
+    """What the compiler takes this processor for."""
+    return llvmlite.binding.get_host_cpu_name()
 
 
 @cache

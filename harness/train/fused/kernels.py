@@ -41,8 +41,12 @@ FAMILIES = (mlp, kan)
 
 
 # ------------------------------------------------------------------------------------------------------- from networks
+@cache
 def describe(network: MlpShape | KanShape) -> tuple[int, np.ndarray]:
-    """Kind and sizes of a network, for the kernels, which are compiled if that has not been done: see `ready`."""
+    """Kind and sizes of a network, for the kernels, which are compiled if that has not been done: see `ready`.
+
+    What is returned is shared: read it only.
+    """
     ready()
     match network:
         case MlpShape():

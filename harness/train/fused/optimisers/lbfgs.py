@@ -5,8 +5,8 @@
     state = tell(settings, state, *loss_and_gradient(ask(state)))      # one evaluation of anything else
 
 The same tests in the same order as there, so that a lane follows torch.optim.LBFGS up to rounding, and can be stopped
-after any evaluation, also within a line search, and resumed to the same bits. What is *bracketing*, *zooming* and a
-*probe*, how losses that are not finite are met, and where torch's path is left on purpose is said there.
+after any evaluation, also within a line search, and resumed to the same bits. What is *bracketing*, *zooming*,
+a *probe* and a *step*, how losses that are not finite are met, and where torch's path is left on purpose is said there.
 
 Legend: P parameters, M history, L = 3 numbers of a point on the search line: (length, loss, slope).
 """
@@ -59,6 +59,10 @@ class LbfgsState:
     low_first: bool  # low is torch's bracket[0], which wins ties
     slow: bool  # the last probe was close to an end
     learning_rate: float
+    # Nested steps: whether the next evaluation is the repeated one, and the counts before this step.
+    repeating: bool
+    iterations_before: int
+    evaluations_before: int
     iterations: int
     evaluations: int
     finished: bool
@@ -105,6 +109,9 @@ def start(settings: Lbfgs, position_P: Array, learning_rate: float | None = None
         low_first=True,
         slow=False,
         learning_rate=settings.learning_rate if learning_rate is None else learning_rate,
+        repeating=False,
+        iterations_before=0,
+        evaluations_before=0,
         iterations=0,
         evaluations=0,
         finished=False,
@@ -115,7 +122,7 @@ def start(settings: Lbfgs, position_P: Array, learning_rate: float | None = None
 def advance(settings: Lbfgs, state: LbfgsState, problem: Problem, evaluations: int) -> LbfgsState:
     """At most `evaluations` more; less when the lane has finished or diverged."""
     arrays, record = thaw(state)
-    _train(Arrays(*arrays), record, _tolerances(settings), problem, evaluations)
+    _train(Arrays(*arrays), record, _rules(settings), problem, evaluations)
     return freeze(state, arrays, record)
 
 
@@ -134,17 +141,19 @@ def tell(settings: Lbfgs, state: LbfgsState, loss: float, gradient_P: Array) -> 
     tried still isn't, or when its next search line has no finite slope.
     """
     arrays, record = thaw(state)
-    _tell(Arrays(*arrays), record, _tolerances(settings), float(loss), np.array(gradient_P, np.float64))
+    _tell(Arrays(*arrays), record, _rules(settings), float(loss), np.array(gradient_P, np.float64))
     return freeze(state, arrays, record)
 
 
-def _tolerances(settings: Lbfgs) -> tuple[float, float, float]:
-    return settings.tolerance_gradient, settings.tolerance_change, settings.tolerance_curvature
+def _rules(settings: Lbfgs) -> tuple[tuple[float, float, float], int]:
+    """Of the settings, what compiled code asks for; the iterations of a step are 0 where they are not nested."""
+    tolerances = settings.tolerance_gradient, settings.tolerance_change, settings.tolerance_curvature
+    return tolerances, settings.iterations_per_step or 0
 
 
 # --------------------------------------------------------------------------------------------------------- evaluation
 @compiled
-def _train(arrays, record, tolerances, problem, evaluations):
+def _train(arrays, record, rules, problem, evaluations):
     kind, sizes, knots, x_IN, y_ON, work = problem
     lane = record[0]
     probe_P, gradient_P = np.empty_like(arrays.position_P), np.empty_like(arrays.position_P)
@@ -153,7 +162,7 @@ def _train(arrays, record, tolerances, problem, evaluations):
             break
         _ask(arrays, record, probe_P)
         loss = loss_and_gradient(kind, sizes, probe_P, knots, x_IN, y_ON, gradient_P, work)
-        _tell(arrays, record, tolerances, loss, gradient_P)
+        _tell(arrays, record, rules, loss, gradient_P)
 
 
 @compiled
@@ -167,12 +176,16 @@ def _ask(arrays, record, probe_P):
 
 
 @compiled
-def _tell(arrays, record, tolerances, loss, gradient_P):
+def _tell(arrays, record, rules, loss, gradient_P):
     lane = record[0]
+    tolerances, per_step = rules
     if lane.finished or lane.diverged:
         return
     first = lane.evaluations == 0
     lane.evaluations += 1
+    if lane.repeating:
+        lane.repeating, lane.length = False, lane.learning_rate
+        return
     slope = dot(gradient_P, arrays.direction_P)
     if not (abs(loss) < inf and abs(slope) < inf and is_finite(gradient_P)):
         loss, slope = inf, nan
@@ -189,6 +202,17 @@ def _tell(arrays, record, tolerances, loss, gradient_P):
         lane.finished = True
     elif first or ended:
         _accept(arrays, lane, tolerances, first)
+    if ended and per_step > 0 and not (lane.finished or lane.diverged):
+        _nest(lane, per_step)
+
+
+@part
+def _nest(lane, per_step):
+    """Where a step is over, by torch's `max_iter` or `max_eval`: the next probe has length 0, at the accepted point."""
+    iterations, evaluations = lane.iterations - lane.iterations_before, lane.evaluations - lane.evaluations_before
+    if iterations >= per_step or evaluations >= per_step * 5 // 4:
+        lane.repeating, lane.length = True, 0.0
+        lane.iterations_before, lane.evaluations_before = lane.iterations, lane.evaluations
 
 
 @part

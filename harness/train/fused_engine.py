@@ -1,0 +1,411 @@
+"""The fused engine: every lane by itself in compiled code, on a CPU, in float64.
+
+The same seam as `harness.train.torch_engine`, and the same course of a run:
+
+    pack = prepare(runs)
+    state = begin(pack)
+    while not ended(pack, state):
+        state = advance(pack, state, evaluations=100)     # frozen in, frozen out: a state can be stored and resumed
+    outcomes = finish(pack, state)
+
+Lanes share nothing but the clock: runs of a pack are trained one after the other, and many of them by many processes.
+What is done a few times a run only (initial values, moving and refining knots) is that of `harness.nets`, one lane at a
+time.
+
+Legend: N points, I inputs, O outputs, P parameters, B points of a batch, S steps, E splines.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from time import perf_counter
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from harness import nets
+from harness.errors import HarnessError
+from harness.nets.layout import parameter_shapes
+from harness.spec import (
+    Adam,
+    KanShape,
+    Lbfgs,
+    LevenbergMarquardt,
+    MlpShape,
+    Recipe,
+    RunSpec,
+    Stage,
+    knot_update_points,
+    samples_per_evaluation,
+    stages,
+)
+from harness.tasks import Samples, domain_points, draw, scaled, stream
+from harness.train.fused import kernels
+from harness.train.fused.compiled import is_kept
+from harness.train.fused.optimisers import adam, lbfgs, levenberg
+from harness.train.fused.optimisers.lane import Array, Problem
+from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
+
+OptimiserState = adam.AdamState | lbfgs.LbfgsState | levenberg.LevenbergState
+Network = MlpShape | KanShape
+Counters = tuple[int, int, int]  # evaluations, iterations, refused steps
+NONE: Counters = (0, 0, 0)
+LOOPS = {"adam": adam, "lbfgs": lbfgs, "levenberg_marquardt": levenberg}
+
+
+@dataclass(frozen=True)
+class Points:
+    """One split of a run, samples last: x_IN and y_ON."""
+
+    x: Array
+    y: Array
+
+
+@dataclass(frozen=True)
+class RunPoints:
+    """All points of a run; `ranges_NI` are those whose activations say where knots go."""
+
+    train: Points
+    validation: Points
+    test: Points
+    ranges_NI: Array
+
+
+@dataclass(frozen=True)
+class Pack:
+    """What does not change while a pack trains."""
+
+    runs: tuple[RunSpec, ...]
+    recipe: Recipe
+    stages: tuple[Stage, ...]
+    points: tuple[RunPoints, ...]
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One start of the run at index `run` of its pack.
+
+    `knots` are those of all layers, one behind the other. `behind`, added to the optimiser's own counters, makes those
+    of this stage. `moments` of the learning curve: evaluations of the run until then, training and validation RMSE.
+    """
+
+    run: int
+    start: int
+    knots: Array
+    optimiser: OptimiserState
+    behind: Counters = NONE
+    moments: tuple[tuple[int, float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class PackState:
+    """Where in the stages the pack is, its lanes, and what each run spent in the stages behind, all starts together.
+
+    `done` counts evaluations of this stage.
+    """
+
+    stage: int
+    done: int
+    network: Network
+    lanes: tuple[Lane, ...]
+    spent: tuple[tuple[Counters, ...], ...]
+
+
+# ----------------------------------------------------------------------------------------------------------- the seam
+def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> Pack:
+    """The pack of `runs`, which must share everything but seed, gain and learning rate; draws their samples.
+
+    Networks of both families see the task's box scaled to [-1, 1]^d, where the knots of a KAN begin. A HarnessError if
+    there are no kernels for them.
+    """
+    first = runs[0]
+    if first.dtype != "float64" or device != "cpu":
+        raise HarnessError(
+            f"engine 'fused' computes in float64 on CPUs; use engine 'torch' for {first.dtype} on {device}"
+        )
+    kernels.describe(first.network)
+    return Pack(
+        runs=tuple(runs),
+        recipe=first.recipe,
+        stages=stages(first.network, first.recipe),
+        points=tuple(_points(run) for run in runs),
+    )
+
+
+def begin(pack: Pack) -> PackState:
+    """The state before the first evaluation: networks initialised from each run's seed and start."""
+    network, starts, _ = pack.stages[0]
+    lanes = [_new_lane(pack, network, run, start) for run in range(len(pack.runs)) for start in range(starts)]
+    return PackState(stage=0, done=0, network=network, lanes=tuple(lanes), spent=())
+
+
+def ended(pack: Pack, state: PackState) -> bool:
+    """Whether all stages are behind."""
+    return state.stage == len(pack.stages)
+
+
+def advance(pack: Pack, state: PackState, evaluations: int) -> PackState:
+    """At most `evaluations` more in every lane; less at the end of a stage or when no lane moves any more."""
+    stage = pack.stages[state.stage]
+    goal = min(state.done + evaluations, stage.evaluations)
+    work = kernels.workspace(state.network, pack.points[0].train.x.shape[1])
+    lanes = [_advance_lane(pack, state, lane, goal, work) for lane in state.lanes]
+    if goal < stage.evaluations and all(_rests(lane) for lane in lanes):
+        lanes, goal = [_seen(pack, state, lane) for lane in lanes], stage.evaluations
+    state = replace(state, lanes=tuple(lanes), done=goal)
+    return _next_stage(pack, state) if goal == stage.evaluations else state
+
+
+def finish(pack: Pack, state: PackState) -> list[Outcome]:
+    """The outcome of every run of a pack whose stages are behind, in the order of the pack."""
+    outcomes = []
+    for index, (run, lane) in enumerate(zip(pack.runs, state.lanes, strict=True)):
+        points, spent = pack.points[index], [of_runs[index] for of_runs in state.spent]
+        squares = [
+            _squared_errors(state.network, lane, part) for part in (points.train, points.validation, points.test)
+        ]
+        rmse = [_root_mean(each) for each in squares]
+        middle = math.sqrt(np.sort(squares[-1])[(squares[-1].size - 1) // 2])  # the lower median, as torch has it
+        by_stage = tuple((evaluations, iterations) for evaluations, iterations, _ in spent)
+        refused = sum(steps for _, _, steps in spent)
+        curve = learning_curve(lane.moments)
+        outcomes.append(outcome(run, [*rmse, middle], by_stage, lane.optimiser.diverged, refused, curve))
+    return outcomes
+
+
+# --------------------------------------------------------------------------------------------------------- compilation
+def is_cold(runs: Iterable[RunSpec]) -> bool:
+    """Whether something that `runs` need has to be compiled, which takes some ten seconds."""
+    loops = {LOOPS[run.recipe.optimizer.name] for run in runs}
+    return kernels.is_cold() or not all(is_kept(loop, "_train") for loop in loops)
+
+
+def compile_for(runs: Iterable[RunSpec]) -> float:
+    """Make one evaluation of each of `runs`, so that what they need is compiled and kept; the seconds that it took."""
+    began = perf_counter()
+    for run in runs:
+        pack = prepare([run])
+        advance(pack, begin(pack), 1)
+    return perf_counter() - began
+
+
+# -------------------------------------------------------------------------------------------------------------- lanes
+def _points(run: RunSpec) -> RunPoints:
+    splits = draw(run.task, run.seed)
+
+    def samples_last(samples: Samples) -> Points:
+        return Points(*(np.ascontiguousarray(array.T) for array in (scaled(run.task, samples.x), samples.y)))
+
+    updates = run.recipe.grid_updates
+    from_domain = updates is not None and updates.points == "domain"
+    return RunPoints(
+        train=samples_last(splits.train),
+        validation=samples_last(splits.validation),
+        test=samples_last(splits.test),
+        ranges_NI=scaled(run.task, domain_points(run.task, run.seed) if from_domain else splits.train.x),
+    )
+
+
+def _new_lane(pack: Pack, network: Network, run: int, start: int) -> Lane:
+    spec = pack.runs[run]
+    flat_RP = nets.initialise(network, [stream(spec.seed, "initial", start)], spec.recipe.gain, torch.float64, "cpu")
+    knots = nets.initial_knots(network, 1, torch.float64, "cpu")
+    return Lane(run=run, start=start, knots=_joined(knots), optimiser=_start(pack, 0, run, flat_RP[0].numpy()))
+
+
+def _advance_lane(pack: Pack, state: PackState, lane: Lane, goal: int, work: Array) -> Lane:
+    """The lane at evaluation `goal` of its stage, by way of the moments when knots move or its curve is sampled."""
+    end = pack.stages[state.stage].evaluations
+    updates = knot_update_points(pack.recipe, state.stage, end) if isinstance(state.network, KanShape) else range(0)
+    seen = [moment for moment in sorted({*LOG_SPACED, end}) if state.done < moment <= goal]
+    at = state.done
+    for stop in sorted({*seen, *(moment for moment in updates if at < moment < goal), goal}):
+        if at in updates:
+            lane = _update_knots(pack, state.stage, state.network, lane)
+        if not _rests(lane):
+            lane = _train(pack, state, lane, at, stop, work)
+        at = stop
+        if at in seen:
+            lane = _seen(pack, state, lane)
+    return lane
+
+
+def _train(pack: Pack, state: PackState, lane: Lane, at: int, stop: int, work: Array) -> Lane:
+    """Evaluations number `at` to `stop` of the stage."""
+    train, settings, optimiser, more = pack.points[lane.run].train, pack.recipe.optimizer, lane.optimiser, stop - at
+    problem: Problem = (*kernels.describe(state.network), lane.knots, train.x, train.y, work)
+    match settings, optimiser:
+        case Adam(), adam.AdamState():
+            batches = _batches(pack, state, lane, at, stop)
+            return replace(lane, optimiser=adam.advance(settings, optimiser, problem, more, batches))
+        case Lbfgs(), lbfgs.LbfgsState():
+            return replace(lane, optimiser=lbfgs.advance(settings, optimiser, problem, more))
+        case LevenbergMarquardt(), levenberg.LevenbergState():
+            splines = splines_of(state.network)
+            return replace(lane, optimiser=levenberg.advance(settings, optimiser, problem, more, splines))
+    raise AssertionError(f"{settings} with {type(optimiser)}")
+
+
+def _batches(pack: Pack, state: PackState, lane: Lane, at: int, stop: int) -> NDArray[np.int64] | None:
+    """The points of each of these steps [S, B], None for all of them.
+
+    Each lane puts its points in a new order every epoch; what does not fill a last batch is left out.
+    """
+    total = pack.points[lane.run].train.x.shape[1]
+    size = samples_per_evaluation(pack.recipe, total)
+    if size == total:
+        return None
+    before = sum(stage.evaluations for stage in pack.stages[: state.stage])
+    order: dict[int, NDArray[np.int64]] = {}
+    rows = []
+    for step in range(before + at, before + stop):
+        epoch, batch = divmod(step, total // size)
+        if epoch not in order:
+            order = {epoch: stream(pack.runs[lane.run].seed, "batches", lane.start, epoch).permutation(total)}
+        rows.append(order[epoch][batch * size : (batch + 1) * size])
+    return np.array(rows, np.int64)
+
+
+def _seen(pack: Pack, state: PackState, lane: Lane) -> Lane:
+    """The lane with one more point on its learning curve."""
+    points = pack.points[lane.run]
+    before = sum(of_runs[lane.run][0] for of_runs in state.spent)
+    at = before + pack.stages[state.stage].starts * _counters(lane)[0]
+    train, validation = (
+        _root_mean(_squared_errors(state.network, lane, part)) for part in (points.train, points.validation)
+    )
+    return replace(lane, moments=(*lane.moments, (at, train, validation)))
+
+
+def _squared_errors(network: Network, lane: Lane, points: Points) -> Array:
+    """[O * N]; NaN or infinite where the network is."""
+    out, (kind, sizes) = np.empty_like(points.y), kernels.describe(network)
+    work = kernels.workspace(network, out.shape[1])
+    kernels.predict(kind, sizes, lane.optimiser.position_P, lane.knots, points.x, out, work)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.square(out - points.y).ravel()
+
+
+def _root_mean(squares: Array) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.sqrt(squares.mean())
+
+
+def _rests(lane: Lane) -> bool:
+    return lane.optimiser.finished or lane.optimiser.diverged
+
+
+def _counters(lane: Lane) -> Counters:
+    """Of this stage so far."""
+    return _sum([lane.behind, _own(lane.optimiser)])
+
+
+def _own(optimiser: OptimiserState) -> Counters:
+    refused = optimiser.refused_steps if isinstance(optimiser, levenberg.LevenbergState) else 0
+    return optimiser.evaluations, optimiser.iterations, refused
+
+
+def _sum(counters: Sequence[Counters]) -> Counters:
+    evaluations, iterations, refused = (sum(each) for each in zip(*counters, strict=True))
+    return evaluations, iterations, refused
+
+
+# ------------------------------------------------------------------------------------------------------------- stages
+def _next_stage(pack: Pack, state: PackState) -> PackState:
+    """Close the stage: count its work, keep the best start of each run, refine the grid if the next stage does."""
+    of_run = [[lane for lane in state.lanes if lane.run == run] for run in range(len(pack.runs))]
+    spent = tuple(_sum([_counters(lane) for lane in lanes]) for lanes in of_run)
+    best = tuple(min(lanes, key=partial(_final_loss, pack, state.network)) for lanes in of_run)
+    state = replace(state, stage=state.stage + 1, done=0, lanes=best, spent=(*state.spent, spent))
+    if ended(pack, state):
+        return state
+    network = pack.stages[state.stage].network
+    if network == state.network:  # the optimiser goes on; its counters so far belong to the stages behind
+        lanes = [replace(lane, behind=_negative(_own(lane.optimiser))) for lane in state.lanes]
+    else:
+        lanes = [_refined(pack, state, lane) for lane in state.lanes]
+    return replace(state, network=network, lanes=tuple(lanes))
+
+
+def _final_loss(pack: Pack, network: Network, lane: Lane) -> float:
+    """On all training points, which is not counted as an evaluation; infinite if it diverged."""
+    loss = _root_mean(_squared_errors(network, lane, pack.points[lane.run].train))
+    return math.inf if lane.optimiser.diverged or math.isnan(loss) else loss
+
+
+def _negative(counters: Counters) -> Counters:
+    evaluations, iterations, refused = counters
+    return -evaluations, -iterations, -refused
+
+
+def _refined(pack: Pack, state: PackState, lane: Lane) -> Lane:
+    """The lane on the finer grid of the stage that begins, with a fresh optimiser; one that has diverged stays so."""
+    assert isinstance(state.network, KanShape)
+    if pack.recipe.grid_updates:  # refinement keeps a spline on its domain only: first bring that to the data
+        lane = _update_knots(pack, state.stage, state.network, lane)
+    network = pack.stages[state.stage].network
+    assert isinstance(network, KanShape)
+    _, flat_RP, knots = nets.extend_grid(state.network, *_as_tensors(state.network, lane), network.grid)
+    optimiser = replace(_start(pack, state.stage, lane.run, flat_RP[0].numpy()), diverged=lane.optimiser.diverged)
+    return replace(lane, knots=_joined(knots), optimiser=optimiser, behind=NONE)
+
+
+def _update_knots(pack: Pack, stage: int, network: Network, lane: Lane) -> Lane:
+    """Move the knots of a lane that trains to its activations.
+
+    L-BFGS and Levenberg-Marquardt forget, because what they know is of other coefficients; Adam's moments stay.
+    """
+    if _rests(lane):
+        return lane
+    updates = pack.recipe.grid_updates
+    assert updates is not None
+    x_RNI = torch.from_numpy(pack.points[lane.run].ranges_NI[None])
+    moved_RP, knots = nets.update_knots(network, *_as_tensors(network, lane), x_RNI, updates.grid_eps, updates.margin)
+    flat, old = moved_RP[0].numpy(), lane.optimiser
+    if isinstance(old, adam.AdamState):
+        return replace(lane, knots=_joined(knots), optimiser=replace(old, position_P=flat, previous_P=flat))
+    return replace(lane, knots=_joined(knots), optimiser=_start(pack, stage, lane.run, flat), behind=_counters(lane))
+
+
+def _as_tensors(network: Network, lane: Lane) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """Parameters [1, P] and knots, one [1, I, T] a layer, as `harness.nets` has them."""
+    flat_RP = torch.from_numpy(lane.optimiser.position_P[None].copy())
+    if isinstance(network, MlpShape):
+        return flat_RP, []
+    count = network.grid + 2 * network.order + 1
+    ends = np.cumsum([inputs * count for inputs in network.shape[:-1]])[:-1]
+    parts = np.split(lane.knots, ends)
+    return flat_RP, [torch.from_numpy(part.reshape(1, -1, count).copy()) for part in parts]
+
+
+def _joined(knots: Sequence[torch.Tensor]) -> Array:
+    return np.concatenate([layer.numpy().ravel() for layer in knots]) if knots else np.empty(0)
+
+
+# ---------------------------------------------------------------------------------------------------------- optimiser
+def _start(pack: Pack, stage: int, run: int, flat_P: Array) -> OptimiserState:
+    """A fresh optimiser at `flat_P`; a cosine schedule ends with the last stage of the same network."""
+    settings = pack.runs[run].recipe.optimizer
+    match settings:
+        case Lbfgs():
+            return lbfgs.start(settings, flat_P)
+        case Adam():
+            network = pack.stages[stage].network
+            steps = sum(later.evaluations for later in pack.stages[stage:] if later.network == network)
+            return adam.start(settings, flat_P, total_steps=steps)
+    return levenberg.start(settings, flat_P)
+
+
+def splines_of(network: Network) -> NDArray[np.int64]:
+    """Where the coefficients of each spline lie, [E, 3]: the first one, how far apart they are, how many they are."""
+    rows, first = [], 0
+    for name, shape in parameter_shapes(network).items():
+        if name.endswith(".coef"):
+            inputs, coefficients, outputs = shape
+            for spline_input in range(inputs):
+                corner = first + spline_input * coefficients * outputs
+                rows += [(corner + output, outputs, coefficients) for output in range(outputs)]
+        first += math.prod(shape)
+    return np.array(rows, np.int64).reshape(-1, 3)

@@ -1,0 +1,71 @@
+"""What a run came to, and at which moments its learning curve is sampled: the same for every engine."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from harness.count import count, run_work, training_flops
+from harness.record import CurvePoint, Metrics
+from harness.spec import RunSpec
+
+# Evaluations of a run's stage at which its learning curve is sampled: two to the octave.
+LOG_SPACED = frozenset(round(2 ** (half_octave / 2)) for half_octave in range(60))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to; all counts are of the work really done. `by_stage`: evaluations and iterations of each.
+
+    `refused_steps` are systems of Levenberg-Marquardt that had no solution.
+    """
+
+    status: str
+    metrics: Metrics | None
+    evaluations: int
+    iterations: int
+    by_stage: tuple[tuple[int, int], ...]
+    diverged_at: int | None
+    refused_steps: int
+    counts: dict[str, int]
+    curve: tuple[CurvePoint, ...]
+
+
+def outcome(
+    run: RunSpec,
+    errors: Sequence[float],
+    by_stage: tuple[tuple[int, int], ...],
+    diverged: bool,
+    refused_steps: int,
+    curve: tuple[CurvePoint, ...],
+) -> Outcome:
+    """`errors` are the fields of `Metrics` in their order.
+
+    A lane can end on a point that no evaluation saw (Adam's last step): it has diverged if they are not finite.
+    """
+    diverged = diverged or not all(math.isfinite(error) for error in errors)
+    evaluations = sum(made for made, _ in by_stage)
+    work = run_work(run.network, run.recipe, run.task.train_points, by_stage)
+    return Outcome(
+        status="diverged" if diverged else "done",
+        metrics=None if diverged else Metrics(**dict(zip(Metrics.model_fields, errors, strict=True))),
+        evaluations=evaluations,
+        iterations=sum(made for _, made in by_stage),
+        by_stage=by_stage,
+        diverged_at=evaluations if diverged else None,
+        refused_steps=refused_steps,
+        counts={**count(run.network), **training_flops(work, run.recipe.optimizer)},
+        curve=curve,
+    )
+
+
+def learning_curve(moments: Iterable[tuple[int, float, float]]) -> tuple[CurvePoint, ...]:
+    """Points from (evaluations, training RMSE, validation RMSE) of each moment.
+
+    Only those at which the lane had moved since the one before: a lane at rest has nothing new to show.
+    """
+    points: list[CurvePoint] = []
+    for at, *errors in moments:
+        train, validation = (error if math.isfinite(error) else None for error in errors)
+        if not points or at > points[-1].evaluations:
+            points.append(CurvePoint(evaluations=at, train_rmse=train, validation_rmse=validation))
+    return tuple(points)

@@ -1,0 +1,249 @@
+"""The fused engine: the same course of a run as the torch engine, the same bits in any company and at any interruption.
+
+Compiles kernels where that has not been done, once a machine.
+"""
+
+import dataclasses
+import pickle
+from itertools import product
+
+import numpy as np
+import pytest
+
+from harness.dispatch.here import train_here
+from harness.errors import HarnessError
+from harness.record import read_record, record_path
+from harness.spec import (
+    Adam,
+    GridExtension,
+    GridUpdates,
+    KanShape,
+    Lbfgs,
+    LevenbergMarquardt,
+    MlpShape,
+    Recipe,
+    Restarts,
+    RunSpec,
+    Task,
+    run_id,
+)
+from harness.tasks import domain_points, resolve
+from harness.train import fused_engine as fused
+from harness.train import one_thread, torch_engine, train_pack
+from harness.train.fused.optimisers.levenberg import LevenbergState
+
+TASK = resolve(Task(target="exp2d", train_points=200, validation_points=100, test_points=100))
+MLP = MlpShape(shape=(2, 6, 1))
+KAN = KanShape(shape=(2, 3, 1), grid=4)
+UPDATES = GridUpdates(every=10, until=100, grid_eps=0.5)
+COURSE = {
+    "restarts": Restarts(count=2, evaluations=12),
+    "grid_extension": GridExtension(grids=(2, 3), evaluations=25),
+    "grid_updates": UPDATES,
+}
+OPTIMIZERS = {
+    "adam": Adam(name="adam", learning_rate=0.01, schedule="cosine"),
+    "batches": Adam(name="adam", learning_rate=0.01, batch_size=30),
+    "lbfgs": Lbfgs(name="lbfgs"),
+    "nested": Lbfgs(name="lbfgs", iterations_per_step=5),
+    "levenberg": LevenbergMarquardt(name="levenberg_marquardt", ridge=1e-9),
+}
+
+
+def _run(network, recipe, seed=0, task=TASK):
+    return RunSpec(task=task, network=network, recipe=recipe, seed=seed, engine="fused")
+
+
+def _trained(runs, chunk=10**6, engine=fused, stored=False):
+    with one_thread():
+        pack = engine.prepare(runs)
+        state = engine.begin(pack)
+        while not engine.ended(pack, state):
+            state = engine.advance(pack, state, chunk)
+            state = pickle.loads(pickle.dumps(state)) if stored else state
+        return engine.finish(pack, state)
+
+
+# ------------------------------------------------------------------------------------------------------------ agreement
+NETWORKS = [
+    *(MlpShape(shape=(2, 5, 4, 1), activation=activation) for activation in ("silu", "relu", "tanh", "gelu")),
+    *(KanShape(shape=(2, 3, 1), grid=5, order=order) for order in range(1, 6)),
+    KanShape(shape=(2, 2, 1), grid=4, scales=True, bias=True),
+    KanShape(shape=(2, 2, 1), grid=4, base=False),
+]
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: "-".join(map(str, vars(network).values())))
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_the_first_20_evaluations_are_those_of_the_torch_engine(network, optimizer):
+    """Two engines, one course: errors after 20 evaluations agree to 1e-9, and so does every count of work."""
+    run = _run(network, Recipe(optimizer=optimizer, max_evaluations=20))
+
+    (ours,), (theirs,) = _trained([run]), _trained([run], engine=torch_engine)
+
+    assert ours.by_stage == theirs.by_stage
+    assert ours.counts == theirs.counts
+    for name, error in ours.metrics.model_dump().items():
+        assert error == pytest.approx(getattr(theirs.metrics, name), rel=1e-9)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+@pytest.mark.parametrize("points", ["train", "domain"])
+def test_restarts_updates_and_extensions_are_those_of_the_torch_engine(optimizer, points):
+    """A short course through every kind of stage: the same work, and errors that agree as far as rounding lets them."""
+    course = {
+        "restarts": Restarts(count=2, evaluations=5),
+        "grid_extension": GridExtension(grids=(2, 3), evaluations=7),
+        "grid_updates": UPDATES.model_copy(update={"every": 4, "points": points}),
+    }
+    run = _run(KAN, Recipe(optimizer=optimizer, max_evaluations=31, **course))
+
+    (ours,), (theirs,) = _trained([run]), _trained([run], engine=torch_engine)
+
+    assert ours.by_stage == theirs.by_stage
+    assert [point.evaluations for point in ours.curve] == [point.evaluations for point in theirs.curve]
+    for mine, other in zip(ours.curve, theirs.curve, strict=True):
+        assert mine.validation_rmse == pytest.approx(other.validation_rmse, rel=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", [MLP, KAN], ids=["mlp", "kan"])
+def test_final_errors_agree_within_the_spread_of_seeds(network):
+    """Trained to the end, rounding has long parted the two engines: their mean log errors differ less than seeds do."""
+    runs = [_run(network, Recipe(optimizer=OPTIMIZERS["lbfgs"], max_evaluations=400), seed) for seed in range(12)]
+
+    logs = [
+        np.log([outcome.metrics.test_rmse for outcome in _trained(runs, engine=engine)])
+        for engine in (fused, torch_engine)
+    ]
+
+    assert abs(logs[0].mean() - logs[1].mean()) < max(logs[0].std(), logs[1].std())
+
+
+# ---------------------------------------------------------------------------------------------------------- determinism
+def _course(network, optimizer):
+    course = COURSE if network is KAN else {"restarts": COURSE["restarts"]}
+    return Recipe(optimizer=optimizer, max_evaluations=120, **course)
+
+
+@pytest.mark.parametrize("network", [MLP, KAN], ids=["mlp", "kan"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_a_run_is_the_same_bits_alone_packed_and_interrupted_anywhere(network, optimizer):
+    """Solo = packed = in chunks of any length = stored after each of them and resumed."""
+    runs = [_run(network, _course(network, optimizer), seed) for seed in range(3)]
+    packed = _trained(runs)
+
+    assert len({outcome.metrics.test_rmse for outcome in packed}) == 3
+    for chunk, stored in product((1, 7), (False, True)):
+        assert _trained(runs[1:2], chunk, stored=stored) == packed[1:2]
+
+
+@pytest.mark.slow
+def test_records_do_not_hang_on_the_number_of_workers(tmp_path):
+    """One worker, two workers and this very process publish the same numbers."""
+    runs = [_run(network, _course(network, OPTIMIZERS["lbfgs"]), seed) for network in (MLP, KAN) for seed in (0, 1)]
+    for workers in (1, 2):
+        packs = [(run,) for run in runs]
+        assert all(not done.traceback for done in train_here(packs, tmp_path / str(workers), workers, lambda _: None))
+    train_pack(runs[:2], tmp_path / "packed")
+    train_pack(runs[2:], tmp_path / "packed")
+
+    for run in runs:
+        records = [read_record(record_path(tmp_path / name, run_id(run))) for name in ("1", "2", "packed")]
+        numbers = [record.model_dump(exclude={"provenance"}) for record in records]
+        assert numbers[0] == numbers[1] == numbers[2]
+        assert {record.provenance.threads for record in records} == {1}
+
+
+# ------------------------------------------------------------------------------------------------------------- outcomes
+def test_a_diverged_run_is_an_outcome_and_touches_no_other():
+    """A step length that blows up one run leaves its record without metrics and its neighbour bit-identical."""
+    calm, wild = (Recipe(optimizer=Adam(name="adam", learning_rate=rate), max_evaluations=20) for rate in (0.01, 1e200))
+    (alone,) = _trained([_run(KAN, calm, 1)])
+
+    outcomes = _trained([_run(KAN, wild, 0), _run(KAN, calm, 1)])
+
+    assert outcomes[0].status == "diverged"
+    assert outcomes[0].metrics is None
+    assert 1 <= outcomes[0].diverged_at <= 20
+    assert outcomes[1] == alone
+
+
+def test_systems_without_a_solution_are_counted_and_nothing_is_raised():
+    """Scales make coefficients redundant, and there is hardly any damping: refused steps are in the outcome."""
+    redundant = KanShape(shape=(2, 3, 1), grid=3, scales=True)
+    optimizer = LevenbergMarquardt(name="levenberg_marquardt", damping=1e-300)
+
+    (outcome,) = _trained([_run(redundant, Recipe(optimizer=optimizer, max_evaluations=30))])
+
+    assert outcome.refused_steps > 0
+    assert outcome.status == "done"
+    assert np.isfinite(outcome.metrics.train_rmse)
+
+
+def test_levenberg_marquardt_fits_to_rounding_what_the_network_contains():
+    """y = x1 x2 is a sum of two squares of sums, which cubic splines hold: errors fall to rounding where points are.
+
+    Of the test points, those in corners that no training point saw are left to the median.
+    """
+    task = resolve(Task(target="xy", train_points=1000))
+    recipe = Recipe(
+        optimizer=LevenbergMarquardt(name="levenberg_marquardt"),
+        max_evaluations=400,
+        restarts=Restarts(count=4, evaluations=20),
+        grid_extension=GridExtension(grids=(3, 10), evaluations=80),
+    )
+
+    (outcome,) = _trained([_run(KanShape(shape=(2, 2, 1), grid=50), recipe, task=task)])
+
+    assert outcome.metrics.train_rmse < 1e-7
+    assert outcome.metrics.test_root_median_square < 1e-7
+
+
+def test_fresh_points_of_the_domain_are_seen_by_hidden_layers():
+    """`points: domain` moves knots to activations of other points than those that are trained on."""
+    recipe = Recipe(optimizer=OPTIMIZERS["lbfgs"], max_evaluations=5, grid_updates=UPDATES)
+    fresh = recipe.model_copy(update={"grid_updates": UPDATES.model_copy(update={"points": "domain"})})
+    packs = [fused.prepare([_run(KAN, each)]) for each in (recipe, fresh)]
+
+    assert np.array_equal(packs[0].points[0].ranges_NI, packs[0].points[0].train.x.T)
+    assert np.array_equal(packs[1].points[0].ranges_NI, domain_points(TASK, 0))
+    lanes = [fused.advance(pack, fused.begin(pack), 1).lanes[0] for pack in packs]
+    assert not np.array_equal(lanes[0].knots, lanes[1].knots)
+
+
+def test_every_spline_has_its_place_in_the_parameters():
+    """The ridge acts on the coefficients of each edge in order: read back from the layout of `harness.nets`."""
+    network = KanShape(shape=(2, 3, 1), grid=4, scales=True)
+    table = fused.splines_of(network)
+    position = np.arange(200.0)
+
+    assert len(table) == 2 * 3 + 3 * 1
+    coefficients = [position[first : first + step * count : step] for first, step, count in table]
+    expected = [*position[: 2 * 7 * 3].reshape(2, 7, 3).transpose(0, 2, 1).reshape(6, 7)]
+    for found, wanted in zip(coefficients[:6], expected, strict=True):
+        assert np.array_equal(found, wanted)
+    assert len(fused.splines_of(MLP)) == 0
+
+
+def test_what_it_cannot_do_is_said_with_the_engine_that_can():
+    """float32 and other devices are the torch engine's."""
+    run = _run(KAN, Recipe(optimizer=OPTIMIZERS["lbfgs"], max_evaluations=5))
+
+    with pytest.raises(HarnessError, match=r"'torch' for float32"):
+        fused.prepare([run.model_copy(update={"dtype": "float32"})])
+    with pytest.raises(HarnessError, match=r"on cuda"):
+        fused.prepare([run], "cuda")
+
+
+def test_a_moved_grid_makes_an_optimiser_forget_and_its_work_stays_counted():
+    """L-BFGS and Levenberg-Marquardt start anew at the moved coefficients; evaluations add up all the same."""
+    for name in ("lbfgs", "levenberg"):
+        recipe = Recipe(optimizer=OPTIMIZERS[name], max_evaluations=60, grid_updates=UPDATES)
+        pack = fused.prepare([_run(KAN, recipe)])
+        state = fused.advance(pack, fused.begin(pack), 35)
+
+        assert state.lanes[0].optimiser.evaluations == 5
+        assert state.lanes[0].behind[0] == 30
+        assert isinstance(state.lanes[0].optimiser, LevenbergState) == (name == "levenberg")
+        assert dataclasses.replace(state.lanes[0], moments=()).behind[2] >= 0
