@@ -8,13 +8,15 @@ A line search is a state machine, so that no lane waits for another's: a lane is
 
 Legend: R lanes, P parameters, M history (oldest first; empty places are zero), L = 3 numbers of a point on the search
 line: (length, loss, slope), with length in units of the direction and slope = gradient . direction. A *probe* is one
-evaluation inside a line search.
+evaluation inside a line search. A *step* is what one call of torch's `.step()` does, where `iterations_per_step` nests
+iterations so: its opening evaluation repeats that of the accepted point, and all else goes on from step to step.
 
 Follows torch 2.13 `torch/optim/lbfgs.py` (`_strong_wolfe` with its default max_ls = 25): the same tests in the same
-order, and the same bits but for the rounding of dot products and of fused multiply-adds. Two differences are meant.
+order, and the same bits but for the rounding of dot products and of fused multiply-adds. Three differences are meant.
 (1) torch's tests of convergence end one call of `.step()`; here they finish the lane. (2) torch doesn't handle losses
 that are not finite; here such a probe has loss +inf and no slope, which the same rules read as "too long a step", and
-the interpolation halves the bracket, until the search ends. Finite searches are not affected.
+the interpolation halves the bracket, until the search ends. Finite searches are not affected. (3) Where few evaluations
+are left of a step, torch 2.13 cuts the search short; pykan's copy of an earlier torch doesn't, nor is it done here.
 
 The state is a checkpoint as it is, at any evaluation: `torch.save(vars(state), file)`, and
 `LbfgsState(**torch.load(file))`.
@@ -63,6 +65,10 @@ class LbfgsState:
     rho_RM: Tensor
     scale_R: Tensor
     learning_rate_R: Tensor
+    # Nested steps: whether the next evaluation is the repeated one, and the counts before this step.
+    repeating_R: Tensor
+    iterations_before_R: Tensor
+    evaluations_before_R: Tensor
     iterations_R: Tensor
     evaluations_R: Tensor
     finished_R: Tensor
@@ -94,6 +100,9 @@ def start(settings: Lbfgs, position_RP: Tensor, learning_rate_R: Tensor | None =
         rho_RM=position_RP.new_zeros(R, settings.history),
         scale_R=zero_R + 1,
         learning_rate_R=learning_rates(settings.learning_rate, position_RP, learning_rate_R),
+        repeating_R=counter_R.bool(),
+        iterations_before_R=counter_R,
+        evaluations_before_R=counter_R,
         iterations_R=counter_R,
         evaluations_R=counter_R,
         finished_R=counter_R.bool(),
@@ -121,9 +130,12 @@ def tell(settings: Lbfgs, state: LbfgsState, loss_R: Tensor, gradient_RP: Tensor
     """
     running_R = _running(state)
     first_R = running_R & (state.evaluations_R == 0)
+    searching_R = running_R & ~first_R
+    if settings.iterations_per_step is not None:
+        searching_R = searching_R & ~state.repeating_R
     state = replace(state, evaluations_R=state.evaluations_R + running_R)
     probe_RL = _probe(state, loss_R, gradient_RP)
-    state, ended_R, stuck_R = _narrow(state, first_R, running_R & ~first_R, probe_RL, gradient_RP)
+    state, ended_R, stuck_R = _narrow(state, first_R, searching_R, probe_RL, gradient_RP)
     broken_R = (first_R & probe_RL[:, 1].isinf()) | (stuck_R & state.high_RL[:, 1].isinf())
     state = replace(
         state,
@@ -131,7 +143,10 @@ def tell(settings: Lbfgs, state: LbfgsState, loss_R: Tensor, gradient_RP: Tensor
         finished_R=state.finished_R | (stuck_R & ~broken_R),
         diverged_R=state.diverged_R | broken_R,
     )
-    return _accept(settings, state, first_R, (first_R | (ended_R & ~stuck_R)) & ~broken_R)
+    state = _accept(settings, state, first_R, (first_R | (ended_R & ~stuck_R)) & ~broken_R)
+    if settings.iterations_per_step is None:
+        return state
+    return _nest(settings.iterations_per_step, state, running_R & state.repeating_R, ended_R & _running(state))
 
 
 def _running(state: LbfgsState) -> Tensor:
@@ -317,3 +332,23 @@ def _direction(state: LbfgsState) -> Tensor:
         beta_R1 = (y_RP * d_RP).sum(-1, keepdim=True) * rho_R1
         d_RP = d_RP + (alpha_R1 - beta_R1) * s_RP
     return d_RP
+
+
+def _nest(per_step: int, state: LbfgsState, repeated_R: Tensor, ended_R: Tensor) -> LbfgsState:
+    """Lanes that have just repeated an evaluation begin their search; those whose step is over will repeat one.
+
+    The limit on evaluations is torch's `max_eval`. To repeat, the next probe has length 0, so that it is the accepted
+    point.
+    """
+    over_R = ended_R & (
+        (state.iterations_R - state.iterations_before_R >= per_step)
+        | (state.evaluations_R - state.evaluations_before_R >= per_step * 5 // 4)
+    )
+    length_R = torch.where(repeated_R, state.learning_rate_R, state.length_R)
+    return replace(
+        state,
+        length_R=torch.where(over_R, 0.0, length_R),
+        repeating_R=over_R | (state.repeating_R & ~repeated_R),
+        iterations_before_R=torch.where(over_R, state.iterations_R, state.iterations_before_R),
+        evaluations_before_R=torch.where(over_R, state.evaluations_R, state.evaluations_before_R),
+    )

@@ -2,6 +2,7 @@
 
 import io
 import math
+import sys
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from harness.train.lanes import select
 F64 = torch.float64
 PAPER = Lbfgs(name="lbfgs", tolerance_curvature=1e-10)  # torch has no setting for it: 1e-10 is its constant
 ITERATIONS = 20
+NESTED = PAPER.model_copy(update={"iterations_per_step": 3})  # with at most 3 evaluations, but for the last search
 
 
 def seeded(*shape, seed=0):
@@ -247,6 +249,103 @@ def test_lanes_finish_where_torch_stops(objective, x_RP):
         assert state.evaluations_R[lane] == optimizer.state[x]["func_evals"]
 
 
+# ------------------------------------------------------------------------------------------------------- nested steps
+@pytest.fixture
+def whole_searches(monkeypatch):
+    """torch's line search with its default of 25 probes, as in pykan, however few evaluations are left of a step."""
+    module = sys.modules[torch.optim.LBFGS.__module__]
+    search = module._strong_wolfe
+    monkeypatch.setattr(module, "_strong_wolfe", lambda *arguments, **_: search(*arguments))
+
+
+def torch_steps(objective, x_P, settings, steps):
+    """Position and calls of the closure at the end of every step of torch.optim.LBFGS as the KAN paper calls it."""
+    x, calls = torch.nn.Parameter(x_P.clone()), []
+    optimizer = torch.optim.LBFGS(
+        [x],
+        lr=torch.tensor(settings.learning_rate, dtype=F64),
+        max_iter=settings.iterations_per_step,
+        history_size=settings.history,
+        tolerance_grad=settings.tolerance_gradient,
+        tolerance_change=settings.tolerance_change,
+        line_search_fn="strong_wolfe",
+    )
+
+    def counted(x_RP):
+        calls.append(None)
+        return objective(x_RP)
+
+    path, counts = [], []
+    for _ in range(steps):
+        optimizer.step(closure_of(counted, x))
+        path.append(x.detach().clone())
+        counts.append(len(calls))
+    return path, counts
+
+
+def lane_steps(objective, x_RP, settings, steps):
+    """The same of every lane: a step is over when the next evaluation is a repeated one."""
+    state = lbfgs.start(settings, x_RP)
+    paths = [([], []) for _ in x_RP]
+    while min(len(path) for path, _ in paths) < steps:
+        state = advanced(settings, state, 1, objective)
+        assert not (state.finished_R | state.diverged_R).any()
+        for lane in state.repeating_R.nonzero().flatten().tolist():
+            paths[lane][0].append(lbfgs.position(state)[lane])
+            paths[lane][1].append(state.evaluations_R[lane].item())
+    return [(path[:steps], counts[:steps]) for path, counts in paths]
+
+
+def repeats(counts, per_step):
+    """Evaluations repeated until each iteration ends, from the counts of a path that isn't nested."""
+    repeated, iterations, evaluations = [0], 0, 1  # those of a step; its opening evaluation is one
+    for before, count in zip([1, *counts], counts, strict=False):
+        iterations, evaluations = iterations + 1, evaluations + count - before
+        over = iterations == per_step or evaluations >= per_step * 5 // 4
+        repeated.append(repeated[-1] + over)
+        if over:
+            iterations, evaluations = 0, 1
+    return repeated[:-1]
+
+
+@pytest.mark.usefixtures("unfused", "whole_searches")
+@pytest.mark.parametrize(("objective", "x_RP"), MILD[3:] + TOUCHY[1:], ids=name_of)
+@pytest.mark.parametrize("per_step", [20, 3, 1])
+def test_steps_end_where_those_of_torch_do(objective, x_RP, per_step):
+    """At the end of each of four steps torch is at the same point after as many calls of its closure."""
+    settings = PAPER.model_copy(update={"iterations_per_step": per_step})
+    for x_P, (path, counts) in zip(x_RP, lane_steps(objective, x_RP, settings, 4), strict=True):
+        peer_path, peer_counts = torch_steps(objective, x_P, settings, 4)
+        assert counts == peer_counts
+        torch.testing.assert_close(torch.stack(path), torch.stack(peer_path), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(("objective", "x_RP"), MILD[2:] + TOUCHY, ids=name_of)
+@pytest.mark.parametrize("settings", [PAPER, SHORT], ids=["paper", "short"])
+@pytest.mark.parametrize("per_step", [20, 3, 1])
+def test_nested_iterations_walk_the_same_path(objective, x_RP, settings, per_step):
+    """Every accepted point is, in every bit, that of the path without steps; each step but the first adds a count."""
+    in_steps = settings.model_copy(update={"iterations_per_step": per_step})
+    plain, nested = (lane_paths(objective, x_RP, each, 50) for each in (settings, in_steps))
+    for (path, counts), (nested_path, nested_counts) in zip(plain, nested, strict=True):
+        assert torch.equal(torch.stack(path), torch.stack(nested_path))
+        assert nested_counts == [sum(pair) for pair in zip(counts, repeats(counts, per_step), strict=True)]
+
+
+def test_what_is_told_of_a_repeated_point_is_only_counted():
+    """It is asked for at the accepted point; whatever its loss, NaN included, only the count says that it was there."""
+    x_RP = seeded(4, 5)
+    state = lbfgs.start(NESTED, x_RP)
+    while not state.repeating_R.any():
+        state = advanced(NESTED, state, 1)
+    lanes = state.repeating_R.nonzero().flatten()
+    assert torch.equal(lbfgs.ask(state)[lanes], lbfgs.position(state)[lanes])
+    nan_R, nan_RP = torch.full((4,), torch.nan, dtype=F64), torch.full((4, 5), torch.nan, dtype=F64)
+    told = lbfgs.tell(NESTED, state, nan_R, nan_RP)
+    assert same(select(told, lanes), select(advanced(NESTED, state, 1), lanes))
+    assert torch.equal(told.evaluations_R, state.evaluations_R + 1)
+
+
 # ---------------------------------------------------------------------------------------------------- what is reached
 def test_a_quadratic_takes_about_as_many_iterations_as_parameters():
     """With room for all curvature, every quadratic in P dimensions is solved in P and a few iterations."""
@@ -354,22 +453,24 @@ def test_a_lane_at_rest_keeps_every_bit():
 
 
 # ------------------------------------------------------------------------------------------------------- independence
-def test_lanes_are_the_same_bits_in_any_pack():
+@pytest.mark.parametrize("settings", [PAPER, NESTED], ids=["paper", "nested"])
+def test_lanes_are_the_same_bits_in_any_pack(settings):
     """A lane's path doesn't depend on how many lanes train beside it."""
     x_RP = seeded(32, 7)
-    packs = [advanced(PAPER, lbfgs.start(PAPER, x_RP[:lanes]), 150) for lanes in (2, 8, 32)]
+    packs = [advanced(settings, lbfgs.start(settings, x_RP[:lanes]), 150) for lanes in (2, 8, 32)]
     for pack in packs[1:]:
         assert same(packs[0], select(pack, torch.arange(2)))
 
 
+@pytest.mark.parametrize("settings", [PAPER, NESTED], ids=["paper", "nested"])
 @pytest.mark.parametrize("start", [5.0, 1.0, torch.nan, 1e200])
-def test_lanes_are_blind_to_each_other(start):
+def test_lanes_are_blind_to_each_other(start, settings):
     """Another start in one lane, also one at the minimum, NaN or overflowing, changes no bit in the others."""
     x_RP = seeded(4, 5)
     others = torch.tensor([0, 1, 3])
-    plain = advanced(PAPER, lbfgs.start(PAPER, x_RP), 60)
+    plain = advanced(settings, lbfgs.start(settings, x_RP), 60)
     x_RP[2] = start
-    assert same(select(advanced(PAPER, lbfgs.start(PAPER, x_RP), 60), others), select(plain, others))
+    assert same(select(advanced(settings, lbfgs.start(settings, x_RP), 60), others), select(plain, others))
 
 
 def test_a_learning_rate_can_be_given_by_lane():
@@ -383,13 +484,14 @@ def test_a_learning_rate_can_be_given_by_lane():
 
 
 # -------------------------------------------------------------------------------------------------------- checkpoints
-def test_a_saved_state_goes_on_as_if_never_interrupted():
-    """At any evaluation, also within a line search, saving and loading the fields changes no bit of what follows."""
+@pytest.mark.parametrize("settings", [PAPER, NESTED], ids=["paper", "nested"])
+def test_a_saved_state_goes_on_as_if_never_interrupted(settings):
+    """At any evaluation, in a search or between steps, saving and loading the fields changes no bit of what follows."""
     x_RP = torch.logspace(-1, 1, 8, dtype=F64)[:, None] * seeded(8, 5)
-    state, seen = lbfgs.start(PAPER, x_RP), set()
-    end = advanced(PAPER, state, 60)
+    state, seen, between_steps = lbfgs.start(settings, x_RP), set(), False
+    end = advanced(settings, state, 60)
     for _ in range(30):
-        state = advanced(PAPER, state, 1)
+        state = advanced(settings, state, 1)
         file = io.BytesIO()
         torch.save(vars(state), file)
         file.seek(0)
@@ -398,8 +500,10 @@ def test_a_saved_state_goes_on_as_if_never_interrupted():
             (zooming, probes > 0)
             for zooming, probes in zip(state.zooming_R.tolist(), state.probes_R.tolist(), strict=True)
         }
+        between_steps |= state.repeating_R.any().item()
     assert seen == {(False, False), (False, True), (True, True)}
-    assert same(advanced(PAPER, state, 30), end)
+    assert between_steps == (settings is NESTED)
+    assert same(advanced(settings, state, 30), end)
 
 
 def test_select_keeps_the_named_lanes():

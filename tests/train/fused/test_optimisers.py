@@ -2,6 +2,7 @@
 
 import io
 import math
+import sys
 from functools import partial
 
 import numpy as np
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.slow  # compiling takes longer than all other tests of 
 
 F64 = torch.float64
 PAPER = Lbfgs(name="lbfgs", tolerance_curvature=1e-10)  # torch's constant
+NESTED = PAPER.model_copy(update={"iterations_per_step": 3})
 MARQUARDT = LevenbergMarquardt(name="levenberg_marquardt")
 NEWTON = LevenbergMarquardt(name="levenberg_marquardt", damping=1e-15)
 MLP = MlpShape(shape=(2, 4, 1), activation="tanh")
@@ -284,6 +286,73 @@ def test_every_accepted_point_satisfies_the_strong_wolfe_conditions(seed, params
             assert state.loss <= before.loss + 1e-4 * step * before.slope * (1 - 1e-9)
             assert abs(slope) <= 0.9 * abs(before.slope) * (1 + 1e-9)
     assert state.iterations > 0 or state.finished
+
+
+@pytest.fixture
+def whole_searches(monkeypatch):
+    """torch's line search with its default of 25 probes, as in pykan, however few evaluations are left of a step."""
+    module = sys.modules[torch.optim.LBFGS.__module__]
+    search = module._strong_wolfe
+    monkeypatch.setattr(module, "_strong_wolfe", lambda *arguments, **_: search(*arguments))
+
+
+@pytest.mark.usefixtures("whole_searches")
+@pytest.mark.parametrize("network", [MLP, KAN], ids=["mlp", "kan"])
+@pytest.mark.parametrize("per_step", [20, 3, 1])
+def test_steps_end_where_those_of_torch_do(network, per_step):
+    """At the end of each of three steps on a network torch is at the same point after as many calls of its closure."""
+    case = Case(network)
+    settings = PAPER.model_copy(update={"iterations_per_step": per_step})
+    state, problem = lbfgs.start(settings, case.flat), case.problem()
+    x, calls = torch.nn.Parameter(torch.from_numpy(case.flat.copy())), []
+    optimizer = torch.optim.LBFGS(
+        [x],
+        max_iter=per_step,
+        history_size=10,
+        tolerance_grad=1e-32,
+        tolerance_change=1e-32,
+        line_search_fn="strong_wolfe",
+    )
+
+    def closure():
+        calls.append(None)
+        x.grad = None
+        loss = case.loss(x)
+        loss.backward()
+        return loss
+
+    for _ in range(3):
+        optimizer.step(closure)
+        state = lbfgs.advance(settings, state, problem, 1)
+        while not (state.repeating or state.finished or state.diverged):
+            state = lbfgs.advance(settings, state, problem, 1)
+        assert state.evaluations == len(calls)
+        # Rounding, 1e-16 at first, has grown to 2e-9 after 60 iterations.
+        np.testing.assert_allclose(state.position_P, x.detach(), rtol=0, atol=1e-7)
+        assert np.array_equal(lbfgs.ask(state), state.position_P)
+
+
+@pytest.mark.parametrize("network", [MLP, KAN], ids=["mlp", "kan"])
+@pytest.mark.parametrize("per_step", [20, 3, 1])
+def test_nested_iterations_walk_the_same_path(network, per_step):
+    """Every accepted point is, in every bit, that of the path without steps; each step but the first adds a count."""
+    case = Case(network)
+    case.flat *= 10
+    settings, problem = PAPER.model_copy(update={"iterations_per_step": per_step}), case.problem()
+    plain, nested = lbfgs.start(PAPER, case.flat), lbfgs.start(settings, case.flat)
+    repeated, iterations, evaluations = 0, 0, 0  # the latter two of this step
+    while plain.iterations < 60:
+        before, plain = plain, lbfgs.advance(PAPER, plain, problem, 1)
+        nested = lbfgs.advance(settings, nested, problem, 1)
+        assert np.array_equal(nested.position_P, plain.position_P)
+        assert (nested.loss, nested.iterations) == (plain.loss, plain.iterations)
+        assert nested.evaluations == plain.evaluations + repeated
+        iterations, evaluations = iterations + plain.iterations - before.iterations, evaluations + 1
+        over = iterations == per_step or evaluations >= per_step * 5 // 4
+        if plain.iterations > before.iterations and over:
+            nested = lbfgs.advance(settings, nested, problem, 1)
+            repeated, iterations, evaluations = repeated + 1, 0, 1
+    assert repeated >= 60 // per_step - 1
 
 
 @pytest.mark.parametrize("rate", [1.0, 10.0, 1000.0])
@@ -579,6 +648,7 @@ def stored(state):
 ORDERS = np.random.default_rng(0).integers(0, 60, (24, 16))
 RECIPES = {
     "lbfgs": (PAPER, lbfgs, lambda first, count: ()),
+    "nested": (NESTED, lbfgs, lambda first, count: ()),
     "adam": (Adam(name="adam", schedule="cosine", learning_rate=0.05), adam, lambda first, count: ()),
     "batches": (Adam(name="adam", learning_rate=0.05), adam, lambda first, count: (ORDERS[first : first + count],)),
     "levenberg": (MARQUARDT, levenberg, lambda first, count: ()),
@@ -586,7 +656,8 @@ RECIPES = {
 
 
 @pytest.mark.parametrize(
-    ("recipe", "samples"), [("lbfgs", 60), ("adam", 60), ("batches", 60), ("levenberg", 60), ("levenberg", 10)]
+    ("recipe", "samples"),
+    [("lbfgs", 60), ("nested", 60), ("adam", 60), ("batches", 60), ("levenberg", 60), ("levenberg", 10)],
 )
 def test_a_stored_state_goes_on_as_if_never_interrupted(recipe, samples):
     """Stopped after any evaluation, stored and resumed, a lane ends with the same bits as one that ran through."""
