@@ -1,5 +1,6 @@
 """Batched networks: R independent runs of one architecture, evaluated together on a flat parameter vector a lane."""
 
+from harness.nets.jacobian import residual_jacobian
 from harness.nets.layout import flatten, parameter_count, parameter_shapes, unflatten
 from harness.nets.network import extend_grid, forward, initial_knots, initialise, update_knots
 
@@ -11,6 +12,7 @@ __all__ = [
     "initialise",
     "parameter_count",
     "parameter_shapes",
+    "residual_jacobian",
     "unflatten",
     "update_knots",
 ]

@@ -15,16 +15,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from harness.errors import HarnessError
 from harness.nets.layout import flatten, of_layer, unflatten
 from harness.nets.spline import (
+    ActiveBases,
     active_bases,
-    extend_knots,
-    greville_points,
     knots_from_samples,
     move_spline,
-    refine_knots,
+    refine_spline,
     spline_sum,
+    uniform_knots,
 )
 from harness.spec.networks import KanShape
 
@@ -49,23 +48,24 @@ def draw(network: KanShape, name: str, shape: tuple[int, ...], generator: np.ran
 
 def initial_knots(network: KanShape, lanes: int, dtype: torch.dtype, device: torch.device | str) -> list[Tensor]:
     """Uniform knots on [low, high], extended; one [R, I, T] a layer."""
-    inner = torch.linspace(network.low, network.high, network.grid + 1, dtype=dtype, device=device)
-    knots_T = extend_knots(inner, network.order)
+    knots_T = uniform_knots(network.low, network.high, network.grid, network.order, dtype, device)
     return [knots_T.repeat(lanes, inputs, 1) for inputs in network.shape[:-1]]
 
 
 def evaluate(network: KanShape, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], h_RIN: Tensor) -> Tensor:
     """Outputs [R, O, N] of the network."""
     for layer, knots_RIT in enumerate(knots):
-        h_RIN = _evaluate_layer(of_layer(parameters, layer), knots_RIT, h_RIN, network.order)
+        active = active_bases(knots_RIT, h_RIN, network.order)
+        h_RIN = evaluate_layer(of_layer(parameters, layer), active, h_RIN)
     return h_RIN
 
 
-def _evaluate_layer(parameters: Mapping[str, Tensor], knots_RIT: Tensor, h_RIN: Tensor, order: int) -> Tensor:
+def evaluate_layer(parameters: Mapping[str, Tensor], active: ActiveBases, h_RIN: Tensor) -> Tensor:
+    """Outputs [R, O, N] of one layer; `active` are the bases at its inputs."""
     coef_RICO = parameters["coef"]
     if "scale" in parameters:
         coef_RICO = coef_RICO * parameters["scale"][:, :, None, :]
-    y_RON = spline_sum(coef_RICO, active_bases(knots_RIT, h_RIN, order))
+    y_RON = spline_sum(coef_RICO, active)
     if "base" in parameters:
         y_RON = torch.baddbmm(y_RON, parameters["base"].transpose(1, 2), F.silu(h_RIN))
     if "bias" in parameters:
@@ -91,7 +91,8 @@ def update_knots(
         new_RIT = knots_from_samples(x_RIN, network.grid, network.order, grid_eps, margin)
         name = f"layer{layer}.coef"
         parameters[name] = move_spline(parameters[name], old_RIT, new_RIT, x_RIN, network.order)
-        h_RIN = _evaluate_layer(of_layer(parameters, layer), new_RIT, h_RIN, network.order)
+        active = active_bases(new_RIT, h_RIN, network.order)
+        h_RIN = evaluate_layer(of_layer(parameters, layer), active, h_RIN)
         moved.append(new_RIT)
     return flatten(network, parameters), moved
 
@@ -100,21 +101,11 @@ def update_knots(
 def extend_grid(
     network: KanShape, flat_RP: Tensor, knots: Sequence[Tensor], grid: int
 ) -> tuple[KanShape, Tensor, list[Tensor]]:
-    """The same function with `grid` intervals a spline: the refined network, its parameters, its knots.
-
-    The new knots interpolate the old ones, so that ranges and non-uniformity are kept, and each new spline
-    interpolates the old one at the Greville points of its domain. The paper (eq. 2.16) and pykan fit the samples
-    instead, which leaves coefficients undetermined once a spline has more of them than samples near it. Interpolation
-    needs no data, keeps the function where no sample lies, and is exact on the domain when the new knots contain the
-    old ones. It says nothing about activations outside of the domain: `update_knots` before it if there may be any.
-    """
-    if grid < network.grid:
-        raise HarnessError(f"extend_grid(grid={grid}) would coarsen a KAN with grid={network.grid}; give a larger grid")
-    parameters = unflatten(network, flat_RP)
-    refined = network.model_copy(update={"grid": grid})
-    new_knots = [refine_knots(old_RIT, network.order, grid) for old_RIT in knots]
-    for layer, (old_RIT, new_RIT) in enumerate(zip(knots, new_knots, strict=True)):
-        points_RIN = greville_points(new_RIT, network.order)
+    """See `harness.nets.network.extend_grid`."""
+    parameters, finer = unflatten(network, flat_RP), []
+    for layer, old_RIT in enumerate(knots):
         name = f"layer{layer}.coef"
-        parameters[name] = move_spline(parameters[name], old_RIT, new_RIT, points_RIN, network.order)
-    return refined, flatten(refined, parameters), new_knots
+        parameters[name], new_RIT = refine_spline(parameters[name], old_RIT, network.order, grid)
+        finer.append(new_RIT)
+    refined = network.model_copy(update={"grid": grid})
+    return refined, flatten(refined, parameters), finer

@@ -12,19 +12,19 @@ from math import prod
 import torch
 from torch import Tensor
 
-from harness.spec.networks import KanShape, MlpShape
+from harness.spec.networks import EvaluatedShape, KanShape, MlpShape, SplineMlpShape
 
 
-def parameter_shapes(network: MlpShape | KanShape) -> dict[str, tuple[int, ...]]:
+def parameter_shapes(network: EvaluatedShape) -> dict[str, tuple[int, ...]]:
     """Name -> shape without the run axis, in the order in which `flat_RP` holds them."""
     return {
         f"layer{layer}.{name}": shape
         for layer, (inputs, outputs) in enumerate(pairwise(network.shape))
-        for name, shape in _layer_shapes(network, inputs, outputs).items()
+        for name, shape in _layer_shapes(network, layer, inputs, outputs).items()
     }
 
 
-def _layer_shapes(network: MlpShape | KanShape, inputs: int, outputs: int) -> dict[str, tuple[int, ...]]:
+def _layer_shapes(network: EvaluatedShape, layer: int, inputs: int, outputs: int) -> dict[str, tuple[int, ...]]:
     match network:
         case MlpShape():
             return {"weight": (inputs, outputs), "bias": (outputs,)}
@@ -42,21 +42,26 @@ def _layer_shapes(network: MlpShape | KanShape, inputs: int, outputs: int) -> di
                 "bias": (outputs,),
             }
             return {name: shape for name, shape in shapes.items() if wanted[name]}
+        case SplineMlpShape():
+            is_last = layer == len(network.shape) - 2
+            dense: dict[str, tuple[int, ...]] = {"weight": (inputs, outputs), "bias": (outputs,)}
+            splines = {"coef": (inputs if network.place == "before" else outputs, network.grid + network.order)}
+            return dense if network.place == "after" and is_last else {**dense, **splines}
 
 
-def parameter_count(network: MlpShape | KanShape) -> int:
+def parameter_count(network: EvaluatedShape) -> int:
     """P, the trainable scalars of one lane."""
     return sum(prod(shape) for shape in parameter_shapes(network).values())
 
 
-def unflatten(network: MlpShape | KanShape, flat_RP: Tensor) -> dict[str, Tensor]:
+def unflatten(network: EvaluatedShape, flat_RP: Tensor) -> dict[str, Tensor]:
     """Views [R, *shape] into `flat_RP`, by the names of `parameter_shapes`."""
     shapes = parameter_shapes(network)
     parts = flat_RP.split([prod(shape) for shape in shapes.values()], dim=1)
     return {name: part.unflatten(1, shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
 
 
-def flatten(network: MlpShape | KanShape, parameters: Mapping[str, Tensor]) -> Tensor:
+def flatten(network: EvaluatedShape, parameters: Mapping[str, Tensor]) -> Tensor:
     """The inverse of `unflatten`, as a copy."""
     return torch.cat([parameters[name].flatten(1) for name in parameter_shapes(network)], dim=1)
 

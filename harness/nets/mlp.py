@@ -33,10 +33,11 @@ def draw(fan_in: int, shape: tuple[int, ...], generator: np.random.Generator) ->
 def evaluate(network: MlpShape, parameters: Mapping[str, Tensor], h_RIN: Tensor) -> Tensor:
     """Outputs [R, O, N]; the activation follows every layer but the last."""
     activation = ACTIVATIONS[network.activation]
-    depth = len(network.shape) - 1
-    for layer in range(depth):
-        own = of_layer(parameters, layer)
-        h_RIN = torch.baddbmm(own["bias"][:, :, None], own["weight"].transpose(1, 2), h_RIN)
-        if layer < depth - 1:
-            h_RIN = activation(h_RIN)
+    for layer in range(len(network.shape) - 1):
+        h_RIN = evaluate_layer(of_layer(parameters, layer), activation(h_RIN) if layer else h_RIN)
     return h_RIN
+
+
+def evaluate_layer(parameters: Mapping[str, Tensor], h_RIN: Tensor) -> Tensor:
+    """Outputs [R, O, N] of one layer, from inputs that the activation has gone over."""
+    return torch.baddbmm(parameters["bias"][:, :, None], parameters["weight"].transpose(1, 2), h_RIN)

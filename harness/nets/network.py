@@ -1,4 +1,4 @@
-"""What can be done with a network of either family; the families differ behind a `match`.
+"""What can be done with a network of any family here; the families differ behind a `match`.
 
 Inside, samples are the last axis, in whole blocks: the CPU kernels of silu, gelu and the like compute the elements left
 over after whole SIMD vectors by other code, with other last bits. Without the padding a lane's numbers would depend on
@@ -10,6 +10,7 @@ Shape suffixes: R lanes, N samples, I inputs, O outputs, P trainable scalars, T 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,16 +18,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from harness.errors import HarnessError
-from harness.nets import kan, mlp
+from harness.nets import kan, mlp, spline_mlp
 from harness.nets.layout import parameter_shapes, unflatten
-from harness.spec.networks import KanShape, MlpShape
+from harness.spec.networks import EvaluatedShape, KanShape, MlpShape, SplineMlpShape
 
 # Two AVX-512 vectors of float32: torch's kernels take two vectors at a time.
 SAMPLE_BLOCK = 32
 
+Splined = TypeVar("Splined", KanShape, SplineMlpShape)
+
 
 def initialise(
-    network: MlpShape | KanShape,
+    network: EvaluatedShape,
     generators: Sequence[np.random.Generator],
     gain: float | Sequence[float],
     dtype: torch.dtype,
@@ -35,7 +38,7 @@ def initialise(
     """`flat_RP`, one lane a generator; a sequence of gains has one a lane.
 
     Drawn in float64 in the order of `parameter_shapes`, so a lane depends on its own generator and gain only. The gain
-    multiplies weights and biases of an MLP, coefficients and base weights of a KAN.
+    multiplies weights and biases of an MLP, with splines or without, and coefficients and base weights of a KAN.
     """
     gains = [gain] * len(generators) if isinstance(gain, int | float) else list(gain)
     if len(gains) != len(generators):
@@ -44,7 +47,7 @@ def initialise(
     return torch.from_numpy(np.stack(lanes)).to(device=device, dtype=dtype)
 
 
-def _draw_lane(network: MlpShape | KanShape, generator: np.random.Generator, gain: float) -> np.ndarray:
+def _draw_lane(network: EvaluatedShape, generator: np.random.Generator, gain: float) -> np.ndarray:
     parts = []
     for name, shape in parameter_shapes(network).items():
         layer, kind = name.removeprefix("layer").split(".")
@@ -53,35 +56,40 @@ def _draw_lane(network: MlpShape | KanShape, generator: np.random.Generator, gai
                 values = gain * mlp.draw(network.shape[int(layer)], shape, generator)
             case KanShape():
                 values = kan.draw(network, kind, shape, generator) * (gain if kind in ("coef", "base") else 1.0)
+            case SplineMlpShape():
+                values = spline_mlp.draw(network, int(layer), kind, shape, generator)
+                values = values if kind == "coef" else gain * values
         parts.append(values.ravel())
     return np.concatenate(parts)
 
 
-def initial_knots(
-    network: MlpShape | KanShape, lanes: int, dtype: torch.dtype, device: torch.device | str
-) -> list[Tensor]:
-    """One [R, I, T] a layer for a KAN, uniform on [low, high] and extended; nothing for an MLP."""
+def initial_knots(network: EvaluatedShape, lanes: int, dtype: torch.dtype, device: torch.device | str) -> list[Tensor]:
+    """One [R, I, T] a layer with splines, uniform on [low, high] and extended; nothing for an MLP."""
     match network:
         case MlpShape():
             return []
         case KanShape():
             return kan.initial_knots(network, lanes, dtype, device)
+        case SplineMlpShape():
+            return spline_mlp.initial_knots(network, lanes, dtype, device)
 
 
-def forward(network: MlpShape | KanShape, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor) -> Tensor:
+def forward(network: EvaluatedShape, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor) -> Tensor:
     """Outputs [R, N, O], differentiable in `flat_RP` and `x_RNI`."""
     parameters = unflatten(network, flat_RP)
-    h_RIN = _samples_last(x_RNI)
+    h_RIN = samples_last(x_RNI)
     match network:
         case MlpShape():
             y_RON = mlp.evaluate(network, parameters, h_RIN)
         case KanShape():
             y_RON = kan.evaluate(network, parameters, knots, h_RIN)
+        case SplineMlpShape():
+            y_RON = spline_mlp.evaluate(network, parameters, knots, h_RIN)
     return y_RON[..., : x_RNI.shape[1]].transpose(1, 2).contiguous()
 
 
 def update_knots(
-    network: MlpShape | KanShape,
+    network: EvaluatedShape,
     flat_RP: Tensor,
     knots: Sequence[Tensor],
     x_RNI: Tensor,
@@ -93,17 +101,36 @@ def update_knots(
     Layer by layer from the input, as pykan does: a layer sees the activations of the layers already moved, so its
     knots span what it will really be given. A network without knots is handed back.
     """
+    h_RIN, samples = samples_last(x_RNI), x_RNI.shape[1]
     match network:
         case MlpShape():
             return flat_RP, list(knots)
         case KanShape():
-            h_RIN = _samples_last(x_RNI)
-            return kan.update_knots(network, flat_RP, knots, h_RIN, x_RNI.shape[1], grid_eps, margin)
+            return kan.update_knots(network, flat_RP, knots, h_RIN, samples, grid_eps, margin)
+        case SplineMlpShape():
+            return spline_mlp.update_knots(network, flat_RP, knots, h_RIN, samples, grid_eps, margin)
 
 
-extend_grid = kan.extend_grid
+def extend_grid(
+    network: Splined, flat_RP: Tensor, knots: Sequence[Tensor], grid: int
+) -> tuple[Splined, Tensor, list[Tensor]]:
+    """The same function with `grid` intervals a spline: the refined network, its parameters, its knots.
+
+    The new knots interpolate the old ones, so that ranges and non-uniformity are kept, and each new spline
+    interpolates the old one at the Greville points of its domain. The KAN paper (eq. 2.16) and pykan fit the samples
+    instead, which leaves coefficients undetermined once a spline has more of them than samples near it. Interpolation
+    needs no data, keeps the function where no sample lies, and is exact on the domain when the new knots contain the
+    old ones. It says nothing about activations outside of the domain: `update_knots` before it if there may be any.
+    """
+    if grid < network.grid:
+        raise HarnessError(f"extend_grid(grid={grid}) would coarsen splines with grid={network.grid}; give a larger")
+    match network:
+        case KanShape():
+            return kan.extend_grid(network, flat_RP, knots, grid)
+        case SplineMlpShape():
+            return spline_mlp.extend_grid(network, flat_RP, knots, grid)
 
 
-def _samples_last(x_RNI: Tensor) -> Tensor:
+def samples_last(x_RNI: Tensor) -> Tensor:
     """[R, I, N] with N padded by zeros to whole blocks."""
     return F.pad(x_RNI.transpose(1, 2), (0, -x_RNI.shape[1] % SAMPLE_BLOCK)).contiguous()

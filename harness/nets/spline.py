@@ -10,6 +10,7 @@ Shape suffixes: R lanes, I inputs, O outputs, N samples, T knots, C coefficients
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -34,6 +35,13 @@ def extend_knots(inner_RIG: Tensor, order: int) -> Tensor:
     steps = torch.arange(1, order + 1, dtype=inner_RIG.dtype, device=inner_RIG.device)
     step = (last - first) / (inner_RIG.shape[-1] - 1)
     return torch.cat([first - step * steps.flip(0), inner_RIG, last + step * steps], dim=-1)
+
+
+def uniform_knots(
+    low: float, high: float, grid: int, order: int, dtype: torch.dtype, device: torch.device | str
+) -> Tensor:
+    """All T knots of `grid` equal intervals on [low, high]."""
+    return extend_knots(torch.linspace(low, high, grid + 1, dtype=dtype, device=device), order)
 
 
 def active_bases(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> ActiveBases:
@@ -100,25 +108,39 @@ def spline_sum(coef_RICO: Tensor, active: ActiveBases) -> Tensor:
     Samples are the last axis, so that gathering, weighting and scattering (the backward of `gather`) run along long
     contiguous rows.
     """
+    terms = [term_ROIN.sum(2) for term_ROIN in _terms(coef_RICO, active)]
+    return sum(terms[1:], terms[0])
+
+
+def each_spline(coef_RICO: Tensor, active: ActiveBases) -> Tensor:
+    """The splines that `spline_sum` adds up, [R, O, I, N]."""
+    terms = list(_terms(coef_RICO, active))
+    return sum(terms[1:], terms[0])
+
+
+def _terms(coef_RICO: Tensor, active: ActiveBases) -> Iterator[Tensor]:
+    """What each active basis contributes to every spline, [R, O, I, N]."""
     lanes, inputs, coefs, outputs = coef_RICO.shape
     order = len(active.values) - 1
     padded = F.pad(coef_RICO.permute(0, 3, 1, 2), (order, order)).flatten(2)
     row_I1 = (coefs + 2 * order) * torch.arange(inputs, device=coef_RICO.device)[:, None]
     first = (active.span_RIN + row_I1).view(lanes, 1, -1)
-    terms = []
     for step, basis_RIN in enumerate(active.values):
         picked = padded.gather(2, (first + step).expand(-1, outputs, -1)).unflatten(2, (inputs, -1))
-        terms.append((picked * basis_RIN[:, None]).sum(2))
-    return sum(terms[1:], terms[0])
+        yield picked * basis_RIN[:, None]
 
 
 def design_matrix(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> Tensor:
-    """All bases at all samples, [R, I, N, C], dense: for least squares and for tests, never for training."""
-    active = active_bases(knots_RIT, x_RIN, order)
-    coefs = knots_RIT.shape[-1] - order - 1
+    """All bases at all samples, [R, I, N, C], dense: for least squares and for tests."""
+    return all_bases(active_bases(knots_RIT, x_RIN, order), knots_RIT.shape[-1] - order - 1)
+
+
+def all_bases(active: ActiveBases, coefs: int) -> Tensor:
+    """The design matrix from the active bases: never for a loss, which needs no others."""
+    order = len(active.values) - 1
     values = torch.stack(active.values, dim=-1)
-    columns = active.span_RIN[..., None] + torch.arange(order + 1, device=x_RIN.device)
-    padded = values.new_zeros(*x_RIN.shape, coefs + 2 * order).scatter(-1, columns, values)
+    columns = active.span_RIN[..., None] + torch.arange(order + 1, device=values.device)
+    padded = values.new_zeros(*active.span_RIN.shape, coefs + 2 * order).scatter(-1, columns, values)
     return padded[..., order : order + coefs]
 
 
@@ -177,6 +199,12 @@ def refine_knots(knots_RIT: Tensor, order: int, grid: int) -> Tensor:
     below = (position // grid).clamp_max(old_grid - 1)
     fraction = (position - below * grid).to(knots_RIT.dtype) / grid
     return extend_knots(torch.lerp(inner[..., below], inner[..., below + 1], fraction), order)
+
+
+def refine_spline(coef_RICO: Tensor, old_RIT: Tensor, order: int, grid: int) -> tuple[Tensor, Tensor]:
+    """Coefficients and knots of the same splines with `grid` intervals, by interpolation at the Greville points."""
+    new_RIT = refine_knots(old_RIT, order, grid)
+    return move_spline(coef_RICO, old_RIT, new_RIT, greville_points(new_RIT, order), order), new_RIT
 
 
 def greville_points(knots_RIT: Tensor, order: int) -> Tensor:

@@ -53,13 +53,15 @@ class Kan(Layered):
 class SplineMlp(Layered):
     """An MLP with one learnable B-spline a neuron: `after` the linear map, on hidden nodes, or `before` it, on inputs.
 
-    KANbeFair (Yu et al. 2024) calls them BSpline_MLP and BSpline_First_MLP.
+    KANbeFair (Yu et al. 2024) calls them BSpline_MLP and BSpline_First_MLP. `noise` over G is the range of the values
+    of the initial splines at their knots.
     """
 
     family: Literal["spline_mlp"]
     grid: PositiveInt | None = Field(None, description="intervals per spline, G")
     order: Order = 3
     place: Place = "after"
+    noise: Annotated[FiniteFloat, Field(gt=0)] = 0.1
 
 
 class RbfKan(Layered):
@@ -125,12 +127,15 @@ class KanShape(Shaped):
 
 
 class SplineMlpShape(Shaped):
-    """A resolved MLP with learnable spline activations."""
+    """A resolved MLP with learnable spline activations; knots start uniform on [low, high] in every layer."""
 
     family: Literal["spline_mlp"] = "spline_mlp"
     grid: PositiveInt
     order: Order = 3
     place: Place = "after"
+    noise: float = Field(0.1, exclude_if=lambda value: value == 0.1)
+    low: float = Field(-1.0, exclude_if=lambda value: value == -1.0)
+    high: float = Field(1.0, exclude_if=lambda value: value == 1.0)
 
 
 class RbfKanShape(Shaped):
@@ -158,6 +163,7 @@ class RationalKanShape(Shaped):
 
 TrainedShape = MlpShape | KanShape
 Network = Annotated[TrainedShape, Field(discriminator="family")]
+EvaluatedShape = TrainedShape | SplineMlpShape  # what `harness.nets` has networks of
 CountedShape = MlpShape | KanShape | SplineMlpShape | RbfKanShape | ChebyshevKanShape | RationalKanShape
 SHAPES: dict[str, type[CountedShape]] = {
     "mlp": MlpShape,

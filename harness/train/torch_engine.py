@@ -12,7 +12,6 @@ its divergence.
 Legend: S runs, R lanes, N points, I inputs, O outputs, P parameters.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,8 +20,8 @@ import torch
 from torch import Tensor
 
 from harness import nets
-from harness.count import count, run_work, trainable, training_flops
-from harness.record import CurvePoint, Metrics
+from harness.count import trainable
+from harness.record import CurvePoint
 from harness.spec import (
     KanShape,
     MlpShape,
@@ -33,18 +32,16 @@ from harness.spec import (
     samples_per_evaluation,
     stages,
 )
-from harness.spec.nouns import Adam, Lbfgs
-from harness.tasks import draw, scaled, stream
-from harness.train import adam, lbfgs
+from harness.spec.nouns import Adam, Lbfgs, LevenbergMarquardt
+from harness.tasks import domain_points, draw, scaled, stream
+from harness.train import adam, lbfgs, levenberg
 from harness.train.lanes import choose, select
-
-# Evaluations of a run's stage at which its learning curve is sampled: two to the octave.
-LOG_SPACED = frozenset(round(2 ** (half_octave / 2)) for half_octave in range(60))
+from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
 
 # With one lane, torch's batched products take another path and round differently: a lone run gets an idle companion.
 SMALLEST_ENSEMBLE = 2
 
-OptimiserState = adam.AdamState | lbfgs.LbfgsState
+OptimiserState = adam.AdamState | lbfgs.LbfgsState | levenberg.LevenbergState
 Lane = tuple[int, int]  # index of the run in the pack, number of the start
 
 
@@ -66,6 +63,7 @@ class Pack:
     train: Points
     validation: Points
     test: Points
+    ranges_SNI: Tensor  # points whose activations say where knots go
 
     @property
     def samples(self) -> int:
@@ -77,8 +75,9 @@ class Pack:
 class PackState:
     """What does: where in the stages the pack is, its lanes, knots, optimiser, and the work behind it.
 
-    `done` counts evaluations of this stage. Counters are pairs (evaluations, iterations): `behind` of each lane [2, R],
-    to be added to its optimiser's to give those of this stage; `spent` of each run [2, S], one for every stage behind.
+    `done` counts evaluations of this stage. Counters are evaluations, iterations and refused steps: `behind` of each
+    lane [3, R], to be added to its optimiser's to give those of this stage; `spent` of each run [3, S], one for every
+    stage behind.
     The learning curve has, at K moments, the evaluations of a lane's run until then, `curve_at` [R, K], and its
     training and validation RMSE, `curve_errors` [R, K, 2].
     """
@@ -93,20 +92,6 @@ class PackState:
     spent: tuple[Tensor, ...]
     curve_at: Tensor
     curve_errors: Tensor
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run came to; all counts are of the work really done. `by_stage`: evaluations and iterations of each."""
-
-    status: str
-    metrics: Metrics | None
-    evaluations: int
-    iterations: int
-    by_stage: tuple[tuple[int, int], ...]
-    diverged_at: int | None
-    counts: dict[str, int]
-    curve: tuple[CurvePoint, ...]
 
 
 # ----------------------------------------------------------------------------------------------------------- the seam
@@ -125,13 +110,19 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> Pack:
         y_SNO = np.stack([one.y for one in samples])
         return Points(*(torch.from_numpy(array).to(device=device, dtype=dtype) for array in (x_SNI, y_SNO)))
 
+    train, updates = points("train"), first.recipe.grid_updates
+    ranges_SNI = train.x
+    if updates and updates.points == "domain":
+        fresh = [scaled(run.task, domain_points(run.task, run.seed)) for run in runs]
+        ranges_SNI = torch.from_numpy(np.stack(fresh)).to(device=device, dtype=dtype)
     return Pack(
         runs=tuple(runs),
         recipe=first.recipe,
         stages=stages(first.network, first.recipe),
-        train=points("train"),
+        train=train,
         validation=points("validation"),
         test=points("test"),
+        ranges_SNI=ranges_SNI,
     )
 
 
@@ -152,7 +143,7 @@ def begin(pack: Pack) -> PackState:
         network=network,
         knots=tuple(nets.initial_knots(network, len(lanes), dtype, device)),
         optimiser=_start(pack, 0, tuple(lanes), flat_RP),
-        behind=torch.zeros(2, len(lanes), dtype=torch.int64, device=device),
+        behind=torch.zeros(3, len(lanes), dtype=torch.int64, device=device),
         spent=(),
         curve_at=torch.zeros(len(lanes), 0, dtype=torch.int64, device=device),
         curve_errors=flat_RP.new_zeros(len(lanes), 0, 2),
@@ -172,11 +163,9 @@ def advance(pack: Pack, state: PackState, evaluations: int) -> PackState:
     updates = knot_update_points(pack.recipe, state.stage, stage.evaluations)
     while state.done < goal:
         if isinstance(stage.network, KanShape) and state.done in updates:
-            state = _update_knots(pack, state, train)
+            state = _update_knots(pack, state)
         batch = _batch(pack, state, train)
-        asked_RP = _ask(state.optimiser)
-        loss_R, gradient_RP = _loss_and_gradient(state.network, asked_RP, state.knots, batch)
-        state = replace(state, optimiser=_tell(pack, state.optimiser, loss_R, gradient_RP), done=state.done + 1)
+        state = replace(state, optimiser=_evaluate(pack, state, batch), done=state.done + 1)
         if state.done in LOG_SPACED or state.done == stage.evaluations:
             state = _seen(pack, state, train)
     if state.done == stage.evaluations:
@@ -194,36 +183,29 @@ def finish(pack: Pack, state: PackState) -> list[Outcome]:
         _squared_errors(state.network, position_RP, state.knots, _of_lanes(points, state.lanes))
         for points in (pack.train, pack.validation, pack.test)
     )
-    spent = torch.stack(state.spent).tolist()  # [stages, 2, S]
+    spent = torch.stack(state.spent).tolist()  # [stages, 3, S]
     outcomes = []
     for index, run in enumerate(pack.runs):
-        metrics = Metrics.model_construct(
-            train_rmse=train_RN[index].mean().sqrt().item(),
-            validation_rmse=validation_RN[index].mean().sqrt().item(),
-            test_rmse=test_RN[index].mean().sqrt().item(),
-            test_root_median_square=test_RN[index].median().sqrt().item(),
-        )
-        # A lane can end on a point that no evaluation saw (Adam's last step): it has diverged if that is not finite.
-        diverged = diverged_R[index] or not all(math.isfinite(error) for error in metrics.model_dump().values())
+        squares = test_RN[index]
+        rmse = [errors_RN[index].mean().sqrt().item() for errors_RN in (train_RN, validation_RN, test_RN)]
+        errors = [*rmse, squares.median().sqrt().item()]
         by_stage = tuple((counters[0][index], counters[1][index]) for counters in spent)
-        evaluations = sum(made for made, _ in by_stage)
-        work = run_work(run.network, run.recipe, pack.train.x.shape[1], by_stage)
-        outcomes.append(
-            Outcome(
-                status="diverged" if diverged else "done",
-                metrics=None if diverged else metrics,
-                evaluations=evaluations,
-                iterations=sum(made for _, made in by_stage),
-                by_stage=by_stage,
-                diverged_at=evaluations if diverged else None,
-                counts={**count(run.network), **training_flops(work, run.recipe.optimizer)},
-                curve=_curve(state, index),
-            )
-        )
+        refused = sum(counters[2][index] for counters in spent)
+        outcomes.append(outcome(run, errors, by_stage, diverged_R[index], refused, _curve(state, index)))
     return outcomes
 
 
 # --------------------------------------------------------------------------------------------------------- evaluation
+def _evaluate(pack: Pack, state: PackState, points: Points) -> OptimiserState:
+    """The optimiser after one evaluation in every lane: a loss and its gradient, or a linear system."""
+    settings, optimiser, asked_RP = pack.recipe.optimizer, state.optimiser, _ask(state.optimiser)
+    if isinstance(optimiser, levenberg.LevenbergState):
+        assert isinstance(settings, LevenbergMarquardt)
+        system = levenberg.linearise(settings, state.network, asked_RP, state.knots, points.x, points.y)
+        return levenberg.tell(settings, optimiser, system)
+    return _tell(pack, optimiser, *_loss_and_gradient(state.network, asked_RP, state.knots, points))
+
+
 def _loss_and_gradient(
     network: MlpShape | KanShape, flat_RP: Tensor, knots: Sequence[Tensor], points: Points
 ) -> tuple[Tensor, Tensor]:
@@ -240,8 +222,12 @@ def _squared_errors(network: MlpShape | KanShape, flat_RP: Tensor, knots: Sequen
 
 
 def _of_lanes(points: Points, lanes: Iterable[Lane]) -> Points:
-    index_R = torch.tensor([run for run, _ in lanes], device=points.x.device)
+    index_R = _runs_of(lanes, points.x.device)
     return Points(points.x.index_select(0, index_R), points.y.index_select(0, index_R))
+
+
+def _runs_of(lanes: Iterable[Lane], device: torch.device) -> Tensor:
+    return torch.tensor([run for run, _ in lanes], device=device)
 
 
 def _batch(pack: Pack, state: PackState, train: Points) -> Points:
@@ -269,7 +255,7 @@ def _next_stage(pack: Pack, state: PackState) -> PackState:
     """Close the stage: count its work, keep the best start of each run, refine the grid if the next stage does."""
     starts = pack.stages[state.stage].starts
     counters = (state.behind + _counters(state.optimiser))[:, : len(pack.runs) * starts]
-    spent = counters.reshape(2, len(pack.runs), starts).sum(2)
+    spent = counters.reshape(-1, len(pack.runs), starts).sum(2)
     state = replace(state, stage=state.stage + 1, done=0, spent=(*state.spent, spent))
     if starts > 1:
         state = _keep_best_starts(state, _of_lanes(pack.train, state.lanes), len(pack.runs), starts)
@@ -280,7 +266,7 @@ def _next_stage(pack: Pack, state: PackState) -> PackState:
         return replace(state, behind=-_counters(state.optimiser))
     assert isinstance(network, KanShape)
     if pack.recipe.grid_updates:  # refinement keeps a spline on its domain only: first bring that to the data
-        state = _update_knots(pack, state, _of_lanes(pack.train, state.lanes))
+        state = _update_knots(pack, state)
     assert isinstance(state.network, KanShape)
     _, flat_RP, knots = nets.extend_grid(state.network, _position(state.optimiser), list(state.knots), network.grid)
     return replace(
@@ -315,25 +301,33 @@ def _keep_best_starts(state: PackState, train: Points, runs: int, starts: int) -
     )
 
 
-def _update_knots(pack: Pack, state: PackState, train: Points) -> PackState:
+def _update_knots(pack: Pack, state: PackState) -> PackState:
     """Move the knots of lanes that train to their activations; lanes at rest stay as they are, bit for bit.
 
-    L-BFGS forgets, because its memory is of other coefficients; Adam's moments stay.
+    L-BFGS and Levenberg-Marquardt begin anew, because what they know is of other coefficients; Adam's moments stay.
     """
     updates = pack.recipe.grid_updates
     assert updates is not None
     assert isinstance(state.network, KanShape)
     flat_RP, knots = nets.update_knots(
-        state.network, _position(state.optimiser), list(state.knots), train.x, updates.grid_eps, updates.margin
+        state.network,
+        _position(state.optimiser),
+        list(state.knots),
+        pack.ranges_SNI.index_select(0, _runs_of(state.lanes, pack.ranges_SNI.device)),
+        updates.grid_eps,
+        updates.margin,
     )
     old, moving_R = state.optimiser, ~_resting(state.optimiser)
     state = replace(state, knots=tuple(choose(moving_R, *pair) for pair in zip(knots, state.knots, strict=True)))
     if isinstance(old, adam.AdamState):
         flat_RP = choose(moving_R, flat_RP, old.position_RP)
         return replace(state, optimiser=replace(old, position_RP=flat_RP, previous_RP=flat_RP))
+    behind = torch.where(moving_R, state.behind + _counters(old), state.behind)
+    if isinstance(old, levenberg.LevenbergState):
+        assert isinstance(pack.recipe.optimizer, LevenbergMarquardt)
+        return replace(state, optimiser=levenberg.restart(pack.recipe.optimizer, old, flat_RP, moving_R), behind=behind)
     fresh = vars(_start(pack, state.stage, state.lanes, flat_RP))
     merged = {name: choose(moving_R, fresh[name], kept) for name, kept in vars(old).items()}
-    behind = torch.where(moving_R, state.behind + _counters(old), state.behind)
     return replace(state, optimiser=lbfgs.LbfgsState(**merged), behind=behind)
 
 
@@ -346,7 +340,7 @@ def _seen(pack: Pack, state: PackState, train: Points) -> PackState:
         _squared_errors(state.network, position_RP, state.knots, points).mean(1).sqrt()
         for points in (train, validation)
     ]
-    runs_R = torch.tensor([run for run, _ in state.lanes], device=position_RP.device)
+    runs_R = _runs_of(state.lanes, position_RP.device)
     before_S = sum((spent[0] for spent in state.spent), torch.zeros_like(runs_R[:1]).expand(len(pack.runs)))
     in_stage_R = (state.behind + _counters(state.optimiser))[0]
     at_R = before_S[runs_R] + pack.stages[state.stage].starts * in_stage_R
@@ -358,31 +352,36 @@ def _seen(pack: Pack, state: PackState, train: Points) -> PackState:
 
 
 def _curve(state: PackState, lane: int) -> tuple[CurvePoint, ...]:
-    """The moments at which the lane had moved since the one before: a lane at rest has nothing new to show."""
-    points: list[CurvePoint] = []
-    for at, errors in zip(state.curve_at[lane].tolist(), state.curve_errors[lane].tolist(), strict=True):
-        train, validation = (error if math.isfinite(error) else None for error in errors)
-        if not points or at > points[-1].evaluations:
-            points.append(CurvePoint(evaluations=at, train_rmse=train, validation_rmse=validation))
-    return tuple(points)
+    moments = zip(state.curve_at[lane].tolist(), state.curve_errors[lane].tolist(), strict=True)
+    return learning_curve((at, *errors) for at, errors in moments)
 
 
 # ---------------------------------------------------------------------------------------------------------- optimiser
 def _start(pack: Pack, stage: int, lanes: Sequence[Lane], flat_RP: Tensor) -> OptimiserState:
     """A fresh optimiser at `flat_RP`; a cosine schedule ends with the last stage of the same network."""
-    rates_R = flat_RP.new_tensor([pack.runs[run].recipe.optimizer.learning_rate for run, _ in lanes])
-    if isinstance(pack.recipe.optimizer, Lbfgs):
-        return lbfgs.start(pack.recipe.optimizer, flat_RP, rates_R)
+    settings = pack.recipe.optimizer
+    if isinstance(settings, LevenbergMarquardt):
+        return levenberg.start(settings, flat_RP)
+    optimizers = [pack.runs[run].recipe.optimizer for run, _ in lanes]
+    rates_R = flat_RP.new_tensor([one.learning_rate for one in optimizers if isinstance(one, Adam | Lbfgs)])
+    if isinstance(settings, Lbfgs):
+        return lbfgs.start(settings, flat_RP, rates_R)
     network = pack.stages[stage].network
     steps = sum(later.evaluations for later in pack.stages[stage:] if later.network == network)
-    return adam.start(pack.recipe.optimizer, flat_RP, rates_R, total_steps=steps)
+    return adam.start(settings, flat_RP, rates_R, total_steps=steps)
 
 
 def _ask(state: OptimiserState) -> Tensor:
-    return adam.ask(state) if isinstance(state, adam.AdamState) else lbfgs.ask(state)
+    match state:
+        case adam.AdamState():
+            return adam.ask(state)
+        case lbfgs.LbfgsState():
+            return lbfgs.ask(state)
+        case levenberg.LevenbergState():
+            return levenberg.ask(state)
 
 
-def _tell(pack: Pack, state: OptimiserState, loss_R: Tensor, gradient_RP: Tensor) -> OptimiserState:
+def _tell(pack: Pack, state: adam.AdamState | lbfgs.LbfgsState, loss_R: Tensor, gradient_RP: Tensor) -> OptimiserState:
     if isinstance(state, adam.AdamState):
         assert isinstance(pack.recipe.optimizer, Adam)
         return adam.tell(pack.recipe.optimizer, state, loss_R, gradient_RP)
@@ -391,7 +390,13 @@ def _tell(pack: Pack, state: OptimiserState, loss_R: Tensor, gradient_RP: Tensor
 
 
 def _position(state: OptimiserState) -> Tensor:
-    return adam.position(state) if isinstance(state, adam.AdamState) else lbfgs.position(state)
+    match state:
+        case adam.AdamState():
+            return adam.position(state)
+        case lbfgs.LbfgsState():
+            return lbfgs.position(state)
+        case levenberg.LevenbergState():
+            return levenberg.position(state)
 
 
 def _resting(state: OptimiserState) -> Tensor:
@@ -399,4 +404,6 @@ def _resting(state: OptimiserState) -> Tensor:
 
 
 def _counters(state: OptimiserState) -> Tensor:
-    return torch.stack([state.evaluations_R, state.iterations_R])
+    none_R = torch.zeros_like(state.iterations_R)
+    refused_R = state.refused_steps_R if isinstance(state, levenberg.LevenbergState) else none_R
+    return torch.stack([state.evaluations_R, state.iterations_R, refused_R])

@@ -1,0 +1,324 @@
+"""Levenberg-Marquardt over lanes, in ask/tell form: the algorithm of the compiled one, lane by lane.
+
+    state = start(settings, position_RP)
+    state = tell(settings, state, linearise(settings, network, ask(state), knots, x_RNI, y_RNO))    # one evaluation
+
+`harness.train.fused.optimisers.levenberg` says what a step, its damping and an evaluation are. Here a lane solves for
+its next step as soon as it is told the last one's outcome, so that it comes to rest, or counts a system that was
+refused, no later than at the evaluation before. Lanes that are refused grow their damping and solve again, while the
+others wait; that ends, because the damping grows faster each time.
+
+The state is a checkpoint as it is: `torch.save(vars(state), file)`, and `LevenbergState(**torch.load(file))`.
+
+Legend: R lanes, P parameters, N points, I inputs, O outputs, K = O * N residuals, S the size of a system: P, or K for
+the dual one. What the primal system does not need has K = 0. L are lanes named by their index.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from harness import nets
+from harness.spec import KanShape, MlpShape
+from harness.spec.nouns import LevenbergMarquardt
+from harness.train.lanes import all_finite, choose, dot, largest
+
+JACOBIAN_BYTES = 2**28  # of lanes that are linearised at once
+SYSTEM_AT_THE_POSITION = ("loss_R", "gradient_RP", "matrix_RSS", "residual_RK", "transposed_RPK")
+
+
+@dataclass(frozen=True)
+class LevenbergState:
+    """All that the next evaluation depends on; every field leads with the lane."""
+
+    # The accepted point.
+    position_RP: Tensor
+    loss_R: Tensor  # mean squared error, and the ridge over as many residuals
+    # The step from there that the next evaluation is to judge.
+    step_RP: Tensor
+    damping_R: Tensor
+    growth_R: Tensor  # of the damping, should the next step be refused or not be taken
+    # The system at the accepted point, see `System`; empty until one has been told.
+    gradient_RP: Tensor
+    matrix_RSS: Tensor
+    residual_RK: Tensor
+    transposed_RPK: Tensor
+    iterations_R: Tensor  # steps taken
+    evaluations_R: Tensor
+    refused_steps_R: Tensor  # systems without a solution
+    finished_R: Tensor
+    diverged_R: Tensor
+
+
+class System(NamedTuple):
+    """What is known at one position of every lane, for the normal equations in the parameters or in the residuals.
+
+    The matrix is J^T J or J J^T; the latter also needs r and J^T.
+    """
+
+    loss_R: Tensor  # +inf if it or the gradient is not finite
+    peak_R: Tensor  # the largest diagonal element of J^T J
+    residuals_R: Tensor  # how many there are
+    gradient_RP: Tensor  # J^T r
+    matrix_RSS: Tensor
+    residual_RK: Tensor
+    transposed_RPK: Tensor
+
+
+# ---------------------------------------------------------------------------------------------------------- ask, tell
+def start(settings: LevenbergMarquardt, position_RP: Tensor) -> LevenbergState:
+    """The state before any evaluation."""
+    position_RP = position_RP.detach().clone()
+    R, P = position_RP.shape
+    zero_R, zero_RP = position_RP.new_zeros(R), position_RP.new_zeros(R, P)
+    counter_R = zero_R.to(torch.int64)
+    return LevenbergState(
+        position_RP=position_RP,
+        loss_R=zero_R + math.inf,
+        step_RP=zero_RP,
+        damping_R=zero_R,
+        growth_R=zero_R + settings.growth,
+        gradient_RP=zero_RP,
+        matrix_RSS=position_RP.new_zeros(R, 0, 0),
+        residual_RK=position_RP.new_zeros(R, 0),
+        transposed_RPK=position_RP.new_zeros(R, P, 0),
+        iterations_R=counter_R,
+        evaluations_R=counter_R,
+        refused_steps_R=counter_R,
+        finished_R=counter_R.bool(),
+        diverged_R=counter_R.bool(),
+    )
+
+
+def restart(
+    settings: LevenbergMarquardt, state: LevenbergState, position_RP: Tensor, moving_R: Tensor
+) -> LevenbergState:
+    """The state in which the lanes of the mask begin anew, at their `position_RP`; the others stay as they are."""
+    fresh = start(settings, position_RP)
+    return LevenbergState(
+        **{name: choose(moving_R, _shaped_like(kept, vars(fresh)[name]), kept) for name, kept in vars(state).items()}
+    )
+
+
+def ask(state: LevenbergState) -> Tensor:
+    """Where every lane wants its next system, [R, P]; a lane at rest asks for its accepted point."""
+    return choose(_running(state), state.position_RP + state.step_RP, state.position_RP)
+
+
+def position(state: LevenbergState) -> Tensor:
+    """The accepted point, [R, P]: where training would stop now."""
+    return state.position_RP
+
+
+@torch.no_grad()
+def tell(settings: LevenbergMarquardt, state: LevenbergState, system: System) -> LevenbergState:
+    """One evaluation in every lane: its step is taken if the loss falls; lanes at rest stay as they are, uncounted.
+
+    A lane has diverged when its first loss or gradient is not finite; later such a step is not taken.
+    """
+    running_R = _running(state)
+    first_R = running_R & (state.evaluations_R == 0)
+    later_R = running_R & ~first_R
+    fall_R = state.loss_R - system.loss_R  # from +inf to +inf it is NaN, which is no fall
+    taken_R = running_R & (fall_R > 0)
+    settled_R = (
+        (later_R & (largest(state.step_RP) <= settings.tolerance_change))
+        | (later_R & taken_R & (fall_R < settings.tolerance_change))
+        | (taken_R & (largest(system.gradient_RP) * 2 / system.residuals_R <= settings.tolerance_gradient))
+    )
+    damping_R = torch.where(first_R, settings.damping * system.peak_R, _eased(settings, state, system, fall_R))
+    state = replace(
+        _accept(state, system, taken_R),
+        damping_R=torch.where(taken_R, damping_R, state.damping_R),
+        growth_R=torch.where(taken_R, settings.growth, state.growth_R),
+        iterations_R=state.iterations_R + (later_R & taken_R),
+        evaluations_R=state.evaluations_R + running_R,
+        finished_R=state.finished_R | settled_R,
+        diverged_R=state.diverged_R | (first_R & ~taken_R),
+    )
+    return _aim(settings, _grow(settings, state, later_R & ~taken_R))
+
+
+def _running(state: LevenbergState) -> Tensor:
+    return ~(state.finished_R | state.diverged_R)
+
+
+def _eased(settings: LevenbergMarquardt, state: LevenbergState, system: System, fall_R: Tensor) -> Tensor:
+    """The damping after a step that is taken: less, the better the loss fell as the linear model had promised.
+
+    Never less than what is lost in rounding, and never 0, which could not grow.
+    """
+    promised_R = state.damping_R * dot(state.step_RP, state.step_RP) - dot(state.step_RP, state.gradient_RP)
+    surplus_R = 2 * (fall_R * system.residuals_R / promised_R) - 1
+    eased_R = state.damping_R * (1 - surplus_R * surplus_R * surplus_R).clamp_min(1 / settings.shrink)
+    return torch.maximum(eased_R, torch.finfo(eased_R.dtype).eps * system.peak_R)
+
+
+def _accept(state: LevenbergState, system: System, taken_R: Tensor) -> LevenbergState:
+    """Lanes of the mask stand where they asked, with the system there."""
+    pairs = {name: (getattr(system, name), getattr(state, name)) for name in SYSTEM_AT_THE_POSITION}
+    told = {name: choose(taken_R, new, _shaped_like(new, old)) for name, (new, old) in pairs.items()}
+    return replace(state, position_RP=choose(taken_R, ask(state), state.position_RP), **told)
+
+
+def _shaped_like(template: Tensor, own: Tensor) -> Tensor:
+    """`own`, or zeros where it is the empty place of a system that has not been told yet."""
+    return own if own.shape == template.shape else torch.zeros_like(template)
+
+
+def _grow(settings: LevenbergMarquardt, state: LevenbergState, mask_R: Tensor) -> LevenbergState:
+    """More damping after a step that was refused or not taken; a lane that needs more than there is has finished."""
+    grown_R = state.damping_R * state.growth_R
+    growing_R = mask_R & (grown_R < math.inf)
+    return replace(
+        state,
+        damping_R=torch.where(growing_R, grown_R, state.damping_R),
+        growth_R=torch.where(growing_R, state.growth_R * settings.growth, state.growth_R),
+        finished_R=state.finished_R | (mask_R & ~growing_R),
+    )
+
+
+# ----------------------------------------------------------------------------------------------------------- the step
+def _aim(settings: LevenbergMarquardt, state: LevenbergState) -> LevenbergState:
+    """The next step of every lane that runs; one that leads nowhere, to the last bit, finishes the lane."""
+    open_R = _running(state)
+    while bool(open_R.any()):
+        step_RP, solved_R = _solve(state, open_R)
+        refused_R = open_R & ~solved_R
+        state = replace(
+            state,
+            step_RP=choose(solved_R, step_RP, state.step_RP),
+            refused_steps_R=state.refused_steps_R + refused_R,
+        )
+        state = _grow(settings, state, refused_R)
+        open_R = refused_R & ~state.finished_R
+    stays_R = (state.position_RP + state.step_RP == state.position_RP).all(-1)
+    return replace(state, finished_R=state.finished_R | (_running(state) & stays_R))
+
+
+def _solve(state: LevenbergState, open_R: Tensor) -> tuple[Tensor, Tensor]:
+    """The damped steps of the lanes of the mask, and which of these have one."""
+    (index_L,) = open_R.nonzero(as_tuple=True)
+    system = (state.matrix_RSS, state.damping_R, state.gradient_RP, state.residual_RK, state.transposed_RPK)
+    steps_LP, found_L = _by_lane(_damped_step, index_L, *system)
+    return state.step_RP.index_copy(0, index_L, steps_LP), torch.zeros_like(open_R).index_copy(0, index_L, found_L)
+
+
+def _damped_step(
+    matrix: Tensor, damping: Tensor, gradient: Tensor, residual: Tensor, transposed: Tensor
+) -> tuple[Tensor, Tensor]:
+    """-(J^T J + damping I)^-1 J^T r, or the same by J J^T; and whether the system is positive definite in rounding."""
+    identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
+    factor, info = torch.linalg.cholesky_ex(matrix + damping[..., None, None] * identity)
+    if residual.shape[-1]:
+        step = transposed @ torch.cholesky_solve(residual[..., None], factor)
+    else:
+        step = torch.cholesky_solve(gradient[..., None], factor)
+    finite = factor.diagonal(dim1=-2, dim2=-1).amax(-1) < math.inf
+    return -step[..., 0], (info == 0) & finite
+
+
+def _by_lane(function: Callable[..., tuple[Tensor, ...]], index_L: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+    """What a function of matrices gives for the named lanes, one after the other on a CPU.
+
+    There each lane is copied first: BLAS and LAPACK round by where in a cache line a matrix begins.
+    """
+    if tensors[0].device.type != "cpu":
+        return function(*(tensor.index_select(0, index_L) for tensor in tensors))
+    results = [function(*(tensor[lane].clone() for tensor in tensors)) for lane in index_L.tolist()]
+    return tuple(torch.stack(parts) for parts in zip(*results, strict=True))
+
+
+# --------------------------------------------------------------------------------------------------------- the system
+@torch.no_grad()
+def linearise(
+    settings: LevenbergMarquardt,
+    network: MlpShape | KanShape,
+    asked_RP: Tensor,
+    knots: Sequence[Tensor],
+    x_RNI: Tensor,
+    y_RNO: Tensor,
+) -> System:
+    """The normal equations of every lane at the positions asked for; as many lanes at once as memory is meant for."""
+    lanes, parameters = asked_RP.shape
+    at_once = max(2, JACOBIAN_BYTES // (y_RNO[0].numel() * parameters * asked_RP.element_size()))
+    groups = max(1, lanes // at_once)  # none of which is a lone lane, which would round otherwise
+    of_groups = zip(*(tensor.tensor_split(groups) for tensor in (asked_RP, x_RNI, y_RNO, *knots)), strict=True)
+    systems = [_linearise(settings, network, flat, own, x, y) for flat, x, y, *own in of_groups]
+    return System(*(torch.cat(parts) for parts in zip(*systems, strict=True)))
+
+
+def _linearise(
+    settings: LevenbergMarquardt,
+    network: MlpShape | KanShape,
+    flat_RP: Tensor,
+    knots: Sequence[Tensor],
+    x_RNI: Tensor,
+    y_RNO: Tensor,
+) -> System:
+    outputs_RNO, jacobian_RKP = nets.residual_jacobian(network, flat_RP, knots, x_RNI)
+    residual_RK = (outputs_RNO - y_RNO).transpose(1, 2).flatten(1)
+    transposed_RPK = jacobian_RKP.mT
+    has_ridge = isinstance(network, KanShape) and settings.ridge > 0
+    # A ridge adds nearly as many residuals as there are parameters.
+    is_dual = flat_RP.shape[1] > residual_RK.shape[1] and not has_ridge
+    every_L = torch.arange(len(flat_RP), device=flat_RP.device)
+    products = _dual_products if is_dual else _primal_products
+    matrix_RSS, gradient_RP = _by_lane(products, every_L, transposed_RPK, residual_RK)
+    squares_R = dot(residual_RK, residual_RK)
+    if has_ridge:
+        squares_R = squares_R + settings.ridge * _bend(network, flat_RP)
+        gradient_RP = gradient_RP + settings.ridge * _bend_gradient(network, flat_RP)
+        matrix_RSS = matrix_RSS + settings.ridge * _bend_gradient(network, torch.eye(flat_RP.shape[1]).to(flat_RP))
+    of_columns_RP = dot(transposed_RPK, transposed_RPK) if is_dual else matrix_RSS.diagonal(dim1=1, dim2=2)
+    peak_R = of_columns_RP.amax(-1)
+    usable_R = all_finite(squares_R, gradient_RP) & (peak_R < math.inf)
+    return System(
+        loss_R=torch.where(usable_R, squares_R / residual_RK.shape[1], math.inf),
+        peak_R=peak_R,
+        residuals_R=torch.full_like(squares_R, residual_RK.shape[1]),
+        gradient_RP=gradient_RP,
+        matrix_RSS=matrix_RSS,
+        residual_RK=residual_RK if is_dual else residual_RK[:, :0],
+        transposed_RPK=transposed_RPK if is_dual else transposed_RPK[..., :0],
+    )
+
+
+def _primal_products(transposed: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
+    """J^T J and J^T r."""
+    return transposed @ transposed.mT, (transposed @ residual[..., None])[..., 0]
+
+
+def _dual_products(transposed: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
+    """J J^T and J^T r."""
+    return transposed.mT @ transposed, (transposed @ residual[..., None])[..., 0]
+
+
+def _bend(network: MlpShape | KanShape, flat_RP: Tensor) -> Tensor:
+    """The sum of squared second differences of every spline's coefficients, [R]."""
+    parts = nets.unflatten(network, flat_RP)
+    bends = [_second_differences(part) for name, part in parts.items() if name.endswith("coef")]
+    return torch.cat([(bend * bend).flatten(1) for bend in bends], 1).sum(1)
+
+
+def _bend_gradient(network: MlpShape | KanShape, flat_RP: Tensor) -> Tensor:
+    """Half the gradient of `_bend`, [R, P], which is linear: that of unit vectors is half the Hessian."""
+    parts = nets.unflatten(network, flat_RP)
+    bent = {
+        name: _second_differences(F.pad(_second_differences(part), (0, 0, 2, 2)))
+        if name.endswith("coef")
+        else torch.zeros_like(part)
+        for name, part in parts.items()
+    }
+    return nets.flatten(network, bent)
+
+
+def _second_differences(coef_RICO: Tensor) -> Tensor:
+    return coef_RICO[:, :, :-2] - 2 * coef_RICO[:, :, 1:-1] + coef_RICO[:, :, 2:]

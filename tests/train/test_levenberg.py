@@ -1,0 +1,428 @@
+"""Levenberg-Marquardt over lanes: closed forms, scipy, the compiled loop, and no lane aware of another."""
+
+import copy
+import io
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import least_squares
+
+from harness import nets
+from harness.spec import (
+    GridExtension,
+    GridUpdates,
+    KanShape,
+    LevenbergMarquardt,
+    MlpShape,
+    Recipe,
+    Restarts,
+    RunSpec,
+    Task,
+)
+from harness.tasks import resolve
+from harness.train import levenberg, torch_engine
+from harness.train.lanes import select
+
+F64 = torch.float64
+MARQUARDT = LevenbergMarquardt(name="levenberg_marquardt")
+NEWTON = LevenbergMarquardt(name="levenberg_marquardt", damping=1e-15)
+UNDAMPED = LevenbergMarquardt(name="levenberg_marquardt", damping=1e-300)
+MLP = MlpShape(shape=(2, 4, 1), activation="tanh")
+KAN = KanShape(shape=(2, 2, 1), grid=4)
+BOTH = KanShape(shape=(2, 3, 2), grid=3, scales=True, bias=True)
+SPLINE = KanShape(shape=(1, 1), grid=6)  # linear in its parameters
+
+
+# ----------------------------------------------------------------------------------------------------------- networks
+class Case:
+    """Lanes of a network at random starts, each with its samples of a smooth function; a lane depends on its number."""
+
+    def __init__(self, network, lanes=2, samples=60, noise=0.0):
+        generators = [np.random.default_rng(lane) for lane in range(lanes)]
+        x = np.stack([rng.uniform(-1, 1, (samples, network.shape[0])) for rng in generators])
+        wave = np.exp(np.sin(3 * x[..., :1]) + x[..., -1:] ** 2)
+        shape = (samples, network.shape[-1])
+        self.network = network
+        self.x = torch.from_numpy(x)
+        self.y = torch.from_numpy(wave + noise * np.stack([rng.standard_normal(shape) for rng in generators]))
+        self.knots = nets.initial_knots(network, lanes, F64, "cpu")
+        self.flat = nets.initialise(network, generators, 1.0, F64, "cpu")
+
+    def of(self, lanes):
+        """The case of some lanes, named by their numbers."""
+        part = copy.copy(self)
+        part.x, part.y, part.flat = self.x[lanes], self.y[lanes], self.flat[lanes]
+        part.knots = [knots[lanes] for knots in self.knots]
+        return part
+
+    def system(self, settings, flat):
+        return levenberg.linearise(settings, self.network, flat, self.knots, self.x, self.y)
+
+    def residuals(self, flat):
+        """[R, O * N] at positions [R, P]."""
+        return (nets.forward(self.network, flat, self.knots, self.x) - self.y).transpose(1, 2).flatten(1)
+
+    def residuals_of(self, lane):
+        """The residuals of one lane as scipy wants them."""
+        alone = self.of([lane, lane])
+        return lambda flat_P: alone.residuals(torch.from_numpy(flat_P).expand(2, -1))[0].numpy()
+
+
+def advanced(settings, state, case, evaluations):
+    for _ in range(evaluations):
+        state = levenberg.tell(settings, state, case.system(settings, levenberg.ask(state)))
+    return state
+
+
+def trained(settings, case, evaluations):
+    return advanced(settings, levenberg.start(settings, case.flat), case, evaluations)
+
+
+def same(one, other):
+    return all(torch.equal(x.nan_to_num(7.0), vars(other)[name].nan_to_num(7.0)) for name, x in vars(one).items())
+
+
+def second_differences(network):
+    """The matrix that takes second differences of every spline's coefficients, one after the other."""
+    rows, first = [], 0
+    for name, shape in nets.parameter_shapes(network).items():
+        index = first + np.arange(math.prod(shape)).reshape(shape)
+        if name.endswith("coef"):
+            inputs, _, outputs = shape
+            splines = [index[i, :, o] for i in range(inputs) for o in range(outputs)]
+            rows += [np.diff(np.eye(nets.parameter_count(network))[spline], 2, axis=0) for spline in splines]
+        first += math.prod(shape)
+    return torch.from_numpy(np.concatenate(rows))
+
+
+# ---------------------------------------------------------------------------------------------------------- the system
+@pytest.mark.parametrize("network", [MLP, KAN, BOTH], ids=repr)
+def test_a_system_is_made_of_the_residuals_and_their_jacobian(network):
+    """Loss, J^T r, J^T J and its largest diagonal element are what their names say, with the ridge as explicit rows."""
+    case, ridge = Case(network, lanes=3), 0.7
+    _, jacobian = nets.residual_jacobian(network, case.flat, case.knots, case.x)
+    residual = case.residuals(case.flat)
+    if network is not MLP:
+        rows = math.sqrt(ridge) * second_differences(network)
+        jacobian = torch.cat([jacobian, rows.expand(3, -1, -1)], 1)
+        residual = torch.cat([residual, (rows @ case.flat[..., None])[..., 0]], 1)
+    system = case.system(MARQUARDT.model_copy(update={"ridge": ridge}), case.flat)
+    matrix = jacobian.mT @ jacobian
+    torch.testing.assert_close(system.matrix_RSS, matrix, rtol=1e-12, atol=1e-12 * matrix.max().item())
+    torch.testing.assert_close(system.gradient_RP, (jacobian.mT @ residual[..., None])[..., 0], rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(system.peak_R, matrix.diagonal(dim1=1, dim2=2).amax(1))
+    assert system.residuals_R.tolist() == [60.0 * network.shape[-1]] * 3
+    torch.testing.assert_close(system.loss_R, residual.square().sum(1) / system.residuals_R)
+
+
+def test_lanes_are_linearised_in_groups_that_change_no_bit(monkeypatch):
+    """Where memory is short, two or three lanes at a time give the same systems as all at once."""
+    for samples in (61, 7):
+        case = Case(BOTH, lanes=7, samples=samples)
+        together = case.system(MARQUARDT, case.flat)
+        monkeypatch.setattr(levenberg, "JACOBIAN_BYTES", 1)
+        assert all(map(torch.equal, case.system(MARQUARDT, case.flat), together))
+        monkeypatch.undo()
+
+
+# ---------------------------------------------------------------------------------------------------- what is reached
+def test_linear_least_squares_is_solved_in_one_step():
+    """Without damping the first step leads to the minimum, however far away it is."""
+    case = Case(SPLINE, noise=0.1)
+    case.flat[:] = 100.0
+    state = trained(NEWTON, case, 2)
+    assert state.evaluations_R.tolist() == [2, 2]
+    assert state.iterations_R.tolist() == [1, 1]
+    for lane in range(2):
+        least = least_squares(case.residuals_of(lane), case.flat[lane].numpy(), method="lm")
+        assert state.loss_R[lane].item() == pytest.approx(np.mean(least.fun**2), rel=1e-9)
+
+
+def test_the_minimum_of_scipy_is_reached():
+    """Noisy samples of 3/2 tanh(2 x + 1/2) have one minimum nearby: scipy's MINPACK finds the same parameters."""
+    case = Case(MlpShape(shape=(1, 1, 1), activation="tanh"), lanes=4)
+    generator = torch.Generator().manual_seed(0)
+    case.flat[:] = torch.tensor([2.0, 0.5, 1.5, 0.0], dtype=F64)
+    target = nets.forward(case.network, case.flat, [], case.x)
+    case.y = target + 0.1 * torch.randn(target.shape, dtype=F64, generator=generator)
+    state = trained(MARQUARDT, case, 100)
+    assert state.finished_R.all()
+    for lane, beside in enumerate(case.flat.numpy()):
+        peer = least_squares(case.residuals_of(lane), beside, method="lm", xtol=1e-14, ftol=1e-14, gtol=1e-14)
+        assert state.loss_R[lane].item() == pytest.approx(np.mean(peer.fun**2), rel=1e-9)
+        np.testing.assert_allclose(state.position_RP[lane], peer.x, rtol=1e-4)
+
+
+def test_the_minimum_with_a_ridge_is_that_with_explicit_rows():
+    """A first step without damping solves the least squares of residuals above second differences."""
+    ridge, case = 0.7, Case(KanShape(shape=(1, 2), grid=6), noise=0.3)
+    state = trained(NEWTON.model_copy(update={"ridge": ridge}), case, 2)
+    rows = math.sqrt(ridge) * second_differences(case.network).numpy()
+    for lane in range(2):
+        residuals = case.residuals_of(lane)
+        both = least_squares(
+            lambda flat_P, own=residuals: np.concatenate([own(flat_P), rows @ flat_P]), case.flat[lane]
+        )
+        assert state.loss_R[lane].item() == pytest.approx(np.sum(both.fun**2) / 120, rel=1e-9)
+
+
+@pytest.mark.parametrize("network", [MlpShape(shape=(2, 9, 2), activation="tanh"), KanShape(shape=(2, 3, 2), grid=3)])
+def test_the_primal_and_the_dual_system_have_one_solution(network):
+    """With more parameters than residuals, the step by J J^T is that by J^T J."""
+    case = Case(network, samples=15)
+    assert case.flat.shape[1] > 30
+    dual = trained(MARQUARDT, case, 1)
+    assert dual.matrix_RSS.shape == (2, 30, 30)
+    _, jacobian = nets.residual_jacobian(network, case.flat, case.knots, case.x)
+    damping = dual.damping_R[:, None, None] * torch.eye(case.flat.shape[1], dtype=F64)
+    torch.testing.assert_close(
+        dual.damping_R, MARQUARDT.damping * (jacobian.mT @ jacobian).diagonal(dim1=1, dim2=2).amax(1)
+    )
+    step = torch.linalg.solve(jacobian.mT @ jacobian + damping, -jacobian.mT @ case.residuals(case.flat)[..., None])
+    torch.testing.assert_close(dual.step_RP, step[..., 0], rtol=1e-10, atol=1e-10)
+
+
+def test_the_loss_never_rises_and_every_evaluation_is_counted():
+    """Steps that would raise the loss cost an evaluation and are not taken; then the damping grows."""
+    case = Case(KAN, lanes=4)
+    case.flat *= 10
+    state = levenberg.start(UNDAMPED, case.flat)
+    for evaluation in range(1, 40):
+        before, state = state, advanced(UNDAMPED, state, case, 1)
+        taken = state.iterations_R > before.iterations_R
+        assert (state.evaluations_R == evaluation).all()
+        if evaluation > 1:
+            assert (state.loss_R < before.loss_R)[taken].all()
+            assert torch.equal(state.position_RP[~taken], before.position_RP[~taken])
+            assert (state.damping_R > before.damping_R)[~taken].all()
+        torch.testing.assert_close(state.loss_R, case.residuals(state.position_RP).square().mean(1))
+    assert (state.iterations_R < 38).any()
+    assert (state.iterations_R > 0).all()
+
+
+# ------------------------------------------------------------------------------------------ systems without a solution
+def test_a_system_without_a_solution_makes_the_damping_grow():
+    """Columns of J that are equal, undamped, have no solution: refused steps are counted, and training goes on."""
+    case = Case(MlpShape(shape=(1, 6, 1), activation="relu"), lanes=3)
+    plain = trained(UNDAMPED, case, 20)
+    case.flat[1] = torch.tensor([0.5, 2.0, 0.25, 0.0], dtype=F64).repeat_interleave(torch.tensor([6, 6, 6, 1]))
+    state = trained(UNDAMPED, case, 20)
+    assert state.refused_steps_R[1] > 0
+    assert state.evaluations_R[1] == 20
+    assert state.iterations_R[1] > 0
+    assert not state.diverged_R.any()
+    assert all(field.isfinite().all() for field in vars(state).values())
+    assert same(select(state, torch.tensor([0, 2])), select(plain, torch.tensor([0, 2])))
+
+
+def test_a_system_that_no_damping_helps_finishes_the_lane():
+    """The damping grows to the end of its range; the lane rests at its start, and its neighbour has its step."""
+    state = levenberg.start(MARQUARDT, torch.ones(2, 3, dtype=F64))
+    one, empty = torch.ones(2, dtype=F64), torch.empty(2, 3, 0, dtype=F64)
+    matrix = torch.stack([-1e308 * torch.eye(3, dtype=F64), torch.eye(3, dtype=F64)])
+    state = levenberg.tell(
+        MARQUARDT, state, levenberg.System(one, one, 5 * one, torch.ones(2, 3, dtype=F64), matrix, empty[:, 0], empty)
+    )
+    assert state.finished_R.tolist() == [True, False]
+    assert not state.diverged_R.any()
+    assert state.evaluations_R.tolist() == [1, 1]
+    assert state.refused_steps_R[0] > 10
+    assert state.refused_steps_R[1] == 0
+    assert torch.equal(levenberg.ask(state)[0], torch.ones(3, dtype=F64))
+    torch.testing.assert_close(levenberg.ask(state)[1], torch.full((3,), 1 - 1 / 1.01, dtype=F64))
+
+
+# -------------------------------------------------------------------------------------------------------- not finite
+@pytest.mark.parametrize("samples", [60, 5])
+@pytest.mark.parametrize("spoilt", ["target", "start"])
+def test_a_lane_diverges_at_a_start_that_is_not_finite(samples, spoilt):
+    """A first loss that isn't finite ends the lane after one evaluation, at its start, by either system."""
+    case = Case(MLP, lanes=3, samples=samples)
+    plain = trained(MARQUARDT, case, 5)
+    if spoilt == "target":
+        case.y[1, 3] = math.nan
+    else:
+        case.flat[1] = 1e200
+    state = trained(MARQUARDT, case, 5)
+    assert state.diverged_R.tolist() == [False, True, False]
+    assert not state.finished_R.any()
+    assert state.evaluations_R.tolist() == [5, 1, 5]
+    assert state.iterations_R[1] == 0
+    assert torch.equal(levenberg.position(state)[1], case.flat[1])
+    assert same(select(state, torch.tensor([0, 2])), select(plain, torch.tensor([0, 2])))
+
+
+def test_a_step_to_a_loss_that_is_not_finite_is_not_taken():
+    """It costs its evaluation and damping grows, until a step is short enough."""
+    case = Case(MlpShape(shape=(1, 1, 1), activation="relu"))
+    case.x, case.y = case.x.abs(), case.y.abs()
+    # The undamped step multiplies two weights by 1e160.
+    case.flat[:] = torch.tensor([1e-80, 0, 1e-80, 0], dtype=F64)
+    first = trained(UNDAMPED, case, 1)
+    assert not case.residuals(levenberg.ask(first)).square().sum(1).isfinite().any()
+    state = advanced(UNDAMPED, first, case, 1)
+    assert state.evaluations_R.tolist() == [2, 2]
+    assert state.iterations_R.tolist() == [0, 0]
+    assert (state.damping_R > first.damping_R).all()
+    assert torch.equal(levenberg.position(state), case.flat)
+    state = advanced(UNDAMPED, state, case, 100)
+    assert not state.diverged_R.any()
+    assert (state.loss_R < first.loss_R).all()
+
+
+# ------------------------------------------------------------------------------------------------------ lanes at rest
+def test_lanes_finish_when_there_is_nothing_to_gain():
+    """A lane ends by a tolerance, or without one where steps are lost in rounding, before any cap."""
+    case = Case(SPLINE, noise=0.1)
+    coarse = MARQUARDT.model_copy(update={"tolerance_gradient": 1e-3})
+    early, late = trained(coarse, case, 200), trained(MARQUARDT, case, 200)
+    assert early.finished_R.all()
+    assert late.finished_R.all()
+    assert (early.evaluations_R < late.evaluations_R).all()
+    assert (late.evaluations_R < 200).all()
+
+
+def test_a_lane_at_rest_keeps_every_bit():
+    """Whatever finished and diverged lanes are told afterwards, NaN included, nothing in them changes."""
+    case = Case(SPLINE, lanes=3, noise=0.1)
+    case.flat[1] = math.nan
+    state = trained(MARQUARDT, case, 200)
+    assert state.finished_R.tolist() == [True, False, True]
+    spoilt = levenberg.System(*(torch.full_like(field, math.nan) for field in case.system(MARQUARDT, case.flat)))
+    assert same(levenberg.tell(MARQUARDT, state, spoilt), state)
+    assert torch.equal(levenberg.ask(state)[::2], levenberg.position(state)[::2])
+
+
+def test_lanes_begin_anew_where_they_are_sent():
+    """The lanes of the mask are as at a start, the others as they were; before any evaluation too."""
+    case = Case(KAN, lanes=3)
+    moving = torch.tensor([True, False, True])
+    for state in (levenberg.start(MARQUARDT, case.flat), trained(MARQUARDT, case, 7)):
+        sent = levenberg.restart(MARQUARDT, state, 2 * case.flat, moving)
+        assert same(select(sent, torch.tensor([1])), select(state, torch.tensor([1])))
+        case.flat = torch.where(moving[:, None], 2 * case.flat, state.position_RP)
+        go_on = advanced(MARQUARDT, sent, case, 5)
+        assert same(select(go_on, torch.tensor([0, 2])), select(trained(MARQUARDT, case, 5), torch.tensor([0, 2])))
+
+
+# -------------------------------------------------------------------------------------- independence and checkpoints
+@pytest.mark.parametrize("network", [MLP, KAN, BOTH], ids=repr)
+@pytest.mark.parametrize("samples", [61, 5])
+def test_lanes_are_the_same_bits_in_any_pack(network, samples):
+    """A lane's path doesn't depend on how many lanes train beside it, nor on its place; by either system."""
+    case = Case(network, lanes=16, samples=samples)
+    pack = trained(MARQUARDT, case, 25)
+    for lanes in ([3, 3], [15, 0], [7, 3, 11]):
+        assert same(trained(MARQUARDT, case.of(lanes), 25), select(pack, torch.tensor(lanes)))
+
+
+@pytest.mark.parametrize("samples", [60, 10])
+def test_a_saved_state_goes_on_as_if_never_interrupted(samples):
+    """At any evaluation, saving and loading the fields changes no bit of what follows."""
+    case = Case(KAN, lanes=4, samples=samples)
+    case.flat *= 10
+    state, end = levenberg.start(MARQUARDT, case.flat), trained(MARQUARDT, case, 24)
+    for _ in range(24):
+        file = io.BytesIO()
+        torch.save(vars(state), file)
+        file.seek(0)
+        state = advanced(MARQUARDT, levenberg.LevenbergState(**torch.load(file)), case, 1)
+    assert same(state, end)
+    assert (end.iterations_R < 23).any()
+
+
+# ------------------------------------------------------------------------------------------------- the compiled loop
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("network", "samples", "ridge", "evaluations"),
+    [
+        (MLP, 60, 0.0, 20),
+        (KAN, 60, 0.0, 20),
+        (KAN, 60, 1e-3, 20),
+        (BOTH, 60, 0.0, 20),
+        (KAN, 10, 0.0, 9),  # the dual system; one evaluation more, and ten points are fitted to rounding
+    ],
+)
+def test_the_path_is_that_of_the_compiled_loop(network, samples, ridge, evaluations):
+    """After each evaluation: the same loss and position, and the same numbers of evaluations and of steps taken."""
+    from harness.train.fused import kernels
+    from harness.train.fused.optimisers import levenberg as compiled
+    from harness.train.fused_engine import splines_of
+
+    settings = MARQUARDT.model_copy(update={"ridge": ridge})
+    case, splines = Case(network, samples=samples), splines_of(network)
+    kind, sizes = kernels.describe(network)
+    state = levenberg.start(settings, case.flat)
+    peers = [compiled.start(settings, flat.numpy()) for flat in case.flat]
+    for _ in range(evaluations):
+        state = advanced(settings, state, case, 1)
+        for lane, peer in enumerate(peers):
+            knots = np.concatenate([np.zeros(0), *(layer[lane].numpy().ravel() for layer in case.knots)])
+            arrays = (np.ascontiguousarray(array[lane].numpy().T) for array in (case.x, case.y))
+            problem = (kind, sizes, knots, *arrays, kernels.workspace(network, samples))
+            peers[lane] = peer = compiled.advance(settings, peer, problem, 1, splines)
+            assert state.evaluations_R[lane].item() == peer.evaluations
+            assert state.iterations_R[lane].item() == peer.iterations
+            assert state.loss_R[lane].item() == pytest.approx(peer.loss, rel=1e-9)
+            np.testing.assert_allclose(state.position_RP[lane], peer.position_P, rtol=0, atol=1e-9)
+
+
+# --------------------------------------------------------------------------------------------------------- the engine
+TASK = resolve(Task(target="exp2d", train_points=200, validation_points=50, test_points=70))
+PLAIN = Recipe(optimizer=MARQUARDT, max_evaluations=40)
+STAGES = Recipe(
+    optimizer=MARQUARDT.model_copy(update={"tolerance_change": 1e-4}),
+    max_evaluations=100,
+    restarts=Restarts(count=2, evaluations=12),
+    grid_updates=GridUpdates(every=5, until=30),
+    grid_extension=GridExtension(grids=(2,), evaluations=25),
+)
+
+
+def run(network, recipe, seed):
+    return RunSpec(task=TASK, network=network, recipe=recipe, seed=seed)
+
+
+def outcomes(runs, chunk=1000):
+    pack = torch_engine.prepare(runs)
+    state = torch_engine.begin(pack)
+    while not torch_engine.ended(pack, state):
+        stored = io.BytesIO()
+        torch.save(state, stored)
+        stored.seek(0)
+        state = torch_engine.advance(pack, torch.load(stored, weights_only=False), chunk)
+    return torch_engine.finish(pack, state)
+
+
+@pytest.mark.parametrize("network", [MLP, KAN], ids=repr)
+@pytest.mark.parametrize("recipe", [PLAIN, STAGES], ids=["plain", "stages"])
+def test_a_run_alone_in_any_chunks_is_the_run_in_a_pack(network, recipe):
+    """Restarts, moved knots, finer grids and lanes that rest early: alone, packed, stored and resumed agree in bits."""
+    runs = [run(network, recipe, seed) for seed in range(3)]
+    packed = outcomes(runs)
+    for spec, expected in zip(runs, packed, strict=True):
+        assert expected.status == "done"
+        assert expected.evaluations <= recipe.max_evaluations
+        assert expected.metrics.train_rmse < 0.2 * expected.curve[0].train_rmse
+        for chunk in (3, 1000):
+            assert outcomes([spec], chunk)[0] == expected
+    if recipe is STAGES:
+        assert len({outcome.evaluations for outcome in packed}) > 1
+    else:
+        assert {outcome.evaluations for outcome in packed} == {40}
+
+
+def test_refused_steps_of_all_stages_are_reported():
+    """Relu networks with dead nodes have singular systems; what was refused in any stage is in the outcome."""
+    recipe = Recipe(optimizer=UNDAMPED, max_evaluations=40, restarts=Restarts(count=2, evaluations=10))
+    pack = torch_engine.prepare([run(MlpShape(shape=(2, 30, 1), activation="relu"), recipe, 0)])
+    first = torch_engine.advance(pack, torch_engine.begin(pack), 10)
+    refused = first.spent[0][2, 0].item()
+    assert refused > 0
+    state = first
+    while not torch_engine.ended(pack, state):
+        state = torch_engine.advance(pack, state, 1000)
+    assert torch_engine.finish(pack, state)[0].refused_steps == sum(spent[2, 0].item() for spent in state.spent)
+    assert torch_engine.finish(pack, state)[0].refused_steps >= refused
