@@ -348,3 +348,33 @@ def test_the_quickstart_is_what_the_readme_says():
         for f in ("kan", "mlp")
     ]
     assert recipes[0] == recipes[1]
+
+
+@pytest.mark.parametrize(
+    ("more", "engine"),
+    [
+        ("", "fused"),
+        ("engine: torch", "torch"),
+        ("dtype: float32", "torch"),
+        ("device: cuda", "torch"),
+        ("dtype: float32\nengine: torch", "torch"),
+    ],
+)
+def test_the_engine_is_fused_where_it_can_be(more, engine):
+    """Left out, the engine is the compiled one in float64 on a CPU, and torch's elsewhere; what is said stands."""
+    assert {planned.run.engine for planned in _plan(TEXT + more + "\n").runs} == {engine}
+
+
+@pytest.mark.parametrize("more", ["dtype: float32", "device: cuda"])
+def test_the_fused_engine_is_refused_with_the_one_that_can(more):
+    """What the compiled kernels cannot do is said while planning, with what to write instead."""
+    with pytest.raises(HarnessError, match="use engine: torch, or leave `engine` out"):
+        _plan(TEXT + more + "\nengine: fused\n")
+
+
+def test_runs_of_the_fused_engine_are_packs_of_their_own():
+    """No run gains by company there, so that workers share them evenly; the torch engine packs what computes alike."""
+    alone, together = (_plan(TEXT + f"engine: {engine}\n") for engine in ("fused", "torch"))
+
+    assert all(len(pack) == 1 for pack in alone.packs)
+    assert max(map(len, together.packs)) > 1

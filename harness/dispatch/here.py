@@ -22,6 +22,7 @@ from harness.spec.nouns import Device
 
 # Seconds between two looks at what the workers say.
 POLL_SECONDS = 0.2
+WORKER_DIED = "a worker process died (out of memory?); the records so far are kept: run again, with fewer --workers"
 
 
 class PackDone(NamedTuple):
@@ -75,13 +76,18 @@ def train_here(
 def _ready(executor: ProcessPoolExecutor, runs: Sequence[RunSpec]) -> Iterator[str]:
     """Have the kernels that `runs` need compiled; what to tell the user meanwhile."""
     one_each = list({(run.network.family, run.recipe.optimizer.name): run for run in runs}.values())
+    if _result(executor, _is_cold, one_each):
+        yield "fused engine: compiling its kernels for this processor, once; that takes half a minute or so"
+        yield f"fused engine: compiled in {_result(executor, _compile, one_each):.0f} s and kept"
+
+
+def _result(executor: ProcessPoolExecutor, function: Callable[..., Any], *arguments: Any) -> Any:
     with _deaf_to_ctrl_c():
-        cold = executor.submit(_is_cold, one_each)
-    if cold.result():
-        yield "fused engine: compiling its kernels for this processor, once (about half a minute)"
-        with _deaf_to_ctrl_c():
-            compiled = executor.submit(_compile, one_each)
-        yield f"fused engine: compiled in {compiled.result():.0f} s and kept"
+        future = executor.submit(function, *arguments)
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        raise HarnessError(WORKER_DIED, exit_code=3) from None
 
 
 def _outcome(future: Future, runs: tuple[RunSpec, ...]) -> PackDone:
@@ -91,10 +97,7 @@ def _outcome(future: Future, runs: tuple[RunSpec, ...]) -> PackDone:
     except HarnessError:
         raise
     except BrokenProcessPool:
-        raise HarnessError(
-            "a worker process died (out of memory?); the records so far are kept: run again, with fewer --workers",
-            exit_code=3,
-        ) from None
+        raise HarnessError(WORKER_DIED, exit_code=3) from None
     except Exception as error:  # a bug in a pack: no record, the other packs go on
         return PackDone(runs, (), 0.0, "".join(traceback.format_exception(error)))
 

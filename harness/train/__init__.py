@@ -15,6 +15,7 @@ import torch
 
 from harness import provenance
 from harness.count import DEFAULT_WEIGHTS
+from harness.errors import HarnessError
 from harness.record import Provenance, Record, publish
 from harness.spec import RunSpec, run_id
 from harness.spec.nouns import Device, Engine
@@ -37,6 +38,8 @@ def train_pack(
 
     `progress` hears how many of the planned evaluations a lane has behind it since it last heard.
     """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise HarnessError("device: cuda, but torch sees no GPU here; say device: cpu, or run where there is one")
     started_at, clock, computing = datetime.now(UTC), time.perf_counter(), time.process_time()
     with one_thread():
         outcomes, lanes = _train(ENGINES[runs[0].engine], runs, device, progress)

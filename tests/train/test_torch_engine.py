@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from harness.errors import HarnessError
 from harness.nets import initialise, unflatten
 from harness.record import read_record, record_path
 from harness.spec import (
@@ -323,6 +324,13 @@ def test_a_pack_publishes_a_record_a_run(tmp_path):
     again = train_pack(runs, tmp_path)
     assert [(r.metrics, r.curve) for r in again] == [(r.metrics, r.curve) for r in records]
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_one_sentence(tmp_path):
+    """device: cuda where torch sees none: named, with what to do, before anything trains."""
+    with pytest.raises(HarnessError, match="torch sees no GPU here; say device: cpu"):
+        train_pack([_run(KAN, LBFGS)], tmp_path, device="cuda")
 
 
 def test_a_shifted_and_stretched_box_is_the_same_task(tmp_path, monkeypatch):
