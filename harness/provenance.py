@@ -3,14 +3,19 @@
 import platform
 import socket
 import subprocess
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 PACKAGES = ("torch", "numba", "llvmlite", "numpy", "scipy")
 
 
+@cache
 def commit_and_dirty() -> tuple[str | None, bool | None]:
-    """The commit of the checkout that holds this package and whether it was changed since; (None, None) outside git."""
+    """The commit of the checkout that holds this package and whether it was changed since; (None, None) outside git.
+
+    As it was when first asked: this process goes on with the code that it has loaded.
+    """
     folder = Path(__file__).parent
     try:
         commit = _git(folder, "rev-parse", "HEAD")
@@ -21,6 +26,11 @@ def commit_and_dirty() -> tuple[str | None, bool | None]:
 
 def versions() -> dict[str, str]:
     """Versions of Python, of this package and of the libraries that compute."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
     installed = {name: version(name) for name in PACKAGES}
     return {"python": platform.python_version(), "harness": version("kan-mlp-harness"), **installed}
 
