@@ -28,7 +28,7 @@ from harness.count import (
     trainable,
     training_flops,
 )
-from harness.count.training import evaluation_flops
+from harness.count.training import active_parameters, evaluation_flops
 from harness.match import Setting, match_arms
 from harness.measure.executed import executed_evaluation, executed_forward
 from harness.nets import dense
@@ -39,6 +39,7 @@ from harness.spec import (
     CountName,
     KanShape,
     Lbfgs,
+    LevenbergMarquardt,
     MlpShape,
     RationalKanShape,
     RbfKanShape,
@@ -384,11 +385,16 @@ def test_levenberg_marquardt():
     (tall,) = re.findall(r"N samples: `([^`]+)`", PROSE)
     (wide,) = re.findall(r"the dual system is solved: `([^`]+)`", PROSE)
 
-    assert levenberg_marquardt_flops(135, 1000) == math.floor(value(tall, N=1000, P=135))
-    assert levenberg_marquardt_flops(3000, 1000) == math.floor(value(wide, N=1000, P=3000))
-    cost = levenberg_marquardt_flops(135, 1000)
+    active = active_parameters(EXAMPLE)
+    stated(f"at 1,000 samples has a = {active}:")
+    for each in (active, 135):
+        assert levenberg_marquardt_flops(135, 1000, each) == math.floor(value(tall, N=1000, P=135, a=each))
+        assert levenberg_marquardt_flops(3000, 1000, each) == math.floor(value(wide, N=1000, P=3000, a=each))
+    cost = levenberg_marquardt_flops(135, 1000, active)
     shared, local = (cost / 1000 / per_sample(EXAMPLE, name) for name in ("shared_dense", "local_min"))
     stated(f"{cost:,}, which is {shared:.1f} evaluations under `shared_dense` and {local:.0f} under `local_min`")
+    run = training_flops([Work(EXAMPLE, 1, 1000, 1)], LevenbergMarquardt(name="levenberg_marquardt"))
+    assert run["flops_train.part_optimizer"] == cost
 
 
 def test_least_squares_of_knots():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from harness.count.training import active_parameters
 from harness.nets import forward, initial_knots, initialise, parameter_count, residual_jacobian, update_knots
 from harness.nets.mlp import ACTIVATIONS
 from harness.spec.networks import KanShape, MlpShape
@@ -108,3 +109,14 @@ def test_the_compiled_kernel_has_the_same_rows(network):
         )
         assert distance(outputs[lane].T.flatten(), residual) < 1e-12
         assert distance(jacobian[lane], peer) < 1e-12
+
+
+@pytest.mark.parametrize("order", range(1, 6))
+def test_a_row_has_as_many_numbers_as_are_counted(order):
+    """Of a spline's G+k coefficients an output depends on k+1, which is what Levenberg-Marquardt's work is counted by."""
+    network = KanShape(shape=(2, 3, 1), grid=9, order=order, scales=True, bias=True, low=-10.0, high=10.0)
+    flat = initialise(network, [np.random.default_rng(0)] * 2, 1.0, torch.float64, "cpu")
+    x = torch.tensor(np.random.default_rng(1).uniform(-1, 1, (2, 20, 2)))
+    _, jacobian = residual_jacobian(network, flat, initial_knots(network, 2, torch.float64, "cpu"), x)
+
+    assert ((jacobian != 0).sum(-1) == active_parameters(network)).all()
