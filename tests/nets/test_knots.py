@@ -7,7 +7,7 @@ import torch
 from harness.errors import HarnessError
 from harness.nets import extend_grid, forward, initial_knots, initialise, unflatten, update_knots
 from harness.nets.spline import design_matrix, extend_knots
-from harness.spec.networks import KanShape, MlpShape
+from harness.spec.networks import KanShape, MlpShape, SplineMlpShape
 
 ORDERS = [1, 2, 3, 4, 5]
 LANES = 2
@@ -108,9 +108,17 @@ def test_uniform_knots_reach_the_margin_beyond_the_samples():
     assert torch.allclose(new[..., -4], x.amax(1) + 0.25, rtol=0, atol=1e-14)
 
 
-def test_a_diverged_lane_does_not_touch_its_neighbours():
+@pytest.mark.parametrize(
+    "network",
+    [
+        KanShape(shape=(2, 3, 1), grid=4),
+        SplineMlpShape(shape=(2, 3, 1), grid=4),
+        SplineMlpShape(shape=(2, 3, 1), grid=4, place="before"),
+    ],
+    ids=repr,
+)
+def test_a_diverged_lane_does_not_touch_its_neighbours(network):
     """NaN parameters stay in their lane through updates and extensions, which do not raise."""
-    network = KanShape(shape=(2, 3, 1), grid=4)
     flat, knots, x = start(network)
     broken = flat.clone()
     broken[1] = torch.nan

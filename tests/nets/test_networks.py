@@ -1,4 +1,4 @@
-"""Both families: layout, initial values, lanes."""
+"""All families: layout, initial values, lanes."""
 
 import random
 from itertools import product
@@ -22,7 +22,7 @@ from harness.nets import (
     update_knots,
 )
 from harness.nets.mlp import ACTIVATIONS
-from harness.spec.networks import KanShape, MlpShape
+from harness.spec.networks import KanShape, MlpShape, SplineMlpShape
 
 SHAPES = [(1, 1), (2, 5, 1), (3, 4, 4, 2)]
 MLPS = [MlpShape(shape=shape, activation=name) for shape, name in product(SHAPES, ACTIVATIONS)]
@@ -30,7 +30,17 @@ KANS = [
     KanShape(shape=shape, grid=grid, order=order, base=base, scales=extra, bias=extra)
     for shape, grid, order, base, extra in product(SHAPES, (1, 5), (1, 3), (True, False), (True, False))
 ]
-FEW = [*MLPS[4:8], KanShape(shape=(2, 5, 1), grid=5), KanShape(shape=(3, 4, 4, 2), grid=4, scales=True, bias=True)]
+SPLINE_MLPS = [
+    SplineMlpShape(shape=shape, grid=grid, order=order, place=place)
+    for shape, grid, order, place in product(SHAPES, (1, 5), (1, 3), ("after", "before"))
+]
+FEW = [
+    *MLPS[4:8],
+    KanShape(shape=(2, 5, 1), grid=5),
+    KanShape(shape=(3, 4, 4, 2), grid=4, scales=True, bias=True),
+    SplineMlpShape(shape=(2, 5, 1), grid=5),
+    SplineMlpShape(shape=(3, 4, 4, 2), grid=4, place="before"),
+]
 
 
 def lane_generators(lanes, seed=0):
@@ -54,7 +64,7 @@ def loss_and_gradient(network, flat, knots, x, y):
     return loss_R.detach(), gradient
 
 
-@pytest.mark.parametrize("network", MLPS + KANS, ids=repr)
+@pytest.mark.parametrize("network", MLPS + KANS + SPLINE_MLPS, ids=repr)
 def test_the_count_is_the_width_of_the_flat_vector(network):
     """parameter_count, parameter_shapes and the initial vector agree, and every parameter reaches the output."""
     flat, knots, x, _ = start(network, 3, 40)
@@ -122,8 +132,8 @@ def test_initial_values_depend_on_the_generator_and_the_gain_of_their_lane(netwo
     assert not torch.equal(beside[0], beside[1])
     parts, doubled = unflatten(network, plain), unflatten(network, beside)
     for name, part in parts.items():
-        fixed = isinstance(network, KanShape) and name.endswith(("scale", "bias"))
-        assert torch.equal(doubled[name][2:], part[2:] * (1.0 if fixed else 2.0))
+        fixed = {"kan": ("scale", "bias"), "spline_mlp": ("coef",)}.get(network.family, ())
+        assert torch.equal(doubled[name][2:], part[2:] * (1.0 if name.endswith(fixed) else 2.0))
 
 
 def test_initial_values_are_drawn_in_float64_and_then_rounded():

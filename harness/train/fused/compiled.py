@@ -22,7 +22,7 @@ import llvmlite  # type: ignore[import-untyped]
 import llvmlite.binding  # type: ignore[import-untyped]
 import numba
 
-KEPT_FOLDERS = 12  # a version of the source has one for each family of networks and one for all the rest
+KEPT_FOLDERS = 16  # a version of the source has one for each family of networks and one for all the rest
 
 # A product and a sum may become one instruction, and the sign of zero is free. No reordering: sums would hang on what
 # the compiler makes of them, and the splitting of exp would fall apart. No assumption that numbers are finite.

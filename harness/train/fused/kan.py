@@ -32,7 +32,6 @@ from harness.train.fused.simd import (
     ONE,
     PREDICT,
     SAMPLES,
-    VALUE,
     ZERO,
     add_gram,
     add_product,
@@ -50,11 +49,9 @@ from harness.train.fused.simd import (
     view,
     whole_vectors,
 )
+from harness.train.fused.spline import BASES, RECORD, SLOPES, prepare_knots, set_bases
 
-MAX_ORDER = 5
-BASES = 3 * BLOCK
-SLOPES = BASES + (MAX_ORDER + 1) * BLOCK
-RECORD = np.int64(SLOPES + (MAX_ORDER + 1) * BLOCK)
+PARTS = ("spline",)
 
 # Columns of `sizes`. Row 0 is about the network: what it is, and where in the workspace what is not a layer's own lies.
 DEPTH, ORDER, GRID, HAS_BASE, HAS_SCALES, HAS_BIAS, PARAMETERS, KNOT_COUNT, ROOM = range(9)
@@ -139,41 +136,15 @@ def _prepare(sizes, flat, knots, work):
     for number in range(1, 1 + sizes[0, DEPTH]):
         layer = sizes[number]
         for i in range(layer[INPUTS]):
-            own = view(knots, layer[KNOTS] + i * size, size)
-            line = view(work, layer[LINES] + 2 * i, 2)
-            line[0], line[1] = own[0], _per_width(own) if order == 3 else 0.0
-            if line[1] == 0.0:
-                _pad_knots(
-                    order,
-                    own,
-                    view(work, layer[PADDED_KNOTS] + i * padded, padded),
-                    view(work, layer[RECIPROCALS] + i * padded * order, padded * order),
-                )
+            prepare_knots(
+                order,
+                view(knots, layer[KNOTS] + i * size, size),
+                view(work, layer[LINES] + 2 * i, 2),
+                view(work, layer[PADDED_KNOTS] + i * padded, padded),
+                view(work, layer[RECIPROCALS] + i * padded * order, padded * order),
+            )
         _pad_coefficients(sizes, layer, flat, work)
     fill(view(work, sizes[0, SUMS], sizes[0, SUMS_END] - sizes[0, SUMS]), 0.0)
-
-
-@part
-def _per_width(knots):
-    """1 / width of the intervals if they are all the same up to rounding, else 0."""
-    width = (knots[-1] - knots[0]) / (knots.size - 1)
-    rounding = 4 * 2.0**-52 * max(abs(knots[0]), abs(knots[-1]))
-    worst = 0.0
-    for j in range(knots.size):
-        worst = max(worst, abs(knots[j] - (knots[0] + j * width)))
-    return 1 / width if worst <= rounding and width > 4 * rounding else 0.0
-
-
-@part
-def _pad_knots(order, knots, padded, reciprocals):
-    """Knots with their ends repeated k times more, and 1 / (t_j - t_{j-d}) for every degree d from 1 to k."""
-    for j in range(padded.size):
-        padded[j] = knots[min(max(j - order, 0), knots.size - 1)]
-    for degree in range(1, order + 1):
-        row = view(reciprocals, (degree - 1) * padded.size, padded.size)
-        for j in range(degree, padded.size):
-            # No basis that is not zero is divided by an empty width: any number will do, but infinity.
-            row[j] = 1 / max(padded[j] - padded[j - degree], 2.0**-1022)
 
 
 @part
@@ -192,86 +163,6 @@ def _pad_coefficients(sizes, layer, flat, work):
                 work[np.uint64(to + c * width)] = flat[np.uint64(at + c * outputs)] * scale
             if sizes[0, HAS_BASE]:
                 work[layer[PADDED_BASE] + i * width + o] = flat[layer[BASE] + edge]
-
-
-# --------------------------------------------------------------------------------------------------------------- bases
-@part
-def _cubic_bases(record, first, width, origin, per_width, spans):
-    """The cubic bases on uniform knots in closed form, and `first`: where the first one's coefficients are."""
-    for s in range(BLOCK):
-        x = record[VALUE + s]
-        u = (x - origin) * per_width
-        floor = np.floor(u)
-        inside = (floor >= 0.0) & (floor < spans)
-        # Clamped before it becomes an integer, which NaN and huge numbers can't: NaN fails comparisons and gives 0.
-        span = floor if floor > 0.0 else 0.0
-        span = span if span < spans else spans - 1.0
-        first[s] = np.int64(span) * width
-        # x - x is 0, or NaN if x is not finite.
-        weight = (x - x) + (1.0 if inside else 0.0)
-        f = u - span if inside else 0.0
-        g = 1 - f
-        sixth, half = weight * (1 / 6), weight * 0.5 * per_width
-        record[BASES + s] = sixth * (g * g * g)
-        record[BASES + BLOCK + s] = sixth * (4 - 3 * (f * f) * (1 + g))
-        record[BASES + 2 * BLOCK + s] = sixth * (4 - 3 * (g * g) * (1 + f))
-        record[BASES + 3 * BLOCK + s] = sixth * (f * f * f)
-        record[SLOPES + s] = -half * (g * g)
-        record[SLOPES + BLOCK + s] = half * (f * (3 * f - 4))
-        record[SLOPES + 2 * BLOCK + s] = half * (g * (4 - 3 * g))
-        record[SLOPES + 3 * BLOCK + s] = half * (f * f)
-
-
-@part
-def _general_bases(order, record, first, width, knots, reciprocals):
-    """The same for any order on any knots, which come from `_pad_knots`."""
-    _find_spans(order, record, first, knots)
-    if order == 3:
-        _recursion(3, record, first, knots, reciprocals)
-    else:
-        _recursion(order, record, first, knots, reciprocals)
-    for s in range(BLOCK):
-        first[s] *= width
-
-
-@part
-def _find_spans(order, record, first, knots):
-    """The last knot that is not above x, by bisection: one step of all samples, so that none waits for its knot."""
-    for s in range(BLOCK):
-        first[s] = 0
-    size = knots.size - 2 * order
-    while size > 1:
-        half = size // 2
-        for s in range(BLOCK):
-            ahead = first[s] + half
-            first[s] = ahead if knots[np.uint64(order + ahead)] <= record[VALUE + s] else first[s]
-        size -= half
-
-
-@inlined
-def _recursion(order, record, first, knots, reciprocals):
-    """The triangular recursion (Piegl & Tiller, The NURBS Book, A2.2), and the slopes from its last step (eq. 2.7)."""
-    size = knots.size
-    spans = size - 2 * order - 1
-    low, high = knots[0], knots[size - 1]
-    for s in range(BLOCK):
-        x = record[VALUE + s]
-        span = min(first[s], spans - 1)
-        first[s] = span
-        record[BASES + s] = (x - x) + (1.0 if (low <= x) & (x < high) else 0.0)
-        share = 0.0
-        for degree in range(1, order + 1):
-            rising = before = 0.0
-            for r in range(degree):
-                j = span + order + 1 + r
-                share = record[BASES + r * BLOCK + s] * reciprocals[np.uint64((degree - 1) * size + j)]
-                record[BASES + r * BLOCK + s] = rising + (knots[np.uint64(j)] - x) * share
-                rising = (x - knots[np.uint64(j - degree)]) * share
-                if degree == order:
-                    record[SLOPES + r * BLOCK + s] = order * (before - share)
-                    before = share
-            record[BASES + degree * BLOCK + s] = rising
-        record[SLOPES + order * BLOCK + s] = order * share
 
 
 # ------------------------------------------------------------------------------------------------------------- splines
@@ -463,13 +354,9 @@ def _fill_records(sizes, layer, work):
     for i in range(layer[INPUTS]):
         record = view(work, layer[RECORDS] + i * RECORD, RECORD)
         first = integers(work, layer[FIRST] + i * BLOCK, SAMPLES)
-        origin, per_width = work[layer[LINES] + 2 * i], work[layer[LINES] + 2 * i + 1]
-        if per_width > 0.0:
-            _cubic_bases(record, first, layer[WIDTH], origin, per_width, np.float64(spans))
-        else:
-            knots = view(work, layer[PADDED_KNOTS] + i * padded, padded)
-            reciprocals = view(work, layer[RECIPROCALS] + i * padded * order, padded * order)
-            _general_bases(order, record, first, layer[WIDTH], knots, reciprocals)
+        line, padded_knots = layer[LINES] + 2 * i, layer[PADDED_KNOTS] + i * padded
+        reciprocals = layer[RECIPROCALS] + i * padded * order
+        set_bases(order, spans, record, first, layer[WIDTH], work, line, padded_knots, reciprocals)
         if sizes[0, HAS_BASE]:
             silu(record)
         else:

@@ -1,4 +1,4 @@
-"""The seam of the compiled CPU kernels: a network of either family, one lane, float64.
+"""The seam of the compiled CPU kernels: a network of any family here, one lane, float64.
 
     kind, sizes = describe(network)
     work = workspace(network, samples)
@@ -30,19 +30,19 @@ import numpy as np
 from numba import types
 
 from harness.errors import HarnessError
-from harness.spec.networks import KanShape, MlpShape
-from harness.train.fused import kan, mlp
+from harness.spec.networks import EvaluatedShape, KanShape, MlpShape, SplineMlpShape
+from harness.train.fused import kan, mlp, spline_mlp
 from harness.train.fused.compiled import OPTIONS, compiled, folder, keeping, key, part
 from harness.train.fused.simd import JACOBIAN, LOSS, NORMAL_EQUATIONS, PREDICT
 
 # Kinds of networks, and the modules with their kernels.
-MLP, KAN = 0, 1
-FAMILIES = (mlp, kan)
+MLP, KAN, SPLINE_MLP = range(3)
+FAMILIES = (mlp, kan, spline_mlp)
 
 
 # ------------------------------------------------------------------------------------------------------- from networks
 @cache
-def describe(network: MlpShape | KanShape) -> tuple[int, np.ndarray]:
+def describe(network: EvaluatedShape) -> tuple[int, np.ndarray]:
     """Kind and sizes of a network, for the kernels, which are compiled if that has not been done: see `ready`.
 
     What is returned is shared: read it only.
@@ -53,10 +53,12 @@ def describe(network: MlpShape | KanShape) -> tuple[int, np.ndarray]:
             return MLP, mlp.describe(network)
         case KanShape():
             return KAN, kan.describe(network)
+        case SplineMlpShape():
+            return SPLINE_MLP, spline_mlp.describe(network)
     raise HarnessError(f"engine 'fused' has no kernels for a {type(network).__name__}; use engine 'torch'")
 
 
-def workspace(network: MlpShape | KanShape, samples: int) -> np.ndarray:
+def workspace(network: EvaluatedShape, samples: int) -> np.ndarray:
     """Room for one call at a time, whose content has no meaning; vectors like its alignment to 64 bytes.
 
     It does not depend on the number of samples so far.
@@ -108,7 +110,7 @@ def _name(family: ModuleType) -> str:
 def _sources(family: ModuleType) -> list[Path]:
     """What its kernels are made of."""
     own = family.__name__.rpartition(".")[2]
-    return [Path(__file__).with_name(f"{name}.py") for name in ("compiled", "simd", own)]
+    return [Path(__file__).with_name(f"{name}.py") for name in ("compiled", "simd", *family.PARTS, own)]
 
 
 def _declare(family: ModuleType) -> tuple[Any, Any]:
@@ -122,7 +124,7 @@ def _declare(family: ModuleType) -> tuple[Any, Any]:
     return types.ExternalFunction(_name(family), _FROM_NUMBA), detour
 
 
-(_mlp, _mlp_detour), (_kan, _kan_detour) = (_declare(family) for family in FAMILIES)
+(_mlp, _mlp_detour), (_kan, _kan_detour), (_spline_mlp, _spline_mlp_detour) = (_declare(family) for family in FAMILIES)
 
 
 # ------------------------------------------------------------------------------------------------------------- kernels
@@ -165,4 +167,6 @@ def _run(task, kind, sizes, flat, knots, x, y, first, second, work):
     )
     if kind == MLP:
         return _mlp(task, x.shape[1], *addresses)
-    return _kan(task, x.shape[1], *addresses)
+    if kind == KAN:
+        return _kan(task, x.shape[1], *addresses)
+    return _spline_mlp(task, x.shape[1], *addresses)

@@ -1,8 +1,7 @@
 """Kernels of multilayer perceptrons, block by block.
 
 In a block every node has its record (see `simd`): its values, these activated, and the slope of the activation. Values
-are what comes from the layer before; inputs and outputs of the network have no activation. Backwards, values are
-overwritten by the derivatives, by them, of whatever is differentiated. So all matrices have samples as columns.
+are what comes from the layer before (see `dense`); inputs and outputs of the network have no activation.
 
 Letters of shapes: I inputs and O outputs of a layer, N samples, P parameters, S samples of a block.
 """
@@ -16,6 +15,35 @@ from numba import carray
 
 from harness.spec.networks import MlpShape
 from harness.train.fused.compiled import part
+from harness.train.fused.dense import (
+    BIAS,
+    BIAS_SUM,
+    DEPTH,
+    FROM,
+    INPUT_RECORDS,
+    INPUTS,
+    OUTPUTS,
+    PARAMETERS,
+    RECORDS,
+    ROOM,
+    ROWS_OF_J,
+    SCRATCH,
+    STEP_OF_J,
+    SUMS,
+    SUMS_END,
+    WEIGHT,
+    WEIGHT_SUM,
+    WIDTH,
+    add_gradients,
+    choose_output,
+    collect,
+    copy_outputs,
+    pull_back,
+    set_row,
+    set_values,
+    subtract,
+    take_samples,
+)
 from harness.train.fused.simd import (
     ACTIVATED,
     ACTIVATED_SLOPE,
@@ -25,41 +53,38 @@ from harness.train.fused.simd import (
     LANES,
     LOSS,
     NORMAL_EQUATIONS,
-    ONE,
     PREDICT,
     SAMPLES,
     VALUE,
-    ZERO,
     activate,
     add_gram,
-    add_product,
     fill,
     jacobian_step,
     places,
-    row_total,
     view,
     whole_vectors,
 )
 
+PARTS = ("dense",)
 RECORD = np.int64(3 * BLOCK)
 
-# Columns of `sizes`. Row 0 is about the network: what it is, and where in the workspace what is not a layer's own lies.
-DEPTH, ACTIVATION, PARAMETERS, ROOM, SUMS, SUMS_END, SCRATCH, ROWS_OF_J, STEP_OF_J = range(9)
-# Row `number` is about that layer, counted from 1: its shape, its place in the flat vector, and in the workspace.
-INPUTS, OUTPUTS, WIDTH, WEIGHT, BIAS, FROM, RECORDS, WEIGHT_SUM, BIAS_SUM = range(9)
-FIELDS = 9
+# A column of row 0 of `sizes` beside those of `dense`, and the number of all.
+ACTIVATION = 8
+FIELDS = 10
 
 
 def describe(network: MlpShape) -> np.ndarray:
     """`sizes` [1 + depth, FIELDS], the length ROOM of the workspace among them."""
     sizes = np.zeros((len(network.shape), FIELDS), np.int64)
     flat, room = places(), places(LANES)
-    source = room(network.shape[0] * int(RECORD)) + VALUE
+    records = room(network.shape[0] * int(RECORD))
+    source = records + VALUE
     for layer, (inputs, outputs) in zip(sizes[1:], pairwise(network.shape), strict=True):
         layer[[INPUTS, OUTPUTS, WIDTH]] = inputs, outputs, whole_vectors(outputs)
         layer[[WEIGHT, BIAS]] = flat(inputs * outputs), flat(outputs)
-        layer[[FROM, RECORDS]] = source, room(outputs * int(RECORD))
-        source = int(layer[RECORDS]) + ACTIVATED
+        layer[[INPUT_RECORDS, FROM]] = records, source
+        records = layer[RECORDS] = room(outputs * int(RECORD))
+        source = records + ACTIVATED
     sizes[0, SCRATCH] = room(BLOCK * whole_vectors(max(network.shape)))
     sizes[0, SUMS] = room(0)
     for layer, (inputs, outputs) in zip(sizes[1:], pairwise(network.shape), strict=True):
@@ -75,109 +100,42 @@ def describe(network: MlpShape) -> np.ndarray:
 # -------------------------------------------------------------------------------------------------------- whole blocks
 @part
 def _forward(sizes, flat, x, start, count, work):
-    """The outputs at samples start..start+count-1, in the values of the last layer.
-
-    The samples that a block lacks are copies of its last: finite where it is.
-    """
-    for i in range(x.shape[0]):
-        values = view(work, sizes[1, FROM] + i * RECORD, SAMPLES)
-        for s in range(BLOCK):
-            values[s] = x[i, start + min(s, count - 1)]
+    """The outputs at samples start..start+count-1, in the values of the last layer."""
+    take_samples(sizes, RECORD, x, start, count, work)
     for number in range(1, 1 + sizes[0, DEPTH]):
         layer = sizes[number]
-        outputs = layer[OUTPUTS]
-        for o in range(outputs):
-            fill(view(work, layer[RECORDS] + o * RECORD, SAMPLES), flat[layer[BIAS] + o])
-        weight, source = view(flat, layer[WEIGHT], ZERO), view(work, layer[FROM], ZERO)
-        values = view(work, layer[RECORDS], ZERO)
-        add_product(weight, ONE, outputs, source, RECORD, values, RECORD, outputs, SAMPLES, layer[INPUTS])
+        set_values(layer, RECORD, flat, work)
         if number < sizes[0, DEPTH]:
-            for o in range(outputs):
+            for o in range(layer[OUTPUTS]):
                 activate(sizes[0, ACTIVATION], view(work, layer[RECORDS] + o * RECORD, RECORD))
 
 
 @part
 def _step_back(sizes, number, flat, work):
     """From the derivatives by the values of layer `number` to those of the layer before."""
-    layer, before = sizes[number], sizes[number - 1]
-    inputs, outputs = layer[INPUTS], layer[OUTPUTS]
-    scratch = view(work, sizes[0, SCRATCH], BLOCK * inputs)
-    fill(scratch, 0.0)
-    weight, values = view(flat, layer[WEIGHT], ZERO), view(work, layer[RECORDS], ZERO)
-    add_product(weight, outputs, ONE, values, RECORD, scratch, SAMPLES, inputs, SAMPLES, outputs)
-    for i in range(inputs):
-        record, row = view(work, before[RECORDS] + i * RECORD, RECORD), view(scratch, i * BLOCK, SAMPLES)
+    layer = sizes[number]
+    scratch = view(work, sizes[0, SCRATCH], BLOCK * layer[INPUTS])
+    pull_back(layer, RECORD, flat, work, scratch, SAMPLES)
+    for i in range(layer[INPUTS]):
+        record, row = view(work, layer[INPUT_RECORDS] + i * RECORD, RECORD), view(scratch, i * BLOCK, SAMPLES)
         for s in range(BLOCK):
             record[VALUE + s] = row[s] * record[ACTIVATED_SLOPE + s]
-
-
-@part
-def _add_gradients(sizes, layer, work):
-    """Add the block's sums over samples of the derivatives by weights and biases."""
-    outputs, width = layer[OUTPUTS], layer[WIDTH]
-    turned = view(work, sizes[0, SCRATCH], BLOCK * width)
-    fill(turned, 0.0)
-    for o in range(outputs):
-        row = view(work, layer[RECORDS] + o * RECORD, SAMPLES)
-        for s in range(BLOCK):
-            turned[s * width + o] = row[s]
-        work[layer[BIAS_SUM] + o] += row_total(row)
-    source, sums = view(work, layer[FROM], ZERO), view(work, layer[WEIGHT_SUM], ZERO)
-    add_product(source, RECORD, ONE, turned, width, sums, width, layer[INPUTS], width, SAMPLES)
 
 
 @part
 def _backward(sizes, flat, work):
     """From the values of the last layer, that hold derivatives by the outputs, to the sums of all gradients."""
     for number in range(sizes[0, DEPTH], 0, -1):
-        _add_gradients(sizes, sizes[number], work)
+        add_gradients(sizes, sizes[number], RECORD, work)
         if number > 1:
             _step_back(sizes, number, flat, work)
-
-
-@part
-def _subtract(sizes, y, start, count, work):
-    """Turn outputs into prediction - target, zero for the samples that the block lacks; the sum of squares."""
-    last = sizes[sizes[0, DEPTH]]
-    squares = 0.0
-    for o in range(last[OUTPUTS]):
-        row = view(work, last[RECORDS] + o * RECORD, SAMPLES)
-        for s in range(count):
-            residual = row[s] - y[o, start + s]
-            row[s] = residual
-            squares += residual * residual
-        fill(view(row, count, BLOCK - count), 0.0)
-    return squares
-
-
-@part
-def _copy_outputs(sizes, start, count, samples, out, work):
-    """The last layer's values, whatever they hold, to `out` [O, N] flat."""
-    last = sizes[sizes[0, DEPTH]]
-    for o in range(last[OUTPUTS]):
-        for s in range(count):
-            out[o * samples + start + s] = work[last[RECORDS] + o * RECORD + s]
-
-
-@part
-def _collect(sizes, factor, work, gradient):
-    """The sums, `factor` times, as the gradient."""
-    for number in range(1, 1 + sizes[0, DEPTH]):
-        layer = sizes[number]
-        for o in range(layer[OUTPUTS]):
-            for i in range(layer[INPUTS]):
-                to = layer[WEIGHT] + i * layer[OUTPUTS] + o
-                gradient[to] = factor * work[layer[WEIGHT_SUM] + i * layer[WIDTH] + o]
-            gradient[layer[BIAS] + o] = factor * work[layer[BIAS_SUM] + o]
 
 
 # ------------------------------------------------------------------------------------------------------- least squares
 @part
 def _differentiate(sizes, output, flat, work):
     """The derivatives of one output of the network by the values of every node, in their place."""
-    last = sizes[sizes[0, DEPTH]]
-    for o in range(last[OUTPUTS]):
-        fill(view(work, last[RECORDS] + o * RECORD, SAMPLES), 1.0 if o == output else 0.0)
+    choose_output(sizes, RECORD, output, work)
     for number in range(sizes[0, DEPTH], 1, -1):
         _step_back(sizes, number, flat, work)
 
@@ -186,15 +144,7 @@ def _differentiate(sizes, output, flat, work):
 def _set_row(sizes, s, work, row):
     """The derivatives by all parameters at sample s of the block, after `_differentiate`."""
     for number in range(1, 1 + sizes[0, DEPTH]):
-        layer = sizes[number]
-        outputs = layer[OUTPUTS]
-        slopes = view(row, layer[BIAS], outputs)
-        for o in range(outputs):
-            slopes[o] = work[layer[RECORDS] + o * RECORD + s]
-        for i in range(layer[INPUTS]):
-            value, weights = work[layer[FROM] + i * RECORD + s], view(row, layer[WEIGHT] + i * outputs, outputs)
-            for o in range(outputs):
-                weights[o] = value * slopes[o]
+        set_row(sizes[number], RECORD, s, work, row)
 
 
 @part
@@ -239,9 +189,9 @@ def evaluate(task, samples, sizes_at, flat_at, knots_at, x_at, y_at, first_at, s
         count = min(SAMPLES, samples - start)
         _forward(sizes, flat, x, start, count, work)
         if task != PREDICT:
-            squares += _subtract(sizes, y, start, count, work)
+            squares += subtract(sizes, RECORD, y, start, count, work)
         if task in (PREDICT, JACOBIAN):
-            _copy_outputs(sizes, start, count, samples, first, work)
+            copy_outputs(sizes, RECORD, start, count, samples, first, work)
         else:
             _backward(sizes, flat, work)
         if task == NORMAL_EQUATIONS:
@@ -249,5 +199,6 @@ def evaluate(task, samples, sizes_at, flat_at, knots_at, x_at, y_at, first_at, s
         elif task == JACOBIAN:
             _write_jacobian(sizes, flat, start, count, samples, second, work)
     if task in (LOSS, NORMAL_EQUATIONS):
-        _collect(sizes, 2.0 / y.size if task == LOSS else 1.0, work, second)
+        for number in range(1, 1 + depth):
+            collect(sizes[number], 2.0 / y.size if task == LOSS else 1.0, work, second)
     return squares

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.train.fused import compiled, kan, kernels, mlp
+from harness.train.fused import compiled, kan, kernels
 
 pytestmark = pytest.mark.slow  # compiling takes longer than all other tests of a room
 
@@ -118,5 +118,5 @@ def test_the_key_of_the_kernels_covers_their_sources(family):
                 imported = package / f"{node.module.removeprefix('harness.train.fused.').replace('.', '/')}.py"
                 todo += [imported] if imported not in found else []
     assert found == set(kernels._sources(family))
-    assert len(found) == 3
-    assert kernels._name(kan) != kernels._name(mlp)
+    assert len(found) == 3 + len(family.PARTS)
+    assert len({kernels._name(other) for other in kernels.FAMILIES}) == len(kernels.FAMILIES)

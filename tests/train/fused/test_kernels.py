@@ -17,7 +17,7 @@ from scipy.interpolate import BSpline
 from harness import nets
 from harness.errors import HarnessError
 from harness.nets.spline import extend_knots
-from harness.spec.networks import KanShape, MlpShape, RbfKanShape
+from harness.spec.networks import KanShape, MlpShape, RbfKanShape, SplineMlpShape
 from harness.train.fused import kan, kernels
 from harness.train.fused.compiled import compiled
 
@@ -41,21 +41,26 @@ FEW = [
     MlpShape(shape=(2, 5, 5, 1)),
     MlpShape(shape=(1, 1), activation="tanh"),
     MlpShape(shape=(3, 7, 9, 2), activation="gelu"),
+    SplineMlpShape(shape=(2, 5, 1), grid=5),
+    SplineMlpShape(shape=(3, 4, 9, 2), grid=4, order=2),
+    SplineMlpShape(shape=(2, 5, 3, 2), grid=20, place="before"),
+    SplineMlpShape(shape=(1, 1), grid=1, order=1, place="before"),
 ]
 
 
 # ------------------------------------------------------------------------------------------------------------- helpers
 def make_knots(network, kind, rng):
-    """[1, I, T] of every layer: as a KAN starts, or moved at random, and then some of them repeated.
+    """[1, I, T] of every layer: as a network starts, or moved at random, and then some of them repeated.
 
     They move by less than their distance: in tiny intervals splines are so steep that rounding errors grow.
     """
+    uniform = nets.initial_knots(network, 1, torch.float64, "cpu")
     if kind == "uniform":
-        return nets.initial_knots(network, 1, torch.float64, "cpu")
+        return uniform
     layers = []
-    for inputs in network.shape[:-1]:
+    for _, splines, _ in (knots.shape for knots in uniform):
         inner = (
-            np.linspace(-1, 1, network.grid + 1) + rng.uniform(-0.8, 0.8, (1, inputs, network.grid + 1)) / network.grid
+            np.linspace(-1, 1, network.grid + 1) + rng.uniform(-0.8, 0.8, (1, splines, network.grid + 1)) / network.grid
         )
         if kind == "repeated" and network.grid > 1:
             inner[..., 2::3] = inner[..., 1:-1:3]
@@ -71,13 +76,16 @@ class Case:
         rng = np.random.default_rng(seed)
         self.network = network
         # Steep splines, one after the other, would magnify rounding errors beyond what is asked for.
-        calm = 1 + network.grid / 10 if network.family == "kan" else 3
-        self.parameters = rng.normal(size=nets.parameter_count(network)) / calm
-        self.torch_knots = make_knots(network, knots, rng) if network.family == "kan" else []
+        calm = 3 if network.family == "mlp" else 1 + network.grid / 10
+        self.parameters = rng.normal(size=nets.parameter_count(network))
+        for name, part in nets.unflatten(network, torch.from_numpy(self.parameters)[None]).items():
+            # Between splines linear maps are not steep, and take activations out of the knots.
+            part /= 1 if network.family == "spline_mlp" and not name.endswith("coef") else calm
+        self.torch_knots = make_knots(network, knots, rng)
         self.knots = np.concatenate([np.empty(0), *[layer.numpy().ravel() for layer in self.torch_knots]])
         self.x = rng.uniform(-1.6, 1.6, (network.shape[0], samples))
         for i, row in enumerate(self.x):
-            if self.torch_knots:  # some samples lie exactly on knots
+            if len(self.torch_knots) == len(network.shape) - 1:  # some samples lie exactly on knots
                 own = self.torch_knots[0][0, i].numpy()
                 row[: samples // 2 : 2] = rng.choice(own, len(row[: samples // 2 : 2]))
         self.y = rng.normal(size=(network.shape[-1], samples))
@@ -160,8 +168,18 @@ def test_mlps_equal_the_reference(network):
     assert_equals_torch(Case(network))
 
 
+@pytest.mark.parametrize("knots", KNOTS)
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("place", ["after", "before"])
+def test_spline_mlps_equal_the_reference(place, order, knots):
+    """Outputs, loss and gradient are those of `harness.nets`; many activations are outside of the knots."""
+    for seed, (shape, grid) in enumerate(product([*SHAPES, (2, 20, 20, 1)], GRIDS)):
+        network = SplineMlpShape(shape=shape, grid=grid, order=order, place=place)
+        assert_equals_torch(Case(network, knots=knots, seed=seed))
+
+
 @pytest.mark.parametrize("samples", [1, 63, 64, 65, 1000])
-@pytest.mark.parametrize("network", [FEW[0], FEW[4], FEW[5], FEW[7]], ids=repr)
+@pytest.mark.parametrize("network", [FEW[0], FEW[4], FEW[5], FEW[7], FEW[8], FEW[10]], ids=repr)
 def test_any_number_of_samples(network, samples):
     """Blocks of samples leave no trace, filled or not; normal equations and Jacobian included."""
     case = Case(network, samples=samples)
@@ -227,6 +245,16 @@ def test_normal_equations_of_kans(shape, order, dense, knots):
         assert_normal_equations_are_right(case)
 
 
+@pytest.mark.parametrize("knots", KNOTS)
+@pytest.mark.parametrize("order", [1, 3, 5])
+@pytest.mark.parametrize("place", ["after", "before"])
+def test_normal_equations_of_spline_mlps(place, order, knots):
+    """J^T J and J^T r are those of the Jacobian; nothing else is written."""
+    for shape, grid in product(SHAPES, (1, 4, 12)):
+        network = SplineMlpShape(shape=shape, grid=grid, order=order, place=place)
+        assert_normal_equations_are_right(Case(network, samples=70, knots=knots))
+
+
 @pytest.mark.parametrize(
     "network",
     [mlp for mlp in MLPS if nets.parameter_count(mlp) < 500][::3],
@@ -276,7 +304,7 @@ def test_kernels_can_be_called_from_compiled_code():
         kernels.loss_and_gradient(kind, sizes, flat, knots, x, y, gradient, work)
         return kernels.loss_and_gradient(kind, sizes, flat, knots, x, y, gradient, work)
 
-    for network in (FEW[0], FEW[5]):
+    for network in (FEW[0], FEW[5], FEW[8]):
         case = Case(network)
         loss, gradient = case.loss_and_gradient()
         own = np.empty_like(gradient)
@@ -306,13 +334,16 @@ def test_what_is_not_finite_makes_a_loss_that_is_not(network, bad, knots):
 
 @pytest.mark.parametrize("order", [1, 3])
 @pytest.mark.parametrize("knots", KNOTS)
-def test_huge_samples_are_outside(order, knots):
+@pytest.mark.parametrize(
+    ("family", "extra"), [(KanShape, {"base": False}), (SplineMlpShape, {"place": "before"})], ids=["kan", "spline_mlp"]
+)
+def test_huge_samples_are_outside(family, extra, knots, order):
     """A spline is zero at 1e300 as it is at 2, and so are its derivatives."""
-    case = Case(KanShape(shape=(2, 5, 1), grid=5, order=order, base=False), knots=knots)
+    case = Case(family(shape=(2, 5, 1), grid=5, order=order, **extra), knots=knots)
     case.x[:] = 1e300
     case.x[0] *= -1
     case.y[:] = 0.0
-    at_zero = Case(KanShape(shape=(2, 5, 1), grid=5, order=order, base=False), knots=knots)
+    at_zero = Case(case.network, knots=knots)
     assert np.isfinite(everything(case)).all()
     assert_equals_torch(case)
     assert case.predict().std() < 1e-14
