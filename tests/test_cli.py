@@ -120,7 +120,7 @@ def test_an_edited_file_is_not_taken_for_the_plan(command, finished, tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process group")
 def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(tmp_path):
     """Interrupted after the first pack: exit code 3, a sentence that says how to go on, and only the rest is redone."""
-    (tmp_path / "tiny.yaml").write_text(TINY.replace("max_evaluations: 12", "max_evaluations: 15000"))
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("max_evaluations: 12", "max_evaluations: 3000"))
     command = [sys.executable, "-u", "-m", "harness.cli", "run", "tiny.yaml", "--workers", "1"]
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -130,7 +130,7 @@ def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(tmp_path):
                 break
         time.sleep(0.3)
         os.killpg(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=120)
     kept = {path.name: path.read_bytes() for path in (tmp_path / "results" / "runs").glob("*.json")}
 
     assert process.returncode == 3

@@ -113,7 +113,7 @@ def test_the_compiled_kernel_has_the_same_rows(network):
 
 @pytest.mark.parametrize("order", range(1, 6))
 def test_a_row_has_as_many_numbers_as_are_counted(order):
-    """Of a spline's G+k coefficients an output depends on k+1, which is what Levenberg-Marquardt's work is counted by."""
+    """Of a spline's G+k coefficients an output depends on k+1, by which Levenberg-Marquardt's work is counted."""
     network = KanShape(shape=(2, 3, 1), grid=9, order=order, scales=True, bias=True, low=-10.0, high=10.0)
     flat = initialise(network, [np.random.default_rng(0)] * 2, 1.0, torch.float64, "cpu")
     x = torch.tensor(np.random.default_rng(1).uniform(-1, 1, (2, 20, 2)))

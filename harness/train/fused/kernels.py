@@ -38,6 +38,9 @@ from harness.train.fused.simd import JACOBIAN, LOSS, NORMAL_EQUATIONS, PREDICT
 # Kinds of networks, and the modules with their kernels.
 MLP, KAN, SPLINE_MLP = range(3)
 FAMILIES = (mlp, kan, spline_mlp)
+# Those that runs are made of so far: what `ready` compiles. The others take part of a second more a process, or some
+# seconds where they must be compiled, and a detour of a few microseconds a call where loops were linked before.
+TRAINED = (mlp, kan)
 
 
 # ------------------------------------------------------------------------------------------------------- from networks
@@ -48,6 +51,8 @@ def describe(network: EvaluatedShape) -> tuple[int, np.ndarray]:
     What is returned is shared: read it only.
     """
     ready()
+    if isinstance(network, SplineMlpShape):
+        _native(spline_mlp)
     match network:
         case MlpShape():
             return MLP, mlp.describe(network)
@@ -82,14 +87,14 @@ _FROM_C = ctypes.CFUNCTYPE(ctypes.c_double, *[ctypes.c_ssize_t] * (2 + _ADDRESSE
 def ready() -> float:
     """Compile the kernels or load them from their folder, once a process; the seconds that it took."""
     began = perf_counter()
-    for family in FAMILIES:
+    for family in TRAINED:
         _native(family)
     return perf_counter() - began
 
 
 def is_cold() -> bool:
     """Whether `ready` will have to compile, which takes some ten seconds."""
-    places = [folder(_name(family)) for family in FAMILIES]
+    places = [folder(_name(family)) for family in TRAINED]
     return not all(place and any(place.rglob("*.nbc")) for place in places)
 
 
