@@ -16,10 +16,10 @@ from harness.errors import INCOMPLETE, USAGE, HarnessError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.measure.calibration import Calibration
+    from harness.measure.calibration import Calibration, Kind
     from harness.scaling import SeriesFit
     from harness.spec import Manifest
-    from harness.spec.nouns import Dtype
+    from harness.spec.nouns import Dtype, Engine
 
 EXAMPLE = "experiments/quickstart.yaml"
 # Folders beside those of the experiments: the records, and what the project keeps.
@@ -118,7 +118,7 @@ def plan(file: Path, results: Path, replan: bool, packs: bool, as_json: bool) ->
 
     folder = _folder(file, results)
     manifest = freeze(_make_plan(file), folder, replan)
-    costs = pack_predictions(manifest, _calibration(results, manifest.experiment.dtype)) if packs else None
+    costs = pack_predictions(manifest, _calibrations(manifest, results)) if packs else None
     if as_json:
         click.echo(manifest.model_dump_json() if costs is None else costs.to_json(orient="records"))
         return
@@ -148,7 +148,12 @@ def plan(file: Path, results: Path, replan: bool, packs: bool, as_json: bool) ->
 @click.option(
     "--evaluations", type=click.IntRange(min=1), help="Of a run; left out with all sizes given, they are solved for."
 )
-@click.option("--optimizer", type=click.Choice(["adam", "lbfgs"]), default="lbfgs", show_default=True)
+@click.option(
+    "--optimizer",
+    type=click.Choice(["adam", "lbfgs", "levenberg_marquardt"]),
+    default="lbfgs",
+    show_default=True,
+)
 @_json_option
 def match_command(
     arms: tuple[str, ...],
@@ -172,12 +177,10 @@ def match_command(
         chebyshev_kan  hidden | depth, width; degree
         rational_kan   hidden | depth, width; numerator=5, denominator=4, groups=8
     """
-    from harness.match import Setting, axis_named, match_arms, to_json
+    from harness.match import OPTIMIZERS, Setting, axis_named, match_arms, to_json
     from harness.show import console, match_table
-    from harness.spec import Adam, Lbfgs
 
-    recipe = Adam(name="adam") if optimizer == "adam" else Lbfgs(name="lbfgs")
-    setting = Setting(axis_named(axis), budget, inputs, outputs, samples, evaluations, recipe)
+    setting = Setting(axis_named(axis), budget, inputs, outputs, samples, evaluations, OPTIMIZERS[optimizer])
     matched = match_arms(arms, setting)
     if as_json:
         click.echo(json.dumps(to_json(matched, setting)))
@@ -188,46 +191,69 @@ def match_command(
 @main.command(epilog=f"Example: harness bench {EXAMPLE}")
 @click.argument("file", type=click.Path(path_type=Path), metavar="[FILE]", required=False)
 @_results_option
+@click.option("--engine", type=click.Choice(["fused", "torch"]), help="Without FILE.  [default: fused, of float64]")
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), help="Without FILE.  [default: float64]")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes at once, as in a sweep.  [default: one a core]")
-def bench(file: Path | None, results: Path, dtype: Dtype | None, workers: int | None) -> None:
-    """Measure what an evaluation takes on this machine, in two minutes; plans then predict seconds and memory.
+def bench(file: Path | None, results: Path, engine: Engine | None, dtype: Dtype | None, workers: int | None) -> None:
+    """Measure what an evaluation takes on this machine, in a minute; plans then predict seconds and memory.
 
-    With FILE, also measure every shape of that plan alone, a second each: its runs then have an axis `seconds`, what
-    each would take by itself on this machine.
+    With FILE, measure the engines that its runs use, and also every shape of that plan alone, a second each: its runs
+    then have an axis `seconds`, what each would take by itself on this machine.
     """
     from harness.dispatch.here import available_cores
     from harness.measure.calibration import write_calibration
     from harness.show import calibration_sentence, console
 
-    if file and dtype:
-        raise HarnessError(f"--dtype {dtype}: {file} says its dtype itself; leave one of them out")
+    if file:
+        for name, given in (("engine", engine), ("dtype", dtype)):
+            if given:
+                raise HarnessError(f"--{name} {given}: {file} says its {name} itself; leave one of them out")
     manifest = _make_plan(file) if file else None
-    dtype = manifest.experiment.dtype if manifest else dtype or "float64"
+    kinds = _kinds(manifest) if manifest else [_kind(engine, dtype or "float64")]
     _check_writable(results / "calibrations")
     try:
-        calibration = _bench(manifest, results, dtype, workers or available_cores())
+        found = [_bench(kind, manifest, results, workers or available_cores()) for kind in kinds]
     except KeyboardInterrupt:
         raise HarnessError("stopped; nothing was written, and the next bench starts over", INCOMPLETE) from None
-    path = write_calibration(calibration, results)
-    console.print(calibration_sentence(calibration), soft_wrap=True)
-    console.print(f"calibration: {path}", soft_wrap=True)
+    for calibration in found:
+        path = write_calibration(calibration, results)
+        console.print(calibration_sentence(calibration), soft_wrap=True)
+        console.print(f"calibration: {path}", soft_wrap=True)
 
 
-def _bench(manifest: Manifest | None, results: Path, dtype: Dtype, workers: int) -> Calibration:
-    from harness.measure.bench import bench_classes, bench_solo, full_design
-    from harness.measure.calibration import calibrate, with_solo
-    from harness.show import counted_progress
+def _kind(engine: Engine | None, dtype: Dtype) -> Kind:
+    if engine == "fused" and dtype != "float64":
+        raise HarnessError(f"--engine fused computes in float64; with --dtype {dtype} leave it out")
+    return engine or ("fused" if dtype == "float64" else "torch"), dtype
 
-    calibration, solo = _own_calibration(results, dtype), []
+
+def _kinds(manifest: Manifest) -> list[Kind]:
+    """What must be calibrated for the plan's runs."""
+    from harness.measure.calibration import missing
+
+    if manifest.experiment.device != "cpu":
+        raise HarnessError(f"device: {manifest.experiment.device}: only CPUs are measured; leave the file out")
+    return missing({}, _planned_runs(manifest).values())
+
+
+def _bench(kind: Kind, manifest: Manifest | None, results: Path, workers: int) -> Calibration:
+    from harness.measure.bench import bench_classes, bench_solo, compile_kernels
+    from harness.measure.calibration import calibrate, kind_of, with_solo
+    from harness.measure.design import full_design
+    from harness.show import console, counted_progress
+
+    calibration, solo = _own_calibration(results, kind), []
+    if kind[0] == "fused":
+        compile_kernels(console.print)
     if calibration is None or manifest is None:
-        with counted_progress("shape classes") as progress:
-            rows = bench_classes(full_design(dtype), workers, progress)
-        calibration = calibrate("torch", dtype, rows)
+        with counted_progress(f"{kind[0]}: shape classes") as progress:
+            rows = bench_classes(full_design(*kind), workers, progress)
+        calibration = calibrate(*kind, rows)
     if manifest:
-        with counted_progress("shapes alone") as progress:
-            solo = bench_solo(list(_planned_runs(manifest).values()), progress)
-    meanwhile = _own_calibration(results, dtype)  # what another bench wrote, or this file had
+        runs = [run for run in _planned_runs(manifest).values() if kind_of(run) == kind]
+        with counted_progress(f"{kind[0]}: shapes alone") as progress:
+            solo = bench_solo(runs, progress)
+    meanwhile = _own_calibration(results, kind)  # what another bench wrote, or this file had
     return with_solo(calibration, [*(meanwhile.solo if meanwhile else ()), *solo])
 
 
@@ -358,24 +384,34 @@ def _frozen(file: Path, results: Path) -> tuple[Manifest, Path]:
     return manifest, folder
 
 
-def _calibration(results: Path, dtype: str) -> Calibration | None:
-    """What `harness bench` measured on this machine, if it did."""
+def _calibrations(manifest: Manifest, results: Path) -> dict[Kind, Calibration]:
+    """What `harness bench` measured on this machine of the engines that the plan's runs use."""
+    from harness.measure.calibration import missing
+
+    if manifest.experiment.device != "cpu":
+        return {}
+    found = {kind: _calibration(results, kind) for kind in missing({}, _planned_runs(manifest).values())}
+    return {kind: calibration for kind, calibration in found.items() if calibration}
+
+
+def _calibration(results: Path, kind: Kind) -> Calibration | None:
     from harness.measure.calibration import is_current, read_calibration
     from harness.provenance import processor
 
+    engine, dtype = kind
     try:
-        found = read_calibration(results, "torch", processor(), dtype)
+        found = read_calibration(results, engine, processor(), dtype)
     except HarnessError as error:  # it is optional: what can be done without it goes on
         click.echo(f"warning: {error}", err=True)
         return None
     return found if found and is_current(found) else None
 
 
-def _own_calibration(results: Path, dtype: str) -> Calibration | None:
+def _own_calibration(results: Path, kind: Kind) -> Calibration | None:
     """The calibration that a bench can add to: whole, current, and of this very machine."""
     from harness.provenance import host
 
-    found = _calibration(results, dtype)
+    found = _calibration(results, kind)
     return found if found and found.host == host() else None
 
 
@@ -383,17 +419,14 @@ def _cost_sentence(manifest: Manifest, results: Path, workers: int | None = None
     from harness.cost import sweep_cost
     from harness.dispatch.here import available_cores
     from harness.plan import planned_flops
-    from harness.show import cost_words
+    from harness.show import cost_words, uncalibrated_words
 
-    runs = _planned_runs(manifest).values()
-    evaluations = sum(run.recipe.max_evaluations for run in runs)
-    flops = sum(planned_flops(run)["flops_train.shared_dense"] for run in runs)
-    calibration = _calibration(results, manifest.experiment.dtype)
-    seconds = "seconds: uncalibrated (`harness bench` measures this machine)"
-    if calibration:
-        workers, specs = workers or available_cores(), _planned_runs(manifest)
-        packs = [[specs[identity] for identity in pack] for pack in manifest.packs]
-        seconds = cost_words(sweep_cost(calibration, packs, workers), workers)
+    specs = _planned_runs(manifest)
+    evaluations = sum(run.recipe.max_evaluations for run in specs.values())
+    flops = sum(planned_flops(run)["flops_train.shared_dense"] for run in specs.values())
+    calibrations, workers = _calibrations(manifest, results), workers or available_cores()
+    cost = sweep_cost(calibrations, [[specs[identity] for identity in pack] for pack in manifest.packs], workers)
+    seconds = cost_words(cost, workers) if cost else uncalibrated_words(manifest, calibrations)
     return (
         f"{manifest.name}: {len(manifest.run_ids())} runs in {len(manifest.packs)} packs, "
         f"{evaluations:,} evaluations, {flops:.2e} training FLOPs (shared_dense); {seconds}"
@@ -463,8 +496,8 @@ def _write_analysis(manifest: Manifest, folder: Path) -> tuple[pd.DataFrame, lis
     from harness.record import load, write_table
     from harness.scaling import fit_table, to_json
 
-    calibration = _calibration(folder.parent, manifest.experiment.dtype)
-    table = with_seconds(load(manifest, _records(folder)), _planned_runs(manifest), calibration)
+    calibrations = _calibrations(manifest, folder.parent)
+    table = with_seconds(load(manifest, _records(folder)), _planned_runs(manifest), calibrations)
     fits = fit_table(table)
     _check_writable(folder)
     write_table(table, folder)
@@ -484,10 +517,10 @@ def _write_pack_costs(manifest: Manifest, folder: Path) -> None:
     from harness.measure.calibration import errors_sentence
     from harness.show import console
 
-    calibration = _calibration(folder.parent, manifest.experiment.dtype)
-    if calibration is None:
+    calibrations = _calibrations(manifest, folder.parent)
+    if not calibrations:
         return
-    costs = pack_costs(manifest, _records(folder), calibration)
+    costs = pack_costs(manifest, _records(folder), calibrations)
     with whole_file(folder / "packs.csv") as path:
         costs.to_csv(path, index=False)
     if errors := pack_errors(costs):

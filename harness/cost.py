@@ -1,4 +1,7 @@
-"""What a sweep will cost on this machine, how well that was predicted, and the seconds that runs count for."""
+"""What a sweep will cost on this machine, how well that was predicted, and the seconds that runs count for.
+
+Each run's seconds are those of its own engine and dtype: `calibrations` holds what is calibrated of them.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,14 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from harness.measure.calibration import (
-    Calibration,
-    PredictionErrors,
-    predict,
-    prediction_errors,
-    run_bytes,
-    run_seconds,
-)
+from harness.measure.calibration import Calibrations, PredictionErrors, kind_of, missing, prediction_errors
+from harness.measure.prediction import predict, run_bytes, run_seconds
 from harness.plan import planned_flops
 from harness.record import read_record, record_path
 from harness.spec import Manifest, RunSpec
@@ -28,15 +25,16 @@ class SweepCost(NamedTuple):
     peak_bytes: int | None
 
 
-def pack_predictions(manifest: Manifest, calibration: Calibration | None) -> pd.DataFrame:
+def pack_predictions(manifest: Manifest, calibrations: Calibrations) -> pd.DataFrame:
     """A row a pack, the costliest first: planned evaluations (of all lanes) and FLOPs, predicted seconds and memory.
 
-    Without a calibration, seconds and memory are missing.
+    Where the pack's engine is not calibrated, seconds and memory are missing.
     """
     specs = {planned.run_id: planned.run for planned in manifest.runs}
     rows = []
     for index, pack in enumerate(manifest.packs):
         runs = [specs[identity] for identity in pack]
+        calibration = calibrations.get(kind_of(runs[0]))
         predicted = predict(calibration, runs) if calibration else None
         rows.append(
             {
@@ -55,6 +53,7 @@ def _pack_words(index: int, runs: Sequence[RunSpec]) -> dict[str, object]:
     return {
         "pack": index,
         "task": runs[0].task.target,
+        "engine": runs[0].engine,
         "family": network.family,
         "shape": "-".join(map(str, network.shape)),
         "grid": getattr(network, "grid", None),
@@ -62,9 +61,14 @@ def _pack_words(index: int, runs: Sequence[RunSpec]) -> dict[str, object]:
     }
 
 
-def sweep_cost(calibration: Calibration, packs: Sequence[Sequence[RunSpec]], workers: int) -> SweepCost:
-    """What training `packs` will take: each worker takes the next pack as it comes free, the costliest first."""
-    predicted = [predict(calibration, pack) for pack in packs]
+def sweep_cost(calibrations: Calibrations, packs: Sequence[Sequence[RunSpec]], workers: int) -> SweepCost | None:
+    """What training `packs` will take, None if one of their engines is not calibrated.
+
+    Each worker takes the next pack as it comes free, the costliest first.
+    """
+    if missing(calibrations, (pack[0] for pack in packs)):
+        return None
+    predicted = [predict(calibrations[kind_of(pack[0])], pack) for pack in packs]
     free_at = np.zeros(workers)
     for one in predicted:
         free_at[free_at.argmin()] += one.seconds
@@ -72,10 +76,11 @@ def sweep_cost(calibration: Calibration, packs: Sequence[Sequence[RunSpec]], wor
     return SweepCost(float(free_at.max()), max(peaks, default=None))
 
 
-def pack_costs(manifest: Manifest, records: Path, calibration: Calibration) -> pd.DataFrame:
+def pack_costs(manifest: Manifest, records: Path, calibrations: Calibrations) -> pd.DataFrame:
     """A row a pack that was trained as planned on the calibrated device: seconds predicted, computed, and on the clock.
 
-    A pack whose runs were not trained together (some had records already) is left out.
+    A pack whose runs were not trained together (some had records already) is left out, and so is one whose engine is
+    not calibrated.
     """
     specs = {planned.run_id: planned.run for planned in manifest.runs}
     rows = []
@@ -83,10 +88,13 @@ def pack_costs(manifest: Manifest, records: Path, calibration: Calibration) -> p
         found = [read_record(record_path(records, identity)).provenance for identity in pack]
         first = found[0]
         together = all(one.started_at == first.started_at and one.pack_seconds == first.pack_seconds for one in found)
-        lanes = len(pack) * specs[pack[0]].recipe.restarts.count
-        if not together or first.device != calibration.device or first.pack_lanes > max(lanes, 2):
-            continue
         runs = [specs[identity] for identity in pack]
+        lanes = len(pack) * runs[0].recipe.restarts.count
+        calibration = calibrations.get(kind_of(runs[0]))
+        if not together or calibration is None or first.pack_lanes > max(lanes, 2):
+            continue
+        if first.device != calibration.device:
+            continue
         predicted = predict(calibration, runs)
         rows.append(
             {
@@ -110,21 +118,26 @@ def pack_errors(costs: pd.DataFrame) -> PredictionErrors | None:
     return prediction_errors(costs["predicted_seconds"].tolist(), costs["cpu_seconds"].tolist())
 
 
-def with_seconds(table: pd.DataFrame, specs: Mapping[str, RunSpec], calibration: Calibration | None) -> pd.DataFrame:
+def with_seconds(table: pd.DataFrame, specs: Mapping[str, RunSpec], calibrations: Calibrations) -> pd.DataFrame:
     """The table with the axis `seconds`, if the shapes of every run were measured alone on the calibrated machine.
 
     Evaluations of each stage times the median solo seconds of one, and the least squares of knots: never the wall clock
-    of a pack, which depends on what else was in it. `seconds_on` names the machine; `bytes_moved` is counted likewise.
+    of a pack, which depends on what else was in it. `seconds_on` names the machine. `bytes_moved` is counted likewise,
+    of runs whose evaluations have known bytes.
     """
-    if calibration is None:
+    runs = [specs[identity] for identity in table["run_id"]]
+    if missing(calibrations, runs):
         return table
     done = [
-        (specs[identity], json.loads(made))
-        for identity, made in zip(table["run_id"], table["evaluations_by_stage"], strict=True)
+        (calibrations[kind_of(run)], run, json.loads(made))
+        for run, made in zip(runs, table["evaluations_by_stage"], strict=True)
     ]
-    seconds = [run_seconds(calibration, *one) for one in done]
+    seconds = [run_seconds(*one) for one in done]
     if None in seconds:
         return table
-    machine = f"{calibration.host}, {calibration.device}, {calibration.measured_at[:10]}"
-    moved = [run_bytes(calibration, *one) for one in done]
-    return table.assign(seconds=np.array(seconds, float), seconds_on=machine, bytes_moved=np.array(moved, float))
+    used = [calibrations[kind] for kind in sorted({kind_of(run) for run in runs})]
+    machines = dict.fromkeys(f"{one.host}, {one.device}, {one.measured_at[:10]}" for one in used)
+    moved = [run_bytes(*one) for one in done]
+    return table.assign(
+        seconds=np.array(seconds, float), seconds_on="; ".join(machines), bytes_moved=np.array(moved, float)
+    )

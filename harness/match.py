@@ -11,12 +11,26 @@ from ruamel.yaml.error import YAMLError
 from harness.count import DEFAULT_WEIGHTS, Work, count, training_flops
 from harness.errors import HarnessError, did_you_mean
 from harness.solve import bracket, build_network
-from harness.spec import SHAPES, Adam, CountedArchitecture, CountedShape, CountName, Lbfgs
+from harness.spec import (
+    SHAPES,
+    Adam,
+    CountedArchitecture,
+    CountedShape,
+    CountName,
+    Lbfgs,
+    LevenbergMarquardt,
+    Optimizer,
+)
 from harness.spec.nouns import DEFAULT_CONVENTION
 
 ARCHITECTURES: TypeAdapter[CountedArchitecture] = TypeAdapter(CountedArchitecture)
 # The sizes that an arm can leave open, beside its depth.
 OPEN_SIZES = ("width", "grid", "degree")
+OPTIMIZERS: dict[str, Optimizer] = {
+    "adam": Adam(name="adam"),
+    "lbfgs": Lbfgs(name="lbfgs"),
+    "levenberg_marquardt": LevenbergMarquardt(name="levenberg_marquardt"),
+}
 
 
 class Setting(NamedTuple):
@@ -31,7 +45,7 @@ class Setting(NamedTuple):
     outputs: int
     samples: int
     evaluations: int | None
-    optimizer: Adam | Lbfgs
+    optimizer: Optimizer
 
 
 class Matched(NamedTuple):

@@ -31,7 +31,7 @@ PAIRED_COUNTS = (
     "flops_train.executed",
     "seconds",
 )
-OPTIMIZER_WORDS = {"adam": "Adam", "lbfgs": "L-BFGS"}
+OPTIMIZER_WORDS = {"adam": "Adam", "lbfgs": "L-BFGS", "levenberg_marquardt": "Levenberg-Marquardt"}
 
 
 class Note(NamedTuple):

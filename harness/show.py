@@ -14,7 +14,7 @@ from rich.table import Table
 from harness.cost import SweepCost
 from harness.count import DEFAULT_WEIGHTS
 from harness.match import Matched, Setting, ratios
-from harness.measure.calibration import Calibration
+from harness.measure.calibration import Calibration, Calibrations, bench_command, missing
 from harness.scaling import SeriesFit
 from harness.spec import Cell, CountedShape, CountName, Manifest
 
@@ -110,6 +110,15 @@ def cost_words(cost: SweepCost, workers: int) -> str:
     """What a sweep will take: seconds, minutes or hours, and memory."""
     memory = f", up to {cost.peak_bytes / 1e9:.2g} GB a worker" if cost.peak_bytes else ""
     return f"about {_duration(cost.seconds)} on {workers} workers{memory} (calibrated)"
+
+
+def uncalibrated_words(manifest: Manifest, calibrations: Calibrations) -> str:
+    """Why it is not known how many seconds a sweep takes, and what to do about it."""
+    if manifest.experiment.device != "cpu":
+        return "seconds: uncalibrated (only CPUs are measured)"
+    kinds = missing(calibrations, (planned.run for planned in manifest.runs))
+    commands = " and ".join(f"`{bench_command(kind)}`" for kind in kinds)
+    return f"seconds: uncalibrated ({commands} measure{'' if len(kinds) > 1 else 's'} this machine)"
 
 
 def _duration(seconds: float) -> str:

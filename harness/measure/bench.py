@@ -1,8 +1,9 @@
 """`harness bench`: short runs that say what this machine takes for an evaluation.
 
-    measured = bench_classes(full_design("float64"), workers=2, progress=show)      # a minute or two
-    solo = bench_solo(runs, progress=show)                                          # a second each shape of `runs`
-    write_calibration(calibrate("torch", "float64", measured, solo), results)
+    compile_kernels(print)                                                                  # once a machine
+    measured = bench_classes(full_design("fused", "float64"), workers=2, progress=show)     # a minute or two
+    solo = bench_solo(runs, progress=show)                                                  # a second each shape
+    write_calibration(calibrate("fused", "float64", measured, solo), results)
 
 Everything is timed in fresh processes of one thread, like the workers that train, and in CPU seconds, which what else
 the machine does disturbs least. Nothing is written here, so stopping leaves nothing half done.
@@ -11,7 +12,6 @@ the machine does disturbs least. Nothing is written here, so stopping leaves not
 from __future__ import annotations
 
 import ctypes
-import itertools
 import multiprocessing
 import signal
 import tempfile
@@ -21,7 +21,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,83 +29,48 @@ from numpy.typing import NDArray
 
 from harness import nets
 from harness.errors import INCOMPLETE, HarnessError
-from harness.measure.calibration import (
-    THREADS,
-    KnotRow,
-    Measured,
-    PackRow,
-    Shape,
-    ShapeRow,
-    SoloRow,
-    evaluation_memory,
-    shape_of,
-)
+from harness.measure.calibration import THREADS, KnotRow, Measured, PackRow, ShapeRow, SoloRow
+from harness.measure.design import LEVENBERG, OPTIMIZERS, Design, class_shape, held_scalars
 from harness.measure.executed import executed_evaluation
-from harness.spec import Adam, KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Task, TrainedShape, stages
-from harness.spec.nouns import Dtype
+from harness.measure.features import Shape, shape_of
+from harness.spec import Adam, KanShape, Lbfgs, MlpShape, Optimizer, Recipe, RunSpec, Task, stages
+from harness.spec.nouns import Dtype, Engine
 from harness.tasks import resolve, stream
-from harness.train import torch_engine, train_pack
+from harness.train import fused_engine, torch_engine, train_pack
+from harness.train.fused.optimisers.lbfgs import LbfgsState
 from harness.train.lanes import select
 
 Progress = Callable[[int, int], None]  # hears how many are measured, of how many
 Job = tuple[Any, ...]  # a function of this module, and its arguments
 
-# Timed are evaluations 12 to 15 of a stage, which lie between two moments of the learning curve. Which ones they are
-# doesn't matter else: every evaluation goes through the same lines of its optimiser, whatever its lanes are at.
-TIMED_FROM, TIMED_EVALUATIONS = 11, 4
+# Timed are evaluations 1449 and some that follow: until 2048 nothing else is done, such as learning curves. Else it
+# doesn't matter which ones: every evaluation goes through the same lines of its optimiser, whatever its lanes are at.
+TIMED_FROM, MOST_EVALUATIONS = 1448, 512
 ENDLESS = 10**6  # the cap of a stage that never comes to its end
+# Of the torch engine so many are timed together; of the fused engine more, until they take a while.
+TORCH_EVALUATIONS, FUSED_EVALUATIONS, FUSED_SECONDS = 4, 8, 0.02
 LEAST_REPEATS, MOST_REPEATS = 3, 100
 CLASS_SECONDS, SOLO_SECONDS = 0.3, 1.0  # what all repeats of a shape may take, if the least number doesn't take longer
 
-# The design: networks and settings as experiments have them, and larger. Settings go round in a step that shares no
-# divisor with their number, so that no two features rise and fall together.
-KAN_SHAPES = ((1, 1), (2, 1, 1), (2, 5, 1), (4, 2, 2, 1), (2, 10, 10, 1), (16, 32, 1), (100, 1, 1))
-GRIDS = (3, 5, 20, 100, 500)
-MLP_WIDTHS, MLP_DEPTHS, MLP_INPUTS = (5, 10, 30, 80, 200), (1, 2, 3, 5), (1, 2, 4, 100)
-LANES, POINTS = (2, 6, 18, 32), (100, 1000, 3000)
-OPTIMIZERS = (Lbfgs(name="lbfgs"), Adam(name="adam"), Adam(name="adam", batch_size=64))
-SETTINGS_STEP = 7
-LARGEST_SCALARS = 2e7  # in memory: a larger ensemble would take the time of many others
-KNOT_SHAPES, KNOT_GRIDS = ((1, 1), (2, 5, 1), (4, 2, 2, 1)), (3, 20, 100, 400)
-PACKS = (1, 8, 32)
 
-
-class Design(NamedTuple):
-    """What is measured: (shape, lanes) of classes; network, lanes, points, `refined`, dtype of knots; runs of packs."""
-
-    shapes: tuple[tuple[Shape, int], ...]
-    knots: tuple[tuple[KanShape, int, int, bool, Dtype], ...]
-    packs: tuple[int, ...]
-
-
-def full_design(dtype: Dtype) -> Design:
-    """What `harness bench` measures."""
-    networks: list[TrainedShape] = [KanShape(shape=nodes, grid=grid) for nodes in KAN_SHAPES for grid in GRIDS]
-    inputs = itertools.cycle(MLP_INPUTS)
-    for width, depth in itertools.product(MLP_WIDTHS, MLP_DEPTHS):
-        networks.append(MlpShape(shape=(next(inputs), *[width] * (depth - 1), 1)))
-    settings: list[tuple[int, int, Adam | Lbfgs]] = list(itertools.product(LANES, POINTS, OPTIMIZERS))
-    shapes: dict[tuple[Shape, int], None] = {}
-    for index, network in enumerate(networks * 2):
-        lanes, points, optimizer = settings[SETTINGS_STEP * index % len(settings)]
-        shape = _shape(network, points, optimizer, dtype)
-        if _scalars(shape, lanes) < LARGEST_SCALARS:
-            shapes[shape, lanes] = None
-    knots: list[tuple[KanShape, int, int, bool, Dtype]] = []
-    for index, (nodes, grid) in enumerate(itertools.product(KNOT_SHAPES, KNOT_GRIDS)):
-        kan, lanes = KanShape(shape=nodes, grid=grid), LANES[index % 2]
-        knots.append((kan, lanes, POINTS[index % len(POINTS)], False, dtype))
-        knots.append((kan, lanes, grid + kan.order, True, dtype))
-    return Design(tuple(shapes), tuple(knots), PACKS)
+def compile_kernels(announce: Callable[[str], None]) -> None:
+    """What the fused engine needs, so that processes of the bench find it; `announce` hears when that takes a while."""
+    networks = (MlpShape(shape=(1, 1)), KanShape(shape=(1, 1), grid=1))
+    shapes = [class_shape(network, 1, each, "float64") for network in networks for each in (*OPTIMIZERS, LEVENBERG)]
+    runs = [_run("fused", shape, 0) for shape in shapes]
+    if fused_engine.is_cold(runs):
+        announce("fused engine: compiling its kernels for this processor, once (about half a minute)")
+        fused_engine.compile_for(runs)
 
 
 def bench_classes(design: Design, workers: int, progress: Progress) -> Measured:
     """The rows of `design`, measured by `workers` processes at once: a sweep has one a core, which share its caches."""
+    engine = design.engine
     # The costliest first, as in a sweep: what the allocator has once freed decides what it keeps for later.
-    shapes = sorted(design.shapes, key=lambda item: -_scalars(*item))
-    jobs: list[Job] = [(_measure_shape, *item) for item in shapes]
+    shapes = sorted(design.shapes, key=lambda item: -held_scalars(engine, *item))
+    jobs: list[Job] = [(_measure_shape, engine, *item) for item in shapes]
     jobs += [(_measure_knots, *item) for item in design.knots]
-    jobs += [(_measure_pack, runs) for runs in design.packs]
+    jobs += [(_measure_pack, engine, *item) for item in design.packs]
     rows = _in_workers(jobs, workers, progress)
     return Measured(
         shapes=tuple(row for row in rows if isinstance(row, ShapeRow)),
@@ -115,7 +80,10 @@ def bench_classes(design: Design, workers: int, progress: Progress) -> Measured:
 
 
 def bench_solo(runs: Sequence[RunSpec], progress: Progress) -> list[SoloRow]:
-    """Every shape that a stage of `runs` has, alone in its process and, as far as it is ours to say, on the machine."""
+    """Every shape that a stage of `runs` has, alone in its process and, as far as it is ours to say, on the machine.
+
+    The runs are of one engine.
+    """
     found = {shape_of(run, stage.network): run for run in runs for stage in stages(run.network, run.recipe)}
     return _in_workers([(_measure_solo, shape, run) for shape, run in found.items()], 1, progress)
 
@@ -148,44 +116,83 @@ def _begin_worker() -> None:
 
 
 # ------------------------------------------------------------------------------------------------------- measurements
-def _measure_shape(shape: Shape, lanes: int) -> ShapeRow:
-    pack = torch_engine.prepare([_run(shape, seed) for seed in range(lanes)])
+def _measure_shape(engine: Engine, shape: Shape, lanes: int) -> ShapeRow:
     peak_is_known = _forget_peak()
-    state = replace(torch_engine.begin(pack), done=TIMED_FROM)
-    times = _times(lambda: torch_engine.advance(pack, state, TIMED_EVALUATIONS), CLASS_SECONDS)
+    times = _evaluation_times(shape, [_run(engine, shape, seed) for seed in range(lanes)], CLASS_SECONDS)
     return ShapeRow(
         shape=shape,
         lanes=lanes,
-        seconds_per_evaluation=float(np.median(times)) / TIMED_EVALUATIONS,
+        seconds_per_evaluation=float(np.median(times)),
         repeats=len(times),
         peak_bytes=_peak_bytes() if peak_is_known else None,
     )
 
 
 def _measure_solo(shape: Shape, run: RunSpec) -> SoloRow:
-    """One lane of `run` in the stage of that shape, without the idle companion that it has for its bits only."""
+    """One lane of `run` in the stage of that shape."""
     recipe = Recipe(optimizer=run.recipe.optimizer, max_evaluations=ENDLESS, gain=run.recipe.gain)
-    pack = torch_engine.prepare([run.model_copy(update={"network": shape.network, "recipe": recipe})])
-    state = torch_engine.begin(pack)
-    state = replace(
-        state,
-        done=TIMED_FROM,
-        lanes=state.lanes[:1],
-        knots=tuple(knots[:1] for knots in state.knots),
-        optimiser=select(state.optimiser, torch.tensor([0])),
-        behind=state.behind[:, :1],
-        curve_at=state.curve_at[:1],
-        curve_errors=state.curve_errors[:1],
-    )
-    times = _times(lambda: torch_engine.advance(pack, state, TIMED_EVALUATIONS), SOLO_SECONDS)
-    low, middle, high = np.quantile(times, [0.25, 0.5, 0.75]) / TIMED_EVALUATIONS
+    run = run.model_copy(update={"network": shape.network, "recipe": recipe})
+    times = _evaluation_times(shape, [run], SOLO_SECONDS, alone=True)
+    low, middle, high = np.quantile(times, [0.25, 0.5, 0.75])
+    is_counted = run.engine == "torch" and shape.optimizer != "levenberg_marquardt"
     return SoloRow(
         shape=shape,
         seconds_per_evaluation=float(middle),
         interquartile_seconds=float(high - low),
         repeats=len(times),
-        bytes_per_evaluation=executed_evaluation(shape.network).bytes * shape.samples,
+        bytes_per_evaluation=executed_evaluation(shape.network).bytes * shape.samples if is_counted else None,
     )
+
+
+def _evaluation_times(shape: Shape, runs: Sequence[RunSpec], seconds: float, alone: bool = False) -> list[float]:
+    """CPU seconds of an evaluation in all lanes, as often as it was timed."""
+    if runs[0].engine == "fused":
+        return _fused_times(runs, seconds, shape.has_equal_knots)
+    return _torch_times(runs, seconds, alone)
+
+
+def _torch_times(runs: Sequence[RunSpec], seconds: float, alone: bool) -> list[float]:
+    """`alone`: without the idle companion that a lone run has for its bits only."""
+    pack = torch_engine.prepare(runs)
+    state = replace(torch_engine.begin(pack), done=TIMED_FROM)
+    if alone:
+        state = replace(
+            state,
+            lanes=state.lanes[:1],
+            knots=tuple(knots[:1] for knots in state.knots),
+            optimiser=select(state.optimiser, torch.tensor([0])),
+            behind=state.behind[:, :1],
+            curve_at=state.curve_at[:1],
+            curve_errors=state.curve_errors[:1],
+        )
+    times = _times(lambda: torch_engine.advance(pack, state, TORCH_EVALUATIONS), seconds)
+    return [time / TORCH_EVALUATIONS for time in times]
+
+
+def _fused_times(runs: Sequence[RunSpec], seconds: float, has_equal_knots: bool) -> list[float]:
+    """So many evaluations at a time that the clock is fine enough for them, and what goes before them is little."""
+    pack = fused_engine.prepare(runs)
+    state = fused_engine.begin(pack)
+    lanes = tuple(_as_in_the_middle(lane, has_equal_knots) for lane in state.lanes)
+    state = replace(state, done=TIMED_FROM, lanes=lanes)
+    fused_engine.advance(pack, state, 1)  # loads what is compiled
+    evaluations, taken = FUSED_EVALUATIONS // 2, 0.0
+    while taken < FUSED_SECONDS and evaluations < MOST_EVALUATIONS:
+        evaluations *= 2
+        begun = time.process_time()
+        after = fused_engine.advance(pack, state, evaluations)
+        taken = time.process_time() - begun
+    made = max(lane.optimiser.evaluations for lane in after.lanes)  # less, if the lanes came to rest
+    return [each / made for each in _times(lambda: fused_engine.advance(pack, state, evaluations), seconds)]
+
+
+def _as_in_the_middle(lane: fused_engine.Lane, has_equal_knots: bool) -> fused_engine.Lane:
+    """With a full memory, of zeros: L-BFGS takes as long with it. With unequal knots where a run would have them."""
+    if isinstance(lane.optimiser, LbfgsState):
+        lane = replace(lane, optimiser=replace(lane.optimiser, remembered=len(lane.optimiser.rho_M)))
+    if not has_equal_knots:
+        lane = replace(lane, knots=lane.knots + 1e-3 * lane.knots**2)
+    return lane
 
 
 def _measure_knots(network: KanShape, lanes: int, points: int, refined: bool, dtype: Dtype) -> KnotRow:
@@ -207,15 +214,16 @@ def _measure_knots(network: KanShape, lanes: int, points: int, refined: bool, dt
     return KnotRow(network=network, lanes=lanes, points=points, refined=refined, seconds=seconds, peak_bytes=peak)
 
 
-def _measure_pack(runs: int) -> PackRow:
-    shape = _shape(MlpShape(shape=(1, 1)), 1000, Adam(name="adam"), "float64")
-    specs = [_run(shape, seed, evaluations=1) for seed in range(runs)]
+def _measure_pack(engine: Engine, runs: int, evaluations: int) -> PackRow:
+    shape = class_shape(MlpShape(shape=(1, 1)), 1000, Adam(name="adam"), "float64")
+    specs = [_run(engine, shape, seed, evaluations) for seed in range(runs)]
 
     def train() -> None:
         with tempfile.TemporaryDirectory() as folder:
             train_pack(specs, Path(folder))
 
-    return PackRow(runs=runs, seconds=float(np.median(_times(train, CLASS_SECONDS))))
+    seconds = float(np.median(_times(train, CLASS_SECONDS)))
+    return PackRow(runs=runs, evaluations=evaluations, seconds=seconds)
 
 
 def _times(once: Callable[[], object], seconds: float) -> list[float]:
@@ -230,33 +238,25 @@ def _times(once: Callable[[], object], seconds: float) -> list[float]:
 
 
 # ---------------------------------------------------------------------------------------------------------- what runs
-def _shape(network: TrainedShape, points: int, optimizer: Adam | Lbfgs, dtype: Dtype) -> Shape:
-    batch = optimizer.batch_size if isinstance(optimizer, Adam) else None
-    return Shape(
-        network=network,
-        samples=batch or points,
-        train_points=points,
-        optimizer=optimizer.name,
-        history=optimizer.history if isinstance(optimizer, Lbfgs) else 0,
-        dtype=dtype,
-    )
-
-
-def _run(shape: Shape, seed: int, evaluations: int = ENDLESS) -> RunSpec:
-    batch = shape.samples if shape.samples < shape.train_points else None
-    adam, lbfgs = Adam(name="adam", batch_size=batch), Lbfgs(name="lbfgs", history=shape.history or 1)
+def _run(engine: Engine, shape: Shape, seed: int, evaluations: int = ENDLESS) -> RunSpec:
     task = Task(target=f"{__name__}:{target.__name__}", inputs=shape.network.shape[0], train_points=shape.train_points)
     return RunSpec(
         task=resolve(task),
         network=shape.network,
-        recipe=Recipe(optimizer=adam if shape.optimizer == "adam" else lbfgs, max_evaluations=evaluations),
+        recipe=Recipe(optimizer=_optimizer(shape), max_evaluations=evaluations),
         seed=seed,
         dtype=shape.dtype,
+        engine=engine,
     )
 
 
-def _scalars(shape: Shape, lanes: int) -> float:
-    return sum(evaluation_memory(shape, lanes).values())
+def _optimizer(shape: Shape) -> Optimizer:
+    match shape.optimizer:
+        case "adam":
+            return Adam(name="adam", batch_size=shape.samples if shape.samples < shape.train_points else None)
+        case "lbfgs":
+            return Lbfgs(name="lbfgs", history=shape.history)
+    return LEVENBERG
 
 
 # ------------------------------------------------------------------------------------------------------------- memory

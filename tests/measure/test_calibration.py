@@ -13,35 +13,42 @@ from harness.measure.calibration import (
     KnotRow,
     Measured,
     PackRow,
-    Shape,
     ShapeRow,
     SoloRow,
+    bench_command,
     calibrate,
     calibration_path,
     cost,
     errors_sentence,
-    evaluation_features,
-    evaluation_memory,
     fit,
     is_current,
-    knot_features,
-    knot_memory,
+    kind_of,
     left_out_errors,
-    pack_features,
-    predict,
+    missing,
     prediction_errors,
     read_calibration,
-    run_seconds,
-    shape_of,
     with_solo,
     write_calibration,
 )
+from harness.measure.features import (
+    Shape,
+    evaluation_features,
+    evaluation_memory,
+    is_dual,
+    knot_features,
+    knot_memory,
+    moments,
+    pack_features,
+    shape_of,
+)
+from harness.measure.prediction import predict, run_bytes, run_seconds
 from harness.spec import (
     Adam,
     GridExtension,
     GridUpdates,
     KanShape,
     Lbfgs,
+    LevenbergMarquardt,
     MlpShape,
     Recipe,
     Restarts,
@@ -53,43 +60,99 @@ from harness.tasks import resolve
 
 # Seconds, or bytes, an item: what the made-up machine takes.
 SECONDS = {
-    "kan_calls": 2e-4,
-    "edge_terms": 6e-9,
-    "basis_terms": 2e-8,
-    "mlp_calls": 1e-4,
-    "products": 2e-10,
-    "nodes": 4e-9,
-    "parameters": 2e-8,
-    "history": 1e-8,
-    "lbfgs_steps": 1e-3,
-    "adam_steps": 3e-4,
-    "orders": 2e-5,
-    "ordered_points": 1e-8,
-    "mapped": 4e-9,
+    "torch": {
+        "kan_calls": 2e-4,
+        "edge_terms": 6e-9,
+        "basis_terms": 2e-8,
+        "mlp_calls": 1e-4,
+        "products": 2e-10,
+        "nodes": 4e-9,
+        "parameters": 2e-8,
+        "history": 1e-8,
+        "lbfgs_steps": 1e-3,
+        "adam_steps": 3e-4,
+        "levenberg_marquardt_steps": 4e-4,
+        "jacobian": 1e-8,
+        "gram": 1e-11,
+        "cubes": 6e-11,
+        "orders": 2e-5,
+        "ordered_points": 1e-8,
+        "mapped": 4e-9,
+    },
+    "fused": {
+        "basis_terms": 3e-9,
+        "recursion_terms": 8e-9,
+        "edge_terms": 2e-9,
+        "products": 4e-11,
+        "nodes": 1e-9,
+        "activations": 2e-9,
+        "parameters": 4e-9,
+        "history": 1e-9,
+        "uncached": 7e-10,
+        "lbfgs_steps": 2e-6,
+        "adam_steps": 3e-7,
+        "levenberg_marquardt_steps": 1e-5,
+        "batches": 2e-6,
+        "orders": 2e-5,
+        "entries": 3e-9,
+        "squares": 4e-9,
+        "cubes": 6e-12,
+        "dual_products": 3e-11,
+        "products_of_rows": 2e-11,
+        "updates": 3e-9,
+    },
 }
-BYTES = {"process": 3e8, "edge_terms": 4, "basis_terms": 80, "nodes": 25, "parameters": 180, "history": 50}
+BYTES = {
+    "torch": {
+        "process": 3e8,
+        "edge_terms": 4,
+        "basis_terms": 80,
+        "nodes": 25,
+        "parameters": 180,
+        "history": 50,
+        "matrix": 40,
+        "jacobian": 30,
+    },
+    "fused": {"process": 4e8, "parameters": 120, "history": 30, "matrix": 20, "jacobian": 16},
+}
 KNOT_SECONDS = {"lane_layers": 7e-4, "design": 3e-8, "cubes": 3e-10}
 KNOT_BYTES = {"process": 3e8, "design": 30}
-PACK_SECONDS = {"packs": 7e-3, "runs": 8e-4}
+PACK_SECONDS = {
+    "torch": {"packs": 7e-3, "runs": 8e-4},
+    "fused": {"packs": 2e-3, "runs": 8e-4, "moments": 1e-4},
+}
 
 KAN = KanShape(shape=(2, 5, 1), grid=20)
 MLP = MlpShape(shape=(2, 10, 10, 1))
 LBFGS, ADAM = Lbfgs(name="lbfgs"), Adam(name="adam")
+LEVENBERG = LevenbergMarquardt(name="levenberg_marquardt")
+ENGINES = ("torch", "fused")
 
 
-def classes() -> list[tuple[Shape, int]]:
+def classes(engine) -> list[tuple[Shape, int]]:
     kans = [KanShape(shape=s, grid=g) for s in ((1, 1), (2, 5, 1), (2, 10, 10, 1)) for g in (3, 50, 500)]
     mlps = [MlpShape(shape=(2, *[width] * hidden, 1)) for width in (5, 30, 200) for hidden in (1, 2, 4)]
-    optimizers = (("lbfgs", 10, 1), ("adam", 0, 1), ("adam", 0, 10))
-    return [
+    optimizers = (("lbfgs", 10, 1), ("adam", 0, 1), ("adam", 0, 2), ("adam", 0, 10))
+    first_order = [
         (_shape(network, points, points // share, name, history), lanes)
         for network, points, (name, history, share), lanes in itertools.product(
             kans + mlps, (100, 3000), optimizers, (2, 32)
         )
     ]
+    small = [KanShape(shape=s, grid=g) for s in ((1, 1), (2, 1, 1), (2, 5, 1)) for g in (3, 10, 40)]
+    small += [MlpShape(shape=(2, width, width, 1)) for width in (5, 10, 15)]
+    least_squares = [
+        (_shape(network, points, points, "levenberg_marquardt", 0), lanes)
+        for network, points, lanes in itertools.product(small, (100, 1000), (2, 6))
+    ]
+    if engine == "torch":
+        return first_order[::5] + least_squares
+    orders = [KAN.model_copy(update={"order": order}) for order in (1, 2, 5)]
+    recursions = [_shape(network, points, points, "adam", 0) for network in orders for points in (100, 3000)]
+    return [(shape, 1) for shape, _ in first_order[::5] + least_squares[::2]] + [(shape, 1) for shape in recursions]
 
 
-def _shape(network, points, samples, optimizer, history) -> Shape:
+def _shape(network, points, samples, optimizer, history, **more) -> Shape:
     return Shape(
         network=network,
         samples=samples,
@@ -97,19 +160,20 @@ def _shape(network, points, samples, optimizer, history) -> Shape:
         optimizer=optimizer,
         history=history,
         dtype="float64",
+        **more,
     )
 
 
-def made_rows() -> Measured:
+def made_rows(engine) -> Measured:
     shapes = [
         ShapeRow(
             shape=shape,
             lanes=lanes,
-            seconds_per_evaluation=cost(SECONDS, evaluation_features(shape, lanes)),
+            seconds_per_evaluation=cost(SECONDS[engine], evaluation_features(engine, shape, lanes)),
             repeats=3,
-            peak_bytes=round(cost(BYTES, evaluation_memory(shape, lanes))),
+            peak_bytes=round(cost(BYTES[engine], evaluation_memory(engine, shape, lanes))),
         )
-        for shape, lanes in classes()[::5]
+        for shape, lanes in classes(engine)
     ]
     knots = [
         KnotRow(
@@ -122,19 +186,28 @@ def made_rows() -> Measured:
         )
         for nodes, grid, lanes, points in itertools.product(((1, 1), (2, 5, 1)), (3, 50, 300), (2, 6), (100, 1000))
     ]
-    packs = [PackRow(runs=runs, seconds=cost(PACK_SECONDS, pack_features(runs))) for runs in (1, 8, 32)]
+    packs = [
+        PackRow(
+            runs=runs,
+            evaluations=evaluations,
+            seconds=cost(PACK_SECONDS[engine], pack_features(engine, runs, runs * moments(evaluations))),
+        )
+        for runs, evaluations in ((1, 1), (8, 1), (32, 32))
+    ]
     return Measured(tuple(shapes), tuple(knots), tuple(packs))
 
 
-CALIBRATION: Calibration = calibrate("torch", "float64", made_rows())
+CALIBRATIONS: dict[str, Calibration] = {engine: calibrate(engine, "float64", made_rows(engine)) for engine in ENGINES}
+CALIBRATION = CALIBRATIONS["torch"]
 
 
-def a_run(network=KAN, optimizer=LBFGS, points=1000, evaluations=200, **recipe) -> RunSpec:
+def a_run(network=KAN, optimizer=LBFGS, points=1000, evaluations=200, engine="torch", **recipe) -> RunSpec:
     return RunSpec(
         task=resolve(Task(target="exp2d", train_points=points)),
         network=network,
         recipe=Recipe(optimizer=optimizer, max_evaluations=evaluations, **recipe),
         seed=0,
+        engine=engine,
     )
 
 
@@ -155,15 +228,21 @@ def packs(runs: int, **settings) -> list[RunSpec]:
     return [a_run(**settings)] * runs
 
 
+def predicted(runs: int, engine="torch", **settings):
+    return predict(CALIBRATIONS[engine], packs(runs, engine=engine, **settings))
+
+
 # ---------------------------------------------------------------------------------------------------------------- fit
-def test_the_fit_finds_the_factors_that_made_the_times():
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_fit_finds_the_factors_that_made_the_times(engine):
     """Times that are exact sums give every factor of seconds, bytes, knots and packs back."""
+    calibration = CALIBRATIONS[engine]
     pairs = (
-        (CALIBRATION.evaluation_seconds, SECONDS),
-        (CALIBRATION.evaluation_bytes, BYTES),
-        (CALIBRATION.knot_seconds, KNOT_SECONDS),
-        (CALIBRATION.knot_bytes, KNOT_BYTES),
-        (CALIBRATION.pack_seconds, PACK_SECONDS),
+        (calibration.evaluation_seconds, SECONDS[engine]),
+        (calibration.evaluation_bytes, BYTES[engine]),
+        (calibration.knot_seconds, KNOT_SECONDS),
+        (calibration.knot_bytes, KNOT_BYTES),
+        (calibration.pack_seconds, PACK_SECONDS[engine]),
     )
     for found, made in pairs:
         assert found == pytest.approx(made, rel=1e-4)
@@ -176,10 +255,11 @@ def test_no_factor_is_negative_and_none_is_made_up():
     assert fit(rows, [0.5, 9.0, 99.0])["calls"] == 0
 
 
-def test_left_out_rows_of_an_exact_model_are_predicted_exactly():
+@pytest.mark.parametrize("engine", ENGINES)
+def test_left_out_rows_of_an_exact_model_are_predicted_exactly(engine):
     """Cross-validation of times without noise finds no error."""
-    rows = [evaluation_features(*one) for one in classes()[::5]]
-    errors = left_out_errors(rows, [cost(SECONDS, row) for row in rows])
+    rows = [evaluation_features(engine, *one) for one in classes(engine)]
+    errors = left_out_errors(rows, [cost(SECONDS[engine], row) for row in rows])
 
     assert errors.within_two == 1
     assert errors.worst == pytest.approx(1, rel=1e-3)
@@ -187,8 +267,8 @@ def test_left_out_rows_of_an_exact_model_are_predicted_exactly():
 
 def test_one_shape_that_takes_four_times_as_long_shows_in_the_left_out_errors():
     """The error of a row is that of factors which have not seen the row."""
-    rows = [evaluation_features(*one) for one in classes()[::5]]
-    seconds = [cost(SECONDS, row) for row in rows]
+    rows = [evaluation_features("torch", *one) for one in classes("torch")]
+    seconds = [cost(SECONDS["torch"], row) for row in rows]
     seconds[0] *= 4
 
     assert left_out_errors(rows, seconds).worst < 0.4
@@ -197,8 +277,9 @@ def test_one_shape_that_takes_four_times_as_long_shows_in_the_left_out_errors():
 # --------------------------------------------------------------------------------------------------------- prediction
 SETTINGS = st.fixed_dictionaries(
     {
+        "engine": st.sampled_from(ENGINES),
         "network": st.sampled_from([KAN, MLP, KanShape(shape=(2, 1), grid=300), MlpShape(shape=(2, 200, 1))]),
-        "optimizer": st.sampled_from([LBFGS, ADAM, Adam(name="adam", batch_size=20)]),
+        "optimizer": st.sampled_from([LBFGS, ADAM, Adam(name="adam", batch_size=20), LEVENBERG]),
         "points": st.integers(21, 4000),
         "evaluations": st.integers(1, 3000),
     }
@@ -207,13 +288,18 @@ SETTINGS = st.fixed_dictionaries(
 
 @given(SETTINGS, st.integers(1, 20), st.integers(1, 20), st.integers(1, 4000))
 def test_more_of_anything_never_costs_less(settings, runs, more_runs, more):
-    """Seconds and bytes of a pack grow with its runs, its evaluations and its points."""
-    before = predict(CALIBRATION, packs(runs, **settings))
+    """Seconds and bytes of a pack grow with its runs, its evaluations and, of one and the same work, its points.
+
+    The fused engine puts points in a new order once an epoch, and many points make long epochs; a few points more can
+    make a dual system of Levenberg-Marquardt primal. Either may save more than the points cost.
+    """
+    before = predicted(runs, **settings)
     larger = [
-        predict(CALIBRATION, packs(runs + more_runs, **settings)),
-        predict(CALIBRATION, packs(runs, **settings | {"evaluations": settings["evaluations"] + more})),
-        predict(CALIBRATION, packs(runs, **settings | {"points": settings["points"] + more})),
+        predicted(runs + more_runs, **settings),
+        predicted(runs, **settings | {"evaluations": settings["evaluations"] + more}),
     ]
+    if settings["optimizer"] in (LBFGS, ADAM):
+        larger.append(predicted(runs, **settings | {"points": settings["points"] + more}))
 
     assert math.isfinite(before.seconds)
     assert all(after.seconds > before.seconds * (1 - 1e-12) for after in larger)
@@ -221,29 +307,87 @@ def test_more_of_anything_never_costs_less(settings, runs, more_runs, more):
 
 
 def test_a_lone_run_costs_as_much_as_two():
-    """The engine trains at least two lanes; of one run the second is idle but not free."""
-    one, two = (predict(CALIBRATION, packs(runs)) for runs in (1, 2))
+    """The torch engine trains at least two lanes; of one run the second is idle but not free."""
+    one, two = (predicted(runs) for runs in (1, 2))
 
-    assert two.seconds - one.seconds == pytest.approx(PACK_SECONDS["runs"], rel=1e-3)
+    assert two.seconds - one.seconds == pytest.approx(PACK_SECONDS["torch"]["runs"], rel=1e-3)
     assert one.peak_bytes == two.peak_bytes
+
+
+@pytest.mark.parametrize("optimizer", [LBFGS, ADAM, Adam(name="adam", batch_size=20)])
+@pytest.mark.parametrize("network", [KAN, MLP])
+def test_a_pack_of_fused_runs_costs_the_sum_of_its_runs(network, optimizer):
+    """The fused engine trains one run after the other; only what is done once a pack is saved."""
+    settings = {"engine": "fused", "network": network, "optimizer": optimizer}
+    one, five = (predicted(runs, **settings).seconds for runs in (1, 5))
+
+    assert five == pytest.approx(5 * one - 4 * PACK_SECONDS["fused"]["packs"], rel=1e-9)
 
 
 def test_restarts_train_as_lanes():
     """Five runs of three starts cost, while they start, what fifteen lanes do."""
-    fifteen = predict(CALIBRATION, packs(15, evaluations=200)).seconds
-    whole = predict(CALIBRATION, packs(5, evaluations=700, restarts=Restarts(count=3, evaluations=200))).seconds
-    rest = predict(CALIBRATION, packs(5, evaluations=100)).seconds
+    fifteen = predicted(15, evaluations=200).seconds
+    whole = predicted(5, evaluations=700, restarts=Restarts(count=3, evaluations=200)).seconds
+    rest = predicted(5, evaluations=100).seconds
 
     assert whole == pytest.approx(fifteen + rest, rel=0.1)
 
 
+def test_a_fused_block_is_paid_as_a_whole():
+    """65 points take two blocks of 64, as 128 do."""
+    shapes = [_shape(KAN, points, points, "adam", 0) for points in (64, 65, 128)]
+    whole, more, twice = (evaluation_features("fused", shape, 1) for shape in shapes)
+
+    assert more == twice
+    assert more["edge_terms"] == 2 * whole["edge_terms"]
+
+
+def test_levenberg_marquardt_solves_the_smaller_system():
+    """More parameters than residuals make the system dual, unless a ridge adds residuals; both engines price it so."""
+    primal, dual = (_shape(MLP, points, points, "levenberg_marquardt", 0) for points in (1000, 100))
+    ridged = _shape(KAN, 100, 100, "levenberg_marquardt", 0, has_ridge=True)
+    sizes = {
+        (engine, shape): evaluation_features(engine, shape, 1)["cubes"]
+        for engine in ENGINES
+        for shape in (primal, dual, ridged)
+    }
+
+    assert [is_dual(shape) for shape in (primal, dual, ridged)] == [False, True, False]
+    for engine in ENGINES:
+        assert sizes[engine, primal] == 151**3
+        assert sizes[engine, dual] == 100**3
+        assert sizes[engine, ridged] == 360**3
+
+
+def test_a_pause_of_levenberg_marquardt_costs_a_system():
+    """The fused engine makes its system anew wherever training pauses: slow ones twice, fast ones once in a while."""
+    slow, fast = KanShape(shape=(2, 5, 1), grid=300), KanShape(shape=(1, 1), grid=20)
+    for network, least, most in ((slow, 1.95, 2), (fast, 1, 1.2)):
+        settings = {"network": network, "optimizer": LEVENBERG, "points": 10_000, "evaluations": 500}
+        shape = shape_of(a_run(**settings), network)
+        evaluation = cost(SECONDS["fused"], evaluation_features("fused", shape, 1))
+
+        assert least < predicted(1, engine="fused", **settings).seconds / (500 * evaluation) < most * 1.1
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_knots_that_are_not_equal_are_another_shape(engine):
+    """Updates leave knots equally spaced or not; the fused engine's bases cost more where they are not."""
+    equal, mixed = (a_run(engine=engine, grid_updates=GridUpdates(grid_eps=eps)) for eps in (1.0, 0.5))
+    costs = [cost(SECONDS[engine], evaluation_features(engine, shape_of(run, KAN), 2)) for run in (equal, mixed)]
+
+    assert [shape_of(run, KAN).has_equal_knots for run in (equal, mixed)] == [True, False]
+    assert (costs[0] < costs[1]) == (engine == "fused")
+
+
 def test_knots_that_move_and_grids_that_grow_are_in_the_price():
     """Least squares of grid updates and of refinements are predicted as often as they happen."""
-    plain = predict(CALIBRATION, packs(6)).seconds
-    moved = predict(CALIBRATION, packs(6, grid_updates=GridUpdates(every=50, until=200))).seconds
     updates = 4 * cost(KNOT_SECONDS, knot_features(KAN, 6, 1000))
+    for engine in ENGINES:
+        plain = predicted(6, engine=engine).seconds
+        moved = predicted(6, engine=engine, grid_updates=GridUpdates(every=50, until=200)).seconds
+        assert moved - plain == pytest.approx(updates, rel=1e-3)
 
-    assert moved - plain == pytest.approx(updates, rel=1e-3)
     extended = run_seconds_of_knots(grid_extension=GridExtension(grids=(5, 10), evaluations=50))
     refinements = sum(
         cost(KNOT_SECONDS, knot_features(KAN.model_copy(update={"grid": grid}), 1, grid + 3)) for grid in (10, 20)
@@ -258,20 +402,21 @@ def run_seconds_of_knots(**recipe) -> float:
     return run_seconds(calibration, run, [stage.evaluations for stage in stages(run.network, run.recipe)])
 
 
-def test_small_batches_of_many_points_pay_for_the_learning_curve():
+@pytest.mark.parametrize("engine", ENGINES)
+def test_small_batches_of_many_points_pay_for_the_learning_curve(engine):
     """With small batches the curve, which passes over all points, is a share of the cost that more points raise."""
     few, many = (
-        predict(CALIBRATION, packs(6, network=MLP, optimizer=Adam(name="adam", batch_size=32), points=points))
+        predicted(6, engine=engine, network=MLP, optimizer=Adam(name="adam", batch_size=32), points=points)
         for points in (1000, 100_000)
     )
 
     assert many.seconds > 2 * few.seconds
-    assert many.peak_bytes > few.peak_bytes
+    assert (many.peak_bytes > few.peak_bytes) == (engine == "torch")  # fused, there are never more than a block
 
 
 def test_memory_that_was_not_measured_is_not_predicted():
     """Where the system doesn't tell how much memory a process held, nothing is said of it."""
-    rows = made_rows()
+    rows = made_rows("torch")
     unknown = [row.model_copy(update={"peak_bytes": None}) for row in rows.shapes]
     calibration = calibrate("torch", "float64", rows._replace(shapes=tuple(unknown)))
 
@@ -328,6 +473,28 @@ def test_a_shape_measured_again_replaces_its_older_time():
     calibration = with_solo(calibration, solo_rows(a_run(), 3.0))
 
     assert sorted(row.seconds_per_evaluation for row in calibration.solo) == [2.0, 3.0]
+
+
+def test_bytes_are_moved_where_they_are_known():
+    """Bytes of a run are those of its evaluations; unknown where one of its stages has none, or no solo time."""
+    run = a_run()
+    (row,) = solo_rows(run, 1e-3)
+    unknown = row.model_copy(update={"bytes_per_evaluation": None})
+
+    assert run_bytes(with_solo(CALIBRATION, [row]), run, [200]) == 1600
+    assert run_bytes(with_solo(CALIBRATION, [unknown]), run, [200]) is None
+    assert run_bytes(CALIBRATION, run, [200]) is None
+
+
+# --------------------------------------------------------------------------------------------------------------- kinds
+def test_what_is_missing_is_named_with_the_command_that_measures_it():
+    """Runs need calibrations of their own engine and dtype; whatever else there is does not help."""
+    runs = [a_run(engine="fused"), a_run(), a_run().model_copy(update={"dtype": "float32"})]
+    commands = [bench_command(kind_of(run)) for run in runs]
+
+    assert missing({}, runs) == [("fused", "float64"), ("torch", "float32"), ("torch", "float64")]
+    assert missing({("torch", "float64"): CALIBRATION}, runs[:2]) == [("fused", "float64")]
+    assert commands == ["harness bench", "harness bench --engine torch", "harness bench --dtype float32"]
 
 
 # --------------------------------------------------------------------------------------------------------------- files
