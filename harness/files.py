@@ -1,5 +1,8 @@
-"""Files appear whole or not at all."""
+"""Files appear whole or not at all; and where those lie that can be made again."""
 
+import os
+import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,3 +21,26 @@ def whole_file(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def user_cache() -> Path:
+    """The user's folder for what can be made again; HARNESS_CACHE names another."""
+    if chosen := os.environ.get("HARNESS_CACHE"):
+        return Path(chosen).expanduser()
+    if sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    elif sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home()))
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "kan-mlp-harness"
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether files can be made in the folder, which is made if it is not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from harness.count import Work, count, run_work, training_flops
+from harness.count import Work, count, run_work, trainable, training_flops
 from harness.errors import HarnessError, did_you_mean
 from harness.solve import build_network, solve
 from harness.spec import (
@@ -23,6 +23,7 @@ from harness.spec import (
     Experiment,
     Formula,
     KanShape,
+    LevenbergMarquardt,
     Manifest,
     Mlp,
     MlpShape,
@@ -59,6 +60,8 @@ TUNABLE = (
     "optimizer.growth",
     "optimizer.ridge",
 )
+# Unknowns of a system of Levenberg-Marquardt: its matrix twice takes a gigabyte, its factorisation ten seconds.
+LARGEST_SYSTEM = 8192
 SAME_NETWORK = "solves to the same network as a smaller budget; space the budgets wider"
 
 
@@ -181,7 +184,7 @@ def _solve_ladder(variant: Experiment, arm_name: str, task: RunTask) -> Iterator
     field, values = arm.sizes.ladder() if arm.sizes else ("", (None,))
     if match is None:
         for value in values:
-            yield None, _candidate(variant, arm_name, task, **({field: value} if field else {}))
+            yield None, _if_possible(_candidate(variant, arm_name, task, **({field: value} if field else {})), task)
         return
     free = match.solve.get(arm_name, match.solve.get("*"))
     if free is None:
@@ -209,7 +212,22 @@ def _match_budget(
         return _candidate(variant, arm_name, task, **fixed, **{free: value})
 
     found = solve(lambda value: candidate(value).counts, axis, budget, variant.match.tol, free, smallest)
-    return found if isinstance(found, str) else candidate(found)
+    return found if isinstance(found, str) else _if_possible(candidate(found), task)
+
+
+def _if_possible(candidate: Candidate, task: RunTask) -> Candidate | str:
+    """The candidate, or why it cannot be trained: Levenberg-Marquardt keeps and factorises a dense matrix."""
+    optimizer, network = candidate.recipe.optimizer, candidate.network
+    if isinstance(optimizer, LevenbergMarquardt):
+        has_ridge = optimizer.ridge > 0 and isinstance(network, KanShape)
+        parameters, residuals = trainable(network), task.train_points * network.shape[-1]
+        size = parameters if has_ridge else min(parameters, residuals)
+        if size > LARGEST_SYSTEM:
+            return (
+                f"levenberg_marquardt would solve for {size:,} unknowns, at most {LARGEST_SYSTEM:,} are allowed; "
+                "ask for smaller networks, or use lbfgs"
+            )
+    return candidate
 
 
 def _smallest(variant: Experiment, arm_name: str, task: RunTask, free: str, fixed: dict[str, Any]) -> int:
@@ -245,6 +263,8 @@ def _that_matters(recipe: Recipe, network: TrainedShape, task: RunTask) -> Recip
     changes: dict[str, Any] = {}
     if isinstance(network, MlpShape):
         changes |= {"grid_updates": None, "grid_extension": None}
+        if isinstance(recipe.optimizer, LevenbergMarquardt):
+            changes["optimizer"] = recipe.optimizer.model_copy(update={"ridge": 0.0})
     elif recipe.grid_extension:
         grids = tuple(grid for grid in recipe.grid_extension.grids if grid < network.grid)
         changes["grid_extension"] = recipe.grid_extension.model_copy(update={"grids": grids}) if grids else None

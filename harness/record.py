@@ -69,8 +69,8 @@ class Record(Frozen):
     """The outcome of a run. A diverged run has a record too: status `diverged`, no metrics, and when it happened.
 
     `by_stage` has the evaluations and iterations of each stage, all starts together; `refused_steps` counts systems of
-    Levenberg-Marquardt without a solution; `weights` names the table that
-    says what transcendental functions cost in `counts`.
+    Levenberg-Marquardt without a solution; `weights` names the table that says what transcendental functions cost in
+    `counts`.
     """
 
     record_schema: int = RECORD_SCHEMA

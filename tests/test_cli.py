@@ -150,6 +150,37 @@ def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(tmp_path):
     assert kept.items() <= after.items()
 
 
+@pytest.mark.slow
+def test_ctrl_c_while_compiling_stops_at_once(tmp_path, monkeypatch):
+    """The compiler hears no signals, so it has a process of its own; a second Ctrl-C does no harm."""
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    command = [sys.executable, "-u", "-m", "harness.cli", "run", "tiny.yaml"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert any("compiling its kernels" in line for line in process.stdout)
+        time.sleep(3)
+        for _ in range(2):
+            os.killpg(process.pid, signal.SIGINT)
+            time.sleep(0.2)
+        _, errors = process.communicate(timeout=20)
+
+    assert process.returncode == 3
+    assert "stopped: 0 of 20 runs have records" in errors
+    assert "Traceback" not in errors
+
+
+def test_workers_share_what_is_compiled_also_where_it_cannot_be_kept(monkeypatch):
+    """A cache folder that cannot be written is named, and all processes get the same temporary one meanwhile."""
+    monkeypatch.setenv("HARNESS_CACHE", "/dev/null/cache")
+    with here._shared_cache() as told:
+        assert told == ", not kept: /dev/null/cache cannot be written"
+        assert Path(os.environ["HARNESS_CACHE"]).is_dir()
+
+    assert os.environ["HARNESS_CACHE"] == "/dev/null/cache"
+
+
 # --------------------------------------------------------------------------------------------------------------- help
 def test_every_command_has_help_with_an_example():
     """--help of each command describes it and shows a command that works."""

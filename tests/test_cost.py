@@ -262,6 +262,7 @@ def test_only_cpus_are_calibrated(manifest, tmp_path, monkeypatch):
     assert (refused.exit_code, "only CPUs are measured" in refused.output) == (2, True)
 
 
+@pytest.mark.slow
 def test_bench_measures_and_gives_a_file_its_seconds(tmp_path, monkeypatch):
     """After `harness bench FILE`, tables have an axis of seconds by each run's engine, and predictions are checked."""
     monkeypatch.chdir(tmp_path)

@@ -378,3 +378,27 @@ def test_runs_of_the_fused_engine_are_packs_of_their_own():
 
     assert all(len(pack) == 1 for pack in alone.packs)
     assert max(map(len, together.packs)) > 1
+
+
+LEVENBERG = TEXT.replace("{name: adam}", "{name: levenberg_marquardt, ridge: 1.0e-9}")
+
+
+def test_a_ridge_is_no_part_of_an_mlps_identity():
+    """An MLP has no splines to smooth: with a ridge and without it is the same run."""
+    assert LEVENBERG != TEXT
+    ids = [
+        {run.run_id for run in _plan(text).runs if run.run.network.family == "mlp"}
+        for text in (LEVENBERG, LEVENBERG.replace(", ridge: 1.0e-9", ""))
+    ]
+
+    assert ids[0] == ids[1]
+
+
+def test_systems_too_large_for_levenberg_marquardt_are_infeasible_cells():
+    """A dense matrix of as many rows as parameters must fit: what does not stays in the plan, with the limit."""
+    plan = _plan(LEVENBERG.replace("at: [135, 1000]", "at: [135, 20000]"))
+
+    told = [cell.infeasible for cell in plan.cells if cell.asked == 20000]
+    assert len(told) == 2
+    # The MLP has no ridge, so that its system is of the points' size.
+    assert sum("at most 8,192 are allowed" in (reason or "") for reason in told) == 1

@@ -7,13 +7,15 @@ import base64
 import html
 import re
 from html.parser import HTMLParser
+from typing import get_args
 
 import pytest
 from test_plot import Study, study
 
-from harness.report import write_report
+from harness.report import OPTIMIZER_WORDS, write_report
 from harness.scaling import HEADLINE_AXES
 from harness.show import exponent
+from harness.spec import Optimizer
 
 QUESTION = '"Does <b>alpha</b> & beta differ?"'
 CLAIM = "the first arm scales <faster>"
@@ -151,3 +153,8 @@ def test_runs_tasks_and_provenance_are_told(text):
     assert "changed since (dirty)" in text
     assert "testhost, test processor, 2 threads a pack" in text
     assert "12 s summed over 1 pack: provenance, not an axis" in text
+
+
+def test_every_optimiser_has_words():
+    """A sweep by any optimiser of the specification can be reported."""
+    assert set(OPTIMIZER_WORDS) == {get_args(model.model_fields["name"].annotation)[0] for model in get_args(Optimizer)}

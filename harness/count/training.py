@@ -61,7 +61,8 @@ def run_work(
 ) -> list[Work]:
     """The work of a run, stage by stage, whose stages made `spent` (evaluations, iterations); else its whole cap.
 
-    Planned, each evaluation is an iteration, which is the most there can be.
+    Planned, each evaluation is an iteration, which is the most there can be. Updates of knots are those due until the
+    evaluations that were made; a lane that has come to rest skips its last ones, which overstates them by a few.
     """
     planned = stages(network, recipe)
     work: list[Work] = []
@@ -92,7 +93,9 @@ def stage_optimizer_flops(optimizer: Optimizer, work: Work) -> int:
     parameters = trainable(work.network)
     if isinstance(optimizer, LevenbergMarquardt):
         residuals, active = work.samples * work.network.shape[-1], active_parameters(work.network)
-        return work.evaluations * levenberg_marquardt_flops(parameters, residuals, active)
+        # A ridge adds nearly as many residuals as there are parameters, so that a dual system would be no smaller.
+        dual = parameters > residuals and not (optimizer.ridge > 0 and isinstance(work.network, KanShape))
+        return work.evaluations * levenberg_marquardt_flops(parameters, residuals, active, dual)
     return optimizer_flops(optimizer, parameters, work.evaluations, work.iterations, work.starts)
 
 
@@ -115,18 +118,23 @@ def optimizer_flops(
     )
 
 
-def levenberg_marquardt_flops(parameters: int, samples: int, active: int | None = None) -> int:
+def levenberg_marquardt_flops(
+    parameters: int, samples: int, active: int | None = None, dual: bool | None = None
+) -> int:
     """An evaluation's normal matrix, right-hand side, factorisation and solve in Levenberg-Marquardt.
 
+    A factorisation that fails is one more, which is not counted; records say how many there were (`refused_steps`).
+
     `active` is the number of parameters that a sample's residual depends on (all, unless splines make the Jacobian
-    sparse). With more parameters than samples the dual system is solved: J J^T, of the samples' size. The matrix is
-    symmetric, so half of it is computed; Cholesky takes n^3/3.
+    sparse). With more parameters than samples the dual system is solved, unless `dual` says otherwise: J J^T, of the
+    samples' size. The matrix is symmetric, so half of it is computed; Cholesky takes n^3/3.
     """
+    dual = parameters > samples if dual is None else dual
     row = parameters if active is None else active
     size, products = parameters, samples * row * (row + 1)
-    if parameters > samples:
+    if dual:
         size, products = samples, samples * (samples + 1) * row
-    gradient = 2 * samples * row * (2 if parameters > samples else 1)
+    gradient = 2 * samples * row * (2 if dual else 1)
     return products + gradient + size**3 // 3 + 2 * size**2
 
 

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import queue
 import signal
+import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.errors import HarnessError
+from harness.files import is_writable, user_cache
 from harness.spec import RunSpec
 from harness.spec.nouns import Device
 
@@ -56,10 +58,10 @@ def train_here(
     A pack that crashes is yielded with its traceback and the others go on. A HarnessError ends all. `announce` hears
     when kernels must be compiled, and when that is done.
     """
-    with _pool(min(workers, len(packs))) as (executor, heard):
+    with _shared_cache() as kept, _pool(min(workers, len(packs))) as (executor, heard):
         fused = [runs[0] for runs in packs if runs[0].engine == "fused"]
-        if fused:  # one worker compiles, and the others find what it has kept
-            for message in _ready(executor, fused):
+        if fused:  # one process compiles, and the workers find what it has kept
+            for message in _ready(executor, fused, kept):
                 announce(message)
         with _deaf_to_ctrl_c():  # workers inherit it: Ctrl-C reaches them too, but it is the parent that decides
             waiting: dict[Future, tuple[RunSpec, ...]] = {
@@ -73,21 +75,55 @@ def train_here(
                 yield _outcome(future, runs)
 
 
-def _ready(executor: ProcessPoolExecutor, runs: Sequence[RunSpec]) -> Iterator[str]:
+def _ready(executor: ProcessPoolExecutor, runs: Sequence[RunSpec], kept: str) -> Iterator[str]:
     """Have the kernels that `runs` need compiled; what to tell the user meanwhile."""
     one_each = list({(run.network.family, run.recipe.optimizer.name): run for run in runs}.values())
-    if _result(executor, _is_cold, one_each):
-        yield "fused engine: compiling its kernels for this processor, once; that takes half a minute or so"
-        yield f"fused engine: compiled in {_result(executor, _compile, one_each):.0f} s and kept"
-
-
-def _result(executor: ProcessPoolExecutor, function: Callable[..., Any], *arguments: Any) -> Any:
     with _deaf_to_ctrl_c():
-        future = executor.submit(function, *arguments)
+        cold = executor.submit(_is_cold, one_each)
     try:
-        return future.result()
+        if not cold.result():
+            return
     except BrokenProcessPool:
         raise HarnessError(WORKER_DIED, exit_code=3) from None
+    yield "fused engine: compiling its kernels for this processor, which takes half a minute or so"
+    yield f"fused engine: compiled in {_compiled_apart(one_each):.0f} s{kept}"
+
+
+def _compiled_apart(runs: Sequence[RunSpec]) -> float:
+    """Compile in a process that can be ended at any moment, which a compiler in a worker cannot; the seconds."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    with _deaf_to_ctrl_c():
+        process = context.Process(target=_compile, args=(runs, theirs))
+        process.start()
+    theirs.close()
+    try:
+        told = ours.recv()
+    except EOFError:
+        told = "its process died"
+    finally:
+        process.terminate()
+        process.join()
+    if isinstance(told, float):
+        return told
+    raise HarnessError(f"the fused engine's kernels could not be compiled ({told}); use engine: torch", exit_code=3)
+
+
+@contextmanager
+def _shared_cache() -> Iterator[str]:
+    """All processes share a folder for kernels, also if the user's cannot be written; how what is compiled is kept."""
+    folder_of_user, before = user_cache(), os.environ.get("HARNESS_CACHE")
+    if is_writable(folder_of_user):
+        yield " and kept"
+        return
+    with tempfile.TemporaryDirectory(prefix="harness-") as folder:
+        os.environ["HARNESS_CACHE"] = folder  # which processes inherit that are started now
+        try:
+            yield f", not kept: {folder_of_user} cannot be written"
+        finally:
+            os.environ.pop("HARNESS_CACHE")
+            if before is not None:
+                os.environ["HARNESS_CACHE"] = before
 
 
 def _outcome(future: Future, runs: tuple[RunSpec, ...]) -> PackDone:
@@ -112,7 +148,8 @@ def _pool(workers: int) -> Iterator[tuple[ProcessPoolExecutor, Any]]:
         yield executor, heard
     finally:
         stop.set()
-        executor.shutdown(wait=True, cancel_futures=True)
+        with _deaf_to_ctrl_c():  # a second Ctrl-C would leave workers that nobody waits for
+            executor.shutdown(wait=True, cancel_futures=True)
 
 
 @contextmanager
@@ -143,10 +180,13 @@ def _is_cold(runs: Sequence[RunSpec]) -> bool:
     return fused_engine.is_cold(runs)
 
 
-def _compile(runs: Sequence[RunSpec]) -> float:
-    from harness.train import fused_engine
+def _compile(runs: Sequence[RunSpec], told: Any) -> None:
+    try:
+        from harness.train import fused_engine
 
-    return fused_engine.compile_for(runs)
+        told.send(fused_engine.compile_for(runs))
+    except Exception as error:
+        told.send(f"{type(error).__name__}: {error}")
 
 
 def _train(runs: tuple[RunSpec, ...], records: str, device: Device) -> tuple[tuple[str, ...], float]:

@@ -79,7 +79,8 @@ def one_thread() -> Iterator[None]:
 
 def instruction_set(engine: Engine) -> str:
     """What an engine's code is compiled for on this processor."""
-    return torch.backends.cpu.get_cpu_capability() if engine == "torch" else processor_name()
+    of_torch = torch.backends.cpu.get_cpu_capability()  # by which knots move in both engines
+    return of_torch if engine == "torch" else f"{processor_name()}, {of_torch}"
 
 
 def _train(

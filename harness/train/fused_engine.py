@@ -52,6 +52,7 @@ OptimiserState = adam.AdamState | lbfgs.LbfgsState | levenberg.LevenbergState
 Network = MlpShape | KanShape
 Counters = tuple[int, int, int]  # evaluations, iterations, refused steps
 NONE: Counters = (0, 0, 0)
+TINY: dict[str, Network] = {"mlp": MlpShape(shape=(1, 1)), "kan": KanShape(shape=(1, 1), grid=3)}
 LOOPS = {"adam": adam, "lbfgs": lbfgs, "levenberg_marquardt": levenberg}
 
 
@@ -177,18 +178,20 @@ def finish(pack: Pack, state: PackState) -> list[Outcome]:
 
 # --------------------------------------------------------------------------------------------------------- compilation
 def is_cold(runs: Iterable[RunSpec]) -> bool:
-    """Whether something that `runs` need has to be compiled, which takes some ten seconds."""
+    """Whether something that `runs` need has to be compiled, which takes half a minute."""
     loops = {LOOPS[run.recipe.optimizer.name] for run in runs}
     return kernels.is_cold() or not all(is_kept(loop, "_train") for loop in loops)
 
 
 def compile_for(runs: Iterable[RunSpec]) -> float:
-    """Make one evaluation as each of `runs` would, on a few zeros, so that all is compiled and kept; the seconds."""
+    """Have all compiled and kept that `runs` need, by one evaluation of tiny networks; the seconds that it took."""
     began = perf_counter()
+    few = Points(np.zeros((1, 8)), np.zeros((1, 8)))
+    points = RunPoints(train=few, validation=few, test=few, ranges_NI=few.x.T)
     for run in runs:
-        few = Points(np.zeros((run.network.shape[0], 8)), np.zeros((run.network.shape[-1], 8)))
-        points = (RunPoints(train=few, validation=few, test=few, ranges_NI=few.x.T),)
-        pack = Pack((run,), run.recipe, stages(run.network, run.recipe), points)
+        recipe = Recipe(optimizer=run.recipe.optimizer, max_evaluations=1)
+        tiny = run.model_copy(update={"network": TINY[run.network.family], "recipe": recipe})
+        pack = Pack((tiny,), recipe, stages(tiny.network, recipe), (points,))
         advance(pack, begin(pack), 1)
     return perf_counter() - began
 

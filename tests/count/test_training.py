@@ -15,9 +15,21 @@ from harness.count import (
     levenberg_marquardt_flops,
     optimizer_flops,
     run_work,
+    trainable,
     training_flops,
 )
-from harness.spec import Adam, GridExtension, GridUpdates, KanShape, Lbfgs, MlpShape, Recipe, Restarts
+from harness.count.training import stage_optimizer_flops
+from harness.spec import (
+    Adam,
+    GridExtension,
+    GridUpdates,
+    KanShape,
+    Lbfgs,
+    LevenbergMarquardt,
+    MlpShape,
+    Recipe,
+    Restarts,
+)
 
 LBFGS = Lbfgs(name="lbfgs", history=4)
 ADAM = Adam(name="adam")
@@ -146,3 +158,16 @@ def test_counts_are_whole_numbers():
         counted = training_flops([Work(network, 10, 100, 10, 1, 2, 100, True)], LBFGS)
         assert all(isinstance(value, int) and not isinstance(value, np.integer) for value in counted.values())
         assert all(math.isfinite(value) and value >= 0 for value in counted.values())
+
+
+def test_a_ridge_keeps_the_normal_equations_in_the_parameters():
+    """With more parameters than points the dual system is smaller, but a ridge adds a residual a coefficient."""
+    kan, mlp = KanShape(shape=(2, 20, 1), grid=40), MlpShape(shape=(2, 60, 60, 1))
+    plain, ridged = (LevenbergMarquardt(name="levenberg_marquardt", ridge=ridge) for ridge in (0.0, 1e-9))
+
+    def cubes(network, optimizer):
+        work = Work(network, evaluations=1, samples=200, iterations=1)
+        return stage_optimizer_flops(optimizer, work)
+
+    assert cubes(kan, ridged) > trainable(kan) ** 3 / 3 > 100 * cubes(kan, plain)
+    assert cubes(mlp, ridged) == cubes(mlp, plain)

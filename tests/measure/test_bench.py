@@ -34,7 +34,6 @@ from harness.train.fused import kan, kernels, simd
 KAN = KanShape(shape=(2, 5, 1), grid=5)
 MLP = MlpShape(shape=(2, 10, 10, 1))
 LEVENBERG = LevenbergMarquardt(name="levenberg_marquardt")
-ENGINES = ("torch", "fused")
 
 
 def _shape(network, samples, train_points, optimizer="adam", history=0) -> Shape:
@@ -63,7 +62,7 @@ REDUCED = {
 }
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+@pytest.fixture(scope="module", params=["fused", pytest.param("torch", marks=pytest.mark.slow)])
 def measured(request):
     """The engine, its reduced design measured once, and what progress heard."""
     heard = []

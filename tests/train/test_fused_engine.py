@@ -3,7 +3,6 @@
 Compiles kernels where that has not been done, once a machine.
 """
 
-import dataclasses
 import pickle
 from itertools import product
 
@@ -30,7 +29,6 @@ from harness.spec import (
 from harness.tasks import domain_points, resolve
 from harness.train import fused_engine as fused
 from harness.train import one_thread, torch_engine, train_pack
-from harness.train.fused.optimisers.levenberg import LevenbergState
 
 TASK = resolve(Task(target="exp2d", train_points=200, validation_points=100, test_points=100))
 MLP = MlpShape(shape=(2, 6, 1))
@@ -48,6 +46,8 @@ OPTIMIZERS = {
     "nested": Lbfgs(name="lbfgs", iterations_per_step=5),
     "levenberg": LevenbergMarquardt(name="levenberg_marquardt", ridge=1e-9),
 }
+# Without a ridge the normal equations of splines are all but singular, and a solution has half the digits.
+PLAIN = {"levenberg without ridge": LevenbergMarquardt(name="levenberg_marquardt")}
 
 
 def _run(network, recipe, seed=0, task=TASK):
@@ -74,17 +74,18 @@ NETWORKS = [
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: "-".join(map(str, vars(network).values())))
-@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
-def test_the_first_20_evaluations_are_those_of_the_torch_engine(network, optimizer):
+@pytest.mark.parametrize("name", [*OPTIMIZERS, *PLAIN])
+def test_the_first_20_evaluations_are_those_of_the_torch_engine(network, name):
     """Two engines, one course: errors after 20 evaluations agree to 1e-9, and so does every count of work."""
+    optimizer, tolerance = (PLAIN[name], 1e-5) if name in PLAIN else (OPTIMIZERS[name], 1e-9)
     run = _run(network, Recipe(optimizer=optimizer, max_evaluations=20))
 
     (ours,), (theirs,) = _trained([run]), _trained([run], engine=torch_engine)
 
     assert ours.by_stage == theirs.by_stage
     assert ours.counts == theirs.counts
-    for name, error in ours.metrics.model_dump().items():
-        assert error == pytest.approx(getattr(theirs.metrics, name), rel=1e-9)
+    for metric, error in ours.metrics.model_dump().items():
+        assert error == pytest.approx(getattr(theirs.metrics, metric), rel=tolerance)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
@@ -245,5 +246,3 @@ def test_a_moved_grid_makes_an_optimiser_forget_and_its_work_stays_counted():
 
         assert state.lanes[0].optimiser.evaluations == 5
         assert state.lanes[0].behind[0] == 30
-        assert isinstance(state.lanes[0].optimiser, LevenbergState) == (name == "levenberg")
-        assert dataclasses.replace(state.lanes[0], moments=()).behind[2] >= 0

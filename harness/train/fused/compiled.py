@@ -22,6 +22,9 @@ import llvmlite  # type: ignore[import-untyped]
 import llvmlite.binding  # type: ignore[import-untyped]
 import numba
 
+from harness.files import user_cache
+
+_SETTINGS: Any = numba.config
 KEPT_FOLDERS = 16  # a version of the source has one for each family of networks and one for all the rest
 
 # A product and a sum may become one instruction, and the sign of zero is free. No reordering: sums would hang on what
@@ -48,13 +51,12 @@ def inlined(function: Callable[..., Any]) -> Any:
 @contextmanager
 def keeping(files: Iterable[Path]) -> Iterator[bool]:
     """Tells numba where to keep what is compiled inside, as long as these files stay as they are; False if nowhere."""
-    config: Any = numba.config
-    before, place = config.CACHE_DIR, folder(key(files))
-    config.CACHE_DIR = str(place or "")
+    before, place = _SETTINGS.CACHE_DIR, folder(key(files))
+    _SETTINGS.CACHE_DIR = str(place or "")
     try:
         yield place is not None
     finally:
-        config.CACHE_DIR = before
+        _SETTINGS.CACHE_DIR = before
 
 
 @cache
@@ -65,8 +67,9 @@ def sources() -> tuple[Path, ...]:
 
 def key(files: Iterable[Path]) -> str:
     """The hash of all that decides what is compiled from these files, of which this one should be one."""
-    processor = processor_name(), llvmlite.binding.get_host_cpu_features().flatten()
-    digest = hashlib.sha256(repr((numba.__version__, llvmlite.__version__, sys.version, processor)).encode())
+    features = _SETTINGS.CPU_FEATURES or llvmlite.binding.get_host_cpu_features().flatten()
+    compiler = (numba.__version__, llvmlite.__version__, sys.version, processor_name(), features)
+    digest = hashlib.sha256(repr(compiler).encode())
     for file in files:
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
@@ -79,8 +82,8 @@ def is_kept(module: ModuleType, name: str) -> bool:
 
 
 def processor_name() -> str:
-    """What the compiler takes this processor for."""
-    return llvmlite.binding.get_host_cpu_name()
+    """What the compiler takes this processor for; NUMBA_CPU_NAME says otherwise."""
+    return _SETTINGS.CPU_NAME or llvmlite.binding.get_host_cpu_name()
 
 
 @cache
@@ -105,19 +108,6 @@ def _age(path: Path) -> float:
         return path.stat().st_mtime
     except OSError:  # another process has just removed it
         return 0.0
-
-
-def user_cache() -> Path:
-    """The user's folder for what can be made again; HARNESS_CACHE names another."""
-    if chosen := os.environ.get("HARNESS_CACHE"):
-        return Path(chosen)
-    if sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    elif sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home()))
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "kan-mlp-harness"
 
 
 def _temporary_folder() -> Path | None:

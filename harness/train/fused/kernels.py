@@ -93,7 +93,7 @@ def ready() -> float:
 
 
 def is_cold() -> bool:
-    """Whether `ready` will have to compile, which takes some ten seconds."""
+    """Whether `ready` will have to compile, which takes twenty seconds or so."""
     places = [folder(_name(family)) for family in TRAINED]
     return not all(place and any(place.rglob("*.nbc")) for place in places)
 
