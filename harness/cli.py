@@ -438,7 +438,7 @@ def _planned_runs(manifest: Manifest) -> dict[str, Any]:
 
 
 def _train_missing(manifest: Manifest, folder: Path, workers: int | None) -> None:
-    from harness.dispatch.here import available_cores, train_here
+    from harness.dispatch.here import available_cores, terminated_like_ctrl_c, train_here
     from harness.record import missing, read_record, record_path
     from harness.show import console, pack_progress
     from harness.spec import stages
@@ -460,7 +460,7 @@ def _train_missing(manifest: Manifest, folder: Path, workers: int | None) -> Non
     ticks = sum(stage.evaluations for pack in packs for stage in stages(pack[0].network, pack[0].recipe))
     crashed = []
     try:
-        with pack_progress(len(packs), ticks) as progress:
+        with terminated_like_ctrl_c(), pack_progress(len(packs), ticks) as progress:
             workers, device = workers or available_cores(), manifest.experiment.device
             for done in train_here(packs, records, workers, progress.evaluated, console.print, device):
                 if done.traceback:

@@ -240,7 +240,8 @@ def _series(manifest: Manifest, table: pd.DataFrame, name: str) -> dict[str, Any
         "done": int((rows["status"] == "done").sum()),
         "diverged": int((rows["status"] == "diverged").sum()),
         "recipe": arm.recipe,
-        "optimizer": _distinct(OPTIMIZER_WORDS[recipe.optimizer.name] for recipe in recipes),
+        "optimizer": _distinct(OPTIMIZER_WORDS[recipe.optimizer.name] for recipe in recipes)
+        + f" ({_distinct(rows['engine'])} engine)",
         "cap": _distinct(f"{recipe.max_evaluations:,}" for recipe in recipes),
         "spent": _span(rows["evaluations"]),
         "starts": _distinct(_starts(recipe) for recipe in recipes),

@@ -118,8 +118,12 @@ def test_an_edited_file_is_not_taken_for_the_plan(command, finished, tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process group")
-def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(tmp_path):
-    """Interrupted after the first pack: exit code 3, a sentence that says how to go on, and only the rest is redone."""
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(ended_by, tmp_path):
+    """Interrupted after the first pack: exit code 3, a sentence that says how to go on, and only the rest is redone.
+
+    Schedulers end a job by SIGTERM to the parent alone: no worker is left behind then, or the pipe would stay open.
+    """
     (tmp_path / "tiny.yaml").write_text(TINY.replace("max_evaluations: 12", "max_evaluations: 3000"))
     command = [sys.executable, "-u", "-m", "harness.cli", "run", "tiny.yaml", "--workers", "1"]
     with subprocess.Popen(
@@ -129,7 +133,7 @@ def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(tmp_path):
             if re.search(r"pack \d+/20", line):
                 break
         time.sleep(0.3)
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, ended_by) if ended_by == signal.SIGINT else process.terminate()
         _, errors = process.communicate(timeout=120)
     kept = {path.name: path.read_bytes() for path in (tmp_path / "results" / "runs").glob("*.json")}
 

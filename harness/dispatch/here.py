@@ -153,6 +153,19 @@ def _pool(workers: int) -> Iterator[tuple[ProcessPoolExecutor, Any]]:
 
 
 @contextmanager
+def terminated_like_ctrl_c() -> Iterator[None]:
+    """SIGTERM, by which schedulers end a job, ends the block as Ctrl-C does, so that workers are ended too."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
 def _deaf_to_ctrl_c() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # only the main thread has a say in signals
         yield

@@ -66,9 +66,19 @@ def sources() -> tuple[Path, ...]:
 
 
 def key(files: Iterable[Path]) -> str:
-    """The hash of all that decides what is compiled from these files, of which this one should be one."""
+    """The hash of all that decides what is compiled from these files, of which this one should be one, and where.
+
+    numba looks for what it has kept by the place of the source too.
+    """
     features = _SETTINGS.CPU_FEATURES or llvmlite.binding.get_host_cpu_features().flatten()
-    compiler = (numba.__version__, llvmlite.__version__, sys.version, processor_name(), features)
+    compiler = (
+        numba.__version__,
+        llvmlite.__version__,
+        sys.version,
+        processor_name(),
+        features,
+        str(Path(__file__).parent),
+    )
     digest = hashlib.sha256(repr(compiler).encode())
     for file in files:
         digest.update(file.read_bytes())
