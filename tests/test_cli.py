@@ -373,6 +373,7 @@ def test_a_damaged_record_stops_run_and_fit_and_stays(finished, tmp_path, damage
     assert victim.read_bytes() == damaged
 
 
+@pytest.mark.slow
 def test_an_edited_file_needs_replan_and_reuses_records(finished, tmp_path):
     """Adding a seed: refused without --replan, and with it only the new seed trains."""
     for path in (finished / "results" / "runs").iterdir():
@@ -392,6 +393,7 @@ def test_an_edited_file_needs_replan_and_reuses_records(finished, tmp_path):
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 30
 
 
+@pytest.mark.slow
 def test_a_target_of_ones_own_runs_and_edited_code_trains_anew(tmp_path):
     """package.module:function from the current folder; after an edit its records are not reused."""
     text = TINY.replace("[xy]", "[{target: 'mine:f', inputs: 1}]").replace("at: [30, 60, 120, 240, 480]", "at: [40]")

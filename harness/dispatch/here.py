@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -152,29 +152,25 @@ def _pool(workers: int) -> Iterator[tuple[ProcessPoolExecutor, Any]]:
             executor.shutdown(wait=True, cancel_futures=True)
 
 
-@contextmanager
-def terminated_like_ctrl_c() -> Iterator[None]:
+def terminated_like_ctrl_c() -> AbstractContextManager[None]:
     """SIGTERM, by which schedulers end a job, ends the block as Ctrl-C does, so that workers are ended too."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    return _handling(signal.SIGTERM, signal.default_int_handler)
+
+
+def _deaf_to_ctrl_c() -> AbstractContextManager[None]:
+    return _handling(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
+def _handling(number: int, handler: Any) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # only the main thread has a say in signals
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.signal(number, handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)
 
 
 def _begin_worker(heard: Any, stop: Any) -> None:

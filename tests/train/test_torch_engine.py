@@ -363,6 +363,7 @@ EARLY = Recipe(
 )
 
 
+@pytest.mark.slow
 def test_lanes_that_rest_early_are_the_same_in_any_company_and_chunk():
     """Early finish, grid updates, restarts and extension together: alone, packed and in chunks of any length agree."""
     runs = [_run(KAN, EARLY, seed) for seed in range(4)]
