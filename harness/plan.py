@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from harness.count import Work, count, run_work, trainable, training_flops
+from harness.count.training import is_dual
 from harness.errors import HarnessError, did_you_mean
 from harness.solve import build_network, solve
 from harness.spec import (
@@ -58,7 +59,6 @@ TUNABLE = (
     "optimizer.damping",
     "optimizer.shrink",
     "optimizer.growth",
-    "optimizer.ridge",
 )
 # Unknowns of a system of Levenberg-Marquardt: its matrix twice takes a gigabyte, its factorisation ten seconds.
 LARGEST_SYSTEM = 8192
@@ -219,9 +219,8 @@ def _if_possible(candidate: Candidate, task: RunTask) -> Candidate | str:
     """The candidate, or why it cannot be trained: Levenberg-Marquardt keeps and factorises a dense matrix."""
     optimizer, network = candidate.recipe.optimizer, candidate.network
     if isinstance(optimizer, LevenbergMarquardt):
-        has_ridge = optimizer.ridge > 0 and isinstance(network, KanShape)
-        parameters, residuals = trainable(network), task.train_points * network.shape[-1]
-        size = parameters if has_ridge else min(parameters, residuals)
+        residuals = task.train_points * network.shape[-1]
+        size = residuals if is_dual(optimizer, network, residuals) else trainable(network)
         if size > LARGEST_SYSTEM:
             return (
                 f"levenberg_marquardt would solve for {size:,} unknowns, at most {LARGEST_SYSTEM:,} are allowed; "

@@ -93,8 +93,7 @@ def stage_optimizer_flops(optimizer: Optimizer, work: Work) -> int:
     parameters = trainable(work.network)
     if isinstance(optimizer, LevenbergMarquardt):
         residuals, active = work.samples * work.network.shape[-1], active_parameters(work.network)
-        # A ridge adds nearly as many residuals as there are parameters, so that a dual system would be no smaller.
-        dual = parameters > residuals and not (optimizer.ridge > 0 and isinstance(work.network, KanShape))
+        dual = is_dual(optimizer, work.network, residuals)
         return work.evaluations * levenberg_marquardt_flops(parameters, residuals, active, dual)
     return optimizer_flops(optimizer, parameters, work.evaluations, work.iterations, work.starts)
 
@@ -116,6 +115,15 @@ def optimizer_flops(
         # a fused multiply-add counts as 1, this is the 4 m P of the literature.)
         8 * remembered + LBFGS_ITERATION_OPERATIONS * iterations + LBFGS_EVALUATION_OPERATIONS * evaluations
     )
+
+
+def is_dual(optimizer: LevenbergMarquardt, network: CountedShape, residuals: int) -> bool:
+    """Whether the system that is solved has the size of the residuals in place of that of the parameters.
+
+    A ridge adds nearly as many residuals as there are parameters, so that a dual system would be no smaller.
+    """
+    has_ridge = optimizer.ridge > 0 and isinstance(network, KanShape)
+    return trainable(network) > residuals and not has_ridge
 
 
 def levenberg_marquardt_flops(
