@@ -124,7 +124,10 @@ def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(ended_by, tmp_
 
     Schedulers end a job by SIGTERM to the parent alone: no worker is left behind then, or the pipe would stay open.
     """
-    (tmp_path / "tiny.yaml").write_text(TINY.replace("max_evaluations: 12", "max_evaluations: 3000"))
+    # Adam never comes to rest, so that all runs together take ten seconds.
+    slow = TINY.replace("name: lbfgs}, max_evaluations: 12", "name: adam}, max_evaluations: 7000")
+    assert slow != TINY
+    (tmp_path / "tiny.yaml").write_text(slow)
     command = [sys.executable, "-u", "-m", "harness.cli", "run", "tiny.yaml", "--workers", "1"]
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
