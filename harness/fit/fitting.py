@@ -10,7 +10,15 @@ from numpy.typing import ArrayLike
 from harness.errors import HarnessError
 from harness.fit.laws import LAWS, Law, Logs, to_logs
 from harness.fit.points import Points, positive, size_means
-from harness.fit.profile import Region, exponent_interval, floor_interval, prediction_ends, region
+from harness.fit.profile import (
+    Region,
+    exponent_interval,
+    exponent_profile,
+    floor_interval,
+    prediction_deviance,
+    prediction_ends,
+    region,
+)
 from harness.fit.refusal import LOCAL_DECADES, RANGE_SLACK, data_cautions, data_refusals, interval_cautions, stuck
 from harness.fit.result import Fit, Interval, LawName
 from harness.fit.solve import Solution, solve
@@ -58,6 +66,27 @@ def band(fit: Fit, x: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     known = _solved(fit.points, LAWS[fit.law], fit.level)
     low, high = prediction_ends(known, np.log(x) - known.logs.log_x_first)
     return np.exp(low + known.logs.log_y_average), np.exp(high + known.logs.log_y_average)
+
+
+def deviance(fit: Fit, x: ArrayLike, y: ArrayLike) -> np.ndarray:
+    """What the data say against the curve passing through each point (x, y): 0 on it, F(1, dof) distributed at the truth.
+
+    It is the rise of the least sum of squares over laws through that point, over the variance of the fit; x and y
+    broadcast against each other. Raises as `predict`.
+    """
+    x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
+    at = np.log(_askable(fit, x.ravel()))
+    known = _solved(fit.points, LAWS[fit.law], fit.level)
+    values = np.log(positive("y", y.ravel())) - known.logs.log_y_average
+    return prediction_deviance(known, at - known.logs.log_x_first, values).reshape(x.shape)
+
+
+def exponent_deviance(fit: Fit, alpha: ArrayLike) -> np.ndarray:
+    """What the data say against each exponent: 0 at the fitted one, F(1, dof) distributed at the truth."""
+    if fit.refusals:
+        raise HarnessError(f"the {fit.law} law was refused, so it has no exponent")
+    known = _solved(fit.points, LAWS[fit.law], fit.level)
+    return exponent_profile(known, np.asarray(alpha, float))
 
 
 def _askable(fit: Fit, x: ArrayLike) -> np.ndarray:

@@ -108,6 +108,24 @@ def prediction_ends(known: Region, u: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return ends[: u.size], ends[u.size :]
 
 
+def prediction_deviance(known: Region, u: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The scaled rise of the objective where ln y at u [m], less the average, is `values` [m]."""
+    residuals = _level_fixed(known.law, known.logs, lambda theta: known.law.shape(theta, u[:, None, None]), values)
+    return _scaled(known, _least(known, residuals, _candidates(known), values.size))
+
+
+def exponent_profile(known: Region, alpha: np.ndarray) -> np.ndarray:
+    """The scaled rise of the objective where the exponent is `alpha` [m]."""
+    theta = np.log(alpha) if known.edges else alpha
+    residuals = _exponent_fixed(known.law, known.logs, theta)
+    return _scaled(known, _least(known, residuals, _candidates(known)[:, 1:], alpha.size))
+
+
+def _scaled(known: Region, rss: np.ndarray) -> np.ndarray:
+    dof = known.logs.v.size - known.law.parameters
+    return np.maximum(rss - known.solution.rss, 0) / (max(known.solution.rss, known.logs.roundoff) / dof)
+
+
 # ---------------------------------------------------------------------------------------- the profile at given values
 def _exponent_fixed(law: Law, logs: Logs, exponent: np.ndarray) -> Residuals:
     """Residuals over the rest of theta [m, k, q-1] with theta[0] fixed at `exponent` [m] and the level free."""
