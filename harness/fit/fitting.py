@@ -44,7 +44,14 @@ WARN_DECADES, MOST_DECADES = 0.5, 1.0  # that a law may be asked beyond its size
 MOST_DECADES_BROKEN = 0.25
 
 
-def fit_law(x: ArrayLike, y: ArrayLike, law: LawName, level: float = 0.95, objective: str = "auto") -> Fit:
+def fit_law(
+    x: ArrayLike,
+    y: ArrayLike,
+    law: LawName,
+    level: float = 0.95,
+    objective: str = "auto",
+    intervals: bool = True,
+) -> Fit:
     """Fit a law in log space to the mean of ln y at each size; x and y have one entry per run.
 
     Sizes are weighted by the noise between their seeds, as a line in ln x, unless size means scatter about the law by
@@ -52,6 +59,7 @@ def fit_law(x: ArrayLike, y: ArrayLike, law: LawName, level: float = 0.95, objec
     1.345 robust standard deviations of the residuals; `auto`, least squares and Huber's where residuals are heavy-
     tailed; or `huber_log(delta=...)`, summed over single runs, which reproduces published fits.
 
+    `intervals=False` leaves the intervals out, which are most of the time: for scores and simulations.
     A fit that the data do not support is returned with its refusals and without numbers. Raises HarnessError on rows
     that are not finite and positive, and on an unknown law or objective.
     """
@@ -65,10 +73,10 @@ def fit_law(x: ArrayLike, y: ArrayLike, law: LawName, level: float = 0.95, objec
     if refusals:
         return _refused(law, points, level, refusals)
     points, known, words, misfit = _settled(points, LAWS[law], level, wanted)
-    refusal = stuck(known.solution) or runaway(known.problem, known.solution)
+    refusal = runaway(known.problem, known.solution) or stuck(known.solution)
     if refusal:
         return _refused(law, points, level, (refusal,))
-    return _fit(law, points, level, known, words, misfit)
+    return _fit(law, points, level, known, words, misfit, intervals)
 
 
 def predict(fit: Fit, x: ArrayLike, far: bool = False) -> np.ndarray:
@@ -191,7 +199,8 @@ def _settled(points: Points, law: Law, level: float, wanted: Objective) -> tuple
     """The best law with the weights that the noise gives, or with equal ones where it does not explain the scatter."""
     weights = noise_weights(points) if wanted.kind != "huber_log" else points.weights
     logs = to_logs(points.sizes, points.means, weights)
-    problem, edges, solution, words = optimum(Problem(law, logs), wanted)
+    clusters = np.unique(points.sizes, return_inverse=True)[1] if wanted.kind == "huber_log" else None
+    problem, edges, solution, words = optimum(Problem(law, logs, clusters=clusters), wanted)
     misfit = _misfit(points, problem, solution)
     if misfit.lack_of_fit_p is not None and misfit.lack_of_fit_p < MISFIT_P and not np.all(weights == 1):
         weights = np.ones_like(weights)
@@ -232,21 +241,19 @@ def _refused(law: LawName, points: Points, level: float, refusals: tuple[Refusal
     return Fit(law, points, level, points.decades, dof, refusals)
 
 
-def _fit(law: LawName, points: Points, level: float, known: Region, words: str, misfit: Misfit) -> Fit:
+def _fit(law: LawName, points: Points, level: float, known: Region, words: str, misfit: Misfit, intervals: bool) -> Fit:
     problem, p = known.problem, known.solution.p
     logs = problem.logs
     alpha = float(problem.law.alpha(p[problem.law.exponent]))
     far_level, far_alpha = _asymptote(problem, p)
     log_amplitude = float(far_level + logs.log_y_average + far_alpha * logs.log_x_first)
-    alpha_interval = Interval(*exponent_interval(known), level)
-    floor = _floor(known, level) if problem.law.floor else None
+    alpha_interval = Interval(*exponent_interval(known), level) if intervals else None
+    floor_limits = _floor_limits(known, level) if intervals and problem.law.floor else None
     with np.errstate(over="ignore"):
         amplitude = float(np.exp(log_amplitude))
-    cautions = (
-        data_cautions(points, problem.law, problem.dof)
-        + misfit_cautions(misfit)
-        + interval_cautions(points, alpha_interval, floor.interval if floor else None)
-    )
+    cautions = data_cautions(points, problem.law, problem.dof) + misfit_cautions(misfit)
+    if alpha_interval:
+        cautions += interval_cautions(points, alpha_interval, floor_limits)
     return Fit(
         law=law,
         points=points,
@@ -258,9 +265,9 @@ def _fit(law: LawName, points: Points, level: float, known: Region, words: str, 
         alpha_interval=alpha_interval,
         amplitude=amplitude,
         log_amplitude=log_amplitude,
-        floor=floor.value if floor else None,
-        floor_interval=floor.interval if floor else None,
-        more=_more(known, level),
+        floor=_floor(known) if problem.law.floor else None,
+        floor_interval=floor_limits,
+        more=_more(known, level) if intervals else None,
         sigma=float(np.sqrt(known.variance)),
         aicc=_aicc(known, points),
         objective=words,
@@ -277,11 +284,14 @@ def _asymptote(problem: Problem, p: np.ndarray) -> tuple[float, float]:
     return float(p[0] + (alpha - before) * place), float(alpha)
 
 
-def _floor(known: Region, level: float) -> Estimate:
+def _floor(known: Region) -> float:
+    return float(np.exp(log_floor(known.problem)(known.solution.p)[0] + known.problem.logs.log_y_average))
+
+
+def _floor_limits(known: Region, level: float) -> Interval:
     unit = math.exp(known.problem.logs.log_y_average)
     low, high = floor_interval(known)
-    value = float(unit * np.exp(log_floor(known.problem)(known.solution.p)[0]))
-    return Estimate(value, Interval(low * unit, high * unit, level))
+    return Interval(low * unit, high * unit, level)
 
 
 def _more(known: Region, level: float) -> dict[str, Estimate] | None:

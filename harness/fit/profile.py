@@ -43,7 +43,7 @@ class Quantity:
         own = np.eye(p.shape[-1])[self.index]
         if self.rest is None:
             return p[..., self.index], np.broadcast_to(own, p.shape)
-        value, gradient = self.rest(p * (1 - own))
+        value, gradient = self.rest(np.where(own > 0, 0.0, p))
         return p[..., self.index] + value, gradient * (1 - own) + own
 
 
@@ -71,15 +71,17 @@ def region(problem: Problem, edges: Edges | None, solution: Solution, level: flo
 def residual_variance(problem: Problem, solution: Solution) -> float:
     """The variance of weighted residuals that calibrates a difference of objectives to F.
 
-    Objective / dof for squares. For Huber's loss E[psi^2] / E[psi'], by which a robust likelihood ratio is
-    asymptotically chi-squared for errors of one kind (Heritier & Ronchetti 1994, JASA 89, section 3).
+    Objective / dof for squares of size means; of single runs, the mean of each size counts. For Huber's loss E[psi^2]
+    / E[psi'], by which a robust likelihood ratio is asymptotically chi-squared for errors of one kind (Heritier &
+    Ronchetti 1994, JASA 89, section 3).
     """
     logs, delta = problem.logs, problem.delta
-    if delta is None:
-        return max(solution.objective, logs.roundoff) / problem.dof
     r = residuals_of(problem.law.curve, logs)(solution.p)[0]
-    inside = max(float(np.mean(np.abs(r) <= delta)), 1 / r.size)
-    return max(float(np.sum((huber(r, delta)[1] * r) ** 2)) / inside, logs.roundoff) / problem.dof
+    pull = huber(r, delta)[1] * r
+    inside = 1.0 if delta is None else max(float(np.mean(np.abs(r) <= delta)), 1 / r.size)
+    clusters = np.arange(r.size) if problem.clusters is None else problem.clusters
+    squares = float(np.sum(np.bincount(clusters, pull) ** 2 / np.bincount(clusters)))
+    return max(squares / inside, logs.roundoff) / problem.dof
 
 
 # --------------------------------------------------------------------------------------------------------- quantities
@@ -94,9 +96,10 @@ def log_floor(problem: Problem) -> Quantity:
     assert floor is not None
 
     def rest(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return p[..., floor], np.broadcast_to(np.eye(p.shape[-1])[floor], p.shape)
+        return p[..., 0], np.broadcast_to(np.eye(p.shape[-1])[0], p.shape)
 
-    return Quantity(0, rest)
+    # The floor's own parameter gives way, so that a floor of nothing leaves the other terms where they are.
+    return Quantity(floor, rest)
 
 
 def prediction(problem: Problem, u: np.ndarray) -> Quantity:
@@ -194,9 +197,15 @@ def exponent_interval(known: Region) -> tuple[float, float]:
 
 def coordinate_interval(known: Region, index: int, open_ends: np.ndarray | None = None) -> tuple[float, float]:
     """The values of a parameter within the region; `open_ends` are known to have none."""
-    quantity = coordinate(index)
-    step = min(_reach(known, quantity), known.problem.law.longest_step[index]) * np.array([-1.0, 1.0])
-    inner = np.repeat(known.solution.p[index], 2)
+    return quantity_interval(known, coordinate(index), open_ends, known.problem.law.longest_step[index])
+
+
+def quantity_interval(
+    known: Region, quantity: Quantity, open_ends: np.ndarray | None = None, longest_step: float = 1.0
+) -> tuple[float, float]:
+    """The values of any quantity within the region."""
+    step = min(_reach(known, quantity), longest_step) * np.array([-1.0, 1.0])
+    inner = np.repeat(quantity(known.solution.p)[0], 2)
     ends = open_ends if open_ends is not None else np.zeros(2, dtype=bool)
     low, high = _ends(lambda value: profile_deviance(known, quantity, value), known, inner, step, ends)
     return float(low), float(high)

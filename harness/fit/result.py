@@ -76,11 +76,11 @@ class Fit:
 
     When `refusals` is not empty there is no fit: every number below `warnings` is None. `amplitude` is in units of y at
     x = 1 and may overflow to inf, `log_amplitude` (natural) does not. `floor` is None for laws without one, and 0.0
-    where the fit drives it to nothing. `more` has the other parameters of the shifted law (`shift`, in units of x) and of the
-    broken one (`first_alpha` before the break, `break_at` in units of x, `width` of the break in ln x); its `alpha` is
-    that after the break. `sigma` is the standard deviation of ln(mean / law) at weight 1, with `dof` = points -
-    parameters. `aicc` counts sigma as a parameter and is None where it is not defined (points - parameters < 3).
-    `objective` is what was minimised. `region` is the set of laws that the data do not exclude.
+    where the fit drives it to nothing. `more` has the other parameters of the shifted law (`shift`, in units of x)
+    and of the broken one (`first_alpha` before the break, `break_at` in units of x, `width` of the break in ln x);
+    its `alpha` is that after the break. `sigma` is the standard deviation of ln(mean / law) at weight 1, with `dof` =
+    points - parameters. `aicc` counts sigma as a parameter and is None where it is not defined (points - parameters <
+    3). `objective` is what was minimised. `region` is the set of laws that the data do not exclude.
     """
 
     law: LawName

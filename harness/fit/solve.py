@@ -16,21 +16,28 @@ Edge = Literal["flat", "pure", "step"]
 AGREE = 1e-6  # relative to the best objective
 EDGE = 1e-9
 STEPS = 500
+EARLY_STEPS, LATE_STARTS = 40, 16  # most starts are at rest by then; of the others, the best go on
 NEWTON = 1e-20  # of the objective: what a last step may still promise
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A law and the points it is fitted to; `delta` is the residual at which squares become linear (None: never)."""
+    """A law and the points it is fitted to; `delta` is the residual at which squares become linear (None: never).
+
+    `clusters` [n] numbers the unit of replication that each point belongs to, where points are single runs: residuals
+    of runs of one size are not independent if the law misses that size. None where every point is a size.
+    """
 
     law: Law
     logs: Logs
     delta: float | None = None
+    clusters: np.ndarray | None = None
 
     @property
     def dof(self) -> int:
-        """Points less parameters."""
-        return self.logs.v.shape[-1] - self.law.parameters
+        """Units of replication less parameters."""
+        units = self.logs.v.shape[-1] if self.clusters is None else int(self.clusters.max()) + 1
+        return units - self.law.parameters
 
 
 @dataclass(frozen=True)
@@ -136,7 +143,10 @@ def solve(problem: Problem, edges: Edges | None) -> Solution:
     """The best law over all of its starts; an edge is taken where no interior point is better."""
     law, logs = problem.law, problem.logs
     starts, residuals = law.starts(logs), residuals_of(law.curve, logs)
-    reached, objectives = descend(residuals, starts, np.array(law.longest_step), logs.roundoff, problem.delta)
+    rest = (np.array(law.longest_step), logs.roundoff, problem.delta)
+    reached, objectives = descend(residuals, starts, *rest, steps=EARLY_STEPS)
+    ahead = np.argsort(objectives)[:LATE_STARTS]
+    reached[ahead], objectives[ahead] = descend(residuals, reached[ahead], *rest)
     best, p = float(objectives.min()), reached[objectives.argmin()]
     edge = _edge(edges, as_good(best, EDGE, logs.roundoff)) if edges else None
     if edges and edge == "pure":
