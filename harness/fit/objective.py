@@ -12,14 +12,12 @@ from scipy.stats import kurtosistest
 from harness.errors import HarnessError
 from harness.fit.laws import Logs
 from harness.fit.points import HUBER, NORMAL_MAD
-from harness.fit.solve import Edges, Problem, Solution, descend, floor_edges, residuals_of, solve
+from harness.fit.solve import Edges, Problem, Solution, floor_edges, residuals_of, solve
 
 ALLOWED = "auto, least_squares, huber, huber_log(delta=NUMBER)"
 MIN_POINTS = 12  # fewer show no tails
 TAIL = 4.5  # standard deviations by the median absolute deviation
 KURTOSIS_Z = 3.0
-SCALE_TURNS = 50
-NO_TERM = -60.0  # ln of a term that is nothing beside the others, where a search can start
 KURTOSIS_POINTS = 20  # scipy's approximation is not valid for fewer
 
 
@@ -57,7 +55,7 @@ def optimum(problem: Problem, objective: Objective) -> tuple[Problem, Edges | No
     r = _residuals(problem, solution.p)
     if objective.kind == "least_squares" or (objective.kind == "auto" and not heavy_tailed(r, problem)):
         return problem, edges, solution, "least_squares"
-    problem = replace(problem, delta=_settled_delta(problem, np.maximum(solution.p, NO_TERM)))
+    problem = replace(problem, delta=HUBER * robust_sd(r, problem))
     return problem, *solved(problem), f"huber(delta={problem.delta:.3g}, {HUBER} sd)"
 
 
@@ -65,21 +63,6 @@ def solved(problem: Problem) -> tuple[Edges | None, Solution]:
     """The edges, of a law that has them, and the best law."""
     edges = floor_edges(problem) if problem.law.has_edges else None
     return edges, solve(problem, edges)
-
-
-def _settled_delta(problem: Problem, p: np.ndarray) -> float:
-    """1.345 robust standard deviations of the residuals that the fit with this very delta leaves; scale and fit in
-    turns.
-    """
-    delta = HUBER * robust_sd(_residuals(problem, p), problem)
-    longest, residuals = np.array(problem.law.longest_step), residuals_of(problem.law.curve, problem.logs)
-    for _ in range(SCALE_TURNS):
-        found, _ = descend(residuals, p[None], longest, problem.logs.roundoff, delta)
-        p, before = found[0], delta
-        delta = HUBER * robust_sd(_residuals(problem, p), problem)
-        if abs(delta - before) <= 1e-6 * before:
-            break
-    return delta
 
 
 def _residuals(problem: Problem, p: np.ndarray) -> np.ndarray:
@@ -95,9 +78,9 @@ def heavy_tailed(r: np.ndarray, problem: Problem) -> bool:
 
 
 def robust_sd(r: np.ndarray, problem: Problem) -> float:
-    """1.4826 median |r|, for the parameters that the residuals have been fitted by; at least rounding."""
-    spread = NORMAL_MAD * float(np.median(np.abs(r))) * np.sqrt(r.size / max(r.size - problem.law.parameters, 1))
-    return max(float(spread), float(np.sqrt(problem.logs.roundoff / r.size)))
+    """1.4826 median absolute deviations of the residuals that least squares leaves; at least rounding."""
+    spread = NORMAL_MAD * float(np.median(np.abs(r - np.median(r))))
+    return max(spread, float(np.sqrt(problem.logs.roundoff / r.size)))
 
 
 def with_weights(logs: Logs, weights: np.ndarray) -> Logs:
