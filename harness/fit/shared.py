@@ -28,9 +28,9 @@ SHARES: tuple[Share, ...] = ("nothing", "floor", "alpha", "both")
 class SharedFit:
     """One fit of all arms, y = E + (x / X)^-alpha each, with E, alpha or both in common and X an arm's own.
 
-    `multipliers` (of `both` only) are X / X of the first arm: what an arm needs of x, at any loss, for each unit that the
-    first arm needs. `p` is the chance of so much worse a fit than with nothing shared, if sharing is true (F test). When
-    `refusals` is not empty every number is None.
+    `multipliers` (of `both` only) are X / X of the first arm: what an arm needs of x, at any loss, for each unit that
+    the first arm needs. `p` is the chance of so much worse a fit than with nothing shared, if sharing is true (F
+    test). When `refusals` is not empty every number is None.
     """
 
     share: Share
