@@ -115,7 +115,7 @@ def test_every_infeasible_reason_is_told(written, text):
 def test_exponents_are_those_of_the_fits(written, text):
     """Every headline exponent with its interval is in the page, and so is every refusal and warning in words."""
     for one in written[0].fits:
-        assert exponent(one) in text
+        assert exponent(one.fit) in text
         if one.axis in HEADLINE_AXES:
             for said in (*one.fit.refusals, *one.fit.warnings):
                 assert said.code in text

@@ -15,37 +15,32 @@ from harness.fit.result import Fit
 
 
 @dataclass(frozen=True)
-class Extrapolation:
-    """What a law says of sizes that it was not fitted to, beside what was measured there; arrays are [n], by size.
+class Prediction:
+    """A law's y at the held-out sizes, and how it fared; arrays are [n], by size.
 
-    `low` and `high` bound the prediction at the fit's level. Where the law predicts nothing the three are None, and
-    `reason` says why. `last_value` is the mean loss at the largest size that was fitted (None if none was): what a
-    forecast must beat.
+    `low` and `high` bound `curve` at the fit's level, `within` says whether the measured mean lies between them.
+    `rmsle` is the root mean square of ln(curve / measured mean) over the sizes.
+    """
+
+    curve: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    within: np.ndarray
+    rmsle: float
+
+
+@dataclass(frozen=True)
+class Extrapolation:
+    """What was measured at sizes that a law was not fitted to, beside its prediction, or the reason why it has none.
+
+    `last_value_rmsle` is the error of the simplest forecast, the mean loss at the largest fitted size (None if nothing
+    was fitted): a law that does not beat it predicts nothing.
     """
 
     measured: Points
-    predicted: np.ndarray | None
-    low: np.ndarray | None
-    high: np.ndarray | None
-    last_value: float | None
-    reason: str | None = None
-
-    @property
-    def within(self) -> np.ndarray | None:
-        """Whether the mean that was measured lies in the interval predicted [n]."""
-        if self.low is None or self.high is None:
-            return None
-        return (self.low <= self.measured.means) & (self.measured.means <= self.high)
-
-    @property
-    def rmsle(self) -> float | None:
-        """Root mean square of ln(predicted / measured) over the sizes."""
-        return None if self.predicted is None else _rmsle(self.predicted, self.measured)
-
-    @property
-    def last_value_rmsle(self) -> float | None:
-        """The same error of the forecast that nothing improves beyond the largest fitted size."""
-        return None if self.last_value is None else _rmsle(self.last_value, self.measured)
+    prediction: Prediction | None
+    reason: str | None
+    last_value_rmsle: float | None
 
 
 def largest_sizes(x: ArrayLike, count: int) -> np.ndarray:
@@ -62,38 +57,28 @@ def extrapolate(fit: Fit, x: ArrayLike, y: ArrayLike) -> Extrapolation:
     finite and positive.
     """
     measured = size_means(x, y)
-    last_value = float(fit.points.means[-1]) if fit.points.sizes.size else None
+    last_value = _rmsle(fit.points.means[-1], measured) if fit.points.sizes.size else None
     try:
-        predicted = predict(fit, measured.sizes)
+        curve = predict(fit, measured.sizes)
         low, high = band(fit, measured.sizes)
     except HarnessError as error:
-        return Extrapolation(measured, None, None, None, last_value, str(error))
-    return Extrapolation(measured, predicted, low, high, last_value)
+        return Extrapolation(measured, None, str(error), last_value)
+    within = (low <= measured.means) & (measured.means <= high)
+    return Extrapolation(measured, Prediction(curve, low, high, within, _rmsle(curve, measured)), None, last_value)
 
 
 def extrapolation_json(found: Extrapolation) -> dict[str, Any]:
     """The extrapolation in plain types that strict JSON can hold: an object a size, and the errors over all sizes."""
-    columns = {
-        "size": found.measured.sizes,
-        "runs": found.measured.counts,
-        "measured": found.measured.means,
-        "predicted": found.predicted,
-        "low": found.low,
-        "high": found.high,
-        "within": found.within,
-    }
-    lists = {name: _plain(values, found.measured.sizes.size) for name, values in columns.items()}
+    columns = {"size": found.measured.sizes, "runs": found.measured.counts, "measured": found.measured.means}
+    if found.prediction:
+        columns |= {name: getattr(found.prediction, name) for name in ("curve", "low", "high", "within")}
+    lists = [[one if np.isfinite(one) else None for one in values.tolist()] for values in columns.values()]
     return {
-        "sizes": [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)],
-        "rmsle": found.rmsle,
+        "sizes": [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)],
+        "rmsle": found.prediction.rmsle if found.prediction else None,
         "last_value_rmsle": found.last_value_rmsle,
         "reason": found.reason,
     }
-
-
-def _plain(values: np.ndarray | None, count: int) -> list[Any]:
-    """Numbers and truths of Python; an end that is not bounded is null."""
-    return [None] * count if values is None else [one if np.isfinite(one) else None for one in values.tolist()]
 
 
 def _rmsle(predicted: np.ndarray | float, measured: Points) -> float:
