@@ -225,31 +225,31 @@ class HeldOutRow(NamedTuple):
 
 
 def held_out_rows(
-    fits: Sequence[SeriesFit], axes: Sequence[str], number: Callable[[float], str]
+    fits: Sequence[SeriesFit], axes: Sequence[str], number: Callable[[float, int], str]
 ) -> list[list[HeldOutRow]]:
-    """The rows of every series on `axes` of which sizes were held out; `number` writes sizes and losses."""
+    """The rows of every series on `axes` of which sizes were held out; `number(value, digits)` writes sizes, losses."""
     return [_held_out_rows(*laws, number) for laws in _both_laws(fits, axes) if laws[0].held_out]
 
 
-def _held_out_rows(pure: SeriesFit, floor: SeriesFit, number: Callable[[float], str]) -> list[HeldOutRow]:
+def _held_out_rows(pure: SeriesFit, floor: SeriesFit, number: Callable[[float, int], str]) -> list[HeldOutRow]:
     assert pure.held_out is not None
     measured, baseline = pure.held_out.measured, pure.held_out.last_value_rmsle
     names = (pure.task, pure.series, pure.axis)
-    rows = [
-        HeldOutRow(*names, number(size), number(mean), *(_predicted(law, index, number) for law in (pure, floor)))
-        for index, (size, mean) in enumerate(zip(measured.sizes, measured.means, strict=True))
-    ]
+    rows = []
+    for index, (size, mean) in enumerate(zip(measured.sizes, measured.means, strict=True)):
+        predictions = (_predicted(law, index, number) for law in (pure, floor))
+        rows.append(HeldOutRow(*names, number(size, 4), number(mean, 3), *predictions))
     last = f"last value: RMSLE {baseline:.2g}" if baseline is not None else ""
     return [*rows, HeldOutRow(*names, "all", last, _rmsle(pure), _rmsle(floor))]
 
 
-def _predicted(law: SeriesFit, index: int, number: Callable[[float], str]) -> str:
+def _predicted(law: SeriesFit, index: int, number: Callable[[float, int], str]) -> str:
     """`value [low, high] within` or `missed`; elsewhere why there is no prediction, in a word."""
     found = law.held_out.prediction if law.held_out else None
     if found is None:
         return exponent(law.fit) if law.fit.refusals else "no prediction"
-    value, low, high = (number(ends[index]) for ends in (found.curve, found.low, found.high))
-    return f"{value} [{low}, {high}] {'within' if found.within[index] else 'missed'}"
+    low, high = number(found.low[index], 2), number(found.high[index], 2)
+    return f"{number(found.curve[index], 3)} [{low}, {high}] {'within' if found.within[index] else 'missed'}"
 
 
 def _rmsle(law: SeriesFit) -> str:
@@ -258,7 +258,7 @@ def _rmsle(law: SeriesFit) -> str:
 
 def held_out_table(fits: Sequence[SeriesFit], axes: Sequence[str]) -> Table | None:
     """The sizes that were held out: test RMSE as measured, and as the laws predicted it; None if none were."""
-    groups = held_out_rows(fits, axes, lambda value: f"{value:,.0f}" if 1e3 <= value < 1e6 else f"{value:.3g}")
+    groups = held_out_rows(fits, axes, lambda value, digits: f"{value:,.{digits}g}")
     if not groups:
         return None
     table = Table(title="sizes held out of the fits: test RMSE, measured and predicted", title_justify="left")
