@@ -206,7 +206,8 @@ def notes(pure: SeriesFit, floor: SeriesFit) -> list[str]:
     if pure.outside:
         found.append(f"{pure.outside} runs outside the window")
     if pure.held_out:
-        found.append(f"{len(pure.held_out.measured.sizes)} sizes held out")
+        count = len(pure.held_out.measured.sizes)
+        found.append(f"{count} {'size' if count == 1 else 'sizes'} held out")
     if pure.diverged:
         found.append(f"{pure.diverged} runs diverged")
     return found
