@@ -541,10 +541,13 @@ def _write_report(manifest: Manifest, table: pd.DataFrame, fits: list[SeriesFit]
 
 def _print_fits(fits: list[SeriesFit], manifest: Manifest) -> None:
     from harness.scaling import headline_axes
-    from harness.show import console, fits_table
+    from harness.show import console, fits_table, held_out_table
 
     crossed = {cell.series for cell in manifest.cells if cell.frontier}
-    console.print(fits_table([one for one in fits if one.series not in crossed], headline_axes(manifest)))
+    shown = [one for one in fits if one.series not in crossed]
+    console.print(fits_table(shown, headline_axes(manifest)))
+    if held_out := held_out_table(shown, headline_axes(manifest)):
+        console.print(held_out)
 
 
 if __name__ == "__main__":
