@@ -108,7 +108,7 @@ def band(fit: Fit, x: ArrayLike, far: bool = False) -> tuple[np.ndarray, np.ndar
 
 
 def prediction_interval(
-    fit: Fit, x: ArrayLike, runs: float | None = None, far: bool = False
+    fit: Fit, x: ArrayLike, runs: ArrayLike | None = None, far: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """The profile interval, pointwise, for the mean ln y of `runs` new runs at every x: (low, high) of exp of it.
 
@@ -125,7 +125,8 @@ def prediction_interval(
         assert at_sizes is not None
         assert there is not None
         unit = np.mean(points.distinct / at_sizes)
-        scale = np.sqrt((runs or float(np.median(points.distinct))) / there / unit)
+        runs = np.median(points.distinct) if runs is None else np.asarray(runs, float)
+        scale = np.sqrt(runs / there / unit)
     low, high = new_point_ends(known, u, scale)
     return _losses(known, low), _losses(known, high)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.errors import HarnessError
-from harness.fit.fitting import band, predict
+from harness.fit.fitting import predict, prediction_interval
 from harness.fit.points import Points, size_means
 from harness.fit.result import Fit
 
@@ -18,7 +18,7 @@ from harness.fit.result import Fit
 class Prediction:
     """A law's y at the held-out sizes, and how it fared; arrays are [n], by size.
 
-    `low` and `high` bound `curve` at the fit's level, `within` says whether the measured mean lies between them.
+    `low` and `high` bound the mean of as many new runs, at the level of the fit; `within`: the measured mean lies between.
     `rmsle` is the root mean square of ln(curve / measured mean) over the sizes.
     """
 
@@ -60,7 +60,7 @@ def extrapolate(fit: Fit, x: ArrayLike, y: ArrayLike) -> Extrapolation:
     last_value = _rmsle(fit.points.means[-1], measured) if fit.points.sizes.size else None
     try:
         curve = predict(fit, measured.sizes)
-        low, high = band(fit, measured.sizes)
+        low, high = prediction_interval(fit, measured.sizes, measured.counts)
     except HarnessError as error:
         return Extrapolation(measured, None, str(error), last_value)
     within = (low <= measured.means) & (measured.means <= high)

@@ -24,7 +24,7 @@ SUPPORTED = 0.05  # the AICc weight below which a law's exponent is not held aga
 
 
 @dataclass(frozen=True)
-class Extrapolation:
+class Score:
     """How well sizes beyond the fitted ones were predicted: the root mean square of ln(predicted / measured).
 
     Laws are fitted to all but the largest 1, 2, ... sizes, and asked for those that were left out; `error` is the
@@ -51,8 +51,8 @@ class Selection:
     fits: dict[str, Fit]
     aicc_weights: dict[str, float]
     floor_p: float | None
-    extrapolation: dict[str, Extrapolation]
-    last_value: Extrapolation | None
+    extrapolation: dict[str, Score]
+    last_value: Score | None
     chosen: LawName | None
     cautions: tuple[Caution, ...]
 
@@ -92,7 +92,7 @@ def _floor_p(floor: Fit | None) -> float | None:
 
 def _rolling(
     x: np.ndarray, y: np.ndarray, laws: Sequence[LawName], objective: str
-) -> tuple[dict[str, Extrapolation], Extrapolation | None]:
+) -> tuple[dict[str, Score], Score | None]:
     """Scores of each law, and of the last value, over the same origins; a law that an origin refuses has no score."""
     sizes = np.unique(x)
     need = {"pure": 2, "floor": 3, "broken": 6}
@@ -111,21 +111,21 @@ def _rolling(
             fit = fit_law(x[kept], y[kept], law, objective=objective, intervals=False)
             if not fit.refusals:
                 errors[law].append(np.log(extended(fit, sizes[-held:])) - after)
-    full = {law: _score(found) for law, found in errors.items() if len(found) == origins}
-    return full, _score(last)
+    full = {law: _scored(found) for law, found in errors.items() if len(found) == origins}
+    return full, _scored(last)
 
 
-def _score(errors: list[np.ndarray]) -> Extrapolation:
+def _scored(errors: list[np.ndarray]) -> Score:
     squares = np.concatenate(errors) ** 2
     error = float(squares.std(ddof=1) / np.sqrt(squares.size)) if squares.size > 1 else float("inf")
-    return Extrapolation(float(np.sqrt(squares.mean())), float(squares.mean()), error, int(squares.size))
+    return Score(float(np.sqrt(squares.mean())), float(squares.mean()), error, int(squares.size))
 
 
 def _chosen(
     fits: Mapping[LawName, Fit],
     weights: dict[str, float],
     floor_p: float | None,
-    scores: dict[str, Extrapolation],
+    scores: dict[str, Score],
 ) -> LawName | None:
     """The simplest law that neither the fitted nor the held-out sizes speak against."""
     order = [law for law in CANDIDATES if law in fits]
@@ -144,8 +144,8 @@ def _cautions(
     fits: Mapping[LawName, Fit],
     chosen: LawName | None,
     weights: dict[str, float],
-    scores: dict[str, Extrapolation],
-    last: Extrapolation | None,
+    scores: dict[str, Score],
+    last: Score | None,
 ) -> tuple[Caution, ...]:
     found = []
     if chosen is None:

@@ -41,4 +41,4 @@ def warn_of_cut(within: Fit, everywhere: Fit) -> Fit:
         f"{within.alpha:.3g} within, {refused or f'{everywhere.alpha:.3g}'} with the sizes up to "
         f"{everywhere.points.sizes[-1]:.4g}. Quote both, and find out why the larger models are no better."
     )
-    return replace(within, warnings=(*within.warnings, Caution("WINDOW", reason)))  # type: ignore[arg-type]
+    return replace(within, warnings=(*within.warnings, Caution("WINDOW", reason)))

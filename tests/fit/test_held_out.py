@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made_runs import curve
 
-from harness.fit import band, fit_law
+from harness.fit import fit_law, prediction_interval
 from harness.fit.held_out import extrapolate, extrapolation_json, largest_sizes
 
 SIZES = 10 ** np.linspace(3, 6, 7)
@@ -50,7 +50,7 @@ def test_errors_are_those_of_the_closed_form():
 def test_a_mean_is_within_exactly_between_the_ends():
     """A mean just inside of the interval is within, one just outside was missed, at either end."""
     fit = fit_law(SIZES, SIZES**-0.5 * np.exp(0.05 * np.cos(np.arange(7))), "pure")
-    (low,), (high,) = band(fit, AHEAD[:1])
+    (low,), (high,) = prediction_interval(fit, AHEAD[:1])
 
     for value, within in ((low * 0.999, False), (low * 1.001, True), (high * 0.999, True), (high * 1.001, False)):
         assert extrapolate(fit, AHEAD[:1], [value]).prediction.within.tolist() == [within]
