@@ -1,4 +1,4 @@
-"""The lower frontier of runs: a power law through a declared quantile of the loss, and the best run of each bin of size."""
+"""The lower frontier of runs: a power law through a declared quantile of the loss, and the best run of each bin."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ from harness.fit.result import Caution, Interval, Refusal
 
 MIN_SIZES = 4  # as for the pure law: 2 parameters, and 2 sizes to spare
 MIN_EXPECTED = 5  # runs that a quantile leaves on its thinner side
+# Where a quantile of the runs is a whole number, many lines are equally good, and rounding would choose among them.
+# This much less of the quantile, far above the programme's tolerance of 1e-7, always chooses the lowest.
+TIE_BREAK = 1e-5
 ON_LINE = 1e-9  # of the range of ln y: the rounding of the linear programme
 
 
@@ -133,8 +136,8 @@ def _line(log_x: np.ndarray, log_y: np.ndarray, weights: np.ndarray, quantile: f
     solved = linprog(
         -log_y,
         A_eq=design.T,
-        b_eq=(1 - quantile) * design.T @ weights,
-        bounds=np.column_stack([np.zeros_like(weights), weights]),
+        b_eq=(1 - quantile * (1 - TIE_BREAK)) * design.T @ weights,
+        bounds=[(0.0, float(weight)) for weight in weights],
         method="highs-ds",
     )
     slope, level = -solved.eqlin.marginals

@@ -56,8 +56,8 @@ class Isoflop:
     `refusals` is not empty there is no law: every number below `dof` is None. `coefficient` is x_best at budget 1 and
     may overflow or underflow, `log_coefficient` (natural) does not. `sigma` is the standard deviation of
     ln(x_best/law). `excess` is the scatter about the law, in squares, over what the errors of the minima explain:
-    1 when they are all there is, more when the minima do not follow one law or the parabola is wrong; None where the
-    minima have no error.
+    about 1 when they are all there is, more when the minima follow no single law or the parabolas are wrong; None where
+    the minima have no error.
     """
 
     valleys: tuple[Valley, ...]
