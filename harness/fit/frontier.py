@@ -73,7 +73,7 @@ def frontier(
     Unlike the best run of a size, a quantile means the same whatever the number of runs. Every run counts once, so
     sizes with more runs weigh more. The interval is Student's t with sizes - 2 degrees of freedom times the standard
     deviation of alpha over a bootstrap, from `seed`, that draws whole sizes: what the runs of a size have in common is
-    not noise between runs. In simulations of 5 to 20 sizes it held the truth in 95 to 98 % of fits at a nominal 95,
+    not noise between runs. In simulations of 5 to 20 sizes it held the truth in 95 to 99 % of fits at a nominal 95,
     percentiles of the same bootstrap in 87 to 94 %. A law that the data do not support is returned with its refusals
     and without numbers. Raises HarnessError on rows that are not finite and positive.
     """

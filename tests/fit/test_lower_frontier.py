@@ -130,18 +130,10 @@ def test_interval_at_a_glance():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("quantile", "design"),
-    [
-        (0.1, {}),
-        (0.5, {"seeds": 5}),
-        (0.25, {"sd": 0.1, "size_sd": 0.05}),
-        (0.1, {"sizes": np.geomspace(1e2, 1e5, 15)}),
-    ],
-)
+@pytest.mark.parametrize(("quantile", "design"), [(0.1, {}), (0.25, {"sd": 0.1, "size_sd": 0.05})])
 def test_interval(quantile, design):
-    """The exponent is covered at least 93 times in 100, and the interval is no catch-all."""
-    assert 0.93 <= coverage(quantile, 500, **design) < 1
+    """The exponent is covered at least 93 times in 100, and not always."""
+    assert 0.93 <= coverage(quantile, 500, **design) <= 0.995
 
 
 @pytest.mark.parametrize(
