@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from harness import fit
-from harness.csv_runs import Columns, read_table, runs_of, select, statuses
+from harness.csv_runs import Columns, by_arm, read_table, runs_of, select, statuses
 from harness.errors import HarnessError, did_you_mean
 from harness.fit.result import LawName
 from harness.fit.runs import Cell, Runs, RunsCaution, arms, cells, check_runs
@@ -95,7 +95,7 @@ def answer(request: Request) -> Answer:
     """Read, check and fit; raises HarnessError, naming rows, where the table cannot be fitted as asked."""
     laws = _laws(request.laws)
     _check_window(request)
-    table = select(read_table(request.file), request.where)
+    table = by_arm(select(read_table(request.file), request.where), request.columns)
     by_size = {x: runs_of(table, request.columns, x) for x in dict.fromkeys(request.x)}
     return Answer(
         request=request,

@@ -71,6 +71,16 @@ def select(table: pd.DataFrame, conditions: Sequence[str]) -> pd.DataFrame:
     return table
 
 
+def by_arm(table: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    """The rows sorted by arm: numbers in their order, words in that of their first appearance; ties stay."""
+    keys = []
+    for name in columns.by:
+        cells = _texts(table, name, "--by")
+        numbers = [_number(cell) for cell in cells]
+        keys.append(pd.factorize(np.array(cells, object))[0] if None in numbers else np.array(numbers))
+    return table.iloc[np.lexsort(keys[::-1])] if keys else table
+
+
 def statuses(table: pd.DataFrame, columns: Columns) -> dict[str, int]:
     """How many rows have each status, the commonest first; empty where no column says."""
     return dict(Counter(_texts(table, columns.status, "--status")).most_common()) if columns.status else {}

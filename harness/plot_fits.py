@@ -11,6 +11,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator
 
 from harness.csv_fits import Answer, ArmFit, drawn_law
 from harness.errors import HarnessError
@@ -26,6 +28,7 @@ from harness.plot import (
     Drawn,
     Panel,
     Style,
+    _darker,
     _draw_law,
     _means,
     _place_labels,
@@ -38,6 +41,7 @@ from harness.show_fits import exponent_words
 
 OVERLAID = 4  # arms that can be told apart in one panel
 PANELS = 12
+MANY_SIZES = 40  # in a panel: marks of full size would be a band
 COLUMNS = 3  # of small multiples
 SMALL_HEIGHT = 2.1  # inches
 LABEL_COLUMNS = 34
@@ -88,8 +92,11 @@ def laws_figure(found: Answer) -> Figure:
         for row in grid:
             row[0].set_ylabel(found.request.columns.y)
         _set_limits(panels, shown)
-        for axes, group in zip(grid.flat, shown, strict=False):
-            axes.set_xlabel(AXIS_WORDS.get(group[0].arm.x_name, group[0].arm.x_name))
+        for index, (axes, group) in enumerate(zip(grid.flat, shown, strict=False)):
+            is_lowest = index + columns >= len(shown)
+            if is_lowest or len(found.cells) > 1:
+                axes.set_xlabel(AXIS_WORDS.get(group[0].arm.x_name, group[0].arm.x_name))
+                axes.tick_params(labelbottom=True)
             if not is_overlaid:
                 axes.set_title(textwrap.shorten(group[0].arm.arm, 40), loc="left", parse_math=False)
         sns.despine(figure)
@@ -163,7 +170,9 @@ def _set_limits(panels: Sequence[Panel], shown: Sequence[Sequence[_One]]) -> Non
         for panel, group in zip(panels, shown, strict=True):
             if group[0].arm.x_name == name:
                 panel.axes.set_xlim(_padded(values, 0.06))
-    values = np.concatenate([one.arm.y for group in shown for one in group])
+    losses = [one.arm.y for group in shown for one in group]
+    laws = [np.asarray(line.get_ydata(), float) for panel in panels for one in panel.drawn for line in one.law]
+    values = np.concatenate([*losses, *laws])
     panels[0].axes.set_ylim(_padded(values, 0.08))
 
 
@@ -193,17 +202,29 @@ def _draw_arm(axes: Axes, one: _One, named: bool) -> Drawn:
     if arm.held_out:
         points += _means(axes, f"held_out:{arm.arm}", arm.held_out.points, style, "0.75")
         law += _draw_extrapolation(axes, one)
+    if fit.points.sizes.size > MANY_SIZES:
+        _thin_out(points, law, style)
     words = [f"{arm.arm} {style.glyph}"] if named and arm.arm != "all" else []
     words.append(f"no fit: {exponent_words(fit)}" if fit.refusals else f"α = {exponent_words(fit)}")
     if fit.floor:
         words.append(f"above a floor E = {human(fit.floor, 2)}")
+    if not fit.refusals and any(warning.code == "LOCAL_SLOPE" for warning in fit.warnings):
+        words.append(f"local slope ({fit.decades:.2g} decades)")
     if arm.failed:
         words.append(f"{arm.failed} {'run' if arm.failed == 1 else 'runs'} failed")
     lines = [textwrap.fill(line, LABEL_COLUMNS, subsequent_indent="  ") for line in words]
     return Drawn(_text(axes, arm.arm, "\n".join(lines), style), points, law)
 
 
-def _draw_extrapolation(axes: Axes, one: _One) -> list:
+def _thin_out(points: Sequence[Line2D], law: Sequence[Line2D], style: Style) -> None:
+    """Marks that would run into each other become small and pale, and the law stands before them."""
+    for mark in points:
+        mark.set(markersize=2, markeredgewidth=0.4, alpha=0.4)
+    for line in law:
+        line.set(color=_darker(style.colour), zorder=5)
+
+
+def _draw_extrapolation(axes: Axes, one: _One) -> list[Line2D]:
     """The law from the largest fitted size to the largest one held out, thin; nothing where it must not go there."""
     assert one.arm.held_out is not None
     ends = (one.fit.points.sizes[-1:], one.arm.held_out.points.sizes[-1:])
@@ -236,7 +257,8 @@ def _residual_panels(against_size: Axes, against_law: Axes, one: _One, y_name: s
     assert one.fit.sigma is not None
     largest = 1.15 * max(np.abs(runs).max(), np.abs(means).max(), one.fit.sigma, np.finfo(float).eps)
     dots: dict[str, Any] = {"marker": ".", "ms": 4, "mec": "none", "alpha": 0.4, "zorder": 2}
-    bold: dict[str, Any] = {"marker": one.style.marker, "ms": 4.5, "zorder": 4}
+    size = 2.0 if points.sizes.size > MANY_SIZES else 4.5
+    bold: dict[str, Any] = {"marker": one.style.marker, "ms": size, "zorder": 4}
     panels = ((against_size, x, points.sizes, arm.x_name), (against_law, predict(one.fit, x), laws, f"law of {y_name}"))
     for axes, of_runs, of_means, name in panels:
         axes.axhspan(-one.fit.sigma, one.fit.sigma, color="0.9", lw=0, zorder=0, gid=f"sigma:{arm.arm}")
@@ -246,8 +268,17 @@ def _residual_panels(against_size: Axes, against_law: Axes, one: _One, y_name: s
         axes.set_xscale("log")
         axes.set(xlim=_padded(of_means, 0.08), ylim=(-largest, largest), xlabel=AXIS_WORDS.get(name, name))
         _set_ticks(axes.xaxis, axes.get_xlim())
+        _keep_powers(axes)
         axes.locator_params(axis="y", nbins=5)
     against_law.tick_params(labelleft=False)
     against_size.set_ylabel(f"ln({y_name} / law)")
     title = one.fit.law if arm.arm == "all" else f"{arm.arm}, {one.fit.law} law"
     against_size.set_title(textwrap.shorten(title, 40), loc="left", parse_math=False)
+
+
+def _keep_powers(axes: Axes) -> None:
+    """Ticks of a narrow panel: powers of ten alone where there are two of them."""
+    low, high = np.log10(axes.get_xlim())
+    powers = 10.0 ** np.arange(np.ceil(low), np.floor(high) + 1)
+    if powers.size >= 2:
+        axes.xaxis.set_major_locator(FixedLocator(powers.tolist()))

@@ -7,6 +7,7 @@ from rich.table import Table
 from harness.csv_fits import Answer, ArmFit
 from harness.csv_runs import OK_STATUSES
 from harness.fit import Fit
+from harness.fit.result import LawName
 from harness.fit.runs import size_words
 
 LAW_TITLES = {"pure": "alpha, E = 0", "floor": "alpha, E free"}
@@ -21,38 +22,38 @@ def answer_tables(found: Answer) -> Iterator[Table]:
 
 
 def _table(found: Answer, x: str, fits: Sequence[ArmFit]) -> Table:
-    request = found.request
+    request, laws = found.request, tuple(fits[0].fits)
     filters = f", where {' and '.join(request.where)}" if request.where else ""
     objective = f", objective {request.objective}" if request.objective else ""
     how = f"{request.level:.0%} intervals, size means in log space{objective}"
-    title = f"{request.columns.y} against {x}{filters}: {how}"
-    table = Table(title=title, title_justify="left")
+    table = Table(title=f"{request.columns.y} against {x}{filters}: {how}", title_justify="left")
     table.add_column(", ".join(request.columns.by) or "arm", overflow="fold")
-    for name in ("sizes", "runs", "failed", "decades"):
-        table.add_column(name, justify="right")
-    laws = tuple(fits[0].fits)
-    has_window = any(one.whole for one in fits)
-    for law in laws:
-        table.add_column(LAW_TITLES.get(law, f"alpha, {law}"), justify="right", no_wrap=True)
-        if has_window:
-            table.add_column("all sizes", justify="right", no_wrap=True)
-    has_floor = any(one.floor is not None for arm in fits for one in arm.fits.values())
-    if has_floor:
-        table.add_column("E", justify="right", no_wrap=True)
-    if request.hold_out:
-        table.add_column(f"misses by, {request.hold_out} held out", justify="right")
+    for name, cells in _numbers(found, fits, laws).items():
+        if any(cells):  # a column that says nothing of any arm is left out
+            table.add_column(name, justify="right")
     table.add_column("notes", overflow="fold")
-    for one in fits:
-        numbers = [str(one.points.sizes.size), str(one.x.size), str(one.failed or "-"), f"{one.points.decades:.2g}"]
-        exponents = []
-        for law in laws:
-            exponents.append(exponent_words(one.fits[law]))
-            if has_window:
-                exponents.append(exponent_words(one.whole[law]) if one.whole else "the same")
-        floors = [_floor_words(one)] if has_floor else []
-        misses = [_miss_words(one)] if request.hold_out else []
-        table.add_row(one.arm, *numbers, *exponents, *floors, *misses, "; ".join(_notes(found, one)))
+    columns = [cells for cells in _numbers(found, fits, laws).values() if any(cells)]
+    common = set.intersection(*(set(_codes(found, one)) for one in fits)) if len(fits) > 1 else set()
+    for one, *cells in zip(fits, *columns, strict=True):
+        table.add_row(one.arm, *cells, "; ".join(code for code in _codes(found, one) if code not in common))
     return table
+
+
+def _numbers(found: Answer, fits: Sequence[ArmFit], laws: Sequence[LawName]) -> dict[str, list[str]]:
+    """The columns of numbers, each with a cell for every arm; empty where there is nothing to say."""
+    columns = {
+        "sizes": [str(one.points.sizes.size) for one in fits],
+        "runs": [str(one.points.counts.sum()) for one in fits],
+        "outside": [str(one.outside.counts.sum() or "") for one in fits],
+        "failed": [str(one.failed or "") for one in fits],
+        "decades": [f"{one.points.decades:.2g}" for one in fits],
+    }
+    for law in laws:
+        columns[LAW_TITLES.get(law, f"alpha, {law}")] = [exponent_words(one.fits[law]) for one in fits]
+        columns[f"{law}, all sizes"] = [exponent_words(one.whole[law]) if one.whole else "" for one in fits]
+    columns["E"] = [_floor_words(one) for one in fits]
+    columns[f"misses, %: {' / '.join((*laws, 'last value'))}"] = [_miss_words(one) for one in fits]
+    return columns
 
 
 def exponent_words(fit: Fit) -> str:
@@ -80,18 +81,16 @@ def _floor_words(one: ArmFit) -> str:
 
 
 def _miss_words(one: ArmFit) -> str:
-    """Root mean squares of ln(predicted/measured), as factors."""
+    """Root mean squares of ln(predicted/measured) over the sizes held out, in percent."""
     if one.held_out is None:
         return ""
-    errors: dict[str, float | None] = {**one.held_out.errors, "last value": one.held_out.last_value}
-    return ", ".join(f"{name} {error:.1%}" if error is not None else f"{name} -" for name, error in errors.items())
+    errors = (*one.held_out.errors.values(), one.held_out.last_value)
+    return " / ".join("-" if error is None else f"{100 * error:.3g}" for error in errors)
 
 
-def _notes(found: Answer, one: ArmFit) -> list[str]:
+def _codes(found: Answer, one: ArmFit) -> list[str]:
     codes: list[str] = [caution.code for caution in found.cautions[one.x_name] if caution.arm == one.arm]
     codes += [warning.code for fit in one.fits.values() for warning in fit.warnings]
-    if outside := int(one.outside.counts.sum()):
-        codes.append(f"{outside} runs outside the window")
     return list(dict.fromkeys(codes))
 
 
@@ -107,6 +106,11 @@ def answer_sentences(found: Answer) -> Iterator[str]:
         for code, reason, arms in _said(found, x):
             by = f" by {x}" if len(found.cells) > 1 else ""
             yield f"{code}, {_first_of(arms)}{by}: {reason}"
+    if found.request.hold_out:
+        yield (
+            f"The {found.request.hold_out} largest sizes of every arm are held out: never fitted, and predicted by "
+            "each law; beside it, what the loss of the largest fitted size would miss by."
+        )
 
 
 def _first_of(arms: Sequence[str]) -> str:

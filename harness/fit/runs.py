@@ -210,7 +210,7 @@ def _censored(runs: Runs) -> tuple[RunsCaution, ...]:
             more = f" and {len(lost) - MAX_ROWS_NAMED} more sizes" if len(lost) > MAX_ROWS_NAMED else ""
             reason = (
                 f"runs failed: {', '.join(named[:MAX_ROWS_NAMED])}{more}. Beyond {CENSORED_SHARE:.0%} of a size, what "
-                "is left there is a selection, and a law through it flatters. Repair those runs, or fit without that size."
+                "is left there is a selection, and a law through it flatters. Repair those runs, or leave the size out."
             )
             found.append(RunsCaution(arm, "CENSORED", reason))
     return tuple(found)
