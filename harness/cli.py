@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
+from click.core import ParameterSource
 
 from harness import __version__
 from harness.errors import INCOMPLETE, USAGE, HarnessError
@@ -360,9 +361,10 @@ def fit_command(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     if is_table(file) or asked["x"] or asked["y"]:
         _fit_table(file, as_json, asked)
         return
-    given = [name for name in ("by", "config", "seed", "status", "where", "same", "laws", "out") if asked[name]]
-    if given:
-        raise HarnessError(f"--{given[0].removesuffix('s')} is for tables of runs; with a table give --x and --y too")
+    context = click.get_current_context()
+    for option in context.command.params:
+        if option.name in asked and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
+            raise HarnessError(f"{option.opts[0]} is for tables of runs; with a table give --x and --y too")
     manifest, folder = _frozen(file, results)
     _, fits = _write_analysis(manifest, folder)
     if as_json:

@@ -58,9 +58,10 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class ArmFit:
-    """The laws of one arm on one size. `whole` has those of all sizes, if a window left some out; else it is empty.
+    """The laws of one arm on one size. `whole` has those without the window, where it left sizes out; else it is empty.
 
-    `outside` are the points that the window leaves out, `x` and `y` all runs that ended well, one entry a run.
+    `outside` are the points that the window leaves out, `x` and `y` all runs that ended well, one entry a run;
+    `failed_x` are the sizes of the failed runs that have one.
     """
 
     arm: str
@@ -68,6 +69,7 @@ class ArmFit:
     x: np.ndarray
     y: np.ndarray
     failed: int
+    failed_x: np.ndarray
     fits: dict[LawName, fit.Fit]
     whole: dict[LawName, fit.Fit]
     outside: fit.Points
@@ -161,7 +163,7 @@ def _check_window(request: Request) -> None:
 
 # ---------------------------------------------------------------------------------------------------------------- fits
 def _fit_arm(runs: Runs, arm: str, laws: Sequence[LawName], request: Request) -> ArmFit:
-    own = (runs.arm == arm) & ~runs.failed
+    own, lost = (runs.arm == arm) & ~runs.failed, (runs.arm == arm) & runs.failed
     x, y = runs.x[own], runs.y[own]
     inside = _inside(x, y, request.window)
     held = inside & _is_largest(x, inside, request.hold_out)
@@ -172,7 +174,8 @@ def _fit_arm(runs: Runs, arm: str, laws: Sequence[LawName], request: Request) ->
         x_name=runs.x_name,
         x=x,
         y=y,
-        failed=int(np.sum((runs.arm == arm) & runs.failed)),
+        failed=int(lost.sum()),
+        failed_x=runs.x[lost & np.isfinite(runs.x) & (runs.x > 0)],
         fits=fits,
         whole={} if inside.all() else {law: _fit(x[~held], y[~held], law, request) for law in laws},
         outside=fit.size_means(x[~inside], y[~inside]),

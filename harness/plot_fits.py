@@ -137,7 +137,8 @@ def residuals_figure(found: Answer) -> Figure | None:
 def _ones(found: Answer) -> list[_One]:
     styles = series_styles(one.arm for one in found.fits)
     laws = {x: drawn_law(found.fits, x) for x in found.cells}
-    return [_One(one, one.fits[laws[one.x_name]], styles[one.arm]) for one in found.fits]
+    drawable = [one for one in found.fits if one.x.size or one.failed_x.size]
+    return [_One(one, one.fits[laws[one.x_name]], styles[one.arm]) for one in drawable]
 
 
 def _figure(height: float, columns: int) -> Figure:
@@ -166,7 +167,8 @@ def _undrawn_note(count: int, what: str) -> list[str]:
 def _set_limits(panels: Sequence[Panel], shown: Sequence[Sequence[_One]]) -> None:
     """Every panel shows all of its runs; panels that share an axis show the widest range of them."""
     for name in dict.fromkeys(group[0].arm.x_name for group in shown):
-        values = np.concatenate([one.arm.x for group in shown for one in group if one.arm.x_name == name])
+        ones = [one.arm for group in shown for one in group if one.arm.x_name == name]
+        values = np.concatenate([sizes for arm in ones for sizes in (arm.x, arm.failed_x)])
         for panel, group in zip(panels, shown, strict=True):
             if group[0].arm.x_name == name:
                 panel.axes.set_xlim(_padded(values, 0.06))
@@ -198,6 +200,10 @@ def _draw_arm(axes: Axes, one: _One, named: bool) -> Drawn:
     points += _means(axes, f"means:{arm.arm}", fit.points, style, style.colour)
     if arm.outside.sizes.size:
         points += _means(axes, f"outside:{arm.arm}", arm.outside, style, "white")
+    if arm.failed_x.size:
+        cross: dict[str, Any] = {"marker": "x", "ms": 4, "transform": axes.get_xaxis_transform()}
+        top = np.full(arm.failed_x.size, 0.97)
+        points += axes.plot(arm.failed_x, top, ls="", color=style.colour, gid=f"failed:{arm.arm}", **cross)
     law = [] if fit.refusals else _draw_law(axes, arm.arm, fit, style)
     if arm.held_out:
         points += _means(axes, f"held_out:{arm.arm}", arm.held_out.points, style, "0.75")
@@ -211,7 +217,7 @@ def _draw_arm(axes: Axes, one: _One, named: bool) -> Drawn:
     if not fit.refusals and any(warning.code == "LOCAL_SLOPE" for warning in fit.warnings):
         words.append(f"local slope ({fit.decades:.2g} decades)")
     if arm.failed:
-        words.append(f"{arm.failed} {'run' if arm.failed == 1 else 'runs'} failed")
+        words.append(f"{arm.failed} {'run' if arm.failed == 1 else 'runs'} failed (×)")
     lines = [textwrap.fill(line, LABEL_COLUMNS, subsequent_indent="  ") for line in words]
     return Drawn(_text(axes, arm.arm, "\n".join(lines), style), points, law)
 

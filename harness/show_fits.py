@@ -28,19 +28,19 @@ def _table(found: Answer, x: str, fits: Sequence[ArmFit]) -> Table:
     how = f"{request.level:.0%} intervals, size means in log space{objective}"
     table = Table(title=f"{request.columns.y} against {x}{filters}: {how}", title_justify="left")
     table.add_column(", ".join(request.columns.by) or "arm", overflow="fold")
-    for name, cells in _numbers(found, fits, laws).items():
-        if any(cells):  # a column that says nothing of any arm is left out
-            table.add_column(name, justify="right")
+    columns = {name: cells for name, cells in _numbers(fits, laws).items() if any(cells)}
+    for name in columns:
+        table.add_column(name, justify="right")
     table.add_column("notes", overflow="fold")
-    columns = [cells for cells in _numbers(found, fits, laws).values() if any(cells)]
+    # What is true of all arms is said once, below the table.
     common = set.intersection(*(set(_codes(found, one)) for one in fits)) if len(fits) > 1 else set()
-    for one, *cells in zip(fits, *columns, strict=True):
+    for one, *cells in zip(fits, *columns.values(), strict=True):
         table.add_row(one.arm, *cells, "; ".join(code for code in _codes(found, one) if code not in common))
     return table
 
 
-def _numbers(found: Answer, fits: Sequence[ArmFit], laws: Sequence[LawName]) -> dict[str, list[str]]:
-    """The columns of numbers, each with a cell for every arm; empty where there is nothing to say."""
+def _numbers(fits: Sequence[ArmFit], laws: Sequence[LawName]) -> dict[str, list[str]]:
+    """The columns of numbers, a cell for every arm; a cell is empty where there is nothing to say."""
     columns = {
         "sizes": [str(one.points.sizes.size) for one in fits],
         "runs": [str(one.points.counts.sum()) for one in fits],
@@ -57,7 +57,7 @@ def _numbers(found: Answer, fits: Sequence[ArmFit], laws: Sequence[LawName]) -> 
 
 
 def exponent_words(fit: Fit) -> str:
-    """`alpha [low, high]` to two digits of what the interval leaves open, or the codes of the refusals."""
+    """`alpha [low, high]`, or the codes of the refusals."""
     if fit.refusals:
         return ", ".join(refusal.code for refusal in fit.refusals)
     assert fit.alpha is not None
@@ -124,9 +124,7 @@ def _first_of(arms: Sequence[str]) -> str:
 def _failed_cells(found: Answer, x: str) -> Iterator[str]:
     lost = [cell for cell in found.cells[x] if cell.failed]
     if lost:
-        named = [
-            f"{cell.failed} of {cell.done + cell.failed} of {cell.arm} at {size_words(cell.size)}" for cell in lost
-        ]
+        named = [f"{cell.arm} {cell.failed} of {cell.done + cell.failed} at {size_words(cell.size)}" for cell in lost]
         more = f" and at {len(lost) - MAX_CELLS_NAMED} more sizes" if len(lost) > MAX_CELLS_NAMED else ""
         yield f"failed, by {x}: {', '.join(named[:MAX_CELLS_NAMED])}{more}"
 
