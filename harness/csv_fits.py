@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from harness import fit
+from harness import __version__, fit
 from harness.csv_runs import Columns, by_arm, read_table, runs_of, select, statuses
 from harness.errors import HarnessError, did_you_mean
 from harness.fit.result import LawName
@@ -126,6 +126,7 @@ def to_json(found: Answer) -> dict[str, Any]:
     return {
         "request": request,
         "sha256": found.sha256,
+        "harness": __version__,
         "statuses": found.statuses,
         "sizes": [
             {
@@ -153,7 +154,7 @@ def _laws(asked: Sequence[str]) -> tuple[LawName, ...]:
 
 def _check_window(request: Request) -> None:
     low, high = request.window.low, request.window.high
-    if len(request.x) > 1 and not low is high is None:
+    if len(request.x) > 1 and (low, high) != (None, None):
         raise HarnessError(
             f"--min-x and --max-x are in the unit of one size; fit {' and '.join(request.x)} one at a time"
         )

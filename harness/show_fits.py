@@ -98,9 +98,9 @@ def _codes(found: Answer, one: ArmFit) -> list[str]:
 def answer_sentences(found: Answer) -> Iterator[str]:
     """What is below the tables: how runs ended, why laws were refused, and what the notes mean."""
     if found.statuses:
-        tally = ", ".join(f"{count} {status or '(empty)'}" for status, count in found.statuses.items())
-        ok = [status for status in found.statuses if status.strip().lower() in OK_STATUSES]
-        yield f"status: {tally}; ok is {' or '.join(ok)}, all others failed"
+        failed = {status: "" if status.strip().lower() in OK_STATUSES else " (failed)" for status in found.statuses}
+        tally = [f"{count} {status or 'empty'}{failed[status]}" for status, count in found.statuses.items()]
+        yield f"status: {', '.join(tally)}"
     for x in found.cells:
         yield from _failed_cells(found, x)
         for code, reason, arms in _said(found, x):
@@ -108,8 +108,8 @@ def answer_sentences(found: Answer) -> Iterator[str]:
             yield f"{code}, {_first_of(arms)}{by}: {reason}"
     if found.request.hold_out:
         yield (
-            f"The {found.request.hold_out} largest sizes of every arm are held out: never fitted, and predicted by "
-            "each law; beside it, what the loss of the largest fitted size would miss by."
+            f"held out, the {found.request.hold_out} largest of every arm's sizes: not fitted, but predicted by each "
+            "law. The last value is the loss of the largest size that is fitted, which a law should beat."
         )
 
 

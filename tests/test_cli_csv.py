@@ -84,7 +84,7 @@ def test_failed_runs_are_counted_and_a_lossy_size_is_a_caution(tmp_path):
 
     done, found = _fit(path, *NAMED), _json(path, *NAMED)
 
-    assert "status: 39 ok, 3 diverged" in done.stdout
+    assert "status: 39 ok, 3 diverged (failed)" in done.stdout
     assert "kan 1 of 3 at size 3000, kan 2 of 3 at size 1e+04" in done.stdout
     assert "CENSORED, kan" in done.stdout
     assert [arm["runs_failed"] for arm in found["sizes"][0]["arms"]] == [3, 0]
