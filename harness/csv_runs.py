@@ -86,6 +86,11 @@ def statuses(table: pd.DataFrame, columns: Columns) -> dict[str, int]:
     return dict(Counter(_texts(table, columns.status, "--status")).most_common()) if columns.status else {}
 
 
+def is_ok(status: str) -> bool:
+    """Whether a run with this status ended well."""
+    return status.strip().lower() in OK_STATUSES
+
+
 def runs_of(table: pd.DataFrame, columns: Columns, x: str) -> Runs:
     """The table's runs with `x` as their size; cells that are no numbers are an error that names them.
 
@@ -193,7 +198,7 @@ def _failed(table: pd.DataFrame, columns: Columns) -> np.ndarray:
     if not columns.status:
         return np.zeros(len(table), bool)
     found = _texts(table, columns.status, "--status")
-    failed = np.array([status.strip().lower() not in OK_STATUSES for status in found])
+    failed = np.array([not is_ok(status) for status in found])
     if failed.all():
         values = ", ".join(repr(value) for value, _ in Counter(found).most_common(6))
         raise HarnessError(

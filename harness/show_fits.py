@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from rich.table import Table
 
 from harness.csv_fits import Answer, ArmFit
-from harness.csv_runs import OK_STATUSES
+from harness.csv_runs import is_ok
 from harness.fit import Fit
 from harness.fit.result import LawName
 from harness.fit.runs import size_words
@@ -98,8 +98,8 @@ def _codes(found: Answer, one: ArmFit) -> list[str]:
 def answer_sentences(found: Answer) -> Iterator[str]:
     """What is below the tables: how runs ended, why laws were refused, and what the notes mean."""
     if found.statuses:
-        failed = {status: "" if status.strip().lower() in OK_STATUSES else " (failed)" for status in found.statuses}
-        tally = [f"{count} {status or 'empty'}{failed[status]}" for status, count in found.statuses.items()]
+        words = {status: (status or "empty") + ("" if is_ok(status) else " (failed)") for status in found.statuses}
+        tally = [f"{count} {words[status]}" for status, count in found.statuses.items()]
         yield f"status: {', '.join(tally)}"
     for x in found.cells:
         yield from _failed_cells(found, x)
