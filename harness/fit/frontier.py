@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -112,12 +111,6 @@ def best_per_bin(x: ArrayLike, y: ArrayLike, bins: int) -> Best:
         best = rows[np.argmin(y[rows])]
         best_x[place], best_y[place] = x[best], y[best]
     return Best(edges, counts, best_x, best_y, _uneven(counts[counts > 0]))
-
-
-def to_json(fit: Frontier) -> dict[str, Any]:
-    """The law in plain types that strict JSON can hold: an amplitude that is not finite becomes null."""
-    finite = fit.amplitude is not None and math.isfinite(fit.amplitude)
-    return asdict(fit) | {"amplitude": fit.amplitude if finite else None}
 
 
 def _pairs(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -238,7 +231,7 @@ def _cautions(found: Frontier, alpha: Interval) -> tuple[Caution, ...]:
     if expected < MIN_EXPECTED:
         cautions.append(
             Caution(
-                "THIN_QUANTILE",  # type: ignore[arg-type]
+                "THIN_QUANTILE",
                 f"{found.runs} runs leave {expected:.3g} of them beyond the quantile {found.quantile:g}, fewer than "
                 f"{MIN_EXPECTED}: the line hangs on single runs. Add runs, or ask for a quantile nearer to .5.",
             )
@@ -251,7 +244,7 @@ def _uneven(counts: np.ndarray) -> tuple[Caution, ...]:
         return ()
     return (
         Caution(
-            "K_MISMATCH",  # type: ignore[arg-type]
+            "K_MISMATCH",
             f"the best run is the best of {counts.min()} in one bin and of {counts.max()} in another: more runs look "
             "better by chance alone. Take as many runs from every bin, or fit a quantile.",
         ),

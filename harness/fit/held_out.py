@@ -18,7 +18,7 @@ from harness.fit.result import Fit
 class Prediction:
     """A law's y at the held-out sizes, and how it fared; arrays are [n], by size.
 
-    `low` and `high` bound the mean of as many new runs, at the level of the fit; `within`: the measured mean lies between.
+    `low` and `high` bound the mean of as many new runs, at the level of the fit; `within` says if the mean does.
     `rmsle` is the root mean square of ln(curve / measured mean) over the sizes.
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from scipy.stats import t as t_distribution
 from harness.errors import HarnessError
 from harness.fit.points import positive, size_means
 from harness.fit.refusal import LOCAL_DECADES, MIN_DECADES, RANGE_SLACK
-from harness.fit.result import Caution, Interval, Refusal
+from harness.fit.result import Caution, Interval, Refusal, RefusalCode
 
 MIN_SIZES = 4  # a parabola has 3 parameters, and a residual is needed for the error of its minimum
 MIN_BUDGETS = 4  # the law has 2 parameters, and a pure law is refused with fewer than 2 sizes to spare
@@ -127,11 +127,6 @@ def optimum_band(fit: Isoflop, budget: ArrayLike) -> tuple[np.ndarray, np.ndarra
     return np.exp(middle - half), np.exp(middle + half)
 
 
-def to_json(fit: Isoflop) -> dict[str, Any]:
-    """The law and its valleys in plain types that strict JSON can hold: numbers that are not finite become null."""
-    return _plain(asdict(fit))
-
-
 def _plain(value: Any) -> Any:
     match value:
         case dict():
@@ -190,8 +185,8 @@ def _valley(budget: float, x: np.ndarray, y: np.ndarray) -> Valley:
     )
 
 
-def _left_out(valley: Valley, code: str, reason: str) -> Valley:
-    return replace(valley, refusal=Refusal(code, reason))  # type: ignore[arg-type]
+def _left_out(valley: Valley, code: RefusalCode, reason: str) -> Valley:
+    return replace(valley, refusal=Refusal(code, reason))
 
 
 def _used(valleys: tuple[Valley, ...]) -> tuple[Valley, ...]:
@@ -276,14 +271,14 @@ def _cautions(fit: Isoflop) -> tuple[Caution, ...]:
     if left_out:
         cautions.append(
             Caution(
-                "LEFT_OUT",  # type: ignore[arg-type]
+                "LEFT_OUT",
                 f"{len(left_out)} of {len(fit.valleys)} budgets are not in the law.{_first_reason(fit.valleys)}",
             )
         )
     if outer:
         cautions.append(
             Caution(
-                "OFF_CENTRE",  # type: ignore[arg-type]
+                "OFF_CENTRE",
                 f"{len(outer)} of {len(fit.used)} minima lie in the outer quarters of the tried range of ln x, the "
                 f"first at budget {outer[0].budget:.6g}: where grids are off-centre, parabolas shift the exponent. Try "
                 "x on both sides of the minimum.",

@@ -12,7 +12,7 @@ from harness.fit.points import Points
 from harness.fit.profile import Region
 
 LawName = Literal["pure", "floor", "shifted", "broken"]
-RefusalCode = Literal["TOO_FEW", "RANGE", "NONMONOTONE", "STUCK", "CURVATURE"]
+RefusalCode = Literal["TOO_FEW", "RANGE", "NONMONOTONE", "STUCK", "NO_MINIMUM", "OUTSIDE"]
 
 
 @dataclass(frozen=True)

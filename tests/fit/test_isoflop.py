@@ -9,8 +9,8 @@ import pytest
 from shared_data import shared
 
 from harness.errors import HarnessError
-from harness.fit import fit_law
-from harness.fit.isoflop import isoflop, optimum, optimum_band, to_json
+from harness.fit import fit_law, to_json
+from harness.fit.isoflop import isoflop, optimum, optimum_band
 
 BUDGETS = np.geomspace(1e18, 1e21, 7)
 
