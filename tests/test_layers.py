@@ -28,11 +28,26 @@ LAW = {
     "scaling": "errors spec fit record",
     "cost": "spec plan measure record",
     "show": "errors spec count fit scaling match measure cost",
-    "compare": "spec scaling",
+    "compare": "errors fit",
+    "pairs": "spec scaling",
     "plot": "errors files spec record fit scaling show",
-    "report": "errors files spec record fit scaling compare show plot",
+    "report": "errors files spec record fit scaling pairs show plot",
 }
-ANALYSIS = ("spec", "fit", "record", "plan", "match", "cost", "scaling", "compare", "show", "plot", "report", "cli")
+ANALYSIS = (
+    "spec",
+    "fit",
+    "record",
+    "plan",
+    "match",
+    "cost",
+    "scaling",
+    "compare",
+    "pairs",
+    "show",
+    "plot",
+    "report",
+    "cli",
+)
 
 
 def _room(path: Path) -> str:
