@@ -46,12 +46,12 @@ def exponent_difference(first: Fit, second: Fit) -> ExponentDifference:
 def _exponent(fit: Fit, most: float) -> Profiled:
     assert fit.alpha is not None
 
-    def against(alpha: np.ndarray) -> np.ndarray:
-        return exponent_deviance(fit, alpha.ravel()).reshape(alpha.shape)
-
     # Only the pure law's exponent may be negative; of the others 0 is the end, and what a low end is when it is open.
-    pure = fit.law == "pure"
-    limits = (-FAR, FAR) if pure else (LEAST, FAR)
-    found = profiled(against, np.array([fit.alpha]), limits, most, fit.dof)
-    down = found.down if pure else np.maximum(found.down, 0.0)
+    least, end = (-FAR, -np.inf) if fit.law == "pure" else (LEAST, 0.0)
+
+    def against(alpha: np.ndarray) -> np.ndarray:
+        return exponent_deviance(fit, np.maximum(alpha, least).ravel()).reshape(alpha.shape)
+
+    found = profiled(against, np.array([fit.alpha]), (least, FAR), most, fit.dof)
+    down = np.maximum(found.down, end)
     return Profiled(found.estimate, down, found.up, most, fit.dof)

@@ -47,6 +47,7 @@ def profiled(deviance: Deviance, estimate: np.ndarray, limits: tuple[float, floa
     inside = np.clip(estimate, *limits)
     down = inside[:, None] - _reached(deviance, inside, -1.0, inside - limits[0], most)
     up = inside[:, None] + _reached(deviance, inside, 1.0, limits[1] - inside, most)
+    down[estimate < limits[0]], up[estimate > limits[1]] = -np.inf, np.inf
     return Profiled(estimate, down, up, most, dof)
 
 
@@ -92,7 +93,8 @@ def _furthest(one: np.ndarray, other: np.ndarray, first: Profiled, second: Profi
 def _variance(reached: np.ndarray, most: float) -> np.ndarray:
     """The squared reach at one standard error [m]: the root of deviance is 1 there, if the quantity is linear."""
     there = _read(reached, np.full((len(reached), 1), min(1.0, most) / most))[:, 0]
-    return np.maximum((there - reached[:, 0]) ** 2, 1e-300)
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isinf(there), np.inf, np.maximum((there - reached[:, 0]) ** 2, 1e-300))
 
 
 def _read(reached: np.ndarray, share: np.ndarray) -> np.ndarray:
@@ -103,4 +105,4 @@ def _read(reached: np.ndarray, share: np.ndarray) -> np.ndarray:
     left = np.take_along_axis(reached, below, axis=1)
     right = np.take_along_axis(reached, below + 1, axis=1)
     with np.errstate(invalid="ignore"):
-        return np.where(rest > 1e-9, left + rest * (right - left), left)
+        return np.where((rest > 1e-9) & np.isfinite(left), left + rest * (right - left), left)

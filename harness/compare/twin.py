@@ -16,6 +16,8 @@ from harness.compare.cost import CostRatio
 from harness.compare.runs import Runs
 from harness.errors import HarnessError
 
+LEAST_READ = 0.5  # of the draws
+
 
 @dataclass(frozen=True)
 class Twin:
@@ -36,24 +38,17 @@ def twin_ratio(
 ) -> Twin:
     """The ratio of sizes at equal loss, from the arms' size means made monotone and joined by lines in log-log space.
 
-    The interval holds the middle `level` of `draws` resamplings of the sizes, and of the runs within each; a draw in
-    which an arm does not attain a loss counts as beyond every size.
+    The interval holds the middle `level` of `draws` resamplings of the sizes, and of the runs within each. Draws whose
+    sizes do not enclose a loss cannot read it and are left out; where those are most, the interval is open.
     """
     losses = np.atleast_1d(np.asarray(at, float))
     if not np.all(np.isfinite(losses) & (losses > 0)):
         raise HarnessError(f"at={losses.tolist()}: every loss must be a finite number above 0.")
-    first_sizes, second_sizes = _by_size(first), _by_size(second)
-    estimate = _log_sizes(second_sizes, losses) - _log_sizes(first_sizes, losses)
-    drawn = np.array(
-        [
-            _log_sizes(_resampled(second_sizes, rng), losses) - _log_sizes(_resampled(first_sizes, rng), losses)
-            for _ in range(draws)
-        ]
-    )
-    # Where neither arm attains the loss a draw says nothing: it counts for both ends.
-    low = np.sort(np.where(np.isnan(drawn), -np.inf, drawn), axis=0)[int((1 - level) / 2 * draws)]
-    high = np.sort(np.where(np.isnan(drawn), np.inf, drawn), axis=0)[-1 - int((1 - level) / 2 * draws)]
-    return Twin(level, losses, np.exp(estimate), np.exp(low), np.exp(high))
+    sizes, second_sizes = _by_size(first), _by_size(second)
+    estimate = _log_ratio(sizes, second_sizes, losses)
+    drawn = np.array([_log_ratio(_resampled(sizes, rng), _resampled(second_sizes, rng), losses) for _ in range(draws)])
+    ends = np.array([_middle(column, level) for column in drawn.T])
+    return Twin(level, losses, np.exp(estimate), np.exp(ends[:, 0]), np.exp(ends[:, 1]))
 
 
 def twin_cautions(fitted: CostRatio, twin: Twin) -> tuple[Caution, ...]:
@@ -64,10 +59,12 @@ def twin_cautions(fitted: CostRatio, twin: Twin) -> tuple[Caution, ...]:
         raise HarnessError("the fitted ratio and its twin are at different losses; ask both at the same.")
     fit_outside = (fitted.estimate < twin.low) | (fitted.estimate > twin.high)
     twin_outside = (twin.estimate < fitted.low) | (twin.estimate > fitted.high)
-    wrong = np.flatnonzero(fit_outside & twin_outside)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = np.abs(np.log(fitted.estimate) - np.log(twin.estimate))
+    wrong = np.flatnonzero(fit_outside & twin_outside & np.isfinite(gap))
     if not wrong.size:
         return ()
-    worst = wrong[np.argmax(np.abs(np.log(fitted.estimate[wrong] / twin.estimate[wrong])))]
+    worst = wrong[np.argmax(gap[wrong])]
     return (
         Caution(
             "TWIN_DISAGREES",
@@ -77,6 +74,20 @@ def twin_cautions(fitted: CostRatio, twin: Twin) -> tuple[Caution, ...]:
             f"{twin.high[worst]:.3g}). Fit a law that bends, or a window.",
         ),
     )
+
+
+def _middle(drawn: np.ndarray, level: float) -> tuple[float, float]:
+    """The quantiles around the middle `level` of the draws that read the loss; open where most of them do not."""
+    read = drawn[np.isfinite(drawn)]
+    if read.size < LEAST_READ * drawn.size:
+        return -np.inf, np.inf
+    low, high = np.quantile(read, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def _log_ratio(first: dict[float, np.ndarray], second: dict[float, np.ndarray], losses: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):  # inf - inf: neither arm attains the loss
+        return _log_sizes(second, losses) - _log_sizes(first, losses)
 
 
 def _by_size(runs: Runs) -> dict[float, np.ndarray]:
