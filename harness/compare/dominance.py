@@ -45,9 +45,7 @@ def dominance(first: Runs, second: Runs, edges: np.ndarray, level: float = 0.95)
         raise HarnessError("no bin holds runs of both arms; choose fewer bins.")
     each = level ** (1 / int(filled.sum()))
     ratio, low, high = np.exp(np.array([_welch(cell, each) for cell in both])).T
-    share, at_least, at_most = (
-        float(np.mean(better[filled])) if filled.any() else float("nan") for better in (ratio > 1, low > 1, ~(high < 1))
-    )
+    share, at_least, at_most = (float(np.mean(better[filled])) for better in (ratio > 1, low > 1, ~(high < 1)))
     return Dominance(level, edges, ratio, low, high, share, at_least, at_most)
 
 
