@@ -542,9 +542,9 @@ def _check_writable(folder: Path) -> None:
 
 
 def _write_analysis(manifest: Manifest, folder: Path) -> tuple[pd.DataFrame, list[SeriesFit]]:
-    from harness.compare import pairs, pairs_axis
     from harness.cost import with_seconds
     from harness.files import whole_file
+    from harness.pairs import pairs, pairs_axis
     from harness.record import load, write_table
     from harness.scaling import fit_table, to_json
 

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from harness.compare import pairs, pairs_axis
 from harness.files import whole_file
 from harness.fit import Fit
+from harness.pairs import pairs, pairs_axis
 from harness.plot import AXIS_WORDS, human, laws_of, run_tasks, scaling_figure, tuning_note
 from harness.record import Record, read_record, record_path
 from harness.scaling import SeriesFit, common_law, headline_axes

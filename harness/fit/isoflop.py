@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -125,18 +124,6 @@ def optimum_band(fit: Isoflop, budget: ArrayLike) -> tuple[np.ndarray, np.ndarra
     leverage = 1 / len(fit.used) + (np.log(np.asarray(budget, float)) - centre) ** 2 / spread
     half = t_distribution.isf((1 - fit.level) / 2, fit.dof) * fit.sigma * np.sqrt(leverage)
     return np.exp(middle - half), np.exp(middle + half)
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case dict():
-            return {key: _plain(inner) for key, inner in value.items()}
-        case list() | tuple():
-            return [_plain(inner) for inner in value]
-        case float() if not math.isfinite(value):
-            return None
-        case _:
-            return value
 
 
 def _valley(budget: float, x: np.ndarray, y: np.ndarray) -> Valley:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.compare import interpolate, pairs
+from harness.pairs import interpolate, pairs
 
 exponents = st.floats(-4, 4)
 many_sizes = st.lists(st.integers(1, 10**6), min_size=2, max_size=8, unique=True)

@@ -1,0 +1,57 @@
+"""Two arms compared: costs at equal loss, losses at equal size, exponents, and what may be concluded.
+
+Usable on its own beside harness.fit, with numpy and scipy only.
+"""
+
+from harness.compare.answer import Caution, Refusal
+from harness.compare.best_of import Ratio, aggregate, expected_best, ratio
+from harness.compare.cost import CostRatio, cost_ratio
+from harness.compare.crossover import Ahead, Crossover, crossover
+from harness.compare.dominance import Dominance, dominance
+from harness.compare.exponents import ExponentDifference, exponent_difference
+from harness.compare.loss import LossRatio, loss_ratio
+from harness.compare.runs import Cell, Runs, cells, matched_edges, to_runs
+from harness.compare.survivors import Failures, budget_cautions, failure_cautions, failures
+from harness.compare.twin import Twin, twin_cautions, twin_ratio
+from harness.compare.verdict import Count, Number, Verdict, count_tasks, judge, outcome, sentence, task_level, to_json
+
+__all__ = [
+    "Ahead",
+    "Caution",
+    "Cell",
+    "CostRatio",
+    "Count",
+    "Crossover",
+    "Dominance",
+    "ExponentDifference",
+    "Failures",
+    "LossRatio",
+    "Number",
+    "Ratio",
+    "Refusal",
+    "Runs",
+    "Twin",
+    "Verdict",
+    "aggregate",
+    "budget_cautions",
+    "cells",
+    "cost_ratio",
+    "count_tasks",
+    "crossover",
+    "dominance",
+    "expected_best",
+    "exponent_difference",
+    "failure_cautions",
+    "failures",
+    "judge",
+    "loss_ratio",
+    "matched_edges",
+    "outcome",
+    "ratio",
+    "sentence",
+    "task_level",
+    "to_json",
+    "to_runs",
+    "twin_cautions",
+    "twin_ratio",
+]

@@ -1,0 +1,57 @@
+"""How much steeper the first arm's law is than the second's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.compare.answer import Refusal, common_level, refused_fits
+from harness.compare.profiled import FAR, Profiled, difference, most_root, profiled
+from harness.errors import HarnessError
+from harness.fit import Fit, Interval, exponent_deviance
+
+LEAST = 1e-30  # no curve tells a smaller exponent from 0
+
+
+@dataclass(frozen=True)
+class ExponentDifference:
+    """alpha_first - alpha_second with its profile interval; without numbers when refused."""
+
+    level: float
+    refusals: tuple[Refusal, ...] = ()
+    estimate: float | None = None
+    interval: Interval | None = None
+
+
+def exponent_difference(first: Fit, second: Fit) -> ExponentDifference:
+    """The difference of two exponents; its interval leaves 0 out when their equality is rejected at the fits' level.
+
+    Fits at different levels, or of different laws, whose exponents are different quantities, raise HarnessError.
+    """
+    level = common_level(first, second)
+    if first.law != second.law:
+        raise HarnessError(
+            f"law={first.law!r} of the first arm and law={second.law!r} of the second have exponents of different "
+            "meaning; fit one law to both."
+        )
+    refusals = refused_fits(first, second)
+    if refusals:
+        return ExponentDifference(level, refusals)
+    most = most_root(first.dof, second.dof, level)
+    estimate, low, high = difference(_exponent(first, most), _exponent(second, most), level)
+    return ExponentDifference(level, (), float(estimate[0]), Interval(float(low[0]), float(high[0]), level))
+
+
+def _exponent(fit: Fit, most: float) -> Profiled:
+    assert fit.alpha is not None
+
+    # Only the pure law's exponent may be negative; of the others 0 is the end, and what a low end is when it is open.
+    least, end = (-FAR, -np.inf) if fit.law == "pure" else (LEAST, 0.0)
+
+    def against(alpha: np.ndarray) -> np.ndarray:
+        return exponent_deviance(fit, np.maximum(alpha, least).ravel()).reshape(alpha.shape)
+
+    found = profiled(against, np.array([fit.alpha]), (least, FAR), most, fit.dof)
+    down = np.maximum(found.down, end)
+    return Profiled(found.estimate, down, found.up, most, fit.dof)

@@ -1,0 +1,89 @@
+"""Two made-up arms whose laws are known, and what closed forms say of pure laws."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.fit import fit_law
+
+
+@dataclass(frozen=True)
+class Arm:
+    """y = floor + (x / at)^-alpha, and how its runs are made."""
+
+    alpha: float = 1.0
+    at: float = 1e6
+    floor: float = 0.0
+    sizes: int = 7
+    decades: float = 3.0
+    seeds: int = 5
+    sd: float = 0.1
+
+
+def sizes_of(arm):
+    return 1e3 * 10 ** (arm.decades * np.linspace(0, 1, arm.sizes))
+
+
+def curve(arm, x):
+    return arm.floor + (np.asarray(x) / arm.at) ** -arm.alpha
+
+
+def runs_of(arm, rng):
+    """x and y of all runs, with noise of `sd` in ln y."""
+    x = np.repeat(sizes_of(arm), arm.seeds)
+    return x, curve(arm, x) * np.exp(arm.sd * rng.standard_normal(x.size))
+
+
+def law_of(arm):
+    return "floor" if arm.floor else "pure"
+
+
+def fit_of(arm, rng, level=0.95):
+    return fit_law(*runs_of(arm, rng), law_of(arm), level)
+
+
+def fits(first, second, replicates, seed):
+    """Pairs of fits of both arms, without those that are refused, which must be few."""
+    rng = np.random.default_rng(seed)
+    pairs = [(fit_of(first, rng), fit_of(second, rng)) for _ in range(replicates)]
+    kept = [pair for pair in pairs if not (pair[0].refusals or pair[1].refusals)]
+    assert len(kept) >= 0.95 * replicates
+    return kept
+
+
+def least_share(level, replicates):
+    """The least share of covering intervals that three binomial standard errors allow."""
+    return level - 3 * np.sqrt(level * (1 - level) / replicates)
+
+
+@dataclass(frozen=True)
+class Line:
+    """Least squares of ln y on u = ln x: the pure law in closed form."""
+
+    slope: float
+    mean_u: float
+    mean_v: float
+    squares: float
+    variance: float
+    n: int
+
+    def at(self, u):
+        """The line and its variance at ln sizes u."""
+        return (
+            self.mean_v + self.slope * (u - self.mean_u),
+            self.variance * (1 / self.n + (u - self.mean_u) ** 2 / self.squares),
+        )
+
+
+def line_of(fit):
+    u, v = np.log(fit.points.sizes), np.log(fit.points.means)
+    centred = u - u.mean()
+    squares = float(centred @ centred)
+    slope = float(centred @ v / squares)
+    residuals = v - v.mean() - slope * centred
+    return Line(slope, u.mean(), v.mean(), squares, float(residuals @ residuals) / (len(u) - 2), len(u))
+
+
+def welch(variance, dof, other_variance, other_dof):
+    """Welch and Satterthwaite's degrees of freedom of a difference."""
+    return (variance + other_variance) ** 2 / (variance**2 / dof + other_variance**2 / other_dof)
