@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from click.core import ParameterSource
@@ -16,8 +17,11 @@ from harness.errors import INCOMPLETE, USAGE, HarnessError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.table import Table
 
-    from harness.csv_fits import Answer, Request
+    from harness.csv_fits import Window
+    from harness.csv_forms import Form
+    from harness.csv_runs import Columns
     from harness.measure.calibration import Calibration, Kind
     from harness.scaling import SeriesFit
     from harness.spec import Manifest
@@ -332,14 +336,29 @@ def _table_options(command: Callable) -> Callable:
             "laws",
             multiple=True,
             metavar="LAW",
-            help="pure, floor, …, or auto for all.  [default: pure, floor]",
+            help="pure, floor, shifted or broken; repeat to see several.  [default: auto, which chooses]",
         ),
         click.option("--level", type=positive, default=0.95, show_default=True, help="Of the intervals."),
         click.option("--min-x", type=number, help="The smallest size that is fitted."),
         click.option("--max-x", type=number, help="The largest size that is fitted."),
         click.option("--until", type=click.Choice(["minimum"]), help="Fit the sizes up to the least mean loss."),
         click.option("--hold-out", type=click.IntRange(min=0), default=0, help="Largest sizes to predict, not to fit."),
-        click.option("--objective", metavar="TEXT", help="Of the fit, for example 'huber_log(delta=1e-3)'."),
+        click.option(
+            "--objective",
+            metavar="TEXT",
+            default="auto",
+            show_default=True,
+            help="least_squares, huber, or as published: 'huber_log(delta=1e-3)'.",
+        ),
+        click.option("--diagnostics", is_flag=True, help="Show leverage, sensitivity, bootstraps of the quoted laws."),
+        click.option("--and", "and_", metavar="COLUMN", help="A second size: E + A x^-alpha + B and^-beta."),
+        click.option("--isoflop", metavar="COLUMN", help="Training budgets: the best x of each, and its law."),
+        click.option("--frontier", type=positive, metavar="QUANTILE", help="The law that .1 of the runs lie below."),
+        click.option(
+            "--share",
+            type=click.Choice(["floor", "alpha", "both"]),
+            help="One floor or exponent, or both, in all arms.",
+        ),
         click.option("--out", type=click.Path(path_type=Path), help="Folder for fits.json and figures of the laws."),
     )
     for option in reversed(options):
@@ -365,12 +384,12 @@ def fit_command(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     from harness.csv_runs import is_table
 
     if is_table(file) or asked["x"] or asked["y"]:
-        _fit_table(file, as_json, asked)
+        _check_named(file, asked["x"], asked["y"], "fit")
+        form = next((name for name in FORMS if asked[FORMS[name].option] is not None), None)
+        _fit_form(file, as_json, form, asked) if form else _fit_table(file, as_json, asked)
         return
-    context = click.get_current_context()
-    for option in context.command.params:
-        if option.name in asked and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
-            raise HarnessError(f"{option.opts[0]} is for tables of runs; with a table give --x and --y too")
+    for option in _given(asked):
+        raise HarnessError(f"{option} is for tables of runs; with a table give --x and --y too")
     manifest, folder = _frozen(file, results)
     _, fits = _write_analysis(manifest, folder)
     if as_json:
@@ -602,61 +621,115 @@ def _print_fits(fits: list[SeriesFit], manifest: Manifest) -> None:
         console.print(held_out)
 
 
-def _fit_table(file: Path, as_json: bool, asked: dict[str, Any]) -> None:
-    from harness.csv_fits import answer, to_json
-    from harness.show import console
-    from harness.show_fits import answer_sentences, answer_tables
+class _Form(NamedTuple):
+    """An option of `harness fit` that asks for something else than laws of single arms, and what goes with it."""
 
-    found = answer(_request(file, **asked))
-    text = json.dumps(to_json(found), allow_nan=False, indent=1)
-    if as_json:
-        click.echo(text)
-    else:
-        for table in answer_tables(found):
-            console.print(table)
-        for sentence in answer_sentences(found):
-            console.print(sentence, soft_wrap=True)
-    if asked["out"]:
-        for path in _write_fits(found, text, asked["out"]):
-            click.echo(path, err=as_json)
+    option: str
+    takes: tuple[str, ...]
 
 
-def _request(
-    file: Path,
-    x: tuple[str, ...],
-    y: str | None,
-    by: tuple[str, ...],
-    config: tuple[str, ...],
-    seed: str | None,
-    status: str | None,
-    same: tuple[str, ...],
-    min_x: float | None,
-    max_x: float | None,
-    until: Literal["minimum"] | None,
-    out: Path | None,
-    **fitting: Any,
-) -> Request:
-    """The options as one value; raises HarnessError, with the file's columns, where sizes or losses are not named."""
-    from harness.csv_fits import Request, Window
-    from harness.csv_runs import Columns, read_table
+FORMS: dict[Form, _Form] = {
+    "and": _Form("and_", ("--objective",)),
+    "isoflop": _Form("isoflop", ()),
+    "frontier": _Form("frontier", ("--min-x", "--max-x", "--until")),
+    "share": _Form("share", ("--min-x", "--max-x", "--until")),
+}
+# Of a law, and not of the table that it is fitted to.
+FITTING = ("--law", "--min-x", "--max-x", "--until", "--hold-out", "--objective", "--diagnostics")
+
+
+def _given(asked: Mapping[str, Any]) -> list[str]:
+    """The options, of those asked for, that stand on the command line."""
+    context = click.get_current_context()
+    return [
+        option.opts[0]
+        for option in context.command.params
+        if option.name in asked and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+    ]
+
+
+def _check_named(file: Path, x: Sequence[str], y: str | None, command: str) -> None:
+    """Raises HarnessError, with the file's columns, where sizes or losses are not named."""
+    from harness.csv_runs import read_table
 
     if not x or not y:
         absent = " and ".join(name for name, given in (("--x", x), ("--y", y)) if not given)
         columns = ", ".join(map(str, read_table(file).columns))
-        example = f"harness fit {file} --x params --y rmse --by arch"
+        example = f"harness {command} {file} --x params --y rmse --by arch"
         raise HarnessError(f"{absent}: name the column of sizes and that of losses ({columns}); for example: {example}")
-    named = Columns(y, by, config, seed, status, same)
-    return Request(file, x, named, window=Window(min_x, max_x, until), **fitting)
 
 
-def _write_fits(found: Answer, text: str, folder: Path) -> list[Path]:
+def _columns(asked: Mapping[str, Any]) -> Columns:
+    from harness.csv_runs import Columns
+
+    return Columns(**{name: asked[name] for name in ("y", "by", "config", "seed", "status", "same")})
+
+
+def _window(asked: Mapping[str, Any]) -> Window:
+    from harness.csv_fits import Window
+
+    return Window(asked["min_x"], asked["max_x"], asked["until"])
+
+
+def _fit_table(file: Path, as_json: bool, asked: Mapping[str, Any]) -> None:
+    from harness.csv_fits import Request, answer, checks, to_json
+    from harness.show_fits import answer_sentences, answer_tables
+
+    laws = asked["laws"] or ("auto",)
+    own = {name: asked[name] for name in ("x", "where", "level", "hold_out", "objective")}
+    found = answer(Request(file, columns=_columns(asked), laws=laws, window=_window(asked), **own))
+    checked = cache(checks)
+    text = json.dumps(to_json(found, checked), allow_nan=False, indent=1) if as_json or asked["out"] else ""
+    if as_json:
+        click.echo(text)
+    else:
+        _print(answer_tables(found, checked if asked["diagnostics"] else None), answer_sentences(found))
+    if asked["out"]:
+        from harness.plot_fits import draw_fits
+
+        for path in _write_json(text, asked["out"], "fits.json"), *draw_fits(found, asked["out"]):
+            click.echo(path, err=as_json)
+
+
+def _fit_form(file: Path, as_json: bool, form: Form, asked: Mapping[str, Any]) -> None:
+    from harness.csv_forms import FormRequest, form_answer, form_json
+    from harness.show_forms import form_sentences, form_tables
+
+    given = _given(asked)
+    others = [f"--{other}" for other in FORMS if other != form and f"--{other}" in given]
+    others += [option for option in FITTING if option in given and option not in FORMS[form].takes]
+    if others:
+        raise HarnessError(f"--{form} does not go with {' and '.join(others)}; leave one of them out")
+    if len(asked["x"]) > 1:
+        raise HarnessError(f"--{form} takes one --x, and {' and '.join(asked['x'])} were given; fit one at a time")
+    own = {name: asked[name] for name in ("where", "level", "objective")}
+    told = str(asked[FORMS[form].option])
+    found = form_answer(FormRequest(file, form, told, asked["x"][0], _columns(asked), window=_window(asked), **own))
+    text = json.dumps(form_json(found), allow_nan=False, indent=1)
+    if as_json:
+        click.echo(text)
+    else:
+        _print(form_tables(found), form_sentences(found))
+    if asked["out"]:
+        click.echo(_write_json(text, asked["out"], "fits.json"), err=as_json)
+
+
+def _print(tables: Iterable[Table], sentences: Iterable[str]) -> None:
+    from harness.show import console
+
+    for table in tables:
+        console.print(table)
+    for sentence in sentences:
+        console.print(sentence, soft_wrap=True)
+
+
+def _write_json(text: str, folder: Path, name: str) -> Path:
     from harness.files import whole_file
-    from harness.plot_fits import draw_fits
 
     _check_writable(folder)
-    with whole_file(folder / "fits.json") as path:
+    with whole_file(folder / name) as path:
         path.write_text(text + "\n", encoding="utf-8")
-    return [folder / "fits.json", *draw_fits(found, folder)]
+    return folder / name
 
 
 if __name__ == "__main__":

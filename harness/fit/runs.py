@@ -87,7 +87,7 @@ def make_runs(
 
 
 def check_runs(runs: Runs) -> dict[str, tuple[Caution, ...]]:
-    """What to know of every arm's runs, if they can be fitted; else a HarnessError that names the rows and their values.
+    """What to know of every arm's runs, if they can be fitted; else a HarnessError that names rows and their values.
 
     Every run that did not fail has a finite size and loss above 0; with a config, no (arm, config, seed) is there
     twice; every column of `same` has one value in an arm.
@@ -212,8 +212,8 @@ def _repeats(runs: Runs, arm: str) -> Caution | None:
         return None
     return Caution(
         "REPEATS",
-        f"{repeated} rows repeat a size{' and seed' if runs.seed.size else ''} and count as replicates. Name the columns "
-        "that say what a run is with --config, and a run that is there twice is found.",
+        f"{repeated} rows repeat a size{' and seed' if runs.seed.size else ''} and count as replicates. Name the "
+        "columns that say what a run is with --config, and a run that is there twice is found.",
     )
 
 

@@ -93,7 +93,10 @@ def test_the_same_config_in_two_arms_is_two_runs():
     """A config and seed repeat only within an arm."""
     arms = ["kan"] * 6 + ["mlp"] * 6
 
-    assert check_runs(make_runs([*SIZES] * 2, [*LOSSES] * 2, arms, config=CONFIGS * 2, seed=SEEDS * 2)) == {"kan": (), "mlp": ()}
+    assert check_runs(make_runs([*SIZES] * 2, [*LOSSES] * 2, arms, config=CONFIGS * 2, seed=SEEDS * 2)) == {
+        "kan": (),
+        "mlp": (),
+    }
 
 
 @pytest.mark.parametrize(("seed", "repeated"), [(None, 3), (SEEDS, 0), (["0"] * 6, 3)])
