@@ -17,7 +17,8 @@ def form_tables(found: FormAnswer) -> Iterator[Table]:
     request = found.request
     if shared := [one for one in found.results.values() if isinstance(one, SharedFit)]:
         yield _shares_table(request, shared)
-        yield _shared_table(shared[0])
+        if not shared[0].refusals:
+            yield _shared_table(shared[0])
         return
     y, x = request.columns.y, request.x
     names: tuple[str, ...]
