@@ -18,6 +18,8 @@ EDGE = 1e-9
 STEPS = 500
 EARLY_STEPS, LATE_STARTS = 40, 16  # most starts are at rest by then; of the others, the best go on
 NEWTON = 1e-20  # of the objective: what a last step may still promise
+REWEIGHTED = 15  # steps of Huber's loss before its own curvature
+LINEAR = 1e-2  # of the reweighted curvature is left to residuals beyond delta, which have none
 
 
 @dataclass(frozen=True)
@@ -94,19 +96,23 @@ def descend(
 
     `residuals` returns r [..., n] and dr/dp [..., n, q]. A problem rests when its next step promises less than
     `tolerance` of its own objective (so the objective's scale is immaterial) or less than rounding can show. For
-    Huber's loss the squares are reweighted at every step.
+    Huber's loss the first steps reweight squares, which is sure from afar but slow where most residuals are beyond
+    delta; later ones follow the curvature of the loss itself.
     """
     r, jacobian = residuals(p)
     loss, kept = huber(r, delta)
     objective = loss.sum(axis=-1)
     damping = np.full(objective.shape, 1e-3)
     diagonal = np.eye(p.shape[-1])
-    for _ in range(steps):
+    for taken in range(steps):
         weighted = jacobian if delta is None else jacobian * kept[..., None]
         transposed = np.swapaxes(weighted, -1, -2)
         gradient = (transposed @ r[..., None])[..., 0]
         hessian = transposed @ jacobian
         scale = np.einsum("...ii->...i", hessian)
+        if delta is not None and taken >= REWEIGHTED:
+            curvature = np.where(kept < 1, LINEAR * kept, 1.0)
+            hessian = np.swapaxes(jacobian * curvature[..., None], -1, -2) @ jacobian
         scale = np.maximum(scale, 1e-12 * scale.max(axis=-1, initial=1e-280, keepdims=True))
         damped = hessian + (damping[..., None] * scale)[..., None] * diagonal
         step = -np.linalg.solve(damped, gradient[..., None])[..., 0]
