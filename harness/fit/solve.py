@@ -60,8 +60,9 @@ class Edges:
 class Solution:
     """The best law: its p [P], its objective, and how many of the starts agree on that.
 
-    `edge` says which limit of the floor law it is, if any: "flat" and "step" have no exponent; "pure" has no floor, and
-    p[2] = -inf. `gradient` is the largest cosine between the residuals and a column of the Jacobian: 0 at an optimum.
+    `edge` says which limit of the floor law it is, if any: "flat" and "step" have no exponent; "pure" has no floor. A
+    floor of nothing is p = -inf, of any law. `gradient` is the largest cosine between the residuals and a column of the
+    Jacobian that is more than rounding: 0 at an optimum.
     """
 
     p: np.ndarray
@@ -158,6 +159,8 @@ def solve(problem: Problem, edges: Edges | None) -> Solution:
     if edges and edge == "pure":
         level, alpha = edges.pure_p
         best, p = edges.pure, np.array([level, np.log(alpha), -np.inf])
+    if law.floor is not None and _unseen(residuals(p)[1], logs.roundoff)[law.floor]:
+        p[law.floor] = -np.inf
     return Solution(
         p=p,
         objective=best,
@@ -214,8 +217,12 @@ def _edge(edges: Edges, enough: float) -> Edge | None:
 def _cosine(r: np.ndarray, jacobian: np.ndarray, roundoff: float, delta: float | None) -> float:
     """The largest cosine between kept residuals and a column of the Jacobian, less what rounding can make of it."""
     pull = huber(r, delta)[1] * r
-    lengths = np.linalg.norm(jacobian, axis=0)
-    columns = lengths > 0
-    squares = (jacobian[:, columns].T @ pull / lengths[columns]) ** 2
+    columns = jacobian[:, ~_unseen(jacobian, roundoff)]
+    squares = (columns.T @ pull / np.linalg.norm(columns, axis=0)) ** 2
     norm = max(float(pull @ pull), roundoff)
     return float(np.sqrt(max(0.0, (squares.max(initial=0.0) - 100 * roundoff) / norm)))
+
+
+def _unseen(jacobian: np.ndarray, roundoff: float) -> np.ndarray:
+    """Which parameters [P] the curve no longer shows: logarithms of what has gone to nothing, as far as they got."""
+    return np.linalg.norm(jacobian, axis=0) <= np.sqrt(roundoff)
