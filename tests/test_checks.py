@@ -1,4 +1,4 @@
-"""The checks of an experiment's laws: made from the same runs as the fits, told in words that agree with the numbers."""
+"""The checks of an experiment: made from the runs that laws are fitted to, told in words that agree with the numbers."""
 
 import json
 
@@ -16,7 +16,7 @@ SIZES = np.array([30, 60, 120, 250, 500, 1000, 2000])
 
 def _table(errors) -> pd.DataFrame:
     """Seven sizes, three seeds each, one trial; `errors` are the mean test RMSE."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(1)
     cell, seed = (axis.ravel() for axis in np.meshgrid(range(7), range(3), indexing="ij"))
     table = pd.DataFrame({"cell": cell, "seed": seed, "task": "xy", "series": "kan", "status": "done", "chosen": True})
     table = table.assign(in_window=True, until=None, hold_out=0, **dict.fromkeys(AXES, SIZES[cell]))
