@@ -1,4 +1,4 @@
-"""The checks of an experiment: made from the runs that laws are fitted to, told in words that agree with the numbers."""
+"""The checks of an experiment: made from the runs that laws are fitted to, told in words that agree with numbers."""
 
 import json
 
