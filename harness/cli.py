@@ -6,9 +6,10 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
+from click.core import ParameterSource
 
 from harness import __version__
 from harness.errors import INCOMPLETE, USAGE, HarnessError
@@ -16,6 +17,7 @@ from harness.errors import INCOMPLETE, USAGE, HarnessError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from harness.csv_fits import Answer, Request
     from harness.measure.calibration import Calibration, Kind
     from harness.scaling import SeriesFit
     from harness.spec import Manifest
@@ -313,12 +315,62 @@ def status(file: Path, results: Path, as_json: bool) -> None:
 
 
 # ----------------------------------------------------------------------------------------------------------- analysis
-@main.command("fit", epilog=f"Example: harness fit {EXAMPLE} --json")
-@_planned_argument
+def _table_options(command: Callable) -> Callable:
+    """What `harness fit` asks of a table of runs; every option is left out for an experiment."""
+    number, positive = click.FloatRange(min=0, min_open=True), click.FloatRange(0, 1, min_open=True, max_open=True)
+    options = (
+        click.option("--x", multiple=True, metavar="COLUMN", help="Sizes; repeat to fit several, side by side."),
+        click.option("--y", metavar="COLUMN", help="Losses, above 0; smaller is better."),
+        click.option("--by", multiple=True, metavar="COLUMN", help="Fit every value of it by itself; repeat to cross."),
+        click.option("--config", multiple=True, metavar="COLUMN", help="What a run was set to; finds runs read twice."),
+        click.option("--seed", metavar="COLUMN", help="What tells the repeats of a config apart."),
+        click.option("--status", metavar="COLUMN", help="How a run ended: ok, done, true, … or else it failed."),
+        click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Only these rows; repeat for several."),
+        click.option("--same", multiple=True, metavar="COLUMN", help="Must have one value in a fit; repeat."),
+        click.option(
+            "--law",
+            "laws",
+            multiple=True,
+            metavar="LAW",
+            help="pure, floor, …, or auto for all.  [default: pure, floor]",
+        ),
+        click.option("--level", type=positive, default=0.95, show_default=True, help="Of the intervals."),
+        click.option("--min-x", type=number, help="The smallest size that is fitted."),
+        click.option("--max-x", type=number, help="The largest size that is fitted."),
+        click.option("--until", type=click.Choice(["minimum"]), help="Fit the sizes up to the least mean loss."),
+        click.option("--hold-out", type=click.IntRange(min=0), default=0, help="Largest sizes to predict, not to fit."),
+        click.option("--objective", metavar="TEXT", help="Of the fit, for example 'huber_log(delta=1e-3)'."),
+        click.option("--out", type=click.Path(path_type=Path), help="Folder for fits.json and figures of the laws."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@main.command("fit", epilog="Example: harness fit runs.csv --x params --y rmse --by arch --config shape --seed seed")
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE|FOLDER|TABLE")
 @_results_option
+@_table_options
 @_json_option
-def fit_command(file: Path, results: Path, as_json: bool) -> None:
-    """Fit scaling laws to the records; writes runs.csv, runs.parquet and fits.json."""
+def fit_command(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
+    """Fit scaling laws to the records of an experiment, or to a table of anybody's runs.
+
+    An experiment's fit writes runs.csv, runs.parquet and fits.json, and takes none of the options of tables.
+
+    A table is .csv, .tsv (or .gz of them) or .parquet, one row a run. Rows that cannot be fitted are named, not left
+    out. A run is ok if its --status is ok, done, true, 1, yes, success, succeeded, complete, completed or finished;
+    others failed and are counted. Columns called metric, convention, hardware or dtype must have one value in a fit.
+    A law that the data do not support is refused: its code stands in the place of an exponent.
+    """
+    from harness.csv_runs import is_table
+
+    if is_table(file) or asked["x"] or asked["y"]:
+        _fit_table(file, as_json, asked)
+        return
+    context = click.get_current_context()
+    for option in context.command.params:
+        if option.name in asked and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
+            raise HarnessError(f"{option.opts[0]} is for tables of runs; with a table give --x and --y too")
     manifest, folder = _frozen(file, results)
     _, fits = _write_analysis(manifest, folder)
     if as_json:
@@ -541,10 +593,70 @@ def _write_report(manifest: Manifest, table: pd.DataFrame, fits: list[SeriesFit]
 
 def _print_fits(fits: list[SeriesFit], manifest: Manifest) -> None:
     from harness.scaling import headline_axes
-    from harness.show import console, fits_table
+    from harness.show import console, fits_table, held_out_table
 
     crossed = {cell.series for cell in manifest.cells if cell.frontier}
-    console.print(fits_table([one for one in fits if one.series not in crossed], headline_axes(manifest)))
+    shown = [one for one in fits if one.series not in crossed]
+    console.print(fits_table(shown, headline_axes(manifest)))
+    if held_out := held_out_table(shown, headline_axes(manifest)):
+        console.print(held_out)
+
+
+def _fit_table(file: Path, as_json: bool, asked: dict[str, Any]) -> None:
+    from harness.csv_fits import answer, to_json
+    from harness.show import console
+    from harness.show_fits import answer_sentences, answer_tables
+
+    found = answer(_request(file, **asked))
+    text = json.dumps(to_json(found), allow_nan=False, indent=1)
+    if as_json:
+        click.echo(text)
+    else:
+        for table in answer_tables(found):
+            console.print(table)
+        for sentence in answer_sentences(found):
+            console.print(sentence, soft_wrap=True)
+    if asked["out"]:
+        for path in _write_fits(found, text, asked["out"]):
+            click.echo(path, err=as_json)
+
+
+def _request(
+    file: Path,
+    x: tuple[str, ...],
+    y: str | None,
+    by: tuple[str, ...],
+    config: tuple[str, ...],
+    seed: str | None,
+    status: str | None,
+    same: tuple[str, ...],
+    min_x: float | None,
+    max_x: float | None,
+    until: Literal["minimum"] | None,
+    out: Path | None,
+    **fitting: Any,
+) -> Request:
+    """The options as one value; raises HarnessError, with the file's columns, where sizes or losses are not named."""
+    from harness.csv_fits import Request, Window
+    from harness.csv_runs import Columns, read_table
+
+    if not x or not y:
+        absent = " and ".join(name for name, given in (("--x", x), ("--y", y)) if not given)
+        columns = ", ".join(map(str, read_table(file).columns))
+        example = f"harness fit {file} --x params --y rmse --by arch"
+        raise HarnessError(f"{absent}: name the column of sizes and that of losses ({columns}); for example: {example}")
+    named = Columns(y, by, config, seed, status, same)
+    return Request(file, x, named, window=Window(min_x, max_x, until), **fitting)
+
+
+def _write_fits(found: Answer, text: str, folder: Path) -> list[Path]:
+    from harness.files import whole_file
+    from harness.plot_fits import draw_fits
+
+    _check_writable(folder)
+    with whole_file(folder / "fits.json") as path:
+        path.write_text(text + "\n", encoding="utf-8")
+    return [folder / "fits.json", *draw_fits(found, folder)]
 
 
 if __name__ == "__main__":

@@ -109,6 +109,7 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
                 runs += found
         planned_before |= planned_here
     _check_tuning(runs, experiment)
+    _check_hold_out(cells)
     if not runs:
         reasons = "\n".join(f"  {cell.task} {cell.series}: {cell.infeasible}" for cell in cells[:6])
         raise HarnessError(
@@ -135,6 +136,19 @@ def _check_tuning(runs: Iterable[PlannedRun], experiment: Experiment) -> None:
             f"tune: the axes lead to {sorted(set(trials.values()))} trials; make them equal, or say "
             "allow_unequal_tuning: true, which every figure will repeat"
         )
+
+
+def _check_hold_out(cells: Iterable[Cell]) -> None:
+    series: dict[tuple[str, str], list[Cell]] = defaultdict(list)
+    for cell in cells:
+        if not cell.infeasible and cell.in_window:
+            series[cell.task, cell.series].append(cell)
+    for (task, name), found in series.items():
+        if len(found) <= (count := found[0].hold_out):
+            raise HarnessError(
+                f"hold_out={count}: {name} on {task} has {len(found)} sizes in its window, which leaves none to fit; "
+                "hold out fewer, or add sizes"
+            )
 
 
 def _check_rules(experiment: Experiment, tasks: set[str]) -> None:
@@ -297,6 +311,7 @@ def _cell(
         counts=solved.counts if solved else {},
         infeasible=candidate if isinstance(candidate, str) else None,
         window=variant.window.get(arm),
+        hold_out=variant.hold_out,
     )
 
 

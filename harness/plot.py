@@ -21,7 +21,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 
 from harness.files import whole_file
 from harness.fit import Fit, Points, band, predict, size_means
-from harness.scaling import SeriesFit, chosen_runs, common_law, headline_axes
+from harness.fit.held_out import Extrapolation
+from harness.scaling import SeriesFit, chosen_runs, common_law, headline_axes, with_parts
 from harness.show import exponent
 from harness.spec import Manifest, RunTask
 
@@ -200,7 +201,7 @@ def _panel(
     task: str,
     axis: str,
 ) -> Panel:
-    rows = chosen_runs(table, axis)
+    rows = with_parts(chosen_runs(table, axis))
     rows = rows[rows["task"] == task]
     axes.set(xscale="log", yscale="log", xlabel=AXIS_WORDS[axis])
     names = list(dict.fromkeys(rows["series"]))
@@ -228,13 +229,15 @@ def _title(task: str, formula: str) -> str:
 
 def _draw_series(axes: Axes, series: str, rows: pd.DataFrame, law: SeriesFit, style: Style) -> Drawn:
     done = rows[rows["status"] == "done"]
-    outside, diverged = done[~done["in_window"]], rows[rows["status"] != "done"]
+    outside, diverged = rows[rows["part"] == "outside"], rows[rows["part"] == "diverged"]
     dots: dict[str, Any] = {"marker": ".", "ms": 4, "mec": "none", "alpha": 0.45, "zorder": 2}
     points = axes.plot(done["size"], done["test_rmse"], ls="", color=style.colour, gid=f"runs:{series}", **dots)
     points += _means(axes, f"means:{series}", law.fit.points, style, style.colour)
     if len(outside):
         hollow = size_means(outside["size"].to_numpy(), outside["test_rmse"].to_numpy())
         points += _means(axes, f"outside:{series}", hollow, style, "white")
+    if law.held_out:
+        points += _draw_held_out(axes, series, law.fit, law.held_out, style)
     if len(diverged):
         top = np.full(len(diverged), 0.97)
         cross: dict[str, Any] = {"marker": "x", "ms": 4, "transform": axes.get_xaxis_transform()}
@@ -298,8 +301,8 @@ def _labelled(fits: Sequence[SeriesFit], budgets: Budgets) -> list[SeriesFit]:
     return [one for one in fits if one.series not in budgets]
 
 
-def _means(axes: Axes, gid: str, points: Points, style: Style, fill: str) -> list[Line2D]:
-    look: dict[str, Any] = {"ms": 4.5, "mec": style.colour, "mfc": fill, "mew": 0.9, "zorder": 4}
+def _means(axes: Axes, gid: str, points: Points, style: Style, fill: str, **more: Any) -> list[Line2D]:
+    look: dict[str, Any] = {"ms": 4.5, "mec": style.colour, "mfc": fill, "mew": 0.9, "zorder": 4, **more}
     return axes.plot(points.sizes, points.means, ls="", marker=style.marker, gid=gid, **look)
 
 
@@ -311,14 +314,30 @@ def _draw_law(axes: Axes, series: str, fit: Fit, style: Style) -> list[Line2D]:
     return axes.plot(x, predict(fit, x), ls=style.line, color=style.colour, lw=1.3, zorder=3, gid=f"law:{series}")
 
 
+def _draw_held_out(axes: Axes, series: str, fit: Fit, found: Extrapolation, style: Style) -> list[Line2D]:
+    """Half-filled marks at what was measured; where the law predicts, it goes on, with an interval at each size."""
+    if found.prediction:
+        x = np.geomspace(fit.points.sizes[-1], found.measured.sizes[-1], LAW_POINTS)
+        thin: dict[str, Any] = {"color": style.colour, "lw": 0.7, "zorder": 2.5}
+        axes.plot(x, predict(fit, x), ls=style.line, gid=f"extrapolated:{series}", **thin)
+        axes.vlines(
+            found.measured.sizes, found.prediction.low, found.prediction.high, gid=f"predicted:{series}", **thin
+        )
+    half: dict[str, Any] = {"fillstyle": "bottom", "markerfacecoloralt": "white"}
+    return _means(axes, f"held_out:{series}", found.measured, style, style.colour, **half)
+
+
 def _label(series: str, law: SeriesFit, style: Style) -> str:
     fit = law.fit
     # The glyph stands inside the text, where nobody takes it for a data point.
-    lines = [f"{series} {style.glyph} " + (f"no fit: {exponent(law)}" if fit.refusals else f"α = {exponent(law)}")]
+    lines = [f"{series} {style.glyph} " + (f"no fit: {exponent(fit)}" if fit.refusals else f"α = {exponent(fit)}")]
     if fit.floor:
         lines.append(f"above a floor E = {human(fit.floor, 2)}")
     if not fit.refusals and any(warning.code == "LOCAL_SLOPE" for warning in fit.warnings):
         lines.append(f"local slope ({fit.decades:.2g} decades)")
+    if law.held_out and law.held_out.prediction:
+        within = law.held_out.prediction.within
+        lines.append(f"{within.sum()} of {within.size} held-out sizes as predicted")
     if law.diverged:
         lines.append(f"{law.diverged} {'run' if law.diverged == 1 else 'runs'} diverged (×)")
     return "\n".join(textwrap.fill(line, LABEL_COLUMNS, subsequent_indent="  ") for line in lines)

@@ -148,6 +148,7 @@ def missing(manifest: Manifest, folder: Path) -> list[str]:
 def load(manifest: Manifest, folder: Path) -> pd.DataFrame:
     """One row a planned run and series, with counts, metrics and `chosen`, the trial that validation picked.
 
+    `in_window`, `until` and `hold_out` are what the plan declares of the sizes that laws are fitted to.
     `of_budget` marks the series of one training budget each, of which the best sizes make a series of their own.
 
     A HarnessError (incomplete) if a planned run has no record or a record is damaged.
@@ -208,6 +209,8 @@ def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
         "pack_lanes": record.provenance.pack_lanes,
         "cell": cell.index,
         "in_window": cell.in_window,
+        "until": cell.window.until if cell.window else None,
+        "hold_out": cell.hold_out,
     }
 
 

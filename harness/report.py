@@ -12,11 +12,12 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.files import whole_file
+from harness.fit import Fit
 from harness.pairs import pairs, pairs_axis
 from harness.plot import AXIS_WORDS, human, laws_of, run_tasks, scaling_figure, tuning_note
 from harness.record import Record, read_record, record_path
 from harness.scaling import SeriesFit, common_law, headline_axes
-from harness.show import exponent
+from harness.show import exponent, held_out_rows
 from harness.spec import Cell, Decide, Formula, Manifest, Recipe, RunTask
 from harness.spec.networks import Network
 
@@ -42,18 +43,25 @@ class Note(NamedTuple):
     reason: str
 
 
+class LawWords(NamedTuple):
+    """Both laws of the same sizes, in words."""
+
+    pure: str
+    floor_law: str
+    floor: str
+    sizes: int
+    decades: str
+
+
 class FitRow(NamedTuple):
-    """Both laws of a series on an axis, in words."""
+    """A series on an axis: its laws, the same laws without the fit window if that leaves runs out, and what to know."""
 
     task: str
     series: str
     axis: str
-    pure: str
-    floor_law: str
-    floor: str
+    laws: LawWords
+    without_window: LawWords | None
     drawn: str
-    sizes: int
-    decades: str
     notes: list[Note]
 
 
@@ -66,11 +74,15 @@ def write_report(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesF
     rows.sort(key=lambda row: tasks.index(row.task))
     experiment = manifest.experiment
     crossed = {cell.series for cell in manifest.cells if cell.frontier}
+    shown = [one for one in fits if one.series not in crossed]
     page = _template().render(
         manifest=manifest,
         experiment=experiment,
         counts=_counts(manifest, records),
         headline=[row for row in rows if row.axis in headline_axes(manifest) and row.series not in crossed],
+        held_out=sorted(
+            held_out_rows(shown, headline_axes(manifest), human), key=lambda group: tasks.index(group[0].task)
+        ),
         axes=len({row.axis for row in rows}),
         all_rows=rows,
         axis_words=AXIS_WORDS,
@@ -131,25 +143,31 @@ def _fit_row(laws: dict[str, SeriesFit], drawn: str) -> FitRow:
         task=pure.task,
         series=pure.series,
         axis=pure.axis,
-        pure=exponent(pure),
-        floor_law=exponent(floor),
-        floor=_floor(floor),
+        laws=_law_words(pure.fit, floor.fit),
+        without_window=_law_words(pure.without_window, floor.without_window)
+        if pure.without_window and floor.without_window
+        else None,
         drawn="none" if law.refusals else law.law,
-        sizes=len(pure.fit.points.sizes),
-        decades=f"{pure.fit.decades:.2g}",
         notes=_notes(pure, floor),
     )
 
 
-def _floor(one: SeriesFit) -> str:
-    if one.fit.floor is None or one.fit.floor_interval is None:
+def _law_words(pure: Fit, floor: Fit) -> LawWords:
+    sizes, decades = len(pure.points.sizes), f"{pure.decades:.2g}"
+    return LawWords(exponent(pure), exponent(floor), _floor(floor), sizes, decades)
+
+
+def _floor(fit: Fit) -> str:
+    if fit.floor is None or fit.floor_interval is None:
         return "–"
-    interval = one.fit.floor_interval
-    return f"{human(one.fit.floor)} [{human(interval.low)}, {human(interval.high)}]"
+    return f"{human(fit.floor)} [{human(fit.floor_interval.low)}, {human(fit.floor_interval.high)}]"
 
 
 def _notes(pure: SeriesFit, floor: SeriesFit) -> list[Note]:
-    """Refusals first, then warnings, then the runs that are in no law; what both laws say is said once."""
+    """Refusals first, then warnings and predictions that cannot be made, then the runs that are in no law.
+
+    What both laws say is said once.
+    """
     said: dict[tuple[str, str], list[str]] = {}
     for one in (pure, floor):
         for refusal in one.fit.refusals:
@@ -157,12 +175,21 @@ def _notes(pure: SeriesFit, floor: SeriesFit) -> list[Note]:
     for one in (pure, floor):
         for warning in one.fit.warnings:
             said.setdefault((warning.code, warning.reason), []).append(one.fit.law)
+        if one.held_out and one.held_out.reason and not one.fit.refusals:
+            said.setdefault(("HELD_OUT", f"no prediction: {one.held_out.reason}"), []).append(one.fit.law)
     notes = [Note("both laws" if len(laws) > 1 else LAW_WORDS[laws[0]], *what) for what, laws in said.items()]
     if pure.outside:
-        notes.append(Note("both laws", "OUTSIDE", f"runs outside the fit window, drawn hollow: {pure.outside}."))
+        notes.append(
+            Note("both laws", "OUTSIDE", f"runs outside the fit window, drawn hollow: {pure.outside}{_fitted(pure)}.")
+        )
     if pure.diverged:
         notes.append(Note("both laws", "DIVERGED", f"runs that diverged and are in no law: {pure.diverged}."))
     return notes
+
+
+def _fitted(one: SeriesFit) -> str:
+    sizes = one.fit.points.sizes
+    return f"; laws are fitted from {human(sizes[0])} to {human(sizes[-1])}" if sizes.size else ""
 
 
 def _rule(rule: Decide, tasks: int) -> str:

@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
+import numpy as np
 import pandas as pd
 
 from harness import fit
+from harness.fit import Fit
+from harness.fit.held_out import Extrapolation, extrapolate, extrapolation_json, largest_sizes
+from harness.fit.window import until_minimum, warn_of_cut
 from harness.spec import CountName, Manifest
 
-LAWS: tuple[Literal["pure", "floor"], ...] = ("pure", "floor")
+LawName = Literal["pure", "floor"]
+LAWS: tuple[LawName, ...] = ("pure", "floor")
 # `seconds` is there when the machine was measured: see harness.cost.
 AXES: tuple[str, ...] = (*get_args(CountName), "seconds")
 HEADLINE_AXES = ("params.trainable", "flops_train.shared_dense")
@@ -25,14 +30,20 @@ def headline_axes(manifest: Manifest) -> tuple[str, str]:
 
 
 class SeriesFit(NamedTuple):
-    """A law fitted to one series; `diverged` and `outside` count chosen runs that are not in it."""
+    """A law fitted to one series; `diverged` and `outside` count chosen runs that are not in it.
+
+    `without_window` is the law fitted to the runs outside the window too (None if there are none), `held_out` is what
+    `fit` predicts of the sizes that were set aside (None if none were).
+    """
 
     task: str
     series: str
     axis: str
-    fit: fit.Fit
+    fit: Fit
     diverged: int
     outside: int
+    without_window: Fit | None = None
+    held_out: Extrapolation | None = None
 
 
 def sizes_of(table: pd.DataFrame, axis: str) -> pd.Series:
@@ -49,27 +60,63 @@ def chosen_runs(table: pd.DataFrame, axis: str) -> pd.DataFrame:
     return table.assign(size=sizes_of(table[table["chosen"]], axis))[table["chosen"]]
 
 
+def with_parts(runs: pd.DataFrame) -> pd.DataFrame:
+    """Chosen runs (`chosen_runs`) with the `part` that each has in its series' law on that axis.
+
+    diverged; held_out: at the largest sizes within the window's declared ends, set aside before the data say anything;
+    outside: of the declared ends, or, in a window until the minimum, beyond the least mean of what was not set aside;
+    fitted: the rest.
+    """
+    part = pd.Series("outside", index=runs.index)
+    part[runs["in_window"]] = "fitted"
+    part[runs["status"] != "done"] = "diverged"
+    for _, inside in runs[part == "fitted"].groupby(["task", "series"], sort=False):
+        held = largest_sizes(inside["size"], inside["hold_out"].iloc[0])
+        part[inside.index[held]] = "held_out"
+        if inside["until"].iloc[0] == "minimum":
+            rest = inside[~held]
+            part[rest.index[~until_minimum(rest["size"], rest["test_rmse"])]] = "outside"
+    return runs.assign(part=part)
+
+
 def fit_table(table: pd.DataFrame, axes: Sequence[str] = AXES, level: float = 0.95) -> list[SeriesFit]:
     """Both laws for every task, series and axis of a table of runs (`record.load`), from runs in the fit window.
 
-    Fits use achieved sizes and counted work. Diverged runs cannot enter a law of their error; they are counted.
+    Fits use achieved sizes and counted work. Diverged runs cannot enter a law of their error; they are counted. A law
+    is warned where its exponent hangs on a window that the data cut.
     """
     found = []
     for axis in axes:
         if axis not in table:
             continue
-        rows = chosen_runs(table, axis)
+        rows = with_parts(chosen_runs(table, axis))
         for (task, series), group in rows.groupby(["task", "series"], sort=False):
-            done = group["status"] == "done"
-            inside = group[done & group["in_window"]]
-            for law in LAWS:
-                result = fit.fit_law(inside["size"].to_numpy(), inside["test_rmse"].to_numpy(), law, level)
-                outside = int((done & ~group["in_window"]).sum())
-                found.append(SeriesFit(str(task), str(series), axis, result, int((~done).sum()), outside))
+            found += [_series_fit(str(task), str(series), axis, group, law, level) for law in LAWS]
     return found
 
 
-def common_law(fits: Sequence[SeriesFit], task: str, axis: str) -> Literal["pure", "floor"]:
+def _series_fit(task: str, series: str, axis: str, runs: pd.DataFrame, law: LawName, level: float) -> SeriesFit:
+    parts = runs["part"]
+    result, everywhere, held_out = _fit(runs[parts == "fitted"], law, level), None, None
+    if (parts == "outside").any():
+        everywhere = _fit(runs[parts.isin(("fitted", "outside"))], law, level)
+        if runs["until"].iloc[0] == "minimum":
+            result = warn_of_cut(result, everywhere)
+    if (parts == "held_out").any():
+        held_out = extrapolate(result, *_xy(runs[parts == "held_out"]))
+    diverged, outside = int((parts == "diverged").sum()), int((parts == "outside").sum())
+    return SeriesFit(task, series, axis, result, diverged, outside, everywhere, held_out)
+
+
+def _fit(runs: pd.DataFrame, law: LawName, level: float) -> Fit:
+    return fit.fit_law(*_xy(runs), law, level)
+
+
+def _xy(runs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    return runs["size"].to_numpy(), runs["test_rmse"].to_numpy()
+
+
+def common_law(fits: Sequence[SeriesFit], task: str, axis: str) -> LawName:
     """The one law to show for all series of a task on an axis, so that their exponents are the same quantity.
 
     The law that is refused for fewer series; of two that stand alike, the one with a floor, which contains the other.
@@ -90,6 +137,8 @@ def to_json(fits: Sequence[SeriesFit]) -> list[dict[str, Any]]:
             "runs_diverged": one.diverged,
             "runs_outside_window": one.outside,
             **fit.to_json(one.fit),
+            "without_window": fit.to_json(one.without_window) if one.without_window else None,
+            "held_out": extrapolation_json(one.held_out) if one.held_out else None,
         }
         for one in fits
     ]

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import get_args
+from typing import NamedTuple, get_args
 
 import pandas as pd
 from rich.console import Console
@@ -13,6 +13,7 @@ from rich.table import Table
 
 from harness.cost import SweepCost
 from harness.count import DEFAULT_WEIGHTS
+from harness.fit import Fit
 from harness.match import Matched, Setting, ratios
 from harness.measure.calibration import Calibration, Calibrations, bench_command, missing
 from harness.scaling import SeriesFit
@@ -164,34 +165,35 @@ def fits_table(fits: Sequence[SeriesFit], axes: Sequence[str]) -> Table:
     table.add_column("alpha, E free", justify="right")
     table.add_column("E", justify="right")
     table.add_column("notes", overflow="fold")
-    laws = {(one.task, one.series, one.axis, one.fit.law): one for one in fits}
     last_task = None
-    for one in fits:
-        if one.fit.law != "pure" or one.axis not in axes:
-            continue
-        floor = laws[(one.task, one.series, one.axis, "floor")]
-        table.add_section() if last_task not in (None, one.task) else None
-        last_task = one.task
+    for pure, floor in _both_laws(fits, axes):
+        table.add_section() if last_task not in (None, pure.task) else None
+        last_task = pure.task
         table.add_row(
-            one.task,
-            one.series,
-            one.axis,
-            str(len(one.fit.points.sizes)),
-            exponent(one),
-            exponent(floor),
-            f"{floor.fit.floor:.1e}" if floor.fit.floor is not None else "",
-            "; ".join(notes(one, floor)),
+            pure.task, pure.series, pure.axis, *_law_cells(pure.fit, floor.fit), "; ".join(notes(pure, floor))
         )
+        if pure.without_window and floor.without_window:
+            table.add_row("", "", "  without the window", *_law_cells(pure.without_window, floor.without_window))
     return table
 
 
-def exponent(one: SeriesFit) -> str:
+def _both_laws(fits: Sequence[SeriesFit], axes: Sequence[str]) -> list[tuple[SeriesFit, SeriesFit]]:
+    """The law without a floor and the one with a floor of every series on `axes`."""
+    laws = {(one.task, one.series, one.axis, one.fit.law): one for one in fits if one.axis in axes}
+    return [(one, laws[one.task, one.series, one.axis, "floor"]) for one in laws.values() if one.fit.law == "pure"]
+
+
+def _law_cells(pure: Fit, floor: Fit) -> list[str]:
+    height = f"{floor.floor:.1e}" if floor.floor is not None else ""
+    return [str(len(pure.points.sizes)), exponent(pure), exponent(floor), height]
+
+
+def exponent(fit: Fit) -> str:
     """`alpha [low, high]`, or the code of the refusal."""
-    if one.fit.refusals:
-        return ", ".join(refusal.code for refusal in one.fit.refusals)
-    assert one.fit.alpha_interval is not None
-    low, high = (_bound(end) for end in (one.fit.alpha_interval.low, one.fit.alpha_interval.high))
-    return f"{one.fit.alpha:.2f} [{low}, {high}]"
+    if fit.refusals:
+        return ", ".join(refusal.code for refusal in fit.refusals)
+    assert fit.alpha_interval is not None
+    return f"{fit.alpha:.2f} [{_bound(fit.alpha_interval.low)}, {_bound(fit.alpha_interval.high)}]"
 
 
 def _bound(value: float) -> str:
@@ -203,9 +205,74 @@ def notes(pure: SeriesFit, floor: SeriesFit) -> list[str]:
     found: list[str] = list(dict.fromkeys(warning.code for one in (pure, floor) for warning in one.fit.warnings))
     if pure.outside:
         found.append(f"{pure.outside} runs outside the window")
+    if pure.held_out:
+        count = len(pure.held_out.measured.sizes)
+        found.append(f"{count} {'size' if count == 1 else 'sizes'} held out")
     if pure.diverged:
         found.append(f"{pure.diverged} runs diverged")
     return found
+
+
+class HeldOutRow(NamedTuple):
+    """A size that was held out: what was measured, and what each law predicted; or, last, the errors over all sizes."""
+
+    task: str
+    series: str
+    axis: str
+    size: str
+    measured: str
+    pure: str
+    floor: str
+
+
+def held_out_rows(
+    fits: Sequence[SeriesFit], axes: Sequence[str], number: Callable[[float, int], str]
+) -> list[list[HeldOutRow]]:
+    """The rows of every series on `axes` of which sizes were held out; `number(value, digits)` writes sizes, losses."""
+    return [_held_out_rows(*laws, number) for laws in _both_laws(fits, axes) if laws[0].held_out]
+
+
+def _held_out_rows(pure: SeriesFit, floor: SeriesFit, number: Callable[[float, int], str]) -> list[HeldOutRow]:
+    assert pure.held_out is not None
+    measured, baseline = pure.held_out.measured, pure.held_out.last_value_rmsle
+    names = (pure.task, pure.series, pure.axis)
+    rows = []
+    for index, (size, mean) in enumerate(zip(measured.sizes, measured.means, strict=True)):
+        predictions = (_predicted(law, index, number) for law in (pure, floor))
+        rows.append(HeldOutRow(*names, number(size, 4), number(mean, 3), *predictions))
+    last = f"last value: RMSLE {baseline:.2g}" if baseline is not None else ""
+    return [*rows, HeldOutRow(*names, "all", last, _rmsle(pure), _rmsle(floor))]
+
+
+def _predicted(law: SeriesFit, index: int, number: Callable[[float, int], str]) -> str:
+    """`value [low, high] within` or `missed`; elsewhere why there is no prediction, in a word."""
+    found = law.held_out.prediction if law.held_out else None
+    if found is None:
+        return exponent(law.fit) if law.fit.refusals else "no prediction"
+    low, high = number(found.low[index], 2), number(found.high[index], 2)
+    return f"{number(found.curve[index], 3)} [{low}, {high}] {'within' if found.within[index] else 'missed'}"
+
+
+def _rmsle(law: SeriesFit) -> str:
+    return f"RMSLE {law.held_out.prediction.rmsle:.2g}" if law.held_out and law.held_out.prediction else ""
+
+
+def held_out_table(fits: Sequence[SeriesFit], axes: Sequence[str]) -> Table | None:
+    """The sizes that were held out: test RMSE as measured, and as the laws predicted it; None if none were."""
+    groups = held_out_rows(fits, axes, lambda value, digits: f"{value:,.{digits}g}")
+    if not groups:
+        return None
+    table = Table(title="sizes held out of the fits: test RMSE, measured and predicted", title_justify="left")
+    for name in ("task", "arm", "axis"):
+        table.add_column(name, no_wrap=True)
+    for name in ("size", "measured", "predicted, E = 0", "predicted, E free"):
+        table.add_column(name, justify="right")
+    for first, *others in groups:
+        table.add_section()
+        table.add_row(*first)
+        for row in others:
+            table.add_row("", "", "", *row[3:])
+    return table
 
 
 SECONDS_BETWEEN_LINES = 2.0  # where there is no terminal to redraw

@@ -30,23 +30,16 @@ LAW = {
     "show": "errors spec count fit scaling match measure cost",
     "compare": "errors fit",
     "pairs": "spec scaling",
+    "csv_runs": "errors fit",
+    "csv_fits": "errors fit csv_runs",
     "plot": "errors files spec record fit scaling show",
+    "show_fits": "fit csv_runs csv_fits",
+    "plot_fits": "errors files fit csv_fits show_fits plot",
     "report": "errors files spec record fit scaling pairs show plot",
 }
 ANALYSIS = (
-    "spec",
-    "fit",
-    "record",
-    "plan",
-    "match",
-    "cost",
-    "scaling",
-    "compare",
-    "pairs",
-    "show",
-    "plot",
-    "report",
-    "cli",
+    *("spec", "fit", "record", "plan", "match", "cost", "scaling", "compare", "pairs", "show", "plot", "report", "cli"),
+    *("csv_runs", "csv_fits", "show_fits", "plot_fits"),
 )
 
 

@@ -10,7 +10,15 @@ from harness.count import count
 from harness.errors import HarnessError
 from harness.plan import make_plan, planned_flops
 from harness.solve import nearest_sizes
-from harness.spec import freeze, parse_experiment, read_experiment, read_manifest, run_id
+from harness.spec import (
+    check_unchanged,
+    content_hash,
+    freeze,
+    parse_experiment,
+    read_experiment,
+    read_manifest,
+    run_id,
+)
 
 ROOT = Path(__file__).parents[1]
 TEXT = """
@@ -204,6 +212,22 @@ def test_a_run_id_does_not_change_between_versions():
     assert _plan(TEXT + "engine: torch\n").runs[0].run_id == "f2a8a4696f3fe975"
 
 
+def test_an_experiment_does_not_change_between_versions():
+    """Golden: the hash of TEXT with a window as before `until` and `hold_out` came; frozen plans and fits name it."""
+    experiment = parse_experiment(TEXT + "window: {kan: {max: 500}}\n")
+
+    assert content_hash(experiment) == "5af5e4df04db16bcdb152f6a0826b42231c9b28fa7dca6ed0414e38cbd5387e4"
+    assert content_hash(experiment.model_copy(update={"hold_out": 1})) != content_hash(experiment)
+
+
+def test_what_a_law_is_fitted_to_is_no_part_of_a_runs_identity():
+    """Windows and held-out sizes concern the analysis: the same runs answer."""
+    declared = _plan(TEXT + "hold_out: 1\nwindow: {kan: {until: minimum}}\n")
+
+    assert declared.run_ids() == _plan(TEXT).run_ids()
+    assert {cell.hold_out for cell in declared.cells} == {1}
+
+
 def test_a_recipe_field_that_an_mlp_cannot_use_is_not_in_its_identity():
     """An MLP has no grid: updating one changes no MLP run."""
     with_updates = TEXT.replace("max_evaluations: 10", "max_evaluations: 10, grid_updates: {every: 5, until: 5}")
@@ -262,6 +286,14 @@ def test_a_task_is_named_by_what_tells_it_from_others():
         ("gain: [1, 2]", "gain: [1, 1]", "tune.gain: 1 is given more than once"),
         ("kan: grid, mlp: width", "kan: steps, mlp: width", "solve: steps does not change params"),
         ("seeds: [0, 1]", "seeds: [0, 1]\nwindow: {mlp: {min: 10, max: 1}}", "window.mlp: min=10 must be below max=1"),
+        (
+            "seeds: [0, 1]",
+            "seeds: [0, 1]\nwindow: {mlp: {max: 9, until: minimum}}",
+            "window.mlp: max=9 and until=minimum both end the window; keep one of them",
+        ),
+        ("seeds: [0, 1]", "seeds: [0, 1]\nwindow: {mlp: {until: minimun}}", "did you mean 'minimum'?"),
+        ("seeds: [0, 1]", "seeds: [0, 1]\nhold_out: -1", "hold_out=-1: input should be greater than or equal to 0"),
+        ("seeds: [0, 1]", "seeds: [0, 1]\nhold_out: 2", "hold_out=2: kan on exp2d has 2 sizes in its window"),
         ("seeds: [0, 1]", "seeds: [0, 1]\ndecide: [" + RULE + ", at_least: 2}]", "at_least=2: there are 1 tasks"),
         ("seeds: [0, 1]", "seeds: [0, 1]\ndecide: [" + RULE.replace("mlp", "kan") + ", at_least: 1}]", "with itself"),
         ("hidden: [5]}", "hidden: [5], grid: 3}", "arms.kan.architecture.grid=3: this size is varied by the plan"),
@@ -306,6 +338,18 @@ def test_another_plan_does_not_replace_the_frozen_one_unasked(tmp_path):
 
     assert read_manifest(tmp_path).earlier_plans == ("manifest.1.json (replaced; differed in seeds)",)
     assert (tmp_path / "manifest.1.json").exists()
+
+
+def test_a_field_that_was_left_out_at_its_default_is_seen_to_change(tmp_path):
+    """Holding sizes out after the plan was frozen is another plan, and goes by its name, both ways."""
+    for name, texts in (("there", (TEXT, TEXT + "hold_out: 1\n")), ("back", (TEXT + "hold_out: 1\n", TEXT))):
+        first, second = (_plan(text) for text in texts)
+        freeze(first, tmp_path / name)
+
+        with pytest.raises(HarnessError, match=r"differs in: hold_out\)"):
+            freeze(second, tmp_path / name)
+        with pytest.raises(HarnessError, match=r"differs in: hold_out\)"):
+            check_unchanged(first, second.experiment, tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["", "{", '{"manifest_schema": 99}', '{"checksum": "0", "manifest_schema": 1}'])

@@ -144,7 +144,7 @@ def assert_readable(figure: Figure) -> None:
         points = [
             mark.get_transform().transform(mark.get_xydata())
             for mark in axes.get_lines()
-            if mark.get_gid().split(":")[0] in ("runs", "means", "outside", "diverged")
+            if mark.get_gid().split(":")[0] in ("runs", "means", "outside", "held_out", "diverged")
         ]
         for box in boxes:
             assert np.all(frame.min <= box.min)
@@ -174,6 +174,12 @@ def hurt(tmp_path_factory) -> Study:
     """One arm whose error rises at its largest size, and one with a diverged run."""
     arms = {"kan": 1.0, "mlp": 0.5}
     return study(tmp_path_factory.mktemp("hurt"), arms, bump=30.0, diverged=("mlp", 1))
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory) -> Study:
+    """Two sizes of each arm are held out; the first arm's largest breaks its law."""
+    return study(tmp_path_factory.mktemp("held"), {"kan": 1.0, "mlp": 0.5}, more="hold_out: 2", bump=30.0)
 
 
 def test_both_files_are_written(two):
@@ -213,6 +219,34 @@ def test_sizes_outside_the_window_are_hollow(figure):
         assert "outside:mlp" not in gids(axes)
 
 
+def test_held_out_sizes_are_half_filled_and_the_law_goes_on_to_them(held):
+    """They have a mark of their own; a thin line continues the law, with the predicted interval at each of them."""
+    for axes, axis in zip(scaling_figure(held.manifest, held.table, held.fits).axes, HEADLINE_AXES, strict=True):
+        for series in ("kan", "mlp"):
+            one = laws_of(held.fits)[("exp2d", series, axis)][common_law(held.fits, "exp2d", axis)]
+            marks, further = line(axes, f"held_out:{series}"), line(axes, f"extrapolated:{series}").get_xdata()
+            assert marks.get_fillstyle() == "bottom"
+            assert to_hex(marks.get_markerfacecoloralt()) == "#ffffff"
+            np.testing.assert_array_equal(marks.get_xdata(), one.held_out.measured.sizes)
+            assert (further[0], further[-1]) == pytest.approx((one.fit.points.sizes[-1], marks.get_xdata()[-1]))
+            assert line(axes, f"law:{series}").get_xdata()[-1] == one.fit.points.sizes[-1] < marks.get_xdata()[0]
+            (bars,) = [bar for bar in axes.collections if bar.get_gid() == f"predicted:{series}"]
+            ends = np.array([segment[:, 1] for segment in bars.get_segments()])
+            np.testing.assert_array_equal(ends.T, [one.held_out.prediction.low, one.held_out.prediction.high])
+            within = one.held_out.prediction.within.sum()
+            assert f"{within} of 2 held-out sizes as predicted" in label_of(axes, series)
+
+
+def test_sizes_beyond_the_least_mean_are_hollow(tmp_path):
+    """Where the window ends at the minimum, the size where the error turns up is outside and the law is drawn to it."""
+    turned = study(tmp_path, {"kan": 1.0}, more="window: {kan: {until: minimum}}", bump=30.0)
+
+    for axes in scaling_figure(turned.manifest, turned.table, turned.fits).axes:
+        assert len(line(axes, "outside:kan").get_xdata()) == 1
+        assert line(axes, "law:kan").get_xdata()[-1] == line(axes, "means:kan").get_xdata()[-1]
+        assert line(axes, "means:kan").get_xdata()[-1] < line(axes, "outside:kan").get_xdata()[0]
+
+
 def test_a_refused_fit_has_its_code_and_no_line(hurt):
     """Where the fit is refused the panel says why, and shows the points without a law."""
     for axes in scaling_figure(hurt.manifest, hurt.table, hurt.fits).axes:
@@ -230,7 +264,7 @@ def test_a_diverged_run_is_in_the_figure(hurt):
         assert "1 run diverged" in label_of(axes, "mlp")
 
 
-@pytest.mark.parametrize("case", ["two", "hurt"])
+@pytest.mark.parametrize("case", ["two", "hurt", "held"])
 def test_panels_are_readable(case, request):
     """No label overlaps another or a point; axes name what they count and have at least two labelled ticks."""
     drawn = request.getfixturevalue(case)

@@ -12,9 +12,10 @@ from typing import get_args
 import pytest
 from test_plot import Study, study
 
+from harness.plot import human
 from harness.report import OPTIMIZER_WORDS, write_report
 from harness.scaling import HEADLINE_AXES
-from harness.show import exponent
+from harness.show import exponent, held_out_rows
 from harness.spec import Optimizer
 
 QUESTION = '"Does <b>alpha</b> & beta differ?"'
@@ -115,7 +116,7 @@ def test_every_infeasible_reason_is_told(written, text):
 def test_exponents_are_those_of_the_fits(written, text):
     """Every headline exponent with its interval is in the page, and so is every refusal and warning in words."""
     for one in written[0].fits:
-        assert exponent(one) in text
+        assert exponent(one.fit) in text
         if one.axis in HEADLINE_AXES:
             for said in (*one.fit.refusals, *one.fit.warnings):
                 assert said.code in text
@@ -142,6 +143,44 @@ def test_without_a_rule_there_is_no_verdict(tmp_path):
 
     assert "No decision rule was declared, so this report states fits and no verdict." in shown
     assert "No fit window was declared" in shown
+
+
+def test_the_law_without_the_window_stands_below(written, text):
+    """A window that leaves runs out has both exponents in the page, and the sizes that are left."""
+    leaves_out = [one for one in written[0].fits if one.without_window]
+
+    assert leaves_out
+    assert text.count("the same, without the fit window") >= len(leaves_out) / 2
+    assert all(exponent(one.without_window) in text for one in leaves_out)
+    assert "drawn hollow: 6; laws are fitted from" in text
+
+
+def test_a_window_that_the_data_cut_is_warned_of(tmp_path):
+    """The rule is stated with the plan, the exponent that hangs on it is warned of in words."""
+    made = study(tmp_path, {"kan": 1.0}, more="window: {kan: {until: minimum}}", bump=30.0)
+
+    shown = html.unescape(write_report(made.manifest, made.table, made.fits, made.folder).read_text(encoding="utf-8"))
+
+    shown_fits = [one for one in made.fits if one.axis in HEADLINE_AXES]
+    reasons = [said.reason for one in shown_fits for said in one.fit.warnings if said.code == "WINDOW"]
+    assert reasons
+    assert all(reason in shown for reason in reasons)
+    assert "kan on exp2d: up to the size with the least mean test RMSE" in shown
+
+
+def test_held_out_sizes_are_predicted_beside_what_came(tmp_path):
+    """Each held-out size has its prediction, interval and outcome; the law's error stands beside the last value's."""
+    made = study(tmp_path, {"kan": 1.0, "mlp": 0.5}, more="hold_out: 2", bump=30.0)
+
+    shown = html.unescape(write_report(made.manifest, made.table, made.fits, made.folder).read_text(encoding="utf-8"))
+
+    groups = held_out_rows(made.fits, HEADLINE_AXES, human)
+    assert len(groups) == 4
+    for cell in (cell for rows in groups for row in rows for cell in row[3:]):
+        assert f">{cell or '–'}</td>" in shown
+    assert {row.pure.rsplit(" ")[-1] for row in groups[0][:-1]} >= {"missed"}
+    assert "half-filled where it was held out" in shown
+    assert "laws are fitted to every size that was not held out" in shown
 
 
 def test_runs_tasks_and_provenance_are_told(text):

@@ -1,11 +1,13 @@
 """From the table of runs to laws: which runs enter, at which size, and which law is shown."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from harness.fit import fit_law
-from harness.scaling import AXES, SeriesFit, common_law, fit_table, sizes_of, to_json
+from harness.scaling import AXES, SeriesFit, chosen_runs, common_law, fit_table, sizes_of, to_json, with_parts
 
 SIZES = np.array([30, 60, 120, 250, 500, 1000, 2000])
 
@@ -16,7 +18,7 @@ def _table(**changes) -> pd.DataFrame:
     cell, seed, trial = (axis.ravel() for axis in np.meshgrid(range(7), range(3), range(2), indexing="ij"))
     size = SIZES[cell]
     table = pd.DataFrame({"cell": cell, "seed": seed, "trial": trial, "task": "xy", "series": "kan", "status": "done"})
-    table = table.assign(chosen=trial == 1, in_window=True, **dict.fromkeys(AXES, size))
+    table = table.assign(chosen=trial == 1, in_window=True, until=None, hold_out=0, **dict.fromkeys(AXES, size))
     table["test_rmse"] = np.where(trial == 1, 2 / size * np.exp(rng.normal(0, 0.01, len(table))), 9.0)
     return table.assign(**changes)
 
@@ -40,6 +42,87 @@ def test_runs_outside_the_window_and_diverged_runs_are_counted_and_left_out():
 
     assert (pure.outside, pure.diverged) == (3, 1)
     assert pure.fit.points.counts.tolist() == [3, 3, 2, 3, 3, 3]
+
+
+AXIS = "params.trainable"
+
+
+def _parts(table: pd.DataFrame) -> list[str]:
+    """The part of each cell's first seed, by size."""
+    return with_parts(chosen_runs(table, AXIS)).groupby("cell")["part"].first().tolist()
+
+
+def _worse_from(table: pd.DataFrame, cell: int) -> pd.DataFrame:
+    """Every size from that of `cell` on has ten times the error that its law says."""
+    return table.assign(test_rmse=table["test_rmse"].where(table["cell"] < cell, 10 * table["test_rmse"]))
+
+
+def test_a_window_until_the_minimum_ends_where_the_error_turns_up():
+    """Sizes beyond the least mean are outside on every axis; the law within is warned and stands beside that of all."""
+    table = _worse_from(_table(until="minimum"), 5)
+
+    for one in fit_table(table):
+        assert one.outside == 6
+        assert one.fit.points.sizes.tolist() == SIZES[:5].tolist()
+        assert one.without_window.points.sizes.tolist() == SIZES.tolist()
+        assert "WINDOW" in {caution.code for caution in one.fit.warnings}
+    assert _parts(table) == ["fitted"] * 5 + ["outside"] * 2
+
+
+def test_a_declared_window_has_the_law_without_it_and_no_warning():
+    """A window declared before the run is not cut by the data: both exponents are there, and nothing is warned of."""
+    table = _worse_from(_table(), 5)
+    table = table.assign(in_window=table["cell"] < 5)
+
+    pure = fit_table(table, axes=[AXIS])[0]
+
+    assert pure.without_window.refusals[0].code == "NONMONOTONE"
+    assert "WINDOW" not in {caution.code for caution in pure.fit.warnings}
+    assert fit_table(_table(), axes=[AXIS])[0].without_window is None
+
+
+def test_held_out_sizes_enter_no_fit_and_meet_the_prediction():
+    """The two largest sizes are predicted from the others: within where they follow the law, missed where not."""
+    followed, broken = (
+        fit_table(table, axes=[AXIS])[0] for table in (_table(hold_out=2), _worse_from(_table(hold_out=2), 6))
+    )
+
+    for one in (followed, broken):
+        assert one.fit.points.sizes.tolist() == SIZES[:5].tolist()
+        assert one.held_out.measured.sizes.tolist() == SIZES[5:].tolist()
+        assert (one.outside, one.without_window) == (0, None)
+    assert followed.held_out.prediction.curve == pytest.approx(2 / SIZES[5:], rel=0.03)
+    assert followed.held_out.prediction.rmsle < 0.03 < followed.held_out.last_value_rmsle
+    assert not broken.held_out.prediction.within[1]
+    assert broken.fit.alpha == followed.fit.alpha
+
+
+def test_sizes_are_held_out_of_the_declared_window_and_before_the_minimum_is_looked_for():
+    """What is held out was set aside before the data said anything: the least mean is that of the other sizes."""
+    table = _table(hold_out=1, until="minimum")
+
+    assert _parts(_worse_from(table, 4)) == ["fitted"] * 4 + ["outside"] * 2 + ["held_out"]
+    assert _parts(table.assign(in_window=table["cell"] < 5)) == ["fitted"] * 4 + ["held_out"] + ["outside"] * 2
+    assert _parts(_worse_from(table, 6)) == ["fitted"] * 6 + ["held_out"]
+
+
+def test_each_series_has_its_own_window():
+    """A turn of one series cuts nothing of another."""
+    turned, falling = _worse_from(_table(until="minimum"), 5), _table(until="minimum", series="mlp")
+    fits = fit_table(pd.concat([turned, falling.assign(cell=falling["cell"] + 7)], ignore_index=True), axes=[AXIS])
+
+    assert [(one.series, one.outside) for one in fits] == [("kan", 6), ("kan", 6), ("mlp", 0), ("mlp", 0)]
+
+
+def test_fits_as_data_have_what_was_held_out_and_the_law_without_the_window():
+    """fits.json says both for every law, as strict JSON; null where there is nothing to say."""
+    both = to_json(fit_table(_worse_from(_table(until="minimum", hold_out=1), 5), axes=[AXIS]))
+    neither = to_json(fit_table(_table(), axes=[AXIS]))
+
+    assert json.loads(json.dumps(both, allow_nan=False)) == both
+    assert [one["without_window"]["law"] for one in both] == ["pure", "floor"]
+    assert [size["size"] for size in both[0]["held_out"]["sizes"]] == [2000]
+    assert {one["held_out"] or one["without_window"] for one in neither} == {None}
 
 
 def test_seeds_that_spent_different_work_are_replicates_of_one_size():

@@ -3,7 +3,7 @@
 Usable on its own beside harness.fit, with numpy and scipy only.
 """
 
-from harness.compare.answer import Caution, Refusal
+from harness.compare.answer import Refusal
 from harness.compare.best_of import Ratio, aggregate, expected_best, ratio
 from harness.compare.cost import CostRatio, cost_ratio
 from harness.compare.crossover import Ahead, Crossover, crossover
@@ -17,7 +17,6 @@ from harness.compare.verdict import Count, Number, Verdict, count_tasks, judge, 
 
 __all__ = [
     "Ahead",
-    "Caution",
     "Cell",
     "CostRatio",
     "Count",

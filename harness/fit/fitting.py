@@ -3,154 +3,320 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.stats import f as f_distribution
 
-from harness.errors import HarnessError
-from harness.fit.laws import LAWS, Law, Logs, to_logs
-from harness.fit.points import Points, positive, size_means
+from harness.errors import HarnessError, did_you_mean
+from harness.fit.laws import BROKEN, LAWS, Law, to_logs
+from harness.fit.objective import Objective, optimum, read_objective, with_weights
+from harness.fit.points import Points, noise_variances, noise_weights, positive, single_rows, size_means
 from harness.fit.profile import (
     Region,
+    coordinate,
+    coordinate_interval,
     exponent_interval,
-    exponent_profile,
     floor_interval,
-    prediction_deviance,
+    log_floor,
+    new_point_ends,
+    prediction,
     prediction_ends,
+    profile_deviance,
     region,
 )
-from harness.fit.refusal import LOCAL_DECADES, RANGE_SLACK, data_cautions, data_refusals, interval_cautions, stuck
-from harness.fit.result import Fit, Interval, LawName
-from harness.fit.solve import Solution, solve
+from harness.fit.refusal import (
+    LOCAL_DECADES,
+    MISFIT_P,
+    RANGE_SLACK,
+    data_cautions,
+    data_refusals,
+    interval_cautions,
+    misfit_cautions,
+    runaway,
+    stuck,
+)
+from harness.fit.result import Caution, Estimate, Fit, Interval, LawName, Misfit, Refusal
+from harness.fit.solve import Problem, Solution
+
+WARN_DECADES, MOST_DECADES = 0.5, 1.0  # that a law may be asked beyond its sizes
+MOST_DECADES_BROKEN = 0.25
 
 
-def fit_law(x: ArrayLike, y: ArrayLike, law: LawName, level: float = 0.95) -> Fit:
-    """Least squares in log space on the mean of ln y at each size, unweighted; x and y have one entry per run.
+def fit_law(
+    x: ArrayLike,
+    y: ArrayLike,
+    law: LawName,
+    level: float = 0.95,
+    objective: str = "auto",
+    intervals: bool = True,
+) -> Fit:
+    """Fit a law in log space to the mean of ln y at each size; x and y have one entry per run.
 
-    Noise that grows or falls strongly with size is not weighted: with sd of ln y from .05 to .3 over the sizes, floor
-    and prediction were covered 76 to 77 % at a nominal 95 (falling noise: the exponent 90 %).
+    Sizes are weighted by the noise between their seeds, as a line in ln x, unless size means scatter about the law by
+    more than that noise explains: then all sizes weigh alike. `objective`: `least_squares`; `huber`, with a delta of
+    1.345 robust standard deviations of the residuals; `auto`, least squares and Huber's where residuals are heavy-
+    tailed; or `huber_log(delta=...)`, summed over single runs, which reproduces published fits.
+
+    `intervals=False` leaves the intervals out, which are most of the time: for scores and simulations.
     A fit that the data do not support is returned with its refusals and without numbers. Raises HarnessError on rows
-    that are not finite and positive, and on an unknown law.
+    that are not finite and positive, and on an unknown law or objective.
     """
     if law not in LAWS:
-        raise HarnessError(f"law={law!r} is not known; choose one of {', '.join(LAWS)}.")
+        raise HarnessError(f"law={law!r} is not known; {did_you_mean(law, LAWS)}.")
     if not 0 < level < 1:
         raise HarnessError(f"level={level} must be between 0 and 1.")
-    points = size_means(x, y)
+    wanted = read_objective(objective)
+    points = single_rows(x, y) if wanted.kind == "huber_log" else size_means(x, y)
     refusals = data_refusals(points, LAWS[law])
     if refusals:
         return _refused(law, points, level, refusals)
-    known = _solved(points, LAWS[law], level)
-    refusal = stuck(known.solution)
+    points, known, words, misfit = _settled(points, LAWS[law], level, wanted)
+    refusal = runaway(known.problem, known.solution) or stuck(known.solution)
     if refusal:
         return _refused(law, points, level, (refusal,))
-    return _fit(law, points, level, known)
+    return _fit(law, points, level, known, words, misfit, intervals)
 
 
-def predict(fit: Fit, x: ArrayLike) -> np.ndarray:
-    """The law's y at every x; raises HarnessError for a refused fit, and beyond the sizes of a local slope."""
-    x = _askable(fit, x)
-    assert fit.alpha is not None
-    assert fit.log_amplitude is not None
-    reducible = fit.log_amplitude - fit.alpha * np.log(x)
-    return np.exp(np.logaddexp(np.log(fit.floor), reducible) if fit.floor else reducible)
+def predict(fit: Fit, x: ArrayLike, far: bool = False) -> np.ndarray:
+    """The law's y at every x.
+
+    Raises HarnessError for a refused fit, beyond the sizes of a local slope, and more than a decade (broken law: a
+    quarter) beyond the sizes unless `far`.
+    """
+    _asked(fit, x, far)
+    return extended(fit, x)
 
 
-def band(fit: Fit, x: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+def extended(fit: Fit, x: ArrayLike) -> np.ndarray:
+    """The law's y at every x, however far: for scoring extrapolation, not for claiming it."""
+    known = _known(fit)
+    u = np.log(positive("x", x)) - known.problem.logs.log_x_first
+    return np.exp(known.problem.law.curve(known.solution.p, u)[0] + known.problem.logs.log_y_average)
+
+
+def band(fit: Fit, x: ArrayLike, far: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """The profile-likelihood interval of the law's y at every x, pointwise, at the fit's level: (low, high).
 
     It bounds the mean curve, not a new run. Below the smallest size the high end of a floor law may be inf. Raises as
     `predict`.
     """
-    x = _askable(fit, x)
-    known = _solved(fit.points, LAWS[fit.law], fit.level)
-    low, high = prediction_ends(known, np.log(x) - known.logs.log_x_first)
-    return np.exp(low + known.logs.log_y_average), np.exp(high + known.logs.log_y_average)
+    known, u = _asked(fit, x, far)
+    low, high = prediction_ends(known, u)
+    return _losses(known, low), _losses(known, high)
 
 
-def deviance(fit: Fit, x: ArrayLike, y: ArrayLike) -> np.ndarray:
-    """What the data say against the curve passing through each point (x, y): 0 on it, F(1, dof) distributed at the truth.
+def prediction_interval(
+    fit: Fit, x: ArrayLike, runs: ArrayLike | None = None, far: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """The profile interval, pointwise, for the mean ln y of `runs` new runs at every x: (low, high) of exp of it.
 
-    It is the rise of the least sum of squares over laws through that point, over the variance of the fit; x and y
-    broadcast against each other. Raises as `predict`.
+    The law's own uncertainty and the scatter of a new size; `runs` is by default the median number of runs at the
+    fitted sizes, and does not matter where sizes weigh alike. Raises as `predict`.
+    """
+    known, u = _asked(fit, x, far)
+    points = fit.points
+    scale = np.ones(u.size)
+    if not np.all(points.weights == points.weights[0]):
+        at_sizes, there = (
+            noise_variances(points, at) for at in (points.sizes, np.exp(u + known.problem.logs.log_x_first))
+        )
+        assert at_sizes is not None
+        assert there is not None
+        unit = np.mean(points.distinct / at_sizes)
+        runs = np.median(points.distinct) if runs is None else np.asarray(runs, float)
+        scale = np.sqrt(runs / there / unit)
+    low, high = new_point_ends(known, u, scale)
+    return _losses(known, low), _losses(known, high)
+
+
+def deviance(fit: Fit, x: ArrayLike, y: ArrayLike, far: bool = False) -> np.ndarray:
+    """What the data say against the curve passing through each point (x, y): 0 on it, F(1, dof) distributed at the
+    truth.
+
+    It is the rise of the least objective over laws through that point, in units of its variance; x and y broadcast
+    against each other. Raises as `predict`.
     """
     x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
-    at = np.log(_askable(fit, x.ravel()))
-    known = _solved(fit.points, LAWS[fit.law], fit.level)
-    values = np.log(positive("y", y.ravel())) - known.logs.log_y_average
-    return prediction_deviance(known, at - known.logs.log_x_first, values).reshape(x.shape)
+    known, u = _asked(fit, x.ravel(), far)
+    value = np.log(positive("y", y.ravel())) - known.problem.logs.log_y_average
+    return profile_deviance(known, prediction(known.problem, u), value).reshape(x.shape)
 
 
 def exponent_deviance(fit: Fit, alpha: ArrayLike) -> np.ndarray:
     """What the data say against each exponent: 0 at the fitted one, F(1, dof) distributed at the truth."""
-    if fit.refusals:
-        raise HarnessError(f"the {fit.law} law was refused, so it has no exponent")
-    known = _solved(fit.points, LAWS[fit.law], fit.level)
-    return exponent_profile(known, np.asarray(alpha, float))
+    known, alpha = _known(fit), np.asarray(alpha, float)
+    law = known.problem.law
+    if law.log_exponent and not np.all(alpha > 0):
+        raise HarnessError(f"alpha={alpha.min():g}: exponents of the {fit.law} law are above 0.")
+    value = np.log(alpha) if law.log_exponent else alpha
+    return profile_deviance(known, coordinate(law.exponent), value.ravel()).reshape(alpha.shape)
 
 
-def _askable(fit: Fit, x: ArrayLike) -> np.ndarray:
-    if fit.refusals:
+def extrapolation_caution(fit: Fit, x: ArrayLike) -> Caution | None:
+    """What to know of predictions more than half a decade beyond the sizes."""
+    away = _decades_away(fit, np.asarray(x, float)).max(initial=0.0)
+    if away <= WARN_DECADES:
+        return None
+    return Caution("EXTRAPOLATED", f"asked {away:.2g} decades beyond the sizes: the law may end before.")
+
+
+def _losses(known: Region, v: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return np.exp(v + known.problem.logs.log_y_average)
+
+
+def _known(fit: Fit) -> Region:
+    if fit.region is None:
         reasons = " ".join(f"{refusal.code}: {refusal.reason}" for refusal in fit.refusals)
         raise HarnessError(f"the {fit.law} law was refused, so there is no curve. {reasons}")
-    x = positive("x", x)
-    smallest, largest = fit.points.sizes[0], fit.points.sizes[-1]
-    outside = (x < smallest * (1 - RANGE_SLACK)) | (x > largest * (1 + RANGE_SLACK))
-    if fit.decades < LOCAL_DECADES - RANGE_SLACK and outside.any():
-        raise HarnessError(
-            f"x = {x[outside][0]:.6g} is outside the sizes {smallest:.6g} to {largest:.6g}, whose {fit.decades:.2g} "
-            "decades show only a local slope. Ask within the sizes, or add range."
-        )
-    return x
+    return fit.region
 
 
-def _solved(points: Points, law: Law, level: float) -> Region:
-    logs = to_logs(points)
-    edges = law.edges(logs) if law.edges else None
-    return region(law, logs, edges, solve(law, logs, edges), level)
+def _decades_away(fit: Fit, x: np.ndarray) -> np.ndarray:
+    first, last = np.log10(fit.points.sizes[[0, -1]])
+    return np.maximum(np.maximum(first - np.log10(x), np.log10(x) - last), 0.0)
 
 
-def _refused(law: LawName, points: Points, level: float, refusals: tuple) -> Fit:
+def _asked(fit: Fit, x: ArrayLike, far: bool) -> tuple[Region, np.ndarray]:
+    """The region of a fit, and u at every x that it may be asked at."""
+    known, x = _known(fit), positive("x", x)
+    most = MOST_DECADES_BROKEN if known.problem.law is BROKEN else MOST_DECADES
+    if known.problem.law is not BROKEN and fit.decades < LOCAL_DECADES - RANGE_SLACK:
+        most, far = 0.0, False
+    outside = _decades_away(fit, x) > most + RANGE_SLACK
+    if outside.any() and not far:
+        first, last = fit.points.sizes[[0, -1]]
+        why = f"and more than {most:g} decades beyond. Ask nearer, add larger sizes, or insist with far=True"
+        if not most:
+            why = f"whose {fit.decades:.2g} decades show only a local slope. Ask within the sizes, or add range"
+        raise HarnessError(f"x = {x[outside][0]:.6g} is outside the sizes {first:.6g} to {last:.6g}, {why}.")
+    return known, np.log(x) - known.problem.logs.log_x_first
+
+
+# ---------------------------------------------------------------------------------------------------------- estimation
+def _settled(points: Points, law: Law, level: float, wanted: Objective) -> tuple[Points, Region, str, Misfit]:
+    """The best law with the weights that the noise gives, or with equal ones where it does not explain the scatter."""
+    weights = noise_weights(points) if wanted.kind != "huber_log" else points.weights
+    logs = to_logs(points.sizes, points.means, weights)
+    clusters = np.unique(points.sizes, return_inverse=True)[1] if wanted.kind == "huber_log" else None
+    problem, edges, solution, words = optimum(Problem(law, logs, clusters=clusters), wanted)
+    misfit = _misfit(points, problem, solution)
+    if misfit.lack_of_fit_p is not None and misfit.lack_of_fit_p < MISFIT_P and not np.all(weights == 1):
+        weights = np.ones_like(weights)
+        problem, edges, solution, words = optimum(Problem(law, with_weights(logs, weights)), wanted)
+    return replace(points, weights=weights), region(problem, edges, solution, level), words, misfit
+
+
+def _misfit(points: Points, problem: Problem, solution: Solution) -> Misfit:
+    """Lack of fit against the noise between seeds, and too few runs of equal sign."""
+    r = problem.law.curve(solution.p, problem.logs.u)[0] - problem.logs.v
+    variances = noise_variances(points, points.sizes)
+    p = None
+    if variances is not None:
+        seeds = int(np.sum(points.distinct - 1))
+        q = float(np.sum(points.distinct * r**2 / variances))
+        p = float(f_distribution.sf(q / problem.dof, problem.dof, seeds))
+    return Misfit(p, _runs_p(r, problem.logs.roundoff))
+
+
+def _runs_p(r: np.ndarray, roundoff: float) -> float:
+    """The chance of so few runs of equal sign among as many positive and negative residuals in random order."""
+    signs = r[np.abs(r) > np.sqrt(roundoff)] > 0
+    positives, negatives = int(signs.sum()), int((~signs).sum())
+    if min(positives, negatives) < 2:
+        return 1.0
+    seen = 1 + int(np.sum(signs[1:] != signs[:-1]))
+    total = 0.0
+    for runs_seen in range(2, seen + 1):
+        # Wald & Wolfowitz 1940: positives and negatives are each cut into half of the runs.
+        half, odd = divmod(runs_seen, 2)
+        pairs = [(half, half), (half, half)] if not odd else [(half + 1, half), (half, half + 1)]
+        total += sum(math.comb(positives - 1, a - 1) * math.comb(negatives - 1, b - 1) for a, b in pairs)
+    return min(1.0, total / math.comb(positives + negatives, positives))
+
+
+def _refused(law: LawName, points: Points, level: float, refusals: tuple[Refusal, ...]) -> Fit:
     dof = points.sizes.size - LAWS[law].parameters
     return Fit(law, points, level, points.decades, dof, refusals)
 
 
-def _fit(law: LawName, points: Points, level: float, known: Region) -> Fit:
-    logs, solution = known.logs, known.solution
-    dof = points.sizes.size - known.law.parameters
-    alpha = float(known.law.alpha(solution.theta)[0])
-    log_amplitude = solution.level + logs.log_y_average + alpha * logs.log_x_first
-    alpha_interval = Interval(*exponent_interval(known), level)
-    floor, floor_limits = _floor(logs, solution, known, level) if law == "floor" else (None, None)
+def _fit(law: LawName, points: Points, level: float, known: Region, words: str, misfit: Misfit, intervals: bool) -> Fit:
+    problem, p = known.problem, known.solution.p
+    logs = problem.logs
+    alpha = float(problem.law.alpha(p[problem.law.exponent]))
+    far_level, far_alpha = _asymptote(problem, p)
+    log_amplitude = float(far_level + logs.log_y_average + far_alpha * logs.log_x_first)
+    alpha_interval = Interval(*exponent_interval(known), level) if intervals else None
+    floor_limits = _floor_limits(known, level) if intervals and problem.law.floor else None
     with np.errstate(over="ignore"):
         amplitude = float(np.exp(log_amplitude))
+    cautions = data_cautions(points, problem.law, problem.dof) + misfit_cautions(misfit)
+    if alpha_interval:
+        cautions += interval_cautions(points, alpha_interval, floor_limits)
     return Fit(
         law=law,
         points=points,
         level=level,
         decades=points.decades,
-        dof=dof,
-        warnings=data_cautions(points) + interval_cautions(points, alpha_interval, floor_limits),
+        dof=problem.dof,
+        warnings=cautions,
         alpha=alpha,
         alpha_interval=alpha_interval,
         amplitude=amplitude,
         log_amplitude=log_amplitude,
-        floor=floor,
+        floor=_floor(known) if problem.law.floor else None,
         floor_interval=floor_limits,
-        sigma=float(np.sqrt(solution.rss / dof)),
-        aicc=_aicc(max(solution.rss, logs.roundoff), points.sizes.size, known.law.parameters),
+        more=_more(known, level) if intervals else None,
+        sigma=float(np.sqrt(known.variance)),
+        aicc=_aicc(known, points),
+        objective=words,
+        misfit=misfit,
+        region=known,
     )
 
 
-def _floor(logs: Logs, solution: Solution, known: Region, level: float) -> tuple[float, Interval]:
-    unit = math.exp(logs.log_y_average)
+def _asymptote(problem: Problem, p: np.ndarray) -> tuple[float, float]:
+    """Level and exponent of the reducible loss at the largest sizes, as a line in ln x through x = x_first."""
+    if problem.law is not BROKEN:
+        return float(p[0]), float(problem.law.alpha(p[problem.law.exponent]))
+    _, alpha, before, place = p[:4]
+    return float(p[0] + (alpha - before) * place), float(alpha)
+
+
+def _floor(known: Region) -> float:
+    return float(np.exp(log_floor(known.problem)(known.solution.p)[0] + known.problem.logs.log_y_average))
+
+
+def _floor_limits(known: Region, level: float) -> Interval:
+    unit = math.exp(known.problem.logs.log_y_average)
     low, high = floor_interval(known)
-    return float(unit * np.exp(solution.level + solution.theta[1])), Interval(low * unit, high * unit, level)
+    return Interval(low * unit, high * unit, level)
 
 
-def _aicc(rss: float, sizes: int, parameters: int) -> float | None:
+def _more(known: Region, level: float) -> dict[str, Estimate] | None:
+    """The other parameters of the shifted and the broken law, in the units of the data."""
+    problem = known.problem
+    names = {"log_shift": "shift", "first_alpha": "first_alpha", "log_break": "break_at", "log_width": "width"}
+    found = {}
+    for index, name in enumerate(problem.law.names):
+        if name not in names:
+            continue
+        ends = np.array([known.solution.p[index], *coordinate_interval(known, index)])
+        if name in ("log_shift", "log_break"):
+            ends = ends + problem.logs.log_x_first
+        value, low, high = np.exp(ends) if name != "first_alpha" else ends
+        found[names[name]] = Estimate(float(value), Interval(float(low), float(high), level))
+    return found or None
+
+
+def _aicc(known: Region, points: Points) -> float | None:
     """Corrected Akaike criterion (Hurvich & Tsai 1989) of ln means, up to a constant; sigma counts as a parameter."""
-    counted = parameters + 1
-    if sizes - counted < 2:
+    n = points.sizes.size
+    counted = known.problem.law.parameters + 1
+    if n - counted < 2:
         return None
-    return sizes * math.log(rss / sizes) + 2 * counted + 2 * counted * (counted + 1) / (sizes - counted - 1)
+    objective = max(known.solution.objective, known.problem.logs.roundoff)
+    minus_two_ln = n * math.log(objective / n) - float(np.sum(np.log(points.weights)))
+    return minus_two_ln + 2 * counted + 2 * counted * (counted + 1) / (n - counted - 1)

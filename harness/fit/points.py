@@ -6,10 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.stats import theilslopes
 
 from harness.errors import HarnessError
+from harness.fit.solve import huber
 
 MAX_ROWS_NAMED = 5
+NORMAL_MAD = 1.4826  # standard deviations of a normal in one median absolute deviation
+HUBER = 1.345  # standard deviations: 95 % efficient for normal noise
+OUTLYING = 5.0  # standard deviations from the median of a size
+SEEDS_FOR_NOISE = 3
+NEGLIGIBLE = 1e-9  # of ln loss: rounding apart, nobody needs robustness against less
 
 
 @dataclass(frozen=True)
@@ -18,7 +25,9 @@ class Points:
 
     `counts` are rows. Rows that repeat a size and its loss exactly are one run read twice: they enter the mean, but
     `distinct` counts them once and `spreads`, the standard deviation of ln loss between distinct losses (nan where
-    there is only one), is taken without them, so that copies do not look like evidence.
+    there is only one), is taken without them, so that copies do not look like evidence. `weights` are relative, with
+    mean 1. `outliers` are the rows that lie far from the others of their size; where there are any, `means` are
+    Huber's locations instead of means, and `spreads` are taken without them.
     """
 
     sizes: np.ndarray
@@ -26,6 +35,8 @@ class Points:
     counts: np.ndarray
     distinct: np.ndarray
     spreads: np.ndarray
+    weights: np.ndarray
+    outliers: np.ndarray
 
     @property
     def decades(self) -> float:
@@ -50,22 +61,114 @@ def positive(name: str, values: ArrayLike) -> np.ndarray:
     return array
 
 
+def runs(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """x and y as arrays of equal length, finite and positive; a HarnessError otherwise."""
+    x, y = positive("x", x), positive("y", y)
+    if x.size != y.size:
+        raise HarnessError(f"x has {x.size} rows and y has {y.size}; give one of each per run.")
+    return x, y
+
+
 def size_means(x: ArrayLike, y: ArrayLike) -> Points:
     """The geometric mean loss at each distinct size; x and y have one entry per run.
 
     Sizes are the same only when equal to the last bit. Raises HarnessError on rows that are not finite and positive.
     """
-    x, y = positive("x", x), positive("y", y)
-    if x.size != y.size:
-        raise HarnessError(f"x has {x.size} rows and y has {y.size}; give one of each per run.")
-    sizes = np.unique(x)
-    # Sorted, so that the order of the rows cannot reach the last bits of a mean.
-    groups = [np.sort(np.log(y[x == size])) for size in sizes]
-    distinct = [np.unique(group) for group in groups]
+    x, y = runs(x, y)
+    sizes, log_y = np.unique(x), np.log(y)
+    rows = [np.flatnonzero(x == size) for size in sizes]
+    rows = [of_size[np.argsort(log_y[of_size], kind="stable")] for of_size in rows]  # row order reaches no last bit
+    sds = _robust_sds(np.log(sizes), [log_y[of_size] for of_size in rows])
+    far = [
+        np.abs(log_y[of_size] - np.median(log_y[of_size])) > OUTLYING * sd
+        for of_size, sd in zip(rows, sds, strict=True)
+    ]
+    outliers = np.sort(np.concatenate([*(of_size[is_far] for of_size, is_far in zip(rows, far, strict=True)), []]))
+    groups = [log_y[of_size] for of_size in rows]
+    kept = [np.unique(group[~is_far]) for group, is_far in zip(groups, far, strict=True)]
+    if outliers.size:
+        centres = [_location(group, HUBER * sd) for group, sd in zip(groups, sds, strict=True)]
+    else:
+        centres = [group.mean() for group in groups]
     return Points(
         sizes=sizes,
-        means=np.exp([group.mean() for group in groups]),
-        counts=np.array([group.size for group in groups]),
-        distinct=np.array([group.size for group in distinct]),
-        spreads=np.array([group.std(ddof=1) if group.size > 1 else np.nan for group in distinct]),
+        means=np.exp(centres),
+        counts=np.array([group.size for group in groups], dtype=int),
+        distinct=np.array([group.size for group in kept], dtype=int),
+        spreads=np.array([group.std(ddof=1) if group.size > 1 else np.nan for group in kept]),
+        weights=np.ones(sizes.size),
+        outliers=outliers.astype(int),
     )
+
+
+def single_rows(x: ArrayLike, y: ArrayLike) -> Points:
+    """Every run a point of its own, in order of size: what a declared Huber loss of published fits is summed over."""
+    x, y = runs(x, y)
+    order = np.lexsort((y, x))
+    ones = np.ones(x.size, dtype=int)
+    nothing = np.array([], dtype=int)
+    return Points(x[order], y[order], ones, ones, np.full(x.size, np.nan), np.ones(x.size), nothing)
+
+
+def noise_weights(points: Points) -> np.ndarray:
+    """Relative weights of the size means, distinct runs / sigma(x)^2, with mean 1; ones where seeds are too few.
+
+    ln sigma is a line in ln x, of largest likelihood for the variances between seeds: those of three seeds are too
+    noisy to be used one by one. It needs three or more distinct runs at three sizes or more.
+    """
+    variances = noise_variances(points, points.sizes)
+    if variances is None:
+        return np.ones(points.sizes.size)
+    weights = points.distinct / variances
+    return weights / weights.mean()
+
+
+def noise_variances(points: Points, x: np.ndarray) -> np.ndarray | None:
+    """The variance of ln loss between seeds at sizes x, from a line in ln x; None where seeds are too few."""
+    seen = points.distinct >= SEEDS_FOR_NOISE
+    if seen.sum() < SEEDS_FOR_NOISE:
+        return None
+    dof = points.distinct[seen] - 1.0
+    variances = np.maximum(points.spreads[seen] ** 2, np.finfo(float).eps ** 2)
+    centre = np.log(points.sizes[seen]).mean()
+    design = np.column_stack([np.ones(dof.size), np.log(points.sizes[seen]) - centre])
+    line = np.array([np.log(np.sum(dof * variances) / dof.sum()), 0.0])
+    for _ in range(50):  # Fisher scoring of a gamma likelihood with log link
+        ratio = variances / np.exp(design @ line)
+        step = np.linalg.solve(design.T @ (dof[:, None] * design), design.T @ (dof * (ratio - 1)))
+        line = line + np.clip(step, -2, 2)
+        if np.abs(step).max() < 1e-12:
+            break
+    return np.exp(line[0] + line[1] * (np.log(x) - centre))
+
+
+def _robust_sds(log_sizes: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
+    """The standard deviation of ln loss at each size [n], from median absolute deviations along a line in ln x.
+
+    Infinite where no size has three runs. The deviation of the median from itself is left out: of three runs it is one.
+    """
+    sizes, mads = [], []
+    for log_size, group in zip(log_sizes, groups, strict=True):
+        distinct = np.unique(group)
+        if distinct.size < SEEDS_FOR_NOISE:
+            continue
+        away = np.sort(np.abs(distinct - np.median(distinct)))[distinct.size % 2 :]
+        sizes.append(log_size)
+        mads.append(np.median(away))
+    if not sizes:
+        return np.full(log_sizes.size, np.inf)
+    log_mads = np.log(np.maximum(mads, np.finfo(float).tiny))
+    slope = theilslopes(log_mads, sizes).slope if len(sizes) > SEEDS_FOR_NOISE else 0.0
+    level = np.median(log_mads - slope * np.array(sizes))
+    return np.maximum(NORMAL_MAD * np.exp(level + slope * log_sizes), NEGLIGIBLE)
+
+
+def _location(values: np.ndarray, delta: float) -> float:
+    """Huber's location of values, from their median."""
+    centre = float(np.median(values))
+    for _ in range(100):
+        kept = huber(values - centre, delta)[1]
+        before, centre = centre, float(np.sum(kept * values) / kept.sum())
+        if abs(centre - before) <= 1e-14 * max(1.0, abs(centre)):
+            break
+    return centre

@@ -1,9 +1,9 @@
-"""Profile-likelihood intervals: every law whose sum of squares is within F of the best belongs to the set.
+"""Profile-likelihood intervals: every law whose objective is within F of the best belongs to the set.
 
-A parameter's interval is what it takes within that set: the profile, the least sum of squares at a fixed value, is
-followed outward from the best law until it leaves. The bound is best * (1 + F(level; 1, dof) / dof), which is the
-t interval where a law is linear. By simulation (tests/fit/test_coverage.py) it covers 93 to 98 % at harness sizes, also
-where the data hardly pin the law and a Wald interval covers 73 %.
+A quantity's interval is what it takes within that set: the profile, the least objective at a fixed value, is followed
+outward from the best law until it leaves. The bound is best + F(level; 1, dof) * variance, which is the t interval
+where a law is linear. By simulation (results/fits/coverage.md) it covers 93 to 98 % at harness sizes, also where the
+data hardly pin the law and a Wald interval covers 73 %.
 """
 
 from __future__ import annotations
@@ -15,184 +15,296 @@ import numpy as np
 from scipy.optimize import elementwise
 from scipy.stats import f as f_distribution
 
-from harness.fit.laws import Edges, Law, Logs
-from harness.fit.solve import Residuals, Solution, descend
+from harness.fit.solve import Edges, Problem, Residuals, Solution, descend, huber, residuals_of
 
 DOUBLINGS = 60  # of a first step that may be as small as rounding
 LEAST_STEP = 1e-12
 FAR = 128.0  # an end that is not within e^255 is open; exponents and losses stay representable
 STARTS_KEPT = 4
-STEPS = 300  # shallow data make a long curved valley; most searches end within 20
+SORTING_STEPS = 3  # of every candidate, before the best few go on
+PROFILE_STEPS = 300  # shallow data make a long curved valley; most searches end within 20
 NO_FLOOR = 40.0  # e^-40 of the lowest loss is below rounding
-Rss = Callable[..., np.ndarray]
-Reference = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+Rest = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """p[index] + rest(p): what a profile holds at a value. `rest` is read where p[index] = 0; its gradient is [..., P].
+
+    `at` [m, ...] are arguments of `rest`, one for each of the m values asked for.
+    """
+
+    index: int
+    rest: Rest | None = None
+
+    def __call__(self, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The quantity and its gradient at p [..., P], everywhere."""
+        own = np.eye(p.shape[-1])[self.index]
+        if self.rest is None:
+            return p[..., self.index], np.broadcast_to(own, p.shape)
+        value, gradient = self.rest(np.where(own > 0, 0.0, p))
+        return p[..., self.index] + value, gradient * (1 - own) + own
 
 
 @dataclass(frozen=True)
 class Region:
-    """The laws that the data do not exclude: those with a sum of squares up to `bound`."""
+    """The laws that the data do not exclude: those with an objective up to `bound`.
 
-    law: Law
-    logs: Logs
+    `variance` is that of a residual, in the scale of the objective.
+    """
+
+    problem: Problem
     edges: Edges | None
     solution: Solution
+    variance: float
     bound: float
 
 
-def region(law: Law, logs: Logs, edges: Edges | None, solution: Solution, level: float) -> Region:
+def region(problem: Problem, edges: Edges | None, solution: Solution, level: float) -> Region:
     """The profile-likelihood set at `level`; data that fit perfectly are given errors of the size of rounding."""
-    dof = logs.v.size - law.parameters
-    spread = max(solution.rss, logs.roundoff) / dof
-    return Region(law, logs, edges, solution, solution.rss + spread * f_distribution.isf(1 - level, 1, dof))
+    variance = residual_variance(problem, solution)
+    bound = solution.objective + variance * f_distribution.isf(1 - level, 1, problem.dof)
+    return Region(problem, edges, solution, variance, bound)
 
 
+def residual_variance(problem: Problem, solution: Solution) -> float:
+    """The variance of weighted residuals that calibrates a difference of objectives to F.
+
+    Objective / dof for squares of size means; of single runs, the mean of each size counts. For Huber's loss E[psi^2]
+    / E[psi'], by which a robust likelihood ratio is asymptotically chi-squared for errors of one kind (Heritier &
+    Ronchetti 1994, JASA 89, section 3).
+    """
+    logs, delta = problem.logs, problem.delta
+    r = residuals_of(problem.law.curve, logs)(solution.p)[0]
+    pull = huber(r, delta)[1] * r
+    inside = 1.0 if delta is None else max(float(np.mean(np.abs(r) <= delta)), 1 / r.size)
+    clusters = np.arange(r.size) if problem.clusters is None else problem.clusters
+    squares = float(np.sum(np.bincount(clusters, pull) ** 2 / np.bincount(clusters)))
+    return max(squares / inside, logs.roundoff) / problem.dof
+
+
+# --------------------------------------------------------------------------------------------------------- quantities
+def coordinate(index: int) -> Quantity:
+    """One of the parameters."""
+    return Quantity(index)
+
+
+def log_floor(problem: Problem) -> Quantity:
+    """ln E less the average ln y, of a law with a floor."""
+    floor = problem.law.floor
+    assert floor is not None
+
+    def rest(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return p[..., 0], np.broadcast_to(np.eye(p.shape[-1])[0], p.shape)
+
+    # The floor's own parameter gives way, so that a floor of nothing leaves the other terms where they are.
+    return Quantity(floor, rest)
+
+
+def prediction(problem: Problem, u: np.ndarray) -> Quantity:
+    """ln y at u [m] or [m, variables], less the average ln y: of p [m, k, P], or at u [1] of p [P]."""
+    at = np.asarray(u)
+
+    def rest(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        there = at if p.ndim == 1 else at[:, None, None]
+        mu, jacobian = problem.law.curve(p, there)
+        return mu[..., 0], jacobian[..., 0, :]
+
+    return Quantity(0, rest)
+
+
+# ---------------------------------------------------------------------------------------- the profile at given values
+def pinned(residuals: Residuals, quantity: Quantity, value: np.ndarray) -> Residuals:
+    """Residuals over the other parameters [m, k, P-1] with the quantity at `value` [m]."""
+    index = quantity.index
+
+    def over_others(others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        p = np.insert(others, index, 0.0, axis=-1)
+        wanted, gradient = value[:, None], None
+        if quantity.rest is not None:
+            taken, gradient = quantity.rest(p)
+            wanted = wanted - taken
+        p[..., index] = wanted
+        r, jacobian = residuals(p)
+        kept = np.delete(jacobian, index, axis=-1)
+        if gradient is not None:
+            kept = kept - jacobian[..., index : index + 1] * np.delete(gradient, index, axis=-1)[..., None, :]
+        return r, kept
+
+    return over_others
+
+
+def profile_deviance(known: Region, quantity: Quantity, value: np.ndarray) -> np.ndarray:
+    """How far the objective rises where the quantity is `value` [m], in units of the variance: F(1, dof) at the
+    truth.
+    """
+    least = _least_pinned(known, quantity, np.asarray(value, float))
+    return np.maximum(least - known.solution.objective, 0) / known.variance
+
+
+def new_point_deviance(known: Region, u: np.ndarray, v: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """How far the objective rises with one more point at u, v [m], of weight `scale`^2: F(1, dof) for a new one."""
+    law, residuals = known.problem.law, residuals_of(known.problem.law.curve, known.problem.logs)
+
+    def with_point(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        r, jacobian = residuals(p)
+        mu, there = law.curve(p, u[:, None, None])
+        extra = scale[:, None, None] * (mu - v[:, None, None])
+        return np.concatenate([r, extra], axis=-1), np.concatenate([jacobian, scale[:, None, None, None] * there], -2)
+
+    least = _least(known, with_point, np.array(law.longest_step), None, v.size)
+    return np.maximum(least - known.solution.objective, 0) / known.variance
+
+
+def _least_pinned(known: Region, quantity: Quantity, value: np.ndarray) -> np.ndarray:
+    problem = known.problem
+    residuals = pinned(residuals_of(problem.law.curve, problem.logs), quantity, value)
+    longest = np.delete(np.array(problem.law.longest_step), quantity.index)
+    return _least(known, residuals, longest, quantity.index, value.size)
+
+
+def _least(
+    known: Region, residuals: Residuals, longest_step: np.ndarray, left_out: int | None, problems: int
+) -> np.ndarray:
+    """The least objective of every problem [m], searched from the best few of the law's starts and the solution."""
+    problem = known.problem
+    solution = np.maximum(known.solution.p, -FAR)  # no floor at all is far, but not at infinity
+    candidates = np.vstack([solution, problem.law.starts(problem.logs)])
+    if left_out is not None:
+        candidates = np.delete(candidates, left_out, axis=1)
+    if not candidates.shape[1]:
+        return huber(residuals(np.zeros((problems, 1, 0)))[0], problem.delta)[0].sum(axis=-1)[:, 0]
+    starts = np.broadcast_to(candidates, (problems, *candidates.shape))
+    rest = (longest_step, problem.logs.roundoff, problem.delta)
+    if len(candidates) > STARTS_KEPT:
+        moved, objective = descend(residuals, starts, *rest, tolerance=1e-8, steps=SORTING_STEPS)
+        order = np.argsort(objective, axis=-1)[:, :STARTS_KEPT]
+        starts = np.take_along_axis(moved, order[..., None], axis=1)
+    _, objective = descend(residuals, starts, *rest, tolerance=1e-8, steps=PROFILE_STEPS)
+    return objective.min(axis=-1)
+
+
+# ---------------------------------------------------------------------------------------------------------- intervals
 def exponent_interval(known: Region) -> tuple[float, float]:
     """The exponents within the region; 0 and inf are open ends of the floor law."""
-    law, solution = known.law, known.solution
-    candidates = _candidates(known)[:, 1:]
+    law = known.problem.law
+    edges = known.edges
+    open_ends = np.array([edges.flat, edges.step] if edges else [np.inf, np.inf]) <= known.bound
+    low, high = law.alpha(np.array(coordinate_interval(known, law.exponent, open_ends)))
+    return float(low), float(high)
 
-    def rss(exponent: np.ndarray) -> np.ndarray:
-        residuals = _exponent_fixed(law, known.logs, exponent)
-        return _least(known, residuals, candidates, exponent.size)
 
-    open_ends = np.array([known.edges.flat, known.edges.step] if known.edges else [np.inf, np.inf]) <= known.bound
-    gradient = np.eye(1 + solution.theta.size)[1]
-    step = min(_reach(known, gradient), law.longest_step) * np.array([-1.0, 1.0])
-    low, high = law.alpha(_ends(known, rss, np.repeat(solution.theta[0], 2), step, open_ends))
+def coordinate_interval(known: Region, index: int, open_ends: np.ndarray | None = None) -> tuple[float, float]:
+    """The values of a parameter within the region; `open_ends` are known to have none."""
+    return quantity_interval(known, coordinate(index), open_ends, known.problem.law.longest_step[index])
+
+
+def quantity_interval(
+    known: Region, quantity: Quantity, open_ends: np.ndarray | None = None, longest_step: float = 1.0
+) -> tuple[float, float]:
+    """The values of any quantity within the region."""
+    step = min(_reach(known, quantity), longest_step) * np.array([-1.0, 1.0])
+    inner = np.repeat(quantity(known.solution.p)[0], 2)
+    ends = open_ends if open_ends is not None else np.zeros(2, dtype=bool)
+    low, high = _ends(lambda value: profile_deviance(known, quantity, value), known, inner, step, ends)
     return float(low), float(high)
 
 
 def floor_interval(known: Region) -> tuple[float, float]:
-    """The floors E within the region, in units of y / its geometric mean over sizes; 0 is an open end."""
-    logs, solution = known.logs, known.solution
-    lowest = solution.level + float(known.law.shape(solution.theta, logs.u[-1:])[0][0])
-    inner = max(solution.level + float(solution.theta[1]), lowest - NO_FLOOR)
-
-    def rss(log_floor: np.ndarray) -> np.ndarray:
-        residuals = _level_fixed(known.law, logs, _asymptote, log_floor)
-        return _least(known, residuals, _candidates(known), log_floor.size)
-
+    """The floors E within the region, in units of y / its geometric mean over points; 0 is an open end."""
+    problem, p = known.problem, known.solution.p
+    quantity = log_floor(problem)
+    lowest = float(problem.law.curve(p, problem.logs.u)[0].min())
+    inner = max(float(quantity(p)[0]), lowest - NO_FLOOR)
     # From no floor at all, the law's slope in the floor is nothing, and so says nothing about how far to go.
-    reach = min(_reach(known, np.array([1.0, 0.0, 1.0])), 1.0) if inner > lowest - NO_FLOOR else 1.0
-    step = reach * np.array([-1.0, 1.0])
+    reach = min(_reach(known, quantity), 1.0) if inner > lowest - NO_FLOOR else 1.0
     open_ends = np.array([known.edges is not None and known.edges.pure <= known.bound, False])
-    low, high = np.exp(_ends(known, rss, np.array([inner, inner]), step, open_ends))
-    return float(low), float(high)
+    step = reach * np.array([-1.0, 1.0])
+    ends = _ends(
+        lambda value: profile_deviance(known, quantity, value), known, np.array([inner, inner]), step, open_ends
+    )
+    low, high = np.exp(ends)
+    # Below e^-40 of the lowest loss a floor is none: laws without edges are only followed to there.
+    return (0.0 if np.log(max(low, 1e-300)) <= lowest - NO_FLOOR else float(low)), float(high)
 
 
 def prediction_ends(known: Region, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The least and the largest ln y at every u [m] within the region, less the average ln y of the sizes.
+    """The least and the largest ln y at every u [m] within the region, less the average ln y of the points.
 
     Above the smallest size they are finite; below it the floor law may be open upward.
     """
-    law, logs, solution = known.law, known.logs, known.solution
-    h, dh = law.shape(solution.theta, u)
-    gradients = np.concatenate([np.ones((u.size, 1)), dh], axis=1)
-    reach = np.minimum([_reach(known, gradient) for gradient in gradients], 1.0)
+    problem, p = known.problem, known.solution.p
+    reach = np.minimum([_reach(known, prediction(problem, one[None])) for one in u], 1.0)
 
-    def rss(value: np.ndarray, at: np.ndarray) -> np.ndarray:
-        residuals = _level_fixed(law, logs, lambda theta: law.shape(theta, at[:, None, None]), value)
-        return _least(known, residuals, _candidates(known), value.size)
+    def deviance(value: np.ndarray, index: np.ndarray) -> np.ndarray:
+        return profile_deviance(known, prediction(problem, u[index.astype(int)]), value)
 
-    above = np.repeat([False, True], u.size)
+    above = np.repeat([False, True], len(u))
     steep = known.edges is not None and known.edges.step <= known.bound
-    at = np.tile(u, 2)
-    ends = _ends(
-        known,
-        rss,
-        np.tile(solution.level + h, 2),
-        np.tile(reach, 2) * np.where(above, 1.0, -1.0),
-        above & (at < 0) & steep,
-        at,
-    )
-    return ends[: u.size], ends[u.size :]
+    below_first = np.tile(u < 0 if u.ndim == 1 else np.zeros(len(u), bool), 2)
+    centre = np.tile(problem.law.curve(p, u)[0], 2)
+    step = np.tile(reach, 2) * np.where(above, 1.0, -1.0)
+    index = np.tile(np.arange(len(u)), 2)
+    ends = _ends(deviance, known, centre, step, above & below_first & steep, index)
+    return ends[: len(u)], ends[len(u) :]
 
 
-def prediction_deviance(known: Region, u: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The scaled rise of the objective where ln y at u [m], less the average, is `values` [m]."""
-    residuals = _level_fixed(known.law, known.logs, lambda theta: known.law.shape(theta, u[:, None, None]), values)
-    return _scaled(known, _least(known, residuals, _candidates(known), values.size))
+def new_point_ends(known: Region, u: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The least and the largest ln y that a new point at u [m], of weight `scale`^2, may have, less the average."""
+    problem, p = known.problem, known.solution.p
+    reach = np.array([_reach(known, prediction(problem, one[None])) for one in u])
+    noise = np.sqrt(known.bound - known.solution.objective) / scale
+    reach = np.minimum(np.hypot(reach, noise), 1.0)
 
+    def deviance(value: np.ndarray, index: np.ndarray) -> np.ndarray:
+        row = index.astype(int)  # the root finder makes its arguments floats
+        return new_point_deviance(known, u[row], value, scale[row])
 
-def exponent_profile(known: Region, alpha: np.ndarray) -> np.ndarray:
-    """The scaled rise of the objective where the exponent is `alpha` [m]."""
-    theta = np.log(alpha) if known.edges else alpha
-    residuals = _exponent_fixed(known.law, known.logs, theta)
-    return _scaled(known, _least(known, residuals, _candidates(known)[:, 1:], alpha.size))
-
-
-def _scaled(known: Region, rss: np.ndarray) -> np.ndarray:
-    dof = known.logs.v.size - known.law.parameters
-    return np.maximum(rss - known.solution.rss, 0) / (max(known.solution.rss, known.logs.roundoff) / dof)
-
-
-# ---------------------------------------------------------------------------------------- the profile at given values
-def _exponent_fixed(law: Law, logs: Logs, exponent: np.ndarray) -> Residuals:
-    """Residuals over the rest of theta [m, k, q-1] with theta[0] fixed at `exponent` [m] and the level free."""
-
-    def residuals(rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        first = np.broadcast_to(exponent[:, None, None], (*rest.shape[:-1], 1))
-        h, dh = law.shape(np.concatenate([first, rest], axis=-1), logs.u)
-        dh = dh[..., 1:]
-        return h - h.mean(axis=-1, keepdims=True) - logs.v, dh - dh.mean(axis=-2, keepdims=True)
-
-    return residuals
-
-
-def _level_fixed(law: Law, logs: Logs, reference: Reference, value: np.ndarray) -> Residuals:
-    """Residuals over theta [m, k, q] with the level such that level + `reference`(theta) is `value` [m]."""
-
-    def residuals(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        h, dh = law.shape(theta, logs.u)
-        h_there, dh_there = reference(theta)
-        return h - h_there + value[:, None, None] - logs.v, dh - dh_there
-
-    return residuals
-
-
-def _asymptote(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The shape of the floor law at x = inf, in the form of a shape at one u."""
-    dh = np.zeros((*theta.shape[:-1], 1, 2))
-    dh[..., 1] = 1.0
-    return theta[..., 1:], dh
-
-
-def _candidates(known: Region) -> np.ndarray:
-    return np.vstack([known.solution.theta, known.law.starts(known.logs)])
-
-
-def _least(known: Region, residuals: Residuals, candidates: np.ndarray, problems: int) -> np.ndarray:
-    """The least sum of squares of every problem [m], searched from the best few of the candidates [c, q]."""
-    candidates = np.broadcast_to(candidates, (problems, *candidates.shape))
-    r, _ = residuals(candidates)
-    order = np.argsort(np.sum(r**2, axis=-1), axis=-1)[:, :STARTS_KEPT]
-    starts = np.take_along_axis(candidates, order[..., None], axis=1)
-    _, rss = descend(residuals, starts, known.logs.roundoff, known.law.longest_step, tolerance=1e-8, steps=STEPS)
-    return rss.min(axis=-1)
+    steep = known.edges is not None and known.edges.step <= known.bound
+    above = np.repeat([False, True], len(u))
+    centre = np.tile(problem.law.curve(p, u)[0], 2)
+    step = np.tile(reach, 2) * np.where(above, 1.0, -1.0)
+    index = np.tile(np.arange(len(u)), 2)
+    ends = _ends(deviance, known, centre, step, above & np.tile(u < 0, 2) & steep, index)
+    return ends[: len(u)], ends[len(u) :]
 
 
 # --------------------------------------------------------------------------------------------- where a profile leaves
-def _reach(known: Region, gradient: np.ndarray) -> float:
-    """How far a quantity with this gradient in (level, theta) reaches if the law were linear: the first step out."""
-    _, dh = known.law.shape(known.solution.theta, known.logs.u)
-    jacobian = np.column_stack([np.ones(len(dh)), dh])
-    variance = gradient @ np.linalg.pinv(jacobian.T @ jacobian, hermitian=True) @ gradient
+def covariance(known: Region) -> np.ndarray:
+    """The inverse of the weighted J'J at the solution [P, P], a pseudo-inverse where parameters trade off."""
+    problem = known.problem
+    _, jacobian = residuals_of(problem.law.curve, problem.logs)(known.solution.p)
+    return np.linalg.pinv(jacobian.T @ jacobian, hermitian=True)
+
+
+def _reach(known: Region, quantity: Quantity) -> float:
+    """How far a quantity reaches if the law were linear: the first step out."""
+    gradient = quantity(known.solution.p)[1]
+    gradient = np.where(np.isfinite(gradient), gradient, 0.0)
+    variance = float(gradient @ covariance(known) @ gradient)
     # Near an edge the variance can be lost in rounding: a least step, which doublings can grow from.
-    return max(float(np.sqrt((known.bound - known.solution.rss) * max(variance, 0.0))), LEAST_STEP)
+    return max(float(np.sqrt((known.bound - known.solution.objective) * max(variance, 0.0))), LEAST_STEP)
 
 
 def _ends(
-    known: Region, rss: Rss, inner: np.ndarray, step: np.ndarray, open_ends: np.ndarray, *args: np.ndarray
+    deviance: Callable[..., np.ndarray],
+    known: Region,
+    inner: np.ndarray,
+    step: np.ndarray,
+    open_ends: np.ndarray,
+    *args: np.ndarray,
 ) -> np.ndarray:
-    """Where `rss`(value, *args) reaches the bound, going from `inner` in the direction of `step`; all are [m].
+    """Where `deviance`(value, *args) reaches the region's bound, going from `inner` in the direction of `step`; all
+    [m].
 
     `open_ends` are known not to: they are answered by +-inf without a search.
     """
-    best, allowed = known.solution.rss, known.bound - known.solution.rss
+    allowed = (known.bound - known.solution.objective) / known.variance
 
     def excess(value: np.ndarray, *rest: np.ndarray) -> np.ndarray:
         # The root of the profile is nearly linear in the value, which the root finder likes.
-        return np.sqrt(np.maximum(rss(value, *rest) - best, 0) / allowed) - 1
+        return np.sqrt(deviance(value, *rest) / allowed) - 1
 
     ends = np.sign(step) * np.inf
     closed = np.flatnonzero(~open_ends)

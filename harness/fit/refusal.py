@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy.stats import norm
 from scipy.stats import t as t_distribution
 
-from harness.fit.laws import Law
-from harness.fit.points import Points
-from harness.fit.result import Caution, Interval, Refusal
-from harness.fit.solve import Solution
+from harness.fit.laws import BROKEN, Law
+from harness.fit.points import MAX_ROWS_NAMED, Points
+from harness.fit.result import Caution, Interval, Misfit, Refusal
+from harness.fit.solve import Problem, Solution
 
 SPARE_SIZES = 2  # sizes beyond the number of parameters
 MIN_DECADES = 0.5
@@ -18,6 +20,9 @@ RANGE_SLACK = 1e-9  # rounding of a range that is exactly at a limit
 SIGMAS = 3.0
 SINGLE_SEED_RISE = 2.0
 FLOOR_SHARE = 0.9
+GRADIENT = 1e-5  # cosine between the residuals and a column of the Jacobian
+FAR_SHIFT = 1e3  # times the largest size: there the shifted law is an exponential
+MISFIT_P, RUNS_P = 0.05, 0.01
 
 
 def data_refusals(points: Points, law: Law) -> tuple[Refusal, ...]:
@@ -25,7 +30,8 @@ def data_refusals(points: Points, law: Law) -> tuple[Refusal, ...]:
     few = _too_few(points, law)
     if not points.sizes.size:
         return (few,) if few else ()
-    checks = (few, _range(points), _nonmonotone(points))
+    rises = None if law is BROKEN else _nonmonotone(points)  # one break may be a rise
+    checks = (few, _range(points), rises)
     return tuple(refusal for refusal in checks if refusal)
 
 
@@ -85,7 +91,9 @@ def _rise_limits(points: Points) -> np.ndarray:
 
 
 def stuck(solution: Solution) -> Refusal | None:
-    """Whether the search found one law: it must not end where there is no exponent, and two starts must agree."""
+    """Whether the search found one law: it must have moved, come to rest, not end where there is no exponent, and two
+    starts must agree.
+    """
     match solution.edge:
         case "flat":
             reason = (
@@ -96,20 +104,62 @@ def stuck(solution: Solution) -> Refusal | None:
                 "the exponent runs away: only the smallest size lies above the floor. Add sizes between the two "
                 "smallest, or smaller ones."
             )
-        case _ if solution.agreeing < 2:
+        case None if solution.agreeing < 2:
             reason = (
                 f"{solution.agreeing} of {solution.starts} starts reach the best law found, and 2 are needed: the "
                 "minimum is not certain. Add sizes, or fit the pure law."
+            )
+        case _ if solution.unmoved:
+            reason = "the search ended where it started, so it found nothing. Report this data set as a bug."
+        case _ if solution.gradient > GRADIENT:
+            reason = (
+                f"the search ended on a slope (cosine {solution.gradient:.1g}, at most {GRADIENT:g} at rest): the data "
+                "hardly pin the law. Add sizes, or fit a law with fewer parameters."
             )
         case _:
             return None
     return Refusal("STUCK", reason)
 
 
-def data_cautions(points: Points) -> tuple[Caution, ...]:
-    """What to know of the points: a range that only shows a local slope, sizes with one run."""
+def runaway(problem: Problem, solution: Solution) -> Refusal | None:
+    """Whether the shift of the shifted law runs away from all sizes."""
+    if "log_shift" not in problem.law.names:
+        return None
+    if solution.p[problem.law.names.index("log_shift")] < problem.logs.span + np.log(FAR_SHIFT):
+        return None
+    return Refusal(
+        "STUCK",
+        f"the shift runs away, beyond {FAR_SHIFT:g} times the largest size: the losses fall like an exponential, not "
+        "like a power. Fit the pure law, or add range.",
+    )
+
+
+def misfit_cautions(misfit: Misfit) -> tuple[Caution, ...]:
+    """What to know where the law does not go through the points."""
+    found = []
+    if misfit.lack_of_fit_p is not None and misfit.lack_of_fit_p < MISFIT_P:
+        found.append(
+            f"size means scatter about the law by more than seeds explain (lack of fit, p = {misfit.lack_of_fit_p:.2g})"
+        )
+    if misfit.runs_p < RUNS_P:
+        found.append(f"residuals of one sign follow each other (runs test, p = {misfit.runs_p:.2g})")
+    if not found:
+        return ()
+    return (
+        Caution(
+            "MISFIT",
+            f"{' and '.join(found)}: the law is not the whole truth. Intervals rest on the scatter of sizes, all "
+            "weighted alike; try a law with a floor or a break.",
+        ),
+    )
+
+
+def data_cautions(points: Points, law: Law, dof: int) -> tuple[Caution, ...]:
+    """What to know of the points: a range that only shows a local slope, sizes with one run, runs far from others."""
     cautions = []
-    if points.decades < LOCAL_DECADES - RANGE_SLACK:
+    if dof == 1:
+        cautions.append(Caution("DOF1", "one degree of freedom is left for the noise: the interval is very wide."))
+    if law is not BROKEN and points.decades < LOCAL_DECADES - RANGE_SLACK:
         cautions.append(
             Caution(
                 "LOCAL_SLOPE",
@@ -125,13 +175,23 @@ def data_cautions(points: Points) -> tuple[Caution, ...]:
                 f"{single} of {points.sizes.size} sizes have a single run, which shows no seed noise. Run more seeds.",
             )
         )
+    if points.outliers.size:
+        named = ", ".join(str(row) for row in points.outliers[:MAX_ROWS_NAMED])
+        more = f" and {points.outliers.size - MAX_ROWS_NAMED} more" if points.outliers.size > MAX_ROWS_NAMED else ""
+        cautions.append(
+            Caution(
+                "OUTLIERS",
+                f"{_plural(points.outliers.size, 'run')} far from the others of the same size (row {named}{more}, the "
+                "first is 0): sizes are Huber's locations instead of means. Did these runs fail?",
+            )
+        )
     return tuple(cautions)
 
 
 def interval_cautions(points: Points, alpha: Interval, floor: Interval | None) -> tuple[Caution, ...]:
     """What to know of the intervals: an exponent that may be 0 or unbounded, a floor that the data do not pin."""
     cautions = []
-    if alpha.low <= 0 or alpha.high_open:
+    if alpha.low <= 0 or math.isinf(alpha.low) or alpha.high_open:
         cautions.append(
             Caution(
                 "EXPONENT_OPEN",

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from harness.fit.points import Points
+from harness.fit.profile import Region
 
-LawName = Literal["pure", "floor"]
-RefusalCode = Literal["TOO_FEW", "RANGE", "NONMONOTONE", "STUCK"]
-CautionCode = Literal["LOCAL_SLOPE", "SINGLE_SEED", "FLOOR_OPEN", "PLATEAU", "EXPONENT_OPEN"]
+LawName = Literal["pure", "floor", "shifted", "broken"]
+RefusalCode = Literal["TOO_FEW", "RANGE", "NONMONOTONE", "STUCK", "CURVATURE"]
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A profile-likelihood interval; an end that the data do not bound is 0, -inf or inf."""
+    """An interval at a level; an end that the data do not bound is 0, -inf or inf."""
 
     low: float
     high: float
@@ -44,20 +44,43 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Caution:
-    """What to know before quoting a fit."""
+    """What to know before quoting a fit: a code, and a sentence with the numbers."""
 
-    code: CautionCode
+    code: str
     reason: str
 
 
 @dataclass(frozen=True)
-class Fit:
-    """A law y = floor + amplitude * x^-alpha fitted to size means in log space; `floor` is None for the pure law.
+class Estimate:
+    """A parameter and its interval."""
 
-    When `refusals` is not empty there is no fit: every number below `dof` is None. `amplitude` is in units of y at
-    x = 1 and may overflow to inf, `log_amplitude` (natural) does not. `sigma` is the standard deviation of
-    ln(mean/law) with `dof` = sizes - parameters. `aicc` counts sigma as a parameter and is None where it is not
-    defined (sizes - parameters < 3). A floor that the fit drives to nothing is 0.0.
+    value: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """Whether the law goes through the points, given the noise between seeds and the signs of the residuals.
+
+    `lack_of_fit_p`: F test of the scatter of size means about the law against the noise between seeds (None without
+    repeated seeds). `runs_p`: the chance of as few runs of equal sign by accident.
+    """
+
+    lack_of_fit_p: float | None
+    runs_p: float
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A law fitted to size means in log space: y = floor + amplitude * x^-alpha (pure and floor), and its kin.
+
+    When `refusals` is not empty there is no fit: every number below `warnings` is None. `amplitude` is in units of y at
+    x = 1 and may overflow to inf, `log_amplitude` (natural) does not. `floor` is None for laws without one, and 0.0
+    where the fit drives it to nothing. `more` has the other parameters of the shifted law (`shift`, in units of x)
+    and of the broken one (`first_alpha` before the break, `break_at` in units of x, `width` of the break in ln x);
+    its `alpha` is that after the break. `sigma` is the standard deviation of ln(mean / law) at weight 1, with `dof` =
+    points - parameters. `aicc` counts sigma as a parameter and is None where it is not defined (points - parameters <
+    3). `objective` is what was minimised. `region` is the set of laws that the data do not exclude.
     """
 
     law: LawName
@@ -73,49 +96,36 @@ class Fit:
     log_amplitude: float | None = None
     floor: float | None = None
     floor_interval: Interval | None = None
+    more: dict[str, Estimate] | None = None
     sigma: float | None = None
     aicc: float | None = None
+    objective: str | None = None
+    misfit: Misfit | None = None
+    region: Region | None = field(default=None, repr=False, compare=False)
 
 
-def _number(value: float | None) -> float | None:
-    return float(value) if value is not None and math.isfinite(value) else None
+def to_json(value: Any) -> Any:
+    """A result in plain types that strict JSON can hold: numbers that are not finite become null.
 
-
-def _interval(interval: Interval | None) -> dict[str, Any] | None:
-    if interval is None:
-        return None
-    return {
-        "low": _number(interval.low),
-        "high": _number(interval.high),
-        "level": interval.level,
-        "low_open": interval.low_open,
-        "high_open": interval.high_open,
-    }
-
-
-def _array(values: np.ndarray) -> list[float | int | None]:
-    return [value if isinstance(value, int) else _number(value) for value in values.tolist()]
-
-
-def to_json(fit: Fit) -> dict[str, Any]:
-    """The fit in plain types that strict JSON can hold: numbers that are not finite become null.
-
-    An interval carries `low_open` and `high_open`, so a null end is told from a missing one.
+    An interval carries `low_open` and `high_open`, so a null end is told from a missing one. A fit's `region` is left
+    out: it is a means of computing.
     """
-    return {
-        "law": fit.law,
-        "points": {name: _array(getattr(fit.points, name)) for name in Points.__dataclass_fields__},
-        "level": fit.level,
-        "decades": fit.decades,
-        "dof": fit.dof,
-        "refusals": [{"code": refusal.code, "reason": refusal.reason} for refusal in fit.refusals],
-        "warnings": [{"code": caution.code, "reason": caution.reason} for caution in fit.warnings],
-        "alpha": _number(fit.alpha),
-        "alpha_interval": _interval(fit.alpha_interval),
-        "amplitude": _number(fit.amplitude),
-        "log_amplitude": _number(fit.log_amplitude),
-        "floor": _number(fit.floor),
-        "floor_interval": _interval(fit.floor_interval),
-        "sigma": _number(fit.sigma),
-        "aicc": _number(fit.aicc),
-    }
+    match value:
+        case Interval():
+            ends = {"low": value.low, "high": value.high, "level": value.level}
+            return {**to_json(ends), "low_open": value.low_open, "high_open": value.high_open}
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return {one.name: to_json(getattr(value, one.name)) for one in fields(value) if one.name != "region"}
+        case np.ndarray():
+            return [to_json(one) for one in value.tolist()]
+        case dict():
+            return {str(name): to_json(one) for name, one in value.items()}
+        case tuple() | list():
+            return [to_json(one) for one in value]
+        case float() | np.floating():
+            return float(value) if math.isfinite(value) else None
+        case np.integer():
+            return int(value)
+        case np.bool_():
+            return bool(value)
+    return value

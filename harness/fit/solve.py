@@ -1,4 +1,4 @@
-"""Least squares for the shape of a law, many small problems at once."""
+"""Least squares, or Huber's loss, for the parameters of a law: many small problems at once."""
 
 from __future__ import annotations
 
@@ -8,78 +8,196 @@ from typing import Literal
 
 import numpy as np
 
-from harness.fit.laws import Edges, Law, Logs
+from harness.fit.laws import PURE, Curve, Law, Logs
 
 Residuals = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+Edge = Literal["flat", "pure", "step"]
 
 AGREE = 1e-6  # relative to the best objective
 EDGE = 1e-9
+STEPS = 500
+EARLY_STEPS, LATE_STARTS = 40, 16  # most starts are at rest by then; of the others, the best go on
+NEWTON = 1e-20  # of the objective: what a last step may still promise
 
 
-def descend(
-    residuals: Residuals, theta: np.ndarray, roundoff: float, longest_step: float, tolerance: float, steps: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Levenberg-Marquardt from every theta [..., q] at once; the theta reached and their sums of squares [...].
+@dataclass(frozen=True)
+class Problem:
+    """A law and the points it is fitted to; `delta` is the residual at which squares become linear (None: never).
 
-    `residuals` returns r [..., n] and dr/dtheta [..., n, q]. A problem rests when its next step promises less than
-    `tolerance` of its own sum of squares (so the objective's scale is immaterial) or less than rounding can show.
+    `clusters` [n] numbers the unit of replication that each point belongs to, where points are single runs: residuals
+    of runs of one size are not independent if the law misses that size. None where every point is a size.
     """
-    r, jacobian = residuals(theta)
-    rss = np.sum(r**2, axis=-1)
-    damping = np.full(rss.shape, 1e-3)
-    diagonal = np.eye(theta.shape[-1])
-    for _ in range(steps):
-        transposed = np.swapaxes(jacobian, -1, -2)
-        gradient = (transposed @ r[..., None])[..., 0]
-        hessian = transposed @ jacobian
-        scale = np.sum(jacobian**2, axis=-2)
-        scale = np.maximum(scale, 1e-12 * scale.max(axis=-1, initial=1e-280, keepdims=True))
-        damped = hessian + (damping[..., None] * scale)[..., None] * diagonal
-        step = -np.linalg.solve(damped, gradient[..., None])[..., 0]
-        step = np.clip(step, -longest_step, longest_step)
-        moving = np.abs(np.sum(gradient * step, axis=-1)) > tolerance * rss + 0.01 * roundoff
-        if not moving.any():
-            break
-        trial = theta + step
-        trial_r, trial_jacobian = residuals(trial)
-        trial_rss = np.sum(trial_r**2, axis=-1)
-        # Equal up to rounding counts as better: the gradient still improves when the objective no longer shows it.
-        better = moving & (trial_rss <= rss * (1 + 1e-15))
-        theta = np.where(better[..., None], trial, theta)
-        r = np.where(better[..., None], trial_r, r)
-        jacobian = np.where(better[..., None, None], trial_jacobian, jacobian)
-        rss = np.where(better, trial_rss, rss)
-        damping = np.clip(np.where(better, damping / 10, damping * 5), 1e-15, 1e15)
-    return theta, rss
+
+    law: Law
+    logs: Logs
+    delta: float | None = None
+    clusters: np.ndarray | None = None
+
+    @property
+    def dof(self) -> int:
+        """Units of replication less parameters."""
+        units = self.logs.v.shape[-1] if self.clusters is None else int(self.clusters.max()) + 1
+        return units - self.law.parameters
 
 
-def free_level(law: Law, logs: Logs) -> Residuals:
-    """Residuals with the level at its best value, the mean of v - h."""
+@dataclass(frozen=True)
+class Edges:
+    """Objectives that the floor law only approaches; they decide which ends of an interval are open.
 
-    def residuals(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        h, dh = law.shape(theta, logs.u)
-        return h - h.mean(axis=-1, keepdims=True) - logs.v, dh - dh.mean(axis=-2, keepdims=True)
+    flat: alpha -> 0. step: alpha -> inf, only the smallest size is above the floor. pure: E -> 0, with the pure law's
+    level and exponent `pure_p`.
+    """
 
-    return residuals
+    flat: float
+    step: float
+    pure: float
+    pure_p: np.ndarray
 
 
 @dataclass(frozen=True)
 class Solution:
-    """The best law: its theta [q], its level, its sum of squares, and how many of the starts agree on that.
+    """The best law: its p [P], its objective, and how many of the starts agree on that.
 
-    `edge` says which limit of the floor law it is, if any: "flat" and "step" have no exponent; "pure" has no floor,
-    and theta[1] = -inf.
+    `edge` says which limit of the floor law it is, if any: "flat" and "step" have no exponent; "pure" has no floor, and
+    p[2] = -inf. `gradient` is the largest cosine between the residuals and a column of the Jacobian: 0 at an optimum.
     """
 
-    theta: np.ndarray
-    level: float
-    rss: float
+    p: np.ndarray
+    objective: float
     agreeing: int
     starts: int
-    edge: Literal["flat", "pure", "step"] | None
+    edge: Edge | None
+    gradient: float
+    unmoved: bool = False
 
 
-def _edge(edges: Edges, enough: float) -> Literal["flat", "pure", "step"] | None:
+def huber(r: np.ndarray, delta: float | None) -> tuple[np.ndarray, np.ndarray]:
+    """The loss of each residual, in the scale of a square, and the share of the residual that its gradient keeps."""
+    if delta is None:
+        return r**2, np.ones_like(r)
+    size = np.abs(r)
+    inside = size <= delta
+    kept = np.where(inside, 1.0, delta / np.where(inside, 1.0, size))
+    return np.where(inside, r**2, 2 * delta * size - delta**2), kept
+
+
+def descend(
+    residuals: Residuals,
+    p: np.ndarray,
+    longest_step: np.ndarray,
+    roundoff: float,
+    delta: float | None = None,
+    tolerance: float = NEWTON,
+    steps: int = STEPS,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Levenberg-Marquardt from every p [..., q] at once; the p reached and their objectives [...].
+
+    `residuals` returns r [..., n] and dr/dp [..., n, q]. A problem rests when its next step promises less than
+    `tolerance` of its own objective (so the objective's scale is immaterial) or less than rounding can show. For
+    Huber's loss the squares are reweighted at every step.
+    """
+    r, jacobian = residuals(p)
+    loss, kept = huber(r, delta)
+    objective = loss.sum(axis=-1)
+    damping = np.full(objective.shape, 1e-3)
+    diagonal = np.eye(p.shape[-1])
+    for _ in range(steps):
+        weighted = jacobian if delta is None else jacobian * kept[..., None]
+        transposed = np.swapaxes(weighted, -1, -2)
+        gradient = (transposed @ r[..., None])[..., 0]
+        hessian = transposed @ jacobian
+        scale = np.einsum("...ii->...i", hessian)
+        scale = np.maximum(scale, 1e-12 * scale.max(axis=-1, initial=1e-280, keepdims=True))
+        damped = hessian + (damping[..., None] * scale)[..., None] * diagonal
+        step = -np.linalg.solve(damped, gradient[..., None])[..., 0]
+        step = np.clip(step, -longest_step, longest_step)
+        moving = np.abs(np.sum(gradient * step, axis=-1)) > tolerance * objective + 0.01 * roundoff
+        if not moving.any():
+            break
+        trial = p + step
+        trial_r, trial_jacobian = residuals(trial)
+        trial_loss, trial_kept = huber(trial_r, delta)
+        trial_objective = trial_loss.sum(axis=-1)
+        # Equal up to rounding counts as better: the gradient still improves when the objective no longer shows it.
+        better = moving & (trial_objective <= objective * (1 + 1e-15))
+        p = np.where(better[..., None], trial, p)
+        r = np.where(better[..., None], trial_r, r)
+        jacobian = np.where(better[..., None, None], trial_jacobian, jacobian)
+        kept = np.where(better[..., None], trial_kept, kept) if delta is not None else kept
+        objective = np.where(better, trial_objective, objective)
+        damping = np.clip(np.where(better, damping / 10, damping * 5), 1e-15, 1e15)
+    return p, objective
+
+
+def residuals_of(curve: Curve, logs: Logs) -> Residuals:
+    """Weighted residuals of the curve at the points."""
+
+    def residuals(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mu, jacobian = curve(p, logs.u)
+        return logs.scale * (mu - logs.v), logs.scale[..., None] * jacobian
+
+    return residuals
+
+
+def solve(problem: Problem, edges: Edges | None) -> Solution:
+    """The best law over all of its starts; an edge is taken where no interior point is better."""
+    law, logs = problem.law, problem.logs
+    starts, residuals = law.starts(logs), residuals_of(law.curve, logs)
+    rest = (np.array(law.longest_step), logs.roundoff, problem.delta)
+    reached, objectives = descend(residuals, starts, *rest, steps=EARLY_STEPS)
+    ahead = np.argsort(objectives)[:LATE_STARTS]
+    reached[ahead], objectives[ahead] = descend(residuals, reached[ahead], *rest)
+    best, p = float(objectives.min()), reached[objectives.argmin()]
+    edge = _edge(edges, as_good(best, EDGE, logs.roundoff)) if edges else None
+    if edges and edge == "pure":
+        level, alpha = edges.pure_p
+        best, p = edges.pure, np.array([level, np.log(alpha), -np.inf])
+    return Solution(
+        p=p,
+        objective=best,
+        agreeing=int(np.sum(objectives <= as_good(best, AGREE, logs.roundoff))),
+        starts=len(starts),
+        edge=edge,
+        gradient=_cosine(*residuals(p), logs.roundoff, problem.delta),
+        unmoved=bool(np.any(np.all(starts == p, axis=1))),
+    )
+
+
+def floor_edges(problem: Problem) -> Edges:
+    """The limits of the floor law: together with its interior they are all the curves it can reach."""
+    logs = problem.logs
+    first = logs.u == 0
+    pure_p, pure = _best(PURE.curve, logs, PURE.starts(logs)[:1], problem.delta)
+    flat_p, flat = _best(_constant, logs, np.zeros((1, 1)), problem.delta)
+    if pure_p[1] < 0:
+        pure_p, pure = np.array([flat_p[0], 0.0]), flat
+    masked = Logs(logs.u, logs.v, np.where(first, 0.0, logs.scale), logs.log_x_first, logs.log_y_average, logs.roundoff)
+    step_p, step = _best(_constant, masked, np.zeros((1, 1)), problem.delta)
+    top, top_step = _best(_constant, _only(logs, first), np.zeros((1, 1)), problem.delta)
+    return Edges(flat=flat, step=step + top_step if top[0] >= step_p[0] else flat, pure=pure, pure_p=pure_p)
+
+
+def as_good(best: float, relative: float, roundoff: float) -> float:
+    """The objectives that count as `best`: within `relative` of it, or within rounding of its residuals."""
+    return best * (1 + relative) + 2 * np.sqrt(best * roundoff) + roundoff
+
+
+def _only(logs: Logs, where: np.ndarray) -> Logs:
+    return Logs(logs.u[where], logs.v[where], logs.scale[where], logs.log_x_first, logs.log_y_average, logs.roundoff)
+
+
+def _constant(p: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    mu = np.broadcast_to(p, (*p.shape[:-1], u.shape[-1]))
+    return mu, np.ones((*mu.shape, 1))
+
+
+def _best(curve: Curve, logs: Logs, start: np.ndarray, delta: float | None) -> tuple[np.ndarray, float]:
+    """A linear problem, solved from one start."""
+    p, objective = descend(residuals_of(curve, logs), start, np.array([np.inf]), logs.roundoff, delta)
+    return p[0], float(objective[0])
+
+
+def _edge(edges: Edges, enough: float) -> Edge | None:
     if edges.flat <= enough:
         return "flat"
     if edges.pure <= enough:
@@ -87,24 +205,11 @@ def _edge(edges: Edges, enough: float) -> Literal["flat", "pure", "step"] | None
     return "step" if edges.step <= enough else None
 
 
-def _as_good(best: float, relative: float, roundoff: float) -> float:
-    """The sums of squares that count as `best`: within `relative` of it, or within rounding of its residuals."""
-    return best * (1 + relative) + 2 * np.sqrt(best * roundoff) + roundoff
-
-
-def solve(law: Law, logs: Logs, edges: Edges | None) -> Solution:
-    """The law of least squares over all of its starts; an edge is taken where no interior point is better."""
-    starts = law.starts(logs)
-    reached, rss = descend(free_level(law, logs), starts, logs.roundoff, law.longest_step, tolerance=1e-20, steps=500)
-    best, theta = float(rss.min()), reached[rss.argmin()]
-    edge = _edge(edges, _as_good(best, EDGE, logs.roundoff)) if edges else None
-    if edges and edge == "pure":
-        best, theta = edges.pure, np.array([np.log(edges.pure_alpha), -np.inf])
-    return Solution(
-        theta=theta,
-        level=float(np.mean(logs.v - law.shape(theta, logs.u)[0])),
-        rss=best,
-        agreeing=int(np.sum(rss <= _as_good(best, AGREE, logs.roundoff))),
-        starts=len(starts),
-        edge=edge,
-    )
+def _cosine(r: np.ndarray, jacobian: np.ndarray, roundoff: float, delta: float | None) -> float:
+    """The largest cosine between kept residuals and a column of the Jacobian, less what rounding can make of it."""
+    pull = huber(r, delta)[1] * r
+    lengths = np.linalg.norm(jacobian, axis=0)
+    columns = lengths > 0
+    squares = (jacobian[:, columns].T @ pull / lengths[columns]) ** 2
+    norm = max(float(pull @ pull), roundoff)
+    return float(np.sqrt(max(0.0, (squares.max(initial=0.0) - 100 * roundoff) / norm)))

@@ -23,8 +23,8 @@ class Cell(Frozen):
 
     `counts` are per network and sample (`params.*`, `flops_forward.*`) or per run as planned from the evaluation cap
     (`flops_train.*`). `residual` is achieved/asked - 1 on the matched axis; `window` is the one declared for
-    this arm and task. Where sizes are crossed with training budgets, `frontier` names the series that the best size of
-    each budget is in.
+    this arm and task, `hold_out` how many of its series' largest sizes are set aside. Where sizes are crossed with
+    training budgets, `frontier` names the series that the best size of each budget is in.
     """
 
     index: int
@@ -39,10 +39,11 @@ class Cell(Frozen):
     infeasible: str | None
     window: Window | None
     frontier: str | None = None
+    hold_out: int = 0
 
     @property
     def in_window(self) -> bool:
-        """Whether laws are fitted to this cell."""
+        """Whether it lies between the ends that the window declares; where the data end it, they decide later."""
         if self.window is None or not self.counts:
             return self.window is None
         return (self.window.min or 0) <= self.counts[self.window.axis] <= (self.window.max or math.inf)
@@ -132,8 +133,7 @@ def freeze(manifest: Manifest, folder: Path, replan: bool = False) -> Manifest:
 
 def check_unchanged(frozen: Manifest, experiment: Experiment, file: Path) -> None:
     """A HarnessError if the file no longer says what was planned."""
-    before, now = frozen.experiment.model_dump(mode="json"), experiment.model_dump(mode="json")
-    changed = [name for name in now if before[name] != now[name]]
+    changed = _changed_fields(frozen.experiment, experiment)
     if changed:
         raise HarnessError(
             f"{file} is not what was planned (it differs in: {', '.join(changed)}); `harness plan {file} --replan` "
@@ -142,11 +142,15 @@ def check_unchanged(frozen: Manifest, experiment: Experiment, file: Path) -> Non
 
 
 def _differences(old: Manifest, new: Manifest) -> list[str]:
-    before, after = old.experiment.model_dump(mode="json"), new.experiment.model_dump(mode="json")
-    changed = [name for name in after if before[name] != after[name]]
+    changed = _changed_fields(old.experiment, new.experiment)
     if not changed and old.model_copy(update={"earlier_plans": ()}) != new:
         changed = ["how this version expands it, or a target's code"]
     return changed
+
+
+def _changed_fields(before: Experiment, after: Experiment) -> list[str]:
+    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
+    return [name for name in old | new if old.get(name) != new.get(name)]  # some are left out at their default
 
 
 def _is_readable(folder: Path) -> bool:

@@ -18,6 +18,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     FiniteFloat,
+    NonNegativeInt,
     PositiveInt,
     model_validator,
 )
@@ -294,14 +295,21 @@ class Match(Frozen):
 
 # -------------------------------------------------------------------------------------------------------- conclusions
 class Window(Frozen):
-    """The sizes a law is fitted to, declared before the run; points outside are drawn hollow and counted."""
+    """The sizes a law is fitted to, declared before the run; points outside are drawn hollow and counted.
+
+    `min` and `max` are sizes on `axis`. `until: minimum` ends the window, on whatever axis a law is fitted, at the size
+    with the least mean test RMSE over seeds: curves turn up once the data are used up.
+    """
 
     axis: CountName = "params.trainable"
     min: Positive | None = None
     max: Positive | None = None
+    until: Literal["minimum"] | None = Field(None, exclude_if=lambda value: value is None)
 
     @model_validator(mode="after")
     def _holds_something(self) -> Window:
+        if self.max is not None and self.until is not None:
+            raise ValueError(f"max={self.max:g} and until={self.until} both end the window; keep one of them")
         if self.min is not None and self.max is not None and self.min >= self.max:
             raise ValueError(f"min={self.min:g} must be below max={self.max:g}")
         return self
@@ -350,6 +358,11 @@ class Experiment(Frozen):
     engine: Engine | None = Field(None, description="left out: fused where it has kernels, else torch")
     device: Device = Field("cpu", description="cuda: a GPU, which is the torch engine's")
     window: dict[str, Window] = Field({}, description="arm -> the sizes its laws are fitted to")
+    hold_out: NonNegativeInt = Field(
+        0,
+        description="so many of each series' largest sizes are never fitted, and the law's predictions tested on them",
+        exclude_if=lambda value: value == 0,
+    )
     decide: tuple[Decide, ...] = ()
 
     @model_validator(mode="after")

@@ -13,11 +13,14 @@ SIZES = np.geomspace(1e2, 1e5, 7)
 
 @pytest.mark.parametrize("level", [0.68, 0.95, 0.999])
 def test_pure_interval_is_the_t_interval_of_the_regression(level):
-    """A line in log space has the exact t interval of its slope, and Student's band around it."""
-    x, y = runs(np.random.default_rng(1), SIZES, SIZES**-0.7, seeds=3, sd=0.2)
+    """A line in log space has the exact t interval of its slope, and Student's band around it; two seeds, equal
+    weights.
+    """
+    x, y = runs(np.random.default_rng(1), SIZES, SIZES**-0.7, seeds=2, sd=0.2)
     fit = fit_law(x, y, "pure", level)
     line = stats.linregress(np.log(fit.points.sizes), np.log(fit.points.means))
     half = stats.t.isf((1 - level) / 2, 5) * line.stderr
+    assert np.all(fit.points.weights == 1)
     assert fit.alpha == pytest.approx(-line.slope, rel=1e-9)
     assert fit.alpha_interval.low == pytest.approx(-line.slope - half, rel=1e-6)
     assert fit.alpha_interval.high == pytest.approx(-line.slope + half, rel=1e-6)
@@ -25,7 +28,7 @@ def test_pure_interval_is_the_t_interval_of_the_regression(level):
     at = np.array([1e1, 1e3, 1e7])
     centre = np.log(SIZES).mean()
     half = half * np.sqrt(np.mean((np.log(SIZES) - centre) ** 2) + (np.log(at) - centre) ** 2)
-    low, high = band(fit, at)
+    low, high = band(fit, at, far=True)
     assert np.log(low) == pytest.approx(line.intercept + line.slope * np.log(at) - half, abs=1e-5)
     assert np.log(high) == pytest.approx(line.intercept + line.slope * np.log(at) + half, abs=1e-5)
 
@@ -33,7 +36,10 @@ def test_pure_interval_is_the_t_interval_of_the_regression(level):
 def best_rss(points, law_of, starts):
     """The least sum of squares of ln(means / law_of(theta)) over theta, from scipy."""
     return min(
-        2 * least_squares(lambda theta: np.log(points.means / law_of(theta)), start, xtol=1e-14, ftol=1e-14).cost
+        2
+        * least_squares(
+            lambda theta: np.sqrt(points.weights) * np.log(points.means / law_of(theta)), start, xtol=1e-14, ftol=1e-14
+        ).cost
         for start in starts
     )
 
@@ -44,7 +50,7 @@ def test_floor_intervals_end_where_an_independent_profile_reaches_the_bound(alph
     x, y = runs(np.random.default_rng(2), SIZES, curve(SIZES, alpha, crossing=crossing), seeds=5, sd=sd)
     fit = fit_law(x, y, "floor")
     points = fit.points
-    best = np.sum(np.log(points.means / predict(fit, points.sizes)) ** 2)
+    best = np.sum(points.weights * np.log(points.means / predict(fit, points.sizes)) ** 2)
     bound = best * (1 + stats.f.isf(0.05, 1, 4) / 4)
     log_a, log_e = fit.log_amplitude, np.log(fit.floor)
 
@@ -76,8 +82,8 @@ def test_band_holds_the_curve():
     at = np.geomspace(1e1, 1e7, 25)
     for law in ("pure", "floor"):
         fit = fit_law(x, y, law)
-        low, high = band(fit, at)
-        assert np.all((low < predict(fit, at)) & (predict(fit, at) < high))
+        low, high = band(fit, at, far=True)
+        assert np.all((low < predict(fit, at, far=True)) & (predict(fit, at, far=True) < high))
 
 
 def test_floor_that_the_sizes_do_not_reach_is_open():

@@ -53,7 +53,7 @@ def test_hardly_any_rows_are_too_few_sizes(law, rows):
 
 def test_unknown_law_names_the_known_ones():
     """A misspelt law is answered with the choice."""
-    with pytest.raises(HarnessError, match="'powr' is not known; choose one of pure, floor"):
+    with pytest.raises(HarnessError, match="'powr' is not known; allowed: pure, floor, shifted, broken"):
         fit_law([1, 2], [1, 2], "powr")
 
 

@@ -1,0 +1,132 @@
+"""What a demanding reader asks of every fit: leverage, sensitivity, condition, residuals."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import norm
+
+from harness.errors import HarnessError
+from harness.fit.laws import to_logs
+from harness.fit.objective import robust_sd
+from harness.fit.points import HUBER, runs
+from harness.fit.profile import covariance, log_floor
+from harness.fit.result import Fit, Misfit
+from harness.fit.solve import Problem, floor_edges, residuals_of, solve
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """How a fit hangs on its points and on how it was made; residuals are ln(mean / law), in order of size.
+
+    `drop_one` has the exponent without each size (nan where that is refused or needs a floor's limit); `deltas` the
+    exponent by Huber's loss at 1.345 robust standard deviations, at ten times that, and by squares. `condition` is that
+    of the Jacobian with columns of length 1. `alpha_floor_correlation` is linearised. `reducible_over_floor` is at the
+    largest size (inf without a floor). `starts_agreeing` is a share.
+    """
+
+    sizes: int
+    runs: int
+    decades_x: float
+    decades_y: float
+    dof: int
+    residuals: np.ndarray
+    normal_scores: np.ndarray
+    leverage: np.ndarray
+    drop_one: np.ndarray
+    deltas: dict[str, float]
+    condition: float
+    alpha_floor_correlation: float | None
+    reducible_over_floor: float | None
+    starts_agreeing: float
+    gradient: float
+    misfit: Misfit
+
+
+def diagnose(fit: Fit) -> Diagnostics:
+    """The diagnostics of a fit; raises HarnessError for a refused one."""
+    if fit.region is None or fit.misfit is None:
+        raise HarnessError(f"the {fit.law} law was refused, so there is nothing to diagnose.")
+    known, points = fit.region, fit.points
+    problem, p = known.problem, known.solution.p
+    logs, law = problem.logs, problem.law
+    r, jacobian = residuals_of(law.curve, logs)(p)
+    bread = covariance(known)
+    residuals = logs.v - law.curve(p, logs.u)[0]
+    order = np.argsort(np.argsort(residuals))
+    lengths = np.linalg.norm(jacobian, axis=0)
+    log_y = np.log(points.means)
+    return Diagnostics(
+        sizes=int(np.unique(points.sizes).size),
+        runs=int(points.counts.sum()),
+        decades_x=fit.decades,
+        decades_y=float(np.ptp(log_y) / np.log(10)),
+        dof=fit.dof,
+        residuals=residuals,
+        normal_scores=norm.ppf((order + 0.625) / (residuals.size + 0.25)),
+        leverage=np.einsum("ni,ij,nj->n", jacobian, bread, jacobian),
+        drop_one=np.array([_without(fit, index) for index in range(points.sizes.size)]),
+        deltas=_deltas(problem, r),
+        condition=float(np.linalg.cond(jacobian[:, lengths > 0] / lengths[lengths > 0])),
+        alpha_floor_correlation=_correlation(fit, bread),
+        reducible_over_floor=_reducible(fit),
+        starts_agreeing=known.solution.agreeing / known.solution.starts,
+        gradient=known.solution.gradient,
+        misfit=fit.misfit,
+    )
+
+
+def data_hash(x: ArrayLike, y: ArrayLike) -> str:
+    """The first 16 hex digits of SHA-256 over the rows, sorted, so that the order of a file does not matter."""
+    x, y = runs(x, y)
+    order = np.lexsort((y, x))
+    return hashlib.sha256(np.column_stack([x, y])[order].astype("<f8").tobytes()).hexdigest()[:16]
+
+
+def _without(fit: Fit, index: int) -> float:
+    """The exponent without one size."""
+    assert fit.region is not None
+    problem, points = fit.region.problem, fit.points
+    keep = np.arange(points.sizes.size) != index
+    if keep.sum() < problem.law.parameters:
+        return float("nan")
+    logs = to_logs(points.sizes[keep], points.means[keep], points.weights[keep])
+    return _alpha(Problem(problem.law, logs, problem.delta))
+
+
+def _alpha(problem: Problem) -> float:
+    solution = solve(problem, floor_edges(problem) if problem.law.has_edges else None)
+    if solution.edge in ("flat", "step"):
+        return float("nan")
+    return float(problem.law.alpha(solution.p[problem.law.exponent]))
+
+
+def _deltas(problem: Problem, r: np.ndarray) -> dict[str, float]:
+    delta = HUBER * robust_sd(r, problem)
+    choices = {"1.345 sd": delta, "13.45 sd": 10 * delta, "squares": None}
+    return {name: _alpha(Problem(problem.law, problem.logs, choice)) for name, choice in choices.items()}
+
+
+def _correlation(fit: Fit, bread: np.ndarray) -> float | None:
+    """Between the exponent and ln floor."""
+    assert fit.region is not None
+    problem, p = fit.region.problem, fit.region.solution.p
+    if not fit.floor:
+        return None
+    of_floor = log_floor(problem)(p)[1]
+    of_alpha = np.eye(p.size)[problem.law.exponent]
+    variances = (of_floor @ bread @ of_floor) * (of_alpha @ bread @ of_alpha)
+    return float(of_floor @ bread @ of_alpha / np.sqrt(variances))
+
+
+def _reducible(fit: Fit) -> float | None:
+    assert fit.region is not None
+    problem, p = fit.region.problem, fit.region.solution.p
+    if problem.law.floor is None:
+        return None
+    top = problem.law.curve(p, problem.logs.u[-1:])[0][0]
+    floor = log_floor(problem)(p)[0]
+    return float(np.expm1(top - floor)) if np.isfinite(floor) else float("inf")

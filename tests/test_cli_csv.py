@@ -1,0 +1,257 @@
+"""`harness fit` on tables of anybody's runs: true laws come back, refusals carry no number, mistakes name lines.
+
+pytest tests/test_cli_csv.py
+"""
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from shared_data import shared
+
+from harness.cli import main
+
+REFERENCE = Path(__file__).parents[1] / "results" / "reference" / "quickstart" / "runs.csv"
+EXPONENTS = {"kan": 4.0, "mlp": 0.5}
+SIZES = (10, 30, 100, 300, 1000, 3000, 10000)
+
+
+def _fit(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["fit", *map(str, arguments)], catch_exceptions=False)
+
+
+def _json(*arguments: object) -> dict:
+    done = _fit(*arguments, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not strict JSON"))
+
+
+def _table(path: Path, unit: float = 1.0, failed: dict[int, int] | None = None) -> Path:
+    """Two arms with known exponents over 3 decades, 3 seeds; `failed` is size -> how many of kan's runs diverged."""
+    generator = np.random.default_rng(5)
+    lines = ["arch,width,params,seed,status,rmse"]
+    for arm, alpha in EXPONENTS.items():
+        for size in SIZES:
+            for seed in range(3):
+                lost = arm == "kan" and seed < (failed or {}).get(size, 0)
+                loss = unit * size**-alpha * np.exp(0.05 * generator.standard_normal())
+                end = "diverged,nan" if lost else f"ok,{loss!r}"
+                lines.append(f"{arm},{size // 10},{size},{seed},{end}")
+    text = "\n".join(lines).replace("np.float64(", "").replace(")", "") + "\n"
+    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+    return path
+
+
+ASKED = ("--x", "params", "--y", "rmse", "--by", "arch")
+NAMED = (*ASKED, "--config", "width", "--seed", "seed", "--status", "status")
+
+
+@pytest.fixture
+def table(tmp_path) -> Path:
+    return _table(tmp_path / "runs.csv")
+
+
+def _alphas(found: dict, law: str = "pure", part: str = "fits") -> dict[str, float]:
+    (size,) = found["sizes"]
+    return {arm["arm"]: next(fit for fit in arm[part] if fit["law"] == law)["alpha"] for arm in size["arms"]}
+
+
+# ------------------------------------------------------------------------------------------------------------ numbers
+@pytest.mark.parametrize("unit", [1.0, 1e-9, 1e6])
+def test_known_exponents_come_back_at_any_magnitude(tmp_path, unit):
+    """Losses of any unit, also packed, give the exponents that made them."""
+    found = _alphas(_json(_table(tmp_path / "runs.csv.gz", unit), *NAMED))
+
+    assert found == pytest.approx(EXPONENTS, abs=0.03)
+
+
+def test_the_table_shows_what_the_json_says(table):
+    """One row an arm: its sizes, its runs, its exponents under both laws."""
+    done, found = _fit(table, *NAMED), _alphas(_json(table, *NAMED))
+
+    for arm, alpha in found.items():
+        (line,) = (line for line in done.stdout.splitlines() if f" {arm} " in line and "│" in line)
+        assert f"{alpha:.2f} [" in line
+        assert " 7 │   21 │" in line
+
+
+def test_failed_runs_are_counted_and_a_lossy_size_is_a_caution(tmp_path):
+    """Runs that did not end well are counted by arm and size; where most are gone, CENSORED says so."""
+    path = _table(tmp_path / "runs.csv", failed={3000: 1, 10000: 2})
+
+    done, found = _fit(path, *NAMED), _json(path, *NAMED)
+
+    assert "status: 39 ok, 3 diverged (failed)" in done.stdout
+    assert "kan 1 of 3 at size 3000, kan 2 of 3 at size 1e+04" in done.stdout
+    assert "CENSORED, kan" in done.stdout
+    assert [arm["runs_failed"] for arm in found["sizes"][0]["arms"]] == [3, 0]
+    assert _alphas(found) == pytest.approx(EXPONENTS, abs=0.05)
+
+
+def test_a_window_shows_the_exponent_with_and_without(table):
+    """Runs outside of the window are counted, and both exponents stand side by side."""
+    window = ("--min-x", 30, "--max-x", 3000)
+
+    found, done = _json(table, *NAMED, *window), _fit(table, *NAMED, *window)
+
+    assert [arm["runs_outside_window"] for arm in found["sizes"][0]["arms"]] == [6, 6]
+    assert _alphas(found, part="without_window") == _alphas(_json(table, *NAMED))
+    assert _alphas(found) != _alphas(found, part="without_window")
+    assert "pure, all sizes" in " ".join(done.stdout.split())
+
+
+def test_until_minimum_leaves_out_the_sizes_after_it(tmp_path):
+    """The sizes up to the least mean loss carry the law, those after it are outside."""
+    pytest.importorskip("harness.fit.window")
+    losses = [*(size**-1.0 for size in SIZES[:5]), 0.002, 0.01]
+    path = tmp_path / "turn.csv"
+    path.write_text("n,loss\n" + "".join(f"{size},{loss}\n" for size, loss in zip(SIZES, losses, strict=True)))
+
+    found = _json(path, "--x", "n", "--y", "loss", "--until", "minimum")
+
+    assert _alphas(found)["all"] == pytest.approx(1, abs=1e-6)
+    assert found["sizes"][0]["arms"][0]["runs_outside_window"] == 2
+
+
+def test_the_largest_sizes_can_be_held_out(table):
+    """They are not fitted, the law predicts them to within their noise, and the last value misses by far."""
+    found = _json(table, *NAMED, "--hold-out", 2)
+
+    for arm in found["sizes"][0]["arms"]:
+        held = arm["held_out"]
+        assert held["sizes"] == [3000, 10000]
+        assert arm["fits"][0]["points"]["sizes"] == [float(size) for size in SIZES[:-2]]
+        assert held["errors"]["pure"] < 0.1
+        expected = EXPONENTS[arm["arm"]] * np.sqrt(np.mean(np.log([3, 10]) ** 2))
+        assert held["last_value"] == pytest.approx(expected, rel=0.1)
+
+
+def test_several_sizes_are_fitted_side_by_side(table):
+    """Each --x gives its own table; here one is a tenth of the other, so that the exponents agree."""
+    found = _json(table, *NAMED, "--x", "width")
+
+    assert [size["x"] for size in found["sizes"]] == ["params", "width"]
+    alphas = [[arm["fits"][0]["alpha"] for arm in size["arms"]] for size in found["sizes"]]
+    np.testing.assert_allclose(*alphas, rtol=1e-8)
+
+
+def test_a_refused_law_has_no_number_anywhere(tmp_path):
+    """Four sizes carry a pure law and no floor: its code stands in the table and null in the JSON, at exit code 0."""
+    path = tmp_path / "few.csv"
+    path.write_text("n,loss\n" + "".join(f"{10**i},{0.3**i}\n" for i in range(4)))
+    asked = (path, "--x", "n", "--y", "loss", "--law", "floor")
+
+    found, done = _json(*asked), _fit(*asked)
+
+    (fit,) = found["sizes"][0]["arms"][0]["fits"]
+    assert fit["refusals"][0]["code"] == "TOO_FEW"
+    assert all(fit[name] is None for name in ("alpha", "alpha_interval", "floor", "sigma"))
+    assert done.exit_code == 0
+    assert "TOO_FEW" in done.stdout
+    assert "[" not in done.stdout
+
+
+def test_repeats_without_a_config_are_said_to_be_replicates(table):
+    """Without --config the fit goes on, with a caution in table and JSON."""
+    assert "REPEATS, kan (likewise mlp)" in _fit(table, *ASKED).stdout
+    assert [caution["code"] for caution in _json(table, *ASKED)["sizes"][0]["cautions"]] == ["REPEATS"] * 2
+
+
+def test_out_writes_fits_and_figures(tmp_path):
+    """--out holds the JSON that --json prints, and both figures as PNG and PDF, also where an arm is all failed."""
+    path = _table(tmp_path / "runs.csv", failed=dict.fromkeys(SIZES, 3))
+
+    found = _json(path, *NAMED, "--out", tmp_path / "out")
+
+    assert json.loads((tmp_path / "out" / "fits.json").read_text()) == found
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
+        "fits.json",
+        "laws.pdf",
+        "laws.png",
+        "residuals.pdf",
+        "residuals.png",
+    ]
+
+
+# ------------------------------------------------------------------------------------------------------------- mistakes
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--x", "params"), "--y: name the column of sizes and that of losses (arch, width, params"),
+        (("--y", "rmse"), "for example: harness fit"),
+        ((), "--x and --y: name"),
+        (("--x", "parms", "--y", "rmse"), "--x 'parms' is no column of the file; did you mean 'params'?"),
+        ((*ASKED, "--config", "width"), "line 3: rmse = "),
+        ((*ASKED, "--law", "flor"), "--law 'flor' is not known; did you mean 'floor'?"),
+        ((*ASKED, "--min-x", "9", "--max-x", "3"), "--min-x 9 is not below --max-x 3"),
+        ((*ASKED, "--x", "width", "--max-x", "3"), "fit params and width one at a time"),
+        ((*ASKED, "--same", "seed"), "kan: seed has 3 values (line 2: seed = 0 in 7 rows"),
+        ((*ASKED, "--where", "arch=kam"), "leaves no row; did you mean 'kan'?"),
+        (("--x", "params", "--y", "arch"), "line 2: arch = 'kan', line 3"),
+        (("--x", "params", "--y", "seed"), "line 2: seed = 0, line 5: seed = 0"),
+    ],
+)
+def test_a_mistake_is_answered_with_what_is_allowed(table, arguments, message):
+    """Wrong options and wrong cells exit with 2 and a sentence on standard error, nothing on standard output."""
+    done = _fit(table, *arguments)
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert message in done.stderr
+
+
+def test_failed_runs_that_are_not_marked_are_an_error_that_says_how(tmp_path):
+    """NaN losses are named by line, and --status is the next move."""
+    done = _fit(_table(tmp_path / "runs.csv", failed={10: 1, 100: 2}), *ASKED)
+
+    assert done.exit_code == 2
+    assert "line 2: rmse = nan, line 8: rmse = nan, line 9: rmse = nan" in done.stderr
+    assert "--status" in done.stderr
+
+
+@pytest.mark.parametrize("option", [("--by", "arch"), ("--level", "0.9"), ("--hold-out", "1"), ("--law", "pure")])
+def test_an_experiment_takes_no_option_of_tables(tmp_path, option):
+    """An option that would do nothing is an error, and not silently ignored."""
+    done = _fit(tmp_path / "experiment.yaml", *option)
+
+    assert done.exit_code == 2
+    assert f"{option[0]} is for tables of runs" in done.stderr
+
+
+# -------------------------------------------------------------------------------------------------- other people's data
+def test_the_quickstarts_own_table_gives_its_own_fits():
+    """What the project fitted from its records comes back from its published table, to the last digits."""
+    window = ("--where", "in_window=True", "--where", "task=j0", "--where", "chosen=True")
+    found = _alphas(_json(REFERENCE, "--x", "params.trainable", "--y", "test_rmse", "--by", "series", *window))
+    kept = json.loads((REFERENCE.parent / "fits.json").read_text())["fits"]
+    expected = {
+        fit["series"]: fit["alpha"]
+        for fit in kept
+        if (fit["task"], fit["axis"], fit["law"]) == ("j0", "params.trainable", "pure")
+    }
+
+    assert found == pytest.approx(expected, rel=1e-8)
+
+
+def test_language_models_of_several_sizes_go_through_the_same_door():
+    """Losses of 2 to 3 by number of experts: ten arms in order, the dense models' slope as others found it."""
+    path = shared("scaling_data", "routing", "final_S-Base.csv")
+
+    found = _alphas(_json(path, "--x", "total_parameter_count", "--y", "loss_validation", "--by", "num_experts"))
+
+    assert list(found) == [f"num_experts={2**i}" for i in range(10)]
+    assert found["num_experts=1"] == pytest.approx(0.0785, abs=0.001)
+
+
+def test_six_dozen_curves_are_fitted_at_once():
+    """The vision curves: 72 arms, none refused, and the floor predicts the largest sizes better than the pure law."""
+    path = shared("scaling_data", "colpret", "revisiting_vision.csv")
+
+    arguments = ("--x", "Seen Examples", "--y", "Loss", "--by", "Task", "--by", "Model", "--hold-out", 3)
+    arms = _json(path, *arguments)["sizes"][0]["arms"]
+
+    errors = np.array([[arm["held_out"]["errors"][law] for law in ("pure", "floor")] for arm in arms], float)
+    assert len(arms) == 72
+    assert errors[:, 1].mean() < errors[:, 0].mean()
