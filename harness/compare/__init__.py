@@ -13,7 +13,18 @@ from harness.compare.loss import LossRatio, loss_ratio
 from harness.compare.runs import Cell, Runs, cells, matched_edges, to_runs
 from harness.compare.survivors import Failures, budget_cautions, failure_cautions, failures
 from harness.compare.twin import Twin, twin_cautions, twin_ratio
-from harness.compare.verdict import Count, Number, Verdict, count_tasks, judge, outcome, sentence, task_level, to_json
+from harness.compare.verdict import (
+    Count,
+    Number,
+    Verdict,
+    count_tasks,
+    judge,
+    outcome,
+    sentence,
+    task_level,
+    to_json,
+    to_number,
+)
 
 __all__ = [
     "Ahead",
@@ -50,6 +61,7 @@ __all__ = [
     "sentence",
     "task_level",
     "to_json",
+    "to_number",
     "to_runs",
     "twin_cautions",
     "twin_ratio",
