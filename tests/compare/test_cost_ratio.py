@@ -157,7 +157,7 @@ PAIRS = [
     (Arm(), Arm(at=2e6), (5.0, 30.0, 300.0)),
     (Arm(alpha=0.8, seeds=3, sd=0.3), Arm(), (5.0, 30.0)),
     (Arm(floor=1), Arm(floor=1, at=2e6), (4.0, 30.0)),
-    (Arm(sizes=6, seeds=3, sd=0.3, floor=1), Arm(floor=1, at=5e5), (4.0, 30.0)),
+    (Arm(seeds=3, sd=0.3, floor=1), Arm(floor=1, at=5e5), (4.0, 30.0)),
 ]
 
 
