@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
+    from harness.checks import Check
     from harness.csv_fits import Window
     from harness.csv_forms import Form
     from harness.csv_runs import Columns
@@ -283,10 +284,10 @@ def run(file: Path, results: Path, replan: bool, workers: int | None) -> None:
     if missing(manifest, _records(folder)):
         console.print(_cost_sentence(manifest, results, workers), soft_wrap=True)
     _train_missing(manifest, folder, workers)
-    table, fits = _write_analysis(manifest, folder)
+    table, fits, checks = _write_analysis(manifest, folder)
     _draw(manifest, table, fits, folder)
-    _write_report(manifest, table, fits, folder)
-    _print_fits(fits, manifest)
+    _write_report(manifest, table, fits, checks, folder)
+    _print_fits(fits, checks, manifest)
     _write_pack_costs(manifest, folder)
     console.print(f"report: {folder / 'report.html'}", soft_wrap=True)
 
@@ -391,13 +392,13 @@ def fit_command(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     for option in _given(asked):
         raise HarnessError(f"{option} is for tables of runs; with a table give --x and --y too")
     manifest, folder = _frozen(file, results)
-    _, fits = _write_analysis(manifest, folder)
+    _, fits, checks = _write_analysis(manifest, folder)
     if as_json:
         from harness.scaling import to_json
 
         click.echo(json.dumps(to_json(fits)))
     else:
-        _print_fits(fits, manifest)
+        _print_fits(fits, checks, manifest)
 
 
 @main.command(epilog=f"Example: harness plot {EXAMPLE}")
@@ -406,7 +407,8 @@ def fit_command(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
 def plot(file: Path, results: Path) -> None:
     """Draw test RMSE against parameters and training FLOPs, with fitted laws, as PNG and PDF."""
     manifest, folder = _frozen(file, results)
-    for path in _draw(manifest, *_write_analysis(manifest, folder), folder):
+    table, fits, _ = _write_analysis(manifest, folder)
+    for path in _draw(manifest, table, fits, folder):
         click.echo(path)
 
 
@@ -416,9 +418,9 @@ def plot(file: Path, results: Path) -> None:
 def report(file: Path, results: Path) -> None:
     """Write report.html: question, plan, figures, fits and provenance in one self-contained page."""
     manifest, folder = _frozen(file, results)
-    table, fits = _write_analysis(manifest, folder)
+    table, fits, checks = _write_analysis(manifest, folder)
     _draw(manifest, table, fits, folder)
-    click.echo(_write_report(manifest, table, fits, folder))
+    click.echo(_write_report(manifest, table, fits, checks, folder))
 
 
 # -------------------------------------------------------------------------------------------------------------- steps
@@ -560,25 +562,28 @@ def _check_writable(folder: Path) -> None:
         raise HarnessError(f"{folder}: {error.strerror}; choose another --results folder") from None
 
 
-def _write_analysis(manifest: Manifest, folder: Path) -> tuple[pd.DataFrame, list[SeriesFit]]:
+def _write_analysis(manifest: Manifest, folder: Path) -> tuple[pd.DataFrame, list[SeriesFit], list[Check]]:
+    from harness.checks import check_table
+    from harness.checks import to_json as checks_json
     from harness.cost import with_seconds
     from harness.files import whole_file
     from harness.pairs import pairs, pairs_axis
     from harness.record import load, write_table
-    from harness.scaling import fit_table, to_json
+    from harness.scaling import fit_table, headline_axes, to_json
 
     calibrations = _calibrations(manifest, folder.parent)
     table = with_seconds(load(manifest, _records(folder)), _planned_runs(manifest), calibrations)
-    fits = fit_table(table)
+    fits, checks = fit_table(table), check_table(table, headline_axes(manifest))
     _check_writable(folder)
     write_table(table, folder)
     with whole_file(folder / "pairs.csv") as path:
         pairs(table, pairs_axis(manifest)).to_csv(path, index=False)
     machine = {"seconds_on": table["seconds_on"].iloc[0]} if "seconds_on" in table else {}
-    text = json.dumps({"experiment_hash": manifest.experiment_hash, **machine, "fits": to_json(fits)}, indent=1)
+    found = {"fits": to_json(fits), "checks": checks_json(checks)}
+    text = json.dumps({"experiment_hash": manifest.experiment_hash, **machine, **found}, indent=1)
     with whole_file(folder / "fits.json") as path:
         path.write_text(text + "\n", encoding="utf-8")
-    return table, fits
+    return table, fits, checks
 
 
 def _write_pack_costs(manifest: Manifest, folder: Path) -> None:
@@ -604,21 +609,25 @@ def _draw(manifest: Manifest, table: pd.DataFrame, fits: list[SeriesFit], folder
     return draw_scaling(manifest, table, fits, folder)
 
 
-def _write_report(manifest: Manifest, table: pd.DataFrame, fits: list[SeriesFit], folder: Path) -> Path:
+def _write_report(
+    manifest: Manifest, table: pd.DataFrame, fits: list[SeriesFit], checks: list[Check], folder: Path
+) -> Path:
     from harness.report import write_report
 
-    return write_report(manifest, table, fits, folder)
+    return write_report(manifest, table, fits, checks, folder)
 
 
-def _print_fits(fits: list[SeriesFit], manifest: Manifest) -> None:
+def _print_fits(fits: list[SeriesFit], checks: list[Check], manifest: Manifest) -> None:
     from harness.scaling import headline_axes
     from harness.show import console, fits_table, held_out_table
+    from harness.show_checks import checks_table
 
     crossed = {cell.series for cell in manifest.cells if cell.frontier}
     shown = [one for one in fits if one.series not in crossed]
     console.print(fits_table(shown, headline_axes(manifest)))
     if held_out := held_out_table(shown, headline_axes(manifest)):
         console.print(held_out)
+    console.print(checks_table([check for check in checks if check.series not in crossed]))
 
 
 class _Form(NamedTuple):

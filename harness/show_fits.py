@@ -200,7 +200,8 @@ def exponent_words(fit: Fit) -> str:
     if fit.refusals:
         return ", ".join(refusal.code for refusal in fit.refusals)
     assert fit.alpha is not None
-    assert fit.alpha_interval is not None
+    if fit.alpha_interval is None:  # not in the running, so nobody computed it
+        return _short(fit.alpha)
     low, high = fit.alpha_interval.low, fit.alpha_interval.high
     return f"{_short(fit.alpha)} [{_short(low)}, {_short(high)}]"
 

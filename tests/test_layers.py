@@ -26,6 +26,8 @@ LAW = {
     "train": "errors files spec tasks count nets record provenance",
     "dispatch": "errors files spec tasks count plan record train provenance",
     "scaling": "errors spec fit record",
+    "checks": "fit scaling",
+    "show_checks": "fit checks",
     "cost": "spec plan measure record",
     "show": "errors spec count fit scaling match measure cost",
     "compare": "errors fit",
@@ -35,11 +37,11 @@ LAW = {
     "plot": "errors files spec record fit scaling show",
     "show_fits": "fit csv_runs csv_fits",
     "plot_fits": "errors files fit csv_fits show_fits plot",
-    "report": "errors files spec record fit scaling pairs show plot",
+    "report": "errors files spec record fit scaling checks pairs show show_checks plot",
 }
 ANALYSIS = (
     *("spec", "fit", "record", "plan", "match", "cost", "scaling", "compare", "pairs", "show", "plot", "report", "cli"),
-    *("csv_runs", "csv_fits", "show_fits", "plot_fits"),
+    *("csv_runs", "csv_fits", "show_fits", "plot_fits", "checks", "show_checks"),
 )
 
 

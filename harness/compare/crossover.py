@@ -17,7 +17,7 @@ from harness.fit import Fit, predict
 
 Kind = Literal["none", "bounded", "half-open", "everything"]
 ArmName = Literal["first", "second"]
-STEPS = 48  # of the range in ln x; where the fitted curves cross is searched besides, so that no set is overlooked
+STEPS = 32  # of the range in ln x; where the fitted curves cross is searched besides, so that no set is overlooked
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _fitted_crossings(first: Fit, second: Fit, searched: np.ndarray) -> np.ndarr
 
     def gap(log_size: np.ndarray) -> np.ndarray:
         size = np.exp(log_size)
-        return np.log(predict(second, size)) - np.log(predict(first, size))
+        return np.log(predict(second, size, far=True)) - np.log(predict(first, size, far=True))
 
     return _roots(gap, np.linspace(searched[0], searched[1], 8 * STEPS + 1))
 

@@ -66,7 +66,7 @@ def _nonmonotone(points: Points) -> Refusal | None:
     limits = _rise_limits(points)
     if not np.any(rises > limits):
         return None
-    worst = int(np.argmax(np.where(rises > limits, rises / limits, -np.inf)))
+    worst = int(np.argmax(rises - limits))
     return Refusal(
         "NONMONOTONE",
         f"the mean loss rises from {points.means[worst]:.4g} at size {points.sizes[worst]:.4g} to "

@@ -59,9 +59,12 @@ class Selection:
 
 
 def select_law(x: ArrayLike, y: ArrayLike, level: float = 0.95, objective: str = "auto") -> Selection:
-    """Fit the pure, the floor and the broken law to runs, and choose between them."""
+    """Fit the pure, the floor and the broken law to runs, and choose between them.
+
+    The broken law has intervals, which take half a second, only where it is in the running.
+    """
     x, y = runs(x, y)
-    fits: dict[str, Fit] = {law: fit_law(x, y, law, level, objective) for law in CANDIDATES}
+    fits: dict[str, Fit] = {law: fit_law(x, y, law, level, objective, law != "broken") for law in CANDIDATES}
     if any(refusal.code == "TOO_FEW" for refusal in fits["broken"].refusals):
         del fits["broken"]  # nobody asked for it at seven sizes
     standing = {law: fits[law] for law in CANDIDATES if law in fits and not fits[law].refusals}
@@ -69,6 +72,8 @@ def select_law(x: ArrayLike, y: ArrayLike, level: float = 0.95, objective: str =
     floor_p = _floor_p(standing.get("floor"))
     scores, last = _rolling(x, y, list(standing), objective)
     chosen = _chosen(standing, weights, floor_p, scores)
+    if chosen == "broken" or weights.get("broken", 0.0) > SUPPORTED:
+        standing["broken"] = fits["broken"] = fit_law(x, y, "broken", level, objective)
     return Selection(fits, weights, floor_p, scores, last, chosen, _cautions(standing, chosen, weights, scores, last))
 
 
@@ -159,7 +164,7 @@ def _cautions(
         for law, fit in fits.items()
         if fit.alpha is not None
         and not interval.low <= fit.alpha <= interval.high
-        and (chosen != "broken" or weights.get(law, 0.0) > SUPPORTED)
+        and (chosen != "broken" != law or weights.get(law, 0.0) > SUPPORTED)
     }
     if others:
         told = ", ".join(f"{other:.3g} by the {law} law" for law, other in others.items())

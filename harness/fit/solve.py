@@ -18,6 +18,8 @@ EDGE = 1e-9
 STEPS = 500
 EARLY_STEPS, LATE_STARTS = 40, 16  # most starts are at rest by then; of the others, the best go on
 NEWTON = 1e-20  # of the objective: what a last step may still promise
+REWEIGHTED = 15  # steps of Huber's loss before its own curvature
+LINEAR = 1e-2  # of the reweighted curvature is left to residuals beyond delta, which have none
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,9 @@ class Edges:
 class Solution:
     """The best law: its p [P], its objective, and how many of the starts agree on that.
 
-    `edge` says which limit of the floor law it is, if any: "flat" and "step" have no exponent; "pure" has no floor, and
-    p[2] = -inf. `gradient` is the largest cosine between the residuals and a column of the Jacobian: 0 at an optimum.
+    `edge` says which limit of the floor law it is, if any: "flat" and "step" have no exponent; "pure" has no floor. A
+    floor of nothing is p = -inf, of any law. `gradient` is the largest cosine between the residuals and a column of the
+    Jacobian that is more than rounding: 0 at an optimum.
     """
 
     p: np.ndarray
@@ -94,19 +97,23 @@ def descend(
 
     `residuals` returns r [..., n] and dr/dp [..., n, q]. A problem rests when its next step promises less than
     `tolerance` of its own objective (so the objective's scale is immaterial) or less than rounding can show. For
-    Huber's loss the squares are reweighted at every step.
+    Huber's loss the first steps reweight squares, which is sure from afar but slow where most residuals are beyond
+    delta; later ones follow the curvature of the loss itself.
     """
     r, jacobian = residuals(p)
     loss, kept = huber(r, delta)
     objective = loss.sum(axis=-1)
     damping = np.full(objective.shape, 1e-3)
     diagonal = np.eye(p.shape[-1])
-    for _ in range(steps):
+    for taken in range(steps):
         weighted = jacobian if delta is None else jacobian * kept[..., None]
         transposed = np.swapaxes(weighted, -1, -2)
         gradient = (transposed @ r[..., None])[..., 0]
         hessian = transposed @ jacobian
         scale = np.einsum("...ii->...i", hessian)
+        if delta is not None and taken >= REWEIGHTED:
+            curvature = np.where(kept < 1, LINEAR * kept, 1.0)
+            hessian = np.swapaxes(jacobian * curvature[..., None], -1, -2) @ jacobian
         scale = np.maximum(scale, 1e-12 * scale.max(axis=-1, initial=1e-280, keepdims=True))
         damped = hessian + (damping[..., None] * scale)[..., None] * diagonal
         step = -np.linalg.solve(damped, gradient[..., None])[..., 0]
@@ -152,6 +159,8 @@ def solve(problem: Problem, edges: Edges | None) -> Solution:
     if edges and edge == "pure":
         level, alpha = edges.pure_p
         best, p = edges.pure, np.array([level, np.log(alpha), -np.inf])
+    if law.floor is not None and _unseen(residuals(p)[1], logs.roundoff)[law.floor]:
+        p[law.floor] = -np.inf
     return Solution(
         p=p,
         objective=best,
@@ -208,8 +217,12 @@ def _edge(edges: Edges, enough: float) -> Edge | None:
 def _cosine(r: np.ndarray, jacobian: np.ndarray, roundoff: float, delta: float | None) -> float:
     """The largest cosine between kept residuals and a column of the Jacobian, less what rounding can make of it."""
     pull = huber(r, delta)[1] * r
-    lengths = np.linalg.norm(jacobian, axis=0)
-    columns = lengths > 0
-    squares = (jacobian[:, columns].T @ pull / lengths[columns]) ** 2
+    columns = jacobian[:, ~_unseen(jacobian, roundoff)]
+    squares = (columns.T @ pull / np.linalg.norm(columns, axis=0)) ** 2
     norm = max(float(pull @ pull), roundoff)
     return float(np.sqrt(max(0.0, (squares.max(initial=0.0) - 100 * roundoff) / norm)))
+
+
+def _unseen(jacobian: np.ndarray, roundoff: float) -> np.ndarray:
+    """Which parameters [P] the curve no longer shows: logarithms of what has gone to nothing, as far as they got."""
+    return np.linalg.norm(jacobian, axis=0) <= np.sqrt(roundoff)
