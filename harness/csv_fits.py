@@ -16,7 +16,7 @@ from harness.fit.bootstrap import CrossCheck
 from harness.fit.diagnose import Diagnostics
 from harness.fit.held_out import Extrapolation, extrapolate, extrapolation_json, largest_sizes
 from harness.fit.result import LawName
-from harness.fit.runs import Cell, Runs, arms, cells, check_runs, with_config_sizes
+from harness.fit.runs import Cell, Runs, arms, cells, check_runs, rows_of, with_config_sizes
 from harness.fit.select import Selection
 from harness.fit.window import until_minimum, warn_of_cut
 
@@ -40,7 +40,7 @@ WHOLE = Window()
 class Request:
     """What to fit: a file, the columns that hold sizes, what the others mean, and how to fit.
 
-    `laws` is `auto`, or the laws to show side by side.
+    `laws` is `auto`, or the laws to show side by side; `arms` are those wanted (all where empty).
     """
 
     file: Path
@@ -52,6 +52,7 @@ class Request:
     window: Window = WHOLE
     hold_out: int = 0
     objective: str = "auto"
+    arms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,8 @@ def answer(request: Request) -> Answer:
     check_window(request.window, request.x)
     table = by_arm(select(read_table(request.file), request.where), request.columns)
     by_size = {x: with_config_sizes(runs_of(table, request.columns, x)) for x in dict.fromkeys(request.x)}
+    if request.arms:
+        by_size = {x: only_arms(runs, request.arms, request.columns.by) for x, runs in by_size.items()}
     cautions = {x: check_runs(runs) for x, runs in by_size.items()}
     return Answer(
         request=request,
@@ -131,6 +134,16 @@ def answer(request: Request) -> Answer:
         cells={x: cells(runs) for x, runs in by_size.items()},
         fits=tuple(_fit_arm(runs, arm, cautions[x][arm], request) for x, runs in by_size.items() for arm in arms(runs)),
     )
+
+
+def only_arms(runs: Runs, wanted: Sequence[str], by: Sequence[str]) -> Runs:
+    """The runs of the wanted arms; raises HarnessError where there is no such arm, saying which there are."""
+    there = arms(runs)
+    columns = " ".join(f"--by {name}" for name in by) or "without --by"
+    for name in wanted:
+        if name not in there:
+            raise HarnessError(f"{name!r} is no arm of the table ({columns}); {did_you_mean(name, there)}")
+    return rows_of(runs, np.isin(runs.arm, wanted))
 
 
 def drawn_law(fits: Sequence[ArmFit], x_name: str) -> LawName:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -140,6 +140,13 @@ def cells(runs: Runs) -> tuple[Cell, ...]:
     order = {arm: i for i, arm in enumerate(arms(runs))}
     keys = sorted({(arm, size) for arm, size, _ in placed}, key=lambda key: (order[key[0]], key[1] or math.inf))
     return tuple(Cell(arm, size, counts[arm, size, False], counts[arm, size, True]) for arm, size in keys)
+
+
+def rows_of(runs: Runs, kept: np.ndarray) -> Runs:
+    """The runs where `kept` [n] is true."""
+    arrays = {one.name: getattr(runs, one.name) for one in fields(runs)}
+    cut = {name: values[kept] for name, values in arrays.items() if isinstance(values, np.ndarray) and values.size}
+    return replace(runs, **cut, same={name: values[kept] for name, values in runs.same.items()})
 
 
 def arms(runs: Runs) -> tuple[str, ...]:
