@@ -10,6 +10,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.transforms import offset_copy
 
 from harness import compare
 from harness.csv_compare import Compared, Comparison
@@ -27,8 +28,10 @@ from harness.plot import (
     series_styles,
 )
 
-NOTE_COLUMNS = 118
+NOTE_COLUMNS, TITLE_COLUMNS = 118, 92
+MOST_VERDICTS = 3
 BEYOND = (1e-60, 1e60)  # where an open end is drawn to, beyond every panel
+BESIDE = 6.0  # points between the marks of two columns of sizes
 MOST_OPEN = 10.0  # times the largest or least estimate: as far as an open end is drawn
 
 
@@ -52,8 +55,8 @@ def compare_figure(compared: Compared) -> Figure:
         FigureCanvasAgg(figure)
         left, right = figure.subplots(1, 2)
         several = len(compared.by_size) > 1
-        for one in compared.by_size:
-            _draw_cost(left, one, styles[one.x_name])
+        for index, one in enumerate(compared.by_size):
+            _draw_cost(left, one, styles[one.x_name], BESIDE * (index - (len(compared.by_size) - 1) / 2))
             _draw_loss(right, one, styles[one.x_name], several)
         size = "size / smallest shared size" if several else _words(compared.by_size[0].x_name)
         cost = "size" if several else _words(compared.by_size[0].x_name)
@@ -73,8 +76,10 @@ def compare_figure(compared: Compared) -> Figure:
             handles = [line for line in left.lines if str(line.get_gid()).startswith("cost:")]
             handles = handles or [line for line in right.lines if str(line.get_gid()).startswith("loss:")]
             names = [_words(str(line.get_gid()).partition(":")[2]) for line in handles]
-            figure.legend(handles, names, loc="outside upper left", ncols=2, frameon=False, fontsize=LABEL_SIZE)
+            right.legend(handles, names, loc="best", frameon=False, fontsize=LABEL_SIZE)
         sns.despine(figure)
+        title = "\n".join(textwrap.shorten(line, TITLE_COLUMNS) for line in _headline(compared).splitlines())
+        figure.suptitle(title, x=0.01, ha="left", fontsize=9, weight="bold", parse_math=False)
         note = textwrap.fill(" ".join(_notes(compared)), NOTE_COLUMNS)
         figure.supxlabel(note, x=0.01, ha="left", fontsize=LABEL_SIZE, parse_math=False)
         figure.draw_without_rendering()
@@ -85,7 +90,8 @@ def _words(name: str) -> str:
     return AXIS_WORDS.get(name, name)
 
 
-def _draw_cost(axes: Axes, one: Comparison, style: Style) -> None:
+def _draw_cost(axes: Axes, one: Comparison, style: Style, beside: float) -> None:
+    """The curve, and the ratio without a law as marks that stand `beside` (points) their losses, clear of others."""
     curve, cost, twin = one.curve, one.cost, one.twin
     if curve.losses is None or curve.estimate is None or cost.losses is None or twin is None:
         reason = ", ".join(refusal.code for refusal in curve.refusals)
@@ -95,14 +101,26 @@ def _draw_cost(axes: Axes, one: Comparison, style: Style) -> None:
     read = np.isfinite(twin.estimate) & (twin.estimate > 0)
     low, high = (np.clip(ends, *BEYOND)[read] for ends in (twin.low, twin.high))
     thin: dict[str, Any] = {"color": _darker(style.colour), "lw": 0.7, "zorder": 3}
-    axes.vlines(twin.losses[read], low, high, gid=f"twin_interval:{one.x_name}", **thin)
+    bounded = twin.low[read] > 0, twin.high[read] < np.inf
+    some = bounded[0] | bounded[1]
+    place = offset_copy(axes.transData, axes.get_figure(root=True), x=beside, units="points")
+    bars = axes.vlines(twin.losses[read][some], low[some], high[some], gid=f"twin_interval:{one.x_name}", **thin)
+    bars.set_transform(place)
     mark: dict[str, Any] = {"ls": "", "marker": style.marker, "ms": 4.5, "mfc": "white", "mec": _darker(style.colour)}
-    axes.plot(twin.losses[read], twin.estimate[read], zorder=4, gid=f"twin:{one.x_name}", **mark)
-    beyond = cost.extrapolated
-    if beyond is not None and beyond.any():
+    mark |= {"zorder": 4, "transform": place, "gid": f"twin:{one.x_name}"}
+    axes.plot(twin.losses[read], twin.estimate[read], **mark)
+    beyond = _extrapolated(one)
+    if beyond.any():
         assert cost.estimate is not None
         cross: dict[str, Any] = {"ls": "", "marker": "x", "ms": 4.5, "color": style.colour, "zorder": 4}
         axes.plot(cost.losses[beyond], cost.estimate[beyond], gid=f"extrapolated:{one.x_name}", **cross)
+
+
+def _extrapolated(one: Comparison) -> np.ndarray:
+    """Which of the losses that are told lie outside of those attained, and have a ratio."""
+    if one.cost.extrapolated is None or one.cost.estimate is None:
+        return np.array([], bool)
+    return one.cost.extrapolated & np.isfinite(one.cost.estimate) & (one.cost.estimate > 0)
 
 
 def _draw_loss(axes: Axes, one: Comparison, style: Style, several: bool) -> None:
@@ -170,10 +188,25 @@ def _notes(compared: Compared) -> list[str]:
     laws = " and ".join(dict.fromkeys(one.law for one in compared.by_size))
     notes = [
         f"Lines: {laws} law of both arms; bands: {level} intervals; left only over losses that both attain.",
-        "Marks: the same read from the runs without a law.",
+        "Marks: the same read from the runs without a law; one without an interval is not bounded by them.",
     ]
     if any(one.crossover.equal for one in compared.by_size):
         notes.append("Shaded sizes: the curves may be equal.")
-    if any(one.cost.extrapolated is not None and one.cost.extrapolated.any() for one in compared.by_size):
+    if any(_is_open(ratio) for one in compared.by_size for ratio in (one.curve, one.loss)):
+        notes.append("A band that leaves its panel has no end.")
+    if any(_extrapolated(one).any() for one in compared.by_size):
         notes.append("Crosses: extrapolated.")
-    return [*notes, *(compare.sentence(verdict) for verdict in compared.verdicts[:1])]
+    return notes
+
+
+def _is_open(ratio: compare.CostRatio | compare.LossRatio) -> bool:
+    if ratio.low is None or ratio.high is None:
+        return False
+    return bool(np.any(ratio.low == 0) or np.any(np.isinf(ratio.high)))
+
+
+def _headline(compared: Compared) -> str:
+    """The verdicts, a line each."""
+    told = [f"{verdict.claim}: {verdict.conclusion}" for verdict in compared.verdicts[:MOST_VERDICTS]]
+    more = len(compared.verdicts) - MOST_VERDICTS
+    return "\n".join([*told, *([f"and {more} more"] if more > 0 else [])])
