@@ -28,6 +28,7 @@ from harness.plot import (
     series_styles,
 )
 
+LABEL_COLUMNS = 42
 NOTE_COLUMNS, TITLE_COLUMNS = 118, 92
 MOST_VERDICTS = 3
 BEYOND = (1e-60, 1e60)  # where an open end is drawn to, beyond every panel
@@ -61,10 +62,10 @@ def compare_figure(compared: Compared) -> Figure:
         size = "size / smallest shared size" if several else _words(compared.by_size[0].x_name)
         cost = "size" if several else _words(compared.by_size[0].x_name)
         left.set(xscale="log", yscale="log", xlabel=f"{y}: the lower, the further to the right")
-        left.set_ylabel(f"{cost} of {second} / {first}", parse_math=False)
+        left.set_ylabel(_wrapped(cost, f"of {second} / {first}"), parse_math=False)
         left.set_title(f"what an equal {y} costs", loc="left", parse_math=False)
         right.set(xscale="log", yscale="log", xlabel=size)
-        right.set_ylabel(f"{y} of {second} / {first}", parse_math=False)
+        right.set_ylabel(_wrapped(y, f"of {second} / {first}"), parse_math=False)
         right.set_title(f"{y} at equal size", loc="left", parse_math=False)
         _set_limits(left, [bounds for one in compared.by_size for bounds in _cost_bounds(one)])
         _set_limits(right, [bounds for one in compared.by_size for bounds in _bounds(one.loss)])
@@ -76,7 +77,8 @@ def compare_figure(compared: Compared) -> Figure:
             handles = [line for line in left.lines if str(line.get_gid()).startswith("cost:")]
             handles = handles or [line for line in right.lines if str(line.get_gid()).startswith("loss:")]
             names = [_words(str(line.get_gid()).partition(":")[2]) for line in handles]
-            right.legend(handles, names, loc="best", frameon=False, fontsize=LABEL_SIZE)
+            above: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.07), "borderaxespad": 0.0}
+            left.legend(handles, names, ncols=2, frameon=False, fontsize=LABEL_SIZE, **above)
         sns.despine(figure)
         title = "\n".join(textwrap.shorten(line, TITLE_COLUMNS) for line in _headline(compared).splitlines())
         figure.suptitle(title, x=0.01, ha="left", fontsize=9, weight="bold", parse_math=False)
@@ -84,6 +86,11 @@ def compare_figure(compared: Compared) -> Figure:
         figure.supxlabel(note, x=0.01, ha="left", fontsize=LABEL_SIZE, parse_math=False)
         figure.draw_without_rendering()
     return figure
+
+
+def _wrapped(what: str, of: str) -> str:
+    """A label on two lines where it is too long for one."""
+    return f"{what} {of}" if len(what) + len(of) < LABEL_COLUMNS else f"{what}\n{of}"
 
 
 def _words(name: str) -> str:
@@ -151,10 +158,12 @@ def _draw_ratio(
 
 
 def _cost_bounds(one: Comparison) -> list[np.ndarray]:
-    return [*_bounds(one.curve), *_bounds(one.cost), *(_bounds(one.twin) if one.twin else [])]
+    twin = [one.twin.estimate, one.twin.low, one.twin.high] if one.twin else []
+    read = [values[np.isfinite(values) & (values > 0)] for values in twin]
+    return [*_bounds(one.curve), *_bounds(one.cost), *read]
 
 
-def _bounds(ratio: compare.CostRatio | compare.LossRatio | compare.Twin) -> list[np.ndarray]:
+def _bounds(ratio: compare.CostRatio | compare.LossRatio) -> list[np.ndarray]:
     """All ratios and their ends that are drawn; open ones reach as far as MOST_OPEN times the estimates."""
     if ratio.estimate is None or ratio.low is None or ratio.high is None:
         return []
