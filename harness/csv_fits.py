@@ -263,8 +263,8 @@ def _with_rows(one: fit.Fit, rows: np.ndarray) -> fit.Fit:
         return one
     more = f" and {outliers.size - MAX_ROWS_NAMED} more" if outliers.size > MAX_ROWS_NAMED else ""
     reason = (
-        f"{', '.join(rows[outliers][:MAX_ROWS_NAMED])}{more}: far from the other runs of the same size, so that sizes are "
-        "Huber's locations instead of means. Did these runs fail?"
+        f"{', '.join(rows[outliers][:MAX_ROWS_NAMED])}{more}: far from the other runs of the same size, so that sizes "
+        "are Huber's locations instead of means. Did these runs fail?"
     )
     told = [replace(caution, reason=reason) if caution.code == "OUTLIERS" else caution for caution in one.warnings]
     return replace(one, warnings=tuple(told))

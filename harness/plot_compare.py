@@ -30,6 +30,7 @@ from harness.plot import (
 
 LABEL_COLUMNS = 42
 NOTE_COLUMNS, TITLE_COLUMNS = 118, 92
+TITLE_SIZE = 9
 MOST_VERDICTS = 3
 BEYOND = (1e-60, 1e60)  # where an open end is drawn to, beyond every panel
 BESIDE = 6.0  # points between the marks of two columns of sizes
@@ -73,19 +74,25 @@ def compare_figure(compared: Compared) -> Figure:
             left.invert_xaxis()
         for axes, word in ((left, "cheaper"), (right, "better")):
             _name_sides(axes, first, second, word)
-        if several:
-            handles = [line for line in left.lines if str(line.get_gid()).startswith("cost:")]
-            handles = handles or [line for line in right.lines if str(line.get_gid()).startswith("loss:")]
-            names = [_words(str(line.get_gid()).partition(":")[2]) for line in handles]
-            above: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.07), "borderaxespad": 0.0}
-            left.legend(handles, names, ncols=2, frameon=False, fontsize=LABEL_SIZE, **above)
         sns.despine(figure)
-        title = "\n".join(textwrap.shorten(line, TITLE_COLUMNS) for line in _headline(compared).splitlines())
-        figure.suptitle(title, x=0.01, ha="left", fontsize=9, weight="bold", parse_math=False)
+        lines = [textwrap.shorten(line, TITLE_COLUMNS) for line in _headline(compared)]
+        title = "\n".join([*lines, " "] if several else lines)
+        figure.suptitle(title, x=0.01, ha="left", fontsize=TITLE_SIZE, weight="bold", parse_math=False)
+        if several:
+            _write_legend(figure, left if left.lines[1:] else right, len(lines))
         note = textwrap.fill(" ".join(_notes(compared)), NOTE_COLUMNS)
         figure.supxlabel(note, x=0.01, ha="left", fontsize=LABEL_SIZE, parse_math=False)
         figure.draw_without_rendering()
     return figure
+
+
+def _write_legend(figure: Figure, axes: Axes, below: int) -> None:
+    """Which line is which column of sizes, in the line that the title leaves free `below` its own."""
+    handles = [line for line in axes.lines if str(line.get_gid()).partition(":")[0] in ("cost", "loss")]
+    names = [_words(str(line.get_gid()).partition(":")[2]) for line in handles]
+    top = 1 - (1.2 * below * TITLE_SIZE + 4) / 72 / figure.get_figheight()
+    look: dict[str, Any] = {"frameon": False, "fontsize": LABEL_SIZE, "ncols": 3, "borderpad": 0.2}
+    figure.legend(handles, names, loc="upper left", bbox_to_anchor=(0, top), **look).set_in_layout(False)
 
 
 def _wrapped(what: str, of: str) -> str:
@@ -214,8 +221,8 @@ def _is_open(ratio: compare.CostRatio | compare.LossRatio) -> bool:
     return bool(np.any(ratio.low == 0) or np.any(np.isinf(ratio.high)))
 
 
-def _headline(compared: Compared) -> str:
+def _headline(compared: Compared) -> list[str]:
     """The verdicts, a line each."""
     told = [f"{verdict.claim}: {verdict.conclusion}" for verdict in compared.verdicts[:MOST_VERDICTS]]
     more = len(compared.verdicts) - MOST_VERDICTS
-    return "\n".join([*told, *([f"and {more} more"] if more > 0 else [])])
+    return [*told, *([f"and {more} more"] if more > 0 else [])]
