@@ -11,7 +11,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from harness.errors import HarnessError
-from harness.fit import fit_law, to_json
+from harness.fit import to_json
 from harness.fit.frontier import best_per_bin, frontier
 
 SIZES = np.geomspace(1e2, 1e5, 7)
