@@ -3,7 +3,7 @@
 Usable on its own beside harness.fit, with numpy and scipy only.
 """
 
-from harness.compare.answer import Caution, Refusal
+from harness.compare.answer import Refusal
 from harness.compare.best_of import Ratio, aggregate, expected_best, ratio
 from harness.compare.cost import CostRatio, cost_ratio
 from harness.compare.crossover import Ahead, Crossover, crossover
@@ -13,11 +13,21 @@ from harness.compare.loss import LossRatio, loss_ratio
 from harness.compare.runs import Cell, Runs, cells, matched_edges, to_runs
 from harness.compare.survivors import Failures, budget_cautions, failure_cautions, failures
 from harness.compare.twin import Twin, twin_cautions, twin_ratio
-from harness.compare.verdict import Count, Number, Verdict, count_tasks, judge, outcome, sentence, task_level, to_json
+from harness.compare.verdict import (
+    Count,
+    Number,
+    Verdict,
+    count_tasks,
+    judge,
+    outcome,
+    sentence,
+    task_level,
+    to_json,
+    to_number,
+)
 
 __all__ = [
     "Ahead",
-    "Caution",
     "Cell",
     "CostRatio",
     "Count",
@@ -51,6 +61,7 @@ __all__ = [
     "sentence",
     "task_level",
     "to_json",
+    "to_number",
     "to_runs",
     "twin_cautions",
     "twin_ratio",

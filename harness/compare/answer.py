@@ -11,7 +11,6 @@ from harness.errors import HarnessError
 from harness.fit import Fit
 
 RefusalCode = Literal["REFUSED_FIT", "NO_OVERLAP", "NOT_FALLING"]
-CautionCode = Literal["TWIN_DISAGREES", "CENSORED", "SURVIVOR_BIAS", "K_MISMATCH"]
 
 
 @dataclass(frozen=True)
@@ -19,14 +18,6 @@ class Refusal:
     """Why there is no comparison: a sentence with the numbers and with what would help."""
 
     code: RefusalCode
-    reason: str
-
-
-@dataclass(frozen=True)
-class Caution:
-    """What to know before quoting a comparison."""
-
-    code: CautionCode
     reason: str
 
 

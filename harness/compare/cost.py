@@ -13,7 +13,7 @@ from harness.compare.loss import asked
 from harness.compare.profiled import Profiled, difference, most_root, profiled
 from harness.fit import Fit, deviance, predict
 
-REACH_DECADES = 3.0  # beyond the sizes an end is open: no data speak of a thousand times more
+REACH_DECADES = 1.0  # beyond the sizes, as far as laws are asked elsewhere: an end further out is open
 SEEN = 257
 
 
@@ -22,7 +22,7 @@ class CostRatio:
     """x_second / x_first at each of `losses` [m], with its profile interval: 0 and inf are open ends.
 
     `attained` is the range of mean losses that both arms reach, where the ratio is valid; `extrapolated` marks losses
-    outside of it. The estimate is 0 or inf (nan when both) where a law does not come to the loss within 3 decades of
+    outside of it. The estimate is 0 or inf (nan when both) where a law does not come to the loss within a decade of
     its sizes. When `refusals` is not empty there are no numbers.
     """
 
@@ -80,16 +80,18 @@ def _log_size(fit: Fit, losses: np.ndarray, most: float) -> Profiled:
     """ln of the size at which the law has each loss [m]."""
     limits = _limits(fit)
     values = losses[:, None]
-    return profiled(lambda u: deviance(fit, np.exp(u), values), _solved_for(fit, losses, limits), limits, most, fit.dof)
+    return profiled(
+        lambda u: deviance(fit, np.exp(u), values, far=True), _solved_for(fit, losses, limits), limits, most, fit.dof
+    )
 
 
 def _solved_for(fit: Fit, losses: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
-    highest, lowest = predict(fit, np.exp(limits))
+    highest, lowest = predict(fit, np.exp(limits), far=True)
     found = np.where(losses >= highest, -np.inf, np.inf)
     within = (losses < highest) & (losses > lowest)
 
     def above(log_size: np.ndarray, log_loss: np.ndarray) -> np.ndarray:
-        return np.log(predict(fit, np.exp(log_size))) - log_loss
+        return np.log(predict(fit, np.exp(log_size), far=True)) - log_loss
 
     ends = (np.full(within.sum(), limits[0]), np.full(within.sum(), limits[1]))
     found[within] = elementwise.find_root(above, ends, args=(np.log(losses[within]),)).x

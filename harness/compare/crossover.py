@@ -97,7 +97,7 @@ def _fitted_crossings(first: Fit, second: Fit, searched: np.ndarray) -> np.ndarr
 
     def gap(log_size: np.ndarray) -> np.ndarray:
         size = np.exp(log_size)
-        return np.log(predict(second, size)) - np.log(predict(first, size))
+        return np.log(predict(second, size, far=True)) - np.log(predict(first, size, far=True))
 
     return _roots(gap, np.linspace(searched[0], searched[1], 8 * STEPS + 1))
 

@@ -46,8 +46,8 @@ def exponent_difference(first: Fit, second: Fit) -> ExponentDifference:
 def _exponent(fit: Fit, most: float) -> Profiled:
     assert fit.alpha is not None
 
-    # Only the pure law's exponent may be negative; of the others 0 is the end, and what a low end is when it is open.
-    least, end = (-FAR, -np.inf) if fit.law == "pure" else (LEAST, 0.0)
+    # The floor law's exponent is above 0, which is then its low end when it is open.
+    least, end = (LEAST, 0.0) if fit.law == "floor" else (-FAR, -np.inf)
 
     def against(alpha: np.ndarray) -> np.ndarray:
         return exponent_deviance(fit, np.maximum(alpha, least).ravel()).reshape(alpha.shape)

@@ -76,10 +76,10 @@ def log_loss_ratio(first: Fit, second: Fit, log_sizes: np.ndarray) -> tuple[np.n
 
 def _log_loss(fit: Fit, log_sizes: np.ndarray, most: float) -> Profiled:
     sizes = np.exp(log_sizes)
-    estimate = np.log(predict(fit, sizes))
+    estimate = np.log(predict(fit, sizes, far=True))
 
     def away(offset: np.ndarray) -> np.ndarray:
-        return deviance(fit, sizes[:, None], np.exp(estimate[:, None] + offset))
+        return deviance(fit, sizes[:, None], np.exp(estimate[:, None] + offset), far=True)
 
     offsets = profiled(away, np.zeros_like(estimate), (-FAR, FAR), most, fit.dof)
     return Profiled(estimate, estimate[:, None] + offsets.down, estimate[:, None] + offsets.up, most, fit.dof)

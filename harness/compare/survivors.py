@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import fisher_exact
 
-from harness.compare.answer import Caution
 from harness.compare.runs import bin_of
 from harness.errors import HarnessError
+from harness.fit import Caution
 
 MOST_FAILED = 0.2  # of a size's runs
 SIGNIFICANCE = 0.05

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import isotonic_regression
 
-from harness.compare.answer import Caution
 from harness.compare.cost import CostRatio
 from harness.compare.runs import Runs
 from harness.errors import HarnessError
+from harness.fit import Caution
 
 LEAST_READ = 0.5  # of the draws
 

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from harness.compare.cost import CostRatio
+from harness.compare.exponents import ExponentDifference
+from harness.compare.loss import LossRatio
 from harness.errors import HarnessError
 from harness.fit import Interval
 
@@ -57,6 +60,26 @@ class Verdict:
     counts: tuple[Count, ...]
     conclusion: Conclusion
     stable: bool
+
+
+def to_number(convention: str, task: str, found: CostRatio | LossRatio | ExponentDifference) -> Number:
+    """What a comparison says, as one number; ratios are asked at a single place, and refusals become the reason."""
+    if found.refusals:
+        reasons = " ".join(f"{refusal.code}: {refusal.reason}" for refusal in found.refusals)
+        return Number(convention, task, refused=reasons)
+    if isinstance(found, ExponentDifference):
+        return Number(convention, task, found.estimate, found.interval)
+    assert found.estimate is not None
+    assert found.low is not None
+    assert found.high is not None
+    if found.estimate.size != 1:
+        raise HarnessError(
+            f"{task} under {convention}: the ratio is given at {found.estimate.size} places; ask for it at the one "
+            "that the claim is about."
+        )
+    return Number(
+        convention, task, float(found.estimate[0]), Interval(float(found.low[0]), float(found.high[0]), found.level)
+    )
 
 
 def outcome(number: Number, threshold: float) -> Outcome:

@@ -13,7 +13,7 @@ from harness.fit import fit_law
 def test_of_pure_laws_it_is_welchs_interval():
     """A slope is linear, so the interval is known in closed form, also for unequal designs."""
     rng = np.random.default_rng(1)
-    first, second = fit_of(Arm(sizes=5, sd=0.2), rng), fit_of(Arm(alpha=0.7, sizes=9), rng)
+    first, second = fit_of(Arm(sizes=5, seeds=1, sd=0.2), rng), fit_of(Arm(alpha=0.7, sizes=9, seeds=1), rng)
     found = exponent_difference(first, second)
 
     line, other = line_of(first), line_of(second)

@@ -14,7 +14,7 @@ from harness.fit import deviance, predict
 def test_of_pure_laws_it_is_welchs_interval():
     """Predictions of pure laws are linear, so the interval is known in closed form, also for unequal designs."""
     rng = np.random.default_rng(1)
-    first, second = fit_of(Arm(sizes=5, sd=0.2), rng), fit_of(Arm(alpha=0.7, sizes=9), rng)
+    first, second = fit_of(Arm(sizes=5, seeds=1, sd=0.2), rng), fit_of(Arm(alpha=0.7, sizes=9, seeds=1), rng)
     found = loss_ratio(first, second)
 
     u = np.log(found.sizes)

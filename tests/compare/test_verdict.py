@@ -3,14 +3,27 @@
 import json
 from itertools import product
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
+from two_arms import Arm, fit_of
 
-from harness.compare import Number, count_tasks, judge, outcome, sentence, task_level, to_json
+from harness.compare import (
+    Number,
+    cost_ratio,
+    count_tasks,
+    exponent_difference,
+    judge,
+    outcome,
+    sentence,
+    task_level,
+    to_json,
+    to_number,
+)
 from harness.errors import HarnessError
-from harness.fit import Interval
+from harness.fit import Interval, fit_law
 
 INTERVALS = {"supported": (1.2, 2.0), "refuted": (0.2, 0.8), "inconclusive": (0.8, 1.5)}
 
@@ -126,3 +139,18 @@ def test_a_number_is_an_estimate_or_a_reason():
     """Neither, or both, is an error that names task and convention."""
     with pytest.raises(HarnessError, match=r"j0 under params\.trainable"):
         Number("params.trainable", "j0")
+
+
+def test_comparisons_become_numbers():
+    """A cost ratio at one loss, an exponent difference, and a refusal with its code each make one number."""
+    rng = np.random.default_rng(1)
+    first, second = fit_of(Arm(), rng), fit_of(Arm(at=2e6), rng)
+    few = fit_law([1e3, 1e4, 1e5], [3.0, 2.0, 1.0], "pure")
+    cost = cost_ratio(first, second, 30.0)
+
+    assert to_number("c", "t", cost).interval == Interval(cost.low[0], cost.high[0], 0.95)
+    assert outcome(to_number("c", "t", cost), 1) == "supported"
+    assert outcome(to_number("c", "t", exponent_difference(first, second)), 0) == "inconclusive"
+    assert "TOO_FEW" in to_number("c", "t", cost_ratio(first, few)).refused
+    with pytest.raises(HarnessError, match="at 33 places"):
+        to_number("c", "t", cost_ratio(first, second))
