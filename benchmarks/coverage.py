@@ -33,6 +33,7 @@ from harness.fit import (
     prediction_interval,
     sandwich,
     select_law,
+    size_means,
 )
 from harness.show import console
 
@@ -92,7 +93,7 @@ def one_law(scenario: Scenario, rng: np.random.Generator) -> Row | None:
     if fit.floor_interval:
         row[FLOOR] = _holds(fit.floor_interval, arm.floor)
     row[CURVE] = _within(band(fit, ahead), curve(arm, ahead))
-    new_mean = np.exp(np.log(new_runs(arm, ahead, rng)[1]).mean())
+    new_mean = size_means(*new_runs(arm, ahead, rng)).means
     return row | {NEW_SIZE: _within(prediction_interval(fit, ahead, arm.seeds), new_mean)}
 
 
@@ -198,7 +199,7 @@ def _holds(interval: Interval | None, truth: float) -> bool:
     return bool(interval.low <= truth <= interval.high)
 
 
-def _within(ends: tuple[np.ndarray, np.ndarray], truth: np.ndarray | float) -> bool:
+def _within(ends: tuple[np.ndarray, np.ndarray], truth: np.ndarray) -> bool:
     return bool(np.all((ends[0] <= truth) & (truth <= ends[1])))
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 from scipy.stats import f as f_distribution
-from two_arms import Arm, curve, fit_of, fits, least_share, sizes_of
+from two_arms import fit_of
 
+from benchmarks.arms import Arm, curve, sizes_of
 from harness.compare import cost_ratio
 from harness.errors import HarnessError
 from harness.fit import deviance, fit_law
@@ -141,36 +142,3 @@ def test_fits_at_two_levels_are_not_compared():
     """The error names both levels."""
     with pytest.raises(HarnessError, match=r"level=0\.95 .* level=0\.9;"):
         cost_ratio(exact(Arm()), exact(Arm(), level=0.9))
-
-
-def coverage(first, second, losses, replicates, seed):
-    """The share of intervals that hold the true ratio, at each loss."""
-    truth = [
-        (loss - second.floor) ** (-1 / second.alpha) * second.at / (loss - first.floor) ** (-1 / first.alpha) / first.at
-        for loss in losses
-    ]
-    found = [cost_ratio(*pair, losses) for pair in fits(first, second, replicates, seed)]
-    return np.mean([(ratio.low <= truth) & (truth <= ratio.high) for ratio in found], axis=0)
-
-
-PAIRS = [
-    (Arm(), Arm(at=2e6), (5.0, 30.0, 300.0)),
-    (Arm(alpha=0.8, seeds=3, sd=0.3), Arm(), (5.0, 30.0)),
-    (Arm(floor=1), Arm(floor=1, at=2e6), (4.0, 30.0)),
-    (Arm(sizes=6, seeds=3, sd=0.3, floor=1), Arm(floor=1, at=5e5), (4.0, 30.0)),
-]
-
-
-@pytest.mark.parametrize("pair", PAIRS[::2])
-def test_coverage_at_a_glance(pair):
-    """The true ratio is held about 95 times in 100 at every loss."""
-    replicates = 20 if pair[0].floor else 60
-    assert np.all(coverage(*pair, replicates, seed=6) >= least_share(0.95, replicates))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("pair", PAIRS)
-def test_coverage(pair):
-    """Inside the overlap of losses the true ratio is held 93 to 98.5 times in 100."""
-    shares = coverage(*pair, 500, seed=7)
-    assert np.all((shares >= 0.93) & (shares <= 0.985)), shares
