@@ -181,8 +181,13 @@ def selection(scenario: Scenario, rng: np.random.Generator) -> Row | None:
 def unequal_search(scenario: Scenario, rng: np.random.Generator) -> Row:
     """Whether equal arms are told to be equal, although one was run as often as `places` says and the other less."""
     ran, ran_less = (int(count) for count in scenario.places)
-    cells = [Cell(0.3 * rng.standard_normal(ran), 0.3 * rng.standard_normal(ran_less)) for _ in range(7)]
+    cells = equal_cells(rng, ran, ran_less)
     return {how: _holds(ratio(cells, how).interval, 1.0) for how in ("best", "median")}  # type: ignore[arg-type]
+
+
+def equal_cells(rng: np.random.Generator, ran: int, ran_less: int) -> list[Cell]:
+    """Seven sizes of two arms that are the same, sd .3, but not run equally often."""
+    return [Cell(0.3 * rng.standard_normal(ran), 0.3 * rng.standard_normal(ran_less)) for _ in range(7)]
 
 
 def _two_fits(scenario: Scenario, rng: np.random.Generator) -> tuple[Fit, Fit] | None:

@@ -86,12 +86,13 @@ def test_the_end_of_a_single_uncertain_arm_is_its_own_profile():
     """Against an arm that is known exactly, the interval is that of the other arm's size at the loss."""
     first, second = exact(Arm()), fit_of(Arm(), np.random.default_rng(5))
     loss, size = 30.0, 1e6 / 30
+    found = cost_ratio(first, second, loss)
     allowed = f_distribution.isf(0.05, 1, second.dof)
+    best = found.estimate[0] * size
     low, high = (
         np.exp(brentq(lambda u: deviance(second, [np.exp(u)], [loss])[0] - allowed, *ends))
-        for ends in (np.log([size / 3, size]), np.log([size, 3 * size]))
+        for ends in (np.log([best / 3, best]), np.log([best, 3 * best]))
     )
-    found = cost_ratio(first, second, loss)
 
     assert found.low[0] == pytest.approx(low / size, rel=1e-3)
     assert found.high[0] == pytest.approx(high / size, rel=1e-3)
