@@ -126,7 +126,7 @@ def _correlation(fit: Fit, bread: np.ndarray) -> float | None:
     of_floor = log_floor(problem)(p)[1]
     of_alpha = np.eye(p.size)[problem.law.exponent]
     variances = (of_floor @ bread @ of_floor) * (of_alpha @ bread @ of_alpha)
-    return float(of_floor @ bread @ of_alpha / np.sqrt(variances))
+    return float(of_floor @ bread @ of_alpha / np.sqrt(variances)) if variances > 0 else None
 
 
 def _reducible(fit: Fit) -> float | None:

@@ -84,6 +84,7 @@ def huber(r: np.ndarray, delta: float | None) -> tuple[np.ndarray, np.ndarray]:
     return np.where(inside, r**2, 2 * delta * size - delta**2), kept
 
 
+@np.errstate(over="ignore", invalid="ignore")  # a trial step may leave the numbers, and is then not taken
 def descend(
     residuals: Residuals,
     p: np.ndarray,
@@ -101,8 +102,7 @@ def descend(
     delta; later ones follow the curvature of the loss itself.
     """
     r, jacobian = residuals(p)
-    loss, kept = huber(r, delta)
-    objective = loss.sum(axis=-1)
+    objective, kept = _objective(r, delta)
     damping = np.full(objective.shape, 1e-3)
     diagonal = np.eye(p.shape[-1])
     for taken in range(steps):
@@ -123,8 +123,7 @@ def descend(
             break
         trial = p + step
         trial_r, trial_jacobian = residuals(trial)
-        trial_loss, trial_kept = huber(trial_r, delta)
-        trial_objective = trial_loss.sum(axis=-1)
+        trial_objective, trial_kept = _objective(trial_r, delta)
         # Equal up to rounding counts as better: the gradient still improves when the objective no longer shows it.
         better = moving & (trial_objective <= objective * (1 + 1e-15))
         p = np.where(better[..., None], trial, p)
@@ -134,6 +133,12 @@ def descend(
         objective = np.where(better, trial_objective, objective)
         damping = np.clip(np.where(better, damping / 10, damping * 5), 1e-15, 1e15)
     return p, objective
+
+
+def _objective(r: np.ndarray, delta: float | None) -> tuple[np.ndarray, np.ndarray]:
+    """The sum of losses, and the shares kept; inf where a law has left the numbers, so that no search goes there."""
+    loss, kept = huber(r, delta)
+    return np.nan_to_num(loss.sum(axis=-1), nan=np.inf, posinf=np.inf), kept
 
 
 def residuals_of(curve: Curve, logs: Logs) -> Residuals:

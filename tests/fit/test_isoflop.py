@@ -239,8 +239,13 @@ def test_json_is_strict():
     fit = isoflop(*sweep())
     data = json.loads(json.dumps(to_json(fit), allow_nan=False))
     assert set(data) == set(type(fit).__dataclass_fields__)
-    ends = {"low": fit.exponent_interval.low, "high": fit.exponent_interval.high, "level": 0.95}
-    assert data["exponent_interval"] == {**ends, "low_open": False, "high_open": False}
+    assert data["exponent_interval"] == {
+        "low": fit.exponent_interval.low,
+        "high": fit.exponent_interval.high,
+        "level": 0.95,
+        "low_open": False,
+        "high_open": False,
+    }
     assert data["valleys"][0]["x_best"] == fit.valleys[0].x_best
     assert to_json(replace(fit, coefficient=np.inf))["coefficient"] is None
 
