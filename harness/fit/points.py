@@ -87,7 +87,8 @@ def size_means(x: ArrayLike, y: ArrayLike, robust: bool = True) -> Points:
     ]
     outliers = np.sort(np.concatenate([*(of_size[is_far] for of_size, is_far in zip(rows, far, strict=True)), []]))
     groups = [log_y[of_size] for of_size in rows]
-    kept = [np.unique(group[~is_far]) for group, is_far in zip(groups, far, strict=True)]
+    # Of two runs that are far from each other nobody knows which is wrong: both stay.
+    kept = [np.unique(group if is_far.all() else group[~is_far]) for group, is_far in zip(groups, far, strict=True)]
     if outliers.size:
         centres = [_location(group, HUBER * sd) for group, sd in zip(groups, sds, strict=True)]
     else:
