@@ -12,7 +12,15 @@ from scipy.stats import f as f_distribution
 from harness.errors import HarnessError, did_you_mean
 from harness.fit.laws import BROKEN, LAWS, Law, to_logs
 from harness.fit.objective import Objective, optimum, read_objective, with_weights
-from harness.fit.points import Points, noise_variances, noise_weights, positive, single_rows, size_means
+from harness.fit.points import (
+    Points,
+    new_noise_variances,
+    noise_variances,
+    noise_weights,
+    positive,
+    single_rows,
+    size_means,
+)
 from harness.fit.profile import (
     Region,
     coordinate,
@@ -55,7 +63,8 @@ def fit_law(
     """Fit a law in log space to the mean of ln y at each size; x and y have one entry per run.
 
     Sizes are weighted by the noise between their seeds, as a line in ln x, unless size means scatter about the law by
-    more than that noise explains: then all sizes weigh alike. `objective`: `least_squares`; `huber`, with a delta of
+    more than that noise explains: then all sizes weigh alike. Runs far from the others of their size are told of, and
+    kept from moving its mean. `objective`: `least_squares`; `huber`, with a delta of
     1.345 robust standard deviations of the residuals; `auto`, least squares and Huber's where residuals are heavy-
     tailed; or `huber_log(delta=...)`, summed over single runs, which reproduces published fits.
 
@@ -68,7 +77,8 @@ def fit_law(
     if not 0 < level < 1:
         raise HarnessError(f"level={level} must be between 0 and 1.")
     wanted = read_objective(objective)
-    points = single_rows(x, y) if wanted.kind == "huber_log" else size_means(x, y)
+    plain = wanted.kind == "least_squares"
+    points = single_rows(x, y) if wanted.kind == "huber_log" else size_means(x, y, robust=not plain)
     refusals = data_refusals(points, LAWS[law])
     if refusals:
         return _refused(law, points, level, refusals)
@@ -119,9 +129,8 @@ def prediction_interval(
     points = fit.points
     scale = np.ones(u.size)
     if not np.all(points.weights == points.weights[0]):
-        at_sizes, there = (
-            noise_variances(points, at) for at in (points.sizes, np.exp(u + known.problem.logs.log_x_first))
-        )
+        at_sizes = noise_variances(points, points.sizes)
+        there = new_noise_variances(points, np.exp(u + known.problem.logs.log_x_first))
         assert at_sizes is not None
         assert there is not None
         unit = np.mean(points.distinct / at_sizes)

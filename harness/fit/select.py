@@ -178,8 +178,8 @@ def _cautions(
         found.append(
             Caution(
                 "LAST_VALUE_WINS",
-                f"the {chosen} law predicts held-out sizes to {scores[chosen].rmsle:.2g} (root mean square of ln), "
-                f"repeating the last loss to {last.rmsle:.2g}: do not extrapolate.",
+                f"the {chosen} law predicts held-out sizes to {scores[chosen].rmsle:.3g} (root mean square of ln), "
+                f"repeating the last loss to {last.rmsle:.3g}: do not extrapolate.",
             )
         )
     return tuple(found)

@@ -17,6 +17,7 @@ AGREE = 1e-6  # relative to the best objective
 EDGE = 1e-9
 STEPS = 500
 EARLY_STEPS, LATE_STARTS = 40, 16  # most starts are at rest by then; of the others, the best go on
+ROUNDING_SEEN = 0.2  # of 8 units in the last place, which `roundoff` allows for
 NEWTON = 1e-20  # of the objective: what a last step may still promise
 REWEIGHTED = 15  # steps of Huber's loss before its own curvature
 LINEAR = 1e-2  # of the reweighted curvature is left to residuals beyond delta, which have none
@@ -84,6 +85,7 @@ def huber(r: np.ndarray, delta: float | None) -> tuple[np.ndarray, np.ndarray]:
     return np.where(inside, r**2, 2 * delta * size - delta**2), kept
 
 
+@np.errstate(over="ignore", invalid="ignore")  # a trial step may leave the numbers, and is then not taken
 def descend(
     residuals: Residuals,
     p: np.ndarray,
@@ -101,8 +103,7 @@ def descend(
     delta; later ones follow the curvature of the loss itself.
     """
     r, jacobian = residuals(p)
-    loss, kept = huber(r, delta)
-    objective = loss.sum(axis=-1)
+    objective, kept = _objective(r, delta)
     damping = np.full(objective.shape, 1e-3)
     diagonal = np.eye(p.shape[-1])
     for taken in range(steps):
@@ -123,10 +124,10 @@ def descend(
             break
         trial = p + step
         trial_r, trial_jacobian = residuals(trial)
-        trial_loss, trial_kept = huber(trial_r, delta)
-        trial_objective = trial_loss.sum(axis=-1)
+        trial_objective, trial_kept = _objective(trial_r, delta)
         # Equal up to rounding counts as better: the gradient still improves when the objective no longer shows it.
-        better = moving & (trial_objective <= objective * (1 + 1e-15))
+        noise = ROUNDING_SEEN * np.sqrt(objective * roundoff)
+        better = moving & (trial_objective <= objective * (1 + 1e-15) + noise)
         p = np.where(better[..., None], trial, p)
         r = np.where(better[..., None], trial_r, r)
         jacobian = np.where(better[..., None, None], trial_jacobian, jacobian)
@@ -134,6 +135,12 @@ def descend(
         objective = np.where(better, trial_objective, objective)
         damping = np.clip(np.where(better, damping / 10, damping * 5), 1e-15, 1e15)
     return p, objective
+
+
+def _objective(r: np.ndarray, delta: float | None) -> tuple[np.ndarray, np.ndarray]:
+    """The sum of losses, and the shares kept; inf where a law has left the numbers, so that no search goes there."""
+    loss, kept = huber(r, delta)
+    return np.nan_to_num(loss.sum(axis=-1), nan=np.inf, posinf=np.inf), kept
 
 
 def residuals_of(curve: Curve, logs: Logs) -> Residuals:
