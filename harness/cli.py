@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from harness.csv_fits import Window
     from harness.csv_forms import Form
     from harness.csv_runs import Columns
+    from harness.fit import LawName
     from harness.measure.calibration import Calibration, Kind
     from harness.scaling import SeriesFit
     from harness.spec import Manifest
@@ -347,13 +348,6 @@ _table_options = _with(
         click.option("--status", metavar="COLUMN", help="How a run ended: ok, done, true, … or else it failed."),
         click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Only these rows; repeat for several."),
         click.option("--same", multiple=True, metavar="COLUMN", help="Must have one value in a fit; repeat."),
-        click.option(
-            "--law",
-            "laws",
-            multiple=True,
-            metavar="LAW",
-            help="pure, floor, shifted or broken; repeat to see several.  [default: auto, which chooses]",
-        ),
         click.option("--level", type=SHARE, default=0.95, show_default=True, help="Of the intervals."),
         click.option("--min-x", type=POSITIVE, help="The smallest size that is fitted."),
         click.option("--max-x", type=POSITIVE, help="The largest size that is fitted."),
@@ -369,6 +363,13 @@ _table_options = _with(
 )
 _fit_options = _with(
     (
+        click.option(
+            "--law",
+            "laws",
+            multiple=True,
+            metavar="LAW",
+            help="pure, floor, shifted or broken; repeat to see several.  [default: auto, which chooses]",
+        ),
         click.option("--hold-out", type=click.IntRange(min=0), default=0, help="Largest sizes to predict, not to fit."),
         click.option("--diagnostics", is_flag=True, help="Show leverage, sensitivity, bootstraps of the quoted laws."),
         click.option("--and", "and_", metavar="COLUMN", help="A second size: E + A x^-alpha + B and^-beta."),
@@ -426,6 +427,11 @@ def fit_command(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
 @_table_options
+@click.option(
+    "--law",
+    type=click.Choice(["pure", "floor", "shifted", "broken"]),
+    help="Of both arms.  [default: floor, or pure where the floor law is refused for more of them]",
+)
 @click.option("--at", multiple=True, type=POSITIVE, metavar="LOSS", help="Where to tell the cost ratio; repeat.")
 @click.option("--extrapolate", is_flag=True, help="Also at losses that the two do not both attain; marked as such.")
 @click.option(
@@ -443,6 +449,7 @@ def compare_command(
     table: Path,
     first: str,
     second: str,
+    law: LawName | None,
     at: tuple[float, ...],
     extrapolate: bool,
     aggregate: How,
@@ -466,7 +473,7 @@ def compare_command(
     if k and aggregate != "best":
         raise HarnessError(f"--k {k} is of --aggregate best; a {aggregate} takes all runs of a bin")
     own = {name: asked[name] for name in ("x", "where", "level", "objective")}
-    laws, arms = asked["laws"] or LAWS, (first, second)
+    laws, arms = (law,) if law else LAWS, (first, second)
     request = Request(table, columns=_columns(asked), laws=laws, window=_window(asked), arms=arms, **own)
     found = compare_arms(request, Asked(at, extrapolate, aggregate, k, bins))
     text = json.dumps(to_json(found), allow_nan=False, indent=1)
@@ -477,7 +484,7 @@ def compare_command(
     if out:
         from harness.plot_compare import draw_compared
 
-        for path in _write_json(text, out, "compare.json"), *draw_compared(found, out):
+        for path in _write_text(text + "\n", out / "compare.json"), *draw_compared(found, out):
             click.echo(path, err=as_json)
 
 
@@ -762,7 +769,7 @@ def _window(asked: Mapping[str, Any]) -> Window:
 
 def _fit_table(file: Path, as_json: bool, asked: Mapping[str, Any]) -> None:
     from harness.csv_fits import Request, answer, checks, to_json
-    from harness.show_fits import answer_sentences, answer_tables
+    from harness.show_fits import answer_sentences, answer_tables, checklists
 
     laws = asked["laws"] or ("auto",)
     own = {name: asked[name] for name in ("x", "where", "level", "hold_out", "objective")}
@@ -776,7 +783,11 @@ def _fit_table(file: Path, as_json: bool, asked: Mapping[str, Any]) -> None:
     if asked["out"]:
         from harness.plot_fits import draw_fits
 
-        for path in _write_json(text, asked["out"], "fits.json"), *draw_fits(found, asked["out"]):
+        written = [
+            _write_text(text + "\n", asked["out"] / "fits.json"),
+            _write_text(checklists(found, checked), asked["out"] / "checklist.md"),
+        ]
+        for path in (*written, *draw_fits(found, asked["out"])):
             click.echo(path, err=as_json)
 
 
@@ -800,7 +811,7 @@ def _fit_form(file: Path, as_json: bool, form: Form, asked: Mapping[str, Any]) -
     else:
         _print(form_tables(found), form_sentences(found))
     if asked["out"]:
-        click.echo(_write_json(text, asked["out"], "fits.json"), err=as_json)
+        click.echo(_write_text(text + "\n", asked["out"] / "fits.json"), err=as_json)
 
 
 def _print(tables: Iterable[Table], sentences: Iterable[str]) -> None:
@@ -812,13 +823,13 @@ def _print(tables: Iterable[Table], sentences: Iterable[str]) -> None:
         console.print(sentence, soft_wrap=True)
 
 
-def _write_json(text: str, folder: Path, name: str) -> Path:
+def _write_text(text: str, path: Path) -> Path:
     from harness.files import whole_file
 
-    _check_writable(folder)
-    with whole_file(folder / name) as path:
-        path.write_text(text + "\n", encoding="utf-8")
-    return folder / name
+    _check_writable(path.parent)
+    with whole_file(path) as new:
+        new.write_text(text, encoding="utf-8")
+    return path
 
 
 if __name__ == "__main__":

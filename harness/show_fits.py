@@ -9,6 +9,7 @@ from rich.table import Table
 from harness.csv_fits import ORDER, Answer, ArmFit, Checks
 from harness.csv_runs import is_ok
 from harness.fit import Caution, Fit, Refusal
+from harness.fit.checklist import checklist, to_markdown
 from harness.fit.held_out import Extrapolation
 from harness.fit.result import LawName
 from harness.fit.runs import size_words
@@ -231,6 +232,21 @@ def _codes(one: ArmFit) -> list[str]:
     codes = [caution.code for caution in one.cautions]
     codes += [warning.code for fit in _told_of(one) for warning in fit.warnings]
     return list(dict.fromkeys(codes))
+
+
+# ----------------------------------------------------------------------------------------------------------- checklist
+def checklists(found: Answer, checked: Callable[[ArmFit], Checks | None]) -> str:
+    """The reporting checklist of every arm's quoted law, as Markdown."""
+    request = found.request
+    source = f"{request.file.name} (SHA-256 {found.sha256})"
+    parts = [f"# Reporting checklist: {request.columns.y}\n"]
+    for one in found.fits:
+        checks = checked(one)
+        seen, other = (checks.diagnostics, checks.cross_check) if checks else (None, None)
+        law = one.quoted or next(iter(one.fits.values()))
+        items = checklist(law, seen, one.selection, other, one.x_name, request.columns.y, source)
+        parts.append(f"## {one.arm}, by {one.x_name}\n\n{to_markdown(items)}")
+    return "\n".join(parts)
 
 
 # ----------------------------------------------------------------------------------------------------------- sentences

@@ -176,6 +176,7 @@ def test_out_writes_fits_and_figures(tmp_path):
 
     assert json.loads((tmp_path / "out" / "fits.json").read_text()) == found
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
+        "checklist.md",
         "fits.json",
         "laws.pdf",
         "laws.png",

@@ -54,8 +54,8 @@ def test_commands_run(tmp_path, monkeypatch):
     y = (1e-3 + 1 / x) * np.exp(0.05 * np.random.default_rng(0).standard_normal(x.size))
     arms = pd.concat([pd.DataFrame({"params": x, "rmse": k * y, "arch": name}) for k, name in ((1, "kan"), (2, "mlp"))])
     arms.to_csv("runs.csv", index=False)
-    commands = re.findall(r"`harness (fit runs\.csv[^`]*)`", TEXT)
-    assert len(commands) == 2
+    commands = re.findall(r"`harness ((?:fit|compare) runs\.csv[^`]*)`", TEXT)
+    assert len(commands) == 5
     for command in commands:
         result = CliRunner().invoke(main, shlex.split(command))
         assert result.exit_code == 0, result.output
