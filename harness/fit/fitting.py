@@ -12,7 +12,15 @@ from scipy.stats import f as f_distribution
 from harness.errors import HarnessError, did_you_mean
 from harness.fit.laws import BROKEN, LAWS, Law, to_logs
 from harness.fit.objective import Objective, optimum, read_objective, with_weights
-from harness.fit.points import Points, noise_variances, noise_weights, positive, single_rows, size_means
+from harness.fit.points import (
+    Points,
+    new_noise_variances,
+    noise_variances,
+    noise_weights,
+    positive,
+    single_rows,
+    size_means,
+)
 from harness.fit.profile import (
     Region,
     coordinate,
@@ -121,9 +129,8 @@ def prediction_interval(
     points = fit.points
     scale = np.ones(u.size)
     if not np.all(points.weights == points.weights[0]):
-        at_sizes, there = (
-            noise_variances(points, at) for at in (points.sizes, np.exp(u + known.problem.logs.log_x_first))
-        )
+        at_sizes = noise_variances(points, points.sizes)
+        there = new_noise_variances(points, np.exp(u + known.problem.logs.log_x_first))
         assert at_sizes is not None
         assert there is not None
         unit = np.mean(points.distinct / at_sizes)

@@ -20,7 +20,7 @@ CANDIDATES: tuple[LawName, ...] = ("pure", "floor", "broken")
 # Of 500 laws without a floor 4 to 8 % then get one; at 0.05, one in eight clear floors is missed.
 FLOOR_LEVEL = 0.07
 ORIGINS_SHARE = 3  # a third of the sizes is held out at most
-MOST_ORIGINS = 20  # of long curves, evenly up to that third
+MOST_ORIGINS = 12  # of a curve of hundreds of points: each is a fit of every law
 SUPPORTED = 0.05  # the AICc weight below which a law's exponent is not held against another's
 
 
@@ -28,8 +28,8 @@ SUPPORTED = 0.05  # the AICc weight below which a law's exponent is not held aga
 class Score:
     """How well sizes beyond the fitted ones were predicted: the root mean square of ln(predicted / measured).
 
-    Laws are fitted to all but the largest 1, 2, ... sizes, and asked for those that were left out; `error` is the
-    standard error of the mean square, and `predictions` how many there were.
+    Laws are fitted to all but the largest 1, 2, ... sizes (of many sizes 12 such cuts, evenly spaced), and asked for
+    those that were left out; `error` is the standard error of the mean square, and `predictions` how many there were.
     """
 
     rmsle: float
@@ -106,10 +106,10 @@ def _rolling(
     origins = min([sizes.size // ORIGINS_SHARE, *(left for left in spare if left > 0)], default=0)
     if origins < 1:
         return {}, None
+    cuts = np.unique(np.linspace(1, origins, min(origins, MOST_ORIGINS)).round().astype(int))
     errors: dict[str, list[np.ndarray]] = {law: [] for law in laws}
     last = []
-    helds = np.unique(np.linspace(1, origins, min(origins, MOST_ORIGINS)).round().astype(int))
-    for held in helds:
+    for held in cuts.tolist():
         cut = sizes[-held]
         kept = x < cut
         after = np.array([np.log(y[x == size]).mean() for size in sizes[-held:]])
@@ -118,7 +118,7 @@ def _rolling(
             fit = fit_law(x[kept], y[kept], law, objective=objective, intervals=False)
             if not fit.refusals:
                 errors[law].append(np.log(extended(fit, sizes[-held:])) - after)
-    full = {law: _scored(found) for law, found in errors.items() if len(found) == helds.size}
+    full = {law: _scored(found) for law, found in errors.items() if len(found) == cuts.size}
     return full, _scored(last)
 
 

@@ -149,7 +149,10 @@ def _weights(fits: list[Fit]) -> np.ndarray:
 def _starts(
     fits: Mapping[str, Fit], places: tuple[np.ndarray, np.ndarray, np.ndarray], parameters: int, logs: Logs
 ) -> np.ndarray:
-    """Each arm's own law; what is shared starts at the mean, and at each arm's value."""
+    """Around each arm's own law; what is shared starts at the mean, and at each arm's value.
+
+    Around, for own laws may be the solution already, and a search that does not move is taken for a failure.
+    """
     own = []
     for fit in fits.values():
         if fit.region is None or not fit.alpha or fit.log_amplitude is None:
@@ -165,7 +168,8 @@ def _starts(
         for column, place in enumerate(places):
             shared = np.unique(place).size == 1
             p[place] = source[column] if shared else values[:, column]
-        starts += [p, p + 0.1 * np.where(np.isin(np.arange(parameters), places[2]), 1.0, -1.0)]
+        aside = 0.1 * np.where(np.isin(np.arange(parameters), places[2]), 1.0, -1.0)
+        starts += [p + aside, p - aside]
     return np.array(starts)
 
 

@@ -17,6 +17,7 @@ AGREE = 1e-6  # relative to the best objective
 EDGE = 1e-9
 STEPS = 500
 EARLY_STEPS, LATE_STARTS = 40, 16  # most starts are at rest by then; of the others, the best go on
+ROUNDING_SEEN = 0.2  # of 8 units in the last place, which `roundoff` allows for
 NEWTON = 1e-20  # of the objective: what a last step may still promise
 LEAST_DAMPING = 1e-13  # of the curvature: above the rounding of its sums, so that no system is singular
 REWEIGHTED = 15  # steps of Huber's loss before its own curvature
@@ -126,7 +127,8 @@ def descend(
         trial_r, trial_jacobian = residuals(trial)
         trial_objective, trial_kept = _objective(trial_r, delta)
         # Equal up to rounding counts as better: the gradient still improves when the objective no longer shows it.
-        better = moving & (trial_objective <= objective * (1 + 1e-15))
+        noise = ROUNDING_SEEN * np.sqrt(objective * roundoff)
+        better = moving & (trial_objective <= objective * (1 + 1e-15) + noise)
         p = np.where(better[..., None], trial, p)
         r = np.where(better[..., None], trial_r, r)
         jacobian = np.where(better[..., None, None], trial_jacobian, jacobian)

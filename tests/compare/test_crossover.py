@@ -1,12 +1,11 @@
 """The set of sizes where two curves may be equal: Fieller's for pure laws, and unbounded where the data are weak."""
 
-from collections import Counter
-
 import numpy as np
 import pytest
 from scipy.stats import t as t_distribution
-from two_arms import Arm, curve, fit_of, fits, least_share, line_of, sizes_of
+from two_arms import fit_of, line_of
 
+from benchmarks.arms import Arm, curve, sizes_of
 from harness.compare import crossover
 from harness.errors import HarnessError
 from harness.fit import fit_law
@@ -113,47 +112,3 @@ def test_refusals_and_wrong_arguments():
     assert crossover(fit, few).kind is None
     with pytest.raises(HarnessError, match="extrapolate_decades=-1"):
         crossover(fit, fit, extrapolate_decades=-1)
-
-
-def coverage(first, second, truth, replicates, seed):
-    """The share of sets that hold the true crossing, and how many sets are of each kind."""
-    found = [crossover(*pair) for pair in fits(first, second, replicates, seed)]
-    held = [any(low <= truth <= high for low, high in crossing.equal) for crossing in found]
-    return np.mean(held), Counter(crossing.kind for crossing in found)
-
-
-def test_coverage_at_a_glance():
-    """The true crossing is held about 95 times in 100, and strong data bound it."""
-    share, kinds = coverage(STEEP, SHALLOW, 10**4.5, 25, seed=7)
-    assert share >= least_share(0.95, 25)
-    assert kinds["bounded"] == 25
-
-
-def test_weak_data_do_not_bound_a_crossing():
-    """Five sizes over a decade and nearly equal slopes: most sets have no end."""
-    _, kinds = coverage(Arm(alpha=1.0, at=10**3.5, sizes=5, decades=1, seeds=3), WEAK, 10**3.5, 30, seed=8)
-    assert kinds["half-open"] + kinds["everything"] >= 0.6 * 30
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("first", "second", "truth", "replicates"),
-    [
-        (STEEP, SHALLOW, 10**4.5, 500),
-        (Arm(alpha=1.0, at=10**4.5, seeds=3, sd=0.3), SHALLOW, 10**4.5, 500),
-        (Arm(alpha=1.0, at=1e5, floor=1), Arm(alpha=0.7, at=1e5, floor=1), 1e5, 120),
-    ],
-)
-def test_coverage(first, second, truth, replicates):
-    """The set holds the true crossing at least 93 times in 100; of few replicates, less three standard errors."""
-    share, _ = coverage(first, second, truth, replicates, seed=9)
-    assert share >= (0.93 if replicates == 500 else least_share(0.95, replicates)), share
-
-
-@pytest.mark.slow
-def test_weak_data():
-    """Of 500 weak designs at least 60 % answer that the crossing is unbounded, and 93 % hold it."""
-    first = Arm(alpha=1.0, at=10**3.5, sizes=5, decades=1, seeds=3)
-    share, kinds = coverage(first, WEAK, 10**3.5, 500, seed=10)
-    assert kinds["half-open"] + kinds["everything"] >= 0.6 * kinds.total()
-    assert share >= 0.93

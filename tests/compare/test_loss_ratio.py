@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import f as f_distribution
 from scipy.stats import t as t_distribution
-from two_arms import Arm, curve, fit_of, fits, least_share, line_of, welch
+from two_arms import fit_of, fits, least_share, line_of, welch
 
+from benchmarks.arms import Arm, curve
 from harness.compare import loss_ratio
 from harness.errors import HarnessError
 from harness.fit import deviance, predict

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
-from two_arms import Arm, fit_of
+from two_arms import fit_of
 
+from benchmarks.arms import Arm
 from harness.compare import (
     Number,
     cost_ratio,

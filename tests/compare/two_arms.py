@@ -4,34 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.arms import runs_of
 from harness.fit import fit_law
-
-
-@dataclass(frozen=True)
-class Arm:
-    """y = floor + (x / at)^-alpha, and how its runs are made."""
-
-    alpha: float = 1.0
-    at: float = 1e6
-    floor: float = 0.0
-    sizes: int = 7
-    decades: float = 3.0
-    seeds: int = 5
-    sd: float = 0.1
-
-
-def sizes_of(arm):
-    return 1e3 * 10 ** (arm.decades * np.linspace(0, 1, arm.sizes))
-
-
-def curve(arm, x):
-    return arm.floor + (np.asarray(x) / arm.at) ** -arm.alpha
-
-
-def runs_of(arm, rng):
-    """x and y of all runs, with noise of `sd` in ln y."""
-    x = np.repeat(sizes_of(arm), arm.seeds)
-    return x, curve(arm, x) * np.exp(arm.sd * rng.standard_normal(x.size))
 
 
 def law_of(arm):

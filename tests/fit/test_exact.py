@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from made_runs import curve
 
-from harness.fit import band, fit_law, predict
+from harness.fit import band, fit_law, fit_shared, fit_surface, predict
 
 SIZES = np.geomspace(1e2, 1e5, 7)
 ALPHAS = [0.05, 0.3, 1, 4, 6]
@@ -57,3 +57,65 @@ def test_prediction_and_band_follow_the_curve(law):
     low, high = band(fit, x)
     for y in (predict(fit, x), low, high):
         assert y == pytest.approx(truth(x), rel=1e-6)
+
+
+def shifted(x, alpha, scale, shift):
+    """scale * ((x + shift) / 1e3)^-alpha."""
+    return scale * ((x + shift) / 1e3) ** -alpha
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("alpha", ALPHAS)
+@pytest.mark.parametrize("shift", [30.0, 1e3])
+def test_shifted_law_is_recovered(alpha, scale, shift):
+    """A (x + x0)^-alpha gives alpha and x0 to 1e-6, with x0 below and among the sizes."""
+    fit = fit_law(SIZES, shifted(SIZES, alpha, scale, shift), "shifted")
+    assert fit.refusals == ()
+    assert fit.alpha == pytest.approx(alpha, rel=1e-6)
+    assert fit.more["shift"].value == pytest.approx(shift, rel=1e-6)
+
+
+def broken(x, alpha, before, scale, width=0.5, at=3e3):
+    """scale * (1 + B x^-before (1 + (x / at)^(1/width))^-((alpha - before) width)), B such that B at^-before is 30."""
+    bend = (1 + (x / at) ** (1 / width)) ** (-(alpha - before) * width)
+    return scale * (1 + 30 * (x / at) ** -before * bend)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize(("before", "alpha"), [(0.05, 0.3), (0.3, 1), (1, 0.3), (1, 4), (4, 6)])
+def test_broken_law_is_recovered(alpha, before, scale):
+    """Both exponents, the place and the width of the break, and the floor, to 1e-6."""
+    sizes = np.geomspace(1e2, 1e5, 16)
+    fit = fit_law(sizes, broken(sizes, alpha, before, scale), "broken")
+    assert fit.refusals == ()
+    found = [fit.alpha, fit.more["first_alpha"].value, fit.more["break_at"].value, fit.more["width"].value]
+    assert found == pytest.approx([alpha, before, 3e3, 0.5], rel=1e-6)
+    assert fit.floor == pytest.approx(scale, rel=1e-6)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize(("alpha", "beta"), [(0.05, 0.3), (0.3, 0.3), (1, 0.3), (4, 1), (6, 4)])
+def test_surface_is_recovered(alpha, beta, scale):
+    """E + A N^-alpha + B D^-beta gives all five, and beta / (alpha + beta), to 1e-6."""
+    n, d = (axis.ravel() for axis in np.meshgrid(np.geomspace(1e6, 1e9, 6), np.geomspace(1e8, 1e11, 6)))
+    y = scale * (1 + 2 * (n / 1e7) ** -alpha + 3 * (d / 1e9) ** -beta)
+    fit = fit_surface(n, d, y)
+    assert fit.refusals == ()
+    assert [fit.alpha.value, fit.beta.value] == pytest.approx([alpha, beta], rel=1e-6)
+    assert fit.floor.value == pytest.approx(scale, rel=1e-6)
+    assert fit.a == pytest.approx(2 * scale * 1e7**alpha, rel=1e-5)
+    assert fit.b == pytest.approx(3 * scale * 1e9**beta, rel=1e-5)
+    assert fit.allocation.value == pytest.approx(beta / (alpha + beta), rel=1e-6)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_shared_laws_are_recovered(alpha, scale):
+    """Two arms with one floor, one exponent, and 3 times the cost, to 1e-6, whatever is shared."""
+    y = {"first": curve(SIZES, alpha, scale, 1e3), "second": curve(SIZES, alpha, scale, 3e3)}
+    for share in ("nothing", "floor", "alpha", "both"):
+        found = fit_shared(dict.fromkeys(y, SIZES), y, share)
+        assert found.refusals == ()
+        assert [found.alphas[arm].value for arm in y] == pytest.approx([alpha, alpha], rel=1e-6)
+        assert [found.floors[arm].value for arm in y] == pytest.approx([scale, scale], rel=1e-6)
+    assert found.multipliers["second"].value == pytest.approx(3, rel=1e-6)
