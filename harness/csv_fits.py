@@ -16,7 +16,7 @@ from harness.fit.bootstrap import CrossCheck
 from harness.fit.diagnose import Diagnostics
 from harness.fit.held_out import Extrapolation, extrapolate, extrapolation_json, largest_sizes
 from harness.fit.result import LawName
-from harness.fit.runs import Cell, Runs, arms, cells, check_runs, rows_of, with_config_sizes
+from harness.fit.runs import MAX_ROWS_NAMED, Cell, Runs, arms, cells, check_runs, rows_of, with_config_sizes
 from harness.fit.select import Selection
 from harness.fit.window import until_minimum, warn_of_cut
 
@@ -233,7 +233,9 @@ def _fit_arm(runs: Runs, arm: str, cautions: tuple[fit.Caution, ...], request: R
     whole = _fits(x[~parts.held], y[~parts.held], list(fits), request) if parts.outside.any() else {}
     if request.window.until == "minimum" and whole:
         fits = {law: warn_of_cut(one, whole[law]) for law, one in fits.items()}
-    held = parts.held
+    rows, held = runs.row[own], parts.held
+    fits = {law: _with_rows(one, rows[parts.fitted]) for law, one in fits.items()}
+    whole = {law: _with_rows(one, rows[~held]) for law, one in whole.items()}
     return ArmFit(
         arm=arm,
         x_name=runs.x_name,
@@ -252,6 +254,20 @@ def _fit_arm(runs: Runs, arm: str, cautions: tuple[fit.Caution, ...], request: R
 
 def _fits(x: np.ndarray, y: np.ndarray, laws: Sequence[LawName], request: Request) -> dict[LawName, fit.Fit]:
     return {law: fit.fit_law(x, y, law, request.level, request.objective) for law in laws}
+
+
+def _with_rows(one: fit.Fit, rows: np.ndarray) -> fit.Fit:
+    """The fit, with outliers named by where they stand in the file."""
+    outliers = one.points.outliers
+    if not outliers.size:
+        return one
+    more = f" and {outliers.size - MAX_ROWS_NAMED} more" if outliers.size > MAX_ROWS_NAMED else ""
+    reason = (
+        f"{', '.join(rows[outliers][:MAX_ROWS_NAMED])}{more}: far from the other runs of the same size, so that sizes "
+        "are Huber's locations instead of means. Did these runs fail?"
+    )
+    told = [replace(caution, reason=reason) if caution.code == "OUTLIERS" else caution for caution in one.warnings]
+    return replace(one, warnings=tuple(told))
 
 
 def window_parts(x: np.ndarray, y: np.ndarray, window: Window, hold_out: int = 0) -> Parts:

@@ -10,6 +10,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.transforms import offset_copy
 
 from harness import compare
 from harness.csv_compare import Compared, Comparison
@@ -27,8 +28,12 @@ from harness.plot import (
     series_styles,
 )
 
-NOTE_COLUMNS = 118
+LABEL_COLUMNS = 42
+NOTE_COLUMNS, TITLE_COLUMNS = 118, 92
+TITLE_SIZE = 9
+MOST_VERDICTS = 3
 BEYOND = (1e-60, 1e60)  # where an open end is drawn to, beyond every panel
+BESIDE = 6.0  # points between the marks of two columns of sizes
 MOST_OPEN = 10.0  # times the largest or least estimate: as far as an open end is drawn
 
 
@@ -52,16 +57,16 @@ def compare_figure(compared: Compared) -> Figure:
         FigureCanvasAgg(figure)
         left, right = figure.subplots(1, 2)
         several = len(compared.by_size) > 1
-        for one in compared.by_size:
-            _draw_cost(left, one, styles[one.x_name])
+        for index, one in enumerate(compared.by_size):
+            _draw_cost(left, one, styles[one.x_name], BESIDE * (index - (len(compared.by_size) - 1) / 2))
             _draw_loss(right, one, styles[one.x_name], several)
         size = "size / smallest shared size" if several else _words(compared.by_size[0].x_name)
         cost = "size" if several else _words(compared.by_size[0].x_name)
         left.set(xscale="log", yscale="log", xlabel=f"{y}: the lower, the further to the right")
-        left.set_ylabel(f"{cost} of {second} / {first}", parse_math=False)
+        left.set_ylabel(_wrapped(cost, f"of {second} / {first}"), parse_math=False)
         left.set_title(f"what an equal {y} costs", loc="left", parse_math=False)
         right.set(xscale="log", yscale="log", xlabel=size)
-        right.set_ylabel(f"{y} of {second} / {first}", parse_math=False)
+        right.set_ylabel(_wrapped(y, f"of {second} / {first}"), parse_math=False)
         right.set_title(f"{y} at equal size", loc="left", parse_math=False)
         _set_limits(left, [bounds for one in compared.by_size for bounds in _cost_bounds(one)])
         _set_limits(right, [bounds for one in compared.by_size for bounds in _bounds(one.loss)])
@@ -69,23 +74,38 @@ def compare_figure(compared: Compared) -> Figure:
             left.invert_xaxis()
         for axes, word in ((left, "cheaper"), (right, "better")):
             _name_sides(axes, first, second, word)
-        if several:
-            handles = [line for line in left.lines if str(line.get_gid()).startswith("cost:")]
-            handles = handles or [line for line in right.lines if str(line.get_gid()).startswith("loss:")]
-            names = [_words(str(line.get_gid()).partition(":")[2]) for line in handles]
-            figure.legend(handles, names, loc="outside upper left", ncols=2, frameon=False, fontsize=LABEL_SIZE)
         sns.despine(figure)
+        lines = [textwrap.shorten(line, TITLE_COLUMNS) for line in _headline(compared)]
+        title = "\n".join([*lines, " "] if several else lines)
+        figure.suptitle(title, x=0.01, ha="left", fontsize=TITLE_SIZE, weight="bold", parse_math=False)
+        if several:
+            _write_legend(figure, left if left.lines[1:] else right, len(lines))
         note = textwrap.fill(" ".join(_notes(compared)), NOTE_COLUMNS)
         figure.supxlabel(note, x=0.01, ha="left", fontsize=LABEL_SIZE, parse_math=False)
         figure.draw_without_rendering()
     return figure
 
 
+def _write_legend(figure: Figure, axes: Axes, below: int) -> None:
+    """Which line is which column of sizes, in the line that the title leaves free `below` its own."""
+    handles = [line for line in axes.lines if str(line.get_gid()).partition(":")[0] in ("cost", "loss")]
+    names = [_words(str(line.get_gid()).partition(":")[2]) for line in handles]
+    top = 1 - (1.2 * below * TITLE_SIZE + 4) / 72 / figure.get_figheight()
+    look: dict[str, Any] = {"frameon": False, "fontsize": LABEL_SIZE, "ncols": 3, "borderpad": 0.2}
+    figure.legend(handles, names, loc="upper left", bbox_to_anchor=(0, top), **look).set_in_layout(False)
+
+
+def _wrapped(what: str, of: str) -> str:
+    """A label on two lines where it is too long for one."""
+    return f"{what} {of}" if len(what) + len(of) < LABEL_COLUMNS else f"{what}\n{of}"
+
+
 def _words(name: str) -> str:
     return AXIS_WORDS.get(name, name)
 
 
-def _draw_cost(axes: Axes, one: Comparison, style: Style) -> None:
+def _draw_cost(axes: Axes, one: Comparison, style: Style, beside: float) -> None:
+    """The curve, and the ratio without a law as marks that stand `beside` (points) their losses, clear of others."""
     curve, cost, twin = one.curve, one.cost, one.twin
     if curve.losses is None or curve.estimate is None or cost.losses is None or twin is None:
         reason = ", ".join(refusal.code for refusal in curve.refusals)
@@ -95,14 +115,26 @@ def _draw_cost(axes: Axes, one: Comparison, style: Style) -> None:
     read = np.isfinite(twin.estimate) & (twin.estimate > 0)
     low, high = (np.clip(ends, *BEYOND)[read] for ends in (twin.low, twin.high))
     thin: dict[str, Any] = {"color": _darker(style.colour), "lw": 0.7, "zorder": 3}
-    axes.vlines(twin.losses[read], low, high, gid=f"twin_interval:{one.x_name}", **thin)
+    bounded = twin.low[read] > 0, twin.high[read] < np.inf
+    some = bounded[0] | bounded[1]
+    place = offset_copy(axes.transData, axes.get_figure(root=True), x=beside, units="points")
+    bars = axes.vlines(twin.losses[read][some], low[some], high[some], gid=f"twin_interval:{one.x_name}", **thin)
+    bars.set_transform(place)
     mark: dict[str, Any] = {"ls": "", "marker": style.marker, "ms": 4.5, "mfc": "white", "mec": _darker(style.colour)}
-    axes.plot(twin.losses[read], twin.estimate[read], zorder=4, gid=f"twin:{one.x_name}", **mark)
-    beyond = cost.extrapolated
-    if beyond is not None and beyond.any():
+    mark |= {"zorder": 4, "transform": place, "gid": f"twin:{one.x_name}"}
+    axes.plot(twin.losses[read], twin.estimate[read], **mark)
+    beyond = _extrapolated(one)
+    if beyond.any():
         assert cost.estimate is not None
         cross: dict[str, Any] = {"ls": "", "marker": "x", "ms": 4.5, "color": style.colour, "zorder": 4}
         axes.plot(cost.losses[beyond], cost.estimate[beyond], gid=f"extrapolated:{one.x_name}", **cross)
+
+
+def _extrapolated(one: Comparison) -> np.ndarray:
+    """Which of the losses that are told lie outside of those attained, and have a ratio."""
+    if one.cost.extrapolated is None or one.cost.estimate is None:
+        return np.array([], bool)
+    return one.cost.extrapolated & np.isfinite(one.cost.estimate) & (one.cost.estimate > 0)
 
 
 def _draw_loss(axes: Axes, one: Comparison, style: Style, several: bool) -> None:
@@ -133,10 +165,12 @@ def _draw_ratio(
 
 
 def _cost_bounds(one: Comparison) -> list[np.ndarray]:
-    return [*_bounds(one.curve), *_bounds(one.cost), *(_bounds(one.twin) if one.twin else [])]
+    twin = [one.twin.estimate, one.twin.low, one.twin.high] if one.twin else []
+    read = [values[np.isfinite(values) & (values > 0)] for values in twin]
+    return [*_bounds(one.curve), *_bounds(one.cost), *read]
 
 
-def _bounds(ratio: compare.CostRatio | compare.LossRatio | compare.Twin) -> list[np.ndarray]:
+def _bounds(ratio: compare.CostRatio | compare.LossRatio) -> list[np.ndarray]:
     """All ratios and their ends that are drawn; open ones reach as far as MOST_OPEN times the estimates."""
     if ratio.estimate is None or ratio.low is None or ratio.high is None:
         return []
@@ -170,10 +204,25 @@ def _notes(compared: Compared) -> list[str]:
     laws = " and ".join(dict.fromkeys(one.law for one in compared.by_size))
     notes = [
         f"Lines: {laws} law of both arms; bands: {level} intervals; left only over losses that both attain.",
-        "Marks: the same read from the runs without a law.",
+        "Marks: the same read from the runs without a law; one without an interval is not bounded by them.",
     ]
     if any(one.crossover.equal for one in compared.by_size):
         notes.append("Shaded sizes: the curves may be equal.")
-    if any(one.cost.extrapolated is not None and one.cost.extrapolated.any() for one in compared.by_size):
+    if any(_is_open(ratio) for one in compared.by_size for ratio in (one.curve, one.loss)):
+        notes.append("A band that leaves its panel has no end.")
+    if any(_extrapolated(one).any() for one in compared.by_size):
         notes.append("Crosses: extrapolated.")
-    return [*notes, *(compare.sentence(verdict) for verdict in compared.verdicts[:1])]
+    return notes
+
+
+def _is_open(ratio: compare.CostRatio | compare.LossRatio) -> bool:
+    if ratio.low is None or ratio.high is None:
+        return False
+    return bool(np.any(ratio.low == 0) or np.any(np.isinf(ratio.high)))
+
+
+def _headline(compared: Compared) -> list[str]:
+    """The verdicts, a line each."""
+    told = [f"{verdict.claim}: {verdict.conclusion}" for verdict in compared.verdicts[:MOST_VERDICTS]]
+    more = len(compared.verdicts) - MOST_VERDICTS
+    return [*told, *([f"and {more} more"] if more > 0 else [])]

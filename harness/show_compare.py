@@ -130,7 +130,7 @@ def _rest(one: Comparison, first: str, second: str) -> dict[str, str]:
         counted = int(np.sum(np.isfinite(dominance.ratio)))
         surely = round(dominance.at_least * counted), round(dominance.at_most * counted)
         rows[f"bins where {first} is better"] = (
-            f"{round(dominance.share * counted)} of {counted} (between {surely[0]} and {surely[1]} beyond doubt)"
+            f"{round(dominance.share * counted)} of {counted} ({surely[0]} to {surely[1]} given the noise)"
         )
     return rows
 

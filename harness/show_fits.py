@@ -154,7 +154,7 @@ def _number(value: float | None, form: str) -> str:
 def checks_table(fits: Sequence[ArmFit], checked: Callable[[ArmFit], Checks | None]) -> Table:
     """The diagnostics of every arm's quoted law, and other intervals of its exponent."""
     table = Table(
-        title=f"diagnostics of the quoted laws, and four intervals of alpha, by {fits[0].x_name}", title_justify="left"
+        title=f"diagnostics of the quoted laws, and other intervals of alpha, by {fits[0].x_name}", title_justify="left"
     )
     table.add_column("arm", overflow="fold")
     columns: dict[str, list[str]] = {"law": [], "dof": [], "sd": [], "lack of fit, p": [], "signs, p": []}
@@ -214,15 +214,22 @@ def _short(value: float) -> str:
 
 
 def _floor_words(one: ArmFit) -> str:
-    fit = next((fit for fit in one.fits.values() if fit.floor is not None), None)
+    """The floor of the law to quote, or else of the law that has one."""
+    laws = [one.quoted, *one.fits.values()]
+    fit = next((fit for fit in laws if fit and fit.floor is not None), None)
     if fit is None or fit.floor is None or fit.floor_interval is None:
         return ""
     return f"{fit.floor:.3g} [{fit.floor_interval.low:.2g}, {fit.floor_interval.high:.2g}]"
 
 
+def _told_of(one: ArmFit) -> list[Fit]:
+    """The laws whose cautions are told: the chosen one, or all that were asked for; those of the others are in JSON."""
+    return [one.quoted] if one.selection and one.quoted else list(one.fits.values())
+
+
 def _codes(one: ArmFit) -> list[str]:
     codes = [caution.code for caution in one.cautions]
-    codes += [warning.code for fit in one.fits.values() for warning in fit.warnings]
+    codes += [warning.code for fit in _told_of(one) for warning in fit.warnings]
     return list(dict.fromkeys(codes))
 
 
@@ -271,7 +278,7 @@ def _said(found: Answer, x: str) -> Iterator[tuple[str, str, list[str]]]:
     said: dict[str, tuple[str, list[str]]] = {}
     for one in (one for one in found.fits if one.x_name == x):
         refused = [refusal for fit in one.fits.values() for refusal in fit.refusals]
-        warned = [warning for fit in one.fits.values() for warning in fit.warnings]
+        warned = [warning for fit in _told_of(one) for warning in fit.warnings]
         told_of: tuple[Caution | Refusal, ...] = (*one.cautions, *refused, *warned)
         for told in told_of:
             arms = said.setdefault(told.code, (told.reason, []))[1]

@@ -29,7 +29,7 @@ def _answer(folder: Path, arms: int = 2, failed: str = "", **asked) -> Answer:
                 lines.append(f"{arm},{size},{seed},{'oom' if lost else 'ok'},{'' if lost else loss}")
     path = folder / "runs.csv"
     path.write_text("\n".join(lines) + "\n")
-    return answer(Request(path, ("n",), Columns("loss", by=("arm",), status="status"), **asked))
+    return answer(Request(path, ("n",), Columns("loss", by=("arm",), status="status"), laws=("pure", "floor"), **asked))
 
 
 def _artists(figure: Figure, kind: str) -> dict[str, np.ndarray]:
