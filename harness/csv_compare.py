@@ -13,7 +13,7 @@ from harness.errors import HarnessError
 from harness.fit.result import LawName
 
 LAWS: tuple[LawName, ...] = ("pure", "floor")
-TOLD = 5  # losses, where nobody says which
+TOLD = 5  # losses, besides those that are asked for
 
 
 @dataclass(frozen=True)
@@ -141,11 +141,9 @@ def _compared(found: Answer, x: str, asked: Asked) -> Comparison:
 
 
 def _told(curve: compare.CostRatio, x: str, asked: Asked) -> np.ndarray | None:
-    """The losses to tell the ratio at; None where there is none."""
+    """The losses to tell the ratio at, those asked for and some that both attain; None where there are none."""
     if curve.losses is None or curve.attained is None:
         return None
-    if not asked.at:
-        return curve.losses[:: (curve.losses.size - 1) // (TOLD - 1)]
     low, high = curve.attained
     beyond = [loss for loss in asked.at if not low * (1 - 1e-9) <= loss <= high * (1 + 1e-9)]
     if beyond and not asked.extrapolate:
@@ -153,7 +151,7 @@ def _told(curve: compare.CostRatio, x: str, asked: Asked) -> np.ndarray | None:
             f"--at {beyond[0]:g}: the mean losses that both arms attain by {x} run from {low:.4g} to {high:.4g}; ask "
             "within, or add --extrapolate for a ratio that is marked as such"
         )
-    return np.array(asked.at)
+    return np.union1d(asked.at, curve.losses[:: (curve.losses.size - 1) // (TOLD - 1)])
 
 
 def _runs(one: ArmFit) -> compare.Runs:

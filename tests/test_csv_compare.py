@@ -99,8 +99,9 @@ def test_a_loss_that_only_one_arm_attains_is_marked_as_extrapolated(table):
     assert refused.exit_code == 2
     assert "--at 0.00012: the mean losses that both arms attain by params run from" in refused.stderr
     (one,) = _json(*asked, "--extrapolate")["sizes"]
-    assert one["cost"]["extrapolated"] == [True]
-    assert one["cost"]["estimate"] == pytest.approx([NEED], rel=0.1)
+    assert one["cost"]["losses"][0] == 1.2e-4
+    assert one["cost"]["extrapolated"] == [True] + [False] * 5
+    assert one["cost"]["estimate"] == pytest.approx([NEED] * 6, rel=0.1)
 
 
 def test_failed_runs_of_one_arm_are_survivor_bias(table):

@@ -70,7 +70,11 @@ def _residuals(problem: Problem, p: np.ndarray) -> np.ndarray:
 
 
 def heavy_tailed(r: np.ndarray, problem: Problem) -> bool:
-    """Whether weighted residuals ask for a robust loss: one far out, or tails heavier than a normal's."""
+    """Whether weighted residuals ask for a robust loss: one far out, or tails heavier than a normal's.
+
+    Equal residuals are copies of a row, and count once.
+    """
+    r = np.unique(r)
     if r.size < MIN_POINTS or float(r @ r) <= problem.logs.roundoff:
         return False
     far = bool(np.abs(r).max() > TAIL * robust_sd(r, problem))

@@ -19,6 +19,7 @@ STEPS = 500
 EARLY_STEPS, LATE_STARTS = 40, 16  # most starts are at rest by then; of the others, the best go on
 ROUNDING_SEEN = 0.2  # of 8 units in the last place, which `roundoff` allows for
 NEWTON = 1e-20  # of the objective: what a last step may still promise
+LEAST_DAMPING = 1e-13  # of the curvature: above the rounding of its sums, so that no system is singular
 REWEIGHTED = 15  # steps of Huber's loss before its own curvature
 LINEAR = 1e-2  # of the reweighted curvature is left to residuals beyond delta, which have none
 
@@ -133,7 +134,7 @@ def descend(
         jacobian = np.where(better[..., None, None], trial_jacobian, jacobian)
         kept = np.where(better[..., None], trial_kept, kept) if delta is not None else kept
         objective = np.where(better, trial_objective, objective)
-        damping = np.clip(np.where(better, damping / 10, damping * 5), 1e-15, 1e15)
+        damping = np.clip(np.where(better, damping / 10, damping * 5), LEAST_DAMPING, 1e15)
     return p, objective
 
 

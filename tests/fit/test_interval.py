@@ -6,7 +6,7 @@ from made_runs import curve, runs
 from scipy import stats
 from scipy.optimize import least_squares
 
-from harness.fit import band, fit_law, predict
+from harness.fit import band, fit_law, predict, prediction_interval
 
 SIZES = np.geomspace(1e2, 1e5, 7)
 
@@ -122,3 +122,26 @@ def test_aicc_is_that_of_a_normal_sample():
     log_likelihood = stats.norm.logpdf(residuals, scale=np.sqrt(np.mean(residuals**2))).sum()
     constant = 7 * (np.log(2 * np.pi) + 1)
     assert fit.aicc == pytest.approx(-2 * log_likelihood - constant + 6 + 24 / 3)
+
+
+@pytest.mark.parametrize("level", [0.68, 0.95])
+def test_of_a_line_a_new_size_has_students_prediction_interval(level):
+    """A line's prediction at weight 1 is off by s sqrt(1 + 1/n + (u - mean)^2 / S); two seeds, equal weights."""
+    x, y = runs(np.random.default_rng(7), SIZES, SIZES**-0.7, seeds=2, sd=0.2)
+    fit = fit_law(x, y, "pure", level)
+    at = np.array([3e1, 1e3, 1e6])
+    u, new = np.log(SIZES), np.log(at)
+    share = 1 + 1 / 7 + (new - u.mean()) ** 2 / np.sum((u - u.mean()) ** 2)
+    half = stats.t.isf((1 - level) / 2, 5) * fit.sigma * np.sqrt(share)
+    low, high = prediction_interval(fit, at)
+    assert np.log(low) == pytest.approx(np.log(predict(fit, at)) - half, abs=1e-5)
+    assert np.log(high) == pytest.approx(np.log(predict(fit, at)) + half, abs=1e-5)
+
+
+def test_a_new_size_of_more_runs_is_predicted_more_closely():
+    """With three seeds or more the noise is known by size: more new runs narrow the interval, to the band at last."""
+    x, y = runs(np.random.default_rng(8), SIZES, SIZES**-0.7, seeds=5, sd=0.2)
+    fit = fit_law(x, y, "pure")
+    widths = [np.diff(np.log(prediction_interval(fit, [1e6], count)), axis=0)[0, 0] for count in (1, 5, 1e9)]
+    assert widths[0] > widths[1] > widths[2]
+    assert widths[2] == pytest.approx(np.diff(np.log(band(fit, [1e6])), axis=0)[0, 0], rel=1e-4)

@@ -214,3 +214,23 @@ def test_surfaces_like_chinchillas_are_recovered(objective):
         estimates.append([one.value for one, _ in pairs])
     assert np.mean(held) > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 6)  # the four of a sweep are hardly independent
     assert np.mean(estimates, axis=0) == pytest.approx([0.348, 0.366, 1.82, 0.366 / 0.714], rel=0.02)
+
+
+def test_surfaces_without_a_slope_say_so():
+    """A plateau has exponents without ends, a law of D alone none of N: cautions or a refusal, no bare number."""
+    rng = np.random.default_rng(2)
+    n, d, _ = like_chinchilla(rng)
+    noise = np.exp(0.01 * rng.standard_normal(n.size))
+    plateau = fit_surface(n, d, 1.8 * noise)
+    assert plateau.refusals or "EXPONENT_OPEN" in {caution.code for caution in plateau.warnings}
+    of_d = fit_surface(n, d, (1.8 + 2085 * d**-0.366) * noise)
+    assert of_d.refusals or "EXPONENT_OPEN" in {caution.code for caution in of_d.warnings}
+
+
+def test_copies_of_runs_do_not_sharpen_a_surface():
+    """Every run read four times: the same intervals."""
+    n, d, y = like_chinchilla(np.random.default_rng(3), rows=120)
+    once, often = fit_surface(n, d, y), fit_surface(*(np.tile(column, 4) for column in (n, d, y)))
+    for name in ("alpha", "beta", "floor"):
+        assert getattr(often, name).interval.low == pytest.approx(getattr(once, name).interval.low, rel=1e-4)
+        assert getattr(often, name).interval.high == pytest.approx(getattr(once, name).interval.high, rel=1e-4)
