@@ -139,7 +139,12 @@ def answer(request: Request) -> Answer:
 def only_arms(runs: Runs, wanted: Sequence[str], by: Sequence[str]) -> Runs:
     """The runs of the wanted arms; raises HarnessError where there is no such arm, saying which there are."""
     there = arms(runs)
-    columns = " ".join(f"--by {name}" for name in by) or "without --by"
+    if not by:
+        raise HarnessError(
+            f"the table has one arm, and {' and '.join(wanted)} were asked for; name the column that tells arms apart "
+            "with --by"
+        )
+    columns = " ".join(f"--by {name}" for name in by)
     for name in wanted:
         if name not in there:
             raise HarnessError(f"{name!r} is no arm of the table ({columns}); {did_you_mean(name, there)}")

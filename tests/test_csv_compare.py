@@ -180,7 +180,7 @@ def test_one_architecture_is_no_comparison(table):
     done = _compare(table, "kan", "mlp", "--x", "params", "--y", "rmse")
 
     assert done.exit_code == 2
-    assert "'kan' is no arm of the table (without --by); allowed: all" in done.stderr
+    assert "one arm, and kan and mlp were asked for; name the column that tells arms apart with --by" in done.stderr
 
 
 # -------------------------------------------------------------------------------------------------------------- figure
