@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from click.core import ParameterSource
@@ -16,8 +17,13 @@ from harness.errors import INCOMPLETE, USAGE, HarnessError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.table import Table
 
-    from harness.csv_fits import Answer, Request
+    from harness.checks import Check
+    from harness.compare.best_of import How
+    from harness.csv_fits import Window
+    from harness.csv_forms import Form
+    from harness.csv_runs import Columns
     from harness.measure.calibration import Calibration, Kind
     from harness.scaling import SeriesFit
     from harness.spec import Manifest
@@ -279,10 +285,10 @@ def run(file: Path, results: Path, replan: bool, workers: int | None) -> None:
     if missing(manifest, _records(folder)):
         console.print(_cost_sentence(manifest, results, workers), soft_wrap=True)
     _train_missing(manifest, folder, workers)
-    table, fits = _write_analysis(manifest, folder)
+    table, fits, checks = _write_analysis(manifest, folder)
     _draw(manifest, table, fits, folder)
-    _write_report(manifest, table, fits, folder)
-    _print_fits(fits, manifest)
+    _write_report(manifest, table, fits, checks, folder)
+    _print_fits(fits, checks, manifest)
     _write_pack_costs(manifest, folder)
     console.print(f"report: {folder / 'report.html'}", soft_wrap=True)
 
@@ -315,13 +321,27 @@ def status(file: Path, results: Path, as_json: bool) -> None:
 
 
 # ----------------------------------------------------------------------------------------------------------- analysis
-def _table_options(command: Callable) -> Callable:
-    """What `harness fit` asks of a table of runs; every option is left out for an experiment."""
-    number, positive = click.FloatRange(min=0, min_open=True), click.FloatRange(0, 1, min_open=True, max_open=True)
-    options = (
+POSITIVE = click.FloatRange(min=0, min_open=True)
+SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+
+
+def _with(options: Sequence[Callable]) -> Callable:
+    """A decorator that adds the options, in their order."""
+
+    def decorated(command: Callable) -> Callable:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorated
+
+
+# What `harness fit` and `harness compare` ask of a table of runs; all are left out where an experiment is fitted.
+_table_options = _with(
+    (
         click.option("--x", multiple=True, metavar="COLUMN", help="Sizes; repeat to fit several, side by side."),
         click.option("--y", metavar="COLUMN", help="Losses, above 0; smaller is better."),
-        click.option("--by", multiple=True, metavar="COLUMN", help="Fit every value of it by itself; repeat to cross."),
+        click.option("--by", multiple=True, metavar="COLUMN", help="Every value of it is an arm; repeat to cross."),
         click.option("--config", multiple=True, metavar="COLUMN", help="What a run was set to; finds runs read twice."),
         click.option("--seed", metavar="COLUMN", help="What tells the repeats of a config apart."),
         click.option("--status", metavar="COLUMN", help="How a run ended: ok, done, true, … or else it failed."),
@@ -332,25 +352,43 @@ def _table_options(command: Callable) -> Callable:
             "laws",
             multiple=True,
             metavar="LAW",
-            help="pure, floor, …, or auto for all.  [default: pure, floor]",
+            help="pure, floor, shifted or broken; repeat to see several.  [default: auto, which chooses]",
         ),
-        click.option("--level", type=positive, default=0.95, show_default=True, help="Of the intervals."),
-        click.option("--min-x", type=number, help="The smallest size that is fitted."),
-        click.option("--max-x", type=number, help="The largest size that is fitted."),
+        click.option("--level", type=SHARE, default=0.95, show_default=True, help="Of the intervals."),
+        click.option("--min-x", type=POSITIVE, help="The smallest size that is fitted."),
+        click.option("--max-x", type=POSITIVE, help="The largest size that is fitted."),
         click.option("--until", type=click.Choice(["minimum"]), help="Fit the sizes up to the least mean loss."),
+        click.option(
+            "--objective",
+            metavar="TEXT",
+            default="auto",
+            show_default=True,
+            help="least_squares, huber, or as published: 'huber_log(delta=1e-3)'.",
+        ),
+    )
+)
+_fit_options = _with(
+    (
         click.option("--hold-out", type=click.IntRange(min=0), default=0, help="Largest sizes to predict, not to fit."),
-        click.option("--objective", metavar="TEXT", help="Of the fit, for example 'huber_log(delta=1e-3)'."),
+        click.option("--diagnostics", is_flag=True, help="Show leverage, sensitivity, bootstraps of the quoted laws."),
+        click.option("--and", "and_", metavar="COLUMN", help="A second size: E + A x^-alpha + B and^-beta."),
+        click.option("--isoflop", metavar="COLUMN", help="Training budgets: the best x of each, and its law."),
+        click.option("--frontier", type=SHARE, metavar="QUANTILE", help="A law that this share of the runs lie below."),
+        click.option(
+            "--share",
+            type=click.Choice(["floor", "alpha", "both"]),
+            help="One floor, exponent, or both, in all arms.",
+        ),
         click.option("--out", type=click.Path(path_type=Path), help="Folder for fits.json and figures of the laws."),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+)
 
 
 @main.command("fit", epilog="Example: harness fit runs.csv --x params --y rmse --by arch --config shape --seed seed")
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE|FOLDER|TABLE")
 @_results_option
 @_table_options
+@_fit_options
 @_json_option
 def fit_command(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     """Fit scaling laws to the records of an experiment, or to a table of anybody's runs.
@@ -365,20 +403,82 @@ def fit_command(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     from harness.csv_runs import is_table
 
     if is_table(file) or asked["x"] or asked["y"]:
-        _fit_table(file, as_json, asked)
+        _check_named(file, asked["x"], asked["y"], f"fit {file}")
+        form = next((name for name in FORMS if asked[FORMS[name].option] is not None), None)
+        _fit_form(file, as_json, form, asked) if form else _fit_table(file, as_json, asked)
         return
-    context = click.get_current_context()
-    for option in context.command.params:
-        if option.name in asked and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
-            raise HarnessError(f"{option.opts[0]} is for tables of runs; with a table give --x and --y too")
+    for option in _given(asked):
+        raise HarnessError(f"{option} is for tables of runs; with a table give --x and --y too")
     manifest, folder = _frozen(file, results)
-    _, fits = _write_analysis(manifest, folder)
+    _, fits, checks = _write_analysis(manifest, folder)
     if as_json:
         from harness.scaling import to_json
 
         click.echo(json.dumps(to_json(fits)))
     else:
-        _print_fits(fits, manifest)
+        _print_fits(fits, checks, manifest)
+
+
+@main.command(
+    "compare", epilog="Example: harness compare runs.csv kan mlp --x params --x flops --y rmse --by arch --seed seed"
+)
+@click.argument("table", type=click.Path(path_type=Path), metavar="TABLE")
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@_table_options
+@click.option("--at", multiple=True, type=POSITIVE, metavar="LOSS", help="Where to tell the cost ratio; repeat.")
+@click.option("--extrapolate", is_flag=True, help="Also at losses that the two do not both attain; marked as such.")
+@click.option(
+    "--aggregate",
+    type=click.Choice(["median", "mean_log", "best"]),
+    default="median",
+    show_default=True,
+    help="One number for the runs of a bin; best is the expected best of k, the same k for both.",
+)
+@click.option("--k", type=click.IntRange(min=1), help="For --aggregate best.  [default: the lesser count of each bin]")
+@click.option("--bins", type=click.IntRange(min=1), help="Of equal width in ln size.  [default: as many as sizes]")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for compare.json and the figure.")
+@_json_option
+def compare_command(
+    table: Path,
+    first: str,
+    second: str,
+    at: tuple[float, ...],
+    extrapolate: bool,
+    aggregate: How,
+    k: int | None,
+    bins: int | None,
+    out: Path | None,
+    as_json: bool,
+    **asked: Any,
+) -> None:
+    """Compare two arms of a table of runs: what B costs for each unit that A costs, at equal loss.
+
+    A and B are values of --by. Both have the same law, with a floor where the data carry one. Every --x is a convention
+    of what a size is; the verdict says whether A is cheaper under all of them. A crossover is a set of sizes, and may
+    be one that ends nowhere: then none can be claimed.
+    """
+    from harness.csv_compare import LAWS, Asked, compare_arms, to_json
+    from harness.csv_fits import Request
+    from harness.show_compare import compare_sentences, compare_tables
+
+    _check_named(table, asked["x"], asked["y"], f"compare {table} {first} {second}")
+    if k and aggregate != "best":
+        raise HarnessError(f"--k {k} is of --aggregate best; a {aggregate} takes all runs of a bin")
+    own = {name: asked[name] for name in ("x", "where", "level", "objective")}
+    laws, arms = asked["laws"] or LAWS, (first, second)
+    request = Request(table, columns=_columns(asked), laws=laws, window=_window(asked), arms=arms, **own)
+    found = compare_arms(request, Asked(at, extrapolate, aggregate, k, bins))
+    text = json.dumps(to_json(found), allow_nan=False, indent=1)
+    if as_json:
+        click.echo(text)
+    else:
+        _print(compare_tables(found), compare_sentences(found))
+    if out:
+        from harness.plot_compare import draw_compared
+
+        for path in _write_json(text, out, "compare.json"), *draw_compared(found, out):
+            click.echo(path, err=as_json)
 
 
 @main.command(epilog=f"Example: harness plot {EXAMPLE}")
@@ -387,7 +487,8 @@ def fit_command(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
 def plot(file: Path, results: Path) -> None:
     """Draw test RMSE against parameters and training FLOPs, with fitted laws, as PNG and PDF."""
     manifest, folder = _frozen(file, results)
-    for path in _draw(manifest, *_write_analysis(manifest, folder), folder):
+    table, fits, _ = _write_analysis(manifest, folder)
+    for path in _draw(manifest, table, fits, folder):
         click.echo(path)
 
 
@@ -397,9 +498,9 @@ def plot(file: Path, results: Path) -> None:
 def report(file: Path, results: Path) -> None:
     """Write report.html: question, plan, figures, fits and provenance in one self-contained page."""
     manifest, folder = _frozen(file, results)
-    table, fits = _write_analysis(manifest, folder)
+    table, fits, checks = _write_analysis(manifest, folder)
     _draw(manifest, table, fits, folder)
-    click.echo(_write_report(manifest, table, fits, folder))
+    click.echo(_write_report(manifest, table, fits, checks, folder))
 
 
 # -------------------------------------------------------------------------------------------------------------- steps
@@ -541,25 +642,28 @@ def _check_writable(folder: Path) -> None:
         raise HarnessError(f"{folder}: {error.strerror}; choose another --results folder") from None
 
 
-def _write_analysis(manifest: Manifest, folder: Path) -> tuple[pd.DataFrame, list[SeriesFit]]:
+def _write_analysis(manifest: Manifest, folder: Path) -> tuple[pd.DataFrame, list[SeriesFit], list[Check]]:
+    from harness.checks import check_table
+    from harness.checks import to_json as checks_json
     from harness.cost import with_seconds
     from harness.files import whole_file
     from harness.pairs import pairs, pairs_axis
     from harness.record import load, write_table
-    from harness.scaling import fit_table, to_json
+    from harness.scaling import fit_table, headline_axes, to_json
 
     calibrations = _calibrations(manifest, folder.parent)
     table = with_seconds(load(manifest, _records(folder)), _planned_runs(manifest), calibrations)
-    fits = fit_table(table)
+    fits, checks = fit_table(table), check_table(table, headline_axes(manifest))
     _check_writable(folder)
     write_table(table, folder)
     with whole_file(folder / "pairs.csv") as path:
         pairs(table, pairs_axis(manifest)).to_csv(path, index=False)
     machine = {"seconds_on": table["seconds_on"].iloc[0]} if "seconds_on" in table else {}
-    text = json.dumps({"experiment_hash": manifest.experiment_hash, **machine, "fits": to_json(fits)}, indent=1)
+    found = {"fits": to_json(fits), "checks": checks_json(checks)}
+    text = json.dumps({"experiment_hash": manifest.experiment_hash, **machine, **found}, indent=1)
     with whole_file(folder / "fits.json") as path:
         path.write_text(text + "\n", encoding="utf-8")
-    return table, fits
+    return table, fits, checks
 
 
 def _write_pack_costs(manifest: Manifest, folder: Path) -> None:
@@ -585,78 +689,136 @@ def _draw(manifest: Manifest, table: pd.DataFrame, fits: list[SeriesFit], folder
     return draw_scaling(manifest, table, fits, folder)
 
 
-def _write_report(manifest: Manifest, table: pd.DataFrame, fits: list[SeriesFit], folder: Path) -> Path:
+def _write_report(
+    manifest: Manifest, table: pd.DataFrame, fits: list[SeriesFit], checks: list[Check], folder: Path
+) -> Path:
     from harness.report import write_report
 
-    return write_report(manifest, table, fits, folder)
+    return write_report(manifest, table, fits, checks, folder)
 
 
-def _print_fits(fits: list[SeriesFit], manifest: Manifest) -> None:
+def _print_fits(fits: list[SeriesFit], checks: list[Check], manifest: Manifest) -> None:
     from harness.scaling import headline_axes
     from harness.show import console, fits_table, held_out_table
+    from harness.show_checks import checks_table
 
     crossed = {cell.series for cell in manifest.cells if cell.frontier}
     shown = [one for one in fits if one.series not in crossed]
     console.print(fits_table(shown, headline_axes(manifest)))
     if held_out := held_out_table(shown, headline_axes(manifest)):
         console.print(held_out)
+    console.print(checks_table([check for check in checks if check.series not in crossed]))
 
 
-def _fit_table(file: Path, as_json: bool, asked: dict[str, Any]) -> None:
-    from harness.csv_fits import answer, to_json
-    from harness.show import console
-    from harness.show_fits import answer_sentences, answer_tables
+class _Form(NamedTuple):
+    """An option of `harness fit` that asks for something else than laws of single arms, and what goes with it."""
 
-    found = answer(_request(file, **asked))
-    text = json.dumps(to_json(found), allow_nan=False, indent=1)
-    if as_json:
-        click.echo(text)
-    else:
-        for table in answer_tables(found):
-            console.print(table)
-        for sentence in answer_sentences(found):
-            console.print(sentence, soft_wrap=True)
-    if asked["out"]:
-        for path in _write_fits(found, text, asked["out"]):
-            click.echo(path, err=as_json)
+    option: str
+    takes: tuple[str, ...]
 
 
-def _request(
-    file: Path,
-    x: tuple[str, ...],
-    y: str | None,
-    by: tuple[str, ...],
-    config: tuple[str, ...],
-    seed: str | None,
-    status: str | None,
-    same: tuple[str, ...],
-    min_x: float | None,
-    max_x: float | None,
-    until: Literal["minimum"] | None,
-    out: Path | None,
-    **fitting: Any,
-) -> Request:
-    """The options as one value; raises HarnessError, with the file's columns, where sizes or losses are not named."""
-    from harness.csv_fits import Request, Window
-    from harness.csv_runs import Columns, read_table
+FORMS: dict[Form, _Form] = {
+    "and": _Form("and_", ("--objective",)),
+    "isoflop": _Form("isoflop", ()),
+    "frontier": _Form("frontier", ("--min-x", "--max-x", "--until")),
+    "share": _Form("share", ("--min-x", "--max-x", "--until")),
+}
+# Of a law, and not of the table that it is fitted to.
+FITTING = ("--law", "--min-x", "--max-x", "--until", "--hold-out", "--objective", "--diagnostics")
+
+
+def _given(asked: Mapping[str, Any]) -> list[str]:
+    """The options, of those asked for, that stand on the command line."""
+    context = click.get_current_context()
+    return [
+        option.opts[0]
+        for option in context.command.params
+        if option.name in asked and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+    ]
+
+
+def _check_named(file: Path, x: Sequence[str], y: str | None, command: str) -> None:
+    """Raises HarnessError, with the file's columns, where sizes or losses are not named."""
+    from harness.csv_runs import read_table
 
     if not x or not y:
         absent = " and ".join(name for name, given in (("--x", x), ("--y", y)) if not given)
         columns = ", ".join(map(str, read_table(file).columns))
-        example = f"harness fit {file} --x params --y rmse --by arch"
+        example = f"harness {command} --x params --y rmse --by arch"
         raise HarnessError(f"{absent}: name the column of sizes and that of losses ({columns}); for example: {example}")
-    named = Columns(y, by, config, seed, status, same)
-    return Request(file, x, named, window=Window(min_x, max_x, until), **fitting)
 
 
-def _write_fits(found: Answer, text: str, folder: Path) -> list[Path]:
+def _columns(asked: Mapping[str, Any]) -> Columns:
+    from harness.csv_runs import Columns
+
+    return Columns(**{name: asked[name] for name in ("y", "by", "config", "seed", "status", "same")})
+
+
+def _window(asked: Mapping[str, Any]) -> Window:
+    from harness.csv_fits import Window
+
+    return Window(asked["min_x"], asked["max_x"], asked["until"])
+
+
+def _fit_table(file: Path, as_json: bool, asked: Mapping[str, Any]) -> None:
+    from harness.csv_fits import Request, answer, checks, to_json
+    from harness.show_fits import answer_sentences, answer_tables
+
+    laws = asked["laws"] or ("auto",)
+    own = {name: asked[name] for name in ("x", "where", "level", "hold_out", "objective")}
+    found = answer(Request(file, columns=_columns(asked), laws=laws, window=_window(asked), **own))
+    checked = cache(checks)
+    text = json.dumps(to_json(found, checked), allow_nan=False, indent=1) if as_json or asked["out"] else ""
+    if as_json:
+        click.echo(text)
+    else:
+        _print(answer_tables(found, checked if asked["diagnostics"] else None), answer_sentences(found))
+    if asked["out"]:
+        from harness.plot_fits import draw_fits
+
+        for path in _write_json(text, asked["out"], "fits.json"), *draw_fits(found, asked["out"]):
+            click.echo(path, err=as_json)
+
+
+def _fit_form(file: Path, as_json: bool, form: Form, asked: Mapping[str, Any]) -> None:
+    from harness.csv_forms import FormRequest, form_answer, form_json
+    from harness.show_forms import form_sentences, form_tables
+
+    given = _given(asked)
+    others = [f"--{other}" for other in FORMS if other != form and f"--{other}" in given]
+    others += [option for option in FITTING if option in given and option not in FORMS[form].takes]
+    if others:
+        raise HarnessError(f"--{form} does not go with {' and '.join(others)}; leave one of them out")
+    if len(asked["x"]) > 1:
+        raise HarnessError(f"--{form} takes one --x, and {' and '.join(asked['x'])} were given; fit one at a time")
+    own = {name: asked[name] for name in ("where", "level", "objective")}
+    told = str(asked[FORMS[form].option])
+    found = form_answer(FormRequest(file, form, told, asked["x"][0], _columns(asked), window=_window(asked), **own))
+    text = json.dumps(form_json(found), allow_nan=False, indent=1)
+    if as_json:
+        click.echo(text)
+    else:
+        _print(form_tables(found), form_sentences(found))
+    if asked["out"]:
+        click.echo(_write_json(text, asked["out"], "fits.json"), err=as_json)
+
+
+def _print(tables: Iterable[Table], sentences: Iterable[str]) -> None:
+    from harness.show import console
+
+    for table in tables:
+        console.print(table)
+    for sentence in sentences:
+        console.print(sentence, soft_wrap=True)
+
+
+def _write_json(text: str, folder: Path, name: str) -> Path:
     from harness.files import whole_file
-    from harness.plot_fits import draw_fits
 
     _check_writable(folder)
-    with whole_file(folder / "fits.json") as path:
+    with whole_file(folder / name) as path:
         path.write_text(text + "\n", encoding="utf-8")
-    return [folder / "fits.json", *draw_fits(found, folder)]
+    return folder / name
 
 
 if __name__ == "__main__":

@@ -14,10 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator
 
-from harness.csv_fits import Answer, ArmFit, drawn_law
-from harness.errors import HarnessError
+from harness.csv_fits import Answer, ArmFit, drawn_fit, drawn_law
 from harness.files import whole_file
-from harness.fit import Fit, predict
+from harness.fit import Fit, predict, size_means
 from harness.plot import (
     AXIS_WORDS,
     DPI,
@@ -29,6 +28,7 @@ from harness.plot import (
     Panel,
     Style,
     _darker,
+    _draw_held_out,
     _draw_law,
     _means,
     _place_labels,
@@ -138,7 +138,7 @@ def _ones(found: Answer) -> list[_One]:
     styles = series_styles(one.arm for one in found.fits)
     laws = {x: drawn_law(found.fits, x) for x in found.cells}
     drawable = [one for one in found.fits if one.x.size or one.failed_x.size]
-    return [_One(one, one.fits[laws[one.x_name]], styles[one.arm]) for one in drawable]
+    return [_One(one, drawn_fit(one, laws[one.x_name]), styles[one.arm]) for one in drawable]
 
 
 def _figure(height: float, columns: int) -> Figure:
@@ -198,16 +198,16 @@ def _draw_arm(axes: Axes, one: _One, named: bool) -> Drawn:
     dots: dict[str, Any] = {"marker": ".", "ms": 4, "mec": "none", "alpha": 0.45, "zorder": 2}
     points = axes.plot(arm.x, arm.y, ls="", color=style.colour, gid=f"runs:{arm.arm}", **dots)
     points += _means(axes, f"means:{arm.arm}", fit.points, style, style.colour)
-    if arm.outside.sizes.size:
-        points += _means(axes, f"outside:{arm.arm}", arm.outside, style, "white")
+    outside = size_means(arm.x[arm.parts.outside], arm.y[arm.parts.outside])
+    if outside.sizes.size:
+        points += _means(axes, f"outside:{arm.arm}", outside, style, "white")
     if arm.failed_x.size:
         cross: dict[str, Any] = {"marker": "x", "ms": 4, "transform": axes.get_xaxis_transform()}
         top = np.full(arm.failed_x.size, 0.97)
         points += axes.plot(arm.failed_x, top, ls="", color=style.colour, gid=f"failed:{arm.arm}", **cross)
     law = [] if fit.refusals else _draw_law(axes, arm.arm, fit, style)
     if arm.held_out:
-        points += _means(axes, f"held_out:{arm.arm}", arm.held_out.points, style, "0.75")
-        law += _draw_extrapolation(axes, one)
+        points += _draw_held_out(axes, arm.arm, fit, arm.held_out[fit.law], style)
     if fit.points.sizes.size > MANY_SIZES:
         _thin_out(points, law, style)
     words = [f"{arm.arm} {style.glyph}"] if named and arm.arm != "all" else []
@@ -230,44 +230,36 @@ def _thin_out(points: Sequence[Line2D], law: Sequence[Line2D], style: Style) -> 
         line.set(color=_darker(style.colour), zorder=5)
 
 
-def _draw_extrapolation(axes: Axes, one: _One) -> list[Line2D]:
-    """The law from the largest fitted size to the largest one held out, thin; nothing where it must not go there."""
-    assert one.arm.held_out is not None
-    ends = (one.fit.points.sizes[-1:], one.arm.held_out.points.sizes[-1:])
-    try:
-        x = np.geomspace(ends[0].item(), ends[1].item(), 20)
-        y = predict(one.fit, x)
-    except (HarnessError, ValueError):  # refused, a local slope, or no size left to fit
-        return []
-    return axes.plot(x, y, ls=one.style.line, color=one.style.colour, lw=0.7, gid=f"extrapolation:{one.arm.arm}")
-
-
 def _law_notes(found: Answer, shown: Sequence[Sequence[_One]]) -> list[str]:
     ones = [one for group in shown for one in group]
-    notes = [f"α [{found.request.level:.0%} interval]; shaded: the same interval of the law."]
-    if any(one.arm.outside.sizes.size for one in ones):
+    laws = " and ".join(dict.fromkeys(one.fit.law for one in ones))
+    notes = [f"α [{found.request.level:.0%} interval] of the {laws} law; shaded: the same interval of the law."]
+    if any(one.arm.parts.outside.any() for one in ones):
         notes.append("Hollow: outside the fit window.")
     if any(one.arm.held_out for one in ones):
-        notes.append("Grey: held out, not fitted.")
+        notes.append("Half-filled: held out, not fitted, with the interval that the law predicts.")
     return notes
 
 
 # ---------------------------------------------------------------------------------------------------------- residuals
 def _residual_panels(against_size: Axes, against_law: Axes, one: _One, y_name: str) -> None:
     points, arm = one.fit.points, one.arm
-    is_fitted = np.isin(arm.x, points.sizes)
-    x, y = arm.x[is_fitted], arm.y[is_fitted]
+    x, y = arm.x[arm.parts.fitted], arm.y[arm.parts.fitted]
     runs = np.log(y / predict(one.fit, x))
     laws = predict(one.fit, points.sizes)
     means = np.log(points.means / laws)
     assert one.fit.sigma is not None
-    largest = 1.15 * max(np.abs(runs).max(), np.abs(means).max(), one.fit.sigma, np.finfo(float).eps)
+    half = one.fit.sigma / np.sqrt(points.weights)  # of a size's mean: sizes are weighted by the noise of their seeds
+    largest = 1.15 * max(np.abs(runs).max(), np.abs(means).max(), half.max(), np.finfo(float).eps)
     dots: dict[str, Any] = {"marker": ".", "ms": 4, "mec": "none", "alpha": 0.4, "zorder": 2}
     size = 2.0 if points.sizes.size > MANY_SIZES else 4.5
     bold: dict[str, Any] = {"marker": one.style.marker, "ms": size, "zorder": 4}
     panels = ((against_size, x, points.sizes, arm.x_name), (against_law, predict(one.fit, x), laws, f"law of {y_name}"))
     for axes, of_runs, of_means, name in panels:
-        axes.axhspan(-one.fit.sigma, one.fit.sigma, color="0.9", lw=0, zorder=0, gid=f"sigma:{arm.arm}")
+        order = np.argsort(of_means)
+        axes.fill_between(
+            of_means[order], -half[order], half[order], color="0.9", lw=0, zorder=0, gid=f"sigma:{arm.arm}"
+        )
         axes.axhline(0, color="0.3", lw=0.8, zorder=1, gid=f"zero:{arm.arm}")
         axes.plot(of_runs, runs, ls="", color=one.style.colour, gid=f"runs:{arm.arm}", **dots)
         axes.plot(of_means, means, ls="", color=one.style.colour, gid=f"means:{arm.arm}", **bold)

@@ -11,13 +11,16 @@ from typing import Any, NamedTuple
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from harness.checks import Check
 from harness.files import whole_file
-from harness.fit import Fit
+from harness.fit import Caution, Fit
 from harness.pairs import pairs, pairs_axis
 from harness.plot import AXIS_WORDS, human, laws_of, run_tasks, scaling_figure, tuning_note
 from harness.record import Record, read_record, record_path
 from harness.scaling import SeriesFit, common_law, headline_axes
 from harness.show import exponent, held_out_rows
+from harness.show_checks import TITLES as CHECK_TITLES
+from harness.show_checks import CheckRow, check_row
 from harness.spec import Cell, Decide, Formula, Manifest, Recipe, RunTask
 from harness.spec.networks import Network
 
@@ -66,7 +69,9 @@ class FitRow(NamedTuple):
 
 
 # ------------------------------------------------------------------------------------------------------------- public
-def write_report(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesFit], folder: Path) -> Path:
+def write_report(
+    manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesFit], checks: Sequence[Check], folder: Path
+) -> Path:
     """Write `report.html` into `folder`; the records it speaks of are in `runs/` beside that folder."""
     records = [read_record(record_path(folder.parent / "runs", identity)) for identity in manifest.run_ids()]
     tasks = list(run_tasks(manifest))
@@ -83,6 +88,8 @@ def write_report(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesF
         held_out=sorted(
             held_out_rows(shown, headline_axes(manifest), human), key=lambda group: tasks.index(group[0].task)
         ),
+        checks=_checks([check for check in checks if check.series not in crossed], tasks),
+        check_titles=CHECK_TITLES,
         axes=len({row.axis for row in rows}),
         all_rows=rows,
         axis_words=AXIS_WORDS,
@@ -190,6 +197,11 @@ def _notes(pure: SeriesFit, floor: SeriesFit) -> list[Note]:
 def _fitted(one: SeriesFit) -> str:
     sizes = one.fit.points.sizes
     return f"; laws are fitted from {human(sizes[0])} to {human(sizes[-1])}" if sizes.size else ""
+
+
+def _checks(checks: Sequence[Check], tasks: Sequence[str]) -> list[tuple[CheckRow, tuple[Caution, ...]]]:
+    ordered = sorted(checks, key=lambda check: tasks.index(check.task))
+    return [(check_row(check), check.cautions) for check in ordered]
 
 
 def _rule(rule: Decide, tasks: int) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 from harness import fit
 from harness.fit import Fit
 from harness.fit.held_out import Extrapolation, extrapolate, extrapolation_json, largest_sizes
+from harness.fit.precision import warn_of_precision
 from harness.fit.window import until_minimum, warn_of_cut
 from harness.spec import CountName, Manifest
 
@@ -109,7 +110,9 @@ def _series_fit(task: str, series: str, axis: str, runs: pd.DataFrame, law: LawN
 
 
 def _fit(runs: pd.DataFrame, law: LawName, level: float) -> Fit:
-    return fit.fit_law(*_xy(runs), law, level)
+    found = fit.fit_law(*_xy(runs), law, level)
+    # Targets are taken to be of size 1, as those of the paper's toys are.
+    return warn_of_precision(found, runs["dtype"].iloc[0]) if len(runs) else found
 
 
 def _xy(runs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -1,31 +1,47 @@
 """What `harness fit` prints of a table of runs: the laws of every arm, and below them what to know, in sentences."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 from rich.table import Table
 
-from harness.csv_fits import Answer, ArmFit
+from harness.csv_fits import ORDER, Answer, ArmFit, Checks
 from harness.csv_runs import is_ok
-from harness.fit import Fit
+from harness.fit import Caution, Fit, Refusal
+from harness.fit.held_out import Extrapolation
 from harness.fit.result import LawName
 from harness.fit.runs import size_words
+from harness.fit.select import CANDIDATES
 
-LAW_TITLES = {"pure": "alpha, E = 0", "floor": "alpha, E free"}
+LAW_TITLES: dict[LawName, str] = {
+    "pure": "alpha, E = 0",
+    "floor": "alpha, E free",
+    "shifted": "alpha, shifted",
+    "broken": "alpha, after break",
+}
 MAX_CELLS_NAMED = 5
 MAX_ARMS_NAMED = 3
 
 
-def answer_tables(found: Answer) -> Iterator[Table]:
-    """A table for every column of sizes: each arm's exponents with intervals, or codes of refusals in their place."""
+def answer_tables(found: Answer, checked: Callable[[ArmFit], Checks | None] | None) -> Iterator[Table]:
+    """For every column of sizes: each arm's exponents with intervals, or codes of refusals in their place; which law to
+    quote; what was predicted of held-out sizes; and the diagnostics if `checked` says how to get them.
+    """
     for x in found.cells:
-        yield _table(found, x, [one for one in found.fits if one.x_name == x])
+        fits = [one for one in found.fits if one.x_name == x]
+        tables = (_table(found, x, fits), selection_table(fits), held_out_table(fits))
+        yield from (table for table in tables if table)
+        if checked:
+            yield checks_table(fits, checked)
 
 
 def _table(found: Answer, x: str, fits: Sequence[ArmFit]) -> Table:
-    request, laws = found.request, tuple(fits[0].fits)
+    request = found.request
+    laws: tuple[LawName, ...] = tuple(law for law in ORDER if any(law in one.fits for one in fits))
     filters = f", where {' and '.join(request.where)}" if request.where else ""
-    objective = f", objective {request.objective}" if request.objective else ""
-    how = f"{request.level:.0%} intervals, size means in log space{objective}"
+    points = "single runs" if request.objective.startswith("huber_log") else "size means"
+    how = f"{request.level:.0%} intervals, {points} in log space, {_objectives(fits)}"
     table = Table(title=f"{request.columns.y} against {x}{filters}: {how}", title_justify="left")
     table.add_column(", ".join(request.columns.by) or "arm", overflow="fold")
     columns = {name: cells for name, cells in _numbers(fits, laws).items() if any(cells)}
@@ -33,10 +49,16 @@ def _table(found: Answer, x: str, fits: Sequence[ArmFit]) -> Table:
         table.add_column(name, justify="right")
     table.add_column("notes", overflow="fold")
     # What is true of all arms is said once, below the table.
-    common = set.intersection(*(set(_codes(found, one)) for one in fits)) if len(fits) > 1 else set()
+    common = set.intersection(*(set(_codes(one)) for one in fits)) if len(fits) > 1 else set()
     for one, *cells in zip(fits, *columns.values(), strict=True):
-        table.add_row(one.arm, *cells, "; ".join(code for code in _codes(found, one) if code not in common))
+        table.add_row(one.arm, *cells, "; ".join(code for code in _codes(one) if code not in common))
     return table
+
+
+def _objectives(fits: Sequence[ArmFit]) -> str:
+    """What was minimised, the commonest first."""
+    words = Counter(fit.objective for one in fits for fit in one.fits.values() if fit.objective)
+    return ", ".join(word for word, _ in words.most_common(MAX_ARMS_NAMED)) or "no objective"
 
 
 def _numbers(fits: Sequence[ArmFit], laws: Sequence[LawName]) -> dict[str, list[str]]:
@@ -44,16 +66,133 @@ def _numbers(fits: Sequence[ArmFit], laws: Sequence[LawName]) -> dict[str, list[
     columns = {
         "sizes": [str(one.points.sizes.size) for one in fits],
         "runs": [str(one.points.counts.sum()) for one in fits],
-        "outside": [str(one.outside.counts.sum() or "") for one in fits],
+        "outside": [str(one.parts.outside.sum() or "") for one in fits],
         "failed": [str(one.failed or "") for one in fits],
         "decades": [f"{one.points.decades:.2g}" for one in fits],
     }
     for law in laws:
-        columns[LAW_TITLES.get(law, f"alpha, {law}")] = [exponent_words(one.fits[law]) for one in fits]
-        columns[f"{law}, all sizes"] = [exponent_words(one.whole[law]) if one.whole else "" for one in fits]
+        columns[LAW_TITLES[law]] = [exponent_words(one.fits[law]) if law in one.fits else "" for one in fits]
+        columns[f"{law}, all sizes"] = [exponent_words(one.whole[law]) if law in one.whole else "" for one in fits]
     columns["E"] = [_floor_words(one) for one in fits]
-    columns[f"misses, %: {' / '.join((*laws, 'last value'))}"] = [_miss_words(one) for one in fits]
+    columns["quote"] = [(one.quoted.law if one.quoted else "none") if one.selection else "" for one in fits]
     return columns
+
+
+def selection_table(fits: Sequence[ArmFit]) -> Table | None:
+    """Why a law was chosen for each arm: AICc weights, the test of a floor, and how sizes left out are predicted."""
+    chosen = [(one, one.selection) for one in fits if one.selection]
+    if not chosen:
+        return None
+    laws = [law for law in CANDIDATES if any(law in selection.fits for _, selection in chosen)]
+    told = " / ".join(laws)
+    table = Table(title=f"which law, by {fits[0].x_name}", title_justify="left")
+    table.add_column("arm", overflow="fold")
+    table.add_column("quote")
+    for name in (f"AICc weight, {told}", "no floor: p", f"error of ln ahead, {told} / last value"):
+        table.add_column(name, justify="right")
+    for one, selection in chosen:
+        scores = [selection.extrapolation.get(law) for law in laws]
+        table.add_row(
+            one.arm,
+            selection.chosen or "none",
+            " / ".join(_number(selection.aicc_weights.get(law), "{:.2f}") for law in laws),
+            _number(selection.floor_p, "{:.2g}"),
+            " / ".join(_number(score.rmsle if score else None, "{:.2g}") for score in (*scores, selection.last_value)),
+        )
+    return table
+
+
+def held_out_table(fits: Sequence[ArmFit]) -> Table | None:
+    """Each held-out size beside what the quoted law predicts of it, and the errors of that law and the last value."""
+    rows = [(one, held_out(one)) for one in fits]
+    if not any(found for _, found in rows):
+        return None
+    table = Table(title=f"held-out sizes, by {fits[0].x_name}: not fitted, but predicted", title_justify="left")
+    table.add_column("arm", overflow="fold")
+    for name in ("law", "size", "measured", "predicted", "within", "error of ln", "last value's"):
+        table.add_column(name, justify="right")
+    for one, found in rows:
+        if found is None:
+            continue
+        law, ahead = found
+        for index, (size, measured) in enumerate(zip(ahead.measured.sizes, ahead.measured.means, strict=True)):
+            table.add_row(
+                *((one.arm, law) if not index else ("", "")),
+                f"{size:.4g}",
+                f"{measured:.3g}",
+                *_predicted_words(ahead, index),
+                *((_error(ahead.prediction.rmsle if ahead.prediction else None), _error(ahead.last_value_rmsle)))
+                if not index
+                else ("", ""),
+            )
+    return table
+
+
+def held_out(one: ArmFit) -> tuple[LawName, Extrapolation] | None:
+    """The law whose predictions are shown, and they; None where nothing was held out."""
+    if not one.held_out:
+        return None
+    law = one.quoted.law if one.quoted else next(iter(one.held_out))
+    return law, one.held_out[law]
+
+
+def _predicted_words(found: Extrapolation, index: int) -> tuple[str, str]:
+    if found.prediction is None:
+        return "no prediction", ""
+    interval = f"[{found.prediction.low[index]:.3g}, {found.prediction.high[index]:.3g}]"
+    return f"{found.prediction.curve[index]:.3g} {interval}", "yes" if found.prediction.within[index] else "missed"
+
+
+def _error(rmsle: float | None) -> str:
+    return _number(rmsle, "{:.2g}")
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else form.format(value)
+
+
+def checks_table(fits: Sequence[ArmFit], checked: Callable[[ArmFit], Checks | None]) -> Table:
+    """The diagnostics of every arm's quoted law, and other intervals of its exponent."""
+    table = Table(
+        title=f"diagnostics of the quoted laws, and other intervals of alpha, by {fits[0].x_name}", title_justify="left"
+    )
+    table.add_column("arm", overflow="fold")
+    columns: dict[str, list[str]] = {"law": [], "dof": [], "sd": [], "lack of fit, p": [], "signs, p": []}
+    columns |= {"leverage": [], "without one size": [], "Huber / squares": []}
+    columns |= {"profile": [], "pairs": [], "stratified": [], "sandwich": []}
+    for one in fits:
+        for cells, text in zip(columns.values(), _check_words(one, checked(one)), strict=True):
+            cells.append(text)
+    columns = {name: cells for name, cells in columns.items() if any(cells)}
+    for name in columns:
+        table.add_column(name, justify="right")
+    for one, *cells in zip(fits, *columns.values(), strict=True):
+        table.add_row(one.arm, *cells)
+    return table
+
+
+def _check_words(one: ArmFit, found: Checks | None) -> list[str]:
+    """The cells of an arm's diagnostics; the rest of them is in the JSON."""
+    if found is None or one.quoted is None:
+        return ["none", *[""] * 11]
+    own, others = found.diagnostics, found.cross_check
+    intervals = (one.quoted.alpha_interval, others.pairs, others.stratified, others.sandwich)
+    return [
+        one.quoted.law,
+        str(own.dof),
+        _number(one.quoted.sigma, "{:.2g}"),
+        _number(own.misfit.lack_of_fit_p, "{:.2g}"),
+        f"{own.misfit.runs_p:.2g}",
+        f"{own.leverage.max():.2f}",
+        _range_words(own.drop_one),
+        f"{_short(own.deltas['1.345 sd'])} / {_short(own.deltas['squares'])}",
+        *(f"{_short(ends.low)} to {_short(ends.high)}" if ends else "" for ends in intervals),
+    ]
+
+
+def _range_words(values: np.ndarray) -> str:
+    known = values[np.isfinite(values)]
+    return f"{_short(known.min())} to {_short(known.max())}" if known.size else "-"
 
 
 def exponent_words(fit: Fit) -> str:
@@ -61,7 +200,8 @@ def exponent_words(fit: Fit) -> str:
     if fit.refusals:
         return ", ".join(refusal.code for refusal in fit.refusals)
     assert fit.alpha is not None
-    assert fit.alpha_interval is not None
+    if fit.alpha_interval is None:  # not in the running, so nobody computed it
+        return _short(fit.alpha)
     low, high = fit.alpha_interval.low, fit.alpha_interval.high
     return f"{_short(fit.alpha)} [{_short(low)}, {_short(high)}]"
 
@@ -74,23 +214,22 @@ def _short(value: float) -> str:
 
 
 def _floor_words(one: ArmFit) -> str:
-    fit = next((fit for fit in one.fits.values() if fit.floor is not None), None)
+    """The floor of the law to quote, or else of the law that has one."""
+    laws = [one.quoted, *one.fits.values()]
+    fit = next((fit for fit in laws if fit and fit.floor is not None), None)
     if fit is None or fit.floor is None or fit.floor_interval is None:
         return ""
     return f"{fit.floor:.3g} [{fit.floor_interval.low:.2g}, {fit.floor_interval.high:.2g}]"
 
 
-def _miss_words(one: ArmFit) -> str:
-    """Root mean squares of ln(predicted/measured) over the sizes held out, in percent."""
-    if one.held_out is None:
-        return ""
-    errors = (*one.held_out.errors.values(), one.held_out.last_value)
-    return " / ".join("-" if error is None else f"{100 * error:.3g}" for error in errors)
+def _told_of(one: ArmFit) -> list[Fit]:
+    """The laws whose cautions are told: the chosen one, or all that were asked for; those of the others are in JSON."""
+    return [one.quoted] if one.selection and one.quoted else list(one.fits.values())
 
 
-def _codes(found: Answer, one: ArmFit) -> list[str]:
-    codes: list[str] = [caution.code for caution in found.cautions[one.x_name] if caution.arm == one.arm]
-    codes += [warning.code for fit in one.fits.values() for warning in fit.warnings]
+def _codes(one: ArmFit) -> list[str]:
+    codes = [caution.code for caution in one.cautions]
+    codes += [warning.code for fit in _told_of(one) for warning in fit.warnings]
     return list(dict.fromkeys(codes))
 
 
@@ -106,10 +245,15 @@ def answer_sentences(found: Answer) -> Iterator[str]:
         for code, reason, arms in _said(found, x):
             by = f" by {x}" if len(found.cells) > 1 else ""
             yield f"{code}, {_first_of(arms)}{by}: {reason}"
+    if any(one.selection for one in found.fits):
+        yield (
+            "quote: the simplest law that predicts sizes left out as well as the best does, to a standard error, of "
+            "those that the fitted sizes do not reject."
+        )
     if found.request.hold_out:
         yield (
-            f"held out, the {found.request.hold_out} largest of every arm's sizes: not fitted, but predicted by each "
-            "law. The last value is the loss of the largest size that is fitted, which a law should beat."
+            f"held out, the {found.request.hold_out} largest of every arm's sizes: within the interval of as many new "
+            "runs, or missed. The last value is the loss of the largest size that is fitted, which a law should beat."
         )
 
 
@@ -133,13 +277,11 @@ def _said(found: Answer, x: str) -> Iterator[tuple[str, str, list[str]]]:
     """(code, sentence, arms): each code once, with the sentence of the first arm that it is about."""
     said: dict[str, tuple[str, list[str]]] = {}
     for one in (one for one in found.fits if one.x_name == x):
-        own: list[tuple[str, str]] = [
-            (caution.code, caution.reason) for caution in found.cautions[x] if caution.arm == one.arm
-        ]
-        refused = [(refusal.code, refusal.reason) for fit in one.fits.values() for refusal in fit.refusals]
-        warned = [(warning.code, warning.reason) for fit in one.fits.values() for warning in fit.warnings]
-        for code, reason in (*own, *refused, *warned):
-            arms = said.setdefault(code, (reason, []))[1]
+        refused = [refusal for fit in one.fits.values() for refusal in fit.refusals]
+        warned = [warning for fit in _told_of(one) for warning in fit.warnings]
+        told_of: tuple[Caution | Refusal, ...] = (*one.cautions, *refused, *warned)
+        for told in told_of:
+            arms = said.setdefault(told.code, (told.reason, []))[1]
             if one.arm not in arms:
                 arms.append(one.arm)
     for code, (reason, arms) in said.items():

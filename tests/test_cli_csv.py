@@ -8,11 +8,15 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 from shared_data import shared
 
 from harness.cli import main
+from harness.csv_fits import Request, answer
+from harness.csv_runs import Columns
+from harness.scaling import fit_table
 
 REFERENCE = Path(__file__).parents[1] / "results" / "reference" / "quickstart" / "runs.csv"
 EXPONENTS = {"kan": 4.0, "mlp": 0.5}
@@ -73,7 +77,7 @@ def test_the_table_shows_what_the_json_says(table):
     done, found = _fit(table, *NAMED), _alphas(_json(table, *NAMED))
 
     for arm, alpha in found.items():
-        (line,) = (line for line in done.stdout.splitlines() if f" {arm} " in line and "│" in line)
+        line = next(line for line in done.stdout.splitlines() if f" {arm} " in line and "│" in line)
         assert f"{alpha:.2f} [" in line
         assert " 7 │   21 │" in line
 
@@ -105,15 +109,16 @@ def test_a_window_shows_the_exponent_with_and_without(table):
 
 def test_until_minimum_leaves_out_the_sizes_after_it(tmp_path):
     """The sizes up to the least mean loss carry the law, those after it are outside."""
-    pytest.importorskip("harness.fit.window")
     losses = [*(size**-1.0 for size in SIZES[:5]), 0.002, 0.01]
     path = tmp_path / "turn.csv"
     path.write_text("n,loss\n" + "".join(f"{size},{loss}\n" for size, loss in zip(SIZES, losses, strict=True)))
 
-    found = _json(path, "--x", "n", "--y", "loss", "--until", "minimum")
+    found = _json(path, "--x", "n", "--y", "loss", "--until", "minimum", "--law", "pure")
 
     assert _alphas(found)["all"] == pytest.approx(1, abs=1e-6)
-    assert found["sizes"][0]["arms"][0]["runs_outside_window"] == 2
+    (arm,) = found["sizes"][0]["arms"]
+    assert arm["runs_outside_window"] == 2
+    assert "WINDOW" in [caution["code"] for caution in arm["fits"][0]["warnings"]]
 
 
 def test_the_largest_sizes_can_be_held_out(table):
@@ -121,12 +126,14 @@ def test_the_largest_sizes_can_be_held_out(table):
     found = _json(table, *NAMED, "--hold-out", 2)
 
     for arm in found["sizes"][0]["arms"]:
-        held = arm["held_out"]
-        assert held["sizes"] == [3000, 10000]
+        held = arm["held_out"]["pure"]
+        assert [one["size"] for one in held["sizes"]] == [3000, 10000]
+        assert all(one["within"] is (one["low"] <= one["measured"] <= one["high"]) for one in held["sizes"])
         assert arm["fits"][0]["points"]["sizes"] == [float(size) for size in SIZES[:-2]]
-        assert held["errors"]["pure"] < 0.1
+        assert held["rmsle"] < 0.1
         expected = EXPONENTS[arm["arm"]] * np.sqrt(np.mean(np.log([3, 10]) ** 2))
-        assert held["last_value"] == pytest.approx(expected, rel=0.1)
+        assert held["last_value_rmsle"] == pytest.approx(expected, rel=0.1)
+    assert "held-out sizes" in _fit(table, *NAMED, "--hold-out", 2).stdout
 
 
 def test_several_sizes_are_fitted_side_by_side(table):
@@ -157,7 +164,8 @@ def test_a_refused_law_has_no_number_anywhere(tmp_path):
 def test_repeats_without_a_config_are_said_to_be_replicates(table):
     """Without --config the fit goes on, with a caution in table and JSON."""
     assert "REPEATS, kan (likewise mlp)" in _fit(table, *ASKED).stdout
-    assert [caution["code"] for caution in _json(table, *ASKED)["sizes"][0]["cautions"]] == ["REPEATS"] * 2
+    for arm in _json(table, *ASKED)["sizes"][0]["arms"]:
+        assert "REPEATS" in [caution["code"] for caution in arm["cautions"]]
 
 
 def test_out_writes_fits_and_figures(tmp_path):
@@ -176,6 +184,115 @@ def test_out_writes_fits_and_figures(tmp_path):
     ]
 
 
+# ----------------------------------------------------------------------------------------------------------- selection
+def test_the_law_to_quote_is_chosen_and_why_is_told(tmp_path):
+    """A pure law and one on a plain floor are told apart, and the reasons stand in table and JSON."""
+    generator = np.random.default_rng(2)
+    lines = ["arm,n,loss"]
+    for arm, floor in (("pure", 0.0), ("floored", 0.1)):
+        for size in np.repeat(SIZES, 3).tolist():
+            lines.append(f"{arm},{size},{float((floor + 10 / size) * np.exp(0.05 * generator.standard_normal()))!r}")
+    path = tmp_path / "two.csv"
+    path.write_text("\n".join(lines) + "\n")
+    asked = (path, "--x", "n", "--y", "loss", "--by", "arm")
+
+    found, done = _json(*asked), _fit(*asked)
+
+    arms = {arm["arm"]: arm for arm in found["sizes"][0]["arms"]}
+    assert [arms[name]["quoted_law"] for name in ("pure", "floored")] == ["pure", "floor"]
+    assert arms["floored"]["selection"]["floor_p"] < 0.01 < arms["pure"]["selection"]["floor_p"]
+    for arm in arms.values():
+        assert arm["selection"]["chosen"] == arm["quoted_law"]
+        assert sum(arm["selection"]["aicc_weights"].values()) == pytest.approx(1)
+        assert arm["selection"]["extrapolation"]["floor"]["rmsle"] < arm["selection"]["last_value"]["rmsle"]
+    assert "which law, by n" in done.stdout
+    assert "least_squares" in done.stdout
+
+
+def test_diagnostics_are_in_the_json_and_on_request_in_the_terminal(table):
+    """Leaving one size out moves an exponent of 4 by little, and the bootstrap over sizes holds it."""
+    (kan, _) = _json(table, *NAMED)["sizes"][0]["arms"]
+    seen, other = kan["checks"]["diagnostics"], kan["checks"]["cross_check"]
+
+    assert len(seen["drop_one"]) == len(seen["leverage"]) == len(SIZES)
+    assert sum(seen["leverage"]) == pytest.approx(2)
+    assert max(abs(alpha - 4) for alpha in seen["drop_one"]) < 0.05
+    assert other["pairs"]["low"] < 4.02
+    assert other["pairs"]["high"] > 3.98
+    assert "without one size" in _fit(table, *NAMED, "--diagnostics").stdout
+    assert "without one size" not in _fit(table, *NAMED).stdout
+
+
+# -------------------------------------------------------------------------------------------------------- other forms
+def _grid(path: Path) -> Path:
+    """E + A N^-.4 + B D^-.3 with 1 % noise, at 6 x 6 sizes, and budgets 6 N D rounded to a digit."""
+    generator = np.random.default_rng(3)
+    lines = ["n,tokens,loss"]
+    for n in 10.0 ** np.linspace(6, 8.5, 6):
+        for d in 10.0 ** np.linspace(8, 10.5, 6):
+            loss = (1.7 + 200 * n**-0.4 + 300 * d**-0.3) * np.exp(0.001 * generator.standard_normal())
+            lines.append(f"{float(n)!r},{float(d)!r},{float(loss)!r}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_two_sizes_at_once(tmp_path):
+    """--and fits both exponents: the intervals hold those that made the losses."""
+    asked = (_grid(tmp_path / "grid.csv"), "--x", "n", "--and", "tokens", "--y", "loss")
+
+    surface = _json(*asked)["results"]["all"]
+
+    for name, truth in (("alpha", 0.4), ("beta", 0.3), ("floor", 1.7)):
+        assert surface[name]["interval"]["low"] < truth < surface[name]["interval"]["high"]
+    assert "E + A n^-alpha + B tokens^-beta" in " ".join(_fit(*asked).stdout.split())
+
+
+def test_isoflop_valleys_have_their_law(tmp_path):
+    """Parabolas in ln n whose least is at budget^.5 give that exponent."""
+    lines = ["n,budget,loss"]
+    for budget in (1e6, 1e7, 1e8, 1e9):
+        for step in (-1, -0.5, 0.1, 0.6, 1):
+            lines.append(f"{budget**0.5 * 10**step!r},{budget!r},{np.exp(step**2) * budget**-0.1!r}")
+    path = tmp_path / "isoflop.csv"
+    path.write_text("\n".join(lines).replace("np.float64(", "").replace(")", "") + "\n")
+
+    found = _json(path, "--x", "n", "--isoflop", "budget", "--y", "loss")["results"]["all"]
+    done = _fit(path, "--x", "n", "--isoflop", "budget", "--y", "loss")
+
+    assert found["exponent"] == pytest.approx(0.5, abs=1e-6)
+    assert "4 of 4" in done.stdout
+
+
+def test_the_frontier_is_a_quantile(table):
+    """Noise that does not depend on size leaves the exponents of a quantile those of the mean."""
+    found = _json(table, *ASKED, "--frontier", "0.25")["results"]
+
+    for arm, alpha in EXPONENTS.items():
+        assert found[arm]["alpha"] == pytest.approx(alpha, abs=0.05)
+
+
+def test_arms_that_share_their_law_have_a_multiplier(tmp_path):
+    """An arm that needs 3 times the size at any loss: sharing both is not rejected, and the multiplier is 3."""
+    generator = np.random.default_rng(1)
+    lines = ["arch,n,loss"]
+    for arm, need in (("a", 1), ("b", 3)):
+        for size in SIZES:
+            loss = (1e-3 + (size / need) ** -1.0) * np.exp(0.02 * generator.standard_normal())
+            lines.append(f"{arm},{size},{float(loss)!r}")
+    path = tmp_path / "shared.csv"
+    path.write_text("\n".join(lines) + "\n")
+    asked = (path, "--x", "n", "--y", "loss", "--by", "arch", "--share", "both")
+
+    found = _json(*asked)["results"]
+
+    assert list(found) == ["both", "nothing", "floor", "alpha"]
+    assert found["both"]["p"] > 0.01
+    multiplier = found["both"]["multipliers"]["b"]
+    assert multiplier["value"] == pytest.approx(3, rel=0.05)
+    assert multiplier["interval"]["low"] < multiplier["value"] < multiplier["interval"]["high"]
+    assert "needs, for each of a" in " ".join(_fit(*asked).stdout.split())
+
+
 # ------------------------------------------------------------------------------------------------------------- mistakes
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -192,6 +309,15 @@ def test_out_writes_fits_and_figures(tmp_path):
         ((*ASKED, "--where", "arch=kam"), "leaves no row; did you mean 'kan'?"),
         (("--x", "params", "--y", "arch"), "line 2: arch = 'kan', line 3"),
         (("--x", "params", "--y", "seed"), "line 2: seed = 0, line 5: seed = 0"),
+        ((*ASKED, "--law", "auto", "--law", "pure"), "--law auto chooses between laws by itself; leave out --law pure"),
+        ((*ASKED, "--and", "width", "--isoflop", "width"), "--and does not go with --isoflop"),
+        (
+            (*ASKED, "--share", "both", "--hold-out", "1", "--law", "pure"),
+            "--share does not go with --law and --hold-out",
+        ),
+        ((*ASKED, "--x", "width", "--frontier", "0.1"), "--frontier takes one --x, and params and width were given"),
+        (("--x", "params", "--y", "rmse", "--share", "both"), "--share both: the table has one arm"),
+        ((*ASKED, "--objective", "hubber"), "objective='hubber' is not known; allowed: auto, least_squares"),
     ],
 )
 def test_a_mistake_is_answered_with_what_is_allowed(table, arguments, message):
@@ -223,23 +349,28 @@ def test_an_experiment_takes_no_option_of_tables(tmp_path, option):
 # -------------------------------------------------------------------------------------------------- other people's data
 def test_the_quickstarts_own_table_gives_its_own_fits():
     """What the project fitted from its records comes back from its published table, to the last digits."""
-    window = ("--where", "in_window=True", "--where", "task=j0", "--where", "chosen=True")
-    found = _alphas(_json(REFERENCE, "--x", "params.trainable", "--y", "test_rmse", "--by", "series", *window))
-    kept = json.loads((REFERENCE.parent / "fits.json").read_text())["fits"]
+    axis, work = "params.trainable", "flops_train.shared_dense"
+    table = pd.read_csv(REFERENCE).assign(until="", hold_out=0)
     expected = {
-        fit["series"]: fit["alpha"]
-        for fit in kept
-        if (fit["task"], fit["axis"], fit["law"]) == ("j0", "params.trainable", "pure")
+        (one.axis, one.series): one.fit.alpha
+        for one in fit_table(table[table["task"] == "j0"], (axis, work))
+        if one.fit.law == "pure"
     }
+    window = ("--where", "in_window=True", "--where", "task=j0", "--where", "chosen=True")
+    runs = ("--y", "test_rmse", "--by", "series", "--config", "cell", "--seed", "seed", "--law", "pure")
 
-    assert found == pytest.approx(expected, rel=1e-8)
+    found = _json(REFERENCE, "--x", axis, "--x", work, *runs, *window)
+
+    alphas = {(size["x"], arm["arm"]): arm["fits"][0]["alpha"] for size in found["sizes"] for arm in size["arms"]}
+    assert alphas == pytest.approx(expected, rel=1e-8)
 
 
 def test_language_models_of_several_sizes_go_through_the_same_door():
     """Losses of 2 to 3 by number of experts: ten arms in order, the dense models' slope as others found it."""
     path = shared("scaling_data", "routing", "final_S-Base.csv")
 
-    found = _alphas(_json(path, "--x", "total_parameter_count", "--y", "loss_validation", "--by", "num_experts"))
+    asked = ("--x", "total_parameter_count", "--y", "loss_validation", "--by", "num_experts", "--law", "pure")
+    found = _alphas(_json(path, *asked))
 
     assert list(found) == [f"num_experts={2**i}" for i in range(10)]
     assert found["num_experts=1"] == pytest.approx(0.0785, abs=0.001)
@@ -248,10 +379,11 @@ def test_language_models_of_several_sizes_go_through_the_same_door():
 def test_six_dozen_curves_are_fitted_at_once():
     """The vision curves: 72 arms, none refused, and the floor predicts the largest sizes better than the pure law."""
     path = shared("scaling_data", "colpret", "revisiting_vision.csv")
+    asked = Request(path, ("Seen Examples",), Columns("Loss", ("Task", "Model")), laws=("pure", "floor"), hold_out=3)
 
-    arguments = ("--x", "Seen Examples", "--y", "Loss", "--by", "Task", "--by", "Model", "--hold-out", 3)
-    arms = _json(path, *arguments)["sizes"][0]["arms"]
+    fits = answer(asked).fits
 
-    errors = np.array([[arm["held_out"]["errors"][law] for law in ("pure", "floor")] for arm in arms], float)
-    assert len(arms) == 72
+    predictions = [[one.held_out[law].prediction for law in ("pure", "floor")] for one in fits]
+    errors = np.array([[each.rmsle for each in pair if each] for pair in predictions])
+    assert errors.shape == (72, 2)
     assert errors[:, 1].mean() < errors[:, 0].mean()

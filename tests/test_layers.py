@@ -26,6 +26,8 @@ LAW = {
     "train": "errors files spec tasks count nets record provenance",
     "dispatch": "errors files spec tasks count plan record train provenance",
     "scaling": "errors spec fit record",
+    "checks": "fit scaling",
+    "show_checks": "fit checks",
     "cost": "spec plan measure record",
     "show": "errors spec count fit scaling match measure cost",
     "compare": "errors fit",
@@ -33,13 +35,19 @@ LAW = {
     "csv_runs": "errors fit",
     "csv_fits": "errors fit csv_runs",
     "plot": "errors files spec record fit scaling show",
+    "csv_forms": "errors fit csv_runs csv_fits",
+    "csv_compare": "errors fit compare csv_fits",
     "show_fits": "fit csv_runs csv_fits",
+    "show_forms": "fit csv_forms",
+    "show_compare": "fit compare csv_compare",
     "plot_fits": "errors files fit csv_fits show_fits plot",
-    "report": "errors files spec record fit scaling pairs show plot",
+    "plot_compare": "files compare csv_compare plot",
+    "report": "errors files spec record fit scaling checks pairs show show_checks plot",
 }
 ANALYSIS = (
     *("spec", "fit", "record", "plan", "match", "cost", "scaling", "compare", "pairs", "show", "plot", "report", "cli"),
-    *("csv_runs", "csv_fits", "show_fits", "plot_fits"),
+    *("csv_runs", "csv_fits", "csv_forms", "csv_compare", "show_fits", "show_forms", "show_compare", "plot_fits"),
+    *("plot_compare", "checks", "show_checks"),
 )
 
 

@@ -29,7 +29,7 @@ def _answer(folder: Path, arms: int = 2, failed: str = "", **asked) -> Answer:
                 lines.append(f"{arm},{size},{seed},{'oom' if lost else 'ok'},{'' if lost else loss}")
     path = folder / "runs.csv"
     path.write_text("\n".join(lines) + "\n")
-    return answer(Request(path, ("n",), Columns("loss", by=("arm",), status="status"), **asked))
+    return answer(Request(path, ("n",), Columns("loss", by=("arm",), status="status"), laws=("pure", "floor"), **asked))
 
 
 def _artists(figure: Figure, kind: str) -> dict[str, np.ndarray]:
@@ -77,7 +77,7 @@ def test_what_is_not_fitted_is_drawn_and_explained(tmp_path):
     assert _artists(figure, "held_out")["arm 0"][:, 0].tolist() == [3000]
     assert _artists(figure, "held_out")["arm 1"][:, 0].tolist() == [1000]
     assert _artists(figure, "failed")["arm 1"][:, 0].tolist() == [3000, 3000]
-    assert "Hollow: outside the fit window. Grey: held out" in " ".join(note.split())
+    assert "Hollow: outside the fit window. Half-filled: held out" in " ".join(note.split())
 
 
 def test_a_refused_law_is_not_drawn(tmp_path):

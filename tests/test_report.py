@@ -12,10 +12,12 @@ from typing import get_args
 import pytest
 from test_plot import Study, study
 
+from harness.checks import Check, check_table
 from harness.plot import human
 from harness.report import OPTIMIZER_WORDS, write_report
 from harness.scaling import HEADLINE_AXES
 from harness.show import exponent, held_out_rows
+from harness.show_checks import check_row
 from harness.spec import Optimizer
 
 QUESTION = '"Does <b>alpha</b> & beta differ?"'
@@ -47,6 +49,10 @@ class Page(HTMLParser):
         self.text.append(data)
 
 
+def _checks(made: Study) -> list[Check]:
+    return check_table(made.table, HEADLINE_AXES)
+
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory) -> tuple[Study, str]:
     """A study with infeasible cells, a rule, a window, a refusal and a diverged run; and its report."""
@@ -62,7 +68,7 @@ def written(tmp_path_factory) -> tuple[Study, str]:
     )
     earlier = made.manifest.model_copy(update={"earlier_plans": ("manifest.1.json (replaced; differed in seeds)",)})
     made = made._replace(manifest=earlier)
-    path = write_report(made.manifest, made.table, made.fits, made.folder)
+    path = write_report(made.manifest, made.table, made.fits, _checks(made), made.folder)
     assert path == made.folder / "report.html"
     return made, path.read_text(encoding="utf-8")
 
@@ -139,7 +145,7 @@ def test_without_a_rule_there_is_no_verdict(tmp_path):
     """An experiment that declared no rule is reported as fits only."""
     made = study(tmp_path, {"kan": 1.0}, budgets=(30, 120, 500, 2000))
 
-    shown = write_report(made.manifest, made.table, made.fits, made.folder).read_text(encoding="utf-8")
+    shown = write_report(made.manifest, made.table, made.fits, _checks(made), made.folder).read_text(encoding="utf-8")
 
     assert "No decision rule was declared, so this report states fits and no verdict." in shown
     assert "No fit window was declared" in shown
@@ -159,7 +165,9 @@ def test_a_window_that_the_data_cut_is_warned_of(tmp_path):
     """The rule is stated with the plan, the exponent that hangs on it is warned of in words."""
     made = study(tmp_path, {"kan": 1.0}, more="window: {kan: {until: minimum}}", bump=30.0)
 
-    shown = html.unescape(write_report(made.manifest, made.table, made.fits, made.folder).read_text(encoding="utf-8"))
+    shown = html.unescape(
+        write_report(made.manifest, made.table, made.fits, _checks(made), made.folder).read_text(encoding="utf-8")
+    )
 
     shown_fits = [one for one in made.fits if one.axis in HEADLINE_AXES]
     reasons = [said.reason for one in shown_fits for said in one.fit.warnings if said.code == "WINDOW"]
@@ -172,7 +180,9 @@ def test_held_out_sizes_are_predicted_beside_what_came(tmp_path):
     """Each held-out size has its prediction, interval and outcome; the law's error stands beside the last value's."""
     made = study(tmp_path, {"kan": 1.0, "mlp": 0.5}, more="hold_out: 2", bump=30.0)
 
-    shown = html.unescape(write_report(made.manifest, made.table, made.fits, made.folder).read_text(encoding="utf-8"))
+    shown = html.unescape(
+        write_report(made.manifest, made.table, made.fits, _checks(made), made.folder).read_text(encoding="utf-8")
+    )
 
     groups = held_out_rows(made.fits, HEADLINE_AXES, human)
     assert len(groups) == 4
@@ -197,3 +207,14 @@ def test_runs_tasks_and_provenance_are_told(text):
 def test_every_optimiser_has_words():
     """A sweep by any optimiser of the specification can be reported."""
     assert set(OPTIMIZER_WORDS) == {get_args(model.model_fields["name"].annotation)[0] for model in get_args(Optimizer)}
+
+
+def test_every_series_says_which_law_to_quote_and_how_far_to_trust_it(written, text):
+    """The chosen law, the misses of larger sizes beside the last value's, and each caution's sentence."""
+    checks = _checks(written[0])
+
+    assert len(checks) == 8
+    for check in checks:
+        row = check_row(check)
+        assert all(cell in text for cell in row[3:] if cell)
+        assert all(caution.reason in text for caution in check.cautions)

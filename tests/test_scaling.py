@@ -18,7 +18,9 @@ def _table(**changes) -> pd.DataFrame:
     cell, seed, trial = (axis.ravel() for axis in np.meshgrid(range(7), range(3), range(2), indexing="ij"))
     size = SIZES[cell]
     table = pd.DataFrame({"cell": cell, "seed": seed, "trial": trial, "task": "xy", "series": "kan", "status": "done"})
-    table = table.assign(chosen=trial == 1, in_window=True, until=None, hold_out=0, **dict.fromkeys(AXES, size))
+    table = table.assign(
+        chosen=trial == 1, in_window=True, until=None, hold_out=0, dtype="float64", **dict.fromkeys(AXES, size)
+    )
     table["test_rmse"] = np.where(trial == 1, 2 / size * np.exp(rng.normal(0, 0.01, len(table))), 9.0)
     return table.assign(**changes)
 

@@ -17,7 +17,7 @@ from harness.fit import Fit, predict
 
 Kind = Literal["none", "bounded", "half-open", "everything"]
 ArmName = Literal["first", "second"]
-STEPS = 48  # of the range in ln x; where the fitted curves cross is searched besides, so that no set is overlooked
+STEPS = 32  # of the range in ln x; where the fitted curves cross is searched besides, so that no set is overlooked
 
 
 @dataclass(frozen=True)

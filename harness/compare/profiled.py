@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import f as f_distribution
 
-NODES = 17  # of a profile, a side; the root of a deviance is nearly linear in the value, so few suffice
+NODES = 17  # of a profile, a side; the root of a deviance is nearly linear in the value: within 1 % of an interval
 ROOTS = 129  # the grid of roots of deviance that both arms' profiles are read on
 SHARES = 91  # ways to split a deviance between the arms
 SEARCHES = 40
@@ -39,19 +39,28 @@ def most_root(dof: int, other_dof: int, level: float) -> float:
     return float(np.sqrt(f_distribution.isf(1 - level, 1, min(dof, other_dof))))
 
 
-def profiled(deviance: Deviance, estimate: np.ndarray, limits: tuple[float, float], most: float, dof: int) -> Profiled:
+def profiled(
+    deviance: Deviance,
+    estimate: np.ndarray,
+    limits: tuple[float, float],
+    most: float,
+    dof: int,
+    nodes: int = NODES,
+) -> Profiled:
     """The profile of a quantity from its `deviance`, which maps values [m, n] to what the data say against them [m, n].
 
     Values are only asked for within `limits`; what is not excluded there is open. An estimate may lie beyond them.
     """
     inside = np.clip(estimate, *limits)
-    down = inside[:, None] - _reached(deviance, inside, -1.0, inside - limits[0], most)
-    up = inside[:, None] + _reached(deviance, inside, 1.0, limits[1] - inside, most)
+    down = inside[:, None] - _reached(deviance, inside, -1.0, inside - limits[0], most, nodes)
+    up = inside[:, None] + _reached(deviance, inside, 1.0, limits[1] - inside, most, nodes)
     down[estimate < limits[0]], up[estimate > limits[1]] = -np.inf, np.inf
     return Profiled(estimate, down, up, most, dof)
 
 
-def _reached(deviance: Deviance, start: np.ndarray, sign: float, room: np.ndarray, most: float) -> np.ndarray:
+def _reached(
+    deviance: Deviance, start: np.ndarray, sign: float, room: np.ndarray, most: float, nodes: int
+) -> np.ndarray:
     """How far from `start` [m] the root of deviance reaches each value of the grid [m, ROOTS], at most `room` [m]."""
     reach = np.minimum(0.01, room)
     for _ in range(SEARCHES):
@@ -61,7 +70,7 @@ def _reached(deviance: Deviance, start: np.ndarray, sign: float, room: np.ndarra
             break
         factor = np.clip(1.4 * most / np.maximum(root, 1e-300), 1e-6, 8.0)
         reach = np.where(seeking, np.minimum(reach * factor, room), reach)
-    distances = reach[:, None] * np.linspace(0, 1, NODES)
+    distances = reach[:, None] * np.linspace(0, 1, nodes)
     roots = np.sqrt(deviance(start[:, None] + sign * distances))
     roots = np.maximum.accumulate(roots, axis=1)
     grid = np.linspace(0, most, ROOTS)

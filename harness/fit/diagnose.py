@@ -17,12 +17,15 @@ from harness.fit.profile import covariance, log_floor
 from harness.fit.result import Fit, Misfit
 from harness.fit.solve import Problem, floor_edges, residuals_of, solve
 
+DROPPED = 30  # sizes that are left out one by one
+
 
 @dataclass(frozen=True)
 class Diagnostics:
     """How a fit hangs on its points and on how it was made; residuals are ln(mean / law), in order of size.
 
-    `drop_one` has the exponent without each size (nan where that is refused or needs a floor's limit); `deltas` the
+    `drop_one` has the exponent without each size (nan where that is refused or needs a floor's limit, and of more than
+    30 sizes where the leverage is not among the 30 largest: one of many moves little); `deltas` the
     exponent by Huber's loss at 1.345 robust standard deviations, at ten times that, and by squares. `condition` is that
     of the Jacobian with columns of length 1. `alpha_floor_correlation` is linearised. `reducible_over_floor` is at the
     largest size (inf without a floor). `starts_agreeing` is a share.
@@ -58,6 +61,10 @@ def diagnose(fit: Fit) -> Diagnostics:
     residuals = logs.v - law.curve(p, logs.u)[0]
     order = np.argsort(np.argsort(residuals))
     lengths = np.linalg.norm(jacobian, axis=0)
+    leverage = np.einsum("ni,ij,nj->n", jacobian, bread, jacobian)
+    drop_one = np.full(points.sizes.size, np.nan)
+    for index in np.argsort(-leverage, kind="stable")[:DROPPED]:
+        drop_one[index] = _without(fit, int(index))
     log_y = np.log(points.means)
     return Diagnostics(
         sizes=int(np.unique(points.sizes).size),
@@ -67,8 +74,8 @@ def diagnose(fit: Fit) -> Diagnostics:
         dof=fit.dof,
         residuals=residuals,
         normal_scores=norm.ppf((order + 0.625) / (residuals.size + 0.25)),
-        leverage=np.einsum("ni,ij,nj->n", jacobian, bread, jacobian),
-        drop_one=np.array([_without(fit, index) for index in range(points.sizes.size)]),
+        leverage=leverage,
+        drop_one=drop_one,
         deltas=_deltas(problem, r),
         condition=float(np.linalg.cond(jacobian[:, lengths > 0] / lengths[lengths > 0])),
         alpha_floor_correlation=_correlation(fit, bread),
@@ -119,7 +126,7 @@ def _correlation(fit: Fit, bread: np.ndarray) -> float | None:
     of_floor = log_floor(problem)(p)[1]
     of_alpha = np.eye(p.size)[problem.law.exponent]
     variances = (of_floor @ bread @ of_floor) * (of_alpha @ bread @ of_alpha)
-    return float(of_floor @ bread @ of_alpha / np.sqrt(variances))
+    return float(of_floor @ bread @ of_alpha / np.sqrt(variances)) if variances > 0 else None
 
 
 def _reducible(fit: Fit) -> float | None:

@@ -63,7 +63,8 @@ def fit_law(
     """Fit a law in log space to the mean of ln y at each size; x and y have one entry per run.
 
     Sizes are weighted by the noise between their seeds, as a line in ln x, unless size means scatter about the law by
-    more than that noise explains: then all sizes weigh alike. `objective`: `least_squares`; `huber`, with a delta of
+    more than that noise explains: then all sizes weigh alike. Runs far from the others of their size are told of, and
+    kept from moving its mean. `objective`: `least_squares`; `huber`, with a delta of
     1.345 robust standard deviations of the residuals; `auto`, least squares and Huber's where residuals are heavy-
     tailed; or `huber_log(delta=...)`, summed over single runs, which reproduces published fits.
 
@@ -76,7 +77,8 @@ def fit_law(
     if not 0 < level < 1:
         raise HarnessError(f"level={level} must be between 0 and 1.")
     wanted = read_objective(objective)
-    points = single_rows(x, y) if wanted.kind == "huber_log" else size_means(x, y)
+    plain = wanted.kind == "least_squares"
+    points = single_rows(x, y) if wanted.kind == "huber_log" else size_means(x, y, robust=not plain)
     refusals = data_refusals(points, LAWS[law])
     if refusals:
         return _refused(law, points, level, refusals)

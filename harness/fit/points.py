@@ -69,23 +69,26 @@ def runs(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-def size_means(x: ArrayLike, y: ArrayLike) -> Points:
+def size_means(x: ArrayLike, y: ArrayLike, robust: bool = True) -> Points:
     """The geometric mean loss at each distinct size; x and y have one entry per run.
 
-    Sizes are the same only when equal to the last bit. Raises HarnessError on rows that are not finite and positive.
+    Sizes are the same only when equal to the last bit. Runs far from the others of their size are found, and then kept
+    from moving the means, unless `robust` is False. Raises HarnessError on rows that are not finite and positive.
     """
     x, y = runs(x, y)
     sizes, log_y = np.unique(x), np.log(y)
     rows = [np.flatnonzero(x == size) for size in sizes]
     rows = [of_size[np.argsort(log_y[of_size], kind="stable")] for of_size in rows]  # row order reaches no last bit
-    sds = _robust_sds(np.log(sizes), [log_y[of_size] for of_size in rows])
+    nobody = np.full(sizes.size, np.inf)
+    sds = _robust_sds(np.log(sizes), [log_y[of_size] for of_size in rows]) if robust else nobody
     far = [
         np.abs(log_y[of_size] - np.median(log_y[of_size])) > OUTLYING * sd
         for of_size, sd in zip(rows, sds, strict=True)
     ]
     outliers = np.sort(np.concatenate([*(of_size[is_far] for of_size, is_far in zip(rows, far, strict=True)), []]))
     groups = [log_y[of_size] for of_size in rows]
-    kept = [np.unique(group[~is_far]) for group, is_far in zip(groups, far, strict=True)]
+    # Of two runs that are far from each other nobody knows which is wrong: both stay.
+    kept = [np.unique(group if is_far.all() else group[~is_far]) for group, is_far in zip(groups, far, strict=True)]
     if outliers.size:
         centres = [_location(group, HUBER * sd) for group, sd in zip(groups, sds, strict=True)]
     else:

@@ -20,9 +20,10 @@ from harness.fit.solve import Edges, Problem, Residuals, Solution, descend, hube
 DOUBLINGS = 60  # of a first step that may be as small as rounding
 LEAST_STEP = 1e-12
 FAR = 128.0  # an end that is not within e^255 is open; exponents and losses stay representable
-STARTS_KEPT = 4
-SORTING_STEPS = 3  # of every candidate, before the best few go on
-PROFILE_STEPS = 300  # shallow data make a long curved valley; most searches end within 20
+# How many of the best candidates go on in a search, and for how many steps: most end within 20, but shallow data make
+# a long curved valley.
+STAGES = ((4, 3), (1, 40), (1, 260))
+ROOT_STEPS = 24  # halvings at worst: where a search ends in either of two valleys, the profile is no smooth curve
 NO_FLOOR = 40.0  # e^-40 of the lowest loss is below rounding
 
 Rest = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -177,11 +178,10 @@ def _least(
         return huber(residuals(np.zeros((problems, 1, 0)))[0], problem.delta)[0].sum(axis=-1)[:, 0]
     starts = np.broadcast_to(candidates, (problems, *candidates.shape))
     rest = (longest_step, problem.logs.roundoff, problem.delta)
-    if len(candidates) > STARTS_KEPT:
-        moved, objective = descend(residuals, starts, *rest, tolerance=1e-8, steps=SORTING_STEPS)
-        order = np.argsort(objective, axis=-1)[:, :STARTS_KEPT]
+    for kept, steps in STAGES:
+        moved, objective = descend(residuals, starts, *rest, tolerance=1e-8, steps=steps)
+        order = np.argsort(objective, axis=-1)[:, :kept]
         starts = np.take_along_axis(moved, order[..., None], axis=1)
-    _, objective = descend(residuals, starts, *rest, tolerance=1e-8, steps=PROFILE_STEPS)
     return objective.min(axis=-1)
 
 
@@ -318,6 +318,8 @@ def _ends(
         inner, step = np.where(seeking, inner + step, inner), np.where(seeking, 2 * step, step)
     inner, step, args = inner[outside], step[outside], tuple(arg[outside] for arg in args)
     if inner.size:
-        found = elementwise.find_root(excess, (inner, inner + step), args=args, tolerances={"fatol": 1e-6})
+        found = elementwise.find_root(
+            excess, (inner, inner + step), args=args, tolerances={"fatol": 1e-6}, maxiter=ROOT_STEPS
+        )
         ends[closed[outside]] = found.x
     return ends

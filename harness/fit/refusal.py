@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from scipy.stats import norm
 from scipy.stats import t as t_distribution
@@ -66,7 +64,7 @@ def _nonmonotone(points: Points) -> Refusal | None:
     limits = _rise_limits(points)
     if not np.any(rises > limits):
         return None
-    worst = int(np.argmax(np.where(rises > limits, rises / limits, -np.inf)))
+    worst = int(np.argmax(rises - limits))
     return Refusal(
         "NONMONOTONE",
         f"the mean loss rises from {points.means[worst]:.4g} at size {points.sizes[worst]:.4g} to "
@@ -190,32 +188,42 @@ def data_cautions(points: Points, law: Law, dof: int) -> tuple[Caution, ...]:
 
 def interval_cautions(points: Points, alpha: Interval, floor: Interval | None) -> tuple[Caution, ...]:
     """What to know of the intervals: an exponent that may be 0 or unbounded, a floor that the data do not pin."""
-    cautions = []
-    if alpha.low <= 0 or math.isinf(alpha.low) or alpha.high_open:
-        cautions.append(
-            Caution(
-                "EXPONENT_OPEN",
-                f"the exponent's interval, {_ends(alpha)}, reaches 0 or below, or has no end: the data show no "
-                "power law. Add sizes and range.",
-            )
-        )
-    lowest = float(points.means.min())
-    if floor and floor.low_open:
-        cautions.append(
+    return exponent_cautions("the exponent's", alpha) + (
+        floor_cautions(floor, float(points.means.min())) if floor else ()
+    )
+
+
+def exponent_cautions(whose: str, alpha: Interval) -> tuple[Caution, ...]:
+    """What to know of an exponent that may be 0 or unbounded; `whose` interval it is begins the sentence."""
+    if alpha.low > 0 and not alpha.high_open:
+        return ()
+    return (
+        Caution(
+            "EXPONENT_OPEN",
+            f"{whose} interval, {_ends(alpha)}, reaches 0 or below, or has no end: the data show no power law. Add "
+            "sizes and range.",
+        ),
+    )
+
+
+def floor_cautions(floor: Interval, lowest: float) -> tuple[Caution, ...]:
+    """What to know of a floor that may be nothing, or that the lowest loss lies on."""
+    if floor.low_open:
+        return (
             Caution(
                 "FLOOR_OPEN",
                 f"the floor's interval, {_ends(floor)}, reaches 0: the data show no floor. Quote the law without one.",
-            )
+            ),
         )
-    elif floor and floor.high > FLOOR_SHARE * lowest:
-        cautions.append(
-            Caution(
-                "PLATEAU",
-                f"the floor's interval, {_ends(floor)}, reaches {FLOOR_SHARE:.0%} of the lowest mean loss, "
-                f"{lowest:.3g}: the best sizes lie on the floor. Is it the data, the optimiser or the precision?",
-            )
-        )
-    return tuple(cautions)
+    if floor.high <= FLOOR_SHARE * lowest:
+        return ()
+    return (
+        Caution(
+            "PLATEAU",
+            f"the floor's interval, {_ends(floor)}, reaches {FLOOR_SHARE:.0%} of the lowest mean loss, "
+            f"{lowest:.3g}: the best sizes lie on the floor. Is it the data, the optimiser or the precision?",
+        ),
+    )
 
 
 def _ends(interval: Interval) -> str:

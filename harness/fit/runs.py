@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, field, fields, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.errors import HarnessError
+from harness.fit.result import Caution
 
 MAX_ROWS_NAMED = 5
 CENSORED_SHARE = 0.2
+NEARLY_EQUAL = 2.0  # sizes of one config that differ by less are one size
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,8 @@ class Runs:
     """Runs as parallel arrays [n]; a run that failed has a place but needs no size and no loss.
 
     `row` says where each run stands ("line 7"), for messages, as do the names. `config` says what a run was set to and
-    `seed` which of its repeats it is; empty arrays mean that nobody said. `same` holds the columns that must have one
-    value in every arm.
+    `seed` which of its repeats it is; empty arrays mean that nobody said. `joined` are the runs that were moved to the
+    median size of their config. `same` holds the columns that must have one value in every arm.
     """
 
     x: np.ndarray
@@ -33,18 +35,10 @@ class Runs:
     failed: np.ndarray
     config: np.ndarray
     seed: np.ndarray
+    joined: np.ndarray
     same: Mapping[str, np.ndarray] = field(default_factory=dict)
     x_name: str = "x"
     y_name: str = "y"
-
-
-@dataclass(frozen=True)
-class RunsCaution:
-    """What to know of the runs of an arm before quoting its fits."""
-
-    arm: str
-    code: Literal["REPEATS", "CENSORED"]
-    reason: str
 
 
 class Cell(NamedTuple):
@@ -79,6 +73,7 @@ def make_runs(
         failed=np.zeros(count, bool) if failed is None else np.asarray(failed, bool),
         config=np.array([], str) if config is None else np.asarray(config, str),
         seed=np.array([], str) if seed is None else np.asarray(seed, str),
+        joined=np.zeros(count, bool),
         same={name: np.asarray(values, str) for name, values in (same or {}).items()},
         x_name=x_name,
         y_name=y_name,
@@ -91,8 +86,8 @@ def make_runs(
     return runs
 
 
-def check_runs(runs: Runs) -> tuple[RunsCaution, ...]:
-    """What to know of the runs, if they can be fitted; else a HarnessError that names the rows and their values.
+def check_runs(runs: Runs) -> dict[str, tuple[Caution, ...]]:
+    """What to know of every arm's runs, if they can be fitted; else a HarnessError that names rows and their values.
 
     Every run that did not fail has a finite size and loss above 0; with a config, no (arm, config, seed) is there
     twice; every column of `same` has one value in an arm.
@@ -106,7 +101,34 @@ def check_runs(runs: Runs) -> tuple[RunsCaution, ...]:
         _check_same(runs, name, values)
     if runs.config.size:
         _check_once(runs)
-    return (*_repeats(runs), *_censored(runs))
+    checks = (_repeats, _nearly_equal, _censored)
+    found = {arm: tuple(check(runs, arm) for check in checks) for arm in arms(runs)}
+    return {arm: tuple(one for one in cautions if one) for arm, cautions in found.items()}
+
+
+def with_config_sizes(runs: Runs) -> Runs:
+    """The runs with one size for every config of an arm: the median over its runs that did not fail.
+
+    Seeds that spent a little more or less work are then replicates of one size and not sizes of their own, and a failed
+    run stands where it should have been. A config whose sizes differ by a factor of 2 or more stays as it is; so do
+    runs without configs.
+    """
+    if not runs.config.size:
+        return runs
+    x = runs.x.copy()
+    for own in _configs(runs):
+        done = runs.x[own][~runs.failed[own]]
+        if done.size and done.max() < NEARLY_EQUAL * done.min():
+            x[own] = np.median(done)
+    return replace(runs, x=x, joined=runs.joined | ((x != runs.x) & ~runs.failed))
+
+
+def _configs(runs: Runs) -> list[np.ndarray]:
+    """The places of the runs of each config of each arm."""
+    places: dict[tuple[str, str], list[int]] = {}
+    for place, key in enumerate(zip(runs.arm.tolist(), runs.config.tolist(), strict=True)):
+        places.setdefault(key, []).append(place)
+    return [np.array(own) for own in places.values()]
 
 
 def cells(runs: Runs) -> tuple[Cell, ...]:
@@ -118,6 +140,13 @@ def cells(runs: Runs) -> tuple[Cell, ...]:
     order = {arm: i for i, arm in enumerate(arms(runs))}
     keys = sorted({(arm, size) for arm, size, _ in placed}, key=lambda key: (order[key[0]], key[1] or math.inf))
     return tuple(Cell(arm, size, counts[arm, size, False], counts[arm, size, True]) for arm, size in keys)
+
+
+def rows_of(runs: Runs, kept: np.ndarray) -> Runs:
+    """The runs where `kept` [n] is true."""
+    arrays = {one.name: getattr(runs, one.name) for one in fields(runs)}
+    cut = {name: values[kept] for name, values in arrays.items() if isinstance(values, np.ndarray) and values.size}
+    return replace(runs, **cut, same={name: values[kept] for name, values in runs.same.items()})
 
 
 def arms(runs: Runs) -> tuple[str, ...]:
@@ -179,38 +208,46 @@ def _check_once(runs: Runs) -> None:
         raise HarnessError(f"{name_rows(rows, says)}: a run that is read twice would count as two. {next_move}")
 
 
-def _repeats(runs: Runs) -> tuple[RunsCaution, ...]:
-    """Where nobody said what a run is: rows at one size (and seed) of an arm, which then count as replicates."""
+def _repeats(runs: Runs, arm: str) -> Caution | None:
+    """Where nobody said what a run is: rows at one size (and seed), which then count as replicates."""
     if runs.config.size:
-        return ()
-    found = []
-    for arm in arms(runs):
-        own = (runs.arm == arm) & ~runs.failed
-        seeds = runs.seed[own].tolist() if runs.seed.size else [""] * int(own.sum())
-        repeated = int(own.sum()) - len(set(zip(runs.x[own].tolist(), seeds, strict=True)))
-        if repeated:
-            what = "a size and seed" if runs.seed.size else "a size"
-            reason = (
-                f"{repeated} rows repeat {what} and count as replicates. Name the columns that say what a run is with "
-                "--config, and a run that is there twice is found."
-            )
-            found.append(RunsCaution(arm, "REPEATS", reason))
-    return tuple(found)
+        return None
+    own = (runs.arm == arm) & ~runs.failed
+    seeds = runs.seed[own].tolist() if runs.seed.size else [""] * int(own.sum())
+    repeated = int(own.sum()) - len(set(zip(runs.x[own].tolist(), seeds, strict=True)))
+    if not repeated:
+        return None
+    return Caution(
+        "REPEATS",
+        f"{repeated} rows repeat a size{' and seed' if runs.seed.size else ''} and count as replicates. Name the "
+        "columns that say what a run is with --config, and a run that is there twice is found.",
+    )
 
 
-def _censored(runs: Runs) -> tuple[RunsCaution, ...]:
-    """Arms that lost more than a fifth of the runs of a size: what is left there may be the lucky ones."""
-    found = []
-    counted = cells(runs)
-    for arm in arms(runs):
-        own = [cell for cell in counted if cell.arm == arm]
-        lost = [cell for cell in own if cell.failed > CENSORED_SHARE * (cell.done + cell.failed)]
-        if lost:
-            named = [f"{cell.failed} of {cell.done + cell.failed} at {size_words(cell.size)}" for cell in lost]
-            more = f" and {len(lost) - MAX_ROWS_NAMED} more sizes" if len(lost) > MAX_ROWS_NAMED else ""
-            reason = (
-                f"runs failed: {', '.join(named[:MAX_ROWS_NAMED])}{more}. Beyond {CENSORED_SHARE:.0%} of a size, what "
-                "is left there is a selection, and a law through it flatters. Repair those runs, or leave the size out."
-            )
-            found.append(RunsCaution(arm, "CENSORED", reason))
-    return tuple(found)
+def _nearly_equal(runs: Runs, arm: str) -> Caution | None:
+    """Where runs of one config spent different work and were given their median."""
+    joined = int(np.sum(runs.joined & (runs.arm == arm)))
+    if not joined:
+        return None
+    return Caution(
+        "MEDIAN_SIZE",
+        f"{joined} runs have another {runs.x_name} than the median of their config, by less than a factor of "
+        f"{NEARLY_EQUAL:g}: they stand at that median, as replicates of one size.",
+    )
+
+
+def _censored(runs: Runs, arm: str) -> Caution | None:
+    """Where more than a fifth of the runs of a size are lost: what is left there may be the lucky ones."""
+    if not np.any(runs.failed & (runs.arm == arm)):
+        return None
+    own = [cell for cell in cells(runs) if cell.arm == arm]
+    lost = [cell for cell in own if cell.failed > CENSORED_SHARE * (cell.done + cell.failed)]
+    if not lost:
+        return None
+    named = [f"{cell.failed} of {cell.done + cell.failed} at {size_words(cell.size)}" for cell in lost]
+    more = f" and {len(lost) - MAX_ROWS_NAMED} more sizes" if len(lost) > MAX_ROWS_NAMED else ""
+    return Caution(
+        "CENSORED",
+        f"runs failed: {', '.join(named[:MAX_ROWS_NAMED])}{more}. Beyond {CENSORED_SHARE:.0%} of a size, what is left "
+        "there is a selection, and a law through it flatters. Repair those runs, or leave the size out.",
+    )

@@ -58,7 +58,7 @@ def fit_shared(x: Mapping[str, ArrayLike], y: Mapping[str, ArrayLike], share: Sh
     arms = tuple(x)
     if len(arms) < 2 or set(arms) != set(y):
         raise HarnessError(f"arms {list(arms)} with x and {list(y)} with y; give both for two arms or more.")
-    fits = {arm: fit_law(x[arm], y[arm], "floor", level, "least_squares", intervals=False) for arm in arms}
+    fits = {arm: fit_law(x[arm], y[arm], "floor", level, intervals=False) for arm in arms}
     refusals = tuple(Refusal(one.code, f"{arm}: {one.reason}") for arm in arms for one in fits[arm].refusals)
     problem = _problem(fits, share)
     if refusals:

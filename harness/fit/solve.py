@@ -19,6 +19,9 @@ STEPS = 500
 EARLY_STEPS, LATE_STARTS = 40, 16  # most starts are at rest by then; of the others, the best go on
 ROUNDING_SEEN = 0.2  # of 8 units in the last place, which `roundoff` allows for
 NEWTON = 1e-20  # of the objective: what a last step may still promise
+LEAST_DAMPING = 1e-13  # of the curvature: above the rounding of its sums, so that no system is singular
+REWEIGHTED = 15  # steps of Huber's loss before its own curvature
+LINEAR = 1e-2  # of the reweighted curvature is left to residuals beyond delta, which have none
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,9 @@ class Edges:
 class Solution:
     """The best law: its p [P], its objective, and how many of the starts agree on that.
 
-    `edge` says which limit of the floor law it is, if any: "flat" and "step" have no exponent; "pure" has no floor, and
-    p[2] = -inf. `gradient` is the largest cosine between the residuals and a column of the Jacobian: 0 at an optimum.
+    `edge` says which limit of the floor law it is, if any: "flat" and "step" have no exponent; "pure" has no floor. A
+    floor of nothing is p = -inf, of any law. `gradient` is the largest cosine between the residuals and a column of the
+    Jacobian that is more than rounding: 0 at an optimum.
     """
 
     p: np.ndarray
@@ -82,6 +86,7 @@ def huber(r: np.ndarray, delta: float | None) -> tuple[np.ndarray, np.ndarray]:
     return np.where(inside, r**2, 2 * delta * size - delta**2), kept
 
 
+@np.errstate(over="ignore", invalid="ignore")  # a trial step may leave the numbers, and is then not taken
 def descend(
     residuals: Residuals,
     p: np.ndarray,
@@ -95,19 +100,22 @@ def descend(
 
     `residuals` returns r [..., n] and dr/dp [..., n, q]. A problem rests when its next step promises less than
     `tolerance` of its own objective (so the objective's scale is immaterial) or less than rounding can show. For
-    Huber's loss the squares are reweighted at every step.
+    Huber's loss the first steps reweight squares, which is sure from afar but slow where most residuals are beyond
+    delta; later ones follow the curvature of the loss itself.
     """
     r, jacobian = residuals(p)
-    loss, kept = huber(r, delta)
-    objective = loss.sum(axis=-1)
+    objective, kept = _objective(r, delta)
     damping = np.full(objective.shape, 1e-3)
     diagonal = np.eye(p.shape[-1])
-    for _ in range(steps):
+    for taken in range(steps):
         weighted = jacobian if delta is None else jacobian * kept[..., None]
         transposed = np.swapaxes(weighted, -1, -2)
         gradient = (transposed @ r[..., None])[..., 0]
         hessian = transposed @ jacobian
         scale = np.einsum("...ii->...i", hessian)
+        if delta is not None and taken >= REWEIGHTED:
+            curvature = np.where(kept < 1, LINEAR * kept, 1.0)
+            hessian = np.swapaxes(jacobian * curvature[..., None], -1, -2) @ jacobian
         scale = np.maximum(scale, 1e-12 * scale.max(axis=-1, initial=1e-280, keepdims=True))
         damped = hessian + (damping[..., None] * scale)[..., None] * diagonal
         step = -np.linalg.solve(damped, gradient[..., None])[..., 0]
@@ -117,8 +125,7 @@ def descend(
             break
         trial = p + step
         trial_r, trial_jacobian = residuals(trial)
-        trial_loss, trial_kept = huber(trial_r, delta)
-        trial_objective = trial_loss.sum(axis=-1)
+        trial_objective, trial_kept = _objective(trial_r, delta)
         # Equal up to rounding counts as better: the gradient still improves when the objective no longer shows it.
         noise = ROUNDING_SEEN * np.sqrt(objective * roundoff)
         better = moving & (trial_objective <= objective * (1 + 1e-15) + noise)
@@ -127,8 +134,14 @@ def descend(
         jacobian = np.where(better[..., None, None], trial_jacobian, jacobian)
         kept = np.where(better[..., None], trial_kept, kept) if delta is not None else kept
         objective = np.where(better, trial_objective, objective)
-        damping = np.clip(np.where(better, damping / 10, damping * 5), 1e-15, 1e15)
+        damping = np.clip(np.where(better, damping / 10, damping * 5), LEAST_DAMPING, 1e15)
     return p, objective
+
+
+def _objective(r: np.ndarray, delta: float | None) -> tuple[np.ndarray, np.ndarray]:
+    """The sum of losses, and the shares kept; inf where a law has left the numbers, so that no search goes there."""
+    loss, kept = huber(r, delta)
+    return np.nan_to_num(loss.sum(axis=-1), nan=np.inf, posinf=np.inf), kept
 
 
 def residuals_of(curve: Curve, logs: Logs) -> Residuals:
@@ -154,6 +167,8 @@ def solve(problem: Problem, edges: Edges | None) -> Solution:
     if edges and edge == "pure":
         level, alpha = edges.pure_p
         best, p = edges.pure, np.array([level, np.log(alpha), -np.inf])
+    if law.floor is not None and _unseen(residuals(p)[1], logs.roundoff)[law.floor]:
+        p[law.floor] = -np.inf
     return Solution(
         p=p,
         objective=best,
@@ -210,8 +225,12 @@ def _edge(edges: Edges, enough: float) -> Edge | None:
 def _cosine(r: np.ndarray, jacobian: np.ndarray, roundoff: float, delta: float | None) -> float:
     """The largest cosine between kept residuals and a column of the Jacobian, less what rounding can make of it."""
     pull = huber(r, delta)[1] * r
-    lengths = np.linalg.norm(jacobian, axis=0)
-    columns = lengths > 0
-    squares = (jacobian[:, columns].T @ pull / lengths[columns]) ** 2
+    columns = jacobian[:, ~_unseen(jacobian, roundoff)]
+    squares = (columns.T @ pull / np.linalg.norm(columns, axis=0)) ** 2
     norm = max(float(pull @ pull), roundoff)
     return float(np.sqrt(max(0.0, (squares.max(initial=0.0) - 100 * roundoff) / norm)))
+
+
+def _unseen(jacobian: np.ndarray, roundoff: float) -> np.ndarray:
+    """Which parameters [P] the curve no longer shows: logarithms of what has gone to nothing, as far as they got."""
+    return np.linalg.norm(jacobian, axis=0) <= np.sqrt(roundoff)

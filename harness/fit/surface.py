@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import nnls
+from scipy.special import expit
 
 from harness.errors import HarnessError
 from harness.fit.laws import Law, Logs, to_logs
@@ -23,7 +24,7 @@ from harness.fit.profile import (
     quantity_interval,
     region,
 )
-from harness.fit.refusal import FLOOR_SHARE, LOCAL_DECADES, RANGE_SLACK, stuck
+from harness.fit.refusal import LOCAL_DECADES, RANGE_SLACK, exponent_cautions, floor_cautions, stuck
 from harness.fit.result import Caution, Estimate, Interval, Refusal
 from harness.fit.solve import Problem
 
@@ -73,7 +74,8 @@ SURFACE = Law(
 
 @dataclass(frozen=True)
 class Surface:
-    """y = floor + a N^-alpha + b D^-beta, in log space; `a` and `b` are in units of y at N = 1 and D = 1.
+    """y = floor + a N^-alpha + b D^-beta, in log space; `a` and `b` are in units of y at N = 1 and D = 1
+    and may overflow to inf.
 
     `allocation` is beta / (alpha + beta), the exponent of the optimal N over a compute of N times D. When `refusals` is
     not empty there is no fit and every number is None. `decades` are those of N and D; `cells` are different (N, D).
@@ -177,18 +179,21 @@ def _surface(base: Surface, known: Region, words: str, lowest: float) -> Surface
     floor = Estimate(floor_value, Interval(float(floor_low), float(floor_high), base.level))
     low, high = quantity_interval(known, LOG_RATIO)
     ratio = float(p[2] - p[1])
-    share = [1 / (1 + math.exp(-end)) if end < 700 else 1.0 for end in (low, ratio, high)]
+    share = expit([low, ratio, high]).tolist()
     unit = p[0] + logs.log_y_average
     loss = known.solution.objective / (1 if problem.delta is None else 2)
+    with np.errstate(over="ignore"):
+        a = float(np.exp(unit + alpha.value * logs.log_x_first[0]))
+        b = float(np.exp(unit + p[3] + beta.value * logs.log_x_first[1]))
     return replace(
         base,
-        warnings=_cautions(base, floor, lowest),
+        warnings=_cautions(base, (alpha, beta), floor, lowest),
         alpha=alpha,
         beta=beta,
         floor=floor,
         allocation=Estimate(share[1], Interval(share[0], share[2], base.level)),
-        a=float(np.exp(unit + alpha.value * logs.log_x_first[0])),
-        b=float(np.exp(unit + p[3] + beta.value * logs.log_x_first[1])),
+        a=a,
+        b=b,
         sigma=float(np.sqrt(known.variance)),
         objective=words,
         loss=loss,
@@ -209,15 +214,14 @@ def _exponent(known: Region, index: int, level: float) -> Estimate:
     return Estimate(float(np.exp(known.solution.p[index])), Interval(float(low), float(high), level))
 
 
-def _cautions(base: Surface, floor: Estimate, lowest: float) -> tuple[Caution, ...]:
+def _cautions(
+    base: Surface, exponents: tuple[Estimate, Estimate], floor: Estimate, lowest: float
+) -> tuple[Caution, ...]:
     found = [
         Caution("LOCAL_SLOPE", f"{name} spans {span:.2g} decades, less than {LOCAL_DECADES:g}: its exponent is local.")
         for name, span in zip("ND", base.decades, strict=True)
         if span < LOCAL_DECADES - RANGE_SLACK
     ]
-    if floor.interval.low_open or floor.interval.high > FLOOR_SHARE * lowest:
-        ends = f"{floor.interval.low:.3g} to {floor.interval.high:.3g}"
-        found.append(
-            Caution("FLOOR_OPEN", f"the floor's interval, {ends}, reaches 0 or the lowest loss: it is not identified.")
-        )
-    return tuple(found)
+    for name, exponent in zip("ND", exponents, strict=True):
+        found += exponent_cautions(f"{name}'s exponent's", exponent.interval)
+    return (*found, *floor_cautions(floor.interval, lowest))

@@ -243,6 +243,8 @@ def test_json_is_strict():
         "low": fit.exponent_interval.low,
         "high": fit.exponent_interval.high,
         "level": 0.95,
+        "low_open": False,
+        "high_open": False,
     }
     assert data["valleys"][0]["x_best"] == fit.valleys[0].x_best
     assert to_json(replace(fit, coefficient=np.inf))["coefficient"] is None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.errors import HarnessError
-from harness.fit.runs import Cell, cells, check_runs, make_runs
+from harness.fit.runs import Cell, cells, check_runs, make_runs, with_config_sizes
 
 SIZES = np.array([10.0, 10.0, 100.0, 100.0, 1000.0, 1000.0])
 LOSSES = np.array([1.0, 1.1, 0.3, 0.33, 0.1, 0.11])
@@ -18,7 +18,7 @@ CONFIGS, SEEDS = ["a", "a", "b", "b", "c", "c"], ["0", "1"] * 3
 
 def test_good_runs_pass_without_a_word():
     """Runs whose configs and seeds are named have nothing to be cautious of."""
-    assert check_runs(make_runs(SIZES, LOSSES, config=CONFIGS, seed=SEEDS)) == ()
+    assert check_runs(make_runs(SIZES, LOSSES, config=CONFIGS, seed=SEEDS)) == {"all": ()}
 
 
 @pytest.mark.parametrize(("bad", "shown"), [(math.nan, "nan"), (math.inf, "inf"), (0.0, "0"), (-0.5, "-0.5")])
@@ -70,10 +70,10 @@ def test_more_than_a_fifth_failed_at_a_size_is_censored():
     one, two = np.arange(10) == 3, np.arange(10) >= 8
     config, seed = np.repeat(["a", "b"], 5), np.tile(np.arange(5), 2)
 
-    assert check_runs(make_runs(x, np.ones(10), arms, failed=one, config=config, seed=seed)) == ()
-    (caution,) = check_runs(make_runs(x, np.ones(10), arms, failed=two, config=config, seed=seed))
+    assert check_runs(make_runs(x, np.ones(10), arms, failed=one, config=config, seed=seed)) == {"kan": ()}
+    (caution,) = check_runs(make_runs(x, np.ones(10), arms, failed=two, config=config, seed=seed))["kan"]
 
-    assert (caution.arm, caution.code) == ("kan", "CENSORED")
+    assert caution.code == "CENSORED"
     assert "2 of 5 at size 100" in caution.reason
 
 
@@ -93,16 +93,32 @@ def test_the_same_config_in_two_arms_is_two_runs():
     """A config and seed repeat only within an arm."""
     arms = ["kan"] * 6 + ["mlp"] * 6
 
-    assert check_runs(make_runs([*SIZES] * 2, [*LOSSES] * 2, arms, config=CONFIGS * 2, seed=SEEDS * 2)) == ()
+    assert check_runs(make_runs([*SIZES] * 2, [*LOSSES] * 2, arms, config=CONFIGS * 2, seed=SEEDS * 2)) == {
+        "kan": (),
+        "mlp": (),
+    }
 
 
 @pytest.mark.parametrize(("seed", "repeated"), [(None, 3), (SEEDS, 0), (["0"] * 6, 3)])
 def test_repeats_without_a_config_are_replicates_with_a_caution(seed, repeated):
     """Rows at one size count as replicates, and that is said, unless their seeds tell them apart."""
-    cautions = check_runs(make_runs(SIZES, LOSSES, seed=seed))
+    cautions = check_runs(make_runs(SIZES, LOSSES, seed=seed))["all"]
 
     assert [caution.code for caution in cautions] == ["REPEATS"] * bool(repeated)
     assert all(f"{repeated} rows repeat" in caution.reason for caution in cautions)
+
+
+def test_seeds_that_spent_slightly_different_work_are_one_size():
+    """Runs of a config stand at its median, failed ones too, and a caution counts them; a factor of 2 is kept."""
+    x, failed = [10.0, 12.0, math.nan, 100.0, 200.0, 1000.0], np.arange(6) == 2
+    made = make_runs(x, LOSSES, failed=failed, config=["a", "a", "a", "b", "b", "c"], seed=["0", "1", "2"] * 2)
+
+    moved = with_config_sizes(made)
+
+    np.testing.assert_array_equal(moved.x, [11, 11, 11, 100, 200, 1000])
+    assert [(one.code, one.reason[:6]) for one in check_runs(moved)["all"]][:1] == [("MEDIAN_SIZE", "2 runs")]
+    bare = make_runs(x, LOSSES, failed=failed)
+    np.testing.assert_array_equal(with_config_sizes(bare).x, bare.x)
 
 
 def test_two_metrics_are_not_one_curve():

@@ -1,0 +1,116 @@
+"""From a table of runs to other forms than a law of each arm: two sizes at once, isoFLOP, frontiers, shared laws."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from harness import __version__, fit
+from harness.csv_fits import WHOLE, Window, check_window, file_hash, request_json, window_parts
+from harness.csv_runs import Columns, by_arm, read_table, runs_of, select
+from harness.errors import HarnessError
+from harness.fit.frontier import Frontier, frontier
+from harness.fit.isoflop import Isoflop, isoflop
+from harness.fit.runs import Runs, arms, check_runs, with_config_sizes
+from harness.fit.shared import SHARES, SharedFit
+from harness.fit.surface import Surface
+
+Form = Literal["and", "isoflop", "frontier", "share"]
+Result = Surface | Isoflop | Frontier | SharedFit
+
+
+@dataclass(frozen=True)
+class FormRequest:
+    """Which form to fit, with `asked` as its option's value: a second column of sizes, a column of budgets, a quantile,
+    or what the arms share.
+    """
+
+    file: Path
+    form: Form
+    asked: str
+    x: str
+    columns: Columns
+    where: tuple[str, ...] = ()
+    level: float = 0.95
+    window: Window = WHOLE
+    objective: str = "auto"
+
+
+@dataclass(frozen=True)
+class FormAnswer:
+    """What was found: one result an arm; of shared laws one a way of sharing, the one that was asked for first."""
+
+    request: FormRequest
+    sha256: str
+    results: Mapping[str, Result]
+    cautions: dict[str, tuple[fit.Caution, ...]]
+    failed: dict[str, int]
+
+
+def form_answer(request: FormRequest) -> FormAnswer:
+    """Read, check and fit; raises HarnessError, naming rows, where the table cannot be fitted as asked."""
+    check_window(request.window, (request.x,))
+    table = by_arm(select(read_table(request.file), request.where), request.columns)
+    runs, *others = (with_config_sizes(runs_of(table, request.columns, name)) for name in _size_columns(request))
+    cautions = check_runs(runs)
+    match request.form:
+        case "and" | "isoflop":
+            (other,) = others
+            check_runs(other)
+            results: Any = _by_arm(runs, lambda own: _of_two(request, runs.x[own], other.x[own], runs.y[own]))
+        case "frontier":
+            results = _by_arm(runs, lambda own: _frontier(request, runs.x[own], runs.y[own]))
+        case "share":
+            results = _shared(request, runs)
+    if request.form in ("and", "isoflop"):  # a size is there again at every other one, by design
+        cautions = {arm: tuple(one for one in own if one.code != "REPEATS") for arm, own in cautions.items()}
+    failed = {arm: int(np.sum(runs.failed & (runs.arm == arm))) for arm in arms(runs)}
+    return FormAnswer(request, file_hash(request.file), results, cautions, failed)
+
+
+def form_json(found: FormAnswer) -> dict[str, Any]:
+    """Everything in plain types that strict JSON can hold."""
+    return {
+        "request": request_json(found.request),
+        "sha256": found.sha256,
+        "harness": __version__,
+        "runs_failed": found.failed,
+        "cautions": fit.to_json(found.cautions),
+        "results": fit.to_json(found.results),
+    }
+
+
+def _size_columns(request: FormRequest) -> tuple[str, ...]:
+    return (request.x, request.asked) if request.form in ("and", "isoflop") else (request.x,)
+
+
+def _by_arm(runs: Runs, fitted: Callable[[np.ndarray], Any]) -> dict[str, Any]:
+    return {arm: fitted((runs.arm == arm) & ~runs.failed) for arm in arms(runs)}
+
+
+def _of_two(request: FormRequest, x: np.ndarray, other: np.ndarray, y: np.ndarray) -> Surface | Isoflop:
+    if request.form == "isoflop":
+        return isoflop(other, x, y, request.level)
+    return fit.fit_surface(x, other, y, request.level, request.objective)
+
+
+def _frontier(request: FormRequest, x: np.ndarray, y: np.ndarray) -> Frontier:
+    kept = window_parts(x, y, request.window).fitted
+    return frontier(x[kept], y[kept], float(request.asked), request.level)
+
+
+def _shared(request: FormRequest, runs: Runs) -> dict[str, SharedFit]:
+    if len(arms(runs)) < 2:
+        raise HarnessError(
+            f"--share {request.asked}: the table has one arm, and nothing to share it with; name the column that tells "
+            "architectures apart with --by"
+        )
+    x, y = {}, {}
+    for arm in arms(runs):
+        own = (runs.arm == arm) & ~runs.failed
+        kept = window_parts(runs.x[own], runs.y[own], request.window).fitted
+        x[arm], y[arm] = runs.x[own][kept], runs.y[own][kept]
+    first = [share for share in SHARES if share == request.asked]
+    return {share: fit.fit_shared(x, y, share, request.level) for share in dict.fromkeys((*first, *SHARES))}
