@@ -209,7 +209,7 @@ def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
         "pack_lanes": record.provenance.pack_lanes,
         "cell": cell.index,
         "in_window": cell.in_window,
-        "until": cell.window.until if cell.window else None,
+        "until_minimum": bool(cell.window and cell.window.until),
         "hold_out": cell.hold_out,
     }
 

@@ -74,7 +74,7 @@ def with_parts(runs: pd.DataFrame) -> pd.DataFrame:
     for _, inside in runs[part == "fitted"].groupby(["task", "series"], sort=False):
         held = largest_sizes(inside["size"], inside["hold_out"].iloc[0])
         part[inside.index[held]] = "held_out"
-        if inside["until"].iloc[0] == "minimum":
+        if inside["until_minimum"].iloc[0]:
             rest = inside[~held]
             part[rest.index[~until_minimum(rest["size"], rest["test_rmse"])]] = "outside"
     return runs.assign(part=part)
@@ -101,7 +101,7 @@ def _series_fit(task: str, series: str, axis: str, runs: pd.DataFrame, law: LawN
     result, everywhere, held_out = _fit(runs[parts == "fitted"], law, level), None, None
     if (parts == "outside").any():
         everywhere = _fit(runs[parts.isin(("fitted", "outside"))], law, level)
-        if runs["until"].iloc[0] == "minimum":
+        if runs["until_minimum"].iloc[0]:
             result = warn_of_cut(result, everywhere)
     if (parts == "held_out").any():
         held_out = extrapolate(result, *_xy(runs[parts == "held_out"]))

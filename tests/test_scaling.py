@@ -19,7 +19,7 @@ def _table(**changes) -> pd.DataFrame:
     size = SIZES[cell]
     table = pd.DataFrame({"cell": cell, "seed": seed, "trial": trial, "task": "xy", "series": "kan", "status": "done"})
     table = table.assign(
-        chosen=trial == 1, in_window=True, until=None, hold_out=0, dtype="float64", **dict.fromkeys(AXES, size)
+        chosen=trial == 1, in_window=True, until_minimum=False, hold_out=0, dtype="float64", **dict.fromkeys(AXES, size)
     )
     table["test_rmse"] = np.where(trial == 1, 2 / size * np.exp(rng.normal(0, 0.01, len(table))), 9.0)
     return table.assign(**changes)
@@ -61,7 +61,7 @@ def _worse_from(table: pd.DataFrame, cell: int) -> pd.DataFrame:
 
 def test_a_window_until_the_minimum_ends_where_the_error_turns_up():
     """Sizes beyond the least mean are outside on every axis; the law within is warned and stands beside that of all."""
-    table = _worse_from(_table(until="minimum"), 5)
+    table = _worse_from(_table(until_minimum=True), 5)
 
     for one in fit_table(table):
         assert one.outside == 6
@@ -101,7 +101,7 @@ def test_held_out_sizes_enter_no_fit_and_meet_the_prediction():
 
 def test_sizes_are_held_out_of_the_declared_window_and_before_the_minimum_is_looked_for():
     """What is held out was set aside before the data said anything: the least mean is that of the other sizes."""
-    table = _table(hold_out=1, until="minimum")
+    table = _table(hold_out=1, until_minimum=True)
 
     assert _parts(_worse_from(table, 4)) == ["fitted"] * 4 + ["outside"] * 2 + ["held_out"]
     assert _parts(table.assign(in_window=table["cell"] < 5)) == ["fitted"] * 4 + ["held_out"] + ["outside"] * 2
@@ -110,7 +110,7 @@ def test_sizes_are_held_out_of_the_declared_window_and_before_the_minimum_is_loo
 
 def test_each_series_has_its_own_window():
     """A turn of one series cuts nothing of another."""
-    turned, falling = _worse_from(_table(until="minimum"), 5), _table(until="minimum", series="mlp")
+    turned, falling = _worse_from(_table(until_minimum=True), 5), _table(until_minimum=True, series="mlp")
     fits = fit_table(pd.concat([turned, falling.assign(cell=falling["cell"] + 7)], ignore_index=True), axes=[AXIS])
 
     assert [(one.series, one.outside) for one in fits] == [("kan", 6), ("kan", 6), ("mlp", 0), ("mlp", 0)]
@@ -118,7 +118,7 @@ def test_each_series_has_its_own_window():
 
 def test_fits_as_data_have_what_was_held_out_and_the_law_without_the_window():
     """fits.json says both for every law, as strict JSON; null where there is nothing to say."""
-    both = to_json(fit_table(_worse_from(_table(until="minimum", hold_out=1), 5), axes=[AXIS]))
+    both = to_json(fit_table(_worse_from(_table(until_minimum=True, hold_out=1), 5), axes=[AXIS]))
     neither = to_json(fit_table(_table(), axes=[AXIS]))
 
     assert json.loads(json.dumps(both, allow_nan=False)) == both
