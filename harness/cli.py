@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from harness import __version__
 from harness.errors import INCOMPLETE, USAGE, HarnessError
+from harness.files import check_writable
+from harness.tables.commands import compare_command, fit_options, fit_table, given, json_option, table_options
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rich.table import Table
 
     from harness.checks import Check
-    from harness.compare.best_of import How
-    from harness.csv_fits import Window
-    from harness.csv_forms import Form
-    from harness.csv_runs import Columns
-    from harness.fit import LawName
     from harness.measure.calibration import Calibration, Kind
     from harness.scaling import SeriesFit
     from harness.spec import Manifest
@@ -82,10 +76,6 @@ def _results_option(command: Callable) -> Callable:
     return option(command)
 
 
-def _json_option(command: Callable) -> Callable:
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, nothing else.")(command)
-
-
 def _replan_option(command: Callable) -> Callable:
     text = "Freeze the file as it is now, keeping the earlier plan beside it. Records are kept in any case."
     return click.option("--replan", is_flag=True, help=text)(command)
@@ -94,7 +84,7 @@ def _replan_option(command: Callable) -> Callable:
 # -------------------------------------------------------------------------------------------------------- definitions
 @main.command(epilog=f"Example: harness validate {EXAMPLE}")
 @_file_argument
-@_json_option
+@json_option
 def validate(file: Path, as_json: bool) -> None:
     """Check an experiment file and say what it would run."""
     manifest = _make_plan(file)
@@ -119,7 +109,7 @@ def schema() -> None:
 @_results_option
 @_replan_option
 @click.option("--packs", is_flag=True, help="Show the packs in place of the cells: what each costs.")
-@_json_option
+@json_option
 def plan(file: Path, results: Path, replan: bool, packs: bool, as_json: bool) -> None:
     """Expand, match and freeze: show each cell's asked and achieved budget, and what the runs cost."""
     from harness.cost import pack_predictions
@@ -163,7 +153,7 @@ def plan(file: Path, results: Path, replan: bool, packs: bool, as_json: bool) ->
     default="lbfgs",
     show_default=True,
 )
-@_json_option
+@json_option
 def match_command(
     arms: tuple[str, ...],
     budget: float,
@@ -219,7 +209,7 @@ def bench(file: Path | None, results: Path, engine: Engine | None, dtype: Dtype 
                 raise HarnessError(f"--{name} {given}: {file} says its {name} itself; leave one of them out")
     manifest = _make_plan(file) if file else None
     kinds = _kinds(manifest) if manifest else [_kind(engine, dtype or "float64")]
-    _check_writable(results / "calibrations")
+    check_writable(results / "calibrations")
     try:
         found = [_bench(kind, manifest, results, workers or available_cores()) for kind in kinds]
     except KeyboardInterrupt:
@@ -297,7 +287,7 @@ def run(file: Path, results: Path, replan: bool, workers: int | None) -> None:
 @main.command(epilog=f"Example: harness status {EXAMPLE}")
 @_planned_argument
 @_results_option
-@_json_option
+@json_option
 def status(file: Path, results: Path, as_json: bool) -> None:
     """Say how many of the planned runs have records; exit 3 while some are missing."""
     from harness.record import missing, read_record, record_path
@@ -322,75 +312,12 @@ def status(file: Path, results: Path, as_json: bool) -> None:
 
 
 # ----------------------------------------------------------------------------------------------------------- analysis
-POSITIVE = click.FloatRange(min=0, min_open=True)
-SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
-
-
-def _with(options: Sequence[Callable]) -> Callable:
-    """A decorator that adds the options, in their order."""
-
-    def decorated(command: Callable) -> Callable:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorated
-
-
-# What `harness fit` and `harness compare` ask of a table of runs; all are left out where an experiment is fitted.
-_table_options = _with(
-    (
-        click.option("--x", multiple=True, metavar="COLUMN", help="Sizes; repeat to fit several, side by side."),
-        click.option("--y", metavar="COLUMN", help="Losses, above 0; smaller is better."),
-        click.option("--by", multiple=True, metavar="COLUMN", help="Every value of it is an arm; repeat to cross."),
-        click.option("--config", multiple=True, metavar="COLUMN", help="What a run was set to; finds runs read twice."),
-        click.option("--seed", metavar="COLUMN", help="What tells the repeats of a config apart."),
-        click.option("--status", metavar="COLUMN", help="How a run ended: ok, done, true, … or else it failed."),
-        click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Only these rows; repeat for several."),
-        click.option("--same", multiple=True, metavar="COLUMN", help="Must have one value in a fit; repeat."),
-        click.option("--level", type=SHARE, default=0.95, show_default=True, help="Of the intervals."),
-        click.option("--min-x", type=POSITIVE, help="The smallest size that is fitted."),
-        click.option("--max-x", type=POSITIVE, help="The largest size that is fitted."),
-        click.option("--until", type=click.Choice(["minimum"]), help="Fit the sizes up to the least mean loss."),
-        click.option(
-            "--objective",
-            metavar="TEXT",
-            default="auto",
-            show_default=True,
-            help="least_squares, huber, or as published: 'huber_log(delta=1e-3)'.",
-        ),
-    )
-)
-_fit_options = _with(
-    (
-        click.option(
-            "--law",
-            "laws",
-            multiple=True,
-            metavar="LAW",
-            help="pure, floor, shifted or broken; repeat to see several.  [default: auto, which chooses]",
-        ),
-        click.option("--hold-out", type=click.IntRange(min=0), default=0, help="Largest sizes to predict, not to fit."),
-        click.option("--diagnostics", is_flag=True, help="Show leverage, sensitivity, bootstraps of the quoted laws."),
-        click.option("--and", "and_", metavar="COLUMN", help="A second size: E + A x^-alpha + B and^-beta."),
-        click.option("--isoflop", metavar="COLUMN", help="Training budgets: the best x of each, and its law."),
-        click.option("--frontier", type=SHARE, metavar="QUANTILE", help="A law that this share of the runs lie below."),
-        click.option(
-            "--share",
-            type=click.Choice(["floor", "alpha", "both"]),
-            help="One floor, exponent, or both, in all arms.",
-        ),
-        click.option("--out", type=click.Path(path_type=Path), help="Folder for fits.json and figures of the laws."),
-    )
-)
-
-
 @main.command("fit", epilog="Example: harness fit runs.csv --x params --y rmse --by arch --config shape --seed seed")
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE|FOLDER|TABLE")
 @_results_option
-@_table_options
-@_fit_options
-@_json_option
+@table_options
+@fit_options
+@json_option
 def fit_command(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     """Fit scaling laws to the records of an experiment, or to a table of anybody's runs.
 
@@ -401,14 +328,12 @@ def fit_command(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     others failed and are counted. Columns called metric, convention, hardware or dtype must have one value in a fit.
     A law that the data do not support is refused: its code stands in the place of an exponent.
     """
-    from harness.csv_runs import is_table
+    from harness.tables.read import is_table
 
     if is_table(file) or asked["x"] or asked["y"]:
-        _check_named(file, asked["x"], asked["y"], f"fit {file}")
-        form = next((name for name in FORMS if asked[FORMS[name].option] is not None), None)
-        _fit_form(file, as_json, form, asked) if form else _fit_table(file, as_json, asked)
+        fit_table(file, as_json, asked)
         return
-    for option in _given(asked):
+    for option in given(asked):
         raise HarnessError(f"{option} is for tables of runs; with a table give --x and --y too")
     manifest, folder = _frozen(file, results)
     _, fits, checks = _write_analysis(manifest, folder)
@@ -420,72 +345,7 @@ def fit_command(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
         _print_fits(fits, checks, manifest)
 
 
-@main.command(
-    "compare", epilog="Example: harness compare runs.csv kan mlp --x params --x flops --y rmse --by arch --seed seed"
-)
-@click.argument("table", type=click.Path(path_type=Path), metavar="TABLE")
-@click.argument("first", metavar="A")
-@click.argument("second", metavar="B")
-@_table_options
-@click.option(
-    "--law",
-    type=click.Choice(["pure", "floor", "shifted", "broken"]),
-    help="Of both arms.  [default: floor, or pure where the floor law is refused for more of them]",
-)
-@click.option("--at", multiple=True, type=POSITIVE, metavar="LOSS", help="Where to tell the cost ratio; repeat.")
-@click.option("--extrapolate", is_flag=True, help="Also at losses that the two do not both attain; marked as such.")
-@click.option(
-    "--aggregate",
-    type=click.Choice(["median", "mean_log", "best"]),
-    default="median",
-    show_default=True,
-    help="One number for the runs of a bin; best is the expected best of k, the same k for both.",
-)
-@click.option("--k", type=click.IntRange(min=1), help="For --aggregate best.  [default: the lesser count of each bin]")
-@click.option("--bins", type=click.IntRange(min=1), help="Of equal width in ln size.  [default: as many as sizes]")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for compare.json and the figure.")
-@_json_option
-def compare_command(
-    table: Path,
-    first: str,
-    second: str,
-    law: LawName | None,
-    at: tuple[float, ...],
-    extrapolate: bool,
-    aggregate: How,
-    k: int | None,
-    bins: int | None,
-    out: Path | None,
-    as_json: bool,
-    **asked: Any,
-) -> None:
-    """Compare two arms of a table of runs: what B costs for each unit that A costs, at equal loss.
-
-    A and B are values of --by. Both have the same law, with a floor where the data carry one. Every --x is a convention
-    of what a size is; the verdict says whether A is cheaper under all of them. A crossover is a set of sizes, and may
-    be one that ends nowhere: then none can be claimed.
-    """
-    from harness.csv_compare import LAWS, Asked, compare_arms, to_json
-    from harness.csv_fits import Request
-    from harness.show_compare import compare_sentences, compare_tables
-
-    _check_named(table, asked["x"], asked["y"], f"compare {table} {first} {second}")
-    if k and aggregate != "best":
-        raise HarnessError(f"--k {k} is of --aggregate best; a {aggregate} takes all runs of a bin")
-    own = {name: asked[name] for name in ("x", "where", "level", "objective")}
-    laws, arms = (law,) if law else LAWS, (first, second)
-    request = Request(table, columns=_columns(asked), laws=laws, window=_window(asked), arms=arms, **own)
-    found = compare_arms(request, Asked(at, extrapolate, aggregate, k, bins))
-    text = json.dumps(to_json(found), allow_nan=False, indent=1)
-    if as_json:
-        click.echo(text)
-    else:
-        _print(compare_tables(found), compare_sentences(found))
-    if out:
-        from harness.plot_compare import draw_compared
-
-        for path in _write_text(text + "\n", out / "compare.json"), *draw_compared(found, out):
-            click.echo(path, err=as_json)
+main.add_command(compare_command)
 
 
 @main.command(epilog=f"Example: harness plot {EXAMPLE}")
@@ -614,7 +474,7 @@ def _train_missing(manifest: Manifest, folder: Path, workers: int | None) -> Non
     if not packs:
         console.print(f"all {len(specs)} runs have records")
         return
-    _check_writable(records)
+    check_writable(records)
     for task, seed in {(run.task, run.seed) for pack in packs for run in pack}:
         draw(task, seed)  # a target that is not finite is named before anything trains
     ticks = sum(stage.evaluations for pack in packs for stage in stages(pack[0].network, pack[0].recipe))
@@ -639,16 +499,6 @@ def _train_missing(manifest: Manifest, folder: Path, workers: int | None) -> Non
         raise HarnessError(f"{len(crashed)} packs crashed (first: {last}); tracebacks in {log}", INCOMPLETE)
 
 
-def _check_writable(folder: Path) -> None:
-    probe = folder / ".writable"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise HarnessError(f"{folder}: {error.strerror}; choose another --results folder") from None
-
-
 def _write_analysis(manifest: Manifest, folder: Path) -> tuple[pd.DataFrame, list[SeriesFit], list[Check]]:
     from harness.checks import check_table
     from harness.checks import to_json as checks_json
@@ -661,7 +511,7 @@ def _write_analysis(manifest: Manifest, folder: Path) -> tuple[pd.DataFrame, lis
     calibrations = _calibrations(manifest, folder.parent)
     table = with_seconds(load(manifest, _records(folder)), _planned_runs(manifest), calibrations)
     fits, checks = fit_table(table), check_table(table, headline_axes(manifest))
-    _check_writable(folder)
+    check_writable(folder)
     write_table(table, folder)
     with whole_file(folder / "pairs.csv") as path:
         pairs(table, pairs_axis(manifest)).to_csv(path, index=False)
@@ -715,121 +565,6 @@ def _print_fits(fits: list[SeriesFit], checks: list[Check], manifest: Manifest) 
     if held_out := held_out_table(shown, headline_axes(manifest)):
         console.print(held_out)
     console.print(checks_table([check for check in checks if check.series not in crossed]))
-
-
-class _Form(NamedTuple):
-    """An option of `harness fit` that asks for something else than laws of single arms, and what goes with it."""
-
-    option: str
-    takes: tuple[str, ...]
-
-
-FORMS: dict[Form, _Form] = {
-    "and": _Form("and_", ("--objective",)),
-    "isoflop": _Form("isoflop", ()),
-    "frontier": _Form("frontier", ("--min-x", "--max-x", "--until")),
-    "share": _Form("share", ("--min-x", "--max-x", "--until")),
-}
-# Of a law, and not of the table that it is fitted to.
-FITTING = ("--law", "--min-x", "--max-x", "--until", "--hold-out", "--objective", "--diagnostics")
-
-
-def _given(asked: Mapping[str, Any]) -> list[str]:
-    """The options, of those asked for, that stand on the command line."""
-    context = click.get_current_context()
-    return [
-        option.opts[0]
-        for option in context.command.params
-        if option.name in asked and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
-    ]
-
-
-def _check_named(file: Path, x: Sequence[str], y: str | None, command: str) -> None:
-    """Raises HarnessError, with the file's columns, where sizes or losses are not named."""
-    from harness.csv_runs import read_table
-
-    if not x or not y:
-        absent = " and ".join(name for name, given in (("--x", x), ("--y", y)) if not given)
-        columns = ", ".join(map(str, read_table(file).columns))
-        example = f"harness {command} --x params --y rmse --by arch"
-        raise HarnessError(f"{absent}: name the column of sizes and that of losses ({columns}); for example: {example}")
-
-
-def _columns(asked: Mapping[str, Any]) -> Columns:
-    from harness.csv_runs import Columns
-
-    return Columns(**{name: asked[name] for name in ("y", "by", "config", "seed", "status", "same")})
-
-
-def _window(asked: Mapping[str, Any]) -> Window:
-    from harness.csv_fits import Window
-
-    return Window(asked["min_x"], asked["max_x"], asked["until"])
-
-
-def _fit_table(file: Path, as_json: bool, asked: Mapping[str, Any]) -> None:
-    from harness.csv_fits import Request, answer, checks, to_json
-    from harness.show_fits import answer_sentences, answer_tables, checklists
-
-    laws = asked["laws"] or ("auto",)
-    own = {name: asked[name] for name in ("x", "where", "level", "hold_out", "objective")}
-    found = answer(Request(file, columns=_columns(asked), laws=laws, window=_window(asked), **own))
-    checked = cache(checks)
-    text = json.dumps(to_json(found, checked), allow_nan=False, indent=1) if as_json or asked["out"] else ""
-    if as_json:
-        click.echo(text)
-    else:
-        _print(answer_tables(found, checked if asked["diagnostics"] else None), answer_sentences(found))
-    if asked["out"]:
-        from harness.plot_fits import draw_fits
-
-        written = [
-            _write_text(text + "\n", asked["out"] / "fits.json"),
-            _write_text(checklists(found, checked), asked["out"] / "checklist.md"),
-        ]
-        for path in (*written, *draw_fits(found, asked["out"])):
-            click.echo(path, err=as_json)
-
-
-def _fit_form(file: Path, as_json: bool, form: Form, asked: Mapping[str, Any]) -> None:
-    from harness.csv_forms import FormRequest, form_answer, form_json
-    from harness.show_forms import form_sentences, form_tables
-
-    given = _given(asked)
-    others = [f"--{other}" for other in FORMS if other != form and f"--{other}" in given]
-    others += [option for option in FITTING if option in given and option not in FORMS[form].takes]
-    if others:
-        raise HarnessError(f"--{form} does not go with {' and '.join(others)}; leave one of them out")
-    if len(asked["x"]) > 1:
-        raise HarnessError(f"--{form} takes one --x, and {' and '.join(asked['x'])} were given; fit one at a time")
-    own = {name: asked[name] for name in ("where", "level", "objective")}
-    told = str(asked[FORMS[form].option])
-    found = form_answer(FormRequest(file, form, told, asked["x"][0], _columns(asked), window=_window(asked), **own))
-    text = json.dumps(form_json(found), allow_nan=False, indent=1)
-    if as_json:
-        click.echo(text)
-    else:
-        _print(form_tables(found), form_sentences(found))
-    if asked["out"]:
-        click.echo(_write_text(text + "\n", asked["out"] / "fits.json"), err=as_json)
-
-
-def _print(tables: Iterable[Table], sentences: Iterable[str]) -> None:
-    from harness.show import console
-
-    for table in tables:
-        console.print(table)
-    for sentence in sentences:
-        console.print(sentence, soft_wrap=True)
-
-
-def _write_text(text: str, path: Path) -> Path:
-    from harness.files import whole_file
-
-    _check_writable(path.parent)
-    with whole_file(path) as new:
-        new.write_text(text, encoding="utf-8")
-    return path
 
 
 if __name__ == "__main__":

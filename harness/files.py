@@ -8,6 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness.errors import HarnessError
+
+
+def check_writable(folder: Path) -> None:
+    """Make the folder if need be; a HarnessError if nothing can be written into it."""
+    probe = folder / ".writable"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise HarnessError(f"{folder}: {error.strerror}; choose another folder") from None
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:

@@ -19,7 +19,9 @@ def _table(errors) -> pd.DataFrame:
     rng = np.random.default_rng(1)
     cell, seed = (axis.ravel() for axis in np.meshgrid(range(7), range(3), indexing="ij"))
     table = pd.DataFrame({"cell": cell, "seed": seed, "task": "xy", "series": "kan", "status": "done", "chosen": True})
-    table = table.assign(in_window=True, until_minimum=False, hold_out=0, dtype="float64", **dict.fromkeys(AXES, SIZES[cell]))
+    table = table.assign(
+        in_window=True, until_minimum=False, hold_out=0, dtype="float64", **dict.fromkeys(AXES, SIZES[cell])
+    )
     table["test_rmse"] = np.asarray(errors)[cell] * np.exp(rng.normal(0, 0.02, len(table)))
     return table
 

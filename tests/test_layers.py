@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "harness"
 LAW = {
     "__init__": "",
     "errors": "",
-    "files": "",
+    "files": "errors",
     "provenance": "",
     "spec": "errors files",
     "fit": "errors",
@@ -32,22 +32,13 @@ LAW = {
     "show": "errors spec count fit scaling match measure cost",
     "compare": "errors fit",
     "pairs": "spec scaling",
-    "csv_runs": "errors fit",
-    "csv_fits": "errors fit csv_runs",
     "plot": "errors files spec record fit scaling show",
-    "csv_forms": "errors fit csv_runs csv_fits",
-    "csv_compare": "errors fit compare csv_fits",
-    "show_fits": "fit csv_runs csv_fits",
-    "show_forms": "fit csv_forms",
-    "show_compare": "fit compare csv_compare",
-    "plot_fits": "errors files fit csv_fits show_fits plot",
-    "plot_compare": "files compare csv_compare plot",
+    "tables": "errors files fit compare show plot",
     "report": "errors files spec record fit scaling checks pairs show show_checks plot",
 }
 ANALYSIS = (
     *("spec", "fit", "record", "plan", "match", "cost", "scaling", "compare", "pairs", "show", "plot", "report", "cli"),
-    *("csv_runs", "csv_fits", "csv_forms", "csv_compare", "show_fits", "show_forms", "show_compare", "plot_fits"),
-    *("plot_compare", "checks", "show_checks"),
+    *("checks", "show_checks", "tables.commands", "tables.plot_comparison", "tables.plot_fits", "tables.show_forms"),
 )
 
 

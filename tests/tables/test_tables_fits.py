@@ -1,6 +1,6 @@
 """`harness fit` on tables of anybody's runs: true laws come back, refusals carry no number, mistakes name lines.
 
-pytest tests/test_cli_csv.py
+pytest tests/tables/test_tables_fits.py
 """
 
 import gzip
@@ -14,11 +14,11 @@ from click.testing import CliRunner, Result
 from shared_data import shared
 
 from harness.cli import main
-from harness.csv_fits import Request, answer
-from harness.csv_runs import Columns
 from harness.scaling import fit_table
+from harness.tables.fits import Request, answer
+from harness.tables.read import Columns
 
-REFERENCE = Path(__file__).parents[1] / "results" / "reference" / "quickstart" / "runs.csv"
+REFERENCE = Path(__file__).parents[2] / "results" / "reference" / "quickstart" / "runs.csv"
 EXPONENTS = {"kan": 4.0, "mlp": 0.5}
 SIZES = (10, 30, 100, 300, 1000, 3000, 10000)
 

@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import offset_copy
 
 from harness import compare
-from harness.csv_compare import Compared, Comparison
 from harness.files import whole_file
 from harness.plot import (
     AXIS_WORDS,
@@ -27,6 +26,7 @@ from harness.plot import (
     _set_ticks,
     series_styles,
 )
+from harness.tables.comparison import Compared, Comparison
 
 LABEL_COLUMNS = 42
 NOTE_COLUMNS, TITLE_COLUMNS = 118, 92

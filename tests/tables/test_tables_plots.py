@@ -1,6 +1,6 @@
 """The figures of tables: every run is in them, refused laws draw nothing, and many arms stay readable.
 
-pytest tests/test_plot_fits.py
+pytest tests/tables/test_tables_plots.py
 """
 
 from pathlib import Path
@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from harness.csv_fits import Answer, Request, Window, answer
-from harness.csv_runs import Columns
 from harness.fit import predict
-from harness.plot_fits import PANELS, laws_figure, residuals_figure
+from harness.tables.fits import Answer, Request, Window, answer
+from harness.tables.plot_fits import PANELS, laws_figure, residuals_figure
+from harness.tables.read import Columns
 
 SIZES = np.array([10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0])
 

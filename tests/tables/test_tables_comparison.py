@@ -1,6 +1,6 @@
 """`harness compare` on tables of anybody's runs: known ratios come back, crossovers are sets, mistakes are answered.
 
-pytest tests/test_csv_compare.py
+pytest tests/tables/test_tables_comparison.py
 """
 
 import json
@@ -12,13 +12,13 @@ from click.testing import CliRunner, Result
 
 from harness.cli import main
 from harness.compare import Ahead, Crossover
-from harness.csv_compare import LAWS, Asked, Compared, compare_arms
-from harness.csv_fits import Request
-from harness.csv_runs import Columns
-from harness.plot_compare import compare_figure
-from harness.show_compare import crossover_words
+from harness.tables.comparison import LAWS, Asked, Compared, compare_arms
+from harness.tables.fits import Request
+from harness.tables.plot_comparison import compare_figure
+from harness.tables.read import Columns
+from harness.tables.show_comparison import crossover_words
 
-REFERENCE = Path(__file__).parents[1] / "results" / "reference" / "quickstart" / "runs.csv"
+REFERENCE = Path(__file__).parents[2] / "results" / "reference" / "quickstart" / "runs.csv"
 SIZES = (10, 30, 100, 300, 1000, 3000, 10000)
 NEED = 4.0  # what mlp needs of params for each of kan's
 

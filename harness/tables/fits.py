@@ -10,7 +10,6 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from harness import __version__, fit
-from harness.csv_runs import Columns, by_arm, read_table, runs_of, select, statuses
 from harness.errors import HarnessError, did_you_mean
 from harness.fit.bootstrap import CrossCheck
 from harness.fit.diagnose import Diagnostics
@@ -19,6 +18,7 @@ from harness.fit.result import LawName
 from harness.fit.runs import MAX_ROWS_NAMED, Cell, Runs, arms, cells, check_runs, rows_of, with_config_sizes
 from harness.fit.select import Selection
 from harness.fit.window import until_minimum, warn_of_cut
+from harness.tables.read import Columns, by_arm, read_table, runs_of, select, statuses
 
 AUTO = "auto"  # the laws of `select_law`, and which of them to quote
 ORDER: tuple[LawName, ...] = get_args(LawName)  # the richest last

@@ -1,6 +1,6 @@
 """Reading tables of runs: delimiters, packing and marks do not matter, and what is wrong is named by its line.
 
-pytest tests/test_csv_runs.py
+pytest tests/tables/test_tables_read.py
 """
 
 import gzip
@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.csv_runs import OK_STATUSES, Columns, by_arm, is_table, read_table, runs_of, select, statuses
 from harness.errors import HarnessError
 from harness.fit.runs import arms
+from harness.tables.read import OK_STATUSES, Columns, by_arm, is_table, read_table, runs_of, select, statuses
 
 TEXT = "arch,params,rmse,seed,status\nkan,10,0.5,0,ok\nmlp,20,1e-9,0,done\nkan,30,nan,1,diverged\n"
 

@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator
 
-from harness.csv_fits import Answer, ArmFit, drawn_fit, drawn_law
 from harness.files import whole_file
 from harness.fit import Fit, predict, size_means
 from harness.plot import (
@@ -37,7 +36,8 @@ from harness.plot import (
     human,
     series_styles,
 )
-from harness.show_fits import exponent_words
+from harness.tables.fits import Answer, ArmFit, drawn_fit, drawn_law
+from harness.tables.show_fits import exponent_words
 
 OVERLAID = 4  # arms that can be told apart in one panel
 PANELS = 12

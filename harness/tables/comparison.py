@@ -8,9 +8,9 @@ import numpy as np
 
 from harness import __version__, compare, fit
 from harness.compare.best_of import How
-from harness.csv_fits import Answer, ArmFit, Request, answer, drawn_law, request_json
 from harness.errors import HarnessError
 from harness.fit.result import LawName
+from harness.tables.fits import Answer, ArmFit, Request, answer, drawn_law, request_json
 
 LAWS: tuple[LawName, ...] = ("pure", "floor")
 TOLD = 5  # losses, besides those that are asked for
