@@ -542,8 +542,11 @@ def _write_pack_costs(manifest: Manifest, folder: Path) -> None:
 
 def _draw(manifest: Manifest, table: pd.DataFrame, fits: list[SeriesFit], folder: Path) -> list[Path]:
     from harness.plot import draw_scaling
+    from harness.plot_residuals import draw_residuals
+    from harness.scaling import headline_axes
 
-    return draw_scaling(manifest, table, fits, folder)
+    residuals = draw_residuals(table, fits, headline_axes(manifest)[0], folder)
+    return [*draw_scaling(manifest, table, fits, folder), *residuals]
 
 
 def _write_report(

@@ -140,7 +140,7 @@ def scaling_figure(manifest: Manifest, table: pd.DataFrame, fits: Sequence[Serie
         sns.despine(figure)
         if note := tuning_note(table):
             figure.supxlabel(note, x=0.01, ha="left", fontsize=LABEL_SIZE)
-        _place_labels(figure, rows)
+        place_labels(figure, rows)
     return figure
 
 
@@ -232,18 +232,18 @@ def _draw_series(axes: Axes, series: str, rows: pd.DataFrame, law: SeriesFit, st
     outside, diverged = rows[rows["part"] == "outside"], rows[rows["part"] == "diverged"]
     dots: dict[str, Any] = {"marker": ".", "ms": 4, "mec": "none", "alpha": 0.45, "zorder": 2}
     points = axes.plot(done["size"], done["test_rmse"], ls="", color=style.colour, gid=f"runs:{series}", **dots)
-    points += _means(axes, f"means:{series}", law.fit.points, style, style.colour)
+    points += draw_means(axes, f"means:{series}", law.fit.points, style, style.colour)
     if len(outside):
         hollow = size_means(outside["size"].to_numpy(), outside["test_rmse"].to_numpy())
-        points += _means(axes, f"outside:{series}", hollow, style, "white")
+        points += draw_means(axes, f"outside:{series}", hollow, style, "white")
     if law.held_out:
-        points += _draw_held_out(axes, series, law.fit, law.held_out, style)
+        points += draw_held_out(axes, series, law.fit, law.held_out, style)
     if len(diverged):
         top = np.full(len(diverged), 0.97)
         cross: dict[str, Any] = {"marker": "x", "ms": 4, "transform": axes.get_xaxis_transform()}
         points += axes.plot(diverged["size"], top, ls="", color=style.colour, gid=f"diverged:{series}", **cross)
-    label = _text(axes, series, _label(series, law, style), style)
-    return Drawn(label, points, [] if law.fit.refusals else _draw_law(axes, series, law.fit, style))
+    label = series_text(axes, series, _label(series, law, style), style)
+    return Drawn(label, points, [] if law.fit.refusals else draw_law(axes, series, law.fit, style))
 
 
 def _draw_best(axes: Axes, series: str, rows: pd.DataFrame, style: Style) -> Drawn:
@@ -251,11 +251,11 @@ def _draw_best(axes: Axes, series: str, rows: pd.DataFrame, style: Style) -> Dra
     points = []
     for _, done in rows[rows["status"] == "done"].groupby("cell"):
         best = size_means(done["size"].to_numpy(), done["test_rmse"].to_numpy())
-        points += _means(axes, f"means:{series}", best, style, style.colour)
-    return Drawn(_text(axes, series, f"{series} {style.glyph}", style), points, [])
+        points += draw_means(axes, f"means:{series}", best, style, style.colour)
+    return Drawn(series_text(axes, series, f"{series} {style.glyph}", style), points, [])
 
 
-def _text(axes: Axes, series: str, words: str, style: Style) -> Text:
+def series_text(axes: Axes, series: str, words: str, style: Style) -> Text:
     """A series' label, to be placed."""
     return axes.text(
         x=0.5,
@@ -264,7 +264,7 @@ def _text(axes: Axes, series: str, words: str, style: Style) -> Text:
         transform=axes.transAxes,
         va="bottom",
         fontsize=LABEL_SIZE,
-        color=_darker(style.colour),
+        color=darker(style.colour),
         zorder=5,
         path_effects=[withStroke(linewidth=2, foreground="white", alpha=0.8)],
         parse_math=False,
@@ -292,7 +292,7 @@ def _draw_budget(axes: Axes, series: str, rows: pd.DataFrame, budget: float, sty
             "annotation_clip": False,
         }
         end = (points.sizes[-1], points.means[-1])
-        text = axes.annotate(human(budget, 2), end, fontsize=5, color=_darker(style.colour), **where)
+        text = axes.annotate(human(budget, 2), end, fontsize=5, color=darker(style.colour), **where)
         text.set_gid(f"budget:{series}")
 
 
@@ -301,12 +301,14 @@ def _labelled(fits: Sequence[SeriesFit], budgets: Budgets) -> list[SeriesFit]:
     return [one for one in fits if one.series not in budgets]
 
 
-def _means(axes: Axes, gid: str, points: Points, style: Style, fill: str, **more: Any) -> list[Line2D]:
+def draw_means(axes: Axes, gid: str, points: Points, style: Style, fill: str, **more: Any) -> list[Line2D]:
+    """Marks of a series at its size means."""
     look: dict[str, Any] = {"ms": 4.5, "mec": style.colour, "mfc": fill, "mew": 0.9, "zorder": 4, **more}
     return axes.plot(points.sizes, points.means, ls="", marker=style.marker, gid=gid, **look)
 
 
-def _draw_law(axes: Axes, series: str, fit: Fit, style: Style) -> list[Line2D]:
+def draw_law(axes: Axes, series: str, fit: Fit, style: Style) -> list[Line2D]:
+    """The law over the sizes it was fitted to, with its band."""
     x = np.geomspace(fit.points.sizes[0], fit.points.sizes[-1], LAW_POINTS)
     x[[0, -1]] = fit.points.sizes[[0, -1]]
     low, high = band(fit, x)
@@ -314,7 +316,7 @@ def _draw_law(axes: Axes, series: str, fit: Fit, style: Style) -> list[Line2D]:
     return axes.plot(x, predict(fit, x), ls=style.line, color=style.colour, lw=1.3, zorder=3, gid=f"law:{series}")
 
 
-def _draw_held_out(axes: Axes, series: str, fit: Fit, found: Extrapolation, style: Style) -> list[Line2D]:
+def draw_held_out(axes: Axes, series: str, fit: Fit, found: Extrapolation, style: Style) -> list[Line2D]:
     """Half-filled marks at what was measured; where the law predicts, it goes on, with an interval at each size."""
     if found.prediction:
         x = np.geomspace(fit.points.sizes[-1], found.measured.sizes[-1], LAW_POINTS)
@@ -324,7 +326,7 @@ def _draw_held_out(axes: Axes, series: str, fit: Fit, found: Extrapolation, styl
             found.measured.sizes, found.prediction.low, found.prediction.high, gid=f"predicted:{series}", **thin
         )
     half: dict[str, Any] = {"fillstyle": "bottom", "markerfacecoloralt": "white"}
-    return _means(axes, f"held_out:{series}", found.measured, style, style.colour, **half)
+    return draw_means(axes, f"held_out:{series}", found.measured, style, style.colour, **half)
 
 
 def _label(series: str, law: SeriesFit, style: Style) -> str:
@@ -343,7 +345,8 @@ def _label(series: str, law: SeriesFit, style: Style) -> str:
     return "\n".join(textwrap.fill(line, LABEL_COLUMNS, subsequent_indent="  ") for line in lines)
 
 
-def _darker(colour: str) -> tuple[float, float, float]:
+def darker(colour: str) -> tuple[float, float, float]:
+    """The colour, dark enough for text."""
     red, green, blue = matplotlib.colors.to_rgb(colour)
     return 0.7 * red, 0.7 * green, 0.7 * blue
 
@@ -373,7 +376,8 @@ def tick_values(low: float, high: float) -> list[float]:
     return [float(tick) for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high and tick > 0]
 
 
-def _set_ticks(axis: Axis, limits: tuple[float, float]) -> None:
+def set_ticks(axis: Axis, limits: tuple[float, float]) -> None:
+    """Round ticks within the limits of a logarithmic axis."""
     ticks = tick_values(*limits)
     plain = all(PLAIN[0] <= tick < PLAIN[1] for tick in ticks)
     axis.set_major_locator(FixedLocator(ticks))
@@ -394,15 +398,15 @@ BLOCKED = 1e9
 WIDENINGS = 12
 
 
-def _place_labels(figure: Figure, rows: list[list[Panel]]) -> None:
+def place_labels(figure: Figure, rows: list[list[Panel]]) -> None:
     """Put every label where it covers no marker and no label, near its series; make room in rows that have none.
 
     The layout is then frozen, so that saving does not move what was measured.
     """
     for attempt in range(WIDENINGS + 1):
         for panel in (panel for row in rows for panel in row):
-            _set_ticks(panel.axes.xaxis, panel.axes.get_xlim())
-            _set_ticks(panel.axes.yaxis, panel.axes.get_ylim())
+            set_ticks(panel.axes.xaxis, panel.axes.get_xlim())
+            set_ticks(panel.axes.yaxis, panel.axes.get_ylim())
         figure.draw_without_rendering()
         free = [[_place_in(panel) for panel in row] for row in rows]
         crowded = [row for row, places in zip(rows, free, strict=True) if not all(places)]

@@ -33,12 +33,14 @@ LAW = {
     "compare": "errors fit",
     "pairs": "spec scaling",
     "plot": "errors files spec record fit scaling show",
-    "tables": "errors files fit compare show plot",
+    "plot_residuals": "files fit scaling plot",
+    "tables": "errors files fit compare show plot plot_residuals",
     "report": "errors files spec record fit scaling checks pairs show show_checks plot",
 }
 ANALYSIS = (
     *("spec", "fit", "record", "plan", "match", "cost", "scaling", "compare", "pairs", "show", "plot", "report", "cli"),
-    *("checks", "show_checks", "tables.commands", "tables.plot_comparison", "tables.plot_fits", "tables.show_forms"),
+    *("checks", "show_checks", "plot_residuals", "tables.commands", "tables.show_forms", "tables.plot_fits"),
+    *("tables.plot_comparison",),
 )
 
 

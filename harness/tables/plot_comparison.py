@@ -22,9 +22,9 @@ from harness.plot import (
     THEME,
     WIDTH,
     Style,
-    _darker,
-    _set_ticks,
+    darker,
     series_styles,
+    set_ticks,
 )
 from harness.tables.comparison import Compared, Comparison
 
@@ -114,13 +114,13 @@ def _draw_cost(axes: Axes, one: Comparison, style: Style, beside: float) -> None
     _draw_ratio(axes, f"cost:{one.x_name}", curve.losses, curve, style)
     read = np.isfinite(twin.estimate) & (twin.estimate > 0)
     low, high = (np.clip(ends, *BEYOND)[read] for ends in (twin.low, twin.high))
-    thin: dict[str, Any] = {"color": _darker(style.colour), "lw": 0.7, "zorder": 3}
+    thin: dict[str, Any] = {"color": darker(style.colour), "lw": 0.7, "zorder": 3}
     bounded = twin.low[read] > 0, twin.high[read] < np.inf
     some = bounded[0] | bounded[1]
     place = offset_copy(axes.transData, axes.get_figure(root=True), x=beside, units="points")
     bars = axes.vlines(twin.losses[read][some], low[some], high[some], gid=f"twin_interval:{one.x_name}", **thin)
     bars.set_transform(place)
-    mark: dict[str, Any] = {"ls": "", "marker": style.marker, "ms": 4.5, "mfc": "white", "mec": _darker(style.colour)}
+    mark: dict[str, Any] = {"ls": "", "marker": style.marker, "ms": 4.5, "mfc": "white", "mec": darker(style.colour)}
     mark |= {"zorder": 4, "transform": place, "gid": f"twin:{one.x_name}"}
     axes.plot(twin.losses[read], twin.estimate[read], **mark)
     beyond = _extrapolated(one)
@@ -188,8 +188,8 @@ def _set_limits(axes: Axes, found: list[np.ndarray]) -> None:
     axes.set_ylim(float(np.exp(values.min() - pad)), float(np.exp(values.max() + pad)))
     axes.axhline(1, color="0.3", lw=0.8, zorder=2)
     low, high = sorted(axes.get_xlim())
-    _set_ticks(axes.xaxis, (low, high))
-    _set_ticks(axes.yaxis, axes.get_ylim())
+    set_ticks(axes.xaxis, (low, high))
+    set_ticks(axes.yaxis, axes.get_ylim())
 
 
 def _name_sides(axes: Axes, first: str, second: str, word: str) -> None:

@@ -10,8 +10,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from harness.fit import predict
+from harness.plot_residuals import PANELS
 from harness.tables.fits import Answer, Request, Window, answer
-from harness.tables.plot_fits import PANELS, laws_figure, residuals_figure
+from harness.tables.plot_fits import laws_figure, residuals_of
 from harness.tables.read import Columns
 
 SIZES = np.array([10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0])
@@ -57,7 +58,7 @@ def test_every_run_and_every_law_is_drawn(tmp_path):
 def test_residuals_are_logs_of_losses_over_their_law(tmp_path):
     """Means of sizes lie at ln(mean/law), and the half-width of their band is the fit's standard deviation."""
     found = _answer(tmp_path)
-    figure = residuals_figure(found)
+    figure = residuals_of(found)
     assert figure is not None
     means = _artists(figure, "means")
 
@@ -88,7 +89,7 @@ def test_a_refused_law_is_not_drawn(tmp_path):
 
     assert not _artists(figure, "law")
     assert all("no fit: TOO_FEW" in text and "α" not in text for text in words)
-    assert residuals_figure(found) is None
+    assert residuals_of(found) is None
 
 
 @pytest.mark.parametrize("arms", [1, 4, 5, 14])
