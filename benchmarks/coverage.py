@@ -106,7 +106,8 @@ def intervals_compared(scenario: Scenario, rng: np.random.Generator) -> Row | No
         return None
     others = cross_check(x, y, fit, DRAWS, seed=int(rng.integers(2**32)))
     kinds = {"profile": fit.alpha_interval, "bootstrap of sizes": others.pairs, "sandwich": sandwich(fit)}
-    kinds["bootstrap within sizes"] = others.stratified
+    if others.stratified:  # None where outliers leave a size a single run
+        kinds["bootstrap within sizes"] = others.stratified
     return {kind: _holds(interval, arm.alpha) for kind, interval in kinds.items()}
 
 
@@ -264,6 +265,14 @@ TWO_ARMS = (
         "floor",
         (5, 30),
     ),
+    Scenario(
+        "cost, floors, 3 seeds of sd .3 in one arm",
+        costs,
+        {"cost ratio at loss 4": HELD, "cost ratio at loss 30": HELD},
+        (Arm(seeds=3, sd=0.3, floor=1), Arm(floor=1, at=5e5)),
+        "floor",
+        (4, 30),
+    ),
     Scenario("crossing", crossings, {CROSSING: HELD}, (Arm(at=MIDDLE), Arm(alpha=0.8, at=MIDDLE)), places=(MIDDLE,)),
     Scenario(
         "crossing, unequal noise",
@@ -339,8 +348,8 @@ def simulate(scenario: Scenario, replicates: Iterable[int]) -> list[Row | None]:
 def mean_of(rows: list[Row | None]) -> pd.DataFrame:
     """The mean of every score over the replicates that were not refused: mean, its standard error, and of how many."""
     kept = pd.DataFrame([row for row in rows if row is not None]).astype(float)
-    spread = kept.std() / np.sqrt(len(kept))
-    return pd.DataFrame({"mean": kept.mean(), "standard_error": spread, "replicates": len(kept)})
+    count = kept.count()
+    return pd.DataFrame({"mean": kept.mean(), "standard_error": kept.std() / np.sqrt(count), "replicates": count})
 
 
 def missed(scenario: Scenario, found: pd.DataFrame, errors: float = 0.0) -> list[str]:
