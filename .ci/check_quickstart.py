@@ -12,6 +12,8 @@ fits = json.loads((folder / "fits.json").read_text())["fits"]
 assert len(pd.read_csv(folder / "runs.csv")) == len(table)
 assert (folder / "scaling.png").stat().st_size > 50_000
 assert (folder / "scaling.pdf").read_bytes().startswith(b"%PDF")
+assert (folder / "residuals.png").stat().st_size > 50_000
+assert "Which objective is minimised?" in (folder / "checklist.md").read_text()
 assert "https://" not in (folder / "report.html").read_text().split("<body")[0]
 for task in ("exp2d", "j0"):
     for arm in ("kan", "mlp"):

@@ -507,6 +507,7 @@ def _write_analysis(manifest: Manifest, folder: Path) -> tuple[pd.DataFrame, lis
     from harness.pairs import pairs, pairs_axis
     from harness.record import load, write_table
     from harness.scaling import fit_table, headline_axes, to_json
+    from harness.show_checks import checklists
 
     calibrations = _calibrations(manifest, folder.parent)
     table = with_seconds(load(manifest, _records(folder)), _planned_runs(manifest), calibrations)
@@ -518,6 +519,8 @@ def _write_analysis(manifest: Manifest, folder: Path) -> tuple[pd.DataFrame, lis
     machine = {"seconds_on": table["seconds_on"].iloc[0]} if "seconds_on" in table else {}
     found = {"fits": to_json(fits), "checks": checks_json(checks)}
     text = json.dumps({"experiment_hash": manifest.experiment_hash, **machine, **found}, indent=1)
+    with whole_file(folder / "checklist.md") as path:
+        path.write_text(checklists(checks), encoding="utf-8")
     with whole_file(folder / "fits.json") as path:
         path.write_text(text + "\n", encoding="utf-8")
     return table, fits, checks

@@ -40,10 +40,13 @@ class Residuals(NamedTuple):
 
 
 def draw_residuals(table: pd.DataFrame, fits: Sequence[SeriesFit], axis: str, folder: Path) -> list[Path]:
-    """Write `residuals.png` and `residuals.pdf` of an experiment's laws on `axis` into `folder`; return their paths.
+    """Write `residuals.png` and `residuals.pdf` of an experiment into `folder`; none where all laws were refused."""
+    figure = experiment_residuals(table, fits, axis)
+    return write_figure(figure, folder / "residuals") if figure else []
 
-    Of every task, the law that its figure shows. There is none where all laws were refused.
-    """
+
+def experiment_residuals(table: pd.DataFrame, fits: Sequence[SeriesFit], axis: str) -> Figure | None:
+    """The residuals of an experiment's laws on `axis`: of every task, the law that its figure shows."""
     runs = with_parts(chosen_runs(table[~table["of_budget"]], axis))
     runs = runs[runs["part"] == "fitted"]
     styles = series_styles(runs["series"])
@@ -56,8 +59,7 @@ def draw_residuals(table: pd.DataFrame, fits: Sequence[SeriesFit], axis: str, fo
         shown.append(
             Residuals(f"{task}:{series}", title, one.fit, x, y, styles[str(series)], AXIS_WORDS[axis], "test RMSE")
         )
-    figure = residuals_figure(shown)
-    return write_figure(figure, folder / "residuals") if figure else []
+    return residuals_figure(shown)
 
 
 def write_figure(figure: Figure, path: Path) -> list[Path]:

@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
 
 from harness.checks import Check
 from harness.files import whole_file
 from harness.fit import Caution, Fit
 from harness.pairs import pairs, pairs_axis
 from harness.plot import AXIS_WORDS, human, laws_of, run_tasks, scaling_figure, tuning_note
+from harness.plot_residuals import experiment_residuals
 from harness.record import Record, read_record, record_path
 from harness.scaling import SeriesFit, common_law, headline_axes
 from harness.show import exponent, held_out_rows
@@ -94,7 +96,8 @@ def write_report(
         all_rows=rows,
         axis_words=AXIS_WORDS,
         level=fits[0].fit.level,
-        figure=_figure(manifest, table, fits),
+        figure=_png(scaling_figure(manifest, table, fits)),
+        residuals=_png(experiment_residuals(table, fits, headline_axes(manifest)[0])),
         rules=[(_rule(rule, len(set(table["task"]))), _json(rule)) for rule in experiment.decide],
         windows={(cell.task, cell.arm): cell.window for cell in manifest.cells if cell.window},
         cells=[_cell(cell) for cell in manifest.cells],
@@ -130,10 +133,12 @@ def _json(model: Any) -> str:
     return json.dumps(model.model_dump(mode="json"), indent=1, ensure_ascii=False)
 
 
-def _figure(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesFit]) -> str:
-    """The figure as a PNG in base64, drawn from these very fits."""
+def _png(figure: Figure | None) -> str | None:
+    """The figure as a PNG in base64."""
+    if figure is None:
+        return None
     image = io.BytesIO()
-    scaling_figure(manifest, table, fits).savefig(image, format="png")
+    figure.savefig(image, format="png")
     return base64.b64encode(image.getvalue()).decode("ascii")
 
 

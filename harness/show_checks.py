@@ -8,6 +8,7 @@ from rich.table import Table
 
 from harness.checks import Check
 from harness.fit import Interval
+from harness.fit.checklist import checklist, to_markdown
 from harness.fit.diagnose import Diagnostics
 from harness.fit.select import Selection
 
@@ -75,6 +76,18 @@ def checks_table(checks: Sequence[Check]) -> Table:
         cells = [getattr(row, name) for name in ("task", "series", "axis", *shown)]
         table.add_row(*cells, "; ".join(caution.code for caution in check.cautions))
     return table
+
+
+def checklists(checks: Sequence[Check]) -> str:
+    """The reporting checklist of the quoted law of every series and axis, as Markdown."""
+    parts = ["# Reporting checklist: test_rmse\n"]
+    for check in checks:
+        quoted: str = check.selection.chosen or next(iter(check.selection.fits))
+        law, seen, other = check.selection.fits[quoted], check.diagnostics, check.cross_check
+        source = f"runs.csv beside this file (data hash {check.data_hash})"
+        items = checklist(law, seen, check.selection, other, check.axis, "test_rmse", source)
+        parts.append(f"## {check.task}, {check.series}, by {check.axis}\n\n{to_markdown(items)}")
+    return "\n".join(parts)
 
 
 def _misses(selection: Selection) -> str:

@@ -35,7 +35,7 @@ LAW = {
     "plot": "errors files spec record fit scaling show",
     "plot_residuals": "files fit scaling plot",
     "tables": "errors files fit compare show plot plot_residuals",
-    "report": "errors files spec record fit scaling checks pairs show show_checks plot",
+    "report": "errors files spec record fit scaling checks pairs show show_checks plot plot_residuals",
 }
 ANALYSIS = (
     *("spec", "fit", "record", "plan", "match", "cost", "scaling", "compare", "pairs", "show", "plot", "report", "cli"),

@@ -18,8 +18,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from harness.fit import predict
 from harness.plan import make_plan
 from harness.plot import COLOURS, draw_scaling, human, laws_of, scaling_figure, series_styles, tick_values
+from harness.plot_residuals import experiment_residuals
 from harness.record import Metrics, Provenance, Record, load, publish
 from harness.scaling import HEADLINE_AXES, SeriesFit, common_law, fit_table
 from harness.spec import Manifest, parse_experiment
@@ -340,3 +342,19 @@ def test_fonts_stay_readable_in_print(figure):
     assert figure.get_figwidth() == 7
     assert min(text.get_fontsize() for axes in figure.axes for text in axes.texts) >= 6
     assert not re.search(r"[\u25a1\ufffd]", "".join(text.get_text() for axes in figure.axes for text in axes.texts))
+
+
+def test_residuals_of_an_experiment_lie_about_its_laws(tmp_path):
+    """Two panels a series that has a law, whose means are ln(size mean / law), against the size and the law's value."""
+    made = study(tmp_path, {"kan": 1.0, "mlp": 0.5})
+    figure = experiment_residuals(made.table, made.fits, "params.trainable")
+
+    (fit,) = [
+        one.fit for one in made.fits if (one.series, one.axis, one.fit.law) == ("kan", "params.trainable", "floor")
+    ]
+    lines = [line for axes in figure.axes for line in axes.lines if line.get_gid() == f"means:{made.fits[0].task}:kan"]
+    assert len(lines) == 2
+    for line in lines:
+        assert line.get_ydata() == pytest.approx(np.log(fit.points.means / predict(fit, fit.points.sizes)))
+    assert lines[0].get_xdata() == pytest.approx(fit.points.sizes)
+    assert lines[1].get_xdata() == pytest.approx(predict(fit, fit.points.sizes))
