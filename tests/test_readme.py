@@ -24,7 +24,7 @@ def test_the_example_experiment_plans():
     assert len(plan.runs) == 14 * 3 * 2
 
 
-PAGES = ["README.md", "experiments/README.md", "results/LOG.md", "CHANGELOG.md", "docs/counting.md"]
+PAGES = ["README.md", "experiments/README.md", "results/LOG.md", "CHANGELOG.md", "docs/counting.md", "docs/fitting.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)
