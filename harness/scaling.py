@@ -8,7 +8,7 @@ import pandas as pd
 
 from harness import fit
 from harness.fit import Fit
-from harness.fit.held_out import Extrapolation, extrapolate, extrapolation_json, largest_sizes
+from harness.fit.held_out import Extrapolation, extrapolate, extrapolation_json, largest_sizes, warn_of_distance
 from harness.fit.precision import warn_of_precision
 from harness.fit.window import until_minimum, warn_of_cut
 from harness.spec import CountName, Manifest
@@ -104,7 +104,9 @@ def _series_fit(task: str, series: str, axis: str, runs: pd.DataFrame, law: LawN
         if runs["until_minimum"].iloc[0]:
             result = warn_of_cut(result, everywhere)
     if (parts == "held_out").any():
-        held_out = extrapolate(result, *_xy(runs[parts == "held_out"]))
+        x, y = _xy(runs[parts == "held_out"])
+        result = warn_of_distance(result, x)
+        held_out = extrapolate(result, x, y)
     diverged, outside = int((parts == "diverged").sum()), int((parts == "outside").sum())
     return SeriesFit(task, series, axis, result, diverged, outside, everywhere, held_out)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.errors import HarnessError
-from harness.fit.fitting import predict, prediction_interval
+from harness.fit.fitting import extrapolation_caution, predict, prediction_interval
 from harness.fit.points import Points, size_means
 from harness.fit.result import Fit
 
@@ -65,6 +65,12 @@ def extrapolate(fit: Fit, x: ArrayLike, y: ArrayLike) -> Extrapolation:
         return Extrapolation(measured, None, str(error), last_value)
     within = (low <= measured.means) & (measured.means <= high)
     return Extrapolation(measured, Prediction(curve, low, high, within, _rmsle(curve, measured)), None, last_value)
+
+
+def warn_of_distance(fit: Fit, x: ArrayLike) -> Fit:
+    """The fit, with the caution EXTRAPOLATED where some x lies more than half a decade beyond its sizes."""
+    caution = None if fit.refusals else extrapolation_caution(fit, x)
+    return replace(fit, warnings=(*fit.warnings, caution)) if caution else fit
 
 
 def extrapolation_json(found: Extrapolation) -> dict[str, Any]:

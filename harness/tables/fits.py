@@ -13,7 +13,7 @@ from harness import __version__, fit
 from harness.errors import HarnessError, did_you_mean
 from harness.fit.bootstrap import CrossCheck
 from harness.fit.diagnose import Diagnostics
-from harness.fit.held_out import Extrapolation, extrapolate, extrapolation_json, largest_sizes
+from harness.fit.held_out import Extrapolation, extrapolate, extrapolation_json, largest_sizes, warn_of_distance
 from harness.fit.result import LawName
 from harness.fit.runs import MAX_ROWS_NAMED, Cell, Runs, arms, cells, check_runs, rows_of, with_config_sizes
 from harness.fit.select import Selection
@@ -239,7 +239,7 @@ def _fit_arm(runs: Runs, arm: str, cautions: tuple[fit.Caution, ...], request: R
     if request.window.until == "minimum" and whole:
         fits = {law: warn_of_cut(one, whole[law]) for law, one in fits.items()}
     rows, held = runs.row[own], parts.held
-    fits = {law: _with_rows(one, rows[parts.fitted]) for law, one in fits.items()}
+    fits = {law: warn_of_distance(_with_rows(one, rows[parts.fitted]), x[held]) for law, one in fits.items()}
     whole = {law: _with_rows(one, rows[~held]) for law, one in whole.items()}
     return ArmFit(
         arm=arm,

@@ -7,7 +7,7 @@ import pytest
 from made_runs import curve
 
 from harness.fit import fit_law, prediction_interval
-from harness.fit.held_out import extrapolate, extrapolation_json, largest_sizes
+from harness.fit.held_out import extrapolate, extrapolation_json, largest_sizes, warn_of_distance
 
 SIZES = 10 ** np.linspace(3, 6, 7)
 AHEAD = np.array([3e6, 1e7])
@@ -75,3 +75,11 @@ def test_json_is_strict(sizes):
 
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert [size["size"] for size in data["sizes"]] == AHEAD.tolist()
+
+
+def test_predictions_far_beyond_the_sizes_are_warned_of():
+    """More than half a decade beyond the fitted sizes a law may end; nearer there is nothing to say."""
+    fit = fit_law(SIZES, SIZES**-0.5 * np.exp(0.05 * np.cos(np.arange(7))), "pure")
+
+    assert [caution.code for caution in warn_of_distance(fit, SIZES[-1:] * 3).warnings] == ["SINGLE_SEED"]
+    assert "EXTRAPOLATED" in [caution.code for caution in warn_of_distance(fit, SIZES[-1:] * 4).warnings]
