@@ -44,8 +44,9 @@ def cost_ratio(first: Fit, second: Fit, at: ArrayLike | None = None, extrapolate
     """
     level = common_level(first, second)
     refusals = refused_fits(first, second)
-    if not refusals:
-        refusals = _not_falling(first, second)
+    if refusals:
+        return CostRatio(level, refusals=refusals)
+    refusals = _not_falling(first, second)
     attained = shared_range("mean losses", first.points.means, second.points.means)
     if isinstance(attained, Refusal):
         refusals += (attained,)

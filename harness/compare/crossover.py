@@ -58,6 +58,8 @@ def crossover(first: Fit, second: Fit, extrapolate_decades: float = 0.0) -> Cros
     if not (np.isfinite(extrapolate_decades) and extrapolate_decades >= 0):
         raise HarnessError(f"extrapolate_decades={extrapolate_decades} must be 0 or a number of decades above it.")
     refusals = refused_fits(first, second)
+    if refusals:
+        return Crossover(level, refusals=refusals)
     shared = shared_range("sizes", first.points.sizes, second.points.sizes)
     if isinstance(shared, Refusal):
         refusals += (shared,)

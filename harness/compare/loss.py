@@ -38,6 +38,8 @@ def loss_ratio(first: Fit, second: Fit, at: ArrayLike | None = None, extrapolate
     """
     level = common_level(first, second)
     refusals = refused_fits(first, second)
+    if refusals:
+        return LossRatio(level, refusals=refusals)
     shared = shared_range("sizes", first.points.sizes, second.points.sizes)
     if isinstance(shared, Refusal):
         refusals += (shared,)

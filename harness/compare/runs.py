@@ -54,9 +54,30 @@ def bin_of(x: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 
 def cells(first: Runs, second: Runs, edges: np.ndarray) -> list[Cell]:
-    """One cell for each bin, empty where an arm has no runs."""
-    first_bin, second_bin = bin_of(first.x, edges), bin_of(second.x, edges)
+    """One cell for each bin, empty where an arm has no runs; every run stands at the bin's middle.
+
+    Arms have other sizes within a bin, and losses fall with size: each run is moved to the middle along the slope of
+    its arm there, the line of ln loss in ln x through the runs of the bin and its neighbours. Rows that repeat a run
+    exactly count once.
+    """
+    moved = [_at_middles(runs, edges) for runs in (first, second)]
+    return [Cell(own, other) for own, other in zip(*moved, strict=True)]
+
+
+def _at_middles(runs: Runs, edges: np.ndarray) -> list[np.ndarray]:
+    """ln losses of the runs of each bin, as they would be at its middle."""
+    distinct = np.unique(np.column_stack([runs.x, runs.y]), axis=0)
+    index = bin_of(distinct[:, 0], edges)
+    u, v = np.log(distinct.T)
+    middles = (np.log(edges[:-1]) + np.log(edges[1:])) / 2
     return [
-        Cell(np.log(first.y[first_bin == index]), np.log(second.y[second_bin == index]))
-        for index in range(len(edges) - 1)
+        v[index == one] - _slope(u, v, (index >= 0) & (np.abs(index - one) <= 1)) * (u[index == one] - middle)
+        for one, middle in enumerate(middles)
     ]
+
+
+def _slope(u: np.ndarray, v: np.ndarray, near: np.ndarray) -> float:
+    """The slope of v in u through the runs that are near; 0 where they are all of one size."""
+    centred = u[near] - u[near].mean() if near.any() else np.zeros(0)
+    squares = float(centred @ centred)
+    return float(centred @ v[near]) / squares if squares > 0 else 0.0

@@ -53,7 +53,8 @@ def cross_check(x: ArrayLike, y: ArrayLike, fit: Fit, replicates: int = REPLICAT
     more than half.
     """
     pairs = bootstrap(x, y, fit, "pairs", replicates, seed).alpha_interval
-    repeated = bool(np.all(fit.points.distinct > 1))
+    # Means of resampled runs are not the locations that outliers left.
+    repeated = bool(np.all(fit.points.distinct > 1)) and not fit.points.outliers.size
     stratified = bootstrap(x, y, fit, "stratified", replicates, seed).alpha_interval if repeated else None
     robust = sandwich(fit) if fit.points.sizes.size >= SANDWICH_POINTS else None
     name, other = ("sandwich", robust) if robust else ("bootstrap over sizes", pairs)
@@ -73,16 +74,17 @@ def bootstrap(
     known, points = fit.region, fit.points
     logs = known.problem.logs
     n = points.sizes.size
-    v = np.broadcast_to(logs.v, (replicates, n))
-    scale = np.broadcast_to(logs.scale, (replicates, n))
+    v = np.broadcast_to(logs.v, (replicates, logs.v.size))
+    scale = np.broadcast_to(logs.scale, v.shape)
     enough = np.ones(replicates, dtype=bool)
     if kind == "pairs":
         drawn = rng.multinomial(n, np.full(n, 1 / n), size=replicates)
         enough = (drawn > 0).sum(axis=1) >= known.problem.law.parameters
-        scale = (logs.scale * np.sqrt(drawn))[enough]
+        scale = (logs.scale * np.sqrt(drawn[:, _clusters(known.problem)]))[enough]
         v = v[enough]
     else:
-        v = _resampled_means(*runs(x, y), points.sizes, replicates, rng) - logs.log_y_average
+        means = known.problem.clusters is None
+        v = _resampled(*runs(x, y), points.sizes, means, replicates, rng) - logs.log_y_average
     p, _ = refit(known, v, scale)
     law = known.problem.law
     alphas = law.alpha(p[:, law.exponent])
@@ -127,22 +129,30 @@ def sandwich(fit: Fit) -> Interval:
     bread = np.linalg.pinv((jacobian * kept[:, None]).T @ jacobian, hermitian=True)
     leverage = np.einsum("ni,ij,nj->n", jacobian, bread, jacobian) * kept
     pull = kept * r / np.maximum(1 - leverage, 1e-3)
-    covariance = bread @ (jacobian.T * pull**2) @ jacobian @ bread
+    clusters = _clusters(problem)
+    scores = np.stack([np.bincount(clusters, column * pull) for column in jacobian.T], axis=1)
+    covariance = bread @ scores.T @ scores @ bread
     index = problem.law.exponent
     half = t_distribution.isf((1 - fit.level) / 2, problem.dof) * np.sqrt(covariance[index, index])
     low, high = problem.law.alpha(p[index] + np.array([-half, half]))
     return Interval(float(low), float(high), fit.level)
 
 
-def _resampled_means(
-    x: np.ndarray, y: np.ndarray, sizes: np.ndarray, replicates: int, rng: np.random.Generator
+def _clusters(problem: Problem) -> np.ndarray:
+    """The size that each point belongs to."""
+    return np.arange(problem.logs.v.size) if problem.clusters is None else problem.clusters
+
+
+def _resampled(
+    x: np.ndarray, y: np.ndarray, sizes: np.ndarray, means: bool, replicates: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Mean ln y of as many runs as there are, drawn anew within every size [replicates, n]."""
+    """ln y of as many runs as there are, drawn anew within every size, or their `means` [replicates, runs or sizes]."""
     columns = []
     for size in sizes:
         rows = np.sort(np.log(y[x == size]))
-        columns.append(rows[rng.integers(rows.size, size=(replicates, rows.size))].mean(axis=1))
-    return np.stack(columns, axis=1)
+        drawn = rows[rng.integers(rows.size, size=(replicates, rows.size))]
+        columns.append(drawn.mean(axis=1, keepdims=True) if means else drawn)
+    return np.concatenate(columns, axis=1)
 
 
 def _nearest_starts(problem: Problem, p: np.ndarray) -> np.ndarray:

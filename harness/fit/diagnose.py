@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import norm
 
 from harness.errors import HarnessError
+from harness.fit.fitting import size_residuals
 from harness.fit.laws import to_logs
 from harness.fit.objective import robust_sd
 from harness.fit.points import HUBER, runs
@@ -58,10 +59,11 @@ def diagnose(fit: Fit) -> Diagnostics:
     logs, law = problem.logs, problem.law
     r, jacobian = residuals_of(law.curve, logs)(p)
     bread = covariance(known)
-    residuals = logs.v - law.curve(p, logs.u)[0]
+    residuals = size_residuals(points, problem, p)
     order = np.argsort(np.argsort(residuals))
     lengths = np.linalg.norm(jacobian, axis=0)
-    leverage = np.einsum("ni,ij,nj->n", jacobian, bread, jacobian)
+    clusters = np.arange(points.sizes.size) if problem.clusters is None else problem.clusters
+    leverage = np.bincount(clusters, np.einsum("ni,ij,nj->n", jacobian, bread, jacobian))
     drop_one = np.full(points.sizes.size, np.nan)
     for index in np.argsort(-leverage, kind="stable")[:DROPPED]:
         drop_one[index] = _without(fit, int(index))
@@ -96,12 +98,13 @@ def data_hash(x: ArrayLike, y: ArrayLike) -> str:
 def _without(fit: Fit, index: int) -> float:
     """The exponent without one size."""
     assert fit.region is not None
-    problem, points = fit.region.problem, fit.points
-    keep = np.arange(points.sizes.size) != index
-    if keep.sum() < problem.law.parameters:
+    problem, logs = fit.region.problem, fit.region.problem.logs
+    clusters = np.arange(logs.u.size) if problem.clusters is None else problem.clusters
+    keep = clusters != index
+    if np.unique(clusters[keep]).size < problem.law.parameters:
         return float("nan")
-    logs = to_logs(points.sizes[keep], points.means[keep], points.weights[keep])
-    return _alpha(Problem(problem.law, logs, problem.delta))
+    x, y = np.exp(logs.u + logs.log_x_first), np.exp(logs.v + logs.log_y_average)
+    return _alpha(Problem(problem.law, to_logs(x[keep], y[keep], logs.scale[keep] ** 2), problem.delta))
 
 
 def _alpha(problem: Problem) -> float:

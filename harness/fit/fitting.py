@@ -13,12 +13,14 @@ from harness.errors import HarnessError, did_you_mean
 from harness.fit.laws import BROKEN, LAWS, Law, to_logs
 from harness.fit.objective import Objective, optimum, read_objective, with_weights
 from harness.fit.points import (
+    NORMAL_MAD,
     Points,
     new_noise_variances,
     noise_variances,
     noise_weights,
     positive,
-    single_rows,
+    runs,
+    seed_variances,
     size_means,
 )
 from harness.fit.profile import (
@@ -77,12 +79,14 @@ def fit_law(
     if not 0 < level < 1:
         raise HarnessError(f"level={level} must be between 0 and 1.")
     wanted = read_objective(objective)
-    plain = wanted.kind == "least_squares"
-    points = single_rows(x, y) if wanted.kind == "huber_log" else size_means(x, y, robust=not plain)
+    points = size_means(x, y, robust=wanted.kind in ("auto", "huber"))
     refusals = data_refusals(points, LAWS[law])
     if refusals:
         return _refused(law, points, level, refusals)
-    points, known, words, misfit = _settled(points, LAWS[law], level, wanted)
+    if wanted.kind == "huber_log":
+        known, words, misfit = _published(*runs(x, y), points, LAWS[law], level, wanted)
+    else:
+        points, known, words, misfit = _settled(points, LAWS[law], level, wanted)
     refusal = runaway(known.problem, known.solution) or stuck(known.solution)
     if refusal:
         return _refused(law, points, level, (refusal,))
@@ -207,10 +211,9 @@ def _asked(fit: Fit, x: ArrayLike, far: bool) -> tuple[Region, np.ndarray]:
 # ---------------------------------------------------------------------------------------------------------- estimation
 def _settled(points: Points, law: Law, level: float, wanted: Objective) -> tuple[Points, Region, str, Misfit]:
     """The best law with the weights that the noise gives, or with equal ones where it does not explain the scatter."""
-    weights = noise_weights(points) if wanted.kind != "huber_log" else points.weights
+    weights = noise_weights(points)
     logs = to_logs(points.sizes, points.means, weights)
-    clusters = np.unique(points.sizes, return_inverse=True)[1] if wanted.kind == "huber_log" else None
-    problem, edges, solution, words = optimum(Problem(law, logs, clusters=clusters), wanted)
+    problem, edges, solution, words = optimum(Problem(law, logs), wanted)
     misfit = _misfit(points, problem, solution)
     if misfit.lack_of_fit_p is not None and misfit.lack_of_fit_p < MISFIT_P and not np.all(weights == 1):
         weights = np.ones_like(weights)
@@ -218,16 +221,33 @@ def _settled(points: Points, law: Law, level: float, wanted: Objective) -> tuple
     return replace(points, weights=weights), region(problem, edges, solution, level), words, misfit
 
 
+def _published(
+    x: np.ndarray, y: np.ndarray, points: Points, law: Law, level: float, wanted: Objective
+) -> tuple[Region, str, Misfit]:
+    """The best law under a loss that is summed over single runs, whose sizes remain the units of replication."""
+    order = np.lexsort((y, x))
+    logs = to_logs(x[order], y[order], np.ones(x.size))
+    problem = Problem(law, logs, clusters=np.searchsorted(points.sizes, x[order]))
+    problem, edges, solution, words = optimum(problem, wanted)
+    return region(problem, edges, solution, level), words, _misfit(points, problem, solution)
+
+
 def _misfit(points: Points, problem: Problem, solution: Solution) -> Misfit:
     """Lack of fit against the noise between seeds, and too few runs of equal sign."""
-    r = problem.law.curve(solution.p, problem.logs.u)[0] - problem.logs.v
-    variances = noise_variances(points, points.sizes)
+    r = size_residuals(points, problem, solution.p)
+    variances, seeds = seed_variances(points)
     p = None
     if variances is not None:
-        seeds = int(np.sum(points.distinct - 1))
         q = float(np.sum(points.distinct * r**2 / variances))
         p = float(f_distribution.sf(q / problem.dof, problem.dof, seeds))
     return Misfit(p, _runs_p(r, problem.logs.roundoff))
+
+
+def size_residuals(points: Points, problem: Problem, p: np.ndarray) -> np.ndarray:
+    """ln(mean / law) of every size."""
+    logs = problem.logs
+    law = problem.law.curve(p, np.log(points.sizes) - logs.log_x_first)[0] + logs.log_y_average
+    return np.log(points.means) - law
 
 
 def _runs_p(r: np.ndarray, roundoff: float) -> float:
@@ -278,7 +298,7 @@ def _fit(law: LawName, points: Points, level: float, known: Region, words: str, 
         floor=_floor(known) if problem.law.floor else None,
         floor_interval=floor_limits,
         more=_more(known, level) if intervals else None,
-        sigma=float(np.sqrt(known.variance)),
+        sigma=_sigma(points, known),
         aicc=_aicc(known, points),
         objective=words,
         misfit=misfit,
@@ -320,11 +340,20 @@ def _more(known: Region, level: float) -> dict[str, Estimate] | None:
     return found or None
 
 
+def _sigma(points: Points, known: Region) -> float:
+    """The standard deviation of ln(mean / law); of Huber's losses from the median, which outliers do not move."""
+    problem = known.problem
+    if problem.delta is None:
+        return float(np.sqrt(known.variance))
+    r = np.sqrt(points.weights) * size_residuals(points, problem, known.solution.p)
+    return float(NORMAL_MAD * np.median(np.abs(r)) * np.sqrt(r.size / problem.dof))
+
+
 def _aicc(known: Region, points: Points) -> float | None:
     """Corrected Akaike criterion (Hurvich & Tsai 1989) of ln means, up to a constant; sigma counts as a parameter."""
     n = points.sizes.size
     counted = known.problem.law.parameters + 1
-    if n - counted < 2:
+    if n - counted < 2 or known.problem.delta is not None:  # Huber's loss is not minus a normal's log-likelihood
         return None
     objective = max(known.solution.objective, known.problem.logs.roundoff)
     minus_two_ln = n * math.log(objective / n) - float(np.sum(np.log(points.weights)))

@@ -79,10 +79,23 @@ def residual_variance(problem: Problem, solution: Solution) -> float:
     logs, delta = problem.logs, problem.delta
     r = residuals_of(problem.law.curve, logs)(solution.p)[0]
     pull = huber(r, delta)[1] * r
-    inside = 1.0 if delta is None else max(float(np.mean(np.abs(r) <= delta)), 1 / r.size)
+    inside = 1.0 if delta is None else _curved_share(r, delta, problem.law.parameters)
     clusters = np.arange(r.size) if problem.clusters is None else problem.clusters
     squares = float(np.sum(np.bincount(clusters, pull) ** 2 / np.bincount(clusters)))
     return max(squares / inside, logs.roundoff) / problem.dof
+
+
+def _curved_share(r: np.ndarray, delta: float, parameters: int) -> float:
+    """E[psi'] of Huber's loss: the share of residuals within delta.
+
+    A delta far below their scatter makes the law pass through about as many points as it has parameters, whose residuals
+    of zero say nothing: the share is then read off a wider window, without them.
+    """
+    wide = 1.4826 * float(np.median(np.abs(r))) * np.sqrt(r.size / max(r.size - parameters, 1))
+    if delta >= wide:
+        return max(float(np.mean(np.abs(r) <= delta)), 1 / r.size)
+    within = max(int(np.sum(np.abs(r) <= wide)) - parameters, 1) / max(r.size - parameters, 1)
+    return within * delta / wide
 
 
 # --------------------------------------------------------------------------------------------------------- quantities

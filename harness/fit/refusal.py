@@ -146,8 +146,8 @@ def misfit_cautions(misfit: Misfit) -> tuple[Caution, ...]:
     return (
         Caution(
             "MISFIT",
-            f"{' and '.join(found)}: the law is not the whole truth. Intervals rest on the scatter of sizes, all "
-            "weighted alike; try a law with a floor or a break.",
+            f"{' and '.join(found)}: the law is not the whole truth. Intervals rest on the scatter of sizes about it; "
+            "try a law with a floor or a break.",
         ),
     )
 

@@ -86,11 +86,11 @@ def make_runs(
     return runs
 
 
-def check_runs(runs: Runs) -> dict[str, tuple[Caution, ...]]:
+def check_runs(runs: Runs, across: bool = False) -> dict[str, tuple[Caution, ...]]:
     """What to know of every arm's runs, if they can be fitted; else a HarnessError that names rows and their values.
 
     Every run that did not fail has a finite size and loss above 0; with a config, no (arm, config, seed) is there
-    twice; every column of `same` has one value in an arm.
+    twice; every column of `same` has one value in an arm, or where arms are compared (`across`) in all.
     """
     if not np.any(~runs.failed):
         raise HarnessError(f"none of the {runs.y.size} runs ended well, so there is nothing to fit.")
@@ -98,7 +98,7 @@ def check_runs(runs: Runs) -> dict[str, tuple[Caution, ...]]:
     failed = "If these runs failed, mark them as failed (--status COLUMN), and they are counted; else correct them."
     _check_positive(runs, runs.y_name, runs.y, failed)
     for name, values in runs.same.items():
-        _check_same(runs, name, values)
+        _check_same(replace(runs, arm=np.full(runs.arm.size, "all")) if across else runs, name, values)
     if runs.config.size:
         _check_once(runs)
     checks = (_repeats, _nearly_equal, _censored)

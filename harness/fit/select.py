@@ -64,7 +64,10 @@ def select_law(x: ArrayLike, y: ArrayLike, level: float = 0.95, objective: str =
     The broken law has intervals, which take half a second, only where it is in the running.
     """
     x, y = runs(x, y)
-    fits: dict[str, Fit] = {law: fit_law(x, y, law, level, objective, law != "broken") for law in CANDIDATES}
+    fits = _candidates(x, y, level, objective)
+    if objective == "auto" and any((fit.objective or "").startswith("huber") for fit in fits.values()):
+        objective = "huber"  # laws are compared under one loss
+        fits = _candidates(x, y, level, objective)
     if any(refusal.code == "TOO_FEW" for refusal in fits["broken"].refusals):
         del fits["broken"]  # nobody asked for it at seven sizes
     standing = {law: fits[law] for law in CANDIDATES if law in fits and not fits[law].refusals}
@@ -74,7 +77,21 @@ def select_law(x: ArrayLike, y: ArrayLike, level: float = 0.95, objective: str =
     chosen = _chosen(standing, weights, floor_p, scores)
     if chosen == "broken" or weights.get("broken", 0.0) > SUPPORTED:
         standing["broken"] = fits["broken"] = fit_law(x, y, "broken", level, objective)
+        if _open(standing["broken"]):  # a break that the data do not pin says nothing better than the laws without
+            rest: dict[LawName, Fit] = {law: standing[law] for law in CANDIDATES if law in standing and law != "broken"}
+            weights = _aicc_weights(rest)
+            chosen = _chosen(rest, weights, floor_p, scores) or chosen
     return Selection(fits, weights, floor_p, scores, last, chosen, _cautions(standing, chosen, weights, scores, last))
+
+
+def _candidates(x: np.ndarray, y: np.ndarray, level: float, objective: str) -> dict[str, Fit]:
+    return {law: fit_law(x, y, law, level, objective, law != "broken") for law in CANDIDATES}
+
+
+def _open(fit: Fit) -> bool:
+    """Whether the exponent has an end that the data do not bound."""
+    interval = fit.alpha_interval
+    return interval is None or np.isinf(interval.low) or interval.high_open
 
 
 def _aicc_weights(fits: Mapping[LawName, Fit]) -> dict[str, float]:

@@ -60,9 +60,12 @@ def fit_shared(x: Mapping[str, ArrayLike], y: Mapping[str, ArrayLike], share: Sh
         raise HarnessError(f"arms {list(arms)} with x and {list(y)} with y; give both for two arms or more.")
     fits = {arm: fit_law(x[arm], y[arm], "floor", level, intervals=False) for arm in arms}
     refusals = tuple(Refusal(one.code, f"{arm}: {one.reason}") for arm in arms for one in fits[arm].refusals)
-    problem = _problem(fits, share)
     if refusals:
-        return SharedFit(share, arms, level, problem.law.parameters, problem.dof, refusals)
+        parameters = int(_places(len(arms), share)[2].max()) + 1
+        return SharedFit(
+            share, arms, level, parameters, sum(f.points.sizes.size for f in fits.values()) - parameters, refusals
+        )
+    problem = _problem(fits, share)
     solution = solve(problem, None)
     refusal = stuck(solution)
     if refusal:

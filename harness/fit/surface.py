@@ -110,6 +110,8 @@ def fit_surface(n: ArrayLike, d: ArrayLike, y: ArrayLike, level: float = 0.95, o
     n, d, y = positive("n", n), positive("d", d), positive("y", y)
     if not n.size == d.size == y.size:
         raise HarnessError(f"n has {n.size} rows, d has {d.size} and y has {y.size}; give one of each per run.")
+    if not 0 < level < 1:
+        raise HarnessError(f"level={level} must be between 0 and 1.")
     wanted = read_objective(objective)
     order = np.lexsort((y, d, n))  # the order of the rows reaches no last bit
     x, losses = np.column_stack([n, d])[order], y[order]

@@ -126,7 +126,7 @@ def answer(request: Request) -> Answer:
     by_size = {x: with_config_sizes(runs_of(table, request.columns, x)) for x in dict.fromkeys(request.x)}
     if request.arms:
         by_size = {x: only_arms(runs, request.arms, request.columns.by) for x, runs in by_size.items()}
-    cautions = {x: check_runs(runs) for x, runs in by_size.items()}
+    cautions = {x: check_runs(runs, across=bool(request.arms)) for x, runs in by_size.items()}
     return Answer(
         request=request,
         sha256=file_hash(request.file),

@@ -54,7 +54,7 @@ def form_answer(request: FormRequest) -> FormAnswer:
     check_window(request.window, (request.x,))
     table = by_arm(select(read_table(request.file), request.where), request.columns)
     runs, *others = (with_config_sizes(runs_of(table, request.columns, name)) for name in _size_columns(request))
-    cautions = check_runs(runs)
+    cautions = check_runs(runs, across=request.form == "share")
     match request.form:
         case "and" | "isoflop":
             (other,) = others

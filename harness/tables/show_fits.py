@@ -49,10 +49,8 @@ def _table(found: Answer, x: str, fits: Sequence[ArmFit]) -> Table:
     for name in columns:
         table.add_column(name, justify="right")
     table.add_column("notes", overflow="fold")
-    # What is true of all arms is said once, below the table.
-    common = set.intersection(*(set(_codes(one)) for one in fits)) if len(fits) > 1 else set()
     for one, *cells in zip(fits, *columns.values(), strict=True):
-        table.add_row(one.arm, *cells, "; ".join(code for code in _codes(one) if code not in common))
+        table.add_row(one.arm, *cells, "; ".join(_codes(one)))
     return table
 
 
@@ -261,10 +259,10 @@ def answer_sentences(found: Answer) -> Iterator[str]:
         for code, reason, arms in _said(found, x):
             by = f" by {x}" if len(found.cells) > 1 else ""
             yield f"{code}, {_first_of(arms)}{by}: {reason}"
-    if any(one.selection for one in found.fits):
+    if any(one.quoted for one in found.fits if one.selection):
         yield (
-            "quote: the simplest law that predicts sizes left out as well as the best does, to a standard error, of "
-            "those that the fitted sizes do not reject."
+            "quote: of the laws that AICc and the test of a floor leave standing, the simplest that predicts sizes left out as "
+            "well as the best does, to a standard error. MISFIT says where even that law does not go through the sizes."
         )
     if found.request.hold_out:
         yield (
@@ -293,11 +291,11 @@ def _said(found: Answer, x: str) -> Iterator[tuple[str, str, list[str]]]:
     """(code, sentence, arms): each code once, with the sentence of the first arm that it is about."""
     said: dict[str, tuple[str, list[str]]] = {}
     for one in (one for one in found.fits if one.x_name == x):
-        refused = [refusal for fit in one.fits.values() for refusal in fit.refusals]
-        warned = [warning for fit in _told_of(one) for warning in fit.warnings]
-        told_of: tuple[Caution | Refusal, ...] = (*one.cautions, *refused, *warned)
-        for told in told_of:
-            arms = said.setdefault(told.code, (told.reason, []))[1]
+        told_of: list[tuple[str, Caution | Refusal]] = [("", caution) for caution in one.cautions]
+        told_of += [(f" of the {fit.law} law", refusal) for fit in one.fits.values() for refusal in fit.refusals]
+        told_of += [(f" of the {fit.law} law", warning) for fit in _told_of(one) for warning in fit.warnings]
+        for whose, told in told_of:
+            arms = said.setdefault(f"{told.code}{whose}", (told.reason, []))[1]
             if one.arm not in arms:
                 arms.append(one.arm)
     for code, (reason, arms) in said.items():
