@@ -56,28 +56,33 @@ def bin_of(x: np.ndarray, edges: np.ndarray) -> np.ndarray:
 def cells(first: Runs, second: Runs, edges: np.ndarray) -> list[Cell]:
     """One cell for each bin, empty where an arm has no runs; every run stands at the bin's middle.
 
-    Arms have other sizes within a bin, and losses fall with size: each run is moved to the middle along the slope of
-    its arm there, the line of ln loss in ln x through the runs of the bin and its neighbours. Rows that repeat a run
-    exactly count once.
+    Arms have other sizes within a bin, and losses fall with size: runs are moved to the middle along the slope of ln
+    loss in ln x there, one for both arms, from the runs of the bin and its neighbours. Copies of a
+    run count once.
     """
-    moved = [_at_middles(runs, edges) for runs in (first, second)]
-    return [Cell(own, other) for own, other in zip(*moved, strict=True)]
-
-
-def _at_middles(runs: Runs, edges: np.ndarray) -> list[np.ndarray]:
-    """ln losses of the runs of each bin, as they would be at its middle."""
-    distinct = np.unique(np.column_stack([runs.x, runs.y]), axis=0)
-    index = bin_of(distinct[:, 0], edges)
-    u, v = np.log(distinct.T)
     middles = (np.log(edges[:-1]) + np.log(edges[1:])) / 2
+    arms = [_placed(runs, edges) for runs in (first, second)]
     return [
-        v[index == one] - _slope(u, v, (index >= 0) & (np.abs(index - one) <= 1)) * (u[index == one] - middle)
+        Cell(*(v[index == one] - slope * (u[index == one] - middle) for u, v, index in arms))
         for one, middle in enumerate(middles)
+        for slope in (_slope(arms, one),)
     ]
 
 
-def _slope(u: np.ndarray, v: np.ndarray, near: np.ndarray) -> float:
-    """The slope of v in u through the runs that are near; 0 where they are all of one size."""
-    centred = u[near] - u[near].mean() if near.any() else np.zeros(0)
-    squares = float(centred @ centred)
-    return float(centred @ v[near]) / squares if squares > 0 else 0.0
+Placed = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _placed(runs: Runs, edges: np.ndarray) -> Placed:
+    """ln size, ln loss and bin of every different run."""
+    distinct = np.unique(np.column_stack([runs.x, runs.y]), axis=0)
+    return (*np.log(distinct.T), bin_of(distinct[:, 0], edges))
+
+
+def _slope(arms: list[Placed], one: int) -> float:
+    """The slope of ln loss in ln x about a bin, within arms; 0 where each arm has one size there."""
+    products = squares = 0.0
+    for u, v, index in arms:
+        near = (index >= 0) & (np.abs(index - one) <= 1)
+        centred = u[near] - u[near].mean() if near.any() else np.zeros(0)
+        products, squares = products + float(centred @ v[near]), squares + float(centred @ centred)
+    return products / squares if squares > 0 else 0.0

@@ -145,7 +145,7 @@ def new_noise_variances(points: Points, x: np.ndarray) -> np.ndarray | None:
 def seed_variances(points: Points) -> tuple[np.ndarray | None, int]:
     """The variance of ln loss between seeds at every size, and its degrees of freedom: for a test of lack of fit.
 
-    From the line in ln x; where seeds are too few for it, one variance of all sizes. None with fewer than three degrees.
+    From the line in ln x; where seeds are too few for it, one variance of all sizes. None below three degrees.
     """
     repeated = points.distinct >= 2
     dof = points.distinct[repeated] - 1

@@ -88,8 +88,8 @@ def residual_variance(problem: Problem, solution: Solution) -> float:
 def _curved_share(r: np.ndarray, delta: float, parameters: int) -> float:
     """E[psi'] of Huber's loss: the share of residuals within delta.
 
-    A delta far below their scatter makes the law pass through about as many points as it has parameters, whose residuals
-    of zero say nothing: the share is then read off a wider window, without them.
+    A delta far below their scatter makes the law pass through about as many points as it has parameters, whose
+    residuals of zero say nothing: the share is then read off a wider window, without them.
     """
     wide = 1.4826 * float(np.median(np.abs(r))) * np.sqrt(r.size / max(r.size - parameters, 1))
     if delta >= wide:

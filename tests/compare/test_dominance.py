@@ -63,3 +63,16 @@ def test_arms_that_share_no_sizes_are_an_error():
     """The error names both ranges."""
     with pytest.raises(HarnessError, match=r"from 1 to 2, the second's from 3 to 4"):
         matched_edges(np.array([1.0, 2.0]), np.array([3.0, 4.0]), 2)
+
+
+def test_arms_of_one_law_are_level_whatever_their_sizes():
+    """Two arms of one power law, the one's sizes 1.9 times the other's: no bin is better for having other sizes in it."""
+    rng = np.random.default_rng(3)
+    x = np.repeat(np.geomspace(1e2, 1e5, 8), 4)
+    first, second = (
+        to_runs(size, (size / 1e4) ** -1.5 * np.exp(0.05 * rng.standard_normal(x.size))) for size in (x, 1.9 * x)
+    )
+    found = dominance(first, second, matched_edges(first.x, second.x, 7))
+
+    assert np.all((found.low < 1) & (found.high > 1))
+    assert np.exp(np.abs(np.log(found.ratio))) == pytest.approx(1, abs=0.15)

@@ -161,10 +161,10 @@ def test_the_scale_of_weights_does_not_matter(law, data, factor):
     assert other.edge == one.edge
     assert other.objective == pytest.approx(factor * one.objective, rel=1e-9)
     if one.edge is None and one.agreeing > 1:
-        # Of a law that runs along a valley (a shift that runs away) the curve is known, its parameters are not.
+        # Losses that do not fall, or fall like an exponential, leave a shift undetermined.
         u = to_logs(x, y, weights).u
-        assert LAWS[law].curve(other.p, u)[0] == pytest.approx(LAWS[law].curve(one.p, u)[0], rel=1e-8, abs=1e-8)
-        if law != "shifted" or other.p[2] < u.max():
+        falls = np.ptp(LAWS[law].curve(one.p, u)[0]) > 1 and one.p[2] < u.max() if law == "shifted" else True
+        if falls:
             assert other.p == pytest.approx(one.p, rel=1e-8, abs=1e-8)
 
 

@@ -73,3 +73,26 @@ def test_an_unknown_objective_is_answered_with_those_allowed(text):
     with pytest.raises(HarnessError, match="allowed: auto, least_squares, huber, huber_log") as error:
         read_objective(text)
     assert repr(text) in str(error.value)
+
+
+def test_a_published_loss_of_single_runs_has_sizes_as_units_all_the_same():
+    """Twelve runs at two sizes are two sizes: refused; 21 at seven have five degrees of freedom, and no size is single."""
+    rng = np.random.default_rng(0)
+    few = fit_law(np.repeat([1e2, 1e3], 6), np.exp(rng.normal(0, 0.1, 12)), "pure", objective="huber_log(delta=1e-3)")
+    x = np.repeat(np.geomspace(1e2, 1e5, 7), 3)
+    fit = fit_law(x, x**-0.5 * np.exp(rng.normal(0, 0.05, 21)), "pure", objective="huber_log(delta=1e-3)")
+
+    assert [refusal.code for refusal in few.refusals] == ["TOO_FEW"]
+    assert (fit.points.sizes.size, fit.dof, fit.aicc) == (7, 5, None)
+    assert "SINGLE_SEED" not in [caution.code for caution in fit.warnings]
+
+
+def test_intervals_of_a_delta_far_below_the_scatter_hold_the_truth():
+    """A law through single runs has residuals of zero, which say nothing of the noise: 95 in 100 all the same."""
+    rng = np.random.default_rng(1)
+    x = np.repeat(np.geomspace(1e2, 1e5, 7), 3)
+    held = []
+    for _ in range(60):
+        fit = fit_law(x, x**-1.0 * np.exp(0.1 * rng.standard_normal(x.size)), "pure", objective="huber_log(delta=1e-3)")
+        held.append(bool(fit.refusals) or fit.alpha_interval.low <= 1 <= fit.alpha_interval.high)
+    assert np.mean(held) >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 60)
