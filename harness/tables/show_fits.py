@@ -261,8 +261,8 @@ def answer_sentences(found: Answer) -> Iterator[str]:
             yield f"{code}, {_first_of(arms)}{by}: {reason}"
     if any(one.quoted for one in found.fits if one.selection):
         yield (
-            "quote: of the laws that AICc and the test of a floor leave standing, the simplest that predicts sizes left "
-            "out as well as the best does, to a standard error; MISFIT says where that law misses sizes all the same."
+            "quote: of the laws that AICc and the test of a floor leave standing, the simplest that predicts sizes "
+            "left out as well as the best does, to a standard error; MISFIT says where it misses sizes all the same."
         )
     if found.request.hold_out:
         yield (

@@ -84,8 +84,8 @@ def test_one_size_has_no_interval():
 def _kanbefair_cells():
     """KAN and MLP runs of each special function in six bins equal in ln FLOPs over the range of both, empty ones out.
 
-    The metric is the test error (column 16 of KANs, 13 of MLPs), the size the released FLOPs. Twice: runs where they are
-    in their bins, as a plot of bins has them, and moved to the middle.
+    The metric is the test error (column 16 of KANs, 13 of MLPs), the size the released FLOPs. Twice: runs where they
+    are in their bins, as a plot of bins has them, and moved to the middle.
     """
     runs = {}
     with open(shared("fair", "kanbefair_results_raw_noheader.csv"), newline="", encoding="utf-8") as file:

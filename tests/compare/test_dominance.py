@@ -66,7 +66,7 @@ def test_arms_that_share_no_sizes_are_an_error():
 
 
 def test_arms_of_one_law_are_level_whatever_their_sizes():
-    """Two arms of one power law, the one's sizes 1.9 times the other's: no bin is better for having other sizes in it."""
+    """Two arms of one power law, one with sizes 1.9 times the other's: no bin is better for its other sizes."""
     rng = np.random.default_rng(3)
     x = np.repeat(np.geomspace(1e2, 1e5, 8), 4)
     first, second = (

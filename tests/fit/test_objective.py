@@ -76,7 +76,7 @@ def test_an_unknown_objective_is_answered_with_those_allowed(text):
 
 
 def test_a_published_loss_of_single_runs_has_sizes_as_units_all_the_same():
-    """Twelve runs at two sizes are two sizes: refused; 21 at seven have five degrees of freedom, and no size is single."""
+    """Twelve runs at two sizes are two sizes: refused; 21 at seven have five degrees of freedom, none is single."""
     rng = np.random.default_rng(0)
     few = fit_law(np.repeat([1e2, 1e3], 6), np.exp(rng.normal(0, 0.1, 12)), "pure", objective="huber_log(delta=1e-3)")
     x = np.repeat(np.geomspace(1e2, 1e5, 7), 3)
