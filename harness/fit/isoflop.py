@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import t as t_distribution
 
 from harness.errors import HarnessError
+from harness.fit.fitting import MOST_DECADES
 from harness.fit.points import positive, size_means
 from harness.fit.refusal import LOCAL_DECADES, MIN_DECADES, RANGE_SLACK
 from harness.fit.result import Caution, Interval, Refusal, RefusalCode
@@ -105,20 +106,24 @@ def isoflop(budget: ArrayLike, x: ArrayLike, y: ArrayLike, level: float = 0.95) 
     return found if found.refusals else _law(found)
 
 
-def optimum(fit: Isoflop, budget: ArrayLike) -> np.ndarray:
-    """The law's x_best at every budget; raises HarnessError where it was refused, and beyond a local slope's range."""
-    log_budget = np.log(_askable(fit, budget))
+def optimum(fit: Isoflop, budget: ArrayLike, far: bool = False) -> np.ndarray:
+    """The law's x_best at every budget.
+
+    Raises HarnessError where it was refused, beyond a local slope's range, and more than a decade beyond the budgets
+    unless `far`.
+    """
+    log_budget = np.log(_askable(fit, budget, far))
     assert fit.exponent is not None
     assert fit.log_coefficient is not None
     return np.exp(fit.log_coefficient + fit.exponent * log_budget)
 
 
-def optimum_band(fit: Isoflop, budget: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+def optimum_band(fit: Isoflop, budget: ArrayLike, far: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """The interval of the law's x_best at every budget, pointwise, at the fit's level: (low, high).
 
     It bounds the law, not the minimum of a new budget. Raises as `optimum`.
     """
-    middle = np.log(optimum(fit, budget))
+    middle = np.log(optimum(fit, budget, far))
     assert fit.sigma is not None
     centre, spread = _centre_and_spread(fit.used)
     leverage = 1 / len(fit.used) + (np.log(np.asarray(budget, float)) - centre) ** 2 / spread
@@ -274,7 +279,7 @@ def _cautions(fit: Isoflop) -> tuple[Caution, ...]:
     return tuple(cautions)
 
 
-def _askable(fit: Isoflop, budget: ArrayLike) -> np.ndarray:
+def _askable(fit: Isoflop, budget: ArrayLike, far: bool) -> np.ndarray:
     if fit.refusals:
         reasons = " ".join(f"{refusal.code}: {refusal.reason}" for refusal in fit.refusals)
         raise HarnessError(f"the isoFLOP law was refused, so it has no best x. {reasons}")
@@ -285,5 +290,11 @@ def _askable(fit: Isoflop, budget: ArrayLike) -> np.ndarray:
         raise HarnessError(
             f"budget = {budget[outside][0]:.6g} is outside the budgets {smallest:.6g} to {largest:.6g}, whose "
             f"{fit.decades:.2g} decades show only a local slope. Ask within the budgets, or add range."
+        )
+    beyond = np.maximum(np.log10(smallest / budget), np.log10(budget / largest))
+    if np.any(beyond > MOST_DECADES + RANGE_SLACK) and not far:
+        raise HarnessError(
+            f"budget = {budget[beyond.argmax()]:.6g} lies {beyond.max():.2g} decades beyond the budgets "
+            f"{smallest:.6g} to {largest:.6g}, and the most is {MOST_DECADES:g}. Ask nearer, add budgets, or insist with far=True."
         )
     return budget

@@ -11,6 +11,7 @@ from scipy.optimize import nnls
 from scipy.special import expit
 
 from harness.errors import HarnessError
+from harness.fit.fitting import MOST_DECADES
 from harness.fit.laws import Law, Logs, to_logs
 from harness.fit.objective import optimum, read_objective
 from harness.fit.points import positive
@@ -128,25 +129,41 @@ def fit_surface(n: ArrayLike, d: ArrayLike, y: ArrayLike, level: float = 0.95, o
     return _surface(base, region(problem, edges, solution, level), words, float(losses.min()))
 
 
-def predict_surface(surface: Surface, n: ArrayLike, d: ArrayLike) -> np.ndarray:
-    """The law's y at every (N, D); raises HarnessError for a refused fit."""
-    known, u = _asked(surface, n, d)
+def predict_surface(surface: Surface, n: ArrayLike, d: ArrayLike, far: bool = False) -> np.ndarray:
+    """The law's y at every (N, D).
+
+    Raises HarnessError for a refused fit, and more than a decade beyond the N or D of the runs unless `far`.
+    """
+    known, u = _asked(surface, n, d, far)
     return np.exp(known.problem.law.curve(known.solution.p, u)[0] + known.problem.logs.log_y_average)
 
 
-def surface_band(surface: Surface, n: ArrayLike, d: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """The profile interval of the law's y at every (N, D), pointwise, at the fit's level: (low, high)."""
-    known, u = _asked(surface, n, d)
+def surface_band(surface: Surface, n: ArrayLike, d: ArrayLike, far: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """The profile interval of the law's y at every (N, D), pointwise, at the fit's level: (low, high).
+
+    Raises as `predict_surface`.
+    """
+    known, u = _asked(surface, n, d, far)
     low, high = prediction_ends(known, u)
     return tuple(np.exp(end + known.problem.logs.log_y_average) for end in (low, high))  # type: ignore[return-value]
 
 
-def _asked(surface: Surface, n: ArrayLike, d: ArrayLike) -> tuple[Region, np.ndarray]:
+def _asked(surface: Surface, n: ArrayLike, d: ArrayLike, far: bool) -> tuple[Region, np.ndarray]:
     if surface.region is None:
         reasons = " ".join(f"{refusal.code}: {refusal.reason}" for refusal in surface.refusals)
         raise HarnessError(f"the two-variable law was refused, so there is no curve. {reasons}")
     x = np.column_stack([positive("n", n), positive("d", d)])
-    return surface.region, np.log(x) - surface.region.problem.logs.log_x_first
+    logs = surface.region.problem.logs
+    u = np.log(x) - logs.log_x_first
+    beyond = np.maximum(-u, u - logs.u.max(axis=0)).max(axis=1) / np.log(10)
+    outside = beyond > MOST_DECADES + RANGE_SLACK
+    if outside.any() and not far:
+        at = ", ".join(f"{name} = {value:.6g}" for name, value in zip("ND", x[outside][0], strict=True))
+        raise HarnessError(
+            f"{at} lies {beyond[outside][0]:.2g} decades beyond the runs, and the most is {MOST_DECADES:g}. Ask "
+            "nearer, add larger runs, or insist with far=True."
+        )
+    return surface.region, u
 
 
 def _refusals(sizes: np.ndarray, decades: tuple[float, ...]) -> tuple[Refusal, ...]:

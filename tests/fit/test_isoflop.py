@@ -53,7 +53,7 @@ def test_exact_parabolas_are_recovered(exponent, coefficient, y_scale):
     assert [valley.y_best for valley in fit.valleys] == pytest.approx(y_scale * BUDGETS**-0.1, rel=1e-6)
     assert [valley.curvature for valley in fit.valleys] == pytest.approx([0.2] * 7, rel=1e-6)
     assert [valley.place for valley in fit.valleys] == pytest.approx([0.5] * 7, abs=1e-6)
-    assert optimum(fit, [1e24]) == pytest.approx(coefficient * 1e24**exponent, rel=1e-6)
+    assert optimum(fit, [1e24], far=True) == pytest.approx(coefficient * 1e24**exponent, rel=1e-6)
 
 
 def test_the_best_losses_have_a_law():
@@ -73,7 +73,7 @@ def test_units_are_of_no_consequence():
     for name in ("exponent", "sigma", "excess"):
         assert getattr(other, name) == pytest.approx(getattr(fit, name), rel=1e-8)
     assert other.exponent_interval.low == pytest.approx(fit.exponent_interval.low, rel=1e-8)
-    assert optimum(other, [1e10]) == pytest.approx(1e6 * optimum(fit, [1e19]), rel=1e-8)
+    assert optimum(other, [1e10], far=True) == pytest.approx(1e6 * optimum(fit, [1e19], far=True), rel=1e-8)
     for mine, theirs in zip(fit.valleys, other.valleys, strict=True):
         assert theirs.error == pytest.approx(mine.error, rel=1e-8)
         assert theirs.place == pytest.approx(mine.place, rel=1e-8)
@@ -99,7 +99,7 @@ def test_the_law_is_the_regression_of_the_minima():
     assert fit.exponent == pytest.approx(line[0], rel=1e-9)
     half = 2.5705818 * np.sqrt(covariance[0, 0])  # Student's t, 5 degrees of freedom, 95 %
     assert fit.exponent_interval.high - fit.exponent == pytest.approx(half, rel=1e-6)
-    low, high = optimum_band(fit, [1e22])
+    low, high = optimum_band(fit, [1e22], far=True)
     gradient = np.array([np.log(1e22), 1])
     assert np.log(high / low) / 2 == pytest.approx(2.5705818 * np.sqrt(gradient @ covariance @ gradient), rel=1e-4)
 
@@ -114,7 +114,7 @@ def coverage(replicates, seed):
     held, excess, first, errors = [], [], [], []
     for _ in range(replicates):
         fit = isoflop(budget, x, y * np.exp(0.02 * rng.standard_normal(y.size)))
-        low, high = optimum_band(fit, [1e22])
+        low, high = optimum_band(fit, [1e22], far=True)
         held.append(
             [fit.exponent_interval.low <= 0.5 <= fit.exponent_interval.high, low[0] <= 0.3 * 1e22**0.5 <= high[0]]
         )
@@ -257,8 +257,8 @@ def test_llama_3():
     assert len(fit.used) == 10
     assert fit.exponent == pytest.approx(0.53, abs=0.01)
     assert fit.coefficient == pytest.approx(0.29, rel=0.05)
-    assert optimum(fit, [3.8e25])[0] == pytest.approx(16.1e12, rel=0.01)
-    low, high = optimum_band(fit, [3.8e25])
+    assert optimum(fit, [3.8e25], far=True)[0] == pytest.approx(16.1e12, rel=0.01)
+    low, high = optimum_band(fit, [3.8e25], far=True)
     assert low[0] < 16.55e12 < high[0]  # the tokens that Llama 3 quotes
 
 
@@ -283,3 +283,13 @@ def test_a_sweep_without_common_budgets_is_refused():
     fit = isoflop(runs["C_6ND"].astype(float), runs["N"], runs["loss"])
     assert codes(fit.refusals) == ["TOO_FEW", "RANGE"]
     assert {valley.refusal.code for valley in fit.valleys} == {"TOO_FEW"}
+
+
+def test_the_law_is_not_asked_more_than_a_decade_away():
+    """Beyond a decade it answers only those who insist."""
+    fit = isoflop(*sweep())
+    ahead = [fit.used[-1].budget * 11]
+
+    with pytest.raises(HarnessError, match="far=True"):
+        optimum(fit, ahead)
+    assert np.isfinite(optimum(fit, ahead, far=True)).all()
