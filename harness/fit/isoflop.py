@@ -295,7 +295,7 @@ def _askable(fit: Isoflop, budget: ArrayLike, far: bool) -> np.ndarray:
     if np.any(beyond > MOST_DECADES + RANGE_SLACK) and not far:
         raise HarnessError(
             f"budget = {budget[beyond.argmax()]:.6g} lies {beyond.max():.2g} decades beyond the budgets "
-            f"{smallest:.6g} to {largest:.6g}, and the most is {MOST_DECADES:g}. Ask nearer, add budgets, or insist with "
-            "far=True."
+            f"{smallest:.6g} to {largest:.6g}, and the most is {MOST_DECADES:g}. Ask nearer, add budgets, or insist "
+            "with far=True."
         )
     return budget
