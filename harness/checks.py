@@ -22,7 +22,7 @@ class Check(NamedTuple):
     selection: Selection
     diagnostics: Diagnostics | None
     cross_check: CrossCheck | None
-    data_hash: str | None
+    data_hash: str
 
     @property
     def cautions(self) -> tuple[Caution, ...]:
