@@ -11,22 +11,32 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness import __version__
+from harness.cli.steps import (
+    calibrations_of,
+    cost_sentence,
+    draw_figures,
+    folder_of,
+    frozen_plan,
+    own_calibration,
+    plan_of,
+    planned_runs,
+    print_fits,
+    records_of,
+    train_missing,
+    write_analysis,
+    write_pack_costs,
+    write_page,
+)
 from harness.errors import INCOMPLETE, USAGE, HarnessError
 from harness.files import check_writable
 from harness.tables.commands import compare_command, fit_options, fit_table, given, json_option, table_options
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from harness.checks import Check
     from harness.measure.calibration import Calibration, Kind
-    from harness.scaling import SeriesFit
     from harness.spec import Manifest
     from harness.spec.nouns import Dtype, Engine
 
 EXAMPLE = "experiments/quickstart.yaml"
-# Folders beside those of the experiments: the records, and what the project keeps.
-RESERVED = ("runs", "reference", "calibrations")
 
 
 class _Group(click.Group):
@@ -87,7 +97,7 @@ def _replan_option(command: Callable) -> Callable:
 @json_option
 def validate(file: Path, as_json: bool) -> None:
     """Check an experiment file and say what it would run."""
-    manifest = _make_plan(file)
+    manifest = plan_of(file)
     runs, infeasible = len(manifest.run_ids()), sum(bool(cell.infeasible) for cell in manifest.cells)
     summary = {"file": str(file), "cells": len(manifest.cells), "infeasible": infeasible, "runs": runs}
     if as_json:
@@ -115,9 +125,9 @@ def plan(file: Path, results: Path, replan: bool, packs: bool, as_json: bool) ->
     from harness.cost import pack_predictions
     from harness.spec import freeze
 
-    folder = _folder(file, results)
-    manifest = freeze(_make_plan(file), folder, replan)
-    costs = pack_predictions(manifest, _calibrations(manifest, results)) if packs else None
+    folder = folder_of(file, results)
+    manifest = freeze(plan_of(file), folder, replan)
+    costs = pack_predictions(manifest, calibrations_of(manifest, results)) if packs else None
     if as_json:
         click.echo(manifest.model_dump_json() if costs is None else costs.to_json(orient="records"))
         return
@@ -131,7 +141,7 @@ def plan(file: Path, results: Path, replan: bool, packs: bool, as_json: bool) ->
         console.print(
             "where an arm cannot meet a budget, its curve is read between its two nearest sizes", soft_wrap=True
         )
-    console.print(_cost_sentence(manifest, results), soft_wrap=True)
+    console.print(cost_sentence(manifest, results), soft_wrap=True)
     console.print(f"frozen in {folder / 'manifest.json'}", soft_wrap=True)
 
 
@@ -207,7 +217,7 @@ def bench(file: Path | None, results: Path, engine: Engine | None, dtype: Dtype 
         for name, given in (("engine", engine), ("dtype", dtype)):
             if given:
                 raise HarnessError(f"--{name} {given}: {file} says its {name} itself; leave one of them out")
-    manifest = _make_plan(file) if file else None
+    manifest = plan_of(file) if file else None
     kinds = _kinds(manifest) if manifest else [_kind(engine, dtype or "float64")]
     check_writable(results / "calibrations")
     try:
@@ -232,7 +242,7 @@ def _kinds(manifest: Manifest) -> list[Kind]:
 
     if manifest.experiment.device != "cpu":
         raise HarnessError(f"device: {manifest.experiment.device}: only CPUs are measured; leave the file out")
-    return missing({}, _planned_runs(manifest).values())
+    return missing({}, planned_runs(manifest).values())
 
 
 def _bench(kind: Kind, manifest: Manifest | None, results: Path, workers: int) -> Calibration:
@@ -241,7 +251,7 @@ def _bench(kind: Kind, manifest: Manifest | None, results: Path, workers: int) -
     from harness.measure.design import full_design
     from harness.show import console, counted_progress
 
-    calibration, solo = _own_calibration(results, kind), []
+    calibration, solo = own_calibration(results, kind), []
     if kind[0] == "fused":
         compile_kernels(console.print)
     if calibration is None or manifest is None:
@@ -249,10 +259,10 @@ def _bench(kind: Kind, manifest: Manifest | None, results: Path, workers: int) -
             rows = bench_classes(full_design(*kind), workers, progress)
         calibration = calibrate(*kind, rows)
     if manifest:
-        runs = [run for run in _planned_runs(manifest).values() if kind_of(run) == kind]
+        runs = [run for run in planned_runs(manifest).values() if kind_of(run) == kind]
         with counted_progress(f"{kind[0]}: shapes alone") as progress:
             solo = bench_solo(runs, progress)
-    meanwhile = _own_calibration(results, kind)  # what another bench wrote, or this file had
+    meanwhile = own_calibration(results, kind)  # what another bench wrote, or this file had
     return with_solo(calibration, [*(meanwhile.solo if meanwhile else ()), *solo])
 
 
@@ -271,16 +281,16 @@ def run(file: Path, results: Path, replan: bool, workers: int | None) -> None:
     from harness.show import console
     from harness.spec import freeze
 
-    folder = _folder(file, results)
-    manifest = freeze(_make_plan(file), folder, replan)
-    if missing(manifest, _records(folder)):
-        console.print(_cost_sentence(manifest, results, workers), soft_wrap=True)
-    _train_missing(manifest, folder, workers)
-    table, fits, checks = _write_analysis(manifest, folder)
-    _draw(manifest, table, fits, folder)
-    _write_report(manifest, table, fits, checks, folder)
-    _print_fits(fits, checks, manifest)
-    _write_pack_costs(manifest, folder)
+    folder = folder_of(file, results)
+    manifest = freeze(plan_of(file), folder, replan)
+    if missing(manifest, records_of(folder)):
+        console.print(cost_sentence(manifest, results, workers), soft_wrap=True)
+    train_missing(manifest, folder, workers)
+    table, fits, checks = write_analysis(manifest, folder)
+    draw_figures(manifest, table, fits, folder)
+    write_page(manifest, table, fits, checks, folder)
+    print_fits(fits, checks, manifest)
+    write_pack_costs(manifest, folder)
     console.print(f"report: {folder / 'report.html'}", soft_wrap=True)
 
 
@@ -292,8 +302,8 @@ def status(file: Path, results: Path, as_json: bool) -> None:
     """Say how many of the planned runs have records; exit 3 while some are missing."""
     from harness.record import missing, read_record, record_path
 
-    manifest, folder = _frozen(file, results)
-    records = _records(folder)
+    manifest, folder = frozen_plan(file, results)
+    records = records_of(folder)
     absent = missing(manifest, records)
     statuses = [read_record(record_path(records, i)).status for i in manifest.run_ids() if i not in set(absent)]
     counts = {
@@ -335,14 +345,14 @@ def fit_command(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
         return
     for option in given(asked):
         raise HarnessError(f"{option} is for tables of runs; with a table give --x and --y too")
-    manifest, folder = _frozen(file, results)
-    _, fits, checks = _write_analysis(manifest, folder)
+    manifest, folder = frozen_plan(file, results)
+    _, fits, checks = write_analysis(manifest, folder)
     if as_json:
         from harness.scaling import to_json
 
         click.echo(json.dumps(to_json(fits)))
     else:
-        _print_fits(fits, checks, manifest)
+        print_fits(fits, checks, manifest)
 
 
 main.add_command(compare_command)
@@ -353,9 +363,9 @@ main.add_command(compare_command)
 @_results_option
 def plot(file: Path, results: Path) -> None:
     """Draw test RMSE against parameters and training FLOPs, with fitted laws, as PNG and PDF."""
-    manifest, folder = _frozen(file, results)
-    table, fits, _ = _write_analysis(manifest, folder)
-    for path in _draw(manifest, table, fits, folder):
+    manifest, folder = frozen_plan(file, results)
+    table, fits, _ = write_analysis(manifest, folder)
+    for path in draw_figures(manifest, table, fits, folder):
         click.echo(path)
 
 
@@ -364,214 +374,7 @@ def plot(file: Path, results: Path) -> None:
 @_results_option
 def report(file: Path, results: Path) -> None:
     """Write report.html: question, plan, figures, fits and provenance in one self-contained page."""
-    manifest, folder = _frozen(file, results)
-    table, fits, checks = _write_analysis(manifest, folder)
-    _draw(manifest, table, fits, folder)
-    click.echo(_write_report(manifest, table, fits, checks, folder))
-
-
-# -------------------------------------------------------------------------------------------------------------- steps
-def _make_plan(file: Path) -> Manifest:
-    from harness.plan import make_plan
-    from harness.spec import read_experiment
-
-    experiment = read_experiment(file)
-    try:
-        return make_plan(experiment, file.stem)
-    except HarnessError as error:
-        raise HarnessError(f"{file}: {error}", error.exit_code) from None
-
-
-def _folder(file: Path, results: Path) -> Path:
-    if file.stem in RESERVED:
-        raise HarnessError(f"{file}: results/{file.stem} is kept for something else; give the file another name")
-    return results / file.stem
-
-
-def _records(folder: Path) -> Path:
-    return folder.parent / "runs"
-
-
-def _frozen(file: Path, results: Path) -> tuple[Manifest, Path]:
-    """The frozen plan of an experiment file, which must still say the same, or of a results folder; and the folder."""
-    from harness.spec import check_unchanged, manifest_path, read_experiment, read_manifest
-
-    if manifest_path(file).exists():
-        return read_manifest(file), file
-    experiment, folder = read_experiment(file), _folder(file, results)
-    manifest = read_manifest(folder)
-    check_unchanged(manifest, experiment, file)
-    return manifest, folder
-
-
-def _calibrations(manifest: Manifest, results: Path) -> dict[Kind, Calibration]:
-    """What `harness bench` measured on this machine of the engines that the plan's runs use."""
-    from harness.measure.calibration import missing
-
-    if manifest.experiment.device != "cpu":
-        return {}
-    found = {kind: _calibration(results, kind) for kind in missing({}, _planned_runs(manifest).values())}
-    return {kind: calibration for kind, calibration in found.items() if calibration}
-
-
-def _calibration(results: Path, kind: Kind) -> Calibration | None:
-    from harness.measure.calibration import is_current, read_calibration
-    from harness.provenance import processor
-
-    engine, dtype = kind
-    try:
-        found = read_calibration(results, engine, processor(), dtype)
-    except HarnessError as error:  # it is optional: what can be done without it goes on
-        click.echo(f"warning: {error}", err=True)
-        return None
-    return found if found and is_current(found) else None
-
-
-def _own_calibration(results: Path, kind: Kind) -> Calibration | None:
-    """The calibration that a bench can add to: whole, current, and of this very machine."""
-    from harness.provenance import host
-
-    found = _calibration(results, kind)
-    return found if found and found.host == host() else None
-
-
-def _cost_sentence(manifest: Manifest, results: Path, workers: int | None = None) -> str:
-    from harness.cost import sweep_cost
-    from harness.dispatch.here import available_cores
-    from harness.plan import planned_flops
-    from harness.show import cost_words, uncalibrated_words
-
-    specs = _planned_runs(manifest)
-    evaluations = sum(run.recipe.max_evaluations for run in specs.values())
-    flops = sum(planned_flops(run)["flops_train.shared_dense"] for run in specs.values())
-    calibrations, workers = _calibrations(manifest, results), workers or available_cores()
-    cost = sweep_cost(calibrations, [[specs[identity] for identity in pack] for pack in manifest.packs], workers)
-    seconds = cost_words(cost, workers) if cost else uncalibrated_words(manifest, calibrations)
-    return (
-        f"{manifest.name}: {len(manifest.run_ids())} runs in {len(manifest.packs)} packs, "
-        f"{evaluations:,} evaluations, {flops:.2e} training FLOPs (shared_dense); {seconds}"
-    )
-
-
-def _planned_runs(manifest: Manifest) -> dict[str, Any]:
-    return {planned.run_id: planned.run for planned in manifest.runs}
-
-
-def _train_missing(manifest: Manifest, folder: Path, workers: int | None) -> None:
-    from harness.dispatch.here import available_cores, terminated_like_ctrl_c, train_here
-    from harness.record import missing, read_record, record_path
-    from harness.show import console, pack_progress
-    from harness.spec import stages
-    from harness.tasks import draw
-
-    records = _records(folder)
-    specs = _planned_runs(manifest)
-    absent = set(missing(manifest, records))
-    for identity in specs.keys() - absent:
-        read_record(record_path(records, identity))  # a damaged record is named now, not after an hour of training
-    packs = [tuple(specs[i] for i in pack if i in absent) for pack in manifest.packs]
-    packs = [pack for pack in packs if pack]
-    if not packs:
-        console.print(f"all {len(specs)} runs have records")
-        return
-    check_writable(records)
-    for task, seed in {(run.task, run.seed) for pack in packs for run in pack}:
-        draw(task, seed)  # a target that is not finite is named before anything trains
-    ticks = sum(stage.evaluations for pack in packs for stage in stages(pack[0].network, pack[0].recipe))
-    crashed = []
-    try:
-        with terminated_like_ctrl_c(), pack_progress(len(packs), ticks) as progress:
-            workers, device = workers or available_cores(), manifest.experiment.device
-            for done in train_here(packs, records, workers, progress.evaluated, console.print, device):
-                if done.traceback:
-                    crashed.append(done)
-                shape = "-".join(map(str, done.runs[0].network.shape))
-                what = f"{done.runs[0].task.target} {done.runs[0].network.family} {shape}"
-                progress.pack_done(what, done.statuses or ["crashed"] * len(done.runs), done.seconds)
-    except KeyboardInterrupt:
-        left = len(missing(manifest, records))
-        text = f"stopped: {len(specs) - left} of {len(specs)} runs have records; run the same command again to go on"
-        raise HarnessError(text, INCOMPLETE) from None
-    if crashed:
-        log = folder / "crashes.log"
-        log.write_text("\n".join(done.traceback or "" for done in crashed), encoding="utf-8")
-        last = (crashed[0].traceback or "").strip().splitlines()[-1]
-        raise HarnessError(f"{len(crashed)} packs crashed (first: {last}); tracebacks in {log}", INCOMPLETE)
-
-
-def _write_analysis(manifest: Manifest, folder: Path) -> tuple[pd.DataFrame, list[SeriesFit], list[Check]]:
-    from harness.checks import check_table
-    from harness.checks import to_json as checks_json
-    from harness.cost import with_seconds
-    from harness.files import whole_file
-    from harness.pairs import pairs, pairs_axis
-    from harness.record import load, write_table
-    from harness.scaling import fit_table, headline_axes, to_json
-    from harness.show_checks import checklists
-
-    calibrations = _calibrations(manifest, folder.parent)
-    table = with_seconds(load(manifest, _records(folder)), _planned_runs(manifest), calibrations)
-    fits, checks = fit_table(table), check_table(table, headline_axes(manifest))
-    check_writable(folder)
-    write_table(table, folder)
-    with whole_file(folder / "pairs.csv") as path:
-        pairs(table, pairs_axis(manifest)).to_csv(path, index=False)
-    machine = {"seconds_on": table["seconds_on"].iloc[0]} if "seconds_on" in table else {}
-    found = {"fits": to_json(fits), "checks": checks_json(checks)}
-    text = json.dumps({"experiment_hash": manifest.experiment_hash, **machine, **found}, indent=1)
-    with whole_file(folder / "checklist.md") as path:
-        path.write_text(checklists(checks), encoding="utf-8")
-    with whole_file(folder / "fits.json") as path:
-        path.write_text(text + "\n", encoding="utf-8")
-    return table, fits, checks
-
-
-def _write_pack_costs(manifest: Manifest, folder: Path) -> None:
-    """How well the seconds of packs were predicted, as `packs.csv` and in a sentence, if this machine is calibrated."""
-    from harness.cost import pack_costs, pack_errors
-    from harness.files import whole_file
-    from harness.measure.calibration import errors_sentence
-    from harness.show import console
-
-    calibrations = _calibrations(manifest, folder.parent)
-    if not calibrations:
-        return
-    costs = pack_costs(manifest, _records(folder), calibrations)
-    with whole_file(folder / "packs.csv") as path:
-        costs.to_csv(path, index=False)
-    if errors := pack_errors(costs):
-        console.print(errors_sentence(errors), soft_wrap=True)
-
-
-def _draw(manifest: Manifest, table: pd.DataFrame, fits: list[SeriesFit], folder: Path) -> list[Path]:
-    from harness.plot import draw_scaling
-    from harness.plot_residuals import draw_residuals
-    from harness.scaling import headline_axes
-
-    residuals = draw_residuals(table, fits, headline_axes(manifest)[0], folder)
-    return [*draw_scaling(manifest, table, fits, folder), *residuals]
-
-
-def _write_report(
-    manifest: Manifest, table: pd.DataFrame, fits: list[SeriesFit], checks: list[Check], folder: Path
-) -> Path:
-    from harness.report import write_report
-
-    return write_report(manifest, table, fits, checks, folder)
-
-
-def _print_fits(fits: list[SeriesFit], checks: list[Check], manifest: Manifest) -> None:
-    from harness.scaling import headline_axes
-    from harness.show import console, fits_table, held_out_table
-    from harness.show_checks import checks_table
-
-    crossed = {cell.series for cell in manifest.cells if cell.frontier}
-    shown = [one for one in fits if one.series not in crossed]
-    console.print(fits_table(shown, headline_axes(manifest)))
-    if held_out := held_out_table(shown, headline_axes(manifest)):
-        console.print(held_out)
-    console.print(checks_table([check for check in checks if check.series not in crossed]))
-
-
-if __name__ == "__main__":
-    main()
+    manifest, folder = frozen_plan(file, results)
+    table, fits, checks = write_analysis(manifest, folder)
+    draw_figures(manifest, table, fits, folder)
+    click.echo(write_page(manifest, table, fits, checks, folder))

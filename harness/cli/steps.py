@@ -1,0 +1,236 @@
+"""What several commands do: plan a file, find its frozen plan, train what is missing, analyse, say what it costs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.errors import INCOMPLETE, HarnessError
+from harness.files import check_writable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.checks import Check
+    from harness.measure.calibration import Calibration, Kind
+    from harness.scaling import SeriesFit
+    from harness.spec import Manifest
+
+# Folders beside those of the experiments: the records, and what the project keeps.
+RESERVED = ("runs", "reference", "calibrations")
+
+
+def plan_of(file: Path) -> Manifest:
+    """The plan that an experiment file makes; its errors name the file."""
+    from harness.plan import make_plan
+    from harness.spec import read_experiment
+
+    experiment = read_experiment(file)
+    try:
+        return make_plan(experiment, file.stem)
+    except HarnessError as error:
+        raise HarnessError(f"{file}: {error}", error.exit_code) from None
+
+
+def folder_of(file: Path, results: Path) -> Path:
+    """The results folder of an experiment file."""
+    if file.stem in RESERVED:
+        raise HarnessError(f"{file}: results/{file.stem} is kept for something else; give the file another name")
+    return results / file.stem
+
+
+def records_of(folder: Path) -> Path:
+    """Where the records are that an experiment of this folder shares with all others."""
+    return folder.parent / "runs"
+
+
+def frozen_plan(file: Path, results: Path) -> tuple[Manifest, Path]:
+    """The frozen plan of an experiment file, which must still say the same, or of a results folder; and the folder."""
+    from harness.spec import check_unchanged, manifest_path, read_experiment, read_manifest
+
+    if manifest_path(file).exists():
+        return read_manifest(file), file
+    experiment, folder = read_experiment(file), folder_of(file, results)
+    manifest = read_manifest(folder)
+    check_unchanged(manifest, experiment, file)
+    return manifest, folder
+
+
+def calibrations_of(manifest: Manifest, results: Path) -> dict[Kind, Calibration]:
+    """What `harness bench` measured on this machine of the engines that the plan's runs use."""
+    from harness.measure.calibration import missing
+
+    if manifest.experiment.device != "cpu":
+        return {}
+    found = {kind: calibration_of(results, kind) for kind in missing({}, planned_runs(manifest).values())}
+    return {kind: calibration for kind, calibration in found.items() if calibration}
+
+
+def calibration_of(results: Path, kind: Kind) -> Calibration | None:
+    """What was measured of an engine on this kind of processor, if it is whole and current."""
+    from harness.measure.calibration import is_current, read_calibration
+    from harness.provenance import processor
+
+    engine, dtype = kind
+    try:
+        found = read_calibration(results, engine, processor(), dtype)
+    except HarnessError as error:  # it is optional: what can be done without it goes on
+        click.echo(f"warning: {error}", err=True)
+        return None
+    return found if found and is_current(found) else None
+
+
+def own_calibration(results: Path, kind: Kind) -> Calibration | None:
+    """The calibration that a bench can add to: whole, current, and of this very machine."""
+    from harness.provenance import host
+
+    found = calibration_of(results, kind)
+    return found if found and found.host == host() else None
+
+
+def cost_sentence(manifest: Manifest, results: Path, workers: int | None = None) -> str:
+    """What a plan comes to: runs, packs, work, and the time and memory of a sweep on `workers` if calibrated."""
+    from harness.cost import sweep_cost
+    from harness.dispatch.here import available_cores
+    from harness.plan import planned_flops
+    from harness.show import cost_words, uncalibrated_words
+
+    specs = planned_runs(manifest)
+    evaluations = sum(run.recipe.max_evaluations for run in specs.values())
+    flops = sum(planned_flops(run)["flops_train.shared_dense"] for run in specs.values())
+    calibrations, workers = calibrations_of(manifest, results), workers or available_cores()
+    cost = sweep_cost(calibrations, [[specs[identity] for identity in pack] for pack in manifest.packs], workers)
+    seconds = cost_words(cost, workers) if cost else uncalibrated_words(manifest, calibrations)
+    return (
+        f"{manifest.name}: {len(manifest.run_ids())} runs in {len(manifest.packs)} packs, "
+        f"{evaluations:,} evaluations, {flops:.2e} training FLOPs (shared_dense); {seconds}"
+    )
+
+
+def planned_runs(manifest: Manifest) -> dict[str, Any]:
+    """The planned runs by their ids."""
+    return {planned.run_id: planned.run for planned in manifest.runs}
+
+
+def train_missing(manifest: Manifest, folder: Path, workers: int | None) -> None:
+    """Train on this machine what has no record yet, with progress; a HarnessError if something is left."""
+    from harness.dispatch.here import available_cores, terminated_like_ctrl_c, train_here
+    from harness.record import missing, read_record, record_path
+    from harness.show import console, pack_progress
+    from harness.spec import stages
+    from harness.tasks import draw
+
+    records = records_of(folder)
+    specs = planned_runs(manifest)
+    absent = set(missing(manifest, records))
+    for identity in specs.keys() - absent:
+        read_record(record_path(records, identity))  # a damaged record is named now, not after an hour of training
+    packs = [tuple(specs[i] for i in pack if i in absent) for pack in manifest.packs]
+    packs = [pack for pack in packs if pack]
+    if not packs:
+        console.print(f"all {len(specs)} runs have records")
+        return
+    check_writable(records)
+    for task, seed in {(run.task, run.seed) for pack in packs for run in pack}:
+        draw(task, seed)  # a target that is not finite is named before anything trains
+    ticks = sum(stage.evaluations for pack in packs for stage in stages(pack[0].network, pack[0].recipe))
+    crashed = []
+    try:
+        with terminated_like_ctrl_c(), pack_progress(len(packs), ticks) as progress:
+            workers, device = workers or available_cores(), manifest.experiment.device
+            for done in train_here(packs, records, workers, progress.evaluated, console.print, device):
+                if done.traceback:
+                    crashed.append(done)
+                shape = "-".join(map(str, done.runs[0].network.shape))
+                what = f"{done.runs[0].task.target} {done.runs[0].network.family} {shape}"
+                progress.pack_done(what, done.statuses or ["crashed"] * len(done.runs), done.seconds)
+    except KeyboardInterrupt:
+        left = len(missing(manifest, records))
+        text = f"stopped: {len(specs) - left} of {len(specs)} runs have records; run the same command again to go on"
+        raise HarnessError(text, INCOMPLETE) from None
+    if crashed:
+        log = folder / "crashes.log"
+        log.write_text("\n".join(done.traceback or "" for done in crashed), encoding="utf-8")
+        last = (crashed[0].traceback or "").strip().splitlines()[-1]
+        raise HarnessError(f"{len(crashed)} packs crashed (first: {last}); tracebacks in {log}", INCOMPLETE)
+
+
+def write_analysis(manifest: Manifest, folder: Path) -> tuple[pd.DataFrame, list[SeriesFit], list[Check]]:
+    """The table of a complete plan, its fits and their checks, written into its folder too."""
+    from harness.checks import check_table
+    from harness.checks import to_json as checks_json
+    from harness.cost import with_seconds
+    from harness.files import whole_file
+    from harness.pairs import pairs, pairs_axis
+    from harness.record import load, write_table
+    from harness.scaling import fit_table, headline_axes, to_json
+    from harness.show_checks import checklists
+
+    calibrations = calibrations_of(manifest, folder.parent)
+    table = with_seconds(load(manifest, records_of(folder)), planned_runs(manifest), calibrations)
+    fits, checks = fit_table(table), check_table(table, headline_axes(manifest))
+    check_writable(folder)
+    write_table(table, folder)
+    with whole_file(folder / "pairs.csv") as path:
+        pairs(table, pairs_axis(manifest)).to_csv(path, index=False)
+    machine = {"seconds_on": table["seconds_on"].iloc[0]} if "seconds_on" in table else {}
+    found = {"fits": to_json(fits), "checks": checks_json(checks)}
+    text = json.dumps({"experiment_hash": manifest.experiment_hash, **machine, **found}, indent=1)
+    with whole_file(folder / "checklist.md") as path:
+        path.write_text(checklists(checks), encoding="utf-8")
+    with whole_file(folder / "fits.json") as path:
+        path.write_text(text + "\n", encoding="utf-8")
+    return table, fits, checks
+
+
+def write_pack_costs(manifest: Manifest, folder: Path) -> None:
+    """How well the seconds of packs were predicted, as `packs.csv` and in a sentence, if this machine is calibrated."""
+    from harness.cost import pack_costs, pack_errors
+    from harness.files import whole_file
+    from harness.measure.calibration import errors_sentence
+    from harness.show import console
+
+    calibrations = calibrations_of(manifest, folder.parent)
+    if not calibrations:
+        return
+    costs = pack_costs(manifest, records_of(folder), calibrations)
+    with whole_file(folder / "packs.csv") as path:
+        costs.to_csv(path, index=False)
+    if errors := pack_errors(costs):
+        console.print(errors_sentence(errors), soft_wrap=True)
+
+
+def draw_figures(manifest: Manifest, table: pd.DataFrame, fits: list[SeriesFit], folder: Path) -> list[Path]:
+    """The figures of an experiment, as files."""
+    from harness.plot import draw_scaling
+    from harness.plot_residuals import draw_residuals
+    from harness.scaling import headline_axes
+
+    residuals = draw_residuals(table, fits, headline_axes(manifest)[0], folder)
+    return [*draw_scaling(manifest, table, fits, folder), *residuals]
+
+
+def write_page(
+    manifest: Manifest, table: pd.DataFrame, fits: list[SeriesFit], checks: list[Check], folder: Path
+) -> Path:
+    """The report page of an experiment."""
+    from harness.report import write_report
+
+    return write_report(manifest, table, fits, checks, folder)
+
+
+def print_fits(fits: list[SeriesFit], checks: list[Check], manifest: Manifest) -> None:
+    """The laws, held-out sizes and checks as tables."""
+    from harness.scaling import headline_axes
+    from harness.show import console, fits_table, held_out_table
+    from harness.show_checks import checks_table
+
+    crossed = {cell.series for cell in manifest.cells if cell.frontier}
+    shown = [one for one in fits if one.series not in crossed]
+    console.print(fits_table(shown, headline_axes(manifest)))
+    if held_out := held_out_table(shown, headline_axes(manifest)):
+        console.print(held_out)
+    console.print(checks_table([check for check in checks if check.series not in crossed]))
