@@ -402,7 +402,7 @@ def _packs(runs: Iterable[PlannedRun]) -> tuple[tuple[str, ...], ...]:
     """Run ids that share one computation (all but seed, gain and learning rate), the costliest pack first."""
     groups: dict[str, dict[str, RunSpec]] = defaultdict(dict)
     for planned in runs:
-        groups[_computation(planned.run)][planned.run_id] = planned.run
+        groups[computation(planned.run)][planned.run_id] = planned.run
     packs = []
     for group in groups.values():
         first = next(iter(group.values()))
@@ -414,7 +414,8 @@ def _packs(runs: Iterable[PlannedRun]) -> tuple[tuple[str, ...], ...]:
     return tuple(ids for _, ids in sorted(packs, key=lambda pack: -pack[0]))
 
 
-def _computation(run: RunSpec) -> str:
+def computation(run: RunSpec) -> str:
+    """What runs must have in common to train as one pack, as text: all but seed, gain and learning rate."""
     data = run.model_dump(mode="json")
     del data["seed"], data["recipe"]["gain"]
     data["recipe"]["optimizer"].pop("learning_rate", None)

@@ -110,7 +110,7 @@ def network_words(network: CountedShape) -> str:
 def cost_words(cost: SweepCost, workers: int) -> str:
     """What a sweep will take: seconds, minutes or hours, and memory."""
     memory = f", up to {cost.peak_bytes / 1e9:.2g} GB a worker" if cost.peak_bytes else ""
-    return f"about {_duration(cost.seconds)} on {workers} workers{memory} (calibrated)"
+    return f"about {duration(cost.seconds)} on {workers} workers{memory} (calibrated)"
 
 
 def uncalibrated_words(manifest: Manifest, calibrations: Calibrations) -> str:
@@ -122,7 +122,8 @@ def uncalibrated_words(manifest: Manifest, calibrations: Calibrations) -> str:
     return f"seconds: uncalibrated ({commands} measure{'' if len(kinds) > 1 else 's'} this machine)"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, to two digits."""
     for unit, length in (("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{_two_digits(seconds / length)} {unit}"

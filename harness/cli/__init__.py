@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness import __version__
+from harness.cli.options import file_argument, planned_argument, replan_option, results_option
 from harness.cli.steps import (
     calibrations_of,
     cost_sentence,
@@ -70,30 +71,9 @@ def main() -> None:
     """
 
 
-def _file_argument(command: Callable) -> Callable:
-    return click.argument("file", type=click.Path(path_type=Path), metavar="FILE")(command)
-
-
-def _planned_argument(command: Callable) -> Callable:
-    return click.argument("file", type=click.Path(path_type=Path), metavar="FILE|FOLDER")(command)
-
-
-def _results_option(command: Callable) -> Callable:
-    text = "Folder that holds runs/ and a folder per experiment."
-    option = click.option(
-        "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help=text
-    )
-    return option(command)
-
-
-def _replan_option(command: Callable) -> Callable:
-    text = "Freeze the file as it is now, keeping the earlier plan beside it. Records are kept in any case."
-    return click.option("--replan", is_flag=True, help=text)(command)
-
-
 # -------------------------------------------------------------------------------------------------------- definitions
 @main.command(epilog=f"Example: harness validate {EXAMPLE}")
-@_file_argument
+@file_argument
 @json_option
 def validate(file: Path, as_json: bool) -> None:
     """Check an experiment file and say what it would run."""
@@ -115,9 +95,9 @@ def schema() -> None:
 
 
 @main.command(epilog=f"Example: harness plan {EXAMPLE}")
-@_file_argument
-@_results_option
-@_replan_option
+@file_argument
+@results_option
+@replan_option
 @click.option("--packs", is_flag=True, help="Show the packs in place of the cells: what each costs.")
 @json_option
 def plan(file: Path, results: Path, replan: bool, packs: bool, as_json: bool) -> None:
@@ -199,7 +179,7 @@ def match_command(
 
 @main.command(epilog=f"Example: harness bench {EXAMPLE}")
 @click.argument("file", type=click.Path(path_type=Path), metavar="[FILE]", required=False)
-@_results_option
+@results_option
 @click.option("--engine", type=click.Choice(["fused", "torch"]), help="Without FILE.  [default: fused, of float64]")
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), help="Without FILE.  [default: float64]")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes at once, as in a sweep.  [default: one a core]")
@@ -268,9 +248,9 @@ def _bench(kind: Kind, manifest: Manifest | None, results: Path, workers: int) -
 
 # --------------------------------------------------------------------------------------------------------------- runs
 @main.command(epilog=f"Example: harness run {EXAMPLE} --workers 2")
-@_file_argument
-@_results_option
-@_replan_option
+@file_argument
+@results_option
+@replan_option
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes.  [default: one a core]")
 def run(file: Path, results: Path, replan: bool, workers: int | None) -> None:
     """Do everything: plan, train what is missing, fit, draw, report.
@@ -295,8 +275,8 @@ def run(file: Path, results: Path, replan: bool, workers: int | None) -> None:
 
 
 @main.command(epilog=f"Example: harness status {EXAMPLE}")
-@_planned_argument
-@_results_option
+@planned_argument
+@results_option
 @json_option
 def status(file: Path, results: Path, as_json: bool) -> None:
     """Say how many of the planned runs have records; exit 3 while some are missing."""
@@ -324,7 +304,7 @@ def status(file: Path, results: Path, as_json: bool) -> None:
 # ----------------------------------------------------------------------------------------------------------- analysis
 @main.command("fit", epilog="Example: harness fit runs.csv --x params --y rmse --by arch --config shape --seed seed")
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE|FOLDER|TABLE")
-@_results_option
+@results_option
 @table_options
 @fit_options
 @json_option
@@ -359,8 +339,8 @@ main.add_command(compare_command)
 
 
 @main.command(epilog=f"Example: harness plot {EXAMPLE}")
-@_planned_argument
-@_results_option
+@planned_argument
+@results_option
 def plot(file: Path, results: Path) -> None:
     """Draw test RMSE against parameters and training FLOPs, with fitted laws, as PNG and PDF."""
     manifest, folder = frozen_plan(file, results)
@@ -370,8 +350,8 @@ def plot(file: Path, results: Path) -> None:
 
 
 @main.command(epilog=f"Example: harness report {EXAMPLE}")
-@_planned_argument
-@_results_option
+@planned_argument
+@results_option
 def report(file: Path, results: Path) -> None:
     """Write report.html: question, plan, figures, fits and provenance in one self-contained page."""
     manifest, folder = frozen_plan(file, results)

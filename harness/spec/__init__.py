@@ -51,7 +51,7 @@ from harness.spec.nouns import (
     Task,
     Window,
 )
-from harness.spec.read import experiment_schema, parse_experiment, read_experiment, variants
+from harness.spec.read import experiment_schema, parse_experiment, read_experiment, read_settings, variants
 from harness.spec.stages import (
     CapTooSmall,
     Stage,
@@ -115,6 +115,7 @@ __all__ = [
     "parse_experiment",
     "read_experiment",
     "read_manifest",
+    "read_settings",
     "run_id",
     "samples_per_evaluation",
     "sealed",

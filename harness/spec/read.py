@@ -8,7 +8,7 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -17,30 +17,52 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError
 
 from harness.errors import HarnessError, did_you_mean
+from harness.spec.frozen import Frozen
 from harness.spec.nouns import Experiment
+
+Settings = TypeVar("Settings", bound=Frozen)
 
 
 def read_experiment(path: Path) -> Experiment:
     """The experiment in the file at `path`; a HarnessError with one line per mistake otherwise."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise HarnessError(f"{path}: {error.strerror}; give the path of an experiment file") from None
-    except UnicodeDecodeError as error:
-        raise HarnessError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
-    return parse_experiment(text, str(path))
+    return parse_experiment(_read_text(path, "an experiment file"), str(path))
 
 
 def parse_experiment(text: str, source: str = "<text>") -> Experiment:
     """The experiment written in `text` (YAML); `source` names it in errors."""
+    data = _parse_fields(text, source, "question:, tasks:, arms:")
+    first_point = next(axis_points(data.get("grid") or {}, data.get("zip") or {}))
+    return _validated(Experiment, _with_values(data, first_point), text, source)
+
+
+def read_settings(path: Path, model: type[Settings], what: str) -> Settings:
+    """The `model` written in the YAML file at `path`, which is `what` to a user, as experiments are read."""
+    text = _read_text(path, what)
+    data = _parse_fields(text, str(path), ", ".join(f"{name}:" for name in [*model.model_fields][:3]))
+    return _validated(model, data, text, str(path))
+
+
+def _read_text(path: Path, what: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise HarnessError(f"{path}: {error.strerror}; give the path of {what}") from None
+    except UnicodeDecodeError as error:
+        raise HarnessError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+
+
+def _parse_fields(text: str, source: str, such_as: str) -> dict[str, Any]:
     data = _parse_yaml(text, source)
     if not isinstance(data, dict):
-        raise HarnessError(f"{source}: expected fields such as question:, tasks:, arms:, got {_shown(data)}")
+        raise HarnessError(f"{source}: expected fields such as {such_as}, got {_shown(data)}")
+    return data
+
+
+def _validated(model: type[Settings], data: dict[str, Any], text: str, source: str) -> Settings:
     try:
-        first_point = next(axis_points(data.get("grid") or {}, data.get("zip") or {}))
-        return Experiment.model_validate_json(json.dumps(_with_values(data, first_point), default=str), strict=True)
+        return model.model_validate_json(json.dumps(data, default=str), strict=True)
     except ValidationError as error:
-        raise HarnessError(_sentences(text, source, error)) from None
+        raise HarnessError(_sentences(text, source, error, model)) from None
 
 
 def variants(experiment: Experiment) -> list[tuple[dict[str, Any], Experiment]]:
@@ -104,17 +126,18 @@ def _with_values(data: dict[str, Any], point: Mapping[str, Any]) -> dict[str, An
 
 
 # ------------------------------------------------------------------------------------------------------------- errors
-def _sentences(text: str, source: str, error: ValidationError) -> str:
+def _sentences(text: str, source: str, error: ValidationError, model: type[Frozen] = Experiment) -> str:
     """One line a mistake."""
     # pydantic also calls a list too short when it is long enough but its items are wrong; they have lines of their own.
     details = [
         d for d in error.errors() if not (d["type"] == "too_short" and len(d["input"]) >= d["ctx"]["min_length"])
     ]
-    return "\n".join(_sentence(text, source, detail) for detail in details)
+    schema = model.model_json_schema()
+    return "\n".join(_sentence(text, source, detail, schema) for detail in details)
 
 
-def _sentence(text: str, source: str, detail: ErrorDetails) -> str:
-    path, allowed = _walk(detail["loc"])
+def _sentence(text: str, source: str, detail: ErrorDetails, schema: dict[str, Any]) -> str:
+    path, allowed = _walk(detail["loc"], schema)
     dotted = ".".join(str(part) for part in path)
     where = f"{source}:{line}" if (line := _line_of(text, path)) else source
     subject = f"{where}: {dotted}" if dotted else where
@@ -143,9 +166,8 @@ def _sentence(text: str, source: str, detail: ErrorDetails) -> str:
             return f"{subject}={_shown(detail['input'])}: {message[0].lower()}{message[1:]}"
 
 
-def _walk(location: tuple[int | str, ...]) -> tuple[list[int | str], list[str]]:
+def _walk(location: tuple[int | str, ...], schema: dict[str, Any]) -> tuple[list[int | str], list[str]]:
     """The path as the user typed it (pydantic adds union tags) and the field names allowed beside its last part."""
-    schema = experiment_schema()
     node, path, allowed = schema, [], []
     for part in location:
         node = _resolved(node, schema)

@@ -36,7 +36,7 @@ def load_user_target(reference: str, inputs: int | None) -> Target:
 
 
 def _import(module_name: str, reference: str):
-    if os.getcwd() not in sys.path:
+    if os.getcwd() not in sys.path and not sys.flags.safe_path:  # jobs of a sweep run a snapshot of the code
         sys.path.insert(0, os.getcwd())  # the `harness` script's own folder is on the path, the user's is not
     try:
         return importlib.import_module(module_name)

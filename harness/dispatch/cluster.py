@@ -1,0 +1,168 @@
+"""SLURM's commands, asked and parsed: one question for all jobs, never one a job."""
+
+import getpass
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from harness.errors import INCOMPLETE, HarnessError
+
+ASK_SECONDS = 60  # a controller under load takes long to answer
+# Variables of the job that one submits from, which would pin the jobs that it submits.
+LEAKED = re.compile(r"(SLURM|SLURMD|SRUN|SBATCH|SALLOC|PMI|PMIX)_")
+KEPT = ("SLURM_CONF", "SLURM_CLUSTERS")
+
+
+class Listed(NamedTuple):
+    """A job as squeue or sacct has it: `number` is `4711_3` for task 3 of an array, `name` that of its array."""
+
+    number: str
+    name: str
+    state: str
+    reason: str = ""
+
+
+class Queue(NamedTuple):
+    """What squeue said: jobs by (array name, task), or why it said nothing; then no job may be taken for dead."""
+
+    jobs: Mapping[tuple[str, int], Listed]
+    silent: str | None = None
+
+
+class Limits(NamedTuple):
+    """What the cluster takes: the largest array, how many more jobs of this user now, and how it is configured."""
+
+    largest_array: int
+    room: int
+    has_accounting: bool
+    configuration: Mapping[str, str]
+
+
+def has_slurm() -> bool:
+    """Whether SLURM's commands are here."""
+    return shutil.which("sbatch") is not None
+
+
+def ask(*command: str) -> str:
+    """What one of SLURM's commands prints; a HarnessError if it fails."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=ASK_SECONDS, check=False, env=scrubbed(os.environ)
+        )
+    except FileNotFoundError:
+        raise HarnessError(f"{command[0]}: there is no SLURM here; submit from a login node, or use --local") from None
+    except subprocess.TimeoutExpired:
+        raise HarnessError(f"{command[0]} did not answer within {ASK_SECONDS} s; try again later", INCOMPLETE) from None
+    if done.returncode:
+        raise HarnessError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}", INCOMPLETE)
+    return done.stdout
+
+
+def scrubbed(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what a job that one is in has put there."""
+    return {name: value for name, value in environment.items() if name in KEPT or not LEAKED.match(name)}
+
+
+@contextmanager
+def outside_of_any_job() -> Iterator[None]:
+    """While this lasts, this process looks as if it were not in a job itself."""
+    before = dict(os.environ)
+    for name in set(before) - set(scrubbed(before)):
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(before)
+
+
+# -------------------------------------------------------------------------------------------------------------- state
+def squeue(names: Sequence[str]) -> Queue:
+    """All jobs of arrays with these names that SLURM remembers, ended ones too, by one question."""
+    if not names:
+        return Queue({})
+    if not has_slurm():
+        return Queue({}, "there is no SLURM here")
+    try:
+        lines = ask("squeue", "--noheader", "--array", "--states=all", "--me", "--format=%i|%j|%T|%r")
+    except HarnessError as error:
+        return Queue({}, str(error))
+    return Queue(_by_task(lines, set(names)))
+
+
+def sacct(names: Sequence[str], since: str) -> dict[tuple[str, int], Listed]:
+    """The same of jobs that squeue has forgotten, where there is accounting; `since` is the first submission's time."""
+    command = ("sacct", "--noheader", "--parsable2", "--allocations", "--array", f"--starttime={since}")
+    try:
+        lines = ask(*command, "--format=JobID,JobName,State,Reason", f"--name={','.join(names)}")
+    except HarnessError:
+        return {}
+    return _by_task(lines, set(names))
+
+
+def _by_task(lines: str, names: set[str]) -> dict[tuple[str, int], Listed]:
+    found = {}
+    for line in lines.splitlines():
+        fields = line.strip().split("|")
+        if len(fields) == 4 and fields[1] in names:
+            number, name, state, reason = fields
+            task = number.partition("_")[2] or "0"  # a single job is no array
+            if task.isdecimal():  # not `[3-7]`, tasks that have no line of their own
+                found[name, int(task)] = Listed(number, name, state.split()[0], reason)  # CANCELLED by 1000
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------------- limits
+def limits() -> Limits:
+    """What the cluster takes, by `scontrol show config` and, with accounting, the user's association."""
+    configuration = {
+        name.strip(): value.strip()
+        for name, _, value in (line.partition("=") for line in ask("scontrol", "show", "config").splitlines())
+    }
+    has_accounting = configuration.get("AccountingStorageType", "").endswith("slurmdbd")
+    most = [int(configuration["MaxJobCount"]), *(_association_limits() if has_accounting else [])]
+    there = len(ask("squeue", "--noheader", "--array", "--me", "--format=%i").splitlines())
+    return Limits(
+        largest_array=int(configuration.get("MaxArraySize", "1001")) - 1,  # it caps the index; 0 means no arrays
+        room=max(0, min(most) - there),
+        has_accounting=has_accounting,
+        configuration=configuration,
+    )
+
+
+def _association_limits() -> list[int]:
+    try:
+        lines = ask("sacctmgr", "--noheader", "--parsable2", "show", "assoc", "format=MaxSubmitJobs", f"user={user()}")
+    except HarnessError:
+        return []
+    return [int(line) for line in lines.split() if line.isdecimal()]
+
+
+def user() -> str:
+    """Who asks."""
+    return getpass.getuser()
+
+
+# ------------------------------------------------------------------------------------------------------------- orders
+def scancel(numbers: Sequence[str]) -> None:
+    """End jobs or take them out of the queue, a hundred at a time."""
+    for begin in range(0, len(numbers), 100):
+        ask("scancel", *numbers[begin : begin + 100])
+
+
+def requeue(number: str) -> None:
+    """Have a job start again, from inside of it too."""
+    ask("scontrol", "requeue", number)
+
+
+def state_of(number: str) -> str:
+    """What the controller says of one job, to a worker that was told to stop and asks why; empty if nothing."""
+    try:
+        answer = ask("scontrol", "show", "job", "--oneliner", number)
+    except HarnessError:
+        return ""
+    found = re.search(r"JobState=(\S+)", answer)
+    return found.group(1) if found else ""

@@ -1,0 +1,57 @@
+"""From packs to jobs of about equal length, and from jobs to arrays that the cluster takes."""
+
+import heapq
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+Pack = tuple[str, ...]  # run ids that train together
+
+
+class PredictedPack(NamedTuple):
+    """A pack and what it is predicted to take, alone on one slot."""
+
+    runs: Pack
+    seconds: float
+
+
+class Job(NamedTuple):
+    """Packs that one job trains, `slots` at a time, the costliest first; `seconds` are those of its wall clock."""
+
+    packs: tuple[PredictedPack, ...]
+    seconds: float
+
+
+def bin_packs(packs: Sequence[PredictedPack], job_seconds: float, slots: int) -> list[Job]:
+    """As few jobs as packs fill to about `job_seconds` on `slots`, all about equally long; the longest job first.
+
+    Longest packs first, each to the job with the least work so far. A pack that takes longer than `job_seconds` is a
+    job that takes longer.
+    """
+    if not packs:
+        return []
+    number = math.ceil(sum(pack.seconds for pack in packs) / (job_seconds * slots))
+    bins: list[list[PredictedPack]] = [[] for _ in range(min(number, len(packs)))]
+    lightest = [(0.0, index) for index in range(len(bins))]
+    for pack in sorted(packs, key=lambda pack: -pack.seconds):
+        filled, index = lightest[0]
+        bins[index].append(pack)
+        heapq.heapreplace(lightest, (filled + pack.seconds, index))
+    jobs = [Job(tuple(filled), makespan([pack.seconds for pack in filled], slots)) for filled in bins]
+    return sorted(jobs, key=lambda job: -job.seconds)
+
+
+def makespan(seconds: Sequence[float], slots: int) -> float:
+    """When the last of some packs ends, if each slot takes the next one as it comes free."""
+    free_at = [0.0] * slots
+    for each in seconds:
+        heapq.heapreplace(free_at, free_at[0] + each)
+    return max(free_at)
+
+
+def arrays(jobs: int, largest_array: int) -> Iterator[range]:
+    """Jobs 0 to `jobs` - 1 as runs of at most `largest_array`, as equal as can be."""
+    number = math.ceil(jobs / largest_array)
+    edges = [round(jobs * index / number) for index in range(number + 1)]
+    return (range(begin, end) for begin, end in itertools.pairwise(edges))

@@ -1,0 +1,88 @@
+"""A submission through submitit: one array of jobs, each of which runs `harness.dispatch.worker.run_job`."""
+
+import logging
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.dispatch.cluster import outside_of_any_job
+from harness.dispatch.profile import Profile
+from harness.dispatch.submission import Submission
+from harness.dispatch.worker import run_job
+from harness.errors import INCOMPLETE, HarnessError
+
+
+def send(folder: Path, submission: Submission) -> None:
+    """Have SLURM take the jobs of a submission whose files are written; a HarnessError if it refuses them.
+
+    By then all that is needed to find the jobs again is on disk: their name.
+    """
+    import submitit
+    from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+    assert submission.profile is not None
+    logging.getLogger("submitit").setLevel(logging.ERROR)
+    with outside_of_any_job():
+        try:
+            executor = submitit.SlurmExecutor(folder=logs_folder(folder), python=submission.profile.python)
+            executor.update_parameters(**parameters(submission.profile, submission.name, submission.roots))
+            with executor.batch():
+                for place in range(len(submission.jobs)):
+                    executor.submit(run_job, str(folder), submission.id, place)
+        except (FailedJobError, FailedSubmissionError, RuntimeError, OSError) as error:
+            raise HarnessError(f"sbatch refused the jobs: {_last_line(error)}", INCOMPLETE) from None
+
+
+def logs_folder(folder: Path) -> Path:
+    """Where jobs' output goes, and submitit's own files."""
+    return folder / "logs"
+
+
+def log_path(folder: Path, number: str) -> Path:
+    """The output of the job that SLURM calls so; all of its attempts are in it."""
+    return logs_folder(folder) / f"{number}_0_log.out"
+
+
+def code_environment(roots: Sequence[str]) -> dict[str, str]:
+    """The variables by which Python takes the code from a snapshot, and nothing from the current folder."""
+    return {"PYTHONPATH": os.pathsep.join(roots), "PYTHONSAFEPATH": "1"}
+
+
+def parameters(profile: Profile, name: str, roots: Sequence[str]) -> dict[str, Any]:
+    """What submitit is asked for.
+
+    Jobs may be requeued; SIGUSR2 comes `save_seconds` before the limit, to the step and so to the worker. The code is
+    that of the snapshot: nothing in the current folder comes before it.
+    """
+    ours = code_environment(roots) | {"SRUN_CPUS_PER_TASK": str(profile.cpus)}  # which srun doesn't take from sbatch
+    setup = [*profile.setup, *(f"export {name}={shlex.quote(value)}" for name, value in ours.items())]
+    asked = {
+        "job_name": name,
+        "partition": profile.partition,
+        "account": profile.account,
+        "qos": profile.qos,
+        "constraint": profile.constraint,
+        "exclude": profile.exclude,
+        "nodes": 1,
+        "cpus_per_task": profile.cpus,
+        "gpus_per_node": profile.gpus or None,
+        "mem": f"{round(profile.memory_gb * 1024)}MB",
+        "time": profile.time_minutes,
+        "signal_delay_s": profile.save_seconds,
+        "array_parallelism": profile.jobs_at_once,
+        "wckey": profile.wckey,
+        "setup": setup,
+        "srun_args": ["--cpu-bind=none", "--ntasks=1"],
+        "stderr_to_stdout": True,
+        "use_srun": True,
+        "additional_parameters": {"requeue": True, **profile.sbatch},
+    }
+    return {option: value for option, value in asked.items() if value is not None}
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = [line.removeprefix("sbatch: error: ") for line in lines if line.startswith("sbatch: error:")]
+    return told[-1] if told else (lines[-1] if lines else type(error).__name__)

@@ -1,0 +1,269 @@
+"""The state of every planned run, from evidence: what is published, what workers wrote, what SLURM says, and time.
+
+In this order, the first that decides: a published record; an order to cancel; the same traceback twice; what the worker
+of the run's last job wrote of it; one squeue for all jobs; sacct where there is accounting; and for a job of which
+nobody knows, the time since it was last heard of. A job that SLURM lists in a state that is not known here is alive.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Literal, NamedTuple, get_args
+
+from harness.dispatch.cluster import Listed, Queue
+from harness.dispatch.events import Attempt, Event
+from harness.dispatch.submission import Order, Submission, cancelled
+
+State = Literal[
+    "planned",
+    "queued",
+    "running",
+    "done",
+    "diverged",
+    "out of memory",
+    "timed out",
+    "preempted",
+    "node failed",
+    "lost",
+    "crashed",
+    "quarantined",
+    "cancelled",
+]
+STATES: tuple[State, ...] = get_args(State)
+# Runs that a submission sends off; the others are over, on their way, or need a word of the user's.
+FREE: tuple[State, ...] = ("planned", "timed out", "preempted", "node failed", "lost", "crashed")
+UNDERWAY: tuple[State, ...] = ("queued", "running")
+OVER: tuple[State, ...] = ("done", "diverged")
+# Without a sign of life for so long, a job that no queue lists is lost. Heartbeats come every 30 s; shared file systems
+# show them to other machines a minute later, or two.
+LEASE_SECONDS = 600.0
+
+WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT"}
+RUNNING = {"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"}
+ENDED: dict[str, State] = {
+    "COMPLETED": "lost",  # by all it says it is well, and yet there is no record
+    "FAILED": "crashed",
+    "TIMEOUT": "timed out",
+    "DEADLINE": "timed out",
+    "OUT_OF_MEMORY": "out of memory",
+    "NODE_FAIL": "node failed",
+    "BOOT_FAIL": "node failed",
+    "CANCELLED": "cancelled",
+    "PREEMPTED": "preempted",
+}
+# A job that SLURM took is listed within seconds; one that it lists not and that never began was not taken, or ended.
+UNSEEN_SECONDS = 120.0
+# What a worker's last event says of the runs that it leaves.
+STOPPED: dict[str, State] = {
+    "timed out": "timed out",
+    "preempted": "preempted",
+    "cancelled": "cancelled",
+    "stopped": "preempted",
+}
+FAILED: dict[str, State] = {"out_of_memory": "out of memory", "killed": "out of memory", "crashed": "crashed"}
+
+
+class RunState(NamedTuple):
+    """Where a run is, why that is thought, and which attempt and job (its number at SLURM) say so, if any."""
+
+    state: State
+    why: str = ""
+    attempt: str | None = None
+    job: str | None = None
+
+
+class JobKey(NamedTuple):
+    """A job: its submission and its place in it."""
+
+    submission: str
+    place: int
+
+
+class Evidence(NamedTuple):
+    """All that is known of an experiment's runs.
+
+    `records` has the status of those that are published, `dead` the attempts whose process was on this machine and is
+    gone, `now` is in seconds since the epoch.
+    """
+
+    records: Mapping[str, Literal["done", "diverged"]]
+    submissions: Sequence[Submission]
+    attempts: Sequence[Attempt]
+    orders: Sequence[Order]
+    queue: Queue
+    accounting: Mapping[tuple[str, int], Listed]
+    dead: Collection[str]
+    now: float
+
+
+class _Job(NamedTuple):
+    """What is known of the last job that a run was in."""
+
+    sent_at: float
+    local: bool
+    listed: Listed | None
+    accounted: Listed | None
+    last: Attempt | None
+    told: Mapping[str, Event]  # by run, the last that this attempt wrote of it
+
+    @property
+    def number(self) -> str | None:
+        told = self.listed or self.accounted
+        return told.number if told else None
+
+
+def states(run_ids: Iterable[str], evidence: Evidence) -> dict[str, RunState]:
+    """The state of each of these runs."""
+    jobs = _last_jobs(evidence)
+    unwanted, released = cancelled(evidence.orders), _released(evidence.orders)
+    crashes = _crashes(evidence, released)
+    found = {}
+    for run in run_ids:
+        if run in evidence.records:
+            found[run] = RunState(evidence.records[run])
+        elif run in unwanted:
+            found[run] = RunState("cancelled", "by `harness cancel`")
+        elif (again := _repeated(crashes.get(run, ()))) is not None:
+            found[run] = RunState("quarantined", f"the same traceback twice: {again['error']}")
+        elif run not in jobs or released.get(run, 0.0) > jobs[run].sent_at:
+            found[run] = RunState("planned")
+        else:
+            found[run] = _in_job(run, jobs[run], evidence)
+    return found
+
+
+def unexplained(submissions: Iterable[Submission], attempts: Sequence[Attempt], queue: Queue) -> list[str]:
+    """Names of submissions with jobs that squeue has forgotten and no worker has ended: what sacct may know more of."""
+    ended = {
+        JobKey(attempt.begun["submission"], attempt.begun["place"])
+        for attempt in attempts
+        if attempt.ended and not attempt.ended.get("requeued")
+    }
+    return [
+        submission.name
+        for submission in submissions
+        if submission.profile
+        and any(
+            (submission.name, place) not in queue.jobs and JobKey(submission.id, place) not in ended
+            for place in range(len(submission.jobs))
+        )
+    ]
+
+
+# --------------------------------------------------------------------------------------------------------------- jobs
+def _last_jobs(evidence: Evidence) -> dict[str, _Job]:
+    """By run, the job that it was last sent off in."""
+    by_job: dict[JobKey, list[Attempt]] = defaultdict(list)
+    for attempt in evidence.attempts:
+        by_job[JobKey(attempt.begun["submission"], attempt.begun["place"])].append(attempt)
+    found: dict[str, _Job] = {}
+    for submission in evidence.submissions:
+        for place, sent in enumerate(submission.jobs):
+            attempts = by_job[JobKey(submission.id, place)]
+            job = _Job(
+                sent_at=seconds_of(submission.at),
+                local=submission.profile is None,
+                listed=evidence.queue.jobs.get((submission.name, place)),
+                accounted=evidence.accounting.get((submission.name, place)),
+                last=attempts[-1] if attempts else None,
+                told=_last_words(attempts[-1]) if attempts else {},
+            )
+            found |= {run: job for pack in sent.packs for run in pack}
+    return found
+
+
+def seconds_of(moment: str) -> float:
+    """A moment of a file as seconds since the epoch."""
+    return datetime.fromisoformat(moment).timestamp()
+
+
+def _in_job(run: str, job: _Job, evidence: Evidence) -> RunState:
+    last, told = job.last, job.told.get(run)
+    if told and told["event"] == "pack_failed" and told["final"]:
+        state = FAILED[told["cause"]]
+        return RunState(state, told.get("error", ""), last.id if last else None, job.number)
+    if job.listed and (alive := _alive(job.listed, told)):
+        return RunState(alive[0], alive[1], last.id if last else None, job.number)
+    if last and last.ended and not last.ended.get("requeued"):
+        state = STOPPED.get(last.ended["why"], "lost")
+        return RunState(state, f"its worker ended: {last.ended['why']}", last.id, job.number)
+    if job.accounted and (alive := _alive(job.accounted, told)):
+        return RunState(alive[0], alive[1], last.id if last else None, job.number)
+    if told_by_slurm := job.listed or job.accounted:
+        return _ended(told_by_slurm, last, begun=told is not None)
+    return _by_time(job, told, evidence)
+
+
+def _ended(listed: Listed, last: Attempt | None, begun: bool) -> RunState:
+    """The state of a run in a job that SLURM says has ended, and of which no worker said so."""
+    state, why = ENDED[listed.state], f"SLURM: {listed.state}{_reason(listed)}"
+    if last and not begun and state in ("crashed", "out of memory"):
+        return RunState("planned", f"its job ended before its turn came; {why}")
+    if not last and state == "crashed":
+        why += ", before its worker began"
+    return RunState(state, why, last.id if last else None, listed.number)
+
+
+def _reason(listed: Listed) -> str:
+    return f" ({listed.reason})" if listed.reason not in ("", "None") else ""
+
+
+def _alive(listed: Listed, told: Event | None) -> tuple[State, str] | None:
+    """The state of a run in a job that SLURM lists as waiting, running or something that is not known here."""
+    if listed.state in ENDED:
+        return None
+    if listed.state in WAITING:
+        return "queued", f"SLURM: {listed.state}{_reason(listed)}"
+    begun = told is not None and told["event"] in ("pack_begun", "checkpoint")
+    why = "" if listed.state in RUNNING else f"SLURM says {listed.state}, which is taken for alive"
+    return ("running", why) if begun else ("queued", why or "its job runs, its turn comes")
+
+
+def _by_time(job: _Job, told: Event | None, evidence: Evidence) -> RunState:
+    """Nobody knows of the job: it is alive until it has not been heard of for too long."""
+    last = job.last
+    heard_at = max([job.sent_at, *([last.beat_at] if last else [])])
+    silence = evidence.now - heard_at
+    begun = told is not None and told["event"] in ("pack_begun", "checkpoint")
+    state: State = "running" if begun else "queued"
+    attempt = last.id if last else None
+    if evidence.queue.silent and not job.local:
+        return RunState(state, f"not verified ({evidence.queue.silent})", attempt)
+    if attempt in evidence.dead:
+        return RunState("lost", "its worker died without a word", attempt)
+    if silence < (LEASE_SECONDS if last else UNSEEN_SECONDS):
+        return RunState(state, f"last heard of {silence:.0f} s ago", attempt)
+    return RunState("lost", f"no queue lists it, and it was last heard of {silence / 60:.0f} min ago", attempt)
+
+
+# --------------------------------------------------------------------------------------------------------- event logs
+def _last_words(attempt: Attempt) -> dict[str, Event]:
+    """The last that an attempt wrote of each run."""
+    return {run: event for event in attempt.events for run in event.get("runs", ())}
+
+
+def _released(orders: Iterable[Order]) -> dict[str, float]:
+    """When the user last asked for a run to be tried again."""
+    return {run: seconds_of(order.at) for order in orders if order.kind == "retry" for run in order.runs}
+
+
+def _crashes(evidence: Evidence, released: Mapping[str, float]) -> dict[str, list[Event]]:
+    """By run, its crashes since the user last asked for it to be tried again."""
+    found: dict[str, list[Event]] = defaultdict(list)
+    for attempt in evidence.attempts:
+        for event in attempt.events:
+            if event["event"] == "pack_failed" and event["cause"] == "crashed":
+                for run in event["runs"]:
+                    if seconds_of(event["at"]) > released.get(run, 0.0):
+                        found[run].append(event)
+    return found
+
+
+def _repeated(crashes: Collection[Event]) -> Event | None:
+    """The crash that had been there before."""
+    seen = set()
+    for crash in crashes:
+        if crash["traceback_hash"] in seen:
+            return crash
+        seen.add(crash["traceback_hash"])
+    return None

@@ -1,0 +1,245 @@
+"""What was sent off, as files: written before SLURM is asked, so that nothing that runs is unknown.
+
+submissions/<id>/submission.json     jobs, arrays with their unique names, profile, code: sealed, never changed
+submissions/<id>/job-<index>.json    the runs of one job in full: what its worker needs, and no more
+submissions/<id>/array-<index>.json  the number that SLURM gave an array, as soon as it is known
+orders/<time>-<id>.json              what the user said later: cancel or retry these runs
+"""
+
+import json
+import os
+import shutil
+import socket
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import ValidationError
+
+from harness.dispatch.jobs import Job, Pack
+from harness.dispatch.profile import Profile
+from harness.errors import INCOMPLETE, HarnessError
+from harness.files import whole_file
+from harness.spec import RunSpec, sealed, unsealed
+from harness.spec.frozen import Frozen
+from harness.spec.nouns import Device
+
+SUBMISSION_SCHEMA = 1
+Kind = TypeVar("Kind", bound=Frozen)
+
+
+class SentJob(Frozen):
+    """The packs of a job by their runs' ids, what each is predicted to take, and the job on all its slots."""
+
+    packs: tuple[Pack, ...]
+    pack_seconds: tuple[float, ...]
+    seconds: float
+
+
+class Mirror(Frozen):
+    """How records are mirrored to wandb: `per` says what one of its runs is."""
+
+    mode: Literal["online", "offline"]
+    per: Literal["run", "pack"] = "run"
+    project: str = "harness"
+    entity: str | None = None
+
+
+class Submission(Frozen):
+    """Jobs that were sent off together: one array of SLURM, or without a profile one job on the machine `host`.
+
+    `slots` is how many packs each of its jobs trains at a time.
+    """
+
+    submission_schema: int = SUBMISSION_SCHEMA
+    id: str
+    experiment: str
+    at: str
+    host: str
+    profile: Profile | None
+    slots: int
+    device: Device
+    snapshot: str
+    roots: tuple[str, ...]
+    mirror: Mirror | None = None
+    jobs: tuple[SentJob, ...]
+
+    @property
+    def name(self) -> str:
+        """What SLURM calls its jobs: no others have that name, so that they are found by it."""
+        return f"harness-{self.experiment}-{self.id}"
+
+
+class JobFile(Frozen):
+    """All that the worker of a job needs to know of it."""
+
+    submission: str
+    place: int
+    experiment: str
+    device: Device
+    slots: int
+    snapshot: str
+    mirror: Mirror | None
+    packs: tuple[tuple[RunSpec, ...], ...]
+    ids: tuple[Pack, ...]
+
+
+class Order(Frozen):
+    """What the user said of some runs after they were sent off; a retry undoes a cancellation and a quarantine."""
+
+    kind: Literal["cancel", "retry"]
+    at: str
+    runs: tuple[str, ...]
+
+
+def now() -> str:
+    """This moment, as files have it: UTC, to the millisecond, so that text sorts as time does."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def new_id() -> str:
+    """12 hex digits that nothing else has."""
+    return uuid.uuid4().hex[:12]
+
+
+def sent_jobs(jobs: Sequence[Job]) -> tuple[SentJob, ...]:
+    """Jobs as a submission keeps them."""
+    return tuple(
+        SentJob(
+            packs=tuple(pack.runs for pack in job.packs),
+            pack_seconds=tuple(pack.seconds for pack in job.packs),
+            seconds=job.seconds,
+        )
+        for job in jobs
+    )
+
+
+# -------------------------------------------------------------------------------------------------------------- files
+def submission_folder(folder: Path, submission: str) -> Path:
+    """Where a submission of the experiment in `folder` keeps its files."""
+    return folder / "submissions" / submission
+
+
+def write_submission(folder: Path, submission: Submission, specs: dict[str, RunSpec]) -> None:
+    """The files of a submission, `submission.json` last: one that has none was never sent off."""
+    own = submission_folder(folder, submission.id)
+    own.mkdir(parents=True)
+    for place, job in enumerate(submission.jobs):
+        file = JobFile(
+            submission=submission.id,
+            place=place,
+            experiment=submission.experiment,
+            device=submission.device,
+            slots=submission.slots,
+            snapshot=submission.snapshot,
+            mirror=submission.mirror,
+            packs=tuple(tuple(specs[run] for run in pack) for pack in job.packs),
+            ids=job.packs,
+        )
+        _write(own / f"job-{place}.json", file)
+    _write(own / "submission.json", submission)
+
+
+def read_submissions(folder: Path) -> list[Submission]:
+    """All submissions of an experiment, in the order in which they were sent off."""
+    paths = (folder / "submissions").glob("*/submission.json")
+    found = [_read(path, Submission) for path in paths]
+    return sorted(found, key=lambda submission: submission.at)
+
+
+def read_job(folder: Path, submission: str, place: int) -> JobFile:
+    """What the worker of a job needs."""
+    return _read(submission_folder(folder, submission) / f"job-{place}.json", JobFile)
+
+
+def forget_submission(folder: Path, submission: str) -> None:
+    """Take back what SLURM did not accept."""
+    shutil.rmtree(submission_folder(folder, submission))
+
+
+def write_order(folder: Path, kind: Literal["cancel", "retry"], runs: Sequence[str]) -> None:
+    """Keep what the user said of some runs."""
+    order = Order(kind=kind, at=now(), runs=tuple(runs))
+    path = folder / "orders" / f"{order.at.replace(':', '')}-{new_id()}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write(path, order)
+
+
+def read_orders(folder: Path) -> list[Order]:
+    """All that the user said, in the order in which it was said."""
+    return sorted((_read(path, Order) for path in (folder / "orders").glob("*.json")), key=lambda order: order.at)
+
+
+def cancelled(orders: Sequence[Order]) -> set[str]:
+    """Runs of which the last word is that they are not wanted."""
+    found: set[str] = set()
+    for order in orders:
+        found = found | set(order.runs) if order.kind == "cancel" else found - set(order.runs)
+    return found
+
+
+@contextmanager
+def one_submitter(folder: Path) -> Iterator[None]:
+    """Of two that submit the same experiment at once, the second is told so.
+
+    The lock is a file that only one can make; that of a process of this machine that no longer lives is taken over.
+    """
+    path = folder / "submit.lock"
+    folder.mkdir(parents=True, exist_ok=True)
+    owner = {"host": socket.gethostname(), "pid": os.getpid(), "since": now()}
+    for _ in range(2):
+        try:
+            with open(path, "x", encoding="utf-8") as file:
+                json.dump(owner, file)
+            break
+        except FileExistsError:
+            if not _is_stale(path):
+                raise HarnessError(_locked_sentence(path), INCOMPLETE) from None
+            path.unlink(missing_ok=True)
+    else:
+        raise HarnessError(_locked_sentence(path), INCOMPLETE)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _is_stale(path: Path) -> bool:
+    """Whether the lock is of this machine and its process is gone."""
+    try:
+        owner = json.loads(path.read_text(encoding="utf-8"))
+        if owner["host"] != socket.gethostname():
+            return False
+        os.kill(owner["pid"], 0)
+    except ProcessLookupError:
+        return True
+    except (ValueError, KeyError, OSError):  # being written, being removed, or somebody else's process
+        return False
+    return False
+
+
+def _locked_sentence(path: Path) -> str:
+    try:
+        owner = json.loads(path.read_text(encoding="utf-8"))
+        who = f"process {owner['pid']} on {owner['host']}, since {owner['since']}"
+    except (ValueError, KeyError, OSError):
+        who = "somebody"
+    return f"{path}: {who} is submitting this experiment; wait for it, or remove the file if nobody is"
+
+
+def _write(path: Path, model: Frozen) -> None:
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(sealed(model.model_dump(mode="json"))), encoding="utf-8")
+
+
+def _read(path: Path, kind: type[Kind]) -> Kind:
+    try:
+        return kind.model_validate_json(json.dumps(unsealed(path.read_text(encoding="utf-8"))), strict=True)
+    except (ValueError, OSError) as error:
+        problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        raise HarnessError(
+            f"{path} is damaged ({problem}); move its folder away and submit again", INCOMPLETE
+        ) from None

@@ -1,0 +1,198 @@
+"""What the command line says of a sweep: what would be sent off, and where its runs are."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from rich.table import Table
+
+from harness.dispatch.events import Event
+from harness.dispatch.jobs import Job
+from harness.dispatch.reconcile import Spending
+from harness.dispatch.state import OVER, STATES, UNDERWAY, Evidence, RunState, State
+from harness.errors import HarnessError, did_you_mean
+from harness.show import duration, network_words
+from harness.spec import Manifest
+
+# What the user can do about runs in a state that no submission sends off by itself.
+NEXT_MOVES: dict[State, str] = {
+    "out of memory": "raise memory_gb in the profile, then `harness retry FILE --cause 'out of memory'`",
+    "quarantined": "`harness logs FILE RUN` shows the traceback; mended, `harness retry FILE --cause quarantined`",
+    "cancelled": "`harness retry FILE --cause cancelled` takes it back",
+    "crashed": "`harness logs FILE RUN` shows the traceback; `harness submit` tries once more",
+}
+
+
+class Offer(NamedTuple):
+    """What would be sent off: jobs, by the arrays that they are in, and what their hours are counted in."""
+
+    jobs: Sequence[Job]
+    arrays: Sequence[Sequence[Job]]
+    hours: float
+    device_unit: str
+    calibrated: bool
+    left_for_later: int
+
+
+def counts_of(found: Mapping[str, RunState]) -> dict[State, int]:
+    """How many runs are in each state, those with none left out."""
+    counted = Counter(state.state for state in found.values())
+    return {state: counted[state] for state in STATES if counted[state]}
+
+
+def offer_lines(name: str, found: Mapping[str, RunState], offer: Offer) -> list[str]:
+    """What is done, on its way and to be sent off, and what it will cost."""
+    told = ", ".join(f"{number} {state}" for state, number in counts_of(found).items())
+    lines = [f"{name}: {len(found)} runs: {told}"]
+    if not offer.jobs:
+        return lines
+    packs = sum(len(job.packs) for job in offer.jobs)
+    runs = sum(len(pack.runs) for job in offer.jobs for pack in job.packs)
+    longest, shortest = offer.jobs[0].seconds, min(job.seconds for job in offer.jobs)
+    lengths = duration(longest) if longest < 1.2 * shortest else f"{duration(shortest)} to {duration(longest)}"
+    in_arrays = f" in {len(offer.arrays)} arrays" if len(offer.arrays) > 1 else ""
+    how = "calibrated on this machine" if offer.calibrated else "by an assumed rate: `harness bench` measures"
+    lines.append(f"to submit: {runs} runs in {packs} packs in {len(offer.jobs)} jobs{in_arrays} of {lengths}")
+    lines.append(f"predicted: {offer.hours:.3g} {offer.device_unit}-hours ({how})")
+    if offer.left_for_later:
+        lines.append(
+            f"{offer.left_for_later} jobs more than the cluster takes at once: run the same command again when some end"
+        )
+    return lines
+
+
+def status_table(found: Mapping[str, RunState]) -> Table:
+    """A row a state: runs, what it is known from, and the next move."""
+    table = Table(show_header=True, title_justify="left")
+    table.add_column("state", no_wrap=True)
+    table.add_column("runs", justify="right")
+    table.add_column("most often because", overflow="fold")
+    table.add_column("next move", overflow="fold")
+    for state, number in counts_of(found).items():
+        whys = Counter(one.why for one in found.values() if one.state == state and one.why)
+        why = whys.most_common(1)[0][0] if whys else ""
+        table.add_row(state, str(number), _short(why), next_move(state))
+    return table
+
+
+def next_move(state: State) -> str:
+    """What a user can do about runs in this state."""
+    if state in OVER or state in UNDERWAY:
+        return ""
+    return NEXT_MOVES.get(state, "`harness submit` sends it off")
+
+
+def why_table(found: Mapping[str, RunState], names: Mapping[str, str], wanted: Sequence[State]) -> Table:
+    """A row a run in one of the wanted states: what it is, why it is there, who says so."""
+    table = Table(title_justify="left")
+    for column in ("run", "what", "state", "why", "job", "attempt"):
+        table.add_column(column, no_wrap=column in ("run", "state", "job"), overflow="fold")
+    for run, one in found.items():
+        if one.state in wanted:
+            table.add_row(run, names[run], one.state, _short(one.why), one.job or "", one.attempt or "")
+    return table
+
+
+def _short(text: str) -> str:
+    line = text.splitlines()[0] if text else ""
+    return line if len(line) <= 100 else f"{line[:97]}..."
+
+
+def wanted_states(word: str) -> tuple[State, ...]:
+    """The states that `--why` asks for; `failed` is all that went wrong."""
+    if word == "failed":
+        return tuple(state for state in STATES if state not in (*OVER, *UNDERWAY, "planned"))
+    return (_state(word, "--why"),)
+
+
+def retried_states(words: Sequence[str]) -> tuple[State, ...]:
+    """The states that `--cause` asks for: those that a run can be tried again from."""
+    for word in words:
+        if word in (*OVER, *UNDERWAY):
+            raise HarnessError(f"--cause {word}: such a run is a result or on its way, and is not tried again")
+    return tuple(_state(word, "--cause") for word in words)
+
+
+def _state(word: str, option: str) -> State:
+    for state in STATES:
+        if state == word.replace("_", " ").replace("-", " "):
+            return state
+    raise HarnessError(f"{option} {word}: {did_you_mean(word, STATES)}")
+
+
+def run_words(manifest: Manifest) -> dict[str, str]:
+    """What each run is, in a few words."""
+    cells = {cell.index: cell for cell in manifest.cells}
+    found: dict[str, str] = {}
+    for planned in manifest.runs:
+        cell = cells[planned.cell]
+        words = f"{cell.task} {cell.series} {network_words(planned.run.network)} seed {planned.run.seed}"
+        found.setdefault(planned.run_id, words)
+    return found
+
+
+def status_words(manifest: Manifest, found: Mapping[str, RunState]) -> str:
+    """How many of the planned runs have records, in a sentence."""
+    counted = Counter(one.state for one in found.values())
+    missing = len(found) - counted["done"] - counted["diverged"]
+    done, diverged = counted["done"], counted["diverged"]
+    told = f"{manifest.name}: {len(found)} planned, {done} done, {diverged} diverged, {missing} missing"
+    return told + ("; `harness run` does the missing ones" if missing == counted["planned"] > 0 else "")
+
+
+def status_json(manifest: Manifest, found: Mapping[str, RunState], spending: Spending | None) -> dict[str, Any]:
+    """The same for a script, and the state of every run."""
+    counted = Counter(one.state for one in found.values())
+    missing = [run for run, one in found.items() if one.state not in OVER]
+    return {
+        "name": manifest.name,
+        "planned": len(found),
+        "done": counted["done"],
+        "diverged": counted["diverged"],
+        "missing": len(missing),
+        "missing_ids": missing,
+        "states": counts_of(found),
+        "runs": {run: one._asdict() for run, one in found.items()},
+        "spending": spending._asdict() if spending else None,
+    }
+
+
+def spending_words(spending: Spending) -> str:
+    """What was spent, what that was predicted to be, what is left and how long that takes."""
+    unit = f"{spending.device_unit}-hours"
+    words = f"spent {spending.spent_hours:.3g} {unit} (for {spending.predicted_hours_over:.3g} predicted)"
+    if spending.predicted_hours_left:
+        words += f"; on their way: {spending.predicted_hours_left:.3g} {unit} predicted"
+    if spending.seconds_left:
+        words += f", about {duration(spending.seconds_left)} at the pace of now"
+    if spending.overhead_seconds is not None:
+        words += f"; a job starts to train after {duration(spending.overhead_seconds)}"
+    return words
+
+
+def story(run: str, state: RunState, evidence: Evidence) -> list[str]:
+    """What all attempts wrote of a run, in the order of time, and where it is now."""
+    lines = [f"{run}: {state.state}" + (f" ({state.why})" if state.why else "")]
+    for submission in evidence.submissions:
+        if any(run in pack for job in submission.jobs for pack in job.packs):
+            where = submission.name if submission.profile else f"{submission.slots} processes on {submission.host}"
+            lines.append(f"{submission.at}  submitted as {where}")
+    for attempt in evidence.attempts:
+        told = [event for event in attempt.events if run in event.get("runs", ())]
+        if not told:
+            continue
+        begun = attempt.begun
+        number = f", job {begun['slurm_number']}" if begun["slurm_number"] else ""
+        lines.append(f"{begun['at']}  attempt {attempt.id} begun on {begun['host']}{number}")
+        for event in told:
+            lines += _event_lines(event)
+        if attempt.ended:
+            lines.append(f"{attempt.ended['at']}  attempt {attempt.id} ended: {attempt.ended['why']}")
+    return lines
+
+
+def _event_lines(event: Event) -> list[str]:
+    left_out = {"at", "event", "runs", "traceback", "traceback_hash", "statuses"}
+    what = ", ".join(f"{name} {value}" for name, value in event.items() if name not in left_out)
+    lines = [f"{event['at']}  {event['event'].replace('_', ' ')}" + (f": {what}" if what else "")]
+    return lines + [f"    {line}" for line in event.get("traceback", "").splitlines()]
