@@ -41,7 +41,7 @@ class EventLog:
 
     def write(self, event: str, **what: Any) -> None:
         """Append one event with the time of now."""
-        line = json.dumps({"event": event, "at": datetime.now(UTC).isoformat(timespec="milliseconds"), **what})
+        line = json.dumps({"event": event, "at": datetime.now(UTC).isoformat(timespec="microseconds"), **what})
         whole = f"\n{line}\n" if self._torn else f"{line}\n"
         try:
             with open(self.path, "a", encoding="utf-8") as file:

@@ -96,8 +96,8 @@ class Order(Frozen):
 
 
 def now() -> str:
-    """This moment, as files have it: UTC, to the millisecond, so that text sorts as time does."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    """This moment, as files have it: UTC, always as many digits, so that text sorts as time does."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def new_id() -> str:

@@ -1,0 +1,199 @@
+"""From evidence to states: which evidence decides, and that what is not understood is never taken for dead."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from harness.dispatch.cluster import Listed, Queue
+from harness.dispatch.events import Attempt
+from harness.dispatch.profile import Profile
+from harness.dispatch.state import (
+    ENDED,
+    FREE,
+    LEASE_SECONDS,
+    RUNNING,
+    STATES,
+    UNSEEN_SECONDS,
+    WAITING,
+    Evidence,
+    states,
+)
+from harness.dispatch.submission import Order, SentJob, Submission
+
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
+RUN = "run"
+
+
+def _at(seconds):
+    return (T0 + timedelta(seconds=seconds)).isoformat(timespec="microseconds")
+
+
+def _submission(identity="s", at=0, profile=True):
+    job = SentJob(packs=((RUN, "other"), ("third",)), pack_seconds=(1.0, 1.0), seconds=2.0)
+    return Submission(
+        id=identity,
+        experiment="e",
+        at=_at(at),
+        host="login",
+        profile=Profile() if profile else None,
+        slots=1,
+        device="cpu",
+        snapshot="c0de",
+        roots=(),
+        jobs=(job,),
+    )
+
+
+def _attempt(*events, identity="a", submission="s", at=10, beat=20):
+    begun = {"event": "begun", "at": _at(at), "submission": submission, "place": 0}
+    told = [{"at": _at(at + 1 + index), **event} for index, event in enumerate(events)]
+    return Attempt(identity, (begun, *told), T0.timestamp() + beat)
+
+
+def _crash(traceback_hash, final=True, **more):
+    failed = {"event": "pack_failed", "runs": [RUN, "other"], "cause": "crashed", "error": "ValueError: no"}
+    return {**failed, "traceback_hash": traceback_hash, "final": final, **more}
+
+
+BEGUN = {"event": "pack_begun", "runs": [RUN, "other"]}
+
+
+def _state(run=RUN, listed=None, accounted=None, now=30.0, **evidence):
+    known = {"records": {}, "submissions": [_submission()], "attempts": [], "orders": [], "dead": ()}
+    known |= evidence
+    task = ("harness-e-s", 0)
+    queue = known.pop("queue", Queue({task: Listed("7_0", task[0], listed, "None")} if listed else {}))
+    accounting = {task: Listed("7_0", task[0], accounted, "None")} if accounted else {}
+    told = Evidence(queue=queue, accounting=accounting, now=T0.timestamp() + now, **known)
+    return states([run], told)[run]
+
+
+def test_a_run_that_was_never_sent_off_is_planned():
+    """Without a submission there is nothing else to know."""
+    assert _state(submissions=[]).state == "planned"
+
+
+@pytest.mark.parametrize("status", ["done", "diverged"])
+@pytest.mark.parametrize("listed", [None, "RUNNING", "FAILED", "CANCELLED"])
+def test_a_record_outranks_everything(status, listed):
+    """What is published is over, whatever SLURM, the worker or the user say."""
+    orders = [Order(kind="cancel", at=_at(5), runs=(RUN,))]
+
+    assert _state(listed=listed, records={RUN: status}, attempts=[_attempt(_crash("h"))], orders=orders).state == status
+
+
+@pytest.mark.parametrize("listed", sorted(WAITING | RUNNING | {"PREEMPTING", "A_STATE_OF_THE_FUTURE"}))
+@pytest.mark.parametrize("attempts", [[], [_attempt(BEGUN)]], ids=["not begun", "begun"])
+def test_what_slurm_lists_as_not_ended_is_alive(listed, attempts):
+    """Waiting, running and states that nobody here has heard of are never dead, however long they are silent."""
+    assert _state(listed=listed, attempts=attempts, now=1e6).state in ("queued", "running")
+
+
+@pytest.mark.parametrize(("listed", "state"), ENDED.items())
+@pytest.mark.parametrize("source", ["listed", "accounted"])
+def test_what_slurm_says_has_ended_has_the_state_of_its_cause(listed, state, source):
+    """squeue, and sacct where squeue has forgotten, name the cause of a job that ended without a word of its worker."""
+    assert _state(**{source: listed}, attempts=[_attempt(BEGUN)]).state == state
+
+
+def test_runs_of_one_job_have_states_of_their_own():
+    """In a job that runs, the pack that has begun is running and the one after it queued."""
+    assert _state("other", listed="RUNNING", attempts=[_attempt(BEGUN)]).state == "running"
+    assert _state("third", listed="RUNNING", attempts=[_attempt(BEGUN)]).state == "queued"
+
+
+def test_runs_whose_turn_had_not_come_are_not_to_blame():
+    """Where a job ran out of memory, runs that had not begun are as they were planned, and are sent off again."""
+    assert _state(listed="OUT_OF_MEMORY", attempts=[_attempt(BEGUN)]).state == "out of memory"
+    assert _state("third", listed="OUT_OF_MEMORY", attempts=[_attempt(BEGUN)]).state == "planned"
+
+
+@pytest.mark.parametrize(
+    ("cause", "state"), [("crashed", "crashed"), ("out_of_memory", "out of memory"), ("killed", "out of memory")]
+)
+@pytest.mark.parametrize("listed", [None, "RUNNING", "COMPLETED"])
+def test_a_pack_that_its_worker_gave_up_has_the_state_of_the_cause(cause, state, listed):
+    """The worker's own log decides before SLURM, also while the job goes on with other packs."""
+    assert _state(listed=listed, attempts=[_attempt(BEGUN, _crash("h", cause=cause))]).state == state
+
+
+def test_a_pack_that_its_worker_will_try_again_is_on_its_way():
+    """A failure that is not final leaves the run in the hands of its worker."""
+    assert _state(listed="RUNNING", attempts=[_attempt(BEGUN, _crash("h", final=False))]).state in ("queued", "running")
+
+
+def test_the_same_traceback_twice_is_quarantined_and_another_is_not():
+    """In one attempt or in two; what differs is another bug."""
+    twice, other = [_crash("h", final=False), _crash("h")], [_crash("h", final=False), _crash("k")]
+    apart = [_attempt(_crash("h")), _attempt(_crash("h"), identity="b", at=40)]
+
+    assert _state(attempts=[_attempt(*twice)]).state == "quarantined"
+    assert _state(attempts=apart).state == "quarantined"
+    assert _state(attempts=[_attempt(*other)]).state == "crashed"
+
+
+def test_an_order_to_try_again_wipes_the_slate():
+    """After `retry` a quarantined run is planned, and only crashes that come later count."""
+    attempt, retry = _attempt(_crash("h"), _crash("h")), Order(kind="retry", at=_at(100), runs=(RUN,))
+    again = _attempt(_crash("h"), identity="b", submission="s2", at=300)
+
+    assert _state(attempts=[attempt], orders=[retry]).state == "planned"
+    sent = [_submission(), _submission("s2", at=200)]
+    assert _state(attempts=[attempt, again], submissions=sent, orders=[retry]).state == "crashed"
+
+
+def test_a_cancelled_run_stays_so_until_it_is_asked_for():
+    """`cancel` holds against everything but a record, and `retry` takes it back."""
+    cancel, retry = Order(kind="cancel", at=_at(50), runs=(RUN,)), Order(kind="retry", at=_at(60), runs=(RUN,))
+    for listed in (None, "PENDING", "NODE_FAIL"):
+        assert _state(listed=listed, orders=[cancel], now=1e6).state == "cancelled"
+    assert _state(listed="CANCELLED", orders=[cancel, retry]).state == "planned"
+
+
+@pytest.mark.parametrize(
+    ("why", "state"),
+    [("timed out", "timed out"), ("preempted", "preempted"), ("cancelled", "cancelled"), ("stopped", "preempted")],
+)
+def test_a_worker_that_was_told_to_stop_says_why(why, state):
+    """Of a job that is in no queue any more, what its worker wrote last is the cause."""
+    ended = {"event": "ended", "why": why, "requeued": False}
+
+    assert _state(attempts=[_attempt(BEGUN, ended)]).state == state
+    assert _state(attempts=[_attempt(BEGUN, ended)], listed="PENDING").state == "queued"  # SLURM starts it again
+
+
+def test_silence_is_death_only_after_the_lease():
+    """A job that no queue lists is alive until it has not been heard of for longer than a heartbeat can be late."""
+    attempts = [_attempt(BEGUN, beat=20)]
+
+    assert _state(attempts=attempts, now=20 + LEASE_SECONDS - 1).state == "running"
+    assert _state(attempts=attempts, now=20 + LEASE_SECONDS + 1).state == "lost"
+    assert _state(now=UNSEEN_SECONDS - 1).state == "queued"
+    assert _state(now=UNSEEN_SECONDS + 1).state == "lost"
+
+
+def test_where_slurm_does_not_answer_nothing_is_lost():
+    """A controller that is down says nothing of jobs: they stay what they were last known to be."""
+    silent = Queue({}, "squeue did not answer")
+
+    assert _state(attempts=[_attempt(BEGUN)], queue=silent, now=1e7).state == "running"
+    assert _state(queue=silent, now=1e7).state == "queued"
+
+
+def test_a_local_worker_whose_process_is_gone_is_lost_at_once():
+    """On one machine it is known at once, and needs no queue."""
+    local = [_submission(profile=False)]
+
+    assert _state(submissions=local, attempts=[_attempt(BEGUN)], now=25).state == "running"
+    assert _state(submissions=local, attempts=[_attempt(BEGUN)], dead={"a"}, now=25).state == "lost"
+
+
+def test_every_state_has_a_meaning():
+    """Each state is sent off by itself, on its way, over, or has a next move of the user's."""
+    from harness.show_sweeps import NEXT_MOVES, next_move
+
+    for state in STATES:
+        assert state in ("queued", "running", "done", "diverged") or next_move(state)
+    assert not set(itertools.chain(FREE)) & {"done", "diverged", "queued", "running"}
+    assert set(NEXT_MOVES) <= set(STATES)

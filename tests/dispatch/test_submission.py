@@ -1,0 +1,106 @@
+"""Submissions as files: read as written, locked against a second submitter, and orders of which the last counts."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from harness.dispatch.submission import (
+    SentJob,
+    Submission,
+    cancelled,
+    now,
+    one_submitter,
+    read_job,
+    read_orders,
+    read_submissions,
+    write_order,
+    write_submission,
+)
+from harness.errors import HarnessError
+from harness.plan import make_plan
+from harness.spec import parse_experiment
+
+EXPERIMENT = """
+question: Which is better?
+tasks: [xy]
+arms: {mlp: {architecture: {family: mlp, hidden: [3]}, recipe: quick}}
+recipes: {quick: {optimizer: {name: adam}, max_evaluations: 3}}
+seeds: [0, 1, 2]
+"""
+
+
+@pytest.fixture
+def plan():
+    return make_plan(parse_experiment(EXPERIMENT), "example")
+
+
+def _submission(plan, identity="5ub"):
+    jobs = tuple(SentJob(packs=(pack,), pack_seconds=(1.0,), seconds=1.0) for pack in plan.packs)
+    fields = {"experiment": "example", "at": now(), "host": "here", "profile": None, "slots": 2, "device": "cpu"}
+    return Submission(id=identity, snapshot="c0de", roots=("/code",), jobs=jobs, **fields)
+
+
+def test_a_submission_is_read_as_it_was_written(plan, tmp_path):
+    """The submission comes back equal, and each of its jobs has its runs in full."""
+    specs = {planned.run_id: planned.run for planned in plan.runs}
+    written = _submission(plan)
+    write_submission(tmp_path, written, specs)
+
+    assert read_submissions(tmp_path) == [written]
+    for place, job in enumerate(written.jobs):
+        read = read_job(tmp_path, "5ub", place)
+        assert read.ids == job.packs
+        assert read.packs == tuple(tuple(specs[run] for run in pack) for pack in job.packs)
+
+
+def test_a_submission_that_was_changed_by_hand_is_named(plan, tmp_path):
+    """Files of a submission are sealed."""
+    write_submission(tmp_path, _submission(plan), {planned.run_id: planned.run for planned in plan.runs})
+    path = tmp_path / "submissions" / "5ub" / "submission.json"
+    path.write_text(path.read_text().replace("c0de", "c0d0"))
+
+    with pytest.raises(HarnessError, match=r"submission\.json is damaged"):
+        read_submissions(tmp_path)
+
+
+def test_the_last_order_counts(tmp_path):
+    """What is cancelled and then asked for again is wanted; what is cancelled after that is not."""
+    write_order(tmp_path, "cancel", ["a", "b"])
+    write_order(tmp_path, "retry", ["a"])
+    assert cancelled(read_orders(tmp_path)) == {"b"}
+
+    write_order(tmp_path, "cancel", ["a"])
+    assert cancelled(read_orders(tmp_path)) == {"a", "b"}
+
+
+def test_a_second_submitter_is_told_so(tmp_path):
+    """While one process submits, another cannot, and hears which one it is; afterwards it can."""
+    code = (
+        "import sys; from pathlib import Path; from harness.dispatch.submission import one_submitter\n"
+        "with one_submitter(Path(sys.argv[1])): pass"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with one_submitter(tmp_path):
+        second = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert second.returncode
+    assert f"process {os.getpid()} on {socket.gethostname()}" in second.stderr
+    assert subprocess.run(command, check=False).returncode == 0
+
+
+def test_the_lock_of_a_killed_submitter_is_taken_over(tmp_path):
+    """The lock of a process of this machine that is gone does not stand in the way; that of another machine does."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    owner = {"host": socket.gethostname(), "pid": gone.pid, "since": now()}
+    (tmp_path / "submit.lock").write_text(json.dumps(owner))
+    with one_submitter(tmp_path):
+        pass
+    (tmp_path / "submit.lock").write_text(json.dumps({**owner, "host": "elsewhere"}))
+
+    with pytest.raises(HarnessError, match="on elsewhere"), one_submitter(tmp_path):
+        pass
