@@ -24,6 +24,7 @@ LAW = {
     "measure": "errors files spec tasks count nets train provenance",
     "plan": "errors spec tasks count solve",
     "record": "errors files spec",
+    "merge": "errors spec record",
     "train": "errors files spec tasks count nets record provenance",
     "dispatch": "errors files spec tasks count plan record train provenance snapshot",
     "scaling": "errors spec fit record",
@@ -40,7 +41,7 @@ LAW = {
 }
 ANALYSIS = (
     *("spec", "fit", "record", "plan", "match", "cost", "scaling", "compare", "pairs", "show", "plot", "report", "cli"),
-    *("checks", "show_checks", "plot_residuals", "tables.commands", "tables.show_forms", "tables.plot_fits"),
+    *("checks", "show_checks", "plot_residuals", "merge", "tables.commands", "tables.show_forms", "tables.plot_fits"),
     *("tables.plot_comparison",),
 )
 

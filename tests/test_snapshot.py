@@ -181,7 +181,7 @@ def test_two_at_once_are_harmless(checkout):
 
 @pytest.mark.parametrize("results", ["results", "."])
 def test_results_in_the_checkout_are_not_code(checkout, results):
-    """Records, checkpoints, snapshots and experiments stay out where git does not ignore them, even if it tracks them."""
+    """Records, checkpoints, snapshots and experiments stay out, ignored by git, tracked or neither."""
     folder = checkout / results
     before = _taken(checkout, results=folder)
     for name in ("runs/a.json", "checkpoints/a.checkpoint", "calibrations/a.json", "toys/manifest.json", "toys/a.png"):
