@@ -36,7 +36,7 @@ RECORD_SCHEMA = 2
 Status = Literal["done", "diverged"]
 # Of two records of one run. A defect: the same code on the same machine ought to have made the same bits.
 Verdict = Literal["same", "within tolerance", "beyond tolerance", "defect"]
-# What machines agree to (docs/engine.md): training errors of the first evaluations, relative; and in the end, the larger
+# What machines agree to (docs/engine.md): training errors of the first evaluations, relative; and in the end the larger
 # one over the smaller.
 EARLY_EVALUATIONS = 8
 EARLY_TOLERANCE = {"float64": 1e-6, "float32": 1e-2}
@@ -292,7 +292,7 @@ def _lock(folder: Path) -> Iterator[None]:
 def statuses(manifest: Manifest, folder: Path) -> dict[str, Status]:
     """The status of each planned run that has a record; a HarnessError if one of them is damaged.
 
-    Seals are not checked, which would take ten times as long; whatever is computed from records checks them (`load`).
+    Seals are not checked, which would take four times as long; whatever computes from records checks them (`load`).
     """
     present = set(os.listdir(folder)) if folder.is_dir() else set()
     return {

@@ -80,8 +80,9 @@ def take_snapshot(folder: Path, targets: Sequence[str], package: Path | None = N
         _check_size(sources)
         name = _kept(sources, folder)
     except OSError as error:
-        mend = f"mend that, or choose another results folder than {folder.parent}"
-        raise HarnessError(f"{error.filename or folder}: {error.strerror}; {mend}", INCOMPLETE) from None
+        problem = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        mend = "mend that, or choose another --results folder"
+        raise HarnessError(f"{folder}: code cannot be copied there ({problem}); {mend}", INCOMPLETE) from None
     path, marker = folder.absolute() / name, read_marker(folder / name)
     return Snapshot(name, path, marker["commit"], marker["dirty"], tuple(path / root for root in roots))
 

@@ -244,7 +244,7 @@ def test_statuses_are_those_of_the_plan(manifest, tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"status": 1}', '{"status": "lost"}'])
-def test_a_status_is_never_read_from_a_damagedmade_record(manifest, tmp_path, damage):
+def test_a_status_is_never_read_from_a_damaged_record(manifest, tmp_path, damage):
     """Cut short or of another kind: it is named."""
     path = record_path(tmp_path, manifest.runs[0].run_id)
     path.write_text(damage)

@@ -220,7 +220,10 @@ def test_a_file_that_cannot_be_copied_is_named(checkout):
     """Where the results folder cannot be made, a sentence says so."""
     (checkout / "results").write_text("a file")
 
-    with pytest.raises(HarnessError, match=r"results.*; mend that, or choose another results folder") as caught:
+    with pytest.raises(
+        HarnessError,
+        match=r"snapshots: code cannot be copied there \(Not a directory.*; mend that, or choose another --results",
+    ) as caught:
         _taken(checkout)
     assert caught.value.exit_code == 3
 
