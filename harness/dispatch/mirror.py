@@ -27,6 +27,7 @@ from harness.spec import Manifest, RunSpec
 from harness.spec.frozen import Frozen
 from harness.spec.identity import pack_key
 
+CONNECT_SECONDS = 30.0  # after which a server is taken for unreachable
 WAIT_SECONDS = 60.0  # at the end of a job, for what wandb has not got yet
 PARENT_SECONDS = 2.0  # between two looks at whether there is still somebody to mirror for
 LARGEST_BATCH = {"online": 1, "offline": 50}  # a batch of offline runs waits for wandb's service once
@@ -214,6 +215,7 @@ def _log(wandb_run: WandbRun, mirror: Mirror, scratch: Path) -> Path:
         settings=wandb.Settings(
             mode=mirror.mode,
             root_dir=str(scratch),
+            init_timeout=CONNECT_SECONDS,
             silent=True,
             console="off",
             save_code=False,
@@ -246,7 +248,7 @@ def _noting(failures: dict[str, str], identity: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # wandb raises what it likes
-        failures[identity] = f"{type(error).__name__}: {error}"
+        failures[identity] = " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def offline_path(folder: Path, wandb_run: WandbRun) -> Path:
