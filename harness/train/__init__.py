@@ -54,7 +54,7 @@ def train_pack(
     runs: Sequence[RunSpec],
     records: Path,
     device: Device = "cpu",
-    supervisor: Supervisor = Supervisor(),  # noqa: B008 (it is frozen)
+    supervisor: Supervisor = Supervisor(),
     checkpoints: Path | None = None,
     attempt: str | None = None,
 ) -> list[Record]:
@@ -188,5 +188,7 @@ def _publish(record: Record, records: Path) -> None:
     try:
         publish(record, records)
     except OSError as error:  # the checkpoint stays
-        text = f"{record_path(records, record.run_id)}: {error.strerror}; mend that and run again: nothing is lost that "
+        text = (
+            f"{record_path(records, record.run_id)}: {error.strerror}; mend that and run again: nothing is lost that "
+        )
         raise HarnessError(text + "a checkpoint holds", INCOMPLETE) from None

@@ -95,75 +95,86 @@ def test_stopped_after_every_single_evaluation_a_pack_ends_with_the_same_bits(en
     assert not list((tmp_path / "checkpoints").iterdir())
 
 
-TRAIN = """
+# Processes load the same compiled kernels; this one may have compiled its own, which can differ in a last bit.
+HEAD = f"""
 import sys
 from pathlib import Path
-sys.path.insert(0, {folder!r})
+sys.path.insert(0, {str(Path(__file__).parent)!r})
 from test_checkpoint import RECIPES, after, pack
 from harness import train
-train.CHUNK_SECONDS = 0.0
-for number, names in enumerate(RECIPES):
+"""
+TRAIN = (
+    HEAD
+    + """
+train.CHUNK_SECONDS, records, evaluations = 0.0, Path(sys.argv[1]), int(sys.argv[2])
+for names in RECIPES:
     try:
-        train.train_pack(pack(*names), Path("runs"), "cpu", after({evaluations}), Path("checkpoints"))
+        train.train_pack(pack(*names), records, "cpu", after(evaluations), Path("checkpoints"))
     except train.Stopped:
         print("stopped")
 """
+)
+SAVE_OFTEN = (
+    HEAD
+    + """
+train.CHUNK_SECONDS, train.CHECKPOINT_SECONDS = 0.002, 0.01
+runs, supervisor = pack(sys.argv[2], "kan", "lbfgs", int(sys.argv[3])), train.Supervisor(saved=print, progress=print)
+train.train_pack(runs, Path(sys.argv[1]), "cpu", supervisor, Path("checkpoints"))
+"""
+)
 
 
-def _process(code: str, folder: Path) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-u", "-c", code], cwd=folder, stdout=subprocess.PIPE, text=True)
+def _process(code: str, *arguments: object, folder: Path) -> subprocess.Popen:
+    command = [sys.executable, "-u", "-c", code, *map(str, arguments)]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
 
 
 def test_a_fresh_process_goes_on_with_the_same_bits(tmp_path):
-    """One process stops every recipe in the middle of a stage, another one ends them."""
-    for evaluations, expected in ((11, len(RECIPES)), (1000, 0)):
-        code = TRAIN.format(folder=str(Path(__file__).parent), evaluations=evaluations)
-        told, _ = _process(code, tmp_path).communicate(timeout=120)
-        assert told.split() == ["stopped"] * expected
+    """One process stops every recipe in the middle of a stage, another one ends them, a third trains in one go."""
+    for records, evaluations, stopped in (("stopped", 11, len(RECIPES)), ("stopped", 99, 0), ("through", 99, 0)):
+        told, _ = _process(TRAIN, records, evaluations, folder=tmp_path).communicate(timeout=120)
+        assert told.split() == ["stopped"] * stopped
 
     for names in RECIPES:
-        for through in train_pack(pack(*names), tmp_path / "through"):
-            stopped = read_record(record_path(tmp_path / "runs", through.run_id))
+        for identity in map(run_id, pack(*names)):
+            stopped, through = (read_record(record_path(tmp_path / name, identity)) for name in ("stopped", "through"))
             assert numbers(stopped) == numbers(through), names
-            assert stopped.provenance.resumed == 1
+            assert (stopped.provenance.resumed, through.provenance.resumed) == (1, 0)
 
 
-ENDLESS = """
-import sys
-from pathlib import Path
-sys.path.insert(0, {folder!r})
-from test_checkpoint import pack
-from harness import train
-train.CHUNK_SECONDS, train.CHECKPOINT_SECONDS = 0.002, 0.01
-supervisor = train.Supervisor(saved=print)
-train.train_pack(pack({engine!r}, "kan", "lbfgs", {evaluations}), Path("runs"), "cpu", supervisor, Path("checkpoints"))
-"""
-
-
-@pytest.mark.parametrize(("engine", "evaluations"), [("torch", 400), ("fused", 20000)])
-def test_killed_without_warning_it_repeats_what_came_after_its_last_checkpoint(engine, evaluations, tmp_path):
-    """kill -9, three times at moments of chance; what was saved is never trained again, and the bits are the same."""
+@pytest.mark.parametrize(
+    ("engine", "evaluations", "kills"),
+    [
+        ("fused", 20000, 1),
+        *(pytest.param(*case, 4, marks=pytest.mark.slow) for case in (("torch", 400), ("fused", 20000))),
+    ],
+)
+def test_killed_without_warning_it_repeats_what_came_after_its_last_checkpoint(engine, evaluations, kills, tmp_path):
+    """kill -9, again and again: what was saved is never trained again, and the bits are those of training in one go."""
     runs = pack(engine, "kan", "lbfgs", evaluations)
-    code = ENDLESS.format(folder=str(Path(__file__).parent), engine=engine, evaluations=evaluations)
-    saved = [0]
-    for _ in range(3):
-        process = _process(code, tmp_path)
+    reached = 0
+    for _ in range(kills):
+        process = _process(SAVE_OFTEN, "killed", engine, evaluations, folder=tmp_path)
         assert process.stdout
-        saved.append(int(process.stdout.readline()))
+        resumed_at = int(process.stdout.readline())
+        assert resumed_at >= reached
+        saved = [resumed_at]
+        for line in process.stdout:
+            saved.append(int(line))
+            if saved[-1] == saved[-2] > resumed_at:  # said as progress, and again as saved
+                break
+        reached = saved[-1]
         process.kill()
-        saved += [int(line) for line in process.stdout.read().split()]
-        process.wait()
-        process.stdout.close()
+        process.communicate()
         assert process.returncode == -signal.SIGKILL
-    heard: list[int] = []
+    for records in ("killed", "through"):
+        assert _process(SAVE_OFTEN, records, engine, evaluations, folder=tmp_path).communicate(timeout=120)
 
-    records = train_pack(runs, tmp_path / "runs", "cpu", Supervisor(progress=heard.append), tmp_path / "checkpoints")
-
-    assert saved == sorted(saved)
-    assert heard[0] >= saved[-1] > 0
-    assert {record.provenance.resumed for record in records} == {3}
-    through = train_pack(runs, tmp_path / "through")
-    assert [numbers(record) for record in records] == [numbers(record) for record in through]
+    killed, through = (
+        [read_record(record_path(tmp_path / name, run_id(run))) for run in runs] for name in ("killed", "through")
+    )
+    assert {record.provenance.resumed for record in killed} == {kills}
+    assert [numbers(record) for record in killed] == [numbers(record) for record in through]
 
 
 # ------------------------------------------------------------------------------------------------ when, and how long
@@ -308,3 +319,34 @@ def _no_file_can_grow():
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
     yield
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.usefixtures("_one_evaluation_a_chunk", "_no_file_can_grow")
+def test_a_disk_that_is_full_is_told_once_and_training_goes_on(tmp_path, monkeypatch):
+    """Checkpoints fail, which is said in one sentence; what ends training is a record that cannot be written."""
+    monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
+    told, heard, runs = [], [], pack("torch", "mlp", "lbfgs")
+    supervisor = Supervisor(progress=heard.append, saved=pytest.fail, announce=told.append)
+
+    with pytest.raises(HarnessError) as raised:
+        train_pack(runs, tmp_path / "runs", "cpu", supervisor, tmp_path / "checkpoints")
+
+    assert told == [f"{_file(tmp_path, runs)}: File too large; training goes on without new checkpoints"]
+    assert heard[-1] == 22  # of each of two starts 4 are made
+    assert str(raised.value).startswith(f"{record_path(tmp_path / 'runs', run_id(runs[0]))}: File too large; ")
+    assert raised.value.exit_code == 3
+    assert not list((tmp_path / "checkpoints").iterdir())
+    assert not list((tmp_path / "runs").iterdir())
+
+
+@pytest.mark.usefixtures("_one_evaluation_a_chunk")
+def test_the_checkpoint_outlives_a_record_that_cannot_be_written(stopped, tmp_path):
+    """What was saved before the disk was full is there when it no longer is."""
+    (tmp_path / "runs").symlink_to("/proc/self/no such folder")
+    with pytest.raises(HarnessError, match="mend that and run again"):
+        train_pack(stopped, tmp_path / "runs", checkpoints=tmp_path / "checkpoints")
+    (tmp_path / "runs").unlink()
+
+    records = train_pack(stopped, tmp_path / "runs", checkpoints=tmp_path / "checkpoints")
+
+    assert {record.provenance.resumed for record in records} == {1}

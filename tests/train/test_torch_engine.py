@@ -27,8 +27,8 @@ from harness.spec import (
     stages,
 )
 from harness.tasks import draw, resolve, stream
-from harness.train import torch_engine as engine
 from harness.train import Supervisor, train_pack
+from harness.train import torch_engine as engine
 
 TASK = resolve(Task(target="exp2d", train_points=200, validation_points=50, test_points=70))
 MLP = MlpShape(shape=(2, 5, 4, 1), activation="tanh")
