@@ -49,7 +49,9 @@ class Provenance(Frozen):
     """Where and with what a run was trained; never part of its identity.
 
     `pack_seconds` is the wall clock of the whole pack of `pack_lanes` lanes that shared `threads` threads, and
-    `pack_cpu_seconds` what its process computed in that time: provenance, not axes to compare arms on.
+    `pack_cpu_seconds` what its process computed in that time: provenance, not axes to compare arms on. They and
+    `started_at` are of all attempts, `resumed` being how often training went on from a checkpoint; all else is of the
+    last one, `attempt`.
     """
 
     commit: str | None
@@ -63,6 +65,8 @@ class Provenance(Frozen):
     pack_seconds: float
     pack_cpu_seconds: float
     pack_lanes: int
+    attempt: str | None = None
+    resumed: int = 0
 
 
 class Record(Frozen):
