@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness import __version__
+from harness.cli.doctor import doctor
 from harness.cli.options import file_argument, planned_argument, replan_option, results_option
 from harness.cli.steps import (
     calibrations_of,
@@ -336,6 +337,7 @@ def fit_command(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
 
 
 main.add_command(compare_command)
+main.add_command(doctor)
 
 
 @main.command(epilog=f"Example: harness plot {EXAMPLE}")

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from harness.errors import INCOMPLETE, HarnessError
@@ -49,6 +50,15 @@ def has_slurm() -> bool:
 
 def ask(*command: str) -> str:
     """What one of SLURM's commands prints; a HarnessError if it fails."""
+    return _run(command).stdout
+
+
+def try_script(script: Path) -> str:
+    """When and where a job script would start, in SLURM's words; a HarnessError if it would be refused."""
+    return _run(("sbatch", "--test-only", str(script))).stderr  # where sbatch says it
+
+
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=ASK_SECONDS, check=False, env=scrubbed(os.environ)
@@ -59,7 +69,7 @@ def ask(*command: str) -> str:
         raise HarnessError(f"{command[0]} did not answer within {ASK_SECONDS} s; try again later", INCOMPLETE) from None
     if done.returncode:
         raise HarnessError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}", INCOMPLETE)
-    return done.stdout
+    return done
 
 
 def scrubbed(environment: Mapping[str, str]) -> dict[str, str]:
