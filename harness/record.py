@@ -22,6 +22,7 @@ from harness.spec import Cell, Manifest, PlannedRun, RunSpec, canonical_json, ru
 from harness.spec.frozen import Frozen
 
 # 1: first version. 2: evaluations and iterations by stage; counts under more conventions, with their weight table.
+# Provenance has grown by fields with defaults, without which older records read as well: that made no new version.
 RECORD_SCHEMA = 2
 
 
@@ -65,6 +66,7 @@ class Provenance(Frozen):
     pack_seconds: float
     pack_cpu_seconds: float
     pack_lanes: int
+    snapshot: str | None = None
     attempt: str | None = None
     resumed: int = 0
 
@@ -147,6 +149,13 @@ def missing(manifest: Manifest, folder: Path) -> list[str]:
     """Ids of the planned runs that have no record yet, in plan order."""
     present = {path.stem for path in folder.glob("*.json")}
     return [identity for identity in manifest.run_ids() if identity not in present]
+
+
+def statuses(manifest: Manifest, folder: Path) -> dict[str, Literal["done", "diverged"]]:
+    """The status of every planned run that has a record."""
+    absent = set(missing(manifest, folder))
+    paths = {run: record_path(folder, run) for run in manifest.run_ids() if run not in absent}
+    return {run: json.loads(path.read_bytes())["status"] for run, path in paths.items()}
 
 
 def load(manifest: Manifest, folder: Path) -> pd.DataFrame:

@@ -295,6 +295,12 @@ class PackProgress:
         if self._bar:
             self._bar.advance(self._work_task, evaluations)
 
+    def pack_split(self) -> None:
+        """A pack goes on as two."""
+        self._packs += 1
+        if self._bar:
+            self._bar.update(self._pack_task, total=self._packs)
+
     def pack_done(self, what: str, statuses: Sequence[str], seconds: float) -> None:
         """One more pack has ended."""
         self._ended += 1

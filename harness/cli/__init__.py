@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +28,7 @@ from harness.cli.steps import (
     write_pack_costs,
     write_page,
 )
+from harness.cli.sweeps import cancel, logs, retry, status, submit
 from harness.errors import INCOMPLETE, USAGE, HarnessError
 from harness.files import check_writable
 from harness.tables.commands import compare_command, fit_options, fit_table, given, json_option, table_options
@@ -275,33 +275,6 @@ def run(file: Path, results: Path, replan: bool, workers: int | None) -> None:
     console.print(f"report: {folder / 'report.html'}", soft_wrap=True)
 
 
-@main.command(epilog=f"Example: harness status {EXAMPLE}")
-@planned_argument
-@results_option
-@json_option
-def status(file: Path, results: Path, as_json: bool) -> None:
-    """Say how many of the planned runs have records; exit 3 while some are missing."""
-    from harness.record import missing, read_record, record_path
-
-    manifest, folder = frozen_plan(file, results)
-    records = records_of(folder)
-    absent = missing(manifest, records)
-    statuses = [read_record(record_path(records, i)).status for i in manifest.run_ids() if i not in set(absent)]
-    counts = {
-        "planned": len(manifest.run_ids()),
-        "done": statuses.count("done"),
-        "diverged": statuses.count("diverged"),
-    }
-    counts["missing"] = len(absent)
-    if as_json:
-        click.echo(json.dumps({"name": manifest.name, **counts, "missing_ids": absent}))
-    else:
-        told = ", ".join(f"{number} {name}" for name, number in counts.items())
-        click.echo(f"{manifest.name}: {told}" + ("; `harness run` does the missing ones" if absent else ""))
-    if absent:
-        sys.exit(INCOMPLETE)
-
-
 # ----------------------------------------------------------------------------------------------------------- analysis
 @main.command("fit", epilog="Example: harness fit runs.csv --x params --y rmse --by arch --config shape --seed seed")
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE|FOLDER|TABLE")
@@ -337,7 +310,8 @@ def fit_command(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
 
 
 main.add_command(compare_command)
-main.add_command(doctor)
+for command in (submit, status, retry, cancel, logs, doctor):
+    main.add_command(command)
 
 
 @main.command(epilog=f"Example: harness plot {EXAMPLE}")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 EXAMPLE = "experiments/quickstart.yaml"
 FIELDS = ("task", "arm", "series", "seed", "trial", "state", "run")  # by which runs are chosen
 OUTPUT_LINES = 40  # of a job that `logs` shows
+CHECKPOINT_SECONDS = 60.0  # of packs on this machine
 WATCH_SECONDS = 30.0  # between two questions to SLURM
 
 
@@ -337,6 +338,7 @@ def _submissions(manifest: Manifest, folder: Path, where: Where, offer: Offer) -
             host=host(),
             profile=where.profile,
             slots=where.slots,
+            checkpoint_seconds=where.profile.checkpoint_seconds if where.profile else CHECKPOINT_SECONDS,
             device=manifest.experiment.device,
             snapshot=snapshot.hash,
             roots=tuple(str(root) for root in snapshot.roots),
@@ -373,7 +375,9 @@ def _train_local(manifest: Manifest, folder: Path, submission: Submission) -> No
     (job,) = submission.jobs
     words = run_words(manifest)
     try:
-        with pack_progress(len(job.packs), sum(specs[pack[0]].recipe.max_evaluations for pack in job.packs)) as progress:
+        with pack_progress(
+            len(job.packs), sum(specs[pack[0]].recipe.max_evaluations for pack in job.packs)
+        ) as progress:
             for event in run_locally(folder.resolve(), submission):
                 if event["event"] == "pack_done":
                     first = event["runs"][0]

@@ -216,7 +216,7 @@ def code_finding(report: Report, roots: Sequence[str]) -> Finding:
     if report.code not in roots:
         told = f"{report.harness} from {report.code}, not from the snapshot of the code here"
         return Finding("FAILED", "harness", told, "leave PYTHONPATH alone in setup: and in the node's site settings")
-    commit, dirty = provenance.commit_and_dirty()
+    commit, dirty, _ = provenance.code()
     told = f", commit {commit[:12]}{' and changes since' if dirty else ''}" if commit else ""
     return Finding("ok", "harness", f"{report.harness} from a snapshot of the code here{told}")
 

@@ -179,7 +179,7 @@ def seconds_of(moment: str) -> float:
 
 def _in_job(run: str, job: _Job, evidence: Evidence) -> RunState:
     last, told = job.last, job.told.get(run)
-    if told and told["event"] == "pack_failed" and told["final"]:
+    if told and told["event"] == "pack_failed" and told["move"] == "give up":
         state = FAILED[told["cause"]]
         return RunState(state, told.get("error", ""), last.id if last else None, job.number)
     if job.listed and (alive := _alive(job.listed, told)):

@@ -28,8 +28,6 @@ from harness.train.fused.compiled import processor_name
 ENGINES = {"fused": fused_engine, "torch": torch_engine}
 # Seconds between two words of progress, at which Ctrl-C is heard too.
 CHUNK_SECONDS = 0.2
-# Seconds of training that can be lost: writing a checkpoint takes some milliseconds.
-CHECKPOINT_SECONDS = 60.0
 
 
 class Stopped(Exception):
@@ -41,13 +39,15 @@ class Supervisor:
     """Who watches over a pack that trains.
 
     `progress` hears how many of the planned evaluations every lane has behind it, `saved` how many those of a
-    checkpoint have, `announce` what the user should know. `stop` is asked every `CHUNK_SECONDS` whether to end.
+    checkpoint have, `announce` what the user should know. `stop` is asked every `CHUNK_SECONDS` whether to end. No more
+    than `checkpoint_seconds` of training can be lost, and the seconds that writing a checkpoint takes.
     """
 
     progress: Callable[[int], None] = lambda evaluations: None
     saved: Callable[[int], None] = lambda evaluations: None
     announce: Callable[[str], None] = print
     stop: Callable[[], bool] = lambda: False
+    checkpoint_seconds: float = 60.0
 
 
 def train_pack(
@@ -61,7 +61,7 @@ def train_pack(
     """Train those of `runs` (one computation, see `harness.plan`) that have no record in `records` as one ensemble.
 
     Their records are published and returned. With a folder for `checkpoints`, training goes on from the one of `runs`,
-    and leaves one every `CHECKPOINT_SECONDS` and when it is stopped, until all records are there. Raises Stopped.
+    and leaves one now and then and when it is stopped, until all records are there. Raises Stopped.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise HarnessError("device: cuda, but torch sees no GPU here; say device: cpu, or run where there is one")
@@ -134,7 +134,7 @@ def _train(
     supervisor.progress(at.evaluations)
     while not engine.ended(pack, at.state):
         stop, now = supervisor.stop(), time.perf_counter()
-        if file and at is not begun and (stop or now - saved >= CHECKPOINT_SECONDS):
+        if file and at is not begun and (stop or now - saved >= supervisor.checkpoint_seconds):
             try:
                 write_checkpoint(_timed(at, since), file)
                 supervisor.saved(at.evaluations)
@@ -166,10 +166,11 @@ def _timed(at: Checkpoint, since: tuple[float, float]) -> Checkpoint:
 
 
 def _provenance(ended: Checkpoint, engine: Engine, device: Device, attempt: str | None) -> Provenance:
-    commit, dirty = provenance.commit_and_dirty()
+    code = provenance.code()
     return Provenance(
-        commit=commit,
-        dirty=dirty,
+        commit=code.commit,
+        dirty=code.dirty,
+        snapshot=code.snapshot,
         versions=provenance.versions(),
         host=provenance.host(),
         device=_device_name(device),

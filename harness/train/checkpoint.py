@@ -17,6 +17,7 @@ from typing import Any
 
 from harness.files import whole_file
 from harness.spec import canonical_json
+from harness.spec.identity import pack_key
 
 PACKAGE = Path(__file__).parents[1]
 # What computes: a state goes on in the very code that it comes from.
@@ -40,11 +41,6 @@ class Checkpoint:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     resumed: int = 0
-
-
-def pack_key(run_ids: Sequence[str]) -> str:
-    """The name of a pack, 16 hex digits: a hash of its runs in their order."""
-    return hashlib.sha256(canonical_json(list(run_ids)).encode()).hexdigest()[:16]
 
 
 def checkpoint_path(folder: Path, run_ids: Sequence[str]) -> Path:

@@ -210,7 +210,7 @@ def test_times_add_up_over_attempts(tmp_path):
 
 @pytest.mark.usefixtures("_one_evaluation_a_chunk")
 def test_killed_between_two_records_it_publishes_the_rest(tmp_path):
-    """The checkpoint of the whole pack is of use as long as it has the runs that are left; no record is written twice."""
+    """The checkpoint of the pack is of use as long as it has the runs that are left; no record is written twice."""
     runs = pack("torch", "kan", "lbfgs", runs=3)
     train_pack(runs[:1], tmp_path / "runs")
     first = record_path(tmp_path / "runs", run_id(runs[0])).read_bytes()
