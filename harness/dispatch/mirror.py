@@ -229,7 +229,7 @@ def _log(wandb_run: WandbRun, mirror: Mirror, scratch: Path) -> Path:
     run.define_metric("evaluations", summary="none")
     for name in dict.fromkeys(name for row in wandb_run.history for name in row if name != "evaluations"):
         run.define_metric(name, step_metric="evaluations", summary="none")
-    for row in wandb_run.history[run.step :]:  # one that was begun before has its first rows
+    for row in wandb_run.history[run.starting_step :]:  # one that was begun before has its first rows
         run.log(row)
     run.summary.update(wandb_run.summary)
     run.finish()

@@ -1,5 +1,6 @@
 """What wandb is told of finished runs, that its files have the very numbers, and that training never waits for it."""
 
+import gzip
 import importlib
 import json
 import os
@@ -7,8 +8,10 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 import zlib
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -199,7 +202,7 @@ def test_offline_files_have_the_very_numbers(manifest, folder, records, tmp_path
 
     Neither the user's own settings of wandb nor its chatter come between; exporting again writes nothing.
     """
-    for name, value in {"MODE": "disabled", "PROJECT": "mine", "RUN_GROUP": "mine", "NAME": "mine"}.items():
+    for name, value in {"MODE": "disabled", "PROJECT": "mine", "RUN_GROUP": "mine", "TAGS": "mine"}.items():
         monkeypatch.setenv(f"WANDB_{name}", value)
     heard = []
 
@@ -212,7 +215,7 @@ def test_offline_files_have_the_very_numbers(manifest, folder, records, tmp_path
         expected = of_run(record, "toys")
         run, config, history, summary = _decoded(offline_path(tmp_path, expected))
         assert (run.run_id, run.display_name) == (expected.id, expected.name)
-        assert (run.run_group, run.project) == ("toys", "theirs")
+        assert (run.run_group, run.project, list(run.tags)) == ("toys", "theirs", [])
         assert config == expected.config
         assert history == list(expected.history)
         assert summary == expected.summary
@@ -237,6 +240,106 @@ def test_a_pack_is_one_offline_file(manifest, folder, records, tmp_path):
     assert history == list(expected.history)
     assert summary == expected.summary
     assert said == []
+
+
+# -------------------------------------------------------------------------------------------------------------- online
+class _Server(ThreadingHTTPServer):
+    """Stands in for wandb's server, which cannot be had here: it knows one run, and keeps the lines that it is sent.
+
+    What the real one answers is known from the requests of wandb 0.31 only.
+    """
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Answers)
+        self.begun = False
+        self.lines: dict[str, list[str]] = {"wandb-history.jsonl": [], "wandb-summary.json": []}
+
+    def run(self) -> dict:
+        """The one run, as it is asked for when it is gone on with."""
+        history, summary = self.lines.values()
+        return {
+            "id": "1",
+            "name": "1",
+            "config": "{}",
+            "wandbConfig": json.dumps({"t": 1}),
+            "historyLineCount": len(history),
+            "historyTail": json.dumps(history[-1:]),
+            "summaryMetrics": summary[-1] if summary else "{}",
+            "eventsLineCount": 0,
+            "eventsTail": "[]",
+            "logLineCount": 0,
+            "tags": [],
+            "project": {"id": "1", "name": "theirs", "entity": {"id": "1", "name": "us"}},
+        }
+
+
+class _Answers(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *words):
+        pass
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        data = json.loads(gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body)
+        answer = json.dumps(self._answer(data)).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def _answer(self, data: dict) -> dict:
+        server = self.server
+        if "operationName" not in data:
+            for name, sent in data.get("files", {}).items():
+                server.lines[name][sent["offset"] :] = sent["content"]
+            return {}
+        match data["operationName"]:
+            case "RunResumeStatus":
+                found = server.run() if server.begun else None
+                return {"data": {"model": {"id": "1", "name": "theirs", "bucket": found}}}
+            case "UpsertBucket":
+                inserted, server.begun = not server.begun, True
+                return {"data": {"upsertBucket": {"bucket": server.run(), "inserted": inserted}}}
+            case "CreateRunFiles":
+                return {"data": {"createRunFiles": {"runID": "1", "uploadHeaders": [], "files": []}}}
+            case _:
+                return {"data": {}}
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """A stand-in for wandb's server, and a user with a key for it."""
+    with _Server() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.server_port}")
+        yield server
+        server.shutdown()
+
+
+def _sent(lines: list[str]) -> list[dict]:
+    return [_without_wandbs(json.loads(line)) for line in lines]
+
+
+@pytest.mark.slow
+def test_mirrored_online_twice_a_run_has_its_curve_once(folder, records, tmp_path, server):
+    """The server has the very rows and outcome, and a run that is gone on with gets no row again."""
+    expected = of_run(_first(records, "done"), "toys")
+
+    for _ in range(2):
+        process = MirrorProcess(Mirror(mode="online", project="theirs"), "toys", folder, tmp_path / "wandb")
+        process.tell([expected.id])
+        process.end()
+        assert process.mirrored == 1
+
+        assert _sent(server.lines["wandb-history.jsonl"]) == list(expected.history)
+        assert _sent(server.lines["wandb-summary.json"])[-1] == expected.summary
+    assert not (tmp_path / "wandb").exists()
 
 
 # -------------------------------------------------------------------------------------------------- never in the way
