@@ -84,8 +84,8 @@ def train_here(
     """Train `packs`, yielding what happens to each when it happens; those that fail are retried by cause.
 
     Ends early when `stop` says so or when it is closed: workers save their checkpoints first. A HarnessError in a pack
-    ends all. Runs whose ids are `unwanted` when their pack's turn comes are left out. `announce` hears when kernels must
-    be compiled, when that is done, and what is wrong with checkpoints.
+    ends all. Runs whose ids are `unwanted` when their pack's turn comes are left out. `announce` hears when kernels are
+    to be compiled, when that is done, and what is wrong with checkpoints.
     """
     order, waiting = (
         Order(records, checkpoints, device, attempt, checkpoint_seconds),
@@ -106,7 +106,8 @@ def train_here(
                 for number in list(working):
                     yield from _listen(number, working, waiting, announce)
             packs_of = {worker.slot: worker.task.pack for worker in working.values() if worker.task}
-            for slot, what in slots.stop([worker.slot for worker in working.values()]):
+            ending = [working.pop(number).slot for number in list(working)]
+            for slot, what in slots.stop(ending):
                 if isinstance(what, Evaluated | Saved | Done):
                     yield packs_of[slot], what
         finally:  # a second Ctrl-C would leave workers that nobody waits for
