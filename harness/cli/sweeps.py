@@ -451,7 +451,7 @@ def _show_output(folder: Path, run: str, evidence: Evidence) -> None:
     for submission in evidence.submissions:
         for place, job in enumerate(submission.jobs):
             if any(run in pack for pack in job.packs):
-                listed = evidence.queue.jobs.get((submission.name, place))
+                listed = evidence.queue.of(submission.name, place)
                 begun = [one.begun for one in evidence.attempts if one.begun["submission"] == submission.id]
                 numbers = [one["slurm_number"] for one in begun if one["place"] == place]
                 number = numbers[-1] if numbers else listed.number if listed else None

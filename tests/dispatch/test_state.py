@@ -65,7 +65,7 @@ def _state(run=RUN, listed=None, accounted=None, now=30.0, **evidence):
     known |= evidence
     task = ("harness-e-s", 0)
     queue = known.pop("queue", Queue({task: Listed("7_0", task[0], listed, "None")} if listed else {}))
-    accounting = {task: Listed("7_0", task[0], accounted, "None")} if accounted else {}
+    accounting = Queue({task: Listed("7_0", task[0], accounted, "None")} if accounted else {})
     told = Evidence(queue=queue, accounting=accounting, now=T0.timestamp() + now, **known)
     return states([run], told)[run]
 
