@@ -112,7 +112,8 @@ def plan(file: Path, results: Path, replan: bool, packs: bool, as_json: bool) ->
     if as_json:
         click.echo(manifest.model_dump_json() if costs is None else costs.to_json(orient="records"))
         return
-    from harness.show import console, packs_table, plan_table
+    from harness.console import console
+    from harness.show import packs_table, plan_table
 
     console.print(plan_table(manifest) if costs is None else packs_table(costs))
     for cell in manifest.cells:
@@ -167,8 +168,9 @@ def match_command(
         chebyshev_kan  hidden | depth, width; degree
         rational_kan   hidden | depth, width; numerator=5, denominator=4, groups=8
     """
+    from harness.console import console
     from harness.match import OPTIMIZERS, Setting, axis_named, match_arms, to_json
-    from harness.show import console, match_table
+    from harness.show import match_table
 
     setting = Setting(axis_named(axis), budget, inputs, outputs, samples, evaluations, OPTIMIZERS[optimizer])
     matched = match_arms(arms, setting)
@@ -190,9 +192,10 @@ def bench(file: Path | None, results: Path, engine: Engine | None, dtype: Dtype 
     With FILE, measure the engines that its runs use, and also every shape of that plan alone, a second each: its runs
     then have an axis `seconds`, what each would take by itself on this machine.
     """
+    from harness.console import console
     from harness.dispatch.here import available_cores
     from harness.measure.calibration import write_calibration
-    from harness.show import calibration_sentence, console
+    from harness.show import calibration_sentence
 
     if file:
         for name, given in (("engine", engine), ("dtype", dtype)):
@@ -227,10 +230,10 @@ def _kinds(manifest: Manifest) -> list[Kind]:
 
 
 def _bench(kind: Kind, manifest: Manifest | None, results: Path, workers: int) -> Calibration:
+    from harness.console import console, counted_progress
     from harness.measure.bench import bench_classes, bench_solo, compile_kernels
     from harness.measure.calibration import calibrate, kind_of, with_solo
     from harness.measure.design import full_design
-    from harness.show import console, counted_progress
 
     calibration, solo = own_calibration(results, kind), []
     if kind[0] == "fused":
@@ -258,8 +261,8 @@ def run(file: Path, results: Path, replan: bool, workers: int | None) -> None:
 
     Ctrl-C at any moment is safe: finished packs have their records, and the same command goes on from there.
     """
+    from harness.console import console
     from harness.record import missing
-    from harness.show import console
     from harness.spec import freeze
 
     folder = folder_of(file, results)

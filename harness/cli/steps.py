@@ -118,10 +118,10 @@ def planned_runs(manifest: Manifest) -> dict[str, Any]:
 
 def train_missing(manifest: Manifest, folder: Path, workers: int | None) -> None:
     """Train on this machine what has no record yet, with progress; a HarnessError if something is left."""
+    from harness.console import console, pack_progress
     from harness.dispatch.here import Failed, Skipped, available_cores, terminated_like_ctrl_c, train_here
     from harness.dispatch.slots import Done, Evaluated
     from harness.record import missing, read_record, record_path
-    from harness.show import console, pack_progress
     from harness.spec import stages
     from harness.tasks import draw
 
@@ -212,10 +212,10 @@ def write_analysis(manifest: Manifest, folder: Path) -> tuple[pd.DataFrame, list
 
 def write_pack_costs(manifest: Manifest, folder: Path) -> None:
     """How well the seconds of packs were predicted, as `packs.csv` and in a sentence, if this machine is calibrated."""
+    from harness.console import console
     from harness.cost import pack_costs, pack_errors
     from harness.files import whole_file
     from harness.measure.calibration import errors_sentence
-    from harness.show import console
 
     calibrations = calibrations_of(manifest, folder.parent)
     if not calibrations:
@@ -248,8 +248,9 @@ def write_page(
 
 def print_fits(fits: list[SeriesFit], checks: list[Check], manifest: Manifest) -> None:
     """The laws, held-out sizes and checks as tables."""
+    from harness.console import console
     from harness.scaling import headline_axes
-    from harness.show import console, fits_table, held_out_table
+    from harness.show import fits_table, held_out_table
     from harness.show_checks import checks_table
 
     crossed = {cell.series for cell in manifest.cells if cell.frontier}

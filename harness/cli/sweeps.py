@@ -274,11 +274,11 @@ def _send(
 def _make_offer(
     manifest: Manifest, folder: Path, where: Where, most_hours: float | None, only: frozenset[str] | None
 ) -> Offer:
+    from harness.console import console
     from harness.cost import pack_seconds
     from harness.dispatch.jobs import PredictedPack, arrays, bin_packs
     from harness.dispatch.reconcile import to_send
     from harness.measure.calibration import missing
-    from harness.show import console
     from harness.show_sweeps import Offer, offer_lines
 
     found, specs = look(manifest, folder).found, planned_runs(manifest)
@@ -349,9 +349,9 @@ def _submissions(manifest: Manifest, folder: Path, where: Where, offer: Offer) -
 
 
 def _submit(manifest: Manifest, folder: Path, submissions: list[Submission]) -> None:
+    from harness.console import console
     from harness.dispatch.slurm import send
     from harness.dispatch.submission import forget_submission, write_submission
-    from harness.show import console
 
     for submission in submissions:
         write_submission(folder, submission, planned_runs(manifest))
@@ -365,9 +365,9 @@ def _submit(manifest: Manifest, folder: Path, submissions: list[Submission]) -> 
 
 
 def _train_local(manifest: Manifest, folder: Path, submission: Submission) -> None:
+    from harness.console import pack_progress
     from harness.dispatch.local import run_locally
     from harness.dispatch.submission import write_submission
-    from harness.show import pack_progress
     from harness.show_sweeps import run_words
 
     specs = planned_runs(manifest)
@@ -392,8 +392,8 @@ def _train_local(manifest: Manifest, folder: Path, submission: Submission) -> No
 
 
 def _show_status(manifest: Manifest, seen: Look, wanted: Sequence[State], as_json: bool) -> None:
+    from harness.console import console
     from harness.dispatch.reconcile import spending
-    from harness.show import console
     from harness.show_sweeps import run_words, spending_words, status_json, status_table, status_words, why_table
 
     spent = spending(seen.found, seen.evidence)

@@ -121,7 +121,7 @@ def sacct(names: Sequence[str], since: str) -> Queue:
 
 
 def _by_task(lines: str, names: set[str]) -> dict[tuple[str, int | None], Listed]:
-    found = {}
+    found: dict[tuple[str, int | None], Listed] = {}
     for line in lines.splitlines():
         fields = line.strip().split("|")
         if len(fields) == 4 and fields[1] in names:
