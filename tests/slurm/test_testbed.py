@@ -163,7 +163,7 @@ def test_down_leaves_nothing(tmp_path, options):
 def test_a_killed_keeper_takes_its_daemons_along(tmp_path):
     """After kill -9 of the keeper nothing of the bed lives, and `up` starts it afresh."""
     bed = up(tmp_path / "bed")
-    os.kill(int((bed.folder / "keeper").read_text()), signal.SIGKILL)
+    os.kill(int((bed.folder / "testbed.keeper").read_text()), signal.SIGKILL)
     wait_until(lambda: not processes_of(bed.folder), 10, "the daemons end")
     up(bed.folder)
     assert bed.slurm("sinfo", "-hN", "-p", "gpu", "-o", "%T").split() == ["idle", "idle"]
