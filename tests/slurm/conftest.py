@@ -1,10 +1,23 @@
 """SLURM for tests, started by slurm/testbed when the first test asks for it."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from real_slurm import Bed, down, own_environment, up
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without `-m slurm` the tests of this folder are skipped: they take minutes, and what SLURM is made of."""
+    if "slurm" in config.option.markexpr:
+        return
+    there = shutil.which("slurmctld", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    reason = "they take minutes: run `pytest -m slurm`" if there else "SLURM is not installed here (no slurmctld)"
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.skip(reason=f"tests on a real SLURM; {reason}"))
 
 
 @pytest.fixture(scope="session")
