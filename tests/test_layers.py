@@ -42,8 +42,8 @@ LAW = {
 }
 ANALYSIS = (
     *("spec", "fit", "record", "plan", "match", "cost", "scaling", "compare", "pairs", "show", "plot", "report", "cli"),
-    *("console", "show_sweeps", "cli.sweeps", "checks", "show_checks", "plot_residuals", "tables.commands", "tables.show_forms", "tables.plot_fits"),
-    *("tables.plot_comparison",),
+    *("checks", "show_checks", "plot_residuals", "tables.commands", "tables.show_forms", "tables.plot_fits"),
+    *("tables.plot_comparison", "console", "show_sweeps", "cli.steps", "cli.sweeps", "dispatch.reconcile"),
 )
 
 

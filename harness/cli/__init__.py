@@ -11,13 +11,14 @@ import click
 
 from harness import __version__
 from harness.cli.doctor import doctor
-from harness.cli.options import file_argument, planned_argument, replan_option, results_option
+from harness.cli.options import file_argument, planned_argument, replan_option, results_option, wandb_options
 from harness.cli.steps import (
     calibrations_of,
     cost_sentence,
     draw_figures,
     folder_of,
     frozen_plan,
+    mirror_of,
     own_calibration,
     plan_of,
     planned_runs,
@@ -28,7 +29,7 @@ from harness.cli.steps import (
     write_pack_costs,
     write_page,
 )
-from harness.cli.sweeps import cancel, logs, retry, status, submit
+from harness.cli.sweeps import cancel, export_wandb, logs, retry, status, submit
 from harness.errors import INCOMPLETE, USAGE, HarnessError
 from harness.files import check_writable
 from harness.tables.commands import compare_command, fit_options, fit_table, given, json_option, table_options
@@ -256,7 +257,8 @@ def _bench(kind: Kind, manifest: Manifest | None, results: Path, workers: int) -
 @results_option
 @replan_option
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes.  [default: one a core]")
-def run(file: Path, results: Path, replan: bool, workers: int | None) -> None:
+@wandb_options
+def run(file: Path, results: Path, replan: bool, workers: int | None, **wandb: Any) -> None:
     """Do everything: plan, train what is missing, fit, draw, report.
 
     Ctrl-C at any moment is safe: finished packs have their records, and the same command goes on from there.
@@ -269,7 +271,7 @@ def run(file: Path, results: Path, replan: bool, workers: int | None) -> None:
     manifest = freeze(plan_of(file), folder, replan)
     if missing(manifest, records_of(folder)):
         console.print(cost_sentence(manifest, results, workers), soft_wrap=True)
-    train_missing(manifest, folder, workers)
+    train_missing(manifest, folder, workers, mirror_of(wandb))
     table, fits, checks = write_analysis(manifest, folder)
     draw_figures(manifest, table, fits, folder)
     write_page(manifest, table, fits, checks, folder)
@@ -313,7 +315,7 @@ def fit_command(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
 
 
 main.add_command(compare_command)
-for command in (submit, status, retry, cancel, logs, doctor):
+for command in (submit, status, retry, cancel, logs, export_wandb, doctor):
     main.add_command(command)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from harness.checks import Check
+    from harness.dispatch.mirror import Mirror
     from harness.measure.calibration import Calibration, Kind
     from harness.scaling import SeriesFit
     from harness.spec import Manifest
@@ -116,13 +118,29 @@ def planned_runs(manifest: Manifest) -> dict[str, Any]:
     return {planned.run_id: planned.run for planned in manifest.runs}
 
 
-def train_missing(manifest: Manifest, folder: Path, workers: int | None) -> None:
+def mirror_of(options: Mapping[str, Any]) -> Mirror | None:
+    """What --wandb and its companions ask for; a HarnessError if wandb cannot do it."""
+    from harness.dispatch.mirror import Mirror, check_wandb
+
+    if options["wandb"] is None:
+        return None
+    check_wandb(options["wandb"])
+    return Mirror(
+        mode=options["wandb"],
+        per=options["wandb_per"],
+        project=options["wandb_project"],
+        entity=options["wandb_entity"],
+    )
+
+
+def train_missing(manifest: Manifest, folder: Path, workers: int | None, mirror: Mirror | None) -> None:
     """Train on this machine what has no record yet, with progress; a HarnessError if something is left."""
     from harness.console import console, pack_progress
     from harness.dispatch.here import Failed, Skipped, available_cores, terminated_like_ctrl_c, train_here
+    from harness.dispatch.mirror import mirroring
     from harness.dispatch.slots import Done, Evaluated
     from harness.record import missing, read_record, record_path
-    from harness.spec import stages
+    from harness.spec import run_id, stages
     from harness.tasks import draw
 
     records = records_of(folder)
@@ -144,6 +162,7 @@ def train_missing(manifest: Manifest, folder: Path, workers: int | None) -> None
         with (
             terminated_like_ctrl_c(),
             pack_progress(len(packs), ticks) as progress,
+            mirroring(mirror, manifest.name, records, folder / "wandb", console.print) as mirrored,
             closing(
                 train_here(
                     packs,
@@ -164,6 +183,7 @@ def train_missing(manifest: Manifest, folder: Path, workers: int | None) -> None
                         behind[pack] = evaluations
                     case Done(statuses, seconds):
                         progress.pack_done(what, statuses, seconds)
+                        mirrored([run_id(run) for run in pack])
                     case Skipped():
                         progress.pack_done(what, ["recorded"] * len(pack), 0.0)
                     case Failed(failure, "split"):

@@ -9,17 +9,18 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from harness.cli.options import file_argument, planned_argument, replan_option, results_option
-from harness.cli.steps import calibrations_of, folder_of, frozen_plan, plan_of, planned_runs, records_of
+from harness.cli.options import file_argument, planned_argument, replan_option, results_option, wandb_options
+from harness.cli.steps import calibrations_of, folder_of, frozen_plan, mirror_of, plan_of, planned_runs, records_of
 from harness.errors import INCOMPLETE, HarnessError, did_you_mean
 from harness.files import check_writable
 from harness.tables.commands import json_option
 
 if TYPE_CHECKING:
+    from harness.dispatch.mirror import Mirror
     from harness.dispatch.profile import Profile
     from harness.dispatch.state import Evidence, RunState, State
     from harness.dispatch.submission import Submission
@@ -34,10 +35,13 @@ WATCH_SECONDS = 30.0  # between two questions to SLURM
 
 
 class Where(NamedTuple):
-    """Where jobs go, to a cluster as the profile asks or to this machine; how many packs a job trains at a time."""
+    """Where jobs go, to a cluster as the profile asks or to this machine; how many packs a job trains at a time; and
+    where finished runs are mirrored to.
+    """
 
     profile: Profile | None
     slots: int
+    mirror: Mirror | None
 
 
 class Look(NamedTuple):
@@ -82,6 +86,7 @@ def _where_options(command: Callable) -> Callable:
 @results_option
 @replan_option
 @_where_options
+@wandb_options
 def submit(
     file: Path,
     results: Path,
@@ -91,6 +96,7 @@ def submit(
     dry_run: bool,
     yes: bool,
     max_gpu_hours: float | None,
+    **wandb: Any,
 ) -> None:
     """Send off the runs that have no record and are not on their way, as jobs of about equal length.
 
@@ -99,7 +105,7 @@ def submit(
     """
     from harness.spec import freeze
 
-    where, folder = _where(profile, local), folder_of(file, results)
+    where, folder = _where(profile, local, wandb), folder_of(file, results)
     manifest = plan_of(file) if dry_run else freeze(plan_of(file), folder, replan)
     _send(manifest, folder, where, dry_run, yes, max_gpu_hours)
 
@@ -136,6 +142,7 @@ def status(file: Path, results: Path, watch: bool, why: str | None, as_json: boo
 @results_option
 @click.option("--cause", "causes", multiple=True, required=True, metavar="STATE", help="Runs in this state; repeat.")
 @_where_options
+@wandb_options
 def retry(
     file: Path,
     results: Path,
@@ -145,6 +152,7 @@ def retry(
     dry_run: bool,
     yes: bool,
     max_gpu_hours: float | None,
+    **wandb: Any,
 ) -> None:
     """Send off runs that a submission leaves alone: out of memory, quarantined, cancelled; or of one cause only.
 
@@ -153,7 +161,7 @@ def retry(
     from harness.dispatch.submission import one_submitter, write_order
     from harness.show_sweeps import retried_states
 
-    where, states = _where(profile, local), retried_states(causes)
+    where, states = _where(profile, local, wandb), retried_states(causes)
     manifest, folder = frozen_plan(file, results)
     seen = look(manifest, folder)
     runs = [run for run, one in seen.found.items() if one.state in states]
@@ -218,6 +226,29 @@ def logs(file: Path, run: str, results: Path) -> None:
     _show_output(folder, found[0], seen.evidence)
 
 
+@click.command("export-wandb", epilog=f"Example: harness export-wandb {EXAMPLE} --wandb offline")
+@planned_argument
+@results_option
+@wandb_options
+def export_wandb(file: Path, results: Path, **wandb: Any) -> None:
+    """Mirror the finished runs of an experiment to wandb after the fact; what is there already stays as it is.
+
+    Files are the truth: nothing is read back. Offline runs lie in the experiment's folder, for `wandb sync`.
+    """
+    from harness.console import console, counted_progress
+    from harness.dispatch.mirror import export
+
+    mirror = mirror_of(wandb)
+    if mirror is None:
+        raise HarnessError("--wandb: say online, or offline for files that `wandb sync` uploads")
+    manifest, folder = frozen_plan(file, results)
+    with counted_progress("wandb") as progress:
+        done = export(manifest, mirror, records_of(folder), folder / "wandb", progress)
+    left = f"; {done.left_out} runs have no record yet" if done.left_out else ""
+    where = f" in {folder / 'wandb'}" if mirror.mode == "offline" else ""
+    console.print(f"{done.mirrored} runs of wandb's{where}{left}", soft_wrap=True)
+
+
 # -------------------------------------------------------------------------------------------------------------- steps
 def look(manifest: Manifest, folder: Path) -> Look:
     """All that is known of the runs of a plan, now."""
@@ -228,7 +259,8 @@ def look(manifest: Manifest, folder: Path) -> Look:
     return Look(evidence, reconcile(manifest, folder, evidence))
 
 
-def _where(profile: Path | None, local: int | None) -> Where:
+def _where(profile: Path | None, local: int | None, wandb: Mapping[str, Any]) -> Where:
+    from harness.dispatch.mirror import check_wandb
     from harness.dispatch.profile import read_profile
 
     if (profile is None) == (local is None):
@@ -238,9 +270,11 @@ def _where(profile: Path | None, local: int | None) -> Where:
         raise HarnessError(f"--profile, --local: {what}")
     if profile is None:
         assert local is not None
-        return Where(None, local)
+        return Where(None, local, mirror_of(wandb))
     read = read_profile(profile)
-    return Where(read, read.slots)
+    if read.wandb and wandb["wandb"] is None:
+        check_wandb(read.wandb.mode)
+    return Where(read, read.slots, mirror_of(wandb) or read.wandb)
 
 
 def _send(
@@ -339,6 +373,7 @@ def _submissions(manifest: Manifest, folder: Path, where: Where, offer: Offer) -
             profile=where.profile,
             slots=where.slots,
             checkpoint_seconds=where.profile.checkpoint_seconds if where.profile else CHECKPOINT_SECONDS,
+            mirror=where.mirror,
             device=manifest.experiment.device,
             snapshot=snapshot.hash,
             roots=tuple(str(root) for root in snapshot.roots),
@@ -456,7 +491,8 @@ def _show_output(folder: Path, run: str, evidence: Evidence) -> None:
                 numbers = [one["slurm_number"] for one in begun if one["place"] == place]
                 number = numbers[-1] if numbers else listed.number if listed else None
                 path = log_path(folder, number) if number else local_log(folder, submission.id)
-    if path and path.exists():
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path and path.exists() else []
+    if lines:
         click.echo(f"the end of {path}:")
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines()[-OUTPUT_LINES:]:
-            click.echo(f"    {line}")
+    for line in lines[-OUTPUT_LINES:]:
+        click.echo(f"    {line}")

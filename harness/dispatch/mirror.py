@@ -316,6 +316,26 @@ class MirrorProcess:
             self._announce(f"wandb: {left} of {self.told} not mirrored; `harness export-wandb` can do it at any time")
 
 
+@contextmanager
+def mirroring(
+    mirror: Mirror | None, experiment: str, records: Path, folder: Path, announce: Callable[[str], None] = print
+) -> Iterator[Callable[[Sequence[str]], None]]:
+    """What is to be told of each pack whose records are published: mirrored while the block lasts, if at all."""
+    if mirror is None:
+        yield lambda pack: None
+        return
+    try:
+        process = MirrorProcess(mirror, experiment, records, folder, announce)
+    except OSError as error:
+        announce(f"wandb: {error.strerror}; nothing is mirrored, and training goes on")
+        yield lambda pack: None
+        return
+    try:
+        yield process.tell
+    finally:
+        process.end()
+
+
 class Exported(NamedTuple):
     """How many runs of wandb's there are now, and how many runs have no part in them for want of records."""
 

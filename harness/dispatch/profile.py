@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
+from harness.dispatch.mirror import Mirror
 from harness.spec import read_settings
 from harness.spec.frozen import Frozen
 
@@ -47,6 +48,7 @@ class Profile(Frozen):
     setup: tuple[str, ...] = Field((), description="shell lines before Python starts: modules, environments")
     python: str | None = Field(None, description="on the nodes; left out, the one that submits")
     wckey: str = ""
+    wandb: Mirror | None = Field(None, description="where finished runs are mirrored to")
     sbatch: dict[str, str | int | bool] = Field({}, description="any other option of sbatch, by its long name")
 
     @property

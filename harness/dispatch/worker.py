@@ -25,7 +25,7 @@ from harness import provenance
 from harness.dispatch import cluster
 from harness.dispatch.events import EventLog
 from harness.dispatch.here import Begun, Failed, train_here
-from harness.dispatch.mirror import MirrorProcess
+from harness.dispatch.mirror import mirroring
 from harness.dispatch.slots import Done, Evaluated, Failure, Saved
 from harness.dispatch.submission import JobFile, cancelled, new_id, read_job, read_orders
 from harness.snapshot import check_snapshot
@@ -106,7 +106,7 @@ def _train(home: Path, job: JobFile, attempt: str, log: EventLog, told: Told) ->
     """Whether any training was done; what happens is written to the log, and mirrored where that is asked for."""
     records, came_further = home.parent / "runs", False
     first: dict[tuple[RunSpec, ...], int] = {}
-    with _mirroring(job, records, home / "wandb") as mirror:
+    with mirroring(job.mirror, job.experiment, records, home / "wandb") as mirror:
         happenings = train_here(
             job.packs,
             records,
@@ -133,8 +133,7 @@ def _train(home: Path, job: JobFile, attempt: str, log: EventLog, told: Told) ->
                 case Done(statuses, seconds):
                     log.write("pack_done", runs=ids, statuses=statuses, seconds=round(seconds, 3))
                     came_further = True
-                    if mirror:
-                        mirror.tell(ids)
+                    mirror(ids)
                 case Failed(failure, move, quarantined):
                     _write_failure(log, ids, failure, move, quarantined)
     return came_further
@@ -152,18 +151,6 @@ def _write_failure(log: EventLog, ids: list[str], failure: Failure, move: str, q
         move=move,
         quarantined=quarantined,
     )
-
-
-@contextmanager
-def _mirroring(job: JobFile, records: Path, folder: Path) -> Iterator[MirrorProcess | None]:
-    if job.mirror is None:
-        yield None
-        return
-    mirror = MirrorProcess(job.mirror, job.experiment, records, folder)
-    try:
-        yield mirror
-    finally:
-        mirror.end()
 
 
 def _end_early(log: EventLog, heard: signal.Signals, came_further: bool) -> None:
