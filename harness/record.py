@@ -1,16 +1,23 @@
 """One run, one file, written once: the record of what was trained, what came out, and where.
 
-Records load, under a manifest, into one table; the manifest is the denominator, so a missing or damaged record is an
-error and never a shorter table.
+Who trains a run a second time publishes nothing, but what came out is compared, and kept if it differs. Records load,
+under a manifest, into one table; the manifest is the denominator, so a missing or damaged record is an error and never
+a shorter table.
 """
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
+import math
 import os
+import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -20,10 +27,23 @@ from harness.errors import INCOMPLETE, HarnessError
 from harness.files import whole_file
 from harness.spec import Cell, Manifest, PlannedRun, RunSpec, canonical_json, run_id, sealed, unsealed
 from harness.spec.frozen import Frozen
+from harness.spec.nouns import Engine
 
 # 1: first version. 2: evaluations and iterations by stage; counts under more conventions, with their weight table.
 # Provenance has grown by fields with defaults, without which older records read as well: that made no new version.
 RECORD_SCHEMA = 2
+
+Status = Literal["done", "diverged"]
+# Of two records of one run. A defect: the same code on the same machine ought to have made the same bits.
+Verdict = Literal["same", "within tolerance", "beyond tolerance", "defect"]
+# What machines agree to (docs/engine.md): training errors of the first evaluations, relative; and in the end, the
+# larger one over the smaller.
+EARLY_EVALUATIONS = 8
+EARLY_TOLERANCE = {"float64": 1e-6, "float32": 1e-2}
+END_FACTOR = 10.0
+
+NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # a file system without them
+LOCK_SECONDS = 10.0  # for how long another writer may hold the lock of a record, which takes it microseconds
 
 
 class Metrics(Frozen):
@@ -52,7 +72,7 @@ class Provenance(Frozen):
     `pack_seconds` is the wall clock of the whole pack of `pack_lanes` lanes that shared `threads` threads, and
     `pack_cpu_seconds` what its process computed in that time: provenance, not axes to compare arms on. They and
     `started_at` are of all attempts, `resumed` being how often training went on from a checkpoint; all else is of the
-    last one, `attempt`.
+    last one, `attempt`. `snapshot` is the hash of the code if it ran from a snapshot.
     """
 
     commit: str | None
@@ -82,7 +102,7 @@ class Record(Frozen):
     record_schema: int = RECORD_SCHEMA
     run_id: str
     run: RunSpec
-    status: Literal["done", "diverged"]
+    status: Status
     metrics: Metrics | None
     evaluations: int
     iterations: int
@@ -106,26 +126,20 @@ def record_path(folder: Path, identity: str) -> Path:
     return folder / f"{identity}.json"
 
 
-def publish(record: Record, folder: Path) -> bool:
-    """Write `record` whole or not at all; False if the run already had one, which then stays as it is.
+def publish(record: Record, folder: Path) -> Literal["published"] | Verdict:
+    """Write `record` whole or not at all; the verdict on it if its run had a record already, which stays as it is.
 
-    The file appears under its name by a hard link from a temporary one, which fails if the name exists: two writers
-    cannot mix, and the first wins.
+    The first wins: two writers cannot mix. A second one that is not the same goes to `duplicates/`. A HarnessError if
+    the first one is damaged, or nothing can be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = record_path(folder, record.run_id)
-    temporary = folder / f".{record.run_id}.{uuid.uuid4().hex}"
-    try:
-        with open(temporary, "x", encoding="utf-8") as file:
-            file.write(json.dumps(sealed(record.model_dump(mode="json")), indent=1))
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(temporary, path)
-        return True
-    except FileExistsError:
-        return False
-    finally:
-        temporary.unlink(missing_ok=True)
+    data = sealed(record.model_dump(mode="json"))
+    if _created(path, data):
+        return "published"
+    found = verdict(read_record(path), record)
+    if found != "same":  # named by its content, so that it is kept once however often it is brought
+        _created(folder / "duplicates" / f"{record.run_id}.{data['checksum'][:16]}.json", data)
+    return found
 
 
 def read_record(path: Path) -> Record:
@@ -139,23 +153,171 @@ def read_record(path: Path) -> Record:
     except (ValueError, OSError) as error:
         problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise HarnessError(f"record {path} is damaged ({problem}); {mend}", INCOMPLETE) from None
-    if not record.run_id == run_id(record.run) == path.stem:
-        problem = f"its config hashes to {run_id(record.run)}, its name and run_id say {path.stem} and {record.run_id}"
+    named = path.name.partition(".")[0]
+    if not record.run_id == run_id(record.run) == named:
+        problem = f"its config hashes to {run_id(record.run)}, its name and run_id say {named} and {record.run_id}"
         raise HarnessError(f"record {path} does not match its config: {problem}; {mend}", INCOMPLETE)
     return record
+
+
+# ---------------------------------------------------------------------------------------------------------- duplicates
+class Duplicate(NamedTuple):
+    """A record that came second and differs from the one of its run."""
+
+    run_id: str
+    path: Path
+    verdict: Verdict
+
+
+def duplicates(folder: Path) -> list[Duplicate]:
+    """All that came second, by name, and what is to be said of each beside the record that its run has now."""
+    found = []
+    for path in sorted((folder / "duplicates").glob("*.json")):
+        second = read_record(path)
+        first = record_path(folder, second.run_id)
+        if first.exists():  # else it was moved away to be trained again
+            found.append(Duplicate(second.run_id, path, verdict(read_record(first), second)))
+    return found
+
+
+def fingerprint(engine: Engine, provenance: Provenance) -> str:
+    """16 hex digits of all that decides the last bits of a run beside the code of this package.
+
+    That is the engine, the device's model, the instruction set, and the versions of the libraries that compute. It is
+    not the host, nor this package's version: which code ran is told by the snapshot or the commit.
+    """
+    libraries = {name: number for name, number in provenance.versions.items() if name != "harness"}
+    numerics = [engine, provenance.device, provenance.instruction_set, libraries]
+    return hashlib.sha256(canonical_json(numerics).encode()).hexdigest()[:16]
+
+
+def verdict(one: Record, other: Record) -> Verdict:
+    """What is to be said of two records of one run; which came first does not matter."""
+    if _results(one) == _results(other):
+        return "same"
+    alike = fingerprint(one.run.engine, one.provenance) == fingerprint(other.run.engine, other.provenance)
+    if alike and _same_code(one.provenance, other.provenance):
+        return "defect"
+    return "within tolerance" if _agree(one, other) else "beyond tolerance"
+
+
+def _results(record: Record) -> str:
+    """All but the provenance, bit for bit."""
+    return canonical_json(record.model_dump(mode="json", exclude={"provenance"}))
+
+
+def _same_code(one: Provenance, other: Provenance) -> bool:
+    """Whether the same code is known to have run; not what is the same of a changed tree without a snapshot."""
+    if one.snapshot is not None and one.snapshot == other.snapshot:
+        return True
+    return one.commit is not None and one.commit == other.commit and not one.dirty and not other.dirty
+
+
+def _agree(one: Record, other: Record) -> bool:
+    """Whether two machines may have made them: the same course at first, and ends of about the same quality."""
+    if one.metrics is None or other.metrics is None:
+        return one.metrics is other.metrics
+    early, tolerance = [_early(record) for record in (one, other)], EARLY_TOLERANCE[one.run.dtype]
+    same_course = early[0].keys() == early[1].keys() and all(
+        math.isclose(error, early[1][at], rel_tol=tolerance) for at, error in early[0].items()
+    )
+    small, large = sorted((one.metrics.train_rmse, other.metrics.train_rmse))
+    return same_course and large <= END_FACTOR * small
+
+
+def _early(record: Record) -> dict[int, float]:
+    """Training errors by evaluations, of the first ones that are finite."""
+    return {
+        point.evaluations: point.train_rmse
+        for point in record.curve
+        if point.evaluations <= EARLY_EVALUATIONS and point.train_rmse is not None
+    }
+
+
+# --------------------------------------------------------------------------------------------------------------- files
+def _created(path: Path, data: dict[str, Any]) -> bool:
+    """Write a new file whole or not at all; False if there is one of that name, which then stays as it is."""
+    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "x", encoding="utf-8") as file:
+            file.write(json.dumps(data, indent=1))
+            file.flush()
+            os.fsync(file.fileno())
+        return _named(temporary, path)
+    except OSError as error:
+        mend = "make room there or choose another results folder, and run again"
+        raise HarnessError(f"record {path}: {error.strerror}; nothing of it was written: {mend}", INCOMPLETE) from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _named(temporary: Path, path: Path) -> bool:
+    """Give a file its name, unless another has it: by a hard link, which fails then, or else under a lock."""
+    try:
+        os.link(temporary, path)
+        return True
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+    with _lock(path.with_name(f".{path.stem}.lock")):
+        if path.exists():
+            return False
+        temporary.replace(path)
+        return True
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Hold a lock that works on every file system, as only one can make a folder; a HarnessError if it stays taken."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            folder.mkdir()
+            break
+        except FileExistsError:
+            if time.monotonic() > deadline:
+                who = "another writer is at this record, or died there"
+                raise HarnessError(f"{folder}: {who}; remove it if none is left, and run again", INCOMPLETE) from None
+            time.sleep(0.01)
+    try:
+        yield
+    finally:
+        folder.rmdir()
+
+
+# --------------------------------------------------------------------------------------------------- the runs of a plan
+def statuses(manifest: Manifest, folder: Path) -> dict[str, Status]:
+    """The status of each planned run that has a record; a HarnessError if one of them is damaged.
+
+    Seals are not checked, which would take ten times as long; whatever is computed from records checks them (`load`).
+    """
+    present = set(os.listdir(folder)) if folder.is_dir() else set()
+    return {
+        identity: _status(record_path(folder, identity))
+        for identity in manifest.run_ids()
+        if f"{identity}.json" in present
+    }
+
+
+def _status(path: Path) -> Status:
+    try:
+        status = json.loads(path.read_bytes())["status"]
+        if status in get_args(Status):
+            return status
+    except (ValueError, LookupError, TypeError, OSError):
+        pass
+    read_record(path)  # says what is wrong with it
+    raise HarnessError(f"record {path} was replaced while it was read; look again", INCOMPLETE)
 
 
 def missing(manifest: Manifest, folder: Path) -> list[str]:
     """Ids of the planned runs that have no record yet, in plan order."""
     present = {path.stem for path in folder.glob("*.json")}
     return [identity for identity in manifest.run_ids() if identity not in present]
-
-
-def statuses(manifest: Manifest, folder: Path) -> dict[str, Literal["done", "diverged"]]:
-    """The status of every planned run that has a record."""
-    absent = set(missing(manifest, folder))
-    paths = {run: record_path(folder, run) for run in manifest.run_ids() if run not in absent}
-    return {run: json.loads(path.read_bytes())["status"] for run, path in paths.items()}
 
 
 def load(manifest: Manifest, folder: Path) -> pd.DataFrame:

@@ -24,6 +24,7 @@ LAW = {
     "measure": "errors files spec tasks count nets train provenance",
     "plan": "errors spec tasks count solve",
     "record": "errors files spec",
+    "merge": "errors spec record",
     "train": "errors files spec tasks count nets record provenance",
     "dispatch": "errors files spec tasks count plan record train provenance snapshot",
     "scaling": "errors spec fit record",
@@ -32,7 +33,7 @@ LAW = {
     "cost": "spec plan measure record",
     "console": "spec",
     "show": "errors spec console count fit scaling match measure cost",
-    "show_sweeps": "errors spec console dispatch",
+    "show_sweeps": "errors spec record merge console dispatch",
     "compare": "errors fit",
     "pairs": "spec scaling",
     "plot": "errors files spec record fit scaling show",
@@ -43,7 +44,7 @@ LAW = {
 ANALYSIS = (
     *("spec", "fit", "record", "plan", "match", "cost", "scaling", "compare", "pairs", "show", "plot", "report", "cli"),
     *("checks", "show_checks", "plot_residuals", "tables.commands", "tables.show_forms", "tables.plot_fits"),
-    *("tables.plot_comparison", "console", "show_sweeps", "cli.steps", "cli.sweeps", "dispatch.reconcile"),
+    *("merge", "tables.plot_comparison", "console", "show_sweeps", "cli.steps", "cli.sweeps", "dispatch.reconcile"),
 )
 
 

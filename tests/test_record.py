@@ -1,82 +1,180 @@
 """Records: written once and whole, refused when damaged, and loaded only complete."""
 
+import errno
 import json
+import os
+import resource
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from made_records import WHERE, made_at, made_record, small_plan
 
+from harness import record as records
 from harness.errors import HarnessError
-from harness.plan import make_plan
-from harness.record import CurvePoint, Metrics, Provenance, Record, load, missing, publish, read_record, record_path
-from harness.spec import parse_experiment, sealed
-
-TEXT = """
-question: which?
-tasks: [xy]
-arms:
-  kan: {architecture: {family: kan, hidden: [2], grid: 3}, recipe: fast}
-  mlp: {architecture: {family: mlp, hidden: [4]}, recipe: fast}
-recipes:
-  fast: {optimizer: {name: adam}, max_evaluations: 10}
-seeds: [0, 1, 2]
-tune: {gain: [1, 2]}
-window: {kan: {axis: params.trainable, max: 10}}
-"""
-WHERE = Provenance(
-    commit=None,
-    dirty=None,
-    versions={},
-    host="h",
-    device="d",
-    instruction_set="i",
-    threads=1,
-    started_at="t",
-    pack_seconds=1,
-    pack_cpu_seconds=1,
-    pack_lanes=2,
+from harness.record import (
+    CurvePoint,
+    duplicates,
+    fingerprint,
+    load,
+    missing,
+    publish,
+    read_record,
+    record_path,
+    statuses,
+    verdict,
 )
-
-
-def _record(planned, validation=0.1, test=0.2, status="done") -> Record:
-    metrics = Metrics(train_rmse=0.1, validation_rmse=validation, test_rmse=test, test_root_median_square=0.1)
-    return Record(
-        run_id=planned.run_id,
-        run=planned.run,
-        status=status,
-        metrics=metrics if status == "done" else None,
-        evaluations=10,
-        iterations=10,
-        by_stage=((10, 10),),
-        diverged_at=None if status == "done" else 4,
-        counts={"params.trainable": 30},
-        weights="kanbefair",
-        curve=(CurvePoint(evaluations=1, train_rmse=1.0, validation_rmse=None),),
-        provenance=WHERE,
-    )
+from harness.spec import sealed
 
 
 @pytest.fixture
 def manifest():
     """Two arms, one size, three seeds, two trials."""
-    return make_plan(parse_experiment(TEXT), "test")
+    return small_plan()
 
 
 def test_a_record_reads_back_as_it_was_written(manifest, tmp_path):
     """Publishing and reading is the identity, and leaves no temporary file."""
-    record = _record(manifest.runs[0], validation=1e-9 / 3)
+    record = made_record(manifest.runs[0], validation=1e-9 / 3)
 
-    assert publish(record, tmp_path)
+    assert publish(record, tmp_path) == "published"
     assert read_record(record_path(tmp_path, record.run_id)) == record
     assert [path.name for path in tmp_path.iterdir()] == [f"{record.run_id}.json"]
 
 
 def test_the_first_publish_wins(manifest, tmp_path):
-    """A second writer changes nothing and is told so."""
-    first, second = (_record(manifest.runs[0], test=test) for test in (0.2, 0.3))
+    """A second writer changes nothing, is told what is to be said of its record, and that is kept if it differs."""
+    first, second = (made_record(manifest.runs[0], test=test) for test in (0.2, 0.3))
     publish(first, tmp_path)
 
-    assert not publish(second, tmp_path)
-    assert read_record(record_path(tmp_path, first.run_id)).metrics.test_rmse == 0.2
+    assert publish(second, tmp_path) == "within tolerance"
+    assert read_record(record_path(tmp_path, first.run_id)) == first
+    (kept,) = duplicates(tmp_path)
+    assert (kept.run_id, kept.verdict) == (first.run_id, "within tolerance")
+    assert read_record(kept.path) == second
+
+
+def test_the_same_twice_leaves_nothing(manifest, tmp_path):
+    """Equal but for where it was made: the same, and not kept; what differs is kept once, however often it comes."""
+    first = made_record(manifest.runs[0])
+    publish(first, tmp_path)
+
+    assert publish(made_at(first, host="other", pack_seconds=9.0), tmp_path) == "same"
+    assert duplicates(tmp_path) == []
+    for _ in range(2):
+        publish(made_record(manifest.runs[0], test=0.3), tmp_path)
+    assert len(duplicates(tmp_path)) == 1
+    assert statuses(manifest, tmp_path) == {first.run_id: "done"}
+
+
+# ------------------------------------------------------------------------------------------------------------ verdicts
+CLEAN = {"commit": "c0de", "dirty": False}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        (CLEAN, CLEAN, "defect"),
+        ({"snapshot": "a"}, {"snapshot": "a"}, "defect"),
+        ({"snapshot": "a", "dirty": True, "commit": "c"}, {"snapshot": "a", "dirty": False, "commit": "d"}, "defect"),
+        ({"snapshot": "a", **CLEAN}, CLEAN, "defect"),
+        (CLEAN, {**CLEAN, "host": "other", "threads": 2, "versions": {"harness": "2"}}, "defect"),
+        ({"commit": "c0de", "dirty": True}, {"commit": "c0de", "dirty": True}, "within tolerance"),
+        ({"snapshot": "a"}, {"snapshot": "b"}, "within tolerance"),
+        ({}, {}, "within tolerance"),
+        (CLEAN, {**CLEAN, "device": "other"}, "within tolerance"),
+        (CLEAN, {**CLEAN, "instruction_set": "other"}, "within tolerance"),
+        (CLEAN, {**CLEAN, "versions": {"numpy": "3"}}, "within tolerance"),
+    ],
+)
+def test_the_same_code_on_the_same_kind_of_machine_makes_the_same_bits(manifest, one, other, said):
+    """If both are known to be the same a last bit is a defect; if not, the tolerance says. Order does not matter."""
+    first = made_at(made_record(manifest.runs[0], test=0.2), **one)
+    second = made_at(made_record(manifest.runs[0], test=np.nextafter(0.2, 1).item()), **other)
+
+    assert verdict(first, second) == verdict(second, first) == said
+    assert verdict(first, made_at(first, **other)) == "same"
+
+
+def test_a_fingerprint_has_all_that_decides_bits_and_nothing_else(manifest):
+    """Engine, device, instruction set and libraries; not the host, the time, or this package's own version."""
+    alike = WHERE.model_copy(update={"host": "x", "started_at": "u", "commit": "c", "versions": {"harness": "9"}})
+
+    assert fingerprint("fused", alike) == fingerprint("fused", WHERE)
+    assert fingerprint("torch", WHERE) != fingerprint("fused", WHERE)
+
+
+@pytest.mark.parametrize(
+    ("early", "end", "status", "said"),
+    [
+        (1 + 9e-7, 9.9, "done", "within tolerance"),
+        (1 + 9e-7, 1 / 9.9, "done", "within tolerance"),
+        (1 + 2e-6, 1.0, "done", "beyond tolerance"),
+        (1.0, 10.1, "done", "beyond tolerance"),
+        (1.0, 1.0, "diverged", "beyond tolerance"),
+    ],
+)
+def test_machines_agree_at_first_and_in_kind_at_the_end(manifest, early, end, status, said):
+    """The first 8 evaluations to 1e-6, the end to a factor of ten, both diverge or none; what lies between is free."""
+
+    def made(scale, end, status="done"):
+        errors = ((1, 1.0), (8, scale / 2), (11, 0.1 * end))
+        curve = tuple(CurvePoint(evaluations=at, train_rmse=error, validation_rmse=None) for at, error in errors)
+        record = made_record(manifest.runs[0], status=status)
+        metrics = record.metrics and record.metrics.model_copy(update={"train_rmse": end})
+        return record.model_copy(update={"curve": curve, "metrics": metrics})
+
+    assert verdict(made(1.0, 1.0), made_at(made(early, end, status), device="other")) == said
+
+
+# --------------------------------------------------------------------------------------------------------------- files
+def _no_links(*_) -> None:
+    raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_of_many_writers_at_once_one_wins(manifest, tmp_path, monkeypatch, links):
+    """Eight that differ leave one record, seven duplicates and no lock, also on a file system without hard links."""
+    if not links:
+        monkeypatch.setattr(records.os, "link", _no_links)
+    many = [made_record(manifest.runs[0], test=0.2 + 0.01 * writer) for writer in range(8)]
+
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(lambda record: publish(record, tmp_path), many))
+
+    assert told.count("published") == 1
+    first = read_record(record_path(tmp_path, many[0].run_id))
+    kept = [read_record(found.path) for found in duplicates(tmp_path)]
+    assert first == many[told.index("published")]
+    assert sorted(record.metrics.test_rmse for record in (first, *kept)) == [0.2 + 0.01 * writer for writer in range(8)]
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == ["", ".json"]
+
+
+def test_a_lock_that_nobody_holds_is_named(manifest, tmp_path, monkeypatch):
+    """Left by a writer that died between two system calls: said once, with what to do; nothing is written."""
+    monkeypatch.setattr(records.os, "link", _no_links)
+    monkeypatch.setattr(records, "LOCK_SECONDS", 0.05)
+    record = made_record(manifest.runs[0])
+    (tmp_path / f".{record.run_id}.lock").mkdir()
+
+    with pytest.raises(HarnessError, match=r"\.lock: another writer .* remove it if none is left"):
+        publish(record, tmp_path)
+    assert not record_path(tmp_path, record.run_id).exists()
+
+
+def test_what_does_not_fit_on_the_disk_leaves_nothing(manifest, tmp_path):
+    """Cut off in the middle, here by a limit on the size of files: the file is named, and no half of it remains."""
+    record = made_record(manifest.runs[0])
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, limits[1]))
+    try:
+        with pytest.raises(HarnessError, match=f"{record.run_id}.json: File too large.* make room") as caught:
+            publish(record, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert caught.value.exit_code == 3
+    assert list(tmp_path.iterdir()) == []
 
 
 def _edit(path, change):
@@ -110,7 +208,7 @@ def _reseal(path, change):
 )
 def test_a_damaged_record_is_named_and_left_alone(manifest, tmp_path, damage, said):
     """Cut short, emptied, of another schema, or with an edited config: exit code 3, and nothing is overwritten."""
-    record = _record(manifest.runs[0])
+    record = made_record(manifest.runs[0])
     publish(record, tmp_path)
     path = record_path(tmp_path, record.run_id)
     damage(path)
@@ -121,14 +219,44 @@ def test_a_damaged_record_is_named_and_left_alone(manifest, tmp_path, damage, sa
 
     assert caught.value.exit_code == 3
     assert "move it away and run again" in str(caught.value)
-    assert not publish(record, tmp_path)
+    with pytest.raises(HarnessError, match=said):
+        publish(record, tmp_path)
     assert damaged is None or path.read_bytes() == damaged
+
+
+def test_a_record_of_before_snapshots_reads_as_well(manifest, tmp_path):
+    """Fields of provenance that came later have defaults."""
+    publish(made_record(manifest.runs[0]), tmp_path)
+    path = record_path(tmp_path, manifest.runs[0].run_id)
+    _reseal(path, lambda data: [data["provenance"].pop(name) for name in ("snapshot", "attempt", "resumed")])
+
+    assert read_record(path).provenance == WHERE
+
+
+def test_statuses_are_those_of_the_plan(manifest, tmp_path):
+    """Of planned runs that have a record, done or diverged; other runs' records do not count."""
+    assert statuses(manifest, tmp_path / "runs") == {}
+    for planned, status in zip(manifest.runs[:2], ("done", "diverged"), strict=True):
+        publish(made_record(planned, status=status), tmp_path)
+    (tmp_path / "0123456789abcdef.json").write_text("of another experiment")
+
+    assert statuses(manifest, tmp_path) == {manifest.runs[0].run_id: "done", manifest.runs[1].run_id: "diverged"}
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"status": 1}', '{"status": "lost"}'])
+def test_a_status_is_never_read_from_a_damagedmade_record(manifest, tmp_path, damage):
+    """Cut short or of another kind: it is named."""
+    path = record_path(tmp_path, manifest.runs[0].run_id)
+    path.write_text(damage)
+
+    with pytest.raises(HarnessError, match=f"record {path} is damaged"):
+        statuses(manifest, tmp_path)
 
 
 def test_a_table_with_missing_runs_is_refused(manifest, tmp_path):
     """The plan is the denominator: the missing runs are counted and named."""
     for planned in manifest.runs[1:]:
-        publish(_record(planned), tmp_path)
+        publish(made_record(planned), tmp_path)
 
     assert missing(manifest, tmp_path) == [manifest.runs[0].run_id]
     with pytest.raises(HarnessError, match=f"1 of 12 runs of test have no record .*{manifest.runs[0].run_id}"):
@@ -138,7 +266,7 @@ def test_a_table_with_missing_runs_is_refused(manifest, tmp_path):
 def test_validation_chooses_the_trial_and_test_does_not(manifest, tmp_path):
     """The trial with the lower median validation error wins for all seeds, whatever its test error."""
     for planned in manifest.runs:
-        publish(_record(planned, validation=0.1 + planned.trial, test=0.9 - 0.5 * planned.trial), tmp_path)
+        publish(made_record(planned, validation=0.1 + planned.trial, test=0.9 - 0.5 * planned.trial), tmp_path)
 
     table = load(manifest, tmp_path)
 
@@ -150,7 +278,7 @@ def test_a_diverged_run_stays_and_counts_as_infinitely_bad(manifest, tmp_path):
     """Two of three seeds diverged: their trial loses although the third seed is the best of all."""
     for planned in manifest.runs:
         lost = planned.trial == 0 and planned.run.seed > 0
-        publish(_record(planned, validation=0.1 + planned.trial, status="diverged" if lost else "done"), tmp_path)
+        publish(made_record(planned, validation=0.1 + planned.trial, status="diverged" if lost else "done"), tmp_path)
 
     table = load(manifest, tmp_path)
 
@@ -162,7 +290,7 @@ def test_a_diverged_run_stays_and_counts_as_infinitely_bad(manifest, tmp_path):
 def test_the_window_marks_rows_of_its_arm_only(manifest, tmp_path):
     """Points outside of an arm's window are kept and marked; other arms are not touched."""
     for planned in manifest.runs:
-        publish(_record(planned), tmp_path)
+        publish(made_record(planned), tmp_path)
 
     table = load(manifest, tmp_path)
 

@@ -29,7 +29,7 @@ from harness.cli.steps import (
     write_pack_costs,
     write_page,
 )
-from harness.cli.sweeps import cancel, export_wandb, logs, retry, status, submit
+from harness.cli.sweeps import cancel, export_wandb, logs, merge, retry, status, submit
 from harness.errors import INCOMPLETE, USAGE, HarnessError
 from harness.files import check_writable
 from harness.tables.commands import compare_command, fit_options, fit_table, given, json_option, table_options
@@ -315,7 +315,7 @@ def fit_command(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
 
 
 main.add_command(compare_command)
-for command in (submit, status, retry, cancel, logs, export_wandb, doctor):
+for command in (submit, status, retry, cancel, logs, merge, export_wandb, doctor):
     main.add_command(command)
 
 

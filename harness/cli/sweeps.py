@@ -129,7 +129,7 @@ def status(file: Path, results: Path, watch: bool, why: str | None, as_json: boo
     wanted = wanted_states(why) if why else ()
     while True:
         seen = look(manifest, folder)
-        _show_status(manifest, seen, wanted, as_json)
+        _show_status(manifest, folder, seen, wanted, as_json)
         if not watch or not any(one.state in UNDERWAY for one in seen.found.values()):
             break
         time.sleep(WATCH_SECONDS)
@@ -224,6 +224,32 @@ def logs(file: Path, run: str, results: Path) -> None:
     for line in story(found[0], seen.found[found[0]], seen.evidence):
         click.echo(line)
     _show_output(folder, found[0], seen.evidence)
+
+
+@click.command(epilog="Example: harness merge /media/other/results --plan experiments/quickstart.yaml")
+@click.argument("source", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="FOLDER")
+@results_option
+@click.option("--plan", type=click.Path(path_type=Path), metavar="FILE", help="Only records of this experiment's runs.")
+@json_option
+def merge(source: Path, results: Path, plan: Path | None, as_json: bool) -> None:
+    """Bring records that were trained elsewhere, each one checked: a folder of records, or a results folder.
+
+    Nothing is overwritten: what is here stays, and what differs from it is kept beside it and judged. Exit 3 if a record
+    is damaged, or differs where the same code on the same kind of machine ought to give the same.
+    """
+    from harness.console import console
+    from harness.merge import merge as merge_records
+    from harness.show_sweeps import merged_lines
+
+    manifest = frozen_plan(plan, results)[0] if plan else None
+    merged = merge_records(source, manifest, results / "runs")
+    if as_json:
+        click.echo(json.dumps(merged._asdict()))
+    else:
+        for line in merged_lines(merged):
+            console.print(line, soft_wrap=True)
+    if merged.damaged or merged.defects:
+        sys.exit(INCOMPLETE)
 
 
 @click.command("export-wandb", epilog=f"Example: harness export-wandb {EXAMPLE} --wandb offline")
@@ -421,15 +447,24 @@ def _train_local(manifest: Manifest, folder: Path, submission: Submission) -> No
     except KeyboardInterrupt:
         raise HarnessError("stopped; run the same command again to go on", INCOMPLETE) from None
     seen = look(manifest, folder)
-    _show_status(manifest, seen, (), as_json=False)
+    _show_status(manifest, folder, seen, (), as_json=False)
     if any(one.state not in ("done", "diverged") for one in seen.found.values()):
         sys.exit(INCOMPLETE)
 
 
-def _show_status(manifest: Manifest, seen: Look, wanted: Sequence[State], as_json: bool) -> None:
+def _show_status(manifest: Manifest, folder: Path, seen: Look, wanted: Sequence[State], as_json: bool) -> None:
     from harness.console import console
     from harness.dispatch.reconcile import spending
-    from harness.show_sweeps import run_words, spending_words, status_json, status_table, status_words, why_table
+    from harness.record import duplicates
+    from harness.show_sweeps import (
+        duplicate_lines,
+        run_words,
+        spending_words,
+        status_json,
+        status_table,
+        status_words,
+        why_table,
+    )
 
     spent = spending(seen.found, seen.evidence)
     if as_json:
@@ -439,6 +474,8 @@ def _show_status(manifest: Manifest, seen: Look, wanted: Sequence[State], as_jso
     if spent:
         console.print(status_table(seen.found))
         console.print(spending_words(spent), soft_wrap=True)
+    for line in duplicate_lines(duplicates(records_of(folder))):
+        console.print(line, soft_wrap=True)
     if wanted:
         console.print(why_table(seen.found, run_words(manifest), wanted))
 
