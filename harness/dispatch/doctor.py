@@ -53,13 +53,18 @@ def examine(
     `tell` is given sentences on how the probe job does while it is waited for.
     """
     failed = False
-    rooms: list[tuple[str, Iterable[Finding]]] = [("cluster", ask_cluster(profile)), ("results", try_results(results))]
+    rooms: dict[str, Callable[[], Iterable[Finding]]] = {
+        "cluster": lambda: ask_cluster(profile),
+        "results": lambda: try_results(results),
+    }
     if wait_minutes is not None:
-        rooms.append(("node", try_node(profile, results.resolve(), wait_minutes, tell)))
-    for room, findings in rooms:
-        if room == "node" and failed:
-            findings = [Finding("warning", "probe job", "not sent, as something failed", "mend that and ask again")]
-        for finding in findings:
+        rooms["node"] = lambda: (
+            [Finding("warning", "probe job", "not sent, as something failed", "mend that and ask again")]
+            if failed
+            else try_node(profile, results.resolve(), wait_minutes, tell)
+        )
+    for room, findings in rooms.items():
+        for finding in findings():
             failed = failed or finding.level == "FAILED"
             yield room, finding
 
