@@ -24,7 +24,7 @@ import torch
 from benchmarks.jobs import JOBS, SEEDS, Job
 from benchmarks.quiet import silence
 from harness.files import whole_file
-from harness.provenance import commit_and_dirty, host, processor, versions
+from harness.provenance import code, host, processor, versions
 from harness.tasks import Splits, draw
 
 KEPT = Path("results/benchmarks/pykan_jobs.csv")
@@ -175,7 +175,7 @@ def _provenance() -> dict[str, str]:
         "host": host(),
         "processor": processor(),
         "versions": ", ".join(f"{name} {number}" for name, number in made_with.items()),
-        "commit": (commit_and_dirty()[0] or "")[:12],
+        "commit": (code().commit or "")[:12],
         "load_average": f"{os.getloadavg()[0]:.2f}",
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }

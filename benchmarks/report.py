@@ -11,7 +11,7 @@ import pandas as pd
 from rich.table import Table
 
 from harness.files import whole_file
-from harness.provenance import commit_and_dirty, host, processor, versions
+from harness.provenance import code, host, processor, versions
 
 FOLDER = Path("results/benchmarks")
 PACKAGES = ("numba", "llvmlite", "pykan", "inkan")
@@ -53,7 +53,7 @@ def write(report: Report, folder: Path, load_before: float) -> list[Path]:
 
 def provenance(load_before: float) -> dict[str, str]:
     """Machine, versions, commit, date, and what else the machine did, as columns."""
-    commit, dirty = commit_and_dirty()
+    commit, dirty, _ = code()
     installed = {**versions(), **{name: _version(name) for name in PACKAGES}}
     return {
         "host": host(),

@@ -1,27 +1,81 @@
-"""Where a number was made: commit, versions, machine."""
+"""Where a number was made: code, versions, machine."""
 
+import json
 import platform
 import socket
 import subprocess
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
+
+from harness import __version__
+from harness.errors import INCOMPLETE, HarnessError
 
 PACKAGES = ("torch", "numba", "llvmlite", "numpy", "scipy")
+MARKER = "harness-snapshot.json"  # in every snapshot's folder: what the code in it is
+
+
+class Code(NamedTuple):
+    """Which code: the commit of its checkout, whether that was changed since, and the snapshot that it runs from.
+
+    Outside of git there is neither commit nor `dirty`, outside of snapshots no `snapshot`.
+    """
+
+    commit: str | None
+    dirty: bool | None
+    snapshot: str | None
 
 
 @cache
-def commit_and_dirty() -> tuple[str | None, bool | None]:
-    """The commit of the checkout that holds this package and whether it was changed since; (None, None) outside git.
+def code() -> Code:
+    """The code of this package, as it was when first asked: this process goes on with what it has loaded."""
+    file = Path(__file__)
+    if folder := snapshot_around(file):
+        marker = read_marker(folder)
+        return Code(marker["commit"], marker["dirty"], marker["hash"])
+    return Code(*commit_and_dirty(checkout_around(file)), snapshot=None)
 
-    As it was when first asked: this process goes on with the code that it has loaded.
-    """
-    folder = Path(__file__).parent
+
+def commit_and_dirty(checkout: Path | None) -> tuple[str | None, bool | None]:
+    """The commit of a checkout and whether it was changed since; both None without one, or before its first commit."""
+    if checkout is None:
+        return None, None
     try:
-        commit = _git(folder, "rev-parse", "HEAD")
-        return commit, bool(_git(folder, "status", "--porcelain"))
+        return git(checkout, "rev-parse", "HEAD").strip(), bool(git(checkout, "status", "--porcelain"))
     except (OSError, subprocess.CalledProcessError):
         return None, None
+
+
+def checkout_around(path: Path) -> Path | None:
+    """The git checkout that `path` belongs to; None outside of git, and where git ignores it, as in a `.venv`."""
+    folder = path if path.is_dir() else path.parent
+    try:
+        top = Path(git(folder, "rev-parse", "--show-toplevel").rstrip("\n"))
+        ignored = subprocess.run(["git", "-C", str(folder), "check-ignore", "-q", str(path)], capture_output=True)
+        return None if ignored.returncode == 0 else top
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def snapshot_around(path: Path) -> Path | None:
+    """The folder of the snapshot that `path` lies in, if it does."""
+    return next((folder for folder in path.absolute().parents if (folder / MARKER).is_file()), None)
+
+
+def read_marker(folder: Path) -> dict:
+    """What a snapshot says of itself: `hash`, `commit`, `dirty`, `taken_at`, `sources`; a HarnessError if damaged."""
+    try:
+        marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        return {name: marker[name] for name in ("hash", "commit", "dirty", "taken_at", "sources")}
+    except (OSError, ValueError, LookupError, TypeError):
+        raise HarnessError(f"{folder / MARKER} is damaged; remove {folder} and submit again", INCOMPLETE) from None
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """What git says in a folder, untouched; CalledProcessError if it refuses, OSError if there is no git."""
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True, errors="surrogateescape").stdout
 
 
 def versions() -> dict[str, str]:
@@ -32,7 +86,7 @@ def versions() -> dict[str, str]:
 @cache
 def _versions() -> dict[str, str]:
     installed = {name: version(name) for name in PACKAGES}
-    return {"python": platform.python_version(), "harness": version("kan-mlp-harness"), **installed}
+    return {"python": platform.python_version(), "harness": __version__, **installed}
 
 
 def host() -> str:
@@ -47,8 +101,3 @@ def processor() -> str:
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(folder), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

@@ -22,6 +22,7 @@ from harness.spec import Cell, Manifest, PlannedRun, RunSpec, canonical_json, ru
 from harness.spec.frozen import Frozen
 
 # 1: first version. 2: evaluations and iterations by stage; counts under more conventions, with their weight table.
+# Provenance has grown by fields with defaults, without which older records read as well: that made no new version.
 RECORD_SCHEMA = 2
 
 
@@ -63,6 +64,9 @@ class Provenance(Frozen):
     pack_seconds: float
     pack_cpu_seconds: float
     pack_lanes: int
+    snapshot: str | None = None
+    attempt: str | None = None
+    resumed: int = 0
 
 
 class Record(Frozen):

@@ -167,7 +167,6 @@ def calibrate(engine: Engine, dtype: Dtype, measured: Measured, solo: Sequence[S
     seconds = [row.seconds_per_evaluation for row in measured.shapes]
     knots = [knot_features(row.network, row.lanes, row.points) for row in measured.knots]
     knot_seconds = [row.seconds for row in measured.knots]
-    commit, _ = provenance.commit_and_dirty()
     return Calibration(
         engine=engine,
         device=provenance.processor(),
@@ -175,7 +174,7 @@ def calibrate(engine: Engine, dtype: Dtype, measured: Measured, solo: Sequence[S
         threads=THREADS,
         versions=provenance.versions(),
         host=provenance.host(),
-        commit=commit,
+        commit=provenance.code().commit,
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
         shapes=measured.shapes,
         knots=measured.knots,

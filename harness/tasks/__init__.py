@@ -9,9 +9,12 @@ from harness.errors import HarnessError, did_you_mean
 from harness.spec import RunTask, Task
 from harness.tasks.paper import PAPER_TARGETS
 from harness.tasks.target import Target
-from harness.tasks.user import load_user_target
+from harness.tasks.user import load_user_target, user_module
 
-__all__ = ["Samples", "Splits", "Target", "domain_points", "draw", "load_target", "resolve", "scaled", "stream"]
+__all__ = [
+    *("Samples", "Splits", "Target", "domain_points", "draw", "load_target", "resolve", "scaled", "stream"),
+    "user_module",
+]
 
 # Independent random streams of one seed. Numbers, not names, reach the generator: never renumber.
 STREAMS = {"train": 0, "validation": 1, "test": 2, "initial": 3, "batches": 4, "domain": 5}

@@ -5,6 +5,7 @@ import importlib
 import inspect
 import os
 import sys
+from types import ModuleType
 
 from harness.errors import HarnessError, did_you_mean
 from harness.tasks.target import Target
@@ -19,7 +20,7 @@ def load_user_target(reference: str, inputs: int | None) -> Target:
     module_name, _, function_name = reference.partition(":")
     if inputs is None:
         raise HarnessError(f"target {reference}: say how many variables it has, `inputs: <n>`")
-    module = _import(module_name, reference)
+    module = user_module(reference)
     function = getattr(module, function_name, None)
     if not callable(function):
         functions = [name for name, value in vars(module).items() if inspect.isfunction(value)]
@@ -35,7 +36,9 @@ def load_user_target(reference: str, inputs: int | None) -> Target:
     )
 
 
-def _import(module_name: str, reference: str):
+def user_module(reference: str) -> ModuleType:
+    """The module of `package.module:function`, imported; a HarnessError if that fails."""
+    module_name = reference.partition(":")[0]
     if os.getcwd() not in sys.path and not sys.flags.safe_path:  # jobs of a sweep run a snapshot of the code
         sys.path.insert(0, os.getcwd())  # the `harness` script's own folder is on the path, the user's is not
     try:

@@ -43,10 +43,11 @@ def train_pack(
     started_at, clock, computing = datetime.now(UTC), time.perf_counter(), time.process_time()
     with one_thread():
         outcomes, lanes = _train(ENGINES[runs[0].engine], runs, device, progress)
-    commit, dirty = provenance.commit_and_dirty()
+    code = provenance.code()
     where = Provenance(
-        commit=commit,
-        dirty=dirty,
+        commit=code.commit,
+        dirty=code.dirty,
+        snapshot=code.snapshot,
         versions=provenance.versions(),
         host=provenance.host(),
         device=provenance.processor() if device == "cpu" else torch.cuda.get_device_name(),
