@@ -83,7 +83,8 @@ def ask_cluster(profile: Profile) -> Iterator[Finding]:
         yield accounting_finding(known, _silence("sacct", "--noheader", "--allocations"))
         yield from _ask_partitions(profile, known)
     except HarnessError as error:
-        yield Finding("FAILED", "controller", str(error), "ask again later; if it stays so, ask the administrators")
+        told = re.sub(r"[\s*]+", " ", str(error))  # SLURM frames in stars that its controller is down
+        yield Finding("FAILED", "controller", told, "ask again later; if it stays so, ask the administrators")
 
 
 def _ask_partitions(profile: Profile, known: Limits) -> Iterator[Finding]:
