@@ -50,7 +50,9 @@ class Provenance(Frozen):
     """Where and with what a run was trained; never part of its identity.
 
     `pack_seconds` is the wall clock of the whole pack of `pack_lanes` lanes that shared `threads` threads, and
-    `pack_cpu_seconds` what its process computed in that time: provenance, not axes to compare arms on.
+    `pack_cpu_seconds` what its process computed in that time: provenance, not axes to compare arms on. They and
+    `started_at` are of all attempts, `resumed` being how often training went on from a checkpoint; all else is of the
+    last one, `attempt`.
     """
 
     commit: str | None
@@ -147,6 +149,13 @@ def missing(manifest: Manifest, folder: Path) -> list[str]:
     """Ids of the planned runs that have no record yet, in plan order."""
     present = {path.stem for path in folder.glob("*.json")}
     return [identity for identity in manifest.run_ids() if identity not in present]
+
+
+def statuses(manifest: Manifest, folder: Path) -> dict[str, Literal["done", "diverged"]]:
+    """The status of every planned run that has a record."""
+    absent = set(missing(manifest, folder))
+    paths = {run: record_path(folder, run) for run in manifest.run_ids() if run not in absent}
+    return {run: json.loads(path.read_bytes())["status"] for run, path in paths.items()}
 
 
 def load(manifest: Manifest, folder: Path) -> pd.DataFrame:

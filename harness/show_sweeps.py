@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 from rich.table import Table
 
+from harness.console import duration, network_words
 from harness.dispatch.events import Event
 from harness.dispatch.jobs import Job
 from harness.dispatch.reconcile import Spending
 from harness.dispatch.state import OVER, STATES, UNDERWAY, Evidence, RunState, State
 from harness.errors import HarnessError, did_you_mean
-from harness.show import duration, network_words
 from harness.spec import Manifest
 
 # What the user can do about runs in a state that no submission sends off by itself.

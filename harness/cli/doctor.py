@@ -44,9 +44,9 @@ def doctor(profile: Path, results: Path, wait_minutes: float, no_job: bool, as_j
     at most five minutes, which says what a node has and how soon each side sees the other's files. It leaves nothing
     behind.
     """
+    from harness.console import console
     from harness.dispatch.doctor import examine
     from harness.dispatch.profile import read_profile
-    from harness.show import console
 
     def tell(sentence: str) -> None:
         click.echo(f"  … {sentence}", err=True)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 EXAMPLE = "experiments/quickstart.yaml"
 FIELDS = ("task", "arm", "series", "seed", "trial", "state", "run")  # by which runs are chosen
 OUTPUT_LINES = 40  # of a job that `logs` shows
+CHECKPOINT_SECONDS = 60.0  # of packs on this machine
 WATCH_SECONDS = 30.0  # between two questions to SLURM
 
 
@@ -273,11 +274,11 @@ def _send(
 def _make_offer(
     manifest: Manifest, folder: Path, where: Where, most_hours: float | None, only: frozenset[str] | None
 ) -> Offer:
+    from harness.console import console
     from harness.cost import pack_seconds
     from harness.dispatch.jobs import PredictedPack, arrays, bin_packs
     from harness.dispatch.reconcile import to_send
     from harness.measure.calibration import missing
-    from harness.show import console
     from harness.show_sweeps import Offer, offer_lines
 
     found, specs = look(manifest, folder).found, planned_runs(manifest)
@@ -337,6 +338,7 @@ def _submissions(manifest: Manifest, folder: Path, where: Where, offer: Offer) -
             host=host(),
             profile=where.profile,
             slots=where.slots,
+            checkpoint_seconds=where.profile.checkpoint_seconds if where.profile else CHECKPOINT_SECONDS,
             device=manifest.experiment.device,
             snapshot=snapshot.hash,
             roots=tuple(str(root) for root in snapshot.roots),
@@ -347,9 +349,9 @@ def _submissions(manifest: Manifest, folder: Path, where: Where, offer: Offer) -
 
 
 def _submit(manifest: Manifest, folder: Path, submissions: list[Submission]) -> None:
+    from harness.console import console
     from harness.dispatch.slurm import send
     from harness.dispatch.submission import forget_submission, write_submission
-    from harness.show import console
 
     for submission in submissions:
         write_submission(folder, submission, planned_runs(manifest))
@@ -363,9 +365,9 @@ def _submit(manifest: Manifest, folder: Path, submissions: list[Submission]) -> 
 
 
 def _train_local(manifest: Manifest, folder: Path, submission: Submission) -> None:
+    from harness.console import pack_progress
     from harness.dispatch.local import run_locally
     from harness.dispatch.submission import write_submission
-    from harness.show import pack_progress
     from harness.show_sweeps import run_words
 
     specs = planned_runs(manifest)
@@ -373,7 +375,9 @@ def _train_local(manifest: Manifest, folder: Path, submission: Submission) -> No
     (job,) = submission.jobs
     words = run_words(manifest)
     try:
-        with pack_progress(len(job.packs), sum(specs[pack[0]].recipe.max_evaluations for pack in job.packs)) as progress:
+        with pack_progress(
+            len(job.packs), sum(specs[pack[0]].recipe.max_evaluations for pack in job.packs)
+        ) as progress:
             for event in run_locally(folder.resolve(), submission):
                 if event["event"] == "pack_done":
                     first = event["runs"][0]
@@ -388,8 +392,8 @@ def _train_local(manifest: Manifest, folder: Path, submission: Submission) -> No
 
 
 def _show_status(manifest: Manifest, seen: Look, wanted: Sequence[State], as_json: bool) -> None:
+    from harness.console import console
     from harness.dispatch.reconcile import spending
-    from harness.show import console
     from harness.show_sweeps import run_words, spending_words, status_json, status_table, status_words, why_table
 
     spent = spending(seen.found, seen.evidence)
@@ -447,7 +451,7 @@ def _show_output(folder: Path, run: str, evidence: Evidence) -> None:
     for submission in evidence.submissions:
         for place, job in enumerate(submission.jobs):
             if any(run in pack for pack in job.packs):
-                listed = evidence.queue.jobs.get((submission.name, place))
+                listed = evidence.queue.of(submission.name, place)
                 begun = [one.begun for one in evidence.attempts if one.begun["submission"] == submission.id]
                 numbers = [one["slurm_number"] for one in begun if one["place"] == place]
                 number = numbers[-1] if numbers else listed.number if listed else None

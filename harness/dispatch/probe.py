@@ -146,8 +146,8 @@ def _talk(folder: Path, name: str, wait_seconds: float, tell: Callable[[str], No
 def _listed(name: str, before: Listed | None) -> Listed | None:
     """What squeue says of the job; what was known before where squeue says nothing."""
     queue = squeue([name])
-    if (name, 0) in queue.jobs or queue.silent or before is None:
-        return queue.jobs.get((name, 0), before)
+    if queue.of(name, 0) or queue.silent or before is None:
+        return queue.of(name, 0) or before
     return before._replace(state=GONE, reason="")
 
 

@@ -42,6 +42,7 @@ class Profile(Frozen):
     job_minutes: PositiveFloat = Field(40.0, description="what a job is predicted to take")
     time_minutes: PositiveInt = Field(120, description="the limit that SLURM is given")
     save_seconds: PositiveInt = Field(120, description="before the limit, a job is told to save its state")
+    checkpoint_seconds: PositiveFloat = Field(60.0, description="between two times that a pack's state is saved anyway")
     jobs_at_once: PositiveInt = Field(256, description="of an array")
     setup: tuple[str, ...] = Field((), description="shell lines before Python starts: modules, environments")
     python: str | None = Field(None, description="on the nodes; left out, the one that submits")
