@@ -98,7 +98,7 @@ def _ask_partitions(profile: Profile, known: Limits) -> Iterator[Finding]:
             yield finding
         if name in partitions:
             yield preemption_finding(known.configuration, partitions[name])
-            yield save_finding(known.configuration, partitions[name])
+            yield save_finding(profile, known.configuration, partitions[name])
     if not names:
         listed = f"give one: {', '.join(partitions)}" if partitions else "ask the administrators"
         yield Finding("FAILED", "partition", "none is given, and SLURM has no default", f"partition: {listed}")
@@ -301,7 +301,7 @@ def preemption_finding(configuration: Fields, partition: Fields) -> Finding:
     return Finding("warning", "preemption", told, "choose a partition or qos that is not suspended; else wait")
 
 
-def save_finding(configuration: Fields, partition: Fields) -> Finding:
+def save_finding(profile: Profile, configuration: Fields, partition: Fields) -> Finding:
     """How long a job that has to go may write its checkpoint."""
     grace, kill = (
         time_seconds(text) for text in (partition.get("GraceTime", "0"), configuration.get("KillWait", "30"))
@@ -309,8 +309,8 @@ def save_finding(configuration: Fields, partition: Fields) -> Finding:
     told = f"a job that is told to go has {_duration(grace + kill)} (GraceTime {grace:g} s + KillWait {kill:g} s)"
     if grace + kill >= SHORTEST_SAVE_SECONDS:
         return Finding("ok", "time to save", told)
-    told += "; if that is too short to save, its last minute is trained again"
-    return Finding("warning", "time to save", told, "nothing is lost but that minute; a longer KillWait would spare it")
+    told += f"; if that is too short to save, up to {profile.checkpoint_seconds:g} s are trained again"
+    return Finding("warning", "time to save", told, "lower checkpoint_seconds: if that is too much; no record is lost")
 
 
 def partition_names(profile: Profile, partitions: Mapping[str, Fields]) -> list[str]:

@@ -169,16 +169,18 @@ def _end(name: str, tell: Callable[[str], None], by_itself: bool) -> None:
     begin, cancelled = time.monotonic(), False
     try:
         while time.monotonic() - begin < END_SECONDS:
-            listed = squeue([name]).jobs.get((name, 0))
-            if listed is None or listed.state in ENDED:
+            queue = squeue([name])
+            listed = queue.of(name, 0)
+            if not queue.silent and (listed is None or listed.state in ENDED):
                 return
-            if not cancelled and not (by_itself and time.monotonic() - begin < BY_ITSELF_SECONDS):
+            if listed and not cancelled and not (by_itself and time.monotonic() - begin < BY_ITSELF_SECONDS):
                 scancel([listed.number])
                 tell(f"probe job {listed.number}: cancelled")
                 cancelled = True
             time.sleep(1)
     except HarnessError as error:
-        tell(f"the probe job was not cancelled ({error}); do it with `scancel --name={name}`")
+        tell(str(error))
+    tell(f"the probe job may still be there; `scancel --name={name}` ends it")
 
 
 # ----------------------------------------------------------------------------------------------------------- findings

@@ -189,7 +189,7 @@ def test_what_preemption_does_to_a_job(configuration, partition, level, told):
 )
 def test_the_time_to_save_is_grace_and_kill_wait(grace, kill, level):
     """Either suffices; less than ten seconds together is warned of."""
-    assert doctor.save_finding({"KillWait": kill}, {"GraceTime": grace}).level == level
+    assert doctor.save_finding(GPU, {"KillWait": kill}, {"GraceTime": grace}).level == level
 
 
 # ---------------------------------------------------------------------------------------------------------- partition
