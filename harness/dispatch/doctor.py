@@ -53,13 +53,18 @@ def examine(
     `tell` is given sentences on how the probe job does while it is waited for.
     """
     failed = False
-    rooms: list[tuple[str, Iterable[Finding]]] = [("cluster", ask_cluster(profile)), ("results", try_results(results))]
+    rooms: dict[str, Callable[[], Iterable[Finding]]] = {
+        "cluster": lambda: ask_cluster(profile),
+        "results": lambda: try_results(results),
+    }
     if wait_minutes is not None:
-        rooms.append(("node", try_node(profile, results.resolve(), wait_minutes, tell)))
-    for room, findings in rooms:
-        if room == "node" and failed:
-            findings = [Finding("warning", "probe job", "not sent, as something failed", "mend that and ask again")]
-        for finding in findings:
+        rooms["node"] = lambda: (
+            [Finding("warning", "probe job", "not sent, as something failed", "mend that and ask again")]
+            if failed
+            else try_node(profile, results.resolve(), wait_minutes, tell)
+        )
+    for room, findings in rooms.items():
+        for finding in findings():
             failed = failed or finding.level == "FAILED"
             yield room, finding
 
@@ -78,7 +83,8 @@ def ask_cluster(profile: Profile) -> Iterator[Finding]:
         yield accounting_finding(known, _silence("sacct", "--noheader", "--allocations"))
         yield from _ask_partitions(profile, known)
     except HarnessError as error:
-        yield Finding("FAILED", "controller", str(error), "ask again later; if it stays so, ask the administrators")
+        told = re.sub(r"[\s*]+", " ", str(error))  # SLURM frames in stars that its controller is down
+        yield Finding("FAILED", "controller", told, "ask again later; if it stays so, ask the administrators")
 
 
 def _ask_partitions(profile: Profile, known: Limits) -> Iterator[Finding]:
@@ -92,7 +98,7 @@ def _ask_partitions(profile: Profile, known: Limits) -> Iterator[Finding]:
             yield finding
         if name in partitions:
             yield preemption_finding(known.configuration, partitions[name])
-            yield save_finding(known.configuration, partitions[name])
+            yield save_finding(profile, known.configuration, partitions[name])
     if not names:
         listed = f"give one: {', '.join(partitions)}" if partitions else "ask the administrators"
         yield Finding("FAILED", "partition", "none is given, and SLURM has no default", f"partition: {listed}")
@@ -295,7 +301,7 @@ def preemption_finding(configuration: Fields, partition: Fields) -> Finding:
     return Finding("warning", "preemption", told, "choose a partition or qos that is not suspended; else wait")
 
 
-def save_finding(configuration: Fields, partition: Fields) -> Finding:
+def save_finding(profile: Profile, configuration: Fields, partition: Fields) -> Finding:
     """How long a job that has to go may write its checkpoint."""
     grace, kill = (
         time_seconds(text) for text in (partition.get("GraceTime", "0"), configuration.get("KillWait", "30"))
@@ -303,8 +309,8 @@ def save_finding(configuration: Fields, partition: Fields) -> Finding:
     told = f"a job that is told to go has {_duration(grace + kill)} (GraceTime {grace:g} s + KillWait {kill:g} s)"
     if grace + kill >= SHORTEST_SAVE_SECONDS:
         return Finding("ok", "time to save", told)
-    told += "; if that is too short to save, its last minute is trained again"
-    return Finding("warning", "time to save", told, "nothing is lost but that minute; a longer KillWait would spare it")
+    told += f"; if that is too short to save, up to {profile.checkpoint_seconds:g} s are trained again"
+    return Finding("warning", "time to save", told, "lower checkpoint_seconds: if that is too much; no record is lost")
 
 
 def partition_names(profile: Profile, partitions: Mapping[str, Fields]) -> list[str]:

@@ -5,13 +5,12 @@ import re
 import shlex
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-from harness import provenance
 from harness.dispatch.cluster import Listed, scancel, squeue
 from harness.dispatch.node import Finding, Report, look_around, read_report, try_files, unwritable, write
 from harness.dispatch.profile import Profile
@@ -19,7 +18,7 @@ from harness.dispatch.slurm import executor, logs_folder
 from harness.dispatch.state import ENDED, WAITING
 from harness.dispatch.submission import new_id
 from harness.errors import HarnessError
-from harness.snapshot import take_snapshot
+from harness.snapshot import Snapshot, take_snapshot
 
 PROBE_MINUTES = 5
 PROBE_SAVE_SECONDS = 60
@@ -33,17 +32,29 @@ MOST_CLOCK_SECONDS = 30.0
 MOST_SEEN_SECONDS = 60.0
 GONE = "gone"  # what squeue does not list any more
 # Why a job waits that will wait for ever, as squeue says it.
-NEVER = ("PartitionTimeLimit", "PartitionNodeLimit", "BadConstraints", "Invalid", "NotAllowed", "Held", "HoldMax")
+NEVER = (
+    "PartitionTimeLimit",
+    "PartitionNodeLimit",
+    "BadConstraints",
+    "Invalid",
+    "NotAllowed",
+    "Held",
+    "held",
+    "HoldMax",
+)
 
 
 class Talk(NamedTuple):
-    """How it went with the probe job; `answered_at` is by the clock of this machine, in seconds since the epoch."""
+    """How it went with the probe job.
+
+    `answered_at` is by the clock of this machine, in seconds since the epoch; `log` is None where there is no file.
+    """
 
     listed: Listed | None
     answered_at: float = math.nan
     report: Report | None = None
     failed_setup: tuple[str, ...] = ()
-    log: str = ""
+    log: str | None = None
 
 
 # -------------------------------------------------------------------------------------------------------------- files
@@ -74,8 +85,13 @@ def _own_folder(results: Path) -> Iterator[Path]:
 def try_node(profile: Profile, results: Path, wait_minutes: float, tell: Callable[[str], None]) -> list[Finding]:
     """What a job sees that is sent as those of a sweep are, with the code in a snapshot, and asks for the same."""
     with _own_folder(results) as folder:
-        roots = tuple(str(root) for root in take_snapshot(folder / "snapshots", []).roots)
+        try:
+            snapshot = take_snapshot(folder, [])
+        except HarnessError as error:
+            told, _, next_move = str(error).rpartition("; ")
+            return [Finding("FAILED", "snapshot", told, next_move)]
         name, talk = f"harness-{folder.name.removeprefix('.')}", None
+        roots = [str(root) for root in snapshot.roots]
         try:
             with executor(logs_folder(folder), probing(profile, folder), name, roots) as sender:
                 number = sender.submit(look_around, str(folder)).job_id
@@ -87,7 +103,7 @@ def try_node(profile: Profile, results: Path, wait_minutes: float, tell: Callabl
             _end(name, tell, by_itself=talk is not None and talk.report is not None)
         if talk.report is None:
             return [*setup_findings(talk), missing_finding(talk, wait_minutes)]
-        return [*setup_findings(talk), *node_findings(profile, talk, talk.report, roots)]
+        return [*setup_findings(talk), *node_findings(profile, talk, talk.report, snapshot)]
 
 
 def probing(profile: Profile, folder: Path) -> Profile:
@@ -140,12 +156,12 @@ def _has_failed(listed: Listed) -> bool:
     return ENDED.get(listed.state) in ("crashed", "timed out", "out of memory", "cancelled")
 
 
-def _left_behind(folder: Path) -> tuple[tuple[str, ...], str]:
-    """The set-up lines that failed, and what the job printed."""
+def _left_behind(folder: Path) -> tuple[tuple[str, ...], str | None]:
+    """The set-up lines that failed, and what the job printed, if it could open its log."""
     failed = folder / "setup-failed"
     lines = failed.read_text(encoding="utf-8", errors="replace").splitlines() if failed.exists() else []
-    logs = logs_folder(folder).glob("*_log.out")
-    return tuple(dict.fromkeys(lines)), "".join(log.read_text(encoding="utf-8", errors="replace") for log in logs)
+    logs = [log.read_text(encoding="utf-8", errors="replace") for log in logs_folder(folder).glob("*_log.out")]
+    return tuple(dict.fromkeys(lines)), "".join(logs) if logs else None
 
 
 def _end(name: str, tell: Callable[[str], None], by_itself: bool) -> None:
@@ -153,25 +169,31 @@ def _end(name: str, tell: Callable[[str], None], by_itself: bool) -> None:
     begin, cancelled = time.monotonic(), False
     try:
         while time.monotonic() - begin < END_SECONDS:
-            listed = squeue([name]).jobs.get((name, 0))
-            if listed is None or listed.state in ENDED:
+            queue = squeue([name])
+            listed = queue.of(name, 0)
+            if not queue.silent and (listed is None or listed.state in ENDED):
                 return
-            if not cancelled and not (by_itself and time.monotonic() - begin < BY_ITSELF_SECONDS):
+            if listed and not cancelled and not (by_itself and time.monotonic() - begin < BY_ITSELF_SECONDS):
                 scancel([listed.number])
                 tell(f"probe job {listed.number}: cancelled")
                 cancelled = True
             time.sleep(1)
     except HarnessError as error:
-        tell(f"the probe job was not cancelled ({error}); do it with `scancel --name={name}`")
+        tell(str(error))
+    tell(f"the probe job may still be there; `scancel --name={name}` ends it")
 
 
 # ----------------------------------------------------------------------------------------------------------- findings
 def setup_findings(talk: Talk) -> list[Finding]:
     """The set-up lines that failed: a job goes on without them."""
-    printed = [re.sub(r"^.*slurm_script: line \d+: ", "", line) for line in talk.log.splitlines() if line.strip()]
-    told = f" ({printed[0][:200]})" if printed else ""
+    printed = _printed(talk)
+    told = f" ({re.sub(r'^.*slurm_script: line [0-9]+: ', '', printed[0])[:200]})" if printed else ""
     next_move = "try it in a shell on a node: `srun --pty bash`; where failing is meant, end it with `|| true`"
     return [Finding("FAILED", "set-up line", f"{line}: failed{told}", next_move) for line in talk.failed_setup]
+
+
+def _printed(talk: Talk) -> list[str]:
+    return [line.strip() for line in (talk.log or "").splitlines() if line.strip()]
 
 
 def missing_finding(talk: Talk, wait_minutes: float) -> Finding:
@@ -183,25 +205,26 @@ def missing_finding(talk: Talk, wait_minutes: float) -> Finding:
     if state in WAITING:
         told = f"did not start within {wait_minutes:g} min: {state}{because}"
         return Finding("warning", "probe job", told, "nothing is wrong by that; ask again with a longer --wait")
+    if talk.log is None:
+        told = f"{state}{because} without a log: its node cannot write into this results folder"
+        return Finding("FAILED", "probe job", told, "choose a results folder that all nodes share: --results")
     if module := re.search(r"No module named '?([\w.]+)", talk.log):
         told = f"{module.group(1)} is not installed in the Python of the node"
         return Finding("FAILED", "Python", told, "install the harness there, or say where it is: setup:, python:")
     if python := re.search(r"execve\(\): (.+?): (.+)", talk.log):
         told = f"{python.group(1)}: {python.group(2)} on the node"
         return Finding("FAILED", "Python", told, "python: a path that the nodes have, or `python3` after setup: lines")
-    printed = [line.strip() for line in talk.log.splitlines() if line.strip()]
-    if printed:
-        told = f"{state}{because} without a report; it printed last: {printed[-1][:300]}"
-        return Finding("FAILED", "probe job", told, "try setup: and python: in a shell on a node: `srun --pty bash`")
-    told = f"{state}{because} without a word: its node seems not to see this results folder"
-    return Finding("FAILED", "probe job", told, "choose a results folder that all nodes share: --results")
+    printed = _printed(talk)
+    last = f"it printed last: {printed[-1][:300]}" if printed else "it printed nothing, not even an error of Python"
+    next_move = "try setup: and python: in a shell on a node: `srun --pty bash`"
+    return Finding("FAILED", "probe job", f"{state}{because} without a report; {last}", next_move)
 
 
-def node_findings(profile: Profile, talk: Talk, report: Report, roots: Sequence[str]) -> list[Finding]:
+def node_findings(profile: Profile, talk: Talk, report: Report, snapshot: Snapshot) -> list[Finding]:
     """What the job's report means for a sweep."""
     return [
         Finding("ok", "node", f"{report.host}: Python {report.python}, {report.executable}"),
-        code_finding(report, roots),
+        code_finding(report, snapshot),
         torch_finding(report, version("torch")),
         *([gpu_finding(profile, report)] if profile.gpus else []),
         cores_finding(profile, report),
@@ -211,14 +234,14 @@ def node_findings(profile: Profile, talk: Talk, report: Report, roots: Sequence[
     ]
 
 
-def code_finding(report: Report, roots: Sequence[str]) -> Finding:
+def code_finding(report: Report, snapshot: Snapshot) -> Finding:
     """Whether the job ran the code that was submitted."""
-    if report.code not in roots:
+    if Path(report.code) not in snapshot.roots:
         told = f"{report.harness} from {report.code}, not from the snapshot of the code here"
         return Finding("FAILED", "harness", told, "leave PYTHONPATH alone in setup: and in the node's site settings")
-    commit, dirty, _ = provenance.code()
-    told = f", commit {commit[:12]}{' and changes since' if dirty else ''}" if commit else ""
-    return Finding("ok", "harness", f"{report.harness} from a snapshot of the code here{told}")
+    changed = " and changes since" if snapshot.dirty else ""
+    commit = f", commit {snapshot.commit[:12]}{changed}" if snapshot.commit else ""
+    return Finding("ok", "harness", f"{report.harness} from a snapshot of the code here{commit}")
 
 
 def torch_finding(report: Report, torch_here: str) -> Finding:

@@ -1,11 +1,12 @@
 """A submission through submitit: one array of jobs, each of which runs `harness.dispatch.worker.run_job`."""
 
+import io
 import logging
 import os
 import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def executor(logs: Path, profile: Profile, name: str, roots: Sequence[str]) -> I
     from submitit.core.utils import FailedJobError, FailedSubmissionError
 
     logging.getLogger("submitit").setLevel(logging.ERROR)
-    with outside_of_any_job():
+    with outside_of_any_job(), redirect_stderr(io.StringIO()):  # submitit prints what the error says too
         try:
             sender = submitit.SlurmExecutor(folder=logs, python=profile.python)
             sender.update_parameters(**parameters(profile, name, roots))
