@@ -234,8 +234,8 @@ def logs(file: Path, run: str, results: Path) -> None:
 def merge(source: Path, results: Path, plan: Path | None, as_json: bool) -> None:
     """Bring records that were trained elsewhere, each one checked: a folder of records, or a results folder.
 
-    Nothing is overwritten: what is here stays, and what differs from it is kept beside it and judged. Exit 3 if a record
-    is damaged, or differs where the same code on the same kind of machine ought to give the same.
+    Nothing is overwritten: what is here stays, and what differs from it is kept beside it and judged. Exit 3 if one is
+    damaged, or differs where the same code on the same kind of machine ought to give the same.
     """
     from harness.console import console
     from harness.merge import merge as merge_records
