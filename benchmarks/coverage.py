@@ -22,6 +22,7 @@ import pandas as pd
 from benchmarks import report
 from benchmarks.arms import Arm, curve, floored, new_runs, runs_of, sizes_of
 from harness.compare import Cell, cost_ratio, crossover, exponent_difference, ratio
+from harness.console import console
 from harness.fit import (
     Fit,
     Interval,
@@ -35,7 +36,6 @@ from harness.fit import (
     select_law,
     size_means,
 )
-from harness.show import console
 
 FOLDER = Path("results/fits")
 REPLICATES, AGAIN, WORKERS, CHUNK = 500, 4, 2, 25

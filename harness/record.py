@@ -36,8 +36,8 @@ RECORD_SCHEMA = 2
 Status = Literal["done", "diverged"]
 # Of two records of one run. A defect: the same code on the same machine ought to have made the same bits.
 Verdict = Literal["same", "within tolerance", "beyond tolerance", "defect"]
-# What machines agree to (docs/engine.md): training errors of the first evaluations, relative; and in the end the larger
-# one over the smaller.
+# What machines agree to (docs/engine.md): training errors of the first evaluations, relative; and in the end, the
+# larger one over the smaller.
 EARLY_EVALUATIONS = 8
 EARLY_TOLERANCE = {"float64": 1e-6, "float32": 1e-2}
 END_FACTOR = 10.0
@@ -70,8 +70,9 @@ class Provenance(Frozen):
     """Where and with what a run was trained; never part of its identity.
 
     `pack_seconds` is the wall clock of the whole pack of `pack_lanes` lanes that shared `threads` threads, and
-    `pack_cpu_seconds` what its process computed in that time: provenance, not axes to compare arms on. `snapshot` is
-    the hash of the code if it ran from a snapshot.
+    `pack_cpu_seconds` what its process computed in that time: provenance, not axes to compare arms on. They and
+    `started_at` are of all attempts, `resumed` being how often training went on from a checkpoint; all else is of the
+    last one, `attempt`. `snapshot` is the hash of the code if it ran from a snapshot.
     """
 
     commit: str | None

@@ -1,27 +1,19 @@
-"""What the command line prints: tables and progress. Rich on a terminal, plain lines elsewhere."""
+"""What the command line prints of plans, costs and fits: tables and sentences."""
 
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, get_args
 
 import pandas as pd
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from harness.console import duration, network_words
 from harness.cost import SweepCost
 from harness.count import DEFAULT_WEIGHTS
 from harness.fit import Fit
 from harness.match import Matched, Setting, ratios
 from harness.measure.calibration import Calibration, Calibrations, bench_command, missing
 from harness.scaling import SeriesFit
-from harness.spec import Cell, CountedShape, CountName, Manifest
-
-console = Console(highlight=False, markup=False)  # names are the user's: "[red]" is a name
-if not console.is_terminal:
-    console = Console(highlight=False, markup=False, width=160)  # a log is not narrower for having no window
+from harness.spec import Cell, CountName, Manifest
 
 
 def plan_table(manifest: Manifest) -> Table:
@@ -100,13 +92,6 @@ def _count(one: Matched, name: str) -> str:
     return f"{one.counts[name]:,}" if name in one.counts else "-"
 
 
-def network_words(network: CountedShape) -> str:
-    """A network in words: its nodes, and what its basis has beside the defaults."""
-    sizes = {"grid": "G", "order": "k", "degree": "D", "numerator": "m", "denominator": "n", "groups": "g"}
-    basis = "".join(f" {letter}={getattr(network, name)}" for name, letter in sizes.items() if hasattr(network, name))
-    return f"[{','.join(map(str, network.shape))}]{basis}"
-
-
 def cost_words(cost: SweepCost, workers: int) -> str:
     """What a sweep will take: seconds, minutes or hours, and memory."""
     memory = f", up to {cost.peak_bytes / 1e9:.2g} GB a worker" if cost.peak_bytes else ""
@@ -122,18 +107,6 @@ def uncalibrated_words(manifest: Manifest, calibrations: Calibrations) -> str:
     return f"seconds: uncalibrated ({commands} measure{'' if len(kinds) > 1 else 's'} this machine)"
 
 
-def duration(seconds: float) -> str:
-    """Seconds, minutes or hours, to two digits."""
-    for unit, length in (("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{_two_digits(seconds / length)} {unit}"
-    return f"{_two_digits(seconds)} s"
-
-
-def _two_digits(value: float) -> str:
-    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
-
-
 def calibration_sentence(calibration: Calibration) -> str:
     """What was measured, and how well the model that was fitted to it predicts shapes it has not seen."""
     errors = calibration.evaluation_errors
@@ -142,18 +115,6 @@ def calibration_sentence(calibration: Calibration) -> str:
         f"{len(calibration.shapes)} shape classes ({errors.within_two:.0%} within a factor of 2 when left out), "
         f"{len(calibration.solo)} shapes measured alone"
     )
-
-
-@contextmanager
-def counted_progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Shows how many of something are done while its block runs."""
-    if not console.is_terminal:
-        yield lambda done, total: console.print(f"{what}: {total}") if done == total else None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def fits_table(fits: Sequence[SeriesFit], axes: Sequence[str]) -> Table:
@@ -274,57 +235,3 @@ def held_out_table(fits: Sequence[SeriesFit], axes: Sequence[str]) -> Table | No
         for row in others:
             table.add_row("", "", "", *row[3:])
     return table
-
-
-SECONDS_BETWEEN_LINES = 2.0  # where there is no terminal to redraw
-
-
-class PackProgress:
-    """Progress over packs: a live bar on a terminal; elsewhere a line now and then, and for what did not go well."""
-
-    def __init__(self, packs: int, evaluations: int, bar: Progress | None):
-        self._packs, self._ended, self._bar = packs, 0, bar
-        self._statuses: Counter[str] = Counter()
-        self._since = self._last_line = time.monotonic()
-        if bar:
-            self._pack_task = bar.add_task("packs", total=packs)
-            self._work_task = bar.add_task("evaluations", total=evaluations)
-
-    def evaluated(self, evaluations: int) -> None:
-        """`evaluations` more have been made."""
-        if self._bar:
-            self._bar.advance(self._work_task, evaluations)
-
-    def pack_done(self, what: str, statuses: Sequence[str], seconds: float) -> None:
-        """One more pack has ended."""
-        self._ended += 1
-        self._statuses.update(statuses)
-        if self._bar:
-            self._bar.advance(self._pack_task)
-            return
-        now, ended = time.monotonic(), self._ended == self._packs
-        if ended or now - self._last_line >= SECONDS_BETWEEN_LINES or set(statuses) != {"done"}:
-            tally = ", ".join(f"{count} {status}" for status, count in self._statuses.items())
-            elapsed, self._last_line = now - self._since, now
-            console.print(
-                f"[{elapsed:5.0f} s] pack {self._ended}/{self._packs} {what} in {seconds:.1f} s; runs: {tally}",
-                markup=False,
-            )
-
-
-@contextmanager
-def pack_progress(packs: int, evaluations: int) -> Iterator[PackProgress]:
-    """Shows progress while its block runs."""
-    if not console.is_terminal:
-        yield PackProgress(packs, evaluations, None)
-        return
-    columns = (
-        TextColumn("{task.description:>12}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as bar:
-        yield PackProgress(packs, evaluations, bar)

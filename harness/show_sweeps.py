@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 
 from rich.table import Table
 
+from harness.console import duration, network_words
 from harness.dispatch.events import Event
 from harness.dispatch.jobs import Job
 from harness.dispatch.reconcile import Spending
 from harness.dispatch.state import OVER, STATES, UNDERWAY, Evidence, RunState, State
 from harness.errors import HarnessError, did_you_mean
-from harness.show import duration, network_words
+from harness.merge import Merged
+from harness.record import Duplicate, Verdict
 from harness.spec import Manifest
 
 # What the user can do about runs in a state that no submission sends off by itself.
@@ -20,6 +22,14 @@ NEXT_MOVES: dict[State, str] = {
     "quarantined": "`harness logs FILE RUN` shows the traceback; mended, `harness retry FILE --cause quarantined`",
     "cancelled": "`harness retry FILE --cause cancelled` takes it back",
     "crashed": "`harness logs FILE RUN` shows the traceback; `harness submit` tries once more",
+}
+
+
+# What a verdict on a record that came second says; `same` ones are not kept.
+DUPLICATES: dict[Verdict, str] = {
+    "defect": "differ though code and kind of machine are the same: a defect of determinism, which should be reported",
+    "beyond tolerance": "differ by more than machines should",
+    "within tolerance": "differ as machines do",
 }
 
 
@@ -196,3 +206,29 @@ def _event_lines(event: Event) -> list[str]:
     what = ", ".join(f"{name} {value}" for name, value in event.items() if name not in left_out)
     lines = [f"{event['at']}  {event['event'].replace('_', ' ')}" + (f": {what}" if what else "")]
     return lines + [f"    {line}" for line in event.get("traceback", "").splitlines()]
+
+
+def duplicate_lines(found: Sequence[Duplicate]) -> list[str]:
+    """What is to be said of records that came second and differ."""
+    lines = []
+    for verdict, meaning in DUPLICATES.items():
+        those = [one for one in found if one.verdict == verdict]
+        if those:
+            lines.append(f"{len(those)} records that came second {meaning} (first: {those[0].path})")
+    return lines
+
+
+def merged_lines(merged: Merged) -> list[str]:
+    """What became of records that were brought."""
+    counts = {
+        "new": merged.new,
+        "here already, the same": merged.same,
+        "within the tolerance between machines": merged.within_tolerance,
+        "beyond it": merged.beyond_tolerance,
+        "defects of determinism": merged.defects,
+        "damaged": merged.damaged,
+        "of other experiments, left alone": merged.others,
+    }
+    told = ", ".join(f"{len(runs)} {what}" for what, runs in counts.items() if runs)
+    named = [f"differs: {run}" for run in (*merged.beyond_tolerance, *merged.defects)]
+    return [f"records: {told}", *named, *merged.damaged]

@@ -31,18 +31,20 @@ LAW = {
     "checks": "fit scaling",
     "show_checks": "fit checks",
     "cost": "spec plan measure record",
-    "show": "errors spec count fit scaling match measure cost",
+    "console": "spec",
+    "show": "errors spec console count fit scaling match measure cost",
+    "show_sweeps": "errors spec record merge console dispatch",
     "compare": "errors fit",
     "pairs": "spec scaling",
     "plot": "errors files spec record fit scaling show",
     "plot_residuals": "files fit scaling plot",
-    "tables": "errors files fit compare show plot plot_residuals",
+    "tables": "errors files fit compare console show plot plot_residuals",
     "report": "errors files spec record fit scaling checks pairs show show_checks plot plot_residuals",
 }
 ANALYSIS = (
     *("spec", "fit", "record", "plan", "match", "cost", "scaling", "compare", "pairs", "show", "plot", "report", "cli"),
-    *("checks", "show_checks", "plot_residuals", "merge", "tables.commands", "tables.show_forms", "tables.plot_fits"),
-    *("tables.plot_comparison",),
+    *("checks", "show_checks", "plot_residuals", "tables.commands", "tables.show_forms", "tables.plot_fits"),
+    *("merge", "tables.plot_comparison", "console", "show_sweeps", "cli.steps", "cli.sweeps", "dispatch.reconcile"),
 )
 
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness import __version__
-from harness.cli.options import file_argument, planned_argument, replan_option, results_option
+from harness.cli.doctor import doctor
+from harness.cli.options import file_argument, planned_argument, replan_option, results_option, wandb_options
 from harness.cli.steps import (
     calibrations_of,
     cost_sentence,
     draw_figures,
     folder_of,
     frozen_plan,
+    mirror_of,
     own_calibration,
     plan_of,
     planned_runs,
@@ -28,6 +29,7 @@ from harness.cli.steps import (
     write_pack_costs,
     write_page,
 )
+from harness.cli.sweeps import cancel, export_wandb, logs, merge, retry, status, submit
 from harness.errors import INCOMPLETE, USAGE, HarnessError
 from harness.files import check_writable
 from harness.tables.commands import compare_command, fit_options, fit_table, given, json_option, table_options
@@ -111,7 +113,8 @@ def plan(file: Path, results: Path, replan: bool, packs: bool, as_json: bool) ->
     if as_json:
         click.echo(manifest.model_dump_json() if costs is None else costs.to_json(orient="records"))
         return
-    from harness.show import console, packs_table, plan_table
+    from harness.console import console
+    from harness.show import packs_table, plan_table
 
     console.print(plan_table(manifest) if costs is None else packs_table(costs))
     for cell in manifest.cells:
@@ -166,8 +169,9 @@ def match_command(
         chebyshev_kan  hidden | depth, width; degree
         rational_kan   hidden | depth, width; numerator=5, denominator=4, groups=8
     """
+    from harness.console import console
     from harness.match import OPTIMIZERS, Setting, axis_named, match_arms, to_json
-    from harness.show import console, match_table
+    from harness.show import match_table
 
     setting = Setting(axis_named(axis), budget, inputs, outputs, samples, evaluations, OPTIMIZERS[optimizer])
     matched = match_arms(arms, setting)
@@ -189,9 +193,10 @@ def bench(file: Path | None, results: Path, engine: Engine | None, dtype: Dtype 
     With FILE, measure the engines that its runs use, and also every shape of that plan alone, a second each: its runs
     then have an axis `seconds`, what each would take by itself on this machine.
     """
+    from harness.console import console
     from harness.dispatch.here import available_cores
     from harness.measure.calibration import write_calibration
-    from harness.show import calibration_sentence, console
+    from harness.show import calibration_sentence
 
     if file:
         for name, given in (("engine", engine), ("dtype", dtype)):
@@ -226,10 +231,10 @@ def _kinds(manifest: Manifest) -> list[Kind]:
 
 
 def _bench(kind: Kind, manifest: Manifest | None, results: Path, workers: int) -> Calibration:
+    from harness.console import console, counted_progress
     from harness.measure.bench import bench_classes, bench_solo, compile_kernels
     from harness.measure.calibration import calibrate, kind_of, with_solo
     from harness.measure.design import full_design
-    from harness.show import console, counted_progress
 
     calibration, solo = own_calibration(results, kind), []
     if kind[0] == "fused":
@@ -252,53 +257,27 @@ def _bench(kind: Kind, manifest: Manifest | None, results: Path, workers: int) -
 @results_option
 @replan_option
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes.  [default: one a core]")
-def run(file: Path, results: Path, replan: bool, workers: int | None) -> None:
+@wandb_options
+def run(file: Path, results: Path, replan: bool, workers: int | None, **wandb: Any) -> None:
     """Do everything: plan, train what is missing, fit, draw, report.
 
     Ctrl-C at any moment is safe: finished packs have their records, and the same command goes on from there.
     """
+    from harness.console import console
     from harness.record import missing
-    from harness.show import console
     from harness.spec import freeze
 
     folder = folder_of(file, results)
     manifest = freeze(plan_of(file), folder, replan)
     if missing(manifest, records_of(folder)):
         console.print(cost_sentence(manifest, results, workers), soft_wrap=True)
-    train_missing(manifest, folder, workers)
+    train_missing(manifest, folder, workers, mirror_of(wandb))
     table, fits, checks = write_analysis(manifest, folder)
     draw_figures(manifest, table, fits, folder)
     write_page(manifest, table, fits, checks, folder)
     print_fits(fits, checks, manifest)
     write_pack_costs(manifest, folder)
     console.print(f"report: {folder / 'report.html'}", soft_wrap=True)
-
-
-@main.command(epilog=f"Example: harness status {EXAMPLE}")
-@planned_argument
-@results_option
-@json_option
-def status(file: Path, results: Path, as_json: bool) -> None:
-    """Say how many of the planned runs have records; exit 3 while some are missing."""
-    from harness.record import missing, read_record, record_path
-
-    manifest, folder = frozen_plan(file, results)
-    records = records_of(folder)
-    absent = missing(manifest, records)
-    statuses = [read_record(record_path(records, i)).status for i in manifest.run_ids() if i not in set(absent)]
-    counts = {
-        "planned": len(manifest.run_ids()),
-        "done": statuses.count("done"),
-        "diverged": statuses.count("diverged"),
-    }
-    counts["missing"] = len(absent)
-    if as_json:
-        click.echo(json.dumps({"name": manifest.name, **counts, "missing_ids": absent}))
-    else:
-        told = ", ".join(f"{number} {name}" for name, number in counts.items())
-        click.echo(f"{manifest.name}: {told}" + ("; `harness run` does the missing ones" if absent else ""))
-    if absent:
-        sys.exit(INCOMPLETE)
 
 
 # ----------------------------------------------------------------------------------------------------------- analysis
@@ -336,6 +315,8 @@ def fit_command(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
 
 
 main.add_command(compare_command)
+for command in (submit, status, retry, cancel, logs, merge, export_wandb, doctor):
+    main.add_command(command)
 
 
 @main.command(epilog=f"Example: harness plot {EXAMPLE}")

@@ -25,6 +25,18 @@ def results_option(command: Callable) -> Callable:
     return option(command)
 
 
+def wandb_options(command: Callable) -> Callable:
+    """--wandb and what goes with it, of commands that mirror runs; `mirror_of` makes one thing of them."""
+    for option in (
+        click.option("--wandb-entity", metavar="NAME", help="Team or user.  [default: yours]"),
+        click.option("--wandb-project", default="harness", show_default=True, metavar="NAME"),
+        click.option("--wandb-per", type=click.Choice(["run", "pack"]), default="run", show_default=True),
+        click.option("--wandb", type=click.Choice(["online", "offline"]), help="Mirror finished runs to wandb."),
+    ):
+        command = option(command)
+    return command
+
+
 def replan_option(command: Callable) -> Callable:
     """--replan, of commands that freeze a plan."""
     text = "Freeze the file as it is now, keeping the earlier plan beside it. Records are kept in any case."

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +17,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from harness.checks import Check
+    from harness.dispatch.mirror import Mirror
     from harness.measure.calibration import Calibration, Kind
     from harness.scaling import SeriesFit
     from harness.spec import Manifest
 
 # Folders beside those of the experiments: the records, and what the project keeps.
-RESERVED = ("runs", "reference", "calibrations")
+RESERVED = ("runs", "checkpoints", "reference", "calibrations")
 
 
 def plan_of(file: Path) -> Manifest:
@@ -115,12 +118,29 @@ def planned_runs(manifest: Manifest) -> dict[str, Any]:
     return {planned.run_id: planned.run for planned in manifest.runs}
 
 
-def train_missing(manifest: Manifest, folder: Path, workers: int | None) -> None:
+def mirror_of(options: Mapping[str, Any]) -> Mirror | None:
+    """What --wandb and its companions ask for; a HarnessError if wandb cannot do it."""
+    from harness.dispatch.mirror import Mirror, check_wandb
+
+    if options["wandb"] is None:
+        return None
+    check_wandb(options["wandb"])
+    return Mirror(
+        mode=options["wandb"],
+        per=options["wandb_per"],
+        project=options["wandb_project"],
+        entity=options["wandb_entity"],
+    )
+
+
+def train_missing(manifest: Manifest, folder: Path, workers: int | None, mirror: Mirror | None) -> None:
     """Train on this machine what has no record yet, with progress; a HarnessError if something is left."""
-    from harness.dispatch.here import available_cores, terminated_like_ctrl_c, train_here
+    from harness.console import console, pack_progress
+    from harness.dispatch.here import Failed, Skipped, available_cores, terminated_like_ctrl_c, train_here
+    from harness.dispatch.mirror import mirroring
+    from harness.dispatch.slots import Done, Evaluated
     from harness.record import missing, read_record, record_path
-    from harness.show import console, pack_progress
-    from harness.spec import stages
+    from harness.spec import run_id, stages
     from harness.tasks import draw
 
     records = records_of(folder)
@@ -128,8 +148,7 @@ def train_missing(manifest: Manifest, folder: Path, workers: int | None) -> None
     absent = set(missing(manifest, records))
     for identity in specs.keys() - absent:
         read_record(record_path(records, identity))  # a damaged record is named now, not after an hour of training
-    packs = [tuple(specs[i] for i in pack if i in absent) for pack in manifest.packs]
-    packs = [pack for pack in packs if pack]
+    packs = [tuple(specs[i] for i in pack) for pack in manifest.packs if absent.intersection(pack)]
     if not packs:
         console.print(f"all {len(specs)} runs have records")
         return
@@ -137,24 +156,49 @@ def train_missing(manifest: Manifest, folder: Path, workers: int | None) -> None
     for task, seed in {(run.task, run.seed) for pack in packs for run in pack}:
         draw(task, seed)  # a target that is not finite is named before anything trains
     ticks = sum(stage.evaluations for pack in packs for stage in stages(pack[0].network, pack[0].recipe))
-    crashed = []
+    crashed: list[str] = []
+    behind: dict[tuple, int] = {}
     try:
-        with terminated_like_ctrl_c(), pack_progress(len(packs), ticks) as progress:
-            workers, device = workers or available_cores(), manifest.experiment.device
-            for done in train_here(packs, records, workers, progress.evaluated, console.print, device):
-                if done.traceback:
-                    crashed.append(done)
-                shape = "-".join(map(str, done.runs[0].network.shape))
-                what = f"{done.runs[0].task.target} {done.runs[0].network.family} {shape}"
-                progress.pack_done(what, done.statuses or ["crashed"] * len(done.runs), done.seconds)
+        with (
+            terminated_like_ctrl_c(),
+            pack_progress(len(packs), ticks) as progress,
+            mirroring(mirror, manifest.name, records, folder / "wandb", console.print) as mirrored,
+            closing(
+                train_here(
+                    packs,
+                    records,
+                    workers or available_cores(),
+                    console.print,
+                    manifest.experiment.device,
+                    checkpoints=folder.parent / "checkpoints",
+                )
+            ) as events,
+        ):
+            for pack, event in events:
+                shape = "-".join(map(str, pack[0].network.shape))
+                what = f"{pack[0].task.target} {pack[0].network.family} {shape}"
+                match event:
+                    case Evaluated(evaluations):
+                        progress.evaluated(evaluations - behind.get(pack, 0))
+                        behind[pack] = evaluations
+                    case Done(statuses, seconds):
+                        progress.pack_done(what, statuses, seconds)
+                        mirrored([run_id(run) for run in pack])
+                    case Skipped():
+                        progress.pack_done(what, ["recorded"] * len(pack), 0.0)
+                    case Failed(failure, "split"):
+                        progress.pack_split()
+                    case Failed(failure, "give up"):
+                        crashed.append(failure.traceback)
+                        progress.pack_done(what, ["crashed"] * len(pack), 0.0)
     except KeyboardInterrupt:
         left = len(missing(manifest, records))
         text = f"stopped: {len(specs) - left} of {len(specs)} runs have records; run the same command again to go on"
         raise HarnessError(text, INCOMPLETE) from None
     if crashed:
         log = folder / "crashes.log"
-        log.write_text("\n".join(done.traceback or "" for done in crashed), encoding="utf-8")
-        last = (crashed[0].traceback or "").strip().splitlines()[-1]
+        log.write_text("\n".join(crashed), encoding="utf-8")
+        last = crashed[0].strip().splitlines()[-1]
         raise HarnessError(f"{len(crashed)} packs crashed (first: {last}); tracebacks in {log}", INCOMPLETE)
 
 
@@ -188,10 +232,10 @@ def write_analysis(manifest: Manifest, folder: Path) -> tuple[pd.DataFrame, list
 
 def write_pack_costs(manifest: Manifest, folder: Path) -> None:
     """How well the seconds of packs were predicted, as `packs.csv` and in a sentence, if this machine is calibrated."""
+    from harness.console import console
     from harness.cost import pack_costs, pack_errors
     from harness.files import whole_file
     from harness.measure.calibration import errors_sentence
-    from harness.show import console
 
     calibrations = calibrations_of(manifest, folder.parent)
     if not calibrations:
@@ -224,8 +268,9 @@ def write_page(
 
 def print_fits(fits: list[SeriesFit], checks: list[Check], manifest: Manifest) -> None:
     """The laws, held-out sizes and checks as tables."""
+    from harness.console import console
     from harness.scaling import headline_axes
-    from harness.show import console, fits_table, held_out_table
+    from harness.show import fits_table, held_out_table
     from harness.show_checks import checks_table
 
     crossed = {cell.series for cell in manifest.cells if cell.frontier}

@@ -9,17 +9,18 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from harness.cli.options import file_argument, planned_argument, replan_option, results_option
-from harness.cli.steps import calibrations_of, folder_of, frozen_plan, plan_of, planned_runs, records_of
+from harness.cli.options import file_argument, planned_argument, replan_option, results_option, wandb_options
+from harness.cli.steps import calibrations_of, folder_of, frozen_plan, mirror_of, plan_of, planned_runs, records_of
 from harness.errors import INCOMPLETE, HarnessError, did_you_mean
 from harness.files import check_writable
 from harness.tables.commands import json_option
 
 if TYPE_CHECKING:
+    from harness.dispatch.mirror import Mirror
     from harness.dispatch.profile import Profile
     from harness.dispatch.state import Evidence, RunState, State
     from harness.dispatch.submission import Submission
@@ -29,14 +30,18 @@ if TYPE_CHECKING:
 EXAMPLE = "experiments/quickstart.yaml"
 FIELDS = ("task", "arm", "series", "seed", "trial", "state", "run")  # by which runs are chosen
 OUTPUT_LINES = 40  # of a job that `logs` shows
+CHECKPOINT_SECONDS = 60.0  # of packs on this machine
 WATCH_SECONDS = 30.0  # between two questions to SLURM
 
 
 class Where(NamedTuple):
-    """Where jobs go, to a cluster as the profile asks or to this machine; how many packs a job trains at a time."""
+    """Where jobs go, to a cluster as the profile asks or to this machine; how many packs a job trains at a time; and
+    where finished runs are mirrored to.
+    """
 
     profile: Profile | None
     slots: int
+    mirror: Mirror | None
 
 
 class Look(NamedTuple):
@@ -81,6 +86,7 @@ def _where_options(command: Callable) -> Callable:
 @results_option
 @replan_option
 @_where_options
+@wandb_options
 def submit(
     file: Path,
     results: Path,
@@ -90,6 +96,7 @@ def submit(
     dry_run: bool,
     yes: bool,
     max_gpu_hours: float | None,
+    **wandb: Any,
 ) -> None:
     """Send off the runs that have no record and are not on their way, as jobs of about equal length.
 
@@ -98,7 +105,7 @@ def submit(
     """
     from harness.spec import freeze
 
-    where, folder = _where(profile, local), folder_of(file, results)
+    where, folder = _where(profile, local, wandb), folder_of(file, results)
     manifest = plan_of(file) if dry_run else freeze(plan_of(file), folder, replan)
     _send(manifest, folder, where, dry_run, yes, max_gpu_hours)
 
@@ -122,7 +129,7 @@ def status(file: Path, results: Path, watch: bool, why: str | None, as_json: boo
     wanted = wanted_states(why) if why else ()
     while True:
         seen = look(manifest, folder)
-        _show_status(manifest, seen, wanted, as_json)
+        _show_status(manifest, folder, seen, wanted, as_json)
         if not watch or not any(one.state in UNDERWAY for one in seen.found.values()):
             break
         time.sleep(WATCH_SECONDS)
@@ -135,6 +142,7 @@ def status(file: Path, results: Path, watch: bool, why: str | None, as_json: boo
 @results_option
 @click.option("--cause", "causes", multiple=True, required=True, metavar="STATE", help="Runs in this state; repeat.")
 @_where_options
+@wandb_options
 def retry(
     file: Path,
     results: Path,
@@ -144,6 +152,7 @@ def retry(
     dry_run: bool,
     yes: bool,
     max_gpu_hours: float | None,
+    **wandb: Any,
 ) -> None:
     """Send off runs that a submission leaves alone: out of memory, quarantined, cancelled; or of one cause only.
 
@@ -152,7 +161,7 @@ def retry(
     from harness.dispatch.submission import one_submitter, write_order
     from harness.show_sweeps import retried_states
 
-    where, states = _where(profile, local), retried_states(causes)
+    where, states = _where(profile, local, wandb), retried_states(causes)
     manifest, folder = frozen_plan(file, results)
     seen = look(manifest, folder)
     runs = [run for run, one in seen.found.items() if one.state in states]
@@ -217,6 +226,55 @@ def logs(file: Path, run: str, results: Path) -> None:
     _show_output(folder, found[0], seen.evidence)
 
 
+@click.command(epilog="Example: harness merge /media/other/results --plan experiments/quickstart.yaml")
+@click.argument("source", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="FOLDER")
+@results_option
+@click.option("--plan", type=click.Path(path_type=Path), metavar="FILE", help="Only records of this experiment's runs.")
+@json_option
+def merge(source: Path, results: Path, plan: Path | None, as_json: bool) -> None:
+    """Bring records that were trained elsewhere, each one checked: a folder of records, or a results folder.
+
+    Nothing is overwritten: what is here stays, and what differs from it is kept beside it and judged. Exit 3 if one is
+    damaged, or differs where the same code on the same kind of machine ought to give the same.
+    """
+    from harness.console import console
+    from harness.merge import merge as merge_records
+    from harness.show_sweeps import merged_lines
+
+    manifest = frozen_plan(plan, results)[0] if plan else None
+    merged = merge_records(source, manifest, results / "runs")
+    if as_json:
+        click.echo(json.dumps(merged._asdict()))
+    else:
+        for line in merged_lines(merged):
+            console.print(line, soft_wrap=True)
+    if merged.damaged or merged.defects:
+        sys.exit(INCOMPLETE)
+
+
+@click.command("export-wandb", epilog=f"Example: harness export-wandb {EXAMPLE} --wandb offline")
+@planned_argument
+@results_option
+@wandb_options
+def export_wandb(file: Path, results: Path, **wandb: Any) -> None:
+    """Mirror the finished runs of an experiment to wandb after the fact; what is there already stays as it is.
+
+    Files are the truth: nothing is read back. Offline runs lie in the experiment's folder, for `wandb sync`.
+    """
+    from harness.console import console, counted_progress
+    from harness.dispatch.mirror import export
+
+    mirror = mirror_of(wandb)
+    if mirror is None:
+        raise HarnessError("--wandb: say online, or offline for files that `wandb sync` uploads")
+    manifest, folder = frozen_plan(file, results)
+    with counted_progress("wandb") as progress:
+        done = export(manifest, mirror, records_of(folder), folder / "wandb", progress)
+    left = f"; {done.left_out} runs have no record yet" if done.left_out else ""
+    where = f" in {folder / 'wandb'}" if mirror.mode == "offline" else ""
+    console.print(f"{done.mirrored} runs of wandb's{where}{left}", soft_wrap=True)
+
+
 # -------------------------------------------------------------------------------------------------------------- steps
 def look(manifest: Manifest, folder: Path) -> Look:
     """All that is known of the runs of a plan, now."""
@@ -227,7 +285,8 @@ def look(manifest: Manifest, folder: Path) -> Look:
     return Look(evidence, reconcile(manifest, folder, evidence))
 
 
-def _where(profile: Path | None, local: int | None) -> Where:
+def _where(profile: Path | None, local: int | None, wandb: Mapping[str, Any]) -> Where:
+    from harness.dispatch.mirror import check_wandb
     from harness.dispatch.profile import read_profile
 
     if (profile is None) == (local is None):
@@ -237,9 +296,11 @@ def _where(profile: Path | None, local: int | None) -> Where:
         raise HarnessError(f"--profile, --local: {what}")
     if profile is None:
         assert local is not None
-        return Where(None, local)
+        return Where(None, local, mirror_of(wandb))
     read = read_profile(profile)
-    return Where(read, read.slots)
+    if read.wandb and wandb["wandb"] is None:
+        check_wandb(read.wandb.mode)
+    return Where(read, read.slots, mirror_of(wandb) or read.wandb)
 
 
 def _send(
@@ -273,11 +334,11 @@ def _send(
 def _make_offer(
     manifest: Manifest, folder: Path, where: Where, most_hours: float | None, only: frozenset[str] | None
 ) -> Offer:
+    from harness.console import console
     from harness.cost import pack_seconds
     from harness.dispatch.jobs import PredictedPack, arrays, bin_packs
     from harness.dispatch.reconcile import to_send
     from harness.measure.calibration import missing
-    from harness.show import console
     from harness.show_sweeps import Offer, offer_lines
 
     found, specs = look(manifest, folder).found, planned_runs(manifest)
@@ -337,6 +398,8 @@ def _submissions(manifest: Manifest, folder: Path, where: Where, offer: Offer) -
             host=host(),
             profile=where.profile,
             slots=where.slots,
+            checkpoint_seconds=where.profile.checkpoint_seconds if where.profile else CHECKPOINT_SECONDS,
+            mirror=where.mirror,
             device=manifest.experiment.device,
             snapshot=snapshot.hash,
             roots=tuple(str(root) for root in snapshot.roots),
@@ -347,9 +410,9 @@ def _submissions(manifest: Manifest, folder: Path, where: Where, offer: Offer) -
 
 
 def _submit(manifest: Manifest, folder: Path, submissions: list[Submission]) -> None:
+    from harness.console import console
     from harness.dispatch.slurm import send
     from harness.dispatch.submission import forget_submission, write_submission
-    from harness.show import console
 
     for submission in submissions:
         write_submission(folder, submission, planned_runs(manifest))
@@ -363,9 +426,9 @@ def _submit(manifest: Manifest, folder: Path, submissions: list[Submission]) -> 
 
 
 def _train_local(manifest: Manifest, folder: Path, submission: Submission) -> None:
+    from harness.console import pack_progress
     from harness.dispatch.local import run_locally
     from harness.dispatch.submission import write_submission
-    from harness.show import pack_progress
     from harness.show_sweeps import run_words
 
     specs = planned_runs(manifest)
@@ -373,7 +436,9 @@ def _train_local(manifest: Manifest, folder: Path, submission: Submission) -> No
     (job,) = submission.jobs
     words = run_words(manifest)
     try:
-        with pack_progress(len(job.packs), sum(specs[pack[0]].recipe.max_evaluations for pack in job.packs)) as progress:
+        with pack_progress(
+            len(job.packs), sum(specs[pack[0]].recipe.max_evaluations for pack in job.packs)
+        ) as progress:
             for event in run_locally(folder.resolve(), submission):
                 if event["event"] == "pack_done":
                     first = event["runs"][0]
@@ -382,15 +447,24 @@ def _train_local(manifest: Manifest, folder: Path, submission: Submission) -> No
     except KeyboardInterrupt:
         raise HarnessError("stopped; run the same command again to go on", INCOMPLETE) from None
     seen = look(manifest, folder)
-    _show_status(manifest, seen, (), as_json=False)
+    _show_status(manifest, folder, seen, (), as_json=False)
     if any(one.state not in ("done", "diverged") for one in seen.found.values()):
         sys.exit(INCOMPLETE)
 
 
-def _show_status(manifest: Manifest, seen: Look, wanted: Sequence[State], as_json: bool) -> None:
+def _show_status(manifest: Manifest, folder: Path, seen: Look, wanted: Sequence[State], as_json: bool) -> None:
+    from harness.console import console
     from harness.dispatch.reconcile import spending
-    from harness.show import console
-    from harness.show_sweeps import run_words, spending_words, status_json, status_table, status_words, why_table
+    from harness.record import duplicates
+    from harness.show_sweeps import (
+        duplicate_lines,
+        run_words,
+        spending_words,
+        status_json,
+        status_table,
+        status_words,
+        why_table,
+    )
 
     spent = spending(seen.found, seen.evidence)
     if as_json:
@@ -400,6 +474,8 @@ def _show_status(manifest: Manifest, seen: Look, wanted: Sequence[State], as_jso
     if spent:
         console.print(status_table(seen.found))
         console.print(spending_words(spent), soft_wrap=True)
+    for line in duplicate_lines(duplicates(records_of(folder))):
+        console.print(line, soft_wrap=True)
     if wanted:
         console.print(why_table(seen.found, run_words(manifest), wanted))
 
@@ -447,12 +523,13 @@ def _show_output(folder: Path, run: str, evidence: Evidence) -> None:
     for submission in evidence.submissions:
         for place, job in enumerate(submission.jobs):
             if any(run in pack for pack in job.packs):
-                listed = evidence.queue.jobs.get((submission.name, place))
+                listed = evidence.queue.of(submission.name, place)
                 begun = [one.begun for one in evidence.attempts if one.begun["submission"] == submission.id]
                 numbers = [one["slurm_number"] for one in begun if one["place"] == place]
                 number = numbers[-1] if numbers else listed.number if listed else None
                 path = log_path(folder, number) if number else local_log(folder, submission.id)
-    if path and path.exists():
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path and path.exists() else []
+    if lines:
         click.echo(f"the end of {path}:")
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines()[-OUTPUT_LINES:]:
-            click.echo(f"    {line}")
+    for line in lines[-OUTPUT_LINES:]:
+        click.echo(f"    {line}")

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from harness.errors import INCOMPLETE, HarnessError
@@ -27,10 +28,17 @@ class Listed(NamedTuple):
 
 
 class Queue(NamedTuple):
-    """What squeue said: jobs by (array name, task), or why it said nothing; then no job may be taken for dead."""
+    """What squeue or sacct said: jobs by (array name, task), or why nothing; then no job may be taken for dead.
 
-    jobs: Mapping[tuple[str, int], Listed]
+    A job that is no array has no task, and nor has what is left of an array that was cancelled before any task began.
+    """
+
+    jobs: Mapping[tuple[str, int | None], Listed]
     silent: str | None = None
+
+    def of(self, name: str, place: int) -> Listed | None:
+        """The job at this place of the submission with that name."""
+        return self.jobs.get((name, place)) or self.jobs.get((name, None))
 
 
 class Limits(NamedTuple):
@@ -49,6 +57,15 @@ def has_slurm() -> bool:
 
 def ask(*command: str) -> str:
     """What one of SLURM's commands prints; a HarnessError if it fails."""
+    return _run(command).stdout
+
+
+def try_script(script: Path) -> str:
+    """When and where a job script would start, in SLURM's words; a HarnessError if it would be refused."""
+    return _run(("sbatch", "--test-only", str(script))).stderr  # where sbatch says it
+
+
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=ASK_SECONDS, check=False, env=scrubbed(os.environ)
@@ -59,7 +76,7 @@ def ask(*command: str) -> str:
         raise HarnessError(f"{command[0]} did not answer within {ASK_SECONDS} s; try again later", INCOMPLETE) from None
     if done.returncode:
         raise HarnessError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}", INCOMPLETE)
-    return done.stdout
+    return done
 
 
 def scrubbed(environment: Mapping[str, str]) -> dict[str, str]:
@@ -93,25 +110,36 @@ def squeue(names: Sequence[str]) -> Queue:
     return Queue(_by_task(lines, set(names)))
 
 
-def sacct(names: Sequence[str], since: str) -> dict[tuple[str, int], Listed]:
+def sacct(names: Sequence[str], since: str) -> Queue:
     """The same of jobs that squeue has forgotten, where there is accounting; `since` is the first submission's time."""
     command = ("sacct", "--noheader", "--parsable2", "--allocations", "--array", f"--starttime={since}")
     try:
         lines = ask(*command, "--format=JobID,JobName,State,Reason", f"--name={','.join(names)}")
-    except HarnessError:
-        return {}
-    return _by_task(lines, set(names))
+    except HarnessError as error:
+        return Queue({}, str(error))
+    return Queue(_by_task(lines, set(names)))
 
 
-def _by_task(lines: str, names: set[str]) -> dict[tuple[str, int], Listed]:
-    found = {}
+def _by_task(lines: str, names: set[str]) -> dict[tuple[str, int | None], Listed]:
+    found: dict[tuple[str, int | None], Listed] = {}
     for line in lines.splitlines():
         fields = line.strip().split("|")
         if len(fields) == 4 and fields[1] in names:
             number, name, state, reason = fields
-            task = number.partition("_")[2] or "0"  # a single job is no array
-            if task.isdecimal():  # not `[3-7]`, tasks that have no line of their own
-                found[name, int(task)] = Listed(number, name, state.split()[0], reason)  # CANCELLED by 1000
+            listed = Listed(number, name, state.split()[0], reason)  # CANCELLED by 1000
+            found |= {(name, task): listed for task in tasks_of(number)}
+    return found
+
+
+def tasks_of(number: str) -> list[int | None]:
+    """The tasks that SLURM's number of a job is of: `4711_3`, `4711_[0,5-7%2]`, or `4711`, which has none."""
+    _, is_array, tasks = number.partition("_")
+    if not is_array:
+        return [None]
+    found: list[int | None] = []
+    for part in tasks.strip("[]").partition("%")[0].split(","):
+        first, _, last = part.partition("-")
+        found += range(int(first), int(last or first) + 1)
     return found
 
 

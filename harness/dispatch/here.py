@@ -1,43 +1,67 @@
-"""Packs on this machine: one worker process a core, one thread a worker.
+"""Packs on this machine: one worker process a slot, one thread a worker.
 
-A worker publishes the records of a pack when the pack ends. Stopping loses at most the packs in progress.
+A worker publishes the records of a pack when the pack ends. What is stopped or dies goes on from its checkpoint.
 """
 
-import multiprocessing
 import os
-import queue
 import signal
 import tempfile
 import threading
-import traceback
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections import deque
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from multiprocessing import connection
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from harness.errors import HarnessError
+from harness.dispatch import slots
+from harness.dispatch.slots import Announced, Done, Evaluated, Failure, IsCold, Order, Pack, Refused, Saved, Slot
+from harness.errors import INCOMPLETE, HarnessError
 from harness.files import is_writable, user_cache
-from harness.spec import RunSpec
+from harness.record import record_path
+from harness.spec import RunSpec, run_id
 from harness.spec.nouns import Device
 
 # Seconds between two looks at what the workers say.
 POLL_SECONDS = 0.2
-WORKER_DIED = "a worker process died (out of memory?); the records so far are kept: run again, with fewer --workers"
+WORKER_DIED = "a worker process died (out of memory?); its pack is kept: run again, with fewer --workers"
+
+Move = Literal["again", "split", "give up"]
 
 
-class PackDone(NamedTuple):
-    """A pack that ended: its runs' statuses, its wall clock, or the traceback of the bug that ended it."""
+class Begun(NamedTuple):
+    """A worker, whose process id this is, has got the pack."""
 
-    runs: tuple[RunSpec, ...]
-    statuses: tuple[str, ...]
-    seconds: float
-    traceback: str | None
+    pid: int
 
 
-class Stopped(Exception):
-    """The pack was told to stop; nothing of it is published."""
+class Failed(NamedTuple):
+    """An attempt at the pack has failed, and what comes of it. Quarantined: the same place in the code failed twice."""
+
+    failure: Failure
+    move: Move
+    quarantined: bool
+
+
+class Skipped(NamedTuple):
+    """All runs of the pack had records, or were not wanted, when its turn came."""
+
+
+Event = Begun | Evaluated | Saved | Done | Failed | Skipped
+
+
+class Task(NamedTuple):
+    """A pack to train, and how the attempts at it have failed so far."""
+
+    pack: Pack
+    failures: tuple[Failure, ...] = ()
+
+
+class Worker(NamedTuple):
+    """A process and what it trains, if anything."""
+
+    slot: Slot
+    task: Task | None = None
 
 
 def available_cores() -> int:
@@ -46,67 +70,153 @@ def available_cores() -> int:
 
 
 def train_here(
-    packs: Sequence[tuple[RunSpec, ...]],
+    packs: Sequence[Pack],
     records: Path,
     workers: int,
-    progress: Callable[[int], None],
     announce: Callable[[str], None] = print,
     device: Device = "cpu",
-) -> Iterator[PackDone]:
-    """Train `packs`, yielding each as it ends; `progress` hears evaluations (of packs, summed) as they are made.
+    checkpoints: Path | None = None,
+    attempt: str | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    unwanted: Callable[[], Collection[str]] = tuple,
+    checkpoint_seconds: float = 60.0,
+) -> Generator[tuple[Pack, Event]]:
+    """Train `packs`, yielding what happens to each when it happens; those that fail are retried by cause.
 
-    A pack that crashes is yielded with its traceback and the others go on. A HarnessError ends all. `announce` hears
-    when kernels must be compiled, and when that is done.
+    Ends early when `stop` says so or when it is closed: workers save their checkpoints first. A HarnessError in a pack
+    ends all. Runs whose ids are `unwanted` when their pack's turn comes are left out. `announce` hears when kernels are
+    to be compiled, when that is done, and what is wrong with checkpoints.
     """
-    with _shared_cache() as kept, _pool(min(workers, len(packs))) as (executor, heard):
-        fused = [runs[0] for runs in packs if runs[0].engine == "fused"]
-        if fused:  # one process compiles, and the workers find what it has kept
-            for message in _ready(executor, fused, kept):
-                announce(message)
-        with _deaf_to_ctrl_c():  # workers inherit it: Ctrl-C reaches them too, but it is the parent that decides
-            waiting: dict[Future, tuple[RunSpec, ...]] = {
-                executor.submit(_train, runs, str(records), device): runs for runs in packs
-            }
-        while waiting:
-            ended, _ = wait(waiting, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-            progress(_drain(heard))
-            for future in ended:
-                runs = waiting.pop(future)
-                yield _outcome(future, runs)
+    order, waiting = (
+        Order(records, checkpoints, device, attempt, checkpoint_seconds),
+        deque(Task(tuple(pack)) for pack in packs),
+    )
+    working: dict[int, Worker] = {}
+    with _shared_cache() as kept:
+        try:
+            for number in range(min(workers, len(packs))):
+                working[number] = Worker(slots.start(number, order))
+            if fused := [pack[0] for pack in packs if pack[0].engine == "fused"]:
+                for text in _ready(working[0].slot, fused, kept, stop):
+                    announce(text)
+            while not stop() and (waiting or any(worker.task for worker in working.values())):
+                for number in range(min(workers, len(packs))):
+                    yield from _hand_out(number, working, waiting, order, unwanted)
+                connection.wait([worker.slot.pipe for worker in working.values()], timeout=POLL_SECONDS)
+                for number in list(working):
+                    yield from _listen(number, working, waiting, announce)
+            packs_of = {worker.slot: worker.task.pack for worker in working.values() if worker.task}
+            ending = [working.pop(number).slot for number in list(working)]
+            for slot, what in slots.stop(ending):
+                if isinstance(what, Evaluated | Saved | Done):
+                    yield packs_of[slot], what
+        finally:  # a second Ctrl-C would leave workers that nobody waits for
+            with _handling(signal.SIGINT, signal.SIG_IGN), _handling(signal.SIGTERM, signal.SIG_IGN):
+                for _ in slots.stop([worker.slot for worker in working.values()]):
+                    pass
 
 
-def _ready(executor: ProcessPoolExecutor, runs: Sequence[RunSpec], kept: str) -> Iterator[str]:
+def next_move(failures: Sequence[Failure], runs: int) -> tuple[Move, bool]:
+    """What to do with a pack of so many runs after these failures, and whether it is quarantined.
+
+    One that is killed twice is taken for one that needs too much memory; one that crashes is tried once more.
+    """
+    last, causes = failures[-1], [failure.cause for failure in failures]
+    if last.cause == "out_of_memory" or causes.count("killed") > 1:
+        return ("split" if runs > 1 else "give up"), False
+    if causes.count("crashed") > 1:
+        return "give up", any(failure.traceback_hash == last.traceback_hash for failure in failures[:-1])
+    return "again", False
+
+
+def _hand_out(
+    number: int,
+    working: dict[int, Worker],
+    waiting: deque[Task],
+    order: Order,
+    unwanted: Callable[[], Collection[str]],
+) -> Iterator[tuple[Pack, Event]]:
+    """Give the worker of this number a pack if it has none, and a process before if that has died."""
+    while waiting and not (number in working and working[number].task):
+        task = _without(waiting.popleft(), unwanted())
+        if all(record_path(order.records, run_id(run)).exists() for run in task.pack):
+            yield task.pack, Skipped()
+            continue
+        slot = working[number].slot if number in working else slots.start(number, order)
+        working[number] = Worker(slot, task)
+        slots.send(slot, task.pack)
+        yield task.pack, Begun(slot.process.pid)
+
+
+def _without(task: Task, unwanted: Collection[str]) -> Task:
+    """The task with the runs that are wanted: the same if all are, so that its checkpoint is found."""
+    return task._replace(pack=tuple(run for run in task.pack if run_id(run) not in unwanted)) if unwanted else task
+
+
+def _listen(
+    number: int, working: dict[int, Worker], waiting: deque[Task], announce: Callable[[str], None]
+) -> Iterator[tuple[Pack, Event]]:
+    """What a worker says; one that has failed or died is taken off, and its pack goes where its failures lead."""
+    slot, task = working[number]
+    heard, alive = slots.said(slot)
+    failure = None
+    for what in heard:
+        match what:
+            case Announced(text):
+                announce(text)
+            case Refused(text, exit_code):
+                raise HarnessError(text, exit_code)
+            case Failure():
+                failure = what
+            case _ if task:
+                yield task.pack, what
+        if isinstance(what, Done):
+            working[number] = Worker(slot)
+            task = None
+    if failure is None and alive:
+        return
+    ended = slots.kill(working.pop(number).slot)
+    if task:
+        failures = (*task.failures, failure or Failure("killed", f"{WORKER_DIED} ({ended})", None))
+        move, quarantined = next_move(failures, len(task.pack))
+        middle = len(task.pack) // 2
+        waiting += {
+            "again": [Task(task.pack, failures)],
+            "split": [Task(task.pack[:middle]), Task(task.pack[middle:])],
+            "give up": [],
+        }[move]
+        yield task.pack, Failed(failures[-1], move, quarantined)
+
+
+# -------------------------------------------------------------------------------------------------------- compilation
+def _ready(slot: Slot, runs: Sequence[RunSpec], kept: str, stop: Callable[[], bool]) -> Iterator[str]:
     """Have the kernels that `runs` need compiled; what to tell the user meanwhile."""
-    one_each = list({(run.network.family, run.recipe.optimizer.name): run for run in runs}.values())
-    with _deaf_to_ctrl_c():
-        cold = executor.submit(_is_cold, one_each)
-    try:
-        if not cold.result():
-            return
-    except BrokenProcessPool:
-        raise HarnessError(WORKER_DIED, exit_code=3) from None
+    one_each = tuple({(run.network.family, run.recipe.optimizer.name): run for run in runs}.values())
+    slots.send(slot, IsCold(one_each))
+    if not _answer(slot, stop):  # also if it died, which is seen when it gets a pack
+        return
     yield "fused engine: compiling its kernels for this processor, which takes half a minute or so"
-    yield f"fused engine: compiled in {_compiled_apart(one_each):.0f} s{kept}"
-
-
-def _compiled_apart(runs: Sequence[RunSpec]) -> float:
-    """Compile in a process that can be ended at any moment, which a compiler in a worker cannot; the seconds."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    with _deaf_to_ctrl_c():
-        process = context.Process(target=_compile, args=(runs, theirs))
-        process.start()
-    theirs.close()
+    compiler = slots.start_compiling(one_each)
     try:
-        told = ours.recv()
-    except EOFError:
-        told = "its process died"
+        told = _answer(compiler, stop)
     finally:
-        process.terminate()
-        process.join()
+        ended = slots.kill(compiler)
     if isinstance(told, float):
-        return told
-    raise HarnessError(f"the fused engine's kernels could not be compiled ({told}); use engine: torch", exit_code=3)
+        yield f"fused engine: compiled in {told:.0f} s{kept}"
+    elif not stop():
+        problem = told or f"its process died, {ended}"
+        raise HarnessError(
+            f"the fused engine's kernels could not be compiled ({problem}); use engine: torch", INCOMPLETE
+        )
+
+
+def _answer(slot: Slot, stop: Callable[[], bool]) -> Any:
+    """What the process says next; None if it dies before or `stop` says so."""
+    heard, alive = slots.said(slot)
+    while alive and not heard and not stop():
+        connection.wait([slot.pipe], timeout=POLL_SECONDS)
+        heard, alive = slots.said(slot)
+    return heard[0] if heard else None
 
 
 @contextmanager
@@ -126,39 +236,10 @@ def _shared_cache() -> Iterator[str]:
                 os.environ["HARNESS_CACHE"] = before
 
 
-def _outcome(future: Future, runs: tuple[RunSpec, ...]) -> PackDone:
-    try:
-        statuses, seconds = future.result()
-        return PackDone(runs, statuses, seconds, None)
-    except HarnessError:
-        raise
-    except BrokenProcessPool:
-        raise HarnessError(WORKER_DIED, exit_code=3) from None
-    except Exception as error:  # a bug in a pack: no record, the other packs go on
-        return PackDone(runs, (), 0.0, "".join(traceback.format_exception(error)))
-
-
-# ------------------------------------------------------------------------------------------------------------ workers
-@contextmanager
-def _pool(workers: int) -> Iterator[tuple[ProcessPoolExecutor, Any]]:
-    context = multiprocessing.get_context("spawn")
-    heard, stop = context.Queue(), context.Event()
-    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker, initargs=(heard, stop))
-    try:
-        yield executor, heard
-    finally:
-        stop.set()
-        with _deaf_to_ctrl_c():  # a second Ctrl-C would leave workers that nobody waits for
-            executor.shutdown(wait=True, cancel_futures=True)
-
-
+# ------------------------------------------------------------------------------------------------------------ signals
 def terminated_like_ctrl_c() -> AbstractContextManager[None]:
-    """SIGTERM, by which schedulers end a job, ends the block as Ctrl-C does, so that workers are ended too."""
+    """SIGTERM, by which schedulers end a job, ends the block as Ctrl-C does, so that workers save what they have."""
     return _handling(signal.SIGTERM, signal.default_int_handler)
-
-
-def _deaf_to_ctrl_c() -> AbstractContextManager[None]:
-    return _handling(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
@@ -171,48 +252,3 @@ def _handling(number: int, handler: Any) -> Iterator[None]:
         yield
     finally:
         signal.signal(number, before)
-
-
-def _begin_worker(heard: Any, stop: Any) -> None:
-    def progress(evaluations: int) -> None:
-        heard.put(evaluations)
-        if stop.is_set():
-            raise Stopped
-
-    global _progress
-    _progress = progress
-
-
-def _is_cold(runs: Sequence[RunSpec]) -> bool:
-    from harness.train import fused_engine
-
-    return fused_engine.is_cold(runs)
-
-
-def _compile(runs: Sequence[RunSpec], told: Any) -> None:
-    try:
-        from harness.train import fused_engine
-
-        told.send(fused_engine.compile_for(runs))
-    except Exception as error:
-        told.send(f"{type(error).__name__}: {error}")
-
-
-def _train(runs: tuple[RunSpec, ...], records: str, device: Device) -> tuple[tuple[str, ...], float]:
-    from harness.train import train_pack
-
-    done = train_pack(runs, Path(records), _progress, device)
-    return tuple(record.status for record in done), done[0].provenance.pack_seconds
-
-
-def _progress(evaluations: int) -> None:
-    raise RuntimeError("worker not begun")
-
-
-def _drain(heard: Any) -> int:
-    total = 0
-    while True:
-        try:
-            total += heard.get_nowait()
-        except queue.Empty:
-            return total

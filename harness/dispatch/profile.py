@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
+from harness.dispatch.mirror import Mirror
 from harness.spec import read_settings
 from harness.spec.frozen import Frozen
 
@@ -42,10 +43,12 @@ class Profile(Frozen):
     job_minutes: PositiveFloat = Field(40.0, description="what a job is predicted to take")
     time_minutes: PositiveInt = Field(120, description="the limit that SLURM is given")
     save_seconds: PositiveInt = Field(120, description="before the limit, a job is told to save its state")
+    checkpoint_seconds: PositiveFloat = Field(60.0, description="between two times that a pack's state is saved anyway")
     jobs_at_once: PositiveInt = Field(256, description="of an array")
     setup: tuple[str, ...] = Field((), description="shell lines before Python starts: modules, environments")
     python: str | None = Field(None, description="on the nodes; left out, the one that submits")
     wckey: str = ""
+    wandb: Mirror | None = Field(None, description="where finished runs are mirrored to")
     sbatch: dict[str, str | int | bool] = Field({}, description="any other option of sbatch, by its long name")
 
     @property

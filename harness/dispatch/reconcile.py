@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from harness.dispatch.cluster import sacct, squeue
+from harness.dispatch.cluster import Queue, sacct, squeue
 from harness.dispatch.events import Attempt, read_attempts
 from harness.dispatch.state import (
     FREE,
@@ -30,7 +30,7 @@ def gather(folder: Path, records: Mapping[str, Literal["done", "diverged"]]) -> 
     submissions, attempts = read_submissions(folder), read_attempts(folder / "attempts")
     sent = [submission for submission in submissions if submission.profile]
     queue = squeue([submission.name for submission in sent])
-    accounting = {}
+    accounting = Queue({})
     if not queue.silent and (forgotten := unexplained(sent, attempts, queue)):
         accounting = sacct(forgotten, min(submission.at for submission in sent))
     return Evidence(
@@ -115,7 +115,7 @@ def jobs_without(
             left = [run for pack in job.packs for run in pack if found[run].state in UNDERWAY]
             if not left or not set(left) <= set(unwanted):
                 continue
-            if listed := evidence.queue.jobs.get((submission.name, place)):
+            if listed := evidence.queue.of(submission.name, place):
                 numbers.append(listed.number)
             processes += [
                 attempt.begun["pid"]

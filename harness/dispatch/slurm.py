@@ -1,13 +1,16 @@
 """A submission through submitit: one array of jobs, each of which runs `harness.dispatch.worker.run_job`."""
 
+import io
 import logging
 import os
 import shlex
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any
 
-from harness.dispatch.cluster import outside_of_any_job
+from harness.dispatch.cluster import outside_of_any_job, try_script
 from harness.dispatch.profile import Profile
 from harness.dispatch.submission import Submission
 from harness.dispatch.worker import run_job
@@ -19,18 +22,36 @@ def send(folder: Path, submission: Submission) -> None:
 
     By then all that is needed to find the jobs again is on disk: their name.
     """
+    assert submission.profile is not None
+    with (
+        executor(logs_folder(folder), submission.profile, submission.name, submission.roots) as sender,
+        sender.batch(),
+    ):
+        for place in range(len(submission.jobs)):
+            sender.submit(run_job, str(folder), submission.id, place)
+
+
+def would_start(profile: Profile, name: str) -> str:
+    """When and where SLURM would start such a job, in its words, without giving it one; a HarnessError if never."""
+    with tempfile.TemporaryDirectory() as folder, executor(Path(folder), profile, name, ()) as sender:
+        sender.parameters["map_count"] = 1  # an array, as all submissions are
+        script = Path(folder) / "script.sh"
+        script.write_text(sender._make_submission_file_text("true", name), encoding="utf-8")
+        return try_script(script)
+
+
+@contextmanager
+def executor(logs: Path, profile: Profile, name: str, roots: Sequence[str]) -> Iterator[Any]:
+    """submitit's executor for jobs as the profile asks; a HarnessError where SLURM refuses what the block submits."""
     import submitit
     from submitit.core.utils import FailedJobError, FailedSubmissionError
 
-    assert submission.profile is not None
     logging.getLogger("submitit").setLevel(logging.ERROR)
-    with outside_of_any_job():
+    with outside_of_any_job(), redirect_stderr(io.StringIO()):  # submitit prints what the error says too
         try:
-            executor = submitit.SlurmExecutor(folder=logs_folder(folder), python=submission.profile.python)
-            executor.update_parameters(**parameters(submission.profile, submission.name, submission.roots))
-            with executor.batch():
-                for place in range(len(submission.jobs)):
-                    executor.submit(run_job, str(folder), submission.id, place)
+            sender = submitit.SlurmExecutor(folder=logs, python=profile.python)
+            sender.update_parameters(**parameters(profile, name, roots))
+            yield sender
         except (FailedJobError, FailedSubmissionError, RuntimeError, OSError) as error:
             raise HarnessError(f"sbatch refused the jobs: {_last_line(error)}", INCOMPLETE) from None
 

@@ -91,7 +91,7 @@ class Evidence(NamedTuple):
     attempts: Sequence[Attempt]
     orders: Sequence[Order]
     queue: Queue
-    accounting: Mapping[tuple[str, int], Listed]
+    accounting: Queue
     dead: Collection[str]
     now: float
 
@@ -144,7 +144,7 @@ def unexplained(submissions: Iterable[Submission], attempts: Sequence[Attempt], 
         for submission in submissions
         if submission.profile
         and any(
-            (submission.name, place) not in queue.jobs and JobKey(submission.id, place) not in ended
+            queue.of(submission.name, place) is None and JobKey(submission.id, place) not in ended
             for place in range(len(submission.jobs))
         )
     ]
@@ -163,8 +163,8 @@ def _last_jobs(evidence: Evidence) -> dict[str, _Job]:
             job = _Job(
                 sent_at=seconds_of(submission.at),
                 local=submission.profile is None,
-                listed=evidence.queue.jobs.get((submission.name, place)),
-                accounted=evidence.accounting.get((submission.name, place)),
+                listed=evidence.queue.of(submission.name, place),
+                accounted=evidence.accounting.of(submission.name, place),
                 last=attempts[-1] if attempts else None,
                 told=_last_words(attempts[-1]) if attempts else {},
             )
@@ -179,7 +179,7 @@ def seconds_of(moment: str) -> float:
 
 def _in_job(run: str, job: _Job, evidence: Evidence) -> RunState:
     last, told = job.last, job.told.get(run)
-    if told and told["event"] == "pack_failed" and told["final"]:
+    if told and told["event"] == "pack_failed" and told["move"] == "give up":
         state = FAILED[told["cause"]]
         return RunState(state, told.get("error", ""), last.id if last else None, job.number)
     if job.listed and (alive := _alive(job.listed, told)):

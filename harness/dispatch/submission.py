@@ -20,6 +20,7 @@ from typing import Literal, TypeVar
 from pydantic import ValidationError
 
 from harness.dispatch.jobs import Job, Pack
+from harness.dispatch.mirror import Mirror
 from harness.dispatch.profile import Profile
 from harness.errors import INCOMPLETE, HarnessError
 from harness.files import whole_file
@@ -39,15 +40,6 @@ class SentJob(Frozen):
     seconds: float
 
 
-class Mirror(Frozen):
-    """How records are mirrored to wandb: `per` says what one of its runs is."""
-
-    mode: Literal["online", "offline"]
-    per: Literal["run", "pack"] = "run"
-    project: str = "harness"
-    entity: str | None = None
-
-
 class Submission(Frozen):
     """Jobs that were sent off together: one array of SLURM, or without a profile one job on the machine `host`.
 
@@ -61,6 +53,7 @@ class Submission(Frozen):
     host: str
     profile: Profile | None
     slots: int
+    checkpoint_seconds: float
     device: Device
     snapshot: str
     roots: tuple[str, ...]
@@ -81,7 +74,7 @@ class JobFile(Frozen):
     experiment: str
     device: Device
     slots: int
-    snapshot: str
+    checkpoint_seconds: float
     mirror: Mirror | None
     packs: tuple[tuple[RunSpec, ...], ...]
     ids: tuple[Pack, ...]
@@ -134,7 +127,7 @@ def write_submission(folder: Path, submission: Submission, specs: dict[str, RunS
             experiment=submission.experiment,
             device=submission.device,
             slots=submission.slots,
-            snapshot=submission.snapshot,
+            checkpoint_seconds=submission.checkpoint_seconds,
             mirror=submission.mirror,
             packs=tuple(tuple(specs[run] for run in pack) for pack in job.packs),
             ids=job.packs,

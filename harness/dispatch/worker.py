@@ -4,18 +4,17 @@ Its event log, in the order of things (see `events`):
 
     begun       submission, place, host, pid, slurm_number, slurm_started_at, restarts, snapshot, commit, dirty
     first_step  the first evaluation of the attempt: what came before is overhead of the scheduler and of starting
-    pack_begun  runs, evaluations behind it where it goes on from a checkpoint
+    pack_begun  runs
     checkpoint  runs, evaluations
     pack_done   runs, statuses, seconds
-    duplicate   run, verdict: somebody had published it before, and not the same
-    pack_failed runs, cause, error, traceback, traceback_hash, final: whether this worker has given it up
+    pack_failed runs, cause, error, traceback, traceback_hash, quarantined, and the move: again, split, give up
     told        signal, slurm_state: the worker was told to stop, and what SLURM said of the job then
     ended       why, requeued
 """
 
 import os
 import signal
-import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -25,47 +24,61 @@ from pathlib import Path
 from harness import provenance
 from harness.dispatch import cluster
 from harness.dispatch.events import EventLog
+from harness.dispatch.here import Begun, Failed, train_here
+from harness.dispatch.mirror import mirroring
+from harness.dispatch.slots import Done, Evaluated, Failure, Saved
 from harness.dispatch.submission import JobFile, cancelled, new_id, read_job, read_orders
-from harness.errors import HarnessError
 from harness.snapshot import check_snapshot
+from harness.spec import RunSpec, run_id
 
 HEARTBEAT_SECONDS = 30.0
 ORDER_SECONDS = 10.0  # how old what is known of the user's orders may be
 
 
 class Told:
-    """Which signal told this worker to stop, if any."""
+    """Which signal told this worker to stop, if any: signals that ask for an end are heard, and do no more."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
-
-    def __call__(self) -> bool:
-        return self.signal is not None
 
     def hear(self, number: int, _frame: object) -> None:
         """The handler of a signal; the first one counts."""
         self.signal = self.signal or signal.Signals(number)
 
 
+class Orders:
+    """The runs that the user has taken back, looked up when a pack is about to begin, and not too often."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._read_at, self._cancelled = folder, -ORDER_SECONDS, set[str]()
+
+    def unwanted(self) -> set[str]:
+        """Their ids."""
+        if time.monotonic() - self._read_at > ORDER_SECONDS:
+            self._cancelled, self._read_at = cancelled(read_orders(self._folder)), time.monotonic()
+        return self._cancelled
+
+
 def run_job(folder: str, submission: str, place: int) -> None:
     """Train the packs of a job, and write down how that goes.
 
-    Stopped by SIGUSR2 before its time limit, it has SLURM start it again, if it came any further.
+    Told by SIGUSR2 that its time limit is near, it has SLURM start it again, if it came any further.
     """
-    job = read_job(Path(folder), submission, place)
-    log = EventLog(Path(folder) / "attempts", new_id())
+    home = Path(folder)
+    job, attempt = read_job(home, submission, place), new_id()
+    log = EventLog(home / "attempts", attempt)
     log.write("begun", **_self_description(job))
     with _listening() as told, _beating(log):
         try:
-            check_snapshot(Path(provenance.__file__).parents[1])
-            evaluations = _train(Path(folder), job, log, told)
-        except HarnessError as error:
+            check_snapshot(Path(provenance.__file__))
+            came_further = _train(home, job, attempt, log, told)
+        except Exception as error:
             log.write("ended", why="crashed", requeued=False, error=str(error))
             raise
         if told.signal is None:
             log.write("ended", why="finished", requeued=False)
         else:
-            _end_early(log, told.signal, came_further=evaluations > 0)
+            _end_early(log, told.signal, came_further)
 
 
 def slurm_number() -> str | None:
@@ -80,15 +93,64 @@ def _self_description(job: JobFile) -> dict[str, object]:
     return {
         "submission": job.submission,
         "place": job.place,
-        "host": socket.gethostname(),
+        "host": provenance.host(),
         "pid": os.getpid(),
         "slurm_number": slurm_number(),
         "slurm_started_at": os.environ.get("SLURM_JOB_START_TIME"),
         "restarts": int(os.environ.get("SLURM_RESTART_COUNT", "0")),
-        "snapshot": code.snapshot,
-        "commit": code.commit,
-        "dirty": code.dirty,
+        **code._asdict(),
     }
+
+
+def _train(home: Path, job: JobFile, attempt: str, log: EventLog, told: Told) -> bool:
+    """Whether any training was done; what happens is written to the log, and mirrored where that is asked for."""
+    records, came_further = home.parent / "runs", False
+    first: dict[tuple[RunSpec, ...], int] = {}
+    with mirroring(job.mirror, job.experiment, records, home / "wandb") as mirror:
+        happenings = train_here(
+            job.packs,
+            records,
+            job.slots,
+            announce=lambda text: print(text, flush=True),
+            device=job.device,
+            checkpoints=home.parent / "checkpoints",
+            attempt=attempt,
+            stop=lambda: told.signal is not None,
+            unwanted=Orders(home).unwanted,
+            checkpoint_seconds=job.checkpoint_seconds,
+        )
+        for pack, event in happenings:
+            ids = [run_id(run) for run in pack] if not isinstance(event, Evaluated) else []
+            match event:
+                case Begun():
+                    log.write("pack_begun", runs=ids)
+                case Evaluated(evaluations):
+                    if evaluations > first.setdefault(pack, evaluations) and not came_further:
+                        log.write("first_step")
+                        came_further = True
+                case Saved(evaluations):
+                    log.write("checkpoint", runs=ids, evaluations=evaluations)
+                case Done(statuses, seconds):
+                    log.write("pack_done", runs=ids, statuses=statuses, seconds=round(seconds, 3))
+                    came_further = True
+                    mirror(ids)
+                case Failed(failure, move, quarantined):
+                    _write_failure(log, ids, failure, move, quarantined)
+    return came_further
+
+
+def _write_failure(log: EventLog, ids: list[str], failure: Failure, move: str, quarantined: bool) -> None:
+    lines = failure.traceback.strip().splitlines()
+    log.write(
+        "pack_failed",
+        runs=ids,
+        cause=failure.cause,
+        error=lines[-1] if lines else failure.cause,
+        traceback=failure.traceback,
+        traceback_hash=failure.traceback_hash,
+        move=move,
+        quarantined=quarantined,
+    )
 
 
 def _end_early(log: EventLog, heard: signal.Signals, came_further: bool) -> None:
@@ -106,7 +168,6 @@ def _end_early(log: EventLog, heard: signal.Signals, came_further: bool) -> None
 
 @contextmanager
 def _listening() -> Iterator[Told]:
-    """Signals that ask for an end are heard, and do no more."""
     told = Told()
     before = {number: signal.signal(number, told.hear) for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT)}
     try:
@@ -133,13 +194,5 @@ def _beating(log: EventLog) -> Iterator[None]:
         thread.join()
 
 
-class _Orders:
-    """The runs that the user has taken back, looked up when a pack is about to begin, and not too often."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._read_at, self._cancelled = folder, -ORDER_SECONDS, set[str]()
-
-    def unwanted(self) -> set[str]:
-        if time.monotonic() - self._read_at > ORDER_SECONDS:
-            self._cancelled, self._read_at = cancelled(read_orders(self._folder)), time.monotonic()
-        return self._cancelled
+if __name__ == "__main__":
+    run_job(sys.argv[1], sys.argv[2], int(sys.argv[3]))

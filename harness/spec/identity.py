@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from harness.spec.frozen import Frozen
@@ -37,3 +38,8 @@ def unsealed(text: str) -> dict[str, Any]:
 def run_id(run: RunSpec) -> str:
     """The first 16 hex digits of the run's content hash; two experiments that need the same run share it."""
     return content_hash(run)[:16]
+
+
+def pack_key(run_ids: Sequence[str]) -> str:
+    """The name of a pack, 16 hex digits: a hash of its runs in their order."""
+    return hashlib.sha256(canonical_json(list(run_ids)).encode()).hexdigest()[:16]

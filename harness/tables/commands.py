@@ -264,7 +264,7 @@ def _fit_form(file: Path, as_json: bool, form: Form, asked: Mapping[str, Any]) -
 
 
 def _print(tables: Iterable[Table], sentences: Iterable[str]) -> None:
-    from harness.show import console
+    from harness.console import console
 
     for table in tables:
         console.print(table)

@@ -1,13 +1,15 @@
 """From a pack of runs to their records.
 
 An engine takes lanes, a recipe and a resumable state and returns state and outcomes (see `torch_engine`); this file
-holds what is the same for every engine: the clock, one thread, the provenance, the publishing.
+holds what is the same for every engine: the clock, one thread, checkpoints, the provenance, the publishing.
 """
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,55 +17,75 @@ import torch
 
 from harness import provenance
 from harness.count import DEFAULT_WEIGHTS
-from harness.errors import HarnessError
-from harness.record import Provenance, Record, publish
+from harness.errors import INCOMPLETE, HarnessError
+from harness.record import Provenance, Record, publish, record_path
 from harness.spec import RunSpec, run_id
 from harness.spec.nouns import Device, Engine
 from harness.train import fused_engine, torch_engine
+from harness.train.checkpoint import Checkpoint, checkpoint_path, read_checkpoint, source_hash, write_checkpoint
 from harness.train.fused.compiled import processor_name
-from harness.train.outcome import Outcome
 
 ENGINES = {"fused": fused_engine, "torch": torch_engine}
 # Seconds between two words of progress, at which Ctrl-C is heard too.
 CHUNK_SECONDS = 0.2
 
 
+class Stopped(Exception):
+    """The pack was told to stop; what was trained of it is in its checkpoint."""
+
+
+@dataclass(frozen=True)
+class Supervisor:
+    """Who watches over a pack that trains.
+
+    `progress` hears how many of the planned evaluations every lane has behind it, `saved` how many those of a
+    checkpoint have, `announce` what the user should know. `stop` is asked every `CHUNK_SECONDS` whether to end. No more
+    than `checkpoint_seconds` of training can be lost, and the seconds that writing a checkpoint takes.
+    """
+
+    progress: Callable[[int], None] = lambda evaluations: None
+    saved: Callable[[int], None] = lambda evaluations: None
+    announce: Callable[[str], None] = print
+    stop: Callable[[], bool] = lambda: False
+    checkpoint_seconds: float = 60.0
+
+
 def train_pack(
     runs: Sequence[RunSpec],
     records: Path,
-    progress: Callable[[int], None] = lambda evaluations: None,
     device: Device = "cpu",
+    supervisor: Supervisor = Supervisor(),
+    checkpoints: Path | None = None,
+    attempt: str | None = None,
 ) -> list[Record]:
-    """Train `runs` (one computation, see `harness.plan`) as one ensemble and publish a record of each in `records`.
+    """Train those of `runs` (one computation, see `harness.plan`) that have no record in `records` as one ensemble.
 
-    `progress` hears how many of the planned evaluations a lane has behind it since it last heard.
+    Their records are published and returned. With a folder for `checkpoints`, training goes on from the one of `runs`,
+    and leaves one now and then and when it is stopped, until all records are there. Raises Stopped.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise HarnessError("device: cuda, but torch sees no GPU here; say device: cpu, or run where there is one")
-    started_at, clock, computing = datetime.now(UTC), time.perf_counter(), time.process_time()
-    with one_thread():
-        outcomes, lanes = _train(ENGINES[runs[0].engine], runs, device, progress)
-    code = provenance.code()
-    where = Provenance(
-        commit=code.commit,
-        dirty=code.dirty,
-        snapshot=code.snapshot,
-        versions=provenance.versions(),
-        host=provenance.host(),
-        device=provenance.processor() if device == "cpu" else torch.cuda.get_device_name(),
-        instruction_set=instruction_set(runs[0].engine),
-        threads=1,
-        started_at=started_at.isoformat(timespec="seconds"),
-        pack_seconds=time.perf_counter() - clock,
-        pack_cpu_seconds=time.process_time() - computing,
-        pack_lanes=lanes,
-    )
-    found = [
-        Record(run_id=run_id(run), run=run, provenance=where, weights=DEFAULT_WEIGHTS, **vars(outcome))
-        for run, outcome in zip(runs, outcomes, strict=True)
-    ]
-    for record in found:
-        publish(record, records)
+    since, specs = _clock(), {run_id(run): run for run in runs}
+    file = checkpoint_path(checkpoints, list(specs)) if checkpoints else None
+    left = tuple(identity for identity in specs if not record_path(records, identity).exists())
+    found: list[Record] = []
+    if left:
+        engine, numerics = ENGINES[runs[0].engine], _numerics(runs[0].engine, device)
+        kept = read_checkpoint(file, left, numerics, supervisor.announce) if file else None
+        with one_thread():
+            pack = engine.prepare([specs[identity] for identity in (kept.runs if kept else left)], device)
+            begun = kept or _begun(left, numerics, engine.begin(pack))
+            ended = _train(engine, pack, begun, since, file, supervisor)
+            outcomes = engine.finish(pack, ended.state)
+        where = _provenance(_timed(ended, since), runs[0].engine, device, attempt)
+        found = [
+            Record(run_id=run_id(run), run=run, provenance=where, weights=DEFAULT_WEIGHTS, **vars(outcome))
+            for run, outcome in zip(pack.runs, outcomes, strict=True)
+        ]
+        for record in found:
+            _publish(record, records)
+    if file:
+        file.unlink(missing_ok=True)
     return found
 
 
@@ -84,19 +106,90 @@ def instruction_set(engine: Engine) -> str:
     return of_torch if engine == "torch" else f"{processor_name()}, {of_torch}"
 
 
+def _numerics(engine: Engine, device: Device) -> dict[str, Any]:
+    """All that decides the last bits of a run."""
+    return {
+        "engine": engine,
+        "device": _device_name(device),
+        "instruction_set": instruction_set(engine),
+        "versions": provenance.versions(),
+        "source": source_hash(),
+    }
+
+
+def _device_name(device: Device) -> str:
+    return provenance.processor() if device == "cpu" else torch.cuda.get_device_name()
+
+
+def _begun(runs: tuple[str, ...], numerics: dict[str, Any], state: Any) -> Checkpoint:
+    return Checkpoint(runs, numerics, len(state.lanes), datetime.now(UTC).isoformat(timespec="seconds"), state)
+
+
 def _train(
-    engine: Any, runs: Sequence[RunSpec], device: Device, progress: Callable[[int], None]
-) -> tuple[list[Outcome], int]:
-    """The outcomes, and how many lanes there were at first; in chunks of about `CHUNK_SECONDS`."""
-    pack = engine.prepare(runs, device)
-    state = engine.begin(pack)
-    lanes, chunk = len(state.lanes), 1
-    while not engine.ended(pack, state):
-        before, begun = state, time.perf_counter()
-        state = engine.advance(pack, state, chunk)
-        left = pack.stages[before.stage].evaluations - before.done  # a stage of which all lanes came to rest is over
-        progress(left if state.stage > before.stage else state.done - before.done)
+    engine: Any, pack: Any, begun: Checkpoint, since: tuple[float, float], file: Path | None, supervisor: Supervisor
+) -> Checkpoint:
+    """The pack with all stages behind, in chunks of about `CHUNK_SECONDS`; its seconds stay those of `begun`."""
+    announce_once = cache(supervisor.announce)
+    at, chunk, saved = begun, 1, since[0]
+    supervisor.progress(at.evaluations)
+    while not engine.ended(pack, at.state):
+        stop, now = supervisor.stop(), time.perf_counter()
+        if file and at is not begun and (stop or now - saved >= supervisor.checkpoint_seconds):
+            try:
+                write_checkpoint(_timed(at, since), file)
+                supervisor.saved(at.evaluations)
+            except OSError as error:  # what can be lost grows, which is better than to lose all now
+                announce_once(f"{file}: {error.strerror}; training goes on without new checkpoints")
+            saved = time.perf_counter()
+        if stop:
+            raise Stopped
+        now = time.perf_counter()
+        state = engine.advance(pack, at.state, chunk)
+        behind = sum(stage.evaluations for stage in pack.stages[: state.stage]) + state.done
+        at = replace(at, state=state, evaluations=behind)
+        supervisor.progress(behind)
         # Twice or half as many at a time, at most: the first evaluation may also compile.
-        share = CHUNK_SECONDS / max(time.perf_counter() - begun, 1e-9)
+        share = CHUNK_SECONDS / max(time.perf_counter() - now, 1e-9)
         chunk = max(1, round(chunk * min(max(share, 0.5), 2.0)))
-    return engine.finish(pack, state), lanes
+    return at
+
+
+def _clock() -> tuple[float, float]:
+    """Seconds of the wall and of this process's computing."""
+    return time.perf_counter(), time.process_time()
+
+
+def _timed(at: Checkpoint, since: tuple[float, float]) -> Checkpoint:
+    """With the seconds of this attempt added to those of the attempts before."""
+    wall, computing = (now - before for now, before in zip(_clock(), since, strict=True))
+    return replace(at, seconds=at.seconds + wall, cpu_seconds=at.cpu_seconds + computing)
+
+
+def _provenance(ended: Checkpoint, engine: Engine, device: Device, attempt: str | None) -> Provenance:
+    code = provenance.code()
+    return Provenance(
+        commit=code.commit,
+        dirty=code.dirty,
+        snapshot=code.snapshot,
+        versions=provenance.versions(),
+        host=provenance.host(),
+        device=_device_name(device),
+        instruction_set=instruction_set(engine),
+        threads=1,
+        started_at=ended.started_at,
+        pack_seconds=ended.seconds,
+        pack_cpu_seconds=ended.cpu_seconds,
+        pack_lanes=ended.lanes,
+        attempt=attempt,
+        resumed=ended.resumed,
+    )
+
+
+def _publish(record: Record, records: Path) -> None:
+    try:
+        publish(record, records)
+    except OSError as error:  # the checkpoint stays
+        text = (
+            f"{record_path(records, record.run_id)}: {error.strerror}; mend that and run again: nothing is lost that "
+        )
+        raise HarnessError(text + "a checkpoint holds", INCOMPLETE) from None

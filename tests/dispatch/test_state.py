@@ -38,6 +38,7 @@ def _submission(identity="s", at=0, profile=True):
         host="login",
         profile=Profile() if profile else None,
         slots=1,
+        checkpoint_seconds=60.0,
         device="cpu",
         snapshot="c0de",
         roots=(),
@@ -51,9 +52,9 @@ def _attempt(*events, identity="a", submission="s", at=10, beat=20):
     return Attempt(identity, (begun, *told), T0.timestamp() + beat)
 
 
-def _crash(traceback_hash, final=True, **more):
+def _crash(traceback_hash, move="give up", **more):
     failed = {"event": "pack_failed", "runs": [RUN, "other"], "cause": "crashed", "error": "ValueError: no"}
-    return {**failed, "traceback_hash": traceback_hash, "final": final, **more}
+    return {**failed, "traceback_hash": traceback_hash, "move": move, **more}
 
 
 BEGUN = {"event": "pack_begun", "runs": [RUN, "other"]}
@@ -64,7 +65,7 @@ def _state(run=RUN, listed=None, accounted=None, now=30.0, **evidence):
     known |= evidence
     task = ("harness-e-s", 0)
     queue = known.pop("queue", Queue({task: Listed("7_0", task[0], listed, "None")} if listed else {}))
-    accounting = {task: Listed("7_0", task[0], accounted, "None")} if accounted else {}
+    accounting = Queue({task: Listed("7_0", task[0], accounted, "None")} if accounted else {})
     told = Evidence(queue=queue, accounting=accounting, now=T0.timestamp() + now, **known)
     return states([run], told)[run]
 
@@ -120,12 +121,15 @@ def test_a_pack_that_its_worker_gave_up_has_the_state_of_the_cause(cause, state,
 
 def test_a_pack_that_its_worker_will_try_again_is_on_its_way():
     """A failure that is not final leaves the run in the hands of its worker."""
-    assert _state(listed="RUNNING", attempts=[_attempt(BEGUN, _crash("h", final=False))]).state in ("queued", "running")
+    assert _state(listed="RUNNING", attempts=[_attempt(BEGUN, _crash("h", move="again"))]).state in (
+        "queued",
+        "running",
+    )
 
 
 def test_the_same_traceback_twice_is_quarantined_and_another_is_not():
     """In one attempt or in two; what differs is another bug."""
-    twice, other = [_crash("h", final=False), _crash("h")], [_crash("h", final=False), _crash("k")]
+    twice, other = [_crash("h", move="again"), _crash("h")], [_crash("h", move="again"), _crash("k")]
     apart = [_attempt(_crash("h")), _attempt(_crash("h"), identity="b", at=40)]
 
     assert _state(attempts=[_attempt(*twice)]).state == "quarantined"

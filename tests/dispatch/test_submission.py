@@ -40,7 +40,15 @@ def plan():
 
 def _submission(plan, identity="5ub"):
     jobs = tuple(SentJob(packs=(pack,), pack_seconds=(1.0,), seconds=1.0) for pack in plan.packs)
-    fields = {"experiment": "example", "at": now(), "host": "here", "profile": None, "slots": 2, "device": "cpu"}
+    fields = {
+        "experiment": "example",
+        "at": now(),
+        "host": "here",
+        "profile": None,
+        "slots": 2,
+        "checkpoint_seconds": 60.0,
+        "device": "cpu",
+    }
     return Submission(id=identity, snapshot="c0de", roots=("/code",), jobs=jobs, **fields)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from harness.dispatch.here import train_here
+from harness.dispatch.slots import Done
 from harness.errors import HarnessError
 from harness.record import read_record, record_path
 from harness.spec import (
@@ -145,7 +146,8 @@ def test_records_do_not_hang_on_the_number_of_workers(tmp_path):
     runs = [_run(network, _course(network, OPTIMIZERS["lbfgs"]), seed) for network in (MLP, KAN) for seed in (0, 1)]
     for workers in (1, 2):
         packs = [(run,) for run in runs]
-        assert all(not done.traceback for done in train_here(packs, tmp_path / str(workers), workers, lambda _: None))
+        events = [event for _, event in train_here(packs, tmp_path / str(workers), workers)]
+        assert sum(isinstance(event, Done) for event in events) == len(packs)
     train_pack(runs[:2], tmp_path / "packed")
     train_pack(runs[2:], tmp_path / "packed")
 

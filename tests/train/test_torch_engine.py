@@ -27,8 +27,8 @@ from harness.spec import (
     stages,
 )
 from harness.tasks import draw, resolve, stream
+from harness.train import Supervisor, train_pack
 from harness.train import torch_engine as engine
-from harness.train import train_pack
 
 TASK = resolve(Task(target="exp2d", train_points=200, validation_points=50, test_points=70))
 MLP = MlpShape(shape=(2, 5, 4, 1), activation="tanh")
@@ -310,20 +310,22 @@ def test_metrics_are_what_their_names_say():
 
 
 def test_a_pack_publishes_a_record_a_run(tmp_path):
-    """Every run of a pack gets a record under its id, with provenance; training it again changes none."""
+    """Every run of a pack gets a record under its id, with provenance; training anew gives the same numbers."""
     runs = [_run(KAN, LBFGS, seed) for seed in (0, 1)]
     heard = []
-    records = train_pack(runs, tmp_path, heard.append)
+    records = train_pack(runs, tmp_path, supervisor=Supervisor(progress=heard.append))
 
-    assert sum(heard) >= 40
+    assert heard == sorted(heard)
+    assert (heard[0], heard[-1]) == (0, 40)
     assert [record.run_id for record in records] == [run_id(run) for run in runs]
     for record in records:
         assert read_record(record_path(tmp_path, record.run_id)) == record
         assert record.provenance.versions["torch"]
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    again = train_pack(runs, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.json")}
+    assert train_pack(runs, tmp_path) == []
+    again = train_pack(runs, tmp_path / "anew")
     assert [(r.metrics, r.curve) for r in again] == [(r.metrics, r.curve) for r in records]
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.json")} == before
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

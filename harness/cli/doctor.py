@@ -1,0 +1,81 @@
+"""The command `harness doctor`: what a cluster can and cannot do for a sweep, line by line."""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli.options import results_option
+from harness.errors import INCOMPLETE
+from harness.tables.commands import json_option
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from harness.dispatch.node import Finding
+
+STYLES = {"ok": "green", "warning": "yellow", "FAILED": "bold red"}
+INDENT = 25  # columns before what was found
+
+
+@click.command(epilog="Example: harness doctor --profile slurm/gpu.yaml")
+@click.option("--profile", type=click.Path(path_type=Path), metavar="YAML", required=True, help="As in slurm/.")
+@results_option
+@click.option(
+    "--wait",
+    "wait_minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="MINUTES",
+    default=10.0,
+    show_default=True,
+    help="For the probe job to start.",
+)
+@click.option("--no-job", is_flag=True, help="Send no probe job: look only at what is seen from here.")
+@json_option
+def doctor(profile: Path, results: Path, wait_minutes: float, no_job: bool, as_json: bool) -> None:
+    """Check what a cluster can and cannot do for the jobs of a profile; exit 3 if anything failed.
+
+    Asks SLURM about itself, the partition and such a job; tries the file system of --results; and sends a probe job of
+    at most five minutes, which says what a node has and how soon each side sees the other's files. It leaves nothing
+    behind.
+    """
+    from harness.console import console
+    from harness.dispatch.doctor import examine
+    from harness.dispatch.profile import read_profile
+
+    def tell(sentence: str) -> None:
+        click.echo(f"  … {sentence}", err=True)
+
+    found, heading = [], ""
+    for room, finding in examine(read_profile(profile), results, None if no_job else wait_minutes, tell):
+        found.append({"about": room, **finding._asdict()})
+        if as_json:
+            continue
+        if room != heading:
+            heading = room
+            console.print(room, style="bold")
+        console.print(finding_lines(finding, console.width))
+    levels = [one["level"] for one in found]
+    failed = levels.count("FAILED")
+    if as_json:
+        click.echo(json.dumps({"profile": str(profile), "failed": failed, "findings": found}))
+    else:
+        told = ", ".join(f"{levels.count(level)} {level}" for level in STYLES)
+        click.echo(f"{profile}: {told}")
+    if failed:
+        sys.exit(INCOMPLETE)
+
+
+def finding_lines(finding: Finding, width: int) -> Text:
+    """A finding as aligned lines: level, what, what was found; below it the next move."""
+    from rich.text import Text
+
+    said = [finding.told, *([f"→ {finding.next_move}"] if finding.next_move else [])]
+    lines = [line for text in said for line in textwrap.wrap(text, max(width - INDENT, 40)) or [""]]
+    level, what = f"  {finding.level:<7}  ", f"{finding.what:<12}  "
+    return Text.assemble((level, STYLES[finding.level]), what, f"\n{' ' * INDENT}".join(lines))

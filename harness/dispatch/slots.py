@@ -1,0 +1,265 @@
+"""Processes that train packs, one a slot, each with a pipe of its own.
+
+Signals are for the parent alone. A process stops its pack, its checkpoint saved, when it hears anything while it trains
+or when its parent has died; after a failure it is not used again.
+"""
+
+import hashlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import connection, resource_tracker
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from harness.errors import HarnessError
+from harness.spec import RunSpec
+from harness.spec.nouns import Device
+
+Pack = tuple[RunSpec, ...]
+Cause = Literal["crashed", "out_of_memory", "killed"]
+# Seconds that a process has to save its checkpoint and end.
+GRACE_SECONDS = 30.0
+DEAF_TO = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR2") if hasattr(signal, name)]
+SPAWN = multiprocessing.get_context("spawn")
+STOP = "stop"
+
+
+# ------------------------------------------------------------------------------------------------------ what is said
+class Evaluated(NamedTuple):
+    """How many of the planned evaluations every lane of the pack has behind it."""
+
+    evaluations: int
+
+
+class Saved(NamedTuple):
+    """A checkpoint was written, with so many evaluations behind."""
+
+    evaluations: int
+
+
+class Done(NamedTuple):
+    """All runs of the pack have records: the statuses of those that it trained, and its seconds over all attempts."""
+
+    statuses: tuple[str, ...]
+    seconds: float
+
+
+class Failure(NamedTuple):
+    """Why an attempt at a pack ended without records. The hash is of the place in the code, None if there is none."""
+
+    cause: Cause
+    traceback: str
+    traceback_hash: str | None
+
+
+class Announced(NamedTuple):
+    """What the user should know."""
+
+    text: str
+
+
+class Refused(NamedTuple):
+    """A HarnessError: for the user to mend."""
+
+    text: str
+    exit_code: int
+
+
+class IsCold(NamedTuple):
+    """Asks whether kernels for these runs must be compiled; answered by a bool."""
+
+    runs: tuple[RunSpec, ...]
+
+
+class Order(NamedTuple):
+    """What all packs have in common."""
+
+    records: Path
+    checkpoints: Path | None
+    device: Device
+    attempt: str | None
+    checkpoint_seconds: float
+
+
+# ------------------------------------------------------------------------------------------------------- this process
+class Slot(NamedTuple):
+    """A process and this end of its pipe."""
+
+    process: Any
+    pipe: Any
+
+
+def start(number: int, order: Order) -> Slot:
+    """A process that trains what is sent to it; with device cuda on GPU `number` of those that are visible."""
+    return _started(_serve, os.getpid(), number, order)
+
+
+def start_compiling(runs: tuple[RunSpec, ...]) -> Slot:
+    """A process that compiles and says in how many seconds, or in words why not; unlike a compiler it can be killed."""
+    return _started(_compile, runs)
+
+
+def said(slot: Slot) -> tuple[list[Any], bool]:
+    """What the process has said since, and whether it lives. Never waits."""
+    alive, heard = slot.process.is_alive(), []
+    try:
+        while slot.pipe.poll():
+            heard.append(slot.pipe.recv())
+    except (EOFError, OSError):  # it died, in the middle of a word perhaps
+        alive = False
+    return heard, alive
+
+
+def send(slot: Slot, what: Any) -> None:
+    """One that has died does not hear it; `said` tells."""
+    with suppress(OSError):
+        slot.pipe.send(what)
+
+
+def kill(slot: Slot) -> str:
+    """End it at once if it lives; in words how it ended."""
+    slot.process.join(0.1)
+    slot.process.kill()
+    slot.process.join()
+    slot.pipe.close()
+    code = slot.process.exitcode
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+def stop(slots: list[Slot]) -> Iterator[tuple[Slot, Any]]:
+    """Have all processes save their checkpoints and end, yielding what they still say; killed after GRACE_SECONDS."""
+    deadline = time.monotonic() + GRACE_SECONDS
+    for slot in slots:
+        send(slot, STOP)
+    left = list(slots)
+    while left and time.monotonic() < deadline:
+        connection.wait([slot.pipe for slot in left], timeout=0.1)
+        for slot in list(left):
+            heard, alive = said(slot)
+            yield from ((slot, what) for what in heard)
+            if not alive:
+                left.remove(slot)
+    for slot in slots:
+        kill(slot)
+
+
+def _started(target: Any, *arguments: Any) -> Slot:
+    ours, theirs = SPAWN.Pipe()
+    process = SPAWN.Process(target=target, args=(theirs, *arguments))
+    with _signals_later():  # a process is deaf before its first line
+        process.start()
+    theirs.close()
+    return Slot(process, ours)
+
+
+@contextmanager
+def _signals_later() -> Iterator[None]:
+    """Signals wait until the block ends; for ever in processes that it starts."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # its start would let them through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, DEAF_TO)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+# -------------------------------------------------------------------------------------------------- the other process
+def _serve(pipe: Any, parent: int, number: int, order: Order) -> None:
+    for each in DEAF_TO:
+        signal.signal(each, signal.SIG_IGN)
+    if order.device == "cuda":  # torch, which reads it, is not loaded yet
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu(number, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    import harness.train  # noqa: F401 (takes seconds, in all processes at once)
+
+    with suppress(EOFError, OSError):  # the parent has gone
+        while (asked := pipe.recv()) != STOP:
+            answer = _is_cold(asked.runs) if isinstance(asked, IsCold) else _train(asked, order, pipe, parent)
+            if answer is None:
+                return
+            pipe.send(answer)
+            if isinstance(answer, Failure | Refused):
+                return
+
+
+def gpu(number: int, visible: str | None) -> str:
+    """The GPU of a slot, as CUDA_VISIBLE_DEVICES names it; slots share where there are more of them."""
+    if not visible:
+        return str(number)
+    names = visible.split(",")
+    return names[number % len(names)]
+
+
+def _is_cold(runs: tuple[RunSpec, ...]) -> bool:
+    from harness.train import fused_engine
+
+    return fused_engine.is_cold(runs)
+
+
+def _compile(pipe: Any, runs: tuple[RunSpec, ...]) -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def end_with_parent() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    try:
+        from harness.train import fused_engine
+
+        pipe.send(fused_engine.compile_for(runs))
+    except Exception as error:
+        pipe.send(f"{type(error).__name__}: {error}")
+
+
+def _train(runs: Pack, order: Order, pipe: Any, parent: int) -> Done | Failure | Refused | None:
+    """None if it was stopped."""
+    from harness.train import Stopped, Supervisor, train_pack
+
+    def tell(what: Evaluated | Saved | Announced) -> None:
+        with suppress(OSError):  # the parent has gone, which is seen below
+            pipe.send(what)
+
+    supervisor = Supervisor(
+        progress=lambda evaluations: tell(Evaluated(evaluations)),
+        saved=lambda evaluations: tell(Saved(evaluations)),
+        announce=lambda text: tell(Announced(text)),
+        stop=lambda: os.getppid() != parent or pipe.poll(),
+        checkpoint_seconds=order.checkpoint_seconds,
+    )
+    try:
+        records = train_pack(runs, order.records, order.device, supervisor, order.checkpoints, order.attempt)
+    except Stopped:
+        return None
+    except HarnessError as error:
+        return Refused(str(error), error.exit_code)
+    except Exception as error:  # a bug in a pack: no record, the other packs go on
+        return failure(error)
+    seconds = records[0].provenance.pack_seconds if records else 0.0
+    return Done(tuple(record.status for record in records), seconds)
+
+
+def failure(error: Exception) -> Failure:
+    """Its cause, its traceback, and 12 hex digits over its type and where it was raised: no message, no folders."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{Path(frame.filename).name}:{frame.name}:{frame.lineno}" for frame in frames]
+    digest = hashlib.sha256("\n".join([type(error).__name__, *places]).encode()).hexdigest()[:12]
+    cause: Cause = "out_of_memory" if _is_out_of_memory(error) else "crashed"
+    return Failure(cause, "".join(traceback.format_exception(error)), digest)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """On CPUs torch says so in words only."""
+    import torch
+
+    words = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or words

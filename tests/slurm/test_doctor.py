@@ -1,0 +1,278 @@
+"""`harness doctor` on a real SLURM: all is well, and each thing that can be wrong is a sentence with a next move."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from real_slurm import Bed, wait_until
+
+from harness.cli import main
+
+pytestmark = pytest.mark.slurm
+ROOT = Path(__file__).parents[2]
+TESTBED = (ROOT / "slurm" / "testbed.yaml").read_text(encoding="utf-8")
+
+
+def profile(folder: Path, more: str = "", **changed: object) -> Path:
+    """The testbed's profile with fields changed, and lines added."""
+    lines = [line for line in TESTBED.splitlines() if line.split(":")[0] not in changed]
+    path = folder / "mine.yaml"
+    text = "\n".join([*lines, *(f"{name}: {value}" for name, value in changed.items()), more])
+    path.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def diagnose(profile: Path, results: Path, *options: str) -> tuple[int, dict[str, dict[str, str]]]:
+    """The exit code, and findings by what they are about."""
+    command = ["doctor", "--profile", str(profile), "--results", str(results), "--json", *options]
+    done = CliRunner().invoke(main, command)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    found = json.loads(done.stdout)
+    assert found["failed"] == sum(one["level"] == "FAILED" for one in found["findings"])
+    assert all(one["next_move"] for one in found["findings"] if one["level"] != "ok")
+    return done.exit_code, {one["what"]: one for one in found["findings"]}
+
+
+def failures(found: dict[str, dict[str, str]]) -> list[str]:
+    return [what for what, one in found.items() if one["level"] == "FAILED"]
+
+
+def no_trace(bed: Bed, results: Path) -> bool:
+    """No job is there, and no file in the results."""
+    return not bed.slurm("squeue", "-h", "--states=pending,running,completing") and not results.exists()
+
+
+@contextmanager
+def busy(bed: Bed) -> Iterator[None]:
+    """All GPUs are taken: what is submitted waits."""
+    for _ in range(4):
+        bed.slurm("sbatch", "--gpus-per-node=1", "--mem=1G", "--output=/dev/null", "--wrap", "sleep 300")
+    wait_until(lambda: len(bed.slurm("squeue", "-h", "--states=running").splitlines()) == 4, 30, "four jobs run")
+    yield
+    bed.slurm("scancel", "--name=wrap")
+
+
+@contextmanager
+def partition_with(bed: Bed, setting: str, before: str) -> Iterator[None]:
+    bed.slurm("scontrol", "update", "PartitionName=gpu", setting)
+    yield
+    bed.slurm("scontrol", "update", "PartitionName=gpu", before)
+
+
+def test_all_is_well(testbed, tmp_path):
+    """The probe job answers from a node, with the code of a snapshot; nothing is left behind."""
+    code, found = diagnose(profile(tmp_path), tmp_path / "results")
+
+    assert (code, failures(found)) == (0, [])
+    assert found["node"]["told"].startswith(("n1: Python ", "n2: Python "))
+    assert "from a snapshot of the code here" in found["harness"]["told"]
+    assert "were both seen within" in found["visibility"]["told"]
+    assert "CUDA_VISIBLE_DEVICES is 0" in found["GPU"]["told"]
+    assert found["accounting"]["told"].startswith("none")
+    assert no_trace(testbed, tmp_path / "results")
+
+
+def test_without_gpus_none_is_looked_for(testbed, tmp_path):
+    """A profile of CPUs alone has no line of GPUs, and its job trains on what it asked for."""
+    code, found = diagnose(profile(tmp_path, gpus=0, cpus=1), tmp_path / "results")
+
+    assert (code, "GPU" in found) == (0, False)
+    assert "1 asked" in found["CPUs"]["told"]
+
+
+def test_a_results_folder_that_is_there_stays_as_it_is(testbed, tmp_path):
+    """What was in it is in it, and nothing else."""
+    results = tmp_path / "results"
+    (results / "runs").mkdir(parents=True)
+
+    diagnose(profile(tmp_path), results)
+
+    assert [path.name for path in results.iterdir()] == ["runs"]
+
+
+def test_no_job_asks_and_submits_nothing(testbed, tmp_path):
+    """--no-job says what is seen from here; SLURM has seen no job since."""
+    code, found = diagnose(profile(tmp_path), tmp_path / "results", "--no-job")
+
+    assert (code, "node" in found) == (0, False)
+    assert "takes such a job" in found["sbatch"]["told"]
+    assert not testbed.slurm("squeue", "-h", "--states=all", "-n", "harness-doctor")
+    assert no_trace(testbed, tmp_path / "results")
+
+
+@pytest.mark.parametrize(
+    ("changed", "what", "told", "next_move"),
+    [
+        ({"partition": "gup"}, "partition", "gup: SLURM has none of that name", "did you mean 'gpu'?"),
+        ({"gpus": 3}, "fit", "no node has so much", "gpus: 2 or less"),
+        ({"memory_gb": 900}, "fit", "no node has so much", "memory_gb: 62 or less"),
+        ({"constraint": "a100"}, "sbatch", "feature", "change the profile"),
+        ({"python": "/no/such/python"}, "Python", "/no/such/python: No such file", "a path that the nodes have"),
+        (
+            {"python": "env PYTHONPATH= /usr/bin/python3 -S"},
+            "Python",
+            "submitit is not installed",
+            "install the harness",
+        ),
+        (
+            {"setup": '["module load nothere"]'},
+            "set-up line",
+            "module load nothere: failed (module: command not",
+            "srun",
+        ),
+        ({"setup": '["export PYTHONPATH=/else", "exit 7"]'}, "probe job", "it printed nothing", "setup:"),
+    ],
+)
+def test_what_is_wrong_is_told_with_a_next_move(testbed, tmp_path, changed, what, told, next_move):
+    """Exit code 3; the line that failed names the culprit, its next move the field to change; nothing is left."""
+    code, found = diagnose(profile(tmp_path, **changed), tmp_path / "results")
+
+    assert (code, failures(found)) == (3, [what])
+    assert told in found[what]["told"]
+    assert next_move in found[what]["next_move"]
+    assert no_trace(testbed, tmp_path / "results")
+
+
+def test_set_up_lines_that_stop_the_job(testbed, tmp_path):
+    """The line that failed is named, also where the job ends by it, and what it printed."""
+    failing = profile(tmp_path, setup='["set -e", "cat /no/such/file", "true"]')
+
+    code, found = diagnose(failing, tmp_path / "results")
+
+    assert (code, failures(found)) == (3, ["set-up line", "probe job"])
+    assert found["set-up line"]["told"].startswith("cat /no/such/file: failed (cat: /no/such/file: No such file")
+
+
+def test_a_limit_above_the_partitions(testbed, tmp_path):
+    """What the partition allows is said, and no job is sent that would wait for ever."""
+    with partition_with(testbed, "MaxTime=5", "MaxTime=UNLIMITED"):
+        code, found = diagnose(profile(tmp_path), tmp_path / "results")
+
+    assert (code, failures(found)) == (3, ["time"])
+    assert found["time"]["next_move"] == "time_minutes: 5 or less"
+    assert found["probe job"]["told"].startswith("not sent")
+
+
+def test_a_partition_that_is_down(testbed, tmp_path):
+    """It is said, and what to do."""
+    with partition_with(testbed, "State=DOWN", "State=UP"):
+        code, found = diagnose(profile(tmp_path), tmp_path / "results", "--no-job")
+
+    assert (code, found["partition"]["told"]) == (3, "gpu is DOWN")
+
+
+@pytest.mark.parametrize("results", ["/proc/results", "/proc/version"])
+def test_a_results_folder_that_takes_no_files(testbed, tmp_path, results):
+    """It is named; no job is sent to find it out once more."""
+    code, found = diagnose(profile(tmp_path), Path(results))
+
+    assert (code, failures(found)) == (3, ["folder"])
+    assert results in found["folder"]["told"]
+    assert found["probe job"]["level"] == "warning"
+
+
+def test_without_slurm(tmp_path, monkeypatch):
+    """No sbatch on the PATH: said so, and the file system is tried all the same."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    code, found = diagnose(profile(tmp_path), tmp_path / "results")
+
+    assert (code, failures(found)) == (3, ["SLURM"])
+    assert "--local" in found["SLURM"]["next_move"]
+    assert found["hard link"]["level"] == "ok"
+
+
+def test_a_controller_that_is_not_there(testbed, tmp_path, monkeypatch):
+    """It is told within seconds, by what scontrol says."""
+    conf = tmp_path / "slurm.conf"
+    lines = testbed.conf.read_text().splitlines()
+    conf.write_text("\n".join("SlurmctldPort=1" if line.startswith("SlurmctldPort") else line for line in lines))
+    monkeypatch.setenv("SLURM_CONF", str(conf))
+
+    code, found = diagnose(profile(tmp_path), tmp_path / "results")
+
+    assert (code, failures(found)) == (3, ["controller"])
+    assert "DOWN" in found["controller"]["told"]
+    assert "*" not in found["controller"]["told"]
+
+
+def test_a_full_cluster_is_no_failure(testbed, tmp_path):
+    """After --wait the probe job is taken back, and a warning says what it waited for."""
+    with busy(testbed):
+        code, found = diagnose(profile(tmp_path), tmp_path / "results", "--wait", "0.1")
+        waiting = testbed.slurm("squeue", "-h", "--states=pending")
+
+    assert (code, failures(found), waiting) == (0, [], "")
+    assert found["probe job"]["told"].startswith("did not start within 0.1 min: PENDING")
+    assert not (tmp_path / "results").exists()
+
+
+def test_stopping_it_cancels_its_job(testbed, tmp_path):
+    """Ctrl-C while it waits: one sentence, and neither a job nor a folder is left."""
+    command = ["doctor", "--profile", str(profile(tmp_path)), "--results", str(tmp_path / "results")]
+    with busy(testbed):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "harness.cli", *command],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
+        with process:
+            wait_until(lambda: bool(testbed.slurm("squeue", "-h", "--states=pending")), 60, "the probe job waits")
+            process.send_signal(signal.SIGINT)
+            said = process.communicate(timeout=60)[1]
+        waiting = testbed.slurm("squeue", "-h", "--states=pending")
+
+    assert (process.returncode, waiting) == (3, "")
+    assert "cancelled" in said
+    assert said.splitlines()[-1] == "error: stopped; run the same command again to go on"
+    assert not (tmp_path / "results").exists()
+
+
+def test_lines_for_people(testbed, tmp_path):
+    """Without --json each finding is an aligned line under its heading, and the last line counts them."""
+    command = ["doctor", "--profile", str(profile(tmp_path)), "--results", str(tmp_path / "results"), "--no-job"]
+    lines = CliRunner().invoke(main, command).stdout.splitlines()
+
+    assert [line for line in lines if not line.startswith(" ")][:2] == ["cluster", "results"]
+    assert any(line.startswith("  ok       partition     gpu, 2 nodes") for line in lines)
+    assert lines[-1].endswith(" ok, 1 warning, 0 FAILED")
+
+
+def test_accounting_answers(accounting_testbed, tmp_path):
+    """With accounting it is said what for; the account and the limits are the user's own."""
+    me = accounting_testbed.slurm("id", "-un")
+    accounting_testbed.slurm("sacctmgr", "-i", "modify", "user", me, "set", "MaxSubmitJobs=7")
+    try:
+        code, found = diagnose(profile(tmp_path, account="testbed"), tmp_path / "results")
+    finally:
+        accounting_testbed.slurm("sacctmgr", "-i", "modify", "user", me, "set", "MaxSubmitJobs=-1")
+
+    assert (code, failures(found)) == (0, [])
+    assert found["accounting"]["told"].startswith("sacct answers")
+    assert found["account"]["told"] == "testbed"
+    assert found["room"]["told"].startswith("for 7 more jobs")
+
+
+@pytest.mark.parametrize(
+    ("changed", "what", "next_move"),
+    [
+        ({"account": "tested"}, "account", "did you mean 'testbed'?"),
+        ({"qos": "norml"}, "qos", "did you mean 'normal'?"),
+    ],
+)
+def test_an_account_that_is_not_the_users(accounting_testbed, tmp_path, changed, what, next_move):
+    """Accounting's own names are said."""
+    code, found = diagnose(profile(tmp_path, **changed), tmp_path / "results", "--no-job")
+
+    assert code == 3
+    assert found[what]["level"] == "FAILED"
+    assert next_move in found[what]["next_move"]

@@ -1,0 +1,190 @@
+"""slurm/testbed is a real SLURM: what its help and the tests that stand on it take for granted."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from real_slurm import Bed, command_of, down, environment_of, processes, script, up, wait_until
+
+pytestmark = pytest.mark.slurm
+
+WRITTEN_BY_DEFAULT = ["/run", "/etc/munge", "/etc/slurm", "/etc/mysql"] + [
+    f"/var/{place}/{name}" for place in ("log", "lib", "spool") for name in ("munge", "slurm", "mysql", "slurmd")
+]  # where SLURM, Munge and MariaDB keep files when they are not told otherwise
+
+
+def submit(bed: Bed, output: Path, script: str, *options: str) -> str:
+    return bed.slurm(
+        "sbatch", "--parsable", f"--output={output}", "--open-mode=append", "--mem=1G", *options, "--wrap", script
+    )
+
+
+def wait_for_state(bed: Bed, job_id: str, state: str, timeout_seconds: float = 30) -> None:
+    wait_until(lambda: bed.job(job_id)["JobState"] == state, timeout_seconds, f"job {job_id} is {state}")
+
+
+def processes_of(folder: Path) -> list[int]:
+    path = os.fsencode(folder)
+    return [process for process in processes() if path in command_of(process) or path in environment_of(process)]
+
+
+def files_written_by_default() -> set[Path]:
+    return {file for place in WRITTEN_BY_DEFAULT for file in Path(place).rglob("*")}
+
+
+def test_two_idle_nodes_with_two_gpus_each(testbed):
+    """Both partitions hold n1 and n2, each idle, with 4 CPUs and 2 GPUs; gpu is the default."""
+    lines = testbed.slurm("sinfo", "-hN", "-o", "%N %P %T %c %G").splitlines()
+    assert sorted(lines) == [f"{node} {name} idle 4 gpu:2" for node in ("n1", "n2") for name in ("gpu*", "urgent")]
+
+
+@pytest.mark.parametrize(
+    ("options", "devices"),
+    [
+        (["--gpus-per-node=1"], "0"),
+        (["--gpus-per-node=2"], "0,1"),
+        (["--ntasks=1", "--gpus-per-task=1"], "0"),
+        (["--gres=gpu:2"], "0,1"),
+        ([], "none"),
+    ],
+)
+def test_a_job_sees_its_gpus(testbed, options, devices):
+    """CUDA_VISIBLE_DEVICES lists what was asked for, however it was asked."""
+    assert testbed.slurm("srun", *options, "sh", "-c", "echo ${CUDA_VISIBLE_DEVICES:-none}") == devices
+
+
+def test_four_jobs_share_the_four_gpus(testbed, tmp_path):
+    """Jobs of one GPU run two a node, each with a device of its own; a fifth waits."""
+    jobs = [submit(testbed, tmp_path / "out", "sleep 60", "--gpus-per-node=1") for _ in range(5)]
+    for job in jobs[:4]:
+        wait_for_state(testbed, job, "RUNNING")
+    assert sorted(testbed.job(job)["NodeList"] for job in jobs[:4]) == ["n1", "n1", "n2", "n2"]
+    assert testbed.job(jobs[4])["JobState"] == "PENDING"
+
+
+def test_urgent_preempts_gpu(testbed, tmp_path):
+    """A job of the partition gpu gives way to one of urgent, is requeued, and starts again with a restart counted."""
+    starts = tmp_path / "starts"
+    both_nodes = ["--nodes=2", "--gpus-per-node=2"]
+    job = submit(testbed, tmp_path / "out", f"echo ${{SLURM_RESTART_COUNT:-0}} >> {starts}; sleep 60", *both_nodes)
+    wait_until(starts.exists, 30, "the job has started")
+    urgent = submit(testbed, tmp_path / "urgent", "sleep 1", "--partition=urgent", "--gpus-per-node=2")
+    wait_for_state(testbed, urgent, "COMPLETED")
+    wait_until(lambda: starts.read_text().split() == ["0", "1"], 30, "the job has started again")
+    assert testbed.job(job)["Restarts"] == "1"
+
+
+def test_too_large_an_array_is_refused(narrow_testbed, tmp_path):
+    """MaxArraySize limits the index: 10 is the last one where it is 11."""
+    wait_for_state(narrow_testbed, submit(narrow_testbed, tmp_path / "out", "true", "--array=10"), "COMPLETED")
+    with pytest.raises(RuntimeError, match="Invalid job array specification"):
+        submit(narrow_testbed, tmp_path / "out", "true", "--array=0-11")
+
+
+def test_sacct_without_accounting_is_refused(testbed):
+    """As on a cluster that has none."""
+    with pytest.raises(RuntimeError, match="accounting storage is disabled"):
+        testbed.slurm("sacct")
+
+
+def test_sacct_with_accounting(accounting_testbed, tmp_path):
+    """sacct knows how a job ended, and who it was booked to."""
+    job = submit(accounting_testbed, tmp_path / "out", "exit 3", "--account=testbed")
+    wait_for_state(accounting_testbed, job, "FAILED")
+    asked = ["sacct", "-nXPj", job, "-o", "State,ExitCode,Account"]
+    wait_until(lambda: accounting_testbed.slurm(*asked) == "FAILED|3:0|testbed", 20, "sacct shows the failure")
+
+
+def test_accounting_enforces_limits(accounting_testbed, tmp_path):
+    """MaxSubmitJobs of an association is kept."""
+    limited = ["sacctmgr", "-i", "modify", "account", "testbed", "set"]
+    accounting_testbed.slurm(*limited, "MaxSubmitJobs=2")
+    try:
+        with pytest.raises(RuntimeError, match="Job violates accounting/QOS policy"):
+            submit(accounting_testbed, tmp_path / "out", "true", "--account=testbed", "--array=0-2")
+    finally:
+        accounting_testbed.slurm(*limited, "MaxSubmitJobs=-1")
+
+
+def test_the_job_of_a_frozen_node_goes_elsewhere(testbed, tmp_path):
+    """A hung node is set down and its job requeued on the other; once the node speaks again, the old job is ended."""
+    starts = tmp_path / "starts"
+    write = f"echo $$ $SLURMD_NODENAME ${{SLURM_RESTART_COUNT:-0}} >> {starts}"
+    job = submit(testbed, tmp_path / "out", f"{write}; sleep 60", "--gpus-per-node=1")
+    wait_until(lambda: starts.exists() and starts.read_text().endswith("\n"), 30, "the job has started")
+    hung_process, hung_node, _ = starts.read_text().split()
+    other_node = {"n1": "n2", "n2": "n1"}[hung_node]
+    testbed.freeze(hung_node)
+    wait_until(lambda: testbed.node_state(hung_node).startswith("down"), 40, f"{hung_node} is down")
+    wait_until(lambda: len(starts.read_text().splitlines()) == 2, 30, "the job has started again")
+    assert starts.read_text().split()[4:] == [other_node, "1"]
+    assert Path(f"/proc/{hung_process}").exists()
+    testbed.thaw(hung_node)
+    wait_until(lambda: testbed.node_is_up(hung_node), 60, f"{hung_node} is back")
+    wait_until(lambda: not Path(f"/proc/{hung_process}").exists(), 30, "the hung job is ended")
+    assert testbed.job(job)["JobState"] == "RUNNING"
+
+
+def test_up_twice_is_harmless(testbed):
+    """The second says that it is up, and starts nothing."""
+    before = processes_of(testbed.folder)
+    again = script("up", "--folder", str(testbed.folder))
+    assert again.returncode == 0
+    assert again.stdout.startswith("already up")
+    assert processes_of(testbed.folder) == before
+
+
+def test_env_points_a_shell_to_it(testbed, tmp_path):
+    """`env` prints the line that a shell needs, and fails where nothing is up."""
+    assert script("env", "--folder", str(testbed.folder)).stdout == f"export SLURM_CONF={testbed.conf}\n"
+    nothing = script("env", "--folder", str(tmp_path))
+    assert nothing.returncode == 1
+    assert "no testbed is up" in nothing.stderr
+
+
+@pytest.mark.parametrize("options", [[], ["--accounting"]])
+def test_down_leaves_nothing(tmp_path, options):
+    """Neither a process, not even one that a job hid behind setsid, nor a file outside of the bed's folder."""
+    before = files_written_by_default()
+    bed = up(tmp_path / "bed", *options)
+    hidden = tmp_path / "hidden"
+    submit(bed, tmp_path / "out", f"setsid sh -c 'echo $$ > {hidden}; sleep 300' & wait")
+    wait_until(lambda: hidden.exists() and hidden.read_text().endswith("\n"), 30, "the job has started")
+    assert Path(f"/proc/{hidden.read_text().strip()}").exists()
+    down(bed.folder)
+    assert not Path(f"/proc/{hidden.read_text().strip()}").exists()
+    assert processes_of(bed.folder) == []
+    assert not bed.folder.exists()
+    assert files_written_by_default() == before
+    assert script("down", "--folder", str(bed.folder)).stdout.startswith("was not up")
+
+
+def test_a_killed_keeper_takes_its_daemons_along(tmp_path):
+    """After kill -9 of the keeper nothing of the bed lives, and `up` starts it afresh."""
+    bed = up(tmp_path / "bed")
+    os.kill(int((bed.folder / "testbed.keeper").read_text()), signal.SIGKILL)
+    wait_until(lambda: not processes_of(bed.folder), 10, "the daemons end")
+    up(bed.folder)
+    assert bed.slurm("sinfo", "-hN", "-p", "gpu", "-o", "%T").split() == ["idle", "idle"]
+    down(bed.folder)
+
+
+@pytest.mark.usefixtures("testbed")  # skipped where that cannot be had
+def test_a_daemon_that_dies_is_shown(tmp_path):
+    """`up` fails with the end of that daemon's log, and ends the others."""
+    failed = script("up", "--folder", str(tmp_path / "bed"), "--cpus-per-node", "99999")
+    assert failed.returncode == 1
+    assert "slurmctld ended with 1" in failed.stderr
+    assert "CPUs value (99999) is greater than 65535" in failed.stderr
+    assert processes_of(tmp_path / "bed") == []
+
+
+@pytest.mark.usefixtures("testbed")
+def test_a_folder_of_others_is_refused(tmp_path):
+    """A bed takes its whole folder: one that holds something else is left alone."""
+    (tmp_path / "mine").write_text("precious")
+    refused = script("up", "--folder", str(tmp_path))
+    assert refused.returncode == 1
+    assert "choose another --folder" in refused.stderr
+    assert (tmp_path / "mine").read_text() == "precious"

@@ -1,0 +1,352 @@
+"""A pack that is stopped or killed goes on from its checkpoint, and its records show nothing of it but the times."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from harness import train
+from harness.errors import HarnessError
+from harness.record import Record, read_record, record_path
+from harness.spec import (
+    Adam,
+    GridExtension,
+    GridUpdates,
+    KanShape,
+    Lbfgs,
+    LevenbergMarquardt,
+    MlpShape,
+    Recipe,
+    Restarts,
+    RunSpec,
+    Task,
+    run_id,
+)
+from harness.tasks import resolve
+from harness.train import Stopped, Supervisor, train_pack
+from harness.train.checkpoint import checkpoint_path, pack_key, read_checkpoint
+
+TASK = resolve(Task(target="exp2d", train_points=60, validation_points=20, test_points=20))
+NETWORKS = {"kan": KanShape(shape=(2, 2, 1), grid=4), "mlp": MlpShape(shape=(2, 4, 1))}
+OPTIMIZERS = {
+    "adam": Adam(name="adam", learning_rate=0.01, schedule="cosine"),
+    "batches": Adam(name="adam", learning_rate=0.01, batch_size=25),
+    "lbfgs": Lbfgs(name="lbfgs"),
+    "nested": Lbfgs(name="lbfgs", iterations_per_step=5),
+    "levenberg": LevenbergMarquardt(name="levenberg_marquardt", ridge=1e-9),
+}
+RECIPES = list(product(("torch", "fused"), NETWORKS, OPTIMIZERS))
+
+
+def pack(engine: str, network: str, optimizer: str, evaluations: int = 26, runs: int = 2) -> list[RunSpec]:
+    """Runs through restarts and, of KANs, knots that move and grids that are refined."""
+    course: dict = {"restarts": Restarts(count=2, evaluations=4)}
+    if network == "kan":
+        course["grid_extension"] = GridExtension(grids=(2, 3), evaluations=5)
+        course["grid_updates"] = GridUpdates(every=3, until=12, grid_eps=0.5)
+    recipe = Recipe(optimizer=OPTIMIZERS[optimizer], max_evaluations=evaluations, **course)
+    return [
+        RunSpec(task=TASK, network=NETWORKS[network], recipe=recipe, seed=seed, engine=engine) for seed in range(runs)
+    ]
+
+
+def numbers(record: Record) -> dict:
+    return record.model_dump(exclude={"provenance"})
+
+
+def after(evaluations: int) -> Supervisor:
+    """Stops training when so many more chunks are behind."""
+    answers = iter([False] * evaluations + [True])
+    return Supervisor(stop=lambda: next(answers))
+
+
+@pytest.fixture
+def _one_evaluation_a_chunk(monkeypatch):
+    monkeypatch.setattr(train, "CHUNK_SECONDS", 0.0)
+
+
+# ----------------------------------------------------------------------------------------------------- bit for bit
+@pytest.mark.usefixtures("_one_evaluation_a_chunk")
+@pytest.mark.parametrize(("engine", "network", "optimizer"), RECIPES, ids=map("-".join, RECIPES))
+def test_stopped_after_every_single_evaluation_a_pack_ends_with_the_same_bits(engine, network, optimizer, tmp_path):
+    """Nothing but the file is left between two evaluations, and the records are those of training in one go."""
+    runs = pack(engine, network, optimizer)
+    through = train_pack(runs, tmp_path / "through")
+    attempts = 0
+    while True:
+        attempts += 1
+        try:
+            stopped = train_pack(runs, tmp_path / "stopped", "cpu", after(1), tmp_path / "checkpoints", "some attempt")
+            break
+        except Stopped:
+            assert list((tmp_path / "checkpoints").iterdir()) == [_file(tmp_path, runs)]
+
+    assert attempts > 20
+    assert [numbers(record) for record in stopped] == [numbers(record) for record in through]
+    assert {record.provenance.resumed for record in stopped} == {attempts - 1}
+    assert {record.provenance.attempt for record in stopped} == {"some attempt"}
+    assert {record.provenance.pack_lanes for record in stopped} == {4}
+    assert not list((tmp_path / "checkpoints").iterdir())
+
+
+# Processes load the same compiled kernels; this one may have compiled its own, which can differ in a last bit.
+HEAD = f"""
+import sys
+from pathlib import Path
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_checkpoint import RECIPES, after, pack
+from harness import train
+"""
+TRAIN = (
+    HEAD
+    + """
+train.CHUNK_SECONDS, records, evaluations = 0.0, Path(sys.argv[1]), int(sys.argv[2])
+for names in RECIPES:
+    try:
+        train.train_pack(pack(*names), records, "cpu", after(evaluations), Path("checkpoints"))
+    except train.Stopped:
+        print("stopped")
+"""
+)
+SAVE_OFTEN = (
+    HEAD
+    + """
+train.CHUNK_SECONDS, train.CHECKPOINT_SECONDS = 0.002, 0.01
+runs, supervisor = pack(sys.argv[2], "kan", "lbfgs", int(sys.argv[3])), train.Supervisor(saved=print, progress=print)
+train.train_pack(runs, Path(sys.argv[1]), "cpu", supervisor, Path("checkpoints"))
+"""
+)
+
+
+def _process(code: str, *arguments: object, folder: Path) -> subprocess.Popen:
+    command = [sys.executable, "-u", "-c", code, *map(str, arguments)]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
+
+
+def test_a_fresh_process_goes_on_with_the_same_bits(tmp_path):
+    """One process stops every recipe in the middle of a stage, another one ends them, a third trains in one go."""
+    for records, evaluations, stopped in (("stopped", 11, len(RECIPES)), ("stopped", 99, 0), ("through", 99, 0)):
+        told, _ = _process(TRAIN, records, evaluations, folder=tmp_path).communicate(timeout=120)
+        assert told.split() == ["stopped"] * stopped
+
+    for names in RECIPES:
+        for identity in map(run_id, pack(*names)):
+            stopped, through = (read_record(record_path(tmp_path / name, identity)) for name in ("stopped", "through"))
+            assert numbers(stopped) == numbers(through), names
+            assert (stopped.provenance.resumed, through.provenance.resumed) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("engine", "evaluations", "kills"),
+    [
+        ("fused", 20000, 1),
+        *(pytest.param(*case, 4, marks=pytest.mark.slow) for case in (("torch", 400), ("fused", 20000))),
+    ],
+)
+def test_killed_without_warning_it_repeats_what_came_after_its_last_checkpoint(engine, evaluations, kills, tmp_path):
+    """kill -9, again and again: what was saved is never trained again, and the bits are those of training in one go."""
+    runs = pack(engine, "kan", "lbfgs", evaluations)
+    reached = 0
+    for _ in range(kills):
+        process = _process(SAVE_OFTEN, "killed", engine, evaluations, folder=tmp_path)
+        assert process.stdout
+        resumed_at = int(process.stdout.readline())
+        assert resumed_at >= reached
+        saved = [resumed_at]
+        for line in process.stdout:
+            saved.append(int(line))
+            if saved[-1] == saved[-2] > resumed_at:  # said as progress, and again as saved
+                break
+        reached = saved[-1]
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+    for records in ("killed", "through"):
+        assert _process(SAVE_OFTEN, records, engine, evaluations, folder=tmp_path).communicate(timeout=120)
+
+    killed, through = (
+        [read_record(record_path(tmp_path / name, run_id(run))) for run in runs] for name in ("killed", "through")
+    )
+    assert {record.provenance.resumed for record in killed} == {kills}
+    assert [numbers(record) for record in killed] == [numbers(record) for record in through]
+
+
+# ------------------------------------------------------------------------------------------------ when, and how long
+def _file(folder: Path, runs: list[RunSpec]) -> Path:
+    return checkpoint_path(folder / "checkpoints", [run_id(run) for run in runs])
+
+
+def test_a_pack_that_ends_soon_leaves_no_file(tmp_path):
+    """Only what has trained for CHECKPOINT_SECONDS, or is stopped, is written."""
+    saved: list[int] = []
+    runs = pack("torch", "mlp", "adam")
+    train_pack(runs, tmp_path / "runs", "cpu", Supervisor(saved=saved.append), tmp_path / "checkpoints")
+
+    assert not saved
+    assert not (tmp_path / "checkpoints").exists()
+
+
+@pytest.mark.usefixtures("_one_evaluation_a_chunk")
+def test_times_add_up_over_attempts(tmp_path):
+    """The seconds in a record are those of all attempts, and so is the start."""
+    runs = pack("torch", "mlp", "adam")
+    before = time.perf_counter()
+    with pytest.raises(Stopped):
+        train_pack(runs, tmp_path / "runs", "cpu", after(20), tmp_path / "checkpoints")
+    first = _read(tmp_path, runs)
+    time.sleep(0.2)
+    (record, _) = train_pack(runs, tmp_path / "runs", checkpoints=tmp_path / "checkpoints")
+
+    assert record.provenance.started_at == first.started_at
+    assert first.seconds < record.provenance.pack_seconds < time.perf_counter() - before - 0.2
+    assert first.cpu_seconds < record.provenance.pack_cpu_seconds
+
+
+@pytest.mark.usefixtures("_one_evaluation_a_chunk")
+def test_killed_between_two_records_it_publishes_the_rest(tmp_path):
+    """The checkpoint of the pack is of use as long as it has the runs that are left; no record is written twice."""
+    runs = pack("torch", "kan", "lbfgs", runs=3)
+    train_pack(runs[:1], tmp_path / "runs")
+    first = record_path(tmp_path / "runs", run_id(runs[0])).read_bytes()
+    with pytest.raises(Stopped):
+        train_pack(runs, tmp_path / "others", "cpu", after(9), tmp_path / "checkpoints")
+
+    records = train_pack(runs, tmp_path / "runs", checkpoints=tmp_path / "checkpoints")
+
+    assert [record.provenance.resumed for record in records] == [1, 1, 1]
+    assert record_path(tmp_path / "runs", run_id(runs[0])).read_bytes() == first
+    assert len(list((tmp_path / "runs").iterdir())) == 3
+    assert not _file(tmp_path, runs).exists()
+
+
+@pytest.mark.usefixtures("_one_evaluation_a_chunk")
+def test_only_what_is_missing_trains_and_is_kept_under_the_name_of_its_pack(tmp_path):
+    """A pack with a record and no checkpoint trains the others, is stopped, and is found again."""
+    runs = pack("fused", "kan", "lbfgs", runs=3)
+    (first,) = train_pack(runs[:1], tmp_path / "runs")
+    with pytest.raises(Stopped):
+        train_pack(runs, tmp_path / "runs", "cpu", after(9), tmp_path / "checkpoints")
+
+    assert _read(tmp_path, runs[1:], of=runs).runs == tuple(run_id(run) for run in runs[1:])
+    records = train_pack(runs, tmp_path / "runs", checkpoints=tmp_path / "checkpoints")
+    assert [record.run_id for record in records] == [run_id(run) for run in runs[1:]]
+    assert numbers(first) == numbers(train_pack(runs, tmp_path / "through")[0])
+
+
+# ------------------------------------------------------------------------------------------------- what is of no use
+def _read(folder, runs, of=None, announce=pytest.fail):
+    numerics = train._numerics(runs[0].engine, "cpu")
+    return read_checkpoint(_file(folder, of or runs), [run_id(run) for run in runs], numerics, announce)
+
+
+@pytest.fixture
+def stopped(tmp_path, _one_evaluation_a_chunk) -> list[RunSpec]:
+    """The runs of a pack of which there is a checkpoint."""
+    runs = pack("torch", "mlp", "lbfgs")
+    with pytest.raises(Stopped):
+        train_pack(runs, tmp_path / "runs", "cpu", after(9), tmp_path / "checkpoints")
+    return runs
+
+
+def _trains_from_the_beginning(folder: Path, runs: list[RunSpec]) -> str:
+    told: list[str] = []
+    supervisor = Supervisor(announce=told.append)
+    records = train_pack(runs, folder / "runs", "cpu", supervisor, folder / "checkpoints")
+    assert {record.provenance.resumed for record in records} == {0}
+    (sentence,) = told
+    return sentence
+
+
+@pytest.mark.parametrize("where", [0, 70, 200, -1])
+def test_a_changed_byte_is_seen_anywhere_and_the_file_is_moved_aside(where, stopped, tmp_path):
+    """Damaged: said in a sentence, kept for those who want to look, and trained from the beginning."""
+    file = _file(tmp_path, stopped)
+    whole = bytearray(file.read_bytes())
+    whole[where] ^= 1
+    file.write_bytes(whole)
+
+    told = _trains_from_the_beginning(tmp_path, stopped)
+
+    assert told == f"{file} is damaged and was moved to {file.stem}.damaged; its pack starts from the beginning"
+    assert file.with_suffix(".damaged").read_bytes() == whole
+
+
+@pytest.mark.parametrize("left", [0, 1, 64, 65, 500])
+def test_a_torn_file_is_seen(left, stopped, tmp_path):
+    """Cut off anywhere, it is damaged."""
+    os.truncate(_file(tmp_path, stopped), left)
+
+    assert "is damaged" in _trains_from_the_beginning(tmp_path, stopped)
+
+
+def test_under_other_numerics_it_starts_from_the_beginning(stopped, tmp_path, monkeypatch):
+    """Bits of two machines are never mixed in one run; which of their properties differ is said."""
+    monkeypatch.setattr(train, "instruction_set", lambda engine: "AVX1024")
+
+    told = _trains_from_the_beginning(tmp_path, stopped)
+
+    assert "comes from other numerics (instruction_set " in told
+    assert ", here AVX1024)" in told
+
+
+def test_the_checkpoint_of_other_runs_is_not_read(stopped, tmp_path):
+    """A file under another pack's name names the run that it lacks."""
+    others = pack("torch", "mlp", "adam")
+    _file(tmp_path, stopped).rename(_file(tmp_path, others))
+
+    assert f"does not have run {min(map(run_id, others))}" in _trains_from_the_beginning(tmp_path, others)
+
+
+def test_the_name_of_a_pack_hangs_on_its_runs_and_their_order():
+    """16 hex digits."""
+    names = {pack_key(runs) for runs in (["a", "b"], ["b", "a"], ["a"], ["ab"])}
+
+    assert len(names) == 4
+    assert {len(name) for name in names} == {16}
+
+
+# ------------------------------------------------------------------------------------------------------- a full disk
+@pytest.fixture
+def _no_file_can_grow():
+    """Every write to a file of the disk fails, as on a full one."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.usefixtures("_one_evaluation_a_chunk", "_no_file_can_grow")
+def test_a_disk_that_is_full_is_told_once_and_training_goes_on(tmp_path, monkeypatch):
+    """Checkpoints fail, which is said in one sentence; what ends training is a record that cannot be written."""
+    monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
+    told, heard, runs = [], [], pack("torch", "mlp", "lbfgs")
+    supervisor = Supervisor(progress=heard.append, saved=pytest.fail, announce=told.append)
+
+    with pytest.raises(HarnessError) as raised:
+        train_pack(runs, tmp_path / "runs", "cpu", supervisor, tmp_path / "checkpoints")
+
+    assert told == [f"{_file(tmp_path, runs)}: File too large; training goes on without new checkpoints"]
+    assert heard[-1] == 22  # of each of two starts 4 are made
+    assert str(raised.value).startswith(f"{record_path(tmp_path / 'runs', run_id(runs[0]))}: File too large; ")
+    assert raised.value.exit_code == 3
+    assert not list((tmp_path / "checkpoints").iterdir())
+    assert not list((tmp_path / "runs").iterdir())
+
+
+@pytest.mark.usefixtures("_one_evaluation_a_chunk")
+def test_the_checkpoint_outlives_a_record_that_cannot_be_written(stopped, tmp_path):
+    """What was saved before the disk was full is there when it no longer is."""
+    (tmp_path / "runs").symlink_to("/proc/self/no such folder")
+    with pytest.raises(HarnessError, match="mend that and run again"):
+        train_pack(stopped, tmp_path / "runs", checkpoints=tmp_path / "checkpoints")
+    (tmp_path / "runs").unlink()
+
+    records = train_pack(stopped, tmp_path / "runs", checkpoints=tmp_path / "checkpoints")
+
+    assert {record.provenance.resumed for record in records} == {1}
