@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harness.spec import Manifest
 
 # Folders beside those of the experiments: the records, and what the project keeps.
-RESERVED = ("runs", "checkpoints", "reference", "calibrations")
+RESERVED = ("runs", "checkpoints", "snapshots", "calibrations", "reference", "benchmarks", "fits")
 
 
 def plan_of(file: Path) -> Manifest:

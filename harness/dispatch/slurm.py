@@ -67,8 +67,9 @@ def log_path(folder: Path, number: str) -> Path:
 
 
 def code_environment(roots: Sequence[str]) -> dict[str, str]:
-    """The variables by which Python takes the code from a snapshot, and nothing from the current folder."""
-    return {"PYTHONPATH": os.pathsep.join(roots), "PYTHONSAFEPATH": "1"}
+    """The variables by which Python takes the code from a snapshot first, and nothing from the current folder."""
+    path = [*roots, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {"PYTHONPATH": os.pathsep.join(path), "PYTHONSAFEPATH": "1"}
 
 
 def parameters(profile: Profile, name: str, roots: Sequence[str]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from typing import Any
 import llvmlite  # type: ignore[import-untyped]
 import llvmlite.binding  # type: ignore[import-untyped]
 import numba
+from numba.core.caching import UserProvidedCacheLocator
 
 from harness.files import user_cache
 
@@ -51,12 +52,23 @@ def inlined(function: Callable[..., Any]) -> Any:
 @contextmanager
 def keeping(files: Iterable[Path]) -> Iterator[bool]:
     """Tells numba where to keep what is compiled inside, as long as these files stay as they are; False if nowhere."""
-    before, place = _SETTINGS.CACHE_DIR, folder(key(files))
+    place = folder(key(files))
+    before = _SETTINGS.CACHE_DIR, _SETTINGS.CACHE_LOCATOR_CLASSES
     _SETTINGS.CACHE_DIR = str(place or "")
+    _SETTINGS.CACHE_LOCATOR_CLASSES = f"{__name__}.{KernelLocator.__name__}"
     try:
         yield place is not None
     finally:
-        _SETTINGS.CACHE_DIR = before
+        _SETTINGS.CACHE_DIR, _SETTINGS.CACHE_LOCATOR_CLASSES = before
+
+
+class KernelLocator(UserProvidedCacheLocator):
+    """Where numba keeps what is compiled from a file: the same wherever this package lies, as in a snapshot of it."""
+
+    @classmethod
+    def get_suitable_cache_subpath(cls, py_file: str) -> str:
+        """The file's folder as seen from this one, in place of numba's own name, which hashes the whole path."""
+        return str(Path(py_file).parent.relative_to(Path(__file__).parent))
 
 
 @cache
@@ -66,19 +78,9 @@ def sources() -> tuple[Path, ...]:
 
 
 def key(files: Iterable[Path]) -> str:
-    """The hash of all that decides what is compiled from these files, of which this one should be one, and where.
-
-    numba looks for what it has kept by the place of the source too.
-    """
+    """The hash of all that decides what is compiled from these files, of which this one should be one."""
     features = _SETTINGS.CPU_FEATURES or llvmlite.binding.get_host_cpu_features().flatten()
-    compiler = (
-        numba.__version__,
-        llvmlite.__version__,
-        sys.version,
-        processor_name(),
-        features,
-        str(Path(__file__).parent),
-    )
+    compiler = (numba.__version__, llvmlite.__version__, sys.version, processor_name(), features)
     digest = hashlib.sha256(repr(compiler).encode())
     for file in files:
         digest.update(file.read_bytes())

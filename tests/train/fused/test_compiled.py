@@ -2,6 +2,7 @@
 
 import ast
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,15 @@ def test_an_edited_callee_is_compiled_anew(package, tmp_path):
     assert run(package, cache) == (11.0, 0)
     (package / "callee.py").write_text(CALLEE)
     assert run(package, cache) == (2.0, 1)
+
+
+def test_a_copy_of_the_package_finds_what_was_compiled(package, tmp_path):
+    """A snapshot of the code, wherever it lies, loads what the same code has compiled elsewhere."""
+    cache, elsewhere = tmp_path / "cache", tmp_path / "elsewhere" / "package"
+    assert run(package, cache) == (2.0, 0)
+    shutil.copytree(package, elsewhere)
+
+    assert run(elsewhere, cache) == (2.0, 1)
 
 
 def test_where_nothing_can_be_kept_everything_still_works(package, tmp_path, monkeypatch):
