@@ -24,7 +24,15 @@ def test_the_example_experiment_plans():
     assert len(plan.runs) == 14 * 3 * 2
 
 
-PAGES = ["README.md", "experiments/README.md", "results/LOG.md", "CHANGELOG.md", "docs/counting.md", "docs/fitting.md"]
+PAGES = [
+    "README.md",
+    "experiments/README.md",
+    "results/LOG.md",
+    "CHANGELOG.md",
+    "docs/counting.md",
+    "docs/fitting.md",
+    "docs/cluster.md",
+]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -58,7 +66,7 @@ def test_the_file_tree_is_the_package():
 
 def test_every_command_is_in_the_table():
     """The table of commands is complete."""
-    assert set(re.findall(r"^\| `harness (\w+)", README, flags=re.MULTILINE)) == set(main.commands)
+    assert set(re.findall(r"^\| `harness ([\w-]+)", README, flags=re.MULTILINE)) == set(main.commands)
 
 
 def test_nothing_names_a_machine():
