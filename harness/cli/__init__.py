@@ -29,7 +29,7 @@ from harness.cli.steps import (
     write_pack_costs,
     write_page,
 )
-from harness.cli.sweeps import cancel, export_wandb, logs, merge, retry, status, submit
+from harness.cli.sweeps import cancel, check_none_underway, export_wandb, logs, merge, retry, status, submit
 from harness.errors import INCOMPLETE, USAGE, HarnessError
 from harness.files import check_writable
 from harness.tables.commands import compare_command, fit_options, fit_table, given, json_option, table_options
@@ -270,6 +270,7 @@ def run(file: Path, results: Path, replan: bool, workers: int | None, **wandb: A
     folder = folder_of(file, results)
     manifest = freeze(plan_of(file), folder, replan)
     if missing(manifest, records_of(folder)):
+        check_none_underway(manifest, folder)
         console.print(cost_sentence(manifest, results, workers), soft_wrap=True)
     train_missing(manifest, folder, workers, mirror_of(wandb))
     table, fits, checks = write_analysis(manifest, folder)

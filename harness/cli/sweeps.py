@@ -107,6 +107,7 @@ def submit(
 
     where, folder = _where(profile, local, wandb), folder_of(file, results)
     manifest = plan_of(file) if dry_run else freeze(plan_of(file), folder, replan)
+    _check_device(manifest, where, profile)
     _send(manifest, folder, where, dry_run, yes, max_gpu_hours)
 
 
@@ -122,6 +123,7 @@ def status(file: Path, results: Path, watch: bool, why: str | None, as_json: boo
     States: planned, queued, running, done, diverged, out of memory, timed out, preempted, node failed, lost, crashed,
     quarantined, cancelled.
     """
+    from harness.console import console
     from harness.dispatch.state import UNDERWAY
     from harness.show_sweeps import wanted_states
 
@@ -129,6 +131,8 @@ def status(file: Path, results: Path, watch: bool, why: str | None, as_json: boo
     wanted = wanted_states(why) if why else ()
     while True:
         seen = look(manifest, folder)
+        if watch and console.is_terminal:
+            console.clear()
         _show_status(manifest, folder, seen, wanted, as_json)
         if not watch or not any(one.state in UNDERWAY for one in seen.found.values()):
             break
@@ -158,18 +162,15 @@ def retry(
 
     A diverged run is a result, and is never tried again.
     """
-    from harness.dispatch.submission import one_submitter, write_order
     from harness.show_sweeps import retried_states
 
     where, states = _where(profile, local, wandb), retried_states(causes)
     manifest, folder = frozen_plan(file, results)
+    _check_device(manifest, where, profile)
     seen = look(manifest, folder)
     runs = [run for run, one in seen.found.items() if one.state in states]
     if not runs:
         raise HarnessError(f"--cause {', '.join(causes)}: no run is in that state; `harness status` shows which are")
-    if not dry_run:
-        with one_submitter(folder):
-            write_order(folder, "retry", runs)
     _send(manifest, folder, where, dry_run, yes, max_gpu_hours, frozenset(runs))
 
 
@@ -285,6 +286,21 @@ def look(manifest: Manifest, folder: Path) -> Look:
     return Look(evidence, reconcile(manifest, folder, evidence))
 
 
+def check_none_underway(manifest: Manifest, folder: Path) -> None:
+    """A HarnessError if runs were sent off and are on their way: to train them here too would be a waste."""
+    from harness.dispatch.state import UNDERWAY
+
+    if not (folder / "submissions").exists():
+        return
+    number = sum(one.state in UNDERWAY for one in look(manifest, folder).found.values())
+    if number:
+        raise HarnessError(
+            f"{number} runs of {manifest.name} are on their way; wait for them (`harness status {folder} --watch`), "
+            f"or take them back (`harness cancel {folder}`)",
+            INCOMPLETE,
+        )
+
+
 def _where(profile: Path | None, local: int | None, wandb: Mapping[str, Any]) -> Where:
     from harness.dispatch.mirror import check_wandb
     from harness.dispatch.profile import read_profile
@@ -303,6 +319,15 @@ def _where(profile: Path | None, local: int | None, wandb: Mapping[str, Any]) ->
     return Where(read, read.slots, mirror_of(wandb) or read.wandb)
 
 
+def _check_device(manifest: Manifest, where: Where, profile: Path | None) -> None:
+    """A HarnessError if the runs need a GPU and the profile asks for none; a warning if it is the other way about."""
+    device = manifest.experiment.device
+    if where.profile and device == "cuda" and not where.profile.gpus:
+        raise HarnessError(f"{profile}: gpus: 0, but {manifest.name} says device: cuda; ask for a GPU a job")
+    if where.profile and device == "cpu" and where.profile.gpus:
+        click.echo(f"warning: {manifest.name} says device: cpu; the GPUs of {profile} would stand idle", err=True)
+
+
 def _send(
     manifest: Manifest,
     folder: Path,
@@ -312,8 +337,8 @@ def _send(
     most_hours: float | None,
     only: frozenset[str] | None = None,
 ) -> None:
-    """Say what there is to send off (of the runs `only`, if given), ask, and send it."""
-    from harness.dispatch.submission import one_submitter
+    """Say what there is to send off (or of the runs `only`, in whatever state), ask, and send it."""
+    from harness.dispatch.submission import one_submitter, write_order
 
     if dry_run:
         _make_offer(manifest, folder, where, most_hours, only)
@@ -325,6 +350,8 @@ def _send(
         if not yes and not click.confirm("submit?" if where.profile else "train?"):
             raise HarnessError("nothing was submitted", INCOMPLETE)
         submissions = _submissions(manifest, folder, where, offer)
+        if only:
+            write_order(folder, "retry", sorted(only))
         if where.profile:
             _submit(manifest, folder, submissions)
             return
@@ -342,7 +369,7 @@ def _make_offer(
     from harness.show_sweeps import Offer, offer_lines
 
     found, specs = look(manifest, folder).found, planned_runs(manifest)
-    packs = [pack for pack in to_send(manifest, found) if only is None or only.intersection(pack)]
+    packs = to_send(manifest, found, only)
     calibrations = calibrations_of(manifest, folder.parent)
     runs = [[specs[run] for run in pack] for pack in packs]
     seconds = pack_seconds(runs, calibrations, manifest.experiment.device)

@@ -74,6 +74,10 @@ def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
         raise HarnessError(f"{command[0]}: there is no SLURM here; submit from a login node, or use --local") from None
     except subprocess.TimeoutExpired:
         raise HarnessError(f"{command[0]} did not answer within {ASK_SECONDS} s; try again later", INCOMPLETE) from None
+    if "configuration source" in done.stderr:  # told in four lines, none of which helps
+        raise HarnessError(
+            f"{command[0]} knows no cluster here (SLURM_CONF?); submit from a login node, or use --local"
+        )
     if done.returncode:
         raise HarnessError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}", INCOMPLETE)
     return done

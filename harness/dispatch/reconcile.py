@@ -55,9 +55,12 @@ def reconcile(manifest: Manifest, folder: Path, evidence: Evidence) -> dict[str,
     return found
 
 
-def to_send(manifest: Manifest, found: Mapping[str, RunState]) -> list[tuple[str, ...]]:
-    """The packs of the plan, reduced to the runs that are neither over nor on their way nor in need of a word."""
-    packs = (tuple(run for run in pack if found[run].state in FREE) for pack in manifest.packs)
+def to_send(
+    manifest: Manifest, found: Mapping[str, RunState], only: Collection[str] | None = None
+) -> list[tuple[str, ...]]:
+    """The packs of the plan, reduced to the runs `only`, or else to those that are sent off without a word."""
+    wanted = only if only is not None else {run for run, state in found.items() if state.state in FREE}
+    packs = (tuple(run for run in pack if run in wanted) for pack in manifest.packs)
     return [pack for pack in packs if pack]
 
 
