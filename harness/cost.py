@@ -63,8 +63,9 @@ def _pack_words(index: int, runs: Sequence[RunSpec]) -> dict[str, object]:
 
 
 # Where nothing was measured: FLOPs a second (local_min) of a core and of a GPU on small networks, and a pack's seconds
-# for samples and records. Assumptions, to plan with; the fused engine makes 5e9 to 5e10 on a core of 2023.
-ASSUMED_FLOPS_PER_SECOND = {"cpu": 5e9, "cuda": 5e10}
+# for samples and records. Assumptions, to plan with: on a core of 2023 the fused engine makes 5e9 to 5e10, torch 2e8 to
+# 2e9 on packs of a few lanes; no GPU was measured.
+ASSUMED_FLOPS_PER_SECOND = {("fused", "cpu"): 5e9, ("torch", "cpu"): 5e8, ("torch", "cuda"): 5e9}
 ASSUMED_SECONDS_PER_PACK = 0.05
 
 
@@ -80,7 +81,7 @@ def pack_seconds(packs: Sequence[Sequence[RunSpec]], calibrations: Calibrations,
         if key not in known:
             calibration = calibrations.get(kind_of(runs[0]))
             flops = len(runs) * planned_flops(runs[0])["flops_train.local_min"]
-            assumed = flops / ASSUMED_FLOPS_PER_SECOND[device] + ASSUMED_SECONDS_PER_PACK
+            assumed = flops / ASSUMED_FLOPS_PER_SECOND[runs[0].engine, device] + ASSUMED_SECONDS_PER_PACK
             known[key] = predict(calibration, runs).seconds if calibration else assumed
         found.append(known[key])
     return found

@@ -96,7 +96,10 @@ def spending(found: Mapping[str, RunState], evidence: Evidence) -> Spending | No
         for attempt in evidence.attempts
         if not attempt.ended and evidence.now - attempt.beat_at < LEASE_SECONDS and attempt.id not in evidence.dead
     )
-    pace = spent / over if over and spent else 1.0
+    trained = sum(
+        event["seconds"] for one in evidence.attempts for event in one.events if event["event"] == "pack_done"
+    )
+    pace = trained / over if over and trained else 1.0
     last = by_id[evidence.submissions[-1].id]
     return Spending(
         device_unit=last.profile.device_unit if last.profile else "core",
