@@ -158,7 +158,7 @@ def limits() -> Limits:
     most = [int(configuration["MaxJobCount"]), *(_association_limits() if has_accounting else [])]
     there = len(ask("squeue", "--noheader", "--array", "--me", "--format=%i").splitlines())
     return Limits(
-        largest_array=int(configuration.get("MaxArraySize", "1001")) - 1,  # it caps the index; 0 means no arrays
+        largest_array=max(1, int(configuration.get("MaxArraySize", "1001"))),  # tasks count from 0; 0 means no arrays
         room=max(0, min(most) - there),
         has_accounting=has_accounting,
         configuration=configuration,

@@ -238,8 +238,13 @@ def accounting_finding(known: Limits, silent: str | None) -> Finding:
 def arrays_finding(known: Limits) -> Finding:
     """How large an array may be."""
     told = f"of up to {known.largest_array:,} jobs each (MaxArraySize); a larger sweep is several arrays"
-    if known.largest_array < 1:
-        return Finding("FAILED", "arrays", "switched off (MaxArraySize)", "ask the administrators for job arrays")
+    if known.largest_array == 1:
+        return Finding(
+            "warning",
+            "arrays",
+            "switched off (MaxArraySize): each job is submitted by itself",
+            "raise job_minutes, so that there are few",
+        )
     return Finding("ok", "arrays", told)
 
 

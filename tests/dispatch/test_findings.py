@@ -110,7 +110,7 @@ def test_one_controller_of_two_suffices():
         (limits(SLURM_VERSION="19.05.8"), "SLURM", "FAILED", "19.05.8"),
         (limits(SLURM_VERSION="20.02.1"), "SLURM", "ok", "20.02.1"),
         (limits(SLURM_VERSION=""), "SLURM", "FAILED", "unknown version"),
-        (limits(largest_array=0), "arrays", "FAILED", "switched off"),
+        (limits(largest_array=1), "arrays", "warning", "switched off"),
         (limits(largest_array=10), "arrays", "ok", "up to 10 jobs"),
         (limits(room=0), "room", "warning", "no more job"),
         (limits(room=3, has_accounting=True), "room", "ok", "3 more jobs of yours now (MaxJobCount, MaxSubmitJobs)"),
