@@ -1,0 +1,143 @@
+"""A sweep on a bed, as a user sees it: its commands, where its runs are, and what it must have left in the end."""
+
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from click.testing import CliRunner, Result
+from real_slurm import Bed, wait_until
+
+from harness.cli import main
+from harness.cli.steps import plan_of
+from harness.dispatch.events import Attempt, Event, read_attempts
+from harness.record import read_record
+from harness.train import train_pack
+
+EXPERIMENT = """
+question: Does a sweep survive?
+tasks: [{{target: {target}, inputs: 2, train_points: 50, validation_points: 20, test_points: 20}}]
+arms:
+  mlp: {{architecture: {{family: mlp, depth: 2}}, recipe: some}}
+match: {{axis: params, at: {sizes}, tol: 0.3, solve: {{mlp: width}}}}
+recipes:
+  some: {{optimizer: {{name: adam, learning_rate: 0.01}}, max_evaluations: {evaluations}}}
+seeds: {seeds}
+engine: torch
+"""
+# One pack a job, its state saved every second, and a grace that ends a test soon.
+PROFILE: dict[str, Any] = {
+    "partition": "gpu",
+    "gpus": 1,
+    "memory_gb": 2,
+    "job_minutes": 0.0001,
+    "time_minutes": 10,
+    "checkpoint_seconds": 1,
+}
+
+
+class Sweep(NamedTuple):
+    """An experiment file, a profile, and a results folder."""
+
+    file: Path
+    profile: Path
+    results: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where all but the records is."""
+        return self.results / self.file.stem
+
+    def harness(self, *arguments: str) -> Result:
+        """One of the harness's commands on this sweep; an exception of its, unless it is an exit, is the test's."""
+        command, *options = arguments
+        done = CliRunner().invoke(main, [command, str(self.file), *options, "--results", str(self.results)])
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done
+
+    def submit(self, *options: str) -> str:
+        """What `harness submit --yes` prints; it must succeed."""
+        done = self.harness("submit", "--profile", str(self.profile), "--yes", *options)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    def status(self) -> dict[str, Any]:
+        """`harness status --json`."""
+        return json.loads(self.harness("status", "--json").stdout)
+
+    def states(self) -> dict[str, int]:
+        """How many runs are in which state."""
+        return self.status()["states"]
+
+    def attempts(self) -> list[Attempt]:
+        return read_attempts(self.folder / "attempts")
+
+    def events(self, *names: str) -> list[Event]:
+        """All events of these names, of all attempts."""
+        return [event for attempt in self.attempts() for event in attempt.events if event["event"] in names]
+
+    def wait_for_event(self, *names: str, number: int = 1, seconds: float = 90) -> None:
+        wait_until(lambda: len(self.events(*names)) >= number, seconds, f"{number} x {names}")
+
+    def wait_until_over(self, seconds: float = 120) -> None:
+        """All runs have records."""
+        wait_until(lambda: not self.status()["missing"], seconds, "all runs are over")
+
+
+def sweep(
+    folder: Path,
+    *,
+    sizes: Iterable[int] = (20,),
+    seeds: Iterable[int] = (0, 1),
+    evaluations: int = 50,
+    target: str = "xy",
+    **profile: Any,
+) -> Sweep:
+    """A sweep of one pack a size, of one lane a seed. Of a pack, 1,000 evaluations take about a second."""
+    made = Sweep(folder / "sweep.yaml", folder / "profile.yaml", folder / "results")
+    text = EXPERIMENT.format(target=target, sizes=list(sizes), evaluations=evaluations, seeds=list(seeds))
+    made.file.write_text(text, encoding="utf-8")
+    made.profile.write_text(json.dumps(PROFILE | profile), encoding="utf-8")
+    return made
+
+
+def numbers(record: Path) -> dict[str, Any]:
+    """A record without its provenance."""
+    return read_record(record).model_dump(exclude={"provenance"})
+
+
+@cache
+def undisturbed(experiment: str) -> dict[str, dict[str, Any]]:
+    """The numbers of all runs of an experiment, each pack trained here without a break, by the names of records."""
+    with TemporaryDirectory() as folder:
+        file, records = Path(folder) / "sweep.yaml", Path(folder) / "runs"
+        file.write_text(experiment, encoding="utf-8")
+        manifest = plan_of(file)
+        specs = {planned.run_id: planned.run for planned in manifest.runs}
+        for pack in manifest.packs:
+            train_pack([specs[run] for run in pack], records)
+        return {path.name: numbers(path) for path in records.glob("*.json")}
+
+
+def assert_complete(swept: Sweep) -> None:
+    """Every planned run has the record that it has undisturbed, bit for bit; none came second and differs."""
+    expected = undisturbed(swept.file.read_text(encoding="utf-8"))
+    found = {path.name: numbers(path) for path in (swept.results / "runs").glob("*.json")}
+    assert len(found) == swept.status()["planned"] == len(expected)
+    assert found == expected
+    assert not list((swept.results / "runs" / "duplicates").glob("*"))
+
+
+def assert_nothing_trained_twice(swept: Sweep) -> None:
+    """No run was trained to its end more than once."""
+    ended = [run for event in swept.events("pack_done") for run in event["runs"]]
+    assert len(ended) == len(set(ended))
+
+
+def only_job(bed: Bed) -> str:
+    """The number of the one job that runs."""
+    (number,) = bed.slurm("squeue", "-h", "--array", "--states=running", "-o", "%i").split()
+    return number
