@@ -10,7 +10,8 @@ import pandas as pd
 from benchmarks.jobs import EXP2D_WIDE
 from benchmarks.report import Report
 from benchmarks.time_to_rmse import run_of
-from harness.dispatch.here import available_cores, train_here
+from harness.dispatch.here import Failed, available_cores, train_here
+from harness.dispatch.slots import Evaluated
 from harness.record import read_record, record_path
 from harness.spec import RunSpec, run_id
 from harness.train import train_pack
@@ -77,16 +78,15 @@ def _alone(runs: list[RunSpec]) -> float:
 
 def _with_workers(runs: list[RunSpec], workers: int) -> tuple[float, float]:
     """Wall seconds from the first evaluations that are heard of until the last run has ended; CPU seconds of all."""
-    began: list[float] = []
-
-    def progress(evaluations: int) -> None:
-        if evaluations and not began:
-            began.append(time.perf_counter())
-
+    began: float | None = None
     with tempfile.TemporaryDirectory() as records:
-        for done in train_here([(run,) for run in runs], Path(records), workers, progress):
-            if done.traceback:
-                raise RuntimeError(done.traceback)
-        wall = time.perf_counter() - began[0]
+        for _, event in train_here([(run,) for run in runs], Path(records), workers):
+            match event:
+                case Evaluated(evaluations) if evaluations and began is None:
+                    began = time.perf_counter()
+                case Failed(failure):
+                    raise RuntimeError(failure.traceback)
+        ended = time.perf_counter()
         found = [read_record(record_path(Path(records), run_id(run))) for run in runs]
-        return wall, sum(record.provenance.pack_cpu_seconds for record in found)
+    assert began is not None
+    return ended - began, sum(record.provenance.pack_cpu_seconds for record in found)

@@ -137,8 +137,8 @@ def publish(record: Record, folder: Path) -> Literal["published"] | Verdict:
     if _created(path, data):
         return "published"
     found = verdict(read_record(path), record)
-    if found != "same":  # named by its content, so that it is kept once however often it is brought
-        _created(folder / "duplicates" / f"{record.run_id}.{data['checksum'][:16]}.json", data)
+    if found != "same":
+        _created(duplicate_path(folder, record), data)
     return found
 
 
@@ -167,6 +167,12 @@ class Duplicate(NamedTuple):
     run_id: str
     path: Path
     verdict: Verdict
+
+
+def duplicate_path(folder: Path, record: Record) -> Path:
+    """Where a record that came second is kept: named by its content, so once however often it is brought."""
+    checksum = sealed(record.model_dump(mode="json"))["checksum"]
+    return folder / "duplicates" / f"{record.run_id}.{checksum[:16]}.json"
 
 
 def duplicates(folder: Path) -> list[Duplicate]:

@@ -17,8 +17,8 @@ import torch
 
 from harness import provenance
 from harness.count import DEFAULT_WEIGHTS
-from harness.errors import INCOMPLETE, HarnessError
-from harness.record import Provenance, Record, publish, record_path
+from harness.errors import HarnessError
+from harness.record import Provenance, Record, duplicate_path, publish, record_path
 from harness.spec import RunSpec, run_id
 from harness.spec.nouns import Device, Engine
 from harness.train import fused_engine, torch_engine
@@ -83,7 +83,7 @@ def train_pack(
             for run, outcome in zip(pack.runs, outcomes, strict=True)
         ]
         for record in found:
-            _publish(record, records)
+            _publish(record, records, supervisor.announce)
     if file:
         file.unlink(missing_ok=True)
     return found
@@ -185,11 +185,9 @@ def _provenance(ended: Checkpoint, engine: Engine, device: Device, attempt: str 
     )
 
 
-def _publish(record: Record, records: Path) -> None:
-    try:
-        publish(record, records)
-    except OSError as error:  # the checkpoint stays
-        text = (
-            f"{record_path(records, record.run_id)}: {error.strerror}; mend that and run again: nothing is lost that "
+def _publish(record: Record, records: Path, announce: Callable[[str], None]) -> None:
+    if publish(record, records) == "defect":
+        announce(
+            f"run {record.run_id}: two records differ though code and kind of machine are the same, a defect of "
+            f"determinism, which should be reported; the second one is kept in {duplicate_path(records, record)}"
         )
-        raise HarnessError(text + "a checkpoint holds", INCOMPLETE) from None

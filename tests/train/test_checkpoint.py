@@ -13,7 +13,8 @@ import pytest
 
 from harness import train
 from harness.errors import HarnessError
-from harness.record import Record, read_record, record_path
+from harness.provenance import Code
+from harness.record import Record, publish, read_record, record_path
 from harness.spec import (
     Adam,
     GridExtension,
@@ -28,9 +29,10 @@ from harness.spec import (
     Task,
     run_id,
 )
+from harness.spec.identity import pack_key
 from harness.tasks import resolve
 from harness.train import Stopped, Supervisor, train_pack
-from harness.train.checkpoint import checkpoint_path, pack_key, read_checkpoint
+from harness.train.checkpoint import checkpoint_path, read_checkpoint
 
 TASK = resolve(Task(target="exp2d", train_points=60, validation_points=20, test_points=20))
 NETWORKS = {"kan": KanShape(shape=(2, 2, 1), grid=4), "mlp": MlpShape(shape=(2, 4, 1))}
@@ -117,8 +119,9 @@ for names in RECIPES:
 SAVE_OFTEN = (
     HEAD
     + """
-train.CHUNK_SECONDS, train.CHECKPOINT_SECONDS = 0.002, 0.01
-runs, supervisor = pack(sys.argv[2], "kan", "lbfgs", int(sys.argv[3])), train.Supervisor(saved=print, progress=print)
+train.CHUNK_SECONDS = 0.002
+runs = pack(sys.argv[2], "kan", "lbfgs", int(sys.argv[3]))
+supervisor = train.Supervisor(saved=print, progress=print, checkpoint_seconds=0.01)
 train.train_pack(runs, Path(sys.argv[1]), "cpu", supervisor, Path("checkpoints"))
 """
 )
@@ -183,7 +186,7 @@ def _file(folder: Path, runs: list[RunSpec]) -> Path:
 
 
 def test_a_pack_that_ends_soon_leaves_no_file(tmp_path):
-    """Only what has trained for CHECKPOINT_SECONDS, or is stopped, is written."""
+    """Only what has trained for `checkpoint_seconds`, or is stopped, is written."""
     saved: list[int] = []
     runs = pack("torch", "mlp", "adam")
     train_pack(runs, tmp_path / "runs", "cpu", Supervisor(saved=saved.append), tmp_path / "checkpoints")
@@ -237,6 +240,28 @@ def test_only_what_is_missing_trains_and_is_kept_under_the_name_of_its_pack(tmp_
     records = train_pack(runs, tmp_path / "runs", checkpoints=tmp_path / "checkpoints")
     assert [record.run_id for record in records] == [run_id(run) for run in runs[1:]]
     assert numbers(first) == numbers(train_pack(runs, tmp_path / "through")[0])
+
+
+def test_a_record_that_ought_to_be_the_same_and_is_not_is_told_at_once(tmp_path, monkeypatch):
+    """Another writer was first, by the same code on the same machine: its record stays, this one is kept beside it."""
+    monkeypatch.setattr(train.provenance, "code", lambda: Code("c0de", dirty=False, snapshot=None))
+    told: list[str] = []
+    runs = pack("torch", "mlp", "adam")
+    ours, _ = train_pack(runs, tmp_path / "elsewhere")
+    first = ours.model_copy(update={"evaluations": ours.evaluations + 1})
+
+    def be_first(evaluations: int) -> None:
+        if not evaluations:
+            publish(first, tmp_path / "runs")
+
+    train_pack(runs, tmp_path / "runs", supervisor=Supervisor(be_first, announce=told.append))
+
+    assert read_record(record_path(tmp_path / "runs", ours.run_id)) == first
+    (kept,) = (tmp_path / "runs" / "duplicates").iterdir()
+    assert numbers(read_record(kept)) == numbers(ours)
+    (sentence,) = told
+    assert sentence.startswith(f"run {ours.run_id}: two records differ though code and kind of machine are the same")
+    assert sentence.endswith(f"; the second one is kept in {kept}")
 
 
 # ------------------------------------------------------------------------------------------------- what is of no use
@@ -322,18 +347,17 @@ def _no_file_can_grow():
 
 
 @pytest.mark.usefixtures("_one_evaluation_a_chunk", "_no_file_can_grow")
-def test_a_disk_that_is_full_is_told_once_and_training_goes_on(tmp_path, monkeypatch):
+def test_a_disk_that_is_full_is_told_once_and_training_goes_on(tmp_path):
     """Checkpoints fail, which is said in one sentence; what ends training is a record that cannot be written."""
-    monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
     told, heard, runs = [], [], pack("torch", "mlp", "lbfgs")
-    supervisor = Supervisor(progress=heard.append, saved=pytest.fail, announce=told.append)
+    supervisor = Supervisor(heard.append, saved=pytest.fail, announce=told.append, checkpoint_seconds=0.0)
 
     with pytest.raises(HarnessError) as raised:
         train_pack(runs, tmp_path / "runs", "cpu", supervisor, tmp_path / "checkpoints")
 
     assert told == [f"{_file(tmp_path, runs)}: File too large; training goes on without new checkpoints"]
     assert heard[-1] == 22  # of each of two starts 4 are made
-    assert str(raised.value).startswith(f"{record_path(tmp_path / 'runs', run_id(runs[0]))}: File too large; ")
+    assert str(raised.value).startswith(f"record {record_path(tmp_path / 'runs', run_id(runs[0]))}: File too large; ")
     assert raised.value.exit_code == 3
     assert not list((tmp_path / "checkpoints").iterdir())
     assert not list((tmp_path / "runs").iterdir())
@@ -343,7 +367,7 @@ def test_a_disk_that_is_full_is_told_once_and_training_goes_on(tmp_path, monkeyp
 def test_the_checkpoint_outlives_a_record_that_cannot_be_written(stopped, tmp_path):
     """What was saved before the disk was full is there when it no longer is."""
     (tmp_path / "runs").symlink_to("/proc/self/no such folder")
-    with pytest.raises(HarnessError, match="mend that and run again"):
+    with pytest.raises(HarnessError, match="nothing of it was written"):
         train_pack(stopped, tmp_path / "runs", checkpoints=tmp_path / "checkpoints")
     (tmp_path / "runs").unlink()
 
