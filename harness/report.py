@@ -310,13 +310,18 @@ def _span(values: pd.Series) -> str:
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
+def _box(task: RunTask) -> str:
+    intervals = [f"[{low:g}, {high:g}]" for low, high in task.box]
+    return " × ".join(intervals) if len(set(intervals)) > 1 else intervals[0]
+
+
 def _task(label: str, task: RunTask, target: Formula) -> dict[str, Any]:
     return {
         "label": label,
         "formula": target.formula,
         "source": target.source,
         "inputs": task.inputs,
-        "box": f"[{task.low:g}, {task.high:g}]",
+        "box": _box(task),
         "points": [f"{count:,}" for count in (task.train_points, task.validation_points, task.test_points)],
     }
 

@@ -8,7 +8,7 @@ from scipy.integrate import quad
 
 from harness.errors import HarnessError
 from harness.spec import Task
-from harness.tasks import STREAMS, draw, load_target, resolve, stream
+from harness.tasks import STREAMS, draw, load_target, resolve, scaled, stream
 from harness.tasks.paper import PAPER_TARGETS
 
 
@@ -61,6 +61,38 @@ def test_samples_lie_in_the_box_and_are_of_the_asked_number(name):
     x = splits.train.x
     assert 0 <= x.min() <= x.max() <= 0.5
     assert x.mean() == pytest.approx(0.25, abs=5 * 0.5 / np.sqrt(12 * x.size))
+
+
+def test_variables_may_have_an_interval_each():
+    """Points lie in the box that `low` and `high` list, and networks see it as [-1, 1]^d; one bound serves all."""
+    task = resolve(Task(target="exp2d", low=(0.0, 2.0), high=3))
+
+    x = draw(task, seed=0).train.x
+
+    assert task.box == ((0.0, 3.0), (2.0, 3.0))
+    assert np.all((x >= [0, 2]) & (x <= 3))
+    assert x[:, 0].min() < 0.1
+    assert scaled(task, np.array([[0.0, 2.0], [1.5, 2.5], [3.0, 3.0]])) == pytest.approx(np.array([[-1, 0, 1]] * 2).T)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [((0.0, 1.0, 2.0), 3.0, "low has 3 bounds, but there are 2 variables"), (0.0, (1.0,), "high has 1 bounds")],
+)
+def test_a_box_of_other_variables_is_refused(low, high, said):
+    """As many bounds as variables, or one for all."""
+    with pytest.raises(HarnessError, match=said):
+        resolve(Task(target="exp2d", low=low, high=high))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [((0.0, 1.0), (1.0, 1.0), "low=1.0 must be below high=1.0"), ((0.0,), (1.0, 2.0), "have 1 and 2 bounds")],
+)
+def test_an_empty_box_is_refused(low, high, said):
+    """Every interval has a length, and there are as many lower bounds as upper ones."""
+    with pytest.raises(ValueError, match=said):
+        Task(target="exp2d", low=low, high=high)
 
 
 def test_splits_and_seeds_are_separate_streams():

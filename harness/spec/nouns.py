@@ -60,6 +60,16 @@ DEFAULT_CONVENTION = {"params": "trainable", "flops_forward": "shared_dense", "f
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 
 
+def _tuple_if_list(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+Bound = Annotated[
+    FiniteFloat | Annotated[tuple[FiniteFloat, ...], Field(min_length=1)],
+    BeforeValidator(_tuple_if_list, json_schema_input_type=float | list[float]),
+]
+
+
 def _values_differ(values: tuple) -> tuple:
     repeated = [value for index, value in enumerate(values) if value in values[:index]]
     if repeated:
@@ -76,23 +86,32 @@ class Task(Frozen):
     """What is learnt: a target function on a box, and how many points of it are seen.
 
     `target` is the name of a built-in task or `package.module:function`; a function of the user's own also states
-    `inputs` (its number of variables). Points are uniform on [low, high]^inputs. A bare string in the file means
-    `{target: <string>}`.
+    `inputs` (its number of variables). Points are uniform on [low, high]^inputs, or with a list of bounds on a box of
+    one interval a variable. A bare string in the file means `{target: <string>}`.
     """
 
     target: str
     inputs: PositiveInt | None = None
-    low: FiniteFloat = -1.0
-    high: FiniteFloat = 1.0
+    low: Bound = -1.0
+    high: Bound = 1.0
     train_points: PositiveInt = 1000
     validation_points: PositiveInt = 1000
     test_points: PositiveInt = 1000
 
     @model_validator(mode="after")
     def _box_is_not_empty(self) -> Task:
-        if not self.low < self.high:
-            raise ValueError(f"low={self.low} must be below high={self.high}")
+        lengths = {len(bound) for bound in (self.low, self.high) if isinstance(bound, tuple)}
+        if len(lengths) > 1:
+            raise ValueError(f"low and high have {min(lengths)} and {max(lengths)} bounds; give one a variable")
+        number = max(lengths, default=1)
+        for low, high in zip(_bounds(self.low, number), _bounds(self.high, number), strict=True):
+            if not low < high:
+                raise ValueError(f"low={low} must be below high={high}")
         return self
+
+
+def _bounds(bound: Bound, number: int) -> tuple[float, ...]:
+    return bound if isinstance(bound, tuple) else (bound,) * number
 
 
 def _task_from_name(value: object) -> object:
@@ -416,11 +435,17 @@ class RunTask(Frozen):
     target: str
     fingerprint: str
     inputs: PositiveInt
-    low: float
-    high: float
+    low: float | tuple[float, ...]
+    high: float | tuple[float, ...]
     train_points: PositiveInt
     validation_points: PositiveInt
     test_points: PositiveInt
+
+    @property
+    def box(self) -> tuple[tuple[float, float], ...]:
+        """The interval of every variable."""
+        lows, highs = (_bounds(bound, self.inputs) for bound in (self.low, self.high))
+        return tuple(zip(lows, highs, strict=True))
 
 
 class RunSpec(Frozen):

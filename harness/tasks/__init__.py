@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from harness.errors import HarnessError, did_you_mean
 from harness.spec import RunTask, Task
+from harness.tasks.feynman import FEYNMAN_TARGETS
 from harness.tasks.paper import PAPER_TARGETS
+from harness.tasks.special import SPECIAL_TARGETS
 from harness.tasks.target import Target
 from harness.tasks.user import load_user_target, user_module
 
@@ -16,6 +18,7 @@ __all__ = [
     "user_module",
 ]
 
+BUILT_IN = PAPER_TARGETS | SPECIAL_TARGETS | FEYNMAN_TARGETS
 # Independent random streams of one seed. Numbers, not names, reach the generator: never renumber.
 STREAMS = {"train": 0, "validation": 1, "test": 2, "initial": 3, "batches": 4, "domain": 5}
 
@@ -46,10 +49,10 @@ def load_target(reference: str, inputs: int | None = None) -> Target:
     """The built-in target of that name, or the user's `package.module:function`."""
     if ":" in reference:
         return load_user_target(reference, inputs)
-    if reference not in PAPER_TARGETS:
-        hint = did_you_mean(reference, PAPER_TARGETS)
+    if reference not in BUILT_IN:
+        hint = did_you_mean(reference, BUILT_IN)
         raise HarnessError(f"target {reference!r}: no such task; {hint}, or package.module:function")
-    target = PAPER_TARGETS[reference]
+    target = BUILT_IN[reference]
     if inputs not in (None, target.inputs):
         raise HarnessError(f"target {reference}: inputs={inputs}, but it has {target.inputs}; leave `inputs` out")
     return target
@@ -58,6 +61,12 @@ def load_target(reference: str, inputs: int | None = None) -> Target:
 def resolve(task: Task) -> RunTask:
     """The task with its number of inputs and the fingerprint of its target's code filled in."""
     target = load_target(task.target, task.inputs)
+    for name, bound in (("low", task.low), ("high", task.high)):
+        if isinstance(bound, tuple) and len(bound) != target.inputs:
+            raise HarnessError(
+                f"target {task.target}: {name} has {len(bound)} bounds, but there are {target.inputs} variables; "
+                "give one a variable, or one for all"
+            )
     return RunTask(fingerprint=target.version, **{**task.model_dump(), "inputs": target.inputs})
 
 
@@ -77,7 +86,8 @@ def domain_points(task: RunTask, seed: int) -> NDArray[np.float64]:
 
 def scaled(task: RunTask, x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Points [n, inputs] of the task's box, moved to [-1, 1]^inputs; exact for a box that is that already."""
-    return (2 * x - (task.low + task.high)) / (task.high - task.low)
+    low, high = np.asarray(task.low), np.asarray(task.high)
+    return (2 * x - (low + high)) / (high - low)
 
 
 def _samples(task: RunTask, target: Target, generator: np.random.Generator, count: int) -> Samples:
