@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -338,7 +339,7 @@ def _send(
     only: frozenset[str] | None = None,
 ) -> None:
     """Say what there is to send off (or of the runs `only`, in whatever state), ask, and send it."""
-    from harness.dispatch.submission import one_submitter, write_order
+    from harness.dispatch.submission import one_submitter, write_order, write_submission
 
     if dry_run:
         _make_offer(manifest, folder, where, most_hours, only)
@@ -355,6 +356,7 @@ def _send(
         if where.profile:
             _submit(manifest, folder, submissions)
             return
+        write_submission(folder, submissions[0], planned_runs(manifest))
     _train_local(manifest, folder, submissions[0])
 
 
@@ -454,19 +456,20 @@ def _submit(manifest: Manifest, folder: Path, submissions: list[Submission]) -> 
 
 def _train_local(manifest: Manifest, folder: Path, submission: Submission) -> None:
     from harness.console import pack_progress
+    from harness.dispatch.here import terminated_like_ctrl_c
     from harness.dispatch.local import run_locally
-    from harness.dispatch.submission import write_submission
     from harness.show_sweeps import run_words
 
-    specs = planned_runs(manifest)
-    write_submission(folder, submission, specs)
+    specs, words = planned_runs(manifest), run_words(manifest)
     (job,) = submission.jobs
-    words = run_words(manifest)
+    evaluations = sum(specs[pack[0]].recipe.max_evaluations for pack in job.packs)
     try:
-        with pack_progress(
-            len(job.packs), sum(specs[pack[0]].recipe.max_evaluations for pack in job.packs)
-        ) as progress:
-            for event in run_locally(folder.resolve(), submission):
+        with (
+            terminated_like_ctrl_c(),
+            pack_progress(len(job.packs), evaluations) as progress,
+            closing(run_locally(folder.resolve(), submission)) as events,
+        ):
+            for event in events:
                 if event["event"] == "pack_done":
                     first = event["runs"][0]
                     progress.evaluated(specs[first].recipe.max_evaluations)

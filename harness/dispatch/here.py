@@ -111,7 +111,7 @@ def train_here(
                 if isinstance(what, Evaluated | Saved | Done):
                     yield packs_of[slot], what
         finally:  # a second Ctrl-C would leave workers that nobody waits for
-            with _handling(signal.SIGINT, signal.SIG_IGN), _handling(signal.SIGTERM, signal.SIG_IGN):
+            with deaf():
                 for _ in slots.stop([worker.slot for worker in working.values()]):
                     pass
 
@@ -240,6 +240,13 @@ def _shared_cache() -> Iterator[str]:
 def terminated_like_ctrl_c() -> AbstractContextManager[None]:
     """SIGTERM, by which schedulers end a job, ends the block as Ctrl-C does, so that workers save what they have."""
     return _handling(signal.SIGTERM, signal.default_int_handler)
+
+
+@contextmanager
+def deaf() -> Iterator[None]:
+    """Neither Ctrl-C nor SIGTERM ends the block."""
+    with _handling(signal.SIGINT, signal.SIG_IGN), _handling(signal.SIGTERM, signal.SIG_IGN):
+        yield
 
 
 @contextmanager

@@ -4,46 +4,75 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from harness.dispatch.events import Attempt, Event, read_attempts
+from harness.dispatch.here import deaf
 from harness.dispatch.slurm import code_environment, logs_folder
-from harness.dispatch.submission import Submission
+from harness.dispatch.submission import Submission, forget_submission
+from harness.errors import INCOMPLETE, HarnessError
 
 LOOK_SECONDS = 0.5
 
 
-def run_locally(folder: Path, submission: Submission) -> Iterator[Event]:
-    """What the worker writes down, as it does; when this generator is closed, the worker saves its state and ends."""
-    command = [sys.executable, "-m", "harness.dispatch.worker", str(folder), submission.id, "0"]
-    environment = {**os.environ, **code_environment(submission.roots)}
-    logs_folder(folder).mkdir(parents=True, exist_ok=True)
-    with (
-        open(local_log(folder, submission.id), "w", encoding="utf-8") as output,
-        # In a session of its own: Ctrl-C reaches this process only, which then tells the worker to save its state.
-        subprocess.Popen(
-            command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        ) as worker,
-    ):
-        told = 0
-        try:
-            while True:
+def run_locally(folder: Path, submission: Submission) -> Generator[Event]:
+    """What the worker writes down, as it does; when this generator is closed, the worker saves its state and ends.
+
+    So it does when this process is killed, as that closes the worker's standard input. A HarnessError if the worker
+    could not begin, which is as if nothing had been sent off.
+    """
+    told, ended = 0, False
+    try:
+        with _worker(folder, submission) as worker:
+            while not ended:
                 ended = worker.poll() is not None
                 events = attempt.events if (attempt := _attempt(folder, submission.id)) else ()
                 yield from events[told:]
                 told = len(events)
-                if ended:
-                    return
-                time.sleep(LOOK_SECONDS)
-        finally:
-            worker.terminate()
-            worker.wait()
+                if not ended:
+                    time.sleep(LOOK_SECONDS)
+    finally:
+        if _attempt(folder, submission.id) is None:
+            forget_submission(folder, submission.id)
+    if not told:
+        log = local_log(folder, submission.id)
+        last = log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
+        raise HarnessError(
+            f"the worker could not begin: {last or f'it ended with {worker.returncode}'} ({log})", INCOMPLETE
+        )
 
 
 def local_log(folder: Path, submission: str) -> Path:
     """The output of the worker of a local submission."""
     return logs_folder(folder) / f"local-{submission}.out"
+
+
+@contextmanager
+def _worker(folder: Path, submission: Submission) -> Iterator[subprocess.Popen]:
+    """The worker's process, which is waited for: while the block lasts, it trains."""
+    command = [sys.executable, "-m", "harness.dispatch.worker", str(folder), submission.id, "0"]
+    logs_folder(folder).mkdir(parents=True, exist_ok=True)
+    with (
+        open(local_log(folder, submission.id), "w", encoding="utf-8") as output,
+        # In a session of its own, so that Ctrl-C reaches this process only.
+        subprocess.Popen(
+            command,
+            env={**os.environ, **code_environment(submission.roots)},
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as worker,
+    ):
+        assert worker.stdin
+        try:
+            yield worker
+        finally:  # a second Ctrl-C would leave a worker that nobody waits for
+            with deaf():
+                worker.stdin.close()
+                worker.wait()
 
 
 def _attempt(folder: Path, submission: str) -> Attempt | None:

@@ -59,6 +59,7 @@ STOPPED: dict[str, State] = {
     "preempted": "preempted",
     "cancelled": "cancelled",
     "stopped": "preempted",
+    "crashed": "crashed",
 }
 FAILED: dict[str, State] = {"out_of_memory": "out of memory", "killed": "out of memory", "crashed": "crashed"}
 
@@ -186,7 +187,8 @@ def _in_job(run: str, job: _Job, evidence: Evidence) -> RunState:
         return RunState(alive[0], alive[1], last.id if last else None, job.number)
     if last and last.ended and not last.ended.get("requeued"):
         state = STOPPED.get(last.ended["why"], "lost")
-        return RunState(state, f"its worker ended: {last.ended['why']}", last.id, job.number)
+        why = ": ".join(["its worker ended", last.ended["why"], *filter(None, [last.ended.get("error")])])
+        return RunState(state, why, last.id, job.number)
     if job.accounted and (alive := _alive(job.accounted, told)):
         return RunState(alive[0], alive[1], last.id if last else None, job.number)
     if told_by_slurm := job.listed or job.accounted:

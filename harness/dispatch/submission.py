@@ -1,9 +1,8 @@
 """What was sent off, as files: written before SLURM is asked, so that nothing that runs is unknown.
 
-submissions/<id>/submission.json     jobs, arrays with their unique names, profile, code: sealed, never changed
-submissions/<id>/job-<index>.json    the runs of one job in full: what its worker needs, and no more
-submissions/<id>/array-<index>.json  the number that SLURM gave an array, as soon as it is known
-orders/<time>-<id>.json              what the user said later: cancel or retry these runs
+submissions/<id>/submission.json   jobs, the unique name of their array, profile, code: sealed, never changed
+submissions/<id>/job-<place>.json  the runs of one job in full: what its worker needs, and no more
+orders/<time>-<id>.json            what the user said later: cancel or retry these runs
 """
 
 import json

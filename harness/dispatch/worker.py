@@ -1,4 +1,4 @@
-"""What a job runs: `python -m harness.dispatch.worker FOLDER SUBMISSION PLACE`, or `run_job` inside of SLURM.
+"""What a job runs: `run_job` inside of SLURM, or `python -m harness.dispatch.worker FOLDER SUBMISSION PLACE` here.
 
 Its event log, in the order of things (see `events`):
 
@@ -59,16 +59,17 @@ class Orders:
         return self._cancelled
 
 
-def run_job(folder: str, submission: str, place: int) -> None:
+def run_job(folder: str, submission: str, place: int, submitter: int | None = None) -> None:
     """Train the packs of a job, and write down how that goes.
 
-    Told by SIGUSR2 that its time limit is near, it has SLURM start it again, if it came any further.
+    Told by SIGUSR2 that its time limit is near, it has SLURM start it again, if it came any further. `submitter` is a
+    pipe of which the other end is held by who waits for the job: without them it ends, as at SIGTERM.
     """
     home = Path(folder)
     job, attempt = read_job(home, submission, place), new_id()
     log = EventLog(home / "attempts", attempt)
     log.write("begun", **_self_description(job))
-    with _listening() as told, _beating(log):
+    with _listening(submitter) as told, _beating(log):
         try:
             check_snapshot(Path(provenance.__file__))
             came_further = _train(home, job, attempt, log, told)
@@ -167,14 +168,21 @@ def _end_early(log: EventLog, heard: signal.Signals, came_further: bool) -> None
 
 
 @contextmanager
-def _listening() -> Iterator[Told]:
+def _listening(submitter: int | None) -> Iterator[Told]:
     told = Told()
     before = {number: signal.signal(number, told.hear) for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT)}
+    if submitter is not None:
+        threading.Thread(target=_end_with, args=(submitter,), daemon=True).start()
     try:
         yield told
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _end_with(submitter: int) -> None:
+    os.read(submitter, 1)  # nothing is ever written: it returns once the other end is closed, by a death too
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextmanager
@@ -195,4 +203,4 @@ def _beating(log: EventLog) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    run_job(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    run_job(sys.argv[1], sys.argv[2], int(sys.argv[3]), submitter=sys.stdin.fileno())

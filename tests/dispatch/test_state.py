@@ -167,6 +167,16 @@ def test_a_worker_that_was_told_to_stop_says_why(why, state):
     assert _state(attempts=[_attempt(BEGUN, ended)], listed="PENDING").state == "queued"  # SLURM starts it again
 
 
+def test_a_worker_that_could_not_go_on_says_why():
+    """Runs of a job whose worker ended by an error have crashed, and the error is why."""
+    found = _state(
+        attempts=[_attempt(BEGUN, {"event": "ended", "why": "crashed", "error": "no space"})], listed="FAILED"
+    )
+
+    assert found.state == "crashed"
+    assert found.why == "its worker ended: crashed: no space"
+
+
 def test_silence_is_death_only_after_the_lease():
     """A job that no queue lists is alive until it has not been heard of for longer than a heartbeat can be late."""
     attempts = [_attempt(BEGUN, beat=20)]

@@ -1,0 +1,165 @@
+"""A sweep on this machine: however it is ended nothing of it goes on, and the next one goes on from there."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from click.testing import CliRunner, Result
+
+from harness.cli import main
+from harness.cli.steps import plan_of
+from harness.dispatch import local
+from harness.dispatch.events import Event, read_attempts
+from harness.record import read_record
+from harness.train import train_pack
+
+EXPERIMENT = """
+question: Does a laptop suffice?
+tasks: [{target: xy, inputs: 2, train_points: 50, validation_points: 20, test_points: 20}]
+arms: {mlp: {architecture: {family: mlp, depth: 2}, recipe: some}}
+match: {axis: params, at: [20], tol: 0.3, solve: {mlp: width}}
+recipes: {some: {optimizer: {name: adam, learning_rate: 0.01}, max_evaluations: 4000}}
+seeds: [0, 1]
+engine: torch
+"""
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
+
+
+class Sweep(NamedTuple):
+    """One pack that takes four seconds; its processes are known by a variable in their environment."""
+
+    file: Path
+    results: Path
+    mark: str
+
+    def begin(self) -> subprocess.Popen:
+        command = [sys.executable, "-m", "harness.cli", "submit", str(self.file), "--local", "2", "--yes"]
+        return subprocess.Popen(
+            [*command, "--results", str(self.results)],
+            env=os.environ | {"HARNESS_TEST": self.mark},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def harness(self, command: str, *options: str) -> Result:
+        return CliRunner().invoke(main, [command, str(self.file), *options, "--results", str(self.results)])
+
+    def states(self) -> dict[str, int]:
+        return json.loads(self.harness("status", "--json").stdout)["states"]
+
+    def events(self, name: str) -> list[Event]:
+        attempts = read_attempts(self.results / "sweep" / "attempts")
+        return [event for attempt in attempts for event in attempt.events if event["event"] == name]
+
+    def processes(self) -> list[int]:
+        return [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/environ") if self._has_mark(path)]
+
+    def _has_mark(self, path: Path) -> bool:
+        try:
+            return f"HARNESS_TEST={self.mark}".encode() in path.read_bytes().split(b"\0")
+        except OSError:  # it has ended
+            return False
+
+
+def _numbers(records: Path) -> dict[str, dict[str, Any]]:
+    """All records without their provenance."""
+    return {path.name: read_record(path).model_dump(exclude={"provenance"}) for path in records.glob("*.json")}
+
+
+def _wait_until(condition: Callable[[], Any], what: str) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
+
+
+@contextmanager
+def _training(sweep: Sweep, number: int) -> Iterator[subprocess.Popen]:
+    """The submitter of the sweep's worker of that number, once that trains."""
+    with sweep.begin() as submitter:
+        _wait_until(lambda: len(sweep.events("first_step")) == number, "it trains")
+        assert sweep.states() == {"running": 2}
+        yield submitter
+
+
+@pytest.fixture
+def sweep(tmp_path) -> Iterator[Sweep]:
+    made = Sweep(tmp_path / "sweep.yaml", tmp_path / "results", uuid.uuid4().hex)
+    made.file.write_text(EXPERIMENT)
+    yield made
+    for process in made.processes():
+        os.kill(process, signal.SIGKILL)
+
+
+def test_however_it_is_ended_nothing_goes_on_and_the_next_goes_on_from_there(sweep, tmp_path):
+    """SIGTERM, an impatient Ctrl-C after it, and kill -9 save what was trained; so do processes of a killed worker."""
+    with _training(sweep, 1) as submitter:
+        submitter.terminate()
+        submitter.send_signal(signal.SIGINT)
+        told, _ = submitter.communicate(timeout=60)
+    assert submitter.returncode == 3
+    assert "run the same command again to go on" in told
+    assert sweep.processes() == []
+    assert sweep.states() == {"preempted": 2}
+
+    with _training(sweep, 2) as submitter:
+        submitter.kill()
+    _wait_until(lambda: not sweep.processes(), "its worker ends")
+    assert sweep.states() == {"preempted": 2}
+    assert [event["why"] for event in sweep.events("ended")] == ["stopped", "stopped"]
+
+    with _training(sweep, 3) as submitter:
+        os.kill(sweep.events("begun")[-1]["pid"], signal.SIGKILL)
+        told, _ = submitter.communicate(timeout=60)
+    assert submitter.returncode == 3
+    assert "its worker died without a word" in told
+    _wait_until(lambda: not sweep.processes(), "what the worker had started ends")
+    assert sweep.states() == {"lost": 2}
+
+    with sweep.begin() as submitter:
+        told, _ = submitter.communicate(timeout=60)
+    assert submitter.returncode == 0
+    assert "2 planned, 2 done" in told
+    assert sweep.processes() == []
+    manifest = plan_of(sweep.file)
+    train_pack([planned.run for planned in manifest.runs], tmp_path / "undisturbed")
+    assert _numbers(sweep.results / "runs") == _numbers(tmp_path / "undisturbed")
+    resumed = [read_record(path).provenance.resumed for path in (sweep.results / "runs").glob("*.json")]
+    assert resumed == [3, 3]
+
+
+def test_what_trains_is_not_sent_off_again_and_cancel_ends_it(sweep):
+    """A second submission says that the runs are on their way; after `harness cancel` nothing of them is."""
+    with _training(sweep, 1) as submitter:
+        second = sweep.harness("submit", "--local", "1", "--yes").output
+        cancelled = sweep.harness("cancel", "--yes").output
+        submitter.communicate(timeout=60)
+
+    assert "2 running" in second
+    assert "to submit" not in second
+    assert "1 jobs with no other runs were ended" in cancelled
+    assert submitter.returncode == 3
+    assert sweep.processes() == []
+    assert sweep.states() == {"cancelled": 2}
+
+
+def test_a_worker_that_cannot_begin_is_told_at_once(sweep, monkeypatch):
+    """The error names why and where to read on, and the runs are planned as before."""
+    monkeypatch.setattr(local, "code_environment", lambda roots: {"PYTHONPATH": "/nowhere", "PYTHONHOME": "/nowhere"})
+
+    done = sweep.harness("submit", "--local", "1", "--yes")
+
+    assert done.exit_code == 3
+    assert "the worker could not begin: " in done.output
+    assert sweep.states() == {"planned": 2}
