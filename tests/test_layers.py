@@ -15,6 +15,7 @@ LAW = {
     "provenance": "errors",
     "spec": "errors files",
     "fit": "errors",
+    "reference": "errors",
     "tasks": "errors spec",
     "count": "errors spec",
     "nets": "errors spec",
@@ -45,6 +46,7 @@ ANALYSIS = (
     *("spec", "fit", "record", "plan", "match", "cost", "scaling", "compare", "pairs", "show", "plot", "report", "cli"),
     *("checks", "show_checks", "plot_residuals", "tables.commands", "tables.show_forms", "tables.plot_fits"),
     *("merge", "tables.plot_comparison", "console", "show_sweeps", "cli.steps", "cli.sweeps", "dispatch.reconcile"),
+    *("reference", "cli.reference"),
 )
 
 

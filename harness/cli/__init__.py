@@ -12,6 +12,7 @@ import click
 from harness import __version__
 from harness.cli.doctor import doctor
 from harness.cli.options import file_argument, planned_argument, replan_option, results_option, wandb_options
+from harness.cli.reference import reference
 from harness.cli.steps import (
     calibrations_of,
     cost_sentence,
@@ -316,7 +317,7 @@ def fit_command(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
 
 
 main.add_command(compare_command)
-for command in (submit, status, retry, cancel, logs, merge, export_wandb, doctor):
+for command in (submit, status, retry, cancel, logs, merge, export_wandb, doctor, reference):
     main.add_command(command)
 
 
