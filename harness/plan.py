@@ -278,9 +278,12 @@ def _that_matters(recipe: Recipe, network: TrainedShape, task: RunTask) -> Recip
         changes |= {"grid_updates": None, "grid_extension": None}
         if isinstance(recipe.optimizer, LevenbergMarquardt):
             changes["optimizer"] = recipe.optimizer.model_copy(update={"ridge": 0.0})
-    elif recipe.grid_extension:
-        grids = tuple(grid for grid in recipe.grid_extension.grids if grid < network.grid)
-        changes["grid_extension"] = recipe.grid_extension.model_copy(update={"grids": grids}) if grids else None
+    elif extension := recipe.grid_extension:
+        grids = tuple(grid for grid in extension.grids if grid < network.grid)
+        changes["grid_extension"] = extension.model_copy(update={"grids": grids, "equal": False}) if grids else None
+        if extension.equal:
+            last = least_evaluations(network, recipe) - 1 + extension.evaluations
+            changes["max_evaluations"] = min(last, recipe.max_evaluations)
     if recipe.restarts.count == 1:
         changes["restarts"] = Restarts()
     if isinstance(recipe.optimizer, Adam) and (recipe.optimizer.batch_size or 0) >= task.train_points:

@@ -18,6 +18,7 @@ from harness.spec import (
     read_experiment,
     read_manifest,
     run_id,
+    stages,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -169,6 +170,22 @@ def test_a_finer_ladder_does_not_retrain_coarser_networks():
     )
 
     assert [p.run_id for p in _plan(text).runs] == [p.run_id for p in _plan(longer).runs]
+
+
+def test_equal_stages_train_every_grid_as_long_as_the_next():
+    """A ladder of grids is then one course of training: that of each run is the beginning of the next one's."""
+    sizes = "arms.kan.architecture.grid: [2, 3, 7]"
+    text = EXPLICIT.replace(
+        "restarts: {count: 2, evaluations: 2}", "grid_extension: {grids: [2, 3, 7], evaluations: 2}"
+    )
+    text = text.replace("evaluations: 2}", "evaluations: 2, equal: true}").replace("depth: 3}", "hidden: [3]}")
+
+    runs = [planned.run for planned in _plan(text + f"grid: {{{sizes}}}\n").runs if planned.run.network.family == "kan"]
+
+    courses = {
+        tuple((stage.network.grid, stage.evaluations) for stage in stages(run.network, run.recipe)) for run in runs
+    }
+    assert courses == {((2, 2),), ((2, 2), (3, 2)), ((2, 2), (3, 2), (7, 2))}
 
 
 def test_an_axis_on_anothers_recipe_does_not_split_an_arm():

@@ -205,10 +205,14 @@ class GridUpdates(Frozen):
 
 
 class GridExtension(Frozen):
-    """A warm start: train at each of `grids` below the run's own grid for `evaluations`, refine, and go on."""
+    """A warm start: train at each of `grids` below the run's own grid for `evaluations`, refine, and go on.
+
+    The run's own grid gets what is left of `max_evaluations`; with `equal`, as in the KAN paper, no more than the others.
+    """
 
     grids: tuple[PositiveInt, ...] = Field(min_length=1)
     evaluations: PositiveInt
+    equal: bool = Field(False, exclude_if=lambda value: not value)
 
     @model_validator(mode="after")
     def _ascending(self) -> GridExtension:
