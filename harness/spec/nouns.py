@@ -207,7 +207,7 @@ class GridUpdates(Frozen):
 class GridExtension(Frozen):
     """A warm start: train at each of `grids` below the run's own grid for `evaluations`, refine, and go on.
 
-    The run's own grid gets what is left of `max_evaluations`; with `equal`, as in the KAN paper, no more than the others.
+    The run's own grid gets what is left of `max_evaluations`; with `equal`, as in the KAN paper, as many as the others.
     """
 
     grids: tuple[PositiveInt, ...] = Field(min_length=1)
