@@ -1,16 +1,15 @@
 """The paper's special functions against mpmath, and its Feynman formulas against what its table prints."""
 
-import csv
 import re
 
 import mpmath
 import numpy as np
 import pytest
 import sympy
-from shared_data import shared
 from sympy.parsing.sympy_parser import implicit_multiplication_application as implicit
 from sympy.parsing.sympy_parser import parse_expr, standard_transformations
 
+from harness.reference import load
 from harness.tasks import load_target
 from harness.tasks.feynman import FEYNMAN_TARGETS
 from harness.tasks.special import SPECIAL_TARGETS
@@ -46,10 +45,9 @@ def test_special_functions_are_those_of_another_library(name):
 @pytest.mark.parametrize("name", FEYNMAN_TARGETS)
 def test_feynman_formulas_are_those_of_the_table(name):
     """The LaTeX of the paper's Table 2, read by sympy, at 20 points where all of them are real."""
-    with open(shared("paper", "feynman.csv"), encoding="utf-8") as file:
-        (row,) = [row for row in csv.DictReader(file) if row["feynman_eq"] == name]
-    symbols = LETTERS[: int(row["n_vars"])]
-    expression = in_python(row["dimensionless_formula"], row["variables"].split(","))
+    row = load("feynman").set_index("task").loc[name]
+    symbols = LETTERS[: row["inputs"]]
+    expression = in_python(row["dimensionless"], row["variables"].split(","))
     printed = sympy.lambdify(
         list(symbols), parse_expr(expression, transformations=(*standard_transformations, implicit))
     )
@@ -62,7 +60,7 @@ def test_feynman_formulas_are_those_of_the_table(name):
 
 def in_python(latex: str, variables: list[str]) -> str:
     """The table's LaTeX as Python that leaves out signs of multiplication; variables are LETTERS."""
-    latex = re.sub(r"\{\\rm (\w+)\}", r"\\\1 ", latex.strip("$"))
+    latex = re.sub(r"\{\\rm (\w+)\}", r"\\\1 ", latex)
     names = {variable.strip(): letter for variable, letter in zip(variables, LETTERS, strict=False)}
     return _group(re.findall(r"\\[a-z]+(?:_\d)?|[a-z](?:_\d)?|\S", latex), names)
 
