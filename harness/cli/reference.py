@@ -68,23 +68,31 @@ def _chosen(table: pd.DataFrame, where: Sequence[str]) -> pd.DataFrame:
 
 
 def _shown(name: str | None, table: pd.DataFrame) -> Iterator[str | Table]:
-    """What the table is, its first rows, and what to know of them; columns alike in all rows are said before."""
-    from rich.table import Table
-
+    """What the table is, its first rows, and what to know of them; a row alone is shown downwards."""
     from harness.reference import CONFIDENCE, TABLES
 
-    alike = [column for column in table if len(table) > 1 and len(table[column].unique()) == 1]
     if name:
         yield f"{name}: {TABLES[name].what} ({TABLES[name].place})"
-    if told := [f"{column}={cell}" for column in alike if (cell := _cell(table[column].iloc[0]))]:
-        yield f"all rows: {', '.join(told)}"
-    shown = Table()
-    for column in table.columns.difference(alike, sort=False):
-        shown.add_column(column, justify="right" if table[column].dtype.kind in "if" else "left", overflow="fold")
-    for row in table.drop(columns=alike).head(ROWS_SHOWN).itertuples(index=False):
-        shown.add_row(*map(_cell, row))
-    yield shown
+    if len(table) == 1:
+        cells = table.iloc[0].map(_cell)
+        yield _drawn(cells[cells != ""].rename_axis("column").reset_index(name="value"))
+    else:
+        alike = [column for column in table if len(table[column].unique()) == 1]
+        if told := [f"{column}={cell}" for column in alike if (cell := _cell(table[column].iloc[0]))]:
+            yield f"all rows: {', '.join(told)}"
+        yield _drawn(table.drop(columns=alike).head(ROWS_SHOWN))
     yield from _sentences(table) if name else (f"{word}: {what}" for word, what in CONFIDENCE.items())
+
+
+def _drawn(table: pd.DataFrame) -> Table:
+    from rich.table import Table
+
+    drawn = Table()
+    for column in table:
+        drawn.add_column(str(column), justify="right" if table[column].dtype.kind in "if" else "left", overflow="fold")
+    for row in table.itertuples(index=False):
+        drawn.add_row(*map(_cell, row))
+    return drawn
 
 
 def _cell(value: Any) -> str:

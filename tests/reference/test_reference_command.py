@@ -87,6 +87,14 @@ def test_a_long_table_says_that_it_is_cut():
     assert "\nE10, 46 rows: " in output
 
 
+def test_a_row_alone_is_shown_downwards():
+    """Its cells stand below each other, without those that are empty."""
+    output = reference("feynman", "--where", "task=I.6.2").output
+    columns = re.findall(r"^│ (\w+) +│", output, flags=re.MULTILINE)
+
+    assert columns == [column for column in load("feynman") if column != "mlp_test_rmse_corrected"]
+
+
 def test_errata_are_said_in_words():
     """Each with its evidence, what to use instead, and the rows that it concerns; one can be chosen."""
     output = reference("errata").output
