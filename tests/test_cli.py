@@ -71,6 +71,18 @@ def test_run_leaves_table_fits_figures_and_report(finished):
     assert "Does a tiny sweep run" in (folder / "report.html").read_text()
 
 
+def test_a_scale_has_its_own_folder_and_shares_records(finished):
+    """--scale plans what the file's `scales:` says under another name; runs that are the same are not trained again."""
+    (finished / "scaled.yaml").write_text(TINY + "scales: {short: {seeds: [0]}}\n")
+
+    done = _harness("run", "scaled.yaml", "--scale", "short", cwd=finished, check=True)
+
+    assert "all 10 runs have records" in done.stdout
+    assert (finished / "results" / "scaled-short" / "report.html").exists()
+    told = _harness("status", "results/scaled-short", cwd=finished, check=True).stdout
+    assert told.startswith("scaled-short: 10 planned, 10 done")
+
+
 def test_running_again_trains_nothing_and_changes_no_record(finished):
     """A second run finds all records and leaves their bytes alone."""
     records = {path: path.read_bytes() for path in (finished / "results" / "runs").iterdir()}

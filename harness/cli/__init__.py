@@ -11,7 +11,14 @@ import click
 
 from harness import __version__
 from harness.cli.doctor import doctor
-from harness.cli.options import file_argument, planned_argument, replan_option, results_option, wandb_options
+from harness.cli.options import (
+    file_argument,
+    planned_argument,
+    replan_option,
+    results_option,
+    scale_option,
+    wandb_options,
+)
 from harness.cli.reference import reference
 from harness.cli.steps import (
     calibrations_of,
@@ -77,10 +84,11 @@ def main() -> None:
 # -------------------------------------------------------------------------------------------------------- definitions
 @main.command(epilog=f"Example: harness validate {EXAMPLE}")
 @file_argument
+@scale_option
 @json_option
-def validate(file: Path, as_json: bool) -> None:
+def validate(file: Path, scale: str, as_json: bool) -> None:
     """Check an experiment file and say what it would run."""
-    manifest = plan_of(file)
+    manifest = plan_of(file, scale)
     runs, infeasible = len(manifest.run_ids()), sum(bool(cell.infeasible) for cell in manifest.cells)
     summary = {"file": str(file), "cells": len(manifest.cells), "infeasible": infeasible, "runs": runs}
     if as_json:
@@ -100,16 +108,17 @@ def schema() -> None:
 @main.command(epilog=f"Example: harness plan {EXAMPLE}")
 @file_argument
 @results_option
+@scale_option
 @replan_option
 @click.option("--packs", is_flag=True, help="Show the packs in place of the cells: what each costs.")
 @json_option
-def plan(file: Path, results: Path, replan: bool, packs: bool, as_json: bool) -> None:
+def plan(file: Path, results: Path, scale: str, replan: bool, packs: bool, as_json: bool) -> None:
     """Expand, match and freeze: show each cell's asked and achieved budget, and what the runs cost."""
     from harness.cost import pack_predictions
     from harness.spec import freeze
 
-    folder = folder_of(file, results)
-    manifest = freeze(plan_of(file), folder, replan)
+    folder = folder_of(file, results, scale)
+    manifest = freeze(plan_of(file, scale), folder, replan)
     costs = pack_predictions(manifest, calibrations_of(manifest, results)) if packs else None
     if as_json:
         click.echo(manifest.model_dump_json() if costs is None else costs.to_json(orient="records"))
@@ -256,10 +265,11 @@ def _bench(kind: Kind, manifest: Manifest | None, results: Path, workers: int) -
 @main.command(epilog=f"Example: harness run {EXAMPLE} --workers 2")
 @file_argument
 @results_option
+@scale_option
 @replan_option
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes.  [default: one a core]")
 @wandb_options
-def run(file: Path, results: Path, replan: bool, workers: int | None, **wandb: Any) -> None:
+def run(file: Path, results: Path, scale: str, replan: bool, workers: int | None, **wandb: Any) -> None:
     """Do everything: plan, train what is missing, fit, draw, report.
 
     Ctrl-C at any moment is safe: finished packs have their records, and the same command goes on from there.
@@ -268,8 +278,8 @@ def run(file: Path, results: Path, replan: bool, workers: int | None, **wandb: A
     from harness.record import missing
     from harness.spec import freeze
 
-    folder = folder_of(file, results)
-    manifest = freeze(plan_of(file), folder, replan)
+    folder = folder_of(file, results, scale)
+    manifest = freeze(plan_of(file, scale), folder, replan)
     if missing(manifest, records_of(folder)):
         check_none_underway(manifest, folder)
         console.print(cost_sentence(manifest, results, workers), soft_wrap=True)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+FULL = "full"  # the scale of an experiment as its file stands
+
 
 def file_argument(command: Callable) -> Callable:
     """The experiment file that a command is about."""
@@ -14,6 +16,12 @@ def file_argument(command: Callable) -> Callable:
 def planned_argument(command: Callable) -> Callable:
     """An experiment file, or the results folder that holds its plan."""
     return click.argument("file", type=click.Path(path_type=Path), metavar="FILE|FOLDER")(command)
+
+
+def scale_option(command: Callable) -> Callable:
+    """--scale, of commands that read an experiment file to plan it."""
+    text = "One of the file's `scales:`; what it makes lies in results/<name>-<scale>, which other commands take."
+    return click.option("--scale", default=FULL, show_default=True, metavar="NAME", help=text)(command)
 
 
 def results_option(command: Callable) -> Callable:

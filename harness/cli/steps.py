@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.options import FULL
 from harness.errors import INCOMPLETE, HarnessError
 from harness.files import check_writable
 
@@ -26,23 +27,27 @@ if TYPE_CHECKING:
 RESERVED = ("runs", "checkpoints", "snapshots", "calibrations", "reference", "benchmarks", "fits")
 
 
-def plan_of(file: Path) -> Manifest:
-    """The plan that an experiment file makes; its errors name the file."""
+def plan_of(file: Path, scale: str = FULL) -> Manifest:
+    """The plan that an experiment file makes at one of its scales; its errors name the file."""
     from harness.plan import make_plan
     from harness.spec import read_experiment
 
-    experiment = read_experiment(file)
+    experiment = read_experiment(file, scale)
     try:
-        return make_plan(experiment, file.stem)
+        return make_plan(experiment, _name(file, scale))
     except HarnessError as error:
         raise HarnessError(f"{file}: {error}", error.exit_code) from None
 
 
-def folder_of(file: Path, results: Path) -> Path:
-    """The results folder of an experiment file."""
+def folder_of(file: Path, results: Path, scale: str = FULL) -> Path:
+    """The results folder of an experiment file at one of its scales."""
     if file.stem in RESERVED:
         raise HarnessError(f"{file}: results/{file.stem} is kept for something else; give the file another name")
-    return results / file.stem
+    return results / _name(file, scale)
+
+
+def _name(file: Path, scale: str) -> str:
+    return file.stem if scale == FULL else f"{file.stem}-{scale}"
 
 
 def records_of(folder: Path) -> Path:

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from harness.cli.options import file_argument, planned_argument, replan_option, results_option, wandb_options
+from harness.cli.options import (
+    file_argument,
+    planned_argument,
+    replan_option,
+    results_option,
+    scale_option,
+    wandb_options,
+)
 from harness.cli.steps import calibrations_of, folder_of, frozen_plan, mirror_of, plan_of, planned_runs, records_of
 from harness.errors import INCOMPLETE, HarnessError, did_you_mean
 from harness.files import check_writable
@@ -85,12 +92,14 @@ def _where_options(command: Callable) -> Callable:
 @click.command(epilog=f"Example: harness submit {EXAMPLE} --profile slurm/gpu.yaml --max-gpu-hours 10")
 @file_argument
 @results_option
+@scale_option
 @replan_option
 @_where_options
 @wandb_options
 def submit(
     file: Path,
     results: Path,
+    scale: str,
     replan: bool,
     profile: Path | None,
     local: int | None,
@@ -106,8 +115,8 @@ def submit(
     """
     from harness.spec import freeze
 
-    where, folder = _where(profile, local, wandb), folder_of(file, results)
-    manifest = plan_of(file) if dry_run else freeze(plan_of(file), folder, replan)
+    where, folder = _where(profile, local, wandb), folder_of(file, results, scale)
+    manifest = plan_of(file, scale) if dry_run else freeze(plan_of(file, scale), folder, replan)
     _check_device(manifest, where, profile)
     _send(manifest, folder, where, dry_run, yes, max_gpu_hours)
 

@@ -23,16 +23,33 @@ from harness.spec.nouns import Experiment
 Settings = TypeVar("Settings", bound=Frozen)
 
 
-def read_experiment(path: Path) -> Experiment:
-    """The experiment in the file at `path`; a HarnessError with one line per mistake otherwise."""
-    return parse_experiment(_read_text(path, "an experiment file"), str(path))
+# The scale of an experiment as its file stands; `scales:` maps others to what they change, by dotted path.
+FULL = "full"
 
 
-def parse_experiment(text: str, source: str = "<text>") -> Experiment:
-    """The experiment written in `text` (YAML); `source` names it in errors."""
+def read_experiment(path: Path, scale: str = FULL) -> Experiment:
+    """The experiment in the file at `path`, at this scale; a HarnessError with one line per mistake otherwise."""
+    return parse_experiment(_read_text(path, "an experiment file"), str(path), scale)
+
+
+def parse_experiment(text: str, source: str = "<text>", scale: str = FULL) -> Experiment:
+    """The experiment written in `text` (YAML), at one of its scales; `source` names it in errors."""
     data = _parse_fields(text, source, "question:, tasks:, arms:")
+    data = _at_scale(data, data.pop("scales", None) or {}, source, scale)
     first_point = next(axis_points(data.get("grid") or {}, data.get("zip") or {}))
     return _validated(Experiment, _with_values(data, first_point), text, source)
+
+
+def _at_scale(data: dict[str, Any], scales: Any, source: str, scale: str) -> dict[str, Any]:
+    if not isinstance(scales, dict) or not all(isinstance(changes, dict) for changes in scales.values()):
+        raise HarnessError(f"{source}: scales: maps a name to what changes: {{short: {{seeds: [0]}}}}")
+    if FULL in scales:
+        raise HarnessError(f"{source}: scales.{FULL} is the file as it stands; give the scale another name")
+    if scale == FULL:
+        return data
+    if scale not in scales:
+        raise HarnessError(f"--scale {scale}: {source} has no such scale; {did_you_mean(scale, [FULL, *scales])}")
+    return _with_values(data, scales[scale], f"{source}: scales.{scale}")
 
 
 def read_settings(path: Path, model: type[Settings], what: str) -> Settings:
@@ -92,7 +109,14 @@ def axis_points(grid: Mapping[str, Sequence], zipped: Mapping[str, Sequence]) ->
 
 def experiment_schema() -> dict[str, Any]:
     """The JSON Schema of an experiment file, for editors."""
-    return Experiment.model_json_schema()
+    schema = Experiment.model_json_schema()
+    words = "name -> what changes at this scale, by dotted path; `--scale NAME` chooses it"
+    schema["properties"]["scales"] = {
+        "type": "object",
+        "description": words,
+        "additionalProperties": {"type": "object"},
+    }
+    return schema
 
 
 # --------------------------------------------------------------------------------------------------------------- yaml
@@ -109,18 +133,18 @@ def _parse_yaml(text: str, source: str) -> Any:
         raise HarnessError(f"{where}: not YAML: {error.problem or error.context}") from None
 
 
-def _with_values(data: dict[str, Any], point: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of `data` with the value at each dotted path of `point` replaced."""
+def _with_values(data: dict[str, Any], point: Mapping[str, Any], what: str = "axis") -> dict[str, Any]:
+    """A copy of `data` with the value at each dotted path of `point` replaced; errors say of `what` the path is."""
     changed = copy.deepcopy(data)
     for path, value in point.items():
         *parents, last = path.split(".")
         place = changed
         for depth, name in enumerate(parents):
             if not isinstance(place, dict):
-                raise HarnessError(f"axis {path}: {'.'.join(parents[:depth])} has no fields")
+                raise HarnessError(f"{what} {path}: {'.'.join(parents[:depth])} has no fields")
             place = place.setdefault(name, {})
         if not isinstance(place, dict):
-            raise HarnessError(f"axis {path}: {'.'.join(parents)} has no fields")
+            raise HarnessError(f"{what} {path}: {'.'.join(parents)} has no fields")
         place[last] = value
     return changed
 

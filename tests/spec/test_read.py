@@ -122,6 +122,37 @@ def test_grid_and_zip_axes_make_variants():
     assert found == expected
 
 
+def test_a_scale_is_the_file_with_what_it_changes():
+    """A scale replaces the values that it names and leaves the rest; without one the file is read as it stands."""
+    text = VALID + "scales: {short: {seeds: [7], arms.kan.architecture.order: 2}}\n"
+
+    full, short = parse_experiment(text), parse_experiment(text, scale="short")
+
+    assert full == parse_experiment(VALID)
+    assert (short.seeds, short.arms["kan"].architecture.order) == ((7,), 2)
+    assert short.arms["mlp"] == full.arms["mlp"]
+
+
+@pytest.mark.parametrize(
+    ("scales", "said"),
+    [
+        (
+            "{short: {seeds: [7]}}",
+            "--scale shrot: <text> has no such scale; did you mean 'short'? (allowed: full, short)",
+        ),
+        ("{shrot: {seed: [7]}}", "<text>: seed: unknown field; did you mean 'seeds'?"),
+        ("{shrot: {seeds.first: 7}}", "<text>: scales.shrot seeds.first: seeds has no fields"),
+        ("{full: {seeds: [7]}}", "<text>: scales.full is the file as it stands"),
+        ("[short]", "<text>: scales: maps a name to what changes"),
+    ],
+)
+def test_a_scale_that_is_not_there_or_changes_nothing_known_is_named(scales, said):
+    """A wrong scale gives the nearest one, a wrong path in it where it is."""
+    with pytest.raises(HarnessError) as caught:
+        parse_experiment(VALID + f"scales: {scales}\n", scale="shrot")
+    assert said in str(caught.value)
+
+
 def test_zip_lists_must_be_equally_long():
     """Lockstep lists of different lengths would drop values silently."""
     text = VALID + "zip: {tasks: [exp2d, xy], match.tol: [0.1]}\n"
@@ -137,10 +168,10 @@ def test_an_axis_through_an_unknown_field_is_named():
 
 
 def test_the_schema_accepts_what_the_reader_accepts():
-    """The JSON Schema names every field of Experiment and resolves its references."""
+    """The JSON Schema names every field of Experiment, and its scales, and resolves its references."""
     schema = experiment_schema()
 
-    assert set(schema["properties"]) == set(Experiment.model_fields)
+    assert set(schema["properties"]) == {*Experiment.model_fields, "scales"}
     references = {part.split('"')[0] for part in json.dumps(schema).split('"#/$defs/')[1:]}
     assert references <= set(schema["$defs"])
 
