@@ -124,11 +124,20 @@ def undisturbed(experiment: str) -> dict[str, dict[str, Any]]:
 
 def assert_complete(swept: Sweep) -> None:
     """Every planned run has the record that it has undisturbed, bit for bit; none came second and differs."""
-    expected = undisturbed(swept.file.read_text(encoding="utf-8"))
-    found = {path.name: numbers(path) for path in (swept.results / "runs").glob("*.json")}
+    assert_records(swept, undisturbed(swept.file.read_text(encoding="utf-8")))
+
+
+def assert_records(swept: Sweep, expected: dict[str, dict[str, Any]]) -> None:
+    """Every planned run has the numbers that are expected, by the names of records; none came second and differs."""
+    found = records(swept)
     assert len(found) == swept.status()["planned"] == len(expected)
     assert found == expected
     assert not list((swept.results / "runs" / "duplicates").glob("*"))
+
+
+def records(swept: Sweep) -> dict[str, dict[str, Any]]:
+    """The numbers of all runs that have a record, by its name."""
+    return {path.name: numbers(path) for path in (swept.results / "runs").glob("*.json")}
 
 
 def assert_nothing_trained_twice(swept: Sweep) -> None:
