@@ -197,7 +197,8 @@ def story(run: str, state: RunState, evidence: Evidence) -> list[str]:
         for event in told:
             lines += _event_lines(event)
         if attempt.ended:
-            lines.append(f"{attempt.ended['at']}  attempt {attempt.id} ended: {attempt.ended['why']}")
+            why = ": ".join(filter(None, [attempt.ended["why"], attempt.ended.get("error")]))
+            lines.append(f"{attempt.ended['at']}  attempt {attempt.id} ended: {why}")
     return lines
 
 

@@ -435,10 +435,8 @@ def test_a_crash_in_a_pack_is_told_and_leaves_a_log(tmp_path, monkeypatch):
 
     def crash(packs, *others, **named):
         for pack in packs:
-            yield (
-                pack,
-                here.Failed(Failure("crashed", "Traceback ...\nRuntimeError: boom\n", "0123456789ab"), "give up", True),
-            )
+            failure = Failure("crashed", "RuntimeError: boom", "Traceback ...\nRuntimeError: boom\n", "0123456789ab")
+            yield pack, here.Failed(failure, "give up", True)
 
     monkeypatch.setattr(here, "train_here", crash)
     done = _invoke("run", str(file), "--results", str(tmp_path / "results"))

@@ -143,7 +143,7 @@ def train_missing(manifest: Manifest, folder: Path, workers: int | None, mirror:
     from harness.console import console, pack_progress
     from harness.dispatch.here import Failed, Skipped, available_cores, terminated_like_ctrl_c, train_here
     from harness.dispatch.mirror import mirroring
-    from harness.dispatch.slots import Done, Evaluated
+    from harness.dispatch.slots import Done, Evaluated, Failure
     from harness.record import missing, read_record, record_path
     from harness.spec import run_id, stages
     from harness.tasks import draw
@@ -161,7 +161,7 @@ def train_missing(manifest: Manifest, folder: Path, workers: int | None, mirror:
     for task, seed in {(run.task, run.seed) for pack in packs for run in pack}:
         draw(task, seed)  # a target that is not finite is named before anything trains
     ticks = sum(stage.evaluations for pack in packs for stage in stages(pack[0].network, pack[0].recipe))
-    crashed: list[str] = []
+    crashed: list[Failure] = []
     behind: dict[tuple, int] = {}
     try:
         with (
@@ -194,7 +194,7 @@ def train_missing(manifest: Manifest, folder: Path, workers: int | None, mirror:
                     case Failed(failure, "split"):
                         progress.pack_split()
                     case Failed(failure, "give up"):
-                        crashed.append(failure.traceback)
+                        crashed.append(failure)
                         progress.pack_done(what, ["crashed"] * len(pack), 0.0)
     except KeyboardInterrupt:
         left = len(missing(manifest, records))
@@ -202,9 +202,9 @@ def train_missing(manifest: Manifest, folder: Path, workers: int | None, mirror:
         raise HarnessError(text, INCOMPLETE) from None
     if crashed:
         log = folder / "crashes.log"
-        log.write_text("\n".join(crashed), encoding="utf-8")
-        last = crashed[0].strip().splitlines()[-1]
-        raise HarnessError(f"{len(crashed)} packs crashed (first: {last}); tracebacks in {log}", INCOMPLETE)
+        log.write_text("\n".join(failure.traceback or failure.error for failure in crashed), encoding="utf-8")
+        first = crashed[0].error
+        raise HarnessError(f"{len(crashed)} packs crashed (first: {first}); tracebacks in {log}", INCOMPLETE)
 
 
 def write_analysis(manifest: Manifest, folder: Path) -> tuple[pd.DataFrame, list[SeriesFit], list[Check]]:

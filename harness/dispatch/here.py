@@ -83,37 +83,37 @@ def train_here(
 ) -> Generator[tuple[Pack, Event]]:
     """Train `packs`, yielding what happens to each when it happens; those that fail are retried by cause.
 
-    Ends early when `stop` says so or when it is closed: workers save their checkpoints first. A HarnessError in a pack
-    ends all. Runs whose ids are `unwanted` when their pack's turn comes are left out. `announce` hears when kernels are
-    to be compiled, when that is done, and what is wrong with checkpoints.
+    Ends early when `stop` says so or when it is closed: workers save their checkpoints first. A HarnessError ends all,
+    unless it is of a pack's target. Runs whose ids are `unwanted` when their pack's turn comes are left out. `announce`
+    hears when kernels are to be compiled, when that is done, and what is wrong with checkpoints.
     """
-    order, waiting = (
-        Order(records, checkpoints, device, attempt, checkpoint_seconds),
-        deque(Task(tuple(pack)) for pack in packs),
-    )
+    order = Order(records, checkpoints, device, attempt, checkpoint_seconds)
+    waiting = deque(Task(tuple(pack)) for pack in packs)
+    numbers = range(min(workers, len(packs)))
     working: dict[int, Worker] = {}
     with _shared_cache() as kept:
         try:
-            for number in range(min(workers, len(packs))):
+            for number in numbers:
                 working[number] = Worker(slots.start(number, order))
             if fused := [pack[0] for pack in packs if pack[0].engine == "fused"]:
                 for text in _ready(working[0].slot, fused, kept, stop):
                     announce(text)
             while not stop() and (waiting or any(worker.task for worker in working.values())):
-                for number in range(min(workers, len(packs))):
+                for number in numbers:
                     yield from _hand_out(number, working, waiting, order, unwanted)
                 connection.wait([worker.slot.pipe for worker in working.values()], timeout=POLL_SECONDS)
                 for number in list(working):
                     yield from _listen(number, working, waiting, announce)
-            packs_of = {worker.slot: worker.task.pack for worker in working.values() if worker.task}
-            ending = [working.pop(number).slot for number in list(working)]
-            for slot, what in slots.stop(ending):
-                if isinstance(what, Evaluated | Saved | Done):
-                    yield packs_of[slot], what
         finally:  # a second Ctrl-C would leave workers that nobody waits for
             with deaf():
-                for _ in slots.stop([worker.slot for worker in working.values()]):
-                    pass
+                last_words = slots.stop([worker.slot for worker in working.values()])
+        for worker, heard in zip(working.values(), last_words, strict=True):
+            for what in heard:
+                match what:
+                    case Announced(text):
+                        announce(text)
+                    case Evaluated() | Saved() | Done() if worker.task:
+                        yield worker.task.pack, what
 
 
 def next_move(failures: Sequence[Failure], runs: int) -> tuple[Move, bool]:
@@ -177,7 +177,7 @@ def _listen(
         return
     ended = slots.kill(working.pop(number).slot)
     if task:
-        failures = (*task.failures, failure or Failure("killed", f"{WORKER_DIED} ({ended})", None))
+        failures = (*task.failures, failure or Failure("killed", f"{WORKER_DIED} ({ended})"))
         move, quarantined = next_move(failures, len(task.pack))
         middle = len(task.pack) // 2
         waiting += {

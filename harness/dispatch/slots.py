@@ -51,11 +51,12 @@ class Done(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """Why an attempt at a pack ended without records. The hash is of the place in the code, None if there is none."""
+    """Why an attempt at a pack ended without records: `error` in words; traceback and the hash of its place if any."""
 
     cause: Cause
-    traceback: str
-    traceback_hash: str | None
+    error: str
+    traceback: str = ""
+    traceback_hash: str | None = None
 
 
 class Announced(NamedTuple):
@@ -65,7 +66,7 @@ class Announced(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """A HarnessError: for the user to mend."""
+    """A HarnessError that is not of this pack alone: for the user to mend."""
 
     text: str
     exit_code: int
@@ -132,21 +133,23 @@ def kill(slot: Slot) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
-def stop(slots: list[Slot]) -> Iterator[tuple[Slot, Any]]:
-    """Have all processes save their checkpoints and end, yielding what they still say; killed after GRACE_SECONDS."""
+def stop(slots: list[Slot]) -> list[list[Any]]:
+    """Have all processes save their checkpoints and end, or kill them after GRACE_SECONDS; what each still says."""
     deadline = time.monotonic() + GRACE_SECONDS
+    heard: list[list[Any]] = [[] for _ in slots]
     for slot in slots:
         send(slot, STOP)
-    left = list(slots)
+    left = set(range(len(slots)))
     while left and time.monotonic() < deadline:
-        connection.wait([slot.pipe for slot in left], timeout=0.1)
-        for slot in list(left):
-            heard, alive = said(slot)
-            yield from ((slot, what) for what in heard)
+        connection.wait([slots[index].pipe for index in left], timeout=0.1)
+        for index in list(left):
+            words, alive = said(slots[index])
+            heard[index] += words
             if not alive:
-                left.remove(slot)
+                left.remove(index)
     for slot in slots:
         kill(slot)
+    return heard
 
 
 def _started(target: Any, *arguments: Any) -> Slot:
@@ -223,6 +226,7 @@ def _compile(pipe: Any, runs: tuple[RunSpec, ...]) -> None:
 
 def _train(runs: Pack, order: Order, pipe: Any, parent: int) -> Done | Failure | Refused | None:
     """None if it was stopped."""
+    from harness.tasks import TargetError
     from harness.train import Stopped, Supervisor, train_pack
 
     def tell(what: Evaluated | Saved | Announced) -> None:
@@ -241,7 +245,7 @@ def _train(runs: Pack, order: Order, pipe: Any, parent: int) -> Done | Failure |
     except Stopped:
         return None
     except HarnessError as error:
-        return Refused(str(error), error.exit_code)
+        return failure(error) if isinstance(error, TargetError) else Refused(str(error), error.exit_code)
     except Exception as error:  # a bug in a pack: no record, the other packs go on
         return failure(error)
     seconds = records[0].provenance.pack_seconds if records else 0.0
@@ -249,15 +253,30 @@ def _train(runs: Pack, order: Order, pipe: Any, parent: int) -> Done | Failure |
 
 
 def failure(error: Exception) -> Failure:
-    """Its cause, its traceback, and 12 hex digits over its type and where it was raised: no message, no folders."""
-    frames = traceback.extract_tb(error.__traceback__)
-    places = [f"{Path(frame.filename).name}:{frame.name}:{frame.lineno}" for frame in frames]
-    digest = hashlib.sha256("\n".join([type(error).__name__, *places]).encode()).hexdigest()[:12]
-    cause: Cause = "out_of_memory" if _is_out_of_memory(error) else "crashed"
-    return Failure(cause, "".join(traceback.format_exception(error)), digest)
+    """Its cause, its traceback, and 12 hex digits over its type and where it was raised: no message, no folders.
+
+    An error that was raised from another one is of the other's cause and place too.
+    """
+    chain = list(_chain(error))
+    frames = [(type(one), frame) for one in chain for frame in traceback.extract_tb(one.__traceback__)]
+    places = [f"{kind.__name__}:{Path(frame.filename).name}:{frame.name}:{frame.lineno}" for kind, frame in frames]
+    digest = hashlib.sha256("\n".join(places).encode()).hexdigest()[:12]
+    cause: Cause = "out_of_memory" if any(map(_is_out_of_memory, chain)) else "crashed"
+    return Failure(cause, in_words(error), "".join(traceback.format_exception(error)), digest)
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def in_words(error: Exception) -> str:
+    """What went wrong, as one is told: a HarnessError is a sentence, others need their type."""
+    return str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error:
+        yield error
+        error = error.__cause__
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
     """On CPUs torch says so in words only."""
     import torch
 

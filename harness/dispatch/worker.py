@@ -9,7 +9,7 @@ Its event log, in the order of things (see `events`):
     pack_done   runs, statuses, seconds
     pack_failed runs, cause, error, traceback, traceback_hash, quarantined, and the move: again, split, give up
     told        signal, slurm_state: the worker was told to stop, and what SLURM said of the job then
-    ended       why, requeued
+    ended       why, requeued; error where it crashed
 """
 
 import os
@@ -26,7 +26,7 @@ from harness.dispatch import cluster
 from harness.dispatch.events import EventLog
 from harness.dispatch.here import Begun, Failed, train_here
 from harness.dispatch.mirror import mirroring
-from harness.dispatch.slots import Done, Evaluated, Failure, Saved
+from harness.dispatch.slots import Done, Evaluated, Saved, in_words
 from harness.dispatch.submission import JobFile, cancelled, new_id, read_job, read_orders
 from harness.snapshot import check_snapshot
 from harness.spec import RunSpec, run_id
@@ -74,7 +74,7 @@ def run_job(folder: str, submission: str, place: int, submitter: int | None = No
             check_snapshot(Path(provenance.__file__))
             came_further = _train(home, job, attempt, log, told)
         except Exception as error:
-            log.write("ended", why="crashed", requeued=False, error=str(error))
+            log.write("ended", why="crashed", requeued=False, error=in_words(error))
             raise
         if told.signal is None:
             log.write("ended", why="finished", requeued=False)
@@ -136,22 +136,8 @@ def _train(home: Path, job: JobFile, attempt: str, log: EventLog, told: Told) ->
                     came_further = True
                     mirror(ids)
                 case Failed(failure, move, quarantined):
-                    _write_failure(log, ids, failure, move, quarantined)
+                    log.write("pack_failed", runs=ids, **failure._asdict(), move=move, quarantined=quarantined)
     return came_further
-
-
-def _write_failure(log: EventLog, ids: list[str], failure: Failure, move: str, quarantined: bool) -> None:
-    lines = failure.traceback.strip().splitlines()
-    log.write(
-        "pack_failed",
-        runs=ids,
-        cause=failure.cause,
-        error=lines[-1] if lines else failure.cause,
-        traceback=failure.traceback,
-        traceback_hash=failure.traceback_hash,
-        move=move,
-        quarantined=quarantined,
-    )
 
 
 def _end_early(log: EventLog, heard: signal.Signals, came_further: bool) -> None:

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import HarnessError, did_you_mean
+from harness.errors import did_you_mean
 from harness.spec import RunTask, Task
 from harness.tasks.feynman import FEYNMAN_TARGETS
 from harness.tasks.paper import PAPER_TARGETS
 from harness.tasks.special import SPECIAL_TARGETS
-from harness.tasks.target import Target
+from harness.tasks.target import Target, TargetError
 from harness.tasks.user import load_user_target, user_module
 
 __all__ = [
     *("Samples", "Splits", "Target", "domain_points", "draw", "load_target", "resolve", "scaled", "stream"),
+    "TargetError",
     "user_module",
 ]
 
@@ -51,10 +52,10 @@ def load_target(reference: str, inputs: int | None = None) -> Target:
         return load_user_target(reference, inputs)
     if reference not in BUILT_IN:
         hint = did_you_mean(reference, BUILT_IN)
-        raise HarnessError(f"target {reference!r}: no such task; {hint}, or package.module:function")
+        raise TargetError(f"target {reference!r}: no such task; {hint}, or package.module:function")
     target = BUILT_IN[reference]
     if inputs not in (None, target.inputs):
-        raise HarnessError(f"target {reference}: inputs={inputs}, but it has {target.inputs}; leave `inputs` out")
+        raise TargetError(f"target {reference}: inputs={inputs}, but it has {target.inputs}; leave `inputs` out")
     return target
 
 
@@ -63,7 +64,7 @@ def resolve(task: Task) -> RunTask:
     target = load_target(task.target, task.inputs)
     for name, bound in (("low", task.low), ("high", task.high)):
         if isinstance(bound, tuple) and len(bound) != target.inputs:
-            raise HarnessError(
+            raise TargetError(
                 f"target {task.target}: {name} has {len(bound)} bounds, but there are {target.inputs} variables; "
                 "give one a variable, or one for all"
             )
@@ -71,10 +72,10 @@ def resolve(task: Task) -> RunTask:
 
 
 def draw(task: RunTask, seed: int) -> Splits:
-    """The samples of `task` under `seed`; a HarnessError if a value is not finite or the target's code has changed."""
+    """The samples of `task` under `seed`; a TargetError if a value is not finite or the target's code has changed."""
     target = load_target(task.target, task.inputs)
     if target.version != task.fingerprint:
-        raise HarnessError(f"target {task.target}: its code changed since the plan was made; run `harness plan` again")
+        raise TargetError(f"target {task.target}: its code changed since the plan was made; run `harness plan` again")
     counts = {"train": task.train_points, "validation": task.validation_points, "test": task.test_points}
     return Splits(**{name: _samples(task, target, stream(seed, name), count) for name, count in counts.items()})
 
@@ -96,15 +97,13 @@ def _samples(task: RunTask, target: Target, generator: np.random.Generator, coun
         y = np.asarray(target.function(x), dtype=np.float64)
     except Exception as error:  # whatever the user's function raises is theirs to mend
         problem = f"{type(error).__name__}: {error}"
-        raise HarnessError(f"target {task.target}: {problem}, for x of shape {x.shape}") from None
+        raise TargetError(f"target {task.target}: {problem}, for x of shape {x.shape}") from error
     if y.shape not in ((count,), (count, 1)):
-        raise HarnessError(
-            f"target {task.target}: shape {y.shape} returned for x of shape {x.shape}; return ({count},)"
-        )
+        raise TargetError(f"target {task.target}: shape {y.shape} returned for x of shape {x.shape}; return ({count},)")
     y = y.reshape(count, 1)
     if not np.isfinite(y).all():
         worst = int(np.flatnonzero(~np.isfinite(y[:, 0]))[0])
-        raise HarnessError(
+        raise TargetError(
             f"target {task.target}: value {y[worst, 0]} at x={x[worst].tolist()}; "
             "choose low and high so that it is finite on the whole box"
         )

@@ -6,6 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.errors import HarnessError
+
+
+class TargetError(HarnessError):
+    """A target that cannot be had or evaluated: runs that learn it cannot train, all others can."""
+
 
 @dataclass(frozen=True)
 class Target:

@@ -1,0 +1,354 @@
+"""Workers on this machine: what is told of packs, in which order, and that no death of a worker shows in a record."""
+
+import multiprocessing
+import os
+import signal
+from collections import defaultdict
+from contextlib import closing
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple, get_args
+
+import numpy as np
+import pytest
+import torch
+
+from harness.dispatch.here import Begun, Event, Failed, next_move, train_here
+from harness.dispatch.slots import Cause, Evaluated, Failure, Pack, Saved, failure
+from harness.errors import HarnessError
+from harness.record import Record, read_record, record_path
+from harness.spec import Adam, MlpShape, Recipe, RunSpec, Task, run_id
+from harness.tasks import draw, resolve
+from harness.train import train_pack
+from harness.train.checkpoint import checkpoint_path
+
+SHORT, LONG = 20, 2000  # evaluations; of the long ones a checkpoint is written long before they end
+CHECKPOINT_SECONDS = 0.05
+EVALUATED = Path("evaluated")
+TOO_MUCH = 1 << 50
+
+
+# ------------------------------------------------------------------------------------- targets that fail on a worker
+def broken(x):
+    """Cannot be evaluated anywhere."""
+    raise OSError("there is no such file on this node")
+
+
+def broken_elsewhere(x):
+    """In another line."""
+    raise OSError("there is no such file on this node")
+
+
+def too_large_at_first(x):
+    """Takes more memory than there is, once in a folder."""
+    if not EVALUATED.exists():
+        EVALUATED.touch()
+        bytes(TOO_MUCH)
+    return x[:, 0]
+
+
+def pack(target: str, seeds: range, evaluations: int = SHORT) -> Pack:
+    """Runs of the torch engine, which has nothing to compile."""
+    of_user = {"target": f"{__name__}:{target}", "inputs": 2} if target in globals() else {"target": target}
+    task = resolve(Task(**of_user, train_points=60, validation_points=20, test_points=20))
+    recipe = Recipe(optimizer=Adam(name="adam", learning_rate=0.01), max_evaluations=evaluations)
+    network = MlpShape(shape=(2, 4, 1))
+    return tuple(RunSpec(task=task, network=network, recipe=recipe, seed=seed) for seed in seeds)
+
+
+def ids(runs: Pack) -> list[str]:
+    return [run_id(run) for run in runs]
+
+
+def numbers(records: Path, runs: Pack) -> list[dict]:
+    """All that is in the records of some runs but when and where they were made."""
+    return [record(records, run).model_dump(exclude={"provenance"}) for run in runs]
+
+
+def record(records: Path, run: RunSpec) -> Record:
+    return read_record(record_path(records, run_id(run)))
+
+
+def lives(pid: int) -> bool:
+    """Whether there is such a process, be it a zombie."""
+    try:
+        os.kill(pid, 0)
+        return True
+    except ProcessLookupError:
+        return False
+
+
+# ------------------------------------------------------------------------------------------ a sweep with all that fails
+PACKS = {
+    "whole": pack("xy", range(2)),
+    "killed": pack("xy", range(2), LONG),
+    "broken": pack("broken", range(2)),
+    "too large at first": pack("too_large_at_first", range(2)),
+    "recorded": pack("exp2d", range(2)),
+    "unwanted": pack("exp2d", range(2, 4)),
+    "half unwanted": pack("exp2d", range(4, 6)),
+    "last": pack("exp2d", range(6, 8)),
+}
+UNWANTED = {*ids(PACKS["unwanted"]), *ids(PACKS["half unwanted"][1:])}
+
+
+class Sweep(NamedTuple):
+    """What was told of each pack by two workers, the processes that there were, and the records."""
+
+    told: dict[Pack, list[Event]]
+    processes: set[int]
+    records: Path
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory) -> Sweep:
+    """All packs by two workers; the one that trains "killed" dies twice, each time when it has written a checkpoint."""
+    folder, told, processes = tmp_path_factory.mktemp("sweep"), defaultdict(list), set()
+    train_pack(PACKS["recorded"], folder / "runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        happenings = train_here(
+            list(PACKS.values()),
+            folder / "runs",
+            workers=2,
+            announce=pytest.fail,
+            checkpoints=folder / "checkpoints",
+            attempt="some attempt",
+            unwanted=lambda: UNWANTED,
+            checkpoint_seconds=CHECKPOINT_SECONDS,
+        )
+        for runs, event in happenings:
+            told[runs].append(event)
+            if isinstance(event, Begun):
+                processes.add(event.pid)
+            if isinstance(event, Saved) and runs == PACKS["killed"]:
+                pid = [one.pid for one in told[runs] if isinstance(one, Begun)][-1]
+                os.kill(pid, signal.SIGKILL)
+    return Sweep(told, processes, folder / "runs")
+
+
+def kinds(events: list[Event]) -> list[str]:
+    """What was told, progress left out."""
+    return [type(event).__name__ for event in events if not isinstance(event, Evaluated | Saved)]
+
+
+def failed(events: list[Event]) -> list[Failed]:
+    return [event for event in events if isinstance(event, Failed)]
+
+
+def test_a_pack_begins_is_evaluated_and_is_done(sweep):
+    """Nothing is told of it before or after; its evaluations grow from none to all that were planned."""
+    for name in ("whole", "last"):
+        events = sweep.told[PACKS[name]]
+        evaluated = [event.evaluations for event in events[1:-1]]
+
+        assert kinds(events) == ["Begun", "Done"]
+        assert (evaluated[0], evaluated[-1]) == (0, SHORT)
+        assert evaluated == sorted(evaluated)
+        assert events[-1].statuses == ("done", "done")
+        assert record(sweep.records, PACKS[name][0]).provenance.attempt == "some attempt"
+
+
+def test_a_pack_that_fails_twice_at_the_same_place_is_quarantined_and_others_go_on(sweep):
+    """A target that cannot be evaluated is a failure of its runs alone."""
+    events = sweep.told[PACKS["broken"]]
+    first, second = failed(events)
+
+    assert kinds(events) == ["Begun", "Failed", "Begun", "Failed"]
+    assert events[0].pid != events[2].pid
+    assert (first.failure.cause, first.failure.traceback_hash) == ("crashed", second.failure.traceback_hash)
+    assert (first.move, first.quarantined) == ("again", False)
+    assert (second.move, second.quarantined) == ("give up", True)
+
+
+def test_a_pack_that_needs_too_much_memory_is_split_at_once(sweep):
+    """Each half is a pack of its own."""
+    runs = PACKS["too large at first"]
+    (only,) = failed(sweep.told[runs])
+
+    assert kinds(sweep.told[runs]) == ["Begun", "Failed"]
+    assert (only.failure.cause, only.move) == ("out_of_memory", "split")
+    for half in (runs[:1], runs[1:]):
+        assert kinds(sweep.told[half]) == ["Begun", "Done"]
+
+
+def test_a_pack_whose_worker_is_killed_goes_on_from_its_checkpoint_and_is_split_if_that_happens_again(sweep):
+    """Nothing that was saved is evaluated again; two deaths are taken for a lack of memory."""
+    runs = PACKS["killed"]
+    events = sweep.told[runs]
+    saved = next(event for event in events if isinstance(event, Saved))
+    again = events[events.index(failed(events)[0]) :]
+    resumed = next(event for event in again if isinstance(event, Evaluated))
+
+    assert kinds(events) == ["Begun", "Failed", "Begun", "Failed"]
+    assert [(one.failure.cause, one.move) for one in failed(events)] == [("killed", "again"), ("killed", "split")]
+    assert "SIGKILL" in failed(events)[0].failure.error
+    assert resumed.evaluations >= saved.evaluations > 0
+    for half in (runs[:1], runs[1:]):
+        assert kinds(sweep.told[half]) == ["Begun", "Done"]
+
+
+def test_what_has_records_or_is_not_wanted_is_not_trained(sweep):
+    """A pack with nothing left is skipped; of one with unwanted runs the others are trained."""
+    assert kinds(sweep.told[PACKS["recorded"]]) == ["Skipped"]
+    assert kinds(sweep.told[()]) == ["Skipped"]  # all of its runs are unwanted
+    assert kinds(sweep.told[PACKS["half unwanted"][:1]]) == ["Begun", "Done"]
+    assert not any(record_path(sweep.records, identity).exists() for identity in UNWANTED)
+
+
+def test_records_show_nothing_of_who_made_them(sweep, tmp_path, monkeypatch):
+    """Two workers, packs that were split, tried again or killed: the bits are those of this very process."""
+    monkeypatch.chdir(tmp_path)
+    EVALUATED.touch()
+    for runs in PACKS.values():
+        wanted = tuple(run for run in runs if run_id(run) not in UNWANTED)
+        if runs == PACKS["broken"]:
+            assert not any(record_path(sweep.records, identity).exists() for identity in ids(runs))
+        elif wanted:
+            train_pack(wanted, tmp_path / "runs")
+            assert numbers(sweep.records, wanted) == numbers(tmp_path / "runs", wanted)
+
+
+def test_a_sweep_leaves_no_process(sweep):
+    """Two workers, and one for each failure after which there was something left to train."""
+    assert len(sweep.processes) > 2
+    assert not any(map(lives, sweep.processes))
+    assert not multiprocessing.active_children()
+
+
+# --------------------------------------------------------------------------------------------------- an end before time
+def test_told_to_stop_or_closed_workers_save_what_they_have_and_end(tmp_path):
+    """Stopped, then closed, then trained to its end by this process, a pack has the records of training in one go."""
+    packs = [pack(task, range(2), LONG) for task in ("xy", "exp2d")]
+    files = [checkpoint_path(tmp_path / "checkpoints", ids(runs)) for runs in packs]
+    told: dict[Pack, list[Event]] = defaultdict(list)
+
+    def is_enough() -> bool:
+        return all(any(isinstance(event, Evaluated) and event.evaluations for event in told[runs]) for runs in packs)
+
+    for runs, event in train_here(packs, tmp_path / "runs", 2, checkpoints=tmp_path / "checkpoints", stop=is_enough):
+        told[runs].append(event)
+    for runs, file in zip(packs, files, strict=True):
+        assert kinds(told[runs]) == ["Begun"]
+        assert told[runs][-1] == Saved(*told[runs][-2])
+        assert file.exists()
+        assert not lives(told[runs][0].pid)
+
+    saved = files[0].read_bytes()
+    with closing(train_here(packs, tmp_path / "runs", 1, checkpoints=tmp_path / "checkpoints")) as happenings:
+        _, begun = next(happenings)
+        assert next(happenings) == (packs[0], Evaluated(told[packs[0]][-1].evaluations))
+        next(happenings)
+    assert files[0].read_bytes() != saved
+    assert not lives(begun.pid)
+    assert not (tmp_path / "runs").exists()
+
+    train_pack(packs[0], tmp_path / "runs", checkpoints=tmp_path / "checkpoints")
+    train_pack(packs[0], tmp_path / "through")
+    assert {record(tmp_path / "runs", run).provenance.resumed for run in packs[0]} == {2}
+    assert numbers(tmp_path / "runs", packs[0]) == numbers(tmp_path / "through", packs[0])
+
+
+def test_where_no_record_can_be_written_all_ends_with_a_sentence(tmp_path):
+    """That is no failure of a pack: the next one could not be kept either."""
+    (tmp_path / "runs").symlink_to("/proc/self/no such folder")
+    happenings = train_here([pack("xy", range(2)), pack("exp2d", range(2))], tmp_path / "runs", 1)
+    _, begun = next(happenings)
+
+    with pytest.raises(HarnessError, match="nothing of it was written: make room there") as raised:
+        list(happenings)
+
+    assert raised.value.exit_code == 3
+    assert not lives(begun.pid)
+
+
+# ------------------------------------------------------------------------------------------------------ what comes next
+MOVES = {
+    "crashed": "again",
+    "killed": "again",
+    "out_of_memory": "split",
+    "crashed crashed": "give up",
+    "crashed killed": "again",
+    "killed crashed": "again",
+    "killed killed": "split",
+    "crashed out_of_memory": "split",
+    "killed out_of_memory": "split",
+    "crashed killed crashed": "give up",
+    "killed crashed crashed": "give up",
+    "crashed killed killed": "split",
+    "killed crashed killed": "split",
+    "crashed killed out_of_memory": "split",
+    "killed crashed out_of_memory": "split",
+}
+
+
+def _failures(causes: str, *hashes: str | None) -> list[Failure]:
+    places = iter(hashes)
+    return [
+        Failure(cause, "what was said", traceback_hash=next(places, "place") if cause == "crashed" else None)
+        for cause in causes.split()
+    ]
+
+
+@pytest.mark.parametrize(("causes", "move"), MOVES.items())
+def test_causes_say_what_comes_next(causes, move):
+    """What cannot be split is given up instead; only what crashes at the same place is quarantined."""
+    assert next_move(_failures(causes), runs=2)[0] == move
+    alone = "give up" if move == "split" else move
+    assert next_move(_failures(causes), runs=1) == (alone, move == "give up")
+    assert next_move(_failures(causes, "one place", "another"), runs=2) == (move, False)
+
+
+def test_no_pack_is_tried_for_ever():
+    """Whatever happens, there is an end of trying by the third failure, and the table has every way there."""
+    for causes in product(get_args(Cause), repeat=3):
+        tried = [" ".join(causes[:number]) for number in (1, 2, 3)]
+        ends = [causes for causes in tried if causes in MOVES and MOVES[causes] != "again"]
+
+        assert len(ends) == 1
+
+
+def _failure(function, *arguments) -> Failure:
+    with pytest.raises(Exception) as raised:  # noqa: PT011 (whatever it is)
+        function(*arguments)
+    return failure(raised.value)
+
+
+def _raise(here: bool, message: str) -> None:
+    if here:
+        raise ValueError(message)
+    raise ValueError(message)
+
+
+def test_a_hash_is_of_a_place_and_not_of_a_message():
+    """The line and the function count, on the way there too."""
+    one = _failure(_raise, True, "7 is too large")
+
+    assert one.traceback_hash == _failure(_raise, True, "8 is too large").traceback_hash
+    assert one.traceback_hash != _failure(_raise, False, "7 is too large").traceback_hash
+    assert one.traceback_hash != _failure(lambda: _raise(True, "7 is too large")).traceback_hash
+    assert (one.cause, one.error) == ("crashed", "ValueError: 7 is too large")
+
+
+def test_an_error_in_a_target_is_told_in_a_sentence_and_placed_where_the_target_raised_it():
+    """Two targets that raise in two lines are two failures, though the same code called both."""
+    one, same, other = (
+        _failure(draw, pack(target, range(1))[0].task, 0) for target in ("broken", "broken", "broken_elsewhere")
+    )
+
+    assert one.traceback_hash == same.traceback_hash != other.traceback_hash
+    assert one.error == (
+        f"target {__name__}:broken: OSError: there is no such file on this node, for x of shape (60, 2)"
+    )
+    assert 'broken\n    raise OSError("there is no such file' in one.traceback
+
+
+def test_memory_that_is_not_there_is_known_by_all_its_names(tmp_path, monkeypatch):
+    """Python's, numpy's and torch's errors, also where a target raised them."""
+    monkeypatch.chdir(tmp_path)
+    task = pack("too_large_at_first", range(1))[0].task
+
+    assert _failure(draw, task, 0).cause == "out_of_memory"
+    for allocate in (bytes, np.empty, torch.empty):
+        assert _failure(allocate, TOO_MUCH).cause == "out_of_memory"
+        assert _failure(allocate, -1).cause == "crashed"
