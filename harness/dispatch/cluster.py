@@ -1,6 +1,7 @@
 """SLURM's commands, asked and parsed: one question for all jobs, never one a job."""
 
 import getpass
+import json
 import os
 import re
 import shutil
@@ -191,7 +192,19 @@ def requeue(number: str) -> None:
 
 
 def state_of(number: str) -> str:
-    """What the controller says of one job, to a worker that was told to stop and asks why; empty if nothing."""
+    """What the controller says of one job, to a worker that was told to stop and asks why; empty if nothing.
+
+    A job that is being ended is COMPLETING, and only JSON, which older SLURMs lack, has what it ends as too: CANCELLED,
+    TIMEOUT, or PENDING for one that starts again.
+    """
+    try:
+        state = json.loads(ask("scontrol", "show", "job", "--json", number))["jobs"][0]["job_state"]
+        return state if isinstance(state, str) else state[0]
+    except (HarnessError, ValueError, LookupError):
+        return _state_in_text(number)
+
+
+def _state_in_text(number: str) -> str:
     try:
         answer = ask("scontrol", "show", "job", "--oneliner", number)
     except HarnessError:

@@ -134,11 +134,11 @@ def states(run_ids: Iterable[str], evidence: Evidence) -> dict[str, RunState]:
 
 
 def unexplained(submissions: Iterable[Submission], attempts: Sequence[Attempt], queue: Queue) -> list[str]:
-    """Names of submissions with jobs that squeue has forgotten and no worker has ended: what sacct may know more of."""
+    """Names of submissions with jobs that squeue has forgotten and of whose end no worker knows why: sacct may."""
     ended = {
         JobKey(attempt.begun["submission"], attempt.begun["place"])
         for attempt in attempts
-        if attempt.ended and not attempt.ended.get("requeued")
+        if attempt.ended and not attempt.ended.get("requeued") and _knows_why(attempt.ended)
     }
     return [
         submission.name
@@ -185,15 +185,23 @@ def _in_job(run: str, job: _Job, evidence: Evidence) -> RunState:
         return RunState(state, told.get("error", ""), last.id if last else None, job.number)
     if job.listed and (alive := _alive(job.listed, told)):
         return RunState(alive[0], alive[1], last.id if last else None, job.number)
+    told_by_slurm = job.listed or job.accounted
     if last and last.ended and not last.ended.get("requeued"):
+        if not _knows_why(last.ended) and told_by_slurm and told_by_slurm.state in ENDED.keys() - {"COMPLETED"}:
+            return _ended(told_by_slurm, last, begun=told is not None)
         state = STOPPED.get(last.ended["why"], "lost")
         why = ": ".join(["its worker ended", last.ended["why"], *filter(None, [last.ended.get("error")])])
         return RunState(state, why, last.id, job.number)
     if job.accounted and (alive := _alive(job.accounted, told)):
         return RunState(alive[0], alive[1], last.id if last else None, job.number)
-    if told_by_slurm := job.listed or job.accounted:
+    if told_by_slurm:
         return _ended(told_by_slurm, last, begun=told is not None)
     return _by_time(job, told, evidence)
+
+
+def _knows_why(ended: Event) -> bool:
+    """Whether a worker that ended so could tell what from."""
+    return ended["why"] != "stopped"
 
 
 def _ended(listed: Listed, last: Attempt | None, begun: bool) -> RunState:

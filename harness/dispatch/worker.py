@@ -16,7 +16,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +31,8 @@ from harness.snapshot import check_snapshot
 from harness.spec import RunSpec, run_id
 
 HEARTBEAT_SECONDS = 30.0
-ORDER_SECONDS = 10.0  # how old what is known of the user's orders may be
+# Why a worker is told to stop, by what SLURM says of its job then.
+WHY = {"CANCELLED": "cancelled", "PREEMPTED": "preempted", "TIMEOUT": "timed out", "PENDING": "requeued"}
 
 
 class Told:
@@ -44,19 +44,6 @@ class Told:
     def hear(self, number: int, _frame: object) -> None:
         """The handler of a signal; the first one counts."""
         self.signal = self.signal or signal.Signals(number)
-
-
-class Orders:
-    """The runs that the user has taken back, looked up when a pack is about to begin, and not too often."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._read_at, self._cancelled = folder, -ORDER_SECONDS, set[str]()
-
-    def unwanted(self) -> set[str]:
-        """Their ids."""
-        if time.monotonic() - self._read_at > ORDER_SECONDS:
-            self._cancelled, self._read_at = cancelled(read_orders(self._folder)), time.monotonic()
-        return self._cancelled
 
 
 def run_job(folder: str, submission: str, place: int, submitter: int | None = None) -> None:
@@ -117,7 +104,7 @@ def _train(home: Path, job: JobFile, attempt: str, log: EventLog, told: Told) ->
             checkpoints=home.parent / "checkpoints",
             attempt=attempt,
             stop=lambda: told.signal is not None,
-            unwanted=Orders(home).unwanted,
+            unwanted=lambda: cancelled(read_orders(home)),
             checkpoint_seconds=job.checkpoint_seconds,
         )
         for pack, event in happenings:
@@ -149,8 +136,7 @@ def _end_early(log: EventLog, heard: signal.Signals, came_further: bool) -> None
         if number and came_further:
             cluster.requeue(number)
         return
-    why = {"CANCELLED": "cancelled", "PREEMPTED": "preempted", "TIMEOUT": "timed out"}.get(state, "stopped")
-    log.write("ended", why=why, requeued=False)
+    log.write("ended", why=WHY.get(state, "stopped"), requeued=state == "PENDING")
 
 
 @contextmanager

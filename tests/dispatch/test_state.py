@@ -18,6 +18,7 @@ from harness.dispatch.state import (
     WAITING,
     Evidence,
     states,
+    unexplained,
 )
 from harness.dispatch.submission import Order, SentJob, Submission
 
@@ -175,6 +176,16 @@ def test_a_worker_that_could_not_go_on_says_why():
 
     assert found.state == "crashed"
     assert found.why == "its worker ended: crashed: no space"
+
+
+def test_of_a_worker_that_was_told_no_reason_slurm_says_why():
+    """A SLURM that has no JSON says COMPLETING while it ends a job, and the reason only after that."""
+    attempts = [_attempt(BEGUN, {"event": "ended", "why": "stopped", "requeued": False})]
+
+    for source in ("listed", "accounted"):
+        assert _state(attempts=attempts, **{source: "CANCELLED"}).state == "cancelled"
+        assert _state(attempts=attempts, **{source: "COMPLETED"}).state == "preempted"
+    assert unexplained([_submission()], attempts, Queue({})) == ["harness-e-s"]
 
 
 def test_silence_is_death_only_after_the_lease():
