@@ -16,8 +16,10 @@ def check_writable(folder: Path) -> None:
     probe = folder / ".writable"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        try:
+            probe.write_text("a full disk takes names, but no content", encoding="utf-8")
+        finally:
+            probe.unlink(missing_ok=True)
     except OSError as error:
         raise HarnessError(f"{folder}: {error.strerror}; choose another folder") from None
 
@@ -32,6 +34,10 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        if error.filename in (None, str(temporary)):  # a full disk names none
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

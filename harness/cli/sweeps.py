@@ -449,6 +449,7 @@ def _submissions(manifest: Manifest, folder: Path, where: Where, offer: Offer) -
 
 def _submit(manifest: Manifest, folder: Path, submissions: list[Submission]) -> None:
     from harness.console import console
+    from harness.dispatch.cluster import squeue
     from harness.dispatch.slurm import send
     from harness.dispatch.submission import forget_submission, write_submission
 
@@ -457,8 +458,11 @@ def _submit(manifest: Manifest, folder: Path, submissions: list[Submission]) -> 
         try:
             send(folder.resolve(), submission)
         except HarnessError:
-            forget_submission(folder, submission.id)
-            raise
+            queue = squeue([submission.name])
+            if not queue.silent and not queue.jobs:
+                forget_submission(folder, submission.id)
+            if not queue.jobs:  # else its answer was late, or lost
+                raise
         console.print(f"submitted: {len(submission.jobs)} jobs named {submission.name}", soft_wrap=True)
     console.print(f"`harness status {folder}` says how they do", soft_wrap=True)
 

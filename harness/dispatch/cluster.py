@@ -14,8 +14,9 @@ from typing import NamedTuple
 from harness.errors import INCOMPLETE, HarnessError
 
 ASK_SECONDS = 60  # a controller under load takes long to answer
-# Variables of the job that one submits from, which would pin the jobs that it submits.
-LEAKED = re.compile(r"(SLURM|SLURMD|SRUN|SBATCH|SALLOC|PMI|PMIX)_")
+# Variables of the job that one submits from, which would pin the jobs that it submits; and the user's defaults for
+# SLURM's commands, which would change what they answer.
+LEAKED = re.compile(r"(SLURM|SLURMD|SRUN|SBATCH|SALLOC|PMI|PMIX|SQUEUE|SACCT|SCANCEL|SCONTROL|SINFO)_")
 KEPT = ("SLURM_CONF", "SLURM_CLUSTERS")
 
 

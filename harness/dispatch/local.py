@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness.dispatch.cluster import scrubbed
 from harness.dispatch.events import Attempt, Event, read_attempts
 from harness.dispatch.here import deaf
 from harness.dispatch.slurm import code_environment, logs_folder
@@ -59,7 +60,7 @@ def _worker(folder: Path, submission: Submission) -> Iterator[subprocess.Popen]:
         # In a session of its own, so that Ctrl-C reaches this process only.
         subprocess.Popen(
             command,
-            env={**os.environ, **code_environment(submission.roots)},
+            env=scrubbed(os.environ) | code_environment(submission.roots),  # this may be a job itself
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,

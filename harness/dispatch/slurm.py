@@ -1,4 +1,4 @@
-"""A submission through submitit: one array of jobs, each of which runs `harness.dispatch.worker.run_job`."""
+"""A submission through submitit: one array of jobs, each of which runs `harness.dispatch.worker`."""
 
 import io
 import logging
@@ -13,22 +13,23 @@ from typing import Any
 from harness.dispatch.cluster import outside_of_any_job, try_script
 from harness.dispatch.profile import Profile
 from harness.dispatch.submission import Submission
-from harness.dispatch.worker import run_job
 from harness.errors import INCOMPLETE, HarnessError
 
 
 def send(folder: Path, submission: Submission) -> None:
     """Have SLURM take the jobs of a submission whose files are written; a HarnessError if it refuses them.
 
-    By then all that is needed to find the jobs again is on disk: their name.
+    By then all that the jobs need is on disk, and all that is needed to find them again: their name. So no function is
+    handed to submitit, whose pickles get the names by which jobs look for them once the jobs have numbers.
     """
     assert submission.profile is not None
-    with (
-        executor(logs_folder(folder), submission.profile, submission.name, submission.roots) as sender,
-        sender.batch(),
-    ):
-        for place in range(len(submission.jobs)):
-            sender.submit(run_job, str(folder), submission.id, place)
+    logs = logs_folder(folder)
+    logs.mkdir(parents=True, exist_ok=True)
+    with executor(logs, submission.profile, submission.name, submission.roots) as sender:
+        if len(submission.jobs) > 1:
+            sender.parameters["map_count"] = len(submission.jobs)
+        worker = shlex.join(["-u", "-m", "harness.dispatch.worker", str(folder), submission.id])
+        sender._submit_command(f"{sender.python} {worker} ${{SLURM_ARRAY_TASK_ID:-0}}")
 
 
 def would_start(profile: Profile, name: str) -> str:
@@ -57,7 +58,7 @@ def executor(logs: Path, profile: Profile, name: str, roots: Sequence[str]) -> I
 
 
 def logs_folder(folder: Path) -> Path:
-    """Where jobs' output goes, and submitit's own files."""
+    """Where jobs' output goes, and their scripts."""
     return folder / "logs"
 
 

@@ -22,7 +22,7 @@ from harness.dispatch.jobs import Job, Pack
 from harness.dispatch.mirror import Mirror
 from harness.dispatch.profile import Profile
 from harness.errors import INCOMPLETE, HarnessError
-from harness.files import whole_file
+from harness.files import check_writable, whole_file
 from harness.spec import RunSpec, sealed, unsealed
 from harness.spec.frozen import Frozen
 from harness.spec.nouns import Device
@@ -180,18 +180,9 @@ def one_submitter(folder: Path) -> Iterator[None]:
     The lock is a file that only one can make; that of a process of this machine that no longer lives is taken over.
     """
     path = folder / "submit.lock"
-    folder.mkdir(parents=True, exist_ok=True)
-    owner = {"host": socket.gethostname(), "pid": os.getpid(), "since": now()}
-    for _ in range(2):
-        try:
-            with open(path, "x", encoding="utf-8") as file:
-                json.dump(owner, file)
-            break
-        except FileExistsError:
-            if not _is_stale(path):
-                raise HarnessError(_locked_sentence(path), INCOMPLETE) from None
-            path.unlink(missing_ok=True)
-    else:
+    check_writable(folder)
+    owner = json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": now()})
+    if not (_made(path, owner) or _taken_over(path, owner)):
         raise HarnessError(_locked_sentence(path), INCOMPLETE)
     try:
         yield
@@ -199,25 +190,55 @@ def one_submitter(folder: Path) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
-def _is_stale(path: Path) -> bool:
+def _made(path: Path, owner: str) -> bool:
+    try:
+        with open(path, "x", encoding="utf-8") as file:
+            file.write(owner)
+        return True
+    except FileExistsError:
+        return False
+
+
+def _taken_over(path: Path, owner: str) -> bool:
+    """Put this lock in the place of a stale one: of several that would, the one that is first to claim that."""
+    stale, claim = _text(path), path.with_suffix(".claim")
+    if not (_is_stale(stale) and _made(claim, owner)):
+        return False
+    try:
+        if _text(path) != stale:  # it was taken over before this claim was made
+            return False
+        claim.replace(path)
+        return True
+    finally:
+        claim.unlink(missing_ok=True)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+
+
+def _is_stale(lock: str) -> bool:
     """Whether the lock is of this machine and its process is gone."""
     try:
-        owner = json.loads(path.read_text(encoding="utf-8"))
+        owner = json.loads(lock)
         if owner["host"] != socket.gethostname():
             return False
         os.kill(owner["pid"], 0)
     except ProcessLookupError:
         return True
-    except (ValueError, KeyError, OSError):  # being written, being removed, or somebody else's process
+    except (ValueError, KeyError, PermissionError):  # being written, being removed, or somebody else's process
         return False
     return False
 
 
 def _locked_sentence(path: Path) -> str:
     try:
-        owner = json.loads(path.read_text(encoding="utf-8"))
+        owner = json.loads(_text(path))
         who = f"process {owner['pid']} on {owner['host']}, since {owner['since']}"
-    except (ValueError, KeyError, OSError):
+    except (ValueError, KeyError):
         who = "somebody"
     return f"{path}: {who} is submitting this experiment; wait for it, or remove the file if nobody is"
 

@@ -1,4 +1,4 @@
-"""What a job runs: `run_job` inside of SLURM, or `python -m harness.dispatch.worker FOLDER SUBMISSION PLACE` here.
+"""What a job runs: `python -m harness.dispatch.worker FOLDER SUBMISSION PLACE`.
 
 Its event log, in the order of things (see `events`):
 
@@ -49,8 +49,8 @@ class Told:
 def run_job(folder: str, submission: str, place: int, submitter: int | None = None) -> None:
     """Train the packs of a job, and write down how that goes.
 
-    Told by SIGUSR2 that its time limit is near, it has SLURM start it again, if it came any further. `submitter` is a
-    pipe of which the other end is held by who waits for the job: without them it ends, as at SIGTERM.
+    Told by SIGUSR2 that its time limit is near, it has SLURM start it again, if it came any further. Where somebody
+    waits for the job, `submitter` is a pipe of which they hold the other end: without them it ends, as at SIGTERM.
     """
     home = Path(folder)
     job, attempt = read_job(home, submission, place), new_id()
@@ -175,4 +175,4 @@ def _beating(log: EventLog) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    run_job(sys.argv[1], sys.argv[2], int(sys.argv[3]), submitter=sys.stdin.fileno())
+    run_job(sys.argv[1], sys.argv[2], int(sys.argv[3]), None if slurm_number() else sys.stdin.fileno())

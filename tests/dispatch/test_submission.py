@@ -5,6 +5,8 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -112,3 +114,29 @@ def test_the_lock_of_a_killed_submitter_is_taken_over(tmp_path):
 
     with pytest.raises(HarnessError, match="on elsewhere"), one_submitter(tmp_path):
         pass
+
+
+def test_of_many_that_would_take_over_a_stale_lock_one_does(tmp_path):
+    """Processes that find it at the same moment never hold it together."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    owner = {"host": socket.gethostname(), "pid": gone.pid, "since": now()}
+    together, all_tried = threading.Barrier(4), threading.Barrier(4)
+
+    def holds(folder):
+        together.wait()
+        try:
+            with one_submitter(folder):
+                all_tried.wait()
+                return True
+        except HarnessError:
+            all_tried.wait()
+            return False
+
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(100):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            (folder / "submit.lock").write_text(json.dumps(owner))
+            assert sum(pool.map(holds, [folder] * 4)) == 1
+            assert list(folder.iterdir()) == []

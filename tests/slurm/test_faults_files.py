@@ -1,0 +1,321 @@
+"""What goes wrong with files, processes and code while a sweep is on its way: nothing is lost, the state is right."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from real_slurm import command_of, wait_until
+from sweeps import Sweep, assert_complete, assert_nothing_trained_twice, only_job, sweep, undisturbed
+
+import harness
+from harness.dispatch import state
+from harness.dispatch.submission import read_submissions
+from harness.record import read_record
+
+pytestmark = pytest.mark.slurm
+
+
+def submit_command(swept: Sweep) -> list[str]:
+    command = [sys.executable, "-m", "harness.cli", "submit", str(swept.file), "--profile", str(swept.profile)]
+    return [*command, "--results", str(swept.results), "--yes"]
+
+
+def submitter(swept: Sweep, **variables: str) -> subprocess.Popen:
+    """`harness submit` as a process of its own, in a folder without code."""
+    return subprocess.Popen(
+        submit_command(swept),
+        cwd=swept.file.parent,
+        env=os.environ | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def whys(swept: Sweep) -> set[str]:
+    return {run["why"] for run in swept.status()["runs"].values()}
+
+
+def provenances(swept: Sweep) -> list:
+    return [read_record(path).provenance for path in (swept.results / "runs").glob("*.json")]
+
+
+def sbatch_that(folder: Path, *lines: str) -> str:
+    """A PATH with an sbatch that does these lines of a shell script, in which $sbatch is the real one."""
+    script = folder / "bin" / "sbatch"
+    script.parent.mkdir()
+    script.write_text("\n".join(["#!/bin/sh", f"sbatch={shutil.which('sbatch')}", *lines]), encoding="utf-8")
+    script.chmod(0o755)
+    return f"{script.parent}:{os.environ['PATH']}"
+
+
+class Disk(NamedTuple):
+    """A file system of its own."""
+
+    folder: Path
+
+    def fill(self) -> None:
+        """Until nothing more can be written, by whomever."""
+        with open(self.folder / "ballast", "ab", buffering=0) as file, suppress(OSError):
+            while file.write(bytes(4096)):
+                pass
+
+    def make_room(self) -> None:
+        (self.folder / "ballast").unlink()
+
+    def make_read_only(self) -> None:
+        subprocess.run(["mount", "-o", "remount,ro", str(self.folder)], check=True)
+
+
+@pytest.fixture
+def disk() -> Iterator[Callable[..., Disk]]:
+    """Makes a folder a file system of its own; the test is skipped where that is not allowed."""
+    mounted: list[Path] = []
+
+    def mount(folder: Path, size: str = "1m") -> Disk:
+        folder.mkdir(parents=True)
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)], capture_output=True, text=True
+        )
+        if done.returncode:
+            pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+        mounted.append(folder)
+        return Disk(folder)
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+# ---------------------------------------------------------------------------------------------------------- submitters
+def test_killed_after_sbatch_took_the_jobs(testbed, tmp_path):
+    """They are found by their unique name: nothing is sent off again, and the stale lock is in nobody's way."""
+    swept = sweep(tmp_path, sizes=(20, 40))
+    killed = submitter(swept, PATH=sbatch_that(tmp_path, '$sbatch "$@"', "kill -9 $PPID"))
+    killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert (swept.folder / "submit.lock").exists()
+
+    assert "to submit" not in swept.submit()
+
+    swept.wait_until_over()
+    assert_complete(swept)
+    assert_nothing_trained_twice(swept)
+    assert len(read_submissions(swept.folder)) == 1
+
+
+def test_killed_before_sbatch_took_the_jobs(testbed, tmp_path, monkeypatch):
+    """For two minutes they may still appear; then they are lost, and sent off again."""
+    swept = sweep(tmp_path)
+    killed = submitter(swept, PATH=sbatch_that(tmp_path, "kill -9 $PPID"))
+    killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+
+    assert "to submit" not in swept.submit()
+    assert swept.states() == {"queued": 2}
+    monkeypatch.setattr(state, "UNSEEN_SECONDS", 0.0)  # as if they had passed
+    assert swept.states() == {"lost": 2}
+    assert "to submit: 2 runs" in swept.submit()
+
+    swept.wait_until_over()
+    assert_complete(swept)
+    assert_nothing_trained_twice(swept)
+
+
+def test_sbatch_took_the_jobs_and_says_that_it_did_not(testbed, tmp_path, monkeypatch):
+    """As where the controller's answer came too late: the jobs are found, and theirs is the submission."""
+    swept = sweep(tmp_path)
+    testbed.slurm("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
+    late = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation"
+    monkeypatch.setenv("PATH", sbatch_that(tmp_path, '$sbatch "$@" > /dev/null', f"echo '{late}' >&2", "exit 1"))
+
+    assert "submitted: 1 jobs" in swept.submit()
+
+    assert swept.states() == {"queued": 2}
+
+
+def test_two_at_once(testbed, tmp_path):
+    """While one submits, the other is told so; afterwards it finds everything on its way."""
+    swept = sweep(tmp_path, sizes=(20, 40))
+    asked, go = tmp_path / "asked", tmp_path / "go"
+    path = sbatch_that(tmp_path, f"touch {asked}", f"until [ -e {go} ]; do sleep 0.1; done", '$sbatch "$@"')
+    first = submitter(swept, PATH=path)
+    wait_until(asked.exists, 60, "the first one asks for jobs")
+    second = submitter(swept, PATH=path)
+    told, _ = second.communicate(timeout=60)
+    go.touch()
+    first.communicate(timeout=60)
+
+    assert first.returncode == 0
+    assert second.returncode == 3
+    assert f"process {first.pid} on" in told
+    assert "to submit" not in swept.submit()
+    swept.wait_until_over()
+    assert_complete(swept)
+    assert_nothing_trained_twice(swept)
+    assert len(swept.attempts()) == 2
+
+
+def test_inside_of_a_job(testbed, tmp_path):
+    """What that job has asked for does not pin the jobs that it submits, nor do its defaults hide them."""
+    swept = sweep(tmp_path, sizes=(20, 40))
+    command = " ".join(submit_command(swept))
+    asked = ["--nodelist=n1", "--cpus-per-task=2", "--mem-per-cpu=100M", "--gpus-per-node=1", "--ntasks=1"]
+    testbed.slurm("sbatch", "--parsable", f"--output={tmp_path / 'out'}", *asked, "--wrap", command)
+    swept.wait_for_event("pack_begun", number=2)
+
+    jobs = [testbed.job(attempt.begun["slurm_number"]) for attempt in swept.attempts()]
+    assert {job["ReqNodeList"] for job in jobs} == {"(null)"}
+    assert {job["MinMemoryNode"] for job in jobs} == {"2G"}
+    swept.wait_until_over()
+    assert_complete(swept)
+    assert_nothing_trained_twice(swept)
+
+
+def test_defaults_of_the_user_hide_no_jobs(testbed, tmp_path, monkeypatch):
+    """SQUEUE_PARTITION and its like do not decide what is found of a sweep."""
+    swept = sweep(tmp_path)
+    testbed.slurm("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
+    swept.submit()
+    monkeypatch.setenv("SQUEUE_PARTITION", "urgent")
+    monkeypatch.setattr(state, "UNSEEN_SECONDS", 0.0)
+
+    assert swept.states() == {"queued": 2}
+
+
+# --------------------------------------------------------------------------------------------------- workers and codes
+def test_a_frozen_worker_comes_back(testbed, tmp_path):
+    """Its node was given up and its job trained elsewhere: both write, there is one record, and they are equal."""
+    swept = sweep(tmp_path, evaluations=4000)
+    swept.submit()
+    swept.wait_for_event("checkpoint")
+    node = testbed.job(only_job(testbed))["NodeList"]
+    testbed.freeze(node)
+    wait_until(lambda: testbed.node_state(node).startswith("down"), 40, f"{node} is down")
+    assert set(swept.states()) <= {"queued", "running"}
+    swept.wait_for_event("first_step", number=2)
+    for process in testbed.job_processes(node):  # and not what would end them at once
+        if b"python" in command_of(process):
+            os.kill(process, signal.SIGCONT)
+    swept.wait_for_event("pack_done", number=2)
+
+    assert swept.states() == {"done": 2}
+    assert_complete(swept)
+    assert "differ" not in swept.harness("status").output
+
+
+def test_torn_logs(testbed, tmp_path):
+    """What killed workers leave half-written is left out; the rest decides, and what they had saved goes on."""
+    swept = sweep(tmp_path, sizes=(20, 40), evaluations=4000)
+    swept.submit()
+    swept.wait_for_event("first_step", number=2)
+    wait_until(lambda: len(list((swept.results / "checkpoints").glob("*.checkpoint"))) == 2, 60, "both are saved")
+    for attempt in swept.attempts():
+        os.kill(attempt.begun["pid"], signal.SIGKILL)
+    wait_until(lambda: swept.states() == {"crashed": 4}, 60, "SLURM says that they have failed")
+    one, other = (swept.folder / "attempts").glob("*.jsonl")
+    one.write_bytes(one.read_bytes() + b'{"event": "pack_done", "ru')
+    other.write_bytes(other.read_bytes()[:-9])
+    assert swept.states() == {"crashed": 4}
+
+    swept.submit()
+    swept.wait_until_over()
+    assert_complete(swept)
+    assert_nothing_trained_twice(swept)
+    assert [found.resumed for found in provenances(swept)] == [1, 1, 1, 1]
+    for log in (swept.folder / "attempts").glob("*.jsonl"):
+        log.write_bytes(log.read_bytes()[: log.stat().st_size // 2])
+    assert swept.states() == {"done": 4}
+    assert swept.harness("status").exit_code == 0
+
+
+def test_code_is_edited_before_its_jobs_start(testbed, tmp_path, monkeypatch):
+    """What was submitted is what runs: this package and the user's target as they were, and the record says so."""
+    project = tmp_path / "project"
+    package = Path(harness.__file__).parent
+    shutil.copytree(package, project / "harness", ignore=shutil.ignore_patterns("__pycache__"))
+    (project / "edited_later.py").write_text("def target(x):\n    return x[:, 0] * x[:, 1]\n", encoding="utf-8")
+    subprocess.run(["git", "init", "-q", str(project)], check=True)
+    named = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", "-C", str(project), "add", "-A"], check=True)
+    subprocess.run(["git", "-C", str(project), *named, "commit", "-qm", "all"], check=True)
+    monkeypatch.syspath_prepend(project)
+    swept = sweep(tmp_path, target="edited_later:target")
+    undisturbed(swept.file.read_text(encoding="utf-8"))  # with the target as it is now
+    monkeypatch.delitem(sys.modules, "edited_later")
+    testbed.slurm("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
+    told, _ = submitter(swept, PYTHONPATH=str(project)).communicate(timeout=60)
+    assert "submitted: 1 jobs" in told
+    assert swept.states() == {"queued": 2}
+
+    (project / "edited_later.py").write_text("def target(x):\n    return x[:, 0]\n", encoding="utf-8")
+    (project / "harness" / "train" / "__init__.py").write_text("raise SystemExit('edited')\n", encoding="utf-8")
+    testbed.node_up("n1")
+
+    swept.wait_until_over()
+    assert_complete(swept)
+    (submission,) = read_submissions(swept.folder)
+    commit = subprocess.run(["git", "-C", str(project), "rev-parse", "HEAD"], capture_output=True, text=True)
+    for found in provenances(swept):
+        assert (found.snapshot, found.commit, found.dirty) == (submission.snapshot, commit.stdout.strip(), False)
+
+
+# --------------------------------------------------------------------------------------------------------------- disks
+@pytest.mark.parametrize("full", ["runs", "."])
+def test_a_disk_that_is_full_at_the_end(disk, testbed, tmp_path, full):
+    """The job's end is told with its cause; once there is room, the next submission goes on from the checkpoint."""
+    swept = sweep(tmp_path, evaluations=4000)
+    small = disk(swept.results / full, "100m")
+    swept.submit()
+    swept.wait_for_event("checkpoint")
+    small.fill()
+    wait_until(lambda: swept.states() == {"crashed": 2}, 60, "the job ends")
+    (why,) = whys(swept)
+    silent = full == "." and why.startswith("SLURM: FAILED")  # there was no room for its worker's last word
+    assert silent or "No space left on device" in why
+    refused = swept.harness("submit", "--profile", str(swept.profile), "--yes")
+    assert refused.exit_code in (2, 3)
+    assert "No space left on device" in refused.output
+    assert len(read_submissions(swept.folder)) == 1
+
+    small.make_room()
+    swept.submit()
+
+    swept.wait_until_over()
+    assert_complete(swept)
+    assert_nothing_trained_twice(swept)
+    assert [found.resumed for found in provenances(swept)] == [1, 1]
+
+
+def test_a_disk_that_is_too_full_for_checkpoints(disk, testbed, tmp_path):
+    """Training goes on without, and the job's output says so."""
+    swept = sweep(tmp_path, evaluations=2000)
+    disk(swept.results / "checkpoints").fill()
+    swept.submit()
+
+    swept.wait_until_over()
+    assert_complete(swept)
+    assert not swept.events("checkpoint")
+    (run, *_) = swept.status()["runs"]
+    assert "No space left on device; training goes on without new checkpoints" in swept.harness("logs", run).output
+
+
+@pytest.mark.parametrize("where", ["runs", "."])
+def test_a_folder_that_is_read_only(disk, testbed, tmp_path, where):
+    """`harness submit` says so before anything is sent off."""
+    swept = sweep(tmp_path)
+    disk(swept.results / where).make_read_only()
+
+    refused = swept.harness("submit", "--profile", str(swept.profile), "--yes")
+
+    assert refused.exit_code == 2
+    assert f"{swept.results / where}" in refused.output
+    assert "Read-only file system" in refused.output
+    assert testbed.slurm("squeue", "-h") == ""
