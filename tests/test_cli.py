@@ -450,7 +450,7 @@ def test_a_worker_that_dies_is_told(tmp_path):
     """A worker killed from outside (out of memory): exit code 3, and what to do."""
     (tmp_path / "mine.py").write_text(
         "import multiprocessing, os\n"
-        "def f(x):\n    if multiprocessing.parent_process():\n        os._exit(9)\n    return x[:, 0]\n"
+        "def f(x):\n    if multiprocessing.parent_process():\n        os.kill(os.getpid(), 9)\n    return x[:, 0]\n"
     )
     text = TINY.replace("[xy]", "[{target: 'mine:f', inputs: 1}]").replace("at: [30, 60, 120, 240, 480]", "at: [40]")
     (tmp_path / "tiny.yaml").write_text(text.replace("seeds: [0, 1]", "seeds: [0]"))

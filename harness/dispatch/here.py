@@ -24,7 +24,6 @@ from harness.spec.nouns import Device
 
 # Seconds between two looks at what the workers say.
 POLL_SECONDS = 0.2
-WORKER_DIED = "a worker process died (out of memory?); its pack is kept: run again, with fewer --workers"
 
 Move = Literal["again", "split", "give up"]
 
@@ -175,9 +174,13 @@ def _listen(
             task = None
     if failure is None and alive:
         return
-    ended = slots.kill(working.pop(number).slot)
+    working.pop(number)
+    if failure:
+        slots.kill(slot)
+    else:
+        failure = slots.death(slot)
     if task:
-        failures = (*task.failures, failure or Failure("killed", f"{WORKER_DIED} ({ended})"))
+        failures = (*task.failures, failure)
         move, quarantined = next_move(failures, len(task.pack))
         middle = len(task.pack) // 2
         waiting += {
@@ -185,7 +188,7 @@ def _listen(
             "split": [Task(task.pack[:middle]), Task(task.pack[middle:])],
             "give up": [],
         }[move]
-        yield task.pack, Failed(failures[-1], move, quarantined)
+        yield task.pack, Failed(failure, move, quarantined)
 
 
 # -------------------------------------------------------------------------------------------------------- compilation

@@ -23,8 +23,11 @@ from harness.spec.nouns import Device
 
 Pack = tuple[RunSpec, ...]
 Cause = Literal["crashed", "out_of_memory", "killed"]
-# Seconds that a process has to save its checkpoint and end.
+# Seconds that a process has to save its checkpoint and end; and to end when it has closed its pipe.
 GRACE_SECONDS = 30.0
+EXIT_SECONDS = 5.0
+WORKER_DIED = "a worker process died (out of memory?); its pack is kept: run again, with fewer --workers"
+WORKER_ENDED = "a worker process ended by itself; what it printed says why"
 DEAF_TO = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR2") if hasattr(signal, name)]
 SPAWN = multiprocessing.get_context("spawn")
 STOP = "stop"
@@ -133,6 +136,15 @@ def kill(slot: Slot) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
+def death(slot: Slot) -> Failure:
+    """Of a process that said no word before: killed, as where memory is short, or crashed if it ended by itself."""
+    slot.process.join(EXIT_SECONDS)
+    ended = kill(slot)
+    if slot.process.exitcode < 0:
+        return Failure("killed", f"{WORKER_DIED} ({ended})")
+    return Failure("crashed", f"{WORKER_ENDED} ({ended})")
+
+
 def stop(slots: list[Slot]) -> list[list[Any]]:
     """Have all processes save their checkpoints and end, or kill them after GRACE_SECONDS; what each still says."""
     deadline = time.monotonic() + GRACE_SECONDS
@@ -179,8 +191,8 @@ def _signals_later() -> Iterator[None]:
 def _serve(pipe: Any, parent: int, number: int, order: Order) -> None:
     for each in DEAF_TO:
         signal.signal(each, signal.SIG_IGN)
-    if order.device == "cuda":  # torch, which reads it, is not loaded yet
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu(number, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    if order.device == "cuda":
+        see_one_gpu(number)
     import harness.train  # noqa: F401 (takes seconds, in all processes at once)
 
     with suppress(EOFError, OSError):  # the parent has gone
@@ -193,12 +205,14 @@ def _serve(pipe: Any, parent: int, number: int, order: Order) -> None:
                 return
 
 
-def gpu(number: int, visible: str | None) -> str:
-    """The GPU of a slot, as CUDA_VISIBLE_DEVICES names it; slots share where there are more of them."""
-    if not visible:
-        return str(number)
-    names = visible.split(",")
-    return names[number % len(names)]
+def see_one_gpu(number: int) -> None:
+    """Let this process see one GPU of those that are visible; slots share them where there are more slots."""
+    import torch
+
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = visible.split(",") if visible else [str(index) for index in range(torch.cuda.device_count())]
+    if names:  # else there is none, which is said when a pack comes
+        os.environ["CUDA_VISIBLE_DEVICES"] = names[number % len(names)]  # which CUDA reads when it is first used
 
 
 def _is_cold(runs: tuple[RunSpec, ...]) -> bool:

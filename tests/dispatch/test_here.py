@@ -3,9 +3,11 @@
 import multiprocessing
 import os
 import signal
+import sys
 from collections import defaultdict
 from contextlib import closing
 from itertools import product
+from operator import methodcaller
 from pathlib import Path
 from typing import NamedTuple, get_args
 
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from harness.dispatch import slots
 from harness.dispatch.here import Begun, Event, Failed, next_move, train_here
 from harness.dispatch.slots import Cause, Evaluated, Failure, Pack, Saved, failure
 from harness.errors import HarnessError
@@ -22,7 +25,7 @@ from harness.tasks import draw, resolve
 from harness.train import train_pack
 from harness.train.checkpoint import checkpoint_path
 
-SHORT, LONG = 20, 2000  # evaluations; of the long ones a checkpoint is written long before they end
+SHORT, LONG = 20, 4000  # evaluations; of the long ones a checkpoint is written long before they end
 CHECKPOINT_SECONDS = 0.05
 EVALUATED = Path("evaluated")
 TOO_MUCH = 1 << 50
@@ -219,34 +222,34 @@ def test_a_sweep_leaves_no_process(sweep):
 # --------------------------------------------------------------------------------------------------- an end before time
 def test_told_to_stop_or_closed_workers_save_what_they_have_and_end(tmp_path):
     """Stopped, then closed, then trained to its end by this process, a pack has the records of training in one go."""
-    packs = [pack(task, range(2), LONG) for task in ("xy", "exp2d")]
-    files = [checkpoint_path(tmp_path / "checkpoints", ids(runs)) for runs in packs]
     told: dict[Pack, list[Event]] = defaultdict(list)
-
-    def is_enough() -> bool:
-        return all(any(isinstance(event, Evaluated) and event.evaluations for event in told[runs]) for runs in packs)
-
-    for runs, event in train_here(packs, tmp_path / "runs", 2, checkpoints=tmp_path / "checkpoints", stop=is_enough):
+    evaluated: list[Pack] = []
+    folders = {"records": tmp_path / "runs", "checkpoints": tmp_path / "checkpoints"}
+    packs = [pack(task, range(2), LONG) for task in ("xy", "exp2d")]
+    for runs, event in train_here(packs, workers=2, stop=lambda: bool(evaluated), **folders):
         told[runs].append(event)
-    for runs, file in zip(packs, files, strict=True):
-        assert kinds(told[runs]) == ["Begun"]
-        assert told[runs][-1] == Saved(*told[runs][-2])
-        assert file.exists()
-        assert not lives(told[runs][0].pid)
+        if isinstance(event, Evaluated) and event.evaluations:
+            evaluated.append(runs)
 
-    saved = files[0].read_bytes()
-    with closing(train_here(packs, tmp_path / "runs", 1, checkpoints=tmp_path / "checkpoints")) as happenings:
+    runs = evaluated[0]
+    file = checkpoint_path(folders["checkpoints"], ids(runs))
+    saved = file.read_bytes()
+    assert [kinds(events) for events in told.values()] == [["Begun"], ["Begun"]]
+    assert told[runs][-1] == Saved(*told[runs][-2])
+    assert not any(lives(events[0].pid) for events in told.values())
+
+    with closing(train_here([runs], workers=1, **folders)) as happenings:
         _, begun = next(happenings)
-        assert next(happenings) == (packs[0], Evaluated(told[packs[0]][-1].evaluations))
+        assert next(happenings) == (runs, Evaluated(*told[runs][-1]))
         next(happenings)
-    assert files[0].read_bytes() != saved
+    assert file.read_bytes() != saved
     assert not lives(begun.pid)
-    assert not (tmp_path / "runs").exists()
+    assert not folders["records"].exists()
 
-    train_pack(packs[0], tmp_path / "runs", checkpoints=tmp_path / "checkpoints")
-    train_pack(packs[0], tmp_path / "through")
-    assert {record(tmp_path / "runs", run).provenance.resumed for run in packs[0]} == {2}
-    assert numbers(tmp_path / "runs", packs[0]) == numbers(tmp_path / "through", packs[0])
+    train_pack(runs, **folders)
+    train_pack(runs, tmp_path / "through")
+    assert {record(folders["records"], run).provenance.resumed for run in runs} == {2}
+    assert numbers(folders["records"], runs) == numbers(tmp_path / "through", runs)
 
 
 def test_where_no_record_can_be_written_all_ends_with_a_sentence(tmp_path):
@@ -260,6 +263,19 @@ def test_where_no_record_can_be_written_all_ends_with_a_sentence(tmp_path):
 
     assert raised.value.exit_code == 3
     assert not lives(begun.pid)
+
+
+def test_a_death_by_a_signal_is_told_from_an_end_of_its_own():
+    """Only what is killed may lack memory; what ends by itself, as without torch, does so again."""
+    killed, ended = slots._started(methodcaller("recv")), slots._started(sys.exit)
+    os.kill(killed.process.pid, signal.SIGKILL)
+
+    deaths = [slots.death(slot) for slot in (killed, ended)]
+
+    assert [death.cause for death in deaths] == ["killed", "crashed"]
+    assert deaths[0].error.endswith("with fewer --workers (SIGKILL)")
+    assert deaths[1].error == "a worker process ended by itself; what it printed says why (exit code 1)"
+    assert next_move([deaths[1]] * 2, runs=2) == ("give up", True)
 
 
 # ------------------------------------------------------------------------------------------------------ what comes next
@@ -352,3 +368,23 @@ def test_memory_that_is_not_there_is_known_by_all_its_names(tmp_path, monkeypatc
     for allocate in (bytes, np.empty, torch.empty):
         assert _failure(allocate, TOO_MUCH).cause == "out_of_memory"
         assert _failure(allocate, -1).cause == "crashed"
+
+
+# ----------------------------------------------------------------------------------------------------------------- GPUs
+@pytest.mark.parametrize(("number", "own"), [(0, "2"), (1, "GPU-5"), (2, "2"), (5, "GPU-5")])
+def test_each_slot_sees_one_gpu_of_those_that_are_visible(monkeypatch, number, own):
+    """Where there are more slots than GPUs, they share."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,GPU-5")
+    slots.see_one_gpu(number)
+
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == own
+
+
+def test_more_workers_than_gpus_are_not_sent_to_gpus_that_are_not_there(monkeypatch):
+    """Where nobody says which are visible, all are, and no others."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    number = torch.cuda.device_count()
+    slots.see_one_gpu(number)
+
+    assert os.environ.get("CUDA_VISIBLE_DEVICES") == ("0" if number else None)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
