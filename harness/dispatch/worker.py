@@ -17,7 +17,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from harness import provenance
@@ -94,19 +94,19 @@ def _train(home: Path, job: JobFile, attempt: str, log: EventLog, told: Told) ->
     """Whether any training was done; what happens is written to the log, and mirrored where that is asked for."""
     records, came_further = home.parent / "runs", False
     first: dict[tuple[RunSpec, ...], int] = {}
-    with mirroring(job.mirror, job.experiment, records, home / "wandb") as mirror:
-        happenings = train_here(
-            job.packs,
-            records,
-            job.slots,
-            announce=lambda text: print(text, flush=True),
-            device=job.device,
-            checkpoints=home.parent / "checkpoints",
-            attempt=attempt,
-            stop=lambda: told.signal is not None,
-            unwanted=lambda: cancelled(read_orders(home)),
-            checkpoint_seconds=job.checkpoint_seconds,
-        )
+    happenings = train_here(
+        job.packs,
+        records,
+        job.slots,
+        announce=lambda text: print(text, flush=True),
+        device=job.device,
+        checkpoints=home.parent / "checkpoints",
+        attempt=attempt,
+        stop=lambda: told.signal is not None,
+        unwanted=lambda: cancelled(read_orders(home)),
+        checkpoint_seconds=job.checkpoint_seconds,
+    )
+    with mirroring(job.mirror, job.experiment, records, home / "wandb") as mirror, closing(happenings):
         for pack, event in happenings:
             ids = [run_id(run) for run in pack] if not isinstance(event, Evaluated) else []
             match event:
