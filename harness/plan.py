@@ -410,10 +410,9 @@ def _packs(runs: Iterable[PlannedRun]) -> tuple[tuple[str, ...], ...]:
     for group in groups.values():
         first = next(iter(group.values()))
         size = max(1, MAX_LANES_PER_PACK[first.engine] // first.recipe.restarts.count)
-        ids = list(group)
+        ids, flops = list(group), planned_flops(first)["flops_train.local_min"]  # of each of them
         for chunk in (ids[begin : begin + size] for begin in range(0, len(ids), size)):
-            cost = sum(planned_flops(group[identity])["flops_train.local_min"] for identity in chunk)
-            packs.append((cost, tuple(chunk)))
+            packs.append((len(chunk) * flops, tuple(chunk)))
     return tuple(ids for _, ids in sorted(packs, key=lambda pack: -pack[0]))
 
 

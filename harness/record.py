@@ -17,10 +17,8 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
-import numpy as np
-import pandas as pd
 from pydantic import ValidationError, model_validator
 
 from harness.errors import INCOMPLETE, HarnessError
@@ -28,6 +26,9 @@ from harness.files import whole_file
 from harness.spec import Cell, Manifest, PlannedRun, RunSpec, canonical_json, run_id, sealed, unsealed
 from harness.spec.frozen import Frozen
 from harness.spec.nouns import Engine
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # 1: first version. 2: evaluations and iterations by stage; counts under more conventions, with their weight table.
 # Provenance has grown by fields with defaults, without which older records read as well: that made no new version.
@@ -334,6 +335,8 @@ def load(manifest: Manifest, folder: Path) -> pd.DataFrame:
 
     A HarnessError (incomplete) if a planned run has no record or a record is damaged.
     """
+    import pandas as pd  # takes a third of a second, which workers and `harness status` need not wait for
+
     absent = missing(manifest, folder)
     if absent:
         total = len(manifest.run_ids())
@@ -362,7 +365,7 @@ def write_table(table: pd.DataFrame, folder: Path) -> None:
 
 def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
     network = planned.run.network
-    metrics = record.metrics.model_dump() if record.metrics else dict.fromkeys(Metrics.model_fields, np.nan)
+    metrics = record.metrics.model_dump() if record.metrics else dict.fromkeys(Metrics.model_fields, math.nan)
     return {
         "run_id": planned.run_id,
         "task": cell.task,
@@ -400,7 +403,7 @@ def _frontiers(table: pd.DataFrame, cells: dict[int, Cell]) -> list[pd.DataFrame
     frontier = table["cell"].map({index: cell.frontier for index, cell in cells.items()})
     found = []
     for (_, name, _), group in table.groupby([table["task"], frontier, table["asked"]], sort=False):
-        validation = group.loc[group["chosen"], ["cell", "validation_rmse"]].fillna({"validation_rmse": np.inf})
+        validation = group.loc[group["chosen"], ["cell", "validation_rmse"]].fillna({"validation_rmse": math.inf})
         best = validation.groupby("cell")["validation_rmse"].median().idxmin()
         found.append(group[group["cell"] == best].assign(series=str(name), of_budget=False))
     return found
@@ -408,7 +411,7 @@ def _frontiers(table: pd.DataFrame, cells: dict[int, Cell]) -> list[pd.DataFrame
 
 def _chosen(table: pd.DataFrame) -> pd.Series:
     """Per cell, the trial with the lowest median validation RMSE over seeds; a diverged run counts as infinite."""
-    validation = table["validation_rmse"].fillna(np.inf)
+    validation = table["validation_rmse"].fillna(math.inf)
     medians = validation.groupby([table["cell"], table["trial"]]).median()
     best = medians.groupby("cell").idxmin().map(lambda key: key[1])
     return table["trial"] == table["cell"].map(best)

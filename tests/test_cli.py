@@ -218,6 +218,14 @@ def test_help_is_instant_because_nothing_heavy_is_imported():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_looking_at_a_sweep_loads_neither_torch_nor_pandas():
+    """Nor does a job's worker before it trains: each takes a good part of a second, of every look and every job."""
+    code = "import sys, harness.show_sweeps, harness.dispatch.reconcile, harness.dispatch.worker;"
+    code += "sys.exit(bool({'torch', 'pandas'} & set(sys.modules)))"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_schema_is_json():
     """harness schema prints a JSON Schema."""
     assert json.loads(_invoke("schema").output)["title"] == "Experiment"

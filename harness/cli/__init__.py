@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from pathlib import Path
@@ -79,6 +80,7 @@ def main() -> None:
 
     Exit codes: 0 ok, 2 wrong input, 3 incomplete or damaged results.
     """
+    gc.set_threshold(100_000)  # plans are objects by the million, no garbage: searching them took longer than reading
 
 
 # -------------------------------------------------------------------------------------------------------- definitions
