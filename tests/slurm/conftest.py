@@ -52,11 +52,17 @@ def testbed(testbeds, monkeypatch):
 
 @pytest.fixture
 def accounting_testbed(testbeds, monkeypatch):
-    """The same with accounting: sacct works, and limits can be set with sacctmgr."""
-    yield from use(testbeds("--accounting"), monkeypatch)
+    """The same with accounting: sacct works, limits can be set with sacctmgr, and squeue forgets in five seconds."""
+    yield from use(testbeds("--accounting", "--min-job-age-seconds", "5"), monkeypatch)
+
+
+@pytest.fixture
+def forgetful_testbed(testbeds, monkeypatch):
+    """The same without accounting, and squeue forgets in five seconds what has ended."""
+    yield from use(testbeds("--min-job-age-seconds", "5"), monkeypatch)
 
 
 @pytest.fixture
 def narrow_testbed(testbeds, monkeypatch):
-    """The same without accounting, and with arrays of at most 11 tasks, index 0 to 10."""
-    yield from use(testbeds("--max-array-size", "11"), monkeypatch)
+    """The same without accounting, and with arrays of at most 3 tasks, index 0 to 2."""
+    yield from use(testbeds("--max-array-size", "3"), monkeypatch)

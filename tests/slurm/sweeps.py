@@ -1,7 +1,7 @@
 """A sweep on a bed, as a user sees it: its commands, where its runs are, and what it must have left in the end."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +13,7 @@ from real_slurm import Bed, wait_until
 from harness.cli import main
 from harness.cli.steps import plan_of
 from harness.dispatch.events import Attempt, Event, read_attempts
+from harness.dispatch.submission import Submission, read_submissions
 from harness.record import read_record
 from harness.train import train_pack
 
@@ -72,6 +73,9 @@ class Sweep(NamedTuple):
         """How many runs are in which state."""
         return self.status()["states"]
 
+    def submissions(self) -> list[Submission]:
+        return read_submissions(self.folder)
+
     def attempts(self) -> list[Attempt]:
         return read_attempts(self.folder / "attempts")
 
@@ -82,9 +86,21 @@ class Sweep(NamedTuple):
     def wait_for_event(self, *names: str, number: int = 1, seconds: float = 90) -> None:
         wait_until(lambda: len(self.events(*names)) >= number, seconds, f"{number} x {names}")
 
+    def wait_for_states(self, states: dict[str, int], seconds: float = 90) -> None:
+        """So many runs are in these states; what there is instead is told where they are not."""
+        self._wait_until(lambda: self.states() == states, seconds, str(states))
+
     def wait_until_over(self, seconds: float = 120) -> None:
-        """All runs have records."""
-        wait_until(lambda: not self.status()["missing"], seconds, "all runs are over")
+        """All runs have records; what there is instead is told where they have not."""
+        self._wait_until(lambda: not self.status()["missing"], seconds, "all runs are over")
+
+    def _wait_until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
+        try:
+            wait_until(condition, seconds, what)
+        except AssertionError as late:
+            late.add_note(self.harness("status").output)
+            late.add_note("\n".join(f"{each.id}: {json.dumps(each.events[-3:])}" for each in self.attempts()))
+            raise
 
 
 def sweep(

@@ -76,10 +76,10 @@ def test_urgent_preempts_gpu(testbed, tmp_path):
 
 
 def test_too_large_an_array_is_refused(narrow_testbed, tmp_path):
-    """MaxArraySize limits the index: 10 is the last one where it is 11."""
-    wait_for_state(narrow_testbed, submit(narrow_testbed, tmp_path / "out", "true", "--array=10"), "COMPLETED")
+    """MaxArraySize limits the index: 2 is the last one where it is 3."""
+    wait_for_state(narrow_testbed, submit(narrow_testbed, tmp_path / "out", "true", "--array=2"), "COMPLETED")
     with pytest.raises(RuntimeError, match="Invalid job array specification"):
-        submit(narrow_testbed, tmp_path / "out", "true", "--array=0-11")
+        submit(narrow_testbed, tmp_path / "out", "true", "--array=0-3")
 
 
 def test_sacct_without_accounting_is_refused(testbed):

@@ -1,0 +1,265 @@
+"""What a cluster does to a sweep, on a real SLURM: nothing is lost, little is done twice, and `status` tells the truth.
+
+Each test ends with the records that an undisturbed training leaves, bit for bit, wall-clock fields aside.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from real_slurm import Bed, parent_of, processes, wait_until
+from sweeps import Sweep, assert_complete, assert_nothing_trained_twice, only_job, sweep
+
+from harness.dispatch.events import Attempt
+from harness.record import read_record
+
+pytestmark = pytest.mark.slurm
+
+LONG = 5_000  # evaluations that take about five seconds
+
+
+def whys(swept: Sweep) -> set[tuple[str, str]]:
+    """The states of all runs, and why they are thought to be in them."""
+    return {(run["state"], run["why"]) for run in swept.status()["runs"].values()}
+
+
+def shown(swept: Sweep, *options: str) -> str:
+    """What `harness status` prints, its lines joined as a table breaks them."""
+    return swept.harness("status", *options).output
+
+
+def resumed(swept: Sweep) -> set[int]:
+    """How often the trainings of the records went on from a checkpoint."""
+    return {read_record(path).provenance.resumed for path in (swept.results / "runs").glob("*.json")}
+
+
+def saved(attempt: Attempt) -> list[int]:
+    """How far the pack was at each of its checkpoints."""
+    return [event["evaluations"] for event in attempt.events if event["event"] == "checkpoint"]
+
+
+def kill_worker(swept: Sweep) -> None:
+    """Kill -9 the worker of the last attempt and what it started."""
+    worker = swept.attempts()[-1].begun["pid"]
+    for process in [worker, *children(worker)]:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+
+def freeze(swept: Sweep) -> None:
+    """Stop the process that trains the pack of the last attempt."""
+    for process in children(swept.attempts()[-1].begun["pid"]):
+        os.kill(process, signal.SIGSTOP)
+
+
+def thaw(swept: Sweep) -> None:
+    """Let it go on."""
+    for process in children(swept.attempts()[-1].begun["pid"]):
+        os.kill(process, signal.SIGCONT)
+
+
+def children(process: int) -> list[int]:
+    return [one for one in processes() if parent_of(one) == process]
+
+
+def wait_for_warning(bed: Bed, warned: Path) -> None:
+    """Give all jobs one minute, and wait until SLURM, which looks twice a minute, has told them that it ends."""
+    script = f"trap 'touch {warned}; exit' USR2; touch {warned}.begun; while sleep 0.1; do :; done"
+    bed.slurm("sbatch", "--mem=100M", "--time=2", "--signal=B:USR2@60", "--output=/dev/null", "--wrap", script)
+    wait_until(warned.with_name(f"{warned.name}.begun").exists, 20, "the job that listens has begun")
+    for job in bed.slurm("squeue", "-h", "--array", "-o", "%i").split():
+        bed.slurm("scontrol", "update", f"JobId={job}", "TimeLimit=1")
+    wait_until(warned.exists, 40, "SLURM has told all jobs")
+
+
+def wait_until_forgotten(bed: Bed) -> None:
+    wait_until(lambda: not bed.slurm("squeue", "-h", "--states=all"), 40, "squeue has forgotten all jobs")
+
+
+def retry(swept: Sweep, cause: str) -> None:
+    """What `harness retry --cause` sends off."""
+    done = swept.harness("retry", "--cause", cause, "--profile", str(swept.profile), "--yes")
+    assert done.exit_code == 0, done.output
+
+
+def new(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def assert_went_on(swept: Sweep) -> None:
+    """The last attempt went on where the one before it had saved: what it saved came after."""
+    *_, before, last = swept.attempts()
+    saved = [
+        [event["evaluations"] for event in each.events if event["event"] == "checkpoint"] for each in (before, last)
+    ]
+    assert resumed(swept) == {1}
+    assert min(saved[1], default=LONG) > max(saved[0]) > 0
+    assert_nothing_trained_twice(swept)
+    assert_complete(swept)
+
+
+# ------------------------------------------------------------------------------------------------------- what is sent
+def test_more_jobs_than_an_array_may_have(narrow_testbed, tmp_path):
+    """Four jobs where an array has three at most: two arrays, and all records."""
+    swept = sweep(tmp_path, sizes=(20, 40, 80, 160), seeds=(0,))
+
+    assert "4 jobs in 2 arrays" in swept.submit()
+    swept.wait_until_over()
+    assert [len(submission.jobs) for submission in swept.submissions()] == [2, 2]
+    assert_nothing_trained_twice(swept)
+    assert_complete(swept)
+
+
+# -------------------------------------------------------------------------------------------- started again by SLURM
+def requeue(bed: Bed) -> None:
+    """As an administrator does it."""
+    bed.slurm("scontrol", "requeue", only_job(bed))
+
+
+def preempt(bed: Bed) -> None:
+    """Have a job of the partition urgent take both nodes for a while."""
+    bed.slurm("sbatch", "--partition=urgent", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap", "sleep 3")
+
+
+def take_node_down(bed: Bed) -> None:
+    """Set the node of the job down; its job starts again on the other one."""
+    bed.node_down(bed.job(only_job(bed))["NodeList"])
+
+
+@pytest.mark.parametrize("fault", [requeue, preempt, take_node_down])
+def test_a_job_that_slurm_starts_again_goes_on(testbed, tmp_path, fault: Callable[[Bed], None]):
+    """After a requeue, a preemption or a dead node the runs are queued, need nobody, and go on where they were."""
+    swept = sweep(tmp_path, evaluations=LONG, checkpoint_seconds=0.5)
+    swept.submit()
+    swept.wait_for_event("checkpoint")
+    fault(testbed)
+    swept.wait_for_states({"queued": 2})
+    assert {why.partition(" (")[0] for _, why in whys(swept)} == {"SLURM: PENDING"}
+    assert "submitted" not in swept.submit()
+    swept.wait_until_over()
+    assert next((event["why"], event["requeued"]) for event in swept.events("ended")) == ("requeued", True)
+    assert_went_on(swept)
+
+
+def test_the_time_limit(testbed, tmp_path):
+    """A job at its limit starts again by itself if it came any further, and else waits for the user."""
+    limits = {"evaluations": LONG, "checkpoint_seconds": 0.5, "time_minutes": 2, "save_seconds": 60}
+    swept, stuck = sweep(new(tmp_path / "swept"), **limits), sweep(new(tmp_path / "stuck"), **limits)
+    stuck.submit()
+    stuck.wait_for_event("pack_begun")
+    freeze(stuck)
+    swept.submit()
+    swept.wait_for_event("checkpoint")
+    freeze(swept)
+    wait_for_warning(testbed, tmp_path / "warned")
+    thaw(swept)
+    thaw(stuck)
+
+    stuck.wait_for_event("ended")
+    stuck.wait_for_states({"timed out": 2})
+    assert whys(stuck) == {("timed out", "its worker ended: timed out")}
+    assert "`harness submit` sends it off" in shown(stuck)
+    swept.wait_for_states({"queued": 2})
+    for job in testbed.slurm("squeue", "-h", "--array", "-o", "%i").split():
+        testbed.slurm("scontrol", "update", f"JobId={job}", "TimeLimit=2")
+    stuck.submit()
+    swept.wait_until_over()
+    assert_went_on(swept)
+    stuck.wait_until_over()
+    assert_complete(stuck)
+
+
+# ------------------------------------------------------------------------------------------------- killed and forgotten
+def test_a_killed_worker(testbed, tmp_path):
+    """Of kill -9 squeue says that the job failed, and the next submission goes on from the checkpoint."""
+    swept = sweep(tmp_path, evaluations=LONG, checkpoint_seconds=0.5)
+    swept.submit()
+    swept.wait_for_event("checkpoint")
+    kill_worker(swept)
+    swept.wait_for_states({"crashed": 2})
+    assert whys(swept) == {("crashed", "SLURM: FAILED (NonZeroExitCode)")}
+    assert "`harness submit` tries once more" in shown(swept)
+    swept.submit()
+    swept.wait_until_over()
+    assert_went_on(swept)
+
+
+def test_what_only_sacct_knows(accounting_testbed, tmp_path):
+    """Of a killed job and one that scancel took from the queue, both forgotten by squeue, sacct tells which is it."""
+    swept = sweep(tmp_path, sizes=(20, 80), evaluations=LONG, checkpoint_seconds=0.5, jobs_at_once=1)
+    swept.submit()
+    swept.wait_for_event("checkpoint")
+    array = only_job(accounting_testbed).partition("_")[0]
+    accounting_testbed.slurm("scancel", "--state=pending", array)
+    kill_worker(swept)
+    wait_until_forgotten(accounting_testbed)
+    assert whys(swept) == {("crashed", "SLURM: FAILED (NonZeroExitCode)"), ("cancelled", "SLURM: CANCELLED")}
+    assert "2 runs in 1 packs in 1 jobs" in swept.submit()
+    swept.wait_for_states({"done": 2, "cancelled": 2})
+    retry(swept, "cancelled")
+    swept.wait_until_over()
+    assert resumed(swept) == {0, 1}
+    assert_nothing_trained_twice(swept)
+    assert_complete(swept)
+
+
+# ------------------------------------------------------------------------------------------------------------ cancelled
+def test_what_scancel_ends_stays_cancelled(testbed, tmp_path):
+    """A running job and one that waits: no submission sends them off, and `retry` brings them back where they were."""
+    swept = sweep(tmp_path, sizes=(20, 80), evaluations=LONG, checkpoint_seconds=0.5, jobs_at_once=1)
+    swept.submit()
+    swept.wait_for_event("checkpoint")
+    testbed.slurm("scancel", only_job(testbed).partition("_")[0])
+    swept.wait_for_states({"cancelled": 4})
+    assert "`harness retry FILE --cause cancelled` takes it back" in shown(swept)
+    assert "submitted" not in swept.submit()
+    retry(swept, "cancelled")
+    swept.wait_until_over()
+    assert resumed(swept) == {0, 1}
+    assert_nothing_trained_twice(swept)
+    assert_complete(swept)
+
+
+def test_a_worker_remembers_what_slurm_forgets(forgetful_testbed, tmp_path):
+    """Without accounting, and nobody looking until squeue has forgotten it, what scancel ended is cancelled."""
+    swept = sweep(tmp_path, evaluations=LONG)
+    swept.submit()
+    swept.wait_for_event("first_step")
+    forgetful_testbed.slurm("scancel", only_job(forgetful_testbed))
+    wait_until_forgotten(forgetful_testbed)
+    assert whys(swept) == {("cancelled", "its worker ended: cancelled")}
+    assert "submitted" not in swept.submit()
+
+
+def test_workers_pass_over_cancelled_runs(testbed, tmp_path):
+    """A pack that trains goes on; those of the job that begin afterwards leave out what was cancelled."""
+    swept = sweep(tmp_path, sizes=(20, 40, 80), evaluations=LONG, job_minutes=2)
+    swept.submit()
+    swept.wait_for_event("first_step")
+    assert "cancelled: 3 runs\n" in swept.harness("cancel", "--where", "seed=1", "--yes").output
+    swept.wait_for_states({"done": 4, "cancelled": 2})
+    assert [len(event["runs"]) for event in swept.events("pack_done")] == [2, 1, 1]
+    assert ("cancelled", "by `harness cancel`") in whys(swept)
+    retry(swept, "cancelled")
+    swept.wait_until_over()
+    assert_nothing_trained_twice(swept)
+    assert_complete(swept)
+
+
+def test_a_job_with_no_other_runs_ends(testbed, tmp_path):
+    """Of two jobs that run, the one of which every run is cancelled is gone at once."""
+    swept = sweep(tmp_path, sizes=(20, 80), seeds=(0,), evaluations=LONG, checkpoint_seconds=0.5)
+    swept.submit()
+    swept.wait_for_event("first_step", number=2)
+    first, second = swept.attempts()
+    run = first.events[1]["runs"][0]
+    assert "1 jobs with no other runs were ended" in swept.harness("cancel", "--where", f"run={run}", "--yes").output
+    wait_until(lambda: only_job(testbed) == second.begun["slurm_number"], 20, "the job is gone")
+    swept.wait_for_states({"done": 1, "cancelled": 1})
+    retry(swept, "cancelled")
+    swept.wait_until_over()
+    assert_complete(swept)
