@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -117,10 +118,20 @@ def squeue(names: Sequence[str]) -> Queue:
 
 
 def sacct(names: Sequence[str], since: str) -> Queue:
-    """The same of jobs that squeue has forgotten, where there is accounting; `since` is the first submission's time."""
-    command = ("sacct", "--noheader", "--parsable2", "--allocations", "--array", f"--starttime={since}")
+    """The same of ended jobs that squeue has forgotten, where there is accounting; `since` is when they were sent off.
+
+    Only asked for by state, and until now, it lists those that were cancelled before they began.
+    """
+    local = datetime.fromisoformat(since).astimezone().strftime("%Y-%m-%dT%H:%M:%S")  # all that it understands
+    command = ("sacct", "--noheader", "--parsable2", "--allocations", "--array", "--format=JobID,JobName,State,Reason")
     try:
-        lines = ask(*command, "--format=JobID,JobName,State,Reason", f"--name={','.join(names)}")
+        lines = ask(
+            *command,
+            f"--name={','.join(names)}",
+            f"--starttime={local}",
+            "--endtime=now",
+            "--state=BF,CA,CD,DL,F,NF,OOM,PR,TO",
+        )
     except HarnessError as error:
         return Queue({}, str(error))
     return Queue(_by_task(lines, set(names)))
