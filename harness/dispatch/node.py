@@ -198,3 +198,7 @@ def read_report(path: Path) -> Report:
     """What the job wrote."""
     data = json.loads(path.read_text(encoding="utf-8"))
     return Report(**data | {"files": [Finding(*finding) for finding in data["files"]]})
+
+
+if __name__ == "__main__":
+    look_around(sys.argv[1])

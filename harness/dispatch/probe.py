@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.dispatch.cluster import Listed, scancel, squeue
-from harness.dispatch.node import Finding, Report, look_around, read_report, try_files, unwritable, write
+from harness.dispatch.node import Finding, Report, read_report, try_files, unwritable, write
 from harness.dispatch.profile import Profile
-from harness.dispatch.slurm import executor, logs_folder
+from harness.dispatch.slurm import executor, launch, logs_folder
 from harness.dispatch.state import ENDED, WAITING
 from harness.dispatch.submission import new_id
 from harness.errors import HarnessError
@@ -94,7 +94,7 @@ def try_node(profile: Profile, results: Path, wait_minutes: float, tell: Callabl
         roots = [str(root) for root in snapshot.roots]
         try:
             with executor(logs_folder(folder), probing(profile, folder), name, roots) as sender:
-                number = sender.submit(look_around, str(folder)).job_id
+                number = launch(sender, 1, "harness.dispatch.node", str(folder))
             tell(f"probe job {number}: waiting for it, at most {wait_minutes:g} min (--wait); Ctrl-C cancels it")
             talk = _talk(folder, name, wait_minutes * 60, tell)
         except HarnessError as error:

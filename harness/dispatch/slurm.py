@@ -19,23 +19,29 @@ from harness.errors import INCOMPLETE, HarnessError
 def send(folder: Path, submission: Submission) -> None:
     """Have SLURM take the jobs of a submission whose files are written; a HarnessError if it refuses them.
 
-    By then all that the jobs need is on disk, and all that is needed to find them again: their name. So no function is
-    handed to submitit, whose pickles get the names by which jobs look for them once the jobs have numbers.
+    By then all that the jobs need is on disk, and all that is needed to find them again: their name.
     """
     assert submission.profile is not None
-    logs = logs_folder(folder)
-    logs.mkdir(parents=True, exist_ok=True)
-    with executor(logs, submission.profile, submission.name, submission.roots) as sender:
-        if len(submission.jobs) > 1:
-            sender.parameters["map_count"] = len(submission.jobs)
-        worker = shlex.join(["-u", "-m", "harness.dispatch.worker", str(folder), submission.id])
-        sender._submit_command(f"{sender.python} {worker} ${{SLURM_ARRAY_TASK_ID:-0}}")
+    with executor(logs_folder(folder), submission.profile, submission.name, submission.roots) as sender:
+        launch(sender, len(submission.jobs), "harness.dispatch.worker", str(folder), submission.id)
+
+
+def launch(sender: Any, jobs: int, module: str, *arguments: str) -> str:
+    """Have SLURM take jobs that run `python -m module arguments PLACE`; the number that it gives them.
+
+    No function is handed to submitit: its pickle would get the name by which the job looks for it only once the job has
+    a number, and never if this process is killed before.
+    """
+    if jobs > 1:
+        sender.parameters["map_count"] = jobs
+    command = shlex.join(["-u", "-m", module, *arguments])
+    return sender._submit_command(f"{sender.python} {command} ${{SLURM_ARRAY_TASK_ID:-0}}").job_id
 
 
 def would_start(profile: Profile, name: str) -> str:
     """When and where SLURM would start such a job, in its words, without giving it one; a HarnessError if never."""
     with tempfile.TemporaryDirectory() as folder, executor(Path(folder), profile, name, ()) as sender:
-        sender.parameters["map_count"] = 1  # an array, as all submissions are
+        sender.parameters["map_count"] = 1  # an array, as submissions of several jobs are
         script = Path(folder) / "script.sh"
         script.write_text(sender._make_submission_file_text("true", name), encoding="utf-8")
         return try_script(script)
@@ -50,6 +56,7 @@ def executor(logs: Path, profile: Profile, name: str, roots: Sequence[str]) -> I
     logging.getLogger("submitit").setLevel(logging.ERROR)
     with outside_of_any_job(), redirect_stderr(io.StringIO()):  # submitit prints what the error says too
         try:
+            logs.mkdir(parents=True, exist_ok=True)
             sender = submitit.SlurmExecutor(folder=logs, python=profile.python)
             sender.update_parameters(**parameters(profile, name, roots))
             yield sender

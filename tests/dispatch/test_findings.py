@@ -335,7 +335,7 @@ def test_a_slow_talk_does_not_pass_for_a_wrong_clock():
         (Listed("4", "x", "FAILED", "RaisedSignal"), None, "FAILED", "probe job", "cannot write into this results"),
         (Listed("4", "x", "FAILED", ""), "", "FAILED", "probe job", "it printed nothing"),
         (Listed("4", "x", "FAILED", ""), "a\nSegmentation fault\n", "FAILED", "probe job", "last: Segmentation fault"),
-        (Listed("4", "x", "FAILED", ""), "No module named submitit", "FAILED", "Python", "submitit is not installed"),
+        (Listed("4", "x", "FAILED", ""), "No module named harness", "FAILED", "Python", "harness is not installed"),
         (
             Listed("4", "x", "FAILED", ""),
             "ModuleNotFoundError: No module named 'pydantic'",

@@ -118,7 +118,7 @@ def test_no_job_asks_and_submits_nothing(testbed, tmp_path):
         (
             {"python": "env PYTHONPATH= /usr/bin/python3 -S"},
             "Python",
-            "submitit is not installed",
+            "harness is not installed",
             "install the harness",
         ),
         (
