@@ -5,6 +5,7 @@ import socket
 import statistics
 import time
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -51,7 +52,8 @@ def reconcile(manifest: Manifest, folder: Path, evidence: Evidence) -> dict[str,
     ordered = {run for order in evidence.orders for run in order.runs if order.kind == "cancel"}
     seen = [run for run, state in found.items() if state.state == "cancelled" and run not in ordered]
     if seen:
-        write_order(folder, "cancel", seen)
+        with suppress(OSError):  # who may only look keeps nothing
+            write_order(folder, "cancel", seen)
     return found
 
 

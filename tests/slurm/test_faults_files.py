@@ -319,3 +319,17 @@ def test_a_folder_that_is_read_only(disk, testbed, tmp_path, where):
     assert f"{swept.results / where}" in refused.output
     assert "Read-only file system" in refused.output
     assert testbed.slurm("squeue", "-h") == ""
+
+
+def test_status_of_a_folder_that_is_read_only(disk, testbed, tmp_path):
+    """Who may not write there is told where the runs are all the same."""
+    swept = sweep(tmp_path)
+    results = disk(swept.results, "100m")
+    testbed.slurm("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
+    swept.submit()
+    results.make_read_only()
+    assert swept.states() == {"queued": 2}
+
+    testbed.slurm("scancel", "--user", str(os.getuid()))
+
+    assert swept.states() == {"cancelled": 2}
