@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import ValidationError, model_validator
 
@@ -310,14 +310,17 @@ def statuses(manifest: Manifest, folder: Path) -> dict[str, Status]:
     }
 
 
+class _Ended(Frozen, extra="ignore"):
+    """A record as far as its status, which is read in a quarter of the time."""
+
+    status: Status
+
+
 def _status(path: Path) -> Status:
     try:
-        status = json.loads(path.read_bytes())["status"]
-        if status in get_args(Status):
-            return status
-    except (ValueError, LookupError, TypeError, OSError):
-        pass
-    read_record(path)  # says what is wrong with it
+        return _Ended.model_validate_json(path.read_bytes()).status
+    except (ValueError, OSError):
+        read_record(path)  # says what is wrong with it
     raise HarnessError(f"record {path} was replaced while it was read; look again", INCOMPLETE)
 
 
