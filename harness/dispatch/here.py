@@ -9,7 +9,7 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -103,9 +103,8 @@ def train_here(
                 connection.wait([worker.slot.pipe for worker in working.values()], timeout=POLL_SECONDS)
                 for number in list(working):
                     yield from _listen(number, working, waiting, announce)
-        finally:  # a second Ctrl-C would leave workers that nobody waits for
-            with deaf():
-                last_words = slots.stop([worker.slot for worker in working.values()])
+        finally:
+            last_words = slots.stop([worker.slot for worker in working.values()])
         for worker, heard in zip(working.values(), last_words, strict=True):
             for what in heard:
                 match what:
@@ -240,15 +239,20 @@ def _shared_cache() -> Iterator[str]:
 
 
 # ------------------------------------------------------------------------------------------------------------ signals
-def terminated_like_ctrl_c() -> AbstractContextManager[None]:
-    """SIGTERM, by which schedulers end a job, ends the block as Ctrl-C does, so that workers save what they have."""
-    return _handling(signal.SIGTERM, signal.default_int_handler)
-
-
 @contextmanager
-def deaf() -> Iterator[None]:
-    """Neither Ctrl-C nor SIGTERM ends the block."""
-    with _handling(signal.SIGINT, signal.SIG_IGN), _handling(signal.SIGTERM, signal.SIG_IGN):
+def terminated_like_ctrl_c() -> Iterator[None]:
+    """SIGTERM, by which schedulers end a job, ends the block as Ctrl-C does, so that workers save what they have.
+
+    The first of such signals does; a second Ctrl-C would leave workers that nobody waits for.
+    """
+    heard: list[int] = []
+
+    def end(number: int, _frame: object) -> None:
+        heard.append(number)
+        if len(heard) == 1:
+            raise KeyboardInterrupt
+
+    with _handling(signal.SIGTERM, end), _handling(signal.SIGINT, end):
         yield
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from harness.dispatch.cluster import scrubbed
 from harness.dispatch.events import Attempt, Event, read_attempts
-from harness.dispatch.here import deaf
 from harness.dispatch.slurm import code_environment, logs_folder
 from harness.dispatch.submission import Submission, forget_submission
 from harness.errors import INCOMPLETE, HarnessError
@@ -70,10 +69,9 @@ def _worker(folder: Path, submission: Submission) -> Iterator[subprocess.Popen]:
         assert worker.stdin
         try:
             yield worker
-        finally:  # a second Ctrl-C would leave a worker that nobody waits for
-            with deaf():
-                worker.stdin.close()
-                worker.wait()
+        finally:
+            worker.stdin.close()
+            worker.wait()
 
 
 def _attempt(folder: Path, submission: str) -> Attempt | None:
