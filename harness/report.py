@@ -82,7 +82,7 @@ def write_report(
     experiment = manifest.experiment
     crossed = {cell.series for cell in manifest.cells if cell.frontier}
     shown = [one for one in fits if one.series not in crossed]
-    page = _template().render(
+    page = template("report.html").render(
         manifest=manifest,
         experiment=experiment,
         counts=_counts(manifest, records),
@@ -96,8 +96,8 @@ def write_report(
         all_rows=rows,
         axis_words=AXIS_WORDS,
         level=fits[0].fit.level,
-        figure=_png(scaling_figure(manifest, table, fits)),
-        residuals=_png(experiment_residuals(table, fits, headline_axes(manifest)[0])),
+        figure=png(scaling_figure(manifest, table, fits)),
+        residuals=png(experiment_residuals(table, fits, headline_axes(manifest)[0])),
         rules=[(_rule(rule, len(set(table["task"]))), _json(rule)) for rule in experiment.decide],
         windows={(cell.task, cell.arm): cell.window for cell in manifest.cells if cell.window},
         cells=[_cell(cell) for cell in manifest.cells],
@@ -108,7 +108,7 @@ def write_report(
         tuning_note=tuning_note(table),
         seconds_on=table["seconds_on"].iloc[0] if "seconds_on" in table else None,
         **_pairs(table, manifest),
-        provenance=_provenance(record.provenance for record in records),
+        provenance=provenance(record.provenance for record in records),
         experiment_json=_json(experiment),
     )
     path = folder / "report.html"
@@ -117,7 +117,8 @@ def write_report(
     return path
 
 
-def _template() -> Any:
+def template(name: str) -> Any:
+    """A template of the package; a name that it is not given is an error."""
     environment = Environment(
         loader=PackageLoader("harness"),
         autoescape=True,
@@ -126,14 +127,14 @@ def _template() -> Any:
         lstrip_blocks=True,
     )
     environment.filters["human"] = human
-    return environment.get_template("report.html")
+    return environment.get_template(name)
 
 
 def _json(model: Any) -> str:
     return json.dumps(model.model_dump(mode="json"), indent=1, ensure_ascii=False)
 
 
-def _png(figure: Figure | None) -> str | None:
+def png(figure: Figure | None) -> str | None:
     """The figure as a PNG in base64."""
     if figure is None:
         return None
@@ -327,7 +328,7 @@ def _task(label: str, task: RunTask, target: Formula) -> dict[str, Any]:
 
 
 # --------------------------------------------------------------------------------------------------------- provenance
-def _provenance(found: Iterable[Any]) -> dict[str, Any]:
+def provenance(found: Iterable[Any]) -> dict[str, Any]:
     """Where the runs were made, each with the number of runs; seconds are counted once a pack."""
     places = list(found)
     commits = Counter((one.commit or "not from a git checkout", one.dirty) for one in places)

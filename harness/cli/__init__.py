@@ -21,6 +21,7 @@ from harness.cli.options import (
     wandb_options,
 )
 from harness.cli.reference import reference
+from harness.cli.replay import replay
 from harness.cli.steps import (
     calibrations_of,
     cost_sentence,
@@ -329,7 +330,7 @@ def fit_command(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
 
 
 main.add_command(compare_command)
-for command in (submit, status, retry, cancel, logs, merge, export_wandb, doctor, reference):
+for command in (submit, status, retry, cancel, logs, merge, export_wandb, doctor, reference, replay):
     main.add_command(command)
 
 

@@ -51,7 +51,14 @@ from harness.spec.nouns import (
     Task,
     Window,
 )
-from harness.spec.read import experiment_schema, parse_experiment, read_experiment, read_settings, variants
+from harness.spec.read import (
+    experiment_schema,
+    parse_experiment,
+    read_experiment,
+    read_settings,
+    scale_changes,
+    variants,
+)
 from harness.spec.stages import (
     CapTooSmall,
     Stage,
@@ -118,6 +125,7 @@ __all__ = [
     "read_settings",
     "run_id",
     "samples_per_evaluation",
+    "scale_changes",
     "sealed",
     "stages",
     "unsealed",

@@ -52,6 +52,12 @@ def _at_scale(data: dict[str, Any], scales: Any, source: str, scale: str) -> dic
     return _with_values(data, scales[scale], f"{source}: scales.{scale}")
 
 
+def scale_changes(path: Path, scale: str) -> dict[str, Any]:
+    """What a scale of the file at `path` changes, by dotted path."""
+    data = _parse_fields(_read_text(path, "an experiment file"), str(path), "question:, tasks:, arms:")
+    return (data.get("scales") or {})[scale]
+
+
 def read_settings(path: Path, model: type[Settings], what: str) -> Settings:
     """The `model` written in the YAML file at `path`, which is `what` to a user, as experiments are read."""
     text = _read_text(path, what)
