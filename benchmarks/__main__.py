@@ -21,7 +21,8 @@ FIGURE = "figure"
 
     NAMES: {", ".join((*COMPARISONS, FIGURE))}. The last two only read what the
     others have written. Everything runs in one thread; begin when the machine has nothing else to do. pykan's long
-    jobs are measured apart and once: python -m benchmarks.pykan_jobs.""",
+    jobs are measured apart and once: python -m benchmarks.pykan_jobs; and what sweeps cost beside their training on a
+    SLURM: python -m benchmarks.sweeps.""",
 )
 @click.argument("names", nargs=-1, type=click.Choice((*COMPARISONS, FIGURE)), metavar="[NAMES]...")
 @click.option(
