@@ -21,6 +21,8 @@ from harness.record import read_record
 
 pytestmark = pytest.mark.slurm
 
+LONG = {"evaluations": 6000, "checkpoint_seconds": 0.3}  # of a sweep: three seconds of training, saved soon
+
 
 def submit_command(swept: Sweep) -> list[str]:
     command = [sys.executable, "-m", "harness.cli", "submit", str(swept.file), "--profile", str(swept.profile)]
@@ -193,7 +195,7 @@ def test_defaults_of_the_user_hide_no_jobs(testbed, tmp_path, monkeypatch):
 # --------------------------------------------------------------------------------------------------- workers and codes
 def test_a_frozen_worker_comes_back(testbed, tmp_path):
     """Its node was given up and its job trained elsewhere: both write, there is one record, and they are equal."""
-    swept = sweep(tmp_path, evaluations=4000)
+    swept = sweep(tmp_path, **LONG)
     swept.submit()
     swept.wait_for_event("checkpoint")
     node = testbed.job(only_job(testbed))["NodeList"]
@@ -213,7 +215,7 @@ def test_a_frozen_worker_comes_back(testbed, tmp_path):
 
 def test_torn_logs(testbed, tmp_path):
     """What killed workers leave half-written is left out; the rest decides, and what they had saved goes on."""
-    swept = sweep(tmp_path, sizes=(20, 40), evaluations=4000)
+    swept = sweep(tmp_path, sizes=(20, 40), **LONG)
     swept.submit()
     swept.wait_for_event("first_step", number=2)
     wait_until(lambda: len(list((swept.results / "checkpoints").glob("*.checkpoint"))) == 2, 60, "both are saved")
@@ -271,7 +273,7 @@ def test_code_is_edited_before_its_jobs_start(testbed, tmp_path, monkeypatch):
 @pytest.mark.parametrize("full", ["runs", "."])
 def test_a_disk_that_is_full_at_the_end(disk, testbed, tmp_path, full):
     """The job's end is told with its cause; once there is room, the next submission goes on from the checkpoint."""
-    swept = sweep(tmp_path, evaluations=4000)
+    swept = sweep(tmp_path, **LONG)
     small = disk(swept.results / full, "100m")
     swept.submit()
     swept.wait_for_event("checkpoint")
@@ -296,7 +298,7 @@ def test_a_disk_that_is_full_at_the_end(disk, testbed, tmp_path, full):
 
 def test_a_disk_that_is_too_full_for_checkpoints(disk, testbed, tmp_path):
     """Training goes on without, and the job's output says so."""
-    swept = sweep(tmp_path, evaluations=2000)
+    swept = sweep(tmp_path, **LONG)
     disk(swept.results / "checkpoints").fill()
     swept.submit()
 
