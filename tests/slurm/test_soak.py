@@ -23,7 +23,6 @@ WIDTHS, SEEDS, EVALUATIONS = range(8, 40), range(64), 1000  # 64 packs of 32 run
 JOB_MINUTES = 0.1  # about 20 jobs
 CHECKPOINT_SECONDS = 1.0
 SLACK_SECONDS = 4.0  # until a checkpoint is written and a worker has ended, where four jobs share two cores
-MOST_RESTARTS = 3  # of a job that is hit: SLURM holds those that were requeued more than MaxBatchRequeue (5) times
 
 
 class Strike(NamedTuple):
@@ -44,7 +43,10 @@ def test_two_thousand_runs_survive(testbed, tmp_path):
     for fault in rng.sample(list(FAULTS), counts=FAULT_COUNTS, k=sum(FAULT_COUNTS)):
         strikes.append(strike(fault, testbed, swept, rng))
         submit_again(swept)
-    wait_until(lambda: submit_again(swept)["missing"] == 0, 600, "all runs are over")
+    deadline = time.monotonic() + 600
+    while submit_again(swept)["missing"]:
+        assert time.monotonic() < deadline, "not all runs are over"
+        time.sleep(2)  # a look takes a core a good part of a second
 
     assert [Counter(each.fault for each in strikes)[fault] for fault in FAULTS] == FAULT_COUNTS
     assert_records(swept, records(calm))
@@ -143,14 +145,13 @@ def wait_for_restart(bed: Bed, victim: Attempt) -> None:
 
 # -------------------------------------------------------------------------------------------------------- what is seen
 def in_midst(swept: Sweep) -> list[Attempt]:
-    """Attempts that train now, whose jobs may still be requeued."""
+    """Attempts that train now."""
     return [
         attempt
         for attempt in swept.attempts()
         if lives(attempt)
         and open_pack(attempt)
         and any(event["event"] == "first_step" for event in attempt.events)
-        and attempt.begun["restarts"] < MOST_RESTARTS
         and not kills(attempt)  # after a second one the pack is halved, and its halves begin anew
     ]
 
