@@ -91,12 +91,12 @@ class Bed(NamedTuple):
         wait_until(lambda: all(map(self.node_is_up, names)), 60, "the nodes are up again")
 
 
-def wait_until(condition: Callable[[], bool], timeout_seconds: float, what: str) -> None:
-    """Poll ten times a second; AssertionError when the condition has not come true in time."""
+def wait_until(condition: Callable[[], bool], timeout_seconds: float, what: str, every: float = 0.1) -> None:
+    """Ask `every` so many seconds; AssertionError when the condition has not come true in time."""
     end = time.monotonic() + timeout_seconds
     while not condition():
         assert time.monotonic() < end, f"not within {timeout_seconds} s: {what}"
-        time.sleep(0.1)
+        time.sleep(every)
 
 
 def script(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -96,7 +96,7 @@ class Sweep(NamedTuple):
 
     def _wait_until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
         try:
-            wait_until(condition, seconds, what)
+            wait_until(condition, seconds, what, every=0.5)  # each look takes a tenth of a second of a core
         except AssertionError as late:
             late.add_note(self.harness("status").output)
             late.add_note("\n".join(f"{each.id}: {json.dumps(each.events[-3:])}" for each in self.attempts()))
