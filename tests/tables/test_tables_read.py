@@ -104,7 +104,7 @@ def test_a_damaged_table_is_named(tmp_path, text, message):
     ("name", "content", "message"),
     [
         ("runs.csv.gz", b"not packed", "cannot be unpacked"),
-        ("runs.csv.gz", gzip.compress(TEXT.encode())[:-9], "cannot be unpacked"),
+        ("runs.csv.gz", gzip.compress(TEXT.encode(), mtime=0)[:-9], "cannot be unpacked"),
         ("runs.csv", b"params,rmse\n1,\xff\n", "not UTF-8"),
         ("runs.parquet", b"params,rmse\n", "cannot be read as Parquet"),
     ],
