@@ -57,6 +57,12 @@ def accounting_testbed(testbeds, monkeypatch):
 
 
 @pytest.fixture
+def impatient_testbed(testbeds, monkeypatch):
+    """The same without accounting, and a node that hangs is down after about 17 s."""
+    yield from use(testbeds("--node-timeout-seconds", "5"), monkeypatch)
+
+
+@pytest.fixture
 def forgetful_testbed(testbeds, monkeypatch):
     """The same without accounting, and squeue forgets in five seconds what has ended."""
     yield from use(testbeds("--min-job-age-seconds", "5"), monkeypatch)

@@ -58,7 +58,7 @@ class Bed(NamedTuple):
         self.slurm("scontrol", "update", f"NodeName={name}", "State=RESUME")
 
     def freeze(self, name: str) -> None:
-        """Stop everything that runs on the node; SLURM sets it down after about 17 s."""
+        """Stop everything that runs on the node; SLURM sets it down some 15 s after its timeout."""
         self._signal(name, signal.SIGSTOP)
 
     def thaw(self, name: str) -> None:

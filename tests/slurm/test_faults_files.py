@@ -193,17 +193,17 @@ def test_defaults_of_the_user_hide_no_jobs(testbed, tmp_path, monkeypatch):
 
 
 # --------------------------------------------------------------------------------------------------- workers and codes
-def test_a_frozen_worker_comes_back(testbed, tmp_path):
+def test_a_frozen_worker_comes_back(impatient_testbed, tmp_path):
     """Its node was given up and its job trained elsewhere: both write, there is one record, and they are equal."""
     swept = sweep(tmp_path, **LONG)
     swept.submit()
     swept.wait_for_event("checkpoint")
-    node = testbed.job(only_job(testbed))["NodeList"]
-    testbed.freeze(node)
-    wait_until(lambda: testbed.node_state(node).startswith("down"), 40, f"{node} is down")
+    node = impatient_testbed.job(only_job(impatient_testbed))["NodeList"]
+    impatient_testbed.freeze(node)
+    wait_until(lambda: impatient_testbed.node_state(node).startswith("down"), 60, f"{node} is down")
     assert set(swept.states()) <= {"queued", "running"}
     swept.wait_for_event("first_step", number=2)
-    for process in testbed.job_processes(node):  # and not what would end them at once
+    for process in impatient_testbed.job_processes(node):  # and not what would end them at once
         if b"python" in command_of(process):
             os.kill(process, signal.SIGCONT)
     swept.wait_for_event("pack_done", number=2)

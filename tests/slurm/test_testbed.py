@@ -107,23 +107,23 @@ def test_accounting_enforces_limits(accounting_testbed, tmp_path):
         accounting_testbed.slurm(*limited, "MaxSubmitJobs=-1")
 
 
-def test_the_job_of_a_frozen_node_goes_elsewhere(testbed, tmp_path):
+def test_the_job_of_a_frozen_node_goes_elsewhere(impatient_testbed, tmp_path):
     """A hung node is set down and its job requeued on the other; once the node speaks again, the old job is ended."""
     starts = tmp_path / "starts"
     write = f"echo $$ $SLURMD_NODENAME ${{SLURM_RESTART_COUNT:-0}} >> {starts}"
-    job = submit(testbed, tmp_path / "out", f"{write}; sleep 60", "--gpus-per-node=1")
+    job = submit(impatient_testbed, tmp_path / "out", f"{write}; sleep 60", "--gpus-per-node=1")
     wait_until(lambda: starts.exists() and starts.read_text().endswith("\n"), 30, "the job has started")
     hung_process, hung_node, _ = starts.read_text().split()
     other_node = {"n1": "n2", "n2": "n1"}[hung_node]
-    testbed.freeze(hung_node)
-    wait_until(lambda: testbed.node_state(hung_node).startswith("down"), 40, f"{hung_node} is down")
+    impatient_testbed.freeze(hung_node)
+    wait_until(lambda: impatient_testbed.node_state(hung_node).startswith("down"), 60, f"{hung_node} is down")
     wait_until(lambda: len(starts.read_text().splitlines()) == 2, 30, "the job has started again")
     assert starts.read_text().split()[4:] == [other_node, "1"]
     assert Path(f"/proc/{hung_process}").exists()
-    testbed.thaw(hung_node)
-    wait_until(lambda: testbed.node_is_up(hung_node), 60, f"{hung_node} is back")
+    impatient_testbed.thaw(hung_node)
+    wait_until(lambda: impatient_testbed.node_is_up(hung_node), 60, f"{hung_node} is back")
     wait_until(lambda: not Path(f"/proc/{hung_process}").exists(), 30, "the hung job is ended")
-    assert testbed.job(job)["JobState"] == "RUNNING"
+    assert impatient_testbed.job(job)["JobState"] == "RUNNING"
 
 
 def test_up_twice_is_harmless(testbed):
