@@ -50,12 +50,21 @@ def counts_of(found: Mapping[str, RunState]) -> dict[State, int]:
     return {state: counted[state] for state in STATES if counted[state]}
 
 
+def device_time(hours: float, unit: str) -> str:
+    """Hours of devices, small ones in minutes or seconds: `1.5 GPU-hours`."""
+    for word, length in (("hours", 1.0), ("minutes", 60.0)):
+        if hours * length >= 0.1:
+            return f"{hours * length:.3g} {unit}-{word}"
+    return f"{hours * 3600:.2g} {unit}-seconds"
+
+
 def offer_lines(name: str, found: Mapping[str, RunState], offer: Offer) -> list[str]:
     """What is done, on its way and to be sent off, and what it will cost."""
-    told = ", ".join(f"{number} {state}" for state, number in counts_of(found).items())
+    counts = counts_of(found)
+    told = ", ".join(f"{number} {state}" for state, number in counts.items())
     lines = [f"{name}: {len(found)} runs: {told}"]
-    if not offer.jobs:
-        return lines
+    if not offer.jobs and not offer.left_for_later:
+        return [*lines, *_nothing_left(counts)]
     packs = sum(len(job.packs) for job in offer.jobs)
     runs = sum(len(pack.runs) for job in offer.jobs for pack in job.packs)
     longest, shortest = offer.jobs[0].seconds, min(job.seconds for job in offer.jobs)
@@ -63,12 +72,19 @@ def offer_lines(name: str, found: Mapping[str, RunState], offer: Offer) -> list[
     in_arrays = f" in {len(offer.arrays)} arrays" if len(offer.arrays) > 1 else ""
     how = "calibrated on this machine" if offer.calibrated else "by an assumed rate: `harness bench` measures"
     lines.append(f"to submit: {runs} runs in {packs} packs in {len(offer.jobs)} jobs{in_arrays} of {lengths}")
-    lines.append(f"predicted: {offer.hours:.3g} {offer.device_unit}-hours ({how})")
+    lines.append(f"predicted: {device_time(offer.hours, offer.device_unit)} ({how})")
     if offer.left_for_later:
         lines.append(
             f"{offer.left_for_later} jobs more than the cluster takes at once: run the same command again when some end"
         )
     return lines
+
+
+def _nothing_left(counts: Mapping[State, int]) -> list[str]:
+    """What to do where nothing is to be submitted."""
+    moves = [f"{state}: {NEXT_MOVES[state]}" for state in counts if state in NEXT_MOVES]
+    over = set(counts) <= set(OVER)
+    return ["nothing to submit" + ("; `harness run FILE` fits, draws and reports" if over else ""), *moves]
 
 
 def status_table(found: Mapping[str, RunState]) -> Table:
@@ -147,13 +163,25 @@ def status_words(manifest: Manifest, found: Mapping[str, RunState]) -> str:
     missing = len(found) - counted["done"] - counted["diverged"]
     done, diverged = counted["done"], counted["diverged"]
     told = f"{manifest.name}: {len(found)} planned, {done} done, {diverged} diverged, {missing} missing"
-    return told + ("; `harness run` does the missing ones" if missing == counted["planned"] > 0 else "")
+    if not missing:
+        return f"{told}; `harness run` fits, draws and reports"
+    here = "; `harness run` trains them here, `harness submit` on a cluster"
+    return told + (here if missing == counted["planned"] else "")
 
 
 def status_json(manifest: Manifest, found: Mapping[str, RunState], spending: Spending | None) -> dict[str, Any]:
     """The same for a script, and the state of every run."""
     counted = Counter(one.state for one in found.values())
     missing = [run for run, one in found.items() if one.state not in OVER]
+    cells = {cell.index: cell for cell in manifest.cells}
+    what = {
+        planned.run_id: {
+            **{field: getattr(cells[planned.cell], field) for field in ("task", "arm", "series")},
+            "seed": planned.run.seed,
+            "trial": planned.trial,
+        }
+        for planned in reversed(manifest.runs)  # of a run that several cells share, the first
+    }
     return {
         "name": manifest.name,
         "planned": len(found),
@@ -162,17 +190,20 @@ def status_json(manifest: Manifest, found: Mapping[str, RunState], spending: Spe
         "missing": len(missing),
         "missing_ids": missing,
         "states": counts_of(found),
-        "runs": {run: one._asdict() for run, one in found.items()},
+        "runs": {run: {**one._asdict(), **what[run], "next_move": next_move(one.state)} for run, one in found.items()},
         "spending": spending._asdict() if spending else None,
     }
 
 
 def spending_words(spending: Spending) -> str:
     """What was spent, what that was predicted to be, what is left and how long that takes."""
-    unit = f"{spending.device_unit}-hours"
-    words = f"spent {spending.spent_hours:.3g} {unit} (for {spending.predicted_hours_over:.3g} predicted)"
+    spent, over, left = (
+        device_time(hours, spending.device_unit)
+        for hours in (spending.spent_hours, spending.predicted_hours_over, spending.predicted_hours_left)
+    )
+    words = f"spent {spent}" + (f" (for {over} predicted)" if spending.predicted_hours_over else "")
     if spending.predicted_hours_left:
-        words += f"; on their way: {spending.predicted_hours_left:.3g} {unit} predicted"
+        words += f"; on their way: {left} predicted"
     if spending.seconds_left:
         words += f", about {duration(spending.seconds_left)} at the pace of now"
     if spending.overhead_seconds is not None:
@@ -181,25 +212,27 @@ def spending_words(spending: Spending) -> str:
 
 
 def story(run: str, state: RunState, evidence: Evidence) -> list[str]:
-    """What all attempts wrote of a run, in the order of time, and where it is now."""
-    lines = [f"{run}: {state.state}" + (f" ({state.why})" if state.why else "")]
+    """What was done with a run and what all attempts wrote of it, in the order of time, and where it is now."""
+    told: list[tuple[str, list[str]]] = []
     for submission in evidence.submissions:
         if any(run in pack for job in submission.jobs for pack in job.packs):
             where = submission.name if submission.profile else f"{submission.slots} processes on {submission.host}"
-            lines.append(f"{submission.at}  submitted as {where}")
+            told.append((submission.at, [f"{submission.at}  submitted as {where}"]))
+    words = {"cancel": "cancelled, by `harness cancel` or scancel", "retry": "to be tried again, by `harness retry`"}
+    told += [(order.at, [f"{order.at}  {words[order.kind]}"]) for order in evidence.orders if run in order.runs]
     for attempt in evidence.attempts:
-        told = [event for event in attempt.events if run in event.get("runs", ())]
-        if not told:
+        events = [event for event in attempt.events if run in event.get("runs", ())]
+        if not events:
             continue
         begun = attempt.begun
         number = f", job {begun['slurm_number']}" if begun["slurm_number"] else ""
-        lines.append(f"{begun['at']}  attempt {attempt.id} begun on {begun['host']}{number}")
-        for event in told:
-            lines += _event_lines(event)
-        if attempt.ended:
-            why = ": ".join(filter(None, [attempt.ended["why"], attempt.ended.get("error")]))
-            lines.append(f"{attempt.ended['at']}  attempt {attempt.id} ended: {why}")
-    return lines
+        told.append((begun["at"], [f"{begun['at']}  attempt {attempt.id} begun on {begun['host']}{number}"]))
+        told += [(event["at"], _event_lines(event)) for event in events]
+        if ended := attempt.ended:
+            again = ", and starts again" if ended.get("requeued") else ""
+            told.append((ended["at"], [f"{ended['at']}  attempt {attempt.id} ended: {ended['why']}{again}"]))
+    first = f"{run}: {state.state}" + (f" ({state.why})" if state.why else "")
+    return [first, *(line for _, lines in sorted(told, key=lambda one: one[0]) for line in lines)]
 
 
 def _event_lines(event: Event) -> list[str]:

@@ -31,10 +31,14 @@ def plan_of(file: Path, scale: str = FULL) -> Manifest:
     """The plan that an experiment file makes at one of its scales; its errors name the file."""
     from harness.plan import make_plan
     from harness.spec import read_experiment
+    from harness.tasks import draw
 
     experiment = read_experiment(file, scale)
     try:
-        return make_plan(experiment, _name(file, scale))
+        manifest = make_plan(experiment, _name(file, scale))
+        for run in {planned.run.task: planned.run for planned in manifest.runs}.values():
+            draw(run.task, run.seed)  # a target that cannot be learnt is named before anybody relies on the plan
+        return manifest
     except HarnessError as error:
         raise HarnessError(f"{file}: {error}", error.exit_code) from None
 

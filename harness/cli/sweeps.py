@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -113,10 +113,12 @@ def submit(
     Running it again is harmless: it submits what is missing then. Jobs save their state every minute and when they are
     told to stop, and go on from it wherever they start again.
     """
-    from harness.spec import freeze
+    from harness.spec import freeze, manifest_path
 
     where, folder = _where(profile, local, wandb), folder_of(file, results, scale)
-    manifest = plan_of(file, scale) if dry_run else freeze(plan_of(file, scale), folder, replan)
+    manifest, is_new = plan_of(file, scale), replan or not manifest_path(folder).exists()
+    if not (dry_run and is_new):
+        manifest = freeze(manifest, folder, replan)
     _check_device(manifest, where, profile)
     _send(manifest, folder, where, dry_run, yes, max_gpu_hours)
 
@@ -192,22 +194,23 @@ def retry(
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def cancel(file: Path, results: Path, conditions: tuple[str, ...], yes: bool) -> None:
-    """Take back runs that are not over: jobs with no other runs end, workers pass over the rest.
+    """Take back runs that are on their way or would be sent off: jobs with no others end, workers pass over the rest.
 
     Fields: task, arm, series, seed, trial, state, run (the beginning of an id). What is cancelled stays so until
     `harness retry --cause cancelled`. A pack that trains already goes on if not all of its runs are cancelled.
     """
     from harness.dispatch.cluster import scancel
     from harness.dispatch.reconcile import jobs_without
-    from harness.dispatch.state import OVER
+    from harness.dispatch.state import FREE, UNDERWAY
     from harness.dispatch.submission import write_order
 
     manifest, folder = frozen_plan(file, results)
     seen = look(manifest, folder)
     matching = _matching(manifest, seen.found, conditions)
-    runs = [run for run in matching if seen.found[run].state not in (*OVER, "cancelled")]
+    runs = [run for run in matching if seen.found[run].state in (*FREE, *UNDERWAY)]
     if not runs:
-        raise HarnessError(f"no run of {manifest.name} that is not over fits; `harness status` shows what there is")
+        words = "is on its way or would be sent off"
+        raise HarnessError(f"no run of {manifest.name} that fits {words}; `harness status` shows what there is")
     if not yes and not click.confirm(f"cancel {len(runs)} runs?"):
         raise HarnessError("nothing was cancelled", INCOMPLETE)
     write_order(folder, "cancel", runs)
@@ -335,7 +338,7 @@ def _check_device(manifest: Manifest, where: Where, profile: Path | None) -> Non
     if where.profile and device == "cuda" and not where.profile.gpus:
         raise HarnessError(f"{profile}: gpus: 0, but {manifest.name} says device: cuda; ask for a GPU a job")
     if where.profile and device == "cpu" and where.profile.gpus:
-        click.echo(f"warning: {manifest.name} says device: cpu; the GPUs of {profile} would stand idle", err=True)
+        click.echo(f"warning: without device: cuda {manifest.name} leaves the GPUs of {profile} idle", err=True)
 
 
 def _send(
@@ -348,7 +351,7 @@ def _send(
     only: frozenset[str] | None = None,
 ) -> None:
     """Say what there is to send off (or of the runs `only`, in whatever state), ask, and send it."""
-    from harness.dispatch.submission import one_submitter, write_order, write_submission
+    from harness.dispatch.submission import one_submitter, retrying, write_submission
 
     if dry_run:
         _make_offer(manifest, folder, where, most_hours, only)
@@ -359,13 +362,12 @@ def _send(
             return
         if not yes and not click.confirm("submit?" if where.profile else "train?"):
             raise HarnessError("nothing was submitted", INCOMPLETE)
-        submissions = _submissions(manifest, folder, where, offer)
-        if only:
-            write_order(folder, "retry", sorted(only))
-        if where.profile:
-            _submit(manifest, folder, submissions)
-            return
-        write_submission(folder, submissions[0], planned_runs(manifest))
+        with retrying(folder, sorted(only)) if only else nullcontext():  # which counts for what is sent after it
+            submissions = _submissions(manifest, folder, where, offer)
+            if where.profile:
+                _submit(manifest, folder, submissions)
+                return
+            write_submission(folder, submissions[0], planned_runs(manifest))
     _train_local(manifest, folder, submissions[0])
 
 
@@ -377,7 +379,7 @@ def _make_offer(
     from harness.dispatch.jobs import PredictedPack, arrays, bin_packs
     from harness.dispatch.reconcile import to_send
     from harness.measure.calibration import missing
-    from harness.show_sweeps import Offer, offer_lines
+    from harness.show_sweeps import Offer, device_time, offer_lines
 
     found, specs = look(manifest, folder).found, planned_runs(manifest)
     packs = to_send(manifest, found, only)
@@ -400,7 +402,7 @@ def _make_offer(
         console.print(line, soft_wrap=True)
     if most_hours is not None and offer.hours > most_hours:
         raise HarnessError(
-            f"--max-gpu-hours {most_hours:g}: {offer.hours:.3g} {offer.device_unit}-hours are predicted; "
+            f"--max-gpu-hours {most_hours:g}: {device_time(offer.hours, offer.device_unit)} are predicted; "
             "allow more, or submit a smaller experiment"
         )
     return offer
@@ -519,7 +521,9 @@ def _show_status(manifest: Manifest, folder: Path, seen: Look, wanted: Sequence[
         console.print(spending_words(spent), soft_wrap=True)
     for line in duplicate_lines(duplicates(records_of(folder))):
         console.print(line, soft_wrap=True)
-    if wanted:
+    if wanted and not any(one.state in wanted for one in seen.found.values()):
+        console.print(f"no run is {' or '.join(wanted)}", soft_wrap=True)
+    elif wanted:
         console.print(why_table(seen.found, run_words(manifest), wanted))
 
 

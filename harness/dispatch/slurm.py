@@ -61,7 +61,8 @@ def executor(logs: Path, profile: Profile, name: str, roots: Sequence[str]) -> I
             sender.update_parameters(**parameters(profile, name, roots))
             yield sender
         except (FailedJobError, FailedSubmissionError, RuntimeError, OSError) as error:
-            raise HarnessError(f"sbatch refused the jobs: {_last_line(error)}", INCOMPLETE) from None
+            text = f"sbatch refused the jobs: {_last_line(error)}; `harness doctor` says what of a profile does not fit"
+            raise HarnessError(text, INCOMPLETE) from None
 
 
 def logs_folder(folder: Path) -> Path:

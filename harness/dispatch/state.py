@@ -53,6 +53,8 @@ ENDED: dict[str, State] = {
 }
 # A job that SLURM took is listed within seconds; one that it lists not and that never began was not taken, or ended.
 UNSEEN_SECONDS = 120.0
+# What a worker wrote last of runs that it trains.
+BEGUN = ("pack_begun", "resumed", "checkpoint")
 # What a worker's last event says of the runs that it leaves.
 STOPPED: dict[str, State] = {
     "timed out": "timed out",
@@ -184,7 +186,8 @@ def _in_job(run: str, job: _Job, evidence: Evidence) -> RunState:
         state = FAILED[told["cause"]]
         return RunState(state, told.get("error", ""), last.id if last else None, job.number)
     if job.listed and (alive := _alive(job.listed, told)):
-        return RunState(alive[0], alive[1], last.id if last else None, job.number)
+        again = "; it has begun before, and goes on from where it was saved" if told and alive[0] == "queued" else ""
+        return RunState(alive[0], alive[1] + again, last.id if last else None, job.number)
     told_by_slurm = job.listed or job.accounted
     if last and last.ended and not last.ended.get("requeued"):
         if not _knows_why(last.ended) and told_by_slurm and told_by_slurm.state in ENDED.keys() - {"COMPLETED"}:
@@ -224,9 +227,9 @@ def _alive(listed: Listed, told: Event | None) -> tuple[State, str] | None:
         return None
     if listed.state in WAITING:
         return "queued", f"SLURM: {listed.state}{_reason(listed)}"
-    begun = told is not None and told["event"] in ("pack_begun", "checkpoint")
+    begun = told is not None and told["event"] in BEGUN
     why = "" if listed.state in RUNNING else f"SLURM says {listed.state}, which is taken for alive"
-    return ("running", why) if begun else ("queued", why or "its job runs, its turn comes")
+    return ("running", why) if begun else ("queued", why or "its job runs; others of it come first")
 
 
 def _by_time(job: _Job, told: Event | None, evidence: Evidence) -> RunState:
@@ -234,7 +237,7 @@ def _by_time(job: _Job, told: Event | None, evidence: Evidence) -> RunState:
     last = job.last
     heard_at = max([job.sent_at, *([last.beat_at] if last else [])])
     silence = evidence.now - heard_at
-    begun = told is not None and told["event"] in ("pack_begun", "checkpoint")
+    begun = told is not None and told["event"] in BEGUN
     state: State = "running" if begun else "queued"
     attempt = last.id if last else None
     if evidence.queue.silent and not job.local:

@@ -152,12 +152,25 @@ def forget_submission(folder: Path, submission: str) -> None:
     shutil.rmtree(submission_folder(folder, submission))
 
 
-def write_order(folder: Path, kind: Literal["cancel", "retry"], runs: Sequence[str]) -> None:
-    """Keep what the user said of some runs."""
+def write_order(folder: Path, kind: Literal["cancel", "retry"], runs: Sequence[str]) -> Path:
+    """Keep what the user said of some runs, as a file."""
     order = Order(kind=kind, at=now(), runs=tuple(runs))
     path = folder / "orders" / f"{order.at.replace(':', '')}-{new_id()}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, order)
+    return path
+
+
+@contextmanager
+def retrying(folder: Path, runs: Sequence[str]) -> Iterator[None]:
+    """Order these runs to be tried again before the block sends them off; if it sends nothing off, take that back."""
+    order, before = write_order(folder, "retry", runs), len(read_submissions(folder))
+    try:
+        yield
+    except HarnessError:
+        if len(read_submissions(folder)) == before:
+            order.unlink()
+        raise
 
 
 def read_orders(folder: Path) -> list[Order]:

@@ -5,6 +5,7 @@ Its event log, in the order of things (see `events`):
     begun       submission, place, host, pid, slurm_number, slurm_started_at, restarts, snapshot, commit, dirty
     first_step  the first evaluation of the attempt: what came before is overhead of the scheduler and of starting
     pack_begun  runs
+    resumed     runs, evaluations: they go on from a checkpoint
     checkpoint  runs, evaluations
     pack_done   runs, statuses, seconds
     pack_failed runs, cause, error, traceback, traceback_hash, quarantined, and the move: again, split, give up
@@ -112,7 +113,10 @@ def _train(home: Path, job: JobFile, attempt: str, log: EventLog, told: Told) ->
             match event:
                 case Begun():
                     log.write("pack_begun", runs=ids)
+                    first.pop(pack, None)
                 case Evaluated(evaluations):
+                    if evaluations and pack not in first:
+                        log.write("resumed", runs=[run_id(run) for run in pack], evaluations=evaluations)
                     if evaluations > first.setdefault(pack, evaluations) and not came_further:
                         log.write("first_step")
                         came_further = True

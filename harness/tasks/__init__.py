@@ -75,7 +75,10 @@ def draw(task: RunTask, seed: int) -> Splits:
     """The samples of `task` under `seed`; a TargetError if a value is not finite or the target's code has changed."""
     target = load_target(task.target, task.inputs)
     if target.version != task.fingerprint:
-        raise TargetError(f"target {task.target}: its code changed since the plan was made; run `harness plan` again")
+        raise TargetError(
+            f"target {task.target}: its code changed since the plan was made; "
+            "`harness plan FILE --replan` takes it as it is"
+        )
     counts = {"train": task.train_points, "validation": task.validation_points, "test": task.test_points}
     return Splits(**{name: _samples(task, target, stream(seed, name), count) for name, count in counts.items()})
 

@@ -19,6 +19,7 @@ from harness.dispatch.submission import (
     read_job,
     read_orders,
     read_submissions,
+    retrying,
     write_order,
     write_submission,
 )
@@ -140,3 +141,15 @@ def test_of_many_that_would_take_over_a_stale_lock_one_does(tmp_path):
             (folder / "submit.lock").write_text(json.dumps(owner))
             assert sum(pool.map(holds, [folder] * 4)) == 1
             assert list(folder.iterdir()) == []
+
+
+def test_a_retry_counts_for_what_is_sent_after_it(plan, tmp_path):
+    """Its order is older than the submission that it makes, and gone if that is refused."""
+    with retrying(tmp_path, plan.run_ids()):
+        write_submission(tmp_path, _submission(plan), {planned.run_id: planned.run for planned in plan.runs})
+    (order,), (sent,) = read_orders(tmp_path), read_submissions(tmp_path)
+    assert order.at < sent.at
+
+    with pytest.raises(HarnessError), retrying(tmp_path, plan.run_ids()):
+        raise HarnessError("sbatch refused the jobs")
+    assert read_orders(tmp_path) == [order]

@@ -4,6 +4,7 @@ Each test ends with the records that an undisturbed training leaves, bit for bit
 """
 
 import os
+import re
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -215,10 +216,16 @@ def test_what_scancel_ends_stays_cancelled(testbed, tmp_path):
     testbed.slurm("scancel", only_job(testbed).partition("_")[0])
     swept.wait_for_states({"cancelled": 4})
     assert "`harness retry FILE --cause cancelled` takes it back" in next_moves(swept)
-    assert "submitted" not in swept.submit()
+    assert "nothing to submit\ncancelled: `harness retry" in swept.submit()
     retry(swept, "cancelled")
+    assert not {"planned", "cancelled"} & swept.states().keys()
     swept.wait_until_over()
     assert max(resumed(swept)) > 0
+    told = swept.harness("logs", swept.events("resumed")[0]["runs"][0]).output
+    moments = re.findall(r"^20\S+(?=  )", told, flags=re.MULTILINE)
+    assert moments == sorted(moments)
+    for words in ("submitted as", "cancelled, by", "to be tried again", "resumed: evaluations", "pack done"):
+        assert words in told
     assert_nothing_trained_twice(swept)
     assert_complete(swept)
 
