@@ -124,6 +124,7 @@ def coverage(quantile, replicates, **design):
     return np.mean(held)
 
 
+@pytest.mark.slow
 def test_interval_at_a_glance():
     """Not further below 95 % than three binomial standard errors, with what sizes have in common as large as noise."""
     assert coverage(0.25, 50, sd=0.1, size_sd=0.05) >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 50)

@@ -132,6 +132,7 @@ def _process(code: str, *arguments: object, folder: Path) -> subprocess.Popen:
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_a_fresh_process_goes_on_with_the_same_bits(tmp_path):
     """One process stops every recipe in the middle of a stage, another one ends them, a third trains in one go."""
     for records, evaluations, stopped in (("stopped", 11, len(RECIPES)), ("stopped", 99, 0), ("through", 99, 0)):
