@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harness.spec import Manifest
 
 # Folders beside those of the experiments: the records, and what the project keeps.
-RESERVED = ("runs", "checkpoints", "snapshots", "calibrations", "reference", "benchmarks", "fits")
+RESERVED = ("runs", "checkpoints", "snapshots", "calibrations", "reference", "benchmarks", "fits", "replay")
 
 
 def plan_of(file: Path, scale: str = FULL) -> Manifest:
