@@ -68,7 +68,10 @@ class KernelLocator(UserProvidedCacheLocator):
     @classmethod
     def get_suitable_cache_subpath(cls, py_file: str) -> str:
         """The file's folder as seen from this one, in place of numba's own name, which hashes the whole path."""
-        return str(Path(py_file).parent.relative_to(Path(__file__).parent))
+        own, folder = Path(__file__).parent, Path(py_file).parent
+        return (
+            str(folder.relative_to(own)) if folder.is_relative_to(own) else super().get_suitable_cache_subpath(py_file)
+        )
 
 
 @cache
