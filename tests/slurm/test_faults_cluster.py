@@ -25,7 +25,7 @@ LONG = 8_000  # evaluations: four seconds and more
 
 def whys(swept: Sweep) -> set[tuple[str, str]]:
     """The states of all runs, and why they are thought to be in them; what SLURM says in brackets is of the moment."""
-    return {(run["state"], run["why"].partition(" (")[0]) for run in swept.status()["runs"].values()}
+    return {(run["state"], re.sub(r" \([^)]*\)", "", run["why"])) for run in swept.status()["runs"].values()}
 
 
 def next_moves(swept: Sweep) -> str:
@@ -138,7 +138,7 @@ def test_a_job_that_slurm_starts_again_goes_on(testbed, tmp_path, fault: Callabl
     swept.wait_for_event("checkpoint")
     fault(testbed)
     swept.wait_for_states({"queued": 2})
-    assert whys(swept) == {("queued", "SLURM: PENDING")}
+    assert whys(swept) == {("queued", "SLURM: PENDING; it has begun before, and goes on from where it was saved")}
     assert "submitted" not in swept.submit()
     swept.wait_until_over()
     assert next((event["why"], event["requeued"]) for event in swept.events("ended")) == ("requeued", True)
