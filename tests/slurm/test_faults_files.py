@@ -105,7 +105,7 @@ def test_killed_after_sbatch_took_the_jobs(testbed, tmp_path):
     assert killed.returncode == -signal.SIGKILL
     assert (swept.folder / "submit.lock").exists()
 
-    assert "to submit" not in swept.submit()
+    assert "nothing to submit" in swept.submit()
 
     swept.wait_until_over()
     assert_complete(swept)
@@ -120,7 +120,7 @@ def test_killed_before_sbatch_took_the_jobs(testbed, tmp_path, monkeypatch):
     killed.communicate(timeout=60)
     assert killed.returncode == -signal.SIGKILL
 
-    assert "to submit" not in swept.submit()
+    assert "nothing to submit" in swept.submit()
     assert swept.states() == {"queued": 2}
     monkeypatch.setattr(state, "UNSEEN_SECONDS", 0.0)  # as if they had passed
     assert swept.states() == {"lost": 2}
@@ -158,7 +158,7 @@ def test_two_at_once(testbed, tmp_path):
     assert first.returncode == 0
     assert second.returncode == 3
     assert f"process {first.pid} on" in told
-    assert "to submit" not in swept.submit()
+    assert "nothing to submit" in swept.submit()
     swept.wait_until_over()
     assert_complete(swept)
     assert_nothing_trained_twice(swept)
