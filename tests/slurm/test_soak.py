@@ -171,7 +171,7 @@ def attempt_of(swept: Sweep, identity: str) -> Attempt:
 def open_pack(attempt: Attempt) -> tuple[str, ...]:
     """The runs that the attempt has begun and not ended, one pack at a time; none if it trains nothing."""
     last = next((event for event in reversed(attempt.events) if "runs" in event), None)
-    return tuple(last["runs"]) if last and last["event"] in ("pack_begun", "checkpoint") else ()
+    return tuple(last["runs"]) if last and last["event"] in ("pack_begun", "resumed", "checkpoint") else ()
 
 
 def kills(attempt: Attempt) -> list[Event]:
