@@ -49,6 +49,7 @@ ANALYSIS = (
     *("spec", "fit", "record", "plan", "match", "cost", "scaling", "compare", "pairs", "show", "plot", "report", "cli"),
     *("checks", "show_checks", "plot_residuals", "tables.commands", "tables.show_forms", "tables.plot_fits"),
     *("merge", "tables.plot_comparison", "console", "show_sweeps", "cli.steps", "cli.sweeps", "dispatch.reconcile"),
+    *("cli.sending", "cli.records"),
     *("replay", "replay_page", "cli.replay"),
     *("reference", "cli.reference"),
 )

@@ -20,8 +20,10 @@ from harness.cli.options import (
     scale_option,
     wandb_options,
 )
+from harness.cli.records import export_wandb, merge
 from harness.cli.reference import reference
 from harness.cli.replay import replay
+from harness.cli.sending import retry, submit
 from harness.cli.steps import (
     calibrations_of,
     cost_sentence,
@@ -39,7 +41,7 @@ from harness.cli.steps import (
     write_pack_costs,
     write_page,
 )
-from harness.cli.sweeps import cancel, check_none_underway, export_wandb, logs, merge, retry, status, submit
+from harness.cli.sweeps import cancel, check_none_underway, logs, status
 from harness.errors import INCOMPLETE, USAGE, HarnessError
 from harness.files import check_writable
 from harness.tables.commands import compare_command, fit_options, fit_table, given, json_option, table_options

@@ -1,0 +1,324 @@
+"""Runs sent off as jobs, to a cluster or to this machine by the same means: submit, retry."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import closing, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from harness.cli.options import (
+    file_argument,
+    replan_option,
+    results_option,
+    scale_option,
+    wandb_options,
+)
+from harness.cli.steps import calibrations_of, folder_of, frozen_plan, mirror_of, plan_of, planned_runs, records_of
+from harness.cli.sweeps import look, show_status
+from harness.errors import INCOMPLETE, HarnessError
+from harness.files import check_writable
+
+if TYPE_CHECKING:
+    from harness.dispatch.mirror import Mirror
+    from harness.dispatch.profile import Profile
+    from harness.dispatch.submission import Submission
+    from harness.show_sweeps import Offer
+    from harness.spec import Manifest
+
+EXAMPLE = "experiments/quickstart.yaml"
+CHECKPOINT_SECONDS = 60.0  # of packs on this machine
+
+
+class Where(NamedTuple):
+    """Where jobs go, to a cluster as the profile asks or to this machine; how many packs a job trains at a time; and
+    where finished runs are mirrored to.
+    """
+
+    profile: Profile | None
+    slots: int
+    mirror: Mirror | None
+
+
+def _where_options(command: Callable) -> Callable:
+    """Where jobs run and what may be spent: of commands that send jobs off."""
+    for option in reversed(
+        (
+            click.option(
+                "--profile",
+                type=click.Path(path_type=Path),
+                metavar="YAML",
+                help="The cluster: partition, GPUs, memory, time limit, set-up lines; see docs/cluster.md.",
+            ),
+            click.option(
+                "--local",
+                type=click.IntRange(min=1),
+                metavar="N",
+                help="No cluster: the same packs by the same code, N at a time on this machine.",
+            ),
+            click.option("--dry-run", is_flag=True, help="Say what would be submitted, and do nothing."),
+            click.option("--yes", is_flag=True, help="Do not ask."),
+            click.option(
+                "--max-gpu-hours",
+                type=click.FloatRange(min=0, min_open=True),
+                metavar="HOURS",
+                help="Submit nothing if more is predicted (core-hours where the profile asks for no GPU).",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@click.command(epilog=f"Example: harness submit {EXAMPLE} --profile slurm/gpu.yaml --max-gpu-hours 10")
+@file_argument
+@results_option
+@scale_option
+@replan_option
+@_where_options
+@wandb_options
+def submit(
+    file: Path,
+    results: Path,
+    scale: str,
+    replan: bool,
+    profile: Path | None,
+    local: int | None,
+    dry_run: bool,
+    yes: bool,
+    max_gpu_hours: float | None,
+    **wandb: Any,
+) -> None:
+    """Send off the runs that have no record and are not on their way, as jobs of about equal length.
+
+    Running it again is harmless: it submits what is missing then. Jobs save their state every minute and when they are
+    told to stop, and go on from it wherever they start again.
+    """
+    from harness.spec import freeze, manifest_path
+
+    where, folder = _where(profile, local, wandb), folder_of(file, results, scale)
+    manifest, is_new = plan_of(file, scale), replan or not manifest_path(folder).exists()
+    if not (dry_run and is_new):
+        manifest = freeze(manifest, folder, replan)
+    _check_device(manifest, where, profile)
+    _send(manifest, folder, where, dry_run, yes, max_gpu_hours)
+
+
+@click.command(epilog=f"Example: harness retry {EXAMPLE} --cause quarantined --profile slurm/gpu.yaml")
+@file_argument
+@results_option
+@click.option("--cause", "causes", multiple=True, required=True, metavar="STATE", help="Runs in this state; repeat.")
+@_where_options
+@wandb_options
+def retry(
+    file: Path,
+    results: Path,
+    causes: tuple[str, ...],
+    profile: Path | None,
+    local: int | None,
+    dry_run: bool,
+    yes: bool,
+    max_gpu_hours: float | None,
+    **wandb: Any,
+) -> None:
+    """Send off runs that a submission leaves alone: out of memory, quarantined, cancelled; or of one cause only.
+
+    A diverged run is a result, and is never tried again.
+    """
+    from harness.show_sweeps import retried_states
+
+    where, states = _where(profile, local, wandb), retried_states(causes)
+    manifest, folder = frozen_plan(file, results)
+    _check_device(manifest, where, profile)
+    seen = look(manifest, folder)
+    runs = [run for run, one in seen.found.items() if one.state in states]
+    if not runs:
+        raise HarnessError(f"--cause {', '.join(causes)}: no run is in that state; `harness status` shows which are")
+    _send(manifest, folder, where, dry_run, yes, max_gpu_hours, frozenset(runs))
+
+
+# -------------------------------------------------------------------------------------------------------------- steps
+def _where(profile: Path | None, local: int | None, wandb: Mapping[str, Any]) -> Where:
+    from harness.dispatch.mirror import check_wandb
+    from harness.dispatch.profile import read_profile
+
+    if (profile is None) == (local is None):
+        what = (
+            "give one of them, not both" if profile else "give a profile, as in slurm/, or --local N for this machine"
+        )
+        raise HarnessError(f"--profile, --local: {what}")
+    if profile is None:
+        assert local is not None
+        return Where(None, local, mirror_of(wandb))
+    read = read_profile(profile)
+    if read.wandb and wandb["wandb"] is None:
+        check_wandb(read.wandb.mode)
+    return Where(read, read.slots, mirror_of(wandb) or read.wandb)
+
+
+def _check_device(manifest: Manifest, where: Where, profile: Path | None) -> None:
+    """A HarnessError if the runs need a GPU and the profile asks for none; a warning if it is the other way about."""
+    device = manifest.experiment.device
+    if where.profile and device == "cuda" and not where.profile.gpus:
+        raise HarnessError(f"{profile}: gpus: 0, but {manifest.name} says device: cuda; ask for a GPU a job")
+    if where.profile and device == "cpu" and where.profile.gpus:
+        click.echo(f"warning: without device: cuda {manifest.name} leaves the GPUs of {profile} idle", err=True)
+
+
+def _send(
+    manifest: Manifest,
+    folder: Path,
+    where: Where,
+    dry_run: bool,
+    yes: bool,
+    most_hours: float | None,
+    only: frozenset[str] | None = None,
+) -> None:
+    """Say what there is to send off (or of the runs `only`, in whatever state), ask, and send it."""
+    from harness.dispatch.submission import one_submitter, retrying, write_submission
+
+    if dry_run:
+        _make_offer(manifest, folder, where, most_hours, only)
+        return
+    with one_submitter(folder):  # what is known stays so until it is acted on
+        offer = _make_offer(manifest, folder, where, most_hours, only)
+        if not offer.jobs:
+            return
+        if not yes and not click.confirm("submit?" if where.profile else "train?"):
+            raise HarnessError("nothing was submitted", INCOMPLETE)
+        with retrying(folder, sorted(only)) if only else nullcontext():  # which counts for what is sent after it
+            submissions = _submissions(manifest, folder, where, offer)
+            if where.profile:
+                _submit(manifest, folder, submissions)
+                return
+            write_submission(folder, submissions[0], planned_runs(manifest))
+    _train_local(manifest, folder, submissions[0])
+
+
+def _make_offer(
+    manifest: Manifest, folder: Path, where: Where, most_hours: float | None, only: frozenset[str] | None
+) -> Offer:
+    from harness.console import console
+    from harness.cost import pack_seconds
+    from harness.dispatch.jobs import PredictedPack, arrays, bin_packs
+    from harness.dispatch.reconcile import to_send
+    from harness.measure.calibration import missing
+    from harness.show_sweeps import Offer, device_time, offer_lines
+
+    found, specs = look(manifest, folder).found, planned_runs(manifest)
+    packs = to_send(manifest, found, only)
+    calibrations = calibrations_of(manifest, folder.parent)
+    runs = [[specs[run] for run in pack] for pack in packs]
+    seconds = pack_seconds(runs, calibrations, manifest.experiment.device)
+    length = where.profile.job_minutes * 60 if where.profile else sum(seconds)
+    jobs = bin_packs([PredictedPack(*each) for each in zip(packs, seconds, strict=True)], length, where.slots)
+    most, largest = _room(where, len(jobs))
+    fitting = jobs[:most]
+    offer = Offer(
+        jobs=fitting,
+        arrays=[fitting[chunk.start : chunk.stop] for chunk in arrays(len(fitting), largest)] if fitting else [],
+        hours=sum(job.seconds for job in fitting) * where.slots / 3600,
+        device_unit=where.profile.device_unit if where.profile else "core",
+        calibrated=not missing(calibrations, (each[0] for each in runs)),
+        left_for_later=len(jobs) - len(fitting),
+    )
+    for line in offer_lines(manifest.name, found, offer):
+        console.print(line, soft_wrap=True)
+    if most_hours is not None and offer.hours > most_hours:
+        raise HarnessError(
+            f"--max-gpu-hours {most_hours:g}: {device_time(offer.hours, offer.device_unit)} are predicted; "
+            "allow more, or submit a smaller experiment"
+        )
+    return offer
+
+
+def _room(where: Where, jobs: int) -> tuple[int, int]:
+    """How many jobs the cluster takes now, and how many an array may have; a laptop takes its one job."""
+    from harness.dispatch.cluster import limits
+
+    if where.profile is None or not jobs:
+        return jobs, max(jobs, 1)
+    found = limits()
+    return max(0, min(jobs, found.room)), found.largest_array
+
+
+def _submissions(manifest: Manifest, folder: Path, where: Where, offer: Offer) -> list[Submission]:
+    """The submissions of an offer, one an array, and the code that they will run, beside the sweep."""
+    from harness.dispatch.submission import Submission, new_id, now, sent_jobs
+    from harness.provenance import host
+    from harness.snapshot import take_snapshot
+    from harness.tasks import draw
+
+    check_writable(records_of(folder))
+    specs = planned_runs(manifest)
+    for run in {run.task: run for run in specs.values()}.values():
+        draw(run.task, run.seed)  # a target that is not finite is named before anything is sent off
+    snapshot = take_snapshot(folder.parent / "snapshots", sorted({run.task.target for run in specs.values()}))
+    return [
+        Submission(
+            id=new_id(),
+            experiment=manifest.name,
+            at=now(),
+            host=host(),
+            profile=where.profile,
+            slots=where.slots,
+            checkpoint_seconds=where.profile.checkpoint_seconds if where.profile else CHECKPOINT_SECONDS,
+            mirror=where.mirror,
+            device=manifest.experiment.device,
+            snapshot=snapshot.hash,
+            roots=tuple(str(root) for root in snapshot.roots),
+            jobs=sent_jobs(jobs),
+        )
+        for jobs in offer.arrays
+    ]
+
+
+def _submit(manifest: Manifest, folder: Path, submissions: list[Submission]) -> None:
+    from harness.console import console
+    from harness.dispatch.cluster import squeue
+    from harness.dispatch.slurm import send
+    from harness.dispatch.submission import forget_submission, write_submission
+
+    for submission in submissions:
+        write_submission(folder, submission, planned_runs(manifest))
+        try:
+            send(folder.resolve(), submission)
+        except HarnessError:
+            queue = squeue([submission.name])
+            if not queue.silent and not queue.jobs:
+                forget_submission(folder, submission.id)
+            if not queue.jobs:  # else its answer was late, or lost
+                raise
+        console.print(f"submitted: {len(submission.jobs)} jobs named {submission.name}", soft_wrap=True)
+    console.print(f"`harness status {folder}` says how they do", soft_wrap=True)
+
+
+def _train_local(manifest: Manifest, folder: Path, submission: Submission) -> None:
+    from harness.console import pack_progress
+    from harness.dispatch.here import terminated_like_ctrl_c
+    from harness.dispatch.local import run_locally
+    from harness.show_sweeps import run_words
+
+    specs, words = planned_runs(manifest), run_words(manifest)
+    (job,) = submission.jobs
+    evaluations = sum(specs[pack[0]].recipe.max_evaluations for pack in job.packs)
+    try:
+        with (
+            terminated_like_ctrl_c(),
+            pack_progress(len(job.packs), evaluations) as progress,
+            closing(run_locally(folder.resolve(), submission)) as events,
+        ):
+            for event in events:
+                if event["event"] == "pack_done":
+                    first = event["runs"][0]
+                    progress.evaluated(specs[first].recipe.max_evaluations)
+                    progress.pack_done(words[first], event["statuses"], event["seconds"])
+    except KeyboardInterrupt:
+        raise HarnessError("stopped; run the same command again to go on", INCOMPLETE) from None
+    seen = look(manifest, folder)
+    show_status(manifest, folder, seen, (), as_json=False)
+    if any(one.state not in ("done", "diverged") for one in seen.found.values()):
+        sys.exit(INCOMPLETE)
