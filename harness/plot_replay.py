@@ -10,13 +10,14 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from harness.plot import AXIS_WORDS, COLOURS, LABEL_SIZE, MARKS, ROW_HEIGHT, THEME, Style, series_styles
+from harness.plot import AXIS_WORDS, COLOURS, LABEL_SIZE, ROW_HEIGHT, THEME, Style, series_styles
 from harness.plot_residuals import empty_figure, hide_rest
 from harness.record import Record
 from harness.replay import Replay, curve_of
 
 GRID_WORDS = "intervals of a spline, G"
 PUBLISHED = "#222222"
+KAN_MARKS, MLP_MARKS = ("o", "P"), ("s", "^", "D", "v")
 CURVE_HEIGHT, LEGEND_HEIGHT = 2.6, 0.5  # inches
 
 
@@ -84,7 +85,7 @@ def _of(points: pd.DataFrame, panel: tuple[str, ...], replay: Replay) -> pd.Data
 
 
 def _panel(axes: Axes, published: pd.DataFrame, measured: pd.DataFrame, styles: dict[str, Style], x: str) -> None:
-    marks = {curve: MARKS[index % len(MARKS)][0] for index, curve in enumerate(published["curve"].unique())}
+    marks = _marks(published)
     hollow: dict[str, Any] = {"mfc": "white", "mec": PUBLISHED, "ms": 5, "mew": 0.9, "lw": 0.6, "ls": (0, (1, 1.5))}
     filled: dict[str, Any] = {"ms": 3.6, "mec": "none", "lw": 0.9}
     for curve, rows in published.groupby(published["curve"].astype(str), sort=False):
@@ -99,6 +100,13 @@ def _panel(axes: Axes, published: pd.DataFrame, measured: pd.DataFrame, styles: 
             look = {"color": style.colour, "marker": marks[curve], "zorder": 3, **filled, "ls": style.line}
             axes.plot(part["x"], part["median"], **look, **words)
     axes.set(xscale="log", yscale="log", xlabel=AXIS_WORDS.get(x, GRID_WORDS))
+
+
+def _marks(published: pd.DataFrame) -> dict[str, str]:
+    """A mark a curve: the same for an MLP's depth in every panel, and others for its KANs."""
+    is_kan = published["family"] == "kan"
+    kans, mlps = (sorted(published.loc[chosen, "curve"].unique()) for chosen in (is_kan, ~is_kan))
+    return dict(zip(kans, KAN_MARKS, strict=False)) | dict(zip(mlps, MLP_MARKS, strict=False))
 
 
 def _legend(figure: Figure, panels: Iterable[Axes]) -> None:
