@@ -46,6 +46,7 @@ from harness.train.fused import kernels
 from harness.train.fused.compiled import is_kept
 from harness.train.fused.optimisers import adam, lbfgs, levenberg
 from harness.train.fused.optimisers.lane import Array, Problem
+from harness.train.lanes import Trained
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
 
 OptimiserState = adam.AdamState | lbfgs.LbfgsState | levenberg.LevenbergState
@@ -135,10 +136,21 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> Pack:
     )
 
 
-def begin(pack: Pack) -> PackState:
-    """The state before the first evaluation: networks initialised from each run's seed and start."""
+def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> PackState:
+    """The state before the first evaluation: networks initialised from each run's seed and start.
+
+    Or where another training left each run, whose network must be that of the first stage, with one start.
+    """
     network, starts, _ = pack.stages[0]
-    lanes = [_new_lane(pack, network, run, start) for run in range(len(pack.runs)) for start in range(starts)]
+    if trained:
+        assert starts == 1
+        assert all(one.network == network for one in trained)
+        lanes = [
+            Lane(run=run, start=0, knots=_joined(one.knots), optimiser=_start(pack, 0, run, one.position_P.numpy()))
+            for run, one in enumerate(trained)
+        ]
+    else:
+        lanes = [_new_lane(pack, network, run, start) for run in range(len(pack.runs)) for start in range(starts)]
     return PackState(stage=0, done=0, network=network, lanes=tuple(lanes), spent=())
 
 
@@ -157,6 +169,15 @@ def advance(pack: Pack, state: PackState, evaluations: int) -> PackState:
         lanes, goal = [_seen(pack, state, lane) for lane in lanes], stage.evaluations
     state = replace(state, lanes=tuple(lanes), done=goal)
     return _next_stage(pack, state) if goal == stage.evaluations else state
+
+
+def trained(pack: Pack, state: PackState) -> list[Trained]:
+    """Where training left every run of a pack whose stages are behind, in the order of the pack."""
+    found = []
+    for lane in state.lanes:
+        flat_RP, knots = _as_tensors(state.network, lane)
+        found.append(Trained(state.network, flat_RP[0], tuple(layer[0] for layer in knots)))
+    return found
 
 
 def finish(pack: Pack, state: PackState) -> list[Outcome]:

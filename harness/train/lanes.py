@@ -8,12 +8,24 @@ their rounding depends on where in memory an element lies.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+from harness.spec import KanShape, MlpShape
+
 State = TypeVar("State")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Where a training left one run, for another to go on from: parameters [P], and knots [I, T] a layer."""
+
+    network: MlpShape | KanShape
+    position_P: Tensor
+    knots: tuple[Tensor, ...]
 
 
 def dot(a_RP: Tensor, b_RP: Tensor) -> Tensor:

@@ -35,7 +35,8 @@ from harness.spec import (
 from harness.spec.nouns import Adam, Lbfgs, LevenbergMarquardt
 from harness.tasks import domain_points, draw, scaled, stream
 from harness.train import adam, lbfgs, levenberg
-from harness.train.lanes import choose, select
+from harness.train.lanes import Trained, choose, select
+from harness.train.objective import Points, loss_and_gradient, squared_errors
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
 
 # With one lane, torch's batched products take another path and round differently: a lone run gets an idle companion.
@@ -43,14 +44,6 @@ SMALLEST_ENSEMBLE = 2
 
 OptimiserState = adam.AdamState | lbfgs.LbfgsState | levenberg.LevenbergState
 Lane = tuple[int, int]  # index of the run in the pack, number of the start
-
-
-@dataclass(frozen=True)
-class Points:
-    """One split of every run of a pack: x_SNI and y_SNO."""
-
-    x: Tensor
-    y: Tensor
 
 
 @dataclass(frozen=True)
@@ -126,22 +119,33 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> Pack:
     )
 
 
-def begin(pack: Pack) -> PackState:
-    """The state before the first evaluation: networks initialised from each run's seed and start."""
+def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> PackState:
+    """The state before the first evaluation: networks initialised from each run's seed and start.
+
+    Or where another training left each run, whose network must be that of the first stage, with one start.
+    """
     network, starts, _ = pack.stages[0]
     lanes = [(run, start) for run in range(len(pack.runs)) for start in range(starts)]
     lanes += lanes[:1] * (SMALLEST_ENSEMBLE - len(lanes))
-    generators = [stream(pack.runs[run].seed, "initial", start) for run, start in lanes]
-    gains = [pack.runs[run].recipe.gain for run, _ in lanes]
     dtype, device = pack.train.x.dtype, pack.train.x.device
-    flat_RP = nets.initialise(network, generators, gains, dtype, device)
+    if trained:
+        assert starts == 1
+        assert all(one.network == network for one in trained)
+        flat_RP = torch.stack([trained[run].position_P for run, _ in lanes]).to(device=device, dtype=dtype)
+        layers = zip(*(trained[run].knots for run, _ in lanes), strict=True)
+        knots = [torch.stack(layer).to(device=device, dtype=dtype) for layer in layers]
+    else:
+        generators = [stream(pack.runs[run].seed, "initial", start) for run, start in lanes]
+        gains = [pack.runs[run].recipe.gain for run, _ in lanes]
+        flat_RP = nets.initialise(network, generators, gains, dtype, device)
+        knots = nets.initial_knots(network, len(lanes), dtype, device)
     assert flat_RP.shape[1] == trainable(network), "parameter count mismatch between closed form and network"
     return PackState(
         stage=0,
         done=0,
         lanes=tuple(lanes),
         network=network,
-        knots=tuple(nets.initial_knots(network, len(lanes), dtype, device)),
+        knots=tuple(knots),
         optimiser=_start(pack, 0, tuple(lanes), flat_RP),
         behind=torch.zeros(3, len(lanes), dtype=torch.int64, device=device),
         spent=(),
@@ -175,12 +179,21 @@ def advance(pack: Pack, state: PackState, evaluations: int) -> PackState:
     return state
 
 
+def trained(pack: Pack, state: PackState) -> list[Trained]:
+    """Where training left every run of a pack whose stages are behind, in the order of the pack."""
+    position_RP = _position(state.optimiser)
+    return [
+        Trained(state.network, position_RP[lane], tuple(knots[lane] for knots in state.knots))
+        for lane in range(len(pack.runs))
+    ]
+
+
 def finish(pack: Pack, state: PackState) -> list[Outcome]:
     """The outcome of every run of a pack whose stages are behind, in the order of the pack."""
     position_RP = _position(state.optimiser)
     diverged_R = state.optimiser.diverged_R.tolist()
     train_RN, validation_RN, test_RN = (
-        _squared_errors(state.network, position_RP, state.knots, _of_lanes(points, state.lanes))
+        squared_errors(state.network, position_RP, state.knots, _of_lanes(points, state.lanes))
         for points in (pack.train, pack.validation, pack.test)
     )
     spent = torch.stack(state.spent).tolist()  # [stages, 3, S]
@@ -203,22 +216,7 @@ def _evaluate(pack: Pack, state: PackState, points: Points) -> OptimiserState:
         assert isinstance(settings, LevenbergMarquardt)
         system = levenberg.linearise(settings, state.network, asked_RP, state.knots, points.x, points.y)
         return levenberg.tell(settings, optimiser, system)
-    return _tell(pack, optimiser, *_loss_and_gradient(state.network, asked_RP, state.knots, points))
-
-
-def _loss_and_gradient(
-    network: MlpShape | KanShape, flat_RP: Tensor, knots: Sequence[Tensor], points: Points
-) -> tuple[Tensor, Tensor]:
-    """Mean squared error of every lane, [R], and its gradient, [R, P]."""
-    flat_RP = flat_RP.detach().requires_grad_()
-    loss_R = (nets.forward(network, flat_RP, knots, points.x) - points.y).square().mean((1, 2))
-    (gradient_RP,) = torch.autograd.grad(loss_R.sum(), flat_RP)
-    return loss_R.detach(), gradient_RP
-
-
-@torch.no_grad()
-def _squared_errors(network: MlpShape | KanShape, flat_RP: Tensor, knots: Sequence[Tensor], points: Points) -> Tensor:
-    return (nets.forward(network, flat_RP, knots, points.x) - points.y).square().flatten(1)
+    return _tell(pack, optimiser, *loss_and_gradient(state.network, asked_RP, state.knots, points))
 
 
 def _of_lanes(points: Points, lanes: Iterable[Lane]) -> Points:
@@ -284,7 +282,7 @@ def _keep_best_starts(state: PackState, train: Points, runs: int, starts: int) -
 
     Those forward passes, one a start, are not counted as evaluations.
     """
-    errors_RN = _squared_errors(state.network, _position(state.optimiser), state.knots, train)
+    errors_RN = squared_errors(state.network, _position(state.optimiser), state.knots, train)
     loss_R = errors_RN.mean(1).nan_to_num(torch.inf)
     loss_R = torch.where(state.optimiser.diverged_R, torch.inf, loss_R)[: runs * starts]
     best_S = loss_R.reshape(runs, starts).argmin(1)
@@ -337,8 +335,7 @@ def _seen(pack: Pack, state: PackState, train: Points) -> PackState:
     position_RP = _position(state.optimiser)
     validation = _of_lanes(pack.validation, state.lanes)
     errors = [
-        _squared_errors(state.network, position_RP, state.knots, points).mean(1).sqrt()
-        for points in (train, validation)
+        squared_errors(state.network, position_RP, state.knots, points).mean(1).sqrt() for points in (train, validation)
     ]
     runs_R = _runs_of(state.lanes, position_RP.device)
     before_S = sum((spent[0] for spent in state.spent), torch.zeros_like(runs_R[:1]).expand(len(pack.runs)))
