@@ -19,6 +19,8 @@ TINY = {
     seeds: [0]
     arms.wide.sizes.grid: [3, 5]
     arms.narrow.sizes.grid: [3, 5]
+    arms.wide_levenberg.sizes.grid: [3, 5]
+    arms.narrow_levenberg.sizes.grid: [3, 5]
     recipes.staged.restarts: {count: 2, evaluations: 20}
     recipes.staged.grid_extension.evaluations: 60
 """,
@@ -27,8 +29,11 @@ TINY = {
     zip:
       tasks: [j0, exp2d]
       arms.kan.architecture.hidden: [[], [1]]
+      arms.kan_levenberg.architecture.hidden: [[], [1]]
       arms.kan.sizes.grid: [[3, 5], [3, 5]]
+      arms.kan_levenberg.sizes.grid: [[3, 5], [3, 5]]
       recipes.staged.grid_extension.grids: [[3], [3]]
+      recipes.levenberg.grid_extension.grids: [[3], [3]]
     seeds: [0]
     arms.mlp.sizes.width: [5, 10]
     recipes.long.max_evaluations: 60
