@@ -11,6 +11,7 @@ from harness.tasks.feynman import FEYNMAN_TARGETS
 from harness.tasks.paper import PAPER_TARGETS
 from harness.tasks.special import SPECIAL_TARGETS
 from harness.tasks.target import Target, TargetError
+from harness.tasks.teachers import TEACHER_TARGETS
 from harness.tasks.user import load_user_target, user_module
 
 __all__ = [
@@ -19,7 +20,7 @@ __all__ = [
     "user_module",
 ]
 
-BUILT_IN = PAPER_TARGETS | SPECIAL_TARGETS | FEYNMAN_TARGETS
+BUILT_IN = PAPER_TARGETS | SPECIAL_TARGETS | FEYNMAN_TARGETS | TEACHER_TARGETS
 # Independent random streams of one seed. Numbers, not names, reach the generator: never renumber.
 STREAMS = {"train": 0, "validation": 1, "test": 2, "initial": 3, "batches": 4, "domain": 5}
 

@@ -1,0 +1,37 @@
+"""Networks as targets: what a student of the same kind can learn to the last digits (Michaud, Liu & Tegmark 2022).
+
+A tanh MLP 1-3-3-1 whose weights and biases are standard normal, on [-1, 1]. The authors' code (precision-ml) trains a
+student 1-20-20-1 on such a teacher. How it draws one is not known here: the weights are a choice, and there are five.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.tasks.target import Target
+
+Array = NDArray[np.float64]
+SHAPE = (1, 3, 3, 1)
+TEACHERS = 5
+
+
+def tanh_teacher(number: int, x: Array) -> Array:
+    """The teacher of that number, whose weights come from a generator with it as seed; x [n, 1] -> [n]."""
+    generator = np.random.default_rng(number)
+    h = x
+    for layer, (inputs, outputs) in enumerate(pairwise(SHAPE)):
+        weight, bias = generator.standard_normal((inputs, outputs)), generator.standard_normal(outputs)
+        h = (np.tanh(h) if layer else h) @ weight + bias
+    return h[:, 0]
+
+
+def _target(number: int) -> Target:
+    function: Callable[[Array], Array] = partial(tanh_teacher, number)
+    words = f"tanh MLP [1,3,3,1], weights and biases N(0, 1) from seed {number}"
+    return Target(function, inputs=1, formula=words, source="after Michaud et al. 2022, arXiv 2210.13447", version="1")
+
+
+TEACHER_TARGETS = {f"tanh_teacher_{number}": _target(number) for number in range(TEACHERS)}
