@@ -39,9 +39,7 @@ LAW = {
     "pairs": "spec scaling",
     "plot": "errors files spec record fit scaling show",
     "plot_residuals": "files fit scaling plot",
-    "replay": "errors reference scaling",
-    "plot_replay": "record plot plot_residuals replay",
-    "replay_page": "files record reference spec scaling show plot plot_residuals plot_replay report replay",
+    "replay": "errors files spec record reference scaling show plot plot_residuals report",
     "tables": "errors files fit compare console show plot plot_residuals",
     "report": "errors files spec record fit scaling checks pairs show show_checks plot plot_residuals",
 }
@@ -50,7 +48,7 @@ ANALYSIS = (
     *("checks", "show_checks", "plot_residuals", "tables.commands", "tables.show_forms", "tables.plot_fits"),
     *("merge", "tables.plot_comparison", "console", "show_sweeps", "cli.steps", "cli.sweeps", "dispatch.reconcile"),
     *("cli.sending", "cli.records"),
-    *("replay", "replay_page", "cli.replay"),
+    *("replay", "cli.replay"),
     *("reference", "cli.reference"),
 )
 

@@ -11,10 +11,11 @@ from harness.cli.steps import (
     draw_figures,
     folder_of,
     plan_of,
+    records_of,
     train_missing,
     write_analysis,
-    write_page,
 )
+from harness.cli.steps import write_page as write_report
 from harness.errors import HarnessError
 
 EXPERIMENTS = Path("experiments")
@@ -33,8 +34,8 @@ def replay(name: str | None, results: Path, scale: str, replan: bool, workers: i
     do the training. A page is written when all runs have a record, and says on top if they are not of the full scale.
     """
     from harness.console import console
-    from harness.replay import REPLAYS, full_name
-    from harness.replay_page import sentences, write_replay
+    from harness.record import read_record, record_path
+    from harness.replay import REPLAYS, Made, Runs, full_name, write_page
     from harness.spec import freeze, scale_changes
 
     if name is None:
@@ -50,8 +51,14 @@ def replay(name: str | None, results: Path, scale: str, replan: bool, workers: i
     train_missing(manifest, folder, workers, None)
     table, fits, checks = write_analysis(manifest, folder)
     draw_figures(manifest, table, fits, folder)
-    write_page(manifest, table, fits, checks, folder)
-    changes = {} if scale == FULL else scale_changes(file, scale)
-    for line in sentences(write_replay(manifest, table, fits, REPLAYS[name], changes, folder)):
+    write_report(manifest, table, fits, checks, folder)
+    records = {run: read_record(record_path(records_of(folder), run)) for run in manifest.run_ids()}
+    made = Made(_command(name, scale), {} if scale == FULL else scale_changes(file, scale))
+    for line in write_page(Runs(manifest, table, fits, records), REPLAYS[name], made, folder).findings:
         console.print(line, soft_wrap=True, highlight=False)
     console.print(f"page: {folder / 'replay.html'}", soft_wrap=True)
+
+
+def _command(name: str, scale: str) -> str:
+    """The command that makes this page again."""
+    return f"harness replay {name}" + ("" if scale == FULL else f" --scale {scale}")

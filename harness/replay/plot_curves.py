@@ -1,4 +1,4 @@
-"""The figure of a replay: published points and ours in the same panels, on the axes of the paper."""
+"""The figures of curves: published points and ours in the same panels on the axes of the paper; courses of training."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from harness.plot import AXIS_WORDS, COLOURS, LABEL_SIZE, ROW_HEIGHT, THEME, Style, series_styles
 from harness.plot_residuals import empty_figure, hide_rest
 from harness.record import Record
-from harness.replay import Replay, curve_of
 
 GRID_WORDS = "intervals of a spline, G"
 PUBLISHED = "#222222"
@@ -21,22 +20,22 @@ KAN_MARKS, MLP_MARKS = ("o", "P"), ("s", "^", "D", "v")
 CURVE_HEIGHT, LEGEND_HEIGHT = 2.6, 0.5  # inches
 
 
-def replay_figure(published: pd.DataFrame, measured: pd.DataFrame, replay: Replay) -> Figure:
+def curves_figure(published: pd.DataFrame, measured: pd.DataFrame, panels: tuple[str, ...], x: str) -> Figure:
     """A panel a function (or network): published points hollow and black, ours filled, a mark a curve.
 
     Bars go from the best to the worst seed. What diverged, or was not run, is not there.
     """
-    published, measured = published.assign(curve=curve_of(published)), _with_family(published, measured)
-    panels = list(dict.fromkeys(published[list(replay.panels)].itertuples(index=False, name=None)))
-    there = [panel for panel in panels if len(_of(measured, panel, replay))]
-    columns, styles = min(2, len(there)), series_styles(measured["series"])
+    measured = _at_published(published, measured)
+    keys = list(dict.fromkeys(published[list(panels)].itertuples(index=False, name=None)))
+    there = [key for key in keys if len(_of(measured, panels, key))]
+    columns, styles = min(2, len(there)), series_styles(measured["ours"])
     rows = -(-len(there) // columns)
     with matplotlib.rc_context(THEME):
         figure = empty_figure(rows * ROW_HEIGHT * 1.1 + LEGEND_HEIGHT, columns)
         grid = figure.subplots(rows, columns, squeeze=False)
-        for axes, panel in zip(grid.flat, there, strict=False):
-            _panel(axes, _of(published, panel, replay), _of(measured, panel, replay), styles, replay.x)
-            axes.set_title(" ".join(panel), loc="left", parse_math=False)
+        for axes, key in zip(grid.flat, there, strict=False):
+            _panel(axes, _of(published, panels, key), _of(measured, panels, key), styles, x)
+            axes.set_title(" ".join(key), loc="left", parse_math=False)
         for axes in grid[:, 0]:
             axes.set_ylabel("test RMSE")
         hide_rest(grid, len(there))
@@ -69,18 +68,16 @@ def course_figure(records: Sequence[tuple[str, Record]]) -> Figure:
     return figure
 
 
-def _with_family(published: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
-    """Our points that stand for published ones, in the quantity that was published there."""
+def _at_published(published: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+    """Our points that stand for published ones: in the quantity that was published there, and at its place."""
     keys = ["task", "shape", "grid", "quantity"]
-    there = published[[*keys, "family"]].drop_duplicates()
-    found = (
-        measured.drop(columns="x").merge(published[[*keys, "x"]].drop_duplicates(keys), on=keys).merge(there, on=keys)
-    )
-    return found.assign(curve=curve_of(found))
+    there = published[[*keys, "family", "curve", "x"]].drop_duplicates(keys)
+    return measured.drop(columns="x").merge(there, on=keys)
 
 
-def _of(points: pd.DataFrame, panel: tuple[str, ...], replay: Replay) -> pd.DataFrame:
-    chosen = np.logical_and.reduce([points[name] == value for name, value in zip(replay.panels, panel, strict=True)])
+def _of(points: pd.DataFrame, panels: tuple[str, ...], key: tuple[str, ...]) -> pd.DataFrame:
+    """The points of one panel, along its axis."""
+    chosen = np.logical_and.reduce([points[name] == value for name, value in zip(panels, key, strict=True)])
     return points[chosen].sort_values("x")
 
 
@@ -91,7 +88,7 @@ def _panel(axes: Axes, published: pd.DataFrame, measured: pd.DataFrame, styles: 
     for curve, rows in published.groupby(published["curve"].astype(str), sort=False):
         words: dict[str, Any] = {"label": f"published, {curve}", "gid": f"published:{curve}"}
         axes.plot(rows["x"], rows["published"], color=PUBLISHED, marker=marks[curve], zorder=4, **hollow, **words)
-    for series, rows in measured.groupby(measured["series"].astype(str), sort=False):
+    for series, rows in measured.groupby(measured["ours"].astype(str), sort=False):
         style, shown = styles[series], rows[np.isfinite(rows["median"])]
         worst = shown["worst"].where(np.isfinite(shown["worst"]), shown["median"])
         axes.vlines(shown["x"], shown["best"], worst, color=style.colour, lw=1, alpha=0.6, zorder=2)

@@ -1,0 +1,58 @@
+"""The replays that there are: one for every experiment file that replays a figure or a table."""
+
+from functools import partial
+
+from harness.errors import HarnessError, did_you_mean
+from harness.replay.content import Replay
+from harness.replay.curves import curves
+
+SILENT_ON_KNOTS = (
+    "Where knots go. Both choices are run: uniform (grid_eps = 1, pykan's default when the paper appeared) and at "
+    "percentiles of the activations (grid_eps = 0.02, its default later)."
+)
+SILENT_ON_SEEDS = (
+    "How many seeds, and which is shown. Ours are medians over seeds with the range from the best to the worst; the "
+    "best is beside them, as the paper's tables take the best."
+)
+SILENT_ON_WEIGHTS = (
+    "The initial weights, which pykan draws otherwise than the paper says (E17). Ours follow the paper: w_b by "
+    "Xavier's rule, w_s = 1, coefficients from N(0, 0.1²)."
+)
+SILENT_ON_STARTS = (
+    "Whether a training that begins badly is begun again. Ours takes the best of eight starts of 240 evaluations each, "
+    "which are counted: without, a KAN [2,1,1] ends in a bad minimum with seven of eight seeds."
+)
+
+# By the name of the experiment's file.
+REPLAYS = {
+    "fig2_3_grid_extension": Replay(
+        place="Fig. 2.3",
+        title="Grid extension",
+        published=("grid_extension",),
+        kind=partial(curves, panels=("task", "shape"), x="grid"),
+        silent=(SILENT_ON_KNOTS, SILENT_ON_SEEDS, SILENT_ON_WEIGHTS, SILENT_ON_STARTS),
+    ),
+    "fig3_1_toy_scaling": Replay(
+        place="Fig. 3.1",
+        title="Toy functions",
+        published=("toy_scaling",),
+        kind=partial(curves, panels=("task",), x="params.paper"),
+        silent=(
+            SILENT_ON_KNOTS,
+            SILENT_ON_SEEDS,
+            SILENT_ON_WEIGHTS,
+            SILENT_ON_STARTS,
+            "The MLPs' activation (SiLU here, as Table 2's column turned out to be) and their initial weights.",
+            "The number of training points: 1,000, as in sec. 2.4, and 3,000 for the four-dimensional function, as in "
+            "pykan's tutorial.",
+        ),
+    ),
+}
+
+
+def full_name(name: str) -> str:
+    """The replay of that name, or the one that begins so; a HarnessError names the nearest one."""
+    found = [one for one in REPLAYS if one.startswith(name)]
+    if len(found) != 1:
+        raise HarnessError(f"{name}: no such replay; {did_you_mean(name, REPLAYS)}")
+    return found[0]
