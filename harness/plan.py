@@ -83,16 +83,20 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
     cells: list[Cell] = []
     runs: list[PlannedRun] = []
     formulas: dict[str, Formula] = {}
-    planned_before: set[tuple] = set()
+    planned_before: set[tuple[str, str, str]] = set()
     points = variants(experiment)
     _check_rules(experiment, {_task_label(task, points) for _, variant in points for task in variant.tasks})
     for axes, variant in points:
-        planned_here: set[tuple] = set()
+        planned_here: set[tuple[str, str, str]] = set()
+        cells_here: set[tuple] = set()
         for task, arm_name in itertools.product(variant.tasks, variant.arms):
             run_task = resolve(task)
             label = _task_label(task, points)
             formulas[label] = _formula(task)
             arm_series = _series_label(arm_name, task, axes, points)
+            if (label, arm_name, arm_series) in planned_before:  # no axis that has moved since concerns this arm
+                continue
+            planned_here.add((label, arm_name, arm_series))
             for asked, candidate in _solve_ladder(variant, arm_name, run_task):
                 budget = _budget_label(variant, arm_name, asked)
                 names = (label, arm_name, arm_series + budget)
@@ -100,11 +104,9 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
                 cell = cell.model_copy(update={"frontier": f"{arm_series} (best size)" if budget else None})
                 found = _runs_of(cell, variant, run_task, candidate)
                 key = (*names, *sorted(planned.run_id for planned in found)) if found else (*names, cell.infeasible)
-                if key in planned_before:  # an axis that does not concern this arm: the cell is there already
-                    continue
-                if key in planned_here and found:
+                if key in cells_here and found:
                     cell, found = cell.model_copy(update={"infeasible": SAME_NETWORK}), []
-                planned_here.add(key)
+                cells_here.add(key)
                 cells.append(cell)
                 runs += found
         planned_before |= planned_here
