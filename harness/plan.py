@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from harness.count import Work, count, run_work, trainable, training_flops
+from harness.count import Work, count, run_flops, run_work, trainable
 from harness.count.training import is_dual
 from harness.errors import HarnessError, did_you_mean
 from harness.solve import build_network, solve
@@ -59,6 +59,7 @@ TUNABLE = (
     "optimizer.damping",
     "optimizer.shrink",
     "optimizer.growth",
+    "sparsity.strength",
 )
 # Unknowns of a system of Levenberg-Marquardt: its matrix twice takes a gigabyte, its factorisation ten seconds.
 LARGEST_SYSTEM = 8192
@@ -190,7 +191,7 @@ def planned_work(run: RunSpec) -> list[Work]:
 
 def planned_flops(run: RunSpec) -> dict[str, int]:
     """The training FLOPs of a run that spends its whole evaluation cap, under every convention."""
-    return training_flops(planned_work(run), run.recipe.optimizer)
+    return run_flops(run.network, run.recipe, run.task.train_points)
 
 
 # ------------------------------------------------------------------------------------------------------------ solving
@@ -261,8 +262,7 @@ def _candidate(variant: Experiment, arm_name: str, task: RunTask, **free: Any) -
     sizes = {name: value for name, value in free.items() if name != "steps"}
     network = _network(arm, arm_name, task, sizes)
     recipe = _that_matters(recipe, network, task)
-    work = run_work(network, recipe, task.train_points)
-    counts = {**count(network), **training_flops(work, recipe.optimizer)}
+    counts = {**count(network), **run_flops(network, recipe, task.train_points)}
     return Candidate(next(reversed(free.values()), None), network, recipe, counts)
 
 
@@ -277,7 +277,7 @@ def _that_matters(recipe: Recipe, network: TrainedShape, task: RunTask) -> Recip
     """The recipe without what changes nothing for this network and task, so that the same run has the same id."""
     changes: dict[str, Any] = {}
     if isinstance(network, MlpShape):
-        changes |= {"grid_updates": None, "grid_extension": None}
+        changes |= {"grid_updates": None, "grid_extension": None, "sparsity": None}
         if isinstance(recipe.optimizer, LevenbergMarquardt):
             changes["optimizer"] = recipe.optimizer.model_copy(update={"ridge": 0.0})
     elif extension := recipe.grid_extension:
@@ -364,7 +364,7 @@ def _tuned(recipe: Recipe, values: dict[str, Any]) -> Recipe:
         *parents, last = path.split(".")
         place: Any = data
         for name in parents:
-            place = place[name]
+            place = place.get(name) or {}
         if last not in place:
             raise HarnessError(f"tune: {path!r} is not a field of this recipe; {did_you_mean(last, place)}")
         place[last] = value
@@ -411,7 +411,8 @@ def _packs(runs: Iterable[PlannedRun]) -> tuple[tuple[str, ...], ...]:
     packs = []
     for group in groups.values():
         first = next(iter(group.values()))
-        size = max(1, MAX_LANES_PER_PACK[first.engine] // first.recipe.restarts.count)
+        engine = "torch" if first.recipe.sparsity else first.engine  # where penalised lanes train together
+        size = max(1, MAX_LANES_PER_PACK[engine] // first.recipe.restarts.count)
         ids, flops = list(group), planned_flops(first)["flops_train.local_min"]  # of each of them
         for chunk in (ids[begin : begin + size] for begin in range(0, len(ids), size)):
             packs.append((len(chunk) * flops, tuple(chunk)))

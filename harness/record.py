@@ -19,11 +19,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from pydantic import ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from harness.errors import INCOMPLETE, HarnessError
 from harness.files import whole_file
-from harness.spec import Cell, Manifest, PlannedRun, RunSpec, canonical_json, run_id, sealed, unsealed
+from harness.spec import Cell, KanShape, Manifest, PlannedRun, RunSpec, canonical_json, run_id, sealed, unsealed
 from harness.spec.frozen import Frozen
 from harness.spec.nouns import Engine
 
@@ -92,6 +92,20 @@ class Provenance(Frozen):
     resumed: int = 0
 
 
+class Pruned(Frozen):
+    """What pruning left of a KAN that was trained sparse (see `harness.spec.Sparsity`), and what it was before.
+
+    `network` at the run's own grid, seeing those `inputs` of the task's. `scores` has the norm of every edge before,
+    [layer][output][input], `active_edges` counts those above the threshold, and `test_rmse` is the error until then.
+    """
+
+    network: KanShape
+    inputs: tuple[int, ...]
+    scores: tuple[tuple[tuple[float, ...], ...], ...]
+    active_edges: int
+    test_rmse: float
+
+
 class Record(Frozen):
     """The outcome of a run. A diverged run has a record too: status `diverged`, no metrics, and when it happened.
 
@@ -114,6 +128,7 @@ class Record(Frozen):
     weights: str
     curve: tuple[CurvePoint, ...]
     provenance: Provenance
+    pruned: Pruned | None = Field(None, exclude_if=lambda value: value is None)
 
     @model_validator(mode="after")
     def _metrics_if_done(self) -> Record:
@@ -391,6 +406,7 @@ def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
         "iterations": record.iterations,
         "refused_steps": record.refused_steps,
         **record.counts,
+        **(_of_pruned(record.pruned) if record.pruned else {}),
         "weights": record.weights,
         "pack_seconds": record.provenance.pack_seconds,
         "pack_lanes": record.provenance.pack_lanes,
@@ -398,6 +414,14 @@ def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
         "in_window": cell.in_window,
         "until_minimum": bool(cell.window and cell.window.until),
         "hold_out": cell.hold_out,
+    }
+
+
+def _of_pruned(pruned: Pruned) -> dict[str, Any]:
+    return {
+        "pruned_shape": "-".join(map(str, pruned.network.shape)),
+        "active_edges": pruned.active_edges,
+        "test_rmse_unpruned": pruned.test_rmse,
     }
 
 

@@ -15,7 +15,8 @@ Counts are keyed `axis.convention`. Axes: `params` (scalars), `flops_forward` (p
 A convention that does not define a family leaves its key out.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from harness.count import executed, families, kanbefair
@@ -27,11 +28,12 @@ from harness.count.training import (
     least_squares_flops,
     levenberg_marquardt_flops,
     optimizer_flops,
+    penalty_flops,
     run_work,
     stage_optimizer_flops,
 )
 from harness.count.weights import DEFAULT_WEIGHTS, WEIGHTS
-from harness.spec import CountedShape, KanShape, MlpShape, Optimizer, SplineMlpShape
+from harness.spec import CountedShape, KanShape, MlpShape, Optimizer, Recipe, SplineMlpShape, parts
 
 __all__ = [
     "DEFAULT_WEIGHTS",
@@ -44,11 +46,14 @@ __all__ = [
     "levenberg_marquardt_flops",
     "optimizer_flops",
     "recursion_terms",
+    "run_flops",
     "run_work",
     "trainable",
     "training_flops",
 ]
 
+# That have a count of what a penalty on edges takes: the others know matrix products or one formula only.
+PENALISED = tuple(f"flops_train.{name}" for name in ("shared_dense", "local_min", "per_edge", "executed"))
 FLOPS_CONVENTIONS = ("shared_dense", "local_min", "per_edge", "kanbefair", "matmul")
 
 
@@ -102,6 +107,25 @@ def training_flops(work: Iterable[Work], optimizer: Optimizer) -> dict[str, int]
     if len(evaluated) == len(stages):
         totals["flops_train.executed"] = sum(evaluated) + optimiser + knots
     return {**totals, "flops_train.part_optimizer": optimiser, "flops_train.part_knots": knots}
+
+
+def run_flops(
+    network: MlpShape | KanShape,
+    recipe: Recipe,
+    train_points: int,
+    spent: Sequence[tuple[int, int]] | None = None,
+    pruned: KanShape | None = None,
+) -> dict[str, int]:
+    """Training FLOPs of a run (`training_flops`) by what its stages `spent`, or else its whole cap; see `run_work`."""
+    total: Counter[str] = Counter()
+    done = 0
+    for part in parts(network, recipe, pruned):
+        work = run_work(*part, train_points, spent and spent[done:])
+        done += len(work)
+        total.update(training_flops(work, part.recipe.optimizer))
+        if done == len(work) and part.recipe != recipe:
+            total.update(dict.fromkeys(PENALISED, sum(map(penalty_flops, work))))
+    return dict(total)
 
 
 # ---------------------------------------------------------------------------------------------------------- internals

@@ -23,6 +23,7 @@ from harness.spec import (
     Optimizer,
     Recipe,
     knot_update_points,
+    parts,
     samples_per_evaluation,
     stages,
 )
@@ -33,6 +34,8 @@ ADAM_OPERATIONS = 13
 # stopping checks; an evaluation of the line search a step and a slope.
 LBFGS_ITERATION_OPERATIONS = 15
 LBFGS_EVALUATION_OPERATIONS = 4
+# The norm of an edge, a sample: an absolute value and its sum, and back a sign and its sum.
+PENALTY_OPERATIONS = 4
 
 
 class Work(NamedTuple):
@@ -58,12 +61,23 @@ def run_work(
     recipe: Recipe,
     train_points: int,
     spent: Sequence[tuple[int, int]] | None = None,
+    pruned: KanShape | None = None,
 ) -> list[Work]:
     """The work of a run, stage by stage, whose stages made `spent` (evaluations, iterations); else its whole cap.
 
+    `pruned` is what pruning left of a network whose recipe has sparsity; without it nothing is taken to be pruned.
     Planned, each evaluation is an iteration, which is the most there can be. Updates of knots are those due until the
     evaluations that were made; a lane that has come to rest skips its last ones, which overstates them by a few.
     """
+    work: list[Work] = []
+    for part in parts(network, recipe, pruned):
+        work += _part_work(*part, train_points, spent and spent[len(work) :])
+    return work
+
+
+def _part_work(
+    network: MlpShape | KanShape, recipe: Recipe, train_points: int, spent: Sequence[tuple[int, int]] | None
+) -> list[Work]:
     planned = stages(network, recipe)
     work: list[Work] = []
     for index, stage in enumerate(planned):
@@ -85,6 +99,12 @@ def run_work(
             )
         )
     return work
+
+
+def penalty_flops(work: Work) -> int:
+    """What the norms of all edges add to a stage's evaluations, forward and backward; their entropy is left out."""
+    edges = sum(inputs * outputs for inputs, outputs in pairwise(work.network.shape))
+    return PENALTY_OPERATIONS * edges * work.samples * work.evaluations
 
 
 # ---------------------------------------------------------------------------------------------------------- optimiser

@@ -19,6 +19,7 @@ from harness.nets.layout import flatten, of_layer, unflatten
 from harness.nets.spline import (
     ActiveBases,
     active_bases,
+    each_spline,
     knots_from_samples,
     move_spline,
     refine_spline,
@@ -71,6 +72,41 @@ def evaluate_layer(parameters: Mapping[str, Tensor], active: ActiveBases, h_RIN:
     if "bias" in parameters:
         y_RON = y_RON + parameters["bias"][:, :, None]
     return y_RON
+
+
+def evaluate_edges(
+    network: KanShape, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], h_RIN: Tensor
+) -> tuple[list[Tensor], Tensor]:
+    """What every edge gives, [R, O, I, N] a layer, and the outputs [R, O, N], which are sums of the last ones."""
+    edges = []
+    for layer, knots_RIT in enumerate(knots):
+        of_this = of_layer(parameters, layer)
+        edge_ROIN = each_spline(of_this["coef"], active_bases(knots_RIT, h_RIN, network.order))
+        if "scale" in of_this:
+            edge_ROIN = edge_ROIN * of_this["scale"].transpose(1, 2)[..., None]
+        if "base" in of_this:
+            edge_ROIN = edge_ROIN + of_this["base"].transpose(1, 2)[..., None] * F.silu(h_RIN)[:, None]
+        h_RIN = edge_ROIN.sum(2)
+        if "bias" in of_this:
+            h_RIN = h_RIN + of_this["bias"][:, :, None]
+        edges.append(edge_ROIN)
+    return edges, h_RIN
+
+
+def keep_nodes(
+    network: KanShape, flat_RP: Tensor, knots: Sequence[Tensor], kept: Sequence[Sequence[int]]
+) -> tuple[KanShape, Tensor, list[Tensor]]:
+    """The network of these nodes of each layer, inputs first and outputs last, its parameters and its knots."""
+    indices = [torch.tensor(nodes, device=flat_RP.device) for nodes in kept]
+    parameters = unflatten(network, flat_RP)
+    for name, value in parameters.items():
+        layer = int(name.removeprefix("layer").split(".")[0])
+        if not name.endswith(".bias"):
+            value = value.index_select(1, indices[layer])
+        parameters[name] = value.index_select(-1, indices[layer + 1])
+    smaller = network.model_copy(update={"shape": tuple(map(len, kept))})
+    of_kept = [layer_RIT.index_select(1, nodes) for layer_RIT, nodes in zip(knots, indices[:-1], strict=True)]
+    return smaller, flatten(smaller, parameters), of_kept
 
 
 @torch.no_grad()

@@ -88,6 +88,13 @@ def forward(network: EvaluatedShape, flat_RP: Tensor, knots: Sequence[Tensor], x
     return y_RON[..., : x_RNI.shape[1]].transpose(1, 2).contiguous()
 
 
+def edges(network: KanShape, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor) -> tuple[list[Tensor], Tensor]:
+    """What every edge of a KAN gives, [R, O, I, N] a layer, and outputs [R, N, O]; differentiable as `forward` is."""
+    edge, y_RON = kan.evaluate_edges(network, unflatten(network, flat_RP), knots, samples_last(x_RNI))
+    samples = x_RNI.shape[1]
+    return [values_ROIN[..., :samples] for values_ROIN in edge], y_RON[..., :samples].transpose(1, 2)
+
+
 def update_knots(
     network: EvaluatedShape,
     flat_RP: Tensor,

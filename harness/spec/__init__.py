@@ -48,6 +48,7 @@ from harness.spec.nouns import (
     RunSpec,
     RunTask,
     Sizes,
+    Sparsity,
     Task,
     Window,
 )
@@ -64,6 +65,7 @@ from harness.spec.stages import (
     Stage,
     knot_update_points,
     least_evaluations,
+    parts,
     samples_per_evaluation,
     stages,
 )
@@ -105,6 +107,7 @@ __all__ = [
     "RunSpec",
     "RunTask",
     "Sizes",
+    "Sparsity",
     "SplineMlp",
     "SplineMlpShape",
     "Stage",
@@ -120,6 +123,7 @@ __all__ = [
     "least_evaluations",
     "manifest_path",
     "parse_experiment",
+    "parts",
     "read_experiment",
     "read_manifest",
     "read_settings",

@@ -221,6 +221,25 @@ class GridExtension(Frozen):
         return self
 
 
+class Sparsity(Frozen):
+    """A KAN is trained sparse at its coarsest grid, pruned, and what is left trained on (KAN paper, sec. 2.5.1).
+
+    During the restarts and `evaluations` more, the loss is that of the task plus `strength` times the sum over layers
+    of `l1` |Phi|_1 + `entropy` S(Phi) (eqs. 2.17 to 2.20), where the norm of an edge is its mean absolute value over
+    the batch. Then a hidden node stays if the largest norms of its incoming and of its outgoing edges both exceed
+    `threshold`, an input if that of its outgoing ones does; each layer keeps one. The rest of the recipe is the smaller
+    network's, without the penalty. `optimizer` is that of the penalised part, by default the recipe's. MLPs know
+    nothing of it.
+    """
+
+    strength: Annotated[FiniteFloat, Field(ge=0)]
+    evaluations: PositiveInt
+    l1: Annotated[FiniteFloat, Field(ge=0)] = 1.0
+    entropy: Annotated[FiniteFloat, Field(ge=0)] = 1.0
+    threshold: Positive = 1e-2
+    optimizer: Annotated[Adam | Lbfgs, Field(discriminator="name")] | None = None
+
+
 class Recipe(Frozen):
     """How a run is trained. `max_evaluations` caps all forward+backward passes of a run, restarts and stages included.
 
@@ -234,6 +253,16 @@ class Recipe(Frozen):
     gain: Positive = 1.0
     grid_updates: GridUpdates | None = None
     grid_extension: GridExtension | None = None
+    sparsity: Sparsity | None = Field(None, exclude_if=lambda value: value is None)
+
+    @model_validator(mode="after")
+    def _penalty_can_be_trained(self) -> Recipe:
+        if self.sparsity and not self.sparsity.optimizer and isinstance(self.optimizer, LevenbergMarquardt):
+            raise ValueError(
+                "sparsity: its penalty is no sum of squares, which levenberg_marquardt needs; "
+                "give the penalised part an optimizer of its own, sparsity.optimizer: {name: lbfgs}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _restarts_leave_work(self) -> Recipe:

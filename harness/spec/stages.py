@@ -1,10 +1,10 @@
-"""What a recipe means, stage by stage: which network is trained from how many starts for how many evaluations."""
+"""What a recipe means, part by part and stage by stage: which network is trained from how many starts, and how long."""
 
 from typing import NamedTuple
 
 from harness.errors import HarnessError
 from harness.spec.networks import KanShape, MlpShape
-from harness.spec.nouns import Adam, Recipe
+from harness.spec.nouns import Adam, Recipe, Restarts
 
 
 class CapTooSmall(HarnessError):
@@ -19,36 +19,81 @@ class Stage(NamedTuple):
     evaluations: int
 
 
+class Part(NamedTuple):
+    """A training of one network by one recipe without sparsity."""
+
+    network: MlpShape | KanShape
+    recipe: Recipe
+
+
+def parts(network: MlpShape | KanShape, recipe: Recipe, pruned: KanShape | None = None) -> tuple[Part, ...]:
+    """The trainings that make up a run: one, or with sparsity the penalised one and that of what pruning leaves.
+
+    That is `pruned`, which nobody knows before: planned, it is the whole network.
+    """
+    sparsity = recipe.sparsity
+    if sparsity is None or not isinstance(network, KanShape):
+        return (Part(network, recipe),)
+    starts = recipe.restarts.count * recipe.restarts.evaluations if recipe.restarts.count > 1 else 0
+    spent = starts + sparsity.evaluations
+    first = {
+        "optimizer": sparsity.optimizer or recipe.optimizer,
+        "max_evaluations": spent,
+        "grid_extension": None,
+        "sparsity": None,
+    }
+    rest = {"restarts": Restarts(), "max_evaluations": recipe.max_evaluations - spent, "sparsity": None}
+    return (
+        Part((_coarser(network, recipe) or [network])[0], recipe.model_copy(update=first)),
+        Part(pruned or network, recipe.model_copy(update=rest)),
+    )
+
+
 def stages(network: MlpShape | KanShape, recipe: Recipe) -> tuple[Stage, ...]:
     """The stages of a run, which together spend exactly `recipe.max_evaluations`.
 
     A grid-extended KAN trains at each coarser grid first; the last stage, at the run's own grid, gets what is left.
     """
-    before = _before_last(network, recipe)
     least = least_evaluations(network, recipe)
     if recipe.max_evaluations < least:
         raise CapTooSmall(
             f"max_evaluations={recipe.max_evaluations} is used up before the last stage of {network.family} "
-            f"{list(network.shape)}: restarts and coarser grids take {least - 1}; raise it or shorten grid_extension"
+            f"{list(network.shape)}: restarts, sparsity and coarser grids take {least - 1}; raise it or shorten "
+            "grid_extension"
         )
-    return (*before, Stage(network, 1, recipe.max_evaluations - least + 1))
+    return tuple(stage for part in parts(network, recipe) for stage in _of_part(part))
 
 
 def least_evaluations(network: MlpShape | KanShape, recipe: Recipe) -> int:
     """The smallest cap that leaves the last stage an evaluation."""
-    return 1 + sum(stage.starts * stage.evaluations for stage in _before_last(network, recipe))
+    *whole, last = parts(network, recipe)
+    before = sum(stage.starts * stage.evaluations for stage in _before_last(last))
+    return 1 + sum(part.recipe.max_evaluations for part in whole) + before
 
 
-def _before_last(network: MlpShape | KanShape, recipe: Recipe) -> list[Stage]:
+def _of_part(part: Part) -> list[Stage]:
+    before = _before_last(part)
+    spent = sum(stage.starts * stage.evaluations for stage in before)
+    return [*before, Stage(part.network, 1, part.recipe.max_evaluations - spent)]
+
+
+def _before_last(part: Part) -> list[Stage]:
+    network, recipe = part
     coarse: list[Stage] = []
-    if recipe.grid_extension and isinstance(network, KanShape):
-        grids = [grid for grid in recipe.grid_extension.grids if grid < network.grid]
-        networks = [network.model_copy(update={"grid": grid}) for grid in grids]
-        coarse = [Stage(each, 1, recipe.grid_extension.evaluations) for each in networks]
+    if recipe.grid_extension:
+        coarse = [Stage(each, 1, recipe.grid_extension.evaluations) for each in _coarser(network, recipe)]
     if recipe.restarts.count == 1:
         return coarse
     first = coarse[0].network if coarse else network
     return [Stage(first, recipe.restarts.count, recipe.restarts.evaluations), *coarse]
+
+
+def _coarser(network: MlpShape | KanShape, recipe: Recipe) -> list[KanShape]:
+    """The network on each grid of the recipe's below its own."""
+    if recipe.grid_extension is None or not isinstance(network, KanShape):
+        return []
+    grids = [grid for grid in recipe.grid_extension.grids if grid < network.grid]
+    return [network.model_copy(update={"grid": grid}) for grid in grids]
 
 
 def knot_update_points(recipe: Recipe, stage: int, evaluations: int) -> range:

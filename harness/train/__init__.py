@@ -21,7 +21,7 @@ from harness.errors import HarnessError
 from harness.record import Provenance, Record, duplicate_path, publish, record_path
 from harness.spec import RunSpec, run_id
 from harness.spec.nouns import Device, Engine
-from harness.train import fused_engine, torch_engine
+from harness.train import fused_engine, pruning, torch_engine
 from harness.train.checkpoint import Checkpoint, checkpoint_path, read_checkpoint, source_hash, write_checkpoint
 from harness.train.fused.compiled import processor_name
 
@@ -70,7 +70,7 @@ def train_pack(
     left = tuple(identity for identity in specs if not record_path(records, identity).exists())
     found: list[Record] = []
     if left:
-        engine, numerics = ENGINES[runs[0].engine], _numerics(runs[0].engine, device)
+        engine, numerics = _engine(runs[0]), _numerics(runs[0].engine, device)
         kept = read_checkpoint(file, left, numerics, supervisor.announce) if file else None
         with one_thread():
             pack = engine.prepare([specs[identity] for identity in (kept.runs if kept else left)], device)
@@ -104,6 +104,10 @@ def instruction_set(engine: Engine) -> str:
     """What an engine's code is compiled for on this processor."""
     of_torch = torch.backends.cpu.get_cpu_capability()  # by which knots move in both engines
     return of_torch if engine == "torch" else f"{processor_name()}, {of_torch}"
+
+
+def _engine(run: RunSpec) -> Any:
+    return pruning if run.recipe.sparsity else ENGINES[run.engine]
 
 
 def _numerics(engine: Engine, device: Device) -> dict[str, Any]:

@@ -136,6 +136,20 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> Pack:
     )
 
 
+def narrowed(pack: Pack, inputs: Sequence[int]) -> Pack:
+    """The pack whose networks see only these of the task's variables."""
+    rows = list(inputs)
+
+    def seen(points: RunPoints) -> RunPoints:
+        train, validation, test = (
+            replace(part, x=np.ascontiguousarray(part.x[rows]))
+            for part in (points.train, points.validation, points.test)
+        )
+        return RunPoints(train, validation, test, np.ascontiguousarray(points.ranges_NI[:, rows]))
+
+    return replace(pack, points=tuple(map(seen, pack.points)))
+
+
 def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> PackState:
     """The state before the first evaluation: networks initialised from each run's seed and start.
 

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.count import count, run_work, training_flops
-from harness.record import CurvePoint, Metrics
+from harness.count import count, run_flops
+from harness.record import CurvePoint, Metrics, Pruned
 from harness.spec import RunSpec
 
 # Evaluations of a run's stage at which its learning curve is sampled: two to the octave.
@@ -16,7 +16,7 @@ LOG_SPACED = frozenset(round(2 ** (half_octave / 2)) for half_octave in range(60
 class Outcome:
     """What a run came to; all counts are of the work really done. `by_stage`: evaluations and iterations of each.
 
-    `refused_steps` are systems of Levenberg-Marquardt that had no solution.
+    `refused_steps` are systems of Levenberg-Marquardt that had no solution, `pruned` is what a sparse run has left.
     """
 
     status: str
@@ -28,6 +28,7 @@ class Outcome:
     refused_steps: int
     counts: dict[str, int]
     curve: tuple[CurvePoint, ...]
+    pruned: Pruned | None = None
 
 
 def outcome(
@@ -44,7 +45,6 @@ def outcome(
     """
     diverged = diverged or not all(math.isfinite(error) for error in errors)
     evaluations = sum(made for made, _ in by_stage)
-    work = run_work(run.network, run.recipe, run.task.train_points, by_stage)
     return Outcome(
         status="diverged" if diverged else "done",
         metrics=None if diverged else Metrics(**dict(zip(Metrics.model_fields, errors, strict=True))),
@@ -53,7 +53,7 @@ def outcome(
         by_stage=by_stage,
         diverged_at=evaluations if diverged else None,
         refused_steps=refused_steps,
-        counts={**count(run.network), **training_flops(work, run.recipe.optimizer)},
+        counts={**count(run.network), **run_flops(run.network, run.recipe, run.task.train_points, by_stage)},
         curve=curve,
     )
 

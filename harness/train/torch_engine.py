@@ -32,9 +32,9 @@ from harness.spec import (
     samples_per_evaluation,
     stages,
 )
-from harness.spec.nouns import Adam, Lbfgs, LevenbergMarquardt
+from harness.spec.nouns import Adam, Lbfgs, LevenbergMarquardt, Sparsity
 from harness.tasks import domain_points, draw, scaled, stream
-from harness.train import adam, lbfgs, levenberg
+from harness.train import adam, lbfgs, levenberg, sparsity
 from harness.train.lanes import Trained, choose, select
 from harness.train.objective import Points, loss_and_gradient, squared_errors
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
@@ -57,6 +57,7 @@ class Pack:
     validation: Points
     test: Points
     ranges_SNI: Tensor  # points whose activations say where knots go
+    sparsity: Sparsity | None = None  # whose penalty all stages have
 
     @property
     def samples(self) -> int:
@@ -117,6 +118,14 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> Pack:
         test=points("test"),
         ranges_SNI=ranges_SNI,
     )
+
+
+def narrowed(pack: Pack, inputs: Sequence[int]) -> Pack:
+    """The pack whose networks see only these of the task's variables."""
+    train, validation, test = (
+        replace(points, x=points.x[..., list(inputs)]) for points in (pack.train, pack.validation, pack.test)
+    )
+    return replace(pack, train=train, validation=validation, test=test, ranges_SNI=pack.ranges_SNI[..., list(inputs)])
 
 
 def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> PackState:
@@ -216,6 +225,9 @@ def _evaluate(pack: Pack, state: PackState, points: Points) -> OptimiserState:
         assert isinstance(settings, LevenbergMarquardt)
         system = levenberg.linearise(settings, state.network, asked_RP, state.knots, points.x, points.y)
         return levenberg.tell(settings, optimiser, system)
+    if pack.sparsity and isinstance(state.network, KanShape):
+        penalised = sparsity.loss_and_gradient(pack.sparsity, state.network, asked_RP, state.knots, points)
+        return _tell(pack, optimiser, *penalised)
     return _tell(pack, optimiser, *loss_and_gradient(state.network, asked_RP, state.knots, points))
 
 

@@ -1,0 +1,185 @@
+"""Runs whose recipe has sparsity: trained with a penalty, pruned, and what is left trained on without it.
+
+The same seam as the engines', which do the work. The penalised part is the torch engine's, all runs of a pack at once:
+there are no kernels of the penalty. Then pruning leaves each run a network of its own, which goes on alone, in the
+engine that the run names.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+from harness import nets
+from harness.count import count, run_flops
+from harness.record import Pruned
+from harness.spec import KanShape, RunSpec, Stage, parts, stages
+from harness.train import fused_engine, torch_engine
+from harness.train.lanes import Trained
+from harness.train.outcome import Outcome
+from harness.train.sparsity import edge_scores, kept_nodes
+
+
+@dataclass(frozen=True)
+class Pack:
+    """What does not change while a pack trains."""
+
+    runs: tuple[RunSpec, ...]
+    stages: tuple[Stage, ...]
+    sparse: torch_engine.Pack
+    device: str
+
+
+@dataclass(frozen=True)
+class PackState:
+    """Where in the stages the pack is, and the states of the engines.
+
+    `pruned` is what pruning left of each run, and `rest` where that is in the run's engine: empty until then, None for
+    a run that diverged before. `stage` and `done`, its evaluations in that stage, are of the run that is last.
+    """
+
+    stage: int
+    done: int
+    sparse: torch_engine.PackState
+    pruned: tuple[Pruned | None, ...] = ()
+    rest: tuple[Any, ...] = ()
+
+    @property
+    def lanes(self) -> tuple[torch_engine.Lane, ...]:
+        """Starts that train, or trained, with the penalty."""
+        return self.sparse.lanes
+
+
+# ----------------------------------------------------------------------------------------------------------- the seam
+def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> Pack:
+    """The pack of `runs`, KANs that share everything but seed, gain and learning rate; draws their samples."""
+    first = runs[0]
+    together = torch_engine.prepare([_part(run, 0) for run in runs], device)
+    return Pack(
+        runs=tuple(runs),
+        stages=stages(first.network, first.recipe),
+        sparse=replace(together, sparsity=first.recipe.sparsity),
+        device=device,
+    )
+
+
+def begin(pack: Pack) -> PackState:
+    """The state before the first evaluation: networks initialised from each run's seed and start."""
+    return PackState(stage=0, done=0, sparse=torch_engine.begin(pack.sparse))
+
+
+def ended(pack: Pack, state: PackState) -> bool:
+    """Whether all stages of all runs are behind."""
+    return state.stage == len(pack.stages)
+
+
+def advance(pack: Pack, state: PackState, evaluations: int) -> PackState:
+    """At most `evaluations` more of every run."""
+    if not state.pruned:
+        sparse = torch_engine.advance(pack.sparse, state.sparse, evaluations)
+        state = replace(state, stage=sparse.stage, done=sparse.done, sparse=sparse)
+        return _prune(pack, state) if torch_engine.ended(pack.sparse, sparse) else state
+    rest = []
+    for run, pruned, one in zip(pack.runs, state.pruned, state.rest, strict=True):
+        if pruned:
+            engine, alone = _alone(run, pruned.network, pruned.inputs, pack.device)
+            one = one if engine.ended(alone, one) else engine.advance(alone, one, evaluations)
+        rest.append(one)
+    return _at(pack, replace(state, rest=tuple(rest)))
+
+
+def finish(pack: Pack, state: PackState) -> list[Outcome]:
+    """The outcome of every run of a pack whose stages are behind, in the order of the pack."""
+    outcomes = []
+    sparse = torch_engine.finish(pack.sparse, state.sparse)
+    for run, first, pruned, one in zip(pack.runs, sparse, state.pruned, state.rest, strict=True):
+        if pruned:
+            engine, alone = _alone(run, pruned.network, pruned.inputs, pack.device)
+            outcomes.append(_joined(run, first, pruned, *engine.finish(alone, one)))
+        else:
+            outcomes.append(_diverged(pack, run, first))
+    return outcomes
+
+
+# ------------------------------------------------------------------------------------------------------------ pruning
+def _prune(pack: Pack, state: PackState) -> PackState:
+    """What pruning leaves of every run, at the start of its own training; runs that diverged have ended."""
+    pruned: list[Pruned | None] = []
+    rest: list[Any] = []
+    ends, outcomes = torch_engine.trained(pack.sparse, state.sparse), torch_engine.finish(pack.sparse, state.sparse)
+    for index, (run, trained, first) in enumerate(zip(pack.runs, ends, outcomes, strict=True)):
+        if first.metrics is None:
+            pruned.append(None)
+            rest.append(None)
+            continue
+        smaller, left = _pruned(run, trained, pack.sparse.train.x[index : index + 1], first.metrics.test_rmse)
+        engine, alone = _alone(run, smaller.network, smaller.inputs, pack.device)
+        pruned.append(smaller)
+        rest.append(engine.begin(alone, [left]))
+    return _at(pack, replace(state, pruned=tuple(pruned), rest=tuple(rest)))
+
+
+def _pruned(run: RunSpec, trained: Trained, x_1NI: Any, test_rmse: float) -> tuple[Pruned, Trained]:
+    """By the activations at the training points. Always one run at a time: no bit depends on the others."""
+    sparsity, network = run.recipe.sparsity, trained.network
+    assert sparsity
+    assert isinstance(network, KanShape)
+    one, knots = trained.position_P[None], [layer_IT[None] for layer_IT in trained.knots]
+    scores = edge_scores(network, one, knots, x_1NI)
+    kept = kept_nodes(scores, sparsity.threshold)
+    smaller, flat_1P, knots = nets.keep_nodes(network, one, knots, kept)
+    pruned = Pruned(
+        network=smaller.model_copy(update={"grid": run.network.grid}) if isinstance(run.network, KanShape) else smaller,
+        inputs=tuple(kept[0]),
+        scores=tuple(tuple(map(tuple, layer.tolist())) for layer in scores),
+        active_edges=sum(int((layer > sparsity.threshold).sum()) for layer in scores),
+        test_rmse=test_rmse,
+    )
+    return pruned, Trained(smaller, flat_1P[0], tuple(layer[0] for layer in knots))
+
+
+def _at(pack: Pack, state: PackState) -> PackState:
+    """The state with the stage and evaluations of the run that is last."""
+    before = len(pack.sparse.stages)
+    places = [(before + one.stage, one.done) for one in state.rest if one is not None]
+    stage, done = min(places, default=(len(pack.stages), 0))
+    return replace(state, stage=stage, done=done)
+
+
+# -------------------------------------------------------------------------------------------------------------- parts
+def _part(run: RunSpec, index: int, pruned: KanShape | None = None) -> RunSpec:
+    """One of the trainings of a run, as a run of its own."""
+    return run.model_copy(update=parts(run.network, run.recipe, pruned)[index]._asdict())
+
+
+@lru_cache(maxsize=64)
+def _alone(run: RunSpec, network: KanShape, inputs: tuple[int, ...], device: str) -> tuple[ModuleType, Any]:
+    """The engine and the pack of what pruning left of a run; drawing its samples again takes milliseconds."""
+    engine = fused_engine if run.engine == "fused" else torch_engine
+    return engine, engine.narrowed(engine.prepare([_part(run, 1, network)], device), inputs)
+
+
+def _joined(run: RunSpec, first: Outcome, pruned: Pruned, rest: Outcome) -> Outcome:
+    """One outcome of both parts of a run: counts of size are the pruned network's, counts of work are of all."""
+    by_stage, before = (*first.by_stage, *rest.by_stage), first.evaluations
+    work = run_flops(run.network, run.recipe, run.task.train_points, by_stage, pruned.network)
+    later = (point.model_copy(update={"evaluations": before + point.evaluations}) for point in rest.curve)
+    return replace(
+        rest,
+        evaluations=before + rest.evaluations,
+        iterations=first.iterations + rest.iterations,
+        by_stage=by_stage,
+        diverged_at=None if rest.diverged_at is None else before + rest.diverged_at,
+        refused_steps=first.refused_steps + rest.refused_steps,
+        counts={**count(pruned.network), **work},
+        curve=(*first.curve, *later),
+        pruned=pruned,
+    )
+
+
+def _diverged(pack: Pack, run: RunSpec, first: Outcome) -> Outcome:
+    """Of a run that never came to be pruned: its other stages made no evaluations."""
+    by_stage = (*first.by_stage, *[(0, 0)] * (len(pack.stages) - len(first.by_stage)))
+    work = run_flops(run.network, run.recipe, run.task.train_points, by_stage)
+    return replace(first, by_stage=by_stage, counts={**count(run.network), **work})

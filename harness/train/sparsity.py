@@ -1,0 +1,79 @@
+"""What makes a KAN sparse: a penalty on its edges, and which of its nodes are worth keeping.
+
+The norm of an edge is its mean absolute value over the points, |phi|_1 = 1/N sum_n |phi(x_n)|, base and all (Liu et al.
+2024, eq. 2.17); pykan also divides it by the range of the edge's input. A layer's norm is their sum (eq. 2.18), and its
+entropy is that of their shares, with natural logarithms (eq. 2.19; pykan's are of base 2, and off by 1e-4).
+
+Legend: R lanes, N points, I inputs, O outputs, P parameters.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from harness import nets
+from harness.spec import KanShape, Sparsity
+from harness.train.objective import Points
+
+Scores = NDArray[np.float64]
+
+
+def loss_and_gradient(
+    sparsity: Sparsity, network: KanShape, flat_RP: Tensor, knots: Sequence[Tensor], points: Points
+) -> tuple[Tensor, Tensor]:
+    """Mean squared residual and penalty of every lane, [R], and their gradient, [R, P]."""
+    flat_RP = flat_RP.detach().requires_grad_()
+    edges, y_RNO = nets.edges(network, flat_RP, knots, points.x)
+    loss_R = (y_RNO - points.y).square().mean((1, 2))
+    for edge_ROIN in edges:
+        loss_R = loss_R + sparsity.strength * penalty(sparsity, norms(edge_ROIN))
+    (gradient_RP,) = torch.autograd.grad(loss_R.sum(), flat_RP)
+    return loss_R.detach(), gradient_RP
+
+
+def norms(edge_ROIN: Tensor) -> Tensor:
+    """|phi|_1 of every edge of a layer, [R, O, I]."""
+    return edge_ROIN.abs().mean(-1)
+
+
+def penalty(sparsity: Sparsity, norm_ROI: Tensor) -> Tensor:
+    """A layer's part of the penalty at strength 1, [R] (eq. 2.20)."""
+    norm_RE = norm_ROI.flatten(1)
+    total_R = norm_RE.sum(1)
+    if not sparsity.entropy:
+        return sparsity.l1 * total_R
+    tiny = torch.finfo(norm_RE.dtype).tiny  # of an edge that is zero the gradient must stay finite
+    share_RE = norm_RE / torch.where(total_R > 0, total_R, 1)[:, None]
+    entropy_R = -(share_RE * share_RE.clamp_min(tiny).log()).sum(1)
+    return sparsity.l1 * total_R + sparsity.entropy * entropy_R
+
+
+@torch.no_grad()
+def edge_scores(network: KanShape, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor) -> list[Scores]:
+    """The norm of every edge of the first lane, [O, I] a layer."""
+    edges, _ = nets.edges(network, flat_RP, knots, x_RNI)
+    return [norms(edge_ROIN)[0].double().cpu().numpy() for edge_ROIN in edges]
+
+
+def kept_nodes(scores: Sequence[Scores], threshold: float) -> list[list[int]]:
+    """The nodes that stay, inputs first and outputs, which all do, last.
+
+    A node stays if the largest scores of its incoming and of its outgoing edges both exceed the threshold (eq. 2.21,
+    with both scores of the node's own layer: E14); an input has no incoming ones. Edges of nodes that have gone do not
+    count, and so on until no more go, where the paper looks once. Of a layer without such a node the best one stays.
+    """
+    kept = [np.ones(layer.shape[1], bool) for layer in scores] + [np.ones(len(scores[-1]), bool)]
+    while True:
+        before = [nodes.copy() for nodes in kept]
+        for layer, score_OI in enumerate(scores):
+            worth = np.where(kept[layer + 1][:, None], score_OI, 0).max(0)
+            if layer:
+                worth = np.minimum(worth, np.where(kept[layer - 1], scores[layer - 1], 0).max(1))
+            best = np.where(kept[layer], worth, -1).argmax()
+            kept[layer] &= worth > threshold
+            kept[layer][best] = True
+        if all(map(np.array_equal, before, kept)):
+            return [np.flatnonzero(nodes).tolist() for nodes in kept]

@@ -1,0 +1,316 @@
+"""Sparse training: the penalty of the paper's equations, what pruning leaves, and how that goes on in both engines."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.interpolate import BSpline
+
+from harness import nets, train
+from harness.count import count, run_flops
+from harness.errors import HarnessError
+from harness.nets.layout import of_layer, unflatten
+from harness.plan import make_plan
+from harness.record import read_record, record_path
+from harness.spec import (
+    Adam,
+    GridExtension,
+    GridUpdates,
+    KanShape,
+    Lbfgs,
+    LevenbergMarquardt,
+    Recipe,
+    Restarts,
+    RunSpec,
+    Sparsity,
+    Task,
+    parse_experiment,
+    parts,
+    run_id,
+    stages,
+)
+from harness.tasks import resolve, stream
+from harness.train import Stopped, Supervisor, sparsity, train_pack
+from harness.train.objective import Points
+
+TASK = resolve(Task(target="exp2d", train_points=60, validation_points=20, test_points=20))
+KAN = KanShape(shape=(2, 3, 1), grid=4)
+SPARSE = Sparsity(strength=0.01, evaluations=9)
+FULL = KanShape(shape=(2, 3, 2), grid=4, scales=True, bias=True)
+
+
+def drawn(network: KanShape, lanes: int = 2, samples: int = 50):
+    """Parameters, knots and points that fill the knots' range and leave it too."""
+    flat_RP = nets.initialise(network, [stream(seed, "initial", 0) for seed in range(lanes)], 3.0, torch.float64, "cpu")
+    generator = torch.Generator().manual_seed(0)
+    x_RNI = 2.4 * torch.rand(lanes, samples, network.shape[0], dtype=torch.float64, generator=generator) - 1.2
+    y_RNO = torch.rand(lanes, samples, network.shape[-1], dtype=torch.float64, generator=generator)
+    return flat_RP, nets.initial_knots(network, lanes, torch.float64, "cpu"), Points(x_RNI, y_RNO)
+
+
+def plain_loss(flat_P: torch.Tensor, network: KanShape, settings: Sparsity, x_NI, y_NO) -> torch.Tensor:
+    """Of one lane, edge by edge: scipy's basis functions on the first layer's inputs are checked on the way."""
+    parameters = unflatten(network, flat_P[None])
+    knots = nets.initial_knots(network, 1, torch.float64, "cpu")
+    h_NI, penalty = x_NI, torch.zeros(())
+    for layer, knots_RIT in enumerate(knots):
+        own = {name: value[0] for name, value in of_layer(parameters, layer).items()}
+        edges = {}
+        for source in range(h_NI.shape[1]):
+            t, h_N = knots_RIT[0, source], h_NI[:, source]
+            # The Cox-de Boor recursion, written down once more.
+            basis = [((t[i] <= h_N) & (h_N < t[i + 1])).double() for i in range(len(t) - 1)]
+            for k in range(1, network.order + 1):
+                basis = [
+                    (h_N - t[i]) / (t[i + k] - t[i]) * basis[i]
+                    + (t[i + k + 1] - h_N) / (t[i + k + 1] - t[i + 1]) * basis[i + 1]
+                    for i in range(len(basis) - 1)
+                ]
+            if not layer:
+                at = BSpline.design_matrix(np.array([0.3]), t.numpy(), network.order).toarray()[0]
+                assert at.sum() == pytest.approx(1)
+            for target in range(network.shape[layer + 1]):
+                spline = sum(c * b for c, b in zip(own["coef"][source, :, target], basis, strict=True))
+                silu = h_N * torch.sigmoid(h_N)
+                edges[source, target] = own["base"][source, target] * silu + own["scale"][source, target] * spline
+        norms = torch.stack([edge.abs().mean() for edge in edges.values()])
+        share = norms / norms.sum()
+        entropy = -(share * share.log()).sum()
+        penalty = penalty + settings.l1 * norms.sum() + settings.entropy * entropy
+        h_NI = torch.stack(
+            [
+                sum(edges[source, target] for source in range(h_NI.shape[1])) + own["bias"][target]
+                for target in range(network.shape[layer + 1])
+            ],
+            1,
+        )
+    return (h_NI - y_NO).square().mean() + settings.strength * penalty
+
+
+# ------------------------------------------------------------------------------------------------------- the penalty
+@pytest.mark.parametrize("entropy", [1.0, 0.0])
+def test_the_loss_is_that_of_the_equations_and_so_is_its_gradient(entropy):
+    """Eqs. 2.17 to 2.20 edge by edge, of every kind of parameter, differentiated by autograd."""
+    settings = Sparsity(strength=0.3, evaluations=1, l1=0.7, entropy=entropy)
+    flat_RP, knots, points = drawn(FULL)
+
+    loss_R, gradient_RP = sparsity.loss_and_gradient(settings, FULL, flat_RP, knots, points)
+
+    for lane in range(2):
+        flat_P = flat_RP[lane].clone().requires_grad_()
+        expected = plain_loss(flat_P, FULL, settings, points.x[lane], points.y[lane])
+        (slope,) = torch.autograd.grad(expected, flat_P)
+        assert loss_R[lane].item() == pytest.approx(expected.item(), rel=1e-12)
+        assert torch.allclose(gradient_RP[lane], slope, rtol=1e-9, atol=1e-12)
+
+
+def test_edges_add_up_to_the_network():
+    """Their sums are what `forward` gives."""
+    flat_RP, knots, points = drawn(FULL)
+
+    _, y_RNO = nets.edges(FULL, flat_RP, knots, points.x)
+
+    assert torch.allclose(y_RNO, nets.forward(FULL, flat_RP, knots, points.x), rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize(("norms", "entropy"), [([2.0] * 6, math.log(6)), ([5.0] + [0.0] * 5, 0), ([0.0] * 6, 0)])
+def test_the_entropy_counts_the_edges_in_use(norms, entropy):
+    """Of n equal edges it is log n, of a single one zero; where nothing is left, nothing is undefined."""
+    norm_ROI = torch.tensor(norms, dtype=torch.float64).reshape(1, 2, 3).requires_grad_()
+
+    (found,) = sparsity.penalty(Sparsity(strength=1, evaluations=1, l1=0), norm_ROI)
+
+    assert found.item() == pytest.approx(entropy, abs=1e-12)
+    assert torch.autograd.grad(found, norm_ROI)[0].isfinite().all()
+
+
+# ----------------------------------------------------------------------------------------------------------- pruning
+def test_what_does_nothing_goes_and_the_function_stays():
+    """A node without outgoing edges, one without incoming ones, and an input that only they have seen."""
+    network = KanShape(shape=(3, 4, 2, 1), grid=3, scales=True)
+    flat_RP, knots, points = drawn(network, lanes=1)
+    parameters = unflatten(network, flat_RP)
+    for name in ("coef", "base"):
+        parameters[f"layer1.{name}"][:, 1] = 0  # hidden node 1 leads nowhere
+        parameters[f"layer0.{name}"][..., 3] = 0  # hidden node 3 sees nothing, and says nothing of what it sees
+        parameters[f"layer1.{name}"][:, 3] = 0
+        parameters[f"layer0.{name}"][:, 2] = 0  # input 2 reaches only node 1
+        parameters[f"layer0.{name}"][:, 2, ..., 1] = 1
+    dead = nets.flatten(network, parameters)
+
+    scores = sparsity.edge_scores(network, dead, knots, points.x)
+    kept = sparsity.kept_nodes(scores, 1e-6)
+    smaller, flat_1P, fewer = nets.keep_nodes(network, dead, knots, kept)
+
+    assert kept == [[0, 1], [0, 2], [0, 1], [0]]
+    assert smaller.shape == (2, 2, 2, 1)
+    before, after = (
+        nets.forward(network, dead, knots, points.x),
+        nets.forward(smaller, flat_1P, fewer, points.x[..., :2]),
+    )
+    assert torch.allclose(before, after, rtol=0, atol=1e-12)
+
+
+def test_every_layer_keeps_its_best_node():
+    """Where no node exceeds the threshold, the one with the largest smaller score stays, also of equals."""
+    scores = [np.array([[0.1, 0.3], [0.2, 0.1], [0.3, 0.0]]), np.array([[0.1, 0.2, 0.2]])]
+
+    assert sparsity.kept_nodes(scores, 9.0) == [[0], [1], [0]]
+    assert sparsity.kept_nodes([np.zeros((3, 2)), np.zeros((1, 3))], 0.01) == [[0], [0], [0]]
+
+
+# -------------------------------------------------------------------------------------------------------- whole runs
+def run(engine: str, seed: int = 0, **changes) -> RunSpec:
+    recipe = Recipe(
+        optimizer=Lbfgs(name="lbfgs"),
+        max_evaluations=40,
+        restarts=Restarts(count=2, evaluations=4),
+        grid_updates=GridUpdates(every=3, until=12),
+        grid_extension=GridExtension(grids=(2, 3), evaluations=5),
+        sparsity=SPARSE.model_copy(update=changes),
+    )
+    return RunSpec(task=TASK, network=KAN, recipe=recipe, seed=seed, engine=engine)
+
+
+def numbers(record) -> dict:
+    return record.model_dump(exclude={"provenance"})
+
+
+def test_the_parts_of_a_run_spend_its_cap():
+    """Restarts and the penalised stage on the coarsest grid, then all grids from there: 2 x 4 + 9 + 5 + 5 + 13."""
+    spec = run("torch")
+
+    planned = stages(KAN, spec.recipe)
+
+    assert [(stage.network.grid, stage.starts, stage.evaluations) for stage in planned] == [
+        (2, 2, 4),
+        (2, 1, 9),
+        (2, 1, 5),
+        (3, 1, 5),
+        (4, 1, 13),
+    ]
+    assert sum(stage.starts * stage.evaluations for stage in planned) == spec.recipe.max_evaluations
+    with pytest.raises(HarnessError, match="sparsity"):
+        stages(KAN, spec.recipe.model_copy(update={"max_evaluations": 27}))
+
+
+@pytest.mark.parametrize("engine", ["torch", "fused"])
+def test_what_is_pruned_goes_on_as_the_smaller_network(engine, tmp_path):
+    """A threshold between the scores takes nodes away: sizes are then the small network's, and work is that of both."""
+    (whole,) = train_pack([run(engine)], tmp_path / "whole")
+    assert whole.pruned
+    first, second = (np.array(layer) for layer in whole.pruned.scores)
+    worth = np.minimum(first.max(1), second.max(0))
+    assert whole.pruned.network == KAN
+    assert whole.pruned.active_edges == 9
+
+    (record,) = train_pack([run(engine, threshold=float(np.median(worth)))], tmp_path / "pruned")
+
+    assert record.pruned
+    assert record.pruned.scores == whole.pruned.scores
+    assert record.pruned.network.shape == (2, 1, 1)
+    assert record.metrics
+    assert record.evaluations == 40
+    assert [made for made, _ in record.by_stage] == [8, 9, 5, 5, 13]
+    assert [point.evaluations for point in record.curve][-1] == 40
+    sizes = count(record.pruned.network)
+    assert {name: record.counts[name] for name in sizes} == sizes
+    spec, small = record.run, record.pruned.network
+    penalised, rest = parts(KAN, spec.recipe, small)
+    alone = [
+        run_flops(*part, TASK.train_points, spent)["flops_train.matmul"]
+        for part, spent in ((penalised, record.by_stage[:2]), (rest, record.by_stage[2:]))
+    ]
+    assert record.counts["flops_train.matmul"] == sum(alone)
+    assert sum(alone) < whole.counts["flops_train.matmul"]
+
+
+def test_an_input_that_goes_is_not_seen_again(tmp_path):
+    """A target of its second variable only: the pruned network's error is small though it has one input."""
+    task = resolve(Task(target=f"{__name__}:second", inputs=2, train_points=60, validation_points=20, test_points=20))
+    recipe = Recipe(
+        optimizer=LevenbergMarquardt(name="levenberg_marquardt"),
+        max_evaluations=240,
+        sparsity=Sparsity(strength=0.03, evaluations=200, optimizer=Lbfgs(name="lbfgs")),
+    )
+    for engine in ("torch", "fused"):
+        spec = RunSpec(task=task, network=KanShape(shape=(2, 2, 1), grid=3), recipe=recipe, seed=1, engine=engine)
+        (record,) = train_pack([spec], tmp_path)
+        assert record.pruned
+        assert record.pruned.inputs == (1,)
+        assert record.pruned.network.shape == (1, 1, 1)
+        assert record.metrics
+        assert record.metrics.test_rmse < 1e-3 < record.pruned.test_rmse
+
+
+def second(x_NI):
+    """The task of a test."""
+    return np.sin(2 * x_NI[:, 1])
+
+
+@pytest.mark.parametrize("engine", ["torch", "fused"])
+def test_neither_company_nor_interruptions_change_a_bit(engine, tmp_path, monkeypatch):
+    """Alone, together, and stopped after every evaluation: the same records."""
+    runs = [run(engine, seed, threshold=0.3) for seed in range(2)]
+    together = train_pack(runs, tmp_path / "together")
+    alone = [train_pack([one], tmp_path / "alone")[0] for one in runs]
+    monkeypatch.setattr(train, "CHUNK_SECONDS", 0.0)
+    attempts = 0
+    while True:
+        attempts += 1
+        answers = iter([False, True])
+        supervisor = Supervisor(stop=lambda answers=answers: next(answers))
+        try:
+            stopped = train_pack(runs, tmp_path / "stopped", "cpu", supervisor, tmp_path / "checkpoints")
+            break
+        except Stopped:
+            pass
+
+    assert attempts > 20
+    assert {one.pruned.network.shape for one in together if one.pruned} != {KAN.shape}
+    assert [*map(numbers, together)] == [*map(numbers, alone)] == [*map(numbers, stopped)]
+    assert read_record(record_path(tmp_path / "stopped", run_id(runs[0]))).pruned == together[0].pruned
+
+
+def test_a_run_that_diverges_under_the_penalty_has_a_record(tmp_path):
+    """Not finite from its first evaluation on: nothing is pruned, and its sizes are the whole network's."""
+    spec = run("fused", l1=1e308, strength=1e308)
+
+    (record,) = train_pack([spec], tmp_path)
+
+    assert record.status == "diverged"
+    assert record.pruned is None
+    assert len(record.by_stage) == len(stages(KAN, spec.recipe))
+    assert record.counts["params.trainable"] == count(KAN)["params.trainable"]
+
+
+# -------------------------------------------------------------------------------------------------------- experiments
+def test_an_mlp_by_the_same_recipe_is_the_run_without_sparsity():
+    """One recipe serves both arms: what an MLP makes of it has the id that it has without."""
+    text = """
+question: which?
+tasks: [xy]
+arms: {kan: {architecture: {family: kan, hidden: [2], grid: 3}, recipe: fast},
+       mlp: {architecture: {family: mlp, hidden: [4]}, recipe: fast}}
+recipes: {fast: {optimizer: {name: lbfgs}, max_evaluations: 100%s}}
+seeds: [0]
+"""
+    sparse, dense = (
+        make_plan(parse_experiment(text % more), "one").run_ids()
+        for more in (", sparsity: {strength: 0.01, evaluations: 50}", "")
+    )
+
+    assert len(set(sparse) & set(dense)) == 1
+    assert len(set(sparse) | set(dense)) == 3
+
+
+def test_levenberg_marquardt_cannot_have_the_penalty():
+    """It is no sum of squares; the error says what to write."""
+    with pytest.raises(ValueError, match=r"sparsity\.optimizer"):
+        Recipe(optimizer=LevenbergMarquardt(name="levenberg_marquardt"), max_evaluations=9, sparsity=SPARSE)
+    Recipe(
+        optimizer=LevenbergMarquardt(name="levenberg_marquardt"),
+        max_evaluations=9,
+        sparsity=SPARSE.model_copy(update={"optimizer": Adam(name="adam")}),
+    )
