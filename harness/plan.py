@@ -38,6 +38,7 @@ from harness.spec import (
     canonical_json,
     content_hash,
     least_evaluations,
+    points_at_a_time,
     run_id,
     variants,
 )
@@ -179,9 +180,12 @@ def engine_of(experiment: Experiment, network: TrainedShape) -> Engine:
             f"engine: fused computes in float64 on CPUs, but the file says {' and '.join(reasons)}; "
             "use engine: torch, or leave `engine` out"
         )
+    is_frozen = isinstance(network, KanShape) and network.base == "frozen"
+    if experiment.engine == "fused" and is_frozen:
+        raise HarnessError("engine: fused trains all that a KAN has, so no base: frozen; leave `engine` out")
     if experiment.engine:
         return experiment.engine
-    return "torch" if reasons or not isinstance(network, KanShape | MlpShape) else "fused"
+    return "torch" if reasons or is_frozen or not isinstance(network, KanShape | MlpShape) else "fused"
 
 
 def planned_work(run: RunSpec) -> list[Work]:
@@ -236,7 +240,9 @@ def _if_possible(candidate: Candidate, task: RunTask) -> Candidate | str:
     """The candidate, or why it cannot be trained: Levenberg-Marquardt keeps and factorises a dense matrix."""
     optimizer, network = candidate.recipe.optimizer, candidate.network
     if isinstance(optimizer, LevenbergMarquardt):
-        residuals = task.train_points * network.shape[-1]
+        if isinstance(network, KanShape) and network.base == "frozen":
+            return "levenberg_marquardt moves all that a network has, so no base: frozen; use lbfgs or adam"
+        residuals = points_at_a_time(candidate.recipe, task.train_points) * network.shape[-1]
         size = residuals if is_dual(optimizer, network, residuals) else trainable(network)
         if size > LARGEST_SYSTEM:
             return (
@@ -262,8 +268,17 @@ def _candidate(variant: Experiment, arm_name: str, task: RunTask, **free: Any) -
     sizes = {name: value for name, value in free.items() if name != "steps"}
     network = _network(arm, arm_name, task, sizes)
     recipe = _that_matters(recipe, network, task)
+    _check_phases(recipe, task)
     counts = {**count(network), **run_flops(network, recipe, task.train_points)}
     return Candidate(next(reversed(free.values()), None), network, recipe, counts)
+
+
+def _check_phases(recipe: Recipe, task: RunTask) -> None:
+    if recipe.phases and task.train_points % recipe.phases:
+        raise HarnessError(
+            f"phases={recipe.phases}: they are of equal size, but {task.target} has train_points={task.train_points}; "
+            "give it a multiple"
+        )
 
 
 def _network(arm: Arm, arm_name: str, task: RunTask, sizes: dict[str, Any]) -> TrainedShape:
@@ -288,7 +303,8 @@ def _that_matters(recipe: Recipe, network: TrainedShape, task: RunTask) -> Recip
             changes["max_evaluations"] = min(last, recipe.max_evaluations)
     if recipe.restarts.count == 1:
         changes["restarts"] = Restarts()
-    if isinstance(recipe.optimizer, Adam) and (recipe.optimizer.batch_size or 0) >= task.train_points:
+    present = points_at_a_time(recipe, task.train_points)
+    if isinstance(recipe.optimizer, Adam) and (recipe.optimizer.batch_size or 0) >= present:
         changes["optimizer"] = recipe.optimizer.model_copy(update={"batch_size": None})
     return recipe.model_copy(update=changes)
 

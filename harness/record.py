@@ -43,6 +43,8 @@ EARLY_EVALUATIONS = 8
 EARLY_TOLERANCE = {"float64": 1e-6, "float32": 1e-2}
 END_FACTOR = 10.0
 
+CURVE_POINTS = 201  # of a network of one variable after each phase
+
 NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # a file system without them
 LOCK_SECONDS = 10.0  # for how long another writer may hold the lock of a record, which takes it microseconds
 
@@ -65,6 +67,17 @@ class CurvePoint(Frozen):
     evaluations: int
     train_rmse: float | None
     validation_rmse: float | None
+
+
+class PhaseEnd(Frozen):
+    """A network right after a phase: the training RMSE on the points of every phase, those to come too.
+
+    `values` are its outputs at `CURVE_POINTS` points, evenly from the task's low to its high, to six digits behind the
+    point; none where there is more than one variable.
+    """
+
+    rmse: tuple[float, ...]
+    values: tuple[float, ...]
 
 
 class Provenance(Frozen):
@@ -111,7 +124,8 @@ class Record(Frozen):
 
     `by_stage` has the evaluations and iterations of each stage, all starts together; `refused_steps` counts systems of
     Levenberg-Marquardt without a solution; `weights` names the table that says what transcendental functions cost in
-    `counts`.
+    `counts`. Of a run in phases `train_rmse` is that on all training points in the end, while its curve shows the error
+    on those of the phase.
     """
 
     record_schema: int = RECORD_SCHEMA
@@ -127,6 +141,7 @@ class Record(Frozen):
     counts: dict[str, int]
     weights: str
     curve: tuple[CurvePoint, ...]
+    phases: tuple[PhaseEnd, ...] | None = Field(None, exclude_if=lambda value: value is None)
     provenance: Provenance
     pruned: Pruned | None = Field(None, exclude_if=lambda value: value is None)
 
@@ -401,6 +416,7 @@ def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
         "engine": planned.run.engine,
         "status": record.status,
         **metrics,
+        **(_forgetting(record.phases) if planned.run.recipe.phases else {}),
         "evaluations": record.evaluations,
         "evaluations_by_stage": json.dumps([made for made, _ in record.by_stage]),
         "iterations": record.iterations,
@@ -422,6 +438,19 @@ def _of_pruned(pruned: Pruned) -> dict[str, Any]:
         "pruned_shape": "-".join(map(str, pruned.network.shape)),
         "active_edges": pruned.active_edges,
         "test_rmse_unpruned": pruned.test_rmse,
+    }
+
+
+def _forgetting(phases: tuple[PhaseEnd, ...] | None) -> dict[str, float]:
+    """Training RMSE, mean over phases, right after each of them and after the last, and how many times more that is."""
+    right_after = in_the_end = math.nan
+    if phases:
+        right_after = sum(end.rmse[index] for index, end in enumerate(phases)) / len(phases)
+        in_the_end = sum(phases[-1].rmse) / len(phases)
+    return {
+        "rmse_right_after": right_after,
+        "rmse_in_the_end": in_the_end,
+        "forgetting": in_the_end / right_after if right_after else math.nan,
     }
 
 

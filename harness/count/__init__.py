@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from harness.count import executed, families, kanbefair
-from harness.count.families import recursion_terms, trainable
+from harness.count.families import frozen, recursion_terms, trainable
 from harness.count.training import (
     Work,
     evaluation_flops,
@@ -33,7 +33,7 @@ from harness.count.training import (
     stage_optimizer_flops,
 )
 from harness.count.weights import DEFAULT_WEIGHTS, WEIGHTS
-from harness.spec import CountedShape, KanShape, MlpShape, Optimizer, Recipe, SplineMlpShape, parts
+from harness.spec import CountedShape, KanShape, MlpShape, Optimizer, Recipe, SplineMlpShape, parts, points_at_a_time
 
 __all__ = [
     "DEFAULT_WEIGHTS",
@@ -41,6 +41,7 @@ __all__ = [
     "WEIGHTS",
     "Work",
     "count",
+    "frozen",
     "layer_flops",
     "least_squares_flops",
     "levenberg_marquardt_flops",
@@ -120,10 +121,10 @@ def run_flops(
     total: Counter[str] = Counter()
     done = 0
     for part in parts(network, recipe, pruned):
-        work = run_work(*part, train_points, spent and spent[done:])
+        work = run_work(*part, points_at_a_time(recipe, train_points), spent and spent[done:])
         done += len(work)
         total.update(training_flops(work, part.recipe.optimizer))
-        if done == len(work) and part.recipe != recipe:
+        if recipe.sparsity and done == len(work) and part.recipe != recipe:
             total.update(dict.fromkeys(PENALISED, sum(map(penalty_flops, work))))
     return dict(total)
 

@@ -63,7 +63,7 @@ def _backward(
         activation = 0 if is_last else BACKWARD[network.activation] * outputs
         return 2 * edges + (0 if is_first else 2 * edges) + outputs + activation
     order, products = network.order, 2 * edges * (network.order + 1)
-    work = products + (2 * edges if network.base else 0) + (outputs if network.bias else 0)
+    work = products + (2 * edges if network.base is True else 0) + (outputs if network.bias else 0)
     if is_first:  # nobody asks for the gradient by the data
         return work
     by_basis = products if outputs > 1 else products // 2  # of one output there is nothing to sum over

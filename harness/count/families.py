@@ -45,7 +45,8 @@ def layer_parameters(network: CountedShape, inputs: int, outputs: int, is_last: 
     """Trainable scalars of a layer: all that an optimiser moves, and nothing else (knots and masks are not).
 
     mlp            E + O
-    kan            E (G + k [+ 1 base] [+ 1 scale]) [+ O bias]; pykan's w_s is the scale, efficient-kan has no bias
+    kan            E (G + k [+ 1 base] [+ 1 scale]) [+ O bias]; pykan's w_s is the scale, efficient-kan has no bias; a
+                   frozen base is none
     spline_mlp     E + O + (G + k) a spline: one a hidden node (`after`), or one an input (`before`)
     rbf_kan        E G + E + O + 2 I: Gaussians' weights, base map with bias, LayerNorm
     chebyshev_kan  E (D + 1)
@@ -58,7 +59,7 @@ def layer_parameters(network: CountedShape, inputs: int, outputs: int, is_last: 
         case MlpShape():
             return edges + outputs
         case KanShape():
-            an_edge = network.grid + network.order + network.base + network.scales
+            an_edge = network.grid + network.order + (network.base is True) + network.scales
             return edges * an_edge + (outputs if network.bias else 0)
         case SplineMlpShape():
             return edges + outputs + _splines(network, inputs, outputs, is_last) * (network.grid + network.order)
@@ -73,6 +74,13 @@ def layer_parameters(network: CountedShape, inputs: int, outputs: int, is_last: 
 def trainable(network: CountedShape) -> int:
     """Every trainable scalar of the network."""
     return sum(layer_parameters(network, *layer) for layer in layers(network))
+
+
+def frozen(network: CountedShape) -> int:
+    """Scalars that a lane carries and no optimiser moves: the base weights of a KAN whose base is frozen."""
+    if not (isinstance(network, KanShape) and network.base == "frozen"):
+        return 0
+    return sum(inputs * outputs for inputs, outputs in pairwise(network.shape))
 
 
 def layers(network: CountedShape) -> list[tuple[int, int, bool]]:

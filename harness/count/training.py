@@ -24,6 +24,7 @@ from harness.spec import (
     Recipe,
     knot_update_points,
     parts,
+    points_at_a_time,
     samples_per_evaluation,
     stages,
 )
@@ -71,7 +72,7 @@ def run_work(
     """
     work: list[Work] = []
     for part in parts(network, recipe, pruned):
-        work += _part_work(*part, train_points, spent and spent[len(work) :])
+        work += _part_work(*part, points_at_a_time(recipe, train_points), spent and spent[len(work) :])
     return work
 
 

@@ -17,7 +17,16 @@ import numpy as np
 
 from harness.count import trainable
 from harness.count.training import active_parameters
-from harness.spec import KanShape, Lbfgs, LevenbergMarquardt, MlpShape, RunSpec, TrainedShape, samples_per_evaluation
+from harness.spec import (
+    KanShape,
+    Lbfgs,
+    LevenbergMarquardt,
+    MlpShape,
+    RunSpec,
+    TrainedShape,
+    points_at_a_time,
+    samples_per_evaluation,
+)
 from harness.spec.frozen import Frozen
 from harness.spec.networks import Network
 from harness.spec.nouns import Dtype, Engine
@@ -69,10 +78,11 @@ class Shape(Frozen):
 def shape_of(run: RunSpec, network: TrainedShape) -> Shape:
     """The shape of a stage of `run` that trains `network`."""
     optimizer, updates = run.recipe.optimizer, run.recipe.grid_updates
+    train_points = points_at_a_time(run.recipe, run.task.train_points)
     return Shape(
         network=network,
-        samples=samples_per_evaluation(run.recipe, run.task.train_points),
-        train_points=run.task.train_points,
+        samples=samples_per_evaluation(run.recipe, train_points),
+        train_points=train_points,
         optimizer=optimizer.name,
         history=optimizer.history if isinstance(optimizer, Lbfgs) else 0,
         dtype=run.dtype,

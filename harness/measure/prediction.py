@@ -26,7 +26,7 @@ from harness.measure.features import (
     pack_features,
     shape_of,
 )
-from harness.spec import KanShape, LevenbergMarquardt, RunSpec, Stage, stages
+from harness.spec import KanShape, LevenbergMarquardt, RunSpec, Stage, points_at_a_time, stages
 
 # What `harness.train` advances a pack by.
 CHUNK_SECONDS = 0.2
@@ -72,7 +72,7 @@ def _stage_seconds(calibration: Calibration, run: RunSpec, stage: Stage, lanes: 
         evaluations += min(stage.evaluations, pauses)
     passes = sum(
         cost(calibration.evaluation_seconds, forward_features(engine, shape, points, lanes))
-        for points in (run.task.train_points, run.task.validation_points)
+        for points in (points_at_a_time(run.recipe, run.task.train_points), run.task.validation_points)
     )
     return evaluations * evaluation + moments(stage.evaluations) * passes
 

@@ -50,15 +50,22 @@ def _layer_shapes(network: EvaluatedShape, layer: int, inputs: int, outputs: int
 
 
 def parameter_count(network: EvaluatedShape) -> int:
-    """P, the trainable scalars of one lane."""
+    """P, the scalars of one lane: all that an optimiser sees, frozen ones too."""
     return sum(prod(shape) for shape in parameter_shapes(network).values())
 
 
 def unflatten(network: EvaluatedShape, flat_RP: Tensor) -> dict[str, Tensor]:
-    """Views [R, *shape] into `flat_RP`, by the names of `parameter_shapes`."""
+    """Views [R, *shape] into `flat_RP`, by the names of `parameter_shapes`.
+
+    A frozen base is a constant: its gradient is exactly zero, by which neither Adam nor L-BFGS moves anything, as every
+    vector that they keep is zero there.
+    """
     shapes = parameter_shapes(network)
     parts = flat_RP.split([prod(shape) for shape in shapes.values()], dim=1)
-    return {name: part.unflatten(1, shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
+    views = {name: part.unflatten(1, shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
+    if isinstance(network, KanShape) and network.base == "frozen":
+        views |= {name: view.detach() for name, view in views.items() if name.endswith(".base")}
+    return views
 
 
 def flatten(network: EvaluatedShape, parameters: Mapping[str, Tensor]) -> Tensor:

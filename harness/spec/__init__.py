@@ -66,6 +66,7 @@ from harness.spec.stages import (
     knot_update_points,
     least_evaluations,
     parts,
+    points_at_a_time,
     samples_per_evaluation,
     stages,
 )
@@ -124,6 +125,7 @@ __all__ = [
     "manifest_path",
     "parse_experiment",
     "parts",
+    "points_at_a_time",
     "read_experiment",
     "read_manifest",
     "read_settings",

@@ -16,6 +16,7 @@ Activation = Literal["silu", "relu", "tanh", "gelu"]
 Hidden = tuple[PositiveInt, ...]
 Order = Annotated[int, Field(ge=1, le=5, description="polynomial degree k, 3 = cubic")]
 Place = Literal["after", "before"]
+Base = bool | Literal["frozen"]
 
 
 # ------------------------------------------------------------------------------------------------------ architectures
@@ -37,6 +38,7 @@ class Mlp(Layered):
 class Kan(Layered):
     """A B-spline KAN (Liu et al. 2024, eq. 2.10): phi(x) = w_b silu(x) + w_s sum_i c_i B_i(x) on every edge.
 
+    A `base` that is `frozen` keeps the w_b that it was drawn with: they are computed, but are no parameters.
     `scales` (w_s) is redundant with the coefficients: off unless asked for, on when the arm's recipe is `paper`.
     `noise` is the standard deviation of the initial c_i.
     """
@@ -44,7 +46,7 @@ class Kan(Layered):
     family: Literal["kan"]
     grid: PositiveInt | None = Field(None, description="intervals per spline, G")
     order: Order = 3
-    base: bool = True
+    base: Base = True
     scales: bool | None = None
     bias: bool = False
     noise: Annotated[FiniteFloat, Field(gt=0)] = 0.1
@@ -118,7 +120,7 @@ class KanShape(Shaped):
     family: Literal["kan"] = "kan"
     grid: PositiveInt
     order: Order = 3
-    base: bool = True
+    base: Base = True
     scales: bool = False
     bias: bool = False
     noise: float = 0.1

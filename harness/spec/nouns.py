@@ -244,7 +244,9 @@ class Recipe(Frozen):
     """How a run is trained. `max_evaluations` caps all forward+backward passes of a run, restarts and stages included.
 
     `gain` multiplies the standard deviation of the initial weights (MLP) or of the initial coefficients and base
-    weights (KAN).
+    weights (KAN). With `phases` the training points, ordered by their first variable, come in so many groups of equal
+    size, one after the other: each phase goes on from the network that the last one left, sees its own group only,
+    begins with a fresh optimiser, and has its equal share of `max_evaluations`.
     """
 
     optimizer: Annotated[Optimizer, Field(discriminator="name")]
@@ -254,6 +256,7 @@ class Recipe(Frozen):
     grid_updates: GridUpdates | None = None
     grid_extension: GridExtension | None = None
     sparsity: Sparsity | None = Field(None, exclude_if=lambda value: value is None)
+    phases: Annotated[int, Field(ge=2)] | None = Field(None, exclude_if=lambda value: value is None)
 
     @model_validator(mode="after")
     def _penalty_can_be_trained(self) -> Recipe:
@@ -262,6 +265,17 @@ class Recipe(Frozen):
                 "sparsity: its penalty is no sum of squares, which levenberg_marquardt needs; "
                 "give the penalised part an optimizer of its own, sparsity.optimizer: {name: lbfgs}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _phases_begin_where_the_last_one_ended(self) -> Recipe:
+        if self.phases is None:
+            return self
+        others = {"restarts": self.restarts.count > 1, "grid_extension": self.grid_extension, "sparsity": self.sparsity}
+        if given := [name for name, value in others.items() if value]:
+            raise ValueError(f"phases={self.phases} does not go with {given[0]}; leave one of the two out")
+        if self.max_evaluations < self.phases:
+            raise ValueError(f"phases={self.phases}: max_evaluations={self.max_evaluations} leaves some of them none")
         return self
 
     @model_validator(mode="after")

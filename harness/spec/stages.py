@@ -20,7 +20,7 @@ class Stage(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A training of one network by one recipe without sparsity."""
+    """A training of one network by one recipe without sparsity or phases."""
 
     network: MlpShape | KanShape
     recipe: Recipe
@@ -29,8 +29,13 @@ class Part(NamedTuple):
 def parts(network: MlpShape | KanShape, recipe: Recipe, pruned: KanShape | None = None) -> tuple[Part, ...]:
     """The trainings that make up a run: one, or with sparsity the penalised one and that of what pruning leaves.
 
-    That is `pruned`, which nobody knows before: planned, it is the whole network.
+    That is `pruned`, which nobody knows before: planned, it is the whole network. With phases there is one for each, of
+    equal length; where the cap is no multiple of them, the first ones have one evaluation more.
     """
+    if recipe.phases:
+        each, over = divmod(recipe.max_evaluations, recipe.phases)
+        caps = [each + (phase < over) for phase in range(recipe.phases)]
+        return tuple(Part(network, recipe.model_copy(update={"phases": None, "max_evaluations": cap})) for cap in caps)
     sparsity = recipe.sparsity
     if sparsity is None or not isinstance(network, KanShape):
         return (Part(network, recipe),)
@@ -65,7 +70,9 @@ def stages(network: MlpShape | KanShape, recipe: Recipe) -> tuple[Stage, ...]:
 
 
 def least_evaluations(network: MlpShape | KanShape, recipe: Recipe) -> int:
-    """The smallest cap that leaves the last stage an evaluation."""
+    """The smallest cap that leaves the last stage an evaluation, or every phase one."""
+    if recipe.phases:
+        return recipe.phases
     *whole, last = parts(network, recipe)
     before = sum(stage.starts * stage.evaluations for stage in _before_last(last))
     return 1 + sum(part.recipe.max_evaluations for part in whole) + before
@@ -105,6 +112,11 @@ def knot_update_points(recipe: Recipe, stage: int, evaluations: int) -> range:
     if updates is None:
         return range(0)
     return range(updates.every if stage else 0, min(updates.until, evaluations), updates.every)
+
+
+def points_at_a_time(recipe: Recipe, train_points: int) -> int:
+    """The training points that there are at a time: those of a phase, or all."""
+    return train_points // (recipe.phases or 1)
 
 
 def samples_per_evaluation(recipe: Recipe, train_points: int) -> int:

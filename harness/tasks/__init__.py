@@ -9,6 +9,7 @@ from harness.errors import did_you_mean
 from harness.spec import RunTask, Task
 from harness.tasks.feynman import FEYNMAN_TARGETS
 from harness.tasks.paper import PAPER_TARGETS
+from harness.tasks.peaks import PEAK_TARGETS
 from harness.tasks.special import SPECIAL_TARGETS
 from harness.tasks.target import Target, TargetError
 from harness.tasks.teachers import TEACHER_TARGETS
@@ -16,11 +17,11 @@ from harness.tasks.user import load_user_target, user_module
 
 __all__ = [
     *("Samples", "Splits", "Target", "domain_points", "draw", "load_target", "resolve", "scaled", "stream"),
-    "TargetError",
+    *("TargetError", "phases_of"),
     "user_module",
 ]
 
-BUILT_IN = PAPER_TARGETS | SPECIAL_TARGETS | FEYNMAN_TARGETS | TEACHER_TARGETS
+BUILT_IN = PAPER_TARGETS | SPECIAL_TARGETS | FEYNMAN_TARGETS | PEAK_TARGETS | TEACHER_TARGETS
 # Independent random streams of one seed. Numbers, not names, reach the generator: never renumber.
 STREAMS = {"train": 0, "validation": 1, "test": 2, "initial": 3, "batches": 4, "domain": 5}
 
@@ -69,6 +70,10 @@ def resolve(task: Task) -> RunTask:
                 f"target {task.target}: {name} has {len(bound)} bounds, but there are {target.inputs} variables; "
                 "give one a variable, or one for all"
             )
+    if target.train_points:
+        if (task.low, task.high) != (-1.0, 1.0):
+            raise TargetError(f"target {task.target}: its training points are those of [-1, 1]; leave low and high out")
+        target.train_points(task.train_points)  # a number that it has no points for is told now
     return RunTask(fingerprint=target.version, **{**task.model_dump(), "inputs": target.inputs})
 
 
@@ -81,12 +86,15 @@ def draw(task: RunTask, seed: int) -> Splits:
             "`harness plan FILE --replan` takes it as it is"
         )
     counts = {"train": task.train_points, "validation": task.validation_points, "test": task.test_points}
-    return Splits(**{name: _samples(task, target, stream(seed, name), count) for name, count in counts.items()})
+    points = {name: _uniform(task, stream(seed, name), count) for name, count in counts.items()}
+    if target.train_points:
+        points["train"] = target.train_points(task.train_points)
+    return Splits(**{name: _samples(task, target, x) for name, x in points.items()})
 
 
 def domain_points(task: RunTask, seed: int) -> NDArray[np.float64]:
     """As many fresh points of the task's box as there are training points, [n, inputs]."""
-    return stream(seed, "domain").uniform(task.low, task.high, size=(task.train_points, task.inputs))
+    return _uniform(task, stream(seed, "domain"), task.train_points)
 
 
 def scaled(task: RunTask, x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -95,8 +103,18 @@ def scaled(task: RunTask, x: NDArray[np.float64]) -> NDArray[np.float64]:
     return (2 * x - (low + high)) / (high - low)
 
 
-def _samples(task: RunTask, target: Target, generator: np.random.Generator, count: int) -> Samples:
-    x = generator.uniform(task.low, task.high, size=(count, task.inputs))
+def phases_of(train: Samples, phases: int) -> list[Samples]:
+    """Training samples in `phases` groups of equal size, in the order of their first variable."""
+    groups = np.split(np.argsort(train.x[:, 0], kind="stable"), phases)
+    return [Samples(train.x[group], train.y[group]) for group in groups]
+
+
+def _uniform(task: RunTask, generator: np.random.Generator, count: int) -> NDArray[np.float64]:
+    return generator.uniform(task.low, task.high, size=(count, task.inputs))
+
+
+def _samples(task: RunTask, target: Target, x: NDArray[np.float64]) -> Samples:
+    count = len(x)
     try:
         y = np.asarray(target.function(x), dtype=np.float64)
     except Exception as error:  # whatever the user's function raises is theirs to mend

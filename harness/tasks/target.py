@@ -17,7 +17,8 @@ class TargetError(HarnessError):
 class Target:
     """What is learnt: `function` maps points [n, inputs] to values [n] in float64.
 
-    `version` stands for the function's definition in a run's identity: raise it when the definition changes.
+    `version` stands for the function's definition in a run's identity: raise it when the definition changes. Where
+    training points are not drawn, `train_points` gives so many of them, [n, inputs], the same under every seed.
     """
 
     function: Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -25,3 +26,4 @@ class Target:
     formula: str
     source: str
     version: str
+    train_points: Callable[[int], NDArray[np.float64]] | None = None

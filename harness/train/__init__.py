@@ -21,7 +21,7 @@ from harness.errors import HarnessError
 from harness.record import Provenance, Record, duplicate_path, publish, record_path
 from harness.spec import RunSpec, run_id
 from harness.spec.nouns import Device, Engine
-from harness.train import fused_engine, pruning, torch_engine
+from harness.train import fused_engine, phases, pruning, torch_engine
 from harness.train.checkpoint import Checkpoint, checkpoint_path, read_checkpoint, source_hash, write_checkpoint
 from harness.train.fused.compiled import processor_name
 
@@ -107,6 +107,8 @@ def instruction_set(engine: Engine) -> str:
 
 
 def _engine(run: RunSpec) -> Any:
+    if run.recipe.phases:
+        return phases
     return pruning if run.recipe.sparsity else ENGINES[run.engine]
 
 

@@ -41,7 +41,7 @@ from harness.spec import (
     samples_per_evaluation,
     stages,
 )
-from harness.tasks import Samples, domain_points, draw, scaled, stream
+from harness.tasks import Samples, Splits, domain_points, draw, scaled, stream
 from harness.train.fused import kernels
 from harness.train.fused.compiled import is_kept
 from harness.train.fused.optimisers import adam, lbfgs, levenberg
@@ -116,8 +116,8 @@ class PackState:
 
 
 # ----------------------------------------------------------------------------------------------------------- the seam
-def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> Pack:
-    """The pack of `runs`, which must share everything but seed, gain and learning rate; draws their samples.
+def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Splits] | None = None) -> Pack:
+    """The pack of `runs`, which must share everything but seed, gain and learning rate; draws what `samples` has not.
 
     Networks of both families see the task's box scaled to [-1, 1]^d, where the knots of a KAN begin. A HarnessError if
     there are no kernels for them.
@@ -128,11 +128,12 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> Pack:
             f"engine 'fused' computes in float64 on CPUs; use engine 'torch' for {first.dtype} on {device}"
         )
     kernels.describe(first.network)
+    drawn = (draw(run.task, run.seed) for run in runs)
     return Pack(
         runs=tuple(runs),
         recipe=first.recipe,
         stages=stages(first.network, first.recipe),
-        points=tuple(_points(run) for run in runs),
+        points=tuple(_points(run, splits) for run, splits in zip(runs, samples or drawn, strict=True)),
     )
 
 
@@ -232,9 +233,7 @@ def compile_for(runs: Iterable[RunSpec]) -> float:
 
 
 # -------------------------------------------------------------------------------------------------------------- lanes
-def _points(run: RunSpec) -> RunPoints:
-    splits = draw(run.task, run.seed)
-
+def _points(run: RunSpec, splits: Splits) -> RunPoints:
     def samples_last(samples: Samples) -> Points:
         return Points(*(np.ascontiguousarray(array.T) for array in (scaled(run.task, samples.x), samples.y)))
 

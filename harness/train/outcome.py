@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.count import count, run_flops
-from harness.record import CurvePoint, Metrics, Pruned
+from harness.record import CurvePoint, Metrics, PhaseEnd, Pruned
 from harness.spec import RunSpec
 
 # Evaluations of a run's stage at which its learning curve is sampled: two to the octave.
@@ -29,6 +29,7 @@ class Outcome:
     counts: dict[str, int]
     curve: tuple[CurvePoint, ...]
     pruned: Pruned | None = None
+    phases: tuple[PhaseEnd, ...] | None = None
 
 
 def outcome(

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from harness import nets
-from harness.count import trainable
+from harness.count import frozen, trainable
 from harness.record import CurvePoint
 from harness.spec import (
     KanShape,
@@ -33,7 +33,7 @@ from harness.spec import (
     stages,
 )
 from harness.spec.nouns import Adam, Lbfgs, LevenbergMarquardt, Sparsity
-from harness.tasks import domain_points, draw, scaled, stream
+from harness.tasks import Splits, domain_points, draw, scaled, stream
 from harness.train import adam, lbfgs, levenberg, sparsity
 from harness.train.lanes import Trained, choose, select
 from harness.train.objective import Points, loss_and_gradient, squared_errors
@@ -89,19 +89,19 @@ class PackState:
 
 
 # ----------------------------------------------------------------------------------------------------------- the seam
-def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> Pack:
-    """The pack of `runs`, which must share everything but seed, gain and learning rate; draws their samples.
+def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Splits] | None = None) -> Pack:
+    """The pack of `runs`, which must share everything but seed, gain and learning rate; draws what `samples` has not.
 
     Networks of both families see the task's box scaled to [-1, 1]^d, where the knots of a KAN begin.
     """
     first = runs[0]
     dtype = getattr(torch, first.dtype)
-    splits = [draw(run.task, run.seed) for run in runs]
+    splits = samples or [draw(run.task, run.seed) for run in runs]
 
     def points(name: str) -> Points:
-        samples = [getattr(split, name) for split in splits]
-        x_SNI = np.stack([scaled(first.task, one.x) for one in samples])
-        y_SNO = np.stack([one.y for one in samples])
+        drawn = [getattr(split, name) for split in splits]
+        x_SNI = np.stack([scaled(first.task, one.x) for one in drawn])
+        y_SNO = np.stack([one.y for one in drawn])
         return Points(*(torch.from_numpy(array).to(device=device, dtype=dtype) for array in (x_SNI, y_SNO)))
 
     train, updates = points("train"), first.recipe.grid_updates
@@ -148,7 +148,8 @@ def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> PackState:
         gains = [pack.runs[run].recipe.gain for run, _ in lanes]
         flat_RP = nets.initialise(network, generators, gains, dtype, device)
         knots = nets.initial_knots(network, len(lanes), dtype, device)
-    assert flat_RP.shape[1] == trainable(network), "parameter count mismatch between closed form and network"
+    counted = trainable(network) + frozen(network)
+    assert flat_RP.shape[1] == counted, "parameter count mismatch between closed form and network"
     return PackState(
         stage=0,
         done=0,

@@ -39,6 +39,7 @@ KANS = [
     *(KanShape(shape=shape, grid=grid, order=order, bias=True) for shape, grid, order in SIZES),
     *(KanShape(shape=shape, grid=5, base=base, bias=bias) for shape, base, bias in PARTS),
 ]
+FROZEN = KanShape(shape=(2, 5, 1), grid=5, base="frozen")
 SMALL_KANS = [
     KanShape(shape=shape, grid=4, order=order, base=base, bias=not base)
     for shape, order, base in [((1, 1), 5, True), *product([(2, 5, 1), (3, 4, 5)], (1, 3), (True, False))]
@@ -145,16 +146,17 @@ def test_an_mlps_evaluation_is_twice_and_three_times_its_products(network):
     assert executed.elementwise == (KANBEFAIR[network.activation] + backward) * hidden + biases + loss
 
 
-@pytest.mark.parametrize("network", SMALL_KANS, ids=repr)
+@pytest.mark.parametrize("network", [*SMALL_KANS, FROZEN], ids=repr)
 def test_a_local_evaluation_costs_its_sums_thrice_and_its_bases_twice(network):
     """Backward: a layer's sums cost as much again for the coefficients and, but for the first layer, for the inputs.
 
-    The bases' derivative costs exactly what the bases did. With one output nothing is summed over outputs.
+    Nobody asks for the gradient by the weights of a frozen base. The bases' derivative costs exactly what the bases
+    did. With one output nothing is summed over outputs.
     """
     order = network.order
     backward = 6 * network.shape[-1] + (sum(network.shape[1:]) if network.bias else 0)
     for index, (inputs, outputs) in enumerate(layers(network)):
-        backward += 2 * inputs * outputs * (order + 1 + network.base)
+        backward += 2 * inputs * outputs * (order + 1 + (network.base is True))
         if index:
             backward += inputs * (2 * outputs - (outputs == 1)) * (order + 1) + inputs * order * (5 * order + 7) // 2
             backward += inputs * (2 * outputs + 10) if network.base else 0  # silu' is 9, the branches meet: 1
@@ -326,13 +328,13 @@ def test_the_package_does_not_need_torch():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("network", [*KANS, *SMALL_KANS, *MLPS], ids=repr)
+@pytest.mark.parametrize("network", [*KANS, *SMALL_KANS, FROZEN, *MLPS], ids=repr)
 def test_the_convention_executed_is_this_count(network):
     """`flops_forward.executed` of every network is what is dispatched in its forward pass, compares and all."""
     assert count(network)["flops_forward.executed"] == executed_forward(network).flops
 
 
-@pytest.mark.parametrize("network", [*SMALL_KANS, *KANS[::5], *MLPS], ids=repr)
+@pytest.mark.parametrize("network", [*SMALL_KANS, FROZEN, *KANS[::5], *MLPS], ids=repr)
 def test_training_by_executed_is_this_count(network):
     """`flops_train.executed` is what is dispatched in the evaluations of a run, and the optimiser's part."""
     work = Work(network, evaluations=10, samples=100, iterations=10)

@@ -74,7 +74,7 @@ def describe(network: KanShape) -> np.ndarray:
         layer[[INPUTS, OUTPUTS, WIDTH]] = inputs, outputs, width
         layer[KNOTS] = all_knots(inputs * knots)
         layer[COEF] = flat(inputs * coefs * outputs)
-        layer[BASE] = flat(inputs * outputs * network.base)
+        layer[BASE] = flat(inputs * outputs * bool(network.base))
         layer[SCALE] = flat(inputs * outputs * network.scales)
         layer[BIAS] = flat(outputs * network.bias)
         layer[END] = flat(0)
@@ -95,7 +95,7 @@ def describe(network: KanShape) -> np.ndarray:
         layer[BIAS_SUM] = room(width)
     sizes[0, SUMS_END] = room(0)
     sizes[0, [DEPTH, ORDER, GRID]] = len(network.shape) - 1, order, network.grid
-    sizes[0, [HAS_BASE, HAS_SCALES, HAS_BIAS]] = network.base, network.scales, network.bias
+    sizes[0, [HAS_BASE, HAS_SCALES, HAS_BIAS]] = bool(network.base), network.scales, network.bias
     sizes[0, [PARAMETERS, KNOT_COUNT]] = flat(0), all_knots(0)
     lengths = _segment_lengths(network)
     sizes[0, IS_DENSE] = _is_dense(lengths, flat(0))
@@ -113,7 +113,9 @@ def _segment_lengths(network: KanShape) -> list[int]:
     lengths = []
     for inputs, outputs in pairwise(network.shape):
         lengths += [(network.order + 1) * outputs] * inputs
-        lengths += [inputs * outputs] * network.base + [inputs * outputs] * network.scales + [outputs] * network.bias
+        lengths += (
+            [inputs * outputs] * bool(network.base) + [inputs * outputs] * network.scales + [outputs] * network.bias
+        )
     return lengths
 
 

@@ -57,6 +57,8 @@ def describe(network: EvaluatedShape) -> tuple[int, np.ndarray]:
         case MlpShape():
             return MLP, mlp.describe(network)
         case KanShape():
+            if network.base == "frozen":
+                raise HarnessError("engine 'fused' trains all that a KAN has, so no frozen base; use engine 'torch'")
             return KAN, kan.describe(network)
         case SplineMlpShape():
             return SPLINE_MLP, spline_mlp.describe(network)

@@ -1,0 +1,168 @@
+"""Training in phases: the seam of an engine, made of one pack of an engine's for each phase.
+
+A phase is an ordinary pack on the points of that phase, which begins where the last one ended, with a fresh optimiser.
+What its network knows then, of its own phase and of the others, is kept for the record.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from harness import nets
+from harness.record import CURVE_POINTS, PhaseEnd
+from harness.spec import RunSpec, Stage, parts, points_at_a_time, stages
+from harness.tasks import Samples, Splits, draw, phases_of, scaled
+from harness.train import fused_engine, torch_engine
+from harness.train.lanes import Trained
+from harness.train.outcome import Outcome, outcome
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Pack:
+    """What does not change while a pack trains: the engine's pack of each phase, and its points, of every run."""
+
+    runs: tuple[RunSpec, ...]
+    engine: ModuleType
+    stages: tuple[Stage, ...]
+    packs: tuple[Any, ...]
+    points: tuple[tuple[Samples, ...], ...]
+
+
+@dataclass(frozen=True)
+class Behind:
+    """What a phase left: of every run its outcome as a training of its own, and its errors on all phases."""
+
+    outcomes: tuple[Outcome, ...]
+    ends: tuple[PhaseEnd, ...]
+
+
+@dataclass(frozen=True)
+class PackState:
+    """The engine's state of the phase that trains (of the last one, when all have ended), and what is behind it."""
+
+    now: Any
+    behind: tuple[Behind, ...] = ()
+
+    @property
+    def stage(self) -> int:
+        """Phases behind."""
+        return len(self.behind)
+
+    @property
+    def done(self) -> int:
+        """Evaluations of this phase."""
+        return self.now.done
+
+    @property
+    def lanes(self) -> tuple[Any, ...]:
+        """Those that train now."""
+        return self.now.lanes
+
+
+# ----------------------------------------------------------------------------------------------------------- the seam
+def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> Pack:
+    """The pack of `runs`, which must share everything but seed, gain and learning rate; draws their samples."""
+    first = runs[0]
+    assert first.recipe.phases
+    engine = fused_engine if first.engine == "fused" else torch_engine
+    drawn = [draw(run.task, run.seed) for run in runs]
+    points = tuple(tuple(phases_of(splits.train, first.recipe.phases)) for splits in drawn)
+    packs = []
+    for phase in range(first.recipe.phases):
+        samples = [
+            Splits(of_run[phase], splits.validation, splits.test) for of_run, splits in zip(points, drawn, strict=True)
+        ]
+        packs.append(engine.prepare([_of_phase(run, phase) for run in runs], device, samples))
+    return Pack(tuple(runs), engine, stages(first.network, first.recipe), tuple(packs), points)
+
+
+def begin(pack: Pack) -> PackState:
+    """The state before the first evaluation."""
+    return PackState(pack.engine.begin(pack.packs[0]))
+
+
+def ended(pack: Pack, state: PackState) -> bool:
+    """Whether all phases are behind."""
+    return state.stage == len(pack.stages)
+
+
+def advance(pack: Pack, state: PackState, evaluations: int) -> PackState:
+    """At most `evaluations` more in every lane; less at the end of a phase or when no lane moves any more."""
+    phase = pack.packs[state.stage]
+    now = pack.engine.advance(phase, state.now, evaluations)
+    if not pack.engine.ended(phase, now):
+        return replace(state, now=now)
+    trained = pack.engine.trained(phase, now)
+    behind = (*state.behind, Behind(tuple(pack.engine.finish(phase, now)), _ends(pack, trained)))
+    if len(behind) < len(pack.stages):
+        now = pack.engine.begin(pack.packs[len(behind)], trained)
+    return PackState(now, behind)
+
+
+def finish(pack: Pack, state: PackState) -> list[Outcome]:
+    """The outcome of every run of a pack whose phases are behind, in the order of the pack."""
+    return [_outcome(run, state.behind, index) for index, run in enumerate(pack.runs)]
+
+
+# ------------------------------------------------------------------------------------------------------------- phases
+def _of_phase(run: RunSpec, phase: int) -> RunSpec:
+    """One of the trainings of a run, as a run of its own."""
+    points = points_at_a_time(run.recipe, run.task.train_points)
+    task = run.task.model_copy(update={"train_points": points})
+    return run.model_copy(update={"task": task, **parts(run.network, run.recipe)[phase]._asdict()})
+
+
+def _ends(pack: Pack, trained: Sequence[Trained]) -> tuple[PhaseEnd, ...]:
+    """What the network of each run knows: one after the other, so that company changes no bit of it."""
+    even = np.linspace(-1.0, 1.0, CURVE_POINTS)[:, None]
+    found = []
+    for run, points, network in zip(pack.runs, pack.points, trained, strict=True):
+        errors = [_values(network, scaled(run.task, one.x)) - one.y for one in points]
+        rmse = tuple(float(np.sqrt(np.square(error).mean())) for error in errors)
+        values = _values(network, even)[:, 0] if run.task.inputs == 1 else ()
+        found.append(PhaseEnd(rmse=rmse, values=tuple(round(float(value), 6) for value in values)))
+    return tuple(found)
+
+
+@torch.no_grad()
+def _values(trained: Trained, x_NI: Array) -> Array:
+    """What a network makes of points of [-1, 1]^inputs, [N, 1]."""
+    position_P = trained.position_P
+    x_RNI = torch.from_numpy(x_NI[None]).to(position_P)
+    y_RNO = nets.forward(trained.network, position_P[None], [knots[None] for knots in trained.knots], x_RNI)
+    return y_RNO[0].double().cpu().numpy()
+
+
+def _outcome(run: RunSpec, behind: Sequence[Behind], index: int) -> Outcome:
+    """One run's outcome, of those of its phases.
+
+    A run that diverges in a phase has diverged, whatever it does in the phases that come.
+    """
+    outcomes, ends = [one.outcomes[index] for one in behind], tuple(one.ends[index] for one in behind)
+    before = [0, *accumulate(one.evaluations for one in outcomes)]
+    last, train_rmse = outcomes[-1].metrics, float(np.sqrt(np.square(ends[-1].rmse).mean()))
+    whole = outcome(
+        run,
+        [train_rmse, last.validation_rmse, last.test_rmse, last.test_root_median_square] if last else [math.nan],
+        tuple(stage for one in outcomes for stage in one.by_stage),
+        any(one.status == "diverged" for one in outcomes),
+        sum(one.refused_steps for one in outcomes),
+        tuple(
+            point.model_copy(update={"evaluations": spent + point.evaluations})
+            for spent, one in zip(before, outcomes, strict=False)
+            for point in one.curve
+        ),
+    )
+    if whole.status == "done":
+        return replace(whole, phases=ends)
+    first = next(phase for phase, one in enumerate(outcomes) if one.status == "diverged")
+    return replace(whole, diverged_at=before[first + 1])
