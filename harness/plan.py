@@ -23,6 +23,7 @@ from harness.spec import (
     Cell,
     Experiment,
     Formula,
+    Kan,
     KanShape,
     LevenbergMarquardt,
     Manifest,
@@ -93,6 +94,8 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
         cells_here: set[tuple] = set()
         for task, arm_name in itertools.product(variant.tasks, variant.arms):
             run_task = resolve(task)
+            if run_task.is_pde:
+                _check_pde(variant, arm_name)
             label = _task_label(task, points)
             formulas[label] = _formula(task)
             arm_series = _series_label(arm_name, task, axes, points)
@@ -163,13 +166,49 @@ def _check_rules(experiment: Experiment, tasks: set[str]) -> None:
             )
 
 
+def _check_pde(variant: Experiment, arm_name: str) -> None:
+    """A HarnessError if a PDE, which is learnt by second derivatives on all points, cannot be learnt by an arm."""
+    arm = variant.arms[arm_name]
+    architecture, optimizer = arm.architecture, _recipe(variant, arm).optimizer
+    if isinstance(architecture, Mlp) and architecture.activation == "relu":
+        raise HarnessError(
+            f"arms.{arm_name}.architecture.activation=relu: its second derivative is 0, so that no PDE of second order "
+            "can be learnt; use silu, tanh or gelu"
+        )
+    if isinstance(architecture, Kan) and architecture.order == 1:
+        raise HarnessError(
+            f"arms.{arm_name}.architecture.order=1: splines of straight lines have no second derivative, by which a "
+            "PDE is learnt; use order 3 or more"
+        )
+    if isinstance(optimizer, LevenbergMarquardt):
+        raise HarnessError(
+            f"recipes.{arm.recipe}.optimizer.name=levenberg_marquardt: it has no Jacobian of second derivatives, by "
+            "which a PDE is learnt; use lbfgs or adam"
+        )
+    for name in ("sparsity", "phases"):
+        if getattr(_recipe(variant, arm), name):
+            raise HarnessError(f"recipes.{arm.recipe}.{name}: a PDE is learnt without; leave it out")
+    if isinstance(optimizer, Adam) and optimizer.batch_size:
+        raise HarnessError(
+            f"recipes.{arm.recipe}.optimizer.batch_size={optimizer.batch_size}: a PDE is learnt from all its points; "
+            "leave it out"
+        )
+
+
 def _formula(task: Task) -> Formula:
     target = load_target(task.target, task.inputs)
     return Formula(formula=target.formula, source=target.source)
 
 
-def engine_of(experiment: Experiment, network: TrainedShape) -> Engine:
+def engine_of(experiment: Experiment, network: TrainedShape, task: RunTask) -> Engine:
     """What trains `network`: the experiment's engine, or else `fused` where it can; a HarnessError if it cannot."""
+    if task.is_pde:
+        if experiment.engine == "fused":
+            raise HarnessError(
+                f"engine: fused has no second derivatives, by which {task.target} is learnt; use engine: torch, or "
+                "leave `engine` out"
+            )
+        return "torch"
     reasons = []
     if experiment.dtype != "float64":
         reasons.append(f"dtype: {experiment.dtype}")
@@ -190,12 +229,12 @@ def engine_of(experiment: Experiment, network: TrainedShape) -> Engine:
 
 def planned_work(run: RunSpec) -> list[Work]:
     """The work of a run that spends its whole evaluation cap."""
-    return run_work(run.network, run.recipe, run.task.train_points)
+    return run_work(run.network, run.recipe, run.task)
 
 
 def planned_flops(run: RunSpec) -> dict[str, int]:
     """The training FLOPs of a run that spends its whole evaluation cap, under every convention."""
-    return run_flops(run.network, run.recipe, run.task.train_points)
+    return run_flops(run.network, run.recipe, run.task)
 
 
 # ------------------------------------------------------------------------------------------------------------ solving
@@ -269,7 +308,7 @@ def _candidate(variant: Experiment, arm_name: str, task: RunTask, **free: Any) -
     network = _network(arm, arm_name, task, sizes)
     recipe = _that_matters(recipe, network, task)
     _check_phases(recipe, task)
-    counts = {**count(network), **run_flops(network, recipe, task.train_points)}
+    counts = {**count(network), **run_flops(network, recipe, task)}
     return Candidate(next(reversed(free.values()), None), network, recipe, counts)
 
 
@@ -349,7 +388,7 @@ def _runs_of(cell: Cell, variant: Experiment, task: RunTask, candidate: Candidat
             recipe=recipe,
             seed=seed,
             dtype=variant.dtype,
-            engine=engine_of(variant, candidate.network),
+            engine=engine_of(variant, candidate.network, task),
         )
         found.append(PlannedRun(run_id=run_id(run), cell=cell.index, trial=trial, run=run))
     return found

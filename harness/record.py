@@ -53,12 +53,18 @@ class Metrics(Frozen):
     """Errors at the end of a run, in units of the target. Validation chooses between trials; test is reported.
 
     `test_root_median_square` is the square root of the median squared error, which some published curves show instead.
+    `test_h1_error` is of PDEs: the root of the mean over the box of |u - y|^2 + |grad u - grad y|^2. The training and
+    validation errors of those are roots of the loss.
     """
 
     train_rmse: float
     validation_rmse: float
     test_rmse: float
     test_root_median_square: float
+    test_h1_error: float | None = Field(None, exclude_if=lambda value: value is None)
+
+
+_ALWAYS = [name for name, field in Metrics.model_fields.items() if field.is_required()]
 
 
 class CurvePoint(Frozen):
@@ -398,7 +404,7 @@ def write_table(table: pd.DataFrame, folder: Path) -> None:
 
 def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
     network = planned.run.network
-    metrics = record.metrics.model_dump() if record.metrics else dict.fromkeys(Metrics.model_fields, math.nan)
+    metrics = record.metrics.model_dump() if record.metrics else dict.fromkeys(_ALWAYS, math.nan)
     return {
         "run_id": planned.run_id,
         "task": cell.task,

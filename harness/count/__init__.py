@@ -33,7 +33,7 @@ from harness.count.training import (
     stage_optimizer_flops,
 )
 from harness.count.weights import DEFAULT_WEIGHTS, WEIGHTS
-from harness.spec import CountedShape, KanShape, MlpShape, Optimizer, Recipe, SplineMlpShape, parts, points_at_a_time
+from harness.spec import CountedShape, KanShape, MlpShape, Optimizer, Recipe, RunTask, SplineMlpShape, at_a_time, parts
 
 __all__ = [
     "DEFAULT_WEIGHTS",
@@ -113,7 +113,7 @@ def training_flops(work: Iterable[Work], optimizer: Optimizer) -> dict[str, int]
 def run_flops(
     network: MlpShape | KanShape,
     recipe: Recipe,
-    train_points: int,
+    task: RunTask,
     spent: Sequence[tuple[int, int]] | None = None,
     pruned: KanShape | None = None,
 ) -> dict[str, int]:
@@ -121,7 +121,7 @@ def run_flops(
     total: Counter[str] = Counter()
     done = 0
     for part in parts(network, recipe, pruned):
-        work = run_work(*part, points_at_a_time(recipe, train_points), spent and spent[done:])
+        work = run_work(*part, at_a_time(recipe, task), spent and spent[done:])
         done += len(work)
         total.update(training_flops(work, part.recipe.optimizer))
         if recipe.sparsity and done == len(work) and part.recipe != recipe:

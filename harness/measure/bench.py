@@ -134,7 +134,7 @@ def _measure_solo(shape: Shape, run: RunSpec) -> SoloRow:
     run = run.model_copy(update={"network": shape.network, "recipe": recipe})
     times = _evaluation_times(shape, [run], SOLO_SECONDS, alone=True)
     low, middle, high = np.quantile(times, [0.25, 0.5, 0.75])
-    is_counted = run.engine == "torch" and shape.optimizer != "levenberg_marquardt"
+    is_counted = run.engine == "torch" and shape.optimizer != "levenberg_marquardt" and not shape.is_pde
     return SoloRow(
         shape=shape,
         seconds_per_evaluation=float(middle),

@@ -51,7 +51,7 @@ VIEWS = _names(
     " unbind unfold unsqueeze view _reshape_alias _unsafe_view"
 )
 MOVES = _names(
-    "arange cat clone constant_pad_nd copy empty empty_like fill flip full full_like gather index index_select"
+    "arange cat clone constant_pad_nd copy empty empty_like eye fill flip full full_like gather index index_select"
     " new_empty new_empty_strided new_full new_ones new_zeros ones ones_like repeat replication_pad1d roll"
     " select_backward slice_backward stack zero zeros zeros_like _to_copy"
 )

@@ -14,6 +14,7 @@ from math import ceil, log2
 from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from harness.count import trainable
 from harness.count.training import active_parameters
@@ -24,7 +25,7 @@ from harness.spec import (
     MlpShape,
     RunSpec,
     TrainedShape,
-    points_at_a_time,
+    at_a_time,
     samples_per_evaluation,
 )
 from harness.spec.frozen import Frozen
@@ -62,7 +63,9 @@ class Shape(Frozen):
 
     `samples` are points of one evaluation, of the `train_points` that there are; `history` is that of L-BFGS, else 0;
     `has_ridge` is of Levenberg-Marquardt and KANs; `has_equal_knots` says that updates, if any, leave knots equally
-    spaced. Learning rates, schedules, gains and seeds are left out: they cost nothing.
+    spaced. Of a PDE both are the points that an evaluation amounts to (`RunTask.points_evaluated`): only a measurement
+    of its own knows what its derivatives really take. Learning rates, schedules, gains and seeds are left out: they
+    cost nothing.
     """
 
     network: Network
@@ -73,12 +76,13 @@ class Shape(Frozen):
     dtype: Dtype
     has_ridge: bool = False
     has_equal_knots: bool = True
+    is_pde: bool = Field(False, exclude_if=lambda value: not value)
 
 
 def shape_of(run: RunSpec, network: TrainedShape) -> Shape:
     """The shape of a stage of `run` that trains `network`."""
     optimizer, updates = run.recipe.optimizer, run.recipe.grid_updates
-    train_points = points_at_a_time(run.recipe, run.task.train_points)
+    train_points = at_a_time(run.recipe, run.task).points_evaluated
     return Shape(
         network=network,
         samples=samples_per_evaluation(run.recipe, train_points),
@@ -88,6 +92,7 @@ def shape_of(run: RunSpec, network: TrainedShape) -> Shape:
         dtype=run.dtype,
         has_ridge=isinstance(optimizer, LevenbergMarquardt) and isinstance(network, KanShape) and optimizer.ridge > 0,
         has_equal_knots=updates is None or updates.grid_eps == 1,
+        is_pde=run.task.is_pde,
     )
 
 

@@ -120,7 +120,7 @@ def _knot_seconds(calibration: Calibration, run: RunSpec, stage_evaluations: Seq
     """One lane's updates of knots and refinements, as many as `stage_evaluations` or else the whole cap bring."""
     spent = None if stage_evaluations is None else [(made, 0) for made in stage_evaluations]
     seconds = 0.0
-    for work in run_work(run.network, run.recipe, run.task.train_points, spent):
+    for work in run_work(run.network, run.recipe, run.task, spent):
         if isinstance(work.network, KanShape):
             moved = knot_features(work.network, 1, work.fit_samples)
             refined = knot_features(work.network, 1, work.network.grid + work.network.order)

@@ -2,6 +2,7 @@
 
 from harness.nets.jacobian import residual_jacobian
 from harness.nets.kan import keep_nodes
+from harness.nets.laplacian import forward_laplacian
 from harness.nets.layout import flatten, parameter_count, parameter_shapes, unflatten
 from harness.nets.network import edges, extend_grid, forward, initial_knots, initialise, update_knots
 
@@ -10,6 +11,7 @@ __all__ = [
     "extend_grid",
     "flatten",
     "forward",
+    "forward_laplacian",
     "initial_knots",
     "initialise",
     "keep_nodes",

@@ -10,12 +10,14 @@ Shape suffixes: R lanes, I inputs, O outputs, N samples, T knots, C coefficients
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+Bases = tuple[Tensor, ...]
 
 
 class ActiveBases(NamedTuple):
@@ -49,14 +51,41 @@ def active_bases(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> ActiveBases:
 
     Repeated knots are allowed: an empty interval holds no sample, and a basis of empty support is zero.
     """
+    span_RIN, inside, near = _locate(knots_RIT, x_RIN, order)
+    return ActiveBases(span_RIN, _Bases.apply(x_RIN, inside, *near))
+
+
+def active_derivatives(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> tuple[Tensor, Bases, Bases, Bases]:
+    """The span of each sample, the k+1 bases there, and their first and second derivatives, as `ActiveBases` has them.
+
+    Like the bases these are right-continuous, and zero outside of the grid. Differentiable in x once more.
+    """
+    span_RIN, inside, near = _locate(knots_RIT, x_RIN, order)
+    none, once, twice = (_derivatives(x_RIN, inside, near, times) for times in range(3))
+    return span_RIN, none, once, twice
+
+
+def _derivatives(x: Tensor, inside: Tensor, near: Sequence[Tensor], times: int) -> Bases:
+    """B'_r = k (share_{r-1} - share_r), with the shares of the bases of order k-1 (ibid., eq. 2.7), and so on."""
+    order = len(near) // 2
+    if times == 0:
+        return _Bases.apply(x, inside, *near)
+    if order == 0:
+        return (torch.zeros_like(x),)
+    share = _shares(_derivatives(x, inside, near[1:-1], times - 1), near)
+    middle = [share[r - 1] - share[r] for r in range(1, order)]
+    return tuple(order * each for each in (-share[0], *middle, share[-1]))
+
+
+def _locate(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """The span of each sample, 1 where it is on the grid and 0 elsewhere, and the 2k knots around it."""
     x_data = x_RIN.detach().contiguous()
     found = torch.searchsorted(knots_RIT, x_data, right=True) - 1
     span_RIN = found.clamp(0, knots_RIT.shape[-1] - 2)
     inside = (found == span_RIN).to(x_RIN.dtype)
     # Beyond the ends there are no knots; the values put there reach only bases that have no coefficient.
     padded = F.pad(knots_RIT, (order, order), mode="replicate")
-    near = [padded.gather(-1, span_RIN + offset) for offset in range(1, 2 * order + 1)]
-    return ActiveBases(span_RIN, _Bases.apply(x_RIN, inside, *near))
+    return span_RIN, inside, [padded.gather(-1, span_RIN + offset) for offset in range(1, 2 * order + 1)]
 
 
 class _Bases(torch.autograd.Function):
@@ -120,14 +149,19 @@ def each_spline(coef_RICO: Tensor, active: ActiveBases) -> Tensor:
 
 def _terms(coef_RICO: Tensor, active: ActiveBases) -> Iterator[Tensor]:
     """What each active basis contributes to every spline, [R, O, I, N]."""
-    lanes, inputs, coefs, outputs = coef_RICO.shape
     order = len(active.values) - 1
+    for picked, basis_RIN in zip(chosen_coefficients(coef_RICO, active.span_RIN, order), active.values, strict=True):
+        yield picked * basis_RIN[:, None]
+
+
+def chosen_coefficients(coef_RICO: Tensor, span_RIN: Tensor, order: int) -> Iterator[Tensor]:
+    """The coefficients of the k+1 active bases at each sample, [R, O, I, N] a basis."""
+    lanes, inputs, coefs, outputs = coef_RICO.shape
     padded = F.pad(coef_RICO.permute(0, 3, 1, 2), (order, order)).flatten(2)
     row_I1 = (coefs + 2 * order) * torch.arange(inputs, device=coef_RICO.device)[:, None]
-    first = (active.span_RIN + row_I1).view(lanes, 1, -1)
-    for step, basis_RIN in enumerate(active.values):
-        picked = padded.gather(2, (first + step).expand(-1, outputs, -1)).unflatten(2, (inputs, -1))
-        yield picked * basis_RIN[:, None]
+    first = (span_RIN + row_I1).view(lanes, 1, -1)
+    for step in range(order + 1):
+        yield padded.gather(2, (first + step).expand(-1, outputs, -1)).unflatten(2, (inputs, -1))
 
 
 def design_matrix(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> Tensor:

@@ -63,6 +63,7 @@ from harness.spec.read import (
 from harness.spec.stages import (
     CapTooSmall,
     Stage,
+    at_a_time,
     knot_update_points,
     least_evaluations,
     parts,
@@ -115,6 +116,7 @@ __all__ = [
     "Task",
     "TrainedShape",
     "Window",
+    "at_a_time",
     "canonical_json",
     "check_unchanged",
     "content_hash",

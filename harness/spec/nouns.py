@@ -88,6 +88,10 @@ class Task(Frozen):
     `target` is the name of a built-in task or `package.module:function`; a function of the user's own also states
     `inputs` (its number of variables). Points are uniform on [low, high]^inputs, or with a list of bounds on a box of
     one interval a variable. A bare string in the file means `{target: <string>}`.
+
+    A PDE (`poisson`) is learnt from `train_points` inside of its domain and `boundary_points` (800) on the boundary, by
+    `interior_weight` (0.01) times the mean squared residual inside plus the one on the boundary. Test points are then
+    nodes of a quadrature, a whole number a variable.
     """
 
     target: str
@@ -97,6 +101,8 @@ class Task(Frozen):
     train_points: PositiveInt = 1000
     validation_points: PositiveInt = 1000
     test_points: PositiveInt = 1000
+    boundary_points: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
+    interior_weight: Positive | None = Field(None, exclude_if=lambda value: value is None)
 
     @model_validator(mode="after")
     def _box_is_not_empty(self) -> Task:
@@ -487,6 +493,22 @@ class RunTask(Frozen):
     train_points: PositiveInt
     validation_points: PositiveInt
     test_points: PositiveInt
+    boundary_points: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
+    interior_weight: Positive | None = Field(None, exclude_if=lambda value: value is None)
+
+    @property
+    def is_pde(self) -> bool:
+        """Whether it is learnt from an equation, by the network's Laplacian, in place of values."""
+        return self.boundary_points is not None
+
+    @property
+    def points_evaluated(self) -> int:
+        """To how many points of an ordinary task an evaluation of all training points amounts.
+
+        A point inside the domain of a PDE has d derivatives and a Laplacian beside its value, each of which goes
+        through the layers as a value does: d + 2. What torch executes is that within 10 % (tests/test_pde.py).
+        """
+        return self.train_points + ((self.inputs + 1) * self.train_points + (self.boundary_points or 0)) * self.is_pde
 
     @property
     def box(self) -> tuple[tuple[float, float], ...]:

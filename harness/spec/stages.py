@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from harness.errors import HarnessError
 from harness.spec.networks import KanShape, MlpShape
-from harness.spec.nouns import Adam, Recipe, Restarts
+from harness.spec.nouns import Adam, Recipe, Restarts, RunTask
 
 
 class CapTooSmall(HarnessError):
@@ -117,6 +117,11 @@ def knot_update_points(recipe: Recipe, stage: int, evaluations: int) -> range:
 def points_at_a_time(recipe: Recipe, train_points: int) -> int:
     """The training points that there are at a time: those of a phase, or all."""
     return train_points // (recipe.phases or 1)
+
+
+def at_a_time(recipe: Recipe, task: RunTask) -> RunTask:
+    """The task with the training points that there are at a time."""
+    return task.model_copy(update={"train_points": points_at_a_time(recipe, task.train_points)})
 
 
 def samples_per_evaluation(recipe: Recipe, train_points: int) -> int:

@@ -9,29 +9,26 @@ from harness.errors import did_you_mean
 from harness.spec import RunTask, Task
 from harness.tasks.feynman import FEYNMAN_TARGETS
 from harness.tasks.paper import PAPER_TARGETS
+from harness.tasks.pde import PDE_TARGETS, collocation, quadrature
 from harness.tasks.peaks import PEAK_TARGETS
 from harness.tasks.special import SPECIAL_TARGETS
-from harness.tasks.target import Target, TargetError
+from harness.tasks.target import Inside, Quadrature, Samples, Target, TargetError
 from harness.tasks.teachers import TEACHER_TARGETS
 from harness.tasks.user import load_user_target, user_module
 
 __all__ = [
     *("Samples", "Splits", "Target", "domain_points", "draw", "load_target", "resolve", "scaled", "stream"),
     *("TargetError", "phases_of"),
+    "Inside",
+    "Quadrature",
     "user_module",
 ]
 
-BUILT_IN = PAPER_TARGETS | SPECIAL_TARGETS | FEYNMAN_TARGETS | PEAK_TARGETS | TEACHER_TARGETS
+BUILT_IN = PAPER_TARGETS | SPECIAL_TARGETS | FEYNMAN_TARGETS | PEAK_TARGETS | TEACHER_TARGETS | PDE_TARGETS
+# What sec. 3.4 of the KAN paper takes for Poisson's equation.
+PDE_DEFAULTS = {"boundary_points": 800, "interior_weight": 0.01}
 # Independent random streams of one seed. Numbers, not names, reach the generator: never renumber.
 STREAMS = {"train": 0, "validation": 1, "test": 2, "initial": 3, "batches": 4, "domain": 5}
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Points x [n, inputs] and their targets y [n, 1]."""
-
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -74,16 +71,32 @@ def resolve(task: Task) -> RunTask:
         if (task.low, task.high) != (-1.0, 1.0):
             raise TargetError(f"target {task.target}: its training points are those of [-1, 1]; leave low and high out")
         target.train_points(task.train_points)  # a number that it has no points for is told now
-    return RunTask(fingerprint=target.version, **{**task.model_dump(), "inputs": target.inputs})
+    of_pde = {name: getattr(task, name) for name in PDE_DEFAULTS}
+    if target.laplacian:
+        if (task.low, task.high) != (-1, 1):
+            raise TargetError(f"target {task.target}: it is a PDE on [-1, 1]^{target.inputs}; leave out low and high")
+        of_pde = {name: default if of_pde[name] is None else of_pde[name] for name, default in PDE_DEFAULTS.items()}
+    elif given := [name for name, value in of_pde.items() if value is not None]:
+        raise TargetError(f"target {task.target}: {given[0]} is of PDEs ({', '.join(PDE_TARGETS)}); leave it out")
+    return RunTask(fingerprint=target.version, **{**task.model_dump(), **of_pde, "inputs": target.inputs})
 
 
 def draw(task: RunTask, seed: int) -> Splits:
-    """The samples of `task` under `seed`; a TargetError if a value is not finite or the target's code has changed."""
+    """The samples of `task` under `seed`; a TargetError if a value is not finite or the target's code has changed.
+
+    A PDE is learnt and validated at points inside and on the boundary, and tested by quadrature.
+    """
     target = load_target(task.target, task.inputs)
     if target.version != task.fingerprint:
         raise TargetError(
             f"target {task.target}: its code changed since the plan was made; "
             "`harness plan FILE --replan` takes it as it is"
+        )
+    if target.laplacian:
+        return Splits(
+            train=collocation(target, task, stream(seed, "train"), task.train_points),
+            validation=collocation(target, task, stream(seed, "validation"), task.validation_points),
+            test=quadrature(target, task.test_points),
         )
     counts = {"train": task.train_points, "validation": task.validation_points, "test": task.test_points}
     points = {name: _uniform(task, stream(seed, name), count) for name, count in counts.items()}

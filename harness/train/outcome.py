@@ -40,7 +40,7 @@ def outcome(
     refused_steps: int,
     curve: tuple[CurvePoint, ...],
 ) -> Outcome:
-    """`errors` are the fields of `Metrics` in their order.
+    """`errors` are the fields of `Metrics` in their order; the last is of PDEs only.
 
     A lane can end on a point that no evaluation saw (Adam's last step): it has diverged if they are not finite.
     """
@@ -48,13 +48,13 @@ def outcome(
     evaluations = sum(made for made, _ in by_stage)
     return Outcome(
         status="diverged" if diverged else "done",
-        metrics=None if diverged else Metrics(**dict(zip(Metrics.model_fields, errors, strict=True))),
+        metrics=None if diverged else Metrics(**dict(zip(Metrics.model_fields, errors, strict=False))),
         evaluations=evaluations,
         iterations=sum(made for _, made in by_stage),
         by_stage=by_stage,
         diverged_at=evaluations if diverged else None,
         refused_steps=refused_steps,
-        counts={**count(run.network), **run_flops(run.network, run.recipe, run.task.train_points, by_stage)},
+        counts={**count(run.network), **run_flops(run.network, run.recipe, run.task, by_stage)},
         curve=curve,
     )
 

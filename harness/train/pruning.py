@@ -163,7 +163,7 @@ def _alone(run: RunSpec, network: KanShape, inputs: tuple[int, ...], device: str
 def _joined(run: RunSpec, first: Outcome, pruned: Pruned, rest: Outcome) -> Outcome:
     """One outcome of both parts of a run: counts of size are the pruned network's, counts of work are of all."""
     by_stage, before = (*first.by_stage, *rest.by_stage), first.evaluations
-    work = run_flops(run.network, run.recipe, run.task.train_points, by_stage, pruned.network)
+    work = run_flops(run.network, run.recipe, run.task, by_stage, pruned.network)
     later = (point.model_copy(update={"evaluations": before + point.evaluations}) for point in rest.curve)
     return replace(
         rest,
@@ -181,5 +181,5 @@ def _joined(run: RunSpec, first: Outcome, pruned: Pruned, rest: Outcome) -> Outc
 def _diverged(pack: Pack, run: RunSpec, first: Outcome) -> Outcome:
     """Of a run that never came to be pruned: its other stages made no evaluations."""
     by_stage = (*first.by_stage, *[(0, 0)] * (len(pack.stages) - len(first.by_stage)))
-    work = run_flops(run.network, run.recipe, run.task.train_points, by_stage)
+    work = run_flops(run.network, run.recipe, run.task, by_stage)
     return replace(first, by_stage=by_stage, counts={**count(run.network), **work})

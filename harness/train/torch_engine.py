@@ -33,10 +33,10 @@ from harness.spec import (
     stages,
 )
 from harness.spec.nouns import Adam, Lbfgs, LevenbergMarquardt, Sparsity
-from harness.tasks import Splits, domain_points, draw, scaled, stream
+from harness.tasks import Quadrature, Splits, domain_points, draw, scaled, stream
 from harness.train import adam, lbfgs, levenberg, sparsity
 from harness.train.lanes import Trained, choose, select
-from harness.train.objective import Points, loss_and_gradient, squared_errors
+from harness.train.objective import Points, loss_and_gradient, squared_errors, squared_slope_errors
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
 
 # With one lane, torch's batched products take another path and round differently: a lone run gets an idle companion.
@@ -58,6 +58,7 @@ class Pack:
     test: Points
     ranges_SNI: Tensor  # points whose activations say where knots go
     sparsity: Sparsity | None = None  # whose penalty all stages have
+    quadrature: Quadrature | None = None  # of the test points of a PDE
 
     @property
     def samples(self) -> int:
@@ -102,7 +103,8 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Spli
         drawn = [getattr(split, name) for split in splits]
         x_SNI = np.stack([scaled(first.task, one.x) for one in drawn])
         y_SNO = np.stack([one.y for one in drawn])
-        return Points(*(torch.from_numpy(array).to(device=device, dtype=dtype) for array in (x_SNI, y_SNO)))
+        x, y = (torch.from_numpy(array).to(device=device, dtype=dtype) for array in (x_SNI, y_SNO))
+        return Points(x, y, drawn[0].inside)
 
     train, updates = points("train"), first.recipe.grid_updates
     ranges_SNI = train.x
@@ -117,6 +119,7 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Spli
         validation=points("validation"),
         test=points("test"),
         ranges_SNI=ranges_SNI,
+        quadrature=splits[0].test.quadrature,
     )
 
 
@@ -206,16 +209,28 @@ def finish(pack: Pack, state: PackState) -> list[Outcome]:
         squared_errors(state.network, position_RP, state.knots, _of_lanes(points, state.lanes))
         for points in (pack.train, pack.validation, pack.test)
     )
+    if pack.quadrature:
+        test = _of_lanes(pack.test, state.lanes)
+        slopes_RN = squared_slope_errors(state.network, position_RP, state.knots, test.x, pack.quadrature)
     spent = torch.stack(state.spent).tolist()  # [stages, 3, S]
     outcomes = []
     for index, run in enumerate(pack.runs):
         squares = test_RN[index]
         rmse = [errors_RN[index].mean().sqrt().item() for errors_RN in (train_RN, validation_RN, test_RN)]
         errors = [*rmse, squares.median().sqrt().item()]
+        if pack.quadrature:
+            errors[2:] = _by_quadrature(pack.quadrature, squares, slopes_RN[index])
         by_stage = tuple((counters[0][index], counters[1][index]) for counters in spent)
         refused = sum(counters[2][index] for counters in spent)
         outcomes.append(outcome(run, errors, by_stage, diverged_R[index], refused, _curve(state, index)))
     return outcomes
+
+
+def _by_quadrature(quadrature: Quadrature, squares_N: Tensor, slopes_N: Tensor) -> list[float]:
+    """The root mean square over the box, that of the median node, and the H1 error: with the gradient's squares."""
+    shares_N = torch.from_numpy(quadrature.shares).to(squares_N)
+    mean, of_slopes = ((shares_N * each_N).sum() for each_N in (squares_N, slopes_N))
+    return [each.sqrt().item() for each in (mean, squares_N.median(), mean + of_slopes)]
 
 
 # --------------------------------------------------------------------------------------------------------- evaluation
@@ -234,7 +249,7 @@ def _evaluate(pack: Pack, state: PackState, points: Points) -> OptimiserState:
 
 def _of_lanes(points: Points, lanes: Iterable[Lane]) -> Points:
     index_R = _runs_of(lanes, points.x.device)
-    return Points(points.x.index_select(0, index_R), points.y.index_select(0, index_R))
+    return replace(points, x=points.x.index_select(0, index_R), y=points.y.index_select(0, index_R))
 
 
 def _runs_of(lanes: Iterable[Lane], device: torch.device) -> Tensor:

@@ -29,10 +29,13 @@ from harness.spec import (
     MlpShape,
     Recipe,
     Restarts,
+    RunTask,
 )
 
 LBFGS = Lbfgs(name="lbfgs", history=4)
 ADAM = Adam(name="adam")
+POINTS = {"train_points": 1000, "validation_points": 1, "test_points": 1}
+TASK = RunTask(target="xy", fingerprint="1", inputs=2, low=-1.0, high=1.0, **POINTS)
 
 
 def test_training_is_twice_the_first_layer_and_three_times_the_rest():
@@ -125,14 +128,23 @@ def test_a_recipe_is_counted_stage_by_stage():
         grid_extension=GridExtension(grids=(5,), evaluations=40),
     )
 
-    starts, coarse, last = run_work(network, recipe, 1000)
+    starts, coarse, last = run_work(network, recipe, TASK)
 
     assert [stage.evaluations for stage in (starts, coarse, last)] == [20, 40, 40]
     assert [stage.network.grid for stage in (starts, coarse, last)] == [5, 5, 10]
     # At 0 in each start; at 10, 20 and before the refinement; at 10, 20.
     assert [stage.knot_updates for stage in (starts, coarse, last)] == [2, 3, 2]
     assert [stage.refined for stage in (starts, coarse, last)] == [False, False, True]
-    assert sum(stage.evaluations for stage in run_work(network, recipe, 1000, [(20, 9), (12, 5), (3, 1)])) == 35
+    assert sum(stage.evaluations for stage in run_work(network, recipe, TASK, [(20, 9), (12, 5), (3, 1)])) == 35
+
+
+def test_a_point_inside_a_pde_counts_as_its_value_derivatives_and_laplacian():
+    """1,000 points in two variables are 4,000, and those of the boundary are one each; knots see all of them once."""
+    task = TASK.model_copy(update={"boundary_points": 70})
+    recipe = Recipe(optimizer=LBFGS, max_evaluations=10, grid_updates=GridUpdates(every=10, until=10))
+    (work,) = run_work(KanShape(shape=(2, 5, 1), grid=4), recipe, task)
+
+    assert (work.samples, work.fit_samples) == (4070, 1070)
 
 
 def test_moving_knots_is_counted():

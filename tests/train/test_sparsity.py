@@ -219,7 +219,7 @@ def test_what_is_pruned_goes_on_as_the_smaller_network(engine, tmp_path):
     spec, small = record.run, record.pruned.network
     penalised, rest = parts(KAN, spec.recipe, small)
     alone = [
-        run_flops(*part, TASK.train_points, spent)["flops_train.matmul"]
+        run_flops(*part, TASK, spent)["flops_train.matmul"]
         for part, spent in ((penalised, record.by_stage[:2]), (rest, record.by_stage[2:]))
     ]
     assert record.counts["flops_train.matmul"] == sum(alone)

@@ -1,0 +1,161 @@
+"""Outputs with their gradients and Laplacians by the network's inputs, carried forward through the layers.
+
+A node h of a layer has a *jet*: its value, its D derivatives by the inputs, and its Laplacian, Q = D + 2 channels. A
+linear map acts on every channel alike (biases on the value only), and a function phi of one variable takes a jet to
+
+    phi(h),    phi'(h) grad h,    phi''(h) |grad h|^2 + phi'(h) lap h,
+
+so that nothing is differentiated by inputs afterwards: one ordinary backward pass gives the derivatives of all of them
+by the parameters. (The "forward Laplacian" of Li et al. 2024, Nature Machine Intelligence 6, for KANs too.)
+
+Splines have the derivatives of their active bases. Those are right-continuous where they jump: a spline of order 2 has
+second derivatives that jump at knots, and one of order 1 has none between them; what happens at its kinks, where the
+second derivative is no function, is left out.
+
+Shape suffixes: R lanes, I inputs, O outputs, N samples, D variables, Q channels of a jet, P trainable scalars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import pi, sqrt
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from harness.nets.layout import of_layer, unflatten
+from harness.nets.network import samples_last
+from harness.nets.spline import active_derivatives, chosen_coefficients
+from harness.spec.networks import KanShape, MlpShape
+
+
+def forward_laplacian(
+    network: MlpShape | KanShape, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Outputs [R, N, O], their gradients [R, N, O, D] and Laplacians [R, N, O], differentiable once in `flat_RP`.
+
+    Of an MLP with relu the Laplacian is that between its kinks, 0.
+    """
+    parameters, jet_RIQN = unflatten(network, flat_RP), _jet_of_inputs(samples_last(x_RNI))
+    for layer in range(len(network.shape) - 1):
+        own = of_layer(parameters, layer)
+        match network:
+            case MlpShape():
+                jet_RIQN = _Through.apply(jet_RIQN, network.activation) if layer else jet_RIQN
+                jet_RIQN = _Shifted.apply(_mapped(own["weight"], jet_RIQN), own["bias"])
+            case KanShape():
+                jet_RIQN = _kan_layer(network, own, knots[layer], jet_RIQN)
+    jet_RNOQ = jet_RIQN[..., : x_RNI.shape[1]].permute(0, 3, 1, 2)
+    return jet_RNOQ[..., 0], jet_RNOQ[..., 1:-1], jet_RNOQ[..., -1]
+
+
+def _jet_of_inputs(x_RIN: Tensor) -> Tensor:
+    """Every input's own derivative is 1, those by the others are 0, and so are all Laplacians."""
+    lanes, inputs, samples = x_RIN.shape
+    slopes_IQ = torch.eye(inputs, inputs + 1, dtype=x_RIN.dtype, device=x_RIN.device)
+    return torch.cat([x_RIN[:, :, None], slopes_IQ[None, :, :, None].expand(lanes, -1, -1, samples)], 2)
+
+
+def _mapped(weight_RIO: Tensor, jet_RIQN: Tensor) -> Tensor:
+    """A linear map without bias, one product for all channels."""
+    return torch.bmm(weight_RIO.transpose(1, 2), jet_RIQN.flatten(2)).unflatten(2, jet_RIQN.shape[2:])
+
+
+class _Shifted(torch.autograd.Function):
+    """A bias added to the values, in place: as an ordinary sum it would be a pass over all channels."""
+
+    @staticmethod
+    def forward(ctx: Any, jet_ROQN: Tensor, bias_RO: Tensor) -> Tensor:
+        ctx.mark_dirty(jet_ROQN)
+        jet_ROQN[:, :, 0] += bias_RO[:, :, None]
+        return jet_ROQN
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad_ROQN: Tensor) -> tuple[Tensor, Tensor]:
+        return grad_ROQN, grad_ROQN[:, :, 0].sum(-1)
+
+
+def _kan_layer(network: KanShape, own: Mapping[str, Tensor], knots_RIT: Tensor, jet_RIQN: Tensor) -> Tensor:
+    coef_RICO = own["coef"] * own["scale"][:, :, None, :] if "scale" in own else own["coef"]
+    span_RIN, *derivatives = active_derivatives(knots_RIT, jet_RIQN[:, :, 0], network.order)
+    terms = [
+        (picked_ROIN[:, :, :, None] * _chained(jet_RIQN, *bases)[:, None]).sum(2)
+        for picked_ROIN, *bases in zip(
+            chosen_coefficients(coef_RICO, span_RIN, network.order), *derivatives, strict=True
+        )
+    ]
+    y_ROQN = sum(terms[1:], terms[0])
+    if "base" in own:
+        y_ROQN = y_ROQN + _mapped(own["base"], _Through.apply(jet_RIQN, "silu"))
+    return _Shifted.apply(y_ROQN, own["bias"]) if "bias" in own else y_ROQN
+
+
+def _chained(jet_RIQN: Tensor, value: Tensor, slope: Tensor, bend: Tensor) -> Tensor:
+    """The jet of phi(h), from phi, phi' and phi'' at h, [R, I, N] each."""
+    gradient_RIDN, laplacian_RIN = jet_RIQN[:, :, 1:-1], jet_RIQN[:, :, -1]
+    bent_RIN = bend * _squared_length(gradient_RIDN) + slope * laplacian_RIN
+    return torch.cat([value[:, :, None], slope[:, :, None] * gradient_RIDN, bent_RIN[:, :, None]], 2)
+
+
+# --------------------------------------------------------------------------------------------------------- activations
+class _Through(torch.autograd.Function):
+    """A jet through an activation. By hand, its backward passes over memory a third as often as autograd's."""
+
+    @staticmethod
+    def forward(ctx: Any, jet_RIQN: Tensor, activation: str) -> Tensor:
+        value, slope, bend, twist = _DERIVATIVES[activation](jet_RIQN[:, :, 0])
+        gradient, laplacian = jet_RIQN[:, :, 1:-1], jet_RIQN[:, :, -1]
+        out_RIQN, length = torch.empty_like(jet_RIQN), _squared_length(gradient)
+        out_RIQN[:, :, 0] = value
+        torch.mul(gradient, slope[:, :, None], out=out_RIQN[:, :, 1:-1])
+        torch.mul(laplacian, slope, out=out_RIQN[:, :, -1]).add_(bend * length)
+        # What multiplies the Laplacian's sensitivity on its way to the value's.
+        ctx.save_for_backward(gradient, slope, bend, twist.mul_(length).add_(bend * laplacian))
+        return out_RIQN
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad_RIQN: Tensor) -> tuple[Tensor, None]:
+        gradient, slope, bend, turned = ctx.saved_tensors
+        into_RIQN = grad_RIQN * slope[:, :, None]
+        by_gradient, by_laplacian = grad_RIQN[:, :, 1:-1], grad_RIQN[:, :, -1]
+        into_RIQN[:, :, 1:-1] += gradient * (2 * by_laplacian).mul_(bend)[:, :, None]
+        into_RIQN[:, :, 0] += (by_gradient * gradient).sum(2).mul_(bend).add_(turned * by_laplacian)
+        return into_RIQN, None
+
+
+def _squared_length(gradient_RIDN: Tensor) -> Tensor:
+    return gradient_RIDN.square().sum(2)
+
+
+def _silu(x: Tensor) -> tuple[Tensor, ...]:
+    """x s, of the sigmoid s with s' = s - s^2, s'' = s' (1 - 2s), s''' = s' (1 - 6 s')."""
+    s = torch.sigmoid(x)
+    s1 = s - s.square()
+    s2 = s1 * (1 - 2 * s)
+    s3 = s1 * (1 - 6 * s1)
+    return x * s, (x * s1).add_(s), (x * s2).add_(2 * s1), s3.mul_(x).add_(3 * s2)
+
+
+def _tanh(x: Tensor) -> tuple[Tensor, ...]:
+    """t, with t' = 1 - t^2, t'' = -2 t t' and t''' = t' (4 - 6 t')."""
+    t = torch.tanh(x)
+    t1 = 1 - t.square()
+    return t, t1, -2 * t * t1, t1 * (4 - 6 * t1)
+
+
+def _gelu(x: Tensor) -> tuple[Tensor, ...]:
+    """x Phi, of the normal distribution and its density phi, whose derivative is -x phi."""
+    normal, density = 0.5 * (1 + torch.erf(x / sqrt(2))), torch.exp(-x.square() / 2) / sqrt(2 * pi)
+    return x * normal, normal + x * density, (2 - x.square()) * density, x * (x.square() - 4) * density
+
+
+def _relu(x: Tensor) -> tuple[Tensor, ...]:
+    return F.relu(x), (x > 0).to(x.dtype), torch.zeros_like(x), torch.zeros_like(x)
+
+
+# Value and three derivatives: the third for the backward pass.
+_DERIVATIVES = {"silu": _silu, "tanh": _tanh, "gelu": _gelu, "relu": _relu}
