@@ -19,6 +19,10 @@ class HarnessError(Exception):
         self.exit_code = exit_code
 
 
+class Stopped(HarnessError):
+    """The user stopped work that can go on later."""
+
+
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     """What to say after a wrong `word`: the nearest allowed spelling if one is near, and all that is allowed."""
     allowed = list(dict.fromkeys(allowed))

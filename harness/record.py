@@ -14,7 +14,7 @@ import math
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -374,8 +374,6 @@ def load(manifest: Manifest, folder: Path) -> pd.DataFrame:
 
     A HarnessError (incomplete) if a planned run has no record or a record is damaged.
     """
-    import pandas as pd  # takes a third of a second, which workers and `harness status` need not wait for
-
     absent = missing(manifest, folder)
     if absent:
         total = len(manifest.run_ids())
@@ -384,10 +382,29 @@ def load(manifest: Manifest, folder: Path) -> pd.DataFrame:
             "`harness run` does the missing ones",
             INCOMPLETE,
         )
-    records = {identity: read_record(record_path(folder, identity)) for identity in manifest.run_ids()}
+    return _table(manifest, manifest.runs, folder)
+
+
+def load_present(manifest: Manifest, folder: Path) -> pd.DataFrame:
+    """The rows of `load` whose runs have a record; whoever shows them says what is missing.
+
+    A HarnessError (incomplete) if no run has one, or a record is damaged.
+    """
+    absent = set(missing(manifest, folder))
+    planned = [one for one in manifest.runs if one.run_id not in absent]
+    if not planned:
+        raise HarnessError(
+            f"none of the {len(absent)} runs of {manifest.name} has a record in {folder}; train some first", INCOMPLETE
+        )
+    return _table(manifest, planned, folder)
+
+
+def _table(manifest: Manifest, runs: Sequence[PlannedRun], folder: Path) -> pd.DataFrame:
+    import pandas as pd  # takes a third of a second, which workers and `harness status` need not wait for
+
+    records = {identity: read_record(record_path(folder, identity)) for identity in {one.run_id for one in runs}}
     cells = {cell.index: cell for cell in manifest.cells}
-    rows = [_row(cells[planned.cell], planned, records[planned.run_id]) for planned in manifest.runs]
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame([_row(cells[planned.cell], planned, records[planned.run_id]) for planned in runs])
     trials = table.groupby("cell")["trial"].transform("nunique")
     of_budget = table["cell"].map({index: cell.frontier is not None for index, cell in cells.items()})
     table = table.assign(trials=trials, chosen=_chosen(table), of_budget=of_budget)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.options import FULL
-from harness.errors import INCOMPLETE, HarnessError
+from harness.errors import INCOMPLETE, HarnessError, Stopped
 from harness.files import check_writable
 
 if TYPE_CHECKING:
@@ -21,21 +21,23 @@ if TYPE_CHECKING:
     from harness.dispatch.mirror import Mirror
     from harness.measure.calibration import Calibration, Kind
     from harness.scaling import SeriesFit
-    from harness.spec import Manifest
+    from harness.spec import Manifest, Narrow
 
 # Folders beside those of the experiments: the records, and what the project keeps.
 RESERVED = ("runs", "checkpoints", "snapshots", "calibrations", "reference", "benchmarks", "fits", "replay")
 
 
-def plan_of(file: Path, scale: str = FULL) -> Manifest:
-    """The plan that an experiment file makes at one of its scales; its errors name the file."""
+def plan_of(file: Path, scale: str = FULL, narrow: Narrow | None = None) -> Manifest:
+    """The plan that an experiment file makes at one of its scales, narrowed if asked for; its errors name the file."""
     from harness.plan import make_plan
-    from harness.spec import read_experiment
+    from harness.spec import narrowed, read_experiment
     from harness.tasks import draw
 
     experiment = read_experiment(file, scale)
+    if narrow:
+        experiment, _ = narrowed(experiment, narrow)
     try:
-        manifest = make_plan(experiment, _name(file, scale))
+        manifest = make_plan(experiment, _name(file, scale, narrow))
         for run in {planned.run.task: planned.run for planned in manifest.runs}.values():
             draw(run.task, run.seed)  # a target that cannot be learnt is named before anybody relies on the plan
         return manifest
@@ -43,15 +45,17 @@ def plan_of(file: Path, scale: str = FULL) -> Manifest:
         raise HarnessError(f"{file}: {error}", error.exit_code) from None
 
 
-def folder_of(file: Path, results: Path, scale: str = FULL) -> Path:
-    """The results folder of an experiment file at one of its scales."""
+def folder_of(file: Path, results: Path, scale: str = FULL, narrow: Narrow | None = None) -> Path:
+    """The results folder of an experiment file at one of its scales, narrowed if asked for."""
     if file.stem in RESERVED:
         raise HarnessError(f"{file}: results/{file.stem} is kept for something else; give the file another name")
-    return results / _name(file, scale)
+    return results / _name(file, scale, narrow)
 
 
-def _name(file: Path, scale: str) -> str:
-    return file.stem if scale == FULL else f"{file.stem}-{scale}"
+def _name(file: Path, scale: str, narrow: Narrow | None) -> str:
+    from harness.spec import narrow_words
+
+    return file.stem + ("" if scale == FULL else f"-{scale}") + (narrow_words(narrow) if narrow else "")
 
 
 def records_of(folder: Path) -> Path:
@@ -203,7 +207,7 @@ def train_missing(manifest: Manifest, folder: Path, workers: int | None, mirror:
     except KeyboardInterrupt:
         left = len(missing(manifest, records))
         text = f"stopped: {len(specs) - left} of {len(specs)} runs have records; run the same command again to go on"
-        raise HarnessError(text, INCOMPLETE) from None
+        raise Stopped(text, INCOMPLETE) from None
     if crashed:
         log = folder / "crashes.log"
         log.write_text("\n".join(failure.traceback or failure.error for failure in crashed), encoding="utf-8")

@@ -131,20 +131,22 @@ def summaries(points: pd.DataFrame) -> list[OfCurve]:
 
 
 def _findings(points: pd.DataFrame, of_curves: Sequence[OfCurve]) -> Iterator[str]:
-    """All points first; then the series of ours that is nearest to each published KAN curve."""
+    """All points first; then, of every arm of KANs, the series that is nearest to each published curve."""
     yield in_one_sentence(points)
-    kans = {(row.panel, row.curve) for row in points[points["family"] == "kan"].itertuples()}
-    for panel, curve in dict.fromkeys((one.panel, one.curve) for one in of_curves):
-        if (panel, curve) not in kans:
+    arms = dict(zip(points["ours"], points["arm"], strict=True))
+    kans = set(points.loc[points["family"] == "kan", "curve"])
+    nearest: dict[tuple[str, str, str], OfCurve] = {}
+    for one in sorted(of_curves, key=lambda one: one.summary.typical_factor):
+        nearest.setdefault((one.panel, one.curve, arms[one.ours]), one)
+    for one in of_curves:
+        if one.curve not in kans or nearest[one.panel, one.curve, arms[one.ours]] is not one:
             continue
-        here = [one for one in of_curves if (one.panel, one.curve) == (panel, curve)]
-        nearest = min(here, key=lambda one: one.summary.typical_factor)
-        rows = points[(points["panel"] == panel) & (points["curve"] == curve) & (points["ours"] == nearest.ours)]
-        ratio = rows.loc[rows["grid"] <= DATA_END, "ratio"].max()
+        here = (points["panel"] == one.panel) & (points["curve"] == one.curve) & (points["ours"] == one.ours)
+        ratio = points.loc[here & (points["grid"] <= DATA_END), "ratio"].max()
         yield (
-            f"{panel if curve in panel else f'{panel} {curve}'}: nearest is {nearest.ours}, "
-            f"typically {human(nearest.summary.typical_factor, 2)}x apart ({outcome_words(nearest.summary.outcomes)}); "
-            f"up to G = {DATA_END} its error is at most {human(ratio, 2)} times the published one."
+            f"{one.panel if one.curve in one.panel else f'{one.panel} {one.curve}'}, {one.ours}: typically "
+            f"{human(one.summary.typical_factor, 2)}x apart ({outcome_words(one.summary.outcomes)}); up to "
+            f"G = {DATA_END} the error is at most {human(ratio, 2)} times the published one."
         )
 
 
@@ -225,8 +227,8 @@ def _exponent_tables(found: Sequence[Exponent]) -> Iterator[Table]:
     ]
     words = (
         "Slopes are least squares in logarithms through the same networks, up to the published minimum. Laws are those "
-        "of report.html: without a floor, in the declared window, with 95 % intervals; a code in place of a number is "
-        "a refusal."
+        "of the experiment's report: without a floor, in the declared window, with 95 % intervals; a code in place of "
+        "a number is a refusal."
     )
     if rows:
         yield Table("Exponents", words, columns, rows, columns[3:])
@@ -236,7 +238,7 @@ def _exponent_tables(found: Sequence[Exponent]) -> Iterator[Table]:
 def _figure(published: pd.DataFrame, measured: pd.DataFrame, panels: tuple[str, ...], x: str) -> Picture:
     caption = "Hollow and black: published. Filled: ours, the median over seeds; bars go from the best to the worst."
     if x == "params.paper":
-        caption += " The axis is the paper's, edges × G, as errata correct it; report.html has ours."
+        caption += " The axis is the paper's, edges × G, as errata correct it; the experiment's report has ours."
     alt = "Published errors and ours in the same panels; the numbers are in the table of points"
     return Picture("replay", curves_figure(published, measured, panels, x), alt, caption)
 

@@ -12,6 +12,7 @@ from harness.spec.manifest import (
     manifest_path,
     read_manifest,
 )
+from harness.spec.narrow import Narrow, narrow_words, narrowed
 from harness.spec.networks import (
     SHAPES,
     ChebyshevKan,
@@ -98,6 +99,7 @@ __all__ = [
     "Match",
     "Mlp",
     "MlpShape",
+    "Narrow",
     "Optimizer",
     "PlannedRun",
     "RationalKan",
@@ -125,6 +127,8 @@ __all__ = [
     "knot_update_points",
     "least_evaluations",
     "manifest_path",
+    "narrow_words",
+    "narrowed",
     "parse_experiment",
     "parts",
     "points_at_a_time",
