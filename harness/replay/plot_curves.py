@@ -27,7 +27,7 @@ def curves_figure(published: pd.DataFrame, measured: pd.DataFrame, panels: tuple
     """
     measured = _at_published(published, measured)
     keys = list(dict.fromkeys(published[list(panels)].itertuples(index=False, name=None)))
-    there = [key for key in keys if len(_of(measured, panels, key))]
+    there = [key for key in keys if len(_of(measured, panels, key))] or keys
     columns, styles = min(2, len(there)), series_styles(measured["ours"])
     rows = -(-len(there) // columns)
     with matplotlib.rc_context(THEME):
@@ -39,7 +39,7 @@ def curves_figure(published: pd.DataFrame, measured: pd.DataFrame, panels: tuple
         for axes in grid[:, 0]:
             axes.set_ylabel("test RMSE")
         hide_rest(grid, len(there))
-        _legend(figure, grid.flat)
+        _legend(figure, grid.flat, columns + 1)
         sns.despine(figure)
     return figure
 
@@ -106,7 +106,9 @@ def _marks(published: pd.DataFrame) -> dict[str, str]:
     return dict(zip(kans, KAN_MARKS, strict=False)) | dict(zip(mlps, MLP_MARKS, strict=False))
 
 
-def _legend(figure: Figure, panels: Iterable[Axes]) -> None:
+def _legend(figure: Figure, panels: Iterable[Axes], columns: int) -> None:
     """One legend of all panels below them, each label once."""
     handles = {handle.get_label(): handle for axes in panels for handle in axes.get_legend_handles_labels()[0]}
-    figure.legend(handles=list(handles.values()), loc="outside lower left", ncols=3, frameon=False, fontsize=LABEL_SIZE)
+    figure.legend(
+        handles=list(handles.values()), loc="outside lower left", ncols=columns, frameon=False, fontsize=LABEL_SIZE
+    )

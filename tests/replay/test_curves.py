@@ -7,6 +7,7 @@ import pytest
 from harness.reference import load
 from harness.replay import REPLAYS, summary
 from harness.replay.curves import beside, measured_points, published_points
+from harness.replay.plot_curves import curves_figure
 
 PANELS = {"fig2_3_grid_extension": ("task", "shape"), "fig3_1_toy_scaling": ("task",)}
 AXIS = {"fig2_3_grid_extension": "grid", "fig3_1_toy_scaling": "params.paper"}
@@ -86,3 +87,14 @@ def test_only_points_that_say_something_are_summed_up():
     found = summary(joined("fig2_3_grid_extension", runs({5: [8 * at_five]})))
 
     assert (found.points, found.typical_factor, found.outcomes) == (1, pytest.approx(8), {"worse": 1})
+
+
+def test_without_runs_in_any_panel_what_was_published_is_drawn():
+    """As on a page of the few runs that have records."""
+    published = published_points(REPLAYS["fig3_1_toy_scaling"], "params.paper")
+
+    figure = curves_figure(
+        published, measured_points(runs({3: [1.0]}, "2-7-1"), "params.paper"), ("task",), "params.paper"
+    )
+
+    assert len([axes for axes in figure.axes if axes.lines]) == 5
