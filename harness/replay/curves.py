@@ -131,7 +131,7 @@ def summaries(points: pd.DataFrame) -> list[OfCurve]:
 
 
 def _findings(points: pd.DataFrame, of_curves: Sequence[OfCurve]) -> Iterator[str]:
-    """All points first; then, of every arm of KANs, the series that is nearest to each published curve."""
+    """All points first; then, of every arm of KANs, the series nearest to each published curve; MLPs panel by panel."""
     yield in_one_sentence(points)
     arms = dict(zip(points["ours"], points["arm"], strict=True))
     kans = set(points.loc[points["family"] == "kan", "curve"])
@@ -147,6 +147,17 @@ def _findings(points: pd.DataFrame, of_curves: Sequence[OfCurve]) -> Iterator[st
             f"{one.panel if one.curve in one.panel else f'{one.panel} {one.curve}'}, {one.ours}: typically "
             f"{human(one.summary.typical_factor, 2)}x apart ({outcome_words(one.summary.outcomes)}); up to "
             f"G = {DATA_END} the error is at most {human(ratio, 2)} times the published one."
+        )
+    yield from _mlp_findings(points)
+
+
+def _mlp_findings(points: pd.DataFrame) -> Iterator[str]:
+    """How far the MLPs of a panel are, all depths together."""
+    for panel, rows in compared(points[points["family"] == "mlp"]).groupby("panel", sort=False):
+        found = summary(rows)
+        yield (
+            f"{panel}, MLPs: typically {human(found.typical_factor, 2)}x apart over {found.points} points "
+            f"({outcome_words(found.outcomes)})."
         )
 
 
