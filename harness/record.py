@@ -111,6 +111,14 @@ class Provenance(Frozen):
     resumed: int = 0
 
 
+class Snapped(Frozen):
+    """The formula that a KAN was read into, the least R² of its edges, and its own error, None where it has none."""
+
+    text: str
+    least_r2: float | None
+    test_rmse: float | None
+
+
 class Pruned(Frozen):
     """What pruning left of a KAN that was trained sparse (see `harness.spec.Sparsity`), and what it was before.
 
@@ -123,6 +131,7 @@ class Pruned(Frozen):
     scores: tuple[tuple[tuple[float, ...], ...], ...]
     active_edges: int
     test_rmse: float
+    formula: Snapped | None = Field(None, exclude_if=lambda value: value is None)
 
 
 class Record(Frozen):

@@ -36,6 +36,7 @@ TABLES = {
     "knot_formulas": Table("Formulas of the signature, by people and by KANs.", "Table 4"),
     "anderson": Table("Formulas of mobility edges and their accuracy.", "Table 5, sec. 4.4"),
     "interpretability": Table("Shapes before and after pruning on six functions; no numbers.", "Sec. 4.1"),
+    "ablation": Table("Edges left of a sparse KAN, as far as the figure tells them.", "App. C"),
     "protocol": Table("How each experiment was done; an empty value is not stated anywhere.", "throughout"),
     "claims": Table("What the paper claims, how to check it, and what its own numbers say.", "throughout"),
     "exponents": Table("Least-squares exponents of the published points.", "computed"),
@@ -55,7 +56,7 @@ CONFIDENCE = {
 WHOLE_NUMBERS = (
     *("panel", "inputs", "depth", "width", "grid", "grid_corrected", "grid_updates_until", "step", "steps", "points"),
     *("params.paper", "params.paper_corrected", "params.trainable", "params.stated", "seed", "train_points"),
-    *("mlp_width5_params", "mlp_any_width_params", "kan_frontier_params"),
+    *("mlp_width5_params", "mlp_any_width_params", "kan_frontier_params", "edges"),
 )
 
 

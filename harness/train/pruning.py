@@ -5,16 +5,21 @@ there are no kernels of the penalty. Then pruning leaves each run a network of i
 engine that the run names.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
+import torch
+
 from harness import nets
 from harness.count import count, run_flops
-from harness.record import Pruned
+from harness.record import Pruned, Snapped
 from harness.spec import KanShape, RunSpec, Stage, parts, stages
+from harness.symbolic import Samples, read_formula
+from harness.tasks import draw, scaled
 from harness.train import fused_engine, torch_engine
 from harness.train.lanes import Trained
 from harness.train.outcome import Outcome
@@ -96,6 +101,9 @@ def finish(pack: Pack, state: PackState) -> list[Outcome]:
     for run, first, pruned, one in zip(pack.runs, sparse, state.pruned, state.rest, strict=True):
         if pruned:
             engine, alone = _alone(run, pruned.network, pruned.inputs, pack.device)
+            if run.recipe.sparsity and run.recipe.sparsity.snap:
+                formula = _formula(run, pruned.inputs, *engine.trained(alone, one))
+                pruned = pruned.model_copy(update={"formula": formula})
             outcomes.append(_joined(run, first, pruned, *engine.finish(alone, one)))
         else:
             outcomes.append(_diverged(pack, run, first))
@@ -137,6 +145,31 @@ def _pruned(run: RunSpec, trained: Trained, x_1NI: Any, test_rmse: float) -> tup
         test_rmse=test_rmse,
     )
     return pruned, Trained(smaller, flat_1P[0], tuple(layer[0] for layer in knots))
+
+
+def _formula(run: RunSpec, inputs: Sequence[int], trained: Trained) -> Snapped:
+    """What the pruned network is read into, in the task's own variables, counted from 1."""
+    network, splits, columns = trained.network, draw(run.task, run.seed), list(inputs)
+    assert isinstance(network, KanShape)
+    flat_1P, knots = trained.position_P[None], [layer_IT[None] for layer_IT in trained.knots]
+    x_1NI = torch.from_numpy(scaled(run.task, splits.train.x)[None][..., columns]).to(flat_1P)
+    with torch.no_grad():
+        edges, _ = nets.edges(network, flat_1P, knots, x_1NI)
+    parameters = nets.unflatten(network, flat_1P)
+    biases = [
+        parameters.get(f"layer{layer}.bias", flat_1P.new_zeros(1, edge_ROIN.shape[1]))
+        for layer, edge_ROIN in enumerate(edges)
+    ]
+    train, test = (Samples(part.x[:, columns].T, part.y[:, 0]) for part in (splits.train, splits.test))
+    found = read_formula(
+        [edge_ROIN[0].double().cpu().numpy() for edge_ROIN in edges],
+        [bias_1O[0].double().cpu().numpy() for bias_1O in biases],
+        train,
+        test,
+        [f"x{column + 1}" for column in columns],
+    )
+    least, rmse = (value if math.isfinite(value) else None for value in (found.least_r2, found.rmse))
+    return Snapped(text=found.text, least_r2=least, test_rmse=rmse)
 
 
 def _at(pack: Pack, state: PackState) -> PackState:

@@ -314,3 +314,26 @@ def test_levenberg_marquardt_cannot_have_the_penalty():
         max_evaluations=9,
         sparsity=SPARSE.model_copy(update={"optimizer": Adam(name="adam")}),
     )
+
+
+def test_what_is_left_is_read_into_a_formula(tmp_path):
+    """A target of one edge comes back as that edge, in the task's own variable, out of either engine."""
+    task = resolve(
+        Task(
+            target=f"{__name__}:second", inputs=2, low=0, high=2, train_points=60, validation_points=20, test_points=20
+        )
+    )
+    recipe = Recipe(
+        optimizer=LevenbergMarquardt(name="levenberg_marquardt"),
+        max_evaluations=240,
+        sparsity=Sparsity(strength=0.03, evaluations=200, optimizer=Lbfgs(name="lbfgs"), snap=True),
+    )
+    spec = RunSpec(task=task, network=KanShape(shape=(2, 1), grid=3, bias=True), recipe=recipe, seed=1, engine="fused")
+
+    (record,) = train_pack([spec], tmp_path)
+
+    assert record.pruned
+    assert record.pruned.formula
+    assert record.pruned.formula.least_r2 > 0.9999
+    assert record.pruned.formula.test_rmse < 1e-5
+    assert record.pruned.formula.text == "1.0*sin(2.0*x2)"
