@@ -16,7 +16,7 @@ from harness.record import Record
 
 GRID_WORDS = "intervals of a spline, G"
 PUBLISHED = "#222222"
-KAN_MARKS, MLP_MARKS = ("o", "P"), ("s", "^", "D", "v")
+KAN_MARKS, MLP_MARKS = ("o", "P", "X"), ("s", "^", "D", "v")
 CURVE_HEIGHT, LEGEND_HEIGHT = 2.6, 0.5  # inches
 
 
