@@ -51,7 +51,7 @@ REPLAYS = {
     ),
     "fig3_3_poisson": Replay(
         place="Fig. 3.3",
-        title="Poisson's equation",
+        title="The Poisson equation",
         published=("pde_scaling", "pde_dynamics"),
         kind=poisson,
         tolerance=4.0,  # of squared errors
