@@ -140,7 +140,10 @@ def scaling_figure(manifest: Manifest, table: pd.DataFrame, fits: Sequence[Serie
         sns.despine(figure)
         if note := tuning_note(table):
             figure.supxlabel(note, x=0.01, ha="left", fontsize=LABEL_SIZE)
-        place_labels(figure, rows)
+        if max(len(panel.drawn) for row in rows for panel in row) > MOST_LABELS:
+            _name_below(figure, rows, styles)
+        else:
+            place_labels(figure, rows)
     return figure
 
 
@@ -391,11 +394,13 @@ PIXELS = DPI / 72  # of a point
 CLEARANCE = 5.5  # points between a label and the centre of a marker
 LINE_CLEARANCE = 1.5
 BETWEEN_LABELS = 2.0  # points
+MOST_LABELS = 16  # in a panel; of more, the search for places takes a minute and finds few that are near
 CANDIDATES = 40  # positions tried along each side of a panel
 COVERED_LINE = 10.0  # what covering one of the LAW_POINTS of a line costs, in points of distance
 NOT_OTHERS = 4.0  # what a pixel nearer to another series than to its own costs
 BLOCKED = 1e9
 WIDENINGS = 12
+LEGEND_COLUMNS, LEGEND_LINE = 4, 0.15  # inches
 
 
 def place_labels(figure: Figure, rows: list[list[Panel]]) -> None:
@@ -417,6 +422,23 @@ def place_labels(figure: Figure, rows: list[list[Panel]]) -> None:
     figure.set_layout_engine("none")
     for panel in (panel for row in rows for panel in row):
         _draw_leaders(panel)
+
+
+def _name_below(figure: Figure, rows: list[list[Panel]], styles: dict[str, Style]) -> None:
+    """In place of labels, the names of all series below the panels."""
+    for panel in (panel for row in rows for panel in row):
+        for one in panel.drawn:
+            one.label.remove()
+        set_ticks(panel.axes.xaxis, panel.axes.get_xlim())
+        set_ticks(panel.axes.yaxis, panel.axes.get_ylim())
+    handles = [
+        Line2D([], [], color=style.colour, marker=style.marker, ls="none", ms=4, label=name)
+        for name, style in styles.items()
+    ]
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + LEGEND_LINE * -(-len(handles) // LEGEND_COLUMNS))
+    where: dict[str, Any] = {"loc": "outside lower left", "ncols": LEGEND_COLUMNS, "frameon": False}
+    figure.legend(handles=handles, fontsize=LABEL_SIZE, **where)
 
 
 def _widen(axes: Axes) -> None:

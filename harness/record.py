@@ -78,12 +78,12 @@ class CurvePoint(Frozen):
 class PhaseEnd(Frozen):
     """A network right after a phase: the training RMSE on the points of every phase, those to come too.
 
-    `values` are its outputs at `CURVE_POINTS` points, evenly from the task's low to its high, to six digits behind the
+    `outputs` are its values at `CURVE_POINTS` points, evenly from the task's low to its high, to six digits behind the
     point; none where there is more than one variable.
     """
 
     rmse: tuple[float, ...]
-    values: tuple[float, ...]
+    outputs: tuple[float, ...]
 
 
 class Provenance(Frozen):

@@ -286,6 +286,19 @@ def test_many_series_are_readable(tmp_path):
     assert_readable(scaling_figure(crowd.manifest, crowd.table, crowd.fits))
 
 
+def test_more_series_than_labels_have_room_for_are_named_below(two, monkeypatch):
+    """Each once, in its own colour and mark, and in no panel."""
+    monkeypatch.setattr("harness.plot.MOST_LABELS", 1)
+
+    drawn = scaling_figure(two.manifest, two.table, two.fits)
+
+    (legend,) = drawn.legends
+    looks = [(line.get_label(), line.get_color(), line.get_marker()) for line in legend.legend_handles]
+    styles = series_styles(two.table["series"])
+    assert looks == [(name, style.colour, style.marker) for name, style in styles.items()]
+    assert not any(axes.texts for axes in drawn.axes)
+
+
 def test_a_users_target_is_titled_with_its_docstring(tmp_path, monkeypatch):
     """A function of the user's own shows the first line of its docstring, dollar signs and all."""
     (tmp_path / "mine_for_plot.py").write_text('def f(x):\n    """costs $5 + $x_1$"""\n    return x[:, 0]\n')

@@ -46,6 +46,13 @@ def test_runs_outside_the_window_and_diverged_runs_are_counted_and_left_out():
     assert pure.fit.points.counts.tolist() == [3, 3, 2, 3, 3, 3]
 
 
+def test_where_a_convention_counts_nothing_there_is_no_law():
+    """`matmul` sees no product in a KAN without base; its laws on other axes are those that they were."""
+    fits = fit_table(_table(**{"flops_forward.matmul": 0}))
+
+    assert {one.axis for one in fits} == set(AXES) - {"flops_forward.matmul"}
+
+
 AXIS = "params.trainable"
 
 

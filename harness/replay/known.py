@@ -6,6 +6,7 @@ from harness.errors import HarnessError, did_you_mean
 from harness.replay.ablation import ablation
 from harness.replay.content import Replay
 from harness.replay.curves import curves
+from harness.replay.forgetting import forgetting
 from harness.replay.poisson import poisson
 
 SILENT_ON_KNOTS = (
@@ -67,6 +68,28 @@ REPLAYS = {
             "The optimiser of sec. 3.4: L-BFGS as elsewhere, a step being up to 20 iterations, 22 to 24 evaluations.",
             "Where knots go, and when: uniform between the ends of the activations, every 5 steps.",
             "Whether points are drawn or on a mesh (`uniform sampling`). Ours are drawn once, uniformly.",
+        ),
+    ),
+    "fig3_4_forgetting": Replay(
+        place="Fig. 3.4",
+        title="Forgetting",
+        published=("protocol",),
+        kind=partial(
+            forgetting,
+            recipes=("paper", "later"),
+            drawn=("paper", "later", "base_trained", "scale_trained", "hidden_5_coarse", "mlp_silu", "mlp_tanh"),
+        ),
+        silent=(
+            "Every number: the paper shows a picture. The formula, the data and the training error after each phase "
+            "are those of pykan's tutorial. The recipe `later` is that of its last version, whose output is not known: "
+            "the one error is compared with both.",
+            "The initial coefficients, which pykan draws smaller (uniformly within 0.1/2G, E17). Ours are drawn as the "
+            "paper says, from N(0, 0.1²). It makes no difference to the error: that is the least which a spline of "
+            "these knots has on these points, by least squares.",
+            "The MLP: its shape, activation, optimiser and steps. Here are two hidden layers of 16, SiLU and tanh, and "
+            "one layer of as many parameters as the KAN, all by the KAN's optimiser; and one by Adam.",
+            "How much is forgotten. Said to be kept is what has at most twice the error in the end.",
+            "How many seeds. They change the initial weights only: the data are evenly spaced.",
         ),
     ),
     "app_c_ablation": Replay(

@@ -128,8 +128,8 @@ def _ends(pack: Pack, trained: Sequence[Trained]) -> tuple[PhaseEnd, ...]:
     for run, points, network in zip(pack.runs, pack.points, trained, strict=True):
         errors = [_values(network, scaled(run.task, one.x)) - one.y for one in points]
         rmse = tuple(float(np.sqrt(np.square(error).mean())) for error in errors)
-        values = _values(network, even)[:, 0] if run.task.inputs == 1 else ()
-        found.append(PhaseEnd(rmse=rmse, values=tuple(round(float(value), 6) for value in values)))
+        outputs = _values(network, even)[:, 0] if run.task.inputs == 1 else ()
+        found.append(PhaseEnd(rmse=rmse, outputs=tuple(round(float(value), 6) for value in outputs)))
     return tuple(found)
 
 
