@@ -8,6 +8,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -88,7 +89,9 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
     formulas: dict[str, Formula] = {}
     planned_before: set[tuple[str, str, str]] = set()
     points = variants(experiment)
-    _check_rules(experiment, {_task_label(task, points) for _, variant in points for task in variant.tasks})
+    label_of = cache(partial(_task_label, points=points))  # each looks at all points, of which there can be thousands
+    telling_of = cache(partial(_telling, points=points))
+    _check_rules(experiment, {label_of(task) for _, variant in points for task in variant.tasks})
     for axes, variant in points:
         planned_here: set[tuple[str, str, str]] = set()
         cells_here: set[tuple] = set()
@@ -96,9 +99,9 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
             run_task = resolve(task)
             if run_task.is_pde:
                 _check_pde(variant, arm_name)
-            label = _task_label(task, points)
+            label = label_of(task)
             formulas[label] = _formula(task)
-            arm_series = _series_label(arm_name, task, axes, points)
+            arm_series = _series_label(arm_name, axes, telling_of(arm_name, task))
             if (label, arm_name, arm_series) in planned_before:  # no axis that has moved since concerns this arm
                 continue
             planned_here.add((label, arm_name, arm_series))
@@ -436,20 +439,24 @@ def _task_label(task: Task, points: Variants) -> str:
     return task.target + "".join(f" {name}={getattr(task, name)}" for name in fields)
 
 
-def _series_label(arm: str, task: Task, axes: dict[str, Any], points: Variants) -> str:
+def _series_label(arm: str, axes: dict[str, Any], telling: Iterable[str]) -> str:
     """The arm's name, with the axis values that tell it from its siblings on the same task."""
+    return arm + "".join(f" {path.rsplit('.', 1)[-1]}={axes[path]}" for path in telling)
+
+
+def _telling(arm: str, task: Task, points: Variants) -> list[str]:
+    """The axes that concern an arm and have more than one value on the task."""
     siblings = [other for other, variant in points if task in variant.tasks]
     recipes = [[variant.arms[arm].recipe] for _, variant in points]
-    telling = [
+    return [
         path
-        for path in axes
+        for path in siblings[0]
         if path.split(".")[0] not in ("tasks", "question", "decide")
         and (path.split(".")[0] not in ("arms", "window") or path.split(".")[1:2] == [arm])
         and (path.split(".")[0] != "recipes" or path.split(".")[1:2] in recipes)
         and (not path.startswith("match.solve.") or path.split(".")[2] == arm)
         and len({canonical_json(other[path]) for other in siblings}) > 1
     ]
-    return arm + "".join(f" {path.rsplit('.', 1)[-1]}={axes[path]}" for path in telling)
 
 
 def _budget_label(variant: Experiment, arm_name: str, asked: float | None) -> str:

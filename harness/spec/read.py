@@ -3,7 +3,6 @@
 YAML is read by the 1.2 rules (`1e-3` is a number; `on`, `no` and `off` are words) and a key given twice is an error.
 """
 
-import copy
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -141,7 +140,7 @@ def _parse_yaml(text: str, source: str) -> Any:
 
 def _with_values(data: dict[str, Any], point: Mapping[str, Any], what: str = "axis") -> dict[str, Any]:
     """A copy of `data` with the value at each dotted path of `point` replaced; errors say of `what` the path is."""
-    changed = copy.deepcopy(data)
+    changed = _unshared(data)
     for path, value in point.items():
         *parents, last = path.split(".")
         place = changed
@@ -153,6 +152,16 @@ def _with_values(data: dict[str, Any], point: Mapping[str, Any], what: str = "ax
             raise HarnessError(f"{what} {path}: {'.'.join(parents)} has no fields")
         place[last] = value
     return changed
+
+
+def _unshared(data: Any) -> Any:
+    """A copy in which a place that a YAML alias repeats is one of its own, so that it can be changed alone."""
+    match data:
+        case dict():
+            return {name: _unshared(value) for name, value in data.items()}
+        case list():
+            return [_unshared(value) for value in data]
+    return data
 
 
 # ------------------------------------------------------------------------------------------------------------- errors

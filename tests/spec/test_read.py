@@ -133,6 +133,17 @@ def test_a_scale_is_the_file_with_what_it_changes():
     assert short.arms["mlp"] == full.arms["mlp"]
 
 
+def test_what_an_alias_repeats_is_changed_alone():
+    """A scale that changes one of two places that an anchor made alike leaves the other as it was."""
+    text = VALID.replace("optimizer: {", "optimizer: &same {")
+    text = text.replace("seeds:", "  other: {optimizer: *same, max_evaluations: 10}\nseeds:")
+
+    short = parse_experiment(text + "scales: {short: {recipes.other.optimizer.learning_rate: 0.5}}\n", scale="short")
+
+    rates = {name: recipe.optimizer.learning_rate for name, recipe in short.recipes.items()}
+    assert rates == {"adam": 0.001, "other": 0.5}
+
+
 @pytest.mark.parametrize(
     ("scales", "said"),
     [
