@@ -27,7 +27,7 @@ from torch import Tensor
 
 from harness.nets.layout import of_layer, unflatten
 from harness.nets.network import samples_last
-from harness.nets.spline import active_derivatives, chosen_coefficients
+from harness.nets.spline import active_derivatives, chosen_coefficients, scatter_coefficients
 from harness.spec.networks import KanShape, MlpShape
 
 
@@ -80,17 +80,61 @@ class _Shifted(torch.autograd.Function):
 
 def _kan_layer(network: KanShape, own: Mapping[str, Tensor], knots_RIT: Tensor, jet_RIQN: Tensor) -> Tensor:
     coef_RICO = own["coef"] * own["scale"][:, :, None, :] if "scale" in own else own["coef"]
-    span_RIN, *derivatives = active_derivatives(knots_RIT, jet_RIQN[:, :, 0], network.order)
-    terms = [
-        (picked_ROIN[:, :, :, None] * _chained(jet_RIQN, *bases)[:, None]).sum(2)
-        for picked_ROIN, *bases in zip(
-            chosen_coefficients(coef_RICO, span_RIN, network.order), *derivatives, strict=True
-        )
-    ]
-    y_ROQN = sum(terms[1:], terms[0])
+    y_ROQN = _Splines.apply(coef_RICO, jet_RIQN, knots_RIT, network.order)
     if "base" in own:
         y_ROQN = y_ROQN + _mapped(own["base"], _Through.apply(jet_RIQN, "silu"))
     return _Shifted.apply(y_ROQN, own["bias"]) if "bias" in own else y_ROQN
+
+
+# ------------------------------------------------------------------------------------------------------------- splines
+class _Splines(torch.autograd.Function):
+    """Jets through splines and summed over the inputs; see `spline_sum`. By hand, which is nearly twice as fast.
+
+    What is added up has no axis for inputs, bases or outputs beside the other two, so that it stays in the cache.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, coef_RICO: Tensor, jet_RIQN: Tensor, knots_RIT: Tensor, order: int) -> Tensor:
+        is_hidden = ctx.needs_input_grad[1]
+        span_RIN, derivatives = active_derivatives(knots_RIT, jet_RIQN[:, :, 0], order, 3 if is_hidden else 2)
+        chained = [_chained(jet_RIQN, *bases) for bases in zip(*derivatives[:3], strict=True)]
+        picked = list(chosen_coefficients(coef_RICO, span_RIN, order))
+        y_ROQN = jet_RIQN.new_zeros(len(jet_RIQN), coef_RICO.shape[3], *jet_RIQN.shape[2:])
+        for picked_ROIN, chained_RIQN in zip(picked, chained, strict=True):
+            for node in range(jet_RIQN.shape[1]):
+                y_ROQN.addcmul_(picked_ROIN[:, :, node, None], chained_RIQN[:, None, node])
+        ctx.save_for_backward(coef_RICO, jet_RIQN, span_RIN, *chained)
+        ctx.hidden = (picked, derivatives) if is_hidden else None
+        return y_ROQN
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad_ROQN: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
+        coef_RICO, jet_RIQN, span_RIN, *chained = ctx.saved_tensors
+        by_coef = [grad_ROQN.new_zeros(*grad_ROQN.shape[:2], *span_RIN.shape[1:]) for _ in chained]
+        for into_ROIN, chained_RIQN in zip(by_coef, chained, strict=True):
+            for channel in range(jet_RIQN.shape[2]):
+                into_ROIN.addcmul_(grad_ROQN[:, :, channel, None], chained_RIQN[:, None, :, channel])
+        into_coef = scatter_coefficients(coef_RICO, span_RIN, by_coef)
+        return into_coef, _into_jet(jet_RIQN, grad_ROQN, *ctx.hidden) if ctx.hidden else None, None, None
+
+
+def _into_jet(
+    jet_RIQN: Tensor, grad_ROQN: Tensor, picked: Sequence[Tensor], derivatives: Sequence[Sequence[Tensor]]
+) -> Tensor:
+    """The sensitivity to a layer's inputs, through each basis that is active there."""
+    gradient, laplacian = jet_RIQN[:, :, 1:-1], jet_RIQN[:, :, -1]
+    length, into_RIQN = _squared_length(gradient), torch.zeros_like(jet_RIQN)
+    for picked_ROIN, _, slope, bend, twist in zip(picked, *derivatives, strict=True):
+        by_basis = torch.zeros_like(jet_RIQN)
+        for output in range(grad_ROQN.shape[1]):
+            by_basis.addcmul_(picked_ROIN[:, output, :, None], grad_ROQN[:, output, None])
+        by_gradient, by_laplacian = by_basis[:, :, 1:-1], by_basis[:, :, -1]
+        into_RIQN.addcmul_(by_basis, slope[:, :, None])
+        into_RIQN[:, :, 1:-1].addcmul_(gradient, (2 * by_laplacian).mul_(bend)[:, :, None])
+        turned = (by_gradient * gradient).sum(2).addcmul_(by_laplacian, laplacian).mul_(bend)
+        into_RIQN[:, :, 0] += turned.addcmul_(by_laplacian, twist * length)
+    return into_RIQN
 
 
 def _chained(jet_RIQN: Tensor, value: Tensor, slope: Tensor, bend: Tensor) -> Tensor:

@@ -55,14 +55,14 @@ def active_bases(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> ActiveBases:
     return ActiveBases(span_RIN, _Bases.apply(x_RIN, inside, *near))
 
 
-def active_derivatives(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> tuple[Tensor, Bases, Bases, Bases]:
-    """The span of each sample, the k+1 bases there, and their first and second derivatives, as `ActiveBases` has them.
+@torch.no_grad()
+def active_derivatives(knots_RIT: Tensor, x_RIN: Tensor, order: int, most: int) -> tuple[Tensor, list[Bases]]:
+    """The span of each sample, and the k+1 bases there with their derivatives, `most` of them, as `ActiveBases`.
 
-    Like the bases these are right-continuous, and zero outside of the grid. Differentiable in x once more.
+    Like the bases, derivatives are right-continuous, and zero outside of the grid. They have no gradients themselves.
     """
     span_RIN, inside, near = _locate(knots_RIT, x_RIN, order)
-    none, once, twice = (_derivatives(x_RIN, inside, near, times) for times in range(3))
-    return span_RIN, none, once, twice
+    return span_RIN, [_derivatives(x_RIN, inside, near, times) for times in range(most + 1)]
 
 
 def _derivatives(x: Tensor, inside: Tensor, near: Sequence[Tensor], times: int) -> Bases:
@@ -156,12 +156,28 @@ def _terms(coef_RICO: Tensor, active: ActiveBases) -> Iterator[Tensor]:
 
 def chosen_coefficients(coef_RICO: Tensor, span_RIN: Tensor, order: int) -> Iterator[Tensor]:
     """The coefficients of the k+1 active bases at each sample, [R, O, I, N] a basis."""
-    lanes, inputs, coefs, outputs = coef_RICO.shape
+    inputs = coef_RICO.shape[1]
     padded = F.pad(coef_RICO.permute(0, 3, 1, 2), (order, order)).flatten(2)
+    for place in _places(coef_RICO, span_RIN, order):
+        yield padded.gather(2, place).unflatten(2, (inputs, -1))
+
+
+def scatter_coefficients(coef_RICO: Tensor, span_RIN: Tensor, active: Sequence[Tensor]) -> Tensor:
+    """What `chosen_coefficients` took from where, brought back and added up: its transpose, as `coef_RICO`."""
+    order, (lanes, inputs, coefs, outputs) = len(active) - 1, coef_RICO.shape
+    padded = coef_RICO.new_zeros(lanes, outputs, inputs * (coefs + 2 * order))
+    for place, each_ROIN in zip(_places(coef_RICO, span_RIN, order), active, strict=True):
+        padded.scatter_add_(2, place, each_ROIN.flatten(2))
+    return padded.unflatten(2, (inputs, -1))[..., order : order + coefs].permute(0, 2, 3, 1)
+
+
+def _places(coef_RICO: Tensor, span_RIN: Tensor, order: int) -> Iterator[Tensor]:
+    """Where in a row of all inputs' padded coefficients those of each active basis are, [R, O, I * N]."""
+    lanes, inputs, coefs, outputs = coef_RICO.shape
     row_I1 = (coefs + 2 * order) * torch.arange(inputs, device=coef_RICO.device)[:, None]
     first = (span_RIN + row_I1).view(lanes, 1, -1)
     for step in range(order + 1):
-        yield padded.gather(2, (first + step).expand(-1, outputs, -1)).unflatten(2, (inputs, -1))
+        yield (first + step).expand(-1, outputs, -1)
 
 
 def design_matrix(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> Tensor:
