@@ -318,9 +318,12 @@ def _rows(manifest) -> Measured:
     return Measured(calibration.shapes, calibration.knots, calibration.packs)
 
 
-@pytest.mark.parametrize("options", [["--engine", "fused", "--dtype", "float32"], ["tiny.yaml", "--engine", "torch"]])
+@pytest.mark.parametrize(
+    "options",
+    [["--engine", "fused", "--dtype", "float32"], ["tiny.yaml", "--engine", "torch"], ["--scale", "short"]],
+)
 def test_bench_refuses_what_does_not_go_together(options, tmp_path, monkeypatch):
-    """The fused engine has one dtype, and a file says its engines itself."""
+    """The fused engine has one dtype, a file says its engines itself, and a scale is of a file."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(TEXT, encoding="utf-8")
 

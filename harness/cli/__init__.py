@@ -13,6 +13,7 @@ import click
 from harness import __version__
 from harness.cli.doctor import doctor
 from harness.cli.options import (
+    FULL,
     file_argument,
     planned_argument,
     replan_option,
@@ -199,10 +200,13 @@ def match_command(
 @main.command(epilog=f"Example: harness bench {EXAMPLE}")
 @click.argument("file", type=click.Path(path_type=Path), metavar="[FILE]", required=False)
 @results_option
+@scale_option
 @click.option("--engine", type=click.Choice(["fused", "torch"]), help="Without FILE.  [default: fused, of float64]")
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), help="Without FILE.  [default: float64]")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes at once, as in a sweep.  [default: one a core]")
-def bench(file: Path | None, results: Path, engine: Engine | None, dtype: Dtype | None, workers: int | None) -> None:
+def bench(
+    file: Path | None, results: Path, scale: str, engine: Engine | None, dtype: Dtype | None, workers: int | None
+) -> None:
     """Measure what an evaluation takes on this machine, in a minute; plans then predict seconds and memory.
 
     With FILE, measure the engines that its runs use, and also every shape of that plan alone, a second each: its runs
@@ -217,7 +221,9 @@ def bench(file: Path | None, results: Path, engine: Engine | None, dtype: Dtype 
         for name, given in (("engine", engine), ("dtype", dtype)):
             if given:
                 raise HarnessError(f"--{name} {given}: {file} says its {name} itself; leave one of them out")
-    manifest = plan_of(file) if file else None
+    elif scale != FULL:
+        raise HarnessError(f"--scale {scale}: of which file? Give it, or leave the scale out")
+    manifest = plan_of(file, scale) if file else None
     kinds = _kinds(manifest) if manifest else [_kind(engine, dtype or "float64")]
     check_writable(results / "calibrations")
     try:
