@@ -49,6 +49,7 @@ FORMS: dict[str, Callable[[Array], Array]] = {
 # Of a and b where the input is scaled to [-1, 1]; pykan searches [-10, 10] too, of the input as it is.
 SLOPES_A = np.concatenate([sign * np.geomspace(0.1, 12, 20) for sign in (1, -1)])
 SHIFTS_B = np.linspace(-10, 10, 41)
+HARDLY = 1e-4  # the share of f's size by which it varies, below which c and d would cancel each other
 SAMPLES = 60  # at which forms are searched
 CLOSE, CLOSE_FACTOR = 1e-5, 5.0  # 1 - R² up to which, or up to so many times the best, a simpler form is as good
 CONSTANT = 1e-10  # the range of values below which an edge is taken for a constant
@@ -111,11 +112,13 @@ def _search(form: Callable[[Array], Array], u_N: Array, v_N: Array) -> tuple[flo
 
 
 def _missed(f: Array, v_N: Array) -> Array:
-    """1 - R² of least squares of v by f and a constant, along the last axis; 1 where f is not finite or constant."""
+    """1 - R² of least squares of v by f and a constant, on the last axis; 1 where f is not finite or hardly varies."""
     with np.errstate(all="ignore"):
-        f, v_N = f - f.mean(-1, keepdims=True), v_N - v_N.mean()
-        missed = 1 - np.square((f * v_N).sum(-1)) / (np.square(f).sum(-1) * np.square(v_N).sum())
-    return np.where(np.isfinite(missed), missed.clip(0, 1), 1.0)
+        far, v_N = f - f.mean(-1, keepdims=True), v_N - v_N.mean()
+        square = np.square(far).sum(-1)
+        missed = 1 - np.square((far * v_N).sum(-1)) / (square * np.square(v_N).sum())
+        varies = square > HARDLY**2 * np.square(f).sum(-1)
+    return np.where(varies & np.isfinite(missed), missed.clip(0, 1), 1.0)
 
 
 class Samples(NamedTuple):

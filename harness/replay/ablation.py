@@ -13,16 +13,19 @@ from harness.replay.content import Page, Picture, Replay, Runs, Table
 from harness.replay.outcome import in_one_sentence, with_outcomes
 from harness.replay.plot_edges import counts_figure, networks_figure
 
-KNOBS = ["strength", "entropy", "grid", "order"]
 WORDS = {"strength": "λ", "grid": "G", "order": "k"}
-STANDARD = "standard"
+STANDARD, PER_RANGE = "standard", ", per range"
 READ = 1e-4  # a formula's test RMSE up to which a run counts as read into the true one; targets are of size 1
 
 
 class Survival(NamedTuple):
-    """One run: its setting and seed, and what pruning left, None if it diverged under the penalty."""
+    """One run: its setting and seed, and what pruning left, None if it diverged under the penalty.
+
+    `setting` says how norms are taken too, `published` is its name in the published table, where nothing is said of it.
+    """
 
     setting: str
+    published: str
     seed: int
     record: Record
     pruned: Pruned | None
@@ -51,7 +54,9 @@ def _survivals(runs: Runs, published: pd.DataFrame) -> list[Survival]:
         record = runs.records.get(planned.run_id)
         if record is None:  # the page says how many have none
             continue
-        found.append(Survival(_setting(_knobs(record), standard), planned.run.seed, record, record.pruned))
+        name, sparsity = _setting(_knobs(record), standard), planned.run.recipe.sparsity
+        setting = name + PER_RANGE if sparsity and sparsity.per_range else name
+        found.append(Survival(setting, name, planned.run.seed, record, record.pruned))
     return found
 
 
@@ -81,11 +86,13 @@ def _points(published: pd.DataFrame, survivals: list[Survival]) -> pd.DataFrame:
     """A row a setting of ours, and one more for each published setting without a run."""
     rows = []
     known = published.set_index("setting")["edges"].astype(float)
+    names = {one.setting: one.published for one in survivals}
     for setting, counts in _by_seed(survivals).iterrows():
         left = counts.dropna()
         summary = {"median": left.median(), "best": left.min(), "worst": left.max(), "seeds": len(left)}
-        rows.append({"what": setting, "ours": setting, "published": known.get(setting, np.nan), **summary})
-    there = {row["what"] for row in rows}
+        edges = known.get(names[str(setting)], np.nan)
+        rows.append({"what": setting, "ours": setting, "published": edges, **summary})
+    there = set(names.values())
     rows += [{"what": setting, "published": edges} for setting, edges in known.items() if setting not in there]
     points = pd.DataFrame(rows).assign(errata="")
     return with_outcomes(points, tolerance=2.0)
@@ -114,6 +121,7 @@ def _findings(points: pd.DataFrame, counts: pd.DataFrame, survivals: list[Surviv
             f"Settings move the median from {medians.min():g} ({medians.idxmin()}) to {medians.max():g} "
             f"({medians.idxmax()}) edges; seeds alone move the standard setting by {spread:g}."
         )
+    yield from _lost(survivals)
     three = [one for one in survivals if one.pruned and one.pruned.network.shape == (2, 1, 1)]
     yield f"{len(three)} of {len(survivals)} runs are pruned to [2,1,1], the shape of the function."
     if read := [one for one in survivals if _formula_error(one) < READ]:
@@ -123,6 +131,22 @@ def _findings(points: pd.DataFrame, counts: pd.DataFrame, survivals: list[Surviv
         yield (
             f"{len(read)} runs are read into a formula with a test RMSE below {READ:g}, the best one "
             f"{best.pruned.formula.text} ({best.setting}, seed {best.seed}: {human(_formula_error(best))})."
+        )
+
+
+def _lost(survivals: list[Survival]) -> Iterator[str]:
+    """Runs that lost one of the inputs, of which the function needs both."""
+    lost = [
+        (one, one.record.metrics.test_rmse)
+        for one in survivals
+        if one.pruned and one.record.metrics and len(one.pruned.inputs) < one.record.run.network.shape[0]
+    ]
+    if lost:
+        per_range = sum(one.setting.endswith(PER_RANGE) for one, _ in lost)
+        yield (
+            f"Inputs that the function needs were lost in {len(lost)} runs, {len(lost) - per_range} with norms as in "
+            f"eq. 2.17 and {per_range} with norms per range: their test RMSE is {human(min(rmse for _, rmse in lost))} "
+            "or more."
         )
 
 
@@ -141,7 +165,8 @@ def _counts_table(counts: pd.DataFrame, points: pd.DataFrame) -> Table:
     ]
     words = (
         "Edges of the trained network, before anything is pruned, whose mean absolute value over the training points "
-        "is above the threshold. A setting is named by what is not standard."
+        "is above the threshold; per range, that over the range of the edge's knots. A setting is named by what is not "
+        "standard."
     )
     columns = ("setting", "published", *seeds, "median", "outcome")
     return Table("Active edges", words, columns, rows, columns[1:-1])
@@ -203,12 +228,16 @@ def _counts(counts: pd.DataFrame, points: pd.DataFrame) -> Picture:
 
 def _networks(survivals: list[Survival]) -> Iterator[Picture]:
     """The networks of the standard setting, if any was not lost."""
-    shown = [one for one in survivals if one.setting == STANDARD and one.pruned]
+    shown = [one for one in survivals if one.published == STANDARD and one.pruned]
     if shown:
         yield Picture(
             "standard_networks",
-            networks_figure([(f"seed {one.seed}", one.pruned.scores) for one in shown if one.pruned]),
+            networks_figure([(_title(one), one.pruned.scores) for one in shown if one.pruned]),
             "Diagrams of the networks of the standard setting, one a seed, every edge as dark as it is active.",
             "The standard setting before pruning, inputs below. An edge is as opaque as tanh(3 |φ|), as in the paper's "
             "figures: what is hardly seen is hardly used.",
         )
+
+
+def _title(one: Survival) -> str:
+    return f"seed {one.seed}" + (PER_RANGE if one.setting.endswith(PER_RANGE) else "")

@@ -116,9 +116,9 @@ REPLAYS = {
             "the penalty; a seed draws the weights and the data.",
             "From which size on an edge counts as there: the paper shows pictures. Ours counts edges whose mean "
             "absolute value over the training points is above 0.01, its threshold for nodes.",
-            "What the norm of an edge is: here eq. 2.17 with natural logarithms in the entropy. pykan's code, when the "
-            "paper appeared, divided it by the range of the edge's input, which halves it for inputs on [-1, 1], and "
-            "took logarithms of base 2.",
+            "What the norm of an edge is. Both choices are run: its mean absolute value, as eq. 2.17 says, and that "
+            "over the range of the edge's knots, as pykan's code had it when the paper appeared. Logarithms are "
+            "natural; those of the code are of base 2.",
             "How the knobs are combined: here each is moved alone from the standard setting, with four seeds each. "
             "Order 6, which the paper has too, is beyond this project's splines.",
             SILENT_ON_WEIGHTS,

@@ -232,10 +232,13 @@ class Sparsity(Frozen):
 
     During the restarts and `evaluations` more, the loss is that of the task plus `strength` times the sum over layers
     of `l1` |Phi|_1 + `entropy` S(Phi) (eqs. 2.17 to 2.20), where the norm of an edge is its mean absolute value over
-    the batch. Then a hidden node stays if the largest norms of its incoming and of its outgoing edges both exceed
-    `threshold`, an input if that of its outgoing ones does; each layer keeps one. The rest of the recipe is the smaller
-    network's, without the penalty. `optimizer` is that of the penalised part, by default the recipe's. With `snap` the
-    record has a formula at the end, into which the edges were read (`harness.symbolic`). MLPs know nothing of it all.
+    the batch; with `per_range`, as in pykan's code, divided by the range of its knots. Without, a small node is cheap,
+    as edges that leave it can be steep: what is needed may end below the threshold.
+
+    Then a hidden node stays if the largest norms of its incoming and of its outgoing edges both exceed `threshold`, an
+    input if that of its outgoing ones does; each layer keeps one. The rest of the recipe is the smaller network's,
+    without the penalty. `optimizer` is that of the penalised part, by default the recipe's. With `snap` the record has
+    a formula at the end, into which the edges were read (`harness.symbolic`). MLPs know nothing of it all.
     """
 
     strength: Annotated[FiniteFloat, Field(ge=0)]
@@ -244,6 +247,7 @@ class Sparsity(Frozen):
     entropy: Annotated[FiniteFloat, Field(ge=0)] = 1.0
     threshold: Positive = 1e-2
     optimizer: Annotated[Adam | Lbfgs, Field(discriminator="name")] | None = None
+    per_range: bool = Field(False, exclude_if=lambda value: not value)
     snap: bool = Field(False, exclude_if=lambda value: not value)
 
 

@@ -134,7 +134,7 @@ def _pruned(run: RunSpec, trained: Trained, x_1NI: Any, test_rmse: float) -> tup
     assert sparsity
     assert isinstance(network, KanShape)
     one, knots = trained.position_P[None], [layer_IT[None] for layer_IT in trained.knots]
-    scores = edge_scores(network, one, knots, x_1NI)
+    scores = edge_scores(sparsity, network, one, knots, x_1NI)
     kept = kept_nodes(scores, sparsity.threshold)
     smaller, flat_1P, knots = nets.keep_nodes(network, one, knots, kept)
     pruned = Pruned(

@@ -1,13 +1,13 @@
 """What makes a KAN sparse: a penalty on its edges, and which of its nodes are worth keeping.
 
 The norm of an edge is its mean absolute value over the points, |phi|_1 = 1/N sum_n |phi(x_n)|, base and all (Liu et al.
-2024, eq. 2.17); pykan also divides it by the range of the edge's input. A layer's norm is their sum (eq. 2.18), and its
-entropy is that of their shares, with natural logarithms (eq. 2.19; pykan's are of base 2, and off by 1e-4).
+2024, eq. 2.17), which pykan divides by the range of the edge's knots (`per_range`). A layer's norm is their sum (eq.
+2.18), and its entropy is that of their shares, with natural logarithms (eq. 2.19; pykan's are of base 2).
 
 Legend: R lanes, N points, I inputs, O outputs, P parameters.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -28,15 +28,18 @@ def loss_and_gradient(
     flat_RP = flat_RP.detach().requires_grad_()
     edges, y_RNO = nets.edges(network, flat_RP, knots, points.x)
     loss_R = (y_RNO - points.y).square().mean((1, 2))
-    for edge_ROIN in edges:
-        loss_R = loss_R + sparsity.strength * penalty(sparsity, norms(edge_ROIN))
+    for norm_ROI in norms(sparsity, network, edges, knots):
+        loss_R = loss_R + sparsity.strength * penalty(sparsity, norm_ROI)
     (gradient_RP,) = torch.autograd.grad(loss_R.sum(), flat_RP)
     return loss_R.detach(), gradient_RP
 
 
-def norms(edge_ROIN: Tensor) -> Tensor:
-    """|phi|_1 of every edge of a layer, [R, O, I]."""
-    return edge_ROIN.abs().mean(-1)
+def norms(sparsity: Sparsity, network: KanShape, edges: Sequence[Tensor], knots: Sequence[Tensor]) -> Iterator[Tensor]:
+    """|phi|_1 of every edge, [R, O, I] a layer; with `per_range` over the range of the knots that it looks along."""
+    for edge_ROIN, knots_RIT in zip(edges, knots, strict=True):
+        norm_ROI = edge_ROIN.abs().mean(-1)
+        range_RI = knots_RIT[..., -1 - network.order] - knots_RIT[..., network.order]
+        yield norm_ROI / range_RI[:, None] if sparsity.per_range else norm_ROI
 
 
 def penalty(sparsity: Sparsity, norm_ROI: Tensor) -> Tensor:
@@ -52,10 +55,12 @@ def penalty(sparsity: Sparsity, norm_ROI: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def edge_scores(network: KanShape, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor) -> list[Scores]:
+def edge_scores(
+    sparsity: Sparsity, network: KanShape, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor
+) -> list[Scores]:
     """The norm of every edge of the first lane, [O, I] a layer."""
     edges, _ = nets.edges(network, flat_RP, knots, x_RNI)
-    return [norms(edge_ROIN)[0].double().cpu().numpy() for edge_ROIN in edges]
+    return [norm_ROI[0].double().cpu().numpy() for norm_ROI in norms(sparsity, network, edges, knots)]
 
 
 def kept_nodes(scores: Sequence[Scores], threshold: float) -> list[list[int]]:

@@ -74,7 +74,8 @@ def plain_loss(flat_P: torch.Tensor, network: KanShape, settings: Sparsity, x_NI
                 spline = sum(c * b for c, b in zip(own["coef"][source, :, target], basis, strict=True))
                 silu = h_N * torch.sigmoid(h_N)
                 edges[source, target] = own["base"][source, target] * silu + own["scale"][source, target] * spline
-        norms = torch.stack([edge.abs().mean() for edge in edges.values()])
+        domain = knots_RIT[0, 0, -1 - network.order] - knots_RIT[0, 0, network.order] if settings.per_range else 1
+        norms = torch.stack([edge.abs().mean() / domain for edge in edges.values()])
         share = norms / norms.sum()
         entropy = -(share * share.log()).sum()
         penalty = penalty + settings.l1 * norms.sum() + settings.entropy * entropy
@@ -89,10 +90,10 @@ def plain_loss(flat_P: torch.Tensor, network: KanShape, settings: Sparsity, x_NI
 
 
 # ------------------------------------------------------------------------------------------------------- the penalty
-@pytest.mark.parametrize("entropy", [1.0, 0.0])
-def test_the_loss_is_that_of_the_equations_and_so_is_its_gradient(entropy):
+@pytest.mark.parametrize(("entropy", "per_range"), [(1.0, False), (0.0, False), (1.0, True)])
+def test_the_loss_is_that_of_the_equations_and_so_is_its_gradient(entropy, per_range):
     """Eqs. 2.17 to 2.20 edge by edge, of every kind of parameter, differentiated by autograd."""
-    settings = Sparsity(strength=0.3, evaluations=1, l1=0.7, entropy=entropy)
+    settings = Sparsity(strength=0.3, evaluations=1, l1=0.7, entropy=entropy, per_range=per_range)
     flat_RP, knots, points = drawn(FULL)
 
     loss_R, gradient_RP = sparsity.loss_and_gradient(settings, FULL, flat_RP, knots, points)
@@ -139,7 +140,7 @@ def test_what_does_nothing_goes_and_the_function_stays():
         parameters[f"layer0.{name}"][:, 2, ..., 1] = 1
     dead = nets.flatten(network, parameters)
 
-    scores = sparsity.edge_scores(network, dead, knots, points.x)
+    scores = sparsity.edge_scores(SPARSE, network, dead, knots, points.x)
     kept = sparsity.kept_nodes(scores, 1e-6)
     smaller, flat_1P, fewer = nets.keep_nodes(network, dead, knots, kept)
 
