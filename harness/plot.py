@@ -140,7 +140,7 @@ def scaling_figure(manifest: Manifest, table: pd.DataFrame, fits: Sequence[Serie
         sns.despine(figure)
         if note := tuning_note(table):
             figure.supxlabel(note, x=0.01, ha="left", fontsize=LABEL_SIZE)
-        if max(len(panel.drawn) for row in rows for panel in row) > MOST_LABELS:
+        if len(rows) > MOST_ROWS or max(len(panel.drawn) for row in rows for panel in row) > MOST_LABELS:
             _name_below(figure, rows, styles)
         else:
             place_labels(figure, rows)
@@ -395,6 +395,7 @@ CLEARANCE = 5.5  # points between a label and the centre of a marker
 LINE_CLEARANCE = 1.5
 BETWEEN_LABELS = 2.0  # points
 MOST_LABELS = 16  # in a panel; of more, the search for places takes a minute and finds few that are near
+MOST_ROWS = 8  # of panels; with more it takes minutes, as one crowded panel has all of them measured again
 CANDIDATES = 40  # positions tried along each side of a panel
 COVERED_LINE = 10.0  # what covering one of the LAW_POINTS of a line costs, in points of distance
 NOT_OTHERS = 4.0  # what a pixel nearer to another series than to its own costs

@@ -286,9 +286,10 @@ def test_many_series_are_readable(tmp_path):
     assert_readable(scaling_figure(crowd.manifest, crowd.table, crowd.fits))
 
 
-def test_more_series_than_labels_have_room_for_are_named_below(two, monkeypatch):
+@pytest.mark.parametrize("most", ["MOST_LABELS", "MOST_ROWS"])
+def test_more_series_than_labels_have_room_for_are_named_below(two, monkeypatch, most):
     """Each once, in its own colour and mark, and in no panel."""
-    monkeypatch.setattr("harness.plot.MOST_LABELS", 1)
+    monkeypatch.setattr(f"harness.plot.{most}", {"MOST_LABELS": 1, "MOST_ROWS": 0}[most])
 
     drawn = scaling_figure(two.manifest, two.table, two.fits)
 

@@ -317,7 +317,8 @@ def _number_tables(points: pd.DataFrame, numbers: Sequence[Number]) -> Iterator[
         ]
         words = (
             "The best is of all seeds, depths and grids, by test error, as the paper picks. The median and the worst "
-            "are over the seeds of the size with the least median validation error; the outcome is the median's."
+            "are over the seeds of the size with the least median validation error; the outcome is the median's, "
+            "and the spread goes from that best to that worst."
         )
         if number.smallest:
             words = f"Of the networks with the fewest edges among those with a test RMSE under {REASONABLE:g}. {words}"

@@ -55,4 +55,6 @@ def pareto_figure(frontiers: pd.DataFrame, tasks: Sequence[str], x_words: str) -
             handles=list(handles.values()), loc="outside upper left", ncols=4, frameon=False, fontsize=LABEL_SIZE
         )
         sns.despine(figure)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # which else takes seconds whenever the figure is saved
     return figure
