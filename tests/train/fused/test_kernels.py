@@ -141,7 +141,8 @@ def assert_equals_torch(case):
     own_loss, own_gradient = case.loss_and_gradient()
     assert distance(case.predict(), outputs) < 1e-12
     assert abs(own_loss / loss - 1) < 1e-12
-    assert distance(own_gradient, gradient) < 1e-12
+    # A gradient sums over samples in another order. What that rounds hangs on the processor: 1.2e-12 on an Intel Xeon.
+    assert distance(own_gradient, gradient) < 1e-11
 
 
 def everything(case):
