@@ -136,13 +136,12 @@ def distance(a, b):
     return np.abs(np.asarray(a) - b).max() / max(np.abs(b).max(), 1e-300)
 
 
-def assert_equals_torch(case):
+def assert_equals_torch(case, gradient_within=1e-12):
     outputs, loss, gradient = case.torch_loss_and_gradient()
     own_loss, own_gradient = case.loss_and_gradient()
     assert distance(case.predict(), outputs) < 1e-12
     assert abs(own_loss / loss - 1) < 1e-12
-    # A gradient sums over samples in another order. What that rounds hangs on the processor: 1.2e-12 on an Intel Xeon.
-    assert distance(own_gradient, gradient) < 1e-11
+    assert distance(own_gradient, gradient) < gradient_within
 
 
 def everything(case):
@@ -176,7 +175,8 @@ def test_spline_mlps_equal_the_reference(place, order, knots):
     """Outputs, loss and gradient are those of `harness.nets`; many activations are outside of the knots."""
     for seed, (shape, grid) in enumerate(product([*SHAPES, (2, 20, 20, 1)], GRIDS)):
         network = SplineMlpShape(shape=shape, grid=grid, order=order, place=place)
-        assert_equals_torch(Case(network, knots=knots, seed=seed))
+        # Sums over samples round by the processor: with repeated knots one gradient is 1.2e-12 off on an Intel Xeon.
+        assert_equals_torch(Case(network, knots=knots, seed=seed), 1e-11 if knots == "repeated" else 1e-12)
 
 
 @pytest.mark.parametrize("samples", [1, 63, 64, 65, 1000])
