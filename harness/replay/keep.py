@@ -32,10 +32,10 @@ runs, one thread each.
 
 def keep(folder: Path, table: pd.DataFrame, kept: Path) -> Path:
     """Copy the replay in `folder`, whose runs are `table`, into `kept`, in place of an earlier one; list all there."""
+    facts = json.loads((folder / "replay.json").read_text(encoding="utf-8"))
     target = kept / folder.name
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    facts = json.loads((folder / "replay.json").read_text(encoding="utf-8"))
     for name in ("replay.html", "replay.csv", "replay.json", *(f"{stem}.png" for stem in facts["figures"])):
         shutil.copyfile(folder / name, target / name)
     columns = [name for name in RUN_COLUMNS if name in table and table[name].notna().any()]
