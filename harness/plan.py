@@ -7,7 +7,7 @@ import itertools
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -42,6 +42,7 @@ from harness.spec import (
     least_evaluations,
     points_at_a_time,
     run_id,
+    units,
     variants,
 )
 from harness.spec.nouns import Engine
@@ -91,7 +92,7 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
     points = variants(experiment)
     label_of = cache(partial(_task_label, points=points))  # each looks at all points, of which there can be thousands
     telling_of = cache(partial(_telling, points=points))
-    _check_rules(experiment, {label_of(task) for _, variant in points for task in variant.tasks})
+    _check_rules(experiment, {label_of(task): task for _, variant in points for task in variant.tasks})
     for axes, variant in points:
         planned_here: set[tuple[str, str, str]] = set()
         cells_here: set[tuple] = set()
@@ -161,11 +162,19 @@ def _check_hold_out(cells: Iterable[Cell]) -> None:
             )
 
 
-def _check_rules(experiment: Experiment, tasks: set[str]) -> None:
+def _check_rules(experiment: Experiment, tasks: Mapping[str, Task]) -> None:
+    if not experiment.decide:
+        return
+    known = {label: (task.target, resolve(task).inputs) for label, task in tasks.items()}
     for index, rule in enumerate(experiment.decide):
-        if rule.at_least > len(tasks):
+        try:
+            counted = units(rule, known)
+        except HarnessError as error:
+            raise HarnessError(f"decide.{index}.{error}") from None
+        if rule.at_least > len(counted):
+            what = "families" if rule.of_family else "tasks"
             raise HarnessError(
-                f"decide.{index}.at_least={rule.at_least}: there are {len(tasks)} tasks; ask for no more"
+                f"decide.{index}.at_least={rule.at_least}: there are {len(counted)} {what}; ask for no more"
             )
 
 

@@ -23,8 +23,9 @@ from harness.scaling import SeriesFit, common_law, headline_axes
 from harness.show import exponent, held_out_rows
 from harness.show_checks import TITLES as CHECK_TITLES
 from harness.show_checks import CheckRow, check_row
-from harness.spec import Cell, Decide, Formula, Manifest, Recipe, RunTask
+from harness.spec import Cell, Formula, Manifest, Recipe, RunTask
 from harness.spec.networks import Network
+from harness.verdicts import rule_words
 
 LAW_WORDS = {"pure": "E = 0", "floor": "E free"}
 # The counts whose ratios stand beside a pair's errors; all of them are in pairs.csv.
@@ -98,7 +99,7 @@ def write_report(
         level=fits[0].fit.level,
         figure=png(scaling_figure(manifest, table, fits)),
         residuals=png(experiment_residuals(table, fits, headline_axes(manifest)[0])),
-        rules=[(_rule(rule, len(set(table["task"]))), _json(rule)) for rule in experiment.decide],
+        rules=[(rule_words(rule, len(set(table["task"]))), _json(rule)) for rule in experiment.decide],
         windows={(cell.task, cell.arm): cell.window for cell in manifest.cells if cell.window},
         cells=[_cell(cell) for cell in manifest.cells],
         infeasible=[cell for cell in manifest.cells if cell.infeasible],
@@ -208,19 +209,6 @@ def _fitted(one: SeriesFit) -> str:
 def _checks(checks: Sequence[Check], tasks: Sequence[str]) -> list[tuple[CheckRow, tuple[Caution, ...]]]:
     ordered = sorted(checks, key=lambda check: tasks.index(check.task))
     return [(check_row(check), check.cautions) for check in ordered]
-
-
-def _rule(rule: Decide, tasks: int) -> str:
-    first, second = rule.arms
-    axis = AXIS_WORDS[rule.axis]
-    match rule.quantity:
-        case "exponent":
-            what = f"the exponent of {first} minus that of {second}, over {axis},"
-        case "test_rmse":
-            what = f"the test RMSE of {second} divided by that of {first}, at equal {axis},"
-        case "cost":
-            what = f"the {axis} of {second} divided by those of {first}, at equal test RMSE,"
-    return f"{what} exceeds {rule.threshold:g} on at least {rule.at_least} of {tasks} tasks, at level {rule.level:.0%}"
 
 
 # --------------------------------------------------------------------------------------------------------- plan, runs

@@ -38,18 +38,19 @@ LAW = {
     "show_sweeps": "errors spec record merge console dispatch",
     "compare": "errors fit",
     "pairs": "spec scaling",
+    "verdicts": "errors spec fit record scaling compare pairs",
     "plot": "errors files spec record fit scaling show",
     "plot_residuals": "files fit scaling plot",
     "replay": "errors files spec tasks record reference scaling console show plot plot_residuals report",
     "tables": "errors files fit compare console show plot plot_residuals",
-    "report": "errors files spec record fit scaling checks pairs show show_checks plot plot_residuals",
+    "report": "errors files spec record fit scaling checks pairs show show_checks plot plot_residuals verdicts",
 }
 ANALYSIS = (
     *("spec", "fit", "record", "plan", "match", "cost", "scaling", "compare", "pairs", "show", "plot", "report", "cli"),
     *("checks", "show_checks", "plot_residuals", "tables.commands", "tables.show_forms", "tables.plot_fits"),
     *("merge", "tables.plot_comparison", "console", "show_sweeps", "cli.steps", "cli.sweeps", "dispatch.reconcile"),
     *("cli.sending", "cli.records", "symbolic"),
-    *("replay", "cli.replay"),
+    *("replay", "cli.replay", "verdicts"),
     *("reference", "cli.reference"),
 )
 

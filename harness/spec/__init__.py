@@ -1,5 +1,7 @@
 """Experiment files: what is asked, as frozen data with an identity."""
 
+from harness.spec.counts import CountName
+from harness.spec.decide import CONVENTIONS, Condition, Decide, JudgedAxis, units
 from harness.spec.identity import canonical_json, content_hash, run_id, sealed, unsealed
 from harness.spec.manifest import (
     MANIFEST_SCHEMA,
@@ -35,8 +37,6 @@ from harness.spec.nouns import (
     BUILT_IN_RECIPES,
     Adam,
     Arm,
-    CountName,
-    Decide,
     Experiment,
     GridExtension,
     GridUpdates,
@@ -75,6 +75,7 @@ from harness.spec.stages import (
 
 __all__ = [
     "BUILT_IN_RECIPES",
+    "CONVENTIONS",
     "MANIFEST_SCHEMA",
     "SHAPES",
     "Adam",
@@ -83,6 +84,7 @@ __all__ = [
     "Cell",
     "ChebyshevKan",
     "ChebyshevKanShape",
+    "Condition",
     "CountName",
     "CountedArchitecture",
     "CountedShape",
@@ -91,6 +93,7 @@ __all__ = [
     "Formula",
     "GridExtension",
     "GridUpdates",
+    "JudgedAxis",
     "Kan",
     "KanShape",
     "Lbfgs",
@@ -140,6 +143,7 @@ __all__ = [
     "scale_changes",
     "sealed",
     "stages",
+    "units",
     "unsealed",
     "variants",
 ]

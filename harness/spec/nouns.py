@@ -24,6 +24,8 @@ from pydantic import (
 )
 
 from harness.errors import did_you_mean
+from harness.spec.counts import DEFAULT_CONVENTION, Axis, Convention, CountName, Positive
+from harness.spec.decide import Condition, Decide
 from harness.spec.frozen import Frozen
 from harness.spec.networks import Architecture, Hidden, Network
 
@@ -36,28 +38,6 @@ Dtype = Literal["float64", "float32"]
 Engine = Literal["fused", "torch"]
 Device = Literal["cpu", "cuda"]
 Size = Literal["width", "grid", "depth", "steps"]
-Axis = Literal["params", "flops_forward", "flops_train"]
-Convention = Literal["trainable", "paper", "shared_dense", "local_min", "per_edge", "kanbefair", "matmul", "executed"]
-CountName = Literal[
-    "params.trainable",
-    "params.paper",
-    "params.kanbefair",
-    "flops_forward.shared_dense",
-    "flops_forward.local_min",
-    "flops_forward.per_edge",
-    "flops_forward.kanbefair",
-    "flops_forward.matmul",
-    "flops_forward.executed",
-    "flops_train.shared_dense",
-    "flops_train.local_min",
-    "flops_train.per_edge",
-    "flops_train.kanbefair",
-    "flops_train.matmul",
-    "flops_train.executed",
-]
-DEFAULT_CONVENTION = {"params": "trainable", "flops_forward": "shared_dense", "flops_train": "shared_dense"}
-
-Positive = Annotated[FiniteFloat, Field(gt=0)]
 
 
 def _tuple_if_list(value: object) -> object:
@@ -392,28 +372,6 @@ class Window(Frozen):
         return self
 
 
-class Decide(Frozen):
-    """A decision rule as data: on at least `at_least` tasks, `quantity` of arms[0] against arms[1] beats `threshold`.
-
-    exponent: alpha of the first arm minus alpha of the second. test_rmse: ratio second over first at equal `axis`.
-    cost: ratio second over first of `axis` at equal test RMSE.
-    """
-
-    claim: str
-    quantity: Literal["exponent", "test_rmse", "cost"]
-    arms: tuple[str, str]
-    axis: CountName
-    threshold: FiniteFloat
-    at_least: PositiveInt
-    level: float = Field(0.95, gt=0.5, lt=1)
-
-    @model_validator(mode="after")
-    def _arms_differ(self) -> Decide:
-        if self.arms[0] == self.arms[1]:
-            raise ValueError(f"arms={list(self.arms)}: an arm cannot be compared with itself")
-        return self
-
-
 class Experiment(Frozen):
     """One question, the runs that answer it, and the rule by which they do."""
 
@@ -455,8 +413,11 @@ class Experiment(Frozen):
         for name in self.window:
             _must_exist("window", name, self.arms)
         for index, rule in enumerate(self.decide):
-            for name in rule.arms:
-                _must_exist(f"decide.{index}.arms", name, self.arms)
+            for path, condition in _conditions(rule):
+                for name in (name for i in range(len(condition.arms)) for name in condition.choice(i)):
+                    _must_exist(f"decide.{index}{path}.arms", name, self.arms)
+                if condition.quantity == "held_out" and not self.hold_out:
+                    raise ValueError(f"decide.{index}{path}.quantity=held_out: hold_out is 0; hold sizes out")
         return self
 
     @model_validator(mode="after")
@@ -479,6 +440,12 @@ class Experiment(Frozen):
         if len(set(lengths.values())) > 1:
             raise ValueError(f"zip: the lists must be equally long, got {lengths}; use grid: for combinations")
         return self
+
+
+def _conditions(rule: Decide) -> list[tuple[str, Condition]]:
+    """Every condition of a rule, and its path within it."""
+    others = [(name, index, one) for name in ("also", "given") for index, one in enumerate(getattr(rule, name))]
+    return [("", rule), *((f".{name}.{index}", one) for name, index, one in others)]
 
 
 def _must_exist(path: str, name: str, known: Iterable[str]) -> None:

@@ -1,0 +1,75 @@
+"""Rules in words."""
+
+from harness.spec import Condition, Decide
+
+
+def rule_words(rule: Decide, of: int) -> str:
+    """What must be true for the claim to be supported, as one clause; `of` is how many tasks or families there are."""
+    what = ", and ".join(condition_words(one, rule.conventions) for one in rule.conditions)
+    if rule.given:
+        given = " and ".join(condition_words(one, rule.conventions) for one in rule.given)
+        what = f"wherever {given}: {what}"
+    if rule.invariant:
+        what = f"whether {what.replace(', and ', ', and whether ')} has the same answer under all conventions"
+    kinds = ("family of tasks", "families of tasks") if rule.of_family else ("task", "tasks")
+    where = f"on the {kinds[0]}" if of == 1 else f"on at least {rule.at_least} of {of} {kinds[1]}"
+    under = "" if rule.conditions[0].quantity == "count" else f", under {_listed(rule.conventions)}"
+    return f"{what}, {where}{under}; intervals at {100 * rule.level:g} %"
+
+
+def condition_words(condition: Condition, conventions: tuple[str, ...]) -> str:
+    """A condition as a clause."""
+    what = _quantity(condition, conventions)
+    if condition.margin is not None:
+        if condition.quantity == "held_out":
+            return f"{what} to within {condition.margin:.3g} times"
+        return f"{what} is within {100 * condition.margin:.3g} % of 1"
+    if condition.most is not None:
+        return f"{what} is below {condition.most:g}"
+    if condition.threshold is None:
+        return what
+    least = f" and estimated at {condition.least:g} or more" if condition.least is not None else ""
+    return f"{what} is above {condition.threshold:g}{least}"
+
+
+def arms_words(condition: Condition) -> tuple[str, ...]:
+    """Each arm, or the best of several."""
+    names = [condition.choice(index) for index in range(len(condition.arms))]
+    return tuple(own[0] if len(own) == 1 else f"the best of {', '.join(own)}" for own in names)
+
+
+def _quantity(condition: Condition, conventions: tuple[str, ...]) -> str:
+    arms, at = arms_words(condition), condition.place
+    first, second = arms[0], arms[-1]
+    ratio = f"of {second} / {first}"
+    size = (
+        "at the largest common size" if at == "largest" else f"where {first} has size {_number(at)} on the matched axis"
+    )
+    match condition.quantity:
+        case "exponent":
+            return f"the exponent of {first} minus that of {second}"
+        case "test_loss" | "test_rmse":
+            return f"the test loss {ratio} {size}"
+        case "cost":
+            loss = f"the {at} loss that both attain" if isinstance(at, str) else f"test loss {_number(at)}"
+            return f"the size {ratio} at {loss}"
+        case "floor":
+            return f"the floor {ratio}"
+        case "count":
+            return f"{_listed(conventions)} {ratio} at equal {condition.equal or 'params.trainable'}, {size},"
+        case "held_out":
+            return f"the held-out sizes are as the law of {' and that of '.join(arms)} predicts"
+        case "crossover":
+            return f"{first} is ahead of {second} at the largest common size, every crossover lying below it"
+        case "exponent_kept":
+            return f"the exponent of {first} at the most inputs over that at the fewest"
+        case "growth":
+            return f"the slope in ln(inputs) of ln(size) that {first} needs for test loss {_number(at)}"
+
+
+def _number(value: float | str | None) -> str:
+    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else f"each of {', '.join(names)}"
