@@ -23,6 +23,7 @@ class Check(NamedTuple):
     diagnostics: Diagnostics | None
     cross_check: CrossCheck | None
     data_hash: str
+    metric: str = "rmse"
 
     @property
     def cautions(self) -> tuple[Caution, ...]:
@@ -41,7 +42,7 @@ def _checks(table: pd.DataFrame, axes: Sequence[str], level: float) -> Iterator[
         runs = with_parts(chosen_runs(table, axis))
         runs = runs[runs["part"] == "fitted"]
         for (task, series), group in runs.groupby(["task", "series"], sort=False):
-            x, y = group["size"].to_numpy(float), group["test_rmse"].to_numpy(float)
+            x, y = group["size"].to_numpy(float), group["test_loss"].to_numpy(float)
             selection = fit.select_law(x, y, level)
             chosen = selection.fits[selection.chosen] if selection.chosen else None
             yield Check(
@@ -52,6 +53,7 @@ def _checks(table: pd.DataFrame, axes: Sequence[str], level: float) -> Iterator[
                 diagnostics=fit.diagnose(chosen) if chosen else None,
                 cross_check=fit.cross_check(x, y, chosen) if chosen else None,
                 data_hash=fit.data_hash(x, y),
+                metric=str(group["metric"].iloc[0]),
             )
 
 

@@ -40,8 +40,9 @@ def pairs_axis(manifest: Manifest) -> str:
 def pairs(table: pd.DataFrame, axis: str) -> pd.DataFrame:
     """A row for each size on `axis` of the first series of a task and each other series there.
 
-    `rmse_ratio` is the second's test RMSE, interpolated at that size, over the first's (geometric means over seeds of
-    the chosen trials); `ratio.<count>` is the same of every count, so that 1 stands at `axis` and nowhere else.
+    `loss_ratio` is the second's test loss in the task's `metric`, interpolated at that size, over the first's
+    (geometric means over seeds of the chosen trials), and `rmse_ratio` the same where that is the RMSE;
+    `ratio.<count>` is that of every count, so that 1 stands at `axis` and nowhere else.
     `nearest_off` is how far the second's nearest size lies from it. Sizes that the second does not reach have NaN, and
     so have sizes where most runs diverged, up to the next size. Of sizes crossed with training budgets, the best sizes
     are compared.
@@ -61,11 +62,11 @@ def pairs(table: pd.DataFrame, axis: str) -> pd.DataFrame:
 def _curves(table: pd.DataFrame, axis: str, counts: Sequence[str]) -> pd.DataFrame:
     """One row a cell: its size, its counts (medians over its chosen runs), its error, and how many runs diverged."""
     runs = chosen_runs(table, axis)
-    runs = runs.assign(log_rmse=np.log(runs["test_rmse"]), diverged=runs["status"] != "done")
+    runs = runs.assign(log_loss=np.log(runs["test_loss"]), diverged=runs["status"] != "done")
     groups = runs.groupby(["task", "series", "cell"], sort=False)
-    curves = groups.agg({"size": "first", "log_rmse": "mean", **dict.fromkeys(counts, "median")})
-    rmse = np.exp(curves["log_rmse"]).where(groups["diverged"].mean() <= 0.5)
-    return curves.assign(rmse=rmse, diverged=groups["diverged"].sum()).reset_index()
+    curves = groups.agg({"metric": "first", "size": "first", "log_loss": "mean", **dict.fromkeys(counts, "median")})
+    loss = np.exp(curves["log_loss"]).where(groups["diverged"].mean() <= 0.5)
+    return curves.assign(loss=loss, diverged=groups["diverged"].sum()).reset_index()
 
 
 def _to_the_end(at: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -79,10 +80,13 @@ def _pair_rows(
 ) -> list[dict[str, object]]:
     sizes = second["size"].to_numpy()
     at = _to_the_end(first["size"].to_numpy(), sizes)
-    rmse = interpolate(sizes, second["rmse"].to_numpy(), at)
+    loss = interpolate(sizes, second["loss"].to_numpy(), at)
     read = {name: interpolate(sizes, second[name].to_numpy(), at) for name in counts}
     rows = []
     for index, (_, own) in enumerate(first.iterrows()):
+        losses = {"first": own["loss"], "second": loss[index]}
+        ratio = losses["second"] / losses["first"]
+        rmse = {f"{which}_rmse": value for which, value in losses.items()} | {"rmse_ratio": ratio}
         nearest = sizes[np.argmin(np.abs(sizes / own["size"] - 1))]
         rows.append(
             {
@@ -91,9 +95,10 @@ def _pair_rows(
                 "second": second["series"].iloc[0],
                 "axis": axis,
                 "size": own["size"],
-                "first_rmse": own["rmse"],
-                "second_rmse": rmse[index],
-                "rmse_ratio": rmse[index] / own["rmse"],
+                **(rmse if own["metric"] == "rmse" else {}),
+                "metric": own["metric"],
+                **{f"{which}_loss": value for which, value in losses.items()},
+                "loss_ratio": ratio,
                 "nearest_off": nearest / own["size"] - 1,
                 "first_diverged": own["diverged"],
                 "second_diverged": int(second["diverged"].sum()),

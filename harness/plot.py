@@ -1,4 +1,4 @@
-"""The figure of an experiment: test RMSE against size on the headline axes, with the laws that others fitted."""
+"""The figure of an experiment: test loss against size on the headline axes, with the laws that others fitted."""
 
 import math
 import textwrap
@@ -23,7 +23,7 @@ from harness.files import whole_file
 from harness.fit import Fit, Points, band, predict, size_means
 from harness.fit.held_out import Extrapolation
 from harness.scaling import SeriesFit, chosen_runs, common_law, headline_axes, with_parts
-from harness.show import exponent
+from harness.show import LOSS_WORDS, exponent
 from harness.spec import Manifest, RunTask
 
 AXIS_WORDS = {
@@ -44,6 +44,8 @@ AXIS_WORDS = {
     "flops_train.executed": "training FLOPs (executed by torch)",
     "seconds": "seconds alone on the machine that was measured",
 }
+
+LOSS_UNITS = {"rmse": "target's units", "cross_entropy": "nats"}
 
 # Okabe & Ito (2008), for the colour-blind; their yellow is left out, it does not print. The numbers of colours, marks
 # and lines have no common factor, so that the first 280 series all look different.
@@ -135,7 +137,8 @@ def scaling_figure(manifest: Manifest, table: pd.DataFrame, fits: Sequence[Serie
             for row, task in zip(grid, tasks, strict=True)
         ]
         for row, task in zip(rows, tasks, strict=True):
-            row[0].axes.set_ylabel("test RMSE (target's units)")
+            metric = table.loc[table["task"] == task, "metric"].iloc[0]
+            row[0].axes.set_ylabel(f"{LOSS_WORDS[metric]} ({LOSS_UNITS[metric]})")
             row[0].axes.set_title(_title(task, manifest.formulas[task].formula), loc="left", parse_math=False)
         sns.despine(figure)
         if note := tuning_note(table):
@@ -222,7 +225,7 @@ def _panel(
     ]
     done = rows[rows["status"] == "done"]
     axes.set_xlim(_padded(rows["size"], 0.06))
-    axes.set_ylim(_padded(done["test_rmse"], 0.08))
+    axes.set_ylim(_padded(done["test_loss"], 0.08))
     return Panel(axes, drawn)
 
 
@@ -234,10 +237,10 @@ def _draw_series(axes: Axes, series: str, rows: pd.DataFrame, law: SeriesFit, st
     done = rows[rows["status"] == "done"]
     outside, diverged = rows[rows["part"] == "outside"], rows[rows["part"] == "diverged"]
     dots: dict[str, Any] = {"marker": ".", "ms": 4, "mec": "none", "alpha": 0.45, "zorder": 2}
-    points = axes.plot(done["size"], done["test_rmse"], ls="", color=style.colour, gid=f"runs:{series}", **dots)
+    points = axes.plot(done["size"], done["test_loss"], ls="", color=style.colour, gid=f"runs:{series}", **dots)
     points += draw_means(axes, f"means:{series}", law.fit.points, style, style.colour)
     if len(outside):
-        hollow = size_means(outside["size"].to_numpy(), outside["test_rmse"].to_numpy())
+        hollow = size_means(outside["size"].to_numpy(), outside["test_loss"].to_numpy())
         points += draw_means(axes, f"outside:{series}", hollow, style, "white")
     if law.held_out:
         points += draw_held_out(axes, series, law.fit, law.held_out, style)
@@ -253,7 +256,7 @@ def _draw_best(axes: Axes, series: str, rows: pd.DataFrame, style: Style) -> Dra
     """The best size of each budget, where size is not the budget: one mark a budget, and no law through them."""
     points = []
     for _, done in rows[rows["status"] == "done"].groupby("cell"):
-        best = size_means(done["size"].to_numpy(), done["test_rmse"].to_numpy())
+        best = size_means(done["size"].to_numpy(), done["test_loss"].to_numpy())
         points += draw_means(axes, f"means:{series}", best, style, style.colour)
     return Drawn(series_text(axes, series, f"{series} {style.glyph}", style), points, [])
 
@@ -281,7 +284,7 @@ def _draw_budget(axes: Axes, series: str, rows: pd.DataFrame, budget: float, sty
     done = rows[rows["status"] == "done"]
     if done.empty:
         return
-    points = size_means(done["size"].to_numpy(), done["test_rmse"].to_numpy())
+    points = size_means(done["size"].to_numpy(), done["test_loss"].to_numpy())
     is_spread = points.sizes[-1] > 1.5 * points.sizes[0]  # on the axis of the budget they stand above each other
     look: dict[str, Any] = {"marker": style.marker, "ms": 2.2, "lw": 0.6, "alpha": 0.55, "zorder": 2}
     axes.plot(

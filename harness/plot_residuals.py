@@ -18,6 +18,7 @@ from harness.files import whole_file
 from harness.fit import Fit, predict
 from harness.plot import AXIS_WORDS, DPI, LABEL_SIZE, THEME, WIDTH, Style, series_styles, set_ticks
 from harness.scaling import SeriesFit, chosen_runs, common_law, with_parts
+from harness.show import LOSS_WORDS
 
 OVERLAID = 4  # that can be told apart in one panel
 PANELS = 12
@@ -54,11 +55,10 @@ def experiment_residuals(table: pd.DataFrame, fits: Sequence[SeriesFit], axis: s
     for (task, series), group in runs.groupby(["task", "series"], sort=False):
         law = common_law(fits, str(task), axis)
         (one,) = [one for one in fits if (one.task, one.series, one.axis, one.fit.law) == (task, series, axis, law)]
-        x, y = group["size"].to_numpy(float), group["test_rmse"].to_numpy(float)
+        x, y = group["size"].to_numpy(float), group["test_loss"].to_numpy(float)
         title = f"{task}, {series}, {law} law"
-        shown.append(
-            Residuals(f"{task}:{series}", title, one.fit, x, y, styles[str(series)], AXIS_WORDS[axis], "test RMSE")
-        )
+        style, loss = styles[str(series)], LOSS_WORDS[one.metric]
+        shown.append(Residuals(f"{task}:{series}", title, one.fit, x, y, style, AXIS_WORDS[axis], loss))
     return residuals_figure(shown)
 
 

@@ -25,7 +25,7 @@ from harness.errors import INCOMPLETE, HarnessError
 from harness.files import whole_file
 from harness.spec import Cell, KanShape, Manifest, PlannedRun, RunSpec, canonical_json, run_id, sealed, unsealed
 from harness.spec.frozen import Frozen
-from harness.spec.nouns import Engine
+from harness.spec.nouns import Engine, Metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,10 +43,19 @@ EARLY_EVALUATIONS = 8
 EARLY_TOLERANCE = {"float64": 1e-6, "float32": 1e-2}
 END_FACTOR = 10.0
 
+SPLITS = {"train": "train", "val": "validation", "test": "test"}  # as tables of classifications name them
 CURVE_POINTS = 201  # of a network of one variable after each phase
 
 NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # a file system without them
 LOCK_SECONDS = 10.0  # for how long another writer may hold the lock of a record, which takes it microseconds
+
+
+class Losses(NamedTuple):
+    """A run's errors in the metric of its task (`RunTask.metric`)."""
+
+    train: float
+    validation: float
+    test: float
 
 
 class Metrics(Frozen):
@@ -63,8 +72,29 @@ class Metrics(Frozen):
     test_root_median_square: float
     test_h1_error: float | None = Field(None, exclude_if=lambda value: value is None)
 
+    @property
+    def losses(self) -> Losses:
+        """What trials are chosen by, and laws fitted to."""
+        return Losses(self.train_rmse, self.validation_rmse, self.test_rmse)
 
-_ALWAYS = [name for name, field in Metrics.model_fields.items() if field.is_required()]
+
+class ClassMetrics(Frozen):
+    """Mean cross-entropies in nats at the end of a run that learns classes, and shares of points told right."""
+
+    train_cross_entropy: float
+    validation_cross_entropy: float
+    test_cross_entropy: float
+    train_accuracy: float
+    validation_accuracy: float
+    test_accuracy: float
+
+    @property
+    def losses(self) -> Losses:
+        """What trials are chosen by, and laws fitted to."""
+        return Losses(self.train_cross_entropy, self.validation_cross_entropy, self.test_cross_entropy)
+
+
+METRICS: dict[Metric, type[Metrics] | type[ClassMetrics]] = {"rmse": Metrics, "cross_entropy": ClassMetrics}
 
 
 class CurvePoint(Frozen):
@@ -73,6 +103,30 @@ class CurvePoint(Frozen):
     evaluations: int
     train_rmse: float | None
     validation_rmse: float | None
+
+    @property
+    def train_loss(self) -> float | None:
+        """In the metric of the task."""
+        return self.train_rmse
+
+
+class ClassCurvePoint(Frozen):
+    """The same of a run that learns classes: mean cross-entropies in nats."""
+
+    evaluations: int
+    train_cross_entropy: float | None
+    validation_cross_entropy: float | None
+
+    @property
+    def train_loss(self) -> float | None:
+        """In the metric of the task."""
+        return self.train_cross_entropy
+
+
+CURVE_POINT: dict[Metric, type[CurvePoint] | type[ClassCurvePoint]] = {
+    "rmse": CurvePoint,
+    "cross_entropy": ClassCurvePoint,
+}
 
 
 class PhaseEnd(Frozen):
@@ -147,7 +201,7 @@ class Record(Frozen):
     run_id: str
     run: RunSpec
     status: Status
-    metrics: Metrics | None
+    metrics: Metrics | ClassMetrics | None = Field(union_mode="left_to_right")
     evaluations: int
     iterations: int
     by_stage: tuple[tuple[int, int], ...]
@@ -155,7 +209,7 @@ class Record(Frozen):
     refused_steps: int = 0
     counts: dict[str, int]
     weights: str
-    curve: tuple[CurvePoint, ...]
+    curve: tuple[CurvePoint, ...] | tuple[ClassCurvePoint, ...] = Field(union_mode="left_to_right")
     phases: tuple[PhaseEnd, ...] | None = Field(None, exclude_if=lambda value: value is None)
     provenance: Provenance
     pruned: Pruned | None = Field(None, exclude_if=lambda value: value is None)
@@ -273,16 +327,16 @@ def _agree(one: Record, other: Record) -> bool:
     same_course = early[0].keys() == early[1].keys() and all(
         math.isclose(error, early[1][at], rel_tol=tolerance) for at, error in early[0].items()
     )
-    small, large = sorted((one.metrics.train_rmse, other.metrics.train_rmse))
+    small, large = sorted((one.metrics.losses.train, other.metrics.losses.train))
     return same_course and large <= END_FACTOR * small
 
 
 def _early(record: Record) -> dict[int, float]:
     """Training errors by evaluations, of the first ones that are finite."""
     return {
-        point.evaluations: point.train_rmse
+        point.evaluations: point.train_loss
         for point in record.curve
-        if point.evaluations <= EARLY_EVALUATIONS and point.train_rmse is not None
+        if point.evaluations <= EARLY_EVALUATIONS and point.train_loss is not None
     }
 
 
@@ -378,6 +432,9 @@ def missing(manifest: Manifest, folder: Path) -> list[str]:
 def load(manifest: Manifest, folder: Path) -> pd.DataFrame:
     """One row a planned run and series, with counts, metrics and `chosen`, the trial that validation picked.
 
+    `val_loss` and `test_loss` are in the `metric` of the task: the RMSE, or the cross-entropy, which has `val_accuracy`
+    and `test_accuracy` beside it.
+
     `in_window`, `until` and `hold_out` are what the plan declares of the sizes that laws are fitted to.
     `of_budget` marks the series of one training budget each, of which the best sizes make a series of their own.
 
@@ -430,7 +487,6 @@ def write_table(table: pd.DataFrame, folder: Path) -> None:
 
 def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
     network = planned.run.network
-    metrics = record.metrics.model_dump() if record.metrics else dict.fromkeys(_ALWAYS, math.nan)
     return {
         "run_id": planned.run_id,
         "task": cell.task,
@@ -447,7 +503,7 @@ def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
         "dtype": planned.run.dtype,
         "engine": planned.run.engine,
         "status": record.status,
-        **metrics,
+        **_errors(planned.run.task.metric, record.metrics),
         **(_forgetting(record.phases) if planned.run.recipe.phases else {}),
         "evaluations": record.evaluations,
         "evaluations_by_stage": json.dumps([made for made, _ in record.by_stage]),
@@ -463,6 +519,17 @@ def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
         "until_minimum": bool(cell.window and cell.window.until),
         "hold_out": cell.hold_out,
     }
+
+
+def _errors(metric: Metric, metrics: Metrics | ClassMetrics | None) -> dict[str, Any]:
+    """The columns of a run's errors; those of one that diverged are NaN."""
+    losses = metrics.losses if metrics else Losses(math.nan, math.nan, math.nan)
+    of_task = {"metric": metric, "val_loss": losses.validation, "test_loss": losses.test}
+    always = [name for name, field in METRICS[metric].model_fields.items() if field.is_required()]
+    found = metrics.model_dump() if metrics else dict.fromkeys(always, math.nan)
+    if metric == "rmse":
+        return found | of_task
+    return of_task | {f"{split}_accuracy": found[f"{name}_accuracy"] for split, name in SPLITS.items()}
 
 
 def _of_pruned(pruned: Pruned) -> dict[str, Any]:
@@ -491,15 +558,15 @@ def _frontiers(table: pd.DataFrame, cells: dict[int, Cell]) -> list[pd.DataFrame
     frontier = table["cell"].map({index: cell.frontier for index, cell in cells.items()})
     found = []
     for (_, name, _), group in table.groupby([table["task"], frontier, table["asked"]], sort=False):
-        validation = group.loc[group["chosen"], ["cell", "validation_rmse"]].fillna({"validation_rmse": math.inf})
-        best = validation.groupby("cell")["validation_rmse"].median().idxmin()
+        validation = group.loc[group["chosen"], ["cell", "val_loss"]].fillna({"val_loss": math.inf})
+        best = validation.groupby("cell")["val_loss"].median().idxmin()
         found.append(group[group["cell"] == best].assign(series=str(name), of_budget=False))
     return found
 
 
 def _chosen(table: pd.DataFrame) -> pd.Series:
-    """Per cell, the trial with the lowest median validation RMSE over seeds; a diverged run counts as infinite."""
-    validation = table["validation_rmse"].fillna(math.inf)
+    """Per cell, the trial with the lowest median validation loss over seeds; a diverged run counts as infinite."""
+    validation = table["val_loss"].fillna(math.inf)
     medians = validation.groupby([table["cell"], table["trial"]]).median()
     best = medians.groupby("cell").idxmin().map(lambda key: key[1])
     return table["trial"] == table["cell"].map(best)

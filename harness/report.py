@@ -20,7 +20,7 @@ from harness.plot import AXIS_WORDS, human, laws_of, run_tasks, scaling_figure, 
 from harness.plot_residuals import experiment_residuals
 from harness.record import Record, read_record, record_path
 from harness.scaling import SeriesFit, common_law, headline_axes
-from harness.show import exponent, held_out_rows
+from harness.show import exponent, held_out_rows, loss_words
 from harness.show_checks import TITLES as CHECK_TITLES
 from harness.show_checks import CheckRow, check_row
 from harness.spec import Cell, Formula, Manifest, Recipe, RunTask
@@ -96,6 +96,7 @@ def write_report(
         axes=len({row.axis for row in rows}),
         all_rows=rows,
         axis_words=AXIS_WORDS,
+        loss=loss_words(table["metric"]),
         level=fits[0].fit.level,
         figure=png(scaling_figure(manifest, table, fits)),
         residuals=png(experiment_residuals(table, fits, headline_axes(manifest)[0])),
@@ -127,7 +128,7 @@ def template(name: str) -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["human"] = human
+    environment.filters |= {"human": human, "sentence": lambda words: words[0].upper() + words[1:]}
     return environment.get_template(name)
 
 
@@ -224,7 +225,7 @@ def _pairs(table: pd.DataFrame, manifest: Manifest) -> dict[str, Any]:
             "second": row["second"],
             "size": human(row["size"]),
             "off": f"{row['nearest_off']:+.0%}",
-            "rmse": _ratio(row["rmse_ratio"]),
+            "loss": _ratio(row["loss_ratio"]),
             "ratios": [_ratio(row[f"ratio.{name}"]) for name in names],
         }
         for row in found.to_dict("records")

@@ -45,6 +45,7 @@ class SeriesFit(NamedTuple):
     outside: int
     without_window: Fit | None = None
     held_out: Extrapolation | None = None
+    metric: str = "rmse"
 
 
 def sizes_of(table: pd.DataFrame, axis: str) -> pd.Series:
@@ -76,16 +77,16 @@ def with_parts(runs: pd.DataFrame) -> pd.DataFrame:
         part[inside.index[held]] = "held_out"
         if inside["until_minimum"].iloc[0]:
             rest = inside[~held]
-            part[rest.index[~until_minimum(rest["size"], rest["test_rmse"])]] = "outside"
+            part[rest.index[~until_minimum(rest["size"], rest["test_loss"])]] = "outside"
     return runs.assign(part=part)
 
 
 def fit_table(table: pd.DataFrame, axes: Sequence[str] = AXES, level: float = 0.95) -> list[SeriesFit]:
     """Both laws for every task, series and axis of a table of runs (`record.load`), from runs in the fit window.
 
-    Fits use achieved sizes and counted work. Diverged runs cannot enter a law of their error; they are counted. A law
-    is warned where its exponent hangs on a window that the data cut. Where a convention counts nothing (`matmul` of a
-    KAN without base), there is no law.
+    Laws are of `test_loss`, in the metric of the task, on achieved sizes and counted work. Diverged runs cannot enter a
+    law of their error; they are counted. A law is warned where its exponent hangs on a window that the data cut. Where
+    a convention counts nothing (`matmul` of a KAN without base), there is no law.
     """
     found = []
     for axis in axes:
@@ -109,7 +110,8 @@ def _series_fit(task: str, series: str, axis: str, runs: pd.DataFrame, law: LawN
         result = warn_of_distance(result, x)
         held_out = extrapolate(result, x, y)
     diverged, outside = int((parts == "diverged").sum()), int((parts == "outside").sum())
-    return SeriesFit(task, series, axis, result, diverged, outside, everywhere, held_out)
+    metric = str(runs["metric"].iloc[0])
+    return SeriesFit(task, series, axis, result, diverged, outside, everywhere, held_out, metric)
 
 
 def _fit(runs: pd.DataFrame, law: LawName, level: float) -> Fit:
@@ -119,7 +121,7 @@ def _fit(runs: pd.DataFrame, law: LawName, level: float) -> Fit:
 
 
 def _xy(runs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    return runs["size"].to_numpy(), runs["test_rmse"].to_numpy()
+    return runs["size"].to_numpy(), runs["test_loss"].to_numpy()
 
 
 def common_law(fits: Sequence[SeriesFit], task: str, axis: str) -> LawName:
@@ -139,7 +141,7 @@ def to_json(fits: Sequence[SeriesFit]) -> list[dict[str, Any]]:
             "task": one.task,
             "series": one.series,
             "axis": one.axis,
-            "metric": "test_rmse",
+            "metric": f"test_{one.metric}",
             "runs_diverged": one.diverged,
             "runs_outside_window": one.outside,
             **fit.to_json(one.fit),

@@ -1,6 +1,6 @@
 """What the command line prints of plans, costs and fits: tables and sentences."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, get_args
 
 import pandas as pd
@@ -14,6 +14,8 @@ from harness.match import Matched, Setting, ratios
 from harness.measure.calibration import Calibration, Calibrations, bench_command, missing
 from harness.scaling import SeriesFit
 from harness.spec import Cell, CountName, Manifest
+
+LOSS_WORDS = {"rmse": "test RMSE", "cross_entropy": "test cross-entropy"}  # by the metric of a task
 
 
 def plan_table(manifest: Manifest) -> Table:
@@ -117,9 +119,16 @@ def calibration_sentence(calibration: Calibration) -> str:
     )
 
 
+def loss_words(metrics: Iterable[str]) -> str:
+    """What the losses of tasks with these metrics are called."""
+    different = set(metrics)
+    return LOSS_WORDS[different.pop()] if len(different) == 1 else "test loss"
+
+
 def fits_table(fits: Sequence[SeriesFit], axes: Sequence[str]) -> Table:
     """Exponents with intervals on `axes`, or the refusal in their place."""
-    table = Table(title="test RMSE = E + A x^-alpha, on size means in log space", title_justify="left")
+    loss = loss_words(one.metric for one in fits)
+    table = Table(title=f"{loss} = E + A x^-alpha, on size means in log space", title_justify="left")
     for name in ("task", "arm", "axis"):
         table.add_column(name, no_wrap=True)
     table.add_column("sizes", justify="right")
@@ -220,11 +229,12 @@ def _rmsle(law: SeriesFit) -> str:
 
 
 def held_out_table(fits: Sequence[SeriesFit], axes: Sequence[str]) -> Table | None:
-    """The sizes that were held out: test RMSE as measured, and as the laws predicted it; None if none were."""
+    """The sizes that were held out: test loss as measured, and as the laws predicted it; None if none were."""
     groups = held_out_rows(fits, axes, lambda value, digits: f"{value:,.{digits}g}")
     if not groups:
         return None
-    table = Table(title="sizes held out of the fits: test RMSE, measured and predicted", title_justify="left")
+    loss = loss_words(one.metric for one in fits)
+    table = Table(title=f"sizes held out of the fits: {loss}, measured and predicted", title_justify="left")
     for name in ("task", "arm", "axis"):
         table.add_column(name, no_wrap=True)
     for name in ("size", "measured", "predicted, E = 0", "predicted, E free"):

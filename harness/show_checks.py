@@ -80,12 +80,13 @@ def checks_table(checks: Sequence[Check]) -> Table:
 
 def checklists(checks: Sequence[Check]) -> str:
     """The reporting checklist of the quoted law of every series and axis, as Markdown."""
-    parts = ["# Reporting checklist: test_rmse\n"]
+    losses = dict.fromkeys(f"test_{check.metric}" for check in checks)
+    parts = [f"# Reporting checklist: {', '.join(losses)}\n"]
     for check in checks:
         quoted: str = check.selection.chosen or next(iter(check.selection.fits))
         law, seen, other = check.selection.fits[quoted], check.diagnostics, check.cross_check
         source = f"runs.csv beside this file (data hash {check.data_hash})"
-        items = checklist(law, seen, check.selection, other, check.axis, "test_rmse", source)
+        items = checklist(law, seen, check.selection, other, check.axis, f"test_{check.metric}", source)
         parts.append(f"## {check.task}, {check.series}, by {check.axis}\n\n{to_markdown(items)}")
     return "\n".join(parts)
 

@@ -22,7 +22,8 @@ def _table(errors) -> pd.DataFrame:
     table = table.assign(
         in_window=True, until_minimum=False, hold_out=0, dtype="float64", **dict.fromkeys(AXES, SIZES[cell])
     )
-    table["test_rmse"] = np.asarray(errors)[cell] * np.exp(rng.normal(0, 0.02, len(table)))
+    table["metric"] = "rmse"
+    table["test_loss"] = np.asarray(errors)[cell] * np.exp(rng.normal(0, 0.02, len(table)))
     return table
 
 
@@ -45,7 +46,7 @@ def test_checks_are_of_the_runs_that_were_fitted():
 
     assert np.array_equal(check.selection.fits["pure"].points.sizes, pure.fit.points.sizes)
     inside = table[table["cell"].between(1, 5)]
-    assert check.data_hash == fit.data_hash(inside["params.trainable"], inside["test_rmse"])
+    assert check.data_hash == fit.data_hash(inside["params.trainable"], inside["test_loss"])
 
 
 def test_a_series_that_every_law_refuses_says_so():

@@ -40,7 +40,7 @@ LAW = {
     "pairs": "spec scaling",
     "verdicts": "errors spec fit record scaling compare pairs",
     "plot": "errors files spec record fit scaling show",
-    "plot_residuals": "files fit scaling plot",
+    "plot_residuals": "files fit scaling show plot",
     "replay": "errors files spec tasks record reference scaling console show plot plot_residuals report",
     "tables": "errors files fit compare console show plot plot_residuals",
     "report": "errors files spec record fit scaling checks pairs show show_checks plot plot_residuals verdicts",

@@ -49,7 +49,8 @@ def _table(kan_sizes, mlp_sizes) -> pd.DataFrame:
                         "status": "done",
                         "chosen": True,
                         "of_budget": False,
-                        "test_rmse": scale / size,
+                        "metric": "rmse",
+                        "test_loss": scale / size,
                         "params.trainable": size,
                         "flops_forward.shared_dense": flops * size,
                     }
@@ -80,7 +81,7 @@ def test_a_size_that_diverged_is_not_bridged():
     table = _table([10, 30, 60, 90], [10, 30, 90])
     lost = (table["series"] == "mlp") & (table["params.trainable"] == 30)
     table.loc[lost, "status"] = "diverged"
-    table.loc[lost, "test_rmse"] = np.nan
+    table.loc[lost, "test_loss"] = np.nan
 
     found = pairs(table, "params.trainable").set_index("size")
 
@@ -91,7 +92,7 @@ def test_a_size_that_diverged_is_not_bridged():
 def test_of_sizes_crossed_with_budgets_the_best_are_compared():
     """Series of one budget each are left out: their sizes are all the same on the axis of the budget."""
     table = _table([10, 30], [10, 30])
-    crossed = table.assign(series=table["series"] + " at 1e9", of_budget=True, test_rmse=1.0)
+    crossed = table.assign(series=table["series"] + " at 1e9", of_budget=True, test_loss=1.0)
 
     found = pairs(pd.concat([crossed, table], ignore_index=True), "params.trainable")
 
@@ -102,8 +103,8 @@ def test_of_sizes_crossed_with_budgets_the_best_are_compared():
 def test_diverged_and_losing_runs_are_not_in_a_curve():
     """Only the chosen trials that ended enter a mean."""
     table = _table([10, 30], [10, 30])
-    lost = table.assign(chosen=False, test_rmse=1e9)
-    diverged = table.assign(status="diverged", test_rmse=np.nan, seed=9)
+    lost = table.assign(chosen=False, test_loss=1e9)
+    diverged = table.assign(status="diverged", test_loss=np.nan, seed=9)
 
     mixed = pairs(pd.concat([table, lost, diverged], ignore_index=True), "params.trainable")
 

@@ -305,6 +305,18 @@ def test_a_diverged_run_stays_and_counts_as_infinitely_bad(manifest, tmp_path):
     assert np.isnan(table.loc[table["status"] == "diverged", "test_rmse"]).all()
 
 
+def test_the_loss_of_a_regression_is_its_rmse(manifest, tmp_path):
+    """What laws and choices read has the numbers of the columns that regressions had before."""
+    for planned in manifest.runs:
+        publish(made_record(planned, test=0.2 + planned.run.seed), tmp_path)
+
+    table = load(manifest, tmp_path)
+
+    assert set(table["metric"]) == {"rmse"}
+    assert (table["val_loss"] == table["validation_rmse"]).all()
+    assert (table["test_loss"] == table["test_rmse"]).all()
+
+
 def test_the_window_marks_rows_of_its_arm_only(manifest, tmp_path):
     """Points outside of an arm's window are kept and marked; other arms are not touched."""
     for planned in manifest.runs:

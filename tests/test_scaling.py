@@ -21,7 +21,8 @@ def _table(**changes) -> pd.DataFrame:
     table = table.assign(
         chosen=trial == 1, in_window=True, until_minimum=False, hold_out=0, dtype="float64", **dict.fromkeys(AXES, size)
     )
-    table["test_rmse"] = np.where(trial == 1, 2 / size * np.exp(rng.normal(0, 0.01, len(table))), 9.0)
+    table["metric"] = "rmse"
+    table["test_loss"] = np.where(trial == 1, 2 / size * np.exp(rng.normal(0, 0.01, len(table))), 9.0)
     return table.assign(**changes)
 
 
@@ -38,7 +39,7 @@ def test_runs_outside_the_window_and_diverged_runs_are_counted_and_left_out():
     """They are in no law, but their number is told."""
     table = _table()
     table.loc[table["cell"] == 0, "in_window"] = False
-    table.loc[(table["cell"] == 3) & (table["seed"] == 0), ["status", "test_rmse"]] = ["diverged", np.nan]
+    table.loc[(table["cell"] == 3) & (table["seed"] == 0), ["status", "test_loss"]] = ["diverged", np.nan]
 
     pure = fit_table(table, axes=["params.trainable"])[0]
 
@@ -63,7 +64,7 @@ def _parts(table: pd.DataFrame) -> list[str]:
 
 def _worse_from(table: pd.DataFrame, cell: int) -> pd.DataFrame:
     """Every size from that of `cell` on has ten times the error that its law says."""
-    return table.assign(test_rmse=table["test_rmse"].where(table["cell"] < cell, 10 * table["test_rmse"]))
+    return table.assign(test_loss=table["test_loss"].where(table["cell"] < cell, 10 * table["test_loss"]))
 
 
 def test_a_window_until_the_minimum_ends_where_the_error_turns_up():
@@ -149,7 +150,7 @@ def test_a_diverged_run_does_not_move_the_size_of_the_others():
     table = _table()
     axis = "flops_train.shared_dense"
     lost = (table["cell"] == 2) & (table["seed"] > 0)
-    table.loc[lost, ["status", "test_rmse", axis]] = ["diverged", np.nan, 3]
+    table.loc[lost, ["status", "test_loss", axis]] = ["diverged", np.nan, 3]
 
     assert fit_table(table, axes=[axis])[0].fit.points.sizes.tolist() == SIZES.tolist()
 

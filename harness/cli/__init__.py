@@ -346,7 +346,7 @@ for command in (submit, status, retry, cancel, logs, merge, export_wandb, doctor
 @planned_argument
 @results_option
 def plot(file: Path, results: Path) -> None:
-    """Draw test RMSE against parameters and training FLOPs, with fitted laws, as PNG and PDF."""
+    """Draw test loss against parameters and training FLOPs, with fitted laws, as PNG and PDF."""
     manifest, folder = frozen_plan(file, results)
     table, fits, _ = write_analysis(manifest, folder)
     for path in draw_figures(manifest, table, fits, folder):

@@ -118,8 +118,8 @@ def _started_at(record: Record) -> datetime:
 def _curve(record: Record) -> Iterator[tuple[int, dict[str, float]]]:
     """The errors that are numbers, by evaluations."""
     for point in record.curve:
-        errors = {"train_rmse": point.train_rmse, "validation_rmse": point.validation_rmse}
-        yield point.evaluations, {name: error for name, error in errors.items() if error is not None}
+        errors = point.model_dump(exclude={"evaluations"}, exclude_none=True)
+        yield point.evaluations, errors
 
 
 def _summary(record: Record) -> dict[str, Any]:

@@ -137,7 +137,7 @@ def _findings(points: pd.DataFrame, counts: pd.DataFrame, survivals: list[Surviv
 def _lost(survivals: list[Survival]) -> Iterator[str]:
     """Runs that lost one of the inputs, of which the function needs both."""
     lost = [
-        (one, one.record.metrics.test_rmse)
+        (one, one.record.metrics.losses.test)
         for one in survivals
         if one.pruned and one.record.metrics and len(one.pruned.inputs) < one.record.run.network.shape[0]
     ]
@@ -179,7 +179,7 @@ def _left_table(survivals: list[Survival]) -> Table:
         here = [one for one in survivals if one.setting == setting and one.pruned]
         shapes = ["[" + ",".join(map(str, one.pruned.network.shape)) + "]" for one in here if one.pruned]
         before = [one.pruned.test_rmse for one in here if one.pruned]
-        after = [one.record.metrics.test_rmse if one.record.metrics else np.inf for one in here]
+        after = [one.record.metrics.losses.test if one.record.metrics else np.inf for one in here]
         errors = [_formula_error(one) for one in here]
         rows.append((setting, " ".join(shapes), _median(before), _median(after), _median(errors)))
     words = (

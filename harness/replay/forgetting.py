@@ -87,7 +87,7 @@ def kept_by(arm: OfArm) -> Kept:
     matrices = [_matrix(record.phases) for record in arm.in_phases]
     right_after = [float(np.diag(matrix).mean()) for matrix in matrices]
     in_the_end = [float(matrix[-1].mean()) for matrix in matrices]
-    at_once = [record.metrics.train_rmse if record.metrics else math.inf for record in arm.at_once]
+    at_once = [record.metrics.losses.train if record.metrics else math.inf for record in arm.at_once]
     times = [
         end / before if math.isfinite(end) else math.inf for end, before in zip(in_the_end, right_after, strict=True)
     ]

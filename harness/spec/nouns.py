@@ -38,6 +38,7 @@ Dtype = Literal["float64", "float32"]
 Engine = Literal["fused", "torch"]
 Device = Literal["cpu", "cuda"]
 Size = Literal["width", "grid", "depth", "steps"]
+Metric = Literal["rmse", "cross_entropy"]
 
 
 def _tuple_if_list(value: object) -> object:
@@ -355,7 +356,7 @@ class Window(Frozen):
     """The sizes a law is fitted to, declared before the run; points outside are drawn hollow and counted.
 
     `min` and `max` are sizes on `axis`. `until: minimum` ends the window, on whatever axis a law is fitted, at the size
-    with the least mean test RMSE over seeds: curves turn up once the data are used up.
+    with the least mean test loss over seeds: curves turn up once the data are used up.
     """
 
     axis: CountName = "params.trainable"
@@ -467,6 +468,17 @@ class RunTask(Frozen):
     test_points: PositiveInt
     boundary_points: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
     interior_weight: Positive | None = Field(None, exclude_if=lambda value: value is None)
+    classes: Annotated[int, Field(ge=2)] | None = Field(None, exclude_if=lambda value: value is None)
+
+    @property
+    def metric(self) -> Metric:
+        """What the loss of a run is in tables: the RMSE, or where there are classes the mean cross-entropy in nats."""
+        return "cross_entropy" if self.classes else "rmse"
+
+    @property
+    def outputs(self) -> int:
+        """Of a network that learns it: one, or one a class."""
+        return self.classes or 1
 
     @property
     def is_pde(self) -> bool:
