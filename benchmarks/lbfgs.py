@@ -12,7 +12,7 @@ from benchmarks.pykan_jobs import counted_steps
 from benchmarks.quiet import silence
 from benchmarks.report import Report
 from harness.spec import KanShape, Lbfgs, MlpShape, Task
-from harness.spec.networks import TrainedShape
+from harness.spec.networks import Network
 from harness.tasks import Splits, draw, resolve
 from harness.train.fused.optimisers import lbfgs
 
@@ -51,7 +51,7 @@ def compare(folder: Path) -> Report:
     )
 
 
-def _race(network: TrainedShape, splits: Splits, other: Contestant) -> list[dict]:
+def _race(network: Network, splits: Splits, other: Contestant) -> list[dict]:
     timings = race([Contestant(FUSED, _fused(network, splits)), other], ROUNDS)
     return [
         {
@@ -69,7 +69,7 @@ def _race(network: TrainedShape, splits: Splits, other: Contestant) -> list[dict
     ]
 
 
-def _fused(network: TrainedShape, splits: Splits) -> Callable[[], int]:
+def _fused(network: Network, splits: Splits) -> Callable[[], int]:
     flat, arguments = initial(network), problem(network, splits.train.x, splits.train.y)
 
     def work() -> int:

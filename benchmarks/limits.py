@@ -13,18 +13,18 @@ from benchmarks.report import Report
 from harness.count import layer_flops, trainable
 from harness.count.training import active_parameters, evaluation_flops, levenberg_marquardt_flops
 from harness.spec import KanShape, LevenbergMarquardt, MlpShape
-from harness.spec.networks import TrainedShape
+from harness.spec.networks import Network
 from harness.train.fused.optimisers import levenberg
 
 ROUNDS = 7
 PRODUCT = 1024  # rows and columns of the matrices whose product is the peak
 COPIED_MEGABYTES = 256  # far more than any cache
-EVALUATIONS: list[tuple[TrainedShape, int]] = [
+EVALUATIONS: list[tuple[Network, int]] = [
     *((KanShape(shape=(2, 5, 1), grid=grid), 1000) for grid in (5, 50, 500)),
     (KanShape(shape=(64, 64, 64), grid=5), 1024),
     *((MlpShape(shape=(2, width, width, 1)), 1000) for width in (5, 20, 100)),
 ]
-LEVENBERG: list[tuple[TrainedShape, int]] = [
+LEVENBERG: list[tuple[Network, int]] = [
     (KanShape(shape=(2, 5, 1), grid=5), 1000),
     (KanShape(shape=(2, 5, 1), grid=100), 1000),
     (MlpShape(shape=(2, 20, 20, 1)), 1000),
@@ -90,11 +90,11 @@ def _peak() -> tuple[list[Contestant], dict[str, float]]:
     return contestants, {product: 2 * PRODUCT**3 / 1e6}
 
 
-def _evaluation(network: TrainedShape, points: int) -> Callable[[], float]:
+def _evaluation(network: Network, points: int) -> Callable[[], float]:
     return fused(network, initial(network), *_samples(network, points)).evaluate
 
 
-def _levenberg(network: TrainedShape, points: int) -> Callable[[], int]:
+def _levenberg(network: Network, points: int) -> Callable[[], int]:
     arguments = problem(network, *_samples(network, points))
     state = levenberg.start(SETTINGS, initial(network))
 
@@ -104,11 +104,11 @@ def _levenberg(network: TrainedShape, points: int) -> Callable[[], int]:
     return work
 
 
-def _samples(network: TrainedShape, points: int) -> tuple[np.ndarray, np.ndarray]:
+def _samples(network: Network, points: int) -> tuple[np.ndarray, np.ndarray]:
     x = np.random.default_rng(0).uniform(-1, 1, (points, network.shape[0]))
     return x, np.sin(3 * x).mean(1, keepdims=True) + np.zeros(network.shape[-1])
 
 
-def _words(network: TrainedShape) -> str:
+def _words(network: Network) -> str:
     nodes = f"[{','.join(map(str, network.shape))}]"
     return f"KAN {nodes} G={network.grid}" if isinstance(network, KanShape) else f"MLP {nodes}"

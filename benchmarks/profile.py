@@ -22,7 +22,7 @@ from harness.spec import (
     RunSpec,
     Task,
 )
-from harness.spec.networks import TrainedShape
+from harness.spec.networks import Network
 from harness.tasks import resolve
 from harness.train import train_pack
 
@@ -30,7 +30,7 @@ GRIDS = GridExtension(grids=(3, 5, 10), evaluations=80)
 LONG_GRIDS = GridExtension(grids=(5, 10, 20, 40, 80), evaluations=120)
 STARTS = Restarts(count=4, evaluations=20)
 LM, LBFGS = LevenbergMarquardt(name="levenberg_marquardt"), Lbfgs(name="lbfgs")
-JOBS: dict[str, tuple[TrainedShape, Recipe]] = {
+JOBS: dict[str, tuple[Network, Recipe]] = {
     "LM, G=3 to 20": (
         KanShape(shape=(2, 5, 1), grid=20),
         Recipe(optimizer=LM, max_evaluations=400, restarts=STARTS, grid_extension=GRIDS),

@@ -9,7 +9,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from pydantic import ValidationError
 
@@ -22,6 +22,7 @@ from harness.spec import (
     Adam,
     Arm,
     Cell,
+    CountName,
     Experiment,
     Formula,
     Kan,
@@ -30,13 +31,15 @@ from harness.spec import (
     Manifest,
     Mlp,
     MlpShape,
+    Network,
     PlannedRun,
     Recipe,
     Restarts,
     RunSpec,
     RunTask,
+    SplinedShape,
+    SplineMlpShape,
     Task,
-    TrainedShape,
     canonical_json,
     content_hash,
     least_evaluations,
@@ -77,7 +80,7 @@ class Candidate(NamedTuple):
     """One value of the free size: the network and recipe that it makes, and their planned counts."""
 
     value: int | tuple[int, ...] | None
-    network: TrainedShape
+    network: Network
     recipe: Recipe
     counts: dict[str, int]
 
@@ -182,6 +185,11 @@ def _check_pde(variant: Experiment, arm_name: str) -> None:
     """A HarnessError if a PDE, which is learnt by second derivatives on all points, cannot be learnt by an arm."""
     arm = variant.arms[arm_name]
     architecture, optimizer = arm.architecture, _recipe(variant, arm).optimizer
+    if not isinstance(architecture, Mlp | Kan):
+        raise HarnessError(
+            f"arms.{arm_name}.architecture.family={architecture.family}: no second derivatives, by which a PDE is "
+            "learnt; use family mlp or kan"
+        )
     if isinstance(architecture, Mlp) and architecture.activation == "relu":
         raise HarnessError(
             f"arms.{arm_name}.architecture.activation=relu: its second derivative is 0, so that no PDE of second order "
@@ -212,7 +220,7 @@ def _formula(task: Task) -> Formula:
     return Formula(formula=target.formula, source=target.source)
 
 
-def engine_of(experiment: Experiment, network: TrainedShape, task: RunTask) -> Engine:
+def engine_of(experiment: Experiment, network: Network, task: RunTask) -> Engine:
     """What trains `network`: the experiment's engine, or else `fused` where it can; a HarnessError if it cannot."""
     if task.is_pde:
         if experiment.engine == "fused":
@@ -236,7 +244,7 @@ def engine_of(experiment: Experiment, network: TrainedShape, task: RunTask) -> E
         raise HarnessError("engine: fused trains all that a KAN has, so no base: frozen; leave `engine` out")
     if experiment.engine:
         return experiment.engine
-    return "torch" if reasons or is_frozen or not isinstance(network, KanShape | MlpShape) else "fused"
+    return "torch" if reasons or is_frozen else "fused"
 
 
 def planned_work(run: RunSpec) -> list[Work]:
@@ -321,7 +329,26 @@ def _candidate(variant: Experiment, arm_name: str, task: RunTask, **free: Any) -
     recipe = _that_matters(recipe, network, task)
     _check_phases(recipe, task)
     counts = {**count(network), **run_flops(network, recipe, task)}
+    _check_counted(variant, arm_name, network, counts)
     return Candidate(next(reversed(free.values()), None), network, recipe, counts)
+
+
+def _check_counted(variant: Experiment, arm_name: str, network: Network, counts: Mapping[str, int]) -> None:
+    """A HarnessError if the file speaks of an arm by a count that does not define its family."""
+    asked = [("match.convention", variant.match.count_name)] if variant.match else []
+    if window := variant.window.get(arm_name):
+        asked.append((f"window.{arm_name}.axis", window.axis))
+    for index, rule in enumerate(variant.decide):
+        conditions = (*rule.conditions, *rule.given)
+        if any(arm_name in each.choice(number) for each in conditions for number in range(len(each.arms))):
+            asked += [(f"decide.{index}.axes", name) for name in rule.conventions]
+    for place, name in asked:
+        if name in get_args(CountName) and name not in counts:
+            axis = name.split(".")[0]
+            known = [each for each in counts if each.startswith(f"{axis}.") and each in get_args(CountName)]
+            raise HarnessError(
+                f"{place}: {name} does not count {network.family} (arm {arm_name!r}); use one of {', '.join(known)}"
+            )
 
 
 def _check_phases(recipe: Recipe, task: RunTask) -> None:
@@ -332,18 +359,20 @@ def _check_phases(recipe: Recipe, task: RunTask) -> None:
         )
 
 
-def _network(arm: Arm, arm_name: str, task: RunTask, sizes: dict[str, Any]) -> TrainedShape:
+def _network(arm: Arm, arm_name: str, task: RunTask, sizes: dict[str, Any]) -> Network:
     where, scales = f"arms.{arm_name}.architecture", arm.recipe == "paper"
     network = build_network(arm.architecture, task.inputs, where, sizes, scales=scales)
-    assert isinstance(network, TrainedShape)
+    assert isinstance(network, MlpShape | KanShape | SplineMlpShape)
     return network
 
 
-def _that_matters(recipe: Recipe, network: TrainedShape, task: RunTask) -> Recipe:
+def _that_matters(recipe: Recipe, network: Network, task: RunTask) -> Recipe:
     """The recipe without what changes nothing for this network and task, so that the same run has the same id."""
     changes: dict[str, Any] = {}
-    if isinstance(network, MlpShape):
-        changes |= {"grid_updates": None, "grid_extension": None, "sparsity": None}
+    if not isinstance(network, KanShape):
+        changes["sparsity"] = None
+    if not isinstance(network, SplinedShape):
+        changes |= {"grid_updates": None, "grid_extension": None}
         if isinstance(recipe.optimizer, LevenbergMarquardt):
             changes["optimizer"] = recipe.optimizer.model_copy(update={"ridge": 0.0})
     elif extension := recipe.grid_extension:

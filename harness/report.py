@@ -23,8 +23,17 @@ from harness.scaling import SeriesFit, common_law, headline_axes
 from harness.show import exponent, held_out_rows, loss_words
 from harness.show_checks import TITLES as CHECK_TITLES
 from harness.show_checks import CheckRow, check_row
-from harness.spec import Cell, Formula, Manifest, Recipe, RunTask
-from harness.spec.networks import Network
+from harness.spec import (
+    Cell,
+    Formula,
+    KanShape,
+    Manifest,
+    MlpShape,
+    Network,
+    Recipe,
+    RunTask,
+    SplineMlpShape,
+)
 from harness.verdicts import rule_words
 
 LAW_WORDS = {"pure": "E = 0", "floor": "E free"}
@@ -255,9 +264,13 @@ def _cell(cell: Cell) -> dict[str, Any]:
 
 def _network(network: Network) -> str:
     shape = "–".join(map(str, network.shape))
-    if network.family == "mlp":
-        return f"MLP {shape}, {network.activation}"
-    return f"KAN {shape}, G = {network.grid}, k = {network.order}"
+    match network:
+        case MlpShape():
+            return f"MLP {shape}, {network.activation}"
+        case KanShape():
+            return f"KAN {shape}, G = {network.grid}, k = {network.order}"
+        case SplineMlpShape():
+            return f"MLP {shape}, splines {network.place} its maps, G = {network.grid}, k = {network.order}"
 
 
 def _series(manifest: Manifest, table: pd.DataFrame, name: str) -> dict[str, Any]:

@@ -86,14 +86,14 @@ def fit_table(table: pd.DataFrame, axes: Sequence[str] = AXES, level: float = 0.
 
     Laws are of `test_loss`, in the metric of the task, on achieved sizes and counted work. Diverged runs cannot enter a
     law of their error; they are counted. A law is warned where its exponent hangs on a window that the data cut. Where
-    a convention counts nothing (`matmul` of a KAN without base), there is no law.
+    a convention counts nothing (`matmul` of a KAN without base) or does not define a family, there is no law.
     """
     found = []
     for axis in axes:
         if axis not in table:
             continue
         rows = with_parts(chosen_runs(table, axis))
-        for (task, series), group in rows[rows["size"] != 0].groupby(["task", "series"], sort=False):
+        for (task, series), group in rows[rows["size"] > 0].groupby(["task", "series"], sort=False):
             found += [_series_fit(str(task), str(series), axis, group, law, level) for law in LAWS]
     return found
 

@@ -435,16 +435,22 @@ def test_what_dense_execution_adds_forward():
         assert found.compares == sum(value(formula, **letters) for _, letters in layers_of(network))
 
 
-@pytest.mark.parametrize("family", ["kan", "mlp"])
+@pytest.mark.parametrize("family", ["kan", "mlp", "spline_mlp"])
 def test_what_a_backward_pass_executes(family):
     """The rows of the table, and 6 an output for the loss, are the whole backward pass."""
     rows = {row[0]: [codes(cell) for cell in row[1:3]] for row in table("backward of a layer")}
-    names = {"kan": ["products of splines", "bases", "bias"], "mlp": ["MLP", "an MLP's activation"]}[family]
+    of_family = {
+        "kan": ["products of splines", "bases", "bias"],
+        "mlp": ["MLP", "an MLP's activation"],
+        "after": ["MLP", "a spline on hidden nodes, an MLP's"],
+        "before": ["MLP", "a spline on inputs, an MLP's"],
+    }
     for network in networks_of(family):
+        names = of_family[getattr(network, "place", family)]
         total = 6 * network.shape[-1]
         for index, letters in layers_of(network):
             last = index == len(network.shape) - 2
-            used = [name for name in names if not (last and name == "an MLP's activation")]
+            used = [name for name in names if not (last and name in (of_family["mlp"][1], of_family["after"][1]))]
             for name in [*used, "base branch"] if getattr(network, "base", False) else used:
                 formulas = rows[name][min(index, 1)]
                 alone = name == "products of splines" and index and letters["O"] == 1

@@ -444,6 +444,35 @@ def test_runs_of_the_fused_engine_are_packs_of_their_own():
 LEVENBERG = TEXT.replace("{name: adam}", "{name: levenberg_marquardt, ridge: 1.0e-9}")
 
 
+SPLINES = TEXT.replace("{family: mlp, depth: 3}", "{family: spline_mlp, hidden: [5], place: before}").replace(
+    "mlp: width", "mlp: grid"
+)
+
+
+def test_an_mlp_with_splines_is_matched_by_its_grid_and_trained_like_a_kan():
+    """Counts of both meet the budget; its recipe keeps what is about grids, and loses what is about edges."""
+    recipe = "max_evaluations: 10, grid_updates: {every: 2}, sparsity: {strength: 0.1, evaluations: 2}, "
+    plan = _plan(SPLINES.replace("max_evaluations: 10, ", recipe))
+    runs = [planned.run for planned in plan.runs if planned.run.network.family == "spline_mlp"]
+
+    assert all(abs(cell.residual) <= 0.15 for cell in plan.cells)
+    assert {run.engine for run in runs} == {"fused"}
+    assert all(run.recipe.grid_updates and not run.recipe.sparsity for run in runs)
+    assert all(planned_flops(run)["flops_train.part_knots"] > 0 for run in runs)
+    assert all("flops_train.executed" in planned_flops(run) for run in runs)
+
+
+def test_a_count_that_does_not_define_a_family_is_refused():
+    """Where the file names it: what is matched, a window, a rule."""
+    paper, rule = "axis: params, convention: paper", RULE.replace("params.trainable", "params.paper")
+    for place, text in {
+        "match.convention": SPLINES.replace("axis: params", paper),
+        "window.mlp.axis": SPLINES + "window: {mlp: {axis: params.paper, min: 1}}\n",
+        "decide.0.axes": SPLINES + "decide: [" + rule + ", at_least: 1}]\n",
+    }.items():
+        assert f"{place}: params.paper does not count spline_mlp (arm 'mlp')" in _refused(text)
+
+
 def test_a_ridge_is_no_part_of_an_mlps_identity():
     """An MLP has no splines to smooth: with a ridge and without it is the same run."""
     assert LEVENBERG != TEXT

@@ -54,6 +54,13 @@ def test_where_a_convention_counts_nothing_there_is_no_law():
     assert {one.axis for one in fits} == set(AXES) - {"flops_forward.matmul"}
 
 
+def test_where_a_convention_does_not_define_a_family_there_is_no_law():
+    """The paper counts KANs and MLPs only: other arms have no size on its axis, and their laws on all others."""
+    fits = fit_table(_table(**{"params.paper": np.nan}))
+
+    assert {one.axis for one in fits} == set(AXES) - {"params.paper"}
+
+
 AXIS = "params.trainable"
 
 

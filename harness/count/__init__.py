@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from harness.count import executed, families, kanbefair
-from harness.count.families import frozen, recursion_terms, trainable
+from harness.count.families import frozen, recursion_terms, spline_systems, trainable
 from harness.count.training import (
     Work,
     evaluation_flops,
@@ -33,7 +33,18 @@ from harness.count.training import (
     stage_optimizer_flops,
 )
 from harness.count.weights import DEFAULT_WEIGHTS, WEIGHTS
-from harness.spec import CountedShape, KanShape, MlpShape, Optimizer, Recipe, RunTask, SplineMlpShape, at_a_time, parts
+from harness.spec import (
+    CountedShape,
+    KanShape,
+    MlpShape,
+    Network,
+    Optimizer,
+    Recipe,
+    RunTask,
+    SplineMlpShape,
+    at_a_time,
+    parts,
+)
 
 __all__ = [
     "DEFAULT_WEIGHTS",
@@ -49,6 +60,7 @@ __all__ = [
     "recursion_terms",
     "run_flops",
     "run_work",
+    "spline_systems",
     "trainable",
     "training_flops",
 ]
@@ -67,7 +79,7 @@ def count(network: CountedShape, weights: str = DEFAULT_WEIGHTS) -> dict[str, in
     if (theirs := _kanbefair_parameters(network)) is not None:
         parameters["params.kanbefair"] = theirs
     forward = {f"flops_forward.{name}": sum(layer_flops(network, name, weights)) for name in _conventions(network)}
-    if isinstance(network, MlpShape | KanShape):
+    if isinstance(network, MlpShape | KanShape | SplineMlpShape):
         forward["flops_forward.executed"] = executed.forward(network, weights)
     return {**parameters, **forward}
 
@@ -103,7 +115,7 @@ def training_flops(work: Iterable[Work], optimizer: Optimizer) -> dict[str, int]
     evaluated = [
         executed.evaluation(stage.network) * stage.evaluations * stage.samples
         for stage in stages
-        if isinstance(stage.network, MlpShape | KanShape)
+        if isinstance(stage.network, MlpShape | KanShape | SplineMlpShape)
     ]
     if len(evaluated) == len(stages):
         totals["flops_train.executed"] = sum(evaluated) + optimiser + knots
@@ -111,7 +123,7 @@ def training_flops(work: Iterable[Work], optimizer: Optimizer) -> dict[str, int]
 
 
 def run_flops(
-    network: MlpShape | KanShape,
+    network: Network,
     recipe: Recipe,
     task: RunTask,
     spent: Sequence[tuple[int, int]] | None = None,

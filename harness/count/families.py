@@ -24,6 +24,7 @@ from harness.spec import (
     MlpShape,
     RationalKanShape,
     RbfKanShape,
+    SplinedShape,
     SplineMlpShape,
 )
 
@@ -62,7 +63,7 @@ def layer_parameters(network: CountedShape, inputs: int, outputs: int, is_last: 
             an_edge = network.grid + network.order + (network.base is True) + network.scales
             return edges * an_edge + (outputs if network.bias else 0)
         case SplineMlpShape():
-            return edges + outputs + _splines(network, inputs, outputs, is_last) * (network.grid + network.order)
+            return edges + outputs + spline_nodes(network, inputs, outputs, is_last) * (network.grid + network.order)
         case RbfKanShape():
             return edges * network.grid + edges + outputs + 2 * inputs
         case ChebyshevKanShape():
@@ -116,7 +117,7 @@ def layer_flops(
             return _sites(convention, inputs, edges) * basis + 2 * edges * terms + base + bias
         case SplineMlpShape():  # a spline's sum has one add less than it has terms
             basis, terms = _spline_basis(network, convention)
-            return 2 * edges + _splines(network, inputs, outputs, is_last) * (basis + 2 * terms - 1)
+            return 2 * edges + spline_nodes(network, inputs, outputs, is_last) * (basis + 2 * terms - 1)
         case RbfKanShape():  # a Gaussian: subtract, divide, square, negate, exp
             gaussians = (4 + weights["exp"]) * network.grid
             base = 2 * edges + weights["silu"] * inputs
@@ -148,11 +149,21 @@ def _sites(convention: str, inputs: int, edges: int) -> int:
     return edges if convention == "per_edge" else inputs
 
 
-def _splines(network: SplineMlpShape, inputs: int, outputs: int, is_last: bool) -> int:
-    """Learnable splines of a layer of a spline MLP."""
+def spline_nodes(network: SplineMlpShape, inputs: int, outputs: int, is_last: bool) -> int:
+    """Nodes with a spline, of a layer of a spline MLP."""
     if network.place == "before":
         return inputs
     return 0 if is_last else outputs
+
+
+def spline_systems(network: SplinedShape) -> list[tuple[int, int]]:
+    """(nodes with knots of their own, splines on each) of every layer that has splines."""
+    match network:
+        case KanShape():
+            return list(pairwise(network.shape))
+        case SplineMlpShape():
+            nodes = [spline_nodes(network, *layer) for layer in layers(network)]
+            return [(splines, 1) for splines in nodes if splines]
 
 
 def _matrix_products(network: CountedShape, edges: int) -> int:

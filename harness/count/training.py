@@ -15,17 +15,18 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from harness.count.families import trainable
+from harness.count.families import spline_systems, trainable
 from harness.spec import (
     Adam,
     CountedShape,
     KanShape,
     Lbfgs,
     LevenbergMarquardt,
-    MlpShape,
+    Network,
     Optimizer,
     Recipe,
     RunTask,
+    SplinedShape,
     at_a_time,
     knot_update_points,
     parts,
@@ -47,7 +48,7 @@ class Work(NamedTuple):
     """What one stage of a run does: `evaluations` forward+backward passes of `network` over `samples` points each.
 
     `iterations` are the optimiser's, of all `starts` together, each with a memory of its own; `knot_updates` least
-    squares on `fit_samples` points move all knots of a KAN; `refined`: the stage began by interpolating a coarser one's
+    squares on `fit_samples` points move all its knots; `refined`: the stage began by interpolating a coarser one's
     splines.
     """
 
@@ -62,7 +63,7 @@ class Work(NamedTuple):
 
 
 def run_work(
-    network: MlpShape | KanShape,
+    network: Network,
     recipe: Recipe,
     task: RunTask,
     spent: Sequence[tuple[int, int]] | None = None,
@@ -80,9 +81,7 @@ def run_work(
     return work
 
 
-def _part_work(
-    network: MlpShape | KanShape, recipe: Recipe, task: RunTask, spent: Sequence[tuple[int, int]] | None
-) -> list[Work]:
+def _part_work(network: Network, recipe: Recipe, task: RunTask, spent: Sequence[tuple[int, int]] | None) -> list[Work]:
     planned = stages(network, recipe)
     work: list[Work] = []
     for index, stage in enumerate(planned):
@@ -98,7 +97,7 @@ def _part_work(
                 samples=samples_per_evaluation(recipe, task.points_evaluated),
                 iterations=iterations,
                 starts=stage.starts,
-                knot_updates=updates if isinstance(stage.network, KanShape) else 0,
+                knot_updates=updates if isinstance(stage.network, SplinedShape) else 0,
                 fit_samples=task.train_points + (task.boundary_points or 0),
                 refined=is_refined,
             )
@@ -147,7 +146,7 @@ def is_dual(optimizer: LevenbergMarquardt, network: CountedShape, residuals: int
 
     A ridge adds nearly as many residuals as there are parameters, so that a dual system would be no smaller.
     """
-    has_ridge = optimizer.ridge > 0 and isinstance(network, KanShape)
+    has_ridge = optimizer.ridge > 0 and isinstance(network, SplinedShape)
     return trainable(network) > residuals and not has_ridge
 
 
@@ -173,10 +172,10 @@ def levenberg_marquardt_flops(
 
 def active_parameters(network: CountedShape) -> int:
     """Parameters that an output of one sample depends on: of G+k coefficients of a spline, its k+1 active ones."""
-    if not isinstance(network, KanShape):
+    if not isinstance(network, SplinedShape):
         return trainable(network)
-    edges = sum(inputs * outputs for inputs, outputs in pairwise(network.shape))
-    return trainable(network) - edges * (network.grid - 1)
+    splines = sum(inputs * outputs for inputs, outputs in spline_systems(network))
+    return trainable(network) - splines * (network.grid - 1)
 
 
 # -------------------------------------------------------------------------------------------------------------- knots
@@ -190,13 +189,13 @@ def least_squares_flops(samples: int, unknowns: int, right_hand_sides: int) -> i
 
 
 def knots_flops(work: Work) -> int:
-    """The least squares of a stage: one system an input, with a right-hand side an edge. (pykan solves one an edge.)"""
-    if not isinstance(work.network, KanShape):
+    """The least squares of a stage: one system a node, with a right-hand side a spline. (pykan solves one an edge.)"""
+    if not isinstance(work.network, SplinedShape):
         return 0
     unknowns = work.network.grid + work.network.order
-    layers = list(pairwise(work.network.shape))
-    moved = sum(inputs * least_squares_flops(work.fit_samples, unknowns, outputs) for inputs, outputs in layers)
-    refined = sum(inputs * least_squares_flops(unknowns, unknowns, outputs) for inputs, outputs in layers)
+    systems = spline_systems(work.network)
+    moved = sum(nodes * least_squares_flops(work.fit_samples, unknowns, splines) for nodes, splines in systems)
+    refined = sum(nodes * least_squares_flops(unknowns, unknowns, splines) for nodes, splines in systems)
     return work.knot_updates * moved + (refined if work.refined else 0)
 
 

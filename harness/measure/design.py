@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from harness.measure.features import Shape, evaluation_memory
-from harness.spec import Adam, KanShape, Lbfgs, LevenbergMarquardt, MlpShape, Optimizer, TrainedShape
+from harness.spec import Adam, KanShape, Lbfgs, LevenbergMarquardt, MlpShape, Network, Optimizer
 from harness.spec.networks import Activation
 from harness.spec.nouns import Dtype, Engine
 
@@ -75,7 +75,7 @@ def _first_order(engine: Engine, dtype: Dtype) -> Iterator[tuple[Shape, int]]:
 
     The fused engine's activations differ in price; a linear network comes to its end in a few evaluations of L-BFGS.
     """
-    networks: list[TrainedShape] = [KanShape(shape=nodes, grid=grid) for nodes in KAN_SHAPES for grid in GRIDS]
+    networks: list[Network] = [KanShape(shape=nodes, grid=grid) for nodes in KAN_SHAPES for grid in GRIDS]
     for index, (width, depth) in enumerate(itertools.product(MLP_WIDTHS, MLP_DEPTHS)):
         inputs = MLP_INPUTS[(index + index // len(MLP_DEPTHS)) % len(MLP_INPUTS)]
         activation = ACTIVATIONS[index % len(ACTIVATIONS)] if engine == "fused" else "silu"
@@ -88,7 +88,7 @@ def _first_order(engine: Engine, dtype: Dtype) -> Iterator[tuple[Shape, int]]:
 
 
 def _least_squares(engine: Engine, dtype: Dtype) -> Iterator[tuple[Shape, int]]:
-    networks: list[TrainedShape] = [
+    networks: list[Network] = [
         KanShape(shape=nodes, grid=grid) for nodes, grids in LEVENBERG_KANS.items() for grid in grids
     ]
     networks += [MlpShape(shape=nodes) for nodes in LEVENBERG_MLPS]
@@ -106,7 +106,7 @@ def _recursions(dtype: Dtype) -> Iterator[tuple[Shape, int]]:
         yield shape.model_copy(update={"has_equal_knots": order != 3}), 1
 
 
-def class_shape(network: TrainedShape, points: int, optimizer: Optimizer, dtype: Dtype) -> Shape:
+def class_shape(network: Network, points: int, optimizer: Optimizer, dtype: Dtype) -> Shape:
     """The shape of a class that is trained on `points` points."""
     batch = optimizer.batch_size if isinstance(optimizer, Adam) else None
     return Shape(

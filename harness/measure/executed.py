@@ -38,7 +38,7 @@ from torch.utils.flop_counter import flop_registry
 from harness import nets
 from harness.count import DEFAULT_WEIGHTS, WEIGHTS
 from harness.nets.network import SAMPLE_BLOCK
-from harness.spec.networks import KanShape, MlpShape
+from harness.spec.networks import Network
 
 
 def _names(text: str) -> frozenset[str]:
@@ -134,7 +134,7 @@ def counting() -> Iterator[Counter]:
 
 
 @cache
-def executed_forward(network: MlpShape | KanShape, evaluate: Evaluator | None = None) -> Executed:
+def executed_forward(network: Network, evaluate: Evaluator | None = None) -> Executed:
     """A forward pass, per sample and lane; `evaluate` stands in for the evaluator that the engine trains with.
 
     Per sample means what one sample more costs: what an evaluation does once for all its samples (weights padded, read
@@ -144,7 +144,7 @@ def executed_forward(network: MlpShape | KanShape, evaluate: Evaluator | None = 
 
 
 @cache
-def executed_evaluation(network: MlpShape | KanShape, evaluate: Evaluator | None = None) -> Executed:
+def executed_evaluation(network: Network, evaluate: Evaluator | None = None) -> Executed:
     """A forward and a backward pass of the mean squared error, per sample and lane as in `executed_forward`."""
     return _per_sample(lambda samples: _count(network, evaluate, samples, with_backward=True))
 
@@ -158,7 +158,7 @@ def _per_sample(count: Callable[[int], Executed]) -> Executed:
     return Executed(*(share for share, _ in shares))
 
 
-def _count(network: MlpShape | KanShape, evaluate: Evaluator | None, samples: int, with_backward: bool) -> Executed:
+def _count(network: Network, evaluate: Evaluator | None, samples: int, with_backward: bool) -> Executed:
     """In float64, on tensors without data: what is executed depends on shapes only."""
     options: dict[str, Any] = {"dtype": torch.float64, "device": "meta"}
     flat_RP = torch.empty(LANES, nets.parameter_count(network), requires_grad=with_backward, **options)
@@ -174,7 +174,7 @@ def _count(network: MlpShape | KanShape, evaluate: Evaluator | None, samples: in
 
 
 def _outputs(
-    network: MlpShape | KanShape,
+    network: Network,
     evaluate: Evaluator | None,
     flat_RP: Tensor,
     knots: Sequence[Tensor],

@@ -16,20 +16,21 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from harness.count import trainable
+from harness.count import spline_systems, trainable
 from harness.count.training import active_parameters
 from harness.spec import (
     KanShape,
     Lbfgs,
     LevenbergMarquardt,
     MlpShape,
+    Network,
     RunSpec,
-    TrainedShape,
+    SplinedShape,
+    SplineMlpShape,
     at_a_time,
     samples_per_evaluation,
 )
 from harness.spec.frozen import Frozen
-from harness.spec.networks import Network
 from harness.spec.nouns import Dtype, Engine
 
 Features = dict[str, float]
@@ -38,7 +39,10 @@ Features = dict[str, float]
 # in memory too. Seen on one machine: with torch 0.5 to 0.9 for KANs, whose bases have a hand-written backward pass, and
 # 0.2 to 0.35 for MLPs; fused 0.45 to 0.75 and 0.3 to 0.45. It decides a per cent or two of a full-batch run, and more
 # of one with small batches, whose learning curve passes over all points.
-FORWARD_SHARE = {"torch": {"kan": 0.7, "mlp": 0.33}, "fused": {"kan": 0.6, "mlp": 0.42}}
+FORWARD_SHARE = {
+    "torch": {"kan": 0.7, "mlp": 0.33, "spline_mlp": 0.7},
+    "fused": {"kan": 0.6, "mlp": 0.42, "spline_mlp": 0.6},
+}
 
 # The torch engine gives a lone lane an idle companion.
 SMALLEST_ENSEMBLE = 2
@@ -62,7 +66,7 @@ class Shape(Frozen):
     """What the time of an evaluation hangs on, lanes apart.
 
     `samples` are points of one evaluation, of the `train_points` that there are; `history` is that of L-BFGS, else 0;
-    `has_ridge` is of Levenberg-Marquardt and KANs; `has_equal_knots` says that updates, if any, leave knots equally
+    `has_ridge` is of Levenberg-Marquardt and splines; `has_equal_knots` says that updates, if any, leave knots equally
     spaced. Of a PDE both are the points that an evaluation amounts to (`RunTask.points_evaluated`): only a measurement
     of its own knows what its derivatives really take. Learning rates, schedules, gains and seeds are left out: they
     cost nothing.
@@ -79,9 +83,10 @@ class Shape(Frozen):
     is_pde: bool = Field(False, exclude_if=lambda value: not value)
 
 
-def shape_of(run: RunSpec, network: TrainedShape) -> Shape:
+def shape_of(run: RunSpec, network: Network) -> Shape:
     """The shape of a stage of `run` that trains `network`."""
     optimizer, updates = run.recipe.optimizer, run.recipe.grid_updates
+    has_splines = isinstance(network, SplinedShape)
     train_points = at_a_time(run.recipe, run.task).points_evaluated
     return Shape(
         network=network,
@@ -90,7 +95,7 @@ def shape_of(run: RunSpec, network: TrainedShape) -> Shape:
         optimizer=optimizer.name,
         history=optimizer.history if isinstance(optimizer, Lbfgs) else 0,
         dtype=run.dtype,
-        has_ridge=isinstance(optimizer, LevenbergMarquardt) and isinstance(network, KanShape) and optimizer.ridge > 0,
+        has_ridge=isinstance(optimizer, LevenbergMarquardt) and has_splines and optimizer.ridge > 0,
         has_equal_knots=updates is None or updates.grid_eps == 1,
         is_pde=run.task.is_pde,
     )
@@ -168,11 +173,16 @@ def _torch_evaluation(shape: Shape, lanes: int) -> Features:
     return {**parts, **optimiser, "orders": orders, "ordered_points": orders * shape.train_points}
 
 
-def _torch_network(network: TrainedShape, samples: int) -> Features:
+def _torch_network(network: Network, samples: int) -> Features:
     """Forward and backward pass over `samples` points, lanes times samples a lane."""
     layers = list(pairwise(network.shape))
     edges, inputs = sum(inputs * outputs for inputs, outputs in layers), sum(network.shape[:-1])
     match network:
+        case SplineMlpShape():  # linear maps as an MLP has them, and splines like a KAN's on edges of their own
+            systems, active = spline_systems(network), network.order + 1
+            splines = samples * active * sum(nodes for nodes, _ in systems)
+            maps = _torch_network(MlpShape(shape=network.shape), samples)
+            return maps | {"kan_calls": len(systems) * active, "edge_terms": splines, "basis_terms": splines}
         case MlpShape():
             return {
                 "mlp_calls": len(layers),  # what a torch operation costs at any size, some ten a layer
@@ -217,7 +227,7 @@ def _fused_evaluation(shape: Shape) -> Features:
     return parts | {"history": history, "uncached": uncached} | _orders(shape)
 
 
-def _fused_network(network: TrainedShape, points: int, has_equal_knots: bool = True) -> Features:
+def _fused_network(network: Network, points: int, has_equal_knots: bool = True) -> Features:
     """Forward and backward pass of one lane; a block that lacks samples costs as much as a whole one."""
     layers, samples = list(pairwise(network.shape)), BLOCK * ceil(points / BLOCK)
     match network:
@@ -228,6 +238,11 @@ def _fused_network(network: TrainedShape, points: int, has_equal_knots: bool = T
                 "activations": samples * sum(network.shape[1:-1]),
                 "nodes": samples * sum(network.shape),  # copied, turned
             }
+        case SplineMlpShape():  # as above; what an MLP's activation takes is in what a basis does
+            splines = samples * (network.order + 1) * sum(nodes for nodes, _ in spline_systems(network))
+            basis = "basis_terms" if network.order == 3 and has_equal_knots else "recursion_terms"
+            maps = _fused_network(MlpShape(shape=network.shape), points) | {"activations": 0.0}
+            return maps | {basis: splines, "edge_terms": splines}
         case KanShape():
             # G counts in the parameters alone. Cubic bases on equal knots have a closed form, others a recursion.
             active, inputs = network.order + 1, sum(network.shape[:-1])
@@ -245,7 +260,7 @@ def _fused_system(shape: Shape) -> Features:
         return system | {"dual_products": residuals**2 * parameters}
     if parameters < TILE:  # one by one
         return system | {"entries": residuals * parameters * (1 + parameters / 2)}
-    if parameters < DENSE_RATIO * active:
+    if parameters < DENSE_RATIO * active or isinstance(network, SplineMlpShape):
         return system | {"products_of_rows": residuals * parameters**2}
     # Every active entry meets the others segment by segment, of which each input has one.
     return system | {"entries": residuals * active, "updates": residuals * active * sum(network.shape[:-1])}
@@ -285,20 +300,21 @@ def _jacobian_scalars(engine: Engine, shape: Shape, lanes: int) -> float:
 
 
 # ---------------------------------------------------------------------------------------------------- knots and packs
-def knot_features(network: KanShape, lanes: int, points: int) -> Features:
-    """Least squares on `points` points for every input of every layer, one lane after the other (see spline.py)."""
-    layers, unknowns = len(network.shape) - 1, network.grid + network.order
-    systems = lanes * sum(network.shape[:-1])
+def knot_features(network: SplinedShape, lanes: int, points: int) -> Features:
+    """Least squares on `points` points for every node with knots, one lane after the other (see spline.py)."""
+    layers, unknowns = spline_systems(network), network.grid + network.order
+    systems = lanes * sum(nodes for nodes, _ in layers)
     return {
-        "lane_layers": lanes * layers,  # some fifty torch operations each
+        "lane_layers": lanes * len(layers),  # some fifty torch operations each
         "design": systems * points * unknowns,  # dense design matrices, made, copied and factorised
         "cubes": systems * min(points, unknowns) ** 3,  # the singular values of what the factorisation leaves
     }
 
 
-def knot_memory(network: KanShape, points: int) -> Features:
+def knot_memory(network: SplinedShape, points: int) -> Features:
     """The design matrices of the widest layer, one lane's at a time."""
-    return {"process": 1, "design": max(network.shape[:-1]) * points * (network.grid + network.order)}
+    widest = max((nodes for nodes, _ in spline_systems(network)), default=0)
+    return {"process": 1, "design": widest * points * (network.grid + network.order)}
 
 
 def pack_features(engine: Engine, runs: int, lane_moments: float) -> Features:

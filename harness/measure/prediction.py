@@ -26,7 +26,7 @@ from harness.measure.features import (
     pack_features,
     shape_of,
 )
-from harness.spec import KanShape, LevenbergMarquardt, RunSpec, Stage, points_at_a_time, stages
+from harness.spec import LevenbergMarquardt, RunSpec, SplinedShape, Stage, points_at_a_time, stages
 
 # What `harness.train` advances a pack by.
 CHUNK_SECONDS = 0.2
@@ -55,7 +55,7 @@ def predict(calibration: Calibration, runs: Sequence[RunSpec]) -> Predicted:
         lanes = lanes_of(engine, len(runs) * stage.starts)
         seconds += _stage_seconds(calibration, run, stage, lanes)
         peaks += [_bytes(calibration.evaluation_bytes, held) for held in _stage_memory(calibration, run, stage, lanes)]
-    if isinstance(run.network, KanShape) and run.recipe.grid_updates:
+    if isinstance(run.network, SplinedShape) and run.recipe.grid_updates:
         peaks.append(_bytes(calibration.knot_bytes, knot_memory(run.network, run.task.train_points)))
     known = [peak for peak in peaks if peak is not None]
     return Predicted(seconds, max(known) if len(known) == len(peaks) else None)
@@ -121,7 +121,7 @@ def _knot_seconds(calibration: Calibration, run: RunSpec, stage_evaluations: Seq
     spent = None if stage_evaluations is None else [(made, 0) for made in stage_evaluations]
     seconds = 0.0
     for work in run_work(run.network, run.recipe, run.task, spent):
-        if isinstance(work.network, KanShape):
+        if isinstance(work.network, SplinedShape):
             moved = knot_features(work.network, 1, work.fit_samples)
             refined = knot_features(work.network, 1, work.network.grid + work.network.order)
             seconds += work.knot_updates * cost(calibration.knot_seconds, moved)

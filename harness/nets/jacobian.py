@@ -17,16 +17,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from harness.nets import kan, mlp
+from harness.nets import kan, mlp, spline_mlp
 from harness.nets.layout import of_layer, parameter_count, unflatten
 from harness.nets.network import samples_last
 from harness.nets.spline import ActiveBases, active_bases, all_bases, each_spline
-from harness.spec.networks import KanShape, MlpShape
+from harness.spec.networks import KanShape, MlpShape, SplineMlpShape
 
 
 class Layer(NamedTuple):
-    """What a layer's parameters are multiplied with, and its nodes, which autograd links to those of the next."""
+    """Parameters of a layer, what they are multiplied with, and the nodes where they act, which autograd links."""
 
+    number: int
+    own: Mapping[str, Tensor]
     inputs_RIN: Tensor
     active: ActiveBases | None
     nodes_RJN: Tensor
@@ -34,7 +36,7 @@ class Layer(NamedTuple):
 
 @torch.no_grad()
 def residual_jacobian(
-    network: MlpShape | KanShape, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor
+    network: MlpShape | KanShape | SplineMlpShape, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Outputs [R, N, O], and their derivatives [R, K, P], dense; row o * N + n is output o at sample n.
 
@@ -45,29 +47,46 @@ def residual_jacobian(
     layers = _trace(network, parameters, knots, samples_last(x_RNI.detach()))
     jacobian_RPON = flat_RP.new_empty(len(flat_RP), parameter_count(network), outputs, samples)
     columns = unflatten(network, jacobian_RPON)
-    for number, (layer, delta_RJON) in enumerate(zip(layers, _sensitivities(layers), strict=True)):
-        _fill(of_layer(columns, number), of_layer(parameters, number), layer, delta_RJON[..., :samples])
+    for layer, delta_RJON in zip(layers, _sensitivities(layers), strict=True):
+        of_number = of_layer(columns, layer.number)
+        _fill({name: of_number[name] for name in layer.own}, layer, delta_RJON[..., :samples])
     y_RNO = layers[-1].nodes_RJN.detach()[..., :samples].transpose(1, 2).contiguous()
     return y_RNO, jacobian_RPON.flatten(2).transpose(1, 2)
 
 
 def _trace(
-    network: MlpShape | KanShape, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], h_RIN: Tensor
+    network: MlpShape | KanShape | SplineMlpShape,
+    parameters: Mapping[str, Tensor],
+    knots: Sequence[Tensor],
+    h_RIN: Tensor,
 ) -> list[Layer]:
-    """All layers; the first nodes are the only leaves, so that nothing is differentiated by parameters."""
+    """All layers; the first nodes are the only leaves, so that nothing is differentiated by parameters.
+
+    Where nodes have splines of their own, these are a layer for themselves.
+    """
     layers: list[Layer] = []
-    for number in range(len(network.shape) - 1):
-        own, active = of_layer(parameters, number), None
-        with torch.enable_grad():
+
+    def add(number: int, own: Mapping[str, Tensor], h_RIN: Tensor, active: ActiveBases | None, z_RJN: Tensor) -> Tensor:
+        layers.append(Layer(number, own, h_RIN, active, z_RJN if layers else z_RJN.detach().requires_grad_()))
+        return layers[-1].nodes_RJN
+
+    with torch.enable_grad():
+        for number in range(len(network.shape) - 1):
+            own = of_layer(parameters, number)
             match network:
                 case MlpShape():
                     h_RIN = mlp.ACTIVATIONS[network.activation](h_RIN) if number else h_RIN
-                    z_RJN = mlp.evaluate_layer(own, h_RIN)
+                    h_RIN = add(number, own, h_RIN, None, mlp.evaluate_layer(own, h_RIN))
                 case KanShape():
                     active = active_bases(knots[number], h_RIN, network.order)
-                    z_RJN = kan.evaluate_layer(own, active, h_RIN)
-        layers.append(Layer(h_RIN, active, z_RJN if number else z_RJN.detach().requires_grad_()))
-        h_RIN = layers[-1].nodes_RJN
+                    h_RIN = add(number, own, h_RIN, active, kan.evaluate_layer(own, active, h_RIN))
+                case SplineMlpShape():
+                    for part in spline_mlp.parts(network, own):
+                        if "coef" in part:
+                            active = active_bases(knots[number], h_RIN, network.order)
+                            h_RIN = add(number, part, h_RIN, active, spline_mlp.activate(part["coef"], active))
+                        else:
+                            h_RIN = add(number, part, h_RIN, None, mlp.evaluate_layer(part, h_RIN))
     return layers
 
 
@@ -81,19 +100,23 @@ def _sensitivities(layers: list[Layer]) -> list[Tensor]:
     return [torch.stack(deltas, 2) for deltas in zip(*by_output, strict=True)]
 
 
-def _fill(into: Mapping[str, Tensor], own: Mapping[str, Tensor], layer: Layer, delta_RJON: Tensor) -> None:
+def _fill(into: Mapping[str, Tensor], layer: Layer, delta_RJON: Tensor) -> None:
     """The columns of one layer, in place; those of a matrix are [R, I, J, O, N], of coefficients [R, I, C, J, O, N]."""
-    samples, delta_R1JON = delta_RJON.shape[-1], delta_RJON[:, None]
+    own, samples, delta_R1JON = layer.own, delta_RJON.shape[-1], delta_RJON[:, None]
     if "weight" in into:
         torch.mul(layer.inputs_RIN[:, :, None, None, :samples], delta_R1JON, out=into["weight"])
     if "base" in into:
         torch.mul(F.silu(layer.inputs_RIN)[:, :, None, None, :samples], delta_R1JON, out=into["base"])
     if "bias" in into:
         into["bias"].copy_(delta_RJON)
-    if layer.active is not None:
-        bases_RICN = all_bases(layer.active, own["coef"].shape[2])[:, :, :samples].transpose(2, 3).contiguous()
-        delta_RIJON = delta_R1JON * own["scale"][..., None, None] if "scale" in own else delta_R1JON
-        torch.mul(bases_RICN[:, :, :, None, None], delta_RIJON[:, :, None], out=into["coef"])
-    if layer.active is not None and "scale" in into:
+    if layer.active is None:
+        return
+    bases_RICN = all_bases(layer.active, own["coef"].shape[2])[:, :, :samples].transpose(2, 3).contiguous()
+    if own["coef"].dim() == 3:  # one spline a node
+        torch.mul(bases_RICN[:, :, :, None], delta_RJON[:, :, None], out=into["coef"])
+        return
+    delta_RIJON = delta_R1JON * own["scale"][..., None, None] if "scale" in own else delta_R1JON
+    torch.mul(bases_RICN[:, :, :, None, None], delta_RIJON[:, :, None], out=into["coef"])
+    if "scale" in into:
         splines_RIJN = each_spline(own["coef"], layer.active).transpose(1, 2)
         torch.mul(splines_RIJN[:, :, :, None, :samples], delta_R1JON, out=into["scale"])

@@ -25,18 +25,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from harness.errors import HarnessError
 from harness.nets.layout import of_layer, unflatten
 from harness.nets.network import samples_last
 from harness.nets.spline import active_derivatives, chosen_coefficients, scatter_coefficients
-from harness.spec.networks import KanShape, MlpShape
+from harness.spec.networks import KanShape, MlpShape, Network
 
 
 def forward_laplacian(
-    network: MlpShape | KanShape, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor
+    network: Network, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Outputs [R, N, O], their gradients [R, N, O, D] and Laplacians [R, N, O], differentiable once in `flat_RP`.
 
-    Of an MLP with relu the Laplacian is that between its kinks, 0.
+    Of an MLP with relu the Laplacian is that between its kinks, 0. A HarnessError for other families.
     """
     parameters, jet_RIQN = unflatten(network, flat_RP), _jet_of_inputs(samples_last(x_RNI))
     for layer in range(len(network.shape) - 1):
@@ -47,6 +48,8 @@ def forward_laplacian(
                 jet_RIQN = _Shifted.apply(_mapped(own["weight"], jet_RIQN), own["bias"])
             case KanShape():
                 jet_RIQN = _kan_layer(network, own, knots[layer], jet_RIQN)
+            case _:
+                raise HarnessError(f"a {network.family} has no second derivatives here; use family mlp or kan")
     jet_RNOQ = jet_RIQN[..., : x_RNI.shape[1]].permute(0, 3, 1, 2)
     return jet_RNOQ[..., 0], jet_RNOQ[..., 1:-1], jet_RNOQ[..., -1]
 

@@ -12,10 +12,10 @@ from math import prod
 import torch
 from torch import Tensor
 
-from harness.spec.networks import EvaluatedShape, KanShape, MlpShape, SplineMlpShape
+from harness.spec.networks import KanShape, MlpShape, Network, SplineMlpShape
 
 
-def parameter_shapes(network: EvaluatedShape) -> dict[str, tuple[int, ...]]:
+def parameter_shapes(network: Network) -> dict[str, tuple[int, ...]]:
     """Name -> shape without the run axis, in the order in which `flat_RP` holds them."""
     return {
         f"layer{layer}.{name}": shape
@@ -24,7 +24,7 @@ def parameter_shapes(network: EvaluatedShape) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _layer_shapes(network: EvaluatedShape, layer: int, inputs: int, outputs: int) -> dict[str, tuple[int, ...]]:
+def _layer_shapes(network: Network, layer: int, inputs: int, outputs: int) -> dict[str, tuple[int, ...]]:
     match network:
         case MlpShape():
             return {"weight": (inputs, outputs), "bias": (outputs,)}
@@ -49,12 +49,12 @@ def _layer_shapes(network: EvaluatedShape, layer: int, inputs: int, outputs: int
             return dense if network.place == "after" and is_last else {**dense, **splines}
 
 
-def parameter_count(network: EvaluatedShape) -> int:
+def parameter_count(network: Network) -> int:
     """P, the scalars of one lane: all that an optimiser sees, frozen ones too."""
     return sum(prod(shape) for shape in parameter_shapes(network).values())
 
 
-def unflatten(network: EvaluatedShape, flat_RP: Tensor) -> dict[str, Tensor]:
+def unflatten(network: Network, flat_RP: Tensor) -> dict[str, Tensor]:
     """Views [R, *shape] into `flat_RP`, by the names of `parameter_shapes`.
 
     A frozen base is a constant: its gradient is exactly zero, by which neither Adam nor L-BFGS moves anything, as every
@@ -68,7 +68,7 @@ def unflatten(network: EvaluatedShape, flat_RP: Tensor) -> dict[str, Tensor]:
     return views
 
 
-def flatten(network: EvaluatedShape, parameters: Mapping[str, Tensor]) -> Tensor:
+def flatten(network: Network, parameters: Mapping[str, Tensor]) -> Tensor:
     """The inverse of `unflatten`, as a copy."""
     return torch.cat([parameters[name].flatten(1) for name in parameter_shapes(network)], dim=1)
 

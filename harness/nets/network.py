@@ -10,7 +10,6 @@ Shape suffixes: R lanes, N samples, I inputs, O outputs, P trainable scalars, T 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,16 +19,14 @@ from torch import Tensor
 from harness.errors import HarnessError
 from harness.nets import kan, mlp, spline_mlp
 from harness.nets.layout import parameter_shapes, unflatten
-from harness.spec.networks import EvaluatedShape, KanShape, MlpShape, SplineMlpShape
+from harness.spec.networks import KanShape, MlpShape, Network, SplinedShape, SplineMlpShape
 
 # Two AVX-512 vectors of float32: torch's kernels take two vectors at a time.
 SAMPLE_BLOCK = 32
 
-Splined = TypeVar("Splined", KanShape, SplineMlpShape)
-
 
 def initialise(
-    network: EvaluatedShape,
+    network: Network,
     generators: Sequence[np.random.Generator],
     gain: float | Sequence[float],
     dtype: torch.dtype,
@@ -47,7 +44,7 @@ def initialise(
     return torch.from_numpy(np.stack(lanes)).to(device=device, dtype=dtype)
 
 
-def _draw_lane(network: EvaluatedShape, generator: np.random.Generator, gain: float) -> np.ndarray:
+def _draw_lane(network: Network, generator: np.random.Generator, gain: float) -> np.ndarray:
     parts = []
     for name, shape in parameter_shapes(network).items():
         layer, kind = name.removeprefix("layer").split(".")
@@ -63,7 +60,7 @@ def _draw_lane(network: EvaluatedShape, generator: np.random.Generator, gain: fl
     return np.concatenate(parts)
 
 
-def initial_knots(network: EvaluatedShape, lanes: int, dtype: torch.dtype, device: torch.device | str) -> list[Tensor]:
+def initial_knots(network: Network, lanes: int, dtype: torch.dtype, device: torch.device | str) -> list[Tensor]:
     """One [R, I, T] a layer with splines, uniform on [low, high] and extended; nothing for an MLP."""
     match network:
         case MlpShape():
@@ -74,7 +71,7 @@ def initial_knots(network: EvaluatedShape, lanes: int, dtype: torch.dtype, devic
             return spline_mlp.initial_knots(network, lanes, dtype, device)
 
 
-def forward(network: EvaluatedShape, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor) -> Tensor:
+def forward(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor) -> Tensor:
     """Outputs [R, N, O], differentiable in `flat_RP` and `x_RNI`."""
     parameters = unflatten(network, flat_RP)
     h_RIN = samples_last(x_RNI)
@@ -96,7 +93,7 @@ def edges(network: KanShape, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Te
 
 
 def update_knots(
-    network: EvaluatedShape,
+    network: Network,
     flat_RP: Tensor,
     knots: Sequence[Tensor],
     x_RNI: Tensor,
@@ -119,8 +116,8 @@ def update_knots(
 
 
 def extend_grid(
-    network: Splined, flat_RP: Tensor, knots: Sequence[Tensor], grid: int
-) -> tuple[Splined, Tensor, list[Tensor]]:
+    network: SplinedShape, flat_RP: Tensor, knots: Sequence[Tensor], grid: int
+) -> tuple[SplinedShape, Tensor, list[Tensor]]:
     """The same function with `grid` intervals a spline: the refined network, its parameters, its knots.
 
     The new knots interpolate the old ones, so that ranges and non-uniformity are kept, and each new spline

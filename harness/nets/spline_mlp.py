@@ -21,6 +21,7 @@ from torch import Tensor
 from harness.nets import mlp
 from harness.nets.layout import flatten, of_layer, unflatten
 from harness.nets.spline import (
+    ActiveBases,
     active_bases,
     design_matrix,
     each_spline,
@@ -66,10 +67,22 @@ def evaluate(
 ) -> Tensor:
     """Outputs [R, O, N] of the network."""
 
-    def activate(layer: int, h_RJN: Tensor) -> Tensor:
-        return _apply(parameters[f"layer{layer}.coef"], knots[layer], h_RJN, network.order)
+    def through(layer: int, coef_RJC: Tensor, h_RJN: Tensor) -> Tensor:
+        return activate(coef_RJC, active_bases(knots[layer], h_RJN, network.order))
 
-    return _walk(network, parameters, activate, h_RIN)
+    return _walk(network, parameters, through, h_RIN)
+
+
+def activate(coef_RJC: Tensor, active: ActiveBases) -> Tensor:
+    """Every node through its own spline, [R, J, N]."""
+    return each_spline(coef_RJC[..., None], active)[:, 0]
+
+
+def parts(network: SplineMlpShape, own: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
+    """The parameters of a layer's linear map and those of its splines, if it has any, in the order of evaluation."""
+    dense = {name: value for name, value in own.items() if name != "coef"}
+    splines = [{"coef": own["coef"]}] if "coef" in own else []
+    return [*splines, dense] if network.place == "before" else [dense, *splines]
 
 
 @torch.no_grad()
@@ -85,14 +98,14 @@ def update_knots(
     """See `harness.nets.network.update_knots`; only the first `samples` of the last axis are data."""
     parameters, moved = unflatten(network, flat_RP), list(knots)
 
-    def activate(layer: int, h_RJN: Tensor) -> Tensor:
-        x_RJN, name = h_RJN[..., :samples], f"layer{layer}.coef"
+    def through(layer: int, coef_RJC: Tensor, h_RJN: Tensor) -> Tensor:
+        x_RJN = h_RJN[..., :samples]
         moved[layer] = knots_from_samples(x_RJN, network.grid, network.order, grid_eps, margin)
-        coef_RJC1 = move_spline(parameters[name][..., None], knots[layer], moved[layer], x_RJN, network.order)
-        parameters[name] = coef_RJC1[..., 0]
-        return _apply(parameters[name], moved[layer], h_RJN, network.order)
+        coef_RJC1 = move_spline(coef_RJC[..., None], knots[layer], moved[layer], x_RJN, network.order)
+        parameters[f"layer{layer}.coef"] = coef_RJC1[..., 0]
+        return activate(coef_RJC1[..., 0], active_bases(moved[layer], h_RJN, network.order))
 
-    _walk(network, parameters, activate, h_RIN)
+    _walk(network, dict(parameters), through, h_RIN)
     return flatten(network, parameters), moved
 
 
@@ -112,19 +125,13 @@ def extend_grid(
 
 
 def _walk(
-    network: SplineMlpShape, parameters: Mapping[str, Tensor], activate: Callable[[int, Tensor], Tensor], h_RIN: Tensor
+    network: SplineMlpShape,
+    parameters: Mapping[str, Tensor],
+    through: Callable[[int, Tensor, Tensor], Tensor],
+    h_RIN: Tensor,
 ) -> Tensor:
-    """Outputs [R, O, N]; `activate` applies the splines of the layer that it is told."""
-    layers = len(network.shape) - 1
-    for layer in range(layers):
-        if network.place == "before":
-            h_RIN = activate(layer, h_RIN)
-        h_RIN = mlp.evaluate_layer(of_layer(parameters, layer), h_RIN)
-        if network.place == "after" and layer < layers - 1:
-            h_RIN = activate(layer, h_RIN)
+    """Outputs [R, O, N]; `through` is given a layer, its coefficients and what goes through its splines."""
+    for layer in range(len(network.shape) - 1):
+        for part in parts(network, of_layer(parameters, layer)):
+            h_RIN = through(layer, part["coef"], h_RIN) if "coef" in part else mlp.evaluate_layer(part, h_RIN)
     return h_RIN
-
-
-def _apply(coef_RJC: Tensor, knots_RJT: Tensor, h_RJN: Tensor, order: int) -> Tensor:
-    """Every node through its own spline."""
-    return each_spline(coef_RJC[..., None], active_bases(knots_RJT, h_RJN, order))[:, 0]

@@ -15,7 +15,7 @@ from harness.reference import load
 from harness.replay.content import Page, Picture, Replay, Runs, Table
 from harness.replay.outcome import in_one_sentence, with_outcomes
 from harness.replay.plot_forgetting import courses_figure, errors_figure
-from harness.spec import KanShape, MlpShape
+from harness.spec import KanShape, MlpShape, Network
 
 ITEM = "train RMSE after each phase"  # of the published table
 RIGHT_AFTER, IN_THE_END = "right after its phase", "after the last phase"
@@ -26,7 +26,7 @@ class OfArm(NamedTuple):
     """What came of an arm, a record a seed: in phases, and with all data at once."""
 
     arm: str
-    network: KanShape | MlpShape
+    network: Network
     parameters: int
     in_phases: tuple[Record, ...]
     at_once: tuple[Record, ...]
@@ -196,10 +196,12 @@ def _tables(arms: Sequence[OfArm], kept: Mapping[str, Kept]) -> Iterator[Table]:
         yield Table("What is kept", words, columns, rows, columns[2:])
 
 
-def _words(network: KanShape | MlpShape) -> str:
+def _words(network: Network) -> str:
     """`[1,1] G=200 k=3, base frozen`, `[1,16,16,1], silu`."""
     if isinstance(network, MlpShape):
         return f"{network_words(network)}, {network.activation}"
+    if not isinstance(network, KanShape):
+        return network_words(network)
     base = {True: "base trained", False: "no base", "frozen": "base frozen"}[network.base]
     return f"{network_words(network)}, {base}" + (", scales trained" if network.scales else "")
 

@@ -1,7 +1,7 @@
 """The families of networks: an architecture as a user writes it, and a shape, which is an architecture with all sizes.
 
-A layer of every family but the MLP is a basis expansion of each input followed by one linear map. `mlp` and `kan` train
-here; the others are counted and matched so far.
+A layer of every family but the MLP is a basis expansion of each input followed by one linear map. `mlp`, `kan` and
+`spline_mlp` train here; the others are counted and matched so far.
 """
 
 from __future__ import annotations
@@ -93,8 +93,7 @@ class RationalKan(Layered):
     groups: PositiveInt = 8
 
 
-TrainedArchitecture = Mlp | Kan
-Architecture = Annotated[TrainedArchitecture, Field(discriminator="family")]
+Architecture = Annotated[Mlp | Kan | SplineMlp, Field(discriminator="family")]
 CountedArchitecture = Annotated[
     Mlp | Kan | SplineMlp | RbfKan | ChebyshevKan | RationalKan, Field(discriminator="family")
 ]
@@ -163,9 +162,8 @@ class RationalKanShape(Shaped):
     groups: PositiveInt = 8
 
 
-TrainedShape = MlpShape | KanShape
-Network = Annotated[TrainedShape, Field(discriminator="family")]
-EvaluatedShape = TrainedShape | SplineMlpShape  # what `harness.nets` has networks of
+SplinedShape = KanShape | SplineMlpShape  # knots, which may move, and a grid, which may be refined
+Network = Annotated[MlpShape | KanShape | SplineMlpShape, Field(discriminator="family")]
 CountedShape = MlpShape | KanShape | SplineMlpShape | RbfKanShape | ChebyshevKanShape | RationalKanShape
 SHAPES: dict[str, type[CountedShape]] = {
     "mlp": MlpShape,

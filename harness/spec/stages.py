@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from harness.errors import HarnessError
-from harness.spec.networks import KanShape, MlpShape
+from harness.spec.networks import KanShape, Network, SplinedShape
 from harness.spec.nouns import Adam, Recipe, Restarts, RunTask
 
 
@@ -14,7 +14,7 @@ class CapTooSmall(HarnessError):
 class Stage(NamedTuple):
     """`evaluations` passes of `network` from each of `starts` starts; of several, the best by training loss goes on."""
 
-    network: MlpShape | KanShape
+    network: Network
     starts: int
     evaluations: int
 
@@ -22,11 +22,11 @@ class Stage(NamedTuple):
 class Part(NamedTuple):
     """A training of one network by one recipe without sparsity or phases."""
 
-    network: MlpShape | KanShape
+    network: Network
     recipe: Recipe
 
 
-def parts(network: MlpShape | KanShape, recipe: Recipe, pruned: KanShape | None = None) -> tuple[Part, ...]:
+def parts(network: Network, recipe: Recipe, pruned: KanShape | None = None) -> tuple[Part, ...]:
     """The trainings that make up a run: one, or with sparsity the penalised one and that of what pruning leaves.
 
     That is `pruned`, which nobody knows before: planned, it is the whole network. With phases there is one for each, of
@@ -54,10 +54,10 @@ def parts(network: MlpShape | KanShape, recipe: Recipe, pruned: KanShape | None 
     )
 
 
-def stages(network: MlpShape | KanShape, recipe: Recipe) -> tuple[Stage, ...]:
+def stages(network: Network, recipe: Recipe) -> tuple[Stage, ...]:
     """The stages of a run, which together spend exactly `recipe.max_evaluations`.
 
-    A grid-extended KAN trains at each coarser grid first; the last stage, at the run's own grid, gets what is left.
+    A grid-extended network trains at each coarser grid first; the last stage, at the run's own grid, gets what is left.
     """
     least = least_evaluations(network, recipe)
     if recipe.max_evaluations < least:
@@ -69,7 +69,7 @@ def stages(network: MlpShape | KanShape, recipe: Recipe) -> tuple[Stage, ...]:
     return tuple(stage for part in parts(network, recipe) for stage in _of_part(part))
 
 
-def least_evaluations(network: MlpShape | KanShape, recipe: Recipe) -> int:
+def least_evaluations(network: Network, recipe: Recipe) -> int:
     """The smallest cap that leaves the last stage an evaluation, or every phase one."""
     if recipe.phases:
         return recipe.phases
@@ -95,16 +95,16 @@ def _before_last(part: Part) -> list[Stage]:
     return [Stage(first, recipe.restarts.count, recipe.restarts.evaluations), *coarse]
 
 
-def _coarser(network: MlpShape | KanShape, recipe: Recipe) -> list[KanShape]:
+def _coarser(network: Network, recipe: Recipe) -> list[SplinedShape]:
     """The network on each grid of the recipe's below its own."""
-    if recipe.grid_extension is None or not isinstance(network, KanShape):
+    if recipe.grid_extension is None or not isinstance(network, SplinedShape):
         return []
     grids = [grid for grid in recipe.grid_extension.grids if grid < network.grid]
     return [network.model_copy(update={"grid": grid}) for grid in grids]
 
 
 def knot_update_points(recipe: Recipe, stage: int, evaluations: int) -> range:
-    """The evaluations of a KAN's stage of that length before which its knots are moved.
+    """The evaluations of a stage of that length before which a network's knots, if it has any, are moved.
 
     A later stage leaves out its first: the knots have just been moved before a refinement, or by the stage before.
     """

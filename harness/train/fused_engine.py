@@ -26,6 +26,7 @@ import torch
 from numpy.typing import NDArray
 
 from harness import nets
+from harness.count import spline_systems
 from harness.errors import HarnessError
 from harness.nets.layout import parameter_shapes
 from harness.spec import (
@@ -34,8 +35,11 @@ from harness.spec import (
     Lbfgs,
     LevenbergMarquardt,
     MlpShape,
+    Network,
     Recipe,
     RunSpec,
+    SplinedShape,
+    SplineMlpShape,
     Stage,
     knot_update_points,
     samples_per_evaluation,
@@ -50,10 +54,13 @@ from harness.train.lanes import Trained
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
 
 OptimiserState = adam.AdamState | lbfgs.LbfgsState | levenberg.LevenbergState
-Network = MlpShape | KanShape
 Counters = tuple[int, int, int]  # evaluations, iterations, refused steps
 NONE: Counters = (0, 0, 0)
-TINY: dict[str, Network] = {"mlp": MlpShape(shape=(1, 1)), "kan": KanShape(shape=(1, 1), grid=3)}
+TINY: dict[str, Network] = {
+    "mlp": MlpShape(shape=(1, 1)),
+    "kan": KanShape(shape=(1, 1), grid=3),
+    "spline_mlp": SplineMlpShape(shape=(1, 1, 1), grid=3),
+}
 LOOPS = {"adam": adam, "lbfgs": lbfgs, "levenberg_marquardt": levenberg}
 
 
@@ -119,8 +126,8 @@ class PackState:
 def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Splits] | None = None) -> Pack:
     """The pack of `runs`, which must share everything but seed, gain and learning rate; draws what `samples` has not.
 
-    Networks of both families see the task's box scaled to [-1, 1]^d, where the knots of a KAN begin. A HarnessError if
-    there are no kernels for them.
+    Networks of every family see the task's box scaled to [-1, 1]^d, where knots begin. A HarnessError if there are no
+    kernels for them.
     """
     first = runs[0]
     if first.dtype != "float64" or device != "cpu":
@@ -257,7 +264,7 @@ def _new_lane(pack: Pack, network: Network, run: int, start: int) -> Lane:
 def _advance_lane(pack: Pack, state: PackState, lane: Lane, goal: int, work: Array) -> Lane:
     """The lane at evaluation `goal` of its stage, by way of the moments when knots move or its curve is sampled."""
     end = pack.stages[state.stage].evaluations
-    updates = knot_update_points(pack.recipe, state.stage, end) if isinstance(state.network, KanShape) else range(0)
+    updates = knot_update_points(pack.recipe, state.stage, end) if isinstance(state.network, SplinedShape) else range(0)
     seen = [moment for moment in sorted({*LOG_SPACED, end}) if state.done < moment <= goal]
     at = state.done
     for stop in sorted({*seen, *(moment for moment in updates if at < moment < goal), goal}):
@@ -381,11 +388,11 @@ def _negative(counters: Counters) -> Counters:
 
 def _refined(pack: Pack, state: PackState, lane: Lane) -> Lane:
     """The lane on the finer grid of the stage that begins, with a fresh optimiser; one that has diverged stays so."""
-    assert isinstance(state.network, KanShape)
+    assert isinstance(state.network, SplinedShape)
     if pack.recipe.grid_updates:  # refinement keeps a spline on its domain only: first bring that to the data
         lane = _update_knots(pack, state.stage, state.network, lane)
     network = pack.stages[state.stage].network
-    assert isinstance(network, KanShape)
+    assert isinstance(network, SplinedShape)
     _, flat_RP, knots = nets.extend_grid(state.network, *_as_tensors(state.network, lane), network.grid)
     optimiser = replace(_start(pack, state.stage, lane.run, flat_RP[0].numpy()), diverged=lane.optimiser.diverged)
     return replace(lane, knots=_joined(knots), optimiser=optimiser, behind=NONE)
@@ -411,11 +418,10 @@ def _update_knots(pack: Pack, stage: int, network: Network, lane: Lane) -> Lane:
 def _as_tensors(network: Network, lane: Lane) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """Parameters [1, P] and knots, one [1, I, T] a layer, as `harness.nets` has them."""
     flat_RP = torch.from_numpy(lane.optimiser.position_P[None].copy())
-    if isinstance(network, MlpShape):
+    if not isinstance(network, SplinedShape):
         return flat_RP, []
-    count = network.grid + 2 * network.order + 1
-    ends = np.cumsum([inputs * count for inputs in network.shape[:-1]])[:-1]
-    parts = np.split(lane.knots, ends)
+    count, nodes = network.grid + 2 * network.order + 1, [nodes for nodes, _ in spline_systems(network)]
+    parts = np.split(lane.knots, np.cumsum([each * count for each in nodes])[:-1]) if nodes else []
     return flat_RP, [torch.from_numpy(part.reshape(1, -1, count).copy()) for part in parts]
 
 
@@ -442,7 +448,7 @@ def splines_of(network: Network) -> NDArray[np.int64]:
     rows, first = [], 0
     for name, shape in parameter_shapes(network).items():
         if name.endswith(".coef"):
-            inputs, coefficients, outputs = shape
+            inputs, coefficients, outputs = (*shape, 1)[:3]  # one spline a node, or one an edge
             for spline_input in range(inputs):
                 corner = first + spline_input * coefficients * outputs
                 rows += [(corner + output, outputs, coefficients) for output in range(outputs)]

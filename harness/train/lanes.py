@@ -14,7 +14,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from harness.spec import KanShape, MlpShape
+from harness.spec import Network
 
 State = TypeVar("State")
 
@@ -23,7 +23,7 @@ State = TypeVar("State")
 class Trained:
     """Where a training left one run, for another to go on from: parameters [P], and knots [I, T] a layer."""
 
-    network: MlpShape | KanShape
+    network: Network
     position_P: Tensor
     knots: tuple[Tensor, ...]
 

@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from harness import nets
-from harness.spec import KanShape, MlpShape
+from harness.spec import Network, SplinedShape
 from harness.spec.nouns import LevenbergMarquardt
 from harness.train.lanes import all_finite, choose, dot, largest
 
@@ -240,7 +240,7 @@ def _by_lane(function: Callable[..., tuple[Tensor, ...]], index_L: Tensor, *tens
 @torch.no_grad()
 def linearise(
     settings: LevenbergMarquardt,
-    network: MlpShape | KanShape,
+    network: Network,
     asked_RP: Tensor,
     knots: Sequence[Tensor],
     x_RNI: Tensor,
@@ -257,7 +257,7 @@ def linearise(
 
 def _linearise(
     settings: LevenbergMarquardt,
-    network: MlpShape | KanShape,
+    network: Network,
     flat_RP: Tensor,
     knots: Sequence[Tensor],
     x_RNI: Tensor,
@@ -266,7 +266,7 @@ def _linearise(
     outputs_RNO, jacobian_RKP = nets.residual_jacobian(network, flat_RP, knots, x_RNI)
     residual_RK = (outputs_RNO - y_RNO).transpose(1, 2).flatten(1)
     transposed_RPK = jacobian_RKP.mT
-    has_ridge = isinstance(network, KanShape) and settings.ridge > 0
+    has_ridge = isinstance(network, SplinedShape) and settings.ridge > 0
     # A ridge adds nearly as many residuals as there are parameters.
     is_dual = flat_RP.shape[1] > residual_RK.shape[1] and not has_ridge
     every_L = torch.arange(len(flat_RP), device=flat_RP.device)
@@ -301,24 +301,25 @@ def _dual_products(transposed: Tensor, residual: Tensor) -> tuple[Tensor, Tensor
     return transposed.mT @ transposed, (transposed @ residual[..., None])[..., 0]
 
 
-def _bend(network: MlpShape | KanShape, flat_RP: Tensor) -> Tensor:
+def _bend(network: Network, flat_RP: Tensor) -> Tensor:
     """The sum of squared second differences of every spline's coefficients, [R]."""
     parts = nets.unflatten(network, flat_RP)
-    bends = [_second_differences(part) for name, part in parts.items() if name.endswith("coef")]
+    bends = [_second_differences(part, 0) for name, part in parts.items() if name.endswith("coef")]
     return torch.cat([(bend * bend).flatten(1) for bend in bends], 1).sum(1)
 
 
-def _bend_gradient(network: MlpShape | KanShape, flat_RP: Tensor) -> Tensor:
+def _bend_gradient(network: Network, flat_RP: Tensor) -> Tensor:
     """Half the gradient of `_bend`, [R, P], which is linear: that of unit vectors is half the Hessian."""
     parts = nets.unflatten(network, flat_RP)
     bent = {
-        name: _second_differences(F.pad(_second_differences(part), (0, 0, 2, 2)))
-        if name.endswith("coef")
-        else torch.zeros_like(part)
+        name: _second_differences(_second_differences(part, 0), 2) if name.endswith("coef") else torch.zeros_like(part)
         for name, part in parts.items()
     }
     return nets.flatten(network, bent)
 
 
-def _second_differences(coef_RICO: Tensor) -> Tensor:
-    return coef_RICO[:, :, :-2] - 2 * coef_RICO[:, :, 1:-1] + coef_RICO[:, :, 2:]
+def _second_differences(coef: Tensor, padding: int) -> Tensor:
+    """Along the coefficients of a spline: [R, I, C, O], or [R, J, C] of one a node; `padding` zeros at each end."""
+    own = coef.movedim(2, -1)
+    padded = F.pad(own, (padding, padding))
+    return (padded[..., :-2] - 2 * padded[..., 1:-1] + padded[..., 2:]).movedim(-1, 2)

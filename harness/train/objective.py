@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from harness import nets
-from harness.spec import KanShape, MlpShape
+from harness.spec import Network
 from harness.tasks import Inside, Quadrature
 
 # Points of a PDE that go through the network at once: what their backward pass needs then stays in the cache, which
@@ -41,7 +41,7 @@ class _Block:
     weight: float
 
 
-def residuals(network: MlpShape | KanShape, flat_RP: Tensor, knots: Sequence[Tensor], points: Points) -> Tensor:
+def residuals(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points: Points) -> Tensor:
     """What is there less what is wanted, [R, N, O]; differentiable in `flat_RP`.
 
     Those of a PDE are scaled so that their mean square is the weight of the inside times the mean square there, plus
@@ -53,7 +53,7 @@ def residuals(network: MlpShape | KanShape, flat_RP: Tensor, knots: Sequence[Ten
 
 
 def loss_and_gradient(
-    network: MlpShape | KanShape, flat_RP: Tensor, knots: Sequence[Tensor], points: Points
+    network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points: Points
 ) -> tuple[Tensor, Tensor]:
     """Mean squared residual of every lane, [R], and its gradient, [R, P]."""
     flat_RP = flat_RP.detach().requires_grad_()
@@ -69,14 +69,14 @@ def loss_and_gradient(
 
 
 @torch.no_grad()
-def squared_errors(network: MlpShape | KanShape, flat_RP: Tensor, knots: Sequence[Tensor], points: Points) -> Tensor:
+def squared_errors(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points: Points) -> Tensor:
     """Squared residuals, [R, N * O], whose mean is the loss."""
     return residuals(network, flat_RP, knots, points).square().flatten(1)
 
 
 @torch.no_grad()
 def squared_slope_errors(
-    network: MlpShape | KanShape, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor, quadrature: Quadrature
+    network: Network, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor, quadrature: Quadrature
 ) -> Tensor:
     """|grad y - grad u|^2 at the nodes of a quadrature, [R, N]; gradients of a network with one output."""
     wanted_NI = torch.from_numpy(quadrature.gradient).to(x_RNI)
@@ -92,7 +92,7 @@ def _backward(loss_R: Tensor, flat_RP: Tensor) -> tuple[Tensor, Tensor]:
     return loss_R.detach(), gradient_RP
 
 
-def _residuals(network: MlpShape | KanShape, flat_RP: Tensor, knots: Sequence[Tensor], block: _Block) -> Tensor:
+def _residuals(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], block: _Block) -> Tensor:
     if not block.is_inside:
         return block.weight * (nets.forward(network, flat_RP, knots, block.x) - block.y)
     *_, laplacian_RNO = nets.forward_laplacian(network, flat_RP, knots, block.x)

@@ -24,9 +24,10 @@ from harness.count import frozen, trainable
 from harness.record import CurvePoint
 from harness.spec import (
     KanShape,
-    MlpShape,
+    Network,
     Recipe,
     RunSpec,
+    SplinedShape,
     Stage,
     knot_update_points,
     samples_per_evaluation,
@@ -80,7 +81,7 @@ class PackState:
     stage: int
     done: int
     lanes: tuple[Lane, ...]
-    network: MlpShape | KanShape
+    network: Network
     knots: tuple[Tensor, ...]
     optimiser: OptimiserState
     behind: Tensor
@@ -93,7 +94,7 @@ class PackState:
 def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Splits] | None = None) -> Pack:
     """The pack of `runs`, which must share everything but seed, gain and learning rate; draws what `samples` has not.
 
-    Networks of both families see the task's box scaled to [-1, 1]^d, where the knots of a KAN begin.
+    Networks of every family see the task's box scaled to [-1, 1]^d, where knots begin.
     """
     first = runs[0]
     dtype = getattr(torch, first.dtype)
@@ -179,7 +180,7 @@ def advance(pack: Pack, state: PackState, evaluations: int) -> PackState:
     goal = min(state.done + evaluations, stage.evaluations)
     updates = knot_update_points(pack.recipe, state.stage, stage.evaluations)
     while state.done < goal:
-        if isinstance(stage.network, KanShape) and state.done in updates:
+        if isinstance(stage.network, SplinedShape) and state.done in updates:
             state = _update_knots(pack, state)
         batch = _batch(pack, state, train)
         state = replace(state, optimiser=_evaluate(pack, state, batch), done=state.done + 1)
@@ -290,10 +291,10 @@ def _next_stage(pack: Pack, state: PackState) -> PackState:
     network = pack.stages[state.stage].network
     if network == state.network:  # the optimiser goes on; its counters so far belong to the stages behind
         return replace(state, behind=-_counters(state.optimiser))
-    assert isinstance(network, KanShape)
+    assert isinstance(network, SplinedShape)
     if pack.recipe.grid_updates:  # refinement keeps a spline on its domain only: first bring that to the data
         state = _update_knots(pack, state)
-    assert isinstance(state.network, KanShape)
+    assert isinstance(state.network, SplinedShape)
     _, flat_RP, knots = nets.extend_grid(state.network, _position(state.optimiser), list(state.knots), network.grid)
     return replace(
         state,
@@ -334,7 +335,6 @@ def _update_knots(pack: Pack, state: PackState) -> PackState:
     """
     updates = pack.recipe.grid_updates
     assert updates is not None
-    assert isinstance(state.network, KanShape)
     flat_RP, knots = nets.update_knots(
         state.network,
         _position(state.optimiser),

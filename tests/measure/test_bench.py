@@ -24,6 +24,7 @@ from harness.spec import (
     Recipe,
     Restarts,
     RunSpec,
+    SplineMlpShape,
     Task,
     stages,
 )
@@ -33,6 +34,7 @@ from harness.train.fused import kan, kernels, simd
 
 KAN = KanShape(shape=(2, 5, 1), grid=5)
 MLP = MlpShape(shape=(2, 10, 10, 1))
+SPLINE_MLP = SplineMlpShape(shape=(2, 5, 5, 1), grid=5)
 LEVENBERG = LevenbergMarquardt(name="levenberg_marquardt")
 
 
@@ -165,7 +167,7 @@ def test_solo_times_are_of_the_stages_that_runs_have(measured):
     )
     minibatch = Recipe(optimizer=Adam(name="adam", batch_size=32), max_evaluations=50)
     moved = Recipe(optimizer=LEVENBERG, max_evaluations=50, grid_updates=GridUpdates(grid_eps=0.5))
-    recipes = [(KAN, extended, 0), (KAN, extended, 1), (MLP, minibatch, 0), (KAN, moved, 0)]
+    recipes = [(KAN, extended, 0), (KAN, extended, 1), (MLP, minibatch, 0), (KAN, moved, 0), (SPLINE_MLP, moved, 0)]
     runs = [_run(*one, engine=engine) for one in recipes]
     path, threads = list(sys.path), torch.get_num_threads()
     solo = bench_solo(runs, progress=lambda done, total: None)
@@ -200,9 +202,12 @@ def test_a_small_fused_sweep_is_predicted(tmp_path):
     }
     recipes = [
         (Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=600, **course), (KanShape(shape=(2, 3, 1), grid=15),)),
-        (Recipe(optimizer=Adam(name="adam", batch_size=50), max_evaluations=2000), (MLP, KAN)),
-        (Recipe(optimizer=LEVENBERG, max_evaluations=60), (MLP, KanShape(shape=(2, 3, 1), grid=12))),
-        (Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=600), (MlpShape(shape=(2, 25, 1), activation="tanh"),)),
+        (Recipe(optimizer=Adam(name="adam", batch_size=50), max_evaluations=2000), (MLP, KAN, SPLINE_MLP)),
+        (Recipe(optimizer=LEVENBERG, max_evaluations=60), (MLP, KanShape(shape=(2, 3, 1), grid=12), SPLINE_MLP)),
+        (
+            Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=600),
+            (MlpShape(shape=(2, 25, 1), activation="tanh"), SplineMlpShape(shape=(2, 9, 1), grid=10, place="before")),
+        ),
     ]
     ratios = []
     for recipe, networks in recipes:

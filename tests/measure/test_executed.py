@@ -25,7 +25,7 @@ from harness.measure.executed import (
     executed_forward,
 )
 from harness.nets import dense, kan
-from harness.spec import Adam, KanShape, MlpShape
+from harness.spec import Adam, KanShape, MlpShape, SplineMlpShape
 
 SHAPES = [(1, 1), (2, 5, 1), (4, 2, 2, 1), (16, 32, 8), (64, 64, 64)]
 GRIDS = [3, 5, 20, 50]
@@ -38,6 +38,10 @@ PARTS = list(product([(2, 5, 1), (16, 32, 8)], (True, False), (True, False)))
 KANS = [
     *(KanShape(shape=shape, grid=grid, order=order, bias=True) for shape, grid, order in SIZES),
     *(KanShape(shape=shape, grid=5, base=base, bias=bias) for shape, base, bias in PARTS),
+]
+SPLINE_MLPS = [
+    SplineMlpShape(shape=shape, grid=grid, order=order, place=place)
+    for shape, grid, order, place in product(SHAPES, (3, 20), ORDERS, ("after", "before"))
 ]
 FROZEN = KanShape(shape=(2, 5, 1), grid=5, base="frozen")
 SMALL_KANS = [
@@ -144,6 +148,29 @@ def test_an_mlps_evaluation_is_twice_and_three_times_its_products(network):
     assert executed.matmul == 2 * first + 3 * sum(rest)
     biases = sum(network.shape[1:])
     assert executed.elementwise == (KANBEFAIR[network.activation] + backward) * hidden + biases + loss
+
+
+@pytest.mark.parametrize("network", SPLINE_MLPS, ids=repr)
+def test_a_spline_mlp_executes_the_local_form(network):
+    """2 E of its maps and k (5k + 7) / 2 + 2k + 1 a spline, exactly; compares are those of a KAN's input."""
+    order, nodes = network.order, sum(network.shape[:-1] if network.place == "before" else network.shape[1:-1])
+    executed = executed_forward(network)
+    assert executed.matmul == 2 * edges(network)
+    assert executed.elementwise == nodes * (order * (5 * order + 7) // 2 + 2 * order + 1)
+    search = (network.grid + 2 * order).bit_length()
+    assert executed.compares == nodes * (search + 3 + order * (order + 1) // 2)
+
+
+@pytest.mark.parametrize("network", SPLINE_MLPS, ids=repr)
+def test_a_spline_mlps_evaluation_costs_its_products_thrice_and_its_bases_twice(network):
+    """But for what is first: nobody asks for the gradient by the data, through a map or through splines."""
+    order, is_before = network.order, network.place == "before"
+    (first, *_), products = layers(network), 2 * edges(network)
+    nodes = network.shape[:-1] if is_before else network.shape[1:-1]
+    backward = 6 * network.shape[-1] + sum(network.shape[1:]) + 2 * products + 2 * (order + 1) * sum(nodes)
+    backward -= 0 if is_before else 2 * first[0] * first[1]
+    backward += sum(nodes[is_before:]) * (order + 1 + order * (5 * order + 7) // 2)
+    assert arithmetic(executed_evaluation(network)) - arithmetic(executed_forward(network)) == backward
 
 
 @pytest.mark.parametrize("network", [*SMALL_KANS, FROZEN], ids=repr)

@@ -9,7 +9,7 @@ import torch
 from harness.count.training import active_parameters
 from harness.nets import forward, initial_knots, initialise, parameter_count, residual_jacobian, update_knots
 from harness.nets.mlp import ACTIVATIONS
-from harness.spec.networks import KanShape, MlpShape
+from harness.spec.networks import KanShape, MlpShape, SplineMlpShape
 
 SHAPES = [(1, 1), (2, 5, 1), (3, 4, 4, 2)]
 MLPS = [MlpShape(shape=shape, activation=name) for shape, name in product(SHAPES, ACTIVATIONS)]
@@ -17,7 +17,12 @@ KANS = [
     KanShape(shape=shape, grid=4, order=order, base=base, scales=scales, bias=bias)
     for shape, order, base, scales, bias in product(SHAPES, (1, 2, 3, 5), *[(False, True)] * 3)
 ]
-FEW = [*MLPS[4:8], KanShape(shape=(2, 5, 1), grid=5), KanShape(shape=(3, 4, 4, 2), grid=4, scales=True, bias=True)]
+SPLINE_MLPS = [
+    SplineMlpShape(shape=shape, grid=4, order=order, place=place, noise=4.0)
+    for shape, order, place in product(SHAPES, (1, 2, 3, 5), ("after", "before"))
+]
+FEW = [*MLPS[4:8], *SPLINE_MLPS[-2:], KanShape(shape=(2, 5, 1), grid=5)]
+FEW.append(KanShape(shape=(3, 4, 4, 2), grid=4, scales=True, bias=True))
 
 
 def start(network, lanes, samples):
@@ -43,7 +48,7 @@ def distance(a, b):
     return np.abs(np.asarray(a) - np.asarray(b)).max() / np.abs(np.asarray(b)).max()
 
 
-@pytest.mark.parametrize("network", MLPS + KANS, ids=repr)
+@pytest.mark.parametrize("network", MLPS + KANS + SPLINE_MLPS, ids=repr)
 def test_every_row_is_that_of_autograd(network):
     """The derivatives of each output at each sample are autograd's, and the outputs are those of `forward`."""
     flat, knots, x = start(network, 3, 7)

@@ -3,8 +3,9 @@
 Compiles kernels where that has not been done, once a machine.
 """
 
+import math
 import pickle
-from itertools import product
+from itertools import accumulate, product
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from harness.dispatch.here import train_here
 from harness.dispatch.slots import Done
 from harness.errors import HarnessError
+from harness.nets.layout import parameter_shapes
 from harness.record import read_record, record_path
 from harness.spec import (
     Adam,
@@ -24,6 +26,7 @@ from harness.spec import (
     Recipe,
     Restarts,
     RunSpec,
+    SplineMlpShape,
     Task,
     run_id,
 )
@@ -34,6 +37,7 @@ from harness.train import one_thread, torch_engine, train_pack
 TASK = resolve(Task(target="exp2d", train_points=200, validation_points=100, test_points=100))
 MLP = MlpShape(shape=(2, 6, 1))
 KAN = KanShape(shape=(2, 3, 1), grid=4)
+SPLINES = SplineMlpShape(shape=(2, 3, 1), grid=4, place="before", noise=4.0)
 UPDATES = GridUpdates(every=10, until=100, grid_eps=0.5)
 COURSE = {
     "restarts": Restarts(count=2, evaluations=12),
@@ -71,6 +75,9 @@ NETWORKS = [
     *(KanShape(shape=(2, 3, 1), grid=5, order=order) for order in range(1, 6)),
     KanShape(shape=(2, 2, 1), grid=4, scales=True, bias=True),
     KanShape(shape=(2, 2, 1), grid=4, base=False),
+    SplineMlpShape(shape=(2, 3, 1), grid=5, noise=5.0),
+    SplineMlpShape(shape=(2, 2, 3, 1), grid=3, order=2, noise=3.0),
+    SplineMlpShape(shape=(2, 3, 1), grid=5, place="before", noise=5.0),
 ]
 
 
@@ -91,14 +98,15 @@ def test_the_first_20_evaluations_are_those_of_the_torch_engine(network, name):
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
 @pytest.mark.parametrize("points", ["train", "domain"])
-def test_restarts_updates_and_extensions_are_those_of_the_torch_engine(optimizer, points):
+@pytest.mark.parametrize("network", [KAN, SPLINES], ids=["kan", "splines"])
+def test_restarts_updates_and_extensions_are_those_of_the_torch_engine(network, optimizer, points):
     """A short course through every kind of stage: the same work, and errors that agree as far as rounding lets them."""
     course = {
         "restarts": Restarts(count=2, evaluations=5),
         "grid_extension": GridExtension(grids=(2, 3), evaluations=7),
         "grid_updates": UPDATES.model_copy(update={"every": 4, "points": points}),
     }
-    run = _run(KAN, Recipe(optimizer=optimizer, max_evaluations=31, **course))
+    run = _run(network, Recipe(optimizer=optimizer, max_evaluations=31, **course))
 
     (ours,), (theirs,) = _trained([run]), _trained([run], engine=torch_engine)
 
@@ -124,11 +132,11 @@ def test_final_errors_agree_within_the_spread_of_seeds(network):
 
 # ---------------------------------------------------------------------------------------------------------- determinism
 def _course(network, optimizer):
-    course = COURSE if network is KAN else {"restarts": COURSE["restarts"]}
+    course = COURSE if network is not MLP else {"restarts": COURSE["restarts"]}
     return Recipe(optimizer=optimizer, max_evaluations=120, **course)
 
 
-@pytest.mark.parametrize("network", [MLP, KAN], ids=["mlp", "kan"])
+@pytest.mark.parametrize("network", [MLP, KAN, SPLINES], ids=["mlp", "kan", "splines"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
 def test_a_run_is_the_same_bits_alone_packed_and_interrupted_anywhere(network, optimizer):
     """Solo = packed = in chunks of any length = stored after each of them and resumed."""
@@ -227,6 +235,17 @@ def test_every_spline_has_its_place_in_the_parameters():
     for found, wanted in zip(coefficients[:6], expected, strict=True):
         assert np.array_equal(found, wanted)
     assert len(fused.splines_of(MLP)) == 0
+
+
+@pytest.mark.parametrize("place", ["after", "before"])
+def test_the_spline_of_each_node_has_its_place_in_the_parameters(place):
+    """As of a KAN's edges, one spline a node."""
+    network = SplineMlpShape(shape=(2, 3, 1), grid=4, place=place)
+    sizes = {name: math.prod(shape) for name, shape in parameter_shapes(network).items()}
+    first = dict(zip(sizes, accumulate(sizes.values(), initial=0), strict=False))
+    nodes = [(name, node) for name in sizes if "coef" in name for node in range(sizes[name] // 7)]
+
+    assert fused.splines_of(network).tolist() == [[first[name] + 7 * node, 1, 7] for name, node in nodes]
 
 
 def test_what_it_cannot_do_is_said_with_the_engine_that_can():

@@ -30,7 +30,7 @@ import numpy as np
 from numba import types
 
 from harness.errors import HarnessError
-from harness.spec.networks import EvaluatedShape, KanShape, MlpShape, SplineMlpShape
+from harness.spec.networks import KanShape, MlpShape, Network, SplineMlpShape
 from harness.train.fused import kan, mlp, spline_mlp
 from harness.train.fused.compiled import OPTIONS, compiled, folder, keeping, key, part
 from harness.train.fused.simd import JACOBIAN, LOSS, NORMAL_EQUATIONS, PREDICT
@@ -38,21 +38,16 @@ from harness.train.fused.simd import JACOBIAN, LOSS, NORMAL_EQUATIONS, PREDICT
 # Kinds of networks, and the modules with their kernels.
 MLP, KAN, SPLINE_MLP = range(3)
 FAMILIES = (mlp, kan, spline_mlp)
-# Those that runs are made of so far: what `ready` compiles. The others take part of a second more a process, or some
-# seconds where they must be compiled, and a detour of a few microseconds a call where loops were linked before.
-TRAINED = (mlp, kan)
 
 
 # ------------------------------------------------------------------------------------------------------- from networks
 @cache
-def describe(network: EvaluatedShape) -> tuple[int, np.ndarray]:
+def describe(network: Network) -> tuple[int, np.ndarray]:
     """Kind and sizes of a network, for the kernels, which are compiled if that has not been done: see `ready`.
 
     What is returned is shared: read it only.
     """
     ready()
-    if isinstance(network, SplineMlpShape):
-        _native(spline_mlp)
     match network:
         case MlpShape():
             return MLP, mlp.describe(network)
@@ -65,7 +60,7 @@ def describe(network: EvaluatedShape) -> tuple[int, np.ndarray]:
     raise HarnessError(f"engine 'fused' has no kernels for a {type(network).__name__}; use engine 'torch'")
 
 
-def workspace(network: EvaluatedShape, samples: int) -> np.ndarray:
+def workspace(network: Network, samples: int) -> np.ndarray:
     """Room for one call at a time, whose content has no meaning; vectors like its alignment to 64 bytes.
 
     It does not depend on the number of samples so far.
@@ -89,14 +84,14 @@ _FROM_C = ctypes.CFUNCTYPE(ctypes.c_double, *[ctypes.c_ssize_t] * (2 + _ADDRESSE
 def ready() -> float:
     """Compile the kernels or load them from their folder, once a process; the seconds that it took."""
     began = perf_counter()
-    for family in TRAINED:
+    for family in FAMILIES:
         _native(family)
     return perf_counter() - began
 
 
 def is_cold() -> bool:
     """Whether `ready` will have to compile, which takes twenty seconds or so."""
-    places = [folder(_name(family)) for family in TRAINED]
+    places = [folder(_name(family)) for family in FAMILIES]
     return not all(place and any(place.rglob("*.nbc")) for place in places)
 
 
