@@ -145,13 +145,29 @@ def _with_values(data: dict[str, Any], point: Mapping[str, Any], what: str = "ax
         *parents, last = path.split(".")
         place = changed
         for depth, name in enumerate(parents):
-            if not isinstance(place, dict):
-                raise HarnessError(f"{what} {path}: {'.'.join(parents[:depth])} has no fields")
-            place = place.setdefault(name, {})
-        if not isinstance(place, dict):
-            raise HarnessError(f"{what} {path}: {'.'.join(parents)} has no fields")
-        place[last] = value
+            where = ".".join(parents[:depth])
+            if isinstance(place, list):
+                place = place[_index(place, name, where, f"{what} {path}")]
+            elif isinstance(place, dict):
+                place = place.setdefault(name, {})
+            else:
+                raise HarnessError(f"{what} {path}: {where} has no fields")
+        where = ".".join(parents)
+        if isinstance(place, list):
+            place[_index(place, last, where, f"{what} {path}")] = value
+        elif isinstance(place, dict):
+            place[last] = value
+        else:
+            raise HarnessError(f"{what} {path}: {where} has no fields")
     return changed
+
+
+def _index(items: list, text: str, where: str, what: str) -> int:
+    """The place in a list that `text` names, counted from 0."""
+    if not (text.isdecimal() and int(text) < len(items)):
+        allowed = "0" if len(items) == 1 else f"a number from 0 to {len(items) - 1}"
+        raise HarnessError(f"{what}: {where} is a list; give {allowed} in place of {text!r}")
+    return int(text)
 
 
 def _unshared(data: Any) -> Any:

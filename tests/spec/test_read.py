@@ -144,6 +144,13 @@ def test_what_an_alias_repeats_is_changed_alone():
     assert rates == {"adam": 0.001, "other": 0.5}
 
 
+def test_a_scale_changes_one_item_of_a_list_by_its_number():
+    """A number in a path is a place in a list, counted from 0; the other items stay."""
+    text = VALID.replace("seeds: [0]", "seeds: [0, 1, 2]")
+
+    assert parse_experiment(text + "scales: {short: {seeds.1: 7}}\n", scale="short").seeds == (0, 7, 2)
+
+
 @pytest.mark.parametrize(
     ("scales", "said"),
     [
@@ -152,7 +159,12 @@ def test_what_an_alias_repeats_is_changed_alone():
             "--scale shrot: <text> has no such scale; did you mean 'short'? (allowed: full, short)",
         ),
         ("{shrot: {seed: [7]}}", "<text>: seed: unknown field; did you mean 'seeds'?"),
-        ("{shrot: {seeds.first: 7}}", "<text>: scales.shrot seeds.first: seeds has no fields"),
+        (
+            "{shrot: {seeds.first: 7}}",
+            "<text>: scales.shrot seeds.first: seeds is a list; give 0 in place of 'first'",
+        ),
+        ("{shrot: {seeds.1: 7}}", "seeds is a list; give 0 in place of '1'"),
+        ("{shrot: {question.first: 7}}", "<text>: scales.shrot question.first: question has no fields"),
         ("{full: {seeds: [7]}}", "<text>: scales.full is the file as it stands"),
         ("[short]", "<text>: scales: maps a name to what changes"),
     ],
