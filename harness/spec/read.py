@@ -164,6 +164,8 @@ def _with_values(data: dict[str, Any], point: Mapping[str, Any], what: str = "ax
 
 def _index(items: list, text: str, where: str, what: str) -> int:
     """The place in a list that `text` names, counted from 0."""
+    if not items:
+        raise HarnessError(f"{what}: {where} is an empty list, of which no item can change")
     if not (text.isdecimal() and int(text) < len(items)):
         allowed = "0" if len(items) == 1 else f"a number from 0 to {len(items) - 1}"
         raise HarnessError(f"{what}: {where} is a list; give {allowed} in place of {text!r}")
