@@ -8,7 +8,8 @@ from harness.compare.best_of import Ratio, aggregate, expected_best, ratio
 from harness.compare.cost import CostRatio, cost_ratio
 from harness.compare.crossover import Ahead, Crossover, crossover
 from harness.compare.dominance import Dominance, dominance
-from harness.compare.exponents import ExponentDifference, exponent_difference
+from harness.compare.exponents import ExponentDifference, ExponentRatio, exponent_difference, exponent_ratio
+from harness.compare.floors import FloorRatio, floor_ratio
 from harness.compare.loss import LossRatio, loss_ratio
 from harness.compare.runs import Cell, Runs, cells, matched_edges, to_runs
 from harness.compare.survivors import Failures, budget_cautions, failure_cautions, failures
@@ -17,6 +18,8 @@ from harness.compare.verdict import (
     Count,
     Number,
     Verdict,
+    conclusion,
+    count_outcomes,
     count_tasks,
     judge,
     outcome,
@@ -34,7 +37,9 @@ __all__ = [
     "Crossover",
     "Dominance",
     "ExponentDifference",
+    "ExponentRatio",
     "Failures",
+    "FloorRatio",
     "LossRatio",
     "Number",
     "Ratio",
@@ -45,14 +50,18 @@ __all__ = [
     "aggregate",
     "budget_cautions",
     "cells",
+    "conclusion",
     "cost_ratio",
+    "count_outcomes",
     "count_tasks",
     "crossover",
     "dominance",
     "expected_best",
     "exponent_difference",
+    "exponent_ratio",
     "failure_cautions",
     "failures",
+    "floor_ratio",
     "judge",
     "loss_ratio",
     "matched_edges",

@@ -10,7 +10,7 @@ import numpy as np
 from harness.errors import HarnessError
 from harness.fit import Fit
 
-RefusalCode = Literal["REFUSED_FIT", "NO_OVERLAP", "NOT_FALLING"]
+RefusalCode = Literal["REFUSED_FIT", "NO_OVERLAP", "NOT_FALLING", "NO_FLOOR"]
 
 
 @dataclass(frozen=True)

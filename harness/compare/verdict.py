@@ -92,18 +92,22 @@ def outcome(number: Number, threshold: float) -> Outcome:
 
 
 def count_tasks(numbers: Sequence[Number], threshold: float, at_least: int) -> Count:
-    """The outcome of "on at least so many tasks", from the numbers of one convention, one a task.
+    """The outcome of "on at least so many tasks", from the numbers of one convention, one a task."""
+    return count_outcomes(numbers[0].convention, [outcome(number, threshold) for number in numbers], at_least)
+
+
+def count_outcomes(convention: str, outcomes: Sequence[Outcome], at_least: int) -> Count:
+    """The outcome of "on at least so many tasks" under a convention, from those of its tasks.
 
     It is refuted when the tasks that do not refute it are too few, whatever they may turn out to say.
     """
-    outcomes = [outcome(number, threshold) for number in numbers]
     supported, refuted, tasks = outcomes.count("supported"), outcomes.count("refuted"), len(outcomes)
     found: Outcome = "inconclusive"
     if supported >= at_least:
         found = "supported"
     elif tasks - refuted < at_least:
         found = "refuted"
-    return Count(numbers[0].convention, supported, refuted, tasks, found)
+    return Count(convention, supported, refuted, tasks, found)
 
 
 def task_level(level: float, tasks: int, at_least: int) -> float:
@@ -137,7 +141,7 @@ def judge(claim: str, quantity: str, threshold: float, at_least: int, numbers: S
     counts = tuple(count_tasks(own, threshold, at_least) for own in by_convention.values())
     rule = f"{quantity} is above {threshold:g}, its interval wholly so, on at least {at_least} of {_plural(tasks)}"
     return Verdict(
-        claim, rule, threshold, at_least, tuple(numbers), counts, _conclusion(counts), _stable(numbers, threshold)
+        claim, rule, threshold, at_least, tuple(numbers), counts, conclusion(counts), _stable(numbers, threshold)
     )
 
 
@@ -145,7 +149,8 @@ def _plural(tasks: Sequence[str]) -> str:
     return f"{len(tasks)} task" if len(tasks) == 1 else f"{len(tasks)} tasks"
 
 
-def _conclusion(counts: Sequence[Count]) -> Conclusion:
+def conclusion(counts: Sequence[Count]) -> Conclusion:
+    """What all conventions say together, as `judge` has it."""
     outcomes = {count.outcome for count in counts}
     if len(outcomes) == 1:
         return outcomes.pop()

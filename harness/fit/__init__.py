@@ -8,6 +8,7 @@ from harness.fit.fitting import (
     exponent_deviance,
     extrapolation_caution,
     fit_law,
+    floor_deviance,
     predict,
     prediction_interval,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "fit_law",
     "fit_shared",
     "fit_surface",
+    "floor_deviance",
     "largest_sizes",
     "predict",
     "predict_surface",

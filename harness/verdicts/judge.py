@@ -1,0 +1,217 @@
+"""From the numbers of a rule to its verdict: outcomes of conditions, of tasks and of conventions, and a conclusion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from harness.compare import Count, conclusion, count_outcomes, task_level
+from harness.compare.verdict import Conclusion, Outcome
+from harness.fit.result import to_json as plain
+from harness.spec import CONVENTIONS, Condition, Decide, Manifest, units
+from harness.verdicts.quantities import Found, Runs, find, runs_of
+from harness.verdicts.words import condition_words, rule_words
+
+EVERY = "all conventions"  # where a rule compares them
+FREE_CONDITIONS = 2  # that the two sides of an interval pay for
+
+
+@dataclass(frozen=True)
+class Number:
+    """A condition on one task or family under one convention: what was found, and what follows from it."""
+
+    convention: str
+    unit: str
+    condition: str
+    found: Found
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A judged rule. `level` is that of each interval, `given` the numbers of its antecedent.
+
+    `stable`: the conventions are at least those of house (CONVENTIONS), all measured, no number is refused, and the
+    estimates of a condition on a task lie on one side under all of them. `unmeasured` are conventions without numbers.
+    """
+
+    rule: Decide
+    words: str
+    level: float
+    numbers: tuple[Number, ...]
+    given: tuple[Number, ...]
+    counts: tuple[Count, ...]
+    conclusion: Conclusion
+    stable: bool
+    unmeasured: tuple[str, ...]
+
+    @property
+    def holds_under(self) -> tuple[str, ...]:
+        """The conventions under which the claim is supported."""
+        return tuple(count.convention for count in self.counts if count.outcome == "supported")
+
+
+def judge_all(manifest: Manifest, table: pd.DataFrame) -> list[Verdict]:
+    """The verdict on every rule of a plan, from the table of its runs (`record.load`, with `seconds` if measured)."""
+    runs = runs_of(manifest, table) if manifest.experiment.decide else None
+    return [judge(rule, runs) for rule in manifest.experiment.decide] if runs else []
+
+
+def judge(rule: Decide, runs: Runs) -> Verdict:
+    """The verdict on a rule.
+
+    Intervals are at the level that many tasks ask for (`compare.task_level`), and more than two conditions.
+    """
+    counted = units(rule, runs.tasks)
+    level = interval_level(rule, len(counted))
+    measured = [axis for axis in rule.conventions if not axis.startswith("seconds") or "seconds" in runs.table]
+    numbers = _numbers(rule.conditions, counted, measured, rule, runs, level)
+    given = _numbers(rule.given, counted, measured, rule, runs, level)
+    counts: list[Count] = []
+    if rule.invariant:
+        alike = [_alike([n for n in numbers if n.unit == unit], len(measured)) for unit in counted]
+        counts = [count_outcomes(EVERY, alike, rule.at_least)]
+    else:
+        for axis in measured:
+            told = [
+                task_outcome(_of(numbers, axis, unit), _of(given, axis, unit) if rule.given else None)
+                for unit in counted
+            ]
+            counts.append(count_outcomes(axis, told, rule.at_least))
+    return Verdict(
+        rule,
+        rule_words(rule, len(counted)),
+        level,
+        tuple(numbers),
+        tuple(given),
+        tuple(counts),
+        conclusion(counts) if counts else "inconclusive",
+        _stable(rule, (*numbers, *given), measured),
+        tuple(axis for axis in rule.conventions if axis not in measured),
+    )
+
+
+def interval_level(rule: Decide, of: int) -> float:
+    """The level of each interval, so that a verdict is false with a chance of at most 1 - `rule.level`.
+
+    A rule of many tasks by `compare.task_level`. That all conditions hold needs no correction, but a claim that is true
+    is refuted where any of them is found not to be: each errs on one side only, half as often as an interval, so that
+    two conditions are paid for.
+    """
+    conditions = max(len(rule.conditions) + len(rule.given), FREE_CONDITIONS)
+    return 1 - (1 - task_level(rule.level, of, rule.at_least)) * FREE_CONDITIONS / conditions
+
+
+def _numbers(
+    conditions: Sequence[Condition],
+    counted: Mapping[str, tuple[str, ...]],
+    axes: Sequence[str],
+    rule: Decide,
+    runs: Runs,
+    level: float,
+) -> list[Number]:
+    found = []
+    for axis in axes:
+        for unit, tasks in counted.items():
+            for condition in conditions:
+                number = find(condition, tasks, axis, runs, level)
+                words = condition_words(condition, rule.conventions)
+                found.append(Number(axis, unit, words, number, outcome(condition, number)))
+    return found
+
+
+def _of(numbers: Sequence[Number], axis: str, unit: str) -> list[Outcome]:
+    return [one.outcome for one in numbers if (one.convention, one.unit) == (axis, unit)]
+
+
+# ------------------------------------------------------------------------------------------------------------ outcomes
+def outcome(condition: Condition, found: Found) -> Outcome:
+    """What a number says of its condition: its interval lies wholly on one side, or it says nothing."""
+    if found.refused is not None:
+        return "inconclusive"
+    if condition.quantity in ("held_out", "crossover"):
+        return "inconclusive" if found.holds is None else "supported" if found.holds else "refuted"
+    assert found.estimate is not None
+    assert found.low is not None
+    assert found.high is not None
+    if condition.margin is not None:
+        least, most = 1 / (1 + condition.margin), 1 + condition.margin
+        inside, outside = least < found.low and found.high < most, found.high < least or most < found.low
+    elif condition.most is not None:
+        inside, outside = found.high < condition.most, found.low > condition.most
+    else:
+        assert condition.threshold is not None
+        least = condition.threshold if condition.least is None else condition.least
+        inside, outside = found.low > condition.threshold and found.estimate >= least, found.high < least
+    return "supported" if inside else "refuted" if outside else "inconclusive"
+
+
+def task_outcome(conditions: Sequence[Outcome], given: Sequence[Outcome] | None = None) -> Outcome:
+    """All conditions hold: supported; one does not: refuted. Where the antecedent `given` does not, it is supported."""
+    found = _all(conditions)
+    if given is None:
+        return found
+    match _all(given):
+        case "refuted":
+            return "supported"
+        case "supported":
+            return found
+    return "supported" if found == "supported" else "inconclusive"
+
+
+def _all(outcomes: Sequence[Outcome]) -> Outcome:
+    if "refuted" in outcomes:
+        return "refuted"
+    return "supported" if set(outcomes) == {"supported"} else "inconclusive"
+
+
+def _alike(numbers: Sequence[Number], conventions: int) -> Outcome:
+    """Whether every condition of a task has one outcome under all conventions: unknown where one is inconclusive."""
+    by_condition: dict[str, list[Outcome]] = {}
+    for one in numbers:
+        by_condition.setdefault(one.condition, []).append(one.outcome)
+    if any({"supported", "refuted"} <= set(outcomes) for outcomes in by_condition.values()):
+        return "refuted"
+    decided = all("inconclusive" not in outcomes and len(outcomes) > 1 for outcomes in by_condition.values())
+    return "supported" if decided and conventions > 1 else "inconclusive"
+
+
+def _stable(rule: Decide, numbers: Sequence[Number], measured: Sequence[str]) -> bool:
+    of_counts = rule.quantity == "count"
+    if set(rule.conventions) != set(measured) or not (of_counts or set(CONVENTIONS) <= set(measured)):
+        return False
+    conditions = {condition_words(one, rule.conventions): one for one in (*rule.conditions, *rule.given)}
+    sides: dict[tuple[str, str], set[Outcome]] = {}
+    for one in numbers:
+        point = one.found
+        if point.refused is None and point.holds is None:
+            point = replace(point, low=point.estimate, high=point.estimate)
+        sides.setdefault((one.unit, one.condition), set()).add(outcome(conditions[one.condition], point))
+    return all(len(own) == 1 and "inconclusive" not in own for own in sides.values())
+
+
+# ---------------------------------------------------------------------------------------------------------------- data
+def to_json(verdict: Verdict) -> dict[str, Any]:
+    """The verdict in plain types that strict JSON can hold: ends that are not finite become null."""
+    return {
+        "claim": verdict.rule.claim,
+        "rule": verdict.words,
+        "decide": verdict.rule.model_dump(mode="json"),
+        "level": verdict.rule.level,
+        "interval_level": verdict.level,
+        "verdict": verdict.conclusion,
+        "stable": verdict.stable,
+        "holds_under": list(verdict.holds_under),
+        "not_measured": list(verdict.unmeasured),
+        "counts": [dict(vars(count)) for count in verdict.counts],
+        "numbers": [_number_json(one) for one in verdict.numbers],
+        "given": [_number_json(one) for one in verdict.given],
+    }
+
+
+def _number_json(one: Number) -> dict[str, Any]:
+    said: dict[str, Any] = plain(one)
+    return said
