@@ -34,7 +34,8 @@ from harness.spec import (
     RunTask,
     SplineMlpShape,
 )
-from harness.verdicts import rule_words
+from harness.verdicts import Verdict, to_json
+from harness.verdicts.answer import number_lines, verdict_words
 
 LAW_WORDS = {"pure": "E = 0", "floor": "E free"}
 # The counts whose ratios stand beside a pair's errors; all of them are in pairs.csv.
@@ -82,7 +83,12 @@ class FitRow(NamedTuple):
 
 # ------------------------------------------------------------------------------------------------------------- public
 def write_report(
-    manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesFit], checks: Sequence[Check], folder: Path
+    manifest: Manifest,
+    table: pd.DataFrame,
+    fits: Sequence[SeriesFit],
+    checks: Sequence[Check],
+    verdicts: Sequence[Verdict],
+    folder: Path,
 ) -> Path:
     """Write `report.html` into `folder`; the records it speaks of are in `runs/` beside that folder."""
     records = [read_record(record_path(folder.parent / "runs", identity)) for identity in manifest.run_ids()]
@@ -109,7 +115,9 @@ def write_report(
         level=fits[0].fit.level,
         figure=png(scaling_figure(manifest, table, fits)),
         residuals=png(experiment_residuals(table, fits, headline_axes(manifest)[0])),
-        rules=[(rule_words(rule, len(set(table["task"]))), _json(rule)) for rule in experiment.decide],
+        verdicts=[to_json(verdict) for verdict in verdicts],
+        number_lines=number_lines,
+        verdict_words=verdict_words,
         windows={(cell.task, cell.arm): cell.window for cell in manifest.cells if cell.window},
         cells=[_cell(cell) for cell in manifest.cells],
         infeasible=[cell for cell in manifest.cells if cell.infeasible],

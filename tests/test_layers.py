@@ -41,6 +41,7 @@ LAW = {
     "verdicts": "errors spec fit record scaling compare pairs",
     "plot": "errors files spec record fit scaling show",
     "plot_residuals": "files fit scaling show plot",
+    "show_verdicts": "errors files spec record report verdicts",
     "replay": "errors files spec tasks record reference scaling console show plot plot_residuals report",
     "tables": "errors files fit compare console show plot plot_residuals",
     "report": "errors files spec record fit scaling checks pairs show show_checks plot plot_residuals verdicts",
@@ -50,7 +51,7 @@ ANALYSIS = (
     *("checks", "show_checks", "plot_residuals", "tables.commands", "tables.show_forms", "tables.plot_fits"),
     *("merge", "tables.plot_comparison", "console", "show_sweeps", "cli.steps", "cli.sweeps", "dispatch.reconcile"),
     *("cli.sending", "cli.records", "symbolic"),
-    *("replay", "cli.replay", "verdicts"),
+    *("replay", "cli.replay", "verdicts", "verdicts.answer", "show_verdicts", "cli.verdicts"),
     *("reference", "cli.reference"),
 )
 

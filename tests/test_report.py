@@ -19,6 +19,7 @@ from harness.scaling import HEADLINE_AXES
 from harness.show import exponent, held_out_rows
 from harness.show_checks import check_row
 from harness.spec import Optimizer
+from harness.verdicts import judge_all
 
 QUESTION = '"Does <b>alpha</b> & beta differ?"'
 CLAIM = "the first arm scales <faster>"
@@ -68,7 +69,9 @@ def written(tmp_path_factory) -> tuple[Study, str]:
     )
     earlier = made.manifest.model_copy(update={"earlier_plans": ("manifest.1.json (replaced; differed in seeds)",)})
     made = made._replace(manifest=earlier)
-    path = write_report(made.manifest, made.table, made.fits, _checks(made), made.folder)
+    path = write_report(
+        made.manifest, made.table, made.fits, _checks(made), judge_all(made.manifest, made.table), made.folder
+    )
     assert path == made.folder / "report.html"
     return made, path.read_text(encoding="utf-8")
 
@@ -129,12 +132,11 @@ def test_exponents_are_those_of_the_fits(written, text):
                 assert said.reason in text
 
 
-def test_the_decision_rule_is_stated_as_frozen(text):
-    """The rule is there in words and as data, with the earlier plans; no verdict is claimed."""
-    assert f"{CLAIM} : claimed if the exponent of kan minus that of mlp is above 0.25" in text
-    assert "on at least 2 of 2 tasks, under params.trainable; intervals at 95 %" in text
-    assert '"threshold": 0.25' in text
-    assert "it does not evaluate the rule" in text
+def test_rules_are_stated_and_judged(text):
+    """The rule is there in words with its verdict and every number, beside the earlier plans and the windows."""
+    assert f"{CLAIM} : inconclusive ." in text
+    assert "Rule: the exponent of kan minus that of mlp is above 0.25, on at least 2 of 2 tasks, under params" in text
+    assert "params.trainable: inconclusive (0 of 2 for it, 0 against): refused (NONMONOTONE) on exp2d" in text
     assert "manifest.1.json (replaced; differed in seeds)" in text
     assert "kan on exp2d: trainable parameters from 100" in text
 
@@ -143,7 +145,9 @@ def test_without_a_rule_there_is_no_verdict(tmp_path):
     """An experiment that declared no rule is reported as fits only."""
     made = study(tmp_path, {"kan": 1.0}, budgets=(30, 120, 500, 2000))
 
-    shown = write_report(made.manifest, made.table, made.fits, _checks(made), made.folder).read_text(encoding="utf-8")
+    shown = write_report(
+        made.manifest, made.table, made.fits, _checks(made), judge_all(made.manifest, made.table), made.folder
+    ).read_text(encoding="utf-8")
 
     assert "No decision rule was declared, so this report states fits and no verdict." in shown
     assert "No fit window was declared" in shown
@@ -164,7 +168,9 @@ def test_a_window_that_the_data_cut_is_warned_of(tmp_path):
     made = study(tmp_path, {"kan": 1.0}, more="window: {kan: {until: minimum}}", bump=30.0)
 
     shown = html.unescape(
-        write_report(made.manifest, made.table, made.fits, _checks(made), made.folder).read_text(encoding="utf-8")
+        write_report(
+            made.manifest, made.table, made.fits, _checks(made), judge_all(made.manifest, made.table), made.folder
+        ).read_text(encoding="utf-8")
     )
 
     shown_fits = [one for one in made.fits if one.axis in HEADLINE_AXES]
@@ -179,7 +185,9 @@ def test_held_out_sizes_are_predicted_beside_what_came(tmp_path):
     made = study(tmp_path, {"kan": 1.0, "mlp": 0.5}, more="hold_out: 2", bump=30.0)
 
     shown = html.unescape(
-        write_report(made.manifest, made.table, made.fits, _checks(made), made.folder).read_text(encoding="utf-8")
+        write_report(
+            made.manifest, made.table, made.fits, _checks(made), judge_all(made.manifest, made.table), made.folder
+        ).read_text(encoding="utf-8")
     )
 
     groups = held_out_rows(made.fits, HEADLINE_AXES, human)

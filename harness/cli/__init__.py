@@ -31,11 +31,13 @@ from harness.cli.steps import (
     draw_figures,
     folder_of,
     frozen_plan,
+    judged,
     mirror_of,
     own_calibration,
     plan_of,
     planned_runs,
     print_fits,
+    print_verdicts,
     records_of,
     train_missing,
     write_analysis,
@@ -43,6 +45,7 @@ from harness.cli.steps import (
     write_page,
 )
 from harness.cli.sweeps import cancel, check_none_underway, logs, status
+from harness.cli.verdicts import verdicts as verdicts_command
 from harness.errors import INCOMPLETE, USAGE, HarnessError
 from harness.files import check_writable
 from harness.tables.commands import compare_command, fit_options, fit_table, given, json_option, table_options
@@ -297,8 +300,10 @@ def run(file: Path, results: Path, scale: str, replan: bool, workers: int | None
     train_missing(manifest, folder, workers, mirror_of(wandb))
     table, fits, checks = write_analysis(manifest, folder)
     draw_figures(manifest, table, fits, folder)
-    write_page(manifest, table, fits, checks, folder)
+    verdicts = judged(manifest, table)
+    write_page(manifest, table, fits, checks, verdicts, folder)
     print_fits(fits, checks, manifest)
+    print_verdicts(verdicts)
     write_pack_costs(manifest, folder)
     console.print(f"report: {folder / 'report.html'}", soft_wrap=True)
 
@@ -338,7 +343,7 @@ def fit_command(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
 
 
 main.add_command(compare_command)
-for command in (submit, status, retry, cancel, logs, merge, export_wandb, doctor, reference, replay):
+for command in (submit, status, retry, cancel, logs, merge, export_wandb, doctor, reference, replay, verdicts_command):
     main.add_command(command)
 
 
@@ -361,4 +366,4 @@ def report(file: Path, results: Path) -> None:
     manifest, folder = frozen_plan(file, results)
     table, fits, checks = write_analysis(manifest, folder)
     draw_figures(manifest, table, fits, folder)
-    click.echo(write_page(manifest, table, fits, checks, folder))
+    click.echo(write_page(manifest, table, fits, checks, judged(manifest, table), folder))

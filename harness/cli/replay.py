@@ -13,6 +13,7 @@ from harness.cli.steps import (
     cost_sentence,
     draw_figures,
     folder_of,
+    judged,
     plan_of,
     records_of,
     train_missing,
@@ -176,7 +177,7 @@ def _write(planned: Planned) -> tuple[Page, pd.DataFrame]:
     else:
         table, fits, checks = write_analysis(manifest, folder)
         draw_figures(manifest, table, fits, folder)
-        write_report(manifest, table, fits, checks, folder)
+        write_report(manifest, table, fits, checks, judged(manifest, table), folder)
     records = {run: read_record(record_path(records_of(folder), run)) for run in dict.fromkeys(table["run_id"])}
     return write_page(Runs(manifest, table, fits, records), REPLAYS[planned.name], made, folder), table
 

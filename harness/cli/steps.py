@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from harness.measure.calibration import Calibration, Kind
     from harness.scaling import SeriesFit
     from harness.spec import Manifest, Narrow
+    from harness.verdicts import Verdict
 
 # Folders beside those of the experiments: the records, and what the project keeps.
-RESERVED = ("runs", "checkpoints", "snapshots", "calibrations", "reference", "benchmarks", "fits", "replay")
+RESERVED = ("runs", "checkpoints", "snapshots", "calibrations", "reference", "benchmarks", "fits", "replay", "verdicts")
 
 
 def plan_of(file: Path, scale: str = FULL, narrow: Narrow | None = None) -> Manifest:
@@ -271,12 +272,33 @@ def draw_figures(manifest: Manifest, table: pd.DataFrame, fits: list[SeriesFit],
 
 
 def write_page(
-    manifest: Manifest, table: pd.DataFrame, fits: list[SeriesFit], checks: list[Check], folder: Path
+    manifest: Manifest,
+    table: pd.DataFrame,
+    fits: list[SeriesFit],
+    checks: list[Check],
+    verdicts: list[Verdict],
+    folder: Path,
 ) -> Path:
     """The report page of an experiment."""
     from harness.report import write_report
 
-    return write_report(manifest, table, fits, checks, folder)
+    return write_report(manifest, table, fits, checks, verdicts, folder)
+
+
+def judged(manifest: Manifest, table: pd.DataFrame) -> list[Verdict]:
+    """The verdicts on an experiment's rules."""
+    from harness.verdicts import judge_all
+
+    return judge_all(manifest, table)
+
+
+def print_verdicts(verdicts: list[Verdict]) -> None:
+    """Each verdict in a sentence."""
+    from harness.console import console
+    from harness.verdicts import sentence
+
+    for verdict in verdicts:
+        console.print(sentence(verdict), soft_wrap=True, highlight=False, markup=False)
 
 
 def print_fits(fits: list[SeriesFit], checks: list[Check], manifest: Manifest) -> None:

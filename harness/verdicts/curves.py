@@ -20,7 +20,7 @@ from harness.errors import HarnessError
 from harness.pairs import END_TOLERANCE
 from harness.scaling import chosen_runs
 
-LOSS, VALIDATION = "test_rmse", "validation_rmse"
+LOSS, VALIDATION = "test_loss", "val_loss"  # in the metric of the task
 
 
 def arm_runs(table: pd.DataFrame, task: str, names: Sequence[str], label: str) -> pd.DataFrame:
@@ -55,7 +55,7 @@ class Curve:
     sizes: np.ndarray
     logs: np.ndarray
     lost: np.ndarray
-    seeds: tuple[int, ...]
+    seeds: tuple[int | str, ...]
 
 
 def curve(runs: pd.DataFrame, axis: str, column: str = LOSS) -> Curve:

@@ -12,8 +12,9 @@ from harness.compare import Count, conclusion, count_outcomes, task_level
 from harness.compare.verdict import Conclusion, Outcome
 from harness.fit.result import to_json as plain
 from harness.spec import CONVENTIONS, Condition, Decide, Manifest, units
-from harness.verdicts.quantities import Found, Runs, find, runs_of
-from harness.verdicts.words import condition_words, rule_words
+from harness.verdicts.found import Found
+from harness.verdicts.quantities import Runs, find, runs_of
+from harness.verdicts.words import condition_words, found_words, rule_words
 
 EVERY = "all conventions"  # where a rule compares them
 FREE_CONDITIONS = 2  # that the two sides of an interval pay for
@@ -72,7 +73,8 @@ def judge(rule: Decide, runs: Runs) -> Verdict:
     given = _numbers(rule.given, counted, measured, rule, runs, level)
     counts: list[Count] = []
     if rule.invariant:
-        alike = [_alike([n for n in numbers if n.unit == unit], len(measured)) for unit in counted]
+        whole = len(measured) == len(rule.conventions)
+        alike = [_alike([n for n in numbers if n.unit == unit], whole) for unit in counted]
         counts = [count_outcomes(EVERY, alike, rule.at_least)]
     else:
         for axis in measured:
@@ -168,15 +170,18 @@ def _all(outcomes: Sequence[Outcome]) -> Outcome:
     return "supported" if set(outcomes) == {"supported"} else "inconclusive"
 
 
-def _alike(numbers: Sequence[Number], conventions: int) -> Outcome:
-    """Whether every condition of a task has one outcome under all conventions: unknown where one is inconclusive."""
-    by_condition: dict[str, list[Outcome]] = {}
+def _alike(numbers: Sequence[Number], whole: bool) -> Outcome:
+    """Whether every condition of a task has one outcome under all conventions: unknown where one is inconclusive.
+
+    So it is unless the numbers are `whole`, those of all conventions.
+    """
+    by_condition: dict[str, set[Outcome]] = {}
     for one in numbers:
-        by_condition.setdefault(one.condition, []).append(one.outcome)
-    if any({"supported", "refuted"} <= set(outcomes) for outcomes in by_condition.values()):
+        by_condition.setdefault(one.condition, set()).add(one.outcome)
+    if any({"supported", "refuted"} <= outcomes for outcomes in by_condition.values()):
         return "refuted"
-    decided = all("inconclusive" not in outcomes and len(outcomes) > 1 for outcomes in by_condition.values())
-    return "supported" if decided and conventions > 1 else "inconclusive"
+    decided = all("inconclusive" not in outcomes for outcomes in by_condition.values())
+    return "supported" if decided and whole else "inconclusive"
 
 
 def _stable(rule: Decide, numbers: Sequence[Number], measured: Sequence[str]) -> bool:
@@ -193,7 +198,18 @@ def _stable(rule: Decide, numbers: Sequence[Number], measured: Sequence[str]) ->
     return all(len(own) == 1 and "inconclusive" not in own for own in sides.values())
 
 
-# ---------------------------------------------------------------------------------------------------------------- data
+# ------------------------------------------------------------------------------------------------------- words and data
+def sentence(verdict: Verdict) -> str:
+    """The claim, the conclusion, and the outcome under each convention."""
+    counts = "; ".join(
+        f"{count.outcome} under {count.convention} ({count.supported} of {count.tasks} for it, {count.refuted} against)"
+        for count in verdict.counts
+    )
+    absent = f"; {', '.join(verdict.unmeasured)} not measured" if verdict.unmeasured else ""
+    stable = ", stable" if verdict.stable else ""
+    return f"verdict: “{verdict.rule.claim}” is {verdict.conclusion}{stable}: {counts}{absent}"
+
+
 def to_json(verdict: Verdict) -> dict[str, Any]:
     """The verdict in plain types that strict JSON can hold: ends that are not finite become null."""
     return {
@@ -214,4 +230,4 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
 
 def _number_json(one: Number) -> dict[str, Any]:
     said: dict[str, Any] = plain(one)
-    return said
+    return {**said, "words": found_words(one.found)}

@@ -19,23 +19,7 @@ from harness.pairs import pairs_axis
 from harness.scaling import SeriesFit, common_law, fit_table
 from harness.spec import Condition, Manifest
 from harness.verdicts.curves import Curve, Paired, arm_runs, curve, largest_common, paired, read, size_of
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a quantity is: an estimate with its interval, or `refused`, the reason why there is none.
-
-    `holds` is of quantities that are true or false, None where the data do not say. `at` is the size or loss where it
-    was read, `seeds` over how many seeds if the interval is of their spread.
-    """
-
-    estimate: float | None = None
-    low: float | None = None
-    high: float | None = None
-    refused: str | None = None
-    holds: bool | None = None
-    at: float | None = None
-    seeds: int | None = None
+from harness.verdicts.found import Found
 
 
 @dataclass(frozen=True)
@@ -196,7 +180,7 @@ def _crossover(condition: Condition, task: str, axis: str, runs: Runs, level: fl
     holds = None if last is None else last.arm == "first"
     estimate = found.estimate / largest if found.estimate is not None else None
     low, high = (found.equal[0][0] / largest, found.equal[-1][1] / largest) if found.equal else (None, None)
-    return Found(estimate, low, high, holds=holds, at=largest)
+    return Found(estimate, low, high, holds=holds, at=float(largest))
 
 
 def _exponent_kept(condition: Condition, family: Sequence[str], axis: str, runs: Runs, level: float) -> Found:
@@ -224,7 +208,7 @@ def loss_at(first: pd.DataFrame, second: pd.DataFrame, axis: str, at: float | No
 
 
 def _of_paired(found: Paired, at: float) -> Found:
-    return Found(found.estimate, found.low, found.high, at=at, seeds=found.seeds)
+    return Found(found.estimate, found.low, found.high, at=float(at), seeds=found.seeds)
 
 
 def _count(condition: Condition, task: str, count: str, runs: Runs, level: float) -> Found:
@@ -235,7 +219,7 @@ def _count(condition: Condition, task: str, count: str, runs: Runs, level: float
     size = largest_common(one, other) if isinstance(at, str) else size_of(first, equal, float(at or 0), runs.matched)
     if count.startswith(("params", "flops_forward")):
         ratio = math.exp(_log_count(other, size, count) - _log_count(one, size, count))
-        return Found(ratio, ratio, ratio, at=size)
+        return Found(ratio, ratio, ratio, at=float(size))
     return _of_paired(paired(one, other, size, level), size)
 
 

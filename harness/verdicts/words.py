@@ -1,18 +1,23 @@
-"""Rules in words."""
+"""Rules and numbers in words."""
+
+import math
+import re
 
 from harness.spec import Condition, Decide
+from harness.verdicts.found import Found
 
 
-def rule_words(rule: Decide, of: int) -> str:
+def rule_words(rule: Decide, of: int | None = None) -> str:
     """What must be true for the claim to be supported, as one clause; `of` is how many tasks or families there are."""
     what = ", and ".join(condition_words(one, rule.conventions) for one in rule.conditions)
     if rule.given:
         given = " and ".join(condition_words(one, rule.conventions) for one in rule.given)
         what = f"wherever {given}: {what}"
     if rule.invariant:
-        what = f"whether {what.replace(', and ', ', and whether ')} has the same answer under all conventions"
+        what = f"whether {what.replace(', and ', ', and whether ')} has one and the same answer"
     kinds = ("family of tasks", "families of tasks") if rule.of_family else ("task", "tasks")
-    where = f"on the {kinds[0]}" if of == 1 else f"on at least {rule.at_least} of {of} {kinds[1]}"
+    total = f" of {of}" if of else ""
+    where = f"on the {kinds[0]}" if of == 1 else f"on at least {rule.at_least}{total} {kinds[1]}"
     under = "" if rule.conditions[0].quantity == "count" else f", under {_listed(rule.conventions)}"
     return f"{what}, {where}{under}; intervals at {100 * rule.level:g} %"
 
@@ -73,3 +78,24 @@ def _number(value: float | str | None) -> str:
 
 def _listed(names: tuple[str, ...]) -> str:
     return names[0] if len(names) == 1 else f"each of {', '.join(names)}"
+
+
+def found_words(found: Found) -> str:
+    """`1.3 [1.1, 1.6]`, or the code of the refusal; an end that the data do not bound is infinite, or 0."""
+    if found.refused is not None:
+        codes = dict.fromkeys(re.findall(r"\b([A-Z]{2,}(?:_[A-Z]+)*): ", found.refused))
+        codes.pop("REFUSED_FIT", None)
+        return f"refused ({', '.join(codes)})" if codes else "refused"
+    ends = f"[{_end(found.low)}, {_end(found.high)}]" if found.low is not None and found.high is not None else ""
+    number = "" if found.estimate is None else _end(found.estimate)
+    if found.holds is None and found.estimate is None:
+        return f"not known {ends}".strip()
+    if found.holds is not None and found.estimate is None:
+        return f"{'yes' if found.holds else 'no'} {ends}".strip()
+    return f"{number} {ends}".strip()
+
+
+def _end(value: float | None) -> str:
+    if value is None or math.isinf(value):
+        return "-∞" if value is not None and value < 0 else "∞"
+    return f"{value:.3g}"

@@ -1,0 +1,181 @@
+"""The rules of experiments, judged."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli.options import FULL, results_option, scale_option
+from harness.cli.steps import calibrations_of, folder_of, planned_runs, records_of
+from harness.errors import INCOMPLETE, HarnessError
+from harness.files import check_writable
+from harness.tables.commands import json_option
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.spec import Manifest
+    from harness.verdicts.answer import Answer
+
+EXPERIMENTS = Path("experiments")
+KEPT = "verdicts"  # the folder in results/ whose content the project keeps
+
+
+@click.command(epilog="Example: harness verdicts experiments/quickstart.yaml")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE|FOLDER]...")
+@results_option
+@scale_option
+@json_option
+@click.option(
+    "--keep", "keeping", is_flag=True, help="Copy what makes the table to results/verdicts/, which git keeps."
+)
+def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, keeping: bool) -> None:
+    """Judge the rules (`decide:`) of experiments by their runs; without FILE, of all in experiments/.
+
+    A rule is judged as the plan froze it, never as the file may say by now. Where runs are missing it is `not run`,
+    with the command that trains them. Writes verdicts.html and verdicts.json into results/. Exit 3 if a record is
+    damaged.
+    """
+    from harness.console import console
+    from harness.show_verdicts import answer_sentences, keep_verdicts, verdicts_table, write_verdicts
+    from harness.verdicts.answer import answer_json
+
+    check_writable(results)
+    made = [_answer(file, results, scale) for file in files or _with_rules(scale)]
+    answers = [answer_json(answer) for answer, _ in made]
+    paths = write_verdicts(answers, results, results)
+    if as_json:
+        click.echo(json.dumps({"experiments": answers}, allow_nan=False))
+    else:
+        console.print(verdicts_table(answers))
+        for line in (line for answer in answers for line in answer_sentences(answer)):
+            console.print(line, soft_wrap=True, highlight=False, markup=False)
+    for path in paths:
+        click.echo(path, err=as_json)
+    if keeping:
+        whole = [(data, table) for data, (_, table) in zip(answers, made, strict=True) if table is not None]
+        if not whole:
+            raise HarnessError(
+                "--keep: no rule was judged, so there is nothing to keep; train the runs first", INCOMPLETE
+            )
+        click.echo(f"kept: {keep_verdicts(whole, results, results / KEPT)}", err=as_json)
+    if any(answer.damaged for answer, _ in made):
+        sys.exit(INCOMPLETE)
+
+
+def _with_rules(scale: str) -> list[Path]:
+    """The experiment files that have rules and that scale; a HarnessError if there are none."""
+    from harness.spec import read_experiment
+
+    found = []
+    for file in sorted(EXPERIMENTS.glob("*.yaml")):
+        if not read_experiment(file).decide:
+            continue
+        try:
+            read_experiment(file, scale)
+        except HarnessError as error:
+            if "has no such scale" not in str(error):
+                raise
+            click.echo(f"left out: {file} has no scale {scale}", err=True)
+            continue
+        found.append(file)
+    if not found:
+        at = "" if scale == FULL else f" and a scale {scale}"
+        raise HarnessError(f"{EXPERIMENTS}/: no file with a `decide:`{at} here; give a FILE, or go where they are")
+    return found
+
+
+def _answer(file: Path, results: Path, scale: str) -> tuple[Answer, pd.DataFrame | None]:
+    """What is said of an experiment file, or of the plan in a results folder; and the table of its runs if whole."""
+    from harness.spec import check_unchanged, manifest_path, read_experiment, read_manifest
+    from harness.verdicts.answer import Answer
+
+    if manifest_path(file).exists():
+        return _judged(read_manifest(file), file, _file_of(file.name), ())
+    experiment, folder = read_experiment(file, scale), folder_of(file, results, scale)
+    command = f"{file}{'' if scale == FULL else f' --scale {scale}'}"
+    if not manifest_path(folder).exists():
+        _check_rules(experiment.decide, file)
+        why = "no plan, no runs"
+        name = folder.name
+        return Answer(
+            str(file), name, experiment.question, experiment.decide, None, why, f"harness run {command}"
+        ), None
+    manifest = read_manifest(folder)
+    try:
+        check_unchanged(manifest, experiment, file)
+        notes: tuple[str, ...] = ()
+    except HarnessError as error:
+        notes = (f"judged by the plan as it was frozen: {error}",)
+    return _judged(manifest, folder, command, notes)
+
+
+def _file_of(name: str) -> str:
+    """The file and scale that made a results folder of that name, as a command takes them; FILE if none is here."""
+    for file in sorted(EXPERIMENTS.glob("*.yaml"), key=lambda file: -len(file.stem)):
+        stem, _, scale = name.partition(f"{file.stem}-")
+        if name == file.stem:
+            return str(file)
+        if scale and not stem:
+            return f"{file} --scale {scale}"
+    return "FILE"
+
+
+def _check_rules(rules: Sequence[Any], file: Path) -> None:
+    if not rules:
+        raise HarnessError(
+            f"{file}: it has no `decide:`, so there is nothing to judge; docs/verdicts.md says how to add"
+        )
+
+
+def _judged(
+    manifest: Manifest, folder: Path, command: str, notes: tuple[str, ...]
+) -> tuple[Answer, pd.DataFrame | None]:
+    from harness.record import missing, read_record, record_path
+    from harness.verdicts import judge_all
+    from harness.verdicts.answer import Answer
+
+    experiment, records = manifest.experiment, records_of(folder)
+    _check_rules(experiment.decide, folder)
+    if manifest.earlier_plans:
+        notes = (*notes, f"this plan replaced earlier ones: {', '.join(manifest.earlier_plans)}")
+
+    def answer(verdicts: tuple[Any, ...] | None, **said: Any) -> Answer:
+        file = str(folder) if command == "FILE" else command.split()[0]
+        return Answer(file, manifest.name, experiment.question, experiment.decide, verdicts, **said)
+
+    runs = manifest.run_ids()
+    if absent := missing(manifest, records):
+        why = f"{len(absent)} of {len(runs)} runs have no record"
+        return answer(None, why=why, command=f"harness run {command}", notes=notes), None
+    try:
+        table = table_of(manifest, folder)
+    except HarnessError as error:
+        if error.exit_code != INCOMPLETE:
+            raise
+        return answer(None, why=str(error), command=f"harness run {command}", damaged=True, notes=notes), None
+    found = judge_all(manifest, table)
+    if any(verdict.unmeasured for verdict in found):
+        notes = (*notes, f"seconds are not measured, so no verdict is called stable: `harness bench {command}`")
+    made = [read_record(record_path(records, identity)) for identity in runs]
+    commits = Counter(
+        f"{one.provenance.commit or 'no commit'}{' (dirty)' * bool(one.provenance.dirty)}" for one in made
+    )
+    diverged = sum(one.status == "diverged" for one in made)
+    own = tuple(commit for commit, _ in commits.most_common())
+    return answer(tuple(found), notes=notes, commits=own, runs=len(runs), diverged=diverged), table
+
+
+def table_of(manifest: Manifest, folder: Path) -> pd.DataFrame:
+    """The table of a complete plan, with seconds where they are measured."""
+    from harness.cost import with_seconds
+    from harness.record import load
+
+    calibrations = calibrations_of(manifest, folder.parent)
+    return with_seconds(load(manifest, records_of(folder)), planned_runs(manifest), calibrations)

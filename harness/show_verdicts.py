@@ -1,0 +1,119 @@
+"""Verdicts in a table, on a page, and in the folder that the project keeps."""
+
+import base64
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.table import Table
+
+from harness.errors import INCOMPLETE, HarnessError
+from harness.files import whole_file
+from harness.record import ClassMetrics, Metrics
+from harness.report import template
+from harness.spec import CONVENTIONS
+from harness.verdicts.answer import NOT_RUN, number_lines, verdict_words
+
+FIGURE = "scaling.png"
+# Of the table of runs, what verdicts hang on.
+RUN_COLUMNS = (
+    *("run_id", "task", "arm", "series", "shape", "grid", "order", "asked", "seed", "trial", "chosen", "status"),
+    *("metric", "val_loss", "test_loss", *dict.fromkeys([*Metrics.model_fields, *ClassMetrics.model_fields])),
+    *("evaluations", "in_window", "hold_out", "params.paper", "flops_forward.shared_dense", *CONVENTIONS, "seconds_on"),
+)
+README = """# Verdicts that are kept
+
+What `harness verdicts --keep` made from the runs of this project: [verdicts.html](verdicts.html),
+[verdicts.json](verdicts.json) with every number, and of each experiment its verdicts, its runs (`runs.csv`, six digits)
+and its figure. Rules are those that its plan froze before anything ran.
+
+| claim | verdict | holds under | experiment | commit |
+|---|---|---|---|---|
+"""
+
+
+def verdicts_table(answers: Sequence[dict[str, Any]]) -> Table:
+    """A row a rule (of `answer_json`): the claim and its rule, the numbers, the verdict, where it is from."""
+    table = Table(title="verdicts, by rules that were frozen before the runs", title_justify="left", show_lines=True)
+    table.add_column("claim: rule", ratio=3)
+    table.add_column("numbers", ratio=3)
+    table.add_column("verdict")
+    table.add_column("experiment, commit", overflow="fold", ratio=1)
+    for answer in answers:
+        for verdict in answer["verdicts"]:
+            origin = "\n".join([answer["name"], *(commit[:9] for commit in answer["commits"])])
+            numbers = "\n".join(number_lines(verdict)) or answer["why"]
+            table.add_row(f"{verdict['claim']}:\n{verdict['rule']}", numbers, verdict_words(verdict), origin)
+    return table
+
+
+def answer_sentences(answer: dict[str, Any]) -> list[str]:
+    """What to know of an experiment's verdicts besides, and the next move."""
+    said = [f"{answer['name']}: {note}" for note in answer["notes"]]
+    if answer["why"]:
+        said.append(f"{answer['name']}: {answer['why']}; `{answer['command']}`")
+    return said
+
+
+def write_verdicts(answers: Sequence[dict[str, Any]], folder: Path, figures: Path) -> list[Path]:
+    """Write `verdicts.html` and `verdicts.json` into `folder`; figures are those in the experiments' folders."""
+    text = template("verdicts.html").render(
+        answers=answers,
+        figures={answer["name"]: _picture(figures / answer["name"] / FIGURE) for answer in answers},
+        number_lines=number_lines,
+        verdict_words=verdict_words,
+        not_run=NOT_RUN,
+    )
+    data = json.dumps({"experiments": list(answers)}, indent=1, allow_nan=False) + "\n"
+    paths = [folder / "verdicts.html", folder / "verdicts.json"]
+    for path, content in zip(paths, (text, data), strict=True):
+        with whole_file(path) as temporary:
+            temporary.write_text(content, encoding="utf-8")
+    return paths
+
+
+def _picture(path: Path) -> str | None:
+    return base64.b64encode(path.read_bytes()).decode("ascii") if path.exists() else None
+
+
+def keep_verdicts(made: Sequence[tuple[dict[str, Any], pd.DataFrame]], results: Path, kept: Path) -> Path:
+    """Copy the verdicts of experiments, with the tables of their runs, into `kept`, in place of earlier ones of those.
+
+    The page, the JSON and the README there are of all that is kept.
+    """
+    for answer, table in made:
+        target = kept / answer["name"]
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        columns = [name for name in dict.fromkeys(RUN_COLUMNS) if name in table and table[name].notna().any()]
+        table[columns].to_csv(target / "runs.csv", index=False, float_format="%.6g")
+        (target / "verdicts.json").write_text(json.dumps(answer, indent=1) + "\n", encoding="utf-8")
+        figure = results / answer["name"] / FIGURE
+        if figure.exists():
+            shutil.copyfile(figure, target / FIGURE)
+    answers = [_kept(path) for path in sorted(kept.glob("*/verdicts.json"))]
+    write_verdicts(answers, kept, kept)
+    rows = [_line(answer, verdict) for answer in answers for verdict in answer["verdicts"]]
+    with whole_file(kept / "README.md") as path:
+        path.write_text(README + "".join(rows), encoding="utf-8")
+    return kept
+
+
+def _kept(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+    except ValueError as error:
+        raise HarnessError(f"{path} is damaged ({error}); remove its folder, and keep it again", INCOMPLETE) from None
+
+
+def _line(answer: dict[str, Any], verdict: dict[str, Any]) -> str:
+    cells = (
+        *(f"{verdict['claim']}: {verdict['rule']}", verdict_words(verdict).replace("\n", " ")),
+        *(", ".join(verdict["holds_under"]) or "none", f"[{answer['name']}]({answer['name']}/verdicts.json)"),
+        ", ".join(commit[:9] for commit in answer["commits"]),
+    )
+    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |\n"
