@@ -49,7 +49,7 @@ from harness.spec import (
     variants,
 )
 from harness.spec.nouns import Engine
-from harness.tasks import load_target, resolve
+from harness.tasks import is_data, load_target, resolve
 
 # In the torch engine, more lanes share fixed costs but leave the cache, and a pack is what Ctrl-C can lose. Not tuned:
 # an assumption. The fused engine trains one lane after the other, so that company is of no use to a run.
@@ -103,6 +103,10 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
             run_task = resolve(task)
             if run_task.is_pde:
                 _check_pde(variant, arm_name)
+            if run_task.classes:
+                _check_classes(variant, arm_name)
+            if is_data(task.target):
+                _check_data(variant, arm_name, task.target)
             label = label_of(task)
             formulas[label] = _formula(task)
             arm_series = _series_label(arm_name, axes, telling_of(arm_name, task))
@@ -215,6 +219,30 @@ def _check_pde(variant: Experiment, arm_name: str) -> None:
         )
 
 
+def _check_classes(variant: Experiment, arm_name: str) -> None:
+    """A HarnessError if classes, whose loss is a cross-entropy, cannot be learnt by an arm's recipe."""
+    arm = variant.arms[arm_name]
+    recipe = _recipe(variant, arm)
+    if isinstance(recipe.optimizer, LevenbergMarquardt):
+        raise HarnessError(
+            f"recipes.{arm.recipe}.optimizer.name=levenberg_marquardt: a cross-entropy, by which classes are learnt, "
+            "is no sum of squares; use lbfgs or adam"
+        )
+    for name in ("sparsity", "phases"):
+        if getattr(recipe, name):
+            raise HarnessError(f"recipes.{arm.recipe}.{name}: classes are learnt without; leave it out")
+
+
+def _check_data(variant: Experiment, arm_name: str, target: str) -> None:
+    arm = variant.arms[arm_name]
+    updates = _recipe(variant, arm).grid_updates
+    if updates and updates.points == "domain":
+        raise HarnessError(
+            f"recipes.{arm.recipe}.grid_updates.points=domain: {target} is data, which has no box to draw points from; "
+            "use points: train"
+        )
+
+
 def _formula(task: Task) -> Formula:
     target = load_target(task.target, task.inputs)
     return Formula(formula=target.formula, source=target.source)
@@ -227,6 +255,13 @@ def engine_of(experiment: Experiment, network: Network, task: RunTask) -> Engine
             raise HarnessError(
                 f"engine: fused has no second derivatives, by which {task.target} is learnt; use engine: torch, or "
                 "leave `engine` out"
+            )
+        return "torch"
+    if task.classes:
+        if experiment.engine == "fused":
+            raise HarnessError(
+                f"engine: fused has no cross-entropy, by which the classes of {task.target} are learnt; use engine: "
+                "torch, or leave `engine` out"
             )
         return "torch"
     reasons = []
@@ -361,7 +396,7 @@ def _check_phases(recipe: Recipe, task: RunTask) -> None:
 
 def _network(arm: Arm, arm_name: str, task: RunTask, sizes: dict[str, Any]) -> Network:
     where, scales = f"arms.{arm_name}.architecture", arm.recipe == "paper"
-    network = build_network(arm.architecture, task.inputs, where, sizes, scales=scales)
+    network = build_network(arm.architecture, task.inputs, where, sizes, task.outputs, scales)
     assert isinstance(network, MlpShape | KanShape | SplineMlpShape)
     return network
 

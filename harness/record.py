@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -123,6 +123,7 @@ class ClassCurvePoint(Frozen):
         return self.train_cross_entropy
 
 
+Curve = tuple[Annotated[CurvePoint | ClassCurvePoint, Field(union_mode="left_to_right")], ...]
 CURVE_POINT: dict[Metric, type[CurvePoint] | type[ClassCurvePoint]] = {
     "rmse": CurvePoint,
     "cross_entropy": ClassCurvePoint,
@@ -209,7 +210,7 @@ class Record(Frozen):
     refused_steps: int = 0
     counts: dict[str, int]
     weights: str
-    curve: tuple[CurvePoint, ...] | tuple[ClassCurvePoint, ...] = Field(union_mode="left_to_right")
+    curve: Curve
     phases: tuple[PhaseEnd, ...] | None = Field(None, exclude_if=lambda value: value is None)
     provenance: Provenance
     pruned: Pruned | None = Field(None, exclude_if=lambda value: value is None)

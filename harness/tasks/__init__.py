@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from harness.errors import did_you_mean
 from harness.spec import RunTask, Task
+from harness.tasks.data import DATA_NAMES, Data, load_data, resolve_data, split
 from harness.tasks.feynman import FEYNMAN_TARGETS
 from harness.tasks.paper import PAPER_TARGETS
 from harness.tasks.pde import PDE_TARGETS, collocation, quadrature
@@ -18,7 +19,7 @@ from harness.tasks.user import load_user_target, user_module
 
 __all__ = [
     *("Samples", "Splits", "Target", "domain_points", "draw", "load_target", "resolve", "scaled", "stream"),
-    *("TargetError", "phases_of"),
+    *("Data", "TargetError", "is_data", "phases_of"),
     "Inside",
     "Quadrature",
     "user_module",
@@ -28,7 +29,7 @@ BUILT_IN = PAPER_TARGETS | SPECIAL_TARGETS | FEYNMAN_TARGETS | PEAK_TARGETS | TE
 # What sec. 3.4 of the KAN paper takes for Poisson's equation.
 PDE_DEFAULTS = {"boundary_points": 800, "interior_weight": 0.01}
 # Independent random streams of one seed. Numbers, not names, reach the generator: never renumber.
-STREAMS = {"train": 0, "validation": 1, "test": 2, "initial": 3, "batches": 4, "domain": 5}
+STREAMS = {"train": 0, "validation": 1, "test": 2, "initial": 3, "batches": 4, "domain": 5, "split": 6}
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,19 @@ def stream(seed: int, name: str, *keys: int) -> np.random.Generator:
     return np.random.default_rng([seed, STREAMS[name], *keys])
 
 
-def load_target(reference: str, inputs: int | None = None) -> Target:
-    """The built-in target of that name, or the user's `package.module:function`."""
+def is_data(reference: str) -> bool:
+    """Whether a task of that name is learnt from data, in place of a function on a box."""
+    return reference in DATA_NAMES
+
+
+def load_target(reference: str, inputs: int | None = None) -> Target | Data:
+    """The built-in target of that name, the data set, or the user's `package.module:function`."""
     if ":" in reference:
         return load_user_target(reference, inputs)
-    if reference not in BUILT_IN:
-        hint = did_you_mean(reference, BUILT_IN)
+    if reference not in BUILT_IN and not is_data(reference):
+        hint = did_you_mean(reference, [*BUILT_IN, *DATA_NAMES])
         raise TargetError(f"target {reference!r}: no such task; {hint}, or package.module:function")
-    target = BUILT_IN[reference]
+    target = load_data(reference) if is_data(reference) else BUILT_IN[reference]
     if inputs not in (None, target.inputs):
         raise TargetError(f"target {reference}: inputs={inputs}, but it has {target.inputs}; leave `inputs` out")
     return target
@@ -67,24 +73,26 @@ def resolve(task: Task) -> RunTask:
                 f"target {task.target}: {name} has {len(bound)} bounds, but there are {target.inputs} variables; "
                 "give one a variable, or one for all"
             )
-    if target.train_points:
-        if (task.low, task.high) != (-1.0, 1.0):
-            raise TargetError(f"target {task.target}: its training points are those of [-1, 1]; leave low and high out")
-        target.train_points(task.train_points)  # a number that it has no points for is told now
+    if target.only_box and (task.low, task.high) != (-1, 1):
+        raise TargetError(f"target {task.target}: {target.only_box}; leave low and high out")
     of_pde = {name: getattr(task, name) for name in PDE_DEFAULTS}
-    if target.laplacian:
-        if (task.low, task.high) != (-1, 1):
-            raise TargetError(f"target {task.target}: it is a PDE on [-1, 1]^{target.inputs}; leave out low and high")
-        of_pde = {name: default if of_pde[name] is None else of_pde[name] for name, default in PDE_DEFAULTS.items()}
-    elif given := [name for name, value in of_pde.items() if value is not None]:
+    is_pde = isinstance(target, Target) and target.laplacian
+    if not is_pde and (given := [name for name, value in of_pde.items() if value is not None]):
         raise TargetError(f"target {task.target}: {given[0]} is of PDEs ({', '.join(PDE_TARGETS)}); leave it out")
+    if isinstance(target, Data):
+        return resolve_data(task, target)
+    if target.train_points:
+        target.train_points(task.train_points)  # a number that it has no points for is told now
+    if is_pde:
+        of_pde = {name: default if of_pde[name] is None else of_pde[name] for name, default in PDE_DEFAULTS.items()}
     return RunTask(fingerprint=target.version, **{**task.model_dump(), **of_pde, "inputs": target.inputs})
 
 
 def draw(task: RunTask, seed: int) -> Splits:
     """The samples of `task` under `seed`; a TargetError if a value is not finite or the target's code has changed.
 
-    A PDE is learnt and validated at points inside and on the boundary, and tested by quadrature.
+    A PDE is learnt and validated at points inside and on the boundary, and tested by quadrature. Of data the splits are
+    by the seed (see `harness.tasks.data`).
     """
     target = load_target(task.target, task.inputs)
     if target.version != task.fingerprint:
@@ -92,6 +100,8 @@ def draw(task: RunTask, seed: int) -> Splits:
             f"target {task.target}: its code changed since the plan was made; "
             "`harness plan FILE --replan` takes it as it is"
         )
+    if isinstance(target, Data):
+        return Splits(**split(target, task, stream(seed, "split")))
     if target.laplacian:
         return Splits(
             train=collocation(target, task, stream(seed, "train"), task.train_points),

@@ -41,6 +41,7 @@ PDE_TARGETS = {
         formula="u with Δu = f on [-1, 1]², 0 on the boundary; u = sin(πx) sin(πy²)",
         source="Liu et al. 2024, arXiv 2404.19756v5, sec. 3.4 and Fig. 3.3",
         version="1",
+        only_box="it is a PDE on [-1, 1]^2",
         gradient=gradient,
         laplacian=laplacian,
     )

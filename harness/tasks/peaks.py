@@ -36,5 +36,6 @@ PEAK_TARGETS = {
         source="Liu et al. 2024, arXiv 2404.19756v5, Fig. 3.4; pykan 0.0.2, tutorial on continual learning",
         version="1",
         train_points=even_points,
+        only_box="its training points are those of [-1, 1]",
     )
 }

@@ -22,7 +22,8 @@ class Target:
     """What is learnt: `function` maps points [n, inputs] to values [n] in float64.
 
     `version` stands for the function's definition in a run's identity: raise it when the definition changes. Where
-    training points are not drawn, `train_points` gives so many of them, [n, inputs], the same under every seed.
+    training points are not drawn, `train_points` gives so many of them, [n, inputs], the same under every seed. A
+    target that knows no other box than [-1, 1]^inputs says in `only_box` why.
     """
 
     function: Function
@@ -31,6 +32,7 @@ class Target:
     source: str
     version: str
     train_points: Callable[[int], Array] | None = None
+    only_box: str = ""
     # Of the solution of a PDE: its gradient [n, inputs] and its Laplacian [n], the right-hand side that is learnt from.
     gradient: Function | None = None
     laplacian: Function | None = None

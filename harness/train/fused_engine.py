@@ -214,7 +214,7 @@ def finish(pack: Pack, state: PackState) -> list[Outcome]:
         middle = math.sqrt(np.sort(squares[-1])[(squares[-1].size - 1) // 2])  # the lower median, as torch has it
         by_stage = tuple((evaluations, iterations) for evaluations, iterations, _ in spent)
         refused = sum(steps for _, _, steps in spent)
-        curve = learning_curve(lane.moments)
+        curve = learning_curve(run.task.metric, lane.moments)
         outcomes.append(outcome(run, [*rmse, middle], by_stage, lane.optimiser.diverged, refused, curve))
     return outcomes
 

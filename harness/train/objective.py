@@ -1,4 +1,6 @@
-"""What a lane of the torch engine minimises: residuals at points, whose mean square is the loss.
+"""What a lane of the torch engine minimises: the mean of the losses at its points.
+
+The loss at a point is the squared residual, or where classes are learnt the cross-entropy of softmax in nats.
 
 Legend: R lanes, N points, I inputs, O outputs, P parameters.
 """
@@ -21,7 +23,7 @@ BLOCK = 512
 
 @dataclass(frozen=True)
 class Points:
-    """One split of every lane: x_RNI, and what is wanted there, y_RNO.
+    """One split of every lane: x_RNI, and what is wanted there, y_RNO; of classes their numbers, [R, N, 1].
 
     `inside` is of a PDE: at its points the Laplacian is wanted, at the others the values.
     """
@@ -29,6 +31,7 @@ class Points:
     x: Tensor
     y: Tensor
     inside: Inside | None = None
+    are_classes: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,10 @@ def residuals(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points
 def loss_and_gradient(
     network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points: Points
 ) -> tuple[Tensor, Tensor]:
-    """Mean squared residual of every lane, [R], and its gradient, [R, P]."""
+    """The loss of every lane, [R], and its gradient, [R, P]."""
     flat_RP = flat_RP.detach().requires_grad_()
+    if points.are_classes:
+        return _backward(_cross_entropies(network, flat_RP, knots, points).mean(1), flat_RP)
     if points.inside is None:
         return _backward(residuals(network, flat_RP, knots, points).square().mean((1, 2)), flat_RP)
     total = points.y[0].numel()
@@ -69,9 +74,23 @@ def loss_and_gradient(
 
 
 @torch.no_grad()
-def squared_errors(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points: Points) -> Tensor:
-    """Squared residuals, [R, N * O], whose mean is the loss."""
+def losses(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points: Points) -> Tensor:
+    """Squared residuals, [R, N * O], or cross-entropies, [R, N], whose mean is the loss."""
+    if points.are_classes:
+        return _cross_entropies(network, flat_RP, knots, points)
     return residuals(network, flat_RP, knots, points).square().flatten(1)
+
+
+def in_metric(loss: Tensor, points: Points) -> Tensor:
+    """A mean of losses in the metric of the task: the RMSE, or the cross-entropy as it is."""
+    return loss if points.are_classes else loss.sqrt()
+
+
+@torch.no_grad()
+def accuracies(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points: Points) -> Tensor:
+    """Of points of classes, the share whose largest output is that of their class, [R]."""
+    told_RN = nets.forward(network, flat_RP, knots, points.x).argmax(2)
+    return (told_RN == points.y[:, :, 0]).to(points.y).mean(1)
 
 
 @torch.no_grad()
@@ -85,6 +104,17 @@ def squared_slope_errors(
         for x, wanted in zip(x_RNI.split(BLOCK, 1), wanted_NI.split(BLOCK), strict=True)
     ]
     return torch.cat(errors, 1)
+
+
+def _cross_entropies(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points: Points) -> Tensor:
+    """-ln softmax at the class of each point, [R, N]: ln(1 + sum over the others of e^(other - own)).
+
+    So written, a loss that is nearly 0 has all its digits.
+    """
+    logits_RNO, index_RN1 = nets.forward(network, flat_RP, knots, points.x), points.y.long()
+    own_RN = logits_RNO.gather(2, index_RN1)[:, :, 0]
+    others_RN = logits_RNO.scatter(2, index_RN1, -torch.inf).logsumexp(2)
+    return torch.logaddexp(others_RN - own_RN, torch.zeros_like(own_RN))
 
 
 def _backward(loss_R: Tensor, flat_RP: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,8 +5,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.count import count, run_flops
-from harness.record import CurvePoint, Metrics, PhaseEnd, Pruned
+from harness.record import (
+    CURVE_POINT,
+    METRICS,
+    ClassCurvePoint,
+    ClassMetrics,
+    Curve,
+    CurvePoint,
+    Metrics,
+    PhaseEnd,
+    Pruned,
+)
 from harness.spec import RunSpec
+from harness.spec.nouns import Metric
 
 # Evaluations of a run's stage at which its learning curve is sampled: two to the octave.
 LOG_SPACED = frozenset(round(2 ** (half_octave / 2)) for half_octave in range(60))
@@ -20,14 +31,14 @@ class Outcome:
     """
 
     status: str
-    metrics: Metrics | None
+    metrics: Metrics | ClassMetrics | None
     evaluations: int
     iterations: int
     by_stage: tuple[tuple[int, int], ...]
     diverged_at: int | None
     refused_steps: int
     counts: dict[str, int]
-    curve: tuple[CurvePoint, ...]
+    curve: Curve
     pruned: Pruned | None = None
     phases: tuple[PhaseEnd, ...] | None = None
 
@@ -38,17 +49,18 @@ def outcome(
     by_stage: tuple[tuple[int, int], ...],
     diverged: bool,
     refused_steps: int,
-    curve: tuple[CurvePoint, ...],
+    curve: Curve,
 ) -> Outcome:
-    """`errors` are the fields of `Metrics` in their order; the last is of PDEs only.
+    """`errors` are the fields of the metrics of its task in their order; the last of `Metrics` is of PDEs only.
 
     A lane can end on a point that no evaluation saw (Adam's last step): it has diverged if they are not finite.
     """
+    metrics = METRICS[run.task.metric]
     diverged = diverged or not all(math.isfinite(error) for error in errors)
     evaluations = sum(made for made, _ in by_stage)
     return Outcome(
         status="diverged" if diverged else "done",
-        metrics=None if diverged else Metrics(**dict(zip(Metrics.model_fields, errors, strict=False))),
+        metrics=None if diverged else metrics(**dict(zip(metrics.model_fields, errors, strict=False))),
         evaluations=evaluations,
         iterations=sum(made for _, made in by_stage),
         by_stage=by_stage,
@@ -59,14 +71,15 @@ def outcome(
     )
 
 
-def learning_curve(moments: Iterable[tuple[int, float, float]]) -> tuple[CurvePoint, ...]:
-    """Points from (evaluations, training RMSE, validation RMSE) of each moment.
+def learning_curve(metric: Metric, moments: Iterable[tuple[int, float, float]]) -> Curve:
+    """Points from (evaluations, training error, validation error) of each moment, in the metric of the task.
 
     Only those at which the lane had moved since the one before: a lane at rest has nothing new to show.
     """
-    points: list[CurvePoint] = []
+    points: list[CurvePoint | ClassCurvePoint] = []
+    point = CURVE_POINT[metric]
     for at, *errors in moments:
         train, validation = (error if math.isfinite(error) else None for error in errors)
         if not points or at > points[-1].evaluations:
-            points.append(CurvePoint(evaluations=at, train_rmse=train, validation_rmse=validation))
+            points.append(point(**dict(zip(point.model_fields, (at, train, validation), strict=True))))
     return tuple(points)

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from harness import nets
-from harness.record import CURVE_POINTS, PhaseEnd
+from harness.record import CURVE_POINTS, ClassMetrics, PhaseEnd
 from harness.spec import RunSpec, Stage, parts, points_at_a_time, stages
 from harness.tasks import Samples, Splits, draw, phases_of, scaled
 from harness.train import fused_engine, torch_engine
@@ -150,6 +150,7 @@ def _outcome(run: RunSpec, behind: Sequence[Behind], index: int) -> Outcome:
     outcomes, ends = [one.outcomes[index] for one in behind], tuple(one.ends[index] for one in behind)
     before = [0, *accumulate(one.evaluations for one in outcomes)]
     last, train_rmse = outcomes[-1].metrics, float(np.sqrt(np.square(ends[-1].rmse).mean()))
+    assert not isinstance(last, ClassMetrics)  # which a plan refuses
     whole = outcome(
         run,
         [train_rmse, last.validation_rmse, last.test_rmse, last.test_root_median_square] if last else [math.nan],

@@ -121,7 +121,7 @@ def _prune(pack: Pack, state: PackState) -> PackState:
             pruned.append(None)
             rest.append(None)
             continue
-        smaller, left = _pruned(run, trained, pack.sparse.train.x[index : index + 1], first.metrics.test_rmse)
+        smaller, left = _pruned(run, trained, pack.sparse.train.x[index : index + 1], first.metrics.losses.test)
         engine, alone = _alone(run, smaller.network, smaller.inputs, pack.device)
         pruned.append(smaller)
         rest.append(engine.begin(alone, [left]))

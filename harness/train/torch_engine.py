@@ -21,7 +21,7 @@ from torch import Tensor
 
 from harness import nets
 from harness.count import frozen, trainable
-from harness.record import CurvePoint
+from harness.record import Curve
 from harness.spec import (
     KanShape,
     Network,
@@ -37,7 +37,7 @@ from harness.spec.nouns import Adam, Lbfgs, LevenbergMarquardt, Sparsity
 from harness.tasks import Quadrature, Splits, domain_points, draw, scaled, stream
 from harness.train import adam, lbfgs, levenberg, sparsity
 from harness.train.lanes import Trained, choose, select
-from harness.train.objective import Points, loss_and_gradient, squared_errors, squared_slope_errors
+from harness.train.objective import Points, accuracies, in_metric, loss_and_gradient, losses, squared_slope_errors
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
 
 # With one lane, torch's batched products take another path and round differently: a lone run gets an idle companion.
@@ -75,7 +75,7 @@ class PackState:
     lane [3, R], to be added to its optimiser's to give those of this stage; `spent` of each run [3, S], one for every
     stage behind.
     The learning curve has, at K moments, the evaluations of a lane's run until then, `curve_at` [R, K], and its
-    training and validation RMSE, `curve_errors` [R, K, 2].
+    training and validation error in the metric of the task, `curve_errors` [R, K, 2].
     """
 
     stage: int
@@ -105,7 +105,7 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Spli
         x_SNI = np.stack([scaled(first.task, one.x) for one in drawn])
         y_SNO = np.stack([one.y for one in drawn])
         x, y = (torch.from_numpy(array).to(device=device, dtype=dtype) for array in (x_SNI, y_SNO))
-        return Points(x, y, drawn[0].inside)
+        return Points(x, y, drawn[0].inside, are_classes=first.task.classes is not None)
 
     train, updates = points("train"), first.recipe.grid_updates
     ranges_SNI = train.x
@@ -206,24 +206,27 @@ def finish(pack: Pack, state: PackState) -> list[Outcome]:
     """The outcome of every run of a pack whose stages are behind, in the order of the pack."""
     position_RP = _position(state.optimiser)
     diverged_R = state.optimiser.diverged_R.tolist()
-    train_RN, validation_RN, test_RN = (
-        squared_errors(state.network, position_RP, state.knots, _of_lanes(points, state.lanes))
-        for points in (pack.train, pack.validation, pack.test)
-    )
+    splits = [_of_lanes(points, state.lanes) for points in (pack.train, pack.validation, pack.test)]
+    losses_RN = [losses(state.network, position_RP, state.knots, points) for points in splits]
+    if pack.test.are_classes:
+        told_R = [accuracies(state.network, position_RP, state.knots, points) for points in splits]
     if pack.quadrature:
-        test = _of_lanes(pack.test, state.lanes)
-        slopes_RN = squared_slope_errors(state.network, position_RP, state.knots, test.x, pack.quadrature)
+        slopes_RN = squared_slope_errors(state.network, position_RP, state.knots, splits[2].x, pack.quadrature)
     spent = torch.stack(state.spent).tolist()  # [stages, 3, S]
     outcomes = []
     for index, run in enumerate(pack.runs):
-        squares = test_RN[index]
-        rmse = [errors_RN[index].mean().sqrt().item() for errors_RN in (train_RN, validation_RN, test_RN)]
-        errors = [*rmse, squares.median().sqrt().item()]
-        if pack.quadrature:
-            errors[2:] = _by_quadrature(pack.quadrature, squares, slopes_RN[index])
+        errors = [in_metric(of_split[index].mean(), pack.test).item() for of_split in losses_RN]
+        of_test_N = losses_RN[2][index]
+        if pack.test.are_classes:
+            errors += [of_split[index].item() for of_split in told_R]
+        elif pack.quadrature:
+            errors[2:] = _by_quadrature(pack.quadrature, of_test_N, slopes_RN[index])
+        else:
+            errors.append(of_test_N.median().sqrt().item())
         by_stage = tuple((counters[0][index], counters[1][index]) for counters in spent)
         refused = sum(counters[2][index] for counters in spent)
-        outcomes.append(outcome(run, errors, by_stage, diverged_R[index], refused, _curve(state, index)))
+        curve = _curve(run, state, index)
+        outcomes.append(outcome(run, errors, by_stage, diverged_R[index], refused, curve))
     return outcomes
 
 
@@ -271,9 +274,10 @@ def _batch(pack: Pack, state: PackState, train: Points) -> Points:
     orders = [stream(pack.runs[run].seed, "batches", start, epoch).permutation(total) for run, start in state.lanes]
     chosen = [torch.from_numpy(order[batch * pack.samples : (batch + 1) * pack.samples].copy()) for order in orders]
     index_RB1 = torch.stack(chosen).to(train.x.device)[:, :, None]
-    return Points(
-        train.x.gather(1, index_RB1.expand(-1, -1, train.x.shape[2])),
-        train.y.gather(1, index_RB1.expand(-1, -1, train.y.shape[2])),
+    return replace(
+        train,
+        x=train.x.gather(1, index_RB1.expand(-1, -1, train.x.shape[2])),
+        y=train.y.gather(1, index_RB1.expand(-1, -1, train.y.shape[2])),
     )
 
 
@@ -311,8 +315,8 @@ def _keep_best_starts(state: PackState, train: Points, runs: int, starts: int) -
 
     Those forward passes, one a start, are not counted as evaluations.
     """
-    errors_RN = squared_errors(state.network, _position(state.optimiser), state.knots, train)
-    loss_R = errors_RN.mean(1).nan_to_num(torch.inf)
+    losses_RN = losses(state.network, _position(state.optimiser), state.knots, train)
+    loss_R = losses_RN.mean(1).nan_to_num(torch.inf)
     loss_R = torch.where(state.optimiser.diverged_R, torch.inf, loss_R)[: runs * starts]
     best_S = loss_R.reshape(runs, starts).argmin(1)
     index_K = best_S + starts * torch.arange(runs, device=best_S.device)
@@ -363,7 +367,8 @@ def _seen(pack: Pack, state: PackState, train: Points) -> PackState:
     position_RP = _position(state.optimiser)
     validation = _of_lanes(pack.validation, state.lanes)
     errors = [
-        squared_errors(state.network, position_RP, state.knots, points).mean(1).sqrt() for points in (train, validation)
+        in_metric(losses(state.network, position_RP, state.knots, points).mean(1), points)
+        for points in (train, validation)
     ]
     runs_R = _runs_of(state.lanes, position_RP.device)
     before_S = sum((spent[0] for spent in state.spent), torch.zeros_like(runs_R[:1]).expand(len(pack.runs)))
@@ -376,9 +381,9 @@ def _seen(pack: Pack, state: PackState, train: Points) -> PackState:
     )
 
 
-def _curve(state: PackState, lane: int) -> tuple[CurvePoint, ...]:
+def _curve(run: RunSpec, state: PackState, lane: int) -> Curve:
     moments = zip(state.curve_at[lane].tolist(), state.curve_errors[lane].tolist(), strict=True)
-    return learning_curve((at, *errors) for at, errors in moments)
+    return learning_curve(run.task.metric, ((at, *errors) for at, errors in moments))
 
 
 # ---------------------------------------------------------------------------------------------------------- optimiser

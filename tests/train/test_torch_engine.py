@@ -397,7 +397,7 @@ def test_the_best_start_is_judged_on_all_training_points():
     longer = dataclasses.replace(pack, stages=(pack.stages[0]._replace(evaluations=41), pack.stages[1]))
     rivals = engine.advance(longer, engine.begin(longer), 40)
     train = engine._of_lanes(pack.train, rivals.lanes)
-    losses = engine.squared_errors(MLP, rivals.optimiser.position_RP, [], train).mean(1).reshape(6, 3)
+    losses = engine.losses(MLP, rivals.optimiser.position_RP, [], train).mean(1).reshape(6, 3)
 
     kept = engine.advance(pack, engine.begin(pack), 40)
 
