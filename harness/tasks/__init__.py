@@ -96,8 +96,9 @@ def draw(task: RunTask, seed: int) -> Splits:
     """
     target = load_target(task.target, task.inputs)
     if target.version != task.fingerprint:
+        what = "data" if isinstance(target, Data) else "code"
         raise TargetError(
-            f"target {task.target}: its code changed since the plan was made; "
+            f"target {task.target}: its {what} changed since the plan was made; "
             "`harness plan FILE --replan` takes it as it is"
         )
     if isinstance(target, Data):

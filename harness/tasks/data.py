@@ -165,7 +165,8 @@ def load_data(name: str) -> Data:
         ) from None
     x, y = (np.ascontiguousarray(one, "<f8") for one in found)
     content = hashlib.sha256(repr(x.shape).encode() + x.tobytes() + y.tobytes()).hexdigest()
-    return Data(x, y, classes, f"{formula}; {len(x):,} rows", source, version=f"data sha256 {content}")
+    what = f"{formula}; {len(x):,} rows" + (", standardised" if classes is None else "")
+    return Data(x, y, classes, what, source, version=f"data sha256 {content}")
 
 
 # -------------------------------------------------------------------------------------------------------------- splits
@@ -207,7 +208,7 @@ def split(data: Data, task: RunTask, generator: np.random.Generator) -> dict[str
 
 
 def _order(classes: Array, generator: np.random.Generator) -> NDArray[np.int64]:
-    """All rows, at random, such that any first so many have each class in proportion, give or take one."""
+    """All rows, at random, such that any first so many have the classes in proportion, up to rounding."""
     shuffled = generator.permutation(len(classes))
     share = np.empty(len(classes))  # of its class, how much comes before a row
     for each in np.unique(classes):
@@ -219,4 +220,4 @@ def _order(classes: Array, generator: np.random.Generator) -> NDArray[np.int64]:
 def _spanning(x: Array, low: Array, high: Array) -> Array:
     """Features moved from [low, high] to [-1, 1] and cut off there; 0 where that is a point."""
     span = np.where(high > low, high - low, 1.0)
-    return np.where(high > low, np.clip((2 * x - (low + high)) / span, -1, 1), 0.0)
+    return np.where(high > low, np.clip(2 * ((x - low) / span) - 1, -1, 1), 0.0)

@@ -82,8 +82,11 @@ def losses(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points: P
 
 
 def in_metric(loss: Tensor, points: Points) -> Tensor:
-    """A mean of losses in the metric of the task: the RMSE, or the cross-entropy as it is."""
-    return loss if points.are_classes else loss.sqrt()
+    """A mean of losses in the metric of the task: the RMSE, or the cross-entropy as it is.
+
+    One that is too small to be told from 0 is the least number there is, for a law in log space.
+    """
+    return loss.clamp_min(torch.finfo(loss.dtype).tiny) if points.are_classes else loss.sqrt()
 
 
 @torch.no_grad()

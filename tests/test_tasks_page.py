@@ -1,0 +1,46 @@
+"""docs/tasks.md is whole: it has every task, and of data the numbers that they have."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.tasks import BUILT_IN
+from harness.tasks.data import DATA_NAMES, load_data
+
+TEXT = (Path(__file__).parents[1] / "docs" / "tasks.md").read_text(encoding="utf-8")
+
+
+def _named() -> set[str]:
+    """The names in backticks, those that a row cuts short written out."""
+    found, last = set(), ""
+    for name in re.findall(r"`([^`\n]+)`", TEXT):
+        found.add(name)
+        if name.startswith("_"):
+            stem = last
+            while stem:
+                found.add(stem + name)
+                stem = stem.rpartition("_")[0]
+        else:
+            last = name
+    return found
+
+
+def test_every_built_in_task_is_on_the_page():
+    """Names are as a file has them; a range is by its ends."""
+    between = {"lpmv_m_1", *(f"tanh_teacher_{number}" for number in (1, 2, 3))}
+    missing = {*BUILT_IN, *DATA_NAMES} - _named() - between
+
+    assert not missing
+
+
+@pytest.mark.parametrize("name", DATA_NAMES)
+def test_the_table_of_data_has_their_numbers(name):
+    """Rows, inputs and the metric of each."""
+    data = load_data(name)
+    metric = "cross-entropy" if data.classes else "RMSE"
+    (row,) = re.findall(rf"^\| `{name}` \|(.*)$", TEXT, re.M)
+    cells = [cell.strip() for cell in row.split("|")]
+
+    assert cells[:2] == [f"{len(data.x):,}", str(data.inputs)]
+    assert cells[3] == metric

@@ -1,0 +1,199 @@
+"""Classes: the torch engine learns them by the cross-entropy of torch, and records say how many are told right."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.functional import cross_entropy
+
+from harness.errors import HarnessError
+from harness.nets import forward, initial_knots, initialise, unflatten
+from harness.plan import make_plan
+from harness.record import ClassMetrics, load, read_record, record_path
+from harness.spec import Adam, KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Task, parse_experiment, run_id
+from harness.tasks import draw, resolve, stream
+from harness.train import torch_engine as engine
+from harness.train import train_pack
+from harness.train.objective import Points, accuracies, loss_and_gradient, losses
+
+TASK = resolve(Task(target="wine"))
+MLP = MlpShape(shape=(13, 6, 3), activation="tanh")
+KAN = KanShape(shape=(13, 2, 3), grid=3)
+LBFGS = Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=30)
+ADAM = Recipe(optimizer=Adam(name="adam", learning_rate=0.01, batch_size=20), max_evaluations=30)
+
+
+def _network(network, lanes=2):
+    flat_RP = initialise(network, [stream(seed, "initial") for seed in range(lanes)], 1.0, torch.float64, "cpu")
+    return flat_RP, initial_knots(network, lanes, torch.float64, "cpu")
+
+
+def _points(lanes=2) -> Points:
+    train = draw(TASK, 0).train
+    x, y = (torch.from_numpy(np.stack([one] * lanes)) for one in (train.x, train.y))
+    return Points(x, y, are_classes=True)
+
+
+@pytest.mark.parametrize("network", [MLP, KAN], ids=["mlp", "kan"])
+def test_the_loss_is_the_cross_entropy_of_torch(network):
+    """Value and gradient of every lane, to 1e-12, and the share that is told right is that of the largest output."""
+    (flat_RP, knots), points = _network(network), _points()
+    loss_R, gradient_RP = loss_and_gradient(network, flat_RP, knots, points)
+
+    flat = flat_RP.clone().requires_grad_()
+    outputs = forward(network, flat, knots, points.x)
+    for lane in range(2):
+        expected = cross_entropy(outputs[lane], points.y[lane, :, 0].long())
+        (slope,) = torch.autograd.grad(expected, flat, retain_graph=True)
+        assert loss_R[lane].item() == pytest.approx(expected.item(), rel=1e-12)
+        torch.testing.assert_close(gradient_RP[lane], slope[lane], rtol=0, atol=1e-12)
+        told = (outputs[lane].argmax(1) == points.y[lane, :, 0]).double().mean()
+        assert accuracies(network, flat_RP, knots, points)[lane] == told
+
+
+ONE_POINT = MlpShape(shape=(1, 3))  # whose outputs are its biases where x = 0
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(-300, 300), min_size=3, max_size=3), st.floats(-100, 100), st.integers(0, 2))
+def test_a_constant_added_to_all_outputs_changes_nothing_and_small_losses_have_their_digits(logits, shift, label):
+    """Cross-entropy is ln(1 + sum over the others of e^(other - own)), to all digits, also at 1e-200."""
+
+    def loss(values) -> float:
+        flat_RP = torch.cat([torch.zeros(3), torch.tensor(values)]).double()[None]
+        points = Points(torch.zeros(1, 1, 1).double(), torch.full((1, 1, 1), float(label)).double(), are_classes=True)
+        return losses(ONE_POINT, flat_RP, [], points).item()
+
+    apart = np.delete(np.array(torch.tensor(logits).tolist()) - torch.tensor(logits).tolist()[label], label)
+    exact = float(np.logaddexp.reduce([0.0, *apart])) if apart.max() > -30 else float(np.exp(apart).sum())
+    assert loss(logits) == pytest.approx(exact, rel=1e-9, abs=1e-300)
+    moved = [value + shift for value in torch.tensor(logits).tolist()]
+    assert loss(moved) == pytest.approx(exact, rel=1e-3, abs=1e-300)
+
+
+def test_adam_on_classes_equals_a_loop_of_torch_optim():
+    """Twenty full-batch steps are those of a torch network under torch's loss, to 1e-10."""
+    recipe = Recipe(optimizer=Adam(name="adam", learning_rate=0.01), max_evaluations=20)
+    outcome = _outcomes([RunSpec(task=TASK, network=MLP, recipe=recipe, seed=3)])[0]
+
+    values = unflatten(MLP, initialise(MLP, [stream(3, "initial", 0)], 1.0, torch.float64, "cpu"))
+    first, last = (torch.nn.Linear(a, b, dtype=torch.float64) for a, b in ((13, 6), (6, 3)))
+    for layer, linear in enumerate((first, last)):
+        linear.weight = torch.nn.Parameter(values[f"layer{layer}.weight"][0].T.contiguous())
+        linear.bias = torch.nn.Parameter(values[f"layer{layer}.bias"][0].clone())
+    module, splits = torch.nn.Sequential(first, torch.nn.Tanh(), last), draw(TASK, 3)
+
+    def error(samples):
+        return cross_entropy(module(torch.from_numpy(samples.x)), torch.from_numpy(samples.y[:, 0]).long())
+
+    optimiser = torch.optim.Adam(module.parameters(), lr=0.01)
+    for _ in range(20):
+        optimiser.zero_grad()
+        error(splits.train).backward()
+        optimiser.step()
+
+    assert outcome.metrics.test_cross_entropy == pytest.approx(error(splits.test).item(), rel=1e-10)
+    told = module(torch.from_numpy(splits.test.x)).argmax(1) == torch.from_numpy(splits.test.y[:, 0])
+    assert outcome.metrics.test_accuracy == told.double().mean().item()
+
+
+def _outcomes(runs):
+    pack = engine.prepare(runs)
+    state = engine.begin(pack)
+    while not engine.ended(pack, state):
+        state = engine.advance(pack, state, 1000)
+    return engine.finish(pack, state)
+
+
+@pytest.mark.parametrize("network", [MLP, KAN], ids=["mlp", "kan"])
+@pytest.mark.parametrize("recipe", [LBFGS, ADAM], ids=["lbfgs", "adam"])
+def test_a_run_alone_is_the_run_in_a_pack_and_learns(network, recipe):
+    """Bit for bit; and after 30 evaluations nine wines in ten of the training points are told right."""
+    runs = [RunSpec(task=TASK, network=network, recipe=recipe, seed=seed) for seed in range(2)]
+    together, alone = _outcomes(runs), _outcomes(runs[:1])
+
+    assert together[0].metrics == alone[0].metrics
+    assert together[0].curve == alone[0].curve
+    if recipe is LBFGS:
+        assert min(one.metrics.train_accuracy for one in together) > 0.9
+        assert together[0].metrics.train_cross_entropy == together[0].curve[-1].train_loss
+
+
+def test_single_precision_learns_the_same_at_first():
+    """A float32 lane's first losses are those of float64 to single precision."""
+    one, other = (
+        _outcomes([RunSpec(task=TASK, network=MLP, recipe=ADAM, seed=0, dtype=dtype)])[0]
+        for dtype in ("float64", "float32")
+    )
+
+    assert one.curve[0].train_loss == pytest.approx(other.curve[0].train_loss, rel=1e-5)
+
+
+# ----------------------------------------------------------------------------------------------------- plan and record
+TEXT = """
+question: which?
+tasks: [wine, diabetes]
+arms: {mlp: {architecture: {family: mlp, hidden: [4]}, recipe: fast}}
+recipes: {fast: {optimizer: {name: lbfgs}, max_evaluations: 10}}
+seeds: [0, 1]
+tune: {gain: [1, 2]}
+"""
+
+
+def test_a_table_has_both_metrics_and_chooses_by_each(tmp_path):
+    """Records of classes read back as they were; of either kind of task the better trial on validation is chosen."""
+    plan = make_plan(parse_experiment(TEXT), "plan")
+    for pack in plan.packs:
+        of_id = {planned.run_id: planned.run for planned in plan.runs}
+        for record in train_pack([of_id[identity] for identity in pack], tmp_path):
+            assert read_record(record_path(tmp_path, record.run_id)) == record
+
+    table = load(plan, tmp_path)
+    assert dict(zip(table["task"], table["metric"], strict=True)) == {"wine": "cross_entropy", "diabetes": "rmse"}
+    assert dict(zip(table["task"], table["engine"], strict=True)) == {"wine": "torch", "diabetes": "fused"}
+    assert set(table.loc[table["task"] == "wine", "shape"]) == {"13-4-3"}
+    for _, of_task in table.groupby("task"):
+        medians = of_task.groupby("trial")["val_loss"].median()
+        assert set(of_task.loc[of_task["chosen"], "trial"]) == {medians.idxmin()}
+    wine = table[table["task"] == "wine"]
+    assert wine["test_accuracy"].between(0, 1).all()
+    assert wine["test_rmse"].isna().all()
+    first = read_record(record_path(tmp_path, wine["run_id"].iloc[0]))
+    assert isinstance(first.metrics, ClassMetrics)
+    assert wine["test_loss"].iloc[0] == first.metrics.test_cross_entropy
+
+
+def test_tasks_without_classes_have_the_identity_that_they_had():
+    """Classes leave no trace in a run that has none."""
+    run = RunSpec(task=resolve(Task(target="xy")), network=MlpShape(shape=(2, 4, 1)), recipe=LBFGS, seed=0)
+
+    assert "classes" not in run.model_dump(mode="json")["task"]
+    assert run_id(run) == "84feafaec5ec4850"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "name: lbfgs",
+            "name: levenberg_marquardt",
+            r"recipes.fast.*levenberg_marquardt: .*use lbfgs or adam",
+        ),
+        (
+            "seeds: [0, 1]",
+            "seeds: [0]\nengine: fused",
+            "engine: fused has no cross-entropy.*leave `engine` out",
+        ),
+        ("max_evaluations: 10", "max_evaluations: 10, phases: 2", "recipes.fast.phases: classes are learnt without"),
+        (
+            "max_evaluations: 10",
+            "max_evaluations: 90, sparsity: {strength: 0.1, evaluations: 9}",
+            "recipes.fast.sparsity: classes are learnt without",
+        ),
+    ],
+)
+def test_what_cannot_learn_classes_is_named(old, new, said):
+    """The culprit as it is typed, why, and the next move."""
+    with pytest.raises(HarnessError, match=said):
+        make_plan(parse_experiment(TEXT.replace(old, new)), "plan")
