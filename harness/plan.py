@@ -244,7 +244,7 @@ def _check_data(variant: Experiment, arm_name: str, target: str) -> None:
 
 
 def _formula(task: Task) -> Formula:
-    target = load_target(task.target, task.inputs)
+    target = load_target(task.target, task.inputs, task.instance)
     return Formula(formula=target.formula, source=target.source)
 
 

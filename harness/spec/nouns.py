@@ -66,13 +66,15 @@ DifferentValues = Annotated[AxisValues, AfterValidator(_values_differ)]
 class Task(Frozen):
     """What is learnt: a target function on a box, and how many points of it are seen.
 
-    `target` is the name of a built-in task or `package.module:function`; a function of the user's own also states
-    `inputs` (its number of variables). Points are uniform on [low, high]^inputs, or with a list of bounds on a box of
-    one interval a variable. A bare string in the file means `{target: <string>}`.
+    `target` is the name of a built-in task or `package.module:function`. A function of the user's own and a family of
+    functions (`additive`) also state `inputs`, their number of variables; `instance` is the number of a family's
+    member, the seed of what is random in the function. Points are uniform on [low, high]^inputs, or with a list of
+    bounds on a box of one interval a variable. A bare string in the file means `{target: <string>}`.
 
     A PDE (`poisson`) is learnt from `train_points` inside of its domain and `boundary_points` (800) on the boundary, by
     `interior_weight` (0.01) times the mean squared residual inside plus the one on the boundary. Test points are then
-    nodes of a quadrature, a whole number a variable.
+    nodes of a quadrature, a whole number a variable. Of data (`digits`) a split has all its rows, up to 20,000, where
+    the file does not say how many it takes.
     """
 
     target: str
@@ -84,6 +86,7 @@ class Task(Frozen):
     test_points: PositiveInt = 1000
     boundary_points: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
     interior_weight: Positive | None = Field(None, exclude_if=lambda value: value is None)
+    instance: NonNegativeInt = Field(0, exclude_if=lambda value: value == 0)
 
     @model_validator(mode="after")
     def _box_is_not_empty(self) -> Task:
@@ -468,6 +471,7 @@ class RunTask(Frozen):
     test_points: PositiveInt
     boundary_points: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
     interior_weight: Positive | None = Field(None, exclude_if=lambda value: value is None)
+    instance: NonNegativeInt = Field(0, exclude_if=lambda value: value == 0)
     classes: Annotated[int, Field(ge=2)] | None = Field(None, exclude_if=lambda value: value is None)
 
     @property

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from harness.errors import did_you_mean
 from harness.spec import RunTask, Task
 from harness.tasks.data import DATA_NAMES, Data, load_data, resolve_data, split
+from harness.tasks.families import FAMILIES, family_target
 from harness.tasks.feynman import FEYNMAN_TARGETS
 from harness.tasks.paper import PAPER_TARGETS
 from harness.tasks.pde import PDE_TARGETS, collocation, quadrature
@@ -51,12 +52,17 @@ def is_data(reference: str) -> bool:
     return reference in DATA_NAMES
 
 
-def load_target(reference: str, inputs: int | None = None) -> Target | Data:
-    """The built-in target of that name, the data set, or the user's `package.module:function`."""
+def load_target(reference: str, inputs: int | None = None, instance: int = 0) -> Target | Data:
+    """The built-in target of that name, a member of a family, a data set, or the user's `package.module:function`."""
+    if instance and reference not in FAMILIES:
+        families = ", ".join(FAMILIES)
+        raise TargetError(f"target {reference}: instance={instance} is of families ({families}); leave it out")
     if ":" in reference:
         return load_user_target(reference, inputs)
+    if reference in FAMILIES:
+        return family_target(reference, inputs, instance)
     if reference not in BUILT_IN and not is_data(reference):
-        hint = did_you_mean(reference, [*BUILT_IN, *DATA_NAMES])
+        hint = did_you_mean(reference, [*BUILT_IN, *FAMILIES, *DATA_NAMES])
         raise TargetError(f"target {reference!r}: no such task; {hint}, or package.module:function")
     target = load_data(reference) if is_data(reference) else BUILT_IN[reference]
     if inputs not in (None, target.inputs):
@@ -66,7 +72,7 @@ def load_target(reference: str, inputs: int | None = None) -> Target | Data:
 
 def resolve(task: Task) -> RunTask:
     """The task with its number of inputs and the fingerprint of its target's code filled in."""
-    target = load_target(task.target, task.inputs)
+    target = load_target(task.target, task.inputs, task.instance)
     for name, bound in (("low", task.low), ("high", task.high)):
         if isinstance(bound, tuple) and len(bound) != target.inputs:
             raise TargetError(
@@ -94,7 +100,7 @@ def draw(task: RunTask, seed: int) -> Splits:
     A PDE is learnt and validated at points inside and on the boundary, and tested by quadrature. Of data the splits are
     by the seed (see `harness.tasks.data`).
     """
-    target = load_target(task.target, task.inputs)
+    target = load_target(task.target, task.inputs, task.instance)
     if target.version != task.fingerprint:
         what = "data" if isinstance(target, Data) else "code"
         raise TargetError(
