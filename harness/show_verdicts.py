@@ -3,7 +3,7 @@
 import base64
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,10 @@ from harness.files import whole_file
 from harness.record import ClassMetrics, Metrics
 from harness.report import template
 from harness.spec import CONVENTIONS
+from harness.tables.show_comparison import crossover_words
 from harness.verdicts.answer import NOT_RUN, number_lines, verdict_words
+from harness.verdicts.versus import Asked, Versus, better
+from harness.verdicts.words import found_words
 
 FIGURE = "scaling.png"
 # Of the table of runs, what verdicts hang on.
@@ -48,6 +51,39 @@ def verdicts_table(answers: Sequence[dict[str, Any]]) -> Table:
             numbers = "\n".join(number_lines(verdict)) or answer["why"]
             table.add_row(f"{verdict['claim']}:\n{verdict['rule']}", numbers, verdict_words(verdict), origin)
     return table
+
+
+def versus_table(asked: Asked, found: Sequence[Versus]) -> Table:
+    """A row a task and convention: where it was read, the ratio of losses, who is better, what equal losses cost."""
+    first, second = asked.first, asked.second
+    budget = "at the largest common size" if asked.at is None else f"where {first} has {asked.axis} {asked.at:,.6g}"
+    title = f"test loss of {second} / {first} at equal size, {budget}; {asked.level:.0%} intervals over seeds"
+    table = Table(title=title, title_justify="left")
+    table.add_column("task")
+    table.add_column("equal in", overflow="fold")
+    for name in ("size", f"test loss {second} / {first}"):
+        table.add_column(name, justify="right")
+    table.add_column("better")
+    table.add_column(f"size {second} / {first} at equal loss", justify="right")
+    for one in found:
+        size = f"{one.ratio.at:,.4g}" if one.ratio.at is not None else "–"
+        cost = found_words(one.cost) + (f" at {one.cost.at:.3g}" if one.cost.at is not None else "")
+        words = (size, found_words(one.ratio), better(one.ratio, first, second), cost)
+        table.add_row(one.task, one.convention, *words)
+    return table
+
+
+def versus_sentences(asked: Asked, found: Sequence[Versus], absent: Sequence[str]) -> Iterator[str]:
+    """Crossovers as sets, reasons of refusals, and what is not measured."""
+    for one in found:
+        where = f"{one.task}, {one.convention}"
+        if one.crossover:
+            yield f"crossover, {where}: {crossover_words(one.crossover, asked.first, asked.second)}"
+    reasons = {one.ratio.refused: f"{one.task}, {one.convention}" for one in found if one.ratio.refused}
+    for reason, where in reasons.items():
+        yield f"no ratio, {where}: {reason}"
+    if absent:
+        yield f"not measured: {', '.join(absent)}; `harness bench FILE` measures seconds"
 
 
 def answer_sentences(answer: dict[str, Any]) -> list[str]:

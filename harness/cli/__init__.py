@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness import __version__
+from harness.cli.compare import compare_command
 from harness.cli.doctor import doctor
 from harness.cli.options import (
     FULL,
@@ -48,7 +49,7 @@ from harness.cli.sweeps import cancel, check_none_underway, logs, status
 from harness.cli.verdicts import verdicts as verdicts_command
 from harness.errors import INCOMPLETE, USAGE, HarnessError
 from harness.files import check_writable
-from harness.tables.commands import compare_command, fit_options, fit_table, given, json_option, table_options
+from harness.tables.commands import fit_options, fit_table, given, json_option, table_options
 
 if TYPE_CHECKING:
     from harness.measure.calibration import Calibration, Kind
@@ -342,8 +343,20 @@ def fit_command(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
         print_fits(fits, checks, manifest)
 
 
-main.add_command(compare_command)
-for command in (submit, status, retry, cancel, logs, merge, export_wandb, doctor, reference, replay, verdicts_command):
+for command in (
+    submit,
+    status,
+    retry,
+    cancel,
+    logs,
+    merge,
+    export_wandb,
+    doctor,
+    reference,
+    replay,
+    compare_command,
+    verdicts_command,
+):
     main.add_command(command)
 
 

@@ -112,9 +112,9 @@ class Condition(Frozen):
 
     exponent: alpha of the first arm minus alpha of the second. test_loss: the ratio of test losses at equal size.
     cost: the ratio of sizes at equal test loss. floor: the ratio of the laws' floors. count: the ratio of the counts
-    named by `axes` at equal `equal`. held_out: both laws predict the held-out sizes. crossover: the first arm is ahead
-    at the largest common size, and wherever the arms may be equal lies below it. exponent_kept: alpha at the most
-    inputs over alpha at the fewest, in a family of tasks. growth: the slope of ln size at test loss `at` on ln inputs.
+    named by `axes` at equal `equal`. held_out: both laws predict the held-out sizes. crossover: wherever the arms may
+    be equal lies below the largest common size, at which one of them is ahead. exponent_kept: alpha at the most inputs
+    over alpha at the fewest, in a family of tasks. growth: the slope of ln size at test loss `at` on ln inputs.
 
     It is supported where the interval lies wholly above `threshold` (and the estimate is at `least` that much), wholly
     below `most`, or wholly within 1 / (1 + margin) and 1 + margin; refuted where it lies wholly on the other side.

@@ -17,8 +17,6 @@ from harness.files import check_writable, whole_file
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from harness.compare.best_of import How
-    from harness.fit import LawName
     from harness.tables.fits import Window
     from harness.tables.forms import Form
     from harness.tables.read import Columns
@@ -91,71 +89,54 @@ fit_options = _with(
 )
 
 
-@click.command(
-    "compare", epilog="Example: harness compare runs.csv kan mlp --x params --x flops --y rmse --by arch --seed seed"
+compare_options = _with(
+    (
+        click.option(
+            "--law",
+            type=click.Choice(["pure", "floor", "shifted", "broken"]),
+            help="Of both arms.  [default: floor, or pure where the floor law is refused for more of them]",
+        ),
+        click.option("--extrapolate", is_flag=True, help="Also at losses that the two do not both attain, marked."),
+        click.option(
+            "--aggregate",
+            type=click.Choice(["median", "mean_log", "best"]),
+            default="median",
+            show_default=True,
+            help="One number for the runs of a bin; best is the expected best of k, the same k for both.",
+        ),
+        click.option(
+            "--k", type=click.IntRange(min=1), help="For --aggregate best.  [default: the lesser count of each bin]"
+        ),
+        click.option(
+            "--bins", type=click.IntRange(min=1), help="Of equal width in ln size.  [default: as many as sizes]"
+        ),
+    )
 )
-@click.argument("table", type=click.Path(path_type=Path), metavar="TABLE")
-@click.argument("first", metavar="A")
-@click.argument("second", metavar="B")
-@table_options
-@click.option(
-    "--law",
-    type=click.Choice(["pure", "floor", "shifted", "broken"]),
-    help="Of both arms.  [default: floor, or pure where the floor law is refused for more of them]",
-)
-@click.option("--at", multiple=True, type=POSITIVE, metavar="LOSS", help="Where to tell the cost ratio; repeat.")
-@click.option("--extrapolate", is_flag=True, help="Also at losses that the two do not both attain; marked as such.")
-@click.option(
-    "--aggregate",
-    type=click.Choice(["median", "mean_log", "best"]),
-    default="median",
-    show_default=True,
-    help="One number for the runs of a bin; best is the expected best of k, the same k for both.",
-)
-@click.option("--k", type=click.IntRange(min=1), help="For --aggregate best.  [default: the lesser count of each bin]")
-@click.option("--bins", type=click.IntRange(min=1), help="Of equal width in ln size.  [default: as many as sizes]")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for compare.json and the figure.")
-@json_option
-def compare_command(
-    table: Path,
-    first: str,
-    second: str,
-    law: LawName | None,
-    at: tuple[float, ...],
-    extrapolate: bool,
-    aggregate: How,
-    k: int | None,
-    bins: int | None,
-    out: Path | None,
-    as_json: bool,
-    **asked: Any,
-) -> None:
-    """Compare two arms of a table of runs: what B costs for each unit that A costs, at equal loss.
 
-    A and B are values of --by. Both have the same law, with a floor where the data carry one. Every --x is a convention
-    of what a size is; the verdict says whether A is cheaper under all of them. A crossover is a set of sizes, and may
-    be one that ends nowhere: then none can be claimed.
-    """
+
+def compare_table(file: Path, first: str, second: str, as_json: bool, asked: Mapping[str, Any]) -> None:
+    """Do what `harness compare` is asked of a table; `asked` are the values of its options for tables, and `at`."""
     from harness.tables.comparison import LAWS, Asked, compare_arms, to_json
     from harness.tables.fits import Request
     from harness.tables.show_comparison import compare_sentences, compare_tables
 
-    _check_named(table, asked["x"], asked["y"], f"compare {table} {first} {second}")
-    if k and aggregate != "best":
-        raise HarnessError(f"--k {k} is of --aggregate best; a {aggregate} takes all runs of a bin")
+    _check_named(file, asked["x"], asked["y"], f"compare {file} {first} {second}")
+    if asked["k"] and asked["aggregate"] != "best":
+        raise HarnessError(f"--k {asked['k']} is of --aggregate best; a {asked['aggregate']} takes all runs of a bin")
     own = {name: asked[name] for name in ("x", "where", "level", "objective")}
-    laws, arms = (law,) if law else LAWS, (first, second)
-    request = Request(table, columns=_columns(asked), laws=laws, window=_window(asked), arms=arms, **own)
-    found = compare_arms(request, Asked(at, extrapolate, aggregate, k, bins))
+    laws, arms = (asked["law"],) if asked["law"] else LAWS, (first, second)
+    request = Request(file, columns=_columns(asked), laws=laws, window=_window(asked), arms=arms, **own)
+    asked_of = Asked(asked["at"], asked["extrapolate"], asked["aggregate"], asked["k"], asked["bins"])
+    found = compare_arms(request, asked_of)
     text = json.dumps(to_json(found), allow_nan=False, indent=1)
     if as_json:
         click.echo(text)
     else:
         _print(compare_tables(found), compare_sentences(found))
-    if out:
+    if asked["out"]:
         from harness.tables.plot_comparison import draw_compared
 
-        for path in _write_text(text + "\n", out / "compare.json"), *draw_compared(found, out):
+        for path in _write_text(text + "\n", asked["out"] / "compare.json"), *draw_compared(found, asked["out"]):
             click.echo(path, err=as_json)
 
 

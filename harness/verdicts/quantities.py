@@ -92,7 +92,7 @@ def find(condition: Condition, unit: Sequence[str], axis: str, runs: Runs, level
 
 
 # ----------------------------------------------------------------------------------------------------------- from laws
-def _shown(fits: Sequence[SeriesFit], law: str | None = None) -> list[SeriesFit]:
+def shown(fits: Sequence[SeriesFit], law: str | None = None) -> list[SeriesFit]:
     """Of each series the fit of one law for all, that of `harness.scaling.common_law` unless it is given."""
     chosen = law or common_law([one._replace(task="") for one in fits], "", fits[0].axis)
     return [one for one in fits if one.fit.law == chosen]
@@ -102,7 +102,7 @@ def _pair(
     condition: Condition, task: str, axis: str, runs: Runs, level: float, law: str | None = None
 ) -> tuple[Fit, Fit]:
     fits = [one for index in (0, 1) for one in laws(runs, task, condition.choice(index), axis, level)]
-    first, second = _shown(fits, law)
+    first, second = shown(fits, law)
     return first.fit, second.fit
 
 
@@ -147,7 +147,7 @@ def _held_out(condition: Condition, task: str, axis: str, runs: Runs, level: flo
     """Of all arms' held-out sizes the one that is furthest off: measured / predicted, and what the interval allows."""
     fits = [one for i in range(len(condition.arms)) for one in laws(runs, task, condition.choice(i), axis, level)]
     worst, all_hold = None, True
-    for one in _shown(fits):
+    for one in shown(fits):
         if one.held_out is None:
             raise HarnessError(f"{one.series} has no held-out size on {task}")
         if one.held_out.prediction is None:
@@ -171,22 +171,25 @@ def _held_out(condition: Condition, task: str, axis: str, runs: Runs, level: flo
 
 
 def _crossover(condition: Condition, task: str, axis: str, runs: Runs, level: float) -> Found:
-    """The sizes at which the arms may be equal, over the largest common size."""
-    found = compare.crossover(*_pair(condition, task, axis, runs, level))
-    if found.refusals or found.searched is None:
-        return Found(refused=_reasons(found.refusals))
-    largest = found.searched[1]
-    last = found.ahead[-1] if found.ahead and found.ahead[-1].high == largest else None
-    holds = None if last is None else last.arm == "first"
-    estimate = found.estimate / largest if found.estimate is not None else None
-    low, high = (found.equal[0][0] / largest, found.equal[-1][1] / largest) if found.equal else (None, None)
-    return Found(estimate, low, high, holds=holds, at=float(largest))
+    """The ratio of the laws' losses at the largest common size: where it may be 1, they may cross there or beyond."""
+    first, second = _pair(condition, task, axis, runs, level)
+    if refusals := refused_fits(first, second):
+        return Found(refused=_reasons(refusals))
+    shared = shared_range("sizes", first.points.sizes, second.points.sizes)
+    if isinstance(shared, compare.Refusal):
+        return Found(refused=_reasons([shared]))
+    found = compare.loss_ratio(first, second, shared[1])
+    assert found.estimate is not None
+    assert found.low is not None
+    assert found.high is not None
+    estimate, low, high = float(found.estimate[0]), float(found.low[0]), float(found.high[0])
+    return Found(estimate, low, high, holds=True if low > 1 or high < 1 else None, at=shared[1])
 
 
 def _exponent_kept(condition: Condition, family: Sequence[str], axis: str, runs: Runs, level: float) -> Found:
     names = condition.choice(0)
     fits = [one for task in (family[-1], family[0]) for one in laws(runs, task, names, axis, level)]
-    most, fewest = _shown(fits)
+    most, fewest = shown(fits)
     return _of(compare.exponent_ratio(most.fit, fewest.fit))
 
 

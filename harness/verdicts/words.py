@@ -65,7 +65,7 @@ def _quantity(condition: Condition, conventions: tuple[str, ...]) -> str:
         case "held_out":
             return f"the held-out sizes are as the law of {' and that of '.join(arms)} predicts"
         case "crossover":
-            return f"{first} is ahead of {second} at the largest common size, every crossover lying below it"
+            return f"{first} or {second} is ahead at the largest common size beyond doubt, every crossover lying below"
         case "exponent_kept":
             return f"the exponent of {first} at the most inputs over that at the fewest"
         case "growth":

@@ -1,0 +1,113 @@
+"""Two arms compared: of an experiment, or of a table of anybody's runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli.options import results_option
+from harness.cli.steps import frozen_plan
+from harness.cli.verdicts import table_of
+from harness.errors import HarnessError
+from harness.files import check_writable, whole_file
+from harness.tables.commands import POSITIVE, compare_options, compare_table, given, json_option, table_options
+
+OF_EXPERIMENTS = ("axis", "loss", "results")
+
+
+@click.command("compare", epilog="Example: harness compare experiments/quickstart.yaml kan mlp --axis params --at 300")
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE|FOLDER|TABLE")
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@click.option(
+    "--at",
+    multiple=True,
+    type=POSITIVE,
+    metavar="NUMBER",
+    help="An experiment: the budget, a size of A.  [default: the largest common one]  A table: losses; repeat.",
+)
+@results_option
+@click.option("--axis", help="An experiment: what the budget is of: params, seconds, flops_train.local_min, …")
+@click.option("--loss", type=POSITIVE, help="An experiment: where costs are compared.  [default: the middle]")
+@table_options
+@compare_options
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the numbers (JSON) and the figure.")
+@json_option
+def compare_command(
+    file: Path,
+    first: str,
+    second: str,
+    results: Path,
+    axis: str | None,
+    loss: float | None,
+    as_json: bool,
+    **asked: Any,
+) -> None:
+    """Compare two arms: which is better at a budget, by how much, and what equal losses cost.
+
+    Of an experiment, A and B are arms (the best of an arm's series stands for it) or series. They are compared at equal
+    size under trainable parameters, training FLOPs by two counts, and seconds: B is the network that is equal to A in
+    each. The figure lies in its results folder.
+
+    Of a table (.csv, .tsv, .parquet; one row a run), A and B are values of --by. Both have the same law, with a floor
+    where the data carry one. Every --x is a convention of what a size is; the verdict says whether A is cheaper under
+    all of them. A crossover is a set of sizes, and may be one that ends nowhere: then none can be claimed.
+    """
+    from harness.tables.read import is_table
+
+    if is_table(file) or asked["x"] or asked["y"]:
+        for option in given(dict.fromkeys(OF_EXPERIMENTS)):
+            raise HarnessError(f"{option} is for experiments; {file} is a table of runs, whose sizes are --x")
+        compare_table(file, first, second, as_json, asked)
+        return
+    for option in given({name: None for name in asked if name not in ("at", "level", "out")}):
+        raise HarnessError(f"{option} is for tables of runs; with a table give --x and --y too")
+    if len(asked["at"]) > 1:
+        raise HarnessError(
+            f"--at {' and '.join(f'{at:g}' for at in asked['at'])}: an experiment is compared at one budget"
+        )
+    at = asked["at"][0] if asked["at"] else None
+    _compare(file, results, (first, second), axis, (at, loss, asked["level"]), asked["out"], as_json)
+
+
+def _compare(
+    file: Path,
+    results: Path,
+    arms: tuple[str, str],
+    axis: str | None,
+    asked: tuple[float | None, float | None, float],
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    from harness.console import console
+    from harness.match import axis_named
+    from harness.show_verdicts import versus_sentences, versus_table
+    from harness.verdicts import runs_of
+    from harness.verdicts.plot_versus import draw_versus
+    from harness.verdicts.versus import Asked, conventions_of, lines, versus, versus_json
+
+    manifest, folder = frozen_plan(file, results)
+    runs = runs_of(manifest, table_of(manifest, folder))
+    at, loss, level = asked
+    named = runs.matched if axis is None else axis if axis == "seconds" else axis_named(axis)
+    request = Asked(*arms, named, at, loss, level)
+    found, curves = versus(runs, request), lines(runs, request)
+    absent = conventions_of(runs, named)[1]
+    text = json.dumps(versus_json(request, found, curves, absent), allow_nan=False, indent=1)
+    if as_json:
+        click.echo(text)
+    else:
+        console.print(versus_table(request, found))
+        for line in versus_sentences(request, found, absent):
+            console.print(line, soft_wrap=True, highlight=False, markup=False)
+    target = out or folder
+    check_writable(target)
+    stem = "compare_" + "_".join(re.sub(r"[^\w=-]+", "-", name) for name in arms)
+    with whole_file(target / f"{stem}.json") as path:
+        path.write_text(text + "\n", encoding="utf-8")
+    for drawn in (target / f"{stem}.json", *draw_versus(request, curves, target / stem)):
+        click.echo(drawn, err=as_json)
