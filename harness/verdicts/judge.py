@@ -35,8 +35,8 @@ class Number:
 class Verdict:
     """A judged rule. `level` is that of each interval, `given` the numbers of its antecedent.
 
-    `stable`: the conventions are at least those of house (CONVENTIONS), all measured, no number is refused, and the
-    estimates of a condition on a task lie on one side under all of them. `unmeasured` are conventions without numbers.
+    `stable`: the conventions are at least CONVENTIONS (of counts: two), all of them measured, no number is refused, and
+    the estimates of a condition on a task lie on one side under all of them. `unmeasured` are those without numbers.
     """
 
     rule: Decide
@@ -185,8 +185,8 @@ def _alike(numbers: Sequence[Number], whole: bool) -> Outcome:
 
 
 def _stable(rule: Decide, numbers: Sequence[Number], measured: Sequence[str]) -> bool:
-    of_counts = rule.quantity == "count"
-    if set(rule.conventions) != set(measured) or not (of_counts or set(CONVENTIONS) <= set(measured)):
+    enough = len(measured) > 1 if rule.quantity == "count" else set(CONVENTIONS) <= set(measured)
+    if set(rule.conventions) != set(measured) or not enough:
         return False
     conditions = {condition_words(one, rule.conventions): one for one in (*rule.conditions, *rule.given)}
     sides: dict[tuple[str, str], set[Outcome]] = {}
