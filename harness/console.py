@@ -8,17 +8,28 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from harness.spec import CountedShape
+from harness.spec import Network, SplineMlpShape
 
 console = Console(highlight=False, markup=False)  # names are the user's: "[red]" is a name
 if not console.is_terminal:
     console = Console(highlight=False, markup=False, width=160)  # a log is not narrower for having no window
 
 
-def network_words(network: CountedShape) -> str:
+SIZES = {
+    "grid": "G",
+    "order": "k",
+    "degree": "D",
+    "harmonics": "H",
+    "numerator": "m",
+    "denominator": "n",
+    "groups": "g",
+}
+
+
+def network_words(network: Network) -> str:
     """A network in words: its nodes, and what its basis has beside the defaults."""
-    sizes = {"grid": "G", "order": "k", "degree": "D", "numerator": "m", "denominator": "n", "groups": "g"}
-    basis = "".join(f" {letter}={getattr(network, name)}" for name, letter in sizes.items() if hasattr(network, name))
+    basis = "".join(f" {letter}={getattr(network, name)}" for name, letter in SIZES.items() if hasattr(network, name))
+    basis += f" rank={network.rank}" if isinstance(network, SplineMlpShape) and network.rank > 1 else ""
     return f"[{','.join(map(str, network.shape))}]{basis}"
 
 

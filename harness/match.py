@@ -14,18 +14,18 @@ from harness.solve import bracket, build_network
 from harness.spec import (
     SHAPES,
     Adam,
-    CountedArchitecture,
-    CountedShape,
+    Architecture,
     CountName,
     Lbfgs,
     LevenbergMarquardt,
+    Network,
     Optimizer,
 )
 from harness.spec.nouns import DEFAULT_CONVENTION
 
-ARCHITECTURES: TypeAdapter[CountedArchitecture] = TypeAdapter(CountedArchitecture)
+ARCHITECTURES: TypeAdapter[Architecture] = TypeAdapter(Architecture)
 # The sizes that an arm can leave open, beside its depth.
-OPEN_SIZES = ("width", "grid", "degree")
+OPEN_SIZES = ("width", "grid", "degree", "harmonics")
 OPTIMIZERS: dict[str, Optimizer] = {
     "adam": Adam(name="adam"),
     "lbfgs": Lbfgs(name="lbfgs"),
@@ -52,7 +52,7 @@ class Matched(NamedTuple):
     """An arm at the size nearest to a budget: `free` is the size that was solved for, `value` what it came to."""
 
     arm: str
-    network: CountedShape
+    network: Network
     free: str
     value: int
     counts: dict[str, int]
@@ -98,7 +98,7 @@ def ratios(first: Matched, other: Matched) -> dict[str, float]:
 
 
 # ----------------------------------------------------------------------------------------------------------- one arm
-def parse_arm(text: str) -> CountedArchitecture:
+def parse_arm(text: str) -> Architecture:
     """An architecture from words such as `kan hidden=[5] order=2`: the family, then its fields with YAML values."""
     family, *words = text.split() or [""]
     if family not in SHAPES:
@@ -140,7 +140,7 @@ def _sentences(text: str, family: str, error: ValidationError) -> str:
     return "\n".join(lines)
 
 
-def _open_size(arm: str, architecture: CountedArchitecture, setting: Setting) -> str:
+def _open_size(arm: str, architecture: Architecture, setting: Setting) -> str:
     """The one size that an arm leaves open; `steps` if it leaves none and the evaluations are not given either."""
     missing = [name for name in OPEN_SIZES if getattr(architecture, name, 0) is None]
     if architecture.hidden is not None or architecture.depth == 1:
@@ -165,7 +165,7 @@ def _match_arm(arm: str, setting: Setting) -> Matched:
     architecture = parse_arm(arm)
     free, axis, budget = _open_size(arm, architecture, setting), setting.count_name, setting.budget
 
-    def network_at(value: int) -> CountedShape:
+    def network_at(value: int) -> Network:
         sizes = {} if free == "steps" else {free: value}
         return build_network(architecture, setting.inputs, f"--arm {arm!r}", sizes, setting.outputs)
 
@@ -194,7 +194,7 @@ def _match_arm(arm: str, setting: Setting) -> Matched:
     return Matched(arm, network_at(value), free, value, dict(counts_at(value)))
 
 
-def _counts(network: CountedShape, setting: Setting, evaluations: int | None) -> dict[str, int]:
+def _counts(network: Network, setting: Setting, evaluations: int | None) -> dict[str, int]:
     """Of the network, and of a run of it if the evaluations are known; each is taken for an iteration."""
     if evaluations is None:
         return count(network)

@@ -33,6 +33,7 @@ from harness.spec import (
     MlpShape,
     Network,
     PlannedRun,
+    RationalKanShape,
     Recipe,
     Restarts,
     RunSpec,
@@ -48,7 +49,7 @@ from harness.spec import (
     units,
     variants,
 )
-from harness.spec.nouns import Engine
+from harness.spec.nouns import Engine, Size
 from harness.tasks import is_data, load_target, resolve
 
 # In the torch engine, more lanes share fixed costs but leave the cache, and a pack is what Ctrl-C can lose. Not tuned:
@@ -194,10 +195,10 @@ def _check_pde(variant: Experiment, arm_name: str) -> None:
             f"arms.{arm_name}.architecture.family={architecture.family}: no second derivatives, by which a PDE is "
             "learnt; use family mlp or kan"
         )
-    if isinstance(architecture, Mlp) and architecture.activation == "relu":
+    if isinstance(architecture, Mlp) and architecture.activation in ("relu", "prelu"):
         raise HarnessError(
-            f"arms.{arm_name}.architecture.activation=relu: its second derivative is 0, so that no PDE of second order "
-            "can be learnt; use silu, tanh or gelu"
+            f"arms.{arm_name}.architecture.activation={architecture.activation}: its second derivative is 0, so that "
+            "no PDE of second order can be learnt; use silu, tanh or gelu"
         )
     if isinstance(architecture, Kan) and architecture.order == 1:
         raise HarnessError(
@@ -274,12 +275,26 @@ def engine_of(experiment: Experiment, network: Network, task: RunTask) -> Engine
             f"engine: fused computes in float64 on CPUs, but the file says {' and '.join(reasons)}; "
             "use engine: torch, or leave `engine` out"
         )
-    is_frozen = isinstance(network, KanShape) and network.base == "frozen"
-    if experiment.engine == "fused" and is_frozen:
-        raise HarnessError("engine: fused trains all that a KAN has, so no base: frozen; leave `engine` out")
+    without_kernels = _without_kernels(network)
+    if experiment.engine == "fused" and without_kernels:
+        raise HarnessError(f"engine: fused {without_kernels}; leave `engine` out")
     if experiment.engine:
         return experiment.engine
-    return "torch" if reasons or is_frozen else "fused"
+    return "torch" if reasons or without_kernels else "fused"
+
+
+def _without_kernels(network: Network) -> str | None:
+    """Why there are no compiled kernels of a network, or None if there are."""
+    match network:
+        case KanShape(base="frozen"):
+            return "trains all that a KAN has, so no base: frozen"
+        case MlpShape(activation="prelu"):
+            return "has no kernels with activation: prelu"
+        case SplineMlpShape() if network.rank > 1:
+            return f"has no kernels with several splines a node, rank: {network.rank}"
+        case MlpShape() | KanShape() | SplineMlpShape():
+            return None
+    return f"has no kernels of family: {network.family}"
 
 
 def planned_work(run: RunSpec) -> list[Work]:
@@ -310,8 +325,12 @@ def _solve_ladder(variant: Experiment, arm_name: str, task: RunTask) -> Iterator
         raise HarnessError(
             f"arms.{arm_name}.sizes: match solves for {free}; sizes go with `solve: steps` or without match"
         )
-    if free == "grid" and isinstance(arm.architecture, Mlp):
-        raise HarnessError(f"match.solve: an MLP has no grid; arm {arm_name!r} can solve for width, depth or steps")
+    own = [size for size in get_args(Size) if size == "steps" or size in type(arm.architecture).model_fields]
+    if free not in own:
+        raise HarnessError(
+            f"match.solve: a network of family {arm.architecture.family} has no {free}; arm {arm_name!r} can solve for "
+            f"{', '.join(own)}"
+        )
     for budget, value in itertools.product(match.at, values):
         fixed = {field: value} if field else {}
         yield budget, _match_budget(variant, arm_name, task, free, budget, fixed)
@@ -336,6 +355,8 @@ def _if_possible(candidate: Candidate, task: RunTask) -> Candidate | str:
     if isinstance(optimizer, LevenbergMarquardt):
         if isinstance(network, KanShape) and network.base == "frozen":
             return "levenberg_marquardt moves all that a network has, so no base: frozen; use lbfgs or adam"
+        if isinstance(network, RationalKanShape):
+            return "levenberg_marquardt has no Jacobian of family: rational_kan; use lbfgs or adam"
         residuals = points_at_a_time(candidate.recipe, task.train_points) * network.shape[-1]
         size = residuals if is_dual(optimizer, network, residuals) else trainable(network)
         if size > LARGEST_SYSTEM:
@@ -396,9 +417,7 @@ def _check_phases(recipe: Recipe, task: RunTask) -> None:
 
 def _network(arm: Arm, arm_name: str, task: RunTask, sizes: dict[str, Any]) -> Network:
     where, scales = f"arms.{arm_name}.architecture", arm.recipe == "paper"
-    network = build_network(arm.architecture, task.inputs, where, sizes, task.outputs, scales)
-    assert isinstance(network, MlpShape | KanShape | SplineMlpShape)
-    return network
+    return build_network(arm.architecture, task.inputs, where, sizes, task.outputs, scales)
 
 
 def _that_matters(recipe: Recipe, network: Network, task: RunTask) -> Recipe:

@@ -27,11 +27,15 @@ from harness.show_checks import TITLES as CHECK_TITLES
 from harness.show_checks import CheckRow, check_row
 from harness.spec import (
     Cell,
+    ChebyshevKanShape,
     Formula,
+    FourierKanShape,
     KanShape,
     Manifest,
     MlpShape,
     Network,
+    RationalKanShape,
+    RbfKanShape,
     Recipe,
     RunTask,
     SplineMlpShape,
@@ -281,7 +285,17 @@ def _network(network: Network) -> str:
         case KanShape():
             return f"KAN {shape}, G = {network.grid}, k = {network.order}"
         case SplineMlpShape():
-            return f"MLP {shape}, splines {network.place} its maps, G = {network.grid}, k = {network.order}"
+            rank = f", rank {network.rank}" if network.rank > 1 else ""
+            return f"MLP {shape}, splines {network.place} its maps, G = {network.grid}, k = {network.order}{rank}"
+        case RbfKanShape():
+            return f"RBF KAN {shape}, G = {network.grid}{'' if network.norm else ', no LayerNorm'}"
+        case ChebyshevKanShape():
+            return f"Chebyshev KAN {shape}, D = {network.degree}"
+        case FourierKanShape():
+            return f"Fourier KAN {shape}, H = {network.harmonics}"
+        case RationalKanShape():
+            degrees = f"m = {network.numerator}, n = {network.denominator}"
+            return f"rational KAN {shape}, {degrees}, {network.groups} groups"
 
 
 def _series(manifest: Manifest, table: pd.DataFrame, name: str) -> dict[str, Any]:

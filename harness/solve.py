@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.spec import SHAPES, CapTooSmall, CountedArchitecture, CountedShape
-from harness.spec.networks import Layered
+from harness.spec import SHAPES, Architecture, CapTooSmall, Network
+from harness.spec.architectures import Layered
 
 # Largest free integers that the search will try.
 LARGEST_SIZE = 2**20
@@ -25,13 +25,13 @@ class NoInfluence(HarnessError):
 
 # ----------------------------------------------------------------------------------------------------------- networks
 def build_network(
-    architecture: CountedArchitecture,
+    architecture: Architecture,
     inputs: int,
     where: str,
     sizes: Mapping[str, Any],
     outputs: int = 1,
     scales: bool = False,
-) -> CountedShape:
+) -> Network:
     """The network of `architecture` on `inputs` variables with the open `sizes` (width, grid, depth, hidden) filled in.
 
     A HarnessError names `where` when a size is missing, or given twice. `scales` holds where a KAN does not say.

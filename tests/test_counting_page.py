@@ -37,6 +37,7 @@ from harness.spec import (
     Adam,
     ChebyshevKanShape,
     CountName,
+    FourierKanShape,
     KanShape,
     Lbfgs,
     LevenbergMarquardt,
@@ -53,6 +54,7 @@ RELEASED = ROOT.parent / "shared" / "fair" / "kanbefair_results_raw_noheader.csv
 LBFGS = Lbfgs(name="lbfgs")
 EXAMPLE = KanShape(shape=(2, 5, 1), grid=5)
 FORWARD = "flops_forward."
+ACTIVATIONS = ("relu", "tanh", "silu", "gelu")
 
 
 # -------------------------------------------------------------------------------------------------- reading the page
@@ -233,15 +235,21 @@ def layers_of(network):
         if isinstance(network, KanShape):
             letters["P"] = network.base * (2 * letters["E"] + 5 * inputs) + network.bias * outputs
         if isinstance(network, SplineMlpShape):
+            letters["r"] = network.rank
             letters["s"] = inputs if network.place == "before" else outputs * (not last)
             letters["z"] = inputs if network.place == "before" else outputs
         if isinstance(network, MlpShape):
             price = WEIGHTS["kanbefair"][network.activation]
             letters |= {"a": price * (not last), "b": price, "d": executed.BACKWARD[network.activation]}
+            letters["p"] = network.activation == "prelu" and not last
+        if isinstance(network, RbfKanShape):
+            letters |= {"l": network.norm and inputs > 1, "e": network.grid == 1}
         if isinstance(network, ChebyshevKanShape):
-            letters["D"] = network.degree
+            letters |= {"D": network.degree, "t": network.degree > 1}
+        if isinstance(network, FourierKanShape):
+            letters |= {"H": network.harmonics, "e": network.harmonics == 1}
         if isinstance(network, RationalKanShape):
-            letters |= {"m": network.numerator, "n": network.denominator, "g": network.groups}
+            letters |= {"m": network.numerator, "n": network.denominator, "g": min(network.groups, inputs)}
         yield index, letters
 
 
@@ -250,17 +258,20 @@ def networks_of(family):
     for shape in SIZES:
         match family:
             case "mlp":
-                yield from (MlpShape(shape=shape, activation=name) for name in ("relu", "tanh", "silu", "gelu"))
+                yield from (MlpShape(shape=shape, activation=name) for name in (*ACTIVATIONS, "prelu"))
             case "kan":
                 for grid, order, base, scales, bias in SPLINES:
                     yield KanShape(shape=shape, grid=grid, order=order, base=base, scales=scales, bias=bias)
             case "spline_mlp":
                 for (grid, order, *_), place in zip(SPLINES * 2, ["after"] * 4 + ["before"] * 4, strict=True):
                     yield SplineMlpShape(shape=shape, grid=grid, order=order, place=place)
+                yield from (SplineMlpShape(shape=shape, grid=4, place="before", rank=rank) for rank in (2, 5))
             case "rbf_kan":
-                yield from (RbfKanShape(shape=shape, grid=grid) for grid in (1, 8))
+                yield from (RbfKanShape(shape=shape, grid=grid, norm=norm) for grid in (1, 8) for norm in (True, False))
             case "chebyshev_kan":
                 yield from (ChebyshevKanShape(shape=shape, degree=degree) for degree in (1, 2, 7))
+            case "fourier_kan":
+                yield from (FourierKanShape(shape=shape, harmonics=harmonics) for harmonics in (1, 2, 7))
             case "rational_kan":
                 yield RationalKanShape(shape=shape)
                 yield RationalKanShape(shape=shape, numerator=3, denominator=2, groups=4)
@@ -282,6 +293,8 @@ def test_formulas_of_flops(row):
     for family in codes(row[0]):
         for network in networks_of(family):
             for convention in codes(row[1]):
+                if FORWARD + convention not in count(network):
+                    continue
                 expected = []
                 for _, letters in layers_of(network):
                     sites = letters["E"] if convention == "per_edge" else letters["I"]
@@ -314,7 +327,7 @@ def test_the_number_of_recursion_terms():
 
 def test_tables_of_prices():
     """Every price of both tables, and what choosing the other one changes."""
-    names = ("relu", "sigmoid", "silu", "tanh", "gelu", "exp")
+    names = ("relu", "sigmoid", "silu", "tanh", "gelu", "exp", "prelu", "sin", "cos")
     for row in table("table"):
         assert WEIGHTS[codes(row[0])[0]] == dict(zip(names, map(int, row[1:]), strict=True))
 
@@ -435,7 +448,7 @@ def test_what_dense_execution_adds_forward():
         assert found.compares == sum(value(formula, **letters) for _, letters in layers_of(network))
 
 
-@pytest.mark.parametrize("family", ["kan", "mlp", "spline_mlp"])
+@pytest.mark.parametrize("family", [codes(row[0])[0] for row in table("family")])
 def test_what_a_backward_pass_executes(family):
     """The rows of the table, and 6 an output for the loss, are the whole backward pass."""
     rows = {row[0]: [codes(cell) for cell in row[1:3]] for row in table("backward of a layer")}
@@ -444,8 +457,14 @@ def test_what_a_backward_pass_executes(family):
         "mlp": ["MLP", "an MLP's activation"],
         "after": ["MLP", "a spline on hidden nodes, an MLP's"],
         "before": ["MLP", "a spline on inputs, an MLP's"],
+        "rbf_kan": ["RBF KAN, e = 1 where G = 1"],
+        "chebyshev_kan": ["Chebyshev KAN"],
+        "fourier_kan": ["Fourier KAN, e = 1 where H = 1"],
+        "rational_kan": ["rational KAN"],
     }
     for network in networks_of(family):
+        if getattr(network, "rank", 1) > 1:  # the table has one spline a node
+            continue
         names = of_family[getattr(network, "place", family)]
         total = 6 * network.shape[-1]
         for index, letters in layers_of(network):
@@ -458,8 +477,8 @@ def test_what_a_backward_pass_executes(family):
         evaluation, forward = executed.evaluation(network), executed.forward(network, "kanbefair")
         assert total == evaluation - forward
     if family == "mlp":
-        relu, tanh, silu, gelu = (executed.BACKWARD[name] for name in ("relu", "tanh", "silu", "gelu"))
-        stated(f"d is {relu} for relu, {tanh} tanh, {silu} silu, {gelu} gelu")
+        relu, tanh, silu, gelu, prelu = (executed.BACKWARD[name] for name in (*ACTIVATIONS, "prelu"))
+        stated(f"d is {relu} for relu, {tanh} tanh, {silu} silu, {gelu} gelu, {prelu} prelu")
 
 
 def test_how_far_the_rule_of_training_is():

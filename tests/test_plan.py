@@ -316,7 +316,7 @@ def test_a_task_is_named_by_what_tells_it_from_others():
         ("hidden: [5]}", "hidden: [5], grid: 3}", "arms.kan.architecture.grid=3: this size is varied by the plan"),
         ("depth: 3}", "hidden: [4]}", "arms.mlp.architecture: hidden=[4] fixes depth and width"),
         ("depth: 3}", "}", "arms.mlp.architecture.depth is missing"),
-        ("mlp: width", "mlp: grid", "an MLP has no grid"),
+        ("mlp: width", "mlp: grid", "a network of family mlp has no grid; arm 'mlp' can solve for width, depth, steps"),
         (", mlp: width", "", "match.solve: says nothing about arm 'mlp'"),
         ("gain: [1, 2]", "gian: [1]", "tune: 'gian' cannot be tuned; did you mean 'gain'?"),
         ("gain: [1, 2]", "gain: [-1]", "tune: {'gain': -1}"),
@@ -460,6 +460,57 @@ def test_an_mlp_with_splines_is_matched_by_its_grid_and_trained_like_a_kan():
     assert all(run.recipe.grid_updates and not run.recipe.sparsity for run in runs)
     assert all(planned_flops(run)["flops_train.part_knots"] > 0 for run in runs)
     assert all("flops_train.executed" in planned_flops(run) for run in runs)
+
+
+LADDER = {
+    "{family: mlp, depth: 3, activation: prelu}": "width",
+    "{family: spline_mlp, hidden: [4], place: before, rank: 2}": "grid",
+    "{family: rbf_kan, hidden: [4]}": "grid",
+    "{family: chebyshev_kan, hidden: [4]}": "degree",
+    "{family: fourier_kan, hidden: [4]}": "harmonics",
+    "{family: rational_kan, depth: 2}": "width",
+}
+
+
+@pytest.mark.parametrize(("architecture", "free"), LADDER.items())
+def test_the_ladder_is_matched_by_its_sizes_and_trained_by_torch(architecture, free):
+    """Every family meets the budget by a size of its own; torch trains what has no kernels, or says so if asked."""
+    text = TEXT.replace("{family: mlp, depth: 3}", architecture).replace("mlp: width", f"mlp: {free}")
+    plan = _plan(text)
+    runs = [planned.run for planned in plan.runs if planned.cell in {c.index for c in plan.cells if c.arm == "mlp"}]
+
+    assert {run.engine for run in runs} == {"torch"}
+    assert all(abs(cell.residual) <= 0.15 for cell in plan.cells)
+    assert "engine: fused has no kernels" in _refused(text + "engine: fused\n")
+
+
+def test_a_ladder_of_degrees_needs_no_match():
+    """`sizes` knows the families' own sizes; one too many is named with all that there are."""
+    text = EXPLICIT.replace("family: mlp, depth: 3}", "family: chebyshev_kan, hidden: [4]}")
+    text = text.replace("{family: kan, hidden: [5]}", "{family: kan, hidden: [5], grid: 3}")
+    arm = "{family: chebyshev_kan, hidden: [4]}, "
+    plan = _plan(text.replace(arm, arm + "sizes: {degree: [2, 5]}, "))
+    shapes = [cell.network for cell in plan.cells if cell.arm == "mlp"]
+
+    assert [shape.degree for shape in shapes] == [2, 5]
+    assert "give exactly one of grid, width, depth, hidden, degree, harmonics" in _refused(
+        text.replace(arm, arm + "sizes: {degree: [2], width: [3]}, ")
+    )
+
+
+def test_levenberg_marquardt_says_of_what_it_has_no_jacobian():
+    """Rational KANs stay in the plan as infeasible."""
+    text = LEVENBERG.replace("{family: mlp, depth: 3}", "{family: rational_kan, depth: 2}")
+    told = [cell.infeasible for cell in _plan(text).cells if cell.arm == "mlp"]
+
+    assert all("no Jacobian of family: rational_kan; use lbfgs or adam" in reason for reason in told)
+
+
+def test_splines_of_a_rank_stand_before_the_map():
+    """Several splines a node make sense only where a map takes them all."""
+    text = TEXT.replace("{family: mlp, depth: 3}", "{family: spline_mlp, hidden: [4], rank: 2}")
+
+    assert "rank=2: a node has several splines only before the map; say place: before" in _refused(text)
 
 
 def test_a_count_that_does_not_define_a_family_is_refused():

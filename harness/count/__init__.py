@@ -34,7 +34,6 @@ from harness.count.training import (
 )
 from harness.count.weights import DEFAULT_WEIGHTS, WEIGHTS
 from harness.spec import (
-    CountedShape,
     KanShape,
     MlpShape,
     Network,
@@ -70,21 +69,19 @@ PENALISED = tuple(f"flops_train.{name}" for name in ("shared_dense", "local_min"
 FLOPS_CONVENTIONS = ("shared_dense", "local_min", "per_edge", "kanbefair", "matmul")
 
 
-def count(network: CountedShape, weights: str = DEFAULT_WEIGHTS) -> dict[str, int]:
+def count(network: Network, weights: str = DEFAULT_WEIGHTS) -> dict[str, int]:
     """Parameters and forward FLOPs per sample under every convention that defines this family."""
     parameters = {"params.trainable": trainable(network)}
     if isinstance(network, MlpShape | KanShape):
         layers = pairwise(network.shape)
         parameters["params.paper"] = sum(families.paper_parameters(network, *layer) for layer in layers)
-    if (theirs := _kanbefair_parameters(network)) is not None:
-        parameters["params.kanbefair"] = theirs
+    if _is_kanbefairs(network):
+        parameters["params.kanbefair"] = _kanbefair_parameters(network)
     forward = {f"flops_forward.{name}": sum(layer_flops(network, name, weights)) for name in _conventions(network)}
-    if isinstance(network, MlpShape | KanShape | SplineMlpShape):
-        forward["flops_forward.executed"] = executed.forward(network, weights)
-    return {**parameters, **forward}
+    return {**parameters, **forward, "flops_forward.executed": executed.forward(network, weights)}
 
 
-def layer_flops(network: CountedShape, convention: str, weights: str = DEFAULT_WEIGHTS) -> list[int]:
+def layer_flops(network: Network, convention: str, weights: str = DEFAULT_WEIGHTS) -> list[int]:
     """Forward FLOPs per sample of each layer; a ValueError if the convention does not define the family."""
     if convention not in _conventions(network):
         raise ValueError(f"convention {convention!r} counts no FLOPs of {network.family}; {_conventions(network)} do")
@@ -112,13 +109,8 @@ def training_flops(work: Iterable[Work], optimizer: Optimizer) -> dict[str, int]
         )
         for convention in conventions
     }
-    evaluated = [
-        executed.evaluation(stage.network) * stage.evaluations * stage.samples
-        for stage in stages
-        if isinstance(stage.network, MlpShape | KanShape | SplineMlpShape)
-    ]
-    if len(evaluated) == len(stages):
-        totals["flops_train.executed"] = sum(evaluated) + optimiser + knots
+    evaluated = sum(executed.evaluation(stage.network) * stage.evaluations * stage.samples for stage in stages)
+    totals["flops_train.executed"] = evaluated + optimiser + knots
     return {**totals, "flops_train.part_optimizer": optimiser, "flops_train.part_knots": knots}
 
 
@@ -142,13 +134,23 @@ def run_flops(
 
 
 # ---------------------------------------------------------------------------------------------------------- internals
-def _conventions(network: CountedShape) -> tuple[str, ...]:
-    if isinstance(network, MlpShape | KanShape | SplineMlpShape):
+def _conventions(network: Network) -> tuple[str, ...]:
+    if _is_kanbefairs(network):
         return FLOPS_CONVENTIONS
     return tuple(name for name in FLOPS_CONVENTIONS if name != "kanbefair")
 
 
-def _kanbefair_parameters(network: CountedShape) -> int | None:
+def _is_kanbefairs(network: Network) -> bool:
+    """Whether KANbeFair has networks like it, and so a formula."""
+    match network:
+        case MlpShape():
+            return network.activation != "prelu"
+        case SplineMlpShape():
+            return network.rank == 1
+    return isinstance(network, KanShape)
+
+
+def _kanbefair_parameters(network: Network) -> int:
     match network:
         case MlpShape():
             return kanbefair.mlp_parameters(network.shape)
@@ -158,10 +160,10 @@ def _kanbefair_parameters(network: CountedShape) -> int | None:
         case SplineMlpShape():
             before = network.place == "before"
             return kanbefair.spline_mlp_parameters(network.shape, network.grid, network.order, before)
-    return None
+    raise ValueError(f"KANbeFair has no {network.family}")
 
 
-def _kanbefair_layer_flops(network: CountedShape, inputs: int, outputs: int) -> int:
+def _kanbefair_layer_flops(network: Network, inputs: int, outputs: int) -> int:
     match network:
         case MlpShape():
             return kanbefair.mlp_layer_flops(inputs, outputs, network.activation)

@@ -16,10 +16,22 @@ from typing import NamedTuple
 
 from harness.count.families import spline_nodes
 from harness.count.weights import DEFAULT_WEIGHTS, WEIGHTS
-from harness.spec import KanShape, MlpShape, Network, SplinedShape, SplineMlpShape
+from harness.spec import (
+    ChebyshevKanShape,
+    FourierKanShape,
+    KanShape,
+    MlpShape,
+    Network,
+    RationalKanShape,
+    RbfKanShape,
+    SplinedShape,
+    SplineMlpShape,
+)
 
 # Backward of an activation, by the same prices: g y' from what the forward pass kept.
-BACKWARD = {"relu": 1, "tanh": 3, "silu": 9, "gelu": 20}
+BACKWARD = {"relu": 1, "tanh": 3, "silu": 9, "gelu": 20, "prelu": 6}
+# Of prelu a compare, a product and a selection.
+PRELU_OPERATIONS = 3
 
 
 class Layer(NamedTuple):
@@ -56,14 +68,28 @@ def _forward(network: Network, layer: Layer, prices: Mapping[str, int]) -> int:
     inputs, outputs, edges = layer.inputs, layer.outputs, layer.edges
     match network:
         case MlpShape():
-            return 2 * edges + (0 if layer.is_last else prices[network.activation] * outputs)
+            price = PRELU_OPERATIONS if network.activation == "prelu" else prices[network.activation]
+            return 2 * edges + (0 if layer.is_last else price * outputs)
         case KanShape():
             sums = 2 * edges * (network.order + 1) + network.order * outputs
             base = 2 * edges + prices["silu"] * inputs if network.base else 0
             return inputs * _bases(network) + sums + base + (outputs if network.bias else 0)
         case SplineMlpShape():
             splines = spline_nodes(network, inputs, outputs, layer.is_last)
-            return 2 * edges + splines * (_bases(network) + 2 * network.order + 1)
+            sums = network.rank * (2 * network.order + 1)
+            return 2 * network.rank * edges + splines * (_bases(network) + sums)
+        case RbfKanShape():
+            gaussians = (4 + prices["exp"]) * network.grid * inputs
+            norm = 7 * inputs + 2 if network.has_norm(inputs) else 0
+            return 2 * edges * (network.grid + 1) + gaussians + norm + prices["silu"] * inputs
+        case ChebyshevKanShape():
+            recurrence = 2 * network.degree - 1 if network.degree > 1 else 0  # 2 t, and a product and a sum a term
+            return 2 * edges * (network.degree + 1) + (prices["tanh"] + recurrence) * inputs
+        case FourierKanShape():
+            return 4 * edges * network.harmonics + (1 + prices["cos"] + prices["sin"]) * network.harmonics * inputs
+        case RationalKanShape():  # |Q| by a compare, a change of sign and a selection
+            return 2 * edges + (2 * network.numerator + 2 * network.denominator + 4) * inputs
+    raise AssertionError(network.family)
 
 
 def _backward(network: Network, layer: Layer) -> int:
@@ -81,11 +107,33 @@ def _backward(network: Network, layer: Layer) -> int:
             base = 2 * edges + (BACKWARD["silu"] + 1) * inputs if network.base else 0
             return work + by_basis + inputs * _slopes(network) + base
         case SplineMlpShape():
-            splines, is_before = spline_nodes(network, inputs, outputs, layer.is_last), network.place == "before"
-            by_input = 2 * edges if is_before or not layer.is_first else 0
-            by_coef = 2 * splines * (network.order + 1)
-            by_node = 0 if is_before and layer.is_first else splines * (network.order + 1 + _slopes(network))
-            return 2 * edges + by_input + outputs + by_coef + by_node
+            nodes, is_before = spline_nodes(network, inputs, outputs, layer.is_last), network.place == "before"
+            products = 2 * network.rank * (network.order + 1)
+            by_basis = products if network.rank > 1 else products // 2
+            by_node = 0 if is_before and layer.is_first else by_basis + _slopes(network)
+            by_input = 1 if is_before or not layer.is_first else 0
+            return 2 * network.rank * edges * (1 + by_input) + outputs + nodes * (products + by_node)
+        case RbfKanShape():
+            has_norm, grid, work = network.has_norm(inputs), network.grid, 2 * edges * (network.grid + 1) + outputs
+            if has_norm or not layer.is_first:  # LayerNorm, or the layer before, asks for gradients by its outputs
+                work += 2 * edges * grid + inputs * (6 * grid if grid > 1 else 5)
+            if not layer.is_first:
+                work += 2 * edges + (BACKWARD["silu"] + 1) * inputs
+            if has_norm:
+                work += 3 * inputs if layer.is_first else 18 * inputs + 2
+            return work
+        case ChebyshevKanShape():
+            products, degree = 2 * edges * (network.degree + 1), network.degree
+            slopes = inputs * (6 * degree - 4 if degree > 1 else BACKWARD["tanh"])
+            return products if layer.is_first else 2 * products + slopes
+        case FourierKanShape():
+            products, waves = 4 * edges * network.harmonics, network.harmonics
+            slopes = inputs * (8 * waves if waves > 1 else 7)
+            return outputs + (products if layer.is_first else 2 * products + slopes)
+        case RationalKanShape():
+            degrees = network.numerator + network.denominator
+            return 4 * edges + outputs + inputs * (2 * degrees + 10 if layer.is_first else 4 * degrees + 9)
+    raise AssertionError(network.family)
 
 
 def _bases(network: SplinedShape) -> int:

@@ -19,9 +19,10 @@ from itertools import pairwise
 
 from harness.spec import (
     ChebyshevKanShape,
-    CountedShape,
+    FourierKanShape,
     KanShape,
     MlpShape,
+    Network,
     RationalKanShape,
     RbfKanShape,
     SplinedShape,
@@ -42,49 +43,55 @@ LAYER_NORM_OPERATIONS = 8
 
 
 # --------------------------------------------------------------------------------------------------------- parameters
-def layer_parameters(network: CountedShape, inputs: int, outputs: int, is_last: bool) -> int:
+def layer_parameters(network: Network, inputs: int, outputs: int, is_last: bool) -> int:
     """Trainable scalars of a layer: all that an optimiser moves, and nothing else (knots and masks are not).
 
-    mlp            E + O
+    mlp            E + O [+ O slopes of prelu, of hidden layers]
     kan            E (G + k [+ 1 base] [+ 1 scale]) [+ O bias]; pykan's w_s is the scale, efficient-kan has no bias; a
                    frozen base is none
-    spline_mlp     E + O + (G + k) a spline: one a hidden node (`after`), or one an input (`before`)
-    rbf_kan        E G + E + O + 2 I: Gaussians' weights, base map with bias, LayerNorm
+    spline_mlp     r E + O + (G + k) a spline: one a hidden node (`after`, r = 1), or r an input (`before`, of rank r)
+    rbf_kan        E G + E + O [+ 2 I]: Gaussians' weights, base map with bias, LayerNorm where I > 1
     chebyshev_kan  E (D + 1)
-    rational_kan   E + O + (m + 1) + g n: one numerator a layer, one denominator a group
+    fourier_kan    2 E H + O: cosines and sines, bias
+    rational_kan   E + O + (m + 1) + min(g, I) n: one numerator a layer, one denominator a group
 
     KANbeFair prints one more an edge for its KANs than they have, and puts a spline on the outputs of its spline MLP.
     """
     edges = inputs * outputs
     match network:
         case MlpShape():
-            return edges + outputs
+            return edges + outputs + (outputs if network.activation == "prelu" and not is_last else 0)
         case KanShape():
             an_edge = network.grid + network.order + (network.base is True) + network.scales
             return edges * an_edge + (outputs if network.bias else 0)
         case SplineMlpShape():
-            return edges + outputs + spline_nodes(network, inputs, outputs, is_last) * (network.grid + network.order)
+            splines = network.rank * spline_nodes(network, inputs, outputs, is_last)
+            return network.rank * edges + outputs + splines * (network.grid + network.order)
         case RbfKanShape():
-            return edges * network.grid + edges + outputs + 2 * inputs
+            norm = 2 * inputs if network.has_norm(inputs) else 0
+            return edges * network.grid + edges + outputs + norm
         case ChebyshevKanShape():
             return edges * (network.degree + 1)
+        case FourierKanShape():
+            return 2 * edges * network.harmonics + outputs
         case RationalKanShape():
-            return edges + outputs + network.numerator + 1 + network.groups * network.denominator
+            denominators = network.groups_of(inputs) * network.denominator
+            return edges + outputs + network.numerator + 1 + denominators
 
 
-def trainable(network: CountedShape) -> int:
+def trainable(network: Network) -> int:
     """Every trainable scalar of the network."""
     return sum(layer_parameters(network, *layer) for layer in layers(network))
 
 
-def frozen(network: CountedShape) -> int:
+def frozen(network: Network) -> int:
     """Scalars that a lane carries and no optimiser moves: the base weights of a KAN whose base is frozen."""
     if not (isinstance(network, KanShape) and network.base == "frozen"):
         return 0
     return sum(inputs * outputs for inputs, outputs in pairwise(network.shape))
 
 
-def layers(network: CountedShape) -> list[tuple[int, int, bool]]:
+def layers(network: Network) -> list[tuple[int, int, bool]]:
     """(inputs, outputs, is the last) of each layer."""
     last = len(network.shape) - 2
     return [(*nodes, index == last) for index, nodes in enumerate(pairwise(network.shape))]
@@ -100,9 +107,7 @@ def paper_parameters(network: MlpShape | KanShape, inputs: int, outputs: int) ->
 
 
 # -------------------------------------------------------------------------------------------------------------- FLOPs
-def layer_flops(
-    network: CountedShape, convention: str, inputs: int, outputs: int, is_last: bool, weights: Weights
-) -> int:
+def layer_flops(network: Network, convention: str, inputs: int, outputs: int, is_last: bool, weights: Weights) -> int:
     """Forward FLOPs per sample of a layer under per_edge, shared_dense, local_min or matmul."""
     edges = inputs * outputs
     if convention == "matmul":
@@ -116,16 +121,20 @@ def layer_flops(
             bias = outputs if network.bias else 0  # scales are folded into the coefficients, once for all samples
             return _sites(convention, inputs, edges) * basis + 2 * edges * terms + base + bias
         case SplineMlpShape():  # a spline's sum has one add less than it has terms
-            basis, terms = _spline_basis(network, convention)
-            return 2 * edges + spline_nodes(network, inputs, outputs, is_last) * (basis + 2 * terms - 1)
+            (basis, terms), rank = _spline_basis(network, convention), network.rank
+            nodes = spline_nodes(network, inputs, outputs, is_last)
+            return 2 * rank * edges + nodes * (basis + rank * (2 * terms - 1))
         case RbfKanShape():  # a Gaussian: subtract, divide, square, negate, exp
             gaussians = (4 + weights["exp"]) * network.grid
             base = 2 * edges + weights["silu"] * inputs
-            norm = LAYER_NORM_OPERATIONS * inputs
+            norm = LAYER_NORM_OPERATIONS * inputs if network.has_norm(inputs) else 0
             return _sites(convention, inputs, edges) * gaussians + 2 * edges * network.grid + norm + base
         case ChebyshevKanShape():  # T_n = (2x) T_{n-1} - T_{n-2}, 2x not counted; others call acos and cos instead
             polynomials = weights["tanh"] + 2 * max(network.degree - 1, 0)
             return _sites(convention, inputs, edges) * polynomials + 2 * edges * (network.degree + 1)
+        case FourierKanShape():  # n x, its cosine and its sine; with the bias a sum has as many adds as terms
+            waves = (1 + weights["cos"] + weights["sin"]) * network.harmonics
+            return _sites(convention, inputs, edges) * waves + 4 * edges * network.harmonics
         case RationalKanShape():  # the KAT paper's own count; Horner without a constant in Q executes one less
             rational = 2 * network.numerator + 2 * network.denominator + 3
             return _sites(convention, inputs, edges) * rational + 2 * edges
@@ -150,7 +159,7 @@ def _sites(convention: str, inputs: int, edges: int) -> int:
 
 
 def spline_nodes(network: SplineMlpShape, inputs: int, outputs: int, is_last: bool) -> int:
-    """Nodes with a spline, of a layer of a spline MLP."""
+    """Nodes with splines, of a layer of a spline MLP; there are `rank` on each."""
     if network.place == "before":
         return inputs
     return 0 if is_last else outputs
@@ -163,10 +172,10 @@ def spline_systems(network: SplinedShape) -> list[tuple[int, int]]:
             return list(pairwise(network.shape))
         case SplineMlpShape():
             nodes = [spline_nodes(network, *layer) for layer in layers(network)]
-            return [(splines, 1) for splines in nodes if splines]
+            return [(each, network.rank) for each in nodes if each]
 
 
-def _matrix_products(network: CountedShape, edges: int) -> int:
+def _matrix_products(network: Network, edges: int) -> int:
     match network:
         case KanShape():
             return 2 * edges if network.base else 0
@@ -174,5 +183,9 @@ def _matrix_products(network: CountedShape, edges: int) -> int:
             return 2 * edges * (network.grid + 1)
         case ChebyshevKanShape():
             return 2 * edges * (network.degree + 1)
+        case FourierKanShape():
+            return 4 * edges * network.harmonics
+        case SplineMlpShape():
+            return 2 * edges * network.rank
         case _:
             return 2 * edges

@@ -18,7 +18,6 @@ from typing import NamedTuple
 from harness.count.families import spline_systems, trainable
 from harness.spec import (
     Adam,
-    CountedShape,
     KanShape,
     Lbfgs,
     LevenbergMarquardt,
@@ -52,7 +51,7 @@ class Work(NamedTuple):
     splines.
     """
 
-    network: CountedShape
+    network: Network
     evaluations: int
     samples: int
     iterations: int
@@ -141,7 +140,7 @@ def optimizer_flops(
     )
 
 
-def is_dual(optimizer: LevenbergMarquardt, network: CountedShape, residuals: int) -> bool:
+def is_dual(optimizer: LevenbergMarquardt, network: Network, residuals: int) -> bool:
     """Whether the system that is solved has the size of the residuals in place of that of the parameters.
 
     A ridge adds nearly as many residuals as there are parameters, so that a dual system would be no smaller.
@@ -170,7 +169,7 @@ def levenberg_marquardt_flops(
     return products + gradient + size**3 // 3 + 2 * size**2
 
 
-def active_parameters(network: CountedShape) -> int:
+def active_parameters(network: Network) -> int:
     """Parameters that an output of one sample depends on: of G+k coefficients of a spline, its k+1 active ones."""
     if not isinstance(network, SplinedShape):
         return trainable(network)

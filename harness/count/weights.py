@@ -4,9 +4,9 @@ No table is true of all hardware. The choice moves the count of an MLP of depth 
 """
 
 # Yu et al. 2024 (KANbeFair, arXiv 2407.16674): what the literature compares against. A sigmoid is negate, exp, add and
-# divide, so an exp is 1; silu multiplies once more.
-KANBEFAIR = {"relu": 1, "sigmoid": 4, "silu": 5, "tanh": 6, "gelu": 14, "exp": 1}
+# divide, so an exp is 1; silu multiplies once more. Not theirs: a prelu is a compare and a product, a sine like an exp.
+KANBEFAIR = {"relu": 1, "sigmoid": 4, "silu": 5, "tanh": 6, "gelu": 14, "exp": 1, "prelu": 2, "sin": 1, "cos": 1}
 # One instruction, one FLOP, as profilers that count kernels' outputs have it.
-UNIT = {"relu": 1, "sigmoid": 1, "silu": 1, "tanh": 1, "gelu": 1, "exp": 1}
+UNIT = dict.fromkeys(KANBEFAIR, 1)
 WEIGHTS = {"kanbefair": KANBEFAIR, "unit": UNIT}
 DEFAULT_WEIGHTS = "kanbefair"

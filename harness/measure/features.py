@@ -19,11 +19,15 @@ from pydantic import Field
 from harness.count import spline_systems, trainable
 from harness.count.training import active_parameters
 from harness.spec import (
+    ChebyshevKanShape,
+    FourierKanShape,
     KanShape,
     Lbfgs,
     LevenbergMarquardt,
     MlpShape,
     Network,
+    RationalKanShape,
+    RbfKanShape,
     RunSpec,
     SplinedShape,
     SplineMlpShape,
@@ -37,12 +41,10 @@ Features = dict[str, float]
 
 # A forward pass without gradients as a share of an evaluation without its optimiser, in time, and in the torch engine
 # in memory too. Seen on one machine: with torch 0.5 to 0.9 for KANs, whose bases have a hand-written backward pass, and
-# 0.2 to 0.35 for MLPs; fused 0.45 to 0.75 and 0.3 to 0.45. It decides a per cent or two of a full-batch run, and more
-# of one with small batches, whose learning curve passes over all points.
-FORWARD_SHARE = {
-    "torch": {"kan": 0.7, "mlp": 0.33, "spline_mlp": 0.7},
-    "fused": {"kan": 0.6, "mlp": 0.42, "spline_mlp": 0.6},
-}
+# 0.2 to 0.35 for MLPs; fused 0.45 to 0.75 and 0.3 to 0.45. Other families are taken for MLPs, or with splines for KANs.
+# It decides a per cent or two of a full-batch run, and more of one with small batches, whose learning curve passes over
+# all points.
+FORWARD_SHARE = {"torch": {"splines": 0.7, "none": 0.33}, "fused": {"splines": 0.6, "none": 0.42}}
 
 # The torch engine gives a lone lane an idle companion.
 SMALLEST_ENSEMBLE = 2
@@ -116,13 +118,17 @@ def evaluation_features(engine: Engine, shape: Shape, lanes: int) -> Features:
 
 def forward_features(engine: Engine, shape: Shape, points: int, lanes: int) -> Features:
     """A pass of `points` points a lane through the network alone, as the learning curve takes it."""
-    share = FORWARD_SHARE[engine][shape.network.family]
+    share = _forward_share(engine, shape.network)
     if engine == "torch":
         parts = _torch_network(shape.network, lanes * points)
         parts["mapped"] = _mapped(sum(_kept_for_backward(parts).values()), shape.dtype)
         return {name: share * amount for name, amount in parts.items()}
     parts = _fused_network(shape.network, points, shape.has_equal_knots)
     return {name: share * lanes * amount for name, amount in parts.items()}
+
+
+def _forward_share(engine: Engine, network: Network) -> float:
+    return FORWARD_SHARE[engine]["splines" if isinstance(network, SplinedShape) else "none"]
 
 
 def moments(evaluations: int) -> float:
@@ -180,9 +186,14 @@ def _torch_network(network: Network, samples: int) -> Features:
     match network:
         case SplineMlpShape():  # linear maps as an MLP has them, and splines like a KAN's on edges of their own
             systems, active = spline_systems(network), network.order + 1
-            splines = samples * active * sum(nodes for nodes, _ in systems)
+            terms = samples * active * sum(nodes for nodes, _ in systems)
             maps = _torch_network(MlpShape(shape=network.shape), samples)
-            return maps | {"kan_calls": len(systems) * active, "edge_terms": splines, "basis_terms": splines}
+            maps["products"] *= network.rank
+            return maps | {
+                "kan_calls": len(systems) * active,
+                "edge_terms": terms * network.rank,
+                "basis_terms": terms,
+            }
         case MlpShape():
             return {
                 "mlp_calls": len(layers),  # what a torch operation costs at any size, some ten a layer
@@ -198,6 +209,27 @@ def _torch_network(network: Network, samples: int) -> Features:
                 "edge_terms": samples * edges * active,  # gathered, weighted, added; scattered backwards
                 "basis_terms": samples * inputs * active,  # values of active bases, and their knots
             }
+        case _:
+            # As an MLP's, whose nodes and layers are gone over by some four and ten operations.
+            operations, numbers, products = _expansion(network)
+            return {
+                "mlp_calls": len(layers) * (1 + operations / 10),
+                "products": samples * edges * products,
+                "nodes": samples * (sum(network.shape) + inputs * numbers * operations / 4),
+            }
+
+
+def _expansion(network: RbfKanShape | ChebyshevKanShape | FourierKanShape | RationalKanShape) -> tuple[int, int, int]:
+    """Element-wise torch operations a layer, how many numbers an input each of them makes, and products an edge."""
+    match network:
+        case RbfKanShape():
+            return 11 + 25 * network.norm, network.grid, network.grid + 1
+        case ChebyshevKanShape():
+            return 10 * network.degree, 1, network.degree + 1
+        case FourierKanShape():
+            return 20, network.harmonics, 2 * network.harmonics
+        case RationalKanShape():
+            return 6 * (network.numerator + network.denominator) + 13, 1, 1
 
 
 def _kept_for_backward(parts: Features) -> Features:
@@ -249,6 +281,7 @@ def _fused_network(network: Network, points: int, has_equal_knots: bool = True) 
             vectors = sum(inputs * ceil(outputs / VECTOR) for inputs, outputs in layers)
             basis = "basis_terms" if network.order == 3 and has_equal_knots else "recursion_terms"
             return {basis: samples * inputs * active, "edge_terms": samples * vectors * active}
+    raise AssertionError(f"there are no kernels of a {network.family}")
 
 
 def _fused_system(shape: Shape) -> Features:
@@ -286,7 +319,7 @@ def curve_memory(engine: Engine, shape: Shape, points: int, lanes: int) -> Featu
     memory = evaluation_memory(engine, shape, lanes)
     if engine == "fused":
         return memory
-    share, passed = FORWARD_SHARE[engine][shape.network.family], _torch_network(shape.network, lanes * points)
+    share, passed = _forward_share(engine, shape.network), _torch_network(shape.network, lanes * points)
     kept = {name: share * amount for name, amount in _kept_for_backward(passed).items()}
     return memory | kept | ({"jacobian": 0} if "jacobian" in memory else {})
 

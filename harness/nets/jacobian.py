@@ -11,36 +11,42 @@ network, K = O * N, P trainable scalars. A 1 stands for an axis to be broadcast.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from harness.nets import kan, mlp, spline_mlp
+from harness.errors import HarnessError
+from harness.nets import expansion, kan, mlp, spline_mlp
 from harness.nets.layout import of_layer, parameter_count, unflatten
 from harness.nets.network import samples_last
 from harness.nets.spline import ActiveBases, active_bases, all_bases, each_spline
-from harness.spec.networks import KanShape, MlpShape, SplineMlpShape
+from harness.spec.networks import KanShape, MlpShape, Network, RationalKanShape, SplineMlpShape
 
 
 class Layer(NamedTuple):
-    """Parameters of a layer, what they are multiplied with, and the nodes where they act, which autograd links."""
+    """Parameters of a layer, what they are multiplied with, and the nodes where they act, which autograd links.
+
+    `bases_RICN` are the functions of the inputs that coefficients are multiplied with, `active` those of splines.
+    """
 
     number: int
     own: Mapping[str, Tensor]
     inputs_RIN: Tensor
-    active: ActiveBases | None
     nodes_RJN: Tensor
+    bases_RICN: Tensor | None = None
+    active: ActiveBases | None = None
+    are_own: bool = False  # the splines of a node: they act on it alone
 
 
 @torch.no_grad()
 def residual_jacobian(
-    network: MlpShape | KanShape | SplineMlpShape, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor
+    network: Network, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Outputs [R, N, O], and their derivatives [R, K, P], dense; row o * N + n is output o at sample n.
 
-    In memory samples lie side by side: it is the transposed view that is contiguous.
+    In memory samples lie side by side: it is the transposed view that is contiguous. A HarnessError for rational KANs.
     """
     samples, outputs = x_RNI.shape[1], network.shape[-1]
     parameters = unflatten(network, flat_RP.detach())
@@ -54,20 +60,15 @@ def residual_jacobian(
     return y_RNO, jacobian_RPON.flatten(2).transpose(1, 2)
 
 
-def _trace(
-    network: MlpShape | KanShape | SplineMlpShape,
-    parameters: Mapping[str, Tensor],
-    knots: Sequence[Tensor],
-    h_RIN: Tensor,
-) -> list[Layer]:
+def _trace(network: Network, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], h_RIN: Tensor) -> list[Layer]:
     """All layers; the first nodes are the only leaves, so that nothing is differentiated by parameters.
 
-    Where nodes have splines of their own, these are a layer for themselves.
+    Splines, slopes and LayerNorms that nodes have for themselves are layers of their own.
     """
     layers: list[Layer] = []
 
-    def add(number: int, own: Mapping[str, Tensor], h_RIN: Tensor, active: ActiveBases | None, z_RJN: Tensor) -> Tensor:
-        layers.append(Layer(number, own, h_RIN, active, z_RJN if layers else z_RJN.detach().requires_grad_()))
+    def add(number: int, own: Mapping[str, Tensor], h_RIN: Tensor, z_RJN: Tensor, *more: Any) -> Tensor:
+        layers.append(Layer(number, own, h_RIN, z_RJN if layers else z_RJN.detach().requires_grad_(), *more))
         return layers[-1].nodes_RJN
 
     with torch.enable_grad():
@@ -75,19 +76,37 @@ def _trace(
             own = of_layer(parameters, number)
             match network:
                 case MlpShape():
-                    h_RIN = mlp.ACTIVATIONS[network.activation](h_RIN) if number else h_RIN
-                    h_RIN = add(number, own, h_RIN, None, mlp.evaluate_layer(own, h_RIN))
+                    dense = {name: own[name] for name in ("weight", "bias")}
+                    h_RIN = add(number, dense, h_RIN, mlp.evaluate_layer(dense, h_RIN))
+                    if number < len(network.shape) - 2:
+                        z_RJN = mlp.activate(network, own, h_RIN)
+                        h_RIN = add(number, {"slope": own["slope"]}, h_RIN, z_RJN) if "slope" in own else z_RJN
                 case KanShape():
                     active = active_bases(knots[number], h_RIN, network.order)
-                    h_RIN = add(number, own, h_RIN, active, kan.evaluate_layer(own, active, h_RIN))
+                    h_RIN = add(number, own, h_RIN, kan.evaluate_layer(own, active, h_RIN), *_every(own, active))
                 case SplineMlpShape():
                     for part in spline_mlp.parts(network, own):
                         if "coef" in part:
                             active = active_bases(knots[number], h_RIN, network.order)
-                            h_RIN = add(number, part, h_RIN, active, spline_mlp.activate(part["coef"], active))
+                            z_RJN = spline_mlp.activate(part["coef"], active)
+                            h_RIN = add(number, part, h_RIN, z_RJN, *_every(part, active), True)
                         else:
-                            h_RIN = add(number, part, h_RIN, None, mlp.evaluate_layer(part, h_RIN))
+                            h_RIN = add(number, part, h_RIN, mlp.evaluate_layer(part, h_RIN))
+                case RationalKanShape():
+                    raise HarnessError("a rational_kan has no Jacobian here; use lbfgs or adam")
+                case _:
+                    x_RIN, norm = h_RIN, {name: own.pop(name) for name in [*own] if name.startswith("norm")}
+                    if norm:
+                        standard_RIN = expansion.standardised(h_RIN)
+                        x_RIN = add(number, norm, standard_RIN, expansion.normalised(norm, standard_RIN))
+                    bases_RICN = expansion.expand(network, own, x_RIN)
+                    h_RIN = add(number, own, h_RIN, expansion.evaluate_layer(own, bases_RICN, h_RIN), bases_RICN)
     return layers
+
+
+def _every(own: Mapping[str, Tensor], active: ActiveBases) -> tuple[Tensor, ActiveBases]:
+    """All bases of the splines, [R, I, C, N], and the active ones."""
+    return all_bases(active, own["coef"].shape[2]).transpose(2, 3), active
 
 
 def _sensitivities(layers: list[Layer]) -> list[Tensor]:
@@ -103,20 +122,25 @@ def _sensitivities(layers: list[Layer]) -> list[Tensor]:
 def _fill(into: Mapping[str, Tensor], layer: Layer, delta_RJON: Tensor) -> None:
     """The columns of one layer, in place; those of a matrix are [R, I, J, O, N], of coefficients [R, I, C, J, O, N]."""
     own, samples, delta_R1JON = layer.own, delta_RJON.shape[-1], delta_RJON[:, None]
+    inputs_RI1N = layer.inputs_RIN[:, :, None, :samples]
     if "weight" in into:
-        torch.mul(layer.inputs_RIN[:, :, None, None, :samples], delta_R1JON, out=into["weight"])
+        torch.mul(inputs_RI1N[:, :, None], delta_R1JON, out=into["weight"])
     if "base" in into:
-        torch.mul(F.silu(layer.inputs_RIN)[:, :, None, None, :samples], delta_R1JON, out=into["base"])
-    if "bias" in into:
-        into["bias"].copy_(delta_RJON)
-    if layer.active is None:
+        torch.mul(F.silu(inputs_RI1N)[:, :, None], delta_R1JON, out=into["base"])
+    for name in into.keys() & {"bias", "norm_shift"}:
+        into[name].copy_(delta_RJON)
+    for name in into.keys() & {"slope", "norm_scale"}:
+        torch.mul(inputs_RI1N.clamp_max(0) if name == "slope" else inputs_RI1N, delta_RJON, out=into[name])
+    if layer.bases_RICN is None:
         return
-    bases_RICN = all_bases(layer.active, own["coef"].shape[2])[:, :, :samples].transpose(2, 3).contiguous()
-    if own["coef"].dim() == 3:  # one spline a node
-        torch.mul(bases_RICN[:, :, :, None], delta_RJON[:, :, None], out=into["coef"])
+    bases_RIC1N = layer.bases_RICN[..., None, :samples].contiguous()
+    if layer.are_own:
+        delta_RIKON = delta_RJON.unflatten(1, (-1, bases_RIC1N.shape[1])).transpose(1, 2)
+        coef = into["coef"] if own["coef"].dim() == 4 else into["coef"][:, :, :, None]
+        torch.mul(bases_RIC1N[:, :, :, None], delta_RIKON[:, :, None], out=coef)
         return
     delta_RIJON = delta_R1JON * own["scale"][..., None, None] if "scale" in own else delta_R1JON
-    torch.mul(bases_RICN[:, :, :, None, None], delta_RIJON[:, :, None], out=into["coef"])
-    if "scale" in into:
+    torch.mul(bases_RIC1N[:, :, :, None], delta_RIJON[:, :, None], out=into["coef"])
+    if "scale" in into and layer.active is not None:
         splines_RIJN = each_spline(own["coef"], layer.active).transpose(1, 2)
         torch.mul(splines_RIJN[:, :, :, None, :samples], delta_R1JON, out=into["scale"])

@@ -12,7 +12,16 @@ from math import prod
 import torch
 from torch import Tensor
 
-from harness.spec.networks import KanShape, MlpShape, Network, SplineMlpShape
+from harness.spec.networks import (
+    ChebyshevKanShape,
+    FourierKanShape,
+    KanShape,
+    MlpShape,
+    Network,
+    RationalKanShape,
+    RbfKanShape,
+    SplineMlpShape,
+)
 
 
 def parameter_shapes(network: Network) -> dict[str, tuple[int, ...]]:
@@ -25,9 +34,12 @@ def parameter_shapes(network: Network) -> dict[str, tuple[int, ...]]:
 
 
 def _layer_shapes(network: Network, layer: int, inputs: int, outputs: int) -> dict[str, tuple[int, ...]]:
+    is_last = layer == len(network.shape) - 2
+    dense: dict[str, tuple[int, ...]] = {"weight": (inputs, outputs), "bias": (outputs,)}
     match network:
         case MlpShape():
-            return {"weight": (inputs, outputs), "bias": (outputs,)}
+            has_slopes = network.activation == "prelu" and not is_last
+            return {**dense, "slope": (outputs,)} if has_slopes else dense
         case KanShape():
             wanted = {
                 "coef": True,
@@ -43,10 +55,31 @@ def _layer_shapes(network: Network, layer: int, inputs: int, outputs: int) -> di
             }
             return {name: shape for name, shape in shapes.items() if wanted[name]}
         case SplineMlpShape():
-            is_last = layer == len(network.shape) - 2
-            dense: dict[str, tuple[int, ...]] = {"weight": (inputs, outputs), "bias": (outputs,)}
-            splines = {"coef": (inputs if network.place == "before" else outputs, network.grid + network.order)}
-            return dense if network.place == "after" and is_last else {**dense, **splines}
+            coefs = network.grid + network.order
+            if network.place == "after":
+                return dense if is_last else {**dense, "coef": (outputs, coefs)}
+            if network.rank == 1:
+                return {**dense, "coef": (inputs, coefs)}
+            return {
+                "weight": (network.rank * inputs, outputs),
+                "bias": (outputs,),
+                "coef": (inputs, coefs, network.rank),
+            }
+        case RbfKanShape():
+            norm = {"norm_scale": (inputs,), "norm_shift": (inputs,)} if network.has_norm(inputs) else {}
+            return {
+                **norm,
+                "coef": (inputs, network.grid, outputs),
+                "base": (inputs, outputs),
+                "bias": (outputs,),
+            }
+        case ChebyshevKanShape():
+            return {"coef": (inputs, network.degree + 1, outputs)}
+        case FourierKanShape():
+            return {"coef": (inputs, 2 * network.harmonics, outputs), "bias": (outputs,)}
+        case RationalKanShape():
+            rational = {"numerator": (network.numerator + 1,)}
+            return {**rational, "denominator": (network.groups_of(inputs), network.denominator), **dense}
 
 
 def parameter_count(network: Network) -> int:

@@ -17,12 +17,29 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from harness.errors import HarnessError
-from harness.nets import kan, mlp, spline_mlp
+from harness.nets import expansion, kan, mlp, rational_kan, spline_mlp
 from harness.nets.layout import parameter_shapes, unflatten
-from harness.spec.networks import KanShape, MlpShape, Network, SplinedShape, SplineMlpShape
+from harness.spec.networks import (
+    KanShape,
+    MlpShape,
+    Network,
+    RationalKanShape,
+    SplinedShape,
+    SplineMlpShape,
+)
 
 # Two AVX-512 vectors of float32: torch's kernels take two vectors at a time.
 SAMPLE_BLOCK = 32
+# What a recipe's `gain` multiplies. Of rational functions and of splines on nodes it would change the function's form.
+SCALED = {
+    "mlp": ("weight", "bias"),
+    "kan": ("coef", "base"),
+    "spline_mlp": ("weight", "bias"),
+    "rbf_kan": ("coef", "base", "bias"),
+    "chebyshev_kan": ("coef",),
+    "fourier_kan": ("coef",),
+    "rational_kan": ("weight",),
+}
 
 
 def initialise(
@@ -35,7 +52,7 @@ def initialise(
     """`flat_RP`, one lane a generator; a sequence of gains has one a lane.
 
     Drawn in float64 in the order of `parameter_shapes`, so a lane depends on its own generator and gain only. The gain
-    multiplies weights and biases of an MLP, with splines or without, and coefficients and base weights of a KAN.
+    multiplies what SCALED names: weights and biases, and of KANs coefficients and base weights.
     """
     gains = [gain] * len(generators) if isinstance(gain, int | float) else list(gain)
     if len(gains) != len(generators):
@@ -48,27 +65,36 @@ def _draw_lane(network: Network, generator: np.random.Generator, gain: float) ->
     parts = []
     for name, shape in parameter_shapes(network).items():
         layer, kind = name.removeprefix("layer").split(".")
-        match network:
-            case MlpShape():
-                values = gain * mlp.draw(network.shape[int(layer)], shape, generator)
-            case KanShape():
-                values = kan.draw(network, kind, shape, generator) * (gain if kind in ("coef", "base") else 1.0)
-            case SplineMlpShape():
-                values = spline_mlp.draw(network, int(layer), kind, shape, generator)
-                values = values if kind == "coef" else gain * values
-        parts.append(values.ravel())
+        values = _draw(network, int(layer), kind, shape, generator)
+        parts.append((gain * values if kind in SCALED[network.family] else values).ravel())
     return np.concatenate(parts)
 
 
-def initial_knots(network: Network, lanes: int, dtype: torch.dtype, device: torch.device | str) -> list[Tensor]:
-    """One [R, I, T] a layer with splines, uniform on [low, high] and extended; nothing for an MLP."""
+def _draw(
+    network: Network, layer: int, kind: str, shape: tuple[int, ...], generator: np.random.Generator
+) -> np.ndarray:
+    inputs = network.shape[layer]
     match network:
         case MlpShape():
-            return []
+            return np.full(shape, mlp.PRELU_SLOPE) if kind == "slope" else mlp.draw(inputs, shape, generator)
+        case KanShape():
+            return kan.draw(network, kind, shape, generator)
+        case SplineMlpShape():
+            return spline_mlp.draw(network, layer, kind, shape, generator)
+        case RationalKanShape():
+            return rational_kan.draw(layer, inputs, kind, shape, generator)
+        case _:
+            return expansion.draw(network, inputs, kind, shape, generator)
+
+
+def initial_knots(network: Network, lanes: int, dtype: torch.dtype, device: torch.device | str) -> list[Tensor]:
+    """One [R, I, T] a layer with splines, uniform on [low, high] and extended; nothing where there are none."""
+    match network:
         case KanShape():
             return kan.initial_knots(network, lanes, dtype, device)
         case SplineMlpShape():
             return spline_mlp.initial_knots(network, lanes, dtype, device)
+    return []
 
 
 def forward(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor) -> Tensor:
@@ -82,6 +108,10 @@ def forward(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: T
             y_RON = kan.evaluate(network, parameters, knots, h_RIN)
         case SplineMlpShape():
             y_RON = spline_mlp.evaluate(network, parameters, knots, h_RIN)
+        case RationalKanShape():
+            y_RON = rational_kan.evaluate(network, parameters, h_RIN)
+        case _:
+            y_RON = expansion.evaluate(network, parameters, h_RIN)
     return y_RON[..., : x_RNI.shape[1]].transpose(1, 2).contiguous()
 
 
@@ -107,12 +137,11 @@ def update_knots(
     """
     h_RIN, samples = samples_last(x_RNI), x_RNI.shape[1]
     match network:
-        case MlpShape():
-            return flat_RP, list(knots)
         case KanShape():
             return kan.update_knots(network, flat_RP, knots, h_RIN, samples, grid_eps, margin)
         case SplineMlpShape():
             return spline_mlp.update_knots(network, flat_RP, knots, h_RIN, samples, grid_eps, margin)
+    return flat_RP, list(knots)
 
 
 def extend_grid(

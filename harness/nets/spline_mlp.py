@@ -1,4 +1,4 @@
-"""MLPs with one learnable B-spline a neuron: on what a linear map gives (`after`), or on what it takes (`before`).
+"""MLPs with learnable B-splines on their nodes: on what a linear map gives (`after`), or on what it takes (`before`).
 
 KANbeFair (Yu et al. 2024) calls them BSpline_MLP and BSpline_First_MLP. Splines that come `after` stand on hidden nodes
 only, those `before` on the inputs of the network too. Nothing is added to a spline: outside of its knots a neuron is 0,
@@ -6,13 +6,14 @@ with no gradient. KANbeFair leaves knots on [low, high]; `update_knots` takes th
 
 A layer's knots and its coefficients are those of its own splines, in both places.
 
-Shape suffixes: R lanes, I inputs, J nodes with splines, O outputs, N samples, T knots, C coefficients of a spline,
-P trainable scalars.
+Shape suffixes: R lanes, I inputs, J nodes with splines, K splines of a node (`rank`), O outputs, N samples, T knots,
+C coefficients of a spline, P trainable scalars.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 
 import numpy as np
 import torch
@@ -43,9 +44,11 @@ def draw(
     So the network starts nearly constant, the nearer the larger G is.
     """
     if name == "coef":
-        values = network.noise / network.grid * generator.uniform(-0.5, 0.5, (network.grid + 1, shape[0]))
-        return _coefficients_through(network, values)
-    return mlp.draw(network.shape[layer], shape, generator)
+        nodes, coefs, *several = shape
+        values = network.noise / network.grid * generator.uniform(-0.5, 0.5, (network.grid + 1, nodes * prod(several)))
+        splines = _coefficients_through(network, values).reshape(nodes, *several, coefs)
+        return np.moveaxis(splines, -1, 1)
+    return mlp.draw(network.rank * network.shape[layer], shape, generator)
 
 
 def _coefficients_through(network: SplineMlpShape, values: np.ndarray) -> np.ndarray:
@@ -67,15 +70,20 @@ def evaluate(
 ) -> Tensor:
     """Outputs [R, O, N] of the network."""
 
-    def through(layer: int, coef_RJC: Tensor, h_RJN: Tensor) -> Tensor:
-        return activate(coef_RJC, active_bases(knots[layer], h_RJN, network.order))
+    def through(layer: int, coef: Tensor, h_RJN: Tensor) -> Tensor:
+        return activate(coef, active_bases(knots[layer], h_RJN, network.order))
 
     return _walk(network, parameters, through, h_RIN)
 
 
-def activate(coef_RJC: Tensor, active: ActiveBases) -> Tensor:
-    """Every node through its own spline, [R, J, N]."""
-    return each_spline(coef_RJC[..., None], active)[:, 0]
+def activate(coef: Tensor, active: ActiveBases) -> Tensor:
+    """Every node through its splines, [R, K J, N]: the first of all nodes, then the second of all, and so on."""
+    return each_spline(of_splines(coef), active).flatten(1, 2)
+
+
+def of_splines(coef: Tensor) -> Tensor:
+    """Coefficients with their axis of splines a node, [R, J, C, K], which is left out where there is one."""
+    return coef if coef.dim() == 4 else coef[..., None]
 
 
 def parts(network: SplineMlpShape, own: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
@@ -98,12 +106,12 @@ def update_knots(
     """See `harness.nets.network.update_knots`; only the first `samples` of the last axis are data."""
     parameters, moved = unflatten(network, flat_RP), list(knots)
 
-    def through(layer: int, coef_RJC: Tensor, h_RJN: Tensor) -> Tensor:
+    def through(layer: int, coef: Tensor, h_RJN: Tensor) -> Tensor:
         x_RJN = h_RJN[..., :samples]
         moved[layer] = knots_from_samples(x_RJN, network.grid, network.order, grid_eps, margin)
-        coef_RJC1 = move_spline(coef_RJC[..., None], knots[layer], moved[layer], x_RJN, network.order)
-        parameters[f"layer{layer}.coef"] = coef_RJC1[..., 0]
-        return activate(coef_RJC1[..., 0], active_bases(moved[layer], h_RJN, network.order))
+        coef_RJCK = move_spline(of_splines(coef), knots[layer], moved[layer], x_RJN, network.order)
+        parameters[f"layer{layer}.coef"] = coef_RJCK
+        return activate(coef_RJCK, active_bases(moved[layer], h_RJN, network.order))
 
     _walk(network, dict(parameters), through, h_RIN)
     return flatten(network, parameters), moved
@@ -117,8 +125,7 @@ def extend_grid(
     parameters, finer = unflatten(network, flat_RP), []
     for layer, old_RJT in enumerate(knots):
         name = f"layer{layer}.coef"
-        coef_RJC1, new_RJT = refine_spline(parameters[name][..., None], old_RJT, network.order, grid)
-        parameters[name] = coef_RJC1[..., 0]
+        parameters[name], new_RJT = refine_spline(of_splines(parameters[name]), old_RJT, network.order, grid)
         finer.append(new_RJT)
     refined = network.model_copy(update={"grid": grid})
     return refined, flatten(refined, parameters), finer

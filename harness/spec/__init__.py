@@ -1,5 +1,15 @@
 """Experiment files: what is asked, as frozen data with an identity."""
 
+from harness.spec.architectures import (
+    Architecture,
+    ChebyshevKan,
+    FourierKan,
+    Kan,
+    Mlp,
+    RationalKan,
+    RbfKan,
+    SplineMlp,
+)
 from harness.spec.counts import CountName
 from harness.spec.decide import CONVENTIONS, Condition, Decide, JudgedAxis, units
 from harness.spec.identity import canonical_json, content_hash, run_id, sealed, unsealed
@@ -17,21 +27,14 @@ from harness.spec.manifest import (
 from harness.spec.narrow import Narrow, narrow_words, narrowed
 from harness.spec.networks import (
     SHAPES,
-    ChebyshevKan,
     ChebyshevKanShape,
-    CountedArchitecture,
-    CountedShape,
-    Kan,
+    FourierKanShape,
     KanShape,
-    Mlp,
     MlpShape,
     Network,
-    RationalKan,
     RationalKanShape,
-    RbfKan,
     RbfKanShape,
     SplinedShape,
-    SplineMlp,
     SplineMlpShape,
 )
 from harness.spec.nouns import (
@@ -80,6 +83,7 @@ __all__ = [
     "MANIFEST_SCHEMA",
     "SHAPES",
     "Adam",
+    "Architecture",
     "Arm",
     "CapTooSmall",
     "Cell",
@@ -87,11 +91,11 @@ __all__ = [
     "ChebyshevKanShape",
     "Condition",
     "CountName",
-    "CountedArchitecture",
-    "CountedShape",
     "Decide",
     "Experiment",
     "Formula",
+    "FourierKan",
+    "FourierKanShape",
     "GridExtension",
     "GridUpdates",
     "JudgedAxis",

@@ -24,10 +24,11 @@ from pydantic import (
 )
 
 from harness.errors import did_you_mean
+from harness.spec.architectures import Architecture, Hidden
 from harness.spec.counts import DEFAULT_CONVENTION, Axis, Convention, CountName, Positive
 from harness.spec.decide import Condition, Decide
 from harness.spec.frozen import Frozen
-from harness.spec.networks import Architecture, Hidden, Network
+from harness.spec.networks import Network
 
 # Raise DATA_VERSION when the same task spec and seed would give other samples; raise NUMERICS_VERSION when the same run
 # would train to other numbers. Both are part of a run's identity, so old records are then never taken for new ones.
@@ -37,7 +38,7 @@ NUMERICS_VERSION = 1
 Dtype = Literal["float64", "float32"]
 Engine = Literal["fused", "torch"]
 Device = Literal["cpu", "cuda"]
-Size = Literal["width", "grid", "depth", "steps"]
+Size = Literal["width", "grid", "degree", "harmonics", "depth", "steps"]
 Metric = Literal["rmse", "cross_entropy"]
 
 
@@ -300,12 +301,14 @@ class Sizes(Frozen):
     width: tuple[PositiveInt, ...] | None = None
     depth: tuple[PositiveInt, ...] | None = None
     hidden: tuple[Hidden, ...] | None = None
+    degree: tuple[PositiveInt, ...] | None = Field(None, exclude_if=lambda value: value is None)
+    harmonics: tuple[PositiveInt, ...] | None = Field(None, exclude_if=lambda value: value is None)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Sizes:
         given = [name for name in type(self).model_fields if getattr(self, name)]
         if len(given) != 1:
-            raise ValueError("give exactly one of grid, width, depth, hidden")
+            raise ValueError(f"give exactly one of {', '.join(type(self).model_fields)}")
         return self
 
     def ladder(self) -> tuple[str, tuple]:

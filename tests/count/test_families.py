@@ -16,6 +16,7 @@ from harness.count import FLOPS_CONVENTIONS, WEIGHTS, count, layer_flops
 from harness.spec import (
     ChebyshevKanShape,
     CountName,
+    FourierKanShape,
     KanShape,
     MlpShape,
     RationalKanShape,
@@ -35,6 +36,9 @@ EVERY_FAMILY = (
     RbfKanShape(shape=(2, 4, 1), grid=6),
     ChebyshevKanShape(shape=(2, 4, 1), degree=6),
     RationalKanShape(shape=(2, 4, 1)),
+    MlpShape(shape=(2, 4, 1), activation="prelu"),
+    SplineMlpShape(shape=(2, 4, 1), grid=6, place="before", rank=3),
+    FourierKanShape(shape=(2, 4, 1), harmonics=6),
 )
 every_family = pytest.mark.parametrize("network", EVERY_FAMILY, ids=lambda network: network.family)
 sizes = st.integers(1, 40)
@@ -98,11 +102,13 @@ def test_the_other_families_equal_the_reference(reference, shape, size):
     assert spline["params.trainable"] == reference.p_spline_mlp(shape, size, 3)
     assert spline["flops_forward.shared_dense"] == reference.f_spline_mlp(shape, size, 3, "dense", ops=7)
     assert spline["flops_forward.local_min"] == reference.f_spline_mlp(shape, size, 3, "local")
-    assert rbf["params.trainable"] == reference.p_rbf(shape, size)
-    assert rbf["flops_forward.shared_dense"] == reference.f_rbf(shape, size)
+    alone = sum(inputs == 1 for inputs in shape[:-1])  # layers of one input, which have no LayerNorm here
+    assert rbf["params.trainable"] == reference.p_rbf(shape, size) - 2 * alone
+    assert rbf["flops_forward.shared_dense"] == reference.f_rbf(shape, size) - 8 * alone
     assert chebyshev["params.trainable"] == reference.p_cheby(shape, size)
     assert chebyshev["flops_forward.shared_dense"] == reference.f_cheby(shape, size)
-    assert rational["params.trainable"] == reference.p_grkan(shape)
+    spared = sum(4 * max(8 - inputs, 0) for inputs in shape[:-1])  # groups that would have no input
+    assert rational["params.trainable"] == reference.p_grkan(shape) - spared
     assert rational["flops_forward.shared_dense"] == reference.f_grkan(shape)
 
 
@@ -142,7 +148,12 @@ def test_counts_are_positive_and_grow_with_every_width(network, inputs, hidden, 
 
 @pytest.mark.parametrize(
     ("network", "size"),
-    [(network, name) for network in EVERY_FAMILY for name in ("grid", "degree", "order") if hasattr(network, name)],
+    [
+        (network, name)
+        for network in EVERY_FAMILY
+        for name in ("grid", "degree", "harmonics", "order", "rank")
+        if hasattr(network, name) and (name != "rank" or network.place == "before")
+    ],
 )
 @given(value=st.integers(1, 4))
 def test_counts_do_not_fall_with_a_finer_or_smoother_basis(network, size, value):
@@ -150,7 +161,7 @@ def test_counts_do_not_fall_with_a_finer_or_smoother_basis(network, size, value)
     small, larger = (count(network.model_copy(update={size: n})) for n in (value, value + 1))
 
     assert larger["params.trainable"] > small["params.trainable"]
-    assert all(larger[name] >= value for name, value in small.items())
+    assert all(larger[name] >= value for name, value in small.items() if name in larger)
 
 
 @every_family
@@ -163,9 +174,10 @@ def test_counts_add_over_layers(network, left, right):
     seam = {name: whole[name] - sums[name] for name in whole}
 
     if isinstance(network, MlpShape):  # the hidden layer of the whole is the output, without activation, of the left
-        silus = WEIGHTS["kanbefair"]["silu"] * left[-1]
-        without = ("trainable", "paper", "kanbefair", "matmul")
-        assert seam == {name: 0 if name.split(".")[1] in without else silus for name in whole}
+        activations, is_prelu = WEIGHTS["kanbefair"][network.activation] * left[-1], network.activation == "prelu"
+        seams = dict.fromkeys(("trainable", "paper", "kanbefair", "matmul"), 0)
+        seams |= {"trainable": left[-1], "executed": 3 * left[-1]} if is_prelu else {}
+        assert seam == {name: seams.get(name.split(".")[1], activations) for name in whole}
     elif isinstance(network, SplineMlpShape) and network.place == "after":
         assert seam["params.trainable"] == left[-1] * (network.grid + network.order)
         assert all(seam[name] > 0 for name in ("flops_forward.shared_dense", "flops_forward.local_min"))

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from harness import nets
-from harness.count import Work, count, layer_flops, training_flops
+from harness.count import Work, count, executed, layer_flops, training_flops
 from harness.count.weights import KANBEFAIR
 from harness.measure.executed import (
     Executed,
@@ -25,7 +25,16 @@ from harness.measure.executed import (
     executed_forward,
 )
 from harness.nets import dense, kan
-from harness.spec import Adam, KanShape, MlpShape, SplineMlpShape
+from harness.spec import (
+    Adam,
+    ChebyshevKanShape,
+    FourierKanShape,
+    KanShape,
+    MlpShape,
+    RationalKanShape,
+    RbfKanShape,
+    SplineMlpShape,
+)
 
 SHAPES = [(1, 1), (2, 5, 1), (4, 2, 2, 1), (16, 32, 8), (64, 64, 64)]
 GRIDS = [3, 5, 20, 50]
@@ -42,6 +51,23 @@ KANS = [
 SPLINE_MLPS = [
     SplineMlpShape(shape=shape, grid=grid, order=order, place=place)
     for shape, grid, order, place in product(SHAPES, (3, 20), ORDERS, ("after", "before"))
+]
+LADDER = [
+    *(MlpShape(shape=shape, activation="prelu") for shape in SHAPES),
+    *(
+        SplineMlpShape(shape=shape, grid=3, order=order, place="before", rank=rank)
+        for shape, order, rank in product(SHAPES, (1, 3), (2, 3))
+    ),
+    *(
+        RbfKanShape(shape=shape, grid=grid, norm=norm)
+        for shape, grid, norm in product(SHAPES, (1, 2, 8), (True, False))
+    ),
+    *(ChebyshevKanShape(shape=shape, degree=degree) for shape, degree in product(SHAPES, (1, 2, 3, 6))),
+    *(FourierKanShape(shape=shape, harmonics=harmonics) for shape, harmonics in product(SHAPES, (1, 2, 5))),
+    *(
+        RationalKanShape(shape=shape, numerator=m, denominator=n, groups=groups)
+        for shape, (m, n, groups) in product(SHAPES, ((5, 4, 8), (1, 1, 1), (2, 3, 2)))
+    ),
 ]
 FROZEN = KanShape(shape=(2, 5, 1), grid=5, base="frozen")
 SMALL_KANS = [
@@ -198,6 +224,13 @@ def test_a_dense_evaluation_is_twice_and_three_times_its_products(network):
     assert executed_evaluation(network, dense.evaluate).matmul == 2 * first + 3 * sum(rest)
 
 
+@pytest.mark.parametrize("network", LADDER, ids=repr)
+def test_the_ladder_executes_its_closed_forms(network):
+    """Forward, and forward and backward, every operation, at every size where an operation falls away too."""
+    assert executed_forward(network).flops == executed.forward(network, "kanbefair")
+    assert executed_evaluation(network).flops == executed.evaluation(network)
+
+
 # ----------------------------------------------------------------------------------------------------- what it is for
 @pytest.mark.parametrize("evaluate", [None, dense.evaluate], ids=["local", "dense"])
 @pytest.mark.parametrize("network", SMALL_KANS[3:], ids=repr)
@@ -214,8 +247,8 @@ def test_matmul_of_a_kan_is_what_torchs_counter_sees(network, evaluate):
     assert theirs.get_total_flops() == 64 * executed_evaluation(network, evaluate).matmul
 
 
-@pytest.mark.parametrize("network", MLPS[4:12], ids=repr)
-def test_matmul_of_an_mlp_is_what_torchs_counter_sees(network):
+@pytest.mark.parametrize("network", MLPS[4:12] + LADDER[1::5], ids=repr)
+def test_matmul_of_all_others_is_what_torchs_counter_sees(network):
     """FlopCounterMode over forward and backward on real data gives the same number."""
     flat, knots, x, y = real(network, 2, 32)
     flat.requires_grad_()

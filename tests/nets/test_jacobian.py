@@ -7,9 +7,18 @@ import pytest
 import torch
 
 from harness.count.training import active_parameters
+from harness.errors import HarnessError
 from harness.nets import forward, initial_knots, initialise, parameter_count, residual_jacobian, update_knots
 from harness.nets.mlp import ACTIVATIONS
-from harness.spec.networks import KanShape, MlpShape, SplineMlpShape
+from harness.spec.networks import (
+    ChebyshevKanShape,
+    FourierKanShape,
+    KanShape,
+    MlpShape,
+    RationalKanShape,
+    RbfKanShape,
+    SplineMlpShape,
+)
 
 SHAPES = [(1, 1), (2, 5, 1), (3, 4, 4, 2)]
 MLPS = [MlpShape(shape=shape, activation=name) for shape, name in product(SHAPES, ACTIVATIONS)]
@@ -20,6 +29,13 @@ KANS = [
 SPLINE_MLPS = [
     SplineMlpShape(shape=shape, grid=4, order=order, place=place, noise=4.0)
     for shape, order, place in product(SHAPES, (1, 2, 3, 5), ("after", "before"))
+]
+LADDER = [
+    *(MlpShape(shape=shape, activation="prelu") for shape in SHAPES),
+    *(SplineMlpShape(shape=shape, grid=4, place="before", rank=rank) for shape, rank in product(SHAPES, (2, 3))),
+    *(RbfKanShape(shape=shape, grid=5, norm=norm) for shape, norm in product(SHAPES, (True, False))),
+    *(ChebyshevKanShape(shape=shape, degree=degree) for shape, degree in product(SHAPES, (1, 4))),
+    *(FourierKanShape(shape=shape, harmonics=harmonics) for shape, harmonics in product(SHAPES, (1, 4))),
 ]
 FEW = [*MLPS[4:8], *SPLINE_MLPS[-2:], KanShape(shape=(2, 5, 1), grid=5)]
 FEW.append(KanShape(shape=(3, 4, 4, 2), grid=4, scales=True, bias=True))
@@ -48,7 +64,7 @@ def distance(a, b):
     return np.abs(np.asarray(a) - np.asarray(b)).max() / np.abs(np.asarray(b)).max()
 
 
-@pytest.mark.parametrize("network", MLPS + KANS + SPLINE_MLPS, ids=repr)
+@pytest.mark.parametrize("network", MLPS + KANS + SPLINE_MLPS + LADDER, ids=repr)
 def test_every_row_is_that_of_autograd(network):
     """The derivatives of each output at each sample are autograd's, and the outputs are those of `forward`."""
     flat, knots, x = start(network, 3, 7)
@@ -82,6 +98,13 @@ def test_a_lane_is_bitwise_the_same_beside_any_number_of_others(network, samples
         few = residual_jacobian(network, flat[-lanes:], [own[-lanes:] for own in knots], x[-lanes:])
         assert torch.equal(few[0], outputs[-lanes:])
         assert torch.equal(few[1], jacobian[-lanes:])
+
+
+def test_a_rational_kan_is_refused():
+    """Its coefficients act on many nodes at once, which no layer of the trace knows."""
+    flat, knots, x = start(RationalKanShape(shape=(2, 3, 1)), 2, 7)
+    with pytest.raises(HarnessError, match="rational_kan has no Jacobian"):
+        residual_jacobian(RationalKanShape(shape=(2, 3, 1)), flat, knots, x)
 
 
 def test_nothing_is_left_for_autograd():

@@ -22,10 +22,26 @@ from harness.nets import (
     update_knots,
 )
 from harness.nets.mlp import ACTIVATIONS
-from harness.spec.networks import KanShape, MlpShape, SplineMlpShape
+from harness.spec.networks import (
+    ChebyshevKanShape,
+    FourierKanShape,
+    KanShape,
+    MlpShape,
+    RationalKanShape,
+    RbfKanShape,
+    SplineMlpShape,
+)
 
 SHAPES = [(1, 1), (2, 5, 1), (3, 4, 4, 2)]
 MLPS = [MlpShape(shape=shape, activation=name) for shape, name in product(SHAPES, ACTIVATIONS)]
+PRELUS = [MlpShape(shape=shape, activation="prelu") for shape in SHAPES]
+LADDER = [
+    *(RbfKanShape(shape=shape, grid=grid, norm=grid > 1) for shape, grid in product(SHAPES, (1, 5))),
+    *(ChebyshevKanShape(shape=shape, degree=degree) for shape, degree in product(SHAPES, (1, 4))),
+    *(FourierKanShape(shape=shape, harmonics=harmonics) for shape, harmonics in product(SHAPES, (1, 3))),
+    *(RationalKanShape(shape=shape, groups=groups) for shape, groups in product(SHAPES, (1, 2))),
+    *(SplineMlpShape(shape=shape, grid=3, place="before", rank=rank) for shape, rank in product(SHAPES, (2, 3))),
+]
 KANS = [
     KanShape(shape=shape, grid=grid, order=order, base=base, scales=extra, bias=extra)
     for shape, grid, order, base, extra in product(SHAPES, (1, 5), (1, 3), (True, False), (True, False))
@@ -40,7 +56,20 @@ FEW = [
     KanShape(shape=(3, 4, 4, 2), grid=4, scales=True, bias=True),
     SplineMlpShape(shape=(2, 5, 1), grid=5),
     SplineMlpShape(shape=(3, 4, 4, 2), grid=4, place="before"),
+    *PRELUS[1:],
+    *LADDER[5::6],
 ]
+
+
+# What a gain leaves as it is.
+FIXED = {
+    "mlp": ("slope",),
+    "kan": ("scale", "bias"),
+    "spline_mlp": ("coef",),
+    "rbf_kan": ("norm_scale", "norm_shift"),
+    "fourier_kan": ("bias",),
+    "rational_kan": ("numerator", "denominator", "bias"),
+}
 
 
 def lane_generators(lanes, seed=0):
@@ -64,7 +93,7 @@ def loss_and_gradient(network, flat, knots, x, y):
     return loss_R.detach(), gradient
 
 
-@pytest.mark.parametrize("network", MLPS + KANS + SPLINE_MLPS, ids=repr)
+@pytest.mark.parametrize("network", MLPS + KANS + SPLINE_MLPS + PRELUS + LADDER, ids=repr)
 def test_the_count_is_the_width_of_the_flat_vector(network):
     """parameter_count, parameter_shapes and the initial vector agree, and every parameter reaches the output."""
     flat, knots, x, _ = start(network, 3, 40)
@@ -90,9 +119,9 @@ def test_an_mlp_is_a_stack_of_linear_layers(network):
 
 @pytest.mark.parametrize("network", FEW, ids=repr)
 def test_gradients_equal_finite_differences(network):
-    """Gradients in parameters and samples pass torch's numerical check."""
+    """Gradients in parameters and samples pass torch's numerical check, away from where |Q| = 0 of rational KANs."""
     flat, knots, x, _ = start(network, 2, 3)
-    flat, x = flat.requires_grad_(), x.requires_grad_()
+    flat, x = (flat + 0.1).requires_grad_(), x.requires_grad_()
     assert torch.autograd.gradcheck(lambda *data: forward(network, data[0], knots, data[1]), (flat, x), fast_mode=True)
 
 
@@ -132,7 +161,7 @@ def test_initial_values_depend_on_the_generator_and_the_gain_of_their_lane(netwo
     assert not torch.equal(beside[0], beside[1])
     parts, doubled = unflatten(network, plain), unflatten(network, beside)
     for name, part in parts.items():
-        fixed = {"kan": ("scale", "bias"), "spline_mlp": ("coef",)}.get(network.family, ())
+        fixed = FIXED.get(network.family, ())
         assert torch.equal(doubled[name][2:], part[2:] * (1.0 if name.endswith(fixed) else 2.0))
 
 

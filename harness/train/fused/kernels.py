@@ -49,15 +49,15 @@ def describe(network: Network) -> tuple[int, np.ndarray]:
     """
     ready()
     match network:
-        case MlpShape():
+        case MlpShape() if network.activation != "prelu":
             return MLP, mlp.describe(network)
         case KanShape():
             if network.base == "frozen":
                 raise HarnessError("engine 'fused' trains all that a KAN has, so no frozen base; use engine 'torch'")
             return KAN, kan.describe(network)
-        case SplineMlpShape():
+        case SplineMlpShape() if network.rank == 1:
             return SPLINE_MLP, spline_mlp.describe(network)
-    raise HarnessError(f"engine 'fused' has no kernels for a {type(network).__name__}; use engine 'torch'")
+    raise HarnessError(f"engine 'fused' has no kernels for {network!r}; use engine 'torch'")
 
 
 def workspace(network: Network, samples: int) -> np.ndarray:

@@ -1,0 +1,116 @@
+"""Architectures as a user writes them: a family, what is its own, and sizes, of which one may be left open."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, FiniteFloat, PositiveInt, model_validator
+
+from harness.spec.frozen import Frozen
+from harness.spec.networks import Activation, Base, Order, Place
+
+Hidden = tuple[PositiveInt, ...]
+
+
+class Layered(Frozen):
+    """The sizes that every family has: give `hidden`, or `depth` and `width`, and leave out what is solved for."""
+
+    hidden: Hidden | None = None
+    depth: PositiveInt | None = Field(None, description="layers of weights, output layer included")
+    width: PositiveInt | None = Field(None, description="hidden nodes per layer")
+
+
+class Mlp(Layered):
+    """A multilayer perceptron; give `hidden`, or `depth` and `width`, and leave out the one that is solved for.
+
+    With `prelu` every hidden node has a slope of its own below 0, which is trained and starts at 0.25 (He et al. 2015).
+    """
+
+    family: Literal["mlp"]
+    activation: Activation = "silu"
+
+
+class Kan(Layered):
+    """A B-spline KAN (Liu et al. 2024, eq. 2.10): phi(x) = w_b silu(x) + w_s sum_i c_i B_i(x) on every edge.
+
+    A `base` that is `frozen` keeps the w_b that it was drawn with: they are computed, but are no parameters.
+    `scales` (w_s) is redundant with the coefficients: off unless asked for, on when the arm's recipe is `paper`.
+    `noise` is the standard deviation of the initial c_i.
+    """
+
+    family: Literal["kan"]
+    grid: PositiveInt | None = Field(None, description="intervals per spline, G")
+    order: Order = 3
+    base: Base = True
+    scales: bool | None = None
+    bias: bool = False
+    noise: Annotated[FiniteFloat, Field(gt=0)] = 0.1
+
+
+class SplineMlp(Layered):
+    """An MLP with learnable B-splines on its nodes: `after` the linear map, on hidden nodes, or `before` it, on inputs.
+
+    KANbeFair (Yu et al. 2024) calls them BSpline_MLP and BSpline_First_MLP. `noise` over G is the range of the values
+    of the initial splines at their knots. Where splines stand before the map a node may have several, `rank` of them,
+    all of which the map takes: the coefficients of an input's edges are then a matrix of that rank, outputs by bases,
+    from an MLP with splines at rank 1 to a KAN without base at full rank.
+    """
+
+    family: Literal["spline_mlp"]
+    grid: PositiveInt | None = Field(None, description="intervals per spline, G")
+    order: Order = 3
+    place: Place = "after"
+    rank: PositiveInt = Field(
+        1, description="splines per input; more than one only before the map", exclude_if=lambda value: value == 1
+    )
+    noise: Annotated[FiniteFloat, Field(gt=0)] = 0.1
+
+    @model_validator(mode="after")
+    def _rank_is_of_inputs(self) -> SplineMlp:
+        if self.rank > 1 and self.place != "before":
+            raise ValueError(f"rank={self.rank}: a node has several splines only before the map; say place: before")
+        return self
+
+
+class RbfKan(Layered):
+    """FastKAN (Li 2024): LayerNorm, `grid` Gaussians an input, a linear map; beside it one of silu(x), with bias.
+
+    Without `norm` the Gaussians, on [-2, 2], see inputs as they are. Of few inputs LayerNorm keeps little, of two the
+    sign of their difference; layers of one input have none.
+    """
+
+    family: Literal["rbf_kan"]
+    grid: PositiveInt | None = Field(None, description="Gaussians per input")
+    norm: bool = True
+
+
+class ChebyshevKan(Layered):
+    """ChebyKAN (Synodic 2024): sum_n c_n T_n(tanh x) on every edge, n = 0..degree."""
+
+    family: Literal["chebyshev_kan"]
+    degree: PositiveInt | None = None
+
+
+class FourierKan(Layered):
+    """FourierKAN (GistNoesis 2024): sum_n a_n cos(n x) + b_n sin(n x) on every edge, n = 1..harmonics, and a bias."""
+
+    family: Literal["fourier_kan"]
+    harmonics: PositiveInt | None = None
+
+
+class RationalKan(Layered):
+    """GR-KAN, the layer of KAT (Yang & Wang 2024): a rational function P/(1 + |Q|) an input, then a linear map.
+
+    One numerator (degree m, m + 1 coefficients) a layer, one denominator (degree n, no constant) a group of inputs;
+    layers of fewer inputs than `groups` have one an input.
+    """
+
+    family: Literal["rational_kan"]
+    numerator: PositiveInt = 5
+    denominator: PositiveInt = 4
+    groups: PositiveInt = 8
+
+
+Architecture = Annotated[
+    Mlp | Kan | SplineMlp | RbfKan | ChebyshevKan | FourierKan | RationalKan, Field(discriminator="family")
+]

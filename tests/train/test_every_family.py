@@ -1,0 +1,97 @@
+"""Networks of every family train in the torch engine: to a lower loss, and to the same bits in any company."""
+
+import math
+import pickle
+
+import pytest
+
+from harness.spec import (
+    Adam,
+    ChebyshevKanShape,
+    FourierKanShape,
+    GridExtension,
+    GridUpdates,
+    Lbfgs,
+    LevenbergMarquardt,
+    MlpShape,
+    RationalKanShape,
+    RbfKanShape,
+    Recipe,
+    Restarts,
+    RunSpec,
+    SplineMlpShape,
+    Task,
+)
+from harness.tasks import resolve
+from harness.train import one_thread, torch_engine
+
+TASK = resolve(Task(target="exp2d", train_points=100, validation_points=50, test_points=50))
+NETWORKS = {
+    "prelu": MlpShape(shape=(2, 8, 1), activation="prelu"),
+    "after": SplineMlpShape(shape=(2, 5, 1), grid=4, noise=4.0),
+    "rank 2": SplineMlpShape(shape=(2, 5, 1), grid=4, place="before", rank=2, noise=4.0),
+    "rbf": RbfKanShape(shape=(2, 5, 1), grid=5),
+    "rbf without norm": RbfKanShape(shape=(2, 5, 1), grid=5, norm=False),
+    "chebyshev": ChebyshevKanShape(shape=(2, 5, 1), degree=4),
+    "fourier": FourierKanShape(shape=(2, 5, 1), harmonics=3),
+    "rational": RationalKanShape(shape=(2, 5, 1)),
+}
+OPTIMIZERS = {
+    "adam": Adam(name="adam", learning_rate=0.02),
+    "lbfgs": Lbfgs(name="lbfgs"),
+    "levenberg": LevenbergMarquardt(name="levenberg_marquardt", ridge=1e-9),
+}
+every_network = pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+
+
+def run_of(network, optimizer, seed=0, dtype="float64", **recipe):
+    recipe = Recipe(**{"optimizer": optimizer, "max_evaluations": 60, **recipe})
+    return RunSpec(task=TASK, network=network, recipe=recipe, seed=seed, dtype=dtype, engine="torch")
+
+
+def trained(runs, chunk=10**6, stored=False):
+    with one_thread():
+        pack = torch_engine.prepare(runs)
+        state = torch_engine.begin(pack)
+        while not torch_engine.ended(pack, state):
+            state = torch_engine.advance(pack, state, chunk)
+            state = pickle.loads(pickle.dumps(state)) if stored else state
+        return torch_engine.finish(pack, state)
+
+
+@every_network
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs", "levenberg"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_every_family_learns(network, optimizer, dtype):
+    """Sixty evaluations lower the training error, in both precisions, and the work is counted by its family's forms."""
+    if network.family == "rational_kan" and optimizer == "levenberg":
+        pytest.skip("it has no Jacobian")
+    (outcome,) = trained([run_of(network, OPTIMIZERS[optimizer], dtype=dtype)])
+
+    first, *_, last = outcome.curve
+    assert outcome.status == "done"
+    assert last.train_rmse < (0.95 if optimizer == "adam" else 0.7) * first.train_rmse
+    assert math.isfinite(outcome.metrics.test_rmse)
+    assert outcome.counts["flops_train.executed"] > 0
+
+
+@every_network
+def test_a_run_is_the_same_bits_alone_packed_and_interrupted(network):
+    """Whoever else trains, and wherever its state is stored."""
+    course = {"restarts": Restarts(count=2, evaluations=5), "max_evaluations": 30}
+    runs = [run_of(network, OPTIMIZERS["lbfgs"], seed, **course) for seed in range(3)]
+
+    assert trained(runs[1:2], chunk=7, stored=True) == trained(runs)[1:2]
+
+
+def test_several_splines_of_a_node_go_through_every_stage():
+    """Knots that move, and grids that are refined, as of any splines."""
+    course = {
+        "grid_extension": GridExtension(grids=(2,), evaluations=20),
+        "grid_updates": GridUpdates(every=10, until=30),
+    }
+    (outcome,) = trained([run_of(NETWORKS["rank 2"], OPTIMIZERS["lbfgs"], **course)])
+
+    assert outcome.by_stage[0][0] == 20
+    assert outcome.counts["flops_train.part_knots"] > 0
+    assert outcome.curve[-1].train_rmse < 0.5 * outcome.curve[0].train_rmse
