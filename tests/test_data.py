@@ -1,7 +1,9 @@
 """Real data: read from packages without a network, split by the seed, and scaled by what is trained on."""
 
+import re
 import socket
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +28,12 @@ KNOWN = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_is_loaded():
+    """Each data set is read where the network is cut off, and then kept."""
+    load_data.cache_clear()
+
+
 @pytest.mark.parametrize("name", DATA_NAMES)
 def test_data_are_read_without_a_network(name, monkeypatch):
     """Every package has its data in its own files, as large as published, finite, and with all classes from 0 on."""
@@ -35,7 +43,6 @@ def test_data_are_read_without_a_network(name, monkeypatch):
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    load_data.cache_clear()
 
     data = load_data(name)
 
@@ -45,6 +52,18 @@ def test_data_are_read_without_a_network(name, monkeypatch):
     if data.classes:
         assert set(data.y) == set(range(data.classes))
     assert sum(data.points.values()) == len(data.x)
+
+
+@pytest.mark.parametrize("name", DATA_NAMES)
+def test_the_page_of_tasks_has_their_numbers(name):
+    """Rows, inputs and the metric of each in docs/tasks.md."""
+    data = load_data(name)
+    page = (Path(__file__).parents[1] / "docs" / "tasks.md").read_text(encoding="utf-8")
+    (row,) = re.findall(rf"^\| `{name}` \|(.*)$", page, re.M)
+    cells = [cell.strip() for cell in row.split("|")]
+
+    assert cells[:2] == [f"{len(data.x):,}", str(data.inputs)]
+    assert cells[3] == ("cross-entropy" if data.classes else "RMSE")
 
 
 def test_randhie_is_the_logarithm_of_visits_of_all_rows():

@@ -132,11 +132,10 @@ def test_a_fields_covariance_is_materns(smoothness, inputs):
 
 
 # ------------------------------------------------------------------------------------------------- standardised, fixed
-@pytest.mark.parametrize("inputs", [2, 16])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_targets_have_mean_0_and_variance_1(name, inputs):
+def test_targets_have_mean_0_and_variance_1(name):
     """On points that nobody standardised by, within four standard errors."""
-    values = _values(name, _points(4096, inputs, seed=2))
+    values = _values(name, _points(4096, 16, seed=2))
 
     assert values.mean() == pytest.approx(0, abs=4 / 64)
     assert values.std() == pytest.approx(1, abs=0.06)
