@@ -22,7 +22,7 @@ from harness.plot import AXIS_WORDS, human, laws_of, run_tasks, scaling_figure, 
 from harness.plot_residuals import experiment_residuals
 from harness.record import Record, read_record, record_path
 from harness.scaling import SeriesFit, common_law, headline_axes
-from harness.show import exponent, held_out_rows, loss_words
+from harness.show import LOSS_WORDS, exponent, held_out_rows, loss_words
 from harness.show_checks import TITLES as CHECK_TITLES
 from harness.show_checks import CheckRow, check_row
 from harness.spec import (
@@ -133,6 +133,7 @@ def write_report(
         tuning_note=tuning_note(table),
         seconds_on=table["seconds_on"].iloc[0] if "seconds_on" in table else None,
         **_pairs(table, manifest),
+        accuracies=_accuracies(table),
         provenance=provenance(record.provenance for record in records),
         experiment_json=_json(experiment),
     )
@@ -237,6 +238,23 @@ def _checks(checks: Sequence[Check], tasks: Sequence[str]) -> list[tuple[CheckRo
 
 
 # --------------------------------------------------------------------------------------------------------- plan, runs
+def _accuracies(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """What share of test points the chosen runs of each size tell right, where classes are learnt."""
+    runs = table[table["chosen"] & (table["metric"] == "cross_entropy") & (table["status"] == "done")]
+    groups = runs.groupby(["task", "series", "cell"], sort=False)
+    return [
+        {
+            "task": task,
+            "series": series,
+            "size": human(of_size["params.trainable"].median()),
+            "mean": f"{of_size['test_accuracy'].mean():.1%}",
+            "range": f"{of_size['test_accuracy'].min():.1%} to {of_size['test_accuracy'].max():.1%}",
+            "seeds": len(of_size),
+        }
+        for (task, series, _), of_size in groups
+    ]
+
+
 def _pairs(table: pd.DataFrame, manifest: Manifest) -> dict[str, Any]:
     """The arms side by side at equal size, as the page shows it."""
     axis = pairs_axis(manifest)
@@ -348,6 +366,7 @@ def _task(label: str, task: RunTask, target: Formula) -> dict[str, Any]:
         "label": label,
         "formula": target.formula,
         "source": target.source,
+        "loss": LOSS_WORDS[task.metric].removeprefix("test "),
         "inputs": task.inputs,
         "box": _box(task),
         "points": [f"{count:,}" for count in (task.train_points, task.validation_points, task.test_points)],

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from harness.errors import HarnessError
 from harness.plan import make_plan
 from harness.spec import Task, parse_experiment
+from harness.spec.nouns import DATA_NAMES
 from harness.tasks import draw, load_target, resolve
-from harness.tasks.data import DATA_NAMES, _order, load_data
+from harness.tasks.data import _order, load_data
 
 # Rows, inputs and classes.
 KNOWN = {
@@ -222,6 +223,8 @@ def test_a_file_that_is_silent_takes_all_that_there_is():
         ("digits", 100, 359),
     ]
     assert resolve(Task(target="camera")).train_points == 20_000
+    assert Task.model_validate(Task(target="wine").model_dump()) == Task(target="wine")
+    assert Task(target="xy", train_points=None) == Task(target="xy", train_points=1000)
 
 
 def test_the_knots_of_data_are_moved_by_training_points_only():

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
+from harness.spec.nouns import DATA_NAMES
 from harness.tasks import BUILT_IN
-from harness.tasks.data import DATA_NAMES
 from harness.tasks.families import FAMILIES
 
 TEXT = (Path(__file__).parents[1] / "docs" / "tasks.md").read_text(encoding="utf-8")

@@ -64,6 +64,11 @@ DifferentValues = Annotated[AxisValues, AfterValidator(_values_differ)]
 
 
 # -------------------------------------------------------------------------------------------------------------- tasks
+# Targets that are data, whose splits have so many points as there are.
+DATA_NAMES = ("digits", "breast_cancer", "wine", "diabetes", "mnist_5000", "randhie", "camera")
+SPLIT_POINTS = ("train_points", "validation_points", "test_points")
+
+
 class Task(Frozen):
     """What is learnt: a target function on a box, and how many points of it are seen.
 
@@ -75,19 +80,27 @@ class Task(Frozen):
     A PDE (`poisson`) is learnt from `train_points` inside of its domain and `boundary_points` (800) on the boundary, by
     `interior_weight` (0.01) times the mean squared residual inside plus the one on the boundary. Test points are then
     nodes of a quadrature, a whole number a variable. Of data (`digits`) a split has all its rows, up to 20,000, where
-    the file does not say how many it takes.
+    the file does not say how many it takes; that is `null`.
     """
 
     target: str
     inputs: PositiveInt | None = None
     low: Bound = -1.0
     high: Bound = 1.0
-    train_points: PositiveInt = 1000
-    validation_points: PositiveInt = 1000
-    test_points: PositiveInt = 1000
+    train_points: PositiveInt | None = 1000
+    validation_points: PositiveInt | None = 1000
+    test_points: PositiveInt | None = 1000
     boundary_points: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
     interior_weight: Positive | None = Field(None, exclude_if=lambda value: value is None)
     instance: NonNegativeInt = Field(0, exclude_if=lambda value: value == 0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _data_have_points_of_their_own(cls, fields: object) -> object:
+        if not isinstance(fields, dict):
+            return fields
+        said = {name: value for name, value in fields.items() if name not in SPLIT_POINTS or value is not None}
+        return dict.fromkeys(SPLIT_POINTS) | said if said.get("target") in DATA_NAMES else said
 
     @model_validator(mode="after")
     def _box_is_not_empty(self) -> Task:

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from harness.errors import did_you_mean
 from harness.spec import RunTask, Task
-from harness.tasks.data import DATA_NAMES, Data, load_data, resolve_data, split
+from harness.spec.nouns import DATA_NAMES
+from harness.tasks.data import Data, load_data, resolve_data, split
 from harness.tasks.families import FAMILIES, family_target
 from harness.tasks.feynman import FEYNMAN_TARGETS
 from harness.tasks.paper import PAPER_TARGETS
@@ -88,6 +89,7 @@ def resolve(task: Task) -> RunTask:
     if isinstance(target, Data):
         return resolve_data(task, target)
     if target.train_points:
+        assert task.train_points
         target.train_points(task.train_points)  # a number that it has no points for is told now
     if is_pde:
         of_pde = {name: default if of_pde[name] is None else of_pde[name] for name, default in PDE_DEFAULTS.items()}

@@ -150,7 +150,6 @@ _SOURCES = {
         "scikit-image, data.camera (CC0)",
     ),
 }
-DATA_NAMES = tuple(_SOURCES)
 
 
 @cache
@@ -172,12 +171,13 @@ def load_data(name: str) -> Data:
 # -------------------------------------------------------------------------------------------------------------- splits
 def resolve_data(task: Task, data: Data) -> RunTask:
     """The task on data: split by split as many points as it asks for, or else all that there are, up to MOST_POINTS."""
-    points = {name: min(most, MOST_POINTS) for name, most in data.points.items()}
-    for name in points.keys() & task.model_fields_set:
-        points[name] = asked = getattr(task, name)
-        if asked > data.points[name]:
+    points = {}
+    for name, most in data.points.items():
+        asked = getattr(task, name)
+        points[name] = min(most, MOST_POINTS) if asked is None else asked
+        if points[name] > most:
             raise TargetError(
-                f"target {task.target}: {name}={asked:,}, but there are {data.points[name]:,} "
+                f"target {task.target}: {name}={asked:,}, but there are {most:,} "
                 f"({len(data.x):,} rows, of which a fifth is for validation and a fifth for testing); ask for fewer, "
                 "or leave it out"
             )
