@@ -10,12 +10,15 @@ from torch.nn.functional import cross_entropy
 from harness.errors import HarnessError
 from harness.nets import forward, initial_knots, initialise, unflatten
 from harness.plan import make_plan
+from harness.plot import scaling_figure
 from harness.record import ClassMetrics, load, read_record, record_path
+from harness.report import _accuracies
+from harness.scaling import fit_table, to_json
 from harness.spec import Adam, KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Task, parse_experiment, run_id
 from harness.tasks import draw, resolve, stream
 from harness.train import torch_engine as engine
 from harness.train import train_pack
-from harness.train.objective import Points, accuracies, loss_and_gradient, losses
+from harness.train.objective import Points, accuracies, in_metric, loss_and_gradient, losses
 
 TASK = resolve(Task(target="wine"))
 MLP = MlpShape(shape=(13, 6, 3), activation="tanh")
@@ -141,15 +144,21 @@ tune: {gain: [1, 2]}
 """
 
 
-def test_a_table_has_both_metrics_and_chooses_by_each(tmp_path):
-    """Records of classes read back as they were; of either kind of task the better trial on validation is chosen."""
-    plan = make_plan(parse_experiment(TEXT), "plan")
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The plan, the folder of its records, and their table."""
+    plan, folder = make_plan(parse_experiment(TEXT), "plan"), tmp_path_factory.mktemp("runs")
+    of_id = {planned.run_id: planned.run for planned in plan.runs}
     for pack in plan.packs:
-        of_id = {planned.run_id: planned.run for planned in plan.runs}
-        for record in train_pack([of_id[identity] for identity in pack], tmp_path):
-            assert read_record(record_path(tmp_path, record.run_id)) == record
+        for record in train_pack([of_id[identity] for identity in pack], folder):
+            assert read_record(record_path(folder, record.run_id)) == record
+    return plan, folder, load(plan, folder)
 
-    table = load(plan, tmp_path)
+
+def test_a_table_has_both_metrics_and_chooses_by_each(trained):
+    """Records of classes read back as they were; of either kind of task the better trial on validation is chosen."""
+    _, folder, table = trained
+
     assert dict(zip(table["task"], table["metric"], strict=True)) == {"wine": "cross_entropy", "diabetes": "rmse"}
     assert dict(zip(table["task"], table["engine"], strict=True)) == {"wine": "torch", "diabetes": "fused"}
     assert set(table.loc[table["task"] == "wine", "shape"]) == {"13-4-3"}
@@ -159,9 +168,33 @@ def test_a_table_has_both_metrics_and_chooses_by_each(tmp_path):
     wine = table[table["task"] == "wine"]
     assert wine["test_accuracy"].between(0, 1).all()
     assert wine["test_rmse"].isna().all()
-    first = read_record(record_path(tmp_path, wine["run_id"].iloc[0]))
+    first = read_record(record_path(folder, wine["run_id"].iloc[0]))
     assert isinstance(first.metrics, ClassMetrics)
     assert wine["test_loss"].iloc[0] == first.metrics.test_cross_entropy
+
+
+def test_laws_figures_and_reports_speak_of_the_metric(trained):
+    """A row of the figure is in nats, the other in the target's units; the report has the mean accuracy of the seeds."""
+    plan, _, table = trained
+    fits = fit_table(table)
+    chosen = table[table["chosen"] & (table["task"] == "wine")]
+
+    labels = [axes.get_ylabel() for axes in scaling_figure(plan, table, fits).axes]
+    assert labels == ["test cross-entropy (nats)", "", "test RMSE (target's units)", ""]
+    assert {(one["task"], one["metric"]) for one in to_json(fits)} == {
+        ("wine", "test_cross_entropy"),
+        ("diabetes", "test_rmse"),
+    }
+    assert [(row["task"], row["mean"], row["seeds"]) for row in _accuracies(table)] == [
+        ("wine", f"{chosen['test_accuracy'].mean():.1%}", 2)
+    ]
+
+
+def test_a_loss_that_is_nothing_has_a_logarithm():
+    """A mean cross-entropy below all numbers is the least one, so that laws and pairs have a point there."""
+    points = Points(torch.zeros(1, 1, 1), torch.zeros(1, 1, 1), are_classes=True)
+
+    assert in_metric(torch.zeros(1).double(), points).item() == np.finfo(float).tiny
 
 
 def test_tasks_without_classes_have_the_identity_that_they_had():
