@@ -174,7 +174,7 @@ def test_a_table_has_both_metrics_and_chooses_by_each(trained):
 
 
 def test_laws_figures_and_reports_speak_of_the_metric(trained):
-    """A row of the figure is in nats, the other in the target's units; the report has the mean accuracy of the seeds."""
+    """A row of the figure is in nats, the other in the target's units; the report has the accuracies."""
     plan, _, table = trained
     fits = fit_table(table)
     chosen = table[table["chosen"] & (table["task"] == "wine")]
