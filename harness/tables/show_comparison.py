@@ -34,7 +34,7 @@ def compare_sentences(compared: Compared) -> Iterator[str]:
 def crossover_words(found: compare.Crossover, first: str, second: str) -> str:
     """The set of sizes at which the curves may be equal, in a sentence; never a bare point."""
     if found.searched is None:
-        return f"{', '.join(refusal.code for refusal in found.refusals)}: none can be looked for"
+        return f"{', '.join(dict.fromkeys(refusal.code for refusal in found.refusals))}: none can be looked for"
     names = {"first": first, "second": second}
     low, high = found.searched
     within = f"the sizes that both have, {low:.4g} to {high:.4g}"

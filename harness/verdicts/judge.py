@@ -35,8 +35,8 @@ class Number:
 class Verdict:
     """A judged rule. `level` is that of each interval, `given` the numbers of its antecedent.
 
-    `stable`: the conventions are at least CONVENTIONS (of counts: two), all of them measured, no number is refused, and
-    the estimates of a condition on a task lie on one side under all of them. `unmeasured` are those without numbers.
+    `stable`: supported or refuted under at least CONVENTIONS (of counts: two), all of them measured; no number is
+    refused, and the estimates of a condition on a task lie on one side under all. `unmeasured` have no numbers.
     """
 
     rule: Decide
@@ -83,6 +83,7 @@ def judge(rule: Decide, runs: Runs) -> Verdict:
                 for unit in counted
             ]
             counts.append(count_outcomes(axis, told, rule.at_least))
+    concluded: Conclusion = conclusion(counts) if counts else "inconclusive"
     return Verdict(
         rule,
         rule_words(rule, len(counted)),
@@ -90,8 +91,8 @@ def judge(rule: Decide, runs: Runs) -> Verdict:
         tuple(numbers),
         tuple(given),
         tuple(counts),
-        conclusion(counts) if counts else "inconclusive",
-        _stable(rule, (*numbers, *given), measured),
+        concluded,
+        concluded in ("supported", "refuted") and _stable(rule, (*numbers, *given), measured),
         tuple(axis for axis in rule.conventions if axis not in measured),
     )
 
