@@ -148,7 +148,7 @@ def _kept(path: Path) -> dict[str, Any]:
 
 def _line(answer: dict[str, Any], verdict: dict[str, Any]) -> str:
     cells = (
-        *(f"{verdict['claim']}: {verdict['rule']}", verdict_words(verdict).replace("\n", " ")),
+        *(f"{verdict['claim']}: {verdict['rule']}", verdict_words(verdict)),
         *(", ".join(verdict["holds_under"]) or "none", f"[{answer['name']}]({answer['name']}/verdicts.json)"),
         ", ".join(commit[:9] for commit in answer["commits"]),
     )

@@ -64,12 +64,12 @@ def not_run_json(rule: Decide) -> dict[str, Any]:
 
 def verdict_words(verdict: dict[str, Any]) -> str:
     """`supported, stable`, or under how many conventions the claim holds."""
-    if verdict["verdict"] == NOT_RUN:
-        return NOT_RUN
+    if verdict["stable"]:
+        return f"{verdict['verdict']}, stable"
     judged = len(verdict["counts"]) + len(verdict["not_measured"])
-    several = judged > 1 and not verdict["decide"].get("invariant")
-    held = f"\nunder {len(verdict['holds_under'])} of {judged} conventions" if several else ""
-    return verdict["verdict"] + (", stable" if verdict["stable"] else held)
+    if judged < 2 or verdict["verdict"] in (NOT_RUN, "refuted") or verdict["decide"].get("invariant"):
+        return str(verdict["verdict"])
+    return f"{verdict['verdict']} (holds under {len(verdict['holds_under'])} of {judged} conventions)"
 
 
 def number_lines(verdict: dict[str, Any]) -> list[str]:

@@ -46,7 +46,7 @@ def test_a_verdict_that_hangs_on_the_convention_says_so():
         {"params.trainable": 4, "flops_train.shared_dense": 0.4, "flops_train.local_min": 4, "seconds": 0.4}, rel=0.1
     )
     assert not verdict.stable
-    assert verdict_words(to_json(verdict)) == "convention-dependent\nunder 2 of 4 conventions"
+    assert verdict_words(to_json(verdict)) == "convention-dependent (holds under 2 of 4 conventions)"
 
 
 def test_a_verdict_is_stable_where_the_four_conventions_agree():
