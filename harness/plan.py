@@ -31,6 +31,7 @@ from harness.spec import (
     Manifest,
     Mlp,
     MlpShape,
+    ModuleShape,
     Network,
     PlannedRun,
     RationalKanShape,
@@ -352,7 +353,13 @@ def _match_budget(
 def _if_possible(candidate: Candidate, task: RunTask) -> Candidate | str:
     """The candidate, or why it cannot be trained: Levenberg-Marquardt keeps and factorises a dense matrix."""
     optimizer, network = candidate.recipe.optimizer, candidate.network
+    if isinstance(network, ModuleShape):
+        from harness.nets.module import check  # torch, for those who bring a module of torch's
+
+        check(network)
     if isinstance(optimizer, LevenbergMarquardt):
+        if isinstance(network, ModuleShape):
+            return "levenberg_marquardt has no Jacobian of a module of yours; use lbfgs or adam"
         if isinstance(network, KanShape) and network.base == "frozen":
             return "levenberg_marquardt moves all that a network has, so no base: frozen; use lbfgs or adam"
         if isinstance(network, RationalKanShape):

@@ -33,6 +33,7 @@ from harness.spec import (
     KanShape,
     Manifest,
     MlpShape,
+    ModuleShape,
     Network,
     RationalKanShape,
     RbfKanShape,
@@ -314,6 +315,8 @@ def _network(network: Network) -> str:
         case RationalKanShape():
             degrees = f"m = {network.numerator}, n = {network.denominator}"
             return f"rational KAN {shape}, {degrees}, {network.groups} groups"
+        case ModuleShape():
+            return f"{network.module} {shape}, {network.size} = {network.value}"
 
 
 def _series(manifest: Manifest, table: pd.DataFrame, name: str) -> dict[str, Any]:

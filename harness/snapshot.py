@@ -20,7 +20,7 @@ import harness
 from harness.errors import INCOMPLETE, HarnessError
 from harness.files import whole_file
 from harness.provenance import MARKER, checkout_around, commit_and_dirty, git, read_marker, snapshot_around
-from harness.tasks import user_module
+from harness.user_code import user_module
 
 LARGEST_BYTES = 200 * 10**6
 NOT_CODE = ("__pycache__", ".git")
@@ -154,7 +154,7 @@ def _source_outside_git(module: Module) -> Source:
 
 
 def _target_module(target: str) -> Module:
-    module = user_module(target)
+    module = user_module(target, "target")
     if not module.__file__:
         raise HarnessError(f"target {target}: {module.__name__} has no source file, so it cannot be sent off")
     return _module(module.__name__, Path(module.__file__))

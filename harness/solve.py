@@ -6,11 +6,12 @@ that can be nearest to it.
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from harness.errors import HarnessError
-from harness.spec import SHAPES, Architecture, CapTooSmall, Network
+from harness.spec import SHAPES, Architecture, CapTooSmall, Module, Network
 from harness.spec.architectures import Layered
+from harness.spec.module import SizeName
 
 # Largest free integers that the search will try.
 LARGEST_SIZE = 2**20
@@ -40,6 +41,8 @@ def build_network(
         if (fixed := getattr(architecture, size, None)) is not None:
             raise HarnessError(f"{where}.{size}={fixed}: this size is varied by the plan; leave it out")
         architecture = architecture.model_copy(update={size: value})
+    if isinstance(architecture, Module):
+        return _live_network(architecture, inputs, outputs, where)
     shape = SHAPES[architecture.family]
     own = [name for name in shape.model_fields if name not in ("shape", "family", "low", "high")]
     fields = {name: getattr(architecture, name) for name in own}
@@ -49,6 +52,21 @@ def build_network(
         if value is None:
             raise HarnessError(f"{where}.{name} is missing: give it, or let match.solve find it")
     return shape(shape=(inputs, *_hidden(architecture, where), outputs), **fields)
+
+
+def _live_network(architecture: Module, inputs: int, outputs: int, where: str) -> Network:
+    """A user's module, made and counted: what there is no closed form of; hence torch, where one is asked for."""
+    from harness.measure.module import module_network
+
+    given = [name for name in get_args(SizeName) if getattr(architecture, name) is not None]
+    if wrong := [name for name in given if name != architecture.size]:
+        raise HarnessError(f"{where}.{wrong[0]}: its size is called {architecture.size}; use that, or change `size`")
+    if not given:
+        raise HarnessError(f"{where}.{architecture.size} is missing: give it, or let match.solve find it")
+    try:
+        return module_network(architecture, inputs, outputs, getattr(architecture, architecture.size))
+    except HarnessError as error:
+        raise type(error)(f"{where}: {error}") from None
 
 
 def _hidden(architecture: Layered, where: str) -> tuple[int, ...]:

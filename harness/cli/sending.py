@@ -256,7 +256,9 @@ def _submissions(manifest: Manifest, folder: Path, where: Where, offer: Offer) -
     specs = planned_runs(manifest)
     for run in {run.task: run for run in specs.values()}.values():
         draw(run.task, run.seed)  # a target that is not finite is named before anything is sent off
-    snapshot = take_snapshot(folder.parent / "snapshots", sorted({run.task.target for run in specs.values()}))
+    modules = {run.network.module for run in specs.values() if run.network.family == "module"}
+    own = sorted({run.task.target for run in specs.values()} | modules)
+    snapshot = take_snapshot(folder.parent / "snapshots", own)
     return [
         Submission(
             id=new_id(),

@@ -12,7 +12,8 @@ Counts are keyed `axis.convention`. Axes: `params` (scalars), `flops_forward` (p
     matmul         -                              matrix products only, as torch.utils.flop_counter sees them
     executed       -                              what torch executes, element-wise work included
 
-A convention that does not define a family leaves its key out.
+A convention that does not define a family leaves its key out. A user's module has no closed form: it is counted as it
+runs, and as nothing says how else it could, that count stands under per_edge, shared_dense, local_min and executed.
 """
 
 from collections import Counter
@@ -20,7 +21,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from harness.count import executed, families, kanbefair
-from harness.count.families import frozen, recursion_terms, spline_systems, trainable
+from harness.count.families import frozen, live, recursion_terms, spline_systems, trainable
 from harness.count.training import (
     Work,
     evaluation_flops,
@@ -36,6 +37,7 @@ from harness.count.weights import DEFAULT_WEIGHTS, WEIGHTS
 from harness.spec import (
     KanShape,
     MlpShape,
+    ModuleShape,
     Network,
     Optimizer,
     Recipe,
@@ -55,6 +57,7 @@ __all__ = [
     "layer_flops",
     "least_squares_flops",
     "levenberg_marquardt_flops",
+    "live",
     "optimizer_flops",
     "recursion_terms",
     "run_flops",
@@ -85,6 +88,8 @@ def layer_flops(network: Network, convention: str, weights: str = DEFAULT_WEIGHT
     """Forward FLOPs per sample of each layer; a ValueError if the convention does not define the family."""
     if convention not in _conventions(network):
         raise ValueError(f"convention {convention!r} counts no FLOPs of {network.family}; {_conventions(network)} do")
+    if isinstance(network, ModuleShape):
+        return [live(network).forward_matmul if convention == "matmul" else live(network).forward]
     if convention == "kanbefair":
         return [_kanbefair_layer_flops(network, *layer) for layer in pairwise(network.shape)]
     return [families.layer_flops(network, convention, *layer, WEIGHTS[weights]) for layer in families.layers(network)]
@@ -103,10 +108,7 @@ def training_flops(work: Iterable[Work], optimizer: Optimizer) -> dict[str, int]
     totals = {
         f"flops_train.{convention}": optimiser
         + knots
-        + sum(
-            evaluation_flops(layer_flops(stage.network, convention)) * stage.evaluations * stage.samples
-            for stage in stages
-        )
+        + sum(_evaluation_flops(stage.network, convention) * stage.evaluations * stage.samples for stage in stages)
         for convention in conventions
     }
     evaluated = sum(executed.evaluation(stage.network) * stage.evaluations * stage.samples for stage in stages)
@@ -134,6 +136,13 @@ def run_flops(
 
 
 # ---------------------------------------------------------------------------------------------------------- internals
+def _evaluation_flops(network: Network, convention: str) -> int:
+    """Of a sample, forward and backward: by the layers' forward counts, or as it was counted on a user's module."""
+    if isinstance(network, ModuleShape):
+        return live(network).evaluation_matmul if convention == "matmul" else live(network).evaluation
+    return evaluation_flops(layer_flops(network, convention))
+
+
 def _conventions(network: Network) -> tuple[str, ...]:
     if _is_kanbefairs(network):
         return FLOPS_CONVENTIONS

@@ -14,13 +14,14 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
-from harness.count.families import spline_nodes
+from harness.count.families import live, spline_nodes
 from harness.count.weights import DEFAULT_WEIGHTS, WEIGHTS
 from harness.spec import (
     ChebyshevKanShape,
     FourierKanShape,
     KanShape,
     MlpShape,
+    ModuleShape,
     Network,
     RationalKanShape,
     RbfKanShape,
@@ -50,11 +51,15 @@ class Layer(NamedTuple):
 
 def forward(network: Network, weights: str) -> int:
     """FLOPs of a forward pass of a sample."""
+    if isinstance(network, ModuleShape):
+        return live(network).forward
     return sum(_forward(network, layer, WEIGHTS[weights]) for layer in _layers(network))
 
 
 def evaluation(network: Network) -> int:
     """FLOPs of a forward and backward pass of a sample, with the squared error and its mean, by the default weights."""
+    if isinstance(network, ModuleShape):
+        return live(network).evaluation
     loss = 6 * network.shape[-1]
     return forward(network, DEFAULT_WEIGHTS) + loss + sum(_backward(network, layer) for layer in _layers(network))
 

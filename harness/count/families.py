@@ -22,6 +22,8 @@ from harness.spec import (
     FourierKanShape,
     KanShape,
     MlpShape,
+    ModuleCounts,
+    ModuleShape,
     Network,
     RationalKanShape,
     RbfKanShape,
@@ -81,7 +83,15 @@ def layer_parameters(network: Network, inputs: int, outputs: int, is_last: bool)
 
 def trainable(network: Network) -> int:
     """Every trainable scalar of the network."""
+    if isinstance(network, ModuleShape):
+        return live(network).parameters
     return sum(layer_parameters(network, *layer) for layer in layers(network))
+
+
+def live(network: ModuleShape) -> ModuleCounts:
+    """What was counted on a user's module when it was planned."""
+    assert network.counts is not None, "a module without counts is one that is being counted"
+    return network.counts
 
 
 def frozen(network: Network) -> int:

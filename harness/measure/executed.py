@@ -121,9 +121,13 @@ class Counter(TorchDispatchMode):
         """Run the operation and add what it did."""
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
-        one = _of_operation(func, args, kwargs, out)
+        one = self.count(func, args, kwargs, out)
         self.executed = Executed(*(before + more for before, more in zip(self.executed, one, strict=True)))
         return out
+
+    def count(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> Executed:
+        """What one operation did; an UnknownOperation if no table has it."""
+        return _of_operation(func, args, kwargs, out)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from harness.count import spline_systems, trainable
+from harness.count import live, spline_systems, trainable
 from harness.count.training import active_parameters
 from harness.spec import (
     ChebyshevKanShape,
@@ -25,6 +25,7 @@ from harness.spec import (
     Lbfgs,
     LevenbergMarquardt,
     MlpShape,
+    ModuleShape,
     Network,
     RationalKanShape,
     RbfKanShape,
@@ -194,6 +195,10 @@ def _torch_network(network: Network, samples: int) -> Features:
                 "edge_terms": terms * network.rank,
                 "basis_terms": terms,
             }
+        case ModuleShape():  # how many calls it makes is not known: as an MLP of three layers
+            counts = live(network)
+            others = counts.forward - counts.forward_matmul
+            return {"mlp_calls": 3, "products": samples * counts.forward_matmul / 2, "nodes": samples * others}
         case MlpShape():
             return {
                 "mlp_calls": len(layers),  # what a torch operation costs at any size, some ten a layer

@@ -12,6 +12,8 @@ from math import prod
 import torch
 from torch import Tensor
 
+from harness.nets import module
+from harness.spec.module import ModuleShape
 from harness.spec.networks import (
     ChebyshevKanShape,
     FourierKanShape,
@@ -26,6 +28,8 @@ from harness.spec.networks import (
 
 def parameter_shapes(network: Network) -> dict[str, tuple[int, ...]]:
     """Name -> shape without the run axis, in the order in which `flat_RP` holds them."""
+    if isinstance(network, ModuleShape):
+        return module.parameter_shapes(network)
     return {
         f"layer{layer}.{name}": shape
         for layer, (inputs, outputs) in enumerate(pairwise(network.shape))

@@ -17,8 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from harness.errors import HarnessError
-from harness.nets import expansion, kan, mlp, rational_kan, spline_mlp
+from harness.nets import expansion, kan, mlp, module, rational_kan, spline_mlp
 from harness.nets.layout import parameter_shapes, unflatten
+from harness.spec.module import ModuleShape
 from harness.spec.networks import (
     KanShape,
     MlpShape,
@@ -52,7 +53,7 @@ def initialise(
     """`flat_RP`, one lane a generator; a sequence of gains has one a lane.
 
     Drawn in float64 in the order of `parameter_shapes`, so a lane depends on its own generator and gain only. The gain
-    multiplies what SCALED names: weights and biases, and of KANs coefficients and base weights.
+    multiplies what SCALED names: weights and biases, and of KANs coefficients and base weights; all of a user's module.
     """
     gains = [gain] * len(generators) if isinstance(gain, int | float) else list(gain)
     if len(gains) != len(generators):
@@ -62,6 +63,8 @@ def initialise(
 
 
 def _draw_lane(network: Network, generator: np.random.Generator, gain: float) -> np.ndarray:
+    if isinstance(network, ModuleShape):
+        return gain * module.draw(network, generator)
     parts = []
     for name, shape in parameter_shapes(network).items():
         layer, kind = name.removeprefix("layer").split(".")
@@ -100,6 +103,8 @@ def initial_knots(network: Network, lanes: int, dtype: torch.dtype, device: torc
 def forward(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor) -> Tensor:
     """Outputs [R, N, O], differentiable in `flat_RP` and `x_RNI`."""
     parameters = unflatten(network, flat_RP)
+    if isinstance(network, ModuleShape):
+        return module.evaluate(network, parameters, x_RNI)
     h_RIN = samples_last(x_RNI)
     match network:
         case MlpShape():

@@ -24,6 +24,7 @@ from harness.spec.manifest import (
     manifest_path,
     read_manifest,
 )
+from harness.spec.module import Module, ModuleCounts, ModuleShape
 from harness.spec.narrow import Narrow, narrow_words, narrowed
 from harness.spec.networks import (
     SHAPES,
@@ -107,6 +108,9 @@ __all__ = [
     "Match",
     "Mlp",
     "MlpShape",
+    "Module",
+    "ModuleCounts",
+    "ModuleShape",
     "Narrow",
     "Network",
     "Optimizer",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
 from harness.spec.frozen import Frozen
+from harness.spec.module import Module
 from harness.spec.networks import Activation, Base, Order, Place
 
 Hidden = tuple[PositiveInt, ...]
@@ -112,5 +113,5 @@ class RationalKan(Layered):
 
 
 Architecture = Annotated[
-    Mlp | Kan | SplineMlp | RbfKan | ChebyshevKan | FourierKan | RationalKan, Field(discriminator="family")
+    Mlp | Kan | SplineMlp | RbfKan | ChebyshevKan | FourierKan | RationalKan | Module, Field(discriminator="family")
 ]

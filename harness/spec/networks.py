@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 
 from harness.spec.frozen import Frozen
+from harness.spec.module import ModuleShape
 
 Activation = Literal["silu", "relu", "tanh", "gelu", "prelu"]
 Order = Annotated[int, Field(ge=1, le=5, description="polynomial degree k, 3 = cubic")]
@@ -98,7 +99,14 @@ class RationalKanShape(Shaped):
 
 SplinedShape = KanShape | SplineMlpShape  # knots, which may move, and a grid, which may be refined
 Network = Annotated[
-    MlpShape | KanShape | SplineMlpShape | RbfKanShape | ChebyshevKanShape | FourierKanShape | RationalKanShape,
+    MlpShape
+    | KanShape
+    | SplineMlpShape
+    | RbfKanShape
+    | ChebyshevKanShape
+    | FourierKanShape
+    | RationalKanShape
+    | ModuleShape,
     Field(discriminator="family"),
 ]
 SHAPES: dict[str, type[Network]] = {
@@ -109,4 +117,5 @@ SHAPES: dict[str, type[Network]] = {
     "chebyshev_kan": ChebyshevKanShape,
     "fourier_kan": FourierKanShape,
     "rational_kan": RationalKanShape,
+    "module": ModuleShape,
 }

@@ -11,11 +11,12 @@ the same as before them.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    ConfigDict,
     Field,
     FiniteFloat,
     NonNegativeInt,
@@ -28,6 +29,7 @@ from harness.spec.architectures import Architecture, Hidden
 from harness.spec.counts import DEFAULT_CONVENTION, Axis, Convention, CountName, Positive
 from harness.spec.decide import Condition, Decide
 from harness.spec.frozen import Frozen
+from harness.spec.module import Module
 from harness.spec.networks import Network
 
 # Raise DATA_VERSION when the same task spec and seed would give other samples; raise NUMERICS_VERSION when the same run
@@ -332,8 +334,19 @@ class Sizes(Frozen):
 Tune = dict[str, DifferentValues]
 
 
+def _module_in_schema(schema: dict[str, Any]) -> None:
+    own = Module.model_json_schema()["properties"]
+    schema["properties"] |= {name: own[name] for name in ("module", "size")}
+    schema["required"].remove("architecture")
+
+
 class Arm(Frozen):
-    """One architecture family with its recipe; its own `tune` replaces the experiment's (the counts must agree)."""
+    """One architecture family with its recipe; its own `tune` replaces the experiment's (the counts must agree).
+
+    In a file `module: package.module:Class` and `size: width` stand for an architecture of the family `module`.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_module_in_schema)
 
     architecture: Architecture
     recipe: str

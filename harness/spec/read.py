@@ -36,7 +36,23 @@ def parse_experiment(text: str, source: str = "<text>", scale: str = FULL) -> Ex
     data = _parse_fields(text, source, "question:, tasks:, arms:")
     data = _at_scale(data, data.pop("scales", None) or {}, source, scale)
     first_point = next(axis_points(data.get("grid") or {}, data.get("zip") or {}))
-    return _validated(Experiment, _with_values(data, first_point), text, source)
+    return _validated(Experiment, _with_modules(_with_values(data, first_point)), text, source)
+
+
+def _with_modules(data: dict[str, Any]) -> dict[str, Any]:
+    """Arms that say `module` and `size` in place of an architecture have one, of the family `module`."""
+    arms = data.get("arms")
+    if not isinstance(arms, dict):
+        return data
+    return {**data, "arms": {name: _with_module(arm) for name, arm in arms.items()}}
+
+
+def _with_module(arm: Any) -> Any:
+    if not isinstance(arm, dict) or "module" not in arm or "architecture" in arm:
+        return arm
+    own = {name: value for name, value in arm.items() if name in ("module", "size")}
+    rest = {name: value for name, value in arm.items() if name not in own}
+    return {**rest, "architecture": {"family": "module", **own}}
 
 
 def _at_scale(data: dict[str, Any], scales: Any, source: str, scale: str) -> dict[str, Any]:

@@ -17,14 +17,13 @@ from harness.tasks.peaks import PEAK_TARGETS
 from harness.tasks.special import SPECIAL_TARGETS
 from harness.tasks.target import Inside, Quadrature, Samples, Target, TargetError
 from harness.tasks.teachers import TEACHER_TARGETS
-from harness.tasks.user import load_user_target, user_module
+from harness.tasks.user import load_user_target
 
 __all__ = [
     *("Samples", "Splits", "Target", "domain_points", "draw", "load_target", "resolve", "scaled", "stream"),
     *("Data", "TargetError", "is_data", "phases_of"),
     "Inside",
     "Quadrature",
-    "user_module",
 ]
 
 BUILT_IN = PAPER_TARGETS | SPECIAL_TARGETS | FEYNMAN_TARGETS | PEAK_TARGETS | TEACHER_TARGETS | PDE_TARGETS
