@@ -20,6 +20,7 @@ from harness.spec import (
     ChebyshevKanShape,
     FourierKanShape,
     KanShape,
+    LayeredShape,
     MlpShape,
     ModuleShape,
     Network,
@@ -64,12 +65,12 @@ def evaluation(network: Network) -> int:
     return forward(network, DEFAULT_WEIGHTS) + loss + sum(_backward(network, layer) for layer in _layers(network))
 
 
-def _layers(network: Network) -> list[Layer]:
+def _layers(network: LayeredShape) -> list[Layer]:
     last = len(network.shape) - 2
     return [Layer(*nodes, at == 0, at == last) for at, nodes in enumerate(pairwise(network.shape))]
 
 
-def _forward(network: Network, layer: Layer, prices: Mapping[str, int]) -> int:
+def _forward(network: LayeredShape, layer: Layer, prices: Mapping[str, int]) -> int:
     inputs, outputs, edges = layer.inputs, layer.outputs, layer.edges
     match network:
         case MlpShape():
@@ -97,7 +98,7 @@ def _forward(network: Network, layer: Layer, prices: Mapping[str, int]) -> int:
     raise AssertionError(network.family)
 
 
-def _backward(network: Network, layer: Layer) -> int:
+def _backward(network: LayeredShape, layer: Layer) -> int:
     inputs, outputs, edges = layer.inputs, layer.outputs, layer.edges
     match network:
         case MlpShape():

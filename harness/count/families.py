@@ -21,6 +21,7 @@ from harness.spec import (
     ChebyshevKanShape,
     FourierKanShape,
     KanShape,
+    LayeredShape,
     MlpShape,
     ModuleCounts,
     ModuleShape,
@@ -45,7 +46,7 @@ LAYER_NORM_OPERATIONS = 8
 
 
 # --------------------------------------------------------------------------------------------------------- parameters
-def layer_parameters(network: Network, inputs: int, outputs: int, is_last: bool) -> int:
+def layer_parameters(network: LayeredShape, inputs: int, outputs: int, is_last: bool) -> int:
     """Trainable scalars of a layer: all that an optimiser moves, and nothing else (knots and masks are not).
 
     mlp            E + O [+ O slopes of prelu, of hidden layers]
@@ -101,7 +102,7 @@ def frozen(network: Network) -> int:
     return sum(inputs * outputs for inputs, outputs in pairwise(network.shape))
 
 
-def layers(network: Network) -> list[tuple[int, int, bool]]:
+def layers(network: LayeredShape) -> list[tuple[int, int, bool]]:
     """(inputs, outputs, is the last) of each layer."""
     last = len(network.shape) - 2
     return [(*nodes, index == last) for index, nodes in enumerate(pairwise(network.shape))]
@@ -117,7 +118,9 @@ def paper_parameters(network: MlpShape | KanShape, inputs: int, outputs: int) ->
 
 
 # -------------------------------------------------------------------------------------------------------------- FLOPs
-def layer_flops(network: Network, convention: str, inputs: int, outputs: int, is_last: bool, weights: Weights) -> int:
+def layer_flops(
+    network: LayeredShape, convention: str, inputs: int, outputs: int, is_last: bool, weights: Weights
+) -> int:
     """Forward FLOPs per sample of a layer under per_edge, shared_dense, local_min or matmul."""
     edges = inputs * outputs
     if convention == "matmul":
@@ -185,7 +188,7 @@ def spline_systems(network: SplinedShape) -> list[tuple[int, int]]:
             return [(each, network.rank) for each in nodes if each]
 
 
-def _matrix_products(network: Network, edges: int) -> int:
+def _matrix_products(network: LayeredShape, edges: int) -> int:
     match network:
         case KanShape():
             return 2 * edges if network.base else 0

@@ -22,6 +22,7 @@ from harness.nets import expansion, kan, mlp, spline_mlp
 from harness.nets.layout import of_layer, parameter_count, unflatten
 from harness.nets.network import samples_last
 from harness.nets.spline import ActiveBases, active_bases, all_bases, each_spline
+from harness.spec.module import ModuleShape
 from harness.spec.networks import KanShape, MlpShape, Network, RationalKanShape, SplineMlpShape
 
 
@@ -92,8 +93,8 @@ def _trace(network: Network, parameters: Mapping[str, Tensor], knots: Sequence[T
                             h_RIN = add(number, part, h_RIN, z_RJN, *_every(part, active), True)
                         else:
                             h_RIN = add(number, part, h_RIN, mlp.evaluate_layer(part, h_RIN))
-                case RationalKanShape():
-                    raise HarnessError("a rational_kan has no Jacobian here; use lbfgs or adam")
+                case RationalKanShape() | ModuleShape():
+                    raise HarnessError(f"a {network.family} has no Jacobian here; use lbfgs or adam")
                 case _:
                     x_RIN, norm = h_RIN, {name: own.pop(name) for name in [*own] if name.startswith("norm")}
                     if norm:

@@ -18,6 +18,7 @@ from harness.spec.networks import (
     ChebyshevKanShape,
     FourierKanShape,
     KanShape,
+    LayeredShape,
     MlpShape,
     Network,
     RationalKanShape,
@@ -37,7 +38,7 @@ def parameter_shapes(network: Network) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _layer_shapes(network: Network, layer: int, inputs: int, outputs: int) -> dict[str, tuple[int, ...]]:
+def _layer_shapes(network: LayeredShape, layer: int, inputs: int, outputs: int) -> dict[str, tuple[int, ...]]:
     is_last = layer == len(network.shape) - 2
     dense: dict[str, tuple[int, ...]] = {"weight": (inputs, outputs), "bias": (outputs,)}
     match network:

@@ -22,6 +22,7 @@ from harness.nets.layout import parameter_shapes, unflatten
 from harness.spec.module import ModuleShape
 from harness.spec.networks import (
     KanShape,
+    LayeredShape,
     MlpShape,
     Network,
     RationalKanShape,
@@ -74,7 +75,7 @@ def _draw_lane(network: Network, generator: np.random.Generator, gain: float) ->
 
 
 def _draw(
-    network: Network, layer: int, kind: str, shape: tuple[int, ...], generator: np.random.Generator
+    network: LayeredShape, layer: int, kind: str, shape: tuple[int, ...], generator: np.random.Generator
 ) -> np.ndarray:
     inputs = network.shape[layer]
     match network:

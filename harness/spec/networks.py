@@ -98,17 +98,10 @@ class RationalKanShape(Shaped):
 
 
 SplinedShape = KanShape | SplineMlpShape  # knots, which may move, and a grid, which may be refined
-Network = Annotated[
-    MlpShape
-    | KanShape
-    | SplineMlpShape
-    | RbfKanShape
-    | ChebyshevKanShape
-    | FourierKanShape
-    | RationalKanShape
-    | ModuleShape,
-    Field(discriminator="family"),
-]
+LayeredShape = (
+    MlpShape | KanShape | SplineMlpShape | RbfKanShape | ChebyshevKanShape | FourierKanShape | RationalKanShape
+)  # of layers that are known here, unlike a user's module
+Network = Annotated[LayeredShape | ModuleShape, Field(discriminator="family")]
 SHAPES: dict[str, type[Network]] = {
     "mlp": MlpShape,
     "kan": KanShape,
