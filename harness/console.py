@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from harness.spec import Network, SplineMlpShape
+from harness.spec import ModuleShape, Network, SplineMlpShape
 
 console = Console(highlight=False, markup=False)  # names are the user's: "[red]" is a name
 if not console.is_terminal:
@@ -27,7 +27,9 @@ SIZES = {
 
 
 def network_words(network: Network) -> str:
-    """A network in words: its nodes, and what its basis has beside the defaults."""
+    """A network in words: its nodes, and what its basis has beside the defaults; of a user's module its size."""
+    if isinstance(network, ModuleShape):
+        return f"{network.module.partition(':')[2]} {network.size}={network.value}"
     basis = "".join(f" {letter}={getattr(network, name)}" for name, letter in SIZES.items() if hasattr(network, name))
     basis += f" rank={network.rank}" if isinstance(network, SplineMlpShape) and network.rank > 1 else ""
     return f"[{','.join(map(str, network.shape))}]{basis}"
