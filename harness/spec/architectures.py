@@ -52,9 +52,12 @@ class SplineMlp(Layered):
     """An MLP with learnable B-splines on its nodes: `after` the linear map, on hidden nodes, or `before` it, on inputs.
 
     KANbeFair (Yu et al. 2024) calls them BSpline_MLP and BSpline_First_MLP. `noise` over G is the range of the values
-    of the initial splines at their knots. Where splines stand before the map a node may have several, `rank` of them,
-    all of which the map takes: the coefficients of an input's edges are then a matrix of that rank, outputs by bases,
-    from an MLP with splines at rank 1 to a KAN without base at full rank.
+    of the initial splines at their knots: theirs is small, made for Adam. (On exp2d at G = 5, L-BFGS and Levenberg-
+    Marquardt ended 2 to 300 times lower with 5.)
+
+    Where splines stand before the map a node may have several, `rank` of them, all of which the map takes: the
+    coefficients of an input's edges are then a matrix of that rank, outputs by bases: from an MLP with splines, at rank
+    1, to a KAN without base, at full rank.
     """
 
     family: Literal["spline_mlp"]
