@@ -169,14 +169,16 @@ def _duel_table(one: Duel) -> Iterator[Table]:
         "Medians over seeds. First the MLP with the least median validation loss among all with at most "
         f"{MOST_PARAMETERS:,} trainable parameters, then the paper's own choice with its better activation, if it was "
         "run. Training FLOPs are of the evaluations that were made; a point inside the square counts as four, for its "
-        "value, two derivatives and Laplacian. `seconds` are those alone on the machine, if `harness bench` measured "
+        "value, two derivatives and Laplacian. Seconds are those alone on the machine, if harness bench measured "
         "them; seconds in the pack hang on what else was in it."
     )
     yield Table("The KAN against MLPs", introduction, columns, rows, columns[1:])
 
 
 def _duel_findings(one: Duel) -> Iterator[str]:
-    """The paper's claim, what its own points say, and what ours do."""
+    """What the best MLP of ours does, the paper's claim and its own points, and what the MLP of that claim does."""
+    if one.kan is not None and one.best is not None:
+        yield _duel_words(f"the best MLP of at most {MOST_PARAMETERS:,} parameters", one.kan, one.best)
     published = load("pde_scaling")
     kan = published[(published["shape"] == KAN) & published["grid"].notna()].iloc[-1]
     mlp = published[published["shape"] == MLP].iloc[0]
@@ -188,17 +190,18 @@ def _duel_findings(one: Duel) -> Iterator[str]:
         f"{human(mlp['params.trainable'] / kan['params.trainable'], 2)}; against the best of its MLPs of that size or "
         f"less {human(best['l2_squared'].min() / kan['l2_squared'], 2)} times."
     )
-    ours = one.kan
-    for who, row in (("the best MLP of at most that size", one.best), ("that MLP itself", one.chosen)):
-        if ours is None or row is None:
-            continue
-        times = {name: human(row[name] / ours[name], 2) for name in (*NORMS, *row.index[row.index.isin(AXES)])}
-        yield (
-            f"Ours: {who} is {row['series']} {row['shape']}, with {human(row['params.trainable'], 3)} parameters. Its "
-            f"squared errors are {times['L2²']} (L2) and {times['H1²']} (H1) times the KAN's, its parameters "
-            f"{times['params.trainable']} times, its training FLOPs {times['flops_train.shared_dense']} (shared-dense) "
-            f"and {times['flops_train.local_min']} times (local minimum)."
-        )
+    if one.kan is not None and one.chosen is not None:
+        yield _duel_words("the MLP of the paper's claim", one.kan, one.chosen)
+
+
+def _duel_words(who: str, kan: pd.Series, mlp: pd.Series) -> str:
+    times = {name: human(mlp[name] / kan[name], 2) for name in (*NORMS, *mlp.index[mlp.index.isin(AXES)])}
+    return (
+        f"Ours: {who} is {mlp['series']} {mlp['shape']}, with {human(mlp['params.trainable'], 3)}. Its squared errors "
+        f"are {times['L2²']} (L2) and {times['H1²']} (H1) times those of the KAN {KAN}, its parameters "
+        f"{times['params.trainable']} times, its training FLOPs {times['flops_train.shared_dense']} (shared-dense) "
+        f"and {times['flops_train.local_min']} times (local minimum)."
+    )
 
 
 def _depth_findings(points: pd.DataFrame) -> Iterator[str]:

@@ -98,8 +98,8 @@ def test_the_kan_is_held_against_the_mlp_that_validation_chooses():
         "[2,100,100,100,1]",
     )
     said = list(_duel_findings(found))
-    assert "figure gives 94 and 68 times, on true parameters 46" in said[0]
-    assert "squared errors are 37 (L2) and 20 (H1) times the KAN's" in said[1]
+    assert "squared errors are 37 (L2) and 20 (H1) times those of the KAN [2,10,1]" in said[0]
+    assert "figure gives 94 and 68 times, on true parameters 46" in said[1]
     (one,) = _duel_table(found)
     rows = {row[0]: row for row in one.rows}
     assert rows["params.trainable"][1:4] == (450, 5301, 20601)
