@@ -34,7 +34,6 @@ from harness.spec import (
     ModuleShape,
     Network,
     PlannedRun,
-    RationalKanShape,
     Recipe,
     Restarts,
     RunSpec,
@@ -362,8 +361,6 @@ def _if_possible(candidate: Candidate, task: RunTask) -> Candidate | str:
             return "levenberg_marquardt has no Jacobian of a module of yours; use lbfgs or adam"
         if isinstance(network, KanShape) and network.base == "frozen":
             return "levenberg_marquardt moves all that a network has, so no base: frozen; use lbfgs or adam"
-        if isinstance(network, RationalKanShape):
-            return "levenberg_marquardt has no Jacobian of family: rational_kan; use lbfgs or adam"
         residuals = points_at_a_time(candidate.recipe, task.train_points) * network.shape[-1]
         size = residuals if is_dual(optimizer, network, residuals) else trainable(network)
         if size > LARGEST_SYSTEM:

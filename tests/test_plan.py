@@ -498,14 +498,6 @@ def test_a_ladder_of_degrees_needs_no_match():
     )
 
 
-def test_levenberg_marquardt_says_of_what_it_has_no_jacobian():
-    """Rational KANs stay in the plan as infeasible."""
-    text = LEVENBERG.replace("{family: mlp, depth: 3}", "{family: rational_kan, depth: 2}")
-    told = [cell.infeasible for cell in _plan(text).cells if cell.arm == "mlp"]
-
-    assert all("no Jacobian of family: rational_kan; use lbfgs or adam" in reason for reason in told)
-
-
 def test_splines_of_a_rank_stand_before_the_map():
     """Several splines a node make sense only where a map takes them all."""
     text = TEXT.replace("{family: mlp, depth: 3}", "{family: spline_mlp, hidden: [4], rank: 2}")

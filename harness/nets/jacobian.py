@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from harness.errors import HarnessError
-from harness.nets import expansion, kan, mlp, spline_mlp
+from harness.nets import expansion, kan, mlp, rational_kan, spline_mlp
 from harness.nets.layout import of_layer, parameter_count, unflatten
 from harness.nets.network import samples_last
 from harness.nets.spline import ActiveBases, active_bases, all_bases, each_spline
@@ -47,7 +47,7 @@ def residual_jacobian(
 ) -> tuple[Tensor, Tensor]:
     """Outputs [R, N, O], and their derivatives [R, K, P], dense; row o * N + n is output o at sample n.
 
-    In memory samples lie side by side: it is the transposed view that is contiguous. A HarnessError for rational KANs.
+    In memory samples lie side by side: it is the transposed view that is contiguous. A HarnessError for modules.
     """
     samples, outputs = x_RNI.shape[1], network.shape[-1]
     parameters = unflatten(network, flat_RP.detach())
@@ -93,7 +93,12 @@ def _trace(network: Network, parameters: Mapping[str, Tensor], knots: Sequence[T
                             h_RIN = add(number, part, h_RIN, z_RJN, *_every(part, active), True)
                         else:
                             h_RIN = add(number, part, h_RIN, mlp.evaluate_layer(part, h_RIN))
-                case RationalKanShape() | ModuleShape():
+                case RationalKanShape():
+                    both = {name: own.pop(name) for name in ("numerator", "denominator")}
+                    z_RJN = rational_kan.rational(both["numerator"], both["denominator"], h_RIN)
+                    h_RIN = add(number, both, h_RIN, z_RJN)
+                    h_RIN = add(number, own, h_RIN, mlp.evaluate_layer(own, h_RIN))
+                case ModuleShape():
                     raise HarnessError(f"a {network.family} has no Jacobian here; use lbfgs or adam")
                 case _:
                     x_RIN, norm = h_RIN, {name: own.pop(name) for name in [*own] if name.startswith("norm")}
@@ -132,6 +137,8 @@ def _fill(into: Mapping[str, Tensor], layer: Layer, delta_RJON: Tensor) -> None:
         into[name].copy_(delta_RJON)
     for name in into.keys() & {"slope", "norm_scale"}:
         torch.mul(inputs_RI1N.clamp_max(0) if name == "slope" else inputs_RI1N, delta_RJON, out=into[name])
+    if "numerator" in into:
+        _fill_rational(into, layer, delta_RJON)
     if layer.bases_RICN is None:
         return
     bases_RIC1N = layer.bases_RICN[..., None, :samples].contiguous()
@@ -145,3 +152,15 @@ def _fill(into: Mapping[str, Tensor], layer: Layer, delta_RJON: Tensor) -> None:
     if "scale" in into and layer.active is not None:
         splines_RIJN = each_spline(own["coef"], layer.active).transpose(1, 2)
         torch.mul(splines_RIJN[:, :, :, None, :samples], delta_R1JON, out=into["scale"])
+
+
+def _fill_rational(into: Mapping[str, Tensor], layer: Layer, delta_RJON: Tensor) -> None:
+    """Coefficients of a layer act on all of its nodes, those of a group on its own: node by node, in their order."""
+    x_RIN, groups = layer.inputs_RIN[..., : delta_RJON.shape[-1]], into["denominator"].shape[1]
+    by_p, by_q = rational_kan.derivatives(layer.own["numerator"], layer.own["denominator"], x_RIN)
+    for columns in into.values():
+        columns.zero_()
+    for node, group in enumerate(rational_kan.groups_of_nodes(x_RIN.shape[1], groups)):
+        delta_R1ON = delta_RJON[:, node, None]
+        into["numerator"] += by_p[:, node, :, None] * delta_R1ON
+        into["denominator"][:, group] += by_q[:, node, :, None] * delta_R1ON

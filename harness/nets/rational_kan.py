@@ -71,13 +71,33 @@ def evaluate(network: RationalKanShape, parameters: Mapping[str, Tensor], h_RIN:
 
 def rational(numerator_RM: Tensor, denominator_RGC: Tensor, x_RIN: Tensor) -> Tensor:
     """F of every input, by Horner's scheme."""
-    inputs, groups = x_RIN.shape[1], denominator_RGC.shape[1]
-    group_I = torch.tensor([node * groups // inputs for node in range(inputs)], device=x_RIN.device)
+    p, q = _polynomials(numerator_RM, denominator_RGC, x_RIN)
+    return p / (1 + torch.where(q < 0, -q, q))
+
+
+def derivatives(numerator_RM: Tensor, denominator_RGC: Tensor, x_RIN: Tensor) -> tuple[Tensor, Tensor]:
+    """Of F of every input by the coefficients of P and of its own Q, [R, I, M, N] and [R, I, C, N]."""
+    p, q = _polynomials(numerator_RM, denominator_RGC, x_RIN)
+    whole = 1 + q.abs()
+    by_q = torch.where(q < 0, p, -p) / whole.square()
+    powers = [torch.ones_like(x_RIN)]
+    for _ in range(max(numerator_RM.shape[1] - 1, denominator_RGC.shape[2])):
+        powers.append(powers[-1] * x_RIN)
+    powers_RIMN = torch.stack(powers, 2)
+    of_p, of_q = powers_RIMN[:, :, : numerator_RM.shape[1]], powers_RIMN[:, :, 1 : 1 + denominator_RGC.shape[2]]
+    return of_p / whole[:, :, None], of_q * by_q[:, :, None]
+
+
+def groups_of_nodes(nodes: int, groups: int) -> list[int]:
+    """The group of every node: neighbours, and as many in each as is possible."""
+    return [node * groups // nodes for node in range(nodes)]
+
+
+def _polynomials(numerator_RM: Tensor, denominator_RGC: Tensor, x_RIN: Tensor) -> tuple[Tensor, Tensor]:
+    group_I = torch.tensor(groups_of_nodes(x_RIN.shape[1], denominator_RGC.shape[1]), device=x_RIN.device)
     q_RIC1 = denominator_RGC.index_select(1, group_I)[..., None]
     p_RM11 = numerator_RM[..., None, None]
-    p = _horner(p_RM11.unbind(1), x_RIN)
-    q = _horner(q_RIC1.unbind(2), x_RIN) * x_RIN
-    return p / (1 + torch.where(q < 0, -q, q))
+    return _horner(p_RM11.unbind(1), x_RIN), _horner(q_RIC1.unbind(2), x_RIN) * x_RIN
 
 
 def _horner(coefficients: tuple[Tensor, ...], x: Tensor) -> Tensor:

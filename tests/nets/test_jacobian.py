@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from harness.count.training import active_parameters
-from harness.errors import HarnessError
 from harness.nets import forward, initial_knots, initialise, parameter_count, residual_jacobian, update_knots
 from harness.nets.mlp import ACTIVATIONS
 from harness.spec.networks import (
@@ -36,6 +35,10 @@ LADDER = [
     *(RbfKanShape(shape=shape, grid=5, norm=norm) for shape, norm in product(SHAPES, (True, False))),
     *(ChebyshevKanShape(shape=shape, degree=degree) for shape, degree in product(SHAPES, (1, 4))),
     *(FourierKanShape(shape=shape, harmonics=harmonics) for shape, harmonics in product(SHAPES, (1, 4))),
+    *(
+        RationalKanShape(shape=shape, numerator=m, denominator=n, groups=groups)
+        for shape, (m, n, groups) in product(SHAPES, ((5, 4, 8), (1, 2, 2)))
+    ),
 ]
 FEW = [*MLPS[4:8], *SPLINE_MLPS[-2:], KanShape(shape=(2, 5, 1), grid=5)]
 FEW.append(KanShape(shape=(3, 4, 4, 2), grid=4, scales=True, bias=True))
@@ -88,7 +91,7 @@ def test_the_gradient_of_the_loss_is_the_jacobian_times_the_residuals(network):
     assert distance(own, peer) < 1e-12
 
 
-@pytest.mark.parametrize("network", FEW, ids=repr)
+@pytest.mark.parametrize("network", FEW + LADDER[2::5], ids=repr)
 @pytest.mark.parametrize("samples", [7, 100, 1000])
 def test_a_lane_is_bitwise_the_same_beside_any_number_of_others(network, samples):
     """Outputs and derivatives of a lane do not depend on R, for R of 2 and more."""
@@ -98,13 +101,6 @@ def test_a_lane_is_bitwise_the_same_beside_any_number_of_others(network, samples
         few = residual_jacobian(network, flat[-lanes:], [own[-lanes:] for own in knots], x[-lanes:])
         assert torch.equal(few[0], outputs[-lanes:])
         assert torch.equal(few[1], jacobian[-lanes:])
-
-
-def test_a_rational_kan_is_refused():
-    """Its coefficients act on many nodes at once, which no layer of the trace knows."""
-    flat, knots, x = start(RationalKanShape(shape=(2, 3, 1)), 2, 7)
-    with pytest.raises(HarnessError, match="rational_kan has no Jacobian"):
-        residual_jacobian(RationalKanShape(shape=(2, 3, 1)), flat, knots, x)
 
 
 def test_nothing_is_left_for_autograd():

@@ -64,8 +64,6 @@ def trained(runs, chunk=10**6, stored=False):
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_every_family_learns(network, optimizer, dtype):
     """Sixty evaluations lower the training error, in both precisions, and the work is counted by its family's forms."""
-    if network.family == "rational_kan" and optimizer == "levenberg":
-        pytest.skip("it has no Jacobian")
     (outcome,) = trained([run_of(network, OPTIMIZERS[optimizer], dtype=dtype)])
 
     first, *_, last = outcome.curve
