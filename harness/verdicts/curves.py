@@ -81,8 +81,15 @@ def size_of(runs: pd.DataFrame, axis: str, at: float, known: str) -> float:
     """The size on `axis` of the network of size `at` on the axis `known`, between neighbours where there is none."""
     if axis == known:
         return at
-    found = read(curve(runs, known, axis), at)
-    return float(np.exp(np.nanmean(found)))
+    return math.exp(mean(read(curve(runs, known, axis), at), axis, str(runs["series"].iloc[0])))
+
+
+def mean(logs: np.ndarray, what: str, name: str) -> float:
+    """The mean of ln values over the seeds that did not diverge; a HarnessError where it is not finite."""
+    known = logs[~np.isnan(logs)]
+    if not known.size or not np.isfinite(known).all():
+        raise HarnessError(f"{what} counts nothing of {name}")
+    return float(known.mean())
 
 
 def read(one: Curve, at: float) -> np.ndarray:

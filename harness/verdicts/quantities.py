@@ -18,7 +18,7 @@ from harness.fit import Fit
 from harness.pairs import pairs_axis
 from harness.scaling import SeriesFit, common_law, fit_table
 from harness.spec import Condition, Manifest
-from harness.verdicts.curves import Curve, Paired, arm_runs, curve, largest_common, paired, read, size_of
+from harness.verdicts.curves import Curve, Paired, arm_runs, curve, largest_common, mean, paired, read, size_of
 from harness.verdicts.found import Found
 
 
@@ -221,16 +221,9 @@ def _count(condition: Condition, task: str, count: str, runs: Runs, level: float
     one, other = curve(first, equal, count), curve(second, equal, count)
     size = largest_common(one, other) if isinstance(at, str) else size_of(first, equal, float(at or 0), runs.matched)
     if count.startswith(("params", "flops_forward")):
-        ratio = math.exp(_log_count(other, size, count) - _log_count(one, size, count))
+        ratio = math.exp(mean(read(other, size), count, other.name) - mean(read(one, size), count, one.name))
         return Found(ratio, ratio, ratio, at=float(size))
     return _of_paired(paired(one, other, size, level), size)
-
-
-def _log_count(one: Curve, size: float, count: str) -> float:
-    found = float(np.nanmean(read(one, size)))
-    if not math.isfinite(found):
-        raise HarnessError(f"{count} counts nothing of {one.name}")
-    return found
 
 
 def _growth(condition: Condition, family: Sequence[str], axis: str, runs: Runs, level: float) -> Found:
@@ -250,9 +243,9 @@ def _growth(condition: Condition, family: Sequence[str], axis: str, runs: Runs, 
 
 def _log_size(one: Curve, loss: float, task: str) -> float:
     """ln of the smallest size at which the mean loss comes down to `loss`, between neighbours."""
-    with np.errstate(all="ignore"):
-        means = np.nanmean(np.where(one.lost[:, None] > 0.5, np.nan, one.logs), axis=1)
-    best = np.minimum.accumulate(np.where(np.isnan(means), np.inf, means))
+    known = np.isfinite(one.logs) & (one.lost[:, None] <= 0.5)
+    means = np.where(known, one.logs, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    best = np.minimum.accumulate(np.where(known.any(axis=1), means, np.inf))
     wanted = math.log(loss)
     if not best[-1] <= wanted:
         raise HarnessError(

@@ -84,10 +84,22 @@ def versus(runs: Runs, asked: Asked) -> list[Versus]:
     axes, absent = conventions_of(runs, asked.axis)
     if asked.axis in absent:
         raise HarnessError(f"--axis {asked.axis}: not measured; `harness bench FILE` measures it")
-    tasks = list(dict.fromkeys(runs.table["task"]))
+    tasks = _tasks(runs, asked)
     if asked.at is not None:
         _check_budget(runs, asked, tasks)
     return [_one(runs, asked, task, axis) for task in tasks for axis in axes]
+
+
+def _tasks(runs: Runs, asked: Asked) -> list[str]:
+    """The tasks on which both arms have runs: all cells of an arm may be infeasible on one. A HarnessError if none."""
+    rows = runs.table[~runs.table["of_budget"] & runs.table["chosen"]]
+    both = [
+        set(rows.loc[(rows["arm"] == name) | (rows["series"] == name), "task"]) for name in (asked.first, asked.second)
+    ]
+    found = [task for task in dict.fromkeys(rows["task"]) if task in both[0] & both[1]]
+    if not found:
+        raise HarnessError(f"{asked.first} and {asked.second} have runs on no task in common; compare others")
+    return found
 
 
 def _check_budget(runs: Runs, asked: Asked, tasks: Sequence[str]) -> None:
@@ -130,7 +142,7 @@ def lines(runs: Runs, asked: Asked) -> list[Line]:
     """The ratio at each of A's sizes, under every convention, where B has a network that is equal in it."""
     axes, _ = conventions_of(runs, asked.axis)
     found = []
-    for task in dict.fromkeys(runs.table["task"]):
+    for task in _tasks(runs, asked):
         first, second = (of_arm(runs, task, (name,)) for name in (asked.first, asked.second))
         for axis in axes:
             read = _points(first, second, axis, asked)

@@ -173,3 +173,11 @@ def test_options_of_experiments_are_not_for_tables(folder):
 
     assert done.exit_code == 2
     assert "--axis is for experiments" in done.output
+
+
+def test_a_task_that_one_arm_cannot_meet_is_left_out():
+    """All of an arm's cells may be infeasible on a task: the others are compared."""
+    table = made_table({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, ("a", "b"))
+    runs = made_runs(table[(table["task"] == "a") | (table["arm"] == "kan")])
+
+    assert {line.task for line in lines(runs, Asked("kan", "mlp", "params.trainable"))} == {"a"}
