@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import logsumexp
 from scipy.stats import theilslopes
 
 from harness.errors import HarnessError
@@ -205,7 +206,8 @@ def _robust_sds(log_sizes: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
     slope = theilslopes(log_mads, sizes).slope if len(sizes) > SEEDS_FOR_NOISE else 0.0
     # The mean deviation of the sizes on the line: the median of logarithms lies below it, the more the fewer runs.
     along = slope * np.array(sizes)
-    level = np.log(np.mean(np.exp(np.minimum(log_mads - along, np.median(log_mads - along) + WILD))))
+    above = np.minimum(log_mads - along, np.median(log_mads - along) + WILD)
+    level = logsumexp(above) - np.log(above.size)
     return np.maximum(NORMAL_MAD * np.exp(level + slope * log_sizes), NEGLIGIBLE)
 
 
