@@ -190,7 +190,7 @@ def _tables(arms: Sequence[OfArm], kept: Mapping[str, Kept]) -> Iterator[Table]:
             )
     words = (
         "Training RMSE, mean over the peaks, right after each one's phase and after the last phase; then that of the "
-        "same network on all data at once. Medians over seeds; `times more` is that of each seed's ratio."
+        "same network on all data at once. Medians over seeds. “Times more” is that of each seed's ratio."
     )
     if rows:
         yield Table("What is kept", words, columns, rows, columns[2:])

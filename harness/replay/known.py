@@ -81,7 +81,7 @@ REPLAYS = {
             "The MLPs' activation: both SiLU and tanh are run.",
             "The optimiser of sec. 3.4: L-BFGS as elsewhere, a step being up to 20 iterations, 22 to 24 evaluations.",
             "Where knots go, and when: uniform between the ends of the activations, every 5 steps.",
-            "Whether points are drawn or on a mesh (`uniform sampling`). Ours are drawn once, uniformly.",
+            "Whether points are drawn or on a mesh (“uniform sampling”). Ours are drawn once, uniformly.",
         ),
     ),
     "fig3_4_forgetting": Replay(
@@ -95,7 +95,7 @@ REPLAYS = {
         ),
         silent=(
             "Every number: the paper shows a picture. The formula, the data and the training error after each phase "
-            "are those of pykan's tutorial. The recipe `later` is that of its last version, whose output is not known: "
+            "are those of pykan's tutorial. The recipe “later” is that of its last version, whose output is not known: "
             "the one error is compared with both.",
             "The initial coefficients, which pykan draws smaller (uniformly within 0.1/2G, E17). Ours are drawn as the "
             "paper says, from N(0, 0.1²). It makes no difference to the error: that is the least which a spline of "

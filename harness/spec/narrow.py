@@ -49,7 +49,10 @@ def _filtered(data: dict[str, Any], most: int) -> dict[str, Any]:
     def filtered(path: str, sizes: Sequence[Size]) -> list[Size]:
         seen.extend(map(_width, sizes))
         if not (left := [size for size in sizes if _width(size) <= most]):
-            raise HarnessError(f"--max-width {most}: nothing is left of {path}: {json.dumps(sizes)}; give more")
+            least = min(map(_width, sizes))
+            raise HarnessError(
+                f"--max-width {most}: nothing is left of {path}: {json.dumps(sizes)}; give at least {least}"
+            )
         return left
 
     for name, arm in data["arms"].items():
