@@ -27,7 +27,7 @@ def condition_words(condition: Condition, conventions: tuple[str, ...]) -> str:
     what = _quantity(condition, conventions)
     if condition.margin is not None:
         if condition.quantity == "held_out":
-            return f"{what} to within {condition.margin:.3g} times"
+            return f"{what} to within {100 * condition.margin:.3g} %"
         return f"{what} is within {100 * condition.margin:.3g} % of 1"
     if condition.most is not None:
         return f"{what} is below {condition.most:g}"
@@ -46,7 +46,7 @@ def arms_words(condition: Condition) -> tuple[str, ...]:
 def _quantity(condition: Condition, conventions: tuple[str, ...]) -> str:
     arms, at = arms_words(condition), condition.place
     first, second = arms[0], arms[-1]
-    ratio = f"of {second} / {first}"
+    ratio = f"of {_bracketed(second)} / {_bracketed(first)}"
     size = (
         "at the largest common size" if at == "largest" else f"where {first} has size {_number(at)} on the matched axis"
     )
@@ -57,7 +57,8 @@ def _quantity(condition: Condition, conventions: tuple[str, ...]) -> str:
             return f"the test loss {ratio} {size}"
         case "cost":
             loss = f"the {at} loss that both attain" if isinstance(at, str) else f"test loss {_number(at)}"
-            return f"the size {ratio} at {loss}"
+            size = conventions[0] if len(conventions) == 1 else "size"
+            return f"the {size} {ratio} at {loss}"
         case "floor":
             return f"the floor {ratio}"
         case "count":
@@ -70,6 +71,10 @@ def _quantity(condition: Condition, conventions: tuple[str, ...]) -> str:
             return f"the exponent of {first} at the most inputs over that at the fewest"
         case "growth":
             return f"the slope in ln(inputs) of ln(size) that {first} needs for test loss {_number(at)}"
+
+
+def _bracketed(arm: str) -> str:
+    return f"({arm})" if ", " in arm else arm
 
 
 def _number(value: float | str | None) -> str:
