@@ -33,6 +33,7 @@ def harness(*words):
     return result.output
 
 
+@pytest.mark.slow
 def test_the_page_runs(folder):
     """All arms train, each budget is met within the page's tolerance by the live count, and edited code is refused."""
     harness("run", "ripples.yaml", "--workers", "1")

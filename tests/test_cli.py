@@ -93,6 +93,7 @@ def test_running_again_trains_nothing_and_changes_no_record(finished):
     assert {path: path.read_bytes() for path in (finished / "results" / "runs").iterdir()} == records
 
 
+@pytest.mark.slow
 def test_plain_output_has_no_escape_codes_and_ends_with_the_fits(finished):
     """Into a file or a pipe go plain lines: progress by pack, then the table of fits."""
     (finished / "tiny.yaml").write_text(TINY + "\n# the same experiment\n")
@@ -103,6 +104,7 @@ def test_plain_output_has_no_escape_codes_and_ends_with_the_fits(finished):
     assert "alpha, E = 0" in done.stdout
 
 
+@pytest.mark.slow
 def test_analysis_commands_work_from_the_folder_alone(finished):
     """status, fit, plot and report take the results folder as well: plan and records are all they need."""
     folder = "results/tiny"

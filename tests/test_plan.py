@@ -381,6 +381,7 @@ def test_a_damaged_manifest_is_refused(tmp_path, damage):
     assert (tmp_path / "manifest.1.json").read_text() == damage
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted((ROOT / "experiments").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_experiment_of_the_project_plans(path):
     """No file in experiments/ rots: each reads, expands and matches, and its ids are those of its runs."""

@@ -93,6 +93,7 @@ def test_an_interrupted_replay_says_what_is_left_and_both_next_moves(tmp_path):
     assert not (tmp_path / "results" / f"{name}-tiny" / "replay.html").exists()
 
 
+@pytest.mark.slow
 def test_a_page_of_part_of_the_runs_says_so_on_top(tmp_path, monkeypatch):
     """And so does the list of what is kept, until the other runs have records too."""
     name = "fig2_3_grid_extension"
