@@ -92,7 +92,7 @@ def test_a_room_imports_only_what_its_row_of_the_law_allows(path):
 
 
 def test_analysis_never_loads_torch():
-    """Running and analysing meet in files only: importing analysis rooms, one after the other, never brings torch in."""
+    """Running and analysing meet in files only: importing analysis rooms in turn never brings torch in."""
     code = f"""
 import importlib, sys
 for room in {ANALYSIS}:
