@@ -83,8 +83,10 @@ def _counted(module: torch.nn.Module, points: int, inputs: int, with_backward: b
             if with_backward:
                 loss = (y_NO - torch.empty_like(y_NO)).square().mean()
                 torch.autograd.grad(loss, parameters, allow_unused=True)
-    except (NotImplementedError, RuntimeError) as error:
+    except Exception as error:  # the user's code
         raise HarnessError(
-            f"module {type(module).__name__}: what it computes could not be counted on tensors without data: {error}"
+            f"module {type(module).__name__}: its passes could not be counted, on {points} points of {inputs} inputs "
+            f"without data (torch's device meta): {type(error).__name__}: {error}; what asks for values, such as "
+            "`if x.max() > 0`, has no fixed count"
         ) from error
     return counter.executed

@@ -77,6 +77,20 @@ class Frozen(TwoLayers):
         self.requires_grad_(False)
 
 
+class Asking(TwoLayers):
+    """Does what the values say."""
+
+    def forward(self, x):
+        return super().forward(x if x.max() > 0 else -x)
+
+
+class Broken(TwoLayers):
+    """A mistake in its forward pass."""
+
+    def forward(self, x):
+        return x["points"]
+
+
 class Flat(TwoLayers):
     """Leaves the axis of outputs out."""
 
@@ -135,6 +149,8 @@ def test_making_a_module_leaves_torchs_random_state_alone():
     before = torch.random.get_rng_state()
 
     initialise(network("TwoLayers"), [np.random.default_rng(0)], 1.0, torch.float64, "cpu")
+    with pytest.raises(HarnessError, match="chance"):
+        check(network("Chancy"))
 
     assert torch.equal(torch.random.get_rng_state(), before)
 
@@ -166,6 +182,9 @@ def test_sizes_that_cannot_be_made_and_names_that_are_not_there():
     """Too large is too large for a search; a wrong name gets the nearest; what has no parameters is no network."""
     with pytest.raises(HarnessError, match="nothing to train"):
         network("Frozen")
+    for name in ("Asking", "Broken"):
+        with pytest.raises(HarnessError, match=f"module {name}: its passes could not be counted"):
+            network(name)
     with pytest.raises(CapTooSmall, match="at most 5"):
         network("Narrow", width=6)
     with pytest.raises(HarnessError, match="did you mean 'TwoLayers'"):
