@@ -13,25 +13,19 @@ from typing import Any, NamedTuple, get_args
 
 from pydantic import ValidationError
 
-from harness.count import Work, count, run_flops, run_work, trainable
-from harness.count.training import is_dual
+from harness.count import Work, count, run_flops, run_work
 from harness.errors import HarnessError, did_you_mean
+from harness.feasible import check_counted, check_learnable, check_phases, engine_of, recipe_of, why_infeasible
 from harness.solve import build_network, solve
 from harness.spec import (
-    BUILT_IN_RECIPES,
     Adam,
     Arm,
     Cell,
-    CountName,
     Experiment,
     Formula,
-    Kan,
     KanShape,
     LevenbergMarquardt,
     Manifest,
-    Mlp,
-    MlpShape,
-    ModuleShape,
     Network,
     PlannedRun,
     Recipe,
@@ -39,7 +33,6 @@ from harness.spec import (
     RunSpec,
     RunTask,
     SplinedShape,
-    SplineMlpShape,
     Task,
     canonical_json,
     content_hash,
@@ -49,8 +42,8 @@ from harness.spec import (
     units,
     variants,
 )
-from harness.spec.nouns import Engine, Size
-from harness.tasks import is_data, load_target, resolve
+from harness.spec.nouns import Size
+from harness.tasks import load_target, resolve
 
 # In the torch engine, more lanes share fixed costs but leave the cache, and a pack is what Ctrl-C can lose. Not tuned:
 # an assumption. The fused engine trains one lane after the other, so that company is of no use to a run.
@@ -69,8 +62,6 @@ TUNABLE = (
     "optimizer.growth",
     "sparsity.strength",
 )
-# Unknowns of a system of Levenberg-Marquardt: its matrix twice takes a gigabyte, its factorisation ten seconds.
-LARGEST_SYSTEM = 8192
 SAME_NETWORK = "solves to the same network as a smaller budget; space the budgets wider"
 
 
@@ -102,12 +93,7 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
         cells_here: set[tuple] = set()
         for task, arm_name in itertools.product(variant.tasks, variant.arms):
             run_task = resolve(task)
-            if run_task.is_pde:
-                _check_pde(variant, arm_name)
-            if run_task.classes:
-                _check_classes(variant, arm_name)
-            if is_data(task.target):
-                _check_data(variant, arm_name, task.target)
+            check_learnable(variant, arm_name, run_task)
             label = label_of(task)
             formulas[label] = _formula(task)
             arm_series = _series_label(arm_name, axes, telling_of(arm_name, task))
@@ -186,115 +172,9 @@ def _check_rules(experiment: Experiment, tasks: Mapping[str, Task]) -> None:
             )
 
 
-def _check_pde(variant: Experiment, arm_name: str) -> None:
-    """A HarnessError if a PDE, which is learnt by second derivatives on all points, cannot be learnt by an arm."""
-    arm = variant.arms[arm_name]
-    architecture, optimizer = arm.architecture, _recipe(variant, arm).optimizer
-    if not isinstance(architecture, Mlp | Kan):
-        raise HarnessError(
-            f"arms.{arm_name}.architecture.family={architecture.family}: no second derivatives, by which a PDE is "
-            "learnt; use family mlp or kan"
-        )
-    if isinstance(architecture, Mlp) and architecture.activation in ("relu", "prelu"):
-        raise HarnessError(
-            f"arms.{arm_name}.architecture.activation={architecture.activation}: its second derivative is 0, so that "
-            "no PDE of second order can be learnt; use silu, tanh or gelu"
-        )
-    if isinstance(architecture, Kan) and architecture.order == 1:
-        raise HarnessError(
-            f"arms.{arm_name}.architecture.order=1: splines of straight lines have no second derivative, by which a "
-            "PDE is learnt; use order 3 or more"
-        )
-    if isinstance(optimizer, LevenbergMarquardt):
-        raise HarnessError(
-            f"recipes.{arm.recipe}.optimizer.name=levenberg_marquardt: it has no Jacobian of second derivatives, by "
-            "which a PDE is learnt; use lbfgs or adam"
-        )
-    for name in ("sparsity", "phases"):
-        if getattr(_recipe(variant, arm), name):
-            raise HarnessError(f"recipes.{arm.recipe}.{name}: a PDE is learnt without; leave it out")
-    if isinstance(optimizer, Adam) and optimizer.batch_size:
-        raise HarnessError(
-            f"recipes.{arm.recipe}.optimizer.batch_size={optimizer.batch_size}: a PDE is learnt from all its points; "
-            "leave it out"
-        )
-
-
-def _check_classes(variant: Experiment, arm_name: str) -> None:
-    """A HarnessError if classes, whose loss is a cross-entropy, cannot be learnt by an arm's recipe."""
-    arm = variant.arms[arm_name]
-    recipe = _recipe(variant, arm)
-    if isinstance(recipe.optimizer, LevenbergMarquardt):
-        raise HarnessError(
-            f"recipes.{arm.recipe}.optimizer.name=levenberg_marquardt: a cross-entropy, by which classes are learnt, "
-            "is no sum of squares; use lbfgs or adam"
-        )
-    for name in ("sparsity", "phases"):
-        if getattr(recipe, name):
-            raise HarnessError(f"recipes.{arm.recipe}.{name}: classes are learnt without; leave it out")
-
-
-def _check_data(variant: Experiment, arm_name: str, target: str) -> None:
-    arm = variant.arms[arm_name]
-    updates = _recipe(variant, arm).grid_updates
-    if updates and updates.points == "domain":
-        raise HarnessError(
-            f"recipes.{arm.recipe}.grid_updates.points=domain: {target} is data, which has no box to draw points from; "
-            "use points: train"
-        )
-
-
 def _formula(task: Task) -> Formula:
     target = load_target(task.target, task.inputs, task.instance)
     return Formula(formula=target.formula, source=target.source)
-
-
-def engine_of(experiment: Experiment, network: Network, task: RunTask) -> Engine:
-    """What trains `network`: the experiment's engine, or else `fused` where it can; a HarnessError if it cannot."""
-    if task.is_pde:
-        if experiment.engine == "fused":
-            raise HarnessError(
-                f"engine: fused has no second derivatives, by which {task.target} is learnt; use engine: torch, or "
-                "leave `engine` out"
-            )
-        return "torch"
-    if task.classes:
-        if experiment.engine == "fused":
-            raise HarnessError(
-                f"engine: fused has no cross-entropy, by which the classes of {task.target} are learnt; use engine: "
-                "torch, or leave `engine` out"
-            )
-        return "torch"
-    reasons = []
-    if experiment.dtype != "float64":
-        reasons.append(f"dtype: {experiment.dtype}")
-    if experiment.device != "cpu":
-        reasons.append(f"device: {experiment.device}")
-    if experiment.engine == "fused" and reasons:
-        raise HarnessError(
-            f"engine: fused computes in float64 on CPUs, but the file says {' and '.join(reasons)}; "
-            "use engine: torch, or leave `engine` out"
-        )
-    without_kernels = _without_kernels(network)
-    if experiment.engine == "fused" and without_kernels:
-        raise HarnessError(f"engine: fused {without_kernels}; leave `engine` out")
-    if experiment.engine:
-        return experiment.engine
-    return "torch" if reasons or without_kernels else "fused"
-
-
-def _without_kernels(network: Network) -> str | None:
-    """Why there are no compiled kernels of a network, or None if there are."""
-    match network:
-        case KanShape(base="frozen"):
-            return "trains all that a KAN has, so no base: frozen"
-        case MlpShape(activation="prelu"):
-            return "has no kernels with activation: prelu"
-        case SplineMlpShape() if network.rank > 1:
-            return f"has no kernels with several splines a node, rank: {network.rank}"
-        case MlpShape() | KanShape() | SplineMlpShape():
-            return None
-    return f"has no kernels of family: {network.family}"
 
 
 def planned_work(run: RunSpec) -> list[Work]:
@@ -350,73 +230,29 @@ def _match_budget(
 
 
 def _if_possible(candidate: Candidate, task: RunTask) -> Candidate | str:
-    """The candidate, or why it cannot be trained: Levenberg-Marquardt keeps and factorises a dense matrix."""
-    optimizer, network = candidate.recipe.optimizer, candidate.network
-    if isinstance(network, ModuleShape):
-        from harness.nets.module import check  # torch, for those who bring a module of torch's
-
-        check(network)
-    if isinstance(optimizer, LevenbergMarquardt):
-        if isinstance(network, ModuleShape):
-            return "levenberg_marquardt has no Jacobian of a module of yours; use lbfgs or adam"
-        if isinstance(network, KanShape) and network.base == "frozen":
-            return "levenberg_marquardt moves all that a network has, so no base: frozen; use lbfgs or adam"
-        residuals = points_at_a_time(candidate.recipe, task.train_points) * network.shape[-1]
-        size = residuals if is_dual(optimizer, network, residuals) else trainable(network)
-        if size > LARGEST_SYSTEM:
-            return (
-                f"levenberg_marquardt would solve for {size:,} unknowns, at most {LARGEST_SYSTEM:,} are allowed; "
-                "ask for smaller networks, or use lbfgs"
-            )
-    return candidate
+    return why_infeasible(candidate.network, candidate.recipe, task) or candidate
 
 
 def _smallest(variant: Experiment, arm_name: str, task: RunTask, free: str, fixed: dict[str, Any]) -> int:
     """The least value of the free size: two layers of weights, or a cap that leaves the last stage some work."""
     arm = variant.arms[arm_name]
     if free == "steps":
-        return least_evaluations(_network(arm, arm_name, task, fixed), _recipe(variant, arm))
+        return least_evaluations(_network(arm, arm_name, task, fixed), recipe_of(variant, arm))
     return 2 if free == "depth" else 1
 
 
 def _candidate(variant: Experiment, arm_name: str, task: RunTask, **free: Any) -> Candidate:
     arm = variant.arms[arm_name]
-    recipe = _recipe(variant, arm)
+    recipe = recipe_of(variant, arm)
     if "steps" in free:
         recipe = recipe.model_copy(update={"max_evaluations": free["steps"]})
     sizes = {name: value for name, value in free.items() if name != "steps"}
     network = _network(arm, arm_name, task, sizes)
     recipe = _that_matters(recipe, network, task)
-    _check_phases(recipe, task)
+    check_phases(recipe, task)
     counts = {**count(network), **run_flops(network, recipe, task)}
-    _check_counted(variant, arm_name, network, counts)
+    check_counted(variant, arm_name, network, counts)
     return Candidate(next(reversed(free.values()), None), network, recipe, counts)
-
-
-def _check_counted(variant: Experiment, arm_name: str, network: Network, counts: Mapping[str, int]) -> None:
-    """A HarnessError if the file speaks of an arm by a count that does not define its family."""
-    asked = [("match.convention", variant.match.count_name)] if variant.match else []
-    if window := variant.window.get(arm_name):
-        asked.append((f"window.{arm_name}.axis", window.axis))
-    for index, rule in enumerate(variant.decide):
-        conditions = (*rule.conditions, *rule.given)
-        if any(arm_name in each.choice(number) for each in conditions for number in range(len(each.arms))):
-            asked += [(f"decide.{index}.axes", name) for name in rule.conventions]
-    for place, name in asked:
-        if name in get_args(CountName) and name not in counts:
-            axis = name.split(".")[0]
-            known = [each for each in counts if each.startswith(f"{axis}.") and each in get_args(CountName)]
-            raise HarnessError(
-                f"{place}: {name} does not count {network.family} (arm {arm_name!r}); use one of {', '.join(known)}"
-            )
-
-
-def _check_phases(recipe: Recipe, task: RunTask) -> None:
-    if recipe.phases and task.train_points % recipe.phases:
-        raise HarnessError(
-            f"phases={recipe.phases}: they are of equal size, but {task.target} has train_points={task.train_points}; "
-            "give it a multiple"
-        )
 
 
 def _network(arm: Arm, arm_name: str, task: RunTask, sizes: dict[str, Any]) -> Network:
@@ -445,10 +281,6 @@ def _that_matters(recipe: Recipe, network: Network, task: RunTask) -> Recipe:
     if isinstance(recipe.optimizer, Adam) and (recipe.optimizer.batch_size or 0) >= present:
         changes["optimizer"] = recipe.optimizer.model_copy(update={"batch_size": None})
     return recipe.model_copy(update=changes)
-
-
-def _recipe(variant: Experiment, arm: Arm) -> Recipe:
-    return variant.recipes.get(arm.recipe) or BUILT_IN_RECIPES[arm.recipe]
 
 
 # -------------------------------------------------------------------------------------------------------------- cells
