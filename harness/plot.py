@@ -1,5 +1,6 @@
 """The figure of an experiment: test loss against size on the headline axes, with the laws that others fitted."""
 
+import itertools
 import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -101,6 +102,14 @@ class Drawn(NamedTuple):
     law: list[Line2D]
 
 
+class Row(NamedTuple):
+    """What a row of panels shows: arms on a task, all of them, or those of a recipe."""
+
+    task: str
+    recipe: str
+    arms: tuple[str, ...]
+
+
 class Panel(NamedTuple):
     """One task on one axis."""
 
@@ -120,34 +129,62 @@ def draw_scaling(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesF
 
 
 def scaling_figure(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesFit]) -> Figure:
-    """A row a task, a column a headline axis. Artists carry a gid `kind:series` (runs, means, outside, law, ...)."""
-    tasks = list(dict.fromkeys(table["task"]))
+    """A row a task, a column a headline axis. Artists carry a gid `kind:series` (runs, means, outside, law, ...).
+
+    Where a task has more series than a panel can label, it has a row for each recipe, and names stand beside.
+    """
     budgets = {cell.series: (cell.frontier, cell.asked) for cell in manifest.cells if cell.frontier and cell.asked}
     styles = series_styles(name for name in table["series"] if name not in budgets)
     laws, shown = laws_of(fits), headline_axes(manifest)
+    parts = _rows(manifest, table, budgets)
     with matplotlib.rc_context(THEME):
-        figure = Figure(figsize=(WIDTH, ROW_HEIGHT * len(tasks)), dpi=DPI, layout="constrained")
+        figure = Figure(figsize=(WIDTH, ROW_HEIGHT * len(parts)), dpi=DPI, layout="constrained")
         FigureCanvasAgg(figure)
-        grid = figure.subplots(len(tasks), len(shown), sharey="row", squeeze=False)
+        grid = figure.subplots(len(parts), len(shown), sharey="row", squeeze=False)
         rows = [
             [
-                _panel(axes, table, laws, common_law(_labelled(fits, budgets), task, axis), styles, budgets, task, axis)
+                _panel(
+                    axes,
+                    own,
+                    laws,
+                    common_law(_labelled(fits, budgets), one.task, axis),
+                    styles,
+                    budgets,
+                    one.task,
+                    axis,
+                )
                 for axes, axis in zip(row, shown, strict=True)
             ]
-            for row, task in zip(grid, tasks, strict=True)
+            for row, one in zip(grid, parts, strict=True)
+            for own in [table[table["arm"].isin(one.arms)]]
         ]
-        for row, task in zip(rows, tasks, strict=True):
-            metric = table.loc[table["task"] == task, "metric"].iloc[0]
+        for row, one in zip(rows, parts, strict=True):
+            metric = table.loc[table["task"] == one.task, "metric"].iloc[0]
             row[0].axes.set_ylabel(f"{LOSS_WORDS[metric]} ({LOSS_UNITS[metric]})")
-            row[0].axes.set_title(_title(task, manifest.formulas[task].formula), loc="left", parse_math=False)
+            title = f"{one.task}, {one.recipe}" if one.recipe else _title(one.task, manifest.formulas[one.task].formula)
+            row[0].axes.set_title(title, loc="left", parse_math=False)
         sns.despine(figure)
         if note := tuning_note(table):
             figure.supxlabel(note, x=0.01, ha="left", fontsize=LABEL_SIZE)
         if len(rows) > MOST_ROWS or max(len(panel.drawn) for row in rows for panel in row) > MOST_LABELS:
-            _name_below(figure, rows, styles)
+            _name_beside(rows, styles)
         else:
             place_labels(figure, rows)
     return figure
+
+
+def _rows(manifest: Manifest, table: pd.DataFrame, budgets: Budgets) -> list[Row]:
+    """What each row of the figure shows: a task with all its arms, or those of one recipe where they are too many."""
+    series = table.loc[~table["series"].isin(budgets), ["task", "series"]].drop_duplicates()
+    arms = manifest.experiment.arms
+    split = series.groupby("task").size().max() > MOST_LABELS
+    recipes = dict.fromkeys(arm.recipe for arm in arms.values()) if split else [""]
+    found = []
+    for task, recipe in itertools.product(dict.fromkeys(table["task"]), recipes):
+        own = tuple(name for name, arm in arms.items() if recipe in ("", arm.recipe))
+        if ((table["task"] == task) & table["arm"].isin(own)).any():
+            found.append(Row(task, recipe, own))
+    return found
 
 
 def tuning_note(table: pd.DataFrame) -> str | None:
@@ -404,7 +441,6 @@ COVERED_LINE = 10.0  # what covering one of the LAW_POINTS of a line costs, in p
 NOT_OTHERS = 4.0  # what a pixel nearer to another series than to its own costs
 BLOCKED = 1e9
 WIDENINGS = 12
-LEGEND_COLUMNS, LEGEND_LINE = 4, 0.15  # inches
 
 
 def place_labels(figure: Figure, rows: list[list[Panel]]) -> None:
@@ -428,21 +464,23 @@ def place_labels(figure: Figure, rows: list[list[Panel]]) -> None:
         _draw_leaders(panel)
 
 
-def _name_below(figure: Figure, rows: list[list[Panel]], styles: dict[str, Style]) -> None:
-    """In place of labels, the names of all series below the panels."""
-    for panel in (panel for row in rows for panel in row):
-        for one in panel.drawn:
-            one.label.remove()
-        set_ticks(panel.axes.xaxis, panel.axes.get_xlim())
-        set_ticks(panel.axes.yaxis, panel.axes.get_ylim())
-    handles = [
-        Line2D([], [], color=style.colour, marker=style.marker, ls="none", ms=4, label=name)
-        for name, style in styles.items()
-    ]
-    width, height = figure.get_size_inches()
-    figure.set_size_inches(width, height + LEGEND_LINE * -(-len(handles) // LEGEND_COLUMNS))
-    where: dict[str, Any] = {"loc": "outside lower left", "ncols": LEGEND_COLUMNS, "frameon": False}
-    figure.legend(handles=handles, fontsize=LABEL_SIZE, **where)
+def _name_beside(rows: list[list[Panel]], styles: dict[str, Style]) -> None:
+    """In place of labels, the names of a row's series beside its last panel."""
+    for row in rows:
+        named = dict.fromkeys(str(one.label.get_gid()).removeprefix("label:") for panel in row for one in panel.drawn)
+        for panel in row:
+            for one in panel.drawn:
+                one.label.remove()
+            set_ticks(panel.axes.xaxis, panel.axes.get_xlim())
+            set_ticks(panel.axes.yaxis, panel.axes.get_ylim())
+        handles = [
+            Line2D(
+                [], [], color=styles[name].colour, marker=styles[name].marker, ls=styles[name].line, ms=4, label=name
+            )
+            for name in named
+        ]
+        where: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.02, 0.5), "frameon": False}
+        row[-1].axes.legend(handles=handles, fontsize=LABEL_SIZE, labelspacing=0.2, handlelength=2.6, **where)
 
 
 def _widen(axes: Axes) -> None:

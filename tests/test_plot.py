@@ -287,17 +287,34 @@ def test_many_series_are_readable(tmp_path):
 
 
 @pytest.mark.parametrize("most", ["MOST_LABELS", "MOST_ROWS"])
-def test_more_series_than_labels_have_room_for_are_named_below(two, monkeypatch, most):
-    """Each once, in its own colour and mark, and in no panel."""
+def test_more_series_than_labels_have_room_for_are_named_beside(two, monkeypatch, most):
+    """Each once a row, in its own colour and mark, and in no panel."""
     monkeypatch.setattr(f"harness.plot.{most}", {"MOST_LABELS": 1, "MOST_ROWS": 0}[most])
 
     drawn = scaling_figure(two.manifest, two.table, two.fits)
 
-    (legend,) = drawn.legends
-    looks = [(line.get_label(), line.get_color(), line.get_marker()) for line in legend.legend_handles]
+    legends = [axes.get_legend() for axes in drawn.axes if axes.get_legend()]
+    assert len(legends) == 2
     styles = series_styles(two.table["series"])
-    assert looks == [(name, style.colour, style.marker) for name, style in styles.items()]
+    for legend in legends:
+        looks = [(line.get_label(), line.get_color(), line.get_marker()) for line in legend.legend_handles]
+        assert looks == [(name, style.colour, style.marker) for name, style in styles.items()]
     assert not any(axes.texts for axes in drawn.axes)
+
+
+def test_too_many_series_have_a_row_for_each_recipe(two, monkeypatch):
+    """Every series of a task stands in one of its rows, that of its arm's recipe."""
+    monkeypatch.setattr("harness.plot.MOST_LABELS", 1)
+    arms = dict(two.manifest.experiment.arms)
+    arms["mlp"] = arms["mlp"].model_copy(update={"recipe": "other"})
+    experiment = two.manifest.experiment.model_copy(update={"arms": arms})
+
+    drawn = scaling_figure(two.manifest.model_copy(update={"experiment": experiment}), two.table, two.fits)
+
+    titles = [axes.get_title(loc="left") for axes in drawn.axes[::2]]
+    assert titles == ["exp2d, adam", "exp2d, other", "j0, adam", "j0, other"]
+    for row, series in zip(drawn.axes[::2], ("kan", "mlp") * 2, strict=True):
+        assert {gid for gid in gids(row) if gid.startswith("means:")} == {f"means:{series}"}
 
 
 def test_a_users_target_is_titled_with_its_docstring(tmp_path, monkeypatch):
