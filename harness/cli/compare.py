@@ -49,9 +49,10 @@ def compare_command(
 ) -> None:
     """Compare two arms: which is better at a budget, by how much, and what equal losses cost.
 
-    Of an experiment, A and B are arms (the best of an arm's series stands for it) or series. They are compared at equal
-    size under trainable parameters, training FLOPs by two counts, and seconds: B is the network that is equal to A in
-    each. The figure lies in its results folder.
+    Of an experiment, A and B are arms (the best of an arm's series stands for it), series, or several arms under a name
+    of yours, the best of them at each budget standing for all: MLP=mlp_2,mlp_3. They are compared at equal size under
+    trainable parameters, training FLOPs by two counts, and seconds: B is the network that is equal to A in each. The
+    figure lies in its results folder.
 
     Of a table (.csv, .tsv, .parquet; one row a run), A and B are values of --by. Both have the same law, with a floor
     where the data carry one. Every --x is a convention of what a size is; the verdict says whether A is cheaper under
@@ -88,13 +89,13 @@ def _compare(
     from harness.show_verdicts import versus_sentences, versus_table
     from harness.verdicts import runs_of
     from harness.verdicts.plot_versus import draw_versus
-    from harness.verdicts.versus import Asked, conventions_of, lines, versus, versus_json
+    from harness.verdicts.versus import Asked, conventions_of, lines, sides, versus, versus_json
 
     manifest, folder = frozen_plan(file, results)
     runs = runs_of(manifest, table_of(manifest, folder))
     at, loss, level = asked
     named = runs.matched if axis is None else axis if axis == "seconds" else axis_named(axis)
-    request = Asked(*arms, named, at, loss, level)
+    request = Asked(sides(runs, *arms), named, at, loss, level)
     found, curves = versus(runs, request), lines(runs, request)
     absent = conventions_of(runs, named)[1]
     text = json.dumps(versus_json(request, found, curves, absent), allow_nan=False, indent=1)
@@ -106,7 +107,7 @@ def _compare(
             console.print(line, soft_wrap=True, highlight=False, markup=False)
     target = out or folder
     check_writable(target)
-    stem = "compare_" + "_".join(re.sub(r"[^\w=-]+", "-", name) for name in arms)
+    stem = "compare_" + "_".join(re.sub(r"[^\w=-]+", "-", name) for name in (request.first, request.second))
     with whole_file(target / f"{stem}.json") as path:
         path.write_text(text + "\n", encoding="utf-8")
     for drawn in (target / f"{stem}.json", *draw_versus(request, curves, target / stem)):

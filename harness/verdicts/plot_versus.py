@@ -137,4 +137,9 @@ def _notes(asked: Asked, undrawn: int) -> list[str]:
         f"{asked.second} is read between its sizes at the one that is equal to {asked.first}'s in each count. Bands: "
         f"{asked.level:.0%} intervals over seeds, pointwise; filled marks: equality lies outside of them."
     ]
+    notes += [
+        f"{side.label}: the best of {', '.join(side.names)} at each budget, as validation chooses."
+        for side in asked.sides
+        if len(side.names) > 1
+    ]
     return notes + ([f"{undrawn} more tasks are in the JSON."] if undrawn > 0 else [])

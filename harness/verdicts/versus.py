@@ -19,16 +19,33 @@ from harness.verdicts.quantities import Runs, cost_at, laws, loss_at, of_arm, sh
 
 
 @dataclass(frozen=True)
+class Side:
+    """An arm or series, or several of which the best at each budget is compared; and what it is called."""
+
+    label: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Asked:
-    """Arms or series A and B, the budget `at` on `axis` (the largest common one where it is None), and the loss at
+    """Two sides A and B, the budget `at` on `axis` (the largest common one where it is None), and the loss at
     which costs are compared (the middle of those that both attain where it is None)."""
 
-    first: str
-    second: str
+    sides: tuple[Side, Side]
     axis: str
     at: float | None = None
     loss: float | None = None
     level: float = 0.95
+
+    @property
+    def first(self) -> str:
+        """What A is called."""
+        return self.sides[0].label
+
+    @property
+    def second(self) -> str:
+        """What B is called."""
+        return self.sides[1].label
 
 
 @dataclass(frozen=True)
@@ -58,14 +75,27 @@ class Line:
     high: np.ndarray
 
 
-def check_names(runs: Runs, *names: str) -> None:
-    """A HarnessError if a name is neither an arm nor a series that was run, or both are the same."""
+def sides(runs: Runs, first: str, second: str) -> tuple[Side, Side]:
+    """A and B as typed: an arm, a series, or `label=arm,arm`.
+
+    A HarnessError if a name is neither an arm nor a series that was run, or stands on both sides.
+    """
     known = list(dict.fromkeys([*runs.table["arm"], *runs.table["series"]]))
-    for name in names:
+    found = _side(first, known), _side(second, known)
+    for name in (name for side in found for name in side.names):
         if name not in known:
             raise HarnessError(f"{name!r} is no arm of this experiment; {did_you_mean(name, known)}")
-    if len(set(names)) < len(names):
-        raise HarnessError(f"{' and '.join(names)}: give two different arms to compare")
+    if shared := [name for name in found[0].names if name in found[1].names]:
+        raise HarnessError(f"{first} and {second}: {', '.join(shared)} on both sides; give different arms to compare")
+    return found
+
+
+def _side(text: str, known: Sequence[str]) -> Side:
+    if text in known:  # the name of a series may have = and , in it
+        return Side(text, (text,))
+    label, _, listed = text.rpartition("=")
+    names = tuple(name.strip() for name in listed.split(","))
+    return Side(label or listed, names)
 
 
 def conventions_of(runs: Runs, axis: str) -> tuple[list[str], list[str]]:
@@ -78,9 +108,8 @@ def versus(runs: Runs, asked: Asked) -> list[Versus]:
     """Both arms on every task under every convention.
 
     With a budget, A is the network of that size on `asked.axis`, and B under each convention the one that is equal to A
-    in it. A HarnessError on names that are not there, and where on no task both have sizes around the budget.
+    in it. A HarnessError where on no task both have sizes around the budget.
     """
-    check_names(runs, asked.first, asked.second)
     axes, absent = conventions_of(runs, asked.axis)
     if asked.axis in absent:
         raise HarnessError(f"--axis {asked.axis}: not measured; `harness bench FILE` measures it")
@@ -94,7 +123,7 @@ def _tasks(runs: Runs, asked: Asked) -> list[str]:
     """The tasks on which both arms have runs: all cells of an arm may be infeasible on one. A HarnessError if none."""
     rows = runs.table[~runs.table["of_budget"] & runs.table["chosen"]]
     both = [
-        set(rows.loc[(rows["arm"] == name) | (rows["series"] == name), "task"]) for name in (asked.first, asked.second)
+        set(rows.loc[rows["arm"].isin(side.names) | rows["series"].isin(side.names), "task"]) for side in asked.sides
     ]
     found = [task for task in dict.fromkeys(rows["task"]) if task in both[0] & both[1]]
     if not found:
@@ -105,7 +134,7 @@ def _tasks(runs: Runs, asked: Asked) -> list[str]:
 def _check_budget(runs: Runs, asked: Asked, tasks: Sequence[str]) -> None:
     ranges = {}
     for task in tasks:
-        low, high = common(*(curve(of_arm(runs, task, (name,)), asked.axis) for name in (asked.first, asked.second)))
+        low, high = common(*(curve(of_arm(runs, task, side.names), asked.axis) for side in asked.sides))
         ranges[task] = (low, high)
         if low <= (asked.at or 0) <= high:
             return
@@ -119,10 +148,10 @@ def _check_budget(runs: Runs, asked: Asked, tasks: Sequence[str]) -> None:
 
 
 def _one(runs: Runs, asked: Asked, task: str, axis: str) -> Versus:
-    first, second = (of_arm(runs, task, (name,)) for name in (asked.first, asked.second))
+    first, second = (of_arm(runs, task, side.names) for side in asked.sides)
     ratio = _tried(lambda: loss_at(first, second, axis, asked.at, asked.axis, asked.level))
     try:
-        fits = [law for name in (asked.first, asked.second) for law in laws(runs, task, (name,), axis, asked.level)]
+        fits = [law for side in asked.sides for law in laws(runs, task, side.names, axis, asked.level)]
         one, other = (law.fit for law in shown(fits))
     except HarnessError as error:
         return Versus(task, axis, ratio, Found(refused=str(error)), None)
@@ -143,7 +172,7 @@ def lines(runs: Runs, asked: Asked) -> list[Line]:
     axes, _ = conventions_of(runs, asked.axis)
     found = []
     for task in _tasks(runs, asked):
-        first, second = (of_arm(runs, task, (name,)) for name in (asked.first, asked.second))
+        first, second = (of_arm(runs, task, side.names) for side in asked.sides)
         for axis in axes:
             read = _points(first, second, axis, asked)
             if read:

@@ -15,8 +15,9 @@ from verdicts.made_runs import SIZES, made_runs, made_table, power
 from harness.cli import main
 from harness.verdicts.plot_versus import versus_figure
 from harness.verdicts.quantities import loss_at, of_arm
-from harness.verdicts.versus import Asked, better, lines, versus
+from harness.verdicts.versus import Asked, Side, better, lines, sides, versus
 
+SIDES = (Side("kan", ("kan",)), Side("mlp", ("mlp",)))
 EQUAL_PARAMS, EQUAL_FLOPS = 4.0, 0.4  # a KAN of ten times the FLOPs for each parameter, and a quarter of the loss
 RATIOS = {
     "params.trainable": EQUAL_PARAMS,
@@ -35,7 +36,7 @@ def runs():
 @pytest.fixture(scope="module")
 def at_a_budget(runs):
     """What is said at 200 parameters of the KAN."""
-    return versus(runs, Asked("kan", "mlp", "params.trainable", 200.0, level=0.99))
+    return versus(runs, Asked(SIDES, "params.trainable", 200.0, level=0.99))
 
 
 def test_at_a_budget_every_convention_has_the_true_ratio(at_a_budget):
@@ -63,7 +64,7 @@ def test_a_budget_in_seconds_is_that_of_the_network_that_takes_so_long(runs, at_
 
 def test_lines_are_over_the_first_arms_sizes_where_the_second_has_an_equal(runs):
     """At equal parameters all sizes; at equal FLOPs those of the KAN up to a tenth of the MLP's largest."""
-    found = {line.convention: line for line in lines(runs, Asked("kan", "mlp", "params.trainable"))}
+    found = {line.convention: line for line in lines(runs, Asked(SIDES, "params.trainable"))}
 
     assert list(found) == list(RATIOS)
     assert found["params.trainable"].x == pytest.approx(SIZES)
@@ -76,7 +77,7 @@ def test_lines_are_over_the_first_arms_sizes_where_the_second_has_an_equal(runs)
 
 def test_the_figure_has_a_line_a_convention_and_fills_what_is_decided(runs):
     """Every mark is drawn once; both sides are named, and the budget is marked."""
-    asked = Asked("kan", "mlp", "params.trainable", 100.0)
+    asked = Asked(SIDES, "params.trainable", 100.0)
     curves = lines(runs, asked)
     figure = versus_figure(asked, curves)
     (axes,) = figure.axes
@@ -100,7 +101,7 @@ def test_many_tasks_have_a_panel_each_and_no_overlap_is_no_line():
     tiny = (table["task"] == "c") & (table["arm"] == "kan")
     table = table.assign(**{name: table[name] / np.where(tiny, 1e6, 1) for name in RATIOS})
     runs = made_runs(table)
-    asked = Asked("kan", "mlp", "params.trainable")
+    asked = Asked(SIDES, "params.trainable")
     figure = versus_figure(asked, lines(runs, asked))
 
     assert [axes.get_title(loc="left") for axes in figure.axes if axes.get_visible()] == ["a", "b"]
@@ -146,7 +147,9 @@ def test_the_command_says_and_draws_who_is_better(folder):
     ("arguments", "said"),
     [
         (("kan", "mpl"), "'mpl' is no arm of this experiment; did you mean 'mlp'?"),
-        (("kan", "kan"), "give two different arms"),
+        (("kan", "kan"), "give different arms"),
+        (("kan", "MLP=mlp,kan"), "kan and MLP=mlp,kan: kan on both sides"),
+        (("kan", "MLP=mlp,mpl"), "'mpl' is no arm of this experiment"),
         (("kan", "mlp", "--at", "9"), "--at 9: by params.trainable, the sizes that both kan and mlp have are xy 29 to"),
         (("kan", "mlp", "--at", "9", "--at", "10"), "compared at one budget"),
         (("kan", "mlp", "--axis", "parms"), "did you mean 'params'?"),
@@ -175,9 +178,29 @@ def test_options_of_experiments_are_not_for_tables(folder):
     assert "--axis is for experiments" in done.output
 
 
+def test_of_several_arms_the_best_by_validation_stands_for_all():
+    """A line of the best at each budget: here that of the arm whose validation loss is the least at every size."""
+    arms = {"kan": power(1, 1.0), "mlp": power(4, 1.0), "deep": power(8, 1.0)}
+    runs = made_runs(made_table(arms, noise=0))
+    asked = Asked(sides(runs, "kan", "MLP=deep, mlp"), "params.trainable", 200.0)
+
+    assert (asked.second, asked.sides[1].names) == ("MLP", ("deep", "mlp"))
+    alone = Asked(SIDES, "params.trainable", 200.0)
+    assert [one.ratio.estimate for one in versus(runs, asked)] == [one.ratio.estimate for one in versus(runs, alone)]
+    figure = versus_figure(asked, lines(runs, asked))
+    assert "MLP: the best of deep, mlp at each budget" in " ".join(text.get_text() for text in figure.texts)
+
+
+def test_the_name_of_a_series_is_taken_as_it_stands():
+    """It may have an equals sign in it."""
+    runs = made_runs(made_table({"kan order=2": power(1, 1.0), "mlp": power(4, 1.0)}))
+
+    assert sides(runs, "kan order=2", "mlp")[0] == Side("kan order=2", ("kan order=2",))
+
+
 def test_a_task_that_one_arm_cannot_meet_is_left_out():
     """All of an arm's cells may be infeasible on a task: the others are compared."""
     table = made_table({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, ("a", "b"))
     runs = made_runs(table[(table["task"] == "a") | (table["arm"] == "kan")])
 
-    assert {line.task for line in lines(runs, Asked("kan", "mlp", "params.trainable"))} == {"a"}
+    assert {line.task for line in lines(runs, Asked(SIDES, "params.trainable"))} == {"a"}
