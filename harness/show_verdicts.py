@@ -16,7 +16,7 @@ from harness.record import ClassMetrics, Metrics
 from harness.report import template
 from harness.spec import CONVENTIONS
 from harness.tables.show_comparison import crossover_words
-from harness.verdicts.answer import NOT_RUN, number_lines, verdict_words
+from harness.verdicts.answer import number_lines, verdict_words
 from harness.verdicts.versus import Asked, Versus, better
 from harness.verdicts.words import found_words
 
@@ -31,11 +31,15 @@ README = """# Verdicts that are kept
 
 What `harness verdicts --keep` made from the runs of this project: [verdicts.html](verdicts.html),
 [verdicts.json](verdicts.json) with every number, and of each experiment its verdicts, its runs (`runs.csv`, six digits)
-and its figure. Rules are those that its plan froze before anything ran.
-
-| claim | verdict | holds under | experiment | commit |
-|---|---|---|---|---|
+and its figures. Rules are those that its plan froze before anything ran. Of each convention: the outcome, and on how
+many of the tasks the claim is supported; a dash where the rule is not about it.
 """
+COLUMNS = {
+    "params.trainable": "per parameter",
+    "flops_train.shared_dense": "per training FLOP (shared-dense)",
+    "flops_train.local_min": "per training FLOP (local minimum)",
+    "seconds": "per second",
+}
 
 
 def verdicts_table(answers: Sequence[dict[str, Any]]) -> Table:
@@ -101,7 +105,8 @@ def write_verdicts(answers: Sequence[dict[str, Any]], folder: Path, figures: Pat
         figures={answer["name"]: _picture(figures / answer["name"] / FIGURE) for answer in answers},
         number_lines=number_lines,
         verdict_words=verdict_words,
-        not_run=NOT_RUN,
+        columns=COLUMNS,
+        outcome=_outcome,
     )
     data = json.dumps({"experiments": list(answers)}, indent=1, allow_nan=False) + "\n"
     paths = [folder / "verdicts.html", folder / "verdicts.json"]
@@ -127,14 +132,13 @@ def keep_verdicts(made: Sequence[tuple[dict[str, Any], pd.DataFrame]], results: 
         columns = [name for name in dict.fromkeys(RUN_COLUMNS) if name in table and table[name].notna().any()]
         table[columns].to_csv(target / "runs.csv", index=False, float_format="%.6g")
         (target / "verdicts.json").write_text(json.dumps(answer, indent=1) + "\n", encoding="utf-8")
-        figure = results / answer["name"] / FIGURE
-        if figure.exists():
-            shutil.copyfile(figure, target / FIGURE)
+        for figure in results.glob(f"{answer['name']}/*.png"):
+            if figure.name == FIGURE or figure.name.startswith("compare_"):
+                shutil.copyfile(figure, target / figure.name)
     answers = [_kept(path) for path in sorted(kept.glob("*/verdicts.json"))]
     write_verdicts(answers, kept, kept)
-    rows = [_line(answer, verdict) for answer in answers for verdict in answer["verdicts"]]
     with whole_file(kept / "README.md") as path:
-        path.write_text(README + "".join(rows), encoding="utf-8")
+        path.write_text(README + "".join(_section(answer) for answer in answers), encoding="utf-8")
     return kept
 
 
@@ -146,10 +150,30 @@ def _kept(path: Path) -> dict[str, Any]:
         raise HarnessError(f"{path} is damaged ({error}); remove its folder, and keep it again", INCOMPLETE) from None
 
 
-def _line(answer: dict[str, Any], verdict: dict[str, Any]) -> str:
-    cells = (
-        *(f"{verdict['claim']}: {verdict['rule']}", verdict_words(verdict)),
-        *(", ".join(verdict["holds_under"]) or "none", f"[{answer['name']}]({answer['name']}/verdicts.json)"),
-        ", ".join(commit[:9] for commit in answer["commits"]),
-    )
-    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |\n"
+def _section(answer: dict[str, Any]) -> str:
+    """An experiment in Markdown: its question, and a row a rule."""
+    where = f"[{answer['name']}]({answer['name']}/verdicts.json)"
+    commits = ", ".join(commit[:9] for commit in answer["commits"])
+    runs = f"{answer['runs']:,} runs, {answer['diverged']} diverged"
+    return f"\n## {answer['question']}\n\n{where}: {runs}; {commits}\n\n" + "\n".join(markdown_rows(answer)) + "\n"
+
+
+def markdown_rows(answer: dict[str, Any]) -> list[str]:
+    """The lines of a Markdown table, a row a rule: what it is under each convention, and the verdict."""
+    names = ("claim", *COLUMNS.values(), "verdict")
+    rows = [names, ("---",) * len(names)]
+    for verdict in answer["verdicts"]:
+        cells = (_outcome(verdict, convention) for convention in COLUMNS)
+        rows.append((verdict["claim"], *cells, f"**{verdict_words(verdict)}**"))
+    return [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows]
+
+
+def _outcome(verdict: dict[str, Any], convention: str) -> str:
+    """`supported 3/3`, with how many tasks are against it where some are."""
+    if convention in verdict["not_measured"]:
+        return "not measured"
+    for count in verdict["counts"]:
+        if count["convention"] == convention:
+            against = f", {count['refuted']} against" if count["refuted"] and count["outcome"] != "refuted" else ""
+            return f"{count['outcome']} {count['supported']}/{count['tasks']}{against}"
+    return "–"
