@@ -32,6 +32,8 @@ PAGES = [
     "docs/counting.md",
     "docs/fitting.md",
     "docs/cluster.md",
+    *("docs/verdicts.md", "docs/claims.md", "docs/tasks.md", "docs/adding.md", "docs/engine.md"),
+    *("results/verdicts/README.md", "results/replay/README.md"),
 ]
 
 
