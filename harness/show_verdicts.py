@@ -16,7 +16,7 @@ from harness.record import ClassMetrics, Metrics
 from harness.report import template
 from harness.spec import CONVENTIONS
 from harness.tables.show_comparison import crossover_words
-from harness.verdicts.answer import number_lines, verdict_words
+from harness.verdicts.answer import NOT_RUN, number_lines, verdict_words
 from harness.verdicts.versus import Asked, Versus, better
 from harness.verdicts.words import found_words
 
@@ -52,8 +52,20 @@ def verdicts_table(answers: Sequence[dict[str, Any]]) -> Table:
     for answer in answers:
         for verdict in answer["verdicts"]:
             origin = "\n".join([answer["name"], *(commit[:9] for commit in answer["commits"])])
-            numbers = "\n".join(number_lines(verdict)) or answer["why"]
-            table.add_row(f"{verdict['claim']}:\n{verdict['rule']}", numbers, verdict_words(verdict), origin)
+            judged = verdict["verdict"] != NOT_RUN  # of others the page has the rule
+            claim = f"{verdict['claim']}:\n{verdict['rule']}" if judged else verdict["claim"]
+            table.add_row(claim, "\n".join(number_lines(verdict)) or answer["why"], verdict_words(verdict), origin)
+    return table
+
+
+def summary_table(answers: Sequence[dict[str, Any]]) -> Table:
+    """A row a rule: what it is under each convention, on how many tasks it is supported, and the verdict."""
+    table = Table(title="in short: outcome, and on how many tasks it is supported", title_justify="left")
+    for name in ("claim", *COLUMNS.values(), "verdict"):
+        table.add_column(name, ratio=2 if name == "claim" else 1)
+    for answer in answers:
+        for verdict in answer["verdicts"]:
+            table.add_row(*_summary(verdict))
     return table
 
 
@@ -107,6 +119,7 @@ def write_verdicts(answers: Sequence[dict[str, Any]], folder: Path, figures: Pat
         verdict_words=verdict_words,
         columns=COLUMNS,
         outcome=_outcome,
+        concluded=_concluded,
     )
     data = json.dumps({"experiments": list(answers)}, indent=1, allow_nan=False) + "\n"
     paths = [folder / "verdicts.html", folder / "verdicts.json"]
@@ -155,17 +168,23 @@ def _section(answer: dict[str, Any]) -> str:
     where = f"[{answer['name']}]({answer['name']}/verdicts.json)"
     commits = ", ".join(commit[:9] for commit in answer["commits"])
     runs = f"{answer['runs']:,} runs, {answer['diverged']} diverged"
-    return f"\n## {answer['question']}\n\n{where}: {runs}; {commits}\n\n" + "\n".join(markdown_rows(answer)) + "\n"
+    return f"\n## {answer['question']}\n\n{where}: {runs}; {commits}\n\n" + "\n".join(_markdown(answer)) + "\n"
 
 
-def markdown_rows(answer: dict[str, Any]) -> list[str]:
-    """The lines of a Markdown table, a row a rule: what it is under each convention, and the verdict."""
-    names = ("claim", *COLUMNS.values(), "verdict")
-    rows = [names, ("---",) * len(names)]
-    for verdict in answer["verdicts"]:
-        cells = (_outcome(verdict, convention) for convention in COLUMNS)
-        rows.append((verdict["claim"], *cells, f"**{verdict_words(verdict)}**"))
+def _markdown(answer: dict[str, Any]) -> list[str]:
+    rows = [("claim", *COLUMNS.values(), "verdict"), ("---",) * (len(COLUMNS) + 2)]
+    for claim, *cells, verdict in map(_summary, answer["verdicts"]):
+        rows.append((claim, *cells, f"**{verdict}**"))
     return [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows]
+
+
+def _summary(verdict: dict[str, Any]) -> tuple[str, ...]:
+    """The claim, what it is under each convention, and the verdict."""
+    return (verdict["claim"], *(_outcome(verdict, convention) for convention in COLUMNS), _concluded(verdict))
+
+
+def _concluded(verdict: dict[str, Any]) -> str:
+    return f"{verdict['verdict']}{', stable' * verdict['stable']}"
 
 
 def _outcome(verdict: dict[str, Any], convention: str) -> str:

@@ -104,7 +104,7 @@ def validate(file: Path, scale: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(summary))
     else:
-        click.echo(f"{file}: valid; {len(manifest.cells)} cells ({infeasible} infeasible), {runs} runs")
+        click.echo(f"{file}: valid; {len(manifest.cells):,} cells ({infeasible:,} infeasible), {runs:,} runs")
 
 
 @main.command(epilog="Example: harness schema > experiment.schema.json")

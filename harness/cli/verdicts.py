@@ -43,7 +43,7 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
     damaged.
     """
     from harness.console import console
-    from harness.show_verdicts import answer_sentences, keep_verdicts, verdicts_table, write_verdicts
+    from harness.show_verdicts import answer_sentences, keep_verdicts, summary_table, verdicts_table, write_verdicts
     from harness.verdicts.answer import answer_json
 
     check_writable(results)
@@ -54,6 +54,7 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
         click.echo(json.dumps({"experiments": answers}, allow_nan=False))
     else:
         console.print(verdicts_table(answers))
+        console.print(summary_table(answers))
         for line in (line for answer in answers for line in answer_sentences(answer)):
             console.print(line, soft_wrap=True, highlight=False, markup=False)
     for path in paths:
@@ -71,20 +72,16 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
 
 def _with_rules(scale: str) -> list[Path]:
     """The experiment files that have rules and that scale; a HarnessError if there are none."""
-    from harness.spec import read_experiment
+    from harness.spec import read_experiment, scales_of
 
     found = []
     for file in sorted(EXPERIMENTS.glob("*.yaml")):
         if not read_experiment(file).decide:
             continue
-        try:
-            read_experiment(file, scale)
-        except HarnessError as error:
-            if "has no such scale" not in str(error):
-                raise
+        if scale in scales_of(file):
+            found.append(file)
+        else:
             click.echo(f"left out: {file} has no scale {scale}", err=True)
-            continue
-        found.append(file)
     if not found:
         at = "" if scale == FULL else f" and a scale {scale}"
         raise HarnessError(f"{EXPERIMENTS}/: no file with a `decide:`{at} here; give a FILE, or go where they are")

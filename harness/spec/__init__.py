@@ -65,6 +65,7 @@ from harness.spec.read import (
     read_experiment,
     read_settings,
     scale_changes,
+    scales_of,
     variants,
 )
 from harness.spec.stages import (
@@ -153,6 +154,7 @@ __all__ = [
     "run_id",
     "samples_per_evaluation",
     "scale_changes",
+    "scales_of",
     "sealed",
     "stages",
     "units",

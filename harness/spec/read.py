@@ -67,6 +67,12 @@ def _at_scale(data: dict[str, Any], scales: Any, source: str, scale: str) -> dic
     return _with_values(data, scales[scale], f"{source}: scales.{scale}")
 
 
+def scales_of(path: Path) -> tuple[str, ...]:
+    """The names of the scales of the file at `path`, `full` first."""
+    data = _parse_fields(_read_text(path, "an experiment file"), str(path), "question:, tasks:, arms:")
+    return (FULL, *(data.get("scales") or {}))
+
+
 def scale_changes(path: Path, scale: str) -> dict[str, Any]:
     """What a scale of the file at `path` changes, by dotted path."""
     data = _parse_fields(_read_text(path, "an experiment file"), str(path), "question:, tasks:, arms:")

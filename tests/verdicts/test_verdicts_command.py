@@ -123,7 +123,7 @@ def test_what_makes_the_table_is_kept(whole):
     assert {"test_loss", "params.trainable", "flops_train.local_min"} <= set(runs)
     row = next(line for line in (kept / "README.md").read_text(encoding="utf-8").splitlines() if "1/1" in line)
     assert row.count("| supported 1/1 ") == 3
-    assert row.endswith(" | not measured | **supported (holds under 3 of 4 conventions)** |")
+    assert row.endswith(" | not measured | **supported** |")
 
 
 def test_nothing_to_judge_or_to_keep_is_an_answer(here):
