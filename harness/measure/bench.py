@@ -33,7 +33,7 @@ from harness.measure.calibration import THREADS, KnotRow, Measured, PackRow, Sha
 from harness.measure.design import LEVENBERG, OPTIMIZERS, Design, class_shape, held_scalars
 from harness.measure.executed import executed_evaluation
 from harness.measure.features import Shape, shape_of
-from harness.spec import Adam, KanShape, Lbfgs, MlpShape, Optimizer, Recipe, RunSpec, Task, stages
+from harness.spec import Adam, KanShape, Lbfgs, MlpShape, ModuleShape, Optimizer, Recipe, RunSpec, Task, stages
 from harness.spec.nouns import Dtype, Engine
 from harness.tasks import resolve, stream
 from harness.train import fused_engine, torch_engine, train_pack
@@ -135,6 +135,7 @@ def _measure_solo(shape: Shape, run: RunSpec) -> SoloRow:
     times = _evaluation_times(shape, [run], SOLO_SECONDS, alone=True)
     low, middle, high = np.quantile(times, [0.25, 0.5, 0.75])
     is_counted = run.engine == "torch" and shape.optimizer != "levenberg_marquardt" and not shape.is_pde
+    is_counted &= not isinstance(shape.network, ModuleShape)  # whose operations may have no price in bytes
     return SoloRow(
         shape=shape,
         seconds_per_evaluation=float(middle),

@@ -8,10 +8,12 @@ from torch import nn
 from harness.count import count, training_flops
 from harness.count.training import Work
 from harness.errors import HarnessError
+from harness.measure.bench import bench_solo
 from harness.measure.module import module_network
 from harness.nets import forward, initialise, parameter_count
 from harness.nets.module import check
-from harness.spec import Adam, CapTooSmall, MlpShape, Module
+from harness.spec import Adam, CapTooSmall, MlpShape, Module, Recipe, RunSpec, Task
+from harness.tasks import resolve
 
 HERE = __name__
 
@@ -191,3 +193,16 @@ def test_sizes_that_cannot_be_made_and_names_that_are_not_there():
         network("TwoLayer")
     with pytest.raises(HarnessError, match=r"write package\.module:name"):
         module_network(Module(family="module", module="torch", size="width"), 1, 1, 1)
+
+
+def test_an_evaluation_of_it_is_timed_like_others():
+    """`harness bench FILE` times it alone; what it moves in bytes has no price."""
+    network = module_network(Module(family="module", module=f"{HERE}:TwoLayers", size="width"), 2, 1, 5)
+    recipe = Recipe(optimizer=Adam(name="adam"), max_evaluations=10)
+    task = resolve(Task(target="xy", train_points=20))
+    run = RunSpec(task=task, network=network, recipe=recipe, seed=0, engine="torch")
+
+    (row,) = bench_solo([run], progress=lambda done, total: None)
+
+    assert 0 < row.seconds_per_evaluation < 1
+    assert row.bytes_per_evaluation is None
