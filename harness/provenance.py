@@ -13,6 +13,7 @@ from harness import __version__
 from harness.errors import INCOMPLETE, HarnessError
 
 PACKAGES = ("torch", "numba", "llvmlite", "numpy", "scipy")
+CODE = ("--", ".", ":(exclude)results")
 MARKER = "harness-snapshot.json"  # in every snapshot's folder: what the code in it is
 
 
@@ -38,11 +39,14 @@ def code() -> Code:
 
 
 def commit_and_dirty(checkout: Path | None) -> tuple[str | None, bool | None]:
-    """The commit of a checkout and whether it was changed since; both None without one, or before its first commit."""
+    """The commit of a checkout and whether it was changed since; both None without one, or before its first commit.
+
+    What is kept in its results/ is no code.
+    """
     if checkout is None:
         return None, None
     try:
-        return git(checkout, "rev-parse", "HEAD").strip(), bool(git(checkout, "status", "--porcelain"))
+        return git(checkout, "rev-parse", "HEAD").strip(), bool(git(checkout, "status", "--porcelain", *CODE))
     except (OSError, subprocess.CalledProcessError):
         return None, None
 

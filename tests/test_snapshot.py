@@ -13,7 +13,7 @@ import pytest
 import harness
 from harness import snapshot as snapshots
 from harness.errors import HarnessError
-from harness.provenance import checkout_around
+from harness.provenance import checkout_around, commit_and_dirty
 from harness.snapshot import check_snapshot, take_snapshot
 
 SOURCE = Path(harness.__file__).parent
@@ -226,6 +226,15 @@ def test_a_file_that_cannot_be_copied_is_named(checkout):
     ) as caught:
         _taken(checkout)
     assert caught.value.exit_code == 3
+
+
+def test_results_that_are_kept_do_not_change_the_code(checkout):
+    """A checkout is dirty by any file but those in its results/."""
+    (checkout / "results").mkdir()
+    (checkout / "results/verdicts.json").write_text("{}")
+    assert commit_and_dirty(checkout)[1] is False
+    (checkout / "small/results.py").write_text("")
+    assert commit_and_dirty(checkout)[1] is True
 
 
 def test_a_package_outside_of_git_is_copied_itself(checkout, tmp_path):
