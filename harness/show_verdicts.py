@@ -168,7 +168,8 @@ def _section(answer: dict[str, Any]) -> str:
     where = f"[{answer['name']}]({answer['name']}/verdicts.json)"
     commits = ", ".join(commit[:9] for commit in answer["commits"])
     runs = f"{answer['runs']:,} runs, {answer['diverged']} diverged"
-    return f"\n## {answer['question']}\n\n{where}: {runs}; {commits}\n\n" + "\n".join(_markdown(answer)) + "\n"
+    said = "".join(f" {note[:1].upper()}{note[1:]}." for note in answer["notes"])
+    return f"\n## {answer['question']}\n\n{where}: {runs}; {commits}.{said}\n\n" + "\n".join(_markdown(answer)) + "\n"
 
 
 def _markdown(answer: dict[str, Any]) -> list[str]:

@@ -66,6 +66,17 @@ def test_the_file_tree_is_the_package():
     assert listed == there - {"__init__.py", "__pycache__/", "templates/"}
 
 
+def test_the_verdicts_of_the_first_screen_are_those_that_are_kept():
+    """Each row of the README's table, its head too, is a row of the kept table, and some are inconclusive."""
+    kept = (ROOT / "results" / "verdicts" / "README.md").read_text(encoding="utf-8").splitlines()
+    shown = README[: README.index("## Two commands")]
+    rows = [line for line in shown.splitlines() if line.startswith("| ")]
+
+    assert len(rows) > 8
+    assert set(rows) <= set(kept)
+    assert any("**inconclusive**" in row for row in rows)
+
+
 def test_every_command_is_in_the_table():
     """The table of commands is complete."""
     assert set(re.findall(r"^\| `harness ([\w-]+)", README, flags=re.MULTILINE)) == set(main.commands)
