@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # Folders beside those of the experiments: the records, and what the project keeps.
 RESERVED = ("runs", "checkpoints", "snapshots", "calibrations", "reference", "benchmarks", "fits", "replay", "verdicts")
 
+MANY_SERIES = 20  # whose fits take long enough to be announced
+
 
 def plan_of(file: Path, scale: str = FULL, narrow: Narrow | None = None) -> Manifest:
     """The plan that an experiment file makes at one of its scales, narrowed if asked for; its errors name the file."""
@@ -229,8 +231,10 @@ def write_analysis(manifest: Manifest, folder: Path) -> tuple[pd.DataFrame, list
 
     calibrations = calibrations_of(manifest, folder.parent)
     table = with_seconds(load(manifest, records_of(folder)), planned_runs(manifest), calibrations)
-    fits, checks = fit_table(table), check_table(table, headline_axes(manifest))
     check_writable(folder)
+    if (series := table.groupby(["task", "series"]).ngroups) > MANY_SERIES:
+        click.echo(f"fitting laws of {series} series on every axis, some seconds each", err=True)
+    fits, checks = fit_table(table), check_table(table, headline_axes(manifest))
     write_table(table, folder)
     with whole_file(folder / "pairs.csv") as path:
         pairs(table, pairs_axis(manifest)).to_csv(path, index=False)
