@@ -25,14 +25,25 @@ FIGURE = "scaling.png"
 RUN_COLUMNS = (
     *("run_id", "task", "arm", "series", "shape", "grid", "order", "asked", "seed", "trial", "chosen", "status"),
     *("metric", "val_loss", "test_loss", *dict.fromkeys([*Metrics.model_fields, *ClassMetrics.model_fields])),
-    *("evaluations", "in_window", "hold_out", "params.paper", "flops_forward.shared_dense", *CONVENTIONS, "seconds_on"),
+    *(
+        "evaluations",
+        "cell",
+        "in_window",
+        "until_minimum",
+        "hold_out",
+        "params.paper",
+        "flops_forward.shared_dense",
+        *CONVENTIONS,
+        "seconds_on",
+    ),
 )
 README = """# Verdicts that are kept
 
 What `harness verdicts --keep` made from the runs of this project: [verdicts.html](verdicts.html),
 [verdicts.json](verdicts.json) with every number, and of each experiment its verdicts, its runs (`runs.csv`, six digits)
-and its figures. Rules are those that its plan froze before anything ran. Of each convention: the outcome, and on how
-many of the tasks the claim is supported; a dash where the rule is not about it.
+and its figures. Rules are those that a plan froze; where an earlier plan was replaced, a note says in what, and
+[LOG.md](../LOG.md) why. Of each convention: the outcome, and on how many of the tasks the claim is supported; a dash
+where the rule is not about it.
 """
 COLUMNS = {
     "params.trainable": "per parameter",
@@ -44,7 +55,7 @@ COLUMNS = {
 
 def verdicts_table(answers: Sequence[dict[str, Any]]) -> Table:
     """A row a rule (of `answer_json`): the claim and its rule, the numbers, the verdict, where it is from."""
-    table = Table(title="verdicts, by rules that were frozen before the runs", title_justify="left", show_lines=True)
+    table = Table(title="verdicts, by the rules of each plan", title_justify="left", show_lines=True)
     table.add_column("claim: rule", ratio=3)
     table.add_column("numbers", ratio=3)
     table.add_column("verdict")
@@ -53,19 +64,21 @@ def verdicts_table(answers: Sequence[dict[str, Any]]) -> Table:
         for verdict in answer["verdicts"]:
             origin = "\n".join([answer["name"], *(commit[:9] for commit in answer["commits"])])
             judged = verdict["verdict"] != NOT_RUN  # of others the page has the rule
-            claim = f"{verdict['claim']}:\n{verdict['rule']}" if judged else verdict["claim"]
+            level = verdict["interval_level"]
+            corrected = judged and level != verdict["level"]
+            told = f"{verdict['rule']}{f' (each at {100 * level:.4g} %)' if corrected else ''}"
+            claim = f"{verdict['claim']}:\n{told}" if judged else verdict["claim"]
             table.add_row(claim, "\n".join(number_lines(verdict)) or answer["why"], verdict_words(verdict), origin)
     return table
 
 
 def summary_table(answers: Sequence[dict[str, Any]]) -> Table:
-    """A row a rule: what it is under each convention, on how many tasks it is supported, and the verdict."""
+    """A row a rule that was judged: its outcome and supporting tasks under each convention, and the verdict."""
     table = Table(title="in short: outcome, and on how many tasks it is supported", title_justify="left")
     for name in ("claim", *COLUMNS.values(), "verdict"):
         table.add_column(name, ratio=2 if name == "claim" else 1)
-    for answer in answers:
-        for verdict in answer["verdicts"]:
-            table.add_row(*_summary(verdict))
+    for verdict in (one for answer in answers for one in answer["verdicts"] if one["verdict"] != NOT_RUN):
+        table.add_row(*_summary(verdict))
     return table
 
 
@@ -93,11 +106,15 @@ def versus_sentences(asked: Asked, found: Sequence[Versus], absent: Sequence[str
     """Crossovers as sets, reasons of refusals, and what is not measured."""
     for one in found:
         where = f"{one.task}, {one.convention}"
-        if one.crossover:
+        if one.crossover and one.crossover.searched:
             yield f"crossover, {where}: {crossover_words(one.crossover, asked.first, asked.second)}"
-    reasons = {one.ratio.refused: f"{one.task}, {one.convention}" for one in found if one.ratio.refused}
-    for reason, where in reasons.items():
-        yield f"no ratio, {where}: {reason}"
+    for what, refused in (("ratio", lambda one: one.ratio.refused), ("cost", lambda one: one.cost.refused)):
+        reasons: dict[str, list[str]] = {}
+        for one in found:
+            if refused(one):
+                reasons.setdefault(refused(one), []).append(f"{one.task} {one.convention}")
+        for reason, where in reasons.items():
+            yield f"no {what}, {', '.join(where)}: {reason}"
     if absent:
         yield f"not measured: {', '.join(absent)}; `harness bench FILE` measures seconds"
 
@@ -194,6 +211,6 @@ def _outcome(verdict: dict[str, Any], convention: str) -> str:
         return "not measured"
     for count in verdict["counts"]:
         if count["convention"] == convention:
-            against = f", {count['refuted']} against" if count["refuted"] and count["outcome"] != "refuted" else ""
+            against = f", {count['refuted']} against" if count["refuted"] else ""
             return f"{count['outcome']} {count['supported']}/{count['tasks']}{against}"
     return "–"

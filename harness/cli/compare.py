@@ -60,7 +60,7 @@ def compare_command(
     """
     from harness.tables.read import is_table
 
-    if is_table(file) or asked["x"] or asked["y"]:
+    if is_table(file) or ((asked["x"] or asked["y"]) and file.suffix not in (".yaml", ".yml")):
         for option in given(dict.fromkeys(OF_EXPERIMENTS)):
             raise HarnessError(f"{option} is for experiments; {file} is a table of runs, whose sizes are --x")
         compare_table(file, first, second, as_json, asked)

@@ -54,7 +54,8 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
         click.echo(json.dumps({"experiments": answers}, allow_nan=False))
     else:
         console.print(verdicts_table(answers))
-        console.print(summary_table(answers))
+        if any(answer["verdicts"] and not answer["why"] for answer in answers):
+            console.print(summary_table(answers))
         for line in (line for answer in answers for line in answer_sentences(answer)):
             console.print(line, soft_wrap=True, highlight=False, markup=False)
     for path in paths:
@@ -105,6 +106,11 @@ def _answer(file: Path, results: Path, scale: str) -> tuple[Answer, pd.DataFrame
             str(file), name, experiment.question, experiment.decide, None, why, f"harness run {command}"
         ), None
     manifest = read_manifest(folder)
+    if experiment.decide and not manifest.experiment.decide:
+        raise HarnessError(
+            f"{file}: its `decide:` is newer than the plan, which has none; `harness run {command} --replan` takes it "
+            "in, and trains nothing again"
+        )
     try:
         check_unchanged(manifest, experiment, file)
         notes: tuple[str, ...] = ()

@@ -50,7 +50,7 @@ def module_network(architecture: Module, inputs: int, outputs: int, value: int) 
         with torch.device("meta"):  # no numbers, so that a size too large can be counted too
             module = modules.make(bare)
     except HarnessError as error:
-        if value > 1:
+        if value > 1 and not isinstance(error.__cause__, TypeError):  # it does not take the keyword, at any size
             raise CapTooSmall(str(error)) from None
         raise
     if not modules.trained_parameters(module):

@@ -114,5 +114,6 @@ def check(network: ModuleShape) -> None:
         raise HarnessError(f"{where}: two passes of the same points differ (dropout?); it must not depend on chance")
     if not torch.allclose(together, apart, rtol=1e-9, atol=1e-12, equal_nan=True):
         raise HarnessError(
-            f"{where}: a point's output depends on the other points (batch statistics?), which no error is then one of"
+            f"{where}: a point's output depends on the other points (batch statistics?), so that it has no error of "
+            "its own"
         )

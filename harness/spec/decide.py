@@ -148,6 +148,9 @@ class Condition(Frozen):
             raise ValueError(f"{wrong[0]}={getattr(self, wrong[0]):g}: {name} has no {wrong[0]}; {instead}")
         if len(given) != 1 and not takes.true_or_false:
             raise ValueError(f"{name} is judged against one limit; give exactly one of {', '.join(takes.limits)}")
+        limit = next((value for value in (self.threshold, self.most) if value is not None), 1.0)
+        if "margin" in takes.limits and limit <= 0 and not takes.true_or_false:
+            raise ValueError(f"{given[0]}={limit:g}: {name} is a ratio, always above 0; 1 says that both are equal")
         if self.least is not None and (self.threshold is None or self.least < self.threshold):
             raise ValueError(f"least={self.least:g}: it goes with a threshold that it is not below")
         self._check_place(takes)

@@ -135,7 +135,8 @@ def _head(figure: Figure, asked: Asked, styles: dict[str, Style]) -> None:
 def _notes(asked: Asked, undrawn: int) -> list[str]:
     notes = [
         f"{asked.second} is read between its sizes at the one that is equal to {asked.first}'s in each count. Bands: "
-        f"{asked.level:.0%} intervals over seeds, pointwise; filled marks: equality lies outside of them."
+        f"{asked.level:.0%} intervals over seeds, pointwise; filled marks: equality lies outside of them. "
+        f"Lines end where {asked.second} has no network that large."
     ]
     notes += [
         f"{side.label}: the best of {', '.join(side.names)} at each budget, as validation chooses."

@@ -189,6 +189,12 @@ def test_sizes_that_cannot_be_made_and_names_that_are_not_there():
             network(name)
     with pytest.raises(CapTooSmall, match="at most 5"):
         network("Narrow", width=6)
+
+
+def test_a_keyword_that_it_does_not_take_is_said_at_any_size():
+    """A depth is tried from 2 on, and 2 is not too deep for what has no depth."""
+    with pytest.raises(HarnessError, match=r"TwoLayers\(2, 1, depth=2\) failed: TypeError: .*'depth'"):
+        module_network(Module(family="module", module=f"{HERE}:TwoLayers", size="depth"), 2, 1, 2)
     with pytest.raises(HarnessError, match="did you mean 'TwoLayers'"):
         network("TwoLayer")
     with pytest.raises(HarnessError, match=r"write package\.module:name"):

@@ -62,6 +62,8 @@ def test_of_a_list_of_arms_the_best_stands_for_all():
         ("quantity: exponent, arms: [kan, 3], threshold: 0, at_least: 1", "decide.0.arms.1: give the name of an arm"),
         (f"quantity: exponent, {RULE}", "give exactly one of threshold, most"),
         (f"quantity: exponent, {RULE}, margin: 0.1", "exponent has no margin; use threshold or most"),
+        (f"quantity: test_loss, {RULE}, threshold: -3", "threshold=-3: test_loss is a ratio, always above 0"),
+        (f"quantity: cost, {RULE}, most: 0", "most=0: cost is a ratio, always above 0"),
         (f"quantity: cost, {RULE}, threshold: 3, least: 1", "goes with a threshold that it is not below"),
         (f"quantity: cost, {RULE}, threshold: 1, at: lowst", "did you mean 'lowest'?"),
         (f"quantity: cost, {RULE}, threshold: 1, at: largest", "cost is read at middle or lowest or a number"),

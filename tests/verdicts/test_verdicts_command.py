@@ -85,6 +85,18 @@ def test_a_rule_that_was_changed_after_the_plan_is_judged_as_it_was_frozen(whole
     assert "it differs in: decide" in answer["notes"][0]
 
 
+def test_rules_that_the_plan_has_not_are_no_rules_yet(here):
+    """A file that got its first rules after its plan: the next move takes them in."""
+    write_experiment(here, rules="")
+    assert _harness("plan", "experiments/made.yaml").exit_code == 0
+    write_experiment(here)
+
+    asked = _harness("verdicts", "experiments/made.yaml")
+
+    assert asked.exit_code == 2
+    assert "`harness run experiments/made.yaml --replan` takes it in" in " ".join(asked.output.split())
+
+
 def test_a_scale_has_its_own_plan(whole):
     """Other runs, other folder; a scale that no file has is answered."""
     (short,) = _verdicts("--scale", "short")

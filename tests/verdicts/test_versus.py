@@ -156,6 +156,7 @@ def test_the_command_says_and_draws_who_is_better(folder):
         (("kan", "mlp", "--axis", "seconds"), "not measured; `harness bench FILE` measures it"),
         (("kan", "mlp", "--bins", "3"), "--bins is for tables of runs"),
         (("kan", "mlp", "--by", "arm"), "--by is for tables of runs"),
+        (("kan", "mlp", "--x", "params.trainable"), "--x is for tables of runs"),
     ],
 )
 def test_a_mistake_is_a_sentence_with_the_next_move(folder, arguments, said):
@@ -188,7 +189,9 @@ def test_of_several_arms_the_best_by_validation_stands_for_all():
     alone = Asked(SIDES, "params.trainable", 200.0)
     assert [one.ratio.estimate for one in versus(runs, asked)] == [one.ratio.estimate for one in versus(runs, alone)]
     figure = versus_figure(asked, lines(runs, asked))
-    assert "MLP: the best of deep, mlp at each budget" in " ".join(text.get_text() for text in figure.texts)
+    assert "MLP: the best of deep, mlp at each budget" in " ".join(
+        " ".join(text.get_text() for text in figure.texts).split()
+    )
 
 
 def test_the_name_of_a_series_is_taken_as_it_stands():
