@@ -108,15 +108,20 @@ def versus_sentences(asked: Asked, found: Sequence[Versus], absent: Sequence[str
         where = f"{one.task}, {one.convention}"
         if one.crossover and one.crossover.searched:
             yield f"crossover, {where}: {crossover_words(one.crossover, asked.first, asked.second)}"
-    for what, refused in (("ratio", lambda one: one.ratio.refused), ("cost", lambda one: one.cost.refused)):
-        reasons: dict[str, list[str]] = {}
-        for one in found:
-            if refused(one):
-                reasons.setdefault(refused(one), []).append(f"{one.task} {one.convention}")
-        for reason, where in reasons.items():
-            yield f"no {what}, {', '.join(where)}: {reason}"
+    yield from _refusals("ratio", found, [one.ratio.refused for one in found])
+    yield from _refusals("cost", found, [one.cost.refused for one in found])
     if absent:
         yield f"not measured: {', '.join(absent)}; `harness bench FILE` measures seconds"
+
+
+def _refusals(what: str, found: Sequence[Versus], refused: Sequence[str | None]) -> Iterator[str]:
+    """A line a reason, with all tasks and conventions that it is of."""
+    places: dict[str, list[str]] = {}
+    for one, reason in zip(found, refused, strict=True):
+        if reason:
+            places.setdefault(reason, []).append(f"{one.task} {one.convention}")
+    for reason, own in places.items():
+        yield f"no {what}, {', '.join(own)}: {reason}"
 
 
 def answer_sentences(answer: dict[str, Any]) -> list[str]:
