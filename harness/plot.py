@@ -131,7 +131,7 @@ def draw_scaling(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesF
 def scaling_figure(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesFit]) -> Figure:
     """A row a task, a column a headline axis. Artists carry a gid `kind:series` (runs, means, outside, law, ...).
 
-    Where a task has more series than a panel can label, it has a row for each recipe, and names stand beside.
+    Where a panel has too many series to label, names stand beside; where too many for that, a task has a row a recipe.
     """
     budgets = {cell.series: (cell.frontier, cell.asked) for cell in manifest.cells if cell.frontier and cell.asked}
     styles = series_styles(name for name in table["series"] if name not in budgets)
@@ -177,7 +177,7 @@ def _rows(manifest: Manifest, table: pd.DataFrame, budgets: Budgets) -> list[Row
     """What each row of the figure shows: a task with all its arms, or those of one recipe where they are too many."""
     series = table.loc[~table["series"].isin(budgets), ["task", "series"]].drop_duplicates()
     arms = manifest.experiment.arms
-    split = series.groupby("task").size().max() > MOST_LABELS
+    split = series.groupby("task").size().max() > MOST_NAMES
     recipes = dict.fromkeys(arm.recipe for arm in arms.values()) if split else [""]
     found = []
     for task, recipe in itertools.product(dict.fromkeys(table["task"]), recipes):
@@ -434,7 +434,8 @@ PIXELS = DPI / 72  # of a point
 CLEARANCE = 5.5  # points between a label and the centre of a marker
 LINE_CLEARANCE = 1.5
 BETWEEN_LABELS = 2.0  # points
-MOST_LABELS = 16  # in a panel; of more, the search for places takes a minute and finds few that are near
+MOST_LABELS = 10  # in a panel; of more, few find a place that is near
+MOST_NAMES = 16  # beside a row
 MOST_ROWS = 8  # of panels; with more it takes minutes, as one crowded panel has all of them measured again
 CANDIDATES = 40  # positions tried along each side of a panel
 COVERED_LINE = 10.0  # what covering one of the LAW_POINTS of a line costs, in points of distance

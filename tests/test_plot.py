@@ -304,7 +304,7 @@ def test_more_series_than_labels_have_room_for_are_named_beside(two, monkeypatch
 
 def test_too_many_series_have_a_row_for_each_recipe(two, monkeypatch):
     """Every series of a task stands in one of its rows, that of its arm's recipe."""
-    monkeypatch.setattr("harness.plot.MOST_LABELS", 1)
+    monkeypatch.setattr("harness.plot.MOST_NAMES", 1)
     arms = dict(two.manifest.experiment.arms)
     arms["mlp"] = arms["mlp"].model_copy(update={"recipe": "other"})
     experiment = two.manifest.experiment.model_copy(update={"arms": arms})
