@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from harness.spec.nouns import Dtype, Engine
 
 EXAMPLE = "experiments/quickstart.yaml"
+FEW_CELLS = 3  # that validate tells
 
 
 class _Group(click.Group):
@@ -99,12 +100,16 @@ def main() -> None:
 def validate(file: Path, scale: str, as_json: bool) -> None:
     """Check an experiment file and say what it would run."""
     manifest = plan_of(file, scale)
-    runs, infeasible = len(manifest.run_ids()), sum(bool(cell.infeasible) for cell in manifest.cells)
-    summary = {"file": str(file), "cells": len(manifest.cells), "infeasible": infeasible, "runs": runs}
+    runs, infeasible = len(manifest.run_ids()), [cell for cell in manifest.cells if cell.infeasible]
+    summary = {"file": str(file), "cells": len(manifest.cells), "infeasible": len(infeasible), "runs": runs}
     if as_json:
         click.echo(json.dumps(summary))
-    else:
-        click.echo(f"{file}: valid; {len(manifest.cells):,} cells ({infeasible:,} infeasible), {runs:,} runs")
+        return
+    click.echo(f"{file}: valid; {len(manifest.cells):,} cells ({len(infeasible):,} infeasible), {runs:,} runs")
+    for cell in infeasible[:FEW_CELLS]:
+        click.echo(f"  infeasible: {cell.task} {cell.series}: {cell.infeasible}")
+    if len(infeasible) > FEW_CELLS:
+        click.echo("  `harness plan` shows them all")
 
 
 @main.command(epilog="Example: harness schema > experiment.schema.json")
