@@ -3,7 +3,7 @@
 import base64
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -132,11 +132,17 @@ def answer_sentences(answer: dict[str, Any]) -> list[str]:
     return said
 
 
-def write_verdicts(answers: Sequence[dict[str, Any]], folder: Path, figures: Path) -> list[Path]:
-    """Write `verdicts.html` and `verdicts.json` into `folder`; figures are those in the experiments' folders."""
+def write_verdicts(answers: Sequence[dict[str, Any]], folder: Path) -> list[Path]:
+    """Write `verdicts.html`, with the figures in the experiments' folders, and `verdicts.json` into `folder`."""
+    pictures = {answer["name"]: _picture(folder / answer["name"] / FIGURE) for answer in answers}
+    return _write(answers, folder, pictures)
+
+
+def _write(answers: Sequence[dict[str, Any]], folder: Path, pictures: Mapping[str, str | None]) -> list[Path]:
+    """The page and the numbers; `pictures` are what the page shows of each experiment, as addresses."""
     text = template("verdicts.html").render(
         answers=answers,
-        figures={answer["name"]: _picture(figures / answer["name"] / FIGURE) for answer in answers},
+        figures=pictures,
         number_lines=number_lines,
         verdict_words=verdict_words,
         columns=COLUMNS,
@@ -152,7 +158,7 @@ def write_verdicts(answers: Sequence[dict[str, Any]], folder: Path, figures: Pat
 
 
 def _picture(path: Path) -> str | None:
-    return base64.b64encode(path.read_bytes()).decode("ascii") if path.exists() else None
+    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode('ascii')}" if path.exists() else None
 
 
 def keep_verdicts(made: Sequence[tuple[dict[str, Any], pd.DataFrame]], results: Path, kept: Path) -> Path:
@@ -171,7 +177,8 @@ def keep_verdicts(made: Sequence[tuple[dict[str, Any], pd.DataFrame]], results: 
             if figure.name == FIGURE or figure.name.startswith("compare_"):
                 shutil.copyfile(figure, target / figure.name)
     answers = [_kept(path) for path in sorted(kept.glob("*/verdicts.json"))]
-    write_verdicts(answers, kept, kept)
+    names = [answer["name"] for answer in answers]
+    _write(answers, kept, {name: f"{name}/{FIGURE}" if (kept / name / FIGURE).exists() else None for name in names})
     with whole_file(kept / "README.md") as path:
         path.write_text(README + "".join(_section(answer) for answer in answers), encoding="utf-8")
     return kept

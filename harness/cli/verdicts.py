@@ -49,7 +49,7 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
     check_writable(results)
     made = [_answer(file, results, scale) for file in files or _with_rules(scale)]
     answers = [answer_json(answer) for answer, _ in made]
-    paths = write_verdicts(answers, results, results)
+    paths = write_verdicts(answers, results)
     if as_json:
         click.echo(json.dumps({"experiments": answers}, allow_nan=False))
     else:
