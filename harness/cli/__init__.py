@@ -73,6 +73,8 @@ class _Group(click.Group):
             for line in str(error).splitlines():
                 click.echo(f"error: {line}" if not line.startswith(" ") else line, err=True)
             sys.exit(error.exit_code)
+        except BrokenPipeError:  # whoever reads the output has ended, as `head` does; click leaves quietly
+            raise
         except OSError as error:
             click.echo(f"error: {error.filename}: {error.strerror}; move it away or choose another folder", err=True)
             sys.exit(USAGE)
