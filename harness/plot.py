@@ -141,22 +141,15 @@ def scaling_figure(manifest: Manifest, table: pd.DataFrame, fits: Sequence[Serie
         figure = Figure(figsize=(WIDTH, ROW_HEIGHT * len(parts)), dpi=DPI, layout="constrained")
         FigureCanvasAgg(figure)
         grid = figure.subplots(len(parts), len(shown), sharey="row", squeeze=False)
+        common = {
+            (one.task, axis): common_law(_labelled(fits, budgets), one.task, axis) for one in parts for axis in shown
+        }
         rows = [
             [
-                _panel(
-                    axes,
-                    own,
-                    laws,
-                    common_law(_labelled(fits, budgets), one.task, axis),
-                    styles,
-                    budgets,
-                    one.task,
-                    axis,
-                )
+                _panel(axes, table, laws, common[one.task, axis], styles, budgets, one, axis)
                 for axes, axis in zip(row, shown, strict=True)
             ]
             for row, one in zip(grid, parts, strict=True)
-            for own in [table[table["arm"].isin(one.arms)]]
         ]
         for row, one in zip(rows, parts, strict=True):
             metric = table.loc[table["task"] == one.task, "metric"].iloc[0]
@@ -241,11 +234,11 @@ def _panel(
     law: str,
     styles: dict[str, Style],
     budgets: Budgets,
-    task: str,
+    row: Row,
     axis: str,
 ) -> Panel:
     rows = with_parts(chosen_runs(table, axis))
-    rows = rows[rows["task"] == task]
+    rows = rows[(rows["task"] == row.task) & rows["arm"].isin(row.arms)]
     axes.set(xscale="log", yscale="log", xlabel=AXIS_WORDS[axis])
     names = list(dict.fromkeys(rows["series"]))
     for name in names:
@@ -256,7 +249,7 @@ def _panel(
     drawn = [
         _draw_best(axes, name, rows[rows["series"] == name], styles[name])
         if name in frontiers and not axis.startswith("flops_train")
-        else _draw_series(axes, name, rows[rows["series"] == name], laws[(task, name, axis)][law], styles[name])
+        else _draw_series(axes, name, rows[rows["series"] == name], laws[(row.task, name, axis)][law], styles[name])
         for name in names
         if name not in budgets
     ]

@@ -13,7 +13,7 @@ from harness import __version__
 from harness.errors import INCOMPLETE, HarnessError
 
 PACKAGES = ("torch", "numba", "llvmlite", "numpy", "scipy")
-CODE = ("--", ".", ":(exclude)results")
+CODE = ("--", ".", ":(exclude)results")  # all of a checkout but what its runs came to
 MARKER = "harness-snapshot.json"  # in every snapshot's folder: what the code in it is
 
 

@@ -25,25 +25,15 @@ FIGURE = "scaling.png"
 RUN_COLUMNS = (
     *("run_id", "task", "arm", "series", "shape", "grid", "order", "asked", "seed", "trial", "chosen", "status"),
     *("metric", "val_loss", "test_loss", *dict.fromkeys([*Metrics.model_fields, *ClassMetrics.model_fields])),
-    *(
-        "evaluations",
-        "cell",
-        "in_window",
-        "until_minimum",
-        "hold_out",
-        "params.paper",
-        "flops_forward.shared_dense",
-        *CONVENTIONS,
-        "seconds_on",
-    ),
+    *("evaluations", "cell", "in_window", "until_minimum", "hold_out"),
+    *("params.paper", "flops_forward.shared_dense", *CONVENTIONS, "seconds_on"),
 )
 README = """# Verdicts that are kept
 
 What `harness verdicts --keep` made from the runs of this project: [verdicts.html](verdicts.html),
 [verdicts.json](verdicts.json) with every number, and of each experiment its verdicts, its runs (`runs.csv`, six digits)
-and its figures. Rules are those that a plan froze; where an earlier plan was replaced, a note says in what, and
-[LOG.md](../LOG.md) why. Of each convention: the outcome, and on how many of the tasks the claim is supported; a dash
-where the rule is not about it.
+and its figures. Rules are those that a plan froze; where an earlier plan was replaced, a note says in what. Of each
+convention: the outcome, and on how many of the tasks the claim is supported; a dash where the rule is not about it.
 """
 COLUMNS = {
     "params.trainable": "per parameter",

@@ -54,8 +54,8 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
         click.echo(json.dumps({"experiments": answers}, allow_nan=False))
     else:
         console.print(verdicts_table(answers))
-        if any(answer["verdicts"] and not answer["why"] for answer in answers):
-            console.print(summary_table(answers))
+        if (summary := summary_table(answers)).row_count:
+            console.print(summary)
         for line in (line for answer in answers for line in answer_sentences(answer)):
             console.print(line, soft_wrap=True, highlight=False, markup=False)
     for path in paths:

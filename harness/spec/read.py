@@ -69,14 +69,18 @@ def _at_scale(data: dict[str, Any], scales: Any, source: str, scale: str) -> dic
 
 def scales_of(path: Path) -> tuple[str, ...]:
     """The names of the scales of the file at `path`, `full` first."""
-    data = _parse_fields(_read_text(path, "an experiment file"), str(path), "question:, tasks:, arms:")
-    return (FULL, *(data.get("scales") or {}))
+    return (FULL, *_scales(path))
 
 
 def scale_changes(path: Path, scale: str) -> dict[str, Any]:
     """What a scale of the file at `path` changes, by dotted path."""
+    changes: dict[str, Any] = _scales(path)[scale]
+    return changes
+
+
+def _scales(path: Path) -> dict[str, Any]:
     data = _parse_fields(_read_text(path, "an experiment file"), str(path), "question:, tasks:, arms:")
-    return (data.get("scales") or {})[scale]
+    return data.get("scales") or {}
 
 
 def read_settings(path: Path, model: type[Settings], what: str) -> Settings:
