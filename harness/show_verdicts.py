@@ -18,7 +18,7 @@ from harness.spec import CONVENTIONS
 from harness.tables.show_comparison import crossover_words
 from harness.verdicts.answer import NOT_RUN, number_lines, verdict_words
 from harness.verdicts.versus import Asked, Versus, better
-from harness.verdicts.words import found_words
+from harness.verdicts.words import STABLE, found_words
 
 FIGURE = "scaling.png"
 # Of the table of runs, what verdicts hang on.
@@ -204,7 +204,7 @@ def _summary(verdict: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _concluded(verdict: dict[str, Any]) -> str:
-    return f"{verdict['verdict']}{', stable' * verdict['stable']}"
+    return f"{verdict['verdict']}{f', {STABLE}' if verdict['stable'] else ''}"
 
 
 def _outcome(verdict: dict[str, Any], convention: str) -> str:

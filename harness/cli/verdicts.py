@@ -165,7 +165,7 @@ def _judged(
         return answer(None, why=str(error), command=f"harness run {command}", damaged=True, notes=notes), None
     found = judge_all(manifest, table)
     if any(verdict.unmeasured for verdict in found):
-        notes = (*notes, f"seconds are not measured, so no verdict is called stable: `harness bench {command}`")
+        notes = (*notes, f"seconds are not measured, so no verdict is stable over counts: `harness bench {command}`")
     made = [read_record(record_path(records, identity)) for identity in runs]
     commits = Counter(
         f"{one.provenance.commit or 'no commit'}{' (dirty)' * bool(one.provenance.dirty)}" for one in made

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.spec import Decide
 from harness.verdicts.judge import Verdict, to_json
-from harness.verdicts.words import rule_words
+from harness.verdicts.words import STABLE, rule_words
 
 NOT_RUN = "not run"
 
@@ -63,9 +63,9 @@ def not_run_json(rule: Decide) -> dict[str, Any]:
 
 
 def verdict_words(verdict: dict[str, Any]) -> str:
-    """`supported, stable`, or under how many conventions the claim holds."""
+    """`supported, stable over counts`, or under how many conventions the claim holds."""
     if verdict["stable"]:
-        return f"{verdict['verdict']}, stable"
+        return f"{verdict['verdict']}, {STABLE}"
     judged = len(verdict["counts"]) + len(verdict["not_measured"])
     if judged < 2 or verdict["verdict"] in (NOT_RUN, "refuted") or verdict["decide"].get("invariant"):
         return str(verdict["verdict"])

@@ -14,7 +14,7 @@ from harness.fit.result import to_json as plain
 from harness.spec import CONVENTIONS, Condition, Decide, Manifest, units
 from harness.verdicts.found import Found
 from harness.verdicts.quantities import Runs, find, runs_of
-from harness.verdicts.words import condition_words, found_words, rule_words
+from harness.verdicts.words import STABLE, condition_words, found_words, rule_words
 
 EVERY = "all conventions"  # where a rule compares them
 FREE_CONDITIONS = 2  # that the two sides of an interval pay for
@@ -207,7 +207,7 @@ def sentence(verdict: Verdict) -> str:
         for count in verdict.counts
     )
     absent = f"; {', '.join(verdict.unmeasured)} not measured" if verdict.unmeasured else ""
-    stable = ", stable" if verdict.stable else ""
+    stable = f", {STABLE}" if verdict.stable else ""
     return f"verdict: “{verdict.rule.claim}” is {verdict.conclusion}{stable}: {counts}{absent}"
 
 

@@ -6,6 +6,9 @@ import re
 from harness.spec import Condition, Decide
 from harness.verdicts.found import Found
 
+# Of a verdict whose estimates agree under every convention. Another recipe may turn it all the same.
+STABLE = "stable over counts"
+
 
 def rule_words(rule: Decide, of: int | None = None) -> str:
     """What must be true for the claim to be supported, as one clause; `of` is how many tasks or families there are."""

@@ -56,7 +56,7 @@ def test_a_verdict_is_stable_where_the_four_conventions_agree():
 
     assert (verdict.conclusion, verdict.stable) == ("supported", True)
     assert (alone.conclusion, alone.stable) == ("supported", False)
-    assert "is supported, stable: supported under params.trainable (1 of 1 for it, 0 against)" in sentence(verdict)
+    assert "is supported, stable over counts: supported under params.trainable (1 of 1 for it" in sentence(verdict)
 
 
 def test_seconds_that_nobody_measured_are_no_convention():

@@ -62,7 +62,7 @@ def test_all_runs_there_the_rules_are_judged(whole):
     assert [one["verdict"] for one in answer["verdicts"]] == ["supported"] * 2
     assert not any(one["stable"] for one in answer["verdicts"])
     assert answer["notes"] == [
-        "seconds are not measured, so no verdict is called stable: `harness bench experiments/made.yaml`"
+        "seconds are not measured, so no verdict is stable over counts: `harness bench experiments/made.yaml`"
     ]
     assert answer["commits"] == ["c0ffee" * 6 + "c0ff (dirty)"]
     assert _verdicts("results/made") == [answer | {"file": "experiments/made.yaml"}]
