@@ -171,12 +171,16 @@ def status_words(manifest: Manifest, found: Mapping[str, RunState]) -> str:
     return told + (here if missing == counted["planned"] else "")
 
 
-def left_over_lines(earlier: Mapping[str, RunState], jobs: Unneeded) -> list[str]:
-    """What is on its way though the plan does not want it, and how it is taken back."""
+def earlier_lines(earlier: Mapping[str, RunState]) -> list[str]:
+    """How many runs that only earlier plans have are on their way, if any, and how they are taken back."""
+    underway = sum(one.state in UNDERWAY for one in earlier.values())
+    move = "`harness cancel FILE --earlier` takes them back"
+    return [f"{underway} runs of an earlier plan are still on their way; {move}"] if underway else []
+
+
+def unneeded_lines(jobs: Unneeded) -> list[str]:
+    """How many jobs are on their way for cancelled runs only, and how they are ended."""
     lines = []
-    if underway := sum(one.state in UNDERWAY for one in earlier.values()):
-        move = "`harness cancel FILE --earlier` takes them back"
-        lines.append(f"{underway} runs of an earlier plan are still on their way; {move}")
     if number := len(jobs.numbers) + len(jobs.processes):
         where = "in SLURM" if jobs.numbers else "running here"
         lines.append(f"{number} jobs of cancelled runs are still {where}; `harness cancel FILE` ends them")

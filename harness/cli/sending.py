@@ -208,9 +208,9 @@ def _make_offer(
     from harness.console import console
     from harness.cost import pack_seconds
     from harness.dispatch.jobs import PredictedPack, arrays, bin_packs
-    from harness.dispatch.reconcile import Unneeded, to_send
+    from harness.dispatch.reconcile import to_send
     from harness.measure.calibration import missing
-    from harness.show_sweeps import Offer, device_time, left_over_lines, offer_lines
+    from harness.show_sweeps import Offer, device_time, earlier_lines, offer_lines
 
     seen, specs = look(manifest, folder), planned_runs(manifest)
     found = seen.found
@@ -230,7 +230,7 @@ def _make_offer(
         calibrated=not missing(calibrations, (each[0] for each in runs)),
         left_for_later=len(jobs) - len(fitting),
     )
-    for line in [*offer_lines(manifest.name, found, offer), *left_over_lines(seen.earlier, Unneeded())]:
+    for line in [*offer_lines(manifest.name, found, offer), *earlier_lines(seen.earlier)]:
         console.print(line, soft_wrap=True)
     if most_hours is not None and offer.hours > most_hours:
         raise HarnessError(

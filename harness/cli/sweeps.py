@@ -174,12 +174,13 @@ def show_status(manifest: Manifest, folder: Path, seen: Look, wanted: Sequence[S
     from harness.record import duplicates
     from harness.show_sweeps import (
         duplicate_lines,
-        left_over_lines,
+        earlier_lines,
         run_words,
         spending_words,
         status_json,
         status_table,
         status_words,
+        unneeded_lines,
         why_table,
     )
 
@@ -192,7 +193,8 @@ def show_status(manifest: Manifest, folder: Path, seen: Look, wanted: Sequence[S
     if spent:
         console.print(status_table(seen.found))
         console.print(spending_words(spent), soft_wrap=True)
-    for line in [*left_over_lines(seen.earlier, jobs), *duplicate_lines(duplicates(records_of(folder)))]:
+    differing = duplicate_lines(duplicates(records_of(folder)))
+    for line in [*earlier_lines(seen.earlier), *unneeded_lines(jobs), *differing]:
         console.print(line, soft_wrap=True)
     if wanted and not any(one.state in wanted for one in seen.found.values()):
         console.print(f"no run is {' or '.join(wanted)}", soft_wrap=True)

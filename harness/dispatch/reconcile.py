@@ -25,7 +25,7 @@ from harness.dispatch.state import (
     states,
     unexplained,
 )
-from harness.dispatch.submission import Submission, read_orders, read_submissions, write_order
+from harness.dispatch.submission import Submission, cancelled, read_orders, read_submissions, write_order
 from harness.errors import HarnessError
 from harness.record import recorded
 from harness.spec import Manifest
@@ -70,7 +70,7 @@ def reconcile(manifest: Manifest, folder: Path, evidence: Evidence) -> dict[str,
     What was cancelled by SLURM's own command is kept, as SLURM forgets it.
     """
     found = states(_known_runs(manifest, evidence.submissions), evidence)
-    ordered = {run for order in evidence.orders for run in order.runs if order.kind == "cancel"}
+    ordered = cancelled(evidence.orders)
     seen: dict[str, list[str]] = defaultdict(list)
     for run, state in found.items():
         if state.state == "cancelled" and run not in ordered:

@@ -16,7 +16,7 @@ from harness.cli.steps import planned_runs
 from harness.dispatch.cluster import user
 from harness.dispatch.events import EventLog
 from harness.dispatch.profile import Profile
-from harness.dispatch.submission import Order, SentJob, Submission, now, read_orders, write_submission
+from harness.dispatch.submission import Order, SentJob, Submission, now, read_orders, write_order, write_submission
 from harness.spec import read_manifest
 
 EXPERIMENT = """
@@ -222,5 +222,12 @@ def test_who_cancelled_is_kept(sweep):
     run, *_ = sweep.status()["runs"]
     assert {one["why"] for one in sweep.status()["runs"].values()} == {"by scancel (SLURM: CANCELLED (Priority))"}
     assert "cancelled, by scancel (SLURM: CANCELLED" in sweep.harness("logs", run).output
+
+    write_order(sweep.folder, "retry", list(sweep.status()["runs"]), "`harness retry`")
+    sweep.send("a9a1", at=now(), listed="CANCELLED")
+    for _ in range(2):
+        assert sweep.status()["states"] == {"cancelled": 4}
+        (sweep.cluster / "queue").write_text("")
+    assert len(read_orders(sweep.folder)) == 3
 
     assert Order(kind="cancel", at=now(), runs=(run,)).by_words == "by `harness cancel` or scancel"
