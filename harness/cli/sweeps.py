@@ -190,8 +190,9 @@ def show_status(manifest: Manifest, folder: Path, seen: Look, wanted: Sequence[S
         click.echo(json.dumps(status_json(manifest, seen.found, spent, seen.earlier, jobs)))
         return
     click.echo(status_words(manifest, seen.found))
-    if spent:
+    if spent or any(one.state == "damaged" for one in seen.found.values()):
         console.print(status_table(seen.found))
+    if spent:
         console.print(spending_words(spent), soft_wrap=True)
     differing = duplicate_lines(duplicates(records_of(folder)))
     for line in [*earlier_lines(seen.earlier), *unneeded_lines(jobs), *differing]:

@@ -50,7 +50,9 @@ def test_damaged_records_are_a_state_with_a_way_out(paths, tmp_path):
     told = json.loads(_harness(tmp_path, "status", "--json").stdout)
     assert told["states"] == {"done": 3, "damaged": 1}  # a digit is found by whatever computes
     assert told["runs"][paths[0].stem]["next_move"].startswith("`harness retry FILE --cause damaged`")
-    assert _harness(tmp_path, "status", "--why", "damaged").exit_code == 3
+    shown = _harness(tmp_path, "status", "--why", "damaged")
+    assert shown.exit_code == 3
+    assert f"│ {paths[0].stem} │" in shown.output
     submitted = _harness(tmp_path, "submit", "--local", "1", "--yes").output
     assert "nothing to submit" in submitted
     assert "damaged: `harness retry FILE --cause damaged`" in submitted
