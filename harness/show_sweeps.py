@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from rich.table import Table
 
 from harness.console import duration, network_words
 from harness.dispatch.events import Event
 from harness.dispatch.jobs import Job
-from harness.dispatch.reconcile import Spending
+from harness.dispatch.reconcile import Spending, Unneeded
 from harness.dispatch.state import OVER, STATES, UNDERWAY, Evidence, RunState, State
 from harness.errors import HarnessError, did_you_mean
 from harness.merge import Merged
@@ -22,14 +22,16 @@ NEXT_MOVES: dict[State, str] = {
     "quarantined": "`harness logs FILE RUN` shows the traceback; mended, `harness retry FILE --cause quarantined`",
     "cancelled": "`harness retry FILE --cause cancelled` takes it back",
     "crashed": "`harness logs FILE RUN` shows the traceback; `harness submit` tries once more",
+    "damaged": "`harness retry FILE --cause damaged` moves its record to runs/damaged and trains it again",
 }
 
 
 # What a verdict on a record that came second says; `same` ones are not kept.
-DUPLICATES: dict[Verdict, str] = {
+DUPLICATES: dict[Verdict | Literal["damaged"], str] = {
     "defect": "differ though code and kind of machine are the same: a defect of determinism, which should be reported",
     "beyond tolerance": "differ by more than machines should",
     "within tolerance": "differ as machines do",
+    "damaged": "are damaged, which no result hangs on; remove them",
 }
 
 
@@ -169,7 +171,31 @@ def status_words(manifest: Manifest, found: Mapping[str, RunState]) -> str:
     return told + (here if missing == counted["planned"] else "")
 
 
-def status_json(manifest: Manifest, found: Mapping[str, RunState], spending: Spending | None) -> dict[str, Any]:
+def earlier_lines(earlier: Mapping[str, RunState]) -> list[str]:
+    """How many runs that only earlier plans have are on their way, if any, and how they are taken back."""
+    underway = sum(one.state in UNDERWAY for one in earlier.values())
+    move = "`harness cancel FILE --earlier` takes them back"
+    return [f"{underway} runs of an earlier plan are still on their way; {move}"] if underway else []
+
+
+def unneeded_lines(jobs: Unneeded) -> list[str]:
+    """How many jobs are on their way for cancelled runs only, and how they are ended."""
+    lines = []
+    if number := len(jobs.numbers) + len(jobs.processes):
+        where = "in SLURM" if jobs.numbers else "running here"
+        lines.append(f"{number} jobs of cancelled runs are still {where}; `harness cancel FILE` ends them")
+    for why, number in jobs.not_verified.items():
+        lines.append(f"{number} jobs of cancelled runs may still be there: not verified ({why})")
+    return lines
+
+
+def status_json(
+    manifest: Manifest,
+    found: Mapping[str, RunState],
+    spending: Spending | None,
+    earlier: Mapping[str, RunState],
+    jobs: Unneeded,
+) -> dict[str, Any]:
     """The same for a script, and the state of every run."""
     counted = Counter(one.state for one in found.values())
     missing = [run for run, one in found.items() if one.state not in OVER]
@@ -192,6 +218,8 @@ def status_json(manifest: Manifest, found: Mapping[str, RunState], spending: Spe
         "states": counts_of(found),
         "runs": {run: {**one._asdict(), **what[run], "next_move": next_move(one.state)} for run, one in found.items()},
         "spending": spending._asdict() if spending else None,
+        "earlier_underway_ids": [run for run, one in earlier.items() if one.state in UNDERWAY],
+        "jobs_of_cancelled": {**jobs._asdict(), "not_verified": dict(jobs.not_verified)},
     }
 
 
@@ -208,6 +236,9 @@ def spending_words(spending: Spending) -> str:
         words += f", about {duration(spending.seconds_left)} at the pace of now"
     if spending.overhead_seconds is not None:
         words += f"; a job starts to train after {duration(spending.overhead_seconds)}"
+    for host, seconds in spending.clocks_ahead_seconds.items():
+        side = "ahead of the file server's" if seconds > 0 else "behind SLURM's"
+        words += f"; the clock of {host} is {duration(abs(seconds))} {side}, so its times are not comparable"
     return words
 
 
@@ -218,8 +249,12 @@ def story(run: str, state: RunState, evidence: Evidence) -> list[str]:
         if any(run in pack for job in submission.jobs for pack in job.packs):
             where = submission.name if submission.profile else f"{submission.slots} processes on {submission.host}"
             told.append((submission.at, [f"{submission.at}  submitted as {where}"]))
-    words = {"cancel": "cancelled, by `harness cancel` or scancel", "retry": "to be tried again, by `harness retry`"}
-    told += [(order.at, [f"{order.at}  {words[order.kind]}"]) for order in evidence.orders if run in order.runs]
+    words = {"cancel": "cancelled", "retry": "to be tried again"}
+    told += [
+        (order.at, [f"{order.at}  {words[order.kind]}, {order.by_words}"])
+        for order in evidence.orders
+        if run in order.runs
+    ]
     for attempt in evidence.attempts:
         events = [event for event in attempt.events if run in event.get("runs", ())]
         if not events:

@@ -373,13 +373,13 @@ def test_an_incomplete_plan_is_not_analysed(command, tmp_path):
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (lambda text: text[:200], "is damaged"),
+        (lambda text: text[:200], "are damaged"),
         (lambda text: text.replace('"seed": 0', '"seed": 5'), "does not match its checksum"),
         (lambda text: text.replace('"test_rmse": ', '"test_rmse": 1'), "does not match its checksum"),
     ],
 )
 def test_a_damaged_record_stops_run_and_fit_and_stays(finished, tmp_path, damage, said):
-    """A record changed by hand is named with exit code 3 and not overwritten."""
+    """A record changed by hand is named with exit code 3 and the way out, and not overwritten."""
     runs = tmp_path / "runs"
     runs.mkdir()
     (tmp_path / "tiny.yaml").write_text(TINY)
@@ -395,7 +395,7 @@ def test_a_damaged_record_stops_run_and_fit_and_stays(finished, tmp_path, damage
         assert done.exit_code == 3
         assert said in done.output
         assert victim.name in done.output
-        assert "move it away and run again" in done.output
+        assert f"`harness retry {tmp_path / 'tiny'} --cause damaged --local N`" in done.output
     assert victim.read_bytes() == damaged
 
 

@@ -22,7 +22,8 @@ from harness.record import (
     publish,
     read_record,
     record_path,
-    statuses,
+    recorded,
+    set_aside,
     verdict,
 )
 from harness.spec import sealed
@@ -82,7 +83,7 @@ def test_the_same_twice_leaves_nothing(manifest, tmp_path):
     for _ in range(2):
         publish(made_record(manifest.runs[0], test=0.3), tmp_path)
     assert len(duplicates(tmp_path)) == 1
-    assert statuses(manifest, tmp_path) == {first.run_id: "done"}
+    assert recorded(manifest.run_ids(), tmp_path).statuses == {first.run_id: "done"}
 
 
 # ------------------------------------------------------------------------------------------------------------ verdicts
@@ -253,22 +254,74 @@ def test_a_record_of_before_snapshots_reads_as_well(manifest, tmp_path):
 
 def test_statuses_are_those_of_the_plan(manifest, tmp_path):
     """Of planned runs that have a record, done or diverged; other runs' records do not count."""
-    assert statuses(manifest, tmp_path / "runs") == {}
+    assert recorded(manifest.run_ids(), tmp_path / "runs") == ({}, {})
     for planned, status in zip(manifest.runs[:2], ("done", "diverged"), strict=True):
         publish(made_record(planned, status=status), tmp_path)
     (tmp_path / "0123456789abcdef.json").write_text("of another experiment")
 
-    assert statuses(manifest, tmp_path) == {manifest.runs[0].run_id: "done", manifest.runs[1].run_id: "diverged"}
+    known = recorded(manifest.run_ids(), tmp_path)
+    assert known.statuses == {manifest.runs[0].run_id: "done", manifest.runs[1].run_id: "diverged"}
+    assert known.damaged == {}
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"status": 1}', '{"status": "lost"}'])
 def test_a_status_is_never_read_from_a_damaged_record(manifest, tmp_path, damage):
-    """Cut short or of another kind: it is named."""
-    path = record_path(tmp_path, manifest.runs[0].run_id)
-    path.write_text(damage)
+    """Cut short or of another kind: it is named, and the others are read."""
+    bad, good = manifest.runs[:2]
+    record_path(tmp_path, bad.run_id).write_text(damage)
+    publish(made_record(good), tmp_path)
 
-    with pytest.raises(HarnessError, match=f"record {path} is damaged"):
-        statuses(manifest, tmp_path)
+    known = recorded(manifest.run_ids(), tmp_path)
+    assert known.statuses == {good.run_id: "done"}
+    assert list(known.damaged) == [bad.run_id]
+
+
+def test_a_changed_digit_is_found_where_all_is_checked(manifest, tmp_path):
+    """Seals are checked by whatever computes, and where they are asked for; all that are damaged are named at once."""
+    for planned in manifest.runs:
+        publish(made_record(planned), tmp_path)
+    paths = [record_path(tmp_path, planned.run_id) for planned in manifest.runs]
+    for path in paths[:5]:
+        _edit(path, lambda data: data["metrics"].update(test_rmse=1e-9))
+    changed = [path.stem for path in paths[:5]]
+
+    assert recorded(manifest.run_ids(), tmp_path).damaged == {}
+    assert list(recorded(manifest.run_ids(), tmp_path, check_all=True).damaged) == changed
+    with pytest.raises(HarnessError, match=f"5 of 12 records in {tmp_path} are damaged: {changed[0]}.json") as caught:
+        load(manifest, tmp_path)
+    assert sum(name in str(caught.value) for name in changed) == 3
+    assert f"`harness retry {tmp_path.parent / 'test'} --cause damaged --local N`" in str(caught.value)
+
+
+def test_damaged_records_are_moved_aside_and_nothing_else(manifest, tmp_path):
+    """Each gets a name of its own beside those that are there, so that none is ever overwritten; whole ones stay."""
+    bad, good = manifest.runs[:2]
+    publish(made_record(good), tmp_path)
+    for text in ("", "{", "{"):
+        record_path(tmp_path, bad.run_id).write_text(text)
+        assert set_aside([bad.run_id, good.run_id], tmp_path) == 1
+    record_path(tmp_path, bad.run_id).mkdir()
+    assert set_aside(manifest.run_ids(), tmp_path) == 1
+
+    assert not record_path(tmp_path, bad.run_id).exists()
+    assert record_path(tmp_path, good.run_id).exists()
+    aside = list((tmp_path / "damaged").iterdir())
+    assert sorted(path.read_text() for path in aside if path.is_file()) == ["", "{", "{"]
+    assert {path.name.partition(".")[0] for path in aside} == {bad.run_id}
+    assert len(aside) == 4
+
+
+def test_a_damaged_duplicate_is_told_and_stops_nothing(manifest, tmp_path):
+    """Of one that is damaged that is said, and beside a damaged first one there is nothing to say."""
+    one, two = manifest.runs[:2]
+    for planned in (one, two):
+        for test in (0.2, 0.3):
+            publish(made_record(planned, test=test), tmp_path)
+    (second,) = (tmp_path / "duplicates").glob(f"{one.run_id}.*")
+    second.write_text("{")
+    record_path(tmp_path, two.run_id).write_text("{")
+
+    assert [(found.run_id, found.verdict) for found in duplicates(tmp_path)] == [(one.run_id, "damaged")]
 
 
 def test_a_table_with_missing_runs_is_refused(manifest, tmp_path):

@@ -124,16 +124,17 @@ def retry(
     max_gpu_hours: float | None,
     **wandb: Any,
 ) -> None:
-    """Send off runs that a submission leaves alone: out of memory, quarantined, cancelled; or of one cause only.
+    """Send off runs that a submission leaves alone: out of memory, quarantined, cancelled, damaged; or of one cause.
 
-    A diverged run is a result, and is never tried again.
+    A diverged run is a result, and is never tried again. For `damaged` every record of the plan is checked in full, and
+    those that are damaged are moved to runs/damaged.
     """
     from harness.show_sweeps import retried_states
 
     where, states = _where(profile, local, wandb), retried_states(causes)
     manifest, folder = frozen_plan(file, results)
     _check_device(manifest, where, profile)
-    seen = look(manifest, folder)
+    seen = look(manifest, folder, check_all="damaged" in states)
     runs = [run for run, one in seen.found.items() if one.state in states]
     if not runs:
         raise HarnessError(f"--cause {', '.join(causes)}: no run is in that state; `harness status` shows which are")
@@ -179,6 +180,7 @@ def _send(
 ) -> None:
     """Say what there is to send off (or of the runs `only`, in whatever state), ask, and send it."""
     from harness.dispatch.submission import one_submitter, retrying, write_submission
+    from harness.record import set_aside
 
     if dry_run:
         _make_offer(manifest, folder, where, most_hours, only)
@@ -191,6 +193,8 @@ def _send(
             raise HarnessError("nothing was submitted", INCOMPLETE)
         with retrying(folder, sorted(only)) if only else nullcontext():  # which counts for what is sent after it
             submissions = _submissions(manifest, folder, where, offer)
+            if only and (number := set_aside(sorted(only), records_of(folder))):
+                click.echo(f"moved {number} damaged records to {records_of(folder) / 'damaged'}")
             if where.profile:
                 _submit(manifest, folder, submissions)
                 return
@@ -206,9 +210,10 @@ def _make_offer(
     from harness.dispatch.jobs import PredictedPack, arrays, bin_packs
     from harness.dispatch.reconcile import to_send
     from harness.measure.calibration import missing
-    from harness.show_sweeps import Offer, device_time, offer_lines
+    from harness.show_sweeps import Offer, device_time, earlier_lines, offer_lines
 
-    found, specs = look(manifest, folder).found, planned_runs(manifest)
+    seen, specs = look(manifest, folder), planned_runs(manifest)
+    found = seen.found
     packs = to_send(manifest, found, only)
     calibrations = calibrations_of(manifest, folder.parent)
     runs = [[specs[run] for run in pack] for pack in packs]
@@ -225,7 +230,7 @@ def _make_offer(
         calibrated=not missing(calibrations, (each[0] for each in runs)),
         left_for_later=len(jobs) - len(fitting),
     )
-    for line in offer_lines(manifest.name, found, offer):
+    for line in [*offer_lines(manifest.name, found, offer), *earlier_lines(seen.earlier)]:
         console.print(line, soft_wrap=True)
     if most_hours is not None and offer.hours > most_hours:
         raise HarnessError(
@@ -247,6 +252,7 @@ def _room(where: Where, jobs: int) -> tuple[int, int]:
 
 def _submissions(manifest: Manifest, folder: Path, where: Where, offer: Offer) -> list[Submission]:
     """The submissions of an offer, one an array, and the code that they will run, beside the sweep."""
+    from harness.dispatch.cluster import cluster_name, user
     from harness.dispatch.submission import Submission, new_id, now, sent_jobs
     from harness.provenance import host
     from harness.snapshot import take_snapshot
@@ -259,6 +265,7 @@ def _submissions(manifest: Manifest, folder: Path, where: Where, offer: Offer) -
     modules = {run.network.module for run in specs.values() if run.network.family == "module"}
     own = sorted({run.task.target for run in specs.values()} | modules)
     snapshot = take_snapshot(folder.parent / "snapshots", own)
+    cluster = cluster_name() if where.profile else None
     return [
         Submission(
             id=new_id(),
@@ -266,6 +273,8 @@ def _submissions(manifest: Manifest, folder: Path, where: Where, offer: Offer) -
             at=now(),
             host=host(),
             profile=where.profile,
+            cluster=cluster,
+            user=user() if where.profile else None,
             slots=where.slots,
             checkpoint_seconds=where.profile.checkpoint_seconds if where.profile else CHECKPOINT_SECONDS,
             mirror=where.mirror,

@@ -155,15 +155,15 @@ def train_missing(manifest: Manifest, folder: Path, workers: int | None, mirror:
     from harness.dispatch.here import Failed, Skipped, available_cores, terminated_like_ctrl_c, train_here
     from harness.dispatch.mirror import mirroring
     from harness.dispatch.slots import Done, Evaluated, Failure
-    from harness.record import missing, read_record, record_path
+    from harness.record import missing, read_records
     from harness.spec import run_id, stages
     from harness.tasks import draw
 
     records = records_of(folder)
     specs = planned_runs(manifest)
     absent = set(missing(manifest, records))
-    for identity in specs.keys() - absent:
-        read_record(record_path(records, identity))  # a damaged record is named now, not after an hour of training
+    present = [identity for identity in specs if identity not in absent]
+    read_records(present, records, folder)  # damaged ones are named now, not after an hour of training
     packs = [tuple(specs[i] for i in pack) for pack in manifest.packs if absent.intersection(pack)]
     if not packs:
         console.print(f"all {len(specs)} runs have records")

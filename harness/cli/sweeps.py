@@ -22,6 +22,7 @@ from harness.errors import INCOMPLETE, HarnessError, did_you_mean
 from harness.tables.commands import json_option
 
 if TYPE_CHECKING:
+    from harness.dispatch.reconcile import Unneeded
     from harness.dispatch.state import Evidence, RunState, State
     from harness.spec import Manifest
 
@@ -32,10 +33,11 @@ WATCH_SECONDS = 30.0  # between two questions to SLURM
 
 
 class Look(NamedTuple):
-    """What is known of a sweep."""
+    """What is known of a sweep: the states of its planned runs, and of those that only earlier plans have."""
 
     evidence: Evidence
     found: dict[str, RunState]
+    earlier: dict[str, RunState]
 
 
 @click.command(epilog=f"Example: harness status {EXAMPLE} --watch --why failed")
@@ -48,7 +50,7 @@ def status(file: Path, results: Path, watch: bool, why: str | None, as_json: boo
     """Say where every planned run is, from its record, its worker's log, SLURM and time; exit 3 while some are missing.
 
     States: planned, queued, running, done, diverged, out of memory, timed out, preempted, node failed, lost, crashed,
-    quarantined, cancelled.
+    quarantined, cancelled, damaged.
     """
     from harness.console import console
     from harness.dispatch.state import UNDERWAY
@@ -74,33 +76,49 @@ def status(file: Path, results: Path, watch: bool, why: str | None, as_json: boo
 @click.option(
     "--where", "conditions", multiple=True, metavar="FIELD=VALUE", help="Only runs of which this holds; repeat."
 )
+@click.option("--earlier", is_flag=True, help="Only runs of earlier plans, which --replan has left on their way.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def cancel(file: Path, results: Path, conditions: tuple[str, ...], yes: bool) -> None:
+def cancel(file: Path, results: Path, conditions: tuple[str, ...], earlier: bool, yes: bool) -> None:
     """Take back runs that are on their way or would be sent off: jobs with no others end, workers pass over the rest.
 
     Fields: task, arm, series, seed, trial, state, run (the beginning of an id). What is cancelled stays so until
     `harness retry --cause cancelled`. A pack that trains already goes on if not all of its runs are cancelled.
+
+    Running it again is harmless: it ends jobs of cancelled runs that are still there. Exit 3 if that fails.
     """
-    from harness.dispatch.cluster import scancel
-    from harness.dispatch.reconcile import jobs_without
+    from harness.dispatch.reconcile import unneeded
     from harness.dispatch.state import FREE, UNDERWAY
     from harness.dispatch.submission import write_order
 
+    if earlier and conditions:
+        raise HarnessError("--earlier, --where: give one of them; runs of earlier plans have no fields any more")
     manifest, folder = frozen_plan(file, results)
     seen = look(manifest, folder)
-    matching = _matching(manifest, seen.found, conditions)
-    runs = [run for run in matching if seen.found[run].state in (*FREE, *UNDERWAY)]
-    if not runs:
-        words = "is on its way or would be sent off"
-        raise HarnessError(f"no run of {manifest.name} that fits {words}; `harness status` shows what there is")
-    if not yes and not click.confirm(f"cancel {len(runs)} runs?"):
+    known = seen.found | seen.earlier
+    matching = list(seen.earlier) if earlier else _matching(manifest, seen.found, conditions)
+    runs = [run for run in matching if known[run].state in (UNDERWAY if earlier else (*FREE, *UNDERWAY))]
+    jobs = unneeded(seen.evidence, known | {run: known[run]._replace(state="cancelled") for run in runs})
+    if not runs and not any(jobs):
+        if any(known[run].state == "cancelled" for run in matching):
+            click.echo("cancelled already, and no job of theirs is left")
+            return
+        which = f"of an earlier plan of {manifest.name} is on its way"
+        fits = f"of {manifest.name} that fits is on its way or would be sent off"
+        raise HarnessError(f"no run {which if earlier else fits}; `harness status` shows what there is")
+    if not yes and not click.confirm(f"cancel {len(runs)} runs?" if runs else "end the jobs of cancelled runs?"):
         raise HarnessError("nothing was cancelled", INCOMPLETE)
-    write_order(folder, "cancel", runs)
-    numbers, processes = jobs_without(seen.evidence, seen.found, set(runs))
-    scancel(numbers)
-    _terminate(processes)
-    ended = f"; {len(numbers) + len(processes)} jobs with no other runs were ended" if numbers or processes else ""
-    click.echo(f"cancelled: {len(runs)} runs{ended}")
+    if runs:
+        write_order(folder, "cancel", runs, "`harness cancel`")
+    told = f"cancelled: {len(runs)} runs"
+    if failures := _end(jobs):
+        raise HarnessError(
+            f"{told}; the order is kept, but {' and '.join(failures)} could not be ended: repeat the command when "
+            "SLURM answers, or on the cluster and as the user that sent them off",
+            INCOMPLETE,
+        )
+    number = len(jobs.numbers) + len(jobs.processes)
+    ended = f"; {number} jobs with no other runs were ended" if number else ""
+    click.echo(f"{told}{ended}")
 
 
 @click.command(epilog=f"Example: harness logs {EXAMPLE} 3f9a")
@@ -112,24 +130,26 @@ def logs(file: Path, run: str, results: Path) -> None:
     from harness.show_sweeps import story
 
     manifest, folder = frozen_plan(file, results)
-    found = [identity for identity in manifest.run_ids() if identity.startswith(run)]
+    seen = look(manifest, folder)
+    known = seen.found | seen.earlier
+    found = [identity for identity in known if identity.startswith(run)]
     if len(found) != 1:
         many = f"{len(found)} runs begin so; give more of it" if found else "no run of the plan begins so"
         raise HarnessError(f"{run}: {many} (`harness status FILE --why STATE` lists ids)")
-    seen = look(manifest, folder)
-    for line in story(found[0], seen.found[found[0]], seen.evidence):
+    for line in story(found[0], known[found[0]], seen.evidence):
         click.echo(line)
     _show_output(folder, found[0], seen.evidence)
 
 
 # -------------------------------------------------------------------------------------------------------------- steps
-def look(manifest: Manifest, folder: Path) -> Look:
-    """All that is known of the runs of a plan, now."""
+def look(manifest: Manifest, folder: Path, check_all: bool = False) -> Look:
+    """All that is known of the runs of a plan, now; `check_all` looks for damage in all of every record."""
     from harness.dispatch.reconcile import gather, reconcile
-    from harness.record import statuses
 
-    evidence = gather(folder, statuses(manifest, records_of(folder)))
-    return Look(evidence, reconcile(manifest, folder, evidence))
+    evidence = gather(manifest, folder, records_of(folder), check_all)
+    known = reconcile(manifest, folder, evidence)
+    found = {run: known.pop(run) for run in manifest.run_ids()}
+    return Look(evidence, found, known)
 
 
 def check_none_underway(manifest: Manifest, folder: Path) -> None:
@@ -150,27 +170,32 @@ def check_none_underway(manifest: Manifest, folder: Path) -> None:
 def show_status(manifest: Manifest, folder: Path, seen: Look, wanted: Sequence[State], as_json: bool) -> None:
     """Where the runs are, by state, what that has cost, and one by one those in a wanted state."""
     from harness.console import console
-    from harness.dispatch.reconcile import spending
+    from harness.dispatch.reconcile import spending, unneeded
     from harness.record import duplicates
     from harness.show_sweeps import (
         duplicate_lines,
+        earlier_lines,
         run_words,
         spending_words,
         status_json,
         status_table,
         status_words,
+        unneeded_lines,
         why_table,
     )
 
-    spent = spending(seen.found, seen.evidence)
+    known = seen.found | seen.earlier
+    spent, jobs = spending(known, seen.evidence), unneeded(seen.evidence, known)
     if as_json:
-        click.echo(json.dumps(status_json(manifest, seen.found, spent)))
+        click.echo(json.dumps(status_json(manifest, seen.found, spent, seen.earlier, jobs)))
         return
     click.echo(status_words(manifest, seen.found))
-    if spent:
+    if spent or any(one.state == "damaged" for one in seen.found.values()):
         console.print(status_table(seen.found))
+    if spent:
         console.print(spending_words(spent), soft_wrap=True)
-    for line in duplicate_lines(duplicates(records_of(folder))):
+    differing = duplicate_lines(duplicates(records_of(folder)))
+    for line in [*earlier_lines(seen.earlier), *unneeded_lines(jobs), *differing]:
         console.print(line, soft_wrap=True)
     if wanted and not any(one.state in wanted for one in seen.found.values()):
         console.print(f"no run is {' or '.join(wanted)}", soft_wrap=True)
@@ -204,12 +229,30 @@ def _matching(manifest: Manifest, found: Mapping[str, RunState], conditions: Seq
     return list(dict.fromkeys(matching))
 
 
+def _end(jobs: Unneeded) -> list[str]:
+    """End these jobs; how many could not be ended, and why."""
+    from harness.dispatch.cluster import scancel
+
+    failures = [f"{number} jobs ({why})" for why, number in jobs.not_verified.items()]
+    for number, end in (
+        (len(jobs.numbers), lambda: scancel(jobs.numbers)),
+        (len(jobs.processes), lambda: _terminate(jobs.processes)),
+    ):
+        try:
+            end()
+        except HarnessError as error:
+            failures.append(f"{number} jobs ({error})")
+    return failures
+
+
 def _terminate(processes: Iterable[int]) -> None:
     for process in processes:
         try:
             os.kill(process, signal.SIGTERM)
         except ProcessLookupError:
             continue
+        except PermissionError:
+            raise HarnessError(f"process {process} is another user's") from None
 
 
 def _show_output(folder: Path, run: str, evidence: Evidence) -> None:

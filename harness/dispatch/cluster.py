@@ -1,6 +1,5 @@
 """SLURM's commands, asked and parsed: one question for all jobs, never one a job."""
 
-import getpass
 import json
 import os
 import re
@@ -113,7 +112,7 @@ def squeue(names: Sequence[str]) -> Queue:
     try:
         lines = ask("squeue", "--noheader", "--array", "--states=all", "--me", "--format=%i|%j|%T|%r")
     except HarnessError as error:
-        return Queue({}, str(error))
+        return Queue({}, cause(error))
     return Queue(_by_task(lines, set(names)))
 
 
@@ -143,7 +142,8 @@ def _by_task(lines: str, names: set[str]) -> dict[tuple[str, int | None], Listed
         fields = line.strip().split("|")
         if len(fields) == 4 and fields[1] in names:
             number, name, state, reason = fields
-            listed = Listed(number, name, state.split()[0], reason)  # CANCELLED by 1000
+            state, _, by = state.partition(" ")  # sacct: CANCELLED by 1000
+            listed = Listed(number, name, state, by or reason)
             found |= {(name, task): listed for task in tasks_of(number)}
     return found
 
@@ -160,13 +160,27 @@ def tasks_of(number: str) -> list[int | None]:
     return found
 
 
+def cause(error: HarnessError) -> str:
+    """What one of SLURM's commands complained of in the end, without the options that it was given here."""
+    command, _, told = str(error).partition(": ")
+    name = command.split()[0]
+    return f"{name}: {told.splitlines()[-1].removeprefix(f'{name}: ')}" if told else str(error)
+
+
 # ------------------------------------------------------------------------------------------------------------- limits
+def cluster_name() -> str:
+    """What the cluster at hand calls itself."""
+    return _configuration().get("ClusterName", "")
+
+
+def _configuration() -> dict[str, str]:
+    lines = (line.partition("=") for line in ask("scontrol", "show", "config").splitlines())
+    return {name.strip(): value.strip() for name, _, value in lines}
+
+
 def limits() -> Limits:
     """What the cluster takes, by `scontrol show config` and, with accounting, the user's association."""
-    configuration = {
-        name.strip(): value.strip()
-        for name, _, value in (line.partition("=") for line in ask("scontrol", "show", "config").splitlines())
-    }
+    configuration = _configuration()
     has_accounting = configuration.get("AccountingStorageType", "").endswith("slurmdbd")
     most = [int(configuration["MaxJobCount"]), *(_association_limits() if has_accounting else [])]
     there = len(ask("squeue", "--noheader", "--array", "--me", "--format=%i").splitlines())
@@ -187,15 +201,26 @@ def _association_limits() -> list[int]:
 
 
 def user() -> str:
-    """Who asks."""
-    return getpass.getuser()
+    """Who asks, as SLURM takes it: by the user's number, whatever the environment says."""
+    import pwd  # which only systems have that SLURM runs on
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a number without a name, as in some containers
+        return str(os.getuid())
 
 
 # ------------------------------------------------------------------------------------------------------------- orders
 def scancel(numbers: Sequence[str]) -> None:
-    """End jobs or take them out of the queue, a hundred at a time."""
+    """End jobs or take them out of the queue, a hundred at a time; a HarnessError if that failed for some."""
+    failure = None
     for begin in range(0, len(numbers), 100):
-        ask("scancel", *numbers[begin : begin + 100])
+        try:
+            ask("scancel", *numbers[begin : begin + 100])
+        except HarnessError as error:
+            failure = error
+    if failure:
+        raise HarnessError(cause(failure), INCOMPLETE)
 
 
 def requeue(number: str) -> None:

@@ -2,12 +2,14 @@
 
 In this order, the first that decides: a published record; an order to cancel; the same traceback twice; what the worker
 of the run's last job wrote of it; one squeue for all jobs; sacct where there is accounting; and for a job of which
-nobody knows, the time since it was last heard of. A job that SLURM lists in a state that is not known here is alive.
+nobody knows, the time since it was last heard of. A job that SLURM lists in a state that is not known here is alive. So
+is one of which nothing can be told from here, as squeue is silent, or another cluster or user has it.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal, NamedTuple, get_args
 
 from harness.dispatch.cluster import Listed, Queue
@@ -28,6 +30,7 @@ State = Literal[
     "crashed",
     "quarantined",
     "cancelled",
+    "damaged",
 ]
 STATES: tuple[State, ...] = get_args(State)
 # Runs that a submission sends off; the others are over, on their way, or need a word of the user's.
@@ -86,7 +89,8 @@ class Evidence(NamedTuple):
     """All that is known of an experiment's runs.
 
     `records` has the status of those that are published, `dead` the attempts whose process was on this machine and is
-    gone, `now` is in seconds since the epoch.
+    gone, `now` is in seconds since the epoch. `damaged` says what is wrong with records that are, and `elsewhere` by
+    whom and where submissions were sent off that this user cannot ask for here.
     """
 
     records: Mapping[str, Literal["done", "diverged"]]
@@ -97,13 +101,19 @@ class Evidence(NamedTuple):
     accounting: Queue
     dead: Collection[str]
     now: float
+    damaged: Mapping[str, str] = MappingProxyType({})
+    elsewhere: Mapping[str, str] = MappingProxyType({})
+
+    def silence(self, submission: Submission) -> str | None:
+        """Why SLURM says nothing here of the jobs of a submission that it does not list, if so."""
+        return self.elsewhere.get(submission.id) or (self.queue.silent if submission.profile else None)
 
 
 class _Job(NamedTuple):
     """What is known of the last job that a run was in."""
 
     sent_at: float
-    local: bool
+    silence: str | None
     listed: Listed | None
     accounted: Listed | None
     last: Attempt | None
@@ -124,8 +134,10 @@ def states(run_ids: Iterable[str], evidence: Evidence) -> dict[str, RunState]:
     for run in run_ids:
         if run in evidence.records:
             found[run] = RunState(evidence.records[run])
+        elif run in evidence.damaged:
+            found[run] = RunState("damaged", f"its record: {evidence.damaged[run]}")
         elif run in unwanted:
-            found[run] = RunState("cancelled", "by `harness cancel`")
+            found[run] = RunState("cancelled", unwanted[run].by_words)
         elif (again := _repeated(crashes.get(run, ()))) is not None:
             found[run] = RunState("quarantined", f"the same traceback twice: {again['error']}")
         elif run not in jobs or released.get(run, 0.0) > jobs[run].sent_at:
@@ -163,9 +175,10 @@ def _last_jobs(evidence: Evidence) -> dict[str, _Job]:
     for submission in evidence.submissions:
         for place, sent in enumerate(submission.jobs):
             attempts = by_job[JobKey(submission.id, place)]
+            attempts.sort(key=lambda attempt: attempt.begun.get("restarts", 0))  # nodes' clocks can differ
             job = _Job(
                 sent_at=seconds_of(submission.at),
-                local=submission.profile is None,
+                silence=evidence.silence(submission),
                 listed=evidence.queue.of(submission.name, place),
                 accounted=evidence.accounting.of(submission.name, place),
                 last=attempts[-1] if attempts else None,
@@ -189,7 +202,7 @@ def _in_job(run: str, job: _Job, evidence: Evidence) -> RunState:
         again = "; it has begun before, and goes on from where it was saved" if told and alive[0] == "queued" else ""
         return RunState(alive[0], alive[1] + again, last.id if last else None, job.number)
     told_by_slurm = job.listed or job.accounted
-    if last and last.ended and not last.ended.get("requeued"):
+    if last and last.ended and not last.ended.get("requeued") and not (job.silence and _may_start_again(last.ended)):
         if not _knows_why(last.ended) and told_by_slurm and told_by_slurm.state in ENDED.keys() - {"COMPLETED"}:
             return _ended(told_by_slurm, last, begun=told is not None)
         state = STOPPED.get(last.ended["why"], "lost")
@@ -205,6 +218,11 @@ def _in_job(run: str, job: _Job, evidence: Evidence) -> RunState:
 def _knows_why(ended: Event) -> bool:
     """Whether a worker that ended so could tell what from."""
     return ended["why"] != "stopped"
+
+
+def _may_start_again(ended: Event) -> bool:
+    """Whether SLURM may have put a job back into the queue whose worker ended so, which only SLURM can tell."""
+    return ended["why"] in ("stopped", "preempted")
 
 
 def _ended(listed: Listed, last: Attempt | None, begun: bool) -> RunState:
@@ -240,8 +258,8 @@ def _by_time(job: _Job, told: Event | None, evidence: Evidence) -> RunState:
     begun = told is not None and told["event"] in BEGUN
     state: State = "running" if begun else "queued"
     attempt = last.id if last else None
-    if evidence.queue.silent and not job.local:
-        return RunState(state, f"not verified ({evidence.queue.silent})", attempt)
+    if job.silence:
+        return RunState(state, f"not verified ({job.silence})", attempt)
     if attempt in evidence.dead:
         return RunState("lost", "its worker died without a word", attempt)
     if silence < (LEASE_SECONDS if last else UNSEEN_SECONDS):
@@ -263,11 +281,14 @@ def _released(orders: Iterable[Order]) -> dict[str, float]:
 def _crashes(evidence: Evidence, released: Mapping[str, float]) -> dict[str, list[Event]]:
     """By run, its crashes since the user last asked for it to be tried again."""
     found: dict[str, list[Event]] = defaultdict(list)
+    sent_at = {submission.id: seconds_of(submission.at) for submission in evidence.submissions}
     for attempt in evidence.attempts:
         for event in attempt.events:
             if event["event"] == "pack_failed" and event["cause"] == "crashed":
                 for run in event["runs"]:
-                    if seconds_of(event["at"]) > released.get(run, 0.0):
+                    # A node's clock is not that of the order: what counts is when the job was sent off.
+                    at = sent_at.get(attempt.begun["submission"]) or seconds_of(event["at"])
+                    if at > released.get(run, 0.0):
                         found[run].append(event)
     return found
 

@@ -42,7 +42,8 @@ class SentJob(Frozen):
 class Submission(Frozen):
     """Jobs that were sent off together: one array of SLURM, or without a profile one job on the machine `host`.
 
-    `slots` is how many packs each of its jobs trains at a time.
+    `slots` is how many packs each of its jobs trains at a time. `cluster` and `user` have its jobs at SLURM; None in
+    submissions of before they were kept.
     """
 
     submission_schema: int = SUBMISSION_SCHEMA
@@ -57,6 +58,8 @@ class Submission(Frozen):
     snapshot: str
     roots: tuple[str, ...]
     mirror: Mirror | None = None
+    cluster: str | None = None
+    user: str | None = None
     jobs: tuple[SentJob, ...]
 
     @property
@@ -80,11 +83,20 @@ class JobFile(Frozen):
 
 
 class Order(Frozen):
-    """What the user said of some runs after they were sent off; a retry undoes a cancellation and a quarantine."""
+    """What was said of some runs after they were sent off; a retry undoes a cancellation and a quarantine.
+
+    `by` is who or what said it; None in orders of before that was kept.
+    """
 
     kind: Literal["cancel", "retry"]
     at: str
     runs: tuple[str, ...]
+    by: str | None = None
+
+    @property
+    def by_words(self) -> str:
+        """Whose order it is, as far as it is known."""
+        return f"by {self.by or ('`harness cancel` or scancel' if self.kind == 'cancel' else '`harness retry`')}"
 
 
 def now() -> str:
@@ -152,9 +164,9 @@ def forget_submission(folder: Path, submission: str) -> None:
     shutil.rmtree(submission_folder(folder, submission))
 
 
-def write_order(folder: Path, kind: Literal["cancel", "retry"], runs: Sequence[str]) -> Path:
-    """Keep what the user said of some runs, as a file."""
-    order = Order(kind=kind, at=now(), runs=tuple(runs))
+def write_order(folder: Path, kind: Literal["cancel", "retry"], runs: Sequence[str], by: str) -> Path:
+    """Keep what was said of some runs and by whom, as a file."""
+    order = Order(kind=kind, at=now(), runs=tuple(runs), by=by)
     path = folder / "orders" / f"{order.at.replace(':', '')}-{new_id()}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, order)
@@ -164,7 +176,7 @@ def write_order(folder: Path, kind: Literal["cancel", "retry"], runs: Sequence[s
 @contextmanager
 def retrying(folder: Path, runs: Sequence[str]) -> Iterator[None]:
     """Order these runs to be tried again before the block sends them off; if it sends nothing off, take that back."""
-    order, before = write_order(folder, "retry", runs), len(read_submissions(folder))
+    order, before = write_order(folder, "retry", runs, "`harness retry`"), len(read_submissions(folder))
     try:
         yield
     except HarnessError:
@@ -178,12 +190,10 @@ def read_orders(folder: Path) -> list[Order]:
     return sorted((_read(path, Order) for path in (folder / "orders").glob("*.json")), key=lambda order: order.at)
 
 
-def cancelled(orders: Sequence[Order]) -> set[str]:
-    """Runs of which the last word is that they are not wanted."""
-    found: set[str] = set()
-    for order in orders:
-        found = found | set(order.runs) if order.kind == "cancel" else found - set(order.runs)
-    return found
+def cancelled(orders: Sequence[Order]) -> dict[str, Order]:
+    """Runs of which the last word is that they are not wanted, and the order that said so."""
+    last = {run: order for order in orders for run in order.runs}
+    return {run: order for run, order in last.items() if order.kind == "cancel"}
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import pytest
 from harness.dispatch.cluster import Listed, Queue
 from harness.dispatch.events import Attempt
 from harness.dispatch.profile import Profile
+from harness.dispatch.reconcile import spending
 from harness.dispatch.state import (
     ENDED,
     FREE,
@@ -21,6 +22,7 @@ from harness.dispatch.state import (
     unexplained,
 )
 from harness.dispatch.submission import Order, SentJob, Submission
+from harness.show_sweeps import spending_words
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 RUN = "run"
@@ -212,6 +214,58 @@ def test_a_local_worker_whose_process_is_gone_is_lost_at_once():
 
     assert _state(submissions=local, attempts=[_attempt(BEGUN)], now=25).state == "running"
     assert _state(submissions=local, attempts=[_attempt(BEGUN)], dead={"a"}, now=25).state == "lost"
+
+
+def test_a_retry_wipes_the_slate_whatever_the_clock_of_the_node():
+    """Crashes from before a retry never count, and those from after it always do: what counts is the submission."""
+    early, late = -7200, 7200  # clocks of nodes
+    retry = Order(kind="retry", at=_at(100), runs=(RUN,))
+    sent = [_submission(), _submission("s2", at=200)]
+    for clock in (early, late):
+        old = _attempt(_crash("h"), _crash("h"), at=10 + clock)
+        new = _attempt(_crash("k"), _crash("k"), identity="b", submission="s2", at=300 + clock)
+        assert _state(attempts=[old], submissions=sent, orders=[retry], listed="PENDING").state != "quarantined"
+        assert _state(attempts=[old, new], submissions=sent, orders=[retry]).state == "quarantined"
+
+
+def test_the_last_attempt_at_a_job_is_the_one_that_slurm_started_last():
+    """An attempt on a node whose clock is two hours ahead does not hide the one that came after it."""
+    ahead = _attempt(BEGUN, {"event": "ended", "why": "preempted", "requeued": True}, at=7200)
+    ended = {"event": "ended", "why": "crashed", "error": "no space"}
+    last = _attempt(BEGUN, ended, identity="b", at=60)
+    ahead.begun["restarts"], last.begun["restarts"] = 0, 1
+
+    assert _state(attempts=[last, ahead]).attempt == "b"
+
+
+def _spending(*attempts):
+    told = Evidence({}, [_submission()], attempts, [], Queue({}), Queue({}), (), T0.timestamp() + 7300)
+    return spending(states((RUN, "other", "third"), told), told)
+
+
+def test_hours_are_counted_by_the_clock_of_the_node_and_a_clock_that_differs_is_told():
+    """Neither hours nor overhead mix the clocks of a node, of SLURM and of files; nothing is negative."""
+    step = {"event": "first_step"}
+    behind, right, ahead = (
+        _attempt(step, {"event": "checkpoint", "runs": [RUN]}, identity=str(clock), at=60 + clock, beat=100)
+        for clock in (-7200, 0, 7200)
+    )
+    for attempt, host in ((behind, "slow"), (right, "right"), (ahead, "fast")):
+        attempt.begun.update(host=host, slurm_started_at=str(int(T0.timestamp()) + 58))
+
+    for attempt, overhead, clocks in (
+        (right, 3.0, {}),
+        (behind, None, {"slow": pytest.approx(-7198)}),
+        (ahead, None, {"fast": pytest.approx(7162)}),
+    ):
+        found = _spending(attempt)
+        assert found.spent_hours == pytest.approx(2 / 3600)
+        assert found.overhead_seconds == overhead
+        assert found.clocks_ahead_seconds == clocks
+    words = spending_words(_spending(behind, right, ahead))
+    assert "a job starts to train after 3 s" in words
+    assert "the clock of slow is 120 min behind SLURM's, so its times are not comparable" in words
+    assert "the clock of fast is 119 min ahead of the file server's" in words
 
 
 def test_every_state_has_a_meaning():

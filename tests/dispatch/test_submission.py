@@ -80,12 +80,13 @@ def test_a_submission_that_was_changed_by_hand_is_named(plan, tmp_path):
 
 def test_the_last_order_counts(tmp_path):
     """What is cancelled and then asked for again is wanted; what is cancelled after that is not."""
-    write_order(tmp_path, "cancel", ["a", "b"])
-    write_order(tmp_path, "retry", ["a"])
-    assert cancelled(read_orders(tmp_path)) == {"b"}
+    write_order(tmp_path, "cancel", ["a", "b"], "her")
+    write_order(tmp_path, "retry", ["a"], "him")
+    assert cancelled(read_orders(tmp_path)).keys() == {"b"}
 
-    write_order(tmp_path, "cancel", ["a"])
-    assert cancelled(read_orders(tmp_path)) == {"a", "b"}
+    write_order(tmp_path, "cancel", ["a"], "him")
+    found = cancelled(read_orders(tmp_path))
+    assert {run: order.by for run, order in found.items()} == {"a": "him", "b": "her"}
 
 
 def test_a_second_submitter_is_told_so(tmp_path):

@@ -273,6 +273,33 @@ def test_a_job_with_no_other_runs_ends(testbed, tmp_path):
     assert_complete(swept)
 
 
+def test_what_is_cancelled_while_the_controller_is_silent(testbed, tmp_path, monkeypatch):
+    """The order is kept and the exit is 3; once SLURM answers, the same command ends the jobs."""
+    swept = sweep(tmp_path, sizes=(20, 80), evaluations=LONG)
+    testbed.slurm("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
+    swept.submit()
+    (sent,) = swept.submissions()
+    assert (sent.cluster, sent.user) == ("testbed", testbed.slurm("id", "-un"))
+    nobody_listens = tmp_path / "slurm.conf"
+    nobody_listens.write_text(re.sub(r"(?m)^SlurmctldPort=.*", "SlurmctldPort=1", testbed.conf.read_text()))
+    monkeypatch.setenv("SLURM_CONF", str(nobody_listens))
+    silent = swept.harness("cancel", "--yes")
+    assert silent.exit_code == 3
+    assert "2 jobs (squeue: slurm_load_jobs error: Unable to contact slurm controller" in silent.output
+    assert "could not be ended: repeat the command when SLURM answers" in silent.output
+
+    monkeypatch.setenv("SLURM_CONF", str(testbed.conf))
+    assert swept.states() == {"cancelled": 4}
+    assert "2 jobs of cancelled runs are still in SLURM" in swept.harness("status").output
+    assert swept.harness("cancel", "--yes").output == "cancelled: 0 runs; 2 jobs with no other runs were ended\n"
+    assert testbed.slurm("squeue", "-h") == ""
+    testbed.node_up("n1,n2")
+    retry(swept, "cancelled")
+    swept.wait_until_over()
+    assert_nothing_trained_twice(swept)
+    assert_complete(swept)
+
+
 # ---------------------------------------------------------------------------------------------------- failures of runs
 CRASHES = """
 import os

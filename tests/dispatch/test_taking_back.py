@@ -1,0 +1,233 @@
+"""What is on its way and should not be: runs of earlier plans, jobs of cancelled runs, jobs of another cluster."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from click.testing import CliRunner, Result
+
+from harness.cli import main
+from harness.cli.steps import planned_runs
+from harness.dispatch.cluster import user
+from harness.dispatch.events import EventLog
+from harness.dispatch.profile import Profile
+from harness.dispatch.submission import Order, SentJob, Submission, now, read_orders, write_order, write_submission
+from harness.spec import read_manifest
+
+EXPERIMENT = """
+question: Where are they?
+tasks: [{{target: xy, inputs: 2, train_points: 50, validation_points: 20, test_points: 20}}]
+arms: {{mlp: {{architecture: {{family: mlp, depth: 2}}, recipe: some}}}}
+match: {{axis: params, at: {sizes}, tol: 0.3, solve: {{mlp: width}}}}
+recipes: {{some: {{optimizer: {{name: adam, learning_rate: 0.01}}, max_evaluations: 20}}}}
+seeds: {seeds}
+engine: torch
+"""
+LONG_AGO = "2026-01-01T00:00:00.000000+00:00"
+SILENT = "squeue: slurm_load_jobs error: Unable to contact slurm controller (connect failure)"
+# SLURM's commands, of a cluster whose state is files.
+COMMANDS = {
+    "sbatch": "exit 1",
+    "sacct": "exit 1",
+    "squeue": f"[ ! -e silent ] || {{ echo '{SILENT.removeprefix('squeue: ')}' >&2; exit 1; }}; cat queue",
+    "scontrol": 'echo "ClusterName             = $(cat name)"',
+    "scancel": "[ ! -e silent ] && [ ! -e stuck ] || { echo 'scancel: error: stuck' >&2; exit 1; }; echo $* >> ended",
+}
+
+
+class Sweep(NamedTuple):
+    """An experiment whose jobs this test says that SLURM has."""
+
+    file: Path
+    results: Path
+    cluster: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.results / self.file.stem
+
+    def plan(self, sizes=(20, 80), seeds=(0, 1)) -> None:
+        self.file.write_text(EXPERIMENT.format(sizes=list(sizes), seeds=list(seeds)))
+        assert self.harness("plan", "--replan").exit_code == 0
+
+    def harness(self, command: str, *options: str) -> Result:
+        done = CliRunner().invoke(main, [command, str(self.file), *options, "--results", str(self.results)])
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done
+
+    def status(self) -> dict[str, Any]:
+        return json.loads(self.harness("status", "--json").stdout)
+
+    def send(self, identity="5ub", at=LONG_AGO, listed="PENDING", **more: Any) -> None:
+        """A submission of one job a pack of the plan as it stands, which squeue lists in this state."""
+        manifest = read_manifest(self.folder)
+        jobs = tuple(SentJob(packs=(pack,), pack_seconds=(1.0,), seconds=1.0) for pack in manifest.packs)
+        fields = {
+            "profile": Profile(),
+            "slots": 1,
+            "checkpoint_seconds": 60.0,
+            "device": "cpu",
+            "snapshot": "c0de",
+            "roots": (),
+            "host": socket.gethostname(),
+        }
+        sent = Submission(id=identity, experiment=manifest.name, at=at, jobs=jobs, **(fields | more))
+        write_submission(self.folder, sent, planned_runs(manifest))
+        lines = [f"7_{place}|{sent.name}|{listed}|Priority\n" for place in range(len(jobs))]
+        (self.cluster / "queue").write_text("".join(lines))
+
+    def ended(self) -> list[str]:
+        """The jobs that scancel was given."""
+        path = self.cluster / "ended"
+        return path.read_text().split() if path.exists() else []
+
+
+@pytest.fixture
+def sweep(tmp_path, monkeypatch) -> Sweep:
+    """Planned, with nothing sent off, on a cluster that has no jobs."""
+    cluster = tmp_path / "cluster"
+    cluster.mkdir()
+    for name, lines in COMMANDS.items():
+        (cluster / name).write_text(f"#!/bin/sh\ncd {cluster}\n{lines}\n")
+        (cluster / name).chmod(0o755)
+    (cluster / "queue").touch()
+    (cluster / "name").write_text("near")
+    monkeypatch.setenv("PATH", f"{cluster}:{os.environ['PATH']}")
+    made = Sweep(tmp_path / "sweep.yaml", tmp_path / "results", cluster)
+    made.plan()
+    return made
+
+
+def test_runs_that_a_new_plan_drops_are_counted_and_taken_back(sweep):
+    """Adding runs and removing some after a submission: every command works, and the dropped ones can be cancelled."""
+    sweep.send()
+    packs = read_manifest(sweep.folder).packs
+    sweep.plan(sizes=[20], seeds=[0, 1, 2])
+
+    told = sweep.status()
+    assert told["states"] == {"planned": 1, "queued": 2}
+    assert len(told["earlier_underway_ids"]) == 2
+    assert "2 runs of an earlier plan are still on their way" in sweep.harness("status").output
+    assert "2 runs of an earlier plan" in sweep.harness("submit", "--local", "1", "--dry-run").output
+    for run in (*told["runs"], *told["earlier_underway_ids"]):
+        assert sweep.harness("logs", run).exit_code == 0
+
+    assert sweep.harness("cancel", "--where", "seed=0", "--yes").output == "cancelled: 1 runs\n"
+    assert "1 jobs with no other runs were ended" in sweep.harness("cancel", "--earlier", "--yes").output
+    (dropped,) = [place for place, pack in enumerate(packs) if set(pack) == set(told["earlier_underway_ids"])]
+    assert sweep.ended() == [f"7_{dropped}"]
+    assert sweep.status()["states"] == {"planned": 1, "queued": 1, "cancelled": 1}
+    assert sweep.status()["earlier_underway_ids"] == []
+    assert sweep.harness("cancel", "--earlier", "--where", "seed=0").exit_code == 2
+
+
+def test_what_cancel_could_not_end_is_said_and_ended_when_it_is_repeated(sweep):
+    """While squeue is silent or scancel fails the order is kept, the exit is 3, and once SLURM answers the jobs end."""
+    sweep.send()
+    (sweep.cluster / "silent").touch()
+    assert f"not verified ({SILENT})" in " ".join(sweep.harness("status", "--why", "queued").output.split())
+    for _ in range(2):
+        silent = sweep.harness("cancel", "--yes")
+        assert silent.exit_code == 3
+        assert f"2 jobs ({SILENT}) could not be ended: repeat the command" in silent.output
+    assert f"2 jobs of cancelled runs may still be there: not verified ({SILENT})" in sweep.harness("status").output
+
+    (sweep.cluster / "silent").unlink()
+    (sweep.cluster / "stuck").touch()
+    assert sweep.status()["states"] == {"cancelled": 4}
+    assert "2 jobs of cancelled runs are still in SLURM; `harness cancel FILE`" in sweep.harness("status").output
+    stuck = sweep.harness("cancel", "--yes")
+    assert stuck.exit_code == 3
+    assert "2 jobs (scancel: error: stuck) could not be ended" in stuck.output
+    assert len(read_orders(sweep.folder)) == 1
+
+    (sweep.cluster / "stuck").unlink()
+    repeated = sweep.harness("cancel", "--yes")
+    assert (repeated.exit_code, sweep.ended()) == (0, ["7_0", "7_1"])
+    assert repeated.output == "cancelled: 0 runs; 2 jobs with no other runs were ended\n"
+    (sweep.cluster / "queue").write_text("")
+    assert sweep.harness("cancel", "--yes").output == "cancelled already, and no job of theirs is left\n"
+
+
+@pytest.mark.parametrize("elsewhere", [{"cluster": "far", "user": user()}, {"cluster": "near", "user": "alice"}])
+def test_jobs_of_another_cluster_or_user_are_never_lost_nor_sent_off_again(sweep, elsewhere):
+    """What cannot be asked for here is not verified; cancel says where it can be ended."""
+    sweep.send(**elsewhere)
+    there = f"sent off by {elsewhere['user']} on cluster {elsewhere['cluster']}"
+    assert {one["why"] for one in sweep.status()["runs"].values()} == {"SLURM: PENDING (Priority)"}  # it is listed
+    (sweep.cluster / "queue").write_text("")
+
+    told = sweep.status()["runs"].values()
+    assert {(one["state"], one["why"]) for one in told} == {("queued", f"not verified ({there})")}
+    assert "nothing to submit" in sweep.harness("submit", "--local", "1", "--dry-run").output
+    cancelled = sweep.harness("cancel", "--yes")
+    assert cancelled.exit_code == 3
+    assert f"2 jobs ({there}) could not be ended" in cancelled.output
+    assert "on the cluster and as the user that sent them off" in cancelled.output
+
+
+def test_jobs_of_here_and_of_submissions_that_say_no_cluster_can_be_lost(sweep):
+    """A job that its own cluster does not list any more is lost, as before."""
+    sweep.send(cluster="near", user=user())
+    (sweep.cluster / "queue").write_text("")
+    assert sweep.status()["states"] == {"lost": 4}
+
+    sweep.send("01d")
+    (sweep.cluster / "queue").write_text("")
+    assert sweep.status()["states"] == {"lost": 4}
+
+
+def test_a_worker_that_was_stopped_elsewhere_may_have_been_put_back(sweep):
+    """Only SLURM knows whether it starts again such a job, so from here it is on its way; one that crashed is not."""
+    sweep.send(cluster="far", user="alice")
+    (sweep.cluster / "queue").write_text("")
+    first, second = read_manifest(sweep.folder).packs
+    for place, (pack, why) in enumerate(((first, "stopped"), (second, "crashed"))):
+        log = EventLog(sweep.folder / "attempts", why)
+        begun = {"host": "n1", "pid": 1, "slurm_number": f"7_{place}", "slurm_started_at": None, "restarts": 0}
+        log.write("begun", submission="5ub", place=place, **begun)
+        log.write("pack_begun", runs=list(pack))
+        log.write("ended", why=why, requeued=False)
+
+    assert sweep.status()["states"] == {"running": 2, "crashed": 2}
+
+
+def test_a_local_job_is_ended_on_its_own_machine_only(sweep):
+    """A process of another machine is not looked for here; one of this machine that still lives is ended."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as lives:
+        for identity, host in (("far", "elsewhere"), ("near", socket.gethostname())):
+            sweep.send(identity, at=now(), profile=None, host=host)
+            log = EventLog(sweep.folder / "attempts", identity)
+            begun = {"pid": lives.pid, "slurm_number": None, "slurm_started_at": None}
+            log.write("begun", submission=identity, place=0, host=host, **begun)
+        cancelled = sweep.harness("cancel", "--yes")
+        lives.wait()
+
+    assert cancelled.exit_code == 3
+    assert "1 jobs (sent off on elsewhere) could not be ended" in cancelled.output
+
+
+def test_who_cancelled_is_kept(sweep):
+    """What scancel took is not called an order of `harness cancel`; of older orders nobody knows."""
+    sweep.send(listed="CANCELLED")
+    for _ in range(2):  # what SLURM says, and what is kept of it
+        sweep.status()
+        (sweep.cluster / "queue").write_text("")
+    run, *_ = sweep.status()["runs"]
+    assert {one["why"] for one in sweep.status()["runs"].values()} == {"by scancel (SLURM: CANCELLED (Priority))"}
+    assert "cancelled, by scancel (SLURM: CANCELLED" in sweep.harness("logs", run).output
+
+    write_order(sweep.folder, "retry", list(sweep.status()["runs"]), "`harness retry`")
+    sweep.send("a9a1", at=now(), listed="CANCELLED")
+    for _ in range(2):
+        assert sweep.status()["states"] == {"cancelled": 4}
+        (sweep.cluster / "queue").write_text("")
+    assert len(read_orders(sweep.folder)) == 3
+
+    assert Order(kind="cancel", at=now(), runs=(run,)).by_words == "by `harness cancel` or scancel"
