@@ -17,7 +17,16 @@ from harness.cli.options import (
     scale_option,
     wandb_options,
 )
-from harness.cli.steps import calibrations_of, folder_of, frozen_plan, mirror_of, plan_of, planned_runs, records_of
+from harness.cli.steps import (
+    calibrations_of,
+    confirm,
+    folder_of,
+    frozen_plan,
+    mirror_of,
+    plan_of,
+    planned_runs,
+    records_of,
+)
 from harness.cli.sweeps import look, show_status
 from harness.errors import INCOMPLETE, HarnessError
 from harness.files import check_writable
@@ -60,7 +69,7 @@ def _where_options(command: Callable) -> Callable:
                 help="No cluster: the same packs by the same code, N at a time on this machine.",
             ),
             click.option("--dry-run", is_flag=True, help="Say what would be submitted, and do nothing."),
-            click.option("--yes", is_flag=True, help="Do not ask."),
+            click.option("--yes", is_flag=True, help="Do not ask; without a terminal it must be said."),
             click.option(
                 "--max-gpu-hours",
                 type=click.FloatRange(min=0, min_open=True),
@@ -187,8 +196,7 @@ def _send(
         offer = _make_offer(manifest, folder, where, most_hours, only)
         if not offer.jobs:
             return
-        if not yes and not click.confirm("submit?" if where.profile else "train?"):
-            raise HarnessError("nothing was submitted", INCOMPLETE)
+        confirm("submit?" if where.profile else "train?", yes, refused="nothing was submitted")
         with retrying(folder, sorted(only)) if only else nullcontext():  # which counts for what is sent after it
             submissions = _submissions(manifest, folder, where, offer)
             if where.profile:

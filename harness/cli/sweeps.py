@@ -17,7 +17,7 @@ from harness.cli.options import (
     planned_argument,
     results_option,
 )
-from harness.cli.steps import frozen_plan, records_of
+from harness.cli.steps import confirm, frozen_plan, records_of
 from harness.errors import INCOMPLETE, HarnessError, did_you_mean
 from harness.tables.commands import json_option
 
@@ -74,7 +74,7 @@ def status(file: Path, results: Path, watch: bool, why: str | None, as_json: boo
 @click.option(
     "--where", "conditions", multiple=True, metavar="FIELD=VALUE", help="Only runs of which this holds; repeat."
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask; without a terminal it must be said.")
 def cancel(file: Path, results: Path, conditions: tuple[str, ...], yes: bool) -> None:
     """Take back runs that are on their way or would be sent off: jobs with no others end, workers pass over the rest.
 
@@ -93,8 +93,7 @@ def cancel(file: Path, results: Path, conditions: tuple[str, ...], yes: bool) ->
     if not runs:
         words = "is on its way or would be sent off"
         raise HarnessError(f"no run of {manifest.name} that fits {words}; `harness status` shows what there is")
-    if not yes and not click.confirm(f"cancel {len(runs)} runs?"):
-        raise HarnessError("nothing was cancelled", INCOMPLETE)
+    confirm(f"cancel {len(runs)} runs?", yes, refused="nothing was cancelled")
     write_order(folder, "cancel", runs)
     numbers, processes = jobs_without(seen.evidence, seen.found, set(runs))
     scancel(numbers)
