@@ -255,7 +255,7 @@ def _room(where: Where, jobs: int) -> tuple[int, int]:
 
 def _submissions(manifest: Manifest, folder: Path, where: Where, offer: Offer) -> list[Submission]:
     """The submissions of an offer, one an array, and the code that they will run, beside the sweep."""
-    from harness.dispatch.submission import Submission, new_id, now, sent_jobs
+    from harness.dispatch.submission import Submission, named_code, new_id, now, sent_jobs
     from harness.provenance import host
     from harness.snapshot import take_snapshot
     from harness.tasks import draw
@@ -264,9 +264,7 @@ def _submissions(manifest: Manifest, folder: Path, where: Where, offer: Offer) -
     specs = planned_runs(manifest)
     for run in {run.task: run for run in specs.values()}.values():
         draw(run.task, run.seed)  # a target that is not finite is named before anything is sent off
-    modules = {run.network.module for run in specs.values() if run.network.family == "module"}
-    own = sorted({run.task.target for run in specs.values()} | modules)
-    snapshot = take_snapshot(folder.parent / "snapshots", own)
+    snapshot = take_snapshot(folder.parent / "snapshots", named_code(specs.values()))
     return [
         Submission(
             id=new_id(),

@@ -10,7 +10,7 @@ import os
 import shutil
 import socket
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,7 +66,7 @@ class Submission(Frozen):
 
 
 class JobFile(Frozen):
-    """All that the worker of a job needs to know of it."""
+    """All that the worker of a job needs to know of it; job files that older versions wrote name no snapshot."""
 
     submission: str
     place: int
@@ -77,6 +77,7 @@ class JobFile(Frozen):
     mirror: Mirror | None
     packs: tuple[tuple[RunSpec, ...], ...]
     ids: tuple[Pack, ...]
+    snapshot: str | None = None
 
 
 class Order(Frozen):
@@ -109,6 +110,12 @@ def sent_jobs(jobs: Sequence[Job]) -> tuple[SentJob, ...]:
     )
 
 
+def named_code(runs: Iterable[RunSpec]) -> list[str]:
+    """The targets and network modules that runs name; those with a colon, `package.module:name`, are the user's own."""
+    found = {name for run in runs for name in (run.task.target, getattr(run.network, "module", None))}
+    return sorted(filter(None, found))
+
+
 # -------------------------------------------------------------------------------------------------------------- files
 def submission_folder(folder: Path, submission: str) -> Path:
     """Where a submission of the experiment in `folder` keeps its files."""
@@ -130,6 +137,7 @@ def write_submission(folder: Path, submission: Submission, specs: dict[str, RunS
             mirror=submission.mirror,
             packs=tuple(tuple(specs[run] for run in pack) for pack in job.packs),
             ids=job.packs,
+            snapshot=submission.snapshot,
         )
         _write(own / f"job-{place}.json", file)
     _write(own / "submission.json", submission)
