@@ -332,7 +332,7 @@ def test_code_from_elsewhere_than_the_snapshot_is_refused(checkout, tmp_path, mo
     (tmp_path / "own.py").write_text("def target(x): return x")
     monkeypatch.syspath_prepend(tmp_path)
     taken = take_snapshot(tmp_path / "snapshots", ["own:target"])
-    with pytest.raises(HarnessError, match=rf"^harness would come from .*, not from the snapshot {taken.path}; .*PYTHON"):
+    with pytest.raises(HarnessError, match=rf"^harness would come from .*, not from the snapshot {taken.path};"):
         check_code(taken.path, [])
 
     checks = "import sys; from pathlib import Path; from harness.snapshot import check_code; "

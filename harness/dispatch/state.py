@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, get_args
 from harness.dispatch.cluster import Listed, Queue
 from harness.dispatch.events import Attempt, Event
 from harness.dispatch.submission import Order, Submission, cancelled
+from harness.dispatch.waiting import stuck
 
 State = Literal[
     "planned",
@@ -67,12 +68,16 @@ FAILED: dict[str, State] = {"out_of_memory": "out of memory", "killed": "out of 
 
 
 class RunState(NamedTuple):
-    """Where a run is, why that is thought, and which attempt and job (its number at SLURM) say so, if any."""
+    """Where a run is, why that is thought, and which attempt and job (its number at SLURM) say so, if any.
+
+    `next_move` is what the user can do where that is another thing than for most runs in this state.
+    """
 
     state: State
     why: str = ""
     attempt: str | None = None
     job: str | None = None
+    next_move: str | None = None
 
 
 class JobKey(NamedTuple):
@@ -187,7 +192,9 @@ def _in_job(run: str, job: _Job, evidence: Evidence) -> RunState:
         return RunState(state, told.get("error", ""), last.id if last else None, job.number)
     if job.listed and (alive := _alive(job.listed, told)):
         again = "; it has begun before, and goes on from where it was saved" if told and alive[0] == "queued" else ""
-        return RunState(alive[0], alive[1] + again, last.id if last else None, job.number)
+        held_up = stuck(job.listed) if job.listed.state in WAITING else None
+        why = alive[1] + (f", {held_up.why}" if held_up else "") + again
+        return RunState(alive[0], why, last.id if last else None, job.number, held_up.next_move if held_up else None)
     told_by_slurm = job.listed or job.accounted
     if last and last.ended and not last.ended.get("requeued"):
         if not _knows_why(last.ended) and told_by_slurm and told_by_slurm.state in ENDED.keys() - {"COMPLETED"}:

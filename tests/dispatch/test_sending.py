@@ -10,7 +10,9 @@ from click.testing import CliRunner, Result
 
 from harness.cli import main
 from harness.cli.steps import confirm
+from harness.dispatch.state import RunState
 from harness.errors import HarnessError
+from harness.show_sweeps import Offer, offer_lines, status_table
 
 EXPERIMENT = """
 question: Who trains what?
@@ -58,3 +60,20 @@ def test_at_a_terminal_a_no_is_a_no(monkeypatch, answer):
             confirm("submit?", yes=False, refused="nothing was submitted")
     os.close(ours)
     assert refused.value.exit_code == 3
+
+
+# ---------------------------------------------------------------------------------------------------------- next moves
+def test_held_jobs_are_not_hidden_by_those_that_wait():
+    """Runs of one state whose next moves differ have rows of their own, and submit tells those moves too."""
+    waits, held = RunState("queued", "SLURM: PENDING"), RunState("queued", "held", next_move="`scontrol release 7`")
+    found = {"a": waits, "b": held, "c": waits, "d": held, "e": waits}
+
+    table = status_table(found)
+    assert [list(column.cells) for column in table.columns] == [
+        ["queued", "queued"],
+        ["3", "2"],
+        ["SLURM: PENDING", "held"],
+        ["", "`scontrol release 7`"],
+    ]
+    told = offer_lines("sweep", found, Offer([], [], 0.0, "core", calibrated=True, left_for_later=0))
+    assert told[1:] == ["nothing to submit", "queued: `scontrol release 7`"]
