@@ -278,6 +278,7 @@ def _submissions(manifest: Manifest, folder: Path, where: Where, offer: Offer) -
             device=manifest.experiment.device,
             snapshot=snapshot.hash,
             roots=tuple(str(root) for root in snapshot.roots),
+            results=str(folder.resolve().parent),
             jobs=sent_jobs(jobs),
         )
         for jobs in offer.arrays

@@ -43,6 +43,7 @@ def gather(folder: Path, records: Mapping[str, Literal["done", "diverged"]]) -> 
         accounting=accounting,
         dead=_dead(submissions, attempts),
         now=time.time(),
+        moved=_moved(submissions, folder.resolve().parent),
     )
 
 
@@ -164,6 +165,16 @@ def _dead(submissions: Iterable[Submission], attempts: Iterable[Attempt]) -> set
         if attempt.begun["submission"] in local
         and attempt.begun["host"] == socket.gethostname()
         and not _lives(attempt.begun["pid"])
+    }
+
+
+def _moved(submissions: Iterable[Submission], results: Path) -> dict[str, str]:
+    """By submission, the folder that its jobs write into, where that is not this results folder any more."""
+    wrote_into = {one.id: Path(one.results) for one in submissions if one.results}
+    return {
+        identity: str(path)
+        for identity, path in wrote_into.items()
+        if path != results and not (path.exists() and path.samefile(results))
     }
 
 

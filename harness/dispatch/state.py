@@ -5,6 +5,7 @@ of the run's last job wrote of it; one squeue for all jobs; sacct where there is
 nobody knows, the time since it was last heard of. A job that SLURM lists in a state that is not known here is alive.
 """
 
+import shlex
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -91,7 +92,8 @@ class Evidence(NamedTuple):
     """All that is known of an experiment's runs.
 
     `records` has the status of those that are published, `dead` the attempts whose process was on this machine and is
-    gone, `now` is in seconds since the epoch.
+    gone, `now` is in seconds since the epoch, `moved` has by submission the results folder that its jobs write into,
+    where that was renamed since.
     """
 
     records: Mapping[str, Literal["done", "diverged"]]
@@ -102,6 +104,7 @@ class Evidence(NamedTuple):
     accounting: Queue
     dead: Collection[str]
     now: float
+    moved: Mapping[str, str] = {}
 
 
 class _Job(NamedTuple):
@@ -113,6 +116,7 @@ class _Job(NamedTuple):
     accounted: Listed | None
     last: Attempt | None
     told: Mapping[str, Event]  # by run, the last that this attempt wrote of it
+    wrote_into: str | None  # the results folder, where that was renamed since
 
     @property
     def number(self) -> str | None:
@@ -136,7 +140,7 @@ def states(run_ids: Iterable[str], evidence: Evidence) -> dict[str, RunState]:
         elif run not in jobs or released.get(run, 0.0) > jobs[run].sent_at:
             found[run] = RunState("planned")
         else:
-            found[run] = _in_job(run, jobs[run], evidence)
+            found[run] = _with_old_folder(_in_job(run, jobs[run], evidence), jobs[run].wrote_into)
     return found
 
 
@@ -175,6 +179,7 @@ def _last_jobs(evidence: Evidence) -> dict[str, _Job]:
                 accounted=evidence.accounting.of(submission.name, place),
                 last=attempts[-1] if attempts else None,
                 told=_last_words(attempts[-1]) if attempts else {},
+                wrote_into=evidence.moved.get(submission.id),
             )
             found |= {run: job for pack in sent.packs for run in pack}
     return found
@@ -209,6 +214,14 @@ def _in_job(run: str, job: _Job, evidence: Evidence) -> RunState:
     return _by_time(job, told, evidence)
 
 
+def _with_old_folder(one: RunState, wrote_into: str | None) -> RunState:
+    """The state of a run without a record here, and where it may have one, if the results folder was renamed."""
+    if wrote_into is None or one.state != "lost":
+        return one
+    move = f"`harness merge {shlex.quote(wrote_into)}` brings its record; if it has none, `harness submit`"
+    return one._replace(why=f"{one.why}; it wrote into {wrote_into}", next_move=move)
+
+
 def _knows_why(ended: Event) -> bool:
     """Whether a worker that ended so could tell what from."""
     return ended["why"] != "stopped"
@@ -217,6 +230,8 @@ def _knows_why(ended: Event) -> bool:
 def _ended(listed: Listed, last: Attempt | None, begun: bool) -> RunState:
     """The state of a run in a job that SLURM says has ended, and of which no worker said so."""
     state, why = ENDED[listed.state], f"SLURM: {listed.state}{_reason(listed)}"
+    if state == "lost":
+        why += ": it ended well, and its record is not here"
     if last and not begun and state in ("crashed", "out of memory"):
         return RunState("planned", f"its job ended before its turn came; {why}")
     if not last and state == "crashed":

@@ -42,7 +42,8 @@ class SentJob(Frozen):
 class Submission(Frozen):
     """Jobs that were sent off together: one array of SLURM, or without a profile one job on the machine `host`.
 
-    `slots` is how many packs each of its jobs trains at a time.
+    `slots` is how many packs each of its jobs trains at a time, `results` the folder that they write into: the one
+    that this was read from, if that was not renamed since. Older versions did not keep it.
     """
 
     submission_schema: int = SUBMISSION_SCHEMA
@@ -56,6 +57,7 @@ class Submission(Frozen):
     device: Device
     snapshot: str
     roots: tuple[str, ...]
+    results: str | None = None
     mirror: Mirror | None = None
     jobs: tuple[SentJob, ...]
 

@@ -237,6 +237,21 @@ def test_silence_is_death_only_after_the_lease():
     assert _state(now=UNSEEN_SECONDS + 1).state == "lost"
 
 
+def test_records_that_went_into_a_renamed_folder_are_told():
+    """A job that ended well without a record here wrote into the folder that it was told: they are merged from there."""
+    here = _state(listed="COMPLETED", attempts=[_attempt(BEGUN)])
+    assert here.state == "lost"
+    assert here.why == "SLURM: COMPLETED: it ended well, and its record is not here"
+    assert here.next_move is None
+
+    for evidence in ({"listed": "COMPLETED"}, {"now": 20 + LEASE_SECONDS + 1}):  # or squeue has forgotten
+        renamed = _state(attempts=[_attempt(BEGUN)], moved={"s": "/old results"}, **evidence)
+        assert renamed.state == "lost"
+        assert renamed.why.endswith("; it wrote into /old results")
+        assert renamed.next_move.startswith("`harness merge '/old results'` brings its record")
+    assert _state(listed="RUNNING", attempts=[_attempt(BEGUN)], moved={"s": "/old"}).next_move is None
+
+
 def test_where_slurm_does_not_answer_nothing_is_lost():
     """A controller that is down says nothing of jobs: they stay what they were last known to be."""
     silent = Queue({}, "squeue did not answer")
