@@ -34,6 +34,7 @@ from harness.files import check_writable
 if TYPE_CHECKING:
     from harness.dispatch.mirror import Mirror
     from harness.dispatch.profile import Profile
+    from harness.dispatch.state import RunState
     from harness.dispatch.submission import Submission
     from harness.show_sweeps import Offer
     from harness.spec import Manifest
@@ -212,11 +213,13 @@ def _make_offer(
     from harness.console import console
     from harness.cost import pack_seconds
     from harness.dispatch.jobs import PredictedPack, arrays, bin_packs
-    from harness.dispatch.reconcile import to_send
+    from harness.dispatch.reconcile import stillborn, to_send
     from harness.measure.calibration import missing
     from harness.show_sweeps import Offer, device_time, offer_lines
 
-    found, specs = look(manifest, folder).found, planned_runs(manifest)
+    (evidence, found), specs = look(manifest, folder), planned_runs(manifest)
+    if where.profile and only is None:
+        _check_not_in_vain(folder, stillborn(found, evidence))
     packs = to_send(manifest, found, only)
     calibrations = calibrations_of(manifest, folder.parent)
     runs = [[specs[run] for run in pack] for pack in packs]
@@ -241,6 +244,22 @@ def _make_offer(
             "allow more, or submit a smaller experiment"
         )
     return offer
+
+
+def _check_not_in_vain(folder: Path, dead: Mapping[str, RunState]) -> None:
+    """A HarnessError if jobs as these were sent off and none came so far that its worker began."""
+    from harness.dispatch.state import STILLBORN
+
+    if not dead:
+        return
+    run, one = next(iter(dead.items()))
+    raise HarnessError(
+        f"nothing was submitted: the jobs of the last submission ended {STILLBORN}, and these would too "
+        f"({len(dead)} runs; {one.why})\n"
+        f"  why: `harness logs {folder} {run[:8]}`, and `harness doctor --profile YAML`\n"
+        f"  once that is mended: `harness retry FILE --cause '{one.state}' --profile YAML`",
+        INCOMPLETE,
+    )
 
 
 def _room(where: Where, jobs: int) -> tuple[int, int]:

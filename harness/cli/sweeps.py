@@ -214,7 +214,7 @@ def _terminate(processes: Iterable[int]) -> None:
 def _show_output(folder: Path, run: str, evidence: Evidence) -> None:
     """The end of what the last job of a run printed."""
     from harness.dispatch.local import local_log
-    from harness.dispatch.slurm import log_path
+    from harness.dispatch.slurm import log_path, sent_log
 
     path = None
     for submission in evidence.submissions:
@@ -224,7 +224,8 @@ def _show_output(folder: Path, run: str, evidence: Evidence) -> None:
                 begun = [one.begun for one in evidence.attempts if one.begun["submission"] == submission.id]
                 numbers = [one["slurm_number"] for one in begun if one["place"] == place]
                 number = numbers[-1] if numbers else listed.number if listed else None
-                path = log_path(folder, number) if number else local_log(folder, submission.id)
+                sent = log_path(folder, number) if number else sent_log(folder, submission, place)
+                path = sent or local_log(folder, submission.id)
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path and path.exists() else []
     if lines:
         click.echo(f"the end of {path}:")

@@ -11,12 +11,14 @@ from typing import Literal, NamedTuple
 
 from harness.dispatch.cluster import Queue, sacct, squeue
 from harness.dispatch.events import Attempt, read_attempts
+from harness.dispatch.slurm import sent_log
 from harness.dispatch.state import (
     FREE,
     LEASE_SECONDS,
     OVER,
     UNDERWAY,
     Evidence,
+    JobKey,
     RunState,
     seconds_of,
     states,
@@ -44,6 +46,7 @@ def gather(folder: Path, records: Mapping[str, Literal["done", "diverged"]]) -> 
         dead=_dead(submissions, attempts),
         now=time.time(),
         moved=_moved(submissions, folder.resolve().parent),
+        started=_started(folder, sent, attempts, queue),
     )
 
 
@@ -65,6 +68,19 @@ def to_send(
     wanted = only if only is not None else {run for run, state in found.items() if state.state in FREE}
     packs = (tuple(run for run in pack if run in wanted) for pack in manifest.packs)
     return [pack for pack in packs if pack]
+
+
+def stillborn(found: Mapping[str, RunState], evidence: Evidence) -> dict[str, RunState]:
+    """Runs of the last submission whose jobs ended before their worker began, if no other worker of it began either.
+
+    What ended them, a set-up line or the Python of the nodes, would end the same jobs again.
+    """
+    if not evidence.submissions or (last := evidence.submissions[-1]).id in evidence.moved:
+        return {}
+    if last.profile is None or any(attempt.begun["submission"] == last.id for attempt in evidence.attempts):
+        return {}
+    runs = [run for job in last.jobs for pack in job.packs for run in pack if run in found]
+    return {run: found[run] for run in runs if found[run].state in ("crashed", "timed out")}
 
 
 class Spending(NamedTuple):
@@ -165,6 +181,20 @@ def _dead(submissions: Iterable[Submission], attempts: Iterable[Attempt]) -> set
         if attempt.begun["submission"] in local
         and attempt.begun["host"] == socket.gethostname()
         and not _lives(attempt.begun["pid"])
+    }
+
+
+def _started(folder: Path, sent: Iterable[Submission], attempts: Iterable[Attempt], queue: Queue) -> set[JobKey]:
+    """Jobs that squeue has forgotten and that have left an output, though no worker of theirs ever began."""
+    begun = {JobKey(attempt.begun["submission"], attempt.begun["place"]) for attempt in attempts}
+    return {
+        JobKey(submission.id, place)
+        for submission in sent
+        for place in range(len(submission.jobs))
+        if JobKey(submission.id, place) not in begun
+        and queue.of(submission.name, place) is None
+        and (log := sent_log(folder, submission, place))
+        and log.exists()
     }
 
 

@@ -55,6 +55,12 @@ ENDED: dict[str, State] = {
 }
 # A job that SLURM took is listed within seconds; one that it lists not and that never began was not taken, or ended.
 UNSEEN_SECONDS = 120.0
+# Of a job that ended by a set-up line, by the Python of its node, or for want of the code.
+STILLBORN = "before its worker began"
+MEND = (
+    "`harness logs FILE RUN` shows what it printed, `harness doctor --profile` what the profile lacks; mended, "
+    "`harness retry FILE --cause '{state}'`"
+)
 # What a worker wrote last of runs that it trains.
 BEGUN = ("pack_begun", "resumed", "checkpoint")
 # What a worker's last event says of the runs that it leaves.
@@ -93,7 +99,8 @@ class Evidence(NamedTuple):
 
     `records` has the status of those that are published, `dead` the attempts whose process was on this machine and is
     gone, `now` is in seconds since the epoch, `moved` has by submission the results folder that its jobs write into,
-    where that was renamed since.
+    where that was renamed since, and `started` are the jobs that SLURM has forgotten, that had begun and whose workers
+    had not.
     """
 
     records: Mapping[str, Literal["done", "diverged"]]
@@ -105,6 +112,7 @@ class Evidence(NamedTuple):
     dead: Collection[str]
     now: float
     moved: Mapping[str, str] = {}
+    started: Collection[JobKey] = ()
 
 
 class _Job(NamedTuple):
@@ -117,6 +125,7 @@ class _Job(NamedTuple):
     last: Attempt | None
     told: Mapping[str, Event]  # by run, the last that this attempt wrote of it
     wrote_into: str | None  # the results folder, where that was renamed since
+    started: bool  # as its output shows
 
     @property
     def number(self) -> str | None:
@@ -180,6 +189,7 @@ def _last_jobs(evidence: Evidence) -> dict[str, _Job]:
                 last=attempts[-1] if attempts else None,
                 told=_last_words(attempts[-1]) if attempts else {},
                 wrote_into=evidence.moved.get(submission.id),
+                started=JobKey(submission.id, place) in evidence.started,
             )
             found |= {run: job for pack in sent.packs for run in pack}
     return found
@@ -216,6 +226,8 @@ def _in_job(run: str, job: _Job, evidence: Evidence) -> RunState:
 
 def _with_old_folder(one: RunState, wrote_into: str | None) -> RunState:
     """The state of a run without a record here, and where it may have one, if the results folder was renamed."""
+    if wrote_into is not None and one.next_move and STILLBORN in one.why:
+        return one._replace(why=f"{one.why}, for which {wrote_into} was not there", next_move=None)
     if wrote_into is None or one.state != "lost":
         return one
     move = f"`harness merge {shlex.quote(wrote_into)}` brings its record; if it has none, `harness submit`"
@@ -234,8 +246,8 @@ def _ended(listed: Listed, last: Attempt | None, begun: bool) -> RunState:
         why += ": it ended well, and its record is not here"
     if last and not begun and state in ("crashed", "out of memory"):
         return RunState("planned", f"its job ended before its turn came; {why}")
-    if not last and state == "crashed":
-        why += ", before its worker began"
+    if not last and state in ("crashed", "timed out"):
+        return RunState(state, f"{why}, {STILLBORN}", None, listed.number, MEND.format(state=state))
     return RunState(state, why, last.id if last else None, listed.number)
 
 
@@ -268,6 +280,8 @@ def _by_time(job: _Job, told: Event | None, evidence: Evidence) -> RunState:
         return RunState("lost", "its worker died without a word", attempt)
     if silence < (LEASE_SECONDS if last else UNSEEN_SECONDS):
         return RunState(state, f"last heard of {silence:.0f} s ago", attempt)
+    if job.started:
+        return RunState("crashed", f"its job has ended, {STILLBORN}", next_move=MEND.format(state="crashed"))
     return RunState("lost", f"no queue lists it, and it was last heard of {silence / 60:.0f} min ago", attempt)
 
 

@@ -2,6 +2,7 @@
 
 submissions/<id>/submission.json   jobs, the unique name of their array, profile, code: sealed, never changed
 submissions/<id>/job-<place>.json  the runs of one job in full: what its worker needs, and no more
+submissions/<id>/number            what SLURM calls the array, if its answer came
 orders/<time>-<id>.json            what the user said later: cancel or retry these runs
 """
 
@@ -155,6 +156,18 @@ def read_submissions(folder: Path) -> list[Submission]:
 def read_job(folder: Path, submission: str, place: int) -> JobFile:
     """What the worker of a job needs."""
     return _read(submission_folder(folder, submission) / f"job-{place}.json", JobFile)
+
+
+def keep_number(folder: Path, submission: str, number: str) -> None:
+    """Keep the number that SLURM gave the jobs, which it forgets soon after they end: their output is found by it."""
+    with whole_file(submission_folder(folder, submission) / "number") as temporary:
+        temporary.write_text(number, encoding="utf-8")
+
+
+def read_number(folder: Path, submission: str) -> str | None:
+    """The number that SLURM gave the jobs, if that is known."""
+    path = submission_folder(folder, submission) / "number"
+    return path.read_text(encoding="utf-8") if path.exists() else None
 
 
 def forget_submission(folder: Path, submission: str) -> None:

@@ -17,6 +17,7 @@ from harness.dispatch.state import (
     UNSEEN_SECONDS,
     WAITING,
     Evidence,
+    JobKey,
     RunState,
     states,
     unexplained,
@@ -238,7 +239,7 @@ def test_silence_is_death_only_after_the_lease():
 
 
 def test_records_that_went_into_a_renamed_folder_are_told():
-    """A job that ended well without a record here wrote into the folder that it was told: they are merged from there."""
+    """A job that ended well without a record here wrote into the folder that it knew; merge brings it."""
     here = _state(listed="COMPLETED", attempts=[_attempt(BEGUN)])
     assert here.state == "lost"
     assert here.why == "SLURM: COMPLETED: it ended well, and its record is not here"
@@ -250,6 +251,19 @@ def test_records_that_went_into_a_renamed_folder_are_told():
         assert renamed.why.endswith("; it wrote into /old results")
         assert renamed.next_move.startswith("`harness merge '/old results'` brings its record")
     assert _state(listed="RUNNING", attempts=[_attempt(BEGUN)], moved={"s": "/old"}).next_move is None
+
+
+def test_a_job_that_ended_before_its_worker_is_not_just_sent_off_again():
+    """SLURM says so, or its output does when SLURM has forgotten; in a folder that was renamed it could not begin."""
+    for listed, state in (("FAILED", "crashed"), ("TIMEOUT", "timed out")):
+        found = _state(listed=listed)
+        assert (found.state, found.why) == (state, f"SLURM: {listed}, before its worker began")
+        assert f"mended, `harness retry FILE --cause '{state}'`" in found.next_move
+    forgotten = _state(now=UNSEEN_SECONDS + 1, started={JobKey("s", 0)})
+    assert (forgotten.state, forgotten.why) == ("crashed", "its job has ended, before its worker began")
+    renamed = _state(listed="FAILED", moved={"s": "/old"})
+    assert renamed.why.endswith("before its worker began, for which /old was not there")
+    assert renamed.next_move is None
 
 
 def test_where_slurm_does_not_answer_nothing_is_lost():

@@ -1,9 +1,15 @@
-"""A worker that must not train: what it writes down, and what that makes of its runs."""
+"""Jobs that never train: a worker without its code, and none that began; what that makes of their runs."""
+
+import os
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from harness.dispatch.reconcile import gather, reconcile
-from harness.dispatch.submission import SentJob, Submission, now, write_submission
+from harness.dispatch.events import EventLog
+from harness.dispatch.profile import Profile
+from harness.dispatch.reconcile import gather, reconcile, stillborn
+from harness.dispatch.slurm import log_path, sent_log
+from harness.dispatch.submission import SentJob, Submission, keep_number, now, write_order, write_submission
 from harness.dispatch.worker import run_job
 from harness.errors import HarnessError
 from harness.plan import make_plan
@@ -14,7 +20,8 @@ question: Which code?
 tasks: [xy]
 arms: {mlp: {architecture: {family: mlp, hidden: [3]}, recipe: quick}}
 recipes: {quick: {optimizer: {name: adam}, max_evaluations: 3}}
-seeds: [0]
+seeds: [0, 1]
+engine: fused
 """
 
 
@@ -23,12 +30,15 @@ def plan():
     return make_plan(parse_experiment(EXPERIMENT), "example")
 
 
+def _job(packs):
+    return SentJob(packs=tuple(packs), pack_seconds=(1.0,) * len(packs), seconds=1.0 * len(packs))
+
+
 def _sent(plan, folder, **fields):
     """A submission of the plan's runs in one job, as it lies in the folder of the experiment."""
     submission = Submission(
         id="5ub",
         experiment="example",
-        at=now(),
         host="here",
         slots=1,
         checkpoint_seconds=60.0,
@@ -36,8 +46,7 @@ def _sent(plan, folder, **fields):
         snapshot="c0de",
         roots=(str(folder.parent / "snapshots" / "c0de" / "0"),),
         results=str(folder.parent),
-        jobs=(SentJob(packs=plan.packs, pack_seconds=(1.0,), seconds=1.0),),
-        **{"profile": None} | fields,
+        **{"profile": None, "at": now(), "jobs": (_job(plan.packs),)} | fields,
     )
     write_submission(folder, submission, {planned.run_id: planned.run for planned in plan.runs})
     return submission
@@ -52,9 +61,55 @@ def test_a_worker_without_its_snapshot_trains_nothing(plan, tmp_path):
         run_job(str(folder), "5ub", 0)
 
     assert not (tmp_path / "runs").exists()
-    (found,) = reconcile(plan, folder, gather(folder, {})).values()
-    assert found.state == "crashed"
-    assert "snapshots/c0de is not there; submit again" in found.why
+    for found in reconcile(plan, folder, gather(folder, {})).values():
+        assert found.state == "crashed"
+        assert "snapshots/c0de is not there; submit again" in found.why
+
+
+@pytest.fixture
+def sent(plan, tmp_path, monkeypatch):
+    """Two jobs of a submission to a cluster whose SLURM answers and knows nothing of them any more."""
+    (tmp_path / "bin").mkdir()
+    for command in ("sbatch", "squeue", "sacct"):
+        (tmp_path / "bin" / command).symlink_to("/bin/true")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    jobs = tuple(_job([pack]) for pack in plan.packs)
+    at = (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="microseconds")
+    return _sent(plan, tmp_path / "example", profile=Profile(setup=("false",)), jobs=jobs, at=at)
+
+
+def test_what_jobs_printed_outlives_what_slurm_remembers(plan, sent, tmp_path):
+    """Without accounting SLURM forgets in minutes that jobs ended before their worker began; their output says so."""
+    folder = tmp_path / "example"
+    assert sent_log(folder, sent, 0) is None  # sbatch's answer was lost
+    keep_number(folder, sent.id, "4711")
+    log = sent_log(folder, sent, 0)
+    assert log == log_path(folder, "4711_0")
+    assert {one.state for one in reconcile(plan, folder, gather(folder, {})).values()} == {"lost"}
+
+    log.parent.mkdir()
+    log.write_text("set-up line failed: false\n")
+    evidence = gather(folder, {})
+    found = reconcile(plan, folder, evidence)
+    assert sorted(one.state for one in found.values()) == ["crashed", "lost"]
+    assert set(stillborn(found, evidence)) == set(sent.jobs[0].packs[0])
+
+
+def test_one_worker_that_began_is_enough_to_submit_again(plan, sent, tmp_path):
+    """Then a node was broken, or a folder was renamed, and not the profile; a retry says that it was mended."""
+    folder = tmp_path / "example"
+    keep_number(folder, sent.id, "4711")
+    (folder / "logs").mkdir()
+    (folder / "logs" / "4711_0_0_log.out").write_text("set-up line failed: false\n")
+    assert stillborn(reconcile(plan, folder, gather(folder, {})), gather(folder, {}))
+
+    renamed = gather(folder, {})._replace(moved={sent.id: "/old"})
+    assert not stillborn(reconcile(plan, folder, renamed), renamed)
+    order = write_order(folder, "retry", plan.run_ids())
+    assert not stillborn(reconcile(plan, folder, gather(folder, {})), gather(folder, {}))
+    order.unlink()
+    EventLog(folder / "attempts", "a").write("begun", submission=sent.id, place=1, host="n1", pid=1)
+    assert not stillborn(reconcile(plan, folder, gather(folder, {})), gather(folder, {}))
 
 
 def test_a_renamed_results_folder_is_noticed(plan, tmp_path):
