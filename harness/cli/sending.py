@@ -248,13 +248,11 @@ def _make_offer(
 
 def _check_not_in_vain(folder: Path, dead: Mapping[str, RunState]) -> None:
     """A HarnessError if jobs as these were sent off and none came so far that its worker began."""
-    from harness.dispatch.state import STILLBORN
-
     if not dead:
         return
     run, one = next(iter(dead.items()))
     raise HarnessError(
-        f"nothing was submitted: the jobs of the last submission ended {STILLBORN}, and these would too "
+        "nothing was submitted: the jobs of the last submission ended before their workers began, and these would too "
         f"({len(dead)} runs; {one.why})\n"
         f"  why: `harness logs {folder} {run[:8]}`, and `harness doctor --profile YAML`\n"
         f"  once that is mended: `harness retry FILE --cause '{one.state}' --profile YAML`",
