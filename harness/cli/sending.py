@@ -217,9 +217,10 @@ def _make_offer(
     from harness.measure.calibration import missing
     from harness.show_sweeps import Offer, device_time, offer_lines
 
-    (evidence, found), specs = look(manifest, folder), planned_runs(manifest)
+    seen, specs = look(manifest, folder), planned_runs(manifest)
+    found = seen.found
     if where.profile and only is None:
-        _check_not_in_vain(folder, stillborn(found, evidence))
+        _check_not_in_vain(folder, stillborn(found, seen.evidence))
     packs = to_send(manifest, found, only)
     calibrations = calibrations_of(manifest, folder.parent)
     runs = [[specs[run] for run in pack] for pack in packs]
@@ -238,6 +239,8 @@ def _make_offer(
     )
     for line in offer_lines(manifest.name, found, offer):
         console.print(line, soft_wrap=True)
+    for other, underway in seen.beside.items():
+        console.print(f"{len(underway)} of the runs were sent off by {other}, and are left to it", soft_wrap=True)
     if most_hours is not None and offer.hours > most_hours:
         raise HarnessError(
             f"--max-gpu-hours {most_hours:g}: {device_time(offer.hours, offer.device_unit)} are predicted; "

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -32,10 +33,11 @@ WATCH_SECONDS = 30.0  # between two questions to SLURM
 
 
 class Look(NamedTuple):
-    """What is known of a sweep."""
+    """What is known of a sweep; `beside` has the runs that other experiments' folders have on their way."""
 
     evidence: Evidence
     found: dict[str, RunState]
+    beside: dict[Path, dict[str, RunState]]
 
 
 @click.command(epilog=f"Example: harness status {EXAMPLE} --watch --why failed")
@@ -124,26 +126,36 @@ def logs(file: Path, run: str, results: Path) -> None:
 # -------------------------------------------------------------------------------------------------------------- steps
 def look(manifest: Manifest, folder: Path) -> Look:
     """All that is known of the runs of a plan, now."""
-    from harness.dispatch.reconcile import gather, reconcile
+    from harness.dispatch.reconcile import gather, reconcile, underway_beside
+    from harness.dispatch.state import FREE
     from harness.record import statuses
 
     evidence = gather(folder, statuses(manifest, records_of(folder)))
-    return Look(evidence, reconcile(manifest, folder, evidence))
+    found = reconcile(manifest, folder, evidence)
+    free = {run for run, one in found.items() if one.state in FREE}
+    beside = underway_beside(folder, free) if free else {}
+    for underway in beside.values():
+        found |= underway
+    return Look(evidence, found, beside)
 
 
 def check_none_underway(manifest: Manifest, folder: Path) -> None:
-    """A HarnessError if runs were sent off and are on their way: to train them here too would be a waste."""
+    """A HarnessError if runs are on their way, here or in an experiment beside: to train them too would be a waste."""
     from harness.dispatch.state import UNDERWAY
 
-    if not (folder / "submissions").exists():
+    if not any(folder.parent.glob("*/submissions")):
         return
-    number = sum(one.state in UNDERWAY for one in look(manifest, folder).found.values())
-    if number:
-        raise HarnessError(
-            f"{number} runs of {manifest.name} are on their way; wait for them (`harness status {folder} --watch`), "
-            f"or take them back (`harness cancel {folder}`)",
-            INCOMPLETE,
-        )
+    seen = look(manifest, folder)
+    places = dict.fromkeys((run for run, one in seen.found.items() if one.state in UNDERWAY), folder)
+    for other, underway in seen.beside.items():
+        places |= dict.fromkeys(underway, other)
+    told = [
+        f"{number} runs of {manifest.name} are on their way; wait for them (`harness status {place} --watch`), "
+        f"or take them back (`harness cancel {place}`)"
+        for place, number in Counter(places.values()).items()
+    ]
+    if told:
+        raise HarnessError("\n".join(told), INCOMPLETE)
 
 
 def show_status(manifest: Manifest, folder: Path, seen: Look, wanted: Sequence[State], as_json: bool) -> None:

@@ -1,6 +1,7 @@
 """What is known of an experiment, gathered from its files and from SLURM, and what that leaves to be sent off."""
 
 import os
+import re
 import socket
 import statistics
 import time
@@ -26,6 +27,8 @@ from harness.dispatch.state import (
 )
 from harness.dispatch.submission import Submission, read_orders, read_submissions, write_order
 from harness.spec import Manifest
+
+RUN_ID = re.compile(r'"([0-9a-f]{16})"')  # in JSON
 
 
 def gather(folder: Path, records: Mapping[str, Literal["done", "diverged"]]) -> Evidence:
@@ -59,6 +62,33 @@ def reconcile(manifest: Manifest, folder: Path, evidence: Evidence) -> dict[str,
         with suppress(OSError):  # who may only look keeps nothing
             write_order(folder, "cancel", seen)
     return found
+
+
+def underway_beside(folder: Path, runs: Collection[str]) -> dict[Path, dict[str, RunState]]:
+    """Which of these runs without records other experiments have on their way, by the folders of those.
+
+    Experiments in one results folder share runs. Only submissions that name any of these are looked into.
+    """
+    found: dict[Path, dict[str, RunState]] = {}
+    for other in sorted(path.parent for path in folder.parent.glob("*/submissions")):
+        if other.name == folder.name or not (shared := set(runs) & _named_by(other)):
+            continue
+        theirs = states(shared, gather(other, {}))
+        if underway := {run: one for run, one in theirs.items() if one.state in UNDERWAY}:
+            found[other] = {
+                run: one._replace(why=": ".join(filter(None, [f"sent off by {other}", one.why])))
+                for run, one in underway.items()
+            }
+    return found
+
+
+def _named_by(folder: Path) -> set[str]:
+    """The runs that an experiment's submissions name: found as text, as most of them are of no interest."""
+    named: set[str] = set()
+    for path in folder.glob("submissions/*/submission.json"):
+        with suppress(FileNotFoundError):  # SLURM has refused it, and it was taken back
+            named |= set(RUN_ID.findall(path.read_text(encoding="utf-8")))
+    return named
 
 
 def to_send(

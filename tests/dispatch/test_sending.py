@@ -1,5 +1,6 @@
 """submit, retry and cancel as commands: what they ask, what they refuse, and what they leave to others."""
 
+import json
 import os
 import pty
 import sys
@@ -11,8 +12,10 @@ from click.testing import CliRunner, Result
 from harness.cli import main
 from harness.cli.steps import confirm
 from harness.dispatch.state import RunState
+from harness.dispatch.submission import SentJob, Submission, now, write_order, write_submission
 from harness.errors import HarnessError
 from harness.show_sweeps import Offer, offer_lines, status_table
+from harness.spec import read_manifest
 
 EXPERIMENT = """
 question: Who trains what?
@@ -60,6 +63,32 @@ def test_at_a_terminal_a_no_is_a_no(monkeypatch, answer):
             confirm("submit?", yes=False, refused="nothing was submitted")
     os.close(ours)
     assert refused.value.exit_code == 3
+
+
+# -------------------------------------------------------------------------------------------------------------- twins
+def test_runs_that_another_experiment_has_on_their_way_are_left_to_it(tmp_path):
+    """run refuses and names its folder; submit sends off the others, cancel takes back nothing of it, status tells."""
+    first, twin = _experiment(tmp_path, "first"), _experiment(tmp_path, "twin", seeds=(0, 1, 2))
+    results = tmp_path / "results"
+    _harness(first, "plan")
+    manifest = read_manifest(results / "first")
+    jobs = (SentJob(packs=manifest.packs, pack_seconds=(1.0,), seconds=1.0),)
+    where = {"host": "here", "profile": None, "slots": 1, "checkpoint_seconds": 60.0, "device": "cpu"}
+    code = {"snapshot": "c0de", "roots": ()}
+    sent = Submission(id="5ub", experiment="first", at=now(), jobs=jobs, **where, **code)
+    write_submission(results / "first", sent, {planned.run_id: planned.run for planned in manifest.runs})
+
+    refused = _harness(twin, "run")
+    assert refused.exit_code == 3
+    assert "2 runs of twin are on their way; wait for them" in refused.output
+    assert f"`harness cancel {results / 'first'}`" in refused.output
+    offered = _harness(twin, "submit", "--local", "1", "--dry-run").output
+    assert "to submit: 1 runs" in offered
+    assert f"2 of the runs were sent off by {results / 'first'}" in offered
+    assert json.loads(_harness(twin, "status", "--json").stdout)["states"] == {"planned": 1, "queued": 2}
+
+    write_order(results / "first", "cancel", manifest.run_ids())
+    assert json.loads(_harness(twin, "status", "--json").stdout)["states"] == {"planned": 3}
 
 
 # ---------------------------------------------------------------------------------------------------------- next moves
