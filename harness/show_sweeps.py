@@ -34,11 +34,15 @@ DUPLICATES: dict[Verdict, str] = {
 
 
 class Offer(NamedTuple):
-    """What would be sent off: jobs, by the arrays that they are in, and what their hours are counted in."""
+    """What would be sent off: jobs, by the arrays that they are in, and what their hours are counted in.
+
+    `start_hours` are those of `hours` that jobs take to start, None where no job of the experiment has shown it yet.
+    """
 
     jobs: Sequence[Job]
     arrays: Sequence[Sequence[Job]]
     hours: float
+    start_hours: float | None
     device_unit: str
     calibrated: bool
     left_for_later: int
@@ -72,6 +76,10 @@ def offer_lines(name: str, found: Mapping[str, RunState], offer: Offer) -> list[
     in_arrays = f" in {len(offer.arrays)} arrays" if len(offer.arrays) > 1 else ""
     how = "calibrated on this machine" if offer.calibrated else "by an assumed rate: `harness bench` measures"
     lines.append(f"to submit: {runs} runs in {packs} packs in {len(offer.jobs)} jobs{in_arrays} of {lengths}")
+    if offer.start_hours is None:
+        how += "; without the start-up of jobs, which was not measured yet"
+    elif offer.start_hours:
+        how += f"; {device_time(offer.start_hours, offer.device_unit)} of it for jobs to start, as measured"
     lines.append(f"predicted: {device_time(offer.hours, offer.device_unit)} ({how})")
     if offer.left_for_later:
         lines.append(

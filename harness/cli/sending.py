@@ -213,7 +213,7 @@ def _make_offer(
     from harness.console import console
     from harness.cost import pack_seconds
     from harness.dispatch.jobs import PredictedPack, arrays, bin_packs
-    from harness.dispatch.reconcile import stillborn, to_send
+    from harness.dispatch.reconcile import start_seconds, stillborn, to_send
     from harness.measure.calibration import missing
     from harness.show_sweeps import Offer, device_time, offer_lines
 
@@ -229,10 +229,13 @@ def _make_offer(
     jobs = bin_packs([PredictedPack(*each) for each in zip(packs, seconds, strict=True)], length, where.slots)
     most, largest = _room(where, len(jobs))
     fitting = jobs[:most]
+    start = start_seconds(seen.evidence) if where.profile else 0.0
+    start_hours = None if start is None else start * len(fitting) * where.slots / 3600
     offer = Offer(
         jobs=fitting,
         arrays=[fitting[chunk.start : chunk.stop] for chunk in arrays(len(fitting), largest)] if fitting else [],
-        hours=sum(job.seconds for job in fitting) * where.slots / 3600,
+        hours=sum(job.seconds for job in fitting) * where.slots / 3600 + (start_hours or 0.0),
+        start_hours=start_hours,
         device_unit=where.profile.device_unit if where.profile else "core",
         calibrated=not missing(calibrations, (each[0] for each in runs)),
         left_for_later=len(jobs) - len(fitting),

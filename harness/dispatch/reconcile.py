@@ -115,8 +115,8 @@ def stillborn(found: Mapping[str, RunState], evidence: Evidence) -> dict[str, Ru
 
 class Spending(NamedTuple):
     """Hours of devices: what attempts have taken so far, what was predicted for the runs that are over, and is for the
-    others; seconds until those end at the rate of now, None if nothing runs; and seconds from the start of a job to
-    the first step of its training.
+    others, each with the start of their jobs; seconds until those end at the rate of now, None if nothing runs; and
+    seconds from the start of a job to the first step of its training.
     """
 
     device_unit: str
@@ -149,15 +149,40 @@ def spending(found: Mapping[str, RunState], evidence: Evidence) -> Spending | No
         event["seconds"] for one in evidence.attempts for event in one.events if event["event"] == "pack_done"
     )
     pace = trained / over if over and trained else 1.0
+    started, starting = _starts(found, evidence)
     last = by_id[evidence.submissions[-1].id]
     return Spending(
         device_unit=last.profile.device_unit if last.profile else "core",
         spent_hours=spent / 3600,
-        predicted_hours_over=over / 3600,
-        predicted_hours_left=left / 3600,
-        seconds_left=left * pace / running if running else None,
+        predicted_hours_over=(over + started) / 3600,
+        predicted_hours_left=(left + starting) / 3600,
+        seconds_left=(left * pace + starting) / running if running else None,
         overhead_seconds=_overhead(evidence.attempts),
     )
+
+
+def start_seconds(evidence: Evidence) -> float | None:
+    """From the start of a job in SLURM to the first step of its training: the median so far, None before the first."""
+    return _overhead(evidence.attempts)
+
+
+def _starts(found: Mapping[str, RunState], evidence: Evidence) -> tuple[float, float]:
+    """Device seconds that it takes jobs to start, as the median does: of those that train or did, and of the others."""
+    each = start_seconds(evidence) or 0.0
+    trained = {
+        JobKey(attempt.begun["submission"], attempt.begun["place"])
+        for attempt in evidence.attempts
+        if any(event["event"] == "first_step" for event in attempt.events)
+    }
+    started = starting = 0.0
+    for submission in evidence.submissions:
+        for place, job in enumerate(submission.jobs):
+            seconds = each * submission.slots if submission.profile else 0.0
+            if JobKey(submission.id, place) in trained:
+                started += seconds
+            elif any(run in found and found[run].state in UNDERWAY for pack in job.packs for run in pack):
+                starting += seconds
+    return started, starting
 
 
 def jobs_without(

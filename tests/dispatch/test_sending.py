@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from harness.cli import main
 from harness.cli.steps import confirm
+from harness.dispatch.jobs import Job, PredictedPack
 from harness.dispatch.state import RunState
 from harness.dispatch.submission import SentJob, Submission, now, write_order, write_submission
 from harness.errors import HarnessError
@@ -25,6 +26,7 @@ recipes: {{quick: {{optimizer: {{name: adam}}, max_evaluations: 3}}}}
 seeds: {seeds}
 engine: torch
 """
+OFFER = Offer([], [], 0.0, 0.0, "core", calibrated=True, left_for_later=0)
 
 
 def _experiment(folder: Path, name: str = "sweep", seeds: tuple[int, ...] = (0, 1)) -> Path:
@@ -104,5 +106,21 @@ def test_held_jobs_are_not_hidden_by_those_that_wait():
         ["SLURM: PENDING", "held"],
         ["", "`scontrol release 7`"],
     ]
-    told = offer_lines("sweep", found, Offer([], [], 0.0, "core", calibrated=True, left_for_later=0))
+    told = offer_lines("sweep", found, OFFER)
     assert told[1:] == ["nothing to submit", "queued: `scontrol release 7`"]
+
+
+def test_what_jobs_take_to_start_is_part_of_the_prediction():
+    """As measured, or said to be missing; on this machine, where one job trains all, it is not spoken of."""
+    job = Job((PredictedPack(("a",), 3600.0),), 3600.0)
+
+    def told(start_hours):
+        offer = OFFER._replace(jobs=[job], arrays=[[job]], hours=1.0 + (start_hours or 0.0), start_hours=start_hours)
+        return offer_lines("sweep", {"a": RunState("planned")}, offer)[-1]
+
+    assert (
+        told(0.5)
+        == "predicted: 1.5 core-hours (calibrated on this machine; 0.5 core-hours of it for jobs to start, as measured)"
+    )
+    assert told(None).endswith("machine; without the start-up of jobs, which was not measured yet)")
+    assert told(0.0) == "predicted: 1 core-hours (calibrated on this machine)"
