@@ -36,11 +36,15 @@ DUPLICATES: dict[Verdict | Literal["damaged"], str] = {
 
 
 class Offer(NamedTuple):
-    """What would be sent off: jobs, by the arrays that they are in, and what their hours are counted in."""
+    """What would be sent off: jobs, by the arrays that they are in, and what their hours are counted in.
+
+    `start_hours` are those of `hours` that jobs take to start, None where no job of the experiment has shown it yet.
+    """
 
     jobs: Sequence[Job]
     arrays: Sequence[Sequence[Job]]
     hours: float
+    start_hours: float | None
     device_unit: str
     calibrated: bool
     left_for_later: int
@@ -66,7 +70,7 @@ def offer_lines(name: str, found: Mapping[str, RunState], offer: Offer) -> list[
     told = ", ".join(f"{number} {state}" for state, number in counts.items())
     lines = [f"{name}: {len(found)} runs: {told}"]
     if not offer.jobs and not offer.left_for_later:
-        return [*lines, *_nothing_left(counts)]
+        return [*lines, *_nothing_left(found)]
     packs = sum(len(job.packs) for job in offer.jobs)
     runs = sum(len(pack.runs) for job in offer.jobs for pack in job.packs)
     longest, shortest = offer.jobs[0].seconds, min(job.seconds for job in offer.jobs)
@@ -74,6 +78,10 @@ def offer_lines(name: str, found: Mapping[str, RunState], offer: Offer) -> list[
     in_arrays = f" in {len(offer.arrays)} arrays" if len(offer.arrays) > 1 else ""
     how = "calibrated on this machine" if offer.calibrated else "by an assumed rate: `harness bench` measures"
     lines.append(f"to submit: {runs} runs in {packs} packs in {len(offer.jobs)} jobs{in_arrays} of {lengths}")
+    if offer.start_hours is None:
+        how += "; without the start-up of jobs, which was not measured yet"
+    elif offer.start_hours:
+        how += f"; {device_time(offer.start_hours, offer.device_unit)} of it for jobs to start, as measured"
     lines.append(f"predicted: {device_time(offer.hours, offer.device_unit)} ({how})")
     if offer.left_for_later:
         lines.append(
@@ -82,32 +90,42 @@ def offer_lines(name: str, found: Mapping[str, RunState], offer: Offer) -> list[
     return lines
 
 
-def _nothing_left(counts: Mapping[State, int]) -> list[str]:
+def _nothing_left(found: Mapping[str, RunState]) -> list[str]:
     """What to do where nothing is to be submitted."""
-    moves = [f"{state}: {NEXT_MOVES[state]}" for state in counts if state in NEXT_MOVES]
-    over = set(counts) <= set(OVER)
+    moves = [f"{state}: {move}" for state, move in _by_next_move(found) if move]
+    over = {one.state for one in found.values()} <= set(OVER)
     return ["nothing to submit" + ("; `harness run FILE` fits, draws and reports" if over else ""), *moves]
 
 
+def _by_next_move(found: Mapping[str, RunState]) -> dict[tuple[State, str], list[RunState]]:
+    """Runs by their state and by what can be done about them."""
+    groups: dict[tuple[State, str], list[RunState]] = {}
+    for one in sorted(found.values(), key=lambda one: STATES.index(one.state)):
+        groups.setdefault((one.state, next_move(one)), []).append(one)
+    return groups
+
+
 def status_table(found: Mapping[str, RunState]) -> Table:
-    """A row a state: runs, what it is known from, and the next move."""
+    """A row a state, or several where next moves differ: runs, what it is known from, and the next move."""
     table = Table(show_header=True, title_justify="left")
     table.add_column("state", no_wrap=True)
     table.add_column("runs", justify="right")
     table.add_column("most often because", overflow="fold")
     table.add_column("next move", overflow="fold")
-    for state, number in counts_of(found).items():
-        whys = Counter(one.why for one in found.values() if one.state == state and one.why)
+    for (state, move), those in _by_next_move(found).items():
+        whys = Counter(one.why for one in those if one.why)
         why = whys.most_common(1)[0][0] if whys else ""
-        table.add_row(state, str(number), _short(why), next_move(state))
+        table.add_row(state, str(len(those)), _short(why), move)
     return table
 
 
-def next_move(state: State) -> str:
-    """What a user can do about runs in this state."""
-    if state in OVER or state in UNDERWAY:
+def next_move(one: RunState) -> str:
+    """What a user can do about a run in this state."""
+    if one.next_move is not None:
+        return one.next_move
+    if one.state in OVER or one.state in UNDERWAY:
         return ""
-    return NEXT_MOVES.get(state, "`harness submit` sends it off")
+    return NEXT_MOVES.get(one.state, "`harness submit` sends it off")
 
 
 def why_table(found: Mapping[str, RunState], names: Mapping[str, str], wanted: Sequence[State]) -> Table:
@@ -216,7 +234,7 @@ def status_json(
         "missing": len(missing),
         "missing_ids": missing,
         "states": counts_of(found),
-        "runs": {run: {**one._asdict(), **what[run], "next_move": next_move(one.state)} for run, one in found.items()},
+        "runs": {run: {**one._asdict(), **what[run], "next_move": next_move(one)} for run, one in found.items()},
         "spending": spending._asdict() if spending else None,
         "earlier_underway_ids": [run for run, one in earlier.items() if one.state in UNDERWAY],
         "jobs_of_cancelled": {**jobs._asdict(), "not_verified": dict(jobs.not_verified)},

@@ -5,6 +5,7 @@ A snapshot is a folder named by its hash. It holds the marker `harness-snapshot.
 """
 
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -102,6 +103,33 @@ def check_snapshot(path: Path) -> None:
             "submit again",
             INCOMPLETE,
         )
+
+
+def check_code(snapshot: Path, targets: Sequence[str]) -> None:
+    """A HarnessError unless Python takes the code from this snapshot: this package, and the modules of the `targets`.
+
+    Python passes over folders of its path that are not there, and would run whatever comes next. The modules are looked
+    for, not imported.
+    """
+    if not (snapshot / MARKER).exists():
+        raise HarnessError(f"snapshot {snapshot} is not there; submit again", INCOMPLETE)
+    names = [harness.__name__, *(target.partition(".")[0].partition(":")[0] for target in targets if ":" in target)]
+    for name in dict.fromkeys(names):
+        places = _places(name)
+        if places and not any(place.is_relative_to(snapshot.resolve()) for place in places):
+            raise HarnessError(
+                f"{name} would come from {places[0]}, not from the snapshot {snapshot}; leave PYTHONPATH alone in "
+                "setup: and python:, and submit again",
+                INCOMPLETE,
+            )
+
+
+def _places(name: str) -> list[Path]:
+    """Where Python takes a top-level package or module from, without importing it."""
+    spec = importlib.util.find_spec(name)
+    if spec is None:
+        return []
+    return [Path(place).resolve() for place in spec.submodule_search_locations or [spec.origin or ""]]
 
 
 # ------------------------------------------------------------------------------------------------------------- sources

@@ -14,7 +14,7 @@ import harness
 from harness import snapshot as snapshots
 from harness.errors import HarnessError
 from harness.provenance import checkout_around, commit_and_dirty
-from harness.snapshot import check_snapshot, take_snapshot
+from harness.snapshot import check_code, check_snapshot, take_snapshot
 
 SOURCE = Path(harness.__file__).parent
 WHO_AND_WHAT = (
@@ -325,3 +325,26 @@ def test_a_target_that_cannot_be_imported_is_named(checkout):
     """As everywhere: a sentence that has the target."""
     with pytest.raises(HarnessError, match="target no_such_module:f: importing no_such_module failed"):
         _taken(checkout, ["no_such_module:f"])
+
+
+def test_code_from_elsewhere_than_the_snapshot_is_refused(checkout, tmp_path, monkeypatch):
+    """A snapshot that is gone, this package from elsewhere, and a user's module from elsewhere are each told."""
+    (tmp_path / "own.py").write_text("def target(x): return x")
+    monkeypatch.syspath_prepend(tmp_path)
+    taken = take_snapshot(tmp_path / "snapshots", ["own:target"])
+    with pytest.raises(HarnessError, match=rf"^harness would come from .*, not from the snapshot {taken.path};"):
+        check_code(taken.path, [])
+
+    checks = "import sys; from pathlib import Path; from harness.snapshot import check_code; "
+    checks += "check_code(Path(sys.argv[1]), ['xy', 'own:target'])"
+
+    def told(*roots: Path) -> str:
+        path = os.pathsep.join(map(str, roots))
+        environment = os.environ | {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
+        command = [sys.executable, "-c", checks, str(taken.path)]
+        return subprocess.run(command, env=environment, capture_output=True, text=True).stderr
+
+    assert told(*taken.roots) == ""
+    assert f"own would come from {tmp_path / 'own.py'}, not from the snapshot" in told(taken.roots[0], tmp_path)
+    shutil.rmtree(taken.path)
+    assert f"snapshot {taken.path} is not there; submit again" in told(*taken.roots)

@@ -17,7 +17,16 @@ from harness.cli.options import (
     scale_option,
     wandb_options,
 )
-from harness.cli.steps import calibrations_of, folder_of, frozen_plan, mirror_of, plan_of, planned_runs, records_of
+from harness.cli.steps import (
+    calibrations_of,
+    confirm,
+    folder_of,
+    frozen_plan,
+    mirror_of,
+    plan_of,
+    planned_runs,
+    records_of,
+)
 from harness.cli.sweeps import look, show_status
 from harness.errors import INCOMPLETE, HarnessError
 from harness.files import check_writable
@@ -25,6 +34,7 @@ from harness.files import check_writable
 if TYPE_CHECKING:
     from harness.dispatch.mirror import Mirror
     from harness.dispatch.profile import Profile
+    from harness.dispatch.state import RunState
     from harness.dispatch.submission import Submission
     from harness.show_sweeps import Offer
     from harness.spec import Manifest
@@ -60,7 +70,7 @@ def _where_options(command: Callable) -> Callable:
                 help="No cluster: the same packs by the same code, N at a time on this machine.",
             ),
             click.option("--dry-run", is_flag=True, help="Say what would be submitted, and do nothing."),
-            click.option("--yes", is_flag=True, help="Do not ask."),
+            click.option("--yes", is_flag=True, help="Do not ask; without a terminal it must be said."),
             click.option(
                 "--max-gpu-hours",
                 type=click.FloatRange(min=0, min_open=True),
@@ -189,8 +199,7 @@ def _send(
         offer = _make_offer(manifest, folder, where, most_hours, only)
         if not offer.jobs:
             return
-        if not yes and not click.confirm("submit?" if where.profile else "train?"):
-            raise HarnessError("nothing was submitted", INCOMPLETE)
+        confirm("submit?" if where.profile else "train?", yes, refused="nothing was submitted")
         with retrying(folder, sorted(only)) if only else nullcontext():  # which counts for what is sent after it
             submissions = _submissions(manifest, folder, where, offer)
             if only and (number := set_aside(sorted(only), records_of(folder))):
@@ -208,12 +217,14 @@ def _make_offer(
     from harness.console import console
     from harness.cost import pack_seconds
     from harness.dispatch.jobs import PredictedPack, arrays, bin_packs
-    from harness.dispatch.reconcile import to_send
+    from harness.dispatch.reconcile import start_seconds, stillborn, to_send
     from harness.measure.calibration import missing
     from harness.show_sweeps import Offer, device_time, earlier_lines, offer_lines
 
     seen, specs = look(manifest, folder), planned_runs(manifest)
     found = seen.found
+    if where.profile and only is None:
+        _check_not_in_vain(folder, stillborn(found, seen.evidence))
     packs = to_send(manifest, found, only)
     calibrations = calibrations_of(manifest, folder.parent)
     runs = [[specs[run] for run in pack] for pack in packs]
@@ -222,22 +233,41 @@ def _make_offer(
     jobs = bin_packs([PredictedPack(*each) for each in zip(packs, seconds, strict=True)], length, where.slots)
     most, largest = _room(where, len(jobs))
     fitting = jobs[:most]
+    start = start_seconds(seen.evidence) if where.profile else 0.0
+    start_hours = None if start is None else start * len(fitting) * where.slots / 3600
     offer = Offer(
         jobs=fitting,
         arrays=[fitting[chunk.start : chunk.stop] for chunk in arrays(len(fitting), largest)] if fitting else [],
-        hours=sum(job.seconds for job in fitting) * where.slots / 3600,
+        hours=sum(job.seconds for job in fitting) * where.slots / 3600 + (start_hours or 0.0),
+        start_hours=start_hours,
         device_unit=where.profile.device_unit if where.profile else "core",
         calibrated=not missing(calibrations, (each[0] for each in runs)),
         left_for_later=len(jobs) - len(fitting),
     )
     for line in [*offer_lines(manifest.name, found, offer), *earlier_lines(seen.earlier)]:
         console.print(line, soft_wrap=True)
+    for other, underway in seen.beside.items():
+        console.print(f"{len(underway)} of the runs were sent off by {other}, and are left to it", soft_wrap=True)
     if most_hours is not None and offer.hours > most_hours:
         raise HarnessError(
             f"--max-gpu-hours {most_hours:g}: {device_time(offer.hours, offer.device_unit)} are predicted; "
             "allow more, or submit a smaller experiment"
         )
     return offer
+
+
+def _check_not_in_vain(folder: Path, dead: Mapping[str, RunState]) -> None:
+    """A HarnessError if jobs as these were sent off and none came so far that its worker began."""
+    if not dead:
+        return
+    run, one = next(iter(dead.items()))
+    raise HarnessError(
+        "nothing was submitted: the jobs of the last submission ended before their workers began, and these would too "
+        f"({len(dead)} runs; {one.why})\n"
+        f"  why: `harness logs {folder} {run[:8]}`, and `harness doctor --profile YAML`\n"
+        f"  once that is mended: `harness retry FILE --cause '{one.state}' --profile YAML`",
+        INCOMPLETE,
+    )
 
 
 def _room(where: Where, jobs: int) -> tuple[int, int]:
@@ -253,7 +283,7 @@ def _room(where: Where, jobs: int) -> tuple[int, int]:
 def _submissions(manifest: Manifest, folder: Path, where: Where, offer: Offer) -> list[Submission]:
     """The submissions of an offer, one an array, and the code that they will run, beside the sweep."""
     from harness.dispatch.cluster import cluster_name, user
-    from harness.dispatch.submission import Submission, new_id, now, sent_jobs
+    from harness.dispatch.submission import Submission, named_code, new_id, now, sent_jobs
     from harness.provenance import host
     from harness.snapshot import take_snapshot
     from harness.tasks import draw
@@ -262,9 +292,7 @@ def _submissions(manifest: Manifest, folder: Path, where: Where, offer: Offer) -
     specs = planned_runs(manifest)
     for run in {run.task: run for run in specs.values()}.values():
         draw(run.task, run.seed)  # a target that is not finite is named before anything is sent off
-    modules = {run.network.module for run in specs.values() if run.network.family == "module"}
-    own = sorted({run.task.target for run in specs.values()} | modules)
-    snapshot = take_snapshot(folder.parent / "snapshots", own)
+    snapshot = take_snapshot(folder.parent / "snapshots", named_code(specs.values()))
     cluster = cluster_name() if where.profile else None
     return [
         Submission(
@@ -281,6 +309,7 @@ def _submissions(manifest: Manifest, folder: Path, where: Where, offer: Offer) -
             device=manifest.experiment.device,
             snapshot=snapshot.hash,
             roots=tuple(str(root) for root in snapshot.roots),
+            results=str(folder.resolve().parent),
             jobs=sent_jobs(jobs),
         )
         for jobs in offer.arrays

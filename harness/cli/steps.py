@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -28,6 +29,23 @@ if TYPE_CHECKING:
 RESERVED = ("runs", "checkpoints", "snapshots", "calibrations", "reference", "benchmarks", "fits", "replay", "verdicts")
 
 MANY_SERIES = 20  # whose fits take long enough to be announced
+
+
+def confirm(question: str, yes: bool, refused: str) -> None:
+    """Go on if the user agrees, or has said --yes; a HarnessError that begins with `refused` if not, or if nobody can.
+
+    Who asks without a terminal is a script: a question that it answers by chance is worse than none.
+    """
+    if yes:
+        return
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise HarnessError(f"{refused}: there is no terminal to ask at; --yes goes on without asking")
+    try:
+        agreed = click.confirm(question)
+    except click.Abort:  # Ctrl-C or the end of the input
+        agreed = False
+    if not agreed:
+        raise HarnessError(refused, INCOMPLETE)
 
 
 def plan_of(file: Path, scale: str = FULL, narrow: Narrow | None = None) -> Manifest:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,7 +18,7 @@ from harness.cli.options import (
     planned_argument,
     results_option,
 )
-from harness.cli.steps import frozen_plan, records_of
+from harness.cli.steps import confirm, frozen_plan, records_of
 from harness.errors import INCOMPLETE, HarnessError, did_you_mean
 from harness.tables.commands import json_option
 
@@ -33,11 +34,15 @@ WATCH_SECONDS = 30.0  # between two questions to SLURM
 
 
 class Look(NamedTuple):
-    """What is known of a sweep: the states of its planned runs, and of those that only earlier plans have."""
+    """What is known of a sweep: the states of its planned runs, and of those that only earlier plans have.
+
+    `beside` has the planned runs that other experiments' folders have on their way.
+    """
 
     evidence: Evidence
     found: dict[str, RunState]
     earlier: dict[str, RunState]
+    beside: dict[Path, dict[str, RunState]]
 
 
 @click.command(epilog=f"Example: harness status {EXAMPLE} --watch --why failed")
@@ -77,7 +82,7 @@ def status(file: Path, results: Path, watch: bool, why: str | None, as_json: boo
     "--where", "conditions", multiple=True, metavar="FIELD=VALUE", help="Only runs of which this holds; repeat."
 )
 @click.option("--earlier", is_flag=True, help="Only runs of earlier plans, which --replan has left on their way.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask; without a terminal it must be said.")
 def cancel(file: Path, results: Path, conditions: tuple[str, ...], earlier: bool, yes: bool) -> None:
     """Take back runs that are on their way or would be sent off: jobs with no others end, workers pass over the rest.
 
@@ -105,8 +110,8 @@ def cancel(file: Path, results: Path, conditions: tuple[str, ...], earlier: bool
         which = f"of an earlier plan of {manifest.name} is on its way"
         fits = f"of {manifest.name} that fits is on its way or would be sent off"
         raise HarnessError(f"no run {which if earlier else fits}; `harness status` shows what there is")
-    if not yes and not click.confirm(f"cancel {len(runs)} runs?" if runs else "end the jobs of cancelled runs?"):
-        raise HarnessError("nothing was cancelled", INCOMPLETE)
+    question = f"cancel {len(runs)} runs?" if runs else "end the jobs of cancelled runs?"
+    confirm(question, yes, refused="nothing was cancelled")
     if runs:
         write_order(folder, "cancel", runs, "`harness cancel`")
     told = f"cancelled: {len(runs)} runs"
@@ -144,27 +149,36 @@ def logs(file: Path, run: str, results: Path) -> None:
 # -------------------------------------------------------------------------------------------------------------- steps
 def look(manifest: Manifest, folder: Path, check_all: bool = False) -> Look:
     """All that is known of the runs of a plan, now; `check_all` looks for damage in all of every record."""
-    from harness.dispatch.reconcile import gather, reconcile
+    from harness.dispatch.reconcile import gather, reconcile, underway_beside
+    from harness.dispatch.state import FREE
 
-    evidence = gather(manifest, folder, records_of(folder), check_all)
+    evidence = gather(folder, manifest.run_ids(), records_of(folder), check_all)
     known = reconcile(manifest, folder, evidence)
     found = {run: known.pop(run) for run in manifest.run_ids()}
-    return Look(evidence, found, known)
+    free = {run for run, one in found.items() if one.state in FREE}
+    beside = underway_beside(folder, free) if free else {}
+    for underway in beside.values():
+        found |= underway
+    return Look(evidence, found, known, beside)
 
 
 def check_none_underway(manifest: Manifest, folder: Path) -> None:
-    """A HarnessError if runs were sent off and are on their way: to train them here too would be a waste."""
+    """A HarnessError if runs are on their way, here or in an experiment beside: to train them too would be a waste."""
     from harness.dispatch.state import UNDERWAY
 
-    if not (folder / "submissions").exists():
+    if not any(folder.parent.glob("*/submissions")):
         return
-    number = sum(one.state in UNDERWAY for one in look(manifest, folder).found.values())
-    if number:
-        raise HarnessError(
-            f"{number} runs of {manifest.name} are on their way; wait for them (`harness status {folder} --watch`), "
-            f"or take them back (`harness cancel {folder}`)",
-            INCOMPLETE,
-        )
+    seen = look(manifest, folder)
+    places = dict.fromkeys((run for run, one in seen.found.items() if one.state in UNDERWAY), folder)
+    for other, underway in seen.beside.items():
+        places |= dict.fromkeys(underway, other)
+    told = [
+        f"{number} runs of {manifest.name} are on their way; wait for them (`harness status {place} --watch`), "
+        f"or take them back (`harness cancel {place}`)"
+        for place, number in Counter(places.values()).items()
+    ]
+    if told:
+        raise HarnessError("\n".join(told), INCOMPLETE)
 
 
 def show_status(manifest: Manifest, folder: Path, seen: Look, wanted: Sequence[State], as_json: bool) -> None:
@@ -258,7 +272,7 @@ def _terminate(processes: Iterable[int]) -> None:
 def _show_output(folder: Path, run: str, evidence: Evidence) -> None:
     """The end of what the last job of a run printed."""
     from harness.dispatch.local import local_log
-    from harness.dispatch.slurm import log_path
+    from harness.dispatch.slurm import log_path, sent_log
 
     path = None
     for submission in evidence.submissions:
@@ -268,7 +282,8 @@ def _show_output(folder: Path, run: str, evidence: Evidence) -> None:
                 begun = [one.begun for one in evidence.attempts if one.begun["submission"] == submission.id]
                 numbers = [one["slurm_number"] for one in begun if one["place"] == place]
                 number = numbers[-1] if numbers else listed.number if listed else None
-                path = log_path(folder, number) if number else local_log(folder, submission.id)
+                sent = log_path(folder, number) if number else sent_log(folder, submission, place)
+                path = sent or local_log(folder, submission.id)
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path and path.exists() else []
     if lines:
         click.echo(f"the end of {path}:")

@@ -107,9 +107,12 @@ def try_node(profile: Profile, results: Path, wait_minutes: float, tell: Callabl
 
 
 def probing(profile: Profile, folder: Path) -> Profile:
-    """The profile of the probe job: short, and every set-up line that fails is noted in `folder`."""
+    """The profile of the probe job: short, and every set-up line that fails is noted in `folder`.
+
+    A job of a sweep ends at the first of them; this one goes on, to find the others and whatever else is wrong.
+    """
     note = 'printf "%s\\n" "$BASH_COMMAND" >> "$harness_setup_failed"'
-    traps = (f"harness_setup_failed={shlex.quote(str(folder / 'setup-failed'))}", f"trap '{note}' ERR")
+    traps = (f"harness_setup_failed={shlex.quote(str(folder / 'setup-failed'))}", f"trap '{note}' ERR", "set +e")
     return profile.model_copy(
         update={
             "setup": (*traps, *profile.setup, "trap - ERR"),
@@ -185,7 +188,7 @@ def _end(name: str, tell: Callable[[str], None], by_itself: bool) -> None:
 
 # ----------------------------------------------------------------------------------------------------------- findings
 def setup_findings(talk: Talk) -> list[Finding]:
-    """The set-up lines that failed: a job goes on without them."""
+    """The set-up lines that failed: at the first of them a job of a sweep ends."""
     printed = _printed(talk)
     told = f" ({re.sub(r'^.*slurm_script: line [0-9]+: ', '', printed[0])[:200]})" if printed else ""
     next_move = "try it in a shell on a node: `srun --pty bash`; where failing is meant, end it with `|| true`"

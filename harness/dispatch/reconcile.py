@@ -1,11 +1,12 @@
 """What is known of an experiment, gathered from its files and from SLURM, and what that leaves to be sent off."""
 
 import os
+import re
 import socket
 import statistics
 import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +14,7 @@ from typing import NamedTuple
 
 from harness.dispatch.cluster import Queue, cause, cluster_name, sacct, squeue, user
 from harness.dispatch.events import Attempt, read_attempts
+from harness.dispatch.slurm import sent_log
 from harness.dispatch.state import (
     ENDED,
     FREE,
@@ -20,6 +22,7 @@ from harness.dispatch.state import (
     OVER,
     UNDERWAY,
     Evidence,
+    JobKey,
     RunState,
     seconds_of,
     states,
@@ -27,16 +30,18 @@ from harness.dispatch.state import (
 )
 from harness.dispatch.submission import Submission, cancelled, read_orders, read_submissions, write_order
 from harness.errors import HarnessError
-from harness.record import recorded
+from harness.record import Recorded, recorded
 from harness.spec import Manifest
 
 CLOCK_SECONDS = 5.0  # by which clocks differ before it is said: files are dated by the second or so, and late
+RUN_ID = re.compile(r'"([0-9a-f]{16})"')  # in JSON
 
 
-def gather(manifest: Manifest, folder: Path, records: Path, check_all: bool = False) -> Evidence:
-    """Everything that is known of the runs of the experiment in `folder`; SLURM is asked three times at most.
+def gather(folder: Path, runs: Iterable[str], records: Path | None, check_all: bool = False) -> Evidence:
+    """Everything that is known of these runs of the experiment in `folder`, and of those that it ever sent off.
 
-    `check_all` looks for damage in all of every record (see `recorded`).
+    SLURM is asked three times at most. `records` are looked at if they are given; `check_all` looks for damage in all
+    of every record (see `recorded`).
     """
     submissions, attempts = read_submissions(folder), read_attempts(folder / "attempts")
     sent = [submission for submission in submissions if submission.profile]
@@ -49,7 +54,7 @@ def gather(manifest: Manifest, folder: Path, records: Path, check_all: bool = Fa
         here = [one for one in sent if one.name in forgotten and one.id not in elsewhere]
         if here and not queue.silent:
             accounting = sacct([one.name for one in here], min(one.at for one in here))
-    known = recorded(_known_runs(manifest, submissions), records, check_all)
+    known = recorded(_with_sent(runs, submissions), records, check_all) if records else Recorded({}, {})
     return Evidence(
         records=known.statuses,
         damaged=known.damaged,
@@ -61,6 +66,8 @@ def gather(manifest: Manifest, folder: Path, records: Path, check_all: bool = Fa
         accounting=accounting,
         dead=_dead(submissions, attempts),
         now=time.time(),
+        moved=_moved(submissions, folder.resolve().parent),
+        started=_started(folder, sent, attempts, queue),
     )
 
 
@@ -69,7 +76,7 @@ def reconcile(manifest: Manifest, folder: Path, evidence: Evidence) -> dict[str,
 
     What was cancelled by SLURM's own command is kept, as SLURM forgets it.
     """
-    found = states(_known_runs(manifest, evidence.submissions), evidence)
+    found = states(_with_sent(manifest.run_ids(), evidence.submissions), evidence)
     ordered = cancelled(evidence.orders)
     seen: dict[str, list[str]] = defaultdict(list)
     for run, state in found.items():
@@ -81,9 +88,10 @@ def reconcile(manifest: Manifest, folder: Path, evidence: Evidence) -> dict[str,
     return found
 
 
-def _known_runs(manifest: Manifest, submissions: Sequence[Submission]) -> list[str]:
+def _with_sent(runs: Iterable[str], submissions: Iterable[Submission]) -> list[str]:
+    """These runs, and after them the others that were ever sent off."""
     sent = (run for submission in submissions for job in submission.jobs for pack in job.packs for run in pack)
-    return list(dict.fromkeys([*manifest.run_ids(), *sent]))
+    return list(dict.fromkeys([*runs, *sent]))
 
 
 def _elsewhere(submissions: Iterable[Submission]) -> dict[str, str]:
@@ -96,6 +104,33 @@ def _elsewhere(submissions: Iterable[Submission]) -> dict[str, str]:
     }
 
 
+def underway_beside(folder: Path, runs: Collection[str]) -> dict[Path, dict[str, RunState]]:
+    """Which of these runs without records other experiments have on their way, by the folders of those.
+
+    Experiments in one results folder share runs. Only submissions that name any of these are looked into.
+    """
+    found: dict[Path, dict[str, RunState]] = {}
+    for other in sorted(path.parent for path in folder.parent.glob("*/submissions")):
+        if other.name == folder.name or not (shared := set(runs) & _named_by(other)):
+            continue
+        theirs = states(shared, gather(other, (), records=None))
+        if underway := {run: one for run, one in theirs.items() if one.state in UNDERWAY}:
+            found[other] = {
+                run: one._replace(why=": ".join(filter(None, [f"sent off by {other}", one.why])))
+                for run, one in underway.items()
+            }
+    return found
+
+
+def _named_by(folder: Path) -> set[str]:
+    """The runs that an experiment's submissions name: found as text, as most of them are of no interest."""
+    named: set[str] = set()
+    for path in folder.glob("submissions/*/submission.json"):
+        with suppress(FileNotFoundError):  # SLURM has refused it, and it was taken back
+            named |= set(RUN_ID.findall(path.read_text(encoding="utf-8")))
+    return named
+
+
 def to_send(
     manifest: Manifest, found: Mapping[str, RunState], only: Collection[str] | None = None
 ) -> list[tuple[str, ...]]:
@@ -105,10 +140,24 @@ def to_send(
     return [pack for pack in packs if pack]
 
 
+def stillborn(found: Mapping[str, RunState], evidence: Evidence) -> dict[str, RunState]:
+    """Runs of the last submission whose jobs ended before their worker began, if no other worker of it began either.
+
+    What ended them, a set-up line or the Python of the nodes, would end the same jobs again.
+    """
+    if not evidence.submissions or (last := evidence.submissions[-1]).id in evidence.moved:
+        return {}
+    if last.profile is None or any(attempt.begun["submission"] == last.id for attempt in evidence.attempts):
+        return {}
+    runs = [run for job in last.jobs for pack in job.packs for run in pack if run in found]
+    return {run: found[run] for run in runs if found[run].state in ("crashed", "timed out")}
+
+
 class Spending(NamedTuple):
     """Hours of devices: what attempts have taken so far, what was predicted for the runs that are over, and is for the
-    others; seconds until those end at the rate of now, None if nothing runs; seconds from the start of a job to the
-    first step of its training; and by how many seconds the clocks of hosts are ahead of others, where that is seen.
+    others, each with the start of their jobs; seconds until those end at the rate of now, None if nothing runs; seconds
+    from the start of a job to the first step of its training; and by how many seconds the clocks of hosts are ahead of
+    others, where that is seen.
     """
 
     device_unit: str
@@ -137,16 +186,41 @@ def spending(found: Mapping[str, RunState], evidence: Evidence) -> Spending | No
     running = sum(by_id[attempt.begun["submission"]].slots for attempt in attempts if _lives_on(attempt, evidence))
     trained = sum(event["seconds"] for one in attempts for event in one.events if event["event"] == "pack_done")
     pace = trained / over if over and trained else 1.0
+    started, starting = _starts(found, evidence)
     last = by_id[evidence.submissions[-1].id]
     return Spending(
         device_unit=last.profile.device_unit if last.profile else "core",
         spent_hours=spent / 3600,
-        predicted_hours_over=over / 3600,
-        predicted_hours_left=left / 3600,
-        seconds_left=left * pace / running if running else None,
+        predicted_hours_over=(over + started) / 3600,
+        predicted_hours_left=(left + starting) / 3600,
+        seconds_left=(left * pace + starting) / running if running else None,
         overhead_seconds=_overhead(attempts),
         clocks_ahead_seconds=_clocks_ahead(attempts),
     )
+
+
+def start_seconds(evidence: Evidence) -> float | None:
+    """From the start of a job in SLURM to the first step of its training: the median so far, None before the first."""
+    return _overhead(evidence.attempts)
+
+
+def _starts(found: Mapping[str, RunState], evidence: Evidence) -> tuple[float, float]:
+    """Device seconds that it takes jobs to start, as the median does: of those that train or did, and of the others."""
+    each = start_seconds(evidence) or 0.0
+    trained = {
+        JobKey(attempt.begun["submission"], attempt.begun["place"])
+        for attempt in evidence.attempts
+        if any(event["event"] == "first_step" for event in attempt.events)
+    }
+    started = starting = 0.0
+    for submission in evidence.submissions:
+        for place, job in enumerate(submission.jobs):
+            seconds = each * submission.slots if submission.profile else 0.0
+            if JobKey(submission.id, place) in trained:
+                started += seconds
+            elif any(run in found and found[run].state in UNDERWAY for pack in job.packs for run in pack):
+                starting += seconds
+    return started, starting
 
 
 class Unneeded(NamedTuple):
@@ -239,6 +313,30 @@ def _dead(submissions: Iterable[Submission], attempts: Iterable[Attempt]) -> set
         if attempt.begun["submission"] in local
         and attempt.begun["host"] == socket.gethostname()
         and not _lives(attempt.begun["pid"])
+    }
+
+
+def _started(folder: Path, sent: Iterable[Submission], attempts: Iterable[Attempt], queue: Queue) -> set[JobKey]:
+    """Jobs that squeue has forgotten and that have left an output, though no worker of theirs ever began."""
+    begun = {JobKey(attempt.begun["submission"], attempt.begun["place"]) for attempt in attempts}
+    return {
+        JobKey(submission.id, place)
+        for submission in sent
+        for place in range(len(submission.jobs))
+        if JobKey(submission.id, place) not in begun
+        and queue.of(submission.name, place) is None
+        and (log := sent_log(folder, submission, place))
+        and log.exists()
+    }
+
+
+def _moved(submissions: Iterable[Submission], results: Path) -> dict[str, str]:
+    """By submission, the folder that its jobs write into, where that is not this results folder any more."""
+    wrote_into = {one.id: Path(one.results) for one in submissions if one.results}
+    return {
+        identity: str(path)
+        for identity, path in wrote_into.items()
+        if path != results and not (path.exists() and path.samefile(results))
     }
 
 

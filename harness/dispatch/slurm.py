@@ -6,13 +6,13 @@ import os
 import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
 from typing import Any
 
 from harness.dispatch.cluster import outside_of_any_job, try_script
 from harness.dispatch.profile import Profile
-from harness.dispatch.submission import Submission
+from harness.dispatch.submission import Submission, keep_number, read_number
 from harness.errors import INCOMPLETE, HarnessError
 
 
@@ -23,7 +23,9 @@ def send(folder: Path, submission: Submission) -> None:
     """
     assert submission.profile is not None
     with executor(logs_folder(folder), submission.profile, submission.name, submission.roots) as sender:
-        launch(sender, len(submission.jobs), "harness.dispatch.worker", str(folder), submission.id)
+        number = launch(sender, len(submission.jobs), "harness.dispatch.worker", str(folder), submission.id)
+    with suppress(OSError):  # the jobs are on their way without it
+        keep_number(folder, submission.id, number)
 
 
 def launch(sender: Any, jobs: int, module: str, *arguments: str) -> str:
@@ -70,6 +72,13 @@ def logs_folder(folder: Path) -> Path:
     return folder / "logs"
 
 
+def sent_log(folder: Path, submission: Submission, place: int) -> Path | None:
+    """The output of a job, by the number that SLURM gave its submission; None if its answer was lost."""
+    number = read_number(folder, submission.id)
+    task = f"_{place}" if len(submission.jobs) > 1 else ""
+    return log_path(folder, f"{number}{task}") if number else None
+
+
 def log_path(folder: Path, number: str) -> Path:
     """The output of the job that SLURM calls so; all of its attempts are in it."""
     return logs_folder(folder) / f"{number}_0_log.out"
@@ -85,10 +94,13 @@ def parameters(profile: Profile, name: str, roots: Sequence[str]) -> dict[str, A
     """What submitit is asked for.
 
     Jobs may be requeued; SIGUSR2 comes `save_seconds` before the limit, to the step and so to the worker. The code is
-    that of the snapshot: nothing in the current folder comes before it.
+    that of the snapshot: nothing in the current folder comes before it. A set-up line that fails ends the job: without
+    its module or its environment a worker would fail later and less clearly, or compute with another library.
     """
     ours = code_environment(roots) | {"SRUN_CPUS_PER_TASK": str(profile.cpus)}  # which srun doesn't take from sbatch
-    setup = [*profile.setup, *(f"export {name}={shlex.quote(value)}" for name, value in ours.items())]
+    say_so = "trap 'echo \"set-up line failed: $BASH_COMMAND\"' ERR"
+    guarded = ["set -e", say_so, *profile.setup, "trap - ERR", "set +e"] if profile.setup else []
+    setup = [*guarded, *(f"export {name}={shlex.quote(value)}" for name, value in ours.items())]
     asked = {
         "job_name": name,
         "partition": profile.partition,

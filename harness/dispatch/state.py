@@ -6,6 +6,7 @@ nobody knows, the time since it was last heard of. A job that SLURM lists in a s
 is one of which nothing can be told from here, as squeue is silent, or another cluster or user has it.
 """
 
+import shlex
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -15,6 +16,7 @@ from typing import Literal, NamedTuple, get_args
 from harness.dispatch.cluster import Listed, Queue
 from harness.dispatch.events import Attempt, Event
 from harness.dispatch.submission import Order, Submission, cancelled
+from harness.dispatch.waiting import stuck
 
 State = Literal[
     "planned",
@@ -56,6 +58,12 @@ ENDED: dict[str, State] = {
 }
 # A job that SLURM took is listed within seconds; one that it lists not and that never began was not taken, or ended.
 UNSEEN_SECONDS = 120.0
+# Of a job that ended by a set-up line, by the Python of its node, or for want of the code.
+STILLBORN = "before its worker began"
+MEND = (
+    "`harness logs FILE RUN` shows what it printed, `harness doctor --profile` what the profile lacks; mended, "
+    "`harness retry FILE --cause '{state}'`"
+)
 # What a worker wrote last of runs that it trains.
 BEGUN = ("pack_begun", "resumed", "checkpoint")
 # What a worker's last event says of the runs that it leaves.
@@ -70,12 +78,16 @@ FAILED: dict[str, State] = {"out_of_memory": "out of memory", "killed": "out of 
 
 
 class RunState(NamedTuple):
-    """Where a run is, why that is thought, and which attempt and job (its number at SLURM) say so, if any."""
+    """Where a run is, why that is thought, and which attempt and job (its number at SLURM) say so, if any.
+
+    `next_move` is what the user can do where that is another thing than for most runs in this state.
+    """
 
     state: State
     why: str = ""
     attempt: str | None = None
     job: str | None = None
+    next_move: str | None = None
 
 
 class JobKey(NamedTuple):
@@ -90,7 +102,9 @@ class Evidence(NamedTuple):
 
     `records` has the status of those that are published, `dead` the attempts whose process was on this machine and is
     gone, `now` is in seconds since the epoch. `damaged` says what is wrong with records that are, and `elsewhere` by
-    whom and where submissions were sent off that this user cannot ask for here.
+    whom and where submissions were sent off that this user cannot ask for here. `moved` has by submission the results
+    folder that its jobs write into, where that was renamed since, and `started` are the jobs that SLURM has forgotten,
+    that had begun and whose workers had not.
     """
 
     records: Mapping[str, Literal["done", "diverged"]]
@@ -103,6 +117,8 @@ class Evidence(NamedTuple):
     now: float
     damaged: Mapping[str, str] = MappingProxyType({})
     elsewhere: Mapping[str, str] = MappingProxyType({})
+    moved: Mapping[str, str] = MappingProxyType({})
+    started: Collection[JobKey] = ()
 
     def silence(self, submission: Submission) -> str | None:
         """Why SLURM says nothing here of the jobs of a submission that it does not list, if so."""
@@ -118,6 +134,8 @@ class _Job(NamedTuple):
     accounted: Listed | None
     last: Attempt | None
     told: Mapping[str, Event]  # by run, the last that this attempt wrote of it
+    wrote_into: str | None  # the results folder, where that was renamed since
+    started: bool  # as its output shows
 
     @property
     def number(self) -> str | None:
@@ -143,7 +161,7 @@ def states(run_ids: Iterable[str], evidence: Evidence) -> dict[str, RunState]:
         elif run not in jobs or released.get(run, 0.0) > jobs[run].sent_at:
             found[run] = RunState("planned")
         else:
-            found[run] = _in_job(run, jobs[run], evidence)
+            found[run] = _with_old_folder(_in_job(run, jobs[run], evidence), jobs[run].wrote_into)
     return found
 
 
@@ -183,6 +201,8 @@ def _last_jobs(evidence: Evidence) -> dict[str, _Job]:
                 accounted=evidence.accounting.of(submission.name, place),
                 last=attempts[-1] if attempts else None,
                 told=_last_words(attempts[-1]) if attempts else {},
+                wrote_into=evidence.moved.get(submission.id),
+                started=JobKey(submission.id, place) in evidence.started,
             )
             found |= {run: job for pack in sent.packs for run in pack}
     return found
@@ -200,7 +220,9 @@ def _in_job(run: str, job: _Job, evidence: Evidence) -> RunState:
         return RunState(state, told.get("error", ""), last.id if last else None, job.number)
     if job.listed and (alive := _alive(job.listed, told)):
         again = "; it has begun before, and goes on from where it was saved" if told and alive[0] == "queued" else ""
-        return RunState(alive[0], alive[1] + again, last.id if last else None, job.number)
+        held_up = stuck(job.listed) if job.listed.state in WAITING else None
+        why = alive[1] + (f", {held_up.why}" if held_up else "") + again
+        return RunState(alive[0], why, last.id if last else None, job.number, held_up.next_move if held_up else None)
     told_by_slurm = job.listed or job.accounted
     if last and last.ended and not last.ended.get("requeued") and not (job.silence and _may_start_again(last.ended)):
         if not _knows_why(last.ended) and told_by_slurm and told_by_slurm.state in ENDED.keys() - {"COMPLETED"}:
@@ -213,6 +235,16 @@ def _in_job(run: str, job: _Job, evidence: Evidence) -> RunState:
     if told_by_slurm:
         return _ended(told_by_slurm, last, begun=told is not None)
     return _by_time(job, told, evidence)
+
+
+def _with_old_folder(one: RunState, wrote_into: str | None) -> RunState:
+    """The state of a run without a record here, and where it may have one, if the results folder was renamed."""
+    if wrote_into is not None and one.next_move and STILLBORN in one.why:
+        return one._replace(why=f"{one.why}, for which {wrote_into} was not there", next_move=None)
+    if wrote_into is None or one.state != "lost":
+        return one
+    move = f"`harness merge {shlex.quote(wrote_into)}` brings its record; if it has none, `harness submit`"
+    return one._replace(why=f"{one.why}; it wrote into {wrote_into}", next_move=move)
 
 
 def _knows_why(ended: Event) -> bool:
@@ -228,10 +260,12 @@ def _may_start_again(ended: Event) -> bool:
 def _ended(listed: Listed, last: Attempt | None, begun: bool) -> RunState:
     """The state of a run in a job that SLURM says has ended, and of which no worker said so."""
     state, why = ENDED[listed.state], f"SLURM: {listed.state}{_reason(listed)}"
+    if state == "lost":
+        why += ": it ended well, and its record is not here"
     if last and not begun and state in ("crashed", "out of memory"):
         return RunState("planned", f"its job ended before its turn came; {why}")
-    if not last and state == "crashed":
-        why += ", before its worker began"
+    if not last and state in ("crashed", "timed out"):
+        return RunState(state, f"{why}, {STILLBORN}", None, listed.number, MEND.format(state=state))
     return RunState(state, why, last.id if last else None, listed.number)
 
 
@@ -264,6 +298,8 @@ def _by_time(job: _Job, told: Event | None, evidence: Evidence) -> RunState:
         return RunState("lost", "its worker died without a word", attempt)
     if silence < (LEASE_SECONDS if last else UNSEEN_SECONDS):
         return RunState(state, f"last heard of {silence:.0f} s ago", attempt)
+    if job.started:
+        return RunState("crashed", f"its job has ended, {STILLBORN}", next_move=MEND.format(state="crashed"))
     return RunState("lost", f"no queue lists it, and it was last heard of {silence / 60:.0f} min ago", attempt)
 
 

@@ -2,6 +2,7 @@
 
 submissions/<id>/submission.json   jobs, the unique name of their array, profile, code: sealed, never changed
 submissions/<id>/job-<place>.json  the runs of one job in full: what its worker needs, and no more
+submissions/<id>/number            what SLURM calls the array, if its answer came
 orders/<time>-<id>.json            what the user said later: cancel or retry these runs
 """
 
@@ -10,7 +11,7 @@ import os
 import shutil
 import socket
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,8 +43,9 @@ class SentJob(Frozen):
 class Submission(Frozen):
     """Jobs that were sent off together: one array of SLURM, or without a profile one job on the machine `host`.
 
-    `slots` is how many packs each of its jobs trains at a time. `cluster` and `user` have its jobs at SLURM; None in
-    submissions of before they were kept.
+    `slots` is how many packs each of its jobs trains at a time, `results` the folder that they write into: the one
+    that this was read from, if that was not renamed since. `cluster` and `user` have its jobs at SLURM. Submissions of
+    older versions have none of these three.
     """
 
     submission_schema: int = SUBMISSION_SCHEMA
@@ -57,6 +59,7 @@ class Submission(Frozen):
     device: Device
     snapshot: str
     roots: tuple[str, ...]
+    results: str | None = None
     mirror: Mirror | None = None
     cluster: str | None = None
     user: str | None = None
@@ -69,7 +72,7 @@ class Submission(Frozen):
 
 
 class JobFile(Frozen):
-    """All that the worker of a job needs to know of it."""
+    """All that the worker of a job needs to know of it; job files that older versions wrote name no snapshot."""
 
     submission: str
     place: int
@@ -80,6 +83,7 @@ class JobFile(Frozen):
     mirror: Mirror | None
     packs: tuple[tuple[RunSpec, ...], ...]
     ids: tuple[Pack, ...]
+    snapshot: str | None = None
 
 
 class Order(Frozen):
@@ -121,6 +125,12 @@ def sent_jobs(jobs: Sequence[Job]) -> tuple[SentJob, ...]:
     )
 
 
+def named_code(runs: Iterable[RunSpec]) -> list[str]:
+    """The targets and network modules that runs name; those with a colon, `package.module:name`, are the user's own."""
+    found = {name for run in runs for name in (run.task.target, getattr(run.network, "module", None))}
+    return sorted(filter(None, found))
+
+
 # -------------------------------------------------------------------------------------------------------------- files
 def submission_folder(folder: Path, submission: str) -> Path:
     """Where a submission of the experiment in `folder` keeps its files."""
@@ -142,6 +152,7 @@ def write_submission(folder: Path, submission: Submission, specs: dict[str, RunS
             mirror=submission.mirror,
             packs=tuple(tuple(specs[run] for run in pack) for pack in job.packs),
             ids=job.packs,
+            snapshot=submission.snapshot,
         )
         _write(own / f"job-{place}.json", file)
     _write(own / "submission.json", submission)
@@ -157,6 +168,18 @@ def read_submissions(folder: Path) -> list[Submission]:
 def read_job(folder: Path, submission: str, place: int) -> JobFile:
     """What the worker of a job needs."""
     return _read(submission_folder(folder, submission) / f"job-{place}.json", JobFile)
+
+
+def keep_number(folder: Path, submission: str, number: str) -> None:
+    """Keep the number that SLURM gave the jobs, which it forgets soon after they end: their output is found by it."""
+    with whole_file(submission_folder(folder, submission) / "number") as temporary:
+        temporary.write_text(number, encoding="utf-8")
+
+
+def read_number(folder: Path, submission: str) -> str | None:
+    """The number that SLURM gave the jobs, if that is known."""
+    path = submission_folder(folder, submission) / "number"
+    return path.read_text(encoding="utf-8") if path.exists() else None
 
 
 def forget_submission(folder: Path, submission: str) -> None:

@@ -27,8 +27,8 @@ from harness.dispatch.events import EventLog
 from harness.dispatch.here import Begun, Failed, train_here
 from harness.dispatch.mirror import mirroring
 from harness.dispatch.slots import Done, Evaluated, Saved, in_words
-from harness.dispatch.submission import JobFile, cancelled, new_id, read_job, read_orders
-from harness.snapshot import check_snapshot
+from harness.dispatch.submission import JobFile, cancelled, named_code, new_id, read_job, read_orders
+from harness.snapshot import check_code, check_snapshot
 from harness.spec import RunSpec, run_id
 
 HEARTBEAT_SECONDS = 30.0
@@ -59,7 +59,7 @@ def run_job(folder: str, submission: str, place: int, submitter: int | None = No
     log.write("begun", **_self_description(job))
     with _listening(submitter) as told, _beating(log):
         try:
-            check_snapshot(Path(provenance.__file__))
+            _check_code(home, job)
             came_further = _train(home, job, attempt, log, told)
         except Exception as error:
             log.write("ended", why="crashed", requeued=False, error=in_words(error))
@@ -68,6 +68,14 @@ def run_job(folder: str, submission: str, place: int, submitter: int | None = No
             log.write("ended", why="finished", requeued=False)
         else:
             _end_early(log, told.signal, came_further)
+
+
+def _check_code(home: Path, job: JobFile) -> None:
+    """A HarnessError unless the code that runs is the code that was submitted, unchanged."""
+    if job.snapshot:
+        named = named_code(run for pack in job.packs for run in pack)
+        check_code(home.parent / "snapshots" / job.snapshot, named)
+    check_snapshot(Path(provenance.__file__))
 
 
 def slurm_number() -> str | None:

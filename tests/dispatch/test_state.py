@@ -18,6 +18,8 @@ from harness.dispatch.state import (
     UNSEEN_SECONDS,
     WAITING,
     Evidence,
+    JobKey,
+    RunState,
     states,
     unexplained,
 )
@@ -92,6 +94,44 @@ def test_a_record_outranks_everything(status, listed):
 def test_what_slurm_lists_as_not_ended_is_alive(listed, attempts):
     """Waiting, running and states that nobody here has heard of are never dead, however long they are silent."""
     assert _state(listed=listed, attempts=attempts, now=1e6).state in ("queued", "running")
+
+
+def _waiting(reason, state="PENDING", number="7_[0,3-5]"):
+    task = ("harness-e-s", 0)
+    return _state(queue=Queue({task: Listed(number, task[0], state, reason)}), attempts=[_attempt(BEGUN)])
+
+
+def test_a_job_that_does_not_start_by_itself_has_a_next_move():
+    """squeue's reasons, as 24.11 words them: of held jobs, of what the cluster lacks, and of limits."""
+    for reason in ("JobHeldUser", "job requeued in held state", "launch failed requeued held", "JobHoldMaxRequeue"):
+        assert _waiting(reason).next_move.startswith("`scontrol release 7`")
+    for state in ("REQUEUE_HOLD", "SPECIAL_EXIT"):
+        assert _waiting("BeginTime", state).next_move.startswith("`scontrol release 7`")
+    moves = {
+        "JobHeldAdmin": "ask the administrators to `scontrol release 7`",
+        "BadConstraints": "mend the profile",
+        "PartitionTimeLimit": "mend the profile",
+        "QOSMaxWallDurationPerJobLimit": "mend the profile",
+        "DependencyNeverSatisfied": "take the dependency out",
+        "AssocGrpCPUMinutesLimit": "name another account: or qos:",
+        "AssocGrpCpuLimit": "once enough of the others end",
+        "QOSMaxJobsPerUserLimit": "once enough of the others end",
+        "ReqNodeNotAvail, UnavailableNodes:n1": "choose another partition:",
+        "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions": "(`sinfo`)",
+        "PartitionDown": "choose another partition:",
+    }
+    for reason, move in moves.items():
+        found = _waiting(reason)
+        assert (found.state, move in found.next_move) == ("queued", True), reason
+        assert found.why.startswith(f"SLURM: PENDING ({reason}), ")
+        assert found.why.endswith("; it has begun before, and goes on from where it was saved")
+
+
+def test_a_job_that_waits_for_its_turn_needs_nothing():
+    """Reasons of jobs that start by themselves, and of one that runs though it was held."""
+    for reason in ("None", "Priority", "Resources", "BeginTime", "JobArrayTaskLimit", "Licenses", "Dependency"):
+        assert _waiting(reason).next_move is None
+    assert _waiting("JobHeldAdmin", "RUNNING", "7_0").next_move is None
 
 
 @pytest.mark.parametrize(("listed", "state"), ENDED.items())
@@ -200,6 +240,34 @@ def test_silence_is_death_only_after_the_lease():
     assert _state(now=UNSEEN_SECONDS + 1).state == "lost"
 
 
+def test_records_that_went_into_a_renamed_folder_are_told():
+    """A job that ended well without a record here wrote into the folder that it knew; merge brings it."""
+    here = _state(listed="COMPLETED", attempts=[_attempt(BEGUN)])
+    assert here.state == "lost"
+    assert here.why == "SLURM: COMPLETED: it ended well, and its record is not here"
+    assert here.next_move is None
+
+    for evidence in ({"listed": "COMPLETED"}, {"now": 20 + LEASE_SECONDS + 1}):  # or squeue has forgotten
+        renamed = _state(attempts=[_attempt(BEGUN)], moved={"s": "/old results"}, **evidence)
+        assert renamed.state == "lost"
+        assert renamed.why.endswith("; it wrote into /old results")
+        assert renamed.next_move.startswith("`harness merge '/old results'` brings its record")
+    assert _state(listed="RUNNING", attempts=[_attempt(BEGUN)], moved={"s": "/old"}).next_move is None
+
+
+def test_a_job_that_ended_before_its_worker_is_not_just_sent_off_again():
+    """SLURM says so, or its output does when SLURM has forgotten; in a folder that was renamed it could not begin."""
+    for listed, state in (("FAILED", "crashed"), ("TIMEOUT", "timed out")):
+        found = _state(listed=listed)
+        assert (found.state, found.why) == (state, f"SLURM: {listed}, before its worker began")
+        assert f"mended, `harness retry FILE --cause '{state}'`" in found.next_move
+    forgotten = _state(now=UNSEEN_SECONDS + 1, started={JobKey("s", 0)})
+    assert (forgotten.state, forgotten.why) == ("crashed", "its job has ended, before its worker began")
+    renamed = _state(listed="FAILED", moved={"s": "/old"})
+    assert renamed.why.endswith("before its worker began, for which /old was not there")
+    assert renamed.next_move is None
+
+
 def test_where_slurm_does_not_answer_nothing_is_lost():
     """A controller that is down says nothing of jobs: they stay what they were last known to be."""
     silent = Queue({}, "squeue did not answer")
@@ -273,6 +341,6 @@ def test_every_state_has_a_meaning():
     from harness.show_sweeps import NEXT_MOVES, next_move
 
     for state in STATES:
-        assert state in ("queued", "running", "done", "diverged") or next_move(state)
+        assert state in ("queued", "running", "done", "diverged") or next_move(RunState(state))
     assert not set(itertools.chain(FREE)) & {"done", "diverged", "queued", "running"}
     assert set(NEXT_MOVES) <= set(STATES)

@@ -1,0 +1,126 @@
+"""submit, retry and cancel as commands: what they ask, what they refuse, and what they leave to others."""
+
+import json
+import os
+import pty
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from harness.cli import main
+from harness.cli.steps import confirm
+from harness.dispatch.jobs import Job, PredictedPack
+from harness.dispatch.state import RunState
+from harness.dispatch.submission import SentJob, Submission, now, write_order, write_submission
+from harness.errors import HarnessError
+from harness.show_sweeps import Offer, offer_lines, status_table
+from harness.spec import read_manifest
+
+EXPERIMENT = """
+question: Who trains what?
+tasks: [{{target: xy, inputs: 2, train_points: 20, validation_points: 10, test_points: 10}}]
+arms: {{mlp: {{architecture: {{family: mlp, hidden: [3]}}, recipe: quick}}}}
+recipes: {{quick: {{optimizer: {{name: adam}}, max_evaluations: 3}}}}
+seeds: {seeds}
+engine: torch
+"""
+OFFER = Offer([], [], 0.0, 0.0, "core", calibrated=True, left_for_later=0)
+
+
+def _experiment(folder: Path, name: str = "sweep", seeds: tuple[int, ...] = (0, 1)) -> Path:
+    file = folder / f"{name}.yaml"
+    file.write_text(EXPERIMENT.format(seeds=list(seeds)), encoding="utf-8")
+    return file
+
+
+def _harness(file: Path, command: str, *options: str) -> Result:
+    return CliRunner().invoke(main, [command, str(file), *options, "--results", str(file.parent / "results")])
+
+
+# -------------------------------------------------------------------------------------------------------------- asking
+def test_without_a_terminal_nothing_is_done_unasked(tmp_path):
+    """submit, retry and cancel exit with 2 and name --yes; nothing was sent off, ordered or cancelled."""
+    file = _experiment(tmp_path)
+
+    refused = [_harness(file, "submit", "--local", "1")]
+    refused += [_harness(file, "cancel"), _harness(file, "retry", "--cause", "planned", "--local", "1")]
+
+    for done, what in zip(refused, ["submitted", "cancelled", "submitted"], strict=True):
+        assert done.exit_code == 2
+        assert f"nothing was {what}: there is no terminal to ask at; --yes goes on without asking" in done.output
+    left = {path.name for path in (tmp_path / "results" / "sweep").iterdir()}
+    assert left == {"manifest.json"}
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\x04"], ids=["no", "end of input"])
+def test_at_a_terminal_a_no_is_a_no(monkeypatch, answer):
+    """The question is asked, and what was not agreed to is not done."""
+    ours, theirs = pty.openpty()
+    with open(theirs, encoding="utf-8") as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        os.write(ours, answer.encode())
+        with pytest.raises(HarnessError, match="nothing was submitted") as refused:
+            confirm("submit?", yes=False, refused="nothing was submitted")
+    os.close(ours)
+    assert refused.value.exit_code == 3
+
+
+# -------------------------------------------------------------------------------------------------------------- twins
+def test_runs_that_another_experiment_has_on_their_way_are_left_to_it(tmp_path):
+    """run refuses and names its folder; submit sends off the others, cancel takes back nothing of it, status tells."""
+    first, twin = _experiment(tmp_path, "first"), _experiment(tmp_path, "twin", seeds=(0, 1, 2))
+    results = tmp_path / "results"
+    _harness(first, "plan")
+    manifest = read_manifest(results / "first")
+    jobs = (SentJob(packs=manifest.packs, pack_seconds=(1.0,), seconds=1.0),)
+    where = {"host": "here", "profile": None, "slots": 1, "checkpoint_seconds": 60.0, "device": "cpu"}
+    code = {"snapshot": "c0de", "roots": ()}
+    sent = Submission(id="5ub", experiment="first", at=now(), jobs=jobs, **where, **code)
+    write_submission(results / "first", sent, {planned.run_id: planned.run for planned in manifest.runs})
+
+    refused = _harness(twin, "run")
+    assert refused.exit_code == 3
+    assert "2 runs of twin are on their way; wait for them" in refused.output
+    assert f"`harness cancel {results / 'first'}`" in refused.output
+    offered = _harness(twin, "submit", "--local", "1", "--dry-run").output
+    assert "to submit: 1 runs" in offered
+    assert f"2 of the runs were sent off by {results / 'first'}" in offered
+    assert json.loads(_harness(twin, "status", "--json").stdout)["states"] == {"planned": 1, "queued": 2}
+
+    write_order(results / "first", "cancel", manifest.run_ids())
+    assert json.loads(_harness(twin, "status", "--json").stdout)["states"] == {"planned": 3}
+
+
+# ---------------------------------------------------------------------------------------------------------- next moves
+def test_held_jobs_are_not_hidden_by_those_that_wait():
+    """Runs of one state whose next moves differ have rows of their own, and submit tells those moves too."""
+    waits, held = RunState("queued", "SLURM: PENDING"), RunState("queued", "held", next_move="`scontrol release 7`")
+    found = {"a": waits, "b": held, "c": waits, "d": held, "e": waits}
+
+    table = status_table(found)
+    assert [list(column.cells) for column in table.columns] == [
+        ["queued", "queued"],
+        ["3", "2"],
+        ["SLURM: PENDING", "held"],
+        ["", "`scontrol release 7`"],
+    ]
+    told = offer_lines("sweep", found, OFFER)
+    assert told[1:] == ["nothing to submit", "queued: `scontrol release 7`"]
+
+
+def test_what_jobs_take_to_start_is_part_of_the_prediction():
+    """As measured, or said to be missing; on this machine, where one job trains all, it is not spoken of."""
+    job = Job((PredictedPack(("a",), 3600.0),), 3600.0)
+
+    def told(start_hours):
+        offer = OFFER._replace(jobs=[job], arrays=[[job]], hours=1.0 + (start_hours or 0.0), start_hours=start_hours)
+        return offer_lines("sweep", {"a": RunState("planned")}, offer)[-1]
+
+    assert (
+        told(0.5)
+        == "predicted: 1.5 core-hours (calibrated on this machine; 0.5 core-hours of it for jobs to start, as measured)"
+    )
+    assert told(None).endswith("machine; without the start-up of jobs, which was not measured yet)")
+    assert told(0.0) == "predicted: 1 core-hours (calibrated on this machine)"

@@ -1,0 +1,133 @@
+"""The next move that is told is what helps: held jobs, failing set-up lines, renamed folders, code that is gone."""
+
+import json
+import shutil
+
+import pytest
+from real_slurm import Bed, wait_until
+from sweeps import Sweep, assert_complete, assert_nothing_trained_twice, sweep
+
+from harness.dispatch import state
+
+pytestmark = pytest.mark.slurm
+
+LONG = {"evaluations": 6000, "checkpoint_seconds": 0.3}  # of a sweep: three seconds of training, saved soon
+
+
+def next_moves(swept: Sweep) -> set[str]:
+    return {run["next_move"] for run in swept.status()["runs"].values()}
+
+
+def whys(swept: Sweep) -> set[str]:
+    return {run["why"] for run in swept.status()["runs"].values()}
+
+
+def drained(testbed: Bed) -> None:
+    testbed.slurm("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
+
+
+def test_a_held_array_is_released(testbed, tmp_path):
+    """One task of two is held, by its user or after too many requeues: the move that is told lets it go on."""
+    swept = sweep(tmp_path, sizes=(20, 40), **LONG)
+    swept.submit()
+    swept.wait_for_event("checkpoint", number=2)
+    held = swept.attempts()[0].begun["slurm_number"]
+    testbed.slurm("scontrol", "requeuehold", held)
+    wait_until(lambda: any(next_moves(swept)), 30, "the job is held")
+
+    (move,) = next_moves(swept) - {""}
+    array = held.partition("_")[0]
+    assert move.startswith(f"`scontrol release {array}`")
+    assert any("SLURM holds it; it has begun before" in why for why in whys(swept))
+    assert f"queued: {move}" in swept.submit().replace("\n", " ")
+    testbed.slurm("scontrol", "release", array)
+
+    swept.wait_until_over()
+    assert_complete(swept)
+    assert_nothing_trained_twice(swept)
+
+
+def test_nodes_that_are_not_there(testbed, tmp_path):
+    """A job that waits for drained nodes is not one that waits for its turn."""
+    drained(testbed)
+    swept = sweep(tmp_path)
+    swept.submit()
+    wait_until(lambda: any("does not start before its nodes are back" in why for why in whys(swept)), 30, "it is told")
+
+    assert swept.states() == {"queued": 2}
+    assert all("(`sinfo`)" in move for move in next_moves(swept))
+
+
+def test_a_set_up_line_that_fails_is_not_tried_for_ever(testbed, tmp_path):
+    """Its job ends there and its output names it; submit refuses until the user says that it is mended."""
+    swept = sweep(tmp_path, sizes=(20, 40), setup=["true", "module load no-such-module", "true"])
+    swept.submit()
+    swept.wait_for_states({"crashed": 4})
+
+    assert whys(swept) == {"SLURM: FAILED (NonZeroExitCode), before its worker began"}
+    refused = swept.harness("submit", "--profile", str(swept.profile), "--yes")
+    assert refused.exit_code == 3
+    assert "nothing was submitted: the jobs of the last submission ended before their workers began" in refused.output
+    assert f"harness logs {swept.folder} " in refused.output
+    assert "once that is mended: `harness retry FILE --cause 'crashed' --profile YAML`" in refused.output
+    (run, *_) = swept.status()["runs"]
+    assert "set-up line failed: module load no-such-module" in swept.harness("logs", run).output
+    assert len(swept.submissions()) == 1
+
+    mended = json.loads(swept.profile.read_text()) | {"setup": ["true", "false || true"]}
+    swept.profile.write_text(json.dumps(mended), encoding="utf-8")
+    done = swept.harness("retry", "--cause", "crashed", "--profile", str(swept.profile), "--yes")
+    assert done.exit_code == 0, done.output
+    swept.wait_until_over()
+    assert_complete(swept)
+    assert_nothing_trained_twice(swept)
+
+
+def test_jobs_that_slurm_has_forgotten_are_not_tried_for_ever(forgetful_testbed, tmp_path, monkeypatch):
+    """Their output outlives what SLURM knows of them, and has the cause."""
+    swept = sweep(tmp_path, setup=["false"])
+    swept.submit()
+    wait_until(lambda: not forgetful_testbed.slurm("squeue", "-h", "--states=all"), 90, "SLURM forgets", every=1)
+    monkeypatch.setattr(state, "UNSEEN_SECONDS", 0.0)  # as if they had passed
+
+    assert whys(swept) == {"its job has ended, before its worker began"}
+    assert swept.harness("submit", "--profile", str(swept.profile), "--yes").exit_code == 3
+    (run, *_) = swept.status()["runs"]
+    assert "set-up line failed: false" in swept.harness("logs", run).output
+
+
+def test_results_that_were_renamed_while_jobs_train(testbed, tmp_path):
+    """The records land under the old name: the move that is told brings them, and nothing is trained again."""
+    swept = sweep(tmp_path, **LONG)
+    swept.submit()
+    swept.wait_for_event("first_step")
+    renamed = swept._replace(results=tmp_path / "renamed results")
+    swept.results.rename(renamed.results)
+    wait_until(lambda: renamed.states() == {"lost": 2}, 90, "the job ends", every=0.5)
+
+    assert whys(renamed) == {
+        f"SLURM: COMPLETED: it ended well, and its record is not here; it wrote into {swept.results}"
+    }
+    assert all(move.startswith(f"`harness merge {swept.results}` brings its record") for move in next_moves(renamed))
+    merged = renamed._replace(file=swept.results).harness("merge")
+    assert merged.exit_code == 0, merged.output
+    assert renamed.states() == {"done": 2}
+    assert_complete(renamed)
+
+
+def test_code_that_is_purged_while_jobs_wait(testbed, tmp_path):
+    """Other code, which Python would take instead, does not run; the next submission copies the code again."""
+    drained(testbed)
+    swept = sweep(tmp_path)
+    swept.submit()
+    (submission,) = swept.submissions()
+    shutil.rmtree(swept.results / "snapshots")
+    testbed.node_up("n1")
+    swept.wait_for_states({"crashed": 2})
+
+    path = swept.results / "snapshots" / submission.snapshot
+    assert whys(swept) == {f"its worker ended: crashed: snapshot {path} is not there; submit again"}
+    assert not list((swept.results / "runs").glob("*.json"))
+    swept.submit()
+    swept.wait_until_over()
+    assert_complete(swept)
