@@ -220,7 +220,7 @@ def _make_offer(
     offer = Offer(
         jobs=fitting,
         arrays=[fitting[chunk.start : chunk.stop] for chunk in arrays(len(fitting), largest)] if fitting else [],
-        hours=sum(job.seconds for job in fitting) * where.slots / 3600,
+        hours=sum(job.seconds for job in fitting) * (where.profile.devices if where.profile else where.slots) / 3600,
         device_unit=where.profile.device_unit if where.profile else "core",
         calibrated=not missing(calibrations, (each[0] for each in runs)),
         left_for_later=len(jobs) - len(fitting),

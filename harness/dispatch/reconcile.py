@@ -85,21 +85,25 @@ def spending(found: Mapping[str, RunState], evidence: Evidence) -> Spending | No
     if not evidence.submissions:
         return None
     by_id = {submission.id: submission for submission in evidence.submissions}
-    spent = sum(_seconds(attempt) * by_id[attempt.begun["submission"]].slots for attempt in evidence.attempts)
+    spent = sum(_seconds(attempt) * by_id[attempt.begun["submission"]].devices for attempt in evidence.attempts)
+    share = {one.id: one.devices / one.slots for one in evidence.submissions}  # of a device, that a pack has
     of_run: dict[str, float] = {}
     for submission in evidence.submissions:
         for job in submission.jobs:
             for pack, seconds in zip(job.packs, job.pack_seconds, strict=True):
-                of_run |= dict.fromkeys(pack, seconds / len(pack))
+                of_run |= dict.fromkeys(pack, seconds * share[submission.id] / len(pack))
     over = sum(seconds for run, seconds in of_run.items() if found[run].state in OVER)
     left = sum(seconds for run, seconds in of_run.items() if found[run].state in UNDERWAY)
     running = sum(
-        by_id[attempt.begun["submission"]].slots
+        by_id[attempt.begun["submission"]].devices
         for attempt in evidence.attempts
         if not attempt.ended and evidence.now - attempt.beat_at < LEASE_SECONDS and attempt.id not in evidence.dead
     )
     trained = sum(
-        event["seconds"] for one in evidence.attempts for event in one.events if event["event"] == "pack_done"
+        event["seconds"] * share[one.begun["submission"]]
+        for one in evidence.attempts
+        for event in one.events
+        if event["event"] == "pack_done"
     )
     pace = trained / over if over and trained else 1.0
     last = by_id[evidence.submissions[-1].id]
