@@ -198,6 +198,11 @@ def scancel(numbers: Sequence[str]) -> None:
         ask("scancel", *numbers[begin : begin + 100])
 
 
+def can_requeue() -> bool:
+    """Whether a job can have itself started again; one in a container may lack the command."""
+    return shutil.which("scontrol") is not None
+
+
 def requeue(number: str) -> None:
     """Have a job start again, from inside of it too."""
     ask("scontrol", "requeue", number)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import harness
+from harness.dispatch import cluster
 from harness.files import whole_file
 
 LOOK_SECONDS = 0.1  # between two looks for a file
@@ -72,6 +73,7 @@ class Report(NamedTuple):
     hello_at: float
     answer_seen_at: float | None
     files: list[Finding]
+    can_requeue: bool = True
     throughputs: Sequence[Throughput] = ()
     throughput_error: str = ""
 
@@ -181,6 +183,7 @@ def look_around(folder: str, packs_per_gpu: int = 0) -> None:
         hello_at=hello_at,
         answer_seen_at=answer_seen_at,
         files=try_files(place),
+        can_requeue=cluster.can_requeue(),
         **(_throughputs(len(seen["gpus"]), packs_per_gpu) if seen["gpus"] and packs_per_gpu else {}),
     )
     write(place / "report.json", report._asdict())

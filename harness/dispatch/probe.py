@@ -31,6 +31,12 @@ END_SECONDS = 90.0  # until a job that was told to end has
 MOST_CLOCK_SECONDS = 30.0
 MOST_SEEN_SECONDS = 60.0
 LEAST_GAIN = 1.1  # for packs that share a GPU to be worth it
+REQUEUED_BY_HAND = Finding(
+    "warning",
+    "requeue",
+    "the job has no scontrol, as in a container: at its time limit it does not start again by itself",
+    "`harness submit` again then: it goes on from its checkpoint",
+)
 GONE = "gone"  # what squeue does not list any more
 # Why a job waits that will wait for ever, as squeue says it.
 NEVER = (
@@ -238,6 +244,7 @@ def node_findings(profile: Profile, talk: Talk, report: Report, snapshot: Snapsh
         cores_finding(profile, report),
         seen_finding(report),
         *([] if report.answer_seen_at is None else [clock_finding(talk.answered_at, report)]),
+        *([] if report.can_requeue else [REQUEUED_BY_HAND]),
         *files_there(report),
     ]
 
