@@ -51,6 +51,15 @@ def _one_line(text: str) -> str:
     return text
 
 
+def _value(value: object) -> object:
+    """Of an option; checked before the kinds that it may have, each of which would complain."""
+    if value is False:
+        raise ValueError("false says nothing to sbatch; leave the option out")
+    if not isinstance(value, str | int):
+        raise ValueError(f"{value!r} is no value of an option; give text, a whole number, or true where it has none")
+    return _one_line(value) if isinstance(value, str) else value
+
+
 def _gpus(value: object) -> object:
     """A number stays one, however it is written; `a100:1` is a type and a number."""
     if isinstance(value, bool) or not re.fullmatch(r"\d+|[A-Za-z0-9][\w.-]*:[1-9]\d*", str(value), flags=re.ASCII):
@@ -110,7 +119,9 @@ class Profile(Frozen):
     )
     wckey: Line = ""
     wandb: Mirror | None = Field(None, description="where finished runs are mirrored to")
-    sbatch: dict[str, Line | int | bool] = Field({}, description="any other option of sbatch, by its long name")
+    sbatch: dict[str, Annotated[str | int | bool, BeforeValidator(_value)]] = Field(
+        {}, description="any other option of sbatch, by its long name"
+    )
 
     @property
     def gpu_type(self) -> str | None:
@@ -152,8 +163,8 @@ class Profile(Frozen):
     @field_validator("sbatch")
     @classmethod
     def _sbatch_leaves_ours(cls, options: dict[str, str | int | bool]) -> dict[str, str | int | bool]:
-        for name, value in options.items():
-            _check_option(name, value)
+        for name in options:
+            _check_option(name)
         return options
 
     @model_validator(mode="after")
@@ -202,7 +213,7 @@ class Profile(Frozen):
         return self
 
 
-def _check_option(name: str, value: str | int | bool) -> None:
+def _check_option(name: str) -> None:
     """A ValueError for an option of sbatch that a profile must not give, in words; sbatch takes names cut short too."""
     long = name.lstrip("-").replace("_", "-")
     known = [one for one in ("clusters", *FIELD_OF, *OURS) if one.startswith(long)] if len(long) > 1 else []
@@ -221,8 +232,6 @@ def _check_option(name: str, value: str | int | bool) -> None:
             f"{name!r} is not the long name of an option: small letters and hyphens, without the dashes before it, as "
             "in `mail-type: END`"
         )
-    if value is False:
-        raise ValueError(f"{name}: false says nothing to sbatch; leave it out")
 
 
 def read_profile(path: Path) -> Profile:

@@ -134,7 +134,12 @@ def test_python_is_a_command_of_a_shell(tmp_path):
         ("sbatch: {J: x}\n", "mine.yaml:1: sbatch: 'J' is not the long name of an option"),
         ("sbatch: {mail_type: END}\n", "'mail_type' is not the long name of an option"),
         ("sbatch: {--nice: 1}\n", "'--nice' is not the long name of an option"),
-        ("sbatch: {exclusive: false}\n", "exclusive: false says nothing to sbatch; leave it out"),
+        (
+            "sbatch: {exclusive: false}\n",
+            "mine.yaml:1: sbatch.exclusive: false says nothing to sbatch; leave the option out",
+        ),
+        ("sbatch: {x: 1.5}\n", "mine.yaml:1: sbatch.x: 1.5 is no value of an option; give text, a whole number"),
+        ("sbatch: {x: null}\n", "sbatch.x: None is no value of an option"),
         ("sbatch: {gres: 'gpu:1'}\n", "sbatch: gres: gpu:1 asks for GPUs; use `gpus:` with `gpus_option: gres`"),
         ("sbatch: {gres: 'gres/gpu:a100:1'}\n", "asks for GPUs; use `gpus:`"),
         (
