@@ -67,7 +67,7 @@ def test_the_file_tree_is_the_package():
 
 
 def test_the_verdicts_of_the_first_screen_are_those_that_are_kept():
-    """Each row of the README's table, its head too, is one of the kept table, but for remarks; some are inconclusive."""
+    """Each row of the README's table, its head too, is a row of the kept table but for remarks."""
     kept = (ROOT / "results" / "verdicts" / "README.md").read_text(encoding="utf-8").splitlines()
     shown = README[: README.index("## Two commands")]
     rows = [re.sub(r" \*\(.*?\)\*", "", line) for line in shown.splitlines() if line.startswith("| ")]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.options import results_option
-from harness.errors import INCOMPLETE
+from harness.errors import INCOMPLETE, HarnessError
 from harness.tables.commands import json_option
 
 if TYPE_CHECKING:
@@ -36,8 +36,9 @@ INDENT = 25  # columns before what was found
     help="For the probe job to start.",
 )
 @click.option("--no-job", is_flag=True, help="Send no probe job: look only at what is seen from here.")
+@click.option("--measure", is_flag=True, help="Have the probe job compare 1 with packs_per_gpu packs a GPU.")
 @json_option
-def doctor(profile: Path, results: Path, wait_minutes: float, no_job: bool, as_json: bool) -> None:
+def doctor(profile: Path, results: Path, wait_minutes: float, no_job: bool, measure: bool, as_json: bool) -> None:
     """Check what a cluster can and cannot do for the jobs of a profile; exit 3 if anything failed.
 
     Asks SLURM about itself, the partition and such a job; tries the file system of --results; and sends a probe job of
@@ -48,11 +49,15 @@ def doctor(profile: Path, results: Path, wait_minutes: float, no_job: bool, as_j
     from harness.dispatch.doctor import examine
     from harness.dispatch.profile import read_profile
 
+    if measure and no_job:
+        raise HarnessError("--measure, --no-job: it is the probe job that measures; give one of them, not both")
+
     def tell(sentence: str) -> None:
         click.echo(f"  … {sentence}", err=True)
 
     found, heading = [], ""
-    for room, finding in examine(read_profile(profile), results, None if no_job else wait_minutes, tell):
+    wait = None if no_job else wait_minutes
+    for room, finding in examine(read_profile(profile), results, wait, tell, measure):
         found.append({"about": room, **finding._asdict()})
         if as_json:
             continue

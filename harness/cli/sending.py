@@ -234,11 +234,12 @@ def _make_offer(
     most, largest = _room(where, len(jobs))
     fitting = jobs[:most]
     start = start_seconds(seen.evidence) if where.profile else 0.0
-    start_hours = None if start is None else start * len(fitting) * where.slots / 3600
+    devices = where.profile.devices if where.profile else where.slots
+    start_hours = None if start is None else start * len(fitting) * devices / 3600
     offer = Offer(
         jobs=fitting,
         arrays=[fitting[chunk.start : chunk.stop] for chunk in arrays(len(fitting), largest)] if fitting else [],
-        hours=sum(job.seconds for job in fitting) * where.slots / 3600 + (start_hours or 0.0),
+        hours=sum(job.seconds for job in fitting) * devices / 3600 + (start_hours or 0.0),
         start_hours=start_hours,
         device_unit=where.profile.device_unit if where.profile else "core",
         calibrated=not missing(calibrations, (each[0] for each in runs)),

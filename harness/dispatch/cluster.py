@@ -223,6 +223,11 @@ def scancel(numbers: Sequence[str]) -> None:
         raise HarnessError(cause(failure), INCOMPLETE)
 
 
+def can_requeue() -> bool:
+    """Whether a job can have itself started again; one in a container may lack the command."""
+    return shutil.which("scontrol") is not None
+
+
 def requeue(number: str) -> None:
     """Have a job start again, from inside of it too."""
     ask("scontrol", "requeue", number)

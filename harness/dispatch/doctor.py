@@ -12,7 +12,7 @@ from harness.dispatch.cluster import Limits, ask, has_slurm, limits, user
 from harness.dispatch.node import Finding, Level
 from harness.dispatch.probe import try_node, try_results
 from harness.dispatch.profile import Profile
-from harness.dispatch.slurm import would_start
+from harness.dispatch.slurm import why_refused, would_start
 from harness.errors import HarnessError, did_you_mean
 
 Fields = Mapping[str, str]
@@ -30,6 +30,7 @@ class Node(NamedTuple):
     memory_mb: int
     gpus: int
     state: str
+    gpu_types: Mapping[str, int] = {}
 
     @property
     def is_usable(self) -> bool:
@@ -46,10 +47,11 @@ class Association(NamedTuple):
 
 
 def examine(
-    profile: Profile, results: Path, wait_minutes: float | None, tell: Callable[[str], None]
+    profile: Profile, results: Path, wait_minutes: float | None, tell: Callable[[str], None], measure: bool = False
 ) -> Iterator[tuple[str, Finding]]:
     """Findings, and what each is about, as they come; `wait_minutes` None sends no probe job.
 
+    With `measure` that job compares one pack a GPU with `packs_per_gpu`.
     `tell` is given sentences on how the probe job does while it is waited for.
     """
     failed = False
@@ -61,7 +63,7 @@ def examine(
         rooms["node"] = lambda: (
             [Finding("warning", "probe job", "not sent, as something failed", "mend that and ask again")]
             if failed
-            else try_node(profile, results.resolve(), wait_minutes, tell)
+            else try_node(profile, results.resolve(), wait_minutes, tell, measure)
         )
     for room, findings in rooms.items():
         for finding in findings():
@@ -113,11 +115,8 @@ def _would_start(profile: Profile) -> Finding:
     try:
         return start_finding(would_start(profile, "harness-doctor"))
     except HarnessError as error:
-        told = re.sub(r"^.*--test-only \S+: ", "", str(error).replace("sbatch: error: ", ""), flags=re.DOTALL)
-        lines = [line.strip() for line in told.splitlines() if line.strip()]
-        return Finding(
-            "FAILED", "sbatch", lines[-1], "change the profile: `scontrol show partition` says what is taken"
-        )
+        told = why_refused(re.sub(r"^.*--test-only \S+: ", "", str(error), flags=re.DOTALL))
+        return Finding("FAILED", "sbatch", told, "change the profile: `scontrol show partition` says what is taken")
 
 
 def _ask_associations() -> str:
@@ -155,7 +154,8 @@ def parse_nodes(lines: str) -> list[Node]:
     """What `sinfo --format=%N|%c|%m|%G|%T` prints."""
     fields = [line.strip().split("|") for line in lines.splitlines() if line.count("|") == 4]
     return [
-        Node(name, _count(cpus), _count(memory), gpus_of(gres), state) for name, cpus, memory, gres, state in fields
+        Node(name, _count(cpus), _count(memory), gpus_of(gres), state, gpu_types_of(gres))
+        for name, cpus, memory, gres, state in fields
     ]
 
 
@@ -167,8 +167,13 @@ def parse_associations(lines: str) -> list[Association]:
 
 def gpus_of(gres: str) -> int:
     """GPUs in what SLURM calls generic resources: `gpu:a100:4(S:0-1),shard:8` has 4."""
-    counts = re.findall(r"(?:^|,)gpu(?::[^:,()]+)?:(\d+)", re.sub(r"\([^)]*\)", "", gres))
-    return sum(int(count) for count in counts)
+    return sum(gpu_types_of(gres).values())
+
+
+def gpu_types_of(gres: str) -> dict[str, int]:
+    """The same by type; those that have none are of the type ""."""
+    counts = re.findall(r"(?:^|,)gpu(?::([^:,()]+))?:(\d+)", re.sub(r"\([^)]*\)", "", gres))
+    return {kind: sum(int(count) for other, count in counts if other == kind) for kind, _ in counts}
 
 
 def time_seconds(text: str) -> float:
@@ -374,14 +379,24 @@ def limit_finding(profile: Profile, fields: Fields) -> Finding:
 
 def fit_finding(profile: Profile, nodes: Sequence[Node]) -> Finding:
     """Whether a job fits a node, and how many nodes it fits."""
-    asked = f"gpus {profile.gpus}, cpus {profile.cpus}, memory_gb {profile.memory_gb:g}"
-    megabytes = profile.memory_gb * 1024
+    memory_field, memory_gb, cpus = (
+        ("memory_per_cpu_gb", profile.memory_per_cpu_gb, profile.cpus)
+        if profile.memory_per_cpu_gb
+        else ("memory_gb", profile.memory_gb or 0.0, 1)
+    )
+    memory = f", {memory_field} {memory_gb:g}" if memory_gb else ""
+    asked = f"gpus {profile.gpus}, cpus {profile.cpus}{memory}"
+    types = sorted({kind for node in nodes for kind in node.gpu_types if kind})
+    if profile.gpu_type and profile.gpu_type not in types:
+        known = did_you_mean(profile.gpu_type, types) if types else f"{profile.gpu_count}, as its GPUs have no type"
+        return Finding("FAILED", "fit", f"{asked}: no node has a GPU of that type", f"gpus: {known}")
+    megabytes = memory_gb * cpus * 1024
     excess = [
         f"{field}: {most:g} or less"
         for field, wanted, most in (
-            ("gpus", profile.gpus, max((node.gpus for node in nodes), default=0)),
+            ("gpus", profile.gpu_count, max((_gpus_on(node, profile) for node in nodes), default=0)),
             ("cpus", profile.cpus, max((node.cpus for node in nodes), default=0)),
-            ("memory_gb", megabytes / 1024, max((node.memory_mb for node in nodes), default=0) // 1024),
+            (memory_field, memory_gb, max((node.memory_mb for node in nodes), default=0) // 1024 // cpus),
         )
         if wanted > most
     ]
@@ -390,7 +405,7 @@ def fit_finding(profile: Profile, nodes: Sequence[Node]) -> Finding:
     fitting = [
         node
         for node in nodes
-        if node.gpus >= profile.gpus and node.cpus >= profile.cpus and node.memory_mb >= megabytes
+        if _gpus_on(node, profile) >= profile.gpu_count and node.cpus >= profile.cpus and node.memory_mb >= megabytes
     ]
     if not fitting:
         return Finding(
@@ -401,6 +416,11 @@ def fit_finding(profile: Profile, nodes: Sequence[Node]) -> Finding:
     if not usable:
         return Finding("warning", "fit", f"{told} now", f"{len(fitting)} more would, but are down: see `sinfo -R`")
     return Finding("ok", "fit", told)
+
+
+def _gpus_on(node: Node, profile: Profile) -> int:
+    """GPUs of a node that the profile could get."""
+    return node.gpu_types.get(profile.gpu_type, 0) if profile.gpu_type else node.gpus
 
 
 def association_findings(profile: Profile, associations: Sequence[Association], enforced: str) -> Iterator[Finding]:

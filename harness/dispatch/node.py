@@ -17,16 +17,18 @@ import socket
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import harness
+from harness.dispatch import cluster
 from harness.files import whole_file
 
 LOOK_SECONDS = 0.1  # between two looks for a file
 LOOKED_SECONDS = 120.0  # after which a file of another machine isn't looked for any more
 LITTLE_BYTES = 10**9
+MEASURE_SECONDS = 20.0  # of training, of each number of packs a GPU
 
 
 Level = Literal["ok", "warning", "FAILED"]
@@ -41,10 +43,19 @@ class Finding(NamedTuple):
     next_move: str = ""
 
 
+class Throughput(NamedTuple):
+    """Evaluations a second, of all lanes, of so many packs that train at a time on a device."""
+
+    device: str
+    packs: int
+    evaluations_per_second: float
+
+
 class Report(NamedTuple):
     """What a job saw on `host`, its node; moments are in seconds since the epoch by the clock there.
 
-    `torch` is its version, or None where `torch_error` says why it cannot be imported.
+    `torch` is its version, or None where `torch_error` says why it cannot be imported. `throughputs` is empty where
+    none was asked for, there is no GPU, or `throughput_error` says why none could be measured.
     """
 
     host: str
@@ -62,6 +73,9 @@ class Report(NamedTuple):
     hello_at: float
     answer_seen_at: float | None
     files: list[Finding]
+    can_requeue: bool = True
+    throughputs: Sequence[Throughput] = ()
+    throughput_error: str = ""
 
 
 # -------------------------------------------------------------------------------------------------------------- files
@@ -146,12 +160,16 @@ def _free_space(folder: Path) -> Finding:
 
 
 # ---------------------------------------------------------------------------------------------------------------- job
-def look_around(folder: str) -> None:
-    """What the job does: say hello, wait for the answer, and write down what this machine has."""
+def look_around(folder: str, packs_per_gpu: int = 0) -> None:
+    """What the job does: say hello, wait for the answer, and write down what this machine has.
+
+    With `packs_per_gpu` it measures what its GPUs train with one pack each at a time, and with so many.
+    """
     place = Path(folder)
     hello_at = time.time()
     write(place / "hello.json", {})
     answer_seen_at = time.time() if _appears(place / "answer.json") else None
+    seen = _torch()
     report = Report(
         host=os.environ.get("SLURMD_NODENAME") or socket.gethostname(),
         python=platform.python_version(),
@@ -159,12 +177,14 @@ def look_around(folder: str) -> None:
         harness=harness.__version__,
         code=str(Path(harness.__file__).parents[1]),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        **_torch(),
+        **seen,
         cuda_visible_devices=os.environ.get("CUDA_VISIBLE_DEVICES"),
         gpu_driver=any(Path(path).exists() for path in ("/proc/driver/nvidia", "/dev/kfd")),
         hello_at=hello_at,
         answer_seen_at=answer_seen_at,
         files=try_files(place),
+        can_requeue=cluster.can_requeue(),
+        **(_throughputs(len(seen["gpus"]), packs_per_gpu) if seen["gpus"] and packs_per_gpu else {}),
     )
     write(place / "report.json", report._asdict())
 
@@ -179,6 +199,16 @@ def _torch() -> dict[str, Any]:
     except Exception as problem:
         gpus, version, error = [], None, f"{type(problem).__name__}: {problem}"
     return {"torch": version, "torch_error": error, "torch_seconds": time.monotonic() - begin, "gpus": gpus}
+
+
+def _throughputs(gpus: int, packs_per_gpu: int) -> dict[str, Any]:
+    """What the fields of a Report say of sharing GPUs."""
+    from harness.dispatch.sharing import throughput  # which loads what trains
+
+    try:
+        return {"throughputs": [throughput("cuda", gpus * packs, MEASURE_SECONDS) for packs in (1, packs_per_gpu)]}
+    except Exception as problem:
+        return {"throughput_error": f"{type(problem).__name__}: {problem}"}
 
 
 def _appears(path: Path) -> bool:
@@ -197,8 +227,9 @@ def write(path: Path, data: dict[str, Any]) -> None:
 def read_report(path: Path) -> Report:
     """What the job wrote."""
     data = json.loads(path.read_text(encoding="utf-8"))
-    return Report(**data | {"files": [Finding(*finding) for finding in data["files"]]})
+    files = [Finding(*finding) for finding in data["files"]]
+    return Report(**data | {"files": files, "throughputs": [Throughput(*each) for each in data["throughputs"]]})
 
 
 if __name__ == "__main__":
-    look_around(sys.argv[1])
+    look_around(sys.argv[1], int(sys.argv[2]))

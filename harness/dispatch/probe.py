@@ -30,6 +30,13 @@ BY_ITSELF_SECONDS = 15.0  # for a job that has reported to end
 END_SECONDS = 90.0  # until a job that was told to end has
 MOST_CLOCK_SECONDS = 30.0
 MOST_SEEN_SECONDS = 60.0
+LEAST_GAIN = 1.1  # for packs that share a GPU to be worth it
+REQUEUED_BY_HAND = Finding(
+    "warning",
+    "requeue",
+    "the job has no scontrol, as in a container: at its time limit it does not start again by itself",
+    "`harness submit` again then: it goes on from its checkpoint",
+)
 GONE = "gone"  # what squeue does not list any more
 # Why a job waits that will wait for ever, as squeue says it.
 NEVER = (
@@ -82,8 +89,13 @@ def _own_folder(results: Path) -> Iterator[Path]:
 
 
 # ---------------------------------------------------------------------------------------------------------------- job
-def try_node(profile: Profile, results: Path, wait_minutes: float, tell: Callable[[str], None]) -> list[Finding]:
-    """What a job sees that is sent as those of a sweep are, with the code in a snapshot, and asks for the same."""
+def try_node(
+    profile: Profile, results: Path, wait_minutes: float, tell: Callable[[str], None], measure: bool = False
+) -> list[Finding]:
+    """What a job sees that is sent as those of a sweep are, with the code in a snapshot, and asks for the same.
+
+    With `measure` it also compares what its GPUs train with one pack each at a time and with those of the profile.
+    """
     with _own_folder(results) as folder:
         try:
             snapshot = take_snapshot(folder, [])
@@ -94,7 +106,8 @@ def try_node(profile: Profile, results: Path, wait_minutes: float, tell: Callabl
         roots = [str(root) for root in snapshot.roots]
         try:
             with executor(logs_folder(folder), probing(profile, folder), name, roots) as sender:
-                number = launch(sender, 1, "harness.dispatch.node", str(folder))
+                packs = profile.packs_per_gpu if measure and profile.packs_per_gpu > 1 else 0
+                number = launch(sender, 1, "harness.dispatch.node", str(folder), str(packs))
             tell(f"probe job {number}: waiting for it, at most {wait_minutes:g} min (--wait); Ctrl-C cancels it")
             talk = _talk(folder, name, wait_minutes * 60, tell)
         except HarnessError as error:
@@ -103,7 +116,8 @@ def try_node(profile: Profile, results: Path, wait_minutes: float, tell: Callabl
             _end(name, tell, by_itself=talk is not None and talk.report is not None)
         if talk.report is None:
             return [*setup_findings(talk), missing_finding(talk, wait_minutes)]
-        return [*setup_findings(talk), *node_findings(profile, talk, talk.report, snapshot)]
+        sharing = [sharing_finding(profile, talk.report)] if measure else []
+        return [*setup_findings(talk), *node_findings(profile, talk, talk.report, snapshot), *sharing]
 
 
 def probing(profile: Profile, folder: Path) -> Profile:
@@ -233,6 +247,7 @@ def node_findings(profile: Profile, talk: Talk, report: Report, snapshot: Snapsh
         cores_finding(profile, report),
         seen_finding(report),
         *([] if report.answer_seen_at is None else [clock_finding(talk.answered_at, report)]),
+        *([] if report.can_requeue else [REQUEUED_BY_HAND]),
         *files_there(report),
     ]
 
@@ -263,13 +278,33 @@ def gpu_finding(profile: Profile, report: Report) -> Finding:
     """Whether torch sees the GPUs that were asked for."""
     visible = report.cuda_visible_devices
     given = f"CUDA_VISIBLE_DEVICES is {visible if visible else 'not set'}"
-    if len(report.gpus) >= profile.gpus:
+    if len(report.gpus) >= profile.gpu_count:
         return Finding("ok", "GPU", f"{', '.join(report.gpus)}; {given}")
-    told = f"torch sees {len(report.gpus)} of {profile.gpus}; {given}"
+    told = f"torch sees {len(report.gpus)} of {profile.gpu_count}; {given}"
     if visible and not report.gpu_driver:
         move = "`device: cpu` in experiments (the testbed's GPUs are not real), or a node with a driver"
         return Finding("warning", "GPU", f"{told}, and the node has no driver of one", move)
     return Finding("FAILED", "GPU", told, "a torch built for the node's GPUs, or another `gpus:` or `constraint:`")
+
+
+def sharing_finding(profile: Profile, report: Report) -> Finding:
+    """Whether packs that share a GPU train more in a second than one that has it alone."""
+    if not report.gpus:
+        move = "ask for a node with a GPU (gpus:, partition:), or leave out --measure"
+        return Finding("warning", "sharing", "no GPU here: not measured", move)
+    if profile.packs_per_gpu == 1:
+        move = "packs_per_gpu: 4, for one, and as many cpus: a GPU, to compare with 1"
+        return Finding("warning", "sharing", "packs_per_gpu: 1 leaves nothing to compare: not measured", move)
+    if report.throughput_error:
+        return Finding("FAILED", "sharing", report.throughput_error[:300], "fewer packs_per_gpu, or mend what it says")
+    alone, shared = (each.evaluations_per_second for each in report.throughputs)
+    gain, packs = (shared / alone if alone else math.inf), profile.packs_per_gpu
+    told = (
+        f"{report.gpus[0]}: {alone:,.0f} evaluations/s with 1 pack a GPU, {shared:,.0f} with {packs} ({gain:.2f} times)"
+    )
+    if gain < LEAST_GAIN:
+        return Finding("warning", "sharing", told, "packs_per_gpu: 1, or start MPS in setup: (docs/cluster.md)")
+    return Finding("ok", "sharing", told)
 
 
 def cores_finding(profile: Profile, report: Report) -> Finding:

@@ -175,16 +175,22 @@ def spending(found: Mapping[str, RunState], evidence: Evidence) -> Spending | No
         return None
     by_id = {submission.id: submission for submission in evidence.submissions}
     attempts = [attempt for attempt in evidence.attempts if attempt.begun["submission"] in by_id]
-    spent = sum(_seconds(attempt) * by_id[attempt.begun["submission"]].slots for attempt in attempts)
+    spent = sum(_seconds(attempt) * by_id[attempt.begun["submission"]].devices for attempt in attempts)
+    share = {one.id: one.devices / one.slots for one in evidence.submissions}  # of a device, that a pack has
     of_run: dict[str, float] = {}
     for submission in evidence.submissions:
         for job in submission.jobs:
             for pack, seconds in zip(job.packs, job.pack_seconds, strict=True):
-                of_run |= dict.fromkeys(pack, seconds / len(pack))
+                of_run |= dict.fromkeys(pack, seconds * share[submission.id] / len(pack))
     over = sum(seconds for run, seconds in of_run.items() if found[run].state in OVER)
     left = sum(seconds for run, seconds in of_run.items() if found[run].state in UNDERWAY)
-    running = sum(by_id[attempt.begun["submission"]].slots for attempt in attempts if _lives_on(attempt, evidence))
-    trained = sum(event["seconds"] for one in attempts for event in one.events if event["event"] == "pack_done")
+    running = sum(by_id[attempt.begun["submission"]].devices for attempt in attempts if _lives_on(attempt, evidence))
+    trained = sum(
+        event["seconds"] * share[one.begun["submission"]]
+        for one in attempts
+        for event in one.events
+        if event["event"] == "pack_done"
+    )
     pace = trained / over if over and trained else 1.0
     started, starting = _starts(found, evidence)
     last = by_id[evidence.submissions[-1].id]
@@ -215,7 +221,7 @@ def _starts(found: Mapping[str, RunState], evidence: Evidence) -> tuple[float, f
     started = starting = 0.0
     for submission in evidence.submissions:
         for place, job in enumerate(submission.jobs):
-            seconds = each * submission.slots if submission.profile else 0.0
+            seconds = each * submission.devices if submission.profile else 0.0
             if JobKey(submission.id, place) in trained:
                 started += seconds
             elif any(run in found and found[run].state in UNDERWAY for pack in job.packs for run in pack):

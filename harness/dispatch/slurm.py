@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import re
 import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -36,17 +37,26 @@ def launch(sender: Any, jobs: int, module: str, *arguments: str) -> str:
     """
     if jobs > 1:
         sender.parameters["map_count"] = jobs
-    command = shlex.join(["-u", "-m", module, *arguments])
-    return sender._submit_command(f"{sender.python} {command} ${{SLURM_ARRAY_TASK_ID:-0}}").job_id
+    return sender._submit_command(_command(sender, module, *arguments)).job_id
 
 
 def would_start(profile: Profile, name: str) -> str:
     """When and where SLURM would start such a job, in its words, without giving it one; a HarnessError if never."""
-    with tempfile.TemporaryDirectory() as folder, executor(Path(folder), profile, name, ()) as sender:
-        sender.parameters["map_count"] = 1  # an array, as submissions of several jobs are
+    with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "script.sh"
-        script.write_text(sender._make_submission_file_text("true", name), encoding="utf-8")
+        script.write_text(script_text(profile, name, Path(folder), (), "this"), encoding="utf-8")
         return try_script(script)
+
+
+def script_text(profile: Profile, name: str, logs: Path, roots: Sequence[str], module: str, *arguments: str) -> str:
+    """What sbatch is given for an array of such jobs, which run `python -m module arguments PLACE`."""
+    with executor(logs, profile, name, roots) as sender:
+        sender.parameters["map_count"] = 1  # an array, as submissions of several jobs are
+        return sender._make_submission_file_text(_command(sender, module, *arguments), name)
+
+
+def _command(sender: Any, module: str, *arguments: str) -> str:
+    return f"{sender.python} {shlex.join(['-u', '-m', module, *arguments])} ${{SLURM_ARRAY_TASK_ID:-0}}"
 
 
 @contextmanager
@@ -55,6 +65,10 @@ def executor(logs: Path, profile: Profile, name: str, roots: Sequence[str]) -> I
     import submitit
     from submitit.core.utils import FailedJobError, FailedSubmissionError
 
+    if re.search(r"[%\\]", str(logs)):
+        raise HarnessError(
+            f"{logs}: SLURM changes % and \\ in the path of a log; choose another results folder: --results"
+        )
     logging.getLogger("submitit").setLevel(logging.ERROR)
     with outside_of_any_job(), redirect_stderr(io.StringIO()):  # submitit prints what the error says too
         try:
@@ -63,7 +77,8 @@ def executor(logs: Path, profile: Profile, name: str, roots: Sequence[str]) -> I
             sender.update_parameters(**parameters(profile, name, roots))
             yield sender
         except (FailedJobError, FailedSubmissionError, RuntimeError, OSError) as error:
-            text = f"sbatch refused the jobs: {_last_line(error)}; `harness doctor` says what of a profile does not fit"
+            why = why_refused(str(error))
+            text = f"sbatch refused the jobs: {why}; `harness doctor` says what of a profile does not fit"
             raise HarnessError(text, INCOMPLETE) from None
 
 
@@ -110,22 +125,34 @@ def parameters(profile: Profile, name: str, roots: Sequence[str]) -> dict[str, A
         "exclude": profile.exclude,
         "nodes": 1,
         "cpus_per_task": profile.cpus,
-        "gpus_per_node": profile.gpus or None,
-        "mem": f"{round(profile.memory_gb * 1024)}MB",
+        "mem": _megabytes(profile.memory_gb),
+        "mem_per_cpu": _megabytes(profile.memory_per_cpu_gb),
         "time": profile.time_minutes,
         "signal_delay_s": profile.save_seconds,
         "array_parallelism": profile.jobs_at_once,
         "wckey": profile.wckey,
         "setup": setup,
-        "srun_args": ["--cpu-bind=none", "--ntasks=1"],
+        "srun_args": ["--cpu-bind=none", "--ntasks=1", *profile.srun],
         "stderr_to_stdout": True,
         "use_srun": True,
-        "additional_parameters": {"requeue": True, **profile.sbatch},
+        "additional_parameters": {"requeue": True, **_gpus(profile), **profile.sbatch},
     }
     return {option: value for option, value in asked.items() if value is not None}
 
 
-def _last_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line.removeprefix("sbatch: error: ") for line in lines if line.startswith("sbatch: error:")]
-    return told[-1] if told else (lines[-1] if lines else type(error).__name__)
+def _megabytes(gigabytes: float | None) -> str | None:
+    return None if gigabytes is None else f"{round(gigabytes * 1024)}MB"
+
+
+def _gpus(profile: Profile) -> dict[str, str]:
+    """The option that asks for GPUs, and its value."""
+    if not profile.gpus:
+        return {}
+    return {profile.gpus_option: f"gpu:{profile.gpus}" if profile.gpus_option == "gres" else str(profile.gpus)}
+
+
+def why_refused(printed: str) -> str:
+    """What sbatch says is wrong, in one line, among all that was printed; that its help exists is not said."""
+    lines = [line.strip() for line in printed.splitlines() if line.strip() and "sbatch --help" not in line]
+    told = [re.sub(r"^sbatch: ((error|fatal): )?", "", line) for line in lines if line.startswith("sbatch: ")]
+    return "; ".join(told or lines[-1:]) or "it did not say why"

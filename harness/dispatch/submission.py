@@ -70,6 +70,11 @@ class Submission(Frozen):
         """What SLURM calls its jobs: no others have that name, so that they are found by it."""
         return f"harness-{self.experiment}-{self.id}"
 
+    @property
+    def devices(self) -> int:
+        """What the hours of one of its jobs are counted in: its GPUs, or its cores where it has none."""
+        return self.profile.devices if self.profile else self.slots
+
 
 class JobFile(Frozen):
     """All that the worker of a job needs to know of it; job files that older versions wrote name no snapshot."""

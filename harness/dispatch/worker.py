@@ -144,9 +144,10 @@ def _end_early(log: EventLog, heard: signal.Signals, came_further: bool) -> None
     state = cluster.state_of(number) if number else ""
     log.write("told", signal=heard.name, slurm_state=state)
     if heard == signal.SIGUSR2:
-        log.write("ended", why="timed out", requeued=bool(number) and came_further)
-        if number and came_further:
-            cluster.requeue(number)
+        starts_again = number if came_further and cluster.can_requeue() else None
+        log.write("ended", why="timed out", requeued=bool(starts_again))
+        if starts_again:
+            cluster.requeue(starts_again)
         return
     log.write("ended", why=WHY.get(state, "stopped"), requeued=state == "PENDING")
 

@@ -212,8 +212,12 @@ def _unshared(data: Any) -> Any:
 def _sentences(text: str, source: str, error: ValidationError, model: type[Frozen] = Experiment) -> str:
     """One line a mistake."""
     # pydantic also calls a list too short when it is long enough but its items are wrong; they have lines of their own.
+    # Nor is it a mistake that a default was not made because of one.
     details = [
-        d for d in error.errors() if not (d["type"] == "too_short" and len(d["input"]) >= d["ctx"]["min_length"])
+        d
+        for d in error.errors()
+        if not (d["type"] == "too_short" and len(d["input"]) >= d["ctx"]["min_length"])
+        and d["type"] != "default_factory_not_called"
     ]
     schema = model.model_json_schema()
     return "\n".join(_sentence(text, source, detail, schema) for detail in details)

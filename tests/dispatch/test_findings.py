@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.dispatch import doctor, probe
+from harness.dispatch import doctor, probe, slurm
 from harness.dispatch.cluster import Limits, Listed
 from harness.dispatch.doctor import Association, Node
-from harness.dispatch.node import Finding, Report, look_around, read_report, try_files
+from harness.dispatch.node import Finding, Report, Throughput, look_around, read_report, try_files
 from harness.dispatch.probe import Talk
 from harness.dispatch.profile import Profile
+from harness.dispatch.sharing import throughput
 from harness.snapshot import Snapshot
 
 GPU = Profile(partition="gpu", gpus=1, cpus=4, memory_gb=16)
@@ -20,7 +21,11 @@ PARTITION = (
     "PartitionName=long AllowGroups=physics DenyAccounts=guests AllowQos=long Default=NO GraceTime=60"
     " MaxTime=UNLIMITED Nodes=n[1-2] PreemptMode=OFF State=DRAIN\n"
 )
-NODES = [Node("n1", 32, 128_000, 4, "mixed"), Node("n2", 64, 500_000, 0, "idle"), Node("n3", 32, 128_000, 4, "down*")]
+NODES = [
+    Node("n1", 32, 128_000, 4, "mixed", {"a100": 2, "v100": 2}),
+    Node("n2", 64, 500_000, 0, "idle"),
+    Node("n3", 32, 128_000, 4, "down*"),
+]
 REPORT = Report(
     host="n1",
     python="3.12.1",
@@ -69,21 +74,24 @@ def test_durations_as_slurm_prints_them(text, seconds):
 @pytest.mark.parametrize(
     ("gres", "gpus"),
     [
-        ("gpu:2", 2),
-        ("gpu:a100:4(S:0-1)", 4),
-        ("gpu:a100:2(S:0,1),gpu:v100:1,shard:8", 3),
-        ("shard:gpu:8", 0),
-        ("(null)", 0),
+        ("gpu:2", {"": 2}),
+        ("gpu:a100:4(S:0-1)", {"a100": 4}),
+        ("gpu:a100:2(S:0,1),gpu:v100:1,gpu:a100:1,shard:8", {"a100": 3, "v100": 1}),
+        ("shard:gpu:8", {}),
+        ("(null)", {}),
     ],
 )
 def test_gpus_among_generic_resources(gres, gpus):
     """GPUs of all types are counted, and nothing else."""
-    assert doctor.gpus_of(gres) == gpus
+    assert doctor.gpu_types_of(gres) == gpus
+    assert doctor.gpus_of(gres) == sum(gpus.values())
 
 
 def test_nodes_as_sinfo_prints_them():
     """A line a node; counts with a plus are of several."""
-    assert doctor.parse_nodes("n1|32|128000+|gpu:a100:4(S:0-1)|mixed\n\n") == [Node("n1", 32, 128_000, 4, "mixed")]
+    assert doctor.parse_nodes("n1|32|128000+|gpu:a100:4(S:0-1)|mixed\n\n") == [
+        Node("n1", 32, 128_000, 4, "mixed", {"a100": 4})
+    ]
 
 
 @pytest.mark.parametrize(
@@ -214,6 +222,15 @@ def test_a_partition_that_suits():
 
     assert levels(found) == {"partition": "ok", "time": "ok", "fit": "ok"}
     assert found[-1].told == "gpus 1, cpus 4, memory_gb 16: 1 of 3 nodes fit"
+    typed = GPU.model_copy(update={"gpus": "v100:2", "memory_gb": None})
+    assert findings_of(typed)[-1] == Finding("ok", "fit", "gpus v100:2, cpus 4: 1 of 3 nodes fit")
+
+
+def test_gpus_without_types_are_asked_for_by_their_number():
+    """Where SLURM names no types, the next move is the number alone."""
+    finding = doctor.fit_finding(GPU.model_copy(update={"gpus": "a100:2"}), [Node("n1", 8, 64_000, 4, "idle", {"": 4})])
+
+    assert (finding.level, finding.next_move) == ("FAILED", "gpus: 2, as its GPUs have no type")
 
 
 @pytest.mark.parametrize(
@@ -225,6 +242,9 @@ def test_a_partition_that_suits():
         (GPU.model_copy(update={"gpus": 8}), {}, "fit", "gpus: 4 or less"),
         (GPU.model_copy(update={"cpus": 100}), {}, "fit", "cpus: 64 or less"),
         (GPU.model_copy(update={"memory_gb": 999.0}), {}, "fit", "memory_gb: 488 or less"),
+        (Profile(cpus=4, memory_per_cpu_gb=200), {}, "fit", "memory_per_cpu_gb: 122 or less"),
+        (GPU.model_copy(update={"gpus": "a10:1"}), {}, "fit", "gpus: did you mean 'a100'?"),
+        (GPU.model_copy(update={"gpus": "a100:3"}), {}, "fit", "gpus: 2 or less"),
         (GPU.model_copy(update={"cpus": 64}), {}, "fit", "ask for less of one"),
         (GPU.model_copy(update={"account": "gusts"}), {"AllowAccounts": "guests,staff"}, "account", "mean 'guests'?"),
         (GPU.model_copy(update={"account": "guests"}), {"DenyAccounts": "guests"}, "account", "another"),
@@ -296,6 +316,7 @@ def torch_here() -> str:
         ({"gpus": []}, "GPU", "FAILED", "torch sees 0 of 1; CUDA_VISIBLE_DEVICES is 0"),
         ({"gpus": [], "cuda_visible_devices": None}, "GPU", "FAILED", "CUDA_VISIBLE_DEVICES is not set"),
         ({"gpus": [], "gpu_driver": False}, "GPU", "warning", "no driver"),
+        ({"can_requeue": False}, "requeue", "warning", "has no scontrol"),
         ({"cores": 1}, "CPUs", "warning", "1 may be used, 4 asked"),
         ({"answer_seen_at": None}, "visibility", "FAILED", "n1 did not see a file"),
         ({"answer_seen_at": 170.0}, "visibility", "warning", "within 70.0 s"),
@@ -318,6 +339,54 @@ def test_what_a_node_lacks(changed, what, level, told):
     assert [(finding.what, finding.level) for finding in wrong] == [(what, level)]
     assert told in wrong[0].told
     assert wrong[0].next_move
+
+
+@pytest.mark.parametrize(
+    ("gpus", "packs", "seen", "level", "told"),
+    [
+        (0, 1, {"gpus": []}, "warning", "no GPU here: not measured"),
+        (1, 4, {"gpus": []}, "warning", "no GPU here: not measured"),
+        (1, 1, {}, "warning", "nothing to compare"),
+        (1, 4, {"throughput_error": "HarnessError: 4 packs at a time: no memory"}, "FAILED", "no memory"),
+        (1, 4, {"throughputs": [(1, 1000.0), (4, 2500.0)]}, "ok", "A100: 1,000 evaluations/s with 1 pack a GPU, 2,500"),
+        (1, 4, {"throughputs": [(1, 1000.0), (4, 900.0)]}, "warning", "with 4 (0.90 times)"),
+    ],
+)
+def test_what_sharing_a_gpu_brings(gpus, packs, seen, level, told):
+    """A gain is told in numbers, and none is made up where there is no GPU."""
+    if "throughputs" in seen:
+        seen = {"throughputs": [Throughput("cuda", *each) for each in seen["throughputs"]]}
+    finding = probe.sharing_finding(Profile(gpus=gpus, cpus=4, packs_per_gpu=packs), REPORT._replace(**seen))
+
+    assert (finding.level, told in finding.told) == (level, True), finding
+    assert bool(finding.next_move) == (level != "ok")
+
+
+@pytest.mark.slow
+def test_what_packs_train_in_a_second_is_measured():
+    """Two processes train side by side; without a GPU they share the processor, and it is said that they did."""
+    measured = throughput("cpu", packs=2, seconds=2.0)
+
+    assert measured[:2] == ("cpu", 2)
+    assert measured.evaluations_per_second > 0
+
+
+@pytest.mark.parametrize(
+    ("printed", "why"),
+    [
+        (
+            "sbatch: unrecognized option '--nicee=1'\nTry \"sbatch --help\" for more information\n",
+            "unrecognized option '--nicee=1'",
+        ),
+        ("sbatch: fatal: --mem and --mem-per-cpu exclude each other.", "--mem and --mem-per-cpu exclude each other."),
+        ("sbatch: error: no GPU asked\nsbatch: error: Invalid gres\n", "no GPU asked; Invalid gres"),
+        ("allocation failure: Invalid feature specification\n", "allocation failure: Invalid feature specification"),
+        ("", "it did not say why"),
+    ],
+)
+def test_why_sbatch_refuses_is_the_line_that_says_so(printed, why):
+    """Neither the hint at its help nor the last of several lines hides what was wrong."""
+    assert slurm.why_refused(printed) == why
 
 
 def test_a_slow_talk_does_not_pass_for_a_wrong_clock():

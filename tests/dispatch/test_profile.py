@@ -1,12 +1,13 @@
 """Profiles: those under slurm/ read, and a bad one is told its line and what was meant."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
-from harness.dispatch.profile import OURS, Profile, read_profile
+from harness.dispatch.profile import FIELD_OF, OURS, Profile, read_profile
 from harness.errors import USAGE, HarnessError
 
 PROFILES = sorted((Path(__file__).parents[2] / "slurm").glob("*.yaml"))
@@ -53,8 +54,12 @@ def test_a_profile_of_ours_shows_every_field(path, tmp_path):
 
     profile = read_profile(written(tmp_path, text))
 
-    assert set(Profile.model_fields) - {"gpus"} <= set(YAML(typ="safe", pure=True).load(text))
-    assert len(profile.setup) == 2
+    in_its_place = {"memory_per_cpu_gb"}  # of memory_gb, so that one of them is told of in words
+    of_gpus = {"gpus", "gpus_option", "packs_per_gpu"} if path.stem == "cpu" else set()
+    shown = set(YAML(typ="safe", pure=True).load(text))
+    assert set(Profile.model_fields) - in_its_place - of_gpus <= shown
+    assert all(f"{name}:" in text for name in in_its_place)
+    assert profile.setup[:2][1].startswith("source ")
     assert profile.sbatch == {"nice": 100}
 
 
@@ -65,14 +70,82 @@ def test_defaults_hold_for_what_is_left_out(tmp_path):
     assert (profile.partition, profile.gpus, profile.slots, profile.device_unit) == (None, 0, 1, "core")
 
 
+def test_what_a_job_trains_at_a_time_and_is_counted_in(tmp_path):
+    """Packs share a GPU, and its hours are counted once; a profile comes back from a submission's file as it was."""
+    for text, count, kind, slots, devices in [
+        ("gpus: 2", 2, None, 2, 2),
+        ("gpus: a100:2", 2, "a100", 2, 2),
+        ("gpus: 4090:1", 1, "4090", 1, 1),
+        ("gpus: a100_80gb-sxm.2:1", 1, "a100_80gb-sxm.2", 1, 1),
+        ("gpus: a100:2\npacks_per_gpu: 3\ncpus: 6", 2, "a100", 6, 2),
+        ("gpus: 0\ncpus: 8", 0, None, 8, 8),
+    ]:
+        profile = read_profile(written(tmp_path, text))
+        assert (profile.gpu_count, profile.gpu_type, profile.slots, profile.devices) == (count, kind, slots, devices)
+        assert Profile.model_validate_json(profile.model_dump_json(), strict=True) == profile
+
+
+def test_memory_is_asked_for_a_job_or_a_cpu_or_not_at_all(tmp_path):
+    """Memory a CPU takes the place of the default; null leaves memory to the cluster."""
+    for text, total, per_cpu in [
+        ("cpus: 1", 4.0, None),
+        ("memory_gb: 8", 8.0, None),
+        ("memory_gb: null", None, None),
+        ("memory_per_cpu_gb: 2", None, 2.0),
+        ("memory_gb: null\nmemory_per_cpu_gb: 2", None, 2.0),
+    ]:
+        profile = read_profile(written(tmp_path, text))
+        assert (profile.memory_gb, profile.memory_per_cpu_gb) == (total, per_cpu)
+        assert Profile.model_validate_json(profile.model_dump_json(), strict=True) == profile
+
+
+def test_python_is_a_command_of_a_shell(tmp_path):
+    """Wrappers, quoted spaces, variables and a home folder are taken as they stand."""
+    for command in ("python3", "apptainer exec --nv --bind $SCRATCH 'my image.sif' python3", "~/venv/bin/python"):
+        assert read_profile(written(tmp_path, f"python: {command}\n")).python == command
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ("gpus: 1\npartitoin: gpu\n", "mine.yaml:2: partitoin: unknown field; did you mean 'partition'?"),
         ("gpus: 1\n\ntime: 30\n", "mine.yaml:3: time: unknown field; allowed: partition, account,"),
         ("cpus: 0\n", "mine.yaml:1: cpus=0: input should be greater than 0"),
-        ("gpus: -1\n", "mine.yaml:1: gpus=-1: input should be greater than or equal to 0"),
-        ("gpus: one\n", 'mine.yaml:1: gpus="one": input should be a valid integer'),
+        ("gpus: -1\n", "mine.yaml:1: gpus: -1 is neither a number of GPUs nor TYPE:NUMBER; give `1`, or `a100:1`"),
+        ("gpus: one\n", "mine.yaml:1: gpus: 'one' is neither"),
+        ("gpus: a100:0\n", "gpus: 'a100:0' is neither"),
+        ("gpus: true\n", "gpus: True is neither"),
+        ("gpus: a100:1,v100:1\n", "is neither"),
+        ("gpus: 1\ngpus_option: gress\n", "mine.yaml:2: gpus_option=\"gress\": did you mean 'gres'?"),
+        ("packs_per_gpu: 2\n", "packs_per_gpu: 2 needs GPUs to share; give gpus:"),
+        ("gpus: a:2\npacks_per_gpu: 2\ncpus: 3\n", "cpus: 3 is too few for packs_per_gpu: 2 on 2 GPUs"),
+        ("memory_gb: 4\nmemory_per_cpu_gb: 2\n", "memory_gb: 4 and memory_per_cpu_gb: 2 exclude each other; keep one"),
+        ("sbatch: {mem-per-gpu: 8G}\n", "mem-per-gpu needs `memory_gb: null` beside it"),
+        ("srun: [a]\n", "srun: 'a' does not begin with -; write an option and its value as --option=value"),
+        ("srun: [--ntasks=2]\n", "mine.yaml:1: srun: --ntasks=2 is set by the harness itself"),
+        ("srun: [-n2]\n", "-n2 is set by the harness itself"),
+        ("python: module load x; python\n", "is not one command; what must happen before it is a line of setup:"),
+        ("python: 'a && b'\n", "is not one command"),
+        ("python: ''\n", "is not one command"),
+        ('python: /a "b\n', "no closing quotation; close the quote"),
+        ("sbatch: {clusters: x}\n", "clusters sends jobs to another cluster, where squeue of this one does not see"),
+        ("sbatch: {M: x}\n", "M sends jobs to another cluster"),
+        ("sbatch: {cluster: x}\n", "cluster sends jobs to another cluster"),
+        ("sbatch: {J: x}\n", "mine.yaml:1: sbatch: 'J' is not the long name of an option"),
+        ("sbatch: {mail_type: END}\n", "'mail_type' is not the long name of an option"),
+        ("sbatch: {--nice: 1}\n", "'--nice' is not the long name of an option"),
+        (
+            "sbatch: {exclusive: false}\n",
+            "mine.yaml:1: sbatch.exclusive: false says nothing to sbatch; leave the option out",
+        ),
+        ("sbatch: {x: 1.5}\n", "mine.yaml:1: sbatch.x: 1.5 is no value of an option; give text, a whole number"),
+        ("sbatch: {x: null}\n", "sbatch.x: None is no value of an option"),
+        ("sbatch: {gres: 'gpu:1'}\n", "sbatch: gres: gpu:1 asks for GPUs; use `gpus:` with `gpus_option: gres`"),
+        ("sbatch: {gres: 'gres/gpu:a100:1'}\n", "asks for GPUs; use `gpus:`"),
+        (
+            "gpus: 1\ngpus_option: gres\nsbatch: {gres: 'tmp:1'}\n",
+            "sbatch: gres: tmp:1 would take the place of gpus: 1",
+        ),
         ("setup: module load cuda\n", 'mine.yaml:1: setup="module load cuda": input should be a list'),
         ("gpus: 1\ngpus: 2\n", "mine.yaml:2: gpus is given twice; keep one"),
         ("- gpus\n", "mine.yaml: expected fields such as partition:, account:, qos:"),
@@ -86,6 +159,25 @@ def test_a_mistake_is_told_with_its_line_and_what_was_meant(tmp_path, text, told
     assert told in complaint(tmp_path, text)
 
 
+def test_a_line_break_ends_up_in_no_script(tmp_path):
+    """Text of every field is one line, whatever it is quoted with; the names of options have no room for one."""
+    broken = "--a\ntouch x"
+    in_lists = {"setup": [broken], "srun": [broken], "sbatch": {"comment": broken}}
+    for field in ("partition", "account", "qos", "constraint", "exclude", "wckey", "python", *in_lists):
+        told = complaint(tmp_path, json.dumps({field: in_lists.get(field, broken)}))
+        assert "has a line break, which would end up in the job's script" in told
+        assert len(told.splitlines()) == 1
+    assert "is not the long name of an option" in complaint(tmp_path, json.dumps({"sbatch": {broken: 1}}))
+
+
+def test_what_has_a_field_is_no_other_option(tmp_path):
+    """One that has a field of its own is not given twice, nor cut short as sbatch takes it; the field is named."""
+    cut_short = {"gpus-per-no": "gpus", "part": "partition", "mem-per-c": "memory_per_cpu_gb"}
+    for name, field in (FIELD_OF | cut_short).items():
+        told = complaint(tmp_path, f"sbatch:\n  {name}: 1\n")
+        assert told == f"mine.yaml:1: sbatch: {name} has a field of its own; use `{field}:`"
+
+
 def test_every_mistake_has_a_line(tmp_path):
     """Two mistakes are two lines."""
     lines = complaint(tmp_path, "gpu: 1\ncpus: 0\n").splitlines()
@@ -94,7 +186,7 @@ def test_every_mistake_has_a_line(tmp_path):
 
 
 @pytest.mark.parametrize("name", OURS)
-@pytest.mark.parametrize("spelled", ["{}", "--{}"])
+@pytest.mark.parametrize("spelled", ["{}", "--{}", "{:.4}"])
 def test_options_that_promises_hang_on_are_not_taken(tmp_path, name, spelled):
     """sbatch: takes any option but those that the harness sets itself, however they are spelled."""
     assert "is set by the harness itself; leave it out" in complaint(

@@ -89,7 +89,7 @@ def test_runs_that_another_experiment_has_on_their_way_are_left_to_it(tmp_path):
     assert f"2 of the runs were sent off by {results / 'first'}" in offered
     assert json.loads(_harness(twin, "status", "--json").stdout)["states"] == {"planned": 1, "queued": 2}
 
-    write_order(results / "first", "cancel", manifest.run_ids())
+    write_order(results / "first", "cancel", manifest.run_ids(), "`harness cancel`")
     assert json.loads(_harness(twin, "status", "--json").stdout)["states"] == {"planned": 3}
 
 

@@ -344,3 +344,35 @@ def test_every_state_has_a_meaning():
         assert state in ("queued", "running", "done", "diverged") or next_move(RunState(state))
     assert not set(itertools.chain(FREE)) & {"done", "diverged", "queued", "running"}
     assert set(NEXT_MOVES) <= set(STATES)
+
+
+def test_hours_of_a_gpu_count_once_however_many_packs_share_it():
+    """Four packs of a minute that share a GPU are a minute of it, spent and predicted."""
+    minute, packs = 60.0, tuple((f"r{number}",) for number in range(4))
+    shared = _submission().model_copy(
+        update={
+            "profile": Profile(gpus="a100:1", cpus=4, packs_per_gpu=4),
+            "slots": 4,
+            "jobs": (SentJob(packs=packs, pack_seconds=(minute,) * 4, seconds=minute),),
+        }
+    )
+    done = [{"event": "pack_done", "runs": [run], "statuses": ["done"], "seconds": minute} for (run,) in packs]
+    ended = {"event": "ended", "at": _at(minute), "why": "finished", "requeued": False}
+    attempt = _attempt(*done, ended, at=0, beat=minute)
+    attempt.begun["slurm_started_at"] = None
+    records = dict.fromkeys([run for (run,) in packs], "done")
+    evidence = Evidence(
+        records=records,
+        submissions=[shared],
+        attempts=[attempt],
+        orders=[],
+        queue=Queue({}),
+        accounting=Queue({}),
+        dead=(),
+        now=T0.timestamp() + minute,
+    )
+
+    spent = spending(states([run for (run,) in packs], evidence), evidence)
+
+    assert spent.device_unit == "GPU"
+    assert spent.spent_hours == pytest.approx(spent.predicted_hours_over) == pytest.approx(1 / 60)

@@ -79,6 +79,18 @@ def test_all_is_well(testbed, tmp_path):
     assert no_trace(testbed, tmp_path / "results")
 
 
+def test_sharing_a_gpu_is_not_measured_where_there_is_none(testbed, tmp_path):
+    """The testbed's GPUs are not real: --measure says so, and makes no numbers up. It needs the probe job."""
+    shared = profile(tmp_path, gpus="fake:1", packs_per_gpu=2, cpus=2)
+
+    code, found = diagnose(shared, tmp_path / "results", "--measure")
+    assert (code, failures(found)) == (0, [])
+    assert found["sharing"]["told"] == "no GPU here: not measured"
+
+    command = ["doctor", "--profile", str(shared), "--measure", "--no-job"]
+    assert CliRunner().invoke(main, command).exit_code == 2
+
+
 def test_without_gpus_none_is_looked_for(testbed, tmp_path):
     """A profile of CPUs alone has no line of GPUs, and its job trains on what it asked for."""
     code, found = diagnose(profile(tmp_path, gpus=0, cpus=1), tmp_path / "results")
@@ -111,6 +123,8 @@ def test_no_job_asks_and_submits_nothing(testbed, tmp_path):
     ("changed", "what", "told", "next_move"),
     [
         ({"partition": "gup"}, "partition", "gup: SLURM has none of that name", "did you mean 'gpu'?"),
+        ({"gpus": "faker:1"}, "fit", "no node has a GPU of that type", "did you mean 'fake'?"),
+        ({"sbatch": "{nicee: 1}"}, "sbatch", "unrecognized option '--nicee=1'", "change the profile"),
         ({"gpus": 3}, "fit", "no node has so much", "gpus: 2 or less"),
         ({"memory_gb": 900}, "fit", "no node has so much", "memory_gb: 62 or less"),
         ({"constraint": "a100"}, "sbatch", "feature", "change the profile"),

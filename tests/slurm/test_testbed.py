@@ -34,9 +34,9 @@ def files_written_by_default() -> set[Path]:
 
 
 def test_two_idle_nodes_with_two_gpus_each(testbed):
-    """Both partitions hold n1 and n2, each idle, with 4 CPUs and 2 GPUs; gpu is the default."""
+    """Both partitions hold n1 and n2, each idle, with 4 CPUs and 2 GPUs of the type fake; gpu is the default."""
     lines = testbed.slurm("sinfo", "-hN", "-o", "%N %P %T %c %G").splitlines()
-    assert sorted(lines) == [f"{node} {name} idle 4 gpu:2" for node in ("n1", "n2") for name in ("gpu*", "urgent")]
+    assert sorted(lines) == [f"{node} {name} idle 4 gpu:fake:2" for node in ("n1", "n2") for name in ("gpu*", "urgent")]
 
 
 @pytest.mark.parametrize(
