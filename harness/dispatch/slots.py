@@ -243,12 +243,18 @@ def _train(runs: Pack, order: Order, pipe: Any, parent: int) -> Done | Failure |
     from harness.tasks import TargetError
     from harness.train import Stopped, Supervisor, train_pack
 
+    reached: list[int] = []  # evaluations: where training began, then after each step of it
+
+    def progress(evaluations: int) -> None:
+        reached.append(evaluations)
+        tell(Evaluated(evaluations))
+
     def tell(what: Evaluated | Saved | Announced) -> None:
         with suppress(OSError):  # the parent has gone, which is seen below
             pipe.send(what)
 
     supervisor = Supervisor(
-        progress=lambda evaluations: tell(Evaluated(evaluations)),
+        progress=progress,
         saved=lambda evaluations: tell(Saved(evaluations)),
         announce=lambda text: tell(Announced(text)),
         stop=lambda: os.getppid() != parent or pipe.poll(),
@@ -261,9 +267,20 @@ def _train(runs: Pack, order: Order, pipe: Any, parent: int) -> Done | Failure |
     except HarnessError as error:
         return failure(error) if isinstance(error, TargetError) else Refused(str(error), error.exit_code)
     except Exception as error:  # a bug in a pack: no record, the other packs go on
-        return failure(error)
+        return failure(error) if len(reached) > 1 else _without_checkpoint(failure(error), runs, order)
     seconds = records[0].provenance.pack_seconds if records else 0.0
     return Done(tuple(record.status for record in records), seconds)
+
+
+def _without_checkpoint(failed: Failure, runs: Pack, order: Order) -> Failure:
+    """A pack that crashed before its first new evaluation: its checkpoint may be why, so the next attempt has none."""
+    from harness.spec import run_id
+    from harness.train.checkpoint import checkpoint_path, set_aside
+
+    file = checkpoint_path(order.checkpoints, [run_id(run) for run in runs]) if order.checkpoints else None
+    if failed.cause != "crashed" or file is None or not file.exists():
+        return failed
+    return failed._replace(error=f"{failed.error}; it did not go on from {file}, which {set_aside(file)}")
 
 
 def failure(error: Exception) -> Failure:
