@@ -1,7 +1,7 @@
 """How to ask a cluster for jobs: one YAML file a cluster or partition, under `slurm/`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
@@ -48,6 +48,7 @@ class Profile(Frozen):
     setup: tuple[str, ...] = Field((), description="shell lines before Python starts: modules, environments")
     python: str | None = Field(None, description="on the nodes; left out, the one that submits")
     wckey: str = ""
+    share: Literal["user", "group"] = Field("user", description="whose jobs may go on from what these leave")
     wandb: Mirror | None = Field(None, description="where finished runs are mirrored to")
     sbatch: dict[str, str | int | bool] = Field({}, description="any other option of sbatch, by its long name")
 

@@ -191,13 +191,16 @@ def _signals_later() -> Iterator[None]:
 def _serve(pipe: Any, parent: int, number: int, order: Order) -> None:
     for each in DEAF_TO:
         signal.signal(each, signal.SIG_IGN)
+    training = threading.Lock()
+    _end_with_parent(training)
     if order.device == "cuda":
         see_one_gpu(number)
     import harness.train  # noqa: F401 (takes seconds, in all processes at once)
 
     with suppress(EOFError, OSError):  # the parent has gone
         while (asked := pipe.recv()) != STOP:
-            answer = _is_cold(asked.runs) if isinstance(asked, IsCold) else _train(asked, order, pipe, parent)
+            with training:
+                answer = _is_cold(asked.runs) if isinstance(asked, IsCold) else _train(asked, order, pipe, parent)
             if answer is None:
                 return
             pipe.send(answer)
@@ -222,20 +225,29 @@ def _is_cold(runs: tuple[RunSpec, ...]) -> bool:
 
 
 def _compile(pipe: Any, runs: tuple[RunSpec, ...]) -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def end_with_parent() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    _end_with_parent(threading.Lock())
     try:
         from harness.train import fused_engine
 
         pipe.send(fused_engine.compile_for(runs))
     except Exception as error:
         pipe.send(f"{type(error).__name__}: {error}")
+
+
+def _end_with_parent(training: threading.Lock) -> None:
+    """Have this process end when its parent has: at once, or while it trains as soon as its checkpoint is saved.
+
+    It gets no more than GRACE_SECONDS for that, however long an evaluation takes.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def end() -> None:
+        parent.join()
+        training.acquire(timeout=GRACE_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=end, daemon=True).start()
 
 
 def _train(runs: Pack, order: Order, pipe: Any, parent: int) -> Done | Failure | Refused | None:

@@ -21,7 +21,7 @@ import torch
 from pydantic import ConfigDict, Field, TypeAdapter
 from torch import Tensor
 
-from harness.files import whole_file
+from harness.files import private_folder, whole_file
 from harness.spec.frozen import Frozen
 from harness.spec.identity import pack_key
 from harness.train import fused_engine, phases, pruning, torch_engine
@@ -68,7 +68,7 @@ class Place(NamedTuple):
 
 def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     """Write it whole or not at all; of two writers the last one wins. An OSError if the disk is full."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     arrays: list[bytes] = []
 
     def plain(value: Any) -> Any:
