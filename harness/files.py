@@ -35,11 +35,9 @@ def private_folder(folder: Path, shared: bool = False) -> None:
 
     One that is there stays as it is.
     """
-    if folder.is_dir():
-        return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if shared:
+    is_new = not folder.is_dir()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if is_new and shared:
         folder.chmod(0o2770)
 
 
