@@ -1,14 +1,20 @@
 """Files appear whole or not at all; and where those lie that can be made again."""
 
 import os
+import re
+import shutil
 import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from harness.errors import HarnessError
+
+UNFINISHED = re.compile(r"\.[0-9a-f]{32}(\.\w+)?")
+STALE_SECONDS = 3600.0  # nobody writes one file, or copies one snapshot, for so long
 
 
 def check_writable(folder: Path) -> None:
@@ -24,13 +30,24 @@ def check_writable(folder: Path) -> None:
         raise HarnessError(f"{folder}: {error.strerror}; choose another folder") from None
 
 
+def private_folder(folder: Path, shared: bool = False) -> None:
+    """Make a folder of what jobs run or go on from: for its user alone, or `shared` with the group of the one above.
+
+    One that is there stays as it is.
+    """
+    is_new = not folder.is_dir()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if is_new and shared:
+        folder.chmod(0o2770)
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A temporary path to write to, which becomes `path` when the block ends well; else `path` stays as it was.
 
     It has the ending of `path`, by which some writers choose a format.
     """
-    temporary = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
+    temporary = unfinished(path)
     try:
         yield temporary
         temporary.replace(path)
@@ -40,6 +57,21 @@ def whole_file(path: Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def unfinished(path: Path) -> Path:
+    """A name beside `path` for what is not whole yet; what killed processes left under such names is removed."""
+    _remove_stale(path.parent)
+    return path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
+
+
+@cache  # once a process is often enough, and large folders take their time
+def _remove_stale(folder: Path) -> None:
+    with suppress(OSError), tempfile.TemporaryFile(dir=folder) as new:
+        now = os.fstat(new.fileno()).st_mtime  # by the file server's clock, which the others' times are of
+        for path in folder.iterdir():
+            if UNFINISHED.fullmatch(path.name) and now - path.lstat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def user_cache() -> Path:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
 from pydantic import Field, ValidationError, model_validator
 
 from harness.errors import INCOMPLETE, HarnessError
-from harness.files import whole_file
+from harness.files import unfinished, whole_file
 from harness.spec import Cell, KanShape, Manifest, PlannedRun, RunSpec, canonical_json, run_id, sealed, unsealed
 from harness.spec.frozen import Frozen
 from harness.spec.nouns import Engine, Metric
@@ -383,7 +383,7 @@ def _early(record: Record) -> dict[int, float]:
 # --------------------------------------------------------------------------------------------------------------- files
 def _created(path: Path, data: dict[str, Any]) -> bool:
     """Write a new file whole or not at all; False if there is one of that name, which then stays as it is."""
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex}")
+    temporary = unfinished(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "x", encoding="utf-8") as file:

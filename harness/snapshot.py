@@ -11,7 +11,6 @@ import os
 import shutil
 import stat
 import sys
-import uuid
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import NamedTuple
 
 import harness
 from harness.errors import INCOMPLETE, HarnessError
-from harness.files import whole_file
+from harness.files import private_folder, unfinished, whole_file
 from harness.provenance import MARKER, checkout_around, commit_and_dirty, git, read_marker, snapshot_around
 from harness.user_code import user_module
 
@@ -246,9 +245,10 @@ def _kept(sources: Sequence[Source], folder: Path) -> str:
 
 
 def _copied(files: Sequence[File], sources: Sequence[Source], folder: Path) -> str:
-    temporary = folder / f".{uuid.uuid4().hex}"
+    private_folder(folder)
+    temporary = unfinished(folder / "copy")
     try:
-        temporary.mkdir(parents=True)
+        temporary.mkdir()
         for file in files:
             _copy(file.path, temporary / file.name)
         name = _hash(_files_of(temporary))  # of what was copied, should somebody be editing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
@@ -111,6 +112,8 @@ def submit(
 
     where, folder = _where(profile, local, wandb), folder_of(file, results, scale)
     manifest, is_new = plan_of(file, scale), replan or not manifest_path(folder).exists()
+    if not dry_run:
+        _share(folder, where)
     if not (dry_run and is_new):
         manifest = freeze(manifest, folder, replan)
     _check_device(manifest, where, profile)
@@ -143,6 +146,8 @@ def retry(
 
     where, states = _where(profile, local, wandb), retried_states(causes)
     manifest, folder = frozen_plan(file, results)
+    if not dry_run:
+        _share(folder, where)
     _check_device(manifest, where, profile)
     seen = look(manifest, folder, check_all="damaged" in states)
     runs = [run for run, one in seen.found.items() if one.state in states]
@@ -168,6 +173,19 @@ def _where(profile: Path | None, local: int | None, wandb: Mapping[str, Any]) ->
     if read.wandb and wandb["wandb"] is None:
         check_wandb(read.wandb.mode)
     return Where(read, read.slots, mirror_of(wandb) or read.wandb)
+
+
+def _share(folder: Path, where: Where) -> None:
+    """Where the profile says so, what this command and its jobs write from now on is for the group to go on with."""
+    from harness.files import private_folder
+
+    if where.profile is None or where.profile.share == "user":
+        return
+    os.umask(0o007)  # which the jobs inherit
+    results = folder.parent
+    in_results, in_folder = ("checkpoints", "snapshots"), ("submissions", "orders", "attempts")
+    for shared in (results, folder, *(results / name for name in in_results), *(folder / name for name in in_folder)):
+        private_folder(shared, shared=True)
 
 
 def _check_device(manifest: Manifest, where: Where, profile: Path | None) -> None:

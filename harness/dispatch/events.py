@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness.files import private_folder
+
 Event = dict[str, Any]  # `event` says which, `at` when; see harness.dispatch.worker for what each holds
 
 
@@ -35,7 +37,7 @@ class EventLog:
     """The log of one attempt, written as things happen. A full disk loses events, never the training."""
 
     def __init__(self, folder: Path, attempt: str):
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         self.path = folder / f"{attempt}.jsonl"
         self._torn = False
 

@@ -118,6 +118,7 @@ class Profile(Frozen):
         None, description="the command that starts Python on the nodes; left out, the one that submits"
     )
     wckey: Line = ""
+    share: Literal["user", "group"] = Field("user", description="whose jobs may go on from what these leave")
     wandb: Mirror | None = Field(None, description="where finished runs are mirrored to")
     sbatch: dict[str, Annotated[str | int | bool, BeforeValidator(_value)]] = Field(
         {}, description="any other option of sbatch, by its long name"

@@ -191,13 +191,16 @@ def _signals_later() -> Iterator[None]:
 def _serve(pipe: Any, parent: int, number: int, order: Order) -> None:
     for each in DEAF_TO:
         signal.signal(each, signal.SIG_IGN)
+    training = threading.Lock()
+    _end_with_parent(training)
     if order.device == "cuda":
         see_one_gpu(number)
     import harness.train  # noqa: F401 (takes seconds, in all processes at once)
 
     with suppress(EOFError, OSError):  # the parent has gone
         while (asked := pipe.recv()) != STOP:
-            answer = _is_cold(asked.runs) if isinstance(asked, IsCold) else _train(asked, order, pipe, parent)
+            with training:
+                answer = _is_cold(asked.runs) if isinstance(asked, IsCold) else _train(asked, order, pipe, parent)
             if answer is None:
                 return
             pipe.send(answer)
@@ -222,14 +225,7 @@ def _is_cold(runs: tuple[RunSpec, ...]) -> bool:
 
 
 def _compile(pipe: Any, runs: tuple[RunSpec, ...]) -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def end_with_parent() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    _end_with_parent(threading.Lock())
     try:
         from harness.train import fused_engine
 
@@ -238,17 +234,39 @@ def _compile(pipe: Any, runs: tuple[RunSpec, ...]) -> None:
         pipe.send(f"{type(error).__name__}: {error}")
 
 
+def _end_with_parent(training: threading.Lock) -> None:
+    """Have this process end when its parent has: at once, or while it trains as soon as its checkpoint is saved.
+
+    It gets no more than GRACE_SECONDS for that, however long an evaluation takes.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def end() -> None:
+        parent.join()
+        training.acquire(timeout=GRACE_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=end, daemon=True).start()
+
+
 def _train(runs: Pack, order: Order, pipe: Any, parent: int) -> Done | Failure | Refused | None:
     """None if it was stopped."""
     from harness.tasks import TargetError
     from harness.train import Stopped, Supervisor, train_pack
+
+    reached: list[int] = []  # evaluations: where training began, then after each step of it
+
+    def progress(evaluations: int) -> None:
+        reached.append(evaluations)
+        tell(Evaluated(evaluations))
 
     def tell(what: Evaluated | Saved | Announced) -> None:
         with suppress(OSError):  # the parent has gone, which is seen below
             pipe.send(what)
 
     supervisor = Supervisor(
-        progress=lambda evaluations: tell(Evaluated(evaluations)),
+        progress=progress,
         saved=lambda evaluations: tell(Saved(evaluations)),
         announce=lambda text: tell(Announced(text)),
         stop=lambda: os.getppid() != parent or pipe.poll(),
@@ -261,9 +279,20 @@ def _train(runs: Pack, order: Order, pipe: Any, parent: int) -> Done | Failure |
     except HarnessError as error:
         return failure(error) if isinstance(error, TargetError) else Refused(str(error), error.exit_code)
     except Exception as error:  # a bug in a pack: no record, the other packs go on
-        return failure(error)
+        return failure(error) if len(reached) > 1 else _without_checkpoint(failure(error), runs, order)
     seconds = records[0].provenance.pack_seconds if records else 0.0
     return Done(tuple(record.status for record in records), seconds)
+
+
+def _without_checkpoint(failed: Failure, runs: Pack, order: Order) -> Failure:
+    """A pack that crashed before its first new evaluation: its checkpoint may be why, so the next attempt has none."""
+    from harness.spec import run_id
+    from harness.train.checkpoint import checkpoint_path, set_aside
+
+    file = checkpoint_path(order.checkpoints, [run_id(run) for run in runs]) if order.checkpoints else None
+    if failed.cause != "crashed" or file is None or not file.exists():
+        return failed
+    return failed._replace(error=f"{failed.error}; it did not go on from {file}, which {set_aside(file)}")
 
 
 def failure(error: Exception) -> Failure:

@@ -23,7 +23,7 @@ from harness.dispatch.jobs import Job, Pack
 from harness.dispatch.mirror import Mirror
 from harness.dispatch.profile import Profile
 from harness.errors import INCOMPLETE, HarnessError
-from harness.files import check_writable, whole_file
+from harness.files import check_writable, private_folder, whole_file
 from harness.spec import RunSpec, sealed, unsealed
 from harness.spec.frozen import Frozen
 from harness.spec.nouns import Device
@@ -145,7 +145,8 @@ def submission_folder(folder: Path, submission: str) -> Path:
 def write_submission(folder: Path, submission: Submission, specs: dict[str, RunSpec]) -> None:
     """The files of a submission, `submission.json` last: one that has none was never sent off."""
     own = submission_folder(folder, submission.id)
-    own.mkdir(parents=True)
+    private_folder(own.parent)
+    own.mkdir()
     for place, job in enumerate(submission.jobs):
         file = JobFile(
             submission=submission.id,
@@ -196,7 +197,7 @@ def write_order(folder: Path, kind: Literal["cancel", "retry"], runs: Sequence[s
     """Keep what was said of some runs and by whom, as a file."""
     order = Order(kind=kind, at=now(), runs=tuple(runs), by=by)
     path = folder / "orders" / f"{order.at.replace(':', '')}-{new_id()}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     _write(path, order)
     return path
 

@@ -22,7 +22,14 @@ from harness.record import Provenance, Record, duplicate_path, publish, record_p
 from harness.spec import RunSpec, run_id
 from harness.spec.nouns import Device, Engine
 from harness.train import fused_engine, phases, pruning, torch_engine
-from harness.train.checkpoint import Checkpoint, checkpoint_path, read_checkpoint, source_hash, write_checkpoint
+from harness.train.checkpoint import (
+    Checkpoint,
+    checkpoint_path,
+    read_checkpoint,
+    set_aside,
+    source_hash,
+    write_checkpoint,
+)
 from harness.train.fused.compiled import processor_name
 
 ENGINES = {"fused": fused_engine, "torch": torch_engine}
@@ -71,9 +78,13 @@ def train_pack(
     found: list[Record] = []
     if left:
         engine, numerics = _engine(runs[0]), _numerics(runs[0].engine, device)
-        kept = read_checkpoint(file, left, numerics, supervisor.announce) if file else None
+        kept = read_checkpoint(file, left, numerics, device, supervisor.announce) if file else None
         with one_thread():
             pack = engine.prepare([specs[identity] for identity in (kept.runs if kept else left)], device)
+            if file and kept and not engine.fits(pack, kept.state):
+                why = "is not of the networks of its runs and"
+                supervisor.announce(f"{file} {why} {set_aside(file)}; its pack starts from the beginning")
+                kept, pack = None, engine.prepare([specs[identity] for identity in left], device)
             begun = kept or _begun(left, numerics, engine.begin(pack))
             ended = _train(engine, pack, begun, since, file, supervisor)
             outcomes = engine.finish(pack, ended.state)

@@ -3,8 +3,7 @@
     state = start(settings, position_RP)
     state = tell(settings, state, *loss_and_gradient(ask(state)))      # one evaluation, one step, in every lane
 
-Legend: R lanes, P parameters. The state is a checkpoint as it is: `torch.save(vars(state), file)`, and
-`AdamState(**torch.load(file))`.
+Legend: R lanes, P parameters. The state is a checkpoint as it is (see `harness.train.checkpoint`).
 """
 
 from __future__ import annotations

@@ -1,27 +1,37 @@
 """The state of a pack between two evaluations, as a file: how training goes on after its process has ended.
 
-A file is a line with the SHA-256 of what follows, a line of JSON, and the engine's state, pickled. Unpickling can run
-code: only files of one's own results folder are read.
+A file has three parts: a line with `FORMAT` and the SHA-256 of what follows; a line of JSON, in which an array is
+`{"array": [dtype, shape, offset]}`, and one of torch's `{"tensor": ...}`; and the bytes of these arrays. Reading builds
+the types that `State` declares and no others: no file says what is to be made or run.
 """
 
 import hashlib
 import json
+import math
 import os
-import pickle
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, NamedTuple
 
-from harness.files import whole_file
-from harness.spec import canonical_json
+import numpy as np
+import torch
+from pydantic import ConfigDict, Field, TypeAdapter
+from torch import Tensor
+
+from harness.files import private_folder, whole_file
+from harness.spec.frozen import Frozen
 from harness.spec.identity import pack_key
+from harness.train import fused_engine, phases, pruning, torch_engine
 
 PACKAGE = Path(__file__).parents[1]
 # What computes: a state goes on in the very code that it comes from.
 ROOMS = ("spec", "tasks", "count", "nets", "train")
+FORMAT = b"harness checkpoint 2 "
+State = torch_engine.PackState | fused_engine.PackState | phases.PackState | pruning.PackState
+Length = Annotated[int, Field(ge=0, lt=2**60)]
 
 
 @dataclass(frozen=True)
@@ -48,50 +58,114 @@ def checkpoint_path(folder: Path, run_ids: Sequence[str]) -> Path:
     return folder / f"{pack_key(run_ids)}.checkpoint"
 
 
+class Place(NamedTuple):
+    """Where in a file the elements of an array lie, which are all that it can hold."""
+
+    dtype: Literal["<f8", "<f4", "<i8", "|b1"]
+    shape: tuple[Length, ...]
+    offset: Length
+
+
 def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     """Write it whole or not at all; of two writers the last one wins. An OSError if the disk is full."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    header = {name: value for name, value in vars(checkpoint).items() if name != "state"}
-    body = canonical_json(header).encode() + b"\n" + pickle.dumps(checkpoint.state, pickle.HIGHEST_PROTOCOL)
+    private_folder(path.parent)
+    arrays: list[bytes] = []
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Tensor | np.ndarray):
+            array = value.numpy(force=True) if isinstance(value, Tensor) else value
+            place = _place().validate_python((array.dtype.str, array.shape, sum(map(len, arrays))))
+            arrays.append(array.tobytes())
+            return {"tensor" if isinstance(value, Tensor) else "array": place}
+        return value.model_dump(mode="json") if isinstance(value, Frozen) else vars(value)
+
+    text = json.dumps(checkpoint, default=plain).encode() + b"\n"
     with whole_file(path) as temporary, open(temporary, "xb") as file:
-        file.write(hashlib.sha256(body).hexdigest().encode() + b"\n")
-        file.write(body)
+        file.write(FORMAT + _digest(text, *arrays) + b"\n" + text)
+        file.writelines(arrays)
         file.flush()
         os.fsync(file.fileno())
 
 
 def read_checkpoint(
-    path: Path, left: Sequence[str], numerics: Mapping[str, Any], announce: Callable[[str], None]
+    path: Path, left: Sequence[str], numerics: Mapping[str, Any], device: str, announce: Callable[[str], None]
 ) -> Checkpoint | None:
     """The checkpoint at `path`, counted as resumed once more, if the runs that are `left` can go on from it.
 
-    None if there is none. `announce` hears why one is of no use: it lacks a run, was written under other `numerics`,
-    or is damaged, which moves it aside.
+    None if there is none. `announce` hears why one is of no use: it lacks a run, was written by an earlier version or
+    under other `numerics`, or is damaged, which moves it aside. Whether its state `fits` is for its engine to say.
     """
     try:
-        digest, _, body = path.read_bytes().partition(b"\n")
+        with open(path, "rb") as file:
+            first, text, arrays = file.readline().rstrip(b"\n"), file.readline(), file.read()
     except FileNotFoundError:
         return None
     except OSError as error:
         announce(f"{path}: {error.strerror}; its pack starts from the beginning")
         return None
-    if digest.decode(errors="replace") != hashlib.sha256(body).hexdigest():
-        aside = path.with_suffix(".damaged")
-        with suppress(OSError):  # another reader moved it, or nothing can be written here
-            path.replace(aside)
-        announce(f"{path} is damaged and was moved to {aside.name}; its pack starts from the beginning")
+    digest = _digest(text, arrays)
+    if first == digest:
+        announce(f"{path} was written by an earlier version; its pack starts from the beginning")
         return None
-    header, _, state = body.partition(b"\n")
-    fields = json.loads(header)
-    if absent := set(left) - set(fields["runs"]):
-        announce(f"{path} does not have run {min(absent)}; its pack starts from the beginning")
+    try:
+        if first != FORMAT + digest:
+            raise ValueError("its content does not match its checksum")
+        found = _header().validate_python(_parsed(text, arrays, device))
+        if absent := set(left) - set(found.runs):
+            announce(f"{path} does not have run {min(absent)}; its pack starts from the beginning")
+            return None
+        if other := [name for name in numerics if found.numerics.get(name) != numerics[name]]:
+            told = ", ".join(f"{name} {found.numerics.get(name)}, here {numerics[name]}" for name in other)
+            announce(f"{path} comes from other numerics ({told}); its pack starts from the beginning")
+            return None
+        return replace(found, state=_state().validate_python(found.state), resumed=found.resumed + 1)
+    except (ValueError, RecursionError):  # also JSON that is none, arrays that are not there, other types than declared
+        announce(f"{path} is damaged and {set_aside(path)}; its pack starts from the beginning")
         return None
-    if other := [name for name in numerics if fields["numerics"].get(name) != numerics[name]]:
-        told = ", ".join(f"{name} {fields['numerics'].get(name)}, here {numerics[name]}" for name in other)
-        announce(f"{path} comes from other numerics ({told}); its pack starts from the beginning")
-        return None
-    found = Checkpoint(**{**fields, "runs": tuple(fields["runs"])}, state=pickle.loads(state))
-    return replace(found, resumed=found.resumed + 1)
+
+
+def set_aside(path: Path) -> str:
+    """Move a checkpoint that is of no use to where those find it who want to look; says so in words."""
+    aside = path.with_suffix(".damaged")
+    with suppress(OSError):  # another reader moved it, or nothing can be written here
+        path.replace(aside)
+    return f"was moved to {aside.name}"
+
+
+def _digest(*parts: bytes) -> bytes:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest().encode()
+
+
+def _parsed(text: bytes, arrays: bytes, device: str) -> Any:
+    """The JSON of a file with its arrays in their places; none is larger than the file."""
+
+    def with_arrays(node: dict[str, Any]) -> Any:
+        if len(node) != 1 or (kind := next(iter(node))) not in ("array", "tensor"):
+            return node
+        dtype, shape, offset = _place().validate_python(node[kind])
+        end = offset + math.prod(shape) * np.dtype(dtype).itemsize
+        array = np.frombuffer(memoryview(arrays)[offset:end], dtype).reshape(shape)
+        return torch.tensor(array, device=device) if kind == "tensor" else array.copy()
+
+    return json.loads(text, object_hook=with_arrays)
+
+
+@cache
+def _header() -> TypeAdapter[Checkpoint]:
+    return TypeAdapter(Checkpoint)
+
+
+@cache
+def _state() -> TypeAdapter[State]:
+    return TypeAdapter(State, config=ConfigDict(arbitrary_types_allowed=True, extra="forbid"))
+
+
+@cache
+def _place() -> TypeAdapter[Place]:
+    return TypeAdapter(Place)
 
 
 @cache

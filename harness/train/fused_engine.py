@@ -20,6 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,7 +51,7 @@ from harness.train.fused import kernels
 from harness.train.fused.compiled import is_kept
 from harness.train.fused.optimisers import adam, lbfgs, levenberg
 from harness.train.fused.optimisers.lane import Array, Problem
-from harness.train.lanes import Trained
+from harness.train.lanes import Trained, alike
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
 
 OptimiserState = adam.AdamState | lbfgs.LbfgsState | levenberg.LevenbergState
@@ -179,6 +180,21 @@ def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> PackState:
 def ended(pack: Pack, state: PackState) -> bool:
     """Whether all stages are behind."""
     return state.stage == len(pack.stages)
+
+
+def fits(pack: Pack, state: Any) -> bool:
+    """Whether a state that comes from a file can be one of this pack: compiled code trusts its shapes and dtypes."""
+    if not (isinstance(state, PackState) and 0 <= state.stage <= len(pack.stages)):
+        return False
+    left = pack.stages[state.stage :] or (pack.stages[-1]._replace(starts=1),)
+    fresh = begin(replace(pack, stages=left))
+    return (
+        state.network == fresh.network
+        and 0 <= state.done <= left[0].evaluations
+        and [lane.run for lane in state.lanes] == [lane.run for lane in fresh.lanes]
+        and [len(of_runs) for of_runs in state.spent] == [len(pack.runs)] * state.stage
+        and alike(fresh, state)
+    )
 
 
 def advance(pack: Pack, state: PackState, evaluations: int) -> PackState:

@@ -8,9 +8,10 @@ their rounding depends on where in memory an element lies.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, is_dataclass
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -59,3 +60,20 @@ def select(state: State, index_K: Tensor) -> State:
     """The state of the lanes that `index_K` names, in that order; a lane named twice is copied."""
     kept = {name: x.index_select(0, index_K) if isinstance(x, Tensor) else x for name, x in vars(state).items()}
     return type(state)(**kept)
+
+
+def alike(template: Any, state: Any) -> bool:
+    """Whether all arrays of a state have dtype and shape of the template's; what is empty there can have any length."""
+    if isinstance(template, tuple):
+        return not template or (len(template) == len(state) and all(map(alike, template, state)))
+    if isinstance(template, Tensor | np.ndarray):
+        same_rank = len(template.shape) == len(state.shape)
+        return same_rank and template.dtype == state.dtype and all(map(_fits, template.shape, state.shape))
+    if is_dataclass(template):
+        same_type = type(template) is type(state)
+        return same_type and all(alike(value, getattr(state, name)) for name, value in vars(template).items())
+    return True
+
+
+def _fits(template: int, length: int) -> bool:
+    return template in (0, length)

@@ -18,8 +18,7 @@ that are not finite; here such a probe has loss +inf and no slope, which the sam
 the interpolation halves the bracket, until the search ends. Finite searches are not affected. (3) Where few evaluations
 are left of a step, torch 2.13 cuts the search short; pykan's copy of an earlier torch doesn't, nor is it done here.
 
-The state is a checkpoint as it is, at any evaluation: `torch.save(vars(state), file)`, and
-`LbfgsState(**torch.load(file))`.
+The state is a checkpoint as it is, at any evaluation (see `harness.train.checkpoint`).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ its next step as soon as it is told the last one's outcome, so that it comes to 
 refused, no later than at the evaluation before. Lanes that are refused grow their damping and solve again, while the
 others wait; that ends, because the damping grows faster each time.
 
-The state is a checkpoint as it is: `torch.save(vars(state), file)`, and `LevenbergState(**torch.load(file))`.
+The state is a checkpoint as it is (see `harness.train.checkpoint`).
 
 Legend: R lanes, P parameters, N points, I inputs, O outputs, K = O * N residuals, S the size of a system: P, or K for
 the dual one. What the primal system does not need has K = 0. L are lanes named by their index.

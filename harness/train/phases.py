@@ -49,7 +49,7 @@ class Behind:
 class PackState:
     """The engine's state of the phase that trains (of the last one, when all have ended), and what is behind it."""
 
-    now: Any
+    now: torch_engine.PackState | fused_engine.PackState
     behind: tuple[Behind, ...] = ()
 
     @property
@@ -93,6 +93,16 @@ def begin(pack: Pack) -> PackState:
 def ended(pack: Pack, state: PackState) -> bool:
     """Whether all phases are behind."""
     return state.stage == len(pack.stages)
+
+
+def fits(pack: Pack, state: Any) -> bool:
+    """Whether a state that comes from a file can be one of this pack."""
+    return (
+        isinstance(state, PackState)
+        and state.stage < len(pack.stages)
+        and all(len(one.outcomes) == len(one.ends) == len(pack.runs) for one in state.behind)
+        and pack.engine.fits(pack.packs[state.stage], state.now)
+    )
 
 
 def advance(pack: Pack, state: PackState, evaluations: int) -> PackState:

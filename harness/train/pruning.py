@@ -6,6 +6,7 @@ engine that the run names.
 """
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -48,7 +49,7 @@ class PackState:
     done: int
     sparse: torch_engine.PackState
     pruned: tuple[Pruned | None, ...] = ()
-    rest: tuple[Any, ...] = ()
+    rest: tuple[torch_engine.PackState | fused_engine.PackState | None, ...] = ()
 
     @property
     def lanes(self) -> tuple[torch_engine.Lane, ...]:
@@ -77,6 +78,20 @@ def begin(pack: Pack) -> PackState:
 def ended(pack: Pack, state: PackState) -> bool:
     """Whether all stages of all runs are behind."""
     return state.stage == len(pack.stages)
+
+
+def fits(pack: Pack, state: Any) -> bool:
+    """Whether a state that comes from a file can be one of this pack: pruning left nothing larger than there was."""
+    if not (isinstance(state, PackState) and torch_engine.fits(pack.sparse, state.sparse)):
+        return False
+    if not state.pruned:
+        return not state.rest
+    if not len(state.pruned) == len(state.rest) == len(pack.runs):
+        return False
+    return all(
+        _rest_fits(run, pruned, one, pack.device) if pruned else one is None
+        for run, pruned, one in zip(pack.runs, state.pruned, state.rest, strict=True)
+    )
 
 
 def advance(pack: Pack, state: PackState, evaluations: int) -> PackState:
@@ -126,6 +141,17 @@ def _prune(pack: Pack, state: PackState) -> PackState:
         pruned.append(smaller)
         rest.append(engine.begin(alone, [left]))
     return _at(pack, replace(state, pruned=tuple(pruned), rest=tuple(rest)))
+
+
+def _rest_fits(run: RunSpec, pruned: Pruned, rest: Any, device: str) -> bool:
+    whole, smaller = run.network, pruned.network
+    assert isinstance(whole, KanShape)
+    widths_fit = len(smaller.shape) == len(whole.shape) and all(map(operator.le, smaller.shape, whole.shape))
+    inputs_fit = len(pruned.inputs) == smaller.shape[0] and set(pruned.inputs) <= set(range(whole.shape[0]))
+    if not (widths_fit and inputs_fit and smaller == whole.model_copy(update={"shape": smaller.shape})):
+        return False
+    engine, alone = _alone(run, smaller, pruned.inputs, device)
+    return engine.fits(alone, rest)
 
 
 def _pruned(run: RunSpec, trained: Trained, x_1NI: Any, test_rmse: float) -> tuple[Pruned, Trained]:

@@ -14,6 +14,7 @@ Legend: S runs, R lanes, N points, I inputs, O outputs, P parameters.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ from harness.spec import (
 from harness.spec.nouns import Adam, Lbfgs, LevenbergMarquardt, Sparsity
 from harness.tasks import Quadrature, Splits, domain_points, draw, scaled, stream
 from harness.train import adam, lbfgs, levenberg, sparsity
-from harness.train.lanes import Trained, choose, select
+from harness.train.lanes import Trained, alike, choose, select
 from harness.train.objective import Points, accuracies, in_metric, loss_and_gradient, losses, squared_slope_errors
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
 
@@ -171,6 +172,23 @@ def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> PackState:
 def ended(pack: Pack, state: PackState) -> bool:
     """Whether all stages are behind."""
     return state.stage == len(pack.stages)
+
+
+def fits(pack: Pack, state: Any) -> bool:
+    """Whether a state that comes from a file can be one of this pack: its place, lanes, and all shapes and dtypes."""
+    if not (isinstance(state, PackState) and 0 <= state.stage <= len(pack.stages)):
+        return False
+    left = pack.stages[state.stage :] or (pack.stages[-1]._replace(starts=1),)
+    fresh = begin(replace(pack, stages=left))
+    spent = torch.zeros(3, len(pack.runs), dtype=torch.int64)
+    return (
+        state.network == fresh.network
+        and 0 <= state.done <= left[0].evaluations
+        and [run for run, _ in state.lanes] == [run for run, _ in fresh.lanes]
+        and len(state.spent) == state.stage
+        and all(alike(spent, each) for each in state.spent)
+        and alike(fresh, state)
+    )
 
 
 def advance(pack: Pack, state: PackState, evaluations: int) -> PackState:

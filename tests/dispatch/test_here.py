@@ -3,9 +3,12 @@
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
+import time
 from collections import defaultdict
 from contextlib import closing
+from dataclasses import replace
 from itertools import product
 from operator import methodcaller
 from pathlib import Path
@@ -15,15 +18,16 @@ import numpy as np
 import pytest
 import torch
 
+from harness import train
 from harness.dispatch import slots
 from harness.dispatch.here import Begun, Event, Failed, next_move, train_here
-from harness.dispatch.slots import Cause, Evaluated, Failure, Pack, Saved, failure
+from harness.dispatch.slots import Cause, Done, Evaluated, Failure, Order, Pack, Saved, failure
 from harness.errors import HarnessError
 from harness.record import Record, read_record, record_path
 from harness.spec import Adam, MlpShape, Recipe, RunSpec, Task, run_id
 from harness.tasks import draw, resolve
-from harness.train import train_pack
-from harness.train.checkpoint import checkpoint_path
+from harness.train import Stopped, Supervisor, train_pack
+from harness.train.checkpoint import checkpoint_path, read_checkpoint, write_checkpoint
 
 SHORT, LONG = 20, 4000  # evaluations; of the long ones a checkpoint is written long before they end
 CHECKPOINT_SECONDS = 0.05
@@ -35,6 +39,12 @@ TOO_MUCH = 1 << 50
 def broken(x):
     """Cannot be evaluated anywhere."""
     raise OSError("there is no such file on this node")
+
+
+def endless(x):
+    """Has no end."""
+    Path("entered").touch()
+    time.sleep(10_000)
 
 
 def broken_elsewhere(x):
@@ -250,6 +260,64 @@ def test_told_to_stop_or_closed_workers_save_what_they_have_and_end(tmp_path):
     train_pack(runs, tmp_path / "through")
     assert {record(folders["records"], run).provenance.resumed for run in runs} == {2}
     assert numbers(folders["records"], runs) == numbers(tmp_path / "through", runs)
+
+
+def test_a_checkpoint_from_which_a_pack_crashes_at_once_is_moved_aside(tmp_path, monkeypatch):
+    """The failure names it, and the next attempt starts from the beginning; a later crash leaves it where it is."""
+    monkeypatch.setattr(train, "CHUNK_SECONDS", 0.0)
+    batches = Recipe(optimizer=Adam(name="adam", batch_size=20), max_evaluations=SHORT)
+    runs = tuple(run.model_copy(update={"recipe": batches}) for run in pack("xy", range(2)))
+    order = Order(tmp_path / "runs", tmp_path / "checkpoints", "cpu", None, 60.0)
+    file = checkpoint_path(order.checkpoints, ids(runs))
+    answers = iter([False] * 5 + [True])
+    with pytest.raises(Stopped):
+        train_pack(runs, order.records, "cpu", Supervisor(stop=lambda: next(answers)), order.checkpoints)
+    kept = read_checkpoint(file, ids(runs), train._numerics("torch", "cpu"), "cpu", pytest.fail)
+    write_checkpoint(replace(kept, state=replace(kept.state, lanes=((0, -1), (1, -1)))), file)
+    ours, theirs = multiprocessing.Pipe()
+
+    crashed = slots._train(runs, order, theirs, os.getppid())
+
+    assert crashed.cause == "crashed"
+    assert crashed.error.endswith(f"; it did not go on from {file}, which was moved to {file.stem}.damaged")
+    assert [path.name for path in order.checkpoints.iterdir()] == [f"{file.stem}.damaged"]
+    assert isinstance(slots._train(runs, order, theirs, os.getppid()), Done)
+    assert {record(order.records, run).provenance.resumed for run in runs} == {0}
+    ours.close()
+
+
+PARENT = """
+import sys
+if __name__ == "__main__":  # workers import what is above
+    from pathlib import Path
+    sys.path.insert(0, {tests!r})
+    from test_here import pack
+    from harness.dispatch import slots
+    order = slots.Order(Path("runs"), Path("checkpoints"), "cpu", None, 60.0)
+    workers = [slots.start(0, order), slots.start(1, order)]
+    slots.send(workers[0], pack("endless", range(1)))
+    print(*[worker.process.pid for worker in workers], flush=True)
+    input()
+"""
+
+
+@pytest.mark.slow
+def test_workers_of_a_killed_parent_end_whatever_they_do(tmp_path):
+    """One is inside of a call without an end and gets its time to save, the other waits for a pack."""
+    (tmp_path / "parent.py").write_text(PARENT.format(tests=str(Path(__file__).parent)))
+    command = [sys.executable, "parent.py"]
+    with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        busy, idle = map(int, parent.stdout.readline().split())
+        deadline = time.monotonic() + 300
+        while not (tmp_path / "entered").exists():
+            assert time.monotonic() < deadline, "the target is called"
+            time.sleep(0.1)
+        parent.kill()
+    killed = time.monotonic()
+    while lives(idle) or lives(busy):
+        assert time.monotonic() < killed + slots.GRACE_SECONDS + 60, "its workers end"
+        time.sleep(0.1)
+    assert list(tmp_path.rglob(".*")) == []
 
 
 def test_where_no_record_can_be_written_all_ends_with_a_sentence(tmp_path):

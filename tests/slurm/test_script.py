@@ -69,6 +69,7 @@ CASES: dict[str, list[tuple[dict, list[str], str | None]]] = {
             None,
         ),
     ],
+    "share": [({"share": "group"}, [], None)],
     "wckey": [({}, ["#SBATCH --wckey=''"], None), ({"wckey": "my sweeps"}, ["#SBATCH --wckey='my sweeps'"], None)],
     "wandb": [({"wandb": {"mode": "offline"}}, [], None)],
     "sbatch": [

@@ -1,11 +1,15 @@
 """A pack that is stopped or killed goes on from its checkpoint, and its records show nothing of it but the times."""
 
+import hashlib
+import json
 import os
+import pickle
 import resource
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
@@ -32,7 +36,7 @@ from harness.spec import (
 from harness.spec.identity import pack_key
 from harness.tasks import resolve
 from harness.train import Stopped, Supervisor, train_pack
-from harness.train.checkpoint import checkpoint_path, read_checkpoint
+from harness.train.checkpoint import FORMAT, PACKAGE, _digest, checkpoint_path, read_checkpoint
 
 TASK = resolve(Task(target="exp2d", train_points=60, validation_points=20, test_points=20))
 NETWORKS = {"kan": KanShape(shape=(2, 2, 1), grid=4), "mlp": MlpShape(shape=(2, 4, 1))}
@@ -268,7 +272,7 @@ def test_a_record_that_ought_to_be_the_same_and_is_not_is_told_at_once(tmp_path,
 # ------------------------------------------------------------------------------------------------- what is of no use
 def _read(folder, runs, of=None, announce=pytest.fail):
     numerics = train._numerics(runs[0].engine, "cpu")
-    return read_checkpoint(_file(folder, of or runs), [run_id(run) for run in runs], numerics, announce)
+    return read_checkpoint(_file(folder, of or runs), [run_id(run) for run in runs], numerics, "cpu", announce)
 
 
 @pytest.fixture
@@ -309,6 +313,121 @@ def test_a_torn_file_is_seen(left, stopped, tmp_path):
     os.truncate(_file(tmp_path, stopped), left)
 
     assert "is damaged" in _trains_from_the_beginning(tmp_path, stopped)
+
+
+def _forge(file: Path, change: Callable[[dict], None] = lambda tree: None) -> None:
+    """Change what a checkpoint says, with a digest that is right."""
+    with open(file, "rb") as opened:
+        _, text, arrays = opened.readline(), opened.readline(), opened.read()
+    tree = json.loads(text)
+    change(tree)
+    text = json.dumps(tree).encode() + b"\n"
+    file.write_bytes(FORMAT + _digest(text, arrays) + b"\n" + text + arrays)
+
+
+class Payload:
+    """What a pickle of would leave a file when it is read."""
+
+    def __reduce__(self):
+        return (Path.touch, (Path("payload"),))
+
+
+def _change(*keys, to) -> Callable[[dict], None]:
+    def change(tree: dict) -> None:
+        for key in keys[:-1]:
+            tree = tree[key]
+        tree[keys[-1]] = to(tree[keys[-1]]) if callable(to) else to
+
+    return change
+
+
+POSITION = ("state", "optimiser", "position_RP")
+LANE = ("state", "lanes", 0)
+FORGED = {
+    "no state": _change("state", to=None),
+    "another type": _change("state", "stage", to="first"),
+    "a field more": _change("state", to=lambda state: state | {"__class__": "os.system"}),
+    "a field less": _change("state", "optimiser", to=lambda state: {"position_RP": state["position_RP"]}),
+    "no JSON types": _change("runs", to={"a": 1}),
+    "an array for a tensor": _change(*POSITION, to=lambda node: {"array": node["tensor"]}),
+    "objects": _change(*POSITION, "tensor", 0, to="|O"),
+    "more than there is": _change(*POSITION, "tensor", 1, to=[4, 10**9]),
+    "far more": _change(*POSITION, "tensor", 1, to=[2**59, 2**59, 2**59]),
+    "negative": _change(*POSITION, "tensor", 1, to=[-4, -9]),
+    "no place": _change(*POSITION, "tensor", to="here"),
+    "nested for ever": _change("state", to=lambda state: json.loads("[" * 900 + "]" * 900)),
+}
+UNFIT = {
+    "nothing, far away": _change(*POSITION, "tensor", to=["<f8", [0, 2**59], 2**59]),
+    "other dtype": _change(*POSITION, "tensor", 0, to="<i8"),
+    "other shape": _change(*POSITION, "tensor", 1, to=lambda shape: [shape[0] // 2, shape[1] * 2]),
+    "other rank": _change(*POSITION, "tensor", 1, to=lambda shape: [*shape, 1]),
+    "other stage": _change("state", "stage", to=9),
+    "other place": _change("state", "done", to=-1),
+    "other network": _change("state", "network", "shape", to=[2, 3, 1]),
+    "other lanes": _change("state", "lanes", to=lambda lanes: lanes[1:]),
+    "work of no stage": _change("state", "spent", to=lambda spent: []),
+}
+UNFIT_FUSED = {
+    "other dtype": _change(*LANE, "optimiser", "position_P", "array", 0, to="<i8"),
+    "other shape": _change(*LANE, "optimiser", "steps_MP", "array", 1, to=lambda shape: [shape[0], 1]),
+    "other knots": _change(*LANE, "knots", "array", 1, to=lambda shape: [1]),
+    "other run": _change(*LANE, "run", to=7),
+    "other optimiser": _change(*LANE, "optimiser", to=lambda state: LEVENBERG | {"position_P": state["position_P"]}),
+    "work of no run": _change("state", "spent", to=lambda spent: [[]]),
+}
+LEVENBERG = dict.fromkeys(("loss", "damping", "growth"), 0.5) | dict.fromkeys(
+    ("iterations", "evaluations", "refused_steps", "finished", "diverged"), 0
+)
+
+
+@pytest.mark.usefixtures("_one_evaluation_a_chunk")
+def test_a_forged_file_is_refused_and_moved_aside(tmp_path, monkeypatch):
+    """Its digest is right, its content is not: nothing of it is run, and its pack starts from the beginning."""
+    monkeypatch.chdir(tmp_path)
+    runs = {engine: pack(engine, "kan", "lbfgs", runs=1) for engine in ("torch", "fused")}
+    whole = {}
+    for engine, own in runs.items():
+        with pytest.raises(Stopped):
+            train_pack(own, tmp_path / "runs", "cpu", after(9), tmp_path / "checkpoints")
+        whole[engine] = _file(tmp_path, own).read_bytes()
+    cases = [("torch", name, change, "is damaged") for name, change in FORGED.items()]
+    cases += [("torch", name, change, "is not of the networks of its runs") for name, change in UNFIT.items()]
+    cases += [("fused", name, change, "is not of the networks of its runs") for name, change in UNFIT_FUSED.items()]
+    for engine, name, change, why in cases:
+        file = _file(tmp_path, runs[engine])
+        file.write_bytes(whole[engine])
+        _forge(file)
+        assert _read(tmp_path, runs[engine]), "the forger changed more than was asked for"
+        _forge(file, change)
+        forged, told = file.read_bytes(), []
+        supervisor = Supervisor(announce=told.append, stop=lambda: True)
+        with pytest.raises(Stopped):
+            train_pack(runs[engine], tmp_path / "runs", "cpu", supervisor, tmp_path / "checkpoints")
+        aside = f"and was moved to {file.stem}.damaged; its pack starts from the beginning"
+        assert told == [f"{file} {why} {aside}"], name
+        assert file.with_suffix(".damaged").read_bytes() == forged
+
+
+def test_a_pickled_file_of_an_earlier_version_is_refused_unread(stopped, tmp_path, monkeypatch):
+    """Reading a pickle can run what it says; so its pack starts from the beginning."""
+    monkeypatch.chdir(tmp_path)
+    file = _file(tmp_path, stopped)
+    body = b'{"runs": []}\n' + pickle.dumps(Payload())
+    file.write_bytes(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+
+    told = _trains_from_the_beginning(tmp_path, stopped)
+
+    assert told == f"{file} was written by an earlier version; its pack starts from the beginning"
+    assert not Path("payload").exists()
+
+
+def test_nothing_unpickles():
+    """No module of the package reads pickles, by whatever name; pipes between own processes are Python's affair."""
+    sources = {path: path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
+    words = ("import pickle", "pickle.load", "torch.load", "allow_pickle=True", "joblib", "marshal", "shelve")
+
+    assert [path for path, text in sources.items() for word in words if word in text] == []
 
 
 def test_under_other_numerics_it_starts_from_the_beginning(stopped, tmp_path, monkeypatch):

@@ -1,8 +1,8 @@
 """A frozen state, and the copy of it that compiled code may write to.
 
 The fields of a state are arrays or plain numbers. Compiled code sees the numbers together as a *record*, one structured
-scalar whose fields it reads and sets by name. There is nothing else in a state, so it is a checkpoint as it is:
-`np.savez(file, **vars(state))`, and `LbfgsState(**np.load(file))`.
+scalar whose fields it reads and sets by name. There is nothing else in a state, so it is a checkpoint as it is (see
+`harness.train.checkpoint`).
 """
 
 from __future__ import annotations
