@@ -1,6 +1,7 @@
 """Files appear whole or not at all; and where those lie that can be made again."""
 
 import os
+import re
 import sys
 import tempfile
 import uuid
@@ -9,6 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import HarnessError
+
+NAME = re.compile(r"[A-Za-z0-9_=+][A-Za-z0-9._=+-]*")  # which every file system, shell and scheduler takes as it is
+
+
+def check_name(name: str, subject: str) -> None:
+    """A HarnessError about `subject` if a folder of results may not be called `name`."""
+    if not NAME.fullmatch(name):
+        raise HarnessError(
+            f"{subject}: {name!r} cannot be the name of a results folder; rename it: A-Z, a-z, 0-9, _, =, + are allowed, "
+            "and . and - after the first letter"
+        )
 
 
 def check_writable(folder: Path) -> None:

@@ -54,9 +54,28 @@ Bound = Annotated[
 ]
 
 
+def _repeated(values: Iterable) -> list:
+    """The values that equal an earlier one, in their order."""
+    seen: set = set()
+    found = []
+    for value in values:
+        if (key := _hashable(value)) in seen:
+            found.append(value)
+        seen.add(key)
+    return found
+
+
+def _hashable(value: Any) -> Any:
+    match value:
+        case dict():
+            return frozenset((name, _hashable(item)) for name, item in value.items())
+        case list():
+            return tuple(map(_hashable, value))
+    return value
+
+
 def _values_differ(values: tuple) -> tuple:
-    repeated = [value for index, value in enumerate(values) if value in values[:index]]
-    if repeated:
+    if repeated := _repeated(values):
         raise ValueError(f"{repeated[0]!r} is given more than once")
     return values
 
@@ -455,15 +474,13 @@ class Experiment(Frozen):
 
     @model_validator(mode="after")
     def _seeds_differ(self) -> Experiment:
-        repeated = sorted({seed for seed in self.seeds if self.seeds.count(seed) > 1})
-        if repeated:
+        if repeated := sorted(set(_repeated(self.seeds))):
             raise ValueError(f"seeds: {repeated} given more than once; a repeated seed is the same run")
         return self
 
     @model_validator(mode="after")
     def _tasks_differ(self) -> Experiment:
-        repeated = sorted({task.target for task in self.tasks if self.tasks.count(task) > 1})
-        if repeated:
+        if repeated := sorted({task.target for task in _repeated(self.tasks)}):
             raise ValueError(f"tasks: {', '.join(repeated)} given more than once; a repeated task is the same runs")
         return self
 
