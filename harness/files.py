@@ -18,8 +18,8 @@ def check_name(name: str, subject: str) -> None:
     """A HarnessError about `subject` if a folder of results may not be called `name`."""
     if not NAME.fullmatch(name):
         raise HarnessError(
-            f"{subject}: {name!r} cannot be the name of a results folder; rename it: A-Z, a-z, 0-9, _, =, + are allowed, "
-            "and . and - after the first letter"
+            f"{subject}: a results folder cannot be called {name!r}; rename it: A-Z, a-z, 0-9, _, = and + are allowed, "
+            "and . and - after the first of them"
         )
 
 

@@ -89,7 +89,7 @@ class _Values:
             raise self._error(node, (), f"more than {MOST_VALUES:,} values, with what aliases repeat; use fewer")
         if len(path) > DEEPEST:
             raise self._error(node, path[:1], f"values within values, more than {DEEPEST} deep; write it flatter")
-        kind = node.tag.removeprefix(STANDARD)
+        kind = str(node.tag).removeprefix(STANDARD)
         match node:
             case ScalarNode() if kind in WORDS:
                 return self._text(node, path)
@@ -146,7 +146,7 @@ class _Values:
     def _key(self, node: Node, path: Keys) -> str:
         if not isinstance(node, ScalarNode):
             raise self._error(node, path, "a list or a mapping cannot name a field; use a word")
-        if node.tag.removeprefix(STANDARD) not in WORDS:
+        if str(node.tag).removeprefix(STANDARD) not in WORDS:
             raise self._error(
                 node, path, f"the field {_shown(node.value)} is no word; quote it, {json.dumps(node.value)}"
             )

@@ -10,6 +10,7 @@ the same as before them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, get_args
 
@@ -25,7 +26,7 @@ from pydantic import (
 )
 
 from harness.errors import did_you_mean
-from harness.spec.architectures import Architecture, Hidden
+from harness.spec.architectures import Architecture, Depth, Hidden
 from harness.spec.counts import DEFAULT_CONVENTION, Axis, Convention, CountName, Positive
 from harness.spec.decide import Condition, Decide
 from harness.spec.frozen import Frozen
@@ -88,6 +89,10 @@ DifferentValues = Annotated[AxisValues, AfterValidator(_values_differ)]
 # Targets that are data, whose splits have so many points as there are.
 DATA_NAMES = ("digits", "breast_cancer", "wine", "diabetes", "mnist_5000", "randhie", "camera")
 SPLIT_POINTS = ("train_points", "validation_points", "test_points")
+MOST_POINTS = 1_000_000  # of a split: a plan draws them all
+MOST_COORDINATES = 100_000_000  # of the points of a split, which then take 0.8 GB
+
+Points = Annotated[int, Field(ge=1, le=MOST_POINTS)]
 
 
 class Task(Frozen):
@@ -108,10 +113,10 @@ class Task(Frozen):
     inputs: PositiveInt | None = None
     low: Bound = -1.0
     high: Bound = 1.0
-    train_points: PositiveInt | None = 1000
-    validation_points: PositiveInt | None = 1000
-    test_points: PositiveInt | None = 1000
-    boundary_points: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
+    train_points: Points | None = 1000
+    validation_points: Points | None = 1000
+    test_points: Points | None = 1000
+    boundary_points: Points | None = Field(None, exclude_if=lambda value: value is None)
     interior_weight: Positive | None = Field(None, exclude_if=lambda value: value is None)
     instance: NonNegativeInt = Field(0, exclude_if=lambda value: value == 0)
 
@@ -124,6 +129,15 @@ class Task(Frozen):
         return dict.fromkeys(SPLIT_POINTS) | said if said.get("target") in DATA_NAMES else said
 
     @model_validator(mode="after")
+    def _points_fit_in_memory(self) -> Task:
+        for name in SPLIT_POINTS:
+            if (points := getattr(self, name) or 0) * (self.inputs or 1) > MOST_COORDINATES:
+                raise ValueError(
+                    f"{name}={points} of inputs={self.inputs} are more than {MOST_COORDINATES:,} coordinates; take fewer"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _box_is_not_empty(self) -> Task:
         lengths = {len(bound) for bound in (self.low, self.high) if isinstance(bound, tuple)}
         if len(lengths) > 1:
@@ -132,6 +146,8 @@ class Task(Frozen):
         for low, high in zip(_bounds(self.low, number), _bounds(self.high, number), strict=True):
             if not low < high:
                 raise ValueError(f"low={low} must be below high={high}")
+            if not math.isfinite(2 * low) or not math.isfinite(2 * high):
+                raise ValueError(f"low={low} and high={high} are too large to be added; choose a smaller box")
         return self
 
 
@@ -286,7 +302,7 @@ class Recipe(Frozen):
     grid_updates: GridUpdates | None = None
     grid_extension: GridExtension | None = None
     sparsity: Sparsity | None = Field(None, exclude_if=lambda value: value is None)
-    phases: Annotated[int, Field(ge=2)] | None = Field(None, exclude_if=lambda value: value is None)
+    phases: Annotated[int, Field(ge=2, le=1000)] | None = Field(None, exclude_if=lambda value: value is None)
 
     @model_validator(mode="after")
     def _penalty_can_be_trained(self) -> Recipe:
@@ -333,7 +349,7 @@ class Sizes(Frozen):
 
     grid: tuple[PositiveInt, ...] | None = None
     width: tuple[PositiveInt, ...] | None = None
-    depth: tuple[PositiveInt, ...] | None = None
+    depth: tuple[Depth, ...] | None = None
     hidden: tuple[Hidden, ...] | None = None
     degree: tuple[PositiveInt, ...] | None = Field(None, exclude_if=lambda value: value is None)
     harmonics: tuple[PositiveInt, ...] | None = Field(None, exclude_if=lambda value: value is None)

@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -192,8 +193,9 @@ def _check_runs(runs: int, points: int) -> None:
 def axis_points(grid: Mapping[str, Sequence], zipped: Mapping[str, Sequence]) -> Iterator[dict[str, Any]]:
     """Every combination of `grid` values with every lockstep row of `zipped` ones; one empty point if neither."""
     rows = list(zip(*zipped.values(), strict=False)) if zipped else [()]
-    for combination, row in itertools.product(itertools.product(*grid.values()), rows):
-        yield dict(zip([*grid, *zipped], [*combination, *row], strict=True))
+    for combination in itertools.product(*grid.values()):  # one at a time, as there can be too many to hold
+        for row in rows:
+            yield dict(zip([*grid, *zipped], [*combination, *row], strict=True))
 
 
 def experiment_schema() -> dict[str, Any]:
@@ -262,8 +264,13 @@ def _sentences(document: Document, error: ValidationError, model: type[Frozen] =
     details = [
         d for d in error.errors() if not (d["type"] == "too_short" and len(d["input"]) >= d["ctx"]["min_length"])
     ]
-    schema = model.model_json_schema()
+    schema = _schema(model)
     return "\n".join(_sentence(document, detail, schema) for detail in details)
+
+
+@cache
+def _schema(model: type[Frozen]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
 def _sentence(document: Document, detail: ErrorDetails, schema: dict[str, Any]) -> str:
