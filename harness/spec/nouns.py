@@ -131,9 +131,10 @@ class Task(Frozen):
     @model_validator(mode="after")
     def _points_fit_in_memory(self) -> Task:
         for name in SPLIT_POINTS:
-            if (points := getattr(self, name) or 0) * (self.inputs or 1) > MOST_COORDINATES:
+            points = getattr(self, name) or 0
+            if points * (self.inputs or 1) > MOST_COORDINATES:
                 raise ValueError(
-                    f"{name}={points} of inputs={self.inputs} are more than {MOST_COORDINATES:,} coordinates; take fewer"
+                    f"{name}={points}, inputs={self.inputs}: at most {MOST_COORDINATES:,} coordinates; take fewer"
                 )
         return self
 

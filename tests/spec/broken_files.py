@@ -3,6 +3,8 @@
 A mutant is made by a `random.Random`, so that hypothesis, or a plain loop over seeds, can draw it.
 """
 
+# ruff: noqa: E501 -- experiments and lists of words, which are read across
+
 import copy
 import json
 from pathlib import Path
@@ -56,19 +58,20 @@ decide:
   - {arms: [kan], quantity: held_out, claim: it holds}
 scales:
   short: {seeds: [1], recipes.adam.max_evaluations: 11}
-"""  # noqa: E501
+"""
 PHASES = SMALL.replace("max_evaluations: 10", "max_evaluations: 10, phases: 5").replace("[exp2d]", "[gaussian_peaks]")
 POISSON = SMALL.replace("[exp2d]", "{target: poisson, boundary_points: 40, interior_weight: 0.1, train_points: 50}")
 DATA = SMALL.replace("[exp2d]", "[wine]").replace("at: [100]", "at: [300]")
 
 # Words of YAML that stand where another was expected.
 WORDS = """
-    0 -1 1 2 3 7 0.5 -0.0 1e-3 1e-320 1e-400 1e308 1e309 .inf -.inf .nan 1e999999 9223372036854775807 9223372036854775808
+    0 -1 1 2 3 7 0.5 -0.0 1e-3 1e-320 1e-400 1e308 1e309 .inf -.inf .nan 1e999999 9223372036854775807
+    9223372036854775808
     -9223372036854775809 4294967295 4294967296 1000000 100000000 1000000000000 123456789012345678901234567890 0x7f 0o17
     0b11 1_000 +1 1:30:00 2020-13-45 2020-02-30 2020-01-01T99:99:99Z 2020-01-01 true false yes ~ null nan Infinity = <<
-    [] {} [[]] [{}] {a:\u00a0b} [0,0] [1,2,3] [1,[2]] [null] [true] ["a","b"] [.nan] [1e400] [[1,2],[3,4]] [[2],[3]] {"0":0}
-    "" "\\0" "\\uD800" "\\U00110000" "\\e[2J" "a\\nb" "a.b" "." ".." "../x" "*" "a|b" "exp2d" "kan" "mlp" "adam" "grid" "params"
-    "seeds" "full" "é" "\U0001f600" '' ' ' 'it''s' !!int abc !!float x !!bool maybe !!null x !!timestamp 9 !!binary aGk=
+    [] {} [[]] [{}] {a:\u00a0b} [0,0] [1,2,3] [1,[2]] [null] [true] ["a","b"] [.nan] [1e400] [[1,2],[3,4]] [[2],[3]]
+    {"0":0} "" "\\0" "\\uD800" "\\U00110000" "\\e[2J" "a\\nb" "a.b" "." ".." "../x" "*" "a|b" "exp2d" "kan"
+    "mlp" "adam" "grid" "params" "seeds" "full" "é" "\U0001f600" '' ' ' 'it''s' !!int abc !!float x !!bool maybe !!null x !!timestamp 9 !!binary aGk=
     !!set {a,b} !!omap [a:1] !!python/object:os.system x !foo !!str !!seq {} !!map [] &a *a &a [*a] *none | > - -1.5 ? :
     {?a} {[1]:2} {5:1} {~:1} {true:1} {1.5:1} {2020-01-01:1} {"a":1,"a":2} {<<:1} {<<:{a:1}} {"<<":1} """
 HOSTILE = [
@@ -115,7 +118,7 @@ def written(data: dict) -> str:
 
 
 def _small(text: str) -> dict:
-    """An experiment of few runs: one seed, two tasks, and of its axes two points, so that many mutants can be planned."""
+    """The experiment with one seed, two tasks, and the first point of its axes, so that many mutants can be planned."""
     data = YAML(typ="safe", pure=True).load(text)
     data = json.loads(json.dumps(data))
     data.pop("scales", None)
@@ -209,15 +212,13 @@ PATHS = (
     "arms.kan.x",
     "scales",
 )
+ADAMS = "".join(f"  a{i}: {{optimizer: {{name: adam}}, max_evaluations: 10}}\n" for i in range(8))
+NINE_PATHS = ("recipes.adam.gain", *(f"recipes.a{i}.gain" for i in range(8)))
 LARGE = {
     "grid of 9 axes": SMALL + "grid:\n" + "".join(f"  a{i}: {[*range(10)]}\n" for i in range(9)),
-    "grid of 9 known axes": SMALL
+    "grid of 9 known axes": SMALL.replace("seeds:", f"{ADAMS}seeds:")
     + "grid:\n"
-    + "".join(f"  {path}: {[*range(1, 11)]}\n" for path in ("recipes.adam.gain", "recipes.adam.max_evaluations"))
-    + "".join(
-        f"  recipes.r{i}: [{', '.join(['{optimizer: {name: adam}, max_evaluations: %d}' % n for n in range(1, 11)])}]\n"
-        for i in range(7)
-    ),
+    + "".join(f"  {path}: {[*range(1, 11)]}\n" for path in NINE_PATHS),
     "thousand by thousand": SMALL.replace("[0]", str([*range(1000)]))
     + f"grid: {{recipes.adam.gain: {[*range(1, 1001)]}, match.tol: {[n / 1001 for n in range(1, 1001)]}}}\n",
     "seeds and budgets": SMALL.replace("[0]", str([*range(9000)])).replace("[100]", str([*range(100, 300)])),

@@ -54,14 +54,14 @@ def test_expansion_is_counted_before_it_is_done():
         with pytest.raises(HarnessError, match=f"^{runs} runs"):
             variants(parse_experiment(LARGE[name]))
     later = SMALL + f"grid: {{seeds: [[0], {[*range(9000)]}], match.at: [[1], {[*range(1, 100)]}]}}\n"
-    with pytest.raises(HarnessError, match="^1,800,200 runs at 4 points of grid: and zip:"):
+    with pytest.raises(HarnessError, match=r"^1,800,200 runs at 4 points of grid: and zip:"):
         variants(parse_experiment(later))
     most = SMALL.replace("[0]", str([*range(5000)])).replace("[100]", str([*range(1, 101)]))
     assert len(variants(parse_experiment(most))) == 1 == MOST_RUNS // _runs(parse_experiment(most))
 
 
 def test_names_that_lead_out_of_the_results_folder_are_refused(tmp_path, monkeypatch):
-    """Nothing is written for a file or scale whose name has more than letters, digits and . _ = + -, or begins by . or -."""
+    """Nothing is written for a file or scale whose name has more than letters, digits, . _ = + -."""
     monkeypatch.chdir(tmp_path)
     scale = "scales: {%s: {seeds: [1]}}\n"
     for name in (
@@ -95,7 +95,7 @@ def test_broken_profiles_are_refused_like_experiments(tmp_path):
     path = tmp_path / "mine.yaml"
     for text in ("partition: !!int abc", "partition: &a [*a]", "5: 1", "\x01", "setup: [" * 1000, "hours: 2020-13-45"):
         path.write_text(text, encoding="utf-8")
-        with pytest.raises(HarnessError, match="mine.yaml:1: "):
+        with pytest.raises(HarnessError, match=r"mine\.yaml:1: "):
             read_profile(path)
 
 
@@ -113,12 +113,13 @@ def _check(seed: int, folder: Path) -> None:
     """A mutant is planned, or refused with its name first: no other exception, no other exit code."""
     path = folder / "mutant.yaml"
     path.write_text(mutant(Random(seed), SCHEMA), encoding="utf-8", newline="")
+    refused = None
     try:
         if _runs(read_experiment(path)) <= MOST_PLANNED:
             plan_of(path)
     except HarnessError as error:
-        assert error.exit_code == USAGE
-        assert str(error).startswith(str(path))
+        refused = error
+    assert refused is None or (refused.exit_code == USAGE and str(refused).startswith(str(path)))
 
 
 @settings(SAME, max_examples=500)
