@@ -13,8 +13,18 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 
+NAME = re.compile(r"[A-Za-z0-9_=+][A-Za-z0-9._=+-]*")  # which every file system, shell and scheduler takes as it is
 UNFINISHED = re.compile(r"\.[0-9a-f]{32}(\.\w+)?")
 STALE_SECONDS = 3600.0  # nobody writes one file, or copies one snapshot, for so long
+
+
+def check_name(name: str, subject: str) -> None:
+    """A HarnessError about `subject` if a folder of results may not be called `name`."""
+    if not NAME.fullmatch(name):
+        raise HarnessError(
+            f"{subject}: a results folder cannot be called {name!r}; rename it: A-Z, a-z, 0-9, _, = and + are allowed, "
+            "and . and - after the first of them"
+        )
 
 
 def check_writable(folder: Path) -> None:

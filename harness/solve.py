@@ -10,12 +10,11 @@ from typing import Any, get_args
 
 from harness.errors import HarnessError
 from harness.spec import SHAPES, Architecture, CapTooSmall, Module, Network
-from harness.spec.architectures import Layered
+from harness.spec.architectures import LARGEST_DEPTH, Layered
 from harness.spec.module import SizeName
 
 # Largest free integers that the search will try.
 LARGEST_SIZE = 2**20
-LARGEST_DEPTH = 2**10
 
 Counts = Mapping[str, int]
 

@@ -13,7 +13,7 @@ import click
 
 from harness.cli.options import FULL
 from harness.errors import INCOMPLETE, HarnessError, Stopped
-from harness.files import check_writable
+from harness.files import check_name, check_writable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,6 +76,7 @@ def folder_of(file: Path, results: Path, scale: str = FULL, narrow: Narrow | Non
 def _name(file: Path, scale: str, narrow: Narrow | None) -> str:
     from harness.spec import narrow_words
 
+    check_name(file.stem, f"{file}")
     return file.stem + ("" if scale == FULL else f"-{scale}") + (narrow_words(narrow) if narrow else "")
 
 

@@ -10,14 +10,18 @@ from harness.spec.frozen import Frozen
 from harness.spec.module import Module
 from harness.spec.networks import Activation, Base, Order, Place
 
-Hidden = tuple[PositiveInt, ...]
+# The deepest network there can be, which is also the deepest that a solver tries (`harness.solve`).
+LARGEST_DEPTH = 2**10
+
+Depth = Annotated[int, Field(ge=1, le=LARGEST_DEPTH)]
+Hidden = Annotated[tuple[PositiveInt, ...], Field(max_length=LARGEST_DEPTH - 1)]
 
 
 class Layered(Frozen):
     """The sizes that every family has: give `hidden`, or `depth` and `width`, and leave out what is solved for."""
 
     hidden: Hidden | None = None
-    depth: PositiveInt | None = Field(None, description="layers of weights, output layer included")
+    depth: Depth | None = Field(None, description="layers of weights, output layer included")
     width: PositiveInt | None = Field(None, description="hidden nodes per layer")
 
 

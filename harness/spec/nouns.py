@@ -10,6 +10,7 @@ the same as before them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, get_args
 
@@ -25,7 +26,7 @@ from pydantic import (
 )
 
 from harness.errors import did_you_mean
-from harness.spec.architectures import Architecture, Hidden
+from harness.spec.architectures import Architecture, Depth, Hidden
 from harness.spec.counts import DEFAULT_CONVENTION, Axis, Convention, CountName, Positive
 from harness.spec.decide import Condition, Decide
 from harness.spec.frozen import Frozen
@@ -54,9 +55,28 @@ Bound = Annotated[
 ]
 
 
+def _repeated(values: Iterable) -> list:
+    """The values that equal an earlier one, in their order."""
+    seen: set = set()
+    found = []
+    for value in values:
+        if (key := _hashable(value)) in seen:
+            found.append(value)
+        seen.add(key)
+    return found
+
+
+def _hashable(value: Any) -> Any:
+    match value:
+        case dict():
+            return frozenset((name, _hashable(item)) for name, item in value.items())
+        case list():
+            return tuple(map(_hashable, value))
+    return value
+
+
 def _values_differ(values: tuple) -> tuple:
-    repeated = [value for index, value in enumerate(values) if value in values[:index]]
-    if repeated:
+    if repeated := _repeated(values):
         raise ValueError(f"{repeated[0]!r} is given more than once")
     return values
 
@@ -69,6 +89,10 @@ DifferentValues = Annotated[AxisValues, AfterValidator(_values_differ)]
 # Targets that are data, whose splits have so many points as there are.
 DATA_NAMES = ("digits", "breast_cancer", "wine", "diabetes", "mnist_5000", "randhie", "camera")
 SPLIT_POINTS = ("train_points", "validation_points", "test_points")
+MOST_POINTS = 1_000_000  # of a split: a plan draws them all
+MOST_COORDINATES = 100_000_000  # of the points of a split, which then take 0.8 GB
+
+Points = Annotated[int, Field(ge=1, le=MOST_POINTS)]
 
 
 class Task(Frozen):
@@ -89,10 +113,10 @@ class Task(Frozen):
     inputs: PositiveInt | None = None
     low: Bound = -1.0
     high: Bound = 1.0
-    train_points: PositiveInt | None = 1000
-    validation_points: PositiveInt | None = 1000
-    test_points: PositiveInt | None = 1000
-    boundary_points: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
+    train_points: Points | None = 1000
+    validation_points: Points | None = 1000
+    test_points: Points | None = 1000
+    boundary_points: Points | None = Field(None, exclude_if=lambda value: value is None)
     interior_weight: Positive | None = Field(None, exclude_if=lambda value: value is None)
     instance: NonNegativeInt = Field(0, exclude_if=lambda value: value == 0)
 
@@ -105,6 +129,16 @@ class Task(Frozen):
         return dict.fromkeys(SPLIT_POINTS) | said if said.get("target") in DATA_NAMES else said
 
     @model_validator(mode="after")
+    def _points_fit_in_memory(self) -> Task:
+        for name in SPLIT_POINTS:
+            points = getattr(self, name) or 0
+            if points * (self.inputs or 1) > MOST_COORDINATES:
+                raise ValueError(
+                    f"{name}={points}, inputs={self.inputs}: at most {MOST_COORDINATES:,} coordinates; take fewer"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _box_is_not_empty(self) -> Task:
         lengths = {len(bound) for bound in (self.low, self.high) if isinstance(bound, tuple)}
         if len(lengths) > 1:
@@ -113,6 +147,8 @@ class Task(Frozen):
         for low, high in zip(_bounds(self.low, number), _bounds(self.high, number), strict=True):
             if not low < high:
                 raise ValueError(f"low={low} must be below high={high}")
+            if not math.isfinite(2 * low) or not math.isfinite(2 * high):
+                raise ValueError(f"low={low} and high={high} are too large to be added; choose a smaller box")
         return self
 
 
@@ -267,7 +303,7 @@ class Recipe(Frozen):
     grid_updates: GridUpdates | None = None
     grid_extension: GridExtension | None = None
     sparsity: Sparsity | None = Field(None, exclude_if=lambda value: value is None)
-    phases: Annotated[int, Field(ge=2)] | None = Field(None, exclude_if=lambda value: value is None)
+    phases: Annotated[int, Field(ge=2, le=1000)] | None = Field(None, exclude_if=lambda value: value is None)
 
     @model_validator(mode="after")
     def _penalty_can_be_trained(self) -> Recipe:
@@ -314,7 +350,7 @@ class Sizes(Frozen):
 
     grid: tuple[PositiveInt, ...] | None = None
     width: tuple[PositiveInt, ...] | None = None
-    depth: tuple[PositiveInt, ...] | None = None
+    depth: tuple[Depth, ...] | None = None
     hidden: tuple[Hidden, ...] | None = None
     degree: tuple[PositiveInt, ...] | None = Field(None, exclude_if=lambda value: value is None)
     harmonics: tuple[PositiveInt, ...] | None = Field(None, exclude_if=lambda value: value is None)
@@ -455,15 +491,13 @@ class Experiment(Frozen):
 
     @model_validator(mode="after")
     def _seeds_differ(self) -> Experiment:
-        repeated = sorted({seed for seed in self.seeds if self.seeds.count(seed) > 1})
-        if repeated:
+        if repeated := sorted(set(_repeated(self.seeds))):
             raise ValueError(f"seeds: {repeated} given more than once; a repeated seed is the same run")
         return self
 
     @model_validator(mode="after")
     def _tasks_differ(self) -> Experiment:
-        repeated = sorted({task.target for task in self.tasks if self.tasks.count(task) > 1})
-        if repeated:
+        if repeated := sorted({task.target for task in _repeated(self.tasks)}):
             raise ValueError(f"tasks: {', '.join(repeated)} given more than once; a repeated task is the same runs")
         return self
 

@@ -1,21 +1,19 @@
-"""From an experiment file to an Experiment, or to sentences that say what is wrong and where.
-
-YAML is read by the 1.2 rules (`1e-3` is a number; `on`, `no` and `off` are words) and a key given twice is an error.
-"""
+"""From an experiment file to an Experiment, or to sentences that say what is wrong and where."""
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
-from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError
 
 from harness.errors import HarnessError, did_you_mean
+from harness.files import check_name
+from harness.spec.document import Document, parse
 from harness.spec.frozen import Frozen
 from harness.spec.nouns import Experiment
 
@@ -24,6 +22,7 @@ Settings = TypeVar("Settings", bound=Frozen)
 
 # The scale of an experiment as its file stands; `scales:` maps others to what they change, by dotted path.
 FULL = "full"
+MOST_RUNS = 1_000_000  # of a plan, which takes some 20 KB of memory a run
 
 
 def read_experiment(path: Path, scale: str = FULL) -> Experiment:
@@ -33,10 +32,15 @@ def read_experiment(path: Path, scale: str = FULL) -> Experiment:
 
 def parse_experiment(text: str, source: str = "<text>", scale: str = FULL) -> Experiment:
     """The experiment written in `text` (YAML), at one of its scales; `source` names it in errors."""
-    data = _parse_fields(text, source, "question:, tasks:, arms:")
-    data = _at_scale(data, data.pop("scales", None) or {}, source, scale)
-    first_point = next(axis_points(data.get("grid") or {}, data.get("zip") or {}))
-    return _validated(Experiment, _with_modules(_with_values(data, first_point)), text, source)
+    document = _parse_fields(text, source, "question:, tasks:, arms:")
+    data = _at_scale(document, scale)
+    first_point = next(axis_points(*_axes(document, data)))
+
+    def named(path: str) -> str:
+        axes = "grid" if path in data.get("grid", {}) else "zip"
+        return f"{document.where((axes, path))}: {axes}.{path}"
+
+    return _validated(Experiment, _with_modules(_with_values(data, first_point, named)), document)
 
 
 def _with_modules(data: dict[str, Any]) -> dict[str, Any]:
@@ -55,39 +59,71 @@ def _with_module(arm: Any) -> Any:
     return {**rest, "architecture": {"family": "module", **own}}
 
 
-def _at_scale(data: dict[str, Any], scales: Any, source: str, scale: str) -> dict[str, Any]:
-    if not isinstance(scales, dict) or not all(isinstance(changes, dict) for changes in scales.values()):
-        raise HarnessError(f"{source}: scales: maps a name to what changes: {{short: {{seeds: [0]}}}}")
-    if FULL in scales:
-        raise HarnessError(f"{source}: scales.{FULL} is the file as it stands; give the scale another name")
+def _at_scale(document: Document, scale: str) -> dict[str, Any]:
+    """What the file says at a scale, without its scales."""
+    scales = _scales(document)
+    data = {name: value for name, value in document.data.items() if name != "scales"}
     if scale == FULL:
         return data
     if scale not in scales:
-        raise HarnessError(f"--scale {scale}: {source} has no such scale; {did_you_mean(scale, [FULL, *scales])}")
-    return _with_values(data, scales[scale], f"{source}: scales.{scale}")
+        known = did_you_mean(scale, [FULL, *scales])
+        raise HarnessError(f"--scale {scale}: {document.source} has no such scale; {known}")
+
+    def named(path: str) -> str:
+        return f"{document.where(('scales', scale, path))}: scales.{scale}.{path}"
+
+    return _with_values(data, scales[scale], named)
+
+
+def _scales(document: Document) -> dict[str, dict[str, Any]]:
+    """The scales that the file names, with what each changes, by dotted path."""
+    scales = document.data.get("scales")
+    if scales is None:
+        return {}
+    where = document.where(("scales",))
+    if not isinstance(scales, dict) or not all(isinstance(changes, dict) for changes in scales.values()):
+        raise HarnessError(f"{where}: scales: maps a name to what changes: {{short: {{seeds: [0]}}}}")
+    for name in scales:
+        check_name(name, f"{document.where(('scales', name))}: scales.{name}")
+    if FULL in scales:
+        raise HarnessError(f"{where}: scales.{FULL} is the file as it stands; give the scale another name")
+    return scales
+
+
+def _axes(document: Document, data: Mapping[str, Any]) -> tuple[dict[str, list], dict[str, list]]:
+    """`grid` and `zip` of the data: dotted paths, each with a list of values."""
+    found = []
+    for name in ("grid", "zip"):
+        axes = {} if data.get(name) is None else data[name]
+        if not isinstance(axes, dict):
+            raise HarnessError(f"{document.where((name,))}: {name}: maps a dotted path to a list of values")
+        for path, values in axes.items():
+            if not isinstance(values, list) or not values:
+                where = document.where((name, path))
+                raise HarnessError(f"{where}: {name}.{path}: expected a list of values, got {_shown(values)}")
+        found.append(axes)
+    return found[0], found[1]
 
 
 def scales_of(path: Path) -> tuple[str, ...]:
     """The names of the scales of the file at `path`, `full` first."""
-    return (FULL, *_scales(path))
+    return (FULL, *_scales(_read_fields(path)))
 
 
 def scale_changes(path: Path, scale: str) -> dict[str, Any]:
     """What a scale of the file at `path` changes, by dotted path."""
-    changes: dict[str, Any] = _scales(path)[scale]
-    return changes
+    return _scales(_read_fields(path))[scale]
 
 
-def _scales(path: Path) -> dict[str, Any]:
-    data = _parse_fields(_read_text(path, "an experiment file"), str(path), "question:, tasks:, arms:")
-    return data.get("scales") or {}
+def _read_fields(path: Path) -> Document:
+    return _parse_fields(_read_text(path, "an experiment file"), str(path), "question:, tasks:, arms:")
 
 
 def read_settings(path: Path, model: type[Settings], what: str) -> Settings:
     """The `model` written in the YAML file at `path`, which is `what` to a user, as experiments are read."""
     text = _read_text(path, what)
-    data = _parse_fields(text, str(path), ", ".join(f"{name}:" for name in [*model.model_fields][:3]))
-    return _validated(model, data, text, str(path))
+    document = _parse_fields(text, str(path), ", ".join(f"{name}:" for name in [*model.model_fields][:3]))
+    return _validated(model, document.data, document)
 
 
 def _read_text(path: Path, what: str) -> str:
@@ -99,43 +135,67 @@ def _read_text(path: Path, what: str) -> str:
         raise HarnessError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
 
 
-def _parse_fields(text: str, source: str, such_as: str) -> dict[str, Any]:
-    data = _parse_yaml(text, source)
-    if not isinstance(data, dict):
-        raise HarnessError(f"{source}: expected fields such as {such_as}, got {_shown(data)}")
-    return data
+def _parse_fields(text: str, source: str, such_as: str) -> Document:
+    document = parse(text, source)
+    if not isinstance(document.data, dict):
+        raise HarnessError(f"{source}: expected fields such as {such_as}, got {_shown(document.data)}")
+    return document
 
 
-def _validated(model: type[Settings], data: dict[str, Any], text: str, source: str) -> Settings:
+def _validated(model: type[Settings], data: dict[str, Any], document: Document) -> Settings:
     try:
-        return model.model_validate_json(json.dumps(data, default=str), strict=True)
+        return model.model_validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
-        raise HarnessError(_sentences(text, source, error, model)) from None
+        raise HarnessError(_sentences(document, error, model)) from None
 
 
+# --------------------------------------------------------------------------------------------------------------- axes
 def variants(experiment: Experiment) -> list[tuple[dict[str, Any], Experiment]]:
-    """The experiment at every point of its `grid:` and `zip:` axes, with the values (by dotted path) of that point."""
+    """The experiment at every point of its `grid:` and `zip:` axes, with the values (by dotted path) of that point.
+
+    A HarnessError if they would make more than MOST_RUNS runs.
+    """
     data = experiment.model_dump(mode="json", exclude_unset=True)
-    found = []
+    points = math.prod(map(len, experiment.grid.values())) * len(next(iter(experiment.zip.values()), [()]))
+    found: list[tuple[dict[str, Any], Experiment]] = []
+    runs = 0
     for point in axis_points(experiment.grid, experiment.zip):
         try:
             text = json.dumps(_with_values(data, point))
-            found.append((point, Experiment.model_validate_json(text, strict=True)))
+            variant = Experiment.model_validate_json(text, strict=True)
         except ValidationError as error:
-            raise HarnessError(_sentences("", f"at {_shown(point)}", error)) from None
+            raise HarnessError(_sentences(Document(f"at {_shown(point)}", None, None), error)) from None
+        runs += _most_runs(variant)
+        _check_runs(runs if found else runs * points, points)
+        found.append((point, variant))
     return found
+
+
+def _most_runs(variant: Experiment) -> int:
+    """The runs at one point of the axes: fewer only where a cell is infeasible, or its runs are there already."""
+    budgets = len(variant.match.at) if variant.match else 1
+    of_arms = 0
+    for arm in variant.arms.values():
+        sizes = len(arm.sizes.ladder()[1]) if arm.sizes else 1
+        tune = variant.tune if arm.tune is None else arm.tune
+        of_arms += sizes * math.prod(map(len, tune.values()))
+    return len(variant.tasks) * len(variant.seeds) * budgets * of_arms
+
+
+def _check_runs(runs: int, points: int) -> None:
+    if runs > MOST_RUNS:
+        of_axes = f" at {points:,} points of grid: and zip:" if points > 1 else ""
+        raise HarnessError(
+            f"{runs:,} runs{of_axes}, at most {MOST_RUNS:,} can be planned; take fewer values, or several experiments"
+        )
 
 
 def axis_points(grid: Mapping[str, Sequence], zipped: Mapping[str, Sequence]) -> Iterator[dict[str, Any]]:
     """Every combination of `grid` values with every lockstep row of `zipped` ones; one empty point if neither."""
-    if not (isinstance(grid, Mapping) and isinstance(zipped, Mapping)):
-        raise HarnessError("grid: and zip: map a dotted path to a list of values")
-    for path, values in [*grid.items(), *zipped.items()]:
-        if not isinstance(values, Sequence) or isinstance(values, str) or not values:
-            raise HarnessError(f"axis {path}: expected a list of values, got {_shown(values)}")
     rows = list(zip(*zipped.values(), strict=False)) if zipped else [()]
-    for combination, row in itertools.product(itertools.product(*grid.values()), rows):
-        yield dict(zip([*grid, *zipped], [*combination, *row], strict=True))
+    for combination in itertools.product(*grid.values()):  # one at a time, as there can be too many to hold
+        for row in rows:
+            yield dict(zip([*grid, *zipped], [*combination, *row], strict=True))
 
 
 def experiment_schema() -> dict[str, Any]:
@@ -150,41 +210,30 @@ def experiment_schema() -> dict[str, Any]:
     return schema
 
 
-# --------------------------------------------------------------------------------------------------------------- yaml
-def _parse_yaml(text: str, source: str) -> Any:
-    try:
-        return YAML(typ="safe", pure=True).load(text)
-    except DuplicateKeyError as error:
-        line = error.problem_mark.line + 1
-        key = str(error.problem).split('"')[1] if '"' in str(error.problem) else str(error.problem)
-        raise HarnessError(f"{source}:{line}: {key} is given twice; keep one") from None
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"{source}:{mark.line + 1}" if mark else source
-        raise HarnessError(f"{where}: not YAML: {error.problem or error.context}") from None
-
-
-def _with_values(data: dict[str, Any], point: Mapping[str, Any], what: str = "axis") -> dict[str, Any]:
-    """A copy of `data` with the value at each dotted path of `point` replaced; errors say of `what` the path is."""
-    changed = _unshared(data)
+# ------------------------------------------------------------------------------------------------------ dotted paths
+def _with_values(
+    data: dict[str, Any], point: Mapping[str, Any], named: Callable[[str], str] = "axis {}".format
+) -> dict[str, Any]:
+    """A copy of `data` with the value at each dotted path of `point` replaced; errors call a path as `named` does."""
+    changed = _copied(data)
     for path, value in point.items():
         *parents, last = path.split(".")
         place = changed
         for depth, name in enumerate(parents):
             where = ".".join(parents[:depth])
             if isinstance(place, list):
-                place = place[_index(place, name, where, f"{what} {path}")]
+                place = place[_index(place, name, where, named(path))]
             elif isinstance(place, dict):
                 place = place.setdefault(name, {})
             else:
-                raise HarnessError(f"{what} {path}: {where} has no fields")
+                raise HarnessError(f"{named(path)}: {where} has no fields")
         where = ".".join(parents)
         if isinstance(place, list):
-            place[_index(place, last, where, f"{what} {path}")] = value
+            place[_index(place, last, where, named(path))] = _copied(value)
         elif isinstance(place, dict):
-            place[last] = value
+            place[last] = _copied(value)
         else:
-            raise HarnessError(f"{what} {path}: {where} has no fields")
+            raise HarnessError(f"{named(path)}: {where} has no fields")
     return changed
 
 
@@ -198,18 +247,18 @@ def _index(items: list, text: str, where: str, what: str) -> int:
     return int(text)
 
 
-def _unshared(data: Any) -> Any:
-    """A copy in which a place that a YAML alias repeats is one of its own, so that it can be changed alone."""
+def _copied(data: Any) -> Any:
+    """A copy of plain data, of which any place can be changed."""
     match data:
         case dict():
-            return {name: _unshared(value) for name, value in data.items()}
-        case list():
-            return [_unshared(value) for value in data]
+            return {name: _copied(value) for name, value in data.items()}
+        case list() | tuple():
+            return [_copied(value) for value in data]
     return data
 
 
 # ------------------------------------------------------------------------------------------------------------- errors
-def _sentences(text: str, source: str, error: ValidationError, model: type[Frozen] = Experiment) -> str:
+def _sentences(document: Document, error: ValidationError, model: type[Frozen] = Experiment) -> str:
     """One line a mistake."""
     # pydantic also calls a list too short when it is long enough but its items are wrong; they have lines of their own.
     # Nor is it a mistake that a default was not made because of one.
@@ -219,14 +268,19 @@ def _sentences(text: str, source: str, error: ValidationError, model: type[Froze
         if not (d["type"] == "too_short" and len(d["input"]) >= d["ctx"]["min_length"])
         and d["type"] != "default_factory_not_called"
     ]
-    schema = model.model_json_schema()
-    return "\n".join(_sentence(text, source, detail, schema) for detail in details)
+    schema = _schema(model)
+    return "\n".join(_sentence(document, detail, schema) for detail in details)
 
 
-def _sentence(text: str, source: str, detail: ErrorDetails, schema: dict[str, Any]) -> str:
+@cache
+def _schema(model: type[Frozen]) -> dict[str, Any]:
+    return model.model_json_schema()
+
+
+def _sentence(document: Document, detail: ErrorDetails, schema: dict[str, Any]) -> str:
     path, allowed = _walk(detail["loc"], schema)
     dotted = ".".join(str(part) for part in path)
-    where = f"{source}:{line}" if (line := _line_of(text, path)) else source
+    where = document.where(path)
     subject = f"{where}: {dotted}" if dotted else where
     last = str(path[-1]) if path else ""
     context = detail.get("ctx", {})
@@ -283,19 +337,6 @@ def _child(node: dict[str, Any], part: int | str) -> dict[str, Any] | None:
         if isinstance(node.get(key), dict):
             return node[key]
     return None
-
-
-def _line_of(text: str, path: Sequence[int | str]) -> int | None:
-    """The line (from 1) of the deepest part of `path` that stands in the file."""
-    node: Any = YAML(typ="rt", pure=True).load(text) if text else None
-    line = None
-    for part in path:
-        try:
-            line = (node.lc.item(part) if isinstance(part, int) else node.lc.key(part))[0] + 1
-            node = node[part]
-        except (AttributeError, KeyError, TypeError, IndexError):
-            break
-    return line
 
 
 def _shown(value: Any) -> str:

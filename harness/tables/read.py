@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -116,8 +117,10 @@ def runs_of(table: pd.DataFrame, columns: Columns, x: str) -> Runs:
 def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_parquet(path)
-    except (ValueError, OSError) as error:
-        raise HarnessError(f"{path} cannot be read as Parquet ({str(error).splitlines()[0]}); write it anew") from None
+    except Exception as error:  # damaged bytes make pyarrow and pandas raise whatever they happen to meet
+        why = next(iter(str(error).splitlines()), type(error).__name__)
+        raise HarnessError(f"{path} cannot be read as Parquet ({why}); write it anew") from None
+    _check_names(path, [str(name) for name in table.columns])
     return table.set_axis([f"row {row}" for row in range(1, len(table) + 1)], axis=0)
 
 
@@ -125,11 +128,12 @@ def _read_text(path: Path) -> pd.DataFrame:
     text = _decoded(path)
     if not text.strip():
         raise HarnessError(f"{path} is empty; give a header and one row a run")
-    delimiter = max(DELIMITERS, key=lambda one: len(next(csv.reader(io.StringIO(text), delimiter=one), [])))
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
     lines: list[str] = []
     rows: list[list[str]] = []
+    reader = _cells(text, ",")
     try:
+        delimiter = max(DELIMITERS, key=lambda one: len(next(_cells(text, one))))
+        reader = _cells(text, delimiter)
         names = _header(path, next(reader))
         before = reader.line_num  # a quoted cell may hold line breaks: a row is named by its first line
         for cells in reader:
@@ -147,6 +151,11 @@ def _read_text(path: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, index=lines, columns=names, dtype=object)
 
 
+def _cells(text: str, delimiter: str) -> Any:
+    """A reader of the text's rows; a line ends by \\n, \\r\\n, or \\r alone."""
+    return csv.reader(io.StringIO(text, newline=None), delimiter=delimiter)
+
+
 def _decoded(path: Path) -> str:
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
@@ -160,10 +169,14 @@ def _decoded(path: Path) -> str:
 def _header(path: Path, cells: list[str]) -> list[str]:
     """The columns' names; one without a name, as an index that pandas wrote, is called by its place."""
     names = [cell.strip() or f"column {i}" for i, cell in enumerate(cells, start=1)]
+    _check_names(path, names)
+    return names
+
+
+def _check_names(path: Path, names: Sequence[str]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise HarnessError(f"{path}: the column {twice[0]!r} is there twice; give every column a name of its own")
-    return names
 
 
 # ------------------------------------------------------------------------------------------------------------ columns

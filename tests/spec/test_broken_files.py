@@ -1,0 +1,137 @@
+"""Broken experiment files, by hand and by chance: whatever a file says, the answer is lines of errors and exit code 2.
+
+pytest tests/spec/test_broken_files.py; with -m slow ten times as many mutants.
+"""
+
+import math
+from pathlib import Path
+from random import Random
+
+import pytest
+from broken_files import LARGE, SMALL, by_hand, mutant
+from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.cli import main
+from harness.cli.steps import plan_of
+from harness.dispatch.profile import read_profile
+from harness.errors import USAGE, HarnessError
+from harness.spec import Experiment, experiment_schema, parse_experiment, read_experiment, variants
+from harness.spec.read import MOST_RUNS
+
+# Mutants that make more runs than this are read, but not planned, so that 500 take seconds.
+MOST_PLANNED = 60
+SCHEMA = experiment_schema()
+# The same mutants every time, until this test or hypothesis changes: no build breaks by bad luck.
+SAME = settings(
+    deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def test_broken_files_are_refused_in_lines(tmp_path):
+    """By hand: every text gives lines that begin with `error:`, exit code 2, and nothing else."""
+    path, wrong = tmp_path / "broken.yaml", []
+    for text in by_hand():
+        path.write_text(text, encoding="utf-8", newline="")
+        done = CliRunner().invoke(main, ["validate", str(path)])
+        lines = done.output.splitlines()
+        if done.exit_code != USAGE or not lines or not all(line.startswith(("error: ", "  ")) for line in lines):
+            wrong.append((text[:300], done.exit_code, done.output[:300], repr(done.exception)))
+
+    assert not wrong
+
+
+def test_expansion_is_counted_before_it_is_done():
+    """A million runs or more are refused with their number, whatever makes them so many; a million are not."""
+    for name, runs in (
+        ("thousand by thousand", "2,000,000,000"),
+        ("seeds and budgets", "3,600,000"),
+        ("trials", "8,000,000"),
+        ("tasks", "1,999,000"),
+        ("grid of 9 known axes", "2,000,000,000"),
+    ):
+        with pytest.raises(HarnessError, match=f"^{runs} runs"):
+            variants(parse_experiment(LARGE[name]))
+    later = SMALL + f"grid: {{seeds: [[0], {[*range(9000)]}], match.at: [[1], {[*range(1, 100)]}]}}\n"
+    with pytest.raises(HarnessError, match=r"^1,800,200 runs at 4 points of grid: and zip:"):
+        variants(parse_experiment(later))
+    most = SMALL.replace("[0]", str([*range(5000)])).replace("[100]", str([*range(1, 101)]))
+    assert len(variants(parse_experiment(most))) == 1 == MOST_RUNS // _runs(parse_experiment(most))
+
+
+def test_names_that_lead_out_of_the_results_folder_are_refused(tmp_path, monkeypatch):
+    """Nothing is written for a file or scale whose name has more than letters, digits, . _ = + -."""
+    monkeypatch.chdir(tmp_path)
+    scale = "scales: {%s: {seeds: [1]}}\n"
+    for name in (
+        "...yaml",
+        "a|b.yaml",
+        "a b.yaml",
+        "a,b.yaml",
+        ".hidden.yaml",
+        "-x.yaml",
+        "a\nb.yaml",
+        "é.yaml",
+        "$(x).yaml",
+    ):
+        Path(name).write_text(SMALL, encoding="utf-8")
+        for command in ("validate", "plan", "run"):
+            done = CliRunner().invoke(main, [command, "--", name])
+            assert (done.exit_code, "a results folder cannot be called" in done.output) == (USAGE, True), name
+    for name in ("../x", "a b", "a|b", "''"):
+        Path("good.yaml").write_text(SMALL + scale % name, encoding="utf-8")
+        done = CliRunner().invoke(main, ["plan", "good.yaml", "--scale", name.strip("'")])
+        assert (done.exit_code, "a results folder cannot be called" in done.output) == (USAGE, True), name
+    assert not Path("results").exists()
+
+    Path("a.b_c=1+2-3.yaml").write_text(SMALL + scale % "short", encoding="utf-8")
+    assert CliRunner().invoke(main, ["plan", "a.b_c=1+2-3.yaml", "--scale", "short"]).exit_code == 0
+    assert Path("results/a.b_c=1+2-3-short/manifest.json").exists()
+
+
+def test_broken_profiles_are_refused_like_experiments(tmp_path):
+    """The profile of a cluster is read by the same reader."""
+    path = tmp_path / "mine.yaml"
+    for text in ("partition: !!int abc", "partition: &a [*a]", "5: 1", "\x01", "setup: [" * 1000, "hours: 2020-13-45"):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(HarnessError, match=r"mine\.yaml:1: "):
+            read_profile(path)
+
+
+def _runs(experiment: Experiment) -> int:
+    """How many runs there are at most, by the first point of the axes."""
+    points = math.prod(map(len, experiment.grid.values())) * max(map(len, experiment.zip.values()), default=1)
+    budgets = len(experiment.match.at) if experiment.match else 1
+    sizes = sum(len(arm.sizes.ladder()[1]) if arm.sizes else 1 for arm in experiment.arms.values())
+    tunes = [experiment.tune, *(arm.tune or {} for arm in experiment.arms.values())]
+    trials = max(math.prod(map(len, tune.values())) for tune in tunes)
+    return points * len(experiment.tasks) * sizes * budgets * trials * len(experiment.seeds)
+
+
+def _check(seed: int, folder: Path) -> None:
+    """A mutant is planned, or refused with its name first: no other exception, no other exit code."""
+    path = folder / "mutant.yaml"
+    path.write_text(mutant(Random(seed), SCHEMA), encoding="utf-8", newline="")
+    refused = None
+    try:
+        if _runs(read_experiment(path)) <= MOST_PLANNED:
+            plan_of(path)
+    except HarnessError as error:
+        refused = error
+    assert refused is None or (refused.exit_code == USAGE and str(refused).startswith(str(path)))
+
+
+@settings(SAME, max_examples=500)
+@given(seed=st.integers(0, 2**64))
+def test_mutants_are_planned_or_refused(tmp_path, seed):
+    """Of every file of experiments/, and of others with what they leave out: text and fields changed by chance."""
+    _check(seed, tmp_path)
+
+
+@pytest.mark.slow
+@settings(SAME, max_examples=5000)
+@given(seed=st.integers(2**64, 2**65))
+def test_many_mutants_are_planned_or_refused(tmp_path, seed):
+    """Ten times as many, and others."""
+    _check(seed, tmp_path)
