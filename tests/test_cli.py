@@ -276,7 +276,11 @@ BAD_FILES = {
     "empty seeds": ("seeds: [0, 1]", "seeds: []", "seeds=[]: give at least 1"),
     "not YAML": ("seeds: [0, 1]", "seeds: [0, 1", "not YAML"),
     "NaN target": ("[xy]", "[{target: 'bad:f', inputs: 1}]", "target bad:f: value nan at x="),
-    "raising target": ("[xy]", "[{target: 'bad:h', inputs: 1}]", "target bad:h: IndexError: index 1 is out of bounds"),
+    "raising target": (
+        "[xy]",
+        "[{target: 'bad:h', inputs: 1}]",
+        "target bad:h, for x of shape (1000, 1): IndexError: index 1 is out of bounds",
+    ),
     "huge seed": (
         "seeds: [0, 1]",
         "seeds: [99999999999999999999]",
