@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 USAGE = 2
 INCOMPLETE = 3
+INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 
 
 class HarnessError(Exception):
@@ -17,6 +18,10 @@ class HarnessError(Exception):
     def __init__(self, message: str, exit_code: int = USAGE):
         super().__init__(message)
         self.exit_code = exit_code
+
+
+class UserCodeError(HarnessError):
+    """Code of the user's has failed: runs that need it cannot train, all others can."""
 
 
 class Stopped(HarnessError):

@@ -24,7 +24,7 @@ from harness.spec import (
     SplineMlpShape,
     points_at_a_time,
 )
-from harness.spec.nouns import Engine
+from harness.spec.nouns import Dtype, Engine
 from harness.tasks import is_data
 
 # Unknowns of a system of Levenberg-Marquardt: its matrix twice takes a gigabyte, its factorisation ten seconds.
@@ -131,7 +131,7 @@ def check_counted(variant: Experiment, arm_name: str, network: Network, counts: 
             )
 
 
-def why_infeasible(network: Network, recipe: Recipe, task: RunTask) -> str | None:
+def why_infeasible(network: Network, recipe: Recipe, task: RunTask, dtype: Dtype) -> str | None:
     """Why a network of this size cannot be trained, or None: Levenberg-Marquardt factorises a dense matrix.
 
     A HarnessError if it is a module of the user's that cannot train at all.
@@ -140,7 +140,7 @@ def why_infeasible(network: Network, recipe: Recipe, task: RunTask) -> str | Non
     if isinstance(network, ModuleShape):
         from harness.nets.module import check  # torch, for those who bring a module of torch's
 
-        check(network)
+        check(network, dtype)
     if not isinstance(optimizer, LevenbergMarquardt):
         return None
     if isinstance(network, ModuleShape):

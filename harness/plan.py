@@ -42,7 +42,7 @@ from harness.spec import (
     units,
     variants,
 )
-from harness.spec.nouns import Size
+from harness.spec.nouns import Dtype, Size
 from harness.tasks import load_target, resolve
 
 # In the torch engine, more lanes share fixed costs but leave the cache, and a pack is what Ctrl-C can lose. Not tuned:
@@ -194,7 +194,8 @@ def _solve_ladder(variant: Experiment, arm_name: str, task: RunTask) -> Iterator
     field, values = arm.sizes.ladder() if arm.sizes else ("", (None,))
     if match is None:
         for value in values:
-            yield None, _if_possible(_candidate(variant, arm_name, task, **({field: value} if field else {})), task)
+            candidate_of_value = _candidate(variant, arm_name, task, **({field: value} if field else {}))
+            yield None, _if_possible(candidate_of_value, task, variant.dtype)
         return
     free = match.solve.get(arm_name, match.solve.get("*"))
     if free is None:
@@ -226,11 +227,11 @@ def _match_budget(
         return _candidate(variant, arm_name, task, **fixed, **{free: value})
 
     found = solve(lambda value: candidate(value).counts, axis, budget, variant.match.tol, free, smallest)
-    return found if isinstance(found, str) else _if_possible(candidate(found), task)
+    return found if isinstance(found, str) else _if_possible(candidate(found), task, variant.dtype)
 
 
-def _if_possible(candidate: Candidate, task: RunTask) -> Candidate | str:
-    return why_infeasible(candidate.network, candidate.recipe, task) or candidate
+def _if_possible(candidate: Candidate, task: RunTask, dtype: Dtype) -> Candidate | str:
+    return why_infeasible(candidate.network, candidate.recipe, task, dtype) or candidate
 
 
 def _smallest(variant: Experiment, arm_name: str, task: RunTask, free: str, fixed: dict[str, Any]) -> int:

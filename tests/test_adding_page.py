@@ -30,7 +30,7 @@ def harness(*words):
     """What a command prints; it must succeed."""
     result = CliRunner().invoke(main, list(words), catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    return result.output
+    return result.stdout
 
 
 @pytest.mark.slow

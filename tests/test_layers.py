@@ -24,7 +24,7 @@ LAW = {
     "symbolic": "",
     "match": "errors spec count solve",
     "snapshot": "errors files user_code provenance",
-    "measure": "errors files spec tasks count nets train provenance",
+    "measure": "errors user_code files spec tasks count nets train provenance",
     "feasible": "errors spec tasks count nets",
     "plan": "errors spec tasks count solve feasible",
     "record": "errors files spec",

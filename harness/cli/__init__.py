@@ -47,7 +47,7 @@ from harness.cli.steps import (
 )
 from harness.cli.sweeps import cancel, check_none_underway, logs, status
 from harness.cli.verdicts import verdicts as verdicts_command
-from harness.errors import INCOMPLETE, USAGE, HarnessError
+from harness.errors import INTERRUPTED, USAGE, HarnessError
 from harness.files import check_writable
 from harness.tables.commands import fit_options, fit_table, given, json_option, table_options
 
@@ -63,12 +63,20 @@ FEW_CELLS = 3  # that validate tells
 class _Group(click.Group):
     """Prints a HarnessError as its sentence and exits with its code."""
 
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        try:
+            return super().__call__(*arguments, **named)
+        except SystemExit as ending:
+            if user_code := sys.modules.get("harness.user_code"):  # else nothing of the user's was called
+                user_code.end_now_if_threads_are_left(ending.code)
+            raise
+
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
         except KeyboardInterrupt:
             click.echo("error: stopped; run the same command again to go on", err=True)
-            sys.exit(INCOMPLETE)
+            sys.exit(INTERRUPTED)
         except HarnessError as error:
             for line in str(error).splitlines():
                 click.echo(f"error: {line}" if not line.startswith(" ") else line, err=True)
@@ -89,7 +97,7 @@ def main() -> None:
     An experiment file becomes runs, runs become records, records become fits and figures:
         harness run experiments/quickstart.yaml
 
-    Exit codes: 0 ok, 2 wrong input, 3 incomplete or damaged results.
+    Exit codes: 0 ok, 2 wrong input, 3 incomplete or damaged results, 130 ended by Ctrl-C before anything was trained.
     """
     gc.set_threshold(100_000)  # plans are objects by the million, no garbage: searching them took longer than reading
 
@@ -240,7 +248,7 @@ def bench(
     try:
         found = [_bench(kind, manifest, results, workers or available_cores()) for kind in kinds]
     except KeyboardInterrupt:
-        raise HarnessError("stopped; nothing was written, and the next bench starts over", INCOMPLETE) from None
+        raise HarnessError("stopped; nothing was written, and the next bench starts over", INTERRUPTED) from None
     for calibration in found:
         path = write_calibration(calibration, results)
         console.print(calibration_sentence(calibration), soft_wrap=True)

@@ -17,7 +17,7 @@ from multiprocessing import connection, resource_tracker
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UserCodeError
 from harness.spec import RunSpec
 from harness.spec.nouns import Device
 
@@ -193,6 +193,8 @@ def _serve(pipe: Any, parent: int, number: int, order: Order) -> None:
         signal.signal(each, signal.SIG_IGN)
     training = threading.Lock()
     _end_with_parent(training)
+    with suppress(OSError):  # stderr is closed
+        os.dup2(2, 1)  # only the user's code prints here
     if order.device == "cuda":
         see_one_gpu(number)
     import harness.train  # noqa: F401 (takes seconds, in all processes at once)
@@ -202,10 +204,11 @@ def _serve(pipe: Any, parent: int, number: int, order: Order) -> None:
             with training:
                 answer = _is_cold(asked.runs) if isinstance(asked, IsCold) else _train(asked, order, pipe, parent)
             if answer is None:
-                return
+                break
             pipe.send(answer)
             if isinstance(answer, Failure | Refused):
-                return
+                break
+    os._exit(0)  # threads that the user's code has left may never end
 
 
 def see_one_gpu(number: int) -> None:
@@ -277,8 +280,9 @@ def _train(runs: Pack, order: Order, pipe: Any, parent: int) -> Done | Failure |
     except Stopped:
         return None
     except HarnessError as error:
-        return failure(error) if isinstance(error, TargetError) else Refused(str(error), error.exit_code)
-    except Exception as error:  # a bug in a pack: no record, the other packs go on
+        is_of_pack = isinstance(error, TargetError | UserCodeError)
+        return failure(error) if is_of_pack else Refused(str(error), error.exit_code)
+    except BaseException as error:  # a bug in a pack, or the user's code raises SystemExit: the other packs go on
         return failure(error) if len(reached) > 1 else _without_checkpoint(failure(error), runs, order)
     seconds = records[0].provenance.pack_seconds if records else 0.0
     return Done(tuple(record.status for record in records), seconds)
@@ -295,7 +299,7 @@ def _without_checkpoint(failed: Failure, runs: Pack, order: Order) -> Failure:
     return failed._replace(error=f"{failed.error}; it did not go on from {file}, which {set_aside(file)}")
 
 
-def failure(error: Exception) -> Failure:
+def failure(error: BaseException) -> Failure:
     """Its cause, its traceback, and 12 hex digits over its type and where it was raised: no message, no folders.
 
     An error that was raised from another one is of the other's cause and place too.
@@ -308,9 +312,12 @@ def failure(error: Exception) -> Failure:
     return Failure(cause, in_words(error), "".join(traceback.format_exception(error)), digest)
 
 
-def in_words(error: Exception) -> str:
+def in_words(error: BaseException) -> str:
     """What went wrong, as one is told: a HarnessError is a sentence, others need their type."""
-    return str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, HarnessError):
+        return str(error)
+    words = f"{type(error).__name__}: {error}"
+    return words if isinstance(error, Exception) else f"code of a task or network tried to end the process ({words})"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -15,6 +15,7 @@ from harness.errors import HarnessError
 from harness.measure.executed import Counter, Executed, UnknownOperation
 from harness.nets import module as modules
 from harness.spec import CapTooSmall, Module, ModuleCounts, ModuleShape
+from harness.user_code import calling_user_code
 
 # Two batches, whose difference is what so many points more cost.
 FEW, MANY = 64, 128
@@ -57,7 +58,17 @@ def module_network(architecture: Module, inputs: int, outputs: int, value: int) 
         raise HarnessError(
             f"module {bare.module}: no parameter of it requires a gradient, so there is nothing to train"
         )
-    forward, evaluation = (_per_point(module, inputs, with_backward) for with_backward in (False, True))
+    if complex_ones := [name for name, value in modules.trained_parameters(module).items() if value.is_complex()]:
+        raise HarnessError(
+            f"module {bare.module}: parameter {complex_ones[0]} is complex; keep two real ones in its place"
+        )
+    what = (
+        "its passes could not be counted (on points without data, torch's device meta, where code that asks for "
+        "values, such as `if x.max() > 0`, has no fixed count)"
+    )
+    with calling_user_code(f"module {bare.module}: {what}"):
+        module = module.to("meta")  # also what it made of numpy's arrays
+        forward, evaluation = (_per_point(module, inputs, with_backward) for with_backward in (False, True))
     counts = ModuleCounts(
         parameters=sum(each.numel() for each in modules.trained_parameters(module).values()),
         forward=forward.flops,
@@ -77,16 +88,9 @@ def _counted(module: torch.nn.Module, points: int, inputs: int, with_backward: b
     """Of a forward pass, or of that, the mean squared error, and the backward pass."""
     x_NI = torch.empty(points, inputs, device="meta")
     parameters = list(modules.trained_parameters(module).values())
-    try:
-        with _AnyOperation() as counter:
-            y_NO = module(x_NI)
-            if with_backward:
-                loss = (y_NO - torch.empty_like(y_NO)).square().mean()
-                torch.autograd.grad(loss, parameters, allow_unused=True)
-    except Exception as error:  # the user's code
-        raise HarnessError(
-            f"module {type(module).__name__}: its passes could not be counted, on {points} points of {inputs} inputs "
-            f"without data (torch's device meta): {type(error).__name__}: {error}; what asks for values, such as "
-            "`if x.max() > 0`, has no fixed count"
-        ) from error
+    with _AnyOperation() as counter:
+        y_NO = module(x_NI)
+        if with_backward:
+            loss = (y_NO - torch.empty_like(y_NO)).square().mean()
+            torch.autograd.grad(loss, parameters, allow_unused=True)
     return counter.executed

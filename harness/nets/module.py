@@ -19,7 +19,8 @@ from torch.func import functional_call
 
 from harness.errors import HarnessError, did_you_mean
 from harness.spec.module import ModuleShape
-from harness.user_code import user_module, version_of
+from harness.spec.nouns import Dtype
+from harness.user_code import calling_user_code, user_module, version_of
 
 # Points on which a module is tried out before anything trains.
 TRIED_POINTS = 8
@@ -29,12 +30,13 @@ def module_class(reference: str) -> type[nn.Module]:
     """The class at `package.module:Class`, found from the current folder as well as the Python path."""
     class_name = reference.partition(":")[2]
     module = user_module(reference, "module")
-    found = getattr(module, class_name, None)
-    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+    with calling_user_code(f"module {reference}"):
+        found = getattr(module, class_name, None)
+        if isinstance(found, type) and issubclass(found, nn.Module):
+            return found
         types = {name: value for name, value in vars(module).items() if isinstance(value, type)}
         hint = did_you_mean(class_name, [name for name, value in types.items() if issubclass(value, nn.Module)])
-        raise HarnessError(f"module {reference}: {module.__name__} has no nn.Module of the name {class_name!r}; {hint}")
-    return found
+    raise HarnessError(f"module {reference}: {module.__name__} has no nn.Module of the name {class_name!r}; {hint}")
 
 
 def fingerprint(reference: str) -> str:
@@ -43,7 +45,10 @@ def fingerprint(reference: str) -> str:
 
 
 def make(network: ModuleShape, seed: int = 0) -> nn.Module:
-    """A module of the network's size, its parameters drawn from `seed`; torch's own random state is as before."""
+    """A module of the network's size, its parameters drawn from `seed`.
+
+    That is what the global generators of torch, numpy and Python start from meanwhile; they are as before afterwards.
+    """
     inputs, outputs = network.shape
     made = module_class(network.module)
     if fingerprint(network.module) != network.fingerprint:
@@ -51,18 +56,19 @@ def make(network: ModuleShape, seed: int = 0) -> nn.Module:
             f"module {network.module}: its code changed since the plan was made; `harness plan FILE --replan` takes it "
             "as it is"
         )
-    with torch.random.fork_rng(devices=[]):  # a module draws from torch's global generator
+    what = f"module {network.module}: {made.__name__}({inputs}, {outputs}, {network.size}={network.value})"
+    with calling_user_code(f"{what} failed", seed=seed):
         torch.manual_seed(seed)
-        try:
-            return made(inputs, outputs, **{network.size: network.value})
-        except Exception as error:  # the user's code
-            call = f"{made.__name__}({inputs}, {outputs}, {network.size}={network.value})"
-            raise HarnessError(f"module {network.module}: {call} failed: {type(error).__name__}: {error}") from error
+        module = made(inputs, outputs, **{network.size: network.value})
+    if not isinstance(module, nn.Module):
+        raise HarnessError(f"{what} gives {type(module).__name__}, no nn.Module")
+    return module
 
 
 def trained_parameters(module: nn.Module) -> dict[str, Tensor]:
     """By name, what an optimiser moves."""
-    return {name: value for name, value in module.named_parameters() if value.requires_grad}
+    with calling_user_code(f"module {type(module).__name__}: its parameters cannot be listed"):
+        return {name: value for name, value in module.named_parameters() if value.requires_grad}
 
 
 @cache
@@ -94,26 +100,54 @@ def evaluate(network: ModuleShape, parameters: Mapping[str, Tensor], x_RNI: Tens
     return torch.stack(lanes)
 
 
-def check(network: ModuleShape) -> None:
-    """A HarnessError that says why the module cannot be trained here, if it cannot."""
-    module, where = make(network).double(), f"module {network.module}"
+def check(network: ModuleShape, dtype: Dtype = "float64") -> None:
+    """A HarnessError that says why the module cannot be trained here in `dtype`, if it cannot."""
+    where, number = f"module {network.module}", getattr(torch, dtype)
     inputs, outputs = network.shape
-    x_NI = torch.linspace(-1, 1, TRIED_POINTS * inputs, dtype=torch.float64).reshape(TRIED_POINTS, inputs)
-    try:
-        with torch.random.fork_rng(devices=[]), torch.no_grad():  # dropout draws from torch's global generator
-            together, again, apart = module(x_NI), module(x_NI), torch.cat([module(x_NI[:3]), module(x_NI[3:])])
-    except Exception as error:  # the user's code
-        raise HarnessError(
-            f"{where}: its forward pass of {TRIED_POINTS} points x {inputs} inputs in float64 failed: "
-            f"{type(error).__name__}: {error}"
-        ) from error
-    if not isinstance(together, Tensor) or tuple(together.shape) != (TRIED_POINTS, outputs):
-        got = list(together.shape) if isinstance(together, Tensor) else type(together).__name__
-        raise HarnessError(f"{where}: {TRIED_POINTS} points give {got} in place of [{TRIED_POINTS}, {outputs}]")
-    if not torch.allclose(together, again, rtol=1e-9, atol=1e-12, equal_nan=True):
-        raise HarnessError(f"{where}: two passes of the same points differ (dropout?); it must not depend on chance")
-    if not torch.allclose(together, apart, rtol=1e-9, atol=1e-12, equal_nan=True):
-        raise HarnessError(
-            f"{where}: a point's output depends on the other points (batch statistics?), so that it has no error of "
-            "its own"
-        )
+    x_NI = torch.linspace(-1, 1, TRIED_POINTS * inputs, dtype=number).reshape(TRIED_POINTS, inputs)
+    what = f"{where}: its forward pass of {TRIED_POINTS} points x {inputs} inputs in {dtype} failed"
+    with calling_user_code(what):
+        module, twin = (make(network).to(number) for _ in range(2))
+        differing, passed = _differing(module, twin), x_NI.clone()
+        with torch.no_grad():
+            together, of_twin = module(passed), twin(x_NI.clone())
+            apart = [module(x_NI[:3].clone()), module(x_NI[3:].clone())]
+        again = module(x_NI.clone())  # with gradients, as it trains
+        if not isinstance(together, Tensor) or tuple(together.shape) != (TRIED_POINTS, outputs):
+            got = list(together.shape) if isinstance(together, Tensor) else type(together).__name__
+            raise HarnessError(f"{where}: {TRIED_POINTS} points give {got} in place of [{TRIED_POINTS}, {outputs}]")
+        if together.dtype != number:
+            given = str(together.dtype).removeprefix("torch.")
+            raise HarnessError(f"{where}: points in {dtype} give values in {given}; compute in the dtype of the points")
+        if not torch.isfinite(together).all():
+            worst = together[~torch.isfinite(together)][0].item()
+            raise HarnessError(f"{where}: its initial values give {worst} for a point of [-1, 1]^{inputs}")
+        if not torch.equal(passed, x_NI):
+            raise HarnessError(f"{where}: its forward pass changes the points that it is given; let it copy them first")
+        if not _same(together, again):
+            raise HarnessError(
+                f"{where}: two passes of the same points differ (dropout?); it must not depend on chance"
+            )
+        if not _same(together, torch.cat(apart)):
+            raise HarnessError(
+                f"{where}: a point's output depends on the other points (batch statistics?), so that it has no error "
+                "of its own"
+            )
+        if differing or not _same(together, of_twin):
+            raise HarnessError(
+                f"{where}: made twice from one seed, it differs{' in ' + differing[0] if differing else ''}; draw "
+                "initial values from the global generators of torch, numpy or Python, which start from the run's seed"
+            )
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    """Up to rounding, which the number of points changes."""
+    rtol, atol = (1e-9, 1e-12) if one.dtype == torch.float64 else (1e-4, 1e-5)
+    return one.shape == other.shape and torch.allclose(one, other, rtol=rtol, atol=atol)
+
+
+def _differing(one: nn.Module, other: nn.Module) -> list[str]:
+    """Names of parameters and buffers that do not have the same values in both."""
+    mine, others = ({**dict(each.named_parameters()), **dict(each.named_buffers())} for each in (one, other))
+    same = {name for name in mine.keys() & others.keys() if torch.equal(mine[name], others[name])}
+    return sorted((mine.keys() | others.keys()) - same)

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from harness.plot import COLOURS, LABEL_SIZE, THEME, set_ticks
 from harness.plot_residuals import empty_figure
 from harness.record import Record
-from harness.tasks import Target, load_target
+from harness.tasks import Target, load_target, values
 
 COURSE_HEIGHT, LINE_HEIGHT = 0.95, 0.21  # inches, of a row
 VALUES = (-0.45, 1.45)  # that a panel shows
@@ -46,7 +46,7 @@ def _course(axes: Axes, record: Record, phase: int, gid: str) -> None:
     edges, x = np.linspace(low, high, len(record.phases) + 1), np.linspace(low, high, TARGET_POINTS)
     target = load_target(record.run.task.target, record.run.task.inputs)
     assert isinstance(target, Target)
-    wanted = target.function(x[:, None])
+    wanted = values(record.run.task.target, target, x[:, None])
     outputs = record.phases[phase].outputs
     axes.axvspan(*edges[phase : phase + 2], color=SHADE, lw=0, zorder=0)
     axes.plot(x, wanted, color=TARGET_COLOUR, lw=0.6, zorder=1)

@@ -15,13 +15,13 @@ from harness.tasks.paper import PAPER_TARGETS
 from harness.tasks.pde import PDE_TARGETS, collocation, quadrature
 from harness.tasks.peaks import PEAK_TARGETS
 from harness.tasks.special import SPECIAL_TARGETS
-from harness.tasks.target import Inside, Quadrature, Samples, Target, TargetError
+from harness.tasks.target import Inside, Quadrature, Samples, Target, TargetError, values
 from harness.tasks.teachers import TEACHER_TARGETS
 from harness.tasks.user import load_user_target
 
 __all__ = [
     *("Samples", "Splits", "Target", "domain_points", "draw", "load_target", "resolve", "scaled", "stream"),
-    *("Data", "TargetError", "is_data", "phases_of"),
+    *("values", "Data", "TargetError", "is_data", "phases_of"),
     "Inside",
     "Quadrature",
 ]
@@ -31,6 +31,9 @@ BUILT_IN = PAPER_TARGETS | SPECIAL_TARGETS | FEYNMAN_TARGETS | PEAK_TARGETS | TE
 PDE_DEFAULTS = {"boundary_points": 800, "interior_weight": 0.01}
 # Independent random streams of one seed. Numbers, not names, reach the generator: never renumber.
 STREAMS = {"train": 0, "validation": 1, "test": 2, "initial": 3, "batches": 4, "domain": 5, "split": 6}
+
+# Values that differ by no more than this share of them are one value.
+ROUNDING = 1e-14
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def resolve(task: Task) -> RunTask:
 
 
 def draw(task: RunTask, seed: int) -> Splits:
-    """The samples of `task` under `seed`; a TargetError if a value is not finite or the target's code has changed.
+    """The samples of `task` under `seed`; a TargetError if they cannot be learnt or the target's code has changed.
 
     A PDE is learnt and validated at points inside and on the boundary, and tested by quadrature. Of data the splits are
     by the seed (see `harness.tasks.data`).
@@ -120,7 +123,9 @@ def draw(task: RunTask, seed: int) -> Splits:
     points = {name: _uniform(task, stream(seed, name), count) for name, count in counts.items()}
     if target.train_points:
         points["train"] = target.train_points(task.train_points)
-    return Splits(**{name: _samples(task, target, x) for name, x in points.items()})
+    splits = Splits(**{name: _samples(task, target, x) for name, x in points.items()})
+    _check_varies(task, splits.train)
+    return splits
 
 
 def domain_points(task: RunTask, seed: int) -> NDArray[np.float64]:
@@ -145,19 +150,14 @@ def _uniform(task: RunTask, generator: np.random.Generator, count: int) -> NDArr
 
 
 def _samples(task: RunTask, target: Target, x: NDArray[np.float64]) -> Samples:
-    count = len(x)
-    try:
-        y = np.asarray(target.function(x), dtype=np.float64)
-    except Exception as error:  # whatever the user's function raises is theirs to mend
-        problem = f"{type(error).__name__}: {error}"
-        raise TargetError(f"target {task.target}: {problem}, for x of shape {x.shape}") from error
-    if y.shape not in ((count,), (count, 1)):
-        raise TargetError(f"target {task.target}: shape {y.shape} returned for x of shape {x.shape}; return ({count},)")
-    y = y.reshape(count, 1)
-    if not np.isfinite(y).all():
-        worst = int(np.flatnonzero(~np.isfinite(y[:, 0]))[0])
+    return Samples(x, values(task.target, target, x)[:, None])
+
+
+def _check_varies(task: RunTask, train: Samples) -> None:
+    """A TargetError if all training points have one value, up to rounding."""
+    low, high = train.y.min(), train.y.max()
+    if len(train.y) > 1 and high - low <= ROUNDING * max(abs(low), abs(high)):
         raise TargetError(
-            f"target {task.target}: value {y[worst, 0]} at x={x[worst].tolist()}; "
-            "choose low and high so that it is finite on the whole box"
+            f"target {task.target}: value {low} at all {len(train.y)} training points, so there is nothing to learn; "
+            "change the function or its box"
         )
-    return Samples(x, y)

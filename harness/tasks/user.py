@@ -4,7 +4,7 @@ import inspect
 
 from harness.errors import did_you_mean
 from harness.tasks.target import Target, TargetError
-from harness.user_code import user_module, version_of
+from harness.user_code import calling_user_code, user_module, version_of
 
 
 def load_user_target(reference: str, inputs: int | None) -> Target:
@@ -17,15 +17,17 @@ def load_user_target(reference: str, inputs: int | None) -> Target:
     if inputs is None:
         raise TargetError(f"target {reference}: say how many variables it has, `inputs: <n>`")
     module = user_module(reference, "target", TargetError)
-    function = getattr(module, function_name, None)
-    if not callable(function):
-        functions = [name for name, value in vars(module).items() if inspect.isfunction(value)]
-        hint = did_you_mean(function_name, functions)
-        raise TargetError(f"target {reference}: {module_name} has no function {function_name!r}; {hint}")
+    with calling_user_code(f"target {reference}", TargetError):
+        function = getattr(module, function_name, None)
+        if not callable(function):
+            functions = [name for name, value in vars(module).items() if inspect.isfunction(value)]
+            hint = did_you_mean(function_name, functions)
+            raise TargetError(f"target {reference}: {module_name} has no function {function_name!r}; {hint}")
+        formula = (inspect.getdoc(function) or reference).splitlines()[0]
     return Target(
         function,
         inputs=inputs,
-        formula=(inspect.getdoc(function) or reference).splitlines()[0],
+        formula=formula,
         source=reference,
         version=version_of(function, reference, "target", TargetError),
     )

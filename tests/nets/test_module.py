@@ -187,7 +187,7 @@ def test_sizes_that_cannot_be_made_and_names_that_are_not_there():
     with pytest.raises(HarnessError, match="nothing to train"):
         network("Frozen")
     for name in ("Asking", "Broken"):
-        with pytest.raises(HarnessError, match=f"module {name}: its passes could not be counted"):
+        with pytest.raises(HarnessError, match=f":{name}: its passes could not be counted"):
             network(name)
     with pytest.raises(CapTooSmall, match="at most 5"):
         network("Narrow", width=6)

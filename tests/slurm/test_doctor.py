@@ -245,7 +245,7 @@ def test_stopping_it_cancels_its_job(testbed, tmp_path):
             said = process.communicate(timeout=60)[1]
         waiting = testbed.slurm("squeue", "-h", "--states=pending")
 
-    assert (process.returncode, waiting) == (3, "")
+    assert (process.returncode, waiting) == (130, "")
     assert "cancelled" in said
     assert said.splitlines()[-1] == "error: stopped; run the same command again to go on"
     assert not (tmp_path / "results").exists()

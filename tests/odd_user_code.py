@@ -1,0 +1,435 @@
+"""Odd tasks and networks that a user could bring, each with what `harness validate` must make of it.
+
+A case is (source, said): said is ACCEPTED, or a part of the one line that refuses it. The first part of a case's name
+says no more than what it is. Sources of FUNCTIONS define f(x); sources of REFERENCES are files of their own, each with
+the reference to it; sources of NETWORKS define the class Net.
+"""
+
+ACCEPTED = ""
+
+CHANCE = "must depend on its own point alone"
+BEGIN = """
+import decimal, os, random, sys, threading, time, warnings
+import numpy as np
+import torch
+from torch import nn
+"""
+
+FUNCTIONS = {
+    # ---------------------------------------------------------------------------------------------------- all is well
+    "plain": ("def f(x): return x[:, 0] * x[:, 1]", ACCEPTED),
+    "a column": ("def f(x): return x[:, :1]", ACCEPTED),
+    "bool": ("def f(x): return x[:, 0] > 0", ACCEPTED),
+    "int8": ("def f(x): return (x[:, 0] > 0).astype(np.int8)", ACCEPTED),
+    "float16": ("def f(x): return x[:, 0].astype(np.float16)", ACCEPTED),
+    "a list": ("def f(x): return [float(a) for a in x[:, 0]]", ACCEPTED),
+    "a lambda": ("f = lambda x: x[:, 0]", ACCEPTED),
+    "a callable with a version": (
+        "class Call:\n    version = 3\n    def __call__(self, x): return x[:, 0]\nf = Call()",
+        ACCEPTED,
+    ),
+    "a float64 product": (
+        "W = np.random.default_rng(0).normal(size=(2, 50))\ndef f(x): return np.tanh(x @ W).sum(1)",
+        ACCEPTED,
+    ),
+    "a float32 product": (
+        "W = np.random.default_rng(0).normal(size=(2, 50)).astype('f4')\n"
+        "def f(x): return np.tanh(x.astype('f4') @ W).sum(1)",
+        ACCEPTED,
+    ),
+    "steep functions of rounded values": ("def f(x): return np.sin(np.exp(12 * np.abs(x)).sum(1))", ACCEPTED),
+    "a pole nearby": ("def f(x): return 1 / (x[:, 0] + 1.0001)", ACCEPTED),
+    "zero but for a bump": ("def f(x): return np.maximum(0.25 - (x**2).sum(1), 0)", ACCEPTED),
+    "torch": ("def f(x): return torch.sin(torch.from_numpy(x[:, 0]))", ACCEPTED),
+    "changes what it is given": ("def f(x):\n    x *= 2\n    return x[:, 0]", ACCEPTED),
+    "returns its own buffer": (
+        "BUFFER = np.empty(10**6)\ndef f(x):\n    BUFFER[: len(x)] = x[:, 0]\n    return BUFFER[: len(x)]",
+        ACCEPTED,
+    ),
+    "noise that its point decides": ("def f(x): return np.sin(1e6 * x[:, 0]) * np.cos(1e6 * x[:, 1])", ACCEPTED),
+    "prints": ("def f(x):\n    print('hello', 3)\n    return x[:, 0]", ACCEPTED),
+    "writes to the buffer of stdout": (
+        "def f(x):\n    sys.stdout.buffer.write(b'hello')\n    return x[:, 0]",
+        ACCEPTED,
+    ),
+    "closes stdout": ("def f(x):\n    sys.stdout.close()\n    return x[:, 0]", ACCEPTED),
+    "loses stdout and stderr": ("def f(x):\n    sys.stdout = sys.stderr = None\n    return x[:, 0]", ACCEPTED),
+    "warns": ("def f(x):\n    warnings.warn('beware')\n    return x[:, 0]", ACCEPTED),
+    "makes warnings errors": ("def f(x):\n    warnings.simplefilter('error')\n    return x[:, 0]", ACCEPTED),
+    "makes numpy raise": ("def f(x):\n    np.seterr(all='raise')\n    return x[:, 0]", ACCEPTED),
+    "goes to another folder": ("def f(x):\n    os.chdir('/')\n    return x[:, 0]", ACCEPTED),
+    "seeds global generators": ("def f(x):\n    np.random.seed(1)\n    random.seed(1)\n    return x[:, 0]", ACCEPTED),
+    "a thread that fails": (
+        "def f(x):\n    one = threading.Thread(target=sys.exit, args=(7,))\n"
+        "    one.start()\n    one.join()\n    return x[:, 0]",
+        ACCEPTED,
+    ),
+    # --------------------------------------------------------------------------------------- other values each time
+    "default_rng": ("def f(x): return x[:, 0] + np.random.default_rng().normal(size=len(x))", CHANCE),
+    "numpy's generator": ("def f(x): return x[:, 0] + np.random.normal(size=len(x))", CHANCE),
+    "one number of numpy's": ("def f(x): return x[:, 0] * np.random.normal()", CHANCE),
+    "Python's generator": ("def f(x): return x[:, 0] * random.random()", CHANCE),
+    "torch's generator": ("def f(x): return x[:, 0] * torch.rand(len(x)).numpy()", CHANCE),
+    "urandom": ("def f(x): return x[:, 0] * os.urandom(1)[0] / 255 + os.urandom(1)[0]", CHANCE),
+    "seeded noise by place": ("def f(x): return x[:, 0] + np.random.default_rng(0).normal(size=len(x))", CHANCE),
+    "the clock": ("def f(x): return x[:, 0] * (time.perf_counter_ns() % 1000)", CHANCE),
+    "counts its calls": ("CALLS = []\ndef f(x):\n    CALLS.append(1)\n    return x[:, 0] + len(CALLS)", CHANCE),
+    "less the mean": ("def f(x): return x[:, 0] - x[:, 0].mean()", CHANCE),
+    "a share of the largest": ("def f(x): return x[:, 0] / np.abs(x[:, 0]).max()", CHANCE),
+    "sorted": ("def f(x): return np.sort(x[:, 0])", CHANCE),
+    "a running sum": ("def f(x): return np.cumsum(x[:, 0])", CHANCE),
+    "its neighbour's": ("def f(x): return np.roll(x[:, 0], 1)", CHANCE),
+    # ------------------------------------------------------------------------------------------------- what it gives
+    "complex": ("def f(x): return x[:, 0] + 1j * x[:, 1]", "dtype complex128"),
+    "masked": ("def f(x): return np.ma.masked_less(x[:, 0], 0)", "masked array"),
+    "texts": ("def f(x): return np.array([str(a) for a in x[:, 0]])", "dtype <U"),
+    "bytes": ("def f(x): return x[:, 0].astype('S8')", "dtype |S8"),
+    "Decimals": ("def f(x): return np.array([decimal.Decimal(a) for a in x[:, 0]])", "dtype object"),
+    "dates": ("def f(x): return (1e6 * x[:, 0]).astype('datetime64[s]')", "dtype datetime64"),
+    "durations": ("def f(x): return (1e6 * x[:, 0]).astype('timedelta64[s]')", "dtype timedelta64"),
+    "records": ("def f(x): return x.copy().view([('a', 'f8'), ('b', 'f8')])[:, 0]", "dtype [('a'"),
+    "nothing": ("def f(x): pass", "dtype object"),
+    "a generator": ("def f(x):\n    yield from x[:, 0]", "dtype object"),
+    "a dict": ("def f(x): return {'y': x[:, 0]}", "dtype object"),
+    "a class": ("class f:\n    def __init__(self, x): self.y = x[:, 0]", "dtype object"),
+    "one number": ("def f(x): return 1.5", "shape ()"),
+    "a row": ("def f(x): return x[None, :, 0]", "shape (1, "),
+    "two columns": ("def f(x): return x", "return (1000,) or (1000, 1)"),
+    "one too few": ("def f(x): return x[1:, 0]", "shape (999,)"),
+    "of different lengths": ("def f(x): return [[1.0]] + [[1.0, 2.0]] * (len(x) - 1)", "ValueError"),
+    "NaN at times": ("def f(x): return np.where(x[:, 0] > 0.9, np.nan, x[:, 0])", "value nan"),
+    "infinite": ("def f(x): return np.where(x[:, 0] > 0.9, np.inf, x[:, 0])", "value inf"),
+    "constant": ("def f(x): return np.full(len(x), 3.0)", "value 3.0 at all"),
+    "constant but for rounding": ("def f(x): return np.sin(x[:, 0]) ** 2 + np.cos(x[:, 0]) ** 2", "at all"),
+    "wants a gradient": ("def f(x): return torch.from_numpy(x[:, 0]).requires_grad_()", "RuntimeError"),
+    # ----------------------------------------------------------------------------------------------------- how it ends
+    "raises": ("def f(x): raise ValueError('no such thing')", "ValueError: no such thing"),
+    "raises in lines": ("def f(x): raise ValueError('first\\nsecond\\n\\nthird')", "ValueError: first second third"),
+    "raises at length": ("def f(x): raise ValueError('long ' * 10**5)", "ValueError: long"),
+    "raises what cannot be told": (
+        "class Odd(Exception):\n    def __str__(self): raise SystemExit(0)\ndef f(x): raise Odd",
+        "Odd: (its message cannot be read)",
+    ),
+    "exits well": ("def f(x): sys.exit(0)", "SystemExit: 0"),
+    "exits with a word": ("def f(x): raise SystemExit('bye')", "SystemExit: bye"),
+    "interrupts": ("def f(x): raise KeyboardInterrupt", "KeyboardInterrupt"),
+    "closes generators": ("def f(x): raise GeneratorExit", "GeneratorExit"),
+    "ends iterations": ("def f(x): raise StopIteration", "StopIteration"),
+    "raises at the root": ("class Odd(BaseException): pass\ndef f(x): raise Odd('root')", "Odd: root"),
+    "recurs": ("def f(x): return f(x)", "RecursionError"),
+    "wants all memory": ("def f(x): return np.zeros(2**45)", "MemoryError"),
+    "exits as it is read": (
+        "class Odd:\n    def __array__(self, *a, **k): sys.exit(0)\ndef f(x): return Odd()",
+        "SystemExit: 0",
+    ),
+    "takes two arguments": ("def f(x, y): return x[:, 0]", "TypeError"),
+}
+
+FINE = "def f(x): return x[:, 0]\n"
+REFERENCES = {
+    # A name is in place of NAME, its own for each case, as Python imports a name once.
+    "fine": ("NAME:f", FINE, ACCEPTED),
+    "prints": ("NAME:f", "print('hello')\n" + FINE, ACCEPTED),
+    "keeps stdout": (
+        "NAME:f",
+        "import sys\nOUT = sys.stdout\ndef f(x):\n    print(1, file=OUT)\n    return x[:, 0]",
+        ACCEPTED,
+    ),
+    "another folder": ("NAME:f", "import os\nos.chdir('/')\n" + FINE, ACCEPTED),
+    "ignores signals": ("NAME:f", "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n" + FINE, ACCEPTED),
+    "a version": ("NAME:f", FINE + "f.version = 'two'", ACCEPTED),
+    "exits well": ("NAME:f", "raise SystemExit(0)", "SystemExit: 0"),
+    "exits with a word": ("NAME:f", "import sys; sys.exit('bye')", "SystemExit: bye"),
+    "interrupts": ("NAME:f", "raise KeyboardInterrupt", "importing NAME failed: KeyboardInterrupt"),
+    "closes generators": ("NAME:f", "raise GeneratorExit", "importing NAME failed: GeneratorExit"),
+    "no Python": ("NAME:f", "def f(x) return 1", "importing NAME failed: SyntaxError"),
+    "null bytes": ("NAME:f", "def f(x): return 1\0", "importing NAME failed"),
+    "raises in lines": ("NAME:f", "raise ValueError('first\\nsecond')", "ValueError: first second"),
+    "imports what is not there": ("NAME:f", "import no_such_module", "No module named 'no_such_module'"),
+    "not there": ("no_such_module:f", "", "importing no_such_module failed"),
+    "no such folder": ("no.such.folder:f", "", "importing no.such.folder failed"),
+    "relative": (".NAME:f", FINE, "importing .NAME failed"),
+    "no function": ("NAME:", FINE, "write package.module:name"),
+    "no module": (":f", FINE, "write package.module:name"),
+    "another name": ("NAME:g", FINE, "no function 'g'; allowed: f"),
+    "two colons": ("NAME:f:g", FINE, "no function 'f:g'"),
+    "no callable": ("NAME:f", "f = 3", "no function 'f'"),
+    "of C": ("math:sin", "", "its source cannot be read; give it a `version`"),
+    "a version that exits": (
+        "NAME:f",
+        "class Call:\n    @property\n    def version(self): raise SystemExit(0)\n"
+        "    def __call__(self, x): return x[:, 0]\n"
+        "f = Call()",
+        "SystemExit: 0",
+    ),
+    "a version of another kind": ("NAME:f", FINE + "f.version = object()", "its version is of type object"),
+    "names that exit": ("NAME:f", "def __getattr__(name): raise SystemExit(0)", "SystemExit: 0"),
+    "wraps itself": ("NAME:f", FINE + "f.__wrapped__ = f", "ValueError: wrapper loop"),
+    "another thing in its place": (
+        "NAME:f",
+        "import sys\nclass Thing:\n    __slots__ = ()\nsys.modules[__name__] = Thing()",
+        "TypeError: vars() argument",
+    ),
+    "gone when imported": ("NAME:f", "import sys\ndel sys.modules[__name__]\n" + FINE, "KeyError"),
+}
+
+# The class of a network that goes on from that of LINEAR, in its constructor.
+MADE = "class Net(Linear):\n    def __init__(self, i, o, width):\n        super().__init__(i, o, width)\n"
+LINEAR = """
+class Linear(nn.Module):
+    def __init__(self, inputs, outputs, width):
+        super().__init__()
+        self.one, self.two = nn.Linear(inputs, width), nn.Linear(width, outputs)
+    def forward(self, x): return self.two(torch.tanh(self.one(x)))
+"""
+ONE_SEED = "made twice from one seed, it differs"
+NETWORKS = {
+    # ---------------------------------------------------------------------------------------------------- all is well
+    "plain": ("Net = Linear", "float64", ACCEPTED),
+    "plain in float32": ("Net = Linear", "float32", ACCEPTED),
+    "numpy's generator": (
+        MADE + "        self.a = nn.Parameter(torch.tensor(np.random.normal(size=width)))\n"
+        "    def forward(self, x): return self.two(self.a * torch.tanh(self.one(x)))",
+        "float64",
+        ACCEPTED,
+    ),
+    "an array of numpy's": (
+        MADE + "        self.a = nn.Parameter(torch.from_numpy(np.random.normal(size=width)))\n"
+        "    def forward(self, x): return self.two(self.a * torch.tanh(self.one(x)))",
+        "float64",
+        ACCEPTED,
+    ),
+    "Python's generator": (
+        MADE + "        self.a = random.random()\n    def forward(self, x): return self.a * super().forward(x)",
+        "float64",
+        ACCEPTED,
+    ),
+    "a random buffer": (
+        MADE + "        self.register_buffer('a', torch.randn(i))\n"
+        "    def forward(self, x): return super().forward(x + self.a)",
+        "float64",
+        ACCEPTED,
+    ),
+    "tied": (
+        "class Net(nn.Module):\n    def __init__(self, i, o, width):\n        super().__init__()\n"
+        "        self.one = nn.Linear(i, width)\n        self.two = self.one\n"
+        "    def forward(self, x): return (self.one(x) * self.two(x)).sum(-1, keepdim=True)",
+        "float64",
+        ACCEPTED,
+    ),
+    "prints": (
+        "class Net(Linear):\n    def forward(self, x):\n        print('hello')\n        return super().forward(x)",
+        "float64",
+        ACCEPTED,
+    ),
+    # --------------------------------------------------------------------------------------- another one each time
+    "default_rng": (
+        MADE + "        self.a = nn.Parameter(torch.tensor(np.random.default_rng().normal(size=width)))\n"
+        "    def forward(self, x): return self.two(self.a * torch.tanh(self.one(x)))",
+        "float64",
+        ONE_SEED + " in a",
+    ),
+    "urandom in a buffer": (
+        MADE + "        self.register_buffer('a', torch.tensor(list(os.urandom(8))).double())\n"
+        "    def forward(self, x): return super().forward(x) + self.a.sum()",
+        "float64",
+        ONE_SEED + " in a",
+    ),
+    "chance in an attribute": (
+        MADE + "        self.a = np.random.default_rng().normal()\n"
+        "    def forward(self, x): return self.a * super().forward(x)",
+        "float64",
+        ONE_SEED,
+    ),
+    "counts itself": (
+        "class Net(Linear):\n    made = 0\n"
+        "    def __init__(self, i, o, width):\n        super().__init__(i, o, width)\n"
+        "        Net.made += 1\n        self.a = self.made\n"
+        "    def forward(self, x): return self.a + super().forward(x)",
+        "float64",
+        ONE_SEED,
+    ),
+    "dropout": (
+        "class Net(Linear):\n    def forward(self, x): return self.two(nn.functional.dropout(self.one(x), 0.5))",
+        "float64",
+        "must not depend on chance",
+    ),
+    "dropout with gradients": (
+        "class Net(Linear):\n    def forward(self, x):\n        y = self.one(x)\n"
+        "        return self.two(nn.functional.dropout(y, 0.5, torch.is_grad_enabled()))",
+        "float64",
+        "must not depend on chance",
+    ),
+    "noise of numpy's": (
+        "class Net(Linear):\n    def forward(self, x): return super().forward(x) + np.random.normal()",
+        "float64",
+        "must not depend on chance",
+    ),
+    "counts its passes": (
+        "class Net(Linear):\n    passes = 0\n    def forward(self, x):\n        self.passes += 1\n"
+        "        return super().forward(x) * self.passes",
+        "float64",
+        "must not depend on chance",
+    ),
+    "batch norm": (
+        MADE + "        self.norm = nn.BatchNorm1d(width)\n"
+        "    def forward(self, x): return self.two(self.norm(self.one(x)))",
+        "float64",
+        "depends on the other points",
+    ),
+    "a running sum": (
+        "class Net(Linear):\n    def forward(self, x): return super().forward(x).cumsum(0)",
+        "float64",
+        "depends on the other points",
+    ),
+    # ------------------------------------------------------------------------------------------------- what it gives
+    "NaN": (
+        "class Net(Linear):\n    def forward(self, x): return super().forward(x) * float('nan')",
+        "float64",
+        "give nan",
+    ),
+    "NaN at times": (
+        "class Net(Linear):\n    def forward(self, x): return super().forward(x.log())",
+        "float64",
+        "give nan",
+    ),
+    "infinite": (
+        "class Net(Linear):\n    def forward(self, x): return super().forward(x) / 0",
+        "float64",
+        "inf for a point",
+    ),
+    "NaN at first": (
+        MADE + "        nn.init.constant_(self.one.weight, float('nan'))",
+        "float64",
+        "give nan",
+    ),
+    "float32 in float64": (
+        "class Net(Linear):\n    def forward(self, x): return super().forward(x).float()",
+        "float64",
+        "points in float64 give values in float32",
+    ),
+    "float64 in float32": (
+        "class Net(Linear):\n    def forward(self, x): return super().forward(x).double()",
+        "float32",
+        "points in float32 give values in float64",
+    ),
+    "bfloat16": (
+        "class Net(Linear):\n    def forward(self, x): return super().forward(x).bfloat16()",
+        "float64",
+        "give values in bfloat16",
+    ),
+    "complex": (
+        "class Net(Linear):\n    def forward(self, x): return torch.complex(super().forward(x), super().forward(x))",
+        "float64",
+        "passes could not be counted",
+    ),
+    "flat": (
+        "class Net(Linear):\n    def forward(self, x): return super().forward(x)[:, 0]",
+        "float64",
+        "give [8] in place of",
+    ),
+    "a tuple": (
+        "class Net(Linear):\n    def forward(self, x): return (super().forward(x),)",
+        "float64",
+        "could not be counted",
+    ),
+    "one size of batch": (
+        "class Net(Linear):\n    def forward(self, x): return super().forward(x) if len(x) > 7 else x[:1, :1]",
+        "float64",
+        "depends on the other points",
+    ),
+    "changes its input": (
+        "class Net(Linear):\n    def forward(self, x): return super().forward(x.clamp_(-0.5, 0.5))",
+        "float64",
+        "changes the points",
+    ),
+    "nothing to train": (
+        MADE + "        self.requires_grad_(False)",
+        "float64",
+        "nothing to train",
+    ),
+    "detached": (
+        "class Net(Linear):\n    def forward(self, x): return super().forward(x).detach()",
+        "float64",
+        "could not be counted",
+    ),
+    "lazy": (
+        "class Net(nn.Module):\n    def __init__(self, i, o, width):\n        super().__init__()\n"
+        "        self.one = nn.LazyLinear(o)\n    def forward(self, x): return self.one(x)",
+        "float64",
+        "uninitialized parameter",
+    ),
+    "complex parameters": (
+        MADE + "        self.a = nn.Parameter(torch.ones(width, dtype=torch.complex64))\n"
+        "    def forward(self, x): return self.two(torch.view_as_real(self.a)[:, 0] * self.one(x))",
+        "float64",
+        "parameter a is complex",
+    ),
+    "float32 alone": (
+        MADE + "        self.a = torch.ones(i, i)\n"
+        "    def forward(self, x): return super().forward(x @ self.a.to(x.device))",
+        "float64",
+        "forward pass",
+    ),
+    "asks for values": (
+        "class Net(Linear):\n    def forward(self, x): return super().forward(x if x.max() > 0 else -x)",
+        "float64",
+        "has no fixed count",
+    ),
+    # ----------------------------------------------------------------------------------------------------- how it ends
+    "exits when made": (
+        "class Net(Linear):\n    def __init__(self, i, o, width): raise SystemExit(0)",
+        "float64",
+        "SystemExit: 0",
+    ),
+    "interrupts when made": (
+        "class Net(Linear):\n    def __init__(self, i, o, width): raise KeyboardInterrupt",
+        "float64",
+        "KeyboardInterrupt",
+    ),
+    "exits as it passes": (
+        "class Net(Linear):\n    def forward(self, x): sys.exit('bye')",
+        "float64",
+        "SystemExit: bye",
+    ),
+    "exits with data": (
+        "class Net(Linear):\n    def forward(self, x):\n        if x.device.type == 'cpu': sys.exit(0)\n"
+        "        return super().forward(x)",
+        "float64",
+        "SystemExit: 0",
+    ),
+    "interrupts with data": (
+        "class Net(Linear):\n    def forward(self, x):\n        if x.device.type == 'cpu': raise KeyboardInterrupt\n"
+        "        return super().forward(x)",
+        "float64",
+        "KeyboardInterrupt",
+    ),
+    "exits as it is listed": (
+        "class Net(Linear):\n    def named_parameters(self, *a, **k): sys.exit(0)",
+        "float64",
+        "SystemExit: 0",
+    ),
+    "exits as it is moved": (
+        "class Net(Linear):\n    def _apply(self, *a, **k): sys.exit(0)",
+        "float64",
+        "SystemExit: 0",
+    ),
+    "becomes something else": (
+        "class Net(Linear):\n    def __new__(cls, *a, **k): return 3\n    def __init__(self, i, o, width): pass",
+        "float64",
+        "gives int, no nn.Module",
+    ),
+    "no width": ("class Net(Linear):\n    def __init__(self, i, o): pass", "float64", "TypeError"),
+    "forgets super": (
+        "class Net(nn.Module):\n    def __init__(self, i, o, width): self.a = nn.Linear(i, o)",
+        "float64",
+        "AttributeError",
+    ),
+    "no module": ("class Net:\n    pass", "float64", "has no nn.Module of the name 'Net'"),
+    "no class": ("Net = Linear(2, 1, 4)", "float64", "has no nn.Module of the name 'Net'"),
+    "raises in lines": (
+        "class Net(Linear):\n    def forward(self, x): raise ValueError('first\\nsecond')",
+        "float64",
+        "first second",
+    ),
+}
