@@ -77,12 +77,12 @@ def _ends(ratio: dict) -> tuple[list[float], list[float], list[float]]:
 def test_both_arms_have_the_law_that_fit_chooses(tmp_path):
     """Of pure laws the pure one, but for a test of floors that errs in 7 of 100 arms; a floor in one arm is in both."""
     chosen = {(0.0, 0.0): [], (1e-3, 0.0): [], (1e-3, 1e-3): []}
-    for floors, seed in [*(((0.0, 0.0), seed) for seed in range(8)), ((1e-3, 0.0), 0), ((1e-3, 1e-3), 0)]:
+    for floors, seed in [*(((0.0, 0.0), seed) for seed in range(5)), ((1e-3, 0.0), 0), ((1e-3, 1e-3), 0)]:
         table = _table(tmp_path / "runs.csv", seed, floors)
         request = Request(table, ("params",), Columns("rmse", ("arch",), seed="seed"), arms=("kan", "mlp"))
         chosen[floors].append(drawn_law(answer(request).fits, "params"))
 
-    assert chosen[0.0, 0.0].count("pure") >= 6
+    assert chosen[0.0, 0.0].count("pure") >= 4
     assert chosen[1e-3, 0.0] == chosen[1e-3, 1e-3] == ["floor"]
     (one,) = _json(_table(table), "kan", "mlp", *ASKED[:-2])["sizes"]
     assert one["law"] == "pure"
@@ -156,7 +156,8 @@ def test_unequal_numbers_of_runs_are_named(table):
         (Crossover(0.95, (1, 100), (), "none", (), (Ahead(1, 100, "first"),)), "none: kan is ahead at all of"),
         (
             Crossover(0.95, (1, 100), (), "bounded", ((3, 9),), (Ahead(1, 3, "first"), Ahead(9, 100, "second")), 5.0),
-            "between 3 and 9 (the curves cross at 5); kan is ahead from 1 to 3, mlp is ahead from 9 to 100",
+            "between 3 and 9 (the curves cross at 5); kan is ahead from 1 to 3, mlp is ahead from 9 to 100 "
+            "(95% of each size by itself, not of all together)",
         ),
         (
             Crossover(0.95, (1, 100), (), "half-open", ((9, 100),), (Ahead(1, 9, "second"),)),
