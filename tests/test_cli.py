@@ -318,11 +318,14 @@ def test_an_unwritable_results_folder_is_named(tmp_path):
     (tmp_path / "taken").write_text("a file")
     (tmp_path / "broken").symlink_to(tmp_path / "gone")
 
-    for name, why in (("taken", "a file and no folder"), ("broken", f"a link to {tmp_path / 'gone'}, which is not")):
+    for name, why in (
+        ("taken", "/tiny: Not a directory"),
+        ("broken", f": a link to {tmp_path / 'gone'}, which is not"),
+    ):
         done = _invoke("run", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path / name))
 
         assert done.exit_code == 2
-        assert f"{tmp_path / name}: {why}" in done.output
+        assert f"error: {tmp_path / name}{why}" in done.output
         assert "choose another --results folder" in done.output
     assert (tmp_path / "taken").read_text() == "a file"
 
