@@ -283,7 +283,7 @@ def _log_ways(number: int, parts: np.ndarray) -> np.ndarray:
 
 
 def _log_choose(number: int, chosen: np.ndarray | int) -> np.ndarray:
-    return gammaln(number + 1) - gammaln(chosen + 1) - gammaln(number - chosen + 1)
+    return np.asarray(gammaln(number + 1) - gammaln(chosen + 1) - gammaln(number - chosen + 1))
 
 
 def _refused(law: LawName, points: Points, level: float, refusals: tuple[Refusal, ...]) -> Fit:
