@@ -5,7 +5,6 @@ Each run's seconds are those of its own engine and dtype: `calibrations` holds w
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ import pandas as pd
 from harness.measure.calibration import Calibrations, PredictionErrors, kind_of, missing, prediction_errors
 from harness.measure.prediction import predict, run_bytes, run_seconds
 from harness.plan import computation, planned_flops
-from harness.record import read_record, record_path
+from harness.record import Record
 from harness.spec import Manifest, RunSpec
 from harness.spec.nouns import Device
 
@@ -102,7 +101,7 @@ def sweep_cost(calibrations: Calibrations, packs: Sequence[Sequence[RunSpec]], w
     return SweepCost(float(free_at.max()), max(peaks, default=None))
 
 
-def pack_costs(manifest: Manifest, records: Path, calibrations: Calibrations) -> pd.DataFrame:
+def pack_costs(manifest: Manifest, records: Mapping[str, Record], calibrations: Calibrations) -> pd.DataFrame:
     """A row a pack that was trained as planned on the calibrated device: seconds predicted, computed, and on the clock.
 
     A pack whose runs were not trained together (some had records already) is left out, and so is one whose engine is
@@ -111,7 +110,7 @@ def pack_costs(manifest: Manifest, records: Path, calibrations: Calibrations) ->
     specs = {planned.run_id: planned.run for planned in manifest.runs}
     rows = []
     for index, pack in enumerate(manifest.packs):
-        found = [read_record(record_path(records, identity)).provenance for identity in pack]
+        found = [records[identity].provenance for identity in pack]
         first = found[0]
         together = all(one.started_at == first.started_at and one.pack_seconds == first.pack_seconds for one in found)
         runs = [specs[identity] for identity in pack]

@@ -37,7 +37,16 @@ def check_writable(folder: Path) -> None:
         finally:
             probe.unlink(missing_ok=True)
     except OSError as error:
-        raise HarnessError(f"{folder}: {error.strerror}; choose another folder") from None
+        raise HarnessError(f"{os_words(error, folder)}; choose another folder") from None
+
+
+def os_words(error: OSError, folder: Path | None = None) -> str:
+    """The path that an error is about (`folder` where it names none), and what is wrong with it."""
+    path = Path(error.filename or folder or "a file")
+    why = error.strerror
+    if isinstance(error, FileExistsError):
+        why = f"a link to {path.readlink()}, which is not there" if path.is_symlink() else "a file and no folder"
+    return f"{path}: {why}"
 
 
 def private_folder(folder: Path, shared: bool = False) -> None:

@@ -14,7 +14,7 @@ import math
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
@@ -502,14 +502,8 @@ def missing(manifest: Manifest, folder: Path) -> list[str]:
     return [identity for identity in manifest.run_ids() if identity not in present]
 
 
-def load(manifest: Manifest, folder: Path) -> pd.DataFrame:
-    """One row a planned run and series, with counts, metrics and `chosen`, the trial that validation picked.
-
-    `val_loss` and `test_loss` are in the `metric` of the task: the RMSE, or the cross-entropy, which has `val_accuracy`
-    and `test_accuracy` beside it.
-
-    `in_window`, `until` and `hold_out` are what the plan declares of the sizes that laws are fitted to.
-    `of_budget` marks the series of one training budget each, of which the best sizes make a series of their own.
+def read_planned(manifest: Manifest, folder: Path) -> dict[str, Record]:
+    """The record of every planned run, by its id.
 
     A HarnessError (incomplete) if a planned run has no record or a record is damaged.
     """
@@ -521,29 +515,42 @@ def load(manifest: Manifest, folder: Path) -> pd.DataFrame:
             "`harness run` does the missing ones",
             INCOMPLETE,
         )
-    return _table(manifest, manifest.runs, folder)
+    return read_records(manifest.run_ids(), folder, folder.parent / manifest.name)
 
 
-def load_present(manifest: Manifest, folder: Path) -> pd.DataFrame:
-    """The rows of `load` whose runs have a record; whoever shows them says what is missing.
+def read_present(manifest: Manifest, folder: Path) -> dict[str, Record]:
+    """The records of those planned runs that have one, by run id; whoever shows them says what is missing.
 
     A HarnessError (incomplete) if no run has one, or a record is damaged.
     """
     absent = set(missing(manifest, folder))
-    planned = [one for one in manifest.runs if one.run_id not in absent]
-    if not planned:
+    present = [identity for identity in manifest.run_ids() if identity not in absent]
+    if not present:
         raise HarnessError(
             f"none of the {len(absent)} runs of {manifest.name} has a record in {folder}; train some first", INCOMPLETE
         )
-    return _table(manifest, planned, folder)
+    return read_records(present, folder, folder.parent / manifest.name)
 
 
-def _table(manifest: Manifest, runs: Sequence[PlannedRun], folder: Path) -> pd.DataFrame:
+def load(manifest: Manifest, folder: Path) -> pd.DataFrame:
+    """The table (`runs_table`) of a complete plan; a HarnessError as `read_planned`."""
+    return runs_table(manifest, read_planned(manifest, folder))
+
+
+def runs_table(manifest: Manifest, records: Mapping[str, Record]) -> pd.DataFrame:
+    """One row a recorded run and series, with counts, metrics and `chosen`, the trial that validation picked.
+
+    `val_loss` and `test_loss` are in the `metric` of the task: the RMSE, or the cross-entropy, which has `val_accuracy`
+    and `test_accuracy` beside it.
+
+    `in_window`, `until` and `hold_out` are what the plan declares of the sizes that laws are fitted to.
+    `of_budget` marks the series of one training budget each, of which the best sizes make a series of their own.
+    """
     import pandas as pd  # takes a third of a second, which workers and `harness status` need not wait for
 
-    records = read_records(dict.fromkeys(one.run_id for one in runs), folder, folder.parent / manifest.name)
     cells = {cell.index: cell for cell in manifest.cells}
-    table = pd.DataFrame([_row(cells[planned.cell], planned, records[planned.run_id]) for planned in runs])
+    rows = [_row(cells[run.cell], run, records[run.run_id]) for run in manifest.runs if run.run_id in records]
+    table = pd.DataFrame(rows)
     trials = table.groupby("cell")["trial"].transform("nunique")
     of_budget = table["cell"].map({index: cell.frontier is not None for index, cell in cells.items()})
     table = table.assign(trials=trials, chosen=_chosen(table), of_budget=of_budget)

@@ -5,7 +5,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from harness.fit import Caution, Fit
 from harness.pairs import pairs, pairs_axis
 from harness.plot import AXIS_WORDS, human, laws_of, run_tasks, scaling_figure, tuning_note
 from harness.plot_residuals import experiment_residuals
-from harness.record import Record, read_record, record_path
+from harness.record import Record
 from harness.scaling import SeriesFit, common_law, headline_axes
 from harness.show import LOSS_WORDS, exponent, held_out_rows, loss_words
 from harness.show_checks import TITLES as CHECK_TITLES
@@ -91,14 +91,14 @@ class FitRow(NamedTuple):
 # ------------------------------------------------------------------------------------------------------------- public
 def write_report(
     manifest: Manifest,
+    records: Mapping[str, Record],
     table: pd.DataFrame,
     fits: Sequence[SeriesFit],
     checks: Sequence[Check],
     verdicts: Sequence[Verdict],
     folder: Path,
 ) -> Path:
-    """Write `report.html` into `folder`; the records it speaks of are in `runs/` beside that folder."""
-    records = [read_record(record_path(folder.parent / "runs", identity)) for identity in manifest.run_ids()]
+    """Write `report.html` of a plan, whose `records` are by run id, into `folder`."""
     tasks = list(run_tasks(manifest))
     rows = [_fit_row(laws, common_law(fits, task, axis)) for (task, _, axis), laws in laws_of(fits).items()]
     rows.sort(key=lambda row: tasks.index(row.task))
@@ -108,7 +108,7 @@ def write_report(
     page = template("report.html").render(
         manifest=manifest,
         experiment=experiment,
-        counts=_counts(manifest, records),
+        counts=_counts(manifest, records.values()),
         headline=[row for row in rows if row.axis in headline_axes(manifest) and row.series not in crossed],
         held_out=sorted(
             held_out_rows(shown, headline_axes(manifest), human), key=lambda group: tasks.index(group[0].task)
@@ -135,7 +135,7 @@ def write_report(
         seconds_on=table["seconds_on"].iloc[0] if "seconds_on" in table else None,
         **_pairs(table, manifest),
         accuracies=_accuracies(table),
-        provenance=provenance(record.provenance for record in records),
+        provenance=provenance(record.provenance for record in records.values()),
         experiment_json=_json(experiment),
     )
     path = folder / "report.html"
@@ -171,7 +171,7 @@ def png(figure: Figure | None) -> str | None:
     return base64.b64encode(image.getvalue()).decode("ascii")
 
 
-def _counts(manifest: Manifest, records: Sequence[Record]) -> dict[str, int]:
+def _counts(manifest: Manifest, records: Iterable[Record]) -> dict[str, int]:
     statuses = Counter(record.status for record in records)
     return {"planned": len(manifest.run_ids()), "done": statuses["done"], "diverged": statuses["diverged"]}
 

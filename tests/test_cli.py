@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from harness import record
 from harness.cli import main
 from harness.dispatch import here
 from harness.dispatch.slots import Failure
@@ -44,10 +45,14 @@ def _invoke(*arguments: str):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
-    """A folder in which the tiny experiment has run."""
+    """A folder in which the tiny experiment has run, though whoever read its output left at once, as `| head -1`."""
     folder = tmp_path_factory.mktemp("finished")
     (folder / "tiny.yaml").write_text(TINY)
-    _harness("run", "tiny.yaml", "--workers", "2", cwd=folder, check=True)
+    command = [sys.executable, "-m", "harness.cli", "run", "tiny.yaml", "--workers", "2"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        running.stdout.readline()
+        running.stdout.close()
+        assert (running.wait(240), running.stderr.read()) == (0, "")
     return folder
 
 
@@ -83,12 +88,17 @@ def test_a_scale_has_its_own_folder_and_shares_records(finished):
     assert told.startswith("scaled-short: 10 planned, 10 done")
 
 
-def test_running_again_trains_nothing_and_changes_no_record(finished):
-    """A second run finds all records and leaves their bytes alone."""
+def test_running_again_trains_nothing_and_changes_no_record(finished, monkeypatch):
+    """A second run finds all records, reads each once for all that it does, and leaves their bytes alone."""
     records = {path: path.read_bytes() for path in (finished / "results" / "runs").iterdir()}
+    read = []
+    monkeypatch.setattr(record, "read_record", lambda path, real=record.read_record: (read.append(path), real(path))[1])
+    monkeypatch.chdir(finished)
 
-    done = _harness("run", "tiny.yaml", cwd=finished, check=True)
+    done = _invoke("run", "tiny.yaml")
 
+    assert done.exit_code == 0
+    assert sorted(path.name for path in read) == sorted(path.name for path in records)
     assert "all 20 runs have records" in done.stdout
     assert {path: path.read_bytes() for path in (finished / "results" / "runs").iterdir()} == records
 
@@ -311,12 +321,30 @@ def test_an_unwritable_results_folder_is_named(tmp_path):
     """A results path that cannot be a folder is named, with the next move."""
     (tmp_path / "tiny.yaml").write_text(TINY)
     (tmp_path / "taken").write_text("a file")
+    (tmp_path / "broken").symlink_to(tmp_path / "gone")
 
-    done = _invoke("run", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path / "taken"))
+    for name, why in (
+        ("taken", "/tiny: Not a directory"),
+        ("broken", f": a link to {tmp_path / 'gone'}, which is not"),
+    ):
+        done = _invoke("run", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path / name))
 
-    assert done.exit_code == 2
-    assert "choose another --results folder" in done.output
+        assert done.exit_code == 2
+        assert f"error: {tmp_path / name}{why}" in done.output
+        assert "choose another --results folder" in done.output
     assert (tmp_path / "taken").read_text() == "a file"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_output_that_cannot_be_written_is_told(finished, monkeypatch, capsys):
+    """A full disk behind standard output, for tables and for help: named, with exit code 3."""
+    for command in (["status", str(finished / "results" / "tiny")], ["run", "--help"]):
+        with open("/dev/full", "w") as full:
+            monkeypatch.setattr(sys, "stdout", full)
+            with pytest.raises(SystemExit) as ended:
+                main(command)
+        assert ended.value.code == 3
+        assert capsys.readouterr().err.startswith("error: standard output: No space left on device; ")
 
 
 @pytest.mark.parametrize("command", ["status", "fit", "plot", "report"])
@@ -344,7 +372,7 @@ def test_reserved_names_are_refused(stem, tmp_path):
 
 
 def test_an_output_that_is_a_folder_is_named(finished, tmp_path):
-    """A folder where a file should be written is named, not a traceback."""
+    """A folder where a file should be written is named after the fits are shown, which are then not kept."""
     shutil.copytree(finished / "results", tmp_path / "results")
     (tmp_path / "results" / "tiny" / "runs.csv").unlink()
     (tmp_path / "results" / "tiny" / "runs.csv").mkdir()
@@ -352,7 +380,8 @@ def test_an_output_that_is_a_folder_is_named(finished, tmp_path):
     done = _invoke("fit", str(tmp_path / "results" / "tiny"))
 
     assert done.exit_code == 2
-    assert "move it away or choose another folder" in done.output
+    assert "runs.csv: Is a directory; move it away or choose another folder" in done.stderr
+    assert "alpha, E = 0" in done.stdout
 
 
 def test_names_with_square_brackets_are_shown_as_they_are(tmp_path):

@@ -26,7 +26,7 @@ from harness.measure.calibration import (
 from harness.measure.features import shape_of
 from harness.measure.prediction import predict
 from harness.plan import make_plan
-from harness.record import Metrics, Provenance, Record, load, publish
+from harness.record import Metrics, Provenance, Record, load, publish, read_planned
 from harness.spec import KanShape, Manifest, MlpShape, parse_experiment, stages
 
 TEXT = """
@@ -212,14 +212,15 @@ def test_packs_are_held_against_what_was_predicted(manifest, tmp_path):
     calibration = _calibration(manifest)
 
     known = {TORCH: calibration}
-    costs = {name: pack_costs(manifest, tmp_path / name, known) for name in ("here", "apart", "there")}
+    records = {name: read_planned(manifest, tmp_path / name) for name in ("here", "apart", "there")}
+    costs = {name: pack_costs(manifest, own, known) for name, own in records.items()}
 
     assert {name: len(found) for name, found in costs.items()} == {"here": 2, "apart": 1, "there": 0}
     errors = pack_errors(costs["here"])
     assert errors.number == 2
     assert errors.median == pytest.approx((costs["here"]["predicted_seconds"] / 5.0).median())
     assert pack_errors(costs["there"]) is None
-    assert pack_costs(manifest, tmp_path / "here", {FUSED: calibration}).empty
+    assert pack_costs(manifest, records["here"], {FUSED: calibration}).empty
 
 
 def test_a_calibrated_machine_is_in_the_plan(manifest, tmp_path, monkeypatch):

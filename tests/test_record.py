@@ -17,12 +17,13 @@ from harness.record import (
     duplicates,
     fingerprint,
     load,
-    load_present,
     missing,
     publish,
+    read_present,
     read_record,
     record_path,
     recorded,
+    runs_table,
     set_aside,
     verdict,
 )
@@ -47,13 +48,13 @@ def test_a_record_reads_back_as_it_was_written(manifest, tmp_path):
 def test_what_is_present_loads_as_the_same_rows(manifest, tmp_path):
     """Where a whole table is refused, the part that is there can be asked for; nothing of nothing is an error."""
     with pytest.raises(HarnessError, match="none of the 12 runs of test has a record"):
-        load_present(manifest, tmp_path)
+        read_present(manifest, tmp_path)
     for planned in manifest.runs[:-1]:
         publish(made_record(planned), tmp_path)
 
     with pytest.raises(HarnessError, match="1 of 12 runs"):
         load(manifest, tmp_path)
-    part = load_present(manifest, tmp_path)
+    part = runs_table(manifest, read_present(manifest, tmp_path))
 
     publish(made_record(manifest.runs[-1]), tmp_path)
     whole = load(manifest, tmp_path)

@@ -7,6 +7,7 @@ import base64
 import html
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -14,6 +15,7 @@ from test_plot import Study, study
 
 from harness.checks import Check, check_table
 from harness.plot import human
+from harness.record import read_planned
 from harness.report import OPTIMIZER_WORDS, write_report
 from harness.scaling import HEADLINE_AXES
 from harness.show import exponent, held_out_rows
@@ -54,6 +56,12 @@ def _checks(made: Study) -> list[Check]:
     return check_table(made.table, HEADLINE_AXES)
 
 
+def _report(made: Study) -> Path:
+    records = read_planned(made.manifest, made.folder.parent / "runs")
+    verdicts = judge_all(made.manifest, made.table)
+    return write_report(made.manifest, records, made.table, made.fits, _checks(made), verdicts, made.folder)
+
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory) -> tuple[Study, str]:
     """A study with infeasible cells, a rule, a window, a refusal and a diverged run; and its report."""
@@ -69,9 +77,7 @@ def written(tmp_path_factory) -> tuple[Study, str]:
     )
     earlier = made.manifest.model_copy(update={"earlier_plans": ("manifest.1.json (replaced; differed in seeds)",)})
     made = made._replace(manifest=earlier)
-    path = write_report(
-        made.manifest, made.table, made.fits, _checks(made), judge_all(made.manifest, made.table), made.folder
-    )
+    path = _report(made)
     assert path == made.folder / "report.html"
     return made, path.read_text(encoding="utf-8")
 
@@ -145,9 +151,7 @@ def test_without_a_rule_there_is_no_verdict(tmp_path):
     """An experiment that declared no rule is reported as fits only."""
     made = study(tmp_path, {"kan": 1.0}, budgets=(30, 120, 500, 2000))
 
-    shown = write_report(
-        made.manifest, made.table, made.fits, _checks(made), judge_all(made.manifest, made.table), made.folder
-    ).read_text(encoding="utf-8")
+    shown = _report(made).read_text(encoding="utf-8")
 
     assert "No decision rule was declared, so this report states fits and no verdict." in shown
     assert "No fit window was declared" in shown
@@ -167,11 +171,7 @@ def test_a_window_that_the_data_cut_is_warned_of(tmp_path):
     """The rule is stated with the plan, the exponent that hangs on it is warned of in words."""
     made = study(tmp_path, {"kan": 1.0}, more="window: {kan: {until: minimum}}", bump=30.0)
 
-    shown = html.unescape(
-        write_report(
-            made.manifest, made.table, made.fits, _checks(made), judge_all(made.manifest, made.table), made.folder
-        ).read_text(encoding="utf-8")
-    )
+    shown = html.unescape(_report(made).read_text(encoding="utf-8"))
 
     shown_fits = [one for one in made.fits if one.axis in HEADLINE_AXES]
     reasons = [said.reason for one in shown_fits for said in one.fit.warnings if said.code == "WINDOW"]
@@ -184,11 +184,7 @@ def test_held_out_sizes_are_predicted_beside_what_came(tmp_path):
     """Each held-out size has its prediction, interval and outcome; the law's error stands beside the last value's."""
     made = study(tmp_path, {"kan": 1.0, "mlp": 0.5}, more="hold_out: 2", bump=30.0)
 
-    shown = html.unescape(
-        write_report(
-            made.manifest, made.table, made.fits, _checks(made), judge_all(made.manifest, made.table), made.folder
-        ).read_text(encoding="utf-8")
-    )
+    shown = html.unescape(_report(made).read_text(encoding="utf-8"))
 
     groups = held_out_rows(made.fits, HEADLINE_AXES, human)
     assert len(groups) == 4

@@ -22,20 +22,24 @@ from harness.cli.options import (
     scale_option,
     wandb_options,
 )
+from harness.cli.output import lasting_output
 from harness.cli.records import export_wandb, merge
 from harness.cli.reference import reference
 from harness.cli.replay import replay
 from harness.cli.sending import retry, submit
 from harness.cli.steps import (
+    analyse,
     calibrations_of,
     cost_sentence,
     draw_figures,
     folder_of,
     frozen_plan,
     judged,
+    keep_analysis,
     mirror_of,
     own_calibration,
     plan_of,
+    planned_records,
     planned_runs,
     print_fits,
     print_verdicts,
@@ -47,8 +51,8 @@ from harness.cli.steps import (
 )
 from harness.cli.sweeps import cancel, check_none_underway, logs, status
 from harness.cli.verdicts import verdicts as verdicts_command
-from harness.errors import INTERRUPTED, USAGE, HarnessError
-from harness.files import check_writable
+from harness.errors import INCOMPLETE, INTERRUPTED, USAGE, HarnessError
+from harness.files import check_writable, os_words
 from harness.tables.commands import fit_options, fit_table, given, json_option, table_options
 
 if TYPE_CHECKING:
@@ -61,7 +65,18 @@ FEW_CELLS = 3  # that validate tells
 
 
 class _Group(click.Group):
-    """Prints a HarnessError as its sentence and exits with its code."""
+    """Prints a HarnessError as its sentence and exits with its code; a command outlives whoever reads its output."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        with lasting_output() as output:
+            try:
+                return super().main(*args, **kwargs)
+            finally:
+                output.flush()
+                if output.lost and not isinstance(output.lost, BrokenPipeError):
+                    why = f"{output.lost.strerror}; some of what was printed is lost, and nothing else"
+                    click.echo(f"error: standard output: {why}", err=True)
+                    sys.exit(INCOMPLETE)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         try:
@@ -81,10 +96,8 @@ class _Group(click.Group):
             for line in str(error).splitlines():
                 click.echo(f"error: {line}" if not line.startswith(" ") else line, err=True)
             sys.exit(error.exit_code)
-        except BrokenPipeError:  # whoever reads the output has ended, as `head` does; click leaves quietly
-            raise
         except OSError as error:
-            click.echo(f"error: {error.filename}: {error.strerror}; move it away or choose another folder", err=True)
+            click.echo(f"error: {os_words(error)}; move it away or choose another folder", err=True)
             sys.exit(USAGE)
 
 
@@ -314,13 +327,14 @@ def run(file: Path, results: Path, scale: str, replan: bool, workers: int | None
         check_none_underway(manifest, folder)
         console.print(cost_sentence(manifest, results, workers), soft_wrap=True)
     train_missing(manifest, folder, workers, mirror_of(wandb))
-    table, fits, checks = write_analysis(manifest, folder)
+    records = planned_records(manifest, folder)
+    table, fits, checks = write_analysis(manifest, records, folder)
     draw_figures(manifest, table, fits, folder)
     verdicts = judged(manifest, table)
-    write_page(manifest, table, fits, checks, verdicts, folder)
+    write_page(manifest, records, table, fits, checks, verdicts, folder)
     print_fits(fits, checks, manifest)
     print_verdicts(verdicts)
-    write_pack_costs(manifest, folder)
+    write_pack_costs(manifest, records, folder)
     console.print(f"report: {folder / 'report.html'}", soft_wrap=True)
 
 
@@ -349,13 +363,14 @@ def fit_command(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     for option in given(asked):
         raise HarnessError(f"{option} is for tables of runs; with a table give --x and --y too")
     manifest, folder = frozen_plan(file, results)
-    _, fits, checks = write_analysis(manifest, folder)
+    table, fits, checks = analyse(manifest, planned_records(manifest, folder), folder)
     if as_json:
         from harness.scaling import to_json
 
         click.echo(json.dumps(to_json(fits)))
     else:
         print_fits(fits, checks, manifest)
+    keep_analysis(manifest, table, fits, checks, folder)
 
 
 for command in (
@@ -381,7 +396,7 @@ for command in (
 def plot(file: Path, results: Path) -> None:
     """Draw test loss against parameters and training FLOPs, with fitted laws, as PNG and PDF."""
     manifest, folder = frozen_plan(file, results)
-    table, fits, _ = write_analysis(manifest, folder)
+    table, fits, _ = write_analysis(manifest, planned_records(manifest, folder), folder)
     for path in draw_figures(manifest, table, fits, folder):
         click.echo(path)
 
@@ -392,6 +407,7 @@ def plot(file: Path, results: Path) -> None:
 def report(file: Path, results: Path) -> None:
     """Write report.html: question, plan, figures, fits and provenance in one self-contained page."""
     manifest, folder = frozen_plan(file, results)
-    table, fits, checks = write_analysis(manifest, folder)
+    records = planned_records(manifest, folder)
+    table, fits, checks = write_analysis(manifest, records, folder)
     draw_figures(manifest, table, fits, folder)
-    click.echo(write_page(manifest, table, fits, checks, judged(manifest, table), folder))
+    click.echo(write_page(manifest, records, table, fits, checks, judged(manifest, table), folder))

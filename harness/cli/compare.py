@@ -10,8 +10,7 @@ from typing import Any
 import click
 
 from harness.cli.options import results_option
-from harness.cli.steps import frozen_plan
-from harness.cli.verdicts import table_of
+from harness.cli.steps import frozen_plan, planned_records, table_of
 from harness.errors import HarnessError
 from harness.files import check_writable, whole_file
 from harness.tables.commands import POSITIVE, compare_options, compare_table, given, json_option, table_options
@@ -54,9 +53,10 @@ def compare_command(
     trainable parameters, training FLOPs by two counts, and seconds: B is the network that is equal to A in each. The
     figure lies in its results folder.
 
-    Of a table (.csv, .tsv, .parquet; one row a run), A and B are values of --by. Both have the same law, with a floor
-    where the data carry one. Every --x is a convention of what a size is; the verdict says whether A is cheaper under
-    all of them. A crossover is a set of sizes, and may be one that ends nowhere: then none can be claimed.
+    Of a table (.csv, .tsv, .parquet; one row a run), A and B are values of --by. Both have the same law: `harness fit`
+    chooses one for each, and the richer of them is that of both. Every --x is a convention of what a size is; the
+    verdict says whether A is cheaper under all of them. A crossover is a set of sizes, and may be one that ends
+    nowhere: then none can be claimed. Who is ahead is said of each size by itself.
     """
     from harness.tables.read import is_table
 
@@ -92,7 +92,7 @@ def _compare(
     from harness.verdicts.versus import Asked, conventions_of, lines, sides, versus, versus_json
 
     manifest, folder = frozen_plan(file, results)
-    runs = runs_of(manifest, table_of(manifest, folder))
+    runs = runs_of(manifest, table_of(manifest, planned_records(manifest, folder), folder))
     at, loss, level = asked
     named = runs.matched if axis is None else axis if axis == "seconds" else axis_named(axis)
     request = Asked(sides(runs, *arms), named, at, loss, level)

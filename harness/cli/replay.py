@@ -15,6 +15,7 @@ from harness.cli.steps import (
     folder_of,
     judged,
     plan_of,
+    planned_records,
     records_of,
     train_missing,
     write_analysis,
@@ -163,22 +164,23 @@ def _train(planned: Planned, workers: int | None) -> None:
 
 def _write(planned: Planned) -> tuple[Page, pd.DataFrame]:
     """The page, from all runs, or else from those that have records, and their table."""
-    from harness.record import load_present, missing, read_record, record_path
+    from harness.record import missing, read_present, runs_table
     from harness.replay import REPLAYS, Runs, write_page
     from harness.scaling import fit_table
 
     manifest, folder, made = planned.manifest, planned.folder, planned.made
     if absent := set(missing(manifest, records_of(folder))):
-        table = load_present(manifest, records_of(folder))
+        records = read_present(manifest, records_of(folder))
+        table = runs_table(manifest, records)
         fits = fit_table(table)
         cells = {cell.index: cell.series for cell in manifest.cells}
         series = {one.run_id: cells[one.cell] for one in manifest.runs if one.run_id in absent}
         made = made._replace(command=f"{made.command} --partial", missing=dict(Counter(series.values())))
     else:
-        table, fits, checks = write_analysis(manifest, folder)
+        records = planned_records(manifest, folder)
+        table, fits, checks = write_analysis(manifest, records, folder)
         draw_figures(manifest, table, fits, folder)
-        write_report(manifest, table, fits, checks, judged(manifest, table), folder)
-    records = {run: read_record(record_path(records_of(folder), run)) for run in dict.fromkeys(table["run_id"])}
+        write_report(manifest, records, table, fits, checks, judged(manifest, table), folder)
     return write_page(Runs(manifest, table, fits, records), REPLAYS[planned.name], made, folder), table
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harness.checks import Check
     from harness.dispatch.mirror import Mirror
     from harness.measure.calibration import Calibration, Kind
+    from harness.record import Record
     from harness.scaling import SeriesFit
     from harness.spec import Manifest, Narrow
     from harness.verdicts import Verdict
@@ -181,12 +182,12 @@ def train_missing(manifest: Manifest, folder: Path, workers: int | None, mirror:
     records = records_of(folder)
     specs = planned_runs(manifest)
     absent = set(missing(manifest, records))
-    present = [identity for identity in specs if identity not in absent]
-    read_records(present, records, folder)  # damaged ones are named now, not after an hour of training
     packs = [tuple(specs[i] for i in pack) for pack in manifest.packs if absent.intersection(pack)]
     if not packs:
         console.print(f"all {len(specs)} runs have records")
         return
+    present = [identity for identity in specs if identity not in absent]
+    read_records(present, records, folder)  # damaged ones are named now, not after an hour of training
     check_writable(records)
     for task, seed in {(run.task, run.seed) for pack in packs for run in pack}:
         draw(task, seed)  # a target that is not finite is named before anything trains
@@ -237,23 +238,56 @@ def train_missing(manifest: Manifest, folder: Path, workers: int | None, mirror:
         raise HarnessError(f"{len(crashed)} packs crashed (first: {first}); tracebacks in {log}", INCOMPLETE)
 
 
-def write_analysis(manifest: Manifest, folder: Path) -> tuple[pd.DataFrame, list[SeriesFit], list[Check]]:
-    """The table of a complete plan, its fits and their checks, written into its folder too."""
-    from harness.checks import check_table
-    from harness.checks import to_json as checks_json
-    from harness.cost import with_seconds
-    from harness.files import whole_file
-    from harness.pairs import pairs, pairs_axis
-    from harness.record import load, write_table
-    from harness.scaling import fit_table, headline_axes, to_json
-    from harness.show_checks import checklists
+def planned_records(manifest: Manifest, folder: Path) -> dict[str, Record]:
+    """The record of every run of a plan in this folder, read once for all that a command does with them."""
+    from harness.record import read_planned
 
-    calibrations = calibrations_of(manifest, folder.parent)
-    table = with_seconds(load(manifest, records_of(folder)), planned_runs(manifest), calibrations)
-    check_writable(folder)
+    return read_planned(manifest, records_of(folder))
+
+
+def table_of(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> pd.DataFrame:
+    """The table of the records of a plan in this folder, with seconds where they are measured."""
+    from harness.cost import with_seconds
+    from harness.record import runs_table
+
+    return with_seconds(runs_table(manifest, records), planned_runs(manifest), calibrations_of(manifest, folder.parent))
+
+
+def write_analysis(
+    manifest: Manifest, records: Mapping[str, Record], folder: Path
+) -> tuple[pd.DataFrame, list[SeriesFit], list[Check]]:
+    """The table of a complete plan, its fits and their checks, written into its folder too."""
+    check_writable(folder)  # said now, not after minutes of fitting
+    found = analyse(manifest, records, folder)
+    keep_analysis(manifest, *found, folder)
+    return found
+
+
+def analyse(
+    manifest: Manifest, records: Mapping[str, Record], folder: Path
+) -> tuple[pd.DataFrame, list[SeriesFit], list[Check]]:
+    """The table of a complete plan, its fits and their checks."""
+    from harness.checks import check_table
+    from harness.scaling import fit_table, headline_axes
+
+    table = table_of(manifest, records, folder)
     if (series := table.groupby(["task", "series"]).ngroups) > MANY_SERIES:
         click.echo(f"fitting laws of {series} series on every axis, some seconds each", err=True)
-    fits, checks = fit_table(table), check_table(table, headline_axes(manifest))
+    return table, fit_table(table), check_table(table, headline_axes(manifest))
+
+
+def keep_analysis(
+    manifest: Manifest, table: pd.DataFrame, fits: list[SeriesFit], checks: list[Check], folder: Path
+) -> None:
+    """Write what `analyse` found into the folder."""
+    from harness.checks import to_json as checks_json
+    from harness.files import whole_file
+    from harness.pairs import pairs, pairs_axis
+    from harness.record import write_table
+    from harness.scaling import to_json
+    from harness.show_checks import checklists
+
+    check_writable(folder)
     write_table(table, folder)
     with whole_file(folder / "pairs.csv") as path:
         pairs(table, pairs_axis(manifest)).to_csv(path, index=False)
@@ -264,10 +298,9 @@ def write_analysis(manifest: Manifest, folder: Path) -> tuple[pd.DataFrame, list
         path.write_text(checklists(checks), encoding="utf-8")
     with whole_file(folder / "fits.json") as path:
         path.write_text(text + "\n", encoding="utf-8")
-    return table, fits, checks
 
 
-def write_pack_costs(manifest: Manifest, folder: Path) -> None:
+def write_pack_costs(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> None:
     """How well the seconds of packs were predicted, as `packs.csv` and in a sentence, if this machine is calibrated."""
     from harness.console import console
     from harness.cost import pack_costs, pack_errors
@@ -277,7 +310,7 @@ def write_pack_costs(manifest: Manifest, folder: Path) -> None:
     calibrations = calibrations_of(manifest, folder.parent)
     if not calibrations:
         return
-    costs = pack_costs(manifest, records_of(folder), calibrations)
+    costs = pack_costs(manifest, records, calibrations)
     with whole_file(folder / "packs.csv") as path:
         costs.to_csv(path, index=False)
     if errors := pack_errors(costs):
@@ -296,6 +329,7 @@ def draw_figures(manifest: Manifest, table: pd.DataFrame, fits: list[SeriesFit],
 
 def write_page(
     manifest: Manifest,
+    records: Mapping[str, Record],
     table: pd.DataFrame,
     fits: list[SeriesFit],
     checks: list[Check],
@@ -305,7 +339,7 @@ def write_page(
     """The report page of an experiment."""
     from harness.report import write_report
 
-    return write_report(manifest, table, fits, checks, verdicts, folder)
+    return write_report(manifest, records, table, fits, checks, verdicts, folder)
 
 
 def judged(manifest: Manifest, table: pd.DataFrame) -> list[Verdict]:

@@ -18,6 +18,7 @@ from harness.cli.options import (
     planned_argument,
     results_option,
 )
+from harness.cli.output import output_is_read
 from harness.cli.steps import confirm, frozen_plan, records_of
 from harness.errors import INCOMPLETE, HarnessError, did_you_mean
 from harness.tables.commands import json_option
@@ -68,7 +69,7 @@ def status(file: Path, results: Path, watch: bool, why: str | None, as_json: boo
         if watch and console.is_terminal:
             console.clear()
         show_status(manifest, folder, seen, wanted, as_json)
-        if not watch or not any(one.state in UNDERWAY for one in seen.found.values()):
+        if not watch or not output_is_read() or not any(one.state in UNDERWAY for one in seen.found.values()):
             break
         time.sleep(WATCH_SECONDS)
     if any(one.state not in ("done", "diverged") for one in seen.found.values()):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.options import FULL, results_option, scale_option
-from harness.cli.steps import calibrations_of, folder_of, planned_runs, records_of
+from harness.cli.steps import folder_of, planned_records, records_of, table_of
 from harness.errors import INCOMPLETE, HarnessError
 from harness.files import check_writable
 from harness.tables.commands import json_option
@@ -46,10 +46,8 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
     from harness.show_verdicts import answer_sentences, keep_verdicts, summary_table, verdicts_table, write_verdicts
     from harness.verdicts.answer import answer_json
 
-    check_writable(results)
     made = [_answer(file, results, scale) for file in files or _with_rules(scale)]
     answers = [answer_json(answer) for answer, _ in made]
-    paths = write_verdicts(answers, results)
     if as_json:
         click.echo(json.dumps({"experiments": answers}, allow_nan=False))
     else:
@@ -58,7 +56,8 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
             console.print(summary)
         for line in (line for answer in answers for line in answer_sentences(answer)):
             console.print(line, soft_wrap=True, highlight=False, markup=False)
-    for path in paths:
+    check_writable(results)
+    for path in write_verdicts(answers, results):
         click.echo(path, err=as_json)
     if keeping:
         whole = [(data, table) for data, (_, table) in zip(answers, made, strict=True) if table is not None]
@@ -140,11 +139,11 @@ def _check_rules(rules: Sequence[Any], file: Path) -> None:
 def _judged(
     manifest: Manifest, folder: Path, command: str, notes: tuple[str, ...]
 ) -> tuple[Answer, pd.DataFrame | None]:
-    from harness.record import missing, read_record, record_path
+    from harness.record import missing
     from harness.verdicts import judge_all
     from harness.verdicts.answer import Answer
 
-    experiment, records = manifest.experiment, records_of(folder)
+    experiment = manifest.experiment
     _check_rules(experiment.decide, folder)
     if manifest.earlier_plans:
         notes = (*notes, f"this plan replaced earlier ones: {', '.join(manifest.earlier_plans)}")
@@ -154,31 +153,21 @@ def _judged(
         return Answer(file, manifest.name, experiment.question, experiment.decide, verdicts, **said)
 
     runs = manifest.run_ids()
-    if absent := missing(manifest, records):
+    if absent := missing(manifest, records_of(folder)):
         why = f"{len(absent)} of {len(runs)} runs have no record"
         return answer(None, why=why, command=f"harness run {command}", notes=notes), None
     try:
-        table = table_of(manifest, folder)
+        records = planned_records(manifest, folder)
     except HarnessError as error:
         if error.exit_code != INCOMPLETE:
             raise
         return answer(None, why=str(error), command=f"harness run {command}", damaged=True, notes=notes), None
+    table = table_of(manifest, records, folder)
     found = judge_all(manifest, table)
     if any(verdict.unmeasured for verdict in found):
         notes = (*notes, f"seconds are not measured, so no verdict is stable over counts: `harness bench {command}`")
-    made = [read_record(record_path(records, identity)) for identity in runs]
-    commits = Counter(
-        f"{one.provenance.commit or 'no commit'}{' (dirty)' * bool(one.provenance.dirty)}" for one in made
-    )
-    diverged = sum(one.status == "diverged" for one in made)
+    made = [one.provenance for one in records.values()]
+    commits = Counter(f"{one.commit or 'no commit'}{' (dirty)' * bool(one.dirty)}" for one in made)
+    diverged = sum(one.status == "diverged" for one in records.values())
     own = tuple(commit for commit, _ in commits.most_common())
     return answer(tuple(found), notes=notes, commits=own, runs=len(runs), diverged=diverged), table
-
-
-def table_of(manifest: Manifest, folder: Path) -> pd.DataFrame:
-    """The table of a complete plan, with seconds where they are measured."""
-    from harness.cost import with_seconds
-    from harness.record import load
-
-    calibrations = calibrations_of(manifest, folder.parent)
-    return with_seconds(load(manifest, records_of(folder)), planned_runs(manifest), calibrations)

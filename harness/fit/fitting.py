@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import gammaln, logsumexp
 from scipy.stats import f as f_distribution
 
 from harness.errors import HarnessError, did_you_mean
@@ -266,14 +267,23 @@ def _runs_p(r: np.ndarray, roundoff: float) -> float:
     positives, negatives = int(signs.sum()), int((~signs).sum())
     if min(positives, negatives) < 2:
         return 1.0
-    seen = 1 + int(np.sum(signs[1:] != signs[:-1]))
-    total = 0.0
-    for runs_seen in range(2, seen + 1):
-        # Wald & Wolfowitz 1940: positives and negatives are each cut into half of the runs.
-        half, odd = divmod(runs_seen, 2)
-        pairs = [(half, half), (half, half)] if not odd else [(half + 1, half), (half, half + 1)]
-        total += sum(math.comb(positives - 1, a - 1) * math.comb(negatives - 1, b - 1) for a, b in pairs)
-    return min(1.0, total / math.comb(positives + negatives, positives))
+    runs_seen = np.arange(2, 2 + int(np.sum(signs[1:] != signs[:-1])))
+    half, rest = runs_seen // 2, runs_seen - runs_seen // 2
+    # Wald & Wolfowitz 1940: positives and negatives are each cut into half of the runs. The numbers of ways are beyond
+    # a float at a thousand sizes, so their logarithms are taken.
+    ways = np.logaddexp(
+        _log_ways(positives, half) + _log_ways(negatives, rest), _log_ways(positives, rest) + _log_ways(negatives, half)
+    )
+    return min(1.0, float(np.exp(logsumexp(ways) - _log_choose(positives + negatives, positives))))
+
+
+def _log_ways(number: int, parts: np.ndarray) -> np.ndarray:
+    """ln of the ways to cut `number` residuals in a row into each of `parts`; -inf where there are not so many."""
+    return _log_choose(number - 1, parts - 1)
+
+
+def _log_choose(number: int, chosen: np.ndarray | int) -> np.ndarray:
+    return np.asarray(gammaln(number + 1) - gammaln(chosen + 1) - gammaln(number - chosen + 1))
 
 
 def _refused(law: LawName, points: Points, level: float, refusals: tuple[Refusal, ...]) -> Fit:

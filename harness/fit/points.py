@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import logsumexp
-from scipy.stats import theilslopes
+from scipy.stats import norm, theilslopes
 
 from harness.errors import HarnessError
 from harness.fit.solve import huber
@@ -17,7 +17,8 @@ NORMAL_MAD = 1.4826  # standard deviations of a normal in one median absolute de
 HUBER = 1.345  # standard deviations: 95 % efficient for normal noise
 # What makes that deviation unbiased for a few normal runs, the median's own left out (400,000 simulated each).
 SMALL_SAMPLE = {3: 0.797, 4: 1.362, 5: 0.899, 6: 1.191, 7: 0.933, 8: 1.127, 9: 0.951, 10: 1.094, 11: 0.961, 12: 1.077}
-OUTLYING = 5.0  # standard deviations from the median of a size
+OUTLYING = 5.0  # standard deviations from the median of a size, at least
+FALSE_OUTLIERS = 0.01  # of large tables of normal runs, the share in which some run may be said to lie so far
 SEEDS_FOR_NOISE = 3
 SEEN_SHARE = 2 / 3  # of the range of ln x, over which noise must be seen to be taken for a line
 WILD = 1.0  # e-foldings above the median deviation, to which a size with many outliers counts
@@ -87,7 +88,7 @@ def size_means(x: ArrayLike, y: ArrayLike, robust: bool = True) -> Points:
     nobody = np.full(sizes.size, np.inf)
     sds = _robust_sds(np.log(sizes), [log_y[of_size] for of_size in rows]) if robust else nobody
     far = [
-        np.abs(log_y[of_size] - np.median(log_y[of_size])) > OUTLYING * sd
+        np.abs(log_y[of_size] - np.median(log_y[of_size])) > _outlying(x.size, of_size.size) * sd
         for of_size, sd in zip(rows, sds, strict=True)
     ]
     outliers = np.sort(np.concatenate([*(of_size[is_far] for of_size, is_far in zip(rows, far, strict=True)), []]))
@@ -209,6 +210,17 @@ def _robust_sds(log_sizes: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
     above = np.minimum(log_mads - along, np.median(log_mads - along) + WILD)
     level = logsumexp(above) - np.log(above.size)
     return np.maximum(NORMAL_MAD * np.exp(level + slope * log_sizes), NEGLIGIBLE)
+
+
+def _outlying(runs: int, of_size: int) -> float:
+    """How many standard deviations from the median of its size a run must lie to be an outlier.
+
+    Of many clean runs some lie beyond any fixed number: the level is shared among all of them (Bonferroni). The median
+    comes to meet a run that is far away, the more the fewer runs it is of: half of them, and it, need only be a little
+    low. So far out the distance has the tail of a normal with the variance below.
+    """
+    variance = 1 + 1 / (of_size // 2 + 1)
+    return max(OUTLYING, float(norm.isf(FALSE_OUTLIERS / (2 * runs))) * variance**0.5)
 
 
 def _location(values: np.ndarray, delta: float) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.errors import INCOMPLETE, HarnessError
-from harness.files import whole_file
+from harness.files import os_words, whole_file
 from harness.spec.frozen import Frozen
 from harness.spec.identity import sealed, unsealed
 from harness.spec.networks import Network
@@ -128,7 +128,7 @@ def freeze(manifest: Manifest, folder: Path, replan: bool = False) -> Manifest:
             )
         return _replace(path, manifest, frozen.earlier_plans, f"differed in {', '.join(changed)}")
     except OSError as error:
-        raise HarnessError(f"{error.filename or folder}: {error.strerror}; choose another --results folder") from None
+        raise HarnessError(f"{os_words(error, folder)}; choose another --results folder") from None
 
 
 def check_unchanged(frozen: Manifest, experiment: Experiment, file: Path) -> None:

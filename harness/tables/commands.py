@@ -94,7 +94,7 @@ compare_options = _with(
         click.option(
             "--law",
             type=click.Choice(["pure", "floor", "shifted", "broken"]),
-            help="Of both arms.  [default: floor, or pure where the floor law is refused for more of them]",
+            help="Of both arms.  [default: the richest that either is quoted with by `harness fit`]",
         ),
         click.option("--extrapolate", is_flag=True, help="Also at losses that the two do not both attain, marked."),
         click.option(
@@ -116,16 +116,16 @@ compare_options = _with(
 
 def compare_table(file: Path, first: str, second: str, as_json: bool, asked: Mapping[str, Any]) -> None:
     """Do what `harness compare` is asked of a table; `asked` are the values of its options for tables, and `at`."""
-    from harness.tables.comparison import LAWS, Asked, compare_arms, to_json
-    from harness.tables.fits import Request
+    from harness.tables.comparison import Asked, compare_arms, to_json
+    from harness.tables.fits import AUTO, Request
     from harness.tables.show_comparison import compare_sentences, compare_tables
 
     _check_named(file, asked["x"], asked["y"], f"compare {file} {first} {second}")
     if asked["k"] and asked["aggregate"] != "best":
         raise HarnessError(f"--k {asked['k']} is of --aggregate best; a {asked['aggregate']} takes all runs of a bin")
     own = {name: asked[name] for name in ("x", "where", "level", "objective")}
-    laws, arms = (asked["law"],) if asked["law"] else LAWS, (first, second)
-    request = Request(file, columns=_columns(asked), laws=laws, window=_window(asked), arms=arms, **own)
+    law, arms = asked["law"] or AUTO, (first, second)
+    request = Request(file, columns=_columns(asked), laws=(law,), window=_window(asked), arms=arms, **own)
     asked_of = Asked(asked["at"], asked["extrapolate"], asked["aggregate"], asked["k"], asked["bins"])
     found = compare_arms(request, asked_of)
     text = json.dumps(to_json(found), allow_nan=False, indent=1)

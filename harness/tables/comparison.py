@@ -12,7 +12,7 @@ from harness.errors import HarnessError
 from harness.fit.result import LawName
 from harness.tables.fits import Answer, ArmFit, Request, answer, drawn_law, request_json
 
-LAWS: tuple[LawName, ...] = ("pure", "floor")
+EXPONENTS: tuple[LawName, ...] = ("pure", "floor")  # that are told besides that of the law of both
 TOLD = 5  # losses, besides those that are asked for
 
 
@@ -128,7 +128,11 @@ def _compared(found: Answer, x: str, asked: Asked) -> Comparison:
         twin=twin,
         loss=compare.loss_ratio(one, other),
         crossover=compare.crossover(one, other),
-        exponents={law: compare.exponent_difference(first.fits[law], second.fits[law]) for law in first.fits},
+        exponents={
+            name: compare.exponent_difference(first.fits[name], second.fits[name])
+            for name in first.fits
+            if name == law or name in EXPONENTS
+        },
         dominance=_dominance(first, second, edges, found.request.level),
         ratio=_ratio(first, second, edges, asked, found.request.level),
         failures=lost,

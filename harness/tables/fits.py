@@ -152,20 +152,16 @@ def only_arms(runs: Runs, wanted: Sequence[str], by: Sequence[str]) -> Runs:
 
 
 def drawn_law(fits: Sequence[ArmFit], x_name: str) -> LawName:
-    """The one law to draw for all arms on a size, so that their exponents are the same quantity.
+    """The one law to draw and compare all arms with on a size, so that their exponents are the same quantity.
 
-    Of the laws that some arm is to be quoted with, that which is refused for the fewest arms, and of those that stand
-    alike the richest, which contains the others.
+    Of the laws that were fitted to every arm and that some arm is to be quoted with, that which is refused for the
+    fewest arms, and of those that stand alike the richest, which contains the others.
     """
     own = [one for one in fits if one.x_name == x_name]
-    quoted = {one.quoted.law for one in own if one.quoted} or set(own[0].fits)
-    refused = {law: sum(law not in one.fits or bool(one.fits[law].refusals) for one in own) for law in quoted}
+    shared = [law for law in ORDER if all(law in one.fits for one in own)]
+    quoted = {one.quoted.law for one in own if one.quoted}.intersection(shared) or shared
+    refused = {law: sum(bool(one.fits[law].refusals) for one in own) for law in quoted}
     return min(refused, key=lambda law: (refused[law], -ORDER.index(law)))
-
-
-def drawn_fit(one: ArmFit, law: LawName) -> fit.Fit:
-    """The arm's fit of the law that is drawn, or, where it was not tried at so few sizes, of the richest that was."""
-    return one.fits.get(law) or list(one.fits.values())[-1]
 
 
 def checks(one: ArmFit) -> Checks | None:

@@ -43,7 +43,7 @@ from harness.plot_residuals import (
     write_figure,
     write_note,
 )
-from harness.tables.fits import Answer, ArmFit, drawn_fit, drawn_law
+from harness.tables.fits import Answer, ArmFit, drawn_law
 from harness.tables.show_fits import exponent_words
 
 COLUMNS = 3  # of small multiples
@@ -122,7 +122,7 @@ def _ones(found: Answer) -> list[_One]:
     styles = series_styles(one.arm for one in found.fits)
     laws = {x: drawn_law(found.fits, x) for x in found.cells}
     drawable = [one for one in found.fits if one.x.size or one.failed_x.size]
-    return [_One(one, drawn_fit(one, laws[one.x_name]), styles[one.arm]) for one in drawable]
+    return [_One(one, one.fits[laws[one.x_name]], styles[one.arm]) for one in drawable]
 
 
 def _set_limits(panels: Sequence[Panel], shown: Sequence[Sequence[_One]]) -> None:

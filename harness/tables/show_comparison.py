@@ -38,7 +38,8 @@ def crossover_words(found: compare.Crossover, first: str, second: str) -> str:
     names = {"first": first, "second": second}
     low, high = found.searched
     within = f"the sizes that both have, {low:.4g} to {high:.4g}"
-    ahead = [f"{names[one.arm]} is ahead from {one.low:.4g} to {one.high:.4g}" for one in found.ahead]
+    stretches_ahead = [f"{names[one.arm]} is ahead from {one.low:.4g} to {one.high:.4g}" for one in found.ahead]
+    ahead = f"{', '.join(stretches_ahead)} ({found.level:.0%} of each size by itself, not of all together)"
     match found.kind:
         case "none":
             return f"none: {names[found.ahead[0].arm]} is ahead at all of {within}"
@@ -47,9 +48,9 @@ def crossover_words(found: compare.Crossover, first: str, second: str) -> str:
         case "bounded":
             point = f" (the curves cross at {found.estimate:.4g})" if found.estimate else ""
             stretches = " and ".join(f"between {one[0]:.4g} and {one[1]:.4g}" for one in found.equal)
-            return f"{stretches}{point}; {', '.join(ahead)}"
+            return f"{stretches}{point}; {ahead}"
     stretches = " and ".join(_stretch_words(one, low, high) for one in found.equal)
-    return f"no crossover can be claimed: the curves may be equal {stretches}; {', '.join(ahead)}"
+    return f"no crossover can be claimed: the curves may be equal {stretches}; {ahead}"
 
 
 def ratio_words(estimate: float, low: float, high: float) -> str:

@@ -1,6 +1,8 @@
 """Diagnostics against what they are for a straight line, and against enumeration."""
 
+from fractions import Fraction
 from itertools import pairwise, permutations
+from math import comb
 
 import numpy as np
 import pytest
@@ -63,6 +65,28 @@ def test_runs_test_is_the_share_of_all_orders(signs):
     orders = set(permutations(signs))
     share = np.mean([count(order) <= count(signs) for order in orders])
     assert _runs_p(r, 1e-20) == pytest.approx(share)
+
+
+def test_runs_test_of_many_sizes_is_that_of_integers():
+    """Beyond a thousand sizes, whose orders are too many for a float, the chance is still the exact ratio."""
+    for sizes, share in ((400, 0.1), (400, 0.5), (2_000, 0.5)):
+        positive = np.random.default_rng(sizes).random(sizes) < share
+        plus, minus = int(positive.sum()), int((~positive).sum())
+        seen = 1 + int(np.sum(positive[1:] != positive[:-1]))
+        ways = 0
+        for runs_seen in range(2, seen + 1):
+            half, rest = runs_seen // 2, runs_seen - runs_seen // 2
+            ways += comb(plus - 1, half - 1) * comb(minus - 1, rest - 1)
+            ways += comb(plus - 1, rest - 1) * comb(minus - 1, half - 1)
+        exact = float(Fraction(ways, comb(sizes, plus)))
+        assert _runs_p(np.where(positive, 1.0, -1.0), 1e-20) == pytest.approx(exact, rel=1e-9)
+
+
+def test_a_table_of_thousands_of_sizes_is_fitted():
+    """A law of 3,000 sizes has its runs test, where the number of orders was an OverflowError."""
+    sizes = np.geomspace(1e2, 1e6, 3_000)
+    noise = np.random.default_rng(4).normal(0, 0.05, sizes.size)
+    assert 0 < fit_law(sizes, sizes**-0.5 * np.exp(noise), "pure").misfit.runs_p <= 1
 
 
 def test_the_hash_is_of_the_rows_whatever_their_order():

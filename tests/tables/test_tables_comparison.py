@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 
 from harness.cli import main
 from harness.compare import Ahead, Crossover
-from harness.tables.comparison import LAWS, Asked, Compared, compare_arms
-from harness.tables.fits import Request
+from harness.tables.comparison import Asked, Compared, compare_arms
+from harness.tables.fits import Request, answer, drawn_law
 from harness.tables.plot_comparison import compare_figure
 from harness.tables.read import Columns
 from harness.tables.show_comparison import crossover_words
@@ -33,19 +33,23 @@ def _json(*arguments: object) -> dict:
     return json.loads(done.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not strict JSON"))
 
 
-@pytest.fixture
-def table(tmp_path) -> Path:
+def _table(path: Path, seed: int = 4, floors: tuple[float, float] = (0.0, 0.0)) -> Path:
     """Loss 1 / params of kan, and as much of mlp for 4 times the params; flops count the other way round."""
-    generator = np.random.default_rng(4)
+    generator = np.random.default_rng(seed)
     lines = ["arch,params,flops,seed,status,rmse"]
-    for arm, need, work in (("kan", 1.0, 40.0), ("mlp", NEED, 1.0)):
+    for arm, need, work, floor in (("kan", 1.0, 40.0, floors[0]), ("mlp", NEED, 1.0, floors[1])):
         for size in SIZES:
-            for seed in range(3):
-                loss = float(need / size * np.exp(0.02 * generator.standard_normal()))
-                lines.append(f"{arm},{size},{size * work},{seed},ok,{loss!r}")
-    path = tmp_path / "runs.csv"
+            for replicate in range(3):
+                loss = float((floor + need / size) * np.exp(0.02 * generator.standard_normal()))
+                lines.append(f"{arm},{size},{size * work},{replicate},ok,{loss!r}")
     path.write_text("\n".join(lines) + "\n")
     return path
+
+
+@pytest.fixture
+def table(tmp_path) -> Path:
+    """Two arms of pure laws (`_table`)."""
+    return _table(tmp_path / "runs.csv")
 
 
 ASKED = ("--x", "params", "--y", "rmse", "--by", "arch", "--seed", "seed", "--law", "pure")
@@ -68,6 +72,21 @@ def test_a_known_ratio_comes_back(table):
 
 def _ends(ratio: dict) -> tuple[list[float], list[float], list[float]]:
     return ratio["low"], ratio["estimate"], ratio["high"]
+
+
+def test_both_arms_have_the_law_that_fit_chooses(tmp_path):
+    """Of pure laws the pure one, but for a test of floors that errs in 7 of 100 arms; a floor in one arm is in both."""
+    chosen = {(0.0, 0.0): [], (1e-3, 0.0): [], (1e-3, 1e-3): []}
+    for floors, seed in [*(((0.0, 0.0), seed) for seed in range(5)), ((1e-3, 0.0), 0), ((1e-3, 1e-3), 0)]:
+        table = _table(tmp_path / "runs.csv", seed, floors)
+        request = Request(table, ("params",), Columns("rmse", ("arch",), seed="seed"), arms=("kan", "mlp"))
+        chosen[floors].append(drawn_law(answer(request).fits, "params"))
+
+    assert chosen[0.0, 0.0].count("pure") >= 4
+    assert chosen[1e-3, 0.0] == chosen[1e-3, 1e-3] == ["floor"]
+    (one,) = _json(_table(table), "kan", "mlp", *ASKED[:-2])["sizes"]
+    assert one["law"] == "pure"
+    assert set(one["exponents"]) == {"pure", "floor"}
 
 
 def test_swapped_arms_give_the_inverse(table):
@@ -137,7 +156,8 @@ def test_unequal_numbers_of_runs_are_named(table):
         (Crossover(0.95, (1, 100), (), "none", (), (Ahead(1, 100, "first"),)), "none: kan is ahead at all of"),
         (
             Crossover(0.95, (1, 100), (), "bounded", ((3, 9),), (Ahead(1, 3, "first"), Ahead(9, 100, "second")), 5.0),
-            "between 3 and 9 (the curves cross at 5); kan is ahead from 1 to 3, mlp is ahead from 9 to 100",
+            "between 3 and 9 (the curves cross at 5); kan is ahead from 1 to 3, mlp is ahead from 9 to 100 "
+            "(95% of each size by itself, not of all together)",
         ),
         (
             Crossover(0.95, (1, 100), (), "half-open", ((9, 100),), (Ahead(1, 9, "second"),)),
@@ -185,7 +205,7 @@ def test_one_architecture_is_no_comparison(table):
 
 # -------------------------------------------------------------------------------------------------------------- figure
 def _compared(table: Path, *x: str) -> Compared:
-    request = Request(table, x, Columns("rmse", ("arch",), seed="seed"), laws=LAWS, arms=("kan", "mlp"))
+    request = Request(table, x, Columns("rmse", ("arch",), seed="seed"), arms=("kan", "mlp"))
     return compare_arms(request, Asked())
 
 

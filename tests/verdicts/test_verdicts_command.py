@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from verdicts.made_experiment import RULES, write_experiment, write_records
 
+from harness import record
 from harness.cli import main
 
 
@@ -55,10 +56,13 @@ def whole(here) -> Path:
     return here
 
 
-def test_all_runs_there_the_rules_are_judged(whole):
-    """The verdict, its numbers, the commit of the records; that seconds are not measured, and how they are."""
+def test_all_runs_there_the_rules_are_judged(whole, monkeypatch):
+    """The verdict, its numbers, the commit of the records, each read once; that seconds are not measured, and how."""
+    read = []
+    monkeypatch.setattr(record, "read_record", lambda path, real=record.read_record: (read.append(path), real(path))[1])
     (answer,) = _verdicts("experiments/made.yaml")
 
+    assert len(read) == len(set(read)) == 42
     assert [one["verdict"] for one in answer["verdicts"]] == ["supported"] * 2
     assert not any(one["stable"] for one in answer["verdicts"])
     assert answer["notes"] == [
@@ -119,6 +123,16 @@ def test_a_damaged_record_is_named_and_the_command_fails_in_the_end(whole):
     assert done.exit_code == 3
     assert record.stem in answer["why"]
     assert [one["verdict"] for one in answer["verdicts"]] == ["not run"] * 2
+
+
+def test_verdicts_that_cannot_be_written_are_shown(whole):
+    """What is in the way is named after the verdicts."""
+    (whole / "results" / "verdicts.json").mkdir()
+    done = _harness("verdicts", "experiments/made.yaml")
+
+    assert done.exit_code == 2
+    assert "the first scales faster" in done.stdout
+    assert "verdicts.json: Is a directory" in done.stderr
 
 
 def test_what_makes_the_table_is_kept(whole):
