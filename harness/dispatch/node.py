@@ -18,6 +18,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -195,7 +196,7 @@ def _torch() -> dict[str, Any]:
     try:
         torch = importlib.import_module("torch")
         gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-        version, error = str(torch.__version__), ""
+        version, error = metadata.version("torch"), ""  # `torch.__version__` may have a suffix, which that lacks
     except Exception as problem:
         gpus, version, error = [], None, f"{type(problem).__name__}: {problem}"
     return {"torch": version, "torch_error": error, "torch_seconds": time.monotonic() - begin, "gpus": gpus}
