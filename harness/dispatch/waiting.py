@@ -40,7 +40,7 @@ REASONS = (
     _Reason(
         "Partition(Down|Inactive)|NodeDown|ReqNodeNotAvail|DOWN, DRAINED|FrontEndDown|ReservationDeleted",
         "it does not start before its nodes are back",
-        "wait for the administrators (`sinfo`), or " + AGAIN.format(change="choose another partition:"),
+        "wait for the administrators (`sinfo`), or " + AGAIN.format(change="choose another partition"),
     ),
     _Reason(
         "^(Assoc|QOS)",

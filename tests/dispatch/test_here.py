@@ -422,7 +422,7 @@ def test_an_error_in_a_target_is_told_in_a_sentence_and_placed_where_the_target_
 
     assert one.traceback_hash == same.traceback_hash != other.traceback_hash
     assert one.error == (
-        f"target {__name__}:broken: OSError: there is no such file on this node, for x of shape (60, 2)"
+        f"target {__name__}:broken, for x of shape (60, 2): OSError: there is no such file on this node"
     )
     assert 'broken\n    raise OSError("there is no such file' in one.traceback
 

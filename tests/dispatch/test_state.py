@@ -116,9 +116,9 @@ def test_a_job_that_does_not_start_by_itself_has_a_next_move():
         "AssocGrpCPUMinutesLimit": "name another account: or qos:",
         "AssocGrpCpuLimit": "once enough of the others end",
         "QOSMaxJobsPerUserLimit": "once enough of the others end",
-        "ReqNodeNotAvail, UnavailableNodes:n1": "choose another partition:",
+        "ReqNodeNotAvail, UnavailableNodes:n1": "choose another partition",
         "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions": "(`sinfo`)",
-        "PartitionDown": "choose another partition:",
+        "PartitionDown": "choose another partition",
     }
     for reason, move in moves.items():
         found = _waiting(reason)
@@ -359,7 +359,7 @@ def test_hours_of_a_gpu_count_once_however_many_packs_share_it():
     done = [{"event": "pack_done", "runs": [run], "statuses": ["done"], "seconds": minute} for (run,) in packs]
     ended = {"event": "ended", "at": _at(minute), "why": "finished", "requeued": False}
     attempt = _attempt(*done, ended, at=0, beat=minute)
-    attempt.begun["slurm_started_at"] = None
+    attempt.begun.update(host="n1", slurm_started_at=None)
     records = dict.fromkeys([run for (run,) in packs], "done")
     evidence = Evidence(
         records=records,

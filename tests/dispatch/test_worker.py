@@ -75,7 +75,7 @@ def test_a_worker_without_its_snapshot_trains_nothing(plan, tmp_path):
 def sent(plan, tmp_path, monkeypatch):
     """Two jobs of a submission to a cluster whose SLURM answers and knows nothing of them any more."""
     (tmp_path / "bin").mkdir()
-    for command in ("sbatch", "squeue", "sacct"):
+    for command in ("sbatch", "squeue", "sacct", "scontrol"):
         (tmp_path / "bin" / command).symlink_to("/bin/true")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     jobs = tuple(_job([pack]) for pack in plan.packs)
@@ -110,7 +110,7 @@ def test_one_worker_that_began_is_enough_to_submit_again(plan, sent, tmp_path):
 
     renamed = _known(folder)._replace(moved={sent.id: "/old"})
     assert not stillborn(reconcile(plan, folder, renamed), renamed)
-    order = write_order(folder, "retry", plan.run_ids())
+    order = write_order(folder, "retry", plan.run_ids(), "`harness retry`")
     assert not stillborn(reconcile(plan, folder, _known(folder)), _known(folder))
     order.unlink()
     EventLog(folder / "attempts", "a").write("begun", submission=sent.id, place=1, host="n1", pid=1)

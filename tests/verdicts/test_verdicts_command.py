@@ -59,7 +59,7 @@ def whole(here) -> Path:
 def test_all_runs_there_the_rules_are_judged(whole, monkeypatch):
     """The verdict, its numbers, the commit of the records, each read once; that seconds are not measured, and how."""
     read = []
-    monkeypatch.setattr(record, "read_record", lambda path, real=record.read_record: (read.append(path), real(path))[1])
+    monkeypatch.setattr(record, "_checked", lambda path, real=record._checked: (read.append(path), real(path))[1])
     (answer,) = _verdicts("experiments/made.yaml")
 
     assert len(read) == len(set(read)) == 42
