@@ -22,8 +22,8 @@ def check_name(name: str, subject: str) -> None:
     """A HarnessError about `subject` if a folder of results may not be called `name`."""
     if not NAME.fullmatch(name):
         raise HarnessError(
-            f"{subject}: a results folder cannot be called {name!r}; rename it: A-Z, a-z, 0-9, _, = and + are allowed, "
-            "and . and - after the first of them"
+            f"{subject}: it names a results folder, which cannot be called {name!r}; rename it: A-Z, a-z, 0-9, _, = "
+            "and + are allowed, and . and - after the first of them"
         )
 
 

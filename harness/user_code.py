@@ -113,7 +113,7 @@ def _in_one_line(problem: BaseException) -> str:
     except BaseException:  # its __str__ is the user's code too
         words = "(its message cannot be read)"
     short = words if len(words) <= LONGEST_MESSAGE else f"{words[:LONGEST_MESSAGE]} …"
-    return f"{type(problem).__name__}: {short}"
+    return f"{type(problem).__name__}: {short}" if words else type(problem).__name__
 
 
 def _file_of(module: str) -> str:

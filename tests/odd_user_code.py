@@ -75,6 +75,7 @@ FUNCTIONS = {
     "the clock": ("def f(x): return x[:, 0] * (time.perf_counter_ns() % 1000)", CHANCE),
     "counts its calls": ("CALLS = []\ndef f(x):\n    CALLS.append(1)\n    return x[:, 0] + len(CALLS)", CHANCE),
     "less the mean": ("def f(x): return x[:, 0] - x[:, 0].mean()", CHANCE),
+    "by the number of points": ("def f(x): return x[:, 0] * len(x)", CHANCE),
     "a share of the largest": ("def f(x): return x[:, 0] / np.abs(x[:, 0]).max()", CHANCE),
     "sorted": ("def f(x): return np.sort(x[:, 0])", CHANCE),
     "a running sum": ("def f(x): return np.cumsum(x[:, 0])", CHANCE),
@@ -274,6 +275,11 @@ NETWORKS = {
     "batch norm": (
         MADE + "        self.norm = nn.BatchNorm1d(width)\n"
         "    def forward(self, x): return self.two(self.norm(self.one(x)))",
+        "float64",
+        "depends on the other points",
+    ),
+    "sorts the points": (
+        "class Net(Linear):\n    def forward(self, x): return super().forward(x.sort(0).values)",
         "float64",
         "depends on the other points",
     ),

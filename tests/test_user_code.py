@@ -33,6 +33,8 @@ recipes:
 seeds: [0]
 """
 MLP = "architecture: {family: mlp, depth: 2}"
+FEW = "inputs: 2, train_points: 50, validation_points: 50, test_points: 50"
+POINTS = {"less the mean": FEW, "by the number of points": FEW}  # fewer than are tried a second time elsewhere
 
 
 @pytest.fixture
@@ -52,7 +54,15 @@ def cases():
     """(kind and case, name of its module, source, task, arm, dtype, what must be said) of every row."""
     for number, (case, (source, said)) in enumerate(FUNCTIONS.items()):
         name = f"odd_function_{number}"
-        yield f"function {case}", name, BEGIN + source, f"{{target: '{name}:f', inputs: 2}}", MLP, "float64", said
+        yield (
+            f"function {case}",
+            name,
+            BEGIN + source,
+            f"{{target: '{name}:f', {POINTS.get(case, 'inputs: 2')}}}",
+            MLP,
+            "float64",
+            said,
+        )
     for number, (case, (reference, source, said)) in enumerate(REFERENCES.items()):
         name = f"odd_reference_{number}"
         task = f"{{target: '{reference.replace('NAME', name)}', inputs: 2}}"

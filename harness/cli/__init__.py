@@ -110,7 +110,7 @@ def main() -> None:
     An experiment file becomes runs, runs become records, records become fits and figures:
         harness run experiments/quickstart.yaml
 
-    Exit codes: 0 ok, 2 wrong input, 3 incomplete or damaged results, 130 ended by Ctrl-C before anything was trained.
+    Exit codes: 0 ok, 2 wrong input, 3 incomplete or damaged results (interrupted training too), 130 ended by Ctrl-C.
     """
     gc.set_threshold(100_000)  # plans are objects by the million, no garbage: searching them took longer than reading
 

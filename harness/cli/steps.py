@@ -55,11 +55,11 @@ def plan_of(file: Path, scale: str = FULL, narrow: Narrow | None = None) -> Mani
     from harness.spec import narrowed, read_experiment
     from harness.tasks import draw
 
-    experiment = read_experiment(file, scale)
+    experiment, name = read_experiment(file, scale), _name(file, scale, narrow)
     if narrow:
         experiment, _ = narrowed(experiment, narrow)
     try:
-        manifest = make_plan(experiment, _name(file, scale, narrow))
+        manifest = make_plan(experiment, name)
         for run in {planned.run.task: planned.run for planned in manifest.runs}.values():
             draw(run.task, run.seed)  # a target that cannot be learnt is named before anybody relies on the plan
         return manifest

@@ -13,7 +13,7 @@ from harness.dispatch.node import Finding, Level
 from harness.dispatch.probe import try_node, try_results
 from harness.dispatch.profile import Profile
 from harness.dispatch.slurm import why_refused, would_start
-from harness.errors import HarnessError, did_you_mean
+from harness.errors import INCOMPLETE, HarnessError, did_you_mean
 
 Fields = Mapping[str, str]
 OLDEST_SLURM = (20, 2)  # the first whose squeue knows --me
@@ -86,7 +86,9 @@ def ask_cluster(profile: Profile) -> Iterator[Finding]:
         yield from _ask_partitions(profile, known)
     except HarnessError as error:
         told = re.sub(r"[\s*]+", " ", str(error))  # SLURM frames in stars that its controller is down
-        yield Finding("FAILED", "controller", told, "ask again later; if it stays so, ask the administrators")
+        later = "ask again later; if it stays so, ask the administrators"
+        elsewhere = "run this on a login node of the cluster, or set SLURM_CONF to its slurm.conf"
+        yield Finding("FAILED", "controller", told, later if error.exit_code == INCOMPLETE else elsewhere)
 
 
 def _ask_partitions(profile: Profile, known: Limits) -> Iterator[Finding]:

@@ -274,7 +274,7 @@ def _sentences(document: Document, error: ValidationError, model: type[Frozen] =
 
 @cache
 def _schema(model: type[Frozen]) -> dict[str, Any]:
-    return model.model_json_schema()
+    return experiment_schema() if model is Experiment else model.model_json_schema()
 
 
 def _sentence(document: Document, detail: ErrorDetails, schema: dict[str, Any]) -> str:

@@ -78,11 +78,11 @@ def test_names_that_lead_out_of_the_results_folder_are_refused(tmp_path, monkeyp
         Path(name).write_text(SMALL, encoding="utf-8")
         for command in ("validate", "plan", "run"):
             done = CliRunner().invoke(main, [command, "--", name])
-            assert (done.exit_code, "a results folder cannot be called" in done.output) == (USAGE, True), name
+            assert (done.exit_code, "results folder, which cannot be called" in done.output) == (USAGE, True), name
     for name in ("../x", "a b", "a|b", "''"):
         Path("good.yaml").write_text(SMALL + scale % name, encoding="utf-8")
         done = CliRunner().invoke(main, ["plan", "good.yaml", "--scale", name.strip("'")])
-        assert (done.exit_code, "a results folder cannot be called" in done.output) == (USAGE, True), name
+        assert (done.exit_code, "results folder, which cannot be called" in done.output) == (USAGE, True), name
     assert not Path("results").exists()
 
     Path("a.b_c=1+2-3.yaml").write_text(SMALL + scale % "short", encoding="utf-8")
