@@ -58,7 +58,8 @@ def cases():
             f"function {case}",
             name,
             BEGIN + source,
-            f"{{target: '{name}:f', {POINTS.get(case, 'inputs: 2')}}}",
+        task = f"{{target: '{name}:f', {POINTS.get(case, 'inputs: 2')}}}"
+        yield f"function {case}", name, BEGIN + source, task, MLP, "float64", said
             MLP,
             "float64",
             said,
