@@ -54,16 +54,8 @@ def cases():
     """(kind and case, name of its module, source, task, arm, dtype, what must be said) of every row."""
     for number, (case, (source, said)) in enumerate(FUNCTIONS.items()):
         name = f"odd_function_{number}"
-        yield (
-            f"function {case}",
-            name,
-            BEGIN + source,
         task = f"{{target: '{name}:f', {POINTS.get(case, 'inputs: 2')}}}"
         yield f"function {case}", name, BEGIN + source, task, MLP, "float64", said
-            MLP,
-            "float64",
-            said,
-        )
     for number, (case, (reference, source, said)) in enumerate(REFERENCES.items()):
         name = f"odd_reference_{number}"
         task = f"{{target: '{reference.replace('NAME', name)}', inputs: 2}}"
