@@ -28,6 +28,7 @@ from harness.dispatch.here import Begun, Failed, train_here
 from harness.dispatch.mirror import mirroring
 from harness.dispatch.slots import Done, Evaluated, Saved, in_words
 from harness.dispatch.submission import JobFile, cancelled, named_code, new_id, read_job, read_orders
+from harness.errors import HarnessError
 from harness.snapshot import check_code, check_snapshot
 from harness.spec import RunSpec, run_id
 
@@ -188,4 +189,7 @@ def _beating(log: EventLog) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    run_job(sys.argv[1], sys.argv[2], int(sys.argv[3]), None if slurm_number() else sys.stdin.fileno())
+    try:
+        run_job(sys.argv[1], sys.argv[2], int(sys.argv[3]), None if slurm_number() else sys.stdin.fileno())
+    except HarnessError as error:  # a sentence for whoever reads the job's output
+        sys.exit(f"error: {error}")
