@@ -12,6 +12,7 @@ from harness.fit.result import Caution, Interval, Misfit, Refusal
 from harness.fit.solve import Problem, Solution
 
 SPARE_SIZES = 2  # sizes beyond the number of parameters
+LARGEST_LOG = np.log(np.finfo(float).max)  # of a float
 MIN_DECADES = 0.5
 LOCAL_DECADES = 1.0
 RANGE_SLACK = 1e-9  # rounding of a range that is exactly at a limit
@@ -69,9 +70,14 @@ def _nonmonotone(points: Points) -> Refusal | None:
         "NONMONOTONE",
         f"the mean loss rises from {points.means[worst]:.4g} at size {points.sizes[worst]:.4g} to "
         f"{points.means[worst + 1]:.4g} at size {points.sizes[worst + 1]:.4g}, a factor of "
-        f"{np.exp(rises[worst]):.3g} where noise explains {np.exp(limits[worst]):.3g}. Fit only the sizes before the "
-        "rise, or give larger models more data or more steps.",
+        f"{_factor(rises[worst])} where noise explains {_factor(limits[worst])}. Fit only the sizes before the rise, "
+        "or give larger models more data or more steps.",
     )
+
+
+def _factor(logarithm: float) -> str:
+    """The factor with this natural logarithm, in words: it may be beyond what a float holds."""
+    return f"{np.exp(logarithm):.3g}" if logarithm < LARGEST_LOG else f"1e{logarithm / np.log(10):.0f}"
 
 
 def _rise_limits(points: Points) -> np.ndarray:

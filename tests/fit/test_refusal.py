@@ -77,6 +77,15 @@ def test_a_rise_within_the_noise_is_not_refused():
     assert "NONMONOTONE" not in codes(fit_law(x, y, "pure"))
 
 
+def test_a_rise_beyond_any_float_is_told():
+    """From 1e-200 to 1e200 is a factor of 1e400, which no float holds; seeds agree."""
+    x = np.repeat(np.geomspace(1e2, 1e4, 6), 2)
+    fit = fit_law(x, np.where(x < 1e3, 1e-200, 1e200) * x**-1.0, "pure")
+
+    (refusal,) = [one for one in fit.refusals if one.code == "NONMONOTONE"]
+    assert "a factor of 1e4" in refusal.reason
+
+
 @pytest.mark.parametrize(("factor", "refused"), [(1.99, []), (2.01, ["NONMONOTONE"])])
 def test_a_single_seed_may_rise_twofold(factor, refused):
     """Without repeated seeds the limit is a factor of 2."""
