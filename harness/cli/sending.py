@@ -213,7 +213,7 @@ def _send(
     if dry_run:
         _make_offer(manifest, folder, where, most_hours, only)
         return
-    with one_submitter(folder):  # what is known stays so until it is acted on
+    with one_submitter(records_of(folder)):  # what is known stays so until it is acted on
         offer = _make_offer(manifest, folder, where, most_hours, only)
         if not offer.jobs:
             return

@@ -227,7 +227,7 @@ def cancelled(orders: Sequence[Order]) -> dict[str, Order]:
 
 @contextmanager
 def one_submitter(folder: Path) -> Iterator[None]:
-    """Of two that submit the same experiment at once, the second is told so.
+    """Of two that submit at once into one folder of records, which experiments share, the second is told so.
 
     The lock is a file that only one can make; that of a process of this machine that no longer lives is taken over.
     """
@@ -292,7 +292,7 @@ def _locked_sentence(path: Path) -> str:
         who = f"process {owner['pid']} on {owner['host']}, since {owner['since']}"
     except (ValueError, KeyError):
         who = "somebody"
-    return f"{path}: {who} is submitting this experiment; wait for it, or remove the file if nobody is"
+    return f"{path}: {who} is submitting runs of these results; wait for it, or remove the file if nobody is"
 
 
 def _write(path: Path, model: Frozen) -> None:

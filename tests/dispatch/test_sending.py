@@ -13,7 +13,7 @@ from harness.cli import main
 from harness.cli.steps import confirm
 from harness.dispatch.jobs import Job, PredictedPack
 from harness.dispatch.state import RunState
-from harness.dispatch.submission import SentJob, Submission, now, write_order, write_submission
+from harness.dispatch.submission import SentJob, Submission, now, one_submitter, write_order, write_submission
 from harness.errors import HarnessError
 from harness.show_sweeps import Offer, offer_lines, status_table
 from harness.spec import read_manifest
@@ -88,6 +88,10 @@ def test_runs_that_another_experiment_has_on_their_way_are_left_to_it(tmp_path):
     assert "to submit: 1 runs" in offered
     assert f"2 of the runs were sent off by {results / 'first'}" in offered
     assert json.loads(_harness(twin, "status", "--json").stdout)["states"] == {"planned": 1, "queued": 2}
+
+    with one_submitter(results / "runs"):  # what the other is about to send off is not known yet
+        at_once = _harness(twin, "submit", "--local", "1", "--yes")
+    assert (at_once.exit_code, "is submitting runs of these results" in at_once.output) == (3, True)
 
     write_order(results / "first", "cancel", manifest.run_ids(), "`harness cancel`")
     assert json.loads(_harness(twin, "status", "--json").stdout)["states"] == {"planned": 3}

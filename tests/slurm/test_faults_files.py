@@ -103,7 +103,7 @@ def test_killed_after_sbatch_took_the_jobs(testbed, tmp_path):
     killed = submitter(swept, PATH=sbatch_that(tmp_path, '$sbatch "$@"', "kill -9 $PPID"))
     killed.communicate(timeout=60)
     assert killed.returncode == -signal.SIGKILL
-    assert (swept.folder / "submit.lock").exists()
+    assert (swept.results / "runs" / "submit.lock").exists()
 
     assert "nothing to submit" in swept.submit()
 
