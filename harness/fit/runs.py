@@ -16,6 +16,7 @@ from harness.fit.result import Caution
 
 MAX_ROWS_NAMED = 5
 CENSORED_SHARE = 0.2
+EXTREME = 1e100  # beyond which products of a few numbers, and quotients, are none
 NEARLY_EQUAL = 2.0  # sizes of one config that differ by less are one size
 
 
@@ -169,9 +170,15 @@ def name_rows(rows: ArrayLike, says: ArrayLike) -> str:
 
 def _check_positive(runs: Runs, name: str, values: np.ndarray, next_move: str) -> None:
     bad = ~runs.failed & ~(np.isfinite(values) & (values > 0))
+    extreme = ~runs.failed & ~bad & ~((values >= 1 / EXTREME) & (values <= EXTREME))
     if bad.any():
         named = name_rows(runs.row[bad], [f"{name} = {value:g}" for value in values[bad]])
         raise HarnessError(f"{named}: a law in log space needs finite numbers above 0. {next_move}")
+    if extreme.any():
+        named = name_rows(runs.row[extreme], [f"{name} = {value:g}" for value in values[extreme]])
+        raise HarnessError(
+            f"{named}: numbers from {1 / EXTREME:g} to {EXTREME:g} are fitted. Give them in other units."
+        )
 
 
 def _check_same(runs: Runs, name: str, values: np.ndarray) -> None:

@@ -32,6 +32,12 @@ def test_a_number_that_no_law_can_hold_is_named(name, bad, shown):
         check_runs(make_runs(x, y, x_name="params", y_name="rmse"))
 
 
+def test_numbers_that_overflow_in_products_are_named():
+    """1e308 is a number, and its square is none."""
+    with pytest.raises(HarnessError, match=r"row 4: x = 1e\+308: numbers from 1e-100 to 1e\+100 are fitted"):
+        check_runs(make_runs(np.where(np.arange(6) == 4, 1e308, SIZES), LOSSES))
+
+
 def test_five_rows_are_named_and_the_others_counted():
     """An error stays readable however many rows are bad."""
     with pytest.raises(HarnessError) as error:
