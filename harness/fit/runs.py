@@ -119,7 +119,7 @@ def with_config_sizes(runs: Runs) -> Runs:
     x = runs.x.copy()
     for own in _configs(runs):
         done = runs.x[own][~runs.failed[own]]
-        if done.size and done.max() < NEARLY_EQUAL * done.min():
+        if done.size and done.max() / NEARLY_EQUAL < done.min():
             x[own] = np.median(done)
     return replace(runs, x=x, joined=runs.joined | ((x != runs.x) & ~runs.failed))
 
