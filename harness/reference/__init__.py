@@ -71,8 +71,7 @@ def load(name: str) -> pd.DataFrame:
         raise HarnessError(f"there is no published table {name!r}; {did_you_mean(name, TABLES)}")
     dtypes = {**dict.fromkeys(WHOLE_NUMBERS, "Int64"), "errata": "str"}
     with files(__name__).joinpath(f"{name}.csv").open(encoding="utf-8") as file:
-        # All digits: before 3.1, pandas rounds the 17th away unless it is told not to.
-        table = pd.read_csv(file, dtype=dtypes, keep_default_na=False, na_values=[""], float_precision="round_trip")
+        table = pd.read_csv(file, dtype=dtypes, keep_default_na=False, na_values=[""])
     return table.fillna({"errata": ""}) if "errata" in table else table
 
 

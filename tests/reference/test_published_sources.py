@@ -13,7 +13,7 @@ FUNCTIONS = {"exp(sin(pi x)+y^2)": "exp2d", "xy": "xy", "exp(mean sin^2(pi x_i/2
 
 
 def _first(name: str) -> pd.DataFrame:
-    return pd.read_csv(shared("paper", f"{name}.csv"), float_precision="round_trip")
+    return pd.read_csv(shared("paper", f"{name}.csv"))
 
 
 def _equal(ours: pd.DataFrame, theirs: pd.DataFrame, pairs: dict[str, str]) -> None:
