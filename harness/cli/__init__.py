@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,7 @@ class _Group(click.Group):
         try:
             return super().__call__(*arguments, **named)
         except SystemExit as ending:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C from here on would replace the exit status
             if user_code := sys.modules.get("harness.user_code"):  # else nothing of the user's was called
                 user_code.end_now_if_threads_are_left(ending.code)
             raise
