@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from harness.count import Work, count, run_flops, run_work
 from harness.errors import HarnessError, did_you_mean
 from harness.feasible import check_counted, check_learnable, check_phases, engine_of, recipe_of, why_infeasible
-from harness.solve import build_network, solve
+from harness.search.points import space_of, trials_of
+from harness.solve import build_network, nearest_sizes, solve
 from harness.spec import (
     Adam,
     Arm,
@@ -34,6 +35,7 @@ from harness.spec import (
     RunTask,
     SplinedShape,
     Task,
+    Tried,
     canonical_json,
     content_hash,
     least_evaluations,
@@ -43,6 +45,7 @@ from harness.spec import (
     variants,
 )
 from harness.spec.nouns import Dtype, Size
+from harness.spec.search import Effort
 from harness.tasks import load_target, resolve
 
 # In the torch engine, more lanes share fixed costs but leave the cache, and a pack is what Ctrl-C can lose. Not tuned:
@@ -100,13 +103,15 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
             if (label, arm_name, arm_series) in planned_before:  # no axis that has moved since concerns this arm
                 continue
             planned_here.add((label, arm_name, arm_series))
-            for asked, candidate in _solve_ladder(variant, arm_name, run_task):
+            for trial, asked, candidate in _solve_trials(variant, arm_name, run_task):
                 budget = _budget_label(variant, arm_name, asked)
                 names = (label, arm_name, arm_series + budget)
                 cell = _cell(len(cells), variant, names, asked, candidate)
-                cell = cell.model_copy(update={"frontier": f"{arm_series} (best size)" if budget else None})
+                frontier = f"{arm_series} (best size)" if budget else None
+                cell = cell.model_copy(update={"frontier": frontier, "trial": trial})
                 found = _runs_of(cell, variant, run_task, candidate)
-                key = (*names, *sorted(planned.run_id for planned in found)) if found else (*names, cell.infeasible)
+                identities = sorted(planned.run_id for planned in found)
+                key = (*names, trial, *(identities or [str(cell.infeasible)]))
                 if key in cells_here and found:
                     cell, found = cell.model_copy(update={"infeasible": SAME_NETWORK}), []
                 cells_here.add(key)
@@ -126,8 +131,9 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
         experiment_hash=content_hash(experiment),
         cells=tuple(cells),
         runs=tuple(runs),
-        packs=_packs(runs),
+        packs=packs_of(runs),
         formulas=formulas,
+        spaces={arm: space_of(experiment, arm) for arm in experiment.arms} if experiment.search else {},
     )
 
 
@@ -136,6 +142,8 @@ def _check_tuning(runs: Iterable[PlannedRun], experiment: Experiment) -> None:
     trials: dict[int, int] = {}
     for planned in runs:
         trials[planned.cell] = max(trials.get(planned.cell, 0), planned.trial + 1)
+    if experiment.search:  # gives sides, not cells, equally many
+        return
     if len(set(trials.values())) > 1 and not experiment.allow_unequal_tuning:
         raise HarnessError(
             f"tune: the axes lead to {sorted(set(trials.values()))} trials; make them equal, or say "
@@ -144,11 +152,13 @@ def _check_tuning(runs: Iterable[PlannedRun], experiment: Experiment) -> None:
 
 
 def _check_hold_out(cells: Iterable[Cell]) -> None:
-    series: dict[tuple[str, str], list[Cell]] = defaultdict(list)
+    series: dict[tuple[str, str], dict[tuple[float | None, int], Cell]] = defaultdict(dict)
     for cell in cells:
         if not cell.infeasible and cell.in_window:
-            series[cell.task, cell.series].append(cell)
-    for (task, name), found in series.items():
+            trial_or_size = 0 if cell.trial else cell.index  # a budget of all trials is one size
+            series[cell.task, cell.series][cell.asked, trial_or_size] = cell
+    for (task, name), of_size in series.items():
+        found = list(of_size.values())
         if len(found) <= (count := found[0].hold_out):
             raise HarnessError(
                 f"hold_out={count}: {name} on {task} has {len(found)} sizes in its window, which leaves none to fit; "
@@ -188,6 +198,45 @@ def planned_flops(run: RunSpec) -> dict[str, int]:
 
 
 # ------------------------------------------------------------------------------------------------------------ solving
+def _solve_trials(
+    variant: Experiment, arm_name: str, task: RunTask
+) -> Iterator[tuple[Tried | None, float | None, Candidate | str]]:
+    """(the trial, None without search; the budget asked; the candidate or why there is none) of an arm on a task."""
+    if variant.search is None:
+        for asked, candidate in _solve_ladder(variant, arm_name, task):
+            yield None, asked, candidate
+        return
+    for trial in trials_of(variant, arm_name):
+        check_learnable(trial.experiment, arm_name, task)
+        tried = Tried(number=trial.number, scramble=trial.scramble, recipe=trial.experiment.arms[arm_name].recipe)
+        for index, (asked, candidate) in enumerate(_solve_ladder(trial.experiment, arm_name, task)):
+            yield tried, asked, _with_effort(candidate, variant.search.effort, index, task)
+
+
+def _with_effort(candidate: Candidate | str, effort: Effort, budget: int, task: RunTask) -> Candidate | str:
+    """The candidate with as many evaluations as the effort allows at the budget of that index, or why it has none."""
+    if isinstance(candidate, str):
+        return candidate
+    network, recipe, at = candidate.network, candidate.recipe, effort.of_budget(budget)
+
+    def capped(evaluations: int) -> Recipe:
+        return recipe.model_copy(update={"max_evaluations": evaluations})
+
+    least = least_evaluations(network, recipe)
+
+    def spent(evaluations: int) -> float:
+        return run_flops(network, capped(max(evaluations, least)), task)[effort.count_name]
+
+    if effort.axis == "evaluations":
+        most = int(at)
+    else:
+        most = max((value for value in nearest_sizes(spent, at) if spent(value) <= at), default=0)
+    if most < least:
+        return f"search.effort: {effort.count_name}={at:,.6g} ends before the last stage of the recipe; allow more"
+    tried = that_matters(capped(most), network, task)
+    return Candidate(candidate.value, network, tried, {**candidate.counts, **run_flops(network, tried, task)})
+
+
 def _solve_ladder(variant: Experiment, arm_name: str, task: RunTask) -> Iterator[tuple[float | None, Candidate | str]]:
     """(budget asked, the candidate or why there is none) for every size of an arm on a task."""
     arm, match = variant.arms[arm_name], variant.match
@@ -249,7 +298,7 @@ def _candidate(variant: Experiment, arm_name: str, task: RunTask, **free: Any) -
         recipe = recipe.model_copy(update={"max_evaluations": free["steps"]})
     sizes = {name: value for name, value in free.items() if name != "steps"}
     network = _network(arm, arm_name, task, sizes)
-    recipe = _that_matters(recipe, network, task)
+    recipe = that_matters(recipe, network, task)
     check_phases(recipe, task)
     counts = {**count(network), **run_flops(network, recipe, task)}
     check_counted(variant, arm_name, network, counts)
@@ -261,7 +310,7 @@ def _network(arm: Arm, arm_name: str, task: RunTask, sizes: dict[str, Any]) -> N
     return build_network(arm.architecture, task.inputs, where, sizes, task.outputs, scales)
 
 
-def _that_matters(recipe: Recipe, network: Network, task: RunTask) -> Recipe:
+def that_matters(recipe: Recipe, network: Network, task: RunTask) -> Recipe:
     """The recipe without what changes nothing for this network and task, so that the same run has the same id."""
     changes: dict[str, Any] = {}
     if not isinstance(network, KanShape):
@@ -310,10 +359,12 @@ def _cell(
 def _runs_of(cell: Cell, variant: Experiment, task: RunTask, candidate: Candidate | str) -> list[PlannedRun]:
     if isinstance(candidate, str):
         return []
+    if variant.search and cell.trial:
+        trials, seeds = [(cell.trial.number, candidate.recipe)], variant.search.seeds
+    else:
+        trials, seeds = list(enumerate(_trials(variant, cell.arm, candidate.recipe))), variant.seeds
     found = []
-    for (trial, recipe), seed in itertools.product(
-        enumerate(_trials(variant, cell.arm, candidate.recipe)), variant.seeds
-    ):
+    for (trial, recipe), seed in itertools.product(trials, seeds):
         run = RunSpec(
             task=task,
             network=candidate.network,
@@ -394,7 +445,7 @@ def _budget_label(variant: Experiment, arm_name: str, asked: float | None) -> st
 
 
 # -------------------------------------------------------------------------------------------------------------- packs
-def _packs(runs: Iterable[PlannedRun]) -> tuple[tuple[str, ...], ...]:
+def packs_of(runs: Iterable[PlannedRun]) -> tuple[tuple[str, ...], ...]:
     """Run ids that share one computation (all but seed, gain and learning rate), the costliest pack first."""
     groups: dict[str, dict[str, RunSpec]] = defaultdict(dict)
     for planned in runs:

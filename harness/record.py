@@ -23,7 +23,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from harness.errors import INCOMPLETE, HarnessError
 from harness.files import unfinished, whole_file
-from harness.spec import Cell, KanShape, Manifest, PlannedRun, RunSpec, canonical_json, run_id, sealed, unsealed
+from harness.spec import Cell, KanShape, Manifest, PlannedRun, RunSpec, Won, canonical_json, run_id, sealed, unsealed
 from harness.spec.frozen import Frozen
 from harness.spec.nouns import Engine, Metric
 
@@ -112,6 +112,11 @@ class CurvePoint(Frozen):
         """In the metric of the task."""
         return self.train_rmse
 
+    @property
+    def validation_loss(self) -> float | None:
+        """In the metric of the task."""
+        return self.validation_rmse
+
 
 class ClassCurvePoint(Frozen):
     """The same of a run that learns classes: mean cross-entropies in nats."""
@@ -124,6 +129,11 @@ class ClassCurvePoint(Frozen):
     def train_loss(self) -> float | None:
         """In the metric of the task."""
         return self.train_cross_entropy
+
+    @property
+    def validation_loss(self) -> float | None:
+        """In the metric of the task."""
+        return self.validation_cross_entropy
 
 
 Curve = tuple[Annotated[CurvePoint | ClassCurvePoint, Field(union_mode="left_to_right")], ...]
@@ -545,13 +555,14 @@ def runs_table(manifest: Manifest, records: Mapping[str, Record]) -> pd.DataFram
 
     `in_window`, `until` and `hold_out` are what the plan declares of the sizes that laws are fitted to.
     `of_budget` marks the series of one training budget each, of which the best sizes make a series of their own.
+    Where the winners of a search are confirmed, a series is a side, and `won_on` the axis on which a row is to be read.
     """
     import pandas as pd  # takes a third of a second, which workers and `harness status` need not wait for
 
     cells = {cell.index: cell for cell in manifest.cells}
     rows = [_row(cells[run.cell], run, records[run.run_id]) for run in manifest.runs if run.run_id in records]
     table = pd.DataFrame(rows)
-    trials = table.groupby("cell")["trial"].transform("nunique")
+    trials = table["search_trials"] if manifest.confirms else table.groupby("cell")["trial"].transform("nunique")
     of_budget = table["cell"].map({index: cell.frontier is not None for index, cell in cells.items()})
     table = table.assign(trials=trials, chosen=_chosen(table), of_budget=of_budget)
     return pd.concat([table, *_frontiers(table, cells)], ignore_index=True)
@@ -598,6 +609,19 @@ def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
         "in_window": cell.in_window,
         "until_minimum": bool(cell.window and cell.window.until),
         "hold_out": cell.hold_out,
+        **(_of_won(cell.won) if cell.won else {}),
+    }
+
+
+def _of_won(won: Won) -> dict[str, Any]:
+    return {
+        "won_on": won.axis,
+        "won_under": won.under,
+        "won_at_stop": won.stop,
+        "search_trials": won.trials,
+        "search_val_loss": won.validation_loss,
+        "search_test_loss": won.test_loss,
+        "flops_search": won.flops_search,
     }
 
 

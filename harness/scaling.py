@@ -57,8 +57,25 @@ def sizes_of(table: pd.DataFrame, axis: str) -> pd.Series:
     return done.fillna(table.groupby("cell")[axis].transform("median"))
 
 
+def won_on(table: pd.DataFrame, axis: str) -> pd.DataFrame:
+    """Of confirmed winners the rows that were chosen for `axis` by the search as declared; of other tables, all.
+
+    On a training cost for which winners were chosen, the size of a run is the budget that it won. Any other axis is
+    read off the winners of sizes.
+    """
+    if "won_on" not in table:
+        return table
+    table = table[table["won_under"].isna()]
+    of_costs = table["won_on"].str.startswith(("flops_train", "seconds"))
+    own = table["won_on"] == axis
+    if (own & of_costs).any():
+        return table[own].assign(**{axis: table.loc[own, "asked"]})
+    return table[~of_costs]
+
+
 def chosen_runs(table: pd.DataFrame, axis: str) -> pd.DataFrame:
     """The runs of the trials that validation picked, with their `size` on `axis`."""
+    table = won_on(table, axis)
     return table.assign(size=sizes_of(table[table["chosen"]], axis))[table["chosen"]]
 
 

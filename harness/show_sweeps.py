@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from rich.table import Table
 
@@ -33,6 +33,10 @@ DUPLICATES: dict[Verdict | Literal["damaged"], str] = {
     "within tolerance": "differ as machines do",
     "damaged": "are damaged, which no result hangs on; remove them",
 }
+
+
+Stage = Literal["search", "confirmation"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
 class Offer(NamedTuple):
@@ -177,12 +181,23 @@ def run_words(manifest: Manifest) -> dict[str, str]:
     return found
 
 
+def stage_of(manifest: Manifest) -> Stage | None:
+    """Which of the two stages of a searched experiment a plan is, None where nothing is searched."""
+    if manifest.experiment.search is None:
+        return None
+    return "search" if manifest.is_search else "confirmation"
+
+
 def status_words(manifest: Manifest, found: Mapping[str, RunState]) -> str:
     """How many of the planned runs have records, in a sentence."""
     counted = Counter(one.state for one in found.values())
     missing = len(found) - counted["done"] - counted["diverged"]
     done, diverged = counted["done"], counted["diverged"]
     told = f"{manifest.name}: {len(found)} planned, {done} done, {diverged} diverged, {missing} missing"
+    if stage := stage_of(manifest):
+        told = f"stage {STAGES.index(stage) + 1} of {len(STAGES)}, {stage}: {told}"
+    if not missing and manifest.is_search:
+        return f"{told}; `harness run` or `harness submit` chooses the winners and trains them on fresh seeds"
     if not missing:
         return f"{told}; `harness run` fits, draws and reports"
     here = "; `harness run` trains them here, `harness submit` on a cluster"
@@ -228,6 +243,7 @@ def status_json(
     }
     return {
         "name": manifest.name,
+        "stage": stage_of(manifest),
         "planned": len(found),
         "done": counted["done"],
         "diverged": counted["diverged"],

@@ -17,8 +17,9 @@ from harness.report import template
 from harness.spec import CONVENTIONS
 from harness.tables.show_comparison import crossover_words
 from harness.verdicts.answer import NOT_RUN, number_lines, verdict_words
+from harness.verdicts.robust import robust_words
 from harness.verdicts.versus import Asked, Versus, better
-from harness.verdicts.words import STABLE, found_words
+from harness.verdicts.words import found_words
 
 FIGURE = "scaling.png"
 # Of the table of runs, what verdicts hang on.
@@ -69,6 +70,8 @@ def summary_table(answers: Sequence[dict[str, Any]]) -> Table:
         table.add_column(name, ratio=2 if name == "claim" else 1)
     for verdict in (one for answer in answers for one in answer["verdicts"] if one["verdict"] != NOT_RUN):
         table.add_row(*_summary(verdict))
+        for row in _under_rows(verdict):
+            table.add_row(*row, style="dim")
     return table
 
 
@@ -137,6 +140,7 @@ def _write(answers: Sequence[dict[str, Any]], folder: Path, pictures: Mapping[st
         verdict_words=verdict_words,
         columns=COLUMNS,
         outcome=_outcome,
+        under_rows=_under_rows,
         concluded=_concluded,
     )
     data = json.dumps({"experiments": list(answers)}, indent=1, allow_nan=False) + "\n"
@@ -193,8 +197,9 @@ def _section(answer: dict[str, Any]) -> str:
 
 def _markdown(answer: dict[str, Any]) -> list[str]:
     rows = [("claim", *COLUMNS.values(), "verdict"), ("---",) * (len(COLUMNS) + 2)]
-    for claim, *cells, verdict in map(_summary, answer["verdicts"]):
-        rows.append((claim, *cells, f"**{verdict}**"))
+    for verdict in answer["verdicts"]:
+        claim, *cells, words = _summary(verdict)
+        rows += [(claim, *cells, f"**{words}**"), *_under_rows(verdict)]
     return [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows]
 
 
@@ -203,8 +208,18 @@ def _summary(verdict: dict[str, Any]) -> tuple[str, ...]:
     return (verdict["claim"], *(_outcome(verdict, convention) for convention in COLUMNS), _concluded(verdict))
 
 
+def _under_rows(verdict: dict[str, Any]) -> list[tuple[str, ...]]:
+    """A row for each other way of searching: its name, what the claim is under each convention, and what it says."""
+    rows = []
+    for one in verdict.get("under", ()):
+        cells = [_outcome({"not_measured": [], **one}, convention) for convention in COLUMNS]
+        rows.append((f"… under {one['name']}", *cells, "far worse" if one["far_worse"] else one["conclusion"]))
+    return rows
+
+
 def _concluded(verdict: dict[str, Any]) -> str:
-    return f"{verdict['verdict']}{f', {STABLE}' if verdict['stable'] else ''}"
+    robust = robust_words(verdict)
+    return f"{verdict['verdict']}{', ' if robust else ''}{robust}"
 
 
 def _outcome(verdict: dict[str, Any], convention: str) -> str:

@@ -31,10 +31,10 @@ from harness.cli.sending import retry, submit
 from harness.cli.steps import (
     analyse,
     calibrations_of,
+    confirmed_plan,
     cost_sentence,
     draw_figures,
-    folder_of,
-    frozen_plan,
+    freeze_stage,
     judged,
     keep_analysis,
     mirror_of,
@@ -45,6 +45,7 @@ from harness.cli.steps import (
     print_fits,
     print_verdicts,
     records_of,
+    search_words,
     train_missing,
     write_analysis,
     write_pack_costs,
@@ -157,8 +158,9 @@ def plan(file: Path, results: Path, scale: str, replan: bool, packs: bool, as_js
     from harness.cost import pack_predictions
     from harness.spec import freeze
 
-    folder = folder_of(file, results, scale)
-    manifest = freeze(plan_of(file, scale), folder, replan)
+    planned = plan_of(file, scale)
+    folder = results / planned.name
+    manifest = freeze(planned, folder, replan)
     costs = pack_predictions(manifest, calibrations_of(manifest, results)) if packs else None
     if as_json:
         click.echo(manifest.model_dump_json() if costs is None else costs.to_json(orient="records"))
@@ -321,14 +323,17 @@ def run(file: Path, results: Path, scale: str, replan: bool, workers: int | None
     """
     from harness.console import console
     from harness.record import missing
-    from harness.spec import freeze
 
-    folder = folder_of(file, results, scale)
-    manifest = freeze(plan_of(file, scale), folder, replan)
-    if missing(manifest, records_of(folder)):
-        check_none_underway(manifest, folder)
-        console.print(cost_sentence(manifest, results, workers), soft_wrap=True)
-    train_missing(manifest, folder, workers, mirror_of(wandb))
+    while True:
+        manifest, folder = freeze_stage(file, results, scale, replan)
+        if missing(manifest, records_of(folder)):
+            check_none_underway(manifest, folder)
+            console.print(cost_sentence(manifest, results, workers), soft_wrap=True)
+            if manifest.is_search:
+                console.print(f"stage 1 of 2, search: {search_words(manifest, folder)}", soft_wrap=True)
+        train_missing(manifest, folder, workers, mirror_of(wandb))
+        if not manifest.is_search:
+            break
     records = planned_records(manifest, folder)
     table, fits, checks = write_analysis(manifest, records, folder)
     draw_figures(manifest, table, fits, folder)
@@ -364,7 +369,7 @@ def fit_command(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
         return
     for option in given(asked):
         raise HarnessError(f"{option} is for tables of runs; with a table give --x and --y too")
-    manifest, folder = frozen_plan(file, results)
+    manifest, folder = confirmed_plan(file, results)
     table, fits, checks = analyse(manifest, planned_records(manifest, folder), folder)
     if as_json:
         from harness.scaling import to_json
@@ -397,7 +402,7 @@ for command in (
 @results_option
 def plot(file: Path, results: Path) -> None:
     """Draw test loss against parameters and training FLOPs, with fitted laws, as PNG and PDF."""
-    manifest, folder = frozen_plan(file, results)
+    manifest, folder = confirmed_plan(file, results)
     table, fits, _ = write_analysis(manifest, planned_records(manifest, folder), folder)
     for path in draw_figures(manifest, table, fits, folder):
         click.echo(path)
@@ -408,7 +413,7 @@ def plot(file: Path, results: Path) -> None:
 @results_option
 def report(file: Path, results: Path) -> None:
     """Write report.html: question, plan, figures, fits and provenance in one self-contained page."""
-    manifest, folder = frozen_plan(file, results)
+    manifest, folder = confirmed_plan(file, results)
     records = planned_records(manifest, folder)
     table, fits, checks = write_analysis(manifest, records, folder)
     draw_figures(manifest, table, fits, folder)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from harness.cli.options import results_option
-from harness.cli.steps import frozen_plan, planned_records, table_of
+from harness.cli.steps import confirmed_plan, planned_records, table_of
 from harness.errors import HarnessError
 from harness.files import check_writable, whole_file
 from harness.tables.commands import POSITIVE, compare_options, compare_table, given, json_option, table_options
@@ -91,7 +91,7 @@ def _compare(
     from harness.verdicts.plot_versus import draw_versus
     from harness.verdicts.versus import Asked, conventions_of, lines, sides, versus, versus_json
 
-    manifest, folder = frozen_plan(file, results)
+    manifest, folder = confirmed_plan(file, results)
     runs = runs_of(manifest, table_of(manifest, planned_records(manifest, folder), folder))
     at, loss, level = asked
     named = runs.matched if axis is None else axis if axis == "seconds" else axis_named(axis)

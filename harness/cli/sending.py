@@ -21,7 +21,7 @@ from harness.cli.options import (
 from harness.cli.steps import (
     calibrations_of,
     confirm,
-    folder_of,
+    freeze_stage,
     frozen_plan,
     mirror_of,
     plan_of,
@@ -108,14 +108,17 @@ def submit(
     Running it again is harmless: it submits what is missing then. Jobs save their state every minute and when they are
     told to stop, and go on from it wherever they start again.
     """
-    from harness.spec import freeze, manifest_path
+    from harness.spec import manifest_path
 
-    where, folder = _where(profile, local, wandb), folder_of(file, results, scale)
-    manifest, is_new = plan_of(file, scale), replan or not manifest_path(folder).exists()
+    where, manifest = _where(profile, local, wandb), plan_of(file, scale)
+    folder = results / manifest.name
+    is_new = replan or not manifest_path(folder).exists()
     if not dry_run:
         _share(folder, where)
     if not (dry_run and is_new):
-        manifest = freeze(manifest, folder, replan)
+        manifest, folder = freeze_stage(file, results, scale, replan)
+        if not dry_run:
+            _share(folder, where)
     _check_device(manifest, where, profile)
     _send(manifest, folder, where, dry_run, yes, max_gpu_hours)
 

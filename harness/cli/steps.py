@@ -14,6 +14,7 @@ import click
 from harness.cli.options import FULL
 from harness.errors import INCOMPLETE, HarnessError, Stopped
 from harness.files import check_name, check_writable
+from harness.spec.manifest import SEARCH_SUFFIX
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +59,8 @@ def plan_of(file: Path, scale: str = FULL, narrow: Narrow | None = None) -> Mani
     experiment, name = read_experiment(file, scale), _name(file, scale, narrow)
     if narrow:
         experiment, _ = narrowed(experiment, narrow)
+    if experiment.search:
+        name += SEARCH_SUFFIX
     try:
         manifest = make_plan(experiment, name)
         for run in {planned.run.task: planned.run for planned in manifest.runs}.values():
@@ -87,15 +90,97 @@ def records_of(folder: Path) -> Path:
 
 
 def frozen_plan(file: Path, results: Path) -> tuple[Manifest, Path]:
-    """The frozen plan of an experiment file, which must still say the same, or of a results folder; and the folder."""
+    """The frozen plan of an experiment file, which must still say the same, or of a results folder; and the folder.
+
+    Of an experiment with a search it is the plan whose runs come next: the search's, until its winners have one.
+    """
     from harness.spec import check_unchanged, manifest_path, read_experiment, read_manifest
 
-    if manifest_path(file).exists():
+    if manifest_path(file).exists() and file.name.endswith(SEARCH_SUFFIX):
         return read_manifest(file), file
+    if manifest_path(file).exists() or manifest_path(search_folder(file)).exists():
+        return stage_in(file)
     experiment, folder = read_experiment(file), folder_of(file, results)
-    manifest = read_manifest(folder)
+    manifest, folder = stage_in(folder)
     check_unchanged(manifest, experiment, file)
     return manifest, folder
+
+
+def confirmed_plan(file: Path, results: Path) -> tuple[Manifest, Path]:
+    """The frozen plan whose runs are reported (`frozen_plan`); a HarnessError while a search is before it."""
+    manifest, folder = frozen_plan(file, results)
+    if manifest.is_search:
+        raise HarnessError(f"{file}: {search_words(manifest, folder)}; `harness run {file}` goes on", INCOMPLETE)
+    return manifest, folder
+
+
+# -------------------------------------------------------------------------------------------------------------- stages
+def search_folder(folder: Path) -> Path:
+    """Where the search of an experiment of this results folder lives."""
+    return folder.with_name(folder.name + SEARCH_SUFFIX)
+
+
+def stage_in(folder: Path) -> tuple[Manifest, Path]:
+    """The plan of a results folder whose runs come next, and its folder: a search, until its winners have a plan."""
+    from harness.spec import content_hash, manifest_path, read_manifest
+
+    of_search = search_folder(folder)
+    if not manifest_path(of_search).exists():
+        return read_manifest(folder), folder
+    found = read_manifest(folder) if manifest_path(folder).exists() else None
+    if found and found.experiment.search is None:  # the file has been rid of its search since
+        return found, folder
+    search = read_manifest(of_search)
+    if found and found.confirms and found.confirms.plan == content_hash(search):
+        return found, folder
+    return search, of_search
+
+
+def freeze_stage(file: Path, results: Path, scale: str, replan: bool) -> tuple[Manifest, Path]:
+    """Freeze what a file says, and return the plan whose runs come next, with its folder.
+
+    A search whose runs all have records is followed by the plan of its winners, which is made and frozen here.
+    """
+    from harness.record import missing
+    from harness.spec import content_hash, freeze, manifest_path, read_manifest
+
+    folder, manifest = folder_of(file, results, scale), plan_of(file, scale)
+    manifest = freeze(manifest, folder.parent / manifest.name, replan)
+    if not manifest.is_search:
+        return manifest, folder
+    if manifest_path(folder).exists():
+        found = read_manifest(folder)
+        if found.confirms and found.confirms.plan == content_hash(manifest):
+            return found, folder
+        if not found.confirms and not replan:
+            raise HarnessError(
+                f"{manifest_path(folder)} holds another plan (without a search); --replan freezes the new one and "
+                "keeps the old one beside it; records are kept in any case"
+            )
+    if missing(manifest, records_of(folder)):
+        return manifest, search_folder(folder)
+    return freeze(winners_of(manifest, folder), folder, replan=True), folder
+
+
+def winners_of(search: Manifest, folder: Path) -> Manifest:
+    """The plan that trains the winners of a complete search on fresh seeds."""
+    from harness.confirm import confirmation
+
+    records = planned_records(search, folder)
+    table = table_of(search, records, folder)
+    medians = table.groupby("cell")["seconds"].median() if "seconds" in table else None
+    seconds = None if medians is None else dict(zip(medians.index.tolist(), medians.tolist(), strict=True))
+    return confirmation(search, records, seconds)
+
+
+def search_words(search: Manifest, folder: Path) -> str:
+    """How far a search is, and what it is followed by."""
+    from harness.record import missing
+
+    absent, runs = len(missing(search, records_of(folder))), len(search.run_ids())
+    state = f"{absent:,} of {runs:,} runs of its search have no record" if absent else "its search is complete"
+    seeds = ", ".join(map(str, search.experiment.seeds))
+    return f"{state}; its winners are trained next, on seeds {seeds}"
 
 
 def calibrations_of(manifest: Manifest, results: Path) -> dict[Kind, Calibration]:

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.options import FULL, results_option, scale_option
-from harness.cli.steps import folder_of, planned_records, records_of, table_of
+from harness.cli.steps import (
+    folder_of,
+    planned_records,
+    records_of,
+    search_folder,
+    search_words,
+    stage_in,
+    table_of,
+)
 from harness.errors import INCOMPLETE, HarnessError
 from harness.files import check_writable
 from harness.tables.commands import json_option
@@ -90,21 +98,21 @@ def _with_rules(scale: str) -> list[Path]:
 
 def _answer(file: Path, results: Path, scale: str) -> tuple[Answer, pd.DataFrame | None]:
     """What is said of an experiment file, or of the plan in a results folder; and the table of its runs if whole."""
-    from harness.spec import check_unchanged, manifest_path, read_experiment, read_manifest
+    from harness.spec import check_unchanged, manifest_path, read_experiment
     from harness.verdicts.answer import Answer
 
     if manifest_path(file).exists():
-        return _judged(read_manifest(file), file, _file_of(file.name), ())
+        return _judged(*stage_in(file), _file_of(file.name), ())
     experiment, folder = read_experiment(file, scale), folder_of(file, results, scale)
     command = f"{file}{'' if scale == FULL else f' --scale {scale}'}"
-    if not manifest_path(folder).exists():
+    if not any(manifest_path(place).exists() for place in (folder, search_folder(folder))):
         _check_rules(experiment.decide, file)
         why = "no plan, no runs"
         name = folder.name
         return Answer(
             str(file), name, experiment.question, experiment.decide, None, why, f"harness run {command}"
         ), None
-    manifest = read_manifest(folder)
+    manifest, folder = stage_in(folder)
     if experiment.decide and not manifest.experiment.decide:
         raise HarnessError(
             f"{file}: its `decide:` is newer than the plan, which has none; `harness run {command} --replan` takes it "
@@ -153,6 +161,8 @@ def _judged(
         return Answer(file, manifest.name, experiment.question, experiment.decide, verdicts, **said)
 
     runs = manifest.run_ids()
+    if manifest.is_search:
+        return answer(None, why=search_words(manifest, folder), command=f"harness run {command}", notes=notes), None
     if absent := missing(manifest, records_of(folder)):
         why = f"{len(absent)} of {len(runs)} runs have no record"
         return answer(None, why=why, command=f"harness run {command}", notes=notes), None

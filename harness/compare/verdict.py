@@ -17,7 +17,7 @@ from harness.errors import HarnessError
 from harness.fit import Interval
 
 Outcome = Literal["supported", "refuted", "inconclusive"]
-Conclusion = Literal["supported", "refuted", "convention-dependent", "inconclusive"]
+Conclusion = Literal["supported", "refuted", "convention-dependent", "training-dependent", "inconclusive"]
 
 
 @dataclass(frozen=True)

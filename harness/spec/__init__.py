@@ -15,14 +15,19 @@ from harness.spec.decide import CONVENTIONS, Condition, Decide, JudgedAxis, unit
 from harness.spec.identity import canonical_json, content_hash, run_id, sealed, unsealed
 from harness.spec.manifest import (
     MANIFEST_SCHEMA,
+    SEARCH_SUFFIX,
     Cell,
+    Confirms,
     Formula,
     Manifest,
     PlannedRun,
+    Tried,
+    Won,
     check_unchanged,
     freeze,
     manifest_path,
     read_manifest,
+    side_label,
 )
 from harness.spec.module import Module, ModuleCounts, ModuleShape
 from harness.spec.narrow import Narrow, narrow_words, narrowed
@@ -84,6 +89,7 @@ __all__ = [
     "BUILT_IN_RECIPES",
     "CONVENTIONS",
     "MANIFEST_SCHEMA",
+    "SEARCH_SUFFIX",
     "SHAPES",
     "Adam",
     "Architecture",
@@ -93,6 +99,7 @@ __all__ = [
     "ChebyshevKan",
     "ChebyshevKanShape",
     "Condition",
+    "Confirms",
     "CountName",
     "Decide",
     "Experiment",
@@ -133,7 +140,9 @@ __all__ = [
     "SplinedShape",
     "Stage",
     "Task",
+    "Tried",
     "Window",
+    "Won",
     "at_a_time",
     "canonical_json",
     "check_unchanged",
@@ -156,6 +165,7 @@ __all__ = [
     "scale_changes",
     "scales_of",
     "sealed",
+    "side_label",
     "stages",
     "units",
     "unsealed",

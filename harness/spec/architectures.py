@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
 from harness.spec.frozen import Frozen
 from harness.spec.module import Module
 from harness.spec.networks import Activation, Base, Order, Place
+from harness.spec.search import Range, Space
 
 # The deepest network there can be, which is also the deepest that a solver tries (`harness.solve`).
 LARGEST_DEPTH = 2**10
@@ -31,6 +32,14 @@ class Mlp(Layered):
     With `prelu` every hidden node has a slope of its own below 0, which is trained and starts at 0.25 (He et al. 2015).
     """
 
+    # Activations of the KAN paper, of KANbeFair (Yu et al. 2024) and of PINNs; gains of 6 and 10 led on J0 in the
+    # pilot (results/LOG.md).
+    standard_space: ClassVar[Space] = {
+        "architecture.activation": ("silu", "tanh", "gelu", "relu"),
+        "architecture.depth": Range(low=2, high=5),
+        "recipe.gain": Range(low=0.5, high=10.0, log=True),
+    }
+
     family: Literal["mlp"]
     activation: Activation = "silu"
 
@@ -42,6 +51,16 @@ class Kan(Layered):
     `scales` (w_s) is redundant with the coefficients: off unless asked for, on when the arm's recipe is `paper`.
     `noise` is the standard deviation of the initial c_i.
     """
+
+    # Grids 3 to 20 and cubic splines are the KAN paper's, noise of 0.1 to 0.5 pykan's; order 5 led on exp2d in the
+    # pilot (results/LOG.md).
+    standard_space: ClassVar[Space] = {
+        "architecture.order": (2, 3, 4, 5),
+        "architecture.grid": Range(low=3, high=20, log=True),
+        "architecture.depth": Range(low=2, high=3),
+        "architecture.noise": Range(low=0.03, high=3.0, log=True),
+        "recipe.gain": Range(low=0.5, high=10.0, log=True),
+    }
 
     family: Literal["kan"]
     grid: PositiveInt | None = Field(None, description="intervals per spline, G")
@@ -63,6 +82,16 @@ class SplineMlp(Layered):
     coefficients of an input's edges are then a matrix of that rank, outputs by bases: from an MLP with splines, at rank
     1, to a KAN without base, at full rank.
     """
+
+    # KANbeFair's noise is 0.1; 5 ended 2 to 300 times lower on exp2d. Orders and grids as a KAN's.
+    standard_space: ClassVar[Space] = {
+        "architecture.place": ("after", "before"),
+        "architecture.order": (2, 3, 4, 5),
+        "architecture.grid": Range(low=3, high=20, log=True),
+        "architecture.depth": Range(low=2, high=4),
+        "architecture.noise": Range(low=0.1, high=10.0, log=True),
+        "recipe.gain": Range(low=0.5, high=10.0, log=True),
+    }
 
     family: Literal["spline_mlp"]
     grid: PositiveInt | None = Field(None, description="intervals per spline, G")
@@ -87,6 +116,14 @@ class RbfKan(Layered):
     sign of their difference; layers of one input have none.
     """
 
+    # FastKAN's own grid is 8, with LayerNorm.
+    standard_space: ClassVar[Space] = {
+        "architecture.grid": Range(low=4, high=16, log=True),
+        "architecture.norm": (True, False),
+        "architecture.depth": Range(low=2, high=3),
+        "recipe.gain": Range(low=0.5, high=10.0, log=True),
+    }
+
     family: Literal["rbf_kan"]
     grid: PositiveInt | None = Field(None, description="Gaussians per input")
     norm: bool = True
@@ -95,12 +132,25 @@ class RbfKan(Layered):
 class ChebyshevKan(Layered):
     """ChebyKAN (Synodic 2024): sum_n c_n T_n(tanh x) on every edge, n = 0..degree."""
 
+    # ChebyKAN's examples have degrees 4 and 8.
+    standard_space: ClassVar[Space] = {
+        "architecture.degree": Range(low=3, high=10),
+        "architecture.depth": Range(low=2, high=3),
+        "recipe.gain": Range(low=0.5, high=10.0, log=True),
+    }
+
     family: Literal["chebyshev_kan"]
     degree: PositiveInt | None = None
 
 
 class FourierKan(Layered):
     """FourierKAN (GistNoesis 2024): sum_n a_n cos(n x) + b_n sin(n x) on every edge, n = 1..harmonics, and a bias."""
+
+    standard_space: ClassVar[Space] = {
+        "architecture.harmonics": Range(low=2, high=16, log=True),
+        "architecture.depth": Range(low=2, high=3),
+        "recipe.gain": Range(low=0.5, high=10.0, log=True),
+    }
 
     family: Literal["fourier_kan"]
     harmonics: PositiveInt | None = None
@@ -112,6 +162,15 @@ class RationalKan(Layered):
     One numerator (degree m, m + 1 coefficients) a layer, one denominator (degree n, no constant) a group of inputs;
     layers of fewer inputs than `groups` have one an input.
     """
+
+    # KAT's own orders are 5 and 4, with 8 groups.
+    standard_space: ClassVar[Space] = {
+        "architecture.numerator": Range(low=3, high=7),
+        "architecture.denominator": Range(low=2, high=6),
+        "architecture.groups": (1, 8),
+        "architecture.depth": Range(low=2, high=5),
+        "recipe.gain": Range(low=0.5, high=10.0, log=True),
+    }
 
     family: Literal["rational_kan"]
     numerator: PositiveInt = 5

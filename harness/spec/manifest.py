@@ -3,9 +3,10 @@
 import json
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from harness.errors import INCOMPLETE, HarnessError
 from harness.files import os_words, whole_file
@@ -13,9 +14,40 @@ from harness.spec.frozen import Frozen
 from harness.spec.identity import sealed, unsealed
 from harness.spec.networks import Network
 from harness.spec.nouns import Experiment, RunSpec, Window
+from harness.spec.search import Space
 
 # 1: first version.
 MANIFEST_SCHEMA = 1
+SEARCH_SUFFIX = ".search"  # of the name, and the folder, of an experiment's search
+
+
+class Won(Frozen):
+    """What a winner won, and by what: the trial of least median validation loss among those that `asked` allows.
+
+    `under` names the way of searching (`RobustTo.variants`), None for the search as it is declared. `axis` is the count
+    in which `asked` is: the matched one, or a training cost, at which trials of every size and stop
+    that cost no more compete. `stop` is the evaluation at which the trial's run was read, None at its end. `trials` is
+    how many its side had, `flops_search` (shared_dense) what all of them cost at that size, or at all sizes. The losses
+    are medians over the search's seeds: what the winner was chosen by, and what it would have been reported with; no
+    test loss is known at a stop.
+    """
+
+    under: str | None
+    axis: str
+    trial: int
+    stop: int | None
+    trials: int
+    flops_search: int
+    validation_loss: float
+    test_loss: float | None
+
+
+class Tried(Frozen):
+    """Which trial of a search a cell is: its number among the points of a scramble, and the name of its recipe."""
+
+    number: int
+    scramble: int
+    recipe: str
 
 
 class Cell(Frozen):
@@ -25,6 +57,9 @@ class Cell(Frozen):
     (`flops_train.*`). `residual` is achieved/asked - 1 on the matched axis; `window` is the one declared for
     this arm and task, `hold_out` how many of its series' largest sizes are set aside. Where sizes are crossed with
     training budgets, `frontier` names the series that the best size of each budget is in.
+
+    `trial` is of a search, in which every trial at every size is a cell. `won` is of the confirmation after it, in
+    which every winner is one: its `series` is the side that it won for, its `arm` the one that it is of.
     """
 
     index: int
@@ -40,6 +75,8 @@ class Cell(Frozen):
     window: Window | None
     frontier: str | None = None
     hold_out: int = 0
+    trial: Tried | None = Field(None, exclude_if=lambda value: value is None)
+    won: Won | None = Field(None, exclude_if=lambda value: value is None)
 
     @property
     def in_window(self) -> bool:
@@ -47,6 +84,11 @@ class Cell(Frozen):
         if self.window is None or not self.counts:
             return self.window is None
         return (self.window.min or 0) <= self.counts[self.window.axis] <= (self.window.max or math.inf)
+
+
+def side_label(arms: Sequence[str]) -> str:
+    """What a side is called: by its arm, or as the best of several."""
+    return arms[0] if len(arms) == 1 else f"the best of {', '.join(arms)}"
 
 
 class PlannedRun(Frozen):
@@ -65,8 +107,22 @@ class Formula(Frozen):
     source: str
 
 
+class Confirms(Frozen):
+    """The search whose winners a plan trains on fresh seeds: hashes of its plan and of the records that were read.
+
+    `flops_search` is the work of all its runs, as recorded, by convention.
+    """
+
+    plan: str
+    records: str
+    flops_search: dict[str, int]
+
+
 class Manifest(Frozen):
-    """The denominator of every later statement. Packs list run ids, the costliest first; formulas go by task label."""
+    """The denominator of every later statement. Packs list run ids, the costliest first; formulas go by task label.
+
+    Of a search, `spaces` says what varies in each arm. Its winners have a plan of their own, which `confirms` it.
+    """
 
     manifest_schema: int = MANIFEST_SCHEMA
     name: str
@@ -77,6 +133,13 @@ class Manifest(Frozen):
     packs: tuple[tuple[str, ...], ...]
     formulas: dict[str, Formula]
     earlier_plans: tuple[str, ...] = ()
+    spaces: dict[str, Space] = Field({}, exclude_if=lambda value: not value)
+    confirms: Confirms | None = Field(None, exclude_if=lambda value: value is None)
+
+    @property
+    def is_search(self) -> bool:
+        """Whether its runs are trials of a search, from which winners are to be chosen."""
+        return self.experiment.search is not None and self.confirms is None
 
     def run_ids(self) -> list[str]:
         """Each run once, in plan order (cells of two series may share runs)."""

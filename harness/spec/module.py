@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from harness.spec.frozen import Frozen
+from harness.spec.search import Space
 
 SizeName = Literal["width", "grid", "depth"]
 
@@ -16,6 +17,8 @@ class Module(Frozen):
 
     Leave out the value of that size to have it solved for, or varied; it is counted on the live module.
     """
+
+    standard_space: ClassVar[Space] = {}  # what it may vary, only its author knows
 
     family: Literal["module"]
     module: str

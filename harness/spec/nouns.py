@@ -32,6 +32,7 @@ from harness.spec.decide import Condition, Decide
 from harness.spec.frozen import Frozen
 from harness.spec.module import Module
 from harness.spec.networks import Network
+from harness.spec.search import RobustTo, Search, Space
 
 # Raise DATA_VERSION when the same task spec and seed would give other samples; raise NUMERICS_VERSION when the same run
 # would train to other numbers. Both are part of a run's identity, so old records are then never taken for new ones.
@@ -388,6 +389,11 @@ class Arm(Frozen):
     recipe: str
     sizes: Sizes | None = None
     tune: Tune | None = None
+    space: Space | Literal["standard"] | None = Field(
+        None,
+        description="with search: what may vary, by dotted path within the arm; left out, the family's standard space",
+        exclude_if=lambda value: value is None,
+    )
 
 
 def _for_every_arm(value: object) -> object:
@@ -457,6 +463,14 @@ class Experiment(Frozen):
     zip: dict[str, AxisValues] = Field({}, description="dotted path -> values; taken in lockstep")
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)]
     tune: Tune = Field({})
+    search: Search | None = Field(
+        None, description="every arm is an architecture with a space of choices", exclude_if=lambda value: value is None
+    )
+    robust_to: RobustTo | None = Field(
+        None,
+        description="with search: what a verdict must survive to be called stable",
+        exclude_if=lambda value: value is None,
+    )
     allow_unequal_tuning: bool = Field(False, description="arms may have unequal numbers of trials; figures say so")
     dtype: Dtype = "float64"
     engine: Engine | None = Field(None, description="left out: fused where it has kernels, else torch")
@@ -488,6 +502,84 @@ class Experiment(Frozen):
                 if condition.quantity == "held_out" and not self.hold_out:
                     raise ValueError(f"decide.{index}{path}.quantity=held_out: hold_out is 0; hold sizes out")
         return self
+
+    @model_validator(mode="after")
+    def _search_fits(self) -> Experiment:
+        if self.search is None:
+            for name, arm in self.arms.items():
+                if arm.space is not None:
+                    raise ValueError(f"arms.{name}.space: nothing is searched; add search:, or leave the space out")
+            if self.robust_to is not None:
+                raise ValueError("robust_to: it says how else to search, and nothing is searched; add search:")
+            return self
+        search, match = self.search, self.match
+        if match is None:
+            raise ValueError("search: trials are solved to the same size, so it needs match:; add it")
+        if match.axis == "flops_train":
+            raise ValueError(
+                "match.axis=flops_train: with search the training work is equal by search.effort; match params or "
+                "flops_forward"
+            )
+        if len(search.effort.at) not in (1, len(match.at)):
+            raise ValueError(
+                f"search.effort.at={list(search.effort.at)}: give one number, or one for each of the "
+                f"{len(match.at)} budgets of match.at"
+            )
+        if shared := sorted(set(search.seeds) & set(self.seeds)):
+            raise ValueError(
+                f"seeds: {shared} are seeds of the search too; winners are confirmed on fresh ones, so choose others"
+            )
+        if self.tune:
+            raise ValueError("tune: with search an arm's space says what varies; move these fields there")
+        for name in search.recipes:
+            _must_exist("search.recipes", name, [*self.recipes, *BUILT_IN_RECIPES])
+        for name, arm in self.arms.items():
+            if arm.tune is not None:
+                raise ValueError(f"arms.{name}.tune: with search the arm's space says what varies; move it there")
+            if arm.sizes is not None:
+                raise ValueError(f"arms.{name}.sizes: trials are solved to the sizes of match.at; leave it out")
+            if search.recipes and arm.recipe not in search.recipes:
+                raise ValueError(f"arms.{name}.recipe: {arm.recipe!r} is not in search.recipes; add it there")
+        for side in self.sides:
+            if len(side) > search.trials:
+                raise ValueError(f"search.trials={search.trials}: too few for the {len(side)} arms of one side")
+        return self
+
+    @model_validator(mode="after")
+    def _robust_to_enough(self) -> Experiment:
+        robust, search = self.robust_to, self.search
+        if robust is None or search is None:
+            return self
+        known = self.recipes | BUILT_IN_RECIPES
+        for name in robust.recipes:
+            _must_exist("robust_to.recipes", name, search.recipes)
+        optimisers = {known[name].optimizer.name for name in robust.recipes}
+        if len(optimisers) < 2:
+            raise ValueError(
+                f"robust_to.recipes={list(robust.recipes)}: all of them are {optimisers.pop()}; name recipes of two "
+                "optimisers at least"
+            )
+        for number in robust.trials:
+            if number >= search.trials or number & (number - 1):
+                raise ValueError(
+                    f"robust_to.trials: {number} is no power of two below search.trials={search.trials}; say "
+                    f"[{search.trials // 2}]"
+                )
+        if search.trials // 2 not in robust.trials:
+            raise ValueError(
+                f"robust_to.trials={list(robust.trials)}: half of the trials is not there; add {search.trials // 2}"
+            )
+        if search.scramble in robust.scrambles:
+            raise ValueError(f"robust_to.scrambles: {search.scramble} is search.scramble itself; choose another seed")
+        return self
+
+    @property
+    def sides(self) -> tuple[tuple[str, ...], ...]:
+        """The sides that rules compare, of one arm or several, and every arm that no rule speaks of."""
+        conditions = [one for rule in self.decide for one in (*rule.conditions, *rule.given)]
+        asked = [one.choice(index) for one in conditions for index in range(len(one.arms))]
+        named = {name for side in asked for name in side}
+        return tuple(dict.fromkeys([*asked, *((name,) for name in self.arms if name not in named)]))
 
     @model_validator(mode="after")
     def _seeds_differ(self) -> Experiment:

@@ -8,7 +8,8 @@ from typing import Any
 
 from harness.spec import Decide
 from harness.verdicts.judge import Verdict, to_json
-from harness.verdicts.words import STABLE, rule_words
+from harness.verdicts.robust import robust_words
+from harness.verdicts.words import rule_words
 
 NOT_RUN = "not run"
 
@@ -49,7 +50,8 @@ def answer_json(answer: Answer) -> dict[str, Any]:
 
 def not_run_json(rule: Decide) -> dict[str, Any]:
     """A rule that was not judged, in the form of one that was."""
-    empty: dict[str, Any] = {name: [] for name in ("holds_under", "not_measured", "counts", "numbers", "given")}
+    lists = ("holds_under", "not_measured", "counts", "numbers", "given", "under")
+    empty: dict[str, Any] = {name: [] for name in lists}
     return {
         "claim": rule.claim,
         "rule": rule_words(rule),
@@ -57,6 +59,7 @@ def not_run_json(rule: Decide) -> dict[str, Any]:
         "level": rule.level,
         "interval_level": None,
         "verdict": NOT_RUN,
+        "declared": NOT_RUN,
         "stable": False,
         **empty,
     }
@@ -64,8 +67,8 @@ def not_run_json(rule: Decide) -> dict[str, Any]:
 
 def verdict_words(verdict: dict[str, Any]) -> str:
     """`supported, stable over counts`, or under how many conventions the claim holds."""
-    if verdict["stable"]:
-        return f"{verdict['verdict']}, {STABLE}"
+    if robust := robust_words(verdict):
+        return f"{verdict['verdict']}, {robust}"
     judged = len(verdict["counts"]) + len(verdict["not_measured"])
     if judged < 2 or verdict["verdict"] in (NOT_RUN, "refuted") or verdict["decide"].get("invariant"):
         return str(verdict["verdict"])
@@ -83,7 +86,14 @@ def number_lines(verdict: dict[str, Any]) -> list[str]:
     for name in conventions:
         said = f"{_count_words(counts[name])}: " if name in counts else f"{name}: "
         lines.append(said + "; ".join(_told([n for n in verdict["numbers"] if n["convention"] == name])))
-    return lines + [f"{name}: not measured" for name in verdict["not_measured"]]
+    lines += [f"{name}: not measured" for name in verdict["not_measured"]]
+    return lines + [_under_words(one) for one in verdict.get("under", ())]
+
+
+def _under_words(one: dict[str, Any]) -> str:
+    """What another way of searching says, in short."""
+    worse = " (both sides are more than ten times worse, so it turns nothing)" if one["far_worse"] else ""
+    return f"under {one['name']}: {one['conclusion']}{worse}; {'; '.join(map(_count_words, one['counts']))}"
 
 
 def _count_words(count: dict[str, Any]) -> str:

@@ -27,9 +27,15 @@ def arm_runs(table: pd.DataFrame, task: str, names: Sequence[str], label: str) -
     """The chosen runs of the arms or series `names` on a task, as one series called `label`.
 
     Of several series the best at each budget stands for all: that with the least median validation loss over seeds.
+    Where winners of a search are confirmed, it was chosen on the search's seeds, which are not among these.
     A HarnessError where they have no budgets in common, or there are none.
     """
     rows = table[(table["task"] == task) & ~table["of_budget"] & table["chosen"]]
+    if "won_on" in table:  # the best was chosen on other seeds than these
+        if label not in set(table["series"]):
+            sides = ", ".join(dict.fromkeys(table["series"]))
+            raise HarnessError(f"the search chose no winner for {label}; its sides are: {sides}")
+        return rows[rows["series"] == label]
     rows = rows[rows["arm"].isin(names) | rows["series"].isin(names)]
     series = list(dict.fromkeys(rows["series"]))
     if not series:

@@ -11,10 +11,11 @@ import pandas as pd
 from harness.compare import Count, conclusion, count_outcomes, task_level
 from harness.compare.verdict import Conclusion, Outcome
 from harness.fit.result import to_json as plain
-from harness.spec import CONVENTIONS, Condition, Decide, Manifest, units
+from harness.spec import CONVENTIONS, Condition, Decide, Manifest, side_label, units
 from harness.verdicts.found import Found
 from harness.verdicts.quantities import Runs, find, runs_of
-from harness.verdicts.words import STABLE, condition_words, found_words, rule_words
+from harness.verdicts.robust import Under, by_way, concluded, far_worse, robust_words, ways_of
+from harness.verdicts.words import condition_words, found_words, rule_words
 
 EVERY = "all conventions"  # where a rule compares them
 FREE_CONDITIONS = 2  # that the two sides of an interval pay for
@@ -37,6 +38,7 @@ class Verdict:
 
     `stable`: supported or refuted under at least CONVENTIONS (of counts: two), all of them measured; no number is
     refused, and the estimates of a condition on a task lie on one side under all. `unmeasured` have no numbers.
+    `under` has the rule judged under other ways of searching (`robust_to`), `declared` is what it is without those.
     """
 
     rule: Decide
@@ -48,6 +50,8 @@ class Verdict:
     conclusion: Conclusion
     stable: bool
     unmeasured: tuple[str, ...]
+    declared: Conclusion
+    under: tuple[Under, ...] = ()
 
     @property
     def holds_under(self) -> tuple[str, ...]:
@@ -57,8 +61,23 @@ class Verdict:
 
 def judge_all(manifest: Manifest, table: pd.DataFrame) -> list[Verdict]:
     """The verdict on every rule of a plan, from the table of its runs (`record.load`, with `seconds` if measured)."""
-    runs = runs_of(manifest, table) if manifest.experiment.decide else None
-    return [judge(rule, runs) for rule in manifest.experiment.decide] if runs else []
+    rules = manifest.experiment.decide
+    if not rules:
+        return []
+    runs = runs_of(manifest, table)
+    others = {way: runs_of(manifest, by_way(table, way)) for way in ways_of(table)}
+    return [_with_others(judge(rule, runs), runs, others) for rule in rules]
+
+
+def _with_others(verdict: Verdict, runs: Runs, others: Mapping[str, Runs]) -> Verdict:
+    """The verdict, its rule judged under every other way of searching too."""
+    condition = verdict.rule.conditions[0]
+    sides = (side_label(condition.choice(0)), side_label(condition.choice(len(condition.arms) - 1)))
+    under = []
+    for way, of_way in others.items():
+        judged = judge(verdict.rule, of_way)
+        under.append(Under(way, judged.counts, judged.conclusion, far_worse(runs.table, way, sides, runs.matched)))
+    return replace(verdict, under=tuple(under), conclusion=concluded(verdict.declared, tuple(under)))
 
 
 def judge(rule: Decide, runs: Runs) -> Verdict:
@@ -83,7 +102,7 @@ def judge(rule: Decide, runs: Runs) -> Verdict:
                 for unit in counted
             ]
             counts.append(count_outcomes(axis, told, rule.at_least))
-    concluded: Conclusion = conclusion(counts) if counts else "inconclusive"
+    declared: Conclusion = conclusion(counts) if counts else "inconclusive"
     return Verdict(
         rule,
         rule_words(rule, len(counted)),
@@ -91,9 +110,10 @@ def judge(rule: Decide, runs: Runs) -> Verdict:
         tuple(numbers),
         tuple(given),
         tuple(counts),
-        concluded,
-        concluded in ("supported", "refuted") and _stable(rule, (*numbers, *given), measured),
+        declared,
+        declared in ("supported", "refuted") and _stable(rule, (*numbers, *given), measured),
         tuple(axis for axis in rule.conventions if axis not in measured),
+        declared,
     )
 
 
@@ -207,8 +227,8 @@ def sentence(verdict: Verdict) -> str:
         for count in verdict.counts
     )
     absent = f"; {', '.join(verdict.unmeasured)} not measured" if verdict.unmeasured else ""
-    stable = f", {STABLE}" if verdict.stable else ""
-    return f"verdict: “{verdict.rule.claim}” is {verdict.conclusion}{stable}: {counts}{absent}"
+    robust = robust_words(to_json(verdict))
+    return f"verdict: “{verdict.rule.claim}” is {verdict.conclusion}{', ' if robust else ''}{robust}: {counts}{absent}"
 
 
 def to_json(verdict: Verdict) -> dict[str, Any]:
@@ -220,7 +240,9 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         "level": verdict.rule.level,
         "interval_level": verdict.level,
         "verdict": verdict.conclusion,
+        "declared": verdict.declared,
         "stable": verdict.stable,
+        "under": [plain(one) for one in verdict.under],
         "holds_under": list(verdict.holds_under),
         "not_measured": list(verdict.unmeasured),
         "counts": [dict(vars(count)) for count in verdict.counts],

@@ -17,7 +17,7 @@ from harness.errors import HarnessError
 from harness.fit import Fit
 from harness.pairs import pairs_axis
 from harness.scaling import SeriesFit, common_law, fit_table
-from harness.spec import Condition, Manifest
+from harness.spec import Condition, Manifest, side_label
 from harness.verdicts.curves import Curve, Paired, arm_runs, curve, largest_common, mean, paired, read, size_of
 from harness.verdicts.found import Found
 
@@ -46,7 +46,7 @@ def runs_of(manifest: Manifest, table: pd.DataFrame) -> Runs:
 
 def of_arm(runs: Runs, task: str, names: Sequence[str]) -> pd.DataFrame:
     """The runs of an arm, or of the best of several."""
-    return arm_runs(runs.table, task, names, names[0] if len(names) == 1 else f"the best of {', '.join(names)}")
+    return arm_runs(runs.table, task, names, side_label(names))
 
 
 def laws(runs: Runs, task: str, names: Sequence[str], axis: str, level: float) -> list[SeriesFit]:

@@ -3,7 +3,7 @@
 import math
 import re
 
-from harness.spec import Condition, Decide
+from harness.spec import Condition, Decide, side_label
 from harness.verdicts.found import Found
 
 # Of a verdict whose estimates agree under every convention. Another recipe may turn it all the same.
@@ -42,8 +42,7 @@ def condition_words(condition: Condition, conventions: tuple[str, ...]) -> str:
 
 def arms_words(condition: Condition) -> tuple[str, ...]:
     """Each arm, or the best of several."""
-    names = [condition.choice(index) for index in range(len(condition.arms))]
-    return tuple(own[0] if len(own) == 1 else f"the best of {', '.join(own)}" for own in names)
+    return tuple(side_label(condition.choice(index)) for index in range(len(condition.arms)))
 
 
 def _quantity(condition: Condition, conventions: tuple[str, ...]) -> str:

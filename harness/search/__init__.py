@@ -1,0 +1,1 @@
+"""Searching the space of an arm: trials, winners, and what the choosing is worth."""

@@ -1,0 +1,136 @@
+"""Search as data: what may vary in an arm, how many trials each side gets, and what each trial may spend."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import BeforeValidator, Field, FiniteFloat, PositiveInt, StrictInt, model_validator
+
+from harness.spec.counts import Convention, Positive
+from harness.spec.frozen import Frozen
+
+MOST_TRIALS = 2**14
+
+
+class Range(Frozen):
+    """All numbers from `low` to `high`, evenly or, with `log`, evenly in the logarithm.
+
+    Whole ends (`low: 2`) give whole numbers, both ends included; decimal ends (`low: 2.0`) give real numbers, which are
+    rounded to four digits.
+    """
+
+    low: StrictInt | FiniteFloat
+    high: StrictInt | FiniteFloat
+    log: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it holds whole numbers only."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+    @model_validator(mode="after")
+    def _is_not_empty(self) -> Range:
+        if not self.low < self.high:
+            raise ValueError(f"low={self.low} must be below high={self.high}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"low={self.low}: a logarithmic range begins above 0")
+        return self
+
+
+def _choices(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+Choices = Annotated[tuple, Field(min_length=2)]
+SearchAxis = Annotated[Range | Choices, BeforeValidator(_choices, json_schema_input_type=Range | list)]
+# Dotted path within the arm to what it may be: `architecture.order`, `recipe.gain`; `recipe` is a whole one by name.
+Space = dict[str, SearchAxis]
+
+
+def _alone_or_many(value: object) -> object:
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
+
+
+class Effort(Frozen):
+    """What every trial may spend on a run: evaluations, or training FLOPs, of which a dearer recipe gets fewer.
+
+    `at` is one number, or one a budget of `match.at`.
+    """
+
+    axis: Literal["evaluations", "flops_train"]
+    convention: Convention | None = None
+    at: Annotated[
+        tuple[Positive, ...],
+        BeforeValidator(_alone_or_many, json_schema_input_type=float | list[float]),
+        Field(min_length=1),
+    ]
+
+    @model_validator(mode="after")
+    def _convention_fits(self) -> Effort:
+        if self.axis == "evaluations" and self.convention:
+            raise ValueError(f"convention={self.convention}: evaluations have none; leave it out")
+        if self.axis == "evaluations" and any(not float(value).is_integer() for value in self.at):
+            raise ValueError(f"at={list(self.at)}: evaluations are whole numbers")
+        return self
+
+    @property
+    def count_name(self) -> str:
+        """The count that is held equal, as tables name it; `evaluations` is its own name."""
+        return self.axis if self.axis == "evaluations" else f"{self.axis}.{self.convention or 'shared_dense'}"
+
+    def of_budget(self, index: int) -> float:
+        """The effort at the budget of that index in `match.at`."""
+        return self.at[index] if len(self.at) > 1 else self.at[0]
+
+
+class Search(Frozen):
+    """Every side of a rule gets `trials` trials, each trained on `seeds`; its winners are then trained on fresh seeds.
+
+    Trials are points of a scrambled Sobol sequence in the arm's space; trial 0 is the arm as it is written. With
+    `recipes` every arm chooses among the same recipes.
+    """
+
+    trials: PositiveInt
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=2)]
+    effort: Effort
+    scramble: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="seed of the Sobol sequence's scramble")
+    recipes: tuple[str, ...] = Field((), description="names of recipes among which every arm may choose")
+
+    @model_validator(mode="after")
+    def _trials_fill_the_space(self) -> Search:
+        if self.trials & (self.trials - 1) or not 2 <= self.trials <= MOST_TRIALS:
+            near = 2 ** max(1, min(round(self.trials).bit_length(), MOST_TRIALS.bit_length() - 1))
+            raise ValueError(f"trials={self.trials}: a Sobol sequence wants a power of two, at least 2; say {near}")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds={list(self.seeds)}: a seed is given more than once")
+        if len(set(self.recipes)) < len(self.recipes):
+            raise ValueError(f"recipes={list(self.recipes)}: a recipe is given more than once")
+        return self
+
+
+class RobustTo(Frozen):
+    """What a verdict must survive to be called stable: each recipe alone, fewer trials, other points of the spaces.
+
+    Under each of them the winners are chosen anew and confirmed, and every rule is judged again.
+    """
+
+    recipes: Annotated[tuple[str, ...], Field(min_length=2)]
+    trials: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+    scrambles: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)]
+
+    def variants(self) -> tuple[Variant, ...]:
+        """Every other way of searching, one thing changed at a time."""
+        return (
+            *(Variant(f"recipe {name} alone", recipe=name) for name in self.recipes),
+            *(Variant(f"{number} trials", trials=number) for number in self.trials),
+            *(Variant(f"scramble {seed}", scramble=seed) for seed in self.scrambles),
+        )
+
+
+class Variant(NamedTuple):
+    """Another way of searching: among the trials of one recipe, among the first ones, or at other points."""
+
+    name: str
+    recipe: str | None = None
+    trials: int | None = None
+    scramble: int | None = None

@@ -1,0 +1,80 @@
+"""Whether a verdict survives another way of searching: one recipe alone, fewer trials, other points of the spaces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.compare import Count
+from harness.compare.verdict import Conclusion
+from harness.scaling import chosen_runs
+from harness.verdicts.words import STABLE
+
+FAR_WORSE = 10.0  # how much larger a loss is than by the search as declared, where a way of searching turns nothing
+
+
+@dataclass(frozen=True)
+class Under:
+    """A rule judged under another way of searching. Where both sides are far worse by it, it turns nothing."""
+
+    name: str
+    counts: tuple[Count, ...]
+    conclusion: Conclusion
+    far_worse: bool
+
+
+def ways_of(table: pd.DataFrame) -> list[str]:
+    """The other ways of searching whose winners a table of confirmed runs has."""
+    return list(dict.fromkeys(table["won_under"].dropna())) if "won_under" in table else []
+
+
+def by_way(table: pd.DataFrame, way: str) -> pd.DataFrame:
+    """The rows of the winners that were chosen in another way, in the place of those of the search as declared."""
+    return table[table["won_under"] == way].assign(won_under=None)
+
+
+def far_worse(table: pd.DataFrame, way: str, sides: tuple[str, str], axis: str) -> bool:
+    """Whether by `way` both sides' median losses at the largest size are over FAR_WORSE times larger, on all tasks."""
+    declared, other = (_largest(one, sides, axis) for one in (table, by_way(table, way)))
+    ratios = (other / declared).dropna()
+    return len(ratios) > 0 and bool((ratios > FAR_WORSE).all())
+
+
+def _largest(table: pd.DataFrame, sides: tuple[str, str], axis: str) -> pd.Series:
+    """The median test loss by task and side at the largest budget on `axis`; infinite where half of the runs failed."""
+    rows = chosen_runs(table, axis)
+    rows = rows[rows["series"].isin(sides)]
+    rows = rows[rows["asked"] == rows.groupby(["task", "series"])["asked"].transform("max")]
+    losses = rows["test_loss"].where(rows["status"] == "done", np.inf)
+    return losses.groupby([rows["task"], rows["series"]]).median()
+
+
+def concluded(declared: Conclusion, others: tuple[Under, ...]) -> Conclusion:
+    """The conclusion, once other ways of searching are heard: one of them may find the opposite."""
+    opposite = {"supported": "refuted", "refuted": "supported"}.get(declared)
+    turned = any(opposite in {count.outcome for count in one.counts} for one in others if not one.far_worse)
+    return "training-dependent" if opposite and turned else declared
+
+
+def robust_words(verdict: dict[str, Any]) -> str:
+    """What other counts and other ways of searching make of a verdict (`judge.to_json`): `stable`, or why it is not."""
+    others = [one for one in verdict.get("under", ()) if not one["far_worse"]]
+    if verdict["verdict"] == "training-dependent":
+        return "; ".join(_opposed(one, verdict["declared"]) for one in others if _opposed(one, verdict["declared"]))
+    if verdict["verdict"] not in ("supported", "refuted"):
+        return ""
+    if not others:
+        return STABLE if verdict["stable"] else ""
+    if unsure := [one["name"] for one in others if one["conclusion"] != verdict["verdict"]]:
+        return f"not confirmed under {', '.join(unsure)}"
+    return "stable" if verdict["stable"] else ""
+
+
+def _opposed(one: dict[str, Any], declared: str) -> str:
+    """`refuted under recipe lm alone (params.trainable)`, or nothing."""
+    against = [count["convention"] for count in one["counts"] if count["outcome"] not in (declared, "inconclusive")]
+    outcome = "refuted" if declared == "supported" else "supported"
+    return f"{outcome} under {one['name']} ({', '.join(against)})" if against else ""
