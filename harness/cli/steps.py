@@ -14,7 +14,6 @@ import click
 from harness.cli.options import FULL
 from harness.errors import INCOMPLETE, HarnessError, Stopped
 from harness.files import check_name, check_writable
-from harness.spec.manifest import SEARCH_SUFFIX
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +52,7 @@ def confirm(question: str, yes: bool, refused: str) -> None:
 def plan_of(file: Path, scale: str = FULL, narrow: Narrow | None = None) -> Manifest:
     """The plan that an experiment file makes at one of its scales, narrowed if asked for; its errors name the file."""
     from harness.plan import make_plan
-    from harness.spec import narrowed, read_experiment
+    from harness.spec import SEARCH_SUFFIX, narrowed, read_experiment
     from harness.tasks import draw
 
     experiment, name = read_experiment(file, scale), _name(file, scale, narrow)
@@ -72,8 +71,6 @@ def plan_of(file: Path, scale: str = FULL, narrow: Narrow | None = None) -> Mani
 
 def folder_of(file: Path, results: Path, scale: str = FULL, narrow: Narrow | None = None) -> Path:
     """The results folder of an experiment file at one of its scales, narrowed if asked for."""
-    if file.stem in RESERVED:
-        raise HarnessError(f"{file}: results/{file.stem} is kept for something else; give the file another name")
     return results / _name(file, scale, narrow)
 
 
@@ -81,6 +78,8 @@ def _name(file: Path, scale: str, narrow: Narrow | None) -> str:
     from harness.spec import narrow_words
 
     check_name(file.stem, f"{file}")
+    if file.stem in RESERVED:
+        raise HarnessError(f"{file}: results/{file.stem} is kept for something else; give the file another name")
     return file.stem + ("" if scale == FULL else f"-{scale}") + (narrow_words(narrow) if narrow else "")
 
 
@@ -94,7 +93,7 @@ def frozen_plan(file: Path, results: Path) -> tuple[Manifest, Path]:
 
     Of an experiment with a search it is the plan whose runs come next: the search's, until its winners have one.
     """
-    from harness.spec import check_unchanged, manifest_path, read_experiment, read_manifest
+    from harness.spec import SEARCH_SUFFIX, check_unchanged, manifest_path, read_experiment, read_manifest
 
     if manifest_path(file).exists() and file.name.endswith(SEARCH_SUFFIX):
         return read_manifest(file), file
@@ -117,6 +116,8 @@ def confirmed_plan(file: Path, results: Path) -> tuple[Manifest, Path]:
 # -------------------------------------------------------------------------------------------------------------- stages
 def search_folder(folder: Path) -> Path:
     """Where the search of an experiment of this results folder lives."""
+    from harness.spec import SEARCH_SUFFIX
+
     return folder.with_name(folder.name + SEARCH_SUFFIX)
 
 
