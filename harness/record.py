@@ -21,9 +21,22 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
+from harness.count import stored
 from harness.errors import INCOMPLETE, HarnessError
 from harness.files import unfinished, whole_file
-from harness.spec import Cell, KanShape, Manifest, PlannedRun, RunSpec, canonical_json, run_id, sealed, unsealed
+from harness.spec import (
+    Cell,
+    KanShape,
+    Manifest,
+    ModuleShape,
+    Network,
+    PlannedRun,
+    RunSpec,
+    canonical_json,
+    run_id,
+    sealed,
+    unsealed,
+)
 from harness.spec.frozen import Frozen
 from harness.spec.nouns import Engine, Metric
 
@@ -589,7 +602,7 @@ def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
         "evaluations_by_stage": json.dumps([made for made, _ in record.by_stage]),
         "iterations": record.iterations,
         "refused_steps": record.refused_steps,
-        **record.counts,
+        **_counts(network, record),
         **(_of_pruned(record.pruned) if record.pruned else {}),
         "weights": record.weights,
         "pack_seconds": record.provenance.pack_seconds,
@@ -599,6 +612,12 @@ def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
         "until_minimum": bool(cell.window and cell.window.until),
         "hold_out": cell.hold_out,
     }
+
+
+def _counts(network: Network, record: Record) -> dict[str, int]:
+    """What the record counts; records of before `params.stored` do not have it, so it is counted here."""
+    kept = record.pruned.network if record.pruned else network
+    return record.counts if isinstance(kept, ModuleShape) else record.counts | {"params.stored": stored(kept)}
 
 
 def _errors(metric: Metric, metrics: Metrics | ClassMetrics | None) -> dict[str, Any]:

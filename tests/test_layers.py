@@ -27,7 +27,7 @@ LAW = {
     "measure": "errors user_code files spec tasks count nets train provenance",
     "feasible": "errors spec tasks count nets",
     "plan": "errors spec tasks count solve feasible",
-    "record": "errors files spec",
+    "record": "errors files spec count",
     "merge": "errors spec record",
     "train": "errors files spec tasks count nets record provenance symbolic",
     "dispatch": "errors files spec tasks count plan record train provenance snapshot",

@@ -162,7 +162,7 @@ def test_other_tasks_have_the_identity_that_they_had():
         (
             "width: 5}",
             "width: 5, activation: relu}",
-            r"arms.mlp.architecture.activation=relu: .*silu, tanh or gelu",
+            r"arms.mlp.architecture.activation=relu: .*silu, tanh, gelu or sine",
         ),
         ("grid: 3}", "grid: 3, order: 1}", r"arms.kan.architecture.order=1: .*use order 3 or more"),
         ("name: lbfgs", "name: levenberg_marquardt", r"recipes.usual.*levenberg_marquardt: .*use lbfgs or adam"),
