@@ -615,9 +615,9 @@ def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
 
 
 def _counts(network: Network, record: Record) -> dict[str, int]:
-    """What the record counts; records of before `params.stored` do not have it, so it is counted here."""
+    """What the record counts, and `params.stored`, which records of before do not have."""
     kept = record.pruned.network if record.pruned else network
-    return record.counts if isinstance(kept, ModuleShape) else record.counts | {"params.stored": stored(kept)}
+    return record.counts if isinstance(kept, ModuleShape) else {"params.stored": stored(kept)} | record.counts
 
 
 def _errors(metric: Metric, metrics: Metrics | ClassMetrics | None) -> dict[str, Any]:
