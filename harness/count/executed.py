@@ -75,8 +75,8 @@ def _forward(network: LayeredShape, layer: Layer, prices: Mapping[str, int]) -> 
     inputs, outputs, edges = layer.inputs, layer.outputs, layer.edges
     match network:
         case MlpShape():
-            price = activation_price(network.activation, prices)
-            price = PRELU_OPERATIONS if network.activation == "prelu" else price
+            is_prelu = network.activation == "prelu"
+            price = PRELU_OPERATIONS if is_prelu else activation_price(network.activation, prices)
             return 2 * edges + (0 if layer.is_last else price * outputs)
         case KanShape():
             sums = 2 * edges * (network.order + 1) + network.order * outputs

@@ -39,8 +39,8 @@ def draw(
     """Initial values of one parameter at gain 1: linear maps as torch.nn.Linear, but for the weights of a sine network.
 
     These are SIREN's (Sitzmann et al. 2020, section 3.2 and github.com/vsitzmann/siren): U(+-1/I) in the first layer,
-    U(+-sqrt(6/I)/omega_0) in all others, the last one included, by which omega_0 W h has variance 1 in each of them.
-    Its biases keep torch's default, as in their code: a phase of up to omega_0/sqrt(I).
+    U(+-sqrt(6/I)/omega_0) in all others, the last one included, by which omega_0 W h has a variance of about 1 in each
+    of them. Biases keep torch's default, as in their code: a phase of up to omega_0/sqrt(I).
     """
     inputs = network.nodes[layer]
     if name == "slope":
