@@ -300,10 +300,10 @@ def _network(network: Network) -> str:
     shape = "–".join(map(str, network.shape))
     match network:
         case MlpShape():
-            frequency = f" of {network.omega_0:g} z" if network.activation == "sine" else ""
+            activation = f"sin({network.omega_0:g} z)" if network.activation == "sine" else network.activation
             sigma = network.features_sigma
             features = f" of {network.features} Fourier features, sigma {sigma:g}" if network.features else ""
-            return f"MLP {shape}{features}, {network.activation}{frequency}"
+            return f"MLP {shape}{features}, {activation}"
         case KanShape():
             return f"KAN {shape}, G = {network.grid}, k = {network.order}"
         case SplineMlpShape():
