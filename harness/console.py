@@ -18,6 +18,7 @@ if not console.is_terminal:
 SIZES = {
     "grid": "G",
     "order": "k",
+    "features": "F",
     "degree": "D",
     "harmonics": "H",
     "numerator": "m",
@@ -30,7 +31,8 @@ def network_words(network: Network) -> str:
     """A network in words: its nodes, and what its basis has beside the defaults; of a user's module its size."""
     if isinstance(network, ModuleShape):
         return f"{network.module.partition(':')[2]} {network.size}={network.value}"
-    basis = "".join(f" {letter}={getattr(network, name)}" for name, letter in SIZES.items() if hasattr(network, name))
+    sizes = {letter: getattr(network, name, None) for name, letter in SIZES.items()}
+    basis = "".join(f" {letter}={size}" for letter, size in sizes.items() if size is not None)
     basis += f" rank={network.rank}" if isinstance(network, SplineMlpShape) and network.rank > 1 else ""
     return f"[{','.join(map(str, network.shape))}]{basis}"
 

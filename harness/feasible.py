@@ -58,7 +58,7 @@ def _check_pde(variant: Experiment, arm_name: str) -> None:
     if isinstance(architecture, Mlp) and architecture.activation in ("relu", "prelu"):
         raise HarnessError(
             f"arms.{arm_name}.architecture.activation={architecture.activation}: its second derivative is 0, so that "
-            "no PDE of second order can be learnt; use silu, tanh or gelu"
+            "no PDE of second order can be learnt; use silu, tanh, gelu or sine"
         )
     if isinstance(architecture, Kan) and architecture.order == 1:
         raise HarnessError(

@@ -137,6 +137,8 @@ def _sentences(text: str, family: str, error: ValidationError) -> str:
         name = ".".join(str(part) for part in detail["loc"][1:])
         if detail["type"] == "extra_forbidden":
             lines.append(f"--arm {text!r}: {name}: unknown field; {did_you_mean(name, allowed)}")
+        elif not name:  # of several fields together, which the sentence names
+            lines.append(f"--arm {text!r}: {detail['ctx']['error']}")
         else:
             message = detail["msg"].replace("valid tuple", "list such as [5,5]")
             lines.append(f"--arm {text!r}: {name}={detail['input']}: {message[0].lower()}{message[1:]}")

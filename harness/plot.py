@@ -29,6 +29,7 @@ from harness.spec import Manifest, RunTask
 
 AXIS_WORDS = {
     "params.trainable": "trainable parameters",
+    "params.stored": "numbers that a trained network keeps, frozen ones and knots too",
     "params.paper": "parameters as the KAN paper counts them (edges × G)",
     "params.kanbefair": "parameters as KANbeFair counts them",
     "flops_forward.shared_dense": "forward FLOPs per sample (shared-dense)",

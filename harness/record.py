@@ -21,9 +21,23 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
+from harness.count import stored
 from harness.errors import INCOMPLETE, HarnessError
 from harness.files import unfinished, whole_file
-from harness.spec import Cell, KanShape, Manifest, PlannedRun, RunSpec, Won, canonical_json, run_id, sealed, unsealed
+from harness.spec import (
+    Cell,
+    KanShape,
+    Manifest,
+    ModuleShape,
+    Network,
+    PlannedRun,
+    RunSpec,
+    Won,
+    canonical_json,
+    run_id,
+    sealed,
+    unsealed,
+)
 from harness.spec.frozen import Frozen
 from harness.spec.nouns import Engine, Metric
 
@@ -600,7 +614,7 @@ def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
         "evaluations_by_stage": json.dumps([made for made, _ in record.by_stage]),
         "iterations": record.iterations,
         "refused_steps": record.refused_steps,
-        **record.counts,
+        **_counts(network, record),
         **(_of_pruned(record.pruned) if record.pruned else {}),
         "weights": record.weights,
         "pack_seconds": record.provenance.pack_seconds,
@@ -623,6 +637,12 @@ def _of_won(won: Won) -> dict[str, Any]:
         "search_test_loss": won.test_loss,
         "flops_search": won.flops_search,
     }
+
+
+def _counts(network: Network, record: Record) -> dict[str, int]:
+    """What the record counts, and `params.stored`, which records of before do not have."""
+    kept = record.pruned.network if record.pruned else network
+    return record.counts if isinstance(kept, ModuleShape) else {"params.stored": stored(kept)} | record.counts
 
 
 def _errors(metric: Metric, metrics: Metrics | ClassMetrics | None) -> dict[str, Any]:

@@ -300,7 +300,10 @@ def _network(network: Network) -> str:
     shape = "–".join(map(str, network.shape))
     match network:
         case MlpShape():
-            return f"MLP {shape}, {network.activation}"
+            activation = f"sin({network.omega_0:g} z)" if network.activation == "sine" else network.activation
+            sigma = network.features_sigma
+            features = f" of {network.features} Fourier features, sigma {sigma:g}" if network.features else ""
+            return f"MLP {shape}{features}, {activation}"
         case KanShape():
             return f"KAN {shape}, G = {network.grid}, k = {network.order}"
         case SplineMlpShape():

@@ -48,7 +48,7 @@ def build_network(
     if fields.get("scales", False) is None:
         fields["scales"] = scales
     for name, value in fields.items():
-        if value is None:
+        if value is None and shape.model_fields[name].is_required():
             raise HarnessError(f"{where}.{name} is missing: give it, or let match.solve find it")
     return shape(shape=(inputs, *_hidden(architecture, where), outputs), **fields)
 

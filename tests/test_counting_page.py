@@ -28,7 +28,9 @@ from harness.count import (
     trainable,
     training_flops,
 )
+from harness.count.families import features_flops
 from harness.count.training import active_parameters, evaluation_flops
+from harness.count.weights import activation_price
 from harness.match import Setting, match_arms
 from harness.measure.executed import executed_evaluation, executed_forward
 from harness.nets import dense
@@ -55,6 +57,7 @@ LBFGS = Lbfgs(name="lbfgs")
 EXAMPLE = KanShape(shape=(2, 5, 1), grid=5)
 FORWARD = "flops_forward."
 ACTIVATIONS = ("relu", "tanh", "silu", "gelu")
+EVERY_ACTIVATION = (*ACTIVATIONS, "prelu", "sine")
 
 
 # -------------------------------------------------------------------------------------------------- reading the page
@@ -221,7 +224,7 @@ SPLINES = [
 
 def layers_of(network):
     """(index, letters of the page) of each layer of a network of two."""
-    for index, (inputs, outputs) in enumerate(pairwise(network.shape)):
+    for index, (inputs, outputs) in enumerate(pairwise(network.nodes)):
         last = index == len(network.shape) - 2
         letters = {"I": inputs, "O": outputs, "E": inputs * outputs, "S": inputs}
         letters |= {name: getattr(network, name) for name in ("base", "bias") if hasattr(network, name)}
@@ -239,7 +242,7 @@ def layers_of(network):
             letters["s"] = inputs if network.place == "before" else outputs * (not last)
             letters["z"] = inputs if network.place == "before" else outputs
         if isinstance(network, MlpShape):
-            price = WEIGHTS["kanbefair"][network.activation]
+            price = activation_price(network.activation, WEIGHTS["kanbefair"])
             letters |= {"a": price * (not last), "b": price, "d": executed.BACKWARD[network.activation]}
             letters["p"] = network.activation == "prelu" and not last
         if isinstance(network, RbfKanShape):
@@ -258,7 +261,8 @@ def networks_of(family):
     for shape in SIZES:
         match family:
             case "mlp":
-                yield from (MlpShape(shape=shape, activation=name) for name in (*ACTIVATIONS, "prelu"))
+                yield from (MlpShape(shape=shape, activation=name) for name in EVERY_ACTIVATION)
+                yield MlpShape(shape=shape, activation="sine", features=3)
             case "kan":
                 for grid, order, base, scales, bias in SPLINES:
                     yield KanShape(shape=shape, grid=grid, order=order, base=base, scales=scales, bias=bias)
@@ -300,9 +304,30 @@ def test_formulas_of_flops(row):
                     sites = letters["E"] if convention == "per_edge" else letters["I"]
                     expected.append(value(formula, **{**letters, "S": sites}))
                 if convention == "executed":
-                    assert sum(expected) == executed.forward(network, "kanbefair")
+                    features = features_flops(network, WEIGHTS["kanbefair"])
+                    assert features + sum(expected) == executed.forward(network, "kanbefair")
                 else:
                     assert expected == layer_flops(network, convention)
+
+
+def test_fourier_features_are_counted():
+    """What they add to every count, as the page has it."""
+    plain, featured = MlpShape(shape=(6, 4, 1)), MlpShape(shape=(2, 4, 1), features=3)
+    added = {name: n - count(plain)[name] for name, n in count(featured).items()}
+    every, products = (value(formula, d=2, F=3) for formula in ("2 d F + 2 F", "2 d F"))
+
+    stated("they add `2 d F + 2 F` FLOPs to a forward pass")
+    stated("under `matmul` `2 d F`")
+    assert added == dict.fromkeys(added, every) | {
+        "params.trainable": 0,
+        "params.paper": 0,
+        "params.stored": 2 * 3,
+        "flops_forward.matmul": products,
+    }
+    of_plain, of_featured = (training_flops([Work(one, 10, 50, 10)], LBFGS) for one in (plain, featured))
+    for convention in ("shared_dense", "local_min", "per_edge", "executed"):
+        assert of_featured[f"flops_train.{convention}"] - of_plain[f"flops_train.{convention}"] == 10 * 50 * every
+    assert executed_evaluation(featured).flops - executed_evaluation(plain).flops == every
 
 
 def test_every_count_of_every_family_has_a_formula():
@@ -337,6 +362,8 @@ def test_tables_of_prices():
 
     small, large = (MlpShape(shape=(2, width, width, 1)) for width in (10, 100))
     kan = KanShape(shape=(2, 10, 10, 1), grid=5)
+    assert {activation_price("sine", table) for table in WEIGHTS.values()} == {2}
+    stated("a sine and a multiplication, 2 in both tables")
     stated(f"of depth 3 smaller by {smaller(small)} at width 10 and by {smaller(large)} at width 100")
     stated(f"by {smaller(kan)} under `shared_dense` and {smaller(kan, 'local_min')} under `local_min`")
 
@@ -477,8 +504,8 @@ def test_what_a_backward_pass_executes(family):
         evaluation, forward = executed.evaluation(network), executed.forward(network, "kanbefair")
         assert total == evaluation - forward
     if family == "mlp":
-        relu, tanh, silu, gelu, prelu = (executed.BACKWARD[name] for name in (*ACTIVATIONS, "prelu"))
-        stated(f"d is {relu} for relu, {tanh} tanh, {silu} silu, {gelu} gelu, {prelu} prelu")
+        relu, tanh, silu, gelu, prelu, sine = (executed.BACKWARD[name] for name in EVERY_ACTIVATION)
+        stated(f"d is {relu} for relu, {tanh} tanh, {silu} silu, {gelu} gelu, {prelu} prelu, {sine} sine")
 
 
 def test_how_far_the_rule_of_training_is():

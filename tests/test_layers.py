@@ -29,7 +29,7 @@ LAW = {
     "search": "errors spec",
     "plan": "errors spec tasks count search solve feasible",
     "confirm": "spec plan record search",
-    "record": "errors files spec",
+    "record": "errors files spec count",
     "merge": "errors spec record",
     "train": "errors files spec tasks count nets record provenance symbolic",
     "dispatch": "errors files spec tasks count plan record train provenance snapshot",

@@ -122,6 +122,8 @@ def test_with_evaluations_given_a_size_is_solved_for():
         ("kan hidden=5,5", "input should be a list such as [5,5]"),
         ("kan hidden", "'hidden' is not field=value"),
         ("mlp hidden=[4] width=3", "leaves no size open"),
+        ("mlp depth=3 omega_0=9", "'mlp depth=3 omega_0=9': omega_0=9: it is the frequency of activation: sine, and"),
+        ("mlp depth=3 features=0", "features=0: input should be greater than 0"),
         ("", "family ''"),
     ],
 )

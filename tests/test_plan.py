@@ -344,6 +344,35 @@ def test_a_plan_is_frozen_and_read_back(tmp_path):
     assert (tmp_path / "manifest.json").read_bytes() == before
 
 
+def test_a_plan_of_before_a_count_is_the_same_plan(tmp_path):
+    """Counts that came later are no part of what was planned: what is frozen stands, without a word."""
+    plan = _plan(TEXT)
+    fewer = [
+        cell.model_copy(update={"counts": {name: n for name, n in cell.counts.items() if name != "params.stored"}})
+        for cell in plan.cells
+    ]
+    old = plan.model_copy(update={"cells": tuple(fewer)})
+    freeze(old, tmp_path)
+
+    assert freeze(plan, tmp_path) == old != plan
+    recounted = [cell.model_copy(update={"counts": {**cell.counts, "params.trainable": 1}}) for cell in plan.cells]
+    with pytest.raises(HarnessError, match="holds another plan"):
+        freeze(plan.model_copy(update={"cells": tuple(recounted)}), tmp_path)
+
+
+def test_an_mlp_of_waves_is_matched_and_trained_by_kernels():
+    """On trainable and on stored numbers: features take part of the latter; frequencies can be a grid."""
+    waves = "{family: mlp, depth: 3, activation: sine, features: 4}"
+    for convention in ("trainable", "stored"):
+        text = TEXT.replace("{family: mlp, depth: 3}", waves).replace("axis: p", f"convention: {convention}, axis: p")
+        plan = _plan(text + "grid: {arms.mlp.architecture.omega_0: [10, 30]}\n")
+        mlps = [planned.run.network for planned in plan.runs if planned.run.network.family == "mlp"]
+
+        assert all(abs(cell.residual) <= 0.15 for cell in plan.cells)
+        assert {planned.run.engine for planned in plan.runs} == {"fused"}
+        assert {(each.omega_0, each.features) for each in mlps} == {(10, 4), (30, 4)}
+
+
 def test_another_plan_does_not_replace_the_frozen_one_unasked(tmp_path):
     """An edited file needs --replan, which keeps the earlier plan and says so in the new one."""
     freeze(_plan(TEXT), tmp_path)

@@ -11,6 +11,7 @@ import pytest
 from made_records import WHERE, made_at, made_record, small_plan
 
 from harness import record as records
+from harness.count import count
 from harness.errors import HarnessError
 from harness.record import (
     CurvePoint,
@@ -251,6 +252,19 @@ def test_a_record_of_before_snapshots_reads_as_well(manifest, tmp_path):
     _reseal(path, lambda data: [data["provenance"].pop(name) for name in ("snapshot", "attempt", "resumed")])
 
     assert read_record(path).provenance == WHERE
+
+
+def test_the_table_counts_what_records_of_before_did_not(manifest, tmp_path):
+    """`params.stored` of a record without it is that of its network; a record's own count stays as it is."""
+    kept = {"params.trainable": 30, "params.stored": 77}
+    for index, planned in enumerate(manifest.runs):
+        record = made_record(planned)
+        publish(record.model_copy(update={"counts": kept}) if index == 0 else record, tmp_path)
+    table = load(manifest, tmp_path).set_index("run_id")
+
+    for index, planned in enumerate(manifest.runs):
+        found = table.loc[planned.run_id, "params.stored"]
+        assert found == (77 if index == 0 else count(planned.run.network)["params.stored"])
 
 
 def test_statuses_are_those_of_the_plan(manifest, tmp_path):

@@ -214,7 +214,7 @@ def match_command(
 
     \b
     Families and their fields (leave out the one size to solve for):
-        mlp            hidden | depth, width; activation=silu|relu|tanh|gelu
+        mlp            hidden | depth, width; activation=silu|relu|tanh|gelu|sine, omega_0=30, features
         kan            hidden | depth, width; grid, order=3, base=true, scales=false, bias=false
         spline_mlp     hidden | depth, width; grid, order=3, place=after|before
         rbf_kan        hidden | depth, width; grid

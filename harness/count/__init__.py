@@ -4,6 +4,7 @@ Counts are keyed `axis.convention`. Axes: `params` (scalars), `flops_forward` (p
 
     convention     parameters                     FLOPs
     trainable      every trainable scalar         -
+    stored         these, and frozen ones, knots  -
     paper          KAN: E G; MLP: E (no biases)   -
     kanbefair      KANbeFair's released formula   KANbeFair's released formula, 2 and 3 times it for training
     per_edge       -                              bases computed on every edge
@@ -21,7 +22,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from harness.count import executed, families, kanbefair
-from harness.count.families import frozen, live, recursion_terms, spline_systems, trainable
+from harness.count.families import features_flops, frozen, live, recursion_terms, spline_systems, stored, trainable
 from harness.count.training import (
     Work,
     evaluation_flops,
@@ -63,6 +64,7 @@ __all__ = [
     "run_flops",
     "run_work",
     "spline_systems",
+    "stored",
     "trainable",
     "training_flops",
 ]
@@ -75,17 +77,22 @@ FLOPS_CONVENTIONS = ("shared_dense", "local_min", "per_edge", "kanbefair", "matm
 def count(network: Network, weights: str = DEFAULT_WEIGHTS) -> dict[str, int]:
     """Parameters and forward FLOPs per sample under every convention that defines this family."""
     parameters = {"params.trainable": trainable(network)}
+    if not isinstance(network, ModuleShape):
+        parameters["params.stored"] = stored(network)
     if isinstance(network, MlpShape | KanShape):
-        layers = pairwise(network.shape)
+        layers = pairwise(network.nodes)
         parameters["params.paper"] = sum(families.paper_parameters(network, *layer) for layer in layers)
     if _is_kanbefairs(network):
         parameters["params.kanbefair"] = _kanbefair_parameters(network)
-    forward = {f"flops_forward.{name}": sum(layer_flops(network, name, weights)) for name in _conventions(network)}
+    forward = {
+        f"flops_forward.{name}": _features_flops(network, name, weights) + sum(layer_flops(network, name, weights))
+        for name in _conventions(network)
+    }
     return {**parameters, **forward, "flops_forward.executed": executed.forward(network, weights)}
 
 
 def layer_flops(network: Network, convention: str, weights: str = DEFAULT_WEIGHTS) -> list[int]:
-    """Forward FLOPs per sample of each layer; a ValueError if the convention does not define the family."""
+    """Forward FLOPs per sample of each layer of weights; a ValueError if the convention does not define the family."""
     if convention not in _conventions(network):
         raise ValueError(f"convention {convention!r} counts no FLOPs of {network.family}; {_conventions(network)} do")
     if isinstance(network, ModuleShape):
@@ -140,7 +147,11 @@ def _evaluation_flops(network: Network, convention: str) -> int:
     """Of a sample, forward and backward: by the layers' forward counts, or as it was counted on a user's module."""
     if isinstance(network, ModuleShape):
         return live(network).evaluation_matmul if convention == "matmul" else live(network).evaluation
-    return evaluation_flops(layer_flops(network, convention))
+    return _features_flops(network, convention, DEFAULT_WEIGHTS) + evaluation_flops(layer_flops(network, convention))
+
+
+def _features_flops(network: Network, convention: str, weights: str) -> int:
+    return features_flops(network, None if convention == "matmul" else WEIGHTS[weights])
 
 
 def _conventions(network: Network) -> tuple[str, ...]:
@@ -153,7 +164,7 @@ def _is_kanbefairs(network: Network) -> bool:
     """Whether KANbeFair has networks like it, and so a formula."""
     match network:
         case MlpShape():
-            return network.activation != "prelu"
+            return network.activation not in ("prelu", "sine") and network.features is None
         case SplineMlpShape():
             return network.rank == 1
     return isinstance(network, KanShape)

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
-from harness.count.families import live, spline_nodes
-from harness.count.weights import DEFAULT_WEIGHTS, WEIGHTS
+from harness.count.families import features_flops, live, spline_nodes
+from harness.count.weights import DEFAULT_WEIGHTS, WEIGHTS, activation_price
 from harness.spec import (
     ChebyshevKanShape,
     FourierKanShape,
@@ -31,7 +31,7 @@ from harness.spec import (
 )
 
 # Backward of an activation, by the same prices: g y' from what the forward pass kept.
-BACKWARD = {"relu": 1, "tanh": 3, "silu": 9, "gelu": 20, "prelu": 6}
+BACKWARD = {"relu": 1, "tanh": 3, "silu": 9, "gelu": 20, "prelu": 6, "sine": 3}
 # Of prelu a compare, a product and a selection.
 PRELU_OPERATIONS = 3
 
@@ -54,7 +54,8 @@ def forward(network: Network, weights: str) -> int:
     """FLOPs of a forward pass of a sample."""
     if isinstance(network, ModuleShape):
         return live(network).forward
-    return sum(_forward(network, layer, WEIGHTS[weights]) for layer in _layers(network))
+    layers = sum(_forward(network, layer, WEIGHTS[weights]) for layer in _layers(network))
+    return features_flops(network, WEIGHTS[weights]) + layers
 
 
 def evaluation(network: Network) -> int:
@@ -67,14 +68,15 @@ def evaluation(network: Network) -> int:
 
 def _layers(network: LayeredShape) -> list[Layer]:
     last = len(network.shape) - 2
-    return [Layer(*nodes, at == 0, at == last) for at, nodes in enumerate(pairwise(network.shape))]
+    return [Layer(*nodes, at == 0, at == last) for at, nodes in enumerate(pairwise(network.nodes))]
 
 
 def _forward(network: LayeredShape, layer: Layer, prices: Mapping[str, int]) -> int:
     inputs, outputs, edges = layer.inputs, layer.outputs, layer.edges
     match network:
         case MlpShape():
-            price = PRELU_OPERATIONS if network.activation == "prelu" else prices[network.activation]
+            is_prelu = network.activation == "prelu"
+            price = PRELU_OPERATIONS if is_prelu else activation_price(network.activation, prices)
             return 2 * edges + (0 if layer.is_last else price * outputs)
         case KanShape():
             sums = 2 * edges * (network.order + 1) + network.order * outputs

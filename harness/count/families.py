@@ -17,6 +17,7 @@ the local evaluator, whose spline part has no matrix product at all: `matmul` se
 from collections.abc import Mapping
 from itertools import pairwise
 
+from harness.count.weights import activation_price
 from harness.spec import (
     ChebyshevKanShape,
     FourierKanShape,
@@ -49,7 +50,7 @@ LAYER_NORM_OPERATIONS = 8
 def layer_parameters(network: LayeredShape, inputs: int, outputs: int, is_last: bool) -> int:
     """Trainable scalars of a layer: all that an optimiser moves, and nothing else (knots and masks are not).
 
-    mlp            E + O [+ O slopes of prelu, of hidden layers]
+    mlp            E + O [+ O slopes of prelu, of hidden layers]; of F Fourier features, I = 2 F in the first layer
     kan            E (G + k [+ 1 base] [+ 1 scale]) [+ O bias]; pykan's w_s is the scale, efficient-kan has no bias; a
                    frozen base is none
     spline_mlp     r E + O + (G + k) a spline: one a hidden node (`after`, r = 1), or r an input (`before`, of rank r)
@@ -102,10 +103,28 @@ def frozen(network: Network) -> int:
     return sum(inputs * outputs for inputs, outputs in pairwise(network.shape))
 
 
+def stored(network: LayeredShape) -> int:
+    """Every number that a trained network keeps: the trainable ones, and those that no optimiser moves.
+
+    These are base weights of a KAN whose base is frozen, frequencies of Fourier features (F an input), and knots
+    (G + 2k + 1 a node with splines). Knots are kept one by one, as they may follow the data; where they stay uniform,
+    two numbers would do.
+    """
+    knots = 0
+    if isinstance(network, SplinedShape):
+        knots = (network.grid + 2 * network.order + 1) * sum(nodes for nodes, _ in spline_systems(network))
+    return trainable(network) + frozen(network) + knots + frequencies(network)
+
+
+def frequencies(network: Network) -> int:
+    """The frozen numbers of Fourier features: an input is multiplied with F of them."""
+    return network.shape[0] * (network.features or 0) if isinstance(network, MlpShape) else 0
+
+
 def layers(network: LayeredShape) -> list[tuple[int, int, bool]]:
     """(inputs, outputs, is the last) of each layer."""
     last = len(network.shape) - 2
-    return [(*nodes, index == last) for index, nodes in enumerate(pairwise(network.shape))]
+    return [(*nodes, index == last) for index, nodes in enumerate(pairwise(network.nodes))]
 
 
 def paper_parameters(network: MlpShape | KanShape, inputs: int, outputs: int) -> int:
@@ -127,7 +146,7 @@ def layer_flops(
         return _matrix_products(network, edges)
     match network:
         case MlpShape():  # E multiplies, E - O adds and O bias adds; activations on hidden layers only
-            return 2 * edges + (0 if is_last else weights[network.activation] * outputs)
+            return 2 * edges + (0 if is_last else activation_price(network.activation, weights) * outputs)
         case KanShape():
             basis, terms = _spline_basis(network, convention)
             base = 2 * edges + weights["silu"] * inputs if network.base else 0
@@ -151,6 +170,16 @@ def layer_flops(
         case RationalKanShape():  # the KAT paper's own count; Horner without a constant in Q executes one less
             rational = 2 * network.numerator + 2 * network.denominator + 3
             return _sites(convention, inputs, edges) * rational + 2 * edges
+
+
+def features_flops(network: Network, weights: Weights | None) -> int:
+    """Forward FLOPs per sample of Fourier features, before the first layer: products with F frequencies, their waves.
+
+    They have no backward pass, as they are not trained. Without `weights` the products alone.
+    """
+    features = (network.features or 0) if isinstance(network, MlpShape) else 0
+    waves = weights["sin"] + weights["cos"] if weights else 0
+    return 2 * frequencies(network) + waves * features
 
 
 def recursion_terms(grid: int, order: int) -> int:

@@ -4,7 +4,8 @@
 
 F is a layer's forward count. A backward pass costs a layer twice its forward (gradients by its weights and by its
 input), the first layer once: nobody asks for the gradient by the data. That ratio is exact for matrix products and an
-assumption for bases and activations; `flops_train.executed` counts the backward pass that torch really runs.
+assumption for bases and activations; `flops_train.executed` counts the backward pass that torch really runs. Fourier
+features are frozen, so they have no backward pass: 1 times their forward count.
 
 A PDE is learnt from derivatives of the network, which go through the layers as values do: a point inside of its domain
 is counted as d + 2 points (value, d derivatives, Laplacian), under every convention and for every family. That is exact

@@ -29,6 +29,7 @@ from functools import cache
 from math import prod
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -166,7 +167,7 @@ def _count(network: Network, evaluate: Evaluator | None, samples: int, with_back
     """In float64, on tensors without data: what is executed depends on shapes only."""
     options: dict[str, Any] = {"dtype": torch.float64, "device": "meta"}
     flat_RP = torch.empty(LANES, nets.parameter_count(network), requires_grad=with_backward, **options)
-    knots = nets.initial_knots(network, LANES, **options)
+    knots = nets.initial_carried(network, [np.random.default_rng(0)] * LANES, **options)
     x_RNI = torch.empty(LANES, samples, network.shape[0], **options)
     y_RNO = torch.empty(LANES, samples, network.shape[-1], **options)
     with counting() as counter:

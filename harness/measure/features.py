@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import Field
 
 from harness.count import live, spline_systems, trainable
+from harness.count.families import frequencies
 from harness.count.training import active_parameters
 from harness.spec import (
     ChebyshevKanShape,
@@ -182,7 +183,7 @@ def _torch_evaluation(shape: Shape, lanes: int) -> Features:
 
 def _torch_network(network: Network, samples: int) -> Features:
     """Forward and backward pass over `samples` points, lanes times samples a lane."""
-    layers = list(pairwise(network.shape))
+    layers = list(pairwise(network.shape if isinstance(network, ModuleShape) else network.nodes))
     edges, inputs = sum(inputs * outputs for inputs, outputs in layers), sum(network.shape[:-1])
     match network:
         case SplineMlpShape():  # linear maps as an MLP has them, and splines like a KAN's on edges of their own
@@ -203,9 +204,10 @@ def _torch_network(network: Network, samples: int) -> Features:
             slopes = sum(network.shape[1:-1]) if network.activation == "prelu" else 0
             return {
                 "mlp_calls": len(layers),  # what a torch operation costs at any size, some ten a layer
-                "products": samples * edges,  # multiply-adds of the three matrix products a layer
+                # Multiply-adds of the three matrix products a layer; Fourier features have but one.
+                "products": samples * (edges + frequencies(network) / 3),
                 # Elements that activations, losses and their gradients touch; twice those with slopes of their own.
-                "nodes": samples * (sum(network.shape) + slopes),
+                "nodes": samples * (sum(network.nodes) + slopes),
             }
         case KanShape():
             # G is not here: splines are evaluated through their k + 1 active bases. It counts in the parameters, and
@@ -271,12 +273,13 @@ def _fused_network(network: Network, points: int, has_equal_knots: bool = True) 
     """Forward and backward pass of one lane; a block that lacks samples costs as much as a whole one."""
     layers, samples = list(pairwise(network.shape)), BLOCK * ceil(points / BLOCK)
     match network:
-        case MlpShape():
+        case MlpShape():  # Fourier features are computed once, not at every evaluation
+            layers = list(pairwise(network.nodes))
             (first, second), edges = layers[0], sum(inputs * outputs for inputs, outputs in layers)
             return {
                 "products": samples * (3 * edges - first * second),  # of the first layer nobody asks for the inputs
                 "activations": samples * sum(network.shape[1:-1]),
-                "nodes": samples * sum(network.shape),  # copied, turned
+                "nodes": samples * sum(network.nodes),  # copied, turned
             }
         case SplineMlpShape():  # as above; what an MLP's activation takes is in what a basis does
             splines = samples * (network.order + 1) * sum(nodes for nodes, _ in spline_systems(network))

@@ -4,7 +4,15 @@ from harness.nets.jacobian import residual_jacobian
 from harness.nets.kan import keep_nodes
 from harness.nets.laplacian import forward_laplacian
 from harness.nets.layout import flatten, parameter_count, parameter_shapes, unflatten
-from harness.nets.network import edges, extend_grid, forward, initial_knots, initialise, update_knots
+from harness.nets.network import (
+    edges,
+    extend_grid,
+    forward,
+    initial_carried,
+    initial_knots,
+    initialise,
+    update_knots,
+)
 
 __all__ = [
     "edges",
@@ -12,6 +20,7 @@ __all__ = [
     "flatten",
     "forward",
     "forward_laplacian",
+    "initial_carried",
     "initial_knots",
     "initialise",
     "keep_nodes",

@@ -45,7 +45,7 @@ def draw(
         case RbfKanShape(), "coef":
             return RBF_NOISE * generator.standard_normal(shape)
         case RbfKanShape(), "base" | "bias":
-            return mlp.draw(inputs, shape, generator)
+            return mlp.draw_linear(inputs, shape, generator)
         case ChebyshevKanShape(), "coef":
             return generator.standard_normal(shape) / (inputs * (network.degree + 1))
         case FourierKanShape(), "coef":

@@ -72,6 +72,8 @@ def _trace(network: Network, parameters: Mapping[str, Tensor], knots: Sequence[T
         layers.append(Layer(number, own, h_RIN, z_RJN if layers else z_RJN.detach().requires_grad_(), *more))
         return layers[-1].nodes_RJN
 
+    if isinstance(network, MlpShape):
+        h_RIN = mlp.layer_inputs(network, knots, h_RIN)
     with torch.enable_grad():
         for number in range(len(network.shape) - 1):
             own = of_layer(parameters, number)

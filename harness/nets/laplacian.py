@@ -17,7 +17,8 @@ Shape suffixes: R lanes, I inputs, O outputs, N samples, D variables, Q channels
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from math import pi, sqrt
 from typing import Any
 
@@ -31,6 +32,9 @@ from harness.nets.network import samples_last
 from harness.nets.spline import active_derivatives, chosen_coefficients, scatter_coefficients
 from harness.spec.networks import KanShape, MlpShape, Network
 
+# Value and three derivatives of a function at x: the third for the backward pass.
+Derivatives = Callable[[Tensor], tuple[Tensor, ...]]
+
 
 def forward_laplacian(
     network: Network, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor
@@ -40,11 +44,14 @@ def forward_laplacian(
     Of an MLP with relu the Laplacian is that between its kinks, 0. A HarnessError for other families.
     """
     parameters, jet_RIQN = unflatten(network, flat_RP), _jet_of_inputs(samples_last(x_RNI))
+    if isinstance(network, MlpShape) and network.features:
+        phase_RFQN = _mapped(knots[0], jet_RIQN)
+        jet_RIQN = torch.cat([_Through.apply(phase_RFQN, wave) for wave in (_sine, _cosine)], 1)
     for layer in range(len(network.shape) - 1):
         own = of_layer(parameters, layer)
         match network:
             case MlpShape():
-                jet_RIQN = _Through.apply(jet_RIQN, network.activation) if layer else jet_RIQN
+                jet_RIQN = _Through.apply(jet_RIQN, _activation(network)) if layer else jet_RIQN
                 jet_RIQN = _Shifted.apply(_mapped(own["weight"], jet_RIQN), own["bias"])
             case KanShape():
                 jet_RIQN = _kan_layer(network, own, knots[layer], jet_RIQN)
@@ -85,7 +92,7 @@ def _kan_layer(network: KanShape, own: Mapping[str, Tensor], knots_RIT: Tensor, 
     coef_RICO = own["coef"] * own["scale"][:, :, None, :] if "scale" in own else own["coef"]
     y_ROQN = _Splines.apply(coef_RICO, jet_RIQN, knots_RIT, network.order)
     if "base" in own:
-        y_ROQN = y_ROQN + _mapped(own["base"], _Through.apply(jet_RIQN, "silu"))
+        y_ROQN = y_ROQN + _mapped(own["base"], _Through.apply(jet_RIQN, _silu))
     return _Shifted.apply(y_ROQN, own["bias"]) if "bias" in own else y_ROQN
 
 
@@ -152,8 +159,8 @@ class _Through(torch.autograd.Function):
     """A jet through an activation. By hand, its backward passes over memory a third as often as autograd's."""
 
     @staticmethod
-    def forward(ctx: Any, jet_RIQN: Tensor, activation: str) -> Tensor:
-        value, slope, bend, twist = _DERIVATIVES[activation](jet_RIQN[:, :, 0])
+    def forward(ctx: Any, jet_RIQN: Tensor, derivatives: Derivatives) -> Tensor:
+        value, slope, bend, twist = derivatives(jet_RIQN[:, :, 0])
         gradient, laplacian = jet_RIQN[:, :, 1:-1], jet_RIQN[:, :, -1]
         out_RIQN, length = torch.empty_like(jet_RIQN), _inner(gradient, gradient)
         out_RIQN[:, :, 0] = value
@@ -209,5 +216,21 @@ def _relu(x: Tensor) -> tuple[Tensor, ...]:
     return F.relu(x), (x > 0).to(x.dtype), torch.zeros_like(x), torch.zeros_like(x)
 
 
-# Value and three derivatives: the third for the backward pass.
-_DERIVATIVES = {"silu": _silu, "tanh": _tanh, "gelu": _gelu, "relu": _relu}
+def _sine(x: Tensor, omega: float = 1.0) -> tuple[Tensor, ...]:
+    """Of sin(omega x)."""
+    sine, cosine = torch.sin(omega * x), torch.cos(omega * x)
+    return sine, omega * cosine, -(omega**2) * sine, -(omega**3) * cosine
+
+
+def _cosine(x: Tensor) -> tuple[Tensor, ...]:
+    sine, cosine = torch.sin(x), torch.cos(x)
+    return cosine, -sine, -cosine, sine
+
+
+def _activation(network: MlpShape) -> Derivatives:
+    if network.activation == "sine":
+        return partial(_sine, omega=network.omega_0)
+    return _DERIVATIVES[network.activation]
+
+
+_DERIVATIVES: dict[str, Derivatives] = {"silu": _silu, "tanh": _tanh, "gelu": _gelu, "relu": _relu}

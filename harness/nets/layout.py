@@ -33,7 +33,7 @@ def parameter_shapes(network: Network) -> dict[str, tuple[int, ...]]:
         return module.parameter_shapes(network)
     return {
         f"layer{layer}.{name}": shape
-        for layer, (inputs, outputs) in enumerate(pairwise(network.shape))
+        for layer, (inputs, outputs) in enumerate(pairwise(network.nodes))
         for name, shape in _layer_shapes(network, layer, inputs, outputs).items()
     }
 

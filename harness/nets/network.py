@@ -1,5 +1,8 @@
 """What can be done with a network of any family here; the families differ behind a `match`.
 
+`knots` are what a lane carries beside its parameters and no optimiser moves: the knots of splines, or of an MLP with
+Fourier features, its only entry, what it multiplies its inputs with.
+
 Inside, samples are the last axis, in whole blocks: the CPU kernels of silu, gelu and the like compute the elements left
 over after whole SIMD vectors by other code, with other last bits. Without the padding a lane's numbers would depend on
 how many lanes are beside it.
@@ -80,7 +83,7 @@ def _draw(
     inputs = network.shape[layer]
     match network:
         case MlpShape():
-            return np.full(shape, mlp.PRELU_SLOPE) if kind == "slope" else mlp.draw(inputs, shape, generator)
+            return mlp.draw(network, layer, kind, shape, generator)
         case KanShape():
             return kan.draw(network, kind, shape, generator)
         case SplineMlpShape():
@@ -89,6 +92,16 @@ def _draw(
             return rational_kan.draw(layer, inputs, kind, shape, generator)
         case _:
             return expansion.draw(network, inputs, kind, shape, generator)
+
+
+def initial_carried(
+    network: Network, generators: Sequence[np.random.Generator], dtype: torch.dtype, device: torch.device | str
+) -> list[Tensor]:
+    """The `knots` of lanes that begin, one a generator, of which only the frequencies of Fourier features are drawn."""
+    if not (isinstance(network, MlpShape) and network.features):
+        return initial_knots(network, len(generators), dtype, device)
+    lanes_RIF = np.stack([mlp.draw_frequencies(network, generator) for generator in generators])
+    return [torch.from_numpy(lanes_RIF).to(device=device, dtype=dtype)]
 
 
 def initial_knots(network: Network, lanes: int, dtype: torch.dtype, device: torch.device | str) -> list[Tensor]:
@@ -109,7 +122,7 @@ def forward(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: T
     h_RIN = samples_last(x_RNI)
     match network:
         case MlpShape():
-            y_RON = mlp.evaluate(network, parameters, h_RIN)
+            y_RON = mlp.evaluate(network, parameters, knots, h_RIN)
         case KanShape():
             y_RON = kan.evaluate(network, parameters, knots, h_RIN)
         case SplineMlpShape():

@@ -48,7 +48,7 @@ def draw(
         values = network.noise / network.grid * generator.uniform(-0.5, 0.5, (network.grid + 1, nodes * prod(several)))
         splines = _coefficients_through(network, values).reshape(nodes, *several, coefs)
         return np.moveaxis(splines, -1, 1)
-    return mlp.draw(network.rank * network.shape[layer], shape, generator)
+    return mlp.draw_linear(network.rank * network.shape[layer], shape, generator)
 
 
 def _coefficients_through(network: SplineMlpShape, values: np.ndarray) -> np.ndarray:

@@ -6,9 +6,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
+from harness.spec.counts import Positive
 from harness.spec.frozen import Frozen
 from harness.spec.module import Module
-from harness.spec.networks import Activation, Base, Order, Place
+from harness.spec.networks import OMEGA_0, Activation, Base, Order, Place
 from harness.spec.search import Range, Space
 
 # The deepest network there can be, which is also the deepest that a solver tries (`harness.solve`).
@@ -30,18 +31,51 @@ class Mlp(Layered):
     """A multilayer perceptron; give `hidden`, or `depth` and `width`, and leave out the one that is solved for.
 
     With `prelu` every hidden node has a slope of its own below 0, which is trained and starts at 0.25 (He et al. 2015).
+    `sine` is sin(omega_0 z) of what a linear map gives, and starts as SIREN does (Sitzmann et al. 2020; the `gain` of a
+    recipe multiplies that start too).
+
+    With `features` the network does not see its inputs x, but that many random Fourier features of them, each a sine
+    and a cosine: sin(2 pi B x) and cos(2 pi B x) (Tancik et al. 2020). B is drawn from the run's seed, N(0,
+    `features_sigma`^2), and is not trained. Networks see the task's box as [-1, 1]^d, so sigma
+    is in cycles per half a side of it. The same waves in their units, of inputs in [0, 1], have twice that sigma.
     """
 
-    # Activations of the KAN paper, of KANbeFair (Yu et al. 2024) and of PINNs; gains of 6 and 10 led on J0 in the
-    # pilot (results/LOG.md).
+    # Activations of the KAN paper, of KANbeFair (Yu et al. 2024), of PINNs and of SIREN, whose omega_0 is 30; the sigmas
+    # of Tancik et al. are 1 to 100 on the unit box. Gains of 6 and 10 led on J0 in the pilot (results/LOG.md).
     standard_space: ClassVar[Space] = {
-        "architecture.activation": ("silu", "tanh", "gelu", "relu"),
+        "architecture.activation": ("silu", "tanh", "gelu", "relu", "sine"),
+        "architecture.omega_0": Range(low=3.0, high=60.0, log=True, when={"architecture.activation": "sine"}),
+        "architecture.features": (None, 8),
+        "architecture.features_sigma": Range(low=0.3, high=10.0, log=True, when={"architecture.features": 8}),
         "architecture.depth": Range(low=2, high=5),
         "recipe.gain": Range(low=0.5, high=10.0, log=True),
     }
 
     family: Literal["mlp"]
     activation: Activation = "silu"
+    omega_0: Positive = Field(
+        OMEGA_0, description="frequency of activation: sine", exclude_if=lambda value: value == OMEGA_0
+    )
+    features: PositiveInt | None = Field(
+        None, description="random Fourier features, a sine and a cosine each", exclude_if=lambda value: value is None
+    )
+    features_sigma: Positive = Field(
+        1.0, description="standard deviation of their frequencies", exclude_if=lambda value: value == 1.0
+    )
+
+    @model_validator(mode="after")
+    def _settings_have_a_use(self) -> Mlp:
+        if "omega_0" in self.model_fields_set and self.activation != "sine":
+            raise ValueError(
+                f"omega_0={self.omega_0:g}: it is the frequency of activation: sine, and this is {self.activation}; "
+                "leave omega_0 out, or say activation: sine"
+            )
+        if "features_sigma" in self.model_fields_set and self.features is None:
+            raise ValueError(
+                f"features_sigma={self.features_sigma:g}: it is of Fourier features, and there are none; leave it out, "
+                "or give their number, such as features: 32"
+            )
+        return self
 
 
 class Kan(Layered):

@@ -5,9 +5,12 @@ from typing import Annotated, Literal
 from pydantic import Field, FiniteFloat
 
 Axis = Literal["params", "flops_forward", "flops_train"]
-Convention = Literal["trainable", "paper", "shared_dense", "local_min", "per_edge", "kanbefair", "matmul", "executed"]
+Convention = Literal[
+    "trainable", "stored", "paper", "shared_dense", "local_min", "per_edge", "kanbefair", "matmul", "executed"
+]
 CountName = Literal[
     "params.trainable",
+    "params.stored",
     "params.paper",
     "params.kanbefair",
     "flops_forward.shared_dense",

@@ -206,9 +206,19 @@ def check_unchanged(frozen: Manifest, experiment: Experiment, file: Path) -> Non
 
 def _differences(old: Manifest, new: Manifest) -> list[str]:
     changed = _changed_fields(old.experiment, new.experiment)
-    if not changed and old.model_copy(update={"earlier_plans": ()}) != new:
+    if not changed and old.model_copy(update={"earlier_plans": ()}) != _counted_as(old, new):
         changed = ["how this version expands it, or a target's code"]
     return changed
+
+
+def _counted_as(old: Manifest, new: Manifest) -> Manifest:
+    """The new plan without counts that the old one was made before: what a plan means does not hang on them."""
+    known = {name for cell in old.cells for name in cell.counts}
+    cells = [
+        cell.model_copy(update={"counts": {name: cell.counts[name] for name in cell.counts if name in known}})
+        for cell in new.cells
+    ]
+    return new.model_copy(update={"cells": tuple(cells)})
 
 
 def _changed_fields(before: Experiment, after: Experiment) -> list[str]:

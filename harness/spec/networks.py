@@ -9,13 +9,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
+from harness.spec.counts import Positive
 from harness.spec.frozen import Frozen
 from harness.spec.module import ModuleShape
 
-Activation = Literal["silu", "relu", "tanh", "gelu", "prelu"]
+Activation = Literal["silu", "relu", "tanh", "gelu", "prelu", "sine"]
 Order = Annotated[int, Field(ge=1, le=5, description="polynomial degree k, 3 = cubic")]
 Place = Literal["after", "before"]
 Base = bool | Literal["frozen"]
+
+OMEGA_0 = 30.0  # Sitzmann et al. 2020, section 3.2: it worked well for all of their applications
 
 
 class Shaped(Frozen):
@@ -23,12 +26,25 @@ class Shaped(Frozen):
 
     shape: Annotated[tuple[PositiveInt, ...], Field(min_length=2)]
 
+    @property
+    def nodes(self) -> tuple[int, ...]:
+        """What the layers of weights map, from the first one's inputs to the outputs."""
+        return self.shape
+
 
 class MlpShape(Shaped):
     """A resolved MLP."""
 
     family: Literal["mlp"] = "mlp"
     activation: Activation = "silu"
+    omega_0: Positive = Field(OMEGA_0, exclude_if=lambda value: value == OMEGA_0)
+    features: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
+    features_sigma: Positive = Field(1.0, exclude_if=lambda value: value == 1.0)
+
+    @property
+    def nodes(self) -> tuple[int, ...]:
+        """As of others; with Fourier features the first layer takes a sine and a cosine of each, not the inputs."""
+        return self.shape if self.features is None else (2 * self.features, *self.shape[1:])
 
 
 class KanShape(Shaped):

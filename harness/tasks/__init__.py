@@ -30,7 +30,7 @@ BUILT_IN = PAPER_TARGETS | SPECIAL_TARGETS | FEYNMAN_TARGETS | PEAK_TARGETS | TE
 # What sec. 3.4 of the KAN paper takes for Poisson's equation.
 PDE_DEFAULTS = {"boundary_points": 800, "interior_weight": 0.01}
 # Independent random streams of one seed. Numbers, not names, reach the generator: never renumber.
-STREAMS = {"train": 0, "validation": 1, "test": 2, "initial": 3, "batches": 4, "domain": 5, "split": 6}
+STREAMS = {"train": 0, "validation": 1, "test": 2, "initial": 3, "batches": 4, "domain": 5, "split": 6, "features": 7}
 
 # Values that differ by no more than this share of them are one value.
 ROUNDING = 1e-14

@@ -29,7 +29,9 @@ from numpy.typing import NDArray
 from harness import nets
 from harness.count import spline_systems
 from harness.errors import HarnessError
+from harness.nets import mlp
 from harness.nets.layout import parameter_shapes
+from harness.nets.network import samples_last
 from harness.spec import (
     Adam,
     KanShape,
@@ -97,8 +99,9 @@ class Pack:
 class Lane:
     """One start of the run at index `run` of its pack.
 
-    `knots` are those of all layers, one behind the other. `behind`, added to the optimiser's own counters, makes those
-    of this stage. `moments` of the learning curve: evaluations of the run until then, training and validation RMSE.
+    `knots` are those of all layers, one behind the other, or the frequencies of Fourier features. `behind`, added to
+    the optimiser's own counters, makes those of this stage. `moments` of the learning curve: evaluations of the run
+    until then, training and validation RMSE.
     """
 
     run: int
@@ -273,7 +276,7 @@ def _points(run: RunSpec, splits: Splits) -> RunPoints:
 def _new_lane(pack: Pack, network: Network, run: int, start: int) -> Lane:
     spec = pack.runs[run]
     flat_RP = nets.initialise(network, [stream(spec.seed, "initial", start)], spec.recipe.gain, torch.float64, "cpu")
-    knots = nets.initial_knots(network, 1, torch.float64, "cpu")
+    knots = nets.initial_carried(network, [stream(spec.seed, "features", start)], torch.float64, "cpu")
     return Lane(run=run, start=start, knots=_joined(knots), optimiser=_start(pack, 0, run, flat_RP[0].numpy()))
 
 
@@ -297,7 +300,8 @@ def _advance_lane(pack: Pack, state: PackState, lane: Lane, goal: int, work: Arr
 def _train(pack: Pack, state: PackState, lane: Lane, at: int, stop: int, work: Array) -> Lane:
     """Evaluations number `at` to `stop` of the stage."""
     train, settings, optimiser, more = pack.points[lane.run].train, pack.recipe.optimizer, lane.optimiser, stop - at
-    problem: Problem = (*kernels.describe(state.network), lane.knots, train.x, train.y, work)
+    x = _layer_inputs(state.network, lane, train.x)
+    problem: Problem = (*kernels.describe(state.network), lane.knots, x, train.y, work)
     match settings, optimiser:
         case Adam(), adam.AdamState():
             batches = _batches(pack, state, lane, at, stop)
@@ -345,7 +349,8 @@ def _squared_errors(network: Network, lane: Lane, points: Points) -> Array:
     """[O * N]; NaN or infinite where the network is."""
     out, (kind, sizes) = np.empty_like(points.y), kernels.describe(network)
     work = kernels.workspace(network, out.shape[1])
-    kernels.predict(kind, sizes, lane.optimiser.position_P, lane.knots, points.x, out, work)
+    x = _layer_inputs(network, lane, points.x)
+    kernels.predict(kind, sizes, lane.optimiser.position_P, lane.knots, x, out, work)
     with np.errstate(over="ignore", invalid="ignore"):
         return np.square(out - points.y).ravel()
 
@@ -431,9 +436,23 @@ def _update_knots(pack: Pack, stage: int, network: Network, lane: Lane) -> Lane:
     return replace(lane, knots=_joined(knots), optimiser=_start(pack, stage, lane.run, flat), behind=_counters(lane))
 
 
+def _layer_inputs(network: Network, lane: Lane, x_IN: Array) -> Array:
+    """What the first layer is given: the inputs, or Fourier features of them, which are the same at every evaluation.
+
+    Computed by torch, as the other engine does; the kernels never see the inputs then.
+    """
+    if not (isinstance(network, MlpShape) and network.features):
+        return x_IN
+    x_RNI = torch.from_numpy(x_IN.T[None].copy())
+    h_RFN = mlp.layer_inputs(network, _as_tensors(network, lane)[1], samples_last(x_RNI))
+    return np.ascontiguousarray(h_RFN[0, :, : x_IN.shape[1]].numpy())
+
+
 def _as_tensors(network: Network, lane: Lane) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """Parameters [1, P] and knots, one [1, I, T] a layer, as `harness.nets` has them."""
     flat_RP = torch.from_numpy(lane.optimiser.position_P[None].copy())
+    if isinstance(network, MlpShape) and network.features:
+        return flat_RP, [torch.from_numpy(lane.knots.reshape(1, -1, network.features).copy())]
     if not isinstance(network, SplinedShape):
         return flat_RP, []
     count, nodes = network.grid + 2 * network.order + 1, [nodes for nodes, _ in spline_systems(network)]

@@ -152,7 +152,8 @@ def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> PackState:
         generators = [stream(pack.runs[run].seed, "initial", start) for run, start in lanes]
         gains = [pack.runs[run].recipe.gain for run, _ in lanes]
         flat_RP = nets.initialise(network, generators, gains, dtype, device)
-        knots = nets.initial_knots(network, len(lanes), dtype, device)
+        of_features = [stream(pack.runs[run].seed, "features", start) for run, start in lanes]
+        knots = nets.initial_carried(network, of_features, dtype, device)
     counted = trainable(network) + frozen(network)
     assert flat_RP.shape[1] == counted, "parameter count mismatch between closed form and network"
     return PackState(

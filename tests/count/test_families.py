@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from harness import nets
 from harness.count import FLOPS_CONVENTIONS, WEIGHTS, count, layer_flops
+from harness.count.weights import activation_price
 from harness.spec import (
     ChebyshevKanShape,
     CountName,
@@ -37,8 +38,15 @@ EVERY_FAMILY = (
     ChebyshevKanShape(shape=(2, 4, 1), degree=6),
     RationalKanShape(shape=(2, 4, 1)),
     MlpShape(shape=(2, 4, 1), activation="prelu"),
+    MlpShape(shape=(2, 4, 1), activation="sine"),
     SplineMlpShape(shape=(2, 4, 1), grid=6, place="before", rank=3),
     FourierKanShape(shape=(2, 4, 1), harmonics=6),
+)
+STORING = (
+    KanShape(shape=(3, 4, 2), grid=6, order=5, base="frozen"),
+    SplineMlpShape(shape=(2, 4, 3, 1), grid=6, order=2),
+    MlpShape(shape=(3, 4, 2), features=5),
+    MlpShape(shape=(1, 2), features=1, activation="sine"),
 )
 every_family = pytest.mark.parametrize("network", EVERY_FAMILY, ids=lambda network: network.family)
 sizes = st.integers(1, 40)
@@ -125,6 +133,16 @@ def test_trainable_is_what_the_live_kan_has(shape, order, base, scales, bias):
     assert count(network)["params.trainable"] == flat.shape[1]
 
 
+@pytest.mark.parametrize("network", [*EVERY_FAMILY, *STORING], ids=repr)
+def test_stored_is_what_a_lane_carries(network):
+    """Its parameter vector, and what else it needs to be evaluated: knots, or frequencies of Fourier features."""
+    generators = [np.random.default_rng(0)]
+    flat = nets.initialise(network, generators, 1.0, torch.float64, "cpu")
+    carried = nets.initial_carried(network, generators, torch.float64, "cpu")
+
+    assert count(network)["params.stored"] == flat.numel() + sum(layer.numel() for layer in carried)
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_trainable_is_what_torch_linear_layers_have(shape):
     """Trainable parameters of an MLP equal the numel of a stack of torch.nn.Linear."""
@@ -174,9 +192,10 @@ def test_counts_add_over_layers(network, left, right):
     seam = {name: whole[name] - sums[name] for name in whole}
 
     if isinstance(network, MlpShape):  # the hidden layer of the whole is the output, without activation, of the left
-        activations, is_prelu = WEIGHTS["kanbefair"][network.activation] * left[-1], network.activation == "prelu"
-        seams = dict.fromkeys(("trainable", "paper", "kanbefair", "matmul"), 0)
-        seams |= {"trainable": left[-1], "executed": 3 * left[-1]} if is_prelu else {}
+        price, is_prelu = activation_price(network.activation, WEIGHTS["kanbefair"]), network.activation == "prelu"
+        activations = price * left[-1]
+        seams = dict.fromkeys(("trainable", "stored", "paper", "kanbefair", "matmul"), 0)
+        seams |= {"trainable": left[-1], "stored": left[-1], "executed": 3 * left[-1]} if is_prelu else {}
         assert seam == {name: seams.get(name.split(".")[1], activations) for name in whole}
     elif isinstance(network, SplineMlpShape) and network.place == "after":
         assert seam["params.trainable"] == left[-1] * (network.grid + network.order)

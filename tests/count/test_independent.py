@@ -35,6 +35,10 @@ GRIDS = [3, 20]
 ORDERS = [1, 3, 5]
 ACTIVATIONS = {"relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh, "gelu": nn.GELU}
 PRELUS = [MlpShape(shape=shape, activation="prelu") for shape in SHAPES]
+WAVES = [
+    MlpShape(shape=shape, activation=name, features=features)
+    for shape, (name, features) in product(SHAPES, (("sine", None), ("sine", 4), ("tanh", 1), ("relu", 20)))
+]
 
 MLPS = [MlpShape(shape=shape, activation=name) for shape, name in product(SHAPES, ACTIVATIONS)]
 SPLINE_MLPS = [
@@ -64,7 +68,7 @@ RATIONAL_KANS = [
     )
 ]
 SPLINES = [*SPLINE_MLPS, *KANS]
-NETWORKS = [*MLPS, *SPLINES, *RBF_KANS, *CHEBYSHEV_KANS, *RATIONAL_KANS, *PRELUS, *FOURIER_KANS, *RANKED]
+NETWORKS = [*MLPS, *SPLINES, *RBF_KANS, *CHEBYSHEV_KANS, *RATIONAL_KANS, *PRELUS, *FOURIER_KANS, *RANKED, *WAVES]
 
 
 # ---------------------------------------------------------------------------------------------------- implementations
@@ -215,6 +219,29 @@ class PReLU(nn.Module):
         return torch.where(x > 0, x, self.slope * x)
 
 
+class Sine(nn.Module):
+    """Sitzmann et al. 2020, SIREN."""
+
+    def __init__(self, omega_0):
+        super().__init__()
+        self.omega_0 = omega_0
+
+    def forward(self, x):
+        return torch.sin(self.omega_0 * x)
+
+
+class FourierFeatures(nn.Module):
+    """Tancik et al. 2020, with 2 pi in the buffer that holds B."""
+
+    def __init__(self, inputs, features):
+        super().__init__()
+        self.register_buffer("frequencies", torch.empty(inputs, features, dtype=torch.float64))
+
+    def forward(self, x):
+        phase = x @ self.frequencies
+        return torch.cat([torch.sin(phase), torch.cos(phase)], 1)
+
+
 class SeveralSplines(SplineActivation):
     """`rank` learnable splines a neuron on one basis, the first of all neurons, then the second, and so on."""
 
@@ -261,12 +288,17 @@ class GroupRational(nn.Module):
 
 def build(network, local=False):
     """The network, its parameters drawn from a generator of its own."""
-    layers = []
-    for at, (inputs, outputs) in enumerate(pairwise(network.shape)):
+    layers, features = [], getattr(network, "features", None)
+    nodes = list(network.shape)
+    if features:
+        layers, nodes[0] = [FourierFeatures(nodes[0], features)], 2 * features
+    for at, (inputs, outputs) in enumerate(pairwise(nodes)):
         is_last = at == len(network.shape) - 2
         match network:
             case MlpShape(activation="prelu"):
                 layers += [linear(inputs, outputs), *([] if is_last else [PReLU(outputs)])]
+            case MlpShape(activation="sine"):
+                layers += [linear(inputs, outputs), *([] if is_last else [Sine(network.omega_0)])]
             case MlpShape():
                 layers += [linear(inputs, outputs), *([] if is_last else [ACTIVATIONS[network.activation]()])]
             case SplineMlpShape() if network.rank > 1:
@@ -289,7 +321,7 @@ def build(network, local=False):
                 rational = GroupRational(network.numerator, network.denominator, network.groups)
                 layers += [rational, linear(inputs, outputs)]
     module, generator = nn.Sequential(*layers).requires_grad_(False), torch.Generator().manual_seed(0)
-    for parameter in module.parameters():
+    for parameter in [*module.parameters(), *(b for n, b in module.named_buffers() if n.endswith("frequencies"))]:
         parameter.normal_(generator=generator)
     return module
 
@@ -362,6 +394,13 @@ every_evaluator = pytest.mark.parametrize(("network", "local"), EVALUATORS, ids=
 
 
 # -------------------------------------------------------------------------------------------------------------- truths
+@pytest.mark.parametrize("network", WAVES, ids=repr)
+def test_stored_is_what_an_outsider_registers(network):
+    """Frequencies of Fourier features are a buffer: parameters and buffers together are what is stored."""
+    stored = build(network).state_dict().values()
+    assert count(network)["params.stored"] == sum(each.numel() for each in stored)
+
+
 @every_evaluator
 def test_trainable_is_what_an_outsider_registers(network, local):
     """Parameters of every family are the numel of its modules' parameters, exactly; an evaluator changes none."""

@@ -53,6 +53,10 @@ SPLINE_MLPS = [
     for shape, grid, order, place in product(SHAPES, (3, 20), ORDERS, ("after", "before"))
 ]
 LADDER = [
+    *(
+        MlpShape(shape=shape, activation=name, features=features)
+        for shape, (name, features) in product(SHAPES, (("sine", None), ("sine", 4), ("silu", 1), ("relu", 20)))
+    ),
     *(MlpShape(shape=shape, activation="prelu") for shape in SHAPES),
     *(
         SplineMlpShape(shape=shape, grid=3, order=order, place="before", rank=rank)
@@ -99,7 +103,7 @@ def real(network, lanes, samples):
     """Parameters, knots, samples and targets with data."""
     rng = np.random.default_rng(0)
     flat = nets.initialise(network, [rng] * lanes, 1.0, torch.float64, "cpu")
-    knots = nets.initial_knots(network, lanes, torch.float64, "cpu")
+    knots = nets.initial_carried(network, [rng] * lanes, torch.float64, "cpu")
     x = torch.tensor(rng.uniform(-1.2, 1.2, (lanes, samples, network.shape[0])))
     return flat, knots, x, torch.tensor(rng.normal(size=(lanes, samples, network.shape[-1])))
 

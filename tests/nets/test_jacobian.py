@@ -7,7 +7,15 @@ import pytest
 import torch
 
 from harness.count.training import active_parameters
-from harness.nets import forward, initial_knots, initialise, parameter_count, residual_jacobian, update_knots
+from harness.nets import (
+    forward,
+    initial_carried,
+    initial_knots,
+    initialise,
+    parameter_count,
+    residual_jacobian,
+    update_knots,
+)
 from harness.nets.mlp import ACTIVATIONS
 from harness.spec.networks import (
     ChebyshevKanShape,
@@ -29,7 +37,12 @@ SPLINE_MLPS = [
     SplineMlpShape(shape=shape, grid=4, order=order, place=place, noise=4.0)
     for shape, order, place in product(SHAPES, (1, 2, 3, 5), ("after", "before"))
 ]
+WAVES = [
+    MlpShape(shape=shape, activation=name, features=features, features_sigma=0.3, omega_0=6)
+    for shape, (name, features) in product(SHAPES, (("sine", None), ("sine", 4), ("tanh", 1)))
+]
 LADDER = [
+    *WAVES,
     *(MlpShape(shape=shape, activation="prelu") for shape in SHAPES),
     *(SplineMlpShape(shape=shape, grid=4, place="before", rank=rank) for shape, rank in product(SHAPES, (2, 3))),
     *(RbfKanShape(shape=shape, grid=5, norm=norm) for shape, norm in product(SHAPES, (True, False))),
@@ -50,7 +63,7 @@ def start(network, lanes, samples):
     flat = initialise(network, generators, 1.0, torch.float64, "cpu")
     flat = flat + torch.tensor(np.stack([rng.normal(size=flat.shape[1]) for rng in generators])) / 8
     x = torch.tensor(np.stack([rng.uniform(-1.2, 1.2, (samples, network.shape[0])) for rng in generators]))
-    knots = initial_knots(network, lanes, torch.float64, "cpu")
+    knots = initial_carried(network, generators, torch.float64, "cpu")
     return *update_knots(network, flat, knots, 0.9 * x, 0.5, 0.0), x
 
 

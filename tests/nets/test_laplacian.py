@@ -7,7 +7,7 @@ import torch
 
 from harness.nets import forward, forward_laplacian, initial_knots
 from harness.spec.networks import KanShape, MlpShape
-from tests.nets.test_jacobian import distance, start
+from tests.nets.test_jacobian import WAVES, distance, start
 
 SHAPES = [(2, 5, 1), (1, 3, 1), (3, 4, 4, 2)]
 MLPS = [MlpShape(shape=shape, activation=name) for shape, name in product(SHAPES, ("silu", "tanh", "gelu"))]
@@ -32,7 +32,7 @@ def by_autograd(network, flat, knots, x):
     return values, torch.stack(gradients, 2), torch.stack(laplacians, 2)
 
 
-@pytest.mark.parametrize("network", MLPS + KANS, ids=repr)
+@pytest.mark.parametrize("network", MLPS + KANS + [one for one in WAVES if len(one.shape) > 2], ids=repr)
 def test_everything_is_that_of_nested_autograd(network):
     """Values, gradients, Laplacians, and the derivatives by the parameters of a sum of squares of them all."""
     flat, knots, x = start(network, 3, 7)

@@ -33,7 +33,7 @@ tasks: [xy, {target: additive, inputs: 2, instance: 1, train_points: 60, validat
 arms:
   kan: {architecture: {family: kan, depth: 2, grid: 3, order: 2, base: frozen, scales: true, bias: true, noise: 0.2}, recipe: staged, sizes: {width: [2, 3, 4]}}
   spline: {architecture: {family: spline_mlp, hidden: [2], place: before, rank: 2, noise: 1}, recipe: levenberg, sizes: {grid: [2, 3, 4]}}
-  mlp: {architecture: {family: mlp, activation: tanh}, recipe: adam, sizes: {hidden: [[2], [3], [2, 2]]}, tune: {gain: [1, 2], optimizer.learning_rate: [0.1]}}
+  mlp: {architecture: {family: mlp, activation: sine, omega_0: 10, features: 2, features_sigma: 0.5}, recipe: adam, sizes: {hidden: [[2], [3], [2, 2]]}, tune: {gain: [1, 2], optimizer.learning_rate: [0.1]}}
   rbf: {architecture: {family: rbf_kan, hidden: [2], norm: false}, recipe: paper, sizes: {grid: [2, 3, 4]}}
   chebyshev: {architecture: {family: chebyshev_kan, hidden: [2]}, recipe: lbfgs, sizes: {degree: [2, 3, 4]}}
   fourier: {architecture: {family: fourier_kan, hidden: [2]}, recipe: lbfgs, sizes: {harmonics: [2, 3, 4]}}

@@ -82,6 +82,28 @@ def test_a_key_given_twice_is_an_error():
             "learning_rate: .nan",
             "file.yaml:9: recipes.adam.optimizer.learning_rate: .nan is not",
         ),
+        (
+            "depth: 3",
+            "depth: 3, omega_0: 10",
+            "arms.mlp.architecture: omega_0=10: it is the frequency of activation: sine, and this is silu; leave",
+        ),
+        ("depth: 3", "depth: 3, omega_0: 30", "omega_0=30: it is the frequency of activation: sine"),
+        (
+            "depth: 3",
+            "depth: 3, features_sigma: 2",
+            "arms.mlp.architecture: features_sigma=2: it is of Fourier features, and there are none; leave it out, or",
+        ),
+        ("depth: 3", "depth: 3, features: 0", "arms.mlp.architecture.features=0: input should be greater than 0"),
+        (
+            "depth: 3",
+            "depth: 3, features: 8, features_sigma: 0",
+            "arms.mlp.architecture.features_sigma=0: input should be greater than 0",
+        ),
+        (
+            "depth: 3",
+            "depth: 3, activation: sine, omega_0: -1",
+            "arms.mlp.architecture.omega_0=-1: input should be greater than 0",
+        ),
         ("tol: 0.2", "tol: 2", "match.tol=2: input should be less than 1"),
         ("tol: 0.2", "convention: shared_dense", "match: convention=shared_dense does not count params"),
         ("seeds: [0]", "seeds: [0", "file.yaml:11: not YAML"),

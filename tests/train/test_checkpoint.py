@@ -39,7 +39,11 @@ from harness.train import Stopped, Supervisor, train_pack
 from harness.train.checkpoint import FORMAT, PACKAGE, _digest, checkpoint_path, read_checkpoint
 
 TASK = resolve(Task(target="exp2d", train_points=60, validation_points=20, test_points=20))
-NETWORKS = {"kan": KanShape(shape=(2, 2, 1), grid=4), "mlp": MlpShape(shape=(2, 4, 1))}
+NETWORKS = {
+    "kan": KanShape(shape=(2, 2, 1), grid=4),
+    "mlp": MlpShape(shape=(2, 4, 1)),
+    "waves": MlpShape(shape=(2, 4, 1), activation="sine", omega_0=6, features=3),
+}
 OPTIMIZERS = {
     "adam": Adam(name="adam", learning_rate=0.01, schedule="cosine"),
     "batches": Adam(name="adam", learning_rate=0.01, batch_size=25),
@@ -47,7 +51,8 @@ OPTIMIZERS = {
     "nested": Lbfgs(name="lbfgs", iterations_per_step=5),
     "levenberg": LevenbergMarquardt(name="levenberg_marquardt", ridge=1e-9),
 }
-RECIPES = list(product(("torch", "fused"), NETWORKS, OPTIMIZERS))
+RECIPES = list(product(("torch", "fused"), ("kan", "mlp"), OPTIMIZERS))
+RECIPES += [("torch", "waves", "lbfgs"), ("fused", "waves", "batches")]
 
 
 def pack(engine: str, network: str, optimizer: str, evaluations: int = 26, runs: int = 2) -> list[RunSpec]:

@@ -28,6 +28,8 @@ from harness.train import one_thread, torch_engine
 TASK = resolve(Task(target="exp2d", train_points=100, validation_points=50, test_points=50))
 NETWORKS = {
     "prelu": MlpShape(shape=(2, 8, 1), activation="prelu"),
+    "sine": MlpShape(shape=(2, 8, 1), activation="sine", omega_0=6),
+    "features": MlpShape(shape=(2, 8, 1), features=6, features_sigma=0.5),
     "after": SplineMlpShape(shape=(2, 5, 1), grid=4, noise=4.0),
     "rank 2": SplineMlpShape(shape=(2, 5, 1), grid=4, place="before", rank=2, noise=4.0),
     "rbf": RbfKanShape(shape=(2, 5, 1), grid=5),

@@ -72,6 +72,9 @@ def _trained(runs, chunk=10**6, engine=fused, stored=False):
 # ------------------------------------------------------------------------------------------------------------ agreement
 NETWORKS = [
     *(MlpShape(shape=(2, 5, 4, 1), activation=activation) for activation in ("silu", "relu", "tanh", "gelu")),
+    MlpShape(shape=(2, 5, 4, 1), activation="sine", omega_0=6),
+    MlpShape(shape=(2, 5, 4, 1), features=3, features_sigma=0.5),
+    MlpShape(shape=(2, 5, 1), activation="sine", features=4),
     *(KanShape(shape=(2, 3, 1), grid=5, order=order) for order in range(1, 6)),
     KanShape(shape=(2, 2, 1), grid=4, scales=True, bias=True),
     KanShape(shape=(2, 2, 1), grid=4, base=False),

@@ -69,28 +69,32 @@ PARTS = ("dense",)
 RECORD = np.int64(3 * BLOCK)
 
 # A column of row 0 of `sizes` beside those of `dense`, and the number of all.
-ACTIVATION = 8
+ACTIVATION, OMEGA_0 = 8, 9  # the latter a float64, in the bits of an integer
 FIELDS = 10
 
 
 def describe(network: MlpShape) -> np.ndarray:
-    """`sizes` [1 + depth, FIELDS], the length ROOM of the workspace among them."""
-    sizes = np.zeros((len(network.shape), FIELDS), np.int64)
+    """`sizes` [1 + depth, FIELDS], the length ROOM of the workspace among them.
+
+    Fourier features are no layer: the kernels are given them in place of the inputs.
+    """
+    sizes = np.zeros((len(network.nodes), FIELDS), np.int64)
     flat, room = places(), places(LANES)
-    records = room(network.shape[0] * int(RECORD))
+    records = room(network.nodes[0] * int(RECORD))
     source = records + VALUE
-    for layer, (inputs, outputs) in zip(sizes[1:], pairwise(network.shape), strict=True):
+    for layer, (inputs, outputs) in zip(sizes[1:], pairwise(network.nodes), strict=True):
         layer[[INPUTS, OUTPUTS, WIDTH]] = inputs, outputs, whole_vectors(outputs)
         layer[[WEIGHT, BIAS]] = flat(inputs * outputs), flat(outputs)
         layer[[INPUT_RECORDS, FROM]] = records, source
         records = layer[RECORDS] = room(outputs * int(RECORD))
         source = records + ACTIVATED
-    sizes[0, SCRATCH] = room(BLOCK * whole_vectors(max(network.shape)))
+    sizes[0, SCRATCH] = room(BLOCK * whole_vectors(max(network.nodes)))
     sizes[0, SUMS] = room(0)
-    for layer, (inputs, outputs) in zip(sizes[1:], pairwise(network.shape), strict=True):
+    for layer, (inputs, outputs) in zip(sizes[1:], pairwise(network.nodes), strict=True):
         layer[[WEIGHT_SUM, BIAS_SUM]] = room(inputs * whole_vectors(outputs)), room(outputs)
     sizes[0, SUMS_END] = room(0)
-    sizes[0, [DEPTH, ACTIVATION, PARAMETERS]] = len(network.shape) - 1, ACTIVATIONS[network.activation], flat(0)
+    sizes[0, [DEPTH, ACTIVATION, PARAMETERS]] = len(network.nodes) - 1, ACTIVATIONS[network.activation], flat(0)
+    sizes[0, OMEGA_0] = np.float64(network.omega_0).view(np.int64)
     sizes[0, STEP_OF_J] = jacobian_step(flat(0))
     sizes[0, ROWS_OF_J] = room(BLOCK * jacobian_step(flat(0)))
     sizes[0, ROOM] = room(0)
@@ -101,13 +105,14 @@ def describe(network: MlpShape) -> np.ndarray:
 @part
 def _forward(sizes, flat, x, start, count, work):
     """The outputs at samples start..start+count-1, in the values of the last layer."""
+    omega_0 = np.int64(sizes[0, OMEGA_0]).view(np.float64)
     take_samples(sizes, RECORD, x, start, count, work)
     for number in range(1, 1 + sizes[0, DEPTH]):
         layer = sizes[number]
         set_values(layer, RECORD, flat, work)
         if number < sizes[0, DEPTH]:
             for o in range(layer[OUTPUTS]):
-                activate(sizes[0, ACTIVATION], view(work, layer[RECORDS] + o * RECORD, RECORD))
+                activate(sizes[0, ACTIVATION], omega_0, view(work, layer[RECORDS] + o * RECORD, RECORD))
 
 
 @part

@@ -345,9 +345,38 @@ def _exp(x):
     return 0.0 if x < -708.0 else 2 * (s * q + s)
 
 
+# --------------------------------------------------------------------------------------------------------------- waves
+# Cody and Waite again: the first two parts of pi/2 have 33 bits each, so that quarters of a turn below 2^20 multiply
+# them exactly (the parts are those of fdlibm).
+_LARGEST_PHASE = 1e6
+_HALF_PI_HIGH = float.fromhex("0x1.921fb544p+0")
+_HALF_PI_MIDDLE = float.fromhex("0x1.0b4611a6p-34")
+_HALF_PI_LOW = float.fromhex("0x1.3198a2e037073p-69")
+
+# (sin r - r) / r^3 and (cos r - 1 + r^2 / 2) / r^4 as series of r^2 by Taylor; what is left out is 1e-18 where |r| is
+# largest, pi / 4.
+_sine_series = _polynomial([(-1) ** power / math.factorial(2 * power + 1) for power in range(8, 0, -1)])
+_cosine_series = _polynomial([(-1) ** power / math.factorial(2 * power) for power in range(9, 1, -1)])
+
+
+@inlined
+def _sine_and_cosine(x):
+    """sin x and cos x to 1 ulp, for |x| <= _LARGEST_PHASE: those of what is left beyond whole quarters of a turn."""
+    shifted = x * (2 / math.pi) + _ROUNDER
+    quarters = shifted - _ROUNDER
+    r = ((x - quarters * _HALF_PI_HIGH) - quarters * _HALF_PI_MIDDLE) - quarters * _HALF_PI_LOW
+    square = r * r
+    sine = _sine_series(square) * (square * r) + r
+    cosine = _cosine_series(square) * (square * square) + (1 - 0.5 * square)
+    turned = np.float64(shifted).view(np.int64)
+    is_odd = (turned & 1) == 1
+    first, second = cosine if is_odd else sine, sine if is_odd else cosine
+    return -first if (turned & 2) == 2 else first, -second if ((turned + 1) & 2) == 2 else second
+
+
 # --------------------------------------------------------------------------------------------------------- activations
-SILU, RELU, TANH, GELU = range(4)
-ACTIVATIONS = {"silu": SILU, "relu": RELU, "tanh": TANH, "gelu": GELU}
+SILU, RELU, TANH, GELU, SINE = range(5)
+ACTIVATIONS = {"silu": SILU, "relu": RELU, "tanh": TANH, "gelu": GELU, "sine": SINE}
 
 # erfc(z) = e^(-z^2) p(y) / (1 + 2z) with y = (z - 2.5) / (z + 2.5), in the form of Shepherd and Laframboise (1981): the
 # Chebyshev series of p, from mpmath with 60 digits, ends with terms of 4e-18; rewritten in powers, highest first, it
@@ -385,16 +414,18 @@ _erfc_series = _polynomial(
 
 
 @part
-def activate(kind, record):
-    """The rows ACTIVATED and ACTIVATED_SLOPE of a record from its row VALUE."""
+def activate(kind, omega_0, record):
+    """The rows ACTIVATED and ACTIVATED_SLOPE of a record from its row VALUE; `omega_0` is the frequency of sines."""
     if kind == SILU:
         silu(record)
     elif kind == RELU:
         _relu(record)
     elif kind == TANH:
         _tanh(record)
-    else:
+    elif kind == GELU:
         _gelu(record)
+    else:
+        _sine(omega_0, record)
 
 
 @part
@@ -436,3 +467,20 @@ def _gelu(record):
         below = tail if x < 0.0 else 1 - tail
         record[ACTIVATED + s] = x * below
         record[ACTIVATED_SLOPE + s] = below + x * (bell / math.sqrt(2 * math.pi))
+
+
+@part
+def _sine(omega_0, record):
+    beyond = 0
+    for s in range(BLOCK):
+        beyond += not abs(omega_0 * record[VALUE + s]) <= _LARGEST_PHASE
+    if beyond == 0:
+        for s in range(BLOCK):
+            sine, cosine = _sine_and_cosine(omega_0 * record[VALUE + s])
+            record[ACTIVATED + s] = sine
+            record[ACTIVATED_SLOPE + s] = omega_0 * cosine
+    else:  # some of them are too large or not finite
+        for s in range(BLOCK):
+            x = omega_0 * record[VALUE + s]
+            record[ACTIVATED + s] = math.sin(x)
+            record[ACTIVATED_SLOPE + s] = omega_0 * math.cos(x)

@@ -30,7 +30,9 @@ EXTRAS = [dict(zip(("base", "scales", "bias"), flags, strict=True)) for flags in
 KNOTS = ["uniform", "uneven", "repeated"]
 MLPS = [
     MlpShape(shape=(3, *[width] * (depth - 1), outputs), activation=activation)
-    for depth, width, outputs, activation in product((1, 2, 3, 4), (1, 5, 40), (1, 3), ("silu", "relu", "tanh", "gelu"))
+    for depth, width, outputs, activation in product(
+        (1, 2, 3, 4), (1, 5, 40), (1, 3), ("silu", "relu", "tanh", "gelu", "sine")
+    )
 ]
 FEW = [
     KanShape(shape=(2, 5, 1), grid=5),
@@ -41,6 +43,7 @@ FEW = [
     MlpShape(shape=(2, 5, 5, 1)),
     MlpShape(shape=(1, 1), activation="tanh"),
     MlpShape(shape=(3, 7, 9, 2), activation="gelu"),
+    MlpShape(shape=(3, 7, 9, 2), activation="sine", omega_0=5),
     SplineMlpShape(shape=(2, 5, 1), grid=5),
     SplineMlpShape(shape=(3, 4, 9, 2), grid=4, order=2),
     SplineMlpShape(shape=(2, 5, 3, 2), grid=20, place="before"),
@@ -219,6 +222,26 @@ def test_activations_are_accurate_to_the_last_bits():
         error = np.abs(case.predict()[0] - values)
         # In gelu's tail e^(-x^2/2) multiplies the rounding of its exponent, in scipy too.
         assert (error <= 1e-15 * (1 + x**2 * (name == "gelu")) * np.abs(values)).all(), name
+
+
+def test_sines_are_accurate_to_the_last_bits():
+    """sin(omega_0 x) and its slope are those of numpy, at zeros, far out and where nothing is finite."""
+    omega, rng = 7.0, np.random.default_rng(0)
+    zeros = np.arange(-(10**5), 10**5, 997) * np.pi / 2
+    phases = np.concatenate([np.logspace(-300, 12, 2000), -np.logspace(-3, 6, 500), zeros, rng.uniform(-9, 9, 500)])
+    case = Case(MlpShape(shape=(1, 1, 1), activation="sine", omega_0=omega), samples=phases.size)
+    case.parameters[:], case.x[0] = [1, 0, 1, 0], phases / omega
+    truth = omega * case.x[0]
+
+    outputs, (_, jacobian) = case.predict()[0], case.residuals_and_jacobian()
+    by_phase = jacobian[:, 1] / omega
+
+    assert (np.abs(outputs - np.sin(truth)) <= 2.3e-16 * np.maximum(np.abs(np.sin(truth)), 1e-9)).all()
+    assert (np.abs(by_phase - np.cos(truth)) <= 3.4e-16 * np.maximum(np.abs(np.cos(truth)), 1e-9)).all()
+    for bad in (np.inf, -np.inf, np.nan):
+        case.x[0, 5] = bad
+        assert np.isnan(case.predict()[0, 5])
+        assert np.isnan(case.loss_and_gradient()[0])
 
 
 # ------------------------------------------------------------------------------------------------------- least squares
