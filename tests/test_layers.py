@@ -40,10 +40,12 @@ LAW = {
     "show_sweeps": "errors spec record merge console dispatch",
     "compare": "errors fit",
     "pairs": "spec scaling",
+    "search": "errors compare",
     "verdicts": "errors files spec fit record scaling compare pairs plot plot_residuals",
     "plot": "errors files spec record fit scaling show",
     "plot_residuals": "files fit scaling show plot",
     "show_verdicts": "errors files spec record report tables verdicts",
+    "plot_tuning": "errors search show plot plot_residuals",
     "replay": "errors files spec tasks record reference scaling console show plot plot_residuals report",
     "tables": "errors files fit compare console show plot plot_residuals",
     "report": "errors files spec record fit scaling checks pairs show show_checks plot plot_residuals verdicts",
@@ -64,6 +66,7 @@ ANALYSIS = (
         "cli.compare",
     ),
     *("reference", "cli.reference"),
+    *("search", "plot_tuning"),
 )
 
 

@@ -1,0 +1,56 @@
+"""Which trial of a search wins, and how many trials each arm of a side gets."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from harness.errors import HarnessError
+
+
+def choose(validation: ArrayLike) -> int:
+    """The trial with the least median ln validation loss over the search's seeds; the lower number wins a tie.
+
+    `validation` is [trials, seeds] in losses; a run that failed is inf or nan and counts as infinite. A HarnessError
+    where the median of every trial is infinite.
+    """
+    medians = scores(validation)
+    if not np.isfinite(medians).any():
+        raise HarnessError(
+            f"none of the {medians.size} trials can win: of each, half of the seeds or more failed. Look at why they "
+            "failed, and narrow the space or change its default recipe."
+        )
+    return int(np.argmin(medians))
+
+
+def scores(validation: ArrayLike) -> np.ndarray:
+    """What trials are chosen by: the median ln validation loss over seeds [trials], inf where that run failed."""
+    return np.median(log_losses(validation, "validation"), axis=1)
+
+
+def log_losses(losses: ArrayLike, name: str) -> np.ndarray:
+    """ln of losses [trials, seeds], inf where a run failed; a HarnessError where a loss is not positive."""
+    values = np.asarray(losses, float)
+    if values.ndim != 2 or not values.size:
+        raise HarnessError(f"{name} has shape {values.shape}; give one loss a trial and seed, as [trials, seeds].")
+    if np.any(values <= 0):
+        trial, seed = np.argwhere(values <= 0)[0]
+        raise HarnessError(
+            f"{name} of trial {trial} is {values[trial, seed]:g} in column {seed}; losses are compared by their "
+            "logarithm, so give positive ones."
+        )
+    return np.log(np.where(np.isnan(values), np.inf, values))
+
+
+def shares(trials: int, arms: int) -> tuple[int, ...]:
+    """How many trials each arm of a side gets, of `trials` in all: as even as possible, the first arms one more.
+
+    An arm's trials are the first of its own sequence, so the side's pool is a union of prefixes.
+    """
+    if not 1 <= arms <= trials:
+        raise HarnessError(
+            f"a side of {arms} arms has {trials} trials in all, and each arm needs one at least; give the search "
+            f"{max(arms, 1)} trials or more, or the side fewer arms."
+        )
+    each, more = divmod(trials, arms)
+    return tuple(each + (arm < more) for arm in range(arms))
