@@ -49,30 +49,23 @@ def ratios(
 
 def curves_table(curves: Mapping[SearchedSize, TuningCurve]) -> pd.DataFrame:
     """A row a task, arm, size and k: expected test loss with its band, and the chance that the pick failed."""
-    columns = [*SearchedSize._fields, "trials", "seeds", "k", "test_loss", "low", "high", "failed"]
-    parts = [
-        {
-            **one._asdict(),
-            "trials": curve.trials,
-            "seeds": len(curve.seeds),
-            "k": curve.k,
-            "test_loss": curve.estimate,
-            "low": curve.low,
-            "high": curve.high,
-            "failed": curve.failed,
-        }
+    rows = [
+        (*one, curve.trials, len(curve.seeds), *of_k)
         for one, curve in curves.items()
+        for of_k in zip(curve.k, curve.estimate, curve.low, curve.high, curve.failed, strict=True)
     ]
-    return pd.concat([pd.DataFrame(columns=columns), *map(pd.DataFrame, parts)], ignore_index=True)
+    columns = [*SearchedSize._fields, "trials", "seeds", "k", "test_loss", "low", "high", "failed"]
+    return pd.DataFrame(rows, columns=columns).astype({"asked": float})
 
 
 def ratios_table(found: Mapping[tuple[str, float | None], EffortRatio]) -> pd.DataFrame:
     """A row a task, size and k: the ratio second / first with its band."""
-    parts = [
-        {"task": task, "asked": asked, "k": one.k, "ratio": one.estimate, "low": one.low, "high": one.high}
-        for (task, asked), one in found.items()
+    rows = [
+        (*where, *of_k)
+        for where, one in found.items()
+        for of_k in zip(one.k, one.estimate, one.low, one.high, strict=True)
     ]
-    return pd.concat(list(map(pd.DataFrame, parts)), ignore_index=True) if parts else pd.DataFrame()
+    return pd.DataFrame(rows, columns=["task", "asked", "k", "ratio", "low", "high"]).astype({"asked": float})
 
 
 def _curve(rows: pd.DataFrame, name: str, level: float) -> TuningCurve:
