@@ -71,7 +71,9 @@ def ratios_table(found: Mapping[tuple[str, float | None], EffortRatio]) -> pd.Da
 def _curve(rows: pd.DataFrame, name: str, level: float) -> TuningCurve:
     counts = pd.crosstab(rows["trial"], rows["seed"])
     trials, seeds = counts.index.tolist(), counts.columns.tolist()
-    for row, column in np.argwhere(counts.to_numpy() != 1):
+    odd = np.argwhere(counts.to_numpy() != 1)
+    if odd.size:
+        row, column = odd[0]
         raise HarnessError(
             f"{name}: trial {trials[row]} has {counts.to_numpy()[row, column]} runs of seed {seeds[column]}, and a "
             "tuning curve needs one run a trial and seed; run the search to its end first.",

@@ -51,7 +51,7 @@ def test_sides_get_equally_many_trials_and_share_them_evenly():
 
 
 def qualities(rng, trials, null_axes=0):
-    """ln loss of an arm at Sobol points of its space: a valley along its one axis that matters; the others do nothing."""
+    """ln loss of an arm at Sobol points of its space: a valley along the one axis that matters."""
     points = qmc.Sobol(1 + null_axes, rng=rng).random(trials)
     which = rng.integers(1 + null_axes)  # the axis that matters may stand anywhere among the others
     return 8 * (points[:, which] - 0.6) ** 2
@@ -97,7 +97,10 @@ def test_axes_that_change_nothing_do_not_move_the_confirmed_ratio():
 
 
 def test_one_arm_against_four_equal_ones_is_a_ratio_of_one():
-    """With equally many trials a side and fresh seeds. With as many trials an arm, read on the seeds that chose, it is not."""
+    """With equally many trials a side and fresh seeds.
+
+    With as many trials an arm, read on the seeds that chose, it is not.
+    """
     rng = np.random.default_rng(1)
     confirmed, _ = ln_ratios(rng, lambda rng: qualities(rng, 32), lambda rng: pooled(rng, 32, arms=4))
     assert abs(errors_from_zero(confirmed)) < 2
