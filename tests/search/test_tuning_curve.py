@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import Normal, order_statistic
+from scipy.stats import t as student
 
 from harness.compare import expected_best
 from harness.errors import HarnessError
@@ -128,6 +129,19 @@ def test_two_seeds_have_a_band_of_their_two_readings():
 
     assert np.log(curve.estimate[0]) == pytest.approx((first + second) / 2)
     assert np.log(curve.high / curve.estimate)[0] == pytest.approx(12.706 * abs(first - second) / 2, rel=1e-4)
+
+
+def test_more_seeds_have_the_jackknife_s_band():
+    """Its error is that of the curves without each seed; of one trial, with no choice, it is that of the seeds' means."""
+    search = drawn(np.random.default_rng(5), np.linspace(0, 2, 16), seeds=5, noise=1.0)
+    curve = tuning_curve(*search)
+    without = [np.log(tuning_curve(*(np.delete(loss, seed, axis=1) for loss in search)).estimate) for seed in range(5)]
+    error = np.sqrt(4 / 5 * np.square(without - np.mean(without, axis=0)).sum(axis=0))
+    half = student.isf(0.025, 4) * error
+
+    np.testing.assert_allclose(np.log(curve.high / curve.estimate), half)
+    np.testing.assert_allclose(np.log(curve.estimate / curve.low), half)
+    np.testing.assert_allclose(curve.by_seed[0], np.log(search[1]).mean(axis=0))
 
 
 def test_a_ratio_is_paired_by_seed():
