@@ -132,7 +132,7 @@ def test_two_seeds_have_a_band_of_their_two_readings():
 
 
 def test_more_seeds_have_the_jackknife_s_band():
-    """Its error is that of the curves without each seed; of one trial, with no choice, it is that of the seeds' means."""
+    """Its error is that of the curves without each seed; of one trial it is that of the seeds' means."""
     search = drawn(np.random.default_rng(5), np.linspace(0, 2, 16), seeds=5, noise=1.0)
     curve = tuning_curve(*search)
     without = [np.log(tuning_curve(*(np.delete(loss, seed, axis=1) for loss in search)).estimate) for seed in range(5)]
