@@ -26,7 +26,7 @@ LAW = {
     "snapshot": "errors files user_code provenance",
     "measure": "errors user_code files spec tasks count nets train provenance",
     "feasible": "errors spec tasks count nets",
-    "search": "errors spec",
+    "search": "errors spec compare",
     "plan": "errors spec tasks count search solve feasible",
     "confirm": "spec plan record search",
     "record": "errors files spec count",
@@ -46,6 +46,7 @@ LAW = {
     "plot": "errors files spec record fit scaling show",
     "plot_residuals": "files fit scaling show plot",
     "show_verdicts": "errors files spec record report tables verdicts",
+    "plot_tuning": "errors search show plot plot_residuals",
     "replay": "errors files spec tasks record reference scaling console show plot plot_residuals report",
     "tables": "errors files fit compare console show plot plot_residuals",
     "report": "errors files spec record fit scaling checks pairs show show_checks plot plot_residuals verdicts",
@@ -66,6 +67,7 @@ ANALYSIS = (
         "cli.compare",
     ),
     *("reference", "cli.reference"),
+    *("search", "plot_tuning"),
 )
 
 

@@ -1,1 +1,1 @@
-"""Searching the space of an arm: trials, winners, and what the choosing is worth."""
+"""Searching the space of an arm: trials, which of them wins, and how the choice improves with their number."""

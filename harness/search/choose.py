@@ -45,7 +45,8 @@ def log_losses(losses: ArrayLike, name: str) -> np.ndarray:
 def shares(trials: int, arms: int) -> tuple[int, ...]:
     """How many trials each arm of a side gets, of `trials` in all: as even as possible, the first arms one more.
 
-    An arm's trials are the first of its own sequence, so the side's pool is a union of prefixes.
+    An arm's trials are the first of its own sequence, and the side's pool is all of them. The sequences need scrambles
+    of their own: arms with one space and one scramble would try the same points.
     """
     if not 1 <= arms <= trials:
         raise HarnessError(

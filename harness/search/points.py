@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -83,12 +84,25 @@ def trials_of(experiment: Experiment, arm_name: str) -> list[Trial]:
     _check(experiment, arm_name, space, number)
     trials = []
     for scramble in (search.scramble, *(robust.scrambles if robust else ())):
-        points = Sobol(len(space), scramble=True, rng=np.random.default_rng(scramble)).random(search.trials)
+        # Arms have scrambles of their own: with one space and one scramble they would try the same points.
+        rng = np.random.default_rng([scramble, zlib.crc32(arm_name.encode())])
+        points = Sobol(len(space), scramble=True, rng=rng).random(search.trials)
         for index, point in enumerate(points[:number]):
-            drawn = {path: value_at(axis, share) for (path, axis), share in zip(space.items(), point, strict=True)}
-            values = drawn if index else {}
+            values = _values_at(experiment.arms[arm_name], space, point) if index else {}
             trials.append(Trial(index, scramble, values, _with_values(experiment, arm_name, values)))
     return trials
+
+
+def _values_at(arm: Arm, space: Space, point: np.ndarray) -> dict[str, Any]:
+    """What a point of the unit cube makes of every axis, but for those that vary only where others have some value."""
+    drawn = {path: value_at(axis, share) for (path, axis), share in zip(space.items(), point, strict=True)}
+    written = {f"architecture.{name}": value for name, value in arm.architecture.model_dump(mode="json").items()}
+    known = {**written, "recipe": arm.recipe, **drawn}
+
+    def applies(axis: SearchAxis) -> bool:
+        return not isinstance(axis, Range) or all(known.get(path) == value for path, value in axis.when.items())
+
+    return {path: value for path, value in drawn.items() if applies(space[path])}
 
 
 def value_at(axis: SearchAxis, share: float) -> Any:
@@ -117,6 +131,10 @@ def _check(experiment: Experiment, arm_name: str, space: Space, number: int) -> 
     recipes = _recipes(experiment, arm, space)
     for path, axis in space.items():
         where = f"arms.{arm_name}.space.{path}"
+        for other in axis.when if isinstance(axis, Range) else ():
+            fields = [f"architecture.{name}" for name in type(arm.architecture).model_fields]
+            if other not in (known := list(dict.fromkeys([*space, *fields, WHOLE_RECIPE]))):
+                raise HarnessError(f"{where}.when.{other}: no field of this arm; {did_you_mean(other, known)}")
         if not isinstance(axis, Range) and len(axis) > number:
             raise HarnessError(
                 f"{where}: {len(axis)} choices, but arm {arm_name!r} gets {number} trials, so some are never tried; "

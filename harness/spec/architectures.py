@@ -40,7 +40,7 @@ class Mlp(Layered):
     is in cycles per half a side of it. The same waves in their units, of inputs in [0, 1], have twice that sigma.
     """
 
-    # Activations of the KAN paper, of KANbeFair (Yu et al. 2024), of PINNs and of SIREN, whose omega_0 is 30; the sigmas
+    # Activations of the KAN paper, KANbeFair (Yu et al. 2024), PINNs and SIREN, whose omega_0 is 30. The sigmas
     # of Tancik et al. are 1 to 100 on the unit box. Gains of 6 and 10 led on J0 in the pilot (results/LOG.md).
     standard_space: ClassVar[Space] = {
         "architecture.activation": ("silu", "tanh", "gelu", "relu", "sine"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, FiniteFloat, PositiveInt, StrictInt, model_validator
 
@@ -16,12 +16,13 @@ class Range(Frozen):
     """All numbers from `low` to `high`, evenly or, with `log`, evenly in the logarithm.
 
     Whole ends (`low: 2`) give whole numbers, both ends included; decimal ends (`low: 2.0`) give real numbers, which are
-    rounded to four digits.
+    rounded to four digits. With `when` it varies only in trials in which other fields have these values.
     """
 
     low: StrictInt | FiniteFloat
     high: StrictInt | FiniteFloat
     log: bool = False
+    when: dict[str, Any] = Field({}, description="dotted path -> value", exclude_if=lambda value: not value)
 
     @property
     def is_whole(self) -> bool:
