@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from harness.count import Work, count, run_flops, run_work
 from harness.errors import HarnessError, did_you_mean
 from harness.feasible import check_counted, check_learnable, check_phases, engine_of, recipe_of, why_infeasible
-from harness.search.points import space_of, trials_of
+from harness.search.points import number_of_trials, space_of, trials_of
 from harness.solve import build_network, nearest_sizes, solve
 from harness.spec import (
     Adam,
@@ -112,7 +112,7 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
                 found = _runs_of(cell, variant, run_task, candidate)
                 identities = sorted(planned.run_id for planned in found)
                 key = (*names, trial, *(identities or [str(cell.infeasible)]))
-                if key in cells_here and found:
+                if trial is None and key in cells_here and found:
                     cell, found = cell.model_copy(update={"infeasible": SAME_NETWORK}), []
                 cells_here.add(key)
                 cells.append(cell)
@@ -201,16 +201,37 @@ def planned_flops(run: RunSpec) -> dict[str, int]:
 def _solve_trials(
     variant: Experiment, arm_name: str, task: RunTask
 ) -> Iterator[tuple[Tried | None, float | None, Candidate | str]]:
-    """(the trial, None without search; the budget asked; the candidate or why there is none) of an arm on a task."""
-    if variant.search is None:
+    """(the trial, None without search; the budget asked; the candidate or why there is none) of an arm on a task.
+
+    Of a search every budget has as many trials as the arm's share: where a point of its space has no size that meets
+    the budget, the next point takes its place. What is short of them at the end counts as trials that failed.
+    """
+    search, match = variant.search, variant.match
+    if search is None or match is None:
         for asked, candidate in _solve_ladder(variant, arm_name, task):
             yield None, asked, candidate
         return
-    for trial in trials_of(variant, arm_name):
-        check_learnable(trial.experiment, arm_name, task)
-        tried = Tried(number=trial.number, scramble=trial.scramble, recipe=trial.experiment.arms[arm_name].recipe)
-        for index, (asked, candidate) in enumerate(_solve_ladder(trial.experiment, arm_name, task)):
-            yield tried, asked, _with_effort(candidate, variant.search.effort, index, task)
+    number = number_of_trials(variant, arm_name)
+    for scramble in (search.scramble, *(variant.robust_to.scrambles if variant.robust_to else ())):
+        found, reasons = [0] * len(match.at), [""] * len(match.at)
+        for values, tried in trials_of(variant, arm_name, scramble):
+            check_learnable(tried, arm_name, task)
+            for index, (asked, candidate) in enumerate(_solve_ladder(tried, arm_name, task)):
+                if found[index] == number:
+                    continue
+                spent = _with_effort(candidate, search.effort, index, task)
+                if isinstance(spent, str):
+                    reasons[index] = f"{spent} (of the last point that was tried, {values or 'the arm as written'})"
+                    continue
+                recipe = tried.arms[arm_name].recipe
+                yield Tried(number=found[index], scramble=scramble, recipe=recipe), asked, spent
+                found[index] += 1
+            if min(found) == number:
+                break
+        for index, asked in enumerate(match.at):
+            for rank in range(found[index], number):
+                tried_as = Tried(number=rank, scramble=scramble, recipe=variant.arms[arm_name].recipe)
+                yield tried_as, asked, reasons[index]
 
 
 def _with_effort(candidate: Candidate | str, effort: Effort, budget: int, task: RunTask) -> Candidate | str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,13 +23,12 @@ from harness.spec.search import Range, SearchAxis, Space
 
 WHOLE_RECIPE = "recipe"  # the axis whose values are names of recipes
 DIGITS = 4  # of a real number in a trial
+POINTS_A_TRIAL = 8  # a power of two: of so many points, one at least should meet a budget
 
 
 class Trial(NamedTuple):
     """A point of an arm's space: what it changes, by dotted path, and the experiment with the arm so changed."""
 
-    number: int
-    scramble: int
     values: dict[str, Any]
     experiment: Experiment
 
@@ -37,8 +36,8 @@ class Trial(NamedTuple):
 def space_of(experiment: Experiment, arm_name: str) -> Space:
     """What may vary in an arm: its own space, or the standard one of its family, and `search.recipes` for all.
 
-    Of a standard space those axes are left out that the arm cannot have: the size that is solved for, and the depth
-    where `hidden` fixes it.
+    Of a standard space those axes are left out that the arm cannot have: the size that is solved for, and depth and
+    width where `hidden` fixes them.
     """
     arm, search, match = experiment.arms[arm_name], experiment.search, experiment.match
     assert search is not None
@@ -51,7 +50,8 @@ def space_of(experiment: Experiment, arm_name: str) -> Space:
                 f"arms.{arm_name}.space.{solved}: match.solve finds this size for each budget; leave it out here"
             )
     else:
-        fixed = {solved} | ({"architecture.depth"} if getattr(arm.architecture, "hidden", None) is not None else set())
+        has_hidden = getattr(arm.architecture, "hidden", None) is not None
+        fixed = {solved} | ({"architecture.depth", "architecture.width"} if has_hidden else set())
         space = {path: axis for path, axis in arm.architecture.standard_space.items() if path not in fixed}
     if search.recipes:
         if WHOLE_RECIPE in space:
@@ -72,25 +72,21 @@ def number_of_trials(experiment: Experiment, arm_name: str) -> int:
     return max(shares(experiment.search.trials, len(side))[side.index(arm_name)] for side in sides)
 
 
-def trials_of(experiment: Experiment, arm_name: str) -> list[Trial]:
-    """The trials of an arm, in order; a HarnessError if the space does not fit the arm or the number of trials.
+def trials_of(experiment: Experiment, arm_name: str, scramble: int) -> Iterator[Trial]:
+    """The trials of an arm in the order of a scramble's sequence: POINTS_A_TRIAL times as many as it needs.
 
-    Every scramble of `robust_to` has as many more.
+    So there are others in the place of those that no size of the arm makes large or small enough for a budget. A
+    HarnessError if the space does not fit the arm or the number of trials.
     """
-    search, robust = experiment.search, experiment.robust_to
-    assert search is not None
-    number = number_of_trials(experiment, arm_name)
-    space = space_of(experiment, arm_name)
+    assert experiment.search is not None
+    number, space = number_of_trials(experiment, arm_name), space_of(experiment, arm_name)
     _check(experiment, arm_name, space, number)
-    trials = []
-    for scramble in (search.scramble, *(robust.scrambles if robust else ())):
-        # Arms have scrambles of their own: with one space and one scramble they would try the same points.
-        rng = np.random.default_rng([scramble, zlib.crc32(arm_name.encode())])
-        points = Sobol(len(space), scramble=True, rng=rng).random(search.trials)
-        for index, point in enumerate(points[:number]):
-            values = _values_at(experiment.arms[arm_name], space, point) if index else {}
-            trials.append(Trial(index, scramble, values, _with_values(experiment, arm_name, values)))
-    return trials
+    # Arms have scrambles of their own: with one space and one scramble they would try the same points.
+    rng = np.random.default_rng([scramble, zlib.crc32(arm_name.encode())])
+    points = Sobol(len(space), scramble=True, rng=rng).random(POINTS_A_TRIAL * experiment.search.trials)
+    for index, point in enumerate(points):
+        values = _values_at(experiment.arms[arm_name], space, point) if index else {}
+        yield Trial(values, _with_values(experiment, arm_name, values))
 
 
 def _values_at(arm: Arm, space: Space, point: np.ndarray) -> dict[str, Any]:

@@ -91,8 +91,10 @@ class Kan(Layered):
     standard_space: ClassVar[Space] = {
         "architecture.order": (2, 3, 4, 5),
         "architecture.grid": Range(low=3, high=20, log=True),
+        "architecture.width": Range(low=1, high=10, log=True),
         "architecture.depth": Range(low=2, high=3),
         "architecture.noise": Range(low=0.03, high=3.0, log=True),
+        "recipe.grid_updates": (None, {"every": 20, "until": 100}),
         "recipe.gain": Range(low=0.5, high=10.0, log=True),
     }
 
@@ -122,8 +124,10 @@ class SplineMlp(Layered):
         "architecture.place": ("after", "before"),
         "architecture.order": (2, 3, 4, 5),
         "architecture.grid": Range(low=3, high=20, log=True),
+        "architecture.width": Range(low=1, high=10, log=True),
         "architecture.depth": Range(low=2, high=4),
         "architecture.noise": Range(low=0.1, high=10.0, log=True),
+        "recipe.grid_updates": (None, {"every": 20, "until": 100}),
         "recipe.gain": Range(low=0.5, high=10.0, log=True),
     }
 
