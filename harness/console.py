@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from harness.spec import ModuleShape, Network, SplineMlpShape
+from harness.spec import MlpShape, ModuleShape, Network, SplineMlpShape
 
 console = Console(highlight=False, markup=False)  # names are the user's: "[red]" is a name
 if not console.is_terminal:
@@ -33,6 +33,7 @@ def network_words(network: Network) -> str:
         return f"{network.module.partition(':')[2]} {network.size}={network.value}"
     sizes = {letter: getattr(network, name, None) for name, letter in SIZES.items()}
     basis = "".join(f" {letter}={size}" for letter, size in sizes.items() if size is not None)
+    basis += f" {network.activation}" if isinstance(network, MlpShape) and network.activation != "silu" else ""
     basis += f" rank={network.rank}" if isinstance(network, SplineMlpShape) and network.rank > 1 else ""
     return f"[{','.join(map(str, network.shape))}]{basis}"
 

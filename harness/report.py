@@ -20,8 +20,11 @@ from harness.fit import Caution, Fit
 from harness.pairs import pairs, pairs_axis
 from harness.plot import AXIS_WORDS, human, laws_of, run_tasks, scaling_figure, tuning_note
 from harness.plot_residuals import experiment_residuals
+from harness.plot_tuning import tuning_figure
 from harness.record import Record
 from harness.scaling import SeriesFit, common_law, headline_axes
+from harness.search.spaces import axis_words, differences
+from harness.searched import Searched
 from harness.show import LOSS_WORDS, exponent, held_out_rows, loss_words
 from harness.show_checks import TITLES as CHECK_TITLES
 from harness.show_checks import CheckRow, check_row
@@ -97,8 +100,9 @@ def write_report(
     checks: Sequence[Check],
     verdicts: Sequence[Verdict],
     folder: Path,
+    searched: Searched | None = None,
 ) -> Path:
-    """Write `report.html` of a plan, whose `records` are by run id, into `folder`."""
+    """Write `report.html` of a plan, whose `records` are by run id, into `folder`; with the search that it confirms."""
     tasks = list(run_tasks(manifest))
     rows = [_fit_row(laws, common_law(fits, task, axis)) for (task, _, axis), laws in laws_of(fits).items()]
     rows.sort(key=lambda row: tasks.index(row.task))
@@ -122,6 +126,7 @@ def write_report(
         level=fits[0].fit.level,
         figure=png(scaling_figure(manifest, table, fits)),
         residuals=png(experiment_residuals(table, fits, headline_axes(manifest)[0])),
+        search=_search(manifest, searched, loss_words(table["metric"])) if searched else None,
         verdicts=[to_json(verdict) for verdict in verdicts],
         number_lines=number_lines,
         verdict_words=verdict_words,
@@ -278,6 +283,27 @@ def _pairs(table: pd.DataFrame, manifest: Manifest) -> dict[str, Any]:
 
 def _ratio(value: float) -> str:
     return f"{value:.3g}" if value == value else "–"
+
+
+def _search(manifest: Manifest, searched: Searched, loss: str) -> dict[str, Any]:
+    """What a report says of a search: what varied in each arm, the tuning curves, and the winners."""
+    experiment = manifest.experiment
+    standard = {name: arm.architecture.standard_space for name, arm in experiment.arms.items()}
+    winners = searched.winners
+    declared = winners[winners["searched"] == "as declared"]
+    flattered = declared["flattered"].dropna()
+    return {
+        "asked": experiment.search,
+        "confirms": manifest.confirms,
+        "spaces": {
+            name: ([axis_words(*axis) for axis in space.items()], differences(space, standard[name]))
+            for name, space in manifest.spaces.items()
+        },
+        "figure": png(tuning_figure(searched.curves, searched.confirmed, pairs_axis(manifest), loss)),
+        "winners": declared.to_dict("records"),
+        "others": len(winners) - len(declared),
+        "flattered": (flattered.median(), flattered.max()) if len(flattered) else None,
+    }
 
 
 def _cell(cell: Cell) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Intervals hold the truth as often as they say, by the simulations of benchmarks/coverage.py.
 
-A few replicates by default, less three binomial standard errors; slow: 500, and 2000 others for what is missed.
+A few replicates by default, less three binomial standard errors; nightly: 500, and 2000 others for what is missed.
 """
 
 import pytest
@@ -46,7 +46,7 @@ def workers():
         yield executor
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", [name for name in SCENARIO if name not in {one.name for one in COMPARED} | {*COSTLY}])
 def test_acceptance(name, workers):
     """Every score of 500 replicates is in its accepted range, or else that of 2000 others."""
@@ -55,7 +55,7 @@ def test_acceptance(name, workers):
     assert found.loc[found["met"].eq(False), "what"].tolist() == []
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", COSTLY)
 def test_acceptance_of_the_costly(name, workers):
     """Scores of fewer replicates are not further off than chance explains."""

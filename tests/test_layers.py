@@ -49,7 +49,11 @@ LAW = {
     "plot_tuning": "errors search show plot plot_residuals",
     "replay": "errors files spec tasks record reference scaling console show plot plot_residuals report",
     "tables": "errors files fit compare console show plot plot_residuals",
-    "report": "errors files spec record fit scaling checks pairs show show_checks plot plot_residuals verdicts",
+    "searched": "console spec record scaling search",
+    "report": (
+        "errors files spec record search searched fit scaling checks pairs show show_checks plot plot_residuals"
+        " plot_tuning verdicts"
+    ),
 }
 ANALYSIS = (
     *("spec", "fit", "record", "plan", "match", "cost", "scaling", "compare", "pairs", "show", "plot", "report", "cli"),

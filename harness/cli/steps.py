@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from harness.measure.calibration import Calibration, Kind
     from harness.record import Record
     from harness.scaling import SeriesFit
+    from harness.searched import Searched
     from harness.spec import Manifest, Narrow
     from harness.verdicts import Verdict
 
@@ -403,6 +404,41 @@ def write_pack_costs(manifest: Manifest, records: Mapping[str, Record], folder: 
         console.print(errors_sentence(errors), soft_wrap=True)
 
 
+def searched_of(manifest: Manifest, table: pd.DataFrame, folder: Path) -> Searched | None:
+    """What the search was that a plan confirms, kept as winners.csv and tuning_curves.csv too; None without one."""
+    from harness.files import whole_file
+    from harness.search.tables import curves_table
+    from harness.searched import searched
+    from harness.spec import read_manifest
+
+    if not manifest.confirms:
+        return None
+    search = read_manifest(search_folder(folder))
+    found = searched(search, planned_records(search, folder), manifest, table)
+    for name, kept in (("winners", found.winners), ("tuning_curves", curves_table(found.curves))):
+        with whole_file(folder / f"{name}.csv") as path:
+            kept.to_csv(path, index=False)
+    return found
+
+
+def draw_search(manifest: Manifest, table: pd.DataFrame, found: Searched, folder: Path) -> list[Path]:
+    """The figures of a search, as files: tuning curves, and the ratio that the first rule of two sides is about."""
+    from harness.pairs import pairs_axis
+    from harness.plot_tuning import draw_effort, draw_tuning
+    from harness.search.tables import ratios
+    from harness.searched import confirmed_ratios
+    from harness.show import loss_words
+    from harness.spec import side_label
+
+    axis = pairs_axis(manifest)
+    drawn = draw_tuning(found.curves, folder, found.confirmed, axis, loss_words(table["metric"]))
+    if rule := next((rule for rule in manifest.experiment.decide if len(rule.arms) == 2), None):
+        first, second = (side_label(rule.choice(index)) for index in (0, 1))
+        confirmed = confirmed_ratios(table, axis, first, second)
+        drawn += draw_effort(ratios(found.curves, first, second), first, second, folder, confirmed, axis)
+    return drawn
+
+
 def draw_figures(manifest: Manifest, table: pd.DataFrame, fits: list[SeriesFit], folder: Path) -> list[Path]:
     """The figures of an experiment, as files."""
     from harness.plot import draw_scaling
@@ -410,7 +446,9 @@ def draw_figures(manifest: Manifest, table: pd.DataFrame, fits: list[SeriesFit],
     from harness.scaling import headline_axes
 
     residuals = draw_residuals(table, fits, headline_axes(manifest)[0], folder)
-    return [*draw_scaling(manifest, table, fits, folder), *residuals]
+    found = searched_of(manifest, table, folder)
+    of_search = draw_search(manifest, table, found, folder) if found else []
+    return [*draw_scaling(manifest, table, fits, folder), *residuals, *of_search]
 
 
 def write_page(
@@ -425,7 +463,7 @@ def write_page(
     """The report page of an experiment."""
     from harness.report import write_report
 
-    return write_report(manifest, records, table, fits, checks, verdicts, folder)
+    return write_report(manifest, records, table, fits, checks, verdicts, folder, searched_of(manifest, table, folder))
 
 
 def judged(manifest: Manifest, table: pd.DataFrame) -> list[Verdict]:

@@ -130,7 +130,7 @@ def test_interval_at_a_glance():
     assert coverage(0.25, 50, sd=0.1, size_sd=0.05) >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 50)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(("quantile", "design"), [(0.1, {}), (0.25, {"sd": 0.1, "size_sd": 0.05})])
 def test_interval(quantile, design):
     """The exponent is covered at least 93 times in 100, and not always."""

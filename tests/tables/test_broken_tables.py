@@ -71,7 +71,7 @@ def test_mutants_are_fitted_or_refused(tmp_path, seed):
     _check(seed, tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @settings(SAME, max_examples=5000)
 @given(seed=st.integers(2**64, 2**65))
 def test_many_mutants_are_fitted_or_refused(tmp_path, seed):
