@@ -100,7 +100,7 @@ def confirmation(search: Manifest, records: Mapping[str, Record], seconds: Mappi
                 under=way.name if way else None,
                 axis=axis,
                 budget=budget,
-                trials=len({(search.cells[index].arm, search.cells[index].trial) for index in own}),
+                trials=len({_rank(search.cells[index]) for index in own}),
                 flops_search=_search_flops(competing, records),
                 allowed=[one for one in competing if _is_allowed(one, axis, budget)],
             )
@@ -204,6 +204,12 @@ def _of_side(cells: Iterable[Cell], experiment: Experiment, side: Sequence[str],
         return trial.scramble == scramble and trial.number < most.get(arm, 0) and of_recipe
 
     return [cell.index for cell in cells if cell.trial and is_its(cell.arm, cell.trial)]
+
+
+def _rank(cell: Cell) -> tuple[str, int]:
+    """Which of its side's trials a cell is, whatever the size."""
+    assert cell.trial is not None
+    return cell.arm, cell.trial.number
 
 
 def _is_allowed(one: Contender, axis: str, budget: float) -> bool:

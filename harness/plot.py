@@ -183,6 +183,8 @@ def _rows(manifest: Manifest, table: pd.DataFrame, budgets: Budgets) -> list[Row
 
 def tuning_note(table: pd.DataFrame) -> str | None:
     """What to say if arms were tuned unequally; None if they were not."""
+    if "won_under" in table:  # other ways of searching have fewer trials, on purpose
+        table = table[table["won_under"].isna()]
     trials = table.groupby("arm", sort=False)["trials"].unique()
     if table["trials"].min() == table["trials"].max():
         return None
