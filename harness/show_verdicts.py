@@ -22,11 +22,13 @@ from harness.verdicts.versus import Asked, Versus, better
 from harness.verdicts.words import found_words
 
 FIGURE = "scaling.png"
+KEPT_FILES = (FIGURE, "tuning_curves.png", "tuning_ratio.png", "tuning_curves.csv", "winners.csv")
 # Of the table of runs, what verdicts hang on.
 RUN_COLUMNS = (
     *("run_id", "task", "arm", "series", "shape", "grid", "order", "asked", "seed", "trial", "chosen", "status"),
     *("metric", "val_loss", "test_loss", *dict.fromkeys([*Metrics.model_fields, *ClassMetrics.model_fields])),
     *("evaluations", "cell", "in_window", "until_minimum", "hold_out"),
+    *("won_on", "won_at_stop", "search_trials", "search_val_loss", "search_test_loss", "flops_search"),
     *("params.paper", "flops_forward.shared_dense", *CONVENTIONS, "seconds_on"),
 )
 README = """# Verdicts that are kept
@@ -164,12 +166,14 @@ def keep_verdicts(made: Sequence[tuple[dict[str, Any], pd.DataFrame]], results: 
         target = kept / answer["name"]
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
+        if "won_under" in table:  # of other ways of searching winners.csv has what was confirmed
+            table = table[table["won_under"].isna()]
         columns = [name for name in dict.fromkeys(RUN_COLUMNS) if name in table and table[name].notna().any()]
         table[columns].to_csv(target / "runs.csv", index=False, float_format="%.6g")
         (target / "verdicts.json").write_text(json.dumps(answer, indent=1) + "\n", encoding="utf-8")
-        for figure in results.glob(f"{answer['name']}/*.png"):
-            if figure.name == FIGURE or figure.name.startswith("compare_"):
-                shutil.copyfile(figure, target / figure.name)
+        for made_file in (results / answer["name"]).iterdir():
+            if made_file.name in KEPT_FILES or (made_file.suffix == ".png" and made_file.name.startswith("compare_")):
+                shutil.copyfile(made_file, target / made_file.name)
     answers = [_kept(path) for path in sorted(kept.glob("*/verdicts.json"))]
     names = [answer["name"] for answer in answers]
     _write(answers, kept, {name: f"{name}/{FIGURE}" if (kept / name / FIGURE).exists() else None for name in names})

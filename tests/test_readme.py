@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from runpy import run_path
 
 import pytest
 
@@ -32,7 +33,7 @@ PAGES = [
     "docs/counting.md",
     "docs/fitting.md",
     "docs/cluster.md",
-    *("docs/verdicts.md", "docs/claims.md", "docs/tasks.md", "docs/adding.md", "docs/engine.md"),
+    *("docs/search.md", "docs/verdicts.md", "docs/claims.md", "docs/tasks.md", "docs/adding.md", "docs/engine.md"),
     *("results/verdicts/README.md", "results/replay/README.md"),
 ]
 
@@ -67,14 +68,23 @@ def test_the_file_tree_is_the_package():
 
 
 def test_the_verdicts_of_the_first_screen_are_those_that_are_kept():
-    """Each row of the README's table, its head too, is a row of the kept table but for remarks."""
+    """Each row of the README's tables of verdicts, their heads too, is a row of the kept ones but for remarks."""
     kept = (ROOT / "results" / "verdicts" / "README.md").read_text(encoding="utf-8").splitlines()
-    shown = README[: README.index("## Two commands")]
+    screens = README.split("\n## ")
+    shown = screens[0] + next(screen for screen in screens if screen.startswith("What single recipes said"))
     rows = [re.sub(r" \*\(.*?\)\*", "", line) for line in shown.splitlines() if line.startswith("| ")]
 
     assert len(rows) > 8
     assert set(rows) <= set(kept)
     assert any("**inconclusive**" in row for row in rows)
+
+
+def test_the_first_screen_is_made_from_kept_verdicts():
+    """Its sentence, figure and table are what docs/first_screen.py makes of results/verdicts, word for word."""
+    made = run_path(str(ROOT / "docs" / "first_screen.py"))
+
+    assert made["BEGIN"] in README
+    assert made["written"](README) == README
 
 
 def test_every_command_is_in_the_table():
