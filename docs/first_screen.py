@@ -16,6 +16,10 @@ NAME = f"{FILE}-{SCALE}"
 KEPT = ROOT / "results" / "verdicts"
 BEGIN, END = "<!-- made by docs/first_screen.py -->", "<!-- end -->"
 FORMULAS = {"j0": "J0(20x)", "exp2d": "exp(sin(πx) + y²)", "xy": "x·y"}
+ALT = (
+    "How many times lower one side's test error is than the other's, against the number of trials that both sides had, "
+    "on toy functions at three sizes"
+)
 COUNTS = {"params.trainable": "At equal parameters", "flops_train.shared_dense": "At equal training FLOPs"}
 
 
@@ -26,27 +30,24 @@ def first_screen() -> str:
     lines = [f"{words}: {_leads(verdict, count)}." for count, words in COUNTS.items()]
     experiment = read_experiment(ROOT / "experiments" / f"{FILE}.yaml", SCALE)
     assert experiment.search is not None
-    return "\n".join(
-        [
-            BEGIN,
-            f"**Searched equally, who is ahead?** {' '.join(lines)} Numbers are ratios of test errors with 95 % intervals over "
-            f"{len(experiment.seeds)} fresh seeds.",
-            "",
-            f"![How many times lower one side's test error is than the other's, against the number of trials that both sides had, "
-            f"on toy functions at three sizes](results/verdicts/{NAME}/tuning_ratio.png)",
-            "",
-            f"*More tuning changes the answer. Each side had {experiment.search.trials} trials at each size: activations, depths, orders, grids, "
-            "initial scales, and L-BFGS or Levenberg-Marquardt, at equal training FLOPs a trial "
-            f"([experiments/searched_toys.yaml](experiments/searched_toys.yaml), [docs/search.md](docs/search.md)). Lines: what to expect "
-            "after k trials. Marks at the right: the winners of all trials, trained again on fresh seeds.*",
-            "",
-            *_table(answer["question"]),
-            "",
-            "*Columns: what is made equal. A cell has the outcome and on how many functions the claim is supported. Rows below a claim: the same "
-            "claim when the search is done in another way.*",
-            END,
-        ]
+    trials, seeds = experiment.search.trials, len(experiment.seeds)
+    sentence = (
+        f"**Searched equally, who is ahead?** {' '.join(lines)} These are ratios of test errors, with 95 % intervals "
+        f"over {seeds} fresh seeds."
     )
+    caption = (
+        f"*More tuning changes the answer. Each side had {trials} trials at each size: activations, depths, orders, grids, "
+        "initial scales, and L-BFGS or Levenberg-Marquardt, at equal training FLOPs a trial "
+        f"([{FILE}.yaml](experiments/{FILE}.yaml), [docs/search.md](docs/search.md)). Lines: what to expect after k trials. "
+        "Marks at the right: the winners of all trials, trained again on fresh seeds.*"
+    )
+    legend = (
+        "*Columns: what is made equal. A cell has the outcome, and on how many functions the claim is supported. Rows "
+        "below a claim: the same claim when the search is done in another way.*"
+    )
+    figure = f"![{ALT}](results/verdicts/{NAME}/tuning_ratio.png)"
+    table = "\n".join(_table(answer["question"]))
+    return "\n\n".join([f"{BEGIN}\n{sentence}", figure, caption, table, f"{legend}\n{END}"])
 
 
 def _leads(verdict: dict[str, Any], count: str) -> str:
