@@ -36,10 +36,10 @@ def first_screen() -> str:
         f"over {seeds} fresh seeds."
     )
     caption = (
-        f"*More tuning changes the answer. Each side had {trials} trials at each size: activations, depths, orders, grids, "
-        "initial scales, and L-BFGS or Levenberg-Marquardt, at equal training FLOPs a trial "
-        f"([{FILE}.yaml](experiments/{FILE}.yaml), [docs/search.md](docs/search.md)). Lines: what to expect after k trials. "
-        "Marks at the right: the winners of all trials, trained again on fresh seeds.*"
+        f"*More tuning changes the answer. Each side had {trials} trials at each size: activations, depths, orders, "
+        "grids, initial scales, and L-BFGS or Levenberg-Marquardt, at equal training FLOPs a trial "
+        f"([{FILE}.yaml](experiments/{FILE}.yaml), [docs/search.md](docs/search.md)). Lines: what to expect after k "
+        "trials. Marks at the right: the winners of all trials, trained again on fresh seeds.*"
     )
     legend = (
         "*Columns: what is made equal. A cell has the outcome, and on how many functions the claim is supported. Rows "
