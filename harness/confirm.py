@@ -228,7 +228,13 @@ def _cost_budgets(sides: Sequence[Sequence[Contender]], axis: str, number: int) 
         return []
     high = min(map(max, ends))
     low = min(max(map(min, ends)), high / LEAST_COST_RANGE)
-    return [float(f"{budget:.{DIGITS}g}") for budget in np.geomspace(low, high, number)]
+    return [_rounded_up(budget) for budget in np.geomspace(low, high, number)]
+
+
+def _rounded_up(budget: float) -> float:
+    """To DIGITS digits, and never below what a contender costs that just fits."""
+    unit = 10.0 ** (math.floor(math.log10(budget)) - DIGITS + 1)
+    return math.ceil(budget / unit * (1 - 1e-12)) * unit
 
 
 # ------------------------------------------------------------------------------------------------------------- winners
