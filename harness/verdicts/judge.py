@@ -77,7 +77,7 @@ def _with_others(verdict: Verdict, runs: Runs, others: Mapping[str, Runs]) -> Ve
     for way, of_way in others.items():
         judged = judge(verdict.rule, of_way)
         under.append(Under(way, judged.counts, judged.conclusion, far_worse(runs.table, way, sides, runs.matched)))
-    return replace(verdict, under=tuple(under), conclusion=concluded(verdict.declared, tuple(under)))
+    return replace(verdict, under=tuple(under), conclusion=concluded(verdict.declared, verdict.counts, under))
 
 
 def judge(rule: Decide, runs: Runs) -> Verdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from harness.compare.verdict import Conclusion
 from harness.scaling import chosen_runs
 from harness.verdicts.words import STABLE
 
+OPPOSITE = {"supported": "refuted", "refuted": "supported"}
 FAR_WORSE = 10.0  # how much larger a loss is than by the search as declared, where a way of searching turns nothing
 
 
@@ -52,18 +54,26 @@ def _largest(table: pd.DataFrame, sides: tuple[str, str], axis: str) -> pd.Serie
     return losses.groupby([rows["task"], rows["series"]]).median()
 
 
-def concluded(declared: Conclusion, others: tuple[Under, ...]) -> Conclusion:
-    """The conclusion, once other ways of searching are heard: one of them may find the opposite."""
-    opposite = {"supported": "refuted", "refuted": "supported"}.get(declared)
-    turned = any(opposite in {count.outcome for count in one.counts} for one in others if not one.far_worse)
-    return "training-dependent" if opposite and turned else declared
+def concluded(declared: Conclusion, counts: Sequence[Count], others: Sequence[Under]) -> Conclusion:
+    """The conclusion once other ways of searching are heard: one may find the opposite under the same count."""
+    if declared == "convention-dependent":
+        return declared
+    found = {count.convention: count.outcome for count in counts}
+    turned = any(
+        count.outcome == OPPOSITE.get(found.get(count.convention, "inconclusive"))
+        for one in others
+        if not one.far_worse
+        for count in one.counts
+    )
+    return "training-dependent" if turned else declared
 
 
 def robust_words(verdict: dict[str, Any]) -> str:
     """What other counts and other ways of searching make of a verdict (`judge.to_json`): `stable`, or why it is not."""
     others = [one for one in verdict.get("under", ()) if not one["far_worse"]]
     if verdict["verdict"] == "training-dependent":
-        return "; ".join(_opposed(one, verdict["declared"]) for one in others if _opposed(one, verdict["declared"]))
+        found = {count["convention"]: count["outcome"] for count in verdict["counts"]}
+        return "; ".join(words for one in others if (words := _opposed(one, found)))
     if verdict["verdict"] not in ("supported", "refuted"):
         return ""
     if not others:
@@ -73,8 +83,10 @@ def robust_words(verdict: dict[str, Any]) -> str:
     return "stable" if verdict["stable"] else ""
 
 
-def _opposed(one: dict[str, Any], declared: str) -> str:
-    """`refuted under recipe lm alone (params.trainable)`, or nothing."""
-    against = [count["convention"] for count in one["counts"] if count["outcome"] not in (declared, "inconclusive")]
-    outcome = "refuted" if declared == "supported" else "supported"
-    return f"{outcome} under {one['name']} ({', '.join(against)})" if against else ""
+def _opposed(one: dict[str, Any], found: dict[str, str]) -> str:
+    """`refuted under scramble 1 (params.trainable)`, where the search as declared supports it; or nothing."""
+    against: dict[str, list[str]] = {}
+    for count in one["counts"]:
+        if count["outcome"] == OPPOSITE.get(found.get(count["convention"], "inconclusive")):
+            against.setdefault(count["outcome"], []).append(count["convention"])
+    return "; ".join(f"{outcome} under {one['name']} ({', '.join(names)})" for outcome, names in against.items())
