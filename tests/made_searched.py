@@ -29,7 +29,7 @@ recipes:
 search:
   trials: 4
   seeds: [0, 1]
-  effort: {axis: flops_train, at: [2.0e+5, 4.0e+5]}
+  effort: {axis: flops_train, at: [1.0e+6, 4.0e+6]}
   recipes: [lbfgs, levenberg]
 seeds: [10, 11, 12]
 robust_to: {recipes: [lbfgs, levenberg], trials: [2], scrambles: [1]}

@@ -146,7 +146,7 @@ def test_the_standard_space_of_every_family_can_be_planned():
                 (ROBUST, ""),
                 ("trials: 4", "trials: 8"),
                 ("at: [40, 90]", f"at: [40, {budget}]"),
-                ("[2.0e+5, 4.0e+5]", "1e7"),
+                ("[1.0e+6, 4.0e+6]", "1e7"),
             )
         )
         space, architecture = plan.spaces["mlp"], plan.experiment.arms["mlp"].architecture
@@ -186,21 +186,21 @@ def test_trials_spend_the_effort_and_no_more():
     for convention in ("shared_dense", "local_min"):
         effort = ("flops_train, at", f"flops_train, convention: {convention}, at")
         plan = planned(changed((ROBUST, ""), effort))
-        of_budget, cells = dict(zip((40, 90), (2e5, 4e5), strict=True)), {cell.index: cell for cell in plan.cells}
+        of_budget, cells = dict(zip((40, 90), (1e6, 4e6), strict=True)), {cell.index: cell for cell in plan.cells}
         for one in plan.runs:
             at, cap = of_budget[cells[one.cell].asked], one.run.recipe.max_evaluations
             more = one.run.recipe.model_copy(update={"max_evaluations": cap + 1})
             name = f"flops_train.{convention}"
             assert planned_flops(one.run)[name] <= at < planned_flops(one.run.model_copy(update={"recipe": more}))[name]
             assert cells[one.cell].counts[name] == planned_flops(one.run)[name]
-    plan = planned(changed(("axis: flops_train, at: [2.0e+5, 4.0e+5]", "axis: evaluations, at: [7, 11]")))
+    plan = planned(changed(("axis: flops_train, at: [1.0e+6, 4.0e+6]", "axis: evaluations, at: [7, 11]")))
     asked = {cell.index: cell.asked for cell in plan.cells}
     assert {(asked[one.cell], one.run.recipe.max_evaluations) for one in plan.runs} == {(40, 7), (90, 11)}
 
 
 def test_a_trial_is_the_run_that_a_plain_experiment_has():
     """Nothing but the search's name is in it: what was trained before is not trained again."""
-    by_evaluations = ("axis: flops_train, at: [2.0e+5, 4.0e+5]", "axis: evaluations, at: 9")
+    by_evaluations = ("axis: flops_train, at: [1.0e+6, 4.0e+6]", "axis: evaluations, at: 9")
     plan = planned(changed((ROBUST, ""), by_evaluations))
     start = TEXT.index("search:")
     plain = TEXT[:start] + "seeds: [0, 1]\n"

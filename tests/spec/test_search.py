@@ -12,7 +12,7 @@ from harness.spec import content_hash, parse_experiment
 
 MATCH = "match: {axis: params, at: [40, 90], tol: 0.3, solve: {kan: grid, mlp: width}}\n"
 RECIPES, ROBUST_RECIPES = "recipes: [lbfgs, levenberg]\nseeds", "recipes: [lbfgs, levenberg], trials"
-EFFORT, SEEDS, FRESH = "axis: flops_train, at: [2.0e+5, 4.0e+5]", "seeds: [0, 1]", "seeds: [10, 11, 12]"
+EFFORT, SEEDS, FRESH = "axis: flops_train, at: [1.0e+6, 4.0e+6]", "seeds: [0, 1]", "seeds: [10, 11, 12]"
 SEARCH = f"search:\n  trials: 4\n  {SEEDS}\n  effort: {{{EFFORT}}}\n  recipes: [lbfgs, levenberg]\n"
 ROBUST = "robust_to: {recipes: [lbfgs, levenberg], trials: [2], scrambles: [1]}\n"
 SPACE = "space: {architecture.order: [2, 3], architecture.noise: {low: 0.03, high: 3.0, log: true}}"
