@@ -5,6 +5,7 @@ import math
 import numpy as np
 from made_records import WHERE
 
+from harness.count import count
 from harness.plan import make_plan, planned_flops
 from harness.record import CurvePoint, Metrics, Record
 from harness.spec import Manifest, parse_experiment
@@ -71,7 +72,7 @@ def made_record(run, identity: str, rng: np.random.Generator, failing: float = 0
         iterations=1,
         by_stage=((evaluations, 1),),
         diverged_at=diverged_at,
-        counts={name: value * evaluations // cap for name, value in counts.items()} | {"params.trainable": 40},
+        counts={name: value * evaluations // cap for name, value in counts.items()} | count(run.network),
         weights="kanbefair",
         curve=tuple(
             CurvePoint(evaluations=at, train_rmse=1.0, validation_rmse=float(np.exp(rng.normal()))) for at in moments

@@ -15,8 +15,11 @@ from made_searched import TEXT, changed, ln_median, made_records, planned
 from harness.cli.steps import freeze_stage, search_folder, stage_in, winners_of
 from harness.confirm import confirmation
 from harness.errors import HarnessError
+from harness.pairs import pairs
 from harness.plan import planned_flops
-from harness.record import Record, publish
+from harness.record import Record, publish, runs_table
+from harness.scaling import chosen_runs, fit_table
+from harness.scaling import to_json as fits_json
 from harness.spec import Cell, Manifest, RunSpec, read_manifest, run_id
 
 ROBUST = "robust_to: {recipes: [lbfgs, levenberg], trials: [2], scrambles: [1]}\n"
@@ -233,6 +236,40 @@ def test_a_search_that_failed_wholly_says_so():
     first, second, *_ = str(caught.value).splitlines()
     assert first == "no trial of tiny.search can win:"
     assert second == "  xy kan: params.trainable=40: every trial of the search failed here"
+
+
+# ---------------------------------------------------------------------------------------------------- how it is read
+def test_every_axis_is_read_off_the_winners_that_were_chosen_for_it():
+    """Sizes are those of the networks that won them; on a training cost a size is the budget that was won."""
+    plan = confirmation(search_plan(TEXT), made_records(search_plan(TEXT)), None)
+    table, cells = runs_table(plan, made_records(plan, seed=5)), {cell.index: cell for cell in plan.cells}
+    assert set(table["won_under"].dropna()) == set(WAYS) - {None}
+    for axis in ("params.trainable", "flops_forward.shared_dense", "flops_train.matmul", *COSTS):
+        rows, won_on = chosen_runs(table, axis), axis if axis in COSTS else "params.trainable"
+        assert set(rows["cell"]) == {
+            index for index, cell in cells.items() if cell.won and (cell.won.axis, cell.won.under) == (won_on, None)
+        }
+        assert (rows.groupby("cell")["seed"].apply(list).map(tuple) == (10, 11, 12)).all()
+        of_cells = rows.groupby("cell")["size"].agg(["min", "max"])
+        for index, (least, most) in zip(of_cells.index, of_cells.to_numpy(), strict=True):
+            assert least == most
+            if axis in COSTS:
+                assert least == cells[index].asked
+            elif not axis.startswith("flops_train"):
+                assert least == cells[index].counts[axis]
+
+
+def test_other_ways_of_searching_are_in_no_law():
+    """Laws and pairs are the same whether or not the table has their rows."""
+    sizes = "40, 60, 90, 140, 200"
+    text = changed(("at: [40, 90]", f"at: [{sizes}]"), ("at: [1.0e+6, 4.0e+6]", "at: 1.0e+6"))
+    plan = confirmation(search_plan(text), made_records(search_plan(text)), None)
+    table = runs_table(plan, made_records(plan, seed=5))
+    alone = table[table["won_under"].isna()]
+    assert 0 < len(alone) < len(table) / 3
+    axes = ("params.trainable", COSTS[0])
+    assert fits_json(fit_table(table, axes)) == fits_json(fit_table(alone, axes))
+    assert pairs(table, "params.trainable").equals(pairs(alone, "params.trainable"))
 
 
 # ------------------------------------------------------------------------------------------------- the plan that stays
