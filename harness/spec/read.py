@@ -174,6 +174,9 @@ def variants(experiment: Experiment) -> list[tuple[dict[str, Any], Experiment]]:
 def _most_runs(variant: Experiment) -> int:
     """The runs at one point of the axes: fewer only where a cell is infeasible, or its runs are there already."""
     budgets = len(variant.match.at) if variant.match else 1
+    if search := variant.search:
+        scrambles = 1 + (len(variant.robust_to.scrambles) if variant.robust_to else 0)
+        return len(variant.tasks) * budgets * len(variant.arms) * scrambles * search.trials * len(search.seeds)
     of_arms = 0
     for arm in variant.arms.values():
         sizes = len(arm.sizes.ladder()[1]) if arm.sizes else 1

@@ -184,6 +184,14 @@ def test_mistakes_of_several_parts():
         assert words in said(*changes), changes
 
 
+def test_trials_are_counted_before_they_are_made():
+    """A search of a million runs and more is refused at once."""
+    seeds = f"seeds: {[*range(100, 200)]}"
+    told = said(("trials: 4", "trials: 16384"), ("trials: [2]", "trials: [8192]"), (SEEDS, seeds))
+
+    assert told.startswith(f"{2 * 2 * 2 * 16384 * 100:,} runs, at most 1,000,000 can be planned")
+
+
 def test_a_space_without_any_point_that_meets_a_budget_says_why():
     """The plan names the nearest sizes of a point that was tried, once a budget and arm."""
     told = said(("at: [40, 90]", "at: [3, 4]"), ("tol: 0.3", "tol: 0.001"))
