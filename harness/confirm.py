@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from harness.errors import INCOMPLETE, HarnessError
 from harness.plan import packs_of, planned_flops, that_matters
 from harness.record import Record
 from harness.search.choose import choose, scores, shares
@@ -70,7 +71,7 @@ class Competition(NamedTuple):
 
 
 def confirmation(search: Manifest, records: Mapping[str, Record], seconds: Mapping[int, float] | None) -> Manifest:
-    """The plan of the winners of a complete search, from its records by run id.
+    """The plan of the winners of a complete search, from its records by run id; a HarnessError if there is none.
 
     `seconds` are those of the runs of each cell, by its index, where they are measured.
     """
@@ -107,6 +108,13 @@ def confirmation(search: Manifest, records: Mapping[str, Record], seconds: Mappi
             cell, found = _winner(len(cells), experiment, competition)
             cells.append(cell)
             runs += found
+    if not runs:
+        reasons = dict.fromkeys(f"  {cell.task} {cell.series}: {cell.infeasible}" for cell in cells)
+        raise HarnessError(
+            "\n".join([f"no trial of {search.name} can win:", *list(reasons)[:6]])
+            + "\nlook at why they failed, and narrow the spaces or change the recipes",
+            INCOMPLETE,
+        )
     return Manifest(
         name=search.name.removesuffix(SEARCH_SUFFIX),
         experiment=experiment,
@@ -152,7 +160,7 @@ def _of_cell(
     run = runs[0]
     losses = [record.metrics.losses if record.metrics else None for record in records]
     validation = tuple(one.validation if one else math.inf for one in losses)
-    test_loss = float(np.median([one.test if one else math.inf for one in losses]))
+    test_loss = _median([one.test if one else math.inf for one in losses])
     costs = {axis: float(np.median([record.counts[axis] for record in records])) for axis in axes if axis != "seconds"}
     if seconds is not None:
         costs["seconds"] = seconds
@@ -166,6 +174,12 @@ def _of_cell(
         at_stop = tuple(_validation_at(record, stop) for record in records)
         contenders.append(Contender(cell, stopped, run_ids, stop, at_stop, math.nan, until))
     return contenders
+
+
+def _median(losses: Sequence[float]) -> float:
+    """In the logarithm, as trials are chosen; infinite where half of the seeds failed."""
+    with np.errstate(divide="ignore"):
+        return float(np.exp(np.median(np.log(losses))))
 
 
 def _stops(run: RunSpec, records: Sequence[Record]) -> list[int]:
@@ -258,7 +272,7 @@ def _winner(index: int, experiment: Experiment, competition: Competition) -> tup
         stop=best.stop,
         trials=trials,
         flops_search=flops_search,
-        validation_loss=float(np.median(best.validation)),
+        validation_loss=_median(best.validation),
         test_loss=best.test_loss if math.isfinite(best.test_loss) else None,
     )
     solved = {"achieved": achieved, "residual": achieved / budget - 1, "counts": counts}

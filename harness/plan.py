@@ -119,11 +119,14 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
                 runs += found
         planned_before |= planned_here
     _check_tuning(runs, experiment)
+    if experiment.search:
+        _check_one_series(cells)
     _check_hold_out(cells)
     if not runs:
-        reasons = "\n".join(f"  {cell.task} {cell.series}: {cell.infeasible}" for cell in cells[:6])
+        reasons = list(dict.fromkeys(f"  {cell.task} {cell.series}: {cell.infeasible}" for cell in cells))
         raise HarnessError(
-            f"no cell of {name} is feasible:\n{reasons}\nchange match.at to values named above, or raise match.tol"
+            "\n".join([f"no cell of {name} is feasible:", *reasons[:6]])
+            + "\nchange match.at to values named above, or raise match.tol"
         )
     return Manifest(
         name=name,
@@ -149,6 +152,19 @@ def _check_tuning(runs: Iterable[PlannedRun], experiment: Experiment) -> None:
             f"tune: the axes lead to {sorted(set(trials.values()))} trials; make them equal, or say "
             "allow_unequal_tuning: true, which every figure will repeat"
         )
+
+
+def _check_one_series(cells: Iterable[Cell]) -> None:
+    """Winners are chosen among all trials of an arm on a task: with more series it would have more than its share."""
+    series: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for cell in cells:
+        series[cell.task, cell.arm].add(cell.series)
+    for (task, arm), names in series.items():
+        if len(names) > 1:
+            raise HarnessError(
+                f"grid: with search an arm is one series a task, and {arm} is {len(names)} on {task} "
+                f"({', '.join(sorted(names))}); let its space vary this, or make a file of each"
+            )
 
 
 def _check_hold_out(cells: Iterable[Cell]) -> None:

@@ -19,7 +19,7 @@ from harness import record
 from harness.cli import main
 from harness.dispatch import here
 from harness.dispatch.slots import Failure
-from harness.spec import CountName
+from harness.spec import CountName, read_manifest
 
 TINY = """
 question: Does a tiny sweep run from end to end?
@@ -31,6 +31,27 @@ match: {axis: params, at: [30, 60, 120, 240, 480], tol: 0.2, solve: {kan: grid, 
 recipes:
   fast: {optimizer: {name: lbfgs}, max_evaluations: 12}
 seeds: [0, 1]
+"""
+
+SEARCHED = """
+question: Who is ahead when both are searched?
+tasks: [{target: xy, train_points: 40, validation_points: 20, test_points: 20}]
+arms:
+  kan: {architecture: {family: kan, depth: 2, width: 2}, recipe: lbfgs, space: {architecture.order: [2, 3]}}
+  mlp: {architecture: {family: mlp, depth: 2}, recipe: lbfgs, space: {recipe.gain: {low: 0.5, high: 4.0, log: true}}}
+match: {axis: params, at: [40, 90, 200], tol: 0.3, solve: {kan: grid, mlp: width}}
+recipes:
+  lbfgs: {optimizer: {name: lbfgs}, max_evaluations: 9}
+  levenberg: {optimizer: {name: levenberg_marquardt}, max_evaluations: 9}
+search:
+  trials: 2
+  seeds: [0, 1]
+  effort: {axis: flops_train, at: 1e6}
+  recipes: [lbfgs, levenberg]
+seeds: [10, 11]
+robust_to: {recipes: [lbfgs, levenberg], trials: [1], scrambles: [1]}
+decide:
+  - {claim: KANs are better, quantity: test_loss, arms: [kan, mlp], threshold: 1, at_least: 1}
 """
 
 
@@ -211,6 +232,80 @@ def test_workers_share_what_is_compiled_also_where_it_cannot_be_kept(monkeypatch
         assert Path(os.environ["HARNESS_CACHE"]).is_dir()
 
     assert os.environ["HARNESS_CACHE"] == "/dev/null/cache"
+
+
+# ---------------------------------------------------------------------------------------------------------- searches
+def test_nothing_is_reported_before_the_winners_are_confirmed(tmp_path, monkeypatch):
+    """Commands that analyse say what is missing and what goes on; verdicts are not run, with the command."""
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.yaml").write_text(SEARCHED)
+    planned = _invoke("plan", "tiny.yaml")
+    assert planned.exit_code == 0
+    assert "frozen in results/tiny.search/manifest.json" in planned.stdout
+
+    for command in ("report", "fit", "plot"):
+        done = _invoke(command, "tiny.yaml")
+        assert done.exit_code == 3
+        assert "of its search have no record; its winners are trained next, on seeds 10, 11; `harness run tiny.y" in (
+            done.output
+        )
+    told = json.loads(_invoke("verdicts", "tiny.yaml", "--json").stdout)["experiments"][0]
+    assert ([one["verdict"] for one in told["verdicts"]], told["command"]) == (["not run"], "harness run tiny.yaml")
+    assert "of its search have no record" in told["why"]
+    assert _invoke("status", "tiny.yaml").output.startswith("stage 1 of 2, search: tiny.search: ")
+    assert not Path("results/tiny").exists()
+
+
+@pytest.mark.slow
+def test_a_searched_experiment_runs_through_both_stages(tmp_path):
+    """One command searches, confirms and reports; what is lost of the search is trained again, the winners stay."""
+    (tmp_path / "tiny.yaml").write_text(SEARCHED)
+    done = _harness("run", "tiny.yaml", "--workers", "1", cwd=tmp_path, check=True)
+    assert "stage 1 of 2, search: " in done.stdout
+    assert "verdict: “KANs are better” is " in done.stdout
+
+    folder, search = tmp_path / "results" / "tiny", read_manifest(tmp_path / "results" / "tiny.search")
+    told = _harness("status", "tiny.yaml", cwd=tmp_path, check=True).stdout
+    assert told.startswith("stage 2 of 2, confirmation: tiny: ")
+    page, winners = (folder / "report.html").read_text(), pd.read_csv(folder / "winners.csv")
+    assert re.search(r"<h2[^>]*>Search", page)
+    ways = {"as declared", "recipe lbfgs alone", "recipe levenberg alone", "1 trials", "scramble 1"}
+    assert set(winners["searched"]) == ways
+    declared = winners[(winners["searched"] == "as declared") & (winners["axis"] == "params.trainable")]
+    assert sorted(zip(declared["side"], declared["budget"], strict=True)) == [
+        (side, budget) for side in ("kan", "mlp") for budget in (40, 90, 200)
+    ]
+    curves = pd.read_csv(folder / "tuning_curves.csv")
+    assert len(curves) == 2 * 3 * curves["k"].nunique()
+    assert set(pd.read_csv(folder / "runs.csv")["seed"]) == {10, 11}
+    assert (folder / "tuning_curves.png").exists()
+    (verdict,) = json.loads(_harness("verdicts", "tiny.yaml", "--json", cwd=tmp_path).stdout)["experiments"][0][
+        "verdicts"
+    ]
+    assert {one["name"] for one in verdict["under"]} == ways - {"as declared"}
+
+    sealed = (folder / "manifest.json").read_bytes()
+    for identity in search.run_ids()[:3]:
+        (tmp_path / "results" / "runs" / f"{identity}.json").unlink()
+    again = _harness("run", "tiny.yaml", "--workers", "1", cwd=tmp_path, check=True)
+    assert "3 of " in again.stdout
+    assert "all 3 runs" not in again.stdout
+    assert (folder / "manifest.json").read_bytes() == sealed
+
+
+@pytest.mark.slow
+def test_a_search_submitted_twice_is_searched_then_confirmed(tmp_path):
+    """The first submission trains trials, the second one their winners, a third has nothing to do."""
+    (tmp_path / "tiny.yaml").write_text(SEARCHED)
+    submit = ("submit", "tiny.yaml", "--local", "2", "--yes")
+    first, second, third = (_harness(*submit, cwd=tmp_path, check=True).stdout for _ in range(3))
+
+    assert "stage 1 of 2, search: tiny.search: " in first
+    assert "chooses the winners and trains them on fresh seeds" in first
+    assert "stage 2 of 2, confirmation: tiny: " in second
+    assert "nothing to submit; `harness run FILE` fits, draws and reports" in third
+    report = _harness("report", "tiny.yaml", cwd=tmp_path, check=True)
+    assert report.stdout.strip().endswith("report.html")
 
 
 # --------------------------------------------------------------------------------------------------------------- help

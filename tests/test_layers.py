@@ -28,7 +28,7 @@ LAW = {
     "feasible": "errors spec tasks count nets",
     "search": "errors spec compare",
     "plan": "errors spec tasks count search solve feasible",
-    "confirm": "spec plan record search",
+    "confirm": "errors spec plan record search",
     "record": "errors files spec count",
     "merge": "errors spec record",
     "train": "errors files spec tasks count nets record provenance symbolic",

@@ -150,17 +150,16 @@ def freeze_stage(file: Path, results: Path, scale: str, replan: bool) -> tuple[M
     manifest = freeze(manifest, folder.parent / manifest.name, replan)
     if not manifest.is_search:
         return manifest, folder
-    if manifest_path(folder).exists():
-        found = read_manifest(folder)
-        if found.confirms and found.confirms.plan == content_hash(manifest):
-            return found, folder
-        if not found.confirms and not replan:
-            raise HarnessError(
-                f"{manifest_path(folder)} holds another plan (without a search); --replan freezes the new one and "
-                "keeps the old one beside it; records are kept in any case"
-            )
-    if missing(manifest, records_of(folder)):
+    found = read_manifest(folder) if manifest_path(folder).exists() else None
+    if found and not found.confirms and not replan:
+        raise HarnessError(
+            f"{manifest_path(folder)} holds another plan (without a search); --replan freezes the new one and "
+            "keeps the old one beside it; records are kept in any case"
+        )
+    if missing(manifest, records_of(folder)):  # also later, as the report shows the search too
         return manifest, search_folder(folder)
+    if found and found.confirms and found.confirms.plan == content_hash(manifest):
+        return found, folder
     return freeze(winners_of(manifest, folder), folder, replan=True), folder
 
 

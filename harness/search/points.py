@@ -92,7 +92,7 @@ def trials_of(experiment: Experiment, arm_name: str, scramble: int) -> Iterator[
 def _values_at(arm: Arm, space: Space, point: np.ndarray) -> dict[str, Any]:
     """What a point of the unit cube makes of every axis, but for those that vary only where others have some value."""
     drawn = {path: value_at(axis, share) for (path, axis), share in zip(space.items(), point, strict=True)}
-    written = {f"architecture.{name}": value for name, value in arm.architecture.model_dump(mode="json").items()}
+    written = {f"architecture.{name}": getattr(arm.architecture, name) for name in type(arm.architecture).model_fields}
     known = {**written, "recipe": arm.recipe, **drawn}
 
     def applies(axis: SearchAxis) -> bool:
@@ -117,7 +117,7 @@ def _whole_at(axis: Range, share: float) -> int:
     if not axis.log:
         return int(axis.low) + int(share * (int(axis.high) - int(axis.low) + 1))
     low, high = math.log(axis.low - 0.5), math.log(axis.high + 0.5)
-    return min(round(math.exp(low + share * (high - low))), int(axis.high))
+    return min(max(round(math.exp(low + share * (high - low))), int(axis.low)), int(axis.high))  # 0.5 is rounded to 0
 
 
 # -------------------------------------------------------------------------------------------------------------- checks
@@ -139,6 +139,8 @@ def _check(experiment: Experiment, arm_name: str, space: Space, number: int) -> 
         match path.split("."):
             case ["recipe"]:
                 _check_recipe_names(experiment, where, axis)
+            case ["recipe", "max_evaluations"]:
+                raise HarnessError(f"{where}: search.effort says how many evaluations a trial gets; leave it out here")
             case ["recipe", *names]:
                 if not any(_has(recipe, names) for recipe in recipes):
                     known = [f"recipe.{name}" for name in _paths(recipes)]
@@ -213,7 +215,8 @@ def _with_values(experiment: Experiment, arm_name: str, values: Mapping[str, Any
         problem = error.errors()[0]
         field = ".".join(map(str, problem["loc"]))
         raise HarnessError(
-            f"arms.{arm_name}.space: with {dict(values)}: {field}{': ' if field else ''}{problem['msg']}"
+            f"arms.{arm_name}.space: with {dict(values)}: {field}{': ' if field else ''}"
+            f"{problem['msg'].removeprefix('Value error, ')}"
         ) from None
     return experiment.model_copy(
         update={"arms": experiment.arms | {arm_name: changed}, "recipes": experiment.recipes | {name: tried}}

@@ -32,7 +32,7 @@ from harness.spec.decide import Condition, Decide
 from harness.spec.frozen import Frozen
 from harness.spec.module import Module
 from harness.spec.networks import Network
-from harness.spec.search import RobustTo, Search, Space
+from harness.spec.search import RobustTo, Search, SpaceOrStandard
 
 # Raise DATA_VERSION when the same task spec and seed would give other samples; raise NUMERICS_VERSION when the same run
 # would train to other numbers. Both are part of a run's identity, so old records are then never taken for new ones.
@@ -389,7 +389,7 @@ class Arm(Frozen):
     recipe: str
     sizes: Sizes | None = None
     tune: Tune | None = None
-    space: Space | Literal["standard"] | None = Field(
+    space: SpaceOrStandard | None = Field(
         None,
         description="with search: what may vary, by dotted path within the arm; left out, the family's standard space",
         exclude_if=lambda value: value is None,
@@ -552,7 +552,9 @@ class Experiment(Frozen):
             return self
         known = self.recipes | BUILT_IN_RECIPES
         for name in robust.recipes:
-            _must_exist("robust_to.recipes", name, search.recipes)
+            _must_exist("robust_to.recipes", name, known)
+            if name not in search.recipes:
+                raise ValueError(f"robust_to.recipes: {name!r} is not in search.recipes; add it there")
         optimisers = {known[name].optimizer.name for name in robust.recipes}
         if len(optimisers) < 2:
             raise ValueError(

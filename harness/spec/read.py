@@ -315,12 +315,14 @@ def _walk(location: tuple[int | str, ...], schema: dict[str, Any]) -> tuple[list
     """The path as the user typed it (pydantic adds union tags) and the field names allowed beside its last part."""
     node, path, allowed = schema, [], []
     for part in location:
+        if isinstance(part, str) and part.startswith("<"):  # a tag of ours
+            continue
         node = _resolved(node, schema)
         allowed = list(node.get("properties", {}))
         if part in node.get("discriminator", {}).get("mapping", {}):
             node = {"$ref": node["discriminator"]["mapping"][part]}
             continue
-        choices = [_resolved(choice, schema) for choice in [node, *node.get("anyOf", [])]]
+        choices = _alternatives(node, schema)
         following = [_child(choice, part) for choice in choices]
         path.append(part)
         allowed = allowed or next((list(choice["properties"]) for choice in choices if "properties" in choice), [])
@@ -332,6 +334,13 @@ def _resolved(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     while "$ref" in node:
         node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
     return node
+
+
+def _alternatives(node: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """A node and all that it may be, but for those that a field of it tells apart."""
+    known_apart = "discriminator" in node
+    others = [*node.get("anyOf", []), *([] if known_apart else node.get("oneOf", []))]
+    return [node, *(one for other in others for one in _alternatives(_resolved(other, schema), schema))]
 
 
 def _child(node: dict[str, Any], part: int | str) -> dict[str, Any] | None:

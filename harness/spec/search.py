@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
-from pydantic import BeforeValidator, Field, FiniteFloat, PositiveInt, StrictInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    FiniteFloat,
+    PositiveInt,
+    StrictInt,
+    Tag,
+    model_validator,
+)
 
-from harness.spec.counts import Convention, Positive
+from harness.spec.counts import Convention, CountName, Positive
 from harness.spec.frozen import Frozen
 
 MOST_TRIALS = 2**14
@@ -38,14 +48,31 @@ class Range(Frozen):
         return self
 
 
-def _choices(value: object) -> object:
+def _list_or_range(value: object) -> object:
+    if not isinstance(value, (list, tuple, dict, Range)):
+        raise ValueError(f"give a list of choices or a range {{low: ..., high: ...}} in place of {value!r}")
     return tuple(value) if isinstance(value, list) else value
 
 
-Choices = Annotated[tuple, Field(min_length=2)]
-SearchAxis = Annotated[Range | Choices, BeforeValidator(_choices, json_schema_input_type=Range | list)]
+def _choices_differ(choices: tuple) -> tuple:
+    if repeated := [value for index, value in enumerate(choices) if value in choices[:index]]:
+        raise ValueError(f"{repeated[0]!r} is given more than once")
+    return choices
+
+
+# Tags in angle brackets say which of two things a value is meant to be; errors leave them out (`read`).
+Choices = Annotated[tuple, Field(min_length=2), AfterValidator(_choices_differ)]
+SearchAxis = Annotated[
+    Annotated[Range, Tag("<range>")] | Annotated[Choices, Tag("<choices>")],
+    Discriminator(lambda value: "<choices>" if isinstance(value, tuple) else "<range>"),
+    BeforeValidator(_list_or_range, json_schema_input_type=Range | list),
+]
 # Dotted path within the arm to what it may be: `architecture.order`, `recipe.gain`; `recipe` is a whole one by name.
 Space = dict[str, SearchAxis]
+SpaceOrStandard = Annotated[
+    Annotated[Space, Tag("<space>")] | Annotated[Literal["standard"], Tag("<word>")],
+    Discriminator(lambda value: "<word>" if isinstance(value, str) else "<space>"),
+]
 
 
 def _alone_or_many(value: object) -> object:
@@ -70,6 +97,8 @@ class Effort(Frozen):
     def _convention_fits(self) -> Effort:
         if self.axis == "evaluations" and self.convention:
             raise ValueError(f"convention={self.convention}: evaluations have none; leave it out")
+        if self.axis == "flops_train" and self.count_name not in get_args(CountName):
+            raise ValueError(f"convention={self.convention} does not count flops_train")
         if self.axis == "evaluations" and any(not float(value).is_integer() for value in self.at):
             raise ValueError(f"at={list(self.at)}: evaluations are whole numbers")
         return self
