@@ -90,8 +90,9 @@ def confirmation(search: Manifest, records: Mapping[str, Record], seconds: Mappi
         sizes = [budget for budget in dict.fromkeys(cell.asked for cell in of_task) if budget is not None]
         asked = [(experiment.match.count_name, budget) for budget in sizes]
         asked += [(axis, budget) for axis in axes for budget in _cost_budgets(ends, axis, len(sizes))]
+        of_sides = {way: _equally_many(_of_sides(of_task, experiment, way), search.cells) for way in ways}
         for way, (axis, budget), side in itertools.product(ways, asked, experiment.sides):
-            own = _of_side(of_task, experiment, side, way)
+            own = of_sides[way][side]
             if axis not in axes:
                 own = [index for index in own if search.cells[index].asked == budget]
             competing = [one for index in own for one in contenders.get(index, ())]
@@ -218,6 +219,30 @@ def _of_side(cells: Iterable[Cell], experiment: Experiment, side: Sequence[str],
         return trial.scramble == scramble and trial.number < most.get(arm, 0) and of_recipe
 
     return [cell.index for cell in cells if cell.trial and is_its(cell.arm, cell.trial)]
+
+
+def _of_sides(cells: Sequence[Cell], experiment: Experiment, way: Variant | None) -> dict[tuple[str, ...], list[int]]:
+    return {side: _of_side(cells, experiment, side, way) for side in experiment.sides}
+
+
+def _equally_many(
+    of_sides: Mapping[tuple[str, ...], Sequence[int]], cells: Sequence[Cell]
+) -> dict[tuple[str, ...], list[int]]:
+    """The same cells, of every size the first so many of each side: chance gives a recipe to unequally many trials."""
+    by_size = {side: _by_size(own, cells) for side, own in of_sides.items()}
+    sizes = {size for own in by_size.values() for size in own}
+    most = {size: min(len(own.get(size, ())) for own in by_size.values()) for size in sizes}
+    return {
+        side: [index for size, found in own.items() for index in found[: most[size]]] for side, own in by_size.items()
+    }
+
+
+def _by_size(own: Iterable[int], cells: Sequence[Cell]) -> dict[float | None, list[int]]:
+    """Cells by size, the arms of a side in turn."""
+    found: dict[float | None, list[int]] = {}
+    for index in sorted(own, key=lambda one: _rank(cells[one])[::-1]):
+        found.setdefault(cells[index].asked, []).append(index)
+    return found
 
 
 def _rank(cell: Cell) -> tuple[str, int]:

@@ -17,7 +17,7 @@ from harness.scaling import chosen_runs
 from harness.search.choose import shares
 from harness.search.tables import SearchedSize, tuning_curves
 from harness.search.tuning_curve import TuningCurve
-from harness.spec import Cell, Manifest, Recipe, run_id, side_label
+from harness.spec import Cell, Manifest, Recipe, canonical_json, run_id, side_label
 
 TRIAL_COLUMNS = ("task", "arm", "asked", "trial", "seed", "val_loss", "test_loss", "status")
 
@@ -129,6 +129,7 @@ def _winner_row(cell: Cell, recipe: Recipe, confirmed: float | None) -> dict[str
         "trial": won.trial,
         "of_trials": won.trials,
         "network": network_words(cell.network),
+        "shape": canonical_json(cell.network.model_dump(mode="json")),
         "optimizer": recipe.optimizer.name,
         "gain": recipe.gain,
         "evaluations": recipe.max_evaluations,
@@ -138,4 +139,5 @@ def _winner_row(cell: Cell, recipe: Recipe, confirmed: float | None) -> dict[str
         "confirmed_test_loss": confirmed,
         "flattered": confirmed / won.test_loss if confirmed and won.test_loss else None,
         "flops_search": won.flops_search,
+        "recipe": canonical_json(recipe.model_dump(mode="json")),
     }

@@ -331,6 +331,8 @@ def run(file: Path, results: Path, scale: str, replan: bool, workers: int | None
             console.print(cost_sentence(manifest, results, workers), soft_wrap=True)
             if manifest.is_search:
                 console.print(f"stage 1 of 2, search: {search_words(manifest, folder)}", soft_wrap=True)
+            elif manifest.confirms:
+                console.print("stage 2 of 2, confirmation: the winners are chosen, and trained on fresh seeds")
         train_missing(manifest, folder, workers, mirror_of(wandb))
         if not manifest.is_search:
             break

@@ -108,9 +108,16 @@ def frozen_plan(file: Path, results: Path) -> tuple[Manifest, Path]:
 
 def confirmed_plan(file: Path, results: Path) -> tuple[Manifest, Path]:
     """The frozen plan whose runs are reported (`frozen_plan`); a HarnessError while a search is before it."""
+    from harness.spec import SEARCH_SUFFIX, manifest_path
+
     manifest, folder = frozen_plan(file, results)
+    if (
+        manifest.is_search
+        and manifest_path(confirmed := folder.with_name(manifest.name.removesuffix(SEARCH_SUFFIX))).exists()
+    ):
+        raise HarnessError(f"{file}: this is a search, whose winners are reported; give {confirmed}")
     if manifest.is_search:
-        raise HarnessError(f"{file}: {search_words(manifest, folder)}; `harness run {file}` goes on", INCOMPLETE)
+        raise HarnessError(f"{file}: {search_words(manifest, folder)}; `harness run FILE` goes on", INCOMPLETE)
     return manifest, folder
 
 
@@ -181,7 +188,7 @@ def search_words(search: Manifest, folder: Path) -> str:
     absent, runs = len(missing(search, records_of(folder))), len(search.run_ids())
     state = f"{absent:,} of {runs:,} runs of its search have no record" if absent else "its search is complete"
     seeds = ", ".join(map(str, search.experiment.seeds))
-    return f"{state}; its winners are trained next, on seeds {seeds}"
+    return f"{state}; once it is complete, winners are chosen and trained on seeds {seeds}"
 
 
 def calibrations_of(manifest: Manifest, results: Path) -> dict[Kind, Calibration]:

@@ -80,20 +80,27 @@ def number_lines(verdict: dict[str, Any]) -> list[str]:
 
     Of many tasks the one with the median estimate is told, for each condition.
     """
-    counts = {count["convention"]: count for count in verdict["counts"]}
-    conventions = dict.fromkeys(n["convention"] for n in verdict["numbers"])
-    lines = [_count_words(count) for name, count in counts.items() if name not in conventions]
-    for name in conventions:
-        said = f"{_count_words(counts[name])}: " if name in counts else f"{name}: "
-        lines.append(said + "; ".join(_told([n for n in verdict["numbers"] if n["convention"] == name])))
+    lines = _convention_lines(verdict["counts"], verdict["numbers"])
     lines += [f"{name}: not measured" for name in verdict["not_measured"]]
     return lines + [_under_words(one) for one in verdict.get("under", ())]
+
+
+def _convention_lines(counts: Sequence[dict[str, Any]], numbers: Sequence[dict[str, Any]]) -> list[str]:
+    """A line a convention: its outcome, and what was found."""
+    known = {count["convention"]: count for count in counts}
+    conventions = dict.fromkeys(n["convention"] for n in numbers)
+    lines = [_count_words(count) for name, count in known.items() if name not in conventions]
+    for name in conventions:
+        said = f"{_count_words(known[name])}: " if name in known else f"{name}: "
+        lines.append(said + "; ".join(_told([n for n in numbers if n["convention"] == name])))
+    return lines
 
 
 def _under_words(one: dict[str, Any]) -> str:
     """What another way of searching says, in short."""
     worse = " (both sides are more than ten times worse, so it turns nothing)" if one["far_worse"] else ""
-    return f"under {one['name']}: {one['conclusion']}{worse}; {'; '.join(map(_count_words, one['counts']))}"
+    lines = _convention_lines(one["counts"], one["numbers"])
+    return f"under {one['name']}: {one['conclusion']}{worse}. {'. '.join(lines)}"
 
 
 def _count_words(count: dict[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from harness.compare.verdict import Outcome
+
 
 @dataclass(frozen=True)
 class Found:
@@ -18,3 +20,14 @@ class Found:
     holds: bool | None = None
     at: float | None = None
     seeds: int | None = None
+
+
+@dataclass(frozen=True)
+class Number:
+    """A condition on one task or family under one convention: what was found, and what follows from it."""
+
+    convention: str
+    unit: str
+    condition: str
+    found: Found
+    outcome: Outcome

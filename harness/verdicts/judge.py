@@ -12,24 +12,13 @@ from harness.compare import Count, conclusion, count_outcomes, task_level
 from harness.compare.verdict import Conclusion, Outcome
 from harness.fit.result import to_json as plain
 from harness.spec import CONVENTIONS, Condition, Decide, Manifest, side_label, units
-from harness.verdicts.found import Found
+from harness.verdicts.found import Found, Number
 from harness.verdicts.quantities import Runs, find, runs_of
 from harness.verdicts.robust import Under, by_way, concluded, far_worse, robust_words, ways_of
 from harness.verdicts.words import condition_words, found_words, rule_words
 
 EVERY = "all conventions"  # where a rule compares them
 FREE_CONDITIONS = 2  # that the two sides of an interval pay for
-
-
-@dataclass(frozen=True)
-class Number:
-    """A condition on one task or family under one convention: what was found, and what follows from it."""
-
-    convention: str
-    unit: str
-    condition: str
-    found: Found
-    outcome: Outcome
 
 
 @dataclass(frozen=True)
@@ -76,7 +65,8 @@ def _with_others(verdict: Verdict, runs: Runs, others: Mapping[str, Runs]) -> Ve
     under = []
     for way, of_way in others.items():
         judged = judge(verdict.rule, of_way)
-        under.append(Under(way, judged.counts, judged.conclusion, far_worse(runs.table, way, sides, runs.matched)))
+        worse = far_worse(runs.table, way, sides, runs.matched)
+        under.append(Under(way, judged.numbers, judged.counts, judged.conclusion, worse))
     return replace(verdict, under=tuple(under), conclusion=concluded(verdict.declared, verdict.counts, under))
 
 
@@ -242,7 +232,7 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         "verdict": verdict.conclusion,
         "declared": verdict.declared,
         "stable": verdict.stable,
-        "under": [plain(one) for one in verdict.under],
+        "under": [{**plain(one), "numbers": [_number_json(n) for n in one.numbers]} for one in verdict.under],
         "holds_under": list(verdict.holds_under),
         "not_measured": list(verdict.unmeasured),
         "counts": [dict(vars(count)) for count in verdict.counts],

@@ -12,6 +12,7 @@ import pandas as pd
 from harness.compare import Count
 from harness.compare.verdict import Conclusion
 from harness.scaling import chosen_runs
+from harness.verdicts.found import Number
 from harness.verdicts.words import STABLE
 
 OPPOSITE = {"supported": "refuted", "refuted": "supported"}
@@ -23,6 +24,7 @@ class Under:
     """A rule judged under another way of searching. Where both sides are far worse by it, it turns nothing."""
 
     name: str
+    numbers: tuple[Number, ...]
     counts: tuple[Count, ...]
     conclusion: Conclusion
     far_worse: bool
@@ -71,9 +73,11 @@ def concluded(declared: Conclusion, counts: Sequence[Count], others: Sequence[Un
 def robust_words(verdict: dict[str, Any]) -> str:
     """What other counts and other ways of searching make of a verdict (`judge.to_json`): `stable`, or why it is not."""
     others = [one for one in verdict.get("under", ()) if not one["far_worse"]]
-    if verdict["verdict"] == "training-dependent":
+    if verdict["verdict"] in ("training-dependent", "convention-dependent"):
         found = {count["convention"]: count["outcome"] for count in verdict["counts"]}
-        return "; ".join(words for one in others if (words := _opposed(one, found)))
+        turned = [words for one in others if (words := _opposed(one, found))]
+        declared = [f"{verdict['declared']} as declared"] if verdict["verdict"] == "training-dependent" else []
+        return "; ".join([*declared, *turned])
     if verdict["verdict"] not in ("supported", "refuted"):
         return ""
     if not others:
