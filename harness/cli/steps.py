@@ -111,10 +111,8 @@ def confirmed_plan(file: Path, results: Path) -> tuple[Manifest, Path]:
     from harness.spec import SEARCH_SUFFIX, manifest_path
 
     manifest, folder = frozen_plan(file, results)
-    if (
-        manifest.is_search
-        and manifest_path(confirmed := folder.with_name(manifest.name.removesuffix(SEARCH_SUFFIX))).exists()
-    ):
+    confirmed = folder.with_name(manifest.name.removesuffix(SEARCH_SUFFIX))
+    if manifest.is_search and manifest_path(confirmed).exists():
         raise HarnessError(f"{file}: this is a search, whose winners are reported; give {confirmed}")
     if manifest.is_search:
         raise HarnessError(f"{file}: {search_words(manifest, folder)}; `harness run FILE` goes on", INCOMPLETE)
