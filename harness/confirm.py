@@ -178,8 +178,7 @@ def _of_cell(
 
 def _median(losses: Sequence[float]) -> float:
     """In the logarithm, as trials are chosen; infinite where half of the seeds failed."""
-    with np.errstate(divide="ignore"):
-        return float(np.exp(np.median(np.log(losses))))
+    return float(np.exp(scores([losses])[0]))
 
 
 def _stops(run: RunSpec, records: Sequence[Record]) -> list[int]:

@@ -285,11 +285,14 @@ def searched(tmp_path: Path, text: str) -> tuple[Path, Path, Manifest]:
 
 
 def test_winners_once_sealed_stay_whatever_becomes_of_the_search_s_records(tmp_path):
-    """The plan is made when the search is complete; records that change or vanish later change nothing of it."""
+    """The plan is made when the search is complete, not by a dry run; records that change later do not change it."""
     file, results, search = searched(tmp_path, PLAIN)
     assert stage_in(results / "tiny") == (search, results / "tiny.search")
+    dry, folder = freeze_stage(file, results, "full", replan=False, dry_run=True)
+    assert (dry.is_search, folder.exists()) == (False, False)
     plan, folder = freeze_stage(file, results, "full", replan=False)
     assert folder == results / "tiny"
+    assert plan == dry
     assert plan == read_manifest(folder) == winners_of(search, folder)
     assert plan.confirms.flops_search["flops_train.shared_dense"] == sum(
         record.counts["flops_train.shared_dense"] for record in made_records(search).values()
