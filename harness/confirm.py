@@ -241,7 +241,7 @@ def _cost_budgets(sides: Sequence[Sequence[Contender]], axis: str, number: int) 
         return []
     high = min(map(max, ends))
     low = min(max(map(min, ends)), high / LEAST_COST_RANGE)
-    return [float(f"{budget:.{DIGITS}g}") for budget in np.geomspace(low, high, number)]
+    return [float(f"{budget:.{DIGITS}g}") for budget in np.geomspace(high, low, number)[::-1]]  # of one, the largest
 
 
 # ------------------------------------------------------------------------------------------------------------- winners
