@@ -179,8 +179,7 @@ def _of_cell(
 
 def _median(losses: Sequence[float]) -> float:
     """In the logarithm, as trials are chosen; infinite where half of the seeds failed."""
-    with np.errstate(divide="ignore"):
-        return float(np.exp(np.median(np.log(losses))))
+    return float(np.exp(scores([losses])[0]))
 
 
 def _stops(run: RunSpec, records: Sequence[Record]) -> list[int]:
@@ -267,7 +266,7 @@ def _cost_budgets(sides: Sequence[Sequence[Contender]], axis: str, number: int) 
         return []
     high = min(map(max, ends))
     low = min(max(map(min, ends)), high / LEAST_COST_RANGE)
-    return [_rounded_up(budget) for budget in np.geomspace(low, high, number)]
+    return [_rounded_up(budget) for budget in np.geomspace(high, low, number)[::-1]]  # of one, the largest
 
 
 def _rounded_up(budget: float) -> float:

@@ -4,6 +4,7 @@ pytest tests/test_confirm.py
 """
 
 import itertools
+import json
 import math
 from functools import cache
 from pathlib import Path
@@ -122,18 +123,20 @@ def test_winners_are_those_that_enumeration_finds():
 
 def test_budgets_of_costs_are_what_every_side_can_spend():
     """As many as sizes, over a factor of ten at least; the side that can spend least can spend the largest."""
-    search = search_plan(TEXT)
-    records = made_records(search)
-    plan, runs = confirmation(search, records, None), runs_of(search)
-    for axis in COSTS:
-        most = []
-        for arm in ("kan", "mlp"):
-            of_arm = [runs[cell.index] for cell in competing(search, arm, None)]
-            most.append(max(np.median([records[run_id(run)].counts[axis] for run in own]) for own in of_arm))
-        budgets = sorted({cell.asked for cell in plan.cells if cell.won and cell.won.axis == axis})
-        assert len(budgets) <= 2
-        assert budgets[-1] == pytest.approx(min(most), rel=5e-3)
-        assert budgets[-1] / budgets[0] >= 9.9
+    for sizes in ("[40, 90]", "[40]"):
+        text = changed(("at: [40, 90]", f"at: {sizes}"), ("at: [1.0e+6, 4.0e+6]", "at: 1.0e+6"))
+        search, runs = search_plan(text), runs_of(search_plan(text))
+        records = made_records(search)
+        plan = confirmation(search, records, None)
+        for axis in COSTS:
+            most = []
+            for arm in ("kan", "mlp"):
+                of_arm = [runs[cell.index] for cell in competing(search, arm, None)]
+                most.append(max(np.median([records[run_id(run)].counts[axis] for run in own]) for own in of_arm))
+            budgets = sorted({cell.asked for cell in plan.cells if cell.won and cell.won.axis == axis})
+            assert len(budgets) == len(json.loads(sizes))
+            assert budgets[-1] == pytest.approx(min(most), rel=5e-3)
+            assert len(budgets) == 1 or budgets[-1] / budgets[0] >= 9.9
 
 
 def test_seconds_are_an_axis_where_they_are_measured():
@@ -285,11 +288,14 @@ def searched(tmp_path: Path, text: str) -> tuple[Path, Path, Manifest]:
 
 
 def test_winners_once_sealed_stay_whatever_becomes_of_the_search_s_records(tmp_path):
-    """The plan is made when the search is complete; records that change or vanish later change nothing of it."""
+    """The plan is made when the search is complete, not by a dry run; records that change later do not change it."""
     file, results, search = searched(tmp_path, PLAIN)
     assert stage_in(results / "tiny") == (search, results / "tiny.search")
+    dry, folder = freeze_stage(file, results, "full", replan=False, dry_run=True)
+    assert (dry.is_search, folder.exists()) == (False, False)
     plan, folder = freeze_stage(file, results, "full", replan=False)
     assert folder == results / "tiny"
+    assert plan == dry
     assert plan == read_manifest(folder) == winners_of(search, folder)
     assert plan.confirms.flops_search["flops_train.shared_dense"] == sum(
         record.counts["flops_train.shared_dense"] for record in made_records(search).values()

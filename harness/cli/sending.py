@@ -116,7 +116,7 @@ def submit(
     if not dry_run:
         _share(folder, where)
     if not (dry_run and is_new):
-        manifest, folder = freeze_stage(file, results, scale, replan)
+        manifest, folder = freeze_stage(file, results, scale, replan, dry_run)
         if not dry_run:
             _share(folder, where)
     _check_device(manifest, where, profile)

@@ -143,10 +143,11 @@ def stage_in(folder: Path) -> tuple[Manifest, Path]:
     return search, of_search
 
 
-def freeze_stage(file: Path, results: Path, scale: str, replan: bool) -> tuple[Manifest, Path]:
+def freeze_stage(file: Path, results: Path, scale: str, replan: bool, dry_run: bool = False) -> tuple[Manifest, Path]:
     """Freeze what a file says, and return the plan whose runs come next, with its folder.
 
-    A search whose runs all have records is followed by the plan of its winners, which is made and frozen here.
+    A search whose runs all have records is followed by the plan of its winners, which is made and, unless `dry_run`,
+    frozen here.
     """
     from harness.record import missing
     from harness.spec import content_hash, freeze, manifest_path, read_manifest
@@ -165,7 +166,8 @@ def freeze_stage(file: Path, results: Path, scale: str, replan: bool) -> tuple[M
         return manifest, search_folder(folder)
     if found and found.confirms and found.confirms.plan == content_hash(manifest):
         return found, folder
-    return freeze(winners_of(manifest, folder), folder, replan=True), folder
+    winners = winners_of(manifest, folder)
+    return winners if dry_run else freeze(winners, folder, replan=True), folder
 
 
 def winners_of(search: Manifest, folder: Path) -> Manifest:

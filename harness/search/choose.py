@@ -29,17 +29,20 @@ def scores(validation: ArrayLike) -> np.ndarray:
 
 
 def log_losses(losses: ArrayLike, name: str) -> np.ndarray:
-    """ln of losses [trials, seeds], inf where a run failed; a HarnessError where a loss is not positive."""
+    """ln of losses [trials, seeds], inf where a run failed; a HarnessError where a loss is negative.
+
+    A loss of 0, which a cross-entropy can round to, counts as the least positive number.
+    """
     values = np.asarray(losses, float)
     if values.ndim != 2 or not values.size:
         raise HarnessError(f"{name} has shape {values.shape}; give one loss a trial and seed, as [trials, seeds].")
-    if np.any(values <= 0):
-        trial, seed = np.argwhere(values <= 0)[0]
+    if np.any(values < 0):
+        trial, seed = np.argwhere(values < 0)[0]
         raise HarnessError(
             f"{name} of trial {trial} is {values[trial, seed]:g} in column {seed}; losses are compared by their "
-            "logarithm, so give positive ones."
+            "logarithm, so give none below 0."
         )
-    return np.log(np.where(np.isnan(values), np.inf, values))
+    return np.log(np.maximum(np.where(np.isnan(values), np.inf, values), np.finfo(float).tiny))
 
 
 def shares(trials: int, arms: int) -> tuple[int, ...]:

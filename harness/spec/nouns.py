@@ -571,6 +571,8 @@ class Experiment(Frozen):
             raise ValueError(
                 f"robust_to.trials={list(robust.trials)}: half of the trials is not there; add {search.trials // 2}"
             )
+        if (most := max(map(len, self.sides))) > min(robust.trials):
+            raise ValueError(f"robust_to.trials: {min(robust.trials)} are too few for the {most} arms of one side")
         if search.scramble in robust.scrambles:
             raise ValueError(f"robust_to.scrambles: {search.scramble} is search.scramble itself; choose another seed")
         return self

@@ -54,14 +54,14 @@ def _list_or_range(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _choices_differ(choices: tuple) -> tuple:
-    if repeated := [value for index, value in enumerate(choices) if value in choices[:index]]:
+def _values_differ(values: tuple) -> tuple:
+    if repeated := [value for index, value in enumerate(values) if value in values[:index]]:
         raise ValueError(f"{repeated[0]!r} is given more than once")
-    return choices
+    return values
 
 
 # Tags in angle brackets say which of two things a value is meant to be; errors leave them out (`read`).
-Choices = Annotated[tuple, Field(min_length=2), AfterValidator(_choices_differ)]
+Choices = Annotated[tuple, Field(min_length=2), AfterValidator(_values_differ)]
 SearchAxis = Annotated[
     Annotated[Range, Tag("<range>")] | Annotated[Choices, Tag("<choices>")],
     Discriminator(lambda value: "<choices>" if isinstance(value, tuple) else "<range>"),
@@ -144,9 +144,11 @@ class RobustTo(Frozen):
     Under each of them the winners are chosen anew and confirmed, and every rule is judged again.
     """
 
-    recipes: Annotated[tuple[str, ...], Field(min_length=2)]
-    trials: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
-    scrambles: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)]
+    recipes: Annotated[tuple[str, ...], Field(min_length=2), AfterValidator(_values_differ)]
+    trials: Annotated[tuple[PositiveInt, ...], Field(min_length=1), AfterValidator(_values_differ)]
+    scrambles: Annotated[
+        tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1), AfterValidator(_values_differ)
+    ]
 
     def variants(self) -> tuple[Variant, ...]:
         """Every other way of searching, one thing changed at a time."""

@@ -25,6 +25,7 @@ def test_the_least_median_wins_and_failed_runs_are_infinite():
         ([[nan, 1], [2, 2]], 1),
         ([[3, 3, 3], [2, 2, 2], [2, 2, 2]], 1),
         ([[5]], 0),
+        ([[1, 1], [0, 0]], 1),  # a cross-entropy that was rounded to 0 is the best there is
     ):
         assert choose(validation) == winner
     assert scores([[1, inf, nan], [1, 1, inf]]).tolist() == [inf, 0]

@@ -195,7 +195,7 @@ def test_what_makes_no_curve_is_said_with_the_next_move():
     for validation, test, words in (
         (good[:, :1], good[:, :1], "needs 2 seeds a trial at least.* this search has 1. Give the search more seeds"),
         (good[:1], good[:1], "needs 2 trials at least; this search has 1"),
-        (good, np.where(np.eye(4, 3), 0.0, good), "test of trial 0 is 0 in column 0"),
+        (good, np.where(np.eye(4, 3), -1.0, good), "test of trial 0 is -1 in column 0"),
         (good, good[:2], r"validation has shape \(4, 3\) and test \(2, 3\)"),
         (good[0], good[0], r"validation has shape \(3,\)"),
     ):

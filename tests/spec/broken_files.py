@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import made_searched
 from ruamel.yaml import YAML
 
 EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").glob("*.yaml"))
@@ -62,6 +63,7 @@ scales:
 PHASES = SMALL.replace("max_evaluations: 10", "max_evaluations: 10, phases: 5").replace("[exp2d]", "[gaussian_peaks]")
 POISSON = SMALL.replace("[exp2d]", "{target: poisson, boundary_points: 40, interior_weight: 0.1, train_points: 50}")
 DATA = SMALL.replace("[exp2d]", "[wine]").replace("at: [100]", "at: [300]")
+SEARCHED = made_searched.TEXT.replace("trials: 4", "trials: 2").replace("trials: [2]", "trials: [1]")
 
 # Words of YAML that stand where another was expected.
 WORDS = """
@@ -136,7 +138,7 @@ def _small(text: str) -> dict:
     return data
 
 
-TEXTS = [*(path.read_text(encoding="utf-8") for path in EXPERIMENTS), SMALL, RICH, PHASES, POISSON, DATA]
+TEXTS = [*(path.read_text(encoding="utf-8") for path in EXPERIMENTS), SMALL, RICH, PHASES, POISSON, DATA, SEARCHED]
 TREES = [_small(text) for text in TEXTS]
 
 

@@ -65,7 +65,7 @@ MISTAKES = [
     (
         ROBUST_RECIPES,
         "recipes: [lbfgs, lbfgs], trials",
-        "all of them are lbfgs; name recipes of two optimisers at least",
+        "robust_to.recipes: 'lbfgs' is given more than once",
     ),
     (ROBUST_RECIPES, "recipes: [lbfgs, lm], trials", "robust_to.recipes: 'lm' is not defined; allowed: lbfgs, levenbe"),
     (
@@ -76,6 +76,8 @@ MISTAKES = [
     ("trials: [2]", "trials: [1]", "robust_to.trials=[1]: half of the trials is not there; add 2"),
     ("trials: [2]", "trials: [2, 8]", "robust_to.trials: 8 is no power of two below search.trials=4; say [2]"),
     ("trials: [2]", "trials: [2, 3]", "robust_to.trials: 3 is no power of two below search.trials=4; say [2]"),
+    ("scrambles: [1]", "scrambles: [1, 1]", ":24: robust_to.scrambles: 1 is given more than once"),
+    ("trials: [2]", "trials: [2, 2]", "robust_to.trials: 2 is given more than once"),
     ("scrambles: [1]", "scrambles: [0]", "robust_to.scrambles: 0 is search.scramble itself; choose another seed"),
     # Spaces.
     (SPACE, "space: standart", ":8: arms.kan.space=\"standart\": did you mean 'standard'?"),
@@ -170,6 +172,18 @@ def test_mistakes_of_several_parts():
             "recipes are chosen by their names, such as [lbfgs, le",
         ),
         ([*free, (SPACE, "space: {}")], "arms.kan.space: it is empty, so all trials would be one; say what may vary"),
+        (
+            [("match: {", OTHER_ARMS + "match: {"), ("arms: [kan, mlp]", OTHER_RULE)],
+            "robust_to.trials: 2 are too few for the 3 arms of one side",
+        ),
+        (
+            [
+                ("\nsearch", "\n  other: {optimizer: {name: lbfgs}, max_evaluations: 5}\nsearch"),
+                ("  recipes: [lbfgs, levenberg]", "  recipes: [lbfgs, levenberg, other]"),
+                (ROBUST_RECIPES, "recipes: [lbfgs, other], trials"),
+            ],
+            "robust_to.recipes=['lbfgs', 'other']: all of them are lbfgs; name recipes of two optimisers at least",
+        ),
         ([free[0]], "robust_to.recipes: 'lbfgs' is not in search.recipes; add it there"),
         (
             [
