@@ -32,8 +32,8 @@ def first_screen() -> str:
     assert experiment.search is not None
     trials, seeds = experiment.search.trials, len(experiment.seeds)
     sentence = (
-        f"**Searched equally, who is ahead?** {' '.join(lines)} These are ratios of test errors, with 95 % intervals "
-        f"over {seeds} fresh seeds."
+        f"**Searched equally, who is ahead?** {' '.join(lines)} These are ratios of test errors at the largest equal size, "
+        f"with {100 * verdict['interval_level']:.3g} % intervals over {seeds} fresh seeds."
     )
     caption = (
         f"*More tuning changes the answer. Each side had {trials} trials at each size: activations, depths, orders, "
@@ -61,10 +61,10 @@ def _lead(found: dict[str, Any]) -> str:
         return "it cannot be said"
     ends = sorted((found["low"], found["high"]))
     if ends[0] > 1:
-        return f"KANs by a factor of {found['estimate']:.2g} ({ends[0]:.2g} to {ends[1]:.2g})"
+        return f"KANs by a factor of {found['estimate']:.2g} ({ends[0]:.3g} to {ends[1]:.3g})"
     if ends[1] < 1:
-        return f"MLPs by a factor of {1 / found['estimate']:.2g} ({1 / ends[1]:.2g} to {1 / ends[0]:.2g})"
-    return f"nobody (MLP / KAN {found['estimate']:.2g}, {ends[0]:.2g} to {ends[1]:.2g})"
+        return f"MLPs by a factor of {1 / found['estimate']:.2g} ({1 / ends[1]:.3g} to {1 / ends[0]:.3g})"
+    return f"nobody (MLP / KAN {found['estimate']:.2g}, {ends[0]:.2g} to {ends[1]:,.2g})"
 
 
 def _table(question: str) -> list[str]:

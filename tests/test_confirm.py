@@ -47,12 +47,14 @@ def competing(search: Manifest, arm: str, way: str | None, trials: int = 4) -> l
     scramble = 1 if way == "scramble 1" else 0
     trials = 2 if way == "2 trials" else trials
     recipe = way.split()[1] if way and way.startswith("recipe") else None
-    return [
-        cell
-        for cell in search.cells
-        if cell.arm == arm and cell.trial.scramble == scramble and cell.trial.number < trials
-        if recipe in (None, cell.trial.recipe)
-    ]
+    of_arms: dict[str, dict[float, list[Cell]]] = {name: {} for name in search.experiment.arms}
+    for cell in sorted(search.cells, key=lambda one: one.trial.number):
+        if cell.trial.scramble == scramble and cell.trial.number < trials and recipe in (None, cell.trial.recipe):
+            of_arms[cell.arm].setdefault(cell.asked, []).append(cell)
+    found = []
+    for asked, cells in of_arms[arm].items():  # of one recipe no more at a size than the other side has
+        found += cells[: min(len(own.get(asked, [])) for own in of_arms.values())] if recipe else cells
+    return found
 
 
 def at_size(records, runs: list[RunSpec]) -> tuple[float, int | None]:

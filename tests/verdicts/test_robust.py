@@ -71,8 +71,9 @@ def test_a_way_that_finds_the_opposite_turns_it():
     """Under one convention is enough; the verdict names the way and the convention."""
     turned = judged(BETTER, {"scramble 1": BETTER, "recipe lm alone": WORSE})
     assert (turned.conclusion, turned.declared) == ("training-dependent", "supported")
-    assert words(turned).startswith("refuted under recipe lm alone (params.trainable, flops_train.shared_dense")
-    assert "training-dependent, refuted under recipe lm alone (" in sentence(turned)
+    against = "refuted under recipe lm alone (params.trainable, flops_train.shared_dense"
+    assert words(turned).startswith(f"supported as declared; {against}")
+    assert "training-dependent, supported as declared; refuted under recipe lm alone (" in sentence(turned)
     # Ten times as costly a parameter: ahead at equal parameters, behind at equal FLOPs.
     at_parameters = {"kan": power(1, 1.0), "mlp": power(4, 1.0)}
     for declared, against in ((WORSE, "params.trainable"), (BETTER, "flops_train.shared_dense")):
@@ -82,14 +83,14 @@ def test_a_way_that_finds_the_opposite_turns_it():
     assert "params.trainable" not in words(turned)
 
 
-def test_what_is_undecided_is_not_turned():
-    """An inconclusive or convention-dependent verdict is so whatever other ways find."""
-    for declared, conclusion in (
-        (UNSURE, "inconclusive"),
-        ({"kan": power(1, 1), "mlp": power(4, 1)}, "convention-dependent"),
-    ):
-        verdict = judged(declared, {"scramble 1": WORSE, "2 trials": BETTER})
-        assert (verdict.conclusion, words(verdict)) == (conclusion, "")
+def test_what_is_undecided_under_a_count_is_not_turned_there():
+    """An inconclusive verdict is so whatever other ways find; one that hangs on counts says what turns it besides."""
+    unsure = judged(UNSURE, {"scramble 1": WORSE, "2 trials": BETTER})
+    assert (unsure.conclusion, words(unsure)) == ("inconclusive", "")
+
+    by_count = judged({"kan": power(1, 1), "mlp": power(4, 1)}, {"scramble 1": WORSE, "2 trials": BETTER})
+    assert by_count.conclusion == "convention-dependent"
+    assert words(by_count).startswith("refuted under scramble 1 (params.trainable, flops_train.local_min); supported")
 
 
 def test_a_way_by_which_both_sides_are_far_worse_turns_nothing():
@@ -115,7 +116,7 @@ def test_rows_and_sentences_name_every_way():
     assert first[1] == "refuted 0/1, 1 against"
     assert len(first) == len(second)
     assert [one["name"] for one in data["under"]] == ["recipe bad alone", "2 trials"]
-    assert any(line.startswith("under 2 trials: inconclusive; ") for line in number_lines(data))
+    assert any(line.startswith("under 2 trials: inconclusive. params.trainable: ") for line in number_lines(data))
 
 
 def test_a_side_without_a_winner_is_named():
