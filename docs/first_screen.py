@@ -32,8 +32,8 @@ def first_screen() -> str:
     assert experiment.search is not None
     trials, seeds = experiment.search.trials, len(experiment.seeds)
     sentence = (
-        f"**Searched equally, who is ahead?** {' '.join(lines)} These are ratios of test errors at the largest equal size, "
-        f"with {100 * verdict['interval_level']:.3g} % intervals over {seeds} fresh seeds."
+        f"**Searched equally, who is ahead?** {' '.join(lines)} These are ratios of test errors at the largest equal "
+        f"size, with {100 * verdict['interval_level']:.3g} % intervals over {seeds} fresh seeds."
     )
     caption = (
         f"*More tuning changes the answer. Each side had {trials} trials at each size: activations, depths, orders, "
