@@ -353,7 +353,9 @@ def _series(manifest: Manifest, table: pd.DataFrame, name: str) -> dict[str, Any
     arm = manifest.experiment.arms[rows["arm"].iloc[0]]
     cells = set(rows["cell"])
     recipes = [planned.run.recipe for planned in manifest.runs if planned.cell in cells]
+    is_searched = manifest.confirms is not None
     winners = Counter(rows[rows["chosen"]].drop_duplicates("cell")["trial"])
+    chosen = ", ".join(f"trial {trial} in {count}" for trial, count in sorted(winners.items()))
     tune = manifest.experiment.tune if arm.tune is None else arm.tune
     return {
         "name": name,
@@ -368,8 +370,8 @@ def _series(manifest: Manifest, table: pd.DataFrame, name: str) -> dict[str, Any
         "spent": _span(rows["evaluations"]),
         "starts": _distinct(_starts(recipe) for recipe in recipes),
         "tune": "; ".join(f"{path} in {', '.join(map(str, values))}" for path, values in tune.items()) or "nothing",
-        "trials": len(set(rows["trial"])),
-        "winners": ", ".join(f"trial {trial} in {count}" for trial, count in sorted(winners.items())),
+        "trials": int(rows["trials"].max()) if is_searched else len(set(rows["trial"])),
+        "winners": "see Search" if is_searched else chosen,
     }
 
 

@@ -36,15 +36,18 @@ def plan_table(manifest: Manifest) -> Table:
 def _cell_row(cell: Cell) -> tuple[list[str], list[str], list[str]]:
     """Names, what was asked and achieved, and counts."""
     asked = f"{cell.asked:,.6g}" if cell.asked is not None else ""
+    series = cell.series
+    if cell.trial:
+        series += f" trial {cell.trial.number}, {cell.trial.recipe}, scramble {cell.trial.scramble}"
     if cell.infeasible:
-        return [cell.task, cell.series, "infeasible"], [asked, "", ""], [""] * 3
+        return [cell.task, series, "infeasible"], [asked, "", ""], [""] * 3
     network = cell.network
     words = network_words(network) if network else ""
     counts = [f"{cell.counts[n]:,}" for n in ("params.trainable", "flops_forward.shared_dense")]
     achieved = f"{cell.achieved:,.6g}" if cell.achieved is not None else ""
     residual = f"{cell.residual:+.1%}" if cell.residual is not None else ""
     work = f"{cell.counts['flops_train.shared_dense']:.2e}"
-    return [cell.task, cell.series, words], [asked, achieved, residual], [*counts, work]
+    return [cell.task, series, words], [asked, achieved, residual], [*counts, work]
 
 
 def packs_table(costs: pd.DataFrame) -> Table:

@@ -246,9 +246,8 @@ def test_nothing_is_reported_before_the_winners_are_confirmed(tmp_path, monkeypa
     for command in ("report", "fit", "plot"):
         done = _invoke(command, "tiny.yaml")
         assert done.exit_code == 3
-        assert "of its search have no record; its winners are trained next, on seeds 10, 11; `harness run tiny.y" in (
-            done.output
-        )
+        words = "once it is complete, winners are chosen and trained on seeds 10, 11; `harness run tiny.yaml` goes on"
+        assert f"of its search have no record; {words}" in done.output
     told = json.loads(_invoke("verdicts", "tiny.yaml", "--json").stdout)["experiments"][0]
     assert ([one["verdict"] for one in told["verdicts"]], told["command"]) == (["not run"], "harness run tiny.yaml")
     assert "of its search have no record" in told["why"]

@@ -84,7 +84,8 @@ class _Group(click.Group):
         try:
             return super().__call__(*arguments, **named)
         except SystemExit as ending:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C from here on would replace the exit status
+            if not arguments:  # it is what this process was started for, and a Ctrl-C would replace its exit status
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
             if user_code := sys.modules.get("harness.user_code"):  # else nothing of the user's was called
                 user_code.end_now_if_threads_are_left(ending.code)
             raise

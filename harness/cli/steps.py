@@ -115,7 +115,8 @@ def confirmed_plan(file: Path, results: Path) -> tuple[Manifest, Path]:
     if manifest.is_search and manifest_path(confirmed).exists():
         raise HarnessError(f"{file}: this is a search, whose winners are reported; give {confirmed}")
     if manifest.is_search:
-        raise HarnessError(f"{file}: {search_words(manifest, folder)}; `harness run FILE` goes on", INCOMPLETE)
+        again = "FILE" if file.is_dir() else file
+        raise HarnessError(f"{file}: {search_words(manifest, folder)}; `harness run {again}` goes on", INCOMPLETE)
     return manifest, folder
 
 
