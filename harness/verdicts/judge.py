@@ -14,7 +14,7 @@ from harness.fit.result import to_json as plain
 from harness.spec import CONVENTIONS, Condition, Decide, Manifest, side_label, units
 from harness.verdicts.found import Found, Number
 from harness.verdicts.quantities import Runs, find, runs_of
-from harness.verdicts.robust import Under, by_way, concluded, far_worse, robust_words, ways_of
+from harness.verdicts.robust import Under, by_way, concluded, far_worse, robust_words
 from harness.verdicts.words import condition_words, found_words, rule_words
 
 EVERY = "all conventions"  # where a rule compares them
@@ -54,7 +54,9 @@ def judge_all(manifest: Manifest, table: pd.DataFrame) -> list[Verdict]:
     if not rules:
         return []
     runs = runs_of(manifest, table)
-    others = {way: runs_of(manifest, by_way(table, way)) for way in ways_of(table)}
+    robust = manifest.experiment.robust_to if manifest.confirms else None
+    ways = [way.name for way in robust.variants()] if robust else []
+    others = {way: runs_of(manifest, by_way(table, way)) for way in ways}
     return [_with_others(judge(rule, runs), runs, others) for rule in rules]
 
 

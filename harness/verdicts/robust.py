@@ -30,11 +30,6 @@ class Under:
     far_worse: bool
 
 
-def ways_of(table: pd.DataFrame) -> list[str]:
-    """The other ways of searching whose winners a table of confirmed runs has."""
-    return list(dict.fromkeys(table["won_under"].dropna())) if "won_under" in table else []
-
-
 def by_way(table: pd.DataFrame, way: str) -> pd.DataFrame:
     """The rows of the winners that were chosen in another way, in the place of those of the search as declared."""
     return table[table["won_under"] == way].assign(won_under=None)

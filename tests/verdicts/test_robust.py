@@ -11,7 +11,7 @@ from harness.show_verdicts import _under_rows
 from harness.verdicts import sentence, to_json
 from harness.verdicts.answer import number_lines, verdict_words
 from harness.verdicts.judge import Verdict, _with_others, judge
-from harness.verdicts.robust import by_way, robust_words, ways_of
+from harness.verdicts.robust import by_way, robust_words
 
 LOSS = {"quantity": "test_loss", "threshold": 1}
 BETTER = {"kan": power(1, 1.0), "mlp": power(100, 1.0)}  # under every convention
@@ -37,8 +37,7 @@ def judged(declared: dict, ways: dict[str, dict], without: str | None = None, **
     table = searched(declared, ways)
     table = table if without is None else table.drop(columns=[without])
     runs = made_runs(table)
-    others = {way: made_runs(by_way(table, way)) for way in ways_of(table)}
-    assert list(others) == list(ways)
+    others = {way: made_runs(by_way(table, way)) for way in ways}
     return _with_others(judge(made_rule(**LOSS | rule), runs), runs, others)
 
 
@@ -65,6 +64,16 @@ def test_a_way_that_finds_nothing_does_not_confirm():
 
     assert verdict.conclusion == verdict.declared == "supported"
     assert words(verdict) == "not confirmed under recipe lm alone, 2 trials"
+
+
+def test_a_way_by_which_nobody_wins_does_not_confirm():
+    """It has no rows, and is heard all the same."""
+    table = searched(BETTER, {"scramble 1": BETTER})
+    runs, nobody = made_runs(table), made_runs(by_way(table, "recipe lm alone"), {"t": ("t", 2)})
+    verdict = _with_others(judge(made_rule(**LOSS), runs), runs, {"recipe lm alone": nobody})
+
+    assert verdict.conclusion == "supported"
+    assert words(verdict) == "not confirmed under recipe lm alone"
 
 
 def test_a_way_that_finds_the_opposite_turns_it():
