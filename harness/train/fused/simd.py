@@ -361,7 +361,7 @@ _cosine_series = _polynomial([(-1) ** power / math.factorial(2 * power) for powe
 
 @inlined
 def _sine_and_cosine(x):
-    """sin x and cos x to 1 ulp, for |x| <= _LARGEST_PHASE: those of what is left beyond whole quarters of a turn."""
+    """sin x and cos x to 2 ulp, for |x| <= _LARGEST_PHASE: those of what is left beyond whole quarters of a turn."""
     shifted = x * (2 / math.pi) + _ROUNDER
     quarters = shifted - _ROUNDER
     r = ((x - quarters * _HALF_PI_HIGH) - quarters * _HALF_PI_MIDDLE) - quarters * _HALF_PI_LOW
