@@ -29,6 +29,7 @@ from harness.show import LOSS_WORDS, exponent, held_out_rows, loss_words
 from harness.show_checks import TITLES as CHECK_TITLES
 from harness.show_checks import CheckRow, check_row
 from harness.spec import (
+    Arm,
     Cell,
     ChebyshevKanShape,
     Formula,
@@ -44,6 +45,7 @@ from harness.spec import (
     RunTask,
     SplineMlpShape,
 )
+from harness.spec.search import Space
 from harness.verdicts import Verdict, to_json
 from harness.verdicts.answer import number_lines, verdict_words
 
@@ -288,7 +290,6 @@ def _ratio(value: float) -> str:
 def _search(manifest: Manifest, searched: Searched, loss: str) -> dict[str, Any]:
     """What a report says of a search: what varied in each arm, the tuning curves, and the winners."""
     experiment = manifest.experiment
-    standard = {name: arm.architecture.standard_space for name, arm in experiment.arms.items()}
     winners = searched.winners
     declared = winners[winners["searched"] == "as declared"]
     flattered = declared["flattered"].dropna()
@@ -296,7 +297,7 @@ def _search(manifest: Manifest, searched: Searched, loss: str) -> dict[str, Any]
         "asked": experiment.search,
         "confirms": manifest.confirms,
         "spaces": {
-            name: ([axis_words(*axis) for axis in space.items()], differences(space, standard[name]))
+            name: ([axis_words(*axis) for axis in space.items()], _of_standard(experiment.arms[name], space))
             for name, space in manifest.spaces.items()
         },
         "figure": png(tuning_figure(searched.curves, searched.confirmed, pairs_axis(manifest), loss)),
@@ -304,6 +305,13 @@ def _search(manifest: Manifest, searched: Searched, loss: str) -> dict[str, Any]
         "others": len(winners) - len(declared),
         "flattered": (flattered.median(), flattered.max()) if len(flattered) else None,
     }
+
+
+def _of_standard(arm: Arm, space: Space) -> str:
+    """How the space of an arm differs from its family's; what the arm cannot vary is no difference."""
+    return (
+        differences(space, arm.architecture.standard_space) if isinstance(arm.space, dict) else "it is the standard one"
+    )
 
 
 def _cell(cell: Cell) -> dict[str, Any]:
