@@ -127,6 +127,7 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
         raise HarnessError(
             "\n".join([f"no cell of {name} is feasible:", *reasons[:6]])
             + "\nchange match.at to values named above, or raise match.tol"
+            + (", or search.effort where it ends too soon" if experiment.search else "")
         )
     return Manifest(
         name=name,

@@ -187,8 +187,10 @@ def search_words(search: Manifest, folder: Path) -> str:
     from harness.record import missing
 
     absent, runs = len(missing(search, records_of(folder))), len(search.run_ids())
-    state = f"{absent:,} of {runs:,} runs of its search have no record" if absent else "its search is complete"
     seeds = ", ".join(map(str, search.experiment.seeds))
+    if not absent:
+        return f"its search is complete; winners are chosen next, and trained on seeds {seeds}"
+    state = f"{absent:,} of {runs:,} runs of its search have no record"
     return f"{state}; once it is complete, winners are chosen and trained on seeds {seeds}"
 
 
