@@ -36,8 +36,8 @@ def first_screen() -> str:
         f"size, with {100 * verdict['interval_level']:.3g} % intervals over {seeds} fresh seeds."
     )
     caption = (
-        f"*How the answer changes with tuning. Each side had {trials} trials at each size: activations, depths, orders, "
-        "grids, initial scales, and L-BFGS or Levenberg-Marquardt, at equal training FLOPs a trial "
+        f"*How the answer changes with tuning. Each side had {trials} trials at each size: activations, depths, "
+        "orders, grids, initial scales, and L-BFGS or Levenberg-Marquardt, at equal training FLOPs a trial "
         f"([{FILE}.yaml](experiments/{FILE}.yaml), [docs/search.md](docs/search.md)). Lines: what to expect after k "
         "trials. Marks at the right: the winners of all trials, trained again on fresh seeds.*"
     )
