@@ -432,9 +432,10 @@ def searched_of(manifest: Manifest, table: pd.DataFrame, folder: Path) -> Search
 
 def draw_search(manifest: Manifest, table: pd.DataFrame, found: Searched, folder: Path) -> list[Path]:
     """The figures of a search, as files: tuning curves, and the ratio that the first rule of two sides is about."""
+    from harness.files import whole_file
     from harness.pairs import pairs_axis
     from harness.plot_tuning import draw_effort, draw_tuning
-    from harness.search.tables import ratios
+    from harness.search.tables import ratios, ratios_table
     from harness.searched import confirmed_ratios
     from harness.show import loss_words
     from harness.spec import side_label
@@ -444,7 +445,10 @@ def draw_search(manifest: Manifest, table: pd.DataFrame, found: Searched, folder
     if rule := next((rule for rule in manifest.experiment.decide if len(rule.arms) == 2), None):
         first, second = (side_label(rule.choice(index)) for index in (0, 1))
         confirmed = confirmed_ratios(table, axis, first, second)
-        drawn += draw_effort(ratios(found.curves, first, second), first, second, folder, confirmed, axis)
+        by_effort = ratios(found.curves, first, second)
+        with whole_file(folder / "tuning_ratio.csv") as path:
+            ratios_table(by_effort).to_csv(path, index=False)
+        drawn += draw_effort(by_effort, first, second, folder, confirmed, axis)
     return drawn
 
 
