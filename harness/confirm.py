@@ -7,7 +7,6 @@ choose; what is reported comes from the fresh seeds alone.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,11 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from harness.errors import INCOMPLETE, HarnessError
+from harness.halving import all_rungs
 from harness.plan import packs_of, planned_flops, that_matters
-from harness.record import Record
-from harness.search.choose import choose, scores, shares
+from harness.record import Record, records_hash
+from harness.search.choose import choose, scores
+from harness.search.sides import cells_of_sides, trial_of, ways_of
 from harness.spec import (
-    SEARCH_SUFFIX,
     Adam,
     Cell,
     Confirms,
@@ -28,15 +28,13 @@ from harness.spec import (
     Manifest,
     PlannedRun,
     RunSpec,
-    Tried,
     Won,
-    canonical_json,
     content_hash,
     least_evaluations,
     run_id,
+    searched_name,
     side_label,
 )
-from harness.spec.search import Variant
 
 ALWAYS_COSTED = "flops_train.shared_dense"  # an axis on which winners are chosen whatever the rules say
 LEAST_COST_RANGE = 10.0  # from the least to the largest cost budget: what a law needs to be fitted
@@ -70,11 +68,15 @@ class Competition(NamedTuple):
     allowed: list[Contender]
 
 
-def confirmation(search: Manifest, records: Mapping[str, Record], seconds: Mapping[int, float] | None) -> Manifest:
+def confirmation(
+    rungs: Sequence[Manifest], records: Mapping[str, Record], seconds: Mapping[int, float] | None
+) -> Manifest:
     """The plan of the winners of a complete search, from its records by run id; a HarnessError if there is none.
 
+    `rungs` are the plans of the search: one, or with halving one for each rung.
     `seconds` are those of the runs of each cell, by its index, where they are measured.
     """
+    search = all_rungs(rungs)
     experiment = search.experiment
     assert experiment.search is not None
     assert experiment.match is not None
@@ -82,27 +84,26 @@ def confirmation(search: Manifest, records: Mapping[str, Record], seconds: Mappi
     contenders = _contenders(search, records, axes, seconds or {})
     cells: list[Cell] = []
     runs: list[PlannedRun] = []
-    ways: tuple[Variant | None, ...] = (None, *(experiment.robust_to.variants() if experiment.robust_to else ()))
+    ways = ways_of(experiment)
     for task in dict.fromkeys(cell.task for cell in search.cells):
         of_task = [cell for cell in search.cells if cell.task == task]
-        declared = [_of_side(of_task, experiment, side, None) for side in experiment.sides]
-        ends = [[one for index in side for one in contenders.get(index, ())] for side in declared]
+        of_sides = {way: cells_of_sides(of_task, experiment, way) for way in ways}
+        ends = [[one for cell in own for one in contenders.get(cell.index, ())] for own in of_sides[None].values()]
         sizes = [budget for budget in dict.fromkeys(cell.asked for cell in of_task) if budget is not None]
         asked = [(experiment.match.count_name, budget) for budget in sizes]
         asked += [(axis, budget) for axis in axes for budget in _cost_budgets(ends, axis, len(sizes))]
-        of_sides = {way: _equally_many(_of_sides(of_task, experiment, way), search.cells) for way in ways}
         for way, (axis, budget), side in itertools.product(ways, asked, experiment.sides):
             own = of_sides[way][side]
             if axis not in axes:
-                own = [index for index in own if search.cells[index].asked == budget]
-            competing = [one for index in own for one in contenders.get(index, ())]
+                own = [cell for cell in own if cell.asked == budget]
+            competing = [one for cell in own for one in contenders.get(cell.index, ())]
             competition = Competition(
                 task=task,
                 side=side,
                 under=way.name if way else None,
                 axis=axis,
                 budget=budget,
-                trials=len({_rank(search.cells[index]) for index in own}),
+                trials=len({trial_of(cell) for cell in own}),
                 flops_search=_search_flops(competing, records),
                 allowed=[one for one in competing if _is_allowed(one, axis, budget)],
             )
@@ -117,7 +118,7 @@ def confirmation(search: Manifest, records: Mapping[str, Record], seconds: Mappi
             INCOMPLETE,
         )
     return Manifest(
-        name=search.name.removesuffix(SEARCH_SUFFIX),
+        name=searched_name(search.name),
         experiment=experiment,
         experiment_hash=search.experiment_hash,
         cells=tuple(cells),
@@ -126,7 +127,9 @@ def confirmation(search: Manifest, records: Mapping[str, Record], seconds: Mappi
         formulas=search.formulas,
         spaces=search.spaces,
         confirms=Confirms(
-            plan=content_hash(search), records=_hash(records), flops_search=_recorded_flops(records.values())
+            plan=content_hash(rungs[-1]),
+            records=records_hash(records),
+            flops_search=_recorded_flops(records.values()),
         ),
     )
 
@@ -158,15 +161,20 @@ def _contenders(
 def _of_cell(
     cell: Cell, runs: Sequence[RunSpec], records: Sequence[Record], axes: Sequence[str], seconds: float | None
 ) -> list[Contender]:
-    run = runs[0]
+    assert cell.trial is not None
+    run_ids = tuple(record.run_id for record in records)
+    run = max(runs, key=lambda one: one.recipe.max_evaluations)  # with halving, that of the last rung it reached
+    stop = None if cell.trial.is_whole(run) else run.recipe.max_evaluations
+    if stop and not _can_stop(run):
+        return []
+    records = [record for record, of_record in zip(records, runs, strict=True) if of_record.recipe == run.recipe]
     losses = [record.metrics.losses if record.metrics else None for record in records]
     validation = tuple(one.validation if one else math.inf for one in losses)
     test_loss = _median([one.test if one else math.inf for one in losses])
     costs = {axis: float(np.median([record.counts[axis] for record in records])) for axis in axes if axis != "seconds"}
     if seconds is not None:
         costs["seconds"] = seconds
-    run_ids = tuple(record.run_id for record in records)
-    contenders = [Contender(cell, run, run_ids, None, validation, test_loss, costs)]
+    contenders = [Contender(cell, run, run_ids, stop, validation, test_loss, costs)]
     spent = float(np.median([record.evaluations for record in records]))
     for stop in _stops(run, records):
         stopped = run.model_copy(update={"recipe": run.recipe.model_copy(update={"max_evaluations": stop})})
@@ -183,18 +191,20 @@ def _median(losses: Sequence[float]) -> float:
 
 
 def _stops(run: RunSpec, records: Sequence[Record]) -> list[int]:
-    """The evaluations at which a run can be read as if it had ended there.
-
-    None where a shorter run is another one from its start: with a schedule that spans the whole, phases or a penalty.
-    """
-    recipe, optimizer = run.recipe, run.recipe.optimizer
-    decays = isinstance(optimizer, Adam) and optimizer.schedule != "constant"
-    if decays or recipe.phases or recipe.sparsity:
+    """The evaluations at which a run can be read as if it had ended there."""
+    if not _can_stop(run):
         return []
-    least = least_evaluations(run.network, recipe)
+    least = least_evaluations(run.network, run.recipe)
     moments = {point.evaluations for record in records for point in record.curve}
     end = max(record.evaluations for record in records)
     return sorted(at for at in moments if least <= at < end)
+
+
+def _can_stop(run: RunSpec) -> bool:
+    """Not where a shorter run is another one from its start: with a decaying schedule, phases or a penalty."""
+    recipe, optimizer = run.recipe, run.recipe.optimizer
+    decays = isinstance(optimizer, Adam) and optimizer.schedule != "constant"
+    return not (decays or recipe.phases or recipe.sparsity)
 
 
 def _validation_at(record: Record, stop: int) -> float:
@@ -203,51 +213,6 @@ def _validation_at(record: Record, stop: int) -> float:
         return math.inf
     losses = [point.validation_loss for point in record.curve if point.evaluations <= stop]
     return math.inf if not losses or losses[-1] is None else losses[-1]
-
-
-def _of_side(cells: Iterable[Cell], experiment: Experiment, side: Sequence[str], way: Variant | None) -> list[int]:
-    """The cells that a side chooses from: of each of its arms as many trials as make the side's share of all."""
-    search = experiment.search
-    assert search is not None
-    trials = way.trials if way and way.trials else search.trials
-    scramble = way.scramble if way and way.scramble is not None else search.scramble
-    most = dict(zip(side, shares(trials, len(side)), strict=True))
-
-    def is_its(arm: str, trial: Tried) -> bool:
-        of_recipe = not (way and way.recipe) or trial.recipe == way.recipe
-        return trial.scramble == scramble and trial.number < most.get(arm, 0) and of_recipe
-
-    return [cell.index for cell in cells if cell.trial and is_its(cell.arm, cell.trial)]
-
-
-def _of_sides(cells: Sequence[Cell], experiment: Experiment, way: Variant | None) -> dict[tuple[str, ...], list[int]]:
-    return {side: _of_side(cells, experiment, side, way) for side in experiment.sides}
-
-
-def _equally_many(
-    of_sides: Mapping[tuple[str, ...], Sequence[int]], cells: Sequence[Cell]
-) -> dict[tuple[str, ...], list[int]]:
-    """The same cells, of every size the first so many of each side: chance gives a recipe to unequally many trials."""
-    by_size = {side: _by_size(own, cells) for side, own in of_sides.items()}
-    sizes = {size for own in by_size.values() for size in own}
-    most = {size: min(len(own.get(size, ())) for own in by_size.values()) for size in sizes}
-    return {
-        side: [index for size, found in own.items() for index in found[: most[size]]] for side, own in by_size.items()
-    }
-
-
-def _by_size(own: Iterable[int], cells: Sequence[Cell]) -> dict[float | None, list[int]]:
-    """Cells by size, the arms of a side in turn."""
-    found: dict[float | None, list[int]] = {}
-    for index in sorted(own, key=lambda one: _rank(cells[one])[::-1]):
-        found.setdefault(cells[index].asked, []).append(index)
-    return found
-
-
-def _rank(cell: Cell) -> tuple[str, int]:
-    """Which of its side's trials a cell is, whatever the size."""
-    assert cell.trial is not None
-    return cell.arm, cell.trial.number
 
 
 def _is_allowed(one: Contender, axis: str, budget: float) -> bool:
@@ -321,9 +286,3 @@ def _recorded_flops(records: Iterable[Record]) -> dict[str, int]:
             if name.startswith("flops_train"):
                 total[name] = total.get(name, 0) + value
     return total
-
-
-def _hash(records: Mapping[str, Record]) -> str:
-    """64 hex digits of all records that were read."""
-    contents = {identity: content_hash(record) for identity, record in records.items()}
-    return hashlib.sha256(canonical_json(contents).encode()).hexdigest()

@@ -36,6 +36,7 @@ from harness.spec import (
     SplinedShape,
     Task,
     Tried,
+    beginning,
     canonical_json,
     content_hash,
     least_evaluations,
@@ -45,7 +46,7 @@ from harness.spec import (
     variants,
 )
 from harness.spec.nouns import Dtype, Size
-from harness.spec.search import Effort
+from harness.spec.search import Effort, Search
 from harness.tasks import load_target, resolve
 
 # In the torch engine, more lanes share fixed costs but leave the cache, and a pack is what Ctrl-C can lose. Not tuned:
@@ -236,12 +237,14 @@ def _solve_trials(
             for index, (asked, candidate) in enumerate(_solve_ladder(tried, arm_name, task)):
                 if found[index] == number:
                     continue
-                spent = _with_effort(candidate, search.effort, index, task)
-                if isinstance(spent, str):
-                    reasons[index] = f"{spent} (of the last point that was tried, {values or 'the arm as written'})"
+                recipe, effort = tried.arms[arm_name].recipe, search.effort.of_budget(index)
+                spent = _with_effort(candidate, search.effort, effort, task)
+                rungs = _rungs(spent, recipe, search, effort, task)
+                if isinstance(spent, str) or isinstance(rungs, str):
+                    why = spent if isinstance(spent, str) else rungs
+                    reasons[index] = f"{why} (of the last point that was tried, {values or 'the arm as written'})"
                     continue
-                recipe = tried.arms[arm_name].recipe
-                yield Tried(number=found[index], scramble=scramble, recipe=recipe), asked, spent
+                yield Tried(number=found[index], scramble=scramble, recipe=recipe, rungs=rungs), asked, spent
                 found[index] += 1
             if min(found) == number:
                 break
@@ -251,11 +254,35 @@ def _solve_trials(
                 yield tried_as, asked, reasons[index]
 
 
-def _with_effort(candidate: Candidate | str, effort: Effort, budget: int, task: RunTask) -> Candidate | str:
-    """The candidate with as many evaluations as the effort allows at the budget of that index, or why it has none."""
+def _rungs(
+    candidate: Candidate | str, recipe_name: str, search: Search, effort: float, task: RunTask
+) -> tuple[int, ...] | str:
+    """The evaluations at which each rung of a candidate ends, and those of the whole; or why a rung cannot be trained.
+
+    Without halving there is none.
+    """
+    if search.halving is None or isinstance(candidate, str):
+        return ()
+    if candidate.recipe.phases or candidate.recipe.sparsity:
+        part = "phases" if candidate.recipe.phases else "sparsity"
+        raise HarnessError(
+            f"search.halving: recipe {recipe_name!r} has {part}, so that a shorter training is no beginning of a "
+            "longer one; leave halving or this recipe out"
+        )
+    ends: list[int] = []
+    for share in search.halving.shares()[:-1]:
+        until = _with_effort(candidate, search.effort, share * effort, task)
+        if isinstance(until, str):
+            return f"search.halving, rung {len(ends) + 1}: {until}"
+        ends.append(until.recipe.max_evaluations)
+    return (*ends, candidate.recipe.max_evaluations)
+
+
+def _with_effort(candidate: Candidate | str, effort: Effort, at: float, task: RunTask) -> Candidate | str:
+    """The candidate with as many evaluations as the effort `at` allows, or why it has none."""
     if isinstance(candidate, str):
         return candidate
-    network, recipe, at = candidate.network, candidate.recipe, effort.of_budget(budget)
+    network, recipe = candidate.network, candidate.recipe
 
     def capped(evaluations: int) -> Recipe:
         return recipe.model_copy(update={"max_evaluations": evaluations})
@@ -398,7 +425,8 @@ def _runs_of(cell: Cell, variant: Experiment, task: RunTask, candidate: Candidat
     if isinstance(candidate, str):
         return []
     if variant.search and cell.trial:
-        trials, seeds = [(cell.trial.number, candidate.recipe)], variant.search.seeds
+        recipe = beginning(candidate.recipe, cell.trial.rungs[0]) if cell.trial.rungs else candidate.recipe
+        trials, seeds = [(cell.trial.number, recipe)], variant.search.seeds
     else:
         trials, seeds = list(enumerate(_trials(variant, cell.arm, candidate.recipe))), variant.seeds
     found = []

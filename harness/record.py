@@ -34,6 +34,7 @@ from harness.spec import (
     RunSpec,
     Won,
     canonical_json,
+    content_hash,
     run_id,
     sealed,
     unsealed,
@@ -518,6 +519,12 @@ def _status(path: Path) -> Status:
         return _Ended.model_validate_json(path.read_bytes()).status
     except ValidationError:
         return _checked(path).status  # which says what is wrong with it
+
+
+def records_hash(records: Mapping[str, Record]) -> str:
+    """64 hex digits of the contents of records, by run id."""
+    contents = {identity: content_hash(record) for identity, record in records.items()}
+    return hashlib.sha256(canonical_json(contents).encode()).hexdigest()
 
 
 def missing(manifest: Manifest, folder: Path) -> list[str]:

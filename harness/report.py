@@ -300,6 +300,7 @@ def _search(manifest: Manifest, searched: Searched, loss: str) -> dict[str, Any]
             name: ([axis_words(*axis) for axis in space.items()], _of_standard(experiment.arms[name], space))
             for name, space in manifest.spaces.items()
         },
+        "halving": searched.halving.to_dict("records") if searched.halving is not None else None,
         "figure": png(tuning_figure(searched.curves, searched.confirmed, pairs_axis(manifest), loss)),
         "winners": declared.to_dict("records"),
         "others": len(winners) - len(declared),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import pandas as pd
 from scipy.stats import t as t_distribution
 
 from harness.console import network_words
+from harness.halving import all_rungs, overlooked
 from harness.record import Record
 from harness.scaling import chosen_runs
 from harness.search.choose import shares
@@ -25,20 +26,26 @@ TRIAL_COLUMNS = ("task", "arm", "asked", "trial", "seed", "val_loss", "test_loss
 @dataclass(frozen=True)
 class Searched:
     """What pages and figures show of a search: its winners (`winners_table`), and the tuning curve of every side at
-    every size, with the `confirmed` values there.
+    every size, with the `confirmed` values there. `halving` says what it dropped (`overlooked`), where it was used.
     """
 
     winners: pd.DataFrame
     curves: dict[SearchedSize, TuningCurve]
     confirmed: pd.DataFrame
+    halving: pd.DataFrame | None
 
 
-def searched(search: Manifest, records: Mapping[str, Record], manifest: Manifest, table: pd.DataFrame) -> Searched:
-    """From a search and its records, and from the plan that confirms it and the table of that plan's runs."""
+def searched(
+    rungs: Sequence[Manifest], records: Mapping[str, Record], manifest: Manifest, table: pd.DataFrame
+) -> Searched:
+    """From the plans of a search and their records, and from the plan that confirms it and the table of its runs."""
+    search = all_rungs(rungs)
+    assert search.experiment.search is not None
     assert search.experiment.match is not None
     curves = tuning_curves(trials_table(search, records))
     confirmed = confirmed_values(table, search.experiment.match.count_name)
-    return Searched(winners_table(manifest, table), curves, confirmed)
+    halving = overlooked(rungs, records) if search.experiment.search.halving else None
+    return Searched(winners_table(manifest, table), curves, confirmed, halving)
 
 
 def confirmed_ratios(table: pd.DataFrame, axis: str, first: str, second: str, level: float = 0.95) -> pd.DataFrame:
@@ -63,6 +70,7 @@ def trials_table(search: Manifest, records: Mapping[str, Record]) -> pd.DataFram
     """The trials that every side chose from at every size, a row a trial and seed, as `search.tables` reads it.
 
     `arm` is the side, whose arms' trials are numbered through. A trial that no size brings to a budget is `infeasible`.
+    With halving, `search` has the runs of all rungs, and a trial's losses are those of the last one that it reached.
     """
     experiment = search.experiment
     assert experiment.search is not None

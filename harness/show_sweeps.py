@@ -188,6 +188,12 @@ def stage_of(manifest: Manifest) -> Stage | None:
     return "search" if manifest.is_search else "confirmation"
 
 
+def rung_words(manifest: Manifest) -> str:
+    """`rung 1 of 2` of a search with halving, else nothing."""
+    halving = manifest.experiment.search.halving if manifest.experiment.search else None
+    return f"rung {manifest.rung + 1} of {halving.rungs}" if halving and manifest.is_search else ""
+
+
 def status_words(manifest: Manifest, found: Mapping[str, RunState]) -> str:
     """How many of the planned runs have records, in a sentence."""
     counted = Counter(one.state for one in found.values())
@@ -195,7 +201,10 @@ def status_words(manifest: Manifest, found: Mapping[str, RunState]) -> str:
     done, diverged = counted["done"], counted["diverged"]
     told = f"{manifest.name}: {len(found)} planned, {done} done, {diverged} diverged, {missing} missing"
     if stage := stage_of(manifest):
-        told = f"stage {STAGES.index(stage) + 1} of {len(STAGES)}, {stage}: {told}"
+        rung = f", {rung_words(manifest)}" if rung_words(manifest) else ""
+        told = f"stage {STAGES.index(stage) + 1} of {len(STAGES)}, {stage}{rung}: {told}"
+    if not missing and manifest.is_search and not manifest.is_last_rung:
+        return f"{told}; `harness run` or `harness submit` trains the best of them further"
     if not missing and manifest.is_search:
         return f"{told}; `harness run` or `harness submit` chooses the winners and trains them on fresh seeds"
     if not missing:
@@ -244,6 +253,7 @@ def status_json(
     return {
         "name": manifest.name,
         "stage": stage_of(manifest),
+        "rung": manifest.rung + 1 if rung_words(manifest) else None,
         "planned": len(found),
         "done": counted["done"],
         "diverged": counted["diverged"],

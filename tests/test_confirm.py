@@ -86,7 +86,7 @@ def test_winners_are_those_that_enumeration_finds():
     runs, stops, empty = runs_of(search), 0, 0
     for seed, failing in itertools.product(range(3), (0.0, 0.3, 0.8)):
         records = made_records(search, seed, failing)
-        plan = confirmation(search, records, None)
+        plan = confirmation([search], records, None)
         confirmed, read = runs_of(plan), {index: readings(records, own) for index, own in runs.items()}
         told = {(cell.won.under, cell.won.axis, cell.asked, cell.series): cell for cell in plan.cells if cell.won}
         budgets = {axis: sorted({key[2] for key in told if key[1] == axis}) for axis in ("params.trainable", *COSTS)}
@@ -129,7 +129,7 @@ def test_budgets_of_costs_are_what_every_side_can_spend():
         text = changed(("at: [40, 90]", f"at: {sizes}"), ("at: [1.0e+6, 4.0e+6]", "at: 1.0e+6"))
         search, runs = search_plan(text), runs_of(search_plan(text))
         records = made_records(search)
-        plan = confirmation(search, records, None)
+        plan = confirmation([search], records, None)
         for axis in COSTS:
             most = []
             for arm in ("kan", "mlp"):
@@ -146,7 +146,7 @@ def test_seconds_are_an_axis_where_they_are_measured():
     search = search_plan(TEXT)
     records, runs = made_records(search), runs_of(search)
     seconds = {index: 1.0 + index for index in runs}
-    plan = confirmation(search, records, seconds)
+    plan = confirmation([search], records, seconds)
 
     won = [cell for cell in plan.cells if cell.won and cell.won.axis == "seconds" and not cell.won.under]
     assert {cell.series for cell in won} == {"kan", "mlp"}
@@ -177,7 +177,7 @@ def test_runs_that_would_begin_otherwise_are_not_stopped():
         search = search_plan(changed(*changes))
         stopped = []
         for seed in range(6):
-            plan = confirmation(search, made_records(search, seed), None)
+            plan = confirmation([search], made_records(search, seed), None)
             confirmed = runs_of(plan)
             stopped += [confirmed[cell.index][0] for cell in plan.cells if cell.won and cell.won.stop]
         assert stopped
@@ -194,7 +194,7 @@ def test_a_side_of_two_arms_has_one_winner():
     runs, arms = runs_of(search), set()
     for seed in range(5):
         records = made_records(search, seed)
-        plan = confirmation(search, records, None)
+        plan = confirmation([search], records, None)
         won = [cell for cell in plan.cells if cell.won and cell.won.axis == "params.trainable"]
         for cell in [one for one in won if one.series == "the best of mlp, other" and not one.won.under]:
             rivals = [*competing(search, "mlp", None, 2), *competing(search, "other", None, 2)]
@@ -211,10 +211,10 @@ def test_of_failed_trials_none_wins_and_the_others_are_not_touched():
     """A trial that failed on half of the seeds is out; a size at which all did is a cell that says so."""
     search = search_plan(TEXT)
     records, runs = made_records(search), runs_of(search)
-    whole = confirmation(search, records, None)
+    whole = confirmation([search], records, None)
     failed = [cell for cell in search.cells if (cell.arm, cell.asked) == ("mlp", 90)]
     records |= {run_id(run): diverged(records[run_id(run)]) for cell in failed for run in runs[cell.index][:1]}
-    plan = confirmation(search, records, None)
+    plan = confirmation([search], records, None)
 
     empty = [cell for cell in plan.cells if cell.infeasible and cell.asked == 90]
     assert {cell.series for cell in empty} == {"mlp"}
@@ -235,7 +235,7 @@ def test_a_search_that_failed_wholly_says_so():
     search = search_plan(TEXT)
     records = {identity: diverged(record) for identity, record in made_records(search).items()}
     with pytest.raises(HarnessError) as caught:
-        confirmation(search, records, None)
+        confirmation([search], records, None)
 
     assert caught.value.exit_code == 3
     first, second, *_ = str(caught.value).splitlines()
@@ -246,7 +246,7 @@ def test_a_search_that_failed_wholly_says_so():
 # ---------------------------------------------------------------------------------------------------- how it is read
 def test_every_axis_is_read_off_the_winners_that_were_chosen_for_it():
     """Sizes are those of the networks that won them; on a training cost a size is the budget that was won."""
-    plan = confirmation(search_plan(TEXT), made_records(search_plan(TEXT)), None)
+    plan = confirmation([search_plan(TEXT)], made_records(search_plan(TEXT)), None)
     table, cells = runs_table(plan, made_records(plan, seed=5)), {cell.index: cell for cell in plan.cells}
     assert set(table["won_under"].dropna()) == set(WAYS) - {None}
     for axis in ("params.trainable", "flops_forward.shared_dense", "flops_train.matmul", *COSTS):
@@ -268,7 +268,7 @@ def test_other_ways_of_searching_are_in_no_law():
     """Laws and pairs are the same whether or not the table has their rows."""
     sizes = "40, 60, 90, 140, 200"
     text = changed(("at: [40, 90]", f"at: [{sizes}]"), ("at: [1.0e+6, 4.0e+6]", "at: 1.0e+6"))
-    plan = confirmation(search_plan(text), made_records(search_plan(text)), None)
+    plan = confirmation([search_plan(text)], made_records(search_plan(text)), None)
     table = runs_table(plan, made_records(plan, seed=5))
     alone = table[table["won_under"].isna()]
     assert 0 < len(alone) < len(table) / 3
@@ -298,7 +298,7 @@ def test_winners_once_sealed_stay_whatever_becomes_of_the_search_s_records(tmp_p
     plan, folder = freeze_stage(file, results, "full", replan=False)
     assert folder == results / "tiny"
     assert plan == dry
-    assert plan == read_manifest(folder) == winners_of(search, folder)
+    assert plan == read_manifest(folder) == winners_of([search], folder)
     assert plan.confirms.flops_search["flops_train.shared_dense"] == sum(
         record.counts["flops_train.shared_dense"] for record in made_records(search).values()
     )

@@ -28,7 +28,8 @@ LAW = {
     "feasible": "errors spec tasks count nets",
     "search": "errors spec compare",
     "plan": "errors spec tasks count search solve feasible",
-    "confirm": "errors spec plan record search",
+    "halving": "spec plan record search",
+    "confirm": "errors spec plan record search halving",
     "record": "errors files spec count",
     "merge": "errors spec record",
     "train": "errors files spec tasks count nets record provenance symbolic",
@@ -49,7 +50,7 @@ LAW = {
     "plot_tuning": "errors search show plot plot_residuals",
     "replay": "errors files spec tasks record reference scaling console show plot plot_residuals report",
     "tables": "errors files fit compare console show plot plot_residuals",
-    "searched": "console spec record scaling search",
+    "searched": "console spec record scaling search halving",
     "report": (
         "errors files spec record search searched fit scaling checks pairs show show_checks plot plot_residuals"
         " plot_tuning verdicts"

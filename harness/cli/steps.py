@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,14 +53,14 @@ def confirm(question: str, yes: bool, refused: str) -> None:
 def plan_of(file: Path, scale: str = FULL, narrow: Narrow | None = None) -> Manifest:
     """The plan that an experiment file makes at one of its scales, narrowed if asked for; its errors name the file."""
     from harness.plan import make_plan
-    from harness.spec import SEARCH_SUFFIX, narrowed, read_experiment
+    from harness.spec import narrowed, read_experiment, search_name
     from harness.tasks import draw
 
     experiment, name = read_experiment(file, scale), _name(file, scale, narrow)
     if narrow:
         experiment, _ = narrowed(experiment, narrow)
     if experiment.search:
-        name += SEARCH_SUFFIX
+        name = search_name(name)
     try:
         manifest = make_plan(experiment, name)
         for run in {planned.run.task: planned.run for planned in manifest.runs}.values():
@@ -94,9 +94,9 @@ def frozen_plan(file: Path, results: Path) -> tuple[Manifest, Path]:
 
     Of an experiment with a search it is the plan whose runs come next: the search's, until its winners have one.
     """
-    from harness.spec import SEARCH_SUFFIX, check_unchanged, manifest_path, read_experiment, read_manifest
+    from harness.spec import check_unchanged, manifest_path, read_experiment, read_manifest, searched_name
 
-    if manifest_path(file).exists() and file.name.endswith(SEARCH_SUFFIX):
+    if manifest_path(file).exists() and file.name != searched_name(file.name):
         return read_manifest(file), file
     if manifest_path(file).exists() or manifest_path(search_folder(file)).exists():
         return stage_in(file)
@@ -108,10 +108,10 @@ def frozen_plan(file: Path, results: Path) -> tuple[Manifest, Path]:
 
 def confirmed_plan(file: Path, results: Path) -> tuple[Manifest, Path]:
     """The frozen plan whose runs are reported (`frozen_plan`); a HarnessError while a search is before it."""
-    from harness.spec import SEARCH_SUFFIX, manifest_path
+    from harness.spec import manifest_path, searched_name
 
     manifest, folder = frozen_plan(file, results)
-    confirmed = folder.with_name(manifest.name.removesuffix(SEARCH_SUFFIX))
+    confirmed = folder.with_name(searched_name(manifest.name))
     if manifest.is_search and manifest_path(confirmed).exists():
         raise HarnessError(f"{file}: this is a search, whose winners are reported; give {confirmed}")
     if manifest.is_search:
@@ -121,11 +121,24 @@ def confirmed_plan(file: Path, results: Path) -> tuple[Manifest, Path]:
 
 
 # -------------------------------------------------------------------------------------------------------------- stages
-def search_folder(folder: Path) -> Path:
-    """Where the search of an experiment of this results folder lives."""
-    from harness.spec import SEARCH_SUFFIX
+def search_folder(folder: Path, rung: int = 0) -> Path:
+    """Where the search of an experiment of this results folder lives, or with halving one of its rungs."""
+    from harness.spec import search_name
 
-    return folder.with_name(folder.name + SEARCH_SUFFIX)
+    return folder.with_name(search_name(folder.name, rung))
+
+
+def rungs_in(folder: Path) -> list[Manifest]:
+    """The plans of the search of an experiment of this results folder: one, or with halving one a rung begun."""
+    from harness.spec import content_hash, manifest_path, read_manifest
+
+    rungs = [read_manifest(search_folder(folder))]
+    while manifest_path(place := search_folder(folder, len(rungs))).exists():
+        rung = read_manifest(place)
+        if rung.follows is None or rung.follows.plan != content_hash(rungs[-1]):
+            break  # it followed a search that has been replaced
+        rungs.append(rung)
+    return rungs
 
 
 def stage_in(folder: Path) -> tuple[Manifest, Path]:
@@ -138,18 +151,19 @@ def stage_in(folder: Path) -> tuple[Manifest, Path]:
     found = read_manifest(folder) if manifest_path(folder).exists() else None
     if found and found.experiment.search is None:  # the file has been rid of its search since
         return found, folder
-    search = read_manifest(of_search)
+    search = rungs_in(folder)[-1]
     if found and found.confirms and found.confirms.plan == content_hash(search):
         return found, folder
-    return search, of_search
+    return search, search_folder(folder, search.rung)
 
 
 def freeze_stage(file: Path, results: Path, scale: str, replan: bool, dry_run: bool = False) -> tuple[Manifest, Path]:
     """Freeze what a file says, and return the plan whose runs come next, with its folder.
 
-    A search whose runs all have records is followed by the plan of its winners, which is made and, unless `dry_run`,
-    frozen here.
+    A search whose runs all have records is followed by its next rung, and the last rung by the plan of the winners.
+    These are made and, unless `dry_run`, frozen here.
     """
+    from harness.halving import next_rung
     from harness.record import missing
     from harness.spec import content_hash, freeze, manifest_path, read_manifest
 
@@ -163,34 +177,52 @@ def freeze_stage(file: Path, results: Path, scale: str, replan: bool, dry_run: b
             f"{manifest_path(folder)} holds another plan (without a search); --replan freezes the new one and "
             "keeps the old one beside it; records are kept in any case"
         )
-    if missing(manifest, records_of(folder)):  # also later, as the report shows the search too
-        return manifest, search_folder(folder)
-    if found and found.confirms and found.confirms.plan == content_hash(manifest):
+    for rung in (rungs := rungs_in(folder)):
+        if missing(rung, records_of(folder)):  # also later, as the report shows the search too
+            return rung, search_folder(folder, rung.rung)
+    last = rungs[-1]
+    if found and found.confirms and found.confirms.plan == content_hash(last):
         return found, folder
-    winners = winners_of(manifest, folder)
-    return winners if dry_run else freeze(winners, folder, replan=True), folder
+    if last.is_last_rung:
+        following, place = winners_of(rungs, folder), folder
+    else:
+        following, place = next_rung(rungs, rung_records(rungs, folder)), search_folder(folder, last.rung + 1)
+    return following if dry_run else freeze(following, place, replan=True), place
 
 
-def winners_of(search: Manifest, folder: Path) -> Manifest:
+def rung_records(rungs: Sequence[Manifest], folder: Path) -> dict[str, Record]:
+    """The records of all rungs of a search, by run id."""
+    from harness.halving import all_rungs
+
+    return planned_records(all_rungs(rungs), folder)
+
+
+def winners_of(rungs: Sequence[Manifest], folder: Path) -> Manifest:
     """The plan that trains the winners of a complete search on fresh seeds."""
     from harness.confirm import confirmation
+    from harness.halving import all_rungs
 
-    records = planned_records(search, folder)
+    search, records = all_rungs(rungs), rung_records(rungs, folder)
     table = table_of(search, records, folder)
     medians = table.groupby("cell")["seconds"].median() if "seconds" in table else None
     seconds = None if medians is None else dict(zip(medians.index.tolist(), medians.tolist(), strict=True))
-    return confirmation(search, records, seconds)
+    return confirmation(rungs, records, seconds)
 
 
 def search_words(search: Manifest, folder: Path) -> str:
     """How far a search is, and what it is followed by."""
     from harness.record import missing
+    from harness.show_sweeps import rung_words
 
     absent, runs = len(missing(search, records_of(folder))), len(search.run_ids())
     seeds = ", ".join(map(str, search.experiment.seeds))
+    what = f"{rung_words(search)} of its search" if rung_words(search) else "its search"
+    if not search.is_last_rung:
+        following = "the best trials go on to the next rung"
+        return f"{absent:,} of {runs:,} runs of {what} have no record; once it is complete, {following}"
     if not absent:
-        return f"its search is complete; winners are chosen next, and trained on seeds {seeds}"
-    state = f"{absent:,} of {runs:,} runs of its search have no record"
+        return f"{what} is complete; winners are chosen next, and trained on seeds {seeds}"
+    state = f"{absent:,} of {runs:,} runs of {what} have no record"
     return f"{state}; once it is complete, winners are chosen and trained on seeds {seeds}"
 
 
@@ -418,13 +450,15 @@ def searched_of(manifest: Manifest, table: pd.DataFrame, folder: Path) -> Search
     from harness.files import whole_file
     from harness.search.tables import curves_table
     from harness.searched import searched
-    from harness.spec import read_manifest
 
     if not manifest.confirms:
         return None
-    search = read_manifest(search_folder(folder))
-    found = searched(search, planned_records(search, folder), manifest, table)
-    for name, kept in (("winners", found.winners), ("tuning_curves", curves_table(found.curves))):
+    rungs = rungs_in(folder)
+    found = searched(rungs, rung_records(rungs, folder), manifest, table)
+    tables = {"winners": found.winners, "tuning_curves": curves_table(found.curves), "halving": found.halving}
+    for name, kept in tables.items():
+        if kept is None:
+            continue
         with whole_file(folder / f"{name}.csv") as path:
             kept.to_csv(path, index=False)
     return found

@@ -15,9 +15,9 @@ from harness.spec.decide import CONVENTIONS, Condition, Decide, JudgedAxis, unit
 from harness.spec.identity import canonical_json, content_hash, run_id, sealed, unsealed
 from harness.spec.manifest import (
     MANIFEST_SCHEMA,
-    SEARCH_SUFFIX,
     Cell,
     Confirms,
+    Follows,
     Formula,
     Manifest,
     PlannedRun,
@@ -27,6 +27,8 @@ from harness.spec.manifest import (
     freeze,
     manifest_path,
     read_manifest,
+    search_name,
+    searched_name,
     side_label,
 )
 from harness.spec.module import Module, ModuleCounts, ModuleShape
@@ -77,11 +79,13 @@ from harness.spec.stages import (
     CapTooSmall,
     Stage,
     at_a_time,
+    beginning,
     knot_update_points,
     least_evaluations,
     parts,
     points_at_a_time,
     samples_per_evaluation,
+    schedule_evaluations,
     stages,
 )
 
@@ -89,7 +93,6 @@ __all__ = [
     "BUILT_IN_RECIPES",
     "CONVENTIONS",
     "MANIFEST_SCHEMA",
-    "SEARCH_SUFFIX",
     "SHAPES",
     "Adam",
     "Architecture",
@@ -103,6 +106,7 @@ __all__ = [
     "CountName",
     "Decide",
     "Experiment",
+    "Follows",
     "Formula",
     "FourierKan",
     "FourierKanShape",
@@ -144,6 +148,7 @@ __all__ = [
     "Window",
     "Won",
     "at_a_time",
+    "beginning",
     "canonical_json",
     "check_unchanged",
     "content_hash",
@@ -164,7 +169,10 @@ __all__ = [
     "samples_per_evaluation",
     "scale_changes",
     "scales_of",
+    "schedule_evaluations",
     "sealed",
+    "search_name",
+    "searched_name",
     "side_label",
     "stages",
     "units",

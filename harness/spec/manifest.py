@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,16 @@ from harness.spec.search import Space
 # 1: first version.
 MANIFEST_SCHEMA = 1
 SEARCH_SUFFIX = ".search"  # of the name, and the folder, of an experiment's search
+
+
+def search_name(name: str, rung: int = 0) -> str:
+    """The name, and the folder's, of a rung of an experiment's search: `NAME.search`, `NAME.rung2.search`, ..."""
+    return name + (f".rung{rung + 1}" if rung else "") + SEARCH_SUFFIX
+
+
+def searched_name(name: str) -> str:
+    """The name of the experiment that a search is of; one that is no search's is returned as it is."""
+    return re.sub(rf"(\.rung\d+)?{re.escape(SEARCH_SUFFIX)}$", "", name)
 
 
 class Won(Frozen):
@@ -43,11 +54,19 @@ class Won(Frozen):
 
 
 class Tried(Frozen):
-    """Which trial of a search a cell is: its number among the points of a scramble, and the name of its recipe."""
+    """Which trial of a search a cell is: its number among the points of a scramble, and the name of its recipe.
+
+    With halving, `rungs` has the evaluations at which each rung of its training ends, and those of the whole.
+    """
 
     number: int
     scramble: int
     recipe: str
+    rungs: tuple[int, ...] = Field((), exclude_if=lambda value: not value)
+
+    def is_whole(self, run: RunSpec) -> bool:
+        """Whether a run of this trial is its full training."""
+        return not self.rungs or run.recipe.max_evaluations == self.rungs[-1]
 
 
 class Cell(Frozen):
@@ -118,10 +137,19 @@ class Confirms(Frozen):
     flops_search: dict[str, int]
 
 
+class Follows(Frozen):
+    """The rung of a search before this one: hashes of its plan and of the records by which trials were kept."""
+
+    rung: int
+    plan: str
+    records: str
+
+
 class Manifest(Frozen):
     """The denominator of every later statement. Packs list run ids, the costliest first; formulas go by task label.
 
-    Of a search, `spaces` says what varies in each arm. Its winners have a plan of their own, which `confirms` it.
+    Of a search, `spaces` says what varies in each arm. Its winners have a plan of their own, which `confirms` it. With
+    halving every rung has a plan, which `follows` the one before: all have the same cells, and later ones fewer runs.
     """
 
     manifest_schema: int = MANIFEST_SCHEMA
@@ -135,11 +163,23 @@ class Manifest(Frozen):
     earlier_plans: tuple[str, ...] = ()
     spaces: dict[str, Space] = Field({}, exclude_if=lambda value: not value)
     confirms: Confirms | None = Field(None, exclude_if=lambda value: value is None)
+    follows: Follows | None = Field(None, exclude_if=lambda value: value is None)
 
     @property
     def is_search(self) -> bool:
         """Whether its runs are trials of a search, from which winners are to be chosen."""
         return self.experiment.search is not None and self.confirms is None
+
+    @property
+    def rung(self) -> int:
+        """Which rung of a search its runs train for, from 0; always 0 without halving."""
+        return self.follows.rung + 1 if self.follows else 0
+
+    @property
+    def is_last_rung(self) -> bool:
+        """Whether it is a search after which winners are chosen."""
+        halving = self.experiment.search.halving if self.experiment.search else None
+        return self.is_search and self.rung == (halving.rungs - 1 if halving else 0)
 
     def run_ids(self) -> list[str]:
         """Each run once, in plan order (cells of two series may share runs)."""

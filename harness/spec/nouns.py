@@ -170,7 +170,10 @@ TaskEntry = Annotated[Task, BeforeValidator(_task_from_name, json_schema_input_t
 
 # ------------------------------------------------------------------------------------------------------------ recipes
 class Adam(Frozen):
-    """Adam (Kingma & Ba 2015) with torch's defaults; `batch_size: null` is full batch."""
+    """Adam (Kingma & Ba 2015) with torch's defaults; `batch_size: null` is full batch.
+
+    With `decays_over` a run is the beginning of one of so many evaluations: a cosine schedule then ends with that one.
+    """
 
     name: Literal["adam"]
     learning_rate: Positive = 1e-3
@@ -179,6 +182,13 @@ class Adam(Frozen):
     beta2: float = Field(0.999, ge=0, lt=1)
     epsilon: Positive = 1e-8
     batch_size: PositiveInt | None = None
+    decays_over: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
+
+    @model_validator(mode="after")
+    def _something_decays(self) -> Adam:
+        if self.decays_over and self.schedule == "constant":
+            raise ValueError(f"decays_over={self.decays_over}: a constant schedule does not decay; leave it out")
+        return self
 
 
 class Lbfgs(Frozen):
@@ -324,6 +334,18 @@ class Recipe(Frozen):
             raise ValueError(f"phases={self.phases} does not go with {given[0]}; leave one of the two out")
         if self.max_evaluations < self.phases:
             raise ValueError(f"phases={self.phases}: max_evaluations={self.max_evaluations} leaves some of them none")
+        return self
+
+    @model_validator(mode="after")
+    def _schedule_spans_the_run(self) -> Recipe:
+        whole = self.optimizer.decays_over if isinstance(self.optimizer, Adam) else None
+        if whole and whole < self.max_evaluations:
+            raise ValueError(
+                f"decays_over={whole} is less than max_evaluations={self.max_evaluations}; say at least that"
+            )
+        if whole and (self.phases or self.sparsity):
+            part = "phases" if self.phases else "sparsity"
+            raise ValueError(f"{part} does not go with decays_over={whole}; leave one of the two out")
         return self
 
     @model_validator(mode="after")

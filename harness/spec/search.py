@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import (
@@ -20,6 +21,7 @@ from harness.spec.counts import Convention, CountName, Positive
 from harness.spec.frozen import Frozen
 
 MOST_TRIALS = 2**14
+CHECKED_IN = 8  # with halving, one trial in so many is trained to its end whatever its rank
 
 
 class Range(Frozen):
@@ -113,11 +115,31 @@ class Effort(Frozen):
         return self.at[index] if len(self.at) > 1 else self.at[0]
 
 
+class Halving(Frozen):
+    """Successive halving (Jamieson & Talwalkar 2016): after each rung the best 1 / `factor` of the trials go on.
+
+    A rung is the beginning of the full training. The last of `rungs` is the full one, the rung before it spends
+    1 / `factor` of the effort, the one before that the square of it, and so on. One trial in CHECKED_IN is trained to
+    its end whatever its rank, to see what the rungs overlook.
+    """
+
+    rungs: Annotated[int, Field(ge=2, le=6)] = 2
+    factor: Annotated[int, Field(ge=2, le=16)] = 4
+
+    def shares(self) -> tuple[float, ...]:
+        """Which part of the full effort each rung spends."""
+        return tuple(float(self.factor) ** (rung - self.rungs + 1) for rung in range(self.rungs))
+
+    def kept(self, trials: int, rung: int) -> int:
+        """How many of so many trials go on after rungs 0 to `rung`."""
+        return math.ceil(trials / self.factor ** (rung + 1))
+
+
 class Search(Frozen):
     """Every side of a rule gets `trials` trials, each trained on `seeds`; its winners are then trained on fresh seeds.
 
     Trials are points of a scrambled Sobol sequence in the arm's space; trial 0 is the arm as it is written. With
-    `recipes` every arm chooses among the same recipes.
+    `recipes` every arm chooses among the same recipes. With `halving` not all trials are trained to their end.
     """
 
     trials: PositiveInt
@@ -125,12 +147,22 @@ class Search(Frozen):
     effort: Effort
     scramble: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="seed of the Sobol sequence's scramble")
     recipes: tuple[str, ...] = Field((), description="names of recipes among which every arm may choose")
+    halving: Halving | None = Field(
+        None,
+        description="train all trials for a part of the effort, and only the best of them to the end",
+        exclude_if=lambda value: value is None,
+    )
 
     @model_validator(mode="after")
     def _trials_fill_the_space(self) -> Search:
         if self.trials & (self.trials - 1) or not 2 <= self.trials <= MOST_TRIALS:
             near = 2 ** max(1, min(round(self.trials).bit_length(), MOST_TRIALS.bit_length() - 1))
             raise ValueError(f"trials={self.trials}: a Sobol sequence wants a power of two, at least 2; say {near}")
+        if self.halving and self.trials < (least := self.halving.factor ** (self.halving.rungs - 1)):
+            raise ValueError(
+                f"halving: {self.halving.rungs} rungs of factor {self.halving.factor} leave less than one of "
+                f"trials={self.trials}; give {least} trials or more, or fewer rungs"
+            )
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds={list(self.seeds)}: a seed is given more than once")
         if len(set(self.recipes)) < len(self.recipes):

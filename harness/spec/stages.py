@@ -1,5 +1,6 @@
 """What a recipe means, part by part and stage by stage: which network is trained from how many starts, and how long."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from harness.errors import HarnessError
@@ -67,6 +68,30 @@ def stages(network: Network, recipe: Recipe) -> tuple[Stage, ...]:
             "grid_extension"
         )
     return tuple(stage for part in parts(network, recipe) for stage in _of_part(part))
+
+
+def schedule_evaluations(run_stages: Sequence[Stage], index: int, recipe: Recipe) -> int:
+    """The evaluations over which a schedule that begins with stage `index` decays: until the last of the same network.
+
+    A run that is the beginning of a longer one (`Adam.decays_over`) lacks evaluations of the last stage only.
+    """
+    network = run_stages[index].network
+    own = sum(stage.evaluations for stage in run_stages[index:] if stage.network == network)
+    whole = recipe.optimizer.decays_over if isinstance(recipe.optimizer, Adam) else None
+    if whole and network == run_stages[-1].network:
+        return own + whole - recipe.max_evaluations
+    return own
+
+
+def beginning(recipe: Recipe, evaluations: int) -> Recipe:
+    """The recipe of the first so many evaluations of a run, step for step those of the whole one.
+
+    A schedule decays as if the run went on. A recipe with phases or a penalty has no beginning of that kind.
+    """
+    optimizer = recipe.optimizer
+    if isinstance(optimizer, Adam) and optimizer.schedule != "constant" and evaluations < recipe.max_evaluations:
+        optimizer = optimizer.model_copy(update={"decays_over": optimizer.decays_over or recipe.max_evaluations})
+    return recipe.model_copy(update={"optimizer": optimizer, "max_evaluations": evaluations})
 
 
 def least_evaluations(network: Network, recipe: Recipe) -> int:

@@ -46,6 +46,7 @@ from harness.spec import (
     Stage,
     knot_update_points,
     samples_per_evaluation,
+    schedule_evaluations,
     stages,
 )
 from harness.tasks import Samples, Splits, domain_points, draw, scaled, stream
@@ -472,8 +473,7 @@ def _start(pack: Pack, stage: int, run: int, flat_P: Array) -> OptimiserState:
         case Lbfgs():
             return lbfgs.start(settings, flat_P)
         case Adam():
-            network = pack.stages[stage].network
-            steps = sum(later.evaluations for later in pack.stages[stage:] if later.network == network)
+            steps = schedule_evaluations(pack.stages, stage, pack.recipe)
             return adam.start(settings, flat_P, total_steps=steps)
     return levenberg.start(settings, flat_P)
 

@@ -32,6 +32,7 @@ from harness.spec import (
     Stage,
     knot_update_points,
     samples_per_evaluation,
+    schedule_evaluations,
     stages,
 )
 from harness.spec.nouns import Adam, Lbfgs, LevenbergMarquardt, Sparsity
@@ -415,8 +416,7 @@ def _start(pack: Pack, stage: int, lanes: Sequence[Lane], flat_RP: Tensor) -> Op
     rates_R = flat_RP.new_tensor([one.learning_rate for one in optimizers if isinstance(one, Adam | Lbfgs)])
     if isinstance(settings, Lbfgs):
         return lbfgs.start(settings, flat_RP, rates_R)
-    network = pack.stages[stage].network
-    steps = sum(later.evaluations for later in pack.stages[stage:] if later.network == network)
+    steps = schedule_evaluations(pack.stages, stage, pack.recipe)
     return adam.start(settings, flat_RP, rates_R, total_steps=steps)
 
 
