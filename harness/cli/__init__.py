@@ -178,6 +178,8 @@ def plan(file: Path, results: Path, scale: str, replan: bool, packs: bool, as_js
             "where an arm cannot meet a budget, its curve is read between its two nearest sizes", soft_wrap=True
         )
     console.print(cost_sentence(manifest, results), soft_wrap=True)
+    if manifest.is_search:
+        console.print(search_words(manifest, folder), soft_wrap=True)
     console.print(f"frozen in {folder / 'manifest.json'}", soft_wrap=True)
 
 
@@ -246,8 +248,8 @@ def bench(
 ) -> None:
     """Measure what an evaluation takes on this machine, in a minute; plans then predict seconds and memory.
 
-    With FILE, measure the engines that its runs use, and also every shape of that plan alone, a second each: its runs
-    then have an axis `seconds`, what each would take by itself on this machine.
+    With FILE, measure the engines that its runs use, and also every shape of that plan alone, a quarter of a second
+    each: its runs then have an axis `seconds`, what each would take by itself on this machine.
     """
     from harness.console import console
     from harness.dispatch.here import available_cores

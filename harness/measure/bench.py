@@ -50,7 +50,7 @@ ENDLESS = 10**6  # the cap of a stage that never comes to its end
 # Of the torch engine so many are timed together; of the fused engine more, until they take a while.
 TORCH_EVALUATIONS, FUSED_EVALUATIONS, FUSED_SECONDS = 4, 8, 0.02
 LEAST_REPEATS, MOST_REPEATS = 3, 100
-CLASS_SECONDS, SOLO_SECONDS = 0.3, 1.0  # what all repeats of a shape may take, if the least number doesn't take longer
+CLASS_SECONDS, SOLO_SECONDS = 0.3, 0.2  # what all repeats of a shape may take, if the least number doesn't take longer
 
 
 def compile_kernels(announce: Callable[[str], None]) -> None:
