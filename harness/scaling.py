@@ -17,6 +17,7 @@ LawName = Literal["pure", "floor"]
 LAWS: tuple[LawName, ...] = ("pure", "floor")
 # `seconds` is there when the machine was measured: see harness.cost.
 AXES: tuple[str, ...] = (*get_args(CountName), "seconds")
+BEST_AT = "best_at"  # column: the budget at which a run stands for a side of several arms (`verdicts.side_runs`)
 HEADLINE_AXES = ("params.trainable", "flops_train.shared_dense")
 
 
@@ -51,10 +52,19 @@ class SeriesFit(NamedTuple):
 def sizes_of(table: pd.DataFrame, axis: str) -> pd.Series:
     """The size of every row on `axis`: the median over the runs of its cell that did not diverge.
 
-    So seeds which spent a little more or less work are replicates of one size and not sizes of their own.
+    So seeds which spent a little more or less work are replicates of one size and not sizes of their own. Where a side
+    has several arms, its seeds may read different networks at a budget: all get the geometric mean of their sizes, at
+    which the mean of ln loss is that of a power law without error.
     """
     done = table[axis].where(table["status"] == "done").groupby(table["cell"]).transform("median")
-    return done.fillna(table.groupby("cell")[axis].transform("median"))
+    sizes = done.fillna(table.groupby("cell")[axis].transform("median"))
+    if BEST_AT not in table:
+        return sizes
+    counted = sizes.where(sizes > 0)
+    first = counted.groupby(table[BEST_AT]).transform("first")
+    logs = pd.Series(np.log(counted / first), table.index)
+    off = logs.groupby(table[BEST_AT]).transform("mean")  # exactly 0 where all read one network
+    return (first * np.exp(off)).where(sizes > 0, sizes)
 
 
 def won_on(table: pd.DataFrame, axis: str) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from harness.fit import Fit
 from harness.match import Matched, Setting, ratios
 from harness.measure.calibration import Calibration, Calibrations, bench_command, missing
 from harness.scaling import SeriesFit
+from harness.search.points import WHOLE_RECIPE
 from harness.spec import Cell, CountName, Manifest
 
 LOSS_WORDS = {"rmse": "test RMSE", "cross_entropy": "test cross-entropy"}  # by the metric of a task
@@ -48,6 +49,20 @@ def _cell_row(cell: Cell) -> tuple[list[str], list[str], list[str]]:
     residual = f"{cell.residual:+.1%}" if cell.residual is not None else ""
     work = f"{cell.counts['flops_train.shared_dense']:.2e}"
     return [cell.task, series, words], [asked, achieved, residual], [*counts, work]
+
+
+def recipe_note(manifest: Manifest) -> str | None:
+    """That arms of a search have different recipes to choose from, where one has a choice; else None."""
+    arms_of: dict[tuple[str, ...], list[str]] = {}
+    for name, space in manifest.spaces.items():
+        choices = space.get(WHOLE_RECIPE, ())
+        assert isinstance(choices, tuple)
+        recipes = dict.fromkeys([manifest.experiment.arms[name].recipe, *choices])  # trial 0 has the arm's own
+        arms_of.setdefault(tuple(sorted(recipes)), []).append(name)
+    if len(arms_of) < 2 or max(map(len, arms_of)) < 2:
+        return None
+    told = "; ".join(f"{', '.join(arms)}: {', '.join(recipes)}" for recipes, arms in arms_of.items())
+    return f"note: arms have different recipes to choose from ({told}); `search.recipes` gives all the same choice"
 
 
 def packs_table(costs: pd.DataFrame) -> Table:

@@ -255,6 +255,30 @@ def test_nothing_is_reported_before_the_winners_are_confirmed(tmp_path, monkeypa
     assert not Path("results/tiny").exists()
 
 
+def test_a_plan_says_where_one_arm_has_a_choice_of_recipes_that_others_lack(tmp_path):
+    """A note, no error; none where all choose among the same, or nobody chooses."""
+    free = re.sub(r"  recipes: .*\n|robust_to: .*\n", "", SEARCHED)
+    texts = {
+        "all": SEARCHED,
+        "nobody": free,
+        "one": free.replace("space: {arch", "space: {recipe: [lbfgs, levenberg], arch"),
+        "both": free.replace("space: {", "space: {recipe: [lbfgs, levenberg], "),
+    }
+    said = {}
+    for name, text in texts.items():
+        file = tmp_path / f"{name}.yaml"
+        file.write_text(text)
+        done = _invoke("plan", str(file), "--results", str(tmp_path / "results"))
+        assert done.exit_code == 0, done.output
+        said[name] = [line for line in done.output.splitlines() if line.startswith("note:")]
+
+    words = (
+        "note: arms have different recipes to choose from (kan: lbfgs, levenberg; mlp: lbfgs); "
+        "`search.recipes` gives all the same choice"
+    )
+    assert said == {"all": [], "nobody": [], "one": [words], "both": []}
+
+
 @pytest.mark.slow
 def test_a_searched_experiment_runs_through_both_stages(tmp_path):
     """One command searches, confirms and reports; what is lost of the search is trained again, the winners stay."""

@@ -167,7 +167,7 @@ def plan(file: Path, results: Path, scale: str, replan: bool, packs: bool, as_js
         click.echo(manifest.model_dump_json() if costs is None else costs.to_json(orient="records"))
         return
     from harness.console import console
-    from harness.show import packs_table, plan_table
+    from harness.show import packs_table, plan_table, recipe_note
 
     console.print(plan_table(manifest) if costs is None else packs_table(costs))
     for cell in manifest.cells:
@@ -177,6 +177,8 @@ def plan(file: Path, results: Path, scale: str, replan: bool, packs: bool, as_js
         console.print(
             "where an arm cannot meet a budget, its curve is read between its two nearest sizes", soft_wrap=True
         )
+    if note := recipe_note(manifest):
+        console.print(note, markup=False, soft_wrap=True)
     console.print(cost_sentence(manifest, results), soft_wrap=True)
     if manifest.is_search:
         console.print(search_words(manifest, folder), soft_wrap=True)

@@ -49,9 +49,9 @@ def compare_command(
     """Compare two arms: which is better at a budget, by how much, and what equal losses cost.
 
     Of an experiment, A and B are arms (the best of an arm's series stands for it), series, or several arms under a name
-    of yours, the best of them at each budget standing for all: MLP=mlp_2,mlp_3. They are compared at equal size under
-    trainable parameters, training FLOPs by two counts, and seconds: B is the network that is equal to A in each. The
-    figure lies in its results folder.
+    of yours, MLP=mlp_2,mlp_3: the best of them at each budget, as other seeds choose. They are compared at equal size
+    under trainable parameters, training FLOPs by two counts, and seconds: B is the network that is equal to A in each.
+    The figure lies in its results folder.
 
     Of a table (.csv, .tsv, .parquet; one row a run), A and B are values of --by. Both have the same law: `harness fit`
     chooses one for each, and the richer of them is that of both. Every --x is a convention of what a size is; the

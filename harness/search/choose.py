@@ -28,6 +28,19 @@ def scores(validation: ArrayLike) -> np.ndarray:
     return np.median(log_losses(validation, "validation"), axis=1)
 
 
+def choose_on_others(validation: ArrayLike) -> np.ndarray:
+    """For each seed the candidate with the least score on all other seeds [seeds]; the first of equals.
+
+    `validation` is [candidates, seeds] as in `choose`. What is then read of a seed had no part in its choice. With one
+    candidate there is nothing to choose; else it needs two seeds.
+    """
+    losses = np.asarray(validation, float)
+    candidates, seeds = losses.shape
+    if candidates == 1:
+        return np.zeros(seeds, int)
+    return np.array([np.argmin(scores(np.delete(losses, seed, axis=1))) for seed in range(seeds)], int)
+
+
 def log_losses(losses: ArrayLike, name: str) -> np.ndarray:
     """ln of losses [trials, seeds], inf where a run failed; a HarnessError where a loss is negative.
 

@@ -39,10 +39,8 @@ def space_of(experiment: Experiment, arm_name: str) -> Space:
     Of a standard space those axes are left out that the arm cannot have: the size that is solved for, and depth and
     width where `hidden` fixes them.
     """
-    arm, search, match = experiment.arms[arm_name], experiment.search, experiment.match
+    arm, search, solved = experiment.arms[arm_name], experiment.search, _solved(experiment, arm_name)
     assert search is not None
-    assert match is not None
-    solved = f"architecture.{match.solve.get(arm_name, match.solve.get('*'))}"
     if isinstance(arm.space, dict):
         space = dict(arm.space)
         if solved in space:
@@ -63,6 +61,13 @@ def space_of(experiment: Experiment, arm_name: str) -> Space:
     if not space:
         raise HarnessError(f"arms.{arm_name}.space: it is empty, so all trials would be one; say what may vary")
     return space
+
+
+def _solved(experiment: Experiment, arm_name: str) -> str:
+    """The dotted path of the size that is solved for."""
+    match = experiment.match
+    assert match is not None
+    return f"architecture.{match.solve.get(arm_name, match.solve.get('*'))}"
 
 
 def number_of_trials(experiment: Experiment, arm_name: str) -> int:
@@ -92,13 +97,19 @@ def trials_of(experiment: Experiment, arm_name: str, scramble: int) -> Iterator[
 def _values_at(arm: Arm, space: Space, point: np.ndarray) -> dict[str, Any]:
     """What a point of the unit cube makes of every axis, but for those that vary only where others have some value."""
     drawn = {path: value_at(axis, share) for (path, axis), share in zip(space.items(), point, strict=True)}
-    written = {f"architecture.{name}": getattr(arm.architecture, name) for name in type(arm.architecture).model_fields}
-    known = {**written, "recipe": arm.recipe, **drawn}
+    known = _written(arm) | drawn
 
     def applies(axis: SearchAxis) -> bool:
         return not isinstance(axis, Range) or all(known.get(path) == value for path, value in axis.when.items())
 
     return {path: value for path, value in drawn.items() if applies(space[path])}
+
+
+def _written(arm: Arm) -> dict[str, Any]:
+    """What the file says of an arm, or leaves at its default, by dotted path; lists as files have them."""
+    fields = {name: getattr(arm.architecture, name) for name in type(arm.architecture).model_fields}
+    values = {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
+    return {f"architecture.{name}": value for name, value in values.items()} | {WHOLE_RECIPE: arm.recipe}
 
 
 def value_at(axis: SearchAxis, share: float) -> Any:
@@ -122,15 +133,13 @@ def _whole_at(axis: Range, share: float) -> int:
 
 # -------------------------------------------------------------------------------------------------------------- checks
 def _check(experiment: Experiment, arm_name: str, space: Space, number: int) -> None:
-    """A HarnessError if an axis is no field of the arm, or has more choices than there are trials."""
+    """A HarnessError if an axis is no field of the arm, can never vary, or has more choices than there are trials."""
     arm = experiment.arms[arm_name]
     recipes = _recipes(experiment, arm, space)
     for path, axis in space.items():
         where = f"arms.{arm_name}.space.{path}"
-        for other in axis.when if isinstance(axis, Range) else ():
-            fields = [f"architecture.{name}" for name in type(arm.architecture).model_fields]
-            if other not in (known := list(dict.fromkeys([*space, *fields, WHOLE_RECIPE]))):
-                raise HarnessError(f"{where}.when.{other}: no field of this arm; {did_you_mean(other, known)}")
+        if isinstance(axis, Range):
+            _check_when(arm, space, axis, where, _solved(experiment, arm_name))
         if not isinstance(axis, Range) and len(axis) > number:
             raise HarnessError(
                 f"{where}: {len(axis)} choices, but arm {arm_name!r} gets {number} trials, so some are never tried; "
@@ -151,6 +160,43 @@ def _check(experiment: Experiment, arm_name: str, space: Space, number: int) -> 
                 fields = [name for name in type(arm.architecture).model_fields if name != "family"]
                 known = [*(f"architecture.{name}" for name in fields), "recipe", "recipe.gain"]
                 raise HarnessError(f"{where}: no field of this arm; {did_you_mean(path, known)}")
+
+
+def _check_when(arm: Arm, space: Space, axis: Range, where: str, solved: str) -> None:
+    """A HarnessError if an axis varies only where another field has a value that it never has."""
+    written = _written(arm)
+    known = list(dict.fromkeys([*space, *written]))
+    for other, value in axis.when.items():
+        if other not in known:
+            raise HarnessError(f"{where}.when.{other}: no field of this arm; {did_you_mean(other, known)}")
+        if other == solved:
+            raise HarnessError(f"{where}.when.{other}: match.solve finds this size for each budget; leave it out here")
+        if other in space and not _can_be(space[other], value):
+            raise HarnessError(
+                f"{where}.when.{other}: it is never {value!r}, so that this axis would never vary; give "
+                f"{_values_words(space[other])}"
+            )
+        if other not in space and written[other] != value:
+            raise HarnessError(
+                f"{where}.when.{other}: it is never {value!r}, so that this axis would never vary; it is "
+                f"{written[other]!r} in every trial, unless the space has choices of it"
+            )
+
+
+def _can_be(axis: SearchAxis, value: object) -> bool:
+    """Whether a value lies on an axis, as `value_at` rounds it."""
+    if not isinstance(axis, Range):
+        return value in axis
+    if not isinstance(value, (int, float)) or not axis.low <= value <= axis.high:
+        return False
+    return value == (round(value) if axis.is_whole else float(f"{value:.{DIGITS}g}"))
+
+
+def _values_words(axis: SearchAxis) -> str:
+    if not isinstance(axis, Range):
+        return f"one of {', '.join(map(str, axis))}"
+    kind = "a whole number" if axis.is_whole else f"a number of {DIGITS} digits"
+    return f"{kind} from {axis.low:g} to {axis.high:g}"
 
 
 def _check_recipe_names(experiment: Experiment, where: str, axis: SearchAxis) -> None:

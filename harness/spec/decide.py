@@ -107,8 +107,8 @@ Place = Annotated[
 class Condition(Frozen):
     """What must be true of one quantity of one or two arms, on a task under a convention. Ratios are second / first.
 
-    An arm may be a list of names: the best of them at each budget, by validation, stands for all; so does the best of
-    an arm's series where axes make several.
+    An arm may be a list of names: the best of them at each budget, by validation on other seeds than the one that is
+    read, stands for all; so does the best of an arm's series where axes make several.
 
     exponent: alpha of the first arm minus alpha of the second. test_loss: the ratio of test losses at equal size.
     cost: the ratio of sizes at equal test loss. floor: the ratio of the laws' floors. count: the ratio of the counts

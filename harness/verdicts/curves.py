@@ -8,8 +8,8 @@ within seeds.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -19,42 +19,17 @@ from harness.compare.survivors import MOST_FAILED
 from harness.errors import HarnessError
 from harness.pairs import END_TOLERANCE
 from harness.scaling import chosen_runs
+from harness.verdicts.side_runs import SideRuns
 
-LOSS, VALIDATION = "test_loss", "val_loss"  # in the metric of the task
-
-
-def arm_runs(table: pd.DataFrame, task: str, names: Sequence[str], label: str) -> pd.DataFrame:
-    """The chosen runs of the arms or series `names` on a task, as one series called `label`.
-
-    Of several series the best at each budget stands for all: that with the least median validation loss over seeds.
-    Where winners of a search are confirmed, it was chosen on the search's seeds, which are not among these.
-    A HarnessError where they have no budgets in common, or there are none.
-    """
-    rows = table[(table["task"] == task) & ~table["of_budget"] & table["chosen"]]
-    if "won_on" in table:  # the best was chosen on other seeds than these
-        if label not in set(table["series"]):
-            sides = ", ".join(dict.fromkeys(table["series"]))
-            raise HarnessError(f"the search chose no winner for {label}; its sides are: {sides}")
-        return rows[rows["series"] == label]
-    rows = rows[rows["arm"].isin(names) | rows["series"].isin(names)]
-    series = list(dict.fromkeys(rows["series"]))
-    if not series:
-        raise HarnessError(f"{label} has no runs on {task}")
-    if len(series) > 1:
-        if rows["asked"].isna().any():
-            raise HarnessError(
-                f"{label} has {len(series)} series on {task} ({', '.join(series)}), not matched at budgets, so that "
-                "there is no best of them; name one"
-            )
-        medians = rows.assign(loss=rows[VALIDATION].fillna(math.inf)).groupby(["asked", "cell"])["loss"].median()
-        best = medians.groupby("asked").idxmin().map(lambda key: key[1])
-        rows = rows[rows["cell"].isin(best)]
-    return rows.assign(series=label)
+LOSS = "test_loss"  # in the metric of the task
 
 
 @dataclass(frozen=True)
 class Curve:
-    """ln of a value by size [n] and seed [n, s], nan where a run diverged; `lost` [n] is the share that did."""
+    """ln of a value by size [n] and seed [n, s], nan where a run diverged; `lost` [n] is the share that did.
+
+    Of a side of several arms `without` has by seed what the curve would be if that seed had not been run (`SideRuns`).
+    """
 
     name: str
     axis: str
@@ -62,10 +37,17 @@ class Curve:
     logs: np.ndarray
     lost: np.ndarray
     seeds: tuple[int | str, ...]
+    without: Mapping[int | str, Curve] = field(default_factory=dict)
+
+
+def side_curve(side: SideRuns, axis: str, column: str = LOSS) -> Curve:
+    """The curve of a side, where arms are chosen also without each seed; errors are those of `curve`."""
+    without = {seed: curve(runs, axis, column) for seed, runs in side.without.items()}
+    return replace(curve(side.runs, axis, column), without=without)
 
 
 def curve(runs: pd.DataFrame, axis: str, column: str = LOSS) -> Curve:
-    """The curve of `column` over sizes on `axis`, from one series' runs; a HarnessError where there is none."""
+    """The curve of `column` over sizes on `axis`, from the runs of one series; a HarnessError where there is none."""
     name = str(runs["series"].iloc[0])
     for needed in (axis, column):
         if needed not in runs:
@@ -106,16 +88,28 @@ def read(one: Curve, at: float) -> np.ndarray:
         raise HarnessError(
             f"NO_OVERLAP: {one.name} has {one.axis} from {sizes[0]:.4g} to {sizes[-1]:.4g}, which leaves {at:.4g} out"
         )
-    upper = int(np.searchsorted(sizes, inside))
-    lower = upper if sizes[upper] == inside else upper - 1
+    lower, upper = _neighbours(one, inside)
     if max(one.lost[lower], one.lost[upper]) > MOST_FAILED:
         raise HarnessError(
             f"CENSORED: at {one.axis} {sizes[lower]:.4g} to {sizes[upper]:.4g}, "
             f"{max(one.lost[lower], one.lost[upper]):.0%} of the runs of {one.name} diverged; mend them first"
         )
+    return _between(one, inside)
+
+
+def _neighbours(one: Curve, inside: float) -> tuple[int, int]:
+    """The sizes next to a size that lies among them, or twice the one that it is."""
+    upper = int(np.searchsorted(one.sizes, inside))
+    return upper if one.sizes[upper] == inside else upper - 1, upper
+
+
+def _between(one: Curve, at: float) -> np.ndarray:
+    """ln of the value at size `at`, by seed [s]; beyond the ends, that at the end."""
+    inside = min(max(at, one.sizes[0]), one.sizes[-1])
+    lower, upper = _neighbours(one, inside)
     if lower == upper:
         return one.logs[lower]
-    share = math.log(inside / sizes[lower]) / math.log(sizes[upper] / sizes[lower])
+    share = math.log(inside / one.sizes[lower]) / math.log(one.sizes[upper] / one.sizes[lower])
     return (1 - share) * one.logs[lower] + share * one.logs[upper]
 
 
@@ -149,17 +143,44 @@ def paired(first: Curve, second: Curve, at: float, level: float) -> Paired:
     """The ratio second / first of the values at size `at`, from the seeds that both have.
 
     The interval is Student's t over the seeds' ln ratios: those that the arms share cancel what a draw of data does to
-    both. A HarnessError with the reason where either is not read, or one seed is left.
+    both. Where other seeds choose the arm of each seed, these ratios are correlated. Then the error is the jackknife's:
+    the choice and the mean again without each seed in turn. It errs on the large side (Efron and Stein 1981).
+    A HarnessError with the reason where either is not read, or one seed is left.
     """
-    by_seed = [dict(zip(one.seeds, read(one, at), strict=True)) for one in (first, second)]
-    gaps = np.array([by_seed[1][seed] - by_seed[0][seed] for seed in by_seed[0] if seed in by_seed[1]])
-    gaps = gaps[np.isfinite(gaps)]
-    if gaps.size < 2:
+    gaps = _gaps(first, second, read(first, at), read(second, at))
+    if len(gaps) < 2:
         raise HarnessError(
-            f"SEEDS: {gaps.size} {'seed' if gaps.size == 1 else 'seeds'} of both {first.name} and {second.name} at "
+            f"SEEDS: {len(gaps)} {'seed' if len(gaps) == 1 else 'seeds'} of both {first.name} and {second.name} at "
             f"{first.axis} {at:.4g}: no spread, so no interval; run more seeds"
         )
-    half = t_distribution.isf((1 - level) / 2, gaps.size - 1) * gaps.std(ddof=1) / math.sqrt(gaps.size)
+    mean, by_seed = float(np.mean(list(gaps.values()))), _by_seed(first, second, at, gaps)
+    half = t_distribution.isf((1 - level) / 2, by_seed.size - 1) * by_seed.std(ddof=1) / math.sqrt(by_seed.size)
     with np.errstate(over="ignore"):
-        estimate, low, high = (float(end) for end in np.exp(gaps.mean() + np.array([0.0, -half, half])))
-    return Paired(estimate, low, high, gaps.size)
+        estimate, low, high = (float(end) for end in np.exp(mean + np.array([0.0, -half, half])))
+    return Paired(estimate, low, high, len(gaps))
+
+
+def _gaps(first: Curve, second: Curve, logs: np.ndarray, other_logs: np.ndarray) -> dict[int | str, float]:
+    """ln of second / first by seed, of the seeds that both have and on which neither diverged."""
+    own, other = dict(zip(first.seeds, logs, strict=True)), dict(zip(second.seeds, other_logs, strict=True))
+    both = {seed: float(other[seed] - own[seed]) for seed in own if seed in other}
+    return {seed: gap for seed, gap in both.items() if math.isfinite(gap)}
+
+
+def _by_seed(first: Curve, second: Curve, at: float, gaps: Mapping[int | str, float]) -> np.ndarray:
+    """What each seed adds to the mean gap [s]: its own gap, or the jackknife's pseudo-value where arms are chosen."""
+    own = np.array(list(gaps.values()))
+    if not first.without and not second.without:
+        return own
+    number, found = own.size, []
+    for seed in gaps:
+        one, other = first.without.get(seed, first), second.without.get(seed, second)
+        left = _gaps(one, other, _between(one, at), _between(other, at))
+        rest = [gap for each, gap in left.items() if each != seed]
+        if not rest:
+            raise HarnessError(
+                f"SEEDS: without seed {seed}, {first.name} and {second.name} have no seed in common at {first.axis} "
+                f"{at:.4g}, so that nothing says what the choice between arms hangs on; run more seeds"
+            )
+        found.append(number * own.mean() - (number - 1) * np.mean(rest))
+    return np.array(found)

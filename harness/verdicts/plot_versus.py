@@ -139,7 +139,7 @@ def _notes(asked: Asked, undrawn: int) -> list[str]:
         f"Lines end where {asked.second} has no network that large."
     ]
     notes += [
-        f"{side.label}: the best of {', '.join(side.names)} at each budget, as validation chooses."
+        f"{side.label}: the best of {', '.join(side.names)} at each budget, as validation on the other seeds chooses."
         for side in asked.sides
         if len(side.names) > 1
     ]

@@ -18,20 +18,22 @@ from harness.fit import Fit
 from harness.pairs import pairs_axis
 from harness.scaling import SeriesFit, common_law, fit_table
 from harness.spec import Condition, Manifest, side_label
-from harness.verdicts.curves import Curve, Paired, arm_runs, curve, largest_common, mean, paired, read, size_of
+from harness.verdicts.curves import Curve, Paired, curve, largest_common, mean, paired, read, side_curve, size_of
 from harness.verdicts.found import Found
+from harness.verdicts.side_runs import SideRuns, side_runs
 
 
 @dataclass(frozen=True)
 class Runs:
     """The runs of an experiment, the target and inputs of its tasks, and the axis on which its arms are matched.
 
-    `fitted` remembers laws: rules ask for the same ones again.
+    `sides` and `fitted` remember runs and laws: rules ask for the same ones again.
     """
 
     table: pd.DataFrame
     tasks: Mapping[str, tuple[str, int]]
     matched: str
+    sides: dict[tuple, SideRuns] = field(default_factory=dict, compare=False)
     fitted: dict[tuple, list[SeriesFit]] = field(default_factory=dict, compare=False)
 
 
@@ -44,16 +46,19 @@ def runs_of(manifest: Manifest, table: pd.DataFrame) -> Runs:
     return Runs(table, {label: (task.target, task.inputs) for label, task in tasks.items()}, pairs_axis(manifest))
 
 
-def of_arm(runs: Runs, task: str, names: Sequence[str]) -> pd.DataFrame:
-    """The runs of an arm, or of the best of several."""
-    return arm_runs(runs.table, task, names, side_label(names))
+def of_arm(runs: Runs, task: str, names: Sequence[str]) -> SideRuns:
+    """The runs of an arm, or of the best of several (`side_runs`)."""
+    key = (task, tuple(names))
+    if key not in runs.sides:
+        runs.sides[key] = side_runs(runs.table, task, names, side_label(names))
+    return runs.sides[key]
 
 
 def laws(runs: Runs, task: str, names: Sequence[str], axis: str, level: float) -> list[SeriesFit]:
     """Both laws of an arm on a task; a HarnessError where the axis is not measured, or counts nothing."""
     key = (task, tuple(names), axis, level)
     if key not in runs.fitted:
-        own = of_arm(runs, task, names)
+        own = of_arm(runs, task, names).runs
         if axis not in own:
             raise HarnessError(f"{axis} is not measured")
         runs.fitted[key] = fit_table(own, [axis], level)
@@ -200,13 +205,13 @@ def _loss_ratio(condition: Condition, task: str, axis: str, runs: Runs, level: f
     return loss_at(first, second, axis, None if isinstance(at, str) else at, runs.matched, level)
 
 
-def loss_at(first: pd.DataFrame, second: pd.DataFrame, axis: str, at: float | None, known: str, level: float) -> Found:
+def loss_at(first: SideRuns, second: SideRuns, axis: str, at: float | None, known: str, level: float) -> Found:
     """The ratio of test losses second / first at equal size on `axis`, from the spread of its seeds.
 
     It is that of the first arm's network with size `at` on the axis `known`, or the largest size that both have.
     """
-    one, other = curve(first, axis), curve(second, axis)
-    size = largest_common(one, other) if at is None else size_of(first, axis, at, known)
+    one, other = side_curve(first, axis), side_curve(second, axis)
+    size = largest_common(one, other) if at is None else size_of(first.runs, axis, at, known)
     return _of_paired(paired(one, other, size, level), size)
 
 
@@ -218,8 +223,9 @@ def _count(condition: Condition, task: str, count: str, runs: Runs, level: float
     """The ratio of a count at equal size; what does not hang on the run has no spread, and so one seed is enough."""
     equal, at = condition.equal or "params.trainable", condition.place
     first, second = (of_arm(runs, task, condition.choice(index)) for index in (0, 1))
-    one, other = curve(first, equal, count), curve(second, equal, count)
-    size = largest_common(one, other) if isinstance(at, str) else size_of(first, equal, float(at or 0), runs.matched)
+    one, other = side_curve(first, equal, count), side_curve(second, equal, count)
+    largest = isinstance(at, str)
+    size = largest_common(one, other) if largest else size_of(first.runs, equal, float(at or 0), runs.matched)
     if count.startswith(("params", "flops_forward")):
         ratio = math.exp(mean(read(other, size), count, other.name) - mean(read(one, size), count, one.name))
         return Found(ratio, ratio, ratio, at=float(size))
@@ -234,7 +240,8 @@ def _growth(condition: Condition, family: Sequence[str], axis: str, runs: Runs, 
         raise HarnessError(
             f"a slope needs tasks of three different numbers of inputs, and there are {len(set(inputs))}"
         )
-    sizes = [_log_size(curve(of_arm(runs, task, condition.choice(0)), axis), condition.place, task) for task in family]
+    names = condition.choice(0)
+    sizes = [_log_size(curve(of_arm(runs, task, names).runs, axis), condition.place, task) for task in family]
     line = linregress(inputs, sizes)
     half = float(t_distribution.isf((1 - level) / 2, len(sizes) - 2) * line.stderr)
     slope = float(line.slope)

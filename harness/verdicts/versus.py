@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from harness import compare
 from harness.errors import HarnessError, did_you_mean
 from harness.fit.result import to_json as plain
 from harness.spec import CONVENTIONS
-from harness.verdicts.curves import common, curve, paired, size_of
+from harness.verdicts.curves import common, curve, paired, side_curve, size_of
 from harness.verdicts.found import Found
 from harness.verdicts.quantities import Runs, cost_at, laws, loss_at, of_arm, shown
+from harness.verdicts.side_runs import SideRuns
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _tasks(runs: Runs, asked: Asked) -> list[str]:
 def _check_budget(runs: Runs, asked: Asked, tasks: Sequence[str]) -> None:
     ranges = {}
     for task in tasks:
-        low, high = common(*(curve(of_arm(runs, task, side.names), asked.axis) for side in asked.sides))
+        low, high = common(*(curve(of_arm(runs, task, side.names).runs, asked.axis) for side in asked.sides))
         ranges[task] = (low, high)
         if low <= (asked.at or 0) <= high:
             return
@@ -180,18 +180,18 @@ def lines(runs: Runs, asked: Asked) -> list[Line]:
     return found
 
 
-def _points(first: pd.DataFrame, second: pd.DataFrame, axis: str, asked: Asked) -> list[tuple[float, ...]]:
+def _points(first: SideRuns, second: SideRuns, axis: str, asked: Asked) -> list[tuple[float, ...]]:
     """(A's size, ratio, low, high), where there is one; of both ends of B too, which lie between A's sizes."""
     try:
-        one, other, known = curve(first, axis), curve(second, axis), curve(first, asked.axis)
+        one, other, known = side_curve(first, axis), side_curve(second, axis), curve(first.runs, asked.axis)
         ends = [size for size in common(one, other) if one.sizes[0] <= size <= one.sizes[-1]]
-        at = [*known.sizes, *(size_of(first, asked.axis, size, axis) for size in ends)]
+        at = [*known.sizes, *(size_of(first.runs, asked.axis, size, axis) for size in ends)]
     except HarnessError:
         return []
     found: list[tuple[float, ...]] = []
     for size in sorted(set(at)):
         try:
-            ratio = paired(one, other, size_of(first, axis, size, asked.axis), asked.level)
+            ratio = paired(one, other, size_of(first.runs, axis, size, asked.axis), asked.level)
         except HarnessError:
             continue
         found.append((float(size), ratio.estimate, ratio.low, ratio.high))

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import qmc
 
 from harness.errors import HarnessError
-from harness.search.choose import choose, scores, shares
+from harness.search.choose import choose, choose_on_others, scores, shares
 from tests.search.made_search import drawn
 
 REPETITIONS = 200
@@ -33,6 +33,17 @@ def test_the_least_median_wins_and_failed_runs_are_infinite():
         choose([[inf, 1], [nan, nan]])
     with pytest.raises(HarnessError, match="validation of trial 1 is -1 in column 0"):
         choose([[1], [-1]])
+
+
+def test_for_each_seed_all_others_choose():
+    """As `choose` does without that seed; of one candidate nothing is chosen, and where all fail it is the first."""
+    losses = np.random.default_rng(0).lognormal(size=(6, 5))
+    without = [choose(np.delete(losses, seed, axis=1)) for seed in range(5)]
+    assert len(set(without)) > 1
+    assert choose_on_others(losses).tolist() == without
+    assert choose_on_others([[5.0, np.nan]]).tolist() == [0, 0]
+    assert choose_on_others([[np.inf, 1], [2, np.nan], [2, 3]]).tolist() == [0, 1]
+    assert choose_on_others([[np.inf, np.nan], [np.nan, np.inf]]).tolist() == [0, 0]
 
 
 def test_sides_get_equally_many_trials_and_share_them_evenly():

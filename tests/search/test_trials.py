@@ -101,12 +101,22 @@ def test_an_axis_with_when_varies_only_there():
         assert (trial.experiment.arms["mlp"].architecture.omega_0 != 30) == is_sine
     assert {"architecture.omega_0" in trial.values for trial in drawn} == {True, False}
 
-    for condition, applies in (("architecture.depth: 2", True), ("architecture.depth: 3", False)):
-        space = (
-            f"space: {{recipe.gain: {{low: 1.0, high: 2.0, when: {{{condition}}}}}, recipe.optimizer.history: [5, 20]}}"
-        )
-        experiment = with_trials(8, (MLP_SPACE, space))
-        assert {"recipe.gain" in one for one in values(experiment, "mlp")[1:]} == {applies}
+    space = (
+        "space: {recipe.gain: {low: 1.0, high: 2.0, when: {architecture.depth: 2}}, recipe.optimizer.history: [5, 20]}"
+    )
+    assert all("recipe.gain" in one for one in values(with_trials(8, (MLP_SPACE, space)), "mlp")[1:])
+    hidden = ("family: kan, depth: 2, width: 2", "family: kan, hidden: [2]")
+    for others, condition in (
+        ("architecture.order: {low: 2, high: 4}", "architecture.order: 4"),
+        ("recipe.gain: {low: 0.5, high: 10.0}", "recipe.gain: 2.5"),
+        ("architecture.order: [2, 3]", "architecture.hidden: [2]"),
+        ("architecture.order: [2, 3]", "recipe: levenberg"),
+    ):
+        space = f"space: {{{others}, architecture.noise: {{low: 1.0, high: 2.0, when: {{{condition}}}}}}}"
+        drawn = values(with_trials(32, (KAN_SPACE, space), hidden), "kan")[1:]
+        path, _, value = condition.partition(": ")
+        for one in drawn:
+            assert ("architecture.noise" in one) == (str(one.get(path, [2])) == value)
     # A field that is left out of files at its default has it all the same.
     spline = ("family: mlp, depth: 2", "family: spline_mlp, depth: 2, width: 2")
     space = (

@@ -155,6 +155,28 @@ def test_every_mistake_is_one_sentence_that_names_it():
         assert "\n" not in told or told.startswith("no cell of tiny.search is feasible"), (new, told)
 
 
+def test_an_axis_that_would_never_vary_is_refused_with_the_values_that_its_condition_may_have():
+    """Of choices, of a range of either kind, of what the file says of the arm, of a size that is solved for."""
+    order, gain = "architecture.order: [2, 3]", "recipe.gain: {low: 0.5, high: 10.0}"
+    for others, condition, words in (
+        (order, "architecture.order: 4", "never 4, so that this axis would never vary; give one of 2, 3"),
+        (order, "architecture.order: two", "never 'two', so that this axis would never vary; give one of 2, 3"),
+        (order.replace("[2, 3]", "{low: 2, high: 4}"), "architecture.order: 5", "give a whole number from 2 to 4"),
+        (order.replace("[2, 3]", "{low: 2, high: 4}"), "architecture.order: 2.5", "give a whole number from 2 to 4"),
+        (order.replace("[2, 3]", "{low: 2, high: 4}"), "architecture.order: cubic", "give a whole number from 2 to 4"),
+        (gain, "recipe.gain: 10.5", "give a number of 4 digits from 0.5 to 10"),
+        (gain, "recipe.gain: 1.23456", "give a number of 4 digits from 0.5 to 10"),
+        (order, "recipe: cosine", "give one of lbfgs, levenberg"),
+        (order, "architecture.depth: 3", "it is 2 in every trial, unless the space has choices of it"),
+        (order, "architecture.grid: 5", "match.solve finds this size for each budget; leave it out here"),
+    ):
+        path, _, value = condition.partition(":")
+        noise = f"architecture.noise: {{low: 0.03, high: 3.0, when: {{{path}:{value}}}}}"
+        told = said((SPACE, f"space: {{{others}, {noise}}}"))
+        assert told.startswith(f"arms.kan.space.architecture.noise.when.{path}: "), (condition, told)
+        assert words in told, (condition, told)
+
+
 def test_mistakes_of_several_parts():
     """Parts that need each other say so."""
     alone, standard = (SEARCH, ""), (SPACE, "space: standard")
