@@ -8,7 +8,7 @@ import click
 import torch
 
 from benchmarks import figure, report
-from harness.console import console
+from harness.show.console import console
 from harness.train.fused import kernels
 
 COMPARISONS = ("evaluation", "memory", "lbfgs", "time_to_rmse", "throughput", "profile", "limits", "floors")

@@ -21,8 +21,7 @@ import pandas as pd
 
 from benchmarks import report
 from benchmarks.arms import Arm, curve, floored, new_runs, runs_of, sizes_of
-from harness.compare import Cell, cost_ratio, crossover, exponent_difference, ratio
-from harness.console import console
+from harness.comparison import Cell, cost_ratio, crossover, exponent_difference, ratio
 from harness.fit import (
     Fit,
     Interval,
@@ -36,6 +35,7 @@ from harness.fit import (
     select_law,
     size_means,
 )
+from harness.show.console import console
 
 FOLDER = Path("results/fits")
 REPLICATES, AGAIN, WORKERS, CHUNK = 500, 4, 2, 25

@@ -23,7 +23,7 @@ from benchmarks.implementations import (
     TORCH,
 )
 from benchmarks.jobs import EXP2D_NARROW, EXP2D_WIDE, Job
-from harness.files import whole_file
+from harness.base.files import whole_file
 
 OURS, THEIRS, NO_KAN = "#0072B2", "0.25", "0.6"
 # Implementation -> colour, line, mark, and its label.

@@ -23,8 +23,8 @@ import torch
 
 from benchmarks.jobs import JOBS, SEEDS, Job
 from benchmarks.quiet import silence
-from harness.files import whole_file
-from harness.provenance import code, host, processor, versions
+from harness.base.files import whole_file
+from harness.base.provenance import code, host, processor, versions
 from harness.tasks import Splits, draw
 
 KEPT = Path("results/benchmarks/pykan_jobs.csv")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 from rich.table import Table
 
-from harness.files import whole_file
-from harness.provenance import code, host, processor, versions
+from harness.base.files import whole_file
+from harness.base.provenance import code, host, processor, versions
 
 FOLDER = Path("results/benchmarks")
 PACKAGES = ("numba", "llvmlite", "pykan", "inkan")

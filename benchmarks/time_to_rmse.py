@@ -15,7 +15,7 @@ import pandas as pd
 from benchmarks import pykan_jobs
 from benchmarks.jobs import EXP2D_NARROW, JOBS, Job
 from benchmarks.report import Report
-from harness.files import whole_file
+from harness.base.files import whole_file
 from harness.record import Metrics
 from harness.spec import GridExtension, GridUpdates, KanShape, LevenbergMarquardt, Recipe, Restarts, RunSpec
 from harness.train import fused_engine

@@ -2,7 +2,7 @@
 
     python docs/draw_counting.py
 
-The numbers that are drawn are stored in the picture, where tests/test_counting_page.py compares them with the code.
+The numbers that are drawn are stored in the picture. tests/docs/test_counting_page.py compares them with the code.
 """
 
 import json
@@ -18,9 +18,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
+from harness.base.files import whole_file
 from harness.count import count
-from harness.files import whole_file
-from harness.plot import COLOURS, LABEL_SIZE, LINES, MARKS, THEME, tick_values
+from harness.show.plot import COLOURS, LABEL_SIZE, LINES, MARKS, THEME, tick_values
 from harness.spec import KanShape, MlpShape
 
 PICTURE = Path(__file__).parent / "figures" / "flops_per_parameter.png"
@@ -33,8 +33,8 @@ LIMITS = (0.13, 50)
 class Line(NamedTuple):
     """A network of a given shape and the convention it is counted by; what its line is called, and its looks.
 
-    `look` is a place in harness.plot's colours and marks, `dashes` one in its lines; the label stands at `lift` times
-    the height where the line ends.
+    `look` is a place in harness.show.plot's colours and marks, `dashes` one in its lines. The label stands at `lift`
+    times the height where the line ends.
     """
 
     network_of: Callable[[tuple[int, ...]], MlpShape | KanShape]

@@ -1,6 +1,6 @@
 """Records that nobody trained, of a small plan."""
 
-from harness.plan import make_plan
+from harness.planning.plan import make_plan
 from harness.record import CurvePoint, Metrics, Provenance, Record
 from harness.spec import Manifest, parse_experiment
 

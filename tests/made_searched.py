@@ -6,7 +6,7 @@ import numpy as np
 from made_records import WHERE
 
 from harness.count import count
-from harness.plan import make_plan, planned_flops
+from harness.planning.plan import make_plan, planned_flops
 from harness.record import CurvePoint, Metrics, Record
 from harness.spec import Manifest, parse_experiment
 

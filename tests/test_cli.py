@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from harness import record
 from harness.cli import main
 from harness.dispatch import here
 from harness.dispatch.slots import Failure
+from harness.record import store
 from harness.spec import CountName, read_manifest
 
 TINY = """
@@ -113,7 +113,7 @@ def test_running_again_trains_nothing_and_changes_no_record(finished, monkeypatc
     """A second run finds all records, reads each once for all that it does, and leaves their bytes alone."""
     records = {path: path.read_bytes() for path in (finished / "results" / "runs").iterdir()}
     read = []
-    monkeypatch.setattr(record, "_checked", lambda path, real=record._checked: (read.append(path), real(path))[1])
+    monkeypatch.setattr(store, "_checked", lambda path, real=store._checked: (read.append(path), real(path))[1])
     monkeypatch.chdir(finished)
 
     done = _invoke("run", "tiny.yaml")
@@ -351,7 +351,7 @@ def test_help_is_instant_because_nothing_heavy_is_imported():
 
 def test_looking_at_a_sweep_loads_neither_torch_nor_pandas():
     """Nor does a job's worker before it trains: each takes a good part of a second, of every look and every job."""
-    code = "import sys, harness.show_sweeps, harness.dispatch.reconcile, harness.dispatch.worker;"
+    code = "import sys, harness.show.sweeps, harness.dispatch.reconcile, harness.dispatch.worker;"
     code += "sys.exit(bool({'torch', 'pandas'} & set(sys.modules)))"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness import __version__
+from harness.base.errors import INCOMPLETE, INTERRUPTED, USAGE, HarnessError
+from harness.base.files import check_writable, os_words
 from harness.cli.compare import compare_command
 from harness.cli.doctor import doctor
 from harness.cli.options import (
@@ -52,10 +54,8 @@ from harness.cli.steps import (
     write_page,
 )
 from harness.cli.sweeps import cancel, check_none_underway, logs, status
+from harness.cli.tables import fit_options, fit_table, given, json_option, table_options
 from harness.cli.verdicts import verdicts as verdicts_command
-from harness.errors import INCOMPLETE, INTERRUPTED, USAGE, HarnessError
-from harness.files import check_writable, os_words
-from harness.tables.commands import fit_options, fit_table, given, json_option, table_options
 
 if TYPE_CHECKING:
     from harness.measure.calibration import Calibration, Kind
@@ -86,7 +86,7 @@ class _Group(click.Group):
         except SystemExit as ending:
             if not arguments:  # it is what this process was started for, and a Ctrl-C would replace its exit status
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
-            if user_code := sys.modules.get("harness.user_code"):  # else nothing of the user's was called
+            if user_code := sys.modules.get("harness.base.user_code"):  # else nothing of the user's was called
                 user_code.end_now_if_threads_are_left(ending.code)
             raise
 
@@ -156,7 +156,7 @@ def schema() -> None:
 @json_option
 def plan(file: Path, results: Path, scale: str, replan: bool, packs: bool, as_json: bool) -> None:
     """Expand, match and freeze: show each cell's asked and achieved budget, and what the runs cost."""
-    from harness.cost import pack_predictions
+    from harness.measure.cost import pack_predictions
     from harness.spec import freeze
 
     planned = plan_of(file, scale)
@@ -166,8 +166,8 @@ def plan(file: Path, results: Path, scale: str, replan: bool, packs: bool, as_js
     if as_json:
         click.echo(manifest.model_dump_json() if costs is None else costs.to_json(orient="records"))
         return
-    from harness.console import console
-    from harness.show import packs_table, plan_table, recipe_note
+    from harness.show.console import console
+    from harness.show.plans import packs_table, plan_table, recipe_note
 
     console.print(plan_table(manifest) if costs is None else packs_table(costs))
     for cell in manifest.cells:
@@ -226,9 +226,9 @@ def match_command(
         chebyshev_kan  hidden | depth, width; degree
         rational_kan   hidden | depth, width; numerator=5, denominator=4, groups=8
     """
-    from harness.console import console
-    from harness.match import OPTIMIZERS, Setting, axis_named, match_arms, to_json
-    from harness.show import match_table
+    from harness.planning.match import OPTIMIZERS, Setting, axis_named, match_arms, to_json
+    from harness.show.console import console
+    from harness.show.plans import match_table
 
     setting = Setting(axis_named(axis), budget, inputs, outputs, samples, evaluations, OPTIMIZERS[optimizer])
     matched = match_arms(arms, setting)
@@ -253,10 +253,10 @@ def bench(
     With FILE, measure the engines that its runs use, and also every shape of that plan alone, a quarter of a second
     each: its runs then have an axis `seconds`, what each would take by itself on this machine.
     """
-    from harness.console import console
     from harness.dispatch.here import available_cores
     from harness.measure.calibration import write_calibration
-    from harness.show import calibration_sentence
+    from harness.show.console import console
+    from harness.show.plans import calibration_sentence
 
     if file:
         for name, given in (("engine", engine), ("dtype", dtype)):
@@ -293,10 +293,10 @@ def _kinds(manifest: Manifest) -> list[Kind]:
 
 
 def _bench(kind: Kind, manifest: Manifest | None, results: Path, workers: int) -> Calibration:
-    from harness.console import console, counted_progress
     from harness.measure.bench import bench_classes, bench_solo, compile_kernels
     from harness.measure.calibration import calibrate, kind_of, with_solo
     from harness.measure.design import full_design
+    from harness.show.console import console, counted_progress
 
     calibration, solo = own_calibration(results, kind), []
     if kind[0] == "fused":
@@ -326,8 +326,8 @@ def run(file: Path, results: Path, scale: str, replan: bool, workers: int | None
 
     Ctrl-C at any moment is safe: finished packs have their records, and the same command goes on from there.
     """
-    from harness.console import console
     from harness.record import missing
+    from harness.show.console import console
 
     while True:
         manifest, folder = freeze_stage(file, results, scale, replan)
@@ -379,7 +379,7 @@ def fit_command(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     manifest, folder = confirmed_plan(file, results)
     table, fits, checks = analyse(manifest, planned_records(manifest, folder), folder)
     if as_json:
-        from harness.scaling import to_json
+        from harness.judging.scaling import to_json
 
         click.echo(json.dumps(to_json(fits)))
     else:

@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
+from harness.base.errors import HarnessError
+from harness.base.files import check_writable, whole_file
 from harness.cli.options import results_option
 from harness.cli.steps import confirmed_plan, planned_records, table_of
-from harness.errors import HarnessError
-from harness.files import check_writable, whole_file
-from harness.tables.commands import POSITIVE, compare_options, compare_table, given, json_option, table_options
+from harness.cli.tables import POSITIVE, compare_options, compare_table, given, json_option, table_options
 
 OF_EXPERIMENTS = ("axis", "loss", "results")
 
@@ -84,12 +84,12 @@ def _compare(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    from harness.console import console
-    from harness.match import axis_named
-    from harness.show_verdicts import versus_sentences, versus_table
-    from harness.verdicts import runs_of
-    from harness.verdicts.plot_versus import draw_versus
-    from harness.verdicts.versus import Asked, conventions_of, lines, sides, versus, versus_json
+    from harness.judging import runs_of
+    from harness.judging.versus import Asked, conventions_of, lines, sides, versus, versus_json
+    from harness.planning.match import axis_named
+    from harness.show.console import console
+    from harness.show.plot_versus import draw_versus
+    from harness.show.verdicts import versus_sentences, versus_table
 
     manifest, folder = confirmed_plan(file, results)
     runs = runs_of(manifest, table_of(manifest, planned_records(manifest, folder), folder))

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.base.errors import INCOMPLETE, HarnessError
 from harness.cli.options import results_option
-from harness.errors import INCOMPLETE, HarnessError
-from harness.tables.commands import json_option
+from harness.cli.tables import json_option
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -45,9 +45,9 @@ def doctor(profile: Path, results: Path, wait_minutes: float, no_job: bool, meas
     at most five minutes, which says what a node has and how soon each side sees the other's files. It leaves nothing
     behind.
     """
-    from harness.console import console
     from harness.dispatch.doctor import examine
     from harness.dispatch.profile import read_profile
+    from harness.show.console import console
 
     if measure and no_job:
         raise HarnessError("--measure, --no-job: it is the probe job that measures; give one of them, not both")

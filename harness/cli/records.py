@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.base.errors import INCOMPLETE, HarnessError
 from harness.cli.options import (
     planned_argument,
     results_option,
     wandb_options,
 )
 from harness.cli.steps import frozen_plan, mirror_of, records_of
-from harness.errors import INCOMPLETE, HarnessError
-from harness.tables.commands import json_option
+from harness.cli.tables import json_option
 
 if TYPE_CHECKING:
     pass
@@ -35,9 +35,9 @@ def merge(source: Path, results: Path, plan: Path | None, as_json: bool) -> None
     Nothing is overwritten: what is here stays, and what differs from it is kept beside it and judged. Exit 3 if one is
     damaged, or differs where the same code on the same kind of machine ought to give the same.
     """
-    from harness.console import console
-    from harness.merge import merge as merge_records
-    from harness.show_sweeps import merged_lines
+    from harness.record.merge import merge as merge_records
+    from harness.show.console import console
+    from harness.show.sweeps import merged_lines
 
     manifest = frozen_plan(plan, results)[0] if plan else None
     merged = merge_records(source, manifest, results / "runs")
@@ -59,8 +59,8 @@ def export_wandb(file: Path, results: Path, **wandb: Any) -> None:
 
     Files are the truth: nothing is read back. Offline runs lie in the experiment's folder, for `wandb sync`.
     """
-    from harness.console import console, counted_progress
     from harness.dispatch.mirror import export
+    from harness.show.console import console, counted_progress
 
     mirror = mirror_of(wandb)
     if mirror is None:

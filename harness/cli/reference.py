@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.errors import HarnessError
-from harness.tables.commands import json_option
+from harness.base.errors import HarnessError
+from harness.cli.tables import json_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,8 +29,8 @@ def reference(name: str | None, where: tuple[str, ...], as_csv: bool, as_json: b
     Each row has its source and how it is known, and names the errata that concern it: `--where errata=E1` chooses by
     one of them, and `harness reference errata` says them in words.
     """
-    from harness.console import console
-    from harness.reference import load
+    from harness.paper.reference import load
+    from harness.show.console import console
 
     if as_csv and as_json:
         raise HarnessError("--csv and --json are two answers to one question; leave one of them out")
@@ -51,7 +51,7 @@ def _contents() -> pd.DataFrame:
     """The tables that there are, a row each."""
     import pandas as pd
 
-    from harness.reference import TABLES, load
+    from harness.paper.reference import TABLES, load
 
     rows = [(name, len(load(name)), table.place, table.what) for name, table in TABLES.items()]
     return pd.DataFrame(rows, columns=["table", "rows", "in the paper", "what it holds"])
@@ -69,7 +69,7 @@ def _chosen(table: pd.DataFrame, where: Sequence[str]) -> pd.DataFrame:
 
 def _shown(name: str | None, table: pd.DataFrame) -> Iterator[str | Table]:
     """What the table is, its first rows, and what to know of them; a row alone is shown downwards."""
-    from harness.reference import CONFIDENCE, TABLES
+    from harness.paper.reference import CONFIDENCE, TABLES
 
     if name:
         yield f"{name}: {TABLES[name].what} ({TABLES[name].place})"
@@ -105,7 +105,7 @@ def _cell(value: Any) -> str:
 
 def _sentences(table: pd.DataFrame) -> Iterator[str]:
     """What is not shown, the errata that concern the rows, and where these are from."""
-    from harness.reference import errata, load
+    from harness.paper.reference import errata, load
 
     if len(table) > ROWS_SHOWN:
         yield f"{len(table):,} rows, the first {ROWS_SHOWN} shown: choose with --where, or take all with --csv"
@@ -122,7 +122,7 @@ def _sentences(table: pd.DataFrame) -> Iterator[str]:
 
 def _errata_lines(table: pd.DataFrame) -> Iterator[str]:
     """The errata in words, each with the rows that it concerns."""
-    from harness.reference import load, names
+    from harness.paper.reference import load, names
 
     concerned: dict[str, list[str]] = {}
     for name in names():

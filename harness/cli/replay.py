@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.cli.options import FULL, replan_option, results_option, scale_option
 from harness.cli.steps import (
     cost_sentence,
@@ -22,12 +23,11 @@ from harness.cli.steps import (
 )
 from harness.cli.steps import write_page as write_report
 from harness.cli.sweeps import check_none_underway
-from harness.errors import INCOMPLETE, HarnessError, Stopped
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.replay import Made, Page
+    from harness.paper.replay import Made, Page
     from harness.spec import Manifest, Narrow
 
 EXPERIMENTS = Path("experiments")
@@ -73,8 +73,8 @@ def replay(
     NAME is a file of experiments/, or how its name begins. What has a record is not trained again: `harness submit` can
     do the training. A page says on top if it is not of the full scale, or not of all runs.
     """
-    from harness.console import console
-    from harness.replay import REPLAYS, full_name
+    from harness.paper.replay import REPLAYS, full_name
+    from harness.show.console import console
     from harness.spec import Narrow
 
     if every and (name or max_width or seeds):
@@ -97,7 +97,7 @@ def replay(
 
 def _planned(name: str, results: Path, scale: str, narrow: Narrow | None, replan: bool) -> Planned:
     """A replay with its plan, frozen before anything trains."""
-    from harness.replay import Made
+    from harness.paper.replay import Made
     from harness.spec import freeze, narrowed, read_experiment, scale_changes
 
     file = EXPERIMENTS / f"{name}.yaml"
@@ -119,8 +119,8 @@ def _planned(name: str, results: Path, scale: str, narrow: Narrow | None, replan
 
 def _say_cost(planned: Planned, workers: int | None) -> None:
     """What is about to be trained, in runs, evaluations and seconds, if anything is."""
-    from harness.console import console
     from harness.record import missing
+    from harness.show.console import console
 
     if absent := missing(planned.manifest, records_of(planned.folder)):
         console.print(cost_sentence(planned.manifest, planned.folder.parent, workers), soft_wrap=True)
@@ -130,7 +130,7 @@ def _say_cost(planned: Planned, workers: int | None) -> None:
 
 def _one(planned: Planned, partial: bool, keeping: bool, workers: int | None) -> None:
     """Train what is missing, unless a page of the rest is asked for; write the page, say what it says."""
-    from harness.console import console
+    from harness.show.console import console
 
     if not partial:
         _train(planned, workers)
@@ -139,7 +139,7 @@ def _one(planned: Planned, partial: bool, keeping: bool, workers: int | None) ->
         console.print(line, soft_wrap=True, highlight=False)
     console.print(f"page: {planned.folder / 'replay.html'}", soft_wrap=True)
     if keeping:
-        from harness.replay.keep import keep
+        from harness.paper.replay.keep import keep
 
         kept = keep(planned.folder, table, planned.folder.parent / KEPT)
         console.print(f"kept: {kept}, listed in {kept.parent / 'index.html'}", soft_wrap=True)
@@ -164,9 +164,9 @@ def _train(planned: Planned, workers: int | None) -> None:
 
 def _write(planned: Planned) -> tuple[Page, pd.DataFrame]:
     """The page, from all runs, or else from those that have records, and their table."""
+    from harness.judging.scaling import fit_table
+    from harness.paper.replay import REPLAYS, Runs, write_page
     from harness.record import missing, read_present, runs_table
-    from harness.replay import REPLAYS, Runs, write_page
-    from harness.scaling import fit_table
 
     manifest, folder, made = planned.manifest, planned.folder, planned.made
     if absent := set(missing(manifest, records_of(folder))):
@@ -186,9 +186,9 @@ def _write(planned: Planned) -> tuple[Page, pd.DataFrame]:
 
 def _all(planned: list[Planned], results: Path, scale: str, partial: bool, keeping: bool, workers: int | None) -> None:
     """Every replay, and the page that lists them; one whose runs are incomplete is a row that says so."""
-    from harness.console import console
-    from harness.replay import REPLAYS
-    from harness.replay.index import row_of, row_without_page, write_index
+    from harness.paper.replay import REPLAYS
+    from harness.paper.replay.index import row_of, row_without_page, write_index
+    from harness.show.console import console
 
     rows, incomplete, stopped = [], [], False
     for one in planned:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.files import check_writable
 from harness.cli.options import (
     file_argument,
     replan_option,
@@ -29,15 +31,13 @@ from harness.cli.steps import (
     records_of,
 )
 from harness.cli.sweeps import look, show_status
-from harness.errors import INCOMPLETE, HarnessError
-from harness.files import check_writable
 
 if TYPE_CHECKING:
     from harness.dispatch.mirror import Mirror
     from harness.dispatch.profile import Profile
     from harness.dispatch.state import RunState
     from harness.dispatch.submission import Submission
-    from harness.show_sweeps import Offer
+    from harness.show.sweeps import Offer
     from harness.spec import Manifest
 
 EXAMPLE = "experiments/quickstart.yaml"
@@ -145,7 +145,7 @@ def retry(
     A diverged run is a result, and is never tried again. For `damaged` every record of the plan is checked in full, and
     those that are damaged are moved to runs/damaged.
     """
-    from harness.show_sweeps import retried_states
+    from harness.show.sweeps import retried_states
 
     where, states = _where(profile, local, wandb), retried_states(causes)
     manifest, folder = frozen_plan(file, results)
@@ -180,7 +180,7 @@ def _where(profile: Path | None, local: int | None, wandb: Mapping[str, Any]) ->
 
 def _share(folder: Path, where: Where) -> None:
     """Where the profile says so, what this command and its jobs write from now on is for the group to go on with."""
-    from harness.files import private_folder
+    from harness.base.files import private_folder
 
     if where.profile is None or where.profile.share == "user":
         return
@@ -235,12 +235,12 @@ def _send(
 def _make_offer(
     manifest: Manifest, folder: Path, where: Where, most_hours: float | None, only: frozenset[str] | None
 ) -> Offer:
-    from harness.console import console
-    from harness.cost import pack_seconds
     from harness.dispatch.jobs import PredictedPack, arrays, bin_packs
     from harness.dispatch.reconcile import start_seconds, stillborn, to_send
     from harness.measure.calibration import missing
-    from harness.show_sweeps import Offer, device_time, earlier_lines, offer_lines
+    from harness.measure.cost import pack_seconds
+    from harness.show.console import console
+    from harness.show.sweeps import Offer, device_time, earlier_lines, offer_lines
 
     seen, specs = look(manifest, folder), planned_runs(manifest)
     found = seen.found
@@ -304,10 +304,10 @@ def _room(where: Where, jobs: int) -> tuple[int, int]:
 
 def _submissions(manifest: Manifest, folder: Path, where: Where, offer: Offer) -> list[Submission]:
     """The submissions of an offer, one an array, and the code that they will run, beside the sweep."""
+    from harness.base.provenance import host
     from harness.dispatch.cluster import cluster_name, user
+    from harness.dispatch.snapshot import take_snapshot
     from harness.dispatch.submission import Submission, named_code, new_id, now, sent_jobs
-    from harness.provenance import host
-    from harness.snapshot import take_snapshot
     from harness.tasks import draw
 
     check_writable(records_of(folder))
@@ -339,10 +339,10 @@ def _submissions(manifest: Manifest, folder: Path, where: Where, offer: Offer) -
 
 
 def _submit(manifest: Manifest, folder: Path, submissions: list[Submission]) -> None:
-    from harness.console import console
     from harness.dispatch.cluster import squeue
     from harness.dispatch.slurm import send
     from harness.dispatch.submission import forget_submission, write_submission
+    from harness.show.console import console
 
     for submission in submissions:
         write_submission(folder, submission, planned_runs(manifest))
@@ -359,10 +359,10 @@ def _submit(manifest: Manifest, folder: Path, submissions: list[Submission]) -> 
 
 
 def _train_local(manifest: Manifest, folder: Path, submission: Submission) -> None:
-    from harness.console import pack_progress
     from harness.dispatch.here import terminated_like_ctrl_c
     from harness.dispatch.local import run_locally
-    from harness.show_sweeps import run_words
+    from harness.show.console import pack_progress
+    from harness.show.sweeps import run_words
 
     specs, words = planned_runs(manifest), run_words(manifest)
     (job,) = submission.jobs

@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.base.errors import INCOMPLETE, HarnessError, Stopped
+from harness.base.files import check_name, check_writable
 from harness.cli.options import FULL
-from harness.errors import INCOMPLETE, HarnessError, Stopped
-from harness.files import check_name, check_writable
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.checks import Check
     from harness.dispatch.mirror import Mirror
+    from harness.judging import Verdict
+    from harness.judging.checks import Check
+    from harness.judging.scaling import SeriesFit
+    from harness.judging.searched import Searched
     from harness.measure.calibration import Calibration, Kind
     from harness.record import Record
-    from harness.scaling import SeriesFit
-    from harness.searched import Searched
     from harness.spec import Manifest, Narrow
-    from harness.verdicts import Verdict
 
 # Folders beside those of the experiments: the records, and what the project keeps.
 RESERVED = ("runs", "checkpoints", "snapshots", "calibrations", "reference", "benchmarks", "fits", "replay", "verdicts")
@@ -52,7 +52,7 @@ def confirm(question: str, yes: bool, refused: str) -> None:
 
 def plan_of(file: Path, scale: str = FULL, narrow: Narrow | None = None) -> Manifest:
     """The plan that an experiment file makes at one of its scales, narrowed if asked for; its errors name the file."""
-    from harness.plan import make_plan
+    from harness.planning.plan import make_plan
     from harness.spec import narrowed, read_experiment, search_name
     from harness.tasks import draw
 
@@ -163,7 +163,7 @@ def freeze_stage(file: Path, results: Path, scale: str, replan: bool, dry_run: b
     A search whose runs all have records is followed by its next rung, and the last rung by the plan of the winners.
     These are made and, unless `dry_run`, frozen here.
     """
-    from harness.halving import next_rung
+    from harness.planning.halving import next_rung
     from harness.record import missing
     from harness.spec import content_hash, freeze, manifest_path, read_manifest
 
@@ -192,15 +192,15 @@ def freeze_stage(file: Path, results: Path, scale: str, replan: bool, dry_run: b
 
 def rung_records(rungs: Sequence[Manifest], folder: Path) -> dict[str, Record]:
     """The records of all rungs of a search, by run id."""
-    from harness.halving import all_rungs
+    from harness.planning.halving import all_rungs
 
     return planned_records(all_rungs(rungs), folder)
 
 
 def winners_of(rungs: Sequence[Manifest], folder: Path) -> Manifest:
     """The plan that trains the winners of a complete search on fresh seeds."""
-    from harness.confirm import confirmation
-    from harness.halving import all_rungs
+    from harness.planning.confirm import confirmation
+    from harness.planning.halving import all_rungs
 
     search, records = all_rungs(rungs), rung_records(rungs, folder)
     table = table_of(search, records, folder)
@@ -212,7 +212,7 @@ def winners_of(rungs: Sequence[Manifest], folder: Path) -> Manifest:
 def search_words(search: Manifest, folder: Path) -> str:
     """How far a search is, and what it is followed by."""
     from harness.record import missing
-    from harness.show_sweeps import rung_words
+    from harness.show.sweeps import rung_words
 
     absent, runs = len(missing(search, records_of(folder))), len(search.run_ids())
     seeds = ", ".join(map(str, search.experiment.seeds))
@@ -238,8 +238,8 @@ def calibrations_of(manifest: Manifest, results: Path) -> dict[Kind, Calibration
 
 def calibration_of(results: Path, kind: Kind) -> Calibration | None:
     """What was measured of an engine on this kind of processor, if it is whole and current."""
+    from harness.base.provenance import processor
     from harness.measure.calibration import is_current, read_calibration
-    from harness.provenance import processor
 
     engine, dtype = kind
     try:
@@ -252,7 +252,7 @@ def calibration_of(results: Path, kind: Kind) -> Calibration | None:
 
 def own_calibration(results: Path, kind: Kind) -> Calibration | None:
     """The calibration that a bench can add to: whole, current, and of this very machine."""
-    from harness.provenance import host
+    from harness.base.provenance import host
 
     found = calibration_of(results, kind)
     return found if found and found.host == host() else None
@@ -260,10 +260,10 @@ def own_calibration(results: Path, kind: Kind) -> Calibration | None:
 
 def cost_sentence(manifest: Manifest, results: Path, workers: int | None = None) -> str:
     """What a plan comes to: runs, packs, work, and the time and memory of a sweep on `workers` if calibrated."""
-    from harness.cost import sweep_cost
     from harness.dispatch.here import available_cores
-    from harness.plan import planned_flops
-    from harness.show import cost_words, uncalibrated_words
+    from harness.measure.cost import sweep_cost
+    from harness.planning.plan import planned_flops
+    from harness.show.plans import cost_words, uncalibrated_words
 
     specs = planned_runs(manifest)
     evaluations = sum(run.recipe.max_evaluations for run in specs.values())
@@ -299,11 +299,11 @@ def mirror_of(options: Mapping[str, Any]) -> Mirror | None:
 
 def train_missing(manifest: Manifest, folder: Path, workers: int | None, mirror: Mirror | None) -> None:
     """Train on this machine what has no record yet, with progress; a HarnessError if something is left."""
-    from harness.console import console, pack_progress
     from harness.dispatch.here import Failed, Skipped, available_cores, terminated_like_ctrl_c, train_here
     from harness.dispatch.mirror import mirroring
     from harness.dispatch.slots import Done, Evaluated, Failure
     from harness.record import missing, read_records
+    from harness.show.console import console, pack_progress
     from harness.spec import run_id, stages
     from harness.tasks import draw
 
@@ -375,7 +375,7 @@ def planned_records(manifest: Manifest, folder: Path) -> dict[str, Record]:
 
 def table_of(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> pd.DataFrame:
     """The table of the records of a plan in this folder, with seconds where they are measured."""
-    from harness.cost import with_seconds
+    from harness.measure.cost import with_seconds
     from harness.record import runs_table
 
     return with_seconds(runs_table(manifest, records), planned_runs(manifest), calibrations_of(manifest, folder.parent))
@@ -395,8 +395,8 @@ def analyse(
     manifest: Manifest, records: Mapping[str, Record], folder: Path
 ) -> tuple[pd.DataFrame, list[SeriesFit], list[Check]]:
     """The table of a complete plan, its fits and their checks."""
-    from harness.checks import check_table
-    from harness.scaling import fit_table, headline_axes
+    from harness.judging.checks import check_table
+    from harness.judging.scaling import fit_table, headline_axes
 
     table = table_of(manifest, records, folder)
     if (series := table.groupby(["task", "series"]).ngroups) > MANY_SERIES:
@@ -408,12 +408,12 @@ def keep_analysis(
     manifest: Manifest, table: pd.DataFrame, fits: list[SeriesFit], checks: list[Check], folder: Path
 ) -> None:
     """Write what `analyse` found into the folder."""
-    from harness.checks import to_json as checks_json
-    from harness.files import whole_file
-    from harness.pairs import pairs, pairs_axis
+    from harness.base.files import whole_file
+    from harness.judging.checks import to_json as checks_json
+    from harness.judging.pairs import pairs, pairs_axis
+    from harness.judging.scaling import to_json
     from harness.record import write_table
-    from harness.scaling import to_json
-    from harness.show_checks import checklists
+    from harness.show.checks import checklists
 
     check_writable(folder)
     write_table(table, folder)
@@ -430,10 +430,10 @@ def keep_analysis(
 
 def write_pack_costs(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> None:
     """How well the seconds of packs were predicted, as `packs.csv` and in a sentence, if this machine is calibrated."""
-    from harness.console import console
-    from harness.cost import pack_costs, pack_errors
-    from harness.files import whole_file
+    from harness.base.files import whole_file
     from harness.measure.calibration import errors_sentence
+    from harness.measure.cost import pack_costs, pack_errors
+    from harness.show.console import console
 
     calibrations = calibrations_of(manifest, folder.parent)
     if not calibrations:
@@ -447,9 +447,9 @@ def write_pack_costs(manifest: Manifest, records: Mapping[str, Record], folder: 
 
 def searched_of(manifest: Manifest, table: pd.DataFrame, folder: Path) -> Searched | None:
     """What the search was that a plan confirms, kept as winners.csv and tuning_curves.csv too; None without one."""
-    from harness.files import whole_file
-    from harness.search.tables import curves_table
-    from harness.searched import searched
+    from harness.base.files import whole_file
+    from harness.judging.searched import searched
+    from harness.judging.tuning import curves_table
 
     if not manifest.confirms:
         return None
@@ -466,12 +466,12 @@ def searched_of(manifest: Manifest, table: pd.DataFrame, folder: Path) -> Search
 
 def draw_search(manifest: Manifest, table: pd.DataFrame, found: Searched, folder: Path) -> list[Path]:
     """The figures of a search, as files: tuning curves, and the ratio that the first rule of two sides is about."""
-    from harness.files import whole_file
-    from harness.pairs import pairs_axis
-    from harness.plot_tuning import draw_effort, draw_tuning
-    from harness.search.tables import ratios, ratios_table
-    from harness.searched import confirmed_ratios
-    from harness.show import loss_words
+    from harness.base.files import whole_file
+    from harness.judging.pairs import pairs_axis
+    from harness.judging.searched import confirmed_ratios
+    from harness.judging.tuning import ratios, ratios_table
+    from harness.show.plans import loss_words
+    from harness.show.plot_tuning import draw_effort, draw_tuning
     from harness.spec import side_label
 
     axis = pairs_axis(manifest)
@@ -488,9 +488,9 @@ def draw_search(manifest: Manifest, table: pd.DataFrame, found: Searched, folder
 
 def draw_figures(manifest: Manifest, table: pd.DataFrame, fits: list[SeriesFit], folder: Path) -> list[Path]:
     """The figures of an experiment, as files."""
-    from harness.plot import draw_scaling
-    from harness.plot_residuals import draw_residuals
-    from harness.scaling import headline_axes
+    from harness.judging.scaling import headline_axes
+    from harness.show.plot import draw_scaling
+    from harness.show.plot_residuals import draw_residuals
 
     residuals = draw_residuals(table, fits, headline_axes(manifest)[0], folder)
     found = searched_of(manifest, table, folder)
@@ -508,22 +508,22 @@ def write_page(
     folder: Path,
 ) -> Path:
     """The report page of an experiment."""
-    from harness.report import write_report
+    from harness.show.report import write_report
 
     return write_report(manifest, records, table, fits, checks, verdicts, folder, searched_of(manifest, table, folder))
 
 
 def judged(manifest: Manifest, table: pd.DataFrame) -> list[Verdict]:
     """The verdicts on an experiment's rules."""
-    from harness.verdicts import judge_all
+    from harness.judging import judge_all
 
     return judge_all(manifest, table)
 
 
 def print_verdicts(verdicts: list[Verdict]) -> None:
     """Each verdict in a sentence."""
-    from harness.console import console
-    from harness.verdicts import sentence
+    from harness.judging import sentence
+    from harness.show.console import console
 
     for verdict in verdicts:
         console.print(sentence(verdict), soft_wrap=True, highlight=False, markup=False)
@@ -531,10 +531,10 @@ def print_verdicts(verdicts: list[Verdict]) -> None:
 
 def print_fits(fits: list[SeriesFit], checks: list[Check], manifest: Manifest) -> None:
     """The laws, held-out sizes and checks as tables."""
-    from harness.console import console
-    from harness.scaling import headline_axes
-    from harness.show import fits_table, held_out_table
-    from harness.show_checks import checks_table
+    from harness.judging.scaling import headline_axes
+    from harness.show.checks import checks_table
+    from harness.show.console import console
+    from harness.show.plans import fits_table, held_out_table
 
     crossed = {cell.series for cell in manifest.cells if cell.frontier}
     shown = [one for one in fits if one.series not in crossed]

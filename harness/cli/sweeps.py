@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from harness.base.errors import INCOMPLETE, HarnessError, did_you_mean
 from harness.cli.options import (
     planned_argument,
     results_option,
 )
 from harness.cli.output import output_is_read
 from harness.cli.steps import confirm, frozen_plan, records_of
-from harness.errors import INCOMPLETE, HarnessError, did_you_mean
-from harness.tables.commands import json_option
+from harness.cli.tables import json_option
 
 if TYPE_CHECKING:
     from harness.dispatch.reconcile import Unneeded
@@ -58,9 +58,9 @@ def status(file: Path, results: Path, watch: bool, why: str | None, as_json: boo
     States: planned, queued, running, done, diverged, out of memory, timed out, preempted, node failed, lost, crashed,
     quarantined, cancelled, damaged.
     """
-    from harness.console import console
     from harness.dispatch.state import UNDERWAY
-    from harness.show_sweeps import wanted_states
+    from harness.show.console import console
+    from harness.show.sweeps import wanted_states
 
     manifest, folder = frozen_plan(file, results)
     wanted = wanted_states(why) if why else ()
@@ -133,7 +133,7 @@ def cancel(file: Path, results: Path, conditions: tuple[str, ...], earlier: bool
 @results_option
 def logs(file: Path, run: str, results: Path) -> None:
     """Tell the story of a run (the beginning of its id will do): its attempts, and the end of its last job's output."""
-    from harness.show_sweeps import story
+    from harness.show.sweeps import story
 
     manifest, folder = frozen_plan(file, results)
     seen = look(manifest, folder)
@@ -184,10 +184,10 @@ def check_none_underway(manifest: Manifest, folder: Path) -> None:
 
 def show_status(manifest: Manifest, folder: Path, seen: Look, wanted: Sequence[State], as_json: bool) -> None:
     """Where the runs are, by state, what that has cost, and one by one those in a wanted state."""
-    from harness.console import console
     from harness.dispatch.reconcile import spending, unneeded
     from harness.record import duplicates
-    from harness.show_sweeps import (
+    from harness.show.console import console
+    from harness.show.sweeps import (
         duplicate_lines,
         earlier_lines,
         run_words,

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.files import check_writable
 from harness.cli.options import FULL, results_option, scale_option
 from harness.cli.steps import (
     folder_of,
@@ -21,15 +23,13 @@ from harness.cli.steps import (
     stage_in,
     table_of,
 )
-from harness.errors import INCOMPLETE, HarnessError
-from harness.files import check_writable
-from harness.tables.commands import json_option
+from harness.cli.tables import json_option
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from harness.judging.answer import Answer
     from harness.spec import Manifest
-    from harness.verdicts.answer import Answer
 
 EXPERIMENTS = Path("experiments")
 KEPT = "verdicts"  # the folder in results/ whose content the project keeps
@@ -50,9 +50,9 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
     with the command that trains them. Writes verdicts.html and verdicts.json into results/. Exit 3 if a record is
     damaged.
     """
-    from harness.console import console
-    from harness.show_verdicts import answer_sentences, keep_verdicts, summary_table, verdicts_table, write_verdicts
-    from harness.verdicts.answer import answer_json
+    from harness.judging.answer import answer_json
+    from harness.show.console import console
+    from harness.show.verdicts import answer_sentences, keep_verdicts, summary_table, verdicts_table, write_verdicts
 
     made = [_answer(file, results, scale) for file in files or _with_rules(scale)]
     answers = [answer_json(answer) for answer, _ in made]
@@ -98,8 +98,8 @@ def _with_rules(scale: str) -> list[Path]:
 
 def _answer(file: Path, results: Path, scale: str) -> tuple[Answer, pd.DataFrame | None]:
     """What is said of an experiment file, or of the plan in a results folder; and the table of its runs if whole."""
+    from harness.judging.answer import Answer
     from harness.spec import check_unchanged, manifest_path, read_experiment
-    from harness.verdicts.answer import Answer
 
     if manifest_path(file).exists():
         return _judged(*stage_in(file), _file_of(file.name), ())
@@ -147,9 +147,9 @@ def _check_rules(rules: Sequence[Any], file: Path) -> None:
 def _judged(
     manifest: Manifest, folder: Path, command: str, notes: tuple[str, ...]
 ) -> tuple[Answer, pd.DataFrame | None]:
+    from harness.judging import judge_all
+    from harness.judging.answer import Answer
     from harness.record import missing
-    from harness.verdicts import judge_all
-    from harness.verdicts.answer import Answer
 
     experiment = manifest.experiment
     _check_rules(experiment.decide, folder)

@@ -1,6 +1,6 @@
 """What the torch engine executes, per sample: every operation, comparisons included.
 
-Derived by counting each operation of the evaluators as it is dispatched (`harness.measure.executed`), and equal to that
+Derived by counting each operation of the evaluators as it is dispatched (`harness.count.dispatched`), and equal to that
 count, not near it, over the cross product of shapes, grids and orders (tests/measure). Work done once an evaluation for
 all samples (knot differences, scales folded into coefficients) is not in it. Other engines are counted by the closed
 forms of `harness.count.families`.

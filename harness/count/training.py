@@ -9,7 +9,7 @@ features are frozen, so they have no backward pass: 1 times their forward count.
 
 A PDE is learnt from derivatives of the network, which go through the layers as values do: a point inside of its domain
 is counted as d + 2 points (value, d derivatives, Laplacian), under every convention and for every family. That is exact
-for the matrix products of hidden layers; what torch executes is within 10 % of it (tests/test_pde.py).
+for the matrix products of hidden layers; what torch executes is within 10 % of it (tests/tasks/test_pde.py).
 """
 
 from collections.abc import Iterable, Sequence

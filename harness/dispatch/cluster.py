@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.errors import INCOMPLETE, HarnessError
+from harness.base.errors import INCOMPLETE, HarnessError
 
 ASK_SECONDS = 60  # a controller under load takes long to answer
 # Variables of the job that one submits from, which would pin the jobs that it submits; and the user's defaults for

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from harness.base.errors import INCOMPLETE, HarnessError, did_you_mean
 from harness.dispatch.cluster import Limits, ask, has_slurm, limits, user
 from harness.dispatch.node import Finding, Level
 from harness.dispatch.probe import try_node, try_results
 from harness.dispatch.profile import Profile
 from harness.dispatch.slurm import why_refused, would_start
-from harness.errors import INCOMPLETE, HarnessError, did_you_mean
 
 Fields = Mapping[str, str]
 OLDEST_SLURM = (20, 2)  # the first whose squeue knows --me

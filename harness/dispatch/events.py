@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.files import private_folder
+from harness.base.files import private_folder
 
 Event = dict[str, Any]  # `event` says which, `at` when; see harness.dispatch.worker for what each holds
 

@@ -14,10 +14,10 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.files import is_writable, user_cache
 from harness.dispatch import slots
 from harness.dispatch.slots import Announced, Done, Evaluated, Failure, IsCold, Order, Pack, Refused, Saved, Slot
-from harness.errors import INCOMPLETE, HarnessError
-from harness.files import is_writable, user_cache
 from harness.record import record_path
 from harness.spec import RunSpec, run_id
 from harness.spec.nouns import Device

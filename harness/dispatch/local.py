@@ -8,11 +8,11 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness.base.errors import INCOMPLETE, HarnessError
 from harness.dispatch.cluster import scrubbed
 from harness.dispatch.events import Attempt, Event, read_attempts
 from harness.dispatch.slurm import code_environment, logs_folder
 from harness.dispatch.submission import Submission, forget_submission
-from harness.errors import INCOMPLETE, HarnessError
 
 LOOK_SECONDS = 0.5
 

@@ -20,8 +20,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from harness.errors import INCOMPLETE, HarnessError
-from harness.files import whole_file
+from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.files import whole_file
 from harness.record import Record, missing, read_record, record_path
 from harness.spec import Manifest, RunSpec
 from harness.spec.frozen import Frozen

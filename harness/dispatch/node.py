@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import harness
+from harness.base.files import whole_file
 from harness.dispatch import cluster
-from harness.files import whole_file
 
 LOOK_SECONDS = 0.1  # between two looks for a file
 LOOKED_SECONDS = 120.0  # after which a file of another machine isn't looked for any more

@@ -11,14 +11,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+from harness.base.errors import HarnessError
 from harness.dispatch.cluster import Listed, scancel, squeue
 from harness.dispatch.node import Finding, Report, read_report, try_files, unwritable, write
 from harness.dispatch.profile import Profile
 from harness.dispatch.slurm import executor, launch, logs_folder
+from harness.dispatch.snapshot import Snapshot, take_snapshot
 from harness.dispatch.state import ENDED, WAITING
 from harness.dispatch.submission import new_id
-from harness.errors import HarnessError
-from harness.snapshot import Snapshot, take_snapshot
 
 PROBE_MINUTES = 5
 PROBE_SAVE_SECONDS = 60

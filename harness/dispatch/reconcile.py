@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from harness.base.errors import HarnessError
 from harness.dispatch.cluster import Queue, cause, cluster_name, sacct, squeue, user
 from harness.dispatch.events import Attempt, read_attempts
 from harness.dispatch.slurm import sent_log
@@ -29,7 +30,6 @@ from harness.dispatch.state import (
     unexplained,
 )
 from harness.dispatch.submission import Submission, cancelled, read_orders, read_submissions, write_order
-from harness.errors import HarnessError
 from harness.record import Recorded, recorded
 from harness.spec import Manifest
 

@@ -7,10 +7,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from harness.base.errors import INCOMPLETE, HarnessError
 from harness.dispatch.here import Failed, train_here
 from harness.dispatch.node import Throughput
 from harness.dispatch.slots import Evaluated, Pack
-from harness.errors import INCOMPLETE, HarnessError
 from harness.spec import Adam, KanShape, Recipe, RunSpec, Task
 from harness.spec.nouns import Device
 from harness.tasks import resolve

@@ -17,7 +17,7 @@ from multiprocessing import connection, resource_tracker
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from harness.errors import HarnessError, UserCodeError
+from harness.base.errors import HarnessError, UserCodeError
 from harness.spec import RunSpec
 from harness.spec.nouns import Device
 

@@ -11,10 +11,10 @@ from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
 from typing import Any
 
+from harness.base.errors import INCOMPLETE, HarnessError
 from harness.dispatch.cluster import outside_of_any_job, try_script
 from harness.dispatch.profile import Profile
 from harness.dispatch.submission import Submission, keep_number, read_number
-from harness.errors import INCOMPLETE, HarnessError
 
 
 def send(folder: Path, submission: Submission) -> None:

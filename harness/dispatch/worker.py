@@ -21,15 +21,15 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from harness import provenance
+from harness.base import provenance
+from harness.base.errors import HarnessError
 from harness.dispatch import cluster
 from harness.dispatch.events import EventLog
 from harness.dispatch.here import Begun, Failed, train_here
 from harness.dispatch.mirror import mirroring
 from harness.dispatch.slots import Done, Evaluated, Saved, in_words
+from harness.dispatch.snapshot import check_code, check_snapshot
 from harness.dispatch.submission import JobFile, cancelled, named_code, new_id, read_job, read_orders
-from harness.errors import HarnessError
-from harness.snapshot import check_code, check_snapshot
 from harness.spec import RunSpec, run_id
 
 HEARTBEAT_SECONDS = 30.0

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t as t_distribution
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.fit.laws import Logs
 from harness.fit.points import runs
 from harness.fit.profile import FAR, NO_FLOOR, Region, log_floor

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.fit.fitting import size_residuals
 from harness.fit.laws import to_logs
 from harness.fit.objective import robust_sd

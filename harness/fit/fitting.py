@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.special import gammaln, logsumexp
 from scipy.stats import f as f_distribution
 
-from harness.errors import HarnessError, did_you_mean
+from harness.base.errors import HarnessError, did_you_mean
 from harness.fit.laws import BROKEN, LAWS, Law, to_logs
 from harness.fit.objective import Objective, optimum, read_objective, with_weights
 from harness.fit.points import (

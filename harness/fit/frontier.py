@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import linprog
 from scipy.stats import t as t_distribution
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.fit.points import positive
 from harness.fit.refusal import LOCAL_DECADES, MIN_DECADES, RANGE_SLACK
 from harness.fit.result import Caution, Interval, Refusal

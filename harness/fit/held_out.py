@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.fit.fitting import extrapolation_caution, predict, prediction_interval
 from harness.fit.points import Points, size_means
 from harness.fit.result import Fit

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t as t_distribution
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.fit.fitting import MOST_DECADES
 from harness.fit.points import positive, size_means
 from harness.fit.refusal import LOCAL_DECADES, MIN_DECADES, RANGE_SLACK

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from scipy.stats import kurtosistest
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.fit.laws import Logs
 from harness.fit.points import HUBER, NORMAL_MAD
 from harness.fit.solve import Edges, Problem, Solution, floor_edges, residuals_of, solve

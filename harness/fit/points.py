@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 from scipy.stats import norm, theilslopes
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.fit.solve import huber
 
 MAX_ROWS_NAMED = 5

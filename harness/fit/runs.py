@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.fit.result import Caution
 
 MAX_ROWS_NAMED = 5

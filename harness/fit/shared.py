@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import f as f_distribution
 
-from harness.errors import HarnessError, did_you_mean
+from harness.base.errors import HarnessError, did_you_mean
 from harness.fit.fitting import fit_law
 from harness.fit.laws import Curve, Law, Logs, to_logs
 from harness.fit.points import noise_variances

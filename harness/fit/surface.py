@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import nnls
 from scipy.special import expit
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.fit.fitting import MOST_DECADES
 from harness.fit.laws import Law, Logs, to_logs
 from harness.fit.objective import optimum, read_objective

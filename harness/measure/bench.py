@@ -28,10 +28,10 @@ import torch
 from numpy.typing import NDArray
 
 from harness import nets
-from harness.errors import INCOMPLETE, HarnessError
+from harness.base.errors import INCOMPLETE, HarnessError
+from harness.count.dispatched import executed_evaluation
 from harness.measure.calibration import THREADS, KnotRow, Measured, PackRow, ShapeRow, SoloRow
 from harness.measure.design import LEVENBERG, OPTIMIZERS, Design, class_shape, held_scalars
-from harness.measure.executed import executed_evaluation
 from harness.measure.features import Shape, shape_of
 from harness.spec import Adam, KanShape, Lbfgs, MlpShape, ModuleShape, Optimizer, Recipe, RunSpec, Task, stages
 from harness.spec.nouns import Dtype, Engine

@@ -22,9 +22,9 @@ import numpy as np
 from pydantic import ValidationError
 from scipy.optimize import nnls
 
-from harness import provenance
-from harness.errors import INCOMPLETE, HarnessError
-from harness.files import whole_file
+from harness.base import provenance
+from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.files import whole_file
 from harness.measure.features import (
     Features,
     Shape,
@@ -81,7 +81,7 @@ class PackRow(Frozen):
 class SoloRow(Frozen):
     """One lane alone: median and interquartile range of the CPU seconds of its evaluations, and the bytes of one.
 
-    Bytes are moved by the operations of the network (see `harness.measure.executed`), as if nothing stayed in a cache.
+    Bytes are moved by the operations of the network (see `harness.count.dispatched`), as if nothing stayed in a cache.
     That is what torch does for a gradient; of other evaluations they are not known.
     """
 

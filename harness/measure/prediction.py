@@ -40,7 +40,7 @@ class Predicted(NamedTuple):
 
 
 def predict(calibration: Calibration, runs: Sequence[RunSpec]) -> Predicted:
-    """Of a pack: `runs` that share all but seed, gain and learning rate (see `harness.plan`).
+    """Of a pack: `runs` that share all but seed, gain and learning rate (see `harness.planning.plan`).
 
     Assumes that every lane spends its whole cap: one that converges or diverges early makes a pack cheaper, in the
     torch engine only once all of its lanes have.

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.nets import expansion, kan, mlp, rational_kan, spline_mlp
 from harness.nets.layout import of_layer, parameter_count, unflatten
 from harness.nets.network import samples_last

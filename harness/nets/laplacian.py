@@ -26,7 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.nets.layout import of_layer, unflatten
 from harness.nets.network import samples_last
 from harness.nets.spline import active_derivatives, chosen_coefficients, scatter_coefficients

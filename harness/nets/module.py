@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from harness.errors import HarnessError, did_you_mean
+from harness.base.errors import HarnessError, did_you_mean
+from harness.base.user_code import calling_user_code, user_module, version_of
 from harness.spec.module import ModuleShape
 from harness.spec.nouns import Dtype
-from harness.user_code import calling_user_code, user_module, version_of
 
 # Points on which a module is tried out before anything trains.
 TRIED_POINTS = 8

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.nets import expansion, kan, mlp, module, rational_kan, spline_mlp
 from harness.nets.layout import parameter_shapes, unflatten
 from harness.spec.module import ModuleShape

@@ -12,7 +12,7 @@ from harness.spec.module import Module
 from harness.spec.networks import OMEGA_0, Activation, Base, Order, Place
 from harness.spec.search import Range, Space
 
-# The deepest network there can be, which is also the deepest that a solver tries (`harness.solve`).
+# The deepest network there can be, which is also the deepest that a solver tries (`harness.planning.solve`).
 LARGEST_DEPTH = 2**10
 
 Depth = Annotated[int, Field(ge=1, le=LARGEST_DEPTH)]

@@ -14,7 +14,7 @@ from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 
 # Larger files take seconds to read, and are no experiments: the longest of experiments/ has 8,228 characters.
 MOST_CHARACTERS = 100_000

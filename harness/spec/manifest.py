@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from harness.errors import INCOMPLETE, HarnessError
-from harness.files import os_words, whole_file
+from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.files import os_words, whole_file
 from harness.spec.frozen import Frozen
 from harness.spec.identity import sealed, unsealed
 from harness.spec.networks import Network

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.spec.nouns import Experiment
 
 Size = int | list[int]

@@ -25,7 +25,7 @@ from pydantic import (
     model_validator,
 )
 
-from harness.errors import did_you_mean
+from harness.base.errors import did_you_mean
 from harness.spec.architectures import Architecture, Depth, Hidden
 from harness.spec.counts import DEFAULT_CONVENTION, Axis, Convention, CountName, Positive
 from harness.spec.decide import Condition, Decide
@@ -285,7 +285,7 @@ class Sparsity(Frozen):
     Then a hidden node stays if the largest norms of its incoming and of its outgoing edges both exceed `threshold`, an
     input if that of its outgoing ones does; each layer keeps one. The rest of the recipe is the smaller network's,
     without the penalty. `optimizer` is that of the penalised part, by default the recipe's. With `snap` the record has
-    a formula at the end, into which the edges were read (`harness.symbolic`). MLPs know nothing of it all.
+    a formula at the end, into which the edges were read (`harness.train.symbolic`). MLPs know nothing of it all.
     """
 
     strength: Annotated[FiniteFloat, Field(ge=0)]
@@ -675,7 +675,7 @@ class RunTask(Frozen):
         """To how many points of an ordinary task an evaluation of all training points amounts.
 
         A point inside the domain of a PDE has d derivatives and a Laplacian beside its value, each of which goes
-        through the layers as a value does: d + 2. What torch executes is that within 10 % (tests/test_pde.py).
+        through the layers as a value does: d + 2. What torch executes is that within 10 % (tests/tasks/test_pde.py).
         """
         return self.train_points + ((self.inputs + 1) * self.train_points + (self.boundary_points or 0)) * self.is_pde
 

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from harness.errors import HarnessError, did_you_mean
-from harness.files import check_name
+from harness.base.errors import HarnessError, did_you_mean
+from harness.base.files import check_name
 from harness.spec.document import Document, parse
 from harness.spec.frozen import Frozen
 from harness.spec.nouns import Experiment

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.spec.networks import KanShape, Network, SplinedShape
 from harness.spec.nouns import Adam, Recipe, Restarts, RunTask
 

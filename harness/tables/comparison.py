@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from harness import __version__, compare, fit
-from harness.compare.best_of import How
-from harness.errors import HarnessError
+from harness import __version__, comparison, fit
+from harness.base.errors import HarnessError
+from harness.comparison.best_of import How
 from harness.fit.result import LawName
 from harness.tables.fits import Answer, ArmFit, Request, answer, drawn_law, request_json
 
@@ -43,15 +43,15 @@ class Comparison:
     law: LawName
     first: ArmFit
     second: ArmFit
-    curve: compare.CostRatio
-    cost: compare.CostRatio
-    twin: compare.Twin | None
-    loss: compare.LossRatio
-    crossover: compare.Crossover
-    exponents: Mapping[LawName, compare.ExponentDifference]
-    dominance: compare.Dominance | None
-    ratio: compare.Ratio | None
-    failures: tuple[compare.Failures, compare.Failures]
+    curve: comparison.CostRatio
+    cost: comparison.CostRatio
+    twin: comparison.Twin | None
+    loss: comparison.LossRatio
+    crossover: comparison.Crossover
+    exponents: Mapping[LawName, comparison.ExponentDifference]
+    dominance: comparison.Dominance | None
+    ratio: comparison.Ratio | None
+    failures: tuple[comparison.Failures, comparison.Failures]
     cautions: tuple[fit.Caution, ...]
 
 
@@ -63,7 +63,7 @@ class Compared:
     asked: Asked
     arms: tuple[str, str]
     by_size: tuple[Comparison, ...]
-    verdicts: tuple[compare.Verdict, ...]
+    verdicts: tuple[comparison.Verdict, ...]
 
 
 def compare_arms(request: Request, asked: Asked) -> Compared:
@@ -83,7 +83,7 @@ def to_json(compared: Compared) -> dict[str, Any]:
         "sha256": compared.found.sha256,
         "harness": __version__,
         "arms": list(compared.arms),
-        "verdicts": [compare.to_json(one) for one in compared.verdicts],
+        "verdicts": [comparison.to_json(one) for one in compared.verdicts],
         "sizes": [_comparison_json(one) for one in compared.by_size],
     }
 
@@ -109,13 +109,13 @@ def _compared(found: Answer, x: str, asked: Asked) -> Comparison:
     first, second = (next(one for one in found.fits if (one.x_name, one.arm) == (x, arm)) for arm in found.request.arms)
     law = drawn_law((first, second), x)
     one, other = first.fits[law], second.fits[law]
-    curve = compare.cost_ratio(one, other)
+    curve = comparison.cost_ratio(one, other)
     losses = _told(curve, x, asked)
-    cost = compare.cost_ratio(one, other, losses, extrapolate=True)
+    cost = comparison.cost_ratio(one, other, losses, extrapolate=True)
     twin = None
     if losses is not None:
         rng = np.random.default_rng(asked.seed)
-        twin = compare.twin_ratio(_runs(first), _runs(second), losses, rng, found.request.level)
+        twin = comparison.twin_ratio(_runs(first), _runs(second), losses, rng, found.request.level)
     edges = _edges(first, second, asked)
     lost = (_failures(first), _failures(second))
     return Comparison(
@@ -126,10 +126,10 @@ def _compared(found: Answer, x: str, asked: Asked) -> Comparison:
         curve=curve,
         cost=cost,
         twin=twin,
-        loss=compare.loss_ratio(one, other),
-        crossover=compare.crossover(one, other),
+        loss=comparison.loss_ratio(one, other),
+        crossover=comparison.crossover(one, other),
         exponents={
-            name: compare.exponent_difference(first.fits[name], second.fits[name])
+            name: comparison.exponent_difference(first.fits[name], second.fits[name])
             for name in first.fits
             if name == law or name in EXPONENTS
         },
@@ -137,14 +137,14 @@ def _compared(found: Answer, x: str, asked: Asked) -> Comparison:
         ratio=_ratio(first, second, edges, asked, found.request.level),
         failures=lost,
         cautions=(
-            *(compare.twin_cautions(cost, twin) if twin else ()),
-            *compare.failure_cautions(*lost),
-            *(compare.budget_cautions(_started(first), _started(second), edges) if edges is not None else ()),
+            *(comparison.twin_cautions(cost, twin) if twin else ()),
+            *comparison.failure_cautions(*lost),
+            *(comparison.budget_cautions(_started(first), _started(second), edges) if edges is not None else ()),
         ),
     )
 
 
-def _told(curve: compare.CostRatio, x: str, asked: Asked) -> np.ndarray | None:
+def _told(curve: comparison.CostRatio, x: str, asked: Asked) -> np.ndarray | None:
     """The losses to tell the ratio at, those asked for and some that both attain; None where there are none."""
     if curve.losses is None or curve.attained is None:
         return None
@@ -158,8 +158,8 @@ def _told(curve: compare.CostRatio, x: str, asked: Asked) -> np.ndarray | None:
     return np.union1d(asked.at, curve.losses[:: (curve.losses.size - 1) // (TOLD - 1)])
 
 
-def _runs(one: ArmFit) -> compare.Runs:
-    return compare.to_runs(one.x[one.parts.fitted], one.y[one.parts.fitted])
+def _runs(one: ArmFit) -> comparison.Runs:
+    return comparison.to_runs(one.x[one.parts.fitted], one.y[one.parts.fitted])
 
 
 def _started(one: ArmFit) -> np.ndarray:
@@ -167,8 +167,8 @@ def _started(one: ArmFit) -> np.ndarray:
     return np.concatenate([one.x, one.failed_x])
 
 
-def _failures(one: ArmFit) -> compare.Failures:
-    return compare.failures(_started(one), np.repeat([False, True], [one.x.size, one.failed_x.size]))
+def _failures(one: ArmFit) -> comparison.Failures:
+    return comparison.failures(_started(one), np.repeat([False, True], [one.x.size, one.failed_x.size]))
 
 
 def _edges(first: ArmFit, second: ArmFit, asked: Asked) -> np.ndarray | None:
@@ -180,43 +180,45 @@ def _edges(first: ArmFit, second: ArmFit, asked: Asked) -> np.ndarray | None:
     if not low < high:
         return None
     shared = min(int(np.sum((low <= sizes) & (sizes <= high))) for sizes in (one, other))
-    return compare.matched_edges(one, other, asked.bins or max(1, shared))
+    return comparison.matched_edges(one, other, asked.bins or max(1, shared))
 
 
-def _both(first: ArmFit, second: ArmFit, edges: np.ndarray | None) -> list[compare.Cell]:
+def _both(first: ArmFit, second: ArmFit, edges: np.ndarray | None) -> list[comparison.Cell]:
     """The bins that hold runs of both arms."""
-    found = compare.cells(_runs(first), _runs(second), edges) if edges is not None else []
+    found = comparison.cells(_runs(first), _runs(second), edges) if edges is not None else []
     return [cell for cell in found if cell.first.size and cell.second.size]
 
 
-def _dominance(first: ArmFit, second: ArmFit, edges: np.ndarray | None, level: float) -> compare.Dominance | None:
+def _dominance(first: ArmFit, second: ArmFit, edges: np.ndarray | None, level: float) -> comparison.Dominance | None:
     if edges is None or not _both(first, second, edges):
         return None
-    return compare.dominance(_runs(first), _runs(second), edges, level)
+    return comparison.dominance(_runs(first), _runs(second), edges, level)
 
 
-def _ratio(first: ArmFit, second: ArmFit, edges: np.ndarray | None, asked: Asked, level: float) -> compare.Ratio | None:
+def _ratio(
+    first: ArmFit, second: ArmFit, edges: np.ndarray | None, asked: Asked, level: float
+) -> comparison.Ratio | None:
     both = _both(first, second, edges)
-    return compare.ratio(both, asked.how, asked.k, level) if both else None
+    return comparison.ratio(both, asked.how, asked.k, level) if both else None
 
 
 # ------------------------------------------------------------------------------------------------------------ verdicts
 def _verdicts(
     by_size: Sequence[Comparison], first: str, second: str, request: Request, asked: Asked
-) -> list[compare.Verdict]:
+) -> list[comparison.Verdict]:
     """Whether the first arm is cheaper at each loss, judged under every column of sizes."""
     at = asked.at or _middle(by_size)
     claim, quantity = f"{first} is cheaper than {second}", f"the cost of {second} / {first} at equal loss"
     if not at:
-        numbers = [compare.to_number(one.x_name, request.file.name, one.curve) for one in by_size]
-        return [compare.judge(claim, quantity, 1.0, 1, numbers)]
+        numbers = [comparison.to_number(one.x_name, request.file.name, one.curve) for one in by_size]
+        return [comparison.judge(claim, quantity, 1.0, 1, numbers)]
     verdicts = []
     for loss in at:
-        costs = [compare.cost_ratio(*_fits(one), loss, extrapolate=True) for one in by_size]
+        costs = [comparison.cost_ratio(*_fits(one), loss, extrapolate=True) for one in by_size]
         numbers = [
-            compare.to_number(one.x_name, request.file.name, cost) for one, cost in zip(by_size, costs, strict=True)
+            comparison.to_number(one.x_name, request.file.name, cost) for one, cost in zip(by_size, costs, strict=True)
         ]
-        verdicts.append(compare.judge(f"{claim} at {request.columns.y} {loss:.3g}", quantity, 1.0, 1, numbers))
+        verdicts.append(comparison.judge(f"{claim} at {request.columns.y} {loss:.3g}", quantity, 1.0, 1, numbers))
     return verdicts
 
 

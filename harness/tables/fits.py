@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from harness import __version__, fit
-from harness.errors import HarnessError, did_you_mean
+from harness.base.errors import HarnessError, did_you_mean
 from harness.fit.bootstrap import CrossCheck
 from harness.fit.diagnose import Diagnostics
 from harness.fit.held_out import Extrapolation, extrapolate, extrapolation_json, largest_sizes, warn_of_distance

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from harness import __version__, fit
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.fit.frontier import Frontier, frontier
 from harness.fit.isoflop import Isoflop, isoflop
 from harness.fit.runs import Runs, arms, check_runs, with_config_sizes

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.errors import HarnessError, did_you_mean
+from harness.base.errors import HarnessError, did_you_mean
 from harness.fit.runs import Runs, make_runs, name_rows
 
 DELIMITERS = (",", "\t", ";", "|")

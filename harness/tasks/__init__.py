@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import did_you_mean
+from harness.base.errors import did_you_mean
 from harness.spec import RunTask, Task
 from harness.spec.nouns import DATA_NAMES
 from harness.tasks.data import Data, load_data, resolve_data, split

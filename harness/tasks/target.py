@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import HarnessError
-from harness.user_code import calling_user_code
+from harness.base.errors import HarnessError
+from harness.base.user_code import calling_user_code
 
 # A target is called a second time on so many points, but at most half, so that what hangs on all of them differs.
 CALLED_AGAIN = 64

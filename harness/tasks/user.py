@@ -2,9 +2,9 @@
 
 import inspect
 
-from harness.errors import did_you_mean
+from harness.base.errors import did_you_mean
+from harness.base.user_code import calling_user_code, user_module, version_of
 from harness.tasks.target import Target, TargetError
-from harness.user_code import calling_user_code, user_module, version_of
 
 
 def load_user_target(reference: str, inputs: int | None) -> Target:

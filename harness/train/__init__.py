@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 
-from harness import provenance
+from harness.base import provenance
+from harness.base.errors import HarnessError
 from harness.count import DEFAULT_WEIGHTS
-from harness.errors import HarnessError
 from harness.record import Provenance, Record, duplicate_path, publish, record_path
 from harness.spec import RunSpec, run_id
 from harness.spec.nouns import Device, Engine
@@ -65,7 +65,7 @@ def train_pack(
     checkpoints: Path | None = None,
     attempt: str | None = None,
 ) -> list[Record]:
-    """Train those of `runs` (one computation, see `harness.plan`) that have no record in `records` as one ensemble.
+    """Train those of `runs`, one computation of `planning.plan`, that have no record in `records`, as one ensemble.
 
     Their records are published and returned. With a folder for `checkpoints`, training goes on from the one of `runs`,
     and leaves one now and then and when it is stopped, until all records are there. Raises Stopped.

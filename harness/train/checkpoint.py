@@ -21,7 +21,7 @@ import torch
 from pydantic import ConfigDict, Field, TypeAdapter
 from torch import Tensor
 
-from harness.files import private_folder, whole_file
+from harness.base.files import private_folder, whole_file
 from harness.spec.frozen import Frozen
 from harness.spec.identity import pack_key
 from harness.train import fused_engine, phases, pruning, torch_engine

@@ -27,8 +27,8 @@ import torch
 from numpy.typing import NDArray
 
 from harness import nets
+from harness.base.errors import HarnessError
 from harness.count import spline_systems
-from harness.errors import HarnessError
 from harness.nets import mlp
 from harness.nets.layout import parameter_shapes
 from harness.nets.network import samples_last

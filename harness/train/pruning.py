@@ -19,12 +19,12 @@ from harness import nets
 from harness.count import count, run_flops
 from harness.record import Pruned, Snapped
 from harness.spec import KanShape, RunSpec, Stage, parts, stages
-from harness.symbolic import Samples, read_formula
 from harness.tasks import draw, scaled
 from harness.train import fused_engine, torch_engine
 from harness.train.lanes import Trained
 from harness.train.outcome import Outcome
 from harness.train.sparsity import edge_scores, kept_nodes
+from harness.train.symbolic import Samples, read_formula
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from scipy.interpolate import BSpline
 from torch import nn
 
 from harness.count import count
-from harness.measure.executed import counting
+from harness.count.dispatched import counting
 from harness.spec import (
     ChebyshevKanShape,
     FourierKanShape,

@@ -12,7 +12,7 @@ from harness.dispatch.node import Finding, Report, Throughput, look_around, read
 from harness.dispatch.probe import Talk
 from harness.dispatch.profile import Profile
 from harness.dispatch.sharing import throughput
-from harness.snapshot import Snapshot
+from harness.dispatch.snapshot import Snapshot
 
 GPU = Profile(partition="gpu", gpus=1, cpus=4, memory_gb=16)
 PARTITION = (

@@ -19,10 +19,10 @@ import pytest
 import torch
 
 from harness import train
+from harness.base.errors import HarnessError
 from harness.dispatch import slots
 from harness.dispatch.here import Begun, Event, Failed, next_move, train_here
 from harness.dispatch.slots import Cause, Done, Evaluated, Failure, Order, Pack, Saved, failure
-from harness.errors import HarnessError
 from harness.record import Record, read_record, record_path
 from harness.spec import Adam, MlpShape, Recipe, RunSpec, Task, run_id
 from harness.tasks import draw, resolve

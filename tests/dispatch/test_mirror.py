@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.base.errors import HarnessError
 from harness.dispatch.mirror import Mirror, MirrorProcess, check_wandb, export, of_pack, of_run, offline_path
-from harness.errors import HarnessError
-from harness.plan import make_plan
+from harness.planning.plan import make_plan
 from harness.record import read_record, record_path
 from harness.spec import parse_experiment
 from harness.spec.identity import pack_key

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from harness.base.errors import USAGE, HarnessError
 from harness.dispatch.profile import FIELD_OF, OURS, Profile, read_profile
-from harness.errors import USAGE, HarnessError
 
 PROFILES = sorted((Path(__file__).parents[2] / "slurm").glob("*.yaml"))
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from harness.base.errors import HarnessError
 from harness.cli import main
 from harness.cli.steps import confirm
 from harness.dispatch.jobs import Job, PredictedPack
 from harness.dispatch.state import RunState
 from harness.dispatch.submission import SentJob, Submission, now, one_submitter, write_order, write_submission
-from harness.errors import HarnessError
-from harness.show_sweeps import Offer, offer_lines, status_table
+from harness.show.sweeps import Offer, offer_lines, status_table
 from harness.spec import read_manifest
 
 EXPERIMENT = """

@@ -24,7 +24,7 @@ from harness.dispatch.state import (
     unexplained,
 )
 from harness.dispatch.submission import Order, SentJob, Submission
-from harness.show_sweeps import spending_words
+from harness.show.sweeps import spending_words
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 RUN = "run"
@@ -338,7 +338,7 @@ def test_hours_are_counted_by_the_clock_of_the_node_and_a_clock_that_differs_is_
 
 def test_every_state_has_a_meaning():
     """Each state is sent off by itself, on its way, over, or has a next move of the user's."""
-    from harness.show_sweeps import NEXT_MOVES, next_move
+    from harness.show.sweeps import NEXT_MOVES, next_move
 
     for state in STATES:
         assert state in ("queued", "running", "done", "diverged") or next_move(RunState(state))

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from harness.base.errors import HarnessError
 from harness.dispatch.submission import (
     SentJob,
     Submission,
@@ -23,8 +24,7 @@ from harness.dispatch.submission import (
     write_order,
     write_submission,
 )
-from harness.errors import HarnessError
-from harness.plan import make_plan
+from harness.planning.plan import make_plan
 from harness.spec import parse_experiment
 
 EXPERIMENT = """

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from harness.base.errors import HarnessError
 from harness.dispatch.events import EventLog
 from harness.dispatch.profile import Profile
 from harness.dispatch.reconcile import gather, reconcile, spending, start_seconds, stillborn
@@ -12,8 +13,7 @@ from harness.dispatch.slurm import log_path, sent_log
 from harness.dispatch.state import RunState
 from harness.dispatch.submission import SentJob, Submission, keep_number, now, write_order, write_submission
 from harness.dispatch.worker import run_job
-from harness.errors import HarnessError
-from harness.plan import make_plan
+from harness.planning.plan import make_plan
 from harness.spec import parse_experiment
 
 EXPERIMENT = """

@@ -5,7 +5,7 @@ import pytest
 from made_runs import curve, runs
 from scipy import stats
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.fit import bootstrap, cross_check, fit_law, predict, sandwich
 from harness.fit.bootstrap import refit
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from made_runs import curve, runs
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.fit import data_hash, diagnose, fit_law
 from harness.fit.fitting import _runs_p
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from shared_data import shared
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.fit import fit_law, to_json
 from harness.fit.isoflop import isoflop, optimum, optimum_band
 

@@ -10,7 +10,7 @@ from made_runs import runs
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.fit import to_json
 from harness.fit.frontier import best_per_bin, frontier
 

@@ -6,7 +6,7 @@ from made_runs import curve, runs
 from scipy.optimize import minimize
 from scipy.special import huber
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.fit import fit_law, fit_surface
 from harness.fit.objective import read_objective
 

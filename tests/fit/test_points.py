@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.fit import fit_law, size_means
 
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from shared_data import shared
 
-from harness import compare
-from harness.errors import HarnessError
+from harness import comparison
+from harness.base.errors import HarnessError
 from harness.fit import fit_law, fit_shared, fit_surface, predict, select_law
 from harness.fit.fitting import extended
 
@@ -90,10 +90,10 @@ def test_routing_saves_parameters(experts, low, high):
         for column in ("dense_parameter_count", "loss_validation")
     )
     laws = {name: fit_law(sizes[name], losses[name], "pure") for name in sizes}
-    curve = compare.cost_ratio(laws["routed"], laws["dense"])
+    curve = comparison.cost_ratio(laws["routed"], laws["dense"])
     within = curve.losses[[8, 16, 24]]
-    arms = [compare.to_runs(sizes[name], losses[name]) for name in ("routed", "dense")]
-    twin = compare.twin_ratio(*arms, within, np.random.default_rng(0), draws=50)
+    arms = [comparison.to_runs(sizes[name], losses[name]) for name in ("routed", "dense")]
+    twin = comparison.twin_ratio(*arms, within, np.random.default_rng(0), draws=50)
     assert np.all((twin.estimate >= low) & (twin.estimate <= high)), twin.estimate
     assert curve.estimate[16] == pytest.approx(twin.estimate[1], rel=0.1)
     shared_law = fit_shared(sizes, losses, "both")

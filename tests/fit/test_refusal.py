@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from made_runs import curve, runs
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.fit import band, fit_law, predict, to_json
 from harness.fit.refusal import stuck
 from harness.fit.solve import Solution

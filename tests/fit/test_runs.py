@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.fit.runs import Cell, cells, check_runs, make_runs, with_config_sizes
 
 SIZES = np.array([10.0, 10.0, 100.0, 100.0, 1000.0, 1000.0])

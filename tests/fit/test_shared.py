@@ -6,7 +6,7 @@ from made_runs import curve, runs
 from scipy import stats
 from scipy.optimize import least_squares
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.fit import fit_law, fit_shared
 
 SIZES = np.geomspace(1e2, 1e5, 7)

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from scipy.optimize import least_squares
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.fit import fit_surface, predict_surface, surface_band
 
 N, D = (axis.ravel() for axis in np.meshgrid(np.geomspace(1e6, 1e9, 6), np.geomspace(1e8, 1e11, 6)))

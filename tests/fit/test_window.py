@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from made_runs import runs
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.fit import fit_law
 from harness.fit.window import until_minimum, warn_of_cut
 

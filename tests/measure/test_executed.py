@@ -16,14 +16,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from harness import nets
 from harness.count import Work, count, executed, layer_flops, training_flops
-from harness.count.weights import KANBEFAIR
-from harness.measure.executed import (
+from harness.count.dispatched import (
     Executed,
     UnknownOperation,
     counting,
     executed_evaluation,
     executed_forward,
 )
+from harness.count.weights import KANBEFAIR
 from harness.nets import dense, kan
 from harness.spec import (
     Adam,

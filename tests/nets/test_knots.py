@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.nets import extend_grid, forward, initial_knots, initialise, unflatten, update_knots
 from harness.nets.spline import design_matrix, extend_knots
 from harness.spec.networks import KanShape, MlpShape, SplineMlpShape

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
+from harness.base.errors import HarnessError
 from harness.count import count, training_flops
+from harness.count.module import module_network
 from harness.count.training import Work
-from harness.errors import HarnessError
 from harness.measure.bench import bench_solo
-from harness.measure.module import module_network
 from harness.nets import forward, initialise, parameter_count
 from harness.nets.module import check
 from harness.spec import Adam, CapTooSmall, MlpShape, Module, Recipe, RunSpec, Task

@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy.interpolate import BSpline
 
+from harness.base.errors import HarnessError
 from harness.count.families import layer_parameters, layers, trainable
-from harness.errors import HarnessError
 from harness.nets import (
     extend_grid,
     forward,

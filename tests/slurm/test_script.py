@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from sweeps import assert_complete, assert_nothing_trained_twice, only_job, sweep
 
+from harness.base.errors import HarnessError
 from harness.dispatch.cluster import try_script
 from harness.dispatch.profile import Profile
 from harness.dispatch.slurm import script_text
-from harness.errors import HarnessError
 
 pytestmark = pytest.mark.slurm
 SRUN = "srun --unbuffered --output LOG --cpu-bind=none --ntasks=1"

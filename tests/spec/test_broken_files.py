@@ -13,10 +13,10 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.base.errors import USAGE, HarnessError
 from harness.cli import main
 from harness.cli.steps import plan_of
 from harness.dispatch.profile import read_profile
-from harness.errors import USAGE, HarnessError
 from harness.spec import Experiment, experiment_schema, parse_experiment, read_experiment, variants
 from harness.spec.read import MOST_RUNS
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness.errors import HarnessError
-from harness.plan import make_plan
+from harness.base.errors import HarnessError
+from harness.planning.plan import make_plan
 from harness.spec import CONVENTIONS, content_hash, parse_experiment, units
 
 TEXT = """

@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness.errors import HarnessError
-from harness.plan import make_plan
+from harness.base.errors import HarnessError
+from harness.planning.plan import make_plan
 from harness.spec import Narrow, narrow_words, narrowed, parse_experiment
 
 TEXT = """

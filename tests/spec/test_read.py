@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.spec import Experiment, experiment_schema, parse_experiment, read_experiment, variants
 
 VALID = """
@@ -240,6 +240,6 @@ def test_experiments_are_frozen():
 
 def test_reading_does_not_load_torch():
     """Validating a file is instant: it never imports torch."""
-    code = "import sys, harness.spec, harness.plan; sys.exit('torch' in sys.modules)"
+    code = "import sys, harness.spec, harness.planning.plan; sys.exit('torch' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -6,8 +6,8 @@ pytest tests/spec/test_search.py
 import pytest
 from made_searched import TEXT, changed, planned
 
-from harness.errors import HarnessError
-from harness.plan import make_plan
+from harness.base.errors import HarnessError
+from harness.planning.plan import make_plan
 from harness.spec import content_hash, parse_experiment
 
 MATCH = "match: {axis: params, at: [40, 90], tol: 0.3, solve: {kan: grid, mlp: width}}\n"

@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.base.errors import USAGE
 from harness.cli import main
-from harness.errors import USAGE
 from harness.tables.read import read_table
 
 # The same mutants every time, until this test or hypothesis changes: no build breaks by bad luck.

@@ -11,12 +11,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from harness.cli import main
-from harness.compare import Ahead, Crossover
+from harness.comparison import Ahead, Crossover
+from harness.show.comparison import crossover_words
+from harness.show.plot_comparison import compare_figure
 from harness.tables.comparison import Asked, Compared, compare_arms
 from harness.tables.fits import Request, answer, drawn_law
-from harness.tables.plot_comparison import compare_figure
 from harness.tables.read import Columns
-from harness.tables.show_comparison import crossover_words
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference" / "quickstart" / "runs.csv"
 SIZES = (10, 30, 100, 300, 1000, 3000, 10000)

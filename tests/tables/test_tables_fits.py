@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from shared_data import shared
 
 from harness.cli import main
-from harness.scaling import fit_table
+from harness.judging.scaling import fit_table
 from harness.tables.fits import Request, answer
 from harness.tables.read import Columns
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.fit.runs import arms
 from harness.tables.read import OK_STATUSES, Columns, by_arm, is_table, read_table, runs_of, select, statuses
 

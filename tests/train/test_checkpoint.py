@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from harness import train
-from harness.errors import HarnessError
-from harness.provenance import Code
+from harness.base.errors import HarnessError
+from harness.base.provenance import Code
 from harness.record import Record, publish, read_record, record_path
 from harness.spec import (
     Adam,

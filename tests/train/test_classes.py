@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
+from harness.judging.scaling import fit_table, to_json
 from harness.nets import forward, initial_knots, initialise, unflatten
-from harness.plan import make_plan
-from harness.plot import scaling_figure
+from harness.planning.plan import make_plan
 from harness.record import ClassMetrics, load, read_record, record_path
-from harness.report import _accuracies
-from harness.scaling import fit_table, to_json
+from harness.show.plot import scaling_figure
+from harness.show.report import _accuracies
 from harness.spec import Adam, KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Task, parse_experiment, run_id
 from harness.tasks import draw, resolve, stream
 from harness.train import torch_engine as engine

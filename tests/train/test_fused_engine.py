@@ -10,9 +10,9 @@ from itertools import accumulate, product
 import numpy as np
 import pytest
 
+from harness.base.errors import HarnessError
 from harness.dispatch.here import train_here
 from harness.dispatch.slots import Done
-from harness.errors import HarnessError
 from harness.nets.layout import parameter_shapes
 from harness.record import read_record, record_path
 from harness.spec import (

@@ -8,10 +8,10 @@ import torch
 from scipy.interpolate import BSpline
 
 from harness import nets, train
-from harness.errors import HarnessError
-from harness.plan import make_plan
+from harness.base.errors import HarnessError
+from harness.paper.reference import load as published
+from harness.planning.plan import make_plan
 from harness.record import load, read_record
-from harness.reference import load as published
 from harness.spec import Adam, KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Sparsity, Task, parse_experiment
 from harness.tasks import draw, phases_of, resolve, stream
 from harness.train import ENGINES, Stopped, Supervisor, sparsity, train_pack

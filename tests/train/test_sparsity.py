@@ -8,10 +8,10 @@ import torch
 from scipy.interpolate import BSpline
 
 from harness import nets, train
+from harness.base.errors import HarnessError
 from harness.count import count, run_flops
-from harness.errors import HarnessError
 from harness.nets.layout import of_layer, unflatten
-from harness.plan import make_plan
+from harness.planning.plan import make_plan
 from harness.record import read_record, record_path
 from harness.spec import (
     Adam,

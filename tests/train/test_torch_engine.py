@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.nets import initialise, unflatten
 from harness.record import read_record, record_path
 from harness.spec import (

@@ -23,7 +23,7 @@ import llvmlite.binding  # type: ignore[import-untyped]
 import numba
 from numba.core.caching import UserProvidedCacheLocator
 
-from harness.files import user_cache
+from harness.base.files import user_cache
 
 _SETTINGS: Any = numba.config
 KEPT_FOLDERS = 16  # a version of the source has one for each family of networks and one for all the rest

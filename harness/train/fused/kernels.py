@@ -29,7 +29,7 @@ import numba
 import numpy as np
 from numba import types
 
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.spec.networks import KanShape, MlpShape, Network, SplineMlpShape
 from harness.train.fused import kan, mlp, spline_mlp
 from harness.train.fused.compiled import OPTIONS, compiled, folder, keeping, key, part

@@ -15,7 +15,7 @@ import torch
 from scipy.interpolate import BSpline
 
 from harness import nets
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
 from harness.nets.spline import extend_knots
 from harness.spec.networks import KanShape, MlpShape, RbfKanShape, SplineMlpShape
 from harness.train.fused import kan, kernels

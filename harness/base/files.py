@@ -1,0 +1,116 @@
+"""Files appear whole or not at all; and where those lie that can be made again."""
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+
+from harness.base.errors import HarnessError
+
+NAME = re.compile(r"[A-Za-z0-9_=+][A-Za-z0-9._=+-]*")  # which every file system, shell and scheduler takes as it is
+UNFINISHED = re.compile(r"\.[0-9a-f]{32}(\.\w+)?")
+STALE_SECONDS = 3600.0  # nobody writes one file, or copies one snapshot, for so long
+
+
+def check_name(name: str, subject: str) -> None:
+    """A HarnessError about `subject` if a folder of results may not be called `name`."""
+    if not NAME.fullmatch(name):
+        raise HarnessError(
+            f"{subject}: it names a results folder, which cannot be called {name!r}; rename it: A-Z, a-z, 0-9, _, = "
+            "and + are allowed, and . and - after the first of them"
+        )
+
+
+def check_writable(folder: Path) -> None:
+    """Make the folder if need be; a HarnessError if nothing can be written into it."""
+    probe = folder / ".writable"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            probe.write_text("a full disk takes names, but no content", encoding="utf-8")
+        finally:
+            probe.unlink(missing_ok=True)
+    except OSError as error:
+        raise HarnessError(f"{os_words(error, folder)}; choose another folder") from None
+
+
+def os_words(error: OSError, folder: Path | None = None) -> str:
+    """The path that an error is about (`folder` where it names none), and what is wrong with it."""
+    path = Path(error.filename or folder or "a file")
+    why = error.strerror
+    if isinstance(error, FileExistsError):
+        why = f"a link to {path.readlink()}, which is not there" if path.is_symlink() else "a file and no folder"
+    return f"{path}: {why}"
+
+
+def private_folder(folder: Path, shared: bool = False) -> None:
+    """Make a folder of what jobs run or go on from: for its user alone, or `shared` with the group of the one above.
+
+    One that is there stays as it is.
+    """
+    is_new = not folder.is_dir()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if is_new and shared:
+        folder.chmod(0o2770)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary path to write to, which becomes `path` when the block ends well; else `path` stays as it was.
+
+    It has the ending of `path`, by which some writers choose a format.
+    """
+    temporary = unfinished(path)
+    try:
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        if error.filename in (None, str(temporary)):  # a full disk names none
+            error.filename = str(path)
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def unfinished(path: Path) -> Path:
+    """A name beside `path` for what is not whole yet; what killed processes left under such names is removed."""
+    _remove_stale(path.parent)
+    return path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
+
+
+@cache  # once a process is often enough, and large folders take their time
+def _remove_stale(folder: Path) -> None:
+    with suppress(OSError), tempfile.TemporaryFile(dir=folder) as new:
+        now = os.fstat(new.fileno()).st_mtime  # by the file server's clock, which the others' times are of
+        for path in folder.iterdir():
+            if UNFINISHED.fullmatch(path.name) and now - path.lstat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def user_cache() -> Path:
+    """The user's folder for what can be made again; HARNESS_CACHE names another."""
+    if chosen := os.environ.get("HARNESS_CACHE"):
+        return Path(chosen).expanduser()
+    if sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    elif sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home()))
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "kan-mlp-harness"
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether files can be made in the folder, which is made if it is not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False

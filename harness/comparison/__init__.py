@@ -1,0 +1,77 @@
+"""Two arms compared: costs at equal loss, losses at equal size, exponents, and what may be concluded.
+
+Usable on its own beside harness.fit, with numpy and scipy only.
+"""
+
+from harness.comparison.answer import Refusal
+from harness.comparison.best_of import Ratio, aggregate, expected_best, ratio
+from harness.comparison.cost import CostRatio, cost_ratio
+from harness.comparison.crossover import Ahead, Crossover, crossover
+from harness.comparison.dominance import Dominance, dominance
+from harness.comparison.exponents import ExponentDifference, ExponentRatio, exponent_difference, exponent_ratio
+from harness.comparison.floors import FloorRatio, floor_ratio
+from harness.comparison.loss import LossRatio, loss_ratio
+from harness.comparison.runs import Cell, Runs, cells, matched_edges, to_runs
+from harness.comparison.survivors import Failures, budget_cautions, failure_cautions, failures
+from harness.comparison.twin import Twin, twin_cautions, twin_ratio
+from harness.comparison.verdict import (
+    Count,
+    Number,
+    Verdict,
+    conclusion,
+    count_outcomes,
+    count_tasks,
+    judge,
+    outcome,
+    sentence,
+    task_level,
+    to_json,
+    to_number,
+)
+
+__all__ = [
+    "Ahead",
+    "Cell",
+    "CostRatio",
+    "Count",
+    "Crossover",
+    "Dominance",
+    "ExponentDifference",
+    "ExponentRatio",
+    "Failures",
+    "FloorRatio",
+    "LossRatio",
+    "Number",
+    "Ratio",
+    "Refusal",
+    "Runs",
+    "Twin",
+    "Verdict",
+    "aggregate",
+    "budget_cautions",
+    "cells",
+    "conclusion",
+    "cost_ratio",
+    "count_outcomes",
+    "count_tasks",
+    "crossover",
+    "dominance",
+    "expected_best",
+    "exponent_difference",
+    "exponent_ratio",
+    "failure_cautions",
+    "failures",
+    "floor_ratio",
+    "judge",
+    "loss_ratio",
+    "matched_edges",
+    "outcome",
+    "ratio",
+    "sentence",
+    "task_level",
+    "to_json",
+    "to_number",
+    "to_runs",
+    "twin_cautions",
+    "twin_ratio",
+]

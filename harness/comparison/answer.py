@@ -1,0 +1,55 @@
+"""What every comparison may answer besides numbers, and what it demands of two fits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from harness.base.errors import HarnessError
+from harness.fit import Fit
+
+RefusalCode = Literal["REFUSED_FIT", "NO_OVERLAP", "NOT_FALLING", "NO_FLOOR"]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why there is no comparison: a sentence with the numbers and with what would help."""
+
+    code: RefusalCode
+    reason: str
+
+
+def common_level(first: Fit, second: Fit) -> float:
+    """The level of both fits' intervals, which must be one."""
+    if first.level != second.level:
+        raise HarnessError(
+            f"the first fit has level={first.level:g} and the second level={second.level:g}; fit both at one level."
+        )
+    return first.level
+
+
+def refused_fits(first: Fit, second: Fit) -> tuple[Refusal, ...]:
+    """One refusal for each of the two fits that was refused."""
+    return tuple(
+        Refusal(
+            "REFUSED_FIT",
+            f"the {arm} arm's {fit.law} law was refused. "
+            + " ".join(f"{refusal.code}: {refusal.reason}" for refusal in fit.refusals),
+        )
+        for arm, fit in (("first", first), ("second", second))
+        if fit.refusals
+    )
+
+
+def shared_range(what: str, first: np.ndarray, second: np.ndarray) -> tuple[float, float] | Refusal:
+    """The range of values that both arms attain, or a refusal where it is empty; `what` names the values."""
+    low, high = max(first.min(), second.min()), min(first.max(), second.max())
+    if low < high:
+        return float(low), float(high)
+    return Refusal(
+        "NO_OVERLAP",
+        f"the first arm's {what} run from {first.min():.4g} to {first.max():.4g}, the second's from "
+        f"{second.min():.4g} to {second.max():.4g}: no range is attained by both. Add sizes that bring them together.",
+    )

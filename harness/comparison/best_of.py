@@ -1,0 +1,96 @@
+"""One number for the runs of a size: the median, the geometric mean, or the best of k, at a k common to both arms.
+
+The best of all runs rewards the arm that ran more: of equal arms with a seed sd of .3, the best of 44 is 1.32 times
+better than the best of 6. The expected best of k is the same quantity however many runs there were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.special import gammaln
+from scipy.stats import t as t_distribution
+
+from harness.base.errors import HarnessError
+from harness.comparison.runs import Cell
+from harness.fit import Interval
+
+How = Literal["median", "mean_log", "best"]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """second / first, geometric mean over `cells` cells, with its interval; `k` holds each cell's k of "best"."""
+
+    estimate: float
+    interval: Interval
+    how: How
+    cells: int
+    k: tuple[int, ...] = ()
+
+
+def expected_best(log_losses: np.ndarray, k: int) -> np.ndarray:
+    """The mean, over all choices of k of the n runs, of the lowest ln loss; log_losses are [..., n], the result [...].
+
+    Exact and unbiased: the i-th lowest of n is the best of k in C(n - i, k - 1) of the C(n, k) choices.
+    """
+    return np.sort(log_losses, axis=-1) @ _best_weights(log_losses.shape[-1], k)
+
+
+def _best_weights(n: int, k: int) -> np.ndarray:
+    if not 1 <= k <= n:
+        raise HarnessError(
+            f"k={k}: the best of {k} needs at least {max(k, 1)} runs, and a size has {n}. Choose k from 1 to the "
+            "least count of both arms; the best of unequal numbers of runs is no comparison."
+        )
+    others = np.arange(n)[::-1]  # runs that are worse than the i-th lowest
+
+    def log_choose(of: np.ndarray | int, chosen: int) -> np.ndarray:
+        return gammaln(np.add(of, 1)) - gammaln(chosen + 1) - gammaln(np.subtract(of, chosen) + 1)
+
+    possible = others >= k - 1
+    weights = np.zeros(n)
+    weights[possible] = np.exp(log_choose(others[possible], k - 1) - log_choose(n, k))
+    return weights
+
+
+def aggregate(log_losses: np.ndarray, how: How = "median", k: int | None = None) -> np.ndarray:
+    """ln loss of a size from its runs [..., n]; `k` belongs to "best", which is the expected best of k of them."""
+    match how:
+        case "median":
+            return np.median(log_losses, axis=-1)
+        case "mean_log":
+            return np.mean(log_losses, axis=-1)
+        case "best":
+            if k is None:
+                raise HarnessError("how='best' needs k, the number of runs that both arms choose the best of.")
+            return expected_best(log_losses, k)
+    raise HarnessError(f"how={how!r} is not known; choose one of median, mean_log, best.")
+
+
+def ratio(cells: Sequence[Cell], how: How = "median", k: int | None = None, level: float = 0.95) -> Ratio:
+    """second / first at equal size, over the cells that both arms have runs in; above 1 the first arm is better.
+
+    With how="best" and no k, the k of each cell is the lesser of its two counts. The cell is the unit of replication:
+    the interval is Student's t over the cells' ln ratios, which asks nothing of the runs within and holds what sizes
+    differ by; from a single cell it is open. Raises HarnessError without cells, and on a k above a count.
+    """
+    cells = [cell for cell in cells if cell.first.size and cell.second.size]
+    if not cells:
+        raise HarnessError("no bin holds runs of both arms; choose fewer bins.")
+    ks = [_common_k(cell, how, k) for cell in cells]
+    gaps = np.array(
+        [aggregate(cell.second, how, at) - aggregate(cell.first, how, at) for cell, at in zip(cells, ks, strict=True)]
+    )
+    half = np.inf
+    if len(gaps) > 1:
+        half = t_distribution.isf((1 - level) / 2, len(gaps) - 1) * gaps.std(ddof=1) / np.sqrt(len(gaps))
+    estimate, low, high = (float(end) for end in np.exp(gaps.mean() + np.array([0.0, -half, half])))
+    return Ratio(estimate, Interval(low, high, level), how, len(cells), tuple(at for at in ks if at is not None))
+
+
+def _common_k(cell: Cell, how: How, k: int | None) -> int | None:
+    return min(cell.first.size, cell.second.size) if how == "best" and k is None else k

@@ -1,0 +1,99 @@
+"""How many times the size of the first arm the second arm needs for the same loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import elementwise
+
+from harness.comparison.answer import Refusal, common_level, refused_fits, shared_range
+from harness.comparison.loss import asked
+from harness.comparison.profiled import Profiled, difference, most_root, profiled
+from harness.fit import Fit, deviance, predict
+
+REACH_DECADES = 1.0  # beyond the sizes, as far as laws are asked elsewhere: an end further out is open
+SEEN = 257
+
+
+@dataclass(frozen=True)
+class CostRatio:
+    """x_second / x_first at each of `losses` [m], with its profile interval: 0 and inf are open ends.
+
+    `attained` is the range of mean losses that both arms reach, where the ratio is valid; `extrapolated` marks losses
+    outside of it. The estimate is 0 or inf (nan when both) where a law does not come to the loss within a decade of
+    its sizes. When `refusals` is not empty there are no numbers.
+    """
+
+    level: float
+    attained: tuple[float, float] | None = None
+    refusals: tuple[Refusal, ...] = ()
+    losses: np.ndarray | None = None
+    estimate: np.ndarray | None = None
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
+    extrapolated: np.ndarray | None = None
+
+
+def cost_ratio(first: Fit, second: Fit, at: ArrayLike | None = None, extrapolate: bool = False) -> CostRatio:
+    """The ratio of sizes at equal loss, at the losses `at` (33 over the attained range where left out).
+
+    A ratio above 1 is a cheaper first arm. Losses outside of the mean losses that both arms attain raise HarnessError,
+    unless `extrapolate`; so do fits at different levels.
+    """
+    level = common_level(first, second)
+    refusals = refused_fits(first, second)
+    if refusals:
+        return CostRatio(level, refusals=refusals)
+    refusals = _not_falling(first, second)
+    attained = shared_range("mean losses", first.points.means, second.points.means)
+    if isinstance(attained, Refusal):
+        refusals += (attained,)
+    if refusals or isinstance(attained, Refusal):
+        return CostRatio(level, refusals=refusals)
+    losses, extrapolated = asked("loss", at, attained, extrapolate)
+    most = most_root(first.dof, second.dof, level)
+    parts = difference(_log_size(second, losses, most), _log_size(first, losses, most), level)
+    with np.errstate(over="ignore"):
+        estimate, low, high = (np.exp(part) for part in parts)
+    return CostRatio(level, attained, (), losses, estimate, low, high, extrapolated)
+
+
+def _limits(fit: Fit) -> tuple[float, float]:
+    """The ln sizes that a law may be asked about: a local slope (less than a decade of sizes) says nothing beyond."""
+    local = any(caution.code == "LOCAL_SLOPE" for caution in fit.warnings)
+    reach = 0.0 if local else REACH_DECADES * np.log(10)
+    return float(np.log(fit.points.sizes[0]) - reach), float(np.log(fit.points.sizes[-1]) + reach)
+
+
+def _not_falling(first: Fit, second: Fit) -> tuple[Refusal, ...]:
+    refusals = []
+    for arm, fit in (("first", first), ("second", second)):
+        curve = predict(fit, np.geomspace(fit.points.sizes[0], fit.points.sizes[-1], SEEN))
+        if np.any(np.diff(curve) > 0) or curve[0] == curve[-1]:
+            reason = f"the {arm} arm's {fit.law} law does not fall with size, so no size belongs to a loss."
+            refusals.append(Refusal("NOT_FALLING", reason + " Compare losses at equal size."))
+    return tuple(refusals)
+
+
+def _log_size(fit: Fit, losses: np.ndarray, most: float) -> Profiled:
+    """ln of the size at which the law has each loss [m]."""
+    limits = _limits(fit)
+    values = losses[:, None]
+    return profiled(
+        lambda u: deviance(fit, np.exp(u), values, far=True), _solved_for(fit, losses, limits), limits, most, fit.dof
+    )
+
+
+def _solved_for(fit: Fit, losses: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
+    highest, lowest = predict(fit, np.exp(limits), far=True)
+    found = np.where(losses >= highest, -np.inf, np.inf)
+    within = (losses < highest) & (losses > lowest)
+
+    def above(log_size: np.ndarray, log_loss: np.ndarray) -> np.ndarray:
+        return np.log(predict(fit, np.exp(log_size), far=True)) - log_loss
+
+    ends = (np.full(within.sum(), limits[0]), np.full(within.sum(), limits[1]))
+    found[within] = elementwise.find_root(above, ends, args=(np.log(losses[within]),)).x
+    return found

@@ -1,0 +1,128 @@
+"""Where one arm's curve crosses the other's: the set of sizes at which they may be equal, never a bare point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+from scipy.optimize import elementwise
+
+from harness.base.errors import HarnessError
+from harness.comparison.answer import Refusal, common_level, refused_fits, shared_range
+from harness.comparison.loss import log_loss_ratio
+from harness.fit import Fit, predict
+
+Kind = Literal["none", "bounded", "half-open", "everything"]
+ArmName = Literal["first", "second"]
+STEPS = 32  # of the range in ln x; where the fitted curves cross is searched besides, so that no set is overlooked
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """A stretch of sizes on which one arm's loss is lower beyond doubt."""
+
+    low: float
+    high: float
+    arm: ArmName
+
+
+@dataclass(frozen=True)
+class Crossover:
+    """The sizes `searched` at which the curves may be equal, as intervals `equal`, and who is ahead on the others.
+
+    none: nowhere, one arm is ahead all along. bounded: every interval ends within the range. half-open: one reaches
+    its smallest or its largest size, so that the data do not say where it ends, or whether the curves cross at all.
+    everything: nowhere is one arm ahead beyond doubt. There is an `estimate` only where the set is bounded and the
+    fitted curves cross once. When `refusals` is not empty, `kind` is None.
+    """
+
+    level: float
+    searched: tuple[float, float] | None = None
+    refusals: tuple[Refusal, ...] = ()
+    kind: Kind | None = None
+    equal: tuple[tuple[float, float], ...] = ()
+    ahead: tuple[Ahead, ...] = ()
+    estimate: float | None = None
+
+
+def crossover(first: Fit, second: Fit, extrapolate_decades: float = 0.0) -> Crossover:
+    """The set of sizes where equal losses are not rejected at the fits' level: for pure laws it is Fieller's, by Welch.
+
+    It is searched over the sizes that both arms share, and `extrapolate_decades` beyond either end. The set holds a
+    true crossing in the range at the level, pointwise. Fits at different levels raise HarnessError.
+    """
+    level = common_level(first, second)
+    if not (np.isfinite(extrapolate_decades) and extrapolate_decades >= 0):
+        raise HarnessError(f"extrapolate_decades={extrapolate_decades} must be 0 or a number of decades above it.")
+    refusals = refused_fits(first, second)
+    if refusals:
+        return Crossover(level, refusals=refusals)
+    shared = shared_range("sizes", first.points.sizes, second.points.sizes)
+    if isinstance(shared, Refusal):
+        refusals += (shared,)
+    if refusals or isinstance(shared, Refusal):
+        return Crossover(level, refusals=refusals)
+    beyond = 10**extrapolate_decades
+    searched = np.array([shared[0] / beyond, shared[1] * beyond])
+    crossings = _fitted_crossings(first, second, np.log(searched))
+    ends = np.exp(_ends(first, second, np.log(searched), crossings))
+    cuts = np.concatenate([searched[:1], ends, searched[1:]])
+    state = _state(first, second, np.log(cuts[:-1] * cuts[1:]) / 2)
+    return _described(level, cuts, state, np.exp(crossings))
+
+
+def _described(level: float, cuts: np.ndarray, state: np.ndarray, crossings: np.ndarray) -> Crossover:
+    """The stretches between `cuts` [s + 1] in words; `state` [s] is 0 where equal, else the sign of ln second/first."""
+    stretches = [(float(low), float(high)) for low, high in pairwise(cuts)]
+    equal = tuple(stretch for stretch, sign in zip(stretches, state, strict=True) if sign == 0)
+    ahead = tuple(
+        Ahead(*stretch, "first" if sign > 0 else "second")
+        for stretch, sign in zip(stretches, state, strict=True)
+        if sign != 0
+    )
+    kind: Kind
+    if not equal:
+        kind = "none"
+    elif not ahead:
+        kind = "everything"
+    else:
+        kind = "half-open" if state[0] == 0 or state[-1] == 0 else "bounded"
+    estimate = float(crossings[0]) if kind == "bounded" and len(crossings) == 1 else None
+    return Crossover(level, (float(cuts[0]), float(cuts[-1])), (), kind, equal, ahead, estimate)
+
+
+def _fitted_crossings(first: Fit, second: Fit, searched: np.ndarray) -> np.ndarray:
+    """The ln sizes within `searched` where the fitted curves cross."""
+
+    def gap(log_size: np.ndarray) -> np.ndarray:
+        size = np.exp(log_size)
+        return np.log(predict(second, size, far=True)) - np.log(predict(first, size, far=True))
+
+    return _roots(gap, np.linspace(searched[0], searched[1], 8 * STEPS + 1))
+
+
+def _ends(first: Fit, second: Fit, searched: np.ndarray, crossings: np.ndarray) -> np.ndarray:
+    """The ln sizes where one arm begins or ceases to be ahead beyond doubt."""
+
+    def doubt(log_size: np.ndarray) -> np.ndarray:
+        _, low, high = log_loss_ratio(first, second, log_size)
+        return np.maximum(low, -high)
+
+    return _roots(doubt, np.unique(np.concatenate([np.linspace(searched[0], searched[1], STEPS + 1), crossings])))
+
+
+def _state(first: Fit, second: Fit, log_sizes: np.ndarray) -> np.ndarray:
+    _, low, high = log_loss_ratio(first, second, log_sizes)
+    return np.where(low > 0, 1, np.where(high < 0, -1, 0))
+
+
+def _roots(function: Callable[[np.ndarray], np.ndarray], nodes: np.ndarray) -> np.ndarray:
+    """Where a function changes sign between its `nodes`, in order."""
+    signs = np.sign(function(nodes))
+    change = np.flatnonzero((signs[:-1] > 0) != (signs[1:] > 0))
+    if not change.size:
+        return np.array([])
+    return elementwise.find_root(function, (nodes[change], nodes[change + 1]), tolerances={"xatol": 1e-9}).x

@@ -1,0 +1,98 @@
+"""How much steeper the first arm's law is than the second's: the difference of exponents, and their ratio."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.base.errors import HarnessError
+from harness.comparison.answer import Refusal, common_level, refused_fits
+from harness.comparison.profiled import FAR, Profiled, difference, most_root, profiled
+from harness.fit import Fit, Interval, exponent_deviance
+
+LEAST = 1e-30  # no curve tells a smaller exponent from 0
+
+
+@dataclass(frozen=True)
+class ExponentDifference:
+    """alpha_first - alpha_second with its profile interval; without numbers when refused."""
+
+    level: float
+    refusals: tuple[Refusal, ...] = ()
+    estimate: float | None = None
+    interval: Interval | None = None
+
+
+def exponent_difference(first: Fit, second: Fit) -> ExponentDifference:
+    """The difference of two exponents; its interval leaves 0 out when their equality is rejected at the fits' level.
+
+    Fits at different levels, or of different laws, whose exponents are different quantities, raise HarnessError.
+    """
+    level = _common(first, second)
+    refusals = refused_fits(first, second)
+    if refusals:
+        return ExponentDifference(level, refusals)
+    most = most_root(first.dof, second.dof, level)
+    estimate, low, high = difference(_exponent(first, most), _exponent(second, most), level)
+    return ExponentDifference(level, (), float(estimate[0]), Interval(float(low[0]), float(high[0]), level))
+
+
+@dataclass(frozen=True)
+class ExponentRatio:
+    """alpha_first / alpha_second with its profile interval, 0 and inf being open ends; without numbers when refused."""
+
+    level: float
+    refusals: tuple[Refusal, ...] = ()
+    estimate: float | None = None
+    interval: Interval | None = None
+
+
+def exponent_ratio(first: Fit, second: Fit) -> ExponentRatio:
+    """The ratio of two exponents; it is refused where an exponent is not above 0. Raises as `exponent_difference`."""
+    level = _common(first, second)
+    refusals = refused_fits(first, second) or tuple(
+        Refusal("NOT_FALLING", f"the {arm} law's exponent is {one.alpha:.3g}: a ratio says nothing.")
+        for arm, one in (("first", first), ("second", second))
+        if one.alpha is not None and one.alpha <= 0
+    )
+    if refusals:
+        return ExponentRatio(level, refusals)
+    most = most_root(first.dof, second.dof, level)
+    parts = difference(_log_exponent(first, most), _log_exponent(second, most), level)
+    with np.errstate(over="ignore"):
+        estimate, low, high = (float(np.exp(part[0])) for part in parts)
+    return ExponentRatio(level, (), estimate, Interval(low, high, level))
+
+
+def _common(first: Fit, second: Fit) -> float:
+    """The level of both fits, which must be of one law."""
+    if first.law != second.law:
+        raise HarnessError(
+            f"law={first.law!r} of the first arm and law={second.law!r} of the second have exponents of different "
+            "meaning; fit one law to both."
+        )
+    return common_level(first, second)
+
+
+def _log_exponent(fit: Fit, most: float) -> Profiled:
+    assert fit.alpha is not None
+
+    def against(log_alpha: np.ndarray) -> np.ndarray:
+        return exponent_deviance(fit, np.exp(log_alpha).ravel()).reshape(log_alpha.shape)
+
+    return profiled(against, np.log([fit.alpha]), (np.log(LEAST), np.log(FAR)), most, fit.dof)
+
+
+def _exponent(fit: Fit, most: float) -> Profiled:
+    assert fit.alpha is not None
+
+    # The floor law's exponent is above 0, which is then its low end when it is open.
+    least, end = (LEAST, 0.0) if fit.law == "floor" else (-FAR, -np.inf)
+
+    def against(alpha: np.ndarray) -> np.ndarray:
+        return exponent_deviance(fit, np.maximum(alpha, least).ravel()).reshape(alpha.shape)
+
+    found = profiled(against, np.array([fit.alpha]), (least, FAR), most, fit.dof)
+    down = np.maximum(found.down, end)
+    return Profiled(found.estimate, down, found.up, most, fit.dof)

@@ -1,0 +1,88 @@
+"""The runs of one arm, and the runs of two arms in bins of size that both reach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from harness.base.errors import HarnessError
+from harness.comparison.answer import Refusal, shared_range
+from harness.fit import size_means
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Finished runs of one arm: size and loss of each [r]."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is compared at one size: the ln losses of the first arm [r] and of the second [s]."""
+
+    first: np.ndarray
+    second: np.ndarray
+
+
+def to_runs(x: ArrayLike, y: ArrayLike) -> Runs:
+    """Runs from one size and one loss each; raises HarnessError on rows that are not finite and positive."""
+    size_means(x, y)
+    return Runs(np.asarray(x, float), np.asarray(y, float))
+
+
+def matched_edges(first_x: np.ndarray, second_x: np.ndarray, bins: int) -> np.ndarray:
+    """The edges [bins + 1] of bins equal in ln x over the sizes that both arms reach."""
+    if bins < 1:
+        raise HarnessError(f"bins={bins} must be at least 1.")
+    shared = shared_range("sizes", first_x, second_x)
+    if isinstance(shared, Refusal):
+        raise HarnessError(shared.reason)
+    edges = np.geomspace(*shared, bins + 1)
+    edges[0], edges[-1] = shared  # rounding must not leave out the runs at the ends
+    return edges
+
+
+def bin_of(x: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """The bin of every size, whose lower edge belongs to it (the last bin has its upper edge too); -1 outside."""
+    index = np.searchsorted(edges, x, side="right") - 1
+    index[x == edges[-1]] = len(edges) - 2
+    return np.where((x >= edges[0]) & (x <= edges[-1]), index, -1)
+
+
+def cells(first: Runs, second: Runs, edges: np.ndarray) -> list[Cell]:
+    """One cell for each bin, empty where an arm has no runs; every run stands at the bin's middle.
+
+    Arms have other sizes within a bin, and losses fall with size: runs are moved to the middle along the slope of ln
+    loss in ln x there, one for both arms, from the runs of the bin and its neighbours. Copies of a
+    run count once.
+    """
+    middles = (np.log(edges[:-1]) + np.log(edges[1:])) / 2
+    arms = [_placed(runs, edges) for runs in (first, second)]
+    return [
+        Cell(*(v[index == one] - slope * (u[index == one] - middle) for u, v, index in arms))
+        for one, middle in enumerate(middles)
+        for slope in (_slope(arms, one),)
+    ]
+
+
+Placed = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _placed(runs: Runs, edges: np.ndarray) -> Placed:
+    """ln size, ln loss and bin of every different run."""
+    distinct = np.unique(np.column_stack([runs.x, runs.y]), axis=0)
+    return (*np.log(distinct.T), bin_of(distinct[:, 0], edges))
+
+
+def _slope(arms: list[Placed], one: int) -> float:
+    """The slope of ln loss in ln x about a bin, within arms; 0 where each arm has one size there."""
+    products = squares = 0.0
+    for u, v, index in arms:
+        near = (index >= 0) & (np.abs(index - one) <= 1)
+        centred = u[near] - u[near].mean() if near.any() else np.zeros(0)
+        products, squares = products + float(centred @ v[near]), squares + float(centred @ centred)
+    return products / squares if squares > 0 else 0.0

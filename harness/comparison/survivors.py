@@ -1,0 +1,83 @@
+"""Runs that failed, and runs that one arm had and the other had not: what a mean over survivors hides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import fisher_exact
+
+from harness.base.errors import HarnessError
+from harness.comparison.runs import bin_of
+from harness.fit import Caution
+
+MOST_FAILED = 0.2  # of a size's runs
+SIGNIFICANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Of one arm: at each size [n] how many runs were started, and how many of them failed."""
+
+    sizes: np.ndarray
+    runs: np.ndarray
+    failed: np.ndarray
+
+
+def failures(x: ArrayLike, failed: ArrayLike) -> Failures:
+    """Counts by size from every run that was started: its size, and whether it failed."""
+    x, failed = np.asarray(x, float), np.asarray(failed, bool)
+    if x.shape != failed.shape or x.ndim != 1:
+        raise HarnessError(f"x has shape {x.shape} and failed {failed.shape}; give one of each per run (1-D arrays).")
+    sizes, index, runs = np.unique(x, return_inverse=True, return_counts=True)
+    return Failures(sizes, runs, np.bincount(index, weights=failed, minlength=sizes.size).astype(int))
+
+
+def failure_cautions(first: Failures, second: Failures) -> tuple[Caution, ...]:
+    """CENSORED where more than 20 % of an arm's runs at a size failed; SURVIVOR_BIAS where one arm fails more often.
+
+    More often means that Fisher's exact test of all runs of both arms rejects equal shares at 5 %.
+    """
+    cautions = [
+        Caution(
+            "CENSORED",
+            f"{failed} of {runs} runs of the {arm} arm failed at size {size:.6g}, and only the others are in its mean. "
+            "Mend them, or leave the size out.",
+        )
+        for arm, counts in (("first", first), ("second", second))
+        for size, runs, failed in zip(counts.sizes, counts.runs, counts.failed, strict=True)
+        if failed > MOST_FAILED * runs
+    ]
+    table = np.array([[arm.failed.sum(), (arm.runs - arm.failed).sum()] for arm in (first, second)])
+    if fisher_exact(table).pvalue < SIGNIFICANCE:
+        (lost, kept), (other_lost, other_kept) = table
+        cautions.append(
+            Caution(
+                "SURVIVOR_BIAS",
+                f"{lost} of {lost + kept} runs of the first arm failed and {other_lost} of {other_lost + other_kept} "
+                "of the second: the arm that fails more is judged by its luckier runs. Mend the failures first.",
+            )
+        )
+    return tuple(cautions)
+
+
+def budget_cautions(first_x: ArrayLike, second_x: ArrayLike, edges: np.ndarray) -> tuple[Caution, ...]:
+    """K_MISMATCH where a bin between `edges`, as of `matched_edges`, holds unequal numbers of the two arms' runs.
+
+    Give one size for every run or trial that was searched, losing trials included. Bins that lack an arm are no match.
+    """
+    arms = (np.asarray(first_x, float), np.asarray(second_x, float))
+    counts, others = (np.bincount(bin_of(x, edges) + 1, minlength=len(edges))[1:] for x in arms)
+    unequal = np.flatnonzero((counts != others) & (counts > 0) & (others > 0))
+    if not unequal.size:
+        return ()
+    worst = unequal[np.argmax(np.abs(np.log(counts[unequal] / others[unequal])))]
+    return (
+        Caution(
+            "K_MISMATCH",
+            f"{unequal.size} of {len(edges) - 1} bins hold unequal numbers of runs, worst from {edges[worst]:.4g} to "
+            f"{edges[worst + 1]:.4g}: {counts[worst]} of the first arm and {others[worst]} of the second. The best of "
+            "more runs is lower by luck: compare medians, or the expected best of a common k.",
+        ),
+    )

@@ -1,0 +1,112 @@
+"""The cost ratio without a law: monotone curves through the size means, read between neighbours.
+
+Where it and the fitted ratio disagree beyond both intervals, the laws bend what the data show.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import isotonic_regression
+
+from harness.base.errors import HarnessError
+from harness.comparison.cost import CostRatio
+from harness.comparison.runs import Runs
+from harness.fit import Caution
+
+LEAST_READ = 0.5  # of the draws
+
+
+@dataclass(frozen=True)
+class Twin:
+    """x_second / x_first at each of `losses` [m] with its bootstrap interval: 0 and inf are open ends.
+
+    The estimate is nan, 0 or inf where an arm does not attain the loss.
+    """
+
+    level: float
+    losses: np.ndarray
+    estimate: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def twin_ratio(
+    first: Runs, second: Runs, at: ArrayLike, rng: np.random.Generator, level: float = 0.95, draws: int = 999
+) -> Twin:
+    """The ratio of sizes at equal loss, from the arms' size means made monotone and joined by lines in log-log space.
+
+    The interval holds the middle `level` of `draws` resamplings of the sizes, and of the runs within each. Draws whose
+    sizes do not enclose a loss cannot read it and are left out; where those are most, the interval is open.
+    """
+    losses = np.atleast_1d(np.asarray(at, float))
+    if not np.all(np.isfinite(losses) & (losses > 0)):
+        raise HarnessError(f"at={losses.tolist()}: every loss must be a finite number above 0.")
+    sizes, second_sizes = _by_size(first), _by_size(second)
+    estimate = _log_ratio(sizes, second_sizes, losses)
+    drawn = np.array([_log_ratio(_resampled(sizes, rng), _resampled(second_sizes, rng), losses) for _ in range(draws)])
+    ends = np.array([_middle(column, level) for column in drawn.T])
+    return Twin(level, losses, np.exp(estimate), np.exp(ends[:, 0]), np.exp(ends[:, 1]))
+
+
+def twin_cautions(fitted: CostRatio, twin: Twin) -> tuple[Caution, ...]:
+    """A caution where each of the two ratios lies outside of the other's interval; both are at the same losses."""
+    if fitted.losses is None or fitted.estimate is None or fitted.low is None or fitted.high is None:
+        return ()
+    if not np.array_equal(fitted.losses, twin.losses):
+        raise HarnessError("the fitted ratio and its twin are at different losses; ask both at the same.")
+    fit_outside = (fitted.estimate < twin.low) | (fitted.estimate > twin.high)
+    twin_outside = (twin.estimate < fitted.low) | (twin.estimate > fitted.high)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = np.abs(np.log(fitted.estimate) - np.log(twin.estimate))
+    wrong = np.flatnonzero(fit_outside & twin_outside & np.isfinite(gap))
+    if not wrong.size:
+        return ()
+    worst = wrong[np.argmax(gap[wrong])]
+    return (
+        Caution(
+            "TWIN_DISAGREES",
+            f"at {wrong.size} of {twin.losses.size} losses the laws and the data read without a law disagree, most at "
+            f"{twin.losses[worst]:.4g}: fitted {fitted.estimate[worst]:.3g} ({fitted.low[worst]:.3g} to "
+            f"{fitted.high[worst]:.3g}), interpolated {twin.estimate[worst]:.3g} ({twin.low[worst]:.3g} to "
+            f"{twin.high[worst]:.3g}). Fit a law that bends, or a window.",
+        ),
+    )
+
+
+def _middle(drawn: np.ndarray, level: float) -> tuple[float, float]:
+    """The quantiles around the middle `level` of the draws that read the loss; open where most of them do not."""
+    read = drawn[np.isfinite(drawn)]
+    if read.size < LEAST_READ * drawn.size:
+        return -np.inf, np.inf
+    low, high = np.quantile(read, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def _log_ratio(first: dict[float, np.ndarray], second: dict[float, np.ndarray], losses: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):  # inf - inf: neither arm attains the loss
+        return _log_sizes(second, losses) - _log_sizes(first, losses)
+
+
+def _by_size(runs: Runs) -> dict[float, np.ndarray]:
+    return {float(size): np.log(runs.y[runs.x == size]) for size in np.unique(runs.x)}
+
+
+def _resampled(sizes: dict[float, np.ndarray], rng: np.random.Generator) -> dict[float, np.ndarray]:
+    """As many sizes, drawn with replacement, and of each as many runs; copies of a size are one larger sample."""
+    drawn: dict[float, np.ndarray] = {}
+    known = list(sizes)
+    for index in rng.integers(len(known), size=len(known)):
+        runs = sizes[known[index]]
+        again = runs[rng.integers(runs.size, size=runs.size)]
+        drawn[known[index]] = np.append(drawn.get(known[index], []), again)
+    return dict(sorted(drawn.items()))
+
+
+def _log_sizes(sizes: dict[float, np.ndarray], losses: np.ndarray) -> np.ndarray:
+    """ln of the size at which the monotone curve comes to each loss: -inf below all sizes, inf beyond them."""
+    means = [runs.mean() for runs in sizes.values()]
+    falling = isotonic_regression(means, increasing=False).x  # pools adjacent violators
+    return np.interp(-np.log(losses), -falling, np.log(list(sizes)), left=-np.inf, right=np.inf)

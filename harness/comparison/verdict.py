@@ -1,0 +1,208 @@
+"""What may be concluded: a claim, its rule, the numbers under every convention, and how far they agree.
+
+A convention is the rule by which size is counted, and every claim is judged once under each.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from harness.base.errors import HarnessError
+from harness.comparison.cost import CostRatio
+from harness.comparison.exponents import ExponentDifference
+from harness.comparison.loss import LossRatio
+from harness.fit import Interval
+
+Outcome = Literal["supported", "refuted", "inconclusive"]
+Conclusion = Literal["supported", "refuted", "convention-dependent", "training-dependent", "inconclusive"]
+
+
+@dataclass(frozen=True)
+class Number:
+    """One estimate of the claim's quantity, on one task under one convention; or why there is none."""
+
+    convention: str
+    task: str
+    estimate: float | None = None
+    interval: Interval | None = None
+    refused: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.refused is None) == (self.interval is None or self.estimate is None):
+            raise HarnessError(
+                f"{self.task} under {self.convention}: give an estimate with its interval, or why it was refused."
+            )
+
+
+@dataclass(frozen=True)
+class Count:
+    """The tasks under one convention: how many support the claim, how many refute it, of how many."""
+
+    convention: str
+    supported: int
+    refuted: int
+    tasks: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A judged claim. `stable`: no number is refused, and a task's all lie on one side of the threshold."""
+
+    claim: str
+    rule: str
+    threshold: float
+    at_least: int
+    numbers: tuple[Number, ...]
+    counts: tuple[Count, ...]
+    conclusion: Conclusion
+    stable: bool
+
+
+def to_number(convention: str, task: str, found: CostRatio | LossRatio | ExponentDifference) -> Number:
+    """What a comparison says, as one number; ratios are asked at a single place, and refusals become the reason."""
+    if found.refusals:
+        reasons = " ".join(f"{refusal.code}: {refusal.reason}" for refusal in found.refusals)
+        return Number(convention, task, refused=reasons)
+    if isinstance(found, ExponentDifference):
+        return Number(convention, task, found.estimate, found.interval)
+    assert found.estimate is not None
+    assert found.low is not None
+    assert found.high is not None
+    if found.estimate.size != 1:
+        raise HarnessError(
+            f"{task} under {convention}: the ratio is given at {found.estimate.size} places; ask for it at the one "
+            "that the claim is about."
+        )
+    return Number(
+        convention, task, float(found.estimate[0]), Interval(float(found.low[0]), float(found.high[0]), found.level)
+    )
+
+
+def outcome(number: Number, threshold: float) -> Outcome:
+    """supported where the interval lies wholly above the threshold, refuted where wholly below, else inconclusive."""
+    if number.interval is None:
+        return "inconclusive"
+    if number.interval.low > threshold:
+        return "supported"
+    return "refuted" if number.interval.high < threshold else "inconclusive"
+
+
+def count_tasks(numbers: Sequence[Number], threshold: float, at_least: int) -> Count:
+    """The outcome of "on at least so many tasks", from the numbers of one convention, one a task."""
+    return count_outcomes(numbers[0].convention, [outcome(number, threshold) for number in numbers], at_least)
+
+
+def count_outcomes(convention: str, outcomes: Sequence[Outcome], at_least: int) -> Count:
+    """The outcome of "on at least so many tasks" under a convention, from those of its tasks.
+
+    It is refuted when the tasks that do not refute it are too few, whatever they may turn out to say.
+    """
+    supported, refuted, tasks = outcomes.count("supported"), outcomes.count("refuted"), len(outcomes)
+    found: Outcome = "inconclusive"
+    if supported >= at_least:
+        found = "supported"
+    elif tasks - refuted < at_least:
+        found = "refuted"
+    return Count(convention, supported, refuted, tasks, found)
+
+
+def task_level(level: float, tasks: int, at_least: int) -> float:
+    """The level that each task's interval needs so that "on at least so many tasks" is judged at `level`.
+
+    Among many tasks one is extreme by chance. To claim at least n of m wrongly takes one error in m - n + 1 tasks that
+    are not so; to deny it wrongly, one in n that are: Bonferroni over the more (Benjamini & Heller 2008).
+    """
+    return 1 - (1 - level) / max(tasks - at_least + 1, at_least)
+
+
+def judge(claim: str, quantity: str, threshold: float, at_least: int, numbers: Sequence[Number]) -> Verdict:
+    """The verdict on "`quantity` is above `threshold` on at least `at_least` tasks", from all conventions' numbers.
+
+    All conventions support it: supported; all refute it: refuted; some support and some refute it:
+    convention-dependent, which is a finding. Anything else is inconclusive: one convention that cannot tell may yet
+    disagree. Raises HarnessError without numbers, on unequal tasks of the conventions, and on too few for the rule.
+    """
+    if not numbers:
+        raise HarnessError(f"claim {claim!r} has no numbers to be judged by; give one a task and convention.")
+    by_convention = {number.convention: [n for n in numbers if n.convention == number.convention] for number in numbers}
+    tasks = [number.task for number in numbers if number.convention == numbers[0].convention]
+    for convention, own in by_convention.items():
+        if sorted(number.task for number in own) != sorted(tasks) or len(set(tasks)) != len(tasks):
+            raise HarnessError(
+                f"claim {claim!r}: under {convention} the tasks are {', '.join(number.task for number in own)}, under "
+                f"{numbers[0].convention} {', '.join(tasks)}; give one number for each task under each convention."
+            )
+    if not 1 <= at_least <= len(tasks):
+        raise HarnessError(f"claim {claim!r}: at_least={at_least} of {len(tasks)} tasks; choose 1 to {len(tasks)}.")
+    counts = tuple(count_tasks(own, threshold, at_least) for own in by_convention.values())
+    rule = f"{quantity} is above {threshold:g}, its interval wholly so, on at least {at_least} of {_plural(tasks)}"
+    return Verdict(
+        claim, rule, threshold, at_least, tuple(numbers), counts, conclusion(counts), _stable(numbers, threshold)
+    )
+
+
+def _plural(tasks: Sequence[str]) -> str:
+    return f"{len(tasks)} task" if len(tasks) == 1 else f"{len(tasks)} tasks"
+
+
+def conclusion(counts: Sequence[Count]) -> Conclusion:
+    """What all conventions say together, as `judge` has it."""
+    outcomes = {count.outcome for count in counts}
+    if len(outcomes) == 1:
+        return outcomes.pop()
+    return "convention-dependent" if {"supported", "refuted"} <= outcomes else "inconclusive"
+
+
+def _stable(numbers: Sequence[Number], threshold: float) -> bool:
+    if any(number.estimate is None for number in numbers):
+        return False
+    sides = {(number.task, number.estimate > threshold) for number in numbers if number.estimate is not None}
+    return len(sides) == len({number.task for number in numbers})
+
+
+def sentence(verdict: Verdict) -> str:
+    """The verdict in one sentence: the claim, the conclusion, and the count of tasks under each convention."""
+    counts = "; ".join(
+        f"{count.outcome} under {count.convention} ({count.supported} of {count.tasks} for it, {count.refuted} against)"
+        for count in verdict.counts
+    )
+    signs = "the estimates agree under all conventions" if verdict.stable else "the estimates do not all agree"
+    return f"“{verdict.claim}” is {verdict.conclusion}: {counts}; {signs}."
+
+
+def to_json(verdict: Verdict) -> dict[str, Any]:
+    """The verdict in plain types that strict JSON can hold: an end that is not finite is null, and said to be open."""
+    return {
+        "claim": verdict.claim,
+        "rule": verdict.rule,
+        "threshold": verdict.threshold,
+        "at_least": verdict.at_least,
+        "conclusion": verdict.conclusion,
+        "stable": verdict.stable,
+        "counts": [dict(vars(count)) for count in verdict.counts],
+        "numbers": [_number(number, verdict.threshold) for number in verdict.numbers],
+    }
+
+
+def _number(number: Number, threshold: float) -> dict[str, Any]:
+    interval = number.interval
+    return {
+        "convention": number.convention,
+        "task": number.task,
+        "estimate": _finite(number.estimate),
+        "low": _finite(interval.low) if interval else None,
+        "high": _finite(interval.high) if interval else None,
+        "level": interval.level if interval else None,
+        "low_open": interval.low_open if interval else None,
+        "high_open": interval.high_open if interval else None,
+        "outcome": outcome(number, threshold),
+        "refused": number.refused,
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None

@@ -1,0 +1,125 @@
+"""What is said of the rules of one experiment: their verdicts, or why there are none and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.judging.judge import Verdict, to_json
+from harness.judging.robust import robust_words
+from harness.judging.words import rule_words
+from harness.spec import Decide
+
+NOT_RUN = "not run"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The rules of an experiment and their verdicts; `why` there are none, and the `command` that is the next move.
+
+    `notes` are what to know besides: that the file has changed since the plan, or seconds are not measured. `commits`
+    are those of the code that made the records.
+    """
+
+    file: str
+    name: str
+    question: str
+    rules: tuple[Decide, ...]
+    verdicts: tuple[Verdict, ...] | None
+    why: str = ""
+    command: str = ""
+    damaged: bool = False
+    notes: tuple[str, ...] = ()
+    commits: tuple[str, ...] = ()
+    runs: int = 0
+    diverged: int = 0
+
+
+def answer_json(answer: Answer) -> dict[str, Any]:
+    """The answer in plain types: what pages, tables and scripts read. A rule that was not judged is `not run`."""
+    names = ("file", "name", "question", "why", "command", "damaged", "runs", "diverged")
+    said = {name: getattr(answer, name) for name in names}
+    found = (
+        [not_run_json(rule) for rule in answer.rules]
+        if answer.verdicts is None
+        else [to_json(verdict) for verdict in answer.verdicts]
+    )
+    return {**said, "notes": list(answer.notes), "commits": list(answer.commits), "verdicts": found}
+
+
+def not_run_json(rule: Decide) -> dict[str, Any]:
+    """A rule that was not judged, in the form of one that was."""
+    lists = ("holds_under", "not_measured", "counts", "numbers", "given", "under")
+    empty: dict[str, Any] = {name: [] for name in lists}
+    return {
+        "claim": rule.claim,
+        "rule": rule_words(rule),
+        "decide": rule.model_dump(mode="json"),
+        "level": rule.level,
+        "interval_level": None,
+        "verdict": NOT_RUN,
+        "declared": NOT_RUN,
+        "stable": False,
+        **empty,
+    }
+
+
+def verdict_words(verdict: dict[str, Any]) -> str:
+    """`supported, stable over counts`, or under how many conventions the claim holds."""
+    if robust := robust_words(verdict):
+        return f"{verdict['verdict']}, {robust}"
+    judged = len(verdict["counts"]) + len(verdict["not_measured"])
+    if judged < 2 or verdict["verdict"] in (NOT_RUN, "refuted") or verdict["decide"].get("invariant"):
+        return str(verdict["verdict"])
+    return f"{verdict['verdict']} (holds under {len(verdict['holds_under'])} of {judged} conventions)"
+
+
+def number_lines(verdict: dict[str, Any]) -> list[str]:
+    """The numbers of a verdict (`to_json`) in short, a line a convention: its outcome, and what was found.
+
+    Of many tasks the one with the median estimate is told, for each condition.
+    """
+    lines = _convention_lines(verdict["counts"], verdict["numbers"])
+    lines += [f"{name}: not measured" for name in verdict["not_measured"]]
+    return lines + [_under_words(one) for one in verdict.get("under", ())]
+
+
+def _convention_lines(counts: Sequence[dict[str, Any]], numbers: Sequence[dict[str, Any]]) -> list[str]:
+    """A line a convention: its outcome, and what was found."""
+    known = {count["convention"]: count for count in counts}
+    conventions = dict.fromkeys(n["convention"] for n in numbers)
+    lines = [_count_words(count) for name, count in known.items() if name not in conventions]
+    for name in conventions:
+        said = f"{_count_words(known[name])}: " if name in known else f"{name}: "
+        lines.append(said + "; ".join(_told([n for n in numbers if n["convention"] == name])))
+    return lines
+
+
+def _under_words(one: dict[str, Any]) -> str:
+    """What another way of searching says, in short."""
+    worse = " (both sides are more than ten times worse, so it turns nothing)" if one["far_worse"] else ""
+    lines = _convention_lines(one["counts"], one["numbers"])
+    return f"under {one['name']}: {one['conclusion']}{worse}. {'. '.join(lines)}"
+
+
+def _count_words(count: dict[str, Any]) -> str:
+    tasks = f" ({count['supported']} of {count['tasks']} for it, {count['refuted']} against)"
+    return f"{count['convention']}: {count['outcome']}{tasks if count['tasks'] > 1 else ''}"
+
+
+def _told(numbers: Sequence[dict[str, Any]]) -> list[str]:
+    words = []
+    for condition in dict.fromkeys(one["condition"] for one in numbers):
+        own = [one for one in numbers if one["condition"] == condition]
+        if len(own) == 1:
+            words.append(own[0]["words"])
+            continue
+        known = sorted((one for one in own if one["found"]["estimate"] is not None), key=_estimate)
+        middle = known[len(known) // 2] if known else own[0]
+        words.append(f"{middle['words']} on {middle['unit']}")
+    return words
+
+
+def _estimate(one: dict[str, Any]) -> float:
+    return float(one["found"]["estimate"])

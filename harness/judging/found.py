@@ -1,0 +1,33 @@
+"""What a quantity turned out to be."""
+
+from dataclasses import dataclass
+
+from harness.comparison.verdict import Outcome
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a quantity is: an estimate with its interval, or `refused`, the reason why there is none.
+
+    `holds` is of quantities that are true or false, None where the data do not say. `at` is the size or loss where it
+    was read, `seeds` over how many seeds if the interval is of their spread.
+    """
+
+    estimate: float | None = None
+    low: float | None = None
+    high: float | None = None
+    refused: str | None = None
+    holds: bool | None = None
+    at: float | None = None
+    seeds: int | None = None
+
+
+@dataclass(frozen=True)
+class Number:
+    """A condition on one task or family under one convention: what was found, and what follows from it."""
+
+    convention: str
+    unit: str
+    condition: str
+    found: Found
+    outcome: Outcome

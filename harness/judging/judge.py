@@ -1,0 +1,248 @@
+"""From the numbers of a rule to its verdict: outcomes of conditions, of tasks and of conventions, and a conclusion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from harness.comparison import Count, conclusion, count_outcomes, task_level
+from harness.comparison.verdict import Conclusion, Outcome
+from harness.fit.result import to_json as plain
+from harness.judging.found import Found, Number
+from harness.judging.quantities import Runs, find, runs_of
+from harness.judging.robust import Under, by_way, concluded, far_worse, robust_words
+from harness.judging.words import condition_words, found_words, rule_words
+from harness.spec import CONVENTIONS, Condition, Decide, Manifest, side_label, units
+
+EVERY = "all conventions"  # where a rule compares them
+FREE_CONDITIONS = 2  # that the two sides of an interval pay for
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A judged rule. `level` is that of each interval, `given` the numbers of its antecedent.
+
+    `stable`: supported or refuted under at least CONVENTIONS (of counts: two), all of them measured; no number is
+    refused, and the estimates of a condition on a task lie on one side under all. `unmeasured` have no numbers.
+    `under` has the rule judged under other ways of searching (`robust_to`), `declared` is what it is without those.
+    """
+
+    rule: Decide
+    words: str
+    level: float
+    numbers: tuple[Number, ...]
+    given: tuple[Number, ...]
+    counts: tuple[Count, ...]
+    conclusion: Conclusion
+    stable: bool
+    unmeasured: tuple[str, ...]
+    declared: Conclusion
+    under: tuple[Under, ...] = ()
+
+    @property
+    def holds_under(self) -> tuple[str, ...]:
+        """The conventions under which the claim is supported."""
+        return tuple(count.convention for count in self.counts if count.outcome == "supported")
+
+
+def judge_all(manifest: Manifest, table: pd.DataFrame) -> list[Verdict]:
+    """The verdict on every rule of a plan, from the table of its runs (`record.load`, with `seconds` if measured)."""
+    rules = manifest.experiment.decide
+    if not rules:
+        return []
+    runs = runs_of(manifest, table)
+    robust = manifest.experiment.robust_to if manifest.confirms else None
+    ways = [way.name for way in robust.variants()] if robust else []
+    others = {way: runs_of(manifest, by_way(table, way)) for way in ways}
+    return [_with_others(judge(rule, runs), runs, others) for rule in rules]
+
+
+def _with_others(verdict: Verdict, runs: Runs, others: Mapping[str, Runs]) -> Verdict:
+    """The verdict, its rule judged under every other way of searching too."""
+    condition = verdict.rule.conditions[0]
+    sides = (side_label(condition.choice(0)), side_label(condition.choice(len(condition.arms) - 1)))
+    under = []
+    for way, of_way in others.items():
+        judged = judge(verdict.rule, of_way)
+        worse = far_worse(runs.table, way, sides, runs.matched)
+        under.append(Under(way, judged.numbers, judged.counts, judged.conclusion, worse))
+    return replace(verdict, under=tuple(under), conclusion=concluded(verdict.declared, verdict.counts, under))
+
+
+def judge(rule: Decide, runs: Runs) -> Verdict:
+    """The verdict on a rule.
+
+    Intervals are at the level that many tasks ask for (`compare.task_level`), and more than two conditions.
+    """
+    counted = units(rule, runs.tasks)
+    level = interval_level(rule, len(counted))
+    measured = [axis for axis in rule.conventions if not axis.startswith("seconds") or "seconds" in runs.table]
+    numbers = _numbers(rule.conditions, counted, measured, rule, runs, level)
+    given = _numbers(rule.given, counted, measured, rule, runs, level)
+    counts: list[Count] = []
+    if rule.invariant:
+        whole = len(measured) == len(rule.conventions)
+        alike = [_alike([n for n in numbers if n.unit == unit], whole) for unit in counted]
+        counts = [count_outcomes(EVERY, alike, rule.at_least)]
+    else:
+        for axis in measured:
+            told = [
+                task_outcome(_of(numbers, axis, unit), _of(given, axis, unit) if rule.given else None)
+                for unit in counted
+            ]
+            counts.append(count_outcomes(axis, told, rule.at_least))
+    declared: Conclusion = conclusion(counts) if counts else "inconclusive"
+    return Verdict(
+        rule,
+        rule_words(rule, len(counted)),
+        level,
+        tuple(numbers),
+        tuple(given),
+        tuple(counts),
+        declared,
+        declared in ("supported", "refuted") and _stable(rule, (*numbers, *given), measured),
+        tuple(axis for axis in rule.conventions if axis not in measured),
+        declared,
+    )
+
+
+def interval_level(rule: Decide, of: int) -> float:
+    """The level of each interval, so that a verdict is false with a chance of at most 1 - `rule.level`.
+
+    A rule of many tasks by `compare.task_level`. That all conditions hold needs no correction, but a claim that is true
+    is refuted where any of them is found not to be: each errs on one side only, half as often as an interval, so that
+    two conditions are paid for.
+    """
+    conditions = max(len(rule.conditions) + len(rule.given), FREE_CONDITIONS)
+    return 1 - (1 - task_level(rule.level, of, rule.at_least)) * FREE_CONDITIONS / conditions
+
+
+def _numbers(
+    conditions: Sequence[Condition],
+    counted: Mapping[str, tuple[str, ...]],
+    axes: Sequence[str],
+    rule: Decide,
+    runs: Runs,
+    level: float,
+) -> list[Number]:
+    found = []
+    for axis in axes:
+        for unit, tasks in counted.items():
+            for condition in conditions:
+                number = find(condition, tasks, axis, runs, level)
+                words = condition_words(condition, rule.conventions)
+                found.append(Number(axis, unit, words, number, outcome(condition, number)))
+    return found
+
+
+def _of(numbers: Sequence[Number], axis: str, unit: str) -> list[Outcome]:
+    return [one.outcome for one in numbers if (one.convention, one.unit) == (axis, unit)]
+
+
+# ------------------------------------------------------------------------------------------------------------ outcomes
+def outcome(condition: Condition, found: Found) -> Outcome:
+    """What a number says of its condition: its interval lies wholly on one side, or it says nothing."""
+    if found.refused is not None:
+        return "inconclusive"
+    if condition.quantity in ("held_out", "crossover"):
+        return "inconclusive" if found.holds is None else "supported" if found.holds else "refuted"
+    assert found.estimate is not None
+    assert found.low is not None
+    assert found.high is not None
+    if condition.margin is not None:
+        least, most = 1 / (1 + condition.margin), 1 + condition.margin
+        inside, outside = least < found.low and found.high < most, found.high < least or most < found.low
+    elif condition.most is not None:
+        inside, outside = found.high < condition.most, found.low > condition.most
+    else:
+        assert condition.threshold is not None
+        least = condition.threshold if condition.least is None else condition.least
+        inside, outside = found.low > condition.threshold and found.estimate >= least, found.high < least
+    return "supported" if inside else "refuted" if outside else "inconclusive"
+
+
+def task_outcome(conditions: Sequence[Outcome], given: Sequence[Outcome] | None = None) -> Outcome:
+    """All conditions hold: supported; one does not: refuted. Where the antecedent `given` does not, it is supported."""
+    found = _all(conditions)
+    if given is None:
+        return found
+    match _all(given):
+        case "refuted":
+            return "supported"
+        case "supported":
+            return found
+    return "supported" if found == "supported" else "inconclusive"
+
+
+def _all(outcomes: Sequence[Outcome]) -> Outcome:
+    if "refuted" in outcomes:
+        return "refuted"
+    return "supported" if set(outcomes) == {"supported"} else "inconclusive"
+
+
+def _alike(numbers: Sequence[Number], whole: bool) -> Outcome:
+    """Whether every condition of a task has one outcome under all conventions: unknown where one is inconclusive.
+
+    So it is unless the numbers are `whole`, those of all conventions.
+    """
+    by_condition: dict[str, set[Outcome]] = {}
+    for one in numbers:
+        by_condition.setdefault(one.condition, set()).add(one.outcome)
+    if any({"supported", "refuted"} <= outcomes for outcomes in by_condition.values()):
+        return "refuted"
+    decided = all("inconclusive" not in outcomes for outcomes in by_condition.values())
+    return "supported" if decided and whole else "inconclusive"
+
+
+def _stable(rule: Decide, numbers: Sequence[Number], measured: Sequence[str]) -> bool:
+    enough = len(measured) > 1 if rule.quantity == "count" else set(CONVENTIONS) <= set(measured)
+    if set(rule.conventions) != set(measured) or not enough:
+        return False
+    conditions = {condition_words(one, rule.conventions): one for one in (*rule.conditions, *rule.given)}
+    sides: dict[tuple[str, str], set[Outcome]] = {}
+    for one in numbers:
+        point = one.found
+        if point.refused is None and point.holds is None:
+            point = replace(point, low=point.estimate, high=point.estimate)
+        sides.setdefault((one.unit, one.condition), set()).add(outcome(conditions[one.condition], point))
+    return all(len(own) == 1 and "inconclusive" not in own for own in sides.values())
+
+
+# ------------------------------------------------------------------------------------------------------- words and data
+def sentence(verdict: Verdict) -> str:
+    """The claim, the conclusion, and the outcome under each convention."""
+    counts = "; ".join(
+        f"{count.outcome} under {count.convention} ({count.supported} of {count.tasks} for it, {count.refuted} against)"
+        for count in verdict.counts
+    )
+    absent = f"; {', '.join(verdict.unmeasured)} not measured" if verdict.unmeasured else ""
+    robust = robust_words(to_json(verdict))
+    return f"verdict: “{verdict.rule.claim}” is {verdict.conclusion}{', ' if robust else ''}{robust}: {counts}{absent}"
+
+
+def to_json(verdict: Verdict) -> dict[str, Any]:
+    """The verdict in plain types that strict JSON can hold: ends that are not finite become null."""
+    return {
+        "claim": verdict.rule.claim,
+        "rule": verdict.words,
+        "decide": verdict.rule.model_dump(mode="json"),
+        "level": verdict.rule.level,
+        "interval_level": verdict.level,
+        "verdict": verdict.conclusion,
+        "declared": verdict.declared,
+        "stable": verdict.stable,
+        "under": [{**plain(one), "numbers": [_number_json(n) for n in one.numbers]} for one in verdict.under],
+        "holds_under": list(verdict.holds_under),
+        "not_measured": list(verdict.unmeasured),
+        "counts": [dict(vars(count)) for count in verdict.counts],
+        "numbers": [_number_json(one) for one in verdict.numbers],
+        "given": [_number_json(one) for one in verdict.given],
+    }
+
+
+def _number_json(one: Number) -> dict[str, Any]:
+    said: dict[str, Any] = plain(one)
+    return {**said, "words": found_words(one.found)}

@@ -1,0 +1,180 @@
+"""From the table of runs to laws: every series of every task, on every axis, under both laws."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+import pandas as pd
+
+from harness import fit
+from harness.fit import Fit
+from harness.fit.held_out import Extrapolation, extrapolate, extrapolation_json, largest_sizes, warn_of_distance
+from harness.fit.precision import warn_of_precision
+from harness.fit.window import until_minimum, warn_of_cut
+from harness.spec import CountName, Manifest
+
+LawName = Literal["pure", "floor"]
+LAWS: tuple[LawName, ...] = ("pure", "floor")
+# `seconds` is there when the machine was measured: see harness.measure.cost.
+AXES: tuple[str, ...] = (*get_args(CountName), "seconds")
+BEST_AT = "best_at"  # column: the budget at which a run stands for a side of several arms (`verdicts.side_runs`)
+HEADLINE_AXES = ("params.trainable", "flops_train.shared_dense")
+
+
+def headline_axes(manifest: Manifest) -> tuple[str, str]:
+    """The two axes that figures and first tables show: a size and a training cost, one of them the matched axis.
+
+    Matched forward FLOPs stand in the place of parameters.
+    """
+    size, cost = HEADLINE_AXES
+    matched = manifest.experiment.match.count_name if manifest.experiment.match else size
+    return (size, matched) if matched.startswith("flops_train") else (matched, cost)
+
+
+class SeriesFit(NamedTuple):
+    """A law fitted to one series; `diverged` and `outside` count chosen runs that are not in it.
+
+    `without_window` is the law fitted to the runs outside the window too (None if there are none), `held_out` is what
+    `fit` predicts of the sizes that were set aside (None if none were).
+    """
+
+    task: str
+    series: str
+    axis: str
+    fit: Fit
+    diverged: int
+    outside: int
+    without_window: Fit | None = None
+    held_out: Extrapolation | None = None
+    metric: str = "rmse"
+
+
+def sizes_of(table: pd.DataFrame, axis: str) -> pd.Series:
+    """The size of every row on `axis`: the median over the runs of its cell that did not diverge.
+
+    So seeds which spent a little more or less work are replicates of one size and not sizes of their own. Where a side
+    has several arms, its seeds may read different networks at a budget: all get the geometric mean of their sizes, at
+    which the mean of ln loss is that of a power law without error.
+    """
+    done = table[axis].where(table["status"] == "done").groupby(table["cell"]).transform("median")
+    sizes = done.fillna(table.groupby("cell")[axis].transform("median"))
+    if BEST_AT not in table:
+        return sizes
+    counted = sizes.where(sizes > 0)
+    first = counted.groupby(table[BEST_AT]).transform("first")
+    logs = pd.Series(np.log(counted / first), table.index)
+    off = logs.groupby(table[BEST_AT]).transform("mean")  # exactly 0 where all read one network
+    return (first * np.exp(off)).where(sizes > 0, sizes)
+
+
+def won_on(table: pd.DataFrame, axis: str) -> pd.DataFrame:
+    """Of confirmed winners the rows that were chosen for `axis` by the search as declared; of other tables, all.
+
+    On a training cost for which winners were chosen, the size of a run is the budget that it won. Any other axis is
+    read off the winners of sizes.
+    """
+    if "won_on" not in table:
+        return table
+    table = table[table["won_under"].isna()]
+    of_costs = table["won_on"].str.startswith(("flops_train", "seconds"))
+    own = table["won_on"] == axis
+    if (own & of_costs).any():
+        return table[own].assign(**{axis: table.loc[own, "asked"]})
+    return table[~of_costs]
+
+
+def chosen_runs(table: pd.DataFrame, axis: str) -> pd.DataFrame:
+    """The runs of the trials that validation picked, with their `size` on `axis`."""
+    table = won_on(table, axis)
+    return table.assign(size=sizes_of(table[table["chosen"]], axis))[table["chosen"]]
+
+
+def with_parts(runs: pd.DataFrame) -> pd.DataFrame:
+    """Chosen runs (`chosen_runs`) with the `part` that each has in its series' law on that axis.
+
+    diverged; held_out: at the largest sizes within the window's declared ends, set aside before the data say anything;
+    outside: of the declared ends, or, in a window until the minimum, beyond the least mean of what was not set aside;
+    fitted: the rest.
+    """
+    part = pd.Series("outside", index=runs.index)
+    part[runs["in_window"]] = "fitted"
+    part[runs["status"] != "done"] = "diverged"
+    for _, inside in runs[part == "fitted"].groupby(["task", "series"], sort=False):
+        held = largest_sizes(inside["size"], inside["hold_out"].iloc[0])
+        part[inside.index[held]] = "held_out"
+        if inside["until_minimum"].iloc[0]:
+            rest = inside[~held]
+            part[rest.index[~until_minimum(rest["size"], rest["test_loss"])]] = "outside"
+    return runs.assign(part=part)
+
+
+def fit_table(table: pd.DataFrame, axes: Sequence[str] = AXES, level: float = 0.95) -> list[SeriesFit]:
+    """Both laws for every task, series and axis of a table of runs (`record.load`), from runs in the fit window.
+
+    Laws are of `test_loss`, in the metric of the task, on achieved sizes and counted work. Diverged runs cannot enter a
+    law of their error; they are counted. A law is warned where its exponent hangs on a window that the data cut. Where
+    a convention counts nothing (`matmul` of a KAN without base) or does not define a family, there is no law.
+    """
+    found = []
+    for axis in axes:
+        if axis not in table:
+            continue
+        rows = with_parts(chosen_runs(table, axis))
+        for (task, series), group in rows[rows["size"] > 0].groupby(["task", "series"], sort=False):
+            found += [_series_fit(str(task), str(series), axis, group, law, level) for law in LAWS]
+    return found
+
+
+def _series_fit(task: str, series: str, axis: str, runs: pd.DataFrame, law: LawName, level: float) -> SeriesFit:
+    parts = runs["part"]
+    result, everywhere, held_out = _fit(runs[parts == "fitted"], law, level), None, None
+    if (parts == "outside").any():
+        everywhere = _fit(runs[parts.isin(("fitted", "outside"))], law, level)
+        if runs["until_minimum"].iloc[0]:
+            result = warn_of_cut(result, everywhere)
+    if (parts == "held_out").any():
+        x, y = _xy(runs[parts == "held_out"])
+        result = warn_of_distance(result, x)
+        held_out = extrapolate(result, x, y)
+    diverged, outside = int((parts == "diverged").sum()), int((parts == "outside").sum())
+    metric = str(runs["metric"].iloc[0])
+    return SeriesFit(task, series, axis, result, diverged, outside, everywhere, held_out, metric)
+
+
+def _fit(runs: pd.DataFrame, law: LawName, level: float) -> Fit:
+    found = fit.fit_law(*_xy(runs), law, level)
+    # Targets are taken to be of size 1, as those of the paper's toys are. A small cross-entropy has all its digits.
+    has_floor = len(runs) and runs["metric"].iloc[0] == "rmse"
+    return warn_of_precision(found, runs["dtype"].iloc[0]) if has_floor else found
+
+
+def _xy(runs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    return runs["size"].to_numpy(), runs["test_loss"].to_numpy()
+
+
+def common_law(fits: Sequence[SeriesFit], task: str, axis: str) -> LawName:
+    """The one law to show for all series of a task on an axis, so that their exponents are the same quantity.
+
+    The law that is refused for fewer series; of two that stand alike, the one with a floor, which contains the other.
+    A criterion such as AICc is not asked: at six or seven sizes it takes the floor from an arm that visibly lies on it.
+    """
+    refused = [one.fit.law for one in fits if (one.task, one.axis) == (task, axis) and one.fit.refusals]
+    return "pure" if refused.count("pure") < refused.count("floor") else "floor"
+
+
+def to_json(fits: Sequence[SeriesFit]) -> list[dict[str, Any]]:
+    """The fits as plain data, one object a series, axis and law."""
+    return [
+        {
+            "task": one.task,
+            "series": one.series,
+            "axis": one.axis,
+            "metric": f"test_{one.metric}",
+            "runs_diverged": one.diverged,
+            "runs_outside_window": one.outside,
+            **fit.to_json(one.fit),
+            "without_window": fit.to_json(one.without_window) if one.without_window else None,
+            "held_out": extrapolation_json(one.held_out) if one.held_out else None,
+        }
+        for one in fits
+    ]

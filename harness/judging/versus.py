@@ -1,0 +1,213 @@
+"""Two arms of an experiment at one budget: who is better, by how much, under every convention."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness import comparison
+from harness.base.errors import HarnessError, did_you_mean
+from harness.fit.result import to_json as plain
+from harness.judging.curves import common, curve, paired, side_curve, size_of
+from harness.judging.found import Found
+from harness.judging.quantities import Runs, cost_at, laws, loss_at, of_arm, shown
+from harness.judging.side_runs import SideRuns
+from harness.spec import CONVENTIONS
+
+
+@dataclass(frozen=True)
+class Side:
+    """An arm or series, or several of which the best at each budget is compared; and what it is called."""
+
+    label: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Two sides A and B, the budget `at` on `axis` (the largest common one where it is None), and the loss at
+    which costs are compared (the middle of those that both attain where it is None)."""
+
+    sides: tuple[Side, Side]
+    axis: str
+    at: float | None = None
+    loss: float | None = None
+    level: float = 0.95
+
+    @property
+    def first(self) -> str:
+        """What A is called."""
+        return self.sides[0].label
+
+    @property
+    def second(self) -> str:
+        """What B is called."""
+        return self.sides[1].label
+
+
+@dataclass(frozen=True)
+class Versus:
+    """A against B on one task under one convention; ratios are B / A.
+
+    `ratio` is that of test losses at equal size, read at `ratio.at`; `cost` that of sizes at equal test loss;
+    `crossover` the set of sizes at which the laws may be equal.
+    """
+
+    task: str
+    convention: str
+    ratio: Found
+    cost: Found
+    crossover: comparison.Crossover | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """The ratio of test losses B / A over A's sizes `x` [n] on the axis asked for, B being equal in `convention`."""
+
+    task: str
+    convention: str
+    x: np.ndarray
+    ratio: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def sides(runs: Runs, first: str, second: str) -> tuple[Side, Side]:
+    """A and B as typed: an arm, a series, or `label=arm,arm`.
+
+    A HarnessError if a name is neither an arm nor a series that was run, or stands on both sides.
+    """
+    known = list(dict.fromkeys([*runs.table["arm"], *runs.table["series"]]))
+    found = _side(first, known), _side(second, known)
+    for name in (name for side in found for name in side.names):
+        if name not in known:
+            raise HarnessError(f"{name!r} is no arm of this experiment; {did_you_mean(name, known)}")
+    if shared := [name for name in found[0].names if name in found[1].names]:
+        raise HarnessError(f"{first} and {second}: {', '.join(shared)} on both sides; give different arms to compare")
+    return found
+
+
+def _side(text: str, known: Sequence[str]) -> Side:
+    if text in known:  # the name of a series may have = and , in it
+        return Side(text, (text,))
+    label, _, listed = text.rpartition("=")
+    names = tuple(name.strip() for name in listed.split(","))
+    return Side(label or listed, names)
+
+
+def conventions_of(runs: Runs, axis: str) -> tuple[list[str], list[str]]:
+    """The conventions to compare under, those of a stable verdict and `axis`; and those of them not measured."""
+    asked = list(dict.fromkeys([*CONVENTIONS, axis]))
+    return [name for name in asked if name in runs.table], [name for name in asked if name not in runs.table]
+
+
+def versus(runs: Runs, asked: Asked) -> list[Versus]:
+    """Both arms on every task under every convention.
+
+    With a budget, A is the network of that size on `asked.axis`, and B under each convention the one that is equal to A
+    in it. A HarnessError where on no task both have sizes around the budget.
+    """
+    axes, absent = conventions_of(runs, asked.axis)
+    if asked.axis in absent:
+        raise HarnessError(f"--axis {asked.axis}: not measured; `harness bench FILE` measures it")
+    tasks = _tasks(runs, asked)
+    if asked.at is not None:
+        _check_budget(runs, asked, tasks)
+    return [_one(runs, asked, task, axis) for task in tasks for axis in axes]
+
+
+def _tasks(runs: Runs, asked: Asked) -> list[str]:
+    """The tasks on which both arms have runs: all cells of an arm may be infeasible on one. A HarnessError if none."""
+    rows = runs.table[~runs.table["of_budget"] & runs.table["chosen"]]
+    both = [
+        set(rows.loc[rows["arm"].isin(side.names) | rows["series"].isin(side.names), "task"]) for side in asked.sides
+    ]
+    found = [task for task in dict.fromkeys(rows["task"]) if task in both[0] & both[1]]
+    if not found:
+        raise HarnessError(f"{asked.first} and {asked.second} have runs on no task in common; compare others")
+    return found
+
+
+def _check_budget(runs: Runs, asked: Asked, tasks: Sequence[str]) -> None:
+    ranges = {}
+    for task in tasks:
+        low, high = common(*(curve(of_arm(runs, task, side.names).runs, asked.axis) for side in asked.sides))
+        ranges[task] = (low, high)
+        if low <= (asked.at or 0) <= high:
+            return
+    told = "; ".join(
+        f"{task} {low:,.6g} to {high:,.6g}" if low <= high else f"{task} none" for task, (low, high) in ranges.items()
+    )
+    raise HarnessError(
+        f"--at {asked.at:,.6g}: by {asked.axis}, the sizes that both {asked.first} and {asked.second} have are {told}; "
+        "ask within"
+    )
+
+
+def _one(runs: Runs, asked: Asked, task: str, axis: str) -> Versus:
+    first, second = (of_arm(runs, task, side.names) for side in asked.sides)
+    ratio = _tried(lambda: loss_at(first, second, axis, asked.at, asked.axis, asked.level))
+    try:
+        fits = [law for side in asked.sides for law in laws(runs, task, side.names, axis, asked.level)]
+        one, other = (law.fit for law in shown(fits))
+    except HarnessError as error:
+        return Versus(task, axis, ratio, Found(refused=str(error)), None)
+    cost = _tried(lambda: cost_at(one, other, asked.loss if asked.loss is not None else "middle"))
+    return Versus(task, axis, ratio, cost, comparison.crossover(one, other))
+
+
+def _tried(find: Any) -> Found:
+    try:
+        found: Found = find()
+        return found
+    except HarnessError as error:
+        return Found(refused=str(error))
+
+
+def lines(runs: Runs, asked: Asked) -> list[Line]:
+    """The ratio at each of A's sizes, under every convention, where B has a network that is equal in it."""
+    axes, _ = conventions_of(runs, asked.axis)
+    found = []
+    for task in _tasks(runs, asked):
+        first, second = (of_arm(runs, task, side.names) for side in asked.sides)
+        for axis in axes:
+            read = _points(first, second, axis, asked)
+            if read:
+                found.append(Line(task, axis, *np.array(read).T))
+    return found
+
+
+def _points(first: SideRuns, second: SideRuns, axis: str, asked: Asked) -> list[tuple[float, ...]]:
+    """(A's size, ratio, low, high), where there is one; of both ends of B too, which lie between A's sizes."""
+    try:
+        one, other, known = side_curve(first, axis), side_curve(second, axis), curve(first.runs, asked.axis)
+        ends = [size for size in common(one, other) if one.sizes[0] <= size <= one.sizes[-1]]
+        at = [*known.sizes, *(size_of(first.runs, asked.axis, size, axis) for size in ends)]
+    except HarnessError:
+        return []
+    found: list[tuple[float, ...]] = []
+    for size in sorted(set(at)):
+        try:
+            ratio = paired(one, other, size_of(first.runs, axis, size, asked.axis), asked.level)
+        except HarnessError:
+            continue
+        found.append((float(size), ratio.estimate, ratio.low, ratio.high))
+    return found
+
+
+def better(found: Found, first: str, second: str) -> str:
+    """`A, 3.2 times`, `B, 1.4 times`, or that it is not decided."""
+    if found.low is None or found.high is None or found.estimate is None:
+        return "not decided"
+    if found.low > 1:
+        return f"{first}, {found.estimate:.3g} times"
+    return f"{second}, {1 / found.estimate:.3g} times" if found.high < 1 else "not decided"
+
+
+def versus_json(asked: Asked, found: Sequence[Versus], curves: Sequence[Line], absent: Sequence[str]) -> dict[str, Any]:
+    """Everything in plain types that strict JSON can hold."""
+    said: dict[str, Any] = plain({"asked": asked, "compared": list(found), "lines": list(curves)})
+    return {**said, "not_measured": list(absent)}

@@ -1,0 +1,76 @@
+"""What a replay is made from, and what its page is made of."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from harness.judging.scaling import SeriesFit
+from harness.record import Record
+from harness.spec import Manifest
+
+# Of a table of points. `what` says in words which published number it is, `ours` which series of ours is beside it (nan
+# if none); the errors are those over `seeds`. `harness.paper.replay.outcome` adds the three after `errata`.
+POINT_COLUMNS = (
+    *("what", "ours", "published", "median", "best", "worst", "seeds", "errata"),
+    *("ratio", "tolerance", "outcome"),
+)
+
+
+class Runs(NamedTuple):
+    """All that came of an experiment: its plan, its table of runs, their laws, and their records by run id."""
+
+    manifest: Manifest
+    table: pd.DataFrame
+    fits: Sequence[SeriesFit]
+    records: Mapping[str, Record]
+
+
+class Picture(NamedTuple):
+    """A figure of a page: the stem of its files, what is drawn, what it says to who cannot see it, and its caption."""
+
+    stem: str
+    figure: Figure
+    alt: str
+    caption: str
+
+
+class Table(NamedTuple):
+    """A table of a page. Numbers are written to three digits, whole ones in full; None and nan as a dash.
+
+    `numeric` names the columns that are set to the right.
+    """
+
+    title: str
+    introduction: str
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[str | float | None]]
+    numeric: tuple[str, ...] = ()
+
+
+class Page(NamedTuple):
+    """What a page says: every point (POINT_COLUMNS, and more if need be), figures, sentences from the numbers, tables.
+
+    The first figure and the first finding stand for the whole where there is room for one.
+    """
+
+    points: pd.DataFrame
+    figures: tuple[Picture, ...]
+    findings: tuple[str, ...]
+    tables: tuple[Table, ...]
+
+
+class Replay(NamedTuple):
+    """A published figure or table, and how runs of ours become a page about it.
+
+    `published` names the tables of `harness.paper.reference` that it replays; `silent` says what was chosen where the
+    paper says nothing; two errors are the same up to the factor `tolerance`.
+    """
+
+    place: str
+    title: str
+    published: tuple[str, ...]
+    kind: "Callable[[Runs, Replay], Page]"
+    silent: tuple[str, ...]
+    tolerance: float = 2.0

@@ -1,0 +1,58 @@
+"""Replays in a list: a row each, from what lies in their folders."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.files import whole_file
+from harness.paper.replay.content import Replay
+from harness.paper.replay.outcome import Summary, in_one_sentence, outcome_words, summary
+from harness.paper.replay.page import missing_words, shown
+from harness.show.report import template
+
+
+class Row(NamedTuple):
+    """A replay in a list. Without a page (`folder` is None) it says only what is `missing`, and what to do.
+
+    `facts` is what its `replay.json` says, `folder` where it lies from where the list is. `finding` is the first that
+    says more than `summary`.
+    """
+
+    place: str
+    title: str
+    scale: str
+    missing: str
+    folder: str | None = None
+    facts: dict[str, Any] | None = None
+    summary: Summary | None = None
+    finding: str = ""
+
+
+def row_of(folder: Path, base: Path) -> Row:
+    """The row of a replay whose page lies in `folder`, for a list in `base`; a HarnessError if it is damaged."""
+    try:
+        facts = json.loads((folder / "replay.json").read_text(encoding="utf-8"))
+        missing = missing_words(facts["missing"], facts["runs"])
+        points = pd.read_csv(folder / "replay.csv")
+        finding = next((one for one in facts["findings"] if one != in_one_sentence(points)), "")
+        where = folder.relative_to(base).as_posix()
+        return Row(facts["place"], facts["title"], facts["scale"], missing, where, facts, summary(points), finding)
+    except (ValueError, KeyError, OSError) as error:
+        text = f"{folder}: replay.json or replay.csv is damaged ({error}); `harness replay` makes them anew"
+        raise HarnessError(text, INCOMPLETE) from None
+
+
+def row_without_page(replay: Replay, scale: str, why: str) -> Row:
+    """The row of a replay that came to no page."""
+    return Row(replay.place, replay.title, scale, why)
+
+
+def write_index(rows: Sequence[Row], command: str, path: Path) -> None:
+    """Write the list as a page whose figures and links are those of the rows' folders."""
+    text = template("replays.html").render(rows=rows, command=command, shown=shown, outcome_words=outcome_words)
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,58 @@
+"""The replays that the project keeps: a folder each, with its numbers and the command that made them."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from harness.base.files import whole_file
+from harness.paper.replay.index import Row, row_of, write_index
+from harness.record import Metrics
+
+# Of the table of runs, what tells one from another, what came out and what it took; counts under other conventions
+# follow from shape and grid.
+RUN_COLUMNS = (
+    *("run_id", "task", "series", "shape", "grid", "order", "seed", "trial", "chosen", "status"),
+    *Metrics.model_fields,
+    *("evaluations", "params.trainable", "params.paper", "flops_train.shared_dense", "seconds"),
+    *("pack_seconds", "pack_lanes"),
+)
+README = """# Replays that are kept
+
+Each folder is what one command made from the runs of this project: the page (`replay.html`), every published number
+beside ours (`replay.csv`), the runs (`runs.csv`, six digits) and the figures. [index.html](index.html) shows them one
+below the other; this file and that one are written by `harness replay NAME --keep`. Seconds are summed over packs of
+runs, one thread each.
+
+| folder | what | scale | runs | seconds | made | command |
+|---|---|---|---|---|---|---|
+"""
+
+
+def keep(folder: Path, table: pd.DataFrame, kept: Path) -> Path:
+    """Copy the replay in `folder`, whose runs are `table`, into `kept`, in place of an earlier one; list all there."""
+    facts = json.loads((folder / "replay.json").read_text(encoding="utf-8"))
+    target = kept / folder.name
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for name in ("replay.html", "replay.csv", "replay.json", *(f"{stem}.png" for stem in facts["figures"])):
+        shutil.copyfile(folder / name, target / name)
+    columns = [name for name in RUN_COLUMNS if name in table and table[name].notna().any()]
+    table[columns].to_csv(target / "runs.csv", index=False, float_format="%.6g")
+    rows = [row_of(path.parent, kept) for path in sorted(kept.glob("*/replay.json"))]
+    write_index(rows, "harness replay NAME --keep", kept / "index.html")
+    with whole_file(kept / "README.md") as path:
+        path.write_text(README + "".join(map(_line, rows)), encoding="utf-8")
+    return target
+
+
+def _line(row: Row) -> str:
+    facts = row.facts or {}
+    made = f"{facts['last'][:10]}, {', '.join(commit[:9] for commit in facts['commits'])}"
+    runs = f"{facts['runs']}{f' ({row.missing})' if row.missing else ''}"
+    cells = (
+        *(f"[{row.folder}]({row.folder}/replay.csv)", f"{row.place}: {row.title}", row.scale, runs),
+        *(facts["seconds"], made, f"`{facts['command']}`"),
+    )
+    return f"| {' | '.join(cells)} |\n"

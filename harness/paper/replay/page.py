@@ -1,0 +1,120 @@
+"""A replay written down: what its kind says, and what every page has, as HTML, CSV and figures."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from harness.base.files import whole_file
+from harness.paper.reference import errata
+from harness.paper.replay.content import POINT_COLUMNS, Page, Replay, Runs, Table
+from harness.show.plot import human
+from harness.show.plot_residuals import write_figure
+from harness.show.report import png, provenance, template
+
+
+class Made(NamedTuple):
+    """How a page came to be: the command, the scale in words, and what that changed in the experiment, by dotted path.
+
+    `missing` counts the runs without a record by series: a page of part of the runs says so on top.
+    """
+
+    command: str
+    scale: str
+    changes: Mapping[str, Any]
+    missing: Mapping[str, int]
+
+
+def write_page(runs: Runs, replay: Replay, made: Made, folder: Path) -> Page:
+    """Write `replay.html`, `replay.csv` and every figure (as png and pdf) into `folder`, and return what they say.
+
+    `replay.json` has in short what lists of replays say of it (`harness.paper.replay.index`).
+    """
+    page = replay.kind(runs, replay)
+    first = [*POINT_COLUMNS, *(name for name in page.points if name not in POINT_COLUMNS)]
+    page = page._replace(points=page.points[first])
+    records = runs.records.values()
+    evaluations, origin = sum(record.evaluations for record in records), provenance(one.provenance for one in records)
+    text = template("replay.html").render(
+        manifest=runs.manifest,
+        replay=replay,
+        made=made,
+        changes=list(_changed(made.changes)),
+        incomplete=missing_words(made.missing, len(runs.manifest.run_ids())),
+        page=page,
+        pictures=[(one, png(one.figure)) for one in page.figures],
+        points=_points_table(page.points),
+        not_run=int((page.points["outcome"] == "not run").sum()),
+        errata=_concerned(page.points),
+        shown=shown,
+        runs=len(runs.records),
+        seeds=len(runs.manifest.experiment.seeds),
+        evaluations=evaluations,
+        provenance=origin,
+    )
+    facts = {
+        "place": replay.place,
+        "title": replay.title,
+        **made._asdict(),
+        "runs": len(runs.manifest.run_ids()),
+        "figures": [one.stem for one in page.figures],
+        "findings": page.findings,
+        "evaluations": evaluations,
+        **{name: origin[name] for name in ("seconds", "first", "last")},
+        "machines": sorted({device for (_, device, _), _ in origin["machines"]}),
+        "commits": [f"{commit}{' (dirty)' if dirty else ''}" for (commit, dirty), _ in origin["commits"]],
+    }
+    for name, content in (("replay.html", text), ("replay.json", json.dumps(facts, indent=1) + "\n")):
+        with whole_file(folder / name) as path:
+            path.write_text(content, encoding="utf-8")
+    with whole_file(folder / "replay.csv") as path:
+        page.points.to_csv(path, index=False)
+    for one in page.figures:
+        write_figure(one.figure, folder / one.stem)
+    return page
+
+
+def missing_words(missing: Mapping[str, int], total: int) -> str:
+    """`12 of 40 runs have no record: 8 of mlp, 4 of kan`; nothing if none is missing."""
+    if not missing:
+        return ""
+    series = ", ".join(f"{count} of {name}" for name, count in missing.items())
+    return f"{sum(missing.values())} of {total} runs have no record: {series}"
+
+
+def _changed(changes: Mapping[str, Any]) -> Iterator[str]:
+    """`path: value`, one by one, those of the axes `zip` and `grid` too."""
+    for path, value in changes.items():
+        if path in ("zip", "grid"):
+            yield from _changed(value)
+        else:
+            yield f"{path}: {json.dumps(value, ensure_ascii=False)}"
+
+
+def _points_table(points: pd.DataFrame) -> Table:
+    numeric = ("published", "median", "best", "worst", "seeds", "ratio")
+    columns = ("what", "ours", *numeric, "outcome")
+    whole = points.assign(seeds=points["seeds"].astype("Int64").astype(object).where(points["seeds"].notna(), None))
+    return Table("Every point", "", columns, whole[list(columns)].to_numpy(object).tolist(), numeric)
+
+
+def shown(value: str | float | None) -> str:
+    """What stands in a cell: text as it is, whole numbers in full, others to three digits, none as a dash."""
+    if isinstance(value, str):
+        return value
+    if value is None or math.isnan(value):
+        return "–"
+    return f"{int(value):,}" if isinstance(value, int) else human(value)
+
+
+def _concerned(points: pd.DataFrame) -> list[dict[str, Any]]:
+    """The errata that concern any of the points."""
+    ids = {one for names in points["errata"] for one in names.split()}
+    table = errata()
+    return [
+        {str(name): value for name, value in row.items()}
+        for row in table[table["erratum"].isin(ids)].fillna("").to_dict("records")
+    ]

@@ -1,0 +1,114 @@
+"""The figures of curves: published points and ours in the same panels on the axes of the paper; courses of training."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from harness.record import Record
+from harness.show.plot import AXIS_WORDS, COLOURS, LABEL_SIZE, ROW_HEIGHT, THEME, Style, series_styles
+from harness.show.plot_residuals import empty_figure, hide_rest
+
+GRID_WORDS = "intervals of a spline, G"
+PUBLISHED = "#222222"
+KAN_MARKS, MLP_MARKS = ("o", "P", "X"), ("s", "^", "D", "v")
+CURVE_HEIGHT, LEGEND_HEIGHT = 2.6, 0.5  # inches
+
+
+def curves_figure(published: pd.DataFrame, measured: pd.DataFrame, panels: tuple[str, ...], x: str) -> Figure:
+    """A panel a function (or network): published points hollow and black, ours filled, a mark a curve.
+
+    Bars go from the best to the worst seed. What diverged, or was not run, is not there.
+    """
+    measured = _at_published(published, measured)
+    keys = list(dict.fromkeys(published[list(panels)].itertuples(index=False, name=None)))
+    there = [key for key in keys if len(_of(measured, panels, key))] or keys
+    columns, styles = min(2, len(there)), series_styles(measured["ours"])
+    rows = -(-len(there) // columns)
+    with matplotlib.rc_context(THEME):
+        figure = empty_figure(rows * ROW_HEIGHT * 1.1 + LEGEND_HEIGHT, columns)
+        grid = figure.subplots(rows, columns, squeeze=False)
+        for axes, key in zip(grid.flat, there, strict=False):
+            _panel(axes, _of(published, panels, key), _of(measured, panels, key), styles, x)
+            axes.set_title(" ".join(key), loc="left", parse_math=False)
+        for axes in grid[:, 0]:
+            axes.set_ylabel("test RMSE")
+        hide_rest(grid, len(there))
+        _legend(figure, grid.flat, columns + 1)
+        sns.despine(figure)
+    return figure
+
+
+def course_figure(records: Sequence[tuple[str, Record]]) -> Figure:
+    """Training and validation errors by evaluation, a panel a run: the staircase of grids."""
+    columns = min(2, len(records))
+    rows = -(-len(records) // columns)
+    with matplotlib.rc_context(THEME):
+        figure = empty_figure(rows * CURVE_HEIGHT, columns)
+        grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+        for axes, (title, record) in zip(grid.flat, records, strict=False):
+            evaluations = [point.evaluations for point in record.curve]
+            for name, colour in (("train", COLOURS[0]), ("validation", COLOURS[1])):
+                errors = [getattr(point, f"{name}_rmse") or np.nan for point in record.curve]
+                axes.plot(evaluations, errors, lw=0.9, color=colour, label=name, gid=f"course:{name}")
+            for end in np.cumsum([made for made, _ in record.by_stage])[:-1]:
+                axes.axvline(end, color="#999999", lw=0.5, ls=(0, (2, 2)), zorder=0)
+            axes.set(yscale="log", xlabel="evaluations", title="")
+            axes.set_title(title, loc="left", parse_math=False)
+        for axes in grid[:, 0]:
+            axes.set_ylabel("RMSE")
+        grid.flat[0].legend(frameon=False, fontsize=LABEL_SIZE)
+        hide_rest(grid, len(records))
+        sns.despine(figure)
+    return figure
+
+
+def _at_published(published: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+    """Our points that stand for published ones: in the quantity that was published there, and at its place."""
+    keys = ["task", "shape", "grid", "quantity"]
+    there = published[[*keys, "family", "curve", "x"]].drop_duplicates(keys)
+    return measured.drop(columns="x").merge(there, on=keys)
+
+
+def _of(points: pd.DataFrame, panels: tuple[str, ...], key: tuple[str, ...]) -> pd.DataFrame:
+    """The points of one panel, along its axis."""
+    chosen = np.logical_and.reduce([points[name] == value for name, value in zip(panels, key, strict=True)])
+    return points[chosen].sort_values("x")
+
+
+def _panel(axes: Axes, published: pd.DataFrame, measured: pd.DataFrame, styles: dict[str, Style], x: str) -> None:
+    marks = _marks(published)
+    hollow: dict[str, Any] = {"mfc": "white", "mec": PUBLISHED, "ms": 5, "mew": 0.9, "lw": 0.6, "ls": (0, (1, 1.5))}
+    filled: dict[str, Any] = {"ms": 3.6, "mec": "none", "lw": 0.9}
+    for curve, rows in published.groupby(published["curve"].astype(str), sort=False):
+        words: dict[str, Any] = {"label": f"published, {curve}", "gid": f"published:{curve}"}
+        axes.plot(rows["x"], rows["published"], color=PUBLISHED, marker=marks[curve], zorder=4, **hollow, **words)
+    for series, rows in measured.groupby(measured["ours"].astype(str), sort=False):
+        style, shown = styles[series], rows[np.isfinite(rows["median"])]
+        worst = shown["worst"].where(np.isfinite(shown["worst"]), shown["median"])
+        axes.vlines(shown["x"], shown["best"], worst, color=style.colour, lw=1, alpha=0.6, zorder=2)
+        for curve, part in shown.groupby(shown["curve"].astype(str), sort=False):
+            words = {"label": f"ours, {series}", "gid": f"ours:{series}"}
+            look = {"color": style.colour, "marker": marks[curve], "zorder": 3, **filled, "ls": style.line}
+            axes.plot(part["x"], part["median"], **look, **words)
+    axes.set(xscale="log", yscale="log", xlabel=AXIS_WORDS.get(x, GRID_WORDS))
+
+
+def _marks(published: pd.DataFrame) -> dict[str, str]:
+    """A mark a curve: the same for an MLP's depth in every panel, and others for its KANs."""
+    is_kan = published["family"] == "kan"
+    kans, mlps = (sorted(published.loc[chosen, "curve"].unique()) for chosen in (is_kan, ~is_kan))
+    return dict(zip(kans, KAN_MARKS, strict=False)) | dict(zip(mlps, MLP_MARKS, strict=False))
+
+
+def _legend(figure: Figure, panels: Iterable[Axes], columns: int) -> None:
+    """One legend of all panels below them, each label once."""
+    handles = {handle.get_label(): handle for axes in panels for handle in axes.get_legend_handles_labels()[0]}
+    figure.legend(
+        handles=list(handles.values()), loc="outside lower left", ncols=columns, frameon=False, fontsize=LABEL_SIZE
+    )

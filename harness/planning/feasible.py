@@ -1,0 +1,205 @@
+"""What an arm can learn, by which engine, and why not: said when a file is planned, before anything trains."""
+
+from collections.abc import Mapping
+from typing import get_args
+
+from harness.base.errors import HarnessError
+from harness.count import trainable
+from harness.count.training import is_dual
+from harness.spec import (
+    BUILT_IN_RECIPES,
+    Adam,
+    Arm,
+    CountName,
+    Experiment,
+    Kan,
+    KanShape,
+    LevenbergMarquardt,
+    Mlp,
+    MlpShape,
+    ModuleShape,
+    Network,
+    Recipe,
+    RunTask,
+    SplineMlpShape,
+    points_at_a_time,
+)
+from harness.spec.nouns import Dtype, Engine
+from harness.tasks import is_data
+
+# Unknowns of a system of Levenberg-Marquardt: its matrix twice takes a gigabyte, its factorisation ten seconds.
+LARGEST_SYSTEM = 8192
+
+
+def recipe_of(variant: Experiment, arm: Arm) -> Recipe:
+    """The recipe that an arm names, of the file or built in."""
+    return variant.recipes.get(arm.recipe) or BUILT_IN_RECIPES[arm.recipe]
+
+
+def check_learnable(variant: Experiment, arm_name: str, task: RunTask) -> None:
+    """A HarnessError if an arm's architecture or recipe cannot learn this kind of task, whatever the size."""
+    if task.is_pde:
+        _check_pde(variant, arm_name)
+    if task.classes:
+        _check_classes(variant, arm_name)
+    if is_data(task.target):
+        _check_data(variant, arm_name, task.target)
+
+
+def _check_pde(variant: Experiment, arm_name: str) -> None:
+    """A HarnessError if a PDE, which is learnt by second derivatives on all points, cannot be learnt by an arm."""
+    arm = variant.arms[arm_name]
+    architecture, optimizer = arm.architecture, recipe_of(variant, arm).optimizer
+    if not isinstance(architecture, Mlp | Kan):
+        raise HarnessError(
+            f"arms.{arm_name}.architecture.family={architecture.family}: no second derivatives, by which a PDE is "
+            "learnt; use family mlp or kan"
+        )
+    if isinstance(architecture, Mlp) and architecture.activation in ("relu", "prelu"):
+        raise HarnessError(
+            f"arms.{arm_name}.architecture.activation={architecture.activation}: its second derivative is 0, so that "
+            "no PDE of second order can be learnt; use silu, tanh, gelu or sine"
+        )
+    if isinstance(architecture, Kan) and architecture.order == 1:
+        raise HarnessError(
+            f"arms.{arm_name}.architecture.order=1: splines of straight lines have no second derivative, by which a "
+            "PDE is learnt; use order 3 or more"
+        )
+    if isinstance(optimizer, LevenbergMarquardt):
+        raise HarnessError(
+            f"recipes.{arm.recipe}.optimizer.name=levenberg_marquardt: it has no Jacobian of second derivatives, by "
+            "which a PDE is learnt; use lbfgs or adam"
+        )
+    for name in ("sparsity", "phases"):
+        if getattr(recipe_of(variant, arm), name):
+            raise HarnessError(f"recipes.{arm.recipe}.{name}: a PDE is learnt without; leave it out")
+    if isinstance(optimizer, Adam) and optimizer.batch_size:
+        raise HarnessError(
+            f"recipes.{arm.recipe}.optimizer.batch_size={optimizer.batch_size}: a PDE is learnt from all its points; "
+            "leave it out"
+        )
+
+
+def _check_classes(variant: Experiment, arm_name: str) -> None:
+    """A HarnessError if classes, whose loss is a cross-entropy, cannot be learnt by an arm's recipe."""
+    arm = variant.arms[arm_name]
+    recipe = recipe_of(variant, arm)
+    if isinstance(recipe.optimizer, LevenbergMarquardt):
+        raise HarnessError(
+            f"recipes.{arm.recipe}.optimizer.name=levenberg_marquardt: a cross-entropy, by which classes are learnt, "
+            "is no sum of squares; use lbfgs or adam"
+        )
+    for name in ("sparsity", "phases"):
+        if getattr(recipe, name):
+            raise HarnessError(f"recipes.{arm.recipe}.{name}: classes are learnt without; leave it out")
+
+
+def _check_data(variant: Experiment, arm_name: str, target: str) -> None:
+    arm = variant.arms[arm_name]
+    updates = recipe_of(variant, arm).grid_updates
+    if updates and updates.points == "domain":
+        raise HarnessError(
+            f"recipes.{arm.recipe}.grid_updates.points=domain: {target} is data, which has no box to draw points from; "
+            "use points: train"
+        )
+
+
+def check_phases(recipe: Recipe, task: RunTask) -> None:
+    """A HarnessError if the data cannot be shared out equally to the recipe's phases."""
+    if recipe.phases and task.train_points % recipe.phases:
+        raise HarnessError(
+            f"phases={recipe.phases}: they are of equal size, but {task.target} has train_points={task.train_points}; "
+            "give it a multiple"
+        )
+
+
+def check_counted(variant: Experiment, arm_name: str, network: Network, counts: Mapping[str, int]) -> None:
+    """A HarnessError if the file speaks of an arm by a count that does not define its family."""
+    asked = [("match.convention", variant.match.count_name)] if variant.match else []
+    if window := variant.window.get(arm_name):
+        asked.append((f"window.{arm_name}.axis", window.axis))
+    for index, rule in enumerate(variant.decide):
+        conditions = (*rule.conditions, *rule.given)
+        if any(arm_name in each.choice(number) for each in conditions for number in range(len(each.arms))):
+            asked += [(f"decide.{index}.axes", name) for name in rule.conventions]
+    for place, name in asked:
+        if name in get_args(CountName) and name not in counts:
+            axis = name.split(".")[0]
+            known = [each for each in counts if each.startswith(f"{axis}.") and each in get_args(CountName)]
+            raise HarnessError(
+                f"{place}: {name} does not count {network.family} (arm {arm_name!r}); use one of {', '.join(known)}"
+            )
+
+
+def why_infeasible(network: Network, recipe: Recipe, task: RunTask, dtype: Dtype) -> str | None:
+    """Why a network of this size cannot be trained, or None: Levenberg-Marquardt factorises a dense matrix.
+
+    A HarnessError if it is a module of the user's that cannot train at all.
+    """
+    optimizer = recipe.optimizer
+    if isinstance(network, ModuleShape):
+        from harness.nets.module import check  # torch, for those who bring a module of torch's
+
+        check(network, dtype)
+    if not isinstance(optimizer, LevenbergMarquardt):
+        return None
+    if isinstance(network, ModuleShape):
+        return "levenberg_marquardt has no Jacobian of a module of yours; use lbfgs or adam"
+    if isinstance(network, KanShape) and network.base == "frozen":
+        return "levenberg_marquardt moves all that a network has, so no base: frozen; use lbfgs or adam"
+    residuals = points_at_a_time(recipe, task.train_points) * network.shape[-1]
+    size = residuals if is_dual(optimizer, network, residuals) else trainable(network)
+    if size <= LARGEST_SYSTEM:
+        return None
+    return (
+        f"levenberg_marquardt would solve for {size:,} unknowns, at most {LARGEST_SYSTEM:,} are allowed; "
+        "ask for smaller networks, or use lbfgs"
+    )
+
+
+def engine_of(experiment: Experiment, network: Network, task: RunTask) -> Engine:
+    """What trains `network`: the experiment's engine, or else `fused` where it can; a HarnessError if it cannot."""
+    if task.is_pde:
+        if experiment.engine == "fused":
+            raise HarnessError(
+                f"engine: fused has no second derivatives, by which {task.target} is learnt; use engine: torch, or "
+                "leave `engine` out"
+            )
+        return "torch"
+    if task.classes:
+        if experiment.engine == "fused":
+            raise HarnessError(
+                f"engine: fused has no cross-entropy, by which the classes of {task.target} are learnt; use engine: "
+                "torch, or leave `engine` out"
+            )
+        return "torch"
+    reasons = []
+    if experiment.dtype != "float64":
+        reasons.append(f"dtype: {experiment.dtype}")
+    if experiment.device != "cpu":
+        reasons.append(f"device: {experiment.device}")
+    if experiment.engine == "fused" and reasons:
+        raise HarnessError(
+            f"engine: fused computes in float64 on CPUs, but the file says {' and '.join(reasons)}; "
+            "use engine: torch, or leave `engine` out"
+        )
+    without_kernels = _without_kernels(network)
+    if experiment.engine == "fused" and without_kernels:
+        raise HarnessError(f"engine: fused {without_kernels}; leave `engine` out")
+    if experiment.engine:
+        return experiment.engine
+    return "torch" if reasons or without_kernels else "fused"
+
+
+def _without_kernels(network: Network) -> str | None:
+    """Why there are no compiled kernels of a network, or None if there are."""
+    match network:
+        case KanShape(base="frozen"):
+            return "trains all that a KAN has, so no base: frozen"
+        case MlpShape(activation="prelu"):
+            return "has no kernels with activation: prelu"
+        case SplineMlpShape() if network.rank > 1:
+            return f"has no kernels with several splines a node, rank: {network.rank}"
+        case MlpShape() | KanShape() | SplineMlpShape():
+            return None
+    return f"has no kernels of family: {network.family}"

@@ -1,0 +1,535 @@
+"""From an experiment to a manifest: expand, solve the free size for each budget, name the runs, pack them.
+
+A cell that cannot be matched within the tolerance stays in the plan as infeasible, with the nearest sizes named.
+"""
+
+import itertools
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache, partial
+from typing import Any, NamedTuple, get_args
+
+from pydantic import ValidationError
+
+from harness.base.errors import HarnessError, did_you_mean
+from harness.count import Work, count, run_flops, run_work
+from harness.planning.feasible import check_counted, check_learnable, check_phases, engine_of, recipe_of, why_infeasible
+from harness.planning.solve import build_network, nearest_sizes, solve
+from harness.planning.trials import number_of_trials, space_of, trials_of
+from harness.spec import (
+    Adam,
+    Arm,
+    Cell,
+    Experiment,
+    Formula,
+    KanShape,
+    LevenbergMarquardt,
+    Manifest,
+    Network,
+    PlannedRun,
+    Recipe,
+    Restarts,
+    RunSpec,
+    RunTask,
+    SplinedShape,
+    Task,
+    Tried,
+    beginning,
+    canonical_json,
+    content_hash,
+    least_evaluations,
+    points_at_a_time,
+    run_id,
+    units,
+    variants,
+)
+from harness.spec.nouns import Dtype, Size
+from harness.spec.search import Effort, Search
+from harness.tasks import load_target, resolve
+
+# In the torch engine, more lanes share fixed costs but leave the cache, and a pack is what Ctrl-C can lose. Not tuned:
+# an assumption. The fused engine trains one lane after the other, so that company is of no use to a run.
+MAX_LANES_PER_PACK = {"torch": 32, "fused": 1}
+# What may differ between trials: fields that leave the work of a run as it was matched.
+TUNABLE = (
+    "gain",
+    "optimizer.learning_rate",
+    "optimizer.schedule",
+    "optimizer.beta1",
+    "optimizer.beta2",
+    "optimizer.epsilon",
+    "optimizer.history",
+    "optimizer.damping",
+    "optimizer.shrink",
+    "optimizer.growth",
+    "sparsity.strength",
+)
+SAME_NETWORK = "solves to the same network as a smaller budget; space the budgets wider"
+
+
+Variants = list[tuple[dict[str, Any], Experiment]]  # the experiment at every point of its axes
+
+
+class Candidate(NamedTuple):
+    """One value of the free size: the network and recipe that it makes, and their planned counts."""
+
+    value: int | tuple[int, ...] | None
+    network: Network
+    recipe: Recipe
+    counts: dict[str, int]
+
+
+# ------------------------------------------------------------------------------------------------------------- public
+def make_plan(experiment: Experiment, name: str) -> Manifest:
+    """The manifest of `experiment`; a HarnessError if it cannot be expanded or no cell is feasible."""
+    cells: list[Cell] = []
+    runs: list[PlannedRun] = []
+    formulas: dict[str, Formula] = {}
+    planned_before: set[tuple[str, str, str]] = set()
+    points = variants(experiment)
+    label_of = cache(partial(_task_label, points=points))  # each looks at all points, of which there can be thousands
+    telling_of = cache(partial(_telling, points=points))
+    _check_rules(experiment, {label_of(task): task for _, variant in points for task in variant.tasks})
+    for axes, variant in points:
+        planned_here: set[tuple[str, str, str]] = set()
+        cells_here: set[tuple] = set()
+        for task, arm_name in itertools.product(variant.tasks, variant.arms):
+            run_task = resolve(task)
+            check_learnable(variant, arm_name, run_task)
+            label = label_of(task)
+            formulas[label] = _formula(task)
+            arm_series = _series_label(arm_name, axes, telling_of(arm_name, task))
+            if (label, arm_name, arm_series) in planned_before:  # no axis that has moved since concerns this arm
+                continue
+            planned_here.add((label, arm_name, arm_series))
+            for trial, asked, candidate in _solve_trials(variant, arm_name, run_task):
+                budget = _budget_label(variant, arm_name, asked)
+                names = (label, arm_name, arm_series + budget)
+                cell = _cell(len(cells), variant, names, asked, candidate)
+                frontier = f"{arm_series} (best size)" if budget else None
+                cell = cell.model_copy(update={"frontier": frontier, "trial": trial})
+                found = _runs_of(cell, variant, run_task, candidate)
+                identities = sorted(planned.run_id for planned in found)
+                key = (*names, trial, *(identities or [str(cell.infeasible)]))
+                if trial is None and key in cells_here and found:
+                    cell, found = cell.model_copy(update={"infeasible": SAME_NETWORK}), []
+                cells_here.add(key)
+                cells.append(cell)
+                runs += found
+        planned_before |= planned_here
+    _check_tuning(runs, experiment)
+    if experiment.search:
+        _check_one_series(cells)
+    _check_hold_out(cells)
+    if not runs:
+        reasons = list(dict.fromkeys(f"  {cell.task} {cell.series}: {cell.infeasible}" for cell in cells))
+        raise HarnessError(
+            "\n".join([f"no cell of {name} is feasible:", *reasons[:6]])
+            + "\nchange match.at to values named above, or raise match.tol"
+            + (", or search.effort where it ends too soon" if experiment.search else "")
+        )
+    return Manifest(
+        name=name,
+        experiment=experiment,
+        experiment_hash=content_hash(experiment),
+        cells=tuple(cells),
+        runs=tuple(runs),
+        packs=packs_of(runs),
+        formulas=formulas,
+        spaces={arm: space_of(experiment, arm) for arm in experiment.arms} if experiment.search else {},
+    )
+
+
+def _check_tuning(runs: Iterable[PlannedRun], experiment: Experiment) -> None:
+    """Axes may vary what is tuned: the cells of all points of the axes must have equally many trials."""
+    trials: dict[int, int] = {}
+    for planned in runs:
+        trials[planned.cell] = max(trials.get(planned.cell, 0), planned.trial + 1)
+    if experiment.search:  # gives sides, not cells, equally many
+        return
+    if len(set(trials.values())) > 1 and not experiment.allow_unequal_tuning:
+        raise HarnessError(
+            f"tune: the axes lead to {sorted(set(trials.values()))} trials; make them equal, or say "
+            "allow_unequal_tuning: true, which every figure will repeat"
+        )
+
+
+def _check_one_series(cells: Iterable[Cell]) -> None:
+    """Winners are chosen among all trials of an arm on a task: with more series it would have more than its share."""
+    series: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for cell in cells:
+        series[cell.task, cell.arm].add(cell.series)
+    for (task, arm), names in series.items():
+        if len(names) > 1:
+            raise HarnessError(
+                f"grid: with search an arm is one series a task, and {arm} is {len(names)} on {task} "
+                f"({', '.join(sorted(names))}); let its space vary this, or make a file of each"
+            )
+
+
+def _check_hold_out(cells: Iterable[Cell]) -> None:
+    series: dict[tuple[str, str], dict[tuple[float | None, int], Cell]] = defaultdict(dict)
+    for cell in cells:
+        if not cell.infeasible and cell.in_window:
+            trial_or_size = 0 if cell.trial else cell.index  # a budget of all trials is one size
+            series[cell.task, cell.series][cell.asked, trial_or_size] = cell
+    for (task, name), of_size in series.items():
+        found = list(of_size.values())
+        if len(found) <= (count := found[0].hold_out):
+            raise HarnessError(
+                f"hold_out={count}: {name} on {task} has {len(found)} sizes in its window, which leaves none to fit; "
+                "hold out fewer, or add sizes"
+            )
+
+
+def _check_rules(experiment: Experiment, tasks: Mapping[str, Task]) -> None:
+    if not experiment.decide:
+        return
+    known = {label: (task.target, resolve(task).inputs) for label, task in tasks.items()}
+    for index, rule in enumerate(experiment.decide):
+        try:
+            counted = units(rule, known)
+        except HarnessError as error:
+            raise HarnessError(f"decide.{index}.{error}") from None
+        if rule.at_least > len(counted):
+            what = "families" if rule.of_family else "tasks"
+            raise HarnessError(
+                f"decide.{index}.at_least={rule.at_least}: there are {len(counted)} {what}; ask for no more"
+            )
+
+
+def _formula(task: Task) -> Formula:
+    target = load_target(task.target, task.inputs, task.instance)
+    return Formula(formula=target.formula, source=target.source)
+
+
+def planned_work(run: RunSpec) -> list[Work]:
+    """The work of a run that spends its whole evaluation cap."""
+    return run_work(run.network, run.recipe, run.task)
+
+
+def planned_flops(run: RunSpec) -> dict[str, int]:
+    """The training FLOPs of a run that spends its whole evaluation cap, under every convention."""
+    return run_flops(run.network, run.recipe, run.task)
+
+
+# ------------------------------------------------------------------------------------------------------------ solving
+def _solve_trials(
+    variant: Experiment, arm_name: str, task: RunTask
+) -> Iterator[tuple[Tried | None, float | None, Candidate | str]]:
+    """(the trial, None without search; the budget asked; the candidate or why there is none) of an arm on a task.
+
+    Of a search every budget has as many trials as the arm's share: where a point of its space has no size that meets
+    the budget, the next point takes its place. What is short of them at the end counts as trials that failed.
+    """
+    search, match = variant.search, variant.match
+    if search is None or match is None:
+        for asked, candidate in _solve_ladder(variant, arm_name, task):
+            yield None, asked, candidate
+        return
+    number = number_of_trials(variant, arm_name)
+    for scramble in (search.scramble, *(variant.robust_to.scrambles if variant.robust_to else ())):
+        found, reasons = [0] * len(match.at), [""] * len(match.at)
+        for values, tried in trials_of(variant, arm_name, scramble):
+            check_learnable(tried, arm_name, task)
+            for index, (asked, candidate) in enumerate(_solve_ladder(tried, arm_name, task)):
+                if found[index] == number:
+                    continue
+                recipe, effort = tried.arms[arm_name].recipe, search.effort.of_budget(index)
+                spent = _with_effort(candidate, search.effort, effort, task)
+                rungs = _rungs(spent, recipe, search, effort, task)
+                if isinstance(spent, str) or isinstance(rungs, str):
+                    why = spent if isinstance(spent, str) else rungs
+                    reasons[index] = f"{why} (of the last point that was tried, {values or 'the arm as written'})"
+                    continue
+                yield Tried(number=found[index], scramble=scramble, recipe=recipe, rungs=rungs), asked, spent
+                found[index] += 1
+            if min(found) == number:
+                break
+        for index, asked in enumerate(match.at):
+            for rank in range(found[index], number):
+                tried_as = Tried(number=rank, scramble=scramble, recipe=variant.arms[arm_name].recipe)
+                yield tried_as, asked, reasons[index]
+
+
+def _rungs(
+    candidate: Candidate | str, recipe_name: str, search: Search, effort: float, task: RunTask
+) -> tuple[int, ...] | str:
+    """The evaluations at which each rung of a candidate ends, and those of the whole; or why a rung cannot be trained.
+
+    Without halving there is none.
+    """
+    if search.halving is None or isinstance(candidate, str):
+        return ()
+    if candidate.recipe.phases or candidate.recipe.sparsity:
+        part = "phases" if candidate.recipe.phases else "sparsity"
+        raise HarnessError(
+            f"search.halving: recipe {recipe_name!r} has {part}, so that a shorter training is no beginning of a "
+            "longer one; leave halving or this recipe out"
+        )
+    ends: list[int] = []
+    for share in search.halving.shares()[:-1]:
+        until = _with_effort(candidate, search.effort, share * effort, task)
+        if isinstance(until, str):
+            return f"search.halving, rung {len(ends) + 1}: {until}"
+        ends.append(until.recipe.max_evaluations)
+    return (*ends, candidate.recipe.max_evaluations)
+
+
+def _with_effort(candidate: Candidate | str, effort: Effort, at: float, task: RunTask) -> Candidate | str:
+    """The candidate with as many evaluations as the effort `at` allows, or why it has none."""
+    if isinstance(candidate, str):
+        return candidate
+    network, recipe = candidate.network, candidate.recipe
+
+    def capped(evaluations: int) -> Recipe:
+        return recipe.model_copy(update={"max_evaluations": evaluations})
+
+    least = least_evaluations(network, recipe)
+
+    def spent(evaluations: int) -> float:
+        return run_flops(network, capped(max(evaluations, least)), task)[effort.count_name]
+
+    if effort.axis == "evaluations":
+        most = int(at)
+    else:
+        most = max((value for value in nearest_sizes(spent, at) if spent(value) <= at), default=0)
+    if most < least:
+        return f"search.effort: {effort.count_name}={at:,.6g} ends before the last stage of the recipe; allow more"
+    tried = that_matters(capped(most), network, task)
+    return Candidate(candidate.value, network, tried, {**candidate.counts, **run_flops(network, tried, task)})
+
+
+def _solve_ladder(variant: Experiment, arm_name: str, task: RunTask) -> Iterator[tuple[float | None, Candidate | str]]:
+    """(budget asked, the candidate or why there is none) for every size of an arm on a task."""
+    arm, match = variant.arms[arm_name], variant.match
+    field, values = arm.sizes.ladder() if arm.sizes else ("", (None,))
+    if match is None:
+        for value in values:
+            candidate_of_value = _candidate(variant, arm_name, task, **({field: value} if field else {}))
+            yield None, _if_possible(candidate_of_value, task, variant.dtype)
+        return
+    free = match.solve.get(arm_name, match.solve.get("*"))
+    if free is None:
+        raise HarnessError(
+            f"match.solve: says nothing about arm {arm_name!r}; add `{arm_name}: width|grid|depth|steps`"
+        )
+    if arm.sizes and free != "steps":
+        raise HarnessError(
+            f"arms.{arm_name}.sizes: match solves for {free}; sizes go with `solve: steps` or without match"
+        )
+    own = [size for size in get_args(Size) if size == "steps" or size in type(arm.architecture).model_fields]
+    if free not in own:
+        raise HarnessError(
+            f"match.solve: a network of family {arm.architecture.family} has no {free}; arm {arm_name!r} can solve for "
+            f"{', '.join(own)}"
+        )
+    for budget, value in itertools.product(match.at, values):
+        fixed = {field: value} if field else {}
+        yield budget, _match_budget(variant, arm_name, task, free, budget, fixed)
+
+
+def _match_budget(
+    variant: Experiment, arm_name: str, task: RunTask, free: str, budget: float, fixed: dict[str, Any]
+) -> Candidate | str:
+    assert variant.match is not None
+    axis, smallest = variant.match.count_name, _smallest(variant, arm_name, task, free, fixed)
+
+    def candidate(value: int) -> Candidate:
+        return _candidate(variant, arm_name, task, **fixed, **{free: value})
+
+    found = solve(lambda value: candidate(value).counts, axis, budget, variant.match.tol, free, smallest)
+    return found if isinstance(found, str) else _if_possible(candidate(found), task, variant.dtype)
+
+
+def _if_possible(candidate: Candidate, task: RunTask, dtype: Dtype) -> Candidate | str:
+    return why_infeasible(candidate.network, candidate.recipe, task, dtype) or candidate
+
+
+def _smallest(variant: Experiment, arm_name: str, task: RunTask, free: str, fixed: dict[str, Any]) -> int:
+    """The least value of the free size: two layers of weights, or a cap that leaves the last stage some work."""
+    arm = variant.arms[arm_name]
+    if free == "steps":
+        return least_evaluations(_network(arm, arm_name, task, fixed), recipe_of(variant, arm))
+    return 2 if free == "depth" else 1
+
+
+def _candidate(variant: Experiment, arm_name: str, task: RunTask, **free: Any) -> Candidate:
+    arm = variant.arms[arm_name]
+    recipe = recipe_of(variant, arm)
+    if "steps" in free:
+        recipe = recipe.model_copy(update={"max_evaluations": free["steps"]})
+    sizes = {name: value for name, value in free.items() if name != "steps"}
+    network = _network(arm, arm_name, task, sizes)
+    recipe = that_matters(recipe, network, task)
+    check_phases(recipe, task)
+    counts = {**count(network), **run_flops(network, recipe, task)}
+    check_counted(variant, arm_name, network, counts)
+    return Candidate(next(reversed(free.values()), None), network, recipe, counts)
+
+
+def _network(arm: Arm, arm_name: str, task: RunTask, sizes: dict[str, Any]) -> Network:
+    where, scales = f"arms.{arm_name}.architecture", arm.recipe == "paper"
+    return build_network(arm.architecture, task.inputs, where, sizes, task.outputs, scales)
+
+
+def that_matters(recipe: Recipe, network: Network, task: RunTask) -> Recipe:
+    """The recipe without what changes nothing for this network and task, so that the same run has the same id."""
+    changes: dict[str, Any] = {}
+    if not isinstance(network, KanShape):
+        changes["sparsity"] = None
+    if not isinstance(network, SplinedShape):
+        changes |= {"grid_updates": None, "grid_extension": None}
+        if isinstance(recipe.optimizer, LevenbergMarquardt):
+            changes["optimizer"] = recipe.optimizer.model_copy(update={"ridge": 0.0})
+    elif extension := recipe.grid_extension:
+        grids = tuple(grid for grid in extension.grids if grid < network.grid)
+        changes["grid_extension"] = extension.model_copy(update={"grids": grids, "equal": False}) if grids else None
+        if extension.equal:
+            last = least_evaluations(network, recipe) - 1 + extension.evaluations
+            changes["max_evaluations"] = min(last, recipe.max_evaluations)
+    if recipe.restarts.count == 1:
+        changes["restarts"] = Restarts()
+    present = points_at_a_time(recipe, task.train_points)
+    if isinstance(recipe.optimizer, Adam) and (recipe.optimizer.batch_size or 0) >= present:
+        changes["optimizer"] = recipe.optimizer.model_copy(update={"batch_size": None})
+    return recipe.model_copy(update=changes)
+
+
+# -------------------------------------------------------------------------------------------------------------- cells
+def _cell(
+    index: int, variant: Experiment, names: tuple[str, str, str], asked: float | None, candidate: Candidate | str
+) -> Cell:
+    task, arm, series = names
+    solved = candidate if isinstance(candidate, Candidate) else None
+    achieved = solved.counts[variant.match.count_name] if solved and variant.match else None
+    return Cell(
+        index=index,
+        task=task,
+        arm=arm,
+        series=series,
+        asked=asked,
+        achieved=achieved,
+        residual=achieved / asked - 1 if achieved and asked else None,
+        network=solved.network if solved else None,
+        counts=solved.counts if solved else {},
+        infeasible=candidate if isinstance(candidate, str) else None,
+        window=variant.window.get(arm),
+        hold_out=variant.hold_out,
+    )
+
+
+def _runs_of(cell: Cell, variant: Experiment, task: RunTask, candidate: Candidate | str) -> list[PlannedRun]:
+    if isinstance(candidate, str):
+        return []
+    if variant.search and cell.trial:
+        recipe = beginning(candidate.recipe, cell.trial.rungs[0]) if cell.trial.rungs else candidate.recipe
+        trials, seeds = [(cell.trial.number, recipe)], variant.search.seeds
+    else:
+        trials, seeds = list(enumerate(_trials(variant, cell.arm, candidate.recipe))), variant.seeds
+    found = []
+    for (trial, recipe), seed in itertools.product(trials, seeds):
+        run = RunSpec(
+            task=task,
+            network=candidate.network,
+            recipe=recipe,
+            seed=seed,
+            dtype=variant.dtype,
+            engine=engine_of(variant, candidate.network, task),
+        )
+        found.append(PlannedRun(run_id=run_id(run), cell=cell.index, trial=trial, run=run))
+    return found
+
+
+def _trials(variant: Experiment, arm_name: str, recipe: Recipe) -> list[Recipe]:
+    """The recipe at every point of the tuning grid; every arm must have equally many points."""
+    counts = {name: math.prod(len(v) for v in _tune(variant, arm).values()) for name, arm in variant.arms.items()}
+    if len(set(counts.values())) > 1 and not variant.allow_unequal_tuning:
+        raise HarnessError(
+            f"tune: unequal numbers of trials {counts}; give every arm equally many, or say "
+            "allow_unequal_tuning: true, which every figure will repeat"
+        )
+    tune = _tune(variant, variant.arms[arm_name])
+    for path in tune:
+        if path not in TUNABLE:
+            raise HarnessError(f"tune: {path!r} cannot be tuned; {did_you_mean(path, TUNABLE)}")
+    return [_tuned(recipe, dict(zip(tune, point, strict=True))) for point in itertools.product(*tune.values())]
+
+
+def _tune(variant: Experiment, arm: Arm) -> dict[str, tuple]:
+    return variant.tune if arm.tune is None else arm.tune
+
+
+def _tuned(recipe: Recipe, values: dict[str, Any]) -> Recipe:
+    data = recipe.model_dump(mode="json")
+    for path, value in values.items():
+        *parents, last = path.split(".")
+        place: Any = data
+        for name in parents:
+            place = place.get(name) or {}
+        if last not in place:
+            raise HarnessError(f"tune: {path!r} is not a field of this recipe; {did_you_mean(last, place)}")
+        place[last] = value
+    try:
+        return Recipe.model_validate_json(json.dumps(data), strict=True)
+    except ValidationError as error:
+        raise HarnessError(f"tune: {values}: {error.errors()[0]['msg']}") from None
+
+
+def _task_label(task: Task, points: Variants) -> str:
+    """The target's name, with the fields that tell it from other tasks of the same target."""
+    namesakes = [other for _, variant in points for other in variant.tasks if other.target == task.target]
+    fields = [name for name in Task.model_fields if len({getattr(other, name) for other in namesakes}) > 1]
+    return task.target + "".join(f" {name}={getattr(task, name)}" for name in fields)
+
+
+def _series_label(arm: str, axes: dict[str, Any], telling: Iterable[str]) -> str:
+    """The arm's name, with the axis values that tell it from its siblings on the same task."""
+    return arm + "".join(f" {path.rsplit('.', 1)[-1]}={axes[path]}" for path in telling)
+
+
+def _telling(arm: str, task: Task, points: Variants) -> list[str]:
+    """The axes that concern an arm and have more than one value on the task."""
+    siblings = [other for other, variant in points if task in variant.tasks]
+    recipes = [[variant.arms[arm].recipe] for _, variant in points]
+    return [
+        path
+        for path in siblings[0]
+        if path.split(".")[0] not in ("tasks", "question", "decide")
+        and (path.split(".")[0] not in ("arms", "window") or path.split(".")[1:2] == [arm])
+        and (path.split(".")[0] != "recipes" or path.split(".")[1:2] in recipes)
+        and (not path.startswith("match.solve.") or path.split(".")[2] == arm)
+        and len({canonical_json(other[path]) for other in siblings}) > 1
+    ]
+
+
+def _budget_label(variant: Experiment, arm_name: str, asked: float | None) -> str:
+    """Sizes crossed with training budgets are one series a budget: longer training is not a larger size."""
+    return f" at {asked:.6g} FLOPs" if asked is not None and variant.arms[arm_name].sizes else ""
+
+
+# -------------------------------------------------------------------------------------------------------------- packs
+def packs_of(runs: Iterable[PlannedRun]) -> tuple[tuple[str, ...], ...]:
+    """Run ids that share one computation (all but seed, gain and learning rate), the costliest pack first."""
+    groups: dict[str, dict[str, RunSpec]] = defaultdict(dict)
+    for planned in runs:
+        groups[computation(planned.run)][planned.run_id] = planned.run
+    packs = []
+    for group in groups.values():
+        first = next(iter(group.values()))
+        engine = "torch" if first.recipe.sparsity else first.engine  # where penalised lanes train together
+        size = max(1, MAX_LANES_PER_PACK[engine] // first.recipe.restarts.count)
+        ids, flops = list(group), planned_flops(first)["flops_train.local_min"]  # of each of them
+        for chunk in (ids[begin : begin + size] for begin in range(0, len(ids), size)):
+            packs.append((len(chunk) * flops, tuple(chunk)))
+    return tuple(ids for _, ids in sorted(packs, key=lambda pack: -pack[0]))
+
+
+def computation(run: RunSpec) -> str:
+    """What runs must have in common to train as one pack, as text: all but seed, gain and learning rate."""
+    data = run.model_dump(mode="json")
+    del data["seed"], data["recipe"]["gain"]
+    data["recipe"]["optimizer"].pop("learning_rate", None)
+    return canonical_json(data)

@@ -1,0 +1,206 @@
+"""The record of a run: what was trained, what came out, and where. One run, one file, written once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+from pydantic import Field, model_validator
+
+from harness.spec import (
+    KanShape,
+    RunSpec,
+)
+from harness.spec.frozen import Frozen
+from harness.spec.nouns import Metric
+
+if TYPE_CHECKING:
+    pass
+
+# 1: first version. 2: evaluations and iterations by stage; counts under more conventions, with their weight table.
+# Provenance has grown by fields with defaults, without which older records read as well: that made no new version.
+RECORD_SCHEMA = 2
+
+Status = Literal["done", "diverged"]
+CURVE_POINTS = 201  # of a network of one variable after each phase
+
+
+class Losses(NamedTuple):
+    """A run's errors in the metric of its task (`RunTask.metric`)."""
+
+    train: float
+    validation: float
+    test: float
+
+
+class Metrics(Frozen):
+    """Errors at the end of a run, in units of the target. Validation chooses between trials; test is reported.
+
+    `test_root_median_square` is the square root of the median squared error, which some published curves show instead.
+    `test_h1_error` is of PDEs: the root of the mean over the box of |u - y|^2 + |grad u - grad y|^2. The training and
+    validation errors of those are roots of the loss.
+    """
+
+    train_rmse: float
+    validation_rmse: float
+    test_rmse: float
+    test_root_median_square: float
+    test_h1_error: float | None = Field(None, exclude_if=lambda value: value is None)
+
+    @property
+    def losses(self) -> Losses:
+        """What trials are chosen by, and laws fitted to."""
+        return Losses(self.train_rmse, self.validation_rmse, self.test_rmse)
+
+
+class ClassMetrics(Frozen):
+    """Mean cross-entropies in nats at the end of a run that learns classes, and shares of points told right."""
+
+    train_cross_entropy: float
+    validation_cross_entropy: float
+    test_cross_entropy: float
+    train_accuracy: float
+    validation_accuracy: float
+    test_accuracy: float
+
+    @property
+    def losses(self) -> Losses:
+        """What trials are chosen by, and laws fitted to."""
+        return Losses(self.train_cross_entropy, self.validation_cross_entropy, self.test_cross_entropy)
+
+
+METRICS: dict[Metric, type[Metrics] | type[ClassMetrics]] = {"rmse": Metrics, "cross_entropy": ClassMetrics}
+
+
+class CurvePoint(Frozen):
+    """Errors after `evaluations` forward+backward passes of the run, restarts included."""
+
+    evaluations: int
+    train_rmse: float | None
+    validation_rmse: float | None
+
+    @property
+    def train_loss(self) -> float | None:
+        """In the metric of the task."""
+        return self.train_rmse
+
+    @property
+    def validation_loss(self) -> float | None:
+        """In the metric of the task."""
+        return self.validation_rmse
+
+
+class ClassCurvePoint(Frozen):
+    """The same of a run that learns classes: mean cross-entropies in nats."""
+
+    evaluations: int
+    train_cross_entropy: float | None
+    validation_cross_entropy: float | None
+
+    @property
+    def train_loss(self) -> float | None:
+        """In the metric of the task."""
+        return self.train_cross_entropy
+
+    @property
+    def validation_loss(self) -> float | None:
+        """In the metric of the task."""
+        return self.validation_cross_entropy
+
+
+Curve = tuple[Annotated[CurvePoint | ClassCurvePoint, Field(union_mode="left_to_right")], ...]
+CURVE_POINT: dict[Metric, type[CurvePoint] | type[ClassCurvePoint]] = {
+    "rmse": CurvePoint,
+    "cross_entropy": ClassCurvePoint,
+}
+
+
+class PhaseEnd(Frozen):
+    """A network right after a phase: the training RMSE on the points of every phase, those to come too.
+
+    `outputs` are its values at `CURVE_POINTS` points, evenly from the task's low to its high, to six digits behind the
+    point; none where there is more than one variable.
+    """
+
+    rmse: tuple[float, ...]
+    outputs: tuple[float, ...]
+
+
+class Provenance(Frozen):
+    """Where and with what a run was trained; never part of its identity.
+
+    `pack_seconds` is the wall clock of the whole pack of `pack_lanes` lanes that shared `threads` threads, and
+    `pack_cpu_seconds` what its process computed in that time: provenance, not axes to compare arms on. They and
+    `started_at` are of all attempts, `resumed` being how often training went on from a checkpoint; all else is of the
+    last one, `attempt`. `snapshot` is the hash of the code if it ran from a snapshot.
+    """
+
+    commit: str | None
+    dirty: bool | None
+    versions: dict[str, str]
+    host: str
+    device: str
+    instruction_set: str
+    threads: int
+    started_at: str
+    pack_seconds: float
+    pack_cpu_seconds: float
+    pack_lanes: int
+    snapshot: str | None = None
+    attempt: str | None = None
+    resumed: int = 0
+
+
+class Snapped(Frozen):
+    """The formula that a KAN was read into, the least R² of its edges, and its own error, None where it has none."""
+
+    text: str
+    least_r2: float | None
+    test_rmse: float | None
+
+
+class Pruned(Frozen):
+    """What pruning left of a KAN that was trained sparse (see `harness.spec.Sparsity`), and what it was before.
+
+    `network` at the run's own grid, seeing those `inputs` of the task's. `scores` has the norm of every edge before,
+    [layer][output][input], `active_edges` counts those above the threshold, and `test_rmse` is the error until then.
+    """
+
+    network: KanShape
+    inputs: tuple[int, ...]
+    scores: tuple[tuple[tuple[float, ...], ...], ...]
+    active_edges: int
+    test_rmse: float
+    formula: Snapped | None = Field(None, exclude_if=lambda value: value is None)
+
+
+class Record(Frozen):
+    """The outcome of a run. A diverged run has a record too: status `diverged`, no metrics, and when it happened.
+
+    `by_stage` has the evaluations and iterations of each stage, all starts together; `refused_steps` counts systems of
+    Levenberg-Marquardt without a solution; `weights` names the table that says what transcendental functions cost in
+    `counts`. Of a run in phases `train_rmse` is that on all training points in the end, while its curve shows the error
+    on those of the phase.
+    """
+
+    record_schema: int = RECORD_SCHEMA
+    run_id: str
+    run: RunSpec
+    status: Status
+    metrics: Metrics | ClassMetrics | None = Field(union_mode="left_to_right")
+    evaluations: int
+    iterations: int
+    by_stage: tuple[tuple[int, int], ...]
+    diverged_at: int | None
+    refused_steps: int = 0
+    counts: dict[str, int]
+    weights: str
+    curve: Curve
+    phases: tuple[PhaseEnd, ...] | None = Field(None, exclude_if=lambda value: value is None)
+    provenance: Provenance
+    pruned: Pruned | None = Field(None, exclude_if=lambda value: value is None)
+
+    @model_validator(mode="after")
+    def _metrics_if_done(self) -> Record:
+        if (self.status == "done") != (self.metrics is not None):
+            raise ValueError(f"status {self.status} with metrics {self.metrics}")
+        return self

@@ -1,0 +1,369 @@
+"""Records in a folder: published once, whole or not at all, and read back with their seals checked.
+
+Who trains a run a second time publishes nothing, but what came out is compared, and kept if it differs.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import math
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+
+from pydantic import ValidationError
+
+from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.files import unfinished
+from harness.record.schema import (
+    RECORD_SCHEMA,
+    Provenance,
+    Record,
+    Status,
+)
+from harness.spec import (
+    Manifest,
+    canonical_json,
+    content_hash,
+    run_id,
+    sealed,
+    unsealed,
+)
+from harness.spec.frozen import Frozen
+from harness.spec.nouns import Engine
+
+if TYPE_CHECKING:
+    pass
+
+Read = TypeVar("Read")
+# Of two records of one run. A defect: the same code on the same machine ought to have made the same bits.
+Verdict = Literal["same", "within tolerance", "beyond tolerance", "defect"]
+# What machines agree to (docs/engine.md): training errors of the first evaluations, relative; and in the end, the
+# larger one over the smaller.
+EARLY_EVALUATIONS = 8
+EARLY_TOLERANCE = {"float64": 1e-6, "float32": 1e-2}
+END_FACTOR = 10.0
+
+DAMAGED = "damaged"  # where damaged records are moved to, beside `duplicates`
+NAMED = 3  # damaged records that an error names; it counts the others
+NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # a file system without them
+LOCK_SECONDS = 10.0  # for how long another writer may hold the lock of a record, which takes it microseconds
+
+
+def record_path(folder: Path, identity: str) -> Path:
+    """Where the record of a run lives."""
+    return folder / f"{identity}.json"
+
+
+def publish(record: Record, folder: Path) -> Literal["published"] | Verdict:
+    """Write `record` whole or not at all; the verdict on it if its run had a record already, which stays as it is.
+
+    The first wins: two writers cannot mix. A second one that is not the same goes to `duplicates/`. A HarnessError if
+    the first one is damaged, or nothing can be written.
+    """
+    path = record_path(folder, record.run_id)
+    data = sealed(record.model_dump(mode="json"))
+    if _created(path, data):
+        return "published"
+    found = verdict(read_record(path), record)
+    if found != "same":
+        _created(duplicate_path(folder, record), data)
+    return found
+
+
+def read_record(path: Path) -> Record:
+    """The record at `path`; a HarnessError if it is damaged, of another schema, or not of the run its name says."""
+    try:
+        return _checked(path)
+    except (ValueError, OSError) as error:
+        raise HarnessError(
+            f"record {path} is damaged ({_problem(error)}); move it away and run again", INCOMPLETE
+        ) from None
+
+
+def read_records(identities: Iterable[str], folder: Path, plan: Path) -> dict[str, Record]:
+    """The records of these runs by id; a HarnessError that counts and names the damaged ones if there are any.
+
+    `plan` is the folder of the experiment that they are read for.
+    """
+    records, damaged = _each(identities, folder, _checked)
+    if damaged:
+        named = [f"{identity}.json ({problem})" for identity, problem in list(damaged.items())[:NAMED]]
+        more = ["…"] if len(damaged) > NAMED else []
+        raise HarnessError(
+            f"{len(damaged)} of {len(records) + len(damaged)} records in {folder} are damaged: "
+            f"{', '.join([*named, *more])}; `harness retry {plan} --cause damaged --local N` moves them to "
+            f"{folder / DAMAGED} and trains their runs again, N at a time on this machine",
+            INCOMPLETE,
+        )
+    return records
+
+
+def _checked(path: Path) -> Record:
+    """The record at `path`; a ValueError or an OSError says what is wrong with it."""
+    data = unsealed(path.read_text(encoding="utf-8"))
+    if data.get("record_schema") != RECORD_SCHEMA:
+        raise ValueError(f"schema {data.get('record_schema')}, this version reads {RECORD_SCHEMA}")
+    record = Record.model_validate_json(json.dumps(data), strict=True)
+    hashed, named = run_id(record.run), path.name.partition(".")[0]
+    if not record.run_id == hashed == named:
+        problem = f"its config hashes to {hashed}, its name and run_id say {named} and {record.run_id}"
+        raise ValueError(f"it does not match its config: {problem}")
+    return record
+
+
+def _problem(error: ValueError | OSError) -> str:
+    if isinstance(error, ValidationError):
+        return error.errors()[0]["msg"]
+    return str(error.strerror if isinstance(error, OSError) else error)
+
+
+# ---------------------------------------------------------------------------------------------------------- duplicates
+class Duplicate(NamedTuple):
+    """A record that came second and differs from the one of its run, or is damaged."""
+
+    run_id: str
+    path: Path
+    verdict: Verdict | Literal["damaged"]
+
+
+def duplicate_path(folder: Path, record: Record) -> Path:
+    """Where a record that came second is kept: named by its content, so once however often it is brought."""
+    checksum = sealed(record.model_dump(mode="json"))["checksum"]
+    return folder / "duplicates" / f"{record.run_id}.{checksum[:16]}.json"
+
+
+def duplicates(folder: Path) -> list[Duplicate]:
+    """All that came second, by name, and what is to be said of each beside the record that its run has now.
+
+    Where that record is damaged, or was moved away to be trained again, there is nothing to be said.
+    """
+    found = []
+    for path in sorted((folder / "duplicates").glob("*.json")):
+        identity = path.name.partition(".")[0]
+        try:
+            second = _checked(path)
+        except (ValueError, OSError):
+            found.append(Duplicate(identity, path, "damaged"))
+            continue
+        with suppress(ValueError, OSError):
+            found.append(Duplicate(identity, path, verdict(_checked(record_path(folder, identity)), second)))
+    return found
+
+
+def fingerprint(engine: Engine, provenance: Provenance) -> str:
+    """16 hex digits of all that decides the last bits of a run beside the code of this package.
+
+    That is the engine, the device's model, the instruction set, and the versions of the libraries that compute. It is
+    not the host, nor this package's version: which code ran is told by the snapshot or the commit.
+    """
+    libraries = {name: number for name, number in provenance.versions.items() if name != "harness"}
+    numerics = [engine, provenance.device, provenance.instruction_set, libraries]
+    return hashlib.sha256(canonical_json(numerics).encode()).hexdigest()[:16]
+
+
+def verdict(one: Record, other: Record) -> Verdict:
+    """What is to be said of two records of one run; which came first does not matter."""
+    if _results(one) == _results(other):
+        return "same"
+    alike = fingerprint(one.run.engine, one.provenance) == fingerprint(other.run.engine, other.provenance)
+    if alike and _same_code(one.provenance, other.provenance):
+        return "defect"
+    return "within tolerance" if _agree(one, other) else "beyond tolerance"
+
+
+def _results(record: Record) -> str:
+    """All but the provenance, bit for bit."""
+    return canonical_json(record.model_dump(mode="json", exclude={"provenance"}))
+
+
+def _same_code(one: Provenance, other: Provenance) -> bool:
+    """Whether the same code is known to have run; not what is the same of a changed tree without a snapshot."""
+    if one.snapshot is not None and one.snapshot == other.snapshot:
+        return True
+    return one.commit is not None and one.commit == other.commit and not one.dirty and not other.dirty
+
+
+def _agree(one: Record, other: Record) -> bool:
+    """Whether two machines may have made them: the same course at first, and ends of about the same quality."""
+    if one.metrics is None or other.metrics is None:
+        return one.metrics is other.metrics
+    early, tolerance = [_early(record) for record in (one, other)], EARLY_TOLERANCE[one.run.dtype]
+    same_course = early[0].keys() == early[1].keys() and all(
+        math.isclose(error, early[1][at], rel_tol=tolerance) for at, error in early[0].items()
+    )
+    small, large = sorted((one.metrics.losses.train, other.metrics.losses.train))
+    return same_course and large <= END_FACTOR * small
+
+
+def _early(record: Record) -> dict[int, float]:
+    """Training errors by evaluations, of the first ones that are finite."""
+    return {
+        point.evaluations: point.train_loss
+        for point in record.curve
+        if point.evaluations <= EARLY_EVALUATIONS and point.train_loss is not None
+    }
+
+
+# --------------------------------------------------------------------------------------------------------------- files
+def _created(path: Path, data: dict[str, Any]) -> bool:
+    """Write a new file whole or not at all; False if there is one of that name, which then stays as it is."""
+    temporary = unfinished(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "x", encoding="utf-8") as file:
+            file.write(json.dumps(data, indent=1))
+            file.flush()
+            os.fsync(file.fileno())
+        return _named(temporary, path)
+    except OSError as error:
+        mend = "make room there or choose another results folder, and run again"
+        raise HarnessError(f"record {path}: {error.strerror}; nothing of it was written: {mend}", INCOMPLETE) from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _named(temporary: Path, path: Path) -> bool:
+    """Give a file its name, unless another has it: by a hard link, which fails then, or else under a lock."""
+    try:
+        os.link(temporary, path)
+        return True
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+    with _lock(path.with_name(f".{path.stem}.lock")):
+        if path.exists():
+            return False
+        temporary.replace(path)
+        return True
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Hold a lock that works on every file system, as only one can make a folder; a HarnessError if it stays taken."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            folder.mkdir()
+            break
+        except FileExistsError:
+            if time.monotonic() > deadline:
+                who = "another writer is at this record, or died there"
+                raise HarnessError(f"{folder}: {who}; remove it if none is left, and run again", INCOMPLETE) from None
+            time.sleep(0.01)
+    try:
+        yield
+    finally:
+        folder.rmdir()
+
+
+# --------------------------------------------------------------------------------------------------- the runs of a plan
+class Recorded(NamedTuple):
+    """What records there are of some runs: the status of those that are whole, and what is wrong with the others."""
+
+    statuses: dict[str, Status]
+    damaged: dict[str, str]
+
+
+def recorded(identities: Iterable[str], folder: Path, check_all: bool = False) -> Recorded:
+    """Which of these runs have a record in `folder`, and its status.
+
+    Only what cannot be read is called damaged, unless `check_all`: to check seals too takes six times as long, and
+    whatever computes from records does it (`load`).
+    """
+    present = set(os.listdir(folder)) if folder.is_dir() else set()
+    there = [identity for identity in identities if f"{identity}.json" in present]
+    return Recorded(*_each(there, folder, (lambda path: _checked(path).status) if check_all else _status))
+
+
+def set_aside(identities: Iterable[str], folder: Path) -> int:
+    """Move the damaged records of these runs to `damaged/`, each to a name that nothing there has; how many it moved.
+
+    A HarnessError, before anything is moved, if one is damaged only in so far as this user may not read it.
+    """
+    paths = [record_path(folder, identity) for identity in recorded(identities, folder, check_all=True).damaged]
+    for path in paths:
+        if not os.access(path, os.R_OK):
+            raise HarnessError(f"record {path}: you may not read it, and it can be whole; ask its owner", INCOMPLETE)
+    for path in paths:
+        (folder / DAMAGED).mkdir(exist_ok=True)
+        path.rename(folder / DAMAGED / f"{path.stem}.{uuid.uuid4().hex[:12]}.json")
+    return len(paths)
+
+
+def _each(
+    identities: Iterable[str], folder: Path, read: Callable[[Path], Read]
+) -> tuple[dict[str, Read], dict[str, str]]:
+    """What is read of each of these runs' records, and what is wrong with the damaged ones."""
+    found: dict[str, Read] = {}
+    damaged: dict[str, str] = {}
+    for identity in identities:
+        try:
+            found[identity] = read(record_path(folder, identity))
+        except (ValueError, OSError) as error:
+            damaged[identity] = _problem(error)
+    return found, damaged
+
+
+class _Ended(Frozen, extra="ignore"):
+    """A record as far as its status, which is read in a sixth of the time that a seal takes."""
+
+    status: Status
+
+
+def _status(path: Path) -> Status:
+    try:
+        return _Ended.model_validate_json(path.read_bytes()).status
+    except ValidationError:
+        return _checked(path).status  # which says what is wrong with it
+
+
+def records_hash(records: Mapping[str, Record]) -> str:
+    """64 hex digits of the contents of records, by run id."""
+    contents = {identity: content_hash(record) for identity, record in records.items()}
+    return hashlib.sha256(canonical_json(contents).encode()).hexdigest()
+
+
+def missing(manifest: Manifest, folder: Path) -> list[str]:
+    """Ids of the planned runs that have no record yet, in plan order."""
+    present = {path.stem for path in folder.glob("*.json")}
+    return [identity for identity in manifest.run_ids() if identity not in present]
+
+
+def read_planned(manifest: Manifest, folder: Path) -> dict[str, Record]:
+    """The record of every planned run, by its id.
+
+    A HarnessError (incomplete) if a planned run has no record or a record is damaged.
+    """
+    absent = missing(manifest, folder)
+    if absent:
+        total = len(manifest.run_ids())
+        raise HarnessError(
+            f"{len(absent)} of {total} runs of {manifest.name} have no record in {folder} (first: {absent[0]}); "
+            "`harness run` does the missing ones",
+            INCOMPLETE,
+        )
+    return read_records(manifest.run_ids(), folder, folder.parent / manifest.name)
+
+
+def read_present(manifest: Manifest, folder: Path) -> dict[str, Record]:
+    """The records of those planned runs that have one, by run id; whoever shows them says what is missing.
+
+    A HarnessError (incomplete) if no run has one, or a record is damaged.
+    """
+    absent = set(missing(manifest, folder))
+    present = [identity for identity in manifest.run_ids() if identity not in absent]
+    if not present:
+        raise HarnessError(
+            f"none of the {len(absent)} runs of {manifest.name} has a record in {folder}; train some first", INCOMPLETE
+        )
+    return read_records(present, folder, folder.parent / manifest.name)

@@ -1,0 +1,182 @@
+"""The records of a plan as one table of runs, which laws, verdicts and pages read.
+
+The manifest is the denominator: a missing or damaged record is an error and never a shorter table.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.base.files import whole_file
+from harness.count import stored
+from harness.record.schema import (
+    METRICS,
+    ClassMetrics,
+    Losses,
+    Metrics,
+    PhaseEnd,
+    Pruned,
+    Record,
+)
+from harness.record.store import (
+    read_planned,
+)
+from harness.spec import (
+    Cell,
+    Manifest,
+    ModuleShape,
+    Network,
+    PlannedRun,
+    Won,
+    canonical_json,
+)
+from harness.spec.nouns import Metric
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SPLITS = {"train": "train", "val": "validation", "test": "test"}  # as tables of classifications name them
+
+
+def load(manifest: Manifest, folder: Path) -> pd.DataFrame:
+    """The table (`runs_table`) of a complete plan; a HarnessError as `read_planned`."""
+    return runs_table(manifest, read_planned(manifest, folder))
+
+
+def runs_table(manifest: Manifest, records: Mapping[str, Record]) -> pd.DataFrame:
+    """One row a recorded run and series, with counts, metrics and `chosen`, the trial that validation picked.
+
+    `val_loss` and `test_loss` are in the `metric` of the task: the RMSE, or the cross-entropy, which has `val_accuracy`
+    and `test_accuracy` beside it.
+
+    `in_window`, `until` and `hold_out` are what the plan declares of the sizes that laws are fitted to.
+    `of_budget` marks the series of one training budget each, of which the best sizes make a series of their own.
+    Where the winners of a search are confirmed, a series is a side, and `won_on` the axis on which a row is to be read.
+    """
+    import pandas as pd  # takes a third of a second, which workers and `harness status` need not wait for
+
+    cells = {cell.index: cell for cell in manifest.cells}
+    rows = [_row(cells[run.cell], run, records[run.run_id]) for run in manifest.runs if run.run_id in records]
+    table = pd.DataFrame(rows)
+    trials = table["search_trials"] if manifest.confirms else table.groupby("cell")["trial"].transform("nunique")
+    of_budget = table["cell"].map({index: cell.frontier is not None for index, cell in cells.items()})
+    table = table.assign(trials=trials, chosen=_chosen(table), of_budget=of_budget)
+    return pd.concat([table, *_frontiers(table, cells)], ignore_index=True)
+
+
+def write_table(table: pd.DataFrame, folder: Path) -> None:
+    """The table as `runs.csv` and `runs.parquet` in `folder`."""
+    with whole_file(folder / "runs.csv") as path:
+        table.to_csv(path, index=False)
+    with whole_file(folder / "runs.parquet") as path:
+        table.to_parquet(path, index=False)
+
+
+def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
+    network = planned.run.network
+    return {
+        "run_id": planned.run_id,
+        "task": cell.task,
+        "arm": cell.arm,
+        "series": cell.series,
+        "shape": "-".join(str(nodes) for nodes in network.shape),
+        "grid": getattr(network, "grid", None),
+        "order": getattr(network, "order", None),
+        "asked": cell.asked,
+        "residual": cell.residual,
+        "seed": planned.run.seed,
+        "trial": planned.trial,
+        "recipe": canonical_json(planned.run.recipe.model_dump(mode="json")),
+        "dtype": planned.run.dtype,
+        "engine": planned.run.engine,
+        "status": record.status,
+        **_errors(planned.run.task.metric, record.metrics),
+        **(_forgetting(record.phases) if planned.run.recipe.phases else {}),
+        "evaluations": record.evaluations,
+        "evaluations_by_stage": json.dumps([made for made, _ in record.by_stage]),
+        "iterations": record.iterations,
+        "refused_steps": record.refused_steps,
+        **_counts(network, record),
+        **(_of_pruned(record.pruned) if record.pruned else {}),
+        "weights": record.weights,
+        "pack_seconds": record.provenance.pack_seconds,
+        "pack_lanes": record.provenance.pack_lanes,
+        "cell": cell.index,
+        "in_window": cell.in_window,
+        "until_minimum": bool(cell.window and cell.window.until),
+        "hold_out": cell.hold_out,
+        **(_of_won(cell.won) if cell.won else {}),
+    }
+
+
+def _of_won(won: Won) -> dict[str, Any]:
+    return {
+        "won_on": won.axis,
+        "won_under": won.under,
+        "won_at_stop": won.stop,
+        "search_trials": won.trials,
+        "search_val_loss": won.validation_loss,
+        "search_test_loss": won.test_loss,
+        "flops_search": won.flops_search,
+    }
+
+
+def _counts(network: Network, record: Record) -> dict[str, int]:
+    """What the record counts, and `params.stored`, which records of before do not have."""
+    kept = record.pruned.network if record.pruned else network
+    return record.counts if isinstance(kept, ModuleShape) else {"params.stored": stored(kept)} | record.counts
+
+
+def _errors(metric: Metric, metrics: Metrics | ClassMetrics | None) -> dict[str, Any]:
+    """The columns of a run's errors; those of one that diverged are NaN."""
+    losses = metrics.losses if metrics else Losses(math.nan, math.nan, math.nan)
+    of_task = {"metric": metric, "val_loss": losses.validation, "test_loss": losses.test}
+    always = [name for name, field in METRICS[metric].model_fields.items() if field.is_required()]
+    found = metrics.model_dump() if metrics else dict.fromkeys(always, math.nan)
+    if metric == "rmse":
+        return found | of_task
+    return of_task | {f"{split}_accuracy": found[f"{name}_accuracy"] for split, name in SPLITS.items()}
+
+
+def _of_pruned(pruned: Pruned) -> dict[str, Any]:
+    return {
+        "pruned_shape": "-".join(map(str, pruned.network.shape)),
+        "active_edges": pruned.active_edges,
+        "test_rmse_unpruned": pruned.test_rmse,
+    }
+
+
+def _forgetting(phases: tuple[PhaseEnd, ...] | None) -> dict[str, float]:
+    """Training RMSE, mean over phases, right after each of them and after the last, and how many times more that is."""
+    right_after = in_the_end = math.nan
+    if phases:
+        right_after = sum(end.rmse[index] for index, end in enumerate(phases)) / len(phases)
+        in_the_end = sum(phases[-1].rmse) / len(phases)
+    return {
+        "rmse_right_after": right_after,
+        "rmse_in_the_end": in_the_end,
+        "forgetting": in_the_end / right_after if right_after else math.nan,
+    }
+
+
+def _frontiers(table: pd.DataFrame, cells: dict[int, Cell]) -> list[pd.DataFrame]:
+    """Where sizes were crossed with training budgets: the best size of each budget, by validation, as a series more."""
+    frontier = table["cell"].map({index: cell.frontier for index, cell in cells.items()})
+    found = []
+    for (_, name, _), group in table.groupby([table["task"], frontier, table["asked"]], sort=False):
+        validation = group.loc[group["chosen"], ["cell", "val_loss"]].fillna({"val_loss": math.inf})
+        best = validation.groupby("cell")["val_loss"].median().idxmin()
+        found.append(group[group["cell"] == best].assign(series=str(name), of_budget=False))
+    return found
+
+
+def _chosen(table: pd.DataFrame) -> pd.Series:
+    """Per cell, the trial with the lowest median validation loss over seeds; a diverged run counts as infinite."""
+    validation = table["val_loss"].fillna(math.inf)
+    medians = validation.groupby([table["cell"], table["trial"]]).median()
+    best = medians.groupby("cell").idxmin().map(lambda key: key[1])
+    return table["trial"] == table["cell"].map(best)

@@ -1,0 +1,1 @@
+"""What people see: words, tables, figures and pages, and no new number."""

@@ -1,0 +1,98 @@
+"""The terminal: what is printed on, progress of long work, and words for durations and networks."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+console = Console(highlight=False, markup=False)  # names are the user's: "[red]" is a name
+if not console.is_terminal:
+    console = Console(highlight=False, markup=False, width=160)  # a log is not narrower for having no window
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, to two digits."""
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{two_digits(seconds / length)} {unit}"
+    return f"{two_digits(seconds)} s"
+
+
+def two_digits(value: float) -> str:
+    """A number to two digits, without an exponent where it has more before its point."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+
+
+@contextmanager
+def counted_progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Shows how many of something are done while its block runs."""
+    if not console.is_terminal:
+        yield lambda done, total: console.print(f"{what}: {total}") if done == total else None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+SECONDS_BETWEEN_LINES = 2.0  # where there is no terminal to redraw
+
+
+class PackProgress:
+    """Progress over packs: a live bar on a terminal; elsewhere a line now and then, and for what did not go well."""
+
+    def __init__(self, packs: int, evaluations: int, bar: Progress | None):
+        self._packs, self._ended, self._bar = packs, 0, bar
+        self._statuses: Counter[str] = Counter()
+        self._since = self._last_line = time.monotonic()
+        if bar:
+            self._pack_task = bar.add_task("packs", total=packs)
+            self._work_task = bar.add_task("evaluations", total=evaluations)
+
+    def evaluated(self, evaluations: int) -> None:
+        """`evaluations` more have been made."""
+        if self._bar:
+            self._bar.advance(self._work_task, evaluations)
+
+    def pack_split(self) -> None:
+        """A pack goes on as two."""
+        self._packs += 1
+        if self._bar:
+            self._bar.update(self._pack_task, total=self._packs)
+
+    def pack_done(self, what: str, statuses: Sequence[str], seconds: float) -> None:
+        """One more pack has ended."""
+        self._ended += 1
+        self._statuses.update(statuses)
+        if self._bar:
+            self._bar.advance(self._pack_task)
+            return
+        now, ended = time.monotonic(), self._ended == self._packs
+        if ended or now - self._last_line >= SECONDS_BETWEEN_LINES or set(statuses) != {"done"}:
+            tally = ", ".join(f"{count} {status}" for status, count in self._statuses.items())
+            elapsed, self._last_line = now - self._since, now
+            console.print(
+                f"[{elapsed:5.0f} s] pack {self._ended}/{self._packs} {what} in {seconds:.1f} s; runs: {tally}",
+                markup=False,
+            )
+
+
+@contextmanager
+def pack_progress(packs: int, evaluations: int) -> Iterator[PackProgress]:
+    """Shows progress while its block runs."""
+    if not console.is_terminal:
+        yield PackProgress(packs, evaluations, None)
+        return
+    columns = (
+        TextColumn("{task.description:>12}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        yield PackProgress(packs, evaluations, bar)

@@ -1,0 +1,348 @@
+"""What the command line says of a sweep: what would be sent off, and where its runs are."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple, get_args
+
+from rich.table import Table
+
+from harness.base.errors import HarnessError, did_you_mean
+from harness.dispatch.events import Event
+from harness.dispatch.jobs import Job
+from harness.dispatch.reconcile import Spending, Unneeded
+from harness.dispatch.state import OVER, STATES, UNDERWAY, Evidence, RunState, State
+from harness.record import Duplicate, Verdict
+from harness.record.merge import Merged
+from harness.show.console import duration
+from harness.spec import Manifest
+from harness.spec.words import network_words
+
+# What the user can do about runs in a state that no submission sends off by itself.
+NEXT_MOVES: dict[State, str] = {
+    "out of memory": "raise memory_gb in the profile, then `harness retry FILE --cause 'out of memory'`",
+    "quarantined": "`harness logs FILE RUN` shows the traceback; mended, `harness retry FILE --cause quarantined`",
+    "cancelled": "`harness retry FILE --cause cancelled` takes it back",
+    "crashed": "`harness logs FILE RUN` shows the traceback; `harness submit` tries once more",
+    "damaged": "`harness retry FILE --cause damaged` moves its record to runs/damaged and trains it again",
+}
+
+
+# What a verdict on a record that came second says; `same` ones are not kept.
+DUPLICATES: dict[Verdict | Literal["damaged"], str] = {
+    "defect": "differ though code and kind of machine are the same: a defect of determinism, which should be reported",
+    "beyond tolerance": "differ by more than machines should",
+    "within tolerance": "differ as machines do",
+    "damaged": "are damaged, which no result hangs on; remove them",
+}
+
+
+Stage = Literal["search", "confirmation"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+
+
+class Offer(NamedTuple):
+    """What would be sent off: jobs, by the arrays that they are in, and what their hours are counted in.
+
+    `start_hours` are those of `hours` that jobs take to start, None where no job of the experiment has shown it yet.
+    """
+
+    jobs: Sequence[Job]
+    arrays: Sequence[Sequence[Job]]
+    hours: float
+    start_hours: float | None
+    device_unit: str
+    calibrated: bool
+    left_for_later: int
+
+
+def counts_of(found: Mapping[str, RunState]) -> dict[State, int]:
+    """How many runs are in each state, those with none left out."""
+    counted = Counter(state.state for state in found.values())
+    return {state: counted[state] for state in STATES if counted[state]}
+
+
+def device_time(hours: float, unit: str) -> str:
+    """Hours of devices, small ones in minutes or seconds: `1.5 GPU-hours`."""
+    for word, length in (("hours", 1.0), ("minutes", 60.0)):
+        if hours * length >= 0.1:
+            return f"{hours * length:.3g} {unit}-{word}"
+    return f"{hours * 3600:.2g} {unit}-seconds"
+
+
+def offer_lines(name: str, found: Mapping[str, RunState], offer: Offer) -> list[str]:
+    """What is done, on its way and to be sent off, and what it will cost."""
+    counts = counts_of(found)
+    told = ", ".join(f"{number} {state}" for state, number in counts.items())
+    lines = [f"{name}: {len(found)} runs: {told}"]
+    if not offer.jobs and not offer.left_for_later:
+        return [*lines, *_nothing_left(found)]
+    packs = sum(len(job.packs) for job in offer.jobs)
+    runs = sum(len(pack.runs) for job in offer.jobs for pack in job.packs)
+    longest, shortest = offer.jobs[0].seconds, min(job.seconds for job in offer.jobs)
+    lengths = duration(longest) if longest < 1.2 * shortest else f"{duration(shortest)} to {duration(longest)}"
+    in_arrays = f" in {len(offer.arrays)} arrays" if len(offer.arrays) > 1 else ""
+    how = "calibrated on this machine" if offer.calibrated else "by an assumed rate: `harness bench` measures"
+    lines.append(f"to submit: {runs} runs in {packs} packs in {len(offer.jobs)} jobs{in_arrays} of {lengths}")
+    if offer.start_hours is None:
+        how += "; without the start-up of jobs, which was not measured yet"
+    elif offer.start_hours:
+        how += f"; {device_time(offer.start_hours, offer.device_unit)} of it for jobs to start, as measured"
+    lines.append(f"predicted: {device_time(offer.hours, offer.device_unit)} ({how})")
+    if offer.left_for_later:
+        lines.append(
+            f"{offer.left_for_later} jobs more than the cluster takes at once: run the same command again when some end"
+        )
+    return lines
+
+
+def _nothing_left(found: Mapping[str, RunState]) -> list[str]:
+    """What to do where nothing is to be submitted."""
+    moves = [f"{state}: {move}" for state, move in _by_next_move(found) if move]
+    over = {one.state for one in found.values()} <= set(OVER)
+    return ["nothing to submit" + ("; `harness run FILE` fits, draws and reports" if over else ""), *moves]
+
+
+def _by_next_move(found: Mapping[str, RunState]) -> dict[tuple[State, str], list[RunState]]:
+    """Runs by their state and by what can be done about them."""
+    groups: dict[tuple[State, str], list[RunState]] = {}
+    for one in sorted(found.values(), key=lambda one: STATES.index(one.state)):
+        groups.setdefault((one.state, next_move(one)), []).append(one)
+    return groups
+
+
+def status_table(found: Mapping[str, RunState]) -> Table:
+    """A row a state, or several where next moves differ: runs, what it is known from, and the next move."""
+    table = Table(show_header=True, title_justify="left")
+    table.add_column("state", no_wrap=True)
+    table.add_column("runs", justify="right")
+    table.add_column("most often because", overflow="fold")
+    table.add_column("next move", overflow="fold")
+    for (state, move), those in _by_next_move(found).items():
+        whys = Counter(one.why for one in those if one.why)
+        why = whys.most_common(1)[0][0] if whys else ""
+        table.add_row(state, str(len(those)), _short(why), move)
+    return table
+
+
+def next_move(one: RunState) -> str:
+    """What a user can do about a run in this state."""
+    if one.next_move is not None:
+        return one.next_move
+    if one.state in OVER or one.state in UNDERWAY:
+        return ""
+    return NEXT_MOVES.get(one.state, "`harness submit` sends it off")
+
+
+def why_table(found: Mapping[str, RunState], names: Mapping[str, str], wanted: Sequence[State]) -> Table:
+    """A row a run in one of the wanted states: what it is, why it is there, who says so."""
+    table = Table(title_justify="left")
+    for column in ("run", "what", "state", "why", "job", "attempt"):
+        table.add_column(column, no_wrap=column in ("run", "state", "job"), overflow="fold")
+    for run, one in found.items():
+        if one.state in wanted:
+            table.add_row(run, names[run], one.state, _short(one.why), one.job or "", one.attempt or "")
+    return table
+
+
+def _short(text: str) -> str:
+    line = text.splitlines()[0] if text else ""
+    return line if len(line) <= 100 else f"{line[:97]}..."
+
+
+def wanted_states(word: str) -> tuple[State, ...]:
+    """The states that `--why` asks for; `failed` is all that went wrong."""
+    if word == "failed":
+        return tuple(state for state in STATES if state not in (*OVER, *UNDERWAY, "planned"))
+    return (_state(word, "--why"),)
+
+
+def retried_states(words: Sequence[str]) -> tuple[State, ...]:
+    """The states that `--cause` asks for: those that a run can be tried again from."""
+    for word in words:
+        if word in (*OVER, *UNDERWAY):
+            raise HarnessError(f"--cause {word}: such a run is a result or on its way, and is not tried again")
+    return tuple(_state(word, "--cause") for word in words)
+
+
+def _state(word: str, option: str) -> State:
+    for state in STATES:
+        if state == word.replace("_", " ").replace("-", " "):
+            return state
+    raise HarnessError(f"{option} {word}: {did_you_mean(word, STATES)}")
+
+
+def run_words(manifest: Manifest) -> dict[str, str]:
+    """What each run is, in a few words."""
+    cells = {cell.index: cell for cell in manifest.cells}
+    found: dict[str, str] = {}
+    for planned in manifest.runs:
+        cell = cells[planned.cell]
+        words = f"{cell.task} {cell.series} {network_words(planned.run.network)} seed {planned.run.seed}"
+        found.setdefault(planned.run_id, words)
+    return found
+
+
+def stage_of(manifest: Manifest) -> Stage | None:
+    """Which of the two stages of a searched experiment a plan is, None where nothing is searched."""
+    if manifest.experiment.search is None:
+        return None
+    return "search" if manifest.is_search else "confirmation"
+
+
+def rung_words(manifest: Manifest) -> str:
+    """`rung 1 of 2` of a search with halving, else nothing."""
+    halving = manifest.experiment.search.halving if manifest.experiment.search else None
+    return f"rung {manifest.rung + 1} of {halving.rungs}" if halving and manifest.is_search else ""
+
+
+def status_words(manifest: Manifest, found: Mapping[str, RunState]) -> str:
+    """How many of the planned runs have records, in a sentence."""
+    counted = Counter(one.state for one in found.values())
+    missing = len(found) - counted["done"] - counted["diverged"]
+    done, diverged = counted["done"], counted["diverged"]
+    told = f"{manifest.name}: {len(found)} planned, {done} done, {diverged} diverged, {missing} missing"
+    if stage := stage_of(manifest):
+        rung = f", {rung_words(manifest)}" if rung_words(manifest) else ""
+        told = f"stage {STAGES.index(stage) + 1} of {len(STAGES)}, {stage}{rung}: {told}"
+    if not missing and manifest.is_search and not manifest.is_last_rung:
+        return f"{told}; `harness run` or `harness submit` trains the best of them further"
+    if not missing and manifest.is_search:
+        return f"{told}; `harness run` or `harness submit` chooses the winners and trains them on fresh seeds"
+    if not missing:
+        return f"{told}; `harness run` fits, draws and reports"
+    here = "; `harness run` trains them here, `harness submit` on a cluster"
+    return told + (here if missing == counted["planned"] else "")
+
+
+def earlier_lines(earlier: Mapping[str, RunState]) -> list[str]:
+    """How many runs that only earlier plans have are on their way, if any, and how they are taken back."""
+    underway = sum(one.state in UNDERWAY for one in earlier.values())
+    move = "`harness cancel FILE --earlier` takes them back"
+    return [f"{underway} runs of an earlier plan are still on their way; {move}"] if underway else []
+
+
+def unneeded_lines(jobs: Unneeded) -> list[str]:
+    """How many jobs are on their way for cancelled runs only, and how they are ended."""
+    lines = []
+    if number := len(jobs.numbers) + len(jobs.processes):
+        where = "in SLURM" if jobs.numbers else "running here"
+        lines.append(f"{number} jobs of cancelled runs are still {where}; `harness cancel FILE` ends them")
+    for why, number in jobs.not_verified.items():
+        lines.append(f"{number} jobs of cancelled runs may still be there: not verified ({why})")
+    return lines
+
+
+def status_json(
+    manifest: Manifest,
+    found: Mapping[str, RunState],
+    spending: Spending | None,
+    earlier: Mapping[str, RunState],
+    jobs: Unneeded,
+) -> dict[str, Any]:
+    """The same for a script, and the state of every run."""
+    counted = Counter(one.state for one in found.values())
+    missing = [run for run, one in found.items() if one.state not in OVER]
+    cells = {cell.index: cell for cell in manifest.cells}
+    what = {
+        planned.run_id: {
+            **{field: getattr(cells[planned.cell], field) for field in ("task", "arm", "series")},
+            "seed": planned.run.seed,
+            "trial": planned.trial,
+        }
+        for planned in reversed(manifest.runs)  # of a run that several cells share, the first
+    }
+    return {
+        "name": manifest.name,
+        "stage": stage_of(manifest),
+        "rung": manifest.rung + 1 if rung_words(manifest) else None,
+        "planned": len(found),
+        "done": counted["done"],
+        "diverged": counted["diverged"],
+        "missing": len(missing),
+        "missing_ids": missing,
+        "states": counts_of(found),
+        "runs": {run: {**one._asdict(), **what[run], "next_move": next_move(one)} for run, one in found.items()},
+        "spending": spending._asdict() if spending else None,
+        "earlier_underway_ids": [run for run, one in earlier.items() if one.state in UNDERWAY],
+        "jobs_of_cancelled": {**jobs._asdict(), "not_verified": dict(jobs.not_verified)},
+    }
+
+
+def spending_words(spending: Spending) -> str:
+    """What was spent, what that was predicted to be, what is left and how long that takes."""
+    spent, over, left = (
+        device_time(hours, spending.device_unit)
+        for hours in (spending.spent_hours, spending.predicted_hours_over, spending.predicted_hours_left)
+    )
+    words = f"spent {spent}" + (f" (for {over} predicted)" if spending.predicted_hours_over else "")
+    if spending.predicted_hours_left:
+        words += f"; on their way: {left} predicted"
+    if spending.seconds_left:
+        words += f", about {duration(spending.seconds_left)} at the pace of now"
+    if spending.overhead_seconds is not None:
+        words += f"; a job starts to train after {duration(spending.overhead_seconds)}"
+    for host, seconds in spending.clocks_ahead_seconds.items():
+        side = "ahead of the file server's" if seconds > 0 else "behind SLURM's"
+        words += f"; the clock of {host} is {duration(abs(seconds))} {side}, so its times are not comparable"
+    return words
+
+
+def story(run: str, state: RunState, evidence: Evidence) -> list[str]:
+    """What was done with a run and what all attempts wrote of it, in the order of time, and where it is now."""
+    told: list[tuple[str, list[str]]] = []
+    for submission in evidence.submissions:
+        if any(run in pack for job in submission.jobs for pack in job.packs):
+            where = submission.name if submission.profile else f"{submission.slots} processes on {submission.host}"
+            told.append((submission.at, [f"{submission.at}  submitted as {where}"]))
+    words = {"cancel": "cancelled", "retry": "to be tried again"}
+    told += [
+        (order.at, [f"{order.at}  {words[order.kind]}, {order.by_words}"])
+        for order in evidence.orders
+        if run in order.runs
+    ]
+    for attempt in evidence.attempts:
+        events = [event for event in attempt.events if run in event.get("runs", ())]
+        if not events:
+            continue
+        begun = attempt.begun
+        number = f", job {begun['slurm_number']}" if begun["slurm_number"] else ""
+        told.append((begun["at"], [f"{begun['at']}  attempt {attempt.id} begun on {begun['host']}{number}"]))
+        told += [(event["at"], _event_lines(event)) for event in events]
+        if ended := attempt.ended:
+            again = ", and starts again" if ended.get("requeued") else ""
+            told.append((ended["at"], [f"{ended['at']}  attempt {attempt.id} ended: {ended['why']}{again}"]))
+    first = f"{run}: {state.state}" + (f" ({state.why})" if state.why else "")
+    return [first, *(line for _, lines in sorted(told, key=lambda one: one[0]) for line in lines)]
+
+
+def _event_lines(event: Event) -> list[str]:
+    left_out = {"at", "event", "runs", "traceback", "traceback_hash", "statuses"}
+    what = ", ".join(f"{name} {value}" for name, value in event.items() if name not in left_out)
+    lines = [f"{event['at']}  {event['event'].replace('_', ' ')}" + (f": {what}" if what else "")]
+    return lines + [f"    {line}" for line in event.get("traceback", "").splitlines()]
+
+
+def duplicate_lines(found: Sequence[Duplicate]) -> list[str]:
+    """What is to be said of records that came second and differ."""
+    lines = []
+    for verdict, meaning in DUPLICATES.items():
+        those = [one for one in found if one.verdict == verdict]
+        if those:
+            lines.append(f"{len(those)} records that came second {meaning} (first: {those[0].path})")
+    return lines
+
+
+def merged_lines(merged: Merged) -> list[str]:
+    """What became of records that were brought."""
+    counts = {
+        "new": merged.new,
+        "here already, the same": merged.same,
+        "within the tolerance between machines": merged.within_tolerance,
+        "beyond it": merged.beyond_tolerance,
+        "defects of determinism": merged.defects,
+        "damaged": merged.damaged,
+        "of other experiments, left alone": merged.others,
+    }
+    told = ", ".join(f"{len(runs)} {what}" for what, runs in counts.items() if runs)
+    named = [f"differs: {run}" for run in (*merged.beyond_tolerance, *merged.defects)]
+    return [f"records: {told}", *named, *merged.damaged]

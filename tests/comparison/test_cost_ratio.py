@@ -1,0 +1,145 @@
+"""Sizes at equal loss: exact where the data are, open where they say nothing, refused where no loss is shared."""
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+from scipy.stats import f as f_distribution
+from two_arms import fit_of
+
+from benchmarks.arms import Arm, curve, sizes_of
+from harness.base.errors import HarnessError
+from harness.comparison import cost_ratio
+from harness.fit import deviance, fit_law
+
+
+def exact(arm, level=0.95):
+    """The fit of an arm without noise."""
+    sizes = sizes_of(arm)
+    return fit_law(sizes, curve(arm, sizes), "floor" if arm.floor else "pure", level)
+
+
+def test_a_cost_multiplier_is_found_exactly():
+    """Laws that share floor and exponent: ((L_second - E) / (L_first - E))^(1 / alpha) at equal size is the ratio of
+    sizes at every equal loss."""
+    first, second = Arm(floor=2, alpha=0.5, at=1e4), Arm(floor=2, alpha=0.5, at=3e4)
+    multiplier = ((curve(second, 1e5) - 2) / (curve(first, 1e5) - 2)) ** (1 / 0.5)
+    found = cost_ratio(exact(first), exact(second))
+
+    assert multiplier == pytest.approx(3)
+    assert found.estimate == pytest.approx(multiplier, rel=1e-6)
+    assert np.all((found.low <= found.estimate * (1 + 1e-9)) & (found.estimate <= found.high * (1 + 1e-9)))
+
+
+def test_units_of_size_and_loss_do_not_matter():
+    """Sizes times 1e6 and losses times 1e-9 leave every ratio and every end where it is."""
+    x = np.repeat(np.geomspace(1e3, 1e6, 7), 3)
+    noise = np.random.default_rng(1).standard_normal((2, x.size))
+    losses = (1 + (x / 1e5) ** -1) * np.exp(0.1 * noise)
+    plain = cost_ratio(*(fit_law(x, y, "floor") for y in losses))
+    scaled = cost_ratio(*(fit_law(1e6 * x, 1e-9 * y, "floor") for y in losses))
+
+    assert scaled.losses == pytest.approx(1e-9 * plain.losses)
+    assert scaled.low == pytest.approx(plain.low, rel=1e-4)
+    assert scaled.high == pytest.approx(plain.high, rel=1e-4)
+
+
+def test_the_ends_lie_where_the_joint_deviance_leaves():
+    """At either end the least sum of both deviances over the first arm's size is the F quantile of Welch's dof."""
+    rng = np.random.default_rng(2)
+    first, second = fit_of(Arm(), rng), fit_of(Arm(at=2e6), rng)
+    loss = 30.0
+    found = cost_ratio(first, second, loss)
+    sizes = 1e6 / loss * np.exp(np.linspace(-0.5, 0.5, 4001))
+    for end in (found.low[0], found.high[0]):
+        own, other = deviance(first, sizes, loss), deviance(second, end * sizes, loss)
+        best = np.argmin(own + other)
+        share = own[best] / (own + other)[best]
+        dof = 1 / (share**2 / first.dof + (1 - share) ** 2 / second.dof)
+        assert (own + other)[best] == pytest.approx(f_distribution.isf(0.05, 1, dof), rel=0.02)
+
+
+def test_exchanging_the_arms_inverts_the_ratio():
+    """second / first of the exchanged arms is one over it, open ends included."""
+    rng = np.random.default_rng(3)
+    first, second = fit_of(Arm(floor=1, at=1e4), rng), fit_of(Arm(floor=1, at=2e4), rng)
+    there, back = cost_ratio(first, second), cost_ratio(second, first)
+
+    assert np.isinf(there.high).any() or (there.low == 0).any()
+    with np.errstate(divide="ignore"):
+        assert back.low == pytest.approx(1 / there.high, rel=1e-6)
+        assert back.high == pytest.approx(1 / there.low, rel=1e-6)
+
+
+def test_a_local_slope_says_nothing_beyond_its_sizes():
+    """With less than a decade of sizes, an end that lies beyond them is open rather than read off a line."""
+    rng = np.random.default_rng(4)
+    arm = Arm(sizes=6, decades=0.8)
+    first, second = fit_of(arm, rng), fit_of(arm, rng)
+    found = cost_ratio(first, second)
+
+    assert found.low[-1] == 0 or np.isinf(found.high[-1])
+    assert np.isfinite(found.high[16])
+    assert found.low[16] > 0
+
+
+def test_the_end_of_a_single_uncertain_arm_is_its_own_profile():
+    """Against an arm that is known exactly, the interval is that of the other arm's size at the loss."""
+    first, second = exact(Arm()), fit_of(Arm(), np.random.default_rng(5))
+    loss, size = 30.0, 1e6 / 30
+    found = cost_ratio(first, second, loss)
+    allowed = f_distribution.isf(0.05, 1, second.dof)
+    best = found.estimate[0] * size
+    low, high = (
+        np.exp(brentq(lambda u: deviance(second, [np.exp(u)], [loss])[0] - allowed, *ends))
+        for ends in (np.log([best / 3, best]), np.log([best, 3 * best]))
+    )
+
+    assert found.low[0] == pytest.approx(low / size, rel=1e-3)
+    assert found.high[0] == pytest.approx(high / size, rel=1e-3)
+
+
+def test_losses_that_one_arm_does_not_attain_must_be_asked_for_as_extrapolated():
+    """An error names the loss and the attained range; on request the ratio is marked."""
+    first, second = exact(Arm()), exact(Arm(at=2e6))
+
+    with pytest.raises(HarnessError, match=r"loss 1\.5 .*share 2 to 1000"):
+        cost_ratio(first, second, [1.5, 10])
+    found = cost_ratio(first, second, [1.5, 10], extrapolate=True)
+    assert found.extrapolated.tolist() == [True, False]
+    assert found.estimate == pytest.approx(2)
+    assert found.attained == pytest.approx((2, 1000))
+
+
+def test_arms_without_a_loss_in_common_are_refused():
+    """Mean losses that do not overlap leave nothing to compare at: a refusal, no numbers."""
+    found = cost_ratio(exact(Arm(at=1e6)), exact(Arm(at=1e12)))
+
+    assert [refusal.code for refusal in found.refusals] == ["NO_OVERLAP"]
+    assert found.estimate is None
+
+
+def test_a_refused_fit_refuses_the_ratio():
+    """The refusal says which arm's law was refused and why."""
+    few = fit_law([1e3, 1e4, 1e5], [1e3, 1e2, 1e1], "pure")
+    found = cost_ratio(exact(Arm()), few)
+
+    assert [refusal.code for refusal in found.refusals] == ["REFUSED_FIT"]
+    assert "second arm" in found.refusals[0].reason
+    assert "TOO_FEW" in found.refusals[0].reason
+    assert found.losses is None
+
+
+def test_a_law_that_does_not_fall_has_no_size_for_a_loss():
+    """A flat or rising law is refused, not inverted."""
+    x = np.geomspace(1e3, 1e6, 7)
+    rising = fit_law(x, 10 * x**0.01 * np.exp([0.02, -0.02, 0.02, -0.02, 0.02, -0.02, 0.02]), "pure")
+    found = cost_ratio(exact(Arm()), rising)
+
+    assert rising.alpha < 0
+    assert [refusal.code for refusal in found.refusals] == ["NOT_FALLING"]
+
+
+def test_fits_at_two_levels_are_not_compared():
+    """The error names both levels."""
+    with pytest.raises(HarnessError, match=r"level=0\.95 .* level=0\.9;"):
+        cost_ratio(exact(Arm()), exact(Arm(), level=0.9))

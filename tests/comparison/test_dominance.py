@@ -1,0 +1,78 @@
+"""The share of matched bins that an arm wins, and what of it is beyond the noise of all bins at once."""
+
+import numpy as np
+import pytest
+
+from harness.base.errors import HarnessError
+from harness.comparison import dominance, matched_edges, to_runs
+
+SIZES = np.geomspace(1e3, 1e6, 16)
+
+
+def arm(rng, means, seeds=5, sd=0.1):
+    return to_runs(np.repeat(SIZES, seeds), np.repeat(means, seeds) * np.exp(sd * rng.standard_normal(16 * seeds)))
+
+
+def test_bins_are_equal_in_log_over_what_both_reach():
+    """Edges ascend by one factor from the larger smallest to the smaller largest size, to the last bit."""
+    edges = matched_edges(np.array([1.0, 100.0]), np.array([0.1, 1000.0]), 4)
+
+    assert edges == pytest.approx(np.geomspace(1, 100, 5))
+    assert (edges[0], edges[-1]) == (1, 100)
+
+
+def test_curves_that_cross_in_the_middle_share_the_range():
+    """The steeper arm is better in the half of the bins above the crossing, beyond doubt except next to it."""
+    rng = np.random.default_rng(1)
+    first, second = arm(rng, (SIZES / 10**4.5) ** -1.0), arm(rng, (SIZES / 10**4.5) ** -0.5)
+    found = dominance(first, second, matched_edges(first.x, second.x, 8))
+
+    assert found.share == 0.5
+    assert 0.25 <= found.at_least <= 0.5 <= found.at_most <= 0.75
+    assert np.all((found.low < found.ratio) & (found.ratio < found.high))
+
+
+def test_equal_arms_are_told_apart_in_5_of_100():
+    """The band holds 1 in all bins at once about 95 times in 100."""
+    rng = np.random.default_rng(2)
+    edges = np.geomspace(1e3, 1e6, 9)
+    found = [dominance(arm(rng, 1 / SIZES, 3), arm(rng, 1 / SIZES, 3), edges) for _ in range(300)]
+    wrong = np.mean([band.at_least > 0 or band.at_most < 1 for band in found])
+    assert wrong <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)
+
+
+def test_the_band_is_as_wide_as_it_must_be_and_no_wider():
+    """Without a slope in the bins the simultaneous band misses in about 5 of 100 replicates, not in none."""
+    rng = np.random.default_rng(3)
+    edges = np.geomspace(1e3, 1e6, 9)
+    flat = np.ones(16)
+    found = [dominance(arm(rng, flat), arm(rng, flat), edges) for _ in range(400)]
+    wrong = np.mean([band.at_least > 0 or band.at_most < 1 for band in found])
+    assert wrong == pytest.approx(0.05, abs=3 * np.sqrt(0.05 * 0.95 / 400))
+
+
+def test_a_single_run_decides_nothing():
+    """A bin with one run of an arm counts in the share, not among what is beyond doubt."""
+    first, second = to_runs([1, 2, 4, 8], [1, 1, 1, 1]), to_runs([1, 2, 4, 8], [9, 9, 9, 9])
+    found = dominance(first, second, matched_edges(first.x, second.x, 3))
+
+    assert (found.share, found.at_least, found.at_most) == (1, pytest.approx(1 / 3), 1)
+
+
+def test_arms_that_share_no_sizes_are_an_error():
+    """The error names both ranges."""
+    with pytest.raises(HarnessError, match=r"from 1 to 2, the second's from 3 to 4"):
+        matched_edges(np.array([1.0, 2.0]), np.array([3.0, 4.0]), 2)
+
+
+def test_arms_of_one_law_are_level_whatever_their_sizes():
+    """Two arms of one power law, one with sizes 1.9 times the other's: no bin is better for its other sizes."""
+    rng = np.random.default_rng(3)
+    x = np.repeat(np.geomspace(1e2, 1e5, 8), 4)
+    first, second = (
+        to_runs(size, (size / 1e4) ** -1.5 * np.exp(0.05 * rng.standard_normal(x.size))) for size in (x, 1.9 * x)
+    )
+    found = dominance(first, second, matched_edges(first.x, second.x, 7))
+
+    assert np.all((found.low < 1) & (found.high > 1))
+    assert np.exp(np.abs(np.log(found.ratio))) == pytest.approx(1, abs=0.15)

@@ -1,0 +1,157 @@
+"""What follows from intervals: per task, per convention, and over all of them."""
+
+import json
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binom
+from two_arms import fit_of
+
+from benchmarks.arms import Arm
+from harness.base.errors import HarnessError
+from harness.comparison import (
+    Number,
+    cost_ratio,
+    count_tasks,
+    exponent_difference,
+    judge,
+    outcome,
+    sentence,
+    task_level,
+    to_json,
+    to_number,
+)
+from harness.fit import Interval, fit_law
+
+INTERVALS = {"supported": (1.2, 2.0), "refuted": (0.2, 0.8), "inconclusive": (0.8, 1.5)}
+
+
+def number(said, convention="params.trainable", task="j0"):
+    """A number whose interval says so of the threshold 1."""
+    low, high = INTERVALS[said]
+    return Number(convention, task, (low + high) / 2, Interval(low, high, 0.95))
+
+
+def refused(convention="params.trainable", task="j0"):
+    return Number(convention, task, refused="TOO_FEW: 3 distinct sizes")
+
+
+def judged(*said):
+    """The verdict on one task under as many conventions."""
+    return judge("KANs are cheaper", "cost", 1, 1, [number(word, f"c{index}") for index, word in enumerate(said)])
+
+
+@pytest.mark.parametrize("said", INTERVALS)
+def test_an_interval_must_lie_wholly_on_one_side(said):
+    """Above the threshold supports, below refutes, across says nothing."""
+    assert outcome(number(said), 1) == said
+
+
+def test_an_open_end_decides_on_the_other_one():
+    """An interval without an upper end supports where its lower end does, and never refutes."""
+    assert outcome(Number("c", "t", 3, Interval(1.5, float("inf"), 0.95)), 1) == "supported"
+    assert outcome(Number("c", "t", 3, Interval(0, float("inf"), 0.95)), 1) == "inconclusive"
+
+
+def test_the_conclusion_over_conventions():
+    """Unanimity concludes; for and against is convention-dependent, whatever else; the rest is inconclusive."""
+    for said in product(INTERVALS, repeat=3):
+        if len(set(said)) == 1:
+            expected = said[0]
+        else:
+            expected = "convention-dependent" if {"supported", "refuted"} <= set(said) else "inconclusive"
+        assert judged(*said).conclusion == expected
+
+
+def test_stable_is_about_signs():
+    """Estimates on one side are stable although one interval is wide; a refused number is not known to agree."""
+    assert judged("supported", "inconclusive").stable
+    assert not judged("supported", "refuted").stable
+    assert not judge("c", "cost", 1, 1, [number("supported", "a"), refused("b")]).stable
+
+
+def test_a_refused_estimate_is_inconclusive_with_its_reason():
+    """The reason is in what is written; the verdict does not count it as for or against."""
+    verdict = judge("c", "cost", 1, 1, [refused()])
+
+    assert verdict.conclusion == "inconclusive"
+    assert to_json(verdict)["numbers"][0]["refused"] == "TOO_FEW: 3 distinct sizes"
+
+
+@given(st.lists(st.sampled_from(sorted(INTERVALS)), min_size=1, max_size=6), st.data())
+def test_a_count_is_decided_when_the_rest_cannot_change_it(said, data):
+    """Supported or refuted are what every way of settling the undecided tasks would say too."""
+    at_least = data.draw(st.integers(1, len(said)))
+    found = count_tasks([number(word, task=str(index)) for index, word in enumerate(said)], 1, at_least)
+
+    undecided = said.count("inconclusive")
+    settled = {said.count("supported") + more >= at_least for more in range(undecided + 1)}
+    expected = "inconclusive" if len(settled) == 2 else ("supported" if settled.pop() else "refuted")
+    assert found.outcome == expected
+
+
+@pytest.mark.parametrize(("tasks", "at_least"), [(1, 1), (10, 1), (10, 8)])
+def test_many_tasks_do_not_make_a_claim_true(tasks, at_least):
+    """One task too few holds: the chance that enough intervals support the claim stays below half of 5 %."""
+    error = (1 - task_level(0.95, tasks, at_least)) / 2
+    assert 1 - binom.cdf(0, tasks - at_least + 1, error) <= 0.025 + 1e-12
+
+
+def test_the_sentence_names_all_that_was_found():
+    """Claim, conclusion, and the count under each convention."""
+    numbers = [number("supported", "params.trainable"), number("refuted", "flops_train.shared_dense")]
+    found = sentence(judge("KANs are cheaper", "cost", 1, 1, numbers))
+
+    assert found.startswith("“KANs are cheaper” is convention-dependent: ")
+    assert "supported under params.trainable (1 of 1 for it, 0 against)" in found
+    assert "refuted under flops_train.shared_dense (0 of 1 for it, 1 against)" in found
+
+
+def test_json_is_strict():
+    """Open ends are null and said to be open; nothing needs more than strict JSON."""
+    verdict = judge("c", "cost", 1, 1, [Number("a", "t", 3, Interval(1.5, float("inf"), 0.95))])
+    written = json.loads(json.dumps(to_json(verdict), allow_nan=False))
+
+    assert written["numbers"][0]["high"] is None
+    assert written["numbers"][0]["high_open"]
+    assert written["conclusion"] == "supported"
+    assert written["rule"] == "cost is above 1, its interval wholly so, on at least 1 of 1 task"
+
+
+def test_conventions_must_have_the_same_tasks():
+    """A task that one convention lacks is an error with both lists, and so is a task given twice."""
+    with pytest.raises(HarnessError, match="under b the tasks are xy, under a j0"):
+        judge("c", "cost", 1, 1, [number("supported", "a", "j0"), number("supported", "b", "xy")])
+    with pytest.raises(HarnessError, match="one number for each task"):
+        judge("c", "cost", 1, 1, [number("supported"), number("supported")])
+
+
+@pytest.mark.parametrize("at_least", [0, 2])
+def test_a_rule_must_be_within_its_tasks(at_least):
+    """At least 2 of 1 task cannot be met: the error says what can be chosen."""
+    with pytest.raises(HarnessError, match=f"at_least={at_least} of 1 tasks; choose 1 to 1"):
+        judge("c", "cost", 1, at_least, [number("supported")])
+
+
+def test_a_number_is_an_estimate_or_a_reason():
+    """Neither, or both, is an error that names task and convention."""
+    with pytest.raises(HarnessError, match=r"j0 under params\.trainable"):
+        Number("params.trainable", "j0")
+
+
+def test_comparisons_become_numbers():
+    """A cost ratio at one loss, an exponent difference, and a refusal with its code each make one number."""
+    rng = np.random.default_rng(1)
+    first, second = fit_of(Arm(), rng), fit_of(Arm(at=2e6), rng)
+    few = fit_law([1e3, 1e4, 1e5], [3.0, 2.0, 1.0], "pure")
+    cost = cost_ratio(first, second, 30.0)
+
+    assert to_number("c", "t", cost).interval == Interval(cost.low[0], cost.high[0], 0.95)
+    assert outcome(to_number("c", "t", cost), 1) == "supported"
+    assert outcome(to_number("c", "t", exponent_difference(first, second)), 0) == "inconclusive"
+    assert "TOO_FEW" in to_number("c", "t", cost_ratio(first, few)).refused
+    with pytest.raises(HarnessError, match="at 33 places"):
+        to_number("c", "t", cost_ratio(first, second))

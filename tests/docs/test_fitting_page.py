@@ -1,0 +1,81 @@
+"""docs/fitting.md is true: its examples run, its commands are ones that the program knows, its tables are complete."""
+
+import ast
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from harness import comparison, fit
+from harness.cli import main
+from harness.fit.laws import LAWS
+from harness.fit.refusal import SPARE_SIZES
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "fitting.md").read_text(encoding="utf-8")
+
+
+def codes_in_the_program():
+    """Every word in capitals that the analysis has as a text: the codes of refusals and cautions."""
+    words = set()
+    for path in (*(ROOT / "harness" / "fit").glob("*.py"), *(ROOT / "harness" / "comparison").glob("*.py")):
+        texts = [node.value for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Constant)]
+        words |= {text for text in texts if isinstance(text, str) and re.fullmatch(r"[A-Z][A-Z0-9_]{3,}", text)}
+    return words
+
+
+def test_every_code_is_on_the_page_and_no_other():
+    """The tables of refusals and cautions are complete, and each code has one row."""
+    listed = re.findall(r"^\| `([A-Z0-9_]+)` \|", TEXT, flags=re.MULTILINE)
+    assert len(listed) == len(set(listed))
+    assert set(listed) == codes_in_the_program()
+
+
+def test_examples_run(capsys):
+    """All Python of the page, in order, in one room; it finds what it was made with."""
+    room = {}
+    for block in re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL):
+        exec(compile(block, "docs/fitting.md", "exec"), room)
+    assert "### Fitting algorithm" in capsys.readouterr().out
+    assert room["law"].alpha_interval.low < 1 < room["law"].alpha_interval.high
+    assert room["surface"].alpha.interval.low < 0.35 < room["surface"].alpha.interval.high
+    assert room["both"].multipliers["mlp"].value == pytest.approx(2.5, rel=0.1)
+    assert room["short"].alpha is None
+
+
+def test_commands_run(tmp_path, monkeypatch):
+    """Every command line of the page fits a table with the columns that it names."""
+    monkeypatch.chdir(tmp_path)
+    x = np.repeat(np.geomspace(10, 1e5, 12), 3)
+    y = (1e-3 + 1 / x) * np.exp(0.05 * np.random.default_rng(0).standard_normal(x.size))
+    arms = pd.concat([pd.DataFrame({"params": x, "rmse": k * y, "arch": name}) for k, name in ((1, "kan"), (2, "mlp"))])
+    arms.to_csv("runs.csv", index=False)
+    commands = re.findall(r"`harness ((?:fit|compare) runs\.csv[^`]*)`", TEXT)
+    assert len(commands) == 5
+    for command in commands:
+        result = CliRunner().invoke(main, shlex.split(command))
+        assert result.exit_code == 0, result.output
+
+
+def test_laws_and_functions_are_all_named():
+    """Each law has its row, with its number of parameters; each public function of both rooms occurs."""
+    rows = re.findall(r"^\| `(\w+)` \| `[^|]*\| (\d) \|", TEXT, flags=re.MULTILINE)
+    assert {name: int(count) for name, count in rows} == {name: law.parameters for name, law in LAWS.items()}
+    few = {name: law.parameters + SPARE_SIZES for name, law in LAWS.items()}
+    assert few == {"pure": 4, "floor": 5, "shifted": 5, "broken": 8}
+    for name in ("fit_law", "select_law", "fit_surface", "fit_shared", "cross_check", "diagnose", "band"):
+        assert name in fit.__all__
+        assert name in TEXT
+    for name in ("cost_ratio", "twin_ratio", "crossover", "dominance", "loss_ratio", "exponent_difference", "judge"):
+        assert name in comparison.__all__
+        assert name in TEXT
+
+
+def test_links_lead_somewhere():
+    """Every relative link of the page names a file that is there."""
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", TEXT):
+        assert (ROOT / "docs" / target).exists(), target

@@ -1,0 +1,48 @@
+"""An experiment file in a folder of its own, and records that follow known laws."""
+
+from pathlib import Path
+
+import numpy as np
+from show.test_plot import _record
+
+from harness.record import publish
+from harness.spec import Manifest, read_manifest
+
+RULES = """
+decide:
+  - {claim: the first scales faster, quantity: exponent, arms: [kan, mlp], threshold: 0, at_least: 1}
+  - {claim: the first is better, quantity: test_loss, arms: [kan, mlp], threshold: 1, at_least: 1}
+"""
+TEXT = """
+question: Which is better?
+tasks: [xy]
+arms:
+  kan: {architecture: {family: mlp, depth: 2, activation: silu}, recipe: fast}
+  mlp: {architecture: {family: mlp, depth: 2, activation: relu}, recipe: fast}
+match: {axis: params, at: [30, 60, 120, 250, 500, 1000, 2000], tol: 0.2, solve: width}
+recipes:
+  fast: {optimizer: {name: adam}, max_evaluations: 100}
+seeds: [0, 1, 2]
+scales:
+  short: {seeds: [0, 1]}
+"""
+ALPHAS = {"kan": 1.0, "mlp": 0.6}
+
+
+def write_experiment(folder: Path, rules: str = RULES) -> Path:
+    """The file, in `folder`/experiments."""
+    path = folder / "experiments" / "made.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(TEXT + rules, encoding="utf-8")
+    return path
+
+
+def write_records(folder: Path, leave_out: int = 0) -> Manifest:
+    """Records of the plan in results/made, all but the last few: losses N^-alpha with 3 % of noise."""
+    manifest = read_manifest(folder / "results" / "made")
+    cells, noise = {cell.index: cell for cell in manifest.cells}, np.random.default_rng(0)
+    for planned in manifest.runs[: len(manifest.runs) - leave_out]:
+        cell = cells[planned.cell]
+        loss = 3 * cell.counts["params.trainable"] ** -ALPHAS[cell.arm] * np.exp(noise.normal(0, 0.03))
+        publish(_record(planned.run_id, planned.run, cell.counts, loss), folder / "results" / "runs")
+    return manifest

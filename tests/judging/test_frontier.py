@@ -1,0 +1,106 @@
+"""Sizes crossed with training budgets: a series a budget, and one of each budget's best size, by validation."""
+
+import pandas as pd
+import pytest
+
+from harness.judging.scaling import fit_table
+from harness.planning.plan import make_plan
+from harness.record import Metrics, Provenance, Record, load, publish
+from harness.show.plot import scaling_figure, tuning_note
+from harness.spec import parse_experiment
+
+TEXT = """
+question: which?
+tasks: [xy]
+arms:
+  kan: {architecture: {family: kan, hidden: [2]}, recipe: fast, sizes: {grid: [3, 6, 12]}}
+  mlp: {architecture: {family: mlp, depth: 2}, recipe: fast, sizes: {width: [4, 8, 16]}}
+match: {axis: flops_train, at: [1.0e+8, 1.0e+9], tol: 0.2, solve: steps}
+recipes:
+  fast: {optimizer: {name: adam}, max_evaluations: 1}
+seeds: [0, 1, 2]
+"""
+SIZE = "params.trainable"
+WHERE = {
+    "commit": None,
+    "dirty": None,
+    "versions": {},
+    "host": "h",
+    "device": "d",
+    "instruction_set": "i",
+    "threads": 1,
+    "started_at": "t",
+    "pack_seconds": 1,
+    "pack_cpu_seconds": 1,
+    "pack_lanes": 2,
+}
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Validation is best at the middle size of each arm and budget, test at the smallest: validation must choose."""
+    manifest = make_plan(parse_experiment(TEXT), "test")
+    cells = {cell.index: cell for cell in manifest.cells}
+    sizes = {
+        arm: sorted({c.counts["params.trainable"] for c in cells.values() if c.arm == arm}) for arm in ("kan", "mlp")
+    }
+    for planned in manifest.runs:
+        cell = cells[planned.cell]
+        rank = sizes[cell.arm].index(cell.counts[SIZE])
+        validation = (1 + abs(rank - 1)) * (1 + planned.run.seed / 100) * cell.asked**-0.5
+        errors = Metrics(
+            train_rmse=1, validation_rmse=validation, test_rmse=validation + rank, test_root_median_square=1
+        )
+        record = Record(
+            run_id=planned.run_id,
+            run=planned.run,
+            status="done",
+            metrics=errors,
+            evaluations=planned.run.recipe.max_evaluations,
+            iterations=1,
+            by_stage=((planned.run.recipe.max_evaluations, 1),),
+            diverged_at=None,
+            counts=cell.counts,
+            weights="kanbefair",
+            curve=(),
+            provenance=Provenance(**WHERE),
+        )
+        publish(record, tmp_path)
+    return manifest, load(manifest, tmp_path)
+
+
+def test_the_best_size_of_each_budget_is_a_series(study):
+    """Of three sizes the one that validation prefers, at each of two budgets, all its seeds; the others stay theirs."""
+    manifest, table = study
+    best = table[table["series"] == "kan (best size)"]
+
+    assert len(best) == 2 * 3
+    assert set(best["grid"].astype(int)) == {6}
+    assert not best["of_budget"].any()
+    assert table.loc[table["series"].str.contains("FLOPs"), "of_budget"].all()
+    assert len(table) == len(manifest.runs) + 2 * 2 * 3
+
+
+def test_budgets_have_no_law_in_the_figure(study):
+    """Thin lines join the sizes of a budget; labels and laws are for the best sizes only."""
+    manifest, table = study
+
+    figure = scaling_figure(manifest, table, fit_table(table))
+
+    gids = {artist.get_gid() for axes in figure.axes for artist in [*axes.lines, *axes.texts] if artist.get_gid()}
+    assert {"label:kan (best size)", "label:mlp (best size)", "means:kan at 1e+08 FLOPs"} <= gids
+    assert not {gid for gid in gids if gid.startswith(("label:", "law:")) and "FLOPs" in gid}
+    assert {gid for gid in gids if gid.startswith("budget:")} == {
+        f"budget:{arm} at {budget} FLOPs" for arm in ("kan", "mlp") for budget in ("1e+08", "1e+09")
+    }
+
+
+@pytest.mark.parametrize(("trials", "said"), [([2, 2, 2], None), ([1, 2, 2], "kan 1 or 2, mlp 2")])
+def test_unequal_tuning_is_said(trials, said):
+    """A note stands in the figure unless every size of every arm had equally many trials, axes included."""
+    table = pd.DataFrame({"arm": ["kan", "kan", "mlp"], "trials": trials})
+
+    note = tuning_note(table)
+
+    assert (said is None) == (note is None)
+    assert said is None or said in note

@@ -1,0 +1,178 @@
+"""From numbers to verdicts: the logic of rules, of conventions and of many tasks, and how often a verdict is false."""
+
+import itertools
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from judging.made_runs import made_rule, made_runs, made_table, power
+
+from harness.comparison import task_level
+from harness.judging import judge, sentence, to_json
+from harness.judging.answer import number_lines, verdict_words
+from harness.judging.judge import interval_level, task_outcome
+
+OUTCOMES = ("supported", "refuted", "inconclusive")
+LOSS = {"quantity": "test_loss", "threshold": 1}
+
+
+def test_conditions_and_antecedents_are_a_three_valued_logic():
+    """Whatever the undecided ones turn out to be, a decided task stays as it is; an undecided one may become either."""
+
+    def settled(outcomes):
+        return itertools.product(*[[one] if one != "inconclusive" else ["supported", "refuted"] for one in outcomes])
+
+    for conditions in itertools.product(OUTCOMES, repeat=2):
+        for given in [None, *itertools.product(OUTCOMES, repeat=2)]:
+            found = task_outcome(conditions, given)
+            every = {
+                task_outcome(one, other)
+                for one in settled(conditions)
+                for other in (settled(given) if given else [None])
+            }
+            assert found in every or found == "inconclusive"
+            assert (found != "inconclusive") == (len(every) == 1)
+
+
+def test_a_verdict_that_hangs_on_the_convention_says_so():
+    """Four times better at equal parameters, two and a half times worse at equal FLOPs, ten times as many a weight."""
+    table = made_table({"kan": power(1, 1.0), "mlp": power(4, 1.0)})
+    verdict = judge(made_rule(**LOSS), made_runs(table))
+
+    assert verdict.conclusion == "convention-dependent"
+    assert verdict.holds_under == ("params.trainable", "flops_train.local_min")
+    assert {n.convention: n.found.estimate for n in verdict.numbers} == pytest.approx(
+        {"params.trainable": 4, "flops_train.shared_dense": 0.4, "flops_train.local_min": 4, "seconds": 0.4}, rel=0.1
+    )
+    assert not verdict.stable
+    assert verdict_words(to_json(verdict)) == "convention-dependent (holds under 2 of 4 conventions)"
+
+
+def test_a_verdict_is_stable_where_the_four_conventions_agree():
+    """A hundred times better is better by every count; one convention alone is never called stable."""
+    runs = made_runs(made_table({"kan": power(1, 1.0), "mlp": power(100, 1.0)}))
+    verdict, alone = judge(made_rule(**LOSS), runs), judge(made_rule(**LOSS, axis="params.trainable"), runs)
+
+    assert (verdict.conclusion, verdict.stable) == ("supported", True)
+    assert (alone.conclusion, alone.stable) == ("supported", False)
+    assert "is supported, stable over counts: supported under params.trainable (1 of 1 for it" in sentence(verdict)
+
+
+def test_seconds_that_nobody_measured_are_no_convention():
+    """The others are judged, none of it is stable, and the verdict says what is not measured."""
+    table = made_table({"kan": power(1, 1.0), "mlp": power(100, 1.0)}).drop(
+        columns=["seconds", "seconds_per_evaluation"]
+    )
+    verdict = judge(made_rule(**LOSS), made_runs(table))
+    same = judge(made_rule(**LOSS, invariant=True), made_runs(table))
+    alone = judge(made_rule(**LOSS, axis="seconds"), made_runs(table))
+
+    assert (verdict.conclusion, verdict.stable, verdict.unmeasured) == ("supported", False, ("seconds",))
+    assert "seconds: not measured" in number_lines(to_json(verdict))
+    assert same.conclusion == "inconclusive"
+    assert (alone.conclusion, alone.counts) == ("inconclusive", ())
+
+
+@pytest.mark.parametrize(("ratio", "said"), [(100, "supported"), (4, "refuted"), (10, "inconclusive")])
+def test_the_same_sign_under_all_conventions(ratio, said):
+    """An invariant is refuted by opposite signs, supported by equal ones, and open where a ratio may be 1."""
+    table = made_table({"kan": power(1, 1.0), "mlp": power(ratio, 1.0)})
+    verdict = judge(made_rule(**LOSS, invariant=True), made_runs(table))
+
+    assert verdict.conclusion == said
+    worse = judge(made_rule(**LOSS, arms=("mlp", "kan"), invariant=True), made_runs(table))
+    assert worse.conclusion == said  # worse by all conventions is one sign, too
+
+
+def test_further_conditions_and_the_antecedent_are_of_the_same_task():
+    """Equivalent arms of which one is better than a third; and where nothing is given there is nothing to show."""
+    table = made_table({"kan": power(1, 1.0), "spline": power(1.01, 1.0), "mlp": power(3, 1.0)}, noise=0.01)
+    equal = {"quantity": "test_loss", "arms": ("kan", "spline"), "margin": 0.05, "axis": "params.trainable"}
+    better, worse = (
+        {"quantity": "test_loss", "arms": arms, "threshold": 1} for arms in (("spline", "mlp"), ("mlp", "spline"))
+    )
+
+    found = [
+        judge(made_rule(**fields), made_runs(table)).conclusion
+        for fields in (
+            {**equal, "also": (better,)},
+            {**equal, "also": (worse,)},
+            {**equal, **worse, "margin": None, "given": (better,)},
+            {**equal, **worse, "margin": None, "given": (worse,)},
+        )
+    ]
+
+    assert found == ["supported", "refuted", "refuted", "supported"]
+
+
+def test_tasks_are_counted_and_others_left_out():
+    """Better on three tasks of four; a rule may be about some of them."""
+    better = made_table({"kan": power(1, 1.0), "mlp": power(5, 1.0)}, ("a", "b", "c"))
+    worse = made_table({"kan": power(5, 1.0), "mlp": power(1, 1.0)}, ("d",))
+    runs = made_runs(pd.concat([better, worse], ignore_index=True))
+
+    found = [
+        judge(made_rule(**LOSS, axis="params.trainable", at_least=at_least, tasks=tasks), runs)
+        for at_least, tasks in ((3, ()), (4, ()), (1, ("d",)), (2, ("a", "d")))
+    ]
+
+    assert [one.conclusion for one in found] == ["supported", "refuted", "refuted", "refuted"]
+    assert (found[0].counts[0].supported, found[0].counts[0].refuted) == (3, 1)
+    assert found[0].level == task_level(0.95, 4, 3)
+
+
+def test_more_than_two_conditions_ask_for_wider_intervals():
+    """Two are paid for by the two sides of an interval."""
+    more = {"quantity": "test_loss", "arms": ("kan", "mlp"), "threshold": 1}
+    levels = [interval_level(made_rule(**LOSS, also=(more,) * count), 1) for count in range(4)]
+
+    assert levels == pytest.approx([0.95, 0.95, 1 - 0.05 * 2 / 3, 0.975])
+
+
+def test_a_verdict_as_data_is_strict_json_with_the_reason_of_every_refusal():
+    """Infinite ends are null, and a script finds the rule as it was frozen."""
+    table = made_table({"kan": power(1, 1.0), "mlp": power(5, 1.0)}, seeds=1)
+    for quantity in ("floor", "test_loss", "cost"):
+        data = to_json(judge(made_rule(quantity=quantity, threshold=1), made_runs(table)))
+
+        assert json.loads(json.dumps(data, allow_nan=False)) == data
+        assert data["decide"]["quantity"] == quantity
+        for number in data["numbers"]:
+            assert (number["found"]["refused"] is None) == (not number["words"].startswith("refused"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fields", "kan", "mlp"),
+    [
+        ({"quantity": "test_loss", "threshold": 1}, power(1, 1.0), power(1, 1.0)),
+        ({"quantity": "exponent", "threshold": 0}, power(1, 1.0, 1e-5), power(1, 1.0, 1e-5)),
+        ({"quantity": "test_loss", "margin": 0.1}, power(1, 1.0), power(1.1, 1.0)),
+    ],
+)
+def test_a_true_null_is_seldom_decided(fields, kan, mlp):
+    """Arms that lie right on the limit are told apart by the noise of their seeds at most as often as the level allows.
+
+    The bound is 5 % plus three standard errors of the simulation.
+    """
+    rng, draws, false = np.random.default_rng(7), 100, 0
+    rule = made_rule(**fields, axis="params.trainable")
+    for _ in range(draws):
+        table = made_table({"kan": kan, "mlp": mlp}, noise=0.2, seeds=3, rng=rng)
+        false += judge(rule, made_runs(table)).conclusion != "inconclusive"
+
+    assert false / draws <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / draws)
+
+
+@pytest.mark.slow
+def test_many_tasks_of_a_true_null_are_seldom_decided():
+    """Of five equal tasks one is extreme by chance: "on at least one" is claimed as seldom as the level allows."""
+    rng, draws, false = np.random.default_rng(8), 60, 0
+    tasks = tuple("abcde")
+    rules = [made_rule(**LOSS, axis="params.trainable", at_least=at_least) for at_least in (1, 5)]
+    for _ in range(draws):
+        runs = made_runs(made_table({"kan": power(1, 1.0), "mlp": power(1, 1.0)}, tasks, 0.2, 3, rng=rng))
+        false += any(judge(rule, runs).conclusion != "inconclusive" for rule in rules)
+
+    assert false / draws <= 0.1 + 3 * np.sqrt(0.1 * 0.9 / draws)

@@ -1,0 +1,197 @@
+"""From the table of runs to laws: which runs enter, at which size, and which law is shown."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.fit import fit_law
+from harness.judging.scaling import AXES, SeriesFit, chosen_runs, common_law, fit_table, sizes_of, to_json, with_parts
+
+SIZES = np.array([30, 60, 120, 250, 500, 1000, 2000])
+
+
+def _table(**changes) -> pd.DataFrame:
+    """Seven sizes of one arm, three seeds, two trials, error = 2 / size; `changes` replace columns."""
+    rng = np.random.default_rng(0)
+    cell, seed, trial = (axis.ravel() for axis in np.meshgrid(range(7), range(3), range(2), indexing="ij"))
+    size = SIZES[cell]
+    table = pd.DataFrame({"cell": cell, "seed": seed, "trial": trial, "task": "xy", "series": "kan", "status": "done"})
+    table = table.assign(
+        chosen=trial == 1, in_window=True, until_minimum=False, hold_out=0, dtype="float64", **dict.fromkeys(AXES, size)
+    )
+    table["metric"] = "rmse"
+    table["test_loss"] = np.where(trial == 1, 2 / size * np.exp(rng.normal(0, 0.01, len(table))), 9.0)
+    return table.assign(**changes)
+
+
+def test_only_the_chosen_trial_enters():
+    """The law of the chosen trials is found although the others would hide it."""
+    fits = fit_table(_table(), axes=["params.trainable"])
+
+    assert [one.fit.law for one in fits] == ["pure", "floor"]
+    assert fits[0].fit.alpha == pytest.approx(1, abs=0.02)
+    assert fits[0].fit.points.counts.tolist() == [3] * 7
+
+
+def test_runs_outside_the_window_and_diverged_runs_are_counted_and_left_out():
+    """They are in no law, but their number is told."""
+    table = _table()
+    table.loc[table["cell"] == 0, "in_window"] = False
+    table.loc[(table["cell"] == 3) & (table["seed"] == 0), ["status", "test_loss"]] = ["diverged", np.nan]
+
+    pure = fit_table(table, axes=["params.trainable"])[0]
+
+    assert (pure.outside, pure.diverged) == (3, 1)
+    assert pure.fit.points.counts.tolist() == [3, 3, 2, 3, 3, 3]
+
+
+def test_where_a_convention_counts_nothing_there_is_no_law():
+    """`matmul` sees no product in a KAN without base; its laws on other axes are those that they were."""
+    fits = fit_table(_table(**{"flops_forward.matmul": 0}))
+
+    assert {one.axis for one in fits} == set(AXES) - {"flops_forward.matmul"}
+
+
+def test_where_a_convention_does_not_define_a_family_there_is_no_law():
+    """The paper counts KANs and MLPs only: other arms have no size on its axis, and their laws on all others."""
+    fits = fit_table(_table(**{"params.paper": np.nan}))
+
+    assert {one.axis for one in fits} == set(AXES) - {"params.paper"}
+
+
+AXIS = "params.trainable"
+
+
+def _parts(table: pd.DataFrame) -> list[str]:
+    """The part of each cell's first seed, by size."""
+    return with_parts(chosen_runs(table, AXIS)).groupby("cell")["part"].first().tolist()
+
+
+def _worse_from(table: pd.DataFrame, cell: int) -> pd.DataFrame:
+    """Every size from that of `cell` on has ten times the error that its law says."""
+    return table.assign(test_loss=table["test_loss"].where(table["cell"] < cell, 10 * table["test_loss"]))
+
+
+def test_a_window_until_the_minimum_ends_where_the_error_turns_up():
+    """Sizes beyond the least mean are outside on every axis; the law within is warned and stands beside that of all."""
+    table = _worse_from(_table(until_minimum=True), 5)
+
+    for one in fit_table(table):
+        assert one.outside == 6
+        assert one.fit.points.sizes.tolist() == SIZES[:5].tolist()
+        assert one.without_window.points.sizes.tolist() == SIZES.tolist()
+        assert "WINDOW" in {caution.code for caution in one.fit.warnings}
+    assert _parts(table) == ["fitted"] * 5 + ["outside"] * 2
+
+
+def test_a_declared_window_has_the_law_without_it_and_no_warning():
+    """A window declared before the run is not cut by the data: both exponents are there, and nothing is warned of."""
+    table = _worse_from(_table(), 5)
+    table = table.assign(in_window=table["cell"] < 5)
+
+    pure = fit_table(table, axes=[AXIS])[0]
+
+    assert pure.without_window.refusals[0].code == "NONMONOTONE"
+    assert "WINDOW" not in {caution.code for caution in pure.fit.warnings}
+    assert fit_table(_table(), axes=[AXIS])[0].without_window is None
+
+
+def test_held_out_sizes_enter_no_fit_and_meet_the_prediction():
+    """The two largest sizes are predicted from the others: within where they follow the law, missed where not."""
+    followed, broken = (
+        fit_table(table, axes=[AXIS])[0] for table in (_table(hold_out=2), _worse_from(_table(hold_out=2), 6))
+    )
+
+    for one in (followed, broken):
+        assert one.fit.points.sizes.tolist() == SIZES[:5].tolist()
+        assert one.held_out.measured.sizes.tolist() == SIZES[5:].tolist()
+        assert (one.outside, one.without_window) == (0, None)
+    assert followed.held_out.prediction.curve == pytest.approx(2 / SIZES[5:], rel=0.03)
+    assert followed.held_out.prediction.rmsle < 0.03 < followed.held_out.last_value_rmsle
+    assert not broken.held_out.prediction.within[1]
+    assert broken.fit.alpha == followed.fit.alpha
+
+
+def test_sizes_are_held_out_of_the_declared_window_and_before_the_minimum_is_looked_for():
+    """What is held out was set aside before the data said anything: the least mean is that of the other sizes."""
+    table = _table(hold_out=1, until_minimum=True)
+
+    assert _parts(_worse_from(table, 4)) == ["fitted"] * 4 + ["outside"] * 2 + ["held_out"]
+    assert _parts(table.assign(in_window=table["cell"] < 5)) == ["fitted"] * 4 + ["held_out"] + ["outside"] * 2
+    assert _parts(_worse_from(table, 6)) == ["fitted"] * 6 + ["held_out"]
+
+
+def test_each_series_has_its_own_window():
+    """A turn of one series cuts nothing of another."""
+    turned, falling = _worse_from(_table(until_minimum=True), 5), _table(until_minimum=True, series="mlp")
+    fits = fit_table(pd.concat([turned, falling.assign(cell=falling["cell"] + 7)], ignore_index=True), axes=[AXIS])
+
+    assert [(one.series, one.outside) for one in fits] == [("kan", 6), ("kan", 6), ("mlp", 0), ("mlp", 0)]
+
+
+def test_fits_as_data_have_what_was_held_out_and_the_law_without_the_window():
+    """fits.json says both for every law, as strict JSON; null where there is nothing to say."""
+    both = to_json(fit_table(_worse_from(_table(until_minimum=True, hold_out=1), 5), axes=[AXIS]))
+    neither = to_json(fit_table(_table(), axes=[AXIS]))
+
+    assert json.loads(json.dumps(both, allow_nan=False)) == both
+    assert [one["without_window"]["law"] for one in both] == ["pure", "floor"]
+    assert [size["size"] for size in both[0]["held_out"]["sizes"]] == [2000]
+    assert {one["held_out"] or one["without_window"] for one in neither} == {None}
+
+
+def test_seeds_that_spent_different_work_are_replicates_of_one_size():
+    """On an axis of counted work a cell has one size, the median over its runs."""
+    table = _table()
+    spent = np.tile([0.9, 1.0, 1.3], 7)
+    table.loc[table["chosen"], "flops_train.shared_dense"] = SIZES.repeat(3) * spent
+
+    assert set(sizes_of(table[table["chosen"]], "flops_train.shared_dense")) == set(SIZES)
+    assert len(fit_table(table, axes=["flops_train.shared_dense"])[0].fit.points.sizes) == 7
+
+
+def test_a_diverged_run_does_not_move_the_size_of_the_others():
+    """Runs that stopped early because they diverged say nothing about the work of those that did not."""
+    table = _table()
+    axis = "flops_train.shared_dense"
+    lost = (table["cell"] == 2) & (table["seed"] > 0)
+    table.loc[lost, ["status", "test_loss", axis]] = ["diverged", np.nan, 3]
+
+    assert fit_table(table, axes=[axis])[0].fit.points.sizes.tolist() == SIZES.tolist()
+
+
+def test_a_series_of_which_all_runs_diverged_is_refused_and_not_lost():
+    """Nothing to fit is TOO_FEW, with the number of runs that diverged."""
+    fits = fit_table(_table(status="diverged"), axes=["params.trainable"])
+
+    assert [one.fit.refusals[0].code for one in fits] == ["TOO_FEW", "TOO_FEW"]
+    assert fits[0].diverged == 21
+    assert to_json(fits)[0]["runs_diverged"] == 21
+
+
+def _fits(*laws_by_series) -> list[SeriesFit]:
+    return [
+        SeriesFit("xy", f"arm{index}", "params.trainable", fit_law(SIZES, y, law), 0, 0)
+        for index, y in enumerate(laws_by_series)
+        for law in ("pure", "floor")
+    ]
+
+
+NOISE = np.exp(np.random.default_rng(1).normal(0, 0.02, 7))
+POWER, FLOOR = 2 / SIZES * NOISE, (0.05 + 20 / SIZES) * NOISE
+
+
+@pytest.mark.parametrize("series", [(POWER, POWER * 3), (FLOOR, FLOOR * 2), (POWER, FLOOR)])
+def test_series_side_by_side_show_the_law_with_a_floor(series):
+    """It contains the pure law, so it is right for arms with and without a floor."""
+    assert common_law(_fits(*series), "xy", "params.trainable") == "floor"
+
+
+def test_a_law_that_is_refused_for_an_arm_is_not_the_common_one():
+    """Four sizes are too few for a floor: both arms then show the pure law."""
+    few = SeriesFit("xy", "few", "params.trainable", fit_law(SIZES[:4], POWER[:4], "floor"), 0, 0)
+    also = SeriesFit("xy", "few", "params.trainable", fit_law(SIZES[:4], POWER[:4], "pure"), 0, 0)
+
+    assert common_law([*_fits(FLOOR), few, also], "xy", "params.trainable") == "pure"

@@ -1,0 +1,167 @@
+"""`harness verdicts`: judged by the frozen plan, told where there is nothing to judge, kept.
+
+pytest tests/judging/test_verdicts_command.py
+"""
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from judging.made_experiment import RULES, write_experiment, write_records
+
+from harness.cli import main
+from harness.record import store
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> Path:
+    """A folder with one experiment file, in which commands are run."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    write_experiment(tmp_path)
+    return tmp_path
+
+
+def _harness(*arguments: str):
+    return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
+
+
+def _verdicts(*arguments: str) -> list[dict]:
+    done = _harness("verdicts", "--json", *arguments)
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)["experiments"]
+
+
+def test_before_anything_ran_every_rule_is_not_run(here):
+    """Without a plan, and with a plan without records, the command that trains is the next move."""
+    (before,) = _verdicts()
+    _harness("plan", "experiments/made.yaml")
+    write_records(here, leave_out=5)
+    (part,) = _verdicts()
+
+    assert [one["verdict"] for one in before["verdicts"]] == ["not run"] * 2
+    assert (before["why"], before["command"]) == ("no plan, no runs", "harness run experiments/made.yaml")
+    assert [one["verdict"] for one in part["verdicts"]] == ["not run"] * 2
+    assert part["why"] == "5 of 42 runs have no record"
+
+
+@pytest.fixture
+def whole(here) -> Path:
+    """The same with all records."""
+    _harness("plan", "experiments/made.yaml")
+    write_records(here)
+    return here
+
+
+def test_all_runs_there_the_rules_are_judged(whole, monkeypatch):
+    """The verdict, its numbers, the commit of the records, each read once; that seconds are not measured, and how."""
+    read = []
+    monkeypatch.setattr(store, "_checked", lambda path, real=store._checked: (read.append(path), real(path))[1])
+    (answer,) = _verdicts("experiments/made.yaml")
+
+    assert len(read) == len(set(read)) == 42
+    assert [one["verdict"] for one in answer["verdicts"]] == ["supported"] * 2
+    assert not any(one["stable"] for one in answer["verdicts"])
+    assert answer["notes"] == [
+        "seconds are not measured, so no verdict is stable over counts: `harness bench experiments/made.yaml`"
+    ]
+    assert answer["commits"] == ["c0ffee" * 6 + "c0ff (dirty)"]
+    assert _verdicts("results/made") == [answer | {"file": "experiments/made.yaml"}]
+    shown = _harness("verdicts").output
+    assert "the first scales faster" in shown
+    assert "params.trainable: supported: 0.4" in re.sub(r"\s+", " ", shown)
+    page = (whole / "results" / "verdicts.html").read_text(encoding="utf-8")
+    assert "the first is better" in page
+    assert not re.search(r'(src|href)="http', page)
+
+
+def test_a_rule_that_was_changed_after_the_plan_is_judged_as_it_was_frozen(whole):
+    """The file's new threshold is not taken, and the difference is told."""
+    write_experiment(whole, RULES.replace("threshold: 0,", "threshold: 9,"))
+    (answer,) = _verdicts()
+
+    assert answer["verdicts"][0]["decide"]["threshold"] == 0
+    assert answer["verdicts"][0]["verdict"] == "supported"
+    assert "judged by the plan as it was frozen" in answer["notes"][0]
+    assert "it differs in: decide" in answer["notes"][0]
+
+
+def test_rules_that_the_plan_has_not_are_no_rules_yet(here):
+    """A file that got its first rules after its plan: the next move takes them in."""
+    write_experiment(here, rules="")
+    assert _harness("plan", "experiments/made.yaml").exit_code == 0
+    write_experiment(here)
+
+    asked = _harness("verdicts", "experiments/made.yaml")
+
+    assert asked.exit_code == 2
+    assert "`harness run experiments/made.yaml --replan` takes it in" in " ".join(asked.output.split())
+
+
+def test_a_scale_has_its_own_plan(whole):
+    """Other runs, other folder; a scale that no file has is answered."""
+    (short,) = _verdicts("--scale", "short")
+    none = _harness("verdicts", "--scale", "shrt")
+    named = _harness("verdicts", "experiments/made.yaml", "--scale", "shrt")
+
+    assert (short["name"], short["command"]) == ("made-short", "harness run experiments/made.yaml --scale short")
+    assert none.exit_code == named.exit_code == 2
+    assert "no file with a `decide:` and a scale shrt here" in none.output
+    assert "did you mean 'short'?" in named.output
+
+
+def test_a_damaged_record_is_named_and_the_command_fails_in_the_end(whole):
+    """The other experiments are judged all the same."""
+    record = next((whole / "results" / "runs").glob("*.json"))
+    record.write_text(record.read_text().replace('"evaluations": 100', '"evaluations": 1'))
+    done = _harness("verdicts", "--json")
+    (answer,) = json.loads(done.stdout)["experiments"]
+
+    assert done.exit_code == 3
+    assert record.stem in answer["why"]
+    assert [one["verdict"] for one in answer["verdicts"]] == ["not run"] * 2
+
+
+def test_verdicts_that_cannot_be_written_are_shown(whole):
+    """What is in the way is named after the verdicts."""
+    (whole / "results" / "verdicts.json").mkdir()
+    done = _harness("verdicts", "experiments/made.yaml")
+
+    assert done.exit_code == 2
+    assert "the first scales faster" in done.stdout
+    assert "verdicts.json: Is a directory" in done.stderr
+
+
+def test_what_makes_the_table_is_kept(whole):
+    """Page, numbers and runs lie in results/verdicts; keeping again replaces, and a README lists what is there."""
+    for _ in range(2):
+        assert _harness("verdicts", "--keep").exit_code == 0
+    kept = whole / "results" / "verdicts"
+
+    assert {str(path.relative_to(kept)) for path in kept.rglob("*") if path.is_file()} == {
+        *("README.md", "verdicts.html", "verdicts.json", "made/verdicts.json", "made/runs.csv")
+    }
+    runs = pd.read_csv(kept / "made" / "runs.csv")
+    assert len(runs) == 42
+    assert {"test_loss", "params.trainable", "flops_train.local_min"} <= set(runs)
+    row = next(line for line in (kept / "README.md").read_text(encoding="utf-8").splitlines() if "1/1" in line)
+    assert row.count("| supported 1/1 ") == 3
+    assert row.endswith(" | not measured | **supported** |")
+
+
+def test_nothing_to_judge_or_to_keep_is_an_answer(here):
+    """A file without rules, a folder without files, nothing that was judged: a sentence and the next move."""
+    nothing = _harness("verdicts", "--keep")
+    write_experiment(here, rules="")
+    asked, empty = _harness("verdicts", "experiments/made.yaml"), _harness("verdicts")
+    absent = _harness("verdicts", "experiments/maid.yaml")
+
+    assert nothing.exit_code == 3
+    assert "nothing to keep" in nothing.output
+    assert [one.exit_code for one in (asked, empty, absent)] == [2, 2, 2]
+    assert "it has no `decide:`" in asked.output
+    assert "no file with a `decide:` here" in empty.output
+    assert "No such file" in absent.output

@@ -1,0 +1,120 @@
+"""What is kept of phases that are over: from the records' matrices of errors to points, words and pictures."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_records import made_record
+
+from harness.paper.replay import REPLAYS, Runs
+from harness.paper.replay.forgetting import arms_of, kept_by, published_rmse
+from harness.planning.plan import make_plan
+from harness.record import PhaseEnd
+from harness.spec import parse_experiment
+
+REPLAY = REPLAYS["fig3_4_forgetting"]
+PUBLISHED = 3.99e-6
+TEXT = """
+question: what stays?
+tasks: [{target: five_peaks, train_points: 20, validation_points: 5, test_points: 5}]
+grid: {recipes.lbfgs.phases: [2, null]}
+arms:
+  paper: {architecture: {family: kan, hidden: [], grid: 3, base: frozen}, recipe: lbfgs}
+  mlp: {architecture: {family: mlp, hidden: [4]}, recipe: lbfgs}
+recipes: {lbfgs: {optimizer: {name: lbfgs}, max_evaluations: 4}}
+seeds: [0, 1, 2]
+"""
+# By arm and seed: training RMSE after each of two phases, on the points of both.
+MATRICES = {
+    "paper": [[[f * PUBLISHED, 1.0], [f * PUBLISHED, 3 * f * PUBLISHED]] for f in (0.5, 1.0, 9.0)],
+    "mlp": [[[0.1, 1.0], [0.5, 0.3]], [[0.1, 1.0], [2.1, 0.3]], None],
+}
+
+
+@pytest.fixture
+def runs() -> Runs:
+    """Records of three seeds, one of which diverged in an arm; values that are the phase plus a tenth of the seed."""
+    manifest = make_plan(parse_experiment(TEXT), "peaks")
+    arms = {cell.index: cell.arm for cell in manifest.cells}
+    records = {}
+    for planned in manifest.runs:
+        record, seed = made_record(planned), planned.run.seed
+        if planned.run.recipe.phases:
+            matrix = MATRICES[arms[planned.cell]][seed]
+            ends = matrix and tuple(
+                PhaseEnd(rmse=tuple(row), outputs=(phase + seed / 10,) * 201) for phase, row in enumerate(matrix)
+            )
+            record = (record if ends else made_record(planned, status="diverged")).model_copy(update={"phases": ends})
+        records[planned.run_id] = record
+    table = pd.DataFrame({"run_id": list(records), "chosen": True})
+    return Runs(manifest, table, [], records)
+
+
+def test_the_published_error_is_the_tutorials():
+    """One number, which the table of protocols has as text."""
+    assert published_rmse(REPLAY) == PUBLISHED
+
+
+def test_what_is_kept_is_the_last_row_beside_the_diagonal(runs):
+    """Means over phases, a value a seed; a run that diverged counts as infinitely bad, and a median can bear one."""
+    paper, mlp = map(kept_by, arms_of(runs))
+
+    assert paper.right_after == pytest.approx([2 * factor * PUBLISHED for factor in (0.5, 1.0, 9.0)])
+    assert paper.in_the_end == pytest.approx(paper.right_after)
+    assert paper.times == pytest.approx(1)
+    assert mlp.right_after == pytest.approx([0.2, 0.2, math.inf])
+    assert mlp.in_the_end == pytest.approx([0.4, 1.2, math.inf])
+    assert mlp.times == pytest.approx(6)
+    assert mlp.at_once == (0.1, 0.1, 0.1)
+
+
+def test_only_the_recipes_are_compared_and_only_right_after_a_phase(runs):
+    """Medians over seeds beside the one number; the later recipe has no runs here; all else was not published."""
+    page = REPLAY.kind(runs, REPLAY)
+    points = page.points.set_index(["ours", "what"])
+
+    outcome = {key: row["outcome"] for key, row in points.iterrows() if row["outcome"] != "not published"}
+    assert {str(what): outcome for (_, what), outcome in outcome.items()} == {
+        "later, right after its phase": "not run",
+        "peak 1, right after its phase": "within 2x",
+        "peak 2, right after its phase": "worse",
+    }
+    first = points.loc[("paper", "peak 1, right after its phase")]
+    assert (first["median"], first["best"], first["seeds"]) == (PUBLISHED, PUBLISHED / 2, 3)
+    assert points.loc[("mlp", "peak 1, after the last phase")]["median"] == 2.1
+    assert math.isinf(points.loc[("mlp", "peak 1, after the last phase")]["worst"])
+    kept, lost, at_once = page.findings[2:]
+    assert kept.endswith("by paper (1x).")
+    assert lost.endswith("by mlp (6x).")
+    assert at_once.endswith("mlp 0.1.")
+    (table,) = page.tables
+    assert [row[:3] for row in table.rows] == [
+        ("paper", "[1,1] G=3 k=3, base frozen", 30),
+        ("mlp", "[1,4,1], silu", 30),
+    ]
+
+
+def test_the_median_seed_is_drawn_phase_by_phase(runs):
+    """A row an arm that is to be drawn, a column a phase, with the target, the outputs and the data's place."""
+    picture = REPLAY.kind(runs, REPLAY).figures[0]
+
+    assert len(picture.figure.axes) == 2
+    for phase, axes in enumerate(picture.figure.axes):
+        (line,) = [line for line in axes.lines if line.get_gid() == f"course:0:{phase}"]
+        (target,) = [other for other in axes.lines if other is not line]
+        (shade,) = axes.patches
+        assert np.array_equal(line.get_ydata(), np.full(201, phase + 0.1))
+        assert target.get_ydata().max() == pytest.approx(1, abs=1e-3)
+        assert (shade.get_x(), shade.get_width()) == (phase - 1, 1)
+
+
+def test_without_runs_in_phases_there_is_a_page(runs):
+    """As of a part of the runs: both recipes are missing, and nothing is kept."""
+    whole = runs.manifest.runs
+    at_once = [planned.run_id for planned in whole if planned.run.recipe.phases is None]
+    page = REPLAY.kind(runs._replace(table=pd.DataFrame({"run_id": at_once, "chosen": True})), REPLAY)
+
+    assert set(page.points["outcome"]) == {"not run"}
+    assert [picture.stem for picture in page.figures] == ["kept"]
+    assert page.tables == ()

@@ -1,0 +1,63 @@
+"""What a point says: how far our median is from what was published, in words and as a factor."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.paper.reference import load
+from harness.paper.replay import summary, with_outcomes
+from harness.paper.replay.outcome import MEANINGLESS
+
+
+def point(seeds: list[float], published: float = 1.0, errata: str = "") -> dict[str, object]:
+    """A published point and our errors over seeds; inf where a seed diverged."""
+    errors = {"median": np.median(seeds), "best": min(seeds), "worst": max(seeds)} if seeds else {}
+    none = dict.fromkeys(("median", "best", "worst"), math.nan)
+    return {"published": published, "errata": errata, **none, **errors}
+
+
+@pytest.mark.parametrize(
+    ("seeds", "outcome"),
+    [
+        ([1.9, 1.9, 1.9], "within 2x"),
+        ([0.51, 0.6, 90.0], "within 2x"),
+        ([0.3, 3.0, 9.0], "within the seed spread"),
+        ([0.1, 0.2, 0.4], "better"),
+        ([2.1, 2.2, 9.0], "worse"),
+        ([0.3, 3.0, math.inf], "within the seed spread"),
+        ([3.0, math.inf, math.inf], "worse"),
+        ([], "not run"),
+    ],
+)
+def test_the_outcome_of_a_point_is_that_of_its_median_and_spread(seeds, outcome):
+    """Within the tolerance is the same; else what lies between best and worst seed; a diverged seed is the worst."""
+    (row,) = with_outcomes(pd.DataFrame([point(seeds)]), 2.0).to_dict("records")
+
+    assert row["outcome"] == outcome
+    assert row["tolerance"] == 2.0
+
+
+def test_what_cannot_be_compared_says_why():
+    """An erratum comes before all else; a number of ours that was not published is not worse than nothing."""
+    points = pd.DataFrame([point([1.0], errata="E6 E2"), point([1.0], published=math.nan), point([1.0], errata="E6")])
+
+    found = with_outcomes(points, 3.0)
+
+    assert list(found["outcome"]) == ["not comparable (E2)", "not published", "within 3x"]
+    assert summary(found).points == 1
+    assert set(MEANINGLESS) <= set(load("errata")["erratum"])
+
+
+def test_the_factor_of_a_curve_is_the_same_for_twice_and_for_half():
+    """Typical is the geometric mean over points, of the ratio or its inverse."""
+    found = summary(with_outcomes(pd.DataFrame([point([8.0]), point([0.5]), point([])]), 2.0))
+
+    assert (found.points, found.typical_factor, found.largest_factor) == (2, pytest.approx(4), pytest.approx(8))
+    assert found.outcomes == {"worse": 1, "within 2x": 1}
+
+
+def test_nothing_to_compare_has_no_factor():
+    """Not one, which would say that all are the same."""
+    assert math.isnan(summary(with_outcomes(pd.DataFrame([point([])]), 2.0)).typical_factor)

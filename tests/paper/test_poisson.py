@@ -1,0 +1,137 @@
+"""Fig. 3.3: squared errors meet in both norms, and the KAN is held against the MLP that validation chooses."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.judging.scaling import fit_table
+from harness.paper.reference import load
+from harness.paper.replay import REPLAYS
+from harness.paper.replay.poisson import (
+    _depth_findings,
+    _duel_findings,
+    _duel_table,
+    _exponent_table,
+    beside,
+    duel,
+    measured_points,
+    published_points,
+)
+
+REPLAY = REPLAYS["fig3_3_poisson"]
+
+
+def runs(published: pd.DataFrame, factors: dict[int, float]) -> pd.DataFrame:
+    """A table of runs with the published errors, those of MLPs of some depths times a factor, in three seeds."""
+    rows = []
+    for number, row in enumerate(published.itertuples()):
+        factor = factors.get(row.depth, 1.0) if row.family == "mlp" else 1.0
+        for seed, noise in enumerate((0.5, 1.0, 3.0)):
+            rmse, h1 = (noise * np.sqrt(factor * square) for square in (row.l2_squared, row.h1_squared))
+            rows.append(
+                {
+                    "run_id": f"{number}-{seed}",
+                    "task": "poisson",
+                    "arm": row.family,
+                    "series": f"kan {row.shape}" if row.family == "kan" else f"mlp depth={row.depth}",
+                    "shape": row.shape[1:-1].replace(",", "-"),
+                    "grid": None if pd.isna(row.grid) else row.grid,
+                    "seed": seed,
+                    "cell": number,
+                    "trial": 0,
+                    "status": "done",
+                    "test_rmse": rmse,
+                    "test_h1_error": h1,
+                    "validation_rmse": 10 * rmse,
+                    "evaluations": 6000,
+                    "params.paper": row[published.columns.get_loc("params.paper") + 1],
+                    "params.trainable": row[published.columns.get_loc("params.trainable") + 1],
+                    "flops_train.shared_dense": 1e9,
+                    "flops_train.local_min": 1e8,
+                    "pack_seconds": 30.0,
+                    "pack_lanes": 3,
+                    "chosen": True,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def points(table: pd.DataFrame) -> pd.DataFrame:
+    return beside(published_points(REPLAY), measured_points(table), REPLAY.tolerance)
+
+
+def test_squared_errors_meet_in_both_norms():
+    """Runs with the published errors have ratio 1 at every point of the scaling curves; E2's are not judged."""
+    found = points(runs(load("pde_scaling"), {}))
+
+    curves = found[~found["curve"].str.startswith("course")]
+    assert len(curves) == 2 * len(load("pde_scaling"))
+    np.testing.assert_allclose(curves["ratio"], 1, rtol=1e-12)
+    assert set(curves["outcome"]) == {"within 4x", "not comparable (E2)"}
+    assert (curves["outcome"] == "not comparable (E2)").sum() == 24
+    np.testing.assert_allclose(curves["worst"] / curves["best"], 36, rtol=1e-12)
+
+
+def test_the_courses_end_where_a_grid_does():
+    """Panels 1 and 2: the KAN at the end of its five grids, the MLPs at theirs; [2,10,1] is another than in panel 3."""
+    found = points(runs(load("pde_scaling"), {}))
+
+    courses = found[found["curve"].str.startswith("course") & (found["quantity"] == "L2²")].set_index(
+        ["family", "grid"]
+    )
+    assert list(courses.loc["kan"].index) == [2, 4, 6, 8, 10]
+    assert courses.loc[("kan", 10), "published"] == pytest.approx(9.8402e-8)
+    assert list(courses.loc["mlp", "shape"]) == ["[2,10,1]", "[2,100,100,100,1]"]
+    assert list(courses.loc["mlp", "outcome"]) == ["better", "within 4x"]
+
+
+def test_the_kan_is_held_against_the_mlp_that_validation_chooses():
+    """Of MLPs with at most 20,601 parameters the one of depth 4 and width 50; larger ones do not count."""
+    table = runs(load("pde_scaling"), {5: 1e-9})
+    table = table[(table["params.trainable"] > 20_601) | (table["series"] != "mlp depth=5")]
+
+    found = duel(table)
+
+    assert (found.kan["grid"], found.best["shape"], found.chosen["shape"]) == (
+        10,
+        "[2,50,50,50,1]",
+        "[2,100,100,100,1]",
+    )
+    said = list(_duel_findings(found))
+    assert "squared errors are 37 (L2) and 20 (H1) times those of the KAN [2,10,1]" in said[0]
+    assert "figure gives 94 and 68 times, on true parameters 46" in said[1]
+    (one,) = _duel_table(found)
+    rows = {row[0]: row for row in one.rows}
+    assert rows["params.trainable"][1:4] == (450, 5301, 20601)
+    assert rows["seconds in the pack"][1:] == (10, 10, 10, 1, 1)
+
+
+def test_nothing_is_held_against_nothing():
+    """Without the KAN there is no table, and the paper's own numbers are all that is said."""
+    table = runs(load("pde_scaling"), {})
+    found = duel(table[table["grid"].isna()])
+
+    assert list(_duel_table(found)) == []
+    assert len(list(_duel_findings(found))) == 1
+
+
+def test_the_curve_of_two_depths_is_given_to_the_nearer():
+    """With errors of depth 2 ten times the published ones, it is that of depth 3."""
+    (said,) = _depth_findings(points(runs(load("pde_scaling"), {2: 10.0})))
+
+    assert "nearer to ours of depth 3: typically 1x apart, against 10x" in said
+
+
+def test_exponents_are_half_of_what_the_figure_draws():
+    """E11: published slopes 3.49, 4.33 and 4.25 are 1.74, 2.17 and 2.12 of the error."""
+    table = runs(load("pde_scaling"), {})
+    kans = table[table["arm"] == "kan"].assign(dtype="float64", metric="rmse", test_loss=table["test_rmse"])
+    fits = fit_table(
+        kans.assign(in_window=True, until_minimum=False, hold_out=0, of_budget=False),
+        ("params.paper", "params.trainable"),
+    )
+    (found,) = _exponent_table(points(table), fits)
+
+    l2 = [row for row in found.rows if row[0] == "L2²"]
+    assert [row[3] for row in l2] == ["3.49", "4.33", "4.25"]
+    assert [row[4] for row in l2] == [row[5] for row in l2] == ["1.74", "2.17", "2.12"]

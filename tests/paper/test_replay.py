@@ -1,0 +1,186 @@
+"""`harness replay`: from an experiment file to a page that says what it is made from, and what it is not."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from made_records import made_record
+
+from harness.cli import main
+from harness.cli.steps import plan_of
+from harness.paper.replay import POINT_COLUMNS, REPLAYS
+from harness.record import publish
+from harness.spec import read_manifest
+
+ROOT = Path(__file__).parents[2]
+TINY = Path(__file__).parent / "tiny"
+
+
+def bring(name: str, folder: Path, more: str = "") -> None:
+    """Put an experiment file into `folder`/experiments, with a scale `tiny` more, which a test runs in seconds."""
+    (folder / "experiments").mkdir(exist_ok=True)
+    text = (ROOT / "experiments" / f"{name}.yaml").read_text(encoding="utf-8")
+    changes = textwrap.indent((TINY / f"{name}.yaml").read_text(encoding="utf-8") + more, "    ")
+    scales = text.replace("\nscales:\n", f"\nscales:\n  tiny:\n{changes}")
+    (folder / "experiments" / f"{name}.yaml").write_text(scales, encoding="utf-8")
+
+
+def said(arguments: list[str], exit_code: int = 0) -> str:
+    done = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert done.exit_code == exit_code, done.output
+    return done.output
+
+
+# Each takes seconds, most of them for workers to start: one is tried always.
+ALWAYS = "fig2_3_grid_extension"
+SLICES = [pytest.param(name, marks=[] if name == ALWAYS else pytest.mark.slow) for name in REPLAYS]
+
+
+@pytest.mark.parametrize("name", SLICES)
+def test_a_slice_of_every_replay_runs_to_its_page(tmp_path, monkeypatch, name):
+    """From the file in experiments/ to a page that says on top that it is not the whole, and how it differs."""
+    bring(name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    output = said(["replay", name, "--scale", "tiny"])
+
+    folder = tmp_path / "results" / f"{name}-tiny"
+    page = (folder / "replay.html").read_text(encoding="utf-8")
+    assert "Not at full scale: tiny." in page
+    assert "Incomplete." not in page
+    assert "seeds: [0]" in page
+    assert f"harness replay {name} --scale tiny" in page
+    points = pd.read_csv(folder / "replay.csv")
+    assert list(points)[: len(POINT_COLUMNS)] == list(POINT_COLUMNS)
+    assert points["ratio"].notna().any()
+    assert set(points["outcome"]) > {"not run"}
+    assert len(output.splitlines()) > 2
+    drawn = {figure.stem for figure in folder.glob("*.pdf")} - {"scaling", "residuals"}  # less those of any experiment
+    assert page.count("<img ") == len(drawn)
+    assert all(figure.stat().st_size > 1000 for figure in folder.glob("*.png"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process group")
+def test_an_interrupted_replay_says_what_is_left_and_both_next_moves(tmp_path):
+    """The cost is said before anything trains; no page is written."""
+    name = "fig2_3_grid_extension"
+    slow = "recipes.levenberg.restarts: {count: 100, evaluations: 20}\nrecipes.levenberg.max_evaluations: 5000\n"
+    bring(name, tmp_path, more=slow)  # there is time to stop it in
+    command = [sys.executable, "-u", "-m", "harness.cli", "replay", "fig2_3", "--scale", "tiny", "--workers", "1"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        first = process.stdout.readline()
+        assert any("pack 1/12" in line for line in process.stdout)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    left = 12 - len(list((tmp_path / "results" / "runs").glob("*.json")))
+
+    assert re.match(rf"{name}-tiny: 12 runs in 12 packs, [\d,]+ evaluations, ", first)
+    assert process.returncode == 3
+    assert 0 < left < 12
+    assert f"{left} of 12 runs have no record, so there is no page" in errors
+    assert f"`harness replay {name} --scale tiny` goes on" in errors
+    assert "with --partial it writes a page of the others" in errors
+    assert not (tmp_path / "results" / f"{name}-tiny" / "replay.html").exists()
+
+
+@pytest.mark.slow
+def test_a_page_of_part_of_the_runs_says_so_on_top(tmp_path, monkeypatch):
+    """And so does the list of what is kept, until the other runs have records too."""
+    name = "fig2_3_grid_extension"
+    bring(name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    folder, kept = (tmp_path / "results" / each / f"{name}-tiny" for each in (".", "replay"))
+    plan = plan_of(Path("experiments") / f"{name}.yaml", "tiny")
+    counts = {cell.index: cell.counts for cell in plan.cells}
+    made = [made_record(run).model_copy(update={"counts": counts[run.cell]}) for run in plan.runs]
+    for record in made[:-2]:
+        publish(record, tmp_path / "results" / "runs")
+
+    said(["replay", name, "--scale", "tiny", "--partial", "--keep"])
+
+    top = (kept / "replay.html").read_text(encoding="utf-8").partition("<section")[0]
+    last = plan.cells[-1].series
+    assert f"Incomplete.</strong> 2 of 12 runs have no record: 2 of {last}." in top
+    assert "Ours come from 10 runs" in top
+    assert len(pd.read_csv(kept / "runs.csv")) == 10
+    assert not (folder / "runs.csv").exists()  # nor a report: these are of all runs
+    assert "2 of 12 runs have no record" in (kept.parent / "index.html").read_text(encoding="utf-8")
+
+    for record in made[-2:]:
+        publish(record, tmp_path / "results" / "runs")
+    said(["replay", name, "--scale", "tiny", "--keep"])
+
+    assert "Incomplete." not in (kept / "replay.html").read_text(encoding="utf-8")
+    assert len(pd.read_csv(kept / "runs.csv")) == 12
+    listed = (kept.parent / "README.md").read_text(encoding="utf-8")
+    assert listed.count(f"`harness replay {name} --scale tiny` |") == 1
+    assert all((kept.parent / link).exists() for link in re.findall(r"\]\(([^)]+)\)", listed))
+    index = (kept.parent / "index.html").read_text(encoding="utf-8")
+    assert "Incomplete." not in index
+    assert all((kept.parent / link).exists() for link in re.findall(r'(?:src|href)="([^"]+)"', index))
+
+
+def test_all_replays_make_a_list_with_a_row_each(tmp_path, monkeypatch):
+    """Here of what has a record, which is nothing: every row says so, and the command is not a success."""
+    for name in REPLAYS:
+        bring(name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    output = said(["replay", "--all", "--scale", "tiny", "--partial"], exit_code=3)
+
+    page = (tmp_path / "results" / "replays-tiny.html").read_text(encoding="utf-8")
+    assert page.count("Incomplete.") == len(REPLAYS)
+    assert all(f"<h2>{one.place}: {one.title}</h2>" in page for one in REPLAYS.values())
+    assert f"{len(REPLAYS)} of {len(REPLAYS)} replays have no page" in output
+
+
+def test_a_narrowed_replay_has_a_plan_of_its_own(tmp_path, monkeypatch):
+    """Its folder says what was left out; the widths and seeds that are left are those that were asked for."""
+    bring("fig3_1_toy_scaling", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    narrow = ["--scale", "short", "--max-width", "10", "--seeds", "2"]
+
+    output = said(["replay", "fig3_1", *narrow, "--partial"], exit_code=3)
+
+    assert "runs of fig3_1_toy_scaling-short-width-10-seeds-2 has a record" in output
+    plan = read_manifest(tmp_path / "results" / "fig3_1_toy_scaling-short-width-10-seeds-2")
+    runs = [planned.run for planned in plan.runs]
+    assert {max(run.network.shape) for run in runs if run.network.family == "mlp"} == {5, 10}
+    assert {run.seed for run in runs} == {0, 1}
+    whole = plan_of(Path("experiments/fig3_1_toy_scaling.yaml"), "short")
+    assert set(plan.run_ids()) < set(whole.run_ids())  # what one trains, the other has
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["replay", "--all", "--seeds", "1"], "--all runs every replay as its file says: leave NAME, --max-width"),
+        (["replay", "fig3_1_toy_scalign"], "fig3_1_toy_scalign: no such replay; did you mean 'fig3_1_toy_scaling'"),
+        (["replay", "fig"], "fig: no such replay; allowed: "),
+        (["replay", "fig2_3"], "run it where the project's experiments/ is"),
+    ],
+)
+def test_a_replay_that_is_not_there_is_named(tmp_path, monkeypatch, arguments, words):
+    """A wrong name gives the nearest one, a wrong folder the right one."""
+    monkeypatch.chdir(tmp_path)
+
+    assert words in said(arguments, exit_code=2)
+
+
+def test_a_scale_that_is_not_there_is_named(monkeypatch):
+    """A wrong scale gives those that the file has."""
+    monkeypatch.chdir(ROOT)
+
+    output = said(["replay", "fig2_3_grid_extension", "--scale", "sohrt"], exit_code=2)
+
+    assert "did you mean 'short'? (allowed: full, short)" in output

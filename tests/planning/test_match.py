@@ -1,0 +1,203 @@
+"""Arms made equal on a command line: nothing nearer exists, and what cannot be met says what can."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.base.errors import HarnessError
+from harness.count import count
+from harness.planning.match import Setting, axis_named, match_arms, parse_arm, ratios, to_json
+from harness.spec import SHAPES, Adam, CountName, Lbfgs
+
+# One size is left open in each: the grid, the degree, the width or the depth.
+ARMS = (
+    "kan hidden=[5]",
+    "kan depth=2 grid=5",
+    "kan width=3 grid=3",
+    "mlp depth=3",
+    "mlp width=8",
+    "spline_mlp depth=3 grid=5",
+    "spline_mlp hidden=[5,5] place=before",
+    "rbf_kan hidden=[5]",
+    "chebyshev_kan hidden=[5]",
+    "rational_kan depth=3",
+)
+FORWARD = [name for name in get_args(CountName) if not name.startswith("flops_train")]
+
+
+def _setting(axis="params.trainable", budget=1000.0, evaluations=None, optimizer=None) -> Setting:
+    return Setting(axis, budget, 2, 1, 1000, evaluations, optimizer or Lbfgs(name="lbfgs"))
+
+
+def _refused(arm: str, **setting) -> str:
+    with pytest.raises(HarnessError) as caught:
+        match_arms([arm], _setting(**setting))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize("axis", FORWARD)
+@settings(max_examples=10, deadline=None)
+@given(budget=st.floats(300, 1e5))
+def test_no_neighbour_is_nearer(arm, axis, budget):
+    """For every family under every convention, one size more or less is no nearer to the budget, in ratio."""
+    if axis not in count(SHAPES[arm.split()[0]].model_validate(_smallest(arm))):
+        return
+    try:
+        (one,) = match_arms([arm], _setting(axis, budget))
+    except HarnessError as error:
+        assert any(said in str(error) for said in ("below the smallest", "whatever the", "beyond"))  # noqa: PT017
+        return
+    off = abs(one.counts[axis] / budget - 1)
+
+    for value in (one.value - 1, one.value + 1):
+        neighbour = _neighbour(one, value)
+        assert neighbour is None or abs(count(neighbour)[axis] / budget - 1) >= off
+
+
+def _smallest(arm: str) -> dict:
+    fields = {"grid": 1, "degree": 1} if "kan" in arm or "spline" in arm else {}
+    shape = SHAPES[arm.split()[0]]
+    return {"shape": (2, 1), **{name: value for name, value in fields.items() if name in shape.model_fields}}
+
+
+def _neighbour(one, value):
+    """The matched network with another value of its open size."""
+    if value < (2 if one.free == "depth" else 1):
+        return None
+    if one.free in ("grid", "degree"):
+        return one.network.model_copy(update={one.free: value})
+    hidden = one.network.shape[1:-1]
+    hidden = (value,) * len(hidden) if one.free == "width" else hidden[:1] * (value - 1)
+    return one.network.model_copy(update={"shape": (2, *hidden, 1)})
+
+
+def test_ratios_are_given_under_every_convention():
+    """Matched parameters are not matched FLOPs, and the answer says by how much, for every count both arms have."""
+    kan, mlp = match_arms(["kan hidden=[5]", "mlp depth=3"], _setting())
+    found = ratios(kan, mlp)
+
+    assert set(found) == set(kan.counts) == set(mlp.counts)
+    assert found["params.trainable"] == pytest.approx(1, abs=0.05)
+    assert found["flops_forward.shared_dense"] < 0.2
+    assert found["flops_forward.local_min"] > 3
+
+
+@pytest.mark.parametrize("optimizer", [Adam(name="adam"), Lbfgs(name="lbfgs")])
+def test_with_all_sizes_given_steps_are_solved_for(optimizer):
+    """A training budget is met by the number of evaluations."""
+    kan, mlp = match_arms(
+        ["kan hidden=[5] grid=5", "mlp depth=3 width=9"], _setting("flops_train.local_min", 1e9, optimizer=optimizer)
+    )
+
+    assert (kan.free, mlp.free) == ("steps", "steps")
+    for one in (kan, mlp):
+        assert one.counts["flops_train.local_min"] == pytest.approx(1e9, rel=0.01)
+
+
+def test_with_evaluations_given_a_size_is_solved_for():
+    """A training budget over a stated number of evaluations is met by a size."""
+    (mlp,) = match_arms(["mlp depth=3"], _setting("flops_train.shared_dense", 1e9, evaluations=500))
+
+    assert mlp.free == "width"
+    assert mlp.counts["flops_train.shared_dense"] == pytest.approx(1e9, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("arm", "said"),
+    [
+        ("kan widht=5", "widht: unknown field; did you mean 'width'?"),
+        ("mlpp depth=3", "did you mean 'mlp'?"),
+        ("kan depth=2", "leaves width and grid open; give all of them but one"),
+        ("kan hidden=[5] grid=3", "leaves no size open"),
+        ("kan hidden=[0]", "hidden.0=0: input should be greater than 0"),
+        ("kan hidden=[5] grid=-3", "grid=-3: input should be greater than 0"),
+        ("kan hidden=[5] order=6", "order=6: input should be less than or equal to 5"),
+        ("kan hidden=5,5", "input should be a list such as [5,5]"),
+        ("kan hidden", "'hidden' is not field=value"),
+        ("mlp hidden=[4] width=3", "leaves no size open"),
+        ("mlp depth=3 omega_0=9", "'mlp depth=3 omega_0=9': omega_0=9: it is the frequency of activation: sine, and"),
+        ("mlp depth=3 features=0", "features=0: input should be greater than 0"),
+        ("", "family ''"),
+    ],
+)
+def test_an_arm_that_makes_no_sense_is_answered(arm, said):
+    """The mistake is named as it was typed, with what is allowed."""
+    assert said in _refused(arm)
+
+
+@pytest.mark.parametrize(
+    ("arm", "setting", "said"),
+    [
+        (
+            "mlp depth=3",
+            {"budget": 3},
+            "below the smallest network of --arm 'mlp depth=3': width=1 has params.train",
+        ),
+        ("kan width=3 grid=3", {"budget": 20}, "depth=2 has params.trainable=63; ask for that or more"),
+        ("mlp depth=3", {"budget": 1e30}, "is beyond --arm 'mlp depth=3': width=1,048,576"),
+        ("mlp width=8", {"budget": 1e9}, "is beyond --arm 'mlp width=8': depth=1,024"),
+        (
+            "kan hidden=[5]",
+            {"axis": "flops_forward.local_min"},
+            "local_min is 465 whatever the grid; solve for",
+        ),
+        ("rbf_kan depth=2 grid=4", {"axis": "params.paper"}, "params.paper does not count rbf_kan"),
+        (
+            "kan hidden=[5]",
+            {"axis": "flops_train.local_min"},
+            "say how long --arm 'kan hidden=[5]' trains",
+        ),
+    ],
+)
+def test_a_budget_out_of_reach_names_the_nearest(arm, setting, said):
+    """What can be met is said, in the unit that was asked in."""
+    assert said in _refused(arm, **setting)
+
+
+def test_an_axis_without_its_convention_has_the_default():
+    """`params` is trainable, FLOPs are shared-dense, and a misspelling is answered."""
+    assert axis_named("flops_forward") == "flops_forward.shared_dense"
+    assert axis_named("flops_train.local_min") == "flops_train.local_min"
+    with pytest.raises(HarnessError, match="did you mean 'flops_train'"):
+        axis_named("flops")
+
+
+def test_the_command_prints_a_table_and_json():
+    """`harness match` shows the shapes and every ratio; --json gives the same to a script."""
+    command = [
+        sys.executable,
+        "-m",
+        "harness.cli",
+        "match",
+        "--arm",
+        "kan hidden=[5]",
+        "--arm",
+        "mlp depth=3",
+        "--at",
+        "1000",
+    ]
+    root = Path(__file__).parents[2]
+
+    table = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
+    data = json.loads(subprocess.run([*command, "--json"], cwd=root, capture_output=True, text=True, check=True).stdout)
+
+    assert "[2,29,29,1]" in table
+    assert "flops_forward.per_edge" in table
+    assert data[1]["network"]["shape"] == [2, 29, 29, 1]
+    assert data == json.loads(
+        json.dumps(to_json(match_arms(["kan hidden=[5]", "mlp depth=3"], _setting()), _setting()))
+    )
+
+
+def test_words_of_an_arm_are_yaml_values():
+    """Lists, numbers and truth values are read as in an experiment file."""
+    arm = parse_arm("kan hidden=[5,4] base=false noise=1e-2")
+
+    assert (arm.hidden, arm.base, arm.noise) == ((5, 4), False, 0.01)

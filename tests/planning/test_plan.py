@@ -1,0 +1,567 @@
+"""Plans: what is asked becomes networks that meet it, or cells that say why not."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.base.errors import HarnessError
+from harness.count import count
+from harness.planning.plan import make_plan, planned_flops
+from harness.planning.solve import nearest_sizes
+from harness.spec import (
+    check_unchanged,
+    content_hash,
+    freeze,
+    parse_experiment,
+    read_experiment,
+    read_manifest,
+    run_id,
+    stages,
+)
+
+ROOT = Path(__file__).parents[2]
+TEXT = """
+question: which?
+tasks: [exp2d]
+arms:
+  kan: {architecture: {family: kan, hidden: [5]}, recipe: fast}
+  mlp: {architecture: {family: mlp, depth: 3}, recipe: fast}
+match: {axis: params, at: [135, 1000], tol: 0.15, solve: {kan: grid, mlp: width}}
+recipes:
+  fast: {optimizer: {name: adam}, max_evaluations: 10, restarts: {count: 2, evaluations: 2}}
+seeds: [0, 1]
+tune: {gain: [1, 2]}
+"""
+RULE = "{claim: c, quantity: exponent, arms: [kan, mlp], axis: params.trainable, threshold: 0"
+EXPLICIT = TEXT.replace("match: {axis: params, at: [135, 1000], tol: 0.15, solve: {kan: grid, mlp: width}}\n", "")
+
+
+def _plan(text: str):
+    return make_plan(parse_experiment(text), "test")
+
+
+def _refused(text: str) -> str:
+    with pytest.raises(HarnessError) as caught:
+        _plan(text)
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+def test_runs_are_tasks_by_arms_by_budgets_by_seeds_by_trials():
+    """The plan is the cross product, every run once."""
+    plan = _plan(TEXT)
+
+    assert len(plan.runs) == 1 * 2 * 2 * 2 * 2
+    assert len(set(plan.run_ids())) == len(plan.runs)
+    assert sorted(i for pack in plan.packs for i in pack) == sorted(plan.run_ids())
+
+
+@pytest.mark.parametrize(
+    ("axis", "budget", "solve", "cap"),
+    [
+        ("params", 1000, "{kan: grid, mlp: width}", 10),
+        ("flops_forward", 5000, "{kan: grid, mlp: width}", 10),
+        ("flops_train", 2e8, "{kan: grid, mlp: width}", 10),
+    ],
+)
+def test_achieved_budgets_are_within_tolerance_and_nothing_nearer_exists(axis, budget, solve, cap):
+    """The solved integer is within tol, and neither neighbour is nearer (in ratio) to the budget."""
+    plan = _plan(TEXT.replace("axis: params, at: [135, 1000]", f"axis: {axis}, at: [{budget}]"))
+
+    for cell in plan.cells:
+        assert abs(cell.achieved / budget - 1) <= 0.15
+        assert cell.residual == pytest.approx(cell.achieved / budget - 1)
+
+
+def test_budgets_in_steps_are_met_through_the_evaluation_cap():
+    """solve: steps finds the cap at which a given network spends the budget, for every size of an explicit ladder."""
+    text = TEXT.replace("axis: params, at: [135, 1000]", "axis: flops_train, at: [1e9, 1e10]")
+    text = text.replace("solve: {kan: grid, mlp: width}", "solve: steps")
+    text = text.replace("hidden: [5]}, recipe: fast}", "hidden: [5]}, recipe: fast, sizes: {grid: [3, 10]}}")
+    text = text.replace("depth: 3}, recipe: fast}", "depth: 3}, recipe: fast, sizes: {width: [4, 8]}}")
+
+    plan = _plan(text)
+
+    assert len(plan.cells) == 8
+    assert {cell.series for cell in plan.cells if cell.arm == "kan"} == {"kan at 1e+09 FLOPs", "kan at 1e+10 FLOPs"}
+    for planned in plan.runs:
+        spent = planned_flops(planned.run)["flops_train.shared_dense"]
+        assert spent == plan.cells[planned.cell].counts["flops_train.shared_dense"]
+        assert spent == pytest.approx(plan.cells[planned.cell].asked, rel=0.15)
+
+
+def test_depth_is_solved_from_two_layers_up():
+    """solve: depth adds layers to a given width until the budget is met; one layer of a given width does not exist."""
+    text = TEXT.replace("{kan: grid, mlp: width}", "depth").replace(
+        "at: [135, 1000], tol: 0.15", "at: [140, 900], tol: 0.2"
+    )
+    text = text.replace("hidden: [5]", "width: 3, grid: 4").replace("depth: 3", "width: 8")
+
+    shapes = {(cell.arm, cell.asked): cell.network.shape for cell in _plan(text).cells if cell.network}
+
+    assert shapes["mlp", 900] == (2, *(8,) * 13, 1)
+    assert shapes["kan", 140] == (2, 3, 3, 1)
+    assert all(len(shape) >= 3 for shape in shapes.values())
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.floats(0.5, 2000))
+def test_the_search_brackets_any_increasing_count(increments, budget):
+    """The integers found are the last one below the budget and the first at or above it."""
+
+    def counted(n: int) -> int:
+        return sum(increments[i % len(increments)] for i in range(n))
+
+    found = nearest_sizes(counted, budget)
+
+    assert found[-1] - found[0] <= 1
+    assert counted(found[-1]) >= budget
+    assert len(found) == 1 or counted(found[0]) < budget
+
+
+def test_an_infeasible_cell_stays_and_names_its_neighbours():
+    """A budget no width meets is shown with the nearest ones; the other cells go on."""
+    plan = _plan(TEXT.replace("at: [135, 1000], tol: 0.15", "at: [75, 1000], tol: 0.05"))
+    cells = {(cell.arm, cell.asked): cell for cell in plan.cells}
+
+    assert "width=6 gives 67 (-11%), width=7 gives 85 (+13%)" in cells["mlp", 75].infeasible
+    assert cells["kan", 75].infeasible is None
+    assert all(run.cell != cells["mlp", 75].index for run in plan.runs)
+
+
+def test_no_feasible_cell_is_an_error_that_names_the_nearest():
+    """An experiment of which nothing can run says what could."""
+    said = _refused(TEXT.replace("at: [135, 1000], tol: 0.15", "at: [3], tol: 0.01"))
+
+    assert "no cell of test is feasible" in said
+    assert "grid=1 gives 75" in said
+    assert "width=1 gives" in said
+
+
+def test_the_nearest_size_is_nearest_by_the_measure_of_the_tolerance():
+    """A size within tol is taken although its neighbour is nearer in ratio."""
+    text = TEXT.replace("[exp2d]", "[j0]").replace("hidden: [5]", "hidden: []").replace("tol: 0.15", "tol: 0.09")
+
+    assert _plan(text.replace("at: [135, 1000]", "at: [5.48, 1000]")).cells[0].achieved == 5
+
+
+def test_a_grid_that_its_coarser_grids_leave_no_work_is_not_searched_beyond():
+    """The search passes over grids whose extension uses up the cap; a budget that only they meet is infeasible."""
+    text = (
+        TEXT.replace("[exp2d]", "[j0]")
+        .replace("hidden: [5]", "hidden: []")
+        .replace("at: [135, 1000]", "at: [39, 1000]")
+    )
+    extension = "grid_extension: {grids: [5, 10, 20, 40], evaluations: 120}"
+    text = text.replace("max_evaluations: 10,", f"max_evaluations: 400, {extension},")
+
+    cells = [cell for cell in _plan(text).cells if cell.arm == "kan"]
+
+    assert cells[0].network.grid == 35
+    assert "nearest: grid=40 gives 44" in cells[1].infeasible
+
+
+def test_a_finer_ladder_does_not_retrain_coarser_networks():
+    """Only the grids below a network's own are in its identity; so are restarts only if there are any."""
+    text = TEXT.replace("restarts: {count: 2, evaluations: 2}", "grid_extension: {grids: [2, 3], evaluations: 2}")
+    longer = text.replace("grids: [2, 3]", "grids: [2, 3, 500]").replace(
+        "max_eval", "restarts: {evaluations: 9}, max_eval"
+    )
+
+    assert [p.run_id for p in _plan(text).runs] == [p.run_id for p in _plan(longer).runs]
+
+
+def test_equal_stages_train_every_grid_as_long_as_the_next():
+    """A ladder of grids is then one course of training: that of each run is the beginning of the next one's."""
+    sizes = "arms.kan.architecture.grid: [2, 3, 7]"
+    text = EXPLICIT.replace(
+        "restarts: {count: 2, evaluations: 2}", "grid_extension: {grids: [2, 3, 7], evaluations: 2}"
+    )
+    text = text.replace("evaluations: 2}", "evaluations: 2, equal: true}").replace("depth: 3}", "hidden: [3]}")
+
+    runs = [planned.run for planned in _plan(text + f"grid: {{{sizes}}}\n").runs if planned.run.network.family == "kan"]
+
+    courses = {
+        tuple((stage.network.grid, stage.evaluations) for stage in stages(run.network, run.recipe)) for run in runs
+    }
+    assert courses == {((2, 2),), ((2, 2), (3, 2)), ((2, 2), (3, 2), (7, 2))}
+
+
+def test_an_axis_on_anothers_recipe_does_not_split_an_arm():
+    """An arm that does not use the varied recipe stays one series."""
+    text = TEXT.replace("depth: 3}, recipe: fast", "depth: 3}, recipe: other")
+    text = text.replace("recipes:\n", "recipes:\n  other: {optimizer: {name: adam}, max_evaluations: 10}\n")
+
+    plan = _plan(text + "grid: {recipes.fast.max_evaluations: [10, 20]}\n")
+
+    assert {cell.series for cell in plan.cells} == {"kan max_evaluations=10", "kan max_evaluations=20", "mlp"}
+
+
+def test_a_budget_beyond_all_sizes_says_so():
+    """A budget typed with three zeros too many is not answered with a network of a million nodes."""
+    plan = _plan(TEXT.replace("at: [135, 1000]", "at: [135, 1e15]"))
+
+    assert "is beyond grid=1,048,576, the largest that is tried" in plan.cells[1].infeasible
+
+
+def test_two_budgets_with_one_network_are_one_size():
+    """A budget that solves to a network already there is not a second size of the fit."""
+    plan = _plan(TEXT.replace("at: [135, 1000]", "at: [134, 136]"))
+
+    assert [bool(cell.infeasible) for cell in plan.cells if cell.arm == "kan"] == [False, True]
+
+
+def test_identity_is_content():
+    """Names, budgets asked and other runs of the plan are not in a run's id; seed, recipe and network are."""
+    base = {planned.run_id for planned in _plan(TEXT).runs}
+    renamed = {p.run_id for p in _plan(TEXT.replace("kan:", "spline:").replace("[135, 1000]", "[136, 1001]")).runs}
+    more = {p.run_id for p in _plan(TEXT.replace("seeds: [0, 1]", "seeds: [0, 1, 2]")).runs}
+    other = {p.run_id for p in _plan(TEXT.replace("max_evaluations: 10", "max_evaluations: 11")).runs}
+
+    assert renamed == base
+    assert base < more
+    assert not base & other
+
+
+def test_a_run_id_does_not_change_between_versions():
+    """Golden: the id of the first run of TEXT as computed by version 0.1.0; users' records hang on it."""
+    assert _plan(TEXT + "engine: torch\n").runs[0].run_id == "f2a8a4696f3fe975"
+
+
+def test_an_experiment_does_not_change_between_versions():
+    """Golden: the hash of TEXT with a window as before `until` and `hold_out` came; frozen plans and fits name it."""
+    experiment = parse_experiment(TEXT + "window: {kan: {max: 500}}\n")
+
+    assert content_hash(experiment) == "5af5e4df04db16bcdb152f6a0826b42231c9b28fa7dca6ed0414e38cbd5387e4"
+    assert content_hash(experiment.model_copy(update={"hold_out": 1})) != content_hash(experiment)
+
+
+def test_what_a_law_is_fitted_to_is_no_part_of_a_runs_identity():
+    """Windows and held-out sizes concern the analysis: the same runs answer."""
+    declared = _plan(TEXT + "hold_out: 1\nwindow: {kan: {until: minimum}}\n")
+
+    assert declared.run_ids() == _plan(TEXT).run_ids()
+    assert {cell.hold_out for cell in declared.cells} == {1}
+
+
+def test_a_recipe_field_that_an_mlp_cannot_use_is_not_in_its_identity():
+    """An MLP has no grid: updating one changes no MLP run."""
+    with_updates = TEXT.replace("max_evaluations: 10", "max_evaluations: 10, grid_updates: {every: 5, until: 5}")
+    mlps = [{p.run_id for p in _plan(text).runs if p.run.network.family == "mlp"} for text in (TEXT, with_updates)]
+
+    assert mlps[0] == mlps[1]
+
+
+def test_the_paper_recipe_turns_scales_on():
+    """Per-edge scales are off by default and on in the `paper` recipe, unless the file says otherwise."""
+    text = EXPLICIT.replace("hidden: [5]}", "hidden: [5], grid: 3}").replace("depth: 3}", "hidden: [4]}")
+    paper = text.replace("grid: 3}, recipe: fast", "grid: 3}, recipe: paper")
+
+    def scales(t: str) -> bool:
+        return _plan(t.replace("tune: {gain: [1, 2]}", "")).cells[0].network.scales
+
+    assert (scales(text), scales(paper)) == (False, True)
+    assert not scales(paper.replace("grid: 3}", "grid: 3, scales: false}"))
+
+
+def test_axis_values_that_tell_siblings_apart_are_in_the_series_name():
+    """A factor splits an arm into series; arms that it does not concern are planned once."""
+    plan = _plan(TEXT + "grid: {arms.kan.architecture.order: [2, 3]}\n")
+
+    assert {cell.series for cell in plan.cells} == {"kan order=2", "kan order=3", "mlp"}
+    assert sum(cell.series == "mlp" for cell in plan.cells) == 2
+    assert len([planned for planned in plan.runs if planned.run.network.family == "mlp"]) == 8
+
+
+def test_windows_on_an_axis_make_series_of_their_own():
+    """Two windows over the same runs are two laws: series that share their runs."""
+    plan = _plan(TEXT + "grid: {window.mlp.max: [100, 10000]}\n")
+
+    assert {cell.series for cell in plan.cells} == {"kan", "mlp max=100", "mlp max=10000"}
+    assert [cell.in_window for cell in plan.cells if cell.series == "mlp max=100"] == [False, False]
+
+
+def test_a_task_is_named_by_what_tells_it_from_others():
+    """The label of a task is its target, and the fields in which it differs from other tasks of the same target."""
+    text = TEXT.replace("[exp2d]", "[xy, exp2d, {target: exp2d, train_points: 3000}]")
+
+    assert {cell.task for cell in _plan(text).cells} == {"xy", "exp2d train_points=1000", "exp2d train_points=3000"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("gain: [1, 2]", "max_evaluations: [10, 20]", "tune: 'max_evaluations' cannot be tuned"),
+        ("gain: [1, 2]", "optimizer.history: [5, 9]", "'optimizer.history' is not a field of this recipe"),
+        ("depth: 3}", "depth: 1}", "depth=1 has no hidden layer"),
+        (
+            "recipes:\n",
+            "recipes:\n  paper: {optimizer: {name: adam}, max_evaluations: 9}\n",
+            "recipes.paper: this name",
+        ),
+        ("gain: [1, 2]", "gain: [1, 1]", "tune.gain: 1 is given more than once"),
+        ("kan: grid, mlp: width", "kan: steps, mlp: width", "solve: steps does not change params"),
+        ("seeds: [0, 1]", "seeds: [0, 1]\nwindow: {mlp: {min: 10, max: 1}}", "window.mlp: min=10 must be below max=1"),
+        (
+            "seeds: [0, 1]",
+            "seeds: [0, 1]\nwindow: {mlp: {max: 9, until: minimum}}",
+            "window.mlp: max=9 and until=minimum both end the window; keep one of them",
+        ),
+        ("seeds: [0, 1]", "seeds: [0, 1]\nwindow: {mlp: {until: minimun}}", "did you mean 'minimum'?"),
+        ("seeds: [0, 1]", "seeds: [0, 1]\nhold_out: -1", "hold_out=-1: input should be greater than or equal to 0"),
+        ("seeds: [0, 1]", "seeds: [0, 1]\nhold_out: 2", "hold_out=2: kan on exp2d has 2 sizes in its window"),
+        ("seeds: [0, 1]", "seeds: [0, 1]\ndecide: [" + RULE + ", at_least: 2}]", "at_least=2: there are 1 tasks"),
+        ("seeds: [0, 1]", "seeds: [0, 1]\ndecide: [" + RULE.replace("mlp", "kan") + ", at_least: 1}]", "with itself"),
+        ("hidden: [5]}", "hidden: [5], grid: 3}", "arms.kan.architecture.grid=3: this size is varied by the plan"),
+        ("depth: 3}", "hidden: [4]}", "arms.mlp.architecture: hidden=[4] fixes depth and width"),
+        ("depth: 3}", "}", "arms.mlp.architecture.depth is missing"),
+        ("mlp: width", "mlp: grid", "a network of family mlp has no grid; arm 'mlp' can solve for width, depth, steps"),
+        (", mlp: width", "", "match.solve: says nothing about arm 'mlp'"),
+        ("gain: [1, 2]", "gian: [1]", "tune: 'gian' cannot be tuned; did you mean 'gain'?"),
+        ("gain: [1, 2]", "gain: [-1]", "tune: {'gain': -1}"),
+        ("recipe: fast}\n  mlp", "recipe: fast, tune: {gain: [1]}}\n  mlp", "unequal numbers of trials"),
+        ("evaluations: 2}", "evaluations: 5}", "restarts use 10 evaluations"),
+        ("[exp2d]", "[exp2b]", "did you mean 'exp2d'"),
+    ],
+)
+def test_contradictions_are_named(old, new, said):
+    """A size given twice, or not at all, an unequal tuning budget, an unknown task: one sentence each."""
+    with pytest.raises(HarnessError) as caught:
+        make_plan(parse_experiment(TEXT.replace(old, new)), "test")
+
+    assert said in str(caught.value)
+
+
+# ----------------------------------------------------------------------------------------------------------- manifest
+def test_a_plan_is_frozen_and_read_back(tmp_path):
+    """The manifest is the plan, bit for bit, and freezing the same plan again changes nothing."""
+    plan = _plan(TEXT)
+    freeze(plan, tmp_path)
+    before = (tmp_path / "manifest.json").read_bytes()
+
+    assert read_manifest(tmp_path) == plan == freeze(_plan(TEXT), tmp_path)
+    assert (tmp_path / "manifest.json").read_bytes() == before
+
+
+def test_a_plan_of_before_a_count_is_the_same_plan(tmp_path):
+    """Counts that came later are no part of what was planned: what is frozen stands, without a word."""
+    plan = _plan(TEXT)
+    fewer = [
+        cell.model_copy(update={"counts": {name: n for name, n in cell.counts.items() if name != "params.stored"}})
+        for cell in plan.cells
+    ]
+    old = plan.model_copy(update={"cells": tuple(fewer)})
+    freeze(old, tmp_path)
+
+    assert freeze(plan, tmp_path) == old != plan
+    recounted = [cell.model_copy(update={"counts": {**cell.counts, "params.trainable": 1}}) for cell in plan.cells]
+    with pytest.raises(HarnessError, match="holds another plan"):
+        freeze(plan.model_copy(update={"cells": tuple(recounted)}), tmp_path)
+
+
+def test_an_mlp_of_waves_is_matched_and_trained_by_kernels():
+    """On trainable and on stored numbers: features take part of the latter; frequencies can be a grid."""
+    waves = "{family: mlp, depth: 3, activation: sine, features: 4}"
+    for convention in ("trainable", "stored"):
+        text = TEXT.replace("{family: mlp, depth: 3}", waves).replace("axis: p", f"convention: {convention}, axis: p")
+        plan = _plan(text + "grid: {arms.mlp.architecture.omega_0: [10, 30]}\n")
+        mlps = [planned.run.network for planned in plan.runs if planned.run.network.family == "mlp"]
+
+        assert all(abs(cell.residual) <= 0.15 for cell in plan.cells)
+        assert {planned.run.engine for planned in plan.runs} == {"fused"}
+        assert {(each.omega_0, each.features) for each in mlps} == {(10, 4), (30, 4)}
+
+
+def test_another_plan_does_not_replace_the_frozen_one_unasked(tmp_path):
+    """An edited file needs --replan, which keeps the earlier plan and says so in the new one."""
+    freeze(_plan(TEXT), tmp_path)
+    edited = _plan(TEXT.replace("seeds: [0, 1]", "seeds: [0]"))
+
+    with pytest.raises(HarnessError, match="differs in: seeds"):
+        freeze(edited, tmp_path)
+    freeze(edited, tmp_path, replan=True)
+
+    assert read_manifest(tmp_path).earlier_plans == ("manifest.1.json (replaced; differed in seeds)",)
+    assert (tmp_path / "manifest.1.json").exists()
+
+
+def test_a_field_that_was_left_out_at_its_default_is_seen_to_change(tmp_path):
+    """Holding sizes out after the plan was frozen is another plan, and goes by its name, both ways."""
+    for name, texts in (("there", (TEXT, TEXT + "hold_out: 1\n")), ("back", (TEXT + "hold_out: 1\n", TEXT))):
+        first, second = (_plan(text) for text in texts)
+        freeze(first, tmp_path / name)
+
+        with pytest.raises(HarnessError, match=r"differs in: hold_out\)"):
+            freeze(second, tmp_path / name)
+        with pytest.raises(HarnessError, match=r"differs in: hold_out\)"):
+            check_unchanged(first, second.experiment, tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["", "{", '{"manifest_schema": 99}', '{"checksum": "0", "manifest_schema": 1}'])
+def test_a_damaged_manifest_is_refused(tmp_path, damage):
+    """A manifest damaged by hand is named, with the next move; replanning keeps it aside."""
+    (tmp_path / "manifest.json").write_text(damage)
+
+    with pytest.raises(HarnessError, match="is damaged") as caught:
+        read_manifest(tmp_path)
+    assert caught.value.exit_code == 3
+    freeze(_plan(TEXT), tmp_path, replan=True)
+    assert (tmp_path / "manifest.1.json").read_text() == damage
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", sorted((ROOT / "experiments").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_experiment_of_the_project_plans(path):
+    """No file in experiments/ rots: each reads, expands and matches, and its ids are those of its runs."""
+    plan = make_plan(read_experiment(path), path.stem)
+
+    assert all(planned.run_id == run_id(planned.run) for planned in plan.runs)
+    for cell in plan.cells:
+        if cell.network:
+            assert {n: cell.counts[n] for n in count(cell.network)} == count(cell.network)
+
+
+def test_the_quickstart_is_what_the_readme_says():
+    """At least 7 feasible sizes a family and task over two decades, 3 seeds, equal restarts and trials, float64."""
+    plan = make_plan(read_experiment(ROOT / "experiments" / "quickstart.yaml"), "quickstart")
+    for task in ("exp2d", "j0"):
+        for arm in ("kan", "mlp"):
+            cells = [c for c in plan.cells if (c.task, c.arm) == (task, arm) and not c.infeasible]
+            achieved = [cell.achieved for cell in cells]
+            assert len(set(achieved)) >= 7
+            assert max(achieved) / min(achieved) >= 100
+            runs = [p for p in plan.runs if p.cell in {cell.index for cell in cells}]
+            assert {p.run.seed for p in runs} == {0, 1, 2}
+            assert {p.run.dtype for p in runs} == {"float64"}
+    recipes = [
+        {(p.trial, p.run.recipe.restarts, p.run.recipe.max_evaluations) for p in plan.runs if p.run.network.family == f}
+        for f in ("kan", "mlp")
+    ]
+    assert recipes[0] == recipes[1]
+
+
+@pytest.mark.parametrize(
+    ("more", "engine"),
+    [
+        ("", "fused"),
+        ("engine: torch", "torch"),
+        ("dtype: float32", "torch"),
+        ("device: cuda", "torch"),
+        ("dtype: float32\nengine: torch", "torch"),
+    ],
+)
+def test_the_engine_is_fused_where_it_can_be(more, engine):
+    """Left out, the engine is the compiled one in float64 on a CPU, and torch's elsewhere; what is said stands."""
+    assert {planned.run.engine for planned in _plan(TEXT + more + "\n").runs} == {engine}
+
+
+@pytest.mark.parametrize("more", ["dtype: float32", "device: cuda"])
+def test_the_fused_engine_is_refused_with_the_one_that_can(more):
+    """What the compiled kernels cannot do is said while planning, with what to write instead."""
+    with pytest.raises(HarnessError, match="use engine: torch, or leave `engine` out"):
+        _plan(TEXT + more + "\nengine: fused\n")
+
+
+def test_runs_of_the_fused_engine_are_packs_of_their_own():
+    """No run gains by company there, so that workers share them evenly; the torch engine packs what computes alike."""
+    alone, together = (_plan(TEXT + f"engine: {engine}\n") for engine in ("fused", "torch"))
+
+    assert all(len(pack) == 1 for pack in alone.packs)
+    assert max(map(len, together.packs)) > 1
+
+
+LEVENBERG = TEXT.replace("{name: adam}", "{name: levenberg_marquardt, ridge: 1.0e-9}")
+
+
+SPLINES = TEXT.replace("{family: mlp, depth: 3}", "{family: spline_mlp, hidden: [5], place: before}").replace(
+    "mlp: width", "mlp: grid"
+)
+
+
+def test_an_mlp_with_splines_is_matched_by_its_grid_and_trained_like_a_kan():
+    """Counts of both meet the budget; its recipe keeps what is about grids, and loses what is about edges."""
+    recipe = "max_evaluations: 10, grid_updates: {every: 2}, sparsity: {strength: 0.1, evaluations: 2}, "
+    plan = _plan(SPLINES.replace("max_evaluations: 10, ", recipe))
+    runs = [planned.run for planned in plan.runs if planned.run.network.family == "spline_mlp"]
+
+    assert all(abs(cell.residual) <= 0.15 for cell in plan.cells)
+    assert {run.engine for run in runs} == {"fused"}
+    assert all(run.recipe.grid_updates and not run.recipe.sparsity for run in runs)
+    assert all(planned_flops(run)["flops_train.part_knots"] > 0 for run in runs)
+    assert all("flops_train.executed" in planned_flops(run) for run in runs)
+
+
+LADDER = {
+    "{family: mlp, depth: 3, activation: prelu}": "width",
+    "{family: spline_mlp, hidden: [4], place: before, rank: 2}": "grid",
+    "{family: rbf_kan, hidden: [4]}": "grid",
+    "{family: chebyshev_kan, hidden: [4]}": "degree",
+    "{family: fourier_kan, hidden: [4]}": "harmonics",
+    "{family: rational_kan, depth: 2}": "width",
+}
+
+
+@pytest.mark.parametrize(("architecture", "free"), LADDER.items())
+def test_the_ladder_is_matched_by_its_sizes_and_trained_by_torch(architecture, free):
+    """Every family meets the budget by a size of its own; torch trains what has no kernels, or says so if asked."""
+    text = TEXT.replace("{family: mlp, depth: 3}", architecture).replace("mlp: width", f"mlp: {free}")
+    plan = _plan(text)
+    runs = [planned.run for planned in plan.runs if planned.cell in {c.index for c in plan.cells if c.arm == "mlp"}]
+
+    assert {run.engine for run in runs} == {"torch"}
+    assert all(abs(cell.residual) <= 0.15 for cell in plan.cells)
+    assert "engine: fused has no kernels" in _refused(text + "engine: fused\n")
+
+
+def test_a_ladder_of_degrees_needs_no_match():
+    """`sizes` knows the families' own sizes; one too many is named with all that there are."""
+    text = EXPLICIT.replace("family: mlp, depth: 3}", "family: chebyshev_kan, hidden: [4]}")
+    text = text.replace("{family: kan, hidden: [5]}", "{family: kan, hidden: [5], grid: 3}")
+    arm = "{family: chebyshev_kan, hidden: [4]}, "
+    plan = _plan(text.replace(arm, arm + "sizes: {degree: [2, 5]}, "))
+    shapes = [cell.network for cell in plan.cells if cell.arm == "mlp"]
+
+    assert [shape.degree for shape in shapes] == [2, 5]
+    assert "give exactly one of grid, width, depth, hidden, degree, harmonics" in _refused(
+        text.replace(arm, arm + "sizes: {degree: [2], width: [3]}, ")
+    )
+
+
+def test_splines_of_a_rank_stand_before_the_map():
+    """Several splines a node make sense only where a map takes them all."""
+    text = TEXT.replace("{family: mlp, depth: 3}", "{family: spline_mlp, hidden: [4], rank: 2}")
+
+    assert "rank=2: a node has several splines only before the map; say place: before" in _refused(text)
+
+
+def test_a_count_that_does_not_define_a_family_is_refused():
+    """Where the file names it: what is matched, a window, a rule."""
+    paper, rule = "axis: params, convention: paper", RULE.replace("params.trainable", "params.paper")
+    for place, text in {
+        "match.convention": SPLINES.replace("axis: params", paper),
+        "window.mlp.axis": SPLINES + "window: {mlp: {axis: params.paper, min: 1}}\n",
+        "decide.0.axes": SPLINES + "decide: [" + rule + ", at_least: 1}]\n",
+    }.items():
+        assert f"{place}: params.paper does not count spline_mlp (arm 'mlp')" in _refused(text)
+
+
+def test_a_ridge_is_no_part_of_an_mlps_identity():
+    """An MLP has no splines to smooth: with a ridge and without it is the same run."""
+    assert LEVENBERG != TEXT
+    ids = [
+        {run.run_id for run in _plan(text).runs if run.run.network.family == "mlp"}
+        for text in (LEVENBERG, LEVENBERG.replace(", ridge: 1.0e-9", ""))
+    ]
+
+    assert ids[0] == ids[1]
+
+
+def test_systems_too_large_for_levenberg_marquardt_are_infeasible_cells():
+    """A dense matrix of as many rows as parameters must fit: what does not stays in the plan, with the limit."""
+    plan = _plan(LEVENBERG.replace("at: [135, 1000]", "at: [135, 20000]"))
+
+    told = [cell.infeasible for cell in plan.cells if cell.asked == 20000]
+    assert len(told) == 2
+    # The MLP has no ridge, so that its system is of the points' size.
+    assert sum("at most 8,192 are allowed" in (reason or "") for reason in told) == 1

@@ -1,0 +1,238 @@
+"""Trials: the points of a space at which an arm is trained.
+
+pytest tests/search/test_points.py
+"""
+
+import itertools
+
+import numpy as np
+import pytest
+from made_searched import TEXT, changed, planned
+
+from harness.planning.plan import planned_flops
+from harness.planning.trials import POINTS_A_TRIAL, trials_of, value_at
+from harness.spec import SHAPES, Experiment, Recipe, parse_experiment, run_id
+from harness.spec.search import Range
+
+KAN_SPACE = "space: {architecture.order: [2, 3], architecture.noise: {low: 0.03, high: 3.0, log: true}}"
+MLP_SPACE = "space: {architecture.activation: [silu, tanh], recipe.gain: {low: 0.5, high: 10.0, log: true}}"
+ROBUST = "robust_to: {recipes: [lbfgs, levenberg], trials: [2], scrambles: [1]}\n"
+RECIPES = "  recipes: [lbfgs, levenberg]\n"
+# A family's arm as a search begins with it, the size that is solved for, and a budget that it can meet.
+FAMILIES = {
+    "mlp": ("depth: 2", "width", 300),
+    "kan": ("depth: 2, width: 3", "grid", 150),
+    "spline_mlp": ("depth: 2, width: 4", "grid", 150),
+    "rbf_kan": ("depth: 2, grid: 5", "width", 300),
+    "chebyshev_kan": ("depth: 2, degree: 4", "width", 300),
+    "fourier_kan": ("depth: 2, harmonics: 3", "width", 300),
+    "rational_kan": ("depth: 2", "width", 300),
+}
+
+
+def values(experiment: Experiment, arm: str, scramble: int = 0) -> list[dict]:
+    return [trial.values for trial in trials_of(experiment, arm, scramble)]
+
+
+def with_trials(number: int, *changes: tuple[str, str]) -> Experiment:
+    return parse_experiment(changed((ROBUST, ""), ("trials: 4", f"trials: {number}"), *changes))
+
+
+def test_trial_0_is_the_arm_as_written():
+    """Whatever the scramble: the file's own settings have a chance."""
+    experiment = parse_experiment(TEXT)
+    for arm, scramble in itertools.product(("kan", "mlp"), (0, 1, 7)):
+        first = next(trials_of(experiment, arm, scramble))
+        assert first.values == {}
+        assert first.experiment == experiment
+
+
+def test_values_lie_in_their_ranges_and_whole_ends_are_reached():
+    """Real numbers have four digits; of whole ones every one occurs, on either scale."""
+    shares = np.linspace(0, 1, 2000, endpoint=False)
+    for axis in (Range(low=2, high=5), Range(low=1, high=10, log=True), Range(low=3, high=20, log=True)):
+        assert {value_at(axis, share) for share in shares} == set(range(axis.low, axis.high + 1))
+        assert all(isinstance(value_at(axis, share), int) for share in shares[:20])
+    for axis in (Range(low=0.03, high=3.0, log=True), Range(low=-2.0, high=5.0), Range(low=1, high=2.5)):
+        drawn = [value_at(axis, share) for share in shares]
+        assert min(drawn) == pytest.approx(axis.low)
+        assert axis.high * 0.99 < max(drawn) <= axis.high
+        assert all(value == float(f"{value:.4g}") for value in drawn)
+        assert drawn == sorted(drawn)
+    assert {value_at((None, "a", 3), share) for share in shares} == {None, "a", 3}
+    linear = [value_at(Range(low=2, high=5), share) for share in shares]
+    assert [linear.count(value) for value in (2, 3, 4, 5)] == [500] * 4
+
+
+def test_the_first_points_cover_every_axis_evenly():
+    """Of the first 2^m points each choice of two has exactly half, and each 2^m-th part of a range has one."""
+    experiment = with_trials(32, (RECIPES, ""))
+    for scramble, power in itertools.product(range(4), (2, 4, 5)):
+        drawn = values(experiment, "mlp", scramble)[1 : 2**power]  # but for trial 0
+        chosen = [one["architecture.activation"] for one in drawn]
+        assert {chosen.count("silu"), chosen.count("tanh")} == {2 ** (power - 1), 2 ** (power - 1) - 1}
+        places = [np.log(one["recipe.gain"] / 0.5) / np.log(20) for one in drawn]
+        parts = np.floor(np.array(places) * 2**power)
+        assert len(set(parts)) == 2**power - 1
+
+
+def test_fewer_trials_are_the_first_of_more_and_nothing_else_moves_them():
+    """A search of T trials goes on as one of 2T; arms and scrambles have points of their own."""
+    short, long = with_trials(4), with_trials(8)
+    few, many = values(short, "kan"), values(long, "kan")
+
+    assert len(few) == POINTS_A_TRIAL * 4
+    assert many[: len(few)] == few
+    assert values(short, "kan") == few
+    assert values(short, "kan", scramble=1)[1:] != few[1:]
+    twins = with_trials(4, (MLP_SPACE, KAN_SPACE), ("family: mlp, depth: 2", "family: kan, depth: 2, width: 2"))
+    assert values(twins, "kan")[1:] != values(twins, "mlp")[1:]
+    assert values(twins, "kan") == few
+
+
+def test_an_axis_with_when_varies_only_there():
+    """Elsewhere the arm stays as it is written; what is written counts as well as what varies."""
+    sines = "space: {architecture.activation: [silu, sine], architecture.omega_0: {low: 3.0, high: 60.0, WHEN}}"
+    sines = sines.replace("WHEN", "when: {architecture.activation: sine}")
+    drawn = list(trials_of(with_trials(8, (MLP_SPACE, sines)), "mlp", 0))[1:]
+    for trial in drawn:
+        is_sine = trial.values["architecture.activation"] == "sine"
+        assert ("architecture.omega_0" in trial.values) == is_sine
+        assert (trial.experiment.arms["mlp"].architecture.omega_0 != 30) == is_sine
+    assert {"architecture.omega_0" in trial.values for trial in drawn} == {True, False}
+
+    space = (
+        "space: {recipe.gain: {low: 1.0, high: 2.0, when: {architecture.depth: 2}}, recipe.optimizer.history: [5, 20]}"
+    )
+    assert all("recipe.gain" in one for one in values(with_trials(8, (MLP_SPACE, space)), "mlp")[1:])
+    hidden = ("family: kan, depth: 2, width: 2", "family: kan, hidden: [2]")
+    for others, condition in (
+        ("architecture.order: {low: 2, high: 4}", "architecture.order: 4"),
+        ("recipe.gain: {low: 0.5, high: 10.0}", "recipe.gain: 2.5"),
+        ("architecture.order: [2, 3]", "architecture.hidden: [2]"),
+        ("architecture.order: [2, 3]", "recipe: levenberg"),
+    ):
+        space = f"space: {{{others}, architecture.noise: {{low: 1.0, high: 2.0, when: {{{condition}}}}}}}"
+        drawn = values(with_trials(32, (KAN_SPACE, space), hidden), "kan")[1:]
+        path, _, value = condition.partition(": ")
+        for one in drawn:
+            assert ("architecture.noise" in one) == (str(one.get(path, [2])) == value)
+    # A field that is left out of files at its default has it all the same.
+    spline = ("family: mlp, depth: 2", "family: spline_mlp, depth: 2, width: 2")
+    space = (
+        "space: {architecture.noise: {low: 1.0, high: 2.0, when: {architecture.rank: 1}}, architecture.order: [2, 3]}"
+    )
+    experiment = with_trials(4, (MLP_SPACE, space), spline, ("mlp: width}", "mlp: grid}"))
+    assert all("architecture.noise" in one for one in values(experiment, "mlp")[1:])
+
+
+def test_of_a_recipe_that_lacks_a_field_it_is_left_alone():
+    """An axis of one optimiser changes nothing in trials of another, and a recipe changes in its trials alone."""
+    space = "space: {recipe.optimizer.history: {low: 20, high: 50}, recipe.gain: [1.0, 3.0]}"
+    experiment = with_trials(8, (KAN_SPACE, space))
+    for trial in list(trials_of(experiment, "kan", 0))[1:]:
+        name, recipe = trial.values["recipe"], trial.experiment.recipes[trial.values["recipe"]]
+        assert trial.experiment.arms["kan"].recipe == name
+        as_written = experiment.recipes[name]
+        if name == "lbfgs":
+            assert recipe.optimizer.history == trial.values["recipe.optimizer.history"]
+        else:
+            assert recipe.optimizer == as_written.optimizer
+        assert recipe.gain == trial.values["recipe.gain"]
+        assert isinstance(recipe, Recipe)
+        others = {key: one for key, one in experiment.recipes.items() if key != name}
+        assert {key: one for key, one in trial.experiment.recipes.items() if key != name} == others
+
+
+def test_the_standard_space_of_every_family_can_be_planned():
+    """Every trial at a budget of its own is feasible, of the family it was, and trials differ."""
+    assert set(FAMILIES) == {family for family in SHAPES if family != "module"}
+    for family, (fields, solved, budget) in FAMILIES.items():
+        plan = planned(
+            changed(
+                (f"    {MLP_SPACE}\n", ""),
+                ("family: mlp, depth: 2", f"family: {family}, {fields}"),
+                ("mlp: width", f"mlp: {solved}"),
+                (ROBUST, ""),
+                ("trials: 4", "trials: 8"),
+                ("at: [40, 90]", f"at: [40, {budget}]"),
+                ("[1.0e+6, 4.0e+6]", "1e7"),
+            )
+        )
+        space, architecture = plan.spaces["mlp"], plan.experiment.arms["mlp"].architecture
+        assert f"architecture.{solved}" not in space
+        for path in space:
+            if path.startswith("architecture."):
+                assert path.removeprefix("architecture.") in type(architecture).model_fields, path
+        cells = [cell for cell in plan.cells if (cell.arm, cell.asked) == ("mlp", budget)]
+        assert [cell.infeasible for cell in cells] == [None] * 8, family
+        assert {cell.network.family for cell in cells} == {family}
+        runs = {one.run_id for one in plan.runs if one.cell in {cell.index for cell in cells}}
+        assert len(runs) == 8 * 2, family
+
+
+# ------------------------------------------------------------------------------------------------------ trials in plans
+def test_every_budget_has_equally_many_trials_where_points_suffice():
+    """A point without a size for a budget gives its place to the next; where all are spent, the rest is infeasible."""
+    wide = "space: {architecture.depth: {low: 2, high: 40}, architecture.activation: [silu, tanh]}"
+    plan = planned(changed((ROBUST, ""), (MLP_SPACE, wide)))
+    for arm, asked in itertools.product(("kan", "mlp"), (40, 90)):
+        cells = [cell for cell in plan.cells if (cell.arm, cell.asked) == (arm, asked)]
+        assert [cell.trial.number for cell in cells] == [0, 1, 2, 3]
+        assert not any(cell.infeasible for cell in cells)
+    shapes = [cell.network.shape for cell in plan.cells if (cell.arm, cell.asked) == ("mlp", 40)]
+    assert max(map(len, shapes)) < 25  # deeper ones cannot be so small
+
+    never = "space: {architecture.depth: {low: 39, high: 40}, architecture.activation: [silu, tanh]}"
+    plan = planned(changed((ROBUST, ""), (MLP_SPACE, never)))
+    cells = [cell for cell in plan.cells if (cell.arm, cell.asked) == ("mlp", 40)]
+    assert [cell.trial.number for cell in cells] == [0, 1, 2, 3]
+    assert [bool(cell.infeasible) for cell in cells] == [False, True, True, True]
+    assert "of the last point that was tried, {'architecture.depth'" in cells[1].infeasible
+
+
+def test_trials_spend_the_effort_and_no_more():
+    """By training FLOPs as many evaluations as they allow; by evaluations all caps are equal."""
+    for convention in ("shared_dense", "local_min"):
+        effort = ("flops_train, at", f"flops_train, convention: {convention}, at")
+        plan = planned(changed((ROBUST, ""), effort))
+        of_budget, cells = dict(zip((40, 90), (1e6, 4e6), strict=True)), {cell.index: cell for cell in plan.cells}
+        for one in plan.runs:
+            at, cap = of_budget[cells[one.cell].asked], one.run.recipe.max_evaluations
+            more = one.run.recipe.model_copy(update={"max_evaluations": cap + 1})
+            name = f"flops_train.{convention}"
+            assert planned_flops(one.run)[name] <= at < planned_flops(one.run.model_copy(update={"recipe": more}))[name]
+            assert cells[one.cell].counts[name] == planned_flops(one.run)[name]
+    plan = planned(changed(("axis: flops_train, at: [1.0e+6, 4.0e+6]", "axis: evaluations, at: [7, 11]")))
+    asked = {cell.index: cell.asked for cell in plan.cells}
+    assert {(asked[one.cell], one.run.recipe.max_evaluations) for one in plan.runs} == {(40, 7), (90, 11)}
+
+
+def test_a_trial_is_the_run_that_a_plain_experiment_has():
+    """Nothing but the search's name is in it: what was trained before is not trained again."""
+    by_evaluations = ("axis: flops_train, at: [1.0e+6, 4.0e+6]", "axis: evaluations, at: 9")
+    plan = planned(changed((ROBUST, ""), by_evaluations))
+    start = TEXT.index("search:")
+    plain = TEXT[:start] + "seeds: [0, 1]\n"
+    plain = plain.replace(f"    {KAN_SPACE}\n", "").replace(f"    {MLP_SPACE}\n", "")
+    cells = {cell.index: cell for cell in plan.cells}
+    first = {one.run_id for one in plan.runs if cells[one.cell].trial.number == 0}
+
+    assert first == set(planned(plain).run_ids())
+    assert all(run_id(one.run) == one.run_id for one in plan.runs)
+
+
+def test_sides_have_equal_trials_in_all():
+    """Two arms of a side have half of them each, against one arm with all."""
+    other = "  other:\n    architecture: {family: mlp, depth: 3}\n    recipe: lbfgs\n    " + MLP_SPACE + "\nmatch:"
+    both = ("arms: [kan, mlp]", "arms: [kan, [mlp, other]]"), ("mlp: width}", '"*": width}')
+    plan = planned(changed((ROBUST, ""), ("\nmatch:", f"\n{other}"), *both))
+
+    numbers = {
+        (arm, asked): [cell.trial.number for cell in plan.cells if (cell.arm, cell.asked) == (arm, asked)]
+        for arm, asked in itertools.product(("kan", "mlp", "other"), (40, 90))
+    }
+    for asked in (40, 90):
+        assert numbers["kan", asked] == [0, 1, 2, 3]
+        assert numbers["mlp", asked] == numbers["other", asked] == [0, 1]
+    assert plan.experiment.sides == (("kan",), ("mlp", "other"))

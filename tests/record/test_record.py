@@ -1,0 +1,396 @@
+"""Records: written once and whole, refused when damaged, and loaded only complete."""
+
+import errno
+import json
+import os
+import resource
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from made_records import WHERE, made_at, made_record, small_plan
+
+from harness.base.errors import HarnessError
+from harness.count import count
+from harness.record import (
+    CurvePoint,
+    duplicates,
+    fingerprint,
+    load,
+    missing,
+    publish,
+    read_present,
+    read_record,
+    record_path,
+    recorded,
+    runs_table,
+    set_aside,
+    store,
+    verdict,
+)
+from harness.spec import sealed
+
+
+@pytest.fixture
+def manifest():
+    """Two arms, one size, three seeds, two trials."""
+    return small_plan()
+
+
+def test_a_record_reads_back_as_it_was_written(manifest, tmp_path):
+    """Publishing and reading is the identity, and leaves no temporary file."""
+    record = made_record(manifest.runs[0], validation=1e-9 / 3)
+
+    assert publish(record, tmp_path) == "published"
+    assert read_record(record_path(tmp_path, record.run_id)) == record
+    assert [path.name for path in tmp_path.iterdir()] == [f"{record.run_id}.json"]
+
+
+def test_what_is_present_loads_as_the_same_rows(manifest, tmp_path):
+    """Where a whole table is refused, the part that is there can be asked for; nothing of nothing is an error."""
+    with pytest.raises(HarnessError, match="none of the 12 runs of test has a record"):
+        read_present(manifest, tmp_path)
+    for planned in manifest.runs[:-1]:
+        publish(made_record(planned), tmp_path)
+
+    with pytest.raises(HarnessError, match="1 of 12 runs"):
+        load(manifest, tmp_path)
+    part = runs_table(manifest, read_present(manifest, tmp_path))
+
+    publish(made_record(manifest.runs[-1]), tmp_path)
+    whole = load(manifest, tmp_path)
+    assert len(whole) == 12
+    assert whole.iloc[:-1].drop(columns="chosen").equals(part.drop(columns="chosen"))
+
+
+def test_the_first_publish_wins(manifest, tmp_path):
+    """A second writer changes nothing, is told what is to be said of its record, and that is kept if it differs."""
+    first, second = (made_record(manifest.runs[0], test=test) for test in (0.2, 0.3))
+    publish(first, tmp_path)
+
+    assert publish(second, tmp_path) == "within tolerance"
+    assert read_record(record_path(tmp_path, first.run_id)) == first
+    (kept,) = duplicates(tmp_path)
+    assert (kept.run_id, kept.verdict) == (first.run_id, "within tolerance")
+    assert read_record(kept.path) == second
+
+
+def test_the_same_twice_leaves_nothing(manifest, tmp_path):
+    """Equal but for where it was made: the same, and not kept; what differs is kept once, however often it comes."""
+    first = made_record(manifest.runs[0])
+    publish(first, tmp_path)
+
+    assert publish(made_at(first, host="other", pack_seconds=9.0), tmp_path) == "same"
+    assert duplicates(tmp_path) == []
+    for _ in range(2):
+        publish(made_record(manifest.runs[0], test=0.3), tmp_path)
+    assert len(duplicates(tmp_path)) == 1
+    assert recorded(manifest.run_ids(), tmp_path).statuses == {first.run_id: "done"}
+
+
+# ------------------------------------------------------------------------------------------------------------ verdicts
+CLEAN = {"commit": "c0de", "dirty": False}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        (CLEAN, CLEAN, "defect"),
+        ({"snapshot": "a"}, {"snapshot": "a"}, "defect"),
+        ({"snapshot": "a", "dirty": True, "commit": "c"}, {"snapshot": "a", "dirty": False, "commit": "d"}, "defect"),
+        ({"snapshot": "a", **CLEAN}, CLEAN, "defect"),
+        (CLEAN, {**CLEAN, "host": "other", "threads": 2, "versions": {"harness": "2"}}, "defect"),
+        ({"commit": "c0de", "dirty": True}, {"commit": "c0de", "dirty": True}, "within tolerance"),
+        ({"snapshot": "a"}, {"snapshot": "b"}, "within tolerance"),
+        ({}, {}, "within tolerance"),
+        (CLEAN, {**CLEAN, "device": "other"}, "within tolerance"),
+        (CLEAN, {**CLEAN, "instruction_set": "other"}, "within tolerance"),
+        (CLEAN, {**CLEAN, "versions": {"numpy": "3"}}, "within tolerance"),
+    ],
+)
+def test_the_same_code_on_the_same_kind_of_machine_makes_the_same_bits(manifest, one, other, said):
+    """If both are known to be the same a last bit is a defect; if not, the tolerance says. Order does not matter."""
+    first = made_at(made_record(manifest.runs[0], test=0.2), **one)
+    second = made_at(made_record(manifest.runs[0], test=np.nextafter(0.2, 1).item()), **other)
+
+    assert verdict(first, second) == verdict(second, first) == said
+    assert verdict(first, made_at(first, **other)) == "same"
+
+
+def test_a_fingerprint_has_all_that_decides_bits_and_nothing_else(manifest):
+    """Engine, device, instruction set and libraries; not the host, the time, or this package's own version."""
+    alike = WHERE.model_copy(update={"host": "x", "started_at": "u", "commit": "c", "versions": {"harness": "9"}})
+
+    assert fingerprint("fused", alike) == fingerprint("fused", WHERE)
+    assert fingerprint("torch", WHERE) != fingerprint("fused", WHERE)
+
+
+@pytest.mark.parametrize(
+    ("early", "end", "status", "said"),
+    [
+        (1 + 9e-7, 9.9, "done", "within tolerance"),
+        (1 + 9e-7, 1 / 9.9, "done", "within tolerance"),
+        (1 + 2e-6, 1.0, "done", "beyond tolerance"),
+        (1.0, 10.1, "done", "beyond tolerance"),
+        (1.0, 1.0, "diverged", "beyond tolerance"),
+    ],
+)
+def test_machines_agree_at_first_and_in_kind_at_the_end(manifest, early, end, status, said):
+    """The first 8 evaluations to 1e-6, the end to a factor of ten, both diverge or none; what lies between is free."""
+
+    def made(scale, end, status="done"):
+        errors = ((1, 1.0), (8, scale / 2), (11, 0.1 * end))
+        curve = tuple(CurvePoint(evaluations=at, train_rmse=error, validation_rmse=None) for at, error in errors)
+        record = made_record(manifest.runs[0], status=status)
+        metrics = record.metrics and record.metrics.model_copy(update={"train_rmse": end})
+        return record.model_copy(update={"curve": curve, "metrics": metrics})
+
+    assert verdict(made(1.0, 1.0), made_at(made(early, end, status), device="other")) == said
+
+
+# --------------------------------------------------------------------------------------------------------------- files
+def _no_links(*_) -> None:
+    raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_of_many_writers_at_once_one_wins(manifest, tmp_path, monkeypatch, links):
+    """Eight that differ leave one record, seven duplicates and no lock, also on a file system without hard links."""
+    if not links:
+        monkeypatch.setattr(store.os, "link", _no_links)
+    many = [made_record(manifest.runs[0], test=0.2 + 0.01 * writer) for writer in range(8)]
+
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(lambda record: publish(record, tmp_path), many))
+
+    assert told.count("published") == 1
+    first = read_record(record_path(tmp_path, many[0].run_id))
+    kept = [read_record(found.path) for found in duplicates(tmp_path)]
+    assert first == many[told.index("published")]
+    assert sorted(record.metrics.test_rmse for record in (first, *kept)) == [0.2 + 0.01 * writer for writer in range(8)]
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == ["", ".json"]
+
+
+def test_a_lock_that_nobody_holds_is_named(manifest, tmp_path, monkeypatch):
+    """Left by a writer that died between two system calls: said once, with what to do; nothing is written."""
+    monkeypatch.setattr(store.os, "link", _no_links)
+    monkeypatch.setattr(store, "LOCK_SECONDS", 0.05)
+    record = made_record(manifest.runs[0])
+    (tmp_path / f".{record.run_id}.lock").mkdir()
+
+    with pytest.raises(HarnessError, match=r"\.lock: another writer .* remove it if none is left"):
+        publish(record, tmp_path)
+    assert not record_path(tmp_path, record.run_id).exists()
+
+
+def test_what_does_not_fit_on_the_disk_leaves_nothing(manifest, tmp_path):
+    """Cut off in the middle, here by a limit on the size of files: the file is named, and no half of it remains."""
+    record = made_record(manifest.runs[0])
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, limits[1]))
+    try:
+        with pytest.raises(HarnessError, match=f"{record.run_id}.json: File too large.* make room") as caught:
+            publish(record, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert caught.value.exit_code == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def _edit(path, change):
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+
+
+def _reseal(path, change):
+    _edit(path, change)
+    data = json.loads(path.read_text())
+    data.pop("checksum")
+    path.write_text(json.dumps(sealed(data)))
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda path: path.write_text(path.read_text()[:100]), "is damaged"),
+        (lambda path: path.write_text(""), "is damaged"),
+        (lambda path: path.write_bytes(b"\xff\xfe"), "is damaged"),
+        (lambda path: path.write_text("[]"), "it has no checksum"),
+        (lambda path: (path.unlink(), path.mkdir()), "Is a directory"),
+        (lambda path: _edit(path, lambda data: data["metrics"].update(test_rmse=1e-9)), "not match its checksum"),
+        (lambda path: _reseal(path, lambda data: data.pop("metrics")), "is damaged"),
+        (lambda path: _reseal(path, lambda data: data.update(metrics=None)), "status done with metrics None"),
+        (lambda path: _reseal(path, lambda data: data.update(record_schema=1)), "schema 1, this version reads 2"),
+        (lambda path: _reseal(path, lambda data: data["run"].update(seed=7)), "does not match its config"),
+        (lambda path: _reseal(path, lambda data: data.update(run_id="0" * 16)), "does not match its config"),
+    ],
+)
+def test_a_damaged_record_is_named_and_left_alone(manifest, tmp_path, damage, said):
+    """Cut short, emptied, of another schema, or with an edited config: exit code 3, and nothing is overwritten."""
+    record = made_record(manifest.runs[0])
+    publish(record, tmp_path)
+    path = record_path(tmp_path, record.run_id)
+    damage(path)
+    damaged = path.read_bytes() if path.is_file() else None
+
+    with pytest.raises(HarnessError, match=said) as caught:
+        read_record(path)
+
+    assert caught.value.exit_code == 3
+    assert "move it away and run again" in str(caught.value)
+    with pytest.raises(HarnessError, match=said):
+        publish(record, tmp_path)
+    assert damaged is None or path.read_bytes() == damaged
+
+
+def test_a_record_of_before_snapshots_reads_as_well(manifest, tmp_path):
+    """Fields of provenance that came later have defaults."""
+    publish(made_record(manifest.runs[0]), tmp_path)
+    path = record_path(tmp_path, manifest.runs[0].run_id)
+    _reseal(path, lambda data: [data["provenance"].pop(name) for name in ("snapshot", "attempt", "resumed")])
+
+    assert read_record(path).provenance == WHERE
+
+
+def test_the_table_counts_what_records_of_before_did_not(manifest, tmp_path):
+    """`params.stored` of a record without it is that of its network; a record's own count stays as it is."""
+    kept = {"params.trainable": 30, "params.stored": 77}
+    for index, planned in enumerate(manifest.runs):
+        record = made_record(planned)
+        publish(record.model_copy(update={"counts": kept}) if index == 0 else record, tmp_path)
+    table = load(manifest, tmp_path).set_index("run_id")
+
+    for index, planned in enumerate(manifest.runs):
+        found = table.loc[planned.run_id, "params.stored"]
+        assert found == (77 if index == 0 else count(planned.run.network)["params.stored"])
+
+
+def test_statuses_are_those_of_the_plan(manifest, tmp_path):
+    """Of planned runs that have a record, done or diverged; other runs' records do not count."""
+    assert recorded(manifest.run_ids(), tmp_path / "runs") == ({}, {})
+    for planned, status in zip(manifest.runs[:2], ("done", "diverged"), strict=True):
+        publish(made_record(planned, status=status), tmp_path)
+    (tmp_path / "0123456789abcdef.json").write_text("of another experiment")
+
+    known = recorded(manifest.run_ids(), tmp_path)
+    assert known.statuses == {manifest.runs[0].run_id: "done", manifest.runs[1].run_id: "diverged"}
+    assert known.damaged == {}
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"status": 1}', '{"status": "lost"}'])
+def test_a_status_is_never_read_from_a_damaged_record(manifest, tmp_path, damage):
+    """Cut short or of another kind: it is named, and the others are read."""
+    bad, good = manifest.runs[:2]
+    record_path(tmp_path, bad.run_id).write_text(damage)
+    publish(made_record(good), tmp_path)
+
+    known = recorded(manifest.run_ids(), tmp_path)
+    assert known.statuses == {good.run_id: "done"}
+    assert list(known.damaged) == [bad.run_id]
+
+
+def test_a_changed_digit_is_found_where_all_is_checked(manifest, tmp_path):
+    """Seals are checked by whatever computes, and where they are asked for; all that are damaged are named at once."""
+    for planned in manifest.runs:
+        publish(made_record(planned), tmp_path)
+    paths = [record_path(tmp_path, planned.run_id) for planned in manifest.runs]
+    for path in paths[:5]:
+        _edit(path, lambda data: data["metrics"].update(test_rmse=1e-9))
+    changed = [path.stem for path in paths[:5]]
+
+    assert recorded(manifest.run_ids(), tmp_path).damaged == {}
+    assert list(recorded(manifest.run_ids(), tmp_path, check_all=True).damaged) == changed
+    with pytest.raises(HarnessError, match=f"5 of 12 records in {tmp_path} are damaged: {changed[0]}.json") as caught:
+        load(manifest, tmp_path)
+    assert sum(name in str(caught.value) for name in changed) == 3
+    assert f"`harness retry {tmp_path.parent / 'test'} --cause damaged --local N`" in str(caught.value)
+
+
+def test_damaged_records_are_moved_aside_and_nothing_else(manifest, tmp_path):
+    """Each gets a name of its own beside those that are there, so that none is ever overwritten; whole ones stay."""
+    bad, good = manifest.runs[:2]
+    publish(made_record(good), tmp_path)
+    for text in ("", "{", "{"):
+        record_path(tmp_path, bad.run_id).write_text(text)
+        assert set_aside([bad.run_id, good.run_id], tmp_path) == 1
+    record_path(tmp_path, bad.run_id).mkdir()
+    assert set_aside(manifest.run_ids(), tmp_path) == 1
+
+    assert not record_path(tmp_path, bad.run_id).exists()
+    assert record_path(tmp_path, good.run_id).exists()
+    aside = list((tmp_path / "damaged").iterdir())
+    assert sorted(path.read_text() for path in aside if path.is_file()) == ["", "{", "{"]
+    assert {path.name.partition(".")[0] for path in aside} == {bad.run_id}
+    assert len(aside) == 4
+
+
+def test_a_damaged_duplicate_is_told_and_stops_nothing(manifest, tmp_path):
+    """Of one that is damaged that is said, and beside a damaged first one there is nothing to say."""
+    one, two = manifest.runs[:2]
+    for planned in (one, two):
+        for test in (0.2, 0.3):
+            publish(made_record(planned, test=test), tmp_path)
+    (second,) = (tmp_path / "duplicates").glob(f"{one.run_id}.*")
+    second.write_text("{")
+    record_path(tmp_path, two.run_id).write_text("{")
+
+    assert [(found.run_id, found.verdict) for found in duplicates(tmp_path)] == [(one.run_id, "damaged")]
+
+
+def test_a_table_with_missing_runs_is_refused(manifest, tmp_path):
+    """The plan is the denominator: the missing runs are counted and named."""
+    for planned in manifest.runs[1:]:
+        publish(made_record(planned), tmp_path)
+
+    assert missing(manifest, tmp_path) == [manifest.runs[0].run_id]
+    with pytest.raises(HarnessError, match=f"1 of 12 runs of test have no record .*{manifest.runs[0].run_id}"):
+        load(manifest, tmp_path)
+
+
+def test_validation_chooses_the_trial_and_test_does_not(manifest, tmp_path):
+    """The trial with the lower median validation error wins for all seeds, whatever its test error."""
+    for planned in manifest.runs:
+        publish(made_record(planned, validation=0.1 + planned.trial, test=0.9 - 0.5 * planned.trial), tmp_path)
+
+    table = load(manifest, tmp_path)
+
+    assert set(table.loc[table["chosen"], "trial"]) == {0}
+    assert table["chosen"].sum() == 6
+
+
+def test_a_diverged_run_stays_and_counts_as_infinitely_bad(manifest, tmp_path):
+    """Two of three seeds diverged: their trial loses although the third seed is the best of all."""
+    for planned in manifest.runs:
+        lost = planned.trial == 0 and planned.run.seed > 0
+        publish(made_record(planned, validation=0.1 + planned.trial, status="diverged" if lost else "done"), tmp_path)
+
+    table = load(manifest, tmp_path)
+
+    assert set(table.loc[table["chosen"], "trial"]) == {1}
+    assert (table["status"] == "diverged").sum() == 4
+    assert np.isnan(table.loc[table["status"] == "diverged", "test_rmse"]).all()
+
+
+def test_the_loss_of_a_regression_is_its_rmse(manifest, tmp_path):
+    """What laws and choices read has the numbers of the columns that regressions had before."""
+    for planned in manifest.runs:
+        publish(made_record(planned, test=0.2 + planned.run.seed), tmp_path)
+
+    table = load(manifest, tmp_path)
+
+    assert set(table["metric"]) == {"rmse"}
+    assert (table["val_loss"] == table["validation_rmse"]).all()
+    assert (table["test_loss"] == table["test_rmse"]).all()
+
+
+def test_the_window_marks_rows_of_its_arm_only(manifest, tmp_path):
+    """Points outside of an arm's window are kept and marked; other arms are not touched."""
+    for planned in manifest.runs:
+        publish(made_record(planned), tmp_path)
+
+    table = load(manifest, tmp_path)
+
+    assert not table.loc[table["arm"] == "kan", "in_window"].any()
+    assert table.loc[table["arm"] == "mlp", "in_window"].all()

@@ -1,0 +1,222 @@
+"""The report: it says everything that the plan, the fits and the records say, and needs nothing but itself.
+
+pytest tests/show/test_report.py
+"""
+
+import base64
+import html
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from test_plot import Study, study
+
+from harness.judging import judge_all
+from harness.judging.checks import Check, check_table
+from harness.judging.scaling import HEADLINE_AXES
+from harness.record import read_planned
+from harness.show.checks import check_row
+from harness.show.plans import exponent, held_out_rows
+from harness.show.plot import human
+from harness.show.report import OPTIMIZER_WORDS, write_report
+from harness.spec import Optimizer
+
+QUESTION = '"Does <b>alpha</b> & beta differ?"'
+CLAIM = "the first arm scales <faster>"
+DECIDE = (
+    f"decide: [{{claim: {CLAIM}, quantity: exponent, arms: [kan, mlp], axis: params.trainable, "
+    "threshold: 0.25, at_least: 2}]\nwindow: {kan: {min: 100}}"
+)
+VOID = {"meta", "img", "br"}
+
+
+class Page(HTMLParser):
+    """Collects what a browser would show and fetch, and checks that tags close in order."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.text, self.links, self.tags = [], [], [], set()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.links += [value for name, value in attrs if name in ("src", "href", "srcset", "action", "data")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def _checks(made: Study) -> list[Check]:
+    return check_table(made.table, HEADLINE_AXES)
+
+
+def _report(made: Study) -> Path:
+    records = read_planned(made.manifest, made.folder.parent / "runs")
+    verdicts = judge_all(made.manifest, made.table)
+    return write_report(made.manifest, records, made.table, made.fits, _checks(made), verdicts, made.folder)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory) -> tuple[Study, str]:
+    """A study with infeasible cells, a rule, a window, a refusal and a diverged run; and its report."""
+    tasks = "[exp2d, {target: exp100d, train_points: 500}]"
+    made = study(
+        tmp_path_factory.mktemp("report"),
+        {"kan": 1.0, "mlp": 0.5},
+        tasks=tasks,
+        question=QUESTION,
+        more=DECIDE,
+        diverged=("mlp", 1),
+        bump=9.0,
+    )
+    earlier = made.manifest.model_copy(update={"earlier_plans": ("manifest.1.json (replaced; differed in seeds)",)})
+    made = made._replace(manifest=earlier)
+    path = _report(made)
+    assert path == made.folder / "report.html"
+    return made, path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(written) -> Page:
+    """The parsed report."""
+    parsed = Page()
+    parsed.feed(written[1])
+    parsed.close()
+    return parsed
+
+
+@pytest.fixture(scope="module")
+def text(page) -> str:
+    """What the report shows, with single spaces."""
+    return re.sub(r"\s+", " ", " ".join(page.text))
+
+
+def test_the_page_is_well_formed_and_needs_nothing_else(page):
+    """Every tag closes in order, and nothing is fetched: both images are in the page."""
+    assert page.open == []
+    assert [link.split(",")[0] for link in page.links] == ["data:image/png;base64"] * 2
+    assert all(base64.b64decode(link.split(",")[1]).startswith(b"\x89PNG") for link in page.links)
+    assert not page.tags & {"script", "link", "iframe"}
+
+
+def test_the_style_fetches_nothing(written):
+    """The style sheet imports nothing and uses no font but the reader's."""
+    assert "url(" not in written[1]
+    assert "@import" not in written[1]
+
+
+def test_the_question_is_shown_and_escaped(written, page):
+    """Special characters of the question are text, not markup."""
+    shown = QUESTION.strip('"')
+
+    assert any(shown in part for part in page.text)
+    assert html.escape(shown) in written[1]
+    assert "b" not in page.tags
+
+
+def test_every_infeasible_reason_is_told(written, text):
+    """Cells that could not be run are listed with the planner's reason."""
+    infeasible = [cell for cell in written[0].manifest.cells if cell.infeasible]
+
+    assert infeasible
+    assert all(f"{cell.task}, {cell.series}: {cell.infeasible}" in text for cell in infeasible)
+
+
+def test_exponents_are_those_of_the_fits(written, text):
+    """Every headline exponent with its interval is in the page, and so is every refusal and warning in words."""
+    for one in written[0].fits:
+        assert exponent(one.fit) in text
+        if one.axis in HEADLINE_AXES:
+            for said in (*one.fit.refusals, *one.fit.warnings):
+                assert said.code in text
+                assert said.reason in text
+
+
+def test_rules_are_stated_and_judged(text):
+    """The rule is there in words with its verdict and every number, beside the earlier plans and the windows."""
+    assert f"{CLAIM} : inconclusive ." in text
+    assert "Rule: the exponent of kan minus that of mlp is above 0.25, on at least 2 of 2 tasks, under params" in text
+    assert "params.trainable: inconclusive (0 of 2 for it, 0 against): refused (NONMONOTONE) on exp2d" in text
+    assert "manifest.1.json (replaced; differed in seeds)" in text
+    assert "kan on exp2d: trainable parameters from 100" in text
+
+
+def test_without_a_rule_there_is_no_verdict(tmp_path):
+    """An experiment that declared no rule is reported as fits only."""
+    made = study(tmp_path, {"kan": 1.0}, budgets=(30, 120, 500, 2000))
+
+    shown = _report(made).read_text(encoding="utf-8")
+
+    assert "No decision rule was declared, so this report states fits and no verdict." in shown
+    assert "No fit window was declared" in shown
+
+
+def test_the_law_without_the_window_stands_below(written, text):
+    """A window that leaves runs out has both exponents in the page, and the sizes that are left."""
+    leaves_out = [one for one in written[0].fits if one.without_window]
+
+    assert leaves_out
+    assert text.count("the same, without the fit window") >= len(leaves_out) / 2
+    assert all(exponent(one.without_window) in text for one in leaves_out)
+    assert "drawn hollow: 6; laws are fitted from" in text
+
+
+def test_a_window_that_the_data_cut_is_warned_of(tmp_path):
+    """The rule is stated with the plan, the exponent that hangs on it is warned of in words."""
+    made = study(tmp_path, {"kan": 1.0}, more="window: {kan: {until: minimum}}", bump=30.0)
+
+    shown = html.unescape(_report(made).read_text(encoding="utf-8"))
+
+    shown_fits = [one for one in made.fits if one.axis in HEADLINE_AXES]
+    reasons = [said.reason for one in shown_fits for said in one.fit.warnings if said.code == "WINDOW"]
+    assert reasons
+    assert all(reason in shown for reason in reasons)
+    assert "kan on exp2d: up to the size with the least mean test RMSE" in shown
+
+
+def test_held_out_sizes_are_predicted_beside_what_came(tmp_path):
+    """Each held-out size has its prediction, interval and outcome; the law's error stands beside the last value's."""
+    made = study(tmp_path, {"kan": 1.0, "mlp": 0.5}, more="hold_out: 2", bump=30.0)
+
+    shown = html.unescape(_report(made).read_text(encoding="utf-8"))
+
+    groups = held_out_rows(made.fits, HEADLINE_AXES, human)
+    assert len(groups) == 4
+    for cell in (cell for rows in groups for row in rows for cell in row[3:]):
+        assert f">{cell or '–'}</td>" in shown
+    assert {row.pure.rsplit(" ")[-1] for row in groups[0][:-1]} >= {"missed"}
+    assert "half-filled where it was held out" in shown
+    assert "laws are fitted to every size that was not held out" in shown
+
+
+def test_runs_tasks_and_provenance_are_told(text):
+    """Counts, choice of trials, tasks with sources, and where and with what the runs were made."""
+    assert "144 runs planned: 140 done, 4 diverged." in text
+    assert "lowest median validation RMSE" in text
+    assert "Liu et al. 2024, arXiv 2404.19756v5, Fig. 3.1, panel 4" in text
+    assert "exp(Σ sin²(πxᵢ/2)/100)" in text
+    assert "changed since (dirty)" in text
+    assert "testhost, test processor, 2 threads a pack" in text
+    assert "12 s summed over 1 pack: provenance, not an axis" in text
+
+
+def test_every_optimiser_has_words():
+    """A sweep by any optimiser of the specification can be reported."""
+    assert set(OPTIMIZER_WORDS) == {get_args(model.model_fields["name"].annotation)[0] for model in get_args(Optimizer)}
+
+
+def test_every_series_says_which_law_to_quote_and_how_far_to_trust_it(written, text):
+    """The chosen law, the misses of larger sizes beside the last value's, and each caution's sentence."""
+    checks = _checks(written[0])
+
+    assert len(checks) == 8
+    for check in checks:
+        row = check_row(check)
+        assert all(cell in text for cell in row[3:] if cell)
+        assert all(caution.reason in text for caution in check.cautions)

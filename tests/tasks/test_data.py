@@ -1,0 +1,235 @@
+"""Real data: read from packages without a network, split by the seed, and scaled by what is trained on."""
+
+import re
+import socket
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.base.errors import HarnessError
+from harness.planning.plan import make_plan
+from harness.spec import Task, parse_experiment
+from harness.spec.nouns import DATA_NAMES
+from harness.tasks import draw, load_target, resolve
+from harness.tasks.data import _order, load_data
+
+# Rows, inputs and classes.
+KNOWN = {
+    "digits": (1797, 64, 10),
+    "breast_cancer": (569, 30, 2),
+    "wine": (178, 13, 3),
+    "diabetes": (442, 10, None),
+    "mnist_5000": (5000, 784, 10),
+    "randhie": (20190, 9, None),
+    "camera": (512 * 512, 2, None),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_is_loaded():
+    """Each data set is read where the network is cut off, and then kept."""
+    load_data.cache_clear()
+
+
+@pytest.mark.parametrize("name", DATA_NAMES)
+def test_data_are_read_without_a_network(name, monkeypatch):
+    """Every package has its data in its own files, as large as published, finite, and with all classes from 0 on."""
+
+    def refuse(*_):
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+    data = load_data(name)
+
+    assert (*data.x.shape, data.classes) == KNOWN[name]
+    assert np.isfinite(data.x).all()
+    assert np.isfinite(data.y).all()
+    if data.classes:
+        assert set(data.y) == set(range(data.classes))
+    assert sum(data.points.values()) == len(data.x)
+
+
+@pytest.mark.parametrize("name", DATA_NAMES)
+def test_the_page_of_tasks_has_their_numbers(name):
+    """Rows, inputs and the metric of each in docs/tasks.md."""
+    data = load_data(name)
+    page = (Path(__file__).parents[2] / "docs" / "tasks.md").read_text(encoding="utf-8")
+    (row,) = re.findall(rf"^\| `{name}` \|(.*)$", page, re.M)
+    cells = [cell.strip() for cell in row.split("|")]
+
+    assert cells[:2] == [f"{len(data.x):,}", str(data.inputs)]
+    assert cells[3] == ("cross-entropy" if data.classes else "RMSE")
+
+
+def test_randhie_is_the_logarithm_of_visits_of_all_rows():
+    """No row is dropped: back from ln(1 + visits) the mean is that of Deb & Trivedi's table, 2.86 visits."""
+    assert np.expm1(load_data("randhie").y).mean() == pytest.approx(2.8604, abs=1e-4)
+
+
+def test_camera_is_the_photograph_at_its_pixels():
+    """x to the right and y upwards in [-1, 1], grey values from 0 to 1: the sky in the upper left is light."""
+    data = load_data("camera")
+
+    assert np.abs(data.x).max() == 1 - 1 / 512
+    assert data.x[0].tolist() == [-1 + 1 / 512, 1 - 1 / 512]
+    upper_left = (data.x[:, 0] < -0.8) & (data.x[:, 1] > 0.8)
+    assert data.y[upper_left].mean() > 0.7 > data.y.mean()
+
+
+# -------------------------------------------------------------------------------------------------------------- splits
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(0, 9))
+def test_any_first_rows_have_the_classes_in_proportion(classes, seed):
+    """Of a class with share s, any first m rows have s m, give or take (1 + C s) / 2 by rounding; each comes once."""
+    classes = np.array(classes, float)
+    order = _order(classes, np.random.default_rng(seed))
+
+    assert sorted(order) == list(range(len(classes)))
+    kinds = np.unique(classes)
+    for each in kinds:
+        share = (classes == each).mean()
+        found = np.cumsum(classes[order] == each)
+        off = np.abs(found - share * np.arange(1, len(classes) + 1))
+        assert off.max() <= 0.5 + 0.5 * len(kinds) * share + 1e-9
+
+
+def _rows(samples) -> set:
+    return set(map(tuple, samples.x))
+
+
+@pytest.mark.parametrize("name", ["wine", "diabetes"])
+def test_splits_share_no_row_and_a_seed_makes_them(name):
+    """Three fifths, a fifth and a fifth; the same bits again under a seed, other rows under another."""
+    task = resolve(Task(target=name))
+    one, again, other = draw(task, 0), draw(task, 0), draw(task, 1)
+    sizes = [task.train_points, task.validation_points, task.test_points]
+
+    assert sum(sizes) == len(load_data(name).x)
+    assert sizes[1] == sizes[2] == len(load_data(name).x) // 5
+    rows = [_rows(part) for part in (one.train, one.validation, one.test)]
+    assert len(set.union(*rows)) == sum(sizes)
+    assert np.array_equal(one.train.x, again.train.x)
+    assert not np.array_equal(one.train.x, other.train.x)
+
+
+def test_fewer_points_are_the_first_ones_and_move_no_other_row():
+    """How much is trained on does not say what is tested on, nor in which order training points come."""
+    few, all_ = (
+        draw(resolve(Task(target="digits", **fields)), 3) for fields in ({"train_points": 100}, {"test_points": 50})
+    )
+
+    assert np.array_equal(few.train.y, all_.train.y[:100])
+    assert np.array_equal(few.test.y[:50], all_.test.y)
+    assert len(few.train.x) == 100
+
+
+@pytest.mark.parametrize("name", ["digits", "breast_cancer", "diabetes", "camera"])
+def test_training_points_span_the_knots_of_a_kan(name):
+    """Every feature reaches from -1 to 1 in training, or is 0; in the other splits none lies beyond, and all of it
+    is known from the training points alone: a straight line of them, cut off at its ends."""
+    splits = draw(resolve(Task(target=name, train_points=250)), 0)
+
+    low, high = splits.train.x.min(0), splits.train.x.max(0)
+    spans = high > low
+    assert np.array_equal(low[spans], -np.ones(spans.sum()))
+    assert np.array_equal(high[spans], np.ones(spans.sum()))
+    assert not splits.train.x[:, ~spans].any()
+    assert np.abs(splits.test.x).max() <= 1
+    assert np.abs(splits.validation.x).max() <= 1
+
+
+def test_targets_of_a_regression_are_standardised_by_training_points():
+    """Mean 0 and deviation 1 in training, and so nearly in the others; labels of classes are as they were."""
+    splits = draw(resolve(Task(target="diabetes")), 0)
+
+    assert splits.train.y.mean() == pytest.approx(0, abs=1e-12)
+    assert splits.train.y.std() == pytest.approx(1, abs=1e-12)
+    assert splits.test.y.mean() != pytest.approx(0, abs=1e-6)
+    assert set(draw(resolve(Task(target="wine")), 0).test.y[:, 0]) == {0, 1, 2}
+
+
+# ------------------------------------------------------------------------------------------------------------ identity
+def test_other_data_are_another_run(monkeypatch):
+    """The fingerprint is of the content: a package that ships other numbers makes another run, and is told of."""
+    before = resolve(Task(target="wine"))
+    from sklearn import datasets
+
+    changed = datasets.load_wine()
+    changed.data[0, 0] += 1e-9
+    monkeypatch.setattr(datasets, "load_wine", lambda: changed)
+    load_data.cache_clear()
+    try:
+        assert resolve(Task(target="wine")).fingerprint != before.fingerprint
+        with pytest.raises(HarnessError, match="wine: its data changed since the plan was made"):
+            draw(before, 0)
+    finally:
+        load_data.cache_clear()
+
+
+def test_without_its_package_a_task_says_what_to_install(monkeypatch):
+    """Not a traceback: the package and the command."""
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    load_data.cache_clear()
+
+    with pytest.raises(HarnessError, match=r"wine: it comes with scikit-learn.* pip install -e '\.\[data\]'"):
+        load_target("wine")
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        ({"target": "wine", "train_points": 1000}, "train_points=1,000, but there are 108 "),
+        ({"target": "wine", "test_points": 36}, r"test_points=36, but there are 35 \(178 rows.*ask for fewer"),
+        ({"target": "wine", "inputs": 4}, "inputs=4, but it has 13; leave `inputs` out"),
+        ({"target": "wine", "low": 0.0}, "it is data, .*; leave low and high out"),
+        ({"target": "wine", "boundary_points": 4}, "boundary_points is of PDEs"),
+        ({"target": "digit"}, "did you mean 'digits'"),
+        ({"target": "mnist_500"}, "did you mean 'mnist_5000'"),
+    ],
+)
+def test_what_data_do_not_have_is_refused(task, said):
+    """The field as it was typed, what there is, and the next move."""
+    with pytest.raises(HarnessError, match=said):
+        resolve(Task(**task))
+
+
+def test_one_training_target_cannot_be_standardised():
+    """Targets that are all equal have no deviation."""
+    with pytest.raises(HarnessError, match="its 1 training targets are all equal; ask for more"):
+        draw(resolve(Task(target="diabetes", train_points=1)), 0)
+
+
+TEXT = """
+question: which?
+tasks: [wine, {target: digits, train_points: 100}]
+arms: {mlp: {architecture: {family: mlp, hidden: [4]}, recipe: fast}}
+recipes: {fast: {optimizer: {name: adam}, max_evaluations: 10}}
+seeds: [0]
+grid: {recipes.fast.gain: [1, 2]}
+"""
+
+
+def test_a_file_that_is_silent_takes_all_that_there_is():
+    """So many points as there are where a file says nothing, also at every point of its axes; else what it says."""
+    runs = [planned.run.task for planned in make_plan(parse_experiment(TEXT), "plan").runs]
+
+    assert [(one.target, one.train_points, one.test_points) for one in runs] == 2 * [
+        ("wine", 108, 35),
+        ("digits", 100, 359),
+    ]
+    assert resolve(Task(target="camera")).train_points == 20_000
+    assert Task.model_validate(Task(target="wine").model_dump()) == Task(target="wine")
+    assert Task(target="xy", train_points=None) == Task(target="xy", train_points=1000)
+
+
+def test_the_knots_of_data_are_moved_by_training_points_only():
+    """There is no box from which fresh points could be drawn."""
+    text = TEXT.replace("max_evaluations: 10", "max_evaluations: 10, grid_updates: {points: domain}")
+
+    with pytest.raises(HarnessError, match=r"recipes.fast.grid_updates.points=domain: wine is data.* points: train"):
+        make_plan(parse_experiment(text), "plan")

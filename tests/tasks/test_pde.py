@@ -1,0 +1,194 @@
+"""Poisson's equation: the solution and its derivatives, the points, the loss, the errors, and what is refused."""
+
+import numpy as np
+import pytest
+import sympy
+import torch
+from scipy.integrate import dblquad
+from scipy.special import fresnel
+
+from harness.base.errors import HarnessError
+from harness.count import executed
+from harness.count.dispatched import counting
+from harness.nets import forward_laplacian, initial_carried, initial_knots, initialise, parameter_count
+from harness.planning.plan import make_plan
+from harness.spec import KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Task, parse_experiment, run_id
+from harness.spec.nouns import GridExtension, GridUpdates
+from harness.tasks import draw, load_target, resolve, stream
+from harness.train import torch_engine
+from harness.train.objective import loss_and_gradient, squared_slope_errors
+from tests.nets.test_laplacian import by_autograd
+
+POINTS = {"train_points": 600, "validation_points": 60, "test_points": 400, "boundary_points": 90}
+TASK = resolve(Task(target="poisson", **POINTS))
+KAN = KanShape(shape=(2, 3, 1), grid=3, scales=True)
+MLP = MlpShape(shape=(2, 6, 6, 1), activation="tanh")
+STAGED = Recipe(
+    optimizer=Lbfgs(name="lbfgs", iterations_per_step=20),
+    max_evaluations=24,
+    grid_updates=GridUpdates(every=8, until=20),
+    grid_extension=GridExtension(grids=(2,), evaluations=10),
+)
+PLAIN = Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=15)
+TEXT = """
+question: which?
+tasks: [poisson]
+arms:
+  mlp: {architecture: {family: mlp, depth: 3, width: 5}, recipe: usual}
+  kan: {architecture: {family: kan, hidden: [5], grid: 3}, recipe: usual}
+recipes: {usual: {optimizer: {name: lbfgs}, max_evaluations: 10}}
+seeds: [0]
+"""
+
+
+def _run(network, recipe, seed=0):
+    return RunSpec(task=TASK, network=network, recipe=recipe, seed=seed)
+
+
+def test_the_solution_solves_the_equation():
+    """By sympy: gradient, and the right-hand side as the paper prints it, which is the Laplacian; 0 on the boundary."""
+    target, (x, y) = load_target("poisson"), sympy.symbols("x y")
+    u = sympy.sin(sympy.pi * x) * sympy.sin(sympy.pi * y**2)
+    printed = -(sympy.pi**2) * (1 + 4 * y**2) * u + 2 * sympy.pi * sympy.sin(sympy.pi * x) * sympy.cos(sympy.pi * y**2)
+    assert sympy.simplify(u.diff(x, 2) + u.diff(y, 2) - printed) == 0
+    points = np.random.default_rng(0).uniform(-1, 1, (50, 2))
+    for own, peer in [
+        (target.function(points), u),
+        (target.gradient(points)[:, 0], u.diff(x)),
+        (target.gradient(points)[:, 1], u.diff(y)),
+        (target.laplacian(points), printed),
+    ]:
+        np.testing.assert_allclose(own, sympy.lambdify((x, y), peer)(*points.T), rtol=0, atol=1e-12)
+    assert all(u.subs(side) == 0 for side in ({x: -1}, {x: 1}, {y: -1}, {y: 1}))
+
+
+def test_points_lie_inside_and_evenly_on_the_four_sides():
+    """The first points ask for the Laplacian, the others, on each side about a quarter of them, for 0."""
+    train = draw(resolve(Task(target="poisson", train_points=50, boundary_points=4000)), 3).train
+    assert (train.inside.points, train.inside.weight, len(train.x)) == (50, 0.01, 4050)
+    np.testing.assert_array_equal(train.y[:50, 0], load_target("poisson").laplacian(train.x[:50]))
+    assert not train.y[50:].any()
+    boundary = train.x[50:]
+    sides = [boundary[boundary[:, axis] == end][:, 1 - axis] for axis in (0, 1) for end in (-1, 1)]
+    assert sum(map(len, sides)) == 4000
+    for along in sides:
+        assert abs(len(along) - 1000) < 5 * np.sqrt(750)
+        assert abs(along.mean()) < 5 / np.sqrt(3 * len(along))
+
+
+def test_the_quadrature_knows_the_norms_of_the_solution():
+    """Means over the square of u^2, in closed form by a Fresnel integral, and of |grad u|^2, by scipy's quadrature."""
+    target, test = load_target("poisson"), draw(resolve(Task(target="poisson", test_points=400)), 0).test
+    shares, slopes = test.quadrature.shares, test.quadrature.gradient
+    assert len(shares) == 400
+    assert shares @ test.y[:, 0] ** 2 == pytest.approx((1 - fresnel(2)[1] / 2) / 4, rel=1e-12)
+    squared = lambda b, a: (target.gradient(np.array([[a, b]])) ** 2).sum()  # noqa: E731
+    assert 4 * shares @ (slopes**2).sum(1) == pytest.approx(dblquad(squared, -1, 1, -1, 1)[0], rel=1e-9)
+
+
+@pytest.mark.parametrize("network", [KAN, MLP], ids=["kan", "mlp"])
+def test_the_loss_is_the_papers(network):
+    """alpha times the mean square of lap u - f inside, plus the mean square of u on the boundary, and its gradient."""
+    points = torch_engine.prepare([_run(network, PLAIN, seed) for seed in (0, 1)]).train
+    flat = initialise(network, [stream(seed, "initial") for seed in (0, 1)], 1.0, torch.float64, "cpu")
+    knots = initial_knots(network, 2, torch.float64, "cpu")
+    loss, gradient = loss_and_gradient(network, flat, knots, points)
+
+    flat.requires_grad_()
+    inside, boundary = points.x[:, :600], points.x[:, 600:]
+    equation = (by_autograd(network, flat, knots, inside)[2] - points.y[:, :600]).square().mean((1, 2))
+    value = by_autograd(network, flat, knots, boundary)[0].square().mean((1, 2))
+    expected = 0.01 * equation + value
+    torch.testing.assert_close(loss, expected.detach(), rtol=1e-12, atol=0)
+    torch.testing.assert_close(gradient, torch.autograd.grad(expected.sum(), flat)[0], rtol=1e-9, atol=1e-12)
+
+
+def test_errors_of_a_network_that_is_nearly_zero_are_the_norms_of_the_solution():
+    """With all weights zero the test error is the root mean square of u, and the H1 error has its gradient too."""
+    pack = torch_engine.prepare([_run(MLP, PLAIN)])
+    flat = torch.zeros(2, parameter_count(MLP), dtype=torch.float64)
+    slopes = squared_slope_errors(MLP, flat, [], pack.test.x.repeat(2, 1, 1), pack.quadrature)
+    rmse, _, h1 = torch_engine._by_quadrature(pack.quadrature, pack.test.y[0, :, 0].square(), slopes[0])
+    assert 4 * rmse**2 == pytest.approx(0.7558732969623, rel=1e-11)
+    assert 4 * (h1**2 - rmse**2) == pytest.approx(20.080206867014, rel=1e-11)
+
+
+@pytest.mark.parametrize(("network", "recipe"), [(KAN, STAGED), (MLP, PLAIN)], ids=["kan", "mlp"])
+def test_a_run_alone_is_the_run_in_a_pack(network, recipe):
+    """Bit for bit, through knot updates and a refinement; and it learns: the loss falls, and the errors are there."""
+    alone, packed = ([_run(network, recipe, seed) for seed in seeds] for seeds in ([1], [0, 1, 2, 3]))
+    outcomes = []
+    for runs in (alone, packed):
+        pack = torch_engine.prepare(runs)
+        state = torch_engine.begin(pack)
+        while not torch_engine.ended(pack, state):
+            state = torch_engine.advance(pack, state, 7)
+        outcomes.append(torch_engine.finish(pack, state))
+    assert outcomes[0][0] == outcomes[1][1]
+    curve, metrics = outcomes[0][0].curve, outcomes[0][0].metrics
+    assert curve[-1].train_rmse == metrics.train_rmse < curve[0].train_rmse
+    assert 0 < metrics.test_rmse < metrics.test_h1_error
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        KAN,
+        MlpShape(shape=(2, 20, 20, 1)),
+        MlpShape(shape=(2, 100, 100, 1)),
+        MlpShape(shape=(2, 20, 20, 1), activation="sine"),
+        MlpShape(shape=(2, 20, 20, 1), features=8),
+    ],
+    ids=repr,
+)
+def test_a_point_inside_takes_about_as_much_as_four(network):
+    """The count of points that an evaluation amounts to, against what torch executes: within 10 %."""
+
+    def executes(samples):
+        options = {"dtype": torch.float64, "device": "meta"}
+        flat = torch.empty(2, parameter_count(network), requires_grad=True, **options)
+        x = torch.empty(2, samples, 2, **options)
+        knots = initial_carried(network, [np.random.default_rng(0)] * 2, **options)
+        with counting() as counter:
+            laplacian = forward_laplacian(network, flat, knots, x)[2]
+            torch.autograd.grad((laplacian - 1).square().mean((1, 2)).sum(), flat)
+        return counter.executed.flops
+
+    a_point = (executes(64) - executes(32)) / 64
+    counted = resolve(Task(target="poisson", train_points=1000)).points_evaluated - 800
+    assert a_point / executed.evaluation(network) == pytest.approx(counted / 1000, rel=0.1)
+
+
+def test_other_tasks_have_the_identity_that_they_had():
+    """A field of PDEs leaves no trace in a run that is none."""
+    run = RunSpec(task=resolve(Task(target="xy")), network=MLP, recipe=PLAIN, seed=0)
+    assert run_id(run) == "f8627b807d766711"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("[poisson]", "{target: poisson, low: 0}", r"it is a PDE on \[-1, 1\]\^2; leave low and high out"),
+        ("[poisson]", "{target: xy, boundary_points: 9}", r"xy: boundary_points is of PDEs \(poisson\); leave it out"),
+        (
+            "width: 5}",
+            "width: 5, activation: relu}",
+            r"arms.mlp.architecture.activation=relu: .*silu, tanh, gelu or sine",
+        ),
+        ("grid: 3}", "grid: 3, order: 1}", r"arms.kan.architecture.order=1: .*use order 3 or more"),
+        ("name: lbfgs", "name: levenberg_marquardt", r"recipes.usual.*levenberg_marquardt: .*use lbfgs or adam"),
+        ("name: lbfgs", "name: adam, batch_size: 10", r"batch_size=10: .*leave it out"),
+        ("seeds: [0]", "seeds: [0]\nengine: fused", r"engine: fused has no second derivatives.* use engine: torch"),
+    ],
+)
+def test_what_cannot_learn_a_pde_is_named(old, new, said):
+    """The culprit as it is typed, why, and the next move."""
+    with pytest.raises(HarnessError, match=said):
+        make_plan(parse_experiment(TEXT.replace(old, new)), "plan")
+
+
+def test_a_pde_is_trained_by_torch():
+    """Without an engine in the file, and with the paper's numbers where the file is silent."""
+    plan = make_plan(parse_experiment(TEXT), "plan")
+    assert {planned.run.engine for planned in plan.runs} == {"torch"}
+    assert {(each.run.task.boundary_points, each.run.task.interior_weight) for each in plan.runs} == {(800, 0.01)}

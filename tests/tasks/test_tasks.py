@@ -1,0 +1,190 @@
+"""Tasks: the five functions exactly, samples from separate streams, and targets of the user's own."""
+
+import sys
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+
+from harness.base.errors import HarnessError
+from harness.spec import Task
+from harness.tasks import STREAMS, draw, load_target, resolve, scaled, stream
+from harness.tasks.paper import PAPER_TARGETS
+
+
+def _values(name, x):
+    return PAPER_TARGETS[name].function(np.atleast_2d(np.asarray(x, dtype=float)))
+
+
+def test_j0_is_bessels_integral():
+    """J0(z) = 1/pi int_0^pi cos(z sin t) dt, at z = 20 x."""
+    for x in (-0.9, -0.3, 0.0, 0.77):
+        expected, _ = quad(lambda t, x=x: np.cos(20 * x * np.sin(t)) / np.pi, 0, np.pi)
+
+        assert _values("j0", [[x]])[0] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "point", "expected"),
+    [
+        ("exp2d", [0.5, 0.0], np.e),
+        ("exp2d", [-0.5, 1.0], 1.0),
+        ("xy", [0.5, -0.25], -0.125),
+        ("exp100d", [1.0] * 100, np.e),
+        ("exp100d", [1.0] * 50 + [0.0] * 50, np.exp(0.5)),
+        ("exp4d", [np.sqrt(0.5), 0.0, 0.0, np.sqrt(0.5)], np.e),
+        ("exp4d", [1.0, np.sqrt(0.5), 0.0, 0.0], np.exp(-0.5)),
+    ],
+)
+def test_values_worked_out_by_hand(name, point, expected):
+    """Each function of Fig. 3.1 at points where its value is known in closed form."""
+    assert _values(name, [point])[0] == pytest.approx(expected, rel=1e-14)
+
+
+@pytest.mark.parametrize("name", PAPER_TARGETS)
+def test_every_target_says_where_it_comes_from(name):
+    """A task is its definition with its source: paper, figure, panel."""
+    target = load_target(name)
+
+    assert "2404.19756" in target.source
+    assert target.formula
+
+
+@pytest.mark.parametrize("name", PAPER_TARGETS)
+def test_samples_lie_in_the_box_and_are_of_the_asked_number(name):
+    """Points are uniform on [low, high]^d: moments of the uniform law within five standard errors."""
+    task = resolve(Task(target=name, low=0.0, high=0.5, train_points=400, validation_points=30, test_points=50))
+
+    splits = draw(task, seed=3)
+
+    assert [len(s.x) for s in (splits.train, splits.validation, splits.test)] == [400, 30, 50]
+    x = splits.train.x
+    assert 0 <= x.min() <= x.max() <= 0.5
+    assert x.mean() == pytest.approx(0.25, abs=5 * 0.5 / np.sqrt(12 * x.size))
+
+
+def test_variables_may_have_an_interval_each():
+    """Points lie in the box that `low` and `high` list, and networks see it as [-1, 1]^d; one bound serves all."""
+    task = resolve(Task(target="exp2d", low=(0.0, 2.0), high=3))
+
+    x = draw(task, seed=0).train.x
+
+    assert task.box == ((0.0, 3.0), (2.0, 3.0))
+    assert np.all((x >= [0, 2]) & (x <= 3))
+    assert x[:, 0].min() < 0.1
+    assert scaled(task, np.array([[0.0, 2.0], [1.5, 2.5], [3.0, 3.0]])) == pytest.approx(np.array([[-1, 0, 1]] * 2).T)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [((0.0, 1.0, 2.0), 3.0, "low has 3 bounds, but there are 2 variables"), (0.0, (1.0,), "high has 1 bounds")],
+)
+def test_a_box_of_other_variables_is_refused(low, high, said):
+    """As many bounds as variables, or one for all."""
+    with pytest.raises(HarnessError, match=said):
+        resolve(Task(target="exp2d", low=low, high=high))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [((0.0, 1.0), (1.0, 1.0), "low=1.0 must be below high=1.0"), ((0.0,), (1.0, 2.0), "have 1 and 2 bounds")],
+)
+def test_an_empty_box_is_refused(low, high, said):
+    """Every interval has a length, and there are as many lower bounds as upper ones."""
+    with pytest.raises(ValueError, match=said):
+        Task(target="exp2d", low=low, high=high)
+
+
+def test_splits_and_seeds_are_separate_streams():
+    """Training, validation and test share no point, nor do two seeds; the same seed gives the same bits."""
+    task = resolve(Task(target="exp2d"))
+    one, again, other = draw(task, 0), draw(task, 0), draw(task, 1)
+
+    points = [set(map(tuple, s.x)) for d in (one, other) for s in (d.train, d.validation, d.test)]
+    assert len(set.union(*points)) == sum(map(len, points))
+    assert np.array_equal(one.test.y, again.test.y)
+
+
+def test_more_training_points_change_no_other_split():
+    """The test set does not depend on how much is trained on."""
+    small, large = (draw(resolve(Task(target="xy", train_points=n)), 0) for n in (10, 1000))
+
+    assert np.array_equal(small.test.x, large.test.x)
+    assert np.array_equal(small.train.x, large.train.x[:10])
+
+
+def test_drawing_leaves_the_global_generator_alone():
+    """Random state is explicit: nothing reads or sets numpy's global seed."""
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+
+    draw(resolve(Task(target="xy")), 0)
+
+    assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
+    assert len({stream(0, name).integers(2**60) for name in STREAMS}) == len(STREAMS)
+
+
+# ----------------------------------------------------------------------------------------------------- the user's own
+@pytest.fixture
+def user_module(tmp_path, monkeypatch):
+    """A folder of the user's, as the current one, and a writer of modules into it."""
+    monkeypatch.chdir(tmp_path)
+    written = []
+
+    def write(name: str, source: str) -> None:
+        (tmp_path / f"{name}.py").write_text(source)
+        sys.modules.pop(name, None)
+        sys.dont_write_bytecode, written[len(written) :] = True, [name]
+
+    yield write
+    for name in written:
+        sys.modules.pop(name, None)
+    sys.path[:] = [entry for entry in sys.path if entry != str(tmp_path)]
+
+
+def test_edited_code_is_another_task(user_module):
+    """The source is in the fingerprint, so records of edited code are never reused."""
+    user_module("mine", "def f(x):\n    return x[:, 0]\n")
+    before = resolve(Task(target="mine:f", inputs=2)).fingerprint
+    user_module("mine", "def f(x):\n    return x[:, 0] + 1\n")
+
+    assert resolve(Task(target="mine:f", inputs=2)).fingerprint != before
+
+
+def test_a_declared_version_replaces_the_source(user_module):
+    """A function with a `version` keeps its identity through edits that its author says are none."""
+    user_module("mine", "def f(x):\n    return x[:, 0]\nf.version = 2\n")
+    before = resolve(Task(target="mine:f", inputs=1)).fingerprint
+    user_module("mine", "def f(x):\n    return 1 * x[:, 0]\nf.version = 2\n")
+
+    assert resolve(Task(target="mine:f", inputs=1)).fingerprint == before == "version 2"
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        ({"target": "exp2b"}, "did you mean 'exp2d'"),
+        ({"target": "exp2d", "inputs": 3}, "but it has 2"),
+        ({"target": "mine:f"}, "say how many variables it has"),
+        ({"target": "mine:g", "inputs": 1}, "no function 'g'; allowed: f, shape, unbounded"),
+        ({"target": "absent:f", "inputs": 1}, "importing absent failed: ModuleNotFoundError"),
+    ],
+)
+def test_a_target_that_cannot_be_loaded_is_named(user_module, task, said):
+    """Wrong names give the nearest right one or what there is."""
+    user_module("mine", "def f(x): ...\ndef shape(x): ...\ndef unbounded(x): ...\n")
+
+    with pytest.raises(HarnessError, match=said.replace("(", r"\(")):
+        resolve(Task(**task))
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [("x[:, 0] / 0", "value (inf|-inf|nan) at x="), ("x", r"shape \(1000, 2\) returned for x of shape \(1000, 2\)")],
+)
+def test_values_that_cannot_be_learnt_are_refused(user_module, body, said):
+    """A value that is not finite is named with its point; a wrong shape with both shapes."""
+    user_module("mine", f"import numpy as np\ndef f(x):\n    with np.errstate(all='ignore'):\n        return {body}\n")
+    task = resolve(Task(target="mine:f", inputs=2))
+
+    with pytest.raises(HarnessError, match=said):
+        draw(task, 0)
