@@ -62,11 +62,11 @@ def cells(first: Runs, second: Runs, edges: np.ndarray) -> list[Cell]:
     """
     middles = (np.log(edges[:-1]) + np.log(edges[1:])) / 2
     arms = [_placed(runs, edges) for runs in (first, second)]
-    return [
-        Cell(*(v[index == one] - slope * (u[index == one] - middle) for u, v, index in arms))
-        for one, middle in enumerate(middles)
-        for slope in (_slope(arms, one),)
-    ]
+    found = []
+    for one, middle in enumerate(middles):
+        slope = _slope(arms, one)
+        found.append(Cell(*(v[index == one] - slope * (u[index == one] - middle) for u, v, index in arms)))
+    return found
 
 
 Placed = tuple[np.ndarray, np.ndarray, np.ndarray]

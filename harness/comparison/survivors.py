@@ -34,21 +34,25 @@ def failures(x: ArrayLike, failed: ArrayLike) -> Failures:
     return Failures(sizes, runs, np.bincount(index, weights=failed, minlength=sizes.size).astype(int))
 
 
-def failure_cautions(first: Failures, second: Failures) -> tuple[Caution, ...]:
-    """CENSORED where more than 20 % of an arm's runs at a size failed; SURVIVOR_BIAS where one arm fails more often.
-
-    More often means that Fisher's exact test of all runs of both arms rejects equal shares at 5 %.
-    """
-    cautions = [
+def _censored(arm: str, counts: Failures) -> list[Caution]:
+    sizes = zip(counts.sizes, counts.runs, counts.failed, strict=True)
+    return [
         Caution(
             "CENSORED",
             f"{failed} of {runs} runs of the {arm} arm failed at size {size:.6g}, and only the others are in its mean. "
             "Mend them, or leave the size out.",
         )
-        for arm, counts in (("first", first), ("second", second))
-        for size, runs, failed in zip(counts.sizes, counts.runs, counts.failed, strict=True)
+        for size, runs, failed in sizes
         if failed > MOST_FAILED * runs
     ]
+
+
+def failure_cautions(first: Failures, second: Failures) -> tuple[Caution, ...]:
+    """CENSORED where more than 20 % of an arm's runs at a size failed; SURVIVOR_BIAS where one arm fails more often.
+
+    More often means that Fisher's exact test of all runs of both arms rejects equal shares at 5 %.
+    """
+    cautions = [*_censored("first", first), *_censored("second", second)]
     table = np.array([[arm.failed.sum(), (arm.runs - arm.failed).sum()] for arm in (first, second)])
     if fisher_exact(table).pvalue < SIGNIFICANCE:
         (lost, kept), (other_lost, other_kept) = table

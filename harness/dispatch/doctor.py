@@ -1,6 +1,7 @@
 """What a profile's cluster can and cannot do: findings from what SLURM says, then those of the probe."""
 
 import grp
+import itertools
 import math
 import os
 import re
@@ -388,7 +389,7 @@ def fit_finding(profile: Profile, nodes: Sequence[Node]) -> Finding:
     )
     memory = f", {memory_field} {memory_gb:g}" if memory_gb else ""
     asked = f"gpus {profile.gpus}, cpus {profile.cpus}{memory}"
-    types = sorted({kind for node in nodes for kind in node.gpu_types if kind})
+    types = sorted(set(itertools.chain.from_iterable(node.gpu_types for node in nodes)) - {"", None})
     if profile.gpu_type and profile.gpu_type not in types:
         known = did_you_mean(profile.gpu_type, types) if types else f"{profile.gpu_count}, as its GPUs have no type"
         return Finding("FAILED", "fit", f"{asked}: no node has a GPU of that type", f"gpus: {known}")
@@ -435,7 +436,8 @@ def association_findings(profile: Profile, associations: Sequence[Association], 
         return
     if profile.account:
         yield Finding("ok", "account", profile.account)
-    kinds = [kind for one in associations for kind in one.qos if profile.account in (None, one.account)]
+    usable = [one.qos for one in associations if profile.account in (None, one.account)]
+    kinds = list(itertools.chain.from_iterable(usable))
     if profile.qos and profile.qos not in kinds:
         told = f"{profile.qos}: accounting does not let you use it"
         yield Finding(level, "qos", told, f"qos: {did_you_mean(profile.qos, kinds)}")

@@ -5,6 +5,7 @@ that process takes from the environment is who the user is and where the server:
 """
 
 import importlib.util
+import itertools
 import multiprocessing
 import os
 import queue
@@ -227,8 +228,10 @@ def _log(wandb_run: WandbRun, mirror: Mirror, scratch: Path) -> Path:
     )
     # The summary is the record's, not the last point of a curve: a diverged run has no error.
     run.define_metric("evaluations", summary="none")
-    for name in dict.fromkeys(name for row in wandb_run.history for name in row if name != "evaluations"):
-        run.define_metric(name, step_metric="evaluations", summary="none")
+    names = dict.fromkeys(itertools.chain.from_iterable(wandb_run.history))
+    for name in names:
+        if name != "evaluations":
+            run.define_metric(name, step_metric="evaluations", summary="none")
     for row in wandb_run.history[run.starting_step :]:  # one that was begun before has its first rows
         run.log(row)
     run.summary.update(wandb_run.summary)

@@ -90,8 +90,11 @@ def reconcile(manifest: Manifest, folder: Path, evidence: Evidence) -> dict[str,
 
 def _with_sent(runs: Iterable[str], submissions: Iterable[Submission]) -> list[str]:
     """These runs, and after them the others that were ever sent off."""
-    sent = (run for submission in submissions for job in submission.jobs for pack in job.packs for run in pack)
-    return list(dict.fromkeys([*runs, *sent]))
+    found = dict.fromkeys(runs)
+    for submission in submissions:
+        for job in submission.jobs:
+            found |= dict.fromkeys(job.runs)
+    return list(found)
 
 
 def _elsewhere(submissions: Iterable[Submission]) -> dict[str, str]:
@@ -149,8 +152,10 @@ def stillborn(found: Mapping[str, RunState], evidence: Evidence) -> dict[str, Ru
         return {}
     if last.profile is None or any(attempt.begun["submission"] == last.id for attempt in evidence.attempts):
         return {}
-    runs = [run for job in last.jobs for pack in job.packs for run in pack if run in found]
-    return {run: found[run] for run in runs if found[run].state in ("crashed", "timed out")}
+    ended: dict[str, RunState] = {}
+    for job in last.jobs:
+        ended |= {run: found[run] for run in job.runs if run in found and found[run].state in ("crashed", "timed out")}
+    return ended
 
 
 class Spending(NamedTuple):
@@ -185,12 +190,10 @@ def spending(found: Mapping[str, RunState], evidence: Evidence) -> Spending | No
     over = sum(seconds for run, seconds in of_run.items() if found[run].state in OVER)
     left = sum(seconds for run, seconds in of_run.items() if found[run].state in UNDERWAY)
     running = sum(by_id[attempt.begun["submission"]].devices for attempt in attempts if _lives_on(attempt, evidence))
-    trained = sum(
-        event["seconds"] * share[one.begun["submission"]]
-        for one in attempts
-        for event in one.events
-        if event["event"] == "pack_done"
-    )
+    trained = 0.0
+    for one in attempts:
+        seconds = sum(event["seconds"] for event in one.events if event["event"] == "pack_done")
+        trained += seconds * share[one.begun["submission"]]
     pace = trained / over if over and trained else 1.0
     started, starting = _starts(found, evidence)
     last = by_id[evidence.submissions[-1].id]
@@ -224,7 +227,7 @@ def _starts(found: Mapping[str, RunState], evidence: Evidence) -> tuple[float, f
             seconds = each * submission.devices if submission.profile else 0.0
             if JobKey(submission.id, place) in trained:
                 started += seconds
-            elif any(run in found and found[run].state in UNDERWAY for pack in job.packs for run in pack):
+            elif any(run in found and found[run].state in UNDERWAY for run in job.runs):
                 starting += seconds
     return started, starting
 
@@ -248,7 +251,7 @@ def unneeded(evidence: Evidence, found: Mapping[str, RunState]) -> Unneeded:
     not_verified: Counter[str] = Counter()
     for submission in evidence.submissions:
         for place, job in enumerate(submission.jobs):
-            there = {found[run].state for pack in job.packs for run in pack}
+            there = {found[run].state for run in job.runs}
             if "cancelled" not in there or there & set(UNDERWAY):
                 continue
             attempts = [one for one in evidence.attempts if _is_of(one, submission, place)]
@@ -282,13 +285,12 @@ def _seconds(attempt: Attempt) -> float:
 
 def _overhead(attempts: Iterable[Attempt]) -> float | None:
     """The median over attempts in SLURM: from the start of the job to the first step, where their clocks agree."""
-    found = [
-        max(0.0, seconds_of(event["at"]) - float(attempt.begun["slurm_started_at"]))
-        for attempt in attempts
-        if attempt.begun["slurm_started_at"] and not _ahead_seconds(attempt)
-        for event in attempt.events
-        if event["event"] == "first_step"
-    ]
+    found = []
+    for attempt in attempts:
+        started_at = attempt.begun["slurm_started_at"]
+        if started_at and not _ahead_seconds(attempt):
+            first_steps = [seconds_of(event["at"]) for event in attempt.events if event["event"] == "first_step"]
+            found += [max(0.0, at - float(started_at)) for at in first_steps]
     return statistics.median(found) if found else None
 
 
@@ -325,15 +327,16 @@ def _dead(submissions: Iterable[Submission], attempts: Iterable[Attempt]) -> set
 def _started(folder: Path, sent: Iterable[Submission], attempts: Iterable[Attempt], queue: Queue) -> set[JobKey]:
     """Jobs that squeue has forgotten and that have left an output, though no worker of theirs ever began."""
     begun = {JobKey(attempt.begun["submission"], attempt.begun["place"]) for attempt in attempts}
-    return {
-        JobKey(submission.id, place)
-        for submission in sent
-        for place in range(len(submission.jobs))
-        if JobKey(submission.id, place) not in begun
-        and queue.of(submission.name, place) is None
-        and (log := sent_log(folder, submission, place))
-        and log.exists()
-    }
+    found = set()
+    for submission in sent:
+        for place in range(len(submission.jobs)):
+            key = JobKey(submission.id, place)
+            if key in begun or queue.of(submission.name, place) is not None:
+                continue
+            log = sent_log(folder, submission, place)
+            if log and log.exists():
+                found.add(key)
+    return found
 
 
 def _moved(submissions: Iterable[Submission], results: Path) -> dict[str, str]:

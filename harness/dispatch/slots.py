@@ -305,8 +305,10 @@ def failure(error: BaseException) -> Failure:
     An error that was raised from another one is of the other's cause and place too.
     """
     chain = list(_chain(error))
-    frames = [(type(one), frame) for one in chain for frame in traceback.extract_tb(one.__traceback__)]
-    places = [f"{kind.__name__}:{Path(frame.filename).name}:{frame.name}:{frame.lineno}" for kind, frame in frames]
+    places = []
+    for one in chain:
+        for frame in traceback.extract_tb(one.__traceback__):
+            places.append(f"{type(one).__name__}:{Path(frame.filename).name}:{frame.name}:{frame.lineno}")
     digest = hashlib.sha256("\n".join(places).encode()).hexdigest()[:12]
     cause: Cause = "out_of_memory" if any(map(_is_out_of_memory, chain)) else "crashed"
     return Failure(cause, in_words(error), "".join(traceback.format_exception(error)), digest)

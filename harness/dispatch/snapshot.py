@@ -216,9 +216,9 @@ def _commit_of(checkout: Path) -> str | None:
 
 
 def _check_size(sources: Sequence[Source]) -> None:
-    sizes = {
-        source.folder / name: (source.folder / name).lstat().st_size for source in sources for name in source.files
-    }
+    sizes: dict[Path, int] = {}
+    for source in sources:
+        sizes |= {source.folder / name: (source.folder / name).lstat().st_size for name in source.files}
     total = sum(sizes.values())
     if total > LARGEST_BYTES:
         largest = sorted(sizes, key=lambda path: sizes[path], reverse=True)[:3]
@@ -232,9 +232,9 @@ def _check_size(sources: Sequence[Source]) -> None:
 # -------------------------------------------------------------------------------------------------------------- copies
 def _kept(sources: Sequence[Source], folder: Path) -> str:
     """The hash by which the sources are found in `folder`, copied if need be: they appear there whole or not at all."""
-    files = [
-        File(f"{place}/{name}", source.folder / name) for place, source in enumerate(sources) for name in source.files
-    ]
+    files = []
+    for place, source in enumerate(sources):
+        files += [File(f"{place}/{name}", source.folder / name) for name in source.files]
     name = _hash(files)
     if not (folder / name).exists():
         return _copied(files, sources, folder)

@@ -204,7 +204,7 @@ def _last_jobs(evidence: Evidence) -> dict[str, _Job]:
                 wrote_into=evidence.moved.get(submission.id),
                 started=JobKey(submission.id, place) in evidence.started,
             )
-            found |= {run: job for pack in sent.packs for run in pack}
+            found |= dict.fromkeys(sent.runs, job)
     return found
 
 
@@ -306,12 +306,19 @@ def _by_time(job: _Job, told: Event | None, evidence: Evidence) -> RunState:
 # --------------------------------------------------------------------------------------------------------- event logs
 def _last_words(attempt: Attempt) -> dict[str, Event]:
     """The last that an attempt wrote of each run."""
-    return {run: event for event in attempt.events for run in event.get("runs", ())}
+    last: dict[str, Event] = {}
+    for event in attempt.events:
+        last |= dict.fromkeys(event.get("runs", ()), event)
+    return last
 
 
 def _released(orders: Iterable[Order]) -> dict[str, float]:
     """When the user last asked for a run to be tried again."""
-    return {run: seconds_of(order.at) for order in orders if order.kind == "retry" for run in order.runs}
+    last: dict[str, float] = {}
+    for order in orders:
+        if order.kind == "retry":
+            last |= dict.fromkeys(order.runs, seconds_of(order.at))
+    return last
 
 
 def _crashes(evidence: Evidence, released: Mapping[str, float]) -> dict[str, list[Event]]:

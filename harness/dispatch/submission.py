@@ -6,6 +6,7 @@ submissions/<id>/number            what SLURM calls the array, if its answer cam
 orders/<time>-<id>.json            what the user said later: cancel or retry these runs
 """
 
+import itertools
 import json
 import os
 import shutil
@@ -38,6 +39,11 @@ class SentJob(Frozen):
     packs: tuple[Pack, ...]
     pack_seconds: tuple[float, ...]
     seconds: float
+
+    @property
+    def runs(self) -> list[str]:
+        """The ids of all its runs."""
+        return list(itertools.chain.from_iterable(self.packs))
 
 
 class Submission(Frozen):
@@ -132,7 +138,9 @@ def sent_jobs(jobs: Sequence[Job]) -> tuple[SentJob, ...]:
 
 def named_code(runs: Iterable[RunSpec]) -> list[str]:
     """The targets and network modules that runs name; those with a colon, `package.module:name`, are the user's own."""
-    found = {name for run in runs for name in (run.task.target, getattr(run.network, "module", None))}
+    found: set[str | None] = set()
+    for run in runs:
+        found |= {run.task.target, getattr(run.network, "module", None)}
     return sorted(filter(None, found))
 
 
@@ -221,7 +229,9 @@ def read_orders(folder: Path) -> list[Order]:
 
 def cancelled(orders: Sequence[Order]) -> dict[str, Order]:
     """Runs of which the last word is that they are not wanted, and the order that said so."""
-    last = {run: order for order in orders for run in order.runs}
+    last: dict[str, Order] = {}
+    for order in orders:
+        last |= dict.fromkeys(order.runs, order)
     return {run: order for run, order in last.items() if order.kind == "cancel"}
 
 

@@ -13,6 +13,7 @@ Its event log, in the order of things (see `events`):
     ended       why, requeued; error where it crashed
 """
 
+import itertools
 import os
 import signal
 import sys
@@ -74,7 +75,7 @@ def run_job(folder: str, submission: str, place: int, submitter: int | None = No
 def _check_code(home: Path, job: JobFile) -> None:
     """A HarnessError unless the code that runs is the code that was submitted, unchanged."""
     if job.snapshot:
-        named = named_code(run for pack in job.packs for run in pack)
+        named = named_code(itertools.chain.from_iterable(job.packs))
         check_code(home.parent / "snapshots" / job.snapshot, named)
     check_snapshot(Path(provenance.__file__))
 

@@ -7,6 +7,7 @@ matters.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -122,7 +123,8 @@ CROSSINGS = (0.1, 0.4, 0.7, 1.1)
 
 def _floor_starts(logs: Logs) -> np.ndarray:
     falls = np.array(FALLS) * seen(logs)
-    theta = np.array([(np.log(fall / logs.span), -fall * crossing) for fall in falls for crossing in CROSSINGS])
+    grid = itertools.product(falls, CROSSINGS)
+    theta = np.array([(np.log(fall / logs.span), -fall * crossing) for fall, crossing in grid])
     return with_level(_floor, theta, logs)
 
 

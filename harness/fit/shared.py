@@ -59,7 +59,9 @@ def fit_shared(x: Mapping[str, ArrayLike], y: Mapping[str, ArrayLike], share: Sh
     if len(arms) < 2 or set(arms) != set(y):
         raise HarnessError(f"arms {list(arms)} with x and {list(y)} with y; give both for two arms or more.")
     fits = {arm: fit_law(x[arm], y[arm], "floor", level, intervals=False) for arm in arms}
-    refusals = tuple(Refusal(one.code, f"{arm}: {one.reason}") for arm in arms for one in fits[arm].refusals)
+    refusals: tuple[Refusal, ...] = ()
+    for arm in arms:
+        refusals += tuple(Refusal(one.code, f"{arm}: {one.reason}") for one in fits[arm].refusals)
     if refusals:
         parameters = int(_places(len(arms), share)[2].max()) + 1
         return SharedFit(

@@ -94,7 +94,7 @@ def with_parts(runs: pd.DataFrame) -> pd.DataFrame:
 
     diverged; held_out: at the largest sizes within the window's declared ends, set aside before the data say anything;
     outside: of the declared ends, or, in a window until the minimum, beyond the least mean of what was not set aside;
-    fitted: the rest.
+    fitted: the rest. Of a series that reads several arms (`BEST_AT`) one such arm makes the window end there.
     """
     part = pd.Series("outside", index=runs.index)
     part[runs["in_window"]] = "fitted"
@@ -102,7 +102,7 @@ def with_parts(runs: pd.DataFrame) -> pd.DataFrame:
     for _, inside in runs[part == "fitted"].groupby(["task", "series"], sort=False):
         held = largest_sizes(inside["size"], inside["hold_out"].iloc[0])
         part[inside.index[held]] = "held_out"
-        if inside["until_minimum"].iloc[0]:
+        if inside["until_minimum"].any():
             rest = inside[~held]
             part[rest.index[~until_minimum(rest["size"], rest["test_loss"])]] = "outside"
     return runs.assign(part=part)
@@ -130,7 +130,7 @@ def _series_fit(task: str, series: str, axis: str, runs: pd.DataFrame, law: LawN
     result, everywhere, held_out = _fit(runs[parts == "fitted"], law, level), None, None
     if (parts == "outside").any():
         everywhere = _fit(runs[parts.isin(("fitted", "outside"))], law, level)
-        if runs["until_minimum"].iloc[0]:
+        if runs["until_minimum"].any():
             result = warn_of_cut(result, everywhere)
     if (parts == "held_out").any():
         x, y = _xy(runs[parts == "held_out"])

@@ -148,8 +148,10 @@ def with_seconds(table: pd.DataFrame, specs: Mapping[str, RunSpec], calibrations
 
     Evaluations of each stage times the median solo seconds of one, and the least squares of knots: never the wall clock
     of a pack, which depends on what else was in it. `seconds_on` names the machine. `bytes_moved` is counted likewise,
-    of runs whose evaluations have known bytes.
+    of runs whose evaluations have known bytes. Winners of a search have seconds only if some were chosen by them.
     """
+    if "won_on" in table and "seconds" not in set(table["won_on"]):  # those that won by other costs are not the best
+        return table
     runs = [specs[identity] for identity in table["run_id"]]
     if missing(calibrations, runs):
         return table

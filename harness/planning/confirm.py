@@ -88,15 +88,16 @@ def confirmation(
     for task in dict.fromkeys(cell.task for cell in search.cells):
         of_task = [cell for cell in search.cells if cell.task == task]
         of_sides = {way: cells_of_sides(of_task, experiment, way) for way in ways}
-        ends = [[one for cell in own for one in contenders.get(cell.index, ())] for own in of_sides[None].values()]
+        ends = [_of_cells(own, contenders) for own in of_sides[None].values()]
         sizes = [budget for budget in dict.fromkeys(cell.asked for cell in of_task) if budget is not None]
         asked = [(experiment.match.count_name, budget) for budget in sizes]
-        asked += [(axis, budget) for axis in axes for budget in _cost_budgets(ends, axis, len(sizes))]
+        for axis in axes:
+            asked += [(axis, budget) for budget in _cost_budgets(ends, axis, len(sizes))]
         for way, (axis, budget), side in itertools.product(ways, asked, experiment.sides):
             own = of_sides[way][side]
             if axis not in axes:
                 own = [cell for cell in own if cell.asked == budget]
-            competing = [one for cell in own for one in contenders.get(cell.index, ())]
+            competing = _of_cells(own, contenders)
             competition = Competition(
                 task=task,
                 side=side,
@@ -136,7 +137,7 @@ def confirmation(
 
 def cost_axes(experiment: Experiment, with_seconds: bool) -> tuple[str, ...]:
     """The training costs by which rules read, beside that which figures show."""
-    asked = [axis for rule in experiment.decide for axis in rule.conventions]
+    asked = list(itertools.chain.from_iterable(rule.conventions for rule in experiment.decide))
     flops = [axis for axis in asked if axis.startswith("flops_train")]
     seconds = ["seconds"] if with_seconds and "seconds" in asked else []
     return tuple(dict.fromkeys([ALWAYS_COSTED, *flops, *seconds]))
@@ -156,6 +157,10 @@ def _contenders(
         )
         for index, of_cell in runs.items()
     }
+
+
+def _of_cells(cells: Iterable[Cell], contenders: Mapping[int, list[Contender]]) -> list[Contender]:
+    return list(itertools.chain.from_iterable(contenders.get(cell.index, ()) for cell in cells))
 
 
 def _of_cell(
@@ -195,7 +200,7 @@ def _stops(run: RunSpec, records: Sequence[Record]) -> list[int]:
     if not _can_stop(run):
         return []
     least = least_evaluations(run.network, run.recipe)
-    moments = {point.evaluations for record in records for point in record.curve}
+    moments = {point.evaluations for point in itertools.chain.from_iterable(record.curve for record in records)}
     end = max(record.evaluations for record in records)
     return sorted(at for at in moments if least <= at < end)
 
@@ -274,7 +279,7 @@ def _winner(index: int, experiment: Experiment, competition: Competition) -> tup
 # ---------------------------------------------------------------------------------------------------------------- work
 def _search_flops(contenders: Iterable[Contender], records: Mapping[str, Record]) -> int:
     """The training FLOPs (shared_dense) of all their runs; one that several trials share counts once."""
-    identities = {identity for one in contenders for identity in one.run_ids}
+    identities = set(itertools.chain.from_iterable(one.run_ids for one in contenders))
     return sum(records[identity].counts[ALWAYS_COSTED] for identity in identities)
 
 

@@ -1,6 +1,6 @@
 """What an arm can learn, by which engine, and why not: said when a file is planned, before anything trains."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import get_args
 
 from harness.base.errors import HarnessError
@@ -119,8 +119,10 @@ def check_counted(variant: Experiment, arm_name: str, network: Network, counts: 
     if window := variant.window.get(arm_name):
         asked.append((f"window.{arm_name}.axis", window.axis))
     for index, rule in enumerate(variant.decide):
-        conditions = (*rule.conditions, *rule.given)
-        if any(arm_name in each.choice(number) for each in conditions for number in range(len(each.arms))):
+        sides: list[Sequence[str]] = []
+        for condition in (*rule.conditions, *rule.given):
+            sides += [condition.choice(number) for number in range(len(condition.arms))]
+        if any(arm_name in side for side in sides):
             asked += [(f"decide.{index}.axes", name) for name in rule.conventions]
     for place, name in asked:
         if name in get_args(CountName) and name not in counts:

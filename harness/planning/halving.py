@@ -8,6 +8,7 @@ CHECKED_IN goes on whatever its rank, which shows how often halving drops what a
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +41,9 @@ def next_rung(rungs: Sequence[Manifest], records: Mapping[str, Record]) -> Manif
     last = rungs[-1]
     whole = all_rungs(rungs)
     score_of = _Scores(whole, records)
-    going_on = {cell.index for way in ways_of(last.experiment) for cell in _kept(whole, score_of, way, last.rung)}
+    going_on: set[int] = set()
+    for way in ways_of(last.experiment):
+        going_on |= {cell.index for cell in _kept(whole, score_of, way, last.rung)}
     checked = {cell.index for cell in last.cells if is_checked(cell) and np.isfinite(score_of(cell, last.rung))}
     runs = []
     for planned in rungs[0].runs:
@@ -55,7 +58,7 @@ def next_rung(rungs: Sequence[Manifest], records: Mapping[str, Record]) -> Manif
 
 def all_rungs(rungs: Sequence[Manifest]) -> Manifest:
     """The search as one plan: of every cell the runs of each rung that its trial reached, the shortest first."""
-    runs = tuple(planned for rung in rungs for planned in rung.runs)
+    runs = tuple(itertools.chain.from_iterable(rung.runs for rung in rungs))
     return rungs[0].model_copy(update={"runs": runs})
 
 

@@ -91,7 +91,7 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
     points = variants(experiment)
     label_of = cache(partial(_task_label, points=points))  # each looks at all points, of which there can be thousands
     telling_of = cache(partial(_telling, points=points))
-    _check_rules(experiment, {label_of(task): task for _, variant in points for task in variant.tasks})
+    _check_rules(experiment, {label_of(task): task for task in _tasks_of(points)})
     for axes, variant in points:
         planned_here: set[tuple[str, str, str]] = set()
         cells_here: set[tuple] = set()
@@ -478,9 +478,13 @@ def _tuned(recipe: Recipe, values: dict[str, Any]) -> Recipe:
         raise HarnessError(f"tune: {values}: {error.errors()[0]['msg']}") from None
 
 
+def _tasks_of(points: Variants) -> Iterator[Task]:
+    return itertools.chain.from_iterable(variant.tasks for _, variant in points)
+
+
 def _task_label(task: Task, points: Variants) -> str:
     """The target's name, with the fields that tell it from other tasks of the same target."""
-    namesakes = [other for _, variant in points for other in variant.tasks if other.target == task.target]
+    namesakes = [other for other in _tasks_of(points) if other.target == task.target]
     fields = [name for name in Task.model_fields if len({getattr(other, name) for other in namesakes}) > 1]
     return task.target + "".join(f" {name}={getattr(task, name)}" for name in fields)
 

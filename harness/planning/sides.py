@@ -23,7 +23,7 @@ def cells_of_sides(
     the fewest has.
     """
     by_size = {side: _by_size(_of_side(cells, experiment, side, way)) for side in experiment.sides}
-    sizes = {size for own in by_size.values() for size in own}
+    sizes: set[float | None] = set().union(*by_size.values())
     most = {size: min(len(own.get(size, ())) for own in by_size.values()) for size in sizes}
     found: dict[tuple[str, ...], list[Cell]] = {side: [] for side in by_size}
     for side, own in by_size.items():

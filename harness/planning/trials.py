@@ -232,7 +232,10 @@ def _paths(recipes: Iterable[Recipe]) -> list[str]:
             found += below(value, f"{prefix}{name}.") if isinstance(value, dict) else []
         return found
 
-    return list(dict.fromkeys(path for recipe in recipes for path in below(recipe.model_dump(mode="json"), "")))
+    paths: dict[str, None] = {}
+    for recipe in recipes:
+        paths |= dict.fromkeys(below(recipe.model_dump(mode="json"), ""))
+    return list(paths)
 
 
 # ------------------------------------------------------------------------------------------------------------- changes

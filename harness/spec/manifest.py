@@ -253,7 +253,9 @@ def _differences(old: Manifest, new: Manifest) -> list[str]:
 
 def _counted_as(old: Manifest, new: Manifest) -> Manifest:
     """The new plan without counts that the old one was made before: what a plan means does not hang on them."""
-    known = {name for cell in old.cells for name in cell.counts}
+    known: set[str] = set()
+    for cell in old.cells:
+        known |= cell.counts.keys()
     cells = [
         cell.model_copy(update={"counts": {name: cell.counts[name] for name in cell.counts if name in known}})
         for cell in new.cells

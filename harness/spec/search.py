@@ -130,6 +130,24 @@ class Halving(Frozen):
         """Which part of the full effort each rung spends."""
         return tuple(float(self.factor) ** (rung - self.rungs + 1) for rung in range(self.rungs))
 
+    @property
+    def cost_share(self) -> float:
+        """What a search costs, as a share of one without halving; one way of searching, checks included."""
+        total = 0.0
+        for rung, effort in enumerate(self.shares()):
+            ranked = float(self.factor) ** -rung
+            total += effort * (ranked + (1 - ranked) / CHECKED_IN)
+        return total
+
+    @model_validator(mode="after")
+    def _saves_something(self) -> Halving:
+        if self.cost_share >= 1:
+            raise ValueError(
+                f"rungs={self.rungs}, factor={self.factor}: every rung trains from the start, so this costs "
+                f"{self.cost_share:.2f} of a search without halving; take factor 4, or more rungs"
+            )
+        return self
+
     def kept(self, trials: int, rung: int) -> int:
         """How many of so many trials go on after rungs 0 to `rung`."""
         return math.ceil(trials / self.factor ** (rung + 1))

@@ -1,5 +1,6 @@
 """What a recipe means, part by part and stage by stage: which network is trained from how many starts, and how long."""
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -67,7 +68,7 @@ def stages(network: Network, recipe: Recipe) -> tuple[Stage, ...]:
             f"{list(network.shape)}: restarts, sparsity and coarser grids take {least - 1}; raise it or shorten "
             "grid_extension"
         )
-    return tuple(stage for part in parts(network, recipe) for stage in _of_part(part))
+    return tuple(itertools.chain.from_iterable(_of_part(part) for part in parts(network, recipe)))
 
 
 def schedule_evaluations(run_stages: Sequence[Stage], index: int, recipe: Recipe) -> int:

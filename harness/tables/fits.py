@@ -127,12 +127,15 @@ def answer(request: Request) -> Answer:
     if request.arms:
         by_size = {x: only_arms(runs, request.arms, request.columns.by) for x, runs in by_size.items()}
     cautions = {x: check_runs(runs, across=bool(request.arms)) for x, runs in by_size.items()}
+    fits: list[ArmFit] = []
+    for x, runs in by_size.items():
+        fits += [_fit_arm(runs, arm, cautions[x][arm], request) for arm in arms(runs)]
     return Answer(
         request=request,
         sha256=file_hash(request.file),
         statuses=statuses(table, request.columns),
         cells={x: cells(runs) for x, runs in by_size.items()},
-        fits=tuple(_fit_arm(runs, arm, cautions[x][arm], request) for x, runs in by_size.items() for arm in arms(runs)),
+        fits=tuple(fits),
     )
 
 

@@ -131,6 +131,23 @@ def test_networks_of_different_sizes_at_a_budget_are_read_on_their_power_law():
         assert number.found.estimate == pytest.approx(1)
 
 
+def test_a_window_until_the_minimum_is_the_sides_whichever_arm_has_it():
+    """One of two equal arms has it, and both turn up at the two largest sizes.
+
+    The law is the same whether that arm is read at the smallest sizes or at the largest.
+    """
+    table = made_table(dict.fromkeys(KANS, power(1, 1.0)), noise=0.0)
+    table = table.assign(test_loss=table["test_loss"] * np.where(table["asked"] > 500, 100, 1))
+    for chosen_when_small, chosen_when_large in (KANS, KANS[::-1]):
+        chosen = np.where(table["asked"] < 100, chosen_when_small, chosen_when_large)
+        runs = table.assign(until_minimum=table["arm"] == "kan_0", val_loss=np.where(table["arm"] == chosen, 1.0, 2.0))
+        law = laws(made_runs(runs), "t", KANS, PARAMS, 0.95)[0]
+
+        assert law.fit.points.sizes.tolist() == SIZES[:5].tolist()
+        assert law.fit.alpha == pytest.approx(1)
+        assert "WINDOW" in {caution.code for caution in law.fit.warnings}
+
+
 def jackknifed(validation, test, level=0.95):
     """The mean of what each seed reads, and half its interval, by making the choice again seed by seed."""
 

@@ -18,6 +18,7 @@ from harness.cli.steps import freeze_stage, search_folder, stage_in, winners_of
 from harness.judging.pairs import pairs
 from harness.judging.scaling import chosen_runs, fit_table
 from harness.judging.scaling import to_json as fits_json
+from harness.measure.cost import with_seconds
 from harness.planning.confirm import confirmation
 from harness.planning.plan import planned_flops
 from harness.record import Record, publish, runs_table
@@ -336,3 +337,11 @@ def test_another_search_makes_its_confirmation_stale(tmp_path):
     assert new.confirms.plan != old.confirms.plan
     assert "manifest.1.json (replaced" in new.earlier_plans[0]
     assert stage_in(folder) == (new, folder)
+
+
+def test_winners_have_seconds_only_if_some_were_chosen_by_them():
+    """What won by size is not the best by seconds: measured later, the axis would compare the wrong networks."""
+    search = search_plan(TEXT)
+    plan = confirmation([search], made_records(search), None)
+    table = runs_table(plan, made_records(plan))
+    assert "seconds" not in with_seconds(table, specs={}, calibrations={})

@@ -204,7 +204,9 @@ def test_what_cannot_be_halved_is_refused():
         "{name: lbfgs}, max_evaluations: 9}",
         "{name: lbfgs}, max_evaluations: 9000, restarts: {count: 8, evaluations: 1000}}",
     )
+    dear = halved(rungs=2, factor=2)
     for text, words in (
+        (dear, "this costs 1.06 of a search without halving; take factor 4, or more rungs"),
         (few, "leave less than one of trials=4; give 16 trials or more, or fewer rungs"),
         (phased, "search.halving: recipe 'lbfgs' has phases"),
         (early.replace("recipes: [lbfgs, levenberg]", "recipes: [lbfgs]"), "ends before the last stage of the recipe"),

@@ -112,7 +112,7 @@ def shown(value: str | float | None) -> str:
 
 def _concerned(points: pd.DataFrame) -> list[dict[str, Any]]:
     """The errata that concern any of the points."""
-    ids = {one for names in points["errata"] for one in names.split()}
+    ids = set(" ".join(points["errata"]).split())
     table = errata()
     return [
         {str(name): value for name, value in row.items()}

@@ -1,5 +1,6 @@
 """The figures of curves: published points and ours in the same panels on the axes of the paper; courses of training."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -108,7 +109,8 @@ def _marks(published: pd.DataFrame) -> dict[str, str]:
 
 def _legend(figure: Figure, panels: Iterable[Axes], columns: int) -> None:
     """One legend of all panels below them, each label once."""
-    handles = {handle.get_label(): handle for axes in panels for handle in axes.get_legend_handles_labels()[0]}
+    drawn = itertools.chain.from_iterable(axes.get_legend_handles_labels()[0] for axes in panels)
+    handles = {handle.get_label(): handle for handle in drawn}
     figure.legend(
         handles=list(handles.values()), loc="outside lower left", ncols=columns, frameon=False, fontsize=LABEL_SIZE
     )

@@ -32,7 +32,7 @@ def courses_figure(rows: Sequence[tuple[str, Record]]) -> Figure:
         for row, (name, record) in enumerate(rows):
             for phase, axes in enumerate(grid[row]):
                 _course(axes, record, phase, f"course:{row}:{phase}")
-            lines = [line for part in name.split("\n") for line in textwrap.wrap(part, NAME_COLUMNS)]
+            lines = [textwrap.fill(part, NAME_COLUMNS) for part in name.split("\n")]
             grid[row, 0].set_ylabel("\n".join(lines), rotation=0, ha="right", va="center", fontsize=LABEL_SIZE)
         for phase, axes in enumerate(grid[0]):
             axes.set_title(f"after phase {phase + 1}")

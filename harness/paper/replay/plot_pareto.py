@@ -1,5 +1,6 @@
 """The figure of a replayed table: Pareto frontiers, a small panel a function."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,7 +51,8 @@ def pareto_figure(frontiers: pd.DataFrame, tasks: Sequence[str], x_words: str) -
             axes.tick_params(labelbottom=True)
         figure.supxlabel(x_words, fontsize=LABEL_SIZE + 1)
         figure.supylabel("test RMSE", fontsize=LABEL_SIZE + 1)
-        handles = {h.get_label(): h for axes in grid.flat for h in axes.get_legend_handles_labels()[0]}
+        drawn = itertools.chain.from_iterable(axes.get_legend_handles_labels()[0] for axes in grid.flat)
+        handles = {handle.get_label(): handle for handle in drawn}
         figure.legend(
             handles=list(handles.values()), loc="outside upper left", ncols=4, frameon=False, fontsize=LABEL_SIZE
         )
