@@ -214,14 +214,17 @@ def test_what_makes_no_curve_is_said_with_the_next_move():
         tuning_curves(table[table["seed"] == 10])
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize(
+    "draws", [pytest.param(200, marks=pytest.mark.slow), pytest.param(1500, marks=pytest.mark.nightly)]
+)
 @pytest.mark.parametrize("noise", [0.3, 1.5])
 @pytest.mark.parametrize("seeds", [2, 3, 5])
-def test_bands_cover(seeds, noise):
-    """Of 32 given trials, over 1500 draws of the seeds: bands of 95 % of curve and ratio hold the truth at every k.
+def test_bands_cover(seeds, noise, draws):
+    """Of 32 given trials, over many draws of the seeds: bands of 95 % of curve and ratio hold the truth at every k.
 
     The truth is the mean over the draws: what a pick on all seeds but one is expected to give. Two seeds with much
-    noise cover least, 91 % at the worst k; a percentile bootstrap over seeds would cover 56 to 81 % with three.
+    noise cover least, 91 % at the worst k of 1500 draws; fewer draws may miss that by three standard errors. A
+    percentile bootstrap over seeds would cover 56 to 81 % with three.
     """
     rng = np.random.default_rng(8)
     qualities = np.sort(rng.normal(size=(2, 32)), axis=1)
@@ -237,9 +240,10 @@ def test_bands_cover(seeds, noise):
         return np.log([curve.estimate, curve.low, curve.high])
 
     found = []
-    for _ in range(1500):
+    for _ in range(draws):
         first, second = curves()
         found.append([ln(first), ln(effort_ratio(first, second))])
     estimate, low, high = np.moveaxis(np.array(found), 2, 0)
     truth = estimate.mean(axis=0)
-    assert ((low <= truth) & (truth <= high)).mean(axis=0).min() >= 0.91
+    slack = 0 if draws == 1500 else 3 * np.sqrt(0.91 * 0.09 / draws)
+    assert ((low <= truth) & (truth <= high)).mean(axis=0).min() >= 0.91 - slack

@@ -1,7 +1,7 @@
 """Counts of every family: closed forms against the notes' reference, live parameters, and each other."""
 
 import importlib.util
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import get_args
 
@@ -64,60 +64,54 @@ def reference():
     return module
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("grid", [1, 3, 5, 50])
-@pytest.mark.parametrize("order", [1, 2, 3, 5])
-@pytest.mark.parametrize("scales", [False, True])
-def test_kan_counts_equal_the_reference(reference, shape, grid, order, scales):
+def test_kan_counts_equal_the_reference(reference):
     """Parameters and forward FLOPs of a KAN are the notes' formulas, with 7 operations a term and scales folded in."""
-    network = KanShape(shape=shape, grid=grid, order=order, scales=scales)
-    counts = count(network)
-    edges = sum(a * b for a, b in pairwise(shape))
+    for shape, grid, order, scales in product(SHAPES, (1, 3, 5, 50), (1, 2, 3, 5), (False, True)):
+        network = KanShape(shape=shape, grid=grid, order=order, scales=scales)
+        counts = count(network)
+        edges = sum(a * b for a, b in pairwise(shape))
 
-    assert counts["params.trainable"] == reference.p_bspline(shape, grid, order, sp=scales)
-    assert counts["params.paper"] == reference.p_kan_paper(shape, grid)
-    assert counts["params.kanbefair"] == reference.p_kanbefair_kan(shape, grid, order)
-    assert counts["flops_forward.per_edge"] == reference.f_bspline(shape, grid, order, "per_edge", ops=7) - edges
-    assert counts["flops_forward.shared_dense"] == reference.f_bspline(shape, grid, order, "shared_dense", ops=7)
-    assert counts["flops_forward.local_min"] == reference.f_bspline(shape, grid, order, "local")
-    assert counts["flops_forward.kanbefair"] == reference.f_kanbefair_kan(shape, grid, order)
+        assert counts["params.trainable"] == reference.p_bspline(shape, grid, order, sp=scales)
+        assert counts["params.paper"] == reference.p_kan_paper(shape, grid)
+        assert counts["params.kanbefair"] == reference.p_kanbefair_kan(shape, grid, order)
+        assert counts["flops_forward.per_edge"] == reference.f_bspline(shape, grid, order, "per_edge", ops=7) - edges
+        assert counts["flops_forward.shared_dense"] == reference.f_bspline(shape, grid, order, "shared_dense", ops=7)
+        assert counts["flops_forward.local_min"] == reference.f_bspline(shape, grid, order, "local")
+        assert counts["flops_forward.kanbefair"] == reference.f_kanbefair_kan(shape, grid, order)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("weights", WEIGHTS)
-def test_mlp_counts_equal_the_reference(reference, shape, activation, weights):
+def test_mlp_counts_equal_the_reference(reference):
     """An MLP has one forward count under the spline conventions; KANbeFair's has an activation on its output too."""
-    counts = count(MlpShape(shape=shape, activation=activation), weights)
-    cost = reference.ACT[weights][activation]
+    for shape, activation, weights in product(SHAPES, ACTIVATIONS, WEIGHTS):
+        counts = count(MlpShape(shape=shape, activation=activation), weights)
+        cost = reference.ACT[weights][activation]
 
-    assert counts["params.trainable"] == counts["params.kanbefair"] == reference.p_mlp(shape)
-    assert counts["params.paper"] == reference.p_mlp_paper(shape)
-    for convention in ("per_edge", "shared_dense", "local_min"):
-        assert counts[f"flops_forward.{convention}"] == reference.f_mlp(shape, cost)
-    assert counts["flops_forward.matmul"] == reference.f_mlp(shape, 0)
-    theirs = reference.f_mlp(shape, reference.ACT["kanbefair"][activation], act_on_output=True)
-    assert counts["flops_forward.kanbefair"] == theirs
+        assert counts["params.trainable"] == counts["params.kanbefair"] == reference.p_mlp(shape)
+        assert counts["params.paper"] == reference.p_mlp_paper(shape)
+        for convention in ("per_edge", "shared_dense", "local_min"):
+            assert counts[f"flops_forward.{convention}"] == reference.f_mlp(shape, cost)
+        assert counts["flops_forward.matmul"] == reference.f_mlp(shape, 0)
+        theirs = reference.f_mlp(shape, reference.ACT["kanbefair"][activation], act_on_output=True)
+        assert counts["flops_forward.kanbefair"] == theirs
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("size", [1, 5, 8])
-def test_the_other_families_equal_the_reference(reference, shape, size):
+def test_the_other_families_equal_the_reference(reference):
     """Spline MLPs, RBF, Chebyshev and rational KANs: parameters and forward FLOPs are the notes' formulas."""
-    spline, rbf = count(SplineMlpShape(shape=shape, grid=size)), count(RbfKanShape(shape=shape, grid=size))
-    chebyshev, rational = count(ChebyshevKanShape(shape=shape, degree=size)), count(RationalKanShape(shape=shape))
+    for shape, size in product(SHAPES, (1, 5, 8)):
+        spline, rbf = count(SplineMlpShape(shape=shape, grid=size)), count(RbfKanShape(shape=shape, grid=size))
+        chebyshev, rational = count(ChebyshevKanShape(shape=shape, degree=size)), count(RationalKanShape(shape=shape))
 
-    assert spline["params.trainable"] == reference.p_spline_mlp(shape, size, 3)
-    assert spline["flops_forward.shared_dense"] == reference.f_spline_mlp(shape, size, 3, "dense", ops=7)
-    assert spline["flops_forward.local_min"] == reference.f_spline_mlp(shape, size, 3, "local")
-    alone = sum(inputs == 1 for inputs in shape[:-1])  # layers of one input, which have no LayerNorm here
-    assert rbf["params.trainable"] == reference.p_rbf(shape, size) - 2 * alone
-    assert rbf["flops_forward.shared_dense"] == reference.f_rbf(shape, size) - 8 * alone
-    assert chebyshev["params.trainable"] == reference.p_cheby(shape, size)
-    assert chebyshev["flops_forward.shared_dense"] == reference.f_cheby(shape, size)
-    spared = sum(4 * max(8 - inputs, 0) for inputs in shape[:-1])  # groups that would have no input
-    assert rational["params.trainable"] == reference.p_grkan(shape) - spared
-    assert rational["flops_forward.shared_dense"] == reference.f_grkan(shape)
+        assert spline["params.trainable"] == reference.p_spline_mlp(shape, size, 3)
+        assert spline["flops_forward.shared_dense"] == reference.f_spline_mlp(shape, size, 3, "dense", ops=7)
+        assert spline["flops_forward.local_min"] == reference.f_spline_mlp(shape, size, 3, "local")
+        alone = sum(inputs == 1 for inputs in shape[:-1])  # layers of one input, which have no LayerNorm here
+        assert rbf["params.trainable"] == reference.p_rbf(shape, size) - 2 * alone
+        assert rbf["flops_forward.shared_dense"] == reference.f_rbf(shape, size) - 8 * alone
+        assert chebyshev["params.trainable"] == reference.p_cheby(shape, size)
+        assert chebyshev["flops_forward.shared_dense"] == reference.f_cheby(shape, size)
+        spared = sum(4 * max(8 - inputs, 0) for inputs in shape[:-1])  # groups that would have no input
+        assert rational["params.trainable"] == reference.p_grkan(shape) - spared
+        assert rational["flops_forward.shared_dense"] == reference.f_grkan(shape)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -142,7 +142,12 @@ def test_a_verdict_as_data_is_strict_json_with_the_reason_of_every_refusal():
             assert (number["found"]["refused"] is None) == (not number["words"].startswith("refused"))
 
 
-@pytest.mark.slow
+many_draws = pytest.mark.parametrize(
+    "draws", [pytest.param(30, marks=pytest.mark.slow), pytest.param(100, marks=pytest.mark.nightly)]
+)
+
+
+@many_draws
 @pytest.mark.parametrize(
     ("fields", "kan", "mlp"),
     [
@@ -151,12 +156,12 @@ def test_a_verdict_as_data_is_strict_json_with_the_reason_of_every_refusal():
         ({"quantity": "test_loss", "margin": 0.1}, power(1, 1.0), power(1.1, 1.0)),
     ],
 )
-def test_a_true_null_is_seldom_decided(fields, kan, mlp):
+def test_a_true_null_is_seldom_decided(fields, kan, mlp, draws):
     """Arms that lie right on the limit are told apart by the noise of their seeds at most as often as the level allows.
 
     The bound is 5 % plus three standard errors of the simulation.
     """
-    rng, draws, false = np.random.default_rng(7), 100, 0
+    rng, false = np.random.default_rng(7), 0
     rule = made_rule(**fields, axis="params.trainable")
     for _ in range(draws):
         table = made_table({"kan": kan, "mlp": mlp}, noise=0.2, seeds=3, rng=rng)
@@ -165,10 +170,10 @@ def test_a_true_null_is_seldom_decided(fields, kan, mlp):
     assert false / draws <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / draws)
 
 
-@pytest.mark.slow
-def test_many_tasks_of_a_true_null_are_seldom_decided():
+@many_draws
+def test_many_tasks_of_a_true_null_are_seldom_decided(draws):
     """Of five equal tasks one is extreme by chance: "on at least one" is claimed as seldom as the level allows."""
-    rng, draws, false = np.random.default_rng(8), 60, 0
+    rng, false = np.random.default_rng(8), 0
     tasks = tuple("abcde")
     rules = [made_rule(**LOSS, axis="params.trainable", at_least=at_least) for at_least in (1, 5)]
     for _ in range(draws):

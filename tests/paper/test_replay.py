@@ -49,7 +49,7 @@ def test_a_slice_of_every_replay_runs_to_its_page(tmp_path, monkeypatch, name):
     bring(name, tmp_path)
     monkeypatch.chdir(tmp_path)
 
-    output = said(["replay", name, "--scale", "tiny"])
+    output = said(["replay", name, "--scale", "tiny", "--workers", "1"])
 
     folder = tmp_path / "results" / f"{name}-tiny"
     page = (folder / "replay.html").read_text(encoding="utf-8")
