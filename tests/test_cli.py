@@ -125,25 +125,12 @@ def test_running_again_trains_nothing_and_changes_no_record(finished, monkeypatc
 
 
 @pytest.mark.slow
-def test_plain_output_has_no_escape_codes_and_ends_with_the_fits(finished):
-    """Into a file or a pipe go plain lines: progress by pack, then the table of fits."""
-    (finished / "tiny.yaml").write_text(TINY + "\n# the same experiment\n")
-    done = _harness("run", "tiny.yaml", "--results", "again", cwd=finished, check=True)
-
-    assert "\x1b" not in done.stdout
-    assert "pack 20/20" in done.stdout
-    assert "alpha, E = 0" in done.stdout
-
-
-@pytest.mark.slow
 def test_analysis_commands_work_from_the_folder_alone(finished):
     """status, fit, plot and report take the results folder as well: plan and records are all they need."""
-    folder = "results/tiny"
+    folder = str(finished / "results" / "tiny")
 
-    status = _harness("status", folder, "--json", cwd=finished, check=True)
-    fits = _harness("fit", folder, "--json", cwd=finished, check=True)
-    plots = _harness("plot", folder, cwd=finished, check=True)
-    report = _harness("report", folder, cwd=finished, check=True)
+    status, fits = _invoke("status", folder, "--json"), _invoke("fit", folder, "--json")
+    plots, report = _invoke("plot", folder), _invoke("report", folder)
 
     told = json.loads(status.stdout)
     assert (told["planned"], told["done"], told["missing"]) == (20, 20, 0)
@@ -322,7 +309,7 @@ def test_a_searched_experiment_runs_through_both_stages(tmp_path):
 def test_a_search_submitted_twice_is_searched_then_confirmed(tmp_path):
     """The first submission trains trials, the second one their winners, a third has nothing to do."""
     (tmp_path / "tiny.yaml").write_text(SEARCHED)
-    submit = ("submit", "tiny.yaml", "--local", "2", "--yes")
+    submit = ("submit", "tiny.yaml", "--local", "1", "--yes")
     first, second, third = (_harness(*submit, cwd=tmp_path, check=True).stdout for _ in range(3))
 
     assert "stage 1 of 2, search: tiny.search: " in first
@@ -578,7 +565,7 @@ def test_an_edited_file_needs_replan_and_reuses_records(finished, tmp_path):
     file.write_text(TINY.replace("seeds: [0, 1]", "seeds: [0, 1, 2]"))
 
     refused = _harness("run", "tiny.yaml", cwd=tmp_path)
-    done = _harness("run", "tiny.yaml", "--replan", cwd=tmp_path, check=True)
+    done = _harness("run", "tiny.yaml", "--replan", "--workers", "1", cwd=tmp_path, check=True)
 
     assert refused.returncode == 2
     assert "differs in: seeds" in refused.stderr
@@ -588,16 +575,22 @@ def test_an_edited_file_needs_replan_and_reuses_records(finished, tmp_path):
 
 @pytest.mark.slow
 def test_a_target_of_ones_own_runs_and_edited_code_trains_anew(tmp_path):
-    """package.module:function from the current folder; after an edit its records are not reused."""
+    """package.module:function from the current folder; after an edit its records are not reused.
+
+    Into a pipe go plain lines: progress by pack, then the table of fits.
+    """
     text = TINY.replace("[xy]", "[{target: 'mine:f', inputs: 1}]").replace("at: [30, 60, 120, 240, 480]", "at: [40]")
     (tmp_path / "tiny.yaml").write_text(text)
     (tmp_path / "mine.py").write_text("def f(x):\n    return x[:, 0] ** 2\n")
-    first = _harness("run", "tiny.yaml", cwd=tmp_path, check=True)
+    first = _harness("run", "tiny.yaml", "--workers", "1", cwd=tmp_path, check=True)
     (tmp_path / "mine.py").write_text("def f(x):\n    return x[:, 0] ** 3 + 0\n")
 
     stale = _harness("run", "tiny.yaml", cwd=tmp_path)
-    second = _harness("run", "tiny.yaml", "--replan", cwd=tmp_path, check=True)
+    second = _harness("run", "tiny.yaml", "--replan", "--workers", "1", cwd=tmp_path, check=True)
 
+    assert "\x1b" not in first.stdout
+    assert "pack 4/4" in first.stdout
+    assert "alpha, E = 0" in first.stdout
     assert "TOO_FEW" in first.stdout
     assert stale.returncode == 2
     assert "or a target's code" in stale.stderr
