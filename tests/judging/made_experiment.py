@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from show.test_plot import _record
+from show.made_study import record_of
 
 from harness.record import publish
 from harness.spec import Manifest, read_manifest
@@ -44,5 +44,5 @@ def write_records(folder: Path, leave_out: int = 0) -> Manifest:
     for planned in manifest.runs[: len(manifest.runs) - leave_out]:
         cell = cells[planned.cell]
         loss = 3 * cell.counts["params.trainable"] ** -ALPHAS[cell.arm] * np.exp(noise.normal(0, 0.03))
-        publish(_record(planned.run_id, planned.run, cell.counts, loss), folder / "results" / "runs")
+        publish(record_of(planned.run_id, planned.run, cell.counts, loss), folder / "results" / "runs")
     return manifest

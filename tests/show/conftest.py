@@ -1,18 +1,10 @@
 """Two studies for all figures and reports: their fits and figures are made once."""
 
 import pytest
-from made_study import Study, study
 from matplotlib.figure import Figure
+from show.made_study import DECIDE, QUESTION, WINDOW, Study, study
 
 from harness.show.plot import scaling_figure
-
-QUESTION = '"Does <b>alpha</b> & beta differ?"'
-CLAIM = "the first arm scales <faster>"
-DECIDE = (
-    f"decide: [{{claim: {CLAIM}, quantity: exponent, arms: [bent, mlp], axis: params.trainable, "
-    "threshold: 0.25, at_least: 2}]"
-)
-WINDOW = "window: {kan: {min: 100}, turned: {until: minimum}}"
 
 
 @pytest.fixture(scope="session")

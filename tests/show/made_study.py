@@ -11,6 +11,13 @@ from harness.planning.plan import make_plan
 from harness.record import Metrics, Provenance, Record, load, publish
 from harness.spec import Manifest, parse_experiment
 
+QUESTION = '"Does <b>alpha</b> & beta differ?"'
+CLAIM = "the first arm scales <faster>"
+DECIDE = (
+    f"decide: [{{claim: {CLAIM}, quantity: exponent, arms: [bent, mlp], axis: params.trainable, "
+    "threshold: 0.25, at_least: 2}]"
+)
+WINDOW = "window: {kan: {min: 100}, turned: {until: minimum}}"
 AXES = (*HEADLINE_AXES, "params.paper")
 SIZES = (30, 60, 120, 250, 500, 1000, 2000)
 ACTIVATIONS = ("silu", "relu", "tanh", "gelu")
@@ -67,14 +74,14 @@ def study(
         rmse = offset * cell.counts["params.trainable"] ** -exponents[cell.arm] * np.exp(noise.normal(0, 0.05))
         rmse *= (30 if largest and cell.arm in bent else 1) * (1 + planned.trial)
         failed = largest and (cell.arm, planned.run.seed) == diverged
-        publish(_record(planned.run_id, planned.run, cell.counts, None if failed else rmse), results / "runs")
+        publish(record_of(planned.run_id, planned.run, cell.counts, None if failed else rmse), results / "runs")
     folder = results / "study"
     folder.mkdir()
     table = load(manifest, results / "runs")
     return Study(manifest, table, fit_table(table, AXES), folder)
 
 
-def _record(identity, run, counts, rmse) -> Record:
+def record_of(identity, run, counts, rmse) -> Record:
     provenance = Provenance(
         commit="c0ffee" * 6 + "c0ff",
         dirty=True,

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from conftest import CLAIM, QUESTION
-from made_study import Study
+from show.made_study import CLAIM, QUESTION, Study
 
 from harness.judging import judge_all
 from harness.judging.checks import Check, check_table
