@@ -1,6 +1,6 @@
 """Broken experiment files, by hand and by chance: whatever a file says, the answer is lines of errors and exit code 2.
 
-pytest tests/spec/test_broken_files.py; with -m slow ten times as many mutants.
+pytest tests/spec/test_broken_files.py; with -m nightly ten times as many mutants.
 """
 
 import math

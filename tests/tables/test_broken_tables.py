@@ -1,6 +1,6 @@
 """Broken tables, by hand and by chance: whatever a file holds, the answer is a fit, or lines of errors and exit code 2.
 
-pytest tests/tables/test_broken_tables.py; with -m slow ten times as many mutants.
+pytest tests/tables/test_broken_tables.py; with -m nightly ten times as many mutants.
 """
 
 from pathlib import Path
