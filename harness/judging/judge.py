@@ -15,7 +15,7 @@ from harness.judging.found import Found, Number
 from harness.judging.quantities import Runs, find, runs_of
 from harness.judging.robust import Under, by_way, concluded, far_worse, robust_words
 from harness.judging.words import condition_words, found_words, rule_words
-from harness.spec import CONVENTIONS, Condition, Decide, Manifest, side_label, units
+from harness.spec import Condition, Decide, Manifest, all_axes, side_label, stable_axes, units
 
 EVERY = "all conventions"  # where a rule compares them
 FREE_CONDITIONS = 2  # that the two sides of an interval pay for
@@ -25,7 +25,7 @@ FREE_CONDITIONS = 2  # that the two sides of an interval pay for
 class Verdict:
     """A judged rule. `level` is that of each interval, `given` the numbers of its antecedent.
 
-    `stable`: supported or refuted under at least CONVENTIONS (of counts: two), all of them measured; no number is
+    `stable`: supported or refuted under at least `stable_axes` (of counts: two), all of them measured; no number is
     refused, and the estimates of a condition on a task lie on one side under all. `unmeasured` have no numbers.
     `under` has the rule judged under other ways of searching (`robust_to`), `declared` is what it is without those.
     """
@@ -79,7 +79,8 @@ def judge(rule: Decide, runs: Runs) -> Verdict:
     """
     counted = units(rule, runs.tasks)
     level = interval_level(rule, len(counted))
-    measured = [axis for axis in rule.conventions if not axis.startswith("seconds") or "seconds" in runs.table]
+    known = all_axes()
+    measured = [axis for axis in rule.conventions if not known[axis].needs_seconds or "seconds" in runs.table]
     numbers = _numbers(rule.conditions, counted, measured, rule, runs, level)
     given = _numbers(rule.given, counted, measured, rule, runs, level)
     counts: list[Count] = []
@@ -198,7 +199,7 @@ def _alike(numbers: Sequence[Number], whole: bool) -> Outcome:
 
 
 def _stable(rule: Decide, numbers: Sequence[Number], measured: Sequence[str]) -> bool:
-    enough = len(measured) > 1 if rule.quantity == "count" else set(CONVENTIONS) <= set(measured)
+    enough = len(measured) > 1 if rule.quantity == "count" else set(stable_axes()) <= set(measured)
     if set(rule.conventions) != set(measured) or not enough:
         return False
     conditions = {condition_words(one, rule.conventions): one for one in (*rule.conditions, *rule.given)}

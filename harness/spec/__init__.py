@@ -10,8 +10,17 @@ from harness.spec.architectures import (
     RbfKan,
     SplineMlp,
 )
-from harness.spec.counts import CountName
-from harness.spec.decide import CONVENTIONS, Condition, Decide, JudgedAxis, units
+from harness.spec.counts import (
+    Axis,
+    CountName,
+    JudgedAxis,
+    all_axes,
+    axis_words,
+    count_names,
+    default_count,
+    stable_axes,
+)
+from harness.spec.decide import Condition, Decide, units
 from harness.spec.identity import canonical_json, content_hash, run_id, sealed, unsealed
 from harness.spec.manifest import (
     MANIFEST_SCHEMA,
@@ -91,12 +100,12 @@ from harness.spec.stages import (
 
 __all__ = [
     "BUILT_IN_RECIPES",
-    "CONVENTIONS",
     "MANIFEST_SCHEMA",
     "SHAPES",
     "Adam",
     "Architecture",
     "Arm",
+    "Axis",
     "CapTooSmall",
     "Cell",
     "ChebyshevKan",
@@ -147,11 +156,15 @@ __all__ = [
     "Tried",
     "Window",
     "Won",
+    "all_axes",
     "at_a_time",
+    "axis_words",
     "beginning",
     "canonical_json",
     "check_unchanged",
     "content_hash",
+    "count_names",
+    "default_count",
     "experiment_schema",
     "freeze",
     "knot_update_points",
@@ -174,6 +187,7 @@ __all__ = [
     "search_name",
     "searched_name",
     "side_label",
+    "stable_axes",
     "stages",
     "units",
     "unsealed",

@@ -11,17 +11,8 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BeforeValidator, Field, FiniteFloat, PositiveInt, model_validator
 
 from harness.base.errors import HarnessError, did_you_mean
-from harness.spec.counts import CountName, Positive
+from harness.spec.counts import CountName, JudgedAxis, Positive, stable_axes
 from harness.spec.frozen import Frozen
-
-JudgedAxis = Literal[CountName, "seconds", "seconds_per_evaluation"]
-# A verdict is stable if it is the same under these: a count of parameters, two of work, and the clock.
-CONVENTIONS: tuple[JudgedAxis, ...] = (
-    "params.trainable",
-    "flops_train.shared_dense",
-    "flops_train.local_min",
-    "seconds",
-)
 
 QuantityName = Literal[
     "exponent",
@@ -218,9 +209,9 @@ class Decide(Condition):
     invariant: bool = Field(False, exclude_if=_is_empty)
 
     @property
-    def conventions(self) -> tuple[JudgedAxis, ...]:
+    def conventions(self) -> tuple[str, ...]:
         """The axes under which it is judged."""
-        return (self.axis,) if self.axis else self.axes or CONVENTIONS
+        return (self.axis,) if self.axis else self.axes or stable_axes()
 
     @property
     def conditions(self) -> tuple[Condition, ...]:

@@ -4,7 +4,7 @@ import pytest
 
 from harness.base.errors import HarnessError
 from harness.planning.plan import make_plan
-from harness.spec import CONVENTIONS, content_hash, parse_experiment, units
+from harness.spec import content_hash, parse_experiment, stable_axes, units
 
 TEXT = """
 question: which?
@@ -42,7 +42,7 @@ def test_without_axes_the_four_conventions_of_a_stable_verdict_are_asked():
         for axes in ("", ", axis: seconds", ", axes: [params.paper, seconds]")
     ]
 
-    assert [rule.conventions for rule in rules] == [CONVENTIONS, ("seconds",), ("params.paper", "seconds")]
+    assert [rule.conventions for rule in rules] == [stable_axes(), ("seconds",), ("params.paper", "seconds")]
 
 
 def test_of_a_list_of_arms_the_best_stands_for_all():
