@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 
 from harness.base.files import whole_file
 from harness.fit import Caution, Fit
-from harness.judging import Verdict, to_json
 from harness.judging.answer import number_lines, verdict_words
 from harness.judging.checks import Check
+from harness.judging.judge import Verdict, to_json
 from harness.judging.pairs import pairs, pairs_axis
 from harness.judging.scaling import SeriesFit, common_law, headline_axes
 from harness.judging.searched import Searched

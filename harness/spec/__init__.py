@@ -20,7 +20,7 @@ from harness.spec.counts import (
     default_count,
     stable_axes,
 )
-from harness.spec.decide import Condition, Decide, units
+from harness.spec.decide import RATIO, Condition, Decide, Takes, takes_of, units
 from harness.spec.identity import canonical_json, content_hash, run_id, sealed, unsealed
 from harness.spec.manifest import (
     MANIFEST_SCHEMA,
@@ -101,6 +101,7 @@ from harness.spec.stages import (
 __all__ = [
     "BUILT_IN_RECIPES",
     "MANIFEST_SCHEMA",
+    "RATIO",
     "SHAPES",
     "Adam",
     "Architecture",
@@ -152,6 +153,7 @@ __all__ = [
     "SplineMlpShape",
     "SplinedShape",
     "Stage",
+    "Takes",
     "Task",
     "Tried",
     "Window",
@@ -189,6 +191,7 @@ __all__ = [
     "side_label",
     "stable_axes",
     "stages",
+    "takes_of",
     "units",
     "unsealed",
     "variants",

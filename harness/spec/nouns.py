@@ -521,8 +521,9 @@ class Experiment(Frozen):
             for path, condition in _conditions(rule):
                 for name in (name for i in range(len(condition.arms)) for name in condition.choice(i)):
                     _must_exist(f"decide.{index}{path}.arms", name, self.arms)
-                if condition.quantity == "held_out" and not self.hold_out:
-                    raise ValueError(f"decide.{index}{path}.quantity=held_out: hold_out is 0; hold sizes out")
+                if condition.takes.of_held_out and not self.hold_out:
+                    where = f"decide.{index}{path}.quantity={condition.quantity}"
+                    raise ValueError(f"{where}: hold_out is 0; hold sizes out")
         return self
 
     @model_validator(mode="after")
