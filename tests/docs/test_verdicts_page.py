@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from harness.judging.quantities import QUANTITIES
+from harness.spec import stable_axes
 
 TEXT = (Path(__file__).parents[2] / "docs" / "verdicts.md").read_text(encoding="utf-8")
 
@@ -21,3 +22,10 @@ def test_every_quantity_has_its_row():
         said.append([head, quantity.summary, place, quantity.interval])
 
     assert rows == said
+
+
+def test_the_page_names_the_conventions_of_a_stable_verdict():
+    """They are what a rule without `axes` is judged under."""
+    *names, last = (f"`{name}`" for name in stable_axes())
+
+    assert f"`axes` are the conventions, by default {', '.join(names)} and {last}." in " ".join(TEXT.split())
