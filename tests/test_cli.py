@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import get_args
 
 import pandas as pd
 import pytest
@@ -19,7 +18,7 @@ from harness.cli import main
 from harness.dispatch import here
 from harness.dispatch.slots import Failure
 from harness.record import store
-from harness.spec import CountName, read_manifest
+from harness.spec import count_names, read_manifest
 
 TINY = """
 question: Does a tiny sweep run from end to end?
@@ -147,7 +146,7 @@ def test_analysis_commands_work_from_the_folder_alone(finished):
 
     told = json.loads(status.stdout)
     assert (told["planned"], told["done"], told["missing"]) == (20, 20, 0)
-    assert len(json.loads(fits.stdout)) == 2 * len(get_args(CountName)) * 2
+    assert len(json.loads(fits.stdout)) == 2 * len(count_names()) * 2
     assert "scaling.png" in plots.stdout
     assert report.stdout.strip().endswith("report.html")
 

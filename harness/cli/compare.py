@@ -84,7 +84,7 @@ def _compare(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    from harness.judging import runs_of
+    from harness.judging.runs import runs_of
     from harness.judging.versus import Asked, conventions_of, lines, sides, versus, versus_json
     from harness.planning.match import axis_named
     from harness.show.console import console

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from harness.dispatch.mirror import Mirror
-    from harness.judging import Verdict
     from harness.judging.checks import Check
+    from harness.judging.judge import Verdict
     from harness.judging.scaling import SeriesFit
     from harness.judging.searched import Searched
     from harness.measure.calibration import Calibration, Kind
@@ -515,14 +515,14 @@ def write_page(
 
 def judged(manifest: Manifest, table: pd.DataFrame) -> list[Verdict]:
     """The verdicts on an experiment's rules."""
-    from harness.judging import judge_all
+    from harness.judging.judge import judge_all
 
     return judge_all(manifest, table)
 
 
 def print_verdicts(verdicts: list[Verdict]) -> None:
     """Each verdict in a sentence."""
-    from harness.judging import sentence
+    from harness.judging.judge import sentence
     from harness.show.console import console
 
     for verdict in verdicts:

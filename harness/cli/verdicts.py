@@ -147,8 +147,8 @@ def _check_rules(rules: Sequence[Any], file: Path) -> None:
 def _judged(
     manifest: Manifest, folder: Path, command: str, notes: tuple[str, ...]
 ) -> tuple[Answer, pd.DataFrame | None]:
-    from harness.judging import judge_all
     from harness.judging.answer import Answer
+    from harness.judging.judge import judge_all
     from harness.record import missing
 
     experiment = manifest.experiment

@@ -1,7 +1,6 @@
 """What an arm can learn, by which engine, and why not: said when a file is planned, before anything trains."""
 
 from collections.abc import Mapping, Sequence
-from typing import get_args
 
 from harness.base.errors import HarnessError
 from harness.count import trainable
@@ -10,7 +9,6 @@ from harness.spec import (
     BUILT_IN_RECIPES,
     Adam,
     Arm,
-    CountName,
     Experiment,
     Kan,
     KanShape,
@@ -22,6 +20,7 @@ from harness.spec import (
     Recipe,
     RunTask,
     SplineMlpShape,
+    count_names,
     points_at_a_time,
 )
 from harness.spec.nouns import Dtype, Engine
@@ -125,9 +124,9 @@ def check_counted(variant: Experiment, arm_name: str, network: Network, counts: 
         if any(arm_name in side for side in sides):
             asked += [(f"decide.{index}.axes", name) for name in rule.conventions]
     for place, name in asked:
-        if name in get_args(CountName) and name not in counts:
-            axis = name.split(".")[0]
-            known = [each for each in counts if each.startswith(f"{axis}.") and each in get_args(CountName)]
+        if name in count_names() and name not in counts:
+            kind = name.split(".")[0]
+            known = [each for each in counts if each.startswith(f"{kind}.") and each in count_names()]
             raise HarnessError(
                 f"{place}: {name} does not count {network.family} (arm {arm_name!r}); use one of {', '.join(known)}"
             )

@@ -15,14 +15,15 @@ from harness.spec import (
     SHAPES,
     Adam,
     Architecture,
-    CountName,
     Lbfgs,
     LevenbergMarquardt,
     Module,
     Network,
     Optimizer,
+    count_names,
+    default_count,
 )
-from harness.spec.nouns import DEFAULT_CONVENTION
+from harness.spec.counts import KINDS
 
 ARCHITECTURES: TypeAdapter[Architecture] = TypeAdapter(Architecture)
 FIELDS = {
@@ -72,9 +73,9 @@ def match_arms(arms: Sequence[str], setting: Setting) -> list[Matched]:
 
 def axis_named(text: str) -> str:
     """`axis.convention` from an axis with or without its convention."""
-    name = f"{text}.{DEFAULT_CONVENTION[text]}" if text in DEFAULT_CONVENTION else text
-    if name not in get_args(CountName):
-        raise HarnessError(f"--axis {text!r}: {did_you_mean(text, [*DEFAULT_CONVENTION, *get_args(CountName)])}")
+    name = default_count(text) if text in KINDS else text
+    if name not in count_names():
+        raise HarnessError(f"--axis {text!r}: {did_you_mean(text, [*KINDS, *count_names()])}")
     return name
 
 

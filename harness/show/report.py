@@ -16,18 +16,18 @@ from matplotlib.figure import Figure
 
 from harness.base.files import whole_file
 from harness.fit import Caution, Fit
-from harness.judging import Verdict, to_json
 from harness.judging.answer import number_lines, verdict_words
 from harness.judging.checks import Check
+from harness.judging.judge import Verdict, to_json
 from harness.judging.pairs import pairs, pairs_axis
 from harness.judging.scaling import SeriesFit, common_law, headline_axes
 from harness.judging.searched import Searched
-from harness.planning.spaces import axis_words, differences
+from harness.planning.spaces import differences, varied_words
 from harness.record import Record
 from harness.show.checks import TITLES as CHECK_TITLES
 from harness.show.checks import CheckRow, check_row
 from harness.show.plans import LOSS_WORDS, exponent, held_out_rows, loss_words
-from harness.show.plot import AXIS_WORDS, human, laws_of, run_tasks, scaling_figure, tuning_note
+from harness.show.plot import human, laws_of, run_tasks, scaling_figure, tuning_note
 from harness.show.plot_residuals import experiment_residuals
 from harness.show.plot_tuning import tuning_figure
 from harness.spec import (
@@ -46,20 +46,12 @@ from harness.spec import (
     Recipe,
     RunTask,
     SplineMlpShape,
+    all_axes,
+    default_count,
 )
 from harness.spec.search import Space
 
 LAW_WORDS = {"pure": "E = 0", "floor": "E free"}
-# The counts whose ratios stand beside a pair's errors; all of them are in pairs.csv.
-PAIRED_COUNTS = (
-    "params.trainable",
-    "flops_forward.shared_dense",
-    "flops_forward.local_min",
-    "flops_train.shared_dense",
-    "flops_train.local_min",
-    "flops_train.executed",
-    "seconds",
-)
 OPTIMIZER_WORDS = {"adam": "Adam", "lbfgs": "L-BFGS", "levenberg_marquardt": "Levenberg-Marquardt"}
 
 
@@ -123,7 +115,8 @@ def write_report(
         check_titles=CHECK_TITLES,
         axes=len({row.axis for row in rows}),
         all_rows=rows,
-        axis_words=AXIS_WORDS,
+        axis_words={name: axis.words for name, axis in all_axes().items()},
+        work=default_count("flops_train"),
         loss=loss_words(table["metric"]),
         level=fits[0].fit.level,
         figure=png(scaling_figure(manifest, table, fits)),
@@ -267,7 +260,8 @@ def _pairs(table: pd.DataFrame, manifest: Manifest) -> dict[str, Any]:
     """The arms side by side at equal size, as the page shows it."""
     axis = pairs_axis(manifest)
     found = pairs(table, axis)
-    names = [name for name in PAIRED_COUNTS if name != axis and f"ratio.{name}" in found]
+    beside = [name for name, one in all_axes().items() if one.beside_pairs]  # all of them are in pairs.csv
+    names = [name for name in beside if name != axis and f"ratio.{name}" in found]
     rows = [
         {
             "task": row["task"],
@@ -297,7 +291,7 @@ def _search(manifest: Manifest, searched: Searched, loss: str) -> dict[str, Any]
         "asked": experiment.search,
         "confirms": manifest.confirms,
         "spaces": {
-            name: ([axis_words(*axis) for axis in space.items()], _of_standard(experiment.arms[name], space))
+            name: ([varied_words(*axis) for axis in space.items()], _of_standard(experiment.arms[name], space))
             for name, space in manifest.spaces.items()
         },
         "halving": searched.halving.to_dict("records") if searched.halving is not None else None,
@@ -316,7 +310,7 @@ def _of_standard(arm: Arm, space: Space) -> str:
 
 
 def _cell(cell: Cell) -> dict[str, Any]:
-    exact = ("params.trainable", "flops_forward.shared_dense")
+    exact = (default_count("params"), default_count("flops_forward"))
     return {
         "task": cell.task,
         "series": cell.series,
@@ -325,7 +319,7 @@ def _cell(cell: Cell) -> dict[str, Any]:
         "achieved": f"{cell.achieved:,.6g}" if cell.achieved is not None else "–",
         "off": f"{cell.residual:+.1%}" if cell.residual is not None else "–",
         "counts": [f"{cell.counts[name]:,}" for name in exact] if cell.counts else ["–", "–"],
-        "work": human(cell.counts["flops_train.shared_dense"]) if cell.counts else "–",
+        "work": human(cell.counts[default_count("flops_train")]) if cell.counts else "–",
         "in_window": cell.in_window,
         "infeasible": cell.infeasible,
     }

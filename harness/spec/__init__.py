@@ -10,8 +10,17 @@ from harness.spec.architectures import (
     RbfKan,
     SplineMlp,
 )
-from harness.spec.counts import CountName
-from harness.spec.decide import CONVENTIONS, Condition, Decide, JudgedAxis, units
+from harness.spec.counts import (
+    Axis,
+    CountName,
+    JudgedAxis,
+    all_axes,
+    axis_words,
+    count_names,
+    default_count,
+    stable_axes,
+)
+from harness.spec.decide import RATIO, Condition, Decide, Takes, takes_of, units
 from harness.spec.identity import canonical_json, content_hash, run_id, sealed, unsealed
 from harness.spec.manifest import (
     MANIFEST_SCHEMA,
@@ -91,12 +100,13 @@ from harness.spec.stages import (
 
 __all__ = [
     "BUILT_IN_RECIPES",
-    "CONVENTIONS",
     "MANIFEST_SCHEMA",
+    "RATIO",
     "SHAPES",
     "Adam",
     "Architecture",
     "Arm",
+    "Axis",
     "CapTooSmall",
     "Cell",
     "ChebyshevKan",
@@ -143,15 +153,20 @@ __all__ = [
     "SplineMlpShape",
     "SplinedShape",
     "Stage",
+    "Takes",
     "Task",
     "Tried",
     "Window",
     "Won",
+    "all_axes",
     "at_a_time",
+    "axis_words",
     "beginning",
     "canonical_json",
     "check_unchanged",
     "content_hash",
+    "count_names",
+    "default_count",
     "experiment_schema",
     "freeze",
     "knot_update_points",
@@ -174,7 +189,9 @@ __all__ = [
     "search_name",
     "searched_name",
     "side_label",
+    "stable_axes",
     "stages",
+    "takes_of",
     "units",
     "unsealed",
     "variants",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
     AfterValidator,
@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from harness.spec.counts import Convention, CountName, Positive
+from harness.spec.counts import Convention, Positive, count_names, default_count
 from harness.spec.frozen import Frozen
 
 MOST_TRIALS = 2**14
@@ -99,7 +99,7 @@ class Effort(Frozen):
     def _convention_fits(self) -> Effort:
         if self.axis == "evaluations" and self.convention:
             raise ValueError(f"convention={self.convention}: evaluations have none; leave it out")
-        if self.axis == "flops_train" and self.count_name not in get_args(CountName):
+        if self.axis == "flops_train" and self.count_name not in count_names():
             raise ValueError(f"convention={self.convention} does not count flops_train")
         if self.axis == "evaluations" and any(not float(value).is_integer() for value in self.at):
             raise ValueError(f"at={list(self.at)}: evaluations are whole numbers")
@@ -108,7 +108,9 @@ class Effort(Frozen):
     @property
     def count_name(self) -> str:
         """The count that is held equal, as tables name it; `evaluations` is its own name."""
-        return self.axis if self.axis == "evaluations" else f"{self.axis}.{self.convention or 'shared_dense'}"
+        if self.axis == "evaluations":
+            return self.axis
+        return f"{self.axis}.{self.convention}" if self.convention else default_count(self.axis)
 
     def of_budget(self, index: int) -> float:
         """The effort at the budget of that index in `match.at`."""

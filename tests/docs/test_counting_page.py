@@ -8,13 +8,13 @@ import re
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import get_args
 
 import matplotlib.image
 import numpy as np
 import pytest
 
 from harness.count import (
+    CONVENTIONS,
     WEIGHTS,
     Work,
     count,
@@ -38,7 +38,6 @@ from harness.planning.solve import nearest_sizes
 from harness.spec import (
     Adam,
     ChebyshevKanShape,
-    CountName,
     FourierKanShape,
     KanShape,
     Lbfgs,
@@ -113,12 +112,14 @@ def test_links_lead_somewhere():
         assert (ROOT / "docs" / target).exists(), target
 
 
-def test_every_convention_is_on_the_page():
-    """No count has a name that is not explained, and no count is explained that does not exist."""
-    explained = {codes(row[0])[0] for row in table("parameters")}
-    explained |= {f"{axis}.{codes(row[0])[0]}" for axis in ("flops_forward", "flops_train") for row in table("FLOPs")}
-
-    assert explained == set(get_args(CountName))
+def test_the_page_says_of_every_convention_what_it_says_of_itself():
+    """Rule, source and where it misleads, of every convention that there is and of no other."""
+    for header, before, of_kind in (
+        ("parameters", "params.", [one for one in CONVENTIONS if one.parameters]),
+        ("FLOPs", "", [one for one in CONVENTIONS if one.flops]),
+    ):
+        said = [[f"`{before}{one.name}`", one.rule, one.source, one.misleads] for one in of_kind]
+        assert sorted(table(header)) == sorted(said)
 
 
 def test_it_speaks_of_itself_alone():
@@ -590,12 +591,12 @@ INPUTS_OUTPUTS = {
     "Titanic": (9, 2),
     "Wine": (11, 7),
 }
-CONVENTIONS = ("kanbefair", "per_edge", "shared_dense", "params.trainable", "local_min")
+COUNTED_BY = ("kanbefair", "per_edge", "shared_dense", "params.trainable", "local_min")
 
 
 @cache
 def _released_counts(shape, activation, grid, order, shortcut):
-    """Sizes of a released network under CONVENTIONS: `grid` is None for an MLP."""
+    """Sizes of a released network under COUNTED_BY: `grid` is None for an MLP."""
     if grid is None:
         network = MlpShape(shape=shape, activation=activation)
         theirs = sum(kanbefair.mlp_layer_flops(*layer, activation) for layer in pairwise(shape))
@@ -641,7 +642,7 @@ def test_the_convention_decides_in_kanbefairs_tabular_runs():
     runs = {key: np.array(rows).T for key, rows in found.items()}
     draws = [np.random.default_rng(seed) for seed in range(25)]
     shares, drawn = [], []
-    for axis in range(len(CONVENTIONS)):
+    for axis in range(len(COUNTED_BY)):
         pairs = [[runs[data, model][[axis, -1]] for model in ("KAN", "MLP")] for data in INPUTS_OUTPUTS]
         shares.append(np.mean([_ahead(*pair) for pair in pairs]))
         few = [[_ahead(k[:, d.choice(k.shape[1], m.shape[1], replace=False)], m) for k, m in pairs] for d in draws]

@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from harness.base.errors import HarnessError
 from harness.count import count
 from harness.planning.match import Setting, axis_named, match_arms, parse_arm, ratios, to_json
-from harness.spec import SHAPES, Adam, CountName, Lbfgs
+from harness.spec import SHAPES, Adam, Lbfgs, count_names
 
 # One size is left open in each: the grid, the degree, the width or the depth.
 ARMS = (
@@ -28,7 +27,7 @@ ARMS = (
     "chebyshev_kan hidden=[5]",
     "rational_kan depth=3",
 )
-FORWARD = [name for name in get_args(CountName) if not name.startswith("flops_train")]
+FORWARD = [name for name in count_names() if not name.startswith("flops_train")]
 
 
 def _setting(axis="params.trainable", budget=1000.0, evaluations=None, optimizer=None) -> Setting:

@@ -13,8 +13,8 @@ from typing import get_args
 import pytest
 from test_plot import Study, study
 
-from harness.judging import judge_all
 from harness.judging.checks import Check, check_table
+from harness.judging.judge import judge_all
 from harness.judging.scaling import HEADLINE_AXES
 from harness.record import read_planned
 from harness.show.checks import check_row
