@@ -224,6 +224,7 @@ class Decide(Condition):
     CONVENTIONS; `axis` names a single one.
     """
 
+    # CONVENTIONS above are `stable_axes`: the text is that of the JSON Schema, which stays as it is.
     claim: str
     axis: JudgedAxis | None = Field(None, exclude_if=_is_none)
     axes: tuple[JudgedAxis, ...] = Field((), exclude_if=_is_empty)
