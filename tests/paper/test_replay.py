@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from made_records import made_record
 
 from harness.cli import main
-from harness.cli.steps import plan_of
+from harness.cli.stages import plan_of
 from harness.paper.replay import POINT_COLUMNS, REPLAYS
 from harness.record import publish
 from harness.spec import read_manifest

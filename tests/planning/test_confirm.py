@@ -14,7 +14,8 @@ import pytest
 from made_searched import TEXT, changed, ln_median, made_records, planned
 
 from harness.base.errors import HarnessError
-from harness.cli.steps import freeze_stage, search_folder, stage_in, winners_of
+from harness.cli.plans import search_folder, stage_in
+from harness.cli.stages import freeze_stage, winners_of
 from harness.judging.pairs import pairs
 from harness.judging.scaling import chosen_runs, fit_table
 from harness.judging.scaling import to_json as fits_json

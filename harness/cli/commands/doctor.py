@@ -1,23 +1,19 @@
-"""The command `harness doctor`: what a cluster can and cannot do for a sweep, line by line."""
-
-from __future__ import annotations
+"""`harness doctor`: what a cluster can and cannot do for a sweep, line by line."""
 
 import json
 import sys
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+from rich.text import Text
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.cli.options import results_option
-from harness.cli.tables import json_option
-
-if TYPE_CHECKING:
-    from rich.text import Text
-
-    from harness.dispatch.node import Finding
+from harness.cli.options import json_option, results_option
+from harness.dispatch.doctor import examine
+from harness.dispatch.node import Finding
+from harness.dispatch.profile import read_profile
+from harness.show.console import console
 
 STYLES = {"ok": "green", "warning": "yellow", "FAILED": "bold red"}
 INDENT = 25  # columns before what was found
@@ -45,10 +41,6 @@ def doctor(profile: Path, results: Path, wait_minutes: float, no_job: bool, meas
     at most five minutes, which says what a node has and how soon each side sees the other's files. It leaves nothing
     behind.
     """
-    from harness.dispatch.doctor import examine
-    from harness.dispatch.profile import read_profile
-    from harness.show.console import console
-
     if measure and no_job:
         raise HarnessError("--measure, --no-job: it is the probe job that measures; give one of them, not both")
 
@@ -78,8 +70,6 @@ def doctor(profile: Path, results: Path, wait_minutes: float, no_job: bool, meas
 
 def finding_lines(finding: Finding, width: int) -> Text:
     """A finding as aligned lines: level, what, what was found; below it the next move."""
-    from rich.text import Text
-
     said = [finding.told, *([f"→ {finding.next_move}"] if finding.next_move else [])]
     lines = [line for text in said for line in textwrap.wrap(text, max(width - INDENT, 40)) or [""]]
     level, what = f"  {finding.level:<7}  ", f"{finding.what:<12}  "

@@ -1,34 +1,27 @@
-"""The paper's figures and tables, run again and put beside what was published."""
-
-from __future__ import annotations
+"""`harness replay`: the paper's figures and tables, run again and put beside what was published."""
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import click
+import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
-from harness.cli.options import FULL, replan_option, results_option, scale_option
-from harness.cli.steps import (
-    cost_sentence,
-    draw_figures,
-    folder_of,
-    judged,
-    plan_of,
-    planned_records,
-    records_of,
-    train_missing,
-    write_analysis,
-)
-from harness.cli.steps import write_page as write_report
+from harness.cli.analysis import analyse_and_report
+from harness.cli.costs import cost_sentence
+from harness.cli.options import FULL, replan_option, results_option, scale_option, workers_option
+from harness.cli.plans import folder_of, planned_records, records_of
+from harness.cli.stages import plan_of
 from harness.cli.sweeps import check_none_underway
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from harness.paper.replay import Made, Page
-    from harness.spec import Manifest, Narrow
+from harness.cli.training import train_missing
+from harness.judging.scaling import fit_table
+from harness.paper.replay import REPLAYS, Made, Page, Runs, full_name, write_page
+from harness.paper.replay.index import row_of, row_without_page, write_index
+from harness.paper.replay.keep import keep
+from harness.record import missing, read_present, runs_table
+from harness.show.console import console
+from harness.spec import Manifest, Narrow, freeze, narrowed, read_experiment, scale_changes
 
 EXPERIMENTS = Path("experiments")
 KEPT = "replay"  # the folder in results/ whose content the project keeps
@@ -55,7 +48,7 @@ class Planned(NamedTuple):
     "--keep", "keeping", is_flag=True, help="Copy page, figures and runs to results/replay/, which git keeps."
 )
 @replan_option
-@click.option("--workers", type=click.IntRange(min=1), help="Worker processes.  [default: one a core]")
+@workers_option
 def replay(
     name: str | None,
     every: bool,
@@ -73,10 +66,6 @@ def replay(
     NAME is a file of experiments/, or how its name begins. What has a record is not trained again: `harness submit` can
     do the training. A page says on top if it is not of the full scale, or not of all runs.
     """
-    from harness.paper.replay import REPLAYS, full_name
-    from harness.show.console import console
-    from harness.spec import Narrow
-
     if every and (name or max_width or seeds):
         raise HarnessError("--all runs every replay as its file says: leave NAME, --max-width and --seeds out")
     if name is None and not every:
@@ -97,9 +86,6 @@ def replay(
 
 def _planned(name: str, results: Path, scale: str, narrow: Narrow | None, replan: bool) -> Planned:
     """A replay with its plan, frozen before anything trains."""
-    from harness.paper.replay import Made
-    from harness.spec import freeze, narrowed, read_experiment, scale_changes
-
     file = EXPERIMENTS / f"{name}.yaml"
     if not file.exists():
         raise HarnessError(f"{file}: not here; run it where the project's experiments/ is")
@@ -119,9 +105,6 @@ def _planned(name: str, results: Path, scale: str, narrow: Narrow | None, replan
 
 def _say_cost(planned: Planned, workers: int | None) -> None:
     """What is about to be trained, in runs, evaluations and seconds, if anything is."""
-    from harness.record import missing
-    from harness.show.console import console
-
     if absent := missing(planned.manifest, records_of(planned.folder)):
         console.print(cost_sentence(planned.manifest, planned.folder.parent, workers), soft_wrap=True)
         if there := len(planned.manifest.run_ids()) - len(absent):
@@ -130,8 +113,6 @@ def _say_cost(planned: Planned, workers: int | None) -> None:
 
 def _one(planned: Planned, partial: bool, keeping: bool, workers: int | None) -> None:
     """Train what is missing, unless a page of the rest is asked for; write the page, say what it says."""
-    from harness.show.console import console
-
     if not partial:
         _train(planned, workers)
     page, table = _write(planned)
@@ -139,16 +120,12 @@ def _one(planned: Planned, partial: bool, keeping: bool, workers: int | None) ->
         console.print(line, soft_wrap=True, highlight=False)
     console.print(f"page: {planned.folder / 'replay.html'}", soft_wrap=True)
     if keeping:
-        from harness.paper.replay.keep import keep
-
         kept = keep(planned.folder, table, planned.folder.parent / KEPT)
         console.print(f"kept: {kept}, listed in {kept.parent / 'index.html'}", soft_wrap=True)
 
 
 def _train(planned: Planned, workers: int | None) -> None:
     """Train what is missing; a HarnessError that names how much is left, and both ways to go on, if something is."""
-    from harness.record import missing
-
     check_none_underway(planned.manifest, planned.folder)
     try:
         train_missing(planned.manifest, planned.folder, workers, None)
@@ -164,10 +141,6 @@ def _train(planned: Planned, workers: int | None) -> None:
 
 def _write(planned: Planned) -> tuple[Page, pd.DataFrame]:
     """The page, from all runs, or else from those that have records, and their table."""
-    from harness.judging.scaling import fit_table
-    from harness.paper.replay import REPLAYS, Runs, write_page
-    from harness.record import missing, read_present, runs_table
-
     manifest, folder, made = planned.manifest, planned.folder, planned.made
     if absent := set(missing(manifest, records_of(folder))):
         records = read_present(manifest, records_of(folder))
@@ -178,18 +151,12 @@ def _write(planned: Planned) -> tuple[Page, pd.DataFrame]:
         made = made._replace(command=f"{made.command} --partial", missing=dict(Counter(series.values())))
     else:
         records = planned_records(manifest, folder)
-        table, fits, checks = write_analysis(manifest, records, folder)
-        draw_figures(manifest, table, fits, folder)
-        write_report(manifest, records, table, fits, checks, judged(manifest, table), folder)
+        (table, fits, _), _ = analyse_and_report(manifest, records, folder)
     return write_page(Runs(manifest, table, fits, records), REPLAYS[planned.name], made, folder), table
 
 
 def _all(planned: list[Planned], results: Path, scale: str, partial: bool, keeping: bool, workers: int | None) -> None:
     """Every replay, and the page that lists them; one whose runs are incomplete is a row that says so."""
-    from harness.paper.replay import REPLAYS
-    from harness.paper.replay.index import row_of, row_without_page, write_index
-    from harness.show.console import console
-
     rows, incomplete, stopped = [], [], False
     for one in planned:
         try:
@@ -216,7 +183,5 @@ def _all(planned: list[Planned], results: Path, scale: str, partial: bool, keepi
 
 def _left(planned: Planned) -> str:
     """What is missing of a replay, and the next move."""
-    from harness.record import missing
-
     left, total = len(missing(planned.manifest, records_of(planned.folder))), len(planned.manifest.run_ids())
     return f"{left} of {total} runs have no record, so there is no page; {planned.made.command} goes on"

@@ -1,35 +1,26 @@
-"""The rules of experiments, judged."""
-
-from __future__ import annotations
+"""`harness verdicts`: the rules of experiments, judged."""
 
 import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable
-from harness.cli.options import FULL, results_option, scale_option
-from harness.cli.steps import (
-    folder_of,
-    planned_records,
-    records_of,
-    search_folder,
-    search_words,
-    stage_in,
-    table_of,
-)
-from harness.cli.tables import json_option
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from harness.judging.answer import Answer
-    from harness.spec import Manifest
+from harness.cli.costs import table_of
+from harness.cli.options import FULL, json_option, results_option, scale_option
+from harness.cli.plans import folder_of, planned_records, records_of, search_folder, search_words, stage_in
+from harness.judging.answer import Answer, answer_json
+from harness.judging.judge import judge_all
+from harness.record import missing
+from harness.show.console import console
+from harness.show.verdicts import answer_sentences, keep_verdicts, summary_table, verdicts_table, write_verdicts
+from harness.spec import Manifest, check_unchanged, manifest_path, read_experiment, scales_of
 
 EXPERIMENTS = Path("experiments")
 KEPT = "verdicts"  # the folder in results/ whose content the project keeps
@@ -50,10 +41,6 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
     with the command that trains them. Writes verdicts.html and verdicts.json into results/. Exit 3 if a record is
     damaged.
     """
-    from harness.judging.answer import answer_json
-    from harness.show.console import console
-    from harness.show.verdicts import answer_sentences, keep_verdicts, summary_table, verdicts_table, write_verdicts
-
     made = [_answer(file, results, scale) for file in files or _with_rules(scale)]
     answers = [answer_json(answer) for answer, _ in made]
     if as_json:
@@ -80,8 +67,6 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
 
 def _with_rules(scale: str) -> list[Path]:
     """The experiment files that have rules and that scale; a HarnessError if there are none."""
-    from harness.spec import read_experiment, scales_of
-
     found = []
     for file in sorted(EXPERIMENTS.glob("*.yaml")):
         if not read_experiment(file).decide:
@@ -98,9 +83,6 @@ def _with_rules(scale: str) -> list[Path]:
 
 def _answer(file: Path, results: Path, scale: str) -> tuple[Answer, pd.DataFrame | None]:
     """What is said of an experiment file, or of the plan in a results folder; and the table of its runs if whole."""
-    from harness.judging.answer import Answer
-    from harness.spec import check_unchanged, manifest_path, read_experiment
-
     if manifest_path(file).exists():
         return _judged(*stage_in(file), _file_of(file.name), ())
     experiment, folder = read_experiment(file, scale), folder_of(file, results, scale)
@@ -147,10 +129,6 @@ def _check_rules(rules: Sequence[Any], file: Path) -> None:
 def _judged(
     manifest: Manifest, folder: Path, command: str, notes: tuple[str, ...]
 ) -> tuple[Answer, pd.DataFrame | None]:
-    from harness.judging.answer import Answer
-    from harness.judging.judge import judge_all
-    from harness.record import missing
-
     experiment = manifest.experiment
     _check_rules(experiment.decide, folder)
     if manifest.earlier_plans:

@@ -1,19 +1,18 @@
-"""What the KAN paper published, on the command line."""
-
-from __future__ import annotations
+"""`harness reference`: what the KAN paper published."""
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+import pandas as pd
+from rich.table import Table
 
 from harness.base.errors import HarnessError
-from harness.cli.tables import json_option
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from rich.table import Table
+from harness.cli.options import json_option
+from harness.paper.reference import CONFIDENCE, TABLES, errata, load, names
+from harness.show.console import console
+from harness.tables.read import select
 
 ROWS_SHOWN = 60
 
@@ -29,9 +28,6 @@ def reference(name: str | None, where: tuple[str, ...], as_csv: bool, as_json: b
     Each row has its source and how it is known, and names the errata that concern it: `--where errata=E1` chooses by
     one of them, and `harness reference errata` says them in words.
     """
-    from harness.paper.reference import load
-    from harness.show.console import console
-
     if as_csv and as_json:
         raise HarnessError("--csv and --json are two answers to one question; leave one of them out")
     table = _chosen(load(name) if name else _contents(), where)
@@ -49,18 +45,12 @@ def reference(name: str | None, where: tuple[str, ...], as_csv: bool, as_json: b
 
 def _contents() -> pd.DataFrame:
     """The tables that there are, a row each."""
-    import pandas as pd
-
-    from harness.paper.reference import TABLES, load
-
     rows = [(name, len(load(name)), table.place, table.what) for name, table in TABLES.items()]
     return pd.DataFrame(rows, columns=["table", "rows", "in the paper", "what it holds"])
 
 
 def _chosen(table: pd.DataFrame, where: Sequence[str]) -> pd.DataFrame:
     """The rows that meet all conditions; one on `errata` is met by any of a row's."""
-    from harness.tables.read import select
-
     texts = table.astype(object).where(table.notna(), "")
     if "errata" in table:
         texts = texts.assign(errata=texts["errata"].str.split(" ")).explode("errata")
@@ -69,8 +59,6 @@ def _chosen(table: pd.DataFrame, where: Sequence[str]) -> pd.DataFrame:
 
 def _shown(name: str | None, table: pd.DataFrame) -> Iterator[str | Table]:
     """What the table is, its first rows, and what to know of them; a row alone is shown downwards."""
-    from harness.paper.reference import CONFIDENCE, TABLES
-
     if name:
         yield f"{name}: {TABLES[name].what} ({TABLES[name].place})"
     if len(table) == 1:
@@ -85,8 +73,6 @@ def _shown(name: str | None, table: pd.DataFrame) -> Iterator[str | Table]:
 
 
 def _drawn(table: pd.DataFrame) -> Table:
-    from rich.table import Table
-
     drawn = Table()
     for column in table:
         drawn.add_column(str(column), justify="right" if table[column].dtype.kind in "if" else "left", overflow="fold")
@@ -96,8 +82,6 @@ def _drawn(table: pd.DataFrame) -> Table:
 
 
 def _cell(value: Any) -> str:
-    import pandas as pd
-
     if pd.isna(value):
         return ""
     return f"{value:.5g}" if isinstance(value, float) else str(value)
@@ -105,8 +89,6 @@ def _cell(value: Any) -> str:
 
 def _sentences(table: pd.DataFrame) -> Iterator[str]:
     """What is not shown, the errata that concern the rows, and where these are from."""
-    from harness.paper.reference import errata, load
-
     if len(table) > ROWS_SHOWN:
         yield f"{len(table):,} rows, the first {ROWS_SHOWN} shown: choose with --where, or take all with --csv"
     if "errata" in table:
@@ -122,8 +104,6 @@ def _sentences(table: pd.DataFrame) -> Iterator[str]:
 
 def _errata_lines(table: pd.DataFrame) -> Iterator[str]:
     """The errata in words, each with the rows that it concerns."""
-    from harness.paper.reference import load, names
-
     concerned: dict[str, list[str]] = {}
     for name in names():
         if "errata" in (other := load(name)):

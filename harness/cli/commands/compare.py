@@ -1,9 +1,8 @@
-"""Two arms compared: of an experiment, or of a table of anybody's runs."""
-
-from __future__ import annotations
+"""`harness compare`: two arms of an experiment, or of a table of anybody's runs."""
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,58 @@ import click
 
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable, whole_file
-from harness.cli.options import results_option
-from harness.cli.steps import confirmed_plan, planned_records, table_of
-from harness.cli.tables import POSITIVE, compare_options, compare_table, given, json_option, table_options
+from harness.cli.costs import table_of
+from harness.cli.options import json_option, results_option, together
+from harness.cli.plans import confirmed_plan, planned_records
+from harness.cli.tables import (
+    POSITIVE,
+    check_named,
+    columns_of,
+    given,
+    print_answer,
+    table_options,
+    window_of,
+    write_text,
+)
+from harness.judging.runs import runs_of
+from harness.judging.versus import Asked as AskedOfExperiment
+from harness.judging.versus import conventions_of, lines, sides, versus, versus_json
+from harness.planning.match import axis_named
+from harness.show.comparison import compare_sentences, compare_tables
+from harness.show.console import console
+from harness.show.plot_comparison import draw_compared
+from harness.show.plot_versus import draw_versus
+from harness.show.verdicts import versus_sentences, versus_table
+from harness.tables.comparison import Asked as AskedOfTable
+from harness.tables.comparison import compare_arms, to_json
+from harness.tables.fits import AUTO, Request
+from harness.tables.read import is_table
 
 OF_EXPERIMENTS = ("axis", "loss", "results")
 
+# What only this command asks of a table; all are left out where an experiment is asked about.
+compare_options = together(
+    click.option(
+        "--law",
+        type=click.Choice(["pure", "floor", "shifted", "broken"]),
+        help="Of both arms.  [default: the richest that either is quoted with by `harness fit`]",
+    ),
+    click.option("--extrapolate", is_flag=True, help="Also at losses that the two do not both attain, marked."),
+    click.option(
+        "--aggregate",
+        type=click.Choice(["median", "mean_log", "best"]),
+        default="median",
+        show_default=True,
+        help="One number for the runs of a bin; best is the expected best of k, the same k for both.",
+    ),
+    click.option(
+        "--k", type=click.IntRange(min=1), help="For --aggregate best.  [default: the lesser count of each bin]"
+    ),
+    click.option("--bins", type=click.IntRange(min=1), help="Of equal width in ln size.  [default: as many as sizes]"),
+)
 
-@click.command("compare", epilog="Example: harness compare experiments/quickstart.yaml kan mlp --axis params --at 300")
+
+@click.command(epilog="Example: harness compare experiments/quickstart.yaml kan mlp --axis params --at 300")
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE|FOLDER|TABLE")
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
@@ -36,7 +79,7 @@ OF_EXPERIMENTS = ("axis", "loss", "results")
 @compare_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the numbers (JSON) and the figure.")
 @json_option
-def compare_command(
+def compare(
     file: Path,
     first: str,
     second: str,
@@ -58,12 +101,10 @@ def compare_command(
     verdict says whether A is cheaper under all of them. A crossover is a set of sizes, and may be one that ends
     nowhere: then none can be claimed. Who is ahead is said of each size by itself.
     """
-    from harness.tables.read import is_table
-
     if is_table(file) or ((asked["x"] or asked["y"]) and file.suffix not in (".yaml", ".yml")):
         for option in given(dict.fromkeys(OF_EXPERIMENTS)):
             raise HarnessError(f"{option} is for experiments; {file} is a table of runs, whose sizes are --x")
-        compare_table(file, first, second, as_json, asked)
+        _compare_table(file, first, second, as_json, asked)
         return
     for option in given({name: None for name in asked if name not in ("at", "level", "out")}):
         raise HarnessError(f"{option} is for tables of runs; with a table give --x and --y too")
@@ -72,10 +113,10 @@ def compare_command(
             f"--at {' and '.join(f'{at:g}' for at in asked['at'])}: an experiment is compared at one budget"
         )
     at = asked["at"][0] if asked["at"] else None
-    _compare(file, results, (first, second), axis, (at, loss, asked["level"]), asked["out"], as_json)
+    _compare_experiment(file, results, (first, second), axis, (at, loss, asked["level"]), asked["out"], as_json)
 
 
-def _compare(
+def _compare_experiment(
     file: Path,
     results: Path,
     arms: tuple[str, str],
@@ -84,18 +125,11 @@ def _compare(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    from harness.judging.runs import runs_of
-    from harness.judging.versus import Asked, conventions_of, lines, sides, versus, versus_json
-    from harness.planning.match import axis_named
-    from harness.show.console import console
-    from harness.show.plot_versus import draw_versus
-    from harness.show.verdicts import versus_sentences, versus_table
-
     manifest, folder = confirmed_plan(file, results)
     runs = runs_of(manifest, table_of(manifest, planned_records(manifest, folder), folder))
     at, loss, level = asked
     named = runs.matched if axis is None else axis if axis == "seconds" else axis_named(axis)
-    request = Asked(sides(runs, *arms), named, at, loss, level)
+    request = AskedOfExperiment(sides(runs, *arms), named, at, loss, level)
     found, curves = versus(runs, request), lines(runs, request)
     absent = conventions_of(runs, named)[1]
     text = json.dumps(versus_json(request, found, curves, absent), allow_nan=False, indent=1)
@@ -112,3 +146,23 @@ def _compare(
         path.write_text(text + "\n", encoding="utf-8")
     for drawn in (target / f"{stem}.json", *draw_versus(request, curves, target / stem)):
         click.echo(drawn, err=as_json)
+
+
+def _compare_table(file: Path, first: str, second: str, as_json: bool, asked: Mapping[str, Any]) -> None:
+    """Do what is asked of a table; `asked` are the values of `table_options`, `compare_options`, --at and --out."""
+    check_named(file, asked["x"], asked["y"], f"compare {file} {first} {second}")
+    if asked["k"] and asked["aggregate"] != "best":
+        raise HarnessError(f"--k {asked['k']} is of --aggregate best; a {asked['aggregate']} takes all runs of a bin")
+    own = {name: asked[name] for name in ("x", "where", "level", "objective")}
+    law, arms = asked["law"] or AUTO, (first, second)
+    request = Request(file, columns=columns_of(asked), laws=(law,), window=window_of(asked), arms=arms, **own)
+    asked_of = AskedOfTable(asked["at"], asked["extrapolate"], asked["aggregate"], asked["k"], asked["bins"])
+    found = compare_arms(request, asked_of)
+    text = json.dumps(to_json(found), allow_nan=False, indent=1)
+    if as_json:
+        click.echo(text)
+    else:
+        print_answer(compare_tables(found), compare_sentences(found))
+    if asked["out"]:
+        for path in write_text(text + "\n", asked["out"] / "compare.json"), *draw_compared(found, asked["out"]):
+            click.echo(path, err=as_json)
