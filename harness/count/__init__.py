@@ -19,13 +19,11 @@ runs, and as nothing says how else it could, that count stands under per_edge, s
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
-from harness.count import executed, families, kanbefair
-from harness.count.families import features_flops, frozen, live, recursion_terms, spline_systems, stored, trainable
+from harness.count import executed
+from harness.count.families import frozen, stored, trainable
 from harness.count.training import (
     Work,
-    evaluation_flops,
     knots_flops,
     least_squares_flops,
     levenberg_marquardt_flops,
@@ -34,19 +32,10 @@ from harness.count.training import (
     run_work,
     stage_optimizer_flops,
 )
-from harness.count.weights import DEFAULT_WEIGHTS, WEIGHTS
-from harness.spec import (
-    KanShape,
-    MlpShape,
-    ModuleShape,
-    Network,
-    Optimizer,
-    Recipe,
-    RunTask,
-    SplineMlpShape,
-    at_a_time,
-    parts,
-)
+from harness.families import KanShape, ModuleShape, Network, kanbefair
+from harness.families.prices import DEFAULT_WEIGHTS, WEIGHTS
+from harness.families.splined import recursion_terms
+from harness.spec import Optimizer, Recipe, RunTask, at_a_time, parts
 
 __all__ = [
     "DEFAULT_WEIGHTS",
@@ -55,15 +44,14 @@ __all__ = [
     "Work",
     "count",
     "frozen",
+    "kanbefair",
     "layer_flops",
     "least_squares_flops",
     "levenberg_marquardt_flops",
-    "live",
     "optimizer_flops",
     "recursion_terms",
     "run_flops",
     "run_work",
-    "spline_systems",
     "stored",
     "trainable",
     "training_flops",
@@ -79,15 +67,14 @@ def count(network: Network, weights: str = DEFAULT_WEIGHTS) -> dict[str, int]:
     parameters = {"params.trainable": trainable(network)}
     if not isinstance(network, ModuleShape):
         parameters["params.stored"] = stored(network)
-    if isinstance(network, MlpShape | KanShape):
-        layers = pairwise(network.nodes)
-        parameters["params.paper"] = sum(families.paper_parameters(network, *layer) for layer in layers)
-    if _is_kanbefairs(network):
-        parameters["params.kanbefair"] = _kanbefair_parameters(network)
-    forward = {
-        f"flops_forward.{name}": _features_flops(network, name, weights) + sum(layer_flops(network, name, weights))
-        for name in _conventions(network)
-    }
+    if network.paper_parameters is not None:
+        parameters["params.paper"] = network.paper_parameters
+    if network.kanbefair_parameters is not None:
+        parameters["params.kanbefair"] = network.kanbefair_parameters
+    forward = {}
+    for name in _conventions(network):
+        before = network.flops_before(None if name == "matmul" else WEIGHTS[weights])
+        forward[f"flops_forward.{name}"] = before + sum(layer_flops(network, name, weights))
     return {**parameters, **forward, "flops_forward.executed": executed.forward(network, weights)}
 
 
@@ -95,11 +82,7 @@ def layer_flops(network: Network, convention: str, weights: str = DEFAULT_WEIGHT
     """Forward FLOPs per sample of each layer of weights; a ValueError if the convention does not define the family."""
     if convention not in _conventions(network):
         raise ValueError(f"convention {convention!r} counts no FLOPs of {network.family}; {_conventions(network)} do")
-    if isinstance(network, ModuleShape):
-        return [live(network).forward_matmul if convention == "matmul" else live(network).forward]
-    if convention == "kanbefair":
-        return [_kanbefair_layer_flops(network, *layer) for layer in pairwise(network.shape)]
-    return [families.layer_flops(network, convention, *layer, WEIGHTS[weights]) for layer in families.layers(network)]
+    return network.flops(convention, WEIGHTS[weights])
 
 
 def training_flops(work: Iterable[Work], optimizer: Optimizer) -> dict[str, int]:
@@ -113,9 +96,7 @@ def training_flops(work: Iterable[Work], optimizer: Optimizer) -> dict[str, int]
     optimiser = sum(stage_optimizer_flops(optimizer, stage) for stage in stages)
     knots = sum(knots_flops(stage) for stage in stages)
     totals = {
-        f"flops_train.{convention}": optimiser
-        + knots
-        + sum(_evaluation_flops(stage.network, convention) * stage.evaluations * stage.samples for stage in stages)
+        f"flops_train.{convention}": optimiser + knots + sum(_evaluation_flops(stage, convention) for stage in stages)
         for convention in conventions
     }
     evaluated = sum(executed.evaluation(stage.network) * stage.evaluations * stage.samples for stage in stages)
@@ -143,54 +124,13 @@ def run_flops(
 
 
 # ---------------------------------------------------------------------------------------------------------- internals
-def _evaluation_flops(network: Network, convention: str) -> int:
-    """Of a sample, forward and backward: by the layers' forward counts, or as it was counted on a user's module."""
-    if isinstance(network, ModuleShape):
-        return live(network).evaluation_matmul if convention == "matmul" else live(network).evaluation
-    return _features_flops(network, convention, DEFAULT_WEIGHTS) + evaluation_flops(layer_flops(network, convention))
-
-
-def _features_flops(network: Network, convention: str, weights: str) -> int:
-    return features_flops(network, None if convention == "matmul" else WEIGHTS[weights])
+def _evaluation_flops(stage: Work, convention: str) -> int:
+    """Of all evaluations of a stage, forward and backward."""
+    a_sample = stage.network.evaluation_flops(convention, WEIGHTS[DEFAULT_WEIGHTS])
+    return a_sample * stage.evaluations * stage.samples
 
 
 def _conventions(network: Network) -> tuple[str, ...]:
-    if _is_kanbefairs(network):
-        return FLOPS_CONVENTIONS
-    return tuple(name for name in FLOPS_CONVENTIONS if name != "kanbefair")
-
-
-def _is_kanbefairs(network: Network) -> bool:
-    """Whether KANbeFair has networks like it, and so a formula."""
-    match network:
-        case MlpShape():
-            return network.activation not in ("prelu", "sine") and network.features is None
-        case SplineMlpShape():
-            return network.rank == 1
-    return isinstance(network, KanShape)
-
-
-def _kanbefair_parameters(network: Network) -> int:
-    match network:
-        case MlpShape():
-            return kanbefair.mlp_parameters(network.shape)
-        case KanShape():
-            shortcut = "silu" if network.base else "zero"
-            return kanbefair.kan_parameters(network.shape, network.grid, network.order, shortcut)
-        case SplineMlpShape():
-            before = network.place == "before"
-            return kanbefair.spline_mlp_parameters(network.shape, network.grid, network.order, before)
-    raise ValueError(f"KANbeFair has no {network.family}")
-
-
-def _kanbefair_layer_flops(network: Network, inputs: int, outputs: int) -> int:
-    match network:
-        case MlpShape():
-            return kanbefair.mlp_layer_flops(inputs, outputs, network.activation)
-        case KanShape():
-            shortcut = "silu" if network.base else "zero"
-            return kanbefair.kan_layer_flops(inputs, outputs, network.grid, network.order, shortcut)
-        case SplineMlpShape():
-            before = network.place == "before"
-            return kanbefair.spline_mlp_layer_flops(inputs, outputs, network.grid, network.order, before)
-    raise ValueError(f"KANbeFair has no {network.family}")
+    """KANbeFair's formula counts only what KANbeFair has networks like."""
+    is_kanbefairs = network.kanbefair_parameters is not None
+    return tuple(name for name in FLOPS_CONVENTIONS if name != "kanbefair" or is_kanbefairs)

@@ -15,7 +15,6 @@ from harness.planning.match import Matched, Setting, ratios
 from harness.planning.trials import WHOLE_RECIPE
 from harness.show.console import duration
 from harness.spec import Cell, CountName, Manifest
-from harness.spec.words import network_words
 
 LOSS_WORDS = {"rmse": "test RMSE", "cross_entropy": "test cross-entropy"}  # by the metric of a task
 
@@ -44,7 +43,7 @@ def _cell_row(cell: Cell) -> tuple[list[str], list[str], list[str]]:
     if cell.infeasible:
         return [cell.task, series, "infeasible"], [asked, "", ""], [""] * 3
     network = cell.network
-    words = network_words(network) if network else ""
+    words = network.words if network else ""
     counts = [f"{cell.counts[n]:,}" for n in ("params.trainable", "flops_forward.shared_dense")]
     achieved = f"{cell.achieved:,.6g}" if cell.achieved is not None else ""
     residual = f"{cell.residual:+.1%}" if cell.residual is not None else ""
@@ -90,7 +89,7 @@ def match_table(matched: Sequence[Matched], setting: Setting) -> Table:
         if index:
             table.add_column("÷ first", justify="right")
     for name, words in (
-        ("network", [network_words(one.network) for one in matched]),
+        ("network", [one.network.words for one in matched]),
         ("solved for", [f"{one.free}={one.value:,}" for one in matched]),
         ("off the budget", [f"{one.counts[setting.count_name] / setting.budget - 1:+.1%}" for one in matched]),
     ):

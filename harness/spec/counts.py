@@ -1,8 +1,6 @@
 """What is counted, and by which convention: the names of axes."""
 
-from typing import Annotated, Literal
-
-from pydantic import Field, FiniteFloat
+from typing import Literal
 
 Axis = Literal["params", "flops_forward", "flops_train"]
 Convention = Literal[
@@ -27,5 +25,3 @@ CountName = Literal[
     "flops_train.executed",
 ]
 DEFAULT_CONVENTION = {"params": "trainable", "flops_forward": "shared_dense", "flops_train": "shared_dense"}
-
-Positive = Annotated[FiniteFloat, Field(gt=0)]

@@ -11,8 +11,8 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BeforeValidator, Field, FiniteFloat, PositiveInt, model_validator
 
 from harness.base.errors import HarnessError, did_you_mean
-from harness.spec.counts import CountName, Positive
-from harness.spec.frozen import Frozen
+from harness.base.frozen import Frozen, Positive
+from harness.spec.counts import CountName
 
 JudgedAxis = Literal[CountName, "seconds", "seconds_per_evaluation"]
 # A verdict is stable if it is the same under these: a count of parameters, two of work, and the clock.

@@ -26,12 +26,10 @@ from pydantic import (
 )
 
 from harness.base.errors import did_you_mean
-from harness.spec.architectures import Architecture, Depth, Hidden
-from harness.spec.counts import DEFAULT_CONVENTION, Axis, Convention, CountName, Positive
+from harness.base.frozen import Frozen, Positive
+from harness.families import Architecture, Depth, Hidden, Module, Network
+from harness.spec.counts import DEFAULT_CONVENTION, Axis, Convention, CountName
 from harness.spec.decide import Condition, Decide
-from harness.spec.frozen import Frozen
-from harness.spec.module import Module
-from harness.spec.networks import Network
 from harness.spec.search import RobustTo, Search, SpaceOrStandard
 
 # Raise DATA_VERSION when the same task spec and seed would give other samples; raise NUMERICS_VERSION when the same run
