@@ -185,7 +185,24 @@ def plan(file: Path, results: Path, scale: str, replan: bool, packs: bool, as_js
     console.print(f"frozen in {folder / 'manifest.json'}", soft_wrap=True)
 
 
-@main.command("match", epilog="Example: harness match --arm 'kan hidden=[5]' --arm 'mlp depth=3' --inputs 2 --at 1000")
+class WithFamilies(click.Command):
+    """A command whose help lists the families and their fields."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """After the command's own text."""
+        from harness.families.fields import families_help
+
+        super().format_help_text(ctx, formatter)
+        with formatter.section("Families and their fields (leave out the one size to solve for)"):
+            for line in families_help().splitlines():
+                formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+
+
+@main.command(
+    "match",
+    cls=WithFamilies,
+    epilog="Example: harness match --arm 'kan hidden=[5]' --arm 'mlp depth=3' --inputs 2 --at 1000",
+)
 @click.option("--arm", "arms", multiple=True, required=True, help="A family and its fields, one size left out; repeat.")
 @click.option("--at", "budget", type=click.FloatRange(min=0, min_open=True), required=True, help="The budget.")
 @click.option(
@@ -215,17 +232,7 @@ def match_command(
     optimizer: str,
     as_json: bool,
 ) -> None:
-    """Make architectures equal on one axis, and show how unequal they then are on all others.
-
-    \b
-    Families and their fields (leave out the one size to solve for):
-        mlp            hidden | depth, width; activation=silu|relu|tanh|gelu|sine, omega_0=30, features
-        kan            hidden | depth, width; grid, order=3, base=true, scales=false, bias=false
-        spline_mlp     hidden | depth, width; grid, order=3, place=after|before
-        rbf_kan        hidden | depth, width; grid
-        chebyshev_kan  hidden | depth, width; degree
-        rational_kan   hidden | depth, width; numerator=5, denominator=4, groups=8
-    """
+    """Make architectures equal on one axis, and show how unequal they then are on all others."""
     from harness.planning.match import OPTIMIZERS, Setting, axis_named, match_arms, to_json
     from harness.show.console import console
     from harness.show.plans import match_table
