@@ -40,6 +40,7 @@ from harness.families.lanes import (
 from harness.families.layout import flatten, of_layer, parameter_count, parameter_shapes, unflatten
 from harness.families.mlp import Activation, Mlp, MlpShape
 from harness.families.module import Module, ModuleCounts, ModuleShape
+from harness.families.outside import OrOutside, load_family
 from harness.families.rational_kan import RationalKan, RationalKanShape
 from harness.families.rbf_kan import RbfKan, RbfKanShape
 from harness.families.spline_mlp import SplineMlp, SplineMlpShape
@@ -79,6 +80,7 @@ __all__ = [
     "SplinedShape",
     "edges",
     "extend_grid",
+    "family_named",
     "flatten",
     "forward",
     "forward_laplacian",
@@ -105,5 +107,11 @@ if TYPE_CHECKING:
     Architecture = ArchitectureBase
     Network = ShapeBase
 else:  # in a file, the one that its `family` names
-    Architecture = Annotated[reduce(or_, ARCHITECTURES), Field(discriminator="family")]
-    Network = Annotated[reduce(or_, [each.network for each in ARCHITECTURES]), Field(discriminator="family")]
+    Architecture = Annotated[reduce(or_, ARCHITECTURES), Field(discriminator="family"), OrOutside("architecture")]
+    NETWORKS = [each.network for each in ARCHITECTURES]
+    Network = Annotated[reduce(or_, NETWORKS), Field(discriminator="family"), OrOutside("network")]
+
+
+def family_named(family: str) -> type[ArchitectureBase]:
+    """The family of that name, or the user's own at `package.module:Class`."""
+    return load_family(family) if ":" in family else FAMILIES[family]

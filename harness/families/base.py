@@ -15,6 +15,7 @@ Shape suffixes: R lanes, I inputs, O outputs, N samples.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
@@ -22,7 +23,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 import numpy as np
 from pydantic import Field, PositiveInt
 
+from harness.base.errors import HarnessError
 from harness.base.frozen import Frozen
+from harness.base.user_code import version_of
 from harness.families.later import Tensor, torch
 from harness.families.space import Space
 
@@ -47,6 +50,11 @@ class ArchitectureBase(Frozen):
 
     if TYPE_CHECKING:
         family: str
+
+    @property
+    def source(self) -> str | None:
+        """Of a family of the user's own the version of its code; edited code is another network."""
+        return _version(type(self), self.family) if ":" in self.family else None
 
     def open_sizes(self) -> list[str]:
         """The sizes that it leaves open."""
@@ -233,6 +241,7 @@ class LayeredShape(ShapeBase):
     """
 
     shape: Annotated[tuple[PositiveInt, ...], Field(min_length=2)]
+    source: str | None = Field(None, exclude_if=lambda value: value is None, repr=False)  # as in `ArchitectureBase`
 
     title: ClassVar[str]  # in a report
     letters: ClassVar[dict[str, str]] = {}  # fields that its name tells in words, and their letters
@@ -305,6 +314,14 @@ class LayeredShape(ShapeBase):
         last = len(self.shape) - 2
         return tuple(Layer(number, *nodes, number == last) for number, nodes in enumerate(pairwise(self.nodes)))
 
+    def check_source(self) -> None:
+        """A HarnessError if it is of the user's own code, and that has changed since the plan was made."""
+        if self.source is not None and self.source != _version(type(self), self.family):
+            raise HarnessError(
+                f"family {self.family}: its code changed since the plan was made; `harness plan FILE --replan` takes "
+                "it as it is"
+            )
+
     @property
     def words(self) -> str:
         told = {letter: getattr(self, name) for name, letter in self.letters.items()}
@@ -324,6 +341,7 @@ class LayeredShape(ShapeBase):
 
     def draw_lane(self, generator: np.random.Generator, gain: float) -> np.ndarray:
         """The gain multiplies what `scaled` names."""
+        self.check_source()
         parts = []
         for layer in self.layers:
             for name, shape in self.layer_shapes(layer).items():
@@ -332,6 +350,7 @@ class LayeredShape(ShapeBase):
         return np.concatenate(parts)
 
     def forward(self, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], x_RNI: Tensor) -> Tensor:
+        self.check_source()
         y_RON = self.evaluate(parameters, knots, samples_last(x_RNI))
         return y_RON[..., : x_RNI.shape[1]].transpose(1, 2).contiguous()
 
@@ -370,6 +389,12 @@ class LayeredShape(ShapeBase):
             "products": samples * sum(layer.edges for layer in self.layers) * products,
             "nodes": samples * (sum(self.shape) + inputs * numbers * calls / 8),
         }
+
+
+@cache
+def _version(kind: type[Frozen], family: str) -> str:
+    """Of the code that was imported, whatever its file says later."""
+    return version_of(kind, family, "family")
 
 
 # Two AVX-512 vectors of float32: torch's kernels take two vectors at a time.

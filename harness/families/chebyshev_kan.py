@@ -8,7 +8,7 @@ Shape suffixes: R lanes, I inputs, N samples.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import PositiveInt
@@ -17,7 +17,7 @@ from harness.families.base import Layer, Layered, Prices
 from harness.families.expansion import ExpansionShape
 from harness.families.later import Tensor, torch
 from harness.families.prices import BACKWARD
-from harness.families.space import Range, Space
+from harness.families.space import Range
 
 
 class ChebyshevKanShape(ExpansionShape):
@@ -26,9 +26,9 @@ class ChebyshevKanShape(ExpansionShape):
     family: Literal["chebyshev_kan"] = "chebyshev_kan"
     degree: PositiveInt
 
-    title: ClassVar[str] = "Chebyshev KAN"
-    letters: ClassVar[dict[str, str]] = {"degree": "D"}
-    scaled: ClassVar[tuple[str, ...]] = ("coef",)
+    title = "Chebyshev KAN"
+    letters = {"degree": "D"}
+    scaled = ("coef",)
 
     @property
     def functions(self) -> int:
@@ -68,10 +68,10 @@ class ChebyshevKanShape(ExpansionShape):
 class ChebyshevKan(Layered):
     """ChebyKAN (Synodic 2024): sum_n c_n T_n(tanh x) on every edge, n = 0..degree."""
 
-    network: ClassVar[type[ChebyshevKanShape]] = ChebyshevKanShape
-    sizes: ClassVar[tuple[str, ...]] = ("degree",)
+    network = ChebyshevKanShape
+    sizes = ("degree",)
     # ChebyKAN's examples have degrees 4 and 8.
-    standard_space: ClassVar[Space] = {
+    standard_space = {
         "architecture.degree": Range(low=3, high=10),
         "architecture.depth": Range(low=2, high=3),
         "recipe.gain": Range(low=0.5, high=10.0, log=True),

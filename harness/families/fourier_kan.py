@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import sqrt
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import PositiveInt
@@ -15,7 +15,7 @@ from pydantic import PositiveInt
 from harness.families.base import Layer, Layered, Prices
 from harness.families.expansion import ExpansionShape
 from harness.families.later import Tensor, torch
-from harness.families.space import Range, Space
+from harness.families.space import Range
 
 
 class FourierKanShape(ExpansionShape):
@@ -24,10 +24,10 @@ class FourierKanShape(ExpansionShape):
     family: Literal["fourier_kan"] = "fourier_kan"
     harmonics: PositiveInt
 
-    title: ClassVar[str] = "Fourier KAN"
-    letters: ClassVar[dict[str, str]] = {"harmonics": "H"}
-    scaled: ClassVar[tuple[str, ...]] = ("coef",)
-    has_bias: ClassVar[bool] = True
+    title = "Fourier KAN"
+    letters = {"harmonics": "H"}
+    scaled = ("coef",)
+    has_bias = True
 
     @property
     def functions(self) -> int:
@@ -65,9 +65,9 @@ class FourierKanShape(ExpansionShape):
 class FourierKan(Layered):
     """FourierKAN (GistNoesis 2024): sum_n a_n cos(n x) + b_n sin(n x) on every edge, n = 1..harmonics, and a bias."""
 
-    network: ClassVar[type[FourierKanShape]] = FourierKanShape
-    sizes: ClassVar[tuple[str, ...]] = ("harmonics",)
-    standard_space: ClassVar[Space] = {
+    network = FourierKanShape
+    sizes = ("harmonics",)
+    standard_space = {
         "architecture.harmonics": Range(low=2, high=16, log=True),
         "architecture.depth": Range(low=2, high=3),
         "recipe.gain": Range(low=0.5, high=10.0, log=True),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import sqrt
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from pydantic import Field, FiniteFloat, PositiveInt
@@ -19,7 +19,7 @@ from harness.families.base import Layer, Layered, Prices
 from harness.families.later import F, Tensor, jets, spline, torch
 from harness.families.layout import flatten, of_layer, unflatten
 from harness.families.prices import BACKWARD
-from harness.families.space import Range, Space
+from harness.families.space import Range
 from harness.families.splined import Order, SplinedShape
 
 if TYPE_CHECKING:
@@ -41,10 +41,10 @@ class KanShape(SplinedShape):
     low: float = -1.0
     high: float = 1.0
 
-    title: ClassVar[str] = "KAN"
-    letters: ClassVar[dict[str, str]] = {"grid": "G", "order": "k"}
-    scaled: ClassVar[tuple[str, ...]] = ("coef", "base")
-    has_second_derivatives: ClassVar[bool] = True
+    title = "KAN"
+    letters = {"grid": "G", "order": "k"}
+    scaled = ("coef", "base")
+    has_second_derivatives = True
 
     def without_kernels(self) -> str | None:
         return "trains all that a KAN has, so no base: frozen" if self.base == "frozen" else None
@@ -203,11 +203,11 @@ class Kan(Layered):
     `noise` is the standard deviation of the initial c_i.
     """
 
-    network: ClassVar[type[KanShape]] = KanShape
-    sizes: ClassVar[tuple[str, ...]] = ("grid",)
+    network = KanShape
+    sizes = ("grid",)
     # Grids 3 to 20 and cubic splines are the KAN paper's, noise of 0.1 to 0.5 pykan's; order 5 led on exp2d in the
     # pilot (results/LOG.md).
-    standard_space: ClassVar[Space] = {
+    standard_space = {
         "architecture.order": (2, 3, 4, 5),
         "architecture.grid": Range(low=3, high=20, log=True),
         "architecture.width": Range(low=1, high=10, log=True),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import pi, sqrt
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field, PositiveInt, model_validator
@@ -20,7 +20,7 @@ from harness.families.later import F, Tensor, jets, torch
 from harness.families.layout import of_layer
 from harness.families.linear import draw_linear, evaluate_dense, linear
 from harness.families.prices import BACKWARD, activation_price
-from harness.families.space import Range, Space
+from harness.families.space import Range
 
 if TYPE_CHECKING:
     from harness.families.jacobian import Trace
@@ -41,10 +41,10 @@ class MlpShape(LayeredShape):
     features: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
     features_sigma: Positive = Field(1.0, exclude_if=lambda value: value == 1.0)
 
-    title: ClassVar[str] = "MLP"
-    letters: ClassVar[dict[str, str]] = {"features": "F"}
-    scaled: ClassVar[tuple[str, ...]] = ("weight", "bias")
-    has_second_derivatives: ClassVar[bool] = True
+    title = "MLP"
+    letters = {"features": "F"}
+    scaled = ("weight", "bias")
+    has_second_derivatives = True
 
     @property
     def nodes(self) -> tuple[int, ...]:
@@ -213,10 +213,10 @@ class Mlp(Layered):
     is in cycles per half a side of it. The same waves in their units, of inputs in [0, 1], have twice that sigma.
     """
 
-    network: ClassVar[type[MlpShape]] = MlpShape
+    network = MlpShape
     # Activations of the KAN paper, KANbeFair (Yu et al. 2024), PINNs and SIREN, whose omega_0 is 30. The sigmas
     # of Tancik et al. are 1 to 100 on the unit box. Gains of 6 and 10 led on J0 in the pilot (results/LOG.md).
-    standard_space: ClassVar[Space] = {
+    standard_space = {
         "architecture.activation": ("silu", "tanh", "gelu", "relu", "sine"),
         "architecture.omega_0": Range(low=3.0, high=60.0, log=True, when={"architecture.activation": "sine"}),
         "architecture.features": (None, 8),

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
@@ -116,7 +116,7 @@ class Module(ArchitectureBase):
     Leave out the value of that size to have it solved for, or varied; it is counted on the live module.
     """
 
-    network: ClassVar[type[ModuleShape]] = ModuleShape  # with no standard space: what may vary, only its author knows
+    network = ModuleShape  # with no standard space: what may vary, only its author knows
 
     family: Literal["module"]
     module: str

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import sqrt
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import PositiveInt
@@ -22,7 +22,7 @@ from harness.families.base import Layer, Layered, LayeredShape, Prices
 from harness.families.later import Tensor, torch
 from harness.families.layout import of_layer
 from harness.families.linear import evaluate_dense
-from harness.families.space import Range, Space
+from harness.families.space import Range
 
 if TYPE_CHECKING:
     from harness.families.jacobian import Trace
@@ -53,9 +53,9 @@ class RationalKanShape(LayeredShape):
     denominator: PositiveInt = 4
     groups: PositiveInt = 8
 
-    title: ClassVar[str] = "rational KAN"
-    letters: ClassVar[dict[str, str]] = {"numerator": "m", "denominator": "n", "groups": "g"}
-    scaled: ClassVar[tuple[str, ...]] = ("weight",)  # of a rational function a gain would change the form
+    title = "rational KAN"
+    letters = {"numerator": "m", "denominator": "n", "groups": "g"}
+    scaled = ("weight",)  # of a rational function a gain would change the form
 
     def groups_of(self, inputs: int) -> int:
         """Groups of a layer of so many inputs."""
@@ -127,9 +127,9 @@ class RationalKan(Layered):
     layers of fewer inputs than `groups` have one an input.
     """
 
-    network: ClassVar[type[RationalKanShape]] = RationalKanShape
+    network = RationalKanShape
     # KAT's own orders are 5 and 4, with 8 groups.
-    standard_space: ClassVar[Space] = {
+    standard_space = {
         "architecture.numerator": Range(low=3, high=7),
         "architecture.denominator": Range(low=2, high=6),
         "architecture.groups": (1, 8),

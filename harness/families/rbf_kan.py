@@ -10,7 +10,7 @@ Shape suffixes: R lanes, I inputs, G Gaussians of an input, O outputs, N samples
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field, PositiveInt
@@ -20,7 +20,7 @@ from harness.families.expansion import ExpansionShape, normalised, standardised
 from harness.families.later import F, Tensor, torch
 from harness.families.linear import draw_linear
 from harness.families.prices import BACKWARD
-from harness.families.space import Range, Space
+from harness.families.space import Range
 
 if TYPE_CHECKING:
     from harness.families.jacobian import Trace
@@ -39,10 +39,10 @@ class RbfKanShape(ExpansionShape):
     grid: PositiveInt
     norm: bool = Field(True, exclude_if=lambda value: value)
 
-    title: ClassVar[str] = "RBF KAN"
-    letters: ClassVar[dict[str, str]] = {"grid": "G"}
-    scaled: ClassVar[tuple[str, ...]] = ("coef", "base", "bias")
-    has_bias: ClassVar[bool] = True
+    title = "RBF KAN"
+    letters = {"grid": "G"}
+    scaled = ("coef", "base", "bias")
+    has_bias = True
 
     def has_norm(self, inputs: int) -> bool:
         """Whether a layer of so many inputs has LayerNorm, which would make a constant of one input."""
@@ -140,10 +140,10 @@ class RbfKan(Layered):
     sign of their difference; layers of one input have none.
     """
 
-    network: ClassVar[type[RbfKanShape]] = RbfKanShape
-    sizes: ClassVar[tuple[str, ...]] = ("grid",)
+    network = RbfKanShape
+    sizes = ("grid",)
     # FastKAN's own grid is 8, with LayerNorm.
-    standard_space: ClassVar[Space] = {
+    standard_space = {
         "architecture.grid": Range(low=4, high=16, log=True),
         "architecture.norm": (True, False),
         "architecture.depth": Range(low=2, high=3),

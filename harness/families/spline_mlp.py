@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from pydantic import Field, FiniteFloat, PositiveInt, model_validator
@@ -24,7 +24,7 @@ from harness.families.base import Layer, Layered, Prices
 from harness.families.later import Tensor, spline, torch
 from harness.families.layout import of_layer
 from harness.families.linear import draw_linear, evaluate_dense
-from harness.families.space import Range, Space
+from harness.families.space import Range
 from harness.families.splined import Order, SplinedShape
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ class SplineMlpShape(SplinedShape):
     low: float = Field(-1.0, exclude_if=lambda value: value == -1.0)
     high: float = Field(1.0, exclude_if=lambda value: value == 1.0)
 
-    title: ClassVar[str] = "MLP"
-    letters: ClassVar[dict[str, str]] = {"grid": "G", "order": "k"}
-    scaled: ClassVar[tuple[str, ...]] = ("weight", "bias")  # of splines on nodes a gain would change the form
+    title = "MLP"
+    letters = {"grid": "G", "order": "k"}
+    scaled = ("weight", "bias")  # of splines on nodes a gain would change the form
 
     @property
     def words(self) -> str:
@@ -226,10 +226,10 @@ class SplineMlp(Layered):
     1, to a KAN without base, at full rank.
     """
 
-    network: ClassVar[type[SplineMlpShape]] = SplineMlpShape
-    sizes: ClassVar[tuple[str, ...]] = ("grid",)
+    network = SplineMlpShape
+    sizes = ("grid",)
     # KANbeFair's noise is 0.1; 5 ended 2 to 300 times lower on exp2d. Orders and grids as a KAN's.
-    standard_space: ClassVar[Space] = {
+    standard_space = {
         "architecture.place": ("after", "before"),
         "architecture.order": (2, 3, 4, 5),
         "architecture.grid": Range(low=3, high=20, log=True),

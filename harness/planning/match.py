@@ -10,7 +10,7 @@ from ruamel.yaml.error import YAMLError
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.count import DEFAULT_WEIGHTS, Work, count, training_flops
-from harness.families import FAMILIES, Architecture, Layered, Network
+from harness.families import FAMILIES, Architecture, Layered, Network, family_named
 from harness.planning.solve import bracket, build_network
 from harness.spec import (
     Adam,
@@ -97,7 +97,7 @@ def ratios(first: Matched, other: Matched) -> dict[str, float]:
 def parse_arm(text: str) -> Architecture:
     """An architecture from words such as `kan hidden=[5] order=2`: the family, then its fields with YAML values."""
     family, *words = text.split() or [""]
-    if family not in FAMILIES:
+    if family not in FAMILIES and ":" not in family:
         raise HarnessError(f"--arm {text!r}: family {family!r}: {did_you_mean(family, FAMILIES)}")
     fields: dict[str, Any] = {}
     for name, value in (_field(text, word) for word in words):
@@ -122,10 +122,10 @@ def _field(text: str, word: str) -> tuple[str, Any]:
 
 
 def _sentences(text: str, family: str, error: ValidationError) -> str:
-    allowed = [name for name in FAMILIES[family].model_fields if name != "family"]
+    allowed = [name for name in family_named(family).model_fields if name != "family"]
     lines = []
     for detail in error.errors():
-        name = ".".join(str(part) for part in detail["loc"][1:])
+        name = ".".join(str(part) for part in detail["loc"] if str(part)[0] != "<" and part != family)
         if detail["type"] == "extra_forbidden":
             lines.append(f"--arm {text!r}: {name}: unknown field; {did_you_mean(name, allowed)}")
         elif not name:  # of several fields together, which the sentence names

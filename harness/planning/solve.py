@@ -44,13 +44,15 @@ def build_network(
         return _live_network(architecture, inputs, outputs, where)
     assert isinstance(architecture, Layered)
     shape = architecture.network
-    own = [name for name in shape.model_fields if name not in ("shape", "family", "low", "high")]
+    own = [name for name in shape.model_fields if name not in ("shape", "source", "family", "low", "high")]
     fields = {name: getattr(architecture, name) for name in own}
     if fields.get("scales", False) is None:
         fields["scales"] = scales
     for name, value in fields.items():
         if value is None and shape.model_fields[name].is_required():
             raise HarnessError(f"{where}.{name} is missing: give it, or let match.solve find it")
+    if architecture.source is not None:
+        fields["source"] = architecture.source
     return shape(shape=(inputs, *_hidden(architecture, where), outputs), **fields)
 
 
