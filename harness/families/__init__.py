@@ -49,6 +49,7 @@ from harness.families.splined import SplinedShape
 __all__ = [
     "FAMILIES",
     "LARGEST_DEPTH",
+    "SIZES",
     "Activation",
     "Architecture",
     "ArchitectureBase",
@@ -102,6 +103,8 @@ ARCHITECTURES: tuple[type[ArchitectureBase], ...] = (
     Module,
 )
 FAMILIES = {architecture.network.model_fields["family"].default: architecture for architecture in ARCHITECTURES}
+
+SIZES = tuple(dict.fromkeys(size for architecture in ARCHITECTURES for size in architecture.sizes))
 
 if TYPE_CHECKING:
     Architecture = ArchitectureBase

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -27,7 +27,7 @@ from pydantic import (
 
 from harness.base.errors import did_you_mean
 from harness.base.frozen import Frozen, Positive
-from harness.families import Architecture, Depth, Hidden, Module, Network
+from harness.families import SIZES, Architecture, Depth, Hidden, Module, Network
 from harness.spec.counts import DEFAULT_CONVENTION, Axis, Convention, CountName
 from harness.spec.decide import Condition, Decide
 from harness.spec.search import RobustTo, Search, SpaceOrStandard
@@ -40,7 +40,10 @@ NUMERICS_VERSION = 1
 Dtype = Literal["float64", "float32"]
 Engine = Literal["fused", "torch"]
 Device = Literal["cpu", "cuda"]
-Size = Literal["width", "grid", "degree", "harmonics", "depth", "steps"]
+if TYPE_CHECKING:
+    Size = str
+else:  # what a match can solve for
+    Size = Literal[("width", *SIZES, "depth", "steps")]
 Metric = Literal["rmse", "cross_entropy"]
 
 
