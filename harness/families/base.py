@@ -1,13 +1,16 @@
-"""What a family of networks gives, on one page; `fourier_kan.py` is the shortest example, and all of one.
+"""What a family of networks gives; `fourier_kan.py` is the shortest one to read beside this page.
 
-A family is two classes in one file, both frozen data:
+A family is one file with two classes, both frozen data:
 
-    Fourier  = Layered         what an arm of an experiment file says: its fields, the standard space of a search
-    Shape    = LayeredShape    a network with all its sizes: what it computes, what it counts, its name in words
+    FourierKan(Layered)              what an arm of an experiment file says: its fields, the standard space of a search
+    FourierKanShape(ExpansionShape)  a network with all its sizes: what it computes, what it counts, its name in words
 
-The fields of a shape decide the ids of its runs: give a field that comes later `exclude_if` its default. A family whose
-layers expand each input in functions and map these linearly takes `harness.families.expansion.ExpansionShape`, which
-leaves it little to give. Nothing here may import torch: take it from `harness.families.later`.
+Of the classes below, `ShapeBase` is what the rest of the project asks of any network. `LayeredShape` answers it for a
+network of layers, from the methods that a family gives of one layer: its own first section lists these. Where layers
+expand each input in functions and map these linearly, `harness.families.expansion.ExpansionShape` answers most of them.
+
+The fields of a shape decide the ids of its runs: give a field that comes later `exclude_if` its default. Nothing here
+may import torch: take it from `harness.families.later`.
 
 Shape suffixes: R lanes, I inputs, O outputs, N samples.
 """
@@ -237,7 +240,7 @@ class Layer(NamedTuple):
 class LayeredShape(ShapeBase):
     """A network of layers that are known here; `shape` lists nodes from input to output.
 
-    What follows until the next line is what a family must give, beside its fields and `family`.
+    A family gives its fields, `family`, and all until the first dashed line; what follows that line it may give.
     """
 
     shape: Annotated[tuple[PositiveInt, ...], Field(min_length=2)]
@@ -282,6 +285,11 @@ class LayeredShape(ShapeBase):
         """For the Jacobian: a layer's outputs, after `trace.add` was told of all parameters in it."""
         raise NotImplementedError
 
+    def without_levenberg(self) -> str | None:
+        if type(self).trace is LayeredShape.trace:
+            return f"levenberg_marquardt has no Jacobian of family: {self.family}; use lbfgs or adam"
+        return None
+
     def inputs_of_first(self, knots: Sequence[Tensor], x_RIN: Tensor) -> Tensor:
         """What the first layer is given."""
         return x_RIN
@@ -300,7 +308,7 @@ class LayeredShape(ShapeBase):
 
     def torch_calls(self) -> tuple[int, int, int]:
         """Element-wise operations that torch calls a layer, how many numbers an input each makes, products an edge."""
-        raise NotImplementedError
+        return 20, 1, 1
 
     # --------------------------------------------------------------------------------------------- what follows from it
     @property

@@ -25,7 +25,7 @@ NORM_EPSILON = 1e-5  # as torch.nn.LayerNorm
 class ExpansionShape(LayeredShape):
     """A network whose layers have a parameter `coef` [I, C, O], and where they want one a `bias` [O].
 
-    What follows until the next line is what such a family must give, with `draw` and its fields.
+    Such a family gives its fields, `family`, `draw`, and all until the dashed line.
     """
 
     has_bias: ClassVar[bool] = False
