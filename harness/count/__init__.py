@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from harness.count.conventions import CONVENTIONS, Convention
-from harness.count.families import frozen, live, recursion_terms, spline_systems, stored, trainable
+from harness.count.families import frozen, stored, trainable
 from harness.count.training import (
     Work,
     knots_flops,
@@ -21,8 +21,10 @@ from harness.count.training import (
     run_work,
     stage_optimizer_flops,
 )
-from harness.count.weights import DEFAULT_WEIGHTS, WEIGHTS
-from harness.spec import KanShape, Network, Optimizer, Recipe, RunTask, at_a_time, parts
+from harness.families import KanShape, Network, kanbefair
+from harness.families.prices import DEFAULT_WEIGHTS, WEIGHTS
+from harness.families.splined import recursion_terms
+from harness.spec import Optimizer, Recipe, RunTask, at_a_time, parts
 
 __all__ = [
     "CONVENTIONS",
@@ -31,15 +33,14 @@ __all__ = [
     "Work",
     "count",
     "frozen",
+    "kanbefair",
     "layer_flops",
     "least_squares_flops",
     "levenberg_marquardt_flops",
-    "live",
     "optimizer_flops",
     "recursion_terms",
     "run_flops",
     "run_work",
-    "spline_systems",
     "stored",
     "trainable",
     "training_flops",

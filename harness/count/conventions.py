@@ -7,13 +7,13 @@ records, and figures, tables and messages have its words. A count is named by it
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 
-from harness.count import executed, families, kanbefair
-from harness.count.families import features_flops, live, stored, trainable
-from harness.count.training import evaluation_flops
-from harness.count.weights import DEFAULT_WEIGHTS, WEIGHTS
-from harness.spec import Axis, KanShape, MlpShape, ModuleShape, Network, SplineMlpShape
+from harness.count import executed
+from harness.count.families import stored, trainable
+from harness.families import ModuleShape, Network
+from harness.families.base import evaluation_flops
+from harness.families.prices import DEFAULT_WEIGHTS, WEIGHTS
+from harness.spec import Axis
 from harness.spec.counts import CountKind
 
 Layers = Callable[[Network, str], list[int] | None]
@@ -61,75 +61,34 @@ def by_layers(layers: Layers, products_only: bool = False) -> Flops:
     its passes are counted as they run.
     """
 
-    def features(network: Network, weights: str) -> int:
-        return features_flops(network, None if products_only else WEIGHTS[weights])
-
     def forward(network: Network, weights: str) -> int | None:
         per_layer = layers(network, weights)
-        return None if per_layer is None else features(network, weights) + sum(per_layer)
+        before = network.flops_before(None if products_only else WEIGHTS[weights])
+        return None if per_layer is None else before + sum(per_layer)
 
     def evaluation(network: Network) -> int | None:
         per_layer = layers(network, DEFAULT_WEIGHTS)
         if per_layer is None:
             return None
+        prices = WEIGHTS[DEFAULT_WEIGHTS]
         if isinstance(network, ModuleShape):
-            return live(network).evaluation_matmul if products_only else live(network).evaluation
-        return features(network, DEFAULT_WEIGHTS) + evaluation_flops(per_layer)
+            return network.evaluation_flops("matmul" if products_only else "shared_dense", prices)
+        return network.flops_before(None if products_only else prices) + evaluation_flops(per_layer)
 
     return Flops(forward, evaluation, layers)
 
 
 def _of_families(name: str) -> Layers:
     """The forward FLOPs of layers as their family counts them under the convention of that name."""
-
-    def layers(network: Network, weights: str) -> list[int] | None:
-        if isinstance(network, ModuleShape):
-            return [live(network).forward_matmul if name == "matmul" else live(network).forward]
-        return [families.layer_flops(network, name, *layer, WEIGHTS[weights]) for layer in families.layers(network)]
-
-    return layers
+    return lambda network, weights: network.flops(name, WEIGHTS[weights])
 
 
 def _stored(network: Network) -> int | None:
     return None if isinstance(network, ModuleShape) else stored(network)
 
 
-def _paper(network: Network) -> int | None:
-    if not isinstance(network, MlpShape | KanShape):
-        return None
-    return sum(families.paper_parameters(network, *layer) for layer in pairwise(network.nodes))
-
-
-def _kanbefair_parameters(network: Network) -> int | None:
-    match network:
-        case MlpShape() if network.activation not in ("prelu", "sine") and network.features is None:
-            return kanbefair.mlp_parameters(network.shape)
-        case KanShape():
-            shortcut = "silu" if network.base else "zero"
-            return kanbefair.kan_parameters(network.shape, network.grid, network.order, shortcut)
-        case SplineMlpShape(rank=1):
-            before = network.place == "before"
-            return kanbefair.spline_mlp_parameters(network.shape, network.grid, network.order, before)
-    return None
-
-
 def _kanbefair_layers(network: Network, weights: str) -> list[int] | None:
-    if _kanbefair_parameters(network) is None:
-        return None
-    return [_kanbefair_layer(network, *layer) for layer in pairwise(network.shape)]
-
-
-def _kanbefair_layer(network: Network, inputs: int, outputs: int) -> int:
-    match network:
-        case MlpShape():
-            return kanbefair.mlp_layer_flops(inputs, outputs, network.activation)
-        case KanShape():
-            shortcut = "silu" if network.base else "zero"
-            return kanbefair.kan_layer_flops(inputs, outputs, network.grid, network.order, shortcut)
-        case SplineMlpShape():
-            before = network.place == "before"
-            return kanbefair.spline_mlp_layer_flops(inputs, outputs, network.grid, network.order, before)
-    raise AssertionError(network.family)
+    return None if network.kanbefair_parameters is None else network.flops("kanbefair", WEIGHTS[weights])
 
 
 # The first of a kind is its default. Messages, tables and the JSON Schema list them in this order.
@@ -161,7 +120,7 @@ CONVENTIONS = [
         source="the KAN paper's figures",
         misleads="leaves out k, base weights, scales, biases. What is left out weighs most on coarse grids, so "
         "exponents change too",
-        parameters=_paper,
+        parameters=lambda network: network.paper_parameters,
     ),
     Convention(
         name="shared_dense",
@@ -202,7 +161,7 @@ CONVENTIONS = [
         rule="KAN: G + k + 3 an edge (G + k + 2 without base) and a bias a node",
         source="KANbeFair's released results",
         misleads="1 an edge more than its own KANs have",
-        parameters=_kanbefair_parameters,
+        parameters=lambda network: network.kanbefair_parameters,
     ),
     Convention(
         name="kanbefair",

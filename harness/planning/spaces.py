@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from harness.spec.search import Range, SearchAxis, Space
+from harness.families.space import Range, SearchAxis, Space
 
 
 def extent(axis: SearchAxis) -> float:

@@ -16,7 +16,6 @@ from harness.planning.trials import WHOLE_RECIPE
 from harness.show.console import duration
 from harness.spec import Cell, Manifest, count_names, default_count
 from harness.spec.counts import KINDS
-from harness.spec.words import network_words
 
 LOSS_WORDS = {"rmse": "test RMSE", "cross_entropy": "test cross-entropy"}  # by the metric of a task
 
@@ -45,7 +44,7 @@ def _cell_row(cell: Cell) -> tuple[list[str], list[str], list[str]]:
     if cell.infeasible:
         return [cell.task, series, "infeasible"], [asked, "", ""], [""] * 3
     network = cell.network
-    words = network_words(network) if network else ""
+    words = network.words if network else ""
     counts = [f"{cell.counts[n]:,}" for n in (default_count("params"), default_count("flops_forward"))]
     achieved = f"{cell.achieved:,.6g}" if cell.achieved is not None else ""
     residual = f"{cell.residual:+.1%}" if cell.residual is not None else ""
@@ -91,7 +90,7 @@ def match_table(matched: Sequence[Matched], setting: Setting) -> Table:
         if index:
             table.add_column("÷ first", justify="right")
     for name, words in (
-        ("network", [network_words(one.network) for one in matched]),
+        ("network", [one.network.words for one in matched]),
         ("solved for", [f"{one.free}={one.value:,}" for one in matched]),
         ("off the budget", [f"{one.counts[setting.count_name] / setting.budget - 1:+.1%}" for one in matched]),
     ):

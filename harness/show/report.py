@@ -15,6 +15,7 @@ from markupsafe import escape
 from matplotlib.figure import Figure
 
 from harness.base.files import whole_file
+from harness.families.space import Space
 from harness.fit import Caution, Fit
 from harness.judging.answer import number_lines, verdict_words
 from harness.judging.checks import Check
@@ -33,23 +34,13 @@ from harness.show.plot_tuning import tuning_figure
 from harness.spec import (
     Arm,
     Cell,
-    ChebyshevKanShape,
     Formula,
-    FourierKanShape,
-    KanShape,
     Manifest,
-    MlpShape,
-    ModuleShape,
-    Network,
-    RationalKanShape,
-    RbfKanShape,
     Recipe,
     RunTask,
-    SplineMlpShape,
     all_axes,
     default_count,
 )
-from harness.spec.search import Space
 
 LAW_WORDS = {"pure": "E = 0", "floor": "E free"}
 OPTIMIZER_WORDS = {"adam": "Adam", "lbfgs": "L-BFGS", "levenberg_marquardt": "Levenberg-Marquardt"}
@@ -314,7 +305,7 @@ def _cell(cell: Cell) -> dict[str, Any]:
     return {
         "task": cell.task,
         "series": cell.series,
-        "network": _network(cell.network) if cell.network else "–",
+        "network": cell.network.long_words if cell.network else "–",
         "asked": f"{cell.asked:,.6g}" if cell.asked is not None else "–",
         "achieved": f"{cell.achieved:,.6g}" if cell.achieved is not None else "–",
         "off": f"{cell.residual:+.1%}" if cell.residual is not None else "–",
@@ -323,32 +314,6 @@ def _cell(cell: Cell) -> dict[str, Any]:
         "in_window": cell.in_window,
         "infeasible": cell.infeasible,
     }
-
-
-def _network(network: Network) -> str:
-    shape = "–".join(map(str, network.shape))
-    match network:
-        case MlpShape():
-            activation = f"sin({network.omega_0:g} z)" if network.activation == "sine" else network.activation
-            sigma = network.features_sigma
-            features = f" of {network.features} Fourier features, sigma {sigma:g}" if network.features else ""
-            return f"MLP {shape}{features}, {activation}"
-        case KanShape():
-            return f"KAN {shape}, G = {network.grid}, k = {network.order}"
-        case SplineMlpShape():
-            rank = f", rank {network.rank}" if network.rank > 1 else ""
-            return f"MLP {shape}, splines {network.place} its maps, G = {network.grid}, k = {network.order}{rank}"
-        case RbfKanShape():
-            return f"RBF KAN {shape}, G = {network.grid}{'' if network.norm else ', no LayerNorm'}"
-        case ChebyshevKanShape():
-            return f"Chebyshev KAN {shape}, D = {network.degree}"
-        case FourierKanShape():
-            return f"Fourier KAN {shape}, H = {network.harmonics}"
-        case RationalKanShape():
-            degrees = f"m = {network.numerator}, n = {network.denominator}"
-            return f"rational KAN {shape}, {degrees}, {network.groups} groups"
-        case ModuleShape():
-            return f"{network.module} {shape}, {network.size} = {network.value}"
 
 
 def _series(manifest: Manifest, table: pd.DataFrame, name: str) -> dict[str, Any]:

@@ -1,14 +1,27 @@
 """Experiment files: what is asked, as frozen data with an identity."""
 
-from harness.spec.architectures import (
+from harness.families import (
     Architecture,
     ChebyshevKan,
+    ChebyshevKanShape,
     FourierKan,
+    FourierKanShape,
     Kan,
+    KanShape,
+    LayeredShape,
     Mlp,
+    MlpShape,
+    Module,
+    ModuleCounts,
+    ModuleShape,
+    Network,
     RationalKan,
+    RationalKanShape,
     RbfKan,
+    RbfKanShape,
+    SplinedShape,
     SplineMlp,
+    SplineMlpShape,
 )
 from harness.spec.counts import (
     Axis,
@@ -40,21 +53,7 @@ from harness.spec.manifest import (
     searched_name,
     side_label,
 )
-from harness.spec.module import Module, ModuleCounts, ModuleShape
 from harness.spec.narrow import Narrow, narrow_words, narrowed
-from harness.spec.networks import (
-    SHAPES,
-    ChebyshevKanShape,
-    FourierKanShape,
-    KanShape,
-    LayeredShape,
-    MlpShape,
-    Network,
-    RationalKanShape,
-    RbfKanShape,
-    SplinedShape,
-    SplineMlpShape,
-)
 from harness.spec.nouns import (
     BUILT_IN_RECIPES,
     Adam,
@@ -102,7 +101,6 @@ __all__ = [
     "BUILT_IN_RECIPES",
     "MANIFEST_SCHEMA",
     "RATIO",
-    "SHAPES",
     "Adam",
     "Architecture",
     "Arm",

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, FiniteFloat
-
 from harness.spec.names import OneOf, defined
 
 CountKind = Literal["params", "flops_forward", "flops_train"]
@@ -69,5 +67,3 @@ def _convention_names() -> tuple[str, ...]:
 Convention = Annotated[str, OneOf(_convention_names)]
 CountName = Annotated[str, OneOf(count_names)]
 JudgedAxis = Annotated[str, OneOf(lambda: tuple(all_axes()))]
-
-Positive = Annotated[FiniteFloat, Field(gt=0)]

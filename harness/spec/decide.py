@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BeforeValidator, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
 
 from harness.base.errors import HarnessError, did_you_mean
-from harness.spec.counts import CountName, JudgedAxis, Positive, all_axes, default_count, stable_axes
-from harness.spec.frozen import Frozen
+from harness.base.frozen import Frozen, Positive
+from harness.spec.counts import CountName, JudgedAxis, all_axes, default_count, stable_axes
 from harness.spec.names import OneOf, defined
 
 LimitName = Literal["threshold", "most", "margin"]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -26,12 +26,10 @@ from pydantic import (
 )
 
 from harness.base.errors import did_you_mean
-from harness.spec.architectures import Architecture, Depth, Hidden
-from harness.spec.counts import Convention, CountKind, CountName, Positive, count_names, default_count
+from harness.base.frozen import Frozen, Positive
+from harness.families import SIZES, Architecture, Depth, Hidden, Module, Network
+from harness.spec.counts import Convention, CountKind, CountName, count_names, default_count
 from harness.spec.decide import Condition, Decide
-from harness.spec.frozen import Frozen
-from harness.spec.module import Module
-from harness.spec.networks import Network
 from harness.spec.search import RobustTo, Search, SpaceOrStandard
 
 # Raise DATA_VERSION when the same task spec and seed would give other samples; raise NUMERICS_VERSION when the same run
@@ -42,7 +40,10 @@ NUMERICS_VERSION = 1
 Dtype = Literal["float64", "float32"]
 Engine = Literal["fused", "torch"]
 Device = Literal["cpu", "cuda"]
-Size = Literal["width", "grid", "degree", "harmonics", "depth", "steps"]
+if TYPE_CHECKING:
+    Size = str
+else:  # what a match can solve for
+    Size = Literal[("width", *SIZES, "depth", "steps")]
 Metric = Literal["rmse", "cross_entropy"]
 
 

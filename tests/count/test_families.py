@@ -10,9 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import nets
+from harness import families
 from harness.count import WEIGHTS, count, layer_flops
-from harness.count.weights import activation_price
+from harness.families.prices import activation_price
 from harness.spec import (
     ChebyshevKanShape,
     FourierKanShape,
@@ -126,7 +126,7 @@ def test_the_other_families_equal_the_reference(reference, shape, size):
 def test_trainable_is_what_the_live_kan_has(shape, order, base, scales, bias):
     """Trainable parameters equal the width of the flat vector that is trained."""
     network = KanShape(shape=shape, grid=4, order=order, base=base, scales=scales, bias=bias)
-    flat = nets.initialise(network, [np.random.default_rng(0)], 1.0, torch.float64, "cpu")
+    flat = families.initialise(network, [np.random.default_rng(0)], 1.0, torch.float64, "cpu")
 
     assert count(network)["params.trainable"] == flat.shape[1]
 
@@ -135,8 +135,8 @@ def test_trainable_is_what_the_live_kan_has(shape, order, base, scales, bias):
 def test_stored_is_what_a_lane_carries(network):
     """Its parameter vector, and what else it needs to be evaluated: knots, or frequencies of Fourier features."""
     generators = [np.random.default_rng(0)]
-    flat = nets.initialise(network, generators, 1.0, torch.float64, "cpu")
-    carried = nets.initial_carried(network, generators, torch.float64, "cpu")
+    flat = families.initialise(network, generators, 1.0, torch.float64, "cpu")
+    carried = families.initial_carried(network, generators, torch.float64, "cpu")
 
     assert count(network)["params.stored"] == flat.numel() + sum(layer.numel() for layer in carried)
 

@@ -29,10 +29,10 @@ from harness.count import (
     training_flops,
 )
 from harness.count.dispatched import executed_evaluation, executed_forward
-from harness.count.families import features_flops
-from harness.count.training import active_parameters, evaluation_flops
-from harness.count.weights import activation_price
-from harness.nets import dense
+from harness.count.training import active_parameters
+from harness.families import dense
+from harness.families.base import evaluation_flops
+from harness.families.prices import BACKWARD, activation_price
 from harness.planning.match import Setting, match_arms
 from harness.planning.solve import nearest_sizes
 from harness.spec import (
@@ -244,7 +244,7 @@ def layers_of(network):
             letters["z"] = inputs if network.place == "before" else outputs
         if isinstance(network, MlpShape):
             price = activation_price(network.activation, WEIGHTS["kanbefair"])
-            letters |= {"a": price * (not last), "b": price, "d": executed.BACKWARD[network.activation]}
+            letters |= {"a": price * (not last), "b": price, "d": BACKWARD[network.activation]}
             letters["p"] = network.activation == "prelu" and not last
         if isinstance(network, RbfKanShape):
             letters |= {"l": network.norm and inputs > 1, "e": network.grid == 1}
@@ -305,7 +305,7 @@ def test_formulas_of_flops(row):
                     sites = letters["E"] if convention == "per_edge" else letters["I"]
                     expected.append(value(formula, **{**letters, "S": sites}))
                 if convention == "executed":
-                    features = features_flops(network, WEIGHTS["kanbefair"])
+                    features = network.flops_before(WEIGHTS["kanbefair"])
                     assert features + sum(expected) == executed.forward(network, "kanbefair")
                 else:
                     assert expected == layer_flops(network, convention)
@@ -505,7 +505,7 @@ def test_what_a_backward_pass_executes(family):
         evaluation, forward = executed.evaluation(network), executed.forward(network, "kanbefair")
         assert total == evaluation - forward
     if family == "mlp":
-        relu, tanh, silu, gelu, prelu, sine = (executed.BACKWARD[name] for name in EVERY_ACTIVATION)
+        relu, tanh, silu, gelu, prelu, sine = (BACKWARD[name] for name in EVERY_ACTIVATION)
         stated(f"d is {relu} for relu, {tanh} tanh, {silu} silu, {gelu} gelu, {prelu} prelu, {sine} sine")
 
 
