@@ -1,402 +1,24 @@
-"""How often intervals hold the truth and tests are wrong, by simulation: what the scaling analysis must live up to.
+"""The simulations of benchmarks/simulation.py as a kept table: what the scaling analysis must live up to.
 
 python -m benchmarks.coverage      # 500 replicates of every scenario in two processes: results/fits/coverage.md
 """
 
-from __future__ import annotations
-
 import os
 import time
-import zlib
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Executor, ProcessPoolExecutor
-from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 import numpy as np
 import pandas as pd
 
 from benchmarks import report
-from benchmarks.arms import Arm, curve, floored, new_runs, runs_of, sizes_of
-from harness.comparison import Cell, cost_ratio, crossover, exponent_difference, ratio
-from harness.fit import (
-    Fit,
-    Interval,
-    LawName,
-    band,
-    cross_check,
-    fit_law,
-    fit_shared,
-    prediction_interval,
-    sandwich,
-    select_law,
-    size_means,
-)
+from benchmarks.fingerprint import fingerprint
+from benchmarks.simulation import AGAIN, BIAS, REPLICATES, SCENARIOS, WORKERS, judged, pool
 from harness.show.console import console
 
 FOLDER = Path("results/fits")
-REPLICATES, AGAIN, WORKERS, CHUNK = 500, 4, 2, 25
-DRAWS = 399  # of a bootstrap that is only looked at beside the profile
-
-Row = dict[str, float]
 
 
-class Accepted(NamedTuple):
-    """The range in which the mean of a score must lie, and what it would be if nothing were approximate."""
-
-    low: float
-    high: float
-    nominal: float | None = None
-
-
-HELD = Accepted(0.93, 0.985, 0.95)
-AT_LEAST = Accepted(0.93, 1.0, 0.95)  # where a design is weak, or the answer may be open
-FEW_REFUSED = 0.03
-
-EXPONENT, FLOOR = "exponent", "floor"
-CURVE, NEW_SIZE = "curve a decade ahead", "new size a decade ahead"
-BIAS, WARNED = "exponent less truth", "OUTLIERS is warned of"
-CROSSING, UNBOUNDED = "crossing", "set is unbounded"
-MULTIPLIER, REJECTED = "cost multiplier", "true equality rejected"
-CHOSEN, BEATS_LAST = "law with a floor is chosen", "forecasts better than the last value"
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """What is simulated, how one replicate is scored, and the range in which the mean of each score is `accepted`.
-
-    A score that has no range there is shown for comparison. `law` is fitted to the runs of `arms`. Of the replicates
-    at most the share `refused` may be refused. `places` are what the score needs: losses, a crossing, numbers of runs.
-    """
-
-    name: str
-    score: Callable[[Scenario, np.random.Generator], Row | None]
-    accepted: Mapping[str, Accepted]
-    arms: tuple[Arm, ...] = (Arm(),)
-    law: LawName = "pure"
-    places: tuple[float, ...] = ()
-    refused: float = FEW_REFUSED
-
-
-# ---------------------------------------------------------------------------------------- scores: None where refused
-def one_law(scenario: Scenario, rng: np.random.Generator) -> Row | None:
-    """Whether exponent, floor, and two predictions a decade ahead are held."""
-    (arm,) = scenario.arms
-    fit = fit_law(*runs_of(arm, rng), scenario.law)
-    if fit.refusals:
-        return None
-    ahead = 10 * sizes_of(arm)[-1:]
-    row = {EXPONENT: _holds(fit.alpha_interval, arm.alpha)}
-    if fit.floor_interval:
-        row[FLOOR] = _holds(fit.floor_interval, arm.floor)
-    row[CURVE] = _within(band(fit, ahead), curve(arm, ahead))
-    new_mean = size_means(*new_runs(arm, ahead, rng)).means
-    return row | {NEW_SIZE: _within(prediction_interval(fit, ahead, arm.seeds), new_mean)}
-
-
-def intervals_compared(scenario: Scenario, rng: np.random.Generator) -> Row | None:
-    """Whether the profile's interval of the exponent, and the other kinds, hold it."""
-    (arm,) = scenario.arms
-    x, y = runs_of(arm, rng)
-    fit = fit_law(x, y, scenario.law)
-    if fit.refusals:
-        return None
-    others = cross_check(x, y, fit, DRAWS, seed=int(rng.integers(2**32)))
-    kinds = {"profile": fit.alpha_interval, "bootstrap of sizes": others.pairs, "sandwich": sandwich(fit)}
-    if others.stratified:  # None where outliers leave a size a single run
-        kinds["bootstrap within sizes"] = others.stratified
-    return {kind: _holds(interval, arm.alpha) for kind, interval in kinds.items()}
-
-
-def spoilt_runs(scenario: Scenario, rng: np.random.Generator) -> Row | None:
-    """How far the exponent is off, and whether the runs at fault were noticed."""
-    (arm,) = scenario.arms
-    fit = fit_law(*runs_of(arm, rng), scenario.law)
-    if fit.refusals or fit.alpha is None:
-        return None
-    warned = "OUTLIERS" in [caution.code for caution in fit.warnings]
-    return {BIAS: fit.alpha - arm.alpha, EXPONENT: _holds(fit.alpha_interval, arm.alpha), WARNED: warned}
-
-
-def costs(scenario: Scenario, rng: np.random.Generator) -> Row | None:
-    """Whether the ratio of sizes at equal loss is held, at each loss of `places`."""
-    fits = _two_fits(scenario, rng)
-    if fits is None:
-        return None
-    first, second = scenario.arms
-    losses = np.array(scenario.places)
-    found = cost_ratio(*fits, losses, extrapolate=True)
-    if found.low is None or found.high is None:
-        return None
-    truth = _size_at(second, losses) / _size_at(first, losses)
-    held = (found.low <= truth) & (truth <= found.high)
-    return {f"cost ratio at loss {loss:g}": bool(one) for loss, one in zip(losses, held, strict=True)}
-
-
-def crossings(scenario: Scenario, rng: np.random.Generator) -> Row | None:
-    """Whether the set of equal sizes holds the crossing, which is at `places`, and whether an end of it is open."""
-    fits = _two_fits(scenario, rng)
-    if fits is None:
-        return None
-    found = crossover(*fits)
-    held = any(low <= scenario.places[0] <= high for low, high in found.equal)
-    return {CROSSING: held, UNBOUNDED: found.kind in ("half-open", "everything")}
-
-
-def exponents(scenario: Scenario, rng: np.random.Generator) -> Row | None:
-    """Whether the true difference of two exponents is rejected."""
-    fits = _two_fits(scenario, rng)
-    if fits is None:
-        return None
-    first, second = scenario.arms
-    return {REJECTED: not _holds(exponent_difference(*fits).interval, first.alpha - second.alpha)}
-
-
-def multiplier(scenario: Scenario, rng: np.random.Generator) -> Row | None:
-    """Whether the one cost ratio of arms that share floor and exponent is held, and whether sharing is rejected."""
-    first, second = scenario.arms
-    runs = {"first": runs_of(first, rng), "second": runs_of(second, rng)}
-    found = fit_shared({arm: x for arm, (x, _) in runs.items()}, {arm: y for arm, (_, y) in runs.items()}, "both")
-    if found.multipliers is None or found.alphas is None or found.floors is None or found.p is None:
-        return None
-    return {
-        MULTIPLIER: _holds(found.multipliers["second"].interval, second.at / first.at),
-        EXPONENT: _holds(found.alphas["first"].interval, first.alpha),
-        FLOOR: _holds(found.floors["first"].interval, first.floor),
-        REJECTED: found.p < 0.05,
-    }
-
-
-def selection(scenario: Scenario, rng: np.random.Generator) -> Row | None:
-    """Whether a law with a floor is chosen, and whether the choice forecasts better than the last value does."""
-    found = select_law(*runs_of(scenario.arms[0], rng))
-    if found.chosen is None or found.last_value is None or found.chosen not in found.extrapolation:
-        return None
-    better = found.extrapolation[found.chosen].rmsle < found.last_value.rmsle
-    return {CHOSEN: found.chosen != "pure", BEATS_LAST: better}
-
-
-def unequal_search(scenario: Scenario, rng: np.random.Generator) -> Row:
-    """Whether equal arms are told to be equal, although one was run as often as `places` says and the other less."""
-    ran, ran_less = (int(count) for count in scenario.places)
-    cells = equal_cells(rng, ran, ran_less)
-    return {how: _holds(ratio(cells, how).interval, 1.0) for how in ("best", "median")}  # type: ignore[arg-type]
-
-
-def equal_cells(rng: np.random.Generator, ran: int, ran_less: int) -> list[Cell]:
-    """Seven sizes of two arms that are the same, sd .3, but not run equally often."""
-    return [Cell(0.3 * rng.standard_normal(ran), 0.3 * rng.standard_normal(ran_less)) for _ in range(7)]
-
-
-def _two_fits(scenario: Scenario, rng: np.random.Generator) -> tuple[Fit, Fit] | None:
-    first, second = (fit_law(*runs_of(arm, rng), scenario.law) for arm in scenario.arms)
-    return None if first.refusals or second.refusals else (first, second)
-
-
-def _size_at(arm: Arm, losses: np.ndarray) -> np.ndarray:
-    return arm.at * (losses - arm.floor) ** (-1 / arm.alpha)
-
-
-def _holds(interval: Interval | None, truth: float) -> bool:
-    assert interval is not None
-    return bool(interval.low <= truth <= interval.high)
-
-
-def _within(ends: tuple[np.ndarray, np.ndarray], truth: np.ndarray) -> bool:
-    return bool(np.all((ends[0] <= truth) & (truth <= ends[1])))
-
-
-# ----------------------------------------------------------------------------------------------------------- scenarios
-PURE_HELD = {EXPONENT: HELD, CURVE: HELD, NEW_SIZE: HELD}
-FLOOR_HELD = PURE_HELD | {FLOOR: HELD}
-WEAK_HELD = {EXPONENT: AT_LEAST, FLOOR: AT_LEAST, CURVE: AT_LEAST, NEW_SIZE: AT_LEAST}
-COST, SIZE = {"cost ratio at loss 5": HELD, "cost ratio at loss 30": HELD}, {REJECTED: Accepted(0.0, 0.07, 0.05)}
-UNBIASED = {BIAS: Accepted(-0.03, 0.03, 0), WARNED: Accepted(0.99, 1.0)}
-WEAK = floored(1, alpha=0.5, decades=1)
-MIDDLE = 10**4.5  # of the sizes 1e3 to 1e6
-
-ONE_LAW = (
-    Scenario("pure law", one_law, PURE_HELD),
-    Scenario("pure law, noise only (exponent 0)", one_law, PURE_HELD, (Arm(alpha=0),)),
-    Scenario("pure law, 3 seeds of sd .3", one_law, PURE_HELD, (Arm(seeds=3, sd=0.3),)),
-    Scenario("pure law, size effect of sd .05", one_law, PURE_HELD, (Arm(size_sd=0.05),)),
-    Scenario("pure law, sd .05 rising to .3", one_law, PURE_HELD, (Arm(sd=0.05, last_sd=0.3),)),
-    Scenario("pure law, sd .3 falling to .05", one_law, PURE_HELD, (Arm(sd=0.3, last_sd=0.05),)),
-    Scenario("pure law, t noise of 3 dof", one_law, PURE_HELD, (Arm(t_dof=3),)),
-    Scenario("floor, reducible 3 times the floor", one_law, FLOOR_HELD, (Arm(**floored(3)),), "floor"),
-    Scenario("floor, reducible 1 times the floor", one_law, FLOOR_HELD, (Arm(**floored(1)),), "floor"),
-    Scenario("floor, reducible .3 times the floor", one_law, FLOOR_HELD, (Arm(**floored(0.3)),), "floor"),
-    Scenario("floor, 3 seeds of sd .3", one_law, FLOOR_HELD, (Arm(**floored(1), seeds=3, sd=0.3),), "floor"),
-    Scenario("floor, size effect of sd .05", one_law, FLOOR_HELD, (Arm(**floored(1), size_sd=0.05),), "floor"),
-    Scenario("floor, sd .05 rising to .3", one_law, FLOOR_HELD, (Arm(**floored(1), sd=0.05, last_sd=0.3),), "floor"),
-    Scenario("floor, sd .3 falling to .05", one_law, FLOOR_HELD, (Arm(**floored(1), sd=0.3, last_sd=0.05),), "floor"),
-    Scenario("floor, t noise of 3 dof", one_law, FLOOR_HELD, (Arm(**floored(1), t_dof=3),), "floor"),
-    Scenario("floor law where there is no floor", one_law, WEAK_HELD, (Arm(),), "floor"),
-    Scenario(
-        "weak: 5 sizes over a decade, 3 seeds",
-        one_law,
-        WEAK_HELD,
-        (Arm(**WEAK, sizes=5, seeds=3),),
-        "floor",
-        refused=0.2,
-    ),
-    Scenario("5 % of runs 8 times too high", spoilt_runs, UNBIASED, (Arm(outliers=0.05),)),
-    Scenario("1 of 5 runs failed at the two largest sizes, x10", spoilt_runs, UNBIASED, (Arm(failed=10),)),
-    Scenario("1 of 5 runs failed at the two largest sizes, x1000", spoilt_runs, UNBIASED, (Arm(failed=1000),)),
-)
-CHOICE = (
-    Scenario("choice of a law, no floor", selection, {CHOSEN: Accepted(0.0, 0.08)}),
-    Scenario(
-        "choice of a law, reducible 3 times the floor", selection, {CHOSEN: Accepted(0.9, 1.0)}, (Arm(**floored(3)),)
-    ),
-)
-TWO_ARMS = (
-    Scenario("cost, pure laws", costs, COST, (Arm(), Arm(at=2e6)), places=(5, 30)),
-    Scenario("cost, pure laws, unequal noise", costs, COST, (Arm(alpha=0.8, seeds=3, sd=0.3), Arm()), places=(5, 30)),
-    Scenario("cost, floors", costs, COST, (Arm(floor=1), Arm(floor=1, at=2e6)), "floor", (5, 30)),
-    Scenario(
-        "cost, floors, unequal noise",
-        costs,
-        COST,
-        (Arm(sizes=6, seeds=3, sd=0.3, floor=1), Arm(floor=1, at=5e5)),
-        "floor",
-        (5, 30),
-    ),
-    Scenario(
-        "cost, floors, 3 seeds of sd .3 in one arm",
-        costs,
-        {"cost ratio at loss 4": HELD, "cost ratio at loss 30": HELD},
-        (Arm(seeds=3, sd=0.3, floor=1), Arm(floor=1, at=5e5)),
-        "floor",
-        (4, 30),
-    ),
-    Scenario("crossing", crossings, {CROSSING: HELD}, (Arm(at=MIDDLE), Arm(alpha=0.8, at=MIDDLE)), places=(MIDDLE,)),
-    Scenario(
-        "crossing, unequal noise",
-        crossings,
-        {CROSSING: AT_LEAST},
-        (Arm(at=MIDDLE, seeds=3, sd=0.3), Arm(alpha=0.8, at=MIDDLE)),
-        places=(MIDDLE,),
-    ),
-    Scenario(
-        "crossing, floors",
-        crossings,
-        {CROSSING: AT_LEAST},
-        (Arm(at=1e5, floor=1), Arm(alpha=0.7, at=1e5, floor=1)),
-        "floor",
-        (1e5,),
-    ),
-    Scenario(
-        "crossing, weak: 5 sizes over a decade",
-        crossings,
-        {CROSSING: AT_LEAST, UNBOUNDED: Accepted(0.6, 1.0)},
-        (Arm(at=10**3.5, sizes=5, decades=1, seeds=3), Arm(alpha=0.95, at=10**3.5, sizes=5, decades=1, seeds=3)),
-        places=(10**3.5,),
-    ),
-    Scenario("exponents, pure laws", exponents, SIZE, (Arm(), Arm())),
-    Scenario("exponents, unequal noise", exponents, SIZE, (Arm(sizes=6, seeds=3, sd=0.3), Arm(sizes=9))),
-    Scenario("exponents, floors", exponents, SIZE, (Arm(floor=1), Arm(floor=1, at=2e5)), "floor"),
-    Scenario(
-        "exponents, floors, unequal noise", exponents, SIZE, (Arm(floor=1), Arm(floor=1, alpha=0.7, sd=0.2)), "floor"
-    ),
-    Scenario(
-        "arms that share floor and exponent",
-        multiplier,
-        {MULTIPLIER: HELD, EXPONENT: HELD, FLOOR: HELD} | SIZE,
-        (Arm(floor=1), Arm(floor=1, at=2e6)),
-    ),
-    Scenario(
-        "equal arms, the one run 44 times and the other 6",
-        unequal_search,
-        {"best": HELD, "median": HELD},
-        places=(44, 6),
-    ),
-)
-PROFILE = {"profile": HELD}
-COMPARED = (
-    Scenario("intervals of a pure law", intervals_compared, PROFILE),
-    Scenario("intervals of a floor law", intervals_compared, PROFILE, (Arm(**floored(1)),), "floor"),
-    Scenario(
-        "intervals of a floor law, size effect",
-        intervals_compared,
-        PROFILE,
-        (Arm(**floored(1), size_sd=0.05),),
-        "floor",
-    ),
-    Scenario(
-        "intervals of a weak floor law",
-        intervals_compared,
-        {"profile": AT_LEAST},
-        (Arm(**WEAK, sizes=5, seeds=3),),
-        "floor",
-        refused=0.2,
-    ),
-)
-SCENARIOS = ONE_LAW + CHOICE + TWO_ARMS + COMPARED
-
-
-# ---------------------------------------------------------------------------------------------------------- simulation
-def simulate(scenario: Scenario, replicates: Iterable[int]) -> list[Row | None]:
-    """The score of every replicate; its random numbers hang on the scenario's name and its own number only."""
-    name = zlib.crc32(scenario.name.encode())
-    return [scenario.score(scenario, np.random.default_rng((name, replicate))) for replicate in replicates]
-
-
-def mean_of(rows: list[Row | None]) -> pd.DataFrame:
-    """The mean of every score over the replicates that were not refused: mean, its standard error, and of how many."""
-    kept = pd.DataFrame([row for row in rows if row is not None]).astype(float)
-    count = kept.count()
-    return pd.DataFrame({"mean": kept.mean(), "standard_error": kept.std() / np.sqrt(count), "replicates": count})
-
-
-def missed(scenario: Scenario, found: pd.DataFrame, errors: float = 0.0) -> list[str]:
-    """The scores whose mean is outside of its accepted range by more than so many standard errors."""
-    names = []
-    for what, accepted in scenario.accepted.items():
-        mean, spread, replicates = found.loc[what]
-        ends = np.array(accepted[:2])
-        error = spread if what == BIAS else np.sqrt(ends * (1 - ends) / replicates)
-        slack = errors * error * np.array([-1, 1])
-        if not ends[0] + slack[0] <= mean <= ends[1] + slack[1]:
-            names.append(what)
-    return names
-
-
-def pool() -> Executor:
-    """Processes that begin afresh: those of a fork would inherit its threads."""
-    return ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn"))
-
-
-def simulated(scenario: Scenario, replicates: range, executor: Executor) -> list[Row | None]:
-    """The scores of the numbered replicates of a scenario, in the processes of `executor`."""
-    chunks = [replicates[start : start + CHUNK] for start in range(0, len(replicates), CHUNK)]
-    return [row for rows in executor.map(simulate, [scenario] * len(chunks), chunks) for row in rows]
-
-
-def judged(scenario: Scenario, executor: Executor, first: int = REPLICATES) -> pd.DataFrame:
-    """One line a score: its mean over the first replicates, and whether that is accepted.
-
-    Of a hundred shares a few miss their range by chance: what is missed is decided by four times as many new
-    replicates, in columns of their own.
-    """
-    rows = simulated(scenario, range(first), executor)
-    found = mean_of(rows)
-    doubtful = missed(scenario, found)
-    again, failed = found.iloc[:0], doubtful
-    if doubtful:
-        again = mean_of(simulated(scenario, range(first, (1 + AGAIN) * first), executor))
-        failed = [what for what in missed(scenario, again) if what in doubtful]
-    ranges = pd.DataFrame(scenario.accepted, index=["accepted_low", "accepted_high", "nominal"]).T
-    lines = found.join(ranges).join(again.loc[doubtful, ["mean", "replicates"]].add_prefix("again_"))
-    met = {what: what not in failed for what in scenario.accepted}
-    lines = lines.assign(met=lines.index.map(met), scenario=scenario.name, refused=sum(row is None for row in rows))
-    return lines.rename_axis("what").reset_index()
-
-
-# --------------------------------------------------------------------------------------------------------------- table
 def page(lines: pd.DataFrame, replicates: int, seconds: float) -> report.Report:
     """The table as it is kept; shares are told as counts."""
     accepted = lines["met"].notna()
@@ -409,6 +31,7 @@ def page(lines: pd.DataFrame, replicates: int, seconds: float) -> report.Report:
             then=[_found(*row) for row in lines[["what", "again_mean", "again_replicates"]].itertuples(index=False)],
             accepted=[_range(*row) for row in lines[["what", "accepted_low", "accepted_high"]].itertuples(index=False)],
             met=lines["met"].map({True: "yes", False: "NO"}).fillna(""),
+            decided_by=fingerprint("benchmarks.simulation"),
         ),
         shown={
             "scenario": "scenario",
@@ -426,8 +49,9 @@ def page(lines: pd.DataFrame, replicates: int, seconds: float) -> report.Report:
             f"them miss by chance: these are decided by {AGAIN * replicates} new replicates, under `again`. Scores "
             "without an acceptance are for comparison.",
             "7 sizes from 1e3 over 3 decades, 5 seeds of sd .1 in ln loss and exponent 1, unless the name says "
-            f"otherwise; see benchmarks/coverage.py. `python -m benchmarks.coverage` took {seconds:.0f} s in "
+            f"otherwise; see benchmarks/simulation.py. `python -m benchmarks.coverage` took {seconds:.0f} s in "
             f"{WORKERS} processes.",
+            f"Decided by {fingerprint('benchmarks.simulation')}; where that differs, tests simulate anew.",
         ],
     )
 

@@ -1,7 +1,15 @@
 """One thread: small ensembles are slower on two, and a lane's bits must not hang on the machine's load."""
 
+import signal
+
 import pytest
 import torch
+
+
+def pytest_configure():
+    """In the background of a script pytest and all its children would ignore the Ctrl-C that some tests send."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

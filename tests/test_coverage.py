@@ -1,11 +1,11 @@
-"""Intervals hold the truth as often as they say, by the simulations of benchmarks/coverage.py.
+"""Intervals hold the truth as often as they say, by the simulations of benchmarks/simulation.py.
 
 A few replicates by default, less three binomial standard errors; nightly: 500, and 2000 others for what is missed.
 """
 
 import pytest
 
-from benchmarks.coverage import COMPARED, REPLICATES, SCENARIOS, judged, mean_of, missed, pool, simulate, simulated
+from benchmarks.simulation import COMPARED, REPLICATES, SCENARIOS, judged, mean_of, missed, pool, simulate, simulated
 
 SCENARIO = {scenario.name: scenario for scenario in SCENARIOS}
 GLANCE = {

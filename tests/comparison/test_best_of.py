@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from shared_data import shared
 
-from benchmarks.coverage import equal_cells
+from benchmarks.simulation import equal_cells
 from harness.base.errors import HarnessError
 from harness.comparison import Cell, Runs, aggregate, cells, expected_best, matched_edges, ratio
 from harness.comparison.runs import bin_of

@@ -221,7 +221,7 @@ def test_a_search_with_halving_runs_through_its_rungs(tmp_path, monkeypatch):
     """One command trains all rungs and the winners; the report counts what was dropped; again, it trains nothing."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(halved(rungs=3, factor=2, trials=8), encoding="utf-8")
-    done = CliRunner().invoke(main, ["run", "tiny.yaml"])
+    done = CliRunner().invoke(main, ["run", "tiny.yaml", "--workers", "1"])
     assert done.exit_code == 0, done.output
     for words in ("rung 1 of 3", "rung 2 of 3", "rung 3 of 3", "stage 2 of 2, confirmation"):
         assert words in done.output

@@ -134,6 +134,7 @@ supervisor = train.Supervisor(saved=print, progress=print, checkpoint_seconds=0.
 train.train_pack(runs, Path(sys.argv[1]), "cpu", supervisor, Path("checkpoints"))
 """
 )
+KILLS = 2
 
 
 def _process(code: str, *arguments: object, folder: Path) -> subprocess.Popen:
@@ -156,17 +157,13 @@ def test_a_fresh_process_goes_on_with_the_same_bits(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("engine", "evaluations", "kills"),
-    [
-        ("fused", 20000, 1),
-        *(pytest.param(*case, 4, marks=pytest.mark.slow) for case in (("torch", 400), ("fused", 20000))),
-    ],
+    ("engine", "evaluations"), [("fused", 20000), pytest.param("torch", 400, marks=pytest.mark.slow)]
 )
-def test_killed_without_warning_it_repeats_what_came_after_its_last_checkpoint(engine, evaluations, kills, tmp_path):
+def test_killed_without_warning_it_repeats_what_came_after_its_last_checkpoint(engine, evaluations, tmp_path):
     """kill -9, again and again: what was saved is never trained again, and the bits are those of training in one go."""
     runs = pack(engine, "kan", "lbfgs", evaluations)
     reached = 0
-    for _ in range(kills):
+    for _ in range(KILLS):
         process = _process(SAVE_OFTEN, "killed", engine, evaluations, folder=tmp_path)
         assert process.stdout
         resumed_at = int(process.stdout.readline())
@@ -186,7 +183,7 @@ def test_killed_without_warning_it_repeats_what_came_after_its_last_checkpoint(e
     killed, through = (
         [read_record(record_path(tmp_path / name, run_id(run))) for run in runs] for name in ("killed", "through")
     )
-    assert {record.provenance.resumed for record in killed} == {kills}
+    assert {record.provenance.resumed for record in killed} == {KILLS}
     assert [numbers(record) for record in killed] == [numbers(record) for record in through]
 
 

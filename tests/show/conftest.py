@@ -1,0 +1,52 @@
+"""Two studies for all figures and reports: their fits and figures are made once."""
+
+import pytest
+from made_study import Study, study
+from matplotlib.figure import Figure
+
+from harness.show.plot import scaling_figure
+
+QUESTION = '"Does <b>alpha</b> & beta differ?"'
+CLAIM = "the first arm scales <faster>"
+DECIDE = (
+    f"decide: [{{claim: {CLAIM}, quantity: exponent, arms: [bent, mlp], axis: params.trainable, "
+    "threshold: 0.25, at_least: 2}]"
+)
+WINDOW = "window: {kan: {min: 100}, turned: {until: minimum}}"
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory) -> Study:
+    """Two tasks, a rule, sizes that are infeasible, and four arms.
+
+    kan has its two smallest sizes outside of its window, mlp a diverged run, bent a law that is refused, and turned a
+    window that ends before its last size.
+    """
+    return study(
+        tmp_path_factory.mktemp("made"),
+        {"kan": 1.0, "mlp": 0.5, "bent": 1.0, "turned": 1.0},
+        tasks="[exp2d, {target: exp100d, train_points: 500}]",
+        question=QUESTION,
+        more=f"{DECIDE}\n{WINDOW}",
+        diverged=("mlp", 1),
+        bent=("bent", "turned"),
+    )
+
+
+@pytest.fixture(scope="session")
+def held(tmp_path_factory) -> Study:
+    """Two sizes of each arm are held out, the largest of kan breaks its law; no rule and no window."""
+    arms = {"kan": 1.0, "mlp": 0.5}
+    return study(tmp_path_factory.mktemp("held"), arms, more="hold_out: 2", bent=("kan",))
+
+
+@pytest.fixture(scope="session")
+def figure(made) -> Figure:
+    """The figure of `made`."""
+    return scaling_figure(made.manifest, made.table, made.fits)
+
+
+@pytest.fixture(scope="session")
+def held_figure(held) -> Figure:
+    """The figure of `held`."""
+    return scaling_figure(held.manifest, held.table, held.fits)
