@@ -5,12 +5,26 @@ import json
 import click
 
 from harness.cli.options import json_option
+from harness.families.fields import families_help
 from harness.planning.match import OPTIMIZERS, Setting, axis_named, match_arms, to_json
 from harness.show.console import console
 from harness.show.plans import match_table
 
 
-@click.command(epilog="Example: harness match --arm 'kan hidden=[5]' --arm 'mlp depth=3' --inputs 2 --at 1000")
+class WithFamilies(click.Command):
+    """A command whose help lists the families and their fields."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """After the command's own text."""
+        super().format_help_text(ctx, formatter)
+        with formatter.section("Families and their fields (leave out the one size to solve for)"):
+            for line in families_help().splitlines():
+                formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+
+
+@click.command(
+    cls=WithFamilies, epilog="Example: harness match --arm 'kan hidden=[5]' --arm 'mlp depth=3' --inputs 2 --at 1000"
+)
 @click.option("--arm", "arms", multiple=True, required=True, help="A family and its fields, one size left out; repeat.")
 @click.option("--at", "budget", type=click.FloatRange(min=0, min_open=True), required=True, help="The budget.")
 @click.option(
@@ -40,17 +54,7 @@ def match(
     optimizer: str,
     as_json: bool,
 ) -> None:
-    """Make architectures equal on one axis, and show how unequal they then are on all others.
-
-    \b
-    Families and their fields (leave out the one size to solve for):
-        mlp            hidden | depth, width; activation=silu|relu|tanh|gelu|sine, omega_0=30, features
-        kan            hidden | depth, width; grid, order=3, base=true, scales=false, bias=false
-        spline_mlp     hidden | depth, width; grid, order=3, place=after|before
-        rbf_kan        hidden | depth, width; grid
-        chebyshev_kan  hidden | depth, width; degree
-        rational_kan   hidden | depth, width; numerator=5, denominator=4, groups=8
-    """
+    """Make architectures equal on one axis, and show how unequal they then are on all others."""
     setting = Setting(axis_named(axis), budget, inputs, outputs, samples, evaluations, OPTIMIZERS[optimizer])
     matched = match_arms(arms, setting)
     if as_json:
