@@ -23,13 +23,12 @@ from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 
-import numpy as np
 from pydantic import Field, PositiveInt
 
 from harness.base.errors import HarnessError
 from harness.base.frozen import Frozen
 from harness.base.user_code import version_of
-from harness.families.later import Tensor, torch
+from harness.families.later import Tensor, np, torch
 from harness.families.space import Space
 
 if TYPE_CHECKING:

@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from math import sqrt
 from typing import Literal
 
-import numpy as np
 from pydantic import PositiveInt
 
 from harness.families.base import Layer, Layered, Prices
 from harness.families.expansion import ExpansionShape
-from harness.families.later import Tensor, torch
+from harness.families.later import Tensor, np, torch
 from harness.families.space import Range
 
 

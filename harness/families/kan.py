@@ -11,12 +11,11 @@ from collections.abc import Mapping, Sequence
 from math import sqrt
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
 from pydantic import Field, FiniteFloat, PositiveInt
 
 from harness.families import kanbefair
 from harness.families.base import Layer, Layered, Prices
-from harness.families.later import F, Tensor, jets, spline, torch
+from harness.families.later import F, Tensor, jets, np, spline, torch
 from harness.families.layout import flatten, of_layer, unflatten
 from harness.families.prices import BACKWARD
 from harness.families.space import Range

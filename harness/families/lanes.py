@@ -12,12 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-import numpy as np
-
 from harness.base.errors import HarnessError
 from harness.families.base import ShapeBase, samples_last
 from harness.families.kan import KanShape, evaluate_edges
-from harness.families.later import Tensor, jets, torch
+from harness.families.later import Tensor, jets, np, torch
 from harness.families.layout import flatten, unflatten
 from harness.families.splined import SplinedShape
 

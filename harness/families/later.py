@@ -1,6 +1,6 @@
-"""torch, and the files here that need it when they are imported: each is imported when it is first used.
+"""torch, numpy, and the files here that need torch when they are imported: each is imported when it is first used.
 
-A family is read by all who read an experiment file, and analysis never waits for torch.
+A family is read by all who read an experiment file. `harness status` reads many, and analysis never waits for torch.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["F", "Tensor", "jets", "spline", "torch"]
+__all__ = ["F", "Tensor", "jets", "np", "spline", "torch"]
 
 
 class Later:
@@ -24,12 +24,13 @@ class Later:
 
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     import torch.nn.functional as F
     from torch import Tensor
 
     from harness.families import jets, spline
 else:
-    torch, F = Later("torch"), Later("torch.nn.functional")
+    np, torch, F = Later("numpy"), Later("torch"), Later("torch.nn.functional")
     spline, jets = Later("harness.families.spline"), Later("harness.families.jets")
     Tensor = Any  # for annotations, which are not evaluated

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import sqrt
 
-import numpy as np
-
-from harness.families.later import Tensor, torch
+from harness.families.later import Tensor, np, torch
 
 
 def draw_linear(fan_in: int, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:

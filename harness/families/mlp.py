@@ -10,13 +10,12 @@ from functools import partial
 from math import pi, sqrt
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 from pydantic import Field, PositiveInt, model_validator
 
 from harness.base.frozen import Positive
 from harness.families import kanbefair
 from harness.families.base import Layer, Layered, LayeredShape, Prices
-from harness.families.later import F, Tensor, jets, torch
+from harness.families.later import F, Tensor, jets, np, torch
 from harness.families.layout import of_layer
 from harness.families.linear import draw_linear, evaluate_dense, linear
 from harness.families.prices import BACKWARD, activation_price

@@ -15,14 +15,13 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.frozen import Frozen
 from harness.base.user_code import calling_user_code, user_module, version_of
 from harness.families.base import ArchitectureBase, Prices, ShapeBase
-from harness.families.later import Tensor, torch
+from harness.families.later import Tensor, np, torch
 
 if TYPE_CHECKING:
     from torch import nn

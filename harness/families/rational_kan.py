@@ -15,11 +15,10 @@ from collections.abc import Mapping, Sequence
 from math import sqrt
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 from pydantic import PositiveInt
 
 from harness.families.base import Layer, Layered, LayeredShape, Prices
-from harness.families.later import Tensor, torch
+from harness.families.later import Tensor, np, torch
 from harness.families.layout import of_layer
 from harness.families.linear import evaluate_dense
 from harness.families.space import Range

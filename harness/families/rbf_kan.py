@@ -12,12 +12,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 from pydantic import Field, PositiveInt
 
 from harness.families.base import Layer, Layered, Prices
 from harness.families.expansion import ExpansionShape, normalised, standardised
-from harness.families.later import F, Tensor, torch
+from harness.families.later import F, Tensor, np, torch
 from harness.families.linear import draw_linear
 from harness.families.prices import BACKWARD
 from harness.families.space import Range

@@ -16,12 +16,11 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
 from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
 from harness.families import kanbefair
 from harness.families.base import Layer, Layered, Prices
-from harness.families.later import Tensor, spline, torch
+from harness.families.later import Tensor, np, spline, torch
 from harness.families.layout import of_layer
 from harness.families.linear import draw_linear, evaluate_dense
 from harness.families.space import Range

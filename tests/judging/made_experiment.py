@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from show.test_plot import _record
+from made_study import _record
 
 from harness.record import publish
 from harness.spec import Manifest, read_manifest
