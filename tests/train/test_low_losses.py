@@ -15,9 +15,9 @@ PUBLISHED = 4.1e-8  # test RMSE of one teacher by dense BFGS, 100,000 points (Mi
 
 @pytest.mark.slow
 def test_students_of_tanh_teachers_come_to_where_dense_bfgs_came(tmp_path):
-    """The median of five teachers is within ten times of what was published."""
+    """The median of three teachers is within ten times of what was published."""
     errors = []
-    for name in TEACHER_TARGETS:
+    for name in list(TEACHER_TARGETS)[:3]:
         run = RunSpec(
             task=resolve(Task(target=name, train_points=2000)),
             network=MlpShape(shape=(1, 20, 20, 1), activation="tanh"),

@@ -142,9 +142,9 @@ def distance(a, b):
 def assert_equals_torch(case, gradient_within=1e-12, within=1e-12):
     outputs, loss, gradient = case.torch_loss_and_gradient()
     own_loss, own_gradient = case.loss_and_gradient()
-    assert distance(case.predict(), outputs) < within
-    assert abs(own_loss / loss - 1) < within
-    assert distance(own_gradient, gradient) < gradient_within
+    assert distance(case.predict(), outputs) < within, case.network
+    assert abs(own_loss / loss - 1) < within, case.network
+    assert distance(own_gradient, gradient) < gradient_within, case.network
 
 
 def everything(case):
@@ -154,63 +154,61 @@ def everything(case):
     return np.concatenate([np.ravel(part) for part in parts])
 
 
-# --------------------------------------------------------------------------------------------------- equal to the nets
+# --------------------------------------------------------------------------------------------------- equal to families
 @pytest.mark.parametrize("knots", KNOTS)
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_kans_equal_the_reference(shape, order, knots):
+def test_kans_equal_the_reference(knots):
     """Outputs, loss and gradient are those of `harness.families`: inside and outside of the knots, and on them."""
-    extras = EXTRAS if order == 3 else [EXTRAS[0], EXTRAS[5], EXTRAS[7]]
-    for seed, (grid, extra) in enumerate(product(GRIDS, extras)):
-        assert_equals_torch(Case(KanShape(shape=shape, grid=grid, order=order, **extra), knots=knots, seed=seed))
+    for shape, order in product(SHAPES, ORDERS):
+        extras = EXTRAS if order == 3 else [EXTRAS[0], EXTRAS[5], EXTRAS[7]]
+        for seed, (grid, extra) in enumerate(product(GRIDS, extras)):
+            assert_equals_torch(Case(KanShape(shape=shape, grid=grid, order=order, **extra), knots=knots, seed=seed))
 
 
-@pytest.mark.parametrize("network", MLPS, ids=lambda network: f"{network.activation}{network.shape}")
-def test_mlps_equal_the_reference(network):
+def test_mlps_equal_the_reference():
     """Outputs, loss and gradient are those of `harness.families`, for every activation, depth and width."""
-    # A layer of sines multiplies what rounding has done before it by omega_0, which is 30.
-    within = 1e-10 if network.activation == "sine" else 1e-12
-    assert_equals_torch(Case(network), within, within)
+    for network in MLPS:
+        # A layer of sines multiplies what rounding has done before it by omega_0, which is 30.
+        within = 1e-10 if network.activation == "sine" else 1e-12
+        assert_equals_torch(Case(network), within, within)
 
 
 @pytest.mark.parametrize("knots", KNOTS)
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("place", ["after", "before"])
-def test_spline_mlps_equal_the_reference(place, order, knots):
+def test_spline_mlps_equal_the_reference(knots):
     """Outputs, loss and gradient are those of `harness.families`; many activations are outside of the knots."""
-    for seed, (shape, grid) in enumerate(product([*SHAPES, (2, 20, 20, 1)], GRIDS)):
-        network = SplineMlpShape(shape=shape, grid=grid, order=order, place=place)
-        # Sums over samples round by the processor: with repeated knots one gradient is 1.2e-12 off on an Intel Xeon.
-        assert_equals_torch(Case(network, knots=knots, seed=seed), 1e-11 if knots == "repeated" else 1e-12)
+    for place, order in product(("after", "before"), ORDERS):
+        for seed, (shape, grid) in enumerate(product([*SHAPES, (2, 20, 20, 1)], GRIDS)):
+            network = SplineMlpShape(shape=shape, grid=grid, order=order, place=place)
+            # Sums over samples round by the processor: with repeated knots one gradient is 1.2e-12 off on a Xeon.
+            assert_equals_torch(Case(network, knots=knots, seed=seed), 1e-11 if knots == "repeated" else 1e-12)
 
 
 @pytest.mark.parametrize("samples", [1, 63, 64, 65, 1000])
-@pytest.mark.parametrize("network", [FEW[0], FEW[4], FEW[5], FEW[7], FEW[8], FEW[10]], ids=repr)
-def test_any_number_of_samples(network, samples):
+def test_any_number_of_samples(samples):
     """Blocks of samples leave no trace, filled or not; normal equations and Jacobian included."""
-    case = Case(network, samples=samples)
-    assert_equals_torch(case)
-    residual, jacobian = case.residuals_and_jacobian()
-    squares, matrix, gradient = case.normal_equations()
-    assert abs(squares / (residual @ residual) - 1) < 1e-12
-    assert distance(matrix, np.tril(jacobian.T @ jacobian)) < 1e-10
-    assert distance(gradient, jacobian.T @ residual) < 1e-10
+    for network in (FEW[0], FEW[4], FEW[5], FEW[7], FEW[8], FEW[10]):
+        case = Case(network, samples=samples)
+        assert_equals_torch(case)
+        residual, jacobian = case.residuals_and_jacobian()
+        squares, matrix, gradient = case.normal_equations()
+        assert abs(squares / (residual @ residual) - 1) < 1e-12, network
+        assert distance(matrix, np.tril(jacobian.T @ jacobian)) < 1e-10, network
+        assert distance(gradient, jacobian.T @ residual) < 1e-10, network
 
 
-@pytest.mark.parametrize("grid", [500, 3])
 @pytest.mark.parametrize("order", ORDERS)
-def test_one_edge_is_a_spline_of_scipy(order, grid):
+def test_one_edge_is_a_spline_of_scipy(order):
     """A KAN [1, 1] without base is the B-spline of scipy on its domain, and zero outside of the extended knots."""
-    case = Case(KanShape(shape=(1, 1), grid=grid, order=order, base=False), samples=400)
-    case.x[:, 200:] *= 3
-    low, high = case.knots[order], case.knots[-order - 1]
-    inside = (case.x[0] >= low) & (case.x[0] < high)
-    outside = (case.x[0] < case.knots[0]) | (case.x[0] >= case.knots[-1])
-    spline = BSpline(case.knots, case.parameters, order)
-    out = case.predict()[0]
-    assert inside.sum() > 20 < outside.sum()
-    assert distance(out[inside], spline(case.x[0, inside])) < 1e-12
-    assert np.abs(out[outside]).max() < 1e-15
+    for grid in (500, 3):
+        case = Case(KanShape(shape=(1, 1), grid=grid, order=order, base=False), samples=400)
+        case.x[:, 200:] *= 3
+        low, high = case.knots[order], case.knots[-order - 1]
+        inside = (case.x[0] >= low) & (case.x[0] < high)
+        outside = (case.x[0] < case.knots[0]) | (case.x[0] >= case.knots[-1])
+        spline = BSpline(case.knots, case.parameters, order)
+        out = case.predict()[0]
+        assert inside.sum() > 20 < outside.sum()
+        assert distance(out[inside], spline(case.x[0, inside])) < 1e-12, grid
+        assert np.abs(out[outside]).max() < 1e-15, grid
 
 
 def test_activations_are_accurate_to_the_last_bits():
@@ -249,47 +247,39 @@ def test_sines_are_accurate_to_the_last_bits():
 
 # ------------------------------------------------------------------------------------------------------- least squares
 @pytest.mark.parametrize("knots", KNOTS)
-@pytest.mark.parametrize("network", FEW, ids=repr)
-def test_the_jacobian_is_that_of_autograd(network, knots):
+def test_the_jacobian_is_that_of_autograd(knots):
     """Residuals are prediction - target, output by output, and J has their derivatives, sample by sample."""
-    case = Case(network, samples=70, knots=knots)
-    residual, jacobian = case.residuals_and_jacobian()
-    flat_P = torch.from_numpy(case.parameters)
-    reference = torch.autograd.functional.jacobian(lambda flat_P: case.torch_outputs(flat_P).flatten(), flat_P)
-    assert distance(residual, (case.torch_outputs(flat_P).numpy() - case.y).ravel()) < 1e-12
-    assert distance(jacobian, reference.numpy()) < 1e-11
+    for case in [Case(network, samples=70, knots=knots) for network in FEW]:
+        residual, jacobian = case.residuals_and_jacobian()
+        flat_P = torch.from_numpy(case.parameters)
+        reference = torch.autograd.functional.jacobian(case.torch_outputs, flat_P).flatten(0, 1)
+        assert distance(residual, (case.torch_outputs(flat_P).numpy() - case.y).ravel()) < 1e-12, case.network
+        assert distance(jacobian, reference.numpy()) < 1e-11, case.network
 
 
 @pytest.mark.parametrize("knots", KNOTS)
 @pytest.mark.parametrize("dense", [0, 1])
-@pytest.mark.parametrize("order", [1, 3, 5])
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_normal_equations_of_kans(shape, order, dense, knots):
+def test_normal_equations_of_kans(dense, knots):
     """J^T J and J^T r are those of the Jacobian, from its few entries as from full rows; nothing else is written."""
-    for grid, extra in product((1, 4, 12), (EXTRAS[0], EXTRAS[5], EXTRAS[7])):
+    extras = (EXTRAS[0], EXTRAS[5], EXTRAS[7])
+    for shape, order, grid, extra in product(SHAPES, (1, 3, 5), (1, 4, 12), extras):
         case = Case(KanShape(shape=shape, grid=grid, order=order, **extra), samples=70, knots=knots)
         case.sizes[0, kan.IS_DENSE] = dense
         assert_normal_equations_are_right(case)
 
 
 @pytest.mark.parametrize("knots", KNOTS)
-@pytest.mark.parametrize("order", [1, 3, 5])
-@pytest.mark.parametrize("place", ["after", "before"])
-def test_normal_equations_of_spline_mlps(place, order, knots):
+def test_normal_equations_of_spline_mlps(knots):
     """J^T J and J^T r are those of the Jacobian; nothing else is written."""
-    for shape, grid in product(SHAPES, (1, 4, 12)):
+    for place, order, shape, grid in product(("after", "before"), (1, 3, 5), SHAPES, (1, 4, 12)):
         network = SplineMlpShape(shape=shape, grid=grid, order=order, place=place)
         assert_normal_equations_are_right(Case(network, samples=70, knots=knots))
 
 
-@pytest.mark.parametrize(
-    "network",
-    [mlp for mlp in MLPS if families.parameter_count(mlp) < 500][::3],
-    ids=lambda network: f"{network.activation}{network.shape}",
-)
-def test_normal_equations_of_mlps(network):
+def test_normal_equations_of_mlps():
     """J^T J and J^T r are those of the Jacobian; nothing else is written."""
-    assert_normal_equations_are_right(Case(network))
+    for network in [mlp for mlp in MLPS if families.parameter_count(mlp) < 500][::3]:
+        assert_normal_equations_are_right(Case(network))
 
 
 def assert_normal_equations_are_right(case):
@@ -298,10 +288,10 @@ def assert_normal_equations_are_right(case):
     room, gradient = np.full(size * size + 64, 7.0), np.empty(size)
     matrix = room[:-64].reshape(size, size)
     squares = kernels.normal_equations(*case.arguments, case.y, matrix, gradient, case.work)
-    assert abs(squares / (residual @ residual) - 1) < 1e-12
-    assert distance(np.tril(matrix), np.tril(jacobian.T @ jacobian)) < 1e-10
-    assert distance(gradient, jacobian.T @ residual) < 1e-10
-    assert (room[-64:] == 7.0).all()
+    assert abs(squares / (residual @ residual) - 1) < 1e-12, case.network
+    assert distance(np.tril(matrix), np.tril(jacobian.T @ jacobian)) < 1e-10, case.network
+    assert distance(gradient, jacobian.T @ residual) < 1e-10, case.network
+    assert (room[-64:] == 7.0).all(), case.network
 
 
 # ----------------------------------------------------------------------------------------------------------- same bits
@@ -341,11 +331,9 @@ def test_kernels_can_be_called_from_compiled_code():
 
 # ---------------------------------------------------------------------------------------------------------- not finite
 @pytest.mark.parametrize("knots", KNOTS)
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("network", FEW, ids=repr)
-def test_what_is_not_finite_makes_a_loss_that_is_not(network, bad, knots):
+def test_what_is_not_finite_makes_a_loss_that_is_not(knots):
     """In a sample, a target or a parameter that the samples need: no kernel raises, hangs or leaves its arrays."""
-    for where in ("x", "y", "parameters"):
+    for network, bad, where in product(FEW, (np.nan, np.inf, -np.inf), ("x", "y", "parameters")):
         case = Case(network, samples=70, knots=knots)
         if where == "parameters":
             case.parameters[:] = bad
@@ -353,10 +341,10 @@ def test_what_is_not_finite_makes_a_loss_that_is_not(network, bad, knots):
             getattr(case, where)[0, -1] = bad
         loss, gradient = case.loss_and_gradient()
         squares, _, _ = case.normal_equations()
-        assert not np.isfinite(loss)
-        assert not np.isfinite(squares)
-        assert not np.isfinite(gradient).all()
-        assert not np.isfinite(case.residuals_and_jacobian()[0]).all()
+        assert not np.isfinite(loss), (network, bad, where)
+        assert not np.isfinite(squares), (network, bad, where)
+        assert not np.isfinite(gradient).all(), (network, bad, where)
+        assert not np.isfinite(case.residuals_and_jacobian()[0]).all(), (network, bad, where)
 
 
 @pytest.mark.parametrize("order", [1, 3])

@@ -1,0 +1,54 @@
+"""Networks of every kind, for all tests: settings of each family, at shapes from one edge to layers of 32 nodes."""
+
+from itertools import product
+
+from harness.spec import (
+    ChebyshevKanShape,
+    FourierKanShape,
+    KanShape,
+    MlpShape,
+    RationalKanShape,
+    RbfKanShape,
+    SplineMlpShape,
+)
+
+SHAPES = ((1, 1), (2, 5, 1), (3, 4, 4, 2), (16, 32, 8))
+GRIDS_AND_ORDERS = ((3, 1), (3, 2), (5, 3), (20, 3), (3, 5), (20, 5))
+SETTINGS = {
+    MlpShape: [
+        *({"activation": name} for name in ("relu", "silu", "tanh", "gelu", "prelu")),
+        {"activation": "sine", "omega_0": 6.0},
+        {"activation": "sine", "omega_0": 6.0, "features": 4, "features_sigma": 0.3},
+        {"activation": "tanh", "features": 1, "features_sigma": 0.3},
+    ],
+    # Every grid and order with all parts, and every choice of parts.
+    KanShape: [
+        *({"grid": grid, "order": order, "scales": True, "bias": True} for grid, order in GRIDS_AND_ORDERS),
+        *(
+            {"grid": 4, "base": base, "scales": scales, "bias": bias}
+            for base, scales, bias in product((True, False, "frozen"), (True, False), (True, False))
+        ),
+    ],
+    SplineMlpShape: [
+        *(
+            {"grid": grid, "order": order, "place": place, "noise": 4.0}
+            for (grid, order), place in product(GRIDS_AND_ORDERS, ("after", "before"))
+        ),
+        *({"grid": 4, "place": "before", "rank": rank} for rank in (2, 3)),
+    ],
+    RbfKanShape: [{"grid": grid, "norm": norm} for grid, norm in product((1, 5, 8), (True, False))],
+    ChebyshevKanShape: [{"degree": degree} for degree in (1, 2, 4)],
+    FourierKanShape: [{"harmonics": harmonics} for harmonics in (1, 4)],
+    RationalKanShape: [
+        {"numerator": m, "denominator": n, "groups": groups}
+        for m, n, groups in ((5, 4, 8), (5, 4, 1), (3, 2, 1), (1, 1, 1))
+    ],
+}
+
+
+def networks(*families, shapes=SHAPES):
+    """Networks of these families, or of all, with every setting at each shape."""
+    found = []
+    for family, shape in product(families or SETTINGS, shapes):
+        found += [family(shape=shape, **settings) for settings in SETTINGS[family]]
+    return found
