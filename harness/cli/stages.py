@@ -45,7 +45,8 @@ def freeze_stage(file: Path, results: Path, scale: str, replan: bool, dry_run: b
     """Freeze what a file says, and return the plan whose runs come next, with its folder.
 
     A search whose runs all have records is followed by its next rung, and the last rung by the plan of the winners.
-    These are made and, unless `dry_run`, frozen here.
+    These are made and, unless `dry_run`, frozen here. With `replan` winners are chosen by seconds too, if these have
+    been measured since.
     """
     folder, manifest = folder_of(file, results, scale), plan_of(file, scale)
     manifest = freeze(manifest, folder.parent / manifest.name, replan)
@@ -62,12 +63,22 @@ def freeze_stage(file: Path, results: Path, scale: str, replan: bool, dry_run: b
             return rung, search_folder(folder, rung.rung)
     last = rungs[-1]
     if frozen and frozen.confirms and frozen.confirms.plan == content_hash(last):
-        return frozen, folder
-    if last.is_last_rung:
+        if not (replan and _lacks_seconds(frozen)):
+            return frozen, folder
+        following, place = winners_of(rungs, folder), folder
+        if _lacks_seconds(following):
+            return frozen, folder
+    elif last.is_last_rung:
         following, place = winners_of(rungs, folder), folder
     else:
         following, place = next_rung(rungs, rung_records(rungs, folder)), search_folder(folder, last.rung + 1)
     return following if dry_run else freeze(following, place, replan=True), place
+
+
+def _lacks_seconds(plan: Manifest) -> bool:
+    """Whether rules read winners by seconds, and none was chosen by them."""
+    is_asked = any("seconds" in rule.conventions for rule in plan.experiment.decide)
+    return is_asked and all(cell.won is None or cell.won.axis != "seconds" for cell in plan.cells)
 
 
 def rung_records(rungs: Sequence[Manifest], folder: Path) -> dict[str, Record]:

@@ -153,7 +153,11 @@ def _judged(
     table = table_of(manifest, records, folder)
     found = judge_all(manifest, table)
     if any(verdict.unmeasured for verdict in found):
-        notes = (*notes, f"seconds are not measured, so no verdict is stable over counts: `harness bench {command}`")
+        again = f", then `harness run {command} --replan`, which chooses winners by them" if manifest.confirms else ""
+        notes = (
+            *notes,
+            f"seconds are not measured, so no verdict is stable over counts: `harness bench {command}`{again}",
+        )
     made = [one.provenance for one in records.values()]
     commits = Counter(f"{one.commit or 'no commit'}{' (dirty)' * bool(one.dirty)}" for one in made)
     diverged = sum(one.status == "diverged" for one in records.values())
