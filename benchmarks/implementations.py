@@ -3,8 +3,8 @@
     everybody = of_kan(network, flat, x, y)          # name -> Implementation
     loss = everybody["pykan"].evaluate()             # gradients are made too, and thrown away
 
-All get the same float64 parameters [P] in the layout of `harness.nets`, samples x [N, I] and targets y [N, O]. Those
-that are B-splines compute the same function, which `evaluate`'s loss shows.
+All get the same float64 parameters [P] in the layout of `harness.families`, samples x [N, I] and targets y [N, O].
+Those that are B-splines compute the same function, which `evaluate`'s loss shows.
 """
 
 import tempfile
@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.quiet import silence
-from harness import nets
-from harness.nets.layout import of_layer
-from harness.spec.networks import KanShape, MlpShape
+from harness import families
+from harness.families import KanShape, MlpShape
+from harness.families.layout import of_layer
 from harness.train.fused import kernels
 
 Array = np.ndarray
@@ -62,7 +62,7 @@ def fused(network: KanShape | MlpShape, flat: Array, x: Array, y: Array) -> Impl
 def problem(network: KanShape | MlpShape, x: Array, y: Array) -> tuple:
     """What the compiled optimisers train on: a network with its first knots, and samples."""
     kind, sizes = kernels.describe(network)
-    knots = [layer.numpy().ravel() for layer in nets.initial_knots(network, 1, torch.float64, "cpu")]
+    knots = [layer.numpy().ravel() for layer in families.initial_knots(network, 1, torch.float64, "cpu")]
     flat_knots = np.concatenate([np.empty(0), *knots])
     return kind, sizes, flat_knots, x.T.copy(), y.T.copy(), kernels.workspace(network, len(x))
 
@@ -71,10 +71,10 @@ def batched(network: KanShape | MlpShape, flat: Array, x: Array, y: Array, lanes
     """The evaluator of the torch engine, with as many lanes as a lone run has there."""
     flat_RP, x_RNI, y_RNO = (torch.from_numpy(np.stack([array] * lanes)) for array in (flat, x, y))
     flat_RP.requires_grad_()
-    knots = nets.initial_knots(network, lanes, torch.float64, "cpu")
+    knots = families.initial_knots(network, lanes, torch.float64, "cpu")
 
     def evaluate() -> float:
-        loss_R = (nets.forward(network, flat_RP, knots, x_RNI) - y_RNO).square().mean((1, 2))
+        loss_R = (families.forward(network, flat_RP, knots, x_RNI) - y_RNO).square().mean((1, 2))
         torch.autograd.grad(loss_R.sum(), flat_RP)
         return loss_R[0].item()
 
@@ -101,7 +101,7 @@ def pykan_model(network: KanShape, flat: Array):
         theirs.coef.data = coef_ICO.transpose(1, 2).contiguous()
         theirs.scale_base.data = base_IO.clone()
         theirs.scale_sp.data = torch.ones_like(base_IO)
-        theirs.grid.data = nets.initial_knots(network, 1, torch.float64, "cpu")[layer][0].clone()
+        theirs.grid.data = families.initial_knots(network, 1, torch.float64, "cpu")[layer][0].clone()
     return model
 
 
@@ -112,14 +112,14 @@ def inkan(network: KanShape, flat: Array, x: Array, y: Array) -> Implementation:
     model = KANNetwork(list(network.shape), grid_size=network.grid, compile_basis=False).double()
     for layer, theirs in enumerate(model.layers):
         coef_ICO, base_IO = _layer(network, flat, layer)
-        theirs.grid_starts = nets.initial_knots(network, 1, torch.float64, "cpu")[layer][0, 0, : theirs.n_bases]
+        theirs.grid_starts = families.initial_knots(network, 1, torch.float64, "cpu")[layer][0, 0, : theirs.n_bases]
         theirs.weight.data = torch.cat([coef_ICO.flatten(0, 1).T, base_IO.T], 1).contiguous()
     return _of_module(model, x, y)
 
 
 def dense(network: KanShape, flat: Array, x: Array, y: Array) -> Implementation:
     """All bases of all inputs and one product: our code, in the style of efficient-kan."""
-    knots = nets.initial_knots(network, 1, torch.float64, "cpu")
+    knots = families.initial_knots(network, 1, torch.float64, "cpu")
     layers = []
     for layer in range(len(network.shape) - 1):
         coef_ICO, base_IO = _layer(network, flat, layer)
@@ -172,7 +172,7 @@ def mlp(network: MlpShape, flat: Array, x: Array, y: Array) -> Implementation:
 def mlp_model(network: MlpShape, flat: Array) -> nn.Sequential:
     """torch's MLP with our parameters."""
     model = nn.Sequential()
-    parameters = nets.unflatten(network, torch.from_numpy(flat)[None])
+    parameters = families.unflatten(network, torch.from_numpy(flat)[None])
     for layer, (inputs, outputs) in enumerate(pairwise(network.shape)):
         if layer:
             model.append(nn.SiLU())
@@ -185,7 +185,7 @@ def mlp_model(network: MlpShape, flat: Array) -> nn.Sequential:
 
 def _layer(network: KanShape, flat: Array, layer: int) -> tuple[Tensor, Tensor]:
     """Coefficients [I, C, O] and base weights [I, O] of one layer."""
-    parameters = of_layer(nets.unflatten(network, torch.from_numpy(flat)[None]), layer)
+    parameters = of_layer(families.unflatten(network, torch.from_numpy(flat)[None]), layer)
     return parameters["coef"][0], parameters["base"][0]
 
 
@@ -228,12 +228,12 @@ def of_mlp(network: MlpShape, flat: Array, x: Array, y: Array) -> dict[str, Impl
 
 def initial(network: KanShape | MlpShape, seed: int = 0) -> Array:
     """Parameters [P] as our engines begin with."""
-    return nets.initialise(network, [np.random.default_rng(seed)], 1.0, torch.float64, "cpu")[0].numpy()
+    return families.initialise(network, [np.random.default_rng(seed)], 1.0, torch.float64, "cpu")[0].numpy()
 
 
 def mlp_beside(network: KanShape, hidden_layers: int) -> MlpShape:
     """The MLP of equal inputs, outputs and, as near as a width allows, parameters."""
-    goal = nets.parameter_count(network)
+    goal = families.parameter_count(network)
     inputs, outputs = network.shape[0], network.shape[-1]
     candidates = (MlpShape(shape=(inputs, *[width] * hidden_layers, outputs)) for width in range(1, 2000))
-    return min(candidates, key=lambda one: abs(nets.parameter_count(one) - goal))
+    return min(candidates, key=lambda one: abs(families.parameter_count(one) - goal))

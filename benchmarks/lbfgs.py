@@ -11,8 +11,8 @@ from benchmarks.implementations import initial, mlp_model, problem, pykan_model
 from benchmarks.pykan_jobs import counted_steps
 from benchmarks.quiet import silence
 from benchmarks.report import Report
+from harness.families import Network
 from harness.spec import KanShape, Lbfgs, MlpShape, Task
-from harness.spec.networks import Network
 from harness.tasks import Splits, draw, resolve
 from harness.train.fused.optimisers import lbfgs
 

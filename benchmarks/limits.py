@@ -11,9 +11,10 @@ from benchmarks.clock import Contestant, once, race
 from benchmarks.implementations import fused, initial, problem
 from benchmarks.report import Report
 from harness.count import layer_flops, trainable
-from harness.count.training import active_parameters, evaluation_flops, levenberg_marquardt_flops
+from harness.count.training import active_parameters, levenberg_marquardt_flops
+from harness.families import Network
+from harness.families.base import evaluation_flops
 from harness.spec import KanShape, LevenbergMarquardt, MlpShape
-from harness.spec.networks import Network
 from harness.train.fused.optimisers import levenberg
 
 ROUNDS = 7

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.report import Report
+from harness.families import Network
 from harness.spec import (
     Adam,
     GridExtension,
@@ -22,7 +23,6 @@ from harness.spec import (
     RunSpec,
     Task,
 )
-from harness.spec.networks import Network
 from harness.tasks import resolve
 from harness.train import train_pack
 
@@ -55,7 +55,7 @@ PARTS = {
     "training": ("optimisers", "advance"),
     "batches": ("fused_engine.py", "_batches"),
     "knots": ("fused_engine.py", "_update_knots"),
-    "refinement": ("harness/nets", "extend_grid"),
+    "refinement": ("harness/families", "extend_grid"),
     "errors": ("fused_engine.py", "_squared_errors"),
 }
 

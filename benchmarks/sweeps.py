@@ -22,7 +22,7 @@ import pandas as pd
 import torch
 
 from benchmarks import report
-from harness.cli.steps import plan_of
+from harness.cli.stages import plan_of
 from harness.dispatch.events import Attempt, EventLog, read_attempts
 from harness.dispatch.state import seconds_of
 from harness.dispatch.submission import new_id, now, read_submissions

@@ -18,7 +18,7 @@ STOPS = (
     ("spec", "read it", 1, 1, "room"),
     ("planning", "what to run; uses count", 2, 1, "room"),
     ("dispatch", "here or on a cluster", 3, 1, "room"),
-    ("train", "uses tasks, nets", 4, 1, "room"),
+    ("train", "uses tasks, families", 4, 1, "room"),
     ("results/runs/", "one record a run", 4, 0, "file"),
     ("record", "one table", 3, 0, "room"),
     ("judging", "uses fit, comparison", 2, 0, "room"),

@@ -9,17 +9,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import get_args
 
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+import harness.cli
 from harness.cli import main
 from harness.dispatch import here
 from harness.dispatch.slots import Failure
 from harness.record import store
-from harness.spec import CountName, read_manifest
+from harness.spec import count_names, read_manifest
 
 TINY = """
 question: Does a tiny sweep run from end to end?
@@ -134,7 +134,7 @@ def test_analysis_commands_work_from_the_folder_alone(finished):
 
     told = json.loads(status.stdout)
     assert (told["planned"], told["done"], told["missing"]) == (20, 20, 0)
-    assert len(json.loads(fits.stdout)) == 2 * len(get_args(CountName)) * 2
+    assert len(json.loads(fits.stdout)) == 2 * len(count_names()) * 2
     assert "scaling.png" in plots.stdout
     assert report.stdout.strip().endswith("report.html")
 
@@ -323,18 +323,58 @@ def test_a_search_submitted_twice_is_searched_then_confirmed(tmp_path):
 # --------------------------------------------------------------------------------------------------------------- help
 def test_every_command_has_help_with_an_example():
     """--help of each command describes it and shows a command that works."""
-    for name, command in main.commands.items():
+    for name in main.commands:
         shown = _invoke(name, "--help").output
 
-        assert command.help
+        assert main.imported(name).help
         assert f"Example: harness {name}" in shown
 
 
-def test_help_is_instant_because_nothing_heavy_is_imported():
-    """harness --help imports neither torch nor pandas nor pydantic."""
-    code = "import sys, harness.cli; sys.exit(bool({'torch', 'pandas', 'pydantic', 'numpy'} & set(sys.modules)))"
+def test_the_group_knows_the_short_help_of_each_command():
+    """What `harness --help` says of a command without importing it is the first sentence of the command's own help."""
+    files = {path.stem for path in (Path(harness.cli.__file__).parent / "commands").glob("[!_]*.py")}
+    assert files == {name.replace("-", "_") for name in main.commands}
+    for name, known in main.commands.items():
+        own = main.imported(name)
+        assert own.name == name
+        for limit in (40, 80, 1000):
+            assert known.get_short_help_str(limit) == own.get_short_help_str(limit)
 
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+def _loaded_by(*arguments: str) -> set[str]:
+    """The modules that are loaded when a command has ended."""
+    code = f"""
+import sys
+from harness.cli import main
+try:
+    main({list(arguments)})
+except SystemExit as ended:
+    assert ended.code == 0, ended.code
+print(*sys.modules, file=sys.stderr)
+"""
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr.split())
+
+
+def test_help_is_instant_because_nothing_heavy_is_imported(finished):
+    """`harness --help` and names to complete load no command, a command loads no other; a look at a sweep is light."""
+    heavy = {"torch", "pandas", "scipy", "numpy"}
+    everything = _loaded_by("--help")
+    assert not {name for name in everything if name.startswith("harness.cli.commands")}
+    assert not (heavy | {"pydantic", "rich"}) & everything
+
+    for command, asked in {"schema": (), "status": (str(finished / "results" / "tiny"),)}.items():
+        loaded = _loaded_by(command, *asked)
+        assert {name for name in loaded if name.startswith("harness.cli.commands.")} == {
+            f"harness.cli.commands.{command}"
+        }
+        assert not heavy & loaded
+
+
+def test_python_m_harness_is_the_command():
+    """With and without the name of the room, as jobs that were sent off before have it."""
+    for module in ("harness", "harness.cli"):
+        done = subprocess.run([sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=True)
+        assert done.stdout == _invoke("--version").stdout
 
 
 def test_looking_at_a_sweep_loads_neither_torch_nor_pandas():
@@ -608,7 +648,7 @@ def test_a_crash_in_a_pack_is_told_and_leaves_a_log(tmp_path, monkeypatch):
             failure = Failure("crashed", "RuntimeError: boom", "Traceback ...\nRuntimeError: boom\n", "0123456789ab")
             yield pack, here.Failed(failure, "give up", True)
 
-    monkeypatch.setattr(here, "train_here", crash)
+    monkeypatch.setattr("harness.cli.training.train_here", crash)
     done = _invoke("run", str(file), "--results", str(tmp_path / "results"))
 
     assert done.exit_code == 3

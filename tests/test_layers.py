@@ -36,6 +36,11 @@ def imported_rooms(path: Path) -> set[str]:
     return rooms - {"__version__"}
 
 
+def is_text(node: ast.AST) -> bool:
+    """Whether it is a string as it stands in the code."""
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
 def test_every_room_has_its_line_in_the_law():
     rooms = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
     lines = law()
@@ -59,6 +64,20 @@ def test_a_room_imports_only_from_the_lines_above_its_own():
                 forbidden = imported_rooms(path) - allowed - {room}
                 assert not forbidden, f"{path.relative_to(ROOT)} imports from {sorted(forbidden)}"
         allowed.update(rooms)
+
+
+def test_what_a_room_imports_by_name_is_above_it_too():
+    """But for the two that `spec` looks up when a file is read: docs/architecture.md names them."""
+    allowed: set[str] = set()
+    found = set()
+    for rooms in law():
+        for path in (path for room in rooms for path in sorted((PACKAGE / room).rglob("*.py"))):
+            texts = {node.value for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if is_text(node)}
+            modules = {text for text in texts if re.fullmatch(r"harness(\.\w+)+", text)}
+            room = path.relative_to(PACKAGE).parts[0]
+            found |= {(room, name) for name in modules if name.split(".")[1] not in allowed | {room}}
+        allowed.update(rooms)
+    assert found == {("spec", "harness.count.conventions"), ("spec", "harness.judging.quantities")}
 
 
 def test_every_room_says_what_lives_in_it():

@@ -22,8 +22,6 @@ from functools import cache
 from types import ModuleType
 from typing import Any, TextIO
 
-import numpy as np
-
 from harness.base.errors import HarnessError, UserCodeError
 
 # How much of the message of a user's exception is told.
@@ -40,6 +38,8 @@ def calling_user_code(what: str, error: type[HarnessError] = UserCodeError, seed
     numpy's and Python's generators start from `seed`, or from chance. Ctrl-C goes through as a KeyboardInterrupt, even
     if the user's code catches it.
     """
+    import numpy as np  # here, as experiment files are read without it
+
     with ExitStack() as stack:
         stack.enter_context(_noting_threads())
         stack.enter_context(redirect_stdout(_prints()))
@@ -152,6 +152,8 @@ def _noting_threads() -> Iterator[None]:
 @contextmanager
 def _own_generators(seed: int | None) -> Iterator[None]:
     """The global generators of numpy and Python start from `seed` in the block; torch's too is as before after it."""
+    import numpy as np
+
     of_numpy = np.random.get_bit_generator()  # type: ignore[attr-defined]
     numpy_state = np.random.get_state(legacy=False)  # noqa: NPY002
     python_state = random.getstate()

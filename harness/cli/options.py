@@ -1,51 +1,70 @@
-"""Arguments and options that several commands have."""
+"""Arguments and options that several commands have, and the question that --yes answers."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import click
 
+from harness.base.errors import INCOMPLETE, HarnessError
+
+EXAMPLE = "experiments/quickstart.yaml"  # in the examples of commands
 FULL = "full"  # the scale of an experiment as its file stands
 
-
-def file_argument(command: Callable) -> Callable:
-    """The experiment file that a command is about."""
-    return click.argument("file", type=click.Path(path_type=Path), metavar="FILE")(command)
+Decorator = Callable[[Callable], Callable]
 
 
-def planned_argument(command: Callable) -> Callable:
-    """An experiment file, or the results folder that holds its plan."""
-    return click.argument("file", type=click.Path(path_type=Path), metavar="FILE|FOLDER")(command)
+def together(*options: Decorator) -> Decorator:
+    """One decorator in place of several; a command's help lists their options in this order."""
+
+    def decorated(command: Callable) -> Callable:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorated
 
 
-def scale_option(command: Callable) -> Callable:
-    """--scale, of commands that read an experiment file to plan it."""
-    text = "One of the file's `scales:`; what it makes lies in results/<name>-<scale>, which other commands take."
-    return click.option("--scale", default=FULL, show_default=True, metavar="NAME", help=text)(command)
+# The experiment file that a command is about, or a results folder that holds its plan.
+file_argument = click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+planned_argument = click.argument("file", type=click.Path(path_type=Path), metavar="FILE|FOLDER")
+
+scale_option = click.option(
+    "--scale",
+    default=FULL,
+    show_default=True,
+    metavar="NAME",
+    help="One of the file's `scales:`; what it makes lies in results/<name>-<scale>, which other commands take.",
+)
+results_option = click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="Folder that holds runs/ and a folder per experiment.",
+)
+replan_option = click.option(
+    "--replan",
+    is_flag=True,
+    help="Freeze the file as it is now, keeping the earlier plan beside it. Records are kept in any case.",
+)
+workers_option = click.option("--workers", type=click.IntRange(min=1), help="Worker processes.  [default: one a core]")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, nothing else.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask; without a terminal it must be said.")
 
 
-def results_option(command: Callable) -> Callable:
-    """--results, which every command has that reads or writes any."""
-    text = "Folder that holds runs/ and a folder per experiment."
-    option = click.option(
-        "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help=text
-    )
-    return option(command)
+def confirm(question: str, yes: bool, refused: str) -> None:
+    """Go on if the user agrees, or has said --yes; a HarnessError that begins with `refused` if not, or if nobody can.
 
-
-def wandb_options(command: Callable) -> Callable:
-    """--wandb and what goes with it, of commands that mirror runs; `mirror_of` makes one thing of them."""
-    for option in (
-        click.option("--wandb-entity", metavar="NAME", help="Team or user.  [default: yours]"),
-        click.option("--wandb-project", default="harness", show_default=True, metavar="NAME"),
-        click.option("--wandb-per", type=click.Choice(["run", "pack"]), default="run", show_default=True),
-        click.option("--wandb", type=click.Choice(["online", "offline"]), help="Mirror finished runs to wandb."),
-    ):
-        command = option(command)
-    return command
-
-
-def replan_option(command: Callable) -> Callable:
-    """--replan, of commands that freeze a plan."""
-    text = "Freeze the file as it is now, keeping the earlier plan beside it. Records are kept in any case."
-    return click.option("--replan", is_flag=True, help=text)(command)
+    Who asks without a terminal is a script: a question that it answers by chance is worse than none.
+    """
+    if yes:
+        return
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise HarnessError(f"{refused}: there is no terminal to ask at; --yes goes on without asking")
+    try:
+        agreed = click.confirm(question)
+    except click.Abort:  # Ctrl-C or the end of the input
+        agreed = False
+    if not agreed:
+        raise HarnessError(refused, INCOMPLETE)

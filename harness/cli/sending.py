@@ -1,47 +1,76 @@
-"""Runs sent off as jobs, to a cluster or to this machine by the same means: submit, retry."""
-
-from __future__ import annotations
+"""Runs sent off as jobs, to a cluster or to this machine by the same means: what `submit` and `retry` share."""
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.base.files import check_writable
-from harness.cli.options import (
-    file_argument,
-    replan_option,
-    results_option,
-    scale_option,
-    wandb_options,
+from harness.base.files import check_writable, private_folder
+from harness.base.provenance import host
+from harness.cli.costs import calibrations_of
+from harness.cli.mirroring import mirror_of
+from harness.cli.options import confirm, together, yes_option
+from harness.cli.plans import planned_runs, records_of
+from harness.cli.sweeps import is_complete, look, show_status
+from harness.dispatch.cluster import cluster_name, limits, squeue, user
+from harness.dispatch.here import terminated_like_ctrl_c
+from harness.dispatch.jobs import PredictedPack, arrays, bin_packs
+from harness.dispatch.local import run_locally
+from harness.dispatch.mirror import Mirror, check_wandb
+from harness.dispatch.profile import Profile, read_profile
+from harness.dispatch.reconcile import start_seconds, stillborn, to_send
+from harness.dispatch.slurm import send
+from harness.dispatch.snapshot import take_snapshot
+from harness.dispatch.state import RunState
+from harness.dispatch.submission import (
+    Submission,
+    forget_submission,
+    named_code,
+    new_id,
+    now,
+    one_submitter,
+    retrying,
+    sent_jobs,
+    write_submission,
 )
-from harness.cli.steps import (
-    calibrations_of,
-    confirm,
-    freeze_stage,
-    frozen_plan,
-    mirror_of,
-    plan_of,
-    planned_runs,
-    records_of,
-)
-from harness.cli.sweeps import look, show_status
+from harness.measure.calibration import missing
+from harness.measure.cost import pack_seconds
+from harness.record import set_aside
+from harness.show.console import console, pack_progress
+from harness.show.sweeps import Offer, device_time, earlier_lines, offer_lines, run_words
+from harness.spec import Manifest
+from harness.tasks import draw
 
-if TYPE_CHECKING:
-    from harness.dispatch.mirror import Mirror
-    from harness.dispatch.profile import Profile
-    from harness.dispatch.state import RunState
-    from harness.dispatch.submission import Submission
-    from harness.show.sweeps import Offer
-    from harness.spec import Manifest
-
-EXAMPLE = "experiments/quickstart.yaml"
 CHECKPOINT_SECONDS = 60.0  # of packs on this machine
+
+# Where jobs run and what may be spent.
+where_options = together(
+    click.option(
+        "--profile",
+        type=click.Path(path_type=Path),
+        metavar="YAML",
+        help="The cluster: partition, GPUs, memory, time limit, set-up lines; see docs/cluster.md.",
+    ),
+    click.option(
+        "--local",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="No cluster: the same packs by the same code, N at a time on this machine.",
+    ),
+    click.option("--dry-run", is_flag=True, help="Say what would be submitted, and do nothing."),
+    yes_option,
+    click.option(
+        "--max-gpu-hours",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="HOURS",
+        help="Submit nothing if more is predicted (core-hours where the profile asks for no GPU).",
+    ),
+)
 
 
 class Where(NamedTuple):
@@ -54,116 +83,8 @@ class Where(NamedTuple):
     mirror: Mirror | None
 
 
-def _where_options(command: Callable) -> Callable:
-    """Where jobs run and what may be spent: of commands that send jobs off."""
-    for option in reversed(
-        (
-            click.option(
-                "--profile",
-                type=click.Path(path_type=Path),
-                metavar="YAML",
-                help="The cluster: partition, GPUs, memory, time limit, set-up lines; see docs/cluster.md.",
-            ),
-            click.option(
-                "--local",
-                type=click.IntRange(min=1),
-                metavar="N",
-                help="No cluster: the same packs by the same code, N at a time on this machine.",
-            ),
-            click.option("--dry-run", is_flag=True, help="Say what would be submitted, and do nothing."),
-            click.option("--yes", is_flag=True, help="Do not ask; without a terminal it must be said."),
-            click.option(
-                "--max-gpu-hours",
-                type=click.FloatRange(min=0, min_open=True),
-                metavar="HOURS",
-                help="Submit nothing if more is predicted (core-hours where the profile asks for no GPU).",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
-
-
-@click.command(epilog=f"Example: harness submit {EXAMPLE} --profile slurm/gpu.yaml --max-gpu-hours 10")
-@file_argument
-@results_option
-@scale_option
-@replan_option
-@_where_options
-@wandb_options
-def submit(
-    file: Path,
-    results: Path,
-    scale: str,
-    replan: bool,
-    profile: Path | None,
-    local: int | None,
-    dry_run: bool,
-    yes: bool,
-    max_gpu_hours: float | None,
-    **wandb: Any,
-) -> None:
-    """Send off the runs that have no record and are not on their way, as jobs of about equal length.
-
-    Running it again is harmless: it submits what is missing then. Jobs save their state every minute and when they are
-    told to stop, and go on from it wherever they start again.
-    """
-    from harness.spec import manifest_path
-
-    where, manifest = _where(profile, local, wandb), plan_of(file, scale)
-    folder = results / manifest.name
-    is_new = replan or not manifest_path(folder).exists()
-    if not dry_run:
-        _share(folder, where)
-    if not (dry_run and is_new):
-        manifest, folder = freeze_stage(file, results, scale, replan, dry_run)
-        if not dry_run:
-            _share(folder, where)
-    _check_device(manifest, where, profile)
-    _send(manifest, folder, where, dry_run, yes, max_gpu_hours)
-
-
-@click.command(epilog=f"Example: harness retry {EXAMPLE} --cause quarantined --profile slurm/gpu.yaml")
-@file_argument
-@results_option
-@click.option("--cause", "causes", multiple=True, required=True, metavar="STATE", help="Runs in this state; repeat.")
-@_where_options
-@wandb_options
-def retry(
-    file: Path,
-    results: Path,
-    causes: tuple[str, ...],
-    profile: Path | None,
-    local: int | None,
-    dry_run: bool,
-    yes: bool,
-    max_gpu_hours: float | None,
-    **wandb: Any,
-) -> None:
-    """Send off runs that a submission leaves alone: out of memory, quarantined, cancelled, damaged; or of one cause.
-
-    A diverged run is a result, and is never tried again. For `damaged` every record of the plan is checked in full, and
-    those that are damaged are moved to runs/damaged.
-    """
-    from harness.show.sweeps import retried_states
-
-    where, states = _where(profile, local, wandb), retried_states(causes)
-    manifest, folder = frozen_plan(file, results)
-    if not dry_run:
-        _share(folder, where)
-    _check_device(manifest, where, profile)
-    seen = look(manifest, folder, check_all="damaged" in states)
-    runs = [run for run, one in seen.found.items() if one.state in states]
-    if not runs:
-        raise HarnessError(f"--cause {', '.join(causes)}: no run is in that state; `harness status` shows which are")
-    _send(manifest, folder, where, dry_run, yes, max_gpu_hours, frozenset(runs))
-
-
-# -------------------------------------------------------------------------------------------------------------- steps
-def _where(profile: Path | None, local: int | None, wandb: Mapping[str, Any]) -> Where:
-    from harness.dispatch.mirror import check_wandb
-    from harness.dispatch.profile import read_profile
-
+def where_to_send(profile: Path | None, local: int | None, wandb: Mapping[str, Any]) -> Where:
+    """What --profile, --local and `wandb_options` ask for; a HarnessError if that is not one place."""
     if (profile is None) == (local is None):
         what = (
             "give one of them, not both" if profile else "give a profile, as in slurm/, or --local N for this machine"
@@ -178,10 +99,8 @@ def _where(profile: Path | None, local: int | None, wandb: Mapping[str, Any]) ->
     return Where(read, read.slots, mirror_of(wandb) or read.wandb)
 
 
-def _share(folder: Path, where: Where) -> None:
+def share(folder: Path, where: Where) -> None:
     """Where the profile says so, what this command and its jobs write from now on is for the group to go on with."""
-    from harness.base.files import private_folder
-
     if where.profile is None or where.profile.share == "user":
         return
     os.umask(0o007)  # which the jobs inherit
@@ -191,7 +110,7 @@ def _share(folder: Path, where: Where) -> None:
         private_folder(shared, shared=True)
 
 
-def _check_device(manifest: Manifest, where: Where, profile: Path | None) -> None:
+def check_device(manifest: Manifest, where: Where, profile: Path | None) -> None:
     """A HarnessError if the runs need a GPU and the profile asks for none; a warning if it is the other way about."""
     device = manifest.experiment.device
     if where.profile and device == "cuda" and not where.profile.gpus:
@@ -200,7 +119,7 @@ def _check_device(manifest: Manifest, where: Where, profile: Path | None) -> Non
         click.echo(f"warning: without device: cuda {manifest.name} leaves the GPUs of {profile} idle", err=True)
 
 
-def _send(
+def send_off(
     manifest: Manifest,
     folder: Path,
     where: Where,
@@ -210,9 +129,6 @@ def _send(
     only: frozenset[str] | None = None,
 ) -> None:
     """Say what there is to send off (or of the runs `only`, in whatever state), ask, and send it."""
-    from harness.dispatch.submission import one_submitter, retrying, write_submission
-    from harness.record import set_aside
-
     if dry_run:
         _make_offer(manifest, folder, where, most_hours, only)
         return
@@ -235,13 +151,6 @@ def _send(
 def _make_offer(
     manifest: Manifest, folder: Path, where: Where, most_hours: float | None, only: frozenset[str] | None
 ) -> Offer:
-    from harness.dispatch.jobs import PredictedPack, arrays, bin_packs
-    from harness.dispatch.reconcile import start_seconds, stillborn, to_send
-    from harness.measure.calibration import missing
-    from harness.measure.cost import pack_seconds
-    from harness.show.console import console
-    from harness.show.sweeps import Offer, device_time, earlier_lines, offer_lines
-
     seen, specs = look(manifest, folder), planned_runs(manifest)
     found = seen.found
     if where.profile and only is None:
@@ -294,8 +203,6 @@ def _check_not_in_vain(folder: Path, dead: Mapping[str, RunState]) -> None:
 
 def _room(where: Where, jobs: int) -> tuple[int, int]:
     """How many jobs the cluster takes now, and how many an array may have; a laptop takes its one job."""
-    from harness.dispatch.cluster import limits
-
     if where.profile is None or not jobs:
         return jobs, max(jobs, 1)
     found = limits()
@@ -304,12 +211,6 @@ def _room(where: Where, jobs: int) -> tuple[int, int]:
 
 def _submissions(manifest: Manifest, folder: Path, where: Where, offer: Offer) -> list[Submission]:
     """The submissions of an offer, one an array, and the code that they will run, beside the sweep."""
-    from harness.base.provenance import host
-    from harness.dispatch.cluster import cluster_name, user
-    from harness.dispatch.snapshot import take_snapshot
-    from harness.dispatch.submission import Submission, named_code, new_id, now, sent_jobs
-    from harness.tasks import draw
-
     check_writable(records_of(folder))
     specs = planned_runs(manifest)
     for run in {run.task: run for run in specs.values()}.values():
@@ -339,11 +240,6 @@ def _submissions(manifest: Manifest, folder: Path, where: Where, offer: Offer) -
 
 
 def _submit(manifest: Manifest, folder: Path, submissions: list[Submission]) -> None:
-    from harness.dispatch.cluster import squeue
-    from harness.dispatch.slurm import send
-    from harness.dispatch.submission import forget_submission, write_submission
-    from harness.show.console import console
-
     for submission in submissions:
         write_submission(folder, submission, planned_runs(manifest))
         try:
@@ -359,11 +255,6 @@ def _submit(manifest: Manifest, folder: Path, submissions: list[Submission]) -> 
 
 
 def _train_local(manifest: Manifest, folder: Path, submission: Submission) -> None:
-    from harness.dispatch.here import terminated_like_ctrl_c
-    from harness.dispatch.local import run_locally
-    from harness.show.console import pack_progress
-    from harness.show.sweeps import run_words
-
     specs, words = planned_runs(manifest), run_words(manifest)
     (job,) = submission.jobs
     evaluations = sum(specs[pack[0]].recipe.max_evaluations for pack in job.packs)
@@ -382,5 +273,5 @@ def _train_local(manifest: Manifest, folder: Path, submission: Submission) -> No
         raise HarnessError("stopped; run the same command again to go on", INCOMPLETE) from None
     seen = look(manifest, folder)
     show_status(manifest, folder, seen, (), as_json=False)
-    if any(one.state not in ("done", "diverged") for one in seen.found.values()):
+    if not is_complete(seen):
         sys.exit(INCOMPLETE)

@@ -36,10 +36,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from harness import nets
+from harness import families
 from harness.count import DEFAULT_WEIGHTS, WEIGHTS
-from harness.nets.network import SAMPLE_BLOCK
-from harness.spec.networks import Network
+from harness.families import Network
+from harness.families.base import SAMPLE_BLOCK
 
 
 def _names(text: str) -> frozenset[str]:
@@ -166,8 +166,8 @@ def _per_sample(count: Callable[[int], Executed]) -> Executed:
 def _count(network: Network, evaluate: Evaluator | None, samples: int, with_backward: bool) -> Executed:
     """In float64, on tensors without data: what is executed depends on shapes only."""
     options: dict[str, Any] = {"dtype": torch.float64, "device": "meta"}
-    flat_RP = torch.empty(LANES, nets.parameter_count(network), requires_grad=with_backward, **options)
-    knots = nets.initial_carried(network, [np.random.default_rng(0)] * LANES, **options)
+    flat_RP = torch.empty(LANES, families.parameter_count(network), requires_grad=with_backward, **options)
+    knots = families.initial_carried(network, [np.random.default_rng(0)] * LANES, **options)
     x_RNI = torch.empty(LANES, samples, network.shape[0], **options)
     y_RNO = torch.empty(LANES, samples, network.shape[-1], **options)
     with counting() as counter:
@@ -186,9 +186,9 @@ def _outputs(
     x_RNI: Tensor,
 ) -> Tensor:
     if evaluate is None:
-        return nets.forward(network, flat_RP, knots, x_RNI)
+        return families.forward(network, flat_RP, knots, x_RNI)
     h_RIN = x_RNI.transpose(1, 2).contiguous()
-    return evaluate(network, nets.unflatten(network, flat_RP), knots, h_RIN).transpose(1, 2).contiguous()
+    return evaluate(network, families.unflatten(network, flat_RP), knots, h_RIN).transpose(1, 2).contiguous()
 
 
 # ------------------------------------------------------------------------------------------------------ one operation

@@ -14,8 +14,9 @@ from torch.utils.flop_counter import flop_registry
 from harness.base.errors import HarnessError
 from harness.base.user_code import calling_user_code
 from harness.count.dispatched import Counter, Executed, UnknownOperation
-from harness.nets import module as modules
-from harness.spec import CapTooSmall, Module, ModuleCounts, ModuleShape
+from harness.families import Module, ModuleCounts, ModuleShape
+from harness.families import module as modules
+from harness.spec import CapTooSmall
 
 # Two batches, whose difference is what so many points more cost.
 FEW, MANY = 64, 128

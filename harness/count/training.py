@@ -12,21 +12,19 @@ is counted as d + 2 points (value, d derivatives, Laplacian), under every conven
 for the matrix products of hidden layers; what torch executes is within 10 % of it (tests/tasks/test_pde.py).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from harness.count.families import spline_systems, trainable
+from harness.count.families import trainable
+from harness.families import KanShape, Network, SplinedShape
 from harness.spec import (
     Adam,
-    KanShape,
     Lbfgs,
     LevenbergMarquardt,
-    Network,
     Optimizer,
     Recipe,
     RunTask,
-    SplinedShape,
     at_a_time,
     knot_update_points,
     parts,
@@ -172,10 +170,7 @@ def levenberg_marquardt_flops(
 
 def active_parameters(network: Network) -> int:
     """Parameters that an output of one sample depends on: of G+k coefficients of a spline, its k+1 active ones."""
-    if not isinstance(network, SplinedShape):
-        return trainable(network)
-    splines = sum(inputs * outputs for inputs, outputs in spline_systems(network))
-    return trainable(network) - splines * (network.grid - 1)
+    return network.active_parameters
 
 
 # -------------------------------------------------------------------------------------------------------------- knots
@@ -193,13 +188,7 @@ def knots_flops(work: Work) -> int:
     if not isinstance(work.network, SplinedShape):
         return 0
     unknowns = work.network.grid + work.network.order
-    systems = spline_systems(work.network)
+    systems = work.network.spline_systems
     moved = sum(nodes * least_squares_flops(work.fit_samples, unknowns, splines) for nodes, splines in systems)
     refined = sum(nodes * least_squares_flops(unknowns, unknowns, splines) for nodes, splines in systems)
     return work.knot_updates * moved + (refined if work.refined else 0)
-
-
-def evaluation_flops(per_layer: Iterable[int]) -> int:
-    """Forward and backward of a sample from the forward counts of the layers: 2 times the first, 3 times the rest."""
-    first, *rest = per_layer
-    return 2 * first + 3 * sum(rest)

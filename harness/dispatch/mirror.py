@@ -23,9 +23,9 @@ from typing import Any, Literal, NamedTuple
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import whole_file
+from harness.base.frozen import Frozen
 from harness.record import Record, missing, read_record, record_path
 from harness.spec import Manifest, RunSpec
-from harness.spec.frozen import Frozen
 from harness.spec.identity import pack_key
 
 CONNECT_SECONDS = 30.0  # after which a server is taken for unreachable

@@ -15,9 +15,9 @@ from pydantic import (
     model_validator,
 )
 
+from harness.base.frozen import Frozen
 from harness.dispatch.mirror import Mirror
 from harness.spec import read_settings
-from harness.spec.frozen import Frozen
 
 # Options that the harness sets itself, because what it promises hangs on them.
 OURS = (

@@ -22,11 +22,11 @@ from pydantic import ValidationError
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable, private_folder, whole_file
+from harness.base.frozen import Frozen
 from harness.dispatch.jobs import Job, Pack
 from harness.dispatch.mirror import Mirror
 from harness.dispatch.profile import Profile
 from harness.spec import RunSpec, sealed, unsealed
-from harness.spec.frozen import Frozen
 from harness.spec.nouns import Device
 
 SUBMISSION_SCHEMA = 1

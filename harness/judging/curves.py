@@ -17,6 +17,7 @@ from scipy.stats import t as t_distribution
 
 from harness.base.errors import HarnessError
 from harness.comparison.survivors import MOST_FAILED
+from harness.judging.found import Found
 from harness.judging.pairs import END_TOLERANCE
 from harness.judging.scaling import chosen_runs
 from harness.judging.side_runs import SideRuns
@@ -184,3 +185,18 @@ def _by_seed(first: Curve, second: Curve, at: float, gaps: Mapping[int | str, fl
             )
         found.append(number * own.mean() - (number - 1) * np.mean(rest))
     return np.array(found)
+
+
+def loss_at(first: SideRuns, second: SideRuns, axis: str, at: float | None, known: str, level: float) -> Found:
+    """The ratio of test losses second / first at equal size on `axis`, from the spread of its seeds.
+
+    It is that of the first arm's network with size `at` on the axis `known`, or the largest size that both have.
+    """
+    one, other = side_curve(first, axis), side_curve(second, axis)
+    size = largest_common(one, other) if at is None else size_of(first.runs, axis, at, known)
+    return of_paired(paired(one, other, size, level), size)
+
+
+def of_paired(found: Paired, at: float) -> Found:
+    """The ratio, and where it was read."""
+    return Found(found.estimate, found.low, found.high, at=float(at), seeds=found.seeds)

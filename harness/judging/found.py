@@ -1,8 +1,12 @@
 """What a quantity turned out to be."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from harness.comparison.verdict import Outcome
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.comparison.verdict import Outcome  # with scipy, which those who only read rules do without
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,17 @@ from typing import Any
 
 import pandas as pd
 
+from harness.base.errors import HarnessError
 from harness.comparison import Count, conclusion, count_outcomes, task_level
 from harness.comparison.verdict import Conclusion, Outcome
 from harness.fit.result import to_json as plain
 from harness.judging.found import Found, Number
-from harness.judging.quantities import Runs, find, runs_of
+from harness.judging.quantities import QUANTITIES
+from harness.judging.quantity import Case
 from harness.judging.robust import Under, by_way, concluded, far_worse, robust_words
+from harness.judging.runs import Runs, runs_of
 from harness.judging.words import condition_words, found_words, rule_words
-from harness.spec import CONVENTIONS, Condition, Decide, Manifest, side_label, units
+from harness.spec import Condition, Decide, Manifest, all_axes, side_label, stable_axes, units
 
 EVERY = "all conventions"  # where a rule compares them
 FREE_CONDITIONS = 2  # that the two sides of an interval pay for
@@ -25,7 +28,7 @@ FREE_CONDITIONS = 2  # that the two sides of an interval pay for
 class Verdict:
     """A judged rule. `level` is that of each interval, `given` the numbers of its antecedent.
 
-    `stable`: supported or refuted under at least CONVENTIONS (of counts: two), all of them measured; no number is
+    `stable`: supported or refuted under at least `stable_axes` (of counts: two), all of them measured; no number is
     refused, and the estimates of a condition on a task lie on one side under all. `unmeasured` have no numbers.
     `under` has the rule judged under other ways of searching (`robust_to`), `declared` is what it is without those.
     """
@@ -79,7 +82,8 @@ def judge(rule: Decide, runs: Runs) -> Verdict:
     """
     counted = units(rule, runs.tasks)
     level = interval_level(rule, len(counted))
-    measured = [axis for axis in rule.conventions if not axis.startswith("seconds") or "seconds" in runs.table]
+    known = all_axes()
+    measured = [axis for axis in rule.conventions if not known[axis].needs_seconds or "seconds" in runs.table]
     numbers = _numbers(rule.conditions, counted, measured, rule, runs, level)
     given = _numbers(rule.given, counted, measured, rule, runs, level)
     counts: list[Count] = []
@@ -132,10 +136,18 @@ def _numbers(
     for axis in axes:
         for unit, tasks in counted.items():
             for condition in conditions:
-                number = find(condition, tasks, axis, runs, level)
+                number = _find(Case(condition, tasks, axis, runs, level))
                 words = condition_words(condition, rule.conventions)
                 found.append(Number(axis, unit, words, number, outcome(condition, number)))
     return found
+
+
+def _find(case: Case) -> Found:
+    """The condition's quantity; what the data do not carry is refused with the reason, never an error."""
+    try:
+        return QUANTITIES[case.condition.quantity].find(case)
+    except HarnessError as error:
+        return Found(refused=str(error))
 
 
 def _of(numbers: Sequence[Number], axis: str, unit: str) -> list[Outcome]:
@@ -147,7 +159,7 @@ def outcome(condition: Condition, found: Found) -> Outcome:
     """What a number says of its condition: its interval lies wholly on one side, or it says nothing."""
     if found.refused is not None:
         return "inconclusive"
-    if condition.quantity in ("held_out", "crossover"):
+    if condition.takes.true_or_false:
         return "inconclusive" if found.holds is None else "supported" if found.holds else "refuted"
     assert found.estimate is not None
     assert found.low is not None
@@ -198,7 +210,7 @@ def _alike(numbers: Sequence[Number], whole: bool) -> Outcome:
 
 
 def _stable(rule: Decide, numbers: Sequence[Number], measured: Sequence[str]) -> bool:
-    enough = len(measured) > 1 if rule.quantity == "count" else set(CONVENTIONS) <= set(measured)
+    enough = len(measured) > 1 if rule.takes.of_counts else set(stable_axes()) <= set(measured)
     if set(rule.conventions) != set(measured) or not enough:
         return False
     conditions = {condition_words(one, rule.conventions): one for one in (*rule.conditions, *rule.given)}

@@ -1,7 +1,7 @@
 """From the table of runs to laws: every series of every task, on every axis, under both laws."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,14 +11,12 @@ from harness.fit import Fit
 from harness.fit.held_out import Extrapolation, extrapolate, extrapolation_json, largest_sizes, warn_of_distance
 from harness.fit.precision import warn_of_precision
 from harness.fit.window import until_minimum, warn_of_cut
-from harness.spec import CountName, Manifest
+from harness.spec import Manifest, all_axes, default_count
 
 LawName = Literal["pure", "floor"]
 LAWS: tuple[LawName, ...] = ("pure", "floor")
-# `seconds` is there when the machine was measured: see harness.measure.cost.
-AXES: tuple[str, ...] = (*get_args(CountName), "seconds")
 BEST_AT = "best_at"  # column: the budget at which a run stands for a side of several arms (`verdicts.side_runs`)
-HEADLINE_AXES = ("params.trainable", "flops_train.shared_dense")
+HEADLINE_AXES = (default_count("params"), default_count("flops_train"))
 
 
 def headline_axes(manifest: Manifest) -> tuple[str, str]:
@@ -108,7 +106,12 @@ def with_parts(runs: pd.DataFrame) -> pd.DataFrame:
     return runs.assign(part=part)
 
 
-def fit_table(table: pd.DataFrame, axes: Sequence[str] = AXES, level: float = 0.95) -> list[SeriesFit]:
+def size_axes() -> list[str]:
+    """Every axis on which laws are fitted; `seconds` where the machine was measured (`harness.measure.cost`)."""
+    return [axis.name for axis in all_axes().values() if axis.is_size]
+
+
+def fit_table(table: pd.DataFrame, axes: Sequence[str] | None = None, level: float = 0.95) -> list[SeriesFit]:
     """Both laws for every task, series and axis of a table of runs (`record.load`), from runs in the fit window.
 
     Laws are of `test_loss`, in the metric of the task, on achieved sizes and counted work. Diverged runs cannot enter a
@@ -116,7 +119,7 @@ def fit_table(table: pd.DataFrame, axes: Sequence[str] = AXES, level: float = 0.
     a convention counts nothing (`matmul` of a KAN without base) or does not define a family, there is no law.
     """
     found = []
-    for axis in axes:
+    for axis in size_axes() if axes is None else axes:
         if axis not in table:
             continue
         rows = with_parts(chosen_runs(table, axis))

@@ -18,7 +18,6 @@ from harness.judging.tuning import SearchedSize, tuning_curves
 from harness.planning.halving import all_rungs, overlooked
 from harness.record import Record
 from harness.spec import Cell, Manifest, Recipe, canonical_json, run_id, side_label
-from harness.spec.words import network_words
 
 TRIAL_COLUMNS = ("task", "arm", "asked", "trial", "seed", "val_loss", "test_loss", "status")
 
@@ -136,7 +135,7 @@ def _winner_row(cell: Cell, recipe: Recipe, confirmed: float | None) -> dict[str
         "arm": cell.arm,
         "trial": won.trial,
         "of_trials": won.trials,
-        "network": network_words(cell.network),
+        "network": cell.network.words,
         "shape": canonical_json(cell.network.model_dump(mode="json")),
         "optimizer": recipe.optimizer.name,
         "gain": recipe.gain,

@@ -11,11 +11,12 @@ import numpy as np
 from harness import comparison
 from harness.base.errors import HarnessError, did_you_mean
 from harness.fit.result import to_json as plain
-from harness.judging.curves import common, curve, paired, side_curve, size_of
+from harness.judging.curves import common, curve, loss_at, paired, side_curve, size_of
 from harness.judging.found import Found
-from harness.judging.quantities import Runs, cost_at, laws, loss_at, of_arm, shown
+from harness.judging.laws import cost_at, shown
+from harness.judging.runs import Runs, laws, of_arm
 from harness.judging.side_runs import SideRuns
-from harness.spec import CONVENTIONS
+from harness.spec import stable_axes
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def _side(text: str, known: Sequence[str]) -> Side:
 
 def conventions_of(runs: Runs, axis: str) -> tuple[list[str], list[str]]:
     """The conventions to compare under, those of a stable verdict and `axis`; and those of them not measured."""
-    asked = list(dict.fromkeys([*CONVENTIONS, axis]))
+    asked = list(dict.fromkeys([*stable_axes(), axis]))
     return [name for name in asked if name in runs.table], [name for name in asked if name not in runs.table]
 
 

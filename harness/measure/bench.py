@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness import nets
+from harness import families
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.count.dispatched import executed_evaluation
 from harness.measure.calibration import THREADS, KnotRow, Measured, PackRow, ShapeRow, SoloRow
@@ -201,14 +201,14 @@ def _measure_knots(network: KanShape, lanes: int, points: int, refined: bool, dt
     peak_is_known = _forget_peak()
     before = network.model_copy(update={"grid": max(1, network.grid // 2)}) if refined else network
     generators = [stream(seed, "initial") for seed in range(lanes)]
-    flat_RP = nets.initialise(before, generators, 1.0, precision, "cpu")
-    knots = nets.initial_knots(before, lanes, precision, "cpu")
+    flat_RP = families.initialise(before, generators, 1.0, precision, "cpu")
+    knots = families.initial_knots(before, lanes, precision, "cpu")
     x_RNI = torch.from_numpy(stream(0, "train").uniform(-1, 1, (lanes, points, network.shape[0]))).to(precision)
 
     def move() -> object:
         if refined:
-            return nets.extend_grid(before, flat_RP, knots, network.grid)
-        return nets.update_knots(network, flat_RP, knots, x_RNI, grid_eps=1.0, margin=0.01)
+            return families.extend_grid(before, flat_RP, knots, network.grid)
+        return families.update_knots(network, flat_RP, knots, x_RNI, grid_eps=1.0, margin=0.01)
 
     seconds = float(np.median(_times(move, CLASS_SECONDS)))
     peak = _peak_bytes() if peak_is_known else None

@@ -25,6 +25,7 @@ from scipy.optimize import nnls
 from harness.base import provenance
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import whole_file
+from harness.base.frozen import Frozen
 from harness.measure.features import (
     Features,
     Shape,
@@ -36,7 +37,6 @@ from harness.measure.features import (
     pack_features,
 )
 from harness.spec import KanShape, RunSpec, sealed, unsealed
-from harness.spec.frozen import Frozen
 from harness.spec.nouns import Dtype, Engine
 
 # 1: first version. 2: `mapped`, of optimiser and learning curve as well, in place of the graph's memory alone.

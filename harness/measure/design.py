@@ -9,9 +9,9 @@ import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from harness.families import Activation
 from harness.measure.features import Shape, evaluation_memory
 from harness.spec import Adam, KanShape, Lbfgs, LevenbergMarquardt, MlpShape, Network, Optimizer
-from harness.spec.networks import Activation
 from harness.spec.nouns import Dtype, Engine
 
 # Networks and settings as experiments have them, and larger. Settings go round in a step that shares no divisor with

@@ -16,27 +16,21 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from harness.count import live, spline_systems, trainable
-from harness.count.families import frequencies
+from harness.base.frozen import Frozen
+from harness.count import trainable
 from harness.count.training import active_parameters
 from harness.spec import (
-    ChebyshevKanShape,
-    FourierKanShape,
     KanShape,
     Lbfgs,
     LevenbergMarquardt,
     MlpShape,
-    ModuleShape,
     Network,
-    RationalKanShape,
-    RbfKanShape,
     RunSpec,
     SplinedShape,
     SplineMlpShape,
     at_a_time,
     samples_per_evaluation,
 )
-from harness.spec.frozen import Frozen
 from harness.spec.nouns import Dtype, Engine
 
 Features = dict[str, float]
@@ -122,7 +116,7 @@ def forward_features(engine: Engine, shape: Shape, points: int, lanes: int) -> F
     """A pass of `points` points a lane through the network alone, as the learning curve takes it."""
     share = _forward_share(engine, shape.network)
     if engine == "torch":
-        parts = _torch_network(shape.network, lanes * points)
+        parts = shape.network.torch_work(lanes * points)
         parts["mapped"] = _mapped(sum(_kept_for_backward(parts).values()), shape.dtype)
         return {name: share * amount for name, amount in parts.items()}
     parts = _fused_network(shape.network, points, shape.has_equal_knots)
@@ -160,7 +154,7 @@ def _orders(shape: Shape) -> Features:
 # ----------------------------------------------------------------------------------------------------- torch engine
 def _torch_evaluation(shape: Shape, lanes: int) -> Features:
     network, parameters = shape.network, lanes * trainable(shape.network)
-    parts = _torch_network(network, lanes * shape.samples)
+    parts = network.torch_work(lanes * shape.samples)
     history = parameters * shape.history
     # The graph is freed as a whole; the optimiser's arithmetic makes some thirty arrays, and L-BFGS four copies of what
     # it remembers.
@@ -179,67 +173,6 @@ def _torch_evaluation(shape: Shape, lanes: int) -> Features:
     # For every minibatch a lane seeds a generator and puts all its points in an order (see torch_engine).
     orders = lanes if shape.samples < shape.train_points else 0
     return {**parts, **optimiser, "orders": orders, "ordered_points": orders * shape.train_points}
-
-
-def _torch_network(network: Network, samples: int) -> Features:
-    """Forward and backward pass over `samples` points, lanes times samples a lane."""
-    layers = list(pairwise(network.shape if isinstance(network, ModuleShape) else network.nodes))
-    edges, inputs = sum(inputs * outputs for inputs, outputs in layers), sum(network.shape[:-1])
-    match network:
-        case SplineMlpShape():  # linear maps as an MLP has them, and splines like a KAN's on edges of their own
-            systems, active = spline_systems(network), network.order + 1
-            terms = samples * active * sum(nodes for nodes, _ in systems)
-            maps = _torch_network(MlpShape(shape=network.shape), samples)
-            maps["products"] *= network.rank
-            return maps | {
-                "kan_calls": len(systems) * active,
-                "edge_terms": terms * network.rank,
-                "basis_terms": terms,
-            }
-        case ModuleShape():  # how many calls it makes is not known: as an MLP of three layers
-            counts = live(network)
-            others = counts.forward - counts.forward_matmul
-            return {"mlp_calls": 3, "products": samples * counts.forward_matmul / 2, "nodes": samples * others}
-        case MlpShape():
-            slopes = sum(network.shape[1:-1]) if network.activation == "prelu" else 0
-            return {
-                "mlp_calls": len(layers),  # what a torch operation costs at any size, some ten a layer
-                # Multiply-adds of the three matrix products a layer; Fourier features have but one.
-                "products": samples * (edges + frequencies(network) / 3),
-                # Elements that activations, losses and their gradients touch; twice those with slopes of their own.
-                "nodes": samples * (sum(network.nodes) + slopes),
-            }
-        case KanShape():
-            # G is not here: splines are evaluated through their k + 1 active bases. It counts in the parameters, and
-            # in a search of log2(G) steps that no fit could see.
-            active = network.order + 1
-            return {
-                "kan_calls": len(layers) * active,
-                "edge_terms": samples * edges * active,  # gathered, weighted, added; scattered backwards
-                "basis_terms": samples * inputs * active,  # values of active bases, and their knots
-            }
-        case _:
-            # In the prices of an MLP: a layer of it is worth some twenty operations, a node of it eight. On one machine
-            # that is within a factor of 2 of what they took, from [2,5,1] to [2,50,50,1].
-            operations, numbers, products = _expansion(network)
-            return {
-                "mlp_calls": len(layers) * (1 + operations / 20),
-                "products": samples * edges * products,
-                "nodes": samples * (sum(network.shape) + inputs * numbers * operations / 8),
-            }
-
-
-def _expansion(network: RbfKanShape | ChebyshevKanShape | FourierKanShape | RationalKanShape) -> tuple[int, int, int]:
-    """Element-wise torch operations a layer, how many numbers an input each of them makes, and products an edge."""
-    match network:
-        case RbfKanShape():
-            return 11 + 25 * network.norm, network.grid, network.grid + 1
-        case ChebyshevKanShape():
-            return 10 * network.degree, 1, network.degree + 1
-        case FourierKanShape():
-            return 20, network.harmonics, 2 * network.harmonics
-        case RationalKanShape():
-            return 6 * (network.numerator + network.denominator) + 13, 1, 1
 
 
 def _kept_for_backward(parts: Features) -> Features:
@@ -282,7 +215,7 @@ def _fused_network(network: Network, points: int, has_equal_knots: bool = True) 
                 "nodes": samples * sum(network.nodes),  # copied, turned
             }
         case SplineMlpShape():  # as above; what an MLP's activation takes is in what a basis does
-            splines = samples * (network.order + 1) * sum(nodes for nodes, _ in spline_systems(network))
+            splines = samples * (network.order + 1) * sum(nodes for nodes, _ in network.spline_systems)
             basis = "basis_terms" if network.order == 3 and has_equal_knots else "recursion_terms"
             maps = _fused_network(MlpShape(shape=network.shape), points) | {"activations": 0.0}
             return maps | {basis: splines, "edge_terms": splines}
@@ -317,7 +250,7 @@ def evaluation_memory(engine: Engine, shape: Shape, lanes: int) -> Features:
     memory: Features = {"process": 1, "parameters": parameters, "history": parameters * shape.history}
     at_once = 1
     if engine == "torch":
-        memory |= _kept_for_backward(_torch_network(shape.network, lanes * shape.samples))
+        memory |= _kept_for_backward(shape.network.torch_work(lanes * shape.samples))
         at_once = lanes
     if shape.optimizer == "levenberg_marquardt":
         memory["matrix"] = at_once * _system_size(shape) ** 2
@@ -330,7 +263,7 @@ def curve_memory(engine: Engine, shape: Shape, points: int, lanes: int) -> Featu
     memory = evaluation_memory(engine, shape, lanes)
     if engine == "fused":
         return memory
-    share, passed = _forward_share(engine, shape.network), _torch_network(shape.network, lanes * points)
+    share, passed = _forward_share(engine, shape.network), shape.network.torch_work(lanes * points)
     kept = {name: share * amount for name, amount in _kept_for_backward(passed).items()}
     return memory | kept | ({"jacobian": 0} if "jacobian" in memory else {})
 
@@ -346,7 +279,7 @@ def _jacobian_scalars(engine: Engine, shape: Shape, lanes: int) -> float:
 # ---------------------------------------------------------------------------------------------------- knots and packs
 def knot_features(network: SplinedShape, lanes: int, points: int) -> Features:
     """Least squares on `points` points for every node with knots, one lane after the other (see spline.py)."""
-    layers, unknowns = spline_systems(network), network.grid + network.order
+    layers, unknowns = network.spline_systems, network.grid + network.order
     systems = lanes * sum(nodes for nodes, _ in layers)
     return {
         "lane_layers": lanes * len(layers),  # some fifty torch operations each
@@ -357,7 +290,7 @@ def knot_features(network: SplinedShape, lanes: int, points: int) -> Features:
 
 def knot_memory(network: SplinedShape, points: int) -> Features:
     """The design matrices of the widest layer, one lane's at a time."""
-    widest = max((nodes for nodes, _ in spline_systems(network)), default=0)
+    widest = max((nodes for nodes, _ in network.spline_systems), default=0)
     return {"process": 1, "design": widest * points * (network.grid + network.order)}
 
 

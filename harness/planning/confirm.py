@@ -30,13 +30,14 @@ from harness.spec import (
     RunSpec,
     Won,
     content_hash,
+    default_count,
     least_evaluations,
     run_id,
     searched_name,
     side_label,
 )
 
-ALWAYS_COSTED = "flops_train.shared_dense"  # an axis on which winners are chosen whatever the rules say
+ALWAYS_COSTED = default_count("flops_train")  # an axis on which winners are chosen whatever the rules say
 LEAST_COST_RANGE = 10.0  # from the least to the largest cost budget: what a law needs to be fitted
 DIGITS = 3  # of a cost budget
 

@@ -1,7 +1,6 @@
 """What an arm can learn, by which engine, and why not: said when a file is planned, before anything trains."""
 
 from collections.abc import Mapping, Sequence
-from typing import get_args
 
 from harness.base.errors import HarnessError
 from harness.count import trainable
@@ -10,18 +9,12 @@ from harness.spec import (
     BUILT_IN_RECIPES,
     Adam,
     Arm,
-    CountName,
     Experiment,
-    Kan,
-    KanShape,
     LevenbergMarquardt,
-    Mlp,
-    MlpShape,
-    ModuleShape,
     Network,
     Recipe,
     RunTask,
-    SplineMlpShape,
+    count_names,
     points_at_a_time,
 )
 from harness.spec.nouns import Dtype, Engine
@@ -50,21 +43,8 @@ def _check_pde(variant: Experiment, arm_name: str) -> None:
     """A HarnessError if a PDE, which is learnt by second derivatives on all points, cannot be learnt by an arm."""
     arm = variant.arms[arm_name]
     architecture, optimizer = arm.architecture, recipe_of(variant, arm).optimizer
-    if not isinstance(architecture, Mlp | Kan):
-        raise HarnessError(
-            f"arms.{arm_name}.architecture.family={architecture.family}: no second derivatives, by which a PDE is "
-            "learnt; use family mlp or kan"
-        )
-    if isinstance(architecture, Mlp) and architecture.activation in ("relu", "prelu"):
-        raise HarnessError(
-            f"arms.{arm_name}.architecture.activation={architecture.activation}: its second derivative is 0, so that "
-            "no PDE of second order can be learnt; use silu, tanh, gelu or sine"
-        )
-    if isinstance(architecture, Kan) and architecture.order == 1:
-        raise HarnessError(
-            f"arms.{arm_name}.architecture.order=1: splines of straight lines have no second derivative, by which a "
-            "PDE is learnt; use order 3 or more"
-        )
+    if why := architecture.why_no_pde():
+        raise HarnessError(f"arms.{arm_name}.architecture.{why}")
     if isinstance(optimizer, LevenbergMarquardt):
         raise HarnessError(
             f"recipes.{arm.recipe}.optimizer.name=levenberg_marquardt: it has no Jacobian of second derivatives, by "
@@ -125,9 +105,9 @@ def check_counted(variant: Experiment, arm_name: str, network: Network, counts: 
         if any(arm_name in side for side in sides):
             asked += [(f"decide.{index}.axes", name) for name in rule.conventions]
     for place, name in asked:
-        if name in get_args(CountName) and name not in counts:
-            axis = name.split(".")[0]
-            known = [each for each in counts if each.startswith(f"{axis}.") and each in get_args(CountName)]
+        if name in count_names() and name not in counts:
+            kind = name.split(".")[0]
+            known = [each for each in counts if each.startswith(f"{kind}.") and each in count_names()]
             raise HarnessError(
                 f"{place}: {name} does not count {network.family} (arm {arm_name!r}); use one of {', '.join(known)}"
             )
@@ -139,16 +119,11 @@ def why_infeasible(network: Network, recipe: Recipe, task: RunTask, dtype: Dtype
     A HarnessError if it is a module of the user's that cannot train at all.
     """
     optimizer = recipe.optimizer
-    if isinstance(network, ModuleShape):
-        from harness.nets.module import check  # torch, for those who bring a module of torch's
-
-        check(network, dtype)
+    network.check(dtype)
     if not isinstance(optimizer, LevenbergMarquardt):
         return None
-    if isinstance(network, ModuleShape):
-        return "levenberg_marquardt has no Jacobian of a module of yours; use lbfgs or adam"
-    if isinstance(network, KanShape) and network.base == "frozen":
-        return "levenberg_marquardt moves all that a network has, so no base: frozen; use lbfgs or adam"
+    if why := network.without_levenberg():
+        return why
     residuals = points_at_a_time(recipe, task.train_points) * network.shape[-1]
     size = residuals if is_dual(optimizer, network, residuals) else trainable(network)
     if size <= LARGEST_SYSTEM:
@@ -185,23 +160,9 @@ def engine_of(experiment: Experiment, network: Network, task: RunTask) -> Engine
             f"engine: fused computes in float64 on CPUs, but the file says {' and '.join(reasons)}; "
             "use engine: torch, or leave `engine` out"
         )
-    without_kernels = _without_kernels(network)
+    without_kernels = network.without_kernels()
     if experiment.engine == "fused" and without_kernels:
         raise HarnessError(f"engine: fused {without_kernels}; leave `engine` out")
     if experiment.engine:
         return experiment.engine
     return "torch" if reasons or without_kernels else "fused"
-
-
-def _without_kernels(network: Network) -> str | None:
-    """Why there are no compiled kernels of a network, or None if there are."""
-    match network:
-        case KanShape(base="frozen"):
-            return "trains all that a KAN has, so no base: frozen"
-        case MlpShape(activation="prelu"):
-            return "has no kernels with activation: prelu"
-        case SplineMlpShape() if network.rank > 1:
-            return f"has no kernels with several splines a node, rank: {network.rank}"
-        case MlpShape() | KanShape() | SplineMlpShape():
-            return None
-    return f"has no kernels of family: {network.family}"

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
@@ -10,27 +10,19 @@ from ruamel.yaml.error import YAMLError
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.count import DEFAULT_WEIGHTS, Work, count, training_flops
+from harness.families import FAMILIES, Architecture, Layered, Network, family_named
 from harness.planning.solve import bracket, build_network
 from harness.spec import (
-    SHAPES,
     Adam,
-    Architecture,
-    CountName,
     Lbfgs,
     LevenbergMarquardt,
-    Module,
-    Network,
     Optimizer,
+    count_names,
+    default_count,
 )
-from harness.spec.nouns import DEFAULT_CONVENTION
+from harness.spec.counts import KINDS
 
 ARCHITECTURES: TypeAdapter[Architecture] = TypeAdapter(Architecture)
-FIELDS = {
-    get_args(one.model_fields["family"].annotation)[0]: tuple(one.model_fields)
-    for one in get_args(get_args(Architecture)[0])
-}
-# The sizes that an arm can leave open, beside its depth.
-OPEN_SIZES = ("width", "grid", "degree", "harmonics")
 OPTIMIZERS: dict[str, Optimizer] = {
     "adam": Adam(name="adam"),
     "lbfgs": Lbfgs(name="lbfgs"),
@@ -72,9 +64,9 @@ def match_arms(arms: Sequence[str], setting: Setting) -> list[Matched]:
 
 def axis_named(text: str) -> str:
     """`axis.convention` from an axis with or without its convention."""
-    name = f"{text}.{DEFAULT_CONVENTION[text]}" if text in DEFAULT_CONVENTION else text
-    if name not in get_args(CountName):
-        raise HarnessError(f"--axis {text!r}: {did_you_mean(text, [*DEFAULT_CONVENTION, *get_args(CountName)])}")
+    name = default_count(text) if text in KINDS else text
+    if name not in count_names():
+        raise HarnessError(f"--axis {text!r}: {did_you_mean(text, [*KINDS, *count_names()])}")
     return name
 
 
@@ -106,8 +98,8 @@ def ratios(first: Matched, other: Matched) -> dict[str, float]:
 def parse_arm(text: str) -> Architecture:
     """An architecture from words such as `kan hidden=[5] order=2`: the family, then its fields with YAML values."""
     family, *words = text.split() or [""]
-    if family not in SHAPES:
-        raise HarnessError(f"--arm {text!r}: family {family!r}: {did_you_mean(family, SHAPES)}")
+    if family not in FAMILIES and ":" not in family:
+        raise HarnessError(f"--arm {text!r}: family {family!r}: {did_you_mean(family, FAMILIES)}")
     fields: dict[str, Any] = {}
     for name, value in (_field(text, word) for word in words):
         if name == "family" or name in fields:
@@ -131,10 +123,10 @@ def _field(text: str, word: str) -> tuple[str, Any]:
 
 
 def _sentences(text: str, family: str, error: ValidationError) -> str:
-    allowed = [name for name in FIELDS[family] if name != "family"]
+    allowed = [name for name in family_named(family).model_fields if name != "family"]
     lines = []
     for detail in error.errors():
-        name = ".".join(str(part) for part in detail["loc"][1:])
+        name = ".".join(str(part) for part in detail["loc"] if str(part)[0] != "<" and part != family)
         if detail["type"] == "extra_forbidden":
             lines.append(f"--arm {text!r}: {name}: unknown field; {did_you_mean(name, allowed)}")
         elif not name:  # of several fields together, which the sentence names
@@ -147,17 +139,11 @@ def _sentences(text: str, family: str, error: ValidationError) -> str:
 
 def _open_size(arm: str, architecture: Architecture, setting: Setting) -> str:
     """The one size that an arm leaves open; `steps` if it leaves none and the evaluations are not given either."""
-    missing = [name for name in OPEN_SIZES if getattr(architecture, name, 0) is None]
-    if isinstance(architecture, Module):
-        missing = [] if getattr(architecture, architecture.size) else [architecture.size]
-    elif architecture.hidden is not None or architecture.depth == 1:
-        missing = [name for name in missing if name != "width"]
-    elif architecture.depth is None:
-        missing.append("depth")
+    missing = architecture.open_sizes()
     is_training = setting.count_name.startswith("flops_train")
     if not missing and is_training and setting.evaluations is None:
         return "steps"
-    if not missing and not isinstance(architecture, Module) and architecture.depth == 1:
+    if not missing and isinstance(architecture, Layered) and architecture.depth == 1:
         raise HarnessError(f"--arm {arm!r}: depth=1 has no hidden layer, and so no size to solve for; give more depth")
     if not missing:
         raise HarnessError(f"--arm {arm!r} leaves no size open to be solved for; leave one out")

@@ -312,15 +312,13 @@ def _solve_ladder(variant: Experiment, arm_name: str, task: RunTask) -> Iterator
             yield None, _if_possible(candidate_of_value, task, variant.dtype)
         return
     free = match.solve.get(arm_name, match.solve.get("*"))
+    own = [size for size in get_args(Size) if size == "steps" or size in type(arm.architecture).model_fields]
     if free is None:
-        raise HarnessError(
-            f"match.solve: says nothing about arm {arm_name!r}; add `{arm_name}: width|grid|depth|steps`"
-        )
+        raise HarnessError(f"match.solve: says nothing about arm {arm_name!r}; add `{arm_name}: {'|'.join(own)}`")
     if arm.sizes and free != "steps":
         raise HarnessError(
             f"arms.{arm_name}.sizes: match solves for {free}; sizes go with `solve: steps` or without match"
         )
-    own = [size for size in get_args(Size) if size == "steps" or size in type(arm.architecture).model_fields]
     if free not in own:
         raise HarnessError(
             f"match.solve: a network of family {arm.architecture.family} has no {free}; arm {arm_name!r} can solve for "

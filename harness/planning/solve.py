@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 from harness.base.errors import HarnessError
-from harness.spec import SHAPES, Architecture, CapTooSmall, Module, Network
-from harness.spec.architectures import LARGEST_DEPTH, Layered
-from harness.spec.module import SizeName
+from harness.families import LARGEST_DEPTH, Architecture, Layered, Module, Network
+from harness.families.module import SizeName
+from harness.spec import CapTooSmall
 
 # Largest free integers that the search will try.
 LARGEST_SIZE = 2**20
@@ -42,14 +42,17 @@ def build_network(
         architecture = architecture.model_copy(update={size: value})
     if isinstance(architecture, Module):
         return _live_network(architecture, inputs, outputs, where)
-    shape = SHAPES[architecture.family]
-    own = [name for name in shape.model_fields if name not in ("shape", "family", "low", "high")]
+    assert isinstance(architecture, Layered)
+    shape = architecture.network
+    own = [name for name in shape.model_fields if name not in ("shape", "source", "family", "low", "high")]
     fields = {name: getattr(architecture, name) for name in own}
     if fields.get("scales", False) is None:
         fields["scales"] = scales
     for name, value in fields.items():
         if value is None and shape.model_fields[name].is_required():
             raise HarnessError(f"{where}.{name} is missing: give it, or let match.solve find it")
+    if architecture.source is not None:
+        fields["source"] = architecture.source
     return shape(shape=(inputs, *_hidden(architecture, where), outputs), **fields)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from harness.spec.search import Range, SearchAxis, Space
+from harness.families.space import Range, SearchAxis, Space
 
 
 def extent(axis: SearchAxis) -> float:
@@ -16,7 +16,7 @@ def extent(axis: SearchAxis) -> float:
     return math.log(axis.high / axis.low) if axis.log else axis.high - axis.low
 
 
-def axis_words(path: str, axis: SearchAxis) -> str:
+def varied_words(path: str, axis: SearchAxis) -> str:
     """An axis in a few words: `architecture.order in 2, 3` or `recipe.gain from 0.5 to 10 (log)`."""
     if not isinstance(axis, Range):
         return f"{path} in {', '.join(map(str, axis))}"

@@ -18,8 +18,8 @@ from scipy.stats.qmc import Sobol
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.comparison.choose import shares
+from harness.families.space import Range, SearchAxis, Space
 from harness.spec import BUILT_IN_RECIPES, Arm, Experiment, Recipe
-from harness.spec.search import Range, SearchAxis, Space
 
 WHOLE_RECIPE = "recipe"  # the axis whose values are names of recipes
 DIGITS = 4  # of a real number in a trial

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
+from harness.base.frozen import Frozen
 from harness.spec import (
     KanShape,
     RunSpec,
 )
-from harness.spec.frozen import Frozen
 from harness.spec.nouns import Metric
 
 if TYPE_CHECKING:

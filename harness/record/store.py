@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import unfinished
+from harness.base.frozen import Frozen
 from harness.record.schema import (
     RECORD_SCHEMA,
     Provenance,
@@ -35,7 +36,6 @@ from harness.spec import (
     sealed,
     unsealed,
 )
-from harness.spec.frozen import Frozen
 from harness.spec.nouns import Engine
 
 if TYPE_CHECKING:

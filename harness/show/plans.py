@@ -1,7 +1,7 @@
 """What the command line prints of plans, costs and fits: tables and sentences."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import pandas as pd
 from rich.table import Table
@@ -14,8 +14,8 @@ from harness.measure.cost import SweepCost
 from harness.planning.match import Matched, Setting, ratios
 from harness.planning.trials import WHOLE_RECIPE
 from harness.show.console import duration
-from harness.spec import Cell, CountName, Manifest
-from harness.spec.words import network_words
+from harness.spec import Cell, Manifest, count_names, default_count
+from harness.spec.counts import KINDS
 
 LOSS_WORDS = {"rmse": "test RMSE", "cross_entropy": "test cross-entropy"}  # by the metric of a task
 
@@ -27,7 +27,7 @@ def plan_table(manifest: Manifest) -> Table:
     for name in ("task", "arm", "network"):
         table.add_column(name, no_wrap=True)
     matched = [f"asked {match.count_name}", "achieved", "off"] if match else []
-    for name in (*matched, "params.trainable", "flops_forward.shared_dense", "flops_train.shared_dense"):
+    for name in (*matched, *map(default_count, KINDS)):
         table.add_column(name, justify="right", overflow="fold")
     for cell in manifest.cells:
         names, asked, counts = _cell_row(cell)
@@ -44,11 +44,11 @@ def _cell_row(cell: Cell) -> tuple[list[str], list[str], list[str]]:
     if cell.infeasible:
         return [cell.task, series, "infeasible"], [asked, "", ""], [""] * 3
     network = cell.network
-    words = network_words(network) if network else ""
-    counts = [f"{cell.counts[n]:,}" for n in ("params.trainable", "flops_forward.shared_dense")]
+    words = network.words if network else ""
+    counts = [f"{cell.counts[n]:,}" for n in (default_count("params"), default_count("flops_forward"))]
     achieved = f"{cell.achieved:,.6g}" if cell.achieved is not None else ""
     residual = f"{cell.residual:+.1%}" if cell.residual is not None else ""
-    work = f"{cell.counts['flops_train.shared_dense']:.2e}"
+    work = f"{cell.counts[default_count('flops_train')]:.2e}"
     return [cell.task, series, words], [asked, achieved, residual], [*counts, work]
 
 
@@ -90,14 +90,14 @@ def match_table(matched: Sequence[Matched], setting: Setting) -> Table:
         if index:
             table.add_column("÷ first", justify="right")
     for name, words in (
-        ("network", [network_words(one.network) for one in matched]),
+        ("network", [one.network.words for one in matched]),
         ("solved for", [f"{one.free}={one.value:,}" for one in matched]),
         ("off the budget", [f"{one.counts[setting.count_name] / setting.budget - 1:+.1%}" for one in matched]),
     ):
         table.add_row(name, words[0], *(text for word in words[1:] for text in (word, "")))
     last_axis = None
     counted = {name for one in matched for name in one.counts}
-    known = [*get_args(CountName), *sorted(counted - set(get_args(CountName)))]
+    known = [*count_names(), *sorted(counted.difference(count_names()))]
     for name in (name for name in known if name in counted):
         table.add_section() if name.split(".")[0] != last_axis else None
         last_axis = name.split(".")[0]

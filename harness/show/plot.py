@@ -25,27 +25,7 @@ from harness.fit import Fit, Points, band, predict, size_means
 from harness.fit.held_out import Extrapolation
 from harness.judging.scaling import SeriesFit, chosen_runs, common_law, headline_axes, with_parts
 from harness.show.plans import LOSS_WORDS, exponent
-from harness.spec import Manifest, RunTask
-
-AXIS_WORDS = {
-    "params.trainable": "trainable parameters",
-    "params.stored": "numbers that a trained network keeps, frozen ones and knots too",
-    "params.paper": "parameters as the KAN paper counts them (edges × G)",
-    "params.kanbefair": "parameters as KANbeFair counts them",
-    "flops_forward.shared_dense": "forward FLOPs per sample (shared-dense)",
-    "flops_forward.local_min": "forward FLOPs per sample (local minimum)",
-    "flops_forward.per_edge": "forward FLOPs per sample (per edge)",
-    "flops_forward.kanbefair": "forward FLOPs per sample (KANbeFair's formula)",
-    "flops_forward.matmul": "forward FLOPs per sample (matrix products only)",
-    "flops_forward.executed": "forward FLOPs per sample (executed by torch)",
-    "flops_train.shared_dense": "training FLOPs (shared-dense)",
-    "flops_train.local_min": "training FLOPs (local minimum)",
-    "flops_train.per_edge": "training FLOPs (per edge)",
-    "flops_train.kanbefair": "training FLOPs (KANbeFair's formula)",
-    "flops_train.matmul": "training FLOPs (matrix products only)",
-    "flops_train.executed": "training FLOPs (executed by torch)",
-    "seconds": "seconds alone on the machine that was measured",
-}
+from harness.spec import Manifest, RunTask, axis_words
 
 LOSS_UNITS = {"rmse": "target's units", "cross_entropy": "nats"}
 
@@ -242,7 +222,7 @@ def _panel(
 ) -> Panel:
     rows = with_parts(chosen_runs(table, axis))
     rows = rows[(rows["task"] == row.task) & rows["arm"].isin(row.arms)]
-    axes.set(xscale="log", yscale="log", xlabel=AXIS_WORDS[axis])
+    axes.set(xscale="log", yscale="log", xlabel=axis_words(axis))
     names = list(dict.fromkeys(rows["series"]))
     for name in names:
         if name in budgets:

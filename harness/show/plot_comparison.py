@@ -15,7 +15,6 @@ from matplotlib.transforms import offset_copy
 from harness import comparison
 from harness.base.files import whole_file
 from harness.show.plot import (
-    AXIS_WORDS,
     DPI,
     LABEL_SIZE,
     ROW_HEIGHT,
@@ -26,6 +25,7 @@ from harness.show.plot import (
     series_styles,
     set_ticks,
 )
+from harness.spec import axis_words
 from harness.tables.comparison import Compared, Comparison
 
 LABEL_COLUMNS = 42
@@ -60,8 +60,8 @@ def compare_figure(compared: Compared) -> Figure:
         for index, one in enumerate(compared.by_size):
             _draw_cost(left, one, styles[one.x_name], BESIDE * (index - (len(compared.by_size) - 1) / 2))
             _draw_loss(right, one, styles[one.x_name], several)
-        size = "size / smallest shared size" if several else _words(compared.by_size[0].x_name)
-        cost = "size" if several else _words(compared.by_size[0].x_name)
+        size = "size / smallest shared size" if several else axis_words(compared.by_size[0].x_name)
+        cost = "size" if several else axis_words(compared.by_size[0].x_name)
         left.set(xscale="log", yscale="log", xlabel=f"{y}: the lower, the further to the right")
         left.set_ylabel(_wrapped(cost, f"of {second} / {first}"), parse_math=False)
         left.set_title(f"what an equal {y} costs", loc="left", parse_math=False)
@@ -89,7 +89,7 @@ def compare_figure(compared: Compared) -> Figure:
 def _write_legend(figure: Figure, axes: Axes, below: int) -> None:
     """Which line is which column of sizes, in the line that the title leaves free `below` its own."""
     handles = [line for line in axes.lines if str(line.get_gid()).partition(":")[0] in ("cost", "loss")]
-    names = [_words(str(line.get_gid()).partition(":")[2]) for line in handles]
+    names = [axis_words(str(line.get_gid()).partition(":")[2]) for line in handles]
     top = 1 - (1.2 * below * TITLE_SIZE + 4) / 72 / figure.get_figheight()
     look: dict[str, Any] = {"frameon": False, "fontsize": LABEL_SIZE, "ncols": 3, "borderpad": 0.2}
     figure.legend(handles, names, loc="upper left", bbox_to_anchor=(0, top), **look).set_in_layout(False)
@@ -100,16 +100,12 @@ def _wrapped(what: str, of: str) -> str:
     return f"{what} {of}" if len(what) + len(of) < LABEL_COLUMNS else f"{what}\n{of}"
 
 
-def _words(name: str) -> str:
-    return AXIS_WORDS.get(name, name)
-
-
 def _draw_cost(axes: Axes, one: Comparison, style: Style, beside: float) -> None:
     """The curve, and the ratio without a law as marks that stand `beside` (points) their losses, clear of others."""
     curve, cost, twin = one.curve, one.cost, one.twin
     if curve.losses is None or curve.estimate is None or cost.losses is None or twin is None:
         reason = ", ".join(refusal.code for refusal in curve.refusals)
-        axes.text(0.03, 0.5, f"{_words(one.x_name)}: {reason}", transform=axes.transAxes, fontsize=LABEL_SIZE)
+        axes.text(0.03, 0.5, f"{axis_words(one.x_name)}: {reason}", transform=axes.transAxes, fontsize=LABEL_SIZE)
         return
     _draw_ratio(axes, f"cost:{one.x_name}", curve.losses, curve, style)
     read = np.isfinite(twin.estimate) & (twin.estimate > 0)
@@ -141,7 +137,7 @@ def _draw_loss(axes: Axes, one: Comparison, style: Style, several: bool) -> None
     loss, found = one.loss, one.crossover
     if loss.sizes is None or loss.shared is None:
         reason = ", ".join(refusal.code for refusal in loss.refusals)
-        axes.text(0.03, 0.5, f"{_words(one.x_name)}: {reason}", transform=axes.transAxes, fontsize=LABEL_SIZE)
+        axes.text(0.03, 0.5, f"{axis_words(one.x_name)}: {reason}", transform=axes.transAxes, fontsize=LABEL_SIZE)
         return
     unit = loss.shared[0] if several else 1.0
     _draw_ratio(axes, f"loss:{one.x_name}", loss.sizes / unit, loss, style)

@@ -14,7 +14,6 @@ from matplotlib.lines import Line2D
 
 from harness.fit import Fit, size_means
 from harness.show.plot import (
-    AXIS_WORDS,
     ROW_HEIGHT,
     THEME,
     Drawn,
@@ -44,6 +43,7 @@ from harness.show.plot_residuals import (
     write_note,
 )
 from harness.show.table_fits import exponent_words
+from harness.spec import axis_words
 from harness.tables.fits import Answer, ArmFit, drawn_law
 
 COLUMNS = 3  # of small multiples
@@ -88,7 +88,7 @@ def laws_figure(found: Answer) -> Figure:
         for index, (axes, group) in enumerate(zip(grid.flat, shown, strict=False)):
             is_lowest = index + columns >= len(shown)
             if is_lowest or len(found.cells) > 1:
-                axes.set_xlabel(AXIS_WORDS.get(group[0].arm.x_name, group[0].arm.x_name))
+                axes.set_xlabel(axis_words(group[0].arm.x_name))
                 axes.tick_params(labelbottom=True)
             if not is_overlaid:
                 axes.set_title(textwrap.shorten(group[0].arm.arm, 40), loc="left", parse_math=False)
@@ -109,7 +109,7 @@ def residuals_of(found: Answer) -> Figure | None:
             x=one.arm.x[one.arm.parts.fitted],
             y=one.arm.y[one.arm.parts.fitted],
             style=one.style,
-            x_label=AXIS_WORDS.get(one.arm.x_name, one.arm.x_name),
+            x_label=axis_words(one.arm.x_name),
             y_name=found.request.columns.y,
         )
         for one in ones

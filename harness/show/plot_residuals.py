@@ -18,7 +18,8 @@ from harness.base.files import whole_file
 from harness.fit import Fit, predict
 from harness.judging.scaling import SeriesFit, chosen_runs, common_law, with_parts
 from harness.show.plans import LOSS_WORDS
-from harness.show.plot import AXIS_WORDS, DPI, LABEL_SIZE, THEME, WIDTH, Style, series_styles, set_ticks
+from harness.show.plot import DPI, LABEL_SIZE, THEME, WIDTH, Style, series_styles, set_ticks
+from harness.spec import axis_words
 
 OVERLAID = 4  # that can be told apart in one panel
 PANELS = 12
@@ -58,7 +59,7 @@ def experiment_residuals(table: pd.DataFrame, fits: Sequence[SeriesFit], axis: s
         x, y = group["size"].to_numpy(float), group["test_loss"].to_numpy(float)
         title = f"{task}, {series}, {law} law"
         style, loss = styles[str(series)], LOSS_WORDS[one.metric]
-        shown.append(Residuals(f"{task}:{series}", title, one.fit, x, y, style, AXIS_WORDS[axis], loss))
+        shown.append(Residuals(f"{task}:{series}", title, one.fit, x, y, style, axis_words(axis), loss))
     return residuals_figure(shown)
 
 

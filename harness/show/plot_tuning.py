@@ -18,7 +18,6 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 from harness.comparison.tuning_curve import EffortRatio, TuningCurve
 from harness.judging.tuning import SearchedSize
 from harness.show.plot import (
-    AXIS_WORDS,
     COLOURS,
     LABEL_SIZE,
     LINES,
@@ -30,6 +29,7 @@ from harness.show.plot import (
     set_ticks,
 )
 from harness.show.plot_residuals import empty_figure, write_figure, write_note
+from harness.spec import axis_words
 
 PANEL_HEIGHT, HEAD_HEIGHT = 2.0, 0.3  # inches
 COLUMNS = 3
@@ -240,7 +240,7 @@ def _label(figure: Figure, panels: Mapping[Where, Axes], loss: str) -> None:
 
 
 def _size_words(panels: Iterable[Where], axis: str) -> list[str]:
-    return [f"Panels: task, {AXIS_WORDS[axis]}."] if any(asked is not None for _, asked in panels) else []
+    return [f"Panels: task, {axis_words(axis)}."] if any(asked is not None for _, asked in panels) else []
 
 
 def _undrawn(wheres: Sequence[Where]) -> list[str]:

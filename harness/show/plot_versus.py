@@ -15,18 +15,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from harness.judging.versus import Asked, Line
-from harness.show.plot import AXIS_WORDS, DPI, LABEL_SIZE, THEME, WIDTH, Style, darker, series_styles, set_ticks
+from harness.show.plot import DPI, LABEL_SIZE, THEME, WIDTH, Style, darker, series_styles, set_ticks
 from harness.show.plot_residuals import hide_rest, write_figure, write_note
+from harness.spec import all_axes, axis_words
 
 PANEL_HEIGHT, HEAD_HEIGHT = 2.5, 0.75  # inches
 COLUMNS = 3
 MOST_PANELS = 12
-SHORT_WORDS = {
-    "params.trainable": "trainable parameters",
-    "flops_train.shared_dense": "training FLOPs (shared-dense)",
-    "flops_train.local_min": "training FLOPs (local minimum)",
-    "seconds": "seconds",
-}
 
 
 def draw_versus(asked: Asked, curves: Sequence[Line], stem: Path) -> list[Path]:
@@ -58,7 +53,7 @@ def versus_figure(asked: Asked, curves: Sequence[Line]) -> Figure | None:
             if index % columns == 0:
                 axes.set_ylabel(f"test loss of {asked.second} / {asked.first}", parse_math=False)
             if index + columns >= len(shown):
-                axes.set_xlabel(textwrap.fill(f"{asked.first}: {AXIS_WORDS[asked.axis]}", 34), parse_math=False)
+                axes.set_xlabel(textwrap.fill(f"{asked.first}: {axis_words(asked.axis)}", 34), parse_math=False)
         hide_rest(grid, len(shown))
         sns.despine(figure)
         _head(figure, asked, styles)
@@ -118,7 +113,8 @@ def _head(figure: Figure, asked: Asked, styles: dict[str, Style]) -> None:
         figure.axes[0].plot([], [], ls=one.line, color=one.colour, marker=one.marker, ms=4.2, lw=1.3)[0]
         for one in styles.values()
     ]
-    names = [SHORT_WORDS.get(name, AXIS_WORDS[name]) for name in styles]
+    known = all_axes()
+    names = [known[name].short for name in styles]
     columns = 2 if figure.get_figwidth() < WIDTH else 4
     figure.suptitle(title + "\n" + "\n" * -(-len(names) // columns), x=0.01, ha="left", fontsize=9, weight="bold")
     figure.legend(

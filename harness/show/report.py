@@ -15,51 +15,34 @@ from markupsafe import escape
 from matplotlib.figure import Figure
 
 from harness.base.files import whole_file
+from harness.families.space import Space
 from harness.fit import Caution, Fit
-from harness.judging import Verdict, to_json
 from harness.judging.answer import number_lines, verdict_words
 from harness.judging.checks import Check
+from harness.judging.judge import Verdict, to_json
 from harness.judging.pairs import pairs, pairs_axis
 from harness.judging.scaling import SeriesFit, common_law, headline_axes
 from harness.judging.searched import Searched
-from harness.planning.spaces import axis_words, differences
+from harness.planning.spaces import differences, varied_words
 from harness.record import Record
 from harness.show.checks import TITLES as CHECK_TITLES
 from harness.show.checks import CheckRow, check_row
 from harness.show.plans import LOSS_WORDS, exponent, held_out_rows, loss_words
-from harness.show.plot import AXIS_WORDS, human, laws_of, run_tasks, scaling_figure, tuning_note
+from harness.show.plot import human, laws_of, run_tasks, scaling_figure, tuning_note
 from harness.show.plot_residuals import experiment_residuals
 from harness.show.plot_tuning import tuning_figure
 from harness.spec import (
     Arm,
     Cell,
-    ChebyshevKanShape,
     Formula,
-    FourierKanShape,
-    KanShape,
     Manifest,
-    MlpShape,
-    ModuleShape,
-    Network,
-    RationalKanShape,
-    RbfKanShape,
     Recipe,
     RunTask,
-    SplineMlpShape,
+    all_axes,
+    default_count,
 )
-from harness.spec.search import Space
 
 LAW_WORDS = {"pure": "E = 0", "floor": "E free"}
-# The counts whose ratios stand beside a pair's errors; all of them are in pairs.csv.
-PAIRED_COUNTS = (
-    "params.trainable",
-    "flops_forward.shared_dense",
-    "flops_forward.local_min",
-    "flops_train.shared_dense",
-    "flops_train.local_min",
-    "flops_train.executed",
-    "seconds",
-)
 OPTIMIZER_WORDS = {"adam": "Adam", "lbfgs": "L-BFGS", "levenberg_marquardt": "Levenberg-Marquardt"}
 
 
@@ -123,7 +106,8 @@ def write_report(
         check_titles=CHECK_TITLES,
         axes=len({row.axis for row in rows}),
         all_rows=rows,
-        axis_words=AXIS_WORDS,
+        axis_words={name: axis.words for name, axis in all_axes().items()},
+        work=default_count("flops_train"),
         loss=loss_words(table["metric"]),
         level=fits[0].fit.level,
         figure=png(scaling_figure(manifest, table, fits)),
@@ -267,7 +251,8 @@ def _pairs(table: pd.DataFrame, manifest: Manifest) -> dict[str, Any]:
     """The arms side by side at equal size, as the page shows it."""
     axis = pairs_axis(manifest)
     found = pairs(table, axis)
-    names = [name for name in PAIRED_COUNTS if name != axis and f"ratio.{name}" in found]
+    beside = [name for name, one in all_axes().items() if one.beside_pairs]  # all of them are in pairs.csv
+    names = [name for name in beside if name != axis and f"ratio.{name}" in found]
     rows = [
         {
             "task": row["task"],
@@ -297,7 +282,7 @@ def _search(manifest: Manifest, searched: Searched, loss: str) -> dict[str, Any]
         "asked": experiment.search,
         "confirms": manifest.confirms,
         "spaces": {
-            name: ([axis_words(*axis) for axis in space.items()], _of_standard(experiment.arms[name], space))
+            name: ([varied_words(*axis) for axis in space.items()], _of_standard(experiment.arms[name], space))
             for name, space in manifest.spaces.items()
         },
         "halving": searched.halving.to_dict("records") if searched.halving is not None else None,
@@ -316,45 +301,19 @@ def _of_standard(arm: Arm, space: Space) -> str:
 
 
 def _cell(cell: Cell) -> dict[str, Any]:
-    exact = ("params.trainable", "flops_forward.shared_dense")
+    exact = (default_count("params"), default_count("flops_forward"))
     return {
         "task": cell.task,
         "series": cell.series,
-        "network": _network(cell.network) if cell.network else "–",
+        "network": cell.network.long_words if cell.network else "–",
         "asked": f"{cell.asked:,.6g}" if cell.asked is not None else "–",
         "achieved": f"{cell.achieved:,.6g}" if cell.achieved is not None else "–",
         "off": f"{cell.residual:+.1%}" if cell.residual is not None else "–",
         "counts": [f"{cell.counts[name]:,}" for name in exact] if cell.counts else ["–", "–"],
-        "work": human(cell.counts["flops_train.shared_dense"]) if cell.counts else "–",
+        "work": human(cell.counts[default_count("flops_train")]) if cell.counts else "–",
         "in_window": cell.in_window,
         "infeasible": cell.infeasible,
     }
-
-
-def _network(network: Network) -> str:
-    shape = "–".join(map(str, network.shape))
-    match network:
-        case MlpShape():
-            activation = f"sin({network.omega_0:g} z)" if network.activation == "sine" else network.activation
-            sigma = network.features_sigma
-            features = f" of {network.features} Fourier features, sigma {sigma:g}" if network.features else ""
-            return f"MLP {shape}{features}, {activation}"
-        case KanShape():
-            return f"KAN {shape}, G = {network.grid}, k = {network.order}"
-        case SplineMlpShape():
-            rank = f", rank {network.rank}" if network.rank > 1 else ""
-            return f"MLP {shape}, splines {network.place} its maps, G = {network.grid}, k = {network.order}{rank}"
-        case RbfKanShape():
-            return f"RBF KAN {shape}, G = {network.grid}{'' if network.norm else ', no LayerNorm'}"
-        case ChebyshevKanShape():
-            return f"Chebyshev KAN {shape}, D = {network.degree}"
-        case FourierKanShape():
-            return f"Fourier KAN {shape}, H = {network.harmonics}"
-        case RationalKanShape():
-            degrees = f"m = {network.numerator}, n = {network.denominator}"
-            return f"rational KAN {shape}, {degrees}, {network.groups} groups"
-        case ModuleShape():
-            return f"{network.module} {shape}, {network.size} = {network.value}"
 
 
 def _series(manifest: Manifest, table: pd.DataFrame, name: str) -> dict[str, Any]:

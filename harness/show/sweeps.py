@@ -15,7 +15,6 @@ from harness.record import Duplicate, Verdict
 from harness.record.merge import Merged
 from harness.show.console import duration
 from harness.spec import Manifest
-from harness.spec.words import network_words
 
 # What the user can do about runs in a state that no submission sends off by itself.
 NEXT_MOVES: dict[State, str] = {
@@ -177,7 +176,7 @@ def run_words(manifest: Manifest) -> dict[str, str]:
     found: dict[str, str] = {}
     for planned in manifest.runs:
         cell = cells[planned.cell]
-        words = f"{cell.task} {cell.series} {network_words(planned.run.network)} seed {planned.run.seed}"
+        words = f"{cell.task} {cell.series} {planned.run.network.words} seed {planned.run.seed}"
         found.setdefault(planned.run_id, words)
     return found
 

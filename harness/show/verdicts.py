@@ -19,17 +19,17 @@ from harness.judging.words import found_words
 from harness.record import ClassMetrics, Metrics
 from harness.show.comparison import crossover_words
 from harness.show.report import template
-from harness.spec import CONVENTIONS
+from harness.spec import all_axes, default_count, stable_axes
 
 FIGURE = "scaling.png"
 KEPT_FILES = (FIGURE, "tuning_curves.png", "tuning_ratio.png", "tuning_curves.csv", "winners.csv")
-# Of the table of runs, what verdicts hang on.
+# Of the table of runs, what verdicts hang on, beside the axes of `stable_axes`.
 RUN_COLUMNS = (
     *("run_id", "task", "arm", "series", "shape", "grid", "order", "asked", "seed", "trial", "chosen", "status"),
     *("metric", "val_loss", "test_loss", *dict.fromkeys([*Metrics.model_fields, *ClassMetrics.model_fields])),
     *("evaluations", "cell", "in_window", "until_minimum", "hold_out"),
     *("won_on", "won_at_stop", "search_trials", "search_val_loss", "search_test_loss", "flops_search"),
-    *("params.paper", "flops_forward.shared_dense", *CONVENTIONS, "seconds_on"),
+    *("params.paper", default_count("flops_forward")),
 )
 README = """# Verdicts that are kept
 
@@ -38,12 +38,6 @@ What `harness verdicts --keep` made from the runs of this project: [verdicts.htm
 and its figures. Rules are those that a plan froze; where an earlier plan was replaced, a note says in what. Of each
 convention: the outcome, and on how many of the tasks the claim is supported; a dash where the rule is not about it.
 """
-COLUMNS = {
-    "params.trainable": "per parameter",
-    "flops_train.shared_dense": "per training FLOP (shared-dense)",
-    "flops_train.local_min": "per training FLOP (local minimum)",
-    "seconds": "per second",
-}
 
 
 def verdicts_table(answers: Sequence[dict[str, Any]]) -> Table:
@@ -68,7 +62,7 @@ def verdicts_table(answers: Sequence[dict[str, Any]]) -> Table:
 def summary_table(answers: Sequence[dict[str, Any]]) -> Table:
     """A row a rule that was judged: its outcome and supporting tasks under each convention, and the verdict."""
     table = Table(title="in short: outcome, and on how many tasks it is supported", title_justify="left")
-    for name in ("claim", *COLUMNS.values(), "verdict"):
+    for name in ("claim", *_heads().values(), "verdict"):
         table.add_column(name, ratio=2 if name == "claim" else 1)
     for verdict in (one for answer in answers for one in answer["verdicts"] if one["verdict"] != NOT_RUN):
         table.add_row(*_summary(verdict))
@@ -140,7 +134,7 @@ def _write(answers: Sequence[dict[str, Any]], folder: Path, pictures: Mapping[st
         figures=pictures,
         number_lines=number_lines,
         verdict_words=verdict_words,
-        columns=COLUMNS,
+        columns=_heads(),
         outcome=_outcome,
         under_rows=_under_rows,
         concluded=_concluded,
@@ -168,7 +162,8 @@ def keep_verdicts(made: Sequence[tuple[dict[str, Any], pd.DataFrame]], results: 
         target.mkdir(parents=True)
         if "won_under" in table:  # of other ways of searching winners.csv has what was confirmed
             table = table[table["won_under"].isna()]
-        columns = [name for name in dict.fromkeys(RUN_COLUMNS) if name in table and table[name].notna().any()]
+        wanted = dict.fromkeys((*RUN_COLUMNS, *stable_axes(), "seconds_on"))
+        columns = [name for name in wanted if name in table and table[name].notna().any()]
         table[columns].to_csv(target / "runs.csv", index=False, float_format="%.6g")
         (target / "verdicts.json").write_text(json.dumps(answer, indent=1) + "\n", encoding="utf-8")
         for made_file in (results / answer["name"]).iterdir():
@@ -200,7 +195,8 @@ def _section(answer: dict[str, Any]) -> str:
 
 
 def _markdown(answer: dict[str, Any]) -> list[str]:
-    rows = [("claim", *COLUMNS.values(), "verdict"), ("---",) * (len(COLUMNS) + 2)]
+    heads = ("claim", *_heads().values(), "verdict")
+    rows = [heads, ("---",) * len(heads)]
     for verdict in answer["verdicts"]:
         claim, *cells, words = _summary(verdict)
         rows += [(claim, *cells, f"**{words}**"), *_under_rows(verdict)]
@@ -209,16 +205,22 @@ def _markdown(answer: dict[str, Any]) -> list[str]:
 
 def _summary(verdict: dict[str, Any]) -> tuple[str, ...]:
     """The claim, what it is under each convention, and the verdict."""
-    return (verdict["claim"], *(_outcome(verdict, convention) for convention in COLUMNS), _concluded(verdict))
+    return (verdict["claim"], *(_outcome(verdict, convention) for convention in _heads()), _concluded(verdict))
 
 
 def _under_rows(verdict: dict[str, Any]) -> list[tuple[str, ...]]:
     """A row for each other way of searching: its name, what the claim is under each convention, and what it says."""
     rows = []
     for one in verdict.get("under", ()):
-        cells = [_outcome({"not_measured": [], **one}, convention) for convention in COLUMNS]
+        cells = [_outcome({"not_measured": [], **one}, convention) for convention in _heads()]
         rows.append((f"… under {one['name']}", *cells, "far worse" if one["far_worse"] else one["conclusion"]))
     return rows
+
+
+def _heads() -> dict[str, str]:
+    """What stands over the column of each convention of a stable verdict."""
+    known = all_axes()
+    return {name: known[name].head for name in stable_axes()}
 
 
 def _concluded(verdict: dict[str, Any]) -> str:

@@ -1,17 +1,39 @@
 """Experiment files: what is asked, as frozen data with an identity."""
 
-from harness.spec.architectures import (
+from harness.families import (
     Architecture,
     ChebyshevKan,
+    ChebyshevKanShape,
     FourierKan,
+    FourierKanShape,
     Kan,
+    KanShape,
+    LayeredShape,
     Mlp,
+    MlpShape,
+    Module,
+    ModuleCounts,
+    ModuleShape,
+    Network,
     RationalKan,
+    RationalKanShape,
     RbfKan,
+    RbfKanShape,
+    SplinedShape,
     SplineMlp,
+    SplineMlpShape,
 )
-from harness.spec.counts import CountName
-from harness.spec.decide import CONVENTIONS, Condition, Decide, JudgedAxis, units
+from harness.spec.counts import (
+    Axis,
+    CountName,
+    JudgedAxis,
+    all_axes,
+    axis_words,
+    count_names,
+    default_count,
+    stable_axes,
+)
+from harness.spec.decide import RATIO, Condition, Decide, Takes, takes_of, units
 from harness.spec.identity import canonical_json, content_hash, run_id, sealed, unsealed
 from harness.spec.manifest import (
     MANIFEST_SCHEMA,
@@ -31,21 +53,7 @@ from harness.spec.manifest import (
     searched_name,
     side_label,
 )
-from harness.spec.module import Module, ModuleCounts, ModuleShape
 from harness.spec.narrow import Narrow, narrow_words, narrowed
-from harness.spec.networks import (
-    SHAPES,
-    ChebyshevKanShape,
-    FourierKanShape,
-    KanShape,
-    LayeredShape,
-    MlpShape,
-    Network,
-    RationalKanShape,
-    RbfKanShape,
-    SplinedShape,
-    SplineMlpShape,
-)
 from harness.spec.nouns import (
     BUILT_IN_RECIPES,
     Adam,
@@ -91,12 +99,12 @@ from harness.spec.stages import (
 
 __all__ = [
     "BUILT_IN_RECIPES",
-    "CONVENTIONS",
     "MANIFEST_SCHEMA",
-    "SHAPES",
+    "RATIO",
     "Adam",
     "Architecture",
     "Arm",
+    "Axis",
     "CapTooSmall",
     "Cell",
     "ChebyshevKan",
@@ -143,15 +151,20 @@ __all__ = [
     "SplineMlpShape",
     "SplinedShape",
     "Stage",
+    "Takes",
     "Task",
     "Tried",
     "Window",
     "Won",
+    "all_axes",
     "at_a_time",
+    "axis_words",
     "beginning",
     "canonical_json",
     "check_unchanged",
     "content_hash",
+    "count_names",
+    "default_count",
     "experiment_schema",
     "freeze",
     "knot_update_points",
@@ -174,7 +187,9 @@ __all__ = [
     "search_name",
     "searched_name",
     "side_label",
+    "stable_axes",
     "stages",
+    "takes_of",
     "units",
     "unsealed",
     "variants",

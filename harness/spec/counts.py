@@ -1,31 +1,69 @@
-"""What is counted, and by which convention: the names of axes."""
+"""What sizes and costs are counted in: the names of axes, which `harness.count.conventions` defines."""
 
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field, FiniteFloat
+from harness.spec.names import OneOf, defined
 
-Axis = Literal["params", "flops_forward", "flops_train"]
-Convention = Literal[
-    "trainable", "stored", "paper", "shared_dense", "local_min", "per_edge", "kanbefair", "matmul", "executed"
-]
-CountName = Literal[
-    "params.trainable",
-    "params.stored",
-    "params.paper",
-    "params.kanbefair",
-    "flops_forward.shared_dense",
-    "flops_forward.local_min",
-    "flops_forward.per_edge",
-    "flops_forward.kanbefair",
-    "flops_forward.matmul",
-    "flops_forward.executed",
-    "flops_train.shared_dense",
-    "flops_train.local_min",
-    "flops_train.per_edge",
-    "flops_train.kanbefair",
-    "flops_train.matmul",
-    "flops_train.executed",
-]
-DEFAULT_CONVENTION = {"params": "trainable", "flops_forward": "shared_dense", "flops_train": "shared_dense"}
+CountKind = Literal["params", "flops_forward", "flops_train"]
+KINDS: tuple[CountKind, ...] = get_args(CountKind)
 
-Positive = Annotated[FiniteFloat, Field(gt=0)]
+
+@dataclass(frozen=True)
+class Axis:
+    """What sizes or costs are given in: a count by a convention, such as `flops_train.local_min`, or a clock.
+
+    `words` stand on axes of figures, `short` where there is little room, `head` over columns of tables. Laws are fitted
+    on one that `is_size`. A verdict is stable if it is the same on all axes `in_stable_verdicts`; ratios on those
+    `beside_pairs` stand beside the losses of two arms.
+    """
+
+    name: str
+    kind: CountKind | Literal["seconds"]
+    words: str
+    short: str
+    head: str
+    is_size: bool = True
+    in_stable_verdicts: bool = False
+    beside_pairs: bool = False
+
+    @property
+    def needs_seconds(self) -> bool:
+        """Whether it is there only if `harness bench` has measured the machine."""
+        return self.kind == "seconds"
+
+
+def all_axes() -> dict[str, Axis]:
+    """Every axis by its name: counts of parameters, of forward and of training FLOPs, then clocks."""
+    found: dict[str, Axis] = defined("harness.count.conventions", "all_axes")()
+    return found
+
+
+def count_names() -> tuple[str, ...]:
+    """Every count, as `kind.convention`."""
+    return tuple(name for name, axis in all_axes().items() if not axis.needs_seconds)
+
+
+def default_count(kind: str) -> str:
+    """The count that is meant where a kind is given without a convention: the first of its kind."""
+    return next(name for name, axis in all_axes().items() if axis.kind == kind)
+
+
+def stable_axes() -> tuple[str, ...]:
+    """The axes on which a stable verdict is the same: a count of parameters, two of work, and the clock."""
+    return tuple(name for name, axis in all_axes().items() if axis.in_stable_verdicts)
+
+
+def axis_words(name: str) -> str:
+    """What an axis is called on a figure; a column of somebody's own table is called by its name."""
+    axis = all_axes().get(name)
+    return axis.words if axis else name
+
+
+def _convention_names() -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one.name for one in defined("harness.count.conventions", "CONVENTIONS")))
+
+
+Convention = Annotated[str, OneOf(_convention_names)]
+CountName = Annotated[str, OneOf(count_names)]
+JudgedAxis = Annotated[str, OneOf(lambda: tuple(all_axes()))]

@@ -5,43 +5,25 @@ docs/verdicts.md says in words what each quantity is and how it is judged.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field, FiniteFloat, PositiveInt, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
 
 from harness.base.errors import HarnessError, did_you_mean
-from harness.spec.counts import CountName, Positive
-from harness.spec.frozen import Frozen
+from harness.base.frozen import Frozen, Positive
+from harness.spec.counts import CountName, JudgedAxis, all_axes, default_count, stable_axes
+from harness.spec.names import OneOf, defined
 
-JudgedAxis = Literal[CountName, "seconds", "seconds_per_evaluation"]
-# A verdict is stable if it is the same under these: a count of parameters, two of work, and the clock.
-CONVENTIONS: tuple[JudgedAxis, ...] = (
-    "params.trainable",
-    "flops_train.shared_dense",
-    "flops_train.local_min",
-    "seconds",
-)
-
-QuantityName = Literal[
-    "exponent",
-    "test_loss",
-    "test_rmse",
-    "cost",
-    "floor",
-    "count",
-    "held_out",
-    "crossover",
-    "exponent_kept",
-    "growth",
-]
 LimitName = Literal["threshold", "most", "margin"]
 
 
 class Takes(NamedTuple):
     """What a quantity takes: how many arms, which limits, words for `at` with the default first, or also `numbers`.
 
-    One that is `true_or_false` needs no limit; one `of_family` is of tasks that differ in their inputs.
+    One that is `true_or_false` needs no limit; one `of_family` is of tasks that differ in their inputs; one `of_counts`
+    compares what `axes` name, at sizes that are `equal` in another count; one `of_held_out` needs sizes held out.
     """
 
     arms: tuple[int, ...]
@@ -50,21 +32,54 @@ class Takes(NamedTuple):
     numbers: bool = False
     true_or_false: bool = False
     of_family: bool = False
+    of_counts: bool = False
+    of_held_out: bool = False
 
 
 RATIO: tuple[LimitName, ...] = ("threshold", "most", "margin")
-TAKES: dict[QuantityName, Takes] = {
-    "exponent": Takes((2,)),
-    "test_loss": Takes((2,), RATIO, ("largest",), numbers=True),
-    "test_rmse": Takes((2,), RATIO, ("largest",), numbers=True),  # as the first version called it
-    "cost": Takes((2,), RATIO, ("middle", "lowest"), numbers=True),
-    "floor": Takes((2,), RATIO),
-    "count": Takes((2,), RATIO, ("largest",), numbers=True),
-    "held_out": Takes((1, 2), ("margin",), true_or_false=True),
-    "crossover": Takes((2,), (), true_or_false=True),
-    "exponent_kept": Takes((1,), of_family=True),
-    "growth": Takes((1,), numbers=True, of_family=True),
-}
+
+
+def takes_of(quantity: str) -> Takes:
+    """What a quantity takes, by its name."""
+    takes: Takes = _quantities()[quantity].takes
+    return takes
+
+
+def _quantities() -> Mapping[str, Any]:
+    """Every quantity by its name (`harness.judging.quantity.Quantity`)."""
+    found: Mapping[str, Any] = defined("harness.judging.quantities", "QUANTITIES")
+    return found
+
+
+def _quantity_names() -> tuple[str, ...]:
+    return tuple(_quantities())
+
+
+def _of_counts() -> str:
+    """The quantities that compare counts."""
+    return " or ".join(name for name, quantity in _quantities().items() if quantity.takes.of_counts)
+
+
+def _place_words() -> tuple[str, ...]:
+    """Every word that `at` can be."""
+    found: list[str] = []
+    for quantity in _quantities().values():
+        found += quantity.takes.at
+    return tuple(dict.fromkeys(found))
+
+
+def _described(schema: dict[str, Any]) -> None:
+    """Say in the schema of a condition what each quantity is, and where it is read."""
+    own = [quantity for name, quantity in _quantities().items() if name == quantity.name]  # not by an older name
+    summaries = " ".join(f"{quantity.name}: {quantity.summary}." for quantity in own)
+    schema["description"] = schema["description"].replace(QUANTITIES_HERE, textwrap.fill(summaries, DESCRIPTION_WIDTH))
+    places: dict[str, list[str]] = {}
+    for quantity in own:
+        if quantity.takes.at or quantity.takes.numbers:
+            places.setdefault(quantity.read_at, []).append(quantity.name)
+    read_at = [f"{', '.join(names)}: {place}" for place, names in places.items()]
+    schema["properties"]["at"]["description"] = "; ".join(read_at)
+    schema["properties"]["equal"]["description"] = f"of {_of_counts()}: what is made equal"
 
 
 def _is_none(value: object) -> bool:
@@ -86,7 +101,7 @@ def _arm_choice(value: object) -> object:
 
 
 def _place(value: object) -> object:
-    words = list(dict.fromkeys(word for takes in TAKES.values() for word in takes.at))
+    words = _place_words()
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise ValueError(f"give a number above 0, or a word ({', '.join(words)})")
     if isinstance(value, str):
@@ -99,9 +114,11 @@ def _place(value: object) -> object:
 
 
 ArmChoice = Annotated[str | tuple[str, ...], BeforeValidator(_arm_choice, json_schema_input_type=str | list[str])]
-Place = Annotated[
-    float | str, BeforeValidator(_place, json_schema_input_type=float | Literal["largest", "middle", "lowest"])
-]
+PlaceWord = Annotated[str, OneOf(_place_words)]
+Place = Annotated[float | str, BeforeValidator(_place, json_schema_input_type=float | PlaceWord)]
+QuantityName = Annotated[str, OneOf(_quantity_names)]
+QUANTITIES_HERE = "What each quantity is stands with it, in `harness.judging.quantities`."
+DESCRIPTION_WIDTH = 115
 
 
 class Condition(Frozen):
@@ -110,15 +127,13 @@ class Condition(Frozen):
     An arm may be a list of names: the best of them at each budget, by validation on other seeds than the one that is
     read, stands for all; so does the best of an arm's series where axes make several.
 
-    exponent: alpha of the first arm minus alpha of the second. test_loss: the ratio of test losses at equal size.
-    cost: the ratio of sizes at equal test loss. floor: the ratio of the laws' floors. count: the ratio of the counts
-    named by `axes` at equal `equal`. held_out: both laws predict the held-out sizes. crossover: wherever the arms may
-    be equal lies below the largest common size, at which one of them is ahead. exponent_kept: alpha at the most inputs
-    over alpha at the fewest, in a family of tasks. growth: the slope of ln size at test loss `at` on ln inputs.
+    What each quantity is stands with it, in `harness.judging.quantities`.
 
     It is supported where the interval lies wholly above `threshold` (and the estimate is at `least` that much), wholly
     below `most`, or wholly within 1 / (1 + margin) and 1 + margin; refuted where it lies wholly on the other side.
     """
+
+    model_config = ConfigDict(json_schema_extra=_described)
 
     quantity: QuantityName
     arms: Annotated[tuple[ArmChoice, ...], Field(min_length=1, max_length=2)]
@@ -126,17 +141,12 @@ class Condition(Frozen):
     most: FiniteFloat | None = Field(None, exclude_if=_is_none)
     margin: Positive | None = Field(None, exclude_if=_is_none, description="0.05 means within 5 % of equal")
     least: FiniteFloat | None = Field(None, exclude_if=_is_none)
-    at: Place | None = Field(
-        None,
-        exclude_if=_is_none,
-        description="test_loss, count: largest (common size) or a size of the first arm on the matched axis; "
-        "cost: middle or lowest (of the losses that both attain) or a loss; growth: a loss",
-    )
-    equal: CountName | None = Field(None, exclude_if=_is_none, description="of count: what is made equal")
+    at: Place | None = Field(None, exclude_if=_is_none)
+    equal: CountName | None = Field(None, exclude_if=_is_none)
 
     @model_validator(mode="after")
     def _quantity_takes_it(self) -> Condition:
-        takes, name = TAKES[self.quantity], self.quantity
+        takes, name = self.takes, self.quantity
         if len(self.arms) not in takes.arms:
             number = " or ".join(map(str, takes.arms))
             raise ValueError(f"arms={_listed(self.arms)}: {name} is of {number} arm{'' if number == '1' else 's'}")
@@ -154,8 +164,10 @@ class Condition(Frozen):
         if self.least is not None and (self.threshold is None or self.least < self.threshold):
             raise ValueError(f"least={self.least:g}: it goes with a threshold that it is not below")
         self._check_place(takes)
-        if self.equal is not None and name != "count":
-            raise ValueError(f"equal={self.equal}: {name} is compared on each of its axes; `equal` goes with count")
+        if self.equal is not None and not takes.of_counts:
+            raise ValueError(
+                f"equal={self.equal}: {name} is compared on each of its axes; `equal` goes with {_of_counts()}"
+            )
         return self
 
     def _check_place(self, takes: Takes) -> None:
@@ -175,14 +187,19 @@ class Condition(Frozen):
         return (arm,) if isinstance(arm, str) else arm
 
     @property
+    def takes(self) -> Takes:
+        """What its quantity takes."""
+        return takes_of(self.quantity)
+
+    @property
     def place(self) -> float | str | None:
         """Where it is read: `at`, or what the quantity has in its stead."""
-        return self.at if self.at is not None else next(iter(TAKES[self.quantity].at), None)
+        return self.at if self.at is not None else next(iter(self.takes.at), None)
 
     @property
     def of_family(self) -> bool:
         """Whether it is of tasks that differ in their number of inputs, and not of single tasks."""
-        return TAKES[self.quantity].of_family
+        return self.takes.of_family
 
 
 def _listed(arms: Iterable[str | tuple[str, ...]]) -> str:
@@ -207,6 +224,7 @@ class Decide(Condition):
     CONVENTIONS; `axis` names a single one.
     """
 
+    # CONVENTIONS above are `stable_axes`: the text is that of the JSON Schema, which stays as it is.
     claim: str
     axis: JudgedAxis | None = Field(None, exclude_if=_is_none)
     axes: tuple[JudgedAxis, ...] = Field((), exclude_if=_is_empty)
@@ -218,9 +236,9 @@ class Decide(Condition):
     invariant: bool = Field(False, exclude_if=_is_empty)
 
     @property
-    def conventions(self) -> tuple[JudgedAxis, ...]:
+    def conventions(self) -> tuple[str, ...]:
         """The axes under which it is judged."""
-        return (self.axis,) if self.axis else self.axes or CONVENTIONS
+        return (self.axis,) if self.axis else self.axes or stable_axes()
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -237,13 +255,16 @@ class Decide(Condition):
         every = (*self.conditions, *self.given)
         if len({condition.of_family for condition in every}) > 1:
             raise ValueError("its conditions are of single tasks and of families of tasks; make two rules of it")
-        counts = {condition.quantity == "count" for condition in every}
+        counts = {condition.takes.of_counts for condition in every}
         if len(counts) > 1:
             raise ValueError("its conditions are of counts and of other quantities; make two rules of it")
         if True in counts and not (self.axis or self.axes):
-            raise ValueError("count: say in `axes` which counts are compared, such as [flops_forward.shared_dense]")
-        if "seconds_per_evaluation" in self.conventions and counts != {True}:
-            raise ValueError("axes: seconds_per_evaluation goes with quantity: count; use seconds")
+            such_as = default_count("flops_forward")
+            raise ValueError(f"{self.quantity}: say in `axes` which counts are compared, such as [{such_as}]")
+        known = all_axes()
+        no_sizes = [axis for axis in self.conventions if not known[axis].is_size]
+        if no_sizes and counts != {True}:
+            raise ValueError(f"axes: {no_sizes[0]} goes with quantity: {_of_counts()}; use seconds")
         if self.invariant and len(self.conventions) < 2:
             raise ValueError("invariant: true compares conventions; give at least two axes")
         return self

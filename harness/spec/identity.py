@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from harness.spec.frozen import Frozen
+from harness.base.frozen import Frozen
 from harness.spec.nouns import RunSpec
 
 

@@ -11,11 +11,11 @@ from pydantic import Field, ValidationError
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import os_words, whole_file
-from harness.spec.frozen import Frozen
+from harness.base.frozen import Frozen
+from harness.families import Network
+from harness.families.space import Space
 from harness.spec.identity import sealed, unsealed
-from harness.spec.networks import Network
 from harness.spec.nouns import Experiment, RunSpec, Window
-from harness.spec.search import Space
 
 # 1: first version.
 MANIFEST_SCHEMA = 1

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -26,12 +26,10 @@ from pydantic import (
 )
 
 from harness.base.errors import did_you_mean
-from harness.spec.architectures import Architecture, Depth, Hidden
-from harness.spec.counts import DEFAULT_CONVENTION, Axis, Convention, CountName, Positive
+from harness.base.frozen import Frozen, Positive
+from harness.families import SIZES, Architecture, Depth, Hidden, Module, Network
+from harness.spec.counts import Convention, CountKind, CountName, count_names, default_count
 from harness.spec.decide import Condition, Decide
-from harness.spec.frozen import Frozen
-from harness.spec.module import Module
-from harness.spec.networks import Network
 from harness.spec.search import RobustTo, Search, SpaceOrStandard
 
 # Raise DATA_VERSION when the same task spec and seed would give other samples; raise NUMERICS_VERSION when the same run
@@ -42,7 +40,10 @@ NUMERICS_VERSION = 1
 Dtype = Literal["float64", "float32"]
 Engine = Literal["fused", "torch"]
 Device = Literal["cpu", "cuda"]
-Size = Literal["width", "grid", "degree", "harmonics", "depth", "steps"]
+if TYPE_CHECKING:
+    Size = str
+else:  # what a match can solve for
+    Size = Literal[("width", *SIZES, "depth", "steps")]
 Metric = Literal["rmse", "cross_entropy"]
 
 
@@ -425,7 +426,7 @@ def _for_every_arm(value: object) -> object:
 class Match(Frozen):
     """The axis made equal between arms, and how: at each budget of `at`, `solve` is the one free integer of an arm."""
 
-    axis: Axis
+    axis: CountKind
     convention: Convention | None = Field(None, validate_default=True)
     at: Annotated[tuple[Positive, ...], Field(min_length=1)]
     tol: float = Field(0.05, gt=0, lt=1, description="largest accepted |achieved/asked - 1|")
@@ -435,7 +436,7 @@ class Match(Frozen):
 
     @model_validator(mode="after")
     def _convention_fits(self) -> Match:
-        if self.count_name not in get_args(CountName):
+        if self.count_name not in count_names():
             raise ValueError(f"convention={self.convention} does not count {self.axis}")
         if "steps" in self.solve.values() and self.axis != "flops_train":
             raise ValueError(f"solve: steps does not change {self.axis}; match flops_train, or solve for a size")
@@ -444,7 +445,7 @@ class Match(Frozen):
     @property
     def count_name(self) -> str:
         """The count that is matched, as the tables name it: `axis.convention`."""
-        return f"{self.axis}.{self.convention or DEFAULT_CONVENTION[self.axis]}"
+        return f"{self.axis}.{self.convention}" if self.convention else default_count(self.axis)
 
 
 # -------------------------------------------------------------------------------------------------------- conclusions
@@ -521,8 +522,9 @@ class Experiment(Frozen):
             for path, condition in _conditions(rule):
                 for name in (name for i in range(len(condition.arms)) for name in condition.choice(i)):
                     _must_exist(f"decide.{index}{path}.arms", name, self.arms)
-                if condition.quantity == "held_out" and not self.hold_out:
-                    raise ValueError(f"decide.{index}{path}.quantity=held_out: hold_out is 0; hold sizes out")
+                if condition.takes.of_held_out and not self.hold_out:
+                    where = f"decide.{index}{path}.quantity={condition.quantity}"
+                    raise ValueError(f"{where}: hold_out is 0; hold sizes out")
         return self
 
     @model_validator(mode="after")

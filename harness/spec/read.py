@@ -13,8 +13,8 @@ from pydantic_core import ErrorDetails
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.files import check_name
+from harness.base.frozen import Frozen
 from harness.spec.document import Document, parse
-from harness.spec.frozen import Frozen
 from harness.spec.nouns import Experiment
 
 Settings = TypeVar("Settings", bound=Frozen)

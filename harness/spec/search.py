@@ -3,74 +3,26 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     Discriminator,
     Field,
-    FiniteFloat,
     PositiveInt,
-    StrictInt,
     Tag,
     model_validator,
 )
 
-from harness.spec.counts import Convention, CountName, Positive
-from harness.spec.frozen import Frozen
+from harness.base.frozen import Frozen, Positive
+from harness.families.space import Space, values_differ
+from harness.spec.counts import Convention, count_names, default_count
 
 MOST_TRIALS = 2**14
 CHECKED_IN = 8  # with halving, one trial in so many is trained to its end whatever its rank
 
 
-class Range(Frozen):
-    """All numbers from `low` to `high`, evenly or, with `log`, evenly in the logarithm.
-
-    Whole ends (`low: 2`) give whole numbers, both ends included; decimal ends (`low: 2.0`) give real numbers, which are
-    rounded to four digits. With `when` it varies only in trials in which other fields have these values.
-    """
-
-    low: StrictInt | FiniteFloat
-    high: StrictInt | FiniteFloat
-    log: bool = False
-    when: dict[str, Any] = Field({}, description="dotted path -> value", exclude_if=lambda value: not value)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether it holds whole numbers only."""
-        return isinstance(self.low, int) and isinstance(self.high, int)
-
-    @model_validator(mode="after")
-    def _is_not_empty(self) -> Range:
-        if not self.low < self.high:
-            raise ValueError(f"low={self.low} must be below high={self.high}")
-        if self.log and self.low <= 0:
-            raise ValueError(f"low={self.low}: a logarithmic range begins above 0")
-        return self
-
-
-def _list_or_range(value: object) -> object:
-    if not isinstance(value, (list, tuple, dict, Range)):
-        raise ValueError(f"give a list of choices or a range {{low: ..., high: ...}} in place of {value!r}")
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _values_differ(values: tuple) -> tuple:
-    if repeated := [value for index, value in enumerate(values) if value in values[:index]]:
-        raise ValueError(f"{repeated[0]!r} is given more than once")
-    return values
-
-
-# Tags in angle brackets say which of two things a value is meant to be; errors leave them out (`read`).
-Choices = Annotated[tuple, Field(min_length=2), AfterValidator(_values_differ)]
-SearchAxis = Annotated[
-    Annotated[Range, Tag("<range>")] | Annotated[Choices, Tag("<choices>")],
-    Discriminator(lambda value: "<choices>" if isinstance(value, tuple) else "<range>"),
-    BeforeValidator(_list_or_range, json_schema_input_type=Range | list),
-]
-# Dotted path within the arm to what it may be: `architecture.order`, `recipe.gain`; `recipe` is a whole one by name.
-Space = dict[str, SearchAxis]
 SpaceOrStandard = Annotated[
     Annotated[Space, Tag("<space>")] | Annotated[Literal["standard"], Tag("<word>")],
     Discriminator(lambda value: "<word>" if isinstance(value, str) else "<space>"),
@@ -99,7 +51,7 @@ class Effort(Frozen):
     def _convention_fits(self) -> Effort:
         if self.axis == "evaluations" and self.convention:
             raise ValueError(f"convention={self.convention}: evaluations have none; leave it out")
-        if self.axis == "flops_train" and self.count_name not in get_args(CountName):
+        if self.axis == "flops_train" and self.count_name not in count_names():
             raise ValueError(f"convention={self.convention} does not count flops_train")
         if self.axis == "evaluations" and any(not float(value).is_integer() for value in self.at):
             raise ValueError(f"at={list(self.at)}: evaluations are whole numbers")
@@ -108,7 +60,9 @@ class Effort(Frozen):
     @property
     def count_name(self) -> str:
         """The count that is held equal, as tables name it; `evaluations` is its own name."""
-        return self.axis if self.axis == "evaluations" else f"{self.axis}.{self.convention or 'shared_dense'}"
+        if self.axis == "evaluations":
+            return self.axis
+        return f"{self.axis}.{self.convention}" if self.convention else default_count(self.axis)
 
     def of_budget(self, index: int) -> float:
         """The effort at the budget of that index in `match.at`."""
@@ -194,10 +148,10 @@ class RobustTo(Frozen):
     Under each of them the winners are chosen anew and confirmed, and every rule is judged again.
     """
 
-    recipes: Annotated[tuple[str, ...], Field(min_length=2), AfterValidator(_values_differ)]
-    trials: Annotated[tuple[PositiveInt, ...], Field(min_length=1), AfterValidator(_values_differ)]
+    recipes: Annotated[tuple[str, ...], Field(min_length=2), AfterValidator(values_differ)]
+    trials: Annotated[tuple[PositiveInt, ...], Field(min_length=1), AfterValidator(values_differ)]
     scrambles: Annotated[
-        tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1), AfterValidator(_values_differ)
+        tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1), AfterValidator(values_differ)
     ]
 
     def variants(self) -> tuple[Variant, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from harness.base.errors import HarnessError
-from harness.spec.networks import KanShape, Network, SplinedShape
+from harness.families import KanShape, Network, SplinedShape
 from harness.spec.nouns import Adam, Recipe, Restarts, RunTask
 
 

@@ -22,13 +22,13 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from torch import Tensor
 
 from harness.base.files import private_folder, whole_file
-from harness.spec.frozen import Frozen
+from harness.base.frozen import Frozen
 from harness.spec.identity import pack_key
 from harness.train import fused_engine, phases, pruning, torch_engine
 
 PACKAGE = Path(__file__).parents[1]
 # What computes: a state goes on in the very code that it comes from.
-ROOMS = ("spec", "tasks", "count", "nets", "train")
+ROOMS = ("base", "spec", "tasks", "count", "families", "train")
 FORMAT = b"harness checkpoint 2 "
 State = torch_engine.PackState | fused_engine.PackState | phases.PackState | pruning.PackState
 Length = Annotated[int, Field(ge=0, lt=2**60)]

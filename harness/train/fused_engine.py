@@ -9,8 +9,8 @@ The same seam as `harness.train.torch_engine`, and the same course of a run:
     outcomes = finish(pack, state)
 
 Lanes share nothing but the clock: runs of a pack are trained one after the other, and many of them by many processes.
-What is done a few times a run only (initial values, moving and refining knots) is that of `harness.nets`, one lane at a
-time.
+What is done a few times a run only (initial values, moving and refining knots) is that of `harness.families`, one lane
+at a time.
 
 Legend: N points, I inputs, O outputs, P parameters, B points of a batch, S steps, E splines.
 """
@@ -26,12 +26,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness import nets
+from harness import families
 from harness.base.errors import HarnessError
-from harness.count import spline_systems
-from harness.nets import mlp
-from harness.nets.layout import parameter_shapes
-from harness.nets.network import samples_last
+from harness.families.base import samples_last
+from harness.families.layout import parameter_shapes
 from harness.spec import (
     Adam,
     KanShape,
@@ -276,8 +274,10 @@ def _points(run: RunSpec, splits: Splits) -> RunPoints:
 
 def _new_lane(pack: Pack, network: Network, run: int, start: int) -> Lane:
     spec = pack.runs[run]
-    flat_RP = nets.initialise(network, [stream(spec.seed, "initial", start)], spec.recipe.gain, torch.float64, "cpu")
-    knots = nets.initial_carried(network, [stream(spec.seed, "features", start)], torch.float64, "cpu")
+    flat_RP = families.initialise(
+        network, [stream(spec.seed, "initial", start)], spec.recipe.gain, torch.float64, "cpu"
+    )
+    knots = families.initial_carried(network, [stream(spec.seed, "features", start)], torch.float64, "cpu")
     return Lane(run=run, start=start, knots=_joined(knots), optimiser=_start(pack, 0, run, flat_RP[0].numpy()))
 
 
@@ -415,7 +415,7 @@ def _refined(pack: Pack, state: PackState, lane: Lane) -> Lane:
         lane = _update_knots(pack, state.stage, state.network, lane)
     network = pack.stages[state.stage].network
     assert isinstance(network, SplinedShape)
-    _, flat_RP, knots = nets.extend_grid(state.network, *_as_tensors(state.network, lane), network.grid)
+    _, flat_RP, knots = families.extend_grid(state.network, *_as_tensors(state.network, lane), network.grid)
     optimiser = replace(_start(pack, state.stage, lane.run, flat_RP[0].numpy()), diverged=lane.optimiser.diverged)
     return replace(lane, knots=_joined(knots), optimiser=optimiser, behind=NONE)
 
@@ -430,7 +430,9 @@ def _update_knots(pack: Pack, stage: int, network: Network, lane: Lane) -> Lane:
     updates = pack.recipe.grid_updates
     assert updates is not None
     x_RNI = torch.from_numpy(pack.points[lane.run].ranges_NI[None])
-    moved_RP, knots = nets.update_knots(network, *_as_tensors(network, lane), x_RNI, updates.grid_eps, updates.margin)
+    moved_RP, knots = families.update_knots(
+        network, *_as_tensors(network, lane), x_RNI, updates.grid_eps, updates.margin
+    )
     flat, old = moved_RP[0].numpy(), lane.optimiser
     if isinstance(old, adam.AdamState):
         return replace(lane, knots=_joined(knots), optimiser=replace(old, position_P=flat, previous_P=flat))
@@ -445,18 +447,18 @@ def _layer_inputs(network: Network, lane: Lane, x_IN: Array) -> Array:
     if not (isinstance(network, MlpShape) and network.features):
         return x_IN
     x_RNI = torch.from_numpy(x_IN.T[None].copy())
-    h_RFN = mlp.layer_inputs(network, _as_tensors(network, lane)[1], samples_last(x_RNI))
+    h_RFN = network.inputs_of_first(_as_tensors(network, lane)[1], samples_last(x_RNI))
     return np.ascontiguousarray(h_RFN[0, :, : x_IN.shape[1]].numpy())
 
 
 def _as_tensors(network: Network, lane: Lane) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """Parameters [1, P] and knots, one [1, I, T] a layer, as `harness.nets` has them."""
+    """Parameters [1, P] and knots, one [1, I, T] a layer, as `harness.families` has them."""
     flat_RP = torch.from_numpy(lane.optimiser.position_P[None].copy())
     if isinstance(network, MlpShape) and network.features:
         return flat_RP, [torch.from_numpy(lane.knots.reshape(1, -1, network.features).copy())]
     if not isinstance(network, SplinedShape):
         return flat_RP, []
-    count, nodes = network.grid + 2 * network.order + 1, [nodes for nodes, _ in spline_systems(network)]
+    count, nodes = network.grid + 2 * network.order + 1, [nodes for nodes, _ in network.spline_systems]
     parts = np.split(lane.knots, np.cumsum([each * count for each in nodes])[:-1]) if nodes else []
     return flat_RP, [torch.from_numpy(part.reshape(1, -1, count).copy()) for part in parts]
 

@@ -25,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from harness import nets
+from harness import families
 from harness.spec import Network, SplinedShape
 from harness.spec.nouns import LevenbergMarquardt
 from harness.train.lanes import all_finite, choose, dot, largest
@@ -263,7 +263,7 @@ def _linearise(
     x_RNI: Tensor,
     y_RNO: Tensor,
 ) -> System:
-    outputs_RNO, jacobian_RKP = nets.residual_jacobian(network, flat_RP, knots, x_RNI)
+    outputs_RNO, jacobian_RKP = families.residual_jacobian(network, flat_RP, knots, x_RNI)
     residual_RK = (outputs_RNO - y_RNO).transpose(1, 2).flatten(1)
     transposed_RPK = jacobian_RKP.mT
     has_ridge = isinstance(network, SplinedShape) and settings.ridge > 0
@@ -303,19 +303,19 @@ def _dual_products(transposed: Tensor, residual: Tensor) -> tuple[Tensor, Tensor
 
 def _bend(network: Network, flat_RP: Tensor) -> Tensor:
     """The sum of squared second differences of every spline's coefficients, [R]."""
-    parts = nets.unflatten(network, flat_RP)
+    parts = families.unflatten(network, flat_RP)
     bends = [_second_differences(part, 0) for name, part in parts.items() if name.endswith("coef")]
     return torch.cat([(bend * bend).flatten(1) for bend in bends], 1).sum(1)
 
 
 def _bend_gradient(network: Network, flat_RP: Tensor) -> Tensor:
     """Half the gradient of `_bend`, [R, P], which is linear: that of unit vectors is half the Hessian."""
-    parts = nets.unflatten(network, flat_RP)
+    parts = families.unflatten(network, flat_RP)
     bent = {
         name: _second_differences(_second_differences(part, 0), 2) if name.endswith("coef") else torch.zeros_like(part)
         for name, part in parts.items()
     }
-    return nets.flatten(network, bent)
+    return families.flatten(network, bent)
 
 
 def _second_differences(coef: Tensor, padding: int) -> Tensor:

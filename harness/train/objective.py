@@ -12,7 +12,7 @@ from math import sqrt
 import torch
 from torch import Tensor
 
-from harness import nets
+from harness import families
 from harness.spec import Network
 from harness.tasks import Inside, Quadrature
 
@@ -51,7 +51,7 @@ def residuals(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points
     the mean square on the boundary.
     """
     if points.inside is None:
-        return nets.forward(network, flat_RP, knots, points.x) - points.y
+        return families.forward(network, flat_RP, knots, points.x) - points.y
     return torch.cat([_residuals(network, flat_RP, knots, block) for block in _blocks(points, points.inside)], 1)
 
 
@@ -92,7 +92,7 @@ def in_metric(loss: Tensor, points: Points) -> Tensor:
 @torch.no_grad()
 def accuracies(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points: Points) -> Tensor:
     """Of points of classes, the share whose largest output is that of their class, [R]."""
-    told_RN = nets.forward(network, flat_RP, knots, points.x).argmax(2)
+    told_RN = families.forward(network, flat_RP, knots, points.x).argmax(2)
     return (told_RN == points.y[:, :, 0]).to(points.y).mean(1)
 
 
@@ -103,7 +103,7 @@ def squared_slope_errors(
     """|grad y - grad u|^2 at the nodes of a quadrature, [R, N]; gradients of a network with one output."""
     wanted_NI = torch.from_numpy(quadrature.gradient).to(x_RNI)
     errors = [
-        (nets.forward_laplacian(network, flat_RP, knots, x)[1][:, :, 0] - wanted).square().sum(2)
+        (families.forward_laplacian(network, flat_RP, knots, x)[1][:, :, 0] - wanted).square().sum(2)
         for x, wanted in zip(x_RNI.split(BLOCK, 1), wanted_NI.split(BLOCK), strict=True)
     ]
     return torch.cat(errors, 1)
@@ -114,7 +114,7 @@ def _cross_entropies(network: Network, flat_RP: Tensor, knots: Sequence[Tensor],
 
     So written, a loss that is nearly 0 has all its digits.
     """
-    logits_RNO, index_RN1 = nets.forward(network, flat_RP, knots, points.x), points.y.long()
+    logits_RNO, index_RN1 = families.forward(network, flat_RP, knots, points.x), points.y.long()
     own_RN = logits_RNO.gather(2, index_RN1)[:, :, 0]
     others_RN = logits_RNO.scatter(2, index_RN1, -torch.inf).logsumexp(2)
     return torch.logaddexp(others_RN - own_RN, torch.zeros_like(own_RN))
@@ -127,8 +127,8 @@ def _backward(loss_R: Tensor, flat_RP: Tensor) -> tuple[Tensor, Tensor]:
 
 def _residuals(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], block: _Block) -> Tensor:
     if not block.is_inside:
-        return block.weight * (nets.forward(network, flat_RP, knots, block.x) - block.y)
-    *_, laplacian_RNO = nets.forward_laplacian(network, flat_RP, knots, block.x)
+        return block.weight * (families.forward(network, flat_RP, knots, block.x) - block.y)
+    *_, laplacian_RNO = families.forward_laplacian(network, flat_RP, knots, block.x)
     return block.weight * (laplacian_RNO - block.y)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness import nets
+from harness import families
 from harness.record import CURVE_POINTS, ClassMetrics, PhaseEnd
 from harness.spec import RunSpec, Stage, parts, points_at_a_time, stages
 from harness.tasks import Samples, Splits, draw, phases_of, scaled
@@ -148,7 +148,7 @@ def _values(trained: Trained, x_NI: Array) -> Array:
     """What a network makes of points of [-1, 1]^inputs, [N, 1]."""
     position_P = trained.position_P
     x_RNI = torch.from_numpy(x_NI[None]).to(position_P)
-    y_RNO = nets.forward(trained.network, position_P[None], [knots[None] for knots in trained.knots], x_RNI)
+    y_RNO = families.forward(trained.network, position_P[None], [knots[None] for knots in trained.knots], x_RNI)
     return y_RNO[0].double().cpu().numpy()
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from harness import nets
+from harness import families
 from harness.count import count, run_flops
 from harness.record import Pruned, Snapped
 from harness.spec import KanShape, RunSpec, Stage, parts, stages
@@ -162,7 +162,7 @@ def _pruned(run: RunSpec, trained: Trained, x_1NI: Any, test_rmse: float) -> tup
     one, knots = trained.position_P[None], [layer_IT[None] for layer_IT in trained.knots]
     scores = edge_scores(sparsity, network, one, knots, x_1NI)
     kept = kept_nodes(scores, sparsity.threshold)
-    smaller, flat_1P, knots = nets.keep_nodes(network, one, knots, kept)
+    smaller, flat_1P, knots = families.keep_nodes(network, one, knots, kept)
     pruned = Pruned(
         network=smaller.model_copy(update={"grid": run.network.grid}) if isinstance(run.network, KanShape) else smaller,
         inputs=tuple(kept[0]),
@@ -180,8 +180,8 @@ def _formula(run: RunSpec, inputs: Sequence[int], trained: Trained) -> Snapped:
     flat_1P, knots = trained.position_P[None], [layer_IT[None] for layer_IT in trained.knots]
     x_1NI = torch.from_numpy(scaled(run.task, splits.train.x)[None][..., columns]).to(flat_1P)
     with torch.no_grad():
-        edges, _ = nets.edges(network, flat_1P, knots, x_1NI)
-    parameters = nets.unflatten(network, flat_1P)
+        edges, _ = families.edges(network, flat_1P, knots, x_1NI)
+    parameters = families.unflatten(network, flat_1P)
     biases = [
         parameters.get(f"layer{layer}.bias", flat_1P.new_zeros(1, edge_ROIN.shape[1]))
         for layer, edge_ROIN in enumerate(edges)

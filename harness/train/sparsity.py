@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness import nets
+from harness import families
 from harness.spec import KanShape, Sparsity
 from harness.train.objective import Points
 
@@ -26,7 +26,7 @@ def loss_and_gradient(
 ) -> tuple[Tensor, Tensor]:
     """Mean squared residual and penalty of every lane, [R], and their gradient, [R, P]."""
     flat_RP = flat_RP.detach().requires_grad_()
-    edges, y_RNO = nets.edges(network, flat_RP, knots, points.x)
+    edges, y_RNO = families.edges(network, flat_RP, knots, points.x)
     loss_R = (y_RNO - points.y).square().mean((1, 2))
     for norm_ROI in norms(sparsity, network, edges, knots):
         loss_R = loss_R + sparsity.strength * penalty(sparsity, norm_ROI)
@@ -59,7 +59,7 @@ def edge_scores(
     sparsity: Sparsity, network: KanShape, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor
 ) -> list[Scores]:
     """The norm of every edge of the first lane, [O, I] a layer."""
-    edges, _ = nets.edges(network, flat_RP, knots, x_RNI)
+    edges, _ = families.edges(network, flat_RP, knots, x_RNI)
     return [norm_ROI[0].double().cpu().numpy() for norm_ROI in norms(sparsity, network, edges, knots)]
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness import nets
+from harness import families
 from harness.count import frozen, trainable
 from harness.record import Curve
 from harness.spec import (
@@ -152,9 +152,9 @@ def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> PackState:
     else:
         generators = [stream(pack.runs[run].seed, "initial", start) for run, start in lanes]
         gains = [pack.runs[run].recipe.gain for run, _ in lanes]
-        flat_RP = nets.initialise(network, generators, gains, dtype, device)
+        flat_RP = families.initialise(network, generators, gains, dtype, device)
         of_features = [stream(pack.runs[run].seed, "features", start) for run, start in lanes]
-        knots = nets.initial_carried(network, of_features, dtype, device)
+        knots = families.initial_carried(network, of_features, dtype, device)
     counted = trainable(network) + frozen(network)
     assert flat_RP.shape[1] == counted, "parameter count mismatch between closed form and network"
     return PackState(
@@ -319,7 +319,7 @@ def _next_stage(pack: Pack, state: PackState) -> PackState:
     if pack.recipe.grid_updates:  # refinement keeps a spline on its domain only: first bring that to the data
         state = _update_knots(pack, state)
     assert isinstance(state.network, SplinedShape)
-    _, flat_RP, knots = nets.extend_grid(state.network, _position(state.optimiser), list(state.knots), network.grid)
+    _, flat_RP, knots = families.extend_grid(state.network, _position(state.optimiser), list(state.knots), network.grid)
     return replace(
         state,
         network=network,
@@ -359,7 +359,7 @@ def _update_knots(pack: Pack, state: PackState) -> PackState:
     """
     updates = pack.recipe.grid_updates
     assert updates is not None
-    flat_RP, knots = nets.update_knots(
+    flat_RP, knots = families.update_knots(
         state.network,
         _position(state.optimiser),
         list(state.knots),

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from harness.cli import main
-from harness.cli.steps import plan_of
+from harness.cli.stages import plan_of
 from harness.dispatch import local
 from harness.dispatch.events import Event, read_attempts
 from harness.record import read_record

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from harness.base.errors import HarnessError
 from harness.cli import main
-from harness.cli.steps import confirm
+from harness.cli.options import confirm
 from harness.dispatch.jobs import Job, PredictedPack
 from harness.dispatch.state import RunState
 from harness.dispatch.submission import SentJob, Submission, now, one_submitter, write_order, write_submission

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from harness.cli import main
-from harness.cli.steps import planned_runs
+from harness.cli.plans import planned_runs
 from harness.dispatch.cluster import user
 from harness.dispatch.events import EventLog
 from harness.dispatch.profile import Profile

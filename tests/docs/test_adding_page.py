@@ -2,12 +2,19 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 from harness.cli import main
+from harness.count import executed
+from harness.count.dispatched import executed_evaluation, executed_forward
+from harness.families import family_named, forward, initialise, residual_jacobian
 
 TEXT = (Path(__file__).parents[2] / "docs" / "adding.md").read_text(encoding="utf-8")
 
@@ -16,13 +23,16 @@ TEXT = (Path(__file__).parents[2] / "docs" / "adding.md").read_text(encoding="ut
 def folder(tmp_path, monkeypatch):
     """A folder with the files of the page, in which commands run."""
     python = re.findall(r"`(my_\w+\.py)`:.*?```python\n(.*?)```", TEXT, flags=re.DOTALL)
-    assert [name for name, _ in python] == ["my_tasks.py", "my_networks.py"]
+    assert [name for name, _ in python] == ["my_tasks.py", "my_networks.py", "my_families.py"]
     for name, text in python:
         (tmp_path / name).write_text(text, encoding="utf-8")
-    (experiment,) = re.findall(r"```yaml\n(.*?)```", TEXT, flags=re.DOTALL)
-    (tmp_path / "ripples.yaml").write_text(experiment, encoding="utf-8")
+    experiments = re.findall(r"```yaml\n(.*?)```", TEXT, flags=re.DOTALL)
+    for name, text in zip(("ripples.yaml", "bumps.yaml"), experiments, strict=True):
+        (tmp_path / name).write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
+    for name, _ in python:
+        monkeypatch.delitem(sys.modules, name.removesuffix(".py"), raising=False)
     return tmp_path
 
 
@@ -59,3 +69,61 @@ def test_a_module_is_matched_on_the_command_line(folder):
 
     assert [one["counts"]["params.trainable"] for one in found] == [401, 401]
     assert found[0]["solved"] == {"width": 100}
+
+
+def test_a_family_goes_from_plan_to_verdict(folder):
+    """From a file that nothing of the project knows: matched, trained, judged, told in words; edited, it is another."""
+    harness("run", "bumps.yaml", "--workers", "1")
+
+    manifest = json.loads((folder / "results" / "bumps" / "manifest.json").read_text("utf-8"))
+    assert all(abs(cell["residual"]) <= 0.05 for cell in manifest["cells"])
+    records = [json.loads(path.read_text("utf-8")) for path in (folder / "results" / "runs").glob("*.json")]
+    networks = [record["run"]["network"] for record in records if record["run"]["network"]["family"] != "kan"]
+    assert len(records) == 12
+    assert {network["family"] for network in networks} == {"my_families:BumpKan"}
+    assert {network["source"][:7] for network in networks} == {"sha256 "}
+    assert {record["run"]["engine"] for record in records if record["run"]["network"] in networks} == {"torch"}
+    assert "bump KAN 2–5–1, G = 5" in (folder / "results" / "bumps" / "report.html").read_text("utf-8")
+    (answer,) = json.loads(harness("verdicts", "bumps.yaml", "--json"))["experiments"]
+    assert answer["runs"] == 12
+    (verdict,) = answer["verdicts"]
+    assert verdict["verdict"] in ("supported", "refuted", "inconclusive", "convention-dependent")
+
+    source = (folder / "my_families.py").read_text("utf-8")
+    (folder / "my_families.py").write_text(source + "\n# edited", encoding="utf-8")
+    edited = [sys.executable, "-c", "from harness.cli import main; main(['run', 'bumps.yaml'])"]
+    done = subprocess.run(edited, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "holds another plan" in done.stderr
+
+
+def test_the_family_counts_what_torch_executes(folder):
+    """Forward and backward, for one bump and several, in the first layer and behind it; and it has a Jacobian."""
+    family = family_named("my_families:BumpKan")
+    for shape in ((1, 1), (2, 5, 1), (2, 3, 4, 2)):
+        for grid in (1, 2, 5):
+            network = family.network(shape=shape, grid=grid)
+            assert executed.forward(network, "kanbefair") == executed_forward(network).flops
+            assert executed.evaluation(network) == executed_evaluation(network).flops
+    flat = initialise(network, [np.random.default_rng(0)], 1.0, torch.float64, "cpu")
+    x = torch.linspace(-1, 1, 14, dtype=torch.float64).reshape(1, 7, 2)
+    by_hand = residual_jacobian(network, flat, [], x)[1][0]
+    by_autograd = torch.autograd.functional.jacobian(lambda values: forward(network, values, [], x)[0].T.ravel(), flat)
+    assert (by_hand - by_autograd[:, 0]).abs().max() < 1e-13
+
+
+def test_what_is_wrong_with_a_family_is_said(folder):
+    """A name that its file lacks, a field that it lacks, and a class that says another name."""
+    text = (folder / "bumps.yaml").read_text("utf-8")
+    page = (folder / "my_families.py").read_text("utf-8")
+    (folder / "my_others.py").write_text(page, encoding="utf-8")
+    for old, new, said in (
+        (":BumpKan", ":BmpKan", "did you mean 'BumpKan'?"),
+        ('BumpKan", hidden', 'BumpKan", hiden', "hiden: unknown field; did you mean 'hidden'?"),
+        ("my_families:", "my_others:", 'BumpKan is of another one; write `family: Literal["my_others:BumpKan"]`'),
+    ):
+        assert text.count(old) == 1
+        (folder / "bumps.yaml").write_text(text.replace(old, new), encoding="utf-8")
+        result = CliRunner().invoke(main, ["validate", "bumps.yaml"])
+        assert result.exit_code == 2
+        assert said in result.output

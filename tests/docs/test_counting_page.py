@@ -8,13 +8,13 @@ import re
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import get_args
 
 import matplotlib.image
 import numpy as np
 import pytest
 
 from harness.count import (
+    CONVENTIONS,
     WEIGHTS,
     Work,
     count,
@@ -29,16 +29,15 @@ from harness.count import (
     training_flops,
 )
 from harness.count.dispatched import executed_evaluation, executed_forward
-from harness.count.families import features_flops
-from harness.count.training import active_parameters, evaluation_flops
-from harness.count.weights import activation_price
-from harness.nets import dense
+from harness.count.training import active_parameters
+from harness.families import dense
+from harness.families.base import evaluation_flops
+from harness.families.prices import BACKWARD, activation_price
 from harness.planning.match import Setting, match_arms
 from harness.planning.solve import nearest_sizes
 from harness.spec import (
     Adam,
     ChebyshevKanShape,
-    CountName,
     FourierKanShape,
     KanShape,
     Lbfgs,
@@ -113,12 +112,14 @@ def test_links_lead_somewhere():
         assert (ROOT / "docs" / target).exists(), target
 
 
-def test_every_convention_is_on_the_page():
-    """No count has a name that is not explained, and no count is explained that does not exist."""
-    explained = {codes(row[0])[0] for row in table("parameters")}
-    explained |= {f"{axis}.{codes(row[0])[0]}" for axis in ("flops_forward", "flops_train") for row in table("FLOPs")}
-
-    assert explained == set(get_args(CountName))
+def test_the_page_says_of_every_convention_what_it_says_of_itself():
+    """Rule, source and where it misleads, of every convention that there is and of no other."""
+    for header, before, of_kind in (
+        ("parameters", "params.", [one for one in CONVENTIONS if one.parameters]),
+        ("FLOPs", "", [one for one in CONVENTIONS if one.flops]),
+    ):
+        said = [[f"`{before}{one.name}`", one.rule, one.source, one.misleads] for one in of_kind]
+        assert sorted(table(header)) == sorted(said)
 
 
 def test_it_speaks_of_itself_alone():
@@ -243,7 +244,7 @@ def layers_of(network):
             letters["z"] = inputs if network.place == "before" else outputs
         if isinstance(network, MlpShape):
             price = activation_price(network.activation, WEIGHTS["kanbefair"])
-            letters |= {"a": price * (not last), "b": price, "d": executed.BACKWARD[network.activation]}
+            letters |= {"a": price * (not last), "b": price, "d": BACKWARD[network.activation]}
             letters["p"] = network.activation == "prelu" and not last
         if isinstance(network, RbfKanShape):
             letters |= {"l": network.norm and inputs > 1, "e": network.grid == 1}
@@ -304,7 +305,7 @@ def test_formulas_of_flops(row):
                     sites = letters["E"] if convention == "per_edge" else letters["I"]
                     expected.append(value(formula, **{**letters, "S": sites}))
                 if convention == "executed":
-                    features = features_flops(network, WEIGHTS["kanbefair"])
+                    features = network.flops_before(WEIGHTS["kanbefair"])
                     assert features + sum(expected) == executed.forward(network, "kanbefair")
                 else:
                     assert expected == layer_flops(network, convention)
@@ -504,7 +505,7 @@ def test_what_a_backward_pass_executes(family):
         evaluation, forward = executed.evaluation(network), executed.forward(network, "kanbefair")
         assert total == evaluation - forward
     if family == "mlp":
-        relu, tanh, silu, gelu, prelu, sine = (executed.BACKWARD[name] for name in EVERY_ACTIVATION)
+        relu, tanh, silu, gelu, prelu, sine = (BACKWARD[name] for name in EVERY_ACTIVATION)
         stated(f"d is {relu} for relu, {tanh} tanh, {silu} silu, {gelu} gelu, {prelu} prelu, {sine} sine")
 
 
@@ -590,12 +591,12 @@ INPUTS_OUTPUTS = {
     "Titanic": (9, 2),
     "Wine": (11, 7),
 }
-CONVENTIONS = ("kanbefair", "per_edge", "shared_dense", "params.trainable", "local_min")
+COUNTED_BY = ("kanbefair", "per_edge", "shared_dense", "params.trainable", "local_min")
 
 
 @cache
 def _released_counts(shape, activation, grid, order, shortcut):
-    """Sizes of a released network under CONVENTIONS: `grid` is None for an MLP."""
+    """Sizes of a released network under COUNTED_BY: `grid` is None for an MLP."""
     if grid is None:
         network = MlpShape(shape=shape, activation=activation)
         theirs = sum(kanbefair.mlp_layer_flops(*layer, activation) for layer in pairwise(shape))
@@ -641,7 +642,7 @@ def test_the_convention_decides_in_kanbefairs_tabular_runs():
     runs = {key: np.array(rows).T for key, rows in found.items()}
     draws = [np.random.default_rng(seed) for seed in range(25)]
     shares, drawn = [], []
-    for axis in range(len(CONVENTIONS)):
+    for axis in range(len(COUNTED_BY)):
         pairs = [[runs[data, model][[axis, -1]] for model in ("KAN", "MLP")] for data in INPUTS_OUTPUTS]
         shares.append(np.mean([_ahead(*pair) for pair in pairs]))
         few = [[_ahead(k[:, d.choice(k.shape[1], m.shape[1], replace=False)], m) for k, m in pairs] for d in draws]

@@ -1,6 +1,10 @@
 """What the README shows is true: its example plans, its links lead somewhere, its tree and commands are complete."""
 
+import os
 import re
+import shutil
+import subprocess
+import sysconfig
 from pathlib import Path
 from runpy import run_path
 
@@ -81,6 +85,29 @@ def test_the_first_screen_is_made_from_kept_verdicts():
 def test_every_command_is_in_the_table():
     """The table of commands is complete."""
     assert set(re.findall(r"^\| `harness ([\w-]+)", README, flags=re.MULTILINE)) == set(main.commands)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash on this system")
+def test_the_tab_key_completes_in_bash():
+    """After the README's line a real bash knows the commands, the options of one, and the choices of an option."""
+    (line,) = re.findall(r"`(eval .*? harness\)\")`", README)
+    typed = {"harness stat": "status", "harness status --wa": "--watch", "harness export-wandb --wandb on": "online"}
+    script = [line]
+    for words in typed:
+        script.append(f"COMP_WORDS=({words}) COMP_CWORD={words.count(' ')} COMPREPLY=()")
+        script.append('_harness_completion harness; echo "${COMPREPLY[*]}"')
+    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
+
+    done = subprocess.run(
+        ["bash", "-c", "\n".join(script)],
+        cwd=ROOT,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.splitlines() == list(typed.values())
 
 
 def test_nothing_names_a_machine():

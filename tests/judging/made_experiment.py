@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from show.made_study import record_of
+from made_study import record_of
 
 from harness.record import publish
 from harness.spec import Manifest, read_manifest

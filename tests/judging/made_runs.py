@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from harness.judging import Runs
+from harness.judging.runs import Runs
 from harness.spec import Decide
 
 SIZES = np.array([30, 60, 120, 250, 500, 1000, 2000])

@@ -8,7 +8,7 @@ import pytest
 
 from harness import fit
 from harness.judging.checks import check_table, to_json
-from harness.judging.scaling import AXES, fit_table
+from harness.judging.scaling import fit_table, size_axes
 from harness.show.checks import check_row
 
 SIZES = np.array([30, 60, 120, 250, 500, 1000, 2000])
@@ -20,7 +20,7 @@ def _table(errors) -> pd.DataFrame:
     cell, seed = (axis.ravel() for axis in np.meshgrid(range(7), range(3), indexing="ij"))
     table = pd.DataFrame({"cell": cell, "seed": seed, "task": "xy", "series": "kan", "status": "done", "chosen": True})
     table = table.assign(
-        in_window=True, until_minimum=False, hold_out=0, dtype="float64", **dict.fromkeys(AXES, SIZES[cell])
+        in_window=True, until_minimum=False, hold_out=0, dtype="float64", **dict.fromkeys(size_axes(), SIZES[cell])
     )
     table["metric"] = "rmse"
     table["test_loss"] = np.asarray(errors)[cell] * np.exp(rng.normal(0, 0.02, len(table)))

@@ -9,9 +9,8 @@ import pytest
 from judging.made_runs import made_rule, made_runs, made_table, power
 
 from harness.comparison import task_level
-from harness.judging import judge, sentence, to_json
 from harness.judging.answer import number_lines, verdict_words
-from harness.judging.judge import interval_level, task_outcome
+from harness.judging.judge import interval_level, judge, sentence, task_outcome, to_json
 
 OUTCOMES = ("supported", "refuted", "inconclusive")
 LOSS = {"quantity": "test_loss", "threshold": 1}

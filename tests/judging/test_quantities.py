@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from judging.made_runs import SIZES, made_rule, made_runs, made_table, power
 
-from harness.judging import Runs, judge
+from harness.judging.judge import judge
+from harness.judging.runs import Runs
 
 PARAMS = {"axis": "params.trainable"}
 

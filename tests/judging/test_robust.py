@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 from judging.made_runs import made_rule, made_runs, made_table, power
 
-from harness.judging import sentence, to_json
 from harness.judging.answer import number_lines, verdict_words
-from harness.judging.judge import Verdict, _with_others, judge
+from harness.judging.judge import Verdict, _with_others, judge, sentence, to_json
 from harness.judging.robust import by_way, robust_words
 from harness.show.verdicts import _under_rows
 

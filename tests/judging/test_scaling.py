@@ -7,7 +7,16 @@ import pandas as pd
 import pytest
 
 from harness.fit import fit_law
-from harness.judging.scaling import AXES, SeriesFit, chosen_runs, common_law, fit_table, sizes_of, to_json, with_parts
+from harness.judging.scaling import (
+    SeriesFit,
+    chosen_runs,
+    common_law,
+    fit_table,
+    size_axes,
+    sizes_of,
+    to_json,
+    with_parts,
+)
 
 SIZES = np.array([30, 60, 120, 250, 500, 1000, 2000])
 
@@ -19,7 +28,12 @@ def _table(**changes) -> pd.DataFrame:
     size = SIZES[cell]
     table = pd.DataFrame({"cell": cell, "seed": seed, "trial": trial, "task": "xy", "series": "kan", "status": "done"})
     table = table.assign(
-        chosen=trial == 1, in_window=True, until_minimum=False, hold_out=0, dtype="float64", **dict.fromkeys(AXES, size)
+        chosen=trial == 1,
+        in_window=True,
+        until_minimum=False,
+        hold_out=0,
+        dtype="float64",
+        **dict.fromkeys(size_axes(), size),
     )
     table["metric"] = "rmse"
     table["test_loss"] = np.where(trial == 1, 2 / size * np.exp(rng.normal(0, 0.01, len(table))), 9.0)
@@ -51,14 +65,14 @@ def test_where_a_convention_counts_nothing_there_is_no_law():
     """`matmul` sees no product in a KAN without base; its laws on other axes are those that they were."""
     fits = fit_table(_table(**{"flops_forward.matmul": 0}))
 
-    assert {one.axis for one in fits} == set(AXES) - {"flops_forward.matmul"}
+    assert {one.axis for one in fits} == set(size_axes()) - {"flops_forward.matmul"}
 
 
 def test_where_a_convention_does_not_define_a_family_there_is_no_law():
     """The paper counts KANs and MLPs only: other arms have no size on its axis, and their laws on all others."""
     fits = fit_table(_table(**{"params.paper": np.nan}))
 
-    assert {one.axis for one in fits} == set(AXES) - {"params.paper"}
+    assert {one.axis for one in fits} == set(size_axes()) - {"params.paper"}
 
 
 AXIS = "params.trainable"

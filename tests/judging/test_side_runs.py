@@ -10,8 +10,8 @@ from judging.made_runs import SIZES, made_rule, made_runs, made_table, power
 from scipy.stats import t as t_distribution
 
 from harness.base.errors import HarnessError
-from harness.judging import judge
-from harness.judging.quantities import laws, of_arm
+from harness.judging.judge import judge
+from harness.judging.runs import laws, of_arm
 from harness.judging.side_runs import side_runs
 from harness.judging.versus import Asked, Side, lines, versus
 

@@ -13,7 +13,8 @@ from judging.made_experiment import write_experiment, write_records
 from judging.made_runs import SIZES, made_runs, made_table, power
 
 from harness.cli import main
-from harness.judging.quantities import loss_at, of_arm
+from harness.judging.curves import loss_at
+from harness.judging.runs import of_arm
 from harness.judging.versus import Asked, Side, better, lines, sides, versus
 from harness.show.plot_versus import versus_figure
 

@@ -270,8 +270,7 @@ def test_bench_measures_and_gives_a_file_its_seconds(tmp_path, monkeypatch):
     Path("tiny.yaml").write_text(MIXED, encoding="utf-8")
     full = design.full_design
     monkeypatch.setattr(
-        design,
-        "full_design",
+        "harness.cli.commands.bench.full_design",
         lambda *kind: full(*kind)._replace(shapes=full(*kind).shapes[:2], knots=full(*kind).knots[:2]),
     )
     runner = CliRunner()

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from networks import GRIDS_AND_ORDERS, networks
 from torch.utils.flop_counter import FlopCounterMode
 
-from harness import nets
+from harness import families
 from harness.count import Work, count, executed, layer_flops, training_flops
 from harness.count.dispatched import (
     Executed,
@@ -24,8 +24,8 @@ from harness.count.dispatched import (
     executed_evaluation,
     executed_forward,
 )
-from harness.count.weights import KANBEFAIR
-from harness.nets import dense, kan
+from harness.families import dense
+from harness.families.prices import KANBEFAIR
 from harness.spec import Adam, KanShape, MlpShape, SplineMlpShape
 
 SHAPES = [(1, 1), (2, 5, 1), (4, 2, 2, 1), (16, 32, 8)]
@@ -64,8 +64,8 @@ def parts_flops(network):
 def real(network, lanes, samples):
     """Parameters, knots, samples and targets with data."""
     rng = np.random.default_rng(0)
-    flat = nets.initialise(network, [rng] * lanes, 1.0, torch.float64, "cpu")
-    knots = nets.initial_carried(network, [rng] * lanes, torch.float64, "cpu")
+    flat = families.initialise(network, [rng] * lanes, 1.0, torch.float64, "cpu")
+    knots = families.initial_carried(network, [rng] * lanes, torch.float64, "cpu")
     x = torch.tensor(rng.uniform(-1.2, 1.2, (lanes, samples, network.shape[0])))
     return flat, knots, x, torch.tensor(rng.normal(size=(lanes, samples, network.shape[-1])))
 
@@ -75,7 +75,7 @@ def count_evaluation(network, lanes, samples):
     flat, knots, x, y = real(network, lanes, samples)
     flat.requires_grad_()
     with counting() as counter:
-        loss = (nets.forward(network, flat, knots, x) - y).square().mean((1, 2))
+        loss = (families.forward(network, flat, knots, x) - y).square().mean((1, 2))
         torch.autograd.grad(loss.sum(), flat)
     return counter.executed
 
@@ -206,7 +206,7 @@ def test_matmul_of_a_kan_is_what_torchs_counter_sees(network, evaluate):
     flat, knots, x, y = real(network, 2, 32)
     flat.requires_grad_()
     with FlopCounterMode(display=False) as theirs:
-        out = (evaluate or kan.evaluate)(network, nets.unflatten(network, flat), knots, x.transpose(1, 2))
+        out = (evaluate or KanShape.evaluate)(network, families.unflatten(network, flat), knots, x.transpose(1, 2))
         forward = theirs.get_total_flops()
         torch.autograd.grad((out.transpose(1, 2) - y).square().sum(), flat)
     assert (forward > 0) == (network.base or evaluate is not None)
@@ -220,7 +220,7 @@ def test_matmul_of_all_others_is_what_torchs_counter_sees():
         flat, knots, x, y = real(network, 2, 32)
         flat.requires_grad_()
         with FlopCounterMode(display=False) as theirs:
-            out = nets.forward(network, flat, knots, x)
+            out = families.forward(network, flat, knots, x)
             forward = theirs.get_total_flops()
             torch.autograd.grad((out - y).square().sum(), flat)
         assert forward == 64 * executed_forward(network).matmul, network
@@ -264,11 +264,11 @@ def test_counting_draws_nothing_and_keeps_results():
     executed_evaluation.__wrapped__(network)
     data = real(network, 2, 32)[:3]
     with counting():
-        counted = nets.forward(network, *data)
+        counted = families.forward(network, *data)
     after = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
     assert torch.equal(before[0], after[0])
     assert before[1:] == after[1:]
-    assert torch.equal(counted, nets.forward(network, *data))
+    assert torch.equal(counted, families.forward(network, *data))
 
 
 # --------------------------------------------------------------------------------------------------------- operations

@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pandas as pd
@@ -14,22 +13,13 @@ from click.testing import CliRunner
 from made_records import made_record
 
 from harness.cli import main
-from harness.cli.steps import plan_of
+from harness.cli.stages import plan_of
 from harness.paper.replay import POINT_COLUMNS, REPLAYS
 from harness.record import publish
 from harness.spec import read_manifest
+from tests.paper.tiny_scales import bring
 
 ROOT = Path(__file__).parents[2]
-TINY = Path(__file__).parent / "tiny"
-
-
-def bring(name: str, folder: Path, more: str = "") -> None:
-    """Put an experiment file into `folder`/experiments, with a scale `tiny` more, which a test runs in seconds."""
-    (folder / "experiments").mkdir(exist_ok=True)
-    text = (ROOT / "experiments" / f"{name}.yaml").read_text(encoding="utf-8")
-    changes = textwrap.indent((TINY / f"{name}.yaml").read_text(encoding="utf-8") + more, "    ")
-    scales = text.replace("\nscales:\n", f"\nscales:\n  tiny:\n{changes}")
-    (folder / "experiments" / f"{name}.yaml").write_text(scales, encoding="utf-8")
 
 
 def said(arguments: list[str], exit_code: int = 0) -> str:

@@ -14,7 +14,9 @@ import pytest
 from made_searched import TEXT, changed, ln_median, made_records, planned
 
 from harness.base.errors import HarnessError
-from harness.cli.steps import freeze_stage, search_folder, stage_in, winners_of
+from harness.cli import stages
+from harness.cli.plans import search_folder, stage_in
+from harness.cli.stages import freeze_stage, winners_of
 from harness.judging.pairs import pairs
 from harness.judging.scaling import chosen_runs, fit_table
 from harness.judging.scaling import to_json as fits_json
@@ -345,3 +347,19 @@ def test_winners_have_seconds_only_if_some_were_chosen_by_them():
     plan = confirmation([search], made_records(search), None)
     table = runs_table(plan, made_records(plan))
     assert "seconds" not in with_seconds(table, specs={}, calibrations={})
+
+
+def test_seconds_that_are_measured_late_choose_winners_if_the_plan_is_made_anew(tmp_path, monkeypatch):
+    """Without --replan the winners stay; with it some are chosen by seconds, and then they stay too."""
+    file, results, _ = searched(tmp_path, PLAIN)
+    old, folder = freeze_stage(file, results, "full", replan=False)
+    assert freeze_stage(file, results, "full", replan=True) == (old, folder)
+    table_of = stages.table_of
+    monkeypatch.setattr(stages, "table_of", lambda *asked: table_of(*asked).assign(seconds=1.0))  # as if measured
+    assert freeze_stage(file, results, "full", replan=False) == (old, folder)
+    new, _ = freeze_stage(file, results, "full", replan=True)
+    assert {cell.won.axis for cell in new.cells if cell.won} == {
+        *(cell.won.axis for cell in old.cells if cell.won),
+        "seconds",
+    }
+    assert freeze_stage(file, results, "full", replan=True) == (new, folder)

@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -12,8 +11,9 @@ from hypothesis import strategies as st
 
 from harness.base.errors import HarnessError
 from harness.count import count
+from harness.families import FAMILIES
 from harness.planning.match import Setting, axis_named, match_arms, parse_arm, ratios, to_json
-from harness.spec import SHAPES, Adam, CountName, Lbfgs
+from harness.spec import Adam, Lbfgs, count_names
 
 # One size is left open in each: the grid, the degree, the width or the depth.
 ARMS = (
@@ -28,7 +28,7 @@ ARMS = (
     "chebyshev_kan hidden=[5]",
     "rational_kan depth=3",
 )
-FORWARD = [name for name in get_args(CountName) if not name.startswith("flops_train")]
+FORWARD = [name for name in count_names() if not name.startswith("flops_train")]
 
 
 def _setting(axis="params.trainable", budget=1000.0, evaluations=None, optimizer=None) -> Setting:
@@ -47,7 +47,7 @@ def _refused(arm: str, **setting) -> str:
 @given(budget=st.floats(300, 1e5))
 def test_no_neighbour_is_nearer(arm, axis, budget):
     """For every family under every convention, one size more or less is no nearer to the budget, in ratio."""
-    if axis not in count(SHAPES[arm.split()[0]].model_validate(_smallest(arm))):
+    if axis not in count(FAMILIES[arm.split()[0]].network.model_validate(_smallest(arm))):
         return
     try:
         (one,) = match_arms([arm], _setting(axis, budget))
@@ -63,7 +63,7 @@ def test_no_neighbour_is_nearer(arm, axis, budget):
 
 def _smallest(arm: str) -> dict:
     fields = {"grid": 1, "degree": 1} if "kan" in arm or "spline" in arm else {}
-    shape = SHAPES[arm.split()[0]]
+    shape = FAMILIES[arm.split()[0]].network
     return {"shape": (2, 1), **{name: value for name, value in fields.items() if name in shape.model_fields}}
 
 

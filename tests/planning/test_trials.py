@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from made_searched import TEXT, changed, planned
 
+from harness import families
+from harness.families.space import Range
 from harness.planning.plan import planned_flops
 from harness.planning.trials import POINTS_A_TRIAL, trials_of, value_at
-from harness.spec import SHAPES, Experiment, Recipe, parse_experiment, run_id
-from harness.spec.search import Range
+from harness.spec import Experiment, Recipe, parse_experiment, run_id
 
 KAN_SPACE = "space: {architecture.order: [2, 3], architecture.noise: {low: 0.03, high: 3.0, log: true}}"
 MLP_SPACE = "space: {architecture.activation: [silu, tanh], recipe.gain: {low: 0.5, high: 10.0, log: true}}"
@@ -146,7 +147,7 @@ def test_of_a_recipe_that_lacks_a_field_it_is_left_alone():
 
 def test_the_standard_space_of_every_family_can_be_planned():
     """Every trial at a budget of its own is feasible, of the family it was, and trials differ."""
-    assert set(FAMILIES) == {family for family in SHAPES if family != "module"}
+    assert {*FAMILIES, "module"} == families.FAMILIES.keys()
     for family, (fields, solved, budget) in FAMILIES.items():
         plan = planned(
             changed(

@@ -1,8 +1,8 @@
 """Two studies for all figures and reports: their fits and figures are made once."""
 
 import pytest
+from made_study import DECIDE, QUESTION, WINDOW, Study, study
 from matplotlib.figure import Figure
-from show.made_study import DECIDE, QUESTION, WINDOW, Study, study
 
 from harness.show.plot import scaling_figure
 

@@ -11,10 +11,10 @@ import sys
 import matplotlib
 import numpy as np
 import pytest
+from made_study import study
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from show.made_study import study
 
 from harness.fit import predict
 from harness.judging.scaling import HEADLINE_AXES, common_law

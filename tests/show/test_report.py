@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from show.made_study import CLAIM, QUESTION, Study
+from made_study import CLAIM, QUESTION, Study
 
-from harness.judging import judge_all
 from harness.judging.checks import Check, check_table
+from harness.judging.judge import judge_all
 from harness.judging.scaling import HEADLINE_AXES
 from harness.record import read_planned
 from harness.show.checks import check_row

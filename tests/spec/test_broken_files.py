@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from harness.base.errors import USAGE, HarnessError
 from harness.cli import main
-from harness.cli.steps import plan_of
+from harness.cli.stages import plan_of
 from harness.dispatch.profile import read_profile
 from harness.spec import Experiment, experiment_schema, parse_experiment, read_experiment, variants
 from harness.spec.read import MOST_RUNS

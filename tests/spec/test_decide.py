@@ -1,10 +1,14 @@
 """Decision rules as data: old ones keep their identity, and a mistake is one sentence with the next move."""
 
+import subprocess
+import sys
+
 import pytest
 
 from harness.base.errors import HarnessError
+from harness.judging.quantities import QUANTITIES
 from harness.planning.plan import make_plan
-from harness.spec import CONVENTIONS, content_hash, parse_experiment, units
+from harness.spec import content_hash, experiment_schema, parse_experiment, stable_axes, units
 
 TEXT = """
 question: which?
@@ -42,7 +46,7 @@ def test_without_axes_the_four_conventions_of_a_stable_verdict_are_asked():
         for axes in ("", ", axis: seconds", ", axes: [params.paper, seconds]")
     ]
 
-    assert [rule.conventions for rule in rules] == [CONVENTIONS, ("seconds",), ("params.paper", "seconds")]
+    assert [rule.conventions for rule in rules] == [stable_axes(), ("seconds",), ("params.paper", "seconds")]
 
 
 def test_of_a_list_of_arms_the_best_stands_for_all():
@@ -117,3 +121,23 @@ def test_a_family_is_the_tasks_of_a_target_by_their_inputs():
     assert units(family, tasks) == {"a": ("a inputs=2", "a inputs=16"), "c": ("c inputs=4", "c x")}
     assert list(units(single, tasks)) == list(tasks)
     assert list(units(single.model_copy(update={"tasks": ("a", "b")}), tasks)) == ["a inputs=16", "a inputs=2", "b"]
+
+
+def test_reading_a_rule_loads_nothing_that_computes():
+    """`harness status` reads plans again and again: quantities import numpy, scipy and pandas where they are found."""
+    text = f"{TEXT}hold_out: 1\ndecide: [{{claim: c, quantity: held_out, {RULE}}}]\n"
+    code = f"import sys; from harness.spec import parse_experiment; parse_experiment({text!r}); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+
+    assert {"numpy", "scipy", "pandas", "torch"}.isdisjoint(done.stdout.split())
+
+
+def test_the_schema_says_what_each_quantity_is():
+    """Its summary stands with the condition, and where it is read with `at`, as long as it has a choice."""
+    condition = experiment_schema()["$defs"]["Condition"]
+    said = " ".join(condition["description"].split())
+
+    for quantity in QUANTITIES.values():
+        assert f"{quantity.name}: {quantity.summary}." in said
+        if quantity.takes.numbers:
+            assert quantity.read_at in condition["properties"]["at"]["description"]

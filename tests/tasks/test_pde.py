@@ -10,14 +10,14 @@ from scipy.special import fresnel
 from harness.base.errors import HarnessError
 from harness.count import executed
 from harness.count.dispatched import counting
-from harness.nets import forward_laplacian, initial_carried, initial_knots, initialise, parameter_count
+from harness.families import forward_laplacian, initial_carried, initial_knots, initialise, parameter_count
 from harness.planning.plan import make_plan
 from harness.spec import KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Task, parse_experiment, run_id
 from harness.spec.nouns import GridExtension, GridUpdates
 from harness.tasks import draw, load_target, resolve, stream
 from harness.train import torch_engine
 from harness.train.objective import loss_and_gradient, squared_slope_errors
-from tests.nets.test_laplacian import by_autograd
+from tests.families.test_jets import by_autograd
 
 POINTS = {"train_points": 600, "validation_points": 60, "test_points": 400, "boundary_points": 90}
 TASK = resolve(Task(target="poisson", **POINTS))

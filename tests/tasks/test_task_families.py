@@ -7,7 +7,7 @@ from scipy.integrate import quad
 from scipy.special import gamma, kv
 
 from harness.base.errors import HarnessError
-from harness.nets import forward, initial_knots
+from harness.families import forward, initial_knots
 from harness.planning.plan import make_plan
 from harness.spec import KanShape, Task, parse_experiment
 from harness.tasks import draw, load_target, resolve
@@ -105,7 +105,7 @@ def test_a_tree_knows_of_a_pair_of_leaves_one_number(instance):
 
 
 def test_the_kan_that_teaches_is_a_live_kan():
-    """Its coefficients in a network of `harness.nets` give its values, outside of the knots too, to 1e-12."""
+    """Its coefficients in a network of `harness.families` give its values, outside of the knots too, to 1e-12."""
     network = KanShape(shape=(6, 6, 1), grid=8, base=False)
     first, second = kan_coefficients(6, 2)
     flat_RP = torch.from_numpy(np.concatenate([first.ravel(), second.ravel()]))[None]

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
 from harness.base.errors import HarnessError
+from harness.families import forward, initial_knots, initialise, unflatten
 from harness.judging.scaling import fit_table, to_json
-from harness.nets import forward, initial_knots, initialise, unflatten
 from harness.planning.plan import make_plan
 from harness.record import ClassMetrics, load, read_record, record_path
 from harness.show.plot import scaling_figure

@@ -13,7 +13,7 @@ import pytest
 from harness.base.errors import HarnessError
 from harness.dispatch.here import train_here
 from harness.dispatch.slots import Done
-from harness.nets.layout import parameter_shapes
+from harness.families.layout import parameter_shapes
 from harness.record import read_record, record_path
 from harness.spec import (
     Adam,
@@ -227,7 +227,7 @@ def test_fresh_points_of_the_domain_are_seen_by_hidden_layers():
 
 
 def test_every_spline_has_its_place_in_the_parameters():
-    """The ridge acts on the coefficients of each edge in order: read back from the layout of `harness.nets`."""
+    """The ridge acts on the coefficients of each edge in order: read back from the layout of `harness.families`."""
     network = KanShape(shape=(2, 3, 1), grid=4, scales=True)
     table = fused.splines_of(network)
     position = np.arange(200.0)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.optimize import least_squares
 
-from harness import nets
+from harness import families
 from harness.spec import (
     GridExtension,
     GridUpdates,
@@ -47,8 +47,8 @@ class Case:
         self.network = network
         self.x = torch.from_numpy(x)
         self.y = torch.from_numpy(wave + noise * np.stack([rng.standard_normal(shape) for rng in generators]))
-        self.knots = nets.initial_knots(network, lanes, F64, "cpu")
-        self.flat = nets.initialise(network, generators, 1.0, F64, "cpu")
+        self.knots = families.initial_knots(network, lanes, F64, "cpu")
+        self.flat = families.initialise(network, generators, 1.0, F64, "cpu")
 
     def of(self, lanes):
         """The case of some lanes, named by their numbers."""
@@ -62,7 +62,7 @@ class Case:
 
     def residuals(self, flat):
         """[R, O * N] at positions [R, P]."""
-        return (nets.forward(self.network, flat, self.knots, self.x) - self.y).transpose(1, 2).flatten(1)
+        return (families.forward(self.network, flat, self.knots, self.x) - self.y).transpose(1, 2).flatten(1)
 
     def residuals_of(self, lane):
         """The residuals of one lane as scipy wants them."""
@@ -87,12 +87,12 @@ def same(one, other):
 def second_differences(network):
     """The matrix that takes second differences of every spline's coefficients, one after the other."""
     rows, first = [], 0
-    for name, shape in nets.parameter_shapes(network).items():
+    for name, shape in families.parameter_shapes(network).items():
         index = first + np.arange(math.prod(shape)).reshape(shape)
         if name.endswith("coef"):
             inputs, _, outputs = shape
             splines = [index[i, :, o] for i in range(inputs) for o in range(outputs)]
-            rows += [np.diff(np.eye(nets.parameter_count(network))[spline], 2, axis=0) for spline in splines]
+            rows += [np.diff(np.eye(families.parameter_count(network))[spline], 2, axis=0) for spline in splines]
         first += math.prod(shape)
     return torch.from_numpy(np.concatenate(rows))
 
@@ -102,7 +102,7 @@ def second_differences(network):
 def test_a_system_is_made_of_the_residuals_and_their_jacobian(network):
     """Loss, J^T r, J^T J and its largest diagonal element are what their names say, with the ridge as explicit rows."""
     case, ridge = Case(network, lanes=3), 0.7
-    _, jacobian = nets.residual_jacobian(network, case.flat, case.knots, case.x)
+    _, jacobian = families.residual_jacobian(network, case.flat, case.knots, case.x)
     residual = case.residuals(case.flat)
     if network is not MLP:
         rows = math.sqrt(ridge) * second_differences(network)
@@ -145,7 +145,7 @@ def test_the_minimum_of_scipy_is_reached():
     case = Case(MlpShape(shape=(1, 1, 1), activation="tanh"), lanes=4)
     generator = torch.Generator().manual_seed(0)
     case.flat[:] = torch.tensor([2.0, 0.5, 1.5, 0.0], dtype=F64)
-    target = nets.forward(case.network, case.flat, [], case.x)
+    target = families.forward(case.network, case.flat, [], case.x)
     case.y = target + 0.1 * torch.randn(target.shape, dtype=F64, generator=generator)
     state = trained(MARQUARDT, case, 100)
     assert state.finished_R.all()
@@ -175,7 +175,7 @@ def test_the_primal_and_the_dual_system_have_one_solution(network):
     assert case.flat.shape[1] > 30
     dual = trained(MARQUARDT, case, 1)
     assert dual.matrix_RSS.shape == (2, 30, 30)
-    _, jacobian = nets.residual_jacobian(network, case.flat, case.knots, case.x)
+    _, jacobian = families.residual_jacobian(network, case.flat, case.knots, case.x)
     damping = dual.damping_R[:, None, None] * torch.eye(case.flat.shape[1], dtype=F64)
     torch.testing.assert_close(
         dual.damping_R, MARQUARDT.damping * (jacobian.mT @ jacobian).diagonal(dim1=1, dim2=2).amax(1)

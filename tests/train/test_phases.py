@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.interpolate import BSpline
 
-from harness import nets, train
+from harness import families, train
 from harness.base.errors import HarnessError
 from harness.paper.reference import load as published
 from harness.planning.plan import make_plan
@@ -143,10 +143,10 @@ def test_stopped_after_every_evaluation_it_ends_with_the_same_bits(network, engi
 def test_a_frozen_base_is_a_constant():
     """Its loss and gradient are those of a KAN without base whose targets are what the base leaves over."""
     frozen, bare = (KanShape(shape=(2, 1), grid=4, base=base) for base in ("frozen", False))
-    flat_RP = nets.initialise(frozen, [stream(seed, "initial") for seed in (0, 1)], 1.0, torch.float64, "cpu")
+    flat_RP = families.initialise(frozen, [stream(seed, "initial") for seed in (0, 1)], 1.0, torch.float64, "cpu")
     x_RNI = torch.from_numpy(np.random.default_rng(0).uniform(-1, 1, (2, 30, 2)))
     y_RNO = x_RNI.sin().sum(2, keepdim=True)
-    knots = nets.initial_knots(frozen, 2, torch.float64, "cpu")
+    knots = families.initial_knots(frozen, 2, torch.float64, "cpu")
     coef_RP, base_RP = flat_RP.split([14, 2], 1)
     by_base = (torch.nn.functional.silu(x_RNI) * base_RP[:, None]).sum(2, keepdim=True)
 
@@ -178,7 +178,9 @@ def test_a_frozen_base_never_moves(optimizer):
     while not module.ended(pack, state):
         state = module.advance(pack, state, 10)
 
-    before, after = (nets.unflatten(network, module.trained(pack, one)[0].position_P[None]) for one in (first, state))
+    before, after = (
+        families.unflatten(network, module.trained(pack, one)[0].position_P[None]) for one in (first, state)
+    )
     for name in before:
         assert torch.equal(before[name], after[name]) == name.endswith("base")
 

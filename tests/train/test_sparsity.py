@@ -7,10 +7,10 @@ import pytest
 import torch
 from scipy.interpolate import BSpline
 
-from harness import nets, train
+from harness import families, train
 from harness.base.errors import HarnessError
 from harness.count import count, run_flops
-from harness.nets.layout import of_layer, unflatten
+from harness.families.layout import of_layer, unflatten
 from harness.planning.plan import make_plan
 from harness.record import read_record, record_path
 from harness.spec import (
@@ -42,17 +42,19 @@ FULL = KanShape(shape=(2, 3, 2), grid=4, scales=True, bias=True)
 
 def drawn(network: KanShape, lanes: int = 2, samples: int = 50):
     """Parameters, knots and points that fill the knots' range and leave it too."""
-    flat_RP = nets.initialise(network, [stream(seed, "initial", 0) for seed in range(lanes)], 3.0, torch.float64, "cpu")
+    flat_RP = families.initialise(
+        network, [stream(seed, "initial", 0) for seed in range(lanes)], 3.0, torch.float64, "cpu"
+    )
     generator = torch.Generator().manual_seed(0)
     x_RNI = 2.4 * torch.rand(lanes, samples, network.shape[0], dtype=torch.float64, generator=generator) - 1.2
     y_RNO = torch.rand(lanes, samples, network.shape[-1], dtype=torch.float64, generator=generator)
-    return flat_RP, nets.initial_knots(network, lanes, torch.float64, "cpu"), Points(x_RNI, y_RNO)
+    return flat_RP, families.initial_knots(network, lanes, torch.float64, "cpu"), Points(x_RNI, y_RNO)
 
 
 def plain_loss(flat_P: torch.Tensor, network: KanShape, settings: Sparsity, x_NI, y_NO) -> torch.Tensor:
     """Of one lane, edge by edge: scipy's basis functions on the first layer's inputs are checked on the way."""
     parameters = unflatten(network, flat_P[None])
-    knots = nets.initial_knots(network, 1, torch.float64, "cpu")
+    knots = families.initial_knots(network, 1, torch.float64, "cpu")
     h_NI, penalty = x_NI, torch.zeros(())
     for layer, knots_RIT in enumerate(knots):
         own = {name: value[0] for name, value in of_layer(parameters, layer).items()}
@@ -110,9 +112,9 @@ def test_edges_add_up_to_the_network():
     """Their sums are what `forward` gives."""
     flat_RP, knots, points = drawn(FULL)
 
-    _, y_RNO = nets.edges(FULL, flat_RP, knots, points.x)
+    _, y_RNO = families.edges(FULL, flat_RP, knots, points.x)
 
-    assert torch.allclose(y_RNO, nets.forward(FULL, flat_RP, knots, points.x), rtol=0, atol=1e-13)
+    assert torch.allclose(y_RNO, families.forward(FULL, flat_RP, knots, points.x), rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize(("norms", "entropy"), [([2.0] * 6, math.log(6)), ([5.0] + [0.0] * 5, 0), ([0.0] * 6, 0)])
@@ -138,17 +140,17 @@ def test_what_does_nothing_goes_and_the_function_stays():
         parameters[f"layer1.{name}"][:, 3] = 0
         parameters[f"layer0.{name}"][:, 2] = 0  # input 2 reaches only node 1
         parameters[f"layer0.{name}"][:, 2, ..., 1] = 1
-    dead = nets.flatten(network, parameters)
+    dead = families.flatten(network, parameters)
 
     scores = sparsity.edge_scores(SPARSE, network, dead, knots, points.x)
     kept = sparsity.kept_nodes(scores, 1e-6)
-    smaller, flat_1P, fewer = nets.keep_nodes(network, dead, knots, kept)
+    smaller, flat_1P, fewer = families.keep_nodes(network, dead, knots, kept)
 
     assert kept == [[0, 1], [0, 2], [0, 1], [0]]
     assert smaller.shape == (2, 2, 2, 1)
     before, after = (
-        nets.forward(network, dead, knots, points.x),
-        nets.forward(smaller, flat_1P, fewer, points.x[..., :2]),
+        families.forward(network, dead, knots, points.x),
+        families.forward(smaller, flat_1P, fewer, points.x[..., :2]),
     )
     assert torch.allclose(before, after, rtol=0, atol=1e-12)
 

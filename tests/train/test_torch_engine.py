@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from harness.base.errors import HarnessError
-from harness.nets import initialise, unflatten
+from harness.families import initialise, unflatten
 from harness.record import read_record, record_path
 from harness.spec import (
     Adam,
@@ -301,7 +301,7 @@ def test_metrics_are_what_their_names_say():
     (outcome,), state = _trained([_run(MLP, ADAM)])
     test = draw(TASK, 0).test
     flat = state.optimiser.position_RP[:1]
-    module_out = engine.nets.forward(MLP, flat, [], torch.from_numpy(test.x)[None])[0].numpy()
+    module_out = engine.families.forward(MLP, flat, [], torch.from_numpy(test.x)[None])[0].numpy()
     squares = (module_out - test.y)[:, 0] ** 2
 
     assert outcome.metrics.test_rmse == pytest.approx(np.sqrt(squares.mean()), rel=1e-12)

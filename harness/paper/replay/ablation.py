@@ -12,6 +12,7 @@ from harness.paper.replay.outcome import in_one_sentence, with_outcomes
 from harness.paper.replay.plot_edges import counts_figure, networks_figure
 from harness.record import Pruned, Record
 from harness.show.plot import human
+from harness.spec import KanShape
 
 WORDS = {"strength": "λ", "grid": "G", "order": "k"}
 STANDARD, PER_RANGE = "standard", ", per range"
@@ -64,7 +65,7 @@ def _knobs(record: Record) -> dict[str, float]:
     """What is varied, of one run; entropy is there or it is not."""
     sparsity, network = record.run.recipe.sparsity, record.run.network
     assert sparsity
-    assert network.family == "kan"
+    assert isinstance(network, KanShape)
     return {
         "strength": sparsity.strength,
         "entropy": float(sparsity.entropy > 0),

@@ -16,7 +16,8 @@ from harness.paper.replay.content import Page, Picture, Replay, Runs, Table
 from harness.paper.replay.outcome import in_one_sentence, outcome_words, summary, with_outcomes
 from harness.paper.replay.pareto import drawn_count, frontier
 from harness.paper.replay.plot_pareto import pareto_figure
-from harness.show.plot import AXIS_WORDS, human
+from harness.show.plot import human
+from harness.spec import axis_words
 
 REASONABLE = 1e-2  # the test RMSE below which a pruned KAN may be called minimal
 KANS = ("unpruned", "pruned", "human")
@@ -357,7 +358,7 @@ def _figures(table: pd.DataFrame, published: pd.DataFrame, of_table: Iterable[st
     ours = _frontiers(table.assign(x=table["drawn"], y=table["test_rmse"]))
     yield Picture(
         "replay",
-        pareto_figure(pd.concat([theirs, ours]), tasks, AXIS_WORDS["params.paper"]),
+        pareto_figure(pd.concat([theirs, ours]), tasks, axis_words("params.paper")),
         "Pareto frontiers of KANs and MLPs, published and ours, a panel a function; numbers are in the table of points",
         "Pareto frontiers of test errors. Hollow and dotted: published. Filled: ours, the best of all seeds, as there. "
         "Circles: KANs, of all kinds together. Squares: MLPs, of all widths and activations together.",
@@ -366,7 +367,7 @@ def _figures(table: pd.DataFrame, published: pd.DataFrame, of_table: Iterable[st
     medians = cells.agg(x=("params.trainable", "median"), y=("test_rmse", "median")).reset_index()
     yield Picture(
         "trainable",
-        pareto_figure(_frontiers(medians), tasks, AXIS_WORDS["params.trainable"]),
+        pareto_figure(_frontiers(medians), tasks, axis_words("params.trainable")),
         "Pareto frontiers of our KANs and MLPs on every function, against trainable parameters",
         "Ours alone, on true trainable parameters: frontiers of medians over seeds.",
     )

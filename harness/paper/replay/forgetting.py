@@ -15,7 +15,6 @@ from harness.paper.replay.plot_forgetting import courses_figure, errors_figure
 from harness.record import PhaseEnd, Record
 from harness.show.plot import human
 from harness.spec import KanShape, MlpShape, Network
-from harness.spec.words import network_words
 
 ITEM = "train RMSE after each phase"  # of the published table
 RIGHT_AFTER, IN_THE_END = "right after its phase", "after the last phase"
@@ -199,11 +198,11 @@ def _tables(arms: Sequence[OfArm], kept: Mapping[str, Kept]) -> Iterator[Table]:
 def _words(network: Network) -> str:
     """`[1,1] G=200 k=3, base frozen`, `[1,16,16,1], silu`."""
     if isinstance(network, MlpShape):
-        return f"{network_words(network)}, {network.activation}"
+        return f"{network.words}, {network.activation}"
     if not isinstance(network, KanShape):
-        return network_words(network)
+        return network.words
     base = {True: "base trained", False: "no base", "frozen": "base frozen"}[network.base]
-    return f"{network_words(network)}, {base}" + (", scales trained" if network.scales else "")
+    return f"{network.words}, {base}" + (", scales trained" if network.scales else "")
 
 
 # ------------------------------------------------------------------------------------------------------------ figures

@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.record import Record
-from harness.show.plot import AXIS_WORDS, COLOURS, LABEL_SIZE, ROW_HEIGHT, THEME, Style, series_styles
+from harness.show.plot import COLOURS, LABEL_SIZE, ROW_HEIGHT, THEME, Style, series_styles
 from harness.show.plot_residuals import empty_figure, hide_rest
+from harness.spec import all_axes
 
 GRID_WORDS = "intervals of a spline, G"
 PUBLISHED = "#222222"
@@ -97,7 +98,8 @@ def _panel(axes: Axes, published: pd.DataFrame, measured: pd.DataFrame, styles: 
             words = {"label": f"ours, {series}", "gid": f"ours:{series}"}
             look = {"color": style.colour, "marker": marks[curve], "zorder": 3, **filled, "ls": style.line}
             axes.plot(part["x"], part["median"], **look, **words)
-    axes.set(xscale="log", yscale="log", xlabel=AXIS_WORDS.get(x, GRID_WORDS))
+    size = all_axes().get(x)
+    axes.set(xscale="log", yscale="log", xlabel=size.words if size else GRID_WORDS)
 
 
 def _marks(published: pd.DataFrame) -> dict[str, str]:

@@ -7,13 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from harness.judging.scaling import AXES, SeriesFit
+from harness.judging.scaling import SeriesFit, size_axes
 from harness.paper.reference import load
 from harness.paper.replay.content import Page, Picture, Replay, Runs, Table
 from harness.paper.replay.outcome import compared, in_one_sentence, outcome_words, summary, with_outcomes
 from harness.paper.replay.plot_curves import curves_figure
 from harness.show.plans import exponent
-from harness.show.plot import AXIS_WORDS, human
+from harness.show.plot import human
+from harness.spec import axis_words
 
 # The column of what was published, and ours whose square it is: means over the square domain, not integrals over it.
 NORMS = {"L2²": ("l2_squared", "test_rmse"), "H1²": ("h1_squared", "test_h1_error")}
@@ -111,7 +112,7 @@ def _figure(published: pd.DataFrame, measured: pd.DataFrame, axis: str) -> Pictu
         f"replay_{axis.removeprefix('params.')}",
         figure,
         "Published squared errors and ours in two norms; the numbers are in the table of points",
-        f"Squared errors against {AXIS_WORDS[axis]}. Hollow and black: published; the MLPs of depths 2 and 3 have one "
+        f"Squared errors against {axis_words(axis)}. Hollow and black: published; the MLPs of depths 2 and 3 have one "
         "curve between them (E2). Filled: ours, the median over seeds; bars go from the best to the worst.",
     )
 
@@ -131,7 +132,7 @@ class Duel(NamedTuple):
 def duel(table: pd.DataFrame) -> Duel:
     """Who is held against whom: validation chooses among MLPs, and the series (activation) of the paper's."""
     keyed = _keyed(table)
-    numbers = [name for name in (*AXES, "evaluations", "validation_rmse") if name in keyed]
+    numbers = [name for name in (*size_axes(), "evaluations", "validation_rmse") if name in keyed]
     squares = {norm: keyed[ours] ** 2 for norm, (_, ours) in NORMS.items()}
     keyed = keyed.assign(**squares, pack=keyed["pack_seconds"] / keyed["pack_lanes"])
     keyed = keyed.fillna(dict.fromkeys((*NORMS, "validation_rmse"), np.inf))  # what diverged
@@ -159,7 +160,7 @@ def _duel_table(one: Duel) -> Iterator[Table]:
         rivals = rivals[:1]
     heads = [f"{row['series']} {row['shape']}" for row in rivals]
     columns = ("", f"KAN {KAN}, G = {kan['grid']}", *heads, *(f"{head}, over the KAN's" for head in heads))
-    names = {name: name for name in (*NORMS, *AXES)} | {"evaluations": "evaluations", "pack": "seconds in the pack"}
+    names = {name: name for name in (*NORMS, *size_axes(), "evaluations")} | {"pack": "seconds in the pack"}
     rows = [
         (words, kan[name], *(row[name] for row in rivals), *(row[name] / kan[name] for row in rivals))
         for name, words in names.items()
@@ -195,7 +196,7 @@ def _duel_findings(one: Duel) -> Iterator[str]:
 
 
 def _duel_words(who: str, kan: pd.Series, mlp: pd.Series) -> str:
-    times = {name: human(mlp[name] / kan[name], 2) for name in (*NORMS, *mlp.index[mlp.index.isin(AXES)])}
+    times = {name: human(mlp[name] / kan[name], 2) for name in (*NORMS, *mlp.index[mlp.index.isin(size_axes())])}
     return (
         f"Ours: {who} is {mlp['series']} {mlp['shape']}, with {human(mlp['params.trainable'], 3)}. Its squared errors "
         f"are {times['L2²']} (L2) and {times['H1²']} (H1) times those of the KAN {KAN}, its parameters "

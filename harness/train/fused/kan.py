@@ -19,7 +19,7 @@ from itertools import accumulate, pairwise
 import numpy as np
 from numba import carray
 
-from harness.spec.networks import KanShape
+from harness.families import KanShape
 from harness.train.fused.compiled import inlined, part
 from harness.train.fused.simd import (
     ACTIVATED,

@@ -5,7 +5,7 @@
     loss = loss_and_gradient(kind, sizes, flat, knots, x, y, gradient, work)
 
 All four kernels can be called from Python and from functions compiled by `compiled`. Arrays are C-contiguous float64:
-`flat` [P] in the layout of `harness.nets.layout`, `knots` of all layers one behind the other (empty for an MLP), x
+`flat` [P] in the layout of `harness.families.layout`, `knots` of all layers one behind the other (empty for an MLP), x
 [I, N], y [O, N]. Nothing is checked. Results hang on these alone, to the last bit: not on what `work` held before, nor
 on where arrays lie. What is not finite makes a loss that is not.
 
@@ -30,7 +30,7 @@ import numpy as np
 from numba import types
 
 from harness.base.errors import HarnessError
-from harness.spec.networks import KanShape, MlpShape, Network, SplineMlpShape
+from harness.families import KanShape, MlpShape, Network, SplineMlpShape
 from harness.train.fused import kan, mlp, spline_mlp
 from harness.train.fused.compiled import OPTIONS, compiled, folder, keeping, key, part
 from harness.train.fused.simd import JACOBIAN, LOSS, NORMAL_EQUATIONS, PREDICT

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numba import carray
 
-from harness.spec.networks import MlpShape
+from harness.families import MlpShape
 from harness.train.fused.compiled import part
 from harness.train.fused.dense import (
     BIAS,

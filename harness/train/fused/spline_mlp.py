@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 from numba import carray
 
-from harness.spec.networks import SplineMlpShape
+from harness.families import SplineMlpShape
 from harness.train.fused.compiled import inlined, part
 from harness.train.fused.dense import (
     BIAS,

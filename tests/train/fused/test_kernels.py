@@ -1,4 +1,4 @@
-"""The compiled kernels: equal to the reference evaluators of `harness.nets`, and the same bits whatever is around.
+"""The compiled kernels: equal to the reference evaluators of `harness.families`, and the same bits whatever is around.
 
 Legend: I inputs, O outputs, N samples, P parameters, T knots.
 """
@@ -14,10 +14,10 @@ import scipy.special
 import torch
 from scipy.interpolate import BSpline
 
-from harness import nets
+from harness import families
 from harness.base.errors import HarnessError
-from harness.nets.spline import extend_knots
-from harness.spec.networks import KanShape, MlpShape, RbfKanShape, SplineMlpShape
+from harness.families import KanShape, MlpShape, RbfKanShape, SplineMlpShape
+from harness.families.spline import extend_knots
 from harness.train.fused import kan, kernels
 from harness.train.fused.compiled import compiled
 
@@ -57,7 +57,7 @@ def make_knots(network, kind, rng):
 
     They move by less than their distance: in tiny intervals splines are so steep that rounding errors grow.
     """
-    uniform = nets.initial_knots(network, 1, torch.float64, "cpu")
+    uniform = families.initial_knots(network, 1, torch.float64, "cpu")
     if kind == "uniform":
         return uniform
     layers = []
@@ -80,8 +80,8 @@ class Case:
         self.network = network
         # Steep splines, one after the other, would magnify rounding errors beyond what is asked for.
         calm = 3 if network.family == "mlp" else 1 + network.grid / 10
-        self.parameters = rng.normal(size=nets.parameter_count(network))
-        for name, part in nets.unflatten(network, torch.from_numpy(self.parameters)[None]).items():
+        self.parameters = rng.normal(size=families.parameter_count(network))
+        for name, part in families.unflatten(network, torch.from_numpy(self.parameters)[None]).items():
             # Between splines linear maps are not steep, and take activations out of the knots.
             part /= 1 if network.family == "spline_mlp" and not name.endswith("coef") else calm
         self.torch_knots = make_knots(network, knots, rng)
@@ -124,7 +124,7 @@ class Case:
     def torch_outputs(self, flat_P):
         """[O, N] by the reference evaluators."""
         x_RNI = torch.from_numpy(self.x.T.copy())[None]
-        return nets.forward(self.network, flat_P[None], self.torch_knots, x_RNI)[0].T
+        return families.forward(self.network, flat_P[None], self.torch_knots, x_RNI)[0].T
 
     def torch_loss_and_gradient(self):
         flat_P = torch.from_numpy(self.parameters).requires_grad_()
@@ -154,10 +154,10 @@ def everything(case):
     return np.concatenate([np.ravel(part) for part in parts])
 
 
-# --------------------------------------------------------------------------------------------------- equal to the nets
+# --------------------------------------------------------------------------------------------------- equal to families
 @pytest.mark.parametrize("knots", KNOTS)
 def test_kans_equal_the_reference(knots):
-    """Outputs, loss and gradient are those of `harness.nets`: inside and outside of the knots, and exactly on them."""
+    """Outputs, loss and gradient are those of `harness.families`: inside and outside of the knots, and on them."""
     for shape, order in product(SHAPES, ORDERS):
         extras = EXTRAS if order == 3 else [EXTRAS[0], EXTRAS[5], EXTRAS[7]]
         for seed, (grid, extra) in enumerate(product(GRIDS, extras)):
@@ -165,7 +165,7 @@ def test_kans_equal_the_reference(knots):
 
 
 def test_mlps_equal_the_reference():
-    """Outputs, loss and gradient are those of `harness.nets`, for every activation, depth and width."""
+    """Outputs, loss and gradient are those of `harness.families`, for every activation, depth and width."""
     for network in MLPS:
         # A layer of sines multiplies what rounding has done before it by omega_0, which is 30.
         within = 1e-10 if network.activation == "sine" else 1e-12
@@ -174,7 +174,7 @@ def test_mlps_equal_the_reference():
 
 @pytest.mark.parametrize("knots", KNOTS)
 def test_spline_mlps_equal_the_reference(knots):
-    """Outputs, loss and gradient are those of `harness.nets`; many activations are outside of the knots."""
+    """Outputs, loss and gradient are those of `harness.families`; many activations are outside of the knots."""
     for place, order in product(("after", "before"), ORDERS):
         for seed, (shape, grid) in enumerate(product([*SHAPES, (2, 20, 20, 1)], GRIDS)):
             network = SplineMlpShape(shape=shape, grid=grid, order=order, place=place)
@@ -278,7 +278,7 @@ def test_normal_equations_of_spline_mlps(knots):
 
 def test_normal_equations_of_mlps():
     """J^T J and J^T r are those of the Jacobian; nothing else is written."""
-    for network in [mlp for mlp in MLPS if nets.parameter_count(mlp) < 500][::3]:
+    for network in [mlp for mlp in MLPS if families.parameter_count(mlp) < 500][::3]:
         assert_normal_equations_are_right(Case(network))
 
 
@@ -388,14 +388,14 @@ def test_the_workspace_is_aligned_and_sizes_tell_its_length():
         kind, sizes = kernels.describe(network)
         assert work.ctypes.data % 64 == 0
         assert work.size == sizes[0, kernels.FAMILIES[kind].ROOM]
-        assert sizes[0, kernels.FAMILIES[kind].PARAMETERS] == nets.parameter_count(network)
+        assert sizes[0, kernels.FAMILIES[kind].PARAMETERS] == families.parameter_count(network)
 
 
 def test_a_kernel_called_before_all_else_is_made_ready():
     """A process that was handed sizes, and never asked for them, finds the kernels all the same."""
     code = """
 import numpy as np
-from harness.spec.networks import MlpShape
+from harness.families import MlpShape
 from harness.train.fused import kernels, mlp
 sizes = mlp.describe(MlpShape(shape=(1, 1)))
 out, work = np.empty((1, 3)), np.empty(sizes[0, mlp.ROOM])

@@ -13,7 +13,7 @@ from hypothesis import settings as with_settings
 from hypothesis import strategies as st
 from scipy.optimize import least_squares
 
-from harness import nets
+from harness import families
 from harness.spec import KanShape, MlpShape
 from harness.spec.nouns import Adam, Lbfgs
 from harness.train import adam as adam_lanes
@@ -44,8 +44,8 @@ class Case:
         self.x = generator.uniform(-1, 1, (samples, network.shape[0]))
         wave = np.exp(np.sin(3 * self.x[:, :1]) + self.x[:, -1:] ** 2)
         self.y = np.tile(wave, network.shape[-1]) + noise * generator.standard_normal((samples, network.shape[-1]))
-        self.knots = nets.initial_knots(network, 1, F64, "cpu")
-        self.flat = nets.initialise(network, [generator], 1.0, F64, "cpu")[0].numpy()
+        self.knots = families.initial_knots(network, 1, F64, "cpu")
+        self.flat = families.initialise(network, [generator], 1.0, F64, "cpu")[0].numpy()
 
     def problem(self):
         kind, sizes = kernels.describe(self.network)
@@ -56,11 +56,13 @@ class Case:
     def loss(self, flat_P, points=slice(None)):
         """By torch, to be differentiated."""
         x, y = torch.from_numpy(self.x[points]), torch.from_numpy(self.y[points])
-        return (nets.forward(self.network, flat_P[None], self.knots, x[None])[0] - y).square().mean()
+        return (families.forward(self.network, flat_P[None], self.knots, x[None])[0] - y).square().mean()
 
     def residuals(self, flat_P):
         x = torch.from_numpy(self.x)[None]
-        return (nets.forward(self.network, torch.from_numpy(flat_P)[None], self.knots, x)[0].numpy() - self.y).ravel()
+        return (
+            families.forward(self.network, torch.from_numpy(flat_P)[None], self.knots, x)[0].numpy() - self.y
+        ).ravel()
 
     def least(self):
         """The smallest loss of a network that is linear in its parameters."""
@@ -71,7 +73,7 @@ class Case:
     def splines(self):
         """First coefficient, distance and number of coefficients of every spline."""
         rows, first = [], 0
-        for name, shape in nets.parameter_shapes(self.network).items():
+        for name, shape in families.parameter_shapes(self.network).items():
             if name.endswith("coef"):
                 inputs, coefs, outputs = shape
                 edges = [(i, o) for i in range(inputs) for o in range(outputs)]

@@ -1,0 +1,152 @@
+"""The runs of a complete plan analysed: fitted, drawn, judged, and written into its folder and on the terminal."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import pandas as pd
+
+from harness.base.files import check_writable, whole_file
+from harness.cli.costs import calibrations_of, table_of
+from harness.cli.plans import rungs_in
+from harness.cli.stages import rung_records
+from harness.judging.checks import Check, check_table
+from harness.judging.checks import to_json as checks_to_json
+from harness.judging.judge import Verdict, judge_all, sentence
+from harness.judging.pairs import pairs, pairs_axis
+from harness.judging.scaling import SeriesFit, fit_table, headline_axes
+from harness.judging.scaling import to_json as fits_to_json
+from harness.judging.searched import Searched, confirmed_ratios, searched
+from harness.judging.tuning import curves_table, ratios, ratios_table
+from harness.measure.calibration import errors_sentence
+from harness.measure.cost import pack_costs, pack_errors
+from harness.record import Record, write_table
+from harness.show.checks import checklists, checks_table
+from harness.show.console import console
+from harness.show.plans import fits_table, held_out_table, loss_words
+from harness.show.plot import draw_scaling
+from harness.show.plot_residuals import draw_residuals
+from harness.show.plot_tuning import draw_effort, draw_tuning
+from harness.show.report import write_report
+from harness.spec import Manifest, side_label
+
+MANY_SERIES = 20  # whose fits take long enough to be announced
+
+
+class Analysis(NamedTuple):
+    """The table of a complete plan, its laws, and what was checked of them."""
+
+    table: pd.DataFrame
+    fits: list[SeriesFit]
+    checks: list[Check]
+
+
+def analyse(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> Analysis:
+    """Fit and check the runs of a complete plan."""
+    table = table_of(manifest, records, folder)
+    if (series := table.groupby(["task", "series"]).ngroups) > MANY_SERIES:
+        click.echo(f"fitting laws of {series} series on every axis, some seconds each", err=True)
+    return Analysis(table, fit_table(table), check_table(table, headline_axes(manifest)))
+
+
+def keep_analysis(manifest: Manifest, analysis: Analysis, folder: Path) -> None:
+    """Write the tables, laws and checks into the folder of the plan."""
+    table, fits, checks = analysis
+    check_writable(folder)
+    write_table(table, folder)
+    with whole_file(folder / "pairs.csv") as path:
+        pairs(table, pairs_axis(manifest)).to_csv(path, index=False)
+    machine = {"seconds_on": table["seconds_on"].iloc[0]} if "seconds_on" in table else {}
+    laws = {"fits": fits_to_json(fits), "checks": checks_to_json(checks)}
+    text = json.dumps({"experiment_hash": manifest.experiment_hash, **machine, **laws}, indent=1)
+    with whole_file(folder / "checklist.md") as path:
+        path.write_text(checklists(checks), encoding="utf-8")
+    with whole_file(folder / "fits.json") as path:
+        path.write_text(text + "\n", encoding="utf-8")
+
+
+def analyse_and_keep(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> Analysis:
+    """Fit and check the runs of a complete plan, and write that into its folder."""
+    check_writable(folder)  # said now, not after minutes of fitting
+    analysis = analyse(manifest, records, folder)
+    keep_analysis(manifest, analysis, folder)
+    return analysis
+
+
+def analyse_and_report(
+    manifest: Manifest, records: Mapping[str, Record], folder: Path
+) -> tuple[Analysis, list[Verdict]]:
+    """Write all that there is to a complete plan: tables, laws, figures, and the page report.html with its verdicts."""
+    analysis = analyse_and_keep(manifest, records, folder)
+    search = search_of(manifest, analysis.table, folder)
+    draw_figures(manifest, analysis, search, folder)
+    verdicts = judge_all(manifest, analysis.table)
+    write_report(manifest, records, *analysis, verdicts, folder, search)
+    return analysis, verdicts
+
+
+def search_of(manifest: Manifest, table: pd.DataFrame, folder: Path) -> Searched | None:
+    """What the search was that a plan confirms, kept as winners.csv and tuning_curves.csv too; None without one."""
+    if not manifest.confirms:
+        return None
+    rungs = rungs_in(folder)
+    search = searched(rungs, rung_records(rungs, folder), manifest, table)
+    tables = {"winners": search.winners, "tuning_curves": curves_table(search.curves), "halving": search.halving}
+    for name, kept in tables.items():
+        if kept is None:
+            continue
+        with whole_file(folder / f"{name}.csv") as path:
+            kept.to_csv(path, index=False)
+    return search
+
+
+def draw_figures(manifest: Manifest, analysis: Analysis, search: Searched | None, folder: Path) -> list[Path]:
+    """The figures of an experiment, and of its search if it had one, as files."""
+    residuals = draw_residuals(analysis.table, analysis.fits, headline_axes(manifest)[0], folder)
+    of_search = draw_search(manifest, analysis.table, search, folder) if search else []
+    return [*draw_scaling(manifest, analysis.table, analysis.fits, folder), *residuals, *of_search]
+
+
+def draw_search(manifest: Manifest, table: pd.DataFrame, search: Searched, folder: Path) -> list[Path]:
+    """The figures of a search, as files: tuning curves, and the ratio that the first rule of two sides is about."""
+    axis = pairs_axis(manifest)
+    drawn = draw_tuning(search.curves, folder, search.confirmed, axis, loss_words(table["metric"]))
+    if rule := next((rule for rule in manifest.experiment.decide if len(rule.arms) == 2), None):
+        first, second = (side_label(rule.choice(index)) for index in (0, 1))
+        confirmed = confirmed_ratios(table, axis, first, second)
+        by_effort = ratios(search.curves, first, second)
+        with whole_file(folder / "tuning_ratio.csv") as path:
+            ratios_table(by_effort).to_csv(path, index=False)
+        drawn += draw_effort(by_effort, first, second, folder, confirmed, axis)
+    return drawn
+
+
+def write_pack_costs(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> None:
+    """How well the seconds of packs were predicted, as `packs.csv` and in a sentence, if this machine is calibrated."""
+    calibrations = calibrations_of(manifest, folder.parent)
+    if not calibrations:
+        return
+    costs = pack_costs(manifest, records, calibrations)
+    with whole_file(folder / "packs.csv") as path:
+        costs.to_csv(path, index=False)
+    if errors := pack_errors(costs):
+        console.print(errors_sentence(errors), soft_wrap=True)
+
+
+def print_fits(manifest: Manifest, analysis: Analysis) -> None:
+    """The laws, held-out sizes and checks as tables."""
+    axes = headline_axes(manifest)
+    crossed = {cell.series for cell in manifest.cells if cell.frontier}
+    fits = [fit for fit in analysis.fits if fit.series not in crossed]
+    console.print(fits_table(fits, axes))
+    if held_out := held_out_table(fits, axes):
+        console.print(held_out)
+    console.print(checks_table([check for check in analysis.checks if check.series not in crossed]))
+
+
+def print_verdicts(verdicts: list[Verdict]) -> None:
+    """Each verdict in a sentence."""
+    for verdict in verdicts:
+        console.print(sentence(verdict), soft_wrap=True, highlight=False, markup=False)

@@ -1,0 +1,1 @@
+"""One file a command; `harness.cli.COMMANDS` names them."""

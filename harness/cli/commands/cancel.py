@@ -1,0 +1,117 @@
+"""`harness cancel`."""
+
+import os
+import signal
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from harness.base.errors import INCOMPLETE, HarnessError, did_you_mean
+from harness.cli.options import EXAMPLE, confirm, planned_argument, results_option, yes_option
+from harness.cli.plans import frozen_plan
+from harness.cli.sweeps import look
+from harness.dispatch.cluster import scancel
+from harness.dispatch.reconcile import Unneeded, unneeded
+from harness.dispatch.state import FREE, UNDERWAY, RunState
+from harness.dispatch.submission import write_order
+from harness.spec import Manifest
+
+FIELDS = ("task", "arm", "series", "seed", "trial", "state", "run")  # by which runs are chosen
+
+
+@click.command(epilog=f"Example: harness cancel {EXAMPLE} --where arm=mlp --where state=queued")
+@planned_argument
+@results_option
+@click.option(
+    "--where", "conditions", multiple=True, metavar="FIELD=VALUE", help="Only runs of which this holds; repeat."
+)
+@click.option("--earlier", is_flag=True, help="Only runs of earlier plans, which --replan has left on their way.")
+@yes_option
+def cancel(file: Path, results: Path, conditions: tuple[str, ...], earlier: bool, yes: bool) -> None:
+    """Take back runs that are on their way or would be sent off: jobs with no others end, workers pass over the rest.
+
+    Fields: task, arm, series, seed, trial, state, run (the beginning of an id). What is cancelled stays so until
+    `harness retry --cause cancelled`. A pack that trains already goes on if not all of its runs are cancelled.
+
+    Running it again is harmless: it ends jobs of cancelled runs that are still there. Exit 3 if that fails.
+    """
+    if earlier and conditions:
+        raise HarnessError("--earlier, --where: give one of them; runs of earlier plans have no fields any more")
+    manifest, folder = frozen_plan(file, results)
+    seen = look(manifest, folder)
+    known = seen.found | seen.earlier
+    matching = list(seen.earlier) if earlier else _matching(manifest, seen.found, conditions)
+    runs = [run for run in matching if known[run].state in (UNDERWAY if earlier else (*FREE, *UNDERWAY))]
+    jobs = unneeded(seen.evidence, known | {run: known[run]._replace(state="cancelled") for run in runs})
+    if not runs and not any(jobs):
+        if any(known[run].state == "cancelled" for run in matching):
+            click.echo("cancelled already, and no job of theirs is left")
+            return
+        which = f"of an earlier plan of {manifest.name} is on its way"
+        fits = f"of {manifest.name} that fits is on its way or would be sent off"
+        raise HarnessError(f"no run {which if earlier else fits}; `harness status` shows what there is")
+    question = f"cancel {len(runs)} runs?" if runs else "end the jobs of cancelled runs?"
+    confirm(question, yes, refused="nothing was cancelled")
+    if runs:
+        write_order(folder, "cancel", runs, "`harness cancel`")
+    told = f"cancelled: {len(runs)} runs"
+    if failures := _end(jobs):
+        raise HarnessError(
+            f"{told}; the order is kept, but {' and '.join(failures)} could not be ended: repeat the command when "
+            "SLURM answers, or on the cluster and as the user that sent them off",
+            INCOMPLETE,
+        )
+    number = len(jobs.numbers) + len(jobs.processes)
+    ended = f"; {number} jobs with no other runs were ended" if number else ""
+    click.echo(f"{told}{ended}")
+
+
+def _matching(manifest: Manifest, found: Mapping[str, RunState], conditions: Sequence[str]) -> list[str]:
+    """The runs of which all conditions hold; of a run that several cells share, one is enough."""
+    asked = []
+    for condition in conditions:
+        field, equals, value = condition.partition("=")
+        if not equals or field not in FIELDS:
+            raise HarnessError(f"--where {condition}: {did_you_mean(field, FIELDS)}; write FIELD=VALUE")
+        asked.append((field, value))
+    cells = {cell.index: cell for cell in manifest.cells}
+    matching = []
+    for planned in manifest.runs:
+        cell = cells[planned.cell]
+        has = {
+            "task": cell.task,
+            "arm": cell.arm,
+            "series": cell.series,
+            "seed": str(planned.run.seed),
+            "trial": str(planned.trial),
+            "state": found[planned.run_id].state,
+            "run": planned.run_id,
+        }
+        if all(has[field].startswith(value) if field == "run" else has[field] == value for field, value in asked):
+            matching.append(planned.run_id)
+    return list(dict.fromkeys(matching))
+
+
+def _end(jobs: Unneeded) -> list[str]:
+    """End these jobs; how many could not be ended, and why."""
+    failures = [f"{number} jobs ({why})" for why, number in jobs.not_verified.items()]
+    for number, end in (
+        (len(jobs.numbers), lambda: scancel(jobs.numbers)),
+        (len(jobs.processes), lambda: _terminate(jobs.processes)),
+    ):
+        try:
+            end()
+        except HarnessError as error:
+            failures.append(f"{number} jobs ({error})")
+    return failures
+
+
+def _terminate(processes: Iterable[int]) -> None:
+    for process in processes:
+        try:
+            os.kill(process, signal.SIGTERM)
+        except ProcessLookupError:
+            continue
+        except PermissionError:
+            raise HarnessError(f"process {process} is another user's") from None

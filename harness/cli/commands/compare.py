@@ -1,0 +1,168 @@
+"""`harness compare`: two arms of an experiment, or of a table of anybody's runs."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.base.errors import HarnessError
+from harness.base.files import check_writable, whole_file
+from harness.cli.costs import table_of
+from harness.cli.options import json_option, results_option, together
+from harness.cli.plans import confirmed_plan, planned_records
+from harness.cli.tables import (
+    POSITIVE,
+    check_named,
+    columns_of,
+    given,
+    print_answer,
+    table_options,
+    window_of,
+    write_text,
+)
+from harness.judging.runs import runs_of
+from harness.judging.versus import Asked as AskedOfExperiment
+from harness.judging.versus import conventions_of, lines, sides, versus, versus_json
+from harness.planning.match import axis_named
+from harness.show.comparison import compare_sentences, compare_tables
+from harness.show.console import console
+from harness.show.plot_comparison import draw_compared
+from harness.show.plot_versus import draw_versus
+from harness.show.verdicts import versus_sentences, versus_table
+from harness.tables.comparison import Asked as AskedOfTable
+from harness.tables.comparison import compare_arms, to_json
+from harness.tables.fits import AUTO, Request
+from harness.tables.read import is_table
+
+OF_EXPERIMENTS = ("axis", "loss", "results")
+
+# What only this command asks of a table; all are left out where an experiment is asked about.
+compare_options = together(
+    click.option(
+        "--law",
+        type=click.Choice(["pure", "floor", "shifted", "broken"]),
+        help="Of both arms.  [default: the richest that either is quoted with by `harness fit`]",
+    ),
+    click.option("--extrapolate", is_flag=True, help="Also at losses that the two do not both attain, marked."),
+    click.option(
+        "--aggregate",
+        type=click.Choice(["median", "mean_log", "best"]),
+        default="median",
+        show_default=True,
+        help="One number for the runs of a bin; best is the expected best of k, the same k for both.",
+    ),
+    click.option(
+        "--k", type=click.IntRange(min=1), help="For --aggregate best.  [default: the lesser count of each bin]"
+    ),
+    click.option("--bins", type=click.IntRange(min=1), help="Of equal width in ln size.  [default: as many as sizes]"),
+)
+
+
+@click.command(epilog="Example: harness compare experiments/quickstart.yaml kan mlp --axis params --at 300")
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE|FOLDER|TABLE")
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@click.option(
+    "--at",
+    multiple=True,
+    type=POSITIVE,
+    metavar="NUMBER",
+    help="An experiment: the budget, a size of A.  [default: the largest common one]  A table: losses; repeat.",
+)
+@results_option
+@click.option("--axis", help="An experiment: what the budget is of: params, seconds, flops_train.local_min, …")
+@click.option("--loss", type=POSITIVE, help="An experiment: where costs are compared.  [default: the middle]")
+@table_options
+@compare_options
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the numbers (JSON) and the figure.")
+@json_option
+def compare(
+    file: Path,
+    first: str,
+    second: str,
+    results: Path,
+    axis: str | None,
+    loss: float | None,
+    as_json: bool,
+    **asked: Any,
+) -> None:
+    """Compare two arms: which is better at a budget, by how much, and what equal losses cost.
+
+    Of an experiment, A and B are arms (the best of an arm's series stands for it), series, or several arms under a name
+    of yours, MLP=mlp_2,mlp_3: the best of them at each budget, as other seeds choose. They are compared at equal size
+    under trainable parameters, training FLOPs by two counts, and seconds: B is the network that is equal to A in each.
+    The figure lies in its results folder.
+
+    Of a table (.csv, .tsv, .parquet; one row a run), A and B are values of --by. Both have the same law: `harness fit`
+    chooses one for each, and the richer of them is that of both. Every --x is a convention of what a size is; the
+    verdict says whether A is cheaper under all of them. A crossover is a set of sizes, and may be one that ends
+    nowhere: then none can be claimed. Who is ahead is said of each size by itself.
+    """
+    if is_table(file) or ((asked["x"] or asked["y"]) and file.suffix not in (".yaml", ".yml")):
+        for option in given(dict.fromkeys(OF_EXPERIMENTS)):
+            raise HarnessError(f"{option} is for experiments; {file} is a table of runs, whose sizes are --x")
+        _compare_table(file, first, second, as_json, asked)
+        return
+    for option in given({name: None for name in asked if name not in ("at", "level", "out")}):
+        raise HarnessError(f"{option} is for tables of runs; with a table give --x and --y too")
+    if len(asked["at"]) > 1:
+        raise HarnessError(
+            f"--at {' and '.join(f'{at:g}' for at in asked['at'])}: an experiment is compared at one budget"
+        )
+    at = asked["at"][0] if asked["at"] else None
+    _compare_experiment(file, results, (first, second), axis, (at, loss, asked["level"]), asked["out"], as_json)
+
+
+def _compare_experiment(
+    file: Path,
+    results: Path,
+    arms: tuple[str, str],
+    axis: str | None,
+    asked: tuple[float | None, float | None, float],
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    manifest, folder = confirmed_plan(file, results)
+    runs = runs_of(manifest, table_of(manifest, planned_records(manifest, folder), folder))
+    at, loss, level = asked
+    named = runs.matched if axis is None else axis if axis == "seconds" else axis_named(axis)
+    request = AskedOfExperiment(sides(runs, *arms), named, at, loss, level)
+    found, curves = versus(runs, request), lines(runs, request)
+    absent = conventions_of(runs, named)[1]
+    text = json.dumps(versus_json(request, found, curves, absent), allow_nan=False, indent=1)
+    if as_json:
+        click.echo(text)
+    else:
+        console.print(versus_table(request, found))
+        for line in versus_sentences(request, found, absent):
+            console.print(line, soft_wrap=True, highlight=False, markup=False)
+    target = out or folder
+    check_writable(target)
+    stem = "compare_" + "_".join(re.sub(r"[^\w=-]+", "-", name) for name in (request.first, request.second))
+    with whole_file(target / f"{stem}.json") as path:
+        path.write_text(text + "\n", encoding="utf-8")
+    for drawn in (target / f"{stem}.json", *draw_versus(request, curves, target / stem)):
+        click.echo(drawn, err=as_json)
+
+
+def _compare_table(file: Path, first: str, second: str, as_json: bool, asked: Mapping[str, Any]) -> None:
+    """Do what is asked of a table; `asked` are the values of `table_options`, `compare_options`, --at and --out."""
+    check_named(file, asked["x"], asked["y"], f"compare {file} {first} {second}")
+    if asked["k"] and asked["aggregate"] != "best":
+        raise HarnessError(f"--k {asked['k']} is of --aggregate best; a {asked['aggregate']} takes all runs of a bin")
+    own = {name: asked[name] for name in ("x", "where", "level", "objective")}
+    law, arms = asked["law"] or AUTO, (first, second)
+    request = Request(file, columns=columns_of(asked), laws=(law,), window=window_of(asked), arms=arms, **own)
+    asked_of = AskedOfTable(asked["at"], asked["extrapolate"], asked["aggregate"], asked["k"], asked["bins"])
+    found = compare_arms(request, asked_of)
+    text = json.dumps(to_json(found), allow_nan=False, indent=1)
+    if as_json:
+        click.echo(text)
+    else:
+        print_answer(compare_tables(found), compare_sentences(found))
+    if asked["out"]:
+        for path in write_text(text + "\n", asked["out"] / "compare.json"), *draw_compared(found, asked["out"]):
+            click.echo(path, err=as_json)

@@ -1,0 +1,76 @@
+"""`harness doctor`: what a cluster can and cannot do for a sweep, line by line."""
+
+import json
+import sys
+import textwrap
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from harness.base.errors import INCOMPLETE, HarnessError
+from harness.cli.options import json_option, results_option
+from harness.dispatch.doctor import examine
+from harness.dispatch.node import Finding
+from harness.dispatch.profile import read_profile
+from harness.show.console import console
+
+STYLES = {"ok": "green", "warning": "yellow", "FAILED": "bold red"}
+INDENT = 25  # columns before what was found
+
+
+@click.command(epilog="Example: harness doctor --profile slurm/gpu.yaml")
+@click.option("--profile", type=click.Path(path_type=Path), metavar="YAML", required=True, help="As in slurm/.")
+@results_option
+@click.option(
+    "--wait",
+    "wait_minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="MINUTES",
+    default=10.0,
+    show_default=True,
+    help="For the probe job to start.",
+)
+@click.option("--no-job", is_flag=True, help="Send no probe job: look only at what is seen from here.")
+@click.option("--measure", is_flag=True, help="Have the probe job compare 1 with packs_per_gpu packs a GPU.")
+@json_option
+def doctor(profile: Path, results: Path, wait_minutes: float, no_job: bool, measure: bool, as_json: bool) -> None:
+    """Check what a cluster can and cannot do for the jobs of a profile; exit 3 if anything failed.
+
+    Asks SLURM about itself, the partition and such a job; tries the file system of --results; and sends a probe job of
+    at most five minutes, which says what a node has and how soon each side sees the other's files. It leaves nothing
+    behind.
+    """
+    if measure and no_job:
+        raise HarnessError("--measure, --no-job: it is the probe job that measures; give one of them, not both")
+
+    def tell(sentence: str) -> None:
+        click.echo(f"  … {sentence}", err=True)
+
+    found, heading = [], ""
+    wait = None if no_job else wait_minutes
+    for room, finding in examine(read_profile(profile), results, wait, tell, measure):
+        found.append({"about": room, **finding._asdict()})
+        if as_json:
+            continue
+        if room != heading:
+            heading = room
+            console.print(room, style="bold")
+        console.print(finding_lines(finding, console.width))
+    levels = [one["level"] for one in found]
+    failed = levels.count("FAILED")
+    if as_json:
+        click.echo(json.dumps({"profile": str(profile), "failed": failed, "findings": found}))
+    else:
+        told = ", ".join(f"{levels.count(level)} {level}" for level in STYLES)
+        click.echo(f"{profile}: {told}")
+    if failed:
+        sys.exit(INCOMPLETE)
+
+
+def finding_lines(finding: Finding, width: int) -> Text:
+    """A finding as aligned lines: level, what, what was found; below it the next move."""
+    said = [finding.told, *([f"→ {finding.next_move}"] if finding.next_move else [])]
+    lines = [line for text in said for line in textwrap.wrap(text, max(width - INDENT, 40)) or [""]]
+    level, what = f"  {finding.level:<7}  ", f"{finding.what:<12}  "
+    return Text.assemble((level, STYLES[finding.level]), what, f"\n{' ' * INDENT}".join(lines))

@@ -1,0 +1,150 @@
+"""`harness fit`: the laws of an experiment, or of a table of anybody's runs."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from harness.base.errors import HarnessError
+from harness.cli.analysis import analyse, keep_analysis, print_fits
+from harness.cli.options import json_option, results_option, together
+from harness.cli.plans import confirmed_plan, planned_records
+from harness.cli.tables import (
+    SHARE,
+    check_named,
+    columns_of,
+    given,
+    print_answer,
+    table_options,
+    window_of,
+    write_text,
+)
+from harness.judging.scaling import to_json as fits_to_json
+from harness.show.plot_fits import draw_fits
+from harness.show.table_fits import answer_sentences, answer_tables, checklists
+from harness.show.table_forms import form_sentences, form_tables
+from harness.tables.fits import Request, answer, checks, to_json
+from harness.tables.forms import Form, FormRequest, form_answer, form_json
+from harness.tables.read import is_table
+
+
+class FormOption(NamedTuple):
+    """An option that asks for something else than laws of single arms, and what of `FITTING` goes with it."""
+
+    name: str
+    takes: tuple[str, ...]
+
+
+FORMS: dict[Form, FormOption] = {
+    "and": FormOption("and_", ("--objective",)),
+    "isoflop": FormOption("isoflop", ()),
+    "frontier": FormOption("frontier", ("--min-x", "--max-x", "--until")),
+    "share": FormOption("share", ("--min-x", "--max-x", "--until")),
+}
+# Of a law, and not of the table that it is fitted to.
+FITTING = ("--law", "--min-x", "--max-x", "--until", "--hold-out", "--objective", "--diagnostics")
+
+# What only this command asks of a table; all are left out where an experiment is fitted.
+fit_options = together(
+    click.option(
+        "--law",
+        "laws",
+        multiple=True,
+        metavar="LAW",
+        help="pure, floor, shifted or broken; repeat to see several.  [default: auto, which chooses]",
+    ),
+    click.option("--hold-out", type=click.IntRange(min=0), default=0, help="Largest sizes to predict, not to fit."),
+    click.option("--diagnostics", is_flag=True, help="Show leverage, sensitivity, bootstraps of the quoted laws."),
+    click.option("--and", "and_", metavar="COLUMN", help="A second size: E + A x^-alpha + B and^-beta."),
+    click.option("--isoflop", metavar="COLUMN", help="Training budgets: the best x of each, and its law."),
+    click.option("--frontier", type=SHARE, metavar="QUANTILE", help="A law that this share of the runs lie below."),
+    click.option(
+        "--share",
+        type=click.Choice(["floor", "alpha", "both"]),
+        help="One floor, exponent, or both, in all arms.",
+    ),
+    click.option("--out", type=click.Path(path_type=Path), help="Folder for fits.json and figures of the laws."),
+)
+
+
+@click.command(epilog="Example: harness fit runs.csv --x params --y rmse --by arch --config shape --seed seed")
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE|FOLDER|TABLE")
+@results_option
+@table_options
+@fit_options
+@json_option
+def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
+    """Fit scaling laws to the records of an experiment, or to a table of anybody's runs.
+
+    An experiment's fit writes runs.csv, runs.parquet and fits.json, and takes none of the options of tables.
+
+    A table is .csv, .tsv (or .gz of them) or .parquet, one row a run. Rows that cannot be fitted are named, not left
+    out. A run is ok if its --status is ok, done, true, 1, yes, success, succeeded, complete, completed or finished;
+    others failed and are counted. Columns called metric, convention, hardware or dtype must have one value in a fit.
+    A law that the data do not support is refused: its code stands in the place of an exponent.
+    """
+    if is_table(file) or asked["x"] or asked["y"]:
+        _fit_table(file, as_json, asked)
+        return
+    for option in given(asked):
+        raise HarnessError(f"{option} is for tables of runs; with a table give --x and --y too")
+    manifest, folder = confirmed_plan(file, results)
+    analysis = analyse(manifest, planned_records(manifest, folder), folder)
+    if as_json:
+        click.echo(json.dumps(fits_to_json(analysis.fits)))
+    else:
+        print_fits(manifest, analysis)
+    keep_analysis(manifest, analysis, folder)
+
+
+def _fit_table(file: Path, as_json: bool, asked: Mapping[str, Any]) -> None:
+    """Do what is asked of a table; `asked` are the values of `table_options` and `fit_options`."""
+    check_named(file, asked["x"], asked["y"], f"fit {file}")
+    form = next((form for form, option in FORMS.items() if asked[option.name] is not None), None)
+    if form:
+        _fit_form(file, as_json, form, asked)
+    else:
+        _fit_laws(file, as_json, asked)
+
+
+def _fit_laws(file: Path, as_json: bool, asked: Mapping[str, Any]) -> None:
+    laws = asked["laws"] or ("auto",)
+    own = {name: asked[name] for name in ("x", "where", "level", "hold_out", "objective")}
+    found = answer(Request(file, columns=columns_of(asked), laws=laws, window=window_of(asked), **own))
+    checked = cache(checks)
+    text = json.dumps(to_json(found, checked), allow_nan=False, indent=1) if as_json or asked["out"] else ""
+    if as_json:
+        click.echo(text)
+    else:
+        print_answer(answer_tables(found, checked if asked["diagnostics"] else None), answer_sentences(found))
+    if asked["out"]:
+        written = [
+            write_text(text + "\n", asked["out"] / "fits.json"),
+            write_text(checklists(found, checked), asked["out"] / "checklist.md"),
+        ]
+        for path in (*written, *draw_fits(found, asked["out"])):
+            click.echo(path, err=as_json)
+
+
+def _fit_form(file: Path, as_json: bool, form: Form, asked: Mapping[str, Any]) -> None:
+    there = given(asked)
+    others = [f"--{other}" for other in FORMS if other != form and f"--{other}" in there]
+    others += [option for option in FITTING if option in there and option not in FORMS[form].takes]
+    if others:
+        raise HarnessError(f"--{form} does not go with {' and '.join(others)}; leave one of them out")
+    if len(asked["x"]) > 1:
+        raise HarnessError(f"--{form} takes one --x, and {' and '.join(asked['x'])} were given; fit one at a time")
+    own = {name: asked[name] for name in ("where", "level", "objective")}
+    value = str(asked[FORMS[form].name])
+    request = FormRequest(file, form, value, asked["x"][0], columns_of(asked), window=window_of(asked), **own)
+    found = form_answer(request)
+    text = json.dumps(form_json(found), allow_nan=False, indent=1)
+    if as_json:
+        click.echo(text)
+    else:
+        print_answer(form_tables(found), form_sentences(found))
+    if asked["out"]:
+        click.echo(write_text(text + "\n", asked["out"] / "fits.json"), err=as_json)

@@ -1,0 +1,53 @@
+"""`harness logs`."""
+
+from pathlib import Path
+
+import click
+
+from harness.base.errors import HarnessError
+from harness.cli.options import EXAMPLE, planned_argument, results_option
+from harness.cli.plans import frozen_plan
+from harness.cli.sweeps import look
+from harness.dispatch.local import local_log
+from harness.dispatch.slurm import log_path, sent_log
+from harness.dispatch.state import Evidence
+from harness.show.sweeps import story
+
+OUTPUT_LINES = 40  # of a job that are shown
+
+
+@click.command(epilog=f"Example: harness logs {EXAMPLE} 3f9a")
+@planned_argument
+@click.argument("run", metavar="RUN")
+@results_option
+def logs(file: Path, run: str, results: Path) -> None:
+    """Tell the story of a run (the beginning of its id will do): its attempts, and the end of its last job's output."""
+    manifest, folder = frozen_plan(file, results)
+    seen = look(manifest, folder)
+    known = seen.found | seen.earlier
+    matching = [identity for identity in known if identity.startswith(run)]
+    if len(matching) != 1:
+        many = f"{len(matching)} runs begin so; give more of it" if matching else "no run of the plan begins so"
+        raise HarnessError(f"{run}: {many} (`harness status FILE --why STATE` lists ids)")
+    for line in story(matching[0], known[matching[0]], seen.evidence):
+        click.echo(line)
+    _show_output(folder, matching[0], seen.evidence)
+
+
+def _show_output(folder: Path, run: str, evidence: Evidence) -> None:
+    """The end of what the last job of a run printed."""
+    path = None
+    for submission in evidence.submissions:
+        for place, job in enumerate(submission.jobs):
+            if any(run in pack for pack in job.packs):
+                listed = evidence.queue.of(submission.name, place)
+                begun = [one.begun for one in evidence.attempts if one.begun["submission"] == submission.id]
+                numbers = [one["slurm_number"] for one in begun if one["place"] == place]
+                number = numbers[-1] if numbers else listed.number if listed else None
+                sent = log_path(folder, number) if number else sent_log(folder, submission, place)
+                path = sent or local_log(folder, submission.id)
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path and path.exists() else []
+    if lines:
+        click.echo(f"the end of {path}:")
+    for line in lines[-OUTPUT_LINES:]:
+        click.echo(f"    {line}")

@@ -1,0 +1,63 @@
+"""`harness match`."""
+
+import json
+
+import click
+
+from harness.cli.options import json_option
+from harness.families.fields import families_help
+from harness.planning.match import OPTIMIZERS, Setting, axis_named, match_arms, to_json
+from harness.show.console import console
+from harness.show.plans import match_table
+
+
+class WithFamilies(click.Command):
+    """A command whose help lists the families and their fields."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """After the command's own text."""
+        super().format_help_text(ctx, formatter)
+        with formatter.section("Families and their fields (leave out the one size to solve for)"):
+            for line in families_help().splitlines():
+                formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+
+
+@click.command(
+    cls=WithFamilies, epilog="Example: harness match --arm 'kan hidden=[5]' --arm 'mlp depth=3' --inputs 2 --at 1000"
+)
+@click.option("--arm", "arms", multiple=True, required=True, help="A family and its fields, one size left out; repeat.")
+@click.option("--at", "budget", type=click.FloatRange(min=0, min_open=True), required=True, help="The budget.")
+@click.option(
+    "--axis", default="params", show_default=True, help="params, flops_forward or flops_train, or axis.convention."
+)
+@click.option("--inputs", type=click.IntRange(min=1), default=2, show_default=True, help="Variables of the target.")
+@click.option("--outputs", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--samples", type=click.IntRange(min=1), default=1000, show_default=True, help="Points an evaluation.")
+@click.option(
+    "--evaluations", type=click.IntRange(min=1), help="Of a run; left out with all sizes given, they are solved for."
+)
+@click.option(
+    "--optimizer",
+    type=click.Choice(["adam", "lbfgs", "levenberg_marquardt"]),
+    default="lbfgs",
+    show_default=True,
+)
+@json_option
+def match(
+    arms: tuple[str, ...],
+    budget: float,
+    axis: str,
+    inputs: int,
+    outputs: int,
+    samples: int,
+    evaluations: int | None,
+    optimizer: str,
+    as_json: bool,
+) -> None:
+    """Make architectures equal on one axis, and show how unequal they then are on all others."""
+    setting = Setting(axis_named(axis), budget, inputs, outputs, samples, evaluations, OPTIMIZERS[optimizer])
+    matched = match_arms(arms, setting)
+    if as_json:
+        click.echo(json.dumps(to_json(matched, setting)))
+    else:
+        console.print(match_table(matched, setting))

@@ -1,0 +1,36 @@
+"""`harness merge`."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from harness.base.errors import INCOMPLETE
+from harness.cli.options import json_option, results_option
+from harness.cli.plans import frozen_plan
+from harness.record.merge import merge as merge_records
+from harness.show.console import console
+from harness.show.sweeps import merged_lines
+
+
+@click.command(epilog="Example: harness merge /media/other/results --plan experiments/quickstart.yaml")
+@click.argument("source", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="FOLDER")
+@results_option
+@click.option("--plan", type=click.Path(path_type=Path), metavar="FILE", help="Only records of this experiment's runs.")
+@json_option
+def merge(source: Path, results: Path, plan: Path | None, as_json: bool) -> None:
+    """Bring records that were trained elsewhere, each one checked: a folder of records, or a results folder.
+
+    Nothing is overwritten: what is here stays, and what differs from it is kept beside it and judged. Exit 3 if one is
+    damaged, or differs where the same code on the same kind of machine ought to give the same.
+    """
+    manifest = frozen_plan(plan, results)[0] if plan else None
+    merged = merge_records(source, manifest, results / "runs")
+    if as_json:
+        click.echo(json.dumps(merged._asdict()))
+    else:
+        for line in merged_lines(merged):
+            console.print(line, soft_wrap=True)
+    if merged.damaged or merged.defects:
+        sys.exit(INCOMPLETE)

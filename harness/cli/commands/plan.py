@@ -1,0 +1,46 @@
+"""`harness plan`."""
+
+from pathlib import Path
+
+import click
+
+from harness.cli.costs import calibrations_of, cost_sentence
+from harness.cli.options import EXAMPLE, file_argument, json_option, replan_option, results_option, scale_option
+from harness.cli.plans import search_words
+from harness.cli.stages import plan_of
+from harness.measure.cost import pack_predictions
+from harness.show.console import console
+from harness.show.plans import packs_table, plan_table, recipe_note
+from harness.spec import freeze
+
+
+@click.command(epilog=f"Example: harness plan {EXAMPLE}")
+@file_argument
+@results_option
+@scale_option
+@replan_option
+@click.option("--packs", is_flag=True, help="Show the packs in place of the cells: what each costs.")
+@json_option
+def plan(file: Path, results: Path, scale: str, replan: bool, packs: bool, as_json: bool) -> None:
+    """Expand, match and freeze: show each cell's asked and achieved budget, and what the runs cost."""
+    planned = plan_of(file, scale)
+    folder = results / planned.name
+    manifest = freeze(planned, folder, replan)
+    costs = pack_predictions(manifest, calibrations_of(manifest, results)) if packs else None
+    if as_json:
+        click.echo(manifest.model_dump_json() if costs is None else costs.to_json(orient="records"))
+        return
+    console.print(plan_table(manifest) if costs is None else packs_table(costs))
+    for cell in manifest.cells:
+        if cell.infeasible:
+            console.print(f"infeasible: {cell.task} {cell.series}: {cell.infeasible}", markup=False, soft_wrap=True)
+    if any(cell.infeasible for cell in manifest.cells):
+        console.print(
+            "where an arm cannot meet a budget, its curve is read between its two nearest sizes", soft_wrap=True
+        )
+    if note := recipe_note(manifest):
+        console.print(note, markup=False, soft_wrap=True)
+    console.print(cost_sentence(manifest, results), soft_wrap=True)
+    if manifest.is_search:
+        console.print(search_words(manifest, folder), soft_wrap=True)
+    console.print(f"frozen in {folder / 'manifest.json'}", soft_wrap=True)

@@ -1,0 +1,20 @@
+"""`harness plot`."""
+
+from pathlib import Path
+
+import click
+
+from harness.cli.analysis import analyse_and_keep, draw_figures, search_of
+from harness.cli.options import EXAMPLE, planned_argument, results_option
+from harness.cli.plans import confirmed_plan, planned_records
+
+
+@click.command(epilog=f"Example: harness plot {EXAMPLE}")
+@planned_argument
+@results_option
+def plot(file: Path, results: Path) -> None:
+    """Draw test loss against parameters and training FLOPs, with fitted laws, as PNG and PDF."""
+    manifest, folder = confirmed_plan(file, results)
+    analysis = analyse_and_keep(manifest, planned_records(manifest, folder), folder)
+    for path in draw_figures(manifest, analysis, search_of(manifest, analysis.table, folder), folder):
+        click.echo(path)

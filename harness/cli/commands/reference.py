@@ -1,0 +1,118 @@
+"""`harness reference`: what the KAN paper published."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import click
+import pandas as pd
+from rich.table import Table
+
+from harness.base.errors import HarnessError
+from harness.cli.options import json_option
+from harness.paper.reference import CONFIDENCE, TABLES, errata, load, names
+from harness.show.console import console
+from harness.tables.read import select
+
+ROWS_SHOWN = 60
+
+
+@click.command(epilog="Example: harness reference toy_scaling --where task=exp2d --where family=kan")
+@click.argument("name", required=False, metavar="[NAME]")
+@click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Only these rows; repeat for several.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV on standard output, nothing else.")
+@json_option
+def reference(name: str | None, where: tuple[str, ...], as_csv: bool, as_json: bool) -> None:
+    """Show what the KAN paper published, and what is wrong in it; without NAME, the tables that there are.
+
+    Each row has its source and how it is known, and names the errata that concern it: `--where errata=E1` chooses by
+    one of them, and `harness reference errata` says them in words.
+    """
+    if as_csv and as_json:
+        raise HarnessError("--csv and --json are two answers to one question; leave one of them out")
+    table = _chosen(load(name) if name else _contents(), where)
+    if as_csv:
+        click.echo(table.to_csv(index=False), nl=False)
+    elif as_json:
+        click.echo(json.dumps(table.astype(object).where(table.notna(), None).to_dict("records"), indent=1))
+    elif name == "errata":
+        for line in _errata_lines(table):
+            console.print(line, soft_wrap=True)
+    else:
+        for part in _shown(name, table):
+            console.print(part, soft_wrap=isinstance(part, str))
+
+
+def _contents() -> pd.DataFrame:
+    """The tables that there are, a row each."""
+    rows = [(name, len(load(name)), table.place, table.what) for name, table in TABLES.items()]
+    return pd.DataFrame(rows, columns=["table", "rows", "in the paper", "what it holds"])
+
+
+def _chosen(table: pd.DataFrame, where: Sequence[str]) -> pd.DataFrame:
+    """The rows that meet all conditions; one on `errata` is met by any of a row's."""
+    texts = table.astype(object).where(table.notna(), "")
+    if "errata" in table:
+        texts = texts.assign(errata=texts["errata"].str.split(" ")).explode("errata")
+    return table.loc[select(texts, where).index.unique()]
+
+
+def _shown(name: str | None, table: pd.DataFrame) -> Iterator[str | Table]:
+    """What the table is, its first rows, and what to know of them; a row alone is shown downwards."""
+    if name:
+        yield f"{name}: {TABLES[name].what} ({TABLES[name].place})"
+    if len(table) == 1:
+        cells = table.iloc[0].map(_cell)
+        yield _drawn(cells[cells != ""].rename_axis("column").reset_index(name="value"))
+    else:
+        alike = [column for column in table if len(table[column].unique()) == 1]
+        if told := [f"{column}={cell}" for column in alike if (cell := _cell(table[column].iloc[0]))]:
+            yield f"all rows: {', '.join(told)}"
+        yield _drawn(table.drop(columns=alike).head(ROWS_SHOWN))
+    yield from _sentences(table) if name else (f"{word}: {what}" for word, what in CONFIDENCE.items())
+
+
+def _drawn(table: pd.DataFrame) -> Table:
+    drawn = Table()
+    for column in table:
+        drawn.add_column(str(column), justify="right" if table[column].dtype.kind in "if" else "left", overflow="fold")
+    for row in table.itertuples(index=False):
+        drawn.add_row(*map(_cell, row))
+    return drawn
+
+
+def _cell(value: Any) -> str:
+    if pd.isna(value):
+        return ""
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def _sentences(table: pd.DataFrame) -> Iterator[str]:
+    """What is not shown, the errata that concern the rows, and where these are from."""
+    if len(table) > ROWS_SHOWN:
+        yield f"{len(table):,} rows, the first {ROWS_SHOWN} shown: choose with --where, or take all with --csv"
+    if "errata" in table:
+        counts = table["errata"].str.split().explode().value_counts()
+        for one in errata().to_dict("records"):
+            if rows := counts.get(one["erratum"]):
+                yield f"{one['erratum']}, {rows} {'row' if rows == 1 else 'rows'}: {one['place']}. {one['finding']}"
+    if "confidence" in table:
+        sources = load("sources").set_index("source")
+        for key in table["source"].unique():
+            yield f"{key}: {sources.loc[key, 'what']} ({sources.loc[key, 'where']})"
+
+
+def _errata_lines(table: pd.DataFrame) -> Iterator[str]:
+    """The errata in words, each with the rows that it concerns."""
+    concerned: dict[str, list[str]] = {}
+    for name in names():
+        if "errata" in (other := load(name)):
+            for erratum, rows in other["errata"].str.split().explode().value_counts().items():
+                concerned.setdefault(str(erratum), []).append(f"{rows} of {name}")
+    for one in table.fillna("").to_dict("records"):
+        yield f"{one['erratum']}. {one['place']} ({one['certainty']}). {one['finding']}"
+        yield f"    Evidence ({one['source']}, {one['confidence']}): {one['evidence']}"
+        if one["correction"]:
+            yield f"    Instead: {one['correction']}"
+        if told := concerned.get(one["erratum"]):
+            yield f"    Rows: {', '.join(told)}"

@@ -1,0 +1,19 @@
+"""`harness report`."""
+
+from pathlib import Path
+
+import click
+
+from harness.cli.analysis import analyse_and_report
+from harness.cli.options import EXAMPLE, planned_argument, results_option
+from harness.cli.plans import confirmed_plan, planned_records
+
+
+@click.command(epilog=f"Example: harness report {EXAMPLE}")
+@planned_argument
+@results_option
+def report(file: Path, results: Path) -> None:
+    """Write report.html: question, plan, figures, fits and provenance in one self-contained page."""
+    manifest, folder = confirmed_plan(file, results)
+    analyse_and_report(manifest, planned_records(manifest, folder), folder)
+    click.echo(folder / "report.html")

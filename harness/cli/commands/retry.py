@@ -1,0 +1,48 @@
+"""`harness retry`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.base.errors import HarnessError
+from harness.cli.mirroring import wandb_options
+from harness.cli.options import EXAMPLE, file_argument, results_option
+from harness.cli.plans import frozen_plan
+from harness.cli.sending import check_device, send_off, share, where_options, where_to_send
+from harness.cli.sweeps import look
+from harness.show.sweeps import retried_states
+
+
+@click.command(epilog=f"Example: harness retry {EXAMPLE} --cause quarantined --profile slurm/gpu.yaml")
+@file_argument
+@results_option
+@click.option("--cause", "causes", multiple=True, required=True, metavar="STATE", help="Runs in this state; repeat.")
+@where_options
+@wandb_options
+def retry(
+    file: Path,
+    results: Path,
+    causes: tuple[str, ...],
+    profile: Path | None,
+    local: int | None,
+    dry_run: bool,
+    yes: bool,
+    max_gpu_hours: float | None,
+    **wandb: Any,
+) -> None:
+    """Send off runs that a submission leaves alone: out of memory, quarantined, cancelled, damaged; or of one cause.
+
+    A diverged run is a result, and is never tried again. For `damaged` every record of the plan is checked in full, and
+    those that are damaged are moved to runs/damaged.
+    """
+    where, states = where_to_send(profile, local, wandb), retried_states(causes)
+    manifest, folder = frozen_plan(file, results)
+    if not dry_run:
+        share(folder, where)
+    check_device(manifest, where, profile)
+    seen = look(manifest, folder, check_all="damaged" in states)
+    runs = [run for run, one in seen.found.items() if one.state in states]
+    if not runs:
+        raise HarnessError(f"--cause {', '.join(causes)}: no run is in that state; `harness status` shows which are")
+    send_off(manifest, folder, where, dry_run, yes, max_gpu_hours, frozenset(runs))

@@ -1,0 +1,49 @@
+"""`harness run`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli.analysis import analyse_and_report, print_fits, print_verdicts, write_pack_costs
+from harness.cli.costs import cost_sentence
+from harness.cli.mirroring import mirror_of, wandb_options
+from harness.cli.options import EXAMPLE, file_argument, replan_option, results_option, scale_option, workers_option
+from harness.cli.plans import planned_records, records_of, search_words
+from harness.cli.stages import freeze_stage
+from harness.cli.sweeps import check_none_underway
+from harness.cli.training import train_missing
+from harness.record import missing
+from harness.show.console import console
+
+
+@click.command(epilog=f"Example: harness run {EXAMPLE} --workers 2")
+@file_argument
+@results_option
+@scale_option
+@replan_option
+@workers_option
+@wandb_options
+def run(file: Path, results: Path, scale: str, replan: bool, workers: int | None, **wandb: Any) -> None:
+    """Do everything: plan, train what is missing, fit, draw, report.
+
+    Ctrl-C at any moment is safe: finished packs have their records, and the same command goes on from there.
+    """
+    while True:
+        manifest, folder = freeze_stage(file, results, scale, replan)
+        if missing(manifest, records_of(folder)):
+            check_none_underway(manifest, folder)
+            console.print(cost_sentence(manifest, results, workers), soft_wrap=True)
+            if manifest.is_search:
+                console.print(f"stage 1 of 2, search: {search_words(manifest, folder)}", soft_wrap=True)
+            elif manifest.confirms:
+                console.print("stage 2 of 2, confirmation: the winners are chosen, and trained on fresh seeds")
+        train_missing(manifest, folder, workers, mirror_of(wandb))
+        if not manifest.is_search:
+            break
+    records = planned_records(manifest, folder)
+    analysis, verdicts = analyse_and_report(manifest, records, folder)
+    print_fits(manifest, analysis)
+    print_verdicts(verdicts)
+    write_pack_costs(manifest, records, folder)
+    console.print(f"report: {folder / 'report.html'}", soft_wrap=True)

@@ -1,0 +1,13 @@
+"""`harness schema`."""
+
+import json
+
+import click
+
+from harness.spec import experiment_schema
+
+
+@click.command(epilog="Example: harness schema > experiment.schema.json")
+def schema() -> None:
+    """Print the JSON Schema of experiment files, for completion in an editor."""
+    click.echo(json.dumps(experiment_schema(), indent=1))

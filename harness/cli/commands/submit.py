@@ -1,0 +1,49 @@
+"""`harness submit`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli.mirroring import wandb_options
+from harness.cli.options import EXAMPLE, file_argument, replan_option, results_option, scale_option
+from harness.cli.sending import check_device, send_off, share, where_options, where_to_send
+from harness.cli.stages import freeze_stage, plan_of
+from harness.spec import manifest_path
+
+
+@click.command(epilog=f"Example: harness submit {EXAMPLE} --profile slurm/gpu.yaml --max-gpu-hours 10")
+@file_argument
+@results_option
+@scale_option
+@replan_option
+@where_options
+@wandb_options
+def submit(
+    file: Path,
+    results: Path,
+    scale: str,
+    replan: bool,
+    profile: Path | None,
+    local: int | None,
+    dry_run: bool,
+    yes: bool,
+    max_gpu_hours: float | None,
+    **wandb: Any,
+) -> None:
+    """Send off the runs that have no record and are not on their way, as jobs of about equal length.
+
+    Running it again is harmless: it submits what is missing then. Jobs save their state every minute and when they are
+    told to stop, and go on from it wherever they start again.
+    """
+    where, manifest = where_to_send(profile, local, wandb), plan_of(file, scale)
+    folder = results / manifest.name
+    is_new = replan or not manifest_path(folder).exists()
+    if not dry_run:
+        share(folder, where)
+    if not (dry_run and is_new):
+        manifest, folder = freeze_stage(file, results, scale, replan, dry_run)
+        if not dry_run:
+            share(folder, where)
+    check_device(manifest, where, profile)
+    send_off(manifest, folder, where, dry_run, yes, max_gpu_hours)

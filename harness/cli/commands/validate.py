@@ -1,0 +1,30 @@
+"""`harness validate`."""
+
+import json
+from pathlib import Path
+
+import click
+
+from harness.cli.options import EXAMPLE, file_argument, json_option, scale_option
+from harness.cli.stages import plan_of
+
+FEW_CELLS = 3  # that are shown
+
+
+@click.command(epilog=f"Example: harness validate {EXAMPLE}")
+@file_argument
+@scale_option
+@json_option
+def validate(file: Path, scale: str, as_json: bool) -> None:
+    """Check an experiment file and say what it would run."""
+    manifest = plan_of(file, scale)
+    runs, infeasible = len(manifest.run_ids()), [cell for cell in manifest.cells if cell.infeasible]
+    summary = {"file": str(file), "cells": len(manifest.cells), "infeasible": len(infeasible), "runs": runs}
+    if as_json:
+        click.echo(json.dumps(summary))
+        return
+    click.echo(f"{file}: valid; {len(manifest.cells):,} cells ({len(infeasible):,} infeasible), {runs:,} runs")
+    for cell in infeasible[:FEW_CELLS]:
+        click.echo(f"  infeasible: {cell.task} {cell.series}: {cell.infeasible}")
+    if len(infeasible) > FEW_CELLS:
+        click.echo("  `harness plan` shows them all")

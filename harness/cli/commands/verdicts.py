@@ -1,0 +1,165 @@
+"""`harness verdicts`: the rules of experiments, judged."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import pandas as pd
+
+from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.files import check_writable
+from harness.cli.costs import table_of
+from harness.cli.options import FULL, json_option, results_option, scale_option
+from harness.cli.plans import folder_of, planned_records, records_of, search_folder, search_words, stage_in
+from harness.judging.answer import Answer, answer_json
+from harness.judging.judge import judge_all
+from harness.record import missing
+from harness.show.console import console
+from harness.show.verdicts import answer_sentences, keep_verdicts, summary_table, verdicts_table, write_verdicts
+from harness.spec import Manifest, check_unchanged, manifest_path, read_experiment, scales_of
+
+EXPERIMENTS = Path("experiments")
+KEPT = "verdicts"  # the folder in results/ whose content the project keeps
+
+
+@click.command(epilog="Example: harness verdicts experiments/quickstart.yaml")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE|FOLDER]...")
+@results_option
+@scale_option
+@json_option
+@click.option(
+    "--keep", "keeping", is_flag=True, help="Copy what makes the table to results/verdicts/, which git keeps."
+)
+def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, keeping: bool) -> None:
+    """Judge the rules (`decide:`) of experiments by their runs; without FILE, of all in experiments/.
+
+    A rule is judged as the plan froze it, never as the file may say by now. Where runs are missing it is `not run`,
+    with the command that trains them. Writes verdicts.html and verdicts.json into results/. Exit 3 if a record is
+    damaged.
+    """
+    made = [_answer(file, results, scale) for file in files or _with_rules(scale)]
+    answers = [answer_json(answer) for answer, _ in made]
+    if as_json:
+        click.echo(json.dumps({"experiments": answers}, allow_nan=False))
+    else:
+        console.print(verdicts_table(answers))
+        if (summary := summary_table(answers)).row_count:
+            console.print(summary)
+        for line in (line for answer in answers for line in answer_sentences(answer)):
+            console.print(line, soft_wrap=True, highlight=False, markup=False)
+    check_writable(results)
+    for path in write_verdicts(answers, results):
+        click.echo(path, err=as_json)
+    if keeping:
+        whole = [(data, table) for data, (_, table) in zip(answers, made, strict=True) if table is not None]
+        if not whole:
+            raise HarnessError(
+                "--keep: no rule was judged, so there is nothing to keep; train the runs first", INCOMPLETE
+            )
+        click.echo(f"kept: {keep_verdicts(whole, results, results / KEPT)}", err=as_json)
+    if any(answer.damaged for answer, _ in made):
+        sys.exit(INCOMPLETE)
+
+
+def _with_rules(scale: str) -> list[Path]:
+    """The experiment files that have rules and that scale; a HarnessError if there are none."""
+    found = []
+    for file in sorted(EXPERIMENTS.glob("*.yaml")):
+        if not read_experiment(file).decide:
+            continue
+        if scale in scales_of(file):
+            found.append(file)
+        else:
+            click.echo(f"left out: {file} has no scale {scale}", err=True)
+    if not found:
+        at = "" if scale == FULL else f" and a scale {scale}"
+        raise HarnessError(f"{EXPERIMENTS}/: no file with a `decide:`{at} here; give a FILE, or go where they are")
+    return found
+
+
+def _answer(file: Path, results: Path, scale: str) -> tuple[Answer, pd.DataFrame | None]:
+    """What is said of an experiment file, or of the plan in a results folder; and the table of its runs if whole."""
+    if manifest_path(file).exists():
+        return _judged(*stage_in(file), _file_of(file.name), ())
+    experiment, folder = read_experiment(file, scale), folder_of(file, results, scale)
+    command = f"{file}{'' if scale == FULL else f' --scale {scale}'}"
+    if not any(manifest_path(place).exists() for place in (folder, search_folder(folder))):
+        _check_rules(experiment.decide, file)
+        why = "no plan, no runs"
+        name = folder.name
+        return Answer(
+            str(file), name, experiment.question, experiment.decide, None, why, f"harness run {command}"
+        ), None
+    manifest, folder = stage_in(folder)
+    if experiment.decide and not manifest.experiment.decide:
+        raise HarnessError(
+            f"{file}: its `decide:` is newer than the plan, which has none; `harness run {command} --replan` takes it "
+            "in, and trains nothing again"
+        )
+    try:
+        check_unchanged(manifest, experiment, file)
+        notes: tuple[str, ...] = ()
+    except HarnessError as error:
+        notes = (f"judged by the plan as it was frozen: {error}",)
+    return _judged(manifest, folder, command, notes)
+
+
+def _file_of(name: str) -> str:
+    """The file and scale that made a results folder of that name, as a command takes them; FILE if none is here."""
+    for file in sorted(EXPERIMENTS.glob("*.yaml"), key=lambda file: -len(file.stem)):
+        stem, _, scale = name.partition(f"{file.stem}-")
+        if name == file.stem:
+            return str(file)
+        if scale and not stem:
+            return f"{file} --scale {scale}"
+    return "FILE"
+
+
+def _check_rules(rules: Sequence[Any], file: Path) -> None:
+    if not rules:
+        raise HarnessError(
+            f"{file}: it has no `decide:`, so there is nothing to judge; docs/verdicts.md says how to add"
+        )
+
+
+def _judged(
+    manifest: Manifest, folder: Path, command: str, notes: tuple[str, ...]
+) -> tuple[Answer, pd.DataFrame | None]:
+    experiment = manifest.experiment
+    _check_rules(experiment.decide, folder)
+    if manifest.earlier_plans:
+        notes = (*notes, f"this plan replaced earlier ones: {', '.join(manifest.earlier_plans)}")
+
+    def answer(verdicts: tuple[Any, ...] | None, **said: Any) -> Answer:
+        file = str(folder) if command == "FILE" else command.split()[0]
+        return Answer(file, manifest.name, experiment.question, experiment.decide, verdicts, **said)
+
+    runs = manifest.run_ids()
+    if manifest.is_search:
+        return answer(None, why=search_words(manifest, folder), command=f"harness run {command}", notes=notes), None
+    if absent := missing(manifest, records_of(folder)):
+        why = f"{len(absent)} of {len(runs)} runs have no record"
+        return answer(None, why=why, command=f"harness run {command}", notes=notes), None
+    try:
+        records = planned_records(manifest, folder)
+    except HarnessError as error:
+        if error.exit_code != INCOMPLETE:
+            raise
+        return answer(None, why=str(error), command=f"harness run {command}", damaged=True, notes=notes), None
+    table = table_of(manifest, records, folder)
+    found = judge_all(manifest, table)
+    if any(verdict.unmeasured for verdict in found):
+        again = f", then `harness run {command} --replan`, which chooses winners by them" if manifest.confirms else ""
+        notes = (
+            *notes,
+            f"seconds are not measured, so no verdict is stable over counts: `harness bench {command}`{again}",
+        )
+    made = [one.provenance for one in records.values()]
+    commits = Counter(f"{one.commit or 'no commit'}{' (dirty)' * bool(one.dirty)}" for one in made)
+    diverged = sum(one.status == "diverged" for one in records.values())
+    own = tuple(commit for commit, _ in commits.most_common())
+    return answer(tuple(found), notes=notes, commits=own, runs=len(runs), diverged=diverged), table

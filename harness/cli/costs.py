@@ -1,0 +1,63 @@
+"""What runs take on this machine: its calibrations, what a plan comes to, and the seconds of a table of runs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import pandas as pd
+
+from harness.base.errors import HarnessError
+from harness.base.provenance import host, processor
+from harness.cli.plans import planned_runs
+from harness.dispatch.here import available_cores
+from harness.measure.calibration import Calibration, Kind, is_current, missing, read_calibration
+from harness.measure.cost import sweep_cost, with_seconds
+from harness.planning.plan import planned_flops
+from harness.record import Record, runs_table
+from harness.show.plans import cost_words, uncalibrated_words
+from harness.spec import Manifest
+
+
+def calibrations_of(manifest: Manifest, results: Path) -> dict[Kind, Calibration]:
+    """What `harness bench` measured on this machine of the engines that the plan's runs use."""
+    if manifest.experiment.device != "cpu":
+        return {}
+    measured = {kind: calibration_of(results, kind) for kind in missing({}, planned_runs(manifest).values())}
+    return {kind: calibration for kind, calibration in measured.items() if calibration}
+
+
+def calibration_of(results: Path, kind: Kind) -> Calibration | None:
+    """What was measured of an engine on this kind of processor, if it is whole and current."""
+    engine, dtype = kind
+    try:
+        calibration = read_calibration(results, engine, processor(), dtype)
+    except HarnessError as error:  # it is optional: what can be done without it goes on
+        click.echo(f"warning: {error}", err=True)
+        return None
+    return calibration if calibration and is_current(calibration) else None
+
+
+def own_calibration(results: Path, kind: Kind) -> Calibration | None:
+    """The calibration that a bench can add to: whole, current, and of this very machine."""
+    calibration = calibration_of(results, kind)
+    return calibration if calibration and calibration.host == host() else None
+
+
+def cost_sentence(manifest: Manifest, results: Path, workers: int | None = None) -> str:
+    """What a plan comes to: runs, packs, work, and the time and memory of a sweep on `workers` if calibrated."""
+    specs = planned_runs(manifest)
+    evaluations = sum(run.recipe.max_evaluations for run in specs.values())
+    flops = sum(planned_flops(run)["flops_train.shared_dense"] for run in specs.values())
+    calibrations, workers = calibrations_of(manifest, results), workers or available_cores()
+    cost = sweep_cost(calibrations, [[specs[identity] for identity in pack] for pack in manifest.packs], workers)
+    seconds = cost_words(cost, workers) if cost else uncalibrated_words(manifest, calibrations)
+    return (
+        f"{manifest.name}: {len(manifest.run_ids())} runs in {len(manifest.packs)} packs, "
+        f"{evaluations:,} evaluations, {flops:.2e} training FLOPs (shared_dense); {seconds}"
+    )
+
+
+def table_of(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> pd.DataFrame:
+    """The table of the records of a plan in this folder, with seconds where they are measured."""
+    calibrations = calibrations_of(manifest, folder.parent)
+    return with_seconds(runs_table(manifest, records), planned_runs(manifest), calibrations)

@@ -1,0 +1,29 @@
+"""--wandb and what goes with it, of commands that mirror finished runs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from harness.cli.options import together
+from harness.dispatch.mirror import Mirror, check_wandb
+
+wandb_options = together(
+    click.option("--wandb", type=click.Choice(["online", "offline"]), help="Mirror finished runs to wandb."),
+    click.option("--wandb-per", type=click.Choice(["run", "pack"]), default="run", show_default=True),
+    click.option("--wandb-project", default="harness", show_default=True, metavar="NAME"),
+    click.option("--wandb-entity", metavar="NAME", help="Team or user.  [default: yours]"),
+)
+
+
+def mirror_of(options: Mapping[str, Any]) -> Mirror | None:
+    """What `wandb_options` ask for; a HarnessError if wandb cannot do it."""
+    if options["wandb"] is None:
+        return None
+    check_wandb(options["wandb"])
+    return Mirror(
+        mode=options["wandb"],
+        per=options["wandb_per"],
+        project=options["wandb_project"],
+        entity=options["wandb_entity"],
+    )

@@ -1,0 +1,95 @@
+"""A file becomes a plan; a complete search becomes its next rung, or the plan that trains its winners."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.base.errors import HarnessError
+from harness.cli.costs import table_of
+from harness.cli.options import FULL
+from harness.cli.plans import folder_of, planned_records, records_of, rungs_in, search_folder
+from harness.planning.confirm import confirmation
+from harness.planning.halving import all_rungs, next_rung
+from harness.planning.plan import make_plan
+from harness.record import Record, missing
+from harness.spec import (
+    Manifest,
+    Narrow,
+    content_hash,
+    freeze,
+    manifest_path,
+    narrowed,
+    read_experiment,
+    read_manifest,
+    search_name,
+)
+from harness.tasks import draw
+
+
+def plan_of(file: Path, scale: str = FULL, narrow: Narrow | None = None) -> Manifest:
+    """The plan that an experiment file makes at one of its scales, narrowed if asked for; its errors name the file."""
+    experiment, name = read_experiment(file, scale), folder_of(file, Path(), scale, narrow).name
+    if narrow:
+        experiment, _ = narrowed(experiment, narrow)
+    if experiment.search:
+        name = search_name(name)
+    try:
+        manifest = make_plan(experiment, name)
+        for run in {planned.run.task: planned.run for planned in manifest.runs}.values():
+            draw(run.task, run.seed)  # a target that cannot be learnt is named before anybody relies on the plan
+        return manifest
+    except HarnessError as error:
+        raise HarnessError(f"{file}: {error}", error.exit_code) from None
+
+
+def freeze_stage(file: Path, results: Path, scale: str, replan: bool, dry_run: bool = False) -> tuple[Manifest, Path]:
+    """Freeze what a file says, and return the plan whose runs come next, with its folder.
+
+    A search whose runs all have records is followed by its next rung, and the last rung by the plan of the winners.
+    These are made and, unless `dry_run`, frozen here. With `replan` winners are chosen by seconds too, if these have
+    been measured since.
+    """
+    folder, manifest = folder_of(file, results, scale), plan_of(file, scale)
+    manifest = freeze(manifest, folder.parent / manifest.name, replan)
+    if not manifest.is_search:
+        return manifest, folder
+    frozen = read_manifest(folder) if manifest_path(folder).exists() else None
+    if frozen and not frozen.confirms and not replan:
+        raise HarnessError(
+            f"{manifest_path(folder)} holds another plan (without a search); --replan freezes the new one and "
+            "keeps the old one beside it; records are kept in any case"
+        )
+    for rung in (rungs := rungs_in(folder)):
+        if missing(rung, records_of(folder)):  # also later, as the report shows the search too
+            return rung, search_folder(folder, rung.rung)
+    last = rungs[-1]
+    if frozen and frozen.confirms and frozen.confirms.plan == content_hash(last):
+        if not (replan and _lacks_seconds(frozen)):
+            return frozen, folder
+        following, place = winners_of(rungs, folder), folder
+        if _lacks_seconds(following):
+            return frozen, folder
+    elif last.is_last_rung:
+        following, place = winners_of(rungs, folder), folder
+    else:
+        following, place = next_rung(rungs, rung_records(rungs, folder)), search_folder(folder, last.rung + 1)
+    return following if dry_run else freeze(following, place, replan=True), place
+
+
+def _lacks_seconds(plan: Manifest) -> bool:
+    """Whether rules read winners by seconds, and none was chosen by them."""
+    is_asked = any("seconds" in rule.conventions for rule in plan.experiment.decide)
+    return is_asked and all(cell.won is None or cell.won.axis != "seconds" for cell in plan.cells)
+
+
+def rung_records(rungs: Sequence[Manifest], folder: Path) -> dict[str, Record]:
+    """The records of all rungs of a search, by run id."""
+    return planned_records(all_rungs(rungs), folder)
+
+
+def winners_of(rungs: Sequence[Manifest], folder: Path) -> Manifest:
+    """The plan that trains the winners of a complete search on fresh seeds."""
+    search, records = all_rungs(rungs), rung_records(rungs, folder)
+    table = table_of(search, records, folder)
+    medians = table.groupby("cell")["seconds"].median() if "seconds" in table else None
+    seconds = None if medians is None else dict(zip(medians.index.tolist(), medians.tolist(), strict=True))
+    return confirmation(rungs, records, seconds)

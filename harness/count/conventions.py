@@ -1,0 +1,240 @@
+"""Every convention: a rule by which the parameters or the FLOPs of a network are counted, and what is said of it.
+
+To add one, add it to CONVENTIONS. Then it can be matched, fitted and judged by its name, it stands in plans and
+records, and figures, tables and messages have its words. A count is named by its kind and its convention:
+`params.paper`, and of FLOPs both `flops_forward.local_min`, a sample, and `flops_train.local_min`, a run.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness.count import executed
+from harness.count.families import stored, trainable
+from harness.families import ModuleShape, Network
+from harness.families.base import evaluation_flops
+from harness.families.prices import DEFAULT_WEIGHTS, WEIGHTS
+from harness.spec import Axis
+from harness.spec.counts import CountKind
+
+Layers = Callable[[Network, str], list[int] | None]
+
+
+@dataclass(frozen=True)
+class Flops:
+    """The FLOPs of a network, a sample; a function gives None for a network that its convention does not define.
+
+    `forward` is of a forward pass, by a table of weights, and `evaluation` of a forward and backward pass, by the
+    default table. Where a convention counts by layers, `layers` has the forward FLOPs of each.
+    """
+
+    forward: Callable[[Network, str], int | None]
+    evaluation: Callable[[Network], int | None]
+    layers: Layers | None = None
+
+
+@dataclass(frozen=True)
+class Convention:
+    """A rule by which parameters, or FLOPs, are counted; `parameters` gives None for a network that it does not define.
+
+    `words` stand on axes of figures, of FLOPs in brackets. `rule`, `source` (whose count it is) and `misleads` are
+    its row in docs/counting.md. One that `has_penalty` counts what a penalty on edges takes. A verdict is
+    stable if it is the same under the kinds of count in `in_stable_verdicts`; those in `beside_pairs` stand beside the
+    losses of two arms.
+    """
+
+    name: str
+    words: str
+    rule: str
+    source: str
+    misleads: str
+    parameters: Callable[[Network], int | None] | None = None
+    flops: Flops | None = None
+    has_penalty: bool = False
+    in_stable_verdicts: tuple[CountKind, ...] = ()
+    beside_pairs: tuple[CountKind, ...] = ()
+
+
+def by_layers(layers: Layers, products_only: bool = False) -> Flops:
+    """FLOPs by the forward counts of layers: a backward pass takes twice as much, but for the first layer.
+
+    Fourier features stand before the layers, and of `products_only` without their waves. A user's module has no layers:
+    its passes are counted as they run.
+    """
+
+    def forward(network: Network, weights: str) -> int | None:
+        per_layer = layers(network, weights)
+        before = network.flops_before(None if products_only else WEIGHTS[weights])
+        return None if per_layer is None else before + sum(per_layer)
+
+    def evaluation(network: Network) -> int | None:
+        per_layer = layers(network, DEFAULT_WEIGHTS)
+        if per_layer is None:
+            return None
+        prices = WEIGHTS[DEFAULT_WEIGHTS]
+        if isinstance(network, ModuleShape):
+            return network.evaluation_flops("matmul" if products_only else "shared_dense", prices)
+        return network.flops_before(None if products_only else prices) + evaluation_flops(per_layer)
+
+    return Flops(forward, evaluation, layers)
+
+
+def _of_families(name: str) -> Layers:
+    """The forward FLOPs of layers as their family counts them under the convention of that name."""
+    return lambda network, weights: network.flops(name, WEIGHTS[weights])
+
+
+def _stored(network: Network) -> int | None:
+    return None if isinstance(network, ModuleShape) else stored(network)
+
+
+def _kanbefair_layers(network: Network, weights: str) -> list[int] | None:
+    return None if network.kanbefair_parameters is None else network.flops("kanbefair", WEIGHTS[weights])
+
+
+# The first of a kind is its default. Messages, tables and the JSON Schema list them in this order.
+CONVENTIONS = [
+    Convention(
+        name="trainable",
+        words="trainable parameters",
+        rule="every scalar that the optimiser moves",
+        source="this project, by default; equal to the size of the live parameter vector",
+        misleads="the scales w_s count, though they add no function; knots do not, even where they follow the data",
+        parameters=trainable,
+        in_stable_verdicts=("params",),
+        beside_pairs=("params",),
+    ),
+    Convention(
+        name="stored",
+        words="numbers that a trained network keeps, frozen ones and knots too",
+        rule="those, and every number that is kept but not trained: frozen base weights, frequencies of Fourier "
+        "features (F an input), knots (G + 2k + 1 a node with splines)",
+        source="whoever writes a trained network to a file",
+        misleads="knots that never move are uniform, for which two numbers would do; frequencies could be drawn again "
+        "from the seed; not defined for a user's module",
+        parameters=_stored,
+    ),
+    Convention(
+        name="paper",
+        words="parameters as the KAN paper counts them (edges × G)",
+        rule="KAN: G an edge. MLP: 1 an edge",
+        source="the KAN paper's figures",
+        misleads="leaves out k, base weights, scales, biases. What is left out weighs most on coarse grids, so "
+        "exponents change too",
+        parameters=lambda network: network.paper_parameters,
+    ),
+    Convention(
+        name="shared_dense",
+        words="shared-dense",
+        rule="bases once an input, all of them multiplied. The default",
+        source="good PyTorch code without custom kernels: efficient-kan, pykan from 0.2 on, the dense evaluator here",
+        misleads="multiplies G + k coefficients of which k + 1 count; for fine grids mostly zeros",
+        flops=by_layers(_of_families("shared_dense")),
+        has_penalty=True,
+        in_stable_verdicts=("flops_train",),
+        beside_pairs=("flops_forward", "flops_train"),
+    ),
+    Convention(
+        name="local_min",
+        words="local minimum",
+        rule="bases once an input, only the k + 1 that are not zero, by the triangular recursion (The NURBS Book, "
+        "A2.2)",
+        source="local kernels; the evaluator that trains here comes near it",
+        misleads="grids look free, for it does not depend on G; gathers are no FLOPs, but take time; no lower bound "
+        "either: polynomials stored for every interval need less",
+        flops=by_layers(_of_families("local_min")),
+        has_penalty=True,
+        in_stable_verdicts=("flops_train",),
+        beside_pairs=("flops_forward", "flops_train"),
+    ),
+    Convention(
+        name="per_edge",
+        words="per edge",
+        rule="bases computed on each edge, all of them multiplied",
+        source="pykan 0.0.x",
+        misleads="an edge's bases are those of its input: O - 1 of O computations are repetition",
+        flops=by_layers(_of_families("per_edge")),
+        has_penalty=True,
+    ),
+    Convention(
+        name="kanbefair",
+        words="parameters as KANbeFair counts them",
+        rule="KAN: G + k + 3 an edge (G + k + 2 without base) and a bias a node",
+        source="KANbeFair's released results",
+        misleads="1 an edge more than its own KANs have",
+        parameters=lambda network: network.kanbefair_parameters,
+    ),
+    Convention(
+        name="kanbefair",
+        words="KANbeFair's formula",
+        rule="`per_edge` with 9 operations a term, and an MLP's activation on the output layer too",
+        source="KANbeFair's released results ([2407.16674](https://arxiv.org/abs/2407.16674))",
+        misleads="as `per_edge`, and 26 % more for [2,5,1] at G = 5",
+        flops=by_layers(_kanbefair_layers),
+    ),
+    Convention(
+        name="matmul",
+        words="matrix products only",
+        rule="matrix products only",
+        source="what `torch.utils.flop_counter` sees of the evaluator that trains here",
+        misleads="misses nearly everything that a local KAN does, and reverses the order of evaluators",
+        flops=by_layers(_of_families("matmul"), products_only=True),
+    ),
+    Convention(
+        name="executed",
+        words="executed by torch",
+        rule="every operation that the torch engine dispatches, compares included, whichever engine trains",
+        source="the torch engine's evaluator",
+        misleads="one program on one engine: speaks of this code, not of KANs",
+        flops=Flops(executed.forward, executed.evaluation),
+        has_penalty=True,
+        beside_pairs=("flops_train",),
+    ),
+]
+# Where `harness bench` has measured the machine, runs have seconds too, which no convention counts.
+CLOCKS = (
+    Axis(
+        name="seconds",
+        kind="seconds",
+        words="seconds alone on the machine that was measured",
+        short="seconds",
+        head="per second",
+        in_stable_verdicts=True,
+        beside_pairs=True,
+    ),
+    Axis(
+        name="seconds_per_evaluation",
+        kind="seconds",
+        words="seconds_per_evaluation",
+        short="seconds_per_evaluation",
+        head="per second of an evaluation",
+        is_size=False,
+    ),
+)
+
+
+def all_axes() -> dict[str, Axis]:
+    """Every axis by its name: counts of parameters, of forward and of training FLOPs, then clocks."""
+    found = [_axis("params", one) for one in CONVENTIONS if one.parameters]
+    found += [_axis("flops_forward", one) for one in CONVENTIONS if one.flops]
+    found += [_axis("flops_train", one) for one in CONVENTIONS if one.flops]
+    return {axis.name: axis for axis in (*found, *CLOCKS)}
+
+
+def _axis(kind: CountKind, convention: Convention) -> Axis:
+    match kind:
+        case "params":
+            words = convention.words
+            head = "per parameter" if convention is CONVENTIONS[0] else f"per parameter ({convention.name})"
+        case "flops_forward":
+            words, head = f"forward FLOPs per sample ({convention.words})", f"per forward FLOP ({convention.words})"
+        case "flops_train":
+            words, head = f"training FLOPs ({convention.words})", f"per training FLOP ({convention.words})"
+    return Axis(
+        name=f"{kind}.{convention.name}",
+        kind=kind,
+        words=words,
+        short=words,
+        head=head,
+        in_stable_verdicts=kind in convention.in_stable_verdicts,
+        beside_pairs=kind in convention.beside_pairs,
+    )

@@ -1,0 +1,120 @@
+"""Families of networks, a file each: what an arm says, the network of it, what it computes and counts, and its words.
+
+`base.py` says what a family gives. A family that is named in FAMILIES is known everywhere: in experiment files and
+their schema, on the command line, in counts, engines, tables and reports.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from harness.families.base import (
+    LARGEST_DEPTH,
+    ArchitectureBase,
+    Depth,
+    Hidden,
+    Layer,
+    Layered,
+    LayeredShape,
+    ShapeBase,
+)
+from harness.families.chebyshev_kan import ChebyshevKan, ChebyshevKanShape
+from harness.families.expansion import ExpansionShape
+from harness.families.fourier_kan import FourierKan, FourierKanShape
+from harness.families.jacobian import residual_jacobian
+from harness.families.kan import Kan, KanShape, keep_nodes
+from harness.families.lanes import (
+    edges,
+    extend_grid,
+    forward,
+    forward_laplacian,
+    initial_carried,
+    initial_knots,
+    initialise,
+    update_knots,
+)
+from harness.families.layout import flatten, of_layer, parameter_count, parameter_shapes, unflatten
+from harness.families.mlp import Activation, Mlp, MlpShape
+from harness.families.module import Module, ModuleCounts, ModuleShape
+from harness.families.outside import OrOutside, load_family
+from harness.families.rational_kan import RationalKan, RationalKanShape
+from harness.families.rbf_kan import RbfKan, RbfKanShape
+from harness.families.spline_mlp import SplineMlp, SplineMlpShape
+from harness.families.splined import SplinedShape
+
+__all__ = [
+    "FAMILIES",
+    "LARGEST_DEPTH",
+    "SIZES",
+    "Activation",
+    "Architecture",
+    "ArchitectureBase",
+    "ChebyshevKan",
+    "ChebyshevKanShape",
+    "Depth",
+    "ExpansionShape",
+    "FourierKan",
+    "FourierKanShape",
+    "Hidden",
+    "Kan",
+    "KanShape",
+    "Layer",
+    "Layered",
+    "LayeredShape",
+    "Mlp",
+    "MlpShape",
+    "Module",
+    "ModuleCounts",
+    "ModuleShape",
+    "Network",
+    "RationalKan",
+    "RationalKanShape",
+    "RbfKan",
+    "RbfKanShape",
+    "ShapeBase",
+    "SplineMlp",
+    "SplineMlpShape",
+    "SplinedShape",
+    "edges",
+    "extend_grid",
+    "family_named",
+    "flatten",
+    "forward",
+    "forward_laplacian",
+    "initial_carried",
+    "initial_knots",
+    "initialise",
+    "keep_nodes",
+    "of_layer",
+    "parameter_count",
+    "parameter_shapes",
+    "residual_jacobian",
+    "unflatten",
+    "update_knots",
+]
+
+ARCHITECTURES: tuple[type[ArchitectureBase], ...] = (
+    *(Mlp, Kan, SplineMlp),
+    *(RbfKan, ChebyshevKan, FourierKan, RationalKan),
+    Module,
+)
+FAMILIES = {architecture.network.model_fields["family"].default: architecture for architecture in ARCHITECTURES}
+
+SIZES = tuple(dict.fromkeys(size for architecture in ARCHITECTURES for size in architecture.sizes))
+
+if TYPE_CHECKING:
+    Architecture = ArchitectureBase
+    Network = ShapeBase
+else:  # in a file, the one that its `family` names
+    Architecture = Annotated[reduce(or_, ARCHITECTURES), Field(discriminator="family"), OrOutside("architecture")]
+    NETWORKS = [each.network for each in ARCHITECTURES]
+    Network = Annotated[reduce(or_, NETWORKS), Field(discriminator="family"), OrOutside("network")]
+
+
+def family_named(family: str) -> type[ArchitectureBase]:
+    """The family of that name, or the user's own at `package.module:Class`."""
+    return load_family(family) if ":" in family else FAMILIES[family]

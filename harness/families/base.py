@@ -1,0 +1,422 @@
+"""What a family of networks gives; `fourier_kan.py` is the shortest one to read beside this page.
+
+A family is one file with two classes, both frozen data:
+
+    FourierKan(Layered)              what an arm of an experiment file says: its fields, the standard space of a search
+    FourierKanShape(ExpansionShape)  a network with all its sizes: what it computes, what it counts, its name in words
+
+Of the classes below, `ShapeBase` is what the rest of the project asks of any network. `LayeredShape` answers it for a
+network of layers, from the methods that a family gives of one layer: its own first section lists these. Where layers
+expand each input in functions and map these linearly, `harness.families.expansion.ExpansionShape` answers most of them.
+
+The fields of a shape decide the ids of its runs: give a field that comes later `exclude_if` its default. Nothing here
+may import torch: take it from `harness.families.later`.
+
+Shape suffixes: R lanes, I inputs, O outputs, N samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from itertools import pairwise
+from math import prod
+from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
+
+from pydantic import Field, PositiveInt
+
+from harness.base.errors import HarnessError
+from harness.base.frozen import Frozen
+from harness.base.user_code import version_of
+from harness.families.later import Tensor, np, torch
+from harness.families.space import Space
+
+if TYPE_CHECKING:
+    from harness.families.jacobian import Trace
+
+# The deepest network there can be, which is also the deepest that a solver tries (`harness.planning.solve`).
+LARGEST_DEPTH = 2**10
+
+Depth = Annotated[int, Field(ge=1, le=LARGEST_DEPTH)]
+Hidden = Annotated[tuple[PositiveInt, ...], Field(max_length=LARGEST_DEPTH - 1)]
+Prices = Mapping[str, int]  # of transcendental functions, in FLOPs; see `prices.py`
+
+
+# ------------------------------------------------------------------------------------------- what an arm of a file says
+class ArchitectureBase(Frozen):
+    """A family as a user writes it; the sizes that are left out are solved for, or varied."""
+
+    network: ClassVar[type[ShapeBase]]  # what it becomes with all its sizes
+    standard_space: ClassVar[Space] = {}  # what a search may vary where an arm does not say
+    sizes: ClassVar[tuple[str, ...]] = ()  # which of its fields are sizes that can be left open, beside width and depth
+
+    if TYPE_CHECKING:
+        family: str
+
+    @property
+    def source(self) -> str | None:
+        """Of a family of the user's own the version of its code; edited code is another network."""
+        return _version(type(self), self.family) if ":" in self.family else None
+
+    def open_sizes(self) -> list[str]:
+        """The sizes that it leaves open."""
+        raise NotImplementedError
+
+    def why_no_pde(self) -> str | None:
+        """Why it cannot learn a PDE, from the field that says so, or None: a PDE is learnt by second derivatives."""
+        if self.network.has_second_derivatives:
+            return None
+        return f"family={self.family}: no second derivatives, by which a PDE is learnt; use {with_second_derivatives()}"
+
+
+class Layered(ArchitectureBase):
+    """The sizes that every family has: give `hidden`, or `depth` and `width`, and leave out what is solved for."""
+
+    hidden: Hidden | None = None
+    depth: Depth | None = Field(None, description="layers of weights, output layer included")
+    width: PositiveInt | None = Field(None, description="hidden nodes per layer")
+
+    def open_sizes(self) -> list[str]:
+        """The sizes that it leaves open; without hidden layers there is no width."""
+        own = [name for name in self.sizes if getattr(self, name) is None]
+        if self.hidden is not None or self.depth == 1:
+            return own
+        width = ["width"] if self.width is None else []
+        return [*width, *own, *(["depth"] if self.depth is None else [])]
+
+
+# ----------------------------------------------------------------------------------------- a network with all its sizes
+class ShapeBase(Frozen):
+    """What a network of any family gives to those who train, count and describe it. Layers are `LayeredShape`'s.
+
+    `knots` are what a lane carries beside its parameters and no optimiser moves: the knots of splines, or of an MLP
+    with Fourier features, its only entry, what it multiplies its inputs with.
+    """
+
+    has_second_derivatives: ClassVar[bool] = False  # without them it cannot learn a PDE
+
+    if TYPE_CHECKING:  # fields, which stand in files in the order of each family
+        family: str
+        shape: tuple[int, ...]
+
+    # ------------------------------------------------------------------------------------------------------------ words
+    @property
+    def words(self) -> str:
+        """Its nodes, and what its basis has beside the defaults: `[2,5,1] G=3 k=3`."""
+        raise NotImplementedError
+
+    @property
+    def long_words(self) -> str:
+        """The same in a report, with its title: `KAN`, its nodes, `G = 3, k = 3`."""
+        raise NotImplementedError
+
+    @property
+    def dashed(self) -> str:
+        """Its nodes in a report."""
+        return "–".join(map(str, self.shape))
+
+    # ------------------------------------------------------------------------------------------------------- parameters
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name -> shape of one lane's parameters, in the order in which its vector holds them, frozen ones too."""
+        raise NotImplementedError
+
+    def draw_lane(self, generator: np.random.Generator, gain: float) -> np.ndarray:
+        """The vector of one lane that begins."""
+        raise NotImplementedError
+
+    def initial_knots(self, lanes: int, dtype: torch.dtype, device: torch.device | str) -> list[Tensor]:
+        """What lanes that begin carry, where it is not drawn."""
+        return []
+
+    def draw_knots(
+        self, generators: Sequence[np.random.Generator], dtype: torch.dtype, device: torch.device | str
+    ) -> list[Tensor]:
+        """What lanes that begin carry, one a generator."""
+        return self.initial_knots(len(generators), dtype, device)
+
+    @property
+    def frozen_names(self) -> frozenset[str]:
+        """The last part of the names of parameters that no optimiser moves."""
+        return frozenset()
+
+    @property
+    def carried_scalars(self) -> int:
+        """How many numbers a lane carries beside its parameters."""
+        return 0
+
+    # ------------------------------------------------------------------------------------------------------- evaluation
+    def forward(self, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], x_RNI: Tensor) -> Tensor:
+        """Outputs [R, N, O] of all lanes, by which a point's output knows nothing of the other points."""
+        raise NotImplementedError
+
+    def check(self, dtype: str) -> None:
+        """A HarnessError if it cannot be trained in `dtype` at all."""
+
+    def without_levenberg(self) -> str | None:
+        """Why Levenberg-Marquardt cannot train it, or None."""
+        return None
+
+    def without_kernels(self) -> str | None:
+        """Why the fused engine cannot train it, or None if `harness.train.fused` has kernels of it."""
+        return f"has no kernels of family: {self.family}"
+
+    # ----------------------------------------------------------------------------------------------------------- counts
+    @property
+    def trainable(self) -> int:
+        """Scalars that an optimiser moves."""
+        raise NotImplementedError
+
+    @property
+    def active_parameters(self) -> int:
+        """Those of them that an output of one sample depends on."""
+        return self.trainable
+
+    @property
+    def kanbefair_parameters(self) -> int | None:
+        """What KANbeFair's code counts (see `kanbefair.py`), or None if it has no networks like it."""
+        return None
+
+    @property
+    def paper_parameters(self) -> int | None:
+        """The x-axis of the KAN paper's figures, or None if it has no networks like it."""
+        return None
+
+    def flops(self, convention: str, prices: Prices) -> list[int]:
+        """FLOPs per sample of a forward pass, layer by layer, under one of the conventions of `harness.count`."""
+        raise NotImplementedError
+
+    def flops_before(self, prices: Prices | None) -> int:
+        """FLOPs per sample before the first layer, which has no backward pass; without `prices` the products alone."""
+        return 0
+
+    def evaluation_flops(self, convention: str, prices: Prices) -> int:
+        """FLOPs per sample of a forward and backward pass."""
+        before = self.flops_before(None if convention == "matmul" else prices)
+        return before + evaluation_flops(self.flops(convention, prices))
+
+    def executed_forward(self, prices: Prices) -> int:
+        """Operations per sample that torch executes in a forward pass, comparisons included."""
+        raise NotImplementedError
+
+    def executed_evaluation(self, prices: Prices) -> int:
+        """The same of a forward and backward pass, with the squared error and its mean."""
+        raise NotImplementedError
+
+    def torch_work(self, samples: int) -> dict[str, float]:
+        """What a forward and backward pass over so many samples is made of, in the prices of `harness.measure`."""
+        raise NotImplementedError
+
+
+def evaluation_flops(per_layer: Iterable[int]) -> int:
+    """Forward and backward of a sample from the forward counts of the layers: 2 times the first, 3 times the rest."""
+    first, *rest = per_layer
+    return 2 * first + 3 * sum(rest)
+
+
+class Layer(NamedTuple):
+    """The nodes of a layer of weights, and where it stands."""
+
+    number: int
+    inputs: int
+    outputs: int
+    is_last: bool
+
+    @property
+    def is_first(self) -> bool:
+        """Nobody asks for the gradient by what the first layer is given."""
+        return self.number == 0
+
+    @property
+    def edges(self) -> int:
+        """Inputs times outputs."""
+        return self.inputs * self.outputs
+
+    def sites(self, convention: str) -> int:
+        """Where functions of inputs are computed: once an input, or again on every edge."""
+        return self.edges if convention == "per_edge" else self.inputs
+
+
+class LayeredShape(ShapeBase):
+    """A network of layers that are known here; `shape` lists nodes from input to output.
+
+    A family gives its fields, `family`, and all until the first dashed line; what follows that line it may give.
+    """
+
+    shape: Annotated[tuple[PositiveInt, ...], Field(min_length=2)]
+    source: str | None = Field(None, exclude_if=lambda value: value is None, repr=False)  # as in `ArchitectureBase`
+
+    title: ClassVar[str]  # in a report
+    letters: ClassVar[dict[str, str]] = {}  # fields that its name tells in words, and their letters
+    scaled: ClassVar[tuple[str, ...]]  # the parameters that a recipe's `gain` multiplies
+
+    def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:
+        """Name -> shape of the parameters of a layer, in their order."""
+        raise NotImplementedError
+
+    def draw(self, layer: Layer, name: str, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+        """Initial values of one parameter at gain 1."""
+        raise NotImplementedError
+
+    def evaluate(self, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], x_RIN: Tensor) -> Tensor:
+        """Outputs [R, O, N]."""
+        raise NotImplementedError
+
+    def layer_flops(self, layer: Layer, convention: str, prices: Prices) -> int:
+        """FLOPs per sample of a layer's forward pass, under per_edge, shared_dense or local_min."""
+        raise NotImplementedError
+
+    def products(self, layer: Layer) -> int:
+        """FLOPs per sample of a layer's matrix products."""
+        return 2 * layer.edges
+
+    def layer_executed(self, layer: Layer, prices: Prices) -> int:
+        """Operations per sample that torch executes in the forward pass of a layer."""
+        raise NotImplementedError
+
+    def layer_backward(self, layer: Layer) -> int:
+        """Operations per sample that torch executes in the backward pass of a layer, by the default prices."""
+        raise NotImplementedError
+
+    # --------------------------------------------------------------------------------- what it may give: more trainings
+    def trace(
+        self, layer: Layer, own: dict[str, Tensor], knots: Sequence[Tensor], h_RIN: Tensor, trace: Trace
+    ) -> Tensor:
+        """For the Jacobian: a layer's outputs, after `trace.add` was told of all parameters in it."""
+        raise NotImplementedError
+
+    def without_levenberg(self) -> str | None:
+        if type(self).trace is LayeredShape.trace:
+            return f"levenberg_marquardt has no Jacobian of family: {self.family}; use lbfgs or adam"
+        return None
+
+    def inputs_of_first(self, knots: Sequence[Tensor], x_RIN: Tensor) -> Tensor:
+        """What the first layer is given."""
+        return x_RIN
+
+    def jets_of_first(self, knots: Sequence[Tensor], jet_RIQN: Tensor) -> Tensor:
+        """The same with derivatives by the inputs; see `harness.families.jets`."""
+        return jet_RIQN
+
+    def jet_layer(self, layer: Layer, own: dict[str, Tensor], knots: Sequence[Tensor], jet_RIQN: Tensor) -> Tensor:
+        """A layer's outputs with derivatives by the network's inputs."""
+        raise NotImplementedError
+
+    def kanbefair_flops(self, layer: Layer) -> int:
+        """What KANbeFair's code counts for the forward pass of a layer, if it has networks like it."""
+        raise NotImplementedError
+
+    def torch_calls(self) -> tuple[int, int, int]:
+        """Element-wise operations that torch calls a layer, how many numbers an input each makes, products an edge."""
+        return 20, 1, 1
+
+    # --------------------------------------------------------------------------------------------- what follows from it
+    @property
+    def nodes(self) -> tuple[int, ...]:
+        """What the layers of weights map, from the first one's inputs to the outputs."""
+        return self.shape
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers of weights, in their order."""
+        last = len(self.shape) - 2
+        return tuple(Layer(number, *nodes, number == last) for number, nodes in enumerate(pairwise(self.nodes)))
+
+    def check_source(self) -> None:
+        """A HarnessError if it is of the user's own code, and that has changed since the plan was made."""
+        if self.source is not None and self.source != _version(type(self), self.family):
+            raise HarnessError(
+                f"family {self.family}: its code changed since the plan was made; `harness plan FILE --replan` takes "
+                "it as it is"
+            )
+
+    @property
+    def words(self) -> str:
+        told = {letter: getattr(self, name) for name, letter in self.letters.items()}
+        basis = "".join(f" {letter}={size}" for letter, size in told.items() if size is not None)
+        return f"[{','.join(map(str, self.shape))}]{basis}"
+
+    @property
+    def long_words(self) -> str:
+        sizes = [f"{letter} = {getattr(self, name)}" for name, letter in self.letters.items()]
+        return ", ".join([f"{self.title} {self.dashed}", *sizes])
+
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        shapes: dict[str, tuple[int, ...]] = {}
+        for layer in self.layers:
+            shapes |= {f"layer{layer.number}.{name}": shape for name, shape in self.layer_shapes(layer).items()}
+        return shapes
+
+    def draw_lane(self, generator: np.random.Generator, gain: float) -> np.ndarray:
+        """The gain multiplies what `scaled` names."""
+        self.check_source()
+        parts = []
+        for layer in self.layers:
+            for name, shape in self.layer_shapes(layer).items():
+                values = self.draw(layer, name, shape, generator)
+                parts.append((gain * values if name in self.scaled else values).ravel())
+        return np.concatenate(parts)
+
+    def forward(self, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], x_RNI: Tensor) -> Tensor:
+        self.check_source()
+        y_RON = self.evaluate(parameters, knots, samples_last(x_RNI))
+        return y_RON[..., : x_RNI.shape[1]].transpose(1, 2).contiguous()
+
+    @property
+    def trainable(self) -> int:
+        return sum(map(self.layer_parameters, self.layers))
+
+    def layer_parameters(self, layer: Layer) -> int:
+        """Trainable scalars of a layer: all that an optimiser moves, and nothing else (knots and masks are not)."""
+        shapes = self.layer_shapes(layer)
+        return sum(prod(shape) for name, shape in shapes.items() if name not in self.frozen_names)
+
+    def flops(self, convention: str, prices: Prices) -> list[int]:
+        if convention == "matmul":
+            return [self.products(layer) for layer in self.layers]
+        if convention == "kanbefair":
+            return [self.kanbefair_flops(layer) for layer in self.layers]
+        return [self.layer_flops(layer, convention, prices) for layer in self.layers]
+
+    def executed_forward(self, prices: Prices) -> int:
+        return self.flops_before(prices) + sum(self.layer_executed(layer, prices) for layer in self.layers)
+
+    def executed_evaluation(self, prices: Prices) -> int:
+        loss = 6 * self.shape[-1]
+        return self.executed_forward(prices) + loss + sum(map(self.layer_backward, self.layers))
+
+    def torch_work(self, samples: int) -> dict[str, float]:
+        """In the prices of an MLP: a layer of it is worth some twenty calls, a node of it eight.
+
+        On one machine that is within a factor of 2 of what expansions took, from [2,5,1] to [2,50,50,1].
+        """
+        calls, numbers, products = self.torch_calls()
+        inputs = sum(self.shape[:-1])
+        return {
+            "mlp_calls": len(self.layers) * (1 + calls / 20),
+            "products": samples * sum(layer.edges for layer in self.layers) * products,
+            "nodes": samples * (sum(self.shape) + inputs * numbers * calls / 8),
+        }
+
+
+@cache
+def _version(kind: type[Frozen], family: str) -> str:
+    """Of the code that was imported, whatever its file says later."""
+    return version_of(kind, family, "family")
+
+
+# Two AVX-512 vectors of float32: torch's kernels take two vectors at a time.
+SAMPLE_BLOCK = 32
+
+
+def samples_last(x_RNI: Tensor) -> Tensor:
+    """[R, I, N] with N padded by zeros to whole blocks."""
+    padded_RIN = torch.nn.functional.pad(x_RNI.transpose(1, 2), (0, -x_RNI.shape[1] % SAMPLE_BLOCK))
+    return padded_RIN.contiguous()
+
+
+def with_second_derivatives() -> str:
+    """The families that can be differentiated twice by their inputs, in words."""
+    from harness.families import FAMILIES
+
+    able = [name for name, architecture in FAMILIES.items() if architecture.network.has_second_derivatives]
+    return f"family {' or '.join(able)}"

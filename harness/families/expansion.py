@@ -1,0 +1,105 @@
+"""KANs with a fixed basis: every input is expanded in functions, and one matrix maps all of these to the outputs.
+
+A family of that kind gives the functions, how many there are and what they cost; the rest follows. LayerNorm over a
+layer's inputs is here too, for those who want it before the expansion.
+
+Shape suffixes: R lanes, I inputs, C functions of an input, O outputs, N samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from harness.families.base import Layer, LayeredShape, Prices
+from harness.families.later import Tensor
+from harness.families.layout import of_layer
+from harness.families.linear import linear
+
+if TYPE_CHECKING:
+    from harness.families.jacobian import Trace
+
+NORM_EPSILON = 1e-5  # as torch.nn.LayerNorm
+
+
+class ExpansionShape(LayeredShape):
+    """A network whose layers have a parameter `coef` [I, C, O], and where they want one a `bias` [O].
+
+    Such a family gives its fields, `family`, `draw`, and all until the dashed line.
+    """
+
+    has_bias: ClassVar[bool] = False
+
+    @property
+    def functions(self) -> int:
+        """C, the functions of an input."""
+        raise NotImplementedError
+
+    def expand(self, own: Mapping[str, Tensor], h_RIN: Tensor) -> Tensor:
+        """Every function at every input, [R, I, C, N]."""
+        raise NotImplementedError
+
+    def expansion_flops(self, prices: Prices) -> int:
+        """FLOPs of all functions of one input."""
+        raise NotImplementedError
+
+    def expansion_executed(self, prices: Prices) -> int:
+        """Operations that torch executes in `expand` for one input."""
+        raise NotImplementedError
+
+    def expansion_backward(self) -> int:
+        """Operations that torch executes to take gradients back through `expand`, an input."""
+        raise NotImplementedError
+
+    # --------------------------------------------------------------------------------------------- what follows from it
+    def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:
+        coef: tuple[int, ...] = (layer.inputs, self.functions, layer.outputs)
+        return {"coef": coef, "bias": (layer.outputs,)} if self.has_bias else {"coef": coef}
+
+    def evaluate(self, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], x_RIN: Tensor) -> Tensor:
+        for layer in self.layers:
+            own = of_layer(parameters, layer.number)
+            x_RIN = self.map_basis(own, self.expand(own, x_RIN), x_RIN)
+        return x_RIN
+
+    def map_basis(self, own: Mapping[str, Tensor], basis_RICN: Tensor, h_RIN: Tensor) -> Tensor:
+        """Outputs [R, O, N] of a layer from the expansion of its inputs, and these."""
+        return linear(own["coef"].flatten(1, 2), basis_RICN.flatten(1, 2), own.get("bias"))
+
+    def trace(
+        self, layer: Layer, own: dict[str, Tensor], knots: Sequence[Tensor], h_RIN: Tensor, trace: Trace
+    ) -> Tensor:
+        basis_RICN = self.expand(own, h_RIN)
+        return trace.add(own, h_RIN, self.map_basis(own, basis_RICN, h_RIN), bases_RICN=basis_RICN)
+
+    def layer_flops(self, layer: Layer, convention: str, prices: Prices) -> int:
+        """With a bias a sum has as many adds as terms, and without one it is said to have."""
+        return layer.sites(convention) * self.expansion_flops(prices) + 2 * layer.edges * self.functions
+
+    def products(self, layer: Layer) -> int:
+        return 2 * layer.edges * self.functions
+
+    def layer_executed(self, layer: Layer, prices: Prices) -> int:
+        return self.products(layer) + layer.inputs * self.expansion_executed(prices)
+
+    def layer_backward(self, layer: Layer) -> int:
+        by_weights = self.products(layer) + (layer.outputs if self.has_bias else 0)
+        if layer.is_first:
+            return by_weights
+        return by_weights + self.products(layer) + layer.inputs * self.expansion_backward()
+
+    def torch_calls(self) -> tuple[int, int, int]:
+        """Of some twenty calls a layer."""
+        return 20, self.functions, self.functions
+
+
+def standardised(h_RIN: Tensor) -> Tensor:
+    """Inputs of mean 0 and variance 1 at every sample: LayerNorm over a layer's inputs, without its parameters."""
+    centred_RIN = h_RIN - h_RIN.mean(1, keepdim=True)
+    variance_R1N = centred_RIN.square().mean(1, keepdim=True)
+    return centred_RIN / (variance_R1N + NORM_EPSILON).sqrt()
+
+
+def normalised(own: Mapping[str, Tensor], standard_RIN: Tensor) -> Tensor:
+    """The rest of LayerNorm."""
+    return standard_RIN * own["norm_scale"][..., None] + own["norm_shift"][..., None]

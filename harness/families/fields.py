@@ -1,0 +1,60 @@
+"""What an arm of each family may say, in words, as `harness match --help` lists it."""
+
+from __future__ import annotations
+
+import textwrap
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from harness.families import FAMILIES
+from harness.families.base import ArchitectureBase, Layered
+
+HELP_WIDTH = 76  # of click's lines, which are indented by two
+
+
+def families_help() -> str:
+    """A paragraph a family: its name, its sizes, and its other fields with their defaults."""
+    indent = max(map(len, FAMILIES)) + 2
+    paragraphs = []
+    for name, architecture in FAMILIES.items():
+        lines = textwrap.wrap(_fields(architecture), HELP_WIDTH - indent, break_on_hyphens=False)
+        paragraphs.append(f"{name:<{indent}}" + f"\n{' ' * indent}".join(lines))
+    return "\n".join(paragraphs)
+
+
+def _fields(architecture: type[ArchitectureBase]) -> str:
+    """Its fields: `hidden | depth, width; grid, order=3`."""
+    shared = Layered.model_fields if issubclass(architecture, Layered) else {}
+    own = {name: field for name, field in architecture.model_fields.items() if name not in (*shared, "family")}
+    sizes = "hidden | depth, width; " if shared else ""
+    return (sizes + ", ".join(_field(name, field) for name, field in own.items())).removesuffix("; ")
+
+
+def _field(name: str, field: FieldInfo) -> str:
+    """A field with its choices, the default first, or else its default, where it has one."""
+    if field.default is None:
+        return name
+    choices = _choices(field.annotation)
+    if field.is_required():
+        return f"{name}={'|'.join(choices) or '...'}"
+    default = _as_yaml(field.default)
+    return f"{name}={'|'.join(dict.fromkeys([default, *choices]))}"
+
+
+def _choices(annotation: Any) -> list[str]:
+    """All values of a type, if it lists them."""
+    if annotation is bool:
+        return ["true", "false"]
+    if get_origin(annotation) is Literal:
+        return list(map(str, get_args(annotation)))
+    if get_origin(annotation) in (Union, UnionType):
+        return [choice for one in get_args(annotation) for choice in _choices(one)]
+    return []
+
+
+def _as_yaml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)

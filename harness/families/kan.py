@@ -1,0 +1,282 @@
+"""B-spline KANs: phi(x) = w_b silu(x) + w_s sum_i c_i B_i(x) on every edge (Liu et al. 2024, eq. 2.10).
+
+As in pykan from 0.2 on, knots belong to an input node and are shared by its edges.
+
+Shape suffixes: R lanes, I inputs, O outputs, N samples, T knots, C coefficients of a spline, P trainable scalars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import sqrt
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, FiniteFloat, PositiveInt
+
+from harness.families import kanbefair
+from harness.families.base import Layer, Layered, Prices
+from harness.families.later import F, Tensor, jets, np, spline, torch
+from harness.families.layout import flatten, of_layer, unflatten
+from harness.families.prices import BACKWARD
+from harness.families.space import Range
+from harness.families.splined import Order, SplinedShape
+
+if TYPE_CHECKING:
+    from harness.families.jacobian import Trace
+
+Base = bool | Literal["frozen"]
+
+
+class KanShape(SplinedShape):
+    """A resolved KAN; knots start uniform on [low, high] in every layer."""
+
+    family: Literal["kan"] = "kan"
+    grid: PositiveInt
+    order: Order = 3
+    base: Base = True
+    scales: bool = False
+    bias: bool = False
+    noise: float = 0.1
+    low: float = -1.0
+    high: float = 1.0
+
+    title = "KAN"
+    letters = {"grid": "G", "order": "k"}
+    scaled = ("coef", "base")
+    has_second_derivatives = True
+
+    def without_kernels(self) -> str | None:
+        return "trains all that a KAN has, so no base: frozen" if self.base == "frozen" else None
+
+    def without_levenberg(self) -> str | None:
+        if self.base != "frozen":
+            return None
+        return "levenberg_marquardt moves all that a network has, so no base: frozen; use lbfgs or adam"
+
+    # ------------------------------------------------------------------------------------------------------- parameters
+    def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:
+        edges = (layer.inputs, layer.outputs)
+        shapes: dict[str, tuple[int, ...]] = {"coef": (layer.inputs, self.grid + self.order, layer.outputs)}
+        if self.base:
+            shapes["base"] = edges
+        if self.scales:
+            shapes["scale"] = edges
+        if self.bias:
+            shapes["bias"] = (layer.outputs,)
+        return shapes
+
+    @property
+    def frozen_names(self) -> frozenset[str]:
+        return frozenset({"base"}) if self.base == "frozen" else frozenset()
+
+    def draw(self, layer: Layer, name: str, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+        """The paper's section 2.2: c_i ~ N(0, noise^2), w_b Xavier uniform, U(+-sqrt(6 / (I + O))), and w_s = 1."""
+        match name:
+            case "coef":
+                return self.noise * generator.standard_normal(shape)
+            case "base":
+                bound = sqrt(6 / sum(shape))
+                return generator.uniform(-bound, bound, shape)
+            case "scale":
+                return np.ones(shape)
+        return np.zeros(shape)
+
+    @property
+    def spline_systems(self) -> list[tuple[int, int]]:
+        return [(layer.inputs, layer.outputs) for layer in self.layers]
+
+    # ------------------------------------------------------------------------------------------------------- evaluation
+    def evaluate(self, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], x_RIN: Tensor) -> Tensor:
+        for layer, knots_RIT in enumerate(knots):
+            active = spline.active_bases(knots_RIT, x_RIN, self.order)
+            x_RIN = evaluate_layer(of_layer(parameters, layer), active, x_RIN)
+        return x_RIN
+
+    def trace(
+        self, layer: Layer, own: dict[str, Tensor], knots: Sequence[Tensor], h_RIN: Tensor, trace: Trace
+    ) -> Tensor:
+        active = spline.active_bases(knots[layer.number], h_RIN, self.order)
+        return trace.add(own, h_RIN, evaluate_layer(own, active, h_RIN), active=active)
+
+    def jet_layer(self, layer: Layer, own: dict[str, Tensor], knots: Sequence[Tensor], jet_RIQN: Tensor) -> Tensor:
+        coef_RICO = own["coef"] * own["scale"][:, :, None, :] if "scale" in own else own["coef"]
+        y_ROQN = jets.through_splines(coef_RICO, jet_RIQN, knots[layer.number], self.order)
+        if "base" in own:
+            y_ROQN = y_ROQN + jets.mapped(own["base"], jets.through(jet_RIQN, jets.silu))
+        return jets.shifted(y_ROQN, own["bias"]) if "bias" in own else y_ROQN
+
+    def update_knots(
+        self,
+        parameters: dict[str, Tensor],
+        knots: Sequence[Tensor],
+        h_RIN: Tensor,
+        samples: int,
+        grid_eps: float,
+        margin: float,
+    ) -> tuple[Mapping[str, Tensor], list[Tensor]]:
+        moved = []
+        for layer, old_RIT in enumerate(knots):
+            x_RIN = h_RIN[..., :samples]
+            new_RIT = spline.knots_from_samples(x_RIN, self.grid, self.order, grid_eps, margin)
+            name = f"layer{layer}.coef"
+            parameters[name] = spline.move_spline(parameters[name], old_RIT, new_RIT, x_RIN, self.order)
+            active = spline.active_bases(new_RIT, h_RIN, self.order)
+            h_RIN = evaluate_layer(of_layer(parameters, layer), active, h_RIN)
+            moved.append(new_RIT)
+        return parameters, moved
+
+    def refined(
+        self, parameters: dict[str, Tensor], knots: Sequence[Tensor], grid: int
+    ) -> tuple[KanShape, Mapping[str, Tensor], list[Tensor]]:
+        finer = []
+        for layer, old_RIT in enumerate(knots):
+            name = f"layer{layer}.coef"
+            parameters[name], new_RIT = spline.refine_spline(parameters[name], old_RIT, self.order, grid)
+            finer.append(new_RIT)
+        return self.model_copy(update={"grid": grid}), parameters, finer
+
+    # ----------------------------------------------------------------------------------------------------------- counts
+    def layer_flops(self, layer: Layer, convention: str, prices: Prices) -> int:
+        """Scales are folded into the coefficients, once for all samples."""
+        basis, terms = self.spline_basis(convention)
+        base = 2 * layer.edges + prices["silu"] * layer.inputs if self.base else 0
+        bias = layer.outputs if self.bias else 0
+        return layer.sites(convention) * basis + 2 * layer.edges * terms + base + bias
+
+    def products(self, layer: Layer) -> int:
+        """Splines train here with the local evaluator, whose spline part has no matrix product at all."""
+        return 2 * layer.edges if self.base else 0
+
+    def layer_executed(self, layer: Layer, prices: Prices) -> int:
+        sums = 2 * layer.edges * (self.order + 1) + self.order * layer.outputs
+        base = 2 * layer.edges + prices["silu"] * layer.inputs if self.base else 0
+        return layer.inputs * self.executed_bases + sums + base + (layer.outputs if self.bias else 0)
+
+    def layer_backward(self, layer: Layer) -> int:
+        products = 2 * layer.edges * (self.order + 1)
+        work = products + (2 * layer.edges if self.base is True else 0) + (layer.outputs if self.bias else 0)
+        if layer.is_first:
+            return work
+        by_basis = products if layer.outputs > 1 else products // 2  # of one output there is nothing to sum over
+        base = 2 * layer.edges + (BACKWARD["silu"] + 1) * layer.inputs if self.base else 0
+        return work + by_basis + layer.inputs * self.executed_slopes + base
+
+    @property
+    def _shortcut(self) -> str:
+        return "silu" if self.base else "zero"
+
+    @property
+    def kanbefair_parameters(self) -> int | None:
+        return kanbefair.kan_parameters(self.shape, self.grid, self.order, self._shortcut)
+
+    def kanbefair_flops(self, layer: Layer) -> int:
+        return kanbefair.kan_layer_flops(layer.inputs, layer.outputs, self.grid, self.order, self._shortcut)
+
+    @property
+    def paper_parameters(self) -> int | None:
+        """Edges times G, which leaves out k, the base weights, the scales and the biases.
+
+        At G = 3, k = 3 that is 5 of 8 scalars an edge. The author agreed that G should be G + k (pykan issue 408).
+        """
+        return sum(layer.edges for layer in self.layers) * self.grid
+
+    def torch_work(self, samples: int) -> dict[str, float]:
+        """G is not here: splines are evaluated through their k + 1 active bases.
+
+        It counts in the parameters, and in a search of log2(G) steps that no fit could see.
+        """
+        active = self.order + 1
+        return {
+            "kan_calls": len(self.layers) * active,
+            # Gathered, weighted, added; scattered backwards.
+            "edge_terms": samples * sum(layer.edges for layer in self.layers) * active,
+            "basis_terms": samples * sum(self.shape[:-1]) * active,  # values of active bases, and their knots
+        }
+
+
+class Kan(Layered):
+    """A B-spline KAN (Liu et al. 2024, eq. 2.10): phi(x) = w_b silu(x) + w_s sum_i c_i B_i(x) on every edge.
+
+    A `base` that is `frozen` keeps the w_b that it was drawn with: they are computed, but are no parameters.
+    `scales` (w_s) is redundant with the coefficients: off unless asked for, on when the arm's recipe is `paper`.
+    `noise` is the standard deviation of the initial c_i.
+    """
+
+    network = KanShape
+    sizes = ("grid",)
+    # Grids 3 to 20 and cubic splines are the KAN paper's, noise of 0.1 to 0.5 pykan's; order 5 led on exp2d in the
+    # pilot (results/LOG.md).
+    standard_space = {
+        "architecture.order": (2, 3, 4, 5),
+        "architecture.grid": Range(low=3, high=20, log=True),
+        "architecture.width": Range(low=1, high=10, log=True),
+        "architecture.depth": Range(low=2, high=3),
+        "architecture.noise": Range(low=0.03, high=3.0, log=True),
+        "recipe.grid_updates": (None, {"every": 20, "until": 100}),
+        "recipe.gain": Range(low=0.5, high=10.0, log=True),
+    }
+
+    family: Literal["kan"]
+    grid: PositiveInt | None = Field(None, description="intervals per spline, G")
+    order: Order = 3
+    base: Base = True
+    scales: bool | None = None
+    bias: bool = False
+    noise: Annotated[FiniteFloat, Field(gt=0)] = 0.1
+
+    def why_no_pde(self) -> str | None:
+        if self.order == 1:
+            return (
+                "order=1: splines of straight lines have no second derivative, by which a PDE is learnt; use order 3 "
+                "or more"
+            )
+        return None
+
+
+# ----------------------------------------------------------------------------------------------------- layers and edges
+def evaluate_layer(parameters: Mapping[str, Tensor], active: spline.ActiveBases, h_RIN: Tensor) -> Tensor:
+    """Outputs [R, O, N] of one layer; `active` are the bases at its inputs."""
+    coef_RICO = parameters["coef"]
+    if "scale" in parameters:
+        coef_RICO = coef_RICO * parameters["scale"][:, :, None, :]
+    y_RON = spline.spline_sum(coef_RICO, active)
+    if "base" in parameters:
+        y_RON = torch.baddbmm(y_RON, parameters["base"].transpose(1, 2), F.silu(h_RIN))
+    if "bias" in parameters:
+        y_RON = y_RON + parameters["bias"][:, :, None]
+    return y_RON
+
+
+def evaluate_edges(
+    network: KanShape, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], h_RIN: Tensor
+) -> tuple[list[Tensor], Tensor]:
+    """What every edge gives, [R, O, I, N] a layer, and the outputs [R, O, N], which are sums of the last ones."""
+    edges = []
+    for layer, knots_RIT in enumerate(knots):
+        of_this = of_layer(parameters, layer)
+        edge_ROIN = spline.each_spline(of_this["coef"], spline.active_bases(knots_RIT, h_RIN, network.order))
+        if "scale" in of_this:
+            edge_ROIN = edge_ROIN * of_this["scale"].transpose(1, 2)[..., None]
+        if "base" in of_this:
+            edge_ROIN = edge_ROIN + of_this["base"].transpose(1, 2)[..., None] * F.silu(h_RIN)[:, None]
+        h_RIN = edge_ROIN.sum(2)
+        if "bias" in of_this:
+            h_RIN = h_RIN + of_this["bias"][:, :, None]
+        edges.append(edge_ROIN)
+    return edges, h_RIN
+
+
+def keep_nodes(
+    network: KanShape, flat_RP: Tensor, knots: Sequence[Tensor], kept: Sequence[Sequence[int]]
+) -> tuple[KanShape, Tensor, list[Tensor]]:
+    """The network of these nodes of each layer, inputs first and outputs last, its parameters and its knots."""
+    indices = [torch.tensor(nodes, device=flat_RP.device) for nodes in kept]
+    parameters = unflatten(network, flat_RP)
+    for name, value in parameters.items():
+        layer = int(name.removeprefix("layer").split(".")[0])
+        if not name.endswith(".bias"):
+            value = value.index_select(1, indices[layer])
+        parameters[name] = value.index_select(-1, indices[layer + 1])
+    smaller = network.model_copy(update={"shape": tuple(map(len, kept))})
+    of_kept = [layer_RIT.index_select(1, nodes) for layer_RIT, nodes in zip(knots, indices[:-1], strict=True)]
+    return smaller, flatten(smaller, parameters), of_kept

@@ -1,0 +1,112 @@
+"""What can be done with many runs of one network at once, of any family: R lanes on one flat parameter vector each.
+
+Inside, samples are the last axis, in whole blocks: the CPU kernels of silu, gelu and the like compute the elements left
+over after whole SIMD vectors by other code, with other last bits. Without the padding a lane's numbers would depend on
+how many lanes are beside it.
+
+Shape suffixes: R lanes, N samples, I inputs, O outputs, P trainable scalars, T knots of a spline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from harness.base.errors import HarnessError
+from harness.families.base import ShapeBase, samples_last
+from harness.families.kan import KanShape, evaluate_edges
+from harness.families.later import Tensor, jets, np, torch
+from harness.families.layout import flatten, unflatten
+from harness.families.splined import SplinedShape
+
+Splined = TypeVar("Splined", bound=SplinedShape)
+
+
+def initialise(
+    network: ShapeBase,
+    generators: Sequence[np.random.Generator],
+    gain: float | Sequence[float],
+    dtype: torch.dtype,
+    device: torch.device | str,
+) -> Tensor:
+    """`flat_RP`, one lane a generator; a sequence of gains has one a lane.
+
+    Drawn in float64 in the order of `parameter_shapes`, so a lane depends on its own generator and gain only. The gain
+    multiplies what the family's `scaled` names; all of a user's module.
+    """
+    gains = [gain] * len(generators) if isinstance(gain, int | float) else list(gain)
+    if len(gains) != len(generators):
+        raise HarnessError(f"gain has {len(gains)} values for {len(generators)} generators; give one a lane")
+    lanes = [network.draw_lane(*lane) for lane in zip(generators, gains, strict=True)]
+    return torch.from_numpy(np.stack(lanes)).to(device=device, dtype=dtype)
+
+
+def initial_carried(
+    network: ShapeBase, generators: Sequence[np.random.Generator], dtype: torch.dtype, device: torch.device | str
+) -> list[Tensor]:
+    """The `knots` of lanes that begin, one a generator, of which only the frequencies of Fourier features are drawn."""
+    return network.draw_knots(generators, dtype, device)
+
+
+def initial_knots(network: ShapeBase, lanes: int, dtype: torch.dtype, device: torch.device | str) -> list[Tensor]:
+    """One [R, I, T] a layer with splines, uniform on [low, high] and extended; nothing where there are none."""
+    return network.initial_knots(lanes, dtype, device)
+
+
+def forward(network: ShapeBase, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor) -> Tensor:
+    """Outputs [R, N, O], differentiable in `flat_RP` and `x_RNI`."""
+    return network.forward(unflatten(network, flat_RP), knots, x_RNI)
+
+
+def edges(network: KanShape, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor) -> tuple[list[Tensor], Tensor]:
+    """What every edge of a KAN gives, [R, O, I, N] a layer, and outputs [R, N, O]; differentiable as `forward` is."""
+    edge, y_RON = evaluate_edges(network, unflatten(network, flat_RP), knots, samples_last(x_RNI))
+    samples = x_RNI.shape[1]
+    return [values_ROIN[..., :samples] for values_ROIN in edge], y_RON[..., :samples].transpose(1, 2)
+
+
+def update_knots(
+    network: ShapeBase,
+    flat_RP: Tensor,
+    knots: Sequence[Tensor],
+    x_RNI: Tensor,
+    grid_eps: float,
+    margin: float,
+) -> tuple[Tensor, list[Tensor]]:
+    """Every layer's knots moved to its activations at x, and coefficients that keep its splines there.
+
+    Layer by layer from the input, as pykan does: a layer sees the activations of the layers already moved, so its
+    knots span what it will really be given. A network without knots is handed back.
+    """
+    if not isinstance(network, SplinedShape):
+        return flat_RP, list(knots)
+    h_RIN, samples = samples_last(x_RNI), x_RNI.shape[1]
+    with torch.no_grad():
+        parameters = unflatten(network, flat_RP)
+        moved_parameters, moved = network.update_knots(parameters, knots, h_RIN, samples, grid_eps, margin)
+        return flatten(network, moved_parameters), moved
+
+
+def extend_grid(
+    network: Splined, flat_RP: Tensor, knots: Sequence[Tensor], grid: int
+) -> tuple[Splined, Tensor, list[Tensor]]:
+    """The same function with `grid` intervals a spline: the refined network, its parameters, its knots.
+
+    The new knots interpolate the old ones, so that ranges and non-uniformity are kept, and each new spline
+    interpolates the old one at the Greville points of its domain. The KAN paper (eq. 2.16) and pykan fit the samples
+    instead, which leaves coefficients undetermined once a spline has more of them than samples near it. Interpolation
+    needs no data, keeps the function where no sample lies, and is exact on the domain when the new knots contain the
+    old ones. It says nothing about activations outside of the domain: `update_knots` before it if there may be any.
+    """
+    if grid < network.grid:
+        raise HarnessError(f"extend_grid(grid={grid}) would coarsen splines with grid={network.grid}; give a larger")
+    with torch.no_grad():
+        finer, parameters, finer_knots = network.refined(unflatten(network, flat_RP), knots, grid)
+        return finer, flatten(finer, parameters), finer_knots
+
+
+def forward_laplacian(
+    network: ShapeBase, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """See `harness.families.jets`."""
+    return jets.forward_laplacian(network, flat_RP, knots, x_RNI)

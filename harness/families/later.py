@@ -1,0 +1,36 @@
+"""torch, numpy, and the files here that need torch when they are imported: each is imported when it is first used.
+
+A family is read by all who read an experiment file. `harness status` reads many, and analysis never waits for torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__all__ = ["F", "Tensor", "jets", "np", "spline", "torch"]
+
+
+class Later:
+    """Stands for a module, which is imported when an attribute of it is first asked for."""
+
+    def __init__(self, name: str):
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        found = getattr(import_module(self._name), attribute)
+        setattr(self, attribute, found)  # asked for once only
+        return found
+
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    import torch.nn.functional as F
+    from torch import Tensor
+
+    from harness.families import jets, spline
+else:
+    np, torch, F = Later("numpy"), Later("torch"), Later("torch.nn.functional")
+    spline, jets = Later("harness.families.spline"), Later("harness.families.jets")
+    Tensor = Any  # for annotations, which are not evaluated

@@ -1,0 +1,28 @@
+"""Linear maps of all lanes, which every family has.
+
+Shape suffixes: R lanes, I inputs, O outputs, N samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import sqrt
+
+from harness.families.later import Tensor, np, torch
+
+
+def draw_linear(fan_in: int, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+    """Initial values of a weight or bias at gain 1: U(+-1/sqrt(fan_in)), the default of torch.nn.Linear."""
+    return generator.uniform(-1 / sqrt(fan_in), 1 / sqrt(fan_in), shape)
+
+
+def linear(weight_RIO: Tensor, h_RIN: Tensor, bias_RO: Tensor | None) -> Tensor:
+    """A linear map of every lane, [R, O, N]."""
+    if bias_RO is None:
+        return torch.bmm(weight_RIO.transpose(1, 2), h_RIN)
+    return torch.baddbmm(bias_RO[:, :, None], weight_RIO.transpose(1, 2), h_RIN)
+
+
+def evaluate_dense(own: Mapping[str, Tensor], h_RIN: Tensor) -> Tensor:
+    """Outputs [R, O, N] of a layer with a weight and a bias."""
+    return linear(own["weight"], h_RIN, own["bias"])

@@ -1,0 +1,243 @@
+"""A network of the user's own: an nn.Module class that is made as `Class(inputs, outputs, width=16)`.
+
+In an arm it is `module: package.module:Class` with `size: width`. It knows of no run axis: lanes are evaluated one
+after the other, each with its own parameters in the same module. What is not trained (buffers, parameters that require
+no gradient) is made once, the same for every run. Its output for a point must not depend on the other points, nor on
+chance: `check` refuses batch statistics and dropout. There is no closed form of its counts: they are counted on the
+live module (`harness.count.module`).
+
+Shape suffixes: R lanes, N samples, I inputs, O outputs, P trainable scalars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from harness.base.errors import HarnessError, did_you_mean
+from harness.base.frozen import Frozen
+from harness.base.user_code import calling_user_code, user_module, version_of
+from harness.families.base import ArchitectureBase, Prices, ShapeBase
+from harness.families.later import Tensor, np, torch
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SizeName = Literal["width", "grid", "depth"]
+
+
+class ModuleCounts(Frozen):
+    """What a module counts, a sample where it is of work: trained scalars, and operations as torch executes them."""
+
+    parameters: NonNegativeInt
+    forward: NonNegativeInt
+    evaluation: NonNegativeInt
+    forward_matmul: NonNegativeInt
+    evaluation_matmul: NonNegativeInt
+
+
+class ModuleShape(ShapeBase):
+    """A resolved module: `shape` has its inputs and outputs; `counts` is None while it is being counted."""
+
+    family: Literal["module"] = "module"
+    shape: Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=2)]
+    module: str
+    fingerprint: str
+    size: SizeName
+    value: PositiveInt
+    counts: ModuleCounts | None = None
+
+    @property
+    def live(self) -> ModuleCounts:
+        """What was counted on the module when it was planned."""
+        assert self.counts is not None, "a module without counts is one that is being counted"
+        return self.counts
+
+    @property
+    def words(self) -> str:
+        return f"{self.module.partition(':')[2]} {self.size}={self.value}"
+
+    @property
+    def long_words(self) -> str:
+        return f"{self.module} {self.dashed}, {self.size} = {self.value}"
+
+    def check(self, dtype: str) -> None:
+        check(self, dtype)
+
+    def without_levenberg(self) -> str | None:
+        return "levenberg_marquardt has no Jacobian of a module of yours; use lbfgs or adam"
+
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        return _parameter_shapes(self)
+
+    def draw_lane(self, generator: np.random.Generator, gain: float) -> np.ndarray:
+        """As the module's own constructor draws it, all of it times the gain."""
+        seed = int(generator.integers(2**63))
+        values = trained_parameters(make(self, seed)).values()
+        return gain * np.concatenate([value.detach().double().numpy().ravel() for value in values])
+
+    def forward(self, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], x_RNI: Tensor) -> Tensor:
+        module = _template(self, x_RNI.dtype, str(x_RNI.device))
+        lanes = []
+        for lane, x_NI in enumerate(x_RNI):
+            of_lane = {name: value[lane] for name, value in parameters.items()}
+            lanes.append(torch.func.functional_call(module, of_lane, (x_NI,)))
+        return torch.stack(lanes)
+
+    @property
+    def trainable(self) -> int:
+        return self.live.parameters
+
+    def flops(self, convention: str, prices: Prices) -> list[int]:
+        return [self.live.forward_matmul if convention == "matmul" else self.live.forward]
+
+    def evaluation_flops(self, convention: str, prices: Prices) -> int:
+        return self.live.evaluation_matmul if convention == "matmul" else self.live.evaluation
+
+    def executed_forward(self, prices: Prices) -> int:
+        return self.live.forward
+
+    def executed_evaluation(self, prices: Prices) -> int:
+        return self.live.evaluation
+
+    def torch_work(self, samples: int) -> dict[str, float]:
+        """How many calls it makes is not known: as an MLP of three layers."""
+        others = self.live.forward - self.live.forward_matmul
+        return {"mlp_calls": 3, "products": samples * self.live.forward_matmul / 2, "nodes": samples * others}
+
+
+class Module(ArchitectureBase):
+    """An nn.Module class, `package.module:Class`, made as `Class(inputs, outputs, width=16)` where `size` is width.
+
+    Leave out the value of that size to have it solved for, or varied; it is counted on the live module.
+    """
+
+    network = ModuleShape  # with no standard space: what may vary, only its author knows
+
+    family: Literal["module"]
+    module: str
+    size: SizeName = Field(description="the constructor's keyword for the one integer that makes it larger")
+    width: PositiveInt | None = None
+    grid: PositiveInt | None = None
+    depth: PositiveInt | None = None
+
+    def open_sizes(self) -> list[str]:
+        return [] if getattr(self, self.size) else [self.size]
+
+
+# Points on which a module is tried out before anything trains.
+TRIED_POINTS = 8
+
+
+def module_class(reference: str) -> type[nn.Module]:
+    """The class at `package.module:Class`, found from the current folder as well as the Python path."""
+    class_name = reference.partition(":")[2]
+    module = user_module(reference, "module")
+    with calling_user_code(f"module {reference}"):
+        found = getattr(module, class_name, None)
+        if isinstance(found, type) and issubclass(found, torch.nn.Module):
+            return found
+        types = {name: value for name, value in vars(module).items() if isinstance(value, type)}
+        hint = did_you_mean(class_name, [name for name, value in types.items() if issubclass(value, torch.nn.Module)])
+    raise HarnessError(f"module {reference}: {module.__name__} has no nn.Module of the name {class_name!r}; {hint}")
+
+
+def fingerprint(reference: str) -> str:
+    """Of the code that defines the class: its `version`, or its file's content."""
+    return version_of(module_class(reference), reference, "module")
+
+
+def make(network: ModuleShape, seed: int = 0) -> nn.Module:
+    """A module of the network's size, its parameters drawn from `seed`.
+
+    That is what the global generators of torch, numpy and Python start from meanwhile; they are as before afterwards.
+    """
+    inputs, outputs = network.shape
+    made = module_class(network.module)
+    if fingerprint(network.module) != network.fingerprint:
+        raise HarnessError(
+            f"module {network.module}: its code changed since the plan was made; `harness plan FILE --replan` takes it "
+            "as it is"
+        )
+    what = f"module {network.module}: {made.__name__}({inputs}, {outputs}, {network.size}={network.value})"
+    with calling_user_code(f"{what} failed", seed=seed):
+        torch.manual_seed(seed)
+        module = made(inputs, outputs, **{network.size: network.value})
+    if not isinstance(module, torch.nn.Module):
+        raise HarnessError(f"{what} gives {type(module).__name__}, no nn.Module")
+    return module
+
+
+def trained_parameters(module: nn.Module) -> dict[str, Tensor]:
+    """By name, what an optimiser moves."""
+    with calling_user_code(f"module {type(module).__name__}: its parameters cannot be listed"):
+        return {name: value for name, value in module.named_parameters() if value.requires_grad}
+
+
+@cache
+def _template(network: ModuleShape, dtype: torch.dtype, device: str) -> nn.Module:
+    """The module in which every lane's parameters are evaluated."""
+    return make(network).to(device=device, dtype=dtype)
+
+
+@cache
+def _parameter_shapes(network: ModuleShape) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of what is trained, in the order in which `flat_RP` holds it."""
+    return {name: tuple(value.shape) for name, value in trained_parameters(make(network)).items()}
+
+
+def check(network: ModuleShape, dtype: str = "float64") -> None:
+    """A HarnessError that says why the module cannot be trained here in `dtype`, if it cannot."""
+    where, number = f"module {network.module}", getattr(torch, dtype)
+    inputs, outputs = network.shape
+    x_NI = torch.linspace(-1, 1, TRIED_POINTS * inputs, dtype=number).reshape(TRIED_POINTS, inputs)
+    x_NI = x_NI[torch.arange(TRIED_POINTS) * 3 % TRIED_POINTS]  # in no order, which a module could sort them into
+    what = f"{where}: its forward pass of {TRIED_POINTS} points x {inputs} inputs in {dtype} failed"
+    with calling_user_code(what):
+        module, twin = (make(network).to(number) for _ in range(2))
+        differing, passed = _differing(module, twin), x_NI.clone()
+        with torch.no_grad():
+            together, of_twin = module(passed), twin(x_NI.clone())
+            apart = [module(x_NI[:3].clone()), module(x_NI[3:].clone())]
+        again = module(x_NI.clone())  # with gradients, as it trains
+        if not isinstance(together, torch.Tensor) or tuple(together.shape) != (TRIED_POINTS, outputs):
+            got = list(together.shape) if isinstance(together, torch.Tensor) else type(together).__name__
+            raise HarnessError(f"{where}: {TRIED_POINTS} points give {got} in place of [{TRIED_POINTS}, {outputs}]")
+        if together.dtype != number:
+            given = str(together.dtype).removeprefix("torch.")
+            raise HarnessError(f"{where}: points in {dtype} give values in {given}; compute in the dtype of the points")
+        if not torch.isfinite(together).all():
+            worst = together[~torch.isfinite(together)][0].item()
+            raise HarnessError(f"{where}: its initial values give {worst} for a point of [-1, 1]^{inputs}")
+        if not torch.equal(passed, x_NI):
+            raise HarnessError(f"{where}: its forward pass changes the points that it is given; let it copy them first")
+        if not _same(together, again):
+            raise HarnessError(
+                f"{where}: two passes of the same points differ (dropout?); it must not depend on chance"
+            )
+        if not _same(together, torch.cat(apart)):
+            raise HarnessError(
+                f"{where}: a point's output depends on the other points (batch statistics?), so that it has no error "
+                "of its own"
+            )
+        if differing or not _same(together, of_twin):
+            raise HarnessError(
+                f"{where}: made twice from one seed, it differs{' in ' + differing[0] if differing else ''}; draw "
+                "initial values from the global generators of torch, numpy or Python, which start from the run's seed"
+            )
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    """Up to rounding, which the number of points changes."""
+    rtol, atol = (1e-9, 1e-12) if one.dtype == torch.float64 else (1e-4, 1e-5)
+    return one.shape == other.shape and torch.allclose(one, other, rtol=rtol, atol=atol)
+
+
+def _differing(one: nn.Module, other: nn.Module) -> list[str]:
+    """Names of parameters and buffers that do not have the same values in both."""
+    mine, others = ({**dict(each.named_parameters()), **dict(each.named_buffers())} for each in (one, other))
+    same = {name for name in mine.keys() & others.keys() if torch.equal(mine[name], others[name])}
+    return sorted((mine.keys() | others.keys()) - same)

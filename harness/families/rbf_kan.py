@@ -1,0 +1,154 @@
+"""FastKAN (Li 2024, github.com/ZiyaoLi/fast-kan): Gaussians of every input, then a linear map; beside it silu(x).
+
+    exp(-((u - c) / h)^2) at G centres c, h apart, on [-2, 2]
+
+u is x after LayerNorm over the layer's inputs, which is what it does about inputs that leave [-2, 2].
+
+Shape suffixes: R lanes, I inputs, G Gaussians of an input, O outputs, N samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, PositiveInt
+
+from harness.families.base import Layer, Layered, Prices
+from harness.families.expansion import ExpansionShape, normalised, standardised
+from harness.families.later import F, Tensor, np, torch
+from harness.families.linear import draw_linear
+from harness.families.prices import BACKWARD
+from harness.families.space import Range
+
+if TYPE_CHECKING:
+    from harness.families.jacobian import Trace
+
+RBF_RANGE = 2.0  # the outermost centres are at +-2
+RBF_NOISE = 0.1
+# LayerNorm, an input: two sums, a difference, a square, a scaling by the deviation, two for the affine map, and a share
+# of what is done once a sample.
+LAYER_NORM_OPERATIONS = 8
+
+
+class RbfKanShape(ExpansionShape):
+    """A resolved FastKAN."""
+
+    family: Literal["rbf_kan"] = "rbf_kan"
+    grid: PositiveInt
+    norm: bool = Field(True, exclude_if=lambda value: value)
+
+    title = "RBF KAN"
+    letters = {"grid": "G"}
+    scaled = ("coef", "base", "bias")
+    has_bias = True
+
+    def has_norm(self, inputs: int) -> bool:
+        """Whether a layer of so many inputs has LayerNorm, which would make a constant of one input."""
+        return self.norm and inputs > 1
+
+    @property
+    def long_words(self) -> str:
+        return super().long_words + ("" if self.norm else ", no LayerNorm")
+
+    # ------------------------------------------------------------------------------------------- parameters, evaluation
+    @property
+    def functions(self) -> int:
+        """A Gaussian a centre."""
+        return self.grid
+
+    def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:
+        of_inputs = (layer.inputs,)
+        norm = {"norm_scale": of_inputs, "norm_shift": of_inputs} if self.has_norm(layer.inputs) else {}
+        coef = {"coef": (layer.inputs, self.grid, layer.outputs)}
+        return {**norm, **coef, "base": (layer.inputs, layer.outputs), "bias": (layer.outputs,)}
+
+    def draw(self, layer: Layer, name: str, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+        """As in the published code: N(0, 0.1^2), base map and bias as torch.nn.Linear, LayerNorm ones and zeros."""
+        match name:
+            case "coef":
+                return RBF_NOISE * generator.standard_normal(shape)
+            case "norm_scale":
+                return np.ones(shape)
+            case "norm_shift":
+                return np.zeros(shape)
+        return draw_linear(layer.inputs, shape, generator)
+
+    def expand(self, own: Mapping[str, Tensor], h_RIN: Tensor) -> Tensor:
+        return self._gaussians(normalised(own, standardised(h_RIN)) if "norm_scale" in own else h_RIN)
+
+    def _gaussians(self, u_RIN: Tensor) -> Tensor:
+        """Centres are as far apart as the Gaussians are wide; a single one stands in the middle."""
+        ends = (-RBF_RANGE, RBF_RANGE) if self.grid > 1 else (0.0, 0.0)
+        centre_G1 = torch.linspace(*ends, self.grid, dtype=u_RIN.dtype, device=u_RIN.device)[:, None]
+        width = 2 * RBF_RANGE / max(self.grid - 1, 1)
+        return torch.exp(-((u_RIN[:, :, None] - centre_G1) / width).square())
+
+    def map_basis(self, own: Mapping[str, Tensor], basis_RICN: Tensor, h_RIN: Tensor) -> Tensor:
+        return torch.baddbmm(super().map_basis(own, basis_RICN, h_RIN), own["base"].transpose(1, 2), F.silu(h_RIN))
+
+    def trace(
+        self, layer: Layer, own: dict[str, Tensor], knots: Sequence[Tensor], h_RIN: Tensor, trace: Trace
+    ) -> Tensor:
+        """LayerNorm is a layer of its own."""
+        norm = {name: own.pop(name) for name in list(own) if name.startswith("norm")}
+        u_RIN = h_RIN
+        if norm:
+            standard_RIN = standardised(h_RIN)
+            u_RIN = trace.add(norm, standard_RIN, normalised(norm, standard_RIN))
+        basis_RICN = self._gaussians(u_RIN)
+        return trace.add(own, h_RIN, self.map_basis(own, basis_RICN, h_RIN), bases_RICN=basis_RICN)
+
+    # ----------------------------------------------------------------------------------------------------------- counts
+    def expansion_flops(self, prices: Prices) -> int:
+        """A Gaussian: subtract, divide, square, negate, exp."""
+        return (4 + prices["exp"]) * self.grid
+
+    def layer_flops(self, layer: Layer, convention: str, prices: Prices) -> int:
+        base = 2 * layer.edges + prices["silu"] * layer.inputs
+        norm = LAYER_NORM_OPERATIONS * layer.inputs if self.has_norm(layer.inputs) else 0
+        return super().layer_flops(layer, convention, prices) + norm + base
+
+    def products(self, layer: Layer) -> int:
+        return 2 * layer.edges * (self.grid + 1)
+
+    def layer_executed(self, layer: Layer, prices: Prices) -> int:
+        norm = 7 * layer.inputs + 2 if self.has_norm(layer.inputs) else 0
+        an_input = self.expansion_flops(prices) + prices["silu"]
+        return self.products(layer) + layer.inputs * an_input + norm
+
+    def layer_backward(self, layer: Layer) -> int:
+        inputs, grid, has_norm = layer.inputs, self.grid, self.has_norm(layer.inputs)
+        work = self.products(layer) + layer.outputs
+        if has_norm or not layer.is_first:  # LayerNorm, or the layer before, asks for gradients by its outputs
+            work += 2 * layer.edges * grid + inputs * (6 * grid if grid > 1 else 5)
+        if not layer.is_first:
+            work += 2 * layer.edges + (BACKWARD["silu"] + 1) * inputs
+        if has_norm:
+            work += 3 * inputs if layer.is_first else 18 * inputs + 2
+        return work
+
+    def torch_calls(self) -> tuple[int, int, int]:
+        return 11 + 25 * self.norm, self.grid, self.grid + 1
+
+
+class RbfKan(Layered):
+    """FastKAN (Li 2024): LayerNorm, `grid` Gaussians an input, a linear map; beside it one of silu(x), with bias.
+
+    Without `norm` the Gaussians, on [-2, 2], see inputs as they are. Of few inputs LayerNorm keeps little, of two the
+    sign of their difference; layers of one input have none.
+    """
+
+    network = RbfKanShape
+    sizes = ("grid",)
+    # FastKAN's own grid is 8, with LayerNorm.
+    standard_space = {
+        "architecture.grid": Range(low=4, high=16, log=True),
+        "architecture.norm": (True, False),
+        "architecture.depth": Range(low=2, high=3),
+        "recipe.gain": Range(low=0.5, high=10.0, log=True),
+    }
+
+    family: Literal["rbf_kan"]
+    grid: PositiveInt | None = Field(None, description="Gaussians per input")
+    norm: bool = True

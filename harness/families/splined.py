@@ -1,0 +1,98 @@
+"""What families with B-splines share: knots, which may move, and a grid, which may be refined.
+
+Shape suffixes: R lanes, I nodes with splines, N samples, T knots, C coefficients of a spline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Self
+
+from pydantic import Field
+
+from harness.families.base import LayeredShape
+from harness.families.later import Tensor, spline, torch
+
+Order = Annotated[int, Field(ge=1, le=5, description="polynomial degree k, 3 = cubic")]
+
+# Operations of one Cox-de Boor term: 2 subtractions, 2 divisions, 2 multiplications, 1 addition. Hand derivations, and
+# with them KANbeFair, count 2 more for the differences of knots; those do not depend on the sample, and pykan,
+# efficient-kan and the dense evaluator here (counted as it runs) compute them once for all.
+RECURSION_OPERATIONS = 7
+# Operations to find a point's interval on a uniform grid: subtract, divide, round down, clamp.
+SPAN_OPERATIONS = 4
+
+
+class SplinedShape(LayeredShape):
+    """A network with splines of `order` on `grid` intervals, whose knots start uniform on [low, high] in every layer.
+
+    A family's own class says where its splines are, and moves and refines them.
+    """
+
+    if TYPE_CHECKING:  # fields, which stand in files in the order of each family
+        grid: int
+        order: int
+        low: float
+        high: float
+
+    @property
+    def spline_systems(self) -> list[tuple[int, int]]:
+        """(nodes with knots of their own, splines on each) of every layer that has splines."""
+        raise NotImplementedError
+
+    def update_knots(
+        self,
+        parameters: dict[str, Tensor],
+        knots: Sequence[Tensor],
+        h_RIN: Tensor,
+        samples: int,
+        grid_eps: float,
+        margin: float,
+    ) -> tuple[Mapping[str, Tensor], list[Tensor]]:
+        """See `harness.families.update_knots`; only the first `samples` of the last axis are data."""
+        raise NotImplementedError
+
+    def refined(
+        self, parameters: dict[str, Tensor], knots: Sequence[Tensor], grid: int
+    ) -> tuple[Self, Mapping[str, Tensor], list[Tensor]]:
+        """See `harness.families.extend_grid`."""
+        raise NotImplementedError
+
+    # --------------------------------------------------------------------------------------------- what follows from it
+    def initial_knots(self, lanes: int, dtype: torch.dtype, device: torch.device | str) -> list[Tensor]:
+        """One [R, I, T] a layer with splines."""
+        knots_T = spline.uniform_knots(self.low, self.high, self.grid, self.order, dtype, device)
+        return [knots_T.repeat(lanes, nodes, 1) for nodes, _ in self.spline_systems]
+
+    @property
+    def carried_scalars(self) -> int:
+        """Knots are kept one by one, as they may follow the data; where they stay uniform, two numbers would do."""
+        return (self.grid + 2 * self.order + 1) * sum(nodes for nodes, _ in self.spline_systems)
+
+    @property
+    def active_parameters(self) -> int:
+        """Of G+k coefficients of a spline, its k+1 active ones."""
+        splines = sum(nodes * each for nodes, each in self.spline_systems)
+        return self.trainable - splines * (self.grid - 1)
+
+    def spline_basis(self, convention: str) -> tuple[int, int]:
+        """FLOPs of the bases of one spline, and how many of them are multiplied."""
+        if convention == "local_min":  # the triangular recursion A2.2 of Piegl & Tiller, The NURBS Book
+            return SPAN_OPERATIONS + 2 * self.order + 5 * self.order * (self.order + 1) // 2, self.order + 1
+        return RECURSION_OPERATIONS * recursion_terms(self.grid, self.order), self.grid + self.order
+
+    @property
+    def executed_bases(self) -> int:
+        """The active bases at a node: a search in the knots, two bounds, inside or not; floors; the recursion."""
+        return self.executed_slopes + (self.grid + 2 * self.order).bit_length() + 3
+
+    @property
+    def executed_slopes(self) -> int:
+        """Their derivatives take what their recursion did, and its floors under widths of supports."""
+        order = self.order
+        return order * (5 * order + 7) // 2 + order * (order + 1) // 2
+
+
+def recursion_terms(grid: int, order: int) -> int:
+    """Basis functions evaluated by Cox-de Boor on the extended grid: sum over p = 1..k of G + 2k - p."""
+    return order * grid + 2 * order**2 - order * (order + 1) // 2

@@ -1,0 +1,30 @@
+"""The exponents of two arms, one minus the other."""
+
+from harness.judging.found import Found
+from harness.judging.quantity import Case, Quantity, arms_words
+from harness.spec import Condition, Takes
+
+
+def words(condition: Condition, conventions: tuple[str, ...]) -> str:
+    """How it reads."""
+    first, second = arms_words(condition)
+    return f"the exponent of {first} minus that of {second}"
+
+
+def find(case: Case) -> Found:
+    """From the laws of both arms."""
+    from harness.comparison import exponent_difference
+    from harness.judging.laws import interval_of, pair
+
+    return interval_of(exponent_difference(*pair(case)))
+
+
+QUANTITY = Quantity(
+    name="exponent",
+    summary="alpha of the first arm minus alpha of the second",
+    read_at="",
+    interval="profile likelihood of both laws",
+    takes=Takes(arms=(2,)),
+    words=words,
+    find=find,
+)

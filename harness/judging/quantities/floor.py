@@ -1,0 +1,29 @@
+"""The ratio of the floors that the laws of both arms end at."""
+
+from harness.judging.found import Found
+from harness.judging.quantity import Case, Quantity, ratio_words
+from harness.spec import RATIO, Condition, Takes
+
+
+def words(condition: Condition, conventions: tuple[str, ...]) -> str:
+    """How it reads."""
+    return f"the floor {ratio_words(condition)}"
+
+
+def find(case: Case) -> Found:
+    """From the laws with a floor."""
+    from harness.comparison import floor_ratio
+    from harness.judging.laws import interval_of, pair
+
+    return interval_of(floor_ratio(*pair(case, "floor")))
+
+
+QUANTITY = Quantity(
+    name="floor",
+    summary="the ratio of the laws' floors",
+    read_at="",
+    interval="profile likelihood",
+    takes=Takes(arms=(2,), limits=RATIO),
+    words=words,
+    find=find,
+)

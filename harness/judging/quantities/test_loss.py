@@ -1,0 +1,32 @@
+"""The ratio of test losses where both arms have the same size."""
+
+from harness.judging.found import Found
+from harness.judging.quantity import Case, Quantity, ratio_words, size_words
+from harness.spec import RATIO, Condition, Takes
+
+
+def words(condition: Condition, conventions: tuple[str, ...]) -> str:
+    """How it reads."""
+    return f"the test loss {ratio_words(condition)} {size_words(condition)}"
+
+
+def find(case: Case) -> Found:
+    """From the runs of both arms, seed by seed."""
+    from harness.judging.curves import loss_at
+    from harness.judging.runs import of_arm
+
+    first, second = (of_arm(case.runs, case.task, case.condition.choice(index)) for index in (0, 1))
+    place = case.condition.place
+    return loss_at(first, second, case.axis, None if isinstance(place, str) else place, case.runs.matched, case.level)
+
+
+QUANTITY = Quantity(
+    name="test_loss",
+    older_name="test_rmse",
+    summary="the ratio of test losses at equal size",
+    read_at="largest (common size) or a size of the first arm on the matched axis",
+    interval="Student's t of the seeds' ln ratios; of several arms the jackknife's",
+    takes=Takes(arms=(2,), limits=RATIO, at=("largest",), numbers=True),
+    words=words,
+    find=find,
+)

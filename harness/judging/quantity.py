@@ -1,0 +1,83 @@
+"""What a quantity is: something that a rule can be about. Each one is a file in `harness/judging/quantities`.
+
+To add one, add its file, which has its name and ends in QUANTITY. Rules may then be about it, and messages, the JSON
+Schema and verdicts have its words. Every command that reads a plan with rules reads these files too. So they import
+what computes, and the packages that it needs, within `find`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.judging.found import Found
+from harness.spec import Condition, Takes, side_label
+
+if TYPE_CHECKING:
+    from harness.judging.runs import Runs
+
+
+@dataclass(frozen=True)
+class Case:
+    """Where a quantity is to be found: a condition on a task, or on the tasks of a family, sizes being on `axis`."""
+
+    condition: Condition
+    tasks: Sequence[str]
+    axis: str
+    runs: Runs
+    level: float
+
+    @property
+    def task(self) -> str:
+        """The task; of a family, that of the fewest inputs."""
+        return self.tasks[0]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """Something that a rule can be about.
+
+    `takes` is what a condition on it may and must say, `words` how it reads, from the condition and the conventions of
+    its rule, as the subject of a clause; `find` gives the number with its interval, and raises a HarnessError with the
+    reason where the data do not carry it. `summary`, `read_at` and `interval` are its row in docs/verdicts.md, the
+    first two also its part of the JSON Schema. Files of before may call it by its `older_name`.
+    """
+
+    name: str
+    summary: str
+    read_at: str
+    interval: str
+    takes: Takes
+    words: Callable[[Condition, tuple[str, ...]], str]
+    find: Callable[[Case], Found]
+    older_name: str | None = None
+
+
+# -------------------------------------------------------------------------------------------------- words for `words`
+def arms_words(condition: Condition) -> tuple[str, ...]:
+    """Each arm, or the best of several."""
+    return tuple(side_label(condition.choice(index)) for index in range(len(condition.arms)))
+
+
+def ratio_words(condition: Condition) -> str:
+    """`of second / first`."""
+    first, second = (f"({arm})" if ", " in arm else arm for arm in arms_words(condition))
+    return f"of {second} / {first}"
+
+
+def size_words(condition: Condition) -> str:
+    """Where a quantity of equal sizes is read."""
+    if condition.place == "largest":
+        return "at the largest common size"
+    return f"where {arms_words(condition)[0]} has size {number_words(condition.place)} on the matched axis"
+
+
+def number_words(value: float | str | None) -> str:
+    """A size or loss as a rule says it."""
+    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+
+
+def listed(names: tuple[str, ...]) -> str:
+    """The one name, or each of several."""
+    return names[0] if len(names) == 1 else f"each of {', '.join(names)}"

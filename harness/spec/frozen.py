@@ -1,9 +1,0 @@
-"""What all nouns are: frozen data with no field that was not asked for."""
-
-from pydantic import BaseModel, ConfigDict
-
-
-class Frozen(BaseModel):
-    """Immutable, and closed: an unknown field is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

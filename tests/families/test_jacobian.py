@@ -1,0 +1,156 @@
+"""The Jacobian: what autograd gives row by row, for every family, and each lane's own bits."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+
+from harness.count.training import active_parameters
+from harness.families import (
+    ChebyshevKanShape,
+    FourierKanShape,
+    KanShape,
+    MlpShape,
+    RationalKanShape,
+    RbfKanShape,
+    SplineMlpShape,
+    forward,
+    initial_carried,
+    initial_knots,
+    initialise,
+    parameter_count,
+    residual_jacobian,
+    update_knots,
+)
+
+SHAPES = [(1, 1), (2, 5, 1), (3, 4, 4, 2)]
+MLPS = [MlpShape(shape=shape, activation=name) for shape, name in product(SHAPES, ("silu", "relu", "tanh", "gelu"))]
+KANS = [
+    KanShape(shape=shape, grid=4, order=order, base=base, scales=scales, bias=bias)
+    for shape, order, base, scales, bias in product(SHAPES, (1, 2, 3, 5), *[(False, True)] * 3)
+]
+SPLINE_MLPS = [
+    SplineMlpShape(shape=shape, grid=4, order=order, place=place, noise=4.0)
+    for shape, order, place in product(SHAPES, (1, 2, 3, 5), ("after", "before"))
+]
+WAVES = [
+    MlpShape(shape=shape, activation=name, features=features, features_sigma=0.3, omega_0=6)
+    for shape, (name, features) in product(SHAPES, (("sine", None), ("sine", 4), ("tanh", 1)))
+]
+LADDER = [
+    *WAVES,
+    *(MlpShape(shape=shape, activation="prelu") for shape in SHAPES),
+    *(SplineMlpShape(shape=shape, grid=4, place="before", rank=rank) for shape, rank in product(SHAPES, (2, 3))),
+    *(RbfKanShape(shape=shape, grid=5, norm=norm) for shape, norm in product(SHAPES, (True, False))),
+    *(ChebyshevKanShape(shape=shape, degree=degree) for shape, degree in product(SHAPES, (1, 4))),
+    *(FourierKanShape(shape=shape, harmonics=harmonics) for shape, harmonics in product(SHAPES, (1, 4))),
+    *(
+        RationalKanShape(shape=shape, numerator=m, denominator=n, groups=groups)
+        for shape, (m, n, groups) in product(SHAPES, ((5, 4, 8), (1, 2, 2)))
+    ),
+]
+FEW = [*MLPS[4:8], *SPLINE_MLPS[-2:], KanShape(shape=(2, 5, 1), grid=5)]
+FEW.append(KanShape(shape=(3, 4, 4, 2), grid=4, scales=True, bias=True))
+
+
+def start(network, lanes, samples):
+    """Parameters, knots that are not uniform, and samples, some of them outside of the grid."""
+    generators = [np.random.default_rng(lane) for lane in range(lanes)]
+    flat = initialise(network, generators, 1.0, torch.float64, "cpu")
+    flat = flat + torch.tensor(np.stack([rng.normal(size=flat.shape[1]) for rng in generators])) / 8
+    x = torch.tensor(np.stack([rng.uniform(-1.2, 1.2, (samples, network.shape[0])) for rng in generators]))
+    knots = initial_carried(network, generators, torch.float64, "cpu")
+    return *update_knots(network, flat, knots, 0.9 * x, 0.5, 0.0), x
+
+
+def by_autograd(network, flat, knots, x):
+    """Row by row, of all lanes at once."""
+    flat = flat.clone().requires_grad_()
+    outputs_RK = forward(network, flat, knots, x).transpose(1, 2).flatten(1)
+    rows = [torch.autograd.grad(outputs_R.sum(), flat, retain_graph=True)[0] for outputs_R in outputs_RK.unbind(1)]
+    return torch.stack(rows, 1)
+
+
+def distance(a, b):
+    """Largest difference, relative to the largest number."""
+    return np.abs(np.asarray(a) - np.asarray(b)).max() / np.abs(np.asarray(b)).max()
+
+
+@pytest.mark.parametrize("network", MLPS + KANS + SPLINE_MLPS + LADDER, ids=repr)
+def test_every_row_is_that_of_autograd(network):
+    """The derivatives of each output at each sample are autograd's, and the outputs are those of `forward`."""
+    flat, knots, x = start(network, 3, 7)
+    outputs, jacobian = residual_jacobian(network, flat, knots, x)
+    assert jacobian.shape == (3, 7 * network.shape[-1], parameter_count(network))
+    assert torch.equal(outputs, forward(network, flat, knots, x))
+    for own, peer in zip(jacobian, by_autograd(network, flat, knots, x), strict=True):
+        assert distance(own, peer) < 1e-12
+
+
+@pytest.mark.parametrize("network", FEW, ids=repr)
+def test_the_gradient_of_the_loss_is_the_jacobian_times_the_residuals(network):
+    """2 / K J^T r is what backpropagation of the mean squared error gives."""
+    flat, knots, x = start(network, 3, 50)
+    y = torch.sin(3 * x.sum(-1, keepdim=True)).expand(-1, -1, network.shape[-1])
+    outputs, jacobian = residual_jacobian(network, flat, knots, x)
+    residual = (outputs - y).transpose(1, 2).flatten(1)
+    own = 2 / residual.shape[1] * (jacobian.mT @ residual[..., None])[..., 0]
+    flat.requires_grad_()
+    (peer,) = torch.autograd.grad((forward(network, flat, knots, x) - y).square().mean((1, 2)).sum(), flat)
+    assert distance(own, peer) < 1e-12
+
+
+@pytest.mark.parametrize("network", FEW + LADDER[2::5], ids=repr)
+@pytest.mark.parametrize("samples", [7, 100, 1000])
+def test_a_lane_is_bitwise_the_same_beside_any_number_of_others(network, samples):
+    """Outputs and derivatives of a lane do not depend on R, for R of 2 and more."""
+    flat, knots, x = start(network, 16, samples)
+    outputs, jacobian = residual_jacobian(network, flat, knots, x)
+    for lanes in (2, 5):
+        few = residual_jacobian(network, flat[-lanes:], [own[-lanes:] for own in knots], x[-lanes:])
+        assert torch.equal(few[0], outputs[-lanes:])
+        assert torch.equal(few[1], jacobian[-lanes:])
+
+
+def test_nothing_is_left_for_autograd():
+    """Parameters that require gradients get a Jacobian without any, and are left without."""
+    flat, knots, x = start(FEW[-1], 2, 7)
+    flat.requires_grad_()
+    outputs, jacobian = residual_jacobian(FEW[-1], flat, knots, x)
+    assert not outputs.requires_grad
+    assert not jacobian.requires_grad
+    assert flat.grad is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", FEW, ids=repr)
+def test_the_compiled_kernel_has_the_same_rows(network):
+    """Residuals and Jacobian of every lane are those of the compiled kernel."""
+    from harness.train.fused import kernels
+
+    flat, knots, x = start(network, 2, 50)
+    outputs, jacobian = residual_jacobian(network, flat, knots, x)
+    kind, sizes = kernels.describe(network)
+    work = kernels.workspace(network, 50)
+    for lane in range(2):
+        own_knots = np.concatenate([np.zeros(0), *(layer[lane].numpy().ravel() for layer in knots)])
+        samples = np.ascontiguousarray(x[lane].numpy().T)
+        residual, peer = np.empty(jacobian.shape[1]), np.empty(jacobian.shape[1:])
+        target = np.zeros((network.shape[-1], 50))
+        kernels.residuals_and_jacobian(
+            kind, sizes, flat[lane].numpy(), own_knots, samples, target, residual, peer, work
+        )
+        assert distance(outputs[lane].T.flatten(), residual) < 1e-12
+        assert distance(jacobian[lane], peer) < 1e-12
+
+
+@pytest.mark.parametrize("order", range(1, 6))
+def test_a_row_has_as_many_numbers_as_are_counted(order):
+    """Of a spline's G+k coefficients an output depends on k+1, by which Levenberg-Marquardt's work is counted."""
+    network = KanShape(shape=(2, 3, 1), grid=9, order=order, scales=True, bias=True, low=-10.0, high=10.0)
+    flat = initialise(network, [np.random.default_rng(0)] * 2, 1.0, torch.float64, "cpu")
+    x = torch.tensor(np.random.default_rng(1).uniform(-1, 1, (2, 20, 2)))
+    _, jacobian = residual_jacobian(network, flat, initial_knots(network, 2, torch.float64, "cpu"), x)
+
+    assert ((jacobian != 0).sum(-1) == active_parameters(network)).all()

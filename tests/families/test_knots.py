@@ -1,0 +1,150 @@
+"""Moving knots and raising G keep the function."""
+
+import numpy as np
+import pytest
+import torch
+
+from harness.base.errors import HarnessError
+from harness.families import (
+    KanShape,
+    MlpShape,
+    SplineMlpShape,
+    extend_grid,
+    forward,
+    initial_knots,
+    initialise,
+    unflatten,
+    update_knots,
+)
+from harness.families.spline import design_matrix, extend_knots
+
+ORDERS = [1, 2, 3, 4, 5]
+LANES = 2
+
+
+def start(network, samples=300, seed=0):
+    """Parameters, knots, and samples on [-1, 1]."""
+    generators = [np.random.default_rng([seed, lane]) for lane in range(LANES)]
+    flat = initialise(network, generators, 1.0, torch.float64, "cpu")
+    x = torch.tensor(np.random.default_rng(seed).uniform(-1, 1, (LANES, samples, network.shape[0])))
+    return flat, initial_knots(network, LANES, torch.float64, "cpu"), x
+
+
+def on_random_knots(network, seed=1):
+    """Knots that are not uniform, one sequence an input and lane."""
+    rng = np.random.default_rng(seed)
+    steps = [torch.tensor(rng.uniform(0.2, 0.5, (LANES, inputs, network.grid + 1))) for inputs in network.shape[:-1]]
+    return [extend_knots(step.cumsum(-1) - 2, network.order) for step in steps]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("factor", [2, 3])
+@pytest.mark.parametrize("spacing", ["uniform", "random"])
+def test_extension_with_nested_knots_keeps_every_spline_on_its_domain(spacing, factor, order):
+    """From G to a multiple of G the splines are the same functions on the domain, to 1e-12."""
+    network = KanShape(shape=(2, 3, 1), grid=5, order=order, scales=True, bias=True)
+    flat, knots, _ = start(network)
+    knots = on_random_knots(network) if spacing == "random" else knots
+    finer, finer_flat, finer_knots = extend_grid(network, flat, knots, factor * network.grid)
+    assert finer == network.model_copy(update={"grid": factor * 5})
+    old, new = unflatten(network, flat), unflatten(finer, finer_flat)
+    for layer, (coarse, fine) in enumerate(zip(knots, finer_knots, strict=True)):
+        low, high = coarse[..., order, None], coarse[..., -order - 1, None]
+        assert torch.equal(fine[..., order:-order][..., ::factor], coarse[..., order:-order])
+        x = low + (high - low) * torch.linspace(0, 1, 500, dtype=torch.float64)[:-1]
+        before = design_matrix(coarse, x, order) @ old[f"layer{layer}.coef"]
+        after = design_matrix(fine, x, order) @ new[f"layer{layer}.coef"]
+        assert (after - before).abs().max() < 1e-12
+        for name in ("base", "scale", "bias"):
+            assert torch.equal(new[f"layer{layer}.{name}"], old[f"layer{layer}.{name}"])
+
+
+def test_extension_that_does_not_nest_stays_close():
+    """From G=10 to 25 the refined cubic is an approximation, better by far than the spline is large."""
+    network = KanShape(shape=(2, 1), grid=10, base=False)
+    flat, knots, x = start(network)
+    before = forward(network, flat, knots, x)
+    after = forward(*extend_grid(network, flat, knots, 25), x)
+    assert 1e-6 < (after - before).abs().max() < 0.2 * before.abs().max()
+
+
+def test_extension_refuses_a_coarser_grid():
+    """A smaller G is not an extension."""
+    network = KanShape(shape=(1, 1), grid=5)
+    flat, knots, _ = start(network)
+    with pytest.raises(HarnessError, match=r"grid=4.*grid=5"):
+        extend_grid(network, flat, knots, 4)
+
+
+@pytest.mark.parametrize("grid_eps", [0.0, 0.02, 0.5, 1.0])
+@pytest.mark.parametrize("order", [1, 3])
+def test_update_reproduces_what_the_new_knots_can_represent(order, grid_eps):
+    """A spline that is one polynomial of degree k on its domain is kept by any move of the knots inside it."""
+    network = KanShape(shape=(2, 1), grid=6, order=order, base=False)
+    flat, knots, x = start(network)
+    # x^k as a spline: its coefficients are fitted exactly on the old knots.
+    x = 0.9 * x
+    x_RIN = x.transpose(1, 2)
+    design = design_matrix(knots[0], x_RIN, order)
+    coef = torch.linalg.lstsq(design, (x_RIN**order)[..., None], driver="gelsd").solution
+    flat = coef.flatten(1)
+    before = forward(network, flat, knots, x)
+    new_flat, new_knots = update_knots(network, flat, knots, x, grid_eps, 0.01 if grid_eps == 1 else 0.0)
+    # The largest sample is the end of a half-open domain, where fewer bases are whole; it is fitted all the same.
+    after = forward(network, new_flat, new_knots, x)
+    assert not torch.equal(new_knots[0], knots[0])
+    assert (after - before).abs().max() < 1e-11
+
+
+def test_update_to_the_same_knots_keeps_a_whole_network():
+    """When uniform knots already span the activations of every layer, updating again changes nothing."""
+    network = KanShape(shape=(2, 3, 1), grid=5)
+    flat, knots, x = start(network)
+    flat, knots = update_knots(network, flat, knots, x, 1.0, 0.01)
+    before = forward(network, flat, knots, x)
+    again_flat, again = update_knots(network, flat, knots, x, 1.0, 0.01)
+    after = forward(network, again_flat, again, x)
+    assert (after - before).abs().max() < 1e-11
+    assert all((new - old).abs().max() < 1e-11 for new, old in zip(again, knots, strict=True))
+
+
+def test_uniform_knots_reach_the_margin_beyond_the_samples():
+    """With grid_eps=1 the domain is the samples' range, widened by the margin on each side."""
+    network = KanShape(shape=(2, 1), grid=6)
+    flat, knots, x = start(network)
+    _, (new,) = update_knots(network, flat, knots, x, 1.0, 0.25)
+    assert torch.allclose(new[..., 3], x.amin(1) - 0.25, rtol=0, atol=1e-14)
+    assert torch.allclose(new[..., -4], x.amax(1) + 0.25, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        KanShape(shape=(2, 3, 1), grid=4),
+        SplineMlpShape(shape=(2, 3, 1), grid=4),
+        SplineMlpShape(shape=(2, 3, 1), grid=4, place="before"),
+    ],
+    ids=repr,
+)
+def test_a_diverged_lane_does_not_touch_its_neighbours(network):
+    """NaN parameters stay in their lane through updates and extensions, which do not raise."""
+    flat, knots, x = start(network)
+    broken = flat.clone()
+    broken[1] = torch.nan
+    for move in (
+        lambda flat: update_knots(network, flat, knots, x, 0.5, 0.0)[0],
+        lambda flat: extend_grid(network, flat, knots, 9)[1],
+        lambda flat: forward(network, flat, knots, x),
+    ):
+        assert torch.equal(move(broken)[0], move(flat)[0])
+        assert move(broken)[1].isnan().any()
+
+
+def test_an_mlp_has_no_knots_to_move():
+    """Updating the knots of an MLP hands it back."""
+    network = MlpShape(shape=(2, 3, 1))
+    flat, knots, x = start(network)
+    assert knots == []
+    new_flat, new_knots = update_knots(network, flat, knots, x, 1.0, 0.01)
+    assert new_flat is flat
+    assert new_knots == []

@@ -1,0 +1,390 @@
+"""The networks between MLP and KAN: each is what its paper says, and where two of them are one function they agree.
+
+Legend: R lanes, N samples, I inputs, C functions of an input, O outputs, K splines of a node, T knots.
+"""
+
+from itertools import pairwise, product
+from math import sqrt
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from numpy.polynomial import Polynomial, chebyshev
+from torch import Tensor
+
+from harness.families import dense as every_basis
+from harness.families import flatten, forward, initial_knots, initialise, parameter_count, unflatten, update_knots
+from harness.families.layout import of_layer
+from harness.families.spline import extend_knots
+from harness.spec import (
+    Adam,
+    ChebyshevKanShape,
+    FourierKanShape,
+    KanShape,
+    MlpShape,
+    RationalKanShape,
+    RbfKanShape,
+    SplineMlpShape,
+)
+from harness.train import adam
+
+LANES = 2
+SHAPES = [(1, 1), (2, 5, 1), (3, 4, 5, 2)]
+BASES = [
+    *(RbfKanShape(shape=shape, grid=grid, norm=norm) for shape, grid, norm in product(SHAPES, (1, 5), (True, False))),
+    *(ChebyshevKanShape(shape=shape, degree=degree) for shape, degree in product(SHAPES, (1, 2, 6))),
+    *(FourierKanShape(shape=shape, harmonics=harmonics) for shape, harmonics in product(SHAPES, (1, 4))),
+]
+RATIONALS = [
+    RationalKanShape(shape=shape, numerator=m, denominator=n, groups=groups)
+    for shape, (m, n, groups) in product(SHAPES, ((5, 4, 8), (1, 1, 1), (3, 2, 2)))
+]
+
+
+# ------------------------------------------------------------------------------------------------------------- helpers
+def start(network, samples=60, seed=0, spread=1.0):
+    """Parameters that are not tiny, knots, and samples on [-spread, spread]."""
+    rng = np.random.default_rng(seed)
+    flat = torch.tensor(rng.normal(size=(LANES, parameter_count(network))))
+    x = torch.tensor(rng.uniform(-spread, spread, (LANES, samples, network.shape[0])))
+    return flat, initial_knots(network, LANES, torch.float64, "cpu"), x
+
+
+def assert_same(found: Tensor, wanted: Tensor, tolerance=1e-12):
+    """Equal to that part of the largest number."""
+    assert found.shape == wanted.shape
+    assert (found - wanted).abs().max() <= tolerance * wanted.abs().max()
+
+
+def loss_and_gradient(function, flat):
+    """Mean square of what a function of the flat vector gives, of every lane, and its gradient."""
+    flat = flat.clone().requires_grad_()
+    loss_R = (function(flat) - 0.3).square().mean((1, 2))
+    (gradient,) = torch.autograd.grad(loss_R.sum(), flat)
+    return loss_R.detach(), gradient
+
+
+def agree(one, other, flat, tolerance=1e-12):
+    """Two functions of the flat vector have equal values and equal gradients."""
+    assert_same(one(flat), other(flat), tolerance)
+    for found, wanted in zip(loss_and_gradient(one, flat), loss_and_gradient(other, flat), strict=True):
+        assert_same(found, wanted, tolerance)
+
+
+def uneven(network, seed=1):
+    """Knots that are not uniform, every node's its own, over more than activations reach."""
+    rng = np.random.default_rng(seed)
+    return [
+        extend_knots(
+            torch.tensor(rng.uniform(0.5, 1.5, (*own.shape[:2], network.grid + 1)).cumsum(-1) - 3), network.order
+        )
+        for own in initial_knots(network, LANES, torch.float64, "cpu")
+    ]
+
+
+# --------------------------------------------------------------------------------------- each family by its definition
+def expansion(network, own, h):
+    """The functions of the inputs h [N, I] of a layer, [N, I, C], by numpy and torch alone."""
+    match network:
+        case RbfKanShape():
+            u = F.layer_norm(h, (h.shape[1],), own["norm_scale"], own["norm_shift"]) if "norm_scale" in own else h
+            centres, width = (
+                ([0.0], 4.0) if network.grid == 1 else (np.linspace(-2, 2, network.grid), 4 / (network.grid - 1))
+            )
+            return torch.stack([torch.exp(-(((u - centre) / width) ** 2)) for centre in centres], -1)
+        case ChebyshevKanShape():
+            return torch.tensor(chebyshev.chebvander(np.tanh(h.numpy()), network.degree))
+        case FourierKanShape():
+            numbers = torch.arange(1, network.harmonics + 1)
+            return torch.cat([torch.cos(h[..., None] * numbers), torch.sin(h[..., None] * numbers)], -1)
+
+
+@pytest.mark.parametrize("network", BASES, ids=repr)
+def test_a_layer_is_an_expansion_times_one_matrix(network):
+    """And what stands beside it: of an RBF KAN a linear map of silu(x), a bias."""
+    flat, _, x = start(network, spread=2.0)
+    out = forward(network, flat, [], x)
+    for lane in range(LANES):
+        h = x[lane]
+        for layer in range(len(network.shape) - 1):
+            own = {name: value[lane] for name, value in of_layer(unflatten(network, flat), layer).items()}
+            y = expansion(network, own, h).flatten(1) @ own["coef"].flatten(0, 1)
+            y = y + F.silu(h) @ own["base"] if "base" in own else y
+            h = y + own["bias"] if "bias" in own else y
+        assert_same(out[lane], h)
+
+
+@pytest.mark.parametrize("network", RATIONALS, ids=repr)
+def test_a_rational_kan_is_numpys_polynomials_and_linear_layers(network):
+    """P(x) / (1 + |Q(x)|) of every input, Q that of its group of neighbours, then the map."""
+    flat, _, x = start(network, spread=2.0)
+    out = forward(network, flat, [], x)
+    for lane in range(LANES):
+        h = x[lane].numpy()
+        for layer, inputs in enumerate(network.shape[:-1]):
+            own = {name: value[lane].numpy() for name, value in of_layer(unflatten(network, flat), layer).items()}
+            groups = len(own["denominator"])
+            assert groups == min(network.groups, inputs)
+            columns = []
+            for node in range(inputs):
+                q = Polynomial([0.0, *own["denominator"][node * groups // inputs]])(h[:, node])
+                columns.append(Polynomial(own["numerator"])(h[:, node]) / (1 + np.abs(q)))
+            h = np.stack(columns, 1) @ own["weight"] + own["bias"]
+        assert_same(out[lane], torch.tensor(h))
+
+
+def test_a_denominator_that_starts_at_zero_learns():
+    """The first layer's Q is 0 to begin with; its coefficients have a gradient all the same, as in KAT's kernels."""
+    network = RationalKanShape(shape=(2, 3, 1))
+    flat = initialise(network, [np.random.default_rng(lane) for lane in range(LANES)], 1.0, torch.float64, "cpu")
+    x = start(network)[2]
+    _, gradient = loss_and_gradient(lambda flat: forward(network, flat, [], x), flat)
+
+    assert (unflatten(network, flat)["layer0.denominator"] == 0).all()
+    assert (unflatten(network, gradient)["layer0.denominator"] != 0).all()
+
+
+def test_prelu_is_torchs():
+    """One slope a hidden node, none on outputs."""
+    network = MlpShape(shape=(3, 4, 5, 2), activation="prelu")
+    flat, _, x = start(network)
+    parts, out = unflatten(network, flat), forward(network, flat, [], x)
+    for lane in range(LANES):
+        h = x[lane]
+        for layer in range(3):
+            h = F.linear(h, parts[f"layer{layer}.weight"][lane].T, parts[f"layer{layer}.bias"][lane])
+            h = F.prelu(h, parts[f"layer{layer}.slope"][lane]) if layer < 2 else h
+        assert_same(out[lane], h)
+    assert "layer2.slope" not in parts
+
+
+def test_fourier_kans_are_periodic():
+    """Every input by 2 pi."""
+    network = FourierKanShape(shape=(2, 3, 1), harmonics=3)
+    flat, _, x = start(network)
+
+    assert_same(forward(network, flat, [], x + 2 * torch.pi), forward(network, flat, [], x), 1e-11)
+
+
+# ------------------------------------------------------------------------------------------------------ initial values
+def drawn(network, seed=0):
+    """One lane's parameters at gain 1."""
+    return unflatten(network, initialise(network, [np.random.default_rng(seed)], 1.0, torch.float64, "cpu"))
+
+
+def test_initial_values_are_those_of_the_published_code():
+    """FastKAN's, ChebyKAN's, FourierKAN's and KAT's standard deviations and constants, and torch.nn.PReLU's slope."""
+    rbf = drawn(RbfKanShape(shape=(60, 40), grid=8))
+    assert rbf["layer0.coef"].std().item() == pytest.approx(0.1, rel=0.02)
+    assert rbf["layer0.base"].abs().max().item() == pytest.approx(1 / sqrt(60), rel=0.01)
+    assert (rbf["layer0.norm_scale"] == 1).all()
+    assert (rbf["layer0.norm_shift"] == 0).all()
+    cheby = drawn(ChebyshevKanShape(shape=(60, 40), degree=4))
+    assert cheby["layer0.coef"].std().item() == pytest.approx(1 / (60 * 5), rel=0.02)
+    fourier = drawn(FourierKanShape(shape=(60, 40), harmonics=5))
+    assert fourier["layer0.coef"].std().item() == pytest.approx(1 / sqrt(60 * 5), rel=0.02)
+    assert (fourier["layer0.bias"] == 0).all()
+    prelu = drawn(MlpShape(shape=(2, 3, 1), activation="prelu"))
+    assert (prelu["layer0.slope"] == torch.nn.PReLU().weight.item()).all()
+
+
+def test_a_rational_kan_starts_as_the_identity_and_then_swish_and_keeps_the_variance():
+    """F of the first layer is x, of the others silu within 0.01 on [-3, 3]; normal inputs keep their variance."""
+    shape, x = (200, 200, 200), torch.linspace(-3, 3, 200, dtype=torch.float64)
+    parts = drawn(RationalKanShape(shape=shape))
+    for layer, wanted in enumerate((x, F.silu(x))):
+        p, q = (parts[f"layer{layer}.{name}"][0].numpy() for name in ("numerator", "denominator"))
+        found = Polynomial(p)(x.numpy()) / (1 + np.abs(Polynomial([0.0, *q[0]])(x.numpy())))
+        assert np.abs(found - wanted.numpy()).max() < 0.01
+        assert (q == q[0]).all()
+    network, rng = RationalKanShape(shape=shape), np.random.default_rng(1)
+    flat = initialise(network, [np.random.default_rng(lane) for lane in range(2)], 1.0, torch.float64, "cpu")
+    out = forward(network, flat, [], torch.tensor(rng.normal(size=(2, 500, 200))))
+    assert out.square().mean().item() == pytest.approx(1, rel=0.1)
+
+
+# ----------------------------------------------------------------------------------------------- E1, E4: basis and map
+def stacked(network, knots, x):
+    """A KAN as a function of its flat vector: bases and silu of all inputs, one behind the other, times one matrix."""
+
+    def function(flat):
+        h = x.transpose(1, 2)
+        for layer, own_knots in enumerate(knots):
+            own = of_layer(unflatten(network, flat), layer)
+            bases = every_basis.all_bases(own_knots, h, network.order)
+            matrix = own["coef"] * own["scale"][:, :, None] if "scale" in own else own["coef"]
+            if "base" in own:
+                bases = torch.cat([bases, F.silu(h)[:, :, None]], 2)
+                matrix = torch.cat([matrix, own["base"][:, :, None]], 2)
+            h = torch.einsum("rico,ricn->ron", matrix, bases)
+        return h.transpose(1, 2)
+
+    return function
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("order", [1, 2, 3, 5])
+@pytest.mark.parametrize("scales", [False, True])
+def test_a_kan_is_a_basis_expansion_and_one_linear_map(shape, order, scales):
+    """Equal values and equal gradients; scales only multiply entries of the matrix (E1)."""
+    network = KanShape(shape=shape, grid=5, order=order, scales=scales)
+    flat, _, x = start(network)
+    flat, knots = flat / 4, uneven(network)
+
+    agree(lambda flat: forward(network, flat, knots, x), stacked(network, knots, x), flat)
+
+
+def trained(function, flat, steps=40):
+    """Every position of Adam."""
+    settings = Adam(name="adam", learning_rate=0.01)
+    state, positions = adam.start(settings, flat), []
+    for _ in range(steps):
+        state = adam.tell(settings, state, *loss_and_gradient(function, adam.ask(state)))
+        positions.append(state.position_RP)
+    return torch.stack(positions)
+
+
+def test_the_two_ways_to_write_a_kan_train_alike_and_redundant_scales_do_not():
+    """From the same start: the same trajectory of Adam, and another function once w_s is trained beside c (E4)."""
+    network = KanShape(shape=(2, 4, 1), grid=5)
+    scaled = network.model_copy(update={"scales": True})
+    flat, knots, x = start(network)
+    flat, knots = flat / 4, uneven(network)
+    parts = unflatten(network, flat)
+    ones = {f"layer{layer}.scale": flat.new_ones(LANES, *pair) for layer, pair in enumerate(pairwise(network.shape))}
+    with_scales = flatten(scaled, {**parts, **ones})
+
+    ours = trained(lambda flat: forward(network, flat, knots, x), flat)
+    assert_same(trained(stacked(network, knots, x), flat), ours)
+
+    other = trained(lambda flat: forward(scaled, flat, knots, x), with_scales)
+    assert_same(forward(scaled, with_scales, knots, x), forward(network, flat, knots, x))
+    before, after = forward(network, ours[-1], knots, x), forward(scaled, other[-1], knots, x)
+    assert (after - before).abs().max() > 0.01 * before.abs().max()
+
+
+# ---------------------------------------------------------------------------------------------------- E2, L5: the rank
+def as_kan(network):
+    """The KAN without base whose coefficients are those of a spline MLP before its maps, and what makes them."""
+    kan = KanShape(shape=network.shape, grid=network.grid, order=network.order, base=False, bias=True)
+
+    def coefficients(flat):
+        parts, made = unflatten(network, flat), {}
+        for layer, inputs in enumerate(network.shape[:-1]):
+            coef, weight = parts[f"layer{layer}.coef"], parts[f"layer{layer}.weight"]
+            coef = coef if coef.dim() == 4 else coef[..., None]
+            weight_RKIO = weight.unflatten(1, (network.rank, inputs))
+            made[f"layer{layer}.coef"] = torch.einsum("rick,rkio->rico", coef, weight_RKIO)
+            made[f"layer{layer}.bias"] = parts[f"layer{layer}.bias"]
+        return flatten(kan, made)
+
+    return kan, coefficients
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("order", [1, 3])
+@pytest.mark.parametrize("rank", [1, 2, 4])
+def test_splines_before_a_map_are_a_kan_with_coefficients_of_that_rank(shape, order, rank):
+    """c_i = sum_k w_ik a_ik^T: equal values, and gradients by the chain rule (E2 at rank 1)."""
+    network = SplineMlpShape(shape=shape, grid=4, order=order, place="before", rank=rank)
+    kan, coefficients = as_kan(network)
+    flat, _, x = start(network)
+    flat, knots = flat / 2, uneven(network)
+
+    agree(
+        lambda flat: forward(network, flat, knots, x),
+        lambda flat: forward(kan, coefficients(flat), knots, x),
+        flat,
+    )
+    for coef in (unflatten(kan, coefficients(flat))[f"layer{layer}.coef"] for layer in range(len(shape) - 1)):
+        ranks = torch.linalg.matrix_rank(coef)
+        assert (ranks == min(rank, coef.shape[-1])).all()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_at_full_rank_they_are_every_kan_without_base(shape):
+    """By singular values of each input's coefficients, a spline MLP of as many splines a node as there are outputs."""
+    kan = KanShape(shape=shape, grid=4, base=False, bias=True)
+    rank = max(min(outputs, 7) for outputs in shape[1:])
+    network = SplineMlpShape(shape=shape, grid=4, place="before", rank=rank)
+    flat, _, x = start(kan)
+    flat, knots, made = flat / 4, uneven(kan), {}
+    for layer in range(len(shape) - 1):
+        own = of_layer(unflatten(kan, flat), layer)
+        left, values, right = torch.linalg.svd(own["coef"], full_matrices=False)
+        missing = rank - values.shape[-1]
+        coef, weight = F.pad(left * values[..., None, :], (0, missing)), F.pad(right, (0, 0, 0, missing))
+        made[f"layer{layer}.coef"] = coef if rank > 1 else coef[..., 0]
+        made[f"layer{layer}.weight"] = weight.transpose(1, 2).flatten(1, 2)
+        made[f"layer{layer}.bias"] = own["bias"]
+
+    assert_same(forward(network, flatten(network, made), knots, x), forward(kan, flat, knots, x))
+
+
+@pytest.mark.parametrize("rank", [1, 3])
+def test_several_splines_of_a_node_move_as_one_does(rank):
+    """Knots follow the activations, and where the new ones are the old ones nothing changes."""
+    network = SplineMlpShape(shape=(2, 3, 1), grid=5, place="before", rank=rank)
+    flat, knots, x = start(network, 300)
+    flat, knots = update_knots(network, flat, knots, x, 1.0, 0.01)
+    again_flat, again = update_knots(network, flat, knots, x, 1.0, 0.01)
+
+    assert_same(forward(network, again_flat, again, x), forward(network, flat, knots, x), 1e-11)
+    assert torch.allclose(knots[0][..., 3], x.amin(1) - 0.01, rtol=0, atol=1e-14)
+
+
+# ----------------------------------------------------------------------------------------- E3: straight lines and ReLU
+def as_relu_network(kan, flat, knots):
+    """The MLP that is a KAN of order 1 without base, everywhere: one ReLU a knot of every node.
+
+    A spline's slope changes at its knots, from 0 before the first to 0 after the last, so that it is the sum of
+    changes times ReLU(x - t).
+    """
+    parts, made, maps = unflatten(kan, flat), {}, None
+    for layer, own_knots in enumerate(knots):
+        inputs, knot_count = own_knots.shape[1:]
+        # From a node to its ReLUs: the map that makes the node, once a knot.
+        maps = torch.eye(inputs, dtype=flat.dtype).repeat(LANES, 1, 1) if layer == 0 else maps
+        made[f"layer{layer}.weight"] = maps.repeat_interleave(knot_count, 2)
+        made[f"layer{layer}.bias"] = -own_knots.flatten(1)
+        values = F.pad(parts[f"layer{layer}.coef"], (0, 0, 1, 1))  # at every knot; 0 at the ends
+        slopes = F.pad(values.diff(dim=2) / own_knots.diff(dim=2)[..., None], (0, 0, 1, 1))
+        maps = slopes.diff(dim=2).flatten(1, 2)
+    last = len(knots)
+    made[f"layer{last}.weight"], made[f"layer{last}.bias"] = maps, flat.new_zeros(LANES, kan.shape[-1])
+    widths = [own.shape[1] * own.shape[2] for own in knots]
+    mlp = MlpShape(shape=(kan.shape[0], *widths, kan.shape[-1]), activation="relu")
+    return mlp, flatten(mlp, made)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("kind", ["uniform", "uneven"])
+def test_straight_splines_are_a_relu_network_on_their_grid(shape, kind):
+    """The whole network converts, inside of the grid, on knots and outside (E3, Schoots et al. 2025)."""
+    kan = KanShape(shape=shape, grid=6, order=1, base=False)
+    flat, knots, x = start(kan, 200, spread=3.0)
+    knots = knots if kind == "uniform" else uneven(kan)
+    x[:, :8] = knots[0][:, :, :8].transpose(1, 2)
+    mlp, relus = as_relu_network(kan, flat, knots)
+
+    assert_same(forward(mlp, relus, [], x), forward(kan, flat, knots, x), 1e-10)
+
+
+def test_prelu_lies_between_relu_and_no_activation_at_all():
+    """Slopes of 0 are an MLP with relu, slopes of 1 an affine map."""
+    network = MlpShape(shape=(2, 6, 1), activation="prelu")
+    flat, _, x = start(network)
+    parts = unflatten(network, flat)
+
+    def with_slope(value):
+        return forward(
+            network, flatten(network, {**parts, "layer0.slope": torch.full_like(parts["layer0.slope"], value)}), [], x
+        )
+
+    relu = network.model_copy(update={"activation": "relu"})
+    assert torch.equal(with_slope(0.0), forward(relu, flatten(relu, parts), [], x))
+    middle = (x[:, :1] + x[:, 1:2]) / 2
+    x = torch.cat([x[:, :2], middle], 1)
+    ends = with_slope(1.0)
+    assert_same(ends[:, 2], ends[:, :2].mean(1))

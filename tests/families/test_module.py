@@ -1,0 +1,216 @@
+"""A user's nn.Module as a network: the same numbers as in torch, counted live, refused where no run of it is one."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from harness.base.errors import HarnessError
+from harness.count import count, training_flops
+from harness.count.module import module_network
+from harness.count.training import Work
+from harness.families import forward, initialise, parameter_count
+from harness.families.module import check
+from harness.measure.bench import bench_solo
+from harness.spec import Adam, CapTooSmall, MlpShape, Module, Recipe, RunSpec, Task
+from harness.tasks import resolve
+
+HERE = __name__
+
+
+class TwoLayers(nn.Module):
+    """What family mlp is with depth 3 and ReLU."""
+
+    def __init__(self, inputs, outputs, width):
+        super().__init__()
+        self.maps = nn.ModuleList(nn.Linear(*nodes) for nodes in ((inputs, width), (width, width), (width, outputs)))
+
+    def forward(self, x):
+        for layer in self.maps[:-1]:
+            x = torch.relu(layer(x))
+        return self.maps[-1](x)
+
+
+class Narrow(TwoLayers):
+    """Cannot be made wider than 5."""
+
+    def __init__(self, inputs, outputs, width):
+        if width > 5:
+            raise ValueError("at most 5")
+        super().__init__(inputs, outputs, width)
+
+
+class Normed(nn.Module):
+    """An operation that no table prices."""
+
+    def __init__(self, inputs, outputs, width):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(inputs, width), nn.LayerNorm(width), nn.Linear(width, outputs))
+        self.register_buffer("shift", torch.randn(1))
+
+    def forward(self, x):
+        return self.body(x) + self.shift
+
+
+class Batched(nn.Module):
+    """Sees statistics of the batch."""
+
+    def __init__(self, inputs, outputs, width):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(inputs, width), nn.BatchNorm1d(width), nn.Linear(width, outputs))
+
+    def forward(self, x):
+        return self.body(x)
+
+
+class Chancy(Batched):
+    """Drops nodes at random."""
+
+    def __init__(self, inputs, outputs, width):
+        super().__init__(inputs, outputs, width)
+        self.body[1] = nn.Dropout(0.5)
+
+
+class Frozen(TwoLayers):
+    """Has nothing that is trained."""
+
+    def __init__(self, inputs, outputs, width):
+        super().__init__(inputs, outputs, width)
+        self.requires_grad_(False)
+
+
+class Asking(TwoLayers):
+    """Does what the values say."""
+
+    def forward(self, x):
+        return super().forward(x if x.max() > 0 else -x)
+
+
+class Broken(TwoLayers):
+    """A mistake in its forward pass."""
+
+    def forward(self, x):
+        return x["points"]
+
+
+class Flat(TwoLayers):
+    """Leaves the axis of outputs out."""
+
+    def forward(self, x):
+        return super().forward(x)[:, 0]
+
+
+def network(name, width=4, inputs=2, outputs=1):
+    return module_network(Module(family="module", module=f"{HERE}:{name}", size="width"), inputs, outputs, width)
+
+
+@pytest.mark.parametrize("width", [1, 7, 20])
+@pytest.mark.parametrize("inputs", [1, 3])
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_an_mlp_of_ones_own_counts_as_the_family_does(width, inputs, outputs):
+    """Parameters, FLOPs forward and in training equal the closed forms of the MLP that it is, as they are executed."""
+    own, mlp = (
+        network("TwoLayers", width, inputs, outputs),
+        MlpShape(shape=(inputs, width, width, outputs), activation="relu"),
+    )
+
+    assert parameter_count(own) == count(own)["params.trainable"] == count(mlp)["params.trainable"]
+    for name in ("flops_forward.executed", "flops_forward.shared_dense", "flops_forward.matmul"):
+        assert count(own)[name] == count(mlp)[name]
+    trained = [training_flops([Work(one, 10, 100, 10)], Adam(name="adam")) for one in (own, mlp)]
+    assert trained[0]["flops_train.executed"] == trained[1]["flops_train.executed"]
+    assert trained[0]["flops_train.shared_dense"] == trained[0]["flops_train.executed"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_lanes_are_modules_side_by_side(dtype):
+    """Every lane's outputs and gradient are those of a module with its parameters; lanes start from their own seeds."""
+    own = network("TwoLayers")
+    flat_RP = initialise(
+        own, [np.random.default_rng(seed) for seed in (0, 1, 0)], [1, 1, 2], dtype, "cpu"
+    ).requires_grad_()
+    x_RNI = torch.linspace(-1, 1, 30, dtype=dtype).reshape(3, 5, 2)
+
+    y_RNO = forward(own, flat_RP, [], x_RNI)
+    gradient_RP = torch.autograd.grad(y_RNO.square().sum(), flat_RP)[0]
+
+    for lane in range(3):
+        module = TwoLayers(2, 1, 4).to(dtype)
+        nn.utils.vector_to_parameters(flat_RP[lane].detach(), module.parameters())
+        y_NO = module(x_RNI[lane])
+        y_NO.square().sum().backward()
+        torch.testing.assert_close(y_NO, y_RNO[lane], rtol=1e-12 if dtype == torch.float64 else 1e-5, atol=0)
+        own_P = torch.cat([each.grad.ravel() for each in module.parameters()])
+        torch.testing.assert_close(own_P, gradient_RP[lane])
+    assert torch.equal(2 * flat_RP[0], flat_RP[2])
+    assert not torch.equal(flat_RP[0], flat_RP[1])
+
+
+def test_making_a_module_leaves_torchs_random_state_alone():
+    """Nothing is drawn from, or set in, the global generator."""
+    before = torch.random.get_rng_state()
+
+    initialise(network("TwoLayers"), [np.random.default_rng(0)], 1.0, torch.float64, "cpu")
+    with pytest.raises(HarnessError, match="chance"):
+        check(network("Chancy"))
+
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_what_no_table_prices_is_one_a_number_and_buffers_are_no_parameters():
+    """LayerNorm gives `width` numbers and two statistics; the rest is two linear maps and a sum."""
+    own = network("Normed", width=8)
+
+    assert count(own)["params.trainable"] == (2 * 8 + 8) + 2 * 8 + (8 + 1)
+    assert count(own)["flops_forward.executed"] == 2 * 2 * 8 + (8 + 2) + 2 * 8 + 1
+    check(own)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Batched", "depends on the other points"),
+        ("Chancy", "must not depend on chance"),
+        ("Flat", r"give \[8\] in place of \[8, 1\]"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_with_the_reason(name, said):
+    """A module is tried before anything trains."""
+    with pytest.raises(HarnessError, match=said):
+        check(network(name))
+
+
+def test_sizes_that_cannot_be_made_and_names_that_are_not_there():
+    """Too large is too large for a search; a wrong name gets the nearest; what has no parameters is no network."""
+    with pytest.raises(HarnessError, match="nothing to train"):
+        network("Frozen")
+    for name in ("Asking", "Broken"):
+        with pytest.raises(HarnessError, match=f":{name}: its passes could not be counted"):
+            network(name)
+    with pytest.raises(CapTooSmall, match="at most 5"):
+        network("Narrow", width=6)
+
+
+def test_a_keyword_that_it_does_not_take_is_said_at_any_size():
+    """A depth is tried from 2 on, and 2 is not too deep for what has no depth."""
+    with pytest.raises(HarnessError, match=r"TwoLayers\(2, 1, depth=2\) failed: TypeError: .*'depth'"):
+        module_network(Module(family="module", module=f"{HERE}:TwoLayers", size="depth"), 2, 1, 2)
+    with pytest.raises(HarnessError, match="did you mean 'TwoLayers'"):
+        network("TwoLayer")
+    with pytest.raises(HarnessError, match=r"write package\.module:name"):
+        module_network(Module(family="module", module="torch", size="width"), 1, 1, 1)
+
+
+def test_an_evaluation_of_it_is_timed_like_others():
+    """`harness bench FILE` times it alone; what it moves in bytes has no price."""
+    network = module_network(Module(family="module", module=f"{HERE}:TwoLayers", size="width"), 2, 1, 5)
+    recipe = Recipe(optimizer=Adam(name="adam"), max_evaluations=10)
+    task = resolve(Task(target="xy", train_points=20))
+    run = RunSpec(task=task, network=network, recipe=recipe, seed=0, engine="torch")
+
+    (row,) = bench_solo([run], progress=lambda done, total: None)
+
+    assert 0 < row.seconds_per_evaluation < math.inf
+    assert row.bytes_per_evaluation is None

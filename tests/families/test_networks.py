@@ -1,0 +1,212 @@
+"""All families: layout, initial values, lanes."""
+
+import random
+from itertools import product
+from math import sqrt
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.base.errors import HarnessError
+from harness.families import (
+    ChebyshevKanShape,
+    FourierKanShape,
+    KanShape,
+    MlpShape,
+    RationalKanShape,
+    RbfKanShape,
+    SplineMlpShape,
+    forward,
+    initial_knots,
+    initialise,
+    parameter_count,
+    parameter_shapes,
+    unflatten,
+    update_knots,
+)
+
+SHAPES = [(1, 1), (2, 5, 1), (3, 4, 4, 2)]
+ACTIVATIONS = {"silu": F.silu, "relu": F.relu, "tanh": torch.tanh, "gelu": F.gelu}
+MLPS = [MlpShape(shape=shape, activation=name) for shape, name in product(SHAPES, ACTIVATIONS)]
+PRELUS = [MlpShape(shape=shape, activation="prelu") for shape in SHAPES]
+LADDER = [
+    *(RbfKanShape(shape=shape, grid=grid, norm=grid > 1) for shape, grid in product(SHAPES, (1, 5))),
+    *(ChebyshevKanShape(shape=shape, degree=degree) for shape, degree in product(SHAPES, (1, 4))),
+    *(FourierKanShape(shape=shape, harmonics=harmonics) for shape, harmonics in product(SHAPES, (1, 3))),
+    *(RationalKanShape(shape=shape, groups=groups) for shape, groups in product(SHAPES, (1, 2))),
+    *(SplineMlpShape(shape=shape, grid=3, place="before", rank=rank) for shape, rank in product(SHAPES, (2, 3))),
+]
+KANS = [
+    KanShape(shape=shape, grid=grid, order=order, base=base, scales=extra, bias=extra)
+    for shape, grid, order, base, extra in product(SHAPES, (1, 5), (1, 3), (True, False), (True, False))
+]
+SPLINE_MLPS = [
+    SplineMlpShape(shape=shape, grid=grid, order=order, place=place)
+    for shape, grid, order, place in product(SHAPES, (1, 5), (1, 3), ("after", "before"))
+]
+FEW = [
+    *MLPS[4:8],
+    KanShape(shape=(2, 5, 1), grid=5),
+    KanShape(shape=(3, 4, 4, 2), grid=4, scales=True, bias=True),
+    SplineMlpShape(shape=(2, 5, 1), grid=5),
+    SplineMlpShape(shape=(3, 4, 4, 2), grid=4, place="before"),
+    *PRELUS[1:],
+    *LADDER[5::6],
+]
+
+
+# What a gain leaves as it is.
+FIXED = {
+    "mlp": ("slope",),
+    "kan": ("scale", "bias"),
+    "spline_mlp": ("coef",),
+    "rbf_kan": ("norm_scale", "norm_shift"),
+    "fourier_kan": ("bias",),
+    "rational_kan": ("numerator", "denominator", "bias"),
+}
+
+
+def lane_generators(lanes, seed=0):
+    return [np.random.default_rng([seed, lane]) for lane in range(lanes)]
+
+
+def start(network, lanes, samples, seed=0):
+    """Parameters, knots, samples and targets; a lane's are the same whatever the number of lanes."""
+    flat = initialise(network, lane_generators(lanes, seed), 1.0, torch.float64, "cpu")
+    data = lane_generators(lanes, seed + 1)
+    x = torch.tensor(np.stack([rng.uniform(-1.2, 1.2, (samples, network.shape[0])) for rng in data]))
+    y = torch.tensor(np.stack([rng.normal(size=(samples, network.shape[-1])) for rng in data]))
+    return flat, initial_knots(network, lanes, torch.float64, "cpu"), x, y
+
+
+def loss_and_gradient(network, flat, knots, x, y):
+    """Mean squared error of each lane, and its gradient."""
+    flat = flat.clone().requires_grad_()
+    loss_R = (forward(network, flat, knots, x) - y).square().mean(dim=(1, 2))
+    (gradient,) = torch.autograd.grad(loss_R.sum(), flat)
+    return loss_R.detach(), gradient
+
+
+@pytest.mark.parametrize("network", MLPS + KANS + SPLINE_MLPS + PRELUS + LADDER, ids=repr)
+def test_the_count_is_the_width_of_the_flat_vector(network):
+    """parameter_count, parameter_shapes and the initial vector agree, and every parameter reaches the output."""
+    flat, knots, x, _ = start(network, 3, 40)
+    assert flat.shape == (3, parameter_count(network))
+    parts = unflatten(network, flat)
+    assert {name: tuple(part.shape[1:]) for name, part in parts.items()} == parameter_shapes(network)
+    assert all(part.data_ptr() >= flat.data_ptr() and part._base is not None for part in parts.values())
+    assert forward(network, flat, knots, x).shape == (3, 40, network.shape[-1])
+
+
+@pytest.mark.parametrize("network", MLPS[4:8], ids=repr)
+def test_an_mlp_is_a_stack_of_linear_layers(network):
+    """Each lane equals torch's own linear layers and activations, hidden layers only."""
+    flat, _, x, _ = start(network, 3, 20)
+    parts = unflatten(network, flat)
+    out = forward(network, flat, [], x)
+    for lane in range(3):
+        h = F.linear(x[lane], parts["layer0.weight"][lane].T, parts["layer0.bias"][lane])
+        h = ACTIVATIONS[network.activation](h)
+        h = F.linear(h, parts["layer1.weight"][lane].T, parts["layer1.bias"][lane])
+        assert (out[lane] - h).abs().max() < 1e-14
+
+
+@pytest.mark.parametrize("network", FEW, ids=repr)
+def test_gradients_equal_finite_differences(network):
+    """Gradients in parameters and samples pass torch's numerical check, away from where |Q| = 0 of rational KANs."""
+    flat, knots, x, _ = start(network, 2, 3)
+    flat, x = (flat + 0.1).requires_grad_(), x.requires_grad_()
+    assert torch.autograd.gradcheck(lambda *data: forward(network, data[0], knots, data[1]), (flat, x), fast_mode=True)
+
+
+@pytest.mark.parametrize("network", FEW, ids=repr)
+@pytest.mark.parametrize("samples", [7, 100, 1000])
+def test_a_lane_is_bitwise_the_same_beside_any_number_of_others(network, samples):
+    """Loss, gradient and updated knots of a lane do not depend on R, for R of 2 and more."""
+    many = start(network, 32, samples)
+    loss, gradient = loss_and_gradient(network, *many)
+    moved, _ = update_knots(network, many[0], many[1], many[2], 0.5, 0.01)
+    for lanes in (2, 8):
+        few = start(network, lanes, samples)
+        few_loss, few_gradient = loss_and_gradient(network, *few)
+        few_moved, _ = update_knots(network, few[0], few[1], few[2], 0.5, 0.01)
+        assert torch.equal(few_loss, loss[:lanes])
+        assert torch.equal(few_gradient, gradient[:lanes])
+        assert torch.equal(few_moved, moved[:lanes])
+
+
+@given(st.sampled_from(FEW), st.permutations(range(5)), st.integers(0, 2**32 - 1))
+@settings(max_examples=30, deadline=None)
+def test_permuting_lanes_permutes_outputs(network, order, seed):
+    """Lanes do not see each other: their order is only an order."""
+    flat, knots, x, _ = start(network, 5, 33, seed)
+    out = forward(network, flat, knots, x)
+    permuted = forward(network, flat[order], [layer[order] for layer in knots], x[order])
+    assert torch.equal(permuted, out[order])
+
+
+@pytest.mark.parametrize("network", FEW, ids=repr)
+def test_initial_values_depend_on_the_generator_and_the_gain_of_their_lane(network):
+    """Equal seeds give equal bits whatever stands beside, different seeds differ, and gain scales what it should."""
+    alone = initialise(network, lane_generators(1), 1.0, torch.float64, "cpu")
+    beside = initialise(network, lane_generators(4), [1.0, 1.0, 2.0, 2.0], torch.float64, "cpu")
+    plain = initialise(network, lane_generators(4), 1.0, torch.float64, "cpu")
+    assert torch.equal(alone[0], beside[0])
+    assert not torch.equal(beside[0], beside[1])
+    parts, doubled = unflatten(network, plain), unflatten(network, beside)
+    for name, part in parts.items():
+        fixed = FIXED.get(network.family, ())
+        assert torch.equal(doubled[name][2:], part[2:] * (1.0 if name.endswith(fixed) else 2.0))
+
+
+def test_initial_values_are_drawn_in_float64_and_then_rounded():
+    """A float32 network starts where the float64 one does, to rounding."""
+    network = KanShape(shape=(2, 5, 1), grid=5)
+    double = initialise(network, lane_generators(2), 1.0, torch.float64, "cpu")
+    single = initialise(network, lane_generators(2), 1.0, torch.float32, "cpu")
+    assert torch.equal(single, double.to(torch.float32))
+
+
+def test_initial_values_follow_their_stated_laws():
+    """Standard deviations and bounds of initial values are those of the paper and of torch.nn.Linear."""
+    wide_kan, wide_mlp = KanShape(shape=(60, 40), grid=20, scales=True, bias=True), MlpShape(shape=(60, 40))
+    kan = unflatten(wide_kan, initialise(wide_kan, lane_generators(1), 1.0, torch.float64, "cpu"))
+    mlp = unflatten(wide_mlp, initialise(wide_mlp, lane_generators(1), 1.0, torch.float64, "cpu"))
+    assert kan["layer0.coef"].std().item() == pytest.approx(0.1, rel=0.02)
+    assert (kan["layer0.scale"] == 1).all()
+    assert (kan["layer0.bias"] == 0).all()
+    for values, bound in (
+        (kan["layer0.base"], sqrt(6 / 100)),
+        (mlp["layer0.weight"], 1 / sqrt(60)),
+        (mlp["layer0.bias"], 1 / sqrt(60)),
+    ):
+        assert values.abs().max() <= bound
+        assert values.abs().max().item() == pytest.approx(bound, rel=0.1)
+
+
+def test_initialising_leaves_global_generators_alone():
+    """No global random state moves."""
+    before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
+    for network in FEW:
+        initialise(network, lane_generators(2), 1.0, torch.float64, "cpu")
+    after = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
+    assert torch.equal(before[0], after[0])
+    assert before[1:] == after[1:]
+
+
+def test_gains_are_one_a_lane():
+    """A list of gains of another length than the generators is refused."""
+    with pytest.raises(HarnessError, match="2 values for 3 generators"):
+        initialise(MlpShape(shape=(1, 1)), lane_generators(3), [1.0, 2.0], torch.float64, "cpu")
+
+
+def test_initial_knots_are_uniform_on_the_stated_domain():
+    """Every layer has G+2k+1 equally spaced knots, of which k lie beyond each end of [low, high]."""
+    network = KanShape(shape=(2, 5, 1), grid=4, order=3, low=-2.0, high=2.0)
+    for knots, inputs in zip(initial_knots(network, 3, torch.float64, "cpu"), (2, 5), strict=True):
+        expected = torch.arange(-5, 6, dtype=torch.float64).expand(3, inputs, -1)
+        assert torch.allclose(knots, expected, rtol=0, atol=1e-14)

@@ -1,0 +1,220 @@
+"""MLPs with splines: against scipy, and what moving knots and raising G keep. Lanes: see test_networks."""
+
+from itertools import pairwise, product
+
+import numpy as np
+import pytest
+import torch
+from scipy.interpolate import BSpline
+
+from harness.base.errors import HarnessError
+from harness.count import trainable
+from harness.families import (
+    SplineMlpShape,
+    extend_grid,
+    forward,
+    initial_knots,
+    initialise,
+    parameter_count,
+    unflatten,
+    update_knots,
+)
+from harness.families.spline import design_matrix, extend_knots
+
+ORDERS = [1, 2, 3, 4, 5]
+PLACES = ["after", "before"]
+LANES = 2
+both_places = pytest.mark.parametrize("place", PLACES)
+
+
+# ------------------------------------------------------------------------------------------------------------- helpers
+def start(network, samples=300, seed=0, spread=1.0):
+    """Parameters that are not tiny, knots, and samples on [-spread, spread]."""
+    rng = np.random.default_rng(seed)
+    flat = torch.tensor(rng.normal(size=(LANES, parameter_count(network))))
+    x = torch.tensor(rng.uniform(-spread, spread, (LANES, samples, network.shape[0])))
+    return flat, initial_knots(network, LANES, torch.float64, "cpu"), x
+
+
+def uneven(network, seed=1):
+    """Knots of the right shapes, one sequence a node and lane."""
+    rng = np.random.default_rng(seed)
+    return [
+        extend_knots(
+            torch.tensor(rng.uniform(0.2, 0.5, (*knots.shape[:2], network.grid + 1)).cumsum(-1) - 2), network.order
+        )
+        for knots in initial_knots(network, LANES, torch.float64, "cpu")
+    ]
+
+
+def scipy_spline(knots, coef, order, x):
+    """scipy's spline within all its knots, where k more without coefficients stand on each side, and 0 elsewhere."""
+    steps, zeros = np.arange(1, order + 1), np.zeros(order)
+    all_knots = np.concatenate([knots[0] - steps[::-1], knots, knots[-1] + steps])
+    values = BSpline(all_knots, np.concatenate([zeros, coef, zeros]), order)(x)
+    return np.where((x >= knots[0]) & (x < knots[-1]), values, 0.0)
+
+
+def scipy_network(network, parts, knots, lane, x):
+    """[N, O] of one lane, node by node."""
+    h, depth = x[lane].numpy(), len(network.shape) - 1
+
+    def activate(layer, h):
+        coef, own = parts[f"layer{layer}.coef"][lane].numpy(), knots[layer][lane].numpy()
+        return np.stack([scipy_spline(*node, network.order, row) for *node, row in zip(own, coef, h.T, strict=True)], 1)
+
+    for layer in range(depth):
+        h = activate(layer, h) if network.place == "before" else h
+        h = h @ parts[f"layer{layer}.weight"][lane].numpy() + parts[f"layer{layer}.bias"][lane].numpy()
+        h = activate(layer, h) if network.place == "after" and layer < depth - 1 else h
+    return h
+
+
+# -------------------------------------------------------------------------------------------------------------- values
+@both_places
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("kind", ["uniform", "uneven"])
+def test_the_network_is_linear_maps_and_splines_of_scipy(kind, order, place):
+    """Every lane, inside and outside of the knots."""
+    for shape, grid in product([(1, 1), (2, 5, 1), (3, 4, 5, 2)], [1, 5]):
+        network = SplineMlpShape(shape=shape, grid=grid, order=order, place=place)
+        flat, knots, x = start(network, 100, spread=3.0)
+        knots = uneven(network) if kind == "uneven" else knots
+        out, parts = forward(network, flat, knots, x), unflatten(network, flat)
+        for lane in range(LANES):
+            expected = scipy_network(network, parts, knots, lane, x)
+            assert np.abs(out[lane].numpy() - expected).max() < 1e-12 * max(1, np.abs(expected).max())
+
+
+@both_places
+@pytest.mark.parametrize("shape", [(1, 1), (2, 5, 1), (3, 4, 5, 2)], ids=str)
+def test_parameters_are_those_that_are_counted(shape, place):
+    """E + O a layer, and G + k a spline: one a hidden node after the map, or one an input before it."""
+    network = SplineMlpShape(shape=shape, grid=7, order=2, place=place)
+    splines = sum(shape[:-1]) if place == "before" else sum(shape[1:-1])
+    maps = sum((inputs + 1) * outputs for inputs, outputs in pairwise(shape))
+    assert parameter_count(network) == trainable(network) == maps + 9 * splines
+
+
+@both_places
+def test_the_gradient_is_that_of_finite_differences(place):
+    """In parameters and samples, on knots that are not uniform."""
+    network = SplineMlpShape(shape=(2, 3, 2), grid=4, place=place)
+    flat, _, x = start(network, 5)
+    flat, x, knots = flat.requires_grad_(), x.requires_grad_(), uneven(network)
+    assert torch.autograd.gradcheck(lambda *data: forward(network, data[0], knots, data[1]), (flat, x))
+
+
+def test_far_away_a_network_is_constant():
+    """Splines are zero outside of their knots, and what follows is a bias."""
+    network = SplineMlpShape(shape=(2, 3, 1), grid=4, place="before")
+    flat, knots, x = start(network)
+    parts, (first, second) = unflatten(network, flat), knots
+    out = forward(network, flat, knots, x * 1e300)
+    hidden = parts["layer0.bias"][:, None]
+    values = (design_matrix(second, hidden.transpose(1, 2), 3) @ parts["layer1.coef"][..., None])[..., 0].transpose(
+        1, 2
+    )
+    expected = values @ parts["layer1.weight"] + parts["layer1.bias"][:, None]
+    assert first.shape == (LANES, 2, 11)
+    assert torch.allclose(out, expected.expand_as(out), rtol=0, atol=1e-14)
+
+
+# ------------------------------------------------------------------------------------------------------ initial values
+@pytest.mark.parametrize("order", ORDERS)
+def test_initial_splines_are_the_smallest_through_noise_at_the_knots(order):
+    """As KANbeFair's: U(+-noise / 2G) at the G + 1 knots of the domain, and the least norm of coefficients."""
+    network = SplineMlpShape(shape=(3, 400, 1), grid=5, order=order, noise=0.4, low=-2.0, high=3.0)
+    generators = [np.random.default_rng(0)]
+    parts = unflatten(network, initialise(network, generators, 1.0, torch.float64, "cpu"))
+    (knots,) = initial_knots(network, 1, torch.float64, "cpu")
+    coef = parts["layer0.coef"][0]
+    design = design_matrix(knots[:, :1], knots[:, :1, order:-order], order)[0, 0]
+    values = coef @ design.T
+    assert values.abs().max() <= 0.04 * (1 + 1e-12)
+    assert values.std().item() == pytest.approx(0.08 / np.sqrt(12), rel=0.05)
+    assert torch.allclose(coef, values @ torch.linalg.pinv(design).T, rtol=0, atol=1e-15)
+
+
+@both_places
+def test_initial_maps_are_those_of_an_mlp_and_take_the_gain(place):
+    """U(+-gain / sqrt(inputs)); splines have `noise` instead of a gain."""
+    network = SplineMlpShape(shape=(60, 40, 1), grid=5, place=place)
+    plain, doubled = (
+        unflatten(network, initialise(network, [np.random.default_rng(0)], gain, torch.float64, "cpu"))
+        for gain in (1.0, 2.0)
+    )
+    for name, part in plain.items():
+        assert torch.equal(doubled[name], part if name.endswith("coef") else 2 * part)
+    for name in ("layer0.weight", "layer0.bias"):
+        assert plain[name].abs().max() <= 60**-0.5
+        assert plain[name].abs().max().item() == pytest.approx(60**-0.5, rel=0.1)
+
+
+@both_places
+def test_initial_knots_are_uniform_on_the_stated_domain(place):
+    """G+2k+1 equally spaced knots a spline, of which k lie beyond each end of [low, high]."""
+    network = SplineMlpShape(shape=(2, 5, 4, 1), grid=4, order=3, low=-2.0, high=2.0, place=place)
+    nodes = (2, 5, 4) if place == "before" else (5, 4)
+    for knots, splines in zip(initial_knots(network, 3, torch.float64, "cpu"), nodes, strict=True):
+        expected = torch.arange(-5, 6, dtype=torch.float64).expand(3, splines, -1)
+        assert torch.allclose(knots, expected, rtol=0, atol=1e-14)
+
+
+# --------------------------------------------------------------------------------------------------- knots and their G
+@both_places
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("factor", [1, 2, 3])
+@pytest.mark.parametrize("grid_eps", [0.3, 1.0])
+def test_extension_with_nested_knots_keeps_the_function(grid_eps, factor, order, place):
+    """Where activations are inside of the domains, uniform or not."""
+    network = SplineMlpShape(shape=(2, 3, 3, 1), grid=5, order=order, place=place)
+    flat, knots, x = start(network)
+    # Percentile knots have no margin; it is the uniform part that takes the domain beyond the samples.
+    flat, knots = update_knots(network, flat, knots, x, grid_eps, 0.1)
+    finer, finer_flat, finer_knots = extend_grid(network, flat, knots, factor * 5)
+    assert finer == network.model_copy(update={"grid": factor * 5})
+    assert [new.shape[-1] for new in finer_knots] == [factor * 5 + 2 * order + 1] * len(knots)
+    before, after = forward(network, flat, knots, x), forward(finer, finer_flat, finer_knots, x)
+    assert before.std() > 0.01
+    assert (after - before).abs().max() < 1e-11 * before.abs().max()
+
+
+@both_places
+def test_extension_refuses_a_coarser_grid(place):
+    """A smaller G is not an extension."""
+    network = SplineMlpShape(shape=(2, 3, 1), grid=5, place=place)
+    flat, knots, _ = start(network)
+    with pytest.raises(HarnessError, match=r"grid=4.*grid=5"):
+        extend_grid(network, flat, knots, 4)
+
+
+@both_places
+def test_update_takes_knots_to_the_activations(place):
+    """With grid_eps=1 every domain is the range of what its spline is given, widened by the margin on each side."""
+    network = SplineMlpShape(shape=(2, 4, 1), grid=6, place=place)
+    flat, knots, x = start(network)
+    new_flat, new_knots = update_knots(network, flat, knots, x, 1.0, 0.25)
+    parts = unflatten(network, new_flat)
+    given = x
+    if place == "before":
+        splines = design_matrix(new_knots[0], x.transpose(1, 2), 3) @ parts["layer0.coef"][..., None]
+        assert torch.allclose(new_knots[0][..., 3], x.amin(1) - 0.25, rtol=0, atol=1e-14)
+        given = splines[..., 0].transpose(1, 2)
+    given = given @ parts["layer0.weight"] + parts["layer0.bias"][:, None]
+    assert torch.allclose(new_knots[-1][..., 3], given.amin(1) - 0.25, rtol=0, atol=1e-13)
+    assert torch.allclose(new_knots[-1][..., -4], given.amax(1) + 0.25, rtol=0, atol=1e-13)
+    for name in ("layer0.weight", "layer0.bias", "layer1.weight", "layer1.bias"):
+        assert torch.equal(parts[name], unflatten(network, flat)[name])
+
+
+@both_places
+def test_update_to_the_same_knots_keeps_the_network(place):
+    """When uniform knots already span the activations of every layer, updating again changes nothing."""
+    network = SplineMlpShape(shape=(2, 3, 3, 1), grid=5, place=place)
+    flat, knots, x = start(network)
+    flat, knots = update_knots(network, flat, knots, x, 1.0, 0.01)
+    again_flat, again = update_knots(network, flat, knots, x, 1.0, 0.01)
+    before, after = forward(network, flat, knots, x), forward(network, again_flat, again, x)
+    assert (after - before).abs().max() < 1e-11 * before.abs().max()
+    assert all((new - old).abs().max() < 1e-11 * old.abs().max() for new, old in zip(again, knots, strict=True))

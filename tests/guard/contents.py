@@ -1,0 +1,212 @@
+"""What is guarded, made from the code as it is now.
+
+The guard goes by commands and files where it can. Of `harness` it imports what is named here, in `workplace.py`, in
+`train.py` and in `test_guard_records.py`: these lines follow code that is moved.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from harness.cli import main
+from harness.paper.replay import REPLAYS
+from harness.paper.replay.index import row_of, write_index
+from harness.planning.plan import make_plan
+from harness.show.verdicts import keep_verdicts
+from harness.spec import Manifest, Task, experiment_schema, read_experiment, scales_of, search_name
+from harness.spec.nouns import DATA_NAMES
+from harness.tasks import BUILT_IN, FAMILIES, draw, load_target, resolve
+from tests.guard.golden import hashed
+from tests.guard.visible import visible
+from tests.guard.workplace import GUARD, RESULTS, ROOT, make_records, make_searched, prepare, said
+from tests.paper.tiny_scales import bring
+
+# ------------------------------------------------------------------------------------------------------- plans, targets
+# Its targets are ln(1 + visits): their last bits, and with them its fingerprint and the ids of its runs, hang on the
+# processor's vector instructions.
+LEFT_OUT = ("randhie",)
+# Plans that take seconds to minutes: slow tests make them.
+LARGE = (
+    *("dimension full", "ladder full", "per_flop_toys full", "table1_special_functions full", "table2_feynman full"),
+    *("searched_toys full", "searched_toys short"),
+)
+
+
+class Planned(NamedTuple):
+    """An experiment file at one of its scales."""
+
+    name: str
+    file: Path
+    scale: str
+
+
+def experiments() -> Iterator[Planned]:
+    """Every experiment of the project and of the guard, at every scale."""
+    for folder in ("experiments", "tests/guard/trained", "tests/guard/made"):
+        for file in sorted((ROOT / folder).glob("*.yaml")):
+            for scale in scales_of(file):
+                yield Planned(f"{file.stem} {scale}", file, scale)
+
+
+def plans(large: bool) -> dict[str, Any]:
+    """Run ids, counts and manifests of the experiments whose plans are large, or of all others."""
+    return {one.name: _plan(one) for one in experiments() if (one.name in LARGE) == large}
+
+
+def _plan(planned: Planned) -> dict[str, Any]:
+    experiment = read_experiment(planned.file, planned.scale)
+    tasks = tuple(task for task in experiment.tasks if task.target not in LEFT_OUT)
+    experiment = experiment.model_copy(update={"tasks": tasks})
+    name = planned.file.stem + ("" if planned.scale == "full" else f"-{planned.scale}")
+    manifest: Manifest = make_plan(experiment, search_name(name) if experiment.search else name)
+    return {
+        "cells": len(manifest.cells),
+        "runs": len(manifest.runs),
+        "run_ids": hashed([run.run_id for run in manifest.runs]),
+        "counts": hashed([cell.counts for cell in manifest.cells]),
+        "manifest": hashed(manifest.model_dump(mode="json")),
+    }
+
+
+OWN = {"tests.guard.own_code:wave": 2}
+POINTS = {"train_points": 100, "validation_points": 10, "test_points": 16}
+
+
+def targets() -> dict[str, Any]:
+    """By name, the fingerprint by which a run knows a target, and a sum over training points of seed 0 to nine digits.
+
+    The fingerprint of a function of the project is a number in its source, which stays if the function is changed.
+    """
+    known = {name: None for name in (*BUILT_IN, *DATA_NAMES) if name not in LEFT_OUT}
+    found = {}
+    for name, inputs in {**known, **dict.fromkeys(FAMILIES, 4), **OWN}.items():
+        target = load_target(name, inputs)
+        task = resolve(Task(target=name, inputs=inputs, **POINTS, **({} if target.only_box else _box(target.inputs))))
+        train = draw(task, seed=0).train
+        found[name] = {"fingerprint": task.fingerprint, "sum": f"{float((train.y * (1 + train.x**2)).sum()):.9g}"}
+    return found
+
+
+def _box(inputs: int) -> dict[str, tuple[float, ...]]:
+    """A box in which all functions are finite."""
+    return {"low": (0.1, *[0.5] * (inputs - 1)), "high": (0.4, *[0.9] * (inputs - 1))}
+
+
+# --------------------------------------------------------------------------------------------------------------- texts
+COMMANDS = (
+    "validate experiments/quickstart.yaml",
+    "validate experiments/misspelt.yaml",
+    "plan experiments/torch.yaml",
+    "plan experiments/laws.yaml",
+    "plan experiments/stages.yaml --packs",
+    "validate experiments/searched.yaml --json",
+    "match --arm 'kan hidden=[5]' --arm 'mlp depth=3' --at 1000",
+    "match --arm 'rbf_kan hidden=[5]' --arm 'chebyshev_kan hidden=[5]' --arm 'rational_kan depth=2' "
+    "--arm 'spline_mlp depth=3 grid=4' --axis flops_train.local_min --at 1e8 --evaluations 100",
+    "status experiments/torch.yaml",
+    "status experiments/laws.yaml",
+    "merge kept",
+    "reference",
+    "reference errata",
+    "fit table.csv --x params --y rmse --by arch --seed seed",
+    "compare table.csv kan mlp --x params --y rmse --by arch --seed seed",
+    "submit experiments/laws.yaml --local 2 --dry-run",
+)
+COMMANDS_AFTER_RECORDS = (
+    "status experiments/searched.yaml",
+    "compare experiments/laws.yaml kan mlp --at 300",
+    "verdicts experiments/laws.yaml experiments/searched.yaml",
+)
+
+
+def schema() -> str:
+    """The JSON Schema of experiment files."""
+    return json.dumps(experiment_schema(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def helps() -> str:
+    """The help of every command."""
+    return "\n".join(said(f"{name} --help".strip()) for name in ("", *sorted(main.commands)))
+
+
+def commands_and_pages() -> dict[str, str]:
+    """Answers of commands that train nothing, and pages that they write, by name; in the current folder."""
+    prepare(Path())
+    _write_odd_files()
+    answers = [said(command) for command in COMMANDS]
+    make_records("laws")
+    make_searched("searched")
+    answers += [said(command) for command in COMMANDS_AFTER_RECORDS]
+    pages = {"verdicts": _page(RESULTS / "verdicts.html")}
+    pages |= {f"report_{name}": _report(name) for name in ("families", "laws")}
+    return {"commands": "\n".join(answers)} | pages
+
+
+def _write_odd_files() -> None:
+    """A misspelt experiment; a folder of two records, one of them damaged; and a table of anybody's runs."""
+    misspelt = (GUARD / "made" / "laws.yaml").read_text(encoding="utf-8").replace("seeds:", "seedz:")
+    Path("experiments/misspelt.yaml").write_text(misspelt, encoding="utf-8")
+    whole, damaged = sorted(GUARD.glob("records/*.json"))[:2]
+    Path("kept").mkdir()
+    shutil.copy(whole, "kept")
+    Path("kept", damaged.name).write_text(damaged.read_text(encoding="utf-8").replace("0", "1"), encoding="utf-8")
+    rows, noise = ["arch,params,seed,rmse"], np.random.default_rng(0)
+    for arch, exponent in (("kan", 1.0), ("mlp", 0.6)):
+        for params in (30, 60, 120, 250, 500, 1000):
+            for seed in range(3):
+                rows.append(f"{arch},{params},{seed},{params**-exponent * (1 + noise.normal(0, 0.05)):.4g}")
+    Path("table.csv").write_text("\n".join([*rows, ""]), encoding="utf-8")
+
+
+def _report(name: str) -> str:
+    said(f"plan experiments/{name}.yaml")
+    said(f"report results/{name}")
+    return _page(RESULTS / name / "report.html")
+
+
+def _page(path: Path) -> str:
+    return visible(path.read_text(encoding="utf-8"))
+
+
+def more_pages() -> dict[str, str]:
+    """More reports, and replays at a tiny scale of made records, less what was not run; in the current folder."""
+    prepare(Path())
+    make_searched("searched")
+    pages = {f"report_{name}": _report(name) for name in ("stages", "classes", "poisson", "own", "searched")}
+    for name in REPLAYS:
+        bring(name, Path())
+        said(f"plan experiments/{name}.yaml --scale tiny")
+        make_records(f"{name}-tiny")
+        said(f"replay {name} --scale tiny")
+        lines = _page(RESULTS / f"{name}-tiny" / "replay.html").splitlines(keepends=True)
+        pages[f"replay_{name}"] = "".join(line for line in lines if not line.endswith("| not run\n"))
+    return pages
+
+
+# -------------------------------------------------------------------------------------------------------- kept results
+KEPT_RECORDS = ROOT / "results" / "reference" / "fig3_1_one_seed"
+KEPT_REPLAY = "fig3_1_toy_scaling-width-100-seeds-1"
+KEPT_PAGES = ("verdicts/verdicts.html", "verdicts/verdicts.json", "verdicts/README.md", "replay/index.html")
+
+
+def kept_pages(folder: Path) -> dict[str, str]:
+    """Pages in results/ that are made from numbers kept there, by their paths; made in an empty folder."""
+    for name in ("verdicts", "replay"):
+        shutil.copytree(ROOT / "results" / name, folder / name)
+    keep_verdicts([], folder, folder / "verdicts")
+    rows = [row_of(path.parent, folder / "replay") for path in sorted(folder.glob("replay/*/replay.json"))]
+    write_index(rows, "harness replay NAME --keep", folder / "replay" / "index.html")
+    return {name: (folder / name).read_text(encoding="utf-8") for name in KEPT_PAGES}
+
+
+def kept_points() -> tuple[str, str]:
+    """Every number of a replay whose records are kept: as it is kept, and as made anew in the current folder."""
+    shutil.copytree(ROOT / "experiments", "experiments")
+    shutil.copytree(KEPT_RECORDS, RESULTS / "runs")
+    said("replay fig3_1 --max-width 100 --seeds 1")
+    kept, made = (folder / KEPT_REPLAY / "replay.csv" for folder in (ROOT / "results" / "replay", RESULTS))
+    return kept.read_text(encoding="utf-8"), made.read_text(encoding="utf-8")

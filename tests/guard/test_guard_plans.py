@@ -1,0 +1,28 @@
+"""Nothing that a record names changes while code is moved: run ids, counts, manifests, fingerprints.
+
+`python -m tests.guard.write` adds what is new (see there).
+"""
+
+import pytest
+
+from tests.guard import contents
+from tests.guard.golden import fixed
+
+
+def test_plans_are_as_ever():
+    """Every experiment at every scale, but for the large ones, has the run ids, counts and manifest that it had."""
+    known = fixed("plans")
+
+    assert {one.name for one in contents.experiments()} == known.keys(), "`python -m tests.guard.write` adds new ones"
+    assert contents.plans(large=False) == {name: plan for name, plan in known.items() if name not in contents.LARGE}
+
+
+@pytest.mark.slow
+def test_large_plans_are_as_ever():
+    """The same of those that take longer."""
+    assert contents.plans(large=True) == {name: fixed("plans")[name] for name in contents.LARGE}
+
+
+def test_targets_are_as_ever():
+    """Every target has its fingerprint, of which run ids are made, and its values."""
+    assert contents.targets() == fixed("targets")

@@ -1,0 +1,72 @@
+"""What users read stays the same while code is moved, but for numbers' last digits; so do results that are kept.
+
+A text that is meant to change is written by `python -m tests.guard.write`, and goes into a commit of its own.
+"""
+
+import sys
+
+import pytest
+
+from tests.guard import contents
+from tests.guard.golden import difference, text
+
+WRITE = "\n\nIf that is meant, `python -m tests.guard.write` writes it; commit it by itself, and say so."
+
+
+def assert_as_ever(made: dict[str, str]) -> None:
+    changes = {name: difference(text(name), now) for name, now in made.items()}
+    told = [f"{name}:\n{change}" for name, change in changes.items() if change]
+    assert not told, "\n\n".join(told) + WRITE
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty one, in which commands are run; they add it to the Python path, for code of a user's."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    return tmp_path
+
+
+def test_schema_and_help_are_as_ever():
+    """The JSON Schema of experiment files, and the help of every command."""
+    assert_as_ever({"schema": contents.schema(), "help": contents.helps()})
+
+
+def test_answers_and_pages_are_as_ever(folder):
+    """What commands say that train nothing, and pages of laws, of a search, of every family, and of verdicts."""
+    assert_as_ever(contents.commands_and_pages())
+
+
+@pytest.mark.slow
+def test_more_pages_are_as_ever(folder):
+    """Pages about stages, classes, a PDE and a user's own code, and those of all replays."""
+    assert_as_ever(contents.more_pages())
+
+
+def test_pages_of_kept_numbers_are_the_kept_pages(folder):
+    """Of verdicts and of replays, to the last character."""
+    for name, made in contents.kept_pages(folder).items():
+        assert made == (contents.ROOT / "results" / name).read_text(encoding="utf-8"), name + WRITE
+
+
+@pytest.mark.slow
+def test_a_kept_replay_comes_out_of_its_kept_records_again(folder):
+    """Every number of Fig. 3.1's, from 205 records."""
+    kept, made = contents.kept_points()
+
+    assert difference(kept, made) == ""
+
+
+def test_the_guard_sees_what_it_should_and_no_rounding():
+    """A word, a count, a line more, a decimal by two units of its last digit; not by one."""
+    golden = "12 runs\nalpha 0.97 [0.951, 1.2e-05]\n"
+
+    assert difference(golden, "12 runs\nalpha 0.98 [0.950, 1.3e-05]\n") == ""
+    for other in (
+        "13 runs\nalpha 0.97 [0.951, 1.2e-05]\n",
+        "12 run\nalpha 0.97 [0.951, 1.2e-05]\n",
+        "12 runs\nalpha 0.97 [0.953, 1.2e-05]\n",
+        "12 runs\nalpha 0.97 [0.951, 1.2e-05]\n\n",
+        "",
+    ):
+        assert difference(golden, other)

@@ -1,0 +1,141 @@
+"""A folder in which commands are run: experiment files, kept records, and records that nobody trained."""
+
+import re
+import shlex
+import shutil
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from click.testing import CliRunner
+
+import tests.guard.own_code  # noqa: F401  (so that no command says that it imports it)
+from harness.cli import main
+from harness.cli.stages import freeze_stage
+from harness.record import CURVE_POINTS, CurvePoint, Metrics, PhaseEnd, Provenance, Pruned, Record, publish
+from harness.show.console import console
+from harness.spec import KanShape, Manifest, PlannedRun, RunSpec, read_manifest
+
+GUARD = Path(__file__).parent
+ROOT = GUARD.parents[1]
+RESULTS = Path("results")
+CONSOLE_WIDTH, HELP_WIDTH = 160, 100
+FRAME, COLUMN = re.compile("[\u2500-\u257f]+"), re.compile("[│┃]")  # characters that draw boxes
+WHERE = Provenance(
+    commit="c0ffee" * 6 + "c0ff",
+    dirty=True,
+    versions={"python": "3.11", "torch": "2.6"},
+    host="testhost",
+    device="test processor",
+    instruction_set="AVX2",
+    threads=1,
+    started_at="2026-01-02T03:04:05+00:00",
+    pack_seconds=12.5,
+    pack_cpu_seconds=12.0,
+    pack_lanes=3,
+)
+
+
+def prepare(folder: Path) -> None:
+    """Put all experiment files into `folder`/experiments, and the records of `trained` ones into its results."""
+    shutil.copytree(ROOT / "experiments", folder / "experiments")
+    for file in (*GUARD.glob("trained/*.yaml"), *GUARD.glob("made/*.yaml")):
+        shutil.copy(file, folder / "experiments")
+    shutil.copytree(GUARD / "records", folder / RESULTS / "runs")
+
+
+def said(command: str) -> str:
+    """A command line and what it answers on a terminal of a fixed width, less the frames of tables."""
+    console.width = CONSOLE_WIDTH
+    done = CliRunner().invoke(main, shlex.split(command), env={"COLUMNS": str(HELP_WIDTH)}, catch_exceptions=False)
+    lines = [_without_frame(line) for line in done.output.splitlines() if not FRAME.fullmatch(line.strip())]
+    ending = [] if done.exit_code == 0 else [f"(exit code {done.exit_code})"]
+    return "\n".join([f"$ harness {command}", *lines, *ending, ""])
+
+
+def _without_frame(line: str) -> str:
+    """A row of a table as cells alone, so that a longer one changes no other row."""
+    if not COLUMN.search(line):
+        return line.rstrip()
+    return " | ".join(cell.strip() for cell in COLUMN.split(line.strip().strip("│┃")))
+
+
+# ------------------------------------------------------------------------------------------------------- made records
+def make_records(name: str) -> None:
+    """Publish a record of every run of the plan in results/`name`, in the current folder."""
+    manifest = read_manifest(RESULTS / name)
+    _make_records(manifest)
+
+
+def make_searched(name: str) -> None:
+    """Freeze an experiment with a search and publish its records: those of the search, then those of its winners."""
+    for _ in range(2):
+        manifest, _ = freeze_stage(Path("experiments") / f"{name}.yaml", RESULTS, "full", replan=False)
+        _make_records(manifest)
+
+
+def _make_records(manifest: Manifest) -> None:
+    counts = {cell.index: cell.counts for cell in manifest.cells}
+    for planned in manifest.runs:
+        publish(_made_record(planned, counts[planned.cell]), RESULTS / "runs")
+
+
+def _made_record(planned: PlannedRun, counts: dict[str, int]) -> Record:
+    """Of losses that fall as a power of size, with noise that its id decides."""
+    run, cap = planned.run, planned.run.recipe.max_evaluations
+    noise = np.random.default_rng(int(planned.run_id, 16)).normal(0, 0.05)
+    exponent = 1.0 if isinstance(run.network, KanShape) else 0.6
+    loss = _rounded(3 * (1 + planned.trial) * counts["params.trainable"] ** -exponent * np.exp(noise))
+    moments = [at for at in (1, 2, 4, 8, 16, 32, 64) if at < cap] + [cap]
+    return Record(
+        run_id=planned.run_id,
+        run=run,
+        status="done",
+        metrics=Metrics(
+            train_rmse=loss,
+            validation_rmse=_rounded(1.1 * loss),
+            test_rmse=_rounded(1.2 * loss),
+            test_root_median_square=_rounded(0.7 * loss),
+            test_h1_error=_rounded(9 * loss) if run.task.is_pde else None,
+        ),
+        evaluations=cap,
+        iterations=cap,
+        by_stage=((cap, cap),),
+        diverged_at=None,
+        counts=counts,
+        weights="kanbefair",
+        curve=tuple(_curve_point(at, loss * cap / at) for at in moments),
+        phases=_made_phases(run, loss),
+        provenance=WHERE,
+        pruned=_made_pruned(run, loss),
+    )
+
+
+def _rounded(value: float) -> float:
+    """To six digits, which no machine's exponential function changes."""
+    return float(f"{value:.6g}")
+
+
+def _curve_point(evaluations: int, loss: float) -> CurvePoint:
+    return CurvePoint(evaluations=evaluations, train_rmse=_rounded(loss), validation_rmse=_rounded(1.1 * loss))
+
+
+def _made_phases(run: RunSpec, loss: float) -> tuple[PhaseEnd, ...] | None:
+    if run.recipe.phases is None:
+        return None
+    outputs = tuple(_rounded(value) for value in np.linspace(0, loss, CURVE_POINTS))
+    return (PhaseEnd(rmse=(loss,) * run.recipe.phases, outputs=outputs),) * run.recipe.phases
+
+
+def _made_pruned(run: RunSpec, loss: float) -> Pruned | None:
+    """Nothing was pruned."""
+    if run.recipe.sparsity is None or not isinstance(run.network, KanShape):
+        return None
+    layers = list(pairwise(run.network.shape))
+    return Pruned(
+        network=run.network,
+        inputs=tuple(range(run.network.shape[0])),
+        scores=tuple(((1.0,) * inputs,) * outputs for inputs, outputs in layers),
+        active_edges=sum(inputs * outputs for inputs, outputs in layers),
+        test_rmse=_rounded(1.3 * loss),
+    )

@@ -1,0 +1,84 @@
+"""`python -m tests.guard.write` writes the guard anew, says what changed, and takes some minutes.
+
+The guard holds what stays as it is while code is moved: ids, counts, manifests, records, pages, answers of commands.
+
+golden.json    ids, hashes and counts. They never change: new entries are added; of one that is different nothing is
+               written, and the command fails. Where an experiment itself was changed, remove its entry first.
+golden/        texts: the JSON Schema, help, answers of commands, pages. A text that is meant to change is written by
+               this command and goes into a commit of its own, which says so.
+results/       the pages there that are made from kept numbers follow their templates, as texts do.
+trained/       experiments that are trained in a second by every engine, family and optimiser: `records/` has what they
+               came to. Neither is ever written again.
+made/          experiments of which records are made up, for pages about laws, verdicts and searches.
+queued/        a job as it was sent off before, which has to train still.
+"""
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+from tests.guard import contents
+from tests.guard.golden import FIXED, TEXTS, difference, fixed, text
+
+MOST_LINES = 20  # of a difference that are shown
+
+
+def main() -> None:
+    """Write what is new or a changed text; exit 1 if an id, hash or count is another one than before."""
+    found = {"plans": contents.plans(large=False) | contents.plans(large=True), "targets": contents.targets()}
+    changed = _write_fixed(found)
+    _write_texts({"schema": contents.schema(), "help": contents.helps()})
+    for made in (contents.commands_and_pages, contents.more_pages):
+        _write_texts(_in_a_folder(made))
+    with tempfile.TemporaryDirectory() as folder:
+        _write_kept(contents.kept_pages(Path(folder)))
+    if changed:
+        sys.exit("these never change: " + ", ".join(changed) + "; nothing was written of them (see the file's head)")
+
+
+def _in_a_folder(made: Callable[[], dict[str, str]]) -> dict[str, str]:
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        return made()
+
+
+def _write_fixed(found: dict[str, dict[str, Any]]) -> list[str]:
+    """Add what is new, drop what is no more; the names of entries that are different, which stay."""
+    kept, changed = {}, []
+    for kind, entries in found.items():
+        before = fixed(kind)
+        changed += [name for name in entries if name in before and before[name] != entries[name]]
+        for name in sorted(entries.keys() ^ before.keys()):
+            print(f"{'new' if name in entries else 'gone'}: {kind}, {name}")
+        kept[kind] = {name: before.get(name, entry) for name, entry in entries.items()}
+    FIXED.write_text(json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    return changed
+
+
+def _write_texts(found: dict[str, str]) -> None:
+    TEXTS.mkdir(exist_ok=True)
+    for name, made in found.items():
+        if changes := difference(text(name), made):
+            _tell(f"golden/{name}.txt", changes)
+            (TEXTS / f"{name}.txt").write_text(made, encoding="utf-8")
+
+
+def _write_kept(found: dict[str, str]) -> None:
+    for name, made in found.items():
+        path = contents.ROOT / "results" / name
+        if changes := difference(path.read_text(encoding="utf-8"), made):
+            _tell(f"results/{name}", changes)
+            path.write_text(made, encoding="utf-8")
+
+
+def _tell(name: str, changes: str) -> None:
+    lines = changes.splitlines()
+    left = len(lines) - MOST_LINES
+    print("\n".join([f"changed: {name}", *lines[:MOST_LINES], *([f"… {left} lines more"] if left > 0 else [])]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""A convention and a quantity that are one object each, in a file outside of harness/, go from a plan to a verdict."""
+
+import json
+from typing import NamedTuple
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from judging.own_rules import AHEAD, FUSED
+
+from harness.base.errors import HarnessError
+from harness.cli import main
+from harness.count import CONVENTIONS
+from harness.judging.judge import judge_all, sentence
+from harness.judging.pairs import pairs, pairs_axis
+from harness.judging.quantities import QUANTITIES
+from harness.judging.scaling import fit_table
+from harness.planning.plan import make_plan
+from harness.record import load
+from harness.show.plot import scaling_figure
+from harness.show.verdicts import summary_table
+from harness.spec import Manifest, axis_words, experiment_schema, parse_experiment
+from harness.train import train_pack
+
+TEXT = """
+question: Which learns a product better with as many multiply-adds?
+tasks: xy
+arms:
+  mlp: {architecture: {family: mlp, depth: 2}, recipe: long}
+  idle: {architecture: {family: mlp, depth: 2}, recipe: short}
+match: {axis: flops_forward, convention: fused_add, at: [40, 80, 160, 320], tol: 0.1, solve: width}
+recipes:
+  long: {optimizer: {name: lbfgs}, max_evaluations: 60}
+  short: {optimizer: {name: lbfgs}, max_evaluations: 2}
+seeds: [0, 1]
+engine: torch
+decide:
+- claim: training helps
+  quantity: ahead
+  arms: [mlp, idle]
+  axes: [flops_forward.fused_add, params.trainable]
+  at_least: 1
+- {claim: it does not, quantity: ahead, arms: [idle, mlp], axis: flops_forward.fused_add, at_least: 1}
+"""
+
+
+class Study(NamedTuple):
+    """A plan whose runs were trained, and their table."""
+
+    manifest: Manifest
+    table: pd.DataFrame
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own():
+    """The convention and the quantity are there as long as this file is tested."""
+    CONVENTIONS.append(FUSED)
+    QUANTITIES[AHEAD.name] = AHEAD
+    yield
+    CONVENTIONS.remove(FUSED)
+    del QUANTITIES[AHEAD.name]
+
+
+@pytest.fixture(scope="module")
+def study(own, tmp_path_factory) -> Study:
+    folder = tmp_path_factory.mktemp("records")
+    manifest = make_plan(parse_experiment(TEXT), "own")
+    specs = {planned.run_id: planned.run for planned in manifest.runs}
+    for pack in manifest.packs:
+        train_pack([specs[identity] for identity in pack], folder)
+    return Study(manifest, load(manifest, folder))
+
+
+def test_arms_are_matched_on_the_convention_and_records_count_by_it(study):
+    """Its budgets are met; what was trained is half of what shared_dense counts, but for the optimiser's own part."""
+    for cell in study.manifest.cells:
+        assert cell.counts["flops_forward.fused_add"] == pytest.approx(cell.asked, rel=0.1)
+    own = 2 * (study.table["flops_train.fused_add"] - study.table["flops_train.part_optimizer"])
+    shared = study.table["flops_train.shared_dense"] - study.table["flops_train.part_optimizer"]
+
+    assert (own / shared).between(0.97, 1).all()
+
+
+def test_the_rules_come_to_their_verdicts(study):
+    """The one is supported and the other, with the arms changed round, refuted, on the measured losses alone."""
+    supported, refuted = judge_all(study.manifest, study.table)
+
+    assert [supported.conclusion, refuted.conclusion] == ["supported", "refuted"]
+    rule = "mlp is ahead of idle at every seed, on the task, under each of flops_forward.fused_add, params.trainable"
+    assert supported.words == f"{rule}; intervals at 95 %"
+    assert "supported under flops_forward.fused_add (1 of 1 for it, 0 against)" in sentence(supported)
+
+
+def test_laws_figures_tables_and_pairs_have_its_words(study):
+    """Of both kinds of count, where tables of words stood before."""
+    fits = fit_table(study.table)
+    assert {"flops_forward.fused_add", "flops_train.fused_add"} <= {one.axis for one in fits}
+    labels = [axes.get_xlabel() for axes in scaling_figure(study.manifest, study.table, fits).axes]
+    assert labels[0] == axis_words("flops_forward.fused_add") == "forward FLOPs per sample (multiply-adds)"
+    heads = [column.header for column in summary_table([]).columns]
+    assert heads[-3:] == ["per training FLOP (multiply-adds)", "per second", "verdict"]
+    assert pairs_axis(study.manifest) == "flops_forward.fused_add"
+    assert "ratio.flops_train.fused_add" in pairs(study.table, pairs_axis(study.manifest))
+
+
+def test_messages_and_the_schema_name_both():
+    """A name that is nearly right is put right, a family that is left out is told, `harness match` solves for it."""
+    for wrong, said in (
+        (TEXT.replace("quantity: ahead", "quantity: ahaed"), "did you mean 'ahead'?"),
+        (TEXT.replace("convention: fused_add", "convention: fused_ad"), "did you mean 'fused_add'?"),
+        (TEXT.replace("axis: flops_forward.fused_add", "axis: flops_train.fused_ad"), "'flops_train.fused_add'?"),
+        (TEXT.replace("arms: [idle, mlp]", "arms: [idle]"), "ahead is of 2 arms"),
+        (TEXT.replace("arms: [idle, mlp]", "arms: [idle, mlp], most: 1"), "ahead has no most; leave it out"),
+    ):
+        with pytest.raises(HarnessError, match=r"decide|match") as caught:
+            parse_experiment(wrong)
+        assert said in str(caught.value)
+    with_splines = parse_experiment(TEXT.replace("family: mlp, depth: 2", "family: spline_mlp, depth: 2, grid: 3"))
+    with pytest.raises(HarnessError, match=r"flops_forward\.fused_add does not count spline_mlp"):
+        make_plan(with_splines, "own")
+
+    schema = experiment_schema()["$defs"]
+    assert schema["Condition"]["properties"]["quantity"]["enum"][-1] == "ahead"
+    assert "ahead: the first arm has the lower test loss at every seed." in " ".join(
+        schema["Condition"]["description"].split()
+    )
+    asked = ["match", "--arm", "mlp depth=3", "--axis", "flops_forward.fused_add", "--at", "300", "--json"]
+    (matched,) = json.loads(CliRunner().invoke(main, asked, catch_exceptions=False).output)
+    assert matched["achieved"] == matched["counts"]["flops_forward.fused_add"] == pytest.approx(300, rel=0.05)
