@@ -17,6 +17,7 @@ Shape suffixes: R lanes, I inputs, O outputs, N samples.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
@@ -58,9 +59,9 @@ class ArchitectureBase(Frozen):
         """Of a family of the user's own the version of its code; edited code is another network."""
         return _version(type(self), self.family) if ":" in self.family else None
 
+    @abstractmethod
     def open_sizes(self) -> list[str]:
         """The sizes that it leaves open."""
-        raise NotImplementedError
 
     def why_no_pde(self) -> str | None:
         """Why it cannot learn a PDE, from the field that says so, or None: a PDE is learnt by second derivatives."""
@@ -101,14 +102,14 @@ class ShapeBase(Frozen):
 
     # ------------------------------------------------------------------------------------------------------------ words
     @property
+    @abstractmethod
     def words(self) -> str:
         """Its nodes, and what its basis has beside the defaults: `[2,5,1] G=3 k=3`."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def long_words(self) -> str:
         """The same in a report, with its title: `KAN`, its nodes, `G = 3, k = 3`."""
-        raise NotImplementedError
 
     @property
     def dashed(self) -> str:
@@ -116,13 +117,13 @@ class ShapeBase(Frozen):
         return "–".join(map(str, self.shape))
 
     # ------------------------------------------------------------------------------------------------------- parameters
+    @abstractmethod
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name -> shape of one lane's parameters, in the order in which its vector holds them, frozen ones too."""
-        raise NotImplementedError
 
+    @abstractmethod
     def draw_lane(self, generator: np.random.Generator, gain: float) -> np.ndarray:
         """The vector of one lane that begins."""
-        raise NotImplementedError
 
     def initial_knots(self, lanes: int, dtype: torch.dtype, device: torch.device | str) -> list[Tensor]:
         """What lanes that begin carry, where it is not drawn."""
@@ -145,9 +146,9 @@ class ShapeBase(Frozen):
         return 0
 
     # ------------------------------------------------------------------------------------------------------- evaluation
+    @abstractmethod
     def forward(self, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], x_RNI: Tensor) -> Tensor:
         """Outputs [R, N, O] of all lanes, by which a point's output knows nothing of the other points."""
-        raise NotImplementedError
 
     def check(self, dtype: str) -> None:
         """A HarnessError if it cannot be trained in `dtype` at all."""
@@ -162,9 +163,9 @@ class ShapeBase(Frozen):
 
     # ----------------------------------------------------------------------------------------------------------- counts
     @property
+    @abstractmethod
     def trainable(self) -> int:
         """Scalars that an optimiser moves."""
-        raise NotImplementedError
 
     @property
     def active_parameters(self) -> int:
@@ -181,9 +182,9 @@ class ShapeBase(Frozen):
         """The x-axis of the KAN paper's figures, or None if it has no networks like it."""
         return None
 
+    @abstractmethod
     def flops(self, convention: str, prices: Prices) -> list[int]:
         """FLOPs per sample of a forward pass, layer by layer, under one of the conventions of `harness.count`."""
-        raise NotImplementedError
 
     def flops_before(self, prices: Prices | None) -> int:
         """FLOPs per sample before the first layer, which has no backward pass; without `prices` the products alone."""
@@ -194,17 +195,17 @@ class ShapeBase(Frozen):
         before = self.flops_before(None if convention == "matmul" else prices)
         return before + evaluation_flops(self.flops(convention, prices))
 
+    @abstractmethod
     def executed_forward(self, prices: Prices) -> int:
         """Operations per sample that torch executes in a forward pass, comparisons included."""
-        raise NotImplementedError
 
+    @abstractmethod
     def executed_evaluation(self, prices: Prices) -> int:
         """The same of a forward and backward pass, with the squared error and its mean."""
-        raise NotImplementedError
 
+    @abstractmethod
     def torch_work(self, samples: int) -> dict[str, float]:
         """What a forward and backward pass over so many samples is made of, in the prices of `harness.measure`."""
-        raise NotImplementedError
 
 
 def evaluation_flops(per_layer: Iterable[int]) -> int:
@@ -239,7 +240,7 @@ class Layer(NamedTuple):
 class LayeredShape(ShapeBase):
     """A network of layers that are known here; `shape` lists nodes from input to output.
 
-    A family gives its fields, `family`, and all until the first dashed line; what follows that line it may give.
+    A family gives its fields, `family`, and all abstract methods. What follows the first dashed line it may give.
     """
 
     shape: Annotated[tuple[PositiveInt, ...], Field(min_length=2)]
@@ -249,33 +250,33 @@ class LayeredShape(ShapeBase):
     letters: ClassVar[dict[str, str]] = {}  # fields that its name tells in words, and their letters
     scaled: ClassVar[tuple[str, ...]]  # the parameters that a recipe's `gain` multiplies
 
+    @abstractmethod
     def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:
         """Name -> shape of the parameters of a layer, in their order."""
-        raise NotImplementedError
 
+    @abstractmethod
     def draw(self, layer: Layer, name: str, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
         """Initial values of one parameter at gain 1."""
-        raise NotImplementedError
 
+    @abstractmethod
     def evaluate(self, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], x_RIN: Tensor) -> Tensor:
         """Outputs [R, O, N]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def layer_flops(self, layer: Layer, convention: str, prices: Prices) -> int:
         """FLOPs per sample of a layer's forward pass, under per_edge, shared_dense or local_min."""
-        raise NotImplementedError
 
     def products(self, layer: Layer) -> int:
         """FLOPs per sample of a layer's matrix products."""
         return 2 * layer.edges
 
+    @abstractmethod
     def layer_executed(self, layer: Layer, prices: Prices) -> int:
         """Operations per sample that torch executes in the forward pass of a layer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def layer_backward(self, layer: Layer) -> int:
         """Operations per sample that torch executes in the backward pass of a layer, by the default prices."""
-        raise NotImplementedError
 
     # --------------------------------------------------------------------------------- what it may give: more trainings
     def trace(

@@ -8,6 +8,7 @@ Shape suffixes: R lanes, I inputs, C functions of an input, O outputs, N samples
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
@@ -25,31 +26,31 @@ NORM_EPSILON = 1e-5  # as torch.nn.LayerNorm
 class ExpansionShape(LayeredShape):
     """A network whose layers have a parameter `coef` [I, C, O], and where they want one a `bias` [O].
 
-    Such a family gives its fields, `family`, `draw`, and all until the dashed line.
+    Such a family gives its fields, `family`, `draw`, and all abstract methods here.
     """
 
     has_bias: ClassVar[bool] = False
 
     @property
+    @abstractmethod
     def functions(self) -> int:
         """C, the functions of an input."""
-        raise NotImplementedError
 
+    @abstractmethod
     def expand(self, own: Mapping[str, Tensor], h_RIN: Tensor) -> Tensor:
         """Every function at every input, [R, I, C, N]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def expansion_flops(self, prices: Prices) -> int:
         """FLOPs of all functions of one input."""
-        raise NotImplementedError
 
+    @abstractmethod
     def expansion_executed(self, prices: Prices) -> int:
         """Operations that torch executes in `expand` for one input."""
-        raise NotImplementedError
 
+    @abstractmethod
     def expansion_backward(self) -> int:
         """Operations that torch executes to take gradients back through `expand`, an input."""
-        raise NotImplementedError
 
     # --------------------------------------------------------------------------------------------- what follows from it
     def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:

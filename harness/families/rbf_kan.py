@@ -112,20 +112,25 @@ class RbfKanShape(ExpansionShape):
     def products(self, layer: Layer) -> int:
         return 2 * layer.edges * (self.grid + 1)
 
+    def expansion_executed(self, prices: Prices) -> int:
+        return self.expansion_flops(prices)
+
+    def expansion_backward(self) -> int:
+        return 6 * self.grid if self.grid > 1 else 5
+
     def layer_executed(self, layer: Layer, prices: Prices) -> int:
         norm = 7 * layer.inputs + 2 if self.has_norm(layer.inputs) else 0
-        an_input = self.expansion_flops(prices) + prices["silu"]
-        return self.products(layer) + layer.inputs * an_input + norm
+        return super().layer_executed(layer, prices) + layer.inputs * prices["silu"] + norm
 
     def layer_backward(self, layer: Layer) -> int:
-        inputs, grid, has_norm = layer.inputs, self.grid, self.has_norm(layer.inputs)
-        work = self.products(layer) + layer.outputs
-        if has_norm or not layer.is_first:  # LayerNorm, or the layer before, asks for gradients by its outputs
-            work += 2 * layer.edges * grid + inputs * (6 * grid if grid > 1 else 5)
+        work = super().layer_backward(layer)
         if not layer.is_first:
-            work += 2 * layer.edges + (BACKWARD["silu"] + 1) * inputs
-        if has_norm:
-            work += 3 * inputs if layer.is_first else 18 * inputs + 2
+            work += (BACKWARD["silu"] + 1) * layer.inputs
+        if self.has_norm(layer.inputs):
+            if layer.is_first:  # LayerNorm asks for gradients by its outputs, and nobody by its inputs
+                work += 2 * layer.edges * self.grid + layer.inputs * (self.expansion_backward() + 3)
+            else:
+                work += 18 * layer.inputs + 2
         return work
 
     def torch_calls(self) -> tuple[int, int, int]:

@@ -5,6 +5,7 @@ Shape suffixes: R lanes, I nodes with splines, N samples, T knots, C coefficient
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -36,10 +37,11 @@ class SplinedShape(LayeredShape):
         high: float
 
     @property
+    @abstractmethod
     def spline_systems(self) -> list[tuple[int, int]]:
         """(nodes with knots of their own, splines on each) of every layer that has splines."""
-        raise NotImplementedError
 
+    @abstractmethod
     def update_knots(
         self,
         parameters: dict[str, Tensor],
@@ -50,13 +52,12 @@ class SplinedShape(LayeredShape):
         margin: float,
     ) -> tuple[Mapping[str, Tensor], list[Tensor]]:
         """See `harness.families.update_knots`; only the first `samples` of the last axis are data."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refined(
         self, parameters: dict[str, Tensor], knots: Sequence[Tensor], grid: int
     ) -> tuple[Self, Mapping[str, Tensor], list[Tensor]]:
         """See `harness.families.extend_grid`."""
-        raise NotImplementedError
 
     # --------------------------------------------------------------------------------------------- what follows from it
     def initial_knots(self, lanes: int, dtype: torch.dtype, device: torch.device | str) -> list[Tensor]:
