@@ -32,7 +32,8 @@ def load_family(reference: str) -> type[Layered]:
             raise HarnessError(f'{where}: {kind.__name__} is of another one; write `family: Literal["{reference}"]`')
         if missing := sorted(kind.__abstractmethods__):
             raise HarnessError(
-                f"{where}: {kind.__name__} does not give {', '.join(missing)}; add what `harness/families/base.py` asks for"
+                f"{where}: {kind.__name__} does not give {', '.join(missing)}; "
+                "add what `harness/families/base.py` asks for"
             )
     return found
 

@@ -113,7 +113,7 @@ def test_the_family_counts_what_torch_executes(folder):
 
 
 def test_what_is_wrong_with_a_family_is_said(folder):
-    """A name that its file lacks, a field that it lacks, a class that says another name, and one that lacks a method."""
+    """A name or a field that its file lacks, a class that says another name, and one that lacks a method."""
     text = (folder / "bumps.yaml").read_text("utf-8")
     page = (folder / "my_families.py").read_text("utf-8")
     (folder / "my_others.py").write_text(page, encoding="utf-8")
@@ -122,7 +122,7 @@ def test_what_is_wrong_with_a_family_is_said(folder):
     for old, new, said in (
         (":BumpKan", ":BmpKan", "did you mean 'BumpKan'?"),
         ('BumpKan", hidden', 'BumpKan", hiden', "hiden: unknown field; did you mean 'hidden'?"),
-        ("my_families:", "my_lacking:", "does not give expansion_backward; add what `harness/families/base.py` asks for"),
+        ("my_families:", "my_lacking:", "does not give expansion_backward; add what"),
         ("my_families:", "my_others:", 'BumpKan is of another one; write `family: Literal["my_others:BumpKan"]`'),
     ):
         assert text.count(old) == 1
