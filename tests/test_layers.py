@@ -12,7 +12,7 @@ MOST_ROOMS = 17
 # Of these rooms every module is imported without torch; of the others only some are.
 WITHOUT_TORCH = (
     *("base", "spec", "fit", "comparison", "record", "planning"),
-    *("tables", "judging", "show", "paper", "cli"),
+    *("judging", "show", "paper", "cli"),
 )
 
 

@@ -11,9 +11,9 @@ from rich.table import Table
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable, whole_file
 from harness.cli.options import together
+from harness.comparison.tables.fits import Window
+from harness.comparison.tables.read import Columns, read_table
 from harness.show.console import console
-from harness.tables.fits import Window
-from harness.tables.read import Columns, read_table
 
 POSITIVE = click.FloatRange(min=0, min_open=True)
 SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)

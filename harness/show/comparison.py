@@ -6,9 +6,9 @@ import numpy as np
 from rich.table import Table
 
 from harness import comparison
+from harness.comparison.tables.comparison import Compared, Comparison
 from harness.fit import Caution, Refusal
 from harness.fit.result import Interval
-from harness.tables.comparison import Compared, Comparison
 
 
 def compare_tables(compared: Compared) -> Iterator[Table]:

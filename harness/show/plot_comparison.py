@@ -14,6 +14,7 @@ from matplotlib.transforms import offset_copy
 
 from harness import comparison
 from harness.base.files import whole_file
+from harness.comparison.tables.comparison import Compared, Comparison
 from harness.show.plot import (
     DPI,
     LABEL_SIZE,
@@ -26,7 +27,6 @@ from harness.show.plot import (
     set_ticks,
 )
 from harness.spec import axis_words
-from harness.tables.comparison import Compared, Comparison
 
 LABEL_COLUMNS = 42
 NOTE_COLUMNS, TITLE_COLUMNS = 118, 92

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from harness.comparison.tables.fits import Answer, ArmFit, drawn_law
 from harness.fit import Fit, size_means
 from harness.show.plot import (
     ROW_HEIGHT,
@@ -44,7 +45,6 @@ from harness.show.plot_residuals import (
 )
 from harness.show.table_fits import exponent_words
 from harness.spec import axis_words
-from harness.tables.fits import Answer, ArmFit, drawn_law
 
 COLUMNS = 3  # of small multiples
 LABEL_COLUMNS = 34

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from rich.table import Table
 
+from harness.comparison.tables.fits import ORDER, Answer, ArmFit, Checks
+from harness.comparison.tables.read import is_ok
 from harness.fit import Caution, Fit, Refusal
 from harness.fit.checklist import checklist, to_markdown
 from harness.fit.held_out import Extrapolation
 from harness.fit.result import LawName
 from harness.fit.runs import size_words
 from harness.fit.select import CANDIDATES
-from harness.tables.fits import ORDER, Answer, ArmFit, Checks
-from harness.tables.read import is_ok
 
 LAW_TITLES: dict[LawName, str] = {
     "pure": "alpha, E = 0",

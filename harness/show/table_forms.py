@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
+from harness.comparison.tables.forms import FormAnswer, FormRequest, Result
 from harness.fit import Caution, Estimate, Interval, Refusal
 from harness.fit.frontier import Frontier
 from harness.fit.isoflop import Isoflop
 from harness.fit.shared import SharedFit
 from harness.fit.surface import Surface
-from harness.tables.forms import FormAnswer, FormRequest, Result
 
 
 def form_tables(found: FormAnswer) -> Iterator[Table]:

@@ -23,6 +23,10 @@ from harness.cli.tables import (
     window_of,
     write_text,
 )
+from harness.comparison.tables.comparison import Asked as AskedOfTable
+from harness.comparison.tables.comparison import compare_arms, to_json
+from harness.comparison.tables.fits import AUTO, Request
+from harness.comparison.tables.read import is_table
 from harness.judging.runs import runs_of
 from harness.judging.versus import Asked as AskedOfExperiment
 from harness.judging.versus import conventions_of, lines, sides, versus, versus_json
@@ -32,10 +36,6 @@ from harness.show.console import console
 from harness.show.plot_comparison import draw_compared
 from harness.show.plot_versus import draw_versus
 from harness.show.verdicts import versus_sentences, versus_table
-from harness.tables.comparison import Asked as AskedOfTable
-from harness.tables.comparison import compare_arms, to_json
-from harness.tables.fits import AUTO, Request
-from harness.tables.read import is_table
 
 OF_EXPERIMENTS = ("axis", "loss", "results")
 

@@ -22,13 +22,13 @@ from harness.cli.tables import (
     window_of,
     write_text,
 )
+from harness.comparison.tables.fits import Request, answer, checks, to_json
+from harness.comparison.tables.forms import Form, FormRequest, form_answer, form_json
+from harness.comparison.tables.read import is_table
 from harness.judging.scaling import to_json as fits_to_json
 from harness.show.plot_fits import draw_fits
 from harness.show.table_fits import answer_sentences, answer_tables, checklists
 from harness.show.table_forms import form_sentences, form_tables
-from harness.tables.fits import Request, answer, checks, to_json
-from harness.tables.forms import Form, FormRequest, form_answer, form_json
-from harness.tables.read import is_table
 
 
 class FormOption(NamedTuple):

@@ -10,9 +10,9 @@ from rich.table import Table
 
 from harness.base.errors import HarnessError
 from harness.cli.options import json_option
+from harness.comparison.tables.read import select
 from harness.paper.reference import CONFIDENCE, TABLES, errata, load, names
 from harness.show.console import console
-from harness.tables.read import select
 
 ROWS_SHOWN = 60
 

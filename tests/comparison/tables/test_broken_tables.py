@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from harness.base.errors import USAGE
 from harness.cli import main
-from harness.tables.read import read_table
+from harness.comparison.tables.read import read_table
 
 # The same mutants every time, until this test or hypothesis changes: no build breaks by bad luck.
 SAME = settings(

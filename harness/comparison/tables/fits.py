@@ -11,6 +11,7 @@ import numpy as np
 
 from harness import __version__, fit
 from harness.base.errors import HarnessError, did_you_mean
+from harness.comparison.tables.read import Columns, by_arm, read_table, runs_of, select, statuses
 from harness.fit.bootstrap import CrossCheck
 from harness.fit.diagnose import Diagnostics
 from harness.fit.held_out import Extrapolation, extrapolate, extrapolation_json, largest_sizes, warn_of_distance
@@ -18,7 +19,6 @@ from harness.fit.result import LawName
 from harness.fit.runs import MAX_ROWS_NAMED, Cell, Runs, arms, cells, check_runs, rows_of, with_config_sizes
 from harness.fit.select import Selection
 from harness.fit.window import until_minimum, warn_of_cut
-from harness.tables.read import Columns, by_arm, read_table, runs_of, select, statuses
 
 AUTO = "auto"  # the laws of `select_law`, and which of them to quote
 ORDER: tuple[LawName, ...] = get_args(LawName)  # the richest last

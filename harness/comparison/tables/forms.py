@@ -9,13 +9,13 @@ import numpy as np
 
 from harness import __version__, fit
 from harness.base.errors import HarnessError
+from harness.comparison.tables.fits import WHOLE, Window, check_window, file_hash, request_json, window_parts
+from harness.comparison.tables.read import Columns, by_arm, read_table, runs_of, select
 from harness.fit.frontier import Frontier, frontier
 from harness.fit.isoflop import Isoflop, isoflop
 from harness.fit.runs import Runs, arms, check_runs, with_config_sizes
 from harness.fit.shared import SHARES, SharedFit
 from harness.fit.surface import Surface
-from harness.tables.fits import WHOLE, Window, check_window, file_hash, request_json, window_parts
-from harness.tables.read import Columns, by_arm, read_table, runs_of, select
 
 Form = Literal["and", "isoflop", "frontier", "share"]
 Result = Surface | Isoflop | Frontier | SharedFit

@@ -9,8 +9,8 @@ import numpy as np
 from harness import __version__, comparison, fit
 from harness.base.errors import HarnessError
 from harness.comparison.best_of import How
+from harness.comparison.tables.fits import Answer, ArmFit, Request, answer, drawn_law, request_json
 from harness.fit.result import LawName
-from harness.tables.fits import Answer, ArmFit, Request, answer, drawn_law, request_json
 
 EXPONENTS: tuple[LawName, ...] = ("pure", "floor")  # that are told besides that of the law of both
 TOLD = 5  # losses, besides those that are asked for

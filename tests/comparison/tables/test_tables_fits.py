@@ -14,9 +14,9 @@ from click.testing import CliRunner, Result
 from shared_data import shared
 
 from harness.cli import main
+from harness.comparison.tables.fits import Request, answer
+from harness.comparison.tables.read import Columns
 from harness.judging.scaling import fit_table
-from harness.tables.fits import Request, answer
-from harness.tables.read import Columns
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference" / "quickstart" / "runs.csv"
 EXPONENTS = {"kan": 4.0, "mlp": 0.5}

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from harness.comparison.tables.fits import Answer, Request, Window, answer
+from harness.comparison.tables.read import Columns
 from harness.fit import predict
 from harness.show.plot_fits import laws_figure, residuals_of
 from harness.show.plot_residuals import PANELS
-from harness.tables.fits import Answer, Request, Window, answer
-from harness.tables.read import Columns
 
 SIZES = np.array([10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0])
 
