@@ -27,10 +27,10 @@ from harness.planning.spaces import differences, varied_words
 from harness.record import Record
 from harness.show.checks import TITLES as CHECK_TITLES
 from harness.show.checks import CheckRow, check_row
+from harness.show.figures.residuals import experiment_residuals
+from harness.show.figures.scaling import human, laws_of, run_tasks, scaling_figure, tuning_note
+from harness.show.figures.tuning import tuning_figure
 from harness.show.plans import LOSS_WORDS, exponent, held_out_rows, loss_words
-from harness.show.plot import human, laws_of, run_tasks, scaling_figure, tuning_note
-from harness.show.plot_residuals import experiment_residuals
-from harness.show.plot_tuning import tuning_figure
 from harness.spec import (
     Arm,
     Cell,

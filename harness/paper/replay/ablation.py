@@ -8,10 +8,10 @@ import pandas as pd
 
 from harness.paper.reference import load
 from harness.paper.replay.content import Page, Picture, Replay, Runs, Table
+from harness.paper.replay.figures.edges import counts_figure, networks_figure
 from harness.paper.replay.outcome import in_one_sentence, with_outcomes
-from harness.paper.replay.plot_edges import counts_figure, networks_figure
 from harness.record import Pruned, Record
-from harness.show.plot import human
+from harness.show.figures.scaling import human
 from harness.spec import KanShape
 
 WORDS = {"strength": "λ", "grid": "G", "order": "k"}

@@ -10,11 +10,11 @@ import pandas as pd
 from harness.judging.scaling import SeriesFit
 from harness.paper.reference import load
 from harness.paper.replay.content import Page, Picture, Replay, Runs, Table
+from harness.paper.replay.figures.curves import course_figure, curves_figure
 from harness.paper.replay.outcome import Summary, compared, in_one_sentence, outcome_words, summary, with_outcomes
-from harness.paper.replay.plot_curves import course_figure, curves_figure
 from harness.record import Record
+from harness.show.figures.scaling import human
 from harness.show.plans import exponent
-from harness.show.plot import human
 
 # Errata by which a published error is another quantity of ours.
 OTHER_QUANTITY = {"E3": "test_root_median_square"}

@@ -10,10 +10,10 @@ import pandas as pd
 from harness.judging.scaling import SeriesFit, size_axes
 from harness.paper.reference import load
 from harness.paper.replay.content import Page, Picture, Replay, Runs, Table
+from harness.paper.replay.figures.curves import curves_figure
 from harness.paper.replay.outcome import compared, in_one_sentence, outcome_words, summary, with_outcomes
-from harness.paper.replay.plot_curves import curves_figure
+from harness.show.figures.scaling import human
 from harness.show.plans import exponent
-from harness.show.plot import human
 from harness.spec import axis_words
 
 # The column of what was published, and ours whose square it is: means over the square domain, not integrals over it.

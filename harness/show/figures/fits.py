@@ -14,7 +14,21 @@ from matplotlib.lines import Line2D
 
 from harness.comparison.tables.fits import Answer, ArmFit, drawn_law
 from harness.fit import Fit, size_means
-from harness.show.plot import (
+from harness.show.figures.residuals import (
+    MANY_SIZES,
+    OVERLAID,
+    PANELS,
+    SMALL_HEIGHT,
+    Residuals,
+    empty_figure,
+    hide_rest,
+    padded,
+    residuals_figure,
+    undrawn_note,
+    write_figure,
+    write_note,
+)
+from harness.show.figures.scaling import (
     ROW_HEIGHT,
     THEME,
     Drawn,
@@ -28,20 +42,6 @@ from harness.show.plot import (
     place_labels,
     series_styles,
     series_text,
-)
-from harness.show.plot_residuals import (
-    MANY_SIZES,
-    OVERLAID,
-    PANELS,
-    SMALL_HEIGHT,
-    Residuals,
-    empty_figure,
-    hide_rest,
-    padded,
-    residuals_figure,
-    undrawn_note,
-    write_figure,
-    write_note,
 )
 from harness.show.table_fits import exponent_words
 from harness.spec import axis_words
