@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from harness.base.formats import human
 from harness.judging.scaling import SeriesFit
 from harness.paper.reference import load
 from harness.paper.replay.content import Page, Picture, Replay, Runs, Table
 from harness.paper.replay.figures.curves import course_figure, curves_figure
 from harness.paper.replay.outcome import Summary, compared, in_one_sentence, outcome_words, summary, with_outcomes
 from harness.record import Record
-from harness.show.figures.scaling import human
 from harness.show.plans import exponent
 
 # Errata by which a published error is another quantity of ours.

@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from harness.base.formats import human
 from harness.judging.scaling import SeriesFit, size_axes
 from harness.paper.reference import load
 from harness.paper.replay.content import Page, Picture, Replay, Runs, Table
 from harness.paper.replay.figures.curves import curves_figure
 from harness.paper.replay.outcome import compared, in_one_sentence, outcome_words, summary, with_outcomes
-from harness.show.figures.scaling import human
 from harness.show.plans import exponent
 from harness.spec import axis_words
 
