@@ -17,7 +17,7 @@ from harness.spec import (
     count_names,
     points_at_a_time,
 )
-from harness.spec.nouns import Dtype, Engine
+from harness.spec.run import Dtype, Engine
 from harness.tasks import is_data
 
 # Unknowns of a system of Levenberg-Marquardt: its matrix twice takes a gigabyte, its factorisation ten seconds.

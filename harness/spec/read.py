@@ -15,7 +15,7 @@ from harness.base.errors import HarnessError, did_you_mean
 from harness.base.files import check_name
 from harness.base.frozen import Frozen
 from harness.spec.document import Document, parse
-from harness.spec.nouns import Experiment
+from harness.spec.experiment import Experiment
 
 Settings = TypeVar("Settings", bound=Frozen)
 

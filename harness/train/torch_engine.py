@@ -35,7 +35,7 @@ from harness.spec import (
     schedule_evaluations,
     stages,
 )
-from harness.spec.nouns import Adam, Lbfgs, LevenbergMarquardt, Sparsity
+from harness.spec.recipe import Adam, Lbfgs, LevenbergMarquardt, Sparsity
 from harness.tasks import Quadrature, Splits, domain_points, draw, scaled, stream
 from harness.train import adam, lbfgs, levenberg, sparsity
 from harness.train.lanes import Trained, alike, choose, select

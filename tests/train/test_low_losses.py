@@ -5,7 +5,7 @@ from statistics import median
 import pytest
 
 from harness.spec import MlpShape, Recipe, RunSpec, Task
-from harness.spec.nouns import LevenbergMarquardt
+from harness.spec.recipe import LevenbergMarquardt
 from harness.tasks import resolve
 from harness.tasks.teachers import TEACHER_TARGETS
 from harness.train import train_pack
