@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
@@ -90,7 +91,7 @@ class Experiment(Frozen):
             _must_exist("window", name, self.arms)
         for index, rule in enumerate(self.decide):
             for path, condition in _conditions(rule):
-                for name in (name for i in range(len(condition.arms)) for name in condition.choice(i)):
+                for name in itertools.chain(*condition.sides):
                     _must_exist(f"decide.{index}{path}.arms", name, self.arms)
                 if condition.takes.of_held_out and not self.hold_out:
                     where = f"decide.{index}{path}.quantity={condition.quantity}"
@@ -174,9 +175,11 @@ class Experiment(Frozen):
     @property
     def sides(self) -> tuple[tuple[str, ...], ...]:
         """The sides that rules compare, of one arm or several, and every arm that no rule speaks of."""
-        conditions = [one for rule in self.decide for one in (*rule.conditions, *rule.given)]
-        asked = [one.choice(index) for one in conditions for index in range(len(one.arms))]
-        named = {name for side in asked for name in side}
+        asked: list[tuple[str, ...]] = []
+        for rule in self.decide:
+            for condition in rule.every_condition:
+                asked += condition.sides
+        named = set(itertools.chain(*asked))
         return tuple(dict.fromkeys([*asked, *((name,) for name in self.arms if name not in named)]))
 
     @model_validator(mode="after")
@@ -201,8 +204,9 @@ class Experiment(Frozen):
 
 def _conditions(rule: Decide) -> list[tuple[str, Condition]]:
     """Every condition of a rule, and its path within it."""
-    others = [(name, index, one) for name in ("also", "given") for index, one in enumerate(getattr(rule, name))]
-    return [("", rule), *((f".{name}.{index}", one) for name, index, one in others)]
+    also = [(f".also.{index}", condition) for index, condition in enumerate(rule.also)]
+    given = [(f".given.{index}", condition) for index, condition in enumerate(rule.given)]
+    return [("", rule), *also, *given]
 
 
 def _must_exist(path: str, name: str, known: Iterable[str]) -> None:

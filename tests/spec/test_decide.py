@@ -53,7 +53,7 @@ def test_of_a_list_of_arms_the_best_stands_for_all():
     """A name is a choice of one."""
     rule = _experiment("quantity: cost, arms: [kan, [mlp, deep]], threshold: 1, least: 3, at_least: 1").decide[0]
 
-    assert (rule.choice(0), rule.choice(1), rule.place) == (("kan",), ("mlp", "deep"), "middle")
+    assert (rule.sides[0], rule.sides[1], rule.place) == (("kan",), ("mlp", "deep"), "middle")
 
 
 @pytest.mark.parametrize(
