@@ -22,7 +22,7 @@ from torch import Tensor
 
 from harness import families
 from harness.count import frozen, trainable
-from harness.record import Curve
+from harness.record import LearningCurve
 from harness.spec import (
     KanShape,
     Network,
@@ -401,7 +401,7 @@ def _seen(pack: Pack, state: PackState, train: Points) -> PackState:
     )
 
 
-def _curve(run: RunSpec, state: PackState, lane: int) -> Curve:
+def _curve(run: RunSpec, state: PackState, lane: int) -> LearningCurve:
     moments = zip(state.curve_at[lane].tolist(), state.curve_errors[lane].tolist(), strict=True)
     return learning_curve(run.task.metric, ((at, *errors) for at, errors in moments))
 
