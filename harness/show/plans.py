@@ -6,6 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 from rich.table import Table
 
+from harness.base.formats import duration
 from harness.count import DEFAULT_WEIGHTS
 from harness.fit import Fit
 from harness.judging.scaling import SeriesFit
@@ -13,7 +14,6 @@ from harness.measure.calibration import Calibration, Calibrations, bench_command
 from harness.measure.cost import SweepCost
 from harness.planning.match import Matched, Setting, ratios
 from harness.planning.trials import WHOLE_RECIPE
-from harness.show.console import duration
 from harness.spec import Cell, Manifest, count_names, default_count
 from harness.spec.counts import KINDS
 

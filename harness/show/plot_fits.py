@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from harness.base.formats import human
 from harness.comparison.tables.fits import Answer, ArmFit, drawn_law
 from harness.fit import Fit, size_means
 from harness.show.plot import (
@@ -24,7 +25,6 @@ from harness.show.plot import (
     draw_held_out,
     draw_law,
     draw_means,
-    human,
     place_labels,
     series_styles,
     series_text,

@@ -15,6 +15,7 @@ from markupsafe import escape
 from matplotlib.figure import Figure
 
 from harness.base.files import whole_file
+from harness.base.formats import human
 from harness.families.space import Space
 from harness.fit import Caution, Fit
 from harness.judging.answer import number_lines, verdict_words
@@ -28,7 +29,7 @@ from harness.record import Record
 from harness.show.checks import TITLES as CHECK_TITLES
 from harness.show.checks import CheckRow, check_row
 from harness.show.plans import LOSS_WORDS, exponent, held_out_rows, loss_words
-from harness.show.plot import human, laws_of, run_tasks, scaling_figure, tuning_note
+from harness.show.plot import laws_of, run_tasks, scaling_figure, tuning_note
 from harness.show.plot_residuals import experiment_residuals
 from harness.show.plot_tuning import tuning_figure
 from harness.spec import (

@@ -13,13 +13,13 @@ from typing import get_args
 import pytest
 from made_study import CLAIM, QUESTION, Study
 
+from harness.base.formats import human
 from harness.judging.checks import Check, check_table
 from harness.judging.judge import judge_all
 from harness.judging.scaling import HEADLINE_AXES
 from harness.record import read_planned
 from harness.show.checks import check_row
 from harness.show.plans import exponent, held_out_rows
-from harness.show.plot import human
 from harness.show.report import OPTIMIZER_WORDS, write_report
 from harness.spec import Optimizer
 

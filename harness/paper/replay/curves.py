@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from harness.base.formats import human
 from harness.judging.scaling import SeriesFit
 from harness.paper.reference import load
 from harness.paper.replay.content import Page, Picture, Replay, Runs, Table
@@ -14,7 +15,6 @@ from harness.paper.replay.outcome import Summary, compared, in_one_sentence, out
 from harness.paper.replay.plot_curves import course_figure, curves_figure
 from harness.record import Record
 from harness.show.plans import exponent
-from harness.show.plot import human
 
 # Errata by which a published error is another quantity of ours.
 OTHER_QUANTITY = {"E3": "test_root_median_square"}

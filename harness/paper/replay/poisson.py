@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from harness.base.formats import human
 from harness.judging.scaling import SeriesFit, size_axes
 from harness.paper.reference import load
 from harness.paper.replay.content import Page, Picture, Replay, Runs, Table
 from harness.paper.replay.outcome import compared, in_one_sentence, outcome_words, summary, with_outcomes
 from harness.paper.replay.plot_curves import curves_figure
 from harness.show.plans import exponent
-from harness.show.plot import human
 from harness.spec import axis_words
 
 # The column of what was published, and ours whose square it is: means over the square domain, not integrals over it.
