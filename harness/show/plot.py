@@ -25,7 +25,7 @@ from harness.base.formats import PLAIN, human, scientific
 from harness.fit import Fit, Points, band, predict, size_means
 from harness.fit.held_out import Extrapolation
 from harness.judging.scaling import SeriesFit, chosen_runs, common_law, headline_axes, with_parts
-from harness.show.plans import LOSS_WORDS, exponent
+from harness.show.words import LOSS_WORDS, exponent_words
 from harness.spec import Manifest, RunTask, axis_words
 
 LOSS_UNITS = {"rmse": "target's units", "cross_entropy": "nats"}
@@ -336,7 +336,10 @@ def draw_held_out(axes: Axes, series: str, fit: Fit, found: Extrapolation, style
 def _label(series: str, law: SeriesFit, style: Style) -> str:
     fit = law.fit
     # The glyph stands inside the text, where nobody takes it for a data point.
-    lines = [f"{series} {style.glyph} " + (f"no fit: {exponent(fit)}" if fit.refusals else f"α = {exponent(fit)}")]
+    lines = [
+        f"{series} {style.glyph} "
+        + (f"no fit: {exponent_words(fit)}" if fit.refusals else f"α = {exponent_words(fit)}")
+    ]
     if fit.floor:
         lines.append(f"above a floor E = {human(fit.floor, 2)}")
     if not fit.refusals and any(warning.code == "LOCAL_SLOPE" for warning in fit.warnings):

@@ -43,7 +43,7 @@ from harness.show.plot_residuals import (
     write_figure,
     write_note,
 )
-from harness.show.table_fits import exponent_words
+from harness.show.words import exponent_words
 from harness.spec import axis_words
 
 COLUMNS = 3  # of small multiples
