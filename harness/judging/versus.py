@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,7 +84,7 @@ def sides(runs: ExperimentRuns, first: str, second: str) -> tuple[Side, Side]:
     """
     known = list(dict.fromkeys([*runs.table["arm"], *runs.table["series"]]))
     found = _side(first, known), _side(second, known)
-    for name in (name for side in found for name in side.names):
+    for name in (*found[0].names, *found[1].names):
         if name not in known:
             raise HarnessError(f"{name!r} is no arm of this experiment; {did_you_mean(name, known)}")
     if shared := [name for name in found[0].names if name in found[1].names]:
@@ -117,7 +118,7 @@ def versus(runs: ExperimentRuns, asked: VersusRequest) -> list[Versus]:
     tasks = _tasks(runs, asked)
     if asked.at is not None:
         _check_budget(runs, asked, tasks)
-    return [_one(runs, asked, task, axis) for task in tasks for axis in axes]
+    return [_one(runs, asked, task, axis) for task, axis in itertools.product(tasks, axes)]
 
 
 def _tasks(runs: ExperimentRuns, asked: VersusRequest) -> list[str]:
@@ -152,8 +153,8 @@ def _one(runs: ExperimentRuns, asked: VersusRequest, task: str, axis: str) -> Ve
     first, second = (of_arm(runs, task, side.names) for side in asked.sides)
     ratio = _tried(lambda: loss_at(first, second, axis, asked.at, asked.axis, asked.level))
     try:
-        fits = [law for side in asked.sides for law in laws(runs, task, side.names, axis, asked.level)]
-        one, other = (law.fit for law in shown(fits))
+        fits = [laws(runs, task, side.names, axis, asked.level) for side in asked.sides]
+        one, other = (law.fit for law in shown([*fits[0], *fits[1]]))
     except HarnessError as error:
         return Versus(task, axis, ratio, Found(refused=str(error)), None)
     cost = _tried(lambda: cost_at(one, other, asked.loss if asked.loss is not None else "middle"))

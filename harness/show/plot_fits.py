@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from harness.base.formats import human
 from harness.comparison.tables.fits import ArmFit, RequestedFits, drawn_law
 from harness.fit import Fit, size_means
 from harness.show.plot import (
@@ -24,7 +25,6 @@ from harness.show.plot import (
     draw_held_out,
     draw_law,
     draw_means,
-    human,
     place_labels,
     series_styles,
     series_text,
@@ -43,7 +43,7 @@ from harness.show.plot_residuals import (
     write_figure,
     write_note,
 )
-from harness.show.table_fits import exponent_words
+from harness.show.words import exponent_words
 from harness.spec import axis_words
 
 COLUMNS = 3  # of small multiples

@@ -7,13 +7,13 @@ from typing import Any, Literal, NamedTuple, get_args
 from rich.table import Table
 
 from harness.base.errors import HarnessError, did_you_mean
+from harness.base.formats import duration
 from harness.dispatch.events import Event
 from harness.dispatch.jobs import Job
 from harness.dispatch.reconcile import Spending, Unneeded
 from harness.dispatch.state import OVER, STATES, UNDERWAY, Evidence, RunState, StateName
 from harness.record import Agreement, Duplicate
 from harness.record.merge import Merged
-from harness.show.console import duration
 from harness.spec import Manifest
 
 # What the user can do about runs in a state that no submission sends off by itself.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from rich.table import Table
 
+from harness.base.formats import exponent
 from harness.comparison.tables.fits import ORDER, ArmFit, Checks, RequestedFits
 from harness.comparison.tables.read import is_ok
 from harness.fit import Caution, Fit, Refusal
@@ -14,6 +15,7 @@ from harness.fit.held_out import Extrapolation
 from harness.fit.result import LawName
 from harness.fit.runs import size_words
 from harness.fit.select import CANDIDATES
+from harness.show.words import exponent_words
 
 LAW_TITLES: dict[LawName, str] = {
     "pure": "alpha, E = 0",
@@ -184,32 +186,14 @@ def _check_words(one: ArmFit, found: Checks | None) -> list[str]:
         f"{own.misfit.runs_p:.2g}",
         f"{own.leverage.max():.2f}",
         _range_words(own.drop_one),
-        f"{_short(own.deltas['1.345 sd'])} / {_short(own.deltas['squares'])}",
-        *(f"{_short(ends.low)} to {_short(ends.high)}" if ends else "" for ends in intervals),
+        f"{exponent(own.deltas['1.345 sd'])} / {exponent(own.deltas['squares'])}",
+        *(f"{exponent(ends.low)} to {exponent(ends.high)}" if ends else "" for ends in intervals),
     ]
 
 
 def _range_words(values: np.ndarray) -> str:
     known = values[np.isfinite(values)]
-    return f"{_short(known.min())} to {_short(known.max())}" if known.size else "-"
-
-
-def exponent_words(fit: Fit) -> str:
-    """`alpha [low, high]`, or the codes of the refusals."""
-    if fit.refusals:
-        return ", ".join(refusal.code for refusal in fit.refusals)
-    assert fit.alpha is not None
-    if fit.alpha_interval is None:  # not in the running, so nobody computed it
-        return _short(fit.alpha)
-    low, high = fit.alpha_interval.low, fit.alpha_interval.high
-    return f"{_short(fit.alpha)} [{_short(low)}, {_short(high)}]"
-
-
-def _short(value: float) -> str:
-    """Two decimals, three below 0.1: exponents of language models are small."""
-    if abs(value) == float("inf"):
-        return "∞" if value > 0 else "-∞"
-    return f"{value:.2f}" if abs(value) >= 0.1 else f"{round(value, 3) + 0.0:.3f}"  # + 0.0: no -0.000
+    return f"{exponent(known.min())} to {exponent(known.max())}" if known.size else "-"
 
 
 def _floor_words(one: ArmFit) -> str:

@@ -7,14 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from harness.base.formats import human
 from harness.judging.scaling import SeriesFit
 from harness.paper.reference import load
 from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, Table
 from harness.paper.replay.outcome import Summary, compared, in_one_sentence, outcome_words, summary, with_outcomes
 from harness.paper.replay.plot_curves import course_figure, curves_figure
 from harness.record import Record
-from harness.show.plans import exponent
-from harness.show.plot import human
+from harness.show.words import exponent_words
 
 # Errata by which a published error is another quantity of ours.
 OTHER_QUANTITY = {"E3": "test_root_median_square"}
@@ -232,7 +232,7 @@ def _exponent_tables(found: Sequence[Exponent]) -> Iterator[Table]:
     rows = [
         (
             *(one.panel, one.curve, one.ours, f"{one.published_slope:.2f}", f"{one.our_slope:.2f}"),
-            *(exponent(one.law_on_paper.fit), exponent(one.law_on_trainable.fit)),
+            *(exponent_words(one.law_on_paper.fit), exponent_words(one.law_on_trainable.fit)),
         )
         for one in found
     ]
