@@ -29,8 +29,9 @@ from harness.show.figures.residuals import draw_residuals
 from harness.show.figures.scaling import draw_scaling
 from harness.show.figures.series import experiment_styles
 from harness.show.figures.tuning import draw_effort, draw_tuning
-from harness.show.plans import fits_table, held_out_table, loss_words
+from harness.show.plans import fits_table, held_out_table
 from harness.show.report import write_report
+from harness.show.words import loss_words
 from harness.spec import Manifest, side_label
 
 MANY_SERIES = 20  # whose fits take long enough to be announced
@@ -116,7 +117,7 @@ def draw_search(manifest: Manifest, table: pd.DataFrame, search: Searched, folde
     styles = experiment_styles(manifest)
     drawn = draw_tuning(search.curves, styles, folder, search.confirmed, axis, loss_words(table["metric"]))
     if rule := next((rule for rule in manifest.experiment.decide if len(rule.arms) == 2), None):
-        first, second = (side_label(rule.choice(index)) for index in (0, 1))
+        first, second = map(side_label, rule.sides)
         confirmed = confirmed_ratios(table, axis, first, second)
         by_effort = ratios(search.curves, first, second)
         with whole_file(folder / "tuning_ratio.csv") as path:

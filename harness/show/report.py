@@ -30,7 +30,8 @@ from harness.show.figures.scaling import scaling_figure, tuning_note
 from harness.show.figures.series import experiment_styles
 from harness.show.figures.theme import base64_png
 from harness.show.figures.tuning import tuning_figure
-from harness.show.plans import LOSS_WORDS, exponent, held_out_rows, loss_words
+from harness.show.plans import held_out_rows
+from harness.show.words import LAW_WORDS, LOSS_WORDS, OPTIMIZER_WORDS, exponent_words, loss_words
 from harness.spec import (
     Arm,
     Cell,
@@ -41,9 +42,6 @@ from harness.spec import (
     all_axes,
     default_count,
 )
-
-LAW_WORDS = {"pure": "E = 0", "floor": "E free"}
-OPTIMIZER_WORDS = {"adam": "Adam", "lbfgs": "L-BFGS", "levenberg_marquardt": "Levenberg-Marquardt"}
 
 
 class Note(NamedTuple):
@@ -183,7 +181,7 @@ def _fit_row(laws: dict[str, SeriesFit], drawn: str) -> FitRow:
 
 def _law_words(pure: Fit, floor: Fit) -> LawWords:
     sizes, decades = len(pure.points.sizes), f"{pure.decades:.2g}"
-    return LawWords(exponent(pure), exponent(floor), _floor(floor), sizes, decades)
+    return LawWords(exponent_words(pure), exponent_words(floor), _floor(floor), sizes, decades)
 
 
 def _floor(fit: Fit) -> str:

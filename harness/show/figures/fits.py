@@ -11,13 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from harness.comparison.tables.fits import Answer, ArmFit, drawn_law
+from harness.comparison.tables.fits import ArmFit, RequestedFits, drawn_law
 from harness.fit import Fit
 from harness.show.figures.labels import law_key, padded, set_ticks, undrawn_note, write_keys_below, write_note
 from harness.show.figures.residuals import Residuals, residuals_figure
 from harness.show.figures.series import Series, Style, draw_series, named_styles
 from harness.show.figures.theme import panel_grid, themed, write_figure
-from harness.show.table_fits import exponent_words
+from harness.show.words import exponent_words
 from harness.spec import axis_words
 
 OVERLAID = 4  # arms that can be told apart in one panel
@@ -36,7 +36,7 @@ class _Law(NamedTuple):
 
 
 # ------------------------------------------------------------------------------------------------------------- public
-def draw_fits(found: Answer, folder: Path) -> list[Path]:
+def draw_fits(found: RequestedFits, folder: Path) -> list[Path]:
     """Write `laws` and `residuals`, each as .png and .pdf, into `folder`; return their paths.
 
     There is no figure of residuals where every law was refused.
@@ -47,7 +47,7 @@ def draw_fits(found: Answer, folder: Path) -> list[Path]:
 
 
 @themed
-def laws_figure(found: Answer) -> Figure:
+def laws_figure(found: RequestedFits) -> Figure:
     """A panel a column of sizes with all arms in it, or a panel an arm where there are too many to tell apart."""
     laws = _laws(found)
     is_overlaid = len({one.arm.arm for one in laws}) <= OVERLAID
@@ -79,7 +79,7 @@ def laws_figure(found: Answer) -> Figure:
     return figure
 
 
-def residuals_of(found: Answer) -> Figure | None:
+def residuals_of(found: RequestedFits) -> Figure | None:
     """The residuals of the drawn law of every arm; None if every law was refused."""
     shown = [
         Residuals(
@@ -98,7 +98,7 @@ def residuals_of(found: Answer) -> Figure | None:
 
 
 # --------------------------------------------------------------------------------------------------------------- parts
-def _laws(found: Answer) -> list[_Law]:
+def _laws(found: RequestedFits) -> list[_Law]:
     styles = named_styles(one.arm for one in found.fits)
     laws = {x: drawn_law(found.fits, x) for x in found.cells}
     drawable = [one for one in found.fits if one.x.size or one.failed_x.size]
@@ -136,7 +136,7 @@ def _set_limits(drawn: Mapping[Axes, Sequence[_Law]]) -> None:
         set_ticks(axes.yaxis)
 
 
-def _notes(found: Answer, shown: Sequence[Sequence[_Law]]) -> list[str]:
+def _notes(found: RequestedFits, shown: Sequence[Sequence[_Law]]) -> list[str]:
     laws: list[_Law] = list(itertools.chain.from_iterable(shown))
     names = " and ".join(dict.fromkeys(one.fit.law for one in laws))
     notes = [f"α [{found.request.level:.0%} interval] of the {names} law; shaded: the same interval of the law."]

@@ -16,7 +16,7 @@ from harness.judging.scaling import SeriesFit, chosen_runs, common_law, headline
 from harness.show.figures.labels import padded, set_ticks, undrawn_note, write_note
 from harness.show.figures.series import MANY_SIZES, Style, experiment_styles
 from harness.show.figures.theme import panel_grid, themed, write_figure
-from harness.show.plans import LOSS_WORDS
+from harness.show.words import LOSS_WORDS
 from harness.spec import Manifest, axis_words
 
 MOST_IN_A_COLUMN = 4  # laws; of more, two stand side by side

@@ -17,7 +17,7 @@ from harness.judging.scaling import SeriesFit, chosen_runs, common_law, headline
 from harness.show.figures.labels import key, law_key, padded, set_ticks, write_keys_below, write_keys_beside, write_note
 from harness.show.figures.series import Series, Style, draw_means, draw_series, experiment_styles
 from harness.show.figures.theme import panel_grid, themed, write_figure
-from harness.show.plans import LOSS_WORDS, exponent
+from harness.show.words import LOSS_WORDS, exponent_words
 from harness.spec import Manifest, axis_words
 
 LOSS_UNITS = {"rmse": "target's units", "cross_entropy": "nats"}
@@ -143,7 +143,7 @@ def _panel(axes: Axes, drawn: Experiment, row: Row, axis: str) -> list[Line2D]:
         else:
             shown = _series(series, own, laws[row.task, series, axis][law], drawn.styles[series])
             draw_series(axes, shown)
-            keys.append(law_key(shown, exponent(shown.fit), 2, series, failed="diverged"))
+            keys.append(law_key(shown, exponent_words(shown.fit), 2, series, failed="diverged"))
     if len(keys) > MOST_LAWS:
         names = [name for name in dict.fromkeys(runs["series"]) if name not in drawn.budgets]
         keys = [key(name, drawn.styles[name]) for name in names]

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from harness.judging.versus import Asked, Line
+from harness.judging.versus import RatioLine, VersusRequest
 from harness.show.figures.labels import key, limits_around, name_sides, padded, set_ticks, write_head, write_note
 from harness.show.figures.series import Style, plain_styles
 from harness.show.figures.theme import WIDTH, panel_grid, themed, write_figure
@@ -23,14 +23,16 @@ MOST_PANELS = 12
 TITLE_COLUMNS, LABEL_COLUMNS = 40, 34
 
 
-def draw_versus(asked: Asked, curves: Sequence[Line], styles: Mapping[str, Style], stem: Path) -> list[Path]:
+def draw_versus(
+    asked: VersusRequest, curves: Sequence[RatioLine], styles: Mapping[str, Style], stem: Path
+) -> list[Path]:
     """Write the figure as `<stem>.png` and `.pdf`; nothing where no size can be compared."""
     figure = versus_figure(asked, curves, styles)
     return write_figure(figure, stem) if figure else []
 
 
 @themed
-def versus_figure(asked: Asked, curves: Sequence[Line], styles: Mapping[str, Style]) -> Figure | None:
+def versus_figure(asked: VersusRequest, curves: Sequence[RatioLine], styles: Mapping[str, Style]) -> Figure | None:
     """A panel a task, a line a convention; artists carry a gid `kind:convention`. None where there is no line.
 
     Marks are A's sizes, filled where the interval leaves out equality. `styles` are those of the two sides.
@@ -59,7 +61,7 @@ def versus_figure(asked: Asked, curves: Sequence[Line], styles: Mapping[str, Sty
     return figure
 
 
-def _panel(axes: Axes, asked: Asked, own: Sequence[Line], conventions: Mapping[str, Style]) -> None:
+def _panel(axes: Axes, asked: VersusRequest, own: Sequence[RatioLine], conventions: Mapping[str, Style]) -> None:
     axes.set(xscale="log", yscale="log")
     for line in own:
         _draw(axes, line, conventions[line.convention])
@@ -73,7 +75,7 @@ def _panel(axes: Axes, asked: Asked, own: Sequence[Line], conventions: Mapping[s
         axes.axvline(asked.at, color="0.4", lw=0.8, ls=(0, (2, 2)), zorder=1, gid="budget")
 
 
-def _draw(axes: Axes, line: Line, style: Style) -> None:
+def _draw(axes: Axes, line: RatioLine, style: Style) -> None:
     name, colour = line.convention, style.colour
     axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.14, lw=0, zorder=1, gid=f"band:{name}")
     axes.plot(line.x, line.ratio, ls=style.line, color=colour, lw=1.3, zorder=3, gid=f"ratio:{name}")
@@ -83,7 +85,7 @@ def _draw(axes: Axes, line: Line, style: Style) -> None:
         axes.plot(line.x[chosen], line.ratio[chosen], mfc=fill, gid=f"{kind}:{name}", **look)
 
 
-def _notes(asked: Asked, undrawn: int) -> list[str]:
+def _notes(asked: VersusRequest, undrawn: int) -> list[str]:
     notes = [
         f"{asked.second} is read between its sizes at the one that is equal to {asked.first}'s in each count. Bands: "
         f"{asked.level:.0%} intervals over seeds, pointwise; filled marks: equality lies outside of them. "

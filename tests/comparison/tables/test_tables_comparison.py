@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from harness.cli import main
 from harness.comparison import Ahead, Crossover
-from harness.comparison.tables.comparison import Asked, Compared, compare_arms
+from harness.comparison.tables.comparison import Compared, ComparisonRequest, compare_arms
 from harness.comparison.tables.fits import Request, answer, drawn_law
 from harness.comparison.tables.read import Columns
 from harness.show.comparison import crossover_words
@@ -206,7 +206,7 @@ def test_one_architecture_is_no_comparison(table):
 # -------------------------------------------------------------------------------------------------------------- figure
 def _compared(table: Path, *x: str) -> Compared:
     request = Request(table, x, Columns("rmse", ("arch",), seed="seed"), arms=("kan", "mlp"))
-    return compare_arms(request, Asked())
+    return compare_arms(request, ComparisonRequest())
 
 
 def test_the_figure_shows_what_was_computed(table):

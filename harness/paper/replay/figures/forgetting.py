@@ -14,7 +14,7 @@ from harness.record import Record
 from harness.show.figures.labels import set_ticks, write_foot
 from harness.show.figures.series import INK, SPARE
 from harness.show.figures.theme import LABEL_SIZE, WIDTH, panel_grid, themed
-from harness.tasks import Target, load_target, values
+from harness.tasks import Function, load_target, values
 
 COURSE_HEIGHT, LINE_HEIGHT = 0.95, 0.21  # inches, of a row
 VALUES = (-0.45, 1.45)  # that a panel shows
@@ -51,7 +51,7 @@ def _course(axes: Axes, record: Record, phase: int, gid: str) -> None:
     ((low, high),) = record.run.task.box
     edges, x = np.linspace(low, high, len(record.phases) + 1), np.linspace(low, high, TARGET_POINTS)
     target = load_target(record.run.task.target, record.run.task.inputs)
-    assert isinstance(target, Target)
+    assert isinstance(target, Function)
     wanted = values(record.run.task.target, target, x[:, None])
     outputs, colour = record.phases[phase].outputs, FAMILIES[record.run.network.family].colour
     axes.axvspan(*edges[phase : phase + 2], color=SHADE, lw=0, zorder=0)
