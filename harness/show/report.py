@@ -28,10 +28,10 @@ from harness.planning.spaces import differences, varied_words
 from harness.record import Record
 from harness.show.checks import TITLES as CHECK_TITLES
 from harness.show.checks import CheckRow, check_row
+from harness.show.figures.residuals import experiment_residuals
+from harness.show.figures.scaling import laws_of, run_tasks, scaling_figure, tuning_note
+from harness.show.figures.tuning import tuning_figure
 from harness.show.plans import held_out_rows
-from harness.show.plot import laws_of, run_tasks, scaling_figure, tuning_note
-from harness.show.plot_residuals import experiment_residuals
-from harness.show.plot_tuning import tuning_figure
 from harness.show.words import LAW_WORDS, LOSS_WORDS, OPTIMIZER_WORDS, exponent_words, loss_words
 from harness.spec import (
     Arm,

@@ -20,8 +20,8 @@ from harness.judging.scaling import HEADLINE_AXES
 from harness.record import read_planned
 from harness.show.checks import check_row
 from harness.show.plans import held_out_rows
-from harness.show.report import write_report
-from harness.show.words import OPTIMIZER_WORDS, exponent_words
+from harness.show.report import OPTIMIZER_WORDS, write_report
+from harness.show.words import exponent_words
 from harness.spec import Optimizer
 
 VOID = {"meta", "img", "br"}

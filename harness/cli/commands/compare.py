@@ -31,8 +31,8 @@ from harness.judging.versus import VersusRequest, conventions_of, lines, sides, 
 from harness.planning.match import axis_named
 from harness.show.comparison import compare_sentences, compare_tables
 from harness.show.console import console
-from harness.show.plot_comparison import draw_compared
-from harness.show.plot_versus import draw_versus
+from harness.show.figures.comparison import draw_compared
+from harness.show.figures.versus import draw_versus
 from harness.show.verdicts import versus_sentences, versus_table
 
 OF_EXPERIMENTS = ("axis", "loss", "results")

@@ -12,7 +12,7 @@ from harness.base.files import whole_file
 from harness.base.formats import human
 from harness.paper.reference import errata
 from harness.paper.replay.content import POINT_COLUMNS, Page, Replay, ReplayRuns, Table
-from harness.show.plot_residuals import write_figure
+from harness.show.figures.residuals import write_figure
 from harness.show.report import png, provenance, template
 
 
