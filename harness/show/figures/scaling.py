@@ -29,11 +29,12 @@ SMALL = 5  # points: the numbers at the curves of budgets
 
 
 class Row(NamedTuple):
-    """What a row of panels shows: arms on a task, all of them, or those of a recipe."""
+    """What a row of panels shows: arms on a task, all of them, or those of a recipe; and how many series that makes."""
 
     task: str
     recipe: str
     arms: tuple[str, ...]
+    series: int
 
 
 class Budget(NamedTuple):
@@ -44,12 +45,16 @@ class Budget(NamedTuple):
 
 
 class Experiment(NamedTuple):
-    """What is drawn: the runs, their laws, the style of every series, and the series that are of one budget each."""
+    """What is drawn: the runs, their laws, the style of every series, and the series that are of one budget each.
+
+    `tells_laws`: legends say what laws say, and not the names of series alone.
+    """
 
     table: pd.DataFrame
     fits: Sequence[SeriesFit]
     styles: dict[str, Style]
     budgets: dict[str, Budget]
+    tells_laws: bool
 
 
 # ------------------------------------------------------------------------------------------------------------- public
@@ -67,8 +72,9 @@ def scaling_figure(manifest: Manifest, table: pd.DataFrame, fits: Sequence[Serie
     """
     of_budget = [cell for cell in manifest.cells if cell.frontier and cell.asked]
     budgets = {cell.series: Budget(str(cell.frontier), float(cell.asked or 0)) for cell in of_budget}
-    drawn = Experiment(table, fits, experiment_styles(manifest), budgets)
     axis_names, rows = headline_axes(manifest), _rows(manifest, table, budgets)
+    tells_laws = max(row.series for row in rows) <= MOST_LAWS
+    drawn = Experiment(table, fits, experiment_styles(manifest), budgets, tells_laws)
     figure, panels = panel_grid(len(rows) * len(axis_names), len(axis_names), PANEL_HEIGHT, sharey="row")
     keys = {}
     for axes, (row, axis) in zip(panels, itertools.product(rows, axis_names), strict=True):
@@ -82,7 +88,7 @@ def scaling_figure(manifest: Manifest, table: pd.DataFrame, fits: Sequence[Serie
         set_ticks(axes.yaxis)
     if note := tuning_note(table):
         write_note(figure, [note])
-    if max(map(len, keys.values())) <= MOST_LAWS:
+    if tells_laws:
         write_keys_below(figure, keys)
     else:
         write_keys_beside(keys)
@@ -103,15 +109,15 @@ def tuning_note(table: pd.DataFrame) -> str | None:
 # ------------------------------------------------------------------------------------------------------------- panels
 def _rows(manifest: Manifest, table: pd.DataFrame, budgets: dict[str, Budget]) -> list[Row]:
     """What each row of the figure shows: a task with all its arms, or those of one recipe where they are too many."""
-    series = table.loc[~table["series"].isin(budgets), ["task", "series"]].drop_duplicates()
+    series = table.loc[~table["series"].isin(budgets), ["task", "arm", "series"]].drop_duplicates()
     arms = manifest.experiment.arms
-    split = series.groupby("task").size().max() > MOST_NAMES
+    split = series.groupby("task")["series"].nunique().max() > MOST_NAMES
     recipes = dict.fromkeys(arm.recipe for arm in arms.values()) if split else [""]
     found = []
     for task, recipe in itertools.product(dict.fromkeys(table["task"]), recipes):
         own = tuple(name for name, arm in arms.items() if recipe in ("", arm.recipe))
-        if ((table["task"] == task) & table["arm"].isin(own)).any():
-            found.append(Row(task, recipe, own))
+        if count := series.loc[(series["task"] == task) & series["arm"].isin(own), "series"].nunique():
+            found.append(Row(task, recipe, own, count))
     return found
 
 
@@ -143,10 +149,8 @@ def _panel(axes: Axes, drawn: Experiment, row: Row, axis: str) -> list[Line2D]:
         else:
             shown = _series(series, own, laws[row.task, series, axis][law], drawn.styles[series])
             draw_series(axes, shown)
-            keys.append(law_key(shown, exponent_words(shown.fit), 2, series, failed="diverged"))
-    if len(keys) > MOST_LAWS:
-        names = [name for name in dict.fromkeys(runs["series"]) if name not in drawn.budgets]
-        keys = [key(name, drawn.styles[name]) for name in names]
+            in_words = law_key(shown, exponent_words(shown.fit), 2, series, failed="diverged")
+            keys.append(in_words if drawn.tells_laws else key(series, shown.style))
     return keys
 
 

@@ -70,14 +70,19 @@ def experiment_styles(manifest: Manifest, sides: Mapping[str, Sequence[str]] = N
     `sides` are more of them, with the arms or series of each.
     """
     arms = manifest.experiment.arms
-    families: dict[str, set[str]] = {}
+    of_series: dict[str, set[str]] = {}
     for cell in manifest.cells:
-        families.setdefault(cell.frontier or cell.series, set()).add(arms[cell.arm].architecture.family)
+        of_series.setdefault(cell.frontier or cell.series, set()).add(arms[cell.arm].architecture.family)
+    of_side: dict[str, set[str]] = {}
     for label, names in (*((side_label(side), side) for side in manifest.experiment.sides), *sides.items()):
-        of_names = [families[name] if name in families else {arms[name].architecture.family} for name in names]
-        families.setdefault(label, set().union(*of_names))
-    # A side of several families has a spare colour, by its own name.
-    return family_styles({series: min(of) if len(of) == 1 else series for series, of in families.items()})
+        found = [of_series[name] if name in of_series else {arms[name].architecture.family} for name in names]
+        of_side[label] = set().union(*found)
+    return _one_family_each(of_side) | _one_family_each(of_series)
+
+
+def _one_family_each(families: Mapping[str, set[str]]) -> dict[str, Style]:
+    """The styles of what is of one family each; what is of several has a spare colour, by its own name."""
+    return family_styles({name: min(own) if len(own) == 1 else name for name, own in families.items()})
 
 
 def named_styles(names: Iterable[str]) -> dict[str, Style]:
