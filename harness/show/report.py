@@ -43,7 +43,6 @@ from harness.spec import (
 )
 
 LAW_WORDS = {"pure": "E = 0", "floor": "E free"}
-OPTIMIZER_WORDS = {"adam": "Adam", "lbfgs": "L-BFGS", "levenberg_marquardt": "Levenberg-Marquardt"}
 
 
 class Note(NamedTuple):
@@ -332,8 +331,7 @@ def _series(manifest: Manifest, table: pd.DataFrame, name: str) -> dict[str, Any
         "done": int((rows["status"] == "done").sum()),
         "diverged": int((rows["status"] == "diverged").sum()),
         "recipe": arm.recipe,
-        "optimizer": _distinct(OPTIMIZER_WORDS[recipe.optimizer.name] for recipe in recipes)
-        + f" ({_distinct(rows['engine'])} engine)",
+        "optimizer": _distinct(recipe.optimizer.title for recipe in recipes) + f" ({_distinct(rows['engine'])} engine)",
         "cap": _distinct(f"{recipe.max_evaluations:,}" for recipe in recipes),
         "spent": _span(rows["evaluations"]),
         "starts": _distinct(_starts(recipe) for recipe in recipes),

@@ -23,6 +23,7 @@ from harness.families import (
     SplineMlp,
     SplineMlpShape,
 )
+from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt, Optimiser
 from harness.spec.counts import (
     Axis,
     CountName,
@@ -56,15 +57,11 @@ from harness.spec.manifest import (
 from harness.spec.narrow import Narrow, narrow_words, narrowed
 from harness.spec.nouns import (
     BUILT_IN_RECIPES,
-    Adam,
     Arm,
     Experiment,
     GridExtension,
     GridUpdates,
-    Lbfgs,
-    LevenbergMarquardt,
     Match,
-    Optimizer,
     Recipe,
     Restarts,
     RunSpec,
@@ -135,7 +132,7 @@ __all__ = [
     "ModuleShape",
     "Narrow",
     "Network",
-    "Optimizer",
+    "Optimiser",
     "PlannedRun",
     "RationalKan",
     "RationalKanShape",

@@ -77,8 +77,8 @@ def train_pack(
     left = tuple(identity for identity in specs if not record_path(records, identity).exists())
     found: list[Record] = []
     if left:
-        engine, numerics = _engine(runs[0]), _numerics(runs[0].engine, device)
-        kept = read_checkpoint(file, left, numerics, device, supervisor.announce) if file else None
+        engine, recipe, numerics = _engine(runs[0]), runs[0].recipe, _numerics(runs[0].engine, device)
+        kept = read_checkpoint(file, left, recipe, numerics, device, supervisor.announce) if file else None
         with one_thread():
             pack = engine.prepare([specs[identity] for identity in (kept.runs if kept else left)], device)
             if file and kept and not engine.fits(pack, kept.state):

@@ -23,12 +23,13 @@ from torch import Tensor
 
 from harness.base.files import private_folder, whole_file
 from harness.base.frozen import Frozen
+from harness.spec import Recipe
 from harness.spec.identity import pack_key
 from harness.train import fused_engine, phases, pruning, torch_engine
 
 PACKAGE = Path(__file__).parents[1]
 # What computes: a state goes on in the very code that it comes from.
-ROOMS = ("base", "spec", "tasks", "count", "families", "train")
+ROOMS = ("base", "families", "optimisers", "spec", "tasks", "count", "train")
 FORMAT = b"harness checkpoint 2 "
 State = torch_engine.PackState | fused_engine.PackState | phases.PackState | pruning.PackState
 Length = Annotated[int, Field(ge=0, lt=2**60)]
@@ -88,7 +89,12 @@ def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
 
 
 def read_checkpoint(
-    path: Path, left: Sequence[str], numerics: Mapping[str, Any], device: str, announce: Callable[[str], None]
+    path: Path,
+    left: Sequence[str],
+    recipe: Recipe,
+    numerics: Mapping[str, Any],
+    device: str,
+    announce: Callable[[str], None],
 ) -> Checkpoint | None:
     """The checkpoint at `path`, counted as resumed once more, if the runs that are `left` can go on from it.
 
@@ -118,7 +124,10 @@ def read_checkpoint(
             told = ", ".join(f"{name} {found.numerics.get(name)}, here {numerics[name]}" for name in other)
             announce(f"{path} comes from other numerics ({told}); its pack starts from the beginning")
             return None
-        return replace(found, state=_state().validate_python(found.state), resumed=found.resumed + 1)
+        optimisers = [recipe.optimizer, recipe.sparsity and recipe.sparsity.optimizer]
+        kinds = [each.state for each in optimisers if each]
+        state = _state().validate_python(found.state, context=kinds)
+        return replace(found, state=state, resumed=found.resumed + 1)
     except (ValueError, RecursionError):  # also JSON that is none, arrays that are not there, other types than declared
         announce(f"{path} is damaged and {set_aside(path)}; its pack starts from the beginning")
         return None
@@ -172,6 +181,9 @@ def _place() -> TypeAdapter[Place]:
 def source_hash() -> str:
     """12 hex digits over the source of all that computes."""
     digest = hashlib.sha256()
-    for path in sorted(path for room in ROOMS for path in (PACKAGE / room).rglob("*.py")):
+    paths: list[Path] = []
+    for room in ROOMS:
+        paths += (PACKAGE / room).rglob("*.py")
+    for path in sorted(paths):
         digest.update(f"{path.relative_to(PACKAGE)}\n".encode() + path.read_bytes())
     return digest.hexdigest()[:12]

@@ -18,7 +18,7 @@ Legend: N points, I inputs, O outputs, P parameters, B points of a batch, S step
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from time import perf_counter
 from typing import Any
 
@@ -31,10 +31,7 @@ from harness.base.errors import HarnessError
 from harness.families.base import samples_last
 from harness.families.layout import parameter_shapes
 from harness.spec import (
-    Adam,
     KanShape,
-    Lbfgs,
-    LevenbergMarquardt,
     MlpShape,
     Network,
     Recipe,
@@ -51,7 +48,7 @@ from harness.tasks import Samples, Splits, domain_points, draw, scaled, stream
 from harness.train.fused import kernels
 from harness.train.fused.compiled import is_kept
 from harness.train.fused.optimisers import adam, lbfgs, levenberg
-from harness.train.fused.optimisers.lane import Array, Problem
+from harness.train.fused.optimisers.lane import Array, Loop, Problem
 from harness.train.lanes import Trained, alike
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
 
@@ -63,7 +60,8 @@ TINY: dict[str, Network] = {
     "kan": KanShape(shape=(1, 1), grid=3),
     "spline_mlp": SplineMlpShape(shape=(1, 1, 1), grid=3),
 }
-LOOPS = {"adam": adam, "lbfgs": lbfgs, "levenberg_marquardt": levenberg}
+# The module of each optimiser that has a compiled loop.
+LOOPS: dict[str, Loop] = {"adam": adam, "lbfgs": lbfgs, "levenberg_marquardt": levenberg}
 
 
 @dataclass(frozen=True)
@@ -240,8 +238,8 @@ def finish(pack: Pack, state: PackState) -> list[Outcome]:
 # --------------------------------------------------------------------------------------------------------- compilation
 def is_cold(runs: Iterable[RunSpec]) -> bool:
     """Whether something that `runs` need has to be compiled, which takes half a minute."""
-    loops = {LOOPS[run.recipe.optimizer.name] for run in runs}
-    return kernels.is_cold() or not all(is_kept(loop, "_train") for loop in loops)
+    loops = [LOOPS[name] for name in {run.recipe.optimizer.name for run in runs}]
+    return kernels.is_cold() or not all(is_kept(loop.__name__, "_train") for loop in loops)
 
 
 def compile_for(runs: Iterable[RunSpec]) -> float:
@@ -303,16 +301,9 @@ def _train(pack: Pack, state: PackState, lane: Lane, at: int, stop: int, work: A
     train, settings, optimiser, more = pack.points[lane.run].train, pack.recipe.optimizer, lane.optimiser, stop - at
     x = _layer_inputs(state.network, lane, train.x)
     problem: Problem = (*kernels.describe(state.network), lane.knots, x, train.y, work)
-    match settings, optimiser:
-        case Adam(), adam.AdamState():
-            batches = _batches(pack, state, lane, at, stop)
-            return replace(lane, optimiser=adam.advance(settings, optimiser, problem, more, batches))
-        case Lbfgs(), lbfgs.LbfgsState():
-            return replace(lane, optimiser=lbfgs.advance(settings, optimiser, problem, more))
-        case LevenbergMarquardt(), levenberg.LevenbergState():
-            splines = splines_of(state.network)
-            return replace(lane, optimiser=levenberg.advance(settings, optimiser, problem, more, splines))
-    raise AssertionError(f"{settings} with {type(optimiser)}")
+    batches, splines = _batches(pack, state, lane, at, stop), splines_of(state.network)
+    optimiser = _loop(pack).advance(settings, optimiser, problem, more, batches_SB=batches, splines_E3=splines)
+    return replace(lane, optimiser=optimiser)
 
 
 def _batches(pack: Pack, state: PackState, lane: Lane, at: int, stop: int) -> NDArray[np.int64] | None:
@@ -371,8 +362,7 @@ def _counters(lane: Lane) -> Counters:
 
 
 def _own(optimiser: OptimiserState) -> Counters:
-    refused = optimiser.refused_steps if isinstance(optimiser, levenberg.LevenbergState) else 0
-    return optimiser.evaluations, optimiser.iterations, refused
+    return optimiser.evaluations, optimiser.iterations, getattr(optimiser, "refused_steps", 0)
 
 
 def _sum(counters: Sequence[Counters]) -> Counters:
@@ -421,10 +411,7 @@ def _refined(pack: Pack, state: PackState, lane: Lane) -> Lane:
 
 
 def _update_knots(pack: Pack, stage: int, network: Network, lane: Lane) -> Lane:
-    """Move the knots of a lane that trains to its activations.
-
-    L-BFGS and Levenberg-Marquardt forget, because what they know is of other coefficients; Adam's moments stay.
-    """
+    """Move the knots of a lane that trains to its activations."""
     if _rests(lane):
         return lane
     updates = pack.recipe.grid_updates
@@ -433,10 +420,9 @@ def _update_knots(pack: Pack, stage: int, network: Network, lane: Lane) -> Lane:
     moved_RP, knots = families.update_knots(
         network, *_as_tensors(network, lane), x_RNI, updates.grid_eps, updates.margin
     )
-    flat, old = moved_RP[0].numpy(), lane.optimiser
-    if isinstance(old, adam.AdamState):
-        return replace(lane, knots=_joined(knots), optimiser=replace(old, position_P=flat, previous_P=flat))
-    return replace(lane, knots=_joined(knots), optimiser=_start(pack, stage, lane.run, flat), behind=_counters(lane))
+    optimiser = _loop(pack).moved(lane.optimiser, _start(pack, stage, lane.run, moved_RP[0].numpy()))
+    behind = _sum([_counters(lane), _negative(_own(optimiser))])  # of one that begins anew, all that it has made
+    return replace(lane, knots=_joined(knots), optimiser=optimiser, behind=behind)
 
 
 def _layer_inputs(network: Network, lane: Lane, x_IN: Array) -> Array:
@@ -470,16 +456,15 @@ def _joined(knots: Sequence[torch.Tensor]) -> Array:
 # ---------------------------------------------------------------------------------------------------------- optimiser
 def _start(pack: Pack, stage: int, run: int, flat_P: Array) -> OptimiserState:
     """A fresh optimiser at `flat_P`; a cosine schedule ends with the last stage of the same network."""
-    settings = pack.runs[run].recipe.optimizer
-    match settings:
-        case Lbfgs():
-            return lbfgs.start(settings, flat_P)
-        case Adam():
-            steps = schedule_evaluations(pack.stages, stage, pack.recipe)
-            return adam.start(settings, flat_P, total_steps=steps)
-    return levenberg.start(settings, flat_P)
+    total_steps = schedule_evaluations(pack.stages, stage, pack.recipe)
+    return _loop(pack).start(pack.runs[run].recipe.optimizer, flat_P, total_steps=total_steps)
 
 
+def _loop(pack: Pack) -> Loop:
+    return LOOPS[pack.recipe.optimizer.name]
+
+
+@lru_cache(maxsize=64)
 def splines_of(network: Network) -> NDArray[np.int64]:
     """Where the coefficients of each spline lie, [E, 3]: the first one, how far apart they are, how many they are."""
     rows, first = [], 0

@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from harness import families
-from harness.count import frozen, trainable
+from harness.optimisers import LaneState, Objective
+from harness.optimisers.lanes import choose, select
 from harness.record import Curve
 from harness.spec import (
     KanShape,
@@ -35,17 +36,16 @@ from harness.spec import (
     schedule_evaluations,
     stages,
 )
-from harness.spec.nouns import Adam, Lbfgs, LevenbergMarquardt, Sparsity
+from harness.spec.nouns import Sparsity
 from harness.tasks import Quadrature, Splits, domain_points, draw, scaled, stream
-from harness.train import adam, lbfgs, levenberg, sparsity
-from harness.train.lanes import Trained, alike, choose, select
+from harness.train import sparsity
+from harness.train.lanes import OptimiserState, Trained, alike
 from harness.train.objective import Points, accuracies, in_metric, loss_and_gradient, losses, squared_slope_errors
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
 
 # With one lane, torch's batched products take another path and round differently: a lone run gets an idle companion.
 SMALLEST_ENSEMBLE = 2
 
-OptimiserState = adam.AdamState | lbfgs.LbfgsState | levenberg.LevenbergState
 Lane = tuple[int, int]  # index of the run in the pack, number of the start
 
 
@@ -99,6 +99,7 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Spli
     Networks of every family see the task's box scaled to [-1, 1]^d, where knots begin.
     """
     first = runs[0]
+    first.recipe.optimizer.check()
     dtype = getattr(torch, first.dtype)
     splits = samples or [draw(run.task, run.seed) for run in runs]
 
@@ -155,7 +156,7 @@ def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> PackState:
         flat_RP = families.initialise(network, generators, gains, dtype, device)
         of_features = [stream(pack.runs[run].seed, "features", start) for run, start in lanes]
         knots = families.initial_carried(network, of_features, dtype, device)
-    counted = trainable(network) + frozen(network)
+    counted = network.trainable + network.frozen
     assert flat_RP.shape[1] == counted, "parameter count mismatch between closed form and network"
     return PackState(
         stage=0,
@@ -215,7 +216,7 @@ def advance(pack: Pack, state: PackState, evaluations: int) -> PackState:
 
 def trained(pack: Pack, state: PackState) -> list[Trained]:
     """Where training left every run of a pack whose stages are behind, in the order of the pack."""
-    position_RP = _position(state.optimiser)
+    position_RP = state.optimiser.position_RP
     return [
         Trained(state.network, position_RP[lane], tuple(knots[lane] for knots in state.knots))
         for lane in range(len(pack.runs))
@@ -224,7 +225,7 @@ def trained(pack: Pack, state: PackState) -> list[Trained]:
 
 def finish(pack: Pack, state: PackState) -> list[Outcome]:
     """The outcome of every run of a pack whose stages are behind, in the order of the pack."""
-    position_RP = _position(state.optimiser)
+    position_RP = state.optimiser.position_RP
     diverged_R = state.optimiser.diverged_R.tolist()
     splits = [_of_lanes(points, state.lanes) for points in (pack.train, pack.validation, pack.test)]
     losses_RN = [losses(state.network, position_RP, state.knots, points) for points in splits]
@@ -258,17 +259,17 @@ def _by_quadrature(quadrature: Quadrature, squares_N: Tensor, slopes_N: Tensor) 
 
 
 # --------------------------------------------------------------------------------------------------------- evaluation
-def _evaluate(pack: Pack, state: PackState, points: Points) -> OptimiserState:
-    """The optimiser after one evaluation in every lane: a loss and its gradient, or a linear system."""
-    settings, optimiser, asked_RP = pack.recipe.optimizer, state.optimiser, _ask(state.optimiser)
-    if isinstance(optimiser, levenberg.LevenbergState):
-        assert isinstance(settings, LevenbergMarquardt)
-        system = levenberg.linearise(settings, state.network, asked_RP, state.knots, points.x, points.y)
-        return levenberg.tell(settings, optimiser, system)
-    if pack.sparsity and isinstance(state.network, KanShape):
-        penalised = sparsity.loss_and_gradient(pack.sparsity, state.network, asked_RP, state.knots, points)
-        return _tell(pack, optimiser, *penalised)
-    return _tell(pack, optimiser, *loss_and_gradient(state.network, asked_RP, state.knots, points))
+def _evaluate(pack: Pack, state: PackState, points: Points) -> LaneState:
+    """The optimiser after one evaluation in every lane."""
+    network, knots = state.network, state.knots
+
+    def objective(position_RP: Tensor) -> tuple[Tensor, Tensor]:
+        if pack.sparsity and isinstance(network, KanShape):
+            return sparsity.loss_and_gradient(pack.sparsity, network, position_RP, knots, points)
+        return loss_and_gradient(network, position_RP, knots, points)
+
+    whole = Objective(objective, network, knots, points.x, points.y)
+    return pack.recipe.optimizer.evaluate(state.optimiser, whole)
 
 
 def _of_lanes(points: Points, lanes: Iterable[Lane]) -> Points:
@@ -305,7 +306,7 @@ def _batch(pack: Pack, state: PackState, train: Points) -> Points:
 def _next_stage(pack: Pack, state: PackState) -> PackState:
     """Close the stage: count its work, keep the best start of each run, refine the grid if the next stage does."""
     starts = pack.stages[state.stage].starts
-    counters = (state.behind + _counters(state.optimiser))[:, : len(pack.runs) * starts]
+    counters = (state.behind + _counters(pack, state))[:, : len(pack.runs) * starts]
     spent = counters.reshape(-1, len(pack.runs), starts).sum(2)
     state = replace(state, stage=state.stage + 1, done=0, spent=(*state.spent, spent))
     if starts > 1:
@@ -314,12 +315,13 @@ def _next_stage(pack: Pack, state: PackState) -> PackState:
         return state
     network = pack.stages[state.stage].network
     if network == state.network:  # the optimiser goes on; its counters so far belong to the stages behind
-        return replace(state, behind=-_counters(state.optimiser))
+        return replace(state, behind=-_counters(pack, state))
     assert isinstance(network, SplinedShape)
     if pack.recipe.grid_updates:  # refinement keeps a spline on its domain only: first bring that to the data
         state = _update_knots(pack, state)
     assert isinstance(state.network, SplinedShape)
-    _, flat_RP, knots = families.extend_grid(state.network, _position(state.optimiser), list(state.knots), network.grid)
+    position_RP = state.optimiser.position_RP
+    _, flat_RP, knots = families.extend_grid(state.network, position_RP, list(state.knots), network.grid)
     return replace(
         state,
         network=network,
@@ -335,7 +337,7 @@ def _keep_best_starts(state: PackState, train: Points, runs: int, starts: int) -
 
     Those forward passes, one a start, are not counted as evaluations.
     """
-    losses_RN = losses(state.network, _position(state.optimiser), state.knots, train)
+    losses_RN = losses(state.network, state.optimiser.position_RP, state.knots, train)
     loss_R = losses_RN.mean(1).nan_to_num(torch.inf)
     loss_R = torch.where(state.optimiser.diverged_R, torch.inf, loss_R)[: runs * starts]
     best_S = loss_R.reshape(runs, starts).argmin(1)
@@ -353,38 +355,32 @@ def _keep_best_starts(state: PackState, train: Points, runs: int, starts: int) -
 
 
 def _update_knots(pack: Pack, state: PackState) -> PackState:
-    """Move the knots of lanes that train to their activations; lanes at rest stay as they are, bit for bit.
-
-    L-BFGS and Levenberg-Marquardt begin anew, because what they know is of other coefficients; Adam's moments stay.
-    """
+    """Move the knots of lanes that train to their activations; lanes at rest stay as they are, bit for bit."""
     updates = pack.recipe.grid_updates
     assert updates is not None
     flat_RP, knots = families.update_knots(
         state.network,
-        _position(state.optimiser),
+        state.optimiser.position_RP,
         list(state.knots),
         pack.ranges_SNI.index_select(0, _runs_of(state.lanes, pack.ranges_SNI.device)),
         updates.grid_eps,
         updates.margin,
     )
-    old, moving_R = state.optimiser, ~_resting(state.optimiser)
-    state = replace(state, knots=tuple(choose(moving_R, *pair) for pair in zip(knots, state.knots, strict=True)))
-    if isinstance(old, adam.AdamState):
-        flat_RP = choose(moving_R, flat_RP, old.position_RP)
-        return replace(state, optimiser=replace(old, position_RP=flat_RP, previous_RP=flat_RP))
-    behind = torch.where(moving_R, state.behind + _counters(old), state.behind)
-    if isinstance(old, levenberg.LevenbergState):
-        assert isinstance(pack.recipe.optimizer, LevenbergMarquardt)
-        return replace(state, optimiser=levenberg.restart(pack.recipe.optimizer, old, flat_RP, moving_R), behind=behind)
-    fresh = vars(_start(pack, state.stage, state.lanes, flat_RP))
-    merged = {name: choose(moving_R, fresh[name], kept) for name, kept in vars(old).items()}
-    return replace(state, optimiser=lbfgs.LbfgsState(**merged), behind=behind)
+    settings, old, moving_R = pack.recipe.optimizer, state.optimiser, ~_resting(state.optimiser)
+    moved = settings.moved(old, _start(pack, state.stage, state.lanes, flat_RP), moving_R)
+    return replace(
+        state,
+        knots=tuple(choose(moving_R, *pair) for pair in zip(knots, state.knots, strict=True)),
+        optimiser=moved,
+        # Of one that begins anew, all that it has made.
+        behind=state.behind + settings.counters(old) - settings.counters(moved),
+    )
 
 
 # ----------------------------------------------------------------------------------------------------- learning curve
 def _seen(pack: Pack, state: PackState, train: Points) -> PackState:
     """The state with one more point on every lane's learning curve."""
-    position_RP = _position(state.optimiser)
+    position_RP = state.optimiser.position_RP
     validation = _of_lanes(pack.validation, state.lanes)
     errors = [
         in_metric(losses(state.network, position_RP, state.knots, points).mean(1), points)
@@ -392,7 +388,7 @@ def _seen(pack: Pack, state: PackState, train: Points) -> PackState:
     ]
     runs_R = _runs_of(state.lanes, position_RP.device)
     before_S = sum((spent[0] for spent in state.spent), torch.zeros_like(runs_R[:1]).expand(len(pack.runs)))
-    in_stage_R = (state.behind + _counters(state.optimiser))[0]
+    in_stage_R = (state.behind + _counters(pack, state))[0]
     at_R = before_S[runs_R] + pack.stages[state.stage].starts * in_stage_R
     return replace(
         state,
@@ -407,52 +403,17 @@ def _curve(run: RunSpec, state: PackState, lane: int) -> Curve:
 
 
 # ---------------------------------------------------------------------------------------------------------- optimiser
-def _start(pack: Pack, stage: int, lanes: Sequence[Lane], flat_RP: Tensor) -> OptimiserState:
+def _start(pack: Pack, stage: int, lanes: Sequence[Lane], flat_RP: Tensor) -> LaneState:
     """A fresh optimiser at `flat_RP`; a cosine schedule ends with the last stage of the same network."""
-    settings = pack.recipe.optimizer
-    if isinstance(settings, LevenbergMarquardt):
-        return levenberg.start(settings, flat_RP)
-    optimizers = [pack.runs[run].recipe.optimizer for run, _ in lanes]
-    rates_R = flat_RP.new_tensor([one.learning_rate for one in optimizers if isinstance(one, Adam | Lbfgs)])
-    if isinstance(settings, Lbfgs):
-        return lbfgs.start(settings, flat_RP, rates_R)
-    steps = schedule_evaluations(pack.stages, stage, pack.recipe)
-    return adam.start(settings, flat_RP, rates_R, total_steps=steps)
+    total_steps = schedule_evaluations(pack.stages, stage, pack.recipe)
+    rates = [pack.runs[run].recipe.optimizer.rate for run, _ in lanes]
+    rates_R = None if None in rates else flat_RP.new_tensor(rates)
+    return pack.recipe.optimizer.start(flat_RP, rates_R, total_steps)
 
 
-def _ask(state: OptimiserState) -> Tensor:
-    match state:
-        case adam.AdamState():
-            return adam.ask(state)
-        case lbfgs.LbfgsState():
-            return lbfgs.ask(state)
-        case levenberg.LevenbergState():
-            return levenberg.ask(state)
-
-
-def _tell(pack: Pack, state: adam.AdamState | lbfgs.LbfgsState, loss_R: Tensor, gradient_RP: Tensor) -> OptimiserState:
-    if isinstance(state, adam.AdamState):
-        assert isinstance(pack.recipe.optimizer, Adam)
-        return adam.tell(pack.recipe.optimizer, state, loss_R, gradient_RP)
-    assert isinstance(pack.recipe.optimizer, Lbfgs)
-    return lbfgs.tell(pack.recipe.optimizer, state, loss_R, gradient_RP)
-
-
-def _position(state: OptimiserState) -> Tensor:
-    match state:
-        case adam.AdamState():
-            return adam.position(state)
-        case lbfgs.LbfgsState():
-            return lbfgs.position(state)
-        case levenberg.LevenbergState():
-            return levenberg.position(state)
-
-
-def _resting(state: OptimiserState) -> Tensor:
+def _resting(state: LaneState) -> Tensor:
     return state.finished_R | state.diverged_R
 
 
-def _counters(state: OptimiserState) -> Tensor:
-    none_R = torch.zeros_like(state.iterations_R)
-    refused_R = state.refused_steps_R if isinstance(state, levenberg.LevenbergState) else none_R
-    return torch.stack([state.evaluations_R, state.iterations_R, refused_R])
+def _counters(pack: Pack, state: PackState) -> Tensor:
+    return pack.recipe.optimizer.counters(state.optimiser)
