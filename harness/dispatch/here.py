@@ -20,7 +20,7 @@ from harness.dispatch import slots
 from harness.dispatch.slots import Announced, Done, Evaluated, Failure, IsCold, Order, Pack, Refused, Saved, Slot
 from harness.record import record_path
 from harness.spec import RunSpec, run_id
-from harness.spec.nouns import Device
+from harness.spec.run import Device
 
 # Seconds between two looks at what the workers say.
 POLL_SECONDS = 0.2

@@ -12,7 +12,7 @@ from harness.dispatch.here import Failed, train_here
 from harness.dispatch.node import Throughput
 from harness.dispatch.slots import Evaluated, Pack
 from harness.spec import Adam, KanShape, Recipe, RunSpec, Task
-from harness.spec.nouns import Device
+from harness.spec.run import Device
 from harness.tasks import resolve
 
 LANES = 32  # the most that a pack of the torch engine has

@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple
 
 from harness.base.errors import HarnessError, UserCodeError
 from harness.spec import RunSpec
-from harness.spec.nouns import Device
+from harness.spec.run import Device
 
 Pack = tuple[RunSpec, ...]
 Cause = Literal["crashed", "out_of_memory", "killed"]

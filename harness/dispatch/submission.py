@@ -27,7 +27,7 @@ from harness.dispatch.jobs import Job, Pack
 from harness.dispatch.mirror import Mirror
 from harness.dispatch.profile import Profile
 from harness.spec import RunSpec, sealed, unsealed
-from harness.spec.nouns import Device
+from harness.spec.run import Device
 
 SUBMISSION_SCHEMA = 1
 Kind = TypeVar("Kind", bound=Frozen)

@@ -66,7 +66,7 @@ def judge_all(manifest: Manifest, table: pd.DataFrame) -> list[Verdict]:
 def _with_others(verdict: Verdict, runs: Runs, others: Mapping[str, Runs]) -> Verdict:
     """The verdict, its rule judged under every other way of searching too."""
     condition = verdict.rule.conditions[0]
-    sides = (side_label(condition.choice(0)), side_label(condition.choice(len(condition.arms) - 1)))
+    sides = (side_label(condition.sides[0]), side_label(condition.sides[-1]))
     under = []
     for way, of_way in others.items():
         judged = judge(verdict.rule, of_way)
@@ -213,7 +213,7 @@ def _stable(rule: Decide, numbers: Sequence[Number], measured: Sequence[str]) ->
     enough = len(measured) > 1 if rule.takes.of_counts else set(stable_axes()) <= set(measured)
     if set(rule.conventions) != set(measured) or not enough:
         return False
-    conditions = {condition_words(one, rule.conventions): one for one in (*rule.conditions, *rule.given)}
+    conditions = {condition_words(one, rule.conventions): one for one in rule.every_condition}
     sides: dict[tuple[str, str], set[Outcome]] = {}
     for one in numbers:
         point = one.found

@@ -57,7 +57,7 @@ class Quantity:
 # -------------------------------------------------------------------------------------------------- words for `words`
 def arms_words(condition: Condition) -> tuple[str, ...]:
     """Each arm, or the best of several."""
-    return tuple(side_label(condition.choice(index)) for index in range(len(condition.arms)))
+    return tuple(map(side_label, condition.sides))
 
 
 def ratio_words(condition: Condition) -> str:

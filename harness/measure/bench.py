@@ -35,7 +35,7 @@ from harness.measure.design import LEVENBERG, OPTIMIZERS, Design, class_shape, h
 from harness.measure.features import Shape, shape_of
 from harness.optimisers.lanes import select
 from harness.spec import Adam, KanShape, Lbfgs, MlpShape, ModuleShape, Optimiser, Recipe, RunSpec, Task, stages
-from harness.spec.nouns import Dtype, Engine
+from harness.spec.run import Dtype, Engine
 from harness.tasks import resolve, stream
 from harness.train import fused_engine, torch_engine, train_pack
 from harness.train.fused.optimisers.lbfgs import LbfgsState

@@ -11,7 +11,7 @@ from harness.spec import (
     KanShape,
     RunSpec,
 )
-from harness.spec.nouns import Metric
+from harness.spec.task import Metric
 
 if TYPE_CHECKING:
     pass

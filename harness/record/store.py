@@ -36,7 +36,7 @@ from harness.spec import (
     sealed,
     unsealed,
 )
-from harness.spec.nouns import Engine
+from harness.spec.run import Engine
 
 if TYPE_CHECKING:
     pass

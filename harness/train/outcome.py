@@ -17,7 +17,7 @@ from harness.record import (
     Pruned,
 )
 from harness.spec import RunSpec
-from harness.spec.nouns import Metric
+from harness.spec.task import Metric
 
 # Evaluations of a run's stage at which its learning curve is sampled: two to the octave.
 LOG_SPACED = frozenset(round(2 ** (half_octave / 2)) for half_octave in range(60))

@@ -36,7 +36,7 @@ from harness.spec import (
     schedule_evaluations,
     stages,
 )
-from harness.spec.nouns import Sparsity
+from harness.spec.recipe import Sparsity
 from harness.tasks import Quadrature, Splits, domain_points, draw, scaled, stream
 from harness.train import sparsity
 from harness.train.lanes import OptimiserState, Trained, alike

@@ -28,7 +28,7 @@ def find(case: Case) -> Found:
     from harness.judging.curves import curve
     from harness.judging.runs import of_arm
 
-    loss, names = case.condition.place, case.condition.choice(0)
+    loss, names = case.condition.place, case.condition.sides[0]
     assert isinstance(loss, float)
     inputs = [math.log(case.runs.tasks[task][1]) for task in case.tasks]
     if len(set(inputs)) < 3:
