@@ -2,7 +2,8 @@
 
 A file has three parts: a line with `FORMAT` and the SHA-256 of what follows; a line of JSON, in which an array is
 `{"array": [dtype, shape, offset]}`, and one of torch's `{"tensor": ...}`; and the bytes of these arrays. Reading builds
-the types that `State` declares and no others: no file says what is to be made or run.
+the types that `State` declares, with states of the optimisers of the pack, and no others: no file says what is to be
+made or run.
 """
 
 import hashlib
@@ -25,13 +26,15 @@ from harness.base.files import private_folder, whole_file
 from harness.base.frozen import Frozen
 from harness.spec import Recipe
 from harness.spec.identity import pack_key
-from harness.train import fused_engine, phases, pruning, torch_engine
+from harness.train.phases import PhasesState
+from harness.train.pruning import PruningState
+from harness.train.trainer import EngineState
 
 PACKAGE = Path(__file__).parents[1]
 # What computes: a state goes on in the very code that it comes from.
 ROOMS = ("base", "families", "optimisers", "spec", "tasks", "count", "train")
 FORMAT = b"harness checkpoint 2 "
-State = torch_engine.PackState | fused_engine.PackState | phases.PackState | pruning.PackState
+State = EngineState | PhasesState | PruningState
 Length = Annotated[int, Field(ge=0, lt=2**60)]
 
 

@@ -1,10 +1,4 @@
-"""The torch engine: a pack of runs trains as one batched ensemble, on any device.
-
-    pack = prepare(runs, device)
-    state = begin(pack)
-    while not ended(pack, state):
-        state = advance(pack, state, evaluations=100)     # frozen in, frozen out: a state can be stored and resumed
-    outcomes = finish(pack, state)
+"""The torch engine: a pack of runs trains as one batched ensemble, on any device (see `harness.train.trainer`).
 
 A *lane* is one start of one run. Lanes share the computation and nothing else: each keeps its data, its line search and
 its divergence.
@@ -12,6 +6,7 @@ its divergence.
 Legend: S runs, R lanes, N points, I inputs, O outputs, P parameters.
 """
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -50,7 +45,7 @@ Lane = tuple[int, int]  # index of the run in the pack, number of the start
 
 
 @dataclass(frozen=True)
-class Pack:
+class TorchPack:
     """What does not change while a pack trains."""
 
     runs: tuple[RunSpec, ...]
@@ -70,7 +65,7 @@ class Pack:
 
 
 @dataclass(frozen=True)
-class PackState:
+class TorchState:
     """What does: where in the stages the pack is, its lanes, knots, optimiser, and the work behind it.
 
     `done` counts evaluations of this stage. Counters are evaluations, iterations and refused steps: `behind` of each
@@ -92,8 +87,8 @@ class PackState:
     curve_errors: Tensor
 
 
-# ----------------------------------------------------------------------------------------------------------- the seam
-def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Splits] | None = None) -> Pack:
+# -------------------------------------------------------------------------------------------------------- the trainer
+def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Splits] | None = None) -> TorchPack:
     """The pack of `runs`, which must share everything but seed, gain and learning rate; draws what `samples` has not.
 
     Networks of every family see the task's box scaled to [-1, 1]^d, where knots begin.
@@ -115,7 +110,7 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Spli
     if updates and updates.points == "domain":
         fresh = [scaled(run.task, domain_points(run.task, run.seed)) for run in runs]
         ranges_SNI = torch.from_numpy(np.stack(fresh)).to(device=device, dtype=dtype)
-    return Pack(
+    return TorchPack(
         runs=tuple(runs),
         recipe=first.recipe,
         stages=stages(first.network, first.recipe),
@@ -127,7 +122,7 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Spli
     )
 
 
-def narrowed(pack: Pack, inputs: Sequence[int]) -> Pack:
+def narrowed(pack: TorchPack, inputs: Sequence[int]) -> TorchPack:
     """The pack whose networks see only these of the task's variables."""
     train, validation, test = (
         replace(points, x=points.x[..., list(inputs)]) for points in (pack.train, pack.validation, pack.test)
@@ -135,13 +130,13 @@ def narrowed(pack: Pack, inputs: Sequence[int]) -> Pack:
     return replace(pack, train=train, validation=validation, test=test, ranges_SNI=pack.ranges_SNI[..., list(inputs)])
 
 
-def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> PackState:
+def begin(pack: TorchPack, trained: Sequence[Trained] | None = None) -> TorchState:
     """The state before the first evaluation: networks initialised from each run's seed and start.
 
     Or where another training left each run, whose network must be that of the first stage, with one start.
     """
     network, starts, _ = pack.stages[0]
-    lanes = [(run, start) for run in range(len(pack.runs)) for start in range(starts)]
+    lanes = list(itertools.product(range(len(pack.runs)), range(starts)))
     lanes += lanes[:1] * (SMALLEST_ENSEMBLE - len(lanes))
     dtype, device = pack.train.x.dtype, pack.train.x.device
     if trained:
@@ -158,7 +153,7 @@ def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> PackState:
         knots = families.initial_carried(network, of_features, dtype, device)
     counted = network.trainable + network.frozen
     assert flat_RP.shape[1] == counted, "parameter count mismatch between closed form and network"
-    return PackState(
+    return TorchState(
         stage=0,
         done=0,
         lanes=tuple(lanes),
@@ -172,14 +167,14 @@ def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> PackState:
     )
 
 
-def ended(pack: Pack, state: PackState) -> bool:
+def ended(pack: TorchPack, state: TorchState) -> bool:
     """Whether all stages are behind."""
     return state.stage == len(pack.stages)
 
 
-def fits(pack: Pack, state: Any) -> bool:
+def fits(pack: TorchPack, state: Any) -> bool:
     """Whether a state that comes from a file can be one of this pack: its place, lanes, and all shapes and dtypes."""
-    if not (isinstance(state, PackState) and 0 <= state.stage <= len(pack.stages)):
+    if not (isinstance(state, TorchState) and 0 <= state.stage <= len(pack.stages)):
         return False
     left = pack.stages[state.stage :] or (pack.stages[-1]._replace(starts=1),)
     fresh = begin(replace(pack, stages=left))
@@ -194,7 +189,7 @@ def fits(pack: Pack, state: Any) -> bool:
     )
 
 
-def advance(pack: Pack, state: PackState, evaluations: int) -> PackState:
+def advance(pack: TorchPack, state: TorchState, evaluations: int) -> TorchState:
     """At most `evaluations` more in every lane; less at the end of a stage or when no lane moves any more."""
     stage = pack.stages[state.stage]
     train = _of_lanes(pack.train, state.lanes)
@@ -214,16 +209,17 @@ def advance(pack: Pack, state: PackState, evaluations: int) -> PackState:
     return state
 
 
-def trained(pack: Pack, state: PackState) -> list[Trained]:
+def trained(pack: TorchPack, state: TorchState) -> list[Trained]:
     """Where training left every run of a pack whose stages are behind, in the order of the pack."""
     position_RP = state.optimiser.position_RP
-    return [
-        Trained(state.network, position_RP[lane], tuple(knots[lane] for knots in state.knots))
-        for lane in range(len(pack.runs))
-    ]
+    found = []
+    for lane in range(len(pack.runs)):
+        knots = tuple(of_layer[lane] for of_layer in state.knots)
+        found.append(Trained(state.network, position_RP[lane], knots))
+    return found
 
 
-def finish(pack: Pack, state: PackState) -> list[Outcome]:
+def finish(pack: TorchPack, state: TorchState) -> list[Outcome]:
     """The outcome of every run of a pack whose stages are behind, in the order of the pack."""
     position_RP = state.optimiser.position_RP
     diverged_R = state.optimiser.diverged_R.tolist()
@@ -259,7 +255,7 @@ def _by_quadrature(quadrature: Quadrature, squares_N: Tensor, slopes_N: Tensor) 
 
 
 # --------------------------------------------------------------------------------------------------------- evaluation
-def _evaluate(pack: Pack, state: PackState, points: Points) -> LaneState:
+def _evaluate(pack: TorchPack, state: TorchState, points: Points) -> LaneState:
     """The optimiser after one evaluation in every lane."""
     network, knots = state.network, state.knots
 
@@ -281,7 +277,7 @@ def _runs_of(lanes: Iterable[Lane], device: torch.device) -> Tensor:
     return torch.tensor([run for run, _ in lanes], device=device)
 
 
-def _batch(pack: Pack, state: PackState, train: Points) -> Points:
+def _batch(pack: TorchPack, state: TorchState, train: Points) -> Points:
     """The points of the next evaluation: all, or the next batch of this epoch's order, which each lane draws anew.
 
     What does not fill a last batch is left out of its epoch.
@@ -303,7 +299,7 @@ def _batch(pack: Pack, state: PackState, train: Points) -> Points:
 
 
 # ------------------------------------------------------------------------------------------------------------- stages
-def _next_stage(pack: Pack, state: PackState) -> PackState:
+def _next_stage(pack: TorchPack, state: TorchState) -> TorchState:
     """Close the stage: count its work, keep the best start of each run, refine the grid if the next stage does."""
     starts = pack.stages[state.stage].starts
     counters = (state.behind + _counters(pack, state))[:, : len(pack.runs) * starts]
@@ -332,7 +328,7 @@ def _next_stage(pack: Pack, state: PackState) -> PackState:
     )
 
 
-def _keep_best_starts(state: PackState, train: Points, runs: int, starts: int) -> PackState:
+def _keep_best_starts(state: TorchState, train: Points, runs: int, starts: int) -> TorchState:
     """Of each run's starts, the one with the lowest loss on all training points; a diverged one counts as infinite.
 
     Those forward passes, one a start, are not counted as evaluations.
@@ -354,7 +350,7 @@ def _keep_best_starts(state: PackState, train: Points, runs: int, starts: int) -
     )
 
 
-def _update_knots(pack: Pack, state: PackState) -> PackState:
+def _update_knots(pack: TorchPack, state: TorchState) -> TorchState:
     """Move the knots of lanes that train to their activations; lanes at rest stay as they are, bit for bit."""
     updates = pack.recipe.grid_updates
     assert updates is not None
@@ -378,7 +374,7 @@ def _update_knots(pack: Pack, state: PackState) -> PackState:
 
 
 # ----------------------------------------------------------------------------------------------------- learning curve
-def _seen(pack: Pack, state: PackState, train: Points) -> PackState:
+def _seen(pack: TorchPack, state: TorchState, train: Points) -> TorchState:
     """The state with one more point on every lane's learning curve."""
     position_RP = state.optimiser.position_RP
     validation = _of_lanes(pack.validation, state.lanes)
@@ -397,13 +393,13 @@ def _seen(pack: Pack, state: PackState, train: Points) -> PackState:
     )
 
 
-def _curve(run: RunSpec, state: PackState, lane: int) -> Curve:
+def _curve(run: RunSpec, state: TorchState, lane: int) -> Curve:
     moments = zip(state.curve_at[lane].tolist(), state.curve_errors[lane].tolist(), strict=True)
     return learning_curve(run.task.metric, ((at, *errors) for at, errors in moments))
 
 
 # ---------------------------------------------------------------------------------------------------------- optimiser
-def _start(pack: Pack, stage: int, lanes: Sequence[Lane], flat_RP: Tensor) -> LaneState:
+def _start(pack: TorchPack, stage: int, lanes: Sequence[Lane], flat_RP: Tensor) -> LaneState:
     """A fresh optimiser at `flat_RP`; a cosine schedule ends with the last stage of the same network."""
     total_steps = schedule_evaluations(pack.stages, stage, pack.recipe)
     rates = [pack.runs[run].recipe.optimizer.rate for run, _ in lanes]
@@ -415,5 +411,5 @@ def _resting(state: LaneState) -> Tensor:
     return state.finished_R | state.diverged_R
 
 
-def _counters(pack: Pack, state: PackState) -> Tensor:
+def _counters(pack: TorchPack, state: TorchState) -> Tensor:
     return pack.recipe.optimizer.counters(state.optimiser)
