@@ -21,7 +21,6 @@ from harness.planning.plan import packs_of, planned_flops, that_matters
 from harness.planning.sides import cells_of_sides, trial_of, ways_of
 from harness.record import Record, records_hash
 from harness.spec import (
-    Adam,
     Cell,
     Confirms,
     Experiment,
@@ -208,9 +207,8 @@ def _stops(run: RunSpec, records: Sequence[Record]) -> list[int]:
 
 def _can_stop(run: RunSpec) -> bool:
     """Not where a shorter run is another one from its start: with a decaying schedule, phases or a penalty."""
-    recipe, optimizer = run.recipe, run.recipe.optimizer
-    decays = isinstance(optimizer, Adam) and optimizer.schedule != "constant"
-    return not (decays or recipe.phases or recipe.sparsity)
+    recipe = run.recipe
+    return not (recipe.optimizer.is_scheduled or recipe.phases or recipe.sparsity)
 
 
 def _validation_at(record: Record, stop: int) -> float:
