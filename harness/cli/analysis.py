@@ -25,10 +25,10 @@ from harness.measure.cost import pack_costs, pack_errors
 from harness.record import Record, write_table
 from harness.show.checks import checklists, checks_table
 from harness.show.console import console
+from harness.show.figures.residuals import draw_residuals
+from harness.show.figures.scaling import draw_scaling
+from harness.show.figures.tuning import draw_effort, draw_tuning
 from harness.show.plans import fits_table, held_out_table, loss_words
-from harness.show.plot import draw_scaling
-from harness.show.plot_residuals import draw_residuals
-from harness.show.plot_tuning import draw_effort, draw_tuning
 from harness.show.report import write_report
 from harness.spec import Manifest, side_label
 

@@ -15,7 +15,7 @@ from harness.judging.found import Found
 from harness.spec import Condition, Takes, side_label
 
 if TYPE_CHECKING:
-    from harness.judging.runs import Runs
+    from harness.judging.runs import ExperimentRuns
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Case:
     condition: Condition
     tasks: Sequence[str]
     axis: str
-    runs: Runs
+    runs: ExperimentRuns
     level: float
 
     @property

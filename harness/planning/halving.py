@@ -34,7 +34,7 @@ from harness.spec import (
 )
 from harness.spec.search import CHECKED_IN, Variant
 
-Scores = dict[tuple[int, int], float]  # by the index of a cell and a rung
+RungScores = dict[tuple[int, int], float]  # by the index of a cell and a rung
 
 
 def next_rung(rungs: Sequence[Manifest], records: Mapping[str, Record]) -> Manifest:
@@ -96,14 +96,14 @@ def overlooked(rungs: Sequence[Manifest], records: Mapping[str, Record]) -> pd.D
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("arm").reset_index()
 
 
-def _scores(whole: Manifest, records: Mapping[str, Record]) -> Scores:
+def _scores(whole: Manifest, records: Mapping[str, Record]) -> RungScores:
     """The median ln validation loss by cell and rung; infinite where half of the seeds failed or none were trained."""
     losses: dict[tuple[int, int], list[float]] = defaultdict(list)
     for planned in whole.runs:
         metrics = records[planned.run_id].metrics
         loss = metrics.losses.validation if metrics else np.inf
         losses[planned.cell, planned.run.recipe.max_evaluations].append(loss)
-    found: Scores = defaultdict(lambda: np.inf)
+    found: RungScores = defaultdict(lambda: np.inf)
     for cell in whole.cells:
         for rung, evaluations in enumerate(cell.trial.rungs if cell.trial else ()):
             if trained := losses.get((cell.index, evaluations)):
@@ -122,7 +122,7 @@ def _competitions(whole: Manifest, way: Variant | None) -> Iterator[list[Cell]]:
         yield from found.values()
 
 
-def _best(cells: Sequence[Cell], score_of: Scores, last: Manifest) -> list[Cell]:
+def _best(cells: Sequence[Cell], score_of: RungScores, last: Manifest) -> list[Cell]:
     """Those that go on after the rung `last` and those before it, the best first; never one that failed."""
     search = last.experiment.search
     assert search is not None

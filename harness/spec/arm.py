@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, PositiveInt, model_vali
 from harness.base.frozen import Frozen, Positive
 from harness.families import SIZES, Architecture, Depth, Hidden, Module
 from harness.spec.axes import DifferentValues
-from harness.spec.counts import Convention, CountKind, count_names, default_count
+from harness.spec.counts import ConventionName, CountKind, count_names, default_count
 from harness.spec.search import SpaceOrStandard
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Match(Frozen):
     """The axis made equal between arms, and how: at each budget of `at`, `solve` is the one free integer of an arm."""
 
     axis: CountKind
-    convention: Convention | None = Field(None, validate_default=True)
+    convention: ConventionName | None = Field(None, validate_default=True)
     at: Annotated[tuple[Positive, ...], Field(min_length=1)]
     tol: float = Field(0.05, gt=0, lt=1, description="largest accepted |achieved/asked - 1|")
     solve: Annotated[

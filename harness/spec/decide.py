@@ -115,7 +115,7 @@ def _place(value: object) -> object:
 
 ArmChoice = Annotated[str | tuple[str, ...], BeforeValidator(_arm_choice, json_schema_input_type=str | list[str])]
 PlaceWord = Annotated[str, OneOf(_place_words)]
-Place = Annotated[float | str, BeforeValidator(_place, json_schema_input_type=float | PlaceWord)]
+ReadAt = Annotated[float | str, BeforeValidator(_place, json_schema_input_type=float | PlaceWord)]
 QuantityName = Annotated[str, OneOf(_quantity_names)]
 QUANTITIES_HERE = "What each quantity is stands with it, in `harness.judging.quantities`."
 DESCRIPTION_WIDTH = 115
@@ -141,7 +141,7 @@ class Condition(Frozen):
     most: FiniteFloat | None = Field(None, exclude_if=_is_none)
     margin: Positive | None = Field(None, exclude_if=_is_none, description="0.05 means within 5 % of equal")
     least: FiniteFloat | None = Field(None, exclude_if=_is_none)
-    at: Place | None = Field(None, exclude_if=_is_none)
+    at: ReadAt | None = Field(None, exclude_if=_is_none)
     equal: CountName | None = Field(None, exclude_if=_is_none)
 
     @model_validator(mode="after")

@@ -28,7 +28,7 @@ Bound = Annotated[
     BeforeValidator(_tuple_if_list, json_schema_input_type=float | list[float]),
 ]
 
-Points = Annotated[int, Field(ge=1, le=MOST_POINTS)]
+SplitSize = Annotated[int, Field(ge=1, le=MOST_POINTS)]
 
 
 class Task(Frozen):
@@ -49,10 +49,10 @@ class Task(Frozen):
     inputs: PositiveInt | None = None
     low: Bound = -1.0
     high: Bound = 1.0
-    train_points: Points | None = 1000
-    validation_points: Points | None = 1000
-    test_points: Points | None = 1000
-    boundary_points: Points | None = Field(None, exclude_if=lambda value: value is None)
+    train_points: SplitSize | None = 1000
+    validation_points: SplitSize | None = 1000
+    test_points: SplitSize | None = 1000
+    boundary_points: SplitSize | None = Field(None, exclude_if=lambda value: value is None)
     interior_weight: Positive | None = Field(None, exclude_if=lambda value: value is None)
     instance: NonNegativeInt = Field(0, exclude_if=lambda value: value == 0)
 

@@ -10,8 +10,8 @@ from harness.record import (
     METRICS,
     ClassCurvePoint,
     ClassMetrics,
-    Curve,
     CurvePoint,
+    LearningCurve,
     Metrics,
     PhaseEnd,
     Pruned,
@@ -38,7 +38,7 @@ class Outcome:
     diverged_at: int | None
     refused_steps: int
     counts: dict[str, int]
-    curve: Curve
+    curve: LearningCurve
     pruned: Pruned | None = None
     phases: tuple[PhaseEnd, ...] | None = None
 
@@ -49,7 +49,7 @@ def outcome(
     by_stage: tuple[tuple[int, int], ...],
     diverged: bool,
     refused_steps: int,
-    curve: Curve,
+    curve: LearningCurve,
 ) -> Outcome:
     """`errors` are the fields of the metrics of its task in their order; the last of `Metrics` is of PDEs only.
 
@@ -71,7 +71,7 @@ def outcome(
     )
 
 
-def learning_curve(metric: Metric, moments: Iterable[tuple[int, float, float]]) -> Curve:
+def learning_curve(metric: Metric, moments: Iterable[tuple[int, float, float]]) -> LearningCurve:
     """Points from (evaluations, training error, validation error) of each moment, in the metric of the task.
 
     Only those at which the lane had moved since the one before: a lane at rest has nothing new to show.

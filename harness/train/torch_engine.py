@@ -18,7 +18,7 @@ from torch import Tensor
 from harness import families
 from harness.optimisers import LaneState, Objective
 from harness.optimisers.lanes import choose, select
-from harness.record import Curve
+from harness.record import LearningCurve
 from harness.spec import (
     KanShape,
     Network,
@@ -393,7 +393,7 @@ def _seen(pack: TorchPack, state: TorchState, train: Points) -> TorchState:
     )
 
 
-def _curve(run: RunSpec, state: TorchState, lane: int) -> Curve:
+def _curve(run: RunSpec, state: TorchState, lane: int) -> LearningCurve:
     moments = zip(state.curve_at[lane].tolist(), state.curve_errors[lane].tolist(), strict=True)
     return learning_curve(run.task.metric, ((at, *errors) for at, errors in moments))
 

@@ -11,7 +11,7 @@ from harness.judging.quantity import Case, Quantity, arms_words, number_words
 from harness.spec import Condition, Takes
 
 if TYPE_CHECKING:
-    from harness.judging.curves import Curve
+    from harness.judging.curves import SideCurve
 
 
 def words(condition: Condition, conventions: tuple[str, ...]) -> str:
@@ -42,7 +42,7 @@ def find(case: Case) -> Found:
     return Found(slope, slope - half, slope + half, at=loss)
 
 
-def _log_size(one: Curve, loss: float, task: str) -> float:
+def _log_size(one: SideCurve, loss: float, task: str) -> float:
     """ln of the smallest size at which the mean loss comes down to `loss`, between neighbours."""
     import numpy as np
 
