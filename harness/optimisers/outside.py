@@ -24,7 +24,9 @@ class OutsideOptimiser(GradientOptimiser):
     @model_validator(mode="before")
     @classmethod
     def _of_the_code_as_it_is(cls, fields: Any) -> Any:
-        return {"source": _version(cls, fields["name"]), **fields} if isinstance(fields, dict) else fields
+        if not isinstance(fields, dict) or "name" not in fields:
+            return fields
+        return {"source": _version(cls, fields["name"]), **fields}
 
     def check(self) -> None:
         """A HarnessError if its code has changed since the plan was made."""

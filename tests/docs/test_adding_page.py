@@ -16,9 +16,10 @@ from harness import train
 from harness.cli import main
 from harness.count import executed
 from harness.count.dispatched import executed_evaluation, executed_forward
+from harness.dispatch.submission import named_code
 from harness.families import family_named, forward, initialise, residual_jacobian
 from harness.planning.plan import make_plan
-from harness.spec import parse_experiment
+from harness.spec import RunSpec, parse_experiment
 
 TEXT = (Path(__file__).parents[2] / "docs" / "adding.md").read_text(encoding="utf-8")
 
@@ -80,6 +81,8 @@ def test_a_family_goes_from_plan_to_verdict(folder):
     harness("run", "bumps.yaml", "--workers", "1")
 
     manifest = json.loads((folder / "results" / "bumps" / "manifest.json").read_text("utf-8"))
+    runs = [RunSpec.model_validate_json(json.dumps(planned["run"])) for planned in manifest["runs"]]
+    assert named_code(runs) == ["exp2d", "my_families:BumpKan"]
     assert all(abs(cell["residual"]) <= 0.05 for cell in manifest["cells"])
     records = [json.loads(path.read_text("utf-8")) for path in (folder / "results" / "runs").glob("*.json")]
     networks = [record["run"]["network"] for record in records if record["run"]["network"]["family"] != "kan"]
@@ -139,6 +142,7 @@ def test_the_optimiser_goes_on_from_a_checkpoint_and_keeps_learning_rates_apart(
     )
     manifest = make_plan(parse_experiment(tuned), "momentum")
     runs = {planned.run_id: planned.run for planned in manifest.runs}
+    assert named_code(runs.values()) == ["exp2d", "my_optimisers:Momentum"]
     packs = [[runs[identity] for identity in pack] for pack in manifest.packs]
     own = [pack for pack in packs if pack[0].recipe.optimizer.name != "adam"]
     assert {len({run.recipe.optimizer.learning_rate for run in pack}) for pack in own} == {1}
