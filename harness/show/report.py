@@ -31,7 +31,7 @@ from harness.show.figures.series import experiment_styles
 from harness.show.figures.theme import base64_png
 from harness.show.figures.tuning import tuning_figure
 from harness.show.plans import held_out_rows
-from harness.show.words import LAW_WORDS, LOSS_WORDS, OPTIMIZER_WORDS, exponent_words, loss_words
+from harness.show.words import LAW_WORDS, LOSS_WORDS, exponent_words, loss_words
 from harness.spec import (
     Arm,
     Cell,
@@ -329,8 +329,7 @@ def _series(manifest: Manifest, table: pd.DataFrame, name: str) -> dict[str, Any
         "done": int((rows["status"] == "done").sum()),
         "diverged": int((rows["status"] == "diverged").sum()),
         "recipe": arm.recipe,
-        "optimizer": _distinct(OPTIMIZER_WORDS[recipe.optimizer.name] for recipe in recipes)
-        + f" ({_distinct(rows['engine'])} engine)",
+        "optimizer": _distinct(recipe.optimizer.title for recipe in recipes) + f" ({_distinct(rows['engine'])} engine)",
         "cap": _distinct(f"{recipe.max_evaluations:,}" for recipe in recipes),
         "spent": _span(rows["evaluations"]),
         "starts": _distinct(_starts(recipe) for recipe in recipes),

@@ -174,7 +174,7 @@ def test_more_series_than_legends_have_room_for_are_named_beside(made, monkeypat
     styles = experiment_styles(made.manifest)
     for legend in legends:
         looks = [(line.get_label(), line.get_color(), line.get_marker()) for line in legend.legend_handles]
-        assert looks == [(name, style.colour, style.marker) for name, style in styles.items()]
+        assert looks == [(name, styles[name].colour, styles[name].marker) for name in made.table["series"].unique()]
 
 
 def test_too_many_series_have_a_row_for_each_recipe(held, monkeypatch):
