@@ -226,7 +226,7 @@ def test_any_range_has_round_ticks(decades):
 def test_plotting_never_loads_torch():
     """Drawing a figure, targets' formulas included, does not bring torch in."""
     code = (
-        "import sys; import harness.show.plot, harness.show.report; from harness.tasks import load_target;"
+        "import sys; import harness.show.plot, harness.show.pages.report; from harness.tasks import load_target;"
         "load_target('exp2d'); sys.exit('torch' in sys.modules)"
     )
 

@@ -1,14 +1,16 @@
-"""What `harness compare` prints: ratios, crossovers in words, and the verdict."""
+"""What `harness compare` prints of two arms, of an experiment or of a table of runs: ratios, crossovers, verdicts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-from rich.table import Table
 
 from harness import comparison
+from harness.base.formats import estimate, number
 from harness.comparison.tables.comparison import Compared, Comparison
 from harness.fit import Caution, Refusal
-from harness.fit.result import Interval
+from harness.judging.versus import Asked, Versus, better
+from harness.judging.words import found_words
+from harness.show.tables.table import Table, number_columns, table_of, text_columns
 
 
 def compare_tables(compared: Compared) -> Iterator[Table]:
@@ -37,8 +39,8 @@ def crossover_words(found: comparison.Crossover, first: str, second: str) -> str
         return f"{', '.join(dict.fromkeys(refusal.code for refusal in found.refusals))}: none can be looked for"
     names = {"first": first, "second": second}
     low, high = found.searched
-    within = f"the sizes that both have, {low:.4g} to {high:.4g}"
-    stretches_ahead = [f"{names[one.arm]} is ahead from {one.low:.4g} to {one.high:.4g}" for one in found.ahead]
+    within = f"the sizes that both have, {_size(low)} to {_size(high)}"
+    stretches_ahead = [f"{names[one.arm]} is ahead from {_size(one.low)} to {_size(one.high)}" for one in found.ahead]
     ahead = f"{', '.join(stretches_ahead)} ({found.level:.0%} of each size by itself, not of all together)"
     match found.kind:
         case "none":
@@ -46,26 +48,23 @@ def crossover_words(found: comparison.Crossover, first: str, second: str) -> str
         case "everything":
             return f"no crossover can be claimed: nowhere in {within}, is one of them ahead beyond doubt"
         case "bounded":
-            point = f" (the curves cross at {found.estimate:.4g})" if found.estimate else ""
-            stretches = " and ".join(f"between {one[0]:.4g} and {one[1]:.4g}" for one in found.equal)
+            point = f" (the curves cross at {_size(found.estimate)})" if found.estimate else ""
+            stretches = " and ".join(f"between {_size(one[0])} and {_size(one[1])}" for one in found.equal)
             return f"{stretches}{point}; {ahead}"
     stretches = " and ".join(_stretch_words(one, low, high) for one in found.equal)
     return f"no crossover can be claimed: the curves may be equal {stretches}; {ahead}"
 
 
-def ratio_words(estimate: float, low: float, high: float) -> str:
-    """`3.2 [1.1, 9]`; an end that the data do not bound is ∞ or 0."""
-    return f"{_number(estimate)} [{_number(low)}, {_number(high)}]"
-
-
-def _number(value: float) -> str:
-    return "-" if np.isnan(value) else "∞" if np.isinf(value) else f"{value:.3g}"
-
-
 def _stretch_words(stretch: tuple[float, float], low: float, high: float) -> str:
     if stretch[1] >= high:
-        return f"from {stretch[0]:.4g} on"
-    return f"up to {stretch[1]:.4g}" if stretch[0] <= low else f"between {stretch[0]:.4g} and {stretch[1]:.4g}"
+        return f"from {_size(stretch[0])} on"
+    if stretch[0] <= low:
+        return f"up to {_size(stretch[1])}"
+    return f"between {_size(stretch[0])} and {_size(stretch[1])}"
+
+
+def _size(value: float) -> str:
+    return number(value, 4)
 
 
 def _cost_table(compared: Compared, one: Comparison) -> Table:
@@ -78,55 +77,50 @@ def _cost_table(compared: Compared, one: Comparison) -> Table:
     assert twin is not None
     first, second = compared.arms
     request = compared.found.request
-    law = f"{one.law} law of both, {request.level:.0%} intervals"
-    table = Table(title=f"{one.x_name} of {second} / {first} at equal {request.columns.y}: {law}", title_justify="left")
-    table.add_column(request.columns.y, justify="right")
-    table.add_column(f"{second} / {first}", justify="right")
-    table.add_column("read without a law", justify="right")
-    table.add_column("cheaper")
+    rows = []
     for i, loss in enumerate(cost.losses):
-        winner = first if cost.low[i] > 1 else second if cost.high[i] < 1 else "not decided"
-        beyond = " (extrapolated)" if cost.extrapolated[i] else ""
-        table.add_row(
-            f"{loss:.3g}",
-            ratio_words(cost.estimate[i], cost.low[i], cost.high[i]) + beyond,
-            ratio_words(twin.estimate[i], twin.low[i], twin.high[i]),
-            winner,
-        )
-    return table
+        cheaper = first if cost.low[i] > 1 else second if cost.high[i] < 1 else "not decided"
+        by_law = estimate(cost.estimate[i], cost.low[i], cost.high[i])
+        if cost.extrapolated[i]:
+            by_law += " (extrapolated)"
+        rows.append((number(loss), by_law, estimate(twin.estimate[i], twin.low[i], twin.high[i]), cheaper))
+    law = f"{one.law} law of both, {request.level:.0%} intervals"
+    title = f"{one.x_name} of {second} / {first} at equal {request.columns.y}: {law}"
+    columns = (
+        *number_columns(request.columns.y, f"{second} / {first}", "read without a law"),
+        *text_columns("cheaper"),
+    )
+    return table_of(title, columns, rows)
 
 
 def _rest_table(compared: Compared) -> Table:
     """A row a comparison, a column a column of sizes."""
     first, second = compared.arms
-    table = Table(title=f"{first} and {second}", title_justify="left")
-    table.add_column("")
-    for one in compared.by_size:
-        table.add_column(f"by {one.x_name}", justify="right")
-    columns = [_rest(one, first, second) for one in compared.by_size]
-    for name in columns[0]:
-        table.add_row(name, *(column[name] for column in columns))
-    return table
+    told = [_rest(one, first, second) for one in compared.by_size]
+    rows = [(name, *(column[name] for column in told)) for name in told[0]]
+    columns = (*text_columns(""), *number_columns(*(f"by {one.x_name}" for one in compared.by_size)))
+    return table_of(f"{first} and {second}", columns, rows)
 
 
 def _rest(one: Comparison, first: str, second: str) -> dict[str, str]:
     rows = {}
     for law, difference in one.exponents.items():
-        words = _estimate(difference.estimate, difference.interval) or _codes(difference.refusals)
-        rows[f"exponent of {first} less that of {second}, {law} law"] = words
+        told = _codes(difference.refusals)
+        if difference.estimate is not None and difference.interval is not None:
+            told = estimate(difference.estimate, difference.interval.low, difference.interval.high)
+        rows[f"exponent of {first} less that of {second}, {law} law"] = told
     loss = one.loss
-    ends = ("smallest", "largest")
-    for place, name in zip((0, -1), ends, strict=True):
-        words = _codes(loss.refusals)
+    for place, name in ((0, "smallest"), (-1, "largest")):
+        told = _codes(loss.refusals)
         if loss.estimate is not None and loss.low is not None and loss.high is not None and loss.sizes is not None:
-            words = f"{ratio_words(loss.estimate[place], loss.low[place], loss.high[place])} at {loss.sizes[place]:.4g}"
-        rows[f"loss of {second} / {first}, {name} shared size"] = words
+            told = f"{estimate(loss.estimate[place], loss.low[place], loss.high[place])} at {_size(loss.sizes[place])}"
+        rows[f"loss of {second} / {first}, {name} shared size"] = told
     how = {"median": "medians", "mean_log": "geometric means", "best": "expected best of k"}
     ratio, dominance = one.ratio, one.dominance
     if ratio:
         ks = f", k {min(ratio.k)} to {max(ratio.k)}" if ratio.k else ""
-        words = f"{ratio_words(ratio.estimate, ratio.interval.low, ratio.interval.high)} in {ratio.cells} bins{ks}"
-        rows[f"loss of {second} / {first}, {how[ratio.how]} of bins"] = words
+        told = f"{estimate(ratio.estimate, ratio.interval.low, ratio.interval.high)} in {ratio.cells} bins{ks}"
+        rows[f"loss of {second} / {first}, {how[ratio.how]} of bins"] = told
     if dominance:
         counted = int(np.sum(np.isfinite(dominance.ratio)))
         surely = round(dominance.at_least * counted), round(dominance.at_most * counted)
@@ -134,10 +128,6 @@ def _rest(one: Comparison, first: str, second: str) -> dict[str, str]:
             f"{round(dominance.share * counted)} of {counted} ({surely[0]} to {surely[1]} given the noise)"
         )
     return rows
-
-
-def _estimate(value: float | None, interval: Interval | None) -> str:
-    return ratio_words(value, interval.low, interval.high) if value is not None and interval else ""
 
 
 def _codes(refusals: tuple[Refusal, ...] | tuple[comparison.Refusal, ...]) -> str:
@@ -171,3 +161,47 @@ def _named(reason: str, first: str, second: str) -> str:
     for arm, name in (("first", first), ("second", second)):
         reason = reason.replace(f"the {arm} arm", name).replace(f"of the {arm}", f"of {name}")
     return reason
+
+
+# -------------------------------------------------------------------------------------------------- of an experiment
+def versus_table(asked: Asked, found: Sequence[Versus]) -> Table:
+    """A row a task and convention: where it was read, the ratio of losses, who is better, what equal losses cost."""
+    first, second = asked.first, asked.second
+    rows = []
+    for one in found:
+        cost = found_words(one.cost)
+        if one.cost.at is not None:
+            cost += f" at {number(one.cost.at)}"
+        size, ratio = number(one.ratio.at, 4), found_words(one.ratio)
+        rows.append((one.task, one.convention, size, ratio, better(one.ratio, first, second), cost))
+    columns = (
+        *text_columns("task", "equal in"),
+        *number_columns("size", f"test loss {second} / {first}"),
+        *text_columns("better"),
+        *number_columns(f"size {second} / {first} at equal loss"),
+    )
+    budget = "at the largest common size" if asked.at is None else f"where {first} has {asked.axis} {asked.at:,.6g}"
+    title = f"test loss of {second} / {first} at equal size, {budget}; {asked.level:.0%} intervals over seeds"
+    return table_of(title, columns, rows)
+
+
+def versus_sentences(asked: Asked, found: Sequence[Versus], absent: Sequence[str]) -> Iterator[str]:
+    """Crossovers as sets, reasons of refusals, and what is not measured."""
+    for one in found:
+        where = f"{one.task}, {one.convention}"
+        if one.crossover and one.crossover.searched:
+            yield f"crossover, {where}: {crossover_words(one.crossover, asked.first, asked.second)}"
+    yield from _refusals("ratio", found, [one.ratio.refused for one in found])
+    yield from _refusals("cost", found, [one.cost.refused for one in found])
+    if absent:
+        yield f"not measured: {', '.join(absent)}; `harness bench FILE` measures seconds"
+
+
+def _refusals(what: str, found: Sequence[Versus], refused: Sequence[str | None]) -> Iterator[str]:
+    """A line a reason, with all tasks and conventions that it is of."""
+    places: dict[str, list[str]] = {}
+    for one, reason in zip(found, refused, strict=True):
+        if reason:
+            places.setdefault(reason, []).append(f"{one.task} {one.convention}")
+    for reason, own in places.items():
+        yield f"no {what}, {', '.join(own)}: {reason}"
