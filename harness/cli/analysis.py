@@ -115,7 +115,7 @@ def draw_search(manifest: Manifest, table: pd.DataFrame, search: Searched, folde
     axis = pairs_axis(manifest)
     drawn = draw_tuning(search.curves, folder, search.confirmed, axis, loss_words(table["metric"]))
     if rule := next((rule for rule in manifest.experiment.decide if len(rule.arms) == 2), None):
-        first, second = (side_label(rule.choice(index)) for index in (0, 1))
+        first, second = map(side_label, rule.sides)
         confirmed = confirmed_ratios(table, axis, first, second)
         by_effort = ratios(search.curves, first, second)
         with whole_file(folder / "tuning_ratio.csv") as path:

@@ -34,7 +34,7 @@ from harness.measure.calibration import THREADS, KnotRow, Measured, PackRow, Sha
 from harness.measure.design import LEVENBERG, OPTIMIZERS, Design, class_shape, held_scalars
 from harness.measure.features import Shape, shape_of
 from harness.spec import Adam, KanShape, Lbfgs, MlpShape, ModuleShape, Optimizer, Recipe, RunSpec, Task, stages
-from harness.spec.nouns import Dtype, Engine
+from harness.spec.run import Dtype, Engine
 from harness.tasks import resolve, stream
 from harness.train import fused_engine, torch_engine, train_pack
 from harness.train.fused.optimisers.lbfgs import LbfgsState

@@ -37,7 +37,7 @@ from harness.measure.features import (
     pack_features,
 )
 from harness.spec import KanShape, RunSpec, sealed, unsealed
-from harness.spec.nouns import Dtype, Engine
+from harness.spec.run import Dtype, Engine
 
 # 1: first version. 2: `mapped`, of optimiser and learning curve as well, in place of the graph's memory alone.
 # 3: bytes of solo rows. 4: features by engine, Levenberg-Marquardt, moments of the learning curve.

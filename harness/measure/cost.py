@@ -15,7 +15,7 @@ from harness.measure.prediction import predict, run_bytes, run_seconds
 from harness.planning.plan import computation, planned_flops
 from harness.record import Record
 from harness.spec import Manifest, RunSpec
-from harness.spec.nouns import Device
+from harness.spec.run import Device
 
 
 class SweepCost(NamedTuple):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from harness.families import Activation
 from harness.measure.features import Shape, evaluation_memory
 from harness.spec import Adam, KanShape, Lbfgs, LevenbergMarquardt, MlpShape, Network, Optimizer
-from harness.spec.nouns import Dtype, Engine
+from harness.spec.run import Dtype, Engine
 
 # Networks and settings as experiments have them, and larger. Settings go round in a step that shares no divisor with
 # their number, so that no two features rise and fall together.

@@ -31,7 +31,7 @@ from harness.spec import (
     at_a_time,
     samples_per_evaluation,
 )
-from harness.spec.nouns import Dtype, Engine
+from harness.spec.run import Dtype, Engine
 
 Features = dict[str, float]
 

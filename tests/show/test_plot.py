@@ -154,7 +154,7 @@ def test_panels_are_readable(case, request):
     assert "exp(sin(πx) + y²)" in figure.axes[0].get_title(loc="left")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_many_series_are_readable(tmp_path):
     """Seven near-equal series still find room for their labels in every panel."""
     crowd = study(tmp_path, {f"arm{index}": 0.5 + 0.02 * index for index in range(7)})

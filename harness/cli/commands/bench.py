@@ -16,7 +16,7 @@ from harness.measure.design import full_design
 from harness.show.console import console, counted_progress
 from harness.show.costs import calibration_sentence
 from harness.spec import Manifest
-from harness.spec.nouns import Dtype, Engine
+from harness.spec.run import Dtype, Engine
 
 
 @click.command(epilog=f"Example: harness bench {EXAMPLE}")

@@ -8,7 +8,7 @@ import pandas as pd
 
 from harness.base.formats import human
 from harness.paper.reference import load
-from harness.paper.replay.content import Page, Picture, Replay, Runs
+from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns
 from harness.paper.replay.outcome import in_one_sentence, with_outcomes
 from harness.paper.replay.plot_edges import counts_figure, networks_figure
 from harness.record import Pruned, Record
@@ -33,7 +33,7 @@ class Survival(NamedTuple):
     pruned: Pruned | None
 
 
-def ablation(runs: Runs, replay: Replay) -> Page:
+def ablation(runs: ReplayRuns, replay: Replay) -> Page:
     """The page of the ablation: active edges by setting and seed, and the formulas of what is left."""
     (name,) = replay.published
     published = load(name)
@@ -49,7 +49,7 @@ def ablation(runs: Runs, replay: Replay) -> Page:
 
 
 # ---------------------------------------------------------------------------------------------------------- two sides
-def _survivals(runs: Runs, published: pd.DataFrame) -> list[Survival]:
+def _survivals(runs: ReplayRuns, published: pd.DataFrame) -> list[Survival]:
     standard = published[published["setting"] == STANDARD].iloc[0]
     found = []
     for planned in runs.manifest.runs:

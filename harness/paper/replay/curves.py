@@ -10,7 +10,7 @@ import pandas as pd
 from harness.base.formats import human
 from harness.judging.scaling import SeriesFit
 from harness.paper.reference import load
-from harness.paper.replay.content import Page, Picture, Replay, Runs
+from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns
 from harness.paper.replay.outcome import Summary, compared, in_one_sentence, outcome_words, summary, with_outcomes
 from harness.paper.replay.plot_curves import course_figure, curves_figure
 from harness.record import Record
@@ -24,7 +24,7 @@ COURSES = 4  # runs whose course is drawn, at most
 DATA_END = 50  # the largest grid at which the published errors are not yet those of too few samples
 
 
-def curves(runs: Runs, replay: Replay, panels: tuple[str, ...], x: str) -> Page:
+def curves(runs: ReplayRuns, replay: Replay, panels: tuple[str, ...], x: str) -> Page:
     """The page of a figure: `panels` are the columns whose values make a panel of it, `x` its axis."""
     published = published_points(replay, x)
     measured = measured_points(runs.table, x)
@@ -259,7 +259,7 @@ def _figure(published: pd.DataFrame, measured: pd.DataFrame, panels: tuple[str, 
     return Picture("replay", curves_figure(published, measured, panels, x), alt, caption)
 
 
-def _courses(runs: Runs) -> Iterator[Picture]:
+def _courses(runs: ReplayRuns) -> Iterator[Picture]:
     """The course of training, where there is one task: of each series of KANs the median seed on the finest grid."""
     table = runs.table
     kans = table[table["grid"].notna() & (table["status"] == "done") & table["chosen"]]

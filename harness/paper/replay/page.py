@@ -9,7 +9,7 @@ import pandas as pd
 
 from harness.base.files import whole_file
 from harness.paper.reference import errata
-from harness.paper.replay.content import POINT_COLUMNS, Page, Replay, Runs
+from harness.paper.replay.content import POINT_COLUMNS, Page, Replay, ReplayRuns
 from harness.show.pages.page import png, write_html
 from harness.show.pages.provenance import provenance
 from harness.show.plot_residuals import write_figure
@@ -31,7 +31,7 @@ class Made(NamedTuple):
     missing: Mapping[str, int]
 
 
-def write_page(runs: Runs, replay: Replay, made: Made, folder: Path) -> Page:
+def write_page(runs: ReplayRuns, replay: Replay, made: Made, folder: Path) -> Page:
     """Write `replay.html`, `replay.csv` and every figure (as png and pdf) into `folder`, and return what they say.
 
     `replay.json` has in short what lists of replays say of it (`harness.paper.replay.index`).

@@ -10,7 +10,7 @@ import pandas as pd
 from harness.base.formats import human
 from harness.judging.scaling import SeriesFit, size_axes
 from harness.paper.reference import load
-from harness.paper.replay.content import Page, Picture, Replay, Runs
+from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns
 from harness.paper.replay.outcome import compared, in_one_sentence, outcome_words, summary, with_outcomes
 from harness.paper.replay.plot_curves import curves_figure
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
@@ -28,7 +28,7 @@ MOST_PARAMETERS = 20_601  # of an MLP that the KAN is held against: the trainabl
 DUPLICATED = ("MLP, depth 2", "MLP, depth 3")
 
 
-def poisson(runs: Runs, replay: Replay) -> Page:
+def poisson(runs: ReplayRuns, replay: Replay) -> Page:
     """The page of Fig. 3.3; errors are squared on it, as in the figure."""
     published, measured = published_points(replay), measured_points(runs.table)
     points = beside(published, measured, replay.tolerance)

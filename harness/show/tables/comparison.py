@@ -8,7 +8,7 @@ from harness import comparison
 from harness.base.formats import estimate, number
 from harness.comparison.tables.comparison import Compared, Comparison
 from harness.fit import Caution, Refusal
-from harness.judging.versus import Asked, Versus, better
+from harness.judging.versus import Versus, VersusRequest, better
 from harness.judging.words import found_words
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
 
@@ -164,7 +164,7 @@ def _named(reason: str, first: str, second: str) -> str:
 
 
 # -------------------------------------------------------------------------------------------------- of an experiment
-def versus_table(asked: Asked, found: Sequence[Versus]) -> Table:
+def versus_table(asked: VersusRequest, found: Sequence[Versus]) -> Table:
     """A row a task and convention: where it was read, the ratio of losses, who is better, what equal losses cost."""
     first, second = asked.first, asked.second
     rows = []
@@ -185,7 +185,7 @@ def versus_table(asked: Asked, found: Sequence[Versus]) -> Table:
     return table_of(title, columns, rows)
 
 
-def versus_sentences(asked: Asked, found: Sequence[Versus], absent: Sequence[str]) -> Iterator[str]:
+def versus_sentences(asked: VersusRequest, found: Sequence[Versus], absent: Sequence[str]) -> Iterator[str]:
     """Crossovers as sets, reasons of refusals, and what is not measured."""
     for one in found:
         where = f"{one.task}, {one.convention}"

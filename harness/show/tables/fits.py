@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from harness.base.formats import NONE, estimate, exponent, number, p_value
-from harness.comparison.tables.fits import ORDER, Answer, ArmFit, Checks
+from harness.comparison.tables.fits import ORDER, ArmFit, Checks, RequestedFits
 from harness.comparison.tables.read import is_ok
 from harness.fit import Caution, Fit, Refusal
 from harness.fit.checklist import checklist, to_markdown
@@ -27,7 +27,7 @@ MAX_CELLS_NAMED = 5
 MAX_ARMS_NAMED = 3
 
 
-def answer_tables(found: Answer, checked: Callable[[ArmFit], Checks | None] | None) -> Iterator[Table]:
+def answer_tables(found: RequestedFits, checked: Callable[[ArmFit], Checks | None] | None) -> Iterator[Table]:
     """For every column of sizes: each arm's exponents with intervals, or codes of refusals in their place; which law to
     quote; what was predicted of held-out sizes; and the diagnostics if `checked` says how to get them.
     """
@@ -42,7 +42,7 @@ def answer_tables(found: Answer, checked: Callable[[ArmFit], Checks | None] | No
             yield _checks_table(fits, checked)
 
 
-def _laws_table(found: Answer, x: str, fits: Sequence[ArmFit]) -> Table:
+def _laws_table(found: RequestedFits, x: str, fits: Sequence[ArmFit]) -> Table:
     """Columns in which no arm has anything are left out."""
     request = found.request
     columns = _law_columns(fits)
@@ -184,7 +184,7 @@ def _codes(one: ArmFit) -> list[str]:
 
 
 # ----------------------------------------------------------------------------------------------------------- checklist
-def checklists(found: Answer, checked: Callable[[ArmFit], Checks | None]) -> str:
+def checklists(found: RequestedFits, checked: Callable[[ArmFit], Checks | None]) -> str:
     """The reporting checklist of every arm's quoted law, as Markdown."""
     request = found.request
     source = f"{request.file.name} (SHA-256 {found.sha256})"
@@ -199,7 +199,7 @@ def checklists(found: Answer, checked: Callable[[ArmFit], Checks | None]) -> str
 
 
 # ----------------------------------------------------------------------------------------------------------- sentences
-def answer_sentences(found: Answer) -> Iterator[str]:
+def answer_sentences(found: RequestedFits) -> Iterator[str]:
     """What is below the tables: how runs ended, why laws were refused, and what the notes mean."""
     if found.statuses:
         words = {status: (status or "empty") + ("" if is_ok(status) else " (failed)") for status in found.statuses}
@@ -230,7 +230,7 @@ def _first_of(arms: Sequence[str]) -> str:
     return f"{arms[0]} (likewise {', '.join(arms[1 : 1 + MAX_ARMS_NAMED])}{more})"
 
 
-def _failed_cells(found: Answer, x: str) -> Iterator[str]:
+def _failed_cells(found: RequestedFits, x: str) -> Iterator[str]:
     lost = [cell for cell in found.cells[x] if cell.failed]
     if lost:
         named = [f"{cell.arm} {cell.failed} of {cell.done + cell.failed} at {size_words(cell.size)}" for cell in lost]
@@ -238,7 +238,7 @@ def _failed_cells(found: Answer, x: str) -> Iterator[str]:
         yield f"failed, by {x}: {', '.join(named[:MAX_CELLS_NAMED])}{more}"
 
 
-def _said(found: Answer, x: str) -> Iterator[tuple[str, str, list[str]]]:
+def _said(found: RequestedFits, x: str) -> Iterator[tuple[str, str, list[str]]]:
     """(code, sentence, arms): each code once, with the sentence of the first arm that it is about."""
     said: dict[str, tuple[str, list[str]]] = {}
     for one in (one for one in found.fits if one.x_name == x):
