@@ -50,7 +50,7 @@ def fits_part(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesFit]
         headline=fits_table(shown, headline).without("axis"),
         held_out=held_out.without("axis") if held_out else None,
         checks=checks_table(trusted).without("axis"),
-        every_axis=fits_table(ordered, axes),
+        every_axis=fits_table(ordered, axes).without_notes(),
         axes=axes,
         figure=png(scaling_figure(manifest, table, fits)),
         residuals=png(experiment_residuals(table, fits, headline[0])),

@@ -3,7 +3,7 @@
 import itertools
 import textwrap
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -74,8 +74,11 @@ class Table:
         """The table less some columns."""
         kept = [index for index, column in enumerate(self.columns) if column.head not in heads]
         rows = [row._replace(cells=tuple(row.cells[index] for index in kept)) for row in self.rows]
-        columns = tuple(self.columns[index] for index in kept)
-        return Table(self.title, columns, tuple(rows), self.introduction)
+        return replace(self, columns=tuple(self.columns[index] for index in kept), rows=tuple(rows))
+
+    def without_notes(self) -> "Table":
+        """The table less what to know of its rows."""
+        return replace(self, rows=tuple(row._replace(notes=()) for row in self.rows))
 
 
 def text_columns(*heads: str) -> tuple[Column, ...]:
