@@ -20,7 +20,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 
 from harness.base.files import whole_file
 from harness.count import count
-from harness.show.plot import COLOURS, LABEL_SIZE, LINES, MARKS, THEME, tick_values
+from harness.show.figures.scaling import COLOURS, LABEL_SIZE, LINES, MARKS, THEME, tick_values
 from harness.spec import KanShape, MlpShape
 
 PICTURE = Path(__file__).parent / "figures" / "flops_per_parameter.png"
@@ -33,8 +33,8 @@ LIMITS = (0.13, 50)
 class Line(NamedTuple):
     """A network of a given shape and the convention it is counted by; what its line is called, and its looks.
 
-    `look` is a place in harness.show.plot's colours and marks, `dashes` one in its lines. The label stands at `lift`
-    times the height where the line ends.
+    `look` is a place in the colours and marks of harness.show.figures, `dashes` one in its lines. The label stands at
+    `lift` times the height where the line ends.
     """
 
     network_of: Callable[[tuple[int, ...]], MlpShape | KanShape]

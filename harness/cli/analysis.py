@@ -24,10 +24,10 @@ from harness.measure.calibration import errors_sentence
 from harness.measure.cost import pack_costs, pack_errors
 from harness.record import Record, write_table
 from harness.show.console import console, print_table
+from harness.show.figures.residuals import draw_residuals
+from harness.show.figures.scaling import draw_scaling
+from harness.show.figures.tuning import draw_effort, draw_tuning
 from harness.show.pages.report import write_report
-from harness.show.plot import draw_scaling
-from harness.show.plot_residuals import draw_residuals
-from harness.show.plot_tuning import draw_effort, draw_tuning
 from harness.show.tables.checks import IN_THE_REPORT, checklists, checks_table
 from harness.show.tables.laws import fits_table, held_out_table
 from harness.show.words import loss_words

@@ -6,7 +6,7 @@ import pytest
 from harness.judging.scaling import fit_table
 from harness.planning.plan import make_plan
 from harness.record import Metrics, Provenance, Record, load, publish
-from harness.show.plot import scaling_figure, tuning_note
+from harness.show.figures.scaling import scaling_figure, tuning_note
 from harness.spec import parse_experiment
 
 TEXT = """

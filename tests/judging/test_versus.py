@@ -16,7 +16,7 @@ from harness.cli import main
 from harness.judging.curves import loss_at
 from harness.judging.runs import of_arm
 from harness.judging.versus import Side, VersusRequest, better, lines, sides, versus
-from harness.show.plot_versus import versus_figure
+from harness.show.figures.versus import versus_figure
 
 SIDES = (Side("kan", ("kan",)), Side("mlp", ("mlp",)))
 EQUAL_PARAMS, EQUAL_FLOPS = 4.0, 0.4  # a KAN of ten times the FLOPs for each parameter, and a quarter of the loss

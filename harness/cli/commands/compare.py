@@ -30,8 +30,8 @@ from harness.judging.runs import runs_of
 from harness.judging.versus import VersusRequest, conventions_of, lines, sides, versus, versus_json
 from harness.planning.match import axis_named
 from harness.show.console import console, print_table
-from harness.show.plot_comparison import draw_compared
-from harness.show.plot_versus import draw_versus
+from harness.show.figures.comparison import draw_compared
+from harness.show.figures.versus import draw_versus
 from harness.show.tables.comparison import compare_sentences, compare_tables, versus_sentences, versus_table
 
 OF_EXPERIMENTS = ("axis", "loss", "results")

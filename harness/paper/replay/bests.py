@@ -14,9 +14,9 @@ import pandas as pd
 from harness.base.formats import human
 from harness.paper.reference import load
 from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns
+from harness.paper.replay.figures.pareto import pareto_figure
 from harness.paper.replay.outcome import in_one_sentence, outcome_words, summary, with_outcomes
 from harness.paper.replay.pareto import drawn_count, frontier
-from harness.paper.replay.plot_pareto import pareto_figure
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
 from harness.spec import axis_words
 

@@ -7,9 +7,9 @@ import pandas as pd
 
 from harness.judging.checks import Check
 from harness.judging.scaling import SeriesFit, headline_axes
+from harness.show.figures.residuals import experiment_residuals
+from harness.show.figures.scaling import run_tasks, scaling_figure
 from harness.show.pages.page import png
-from harness.show.plot import run_tasks, scaling_figure
-from harness.show.plot_residuals import experiment_residuals
 from harness.show.tables.checks import checks_table
 from harness.show.tables.laws import fits_table, held_out_table
 from harness.show.tables.table import Table

@@ -8,7 +8,7 @@ import pandas as pd
 
 from harness.base.formats import human, number
 from harness.judging.pairs import pairs, pairs_axis
-from harness.show.plot import run_tasks, tuning_note
+from harness.show.figures.scaling import run_tasks, tuning_note
 from harness.show.tables.table import Styled, Table, number_columns, table_of, text_columns
 from harness.show.words import LOSS_WORDS, OPTIMIZER_WORDS
 from harness.spec import Manifest, Recipe, RunTask, all_axes

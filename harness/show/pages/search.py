@@ -9,8 +9,8 @@ from harness.families.space import Space
 from harness.judging.pairs import pairs_axis
 from harness.judging.searched import Searched
 from harness.planning.spaces import differences, varied_words
+from harness.show.figures.tuning import tuning_figure
 from harness.show.pages.page import png
-from harness.show.plot_tuning import tuning_figure
 from harness.show.tables.table import Styled, Table, number_columns, table_of, text_columns
 from harness.spec import Arm, Manifest, axis_words, default_count
 

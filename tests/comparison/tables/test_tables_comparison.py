@@ -15,7 +15,7 @@ from harness.comparison import Ahead, Crossover
 from harness.comparison.tables.comparison import Compared, ComparisonRequest, compare_arms
 from harness.comparison.tables.fits import Request, answer, drawn_law
 from harness.comparison.tables.read import Columns
-from harness.show.plot_comparison import compare_figure
+from harness.show.figures.comparison import compare_figure
 from harness.show.tables.comparison import crossover_words
 
 REFERENCE = Path(__file__).parents[3] / "results" / "reference" / "quickstart" / "runs.csv"

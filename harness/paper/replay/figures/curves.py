@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.record import Record
-from harness.show.plot import COLOURS, LABEL_SIZE, ROW_HEIGHT, THEME, Style, series_styles
-from harness.show.plot_residuals import empty_figure, hide_rest
+from harness.show.figures.residuals import empty_figure, hide_rest
+from harness.show.figures.scaling import COLOURS, LABEL_SIZE, ROW_HEIGHT, THEME, Style, series_styles
 from harness.spec import all_axes
 
 GRID_WORDS = "intervals of a spline, G"

@@ -10,8 +10,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from harness.show.plot import COLOURS, LABEL_SIZE, THEME
-from harness.show.plot_residuals import empty_figure, hide_rest
+from harness.show.figures.residuals import empty_figure, hide_rest
+from harness.show.figures.scaling import COLOURS, LABEL_SIZE, THEME
 
 PANEL_HEIGHT, FRAME_HEIGHT = 1.35, 0.7  # inches; the latter for the axis and the legend
 COLUMNS, MANY = 3, 15  # panels a row, and up to how many tasks; more tasks have a column more

@@ -1,6 +1,6 @@
 """The figures of tables: every run is in them, refused laws draw nothing, and many arms stay readable.
 
-pytest tests/tables/test_tables_plots.py
+pytest tests/show/figures/test_fits_figures.py
 """
 
 from pathlib import Path
@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from harness.comparison.tables.fits import Request, RequestedFits, SizeRange, answer
 from harness.comparison.tables.read import Columns
 from harness.fit import predict
-from harness.show.plot_fits import laws_figure, residuals_of
-from harness.show.plot_residuals import PANELS
+from harness.show.figures.fits import laws_figure, residuals_of
+from harness.show.figures.residuals import PANELS
 
 SIZES = np.array([10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0])
 

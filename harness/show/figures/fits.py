@@ -15,21 +15,7 @@ from matplotlib.lines import Line2D
 from harness.base.formats import human
 from harness.comparison.tables.fits import ArmFit, RequestedFits, drawn_law
 from harness.fit import Fit, size_means
-from harness.show.plot import (
-    ROW_HEIGHT,
-    THEME,
-    Drawn,
-    Panel,
-    Style,
-    darker,
-    draw_held_out,
-    draw_law,
-    draw_means,
-    place_labels,
-    series_styles,
-    series_text,
-)
-from harness.show.plot_residuals import (
+from harness.show.figures.residuals import (
     MANY_SIZES,
     OVERLAID,
     PANELS,
@@ -42,6 +28,20 @@ from harness.show.plot_residuals import (
     undrawn_note,
     write_figure,
     write_note,
+)
+from harness.show.figures.scaling import (
+    ROW_HEIGHT,
+    THEME,
+    Drawn,
+    Panel,
+    Style,
+    darker,
+    draw_held_out,
+    draw_law,
+    draw_means,
+    place_labels,
+    series_styles,
+    series_text,
 )
 from harness.show.words import exponent_words
 from harness.spec import axis_words

@@ -1,6 +1,6 @@
 """The figures of a search: what the tables say is drawn, and what is missing is said.
 
-pytest tests/show/test_plot_tuning.py
+pytest tests/show/figures/test_tuning_figures.py
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from harness.comparison.tuning_curve import effort_ratio, tuning_curve
 from harness.judging.tuning import SearchedSize, ratios
-from harness.show.plot_tuning import MOST_PANELS, draw_effort, draw_tuning, effort_figure, tuning_figure
+from harness.show.figures.tuning import MOST_PANELS, draw_effort, draw_tuning, effort_figure, tuning_figure
 
 SIDES = ("kan", "mlp")
 WHERES = (("j0", 60.0), ("j0", 1000.0), ("exp2d", 60.0))

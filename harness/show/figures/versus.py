@@ -15,8 +15,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from harness.judging.versus import RatioLine, VersusRequest
-from harness.show.plot import DPI, LABEL_SIZE, THEME, WIDTH, Style, darker, series_styles, set_ticks
-from harness.show.plot_residuals import hide_rest, write_figure, write_note
+from harness.show.figures.residuals import hide_rest, write_figure, write_note
+from harness.show.figures.scaling import DPI, LABEL_SIZE, THEME, WIDTH, Style, darker, series_styles, set_ticks
 from harness.spec import all_axes, axis_words
 
 PANEL_HEIGHT, HEAD_HEIGHT = 2.5, 0.75  # inches

@@ -15,7 +15,7 @@ from matplotlib.transforms import offset_copy
 from harness import comparison
 from harness.base.files import whole_file
 from harness.comparison.tables.comparison import Compared, Comparison
-from harness.show.plot import (
+from harness.show.figures.scaling import (
     DPI,
     LABEL_SIZE,
     ROW_HEIGHT,

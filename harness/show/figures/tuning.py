@@ -18,7 +18,8 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 from harness.base.formats import human
 from harness.comparison.tuning_curve import EffortRatio, TuningCurve
 from harness.judging.tuning import SearchedSize
-from harness.show.plot import (
+from harness.show.figures.residuals import empty_figure, write_figure, write_note
+from harness.show.figures.scaling import (
     COLOURS,
     LABEL_SIZE,
     LINES,
@@ -28,7 +29,6 @@ from harness.show.plot import (
     series_styles,
     set_ticks,
 )
-from harness.show.plot_residuals import empty_figure, write_figure, write_note
 from harness.spec import axis_words
 
 PANEL_HEIGHT, HEAD_HEIGHT = 2.0, 0.3  # inches

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from harness.record import Record
-from harness.show.plot import COLOURS, LABEL_SIZE, THEME, set_ticks
-from harness.show.plot_residuals import empty_figure
+from harness.show.figures.residuals import empty_figure
+from harness.show.figures.scaling import COLOURS, LABEL_SIZE, THEME, set_ticks
 from harness.tasks import Function, load_target, values
 
 COURSE_HEIGHT, LINE_HEIGHT = 0.95, 0.21  # inches, of a row

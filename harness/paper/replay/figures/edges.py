@@ -9,8 +9,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from harness.show.plot import LABEL_SIZE, THEME
-from harness.show.plot_residuals import empty_figure, hide_rest
+from harness.show.figures.residuals import empty_figure, hide_rest
+from harness.show.figures.scaling import LABEL_SIZE, THEME
 
 ROW_HEIGHT, NETWORK_HEIGHT = 0.26, 1.5  # inches
 OPACITY = 3.0  # the paper's beta: an edge is drawn with opacity tanh(beta |phi|)

@@ -1,6 +1,6 @@
 """The figure: everything that was run is in it, and can be read.
 
-pytest tests/show/test_plot.py
+pytest tests/show/figures/test_scaling_figure.py
 """
 
 import itertools
@@ -18,8 +18,15 @@ from matplotlib.figure import Figure
 
 from harness.fit import predict
 from harness.judging.scaling import HEADLINE_AXES, common_law
-from harness.show.plot import COLOURS, draw_scaling, laws_of, scaling_figure, series_styles, tick_values
-from harness.show.plot_residuals import experiment_residuals
+from harness.show.figures.residuals import experiment_residuals
+from harness.show.figures.scaling import (
+    COLOURS,
+    draw_scaling,
+    laws_of,
+    scaling_figure,
+    series_styles,
+    tick_values,
+)
 
 TASKS = ("exp2d", "exp100d")
 
@@ -165,7 +172,7 @@ def test_many_series_are_readable(tmp_path):
 @pytest.mark.parametrize("most", ["MOST_LABELS", "MOST_ROWS"])
 def test_more_series_than_labels_have_room_for_are_named_beside(made, monkeypatch, most):
     """Each once a row, in its own colour and mark, and in no panel."""
-    monkeypatch.setattr(f"harness.show.plot.{most}", {"MOST_LABELS": 1, "MOST_ROWS": 0}[most])
+    monkeypatch.setattr(f"harness.show.figures.scaling.{most}", {"MOST_LABELS": 1, "MOST_ROWS": 0}[most])
 
     drawn = scaling_figure(made.manifest, made.table, made.fits)
 
@@ -180,7 +187,7 @@ def test_more_series_than_labels_have_room_for_are_named_beside(made, monkeypatc
 
 def test_too_many_series_have_a_row_for_each_recipe(held, monkeypatch):
     """Every series of a task stands in one of its rows, that of its arm's recipe."""
-    monkeypatch.setattr("harness.show.plot.MOST_NAMES", 1)
+    monkeypatch.setattr("harness.show.figures.scaling.MOST_NAMES", 1)
     arms = dict(held.manifest.experiment.arms)
     arms["mlp"] = arms["mlp"].model_copy(update={"recipe": "other"})
     experiment = held.manifest.experiment.model_copy(update={"arms": arms})
@@ -226,8 +233,8 @@ def test_any_range_has_round_ticks(decades):
 def test_plotting_never_loads_torch():
     """Drawing a figure, targets' formulas included, does not bring torch in."""
     code = (
-        "import sys; import harness.show.plot, harness.show.pages.report; from harness.tasks import load_target;"
-        "load_target('exp2d'); sys.exit('torch' in sys.modules)"
+        "import sys; import harness.show.figures.scaling, harness.show.pages.report;"
+        "from harness.tasks import load_target; load_target('exp2d'); sys.exit('torch' in sys.modules)"
     )
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
