@@ -13,7 +13,8 @@ from harness.cli.options import json_option
 from harness.comparison.tables.read import select
 from harness.paper.reference import CONFIDENCE, TABLES, errata, load, names
 from harness.show.console import console, print_table
-from harness.show.tables.table import Table, table_of_frame
+from harness.show.tables.frames import table_of_frame
+from harness.show.tables.table import Table
 
 ROWS_SHOWN = 60
 DIGITS = 5  # of a number; none is published with more

@@ -13,7 +13,7 @@ from harness.paper.replay.content import POINT_COLUMNS, Page, Replay, ReplayRuns
 from harness.show.figures.residuals import write_figure
 from harness.show.pages.page import png, write_html
 from harness.show.pages.provenance import provenance
-from harness.show.tables.table import table_of_frame
+from harness.show.tables.frames import table_of_frame
 
 # Of the table of points, on the page; replay.csv has them all.
 SHOWN_COLUMNS = ("what", "ours", "published", "median", "best", "worst", "seeds", "ratio", "outcome")

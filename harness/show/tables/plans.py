@@ -8,6 +8,7 @@ import pandas as pd
 from harness.base.formats import NONE, human, number
 from harness.count import DEFAULT_WEIGHTS
 from harness.planning.match import Matched, Setting, ratios
+from harness.show.tables.frames import table_of_frame
 from harness.show.tables.table import (
     Cell,
     Column,
@@ -17,7 +18,6 @@ from harness.show.tables.table import (
     Styled,
     Table,
     number_columns,
-    table_of_frame,
     text_columns,
 )
 from harness.spec import Cell as PlannedCell

@@ -1,20 +1,26 @@
-"""A table as a value, and what it becomes on a terminal, on a page and in Markdown."""
+"""A table as a value, and what it becomes on a terminal, on a page and in Markdown.
+
+A look at a sweep prints one, so that nothing heavy is imported here.
+"""
+
+from __future__ import annotations
 
 import itertools
 import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from numbers import Integral
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import numpy as np
-import pandas as pd
 import rich.table
 from markupsafe import Markup, escape
 from rich.cells import cell_len
 from rich.text import Text
 
 from harness.base.formats import human, number
-from harness.fit import Caution, Refusal
+
+if TYPE_CHECKING:
+    from harness.fit import Caution, Refusal
 
 Look = Literal["", "strong", "dim", "code", "link"]  # a link leads to the section of that name on the same page
 
@@ -70,13 +76,13 @@ class Table:
     rows: tuple[Row, ...]
     introduction: str = ""
 
-    def without(self, *heads: str) -> "Table":
+    def without(self, *heads: str) -> Table:
         """The table less some columns."""
         kept = [index for index, column in enumerate(self.columns) if column.head not in heads]
         rows = [row._replace(cells=tuple(row.cells[index] for index in kept)) for row in self.rows]
         return replace(self, columns=tuple(self.columns[index] for index in kept), rows=tuple(rows))
 
-    def without_notes(self) -> "Table":
+    def without_notes(self) -> Table:
         """The table less what to know of its rows."""
         return replace(self, rows=tuple(row._replace(notes=()) for row in self.rows))
 
@@ -96,18 +102,6 @@ def table_of(title: str, columns: Iterable[Column], rows: Iterable[Iterable[Cell
     return Table(title, tuple(columns), tuple(Row(tuple(cells)) for cells in rows), introduction)
 
 
-def table_of_frame(title: str, frame: pd.DataFrame, digits: int | None = None) -> Table:
-    """The columns of a data frame under their names; floats to so many digits, or as usual."""
-    columns = [Column(str(name), pd.api.types.is_numeric_dtype(frame[name])) for name in frame]
-    rows = []
-    for values in frame.itertuples(index=False):
-        cells: list[Cell] = [None if pd.isna(value) else value for value in values]
-        if digits:
-            cells = [number(cell, digits) if isinstance(cell, float) else cell for cell in cells]
-        rows.append(cells)
-    return table_of(title, columns, rows)
-
-
 def _text(piece: Piece, write: Callable[[float | None], str]) -> str:
     """Whole numbers are written in full."""
     match piece:
@@ -115,7 +109,7 @@ def _text(piece: Piece, write: Callable[[float | None], str]) -> str:
             return text
         case str():
             return piece
-        case int() | np.integer():
+        case Integral():
             return f"{piece:,}"
     return write(piece)
 

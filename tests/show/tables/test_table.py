@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 import pandas as pd
 from rich.console import Console
 
+from harness.show.tables.frames import table_of_frame
 from harness.show.tables.table import (
     Note,
     Row,
@@ -13,7 +14,6 @@ from harness.show.tables.table import (
     for_terminal,
     number_columns,
     table_of,
-    table_of_frame,
     text_columns,
     to_html,
     to_markdown,
