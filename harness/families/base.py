@@ -173,6 +173,22 @@ class ShapeBase(Frozen):
         return self.trainable
 
     @property
+    def frozen(self) -> int:
+        """Scalars that a lane carries among its parameters and no optimiser moves."""
+        if not self.frozen_names:
+            return 0
+        return sum(map(prod, self.parameter_shapes().values())) - self.trainable
+
+    @property
+    def stored(self) -> int:
+        """Every number that a trained network keeps: the trainable ones, and those that no optimiser moves.
+
+        These are base weights of a KAN whose base is frozen, frequencies of Fourier features (F an input), and knots
+        (G + 2k + 1 a node with splines).
+        """
+        return self.trainable + self.frozen + self.carried_scalars
+
+    @property
     def kanbefair_parameters(self) -> int | None:
         """What KANbeFair's code counts (see `kanbefair.py`), or None if it has no networks like it."""
         return None

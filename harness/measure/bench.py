@@ -33,12 +33,12 @@ from harness.count.dispatched import executed_evaluation
 from harness.measure.calibration import THREADS, KnotRow, Measured, PackRow, ShapeRow, SoloRow
 from harness.measure.design import LEVENBERG, OPTIMIZERS, Design, class_shape, held_scalars
 from harness.measure.features import Shape, shape_of
-from harness.spec import Adam, KanShape, Lbfgs, MlpShape, ModuleShape, Optimizer, Recipe, RunSpec, Task, stages
+from harness.optimisers.lanes import select
+from harness.spec import Adam, KanShape, Lbfgs, MlpShape, ModuleShape, Optimiser, Recipe, RunSpec, Task, stages
 from harness.spec.run import Dtype, Engine
 from harness.tasks import resolve, stream
 from harness.train import fused_engine, torch_engine, train_pack
 from harness.train.fused.optimisers.lbfgs import LbfgsState
-from harness.train.lanes import select
 
 Progress = Callable[[int, int], None]  # hears how many are measured, of how many
 Job = tuple[Any, ...]  # a function of this module, and its arguments
@@ -251,7 +251,7 @@ def _run(engine: Engine, shape: Shape, seed: int, evaluations: int = ENDLESS) ->
     )
 
 
-def _optimizer(shape: Shape) -> Optimizer:
+def _optimizer(shape: Shape) -> Optimiser:
     match shape.optimizer:
         case "adam":
             return Adam(name="adam", batch_size=shape.samples if shape.samples < shape.train_points else None)

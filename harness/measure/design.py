@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from harness.families import Activation
 from harness.measure.features import Shape, evaluation_memory
-from harness.spec import Adam, KanShape, Lbfgs, LevenbergMarquardt, MlpShape, Network, Optimizer
+from harness.spec import Adam, KanShape, Lbfgs, LevenbergMarquardt, MlpShape, Network, Optimiser
 from harness.spec.run import Dtype, Engine
 
 # Networks and settings as experiments have them, and larger. Settings go round in a step that shares no divisor with
@@ -106,7 +106,7 @@ def _recursions(dtype: Dtype) -> Iterator[tuple[Shape, int]]:
         yield shape.model_copy(update={"has_equal_knots": order != 3}), 1
 
 
-def class_shape(network: Network, points: int, optimizer: Optimizer, dtype: Dtype) -> Shape:
+def class_shape(network: Network, points: int, optimizer: Optimiser, dtype: Dtype) -> Shape:
     """The shape of a class that is trained on `points` points."""
     batch = optimizer.batch_size if isinstance(optimizer, Adam) else None
     return Shape(

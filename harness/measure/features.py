@@ -18,7 +18,6 @@ from pydantic import Field
 
 from harness.base.frozen import Frozen
 from harness.count import trainable
-from harness.count.training import active_parameters
 from harness.spec import (
     KanShape,
     Lbfgs,
@@ -231,7 +230,7 @@ def _fused_network(network: Network, points: int, has_equal_knots: bool = True) 
 def _fused_system(shape: Shape) -> Features:
     """The rows of the Jacobian, the matrix that is made of them, and its factorisation."""
     network, parameters, residuals = shape.network, trainable(shape.network), _residuals(shape)
-    active, size = active_parameters(network), _system_size(shape)
+    active, size = network.active_parameters, _system_size(shape)
     system: Features = {"entries": residuals * parameters, "cubes": size**3, "squares": size**2}
     if is_dual(shape):
         return system | {"dual_products": residuals**2 * parameters}

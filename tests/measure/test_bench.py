@@ -13,6 +13,7 @@ from harness.measure.calibration import calibrate, with_solo
 from harness.measure.design import Design, full_design
 from harness.measure.features import Shape, shape_of
 from harness.measure.prediction import predict, run_seconds
+from harness.optimisers.levenberg import JACOBIAN_BYTES
 from harness.spec import (
     Adam,
     GridExtension,
@@ -29,7 +30,7 @@ from harness.spec import (
     stages,
 )
 from harness.tasks import resolve
-from harness.train import CHUNK_SECONDS, levenberg, torch_engine, train_pack
+from harness.train import CHUNK_SECONDS, torch_engine, train_pack
 from harness.train.fused import kan, kernels, simd
 
 KAN = KanShape(shape=(2, 5, 1), grid=5)
@@ -146,7 +147,7 @@ def test_the_fused_design_is_of_single_lanes_and_has_all_that_differs_in_price()
 def test_what_is_said_of_the_engines_is_so():
     """Analysis imports no engine, so it repeats a few of their numbers."""
     assert features.BLOCK == simd.BLOCK
-    assert features.JACOBIAN_BYTES == levenberg.JACOBIAN_BYTES
+    assert features.JACOBIAN_BYTES == JACOBIAN_BYTES
     assert features.SMALLEST_ENSEMBLE == torch_engine.SMALLEST_ENSEMBLE
     assert prediction.CHUNK_SECONDS == CHUNK_SECONDS
 

@@ -10,7 +10,7 @@ from harness.base.formats import human, number
 from harness.judging.pairs import pairs, pairs_axis
 from harness.show.figures.scaling import run_tasks, tuning_note
 from harness.show.tables.table import Styled, Table, number_columns, table_of, text_columns
-from harness.show.words import LOSS_WORDS, OPTIMIZER_WORDS
+from harness.show.words import LOSS_WORDS
 from harness.spec import Manifest, Recipe, RunTask, all_axes
 
 
@@ -89,7 +89,7 @@ def _series_cells(manifest: Manifest, rows: pd.DataFrame) -> tuple[str | int, ..
     arm = manifest.experiment.arms[rows["arm"].iloc[0]]
     cells = set(rows["cell"])
     recipes = [planned.run.recipe for planned in manifest.runs if planned.cell in cells]
-    optimizers = _distinct(OPTIMIZER_WORDS[recipe.optimizer.name] for recipe in recipes)
+    optimizers = _distinct(recipe.optimizer.title for recipe in recipes)
     least, most = rows["evaluations"].min(), rows["evaluations"].max()
     if manifest.confirms is None:
         tune = manifest.experiment.tune if arm.tune is None else arm.tune
