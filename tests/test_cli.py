@@ -541,7 +541,7 @@ def test_an_output_that_is_a_folder_is_named(finished, tmp_path):
 
     assert done.exit_code == 2
     assert "runs.csv: Is a directory; move it away or choose another folder" in done.stderr
-    assert "alpha, E = 0" in done.stdout
+    assert "α, E = 0" in done.stdout
 
 
 def test_names_with_square_brackets_are_shown_as_they_are(tmp_path):
@@ -630,7 +630,7 @@ def test_a_target_of_ones_own_runs_and_edited_code_trains_anew(tmp_path):
 
     assert "\x1b" not in first.stdout
     assert "pack 4/4" in first.stdout
-    assert "alpha, E = 0" in first.stdout
+    assert "α, E = 0" in first.stdout
     assert "TOO_FEW" in first.stdout
     assert stale.returncode == 2
     assert "or a target's code" in stale.stderr

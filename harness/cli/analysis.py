@@ -23,14 +23,14 @@ from harness.judging.tuning import curves_table, ratios, ratios_table
 from harness.measure.calibration import errors_sentence
 from harness.measure.cost import pack_costs, pack_errors
 from harness.record import Record, write_table
-from harness.show.checks import checklists, checks_table
-from harness.show.console import console
+from harness.show.console import console, print_table
 from harness.show.figures.residuals import draw_residuals
 from harness.show.figures.scaling import draw_scaling
 from harness.show.figures.series import experiment_styles
 from harness.show.figures.tuning import draw_effort, draw_tuning
-from harness.show.plans import fits_table, held_out_table
-from harness.show.report import write_report
+from harness.show.pages.report import write_report
+from harness.show.tables.checks import IN_THE_REPORT, checklists, checks_table
+from harness.show.tables.laws import fits_table, held_out_table
 from harness.show.words import loss_words
 from harness.spec import Manifest, side_label
 
@@ -143,10 +143,11 @@ def print_fits(manifest: Manifest, analysis: Analysis) -> None:
     axes = headline_axes(manifest)
     crossed = {cell.series for cell in manifest.cells if cell.frontier}
     fits = [fit for fit in analysis.fits if fit.series not in crossed]
-    console.print(fits_table(fits, axes))
+    print_table(fits_table(fits, axes).without("size x"))
     if held_out := held_out_table(fits, axes):
-        console.print(held_out)
-    console.print(checks_table([check for check in analysis.checks if check.series not in crossed]))
+        print_table(held_out.without("size x"))
+    checks = checks_table([check for check in analysis.checks if check.series not in crossed])
+    print_table(checks.without("size x", *IN_THE_REPORT))
 
 
 def print_verdicts(verdicts: list[Verdict]) -> None:

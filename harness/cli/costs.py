@@ -14,7 +14,7 @@ from harness.measure.calibration import Calibration, Kind, is_current, missing, 
 from harness.measure.cost import sweep_cost, with_seconds
 from harness.planning.plan import planned_flops
 from harness.record import Record, runs_table
-from harness.show.plans import cost_words, uncalibrated_words
+from harness.show.costs import cost_words, uncalibrated_words
 from harness.spec import Manifest
 
 

@@ -13,7 +13,7 @@ from harness.cli.plans import records_of
 from harness.dispatch.reconcile import gather, reconcile, spending, underway_beside, unneeded
 from harness.dispatch.state import FREE, UNDERWAY, Evidence, RunState, StateName
 from harness.record import duplicates
-from harness.show.console import console
+from harness.show.console import console, print_table
 from harness.show.sweeps import (
     duplicate_lines,
     earlier_lines,
@@ -83,7 +83,7 @@ def show_status(manifest: Manifest, folder: Path, seen: Look, wanted: Sequence[S
         return
     click.echo(status_words(manifest, seen.found))
     if spent or any(one.state == "damaged" for one in seen.found.values()):
-        console.print(status_table(seen.found))
+        print_table(status_table(seen.found))
     if spent:
         console.print(spending_words(spent), soft_wrap=True)
     differing = duplicate_lines(duplicates(records_of(folder)))
@@ -92,4 +92,4 @@ def show_status(manifest: Manifest, folder: Path, seen: Look, wanted: Sequence[S
     if wanted and not any(one.state in wanted for one in seen.found.values()):
         console.print(f"no run is {' or '.join(wanted)}", soft_wrap=True)
     elif wanted:
-        console.print(why_table(seen.found, run_words(manifest), wanted))
+        print_table(why_table(seen.found, run_words(manifest), wanted))

@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 from click.core import ParameterSource
-from rich.table import Table
 
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable, whole_file
 from harness.cli.options import together
 from harness.comparison.tables.fits import SizeRange
 from harness.comparison.tables.read import Columns, read_table
-from harness.show.console import console
+from harness.show.console import console, print_table
+from harness.show.tables.table import Table
 
 POSITIVE = click.FloatRange(min=0, min_open=True)
 SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
@@ -74,7 +74,7 @@ def window_of(asked: Mapping[str, Any]) -> SizeRange:
 def print_answer(tables: Iterable[Table], sentences: Iterable[str]) -> None:
     """Print the tables, and below them what is to be said of them."""
     for table in tables:
-        console.print(table)
+        print_table(table)
     for sentence in sentences:
         console.print(sentence, soft_wrap=True)
 

@@ -1,5 +1,6 @@
 """Training on this machine, with progress, until every run of a plan has its record."""
 
+import itertools
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -28,7 +29,7 @@ def train_missing(manifest: Manifest, folder: Path, workers: int | None, mirror:
     present = [identity for identity in specs if identity not in absent]
     read_records(present, records, folder)  # damaged ones are named now, not after an hour of training
     check_writable(records)
-    for task, seed in {(run.task, run.seed) for pack in packs for run in pack}:
+    for task, seed in {(run.task, run.seed) for run in itertools.chain.from_iterable(packs)}:
         draw(task, seed)  # a target that is not finite is named before anything trains
     try:
         crashed = _train(packs, manifest, folder, workers or available_cores(), mirror)
@@ -48,7 +49,8 @@ def _train(
 ) -> list[Failure]:
     """Train the packs, mirror their records, and return why packs were given up."""
     records = records_of(folder)
-    most_evaluations = sum(stage.evaluations for pack in packs for stage in stages(pack[0].network, pack[0].recipe))
+    stages_of_packs = itertools.chain.from_iterable(stages(pack[0].network, pack[0].recipe) for pack in packs)
+    most_evaluations = sum(stage.evaluations for stage in stages_of_packs)
     evaluations_before: dict[PackedRuns, int] = {}
     crashed: list[Failure] = []
     with (

@@ -8,9 +8,16 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from harness.show.tables.table import Table, for_terminal
+
 console = Console(highlight=False, markup=False)  # names are the user's: "[red]" is a name
 if not console.is_terminal:
     console = Console(highlight=False, markup=False, width=160)  # a log is not narrower for having no window
+
+
+def print_table(table: Table) -> None:
+    """Print a table as the terminal is wide."""
+    console.print(for_terminal(table, console.width), soft_wrap=True)
 
 
 @contextmanager

@@ -1,10 +1,9 @@
 """What the command line says of a sweep: what would be sent off, and where its runs are."""
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
-
-from rich.table import Table
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.formats import duration
@@ -14,6 +13,7 @@ from harness.dispatch.reconcile import Spending, Unneeded
 from harness.dispatch.state import OVER, STATES, UNDERWAY, Evidence, RunState, StateName
 from harness.record import Agreement, Duplicate
 from harness.record.merge import Merged
+from harness.show.tables.table import Table, number_columns, table_of, text_columns
 from harness.spec import Manifest
 
 # What the user can do about runs in a state that no submission sends off by itself.
@@ -75,13 +75,13 @@ def offer_lines(name: str, found: Mapping[str, RunState], offer: Offer) -> list[
     lines = [f"{name}: {len(found)} runs: {told}"]
     if not offer.jobs and not offer.left_for_later:
         return [*lines, *_nothing_left(found)]
-    packs = sum(len(job.packs) for job in offer.jobs)
-    runs = sum(len(pack.runs) for job in offer.jobs for pack in job.packs)
+    packs = list(itertools.chain.from_iterable(job.packs for job in offer.jobs))
+    runs = sum(len(pack.runs) for pack in packs)
     longest, shortest = offer.jobs[0].seconds, min(job.seconds for job in offer.jobs)
     lengths = duration(longest) if longest < 1.2 * shortest else f"{duration(shortest)} to {duration(longest)}"
     in_arrays = f" in {len(offer.arrays)} arrays" if len(offer.arrays) > 1 else ""
     how = "calibrated on this machine" if offer.calibrated else "by an assumed rate: `harness bench` measures"
-    lines.append(f"to submit: {runs} runs in {packs} packs in {len(offer.jobs)} jobs{in_arrays} of {lengths}")
+    lines.append(f"to submit: {runs} runs in {len(packs)} packs in {len(offer.jobs)} jobs{in_arrays} of {lengths}")
     if offer.start_hours is None:
         how += "; without the start-up of jobs, which was not measured yet"
     elif offer.start_hours:
@@ -111,16 +111,13 @@ def _by_next_move(found: Mapping[str, RunState]) -> dict[tuple[StateName, str], 
 
 def status_table(found: Mapping[str, RunState]) -> Table:
     """A row a state, or several where next moves differ: runs, what it is known from, and the next move."""
-    table = Table(show_header=True, title_justify="left")
-    table.add_column("state", no_wrap=True)
-    table.add_column("runs", justify="right")
-    table.add_column("most often because", overflow="fold")
-    table.add_column("next move", overflow="fold")
+    rows = []
     for (state, move), those in _by_next_move(found).items():
         whys = Counter(one.why for one in those if one.why)
         why = whys.most_common(1)[0][0] if whys else ""
-        table.add_row(state, str(len(those)), _short(why), move)
-    return table
+        rows.append((state, len(those), _short(why), move))
+    columns = (*text_columns("state"), *number_columns("runs"), *text_columns("most often because", "next move"))
+    return table_of("", columns, rows)
 
 
 def next_move(one: RunState) -> str:
@@ -134,13 +131,12 @@ def next_move(one: RunState) -> str:
 
 def why_table(found: Mapping[str, RunState], names: Mapping[str, str], wanted: Sequence[StateName]) -> Table:
     """A row a run in one of the wanted states: what it is, why it is there, who says so."""
-    table = Table(title_justify="left")
-    for column in ("run", "what", "state", "why", "job", "attempt"):
-        table.add_column(column, no_wrap=column in ("run", "state", "job"), overflow="fold")
-    for run, one in found.items():
-        if one.state in wanted:
-            table.add_row(run, names[run], one.state, _short(one.why), one.job or "", one.attempt or "")
-    return table
+    rows = [
+        (run, names[run], one.state, _short(one.why), one.job or "", one.attempt or "")
+        for run, one in found.items()
+        if one.state in wanted
+    ]
+    return table_of("", text_columns("run", "what", "state", "why", "job", "attempt"), rows)
 
 
 def _short(text: str) -> str:
@@ -290,7 +286,7 @@ def story(run: str, state: RunState, evidence: Evidence) -> list[str]:
     """What was done with a run and what all attempts wrote of it, in the order of time, and where it is now."""
     told: list[tuple[str, list[str]]] = []
     for submission in evidence.submissions:
-        if any(run in pack for job in submission.jobs for pack in job.packs):
+        if any(run in job.runs for job in submission.jobs):
             where = submission.name if submission.profile else f"{submission.slots} processes on {submission.host}"
             told.append((submission.at, [f"{submission.at}  submitted as {where}"]))
     words = {"cancel": "cancelled", "retry": "to be tried again"}
@@ -311,7 +307,8 @@ def story(run: str, state: RunState, evidence: Evidence) -> list[str]:
             again = ", and starts again" if ended.get("requeued") else ""
             told.append((ended["at"], [f"{ended['at']}  attempt {attempt.id} ended: {ended['why']}{again}"]))
     first = f"{run}: {state.state}" + (f" ({state.why})" if state.why else "")
-    return [first, *(line for _, lines in sorted(told, key=lambda one: one[0]) for line in lines)]
+    told.sort(key=lambda one: one[0])
+    return [first, *itertools.chain.from_iterable(lines for _, lines in told)]
 
 
 def _event_lines(event: Event) -> list[str]:

@@ -103,12 +103,9 @@ def test_held_jobs_are_not_hidden_by_those_that_wait():
     waits, held = RunState("queued", "SLURM: PENDING"), RunState("queued", "held", next_move="`scontrol release 7`")
     found = {"a": waits, "b": held, "c": waits, "d": held, "e": waits}
 
-    table = status_table(found)
-    assert [list(column.cells) for column in table.columns] == [
-        ["queued", "queued"],
-        ["3", "2"],
-        ["SLURM: PENDING", "held"],
-        ["", "`scontrol release 7`"],
+    assert [row.cells for row in status_table(found).rows] == [
+        ("queued", 3, "SLURM: PENDING", ""),
+        ("queued", 2, "held", "`scontrol release 7`"),
     ]
     told = offer_lines("sweep", found, OFFER)
     assert told[1:] == ["nothing to submit", "queued: `scontrol release 7`"]

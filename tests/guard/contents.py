@@ -16,7 +16,7 @@ from harness.cli import main
 from harness.paper.replay import REPLAYS
 from harness.paper.replay.index import row_of, write_index
 from harness.planning.plan import make_plan
-from harness.show.verdicts import keep_verdicts
+from harness.show.pages.verdicts import keep_verdicts
 from harness.spec import Manifest, Task, experiment_schema, read_experiment, scales_of, search_name
 from harness.tasks import TASKS, draw, load_target, resolve
 from tests.guard.golden import hashed

@@ -9,7 +9,7 @@ import pytest
 from harness import fit
 from harness.judging.checks import check_table, to_json
 from harness.judging.scaling import fit_table, size_axes
-from harness.show.checks import check_row
+from harness.show.tables.checks import checks_table
 
 SIZES = np.array([30, 60, 120, 250, 500, 1000, 2000])
 
@@ -34,7 +34,7 @@ def test_the_law_that_made_the_data_is_the_one_to_quote(errors, law):
 
     assert check.selection.chosen == law
     assert check.selection.extrapolation[law].rmsle < check.selection.last_value.rmsle
-    assert check_row(check).law == law
+    assert checks_table([check]).rows[0].cells[4] == law
 
 
 def test_checks_are_of_the_runs_that_were_fitted():
@@ -54,7 +54,7 @@ def test_a_series_that_every_law_refuses_says_so():
     (check,) = check_table(_table(2 / SIZES).query("cell < 2"), ["params.trainable"])
 
     assert (check.selection.chosen, check.diagnostics, check.cross_check) == (None, None, None)
-    assert check_row(check)[3:] == ("all refused", "too few sizes", *[""] * 7)
+    assert checks_table([check]).rows[0].cells[4:] == ("all refused", "too few sizes", *["–"] * 7)
 
 
 def test_json_is_strict():

@@ -10,7 +10,7 @@ from judging.made_runs import made_rule, made_runs, made_table, power
 from harness.judging.answer import number_lines, verdict_words
 from harness.judging.judge import Verdict, _with_others, judge, sentence, to_json
 from harness.judging.robust import by_way, robust_words
-from harness.show.verdicts import _under_rows
+from harness.show.tables.verdicts import ORIGIN, summary_table
 
 LOSS = {"quantity": "test_loss", "threshold": 1}
 BETTER = {"kan": power(1, 1.0), "mlp": power(100, 1.0)}  # under every convention
@@ -117,7 +117,10 @@ def test_rows_and_sentences_name_every_way():
     verdict = judged(BETTER, {"recipe bad alone": FAR_WORSE, "2 trials": UNSURE})
     data = to_json(verdict)
 
-    first, second = _under_rows(data)
+    answer = {"name": "toys", "commits": [], "verdicts": [data]}
+    _, *under = summary_table([answer]).without(ORIGIN).rows
+    assert {row.look for row in under} == {"dim"}
+    first, second = (row.cells for row in under)
     assert first[0] == "… under recipe bad alone"
     assert first[-1] == "far worse"
     assert second == ("… under 2 trials", *second[1:-1], "inconclusive")

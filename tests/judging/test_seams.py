@@ -18,7 +18,7 @@ from harness.judging.scaling import fit_table
 from harness.planning.plan import make_plan
 from harness.record import load
 from harness.show.figures.scaling import scaling_figure
-from harness.show.verdicts import summary_table
+from harness.show.tables.verdicts import ORIGIN, summary_table
 from harness.spec import Manifest, axis_words, experiment_schema, parse_experiment
 from harness.train import train_pack
 
@@ -97,7 +97,7 @@ def test_laws_figures_tables_and_pairs_have_its_words(study):
     assert {"flops_forward.fused_add", "flops_train.fused_add"} <= {one.axis for one in fits}
     labels = [axes.get_xlabel() for axes in scaling_figure(study.manifest, study.table, fits).axes]
     assert labels[0] == axis_words("flops_forward.fused_add") == "forward FLOPs per sample (multiply-adds)"
-    heads = [column.header for column in summary_table([]).columns]
+    heads = [column.head for column in summary_table([]).without(ORIGIN).columns]
     assert heads[-3:] == ["per training FLOP (multiply-adds)", "per second", "verdict"]
     assert pairs_axis(study.manifest) == "flops_forward.fused_add"
     assert "ratio.flops_train.fused_add" in pairs(study.table, pairs_axis(study.manifest))

@@ -57,7 +57,7 @@ def test_settings_meet_the_published_numbers_and_divergence_counts_nothing():
     assert points["seeds"].tolist() == [3, 1, 1, 1]
     assert points["outcome"].tolist() == ["within 2x", "better", "not published", "within 2x"]
     assert (points.loc["standard", "best"], points.loc["standard", "worst"]) == (3, 9)
-    rows = {row[0]: row[1:] for row in found.tables[0].rows}
+    rows = {row.cells[0]: row.cells[1:] for row in found.tables[0].rows}
     assert rows["standard"][:4] == (3, 3, 4, 9)
     assert rows["without entropy"][:2] == (15, 5)
     assert np.isnan(rows["without entropy"][2])

@@ -89,7 +89,7 @@ def test_only_the_recipes_are_compared_and_only_right_after_a_phase(runs):
     assert lost.endswith("by mlp (6x).")
     assert at_once.endswith("mlp 0.1.")
     (table,) = page.tables
-    assert [row[:3] for row in table.rows] == [
+    assert [row.cells[:3] for row in table.rows] == [
         ("paper", "[1,1] G=3 k=3, base frozen", 30),
         ("mlp", "[1,4,1], silu", 30),
     ]

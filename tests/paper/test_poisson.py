@@ -101,7 +101,7 @@ def test_the_kan_is_held_against_the_mlp_that_validation_chooses():
     assert "squared errors are 37 (L2) and 20 (H1) times those of the KAN [2,10,1]" in said[0]
     assert "figure gives 94 and 68 times, on true parameters 46" in said[1]
     (one,) = _duel_table(found)
-    rows = {row[0]: row for row in one.rows}
+    rows = {row.cells[0]: row.cells for row in one.rows}
     assert rows["params.trainable"][1:4] == (450, 5301, 20601)
     assert rows["seconds in the pack"][1:] == (10, 10, 10, 1, 1)
 
@@ -132,6 +132,6 @@ def test_exponents_are_half_of_what_the_figure_draws():
     )
     (found,) = _exponent_table(points(table), fits)
 
-    l2 = [row for row in found.rows if row[0] == "L2²"]
+    l2 = [row.cells for row in found.rows if row.cells[0] == "L2²"]
     assert [row[3] for row in l2] == ["3.49", "4.33", "4.25"]
     assert [row[4] for row in l2] == [row[5] for row in l2] == ["1.74", "2.17", "2.12"]

@@ -24,7 +24,7 @@ def test_without_a_name_it_lists_all_tables():
     listed = json.loads(reference("--json").output)
 
     assert [(row["table"], row["rows"]) for row in listed] == [(name, len(load(name))) for name in names()]
-    assert all(re.search(rf"│ {name} +│ +{len(load(name))} │", output) for name in names())
+    assert all(re.search(rf"│ {name} +│ +{len(load(name)):,} │", output) for name in names())
     assert all(f"\n{word}: {meaning}\n" in output for word, meaning in CONFIDENCE.items())
 
 

@@ -13,7 +13,7 @@ from harness.judging.scaling import fit_table, to_json
 from harness.planning.plan import make_plan
 from harness.record import ClassMetrics, load, read_record, record_path
 from harness.show.figures.scaling import scaling_figure
-from harness.show.report import _accuracies
+from harness.show.pages.runs import accuracies_part
 from harness.spec import Adam, KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Task, parse_experiment, run_id
 from harness.tasks import draw, resolve, stream
 from harness.train import torch_engine as engine
@@ -185,9 +185,9 @@ def test_laws_figures_and_reports_speak_of_the_metric(trained):
         ("wine", "test_cross_entropy"),
         ("diabetes", "test_rmse"),
     }
-    assert [(row["task"], row["mean"], row["seeds"]) for row in _accuracies(table)] == [
-        ("wine", f"{chosen['test_accuracy'].mean():.1%}", 2)
-    ]
+    (row,) = accuracies_part(table).rows
+    task, _, _, mean, _, seeds = row.cells
+    assert (task, mean.text, seeds) == ("wine", f"{chosen['test_accuracy'].mean():.1%}", 2)
 
 
 def test_a_loss_that_is_nothing_has_a_logarithm():

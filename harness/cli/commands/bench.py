@@ -14,7 +14,7 @@ from harness.dispatch.here import available_cores
 from harness.measure.calibration import Calibration, Kind, calibrate, kind_of, missing, with_solo, write_calibration
 from harness.measure.design import full_design
 from harness.show.console import console, counted_progress
-from harness.show.plans import calibration_sentence
+from harness.show.costs import calibration_sentence
 from harness.spec import Manifest
 from harness.spec.run import Dtype, Engine
 

@@ -29,12 +29,11 @@ from harness.comparison.tables.read import is_table
 from harness.judging.runs import runs_of
 from harness.judging.versus import VersusRequest, conventions_of, lines, sides, versus, versus_json
 from harness.planning.match import axis_named
-from harness.show.comparison import compare_sentences, compare_tables
-from harness.show.console import console
+from harness.show.console import console, print_table
 from harness.show.figures.comparison import draw_compared
 from harness.show.figures.series import experiment_styles
 from harness.show.figures.versus import draw_versus
-from harness.show.verdicts import versus_sentences, versus_table
+from harness.show.tables.comparison import compare_sentences, compare_tables, versus_sentences, versus_table
 
 OF_EXPERIMENTS = ("axis", "loss", "results")
 
@@ -135,7 +134,7 @@ def _compare_experiment(
     if as_json:
         click.echo(text)
     else:
-        console.print(versus_table(request, found))
+        print_table(versus_table(request, found))
         for line in versus_sentences(request, found, absent):
             console.print(line, soft_wrap=True, highlight=False, markup=False)
     target = out or folder

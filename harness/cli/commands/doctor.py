@@ -70,7 +70,9 @@ def doctor(profile: Path, results: Path, wait_minutes: float, no_job: bool, meas
 
 def finding_lines(finding: Finding, width: int) -> Text:
     """A finding as aligned lines: level, what, what was found; below it the next move."""
-    said = [finding.told, *([f"→ {finding.next_move}"] if finding.next_move else [])]
-    lines = [line for text in said for line in textwrap.wrap(text, max(width - INDENT, 40)) or [""]]
+    room = max(width - INDENT, 40)
+    lines = textwrap.wrap(finding.told, room)
+    if finding.next_move:
+        lines += textwrap.wrap(f"→ {finding.next_move}", room)
     level, what = f"  {finding.level:<7}  ", f"{finding.what:<12}  "
     return Text.assemble((level, STYLES[finding.level]), what, f"\n{' ' * INDENT}".join(lines))

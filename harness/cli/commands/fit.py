@@ -27,8 +27,8 @@ from harness.comparison.tables.forms import Form, FormRequest, form_answer, form
 from harness.comparison.tables.read import is_table
 from harness.judging.scaling import to_json as fits_to_json
 from harness.show.figures.fits import draw_fits
-from harness.show.table_fits import answer_sentences, answer_tables, checklists
-from harness.show.table_forms import form_sentences, form_tables
+from harness.show.tables.fits import answer_sentences, answer_tables, checklists
+from harness.show.tables.forms import form_sentences, form_tables
 
 
 class FormOption(NamedTuple):

@@ -8,8 +8,8 @@ from harness.cli.options import json_option
 from harness.families.fields import families_help
 from harness.optimisers import OPTIMISERS
 from harness.planning.match import Setting, axis_named, match_arms, to_json
-from harness.show.console import console
-from harness.show.plans import match_table
+from harness.show.console import print_table
+from harness.show.tables.plans import match_table
 
 
 class WithFamilies(click.Command):
@@ -63,4 +63,4 @@ def match(
     if as_json:
         click.echo(json.dumps(to_json(matched, setting)))
     else:
-        console.print(match_table(matched, setting))
+        print_table(match_table(matched, setting))

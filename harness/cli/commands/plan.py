@@ -9,8 +9,9 @@ from harness.cli.options import EXAMPLE, file_argument, json_option, replan_opti
 from harness.cli.plans import search_words
 from harness.cli.stages import plan_of
 from harness.measure.cost import pack_predictions
-from harness.show.console import console
-from harness.show.plans import packs_table, plan_table, recipe_note
+from harness.show.console import console, print_table
+from harness.show.costs import recipe_note
+from harness.show.tables.plans import packs_table, plan_table
 from harness.spec import freeze
 
 
@@ -30,7 +31,7 @@ def plan(file: Path, results: Path, scale: str, replan: bool, packs: bool, as_js
     if as_json:
         click.echo(manifest.model_dump_json() if costs is None else costs.to_json(orient="records"))
         return
-    console.print(plan_table(manifest) if costs is None else packs_table(costs))
+    print_table(plan_table(manifest) if costs is None else packs_table(costs))
     for cell in manifest.cells:
         if cell.infeasible:
             console.print(f"infeasible: {cell.task} {cell.series}: {cell.infeasible}", markup=False, soft_wrap=True)

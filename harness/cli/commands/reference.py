@@ -6,15 +6,18 @@ from typing import Any
 
 import click
 import pandas as pd
-from rich.table import Table
 
 from harness.base.errors import HarnessError
+from harness.base.formats import number
 from harness.cli.options import json_option
 from harness.comparison.tables.read import select
 from harness.paper.reference import CONFIDENCE, TABLES, errata, load, names
-from harness.show.console import console
+from harness.show.console import console, print_table
+from harness.show.tables.frames import table_of_frame
+from harness.show.tables.table import Table
 
 ROWS_SHOWN = 60
+DIGITS = 5  # of a number; none is published with more
 
 
 @click.command(epilog="Example: harness reference toy_scaling --where task=exp2d --where family=kan")
@@ -40,7 +43,10 @@ def reference(name: str | None, where: tuple[str, ...], as_csv: bool, as_json: b
             console.print(line, soft_wrap=True)
     else:
         for part in _shown(name, table):
-            console.print(part, soft_wrap=isinstance(part, str))
+            if isinstance(part, Table):
+                print_table(part)
+            else:
+                console.print(part, soft_wrap=True)
 
 
 def _contents() -> pd.DataFrame:
@@ -63,28 +69,19 @@ def _shown(name: str | None, table: pd.DataFrame) -> Iterator[str | Table]:
         yield f"{name}: {TABLES[name].what} ({TABLES[name].place})"
     if len(table) == 1:
         cells = table.iloc[0].map(_cell)
-        yield _drawn(cells[cells != ""].rename_axis("column").reset_index(name="value"))
+        yield table_of_frame("", cells[cells != ""].rename_axis("column").reset_index(name="value"))
     else:
         alike = [column for column in table if len(table[column].unique()) == 1]
         if told := [f"{column}={cell}" for column in alike if (cell := _cell(table[column].iloc[0]))]:
             yield f"all rows: {', '.join(told)}"
-        yield _drawn(table.drop(columns=alike).head(ROWS_SHOWN))
+        yield table_of_frame("", table.drop(columns=alike).head(ROWS_SHOWN), DIGITS)
     yield from _sentences(table) if name else (f"{word}: {what}" for word, what in CONFIDENCE.items())
-
-
-def _drawn(table: pd.DataFrame) -> Table:
-    drawn = Table()
-    for column in table:
-        drawn.add_column(str(column), justify="right" if table[column].dtype.kind in "if" else "left", overflow="fold")
-    for row in table.itertuples(index=False):
-        drawn.add_row(*map(_cell, row))
-    return drawn
 
 
 def _cell(value: Any) -> str:
     if pd.isna(value):
         return ""
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    return number(value, DIGITS) if isinstance(value, float) else str(value)
 
 
 def _sentences(table: pd.DataFrame) -> Iterator[str]:

@@ -18,8 +18,9 @@ from harness.cli.plans import folder_of, planned_records, records_of, search_fol
 from harness.judging.answer import Answer, answer_json
 from harness.judging.judge import judge_all
 from harness.record import missing
-from harness.show.console import console
-from harness.show.verdicts import answer_sentences, keep_verdicts, summary_table, verdicts_table, write_verdicts
+from harness.show.console import console, print_table
+from harness.show.pages.verdicts import keep_verdicts, write_verdicts
+from harness.show.tables.verdicts import ORIGIN, answer_sentences, summary_table, verdicts_table
 from harness.spec import Manifest, check_unchanged, manifest_path, read_experiment, scales_of
 
 EXPERIMENTS = Path("experiments")
@@ -46,11 +47,12 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
     if as_json:
         click.echo(json.dumps({"experiments": answers}, allow_nan=False))
     else:
-        console.print(verdicts_table(answers))
-        if (summary := summary_table(answers)).row_count:
-            console.print(summary)
-        for line in (line for answer in answers for line in answer_sentences(answer)):
-            console.print(line, soft_wrap=True, highlight=False, markup=False)
+        print_table(verdicts_table(answers))
+        if judged := [answer for answer in answers if not answer["why"]]:
+            print_table(summary_table(judged).without(ORIGIN))
+        for answer in answers:
+            for line in answer_sentences(answer):
+                console.print(line, soft_wrap=True)
     check_writable(results)
     for path in write_verdicts(answers, results):
         click.echo(path, err=as_json)
@@ -159,7 +161,7 @@ def _judged(
             f"seconds are not measured, so no verdict is stable over counts: `harness bench {command}`{again}",
         )
     made = [one.provenance for one in records.values()]
-    commits = Counter(f"{one.commit or 'no commit'}{' (dirty)' * bool(one.dirty)}" for one in made)
+    commits = Counter(f"{one.commit or 'no commit'}{' (dirty)' if one.dirty else ''}" for one in made)
     diverged = sum(one.status == "diverged" for one in records.values())
     own = tuple(commit for commit, _ in commits.most_common())
     return answer(tuple(found), notes=notes, commits=own, runs=len(runs), diverged=diverged), table

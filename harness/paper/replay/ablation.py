@@ -8,10 +8,11 @@ import pandas as pd
 
 from harness.base.formats import human
 from harness.paper.reference import load
-from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, Table
+from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns
 from harness.paper.replay.figures.edges import counts_figure, networks_figure
 from harness.paper.replay.outcome import in_one_sentence, with_outcomes
 from harness.record import Pruned, Record
+from harness.show.tables.table import Table, number_columns, table_of, text_columns
 from harness.spec import KanShape
 
 WORDS = {"strength": "λ", "grid": "G", "order": "k"}
@@ -164,13 +165,13 @@ def _counts_table(counts: pd.DataFrame, points: pd.DataFrame) -> Table:
         (setting, known[setting].published, *row, known[setting].median, known[setting].outcome)
         for setting, row in zip(counts.index.astype(str), counts.to_numpy(), strict=True)
     ]
-    words = (
+    introduction = (
         "Edges of the trained network, before anything is pruned, whose mean absolute value over the training points "
         "is above the threshold; per range, that over the range of the edge's knots. A setting is named by what is not "
         "standard."
     )
-    columns = ("setting", "published", *seeds, "median", "outcome")
-    return Table("Active edges", words, columns, rows, columns[1:-1])
+    columns = (*text_columns("setting"), *number_columns("published", *seeds, "median"), *text_columns("outcome"))
+    return table_of("Active edges", columns, rows, introduction)
 
 
 def _left_table(survivals: list[Survival]) -> Table:
@@ -183,12 +184,15 @@ def _left_table(survivals: list[Survival]) -> Table:
         after = [one.record.metrics.losses.test if one.record.metrics else np.inf for one in here]
         errors = [_formula_error(one) for one in here]
         rows.append((setting, " ".join(shapes), _median(before), _median(after), _median(errors)))
-    words = (
+    introduction = (
         "Shapes by seed, and medians over seeds of test RMSE: of the whole network at the end of the penalised part, "
         "of the pruned network after its own training, and of the formula it is read into."
     )
-    columns = ("setting", "shapes left", "RMSE with the penalty", "RMSE pruned and trained on", "RMSE of the formula")
-    return Table("What is left", words, columns, rows, columns[2:])
+    columns = (
+        *text_columns("setting", "shapes left"),
+        *number_columns("RMSE with the penalty", "RMSE pruned and trained on", "RMSE of the formula"),
+    )
+    return table_of("What is left", columns, rows, introduction)
 
 
 def _median(values: list[float]) -> float:
@@ -206,13 +210,13 @@ def _formulas_table(survivals: list[Survival]) -> Iterator[Table]:
             formula = best.pruned.formula
             rows.append((setting, best.seed, formula.text, formula.least_r2, _formula_error(best)))
     if rows:
-        words = (
+        introduction = (
             "The seed whose formula has the least test RMSE. Every edge is snapped to a function by its values, then "
             "all constants are fitted together; the least R² is that of the edges before. A formula of several hidden "
             "nodes can be good and still not be the function."
         )
-        columns = ("setting", "seed", "formula", "least R²", "test RMSE")
-        yield Table("Read into formulas", words, columns, rows, columns[3:])
+        columns = (*text_columns("setting", "seed", "formula"), *number_columns("least R²", "test RMSE"))
+        yield table_of("Read into formulas", columns, rows, introduction)
 
 
 # ------------------------------------------------------------------------------------------------------------ figures

@@ -13,10 +13,11 @@ import pandas as pd
 
 from harness.base.formats import human
 from harness.paper.reference import load
-from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, Table
+from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns
 from harness.paper.replay.figures.pareto import pareto_figure
 from harness.paper.replay.outcome import in_one_sentence, outcome_words, summary, with_outcomes
 from harness.paper.replay.pareto import drawn_count, frontier
+from harness.show.tables.table import Table, number_columns, table_of, text_columns
 from harness.spec import axis_words
 
 REASONABLE = 1e-2  # the test RMSE below which a pruned KAN may be called minimal
@@ -282,7 +283,7 @@ def _findings(
 
 
 def _wins_table(counts: Sequence[Wins]) -> Table:
-    columns = ("KAN", "MLP", "published", "ours, best run", "ours, medians")
+    columns = (*text_columns("KAN", "MLP"), *number_columns("published", "ours, best run", "ours, medians"))
     rows = [
         (
             one.kan,
@@ -293,19 +294,20 @@ def _wins_table(counts: Sequence[Wins]) -> Table:
         )
         for one in counts
     ]
-    words = (
+    introduction = (
         "In how many functions the KAN's test error is below the MLP's: as published; by our best run over seeds, "
         "depths and grids, which is the paper's rule; and by the median over seeds of the size that validation picks."
     )
-    return Table("Who wins", words, columns, rows, columns[2:])
+    return table_of("Who wins", columns, rows, introduction)
 
 
 def _number_tables(points: pd.DataFrame, numbers: Sequence[PublishedNumber]) -> Iterator[Table]:
     columns = (
-        *("function", "published", "network", "our best", "its network", "ratio", "our median", "worst seed"),
-        *("network picked", "median ratio", "outcome"),
+        *(*text_columns("function"), *number_columns("published"), *text_columns("network")),
+        *(*number_columns("our best"), *text_columns("its network")),
+        *(*number_columns("ratio", "our median", "worst seed"), *text_columns("network picked")),
+        *(*number_columns("median ratio"), *text_columns("outcome")),
     )
-    numeric = ("published", "our best", "ratio", "our median", "worst seed", "median ratio")
     for number in numbers:
         here = points[points["number"] == number.what]
         if here["median"].isna().all():
@@ -318,14 +320,15 @@ def _number_tables(points: pd.DataFrame, numbers: Sequence[PublishedNumber]) -> 
             )
             for row in here.to_dict("records")
         ]
-        words = (
+        introduction = (
             "The best is of all seeds, depths and grids, by test error, as the paper picks. The median and the worst "
             "are over the seeds of the size with the least median validation error; the outcome is the median's, "
             "and the spread goes from that best to that worst."
         )
         if number.smallest:
-            words = f"Of the networks with the fewest edges among those with a test RMSE under {REASONABLE:g}. {words}"
-        yield Table(f"{number.what[0].upper()}{number.what[1:]}", words, columns, rows, numeric)
+            smallest_words = f"Of the networks with the fewest edges among those with a test RMSE under {REASONABLE:g}."
+            introduction = f"{smallest_words} {introduction}"
+        yield table_of(f"{number.what[0].upper()}{number.what[1:]}", columns, rows, introduction)
 
 
 def _shape_tables(table: pd.DataFrame, published: pd.DataFrame) -> Iterator[Table]:
@@ -346,11 +349,13 @@ def _shape_tables(table: pd.DataFrame, published: pd.DataFrame) -> Iterator[Tabl
             )
         )
     columns = (
-        *("function", "published minimal", "our minimal", "published best", "our best"),
-        *("fewest edges", "median edges", "most edges"),
+        *text_columns("function", "published minimal", "our minimal", "published best", "our best"),
+        *number_columns("fewest edges", "median edges", "most edges"),
     )
-    words = f"Minimal: the fewest edges with a test RMSE under {REASONABLE:g}. Edges are those between the nodes left."
-    yield Table("What pruning leaves", words, columns, rows, columns[5:])
+    introduction = (
+        f"Minimal: the fewest edges with a test RMSE under {REASONABLE:g}. Edges are those between the nodes left."
+    )
+    yield table_of("What pruning leaves", columns, rows, introduction)
 
 
 # ------------------------------------------------------------------------------------------------------------ figures

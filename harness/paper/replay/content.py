@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from harness.judging.scaling import SeriesFit
 from harness.record import Record
+from harness.show.tables.table import Table
 from harness.spec import Manifest
 
 # Of a table of points. `what` says in words which published number it is, `ours` which series of ours is beside it (nan
@@ -34,19 +35,6 @@ class Picture(NamedTuple):
     figure: Figure
     alt: str
     caption: str
-
-
-class Table(NamedTuple):
-    """A table of a page. Numbers are written to three digits, whole ones in full; None and nan as a dash.
-
-    `numeric` names the columns that are set to the right.
-    """
-
-    title: str
-    introduction: str
-    columns: tuple[str, ...]
-    rows: Sequence[Sequence[str | float | None]]
-    numeric: tuple[str, ...] = ()
 
 
 class Page(NamedTuple):

@@ -10,10 +10,11 @@ import pandas as pd
 from harness.base.formats import human
 from harness.judging.scaling import SeriesFit
 from harness.paper.reference import load
-from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, Table
+from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns
 from harness.paper.replay.figures.curves import course_figure, curves_figure
 from harness.paper.replay.outcome import Summary, compared, in_one_sentence, outcome_words, summary, with_outcomes
 from harness.record import Record
+from harness.show.tables.table import Table, number_columns, table_of, text_columns
 from harness.show.words import exponent_words
 
 # Errata by which a published error is another quantity of ours.
@@ -162,7 +163,11 @@ def _mlp_findings(points: pd.DataFrame) -> Iterator[str]:
 
 
 def _summary_table(of_curves: Sequence[OfCurve]) -> Table:
-    columns = ("panel", "published curve", "ours", "points", "typical", "largest", "typical, best seeds", "outcomes")
+    columns = (
+        *text_columns("panel", "published curve", "ours"),
+        *number_columns("points", "typical", "largest", "typical, best seeds"),
+        *text_columns("outcomes"),
+    )
     rows = [
         (
             one.panel,
@@ -176,11 +181,11 @@ def _summary_table(of_curves: Sequence[OfCurve]) -> Table:
         )
         for one in of_curves
     ]
-    words = (
+    introduction = (
         "The factor between our median over seeds and the published error, whichever is larger; the typical one is "
         "the geometric mean over a curve."
     )
-    return Table("How far apart", words, columns, rows, columns[3:7])
+    return table_of("How far apart", columns, rows, introduction)
 
 
 class Exponent(NamedTuple):
@@ -226,8 +231,8 @@ def _slope(x: pd.Series, y: pd.Series) -> float:
 def _exponent_tables(found: Sequence[Exponent]) -> Iterator[Table]:
     """The exponents, if there are any."""
     columns = (
-        *("panel", "network", "ours", "published slope", "our slope"),
-        *("law, paper's count", "law, trainable parameters"),
+        *text_columns("panel", "network", "ours"),
+        *number_columns("published slope", "our slope", "law, paper's count", "law, trainable parameters"),
     )
     rows = [
         (
@@ -236,13 +241,13 @@ def _exponent_tables(found: Sequence[Exponent]) -> Iterator[Table]:
         )
         for one in found
     ]
-    words = (
+    introduction = (
         "Slopes are least squares in logarithms through the same networks, up to the published minimum. Laws are those "
         "of the experiment's report: without a floor, in the declared window, with 95 % intervals; a code in place of "
         "a number is a refusal."
     )
     if rows:
-        yield Table("Exponents", words, columns, rows, columns[3:])
+        yield table_of("Exponents", columns, rows, introduction)
 
 
 # ------------------------------------------------------------------------------------------------------------ figures

@@ -10,10 +10,11 @@ import pandas as pd
 
 from harness.base.formats import human
 from harness.paper.reference import load
-from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, Table
+from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns
 from harness.paper.replay.figures.forgetting import courses_figure, errors_figure
 from harness.paper.replay.outcome import in_one_sentence, with_outcomes
 from harness.record import PhaseEnd, Record
+from harness.show.tables.table import Table, number_columns, table_of, text_columns
 from harness.spec import KanShape, MlpShape, Network
 
 ITEM = "train RMSE after each phase"  # of the published table
@@ -169,8 +170,9 @@ def _and(names: Sequence[str]) -> str:
 
 def _tables(arms: Sequence[OfArm], kept: Mapping[str, Kept]) -> Iterator[Table]:
     columns = (
-        *("arm", "network", "trainable parameters", "right after", "after the last", "times more"),
-        *("after the last, best to worst", "all data at once"),
+        *text_columns("arm", "network"),
+        *number_columns("trainable parameters", "right after", "after the last", "times more"),
+        *number_columns("after the last, best to worst", "all data at once"),
     )
     rows = []
     for one in arms:
@@ -187,12 +189,12 @@ def _tables(arms: Sequence[OfArm], kept: Mapping[str, Kept]) -> Iterator[Table]:
                     float(np.median(found.at_once)) if found.at_once else None,
                 )
             )
-    words = (
+    introduction = (
         "Training RMSE, mean over the peaks, right after each one's phase and after the last phase; then that of the "
         "same network on all data at once. Medians over seeds. “Times more” is that of each seed's ratio."
     )
     if rows:
-        yield Table("What is kept", words, columns, rows, columns[2:])
+        yield table_of("What is kept", columns, rows, introduction)
 
 
 def _words(network: Network) -> str:

@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.base.files import whole_file
 from harness.paper.replay.content import Replay
 from harness.paper.replay.outcome import Summary, in_one_sentence, outcome_words, summary
-from harness.paper.replay.page import missing_words, shown
-from harness.show.report import template
+from harness.paper.replay.page import missing_words
+from harness.show.pages.page import write_html
 
 
 class Row(NamedTuple):
@@ -53,6 +52,4 @@ def row_without_page(replay: Replay, scale: str, why: str) -> Row:
 
 def write_index(rows: Sequence[Row], command: str, path: Path) -> None:
     """Write the list as a page whose figures and links are those of the rows' folders."""
-    text = template("replays.html").render(rows=rows, command=command, shown=shown, outcome_words=outcome_words)
-    with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_html(path, "replays.html", rows=rows, command=command, outcome_words=outcome_words)

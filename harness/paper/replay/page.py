@@ -1,7 +1,6 @@
 """A replay written down: what its kind says, and what every page has, as HTML, CSV and figures."""
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,11 +8,15 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from harness.base.files import whole_file
-from harness.base.formats import human
 from harness.paper.reference import errata
-from harness.paper.replay.content import POINT_COLUMNS, Page, Replay, ReplayRuns, Table
-from harness.show.figures.theme import base64_png, write_figure
-from harness.show.report import provenance, template
+from harness.paper.replay.content import POINT_COLUMNS, Page, Replay, ReplayRuns
+from harness.show.figures.theme import write_figure
+from harness.show.pages.page import png, write_html
+from harness.show.pages.provenance import provenance
+from harness.show.tables.frames import table_of_frame
+
+# Of the table of points, on the page; replay.csv has them all.
+SHOWN_COLUMNS = ("what", "ours", "published", "median", "best", "worst", "seeds", "ratio", "outcome")
 
 
 class Made(NamedTuple):
@@ -38,18 +41,19 @@ def write_page(runs: ReplayRuns, replay: Replay, made: Made, folder: Path) -> Pa
     page = page._replace(points=page.points[first])
     records = runs.records.values()
     evaluations, origin = sum(record.evaluations for record in records), provenance(one.provenance for one in records)
-    text = template("replay.html").render(
+    write_html(
+        folder / "replay.html",
+        "replay.html",
         manifest=runs.manifest,
         replay=replay,
         made=made,
         changes=list(_changed(made.changes)),
         incomplete=missing_words(made.missing, len(runs.manifest.run_ids())),
         page=page,
-        pictures=[(one, base64_png(one.figure)) for one in page.figures],
-        points=_points_table(page.points),
+        pictures=[(one, png(one.figure)) for one in page.figures],
+        points=table_of_frame("Every point", page.points[list(SHOWN_COLUMNS)]),
         not_run=int((page.points["outcome"] == "not run").sum()),
         errata=_concerned(page.points),
-        shown=shown,
         runs=len(runs.records),
         seeds=len(runs.manifest.experiment.seeds),
         evaluations=evaluations,
@@ -63,13 +67,12 @@ def write_page(runs: ReplayRuns, replay: Replay, made: Made, folder: Path) -> Pa
         "figures": [one.stem for one in page.figures],
         "findings": page.findings,
         "evaluations": evaluations,
-        **{name: origin[name] for name in ("seconds", "first", "last")},
-        "machines": sorted({device for (_, device, _), _ in origin["machines"]}),
-        "commits": [f"{commit}{' (dirty)' if dirty else ''}" for (commit, dirty), _ in origin["commits"]],
+        **{name: getattr(origin, name) for name in ("seconds", "first", "last")},
+        "machines": sorted({device for (_, device, _), _ in origin.machines}),
+        "commits": [f"{commit}{' (dirty)' if dirty else ''}" for (commit, dirty), _ in origin.commits],
     }
-    for name, content in (("replay.html", text), ("replay.json", json.dumps(facts, indent=1) + "\n")):
-        with whole_file(folder / name) as path:
-            path.write_text(content, encoding="utf-8")
+    with whole_file(folder / "replay.json") as path:
+        path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     with whole_file(folder / "replay.csv") as path:
         page.points.to_csv(path, index=False)
     for one in page.figures:
@@ -92,22 +95,6 @@ def _changed(changes: Mapping[str, Any]) -> Iterator[str]:
             yield from _changed(value)
         else:
             yield f"{path}: {json.dumps(value, ensure_ascii=False)}"
-
-
-def _points_table(points: pd.DataFrame) -> Table:
-    numeric = ("published", "median", "best", "worst", "seeds", "ratio")
-    columns = ("what", "ours", *numeric, "outcome")
-    whole = points.assign(seeds=points["seeds"].astype("Int64").astype(object).where(points["seeds"].notna(), None))
-    return Table("Every point", "", columns, whole[list(columns)].to_numpy(object).tolist(), numeric)
-
-
-def shown(value: str | float | None) -> str:
-    """What stands in a cell: text as it is, whole numbers in full, others to three digits, none as a dash."""
-    if isinstance(value, str):
-        return value
-    if value is None or math.isnan(value):
-        return "–"
-    return f"{int(value):,}" if isinstance(value, int) else human(value)
 
 
 def _concerned(points: pd.DataFrame) -> list[dict[str, Any]]:

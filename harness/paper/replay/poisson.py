@@ -10,9 +10,10 @@ import pandas as pd
 from harness.base.formats import human
 from harness.judging.scaling import SeriesFit, size_axes
 from harness.paper.reference import load
-from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, Table
+from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns
 from harness.paper.replay.figures.curves import curves_figure
 from harness.paper.replay.outcome import compared, in_one_sentence, outcome_words, summary, with_outcomes
+from harness.show.tables.table import Table, number_columns, table_of, text_columns
 from harness.show.words import exponent_words
 from harness.spec import axis_words
 
@@ -159,11 +160,12 @@ def _duel_table(one: Duel) -> Iterator[Table]:
     if len(rivals) == 2 and rivals[0].equals(rivals[1]):
         rivals = rivals[:1]
     heads = [f"{row['series']} {row['shape']}" for row in rivals]
-    columns = ("", f"KAN {KAN}, G = {kan['grid']}", *heads, *(f"{head}, over the KAN's" for head in heads))
+    over = [f"{head}, over the KAN's" for head in heads]
+    columns = (*text_columns(""), *number_columns(f"KAN {KAN}, G = {kan['grid']}", *heads, *over))
     names = {name: name for name in (*NORMS, *size_axes(), "evaluations")} | {"pack": "seconds in the pack"}
     rows = [
-        (words, kan[name], *(row[name] for row in rivals), *(row[name] / kan[name] for row in rivals))
-        for name, words in names.items()
+        (named, kan[name], *(row[name] for row in rivals), *(row[name] / kan[name] for row in rivals))
+        for name, named in names.items()
         if name in kan and not math.isnan(kan[name])
     ]
     introduction = (
@@ -173,7 +175,7 @@ def _duel_table(one: Duel) -> Iterator[Table]:
         "value, two derivatives and Laplacian. Seconds are those alone on the machine, if harness bench measured "
         "them; seconds in the pack hang on what else was in it."
     )
-    yield Table("The KAN against MLPs", introduction, columns, rows, columns[1:])
+    yield table_of("The KAN against MLPs", columns, rows, introduction)
 
 
 def _duel_findings(one: Duel) -> Iterator[str]:
@@ -224,12 +226,16 @@ def _summary_table(points: pd.DataFrame) -> Table:
         one = summary(part)
         factors = (f"{human(each)}x" for each in (one.typical_factor, one.largest_factor, one.best_factor))
         rows.append((*map(str, (quantity, curve, ours)), one.points, *factors, outcome_words(one.outcomes)))
-    columns = ("norm", "published curve", "ours", "points", "typical", "largest", "typical, best seeds", "outcomes")
-    words = (
+    columns = (
+        *text_columns("norm", "published curve", "ours"),
+        *number_columns("points", "typical", "largest", "typical, best seeds"),
+        *text_columns("outcomes"),
+    )
+    introduction = (
         "The factor between our median over seeds and the published squared error, whichever is larger: 4x is 2x of "
         "the error itself. A course is panels 1 and 2, at the end of every grid."
     )
-    return Table("How far apart", words, columns, rows, columns[3:7])
+    return table_of("How far apart", columns, rows, introduction)
 
 
 def _exponent_table(points: pd.DataFrame, fits: Sequence[SeriesFit]) -> Iterator[Table]:
@@ -244,14 +250,18 @@ def _exponent_table(points: pd.DataFrame, fits: Sequence[SeriesFit]) -> Iterator
         slopes = [f"{each:.2f}" for each in (slope, slope / 2, our_slope / 2)]
         of_laws = ["", ""] if quantity != "L2²" else [exponent_words(laws[str(ours), axis].fit) for axis in COUNTS]
         rows.append((*map(str, (quantity, curve, ours)), *slopes, *of_laws))
-    columns = ("norm", "network", "ours", "published slope", "its half", "ours, halved", *(f"law, {c}" for c in COUNTS))
-    words = (
+    laws_by = [f"law, {count}" for count in COUNTS]
+    columns = (
+        *text_columns("norm", "network", "ours"),
+        *number_columns("published slope", "its half", "ours, halved", *laws_by),
+    )
+    introduction = (
         "The figure's guide N^-4 goes with squared errors (E11): the errors themselves fall with half of the slope. "
         "Splines of order 3 promise 4 in L2 and 3 in H1. Slopes are least squares in logarithms on the paper's axis; "
         "laws are those of report.html, of the error itself, with 95 % intervals."
     )
     if rows:
-        yield Table("Exponents", words, columns, rows, columns[3:])
+        yield table_of("Exponents", columns, rows, introduction)
 
 
 def _slope(x: pd.Series, y: pd.Series) -> float:

@@ -1,7 +1,5 @@
 """How every figure looks and how large it is; empty panels to draw in, and the files of a figure."""
 
-import base64
-import io
 from pathlib import Path
 from typing import Any
 
@@ -68,13 +66,3 @@ def write_figure(figure: Figure, stem: Path) -> list[Path]:
         figure.savefig(new_png, dpi=DPI)
         figure.savefig(new_pdf, metadata={"CreationDate": None})
     return [png, pdf]
-
-
-@themed
-def base64_png(figure: Figure | None) -> str | None:
-    """The figure as a PNG in base64, for a page."""
-    if figure is None:
-        return None
-    image = io.BytesIO()
-    figure.savefig(image, format="png")
-    return base64.b64encode(image.getvalue()).decode("ascii")

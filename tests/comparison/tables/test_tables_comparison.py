@@ -15,8 +15,8 @@ from harness.comparison import Ahead, Crossover
 from harness.comparison.tables.comparison import Compared, ComparisonRequest, compare_arms
 from harness.comparison.tables.fits import Request, answer, drawn_law
 from harness.comparison.tables.read import Columns
-from harness.show.comparison import crossover_words
 from harness.show.figures.comparison import compare_figure
+from harness.show.tables.comparison import crossover_words
 
 REFERENCE = Path(__file__).parents[3] / "results" / "reference" / "quickstart" / "runs.csv"
 SIZES = (10, 30, 100, 300, 1000, 3000, 10000)

@@ -216,8 +216,8 @@ def test_any_range_has_round_ticks(decades):
 def test_plotting_never_loads_torch():
     """Drawing a figure, targets' formulas included, does not bring torch in."""
     code = (
-        "import sys; import harness.show.figures.scaling, harness.show.report; from harness.tasks import load_target;"
-        "load_target('exp2d'); sys.exit('torch' in sys.modules)"
+        "import sys; import harness.show.figures.scaling, harness.show.pages.report;"
+        "from harness.tasks import load_target; load_target('exp2d'); sys.exit('torch' in sys.modules)"
     )
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from rich.table import Table
 
-from harness.base.formats import exponent
+from harness.base.formats import NONE, estimate, exponent, number, p_value
 from harness.comparison.tables.fits import ORDER, ArmFit, Checks, RequestedFits
 from harness.comparison.tables.read import is_ok
 from harness.fit import Caution, Fit, Refusal
@@ -15,13 +14,14 @@ from harness.fit.held_out import Extrapolation
 from harness.fit.result import LawName
 from harness.fit.runs import size_words
 from harness.fit.select import CANDIDATES
+from harness.show.tables.table import Note, Row, Table, number_columns, table_of, text_columns
 from harness.show.words import exponent_words
 
 LAW_TITLES: dict[LawName, str] = {
-    "pure": "alpha, E = 0",
-    "floor": "alpha, E free",
-    "shifted": "alpha, shifted",
-    "broken": "alpha, after break",
+    "pure": "α, E = 0",
+    "floor": "α, E free",
+    "shifted": "α, shifted",
+    "broken": "α, after break",
 }
 MAX_CELLS_NAMED = 5
 MAX_ARMS_NAMED = 3
@@ -33,158 +33,123 @@ def answer_tables(found: RequestedFits, checked: Callable[[ArmFit], Checks | Non
     """
     for x in found.cells:
         fits = [one for one in found.fits if one.x_name == x]
-        tables = (_table(found, x, fits), selection_table(fits), held_out_table(fits))
-        yield from (table for table in tables if table)
+        yield _laws_table(found, x, fits)
+        if any(one.selection for one in fits):
+            yield _selection_table(fits)
+        if any(one.held_out for one in fits):
+            yield _held_out_table(fits)
         if checked:
-            yield checks_table(fits, checked)
+            yield _checks_table(fits, checked)
 
 
-def _table(found: RequestedFits, x: str, fits: Sequence[ArmFit]) -> Table:
+def _laws_table(found: RequestedFits, x: str, fits: Sequence[ArmFit]) -> Table:
+    """Columns in which no arm has anything are left out."""
     request = found.request
-    laws: tuple[LawName, ...] = tuple(law for law in ORDER if any(law in one.fits for one in fits))
+    columns = _law_columns(fits)
+    rows = []
+    for one, *cells in zip(fits, *columns.values(), strict=True):
+        notes = tuple(Note(code, "", "", code) for code in _codes(one))
+        rows.append(Row((one.arm, *cells), notes))
     filters = f", where {' and '.join(request.where)}" if request.where else ""
     points = "single runs" if request.objective.startswith("huber_log") else "size means"
     how = f"{request.level:.0%} intervals, {points} in log space, {_objectives(fits)}"
-    table = Table(title=f"{request.columns.y} against {x}{filters}: {how}", title_justify="left")
-    table.add_column(", ".join(request.columns.by) or "arm", overflow="fold")
-    columns = {name: cells for name, cells in _numbers(fits, laws).items() if any(cells)}
-    for name in columns:
-        table.add_column(name, justify="right")
-    table.add_column("notes", overflow="fold")
-    for one, *cells in zip(fits, *columns.values(), strict=True):
-        table.add_row(one.arm, *cells, "; ".join(_codes(one)))
-    return table
+    heads = (*text_columns(", ".join(request.columns.by) or "arm"), *number_columns(*columns))
+    return Table(f"{request.columns.y} against {x}{filters}: {how}", heads, tuple(rows))
 
 
 def _objectives(fits: Sequence[ArmFit]) -> str:
     """What was minimised, the commonest first."""
-    words = Counter(fit.objective for one in fits for fit in one.fits.values() if fit.objective)
-    return ", ".join(word for word, _ in words.most_common(MAX_ARMS_NAMED)) or "no objective"
+    counted: Counter[str] = Counter()
+    for one in fits:
+        counted.update(str(fit.objective) for fit in one.fits.values() if fit.objective)
+    return ", ".join(word for word, _ in counted.most_common(MAX_ARMS_NAMED)) or "no objective"
 
 
-def _numbers(fits: Sequence[ArmFit], laws: Sequence[LawName]) -> dict[str, list[str]]:
-    """The columns of numbers, a cell for every arm; a cell is empty where there is nothing to say."""
+def _law_columns(fits: Sequence[ArmFit]) -> dict[str, list[str]]:
+    """The columns of numbers that say anything, a cell for every arm."""
     columns = {
         "sizes": [str(one.points.sizes.size) for one in fits],
         "runs": [str(one.points.counts.sum()) for one in fits],
         "outside": [str(one.parts.outside.sum() or "") for one in fits],
         "failed": [str(one.failed or "") for one in fits],
-        "decades": [f"{one.points.decades:.2g}" for one in fits],
+        "decades": [number(one.points.decades, 2) for one in fits],
     }
-    for law in laws:
+    for law in ORDER:
         columns[LAW_TITLES[law]] = [exponent_words(one.fits[law]) if law in one.fits else "" for one in fits]
         columns[f"{law}, all sizes"] = [exponent_words(one.whole[law]) if law in one.whole else "" for one in fits]
     columns["E"] = [_floor_words(one) for one in fits]
     columns["quote"] = [(one.quoted.law if one.quoted else "none") if one.selection else "" for one in fits]
-    return columns
+    return {name: cells for name, cells in columns.items() if any(cells)}
 
 
-def selection_table(fits: Sequence[ArmFit]) -> Table | None:
+def _selection_table(fits: Sequence[ArmFit]) -> Table:
     """Why a law was chosen for each arm: AICc weights, the test of a floor, and how sizes left out are predicted."""
-    chosen = [(one, one.selection) for one in fits if one.selection]
-    if not chosen:
-        return None
+    chosen = [(one.arm, one.selection) for one in fits if one.selection]
     laws = [law for law in CANDIDATES if any(law in selection.fits for _, selection in chosen)]
+    rows = []
+    for arm, selection in chosen:
+        scores = [*(selection.extrapolation.get(law) for law in laws), selection.last_value]
+        weights = [f"{selection.aicc_weights[law]:.2f}" if law in selection.aicc_weights else NONE for law in laws]
+        errors = [number(score.rmsle if score else None, 2) for score in scores]
+        quoted = selection.chosen or "none"
+        rows.append((arm, quoted, " / ".join(weights), p_value(selection.floor_p), " / ".join(errors)))
     told = " / ".join(laws)
-    table = Table(title=f"which law, by {fits[0].x_name}", title_justify="left")
-    table.add_column("arm", overflow="fold")
-    table.add_column("quote")
-    for name in (f"AICc weight, {told}", "no floor: p", f"error of ln ahead, {told} / last value"):
-        table.add_column(name, justify="right")
-    for one, selection in chosen:
-        scores = [selection.extrapolation.get(law) for law in laws]
-        table.add_row(
-            one.arm,
-            selection.chosen or "none",
-            " / ".join(_number(selection.aicc_weights.get(law), "{:.2f}") for law in laws),
-            _number(selection.floor_p, "{:.2g}"),
-            " / ".join(_number(score.rmsle if score else None, "{:.2g}") for score in (*scores, selection.last_value)),
-        )
-    return table
+    heads = number_columns(f"AICc weight, {told}", "no floor: p", f"error of ln ahead, {told} / last value")
+    return table_of(f"which law, by {fits[0].x_name}", (*text_columns("arm", "quote"), *heads), rows)
 
 
-def held_out_table(fits: Sequence[ArmFit]) -> Table | None:
+def _held_out_table(fits: Sequence[ArmFit]) -> Table:
     """Each held-out size beside what the quoted law predicts of it, and the errors of that law and the last value."""
-    rows = [(one, held_out(one)) for one in fits]
-    if not any(found for _, found in rows):
-        return None
-    table = Table(title=f"held-out sizes, by {fits[0].x_name}: not fitted, but predicted", title_justify="left")
-    table.add_column("arm", overflow="fold")
-    for name in ("law", "size", "measured", "predicted", "within", "error of ln", "last value's"):
-        table.add_column(name, justify="right")
-    for one, found in rows:
-        if found is None:
+    rows = []
+    for one in fits:
+        if not one.held_out:
             continue
-        law, ahead = found
+        law = one.quoted.law if one.quoted else next(iter(one.held_out))
+        ahead = one.held_out[law]
+        error = number(ahead.prediction.rmsle if ahead.prediction else None, 2)
+        names: tuple[str, str] = (one.arm, law)
+        errors = (error, number(ahead.last_value_rmsle, 2))
         for index, (size, measured) in enumerate(zip(ahead.measured.sizes, ahead.measured.means, strict=True)):
-            table.add_row(
-                *((one.arm, law) if not index else ("", "")),
-                f"{size:.4g}",
-                f"{measured:.3g}",
-                *_predicted_words(ahead, index),
-                *((_error(ahead.prediction.rmsle if ahead.prediction else None), _error(ahead.last_value_rmsle)))
-                if not index
-                else ("", ""),
-            )
-    return table
-
-
-def held_out(one: ArmFit) -> tuple[LawName, Extrapolation] | None:
-    """The law whose predictions are shown, and they; None where nothing was held out."""
-    if not one.held_out:
-        return None
-    law = one.quoted.law if one.quoted else next(iter(one.held_out))
-    return law, one.held_out[law]
+            cells = (*names, number(size, 4), number(measured), *_predicted_words(ahead, index), *errors)
+            rows.append(Row(cells, goes_on=index > 0))
+            names = errors = ("", "")
+    heads = number_columns("law", "size", "measured", "predicted", "within", "error of ln", "last value's")
+    title = f"held-out sizes, by {fits[0].x_name}: not fitted, but predicted"
+    return Table(title, (*text_columns("arm"), *heads), tuple(rows))
 
 
 def _predicted_words(found: Extrapolation, index: int) -> tuple[str, str]:
     if found.prediction is None:
         return "no prediction", ""
-    interval = f"[{found.prediction.low[index]:.3g}, {found.prediction.high[index]:.3g}]"
-    return f"{found.prediction.curve[index]:.3g} {interval}", "yes" if found.prediction.within[index] else "missed"
+    told = estimate(found.prediction.curve[index], found.prediction.low[index], found.prediction.high[index])
+    return told, "yes" if found.prediction.within[index] else "missed"
 
 
-def _error(rmsle: float | None) -> str:
-    return _number(rmsle, "{:.2g}")
-
-
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else form.format(value)
-
-
-def checks_table(fits: Sequence[ArmFit], checked: Callable[[ArmFit], Checks | None]) -> Table:
-    """The diagnostics of every arm's quoted law, and other intervals of its exponent."""
-    table = Table(
-        title=f"diagnostics of the quoted laws, and other intervals of alpha, by {fits[0].x_name}", title_justify="left"
+def _checks_table(fits: Sequence[ArmFit], checked: Callable[[ArmFit], Checks | None]) -> Table:
+    """The diagnostics of every arm's quoted law, and other intervals of its exponent; the JSON has more."""
+    heads = (
+        *("law", "dof", "sd", "lack of fit, p", "signs, p", "leverage", "without one size", "Huber / squares"),
+        *("profile", "pairs", "stratified", "sandwich"),
     )
-    table.add_column("arm", overflow="fold")
-    columns: dict[str, list[str]] = {"law": [], "dof": [], "sd": [], "lack of fit, p": [], "signs, p": []}
-    columns |= {"leverage": [], "without one size": [], "Huber / squares": []}
-    columns |= {"profile": [], "pairs": [], "stratified": [], "sandwich": []}
-    for one in fits:
-        for cells, text in zip(columns.values(), _check_words(one, checked(one)), strict=True):
-            cells.append(text)
-    columns = {name: cells for name, cells in columns.items() if any(cells)}
-    for name in columns:
-        table.add_column(name, justify="right")
-    for one, *cells in zip(fits, *columns.values(), strict=True):
-        table.add_row(one.arm, *cells)
-    return table
+    rows = [(one.arm, *_check_words(one, checked(one), len(heads))) for one in fits]
+    title = f"diagnostics of the quoted laws, and other intervals of α, by {fits[0].x_name}"
+    whole = table_of(title, (*text_columns("arm"), *number_columns(*heads)), rows)
+    empty = [head for index, head in enumerate(heads, 1) if not any(row[index] for row in rows)]
+    return whole.without(*empty)
 
 
-def _check_words(one: ArmFit, found: Checks | None) -> list[str]:
-    """The cells of an arm's diagnostics; the rest of them is in the JSON."""
+def _check_words(one: ArmFit, found: Checks | None, columns: int) -> list[str]:
     if found is None or one.quoted is None:
-        return ["none", *[""] * 11]
+        return ["none", *[""] * (columns - 1)]
     own, others = found.diagnostics, found.cross_check
     intervals = (one.quoted.alpha_interval, others.pairs, others.stratified, others.sandwich)
     return [
         one.quoted.law,
         str(own.dof),
-        _number(one.quoted.sigma, "{:.2g}"),
-        _number(own.misfit.lack_of_fit_p, "{:.2g}"),
-        f"{own.misfit.runs_p:.2g}",
-        f"{own.leverage.max():.2f}",
+        number(one.quoted.sigma, 2),
+        p_value(own.misfit.lack_of_fit_p),
+        p_value(own.misfit.runs_p),
+        number(own.leverage.max(), 2),
         _range_words(own.drop_one),
         f"{exponent(own.deltas['1.345 sd'])} / {exponent(own.deltas['squares'])}",
         *(f"{exponent(ends.low)} to {exponent(ends.high)}" if ends else "" for ends in intervals),
@@ -193,16 +158,16 @@ def _check_words(one: ArmFit, found: Checks | None) -> list[str]:
 
 def _range_words(values: np.ndarray) -> str:
     known = values[np.isfinite(values)]
-    return f"{exponent(known.min())} to {exponent(known.max())}" if known.size else "-"
+    return f"{exponent(known.min())} to {exponent(known.max())}" if known.size else NONE
 
 
 def _floor_words(one: ArmFit) -> str:
     """The floor of the law to quote, or else of the law that has one."""
-    laws = [one.quoted, *one.fits.values()]
-    fit = next((fit for fit in laws if fit and fit.floor is not None), None)
-    if fit is None or fit.floor is None or fit.floor_interval is None:
-        return ""
-    return f"{fit.floor:.3g} [{fit.floor_interval.low:.2g}, {fit.floor_interval.high:.2g}]"
+    for fit in (one.quoted, *one.fits.values()):
+        if fit and fit.floor is not None:
+            known = fit.floor_interval
+            return estimate(fit.floor, known.low, known.high) if known else ""
+    return ""
 
 
 def _told_of(one: ArmFit) -> list[Fit]:
@@ -211,8 +176,10 @@ def _told_of(one: ArmFit) -> list[Fit]:
 
 
 def _codes(one: ArmFit) -> list[str]:
+    """The codes of what to know of an arm, each once."""
     codes = [caution.code for caution in one.cautions]
-    codes += [warning.code for fit in _told_of(one) for warning in fit.warnings]
+    for fit in _told_of(one):
+        codes += [warning.code for warning in fit.warnings]
     return list(dict.fromkeys(codes))
 
 
@@ -276,8 +243,10 @@ def _said(found: RequestedFits, x: str) -> Iterator[tuple[str, str, list[str]]]:
     said: dict[str, tuple[str, list[str]]] = {}
     for one in (one for one in found.fits if one.x_name == x):
         told_of: list[tuple[str, Caution | Refusal]] = [("", caution) for caution in one.cautions]
-        told_of += [(f" of the {fit.law} law", refusal) for fit in one.fits.values() for refusal in fit.refusals]
-        told_of += [(f" of the {fit.law} law", warning) for fit in _told_of(one) for warning in fit.warnings]
+        for fit in one.fits.values():
+            told_of += [(f" of the {fit.law} law", refusal) for refusal in fit.refusals]
+        for fit in _told_of(one):
+            told_of += [(f" of the {fit.law} law", warning) for warning in fit.warnings]
         for whose, told in told_of:
             arms = said.setdefault(f"{told.code}{whose}", (told.reason, []))[1]
             if one.arm not in arms:

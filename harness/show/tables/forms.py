@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from rich.table import Table
-
+from harness.base.formats import NONE, estimate, number, p_value
 from harness.comparison.tables.forms import FormAnswer, FormRequest, Result
 from harness.fit import Caution, Estimate, Interval, Refusal
 from harness.fit.frontier import Frontier
 from harness.fit.isoflop import Isoflop
 from harness.fit.shared import SharedFit
 from harness.fit.surface import Surface
+from harness.show.tables.table import Row, Table, notes_of, number_columns, table_of, text_columns
 
 
 def form_tables(found: FormAnswer) -> Iterator[Table]:
@@ -32,12 +32,14 @@ def form_tables(found: FormAnswer) -> Iterator[Table]:
         case _:
             law = f"{y} = A {x}^-alpha, above {float(request.asked):.0%} of the runs"
             names = ("runs", "sizes", "decades", "alpha", "A", "on / below")
-    table = _table(f"{law}: {request.level:.0%} intervals, in log space", request, names)
+    rows = []
     for arm, one in found.results.items():
-        codes = "; ".join(caution.code for caution in (*found.cautions[arm], *_warnings(one)))
+        known: tuple[Caution | Refusal, ...] = one.refusals or (*found.cautions[arm], *_warnings(one))
         cells = [""] * len(names) if one.refusals else _cells(one)
-        table.add_row(arm, *cells, ", ".join(refusal.code for refusal in one.refusals) or codes)
-    yield table
+        rows.append(Row((arm, *cells), notes_of(known)))
+    filters = f", where {' and '.join(request.where)}" if request.where else ""
+    title = f"{law}: {request.level:.0%} intervals, in log space{filters}"
+    yield Table(title, (*text_columns(", ".join(request.columns.by) or "arm"), *number_columns(*names)), tuple(rows))
     if request.form == "isoflop":
         yield _valleys_table(found)
 
@@ -67,82 +69,53 @@ def _warnings(one: Result) -> tuple[Caution, ...]:
     return () if isinstance(one, SharedFit) else one.warnings
 
 
-def _table(title: str, request: FormRequest, names: tuple[str, ...]) -> Table:
-    filters = f", where {' and '.join(request.where)}" if request.where else ""
-    table = Table(title=title + filters, title_justify="left")
-    table.add_column(", ".join(request.columns.by) or "arm", overflow="fold")
-    for name in names:
-        table.add_column(name, justify="right")
-    table.add_column("notes", overflow="fold")
-    return table
-
-
 def _cells(one: Result) -> list[str]:
     match one:
         case Surface():
-            numbers = [_estimate(each) for each in (one.alpha, one.beta, one.floor)]
-            return [
-                str(one.cells),
-                *numbers,
-                f"{one.a:.4g}",
-                f"{one.b:.4g}",
-                _estimate(one.allocation),
-                str(one.objective),
-            ]
+            exponents = [_estimate(each) for each in (one.alpha, one.beta, one.floor)]
+            amplitudes = [number(one.a, 4), number(one.b, 4)]
+            return [str(one.cells), *exponents, *amplitudes, _estimate(one.allocation), str(one.objective)]
         case Isoflop():
             budgets = f"{len(one.used)} of {len(one.valleys)}"
-            excess = "-" if one.excess is None else f"{one.excess:.2g}"
-            exponent = _words(one.exponent, one.exponent_interval)
-            return [budgets, f"{one.decades:.2g}", exponent, f"{one.coefficient:.3g}", excess]
+            power = _words(one.exponent, one.exponent_interval)
+            return [budgets, number(one.decades, 2), power, number(one.coefficient), number(one.excess, 2)]
         case Frontier():
             alpha = _words(one.alpha, one.alpha_interval)
-            counts = [str(one.runs), str(one.sizes), f"{one.decades:.2g}"]
-            return [*counts, alpha, f"{one.amplitude:.3g}", f"{one.on} / {one.below}"]
+            counts = [str(one.runs), str(one.sizes), number(one.decades, 2)]
+            return [*counts, alpha, number(one.amplitude), f"{one.on} / {one.below}"]
     raise TypeError(one)
 
 
 def _valleys_table(found: FormAnswer) -> Table:
     """Every budget's minimum, also of those that are not in the law."""
-    table = Table(title="minima", title_justify="left")
-    x = found.request.x
-    for name in ("arm", found.request.asked, "runs", f"tried {x}", f"best {x}", "error of ln", "least loss", "notes"):
-        table.add_column(name, justify="left" if name in ("arm", "notes") else "right", overflow="fold")
+    rows = []
     for arm, result in found.results.items():
         assert isinstance(result, Isoflop)
         for one in result.valleys:
-            best = ("-",) * 3
-            if one.x_best is not None and one.y_best is not None and one.error is not None:
-                best = (f"{one.x_best:.4g}", f"{one.error:.2g}", f"{one.y_best:.4g}")
-            tried = f"{one.smallest:.3g} to {one.largest:.3g}"
-            table.add_row(
-                arm, f"{one.budget:.4g}", str(one.runs), tried, *best, one.refusal.code if one.refusal else ""
-            )
-    return table
+            tried = f"{number(one.smallest)} to {number(one.largest)}"
+            best = (number(one.x_best, 4), number(one.error, 2), number(one.y_best, 4))
+            refusals = [one.refusal] if one.refusal else []
+            rows.append(Row((arm, number(one.budget, 4), one.runs, tried, *best), notes_of(refusals)))
+    x = found.request.x
+    heads = number_columns(found.request.asked, "runs", f"tried {x}", f"best {x}", "error of ln", "least loss")
+    return Table("minima", (*text_columns("arm"), *heads), tuple(rows))
 
 
 def _shares_table(request: FormRequest, fits: list[SharedFit]) -> Table:
-    title = f"{request.columns.y} = E + A {request.x}^-alpha in {len(fits[0].arms)} arms: what they share"
-    table = Table(title=title, title_justify="left")
-    for name in ("shared", "parameters", "dof", "AICc", "p"):
-        table.add_column(name, justify="left" if name == "shared" else "right")
-    table.add_column("notes", overflow="fold")
+    rows = []
     for one in sorted(fits, key=lambda one: -one.parameters):
-        numbers = ["-" if value is None else f"{value:.3g}" for value in (one.aicc, one.p)]
-        codes = ", ".join(refusal.code for refusal in one.refusals)
-        table.add_row(one.share, str(one.parameters), str(one.dof), *numbers, codes)
-    return table
+        cells = (one.share, one.parameters, one.dof, number(one.aicc), p_value(one.p))
+        rows.append(Row(cells, notes_of(one.refusals)))
+    title = f"{request.columns.y} = E + A {request.x}^-alpha in {len(fits[0].arms)} arms: what they share"
+    return Table(title, (*text_columns("shared"), *number_columns("parameters", "dof", "AICc", "p")), tuple(rows))
 
 
 def _shared_table(one: SharedFit) -> Table:
-    table = Table(title=f"shared: {one.share}; {one.level:.0%} intervals", title_justify="left")
-    table.add_column("arm", overflow="fold")
-    columns = {"alpha": one.alphas, "E": one.floors, f"needs, for each of {one.arms[0]}": one.multipliers}
-    columns = {name: found for name, found in columns.items() if found}
-    for name in columns:
-        table.add_column(name, justify="right")
-    for arm in one.arms:
-        table.add_row(arm, *(_estimate(found.get(arm)) if found else "" for found in columns.values()))
-    return table
+    numbers = {"α": one.alphas, "E": one.floors, f"needs, for each of {one.arms[0]}": one.multipliers}
+    known = {head: found for head, found in numbers.items() if found}
+    rows = [(arm, *(_estimate(found.get(arm)) for found in known.values())) for arm in one.arms]
+    title = f"shared: {one.share}; {one.level:.0%} intervals"
+    return table_of(title, (*text_columns("arm"), *number_columns(*known)), rows)
 
 
 def _estimate(one: Estimate | None) -> str:
@@ -150,7 +123,4 @@ def _estimate(one: Estimate | None) -> str:
 
 
 def _words(value: float | None, interval: Interval | None) -> str:
-    if value is None or interval is None:
-        return "-"
-    high = "∞" if interval.high_open else f"{interval.high:.3g}"
-    return f"{value:.3g} [{interval.low:.3g}, {high}]"
+    return NONE if value is None or interval is None else estimate(value, interval.low, interval.high)

@@ -1,6 +1,6 @@
 """The report: it says everything that the plan, the fits and the records say, and needs nothing but itself.
 
-pytest tests/show/test_report.py
+pytest tests/show/pages/test_report.py
 """
 
 import base64
@@ -12,14 +12,13 @@ from pathlib import Path
 import pytest
 from made_study import CLAIM, QUESTION, Study
 
-from harness.base.formats import human
 from harness.judging.checks import Check, check_table
 from harness.judging.judge import judge_all
 from harness.judging.scaling import HEADLINE_AXES
 from harness.record import read_planned
-from harness.show.checks import check_row
-from harness.show.plans import held_out_rows
-from harness.show.report import write_report
+from harness.show.pages.report import write_report
+from harness.show.tables.checks import checks_table
+from harness.show.tables.laws import held_out_table
 from harness.show.words import exponent_words
 
 VOID = {"meta", "img", "br"}
@@ -147,7 +146,7 @@ def test_the_law_without_the_window_stands_below(made, text):
     leaves_out = [one for one in made.fits if one.without_window]
 
     assert leaves_out
-    assert text.count("the same, without the fit window") >= len(leaves_out) / 2
+    assert text.count("without the window") >= len(leaves_out) / 2
     assert all(exponent_words(one.without_window) in text for one in leaves_out)
     assert "drawn hollow: 6; laws are fitted from" in text
 
@@ -164,11 +163,11 @@ def test_a_window_that_the_data_cut_is_warned_of(made, text):
 
 def test_held_out_sizes_are_predicted_beside_what_came(held, held_text):
     """Each held-out size has its prediction, interval and outcome; the law's error stands beside the last value's."""
-    groups = held_out_rows(held.fits, HEADLINE_AXES, human)
-    assert len(groups) == 4
-    for cell in (cell for rows in groups for row in rows for cell in row[3:]):
-        assert f">{cell or '–'}</td>" in held_text
-    assert {row.pure.rsplit(" ")[-1] for row in groups[0][:-1]} >= {"missed"}
+    rows = held_out_table(held.fits, HEADLINE_AXES).rows
+    assert [row.goes_on for row in rows] == [False, True, True] * 4
+    for row in rows:
+        assert all(f">{cell}</td>" in held_text for cell in row.cells[4:])
+    assert "missed" in {row.cells[6].rsplit(" ")[-1] for row in rows[:2]}
     assert "half-filled where it was held out" in held_text
     assert "laws are fitted to every size that was not held out" in held_text
 
@@ -187,7 +186,7 @@ def test_runs_tasks_and_provenance_are_told(text):
 def test_every_series_says_which_law_to_quote_and_how_far_to_trust_it(checks, text):
     """The chosen law, the misses of larger sizes beside the last value's, and each caution's sentence."""
     assert len(checks) == 16
-    for check in checks:
-        row = check_row(check)
-        assert all(cell in text for cell in row[3:] if cell)
-        assert all(caution.reason in text for caution in check.cautions)
+    for check, row in zip(checks, checks_table(checks).rows, strict=True):
+        assert all(cell in text for cell in row.cells[4:])
+        assert [note.sentence for note in row.notes] == [caution.reason for caution in check.cautions]
+        assert all(note.sentence in text for note in row.notes)

@@ -1,0 +1,55 @@
+"""What every page needs: its template, tables, and figures inside it."""
+
+import base64
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import escape
+from matplotlib.figure import Figure
+
+from harness.base.files import whole_file
+from harness.base.formats import human
+from harness.show.figures.theme import themed
+from harness.show.tables.table import to_html
+from harness.spec import axis_words
+
+
+def write_html(path: Path, template: str, **content: Any) -> Path:
+    """Write a page by a template of the package; a name that the template uses and is not given is an error."""
+    environment = Environment(
+        loader=PackageLoader("harness.show.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["code"] = lambda words: re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(words)))
+    environment.filters |= {
+        "human": human,
+        "sentence": lambda words: words[0].upper() + words[1:],
+        "plural": lambda count, noun: f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s",
+        "axis_words": axis_words,
+        "table": to_html,
+    }
+    text = environment.get_template(template).render(**content)
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
+
+
+@themed
+def png(figure: Figure | None) -> str | None:
+    """The figure as the address of a PNG that the page itself holds."""
+    if figure is None:
+        return None
+    image = io.BytesIO()
+    figure.savefig(image, format="png")
+    return address(image.getvalue())
+
+
+def address(image: bytes) -> str:
+    """A PNG as an address that needs no file."""
+    return f"data:image/png;base64,{base64.b64encode(image).decode('ascii')}"

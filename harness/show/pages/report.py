@@ -1,0 +1,78 @@
+"""The report of an experiment as one self-contained page: what the other rooms found, in words; no new statistic."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from harness.judging.checks import Check
+from harness.judging.judge import Verdict, to_json
+from harness.judging.scaling import SeriesFit
+from harness.judging.searched import Searched
+from harness.record import Record
+from harness.show.pages.fits import Fits, fits_part
+from harness.show.pages.page import write_html
+from harness.show.pages.plan import Plan, plan_part
+from harness.show.pages.provenance import Provenance, provenance
+from harness.show.pages.runs import Pairs, Runs, accuracies_part, pairs_part, runs_part
+from harness.show.pages.search import Search, search_part
+from harness.show.pages.verdicts import VerdictWords, verdict_part
+from harness.show.tables.table import Table
+from harness.spec import Manifest
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that the page of an experiment says; what is None or empty has no section."""
+
+    manifest: Manifest
+    statuses: Counter[str]
+    verdicts: tuple[VerdictWords, ...]
+    fits: Fits
+    seconds_on: str | None
+    search: Search | None
+    pairs: Pairs | None
+    accuracies: Table | None
+    plan: Plan
+    runs: Runs
+    provenance: Provenance
+    recipes_json: dict[str, str]
+    experiment_json: str
+
+
+def write_report(
+    manifest: Manifest,
+    records: Mapping[str, Record],
+    table: pd.DataFrame,
+    fits: Sequence[SeriesFit],
+    checks: Sequence[Check],
+    verdicts: Sequence[Verdict],
+    folder: Path,
+    searched: Searched | None = None,
+) -> Path:
+    """Write `report.html` of a plan, whose `records` are by run id, into `folder`; with the search that it confirms."""
+    of_fits = fits_part(manifest, table, fits, checks)
+    report = Report(
+        manifest=manifest,
+        statuses=Counter(record.status for record in records.values()),
+        verdicts=tuple(verdict_part(to_json(verdict)) for verdict in verdicts),
+        fits=of_fits,
+        seconds_on=table["seconds_on"].iloc[0] if "seconds_on" in table else None,
+        search=search_part(manifest, searched, of_fits.loss) if searched else None,
+        pairs=pairs_part(manifest, table, of_fits.loss),
+        accuracies=accuracies_part(table),
+        plan=plan_part(manifest, of_fits.loss),
+        runs=runs_part(manifest, table),
+        provenance=provenance(record.provenance for record in records.values()),
+        recipes_json={name: _json(recipe) for name, recipe in manifest.experiment.recipes.items()},
+        experiment_json=_json(manifest.experiment),
+    )
+    return write_html(folder / "report.html", "report.html", report=report)
+
+
+def _json(model: Any) -> str:
+    return json.dumps(model.model_dump(mode="json"), indent=1, ensure_ascii=False)

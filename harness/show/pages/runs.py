@@ -1,0 +1,149 @@
+"""The runs of a report: how each series was trained, on which tasks, arms at equal size, and accuracies."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from harness.base.formats import human, number
+from harness.judging.pairs import pairs, pairs_axis
+from harness.show.figures.scaling import tuning_note
+from harness.show.tables.table import Styled, Table, number_columns, table_of, text_columns
+from harness.show.words import LOSS_WORDS
+from harness.spec import Manifest, Recipe, RunTask, all_axes
+
+
+@dataclass(frozen=True)
+class Runs:
+    """How the runs were made; `tuning_note` says it where arms were tuned unequally."""
+
+    series: Table
+    tasks: Table
+    tuning_note: str | None
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Arms side by side at equal size on `axis`."""
+
+    axis: str
+    table: Table
+
+
+def run_tasks(manifest: Manifest) -> dict[str, RunTask]:
+    """Task label -> the task as its runs know it."""
+    labels = {cell.index: cell.task for cell in manifest.cells}
+    return {labels[planned.cell]: planned.run.task for planned in manifest.runs}
+
+
+def runs_part(manifest: Manifest, runs: pd.DataFrame) -> Runs:
+    """A row a series, and a row a task."""
+    return Runs(_series_table(manifest, runs), _tasks_table(manifest), tuning_note(runs))
+
+
+def pairs_part(manifest: Manifest, runs: pd.DataFrame, loss: str) -> Pairs | None:
+    """The arms side by side at equal size; None where no two of them have sizes in common."""
+    axis = pairs_axis(manifest)
+    found = pairs(runs, axis)
+    if found.empty:
+        return None
+    axes = all_axes()
+    beside = [name for name, one in axes.items() if one.beside_pairs]  # all of them are in pairs.csv
+    ratios = [name for name in beside if name != axis and f"ratio.{name}" in found]
+    rows = []
+    for row in found.to_dict("records"):
+        names = (row["task"], row["first"], row["second"], human(row["size"]), f"{row['nearest_off']:+.0%}")
+        loss_ratio = Styled(number(row["loss_ratio"]), "strong")
+        rows.append((*names, loss_ratio, *(number(row[f"ratio.{name}"]) for name in ratios)))
+    columns = (
+        *text_columns("task", "first arm", "other arm"),
+        *number_columns("size", "its nearest size is off", loss, *(axes[name].words for name in ratios)),
+    )
+    return Pairs(axis, table_of("", columns, rows))
+
+
+def accuracies_part(runs: pd.DataFrame) -> Table | None:
+    """What share of test points the chosen runs of each size tell right; None where no classes are learnt."""
+    chosen = runs[runs["chosen"] & (runs["metric"] == "cross_entropy") & (runs["status"] == "done")]
+    rows = []
+    for (task, series, _), of_size in chosen.groupby(["task", "series", "cell"], sort=False):
+        accuracy = of_size["test_accuracy"]
+        mean = Styled(f"{accuracy.mean():.1%}", "strong")
+        span = f"{accuracy.min():.1%} to {accuracy.max():.1%}"
+        rows.append((str(task), str(series), human(of_size["params.trainable"].median()), mean, span, len(of_size)))
+    columns = (
+        *text_columns("task", "series"),
+        *number_columns("trainable parameters", "test accuracy", "range", "seeds"),
+    )
+    return table_of("", columns, rows) if rows else None
+
+
+def _series_table(manifest: Manifest, runs: pd.DataFrame) -> Table:
+    columns = (
+        *text_columns("series"),
+        *number_columns("cells", "runs", "done", "diverged"),
+        *text_columns("recipe"),
+        *number_columns("evaluation cap", "evaluations spent"),
+        *text_columns("starts", "tuned", "chosen"),
+    )
+    names = dict.fromkeys(runs["series"])
+    return table_of("", columns, [_series_cells(manifest, runs[runs["series"] == name]) for name in names])
+
+
+def _series_cells(manifest: Manifest, rows: pd.DataFrame) -> tuple[str | int, ...]:
+    arm = manifest.experiment.arms[rows["arm"].iloc[0]]
+    cells = set(rows["cell"])
+    recipes = [planned.run.recipe for planned in manifest.runs if planned.cell in cells]
+    optimizers = _distinct(recipe.optimizer.title for recipe in recipes)
+    least, most = rows["evaluations"].min(), rows["evaluations"].max()
+    if manifest.confirms is None:
+        tune = manifest.experiment.tune if arm.tune is None else arm.tune
+        tuned = "; ".join(f"{path} in {', '.join(map(str, values))}" for path, values in tune.items()) or "nothing"
+        trials = len(set(rows["trial"]))
+        winners = Counter(rows[rows["chosen"]].drop_duplicates("cell")["trial"])
+        chosen = ", ".join(f"trial {trial} in {count}" for trial, count in sorted(winners.items()))
+    else:
+        tuned, trials, chosen = "searched", int(rows["trials"].max()), "see Search"
+    return (
+        rows["series"].iloc[0],
+        len(cells),
+        len(rows),
+        int((rows["status"] == "done").sum()),
+        int((rows["status"] == "diverged").sum()),
+        f"{arm.recipe} ({optimizers} ({_distinct(rows['engine'])} engine))",
+        _distinct(f"{recipe.max_evaluations:,}" for recipe in recipes),
+        f"{least:,}" if least == most else f"{least:,} to {most:,}",
+        _distinct(_starts(recipe) for recipe in recipes),
+        f"{tuned} ({trials} {'trial' if trials == 1 else 'trials'})",
+        chosen,
+    )
+
+
+def _starts(recipe: Recipe) -> str:
+    starts = recipe.restarts
+    return f"{starts.count} of {starts.evaluations} evaluations, best goes on" if starts.count > 1 else "1"
+
+
+def _distinct(values: Iterable[object]) -> str:
+    """The different values, in order of appearance."""
+    return "; ".join(dict.fromkeys(str(value) for value in values))
+
+
+def _tasks_table(manifest: Manifest) -> Table:
+    rows = []
+    for label, task in run_tasks(manifest).items():
+        target = manifest.formulas[label]
+        points = (task.train_points, task.validation_points, task.test_points)
+        loss = LOSS_WORDS[task.metric].removeprefix("test ")
+        rows.append((label, target.formula, target.source, loss, task.inputs, _box(task), *points))
+    columns = (
+        *text_columns("task", "target", "source", "loss"),
+        *number_columns("inputs", "box per input", "training points", "validation points", "test points"),
+    )
+    return table_of("", columns, rows)
+
+
+def _box(task: RunTask) -> str:
+    intervals = [f"[{low:g}, {high:g}]" for low, high in task.box]
+    return " × ".join(intervals) if len(set(intervals)) > 1 else intervals[0]

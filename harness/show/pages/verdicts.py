@@ -1,0 +1,132 @@
+"""The page of verdicts, in the results folder and in the folder that the project keeps."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.files import whole_file
+from harness.judging.answer import number_lines, verdict_words
+from harness.record import ClassMetrics, Metrics
+from harness.show.pages.page import address, write_html
+from harness.show.tables.table import Table, to_markdown
+from harness.show.tables.verdicts import ORIGIN, numbers_table, summary_table
+from harness.spec import default_count, stable_axes
+
+FIGURE = "scaling.png"
+KEPT_FILES = (FIGURE, "tuning_curves.png", "tuning_ratio.png", "tuning_curves.csv", "winners.csv")
+# Of the table of runs, what verdicts hang on, beside the axes of `stable_axes`.
+RUN_COLUMNS = (
+    *("run_id", "task", "arm", "series", "shape", "grid", "order", "asked", "seed", "trial", "chosen", "status"),
+    *("metric", "val_loss", "test_loss", *dict.fromkeys([*Metrics.model_fields, *ClassMetrics.model_fields])),
+    *("evaluations", "cell", "in_window", "until_minimum", "hold_out"),
+    *("won_on", "won_at_stop", "search_trials", "search_val_loss", "search_test_loss", "flops_search"),
+    *("params.paper", default_count("flops_forward")),
+)
+README = """# Verdicts that are kept
+
+What `harness verdicts --keep` made from the runs of this project: [verdicts.html](verdicts.html),
+[verdicts.json](verdicts.json) with every number, and of each experiment its verdicts, its runs (`runs.csv`, six digits)
+and its figures. Rules are those that a plan froze; where an earlier plan was replaced, a note says in what. Of each
+convention: the outcome, and on how many of the tasks the claim is supported; a dash where the rule is not about it.
+"""
+
+
+@dataclass(frozen=True)
+class VerdictWords:
+    """A rule on a page: its claim, what became of it, the numbers in short, a line each, and all of them."""
+
+    claim: str
+    concluded: str
+    rule: str
+    lines: tuple[str, ...]
+    numbers: Table | None
+
+
+def verdict_part(verdict: dict[str, Any]) -> VerdictWords:
+    """Of a verdict in plain types (`judge.to_json`)."""
+    rule, level = f"{verdict['rule']}.", verdict["interval_level"]
+    if level and level != verdict["level"]:
+        rule += f" For so many tasks and conditions each interval is at {100 * level:.4g} %."
+    return VerdictWords(
+        claim=verdict["claim"],
+        concluded=verdict_words(verdict),
+        rule=rule,
+        lines=tuple(number_lines(verdict)),
+        numbers=numbers_table(verdict) if verdict["numbers"] else None,
+    )
+
+
+def write_verdicts(answers: Sequence[dict[str, Any]], folder: Path) -> list[Path]:
+    """Write `verdicts.html`, with the figures in the experiments' folders, and `verdicts.json` into `folder`."""
+    pictures = {}
+    for answer in answers:
+        path = folder / answer["name"] / FIGURE
+        pictures[answer["name"]] = address(path.read_bytes()) if path.exists() else None
+    return _write(answers, folder, pictures)
+
+
+def _write(answers: Sequence[dict[str, Any]], folder: Path, pictures: Mapping[str, str | None]) -> list[Path]:
+    """The page and the numbers; `pictures` are what the page shows of each experiment, as addresses."""
+    page = write_html(
+        folder / "verdicts.html",
+        "verdicts.html",
+        answers=answers,
+        summary=summary_table(answers),
+        figures=pictures,
+        rules={answer["name"]: [verdict_part(verdict) for verdict in answer["verdicts"]] for answer in answers},
+    )
+    data = folder / "verdicts.json"
+    text = json.dumps({"experiments": list(answers)}, indent=1, allow_nan=False)
+    with whole_file(data) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+    return [page, data]
+
+
+def keep_verdicts(made: Sequence[tuple[dict[str, Any], pd.DataFrame]], results: Path, kept: Path) -> Path:
+    """Copy the verdicts of experiments, with the tables of their runs, into `kept`, in place of earlier ones of those.
+
+    The page, the JSON and the README there are of all that is kept.
+    """
+    for answer, table in made:
+        target = kept / answer["name"]
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        if "won_under" in table:  # of other ways of searching winners.csv has what was confirmed
+            table = table[table["won_under"].isna()]
+        wanted = dict.fromkeys((*RUN_COLUMNS, *stable_axes(), "seconds_on"))
+        columns = [name for name in wanted if name in table and table[name].notna().any()]
+        table[columns].to_csv(target / "runs.csv", index=False, float_format="%.6g")
+        (target / "verdicts.json").write_text(json.dumps(answer, indent=1) + "\n", encoding="utf-8")
+        for made_file in (results / answer["name"]).iterdir():
+            if made_file.name in KEPT_FILES or (made_file.suffix == ".png" and made_file.name.startswith("compare_")):
+                shutil.copyfile(made_file, target / made_file.name)
+    answers = [_kept(path) for path in sorted(kept.glob("*/verdicts.json"))]
+    names = [answer["name"] for answer in answers]
+    _write(answers, kept, {name: f"{name}/{FIGURE}" if (kept / name / FIGURE).exists() else None for name in names})
+    with whole_file(kept / "README.md") as path:
+        path.write_text(README + "".join(_section(answer) for answer in answers), encoding="utf-8")
+    return kept
+
+
+def _kept(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+    except ValueError as error:
+        raise HarnessError(f"{path} is damaged ({error}); remove its folder, and keep it again", INCOMPLETE) from None
+
+
+def _section(answer: dict[str, Any]) -> str:
+    """An experiment in Markdown: its question, and a row a rule."""
+    where = f"[{answer['name']}]({answer['name']}/verdicts.json)"
+    commits = ", ".join(commit[:9] for commit in answer["commits"])
+    runs = f"{answer['runs']:,} runs, {answer['diverged']} diverged"
+    said = "".join(f" {note[:1].upper()}{note[1:]}." for note in answer["notes"])
+    rules = to_markdown(summary_table([answer]).without(ORIGIN))
+    return f"\n## {answer['question']}\n\n{where}: {runs}; {commits}.{said}\n\n{rules}\n"

@@ -1,0 +1,1 @@
+"""Tables: one value, which becomes a table of a terminal, of a page, or of Markdown."""

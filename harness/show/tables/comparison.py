@@ -1,0 +1,207 @@
+"""What `harness compare` prints of two arms, of an experiment or of a table of runs: ratios, crossovers, verdicts."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from harness import comparison
+from harness.base.formats import estimate, number
+from harness.comparison.tables.comparison import Compared, Comparison
+from harness.fit import Caution, Refusal
+from harness.judging.versus import Versus, VersusRequest, better
+from harness.judging.words import found_words
+from harness.show.tables.table import Table, number_columns, table_of, text_columns
+
+
+def compare_tables(compared: Compared) -> Iterator[Table]:
+    """For every column of sizes the cost ratio at the losses that are told; then what else differs between the arms."""
+    for one in compared.by_size:
+        if one.cost.losses is not None:
+            yield _cost_table(compared, one)
+    yield _rest_table(compared)
+
+
+def compare_sentences(compared: Compared) -> Iterator[str]:
+    """Crossovers, failures and cautions in words, and the verdict last."""
+    first, second = compared.arms
+    for one in compared.by_size:
+        yield f"crossover by {one.x_name}: {crossover_words(one.crossover, first, second)}"
+    yield from _failed(compared)
+    for code, place, reason in _said(compared):
+        yield f"{code}, {place}: {reason}"
+    for verdict in compared.verdicts:
+        yield f"verdict: {comparison.sentence(verdict)}"
+
+
+def crossover_words(found: comparison.Crossover, first: str, second: str) -> str:
+    """The set of sizes at which the curves may be equal, in a sentence; never a bare point."""
+    if found.searched is None:
+        return f"{', '.join(dict.fromkeys(refusal.code for refusal in found.refusals))}: none can be looked for"
+    names = {"first": first, "second": second}
+    low, high = found.searched
+    within = f"the sizes that both have, {_size(low)} to {_size(high)}"
+    stretches_ahead = [f"{names[one.arm]} is ahead from {_size(one.low)} to {_size(one.high)}" for one in found.ahead]
+    ahead = f"{', '.join(stretches_ahead)} ({found.level:.0%} of each size by itself, not of all together)"
+    match found.kind:
+        case "none":
+            return f"none: {names[found.ahead[0].arm]} is ahead at all of {within}"
+        case "everything":
+            return f"no crossover can be claimed: nowhere in {within}, is one of them ahead beyond doubt"
+        case "bounded":
+            point = f" (the curves cross at {_size(found.estimate)})" if found.estimate else ""
+            stretches = " and ".join(f"between {_size(one[0])} and {_size(one[1])}" for one in found.equal)
+            return f"{stretches}{point}; {ahead}"
+    stretches = " and ".join(_stretch_words(one, low, high) for one in found.equal)
+    return f"no crossover can be claimed: the curves may be equal {stretches}; {ahead}"
+
+
+def _stretch_words(stretch: tuple[float, float], low: float, high: float) -> str:
+    if stretch[1] >= high:
+        return f"from {_size(stretch[0])} on"
+    if stretch[0] <= low:
+        return f"up to {_size(stretch[1])}"
+    return f"between {_size(stretch[0])} and {_size(stretch[1])}"
+
+
+def _size(value: float) -> str:
+    return number(value, 4)
+
+
+def _cost_table(compared: Compared, one: Comparison) -> Table:
+    cost, twin = one.cost, one.twin
+    assert cost.losses is not None
+    assert cost.estimate is not None
+    assert cost.low is not None
+    assert cost.high is not None
+    assert cost.extrapolated is not None
+    assert twin is not None
+    first, second = compared.arms
+    request = compared.found.request
+    rows = []
+    for i, loss in enumerate(cost.losses):
+        cheaper = first if cost.low[i] > 1 else second if cost.high[i] < 1 else "not decided"
+        by_law = estimate(cost.estimate[i], cost.low[i], cost.high[i])
+        if cost.extrapolated[i]:
+            by_law += " (extrapolated)"
+        rows.append((number(loss), by_law, estimate(twin.estimate[i], twin.low[i], twin.high[i]), cheaper))
+    law = f"{one.law} law of both, {request.level:.0%} intervals"
+    title = f"{one.x_name} of {second} / {first} at equal {request.columns.y}: {law}"
+    columns = (
+        *number_columns(request.columns.y, f"{second} / {first}", "read without a law"),
+        *text_columns("cheaper"),
+    )
+    return table_of(title, columns, rows)
+
+
+def _rest_table(compared: Compared) -> Table:
+    """A row a comparison, a column a column of sizes."""
+    first, second = compared.arms
+    told = [_rest(one, first, second) for one in compared.by_size]
+    rows = [(name, *(column[name] for column in told)) for name in told[0]]
+    columns = (*text_columns(""), *number_columns(*(f"by {one.x_name}" for one in compared.by_size)))
+    return table_of(f"{first} and {second}", columns, rows)
+
+
+def _rest(one: Comparison, first: str, second: str) -> dict[str, str]:
+    rows = {}
+    for law, difference in one.exponents.items():
+        told = _codes(difference.refusals)
+        if difference.estimate is not None and difference.interval is not None:
+            told = estimate(difference.estimate, difference.interval.low, difference.interval.high)
+        rows[f"exponent of {first} less that of {second}, {law} law"] = told
+    loss = one.loss
+    for place, name in ((0, "smallest"), (-1, "largest")):
+        told = _codes(loss.refusals)
+        if loss.estimate is not None and loss.low is not None and loss.high is not None and loss.sizes is not None:
+            told = f"{estimate(loss.estimate[place], loss.low[place], loss.high[place])} at {_size(loss.sizes[place])}"
+        rows[f"loss of {second} / {first}, {name} shared size"] = told
+    how = {"median": "medians", "mean_log": "geometric means", "best": "expected best of k"}
+    ratio, dominance = one.ratio, one.dominance
+    if ratio:
+        ks = f", k {min(ratio.k)} to {max(ratio.k)}" if ratio.k else ""
+        told = f"{estimate(ratio.estimate, ratio.interval.low, ratio.interval.high)} in {ratio.cells} bins{ks}"
+        rows[f"loss of {second} / {first}, {how[ratio.how]} of bins"] = told
+    if dominance:
+        counted = int(np.sum(np.isfinite(dominance.ratio)))
+        surely = round(dominance.at_least * counted), round(dominance.at_most * counted)
+        rows[f"bins where {first} is better"] = (
+            f"{round(dominance.share * counted)} of {counted} ({surely[0]} to {surely[1]} given the noise)"
+        )
+    return rows
+
+
+def _codes(refusals: tuple[Refusal, ...] | tuple[comparison.Refusal, ...]) -> str:
+    return ", ".join(refusal.code for refusal in refusals)
+
+
+def _failed(compared: Compared) -> Iterator[str]:
+    one = compared.by_size[0]
+    if any(arm.failed for arm in (one.first, one.second)):
+        told = [f"{arm.failed} of {arm.failed + arm.x.size} runs of {arm.arm}" for arm in (one.first, one.second)]
+        yield f"failed: {' and '.join(told)}"
+
+
+def _said(compared: Compared) -> Iterator[tuple[str, str, str]]:
+    """(code, what it is about, sentence): each code once for the comparisons, and once for an arm."""
+    said = set()
+    for one in compared.by_size:
+        own: tuple[Caution | comparison.Refusal, ...] = (*one.curve.refusals, *one.cautions)
+        told = [(f"by {one.x_name}", caution) for caution in own]
+        for arm in (one.first, one.second):
+            of_arm = (*arm.cautions, *arm.fits[one.law].warnings)
+            told += [(arm.arm, caution) for caution in of_arm if caution.code != "CENSORED"]  # said of both arms above
+        for place, caution in told:
+            if (caution.code, place) not in said:
+                yield caution.code, place, _named(caution.reason, *compared.arms)
+            said.add((caution.code, place))
+
+
+def _named(reason: str, first: str, second: str) -> str:
+    """A sentence of harness.comparison, which knows the arms by their order alone."""
+    for arm, name in (("first", first), ("second", second)):
+        reason = reason.replace(f"the {arm} arm", name).replace(f"of the {arm}", f"of {name}")
+    return reason
+
+
+# -------------------------------------------------------------------------------------------------- of an experiment
+def versus_table(asked: VersusRequest, found: Sequence[Versus]) -> Table:
+    """A row a task and convention: where it was read, the ratio of losses, who is better, what equal losses cost."""
+    first, second = asked.first, asked.second
+    rows = []
+    for one in found:
+        cost = found_words(one.cost)
+        if one.cost.at is not None:
+            cost += f" at {number(one.cost.at)}"
+        size, ratio = number(one.ratio.at, 4), found_words(one.ratio)
+        rows.append((one.task, one.convention, size, ratio, better(one.ratio, first, second), cost))
+    columns = (
+        *text_columns("task", "equal in"),
+        *number_columns("size", f"test loss {second} / {first}"),
+        *text_columns("better"),
+        *number_columns(f"size {second} / {first} at equal loss"),
+    )
+    budget = "at the largest common size" if asked.at is None else f"where {first} has {asked.axis} {asked.at:,.6g}"
+    title = f"test loss of {second} / {first} at equal size, {budget}; {asked.level:.0%} intervals over seeds"
+    return table_of(title, columns, rows)
+
+
+def versus_sentences(asked: VersusRequest, found: Sequence[Versus], absent: Sequence[str]) -> Iterator[str]:
+    """Crossovers as sets, reasons of refusals, and what is not measured."""
+    for one in found:
+        where = f"{one.task}, {one.convention}"
+        if one.crossover and one.crossover.searched:
+            yield f"crossover, {where}: {crossover_words(one.crossover, asked.first, asked.second)}"
+    yield from _refusals("ratio", found, [one.ratio.refused for one in found])
+    yield from _refusals("cost", found, [one.cost.refused for one in found])
+    if absent:
+        yield f"not measured: {', '.join(absent)}; `harness bench FILE` measures seconds"
+
+
+def _refusals(what: str, found: Sequence[Versus], refused: Sequence[str | None]) -> Iterator[str]:
+    """A line a reason, with all tasks and conventions that it is of."""
+    places: dict[str, list[str]] = {}
+    for one, reason in zip(found, refused, strict=True):
+        if reason:
+            places.setdefault(reason, []).append(f"{one.task} {one.convention}")
+    for reason, own in places.items():
+        yield f"no {what}, {', '.join(own)}: {reason}"

@@ -1,0 +1,109 @@
+"""Plans and what they cost: the cells, the packs, and arms that `harness match` made equal."""
+
+import itertools
+from collections.abc import Sequence
+
+import pandas as pd
+
+from harness.base.formats import NONE, human, number
+from harness.count import DEFAULT_WEIGHTS
+from harness.planning.match import Matched, Setting, ratios
+from harness.show.tables.frames import table_of_frame
+from harness.show.tables.table import (
+    Cell,
+    Column,
+    Look,
+    Piece,
+    Row,
+    Styled,
+    Table,
+    number_columns,
+    text_columns,
+)
+from harness.spec import Cell as PlannedCell
+from harness.spec import Manifest, axis_words, count_names, default_count
+from harness.spec.counts import KINDS
+
+
+def plan_table(manifest: Manifest, in_full: bool = False) -> Table:
+    """Every cell: what was asked, the network solved, what it achieves, or that it is infeasible.
+
+    Networks are told in a few characters, or `in_full` in words.
+    """
+    match = manifest.experiment.match
+    counts = [axis_words(default_count(kind)) for kind in KINDS]
+    matched = [f"asked {axis_words(match.count_name)}", "achieved", "off"] if match else []
+    columns = (*text_columns("task", "series", "network"), *number_columns(*matched, *counts))
+    rows = []
+    for cell in manifest.cells:
+        cells = [*_names(cell, in_full), *(_matched(cell) if match else []), *_counts(cell)]
+        rows.append(Row(tuple(cells), look="dim" if cell.infeasible else ""))
+    return Table(f"plan of {manifest.name}: {manifest.experiment.question}", columns, tuple(rows))
+
+
+def _names(cell: PlannedCell, in_full: bool) -> list[Cell]:
+    series = cell.series
+    if cell.trial:
+        series += f" trial {cell.trial.number}, {cell.trial.recipe}, scramble {cell.trial.scramble}"
+    network: list[Piece] = []
+    if cell.network:
+        network.append(cell.network.long_words if in_full else cell.network.words)
+    if cell.infeasible:
+        network.append(Styled("infeasible", "dim"))
+    elif not cell.in_window:
+        network.append(Styled("outside the window", "dim"))
+    return [cell.task, series, network]
+
+
+def _matched(cell: PlannedCell) -> list[str]:
+    off = f"{cell.residual:+.1%}" if cell.residual is not None else NONE
+    return [number(cell.asked, 6), number(cell.achieved, 6), off]
+
+
+def _counts(cell: PlannedCell) -> list[str]:
+    if not cell.counts:
+        return [NONE] * len(KINDS)
+    exact = [f"{cell.counts[default_count(kind)]:,}" for kind in ("params", "flops_forward")]
+    return [*exact, human(cell.counts[default_count("flops_train")])]
+
+
+def packs_table(costs: pd.DataFrame) -> Table:
+    """What each pack costs, as `harness.measure.cost.pack_predictions` says it."""
+    return table_of_frame("packs, the costliest first", costs, digits=4)
+
+
+def match_table(matched: Sequence[Matched], setting: Setting) -> Table:
+    """Arms side by side: what each was solved to, its count under every convention, and its ratio to the first arm."""
+    first, *others = matched
+    columns: list[Column] = [*text_columns(""), *number_columns(first.arm)]
+    for other in others:
+        columns += number_columns(other.arm, "÷ first")
+    offs = [f"{one.counts[setting.count_name] / setting.budget - 1:+.1%}" for one in matched]
+    rows = [
+        _match_row("network", [one.network.words for one in matched]),
+        _match_row("solved for", [f"{one.free}={one.value:,}" for one in matched]),
+        _match_row("off the budget", offs),
+    ]
+    counted: set[str] = set()
+    for one in matched:
+        counted.update(one.counts)
+    known = [name for name in count_names() if name in counted]
+    ratios_to_first = [ratios(first, other) for other in others]
+    last_axis = None
+    for name in [*known, *sorted(counted.difference(known))]:
+        counts = [f"{one.counts[name]:,}" if name in one.counts else NONE for one in matched]
+        row = _match_row(name, counts, [number(ratio.get(name)) for ratio in ratios_to_first])
+        axis = name.split(".")[0]
+        look: Look = "strong" if name == setting.count_name else ""
+        rows.append(row._replace(begins_section=axis != last_axis, look=look))
+        last_axis = axis
+    title = f"matched on {setting.count_name} = {setting.budget:,.10g}; functions by the {DEFAULT_WEIGHTS} weights"
+    return Table(title, tuple(columns), tuple(rows))
+
+
+def _match_row(name: str, texts: Sequence[str], ratios_to_first: Sequence[str] = ()) -> Row:
+    """What is said of each arm, and of each but the first the ratio to it."""
+    cells = [name, texts[0]]
+    for text, ratio in itertools.zip_longest(texts[1:], ratios_to_first, fillvalue=""):
+        cells += [text, ratio]
+    return Row(tuple(cells))

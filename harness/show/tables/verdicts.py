@@ -1,0 +1,88 @@
+"""Verdicts in tables: in full for the terminal, in short for all readers, and every number for the page."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from harness.judging.answer import NOT_RUN, number_lines, verdict_words
+from harness.judging.robust import robust_words
+from harness.show.tables.table import Cell, Note, Piece, Row, Styled, Table, number_columns, text_columns
+from harness.spec import all_axes, stable_axes
+
+ORIGIN = "experiment, commit"
+
+
+def verdicts_table(answers: Sequence[dict[str, Any]]) -> Table:
+    """A row a rule (of `answer_json`): the claim and its rule, the numbers, the verdict, where it is from."""
+    rows = []
+    for answer in answers:
+        for verdict in answer["verdicts"]:
+            claim = verdict["claim"]
+            if verdict["verdict"] != NOT_RUN:  # of others the page has the rule
+                level = verdict["interval_level"]
+                corrected = f" (each at {100 * level:.4g} %)" if level != verdict["level"] else ""
+                claim += f":\n{verdict['rule']}{corrected}"
+            told = "\n".join(number_lines(verdict)) or answer["why"]
+            origin = "\n".join([answer["name"], *(commit[:9] for commit in answer["commits"])])
+            rows.append(Row((claim, told, verdict_words(verdict), origin), begins_section=True))
+    columns = text_columns("claim: rule", "numbers", "verdict", ORIGIN)
+    return Table("verdicts, by the rules of each plan", columns, tuple(rows))
+
+
+def summary_table(answers: Sequence[dict[str, Any]]) -> Table:
+    """A row a rule: its outcome and supporting tasks under each convention of a stable verdict, and the verdict.
+
+    Below it a row for each other way of searching.
+    """
+    axes = all_axes()
+    conventions = stable_axes()
+    rows = []
+    for answer in answers:
+        origin: list[Piece] = [Styled(answer["name"], "link")]
+        origin += [Styled(commit[:9], "code") for commit in answer["commits"]]
+        for verdict in answer["verdicts"]:
+            robust = robust_words(verdict)
+            concluded = f"{verdict['verdict']}, {robust}" if robust else str(verdict["verdict"])
+            outcomes = [_outcome(verdict, convention) for convention in conventions]
+            rows.append(Row((verdict["claim"], *outcomes, Styled(concluded, "strong"), origin)))
+            rows += [_under_row(one, conventions) for one in verdict.get("under", ())]
+    columns = text_columns("claim", *(axes[name].head for name in conventions), "verdict", ORIGIN)
+    return Table("in short: outcome, and on how many tasks it is supported", columns, tuple(rows))
+
+
+def _under_row(one: dict[str, Any], conventions: Sequence[str]) -> Row:
+    """What the claim is under another way of searching."""
+    outcomes = [_outcome({"not_measured": [], **one}, convention) for convention in conventions]
+    concluded = "far worse" if one["far_worse"] else one["conclusion"]
+    return Row((f"… under {one['name']}", *outcomes, concluded, ""), look="dim")
+
+
+def _outcome(verdict: dict[str, Any], convention: str) -> Cell:
+    """`supported 3/3`, with how many tasks are against it where some are."""
+    if convention in verdict["not_measured"]:
+        return Styled("not measured", "dim")
+    for count in verdict["counts"]:
+        if count["convention"] == convention:
+            against = f", {count['refuted']} against" if count["refuted"] else ""
+            told = f"{count['outcome']} {count['supported']}/{count['tasks']}{against}"
+            return told if count["outcome"] in ("supported", "refuted") else Styled(told, "dim")
+    return Styled("–", "dim")
+
+
+def numbers_table(verdict: dict[str, Any]) -> Table:
+    """Every number that a verdict (`judge.to_json`) hangs on, and why there is none."""
+    rows = []
+    for one in [*verdict["given"], *verdict["numbers"]]:
+        refused = one["found"]["refused"]
+        notes = (Note("", "", refused, ""),) if refused else ()
+        cells = (Styled(one["convention"], "code"), one["unit"], one["condition"], one["words"], one["outcome"])
+        rows.append(Row(cells, notes))
+    columns = (*text_columns("convention", "task", "what"), *number_columns("found"), *text_columns("outcome"))
+    return Table("", columns, tuple(rows))
+
+
+def answer_sentences(answer: dict[str, Any]) -> list[str]:
+    """What to know of an experiment's verdicts besides, and the next move."""
+    said = [f"{answer['name']}: {note}" for note in answer["notes"]]
+    if answer["why"]:
+        said.append(f"{answer['name']}: {answer['why']}; `{answer['command']}`")
+    return said

@@ -1,0 +1,123 @@
+"""A table as a value, and what it becomes."""
+
+from html.parser import HTMLParser
+
+import pandas as pd
+from rich.console import Console
+
+from harness.show.tables.frames import table_of_frame
+from harness.show.tables.table import (
+    Note,
+    Row,
+    Styled,
+    Table,
+    for_terminal,
+    number_columns,
+    table_of,
+    text_columns,
+    to_html,
+    to_markdown,
+)
+
+COLUMNS = (*text_columns("arm", "axis"), *number_columns("runs", "loss"))
+NOTE = Note("MISFIT", "E = 0", "the law <misses> sizes.", "MISFIT")
+TABLE = Table(
+    "what came out",
+    COLUMNS,
+    (
+        Row(("kan & friends", Styled("flops_train.shared_dense", "code"), 12345, 0.000123456), (NOTE,)),
+        Row(("", Styled("as before", "dim"), 3, None), goes_on=True),
+        Row((["mlp", Styled("best", "strong")], "a|b", 7, 0.5), begins_section=True),
+    ),
+)
+
+
+def printed(table: Table, width: int) -> list[str]:
+    """The lines that a terminal of that width shows."""
+    console = Console(width=width, force_terminal=False)
+    with console.capture() as captured:
+        console.print(for_terminal(table, width), soft_wrap=True)
+    return captured.get().splitlines()
+
+
+class Cells(HTMLParser):
+    """The text of each row, a cell an entry."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows, self.classes, self.open = [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+            self.classes.append(dict(attributes).get("class", ""))
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.rows and self.rows[-1]:
+            self.rows[-1][-1] += data.rstrip("\n")
+
+
+def test_a_terminal_never_breaks_a_word():
+    """Every word of every cell and heading stands whole in a line, however narrow the terminal."""
+    texts = "what came out arm axis runs loss kan friends flops_train.shared_dense 12,345 0.000123 mlp best MISFIT"
+    for width in (20, 50, 80, 160):
+        lines = printed(TABLE, width)
+        assert [word for word in texts.split() if not any(word in line for line in lines)] == []
+
+
+def test_where_columns_do_not_fit_each_row_stands_alone():
+    """A line a cell; columns fit where their longest words do."""
+    lines = printed(TABLE, 60)
+    assert "axis: flops_train.shared_dense" in lines
+    assert "notes: MISFIT" in lines
+    assert not any("│" in line for line in lines)
+    assert any("│" in line for line in printed(TABLE, 80))
+    assert max(map(len, printed(TABLE, 80))) <= 80
+
+
+def test_a_page_has_numbers_typeset_and_names_escaped():
+    """Rows that belong together are marked as such; what to know of a row stands below it, code and sentence."""
+    page = Cells()
+    page.feed(str(to_html(TABLE)))
+
+    assert page.open == []
+    assert page.rows[0] == ["arm", "axis", "runs", "loss"]
+    assert page.rows[1] == ["kan & friends", "flops_train.shared_dense", "12,345", "1.23×10⁻⁴"]
+    assert page.rows[2][0] == "MISFIT, E = 0: the law <misses> sizes."
+    assert page.rows[3:] == [["", "as before", "3", "–"], ["mlp best", "a|b", "7", "0.5"]]
+    assert page.classes == ["", "told", "follows", "follows", ""]
+
+
+def test_markdown_is_a_table_of_as_many_cells():
+    """No cell ends early where a text has a bar in it."""
+    heads, rule, *rows = to_markdown(TABLE).splitlines()
+
+    assert heads == "| arm | axis | runs | loss |"
+    assert rule == "| --- | --- | --- | --- |"
+    assert rows[0] == "| kan & friends | `flops_train.shared_dense` | 12,345 | 1.23×10⁻⁴ |"
+    assert rows[2] == "| mlp **best** | a/b | 7 | 0.5 |"
+
+
+def test_columns_can_be_left_out():
+    """With their cells; the rows stay what they were else."""
+    less = TABLE.without("axis", "loss")
+
+    assert [column.head for column in less.columns] == ["arm", "runs"]
+    assert [row.cells[1] for row in less.rows] == [12345, 3, 7]
+    assert less.rows[0].notes == (NOTE,)
+
+
+def test_a_data_frame_is_a_table():
+    """Numbers stand to the right, and what is missing is a dash."""
+    frame = pd.DataFrame({"name": ["a", None], "size": [3, 4], "loss": [0.123456, float("nan")]})
+
+    made = table_of_frame("", frame, digits=4)
+
+    assert [column.is_number for column in made.columns] == [False, True, True]
+    assert made == table_of("", made.columns, [("a", 3, "0.1235"), (None, 4, None)])
