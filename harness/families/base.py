@@ -48,6 +48,9 @@ class ArchitectureBase(Frozen):
     """A family as a user writes it; the sizes that are left out are solved for, or varied."""
 
     network: ClassVar[type[ShapeBase]]  # what it becomes with all its sizes
+    # Of all its arms in every figure, and of no other family: of those of Okabe and Ito (2008), which the colour-blind
+    # tell apart, less their yellow, which does not print. A family of a user's own needs none.
+    colour: ClassVar[str]
     standard_space: ClassVar[Space] = {}  # what a search may vary where an arm does not say
     sizes: ClassVar[tuple[str, ...]] = ()  # which of its fields are sizes that can be left open, beside width and depth
 

@@ -151,7 +151,7 @@ def test_the_papers_comparison_is_recounted():
 def test_flops_per_parameter_by_width():
     """The table, and the sentences that sum it up."""
     figure = drawing()
-    lines = dict(zip(("kanbefair", "per_edge", "shared", "mlp", "local", "local50"), figure.DRAWN, strict=True))
+    lines = dict(zip(("shared", "per_edge", "kanbefair", "local", "local50", "mlp"), figure.DRAWN, strict=True))
     columns = [lines[name] for name in ("kanbefair", "per_edge", "shared", "local", "local50", "mlp")]
 
     def per_parameter(name, width):
@@ -181,7 +181,7 @@ def test_only_local_min_depends_on_the_grid():
     for name in ("kanbefair", "per_edge", "shared_dense"):
         for width in figure.WIDTHS:
             coarse, fine = (
-                figure.flops_per_parameter(figure.Line(figure._kan(grid), name, "", 0, 0), width) for grid in (5, 50)
+                figure.flops_per_parameter(figure.Line(figure._kan(grid), name, ""), width) for grid in (5, 50)
             )
             assert fine == pytest.approx(coarse, rel=0.03)
     stated("are within 3 % of their lines here")

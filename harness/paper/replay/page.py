@@ -10,7 +10,7 @@ import pandas as pd
 from harness.base.files import whole_file
 from harness.paper.reference import errata
 from harness.paper.replay.content import POINT_COLUMNS, Page, Replay, ReplayRuns
-from harness.show.figures.residuals import write_figure
+from harness.show.figures.theme import write_figure
 from harness.show.pages.page import png, write_html
 from harness.show.pages.provenance import provenance
 from harness.show.tables.frames import table_of_frame

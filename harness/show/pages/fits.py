@@ -8,8 +8,9 @@ import pandas as pd
 from harness.judging.checks import Check
 from harness.judging.scaling import SeriesFit, headline_axes
 from harness.show.figures.residuals import experiment_residuals
-from harness.show.figures.scaling import run_tasks, scaling_figure
+from harness.show.figures.scaling import scaling_figure
 from harness.show.pages.page import png
+from harness.show.pages.runs import run_tasks
 from harness.show.tables.checks import checks_table
 from harness.show.tables.laws import fits_table, held_out_table
 from harness.show.tables.table import Table
@@ -53,5 +54,5 @@ def fits_part(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesFit]
         every_axis=fits_table(ordered, axes).without_notes(),
         axes=axes,
         figure=png(scaling_figure(manifest, table, fits)),
-        residuals=png(experiment_residuals(table, fits, headline[0])),
+        residuals=png(experiment_residuals(manifest, table, fits)),
     )

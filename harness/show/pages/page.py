@@ -1,7 +1,6 @@
 """What every page needs: its template, tables, and figures inside it."""
 
 import base64
-import io
 import re
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,11 @@ from matplotlib.figure import Figure
 
 from harness.base.files import whole_file
 from harness.base.formats import human
+from harness.show.figures.theme import base64_png
 from harness.show.tables.table import to_html
 from harness.spec import axis_words
+
+PNG = "data:image/png;base64,"
 
 
 def write_html(path: Path, template: str, **content: Any) -> Path:
@@ -41,13 +43,9 @@ def write_html(path: Path, template: str, **content: Any) -> Path:
 
 def png(figure: Figure | None) -> str | None:
     """The figure as the address of a PNG that the page itself holds."""
-    if figure is None:
-        return None
-    image = io.BytesIO()
-    figure.savefig(image, format="png")
-    return address(image.getvalue())
+    return None if figure is None else f"{PNG}{base64_png(figure)}"
 
 
 def address(image: bytes) -> str:
     """A PNG as an address that needs no file."""
-    return f"data:image/png;base64,{base64.b64encode(image).decode('ascii')}"
+    return f"{PNG}{base64.b64encode(image).decode('ascii')}"

@@ -8,7 +8,7 @@ import pandas as pd
 
 from harness.base.formats import human, number
 from harness.judging.pairs import pairs, pairs_axis
-from harness.show.figures.scaling import run_tasks, tuning_note
+from harness.show.figures.scaling import tuning_note
 from harness.show.tables.table import Styled, Table, number_columns, table_of, text_columns
 from harness.show.words import LOSS_WORDS
 from harness.spec import Manifest, Recipe, RunTask, all_axes
@@ -122,6 +122,12 @@ def _starts(recipe: Recipe) -> str:
 def _distinct(values: Iterable[object]) -> str:
     """The different values, in order of appearance."""
     return "; ".join(dict.fromkeys(str(value) for value in values))
+
+
+def run_tasks(manifest: Manifest) -> dict[str, RunTask]:
+    """Task label -> the task as its runs know it."""
+    labels = {cell.index: cell.task for cell in manifest.cells}
+    return {labels[planned.cell]: planned.run.task for planned in manifest.runs}
 
 
 def _tasks_table(manifest: Manifest) -> Table:

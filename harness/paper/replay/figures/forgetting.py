@@ -4,16 +4,16 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from harness.families import FAMILIES
 from harness.record import Record
-from harness.show.figures.residuals import empty_figure
-from harness.show.figures.scaling import COLOURS, LABEL_SIZE, THEME, set_ticks
+from harness.show.figures.labels import set_ticks, write_foot
+from harness.show.figures.series import INK, SPARE
+from harness.show.figures.theme import LABEL_SIZE, WIDTH, panel_grid, themed
 from harness.tasks import Function, load_target, values
 
 COURSE_HEIGHT, LINE_HEIGHT = 0.95, 0.21  # inches, of a row
@@ -21,22 +21,28 @@ VALUES = (-0.45, 1.45)  # that a panel shows
 TARGET_POINTS = 1001
 NAME_COLUMNS = 16
 TARGET_COLOUR, SHADE = "#777777", "#F0F0F0"
+# Arms are the rows here, so that colours are of no family.
+KEPT_LOOKS: dict[str, dict[str, Any]] = {
+    "right after each phase": {"marker": "o", "mfc": "white", "mec": SPARE[1], "color": SPARE[1]},
+    "after the last phase": {"marker": "o", "mfc": SPARE[0], "mec": SPARE[0], "color": SPARE[0]},
+    "all data at once": {"marker": "x", "mfc": "none", "mec": INK, "color": INK},
+}
 
 
+@themed
 def courses_figure(rows: Sequence[tuple[str, Record]]) -> Figure:
     """A row a run of one variable in phases, a column a phase; names on the left. Artists' gids: `course:row:phase`."""
     phases = len(rows[0][1].phases or ())
-    with matplotlib.rc_context(THEME):
-        figure = empty_figure(COURSE_HEIGHT * len(rows), phases)
-        grid = figure.subplots(len(rows), phases, squeeze=False, sharex=True, sharey=True)
-        for row, (name, record) in enumerate(rows):
-            for phase, axes in enumerate(grid[row]):
-                _course(axes, record, phase, f"course:{row}:{phase}")
+    figure, panels = panel_grid(len(rows) * phases, phases, COURSE_HEIGHT, sharex=True, sharey=True)
+    for place, axes in enumerate(panels):
+        row, phase = divmod(place, phases)
+        name, record = rows[row]
+        _course(axes, record, phase, f"course:{row}:{phase}")
+        if row == 0:
+            axes.set_title(f"after phase {phase + 1}", loc="center")
+        if phase == 0:
             lines = [textwrap.fill(part, NAME_COLUMNS) for part in name.split("\n")]
-            grid[row, 0].set_ylabel("\n".join(lines), rotation=0, ha="right", va="center", fontsize=LABEL_SIZE)
-        for phase, axes in enumerate(grid[0]):
-            axes.set_title(f"after phase {phase + 1}")
-        sns.despine(figure)
+            axes.set_ylabel("\n".join(lines), rotation=0, ha="right", va="center", fontsize=LABEL_SIZE)
     return figure
 
 
@@ -47,38 +53,32 @@ def _course(axes: Axes, record: Record, phase: int, gid: str) -> None:
     target = load_target(record.run.task.target, record.run.task.inputs)
     assert isinstance(target, Function)
     wanted = values(record.run.task.target, target, x[:, None])
-    outputs = record.phases[phase].outputs
+    outputs, colour = record.phases[phase].outputs, FAMILIES[record.run.network.family].colour
     axes.axvspan(*edges[phase : phase + 2], color=SHADE, lw=0, zorder=0)
     axes.plot(x, wanted, color=TARGET_COLOUR, lw=0.6, zorder=1)
-    axes.plot(np.linspace(low, high, len(outputs)), outputs, color=COLOURS[1], lw=1.3, zorder=2, gid=gid)
+    axes.plot(np.linspace(low, high, len(outputs)), outputs, color=colour, lw=1.3, zorder=2, gid=gid)
     axes.set(ylim=VALUES, xlim=(low, high))
 
 
+@themed
 def errors_figure(errors: Mapping[str, tuple[Sequence[float], ...]], published: float) -> Figure:
     """A line an arm: its errors right after each phase, after the last one, and on all data at once, a value a seed."""
-    with matplotlib.rc_context(THEME):
-        figure = empty_figure(LINE_HEIGHT * len(errors) + 0.7, 2)
-        axes = figure.subplots()
-        looks: tuple[dict[str, Any], ...] = (
-            {"marker": "o", "mfc": "white", "mec": COLOURS[0], "color": COLOURS[0]},
-            {"marker": "o", "mfc": COLOURS[1], "mec": COLOURS[1], "color": COLOURS[1]},
-            {"marker": "x", "mfc": "none", "mec": COLOURS[4], "color": COLOURS[4]},
-        )
-        for place, of_arm in enumerate(errors.values()):
-            for look, values in zip(looks, of_arm, strict=True):
-                _spread(axes, place, np.array(values), look)
-            first, last = (np.median(of_arm[index]) for index in (0, 1))
-            if np.isfinite([first, last]).all():
-                axes.plot([first, last], [place, place], color="#BBBBBB", lw=0.8, zorder=1)
-        axes.axvline(published, color="#222222", lw=0.7, ls=(0, (4, 2)), zorder=0)
-        axes.set(xscale="log", xlabel="training RMSE", yticks=range(len(errors)), yticklabels=list(errors))
-        axes.set_ylim(len(errors) - 0.4, -0.6)
-        set_ticks(axes.xaxis, axes.get_xlim())
-        names = ("right after each phase", "after the last phase", "all data at once")
-        handles = [Line2D([], [], ls="none", ms=4, label=name, **look) for name, look in zip(names, looks, strict=True)]
-        handles.append(Line2D([], [], color="#222222", lw=0.7, ls=(0, (4, 2)), label="published"))
-        figure.legend(handles=handles, loc="outside lower left", ncols=4, frameon=False, fontsize=LABEL_SIZE)
-        sns.despine(figure)
+    figure, (axes,) = panel_grid(1, 1, LINE_HEIGHT * len(errors) + 0.7)
+    figure.set_figwidth(WIDTH)
+    for place, of_arm in enumerate(errors.values()):
+        for look, of_seeds in zip(KEPT_LOOKS.values(), of_arm, strict=True):
+            _spread(axes, place, np.array(of_seeds), look)
+        first, last = (np.median(of_arm[index]) for index in (0, 1))
+        if np.isfinite([first, last]).all():
+            axes.plot([first, last], [place, place], color="#BBBBBB", lw=0.8, zorder=1)
+    dashed: dict[str, Any] = {"color": INK, "lw": 0.7, "ls": (0, (4, 2))}
+    axes.axvline(published, zorder=0, **dashed)
+    axes.set(xscale="log", xlabel="training RMSE", yticks=range(len(errors)), yticklabels=list(errors))
+    axes.set_ylim(len(errors) - 0.4, -0.6)
+    set_ticks(axes.xaxis)
+    handles = [Line2D([], [], ls="none", ms=4, label=name, **look) for name, look in KEPT_LOOKS.items()]
+    handles.append(Line2D([], [], label="published", **dashed))
+    write_foot(figure, handles, 4)
     return figure
 
 
