@@ -43,6 +43,7 @@ def search_part(manifest: Manifest, searched: Searched, loss: str) -> Search:
         varied = "; ".join(varied_words(*axis) for axis in space.items())
         spaces.append((name, varied, _of_standard(arms[name], space)))
     work = default_count("flops_train")
+    styles = experiment_styles(manifest)
     winners = searched.winners
     declared = winners[winners["searched"] == "as declared"]
     flattered = declared["flattered"].dropna()
@@ -50,9 +51,7 @@ def search_part(manifest: Manifest, searched: Searched, loss: str) -> Search:
         work=f"{human(manifest.confirms.flops_search[work])} {axis_words(work)}",
         spaces=table_of("", text_columns("arm", "what varies", "beside its family's standard space"), spaces),
         halving=_halving_sentences(searched.halving),
-        figure=png(
-            tuning_figure(searched.curves, experiment_styles(manifest), searched.confirmed, pairs_axis(manifest), loss)
-        ),
+        figure=png(tuning_figure(searched.curves, styles, searched.confirmed, pairs_axis(manifest), loss)),
         winners=_winners_table(declared, loss),
         others=len(winners) - len(declared),
         flattered=(flattered.median(), flattered.max()) if len(flattered) else None,
