@@ -20,12 +20,11 @@ from harness.judging.scaling import SeriesFit, fit_table, headline_axes
 from harness.judging.scaling import to_json as fits_to_json
 from harness.judging.searched import Searched, confirmed_ratios, searched
 from harness.judging.tuning import curves_table, ratios, ratios_table
-from harness.measure.calibration import errors_sentence
 from harness.measure.cost import pack_costs, pack_errors
 from harness.record import Record, write_table
 from harness.show.checks import checklists, checks_table
 from harness.show.console import console
-from harness.show.plans import fits_table, held_out_table, loss_words
+from harness.show.plans import errors_sentence, fits_table, held_out_table, loss_words
 from harness.show.plot import draw_scaling
 from harness.show.plot_residuals import draw_residuals
 from harness.show.plot_tuning import draw_effort, draw_tuning
