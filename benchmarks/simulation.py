@@ -18,7 +18,7 @@ import pandas as pd
 
 from benchmarks.arms import Arm, curve, floored, new_runs, runs_of, sizes_of
 from harness.comparison import (
-    Cell,
+    SizePair,
     cost_ratio,
     crossover,
     dominance,
@@ -238,9 +238,9 @@ def unequal_search(scenario: Scenario, rng: np.random.Generator) -> Row:
     return {how: _holds(ratio(cells, how).interval, 1.0) for how in ("best", "median")}  # type: ignore[arg-type]
 
 
-def equal_cells(rng: np.random.Generator, ran: int, ran_less: int) -> list[Cell]:
+def equal_cells(rng: np.random.Generator, ran: int, ran_less: int) -> list[SizePair]:
     """Seven sizes of two arms that are the same, sd .3, but not run equally often."""
-    return [Cell(0.3 * rng.standard_normal(ran), 0.3 * rng.standard_normal(ran_less)) for _ in range(7)]
+    return [SizePair(0.3 * rng.standard_normal(ran), 0.3 * rng.standard_normal(ran_less)) for _ in range(7)]
 
 
 def _two_fits(scenario: Scenario, rng: np.random.Generator) -> tuple[Fit, Fit] | None:

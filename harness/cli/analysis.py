@@ -24,11 +24,12 @@ from harness.measure.cost import pack_costs, pack_errors
 from harness.record import Record, write_table
 from harness.show.checks import checklists, checks_table
 from harness.show.console import console
-from harness.show.plans import errors_sentence, fits_table, held_out_table, loss_words
+from harness.show.plans import errors_sentence, fits_table, held_out_table
 from harness.show.plot import draw_scaling
 from harness.show.plot_residuals import draw_residuals
 from harness.show.plot_tuning import draw_effort, draw_tuning
 from harness.show.report import write_report
+from harness.show.words import loss_words
 from harness.spec import Manifest, side_label
 
 MANY_SERIES = 20  # whose fits take long enough to be announced
@@ -113,7 +114,7 @@ def draw_search(manifest: Manifest, table: pd.DataFrame, search: Searched, folde
     axis = pairs_axis(manifest)
     drawn = draw_tuning(search.curves, folder, search.confirmed, axis, loss_words(table["metric"]))
     if rule := next((rule for rule in manifest.experiment.decide if len(rule.arms) == 2), None):
-        first, second = (side_label(rule.choice(index)) for index in (0, 1))
+        first, second = map(side_label, rule.sides)
         confirmed = confirmed_ratios(table, axis, first, second)
         by_effort = ratios(search.curves, first, second)
         with whole_file(folder / "tuning_ratio.csv") as path:

@@ -11,7 +11,7 @@ import click
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.cli.plans import records_of
 from harness.dispatch.reconcile import gather, reconcile, spending, underway_beside, unneeded
-from harness.dispatch.state import FREE, UNDERWAY, Evidence, RunState, State
+from harness.dispatch.state import FREE, UNDERWAY, Evidence, RunState, StateName
 from harness.record import duplicates
 from harness.show.console import console
 from harness.show.sweeps import (
@@ -74,7 +74,7 @@ def check_none_underway(manifest: Manifest, folder: Path) -> None:
         raise HarnessError("\n".join(told), INCOMPLETE)
 
 
-def show_status(manifest: Manifest, folder: Path, seen: Look, wanted: Sequence[State], as_json: bool) -> None:
+def show_status(manifest: Manifest, folder: Path, seen: Look, wanted: Sequence[StateName], as_json: bool) -> None:
     """Where the runs are, by state, what that has cost, and one by one those in a wanted state."""
     known = seen.found | seen.earlier
     spent, jobs = spending(known, seen.evidence), unneeded(seen.evidence, known)

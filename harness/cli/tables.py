@@ -11,7 +11,7 @@ from rich.table import Table
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable, whole_file
 from harness.cli.options import together
-from harness.comparison.tables.fits import Window
+from harness.comparison.tables.fits import SizeRange
 from harness.comparison.tables.read import Columns, read_table
 from harness.show.console import console
 
@@ -66,9 +66,9 @@ def columns_of(asked: Mapping[str, Any]) -> Columns:
     return Columns(**{name: asked[name] for name in ("y", "by", "config", "seed", "status", "same")})
 
 
-def window_of(asked: Mapping[str, Any]) -> Window:
+def window_of(asked: Mapping[str, Any]) -> SizeRange:
     """Which sizes are fitted, by the values of `table_options`."""
-    return Window(asked["min_x"], asked["max_x"], asked["until"])
+    return SizeRange(asked["min_x"], asked["max_x"], asked["until"])
 
 
 def print_answer(tables: Iterable[Table], sentences: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ from harness.base.files import check_writable
 from harness.cli.plans import planned_runs, records_of
 from harness.dispatch.here import Failed, Skipped, available_cores, terminated_like_ctrl_c, train_here
 from harness.dispatch.mirror import Mirror, mirroring
-from harness.dispatch.slots import Done, Evaluated, Failure, Pack
+from harness.dispatch.slots import Done, Evaluated, Failure, PackedRuns
 from harness.record import missing, read_records
 from harness.show.console import console, pack_progress
 from harness.spec import Manifest, run_id, stages
@@ -44,12 +44,12 @@ def train_missing(manifest: Manifest, folder: Path, workers: int | None, mirror:
 
 
 def _train(
-    packs: Sequence[Pack], manifest: Manifest, folder: Path, workers: int, mirror: Mirror | None
+    packs: Sequence[PackedRuns], manifest: Manifest, folder: Path, workers: int, mirror: Mirror | None
 ) -> list[Failure]:
     """Train the packs, mirror their records, and return why packs were given up."""
     records = records_of(folder)
     most_evaluations = sum(stage.evaluations for pack in packs for stage in stages(pack[0].network, pack[0].recipe))
-    evaluations_before: dict[Pack, int] = {}
+    evaluations_before: dict[PackedRuns, int] = {}
     crashed: list[Failure] = []
     with (
         terminated_like_ctrl_c(),

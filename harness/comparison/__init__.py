@@ -12,13 +12,13 @@ from harness.comparison.dominance import Dominance, dominance
 from harness.comparison.exponents import ExponentDifference, ExponentRatio, exponent_difference, exponent_ratio
 from harness.comparison.floors import FloorRatio, floor_ratio
 from harness.comparison.loss import LossRatio, loss_ratio
-from harness.comparison.runs import Cell, Runs, cells, matched_edges, to_runs
+from harness.comparison.runs import ArmRuns, SizePair, cells, matched_edges, to_runs
 from harness.comparison.survivors import Failures, budget_cautions, failure_cautions, failures
 from harness.comparison.twin import Twin, twin_cautions, twin_ratio
 from harness.comparison.verdict import (
+    ClaimNumber,
     Count,
-    Number,
-    Verdict,
+    JudgedClaim,
     conclusion,
     count_outcomes,
     count_tasks,
@@ -32,7 +32,8 @@ from harness.comparison.verdict import (
 
 __all__ = [
     "Ahead",
-    "Cell",
+    "ArmRuns",
+    "ClaimNumber",
     "CostRatio",
     "Count",
     "Crossover",
@@ -41,13 +42,12 @@ __all__ = [
     "ExponentRatio",
     "Failures",
     "FloorRatio",
+    "JudgedClaim",
     "LossRatio",
-    "Number",
     "Ratio",
     "Refusal",
-    "Runs",
+    "SizePair",
     "Twin",
-    "Verdict",
     "aggregate",
     "budget_cautions",
     "cells",

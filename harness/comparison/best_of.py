@@ -15,7 +15,7 @@ from scipy.special import gammaln
 from scipy.stats import t as t_distribution
 
 from harness.base.errors import HarnessError
-from harness.comparison.runs import Cell
+from harness.comparison.runs import SizePair
 from harness.fit import Interval
 
 How = Literal["median", "mean_log", "best"]
@@ -71,7 +71,7 @@ def aggregate(log_losses: np.ndarray, how: How = "median", k: int | None = None)
     raise HarnessError(f"how={how!r} is not known; choose one of median, mean_log, best.")
 
 
-def ratio(cells: Sequence[Cell], how: How = "median", k: int | None = None, level: float = 0.95) -> Ratio:
+def ratio(cells: Sequence[SizePair], how: How = "median", k: int | None = None, level: float = 0.95) -> Ratio:
     """second / first at equal size, over the cells that both arms have runs in; above 1 the first arm is better.
 
     With how="best" and no k, the k of each cell is the lesser of its two counts. The cell is the unit of replication:
@@ -92,5 +92,5 @@ def ratio(cells: Sequence[Cell], how: How = "median", k: int | None = None, leve
     return Ratio(estimate, Interval(low, high, level), how, len(cells), tuple(at for at in ks if at is not None))
 
 
-def _common_k(cell: Cell, how: How, k: int | None) -> int | None:
+def _common_k(cell: SizePair, how: How, k: int | None) -> int | None:
     return min(cell.first.size, cell.second.size) if how == "best" and k is None else k

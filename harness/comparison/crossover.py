@@ -15,7 +15,7 @@ from harness.comparison.answer import Refusal, common_level, refused_fits, share
 from harness.comparison.loss import log_loss_ratio
 from harness.fit import Fit, predict
 
-Kind = Literal["none", "bounded", "half-open", "everything"]
+CrossoverKind = Literal["none", "bounded", "half-open", "everything"]
 ArmName = Literal["first", "second"]
 STEPS = 32  # of the range in ln x; where the fitted curves cross is searched besides, so that no set is overlooked
 
@@ -42,7 +42,7 @@ class Crossover:
     level: float
     searched: tuple[float, float] | None = None
     refusals: tuple[Refusal, ...] = ()
-    kind: Kind | None = None
+    kind: CrossoverKind | None = None
     equal: tuple[tuple[float, float], ...] = ()
     ahead: tuple[Ahead, ...] = ()
     estimate: float | None = None
@@ -83,7 +83,7 @@ def _described(level: float, cuts: np.ndarray, state: np.ndarray, crossings: np.
         for stretch, sign in zip(stretches, state, strict=True)
         if sign != 0
     )
-    kind: Kind
+    kind: CrossoverKind
     if not equal:
         kind = "none"
     elif not ahead:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import t as t_distribution
 
 from harness.base.errors import HarnessError
-from harness.comparison.runs import Cell, Runs, cells
+from harness.comparison.runs import ArmRuns, SizePair, cells
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Dominance:
     at_most: float
 
 
-def dominance(first: Runs, second: Runs, edges: np.ndarray, level: float = 0.95) -> Dominance:
+def dominance(first: ArmRuns, second: ArmRuns, edges: np.ndarray, level: float = 0.95) -> Dominance:
     """Each bin between `edges`, as of `matched_edges`, compared by Welch's t on ln loss.
 
     Raises HarnessError where no bin has runs of both arms.
@@ -49,7 +49,7 @@ def dominance(first: Runs, second: Runs, edges: np.ndarray, level: float = 0.95)
     return Dominance(level, edges, ratio, low, high, share, at_least, at_most)
 
 
-def _welch(cell: Cell, level: float) -> tuple[float, float, float]:
+def _welch(cell: SizePair, level: float) -> tuple[float, float, float]:
     """second less first of the mean ln losses: estimate, low and high."""
     counts = np.array([cell.first.size, cell.second.size])
     if not counts.all():

@@ -13,7 +13,7 @@ from harness.fit import size_means
 
 
 @dataclass(frozen=True)
-class Runs:
+class ArmRuns:
     """Finished runs of one arm: size and loss of each [r]."""
 
     x: np.ndarray
@@ -21,17 +21,17 @@ class Runs:
 
 
 @dataclass(frozen=True)
-class Cell:
+class SizePair:
     """What is compared at one size: the ln losses of the first arm [r] and of the second [s]."""
 
     first: np.ndarray
     second: np.ndarray
 
 
-def to_runs(x: ArrayLike, y: ArrayLike) -> Runs:
+def to_runs(x: ArrayLike, y: ArrayLike) -> ArmRuns:
     """Runs from one size and one loss each; raises HarnessError on rows that are not finite and positive."""
     size_means(x, y)
-    return Runs(np.asarray(x, float), np.asarray(y, float))
+    return ArmRuns(np.asarray(x, float), np.asarray(y, float))
 
 
 def matched_edges(first_x: np.ndarray, second_x: np.ndarray, bins: int) -> np.ndarray:
@@ -53,7 +53,7 @@ def bin_of(x: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.where((x >= edges[0]) & (x <= edges[-1]), index, -1)
 
 
-def cells(first: Runs, second: Runs, edges: np.ndarray) -> list[Cell]:
+def cells(first: ArmRuns, second: ArmRuns, edges: np.ndarray) -> list[SizePair]:
     """One cell for each bin, empty where an arm has no runs; every run stands at the bin's middle.
 
     Arms have other sizes within a bin, and losses fall with size: runs are moved to the middle along the slope of ln
@@ -65,14 +65,14 @@ def cells(first: Runs, second: Runs, edges: np.ndarray) -> list[Cell]:
     found = []
     for one, middle in enumerate(middles):
         slope = _slope(arms, one)
-        found.append(Cell(*(v[index == one] - slope * (u[index == one] - middle) for u, v, index in arms)))
+        found.append(SizePair(*(v[index == one] - slope * (u[index == one] - middle) for u, v, index in arms)))
     return found
 
 
 Placed = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def _placed(runs: Runs, edges: np.ndarray) -> Placed:
+def _placed(runs: ArmRuns, edges: np.ndarray) -> Placed:
     """ln size, ln loss and bin of every different run."""
     distinct = np.unique(np.column_stack([runs.x, runs.y]), axis=0)
     return (*np.log(distinct.T), bin_of(distinct[:, 0], edges))

@@ -13,7 +13,7 @@ from scipy.optimize import isotonic_regression
 
 from harness.base.errors import HarnessError
 from harness.comparison.cost import CostRatio
-from harness.comparison.runs import Runs
+from harness.comparison.runs import ArmRuns
 from harness.fit import Caution
 
 LEAST_READ = 0.5  # of the draws
@@ -34,7 +34,7 @@ class Twin:
 
 
 def twin_ratio(
-    first: Runs, second: Runs, at: ArrayLike, rng: np.random.Generator, level: float = 0.95, draws: int = 999
+    first: ArmRuns, second: ArmRuns, at: ArrayLike, rng: np.random.Generator, level: float = 0.95, draws: int = 999
 ) -> Twin:
     """The ratio of sizes at equal loss, from the arms' size means made monotone and joined by lines in log-log space.
 
@@ -90,7 +90,7 @@ def _log_ratio(first: dict[float, np.ndarray], second: dict[float, np.ndarray], 
         return _log_sizes(second, losses) - _log_sizes(first, losses)
 
 
-def _by_size(runs: Runs) -> dict[float, np.ndarray]:
+def _by_size(runs: ArmRuns) -> dict[float, np.ndarray]:
     return {float(size): np.log(runs.y[runs.x == size]) for size in np.unique(runs.x)}
 
 

@@ -16,12 +16,12 @@ from harness.comparison.exponents import ExponentDifference
 from harness.comparison.loss import LossRatio
 from harness.fit import Interval
 
-Outcome = Literal["supported", "refuted", "inconclusive"]
+Ruling = Literal["supported", "refuted", "inconclusive"]
 Conclusion = Literal["supported", "refuted", "convention-dependent", "training-dependent", "inconclusive"]
 
 
 @dataclass(frozen=True)
-class Number:
+class ClaimNumber:
     """One estimate of the claim's quantity, on one task under one convention; or why there is none."""
 
     convention: str
@@ -45,30 +45,30 @@ class Count:
     supported: int
     refuted: int
     tasks: int
-    outcome: Outcome
+    outcome: Ruling
 
 
 @dataclass(frozen=True)
-class Verdict:
+class JudgedClaim:
     """A judged claim. `stable`: no number is refused, and a task's all lie on one side of the threshold."""
 
     claim: str
     rule: str
     threshold: float
     at_least: int
-    numbers: tuple[Number, ...]
+    numbers: tuple[ClaimNumber, ...]
     counts: tuple[Count, ...]
     conclusion: Conclusion
     stable: bool
 
 
-def to_number(convention: str, task: str, found: CostRatio | LossRatio | ExponentDifference) -> Number:
+def to_number(convention: str, task: str, found: CostRatio | LossRatio | ExponentDifference) -> ClaimNumber:
     """What a comparison says, as one number; ratios are asked at a single place, and refusals become the reason."""
     if found.refusals:
         reasons = " ".join(f"{refusal.code}: {refusal.reason}" for refusal in found.refusals)
-        return Number(convention, task, refused=reasons)
+        return ClaimNumber(convention, task, refused=reasons)
     if isinstance(found, ExponentDifference):
-        return Number(convention, task, found.estimate, found.interval)
+        return ClaimNumber(convention, task, found.estimate, found.interval)
     assert found.estimate is not None
     assert found.low is not None
     assert found.high is not None
@@ -77,12 +77,12 @@ def to_number(convention: str, task: str, found: CostRatio | LossRatio | Exponen
             f"{task} under {convention}: the ratio is given at {found.estimate.size} places; ask for it at the one "
             "that the claim is about."
         )
-    return Number(
+    return ClaimNumber(
         convention, task, float(found.estimate[0]), Interval(float(found.low[0]), float(found.high[0]), found.level)
     )
 
 
-def outcome(number: Number, threshold: float) -> Outcome:
+def outcome(number: ClaimNumber, threshold: float) -> Ruling:
     """supported where the interval lies wholly above the threshold, refuted where wholly below, else inconclusive."""
     if number.interval is None:
         return "inconclusive"
@@ -91,18 +91,18 @@ def outcome(number: Number, threshold: float) -> Outcome:
     return "refuted" if number.interval.high < threshold else "inconclusive"
 
 
-def count_tasks(numbers: Sequence[Number], threshold: float, at_least: int) -> Count:
+def count_tasks(numbers: Sequence[ClaimNumber], threshold: float, at_least: int) -> Count:
     """The outcome of "on at least so many tasks", from the numbers of one convention, one a task."""
     return count_outcomes(numbers[0].convention, [outcome(number, threshold) for number in numbers], at_least)
 
 
-def count_outcomes(convention: str, outcomes: Sequence[Outcome], at_least: int) -> Count:
+def count_outcomes(convention: str, outcomes: Sequence[Ruling], at_least: int) -> Count:
     """The outcome of "on at least so many tasks" under a convention, from those of its tasks.
 
     It is refuted when the tasks that do not refute it are too few, whatever they may turn out to say.
     """
     supported, refuted, tasks = outcomes.count("supported"), outcomes.count("refuted"), len(outcomes)
-    found: Outcome = "inconclusive"
+    found: Ruling = "inconclusive"
     if supported >= at_least:
         found = "supported"
     elif tasks - refuted < at_least:
@@ -119,7 +119,7 @@ def task_level(level: float, tasks: int, at_least: int) -> float:
     return 1 - (1 - level) / max(tasks - at_least + 1, at_least)
 
 
-def judge(claim: str, quantity: str, threshold: float, at_least: int, numbers: Sequence[Number]) -> Verdict:
+def judge(claim: str, quantity: str, threshold: float, at_least: int, numbers: Sequence[ClaimNumber]) -> JudgedClaim:
     """The verdict on "`quantity` is above `threshold` on at least `at_least` tasks", from all conventions' numbers.
 
     All conventions support it: supported; all refute it: refuted; some support and some refute it:
@@ -140,7 +140,7 @@ def judge(claim: str, quantity: str, threshold: float, at_least: int, numbers: S
         raise HarnessError(f"claim {claim!r}: at_least={at_least} of {len(tasks)} tasks; choose 1 to {len(tasks)}.")
     counts = tuple(count_tasks(own, threshold, at_least) for own in by_convention.values())
     rule = f"{quantity} is above {threshold:g}, its interval wholly so, on at least {at_least} of {_plural(tasks)}"
-    return Verdict(
+    return JudgedClaim(
         claim, rule, threshold, at_least, tuple(numbers), counts, conclusion(counts), _stable(numbers, threshold)
     )
 
@@ -157,14 +157,14 @@ def conclusion(counts: Sequence[Count]) -> Conclusion:
     return "convention-dependent" if {"supported", "refuted"} <= outcomes else "inconclusive"
 
 
-def _stable(numbers: Sequence[Number], threshold: float) -> bool:
+def _stable(numbers: Sequence[ClaimNumber], threshold: float) -> bool:
     if any(number.estimate is None for number in numbers):
         return False
     sides = {(number.task, number.estimate > threshold) for number in numbers if number.estimate is not None}
     return len(sides) == len({number.task for number in numbers})
 
 
-def sentence(verdict: Verdict) -> str:
+def sentence(verdict: JudgedClaim) -> str:
     """The verdict in one sentence: the claim, the conclusion, and the count of tasks under each convention."""
     counts = "; ".join(
         f"{count.outcome} under {count.convention} ({count.supported} of {count.tasks} for it, {count.refuted} against)"
@@ -174,7 +174,7 @@ def sentence(verdict: Verdict) -> str:
     return f"“{verdict.claim}” is {verdict.conclusion}: {counts}; {signs}."
 
 
-def to_json(verdict: Verdict) -> dict[str, Any]:
+def to_json(verdict: JudgedClaim) -> dict[str, Any]:
     """The verdict in plain types that strict JSON can hold: an end that is not finite is null, and said to be open."""
     return {
         "claim": verdict.claim,
@@ -188,7 +188,7 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _number(number: Number, threshold: float) -> dict[str, Any]:
+def _number(number: ClaimNumber, threshold: float) -> dict[str, Any]:
     interval = number.interval
     return {
         "convention": number.convention,

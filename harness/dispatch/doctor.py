@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.base.errors import INCOMPLETE, HarnessError, did_you_mean
+from harness.base.formats import duration
 from harness.dispatch.cluster import Limits, ask, has_slurm, limits, user
 from harness.dispatch.node import Finding, Level
 from harness.dispatch.probe import try_node, try_results
@@ -193,14 +194,6 @@ def _count(text: str) -> int:
     return int(re.sub(r"\D", "", text) or 0)  # `64000+` where a line is of several nodes
 
 
-def _duration(seconds: float) -> str:
-    if math.isinf(seconds):
-        return "no limit"
-    if seconds < 120:
-        return f"{seconds:g} s"
-    return f"{seconds / 60:g} min" if seconds < 2 * 3600 else f"{seconds / 3600:.3g} h"
-
-
 # ---------------------------------------------------------------------------------------------------- what SLURM says
 def controller_finding(ping: str) -> Finding:
     """Whether a controller answers, by `scontrol ping`."""
@@ -288,7 +281,7 @@ def requeue_finding(configuration: Fields) -> Finding:
 def forgetting_finding(configuration: Fields, has_accounting: bool) -> Finding:
     """How long squeue knows how a job ended."""
     seconds = time_seconds(configuration.get("MinJobAge", "300"))
-    told = f"squeue knows for {_duration(seconds)} how a job ended (MinJobAge)"
+    told = f"squeue knows for {duration(seconds)} how a job ended (MinJobAge)"
     if has_accounting or seconds >= SHORTEST_MEMORY_SECONDS:
         return Finding("ok", "ended jobs", told)
     told += "; later, one that was killed counts as lost 10 min after its last sign of life"
@@ -301,7 +294,7 @@ def preemption_finding(configuration: Fields, partition: Fields) -> Finding:
     if kind.endswith("partition_prio"):
         mode = partition.get("PreemptMode", mode)
     exempt = time_seconds(configuration.get("PreemptExemptTime", "0").replace("-1", "0"))
-    safe = f"; not in its first {_duration(exempt)}" if exempt else ""
+    safe = f"; not in its first {duration(exempt)}" if exempt else ""
     if kind.endswith("none") or mode.upper() == "OFF":
         return Finding("ok", "preemption", "jobs are left alone")
     if "REQUEUE" in mode.upper():
@@ -319,7 +312,7 @@ def save_finding(profile: Profile, configuration: Fields, partition: Fields) -> 
     grace, kill = (
         time_seconds(text) for text in (partition.get("GraceTime", "0"), configuration.get("KillWait", "30"))
     )
-    told = f"a job that is told to go has {_duration(grace + kill)} (GraceTime {grace:g} s + KillWait {kill:g} s)"
+    told = f"a job that is told to go has {duration(grace + kill)} (GraceTime {grace:g} s + KillWait {kill:g} s)"
     if grace + kill >= SHORTEST_SAVE_SECONDS:
         return Finding("ok", "time to save", told)
     told += f"; if that is too short to save, up to {profile.checkpoint_seconds:g} s are trained again"
@@ -372,7 +365,7 @@ def _refusals(profile: Profile, fields: Fields, groups: set[str]) -> Iterator[Fi
 def limit_finding(profile: Profile, fields: Fields) -> Finding:
     """Whether the partition lets jobs run for as long as they ask."""
     most, asked = time_seconds(fields.get("MaxTime", "UNLIMITED")), profile.time_minutes * 60
-    told = f"{profile.time_minutes} min asked, the partition allows {_duration(most)}"
+    told = f"{profile.time_minutes} min asked, the partition allows {duration(most)}"
     if asked > most:
         allowed = int(most // 60)
         shorter = f" and job_minutes: {allowed} or less" if profile.job_minutes > allowed else ""

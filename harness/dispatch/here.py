@@ -17,10 +17,21 @@ from typing import Any, Literal, NamedTuple
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import is_writable, user_cache
 from harness.dispatch import slots
-from harness.dispatch.slots import Announced, Done, Evaluated, Failure, IsCold, Order, Pack, Refused, Saved, Slot
+from harness.dispatch.slots import (
+    Announced,
+    Done,
+    Evaluated,
+    Failure,
+    IsCold,
+    PackedRuns,
+    Refused,
+    Saved,
+    Slot,
+    TrainingOrder,
+)
 from harness.record import record_path
 from harness.spec import RunSpec, run_id
-from harness.spec.nouns import Device
+from harness.spec.run import Device
 
 # Seconds between two looks at what the workers say.
 POLL_SECONDS = 0.2
@@ -46,13 +57,13 @@ class Skipped(NamedTuple):
     """All runs of the pack had records, or were not wanted, when its turn came."""
 
 
-Event = Begun | Evaluated | Saved | Done | Failed | Skipped
+TrainingEvent = Begun | Evaluated | Saved | Done | Failed | Skipped
 
 
-class Task(NamedTuple):
+class PackTask(NamedTuple):
     """A pack to train, and how the attempts at it have failed so far."""
 
-    pack: Pack
+    pack: PackedRuns
     failures: tuple[Failure, ...] = ()
 
 
@@ -60,7 +71,7 @@ class Worker(NamedTuple):
     """A process and what it trains, if anything."""
 
     slot: Slot
-    task: Task | None = None
+    task: PackTask | None = None
 
 
 def available_cores() -> int:
@@ -69,7 +80,7 @@ def available_cores() -> int:
 
 
 def train_here(
-    packs: Sequence[Pack],
+    packs: Sequence[PackedRuns],
     records: Path,
     workers: int,
     announce: Callable[[str], None] = print,
@@ -79,15 +90,15 @@ def train_here(
     stop: Callable[[], bool] = lambda: False,
     unwanted: Callable[[], Collection[str]] = tuple,
     checkpoint_seconds: float = 60.0,
-) -> Generator[tuple[Pack, Event]]:
+) -> Generator[tuple[PackedRuns, TrainingEvent]]:
     """Train `packs`, yielding what happens to each when it happens; those that fail are retried by cause.
 
     Ends early when `stop` says so or when it is closed: workers save their checkpoints first. A HarnessError ends all,
     unless it is of a pack's target. Runs whose ids are `unwanted` when their pack's turn comes are left out. `announce`
     hears when kernels are to be compiled, when that is done, and what is wrong with checkpoints.
     """
-    order = Order(records, checkpoints, device, attempt, checkpoint_seconds)
-    waiting = deque(Task(tuple(pack)) for pack in packs)
+    order = TrainingOrder(records, checkpoints, device, attempt, checkpoint_seconds)
+    waiting = deque(PackTask(tuple(pack)) for pack in packs)
     numbers = range(min(workers, len(packs)))
     working: dict[int, Worker] = {}
     with _shared_cache() as kept:
@@ -130,10 +141,10 @@ def next_move(failures: Sequence[Failure], runs: int) -> tuple[Move, bool]:
 def _hand_out(
     number: int,
     working: dict[int, Worker],
-    waiting: deque[Task],
-    order: Order,
+    waiting: deque[PackTask],
+    order: TrainingOrder,
     unwanted: Callable[[], Collection[str]],
-) -> Iterator[tuple[Pack, Event]]:
+) -> Iterator[tuple[PackedRuns, TrainingEvent]]:
     """Give the worker of this number a pack if it has none, and a process before if that has died."""
     while waiting and not (number in working and working[number].task):
         task = _without(waiting.popleft(), unwanted())
@@ -146,14 +157,14 @@ def _hand_out(
         yield task.pack, Begun(slot.process.pid)
 
 
-def _without(task: Task, unwanted: Collection[str]) -> Task:
+def _without(task: PackTask, unwanted: Collection[str]) -> PackTask:
     """The task with the runs that are wanted: the same if all are, so that its checkpoint is found."""
     return task._replace(pack=tuple(run for run in task.pack if run_id(run) not in unwanted)) if unwanted else task
 
 
 def _listen(
-    number: int, working: dict[int, Worker], waiting: deque[Task], announce: Callable[[str], None]
-) -> Iterator[tuple[Pack, Event]]:
+    number: int, working: dict[int, Worker], waiting: deque[PackTask], announce: Callable[[str], None]
+) -> Iterator[tuple[PackedRuns, TrainingEvent]]:
     """What a worker says; one that has failed or died is taken off, and its pack goes where its failures lead."""
     slot, task = working[number]
     heard, alive = slots.said(slot)
@@ -183,8 +194,8 @@ def _listen(
         move, quarantined = next_move(failures, len(task.pack))
         middle = len(task.pack) // 2
         waiting += {
-            "again": [Task(task.pack, failures)],
-            "split": [Task(task.pack[:middle]), Task(task.pack[middle:])],
+            "again": [PackTask(task.pack, failures)],
+            "split": [PackTask(task.pack[:middle]), PackTask(task.pack[middle:])],
             "give up": [],
         }[move]
         yield task.pack, Failed(failure, move, quarantined)

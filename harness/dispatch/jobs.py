@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-Pack = tuple[str, ...]  # run ids that train together
+RunIds = tuple[str, ...]  # run ids that train together
 
 
 class PredictedPack(NamedTuple):
     """A pack and what it is predicted to take, alone on one slot."""
 
-    runs: Pack
+    runs: RunIds
     seconds: float
 
 

@@ -24,6 +24,7 @@ from typing import Any, Literal, NamedTuple
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import whole_file
 from harness.base.frozen import Frozen
+from harness.dispatch.jobs import RunIds
 from harness.record import Record, missing, read_record, record_path
 from harness.spec import Manifest, RunSpec
 from harness.spec.identity import pack_key
@@ -43,7 +44,6 @@ USER_AND_SERVER = (
     "WANDB_CACHE_DIR",
     "WANDB_DATA_DIR",
 )
-Pack = tuple[str, ...]  # run ids that train together
 
 
 class Mirror(Frozen):
@@ -389,7 +389,7 @@ def _mirror(asked: Any, answers: Any, mirror: Mirror, experiment: str, records: 
 
 
 def _mirror_batch(
-    batch: Sequence[Pack], mirror: Mirror, experiment: str, records: Path, folder: Path
+    batch: Sequence[RunIds], mirror: Mirror, experiment: str, records: Path, folder: Path
 ) -> list[str | None]:
     failures: dict[str, str] = {}
     wandb_runs = []
@@ -402,7 +402,7 @@ def _mirror_batch(
     return [failures.get(identity) for identity in ids]
 
 
-def _batches(asked: Any, largest: int) -> Iterator[list[Pack]]:
+def _batches(asked: Any, largest: int) -> Iterator[list[RunIds]]:
     """What is waiting to be mirrored, until the end is said."""
     ended = False
     while not ended:
@@ -413,7 +413,7 @@ def _batches(asked: Any, largest: int) -> Iterator[list[Pack]]:
         yield [runs for runs in batch if runs]
 
 
-def _next(asked: Any) -> Pack | None:
+def _next(asked: Any) -> RunIds | None:
     while True:
         try:
             return asked.get(timeout=PARENT_SECONDS)

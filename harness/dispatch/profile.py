@@ -80,7 +80,7 @@ def _command(text: str) -> str:
     return text
 
 
-Line = Annotated[str, AfterValidator(_one_line)]
+SingleLine = Annotated[str, AfterValidator(_one_line)]
 
 
 class Profile(Frozen):
@@ -91,11 +91,11 @@ class Profile(Frozen):
     itself.
     """
 
-    partition: Line | None = None
-    account: Line | None = None
-    qos: Line | None = None
-    constraint: Line | None = None
-    exclude: Line | None = Field(None, description="nodes to stay away from, as sbatch takes them")
+    partition: SingleLine | None = None
+    account: SingleLine | None = None
+    qos: SingleLine | None = None
+    constraint: SingleLine | None = None
+    exclude: SingleLine | None = Field(None, description="nodes to stay away from, as sbatch takes them")
     gpus: Annotated[int | str, BeforeValidator(_gpus)] = Field(0, description="a job: a number, or type:number")
     gpus_option: Literal["gpus-per-node", "gres", "gpus"] = Field(
         "gpus-per-node", description="the option of sbatch that asks for them"
@@ -112,12 +112,12 @@ class Profile(Frozen):
     save_seconds: PositiveInt = Field(120, description="before the limit, a job is told to save its state")
     checkpoint_seconds: PositiveFloat = Field(60.0, description="between two times that a pack's state is saved anyway")
     jobs_at_once: PositiveInt = Field(256, description="of an array")
-    setup: tuple[Line, ...] = Field((), description="shell lines before Python starts: modules, environments")
-    srun: tuple[Line, ...] = Field((), description="more arguments of srun, such as those of container plugins")
-    python: Annotated[Line, AfterValidator(_command)] | None = Field(
+    setup: tuple[SingleLine, ...] = Field((), description="shell lines before Python starts: modules, environments")
+    srun: tuple[SingleLine, ...] = Field((), description="more arguments of srun, such as those of container plugins")
+    python: Annotated[SingleLine, AfterValidator(_command)] | None = Field(
         None, description="the command that starts Python on the nodes; left out, the one that submits"
     )
-    wckey: Line = ""
+    wckey: SingleLine = ""
     share: Literal["user", "group"] = Field("user", description="whose jobs may go on from what these leave")
     wandb: Mirror | None = Field(None, description="where finished runs are mirrored to")
     sbatch: dict[str, Annotated[str | int | bool, BeforeValidator(_value)]] = Field(

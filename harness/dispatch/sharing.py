@@ -10,9 +10,9 @@ from pathlib import Path
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.dispatch.here import Failed, train_here
 from harness.dispatch.node import Throughput
-from harness.dispatch.slots import Evaluated, Pack
+from harness.dispatch.slots import Evaluated, PackedRuns
 from harness.spec import Adam, KanShape, Recipe, RunSpec, Task
-from harness.spec.nouns import Device
+from harness.spec.run import Device
 from harness.tasks import resolve
 
 LANES = 32  # the most that a pack of the torch engine has
@@ -43,7 +43,7 @@ def throughput(device: Device, packs: int, seconds: float) -> Throughput:
     return Throughput(device, packs, LANES * sum(_rate(said, began[0]) for said in heard.values()))
 
 
-def _pack(number: int) -> Pack:
+def _pack(number: int) -> PackedRuns:
     """KANs of 2-5-1 on 1,000 points: neither the smallest nor the largest that experiments have."""
     task = resolve(Task(target="xy", inputs=2, train_points=1000, validation_points=100, test_points=100))
     recipe = Recipe(optimizer=Adam(name="adam", learning_rate=0.001), max_evaluations=ENDLESS)

@@ -19,9 +19,9 @@ from typing import Any, Literal, NamedTuple
 
 from harness.base.errors import HarnessError, UserCodeError
 from harness.spec import RunSpec
-from harness.spec.nouns import Device
+from harness.spec.run import Device
 
-Pack = tuple[RunSpec, ...]
+PackedRuns = tuple[RunSpec, ...]
 Cause = Literal["crashed", "out_of_memory", "killed"]
 # Seconds that a process has to save its checkpoint and end; and to end when it has closed its pipe.
 GRACE_SECONDS = 30.0
@@ -81,7 +81,7 @@ class IsCold(NamedTuple):
     runs: tuple[RunSpec, ...]
 
 
-class Order(NamedTuple):
+class TrainingOrder(NamedTuple):
     """What all packs have in common."""
 
     records: Path
@@ -99,7 +99,7 @@ class Slot(NamedTuple):
     pipe: Any
 
 
-def start(number: int, order: Order) -> Slot:
+def start(number: int, order: TrainingOrder) -> Slot:
     """A process that trains what is sent to it; with device cuda on GPU `number` of those that are visible."""
     return _started(_serve, os.getpid(), number, order)
 
@@ -188,7 +188,7 @@ def _signals_later() -> Iterator[None]:
 
 
 # -------------------------------------------------------------------------------------------------- the other process
-def _serve(pipe: Any, parent: int, number: int, order: Order) -> None:
+def _serve(pipe: Any, parent: int, number: int, order: TrainingOrder) -> None:
     for each in DEAF_TO:
         signal.signal(each, signal.SIG_IGN)
     training = threading.Lock()
@@ -253,7 +253,7 @@ def _end_with_parent(training: threading.Lock) -> None:
     threading.Thread(target=end, daemon=True).start()
 
 
-def _train(runs: Pack, order: Order, pipe: Any, parent: int) -> Done | Failure | Refused | None:
+def _train(runs: PackedRuns, order: TrainingOrder, pipe: Any, parent: int) -> Done | Failure | Refused | None:
     """None if it was stopped."""
     from harness.tasks import TargetError
     from harness.train import Stopped, Supervisor, train_pack
@@ -288,7 +288,7 @@ def _train(runs: Pack, order: Order, pipe: Any, parent: int) -> Done | Failure |
     return Done(tuple(record.status for record in records), seconds)
 
 
-def _without_checkpoint(failed: Failure, runs: Pack, order: Order) -> Failure:
+def _without_checkpoint(failed: Failure, runs: PackedRuns, order: TrainingOrder) -> Failure:
     """A pack that crashed before its first new evaluation: its checkpoint may be why, so the next attempt has none."""
     from harness.spec import run_id
     from harness.train.checkpoint import checkpoint_path, set_aside

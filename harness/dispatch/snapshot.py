@@ -42,7 +42,7 @@ class Snapshot(NamedTuple):
     roots: tuple[Path, ...]
 
 
-class Module(NamedTuple):
+class ModuleFile(NamedTuple):
     """A module's file, and the folder on the Python path from which it is imported."""
 
     file: Path
@@ -132,7 +132,7 @@ def _places(name: str) -> list[Path]:
 
 
 # ------------------------------------------------------------------------------------------------------------- sources
-def _sources(modules: Sequence[Module], snapshots: Path) -> tuple[list[Source], list[str]]:
+def _sources(modules: Sequence[ModuleFile], snapshots: Path) -> tuple[list[Source], list[str]]:
     """Where the modules come from, each source once, and the folders of the snapshot to import them from."""
     sources: list[Source] = []
     roots = []
@@ -144,11 +144,11 @@ def _sources(modules: Sequence[Module], snapshots: Path) -> tuple[list[Source], 
     return sources, list(dict.fromkeys(roots))
 
 
-def _has(source: Source, module: Module) -> bool:
+def _has(source: Source, module: ModuleFile) -> bool:
     return module.top.is_relative_to(source.folder) and str(module.file.relative_to(source.folder)) in source.files
 
 
-def _source_of_git(module: Module, snapshots: Path) -> Source | None:
+def _source_of_git(module: ModuleFile, snapshots: Path) -> Source | None:
     """The checkout that holds a module: tracked files that are there, and untracked ones that git does not ignore."""
     checkout = checkout_around(module.file)
     if checkout is None:
@@ -163,7 +163,7 @@ def _source_of_git(module: Module, snapshots: Path) -> Source | None:
     return source if _has(source, module) else None
 
 
-def _source_outside_git(module: Module) -> Source:
+def _source_outside_git(module: ModuleFile) -> Source:
     """The module's top-level package or file, with whatever else was imported from the same folder.
 
     That is so that a script finds its neighbours. Of a folder of installed packages it is the package alone.
@@ -180,17 +180,17 @@ def _source_outside_git(module: Module) -> Source:
     return Source(module.top, tuple(files))
 
 
-def _target_module(target: str) -> Module:
+def _target_module(target: str) -> ModuleFile:
     module = user_module(target, "target")
     if not module.__file__:
         raise HarnessError(f"target {target}: {module.__name__} has no source file, so it cannot be sent off")
     return _module(module.__name__, Path(module.__file__))
 
 
-def _module(name: str, file: Path) -> Module:
+def _module(name: str, file: Path) -> ModuleFile:
     file = file.parent.resolve() / file.name  # as git gives paths; a file that is a link stays one
     depth = name.count(".") + (file.name == "__init__.py")
-    return Module(file, file.parents[min(depth, len(file.parents) - 1)])
+    return ModuleFile(file, file.parents[min(depth, len(file.parents) - 1)])
 
 
 def _is_result(path: Path, snapshots: Path) -> bool:

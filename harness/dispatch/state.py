@@ -15,10 +15,10 @@ from typing import Literal, NamedTuple, get_args
 
 from harness.dispatch.cluster import Listed, Queue
 from harness.dispatch.events import Attempt, Event
-from harness.dispatch.submission import Order, Submission, cancelled
+from harness.dispatch.submission import Instruction, Submission, cancelled
 from harness.dispatch.waiting import stuck
 
-State = Literal[
+StateName = Literal[
     "planned",
     "queued",
     "running",
@@ -34,18 +34,18 @@ State = Literal[
     "cancelled",
     "damaged",
 ]
-STATES: tuple[State, ...] = get_args(State)
+STATES: tuple[StateName, ...] = get_args(StateName)
 # Runs that a submission sends off; the others are over, on their way, or need a word of the user's.
-FREE: tuple[State, ...] = ("planned", "timed out", "preempted", "node failed", "lost", "crashed")
-UNDERWAY: tuple[State, ...] = ("queued", "running")
-OVER: tuple[State, ...] = ("done", "diverged")
+FREE: tuple[StateName, ...] = ("planned", "timed out", "preempted", "node failed", "lost", "crashed")
+UNDERWAY: tuple[StateName, ...] = ("queued", "running")
+OVER: tuple[StateName, ...] = ("done", "diverged")
 # Without a sign of life for so long, a job that no queue lists is lost. Heartbeats come every 30 s; shared file systems
 # show them to other machines a minute later, or two.
 LEASE_SECONDS = 600.0
 
 WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT"}
 RUNNING = {"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"}
-ENDED: dict[str, State] = {
+ENDED: dict[str, StateName] = {
     "COMPLETED": "lost",  # by all it says it is well, and yet there is no record
     "FAILED": "crashed",
     "TIMEOUT": "timed out",
@@ -67,14 +67,14 @@ MEND = (
 # What a worker wrote last of runs that it trains.
 BEGUN = ("pack_begun", "resumed", "checkpoint")
 # What a worker's last event says of the runs that it leaves.
-STOPPED: dict[str, State] = {
+STOPPED: dict[str, StateName] = {
     "timed out": "timed out",
     "preempted": "preempted",
     "cancelled": "cancelled",
     "stopped": "preempted",
     "crashed": "crashed",
 }
-FAILED: dict[str, State] = {"out_of_memory": "out of memory", "killed": "out of memory", "crashed": "crashed"}
+FAILED: dict[str, StateName] = {"out_of_memory": "out of memory", "killed": "out of memory", "crashed": "crashed"}
 
 
 class RunState(NamedTuple):
@@ -83,7 +83,7 @@ class RunState(NamedTuple):
     `next_move` is what the user can do where that is another thing than for most runs in this state.
     """
 
-    state: State
+    state: StateName
     why: str = ""
     attempt: str | None = None
     job: str | None = None
@@ -110,7 +110,7 @@ class Evidence(NamedTuple):
     records: Mapping[str, Literal["done", "diverged"]]
     submissions: Sequence[Submission]
     attempts: Sequence[Attempt]
-    orders: Sequence[Order]
+    orders: Sequence[Instruction]
     queue: Queue
     accounting: Queue
     dead: Collection[str]
@@ -273,7 +273,7 @@ def _reason(listed: Listed) -> str:
     return f" ({listed.reason})" if listed.reason not in ("", "None") else ""
 
 
-def _alive(listed: Listed, told: Event | None) -> tuple[State, str] | None:
+def _alive(listed: Listed, told: Event | None) -> tuple[StateName, str] | None:
     """The state of a run in a job that SLURM lists as waiting, running or something that is not known here."""
     if listed.state in ENDED:
         return None
@@ -290,7 +290,7 @@ def _by_time(job: _Job, told: Event | None, evidence: Evidence) -> RunState:
     heard_at = max([job.sent_at, *([last.beat_at] if last else [])])
     silence = evidence.now - heard_at
     begun = told is not None and told["event"] in BEGUN
-    state: State = "running" if begun else "queued"
+    state: StateName = "running" if begun else "queued"
     attempt = last.id if last else None
     if job.silence:
         return RunState(state, f"not verified ({job.silence})", attempt)
@@ -312,7 +312,7 @@ def _last_words(attempt: Attempt) -> dict[str, Event]:
     return last
 
 
-def _released(orders: Iterable[Order]) -> dict[str, float]:
+def _released(orders: Iterable[Instruction]) -> dict[str, float]:
     """When the user last asked for a run to be tried again."""
     last: dict[str, float] = {}
     for order in orders:

@@ -23,20 +23,20 @@ from pydantic import ValidationError
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable, private_folder, whole_file
 from harness.base.frozen import Frozen
-from harness.dispatch.jobs import Job, Pack
+from harness.dispatch.jobs import Job, RunIds
 from harness.dispatch.mirror import Mirror
 from harness.dispatch.profile import Profile
 from harness.spec import RunSpec, sealed, unsealed
-from harness.spec.nouns import Device
+from harness.spec.run import Device
 
 SUBMISSION_SCHEMA = 1
-Kind = TypeVar("Kind", bound=Frozen)
+Stored = TypeVar("Stored", bound=Frozen)
 
 
 class SentJob(Frozen):
     """The packs of a job by their runs' ids, what each is predicted to take, and the job on all its slots."""
 
-    packs: tuple[Pack, ...]
+    packs: tuple[RunIds, ...]
     pack_seconds: tuple[float, ...]
     seconds: float
 
@@ -93,11 +93,11 @@ class JobFile(Frozen):
     checkpoint_seconds: float
     mirror: Mirror | None
     packs: tuple[tuple[RunSpec, ...], ...]
-    ids: tuple[Pack, ...]
+    ids: tuple[RunIds, ...]
     snapshot: str | None = None
 
 
-class Order(Frozen):
+class Instruction(Frozen):
     """What was said of some runs after they were sent off; a retry undoes a cancellation and a quarantine.
 
     `by` is who or what said it; None in orders of before that was kept.
@@ -203,7 +203,7 @@ def forget_submission(folder: Path, submission: str) -> None:
 
 def write_order(folder: Path, kind: Literal["cancel", "retry"], runs: Sequence[str], by: str) -> Path:
     """Keep what was said of some runs and by whom, as a file."""
-    order = Order(kind=kind, at=now(), runs=tuple(runs), by=by)
+    order = Instruction(kind=kind, at=now(), runs=tuple(runs), by=by)
     path = folder / "orders" / f"{order.at.replace(':', '')}-{new_id()}.json"
     private_folder(path.parent)
     _write(path, order)
@@ -222,14 +222,14 @@ def retrying(folder: Path, runs: Sequence[str]) -> Iterator[None]:
         raise
 
 
-def read_orders(folder: Path) -> list[Order]:
+def read_orders(folder: Path) -> list[Instruction]:
     """All that the user said, in the order in which it was said."""
-    return sorted((_read(path, Order) for path in (folder / "orders").glob("*.json")), key=lambda order: order.at)
+    return sorted((_read(path, Instruction) for path in (folder / "orders").glob("*.json")), key=lambda order: order.at)
 
 
-def cancelled(orders: Sequence[Order]) -> dict[str, Order]:
+def cancelled(orders: Sequence[Instruction]) -> dict[str, Instruction]:
     """Runs of which the last word is that they are not wanted, and the order that said so."""
-    last: dict[str, Order] = {}
+    last: dict[str, Instruction] = {}
     for order in orders:
         last |= dict.fromkeys(order.runs, order)
     return {run: order for run, order in last.items() if order.kind == "cancel"}
@@ -310,7 +310,7 @@ def _write(path: Path, model: Frozen) -> None:
         temporary.write_text(json.dumps(sealed(model.model_dump(mode="json"))), encoding="utf-8")
 
 
-def _read(path: Path, kind: type[Kind]) -> Kind:
+def _read(path: Path, kind: type[Stored]) -> Stored:
     try:
         return kind.model_validate_json(json.dumps(unsealed(path.read_text(encoding="utf-8"))), strict=True)
     except (ValueError, OSError) as error:

@@ -6,6 +6,7 @@ their schema, on the command line, in counts, engines, tables and reports.
 
 from __future__ import annotations
 
+import itertools
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated
@@ -104,7 +105,7 @@ ARCHITECTURES: tuple[type[ArchitectureBase], ...] = (
 )
 FAMILIES = {architecture.network.model_fields["family"].default: architecture for architecture in ARCHITECTURES}
 
-SIZES = tuple(dict.fromkeys(size for architecture in ARCHITECTURES for size in architecture.sizes))
+SIZES = tuple(dict.fromkeys(itertools.chain(*(architecture.sizes for architecture in ARCHITECTURES))))
 
 if TYPE_CHECKING:
     Architecture = ArchitectureBase

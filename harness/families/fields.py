@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -50,7 +51,7 @@ def _choices(annotation: Any) -> list[str]:
     if get_origin(annotation) is Literal:
         return list(map(str, get_args(annotation)))
     if get_origin(annotation) in (Union, UnionType):
-        return [choice for one in get_args(annotation) for choice in _choices(one)]
+        return list(itertools.chain(*map(_choices, get_args(annotation))))
     return []
 
 

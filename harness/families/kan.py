@@ -19,7 +19,7 @@ from harness.families.later import F, Tensor, jets, np, spline, torch
 from harness.families.layout import flatten, of_layer, unflatten
 from harness.families.prices import BACKWARD
 from harness.families.space import Range
-from harness.families.splined import Order, SplinedShape
+from harness.families.splined import SplinedShape, SplineOrder
 
 if TYPE_CHECKING:
     from harness.families.jacobian import Trace
@@ -32,7 +32,7 @@ class KanShape(SplinedShape):
 
     family: Literal["kan"] = "kan"
     grid: PositiveInt
-    order: Order = 3
+    order: SplineOrder = 3
     base: Base = True
     scales: bool = False
     bias: bool = False
@@ -205,7 +205,7 @@ class Kan(Layered):
 
     family: Literal["kan"]
     grid: PositiveInt | None = Field(None, description="intervals per spline, G")
-    order: Order = 3
+    order: SplineOrder = 3
     base: Base = True
     scales: bool | None = None
     bias: bool = False

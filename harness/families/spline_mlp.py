@@ -24,12 +24,12 @@ from harness.families.later import Tensor, np, spline, torch
 from harness.families.layout import of_layer
 from harness.families.linear import draw_linear, evaluate_dense
 from harness.families.space import Range
-from harness.families.splined import Order, SplinedShape
+from harness.families.splined import SplinedShape, SplineOrder
 
 if TYPE_CHECKING:
     from harness.families.jacobian import Trace
 
-Place = Literal["after", "before"]
+SplinePlace = Literal["after", "before"]
 
 
 class SplineMlpShape(SplinedShape):
@@ -37,8 +37,8 @@ class SplineMlpShape(SplinedShape):
 
     family: Literal["spline_mlp"] = "spline_mlp"
     grid: PositiveInt
-    order: Order = 3
-    place: Place = "after"
+    order: SplineOrder = 3
+    place: SplinePlace = "after"
     rank: PositiveInt = Field(1, exclude_if=lambda value: value == 1)
     noise: float = Field(0.1, exclude_if=lambda value: value == 0.1)
     low: float = Field(-1.0, exclude_if=lambda value: value == -1.0)
@@ -228,8 +228,8 @@ class SplineMlp(Layered):
 
     family: Literal["spline_mlp"]
     grid: PositiveInt | None = Field(None, description="intervals per spline, G")
-    order: Order = 3
-    place: Place = "after"
+    order: SplineOrder = 3
+    place: SplinePlace = "after"
     rank: PositiveInt = Field(
         1, description="splines per input; more than one only before the map", exclude_if=lambda value: value == 1
     )

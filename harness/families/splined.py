@@ -14,7 +14,7 @@ from pydantic import Field
 from harness.families.base import LayeredShape
 from harness.families.later import Tensor, spline, torch
 
-Order = Annotated[int, Field(ge=1, le=5, description="polynomial degree k, 3 = cubic")]
+SplineOrder = Annotated[int, Field(ge=1, le=5, description="polynomial degree k, 3 = cubic")]
 
 # Operations of one Cox-de Boor term: 2 subtractions, 2 divisions, 2 multiplications, 1 addition. Hand derivations, and
 # with them KANbeFair, count 2 more for the differences of knots; those do not depend on the sample, and pykan,

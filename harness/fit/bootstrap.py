@@ -16,7 +16,7 @@ from harness.fit.profile import FAR, NO_FLOOR, Region, log_floor
 from harness.fit.result import Caution, Fit, Interval
 from harness.fit.solve import Problem, descend, huber, residuals_of
 
-Kind = Literal["pairs", "stratified"]
+Resampling = Literal["pairs", "stratified"]
 REPLICATES = 1000
 STARTS = 3  # of the law's own, beside the solution
 REFIT_TOLERANCE, REFIT_STEPS = 1e-10, 100
@@ -28,7 +28,7 @@ WIDTHS_DIFFER = 1.5
 class Bootstrap:
     """Refits of resampled data: exponents and floors [replicates]; `dropped` had too few sizes for the law."""
 
-    kind: Kind
+    kind: Resampling
     alphas: np.ndarray
     floors: np.ndarray | None
     alpha_interval: Interval
@@ -62,7 +62,7 @@ def cross_check(x: ArrayLike, y: ArrayLike, fit: Fit, replicates: int = REPLICAT
 
 
 def bootstrap(
-    x: ArrayLike, y: ArrayLike, fit: Fit, kind: Kind, replicates: int = REPLICATES, seed: int = 0
+    x: ArrayLike, y: ArrayLike, fit: Fit, kind: Resampling, replicates: int = REPLICATES, seed: int = 0
 ) -> Bootstrap:
     """Refits of the fitted law on resampled sizes (`pairs`) or on runs resampled within sizes (`stratified`).
 

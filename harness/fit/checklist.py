@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
+from harness.base.formats import estimate, interval, number
 from harness.fit.bootstrap import CrossCheck
 from harness.fit.diagnose import Diagnostics
 from harness.fit.laws import LAWS
-from harness.fit.result import Fit, Interval
+from harness.fit.result import Fit
 from harness.fit.select import Selection
 
 Section = Literal["Hypothesis", "Training setup", "Data collection", "Fitting algorithm"]
@@ -165,19 +167,14 @@ def _certainty(fit: Fit, cross_check: CrossCheck | None) -> str | None:
         return "no exponent: " + " ".join(f"{one.code}: {one.reason}" for one in fit.refusals)
     if fit.alpha_interval is None:
         return None
-    told = [f"alpha {fit.alpha:.4g}, {_ends(fit.alpha_interval)}"]
+    four_digits = partial(number, digits=4)
+    told = [f"alpha {estimate(fit.alpha, fit.alpha_interval.low, fit.alpha_interval.high, four_digits)}"]
     if fit.floor_interval:
-        told.append(f"floor {fit.floor:.4g}, {_ends(fit.floor_interval)}")
+        told.append(f"floor {estimate(fit.floor, fit.floor_interval.low, fit.floor_interval.high, four_digits)}")
     found = f"{'; '.join(told)} (profile likelihood, {fit.level:.0%}, {fit.dof} degrees of freedom)"
     if cross_check:
-        found += f"; bootstrap over sizes {_ends(cross_check.pairs)}"
+        found += f"; bootstrap over sizes {interval(cross_check.pairs.low, cross_check.pairs.high, four_digits)}"
     return found
-
-
-def _ends(interval: Interval) -> str:
-    low = "no lower end" if interval.low_open else f"{interval.low:.4g}"
-    high = "no upper end" if interval.high_open else f"{interval.high:.4g}"
-    return f"{low} to {high}"
 
 
 def _goodness(fit: Fit) -> str | None:

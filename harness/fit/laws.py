@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-Curve = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+CurveFunction = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Law:
     """
 
     names: tuple[str, ...]
-    curve: Curve
+    curve: CurveFunction
     starts: Callable[[Logs], np.ndarray]
     longest_step: tuple[float, ...]
     exponent: int = 1
@@ -86,7 +86,7 @@ def seen(logs: Logs) -> float:
     return max(float(np.ptp(logs.v)), float(np.sqrt(logs.roundoff)))
 
 
-def with_level(curve: Curve, theta: np.ndarray, logs: Logs) -> np.ndarray:
+def with_level(curve: CurveFunction, theta: np.ndarray, logs: Logs) -> np.ndarray:
     """Starts [S, P] from all but their level [S, P-1]: the level is the mean of what the curve leaves."""
     p = np.concatenate([np.zeros((len(theta), 1)), theta], axis=1)
     p[:, 0] = np.mean(logs.v - curve(p, logs.u)[0], axis=-1)

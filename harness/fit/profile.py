@@ -30,7 +30,7 @@ Rest = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
-class Quantity:
+class ProfiledQuantity:
     """p[index] + rest(p): what a profile holds at a value. `rest` is read where p[index] = 0; its gradient is [..., P].
 
     `at` [m, ...] are arguments of `rest`, one for each of the m values asked for.
@@ -99,12 +99,12 @@ def _curved_share(r: np.ndarray, delta: float, parameters: int) -> float:
 
 
 # --------------------------------------------------------------------------------------------------------- quantities
-def coordinate(index: int) -> Quantity:
+def coordinate(index: int) -> ProfiledQuantity:
     """One of the parameters."""
-    return Quantity(index)
+    return ProfiledQuantity(index)
 
 
-def log_floor(problem: Problem) -> Quantity:
+def log_floor(problem: Problem) -> ProfiledQuantity:
     """ln E less the average ln y, of a law with a floor."""
     floor = problem.law.floor
     assert floor is not None
@@ -113,10 +113,10 @@ def log_floor(problem: Problem) -> Quantity:
         return p[..., 0], np.broadcast_to(np.eye(p.shape[-1])[0], p.shape)
 
     # The floor's own parameter gives way, so that a floor of nothing leaves the other terms where they are.
-    return Quantity(floor, rest)
+    return ProfiledQuantity(floor, rest)
 
 
-def prediction(problem: Problem, u: np.ndarray) -> Quantity:
+def prediction(problem: Problem, u: np.ndarray) -> ProfiledQuantity:
     """ln y at u [m] or [m, variables], less the average ln y: of p [m, k, P], or at u [1] of p [P]."""
     at = np.asarray(u)
 
@@ -125,11 +125,11 @@ def prediction(problem: Problem, u: np.ndarray) -> Quantity:
         mu, jacobian = problem.law.curve(p, there)
         return mu[..., 0], jacobian[..., 0, :]
 
-    return Quantity(0, rest)
+    return ProfiledQuantity(0, rest)
 
 
 # ---------------------------------------------------------------------------------------- the profile at given values
-def pinned(residuals: Residuals, quantity: Quantity, value: np.ndarray) -> Residuals:
+def pinned(residuals: Residuals, quantity: ProfiledQuantity, value: np.ndarray) -> Residuals:
     """Residuals over the other parameters [m, k, P-1] with the quantity at `value` [m]."""
     index = quantity.index
 
@@ -149,7 +149,7 @@ def pinned(residuals: Residuals, quantity: Quantity, value: np.ndarray) -> Resid
     return over_others
 
 
-def profile_deviance(known: Region, quantity: Quantity, value: np.ndarray) -> np.ndarray:
+def profile_deviance(known: Region, quantity: ProfiledQuantity, value: np.ndarray) -> np.ndarray:
     """How far the objective rises where the quantity is `value` [m], in units of the variance: F(1, dof) at the
     truth.
     """
@@ -171,7 +171,7 @@ def new_point_deviance(known: Region, u: np.ndarray, v: np.ndarray, scale: np.nd
     return np.maximum(least - known.solution.objective, 0) / known.variance
 
 
-def _least_pinned(known: Region, quantity: Quantity, value: np.ndarray) -> np.ndarray:
+def _least_pinned(known: Region, quantity: ProfiledQuantity, value: np.ndarray) -> np.ndarray:
     problem = known.problem
     residuals = pinned(residuals_of(problem.law.curve, problem.logs), quantity, value)
     longest = np.delete(np.array(problem.law.longest_step), quantity.index)
@@ -214,7 +214,7 @@ def coordinate_interval(known: Region, index: int, open_ends: np.ndarray | None 
 
 
 def quantity_interval(
-    known: Region, quantity: Quantity, open_ends: np.ndarray | None = None, longest_step: float = 1.0
+    known: Region, quantity: ProfiledQuantity, open_ends: np.ndarray | None = None, longest_step: float = 1.0
 ) -> tuple[float, float]:
     """The values of any quantity within the region."""
     step = min(_reach(known, quantity), longest_step) * np.array([-1.0, 1.0])
@@ -291,7 +291,7 @@ def covariance(known: Region) -> np.ndarray:
     return np.linalg.pinv(jacobian.T @ jacobian, hermitian=True)
 
 
-def _reach(known: Region, quantity: Quantity) -> float:
+def _reach(known: Region, quantity: ProfiledQuantity) -> float:
     """How far a quantity reaches if the law were linear: the first step out."""
     gradient = quantity(known.solution.p)[1]
     gradient = np.where(np.isfinite(gradient), gradient, 0.0)

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.stats import norm
 from scipy.stats import t as t_distribution
 
+from harness.base.formats import interval
 from harness.fit.laws import BROKEN, Law
 from harness.fit.points import MAX_ROWS_NAMED, Points
 from harness.fit.result import Caution, Interval, Misfit, Refusal
@@ -206,8 +207,8 @@ def exponent_cautions(whose: str, alpha: Interval) -> tuple[Caution, ...]:
     return (
         Caution(
             "EXPONENT_OPEN",
-            f"{whose} interval, {_ends(alpha)}, reaches 0 or below, or has no end: the data show no power law. Add "
-            "sizes and range.",
+            f"{whose} interval, {interval(alpha.low, alpha.high)}, reaches 0 or below, or has no end: the data "
+            "show no power law. Add sizes and range.",
         ),
     )
 
@@ -218,7 +219,8 @@ def floor_cautions(floor: Interval, lowest: float) -> tuple[Caution, ...]:
         return (
             Caution(
                 "FLOOR_OPEN",
-                f"the floor's interval, {_ends(floor)}, reaches 0: the data show no floor. Quote the law without one.",
+                f"the floor's interval, {interval(floor.low, floor.high)}, reaches 0: the data show no floor. "
+                "Quote the law without one.",
             ),
         )
     if floor.high <= FLOOR_SHARE * lowest:
@@ -226,11 +228,7 @@ def floor_cautions(floor: Interval, lowest: float) -> tuple[Caution, ...]:
     return (
         Caution(
             "PLATEAU",
-            f"the floor's interval, {_ends(floor)}, reaches {FLOOR_SHARE:.0%} of the lowest mean loss, "
-            f"{lowest:.3g}: the best sizes lie on the floor. Is it the data, the optimiser or the precision?",
+            f"the floor's interval, {interval(floor.low, floor.high)}, reaches {FLOOR_SHARE:.0%} of the lowest mean "
+            f"loss, {lowest:.3g}: the best sizes lie on the floor. Is it the data, the optimiser or the precision?",
         ),
     )
-
-
-def _ends(interval: Interval) -> str:
-    return f"{interval.low:.3g} to " + ("no upper end" if interval.high_open else f"{interval.high:.3g}")

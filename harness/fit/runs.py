@@ -42,7 +42,7 @@ class Runs:
     y_name: str = "y"
 
 
-class Cell(NamedTuple):
+class ArmSize(NamedTuple):
     """One size of an arm (None: failed runs without a size), and how many of its runs ended well or failed."""
 
     arm: str
@@ -132,7 +132,7 @@ def _configs(runs: Runs) -> list[np.ndarray]:
     return [np.array(own) for own in places.values()]
 
 
-def cells(runs: Runs) -> tuple[Cell, ...]:
+def cells(runs: Runs) -> tuple[ArmSize, ...]:
     """The runs of every size of every arm, arms in order of appearance, sizes in order, runs without a size last."""
     has_size = np.isfinite(runs.x) & (runs.x > 0)
     sizes = [size if known else None for size, known in zip(runs.x.tolist(), has_size.tolist(), strict=True)]
@@ -140,7 +140,7 @@ def cells(runs: Runs) -> tuple[Cell, ...]:
     counts = Counter(placed)
     order = {arm: i for i, arm in enumerate(arms(runs))}
     keys = sorted({(arm, size) for arm, size, _ in placed}, key=lambda key: (order[key[0]], key[1] or math.inf))
-    return tuple(Cell(arm, size, counts[arm, size, False], counts[arm, size, True]) for arm, size in keys)
+    return tuple(ArmSize(arm, size, counts[arm, size, False], counts[arm, size, True]) for arm, size in keys)
 
 
 def rows_of(runs: Runs, kept: np.ndarray) -> Runs:

@@ -13,9 +13,9 @@ from scipy.stats import f as f_distribution
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.fit.fitting import fit_law
-from harness.fit.laws import Curve, Law, Logs, to_logs
+from harness.fit.laws import CurveFunction, Law, Logs, to_logs
 from harness.fit.points import noise_variances
-from harness.fit.profile import NO_FLOOR, Quantity, Region, coordinate, quantity_interval, region
+from harness.fit.profile import NO_FLOOR, ProfiledQuantity, Region, coordinate, quantity_interval, region
 from harness.fit.refusal import MISFIT_P, stuck
 from harness.fit.result import Estimate, Fit, Interval, Refusal
 from harness.fit.solve import Problem, Solution, solve
@@ -101,7 +101,7 @@ def _places(arms: int, share: Share) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return floor, scale, alpha
 
 
-def _curve(places: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Curve:
+def _curve(places: tuple[np.ndarray, np.ndarray, np.ndarray]) -> CurveFunction:
     """ln y = ln(e^floor + e^(-alpha (u - scale))) with the parameters of each point's arm; u is [n, (ln x, arm)]."""
 
     def curve(p: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -201,7 +201,7 @@ def _multipliers(known: Region, arms: tuple[str, ...], place: np.ndarray, level:
 
     found = {}
     for arm, index in zip(arms[1:], place[1:], strict=True):
-        quantity = Quantity(int(index), less_first)
+        quantity = ProfiledQuantity(int(index), less_first)
         low, high = np.exp(quantity_interval(known, quantity))
         value = math.exp(float(quantity(known.solution.p)[0]))
         found[arm] = Estimate(value, Interval(float(low), float(high), level))

@@ -8,10 +8,10 @@ from typing import Literal
 
 import numpy as np
 
-from harness.fit.laws import PURE, Curve, Law, Logs
+from harness.fit.laws import PURE, CurveFunction, Law, Logs
 
 Residuals = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-Edge = Literal["flat", "pure", "step"]
+EdgeCase = Literal["flat", "pure", "step"]
 
 AGREE = 1e-6  # relative to the best objective
 EDGE = 1e-9
@@ -71,7 +71,7 @@ class Solution:
     objective: float
     agreeing: int
     starts: int
-    edge: Edge | None
+    edge: EdgeCase | None
     gradient: float
     unmoved: bool = False
 
@@ -144,7 +144,7 @@ def _objective(r: np.ndarray, delta: float | None) -> tuple[np.ndarray, np.ndarr
     return np.nan_to_num(loss.sum(axis=-1), nan=np.inf, posinf=np.inf), kept
 
 
-def residuals_of(curve: Curve, logs: Logs) -> Residuals:
+def residuals_of(curve: CurveFunction, logs: Logs) -> Residuals:
     """Weighted residuals of the curve at the points."""
 
     def residuals(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -208,13 +208,13 @@ def _constant(p: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mu, np.ones((*mu.shape, 1))
 
 
-def _best(curve: Curve, logs: Logs, start: np.ndarray, delta: float | None) -> tuple[np.ndarray, float]:
+def _best(curve: CurveFunction, logs: Logs, start: np.ndarray, delta: float | None) -> tuple[np.ndarray, float]:
     """A linear problem, solved from one start."""
     p, objective = descend(residuals_of(curve, logs), start, np.array([np.inf]), logs.roundoff, delta)
     return p[0], float(objective[0])
 
 
-def _edge(edges: Edges, enough: float) -> Edge | None:
+def _edge(edges: Edges, enough: float) -> EdgeCase | None:
     if edges.flat <= enough:
         return "flat"
     if edges.pure <= enough:

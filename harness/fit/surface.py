@@ -16,7 +16,7 @@ from harness.fit.laws import Law, Logs, to_logs
 from harness.fit.objective import optimum, read_objective
 from harness.fit.points import positive
 from harness.fit.profile import (
-    Quantity,
+    ProfiledQuantity,
     Region,
     coordinate_interval,
     floor_interval,
@@ -225,7 +225,7 @@ def _of_log_alpha(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return -p[..., 1], np.broadcast_to(-np.eye(p.shape[-1])[1], p.shape)
 
 
-LOG_RATIO = Quantity(2, _of_log_alpha)  # ln(beta / alpha), on which alone the allocation hangs
+LOG_RATIO = ProfiledQuantity(2, _of_log_alpha)  # ln(beta / alpha), on which alone the allocation hangs
 
 
 def _exponent(known: Region, index: int, level: float) -> Estimate:

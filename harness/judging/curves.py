@@ -26,7 +26,7 @@ LOSS = "test_loss"  # in the metric of the task
 
 
 @dataclass(frozen=True)
-class Curve:
+class SideCurve:
     """ln of a value by size [n] and seed [n, s], nan where a run diverged; `lost` [n] is the share that did.
 
     Of a side of several arms `without` has by seed what the curve would be if that seed had not been run (`SideRuns`).
@@ -38,16 +38,16 @@ class Curve:
     logs: np.ndarray
     lost: np.ndarray
     seeds: tuple[int | str, ...]
-    without: Mapping[int | str, Curve] = field(default_factory=dict)
+    without: Mapping[int | str, SideCurve] = field(default_factory=dict)
 
 
-def side_curve(side: SideRuns, axis: str, column: str = LOSS) -> Curve:
+def side_curve(side: SideRuns, axis: str, column: str = LOSS) -> SideCurve:
     """The curve of a side, where arms are chosen also without each seed; errors are those of `curve`."""
     without = {seed: curve(runs, axis, column) for seed, runs in side.without.items()}
     return replace(curve(side.runs, axis, column), without=without)
 
 
-def curve(runs: pd.DataFrame, axis: str, column: str = LOSS) -> Curve:
+def curve(runs: pd.DataFrame, axis: str, column: str = LOSS) -> SideCurve:
     """The curve of `column` over sizes on `axis`, from the runs of one series; a HarnessError where there is none."""
     name = str(runs["series"].iloc[0])
     for needed in (axis, column):
@@ -63,7 +63,7 @@ def curve(runs: pd.DataFrame, axis: str, column: str = LOSS) -> Curve:
     lost = sized.groupby("size")["lost"].mean()
     logs = sized.pivot_table("value", "size", "seed", aggfunc="mean", dropna=False).reindex(lost.index)
     seeds = tuple(logs.columns.tolist())
-    return Curve(name, axis, lost.index.to_numpy(float), logs.to_numpy(float), lost.to_numpy(float), seeds)
+    return SideCurve(name, axis, lost.index.to_numpy(float), logs.to_numpy(float), lost.to_numpy(float), seeds)
 
 
 def size_of(runs: pd.DataFrame, axis: str, at: float, known: str) -> float:
@@ -81,7 +81,7 @@ def mean(logs: np.ndarray, what: str, name: str) -> float:
     return float(known.mean())
 
 
-def read(one: Curve, at: float) -> np.ndarray:
+def read(one: SideCurve, at: float) -> np.ndarray:
     """ln of the value at size `at`, by seed [s]; a HarnessError outside of the sizes, and where many runs diverged."""
     sizes = one.sizes
     inside = min(max(at, sizes[0]), sizes[-1])
@@ -98,13 +98,13 @@ def read(one: Curve, at: float) -> np.ndarray:
     return _between(one, inside)
 
 
-def _neighbours(one: Curve, inside: float) -> tuple[int, int]:
+def _neighbours(one: SideCurve, inside: float) -> tuple[int, int]:
     """The sizes next to a size that lies among them, or twice the one that it is."""
     upper = int(np.searchsorted(one.sizes, inside))
     return upper if one.sizes[upper] == inside else upper - 1, upper
 
 
-def _between(one: Curve, at: float) -> np.ndarray:
+def _between(one: SideCurve, at: float) -> np.ndarray:
     """ln of the value at size `at`, by seed [s]; beyond the ends, that at the end."""
     inside = min(max(at, one.sizes[0]), one.sizes[-1])
     lower, upper = _neighbours(one, inside)
@@ -114,7 +114,7 @@ def _between(one: Curve, at: float) -> np.ndarray:
     return (1 - share) * one.logs[lower] + share * one.logs[upper]
 
 
-def largest_common(first: Curve, second: Curve) -> float:
+def largest_common(first: SideCurve, second: SideCurve) -> float:
     """The largest size that both curves reach; a HarnessError where they share none."""
     low, high = common(first, second)
     if high < low * (1 - END_TOLERANCE):
@@ -125,7 +125,7 @@ def largest_common(first: Curve, second: Curve) -> float:
     return high
 
 
-def common(first: Curve, second: Curve) -> tuple[float, float]:
+def common(first: SideCurve, second: SideCurve) -> tuple[float, float]:
     """The range of sizes that both curves have; empty where the low end is above the high one."""
     return max(first.sizes[0], second.sizes[0]), min(first.sizes[-1], second.sizes[-1])
 
@@ -140,7 +140,7 @@ class Paired:
     seeds: int
 
 
-def paired(first: Curve, second: Curve, at: float, level: float) -> Paired:
+def paired(first: SideCurve, second: SideCurve, at: float, level: float) -> Paired:
     """The ratio second / first of the values at size `at`, from the seeds that both have.
 
     The interval is Student's t over the seeds' ln ratios: those that the arms share cancel what a draw of data does to
@@ -161,14 +161,14 @@ def paired(first: Curve, second: Curve, at: float, level: float) -> Paired:
     return Paired(estimate, low, high, len(gaps))
 
 
-def _gaps(first: Curve, second: Curve, logs: np.ndarray, other_logs: np.ndarray) -> dict[int | str, float]:
+def _gaps(first: SideCurve, second: SideCurve, logs: np.ndarray, other_logs: np.ndarray) -> dict[int | str, float]:
     """ln of second / first by seed, of the seeds that both have and on which neither diverged."""
     own, other = dict(zip(first.seeds, logs, strict=True)), dict(zip(second.seeds, other_logs, strict=True))
     both = {seed: float(other[seed] - own[seed]) for seed in own if seed in other}
     return {seed: gap for seed, gap in both.items() if math.isfinite(gap)}
 
 
-def _by_seed(first: Curve, second: Curve, at: float, gaps: Mapping[int | str, float]) -> np.ndarray:
+def _by_seed(first: SideCurve, second: SideCurve, at: float, gaps: Mapping[int | str, float]) -> np.ndarray:
     """What each seed adds to the mean gap [s]: its own gap, or the jackknife's pseudo-value where arms are chosen."""
     own = np.array(list(gaps.values()))
     if not first.without and not second.without:

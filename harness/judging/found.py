@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.comparison.verdict import Outcome  # with scipy, which those who only read rules do without
+    from harness.comparison.verdict import Ruling  # with scipy, which those who only read rules do without
 
 
 @dataclass(frozen=True)
@@ -34,4 +34,4 @@ class Number:
     unit: str
     condition: str
     found: Found
-    outcome: Outcome
+    outcome: Ruling

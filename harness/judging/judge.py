@@ -10,13 +10,13 @@ import pandas as pd
 
 from harness.base.errors import HarnessError
 from harness.comparison import Count, conclusion, count_outcomes, task_level
-from harness.comparison.verdict import Conclusion, Outcome
+from harness.comparison.verdict import Conclusion, Ruling
 from harness.fit.result import to_json as plain
 from harness.judging.found import Found, Number
 from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
 from harness.judging.robust import Under, by_way, concluded, far_worse, robust_words
-from harness.judging.runs import Runs, runs_of
+from harness.judging.runs import ExperimentRuns, runs_of
 from harness.judging.words import condition_words, found_words, rule_words
 from harness.spec import Condition, Decide, Manifest, all_axes, side_label, stable_axes, units
 
@@ -63,10 +63,10 @@ def judge_all(manifest: Manifest, table: pd.DataFrame) -> list[Verdict]:
     return [_with_others(judge(rule, runs), runs, others) for rule in rules]
 
 
-def _with_others(verdict: Verdict, runs: Runs, others: Mapping[str, Runs]) -> Verdict:
+def _with_others(verdict: Verdict, runs: ExperimentRuns, others: Mapping[str, ExperimentRuns]) -> Verdict:
     """The verdict, its rule judged under every other way of searching too."""
     condition = verdict.rule.conditions[0]
-    sides = (side_label(condition.choice(0)), side_label(condition.choice(len(condition.arms) - 1)))
+    sides = (side_label(condition.sides[0]), side_label(condition.sides[-1]))
     under = []
     for way, of_way in others.items():
         judged = judge(verdict.rule, of_way)
@@ -75,7 +75,7 @@ def _with_others(verdict: Verdict, runs: Runs, others: Mapping[str, Runs]) -> Ve
     return replace(verdict, under=tuple(under), conclusion=concluded(verdict.declared, verdict.counts, under))
 
 
-def judge(rule: Decide, runs: Runs) -> Verdict:
+def judge(rule: Decide, runs: ExperimentRuns) -> Verdict:
     """The verdict on a rule.
 
     Intervals are at the level that many tasks ask for (`compare.task_level`), and more than two conditions.
@@ -129,7 +129,7 @@ def _numbers(
     counted: Mapping[str, tuple[str, ...]],
     axes: Sequence[str],
     rule: Decide,
-    runs: Runs,
+    runs: ExperimentRuns,
     level: float,
 ) -> list[Number]:
     found = []
@@ -150,12 +150,12 @@ def _find(case: Case) -> Found:
         return Found(refused=str(error))
 
 
-def _of(numbers: Sequence[Number], axis: str, unit: str) -> list[Outcome]:
+def _of(numbers: Sequence[Number], axis: str, unit: str) -> list[Ruling]:
     return [one.outcome for one in numbers if (one.convention, one.unit) == (axis, unit)]
 
 
 # ------------------------------------------------------------------------------------------------------------ outcomes
-def outcome(condition: Condition, found: Found) -> Outcome:
+def outcome(condition: Condition, found: Found) -> Ruling:
     """What a number says of its condition: its interval lies wholly on one side, or it says nothing."""
     if found.refused is not None:
         return "inconclusive"
@@ -176,7 +176,7 @@ def outcome(condition: Condition, found: Found) -> Outcome:
     return "supported" if inside else "refuted" if outside else "inconclusive"
 
 
-def task_outcome(conditions: Sequence[Outcome], given: Sequence[Outcome] | None = None) -> Outcome:
+def task_outcome(conditions: Sequence[Ruling], given: Sequence[Ruling] | None = None) -> Ruling:
     """All conditions hold: supported; one does not: refuted. Where the antecedent `given` does not, it is supported."""
     found = _all(conditions)
     if given is None:
@@ -189,18 +189,18 @@ def task_outcome(conditions: Sequence[Outcome], given: Sequence[Outcome] | None 
     return "supported" if found == "supported" else "inconclusive"
 
 
-def _all(outcomes: Sequence[Outcome]) -> Outcome:
+def _all(outcomes: Sequence[Ruling]) -> Ruling:
     if "refuted" in outcomes:
         return "refuted"
     return "supported" if set(outcomes) == {"supported"} else "inconclusive"
 
 
-def _alike(numbers: Sequence[Number], whole: bool) -> Outcome:
+def _alike(numbers: Sequence[Number], whole: bool) -> Ruling:
     """Whether every condition of a task has one outcome under all conventions: unknown where one is inconclusive.
 
     So it is unless the numbers are `whole`, those of all conventions.
     """
-    by_condition: dict[str, set[Outcome]] = {}
+    by_condition: dict[str, set[Ruling]] = {}
     for one in numbers:
         by_condition.setdefault(one.condition, set()).add(one.outcome)
     if any({"supported", "refuted"} <= outcomes for outcomes in by_condition.values()):
@@ -213,8 +213,8 @@ def _stable(rule: Decide, numbers: Sequence[Number], measured: Sequence[str]) ->
     enough = len(measured) > 1 if rule.takes.of_counts else set(stable_axes()) <= set(measured)
     if set(rule.conventions) != set(measured) or not enough:
         return False
-    conditions = {condition_words(one, rule.conventions): one for one in (*rule.conditions, *rule.given)}
-    sides: dict[tuple[str, str], set[Outcome]] = {}
+    conditions = {condition_words(one, rule.conventions): one for one in rule.every_condition}
+    sides: dict[tuple[str, str], set[Ruling]] = {}
     for one in numbers:
         point = one.found
         if point.refused is None and point.holds is None:

@@ -26,8 +26,8 @@ def shown(fits: Sequence[SeriesFit], law: str | None = None) -> list[SeriesFit]:
 def laws_of_arms(case: Case) -> list[SeriesFit]:
     """Both laws of each arm on the task."""
     found: list[SeriesFit] = []
-    for index in range(len(case.condition.arms)):
-        found += laws(case.runs, case.task, case.condition.choice(index), case.axis, case.level)
+    for side in case.condition.sides:
+        found += laws(case.runs, case.task, side, case.axis, case.level)
     return found
 
 

@@ -15,7 +15,7 @@ from harness.judging.found import Found
 from harness.spec import Condition, Takes, side_label
 
 if TYPE_CHECKING:
-    from harness.judging.runs import Runs
+    from harness.judging.runs import ExperimentRuns
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Case:
     condition: Condition
     tasks: Sequence[str]
     axis: str
-    runs: Runs
+    runs: ExperimentRuns
     level: float
 
     @property
@@ -57,7 +57,7 @@ class Quantity:
 # -------------------------------------------------------------------------------------------------- words for `words`
 def arms_words(condition: Condition) -> tuple[str, ...]:
     """Each arm, or the best of several."""
-    return tuple(side_label(condition.choice(index)) for index in range(len(condition.arms)))
+    return tuple(map(side_label, condition.sides))
 
 
 def ratio_words(condition: Condition) -> str:

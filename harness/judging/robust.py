@@ -56,13 +56,13 @@ def concluded(declared: Conclusion, counts: Sequence[Count], others: Sequence[Un
     if declared == "convention-dependent":
         return declared
     found = {count.convention: count.outcome for count in counts}
-    turned = any(
-        count.outcome == OPPOSITE.get(found.get(count.convention, "inconclusive"))
-        for one in others
-        if not one.far_worse
-        for count in one.counts
-    )
-    return "training-dependent" if turned else declared
+    for one in others:
+        opposed = [
+            count for count in one.counts if count.outcome == OPPOSITE.get(found.get(count.convention, "inconclusive"))
+        ]
+        if opposed and not one.far_worse:
+            return "training-dependent"
+    return declared
 
 
 def robust_words(verdict: dict[str, Any]) -> str:

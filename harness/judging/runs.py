@@ -15,7 +15,7 @@ from harness.spec import Manifest, side_label
 
 
 @dataclass(frozen=True)
-class Runs:
+class ExperimentRuns:
     """The runs of an experiment, the target and inputs of its tasks, and the axis on which its arms are matched.
 
     `sides` and `fitted` remember runs and laws: rules ask for the same ones again.
@@ -28,16 +28,18 @@ class Runs:
     fitted: dict[tuple, list[SeriesFit]] = field(default_factory=dict, compare=False)
 
 
-def runs_of(manifest: Manifest, table: pd.DataFrame) -> Runs:
+def runs_of(manifest: Manifest, table: pd.DataFrame) -> ExperimentRuns:
     """The runs of a plan from their table (`record.load`, with `seconds` where they are measured)."""
     if "seconds" in table:
         table = table.assign(seconds_per_evaluation=table["seconds"] / table["evaluations"])
     labels = {cell.index: cell.task for cell in manifest.cells}
     tasks = {labels[planned.cell]: planned.run.task for planned in manifest.runs}
-    return Runs(table, {label: (task.target, task.inputs) for label, task in tasks.items()}, pairs_axis(manifest))
+    return ExperimentRuns(
+        table, {label: (task.target, task.inputs) for label, task in tasks.items()}, pairs_axis(manifest)
+    )
 
 
-def of_arm(runs: Runs, task: str, names: Sequence[str]) -> SideRuns:
+def of_arm(runs: ExperimentRuns, task: str, names: Sequence[str]) -> SideRuns:
     """The runs of an arm, or of the best of several (`side_runs`)."""
     key = (task, tuple(names))
     if key not in runs.sides:
@@ -45,7 +47,7 @@ def of_arm(runs: Runs, task: str, names: Sequence[str]) -> SideRuns:
     return runs.sides[key]
 
 
-def laws(runs: Runs, task: str, names: Sequence[str], axis: str, level: float) -> list[SeriesFit]:
+def laws(runs: ExperimentRuns, task: str, names: Sequence[str], axis: str, level: float) -> list[SeriesFit]:
     """Both laws of an arm on a task; a HarnessError where the axis is not measured, or counts nothing."""
     key = (task, tuple(names), axis, level)
     if key not in runs.fitted:

@@ -13,8 +13,8 @@ from harness.fit.precision import warn_of_precision
 from harness.fit.window import until_minimum, warn_of_cut
 from harness.spec import Manifest, all_axes, default_count
 
-LawName = Literal["pure", "floor"]
-LAWS: tuple[LawName, ...] = ("pure", "floor")
+SeriesLaw = Literal["pure", "floor"]
+LAWS: tuple[SeriesLaw, ...] = ("pure", "floor")
 BEST_AT = "best_at"  # column: the budget at which a run stands for a side of several arms (`verdicts.side_runs`)
 HEADLINE_AXES = (default_count("params"), default_count("flops_train"))
 
@@ -128,7 +128,7 @@ def fit_table(table: pd.DataFrame, axes: Sequence[str] | None = None, level: flo
     return found
 
 
-def _series_fit(task: str, series: str, axis: str, runs: pd.DataFrame, law: LawName, level: float) -> SeriesFit:
+def _series_fit(task: str, series: str, axis: str, runs: pd.DataFrame, law: SeriesLaw, level: float) -> SeriesFit:
     parts = runs["part"]
     result, everywhere, held_out = _fit(runs[parts == "fitted"], law, level), None, None
     if (parts == "outside").any():
@@ -144,7 +144,7 @@ def _series_fit(task: str, series: str, axis: str, runs: pd.DataFrame, law: LawN
     return SeriesFit(task, series, axis, result, diverged, outside, everywhere, held_out, metric)
 
 
-def _fit(runs: pd.DataFrame, law: LawName, level: float) -> Fit:
+def _fit(runs: pd.DataFrame, law: SeriesLaw, level: float) -> Fit:
     found = fit.fit_law(*_xy(runs), law, level)
     # Targets are taken to be of size 1, as those of the paper's toys are. A small cross-entropy has all its digits.
     has_floor = len(runs) and runs["metric"].iloc[0] == "rmse"
@@ -155,7 +155,7 @@ def _xy(runs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return runs["size"].to_numpy(), runs["test_loss"].to_numpy()
 
 
-def common_law(fits: Sequence[SeriesFit], task: str, axis: str) -> LawName:
+def common_law(fits: Sequence[SeriesFit], task: str, axis: str) -> SeriesLaw:
     """The one law to show for all series of a task on an axis, so that their exponents are the same quantity.
 
     The law that is refused for fewer series; of two that stand alike, the one with a floor, which contains the other.

@@ -49,22 +49,19 @@ def ratios(
 
 def curves_table(curves: Mapping[SearchedSize, TuningCurve]) -> pd.DataFrame:
     """A row a task, arm, size and k: expected test loss with its band, and the chance that the pick failed."""
-    rows = [
-        (*one, curve.trials, len(curve.seeds), *of_k)
-        for one, curve in curves.items()
-        for of_k in zip(curve.k, curve.estimate, curve.low, curve.high, curve.failed, strict=True)
-    ]
+    rows: list[tuple[object, ...]] = []
+    for one, curve in curves.items():
+        by_k = zip(curve.k, curve.estimate, curve.low, curve.high, curve.failed, strict=True)
+        rows += [(*one, curve.trials, len(curve.seeds), *of_k) for of_k in by_k]
     columns = [*SearchedSize._fields, "trials", "seeds", "k", "test_loss", "low", "high", "failed"]
     return pd.DataFrame(rows, columns=columns).astype({"asked": float})
 
 
 def ratios_table(found: Mapping[tuple[str, float | None], EffortRatio]) -> pd.DataFrame:
     """A row a task, size and k: the ratio second / first with its band."""
-    rows = [
-        (*where, *of_k)
-        for where, one in found.items()
-        for of_k in zip(one.k, one.estimate, one.low, one.high, strict=True)
-    ]
+    rows: list[tuple[object, ...]] = []
+    for where, one in found.items():
+        rows += [(*where, *of_k) for of_k in zip(one.k, one.estimate, one.low, one.high, strict=True)]
     return pd.DataFrame(rows, columns=["task", "asked", "k", "ratio", "low", "high"]).astype({"asked": float})
 
 

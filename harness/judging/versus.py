@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from harness.fit.result import to_json as plain
 from harness.judging.curves import common, curve, loss_at, paired, side_curve, size_of
 from harness.judging.found import Found
 from harness.judging.laws import cost_at, shown
-from harness.judging.runs import Runs, laws, of_arm
+from harness.judging.runs import ExperimentRuns, laws, of_arm
 from harness.judging.side_runs import SideRuns
 from harness.spec import stable_axes
 
@@ -28,7 +29,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Asked:
+class VersusRequest:
     """Two sides A and B, the budget `at` on `axis` (the largest common one where it is None), and the loss at
     which costs are compared (the middle of those that both attain where it is None)."""
 
@@ -65,7 +66,7 @@ class Versus:
 
 
 @dataclass(frozen=True)
-class Line:
+class RatioLine:
     """The ratio of test losses B / A over A's sizes `x` [n] on the axis asked for, B being equal in `convention`."""
 
     task: str
@@ -76,14 +77,14 @@ class Line:
     high: np.ndarray
 
 
-def sides(runs: Runs, first: str, second: str) -> tuple[Side, Side]:
+def sides(runs: ExperimentRuns, first: str, second: str) -> tuple[Side, Side]:
     """A and B as typed: an arm, a series, or `label=arm,arm`.
 
     A HarnessError if a name is neither an arm nor a series that was run, or stands on both sides.
     """
     known = list(dict.fromkeys([*runs.table["arm"], *runs.table["series"]]))
     found = _side(first, known), _side(second, known)
-    for name in (name for side in found for name in side.names):
+    for name in (*found[0].names, *found[1].names):
         if name not in known:
             raise HarnessError(f"{name!r} is no arm of this experiment; {did_you_mean(name, known)}")
     if shared := [name for name in found[0].names if name in found[1].names]:
@@ -99,13 +100,13 @@ def _side(text: str, known: Sequence[str]) -> Side:
     return Side(label or listed, names)
 
 
-def conventions_of(runs: Runs, axis: str) -> tuple[list[str], list[str]]:
+def conventions_of(runs: ExperimentRuns, axis: str) -> tuple[list[str], list[str]]:
     """The conventions to compare under, those of a stable verdict and `axis`; and those of them not measured."""
     asked = list(dict.fromkeys([*stable_axes(), axis]))
     return [name for name in asked if name in runs.table], [name for name in asked if name not in runs.table]
 
 
-def versus(runs: Runs, asked: Asked) -> list[Versus]:
+def versus(runs: ExperimentRuns, asked: VersusRequest) -> list[Versus]:
     """Both arms on every task under every convention.
 
     With a budget, A is the network of that size on `asked.axis`, and B under each convention the one that is equal to A
@@ -117,10 +118,10 @@ def versus(runs: Runs, asked: Asked) -> list[Versus]:
     tasks = _tasks(runs, asked)
     if asked.at is not None:
         _check_budget(runs, asked, tasks)
-    return [_one(runs, asked, task, axis) for task in tasks for axis in axes]
+    return [_one(runs, asked, task, axis) for task, axis in itertools.product(tasks, axes)]
 
 
-def _tasks(runs: Runs, asked: Asked) -> list[str]:
+def _tasks(runs: ExperimentRuns, asked: VersusRequest) -> list[str]:
     """The tasks on which both arms have runs: all cells of an arm may be infeasible on one. A HarnessError if none."""
     rows = runs.table[~runs.table["of_budget"] & runs.table["chosen"]]
     both = [
@@ -132,7 +133,7 @@ def _tasks(runs: Runs, asked: Asked) -> list[str]:
     return found
 
 
-def _check_budget(runs: Runs, asked: Asked, tasks: Sequence[str]) -> None:
+def _check_budget(runs: ExperimentRuns, asked: VersusRequest, tasks: Sequence[str]) -> None:
     ranges = {}
     for task in tasks:
         low, high = common(*(curve(of_arm(runs, task, side.names).runs, asked.axis) for side in asked.sides))
@@ -148,12 +149,12 @@ def _check_budget(runs: Runs, asked: Asked, tasks: Sequence[str]) -> None:
     )
 
 
-def _one(runs: Runs, asked: Asked, task: str, axis: str) -> Versus:
+def _one(runs: ExperimentRuns, asked: VersusRequest, task: str, axis: str) -> Versus:
     first, second = (of_arm(runs, task, side.names) for side in asked.sides)
     ratio = _tried(lambda: loss_at(first, second, axis, asked.at, asked.axis, asked.level))
     try:
-        fits = [law for side in asked.sides for law in laws(runs, task, side.names, axis, asked.level)]
-        one, other = (law.fit for law in shown(fits))
+        fits = [laws(runs, task, side.names, axis, asked.level) for side in asked.sides]
+        one, other = (law.fit for law in shown([*fits[0], *fits[1]]))
     except HarnessError as error:
         return Versus(task, axis, ratio, Found(refused=str(error)), None)
     cost = _tried(lambda: cost_at(one, other, asked.loss if asked.loss is not None else "middle"))
@@ -168,7 +169,7 @@ def _tried(find: Any) -> Found:
         return Found(refused=str(error))
 
 
-def lines(runs: Runs, asked: Asked) -> list[Line]:
+def lines(runs: ExperimentRuns, asked: VersusRequest) -> list[RatioLine]:
     """The ratio at each of A's sizes, under every convention, where B has a network that is equal in it."""
     axes, _ = conventions_of(runs, asked.axis)
     found = []
@@ -177,11 +178,11 @@ def lines(runs: Runs, asked: Asked) -> list[Line]:
         for axis in axes:
             read = _points(first, second, axis, asked)
             if read:
-                found.append(Line(task, axis, *np.array(read).T))
+                found.append(RatioLine(task, axis, *np.array(read).T))
     return found
 
 
-def _points(first: SideRuns, second: SideRuns, axis: str, asked: Asked) -> list[tuple[float, ...]]:
+def _points(first: SideRuns, second: SideRuns, axis: str, asked: VersusRequest) -> list[tuple[float, ...]]:
     """(A's size, ratio, low, high), where there is one; of both ends of B too, which lie between A's sizes."""
     try:
         one, other, known = side_curve(first, axis), side_curve(second, axis), curve(first.runs, asked.axis)
@@ -208,7 +209,9 @@ def better(found: Found, first: str, second: str) -> str:
     return f"{second}, {1 / found.estimate:.3g} times" if found.high < 1 else "not decided"
 
 
-def versus_json(asked: Asked, found: Sequence[Versus], curves: Sequence[Line], absent: Sequence[str]) -> dict[str, Any]:
+def versus_json(
+    asked: VersusRequest, found: Sequence[Versus], curves: Sequence[RatioLine], absent: Sequence[str]
+) -> dict[str, Any]:
     """Everything in plain types that strict JSON can hold."""
     said: dict[str, Any] = plain({"asked": asked, "compared": list(found), "lines": list(curves)})
     return {**said, "not_measured": list(absent)}

@@ -1,8 +1,8 @@
 """Rules and numbers in words."""
 
-import math
 import re
 
+from harness.base.formats import interval, number
 from harness.judging.found import Found
 from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import listed
@@ -48,16 +48,10 @@ def found_words(found: Found) -> str:
         codes = dict.fromkeys(re.findall(r"\b([A-Z]{2,}(?:_[A-Z]+)*): ", found.refused))
         codes.pop("REFUSED_FIT", None)
         return f"refused ({', '.join(codes)})" if codes else "refused"
-    ends = f"[{_end(found.low)}, {_end(found.high)}]" if found.low is not None and found.high is not None else ""
-    number = "" if found.estimate is None else _end(found.estimate)
-    if found.holds is None and found.estimate is None:
-        return f"not known {ends}".strip()
-    if found.holds is not None and found.estimate is None:
-        return f"{'yes' if found.holds else 'no'} {ends}".strip()
-    return f"{number} {ends}".strip()
-
-
-def _end(value: float | None) -> str:
-    if value is None or math.isinf(value):
-        return "-∞" if value is not None and value < 0 else "∞"
-    return f"{value:.3g}"
+    if found.estimate is not None:
+        told = number(found.estimate)
+    elif found.holds is not None:
+        told = "yes" if found.holds else "no"
+    else:
+        told = "not known"
+    return told if found.low is None or found.high is None else f"{told} {interval(found.low, found.high)}"

@@ -57,7 +57,7 @@ from harness.spec import (
     Task,
     at_a_time,
 )
-from harness.spec.nouns import Dtype, Engine
+from harness.spec.run import Dtype, Engine
 from harness.tasks import resolve, stream
 from harness.train import fused_engine, torch_engine, train_pack
 from harness.train.fused.optimisers.lbfgs import LbfgsState

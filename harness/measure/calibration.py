@@ -35,7 +35,7 @@ from harness.spec import (
     sealed,
     unsealed,
 )
-from harness.spec.nouns import Dtype, Engine
+from harness.spec.run import Dtype, Engine
 
 # 5: shapes and moves of knots that were timed alone, and rates, in place of factors of features.
 CALIBRATION_SCHEMA = 5

@@ -32,7 +32,7 @@ from harness.measure.calibration import (
 from harness.planning.plan import computation, planned_flops
 from harness.record import Record
 from harness.spec import Manifest, Optimizer, RunSpec, points_at_a_time, stages
-from harness.spec.nouns import Device
+from harness.spec.run import Device
 
 # Where nothing was measured: FLOPs a second (local_min) of a core and of a GPU on small networks, and a pack's seconds
 # for samples and records. Assumptions, to plan with: on a core of 2023 the fused engine makes 5e9 to 5e10, torch 2e8 to

@@ -17,7 +17,7 @@ from harness.spec import (
     count_names,
     points_at_a_time,
 )
-from harness.spec.nouns import Dtype, Engine
+from harness.spec.run import Dtype, Engine
 from harness.tasks import is_data
 
 # Unknowns of a system of Levenberg-Marquardt: its matrix twice takes a gigabyte, its factorisation ten seconds.
@@ -100,8 +100,8 @@ def check_counted(variant: Experiment, arm_name: str, network: Network, counts: 
         asked.append((f"window.{arm_name}.axis", window.axis))
     for index, rule in enumerate(variant.decide):
         sides: list[Sequence[str]] = []
-        for condition in (*rule.conditions, *rule.given):
-            sides += [condition.choice(number) for number in range(len(condition.arms))]
+        for condition in rule.every_condition:
+            sides += condition.sides
         if any(arm_name in side for side in sides):
             asked += [(f"decide.{index}.axes", name) for name in rule.conventions]
     for place, name in asked:

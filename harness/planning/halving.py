@@ -35,16 +35,19 @@ from harness.spec import (
 )
 from harness.spec.search import CHECKED_IN, Variant
 
+RungScores = dict[tuple[int, int], float]  # by the index of a cell and a rung
+
 
 def next_rung(rungs: Sequence[Manifest], records: Mapping[str, Record]) -> Manifest:
     """The plan of the rung after `rungs`, all plans of a search so far, from the records of their runs by run id."""
     last = rungs[-1]
     whole = all_rungs(rungs)
-    score_of = _Scores(whole, records)
+    score_of = _scores(whole, records)
     going_on: set[int] = set()
     for way in ways_of(last.experiment):
-        going_on |= {cell.index for cell in _kept(whole, score_of, way, last.rung)}
-    checked = {cell.index for cell in last.cells if is_checked(cell) and np.isfinite(score_of(cell, last.rung))}
+        for cells in _competitions(whole, way):
+            going_on |= {cell.index for cell in _best(cells, score_of, last)}
+    checked = {cell.index for cell in last.cells if is_checked(cell) and np.isfinite(score_of[cell.index, last.rung])}
     runs = []
     for planned in rungs[0].runs:
         if planned.cell in going_on | checked:
@@ -78,14 +81,14 @@ def overlooked(rungs: Sequence[Manifest], records: Mapping[str, Record]) -> pd.D
     the checked had a lower median validation loss than the best that was kept. The others of the dropped are unknown.
     """
     whole = all_rungs(rungs)
-    score_of, end = _Scores(whole, records), rungs[-1].rung
+    score_of, end = _scores(whole, records), rungs[-1].rung
     counted = dict.fromkeys(("sizes", "dropped", "checked", "overlooked"), 0)
     rows: dict[str, dict[str, int]] = defaultdict(lambda: dict(counted))
     for cells in _competitions(whole, None):
-        kept = _best(cells, score_of, end - 1, whole)
+        kept = _best(cells, score_of, rungs[-2])
         dropped = [cell for cell in cells if cell not in kept]
-        checked = [score_of(cell, end) for cell in dropped if is_checked(cell)]
-        best_kept = min([score_of(cell, end) for cell in kept], default=np.inf)
+        checked = [score_of[cell.index, end] for cell in dropped if is_checked(cell)]
+        best_kept = min([score_of[cell.index, end] for cell in kept], default=np.inf)
         row = rows[cells[0].arm]
         row["sizes"] += 1
         row["dropped"] += len(dropped)
@@ -94,25 +97,19 @@ def overlooked(rungs: Sequence[Manifest], records: Mapping[str, Record]) -> pd.D
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("arm").reset_index()
 
 
-class _Scores:
-    """The median ln validation loss of a trial at the end of a rung; infinite where half of its seeds failed."""
-
-    def __init__(self, whole: Manifest, records: Mapping[str, Record]) -> None:
-        self._losses: dict[tuple[int, int], list[float]] = defaultdict(list)
-        for planned in whole.runs:
-            metrics = records[planned.run_id].metrics
-            loss = metrics.losses.validation if metrics else np.inf
-            self._losses[planned.cell, planned.run.recipe.max_evaluations].append(loss)
-
-    def __call__(self, cell: Cell, rung: int) -> float:
-        assert cell.trial is not None
-        losses = self._losses.get((cell.index, cell.trial.rungs[rung])) if cell.trial.rungs else None
-        return float(scores([losses])[0]) if losses else np.inf
-
-
-def _kept(whole: Manifest, score_of: _Scores, way: Variant | None, rung: int) -> Iterator[Cell]:
-    for cells in _competitions(whole, way):
-        yield from _best(cells, score_of, rung, whole)
+def _scores(whole: Manifest, records: Mapping[str, Record]) -> RungScores:
+    """The median ln validation loss by cell and rung; infinite where half of the seeds failed or none were trained."""
+    losses: dict[tuple[int, int], list[float]] = defaultdict(list)
+    for planned in whole.runs:
+        metrics = records[planned.run_id].metrics
+        loss = metrics.losses.validation if metrics else np.inf
+        losses[planned.cell, planned.run.recipe.max_evaluations].append(loss)
+    found: RungScores = defaultdict(lambda: np.inf)
+    for cell in whole.cells:
+        for rung, evaluations in enumerate(cell.trial.rungs if cell.trial else ()):
+            if trained := losses.get((cell.index, evaluations)):
+                found[cell.index, rung] = float(scores([trained])[0])
+    return found
 
 
 def _competitions(whole: Manifest, way: Variant | None) -> Iterator[list[Cell]]:
@@ -126,15 +123,16 @@ def _competitions(whole: Manifest, way: Variant | None) -> Iterator[list[Cell]]:
         yield from found.values()
 
 
-def _best(cells: Sequence[Cell], score_of: _Scores, rung: int, whole: Manifest) -> list[Cell]:
-    """Those that go on after rungs 0 to `rung`, the best first; never one that failed."""
-    search = whole.experiment.search
+def _best(cells: Sequence[Cell], score_of: RungScores, last: Manifest) -> list[Cell]:
+    """Those that go on after the rung `last` and those before it, the best first; never one that failed."""
+    search = last.experiment.search
     assert search is not None
     assert search.halving is not None
     left = list(cells)
-    for at in range(rung + 1):
-        alive = [cell for cell in left if np.isfinite(score_of(cell, at))]
-        left = sorted(alive, key=lambda cell: score_of(cell, at))[: search.halving.kept(len(cells), at)]
+    for rung in range(last.rung + 1):
+        alive = [cell for cell in left if np.isfinite(score_of[cell.index, rung])]
+        alive.sort(key=lambda cell: score_of[cell.index, rung])
+        left = alive[: search.halving.kept(len(cells), rung)]
     return left
 
 

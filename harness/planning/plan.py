@@ -45,7 +45,8 @@ from harness.spec import (
     units,
     variants,
 )
-from harness.spec.nouns import Dtype, Size
+from harness.spec.arm import Size
+from harness.spec.run import Dtype
 from harness.spec.search import Effort, Search
 from harness.tasks import load_target, resolve
 

@@ -11,7 +11,7 @@ from harness.spec import (
     KanShape,
     RunSpec,
 )
-from harness.spec.nouns import Metric
+from harness.spec.task import Metric
 
 if TYPE_CHECKING:
     pass
@@ -107,7 +107,7 @@ class ClassCurvePoint(Frozen):
         return self.validation_cross_entropy
 
 
-Curve = tuple[Annotated[CurvePoint | ClassCurvePoint, Field(union_mode="left_to_right")], ...]
+LearningCurve = tuple[Annotated[CurvePoint | ClassCurvePoint, Field(union_mode="left_to_right")], ...]
 CURVE_POINT: dict[Metric, type[CurvePoint] | type[ClassCurvePoint]] = {
     "rmse": CurvePoint,
     "cross_entropy": ClassCurvePoint,
@@ -194,7 +194,7 @@ class Record(Frozen):
     refused_steps: int = 0
     counts: dict[str, int]
     weights: str
-    curve: Curve
+    curve: LearningCurve
     phases: tuple[PhaseEnd, ...] | None = Field(None, exclude_if=lambda value: value is None)
     provenance: Provenance
     pruned: Pruned | None = Field(None, exclude_if=lambda value: value is None)

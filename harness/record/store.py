@@ -36,14 +36,14 @@ from harness.spec import (
     sealed,
     unsealed,
 )
-from harness.spec.nouns import Engine
+from harness.spec.run import Engine
 
 if TYPE_CHECKING:
     pass
 
 Read = TypeVar("Read")
 # Of two records of one run. A defect: the same code on the same machine ought to have made the same bits.
-Verdict = Literal["same", "within tolerance", "beyond tolerance", "defect"]
+Agreement = Literal["same", "within tolerance", "beyond tolerance", "defect"]
 # What machines agree to (docs/engine.md): training errors of the first evaluations, relative; and in the end, the
 # larger one over the smaller.
 EARLY_EVALUATIONS = 8
@@ -61,7 +61,7 @@ def record_path(folder: Path, identity: str) -> Path:
     return folder / f"{identity}.json"
 
 
-def publish(record: Record, folder: Path) -> Literal["published"] | Verdict:
+def publish(record: Record, folder: Path) -> Literal["published"] | Agreement:
     """Write `record` whole or not at all; the verdict on it if its run had a record already, which stays as it is.
 
     The first wins: two writers cannot mix. A second one that is not the same goes to `duplicates/`. A HarnessError if
@@ -130,7 +130,7 @@ class Duplicate(NamedTuple):
 
     run_id: str
     path: Path
-    verdict: Verdict | Literal["damaged"]
+    verdict: Agreement | Literal["damaged"]
 
 
 def duplicate_path(folder: Path, record: Record) -> Path:
@@ -168,7 +168,7 @@ def fingerprint(engine: Engine, provenance: Provenance) -> str:
     return hashlib.sha256(canonical_json(numerics).encode()).hexdigest()[:16]
 
 
-def verdict(one: Record, other: Record) -> Verdict:
+def verdict(one: Record, other: Record) -> Agreement:
     """What is to be said of two records of one run; which came first does not matter."""
     if _results(one) == _results(other):
         return "same"

@@ -34,7 +34,7 @@ from harness.spec import (
     Won,
     canonical_json,
 )
-from harness.spec.nouns import Metric
+from harness.spec.task import Metric
 
 if TYPE_CHECKING:
     import pandas as pd

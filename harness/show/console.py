@@ -1,4 +1,4 @@
-"""The terminal: what is printed on, progress of long work, and words for durations and networks."""
+"""The terminal: what is printed on, and progress of long work."""
 
 import time
 from collections import Counter
@@ -11,19 +11,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 console = Console(highlight=False, markup=False)  # names are the user's: "[red]" is a name
 if not console.is_terminal:
     console = Console(highlight=False, markup=False, width=160)  # a log is not narrower for having no window
-
-
-def duration(seconds: float) -> str:
-    """Seconds, minutes or hours, to two digits."""
-    for unit, length in (("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{two_digits(seconds / length)} {unit}"
-    return f"{two_digits(seconds)} s"
-
-
-def two_digits(value: float) -> str:
-    """A number to two digits, without an exponent where it has more before its point."""
-    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
 @contextmanager

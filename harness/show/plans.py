@@ -1,11 +1,12 @@
 """What the command line prints of plans, costs and fits: tables and sentences."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import pandas as pd
 from rich.table import Table
 
+from harness.base.formats import duration
 from harness.count import DEFAULT_WEIGHTS
 from harness.fit import Fit
 from harness.judging.scaling import SeriesFit
@@ -13,11 +14,9 @@ from harness.measure.calibration import Calibration, Calibrations, bench_command
 from harness.measure.cost import PredictionErrors
 from harness.planning.match import Matched, Setting, ratios
 from harness.planning.trials import WHOLE_RECIPE
-from harness.show.console import duration
+from harness.show.words import exponent_words, loss_words
 from harness.spec import Cell, Manifest, count_names, default_count
 from harness.spec.counts import KINDS
-
-LOSS_WORDS = {"rmse": "test RMSE", "cross_entropy": "test cross-entropy"}  # by the metric of a task
 
 
 def plan_table(manifest: Manifest) -> Table:
@@ -147,12 +146,6 @@ def errors_sentence(errors: PredictionErrors) -> str:
     )
 
 
-def loss_words(metrics: Iterable[str]) -> str:
-    """What the losses of tasks with these metrics are called."""
-    different = set(metrics)
-    return LOSS_WORDS[different.pop()] if len(different) == 1 else "test loss"
-
-
 def fits_table(fits: Sequence[SeriesFit], axes: Sequence[str]) -> Table:
     """Exponents with intervals on `axes`, or the refusal in their place."""
     loss = loss_words(one.metric for one in fits)
@@ -184,19 +177,7 @@ def _both_laws(fits: Sequence[SeriesFit], axes: Sequence[str]) -> list[tuple[Ser
 
 def _law_cells(pure: Fit, floor: Fit) -> list[str]:
     height = f"{floor.floor:.1e}" if floor.floor is not None else ""
-    return [str(len(pure.points.sizes)), exponent(pure), exponent(floor), height]
-
-
-def exponent(fit: Fit) -> str:
-    """`alpha [low, high]`, or the code of the refusal."""
-    if fit.refusals:
-        return ", ".join(refusal.code for refusal in fit.refusals)
-    assert fit.alpha_interval is not None
-    return f"{fit.alpha:.2f} [{_bound(fit.alpha_interval.low)}, {_bound(fit.alpha_interval.high)}]"
-
-
-def _bound(value: float) -> str:
-    return {float("inf"): "∞", float("-inf"): "-∞"}.get(value, f"{round(value, 2) + 0.0:.2f}")  # + 0.0: no -0.00
+    return [str(len(pure.points.sizes)), exponent_words(pure), exponent_words(floor), height]
 
 
 def notes(pure: SeriesFit, floor: SeriesFit) -> list[str]:
@@ -247,7 +228,7 @@ def _predicted(law: SeriesFit, index: int, number: Callable[[float, int], str]) 
     """`value [low, high] within` or `missed`; elsewhere why there is no prediction, in a word."""
     found = law.held_out.prediction if law.held_out else None
     if found is None:
-        return exponent(law.fit) if law.fit.refusals else "no prediction"
+        return exponent_words(law.fit) if law.fit.refusals else "no prediction"
     low, high = number(found.low[index], 2), number(found.high[index], 2)
     return f"{number(found.curve[index], 3)} [{low}, {high}] {'within' if found.within[index] else 'missed'}"
 

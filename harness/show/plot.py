@@ -21,10 +21,11 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from harness.base.files import whole_file
+from harness.base.formats import PLAIN, human, scientific
 from harness.fit import Fit, Points, band, predict, size_means
 from harness.fit.held_out import Extrapolation
 from harness.judging.scaling import SeriesFit, chosen_runs, common_law, headline_axes, with_parts
-from harness.show.plans import LOSS_WORDS, exponent
+from harness.show.words import LOSS_WORDS, exponent_words
 from harness.spec import Manifest, RunTask, axis_words
 
 LOSS_UNITS = {"rmse": "target's units", "cross_entropy": "nats"}
@@ -60,7 +61,6 @@ THEME: dict[Any, Any] = {
 LABEL_SIZE = 7
 LABEL_COLUMNS, TITLE_COLUMNS = 42, 100
 LAW_POINTS = 80
-PLAIN = (0.001, 1e5)  # ticks and numbers within are written out, others as powers of ten
 
 
 Budgets = Mapping[str, tuple[str, float]]  # series of one training budget -> the best sizes' series, and the budget
@@ -192,21 +192,6 @@ def run_tasks(manifest: Manifest) -> dict[str, RunTask]:
     """Task label -> the task as its runs know it."""
     labels = {cell.index: cell.task for cell in manifest.cells}
     return {labels[planned.cell]: planned.run.task for planned in manifest.runs}
-
-
-def human(value: float, digits: int = 3) -> str:
-    """`value` to `digits` significant digits: written out, or as a multiple of a power of ten."""
-    if value == 0 or math.isinf(value):
-        return {0: "0", math.inf: "∞", -math.inf: "-∞"}[value]
-    if PLAIN[0] <= abs(value) < PLAIN[1]:
-        return f"{float(f'{value:.{digits}g}'):,.10g}"
-    return _scientific(value, digits)
-
-
-def _scientific(value: float, digits: int) -> str:
-    mantissa, power = f"{value:.{digits - 1}e}".split("e")
-    raised = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"10{raised}" if float(mantissa) == 1 else f"{float(mantissa):g}×10{raised}"
 
 
 # ------------------------------------------------------------------------------------------------------------- panels
@@ -351,7 +336,10 @@ def draw_held_out(axes: Axes, series: str, fit: Fit, found: Extrapolation, style
 def _label(series: str, law: SeriesFit, style: Style) -> str:
     fit = law.fit
     # The glyph stands inside the text, where nobody takes it for a data point.
-    lines = [f"{series} {style.glyph} " + (f"no fit: {exponent(fit)}" if fit.refusals else f"α = {exponent(fit)}")]
+    lines = [
+        f"{series} {style.glyph} "
+        + (f"no fit: {exponent_words(fit)}" if fit.refusals else f"α = {exponent_words(fit)}")
+    ]
     if fit.floor:
         lines.append(f"above a floor E = {human(fit.floor, 2)}")
     if not fit.refusals and any(warning.code == "LOCAL_SLOPE" for warning in fit.warnings):
@@ -400,7 +388,7 @@ def set_ticks(axis: Axis, limits: tuple[float, float]) -> None:
     ticks = tick_values(*limits)
     plain = all(PLAIN[0] <= tick < PLAIN[1] for tick in ticks)
     axis.set_major_locator(FixedLocator(ticks))
-    axis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:,.6g}" if plain else _scientific(tick, 4)))
+    axis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:,.6g}" if plain else scientific(tick, 4)))
     axis.set_minor_locator(LogLocator(subs=range(1, 10), numticks=200))
     axis.set_minor_formatter(NullFormatter())
 

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from harness.comparison.tables.fits import Answer, ArmFit, drawn_law
+from harness.base.formats import human
+from harness.comparison.tables.fits import ArmFit, RequestedFits, drawn_law
 from harness.fit import Fit, size_means
 from harness.show.plot import (
     ROW_HEIGHT,
@@ -24,7 +25,6 @@ from harness.show.plot import (
     draw_held_out,
     draw_law,
     draw_means,
-    human,
     place_labels,
     series_styles,
     series_text,
@@ -43,7 +43,7 @@ from harness.show.plot_residuals import (
     write_figure,
     write_note,
 )
-from harness.show.table_fits import exponent_words
+from harness.show.words import exponent_words
 from harness.spec import axis_words
 
 COLUMNS = 3  # of small multiples
@@ -59,7 +59,7 @@ class _One(NamedTuple):
 
 
 # ------------------------------------------------------------------------------------------------------------- public
-def draw_fits(found: Answer, folder: Path) -> list[Path]:
+def draw_fits(found: RequestedFits, folder: Path) -> list[Path]:
     """Write `laws` and `residuals`, each as .png and .pdf, into `folder`; return their paths.
 
     There is no figure of residuals where every law was refused.
@@ -68,7 +68,7 @@ def draw_fits(found: Answer, folder: Path) -> list[Path]:
     return [path for name, figure in figures.items() if figure for path in write_figure(figure, folder / name)]
 
 
-def laws_figure(found: Answer) -> Figure:
+def laws_figure(found: RequestedFits) -> Figure:
     """A panel a column of sizes with all arms in it, or a panel an arm where there are too many to tell apart."""
     ones = _ones(found)
     is_overlaid = len({one.arm.arm for one in ones}) <= OVERLAID
@@ -98,7 +98,7 @@ def laws_figure(found: Answer) -> Figure:
     return figure
 
 
-def residuals_of(found: Answer) -> Figure | None:
+def residuals_of(found: RequestedFits) -> Figure | None:
     """The residuals of the drawn law of every arm; None if every law was refused."""
     ones = _ones(found)
     shown = [
@@ -118,7 +118,7 @@ def residuals_of(found: Answer) -> Figure | None:
 
 
 # ------------------------------------------------------------------------------------------------------------- layout
-def _ones(found: Answer) -> list[_One]:
+def _ones(found: RequestedFits) -> list[_One]:
     styles = series_styles(one.arm for one in found.fits)
     laws = {x: drawn_law(found.fits, x) for x in found.cells}
     drawable = [one for one in found.fits if one.x.size or one.failed_x.size]
@@ -182,7 +182,7 @@ def _thin_out(points: Sequence[Line2D], law: Sequence[Line2D], style: Style) -> 
         line.set(color=darker(style.colour), zorder=5)
 
 
-def _law_notes(found: Answer, shown: Sequence[Sequence[_One]]) -> list[str]:
+def _law_notes(found: RequestedFits, shown: Sequence[Sequence[_One]]) -> list[str]:
     ones = [one for group in shown for one in group]
     laws = " and ".join(dict.fromkeys(one.fit.law for one in ones))
     notes = [f"α [{found.request.level:.0%} interval] of the {laws} law; shaded: the same interval of the law."]

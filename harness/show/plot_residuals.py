@@ -17,8 +17,8 @@ from matplotlib.ticker import FixedLocator
 from harness.base.files import whole_file
 from harness.fit import Fit, predict
 from harness.judging.scaling import SeriesFit, chosen_runs, common_law, with_parts
-from harness.show.plans import LOSS_WORDS
 from harness.show.plot import DPI, LABEL_SIZE, THEME, WIDTH, Style, series_styles, set_ticks
+from harness.show.words import LOSS_WORDS
 from harness.spec import axis_words
 
 OVERLAID = 4  # that can be told apart in one panel

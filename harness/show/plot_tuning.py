@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
+from harness.base.formats import human
 from harness.comparison.tuning_curve import EffortRatio, TuningCurve
 from harness.judging.tuning import SearchedSize
 from harness.show.plot import (
@@ -24,7 +25,6 @@ from harness.show.plot import (
     MARKS,
     THEME,
     Style,
-    human,
     series_styles,
     set_ticks,
 )

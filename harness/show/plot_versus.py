@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from harness.judging.versus import Asked, Line
+from harness.judging.versus import RatioLine, VersusRequest
 from harness.show.plot import DPI, LABEL_SIZE, THEME, WIDTH, Style, darker, series_styles, set_ticks
 from harness.show.plot_residuals import hide_rest, write_figure, write_note
 from harness.spec import all_axes, axis_words
@@ -24,13 +24,13 @@ COLUMNS = 3
 MOST_PANELS = 12
 
 
-def draw_versus(asked: Asked, curves: Sequence[Line], stem: Path) -> list[Path]:
+def draw_versus(asked: VersusRequest, curves: Sequence[RatioLine], stem: Path) -> list[Path]:
     """Write the figure as `<stem>.png` and `.pdf`; nothing where no size can be compared."""
     figure = versus_figure(asked, curves)
     return write_figure(figure, stem) if figure else []
 
 
-def versus_figure(asked: Asked, curves: Sequence[Line]) -> Figure | None:
+def versus_figure(asked: VersusRequest, curves: Sequence[RatioLine]) -> Figure | None:
     """A panel a task, a line a convention; artists carry a gid `kind:convention`. None where there is no line.
 
     Marks are A's sizes, filled where the interval leaves out equality.
@@ -61,7 +61,7 @@ def versus_figure(asked: Asked, curves: Sequence[Line]) -> Figure | None:
     return figure
 
 
-def _panel(axes: Axes, asked: Asked, own: Sequence[Line], styles: dict[str, Style], title: str) -> None:
+def _panel(axes: Axes, asked: VersusRequest, own: Sequence[RatioLine], styles: dict[str, Style], title: str) -> None:
     axes.set(xscale="log", yscale="log")
     for line in own:
         _draw(axes, line, styles[line.convention])
@@ -78,7 +78,7 @@ def _panel(axes: Axes, asked: Asked, own: Sequence[Line], styles: dict[str, Styl
         axes.set_title(textwrap.shorten(title, 40), loc="left", parse_math=False)
 
 
-def _draw(axes: Axes, line: Line, style: Style) -> None:
+def _draw(axes: Axes, line: RatioLine, style: Style) -> None:
     colour, edge = style.colour, darker(style.colour)
     axes.fill_between(
         line.x, line.low, line.high, color=colour, alpha=0.14, lw=0, zorder=1, gid=f"band:{line.convention}"
@@ -90,7 +90,7 @@ def _draw(axes: Axes, line: Line, style: Style) -> None:
     axes.plot(line.x[~decided], line.ratio[~decided], mfc="white", gid=f"open:{line.convention}", **mark)
 
 
-def _set_limits(axes: Axes, own: Sequence[Line]) -> None:
+def _set_limits(axes: Axes, own: Sequence[RatioLine]) -> None:
     """All ratios and 1, with the bands as far as they go within a factor of a few; ticks at round numbers."""
     ratios = np.log(np.concatenate([line.ratio for line in own] + [np.array([0.5, 2.0])]))
     reach = 0.35 * max(float(np.ptp(ratios)), np.log(4))
@@ -106,7 +106,7 @@ def _set_limits(axes: Axes, own: Sequence[Line]) -> None:
     set_ticks(axes.yaxis, axes.get_ylim())
 
 
-def _head(figure: Figure, asked: Asked, styles: dict[str, Style]) -> None:
+def _head(figure: Figure, asked: VersusRequest, styles: dict[str, Style]) -> None:
     """The question, and below it which line is which convention."""
     title = f"{asked.first} or {asked.second}: which is better where both are equal in …"
     handles = [
@@ -128,7 +128,7 @@ def _head(figure: Figure, asked: Asked, styles: dict[str, Style]) -> None:
     ).set_in_layout(False)
 
 
-def _notes(asked: Asked, undrawn: int) -> list[str]:
+def _notes(asked: VersusRequest, undrawn: int) -> list[str]:
     notes = [
         f"{asked.second} is read between its sizes at the one that is equal to {asked.first}'s in each count. Bands: "
         f"{asked.level:.0%} intervals over seeds, pointwise; filled marks: equality lies outside of them. "

@@ -15,6 +15,7 @@ from markupsafe import escape
 from matplotlib.figure import Figure
 
 from harness.base.files import whole_file
+from harness.base.formats import human
 from harness.families.space import Space
 from harness.fit import Caution, Fit
 from harness.judging.answer import number_lines, verdict_words
@@ -27,10 +28,11 @@ from harness.planning.spaces import differences, varied_words
 from harness.record import Record
 from harness.show.checks import TITLES as CHECK_TITLES
 from harness.show.checks import CheckRow, check_row
-from harness.show.plans import LOSS_WORDS, exponent, held_out_rows, loss_words
-from harness.show.plot import human, laws_of, run_tasks, scaling_figure, tuning_note
+from harness.show.plans import held_out_rows
+from harness.show.plot import laws_of, run_tasks, scaling_figure, tuning_note
 from harness.show.plot_residuals import experiment_residuals
 from harness.show.plot_tuning import tuning_figure
+from harness.show.words import LAW_WORDS, LOSS_WORDS, OPTIMIZER_WORDS, exponent_words, loss_words
 from harness.spec import (
     Arm,
     Cell,
@@ -41,9 +43,6 @@ from harness.spec import (
     all_axes,
     default_count,
 )
-
-LAW_WORDS = {"pure": "E = 0", "floor": "E free"}
-OPTIMIZER_WORDS = {"adam": "Adam", "lbfgs": "L-BFGS", "levenberg_marquardt": "Levenberg-Marquardt"}
 
 
 class Note(NamedTuple):
@@ -186,7 +185,7 @@ def _fit_row(laws: dict[str, SeriesFit], drawn: str) -> FitRow:
 
 def _law_words(pure: Fit, floor: Fit) -> LawWords:
     sizes, decades = len(pure.points.sizes), f"{pure.decades:.2g}"
-    return LawWords(exponent(pure), exponent(floor), _floor(floor), sizes, decades)
+    return LawWords(exponent_words(pure), exponent_words(floor), _floor(floor), sizes, decades)
 
 
 def _floor(fit: Fit) -> str:

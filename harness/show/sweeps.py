@@ -7,17 +7,17 @@ from typing import Any, Literal, NamedTuple, get_args
 from rich.table import Table
 
 from harness.base.errors import HarnessError, did_you_mean
+from harness.base.formats import duration
 from harness.dispatch.events import Event
 from harness.dispatch.jobs import Job
 from harness.dispatch.reconcile import Spending, Unneeded
-from harness.dispatch.state import OVER, STATES, UNDERWAY, Evidence, RunState, State
-from harness.record import Duplicate, Verdict
+from harness.dispatch.state import OVER, STATES, UNDERWAY, Evidence, RunState, StateName
+from harness.record import Agreement, Duplicate
 from harness.record.merge import Merged
-from harness.show.console import duration
 from harness.spec import Manifest
 
 # What the user can do about runs in a state that no submission sends off by itself.
-NEXT_MOVES: dict[State, str] = {
+NEXT_MOVES: dict[StateName, str] = {
     "out of memory": "raise memory_gb in the profile, then `harness retry FILE --cause 'out of memory'`",
     "quarantined": "`harness logs FILE RUN` shows the traceback; mended, `harness retry FILE --cause quarantined`",
     "cancelled": "`harness retry FILE --cause cancelled` takes it back",
@@ -27,7 +27,7 @@ NEXT_MOVES: dict[State, str] = {
 
 
 # What a verdict on a record that came second says; `same` ones are not kept.
-DUPLICATES: dict[Verdict | Literal["damaged"], str] = {
+DUPLICATES: dict[Agreement | Literal["damaged"], str] = {
     "defect": "differ though code and kind of machine are the same: a defect of determinism, which should be reported",
     "beyond tolerance": "differ by more than machines should",
     "within tolerance": "differ as machines do",
@@ -54,7 +54,7 @@ class Offer(NamedTuple):
     left_for_later: int
 
 
-def counts_of(found: Mapping[str, RunState]) -> dict[State, int]:
+def counts_of(found: Mapping[str, RunState]) -> dict[StateName, int]:
     """How many runs are in each state, those with none left out."""
     counted = Counter(state.state for state in found.values())
     return {state: counted[state] for state in STATES if counted[state]}
@@ -101,9 +101,9 @@ def _nothing_left(found: Mapping[str, RunState]) -> list[str]:
     return ["nothing to submit" + ("; `harness run FILE` fits, draws and reports" if over else ""), *moves]
 
 
-def _by_next_move(found: Mapping[str, RunState]) -> dict[tuple[State, str], list[RunState]]:
+def _by_next_move(found: Mapping[str, RunState]) -> dict[tuple[StateName, str], list[RunState]]:
     """Runs by their state and by what can be done about them."""
-    groups: dict[tuple[State, str], list[RunState]] = {}
+    groups: dict[tuple[StateName, str], list[RunState]] = {}
     for one in sorted(found.values(), key=lambda one: STATES.index(one.state)):
         groups.setdefault((one.state, next_move(one)), []).append(one)
     return groups
@@ -132,7 +132,7 @@ def next_move(one: RunState) -> str:
     return NEXT_MOVES.get(one.state, "`harness submit` sends it off")
 
 
-def why_table(found: Mapping[str, RunState], names: Mapping[str, str], wanted: Sequence[State]) -> Table:
+def why_table(found: Mapping[str, RunState], names: Mapping[str, str], wanted: Sequence[StateName]) -> Table:
     """A row a run in one of the wanted states: what it is, why it is there, who says so."""
     table = Table(title_justify="left")
     for column in ("run", "what", "state", "why", "job", "attempt"):
@@ -148,14 +148,14 @@ def _short(text: str) -> str:
     return line if len(line) <= 100 else f"{line[:97]}..."
 
 
-def wanted_states(word: str) -> tuple[State, ...]:
+def wanted_states(word: str) -> tuple[StateName, ...]:
     """The states that `--why` asks for; `failed` is all that went wrong."""
     if word == "failed":
         return tuple(state for state in STATES if state not in (*OVER, *UNDERWAY, "planned"))
     return (_state(word, "--why"),)
 
 
-def retried_states(words: Sequence[str]) -> tuple[State, ...]:
+def retried_states(words: Sequence[str]) -> tuple[StateName, ...]:
     """The states that `--cause` asks for: those that a run can be tried again from."""
     for word in words:
         if word in (*OVER, *UNDERWAY):
@@ -163,7 +163,7 @@ def retried_states(words: Sequence[str]) -> tuple[State, ...]:
     return tuple(_state(word, "--cause") for word in words)
 
 
-def _state(word: str, option: str) -> State:
+def _state(word: str, option: str) -> StateName:
     for state in STATES:
         if state == word.replace("_", " ").replace("-", " "):
             return state

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from rich.table import Table
 
-from harness.comparison.tables.fits import ORDER, Answer, ArmFit, Checks
+from harness.base.formats import exponent
+from harness.comparison.tables.fits import ORDER, ArmFit, Checks, RequestedFits
 from harness.comparison.tables.read import is_ok
 from harness.fit import Caution, Fit, Refusal
 from harness.fit.checklist import checklist, to_markdown
@@ -14,6 +15,7 @@ from harness.fit.held_out import Extrapolation
 from harness.fit.result import LawName
 from harness.fit.runs import size_words
 from harness.fit.select import CANDIDATES
+from harness.show.words import exponent_words
 
 LAW_TITLES: dict[LawName, str] = {
     "pure": "alpha, E = 0",
@@ -25,7 +27,7 @@ MAX_CELLS_NAMED = 5
 MAX_ARMS_NAMED = 3
 
 
-def answer_tables(found: Answer, checked: Callable[[ArmFit], Checks | None] | None) -> Iterator[Table]:
+def answer_tables(found: RequestedFits, checked: Callable[[ArmFit], Checks | None] | None) -> Iterator[Table]:
     """For every column of sizes: each arm's exponents with intervals, or codes of refusals in their place; which law to
     quote; what was predicted of held-out sizes; and the diagnostics if `checked` says how to get them.
     """
@@ -37,7 +39,7 @@ def answer_tables(found: Answer, checked: Callable[[ArmFit], Checks | None] | No
             yield checks_table(fits, checked)
 
 
-def _table(found: Answer, x: str, fits: Sequence[ArmFit]) -> Table:
+def _table(found: RequestedFits, x: str, fits: Sequence[ArmFit]) -> Table:
     request = found.request
     laws: tuple[LawName, ...] = tuple(law for law in ORDER if any(law in one.fits for one in fits))
     filters = f", where {' and '.join(request.where)}" if request.where else ""
@@ -184,32 +186,14 @@ def _check_words(one: ArmFit, found: Checks | None) -> list[str]:
         f"{own.misfit.runs_p:.2g}",
         f"{own.leverage.max():.2f}",
         _range_words(own.drop_one),
-        f"{_short(own.deltas['1.345 sd'])} / {_short(own.deltas['squares'])}",
-        *(f"{_short(ends.low)} to {_short(ends.high)}" if ends else "" for ends in intervals),
+        f"{exponent(own.deltas['1.345 sd'])} / {exponent(own.deltas['squares'])}",
+        *(f"{exponent(ends.low)} to {exponent(ends.high)}" if ends else "" for ends in intervals),
     ]
 
 
 def _range_words(values: np.ndarray) -> str:
     known = values[np.isfinite(values)]
-    return f"{_short(known.min())} to {_short(known.max())}" if known.size else "-"
-
-
-def exponent_words(fit: Fit) -> str:
-    """`alpha [low, high]`, or the codes of the refusals."""
-    if fit.refusals:
-        return ", ".join(refusal.code for refusal in fit.refusals)
-    assert fit.alpha is not None
-    if fit.alpha_interval is None:  # not in the running, so nobody computed it
-        return _short(fit.alpha)
-    low, high = fit.alpha_interval.low, fit.alpha_interval.high
-    return f"{_short(fit.alpha)} [{_short(low)}, {_short(high)}]"
-
-
-def _short(value: float) -> str:
-    """Two decimals, three below 0.1: exponents of language models are small."""
-    if abs(value) == float("inf"):
-        return "∞" if value > 0 else "-∞"
-    return f"{value:.2f}" if abs(value) >= 0.1 else f"{round(value, 3) + 0.0:.3f}"  # + 0.0: no -0.000
+    return f"{exponent(known.min())} to {exponent(known.max())}" if known.size else "-"
 
 
 def _floor_words(one: ArmFit) -> str:
@@ -233,7 +217,7 @@ def _codes(one: ArmFit) -> list[str]:
 
 
 # ----------------------------------------------------------------------------------------------------------- checklist
-def checklists(found: Answer, checked: Callable[[ArmFit], Checks | None]) -> str:
+def checklists(found: RequestedFits, checked: Callable[[ArmFit], Checks | None]) -> str:
     """The reporting checklist of every arm's quoted law, as Markdown."""
     request = found.request
     source = f"{request.file.name} (SHA-256 {found.sha256})"
@@ -248,7 +232,7 @@ def checklists(found: Answer, checked: Callable[[ArmFit], Checks | None]) -> str
 
 
 # ----------------------------------------------------------------------------------------------------------- sentences
-def answer_sentences(found: Answer) -> Iterator[str]:
+def answer_sentences(found: RequestedFits) -> Iterator[str]:
     """What is below the tables: how runs ended, why laws were refused, and what the notes mean."""
     if found.statuses:
         words = {status: (status or "empty") + ("" if is_ok(status) else " (failed)") for status in found.statuses}
@@ -279,7 +263,7 @@ def _first_of(arms: Sequence[str]) -> str:
     return f"{arms[0]} (likewise {', '.join(arms[1 : 1 + MAX_ARMS_NAMED])}{more})"
 
 
-def _failed_cells(found: Answer, x: str) -> Iterator[str]:
+def _failed_cells(found: RequestedFits, x: str) -> Iterator[str]:
     lost = [cell for cell in found.cells[x] if cell.failed]
     if lost:
         named = [f"{cell.arm} {cell.failed} of {cell.done + cell.failed} at {size_words(cell.size)}" for cell in lost]
@@ -287,7 +271,7 @@ def _failed_cells(found: Answer, x: str) -> Iterator[str]:
         yield f"failed, by {x}: {', '.join(named[:MAX_CELLS_NAMED])}{more}"
 
 
-def _said(found: Answer, x: str) -> Iterator[tuple[str, str, list[str]]]:
+def _said(found: RequestedFits, x: str) -> Iterator[tuple[str, str, list[str]]]:
     """(code, sentence, arms): each code once, with the sentence of the first arm that it is about."""
     said: dict[str, tuple[str, list[str]]] = {}
     for one in (one for one in found.fits if one.x_name == x):

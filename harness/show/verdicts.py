@@ -14,7 +14,7 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import whole_file
 from harness.judging.answer import NOT_RUN, number_lines, verdict_words
 from harness.judging.robust import robust_words
-from harness.judging.versus import Asked, Versus, better
+from harness.judging.versus import Versus, VersusRequest, better
 from harness.judging.words import found_words
 from harness.record import ClassMetrics, Metrics
 from harness.show.comparison import crossover_words
@@ -71,7 +71,7 @@ def summary_table(answers: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
-def versus_table(asked: Asked, found: Sequence[Versus]) -> Table:
+def versus_table(asked: VersusRequest, found: Sequence[Versus]) -> Table:
     """A row a task and convention: where it was read, the ratio of losses, who is better, what equal losses cost."""
     first, second = asked.first, asked.second
     budget = "at the largest common size" if asked.at is None else f"where {first} has {asked.axis} {asked.at:,.6g}"
@@ -91,7 +91,7 @@ def versus_table(asked: Asked, found: Sequence[Versus]) -> Table:
     return table
 
 
-def versus_sentences(asked: Asked, found: Sequence[Versus], absent: Sequence[str]) -> Iterator[str]:
+def versus_sentences(asked: VersusRequest, found: Sequence[Versus], absent: Sequence[str]) -> Iterator[str]:
     """Crossovers as sets, reasons of refusals, and what is not measured."""
     for one in found:
         where = f"{one.task}, {one.convention}"

@@ -23,6 +23,7 @@ from harness.families import (
     SplineMlp,
     SplineMlpShape,
 )
+from harness.spec.arm import Arm, Match, Sizes
 from harness.spec.counts import (
     Axis,
     CountName,
@@ -34,6 +35,7 @@ from harness.spec.counts import (
     stable_axes,
 )
 from harness.spec.decide import RATIO, Condition, Decide, Takes, takes_of, units
+from harness.spec.experiment import Experiment, Window
 from harness.spec.identity import canonical_json, content_hash, run_id, sealed, unsealed
 from harness.spec.manifest import (
     MANIFEST_SCHEMA,
@@ -54,26 +56,6 @@ from harness.spec.manifest import (
     side_label,
 )
 from harness.spec.narrow import Narrow, narrow_words, narrowed
-from harness.spec.nouns import (
-    BUILT_IN_RECIPES,
-    Adam,
-    Arm,
-    Experiment,
-    GridExtension,
-    GridUpdates,
-    Lbfgs,
-    LevenbergMarquardt,
-    Match,
-    Optimizer,
-    Recipe,
-    Restarts,
-    RunSpec,
-    RunTask,
-    Sizes,
-    Sparsity,
-    Task,
-    Window,
-)
 from harness.spec.read import (
     experiment_schema,
     parse_experiment,
@@ -83,6 +65,19 @@ from harness.spec.read import (
     scales_of,
     variants,
 )
+from harness.spec.recipe import (
+    BUILT_IN_RECIPES,
+    Adam,
+    GridExtension,
+    GridUpdates,
+    Lbfgs,
+    LevenbergMarquardt,
+    Optimizer,
+    Recipe,
+    Restarts,
+    Sparsity,
+)
+from harness.spec.run import RunSpec
 from harness.spec.stages import (
     CapTooSmall,
     Stage,
@@ -96,6 +91,7 @@ from harness.spec.stages import (
     schedule_evaluations,
     stages,
 )
+from harness.spec.task import RunTask, Task
 
 __all__ = [
     "BUILT_IN_RECIPES",

@@ -64,6 +64,6 @@ def _convention_names() -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.name for one in defined("harness.count.conventions", "CONVENTIONS")))
 
 
-Convention = Annotated[str, OneOf(_convention_names)]
+ConventionName = Annotated[str, OneOf(_convention_names)]
 CountName = Annotated[str, OneOf(count_names)]
 JudgedAxis = Annotated[str, OneOf(lambda: tuple(all_axes()))]

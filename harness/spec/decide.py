@@ -115,7 +115,7 @@ def _place(value: object) -> object:
 
 ArmChoice = Annotated[str | tuple[str, ...], BeforeValidator(_arm_choice, json_schema_input_type=str | list[str])]
 PlaceWord = Annotated[str, OneOf(_place_words)]
-Place = Annotated[float | str, BeforeValidator(_place, json_schema_input_type=float | PlaceWord)]
+ReadAt = Annotated[float | str, BeforeValidator(_place, json_schema_input_type=float | PlaceWord)]
 QuantityName = Annotated[str, OneOf(_quantity_names)]
 QUANTITIES_HERE = "What each quantity is stands with it, in `harness.judging.quantities`."
 DESCRIPTION_WIDTH = 115
@@ -141,7 +141,7 @@ class Condition(Frozen):
     most: FiniteFloat | None = Field(None, exclude_if=_is_none)
     margin: Positive | None = Field(None, exclude_if=_is_none, description="0.05 means within 5 % of equal")
     least: FiniteFloat | None = Field(None, exclude_if=_is_none)
-    at: Place | None = Field(None, exclude_if=_is_none)
+    at: ReadAt | None = Field(None, exclude_if=_is_none)
     equal: CountName | None = Field(None, exclude_if=_is_none)
 
     @model_validator(mode="after")
@@ -150,7 +150,7 @@ class Condition(Frozen):
         if len(self.arms) not in takes.arms:
             number = " or ".join(map(str, takes.arms))
             raise ValueError(f"arms={_listed(self.arms)}: {name} is of {number} arm{'' if number == '1' else 's'}")
-        if len(self.arms) == 2 and set(self.choice(0)) & set(self.choice(1)):
+        if len(self.arms) == 2 and set(self.sides[0]) & set(self.sides[1]):
             raise ValueError(f"arms={_listed(self.arms)}: an arm cannot be compared with itself")
         given = [limit for limit in RATIO if getattr(self, limit) is not None]
         if wrong := [limit for limit in given if limit not in takes.limits]:
@@ -181,10 +181,10 @@ class Condition(Frozen):
             words = [*takes.at, "a number"]
             raise ValueError(f"at={self.at}: {self.quantity} is read at {' or '.join(words)}")
 
-    def choice(self, index: int) -> tuple[str, ...]:
-        """The arms of which the best is the first (0) or the second (1) of the comparison."""
-        arm = self.arms[index]
-        return (arm,) if isinstance(arm, str) else arm
+    @property
+    def sides(self) -> tuple[tuple[str, ...], ...]:
+        """The one or two sides that are compared, each the arms of which the best is taken."""
+        return tuple((arm,) if isinstance(arm, str) else arm for arm in self.arms)
 
     @property
     def takes(self) -> Takes:
@@ -245,6 +245,11 @@ class Decide(Condition):
         """What must hold: its own condition, and those of `also`."""
         own = {name: getattr(self, name) for name in Condition.model_fields}
         return (Condition.model_construct(**own), *self.also)
+
+    @property
+    def every_condition(self) -> tuple[Condition, ...]:
+        """What must hold, and what is given."""
+        return (*self.conditions, *self.given)
 
     @model_validator(mode="after")
     def _axes_fit(self) -> Decide:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.base.frozen import Frozen
-from harness.spec.nouns import RunSpec
+from harness.spec.run import RunSpec
 
 
 def canonical_json(data: Any) -> str:

@@ -14,8 +14,9 @@ from harness.base.files import os_words, whole_file
 from harness.base.frozen import Frozen
 from harness.families import Network
 from harness.families.space import Space
+from harness.spec.experiment import Experiment, Window
 from harness.spec.identity import sealed, unsealed
-from harness.spec.nouns import Experiment, RunSpec, Window
+from harness.spec.run import RunSpec
 
 # 1: first version.
 MANIFEST_SCHEMA = 1

@@ -1,5 +1,5 @@
-"""Names that rooms above this one define: conventions (`harness.count.conventions`) and quantities
-(`harness.judging.quantities`).
+"""Names that rooms above this one define: conventions (`harness.count.conventions`), quantities
+(`harness.judging.quantities`) and tasks (`harness.tasks`).
 
 Those rooms import this one. So a name is looked up where it is asked for, and a file of experiments may use whatever is
 there when it is read.

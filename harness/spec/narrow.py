@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from harness.base.errors import HarnessError
-from harness.spec.nouns import Experiment
+from harness.spec.experiment import Experiment
 
 Size = int | list[int]
 LADDERS = ("width", "hidden")  # of an MLP's explicit sizes, those that say how wide it is

@@ -15,7 +15,7 @@ from harness.base.errors import HarnessError, did_you_mean
 from harness.base.files import check_name
 from harness.base.frozen import Frozen
 from harness.spec.document import Document, parse
-from harness.spec.nouns import Experiment
+from harness.spec.experiment import Experiment
 
 Settings = TypeVar("Settings", bound=Frozen)
 
@@ -338,9 +338,13 @@ def _resolved(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
 
 def _alternatives(node: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
     """A node and all that it may be, but for those that a field of it tells apart."""
-    known_apart = "discriminator" in node
-    others = [*node.get("anyOf", []), *([] if known_apart else node.get("oneOf", []))]
-    return [node, *(one for other in others for one in _alternatives(_resolved(other, schema), schema))]
+    others = list(node.get("anyOf", []))
+    if "discriminator" not in node:
+        others += node.get("oneOf", [])
+    found = [node]
+    for other in others:
+        found += _alternatives(_resolved(other, schema), schema)
+    return found
 
 
 def _child(node: dict[str, Any], part: int | str) -> dict[str, Any] | None:

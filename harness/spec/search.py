@@ -17,7 +17,7 @@ from pydantic import (
 
 from harness.base.frozen import Frozen, Positive
 from harness.families.space import Space, values_differ
-from harness.spec.counts import Convention, count_names, default_count
+from harness.spec.counts import ConventionName, count_names, default_count
 
 MOST_TRIALS = 2**14
 CHECKED_IN = 8  # with halving, one trial in so many is trained to its end whatever its rank
@@ -40,7 +40,7 @@ class Effort(Frozen):
     """
 
     axis: Literal["evaluations", "flops_train"]
-    convention: Convention | None = None
+    convention: ConventionName | None = None
     at: Annotated[
         tuple[Positive, ...],
         BeforeValidator(_alone_or_many, json_schema_input_type=float | list[float]),

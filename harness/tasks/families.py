@@ -20,15 +20,16 @@ g_i is that of its number and instance, it is the same in every dimension and in
 """
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from functools import cache, partial
 from itertools import pairwise
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
-from harness.tasks.target import Function, Target, TargetError
+from harness.tasks.function import Function, Values
+from harness.tasks.target import Named, TargetError
 
 Array = NDArray[np.float64]
 
@@ -44,36 +45,32 @@ ROWS = 1024  # of a field at a time, which then take 32 MiB
 PURPOSES = {"waves": 0, "rotation": 1, "direction": 2, "tree": 3, "kan": 4, "mlp": 5, "field": 6}
 
 
-class Family(NamedTuple):
-    """`draw` makes the function of so many variables and that instance, before it is standardised."""
+@dataclass(frozen=True)
+class Family(Named):
+    """`member` makes the function of so many variables and that instance, before it is standardised."""
 
-    draw: Callable[[int, int], Function]
+    member: Callable[[int, int], Values]
     formula: str
     source: str
     inputs: Collection[int] = range(2, 65)
+    has_instances: ClassVar[bool] = True
 
-
-def family_target(name: str, inputs: int | None, instance: int) -> Target:
-    """The member of a family; a TargetError if it has none of so many variables."""
-    family = FAMILIES[name]
-    if inputs is None:
-        raise TargetError(f"target {name}: say how many variables it has, `inputs: <n>`, {_allowed(family)}")
-    if inputs not in family.inputs:
-        raise TargetError(f"target {name}: inputs={inputs}, but it has {_allowed(family)}; choose one of these")
-    return Target(
-        partial(_standardised, name, inputs, instance),
-        inputs=inputs,
-        formula=f"{family.formula}, d = {inputs}" + (f", instance {instance}" if instance else ""),
-        source=family.source,
-        version="1",
-        only_box="it is standardised on [-1, 1]^d",
-    )
-
-
-def _allowed(family: Family) -> str:
-    if isinstance(family.inputs, range):
-        return f"{family.inputs[0]} to {family.inputs[-1]}"
-    return ", ".join(map(str, family.inputs))
+    def target(self, name: str, inputs: int | None, instance: int) -> Function:
+        """The member of so many variables and that instance, standardised."""
+        allowed = ", ".join(map(str, self.inputs))
+        if isinstance(self.inputs, range):
+            allowed = f"{self.inputs[0]} to {self.inputs[-1]}"
+        if inputs is None:
+            raise TargetError(f"target {name}: say how many variables it has, `inputs: <n>`, {allowed}")
+        if inputs not in self.inputs:
+            raise TargetError(f"target {name}: inputs={inputs}, but it has {allowed}; choose one of these")
+        return Function(
+            partial(_standardised, name, inputs, instance),
+            inputs=inputs,
+            formula=f"{self.formula}, d = {inputs}" + (f", instance {instance}" if instance else ""),
+            source=self.source,
+            only_box="it is standardised on [-1, 1]^d",
+        )
 
 
 def _standardised(name: str, inputs: int, instance: int, x: Array) -> Array:
@@ -83,9 +80,9 @@ def _standardised(name: str, inputs: int, instance: int, x: Array) -> Array:
 
 
 @cache
-def _member(name: str, inputs: int, instance: int) -> tuple[Function, float, float]:
+def _member(name: str, inputs: int, instance: int) -> tuple[Values, float, float]:
     """The function, and its mean and standard deviation over the sample."""
-    function = FAMILIES[name].draw(inputs, instance)
+    function = TASKS[name].member(inputs, instance)
     values = function(_sample(inputs))
     return function, float(values.mean()), float(values.std())
 
@@ -93,6 +90,8 @@ def _member(name: str, inputs: int, instance: int) -> tuple[Function, float, flo
 @cache
 def _sample(inputs: int) -> Array:
     """The first points of Sobol's sequence, in the middle of their cells, [2^13, inputs]."""
+    from scipy.stats import qmc  # takes most of a second, which every command would wait for
+
     points = qmc.Sobol(inputs, scramble=False).random_base2(LOG_SAMPLE)
     return 2 * points - 1 + 2.0**-LOG_SAMPLE
 
@@ -125,12 +124,12 @@ def rotation(inputs: int, instance: int) -> Array:
     return q * np.sign(np.diag(r))
 
 
-def _rotated(inputs: int, instance: int) -> Function:
+def _rotated(inputs: int, instance: int) -> Values:
     turn = rotation(inputs, instance).T
     return lambda x: _additive(inputs, instance, x @ turn)
 
 
-def _single_index(inputs: int, instance: int) -> Function:
+def _single_index(inputs: int, instance: int) -> Values:
     direction = _generator(instance, "direction", inputs).standard_normal(inputs)
     direction /= np.linalg.norm(direction)
     return lambda x: wave(instance, 0, x @ direction)
@@ -157,7 +156,7 @@ class _Node(NamedTuple):
         return (value - self.mean) / self.deviation
 
 
-def _tree(inputs: int, instance: int) -> Function:
+def _tree(inputs: int, instance: int) -> Values:
     """A product, a sine of the sum or a bump at every node, as it comes; every node is standardised on the sample."""
     generator = _generator(instance, "tree")
     levels: list[list[_Node]] = []
@@ -215,12 +214,12 @@ def _spline_layer(x: Array, coefficients: Array) -> Array:
     return spline_basis(x).reshape(len(x), -1) @ coefficients.reshape(-1, coefficients.shape[2])
 
 
-def _kan_teacher(inputs: int, instance: int) -> Function:
+def _kan_teacher(inputs: int, instance: int) -> Values:
     first, second = kan_coefficients(inputs, instance)
     return lambda x: _spline_layer(_spline_layer(x, first), second)[:, 0]
 
 
-def _mlp_teacher(inputs: int, instance: int) -> Function:
+def _mlp_teacher(inputs: int, instance: int) -> Values:
     """Weights are normal with variance 4 over the number of inputs of their layer, biases with variance 1."""
     generator = _generator(instance, "mlp", inputs)
     layers = [
@@ -251,7 +250,7 @@ def field_features(smoothness: float, inputs: int, instance: int) -> tuple[Array
     return frequencies, generator.uniform(0, 2 * np.pi, FEATURES)
 
 
-def _field(smoothness: float, inputs: int, instance: int) -> Function:
+def _field(smoothness: float, inputs: int, instance: int) -> Values:
     frequencies, phases = field_features(smoothness, inputs, instance)
 
     def function(x: Array) -> Array:
@@ -262,7 +261,7 @@ def _field(smoothness: float, inputs: int, instance: int) -> Function:
 
 
 OURS = "this project"
-FAMILIES: dict[str, Family] = {
+TASKS: dict[str, Family] = {
     "additive": Family(
         lambda inputs, instance: partial(_additive, inputs, instance),
         "Σ gᵢ(xᵢ), gᵢ of 8 Fourier modes",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy import arcsin, cos, exp, log, pi, sin, sqrt
 from numpy.typing import NDArray
 
-from harness.tasks.target import Target
+from harness.tasks.function import Function
 
 Array = NDArray[np.float64]
 
@@ -60,10 +60,10 @@ _FORMULAS: dict[str, tuple[int, Callable[..., Array], str]] = {
 }
 
 
-def _target(inputs: int, function: Callable[..., Array], formula: str) -> Target:
-    return Target(
-        lambda x: function(*x.T), inputs, formula, "Liu et al. 2024, arXiv 2404.19756v5, Table 2 and Fig. D.1", "1"
+def _target(inputs: int, function: Callable[..., Array], formula: str) -> Function:
+    return Function(
+        lambda x: function(*x.T), inputs, formula, "Liu et al. 2024, arXiv 2404.19756v5, Table 2 and Fig. D.1"
     )
 
 
-FEYNMAN_TARGETS = {name: _target(*of) for name, of in _FORMULAS.items()}
+TASKS = {name: _target(*of) for name, of in _FORMULAS.items()}

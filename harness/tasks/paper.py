@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import j0 as bessel_j0
 
-from harness.tasks.target import Target
+from harness.tasks.function import Function
 
 Array = NDArray[np.float64]
 
@@ -41,13 +41,11 @@ def exp4d(x: Array) -> Array:
 
 
 FIGURE = "Liu et al. 2024, arXiv 2404.19756v5, Fig. 3.1, panel {}"
-PAPER_TARGETS = {
-    "j0": Target(j0, inputs=1, formula="J0(20x)", source=FIGURE.format(1), version="1"),
-    "exp2d": Target(exp2d, inputs=2, formula="exp(sin(πx) + y²)", source=FIGURE.format("2, and Fig. 2.3"), version="1"),
-    "xy": Target(xy, inputs=2, formula="xy", source=FIGURE.format(3), version="1"),
-    "exp100d": Target(exp100d, inputs=100, formula="exp(Σ sin²(πxᵢ/2)/100)", source=FIGURE.format(4), version="1"),
+TASKS = {
+    "j0": Function(j0, inputs=1, formula="J0(20x)", source=FIGURE.format(1)),
+    "exp2d": Function(exp2d, inputs=2, formula="exp(sin(πx) + y²)", source=FIGURE.format("2, and Fig. 2.3")),
+    "xy": Function(xy, inputs=2, formula="xy", source=FIGURE.format(3)),
+    "exp100d": Function(exp100d, inputs=100, formula="exp(Σ sin²(πxᵢ/2)/100)", source=FIGURE.format(4)),
     # The panel's title omits pi and 1/2; the text has them.
-    "exp4d": Target(
-        exp4d, inputs=4, formula="exp((sin(π(x₁²+x₂²)) + sin(π(x₃²+x₄²)))/2)", source=FIGURE.format(5), version="1"
-    ),
+    "exp4d": Function(exp4d, inputs=4, formula="exp((sin(π(x₁²+x₂²)) + sin(π(x₃²+x₄²)))/2)", source=FIGURE.format(5)),
 }

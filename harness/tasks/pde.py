@@ -5,14 +5,17 @@
 (pykan's tutorial has sin(pi x) sin(pi y) instead.) Training sees f at points inside and 0 at points of the four sides.
 """
 
+from dataclasses import dataclass
 from math import ceil, sqrt
+from typing import ClassVar
 
 import numpy as np
 from numpy import cos, pi, sin
 from numpy.typing import NDArray
 
 from harness.spec import RunTask
-from harness.tasks.target import Inside, Quadrature, Samples, Target
+from harness.tasks.function import Function, Values
+from harness.tasks.samples import Inside, Quadrature, Samples, Splits, stream
 
 Array = NDArray[np.float64]
 
@@ -34,38 +37,55 @@ def laplacian(x: Array) -> Array:
     return sin(pi * a) * (2 * pi * cos(pi * b**2) - pi**2 * (1 + 4 * b**2) * sin(pi * b**2))
 
 
-PDE_TARGETS = {
-    "poisson": Target(
+@dataclass(frozen=True, kw_only=True)
+class Equation(Function):
+    """A PDE on [-1, 1]^2, learnt and validated at points inside and on the boundary, and tested by quadrature.
+
+    `function` is its solution, which is 0 on the boundary, with `gradient` [n, 2] and `laplacian` [n]; training sees
+    the Laplacian alone.
+    """
+
+    gradient: Values
+    laplacian: Values
+    # What sec. 3.4 of the KAN paper takes for Poisson's equation.
+    settings: ClassVar = {"boundary_points": 800, "interior_weight": 0.01}
+
+    def draw(self, task: RunTask, seed: int) -> Splits:
+        """Points inside and on the boundary from a stream for each split; nodes of a quadrature, which have no seed."""
+        return Splits(
+            train=self._collocation(task, stream(seed, "train"), task.train_points),
+            validation=self._collocation(task, stream(seed, "validation"), task.validation_points),
+            test=self._quadrature(task.test_points),
+        )
+
+    def _collocation(self, task: RunTask, generator: np.random.Generator, inside: int) -> Samples:
+        """So many uniform points inside, where y is f, and then the task's points of the sides, where y is 0."""
+        assert task.boundary_points
+        assert task.interior_weight
+        x = generator.uniform(-1, 1, (inside, 2))
+        # A point of the boundary, cut open and laid out straight, is uniform on [0, 4).
+        side, along = np.divmod(generator.uniform(0, 4, task.boundary_points), 1)
+        edge = np.where(side % 2, 1.0, -1.0)
+        across = np.where(side < 2, edge, 2 * along - 1), np.where(side < 2, 2 * along - 1, edge)
+        y = np.concatenate([self.laplacian(x), np.zeros(task.boundary_points)])
+        return Samples(np.concatenate([x, np.stack(across, 1)]), y[:, None], Inside(inside, task.interior_weight))
+
+    def _quadrature(self, nodes: int) -> Samples:
+        """Gauss-Legendre nodes of the square, at least as many, a whole number a variable; weights that sum to 1."""
+        points, weights = np.polynomial.legendre.leggauss(ceil(sqrt(nodes)))
+        x = np.stack(np.meshgrid(points, points, indexing="ij"), -1).reshape(-1, 2)
+        shares = np.outer(weights, weights).ravel() / 4
+        return Samples(x, self.function(x)[:, None], quadrature=Quadrature(shares, self.gradient(x)))
+
+
+TASKS = {
+    "poisson": Equation(
         solution,
         inputs=2,
         formula="u with Δu = f on [-1, 1]², 0 on the boundary; u = sin(πx) sin(πy²)",
         source="Liu et al. 2024, arXiv 2404.19756v5, sec. 3.4 and Fig. 3.3",
-        version="1",
         only_box="it is a PDE on [-1, 1]^2",
         gradient=gradient,
         laplacian=laplacian,
     )
 }
-
-
-def collocation(target: Target, task: RunTask, generator: np.random.Generator, inside: int) -> Samples:
-    """So many uniform points inside, where y is f, and then the task's points of the sides, where y is 0."""
-    assert target.laplacian
-    assert task.boundary_points
-    assert task.interior_weight
-    x = generator.uniform(-1, 1, (inside, 2))
-    # A point of the boundary, cut open and laid out straight, is uniform on [0, 4).
-    side, along = np.divmod(generator.uniform(0, 4, task.boundary_points), 1)
-    edge = np.where(side % 2, 1.0, -1.0)
-    across = np.where(side < 2, edge, 2 * along - 1), np.where(side < 2, 2 * along - 1, edge)
-    y = np.concatenate([target.laplacian(x), np.zeros(task.boundary_points)])
-    return Samples(np.concatenate([x, np.stack(across, 1)]), y[:, None], Inside(inside, task.interior_weight))
-
-
-def quadrature(target: Target, nodes: int) -> Samples:
-    """Gauss-Legendre nodes of the square, at least as many, a whole number a variable; weights that sum to 1."""
-    assert target.gradient
-    points, weights = np.polynomial.legendre.leggauss(ceil(sqrt(nodes)))
-    x = np.stack(np.meshgrid(points, points, indexing="ij"), -1).reshape(-1, 2)
-    shares = np.outer(weights, weights).ravel() / 4
-    return Samples(x, target.function(x)[:, None], quadrature=Quadrature(shares, target.gradient(x)))

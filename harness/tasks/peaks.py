@@ -7,7 +7,8 @@ peak, evenly from 0.2 left of it to 0.2 right of it, both ends included.
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.tasks.target import Target, TargetError
+from harness.tasks.function import Function
+from harness.tasks.target import TargetError
 
 Array = NDArray[np.float64]
 
@@ -28,13 +29,12 @@ def even_points(count: int) -> Array:
     return np.concatenate([np.linspace(centre - REACH, centre + REACH, each) for centre in CENTRES])[:, None]
 
 
-PEAK_TARGETS = {
-    "five_peaks": Target(
+TASKS = {
+    "five_peaks": Function(
         five_peaks,
         inputs=1,
         formula="Σ exp(-300 (x-c)²), c = -0.8, -0.4, 0, 0.4, 0.8",
         source="Liu et al. 2024, arXiv 2404.19756v5, Fig. 3.4; pykan 0.0.2, tutorial on continual learning",
-        version="1",
         train_points=even_points,
         only_box="its training points are those of [-1, 1]",
     )

@@ -13,33 +13,32 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from harness.tasks.target import Target
+from harness.tasks.function import Function
 
 Array = NDArray[np.float64]
 
 
-def _of_two(function: Callable[[Array, Array], Any], formula: str) -> Target:
-    return Target(
+def _of_two(function: Callable[[Array, Array], Any], formula: str) -> Function:
+    return Function(
         lambda x: function(x[:, 0], x[:, 1]),
         inputs=2,
         formula=formula,
         source="Liu et al. 2024, arXiv 2404.19756v5, Table 1 and Fig. 3.2",
-        version="1",
     )
 
 
-def _legendre(m: int) -> Target:
+def _legendre(m: int) -> Function:
     return _of_two(lambda x, y: special.lpmv(m, x, y), f"lpmv({m}, x, y): order {m}, degree x, at y")
 
 
-def _harmonic(m: int, n: int) -> Target:
+def _harmonic(m: int, n: int) -> Function:
     # sph_harm(m, n, azimuth, polar) of the paper's scipy is sph_harm_y(n, m, polar, azimuth) today.
     return _of_two(
         lambda x, y: special.sph_harm_y(n, m, y, x).real, f"Re sph_harm({m}, {n}, x, y): azimuth x, polar angle y"
     )
 
 
-SPECIAL_TARGETS = {
+TASKS = {
     "ellipj": _of_two(lambda x, y: special.ellipj(x, y)[0], "sn(x | y), of ellipj(x, y): amplitude x, parameter y"),
     "ellipkinc": _of_two(special.ellipkinc, "F(x | y), ellipkinc(x, y)"),
     "ellipeinc": _of_two(special.ellipeinc, "E(x | y), ellipeinc(x, y)"),

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.tasks.target import Target
+from harness.tasks.function import Function
 
 Array = NDArray[np.float64]
 SHAPE = (1, 3, 3, 1)
@@ -28,10 +28,10 @@ def tanh_teacher(number: int, x: Array) -> Array:
     return h[:, 0]
 
 
-def _target(number: int) -> Target:
+def _target(number: int) -> Function:
     function: Callable[[Array], Array] = partial(tanh_teacher, number)
     words = f"tanh MLP [1,3,3,1], weights and biases N(0, 1) from seed {number}"
-    return Target(function, inputs=1, formula=words, source="after Michaud et al. 2022, arXiv 2210.13447", version="1")
+    return Function(function, inputs=1, formula=words, source="after Michaud et al. 2022, arXiv 2210.13447")
 
 
-TEACHER_TARGETS = {f"tanh_teacher_{number}": _target(number) for number in range(TEACHERS)}
+TASKS = {f"tanh_teacher_{number}": _target(number) for number in range(TEACHERS)}

@@ -4,10 +4,11 @@ import inspect
 
 from harness.base.errors import did_you_mean
 from harness.base.user_code import calling_user_code, user_module, version_of
-from harness.tasks.target import Target, TargetError
+from harness.tasks.function import Function
+from harness.tasks.target import TargetError
 
 
-def load_user_target(reference: str, inputs: int | None) -> Target:
+def load_user_target(reference: str, inputs: int | None) -> Function:
     """The function at `package.module:function`, found from the current folder as well as the Python path.
 
     Its version is `function.version` if it declares one, else the SHA-256 of the source file that defines it (helpers
@@ -24,7 +25,7 @@ def load_user_target(reference: str, inputs: int | None) -> Target:
             hint = did_you_mean(function_name, functions)
             raise TargetError(f"target {reference}: {module_name} has no function {function_name!r}; {hint}")
         formula = (inspect.getdoc(function) or reference).splitlines()[0]
-    return Target(
+    return Function(
         function,
         inputs=inputs,
         formula=formula,

@@ -20,7 +20,7 @@ from harness.base.errors import HarnessError
 from harness.count import DEFAULT_WEIGHTS
 from harness.record import Provenance, Record, duplicate_path, publish, record_path
 from harness.spec import RunSpec, run_id
-from harness.spec.nouns import Device, Engine
+from harness.spec.run import Device, Engine
 from harness.train import fused_engine, phases, pruning, torch_engine
 from harness.train.checkpoint import (
     Checkpoint,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from harness.spec.nouns import Adam
+from harness.spec.recipe import Adam
 from harness.train.lanes import all_finite, choose, learning_rates
 
 

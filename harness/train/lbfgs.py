@@ -29,7 +29,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from harness.spec.nouns import Lbfgs
+from harness.spec.recipe import Lbfgs
 from harness.train.lanes import all_finite, choose, dot, largest, learning_rates
 
 SUFFICIENT_DECREASE = 1e-4

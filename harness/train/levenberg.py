@@ -27,7 +27,7 @@ from torch import Tensor
 
 from harness import families
 from harness.spec import Network, SplinedShape
-from harness.spec.nouns import LevenbergMarquardt
+from harness.spec.recipe import LevenbergMarquardt
 from harness.train.lanes import all_finite, choose, dot, largest
 
 JACOBIAN_BYTES = 2**28  # of lanes that are linearised at once

@@ -10,14 +10,14 @@ from harness.record import (
     METRICS,
     ClassCurvePoint,
     ClassMetrics,
-    Curve,
     CurvePoint,
+    LearningCurve,
     Metrics,
     PhaseEnd,
     Pruned,
 )
 from harness.spec import RunSpec
-from harness.spec.nouns import Metric
+from harness.spec.task import Metric
 
 # Evaluations of a run's stage at which its learning curve is sampled: two to the octave.
 LOG_SPACED = frozenset(round(2 ** (half_octave / 2)) for half_octave in range(60))
@@ -38,7 +38,7 @@ class Outcome:
     diverged_at: int | None
     refused_steps: int
     counts: dict[str, int]
-    curve: Curve
+    curve: LearningCurve
     pruned: Pruned | None = None
     phases: tuple[PhaseEnd, ...] | None = None
 
@@ -49,7 +49,7 @@ def outcome(
     by_stage: tuple[tuple[int, int], ...],
     diverged: bool,
     refused_steps: int,
-    curve: Curve,
+    curve: LearningCurve,
 ) -> Outcome:
     """`errors` are the fields of the metrics of its task in their order; the last of `Metrics` is of PDEs only.
 
@@ -71,7 +71,7 @@ def outcome(
     )
 
 
-def learning_curve(metric: Metric, moments: Iterable[tuple[int, float, float]]) -> Curve:
+def learning_curve(metric: Metric, moments: Iterable[tuple[int, float, float]]) -> LearningCurve:
     """Points from (evaluations, training error, validation error) of each moment, in the metric of the task.
 
     Only those at which the lane had moved since the one before: a lane at rest has nothing new to show.

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from harness import families
 from harness.count import frozen, trainable
-from harness.record import Curve
+from harness.record import LearningCurve
 from harness.spec import (
     KanShape,
     Network,
@@ -35,7 +35,7 @@ from harness.spec import (
     schedule_evaluations,
     stages,
 )
-from harness.spec.nouns import Adam, Lbfgs, LevenbergMarquardt, Sparsity
+from harness.spec.recipe import Adam, Lbfgs, LevenbergMarquardt, Sparsity
 from harness.tasks import Quadrature, Splits, domain_points, draw, scaled, stream
 from harness.train import adam, lbfgs, levenberg, sparsity
 from harness.train.lanes import Trained, alike, choose, select
@@ -401,7 +401,7 @@ def _seen(pack: Pack, state: PackState, train: Points) -> PackState:
     )
 
 
-def _curve(run: RunSpec, state: PackState, lane: int) -> Curve:
+def _curve(run: RunSpec, state: PackState, lane: int) -> LearningCurve:
     moments = zip(state.curve_at[lane].tolist(), state.curve_errors[lane].tolist(), strict=True)
     return learning_curve(run.task.metric, ((at, *errors) for at, errors in moments))
 

@@ -240,7 +240,7 @@ def test_code_that_exits_while_it_trains_is_a_failure_of_its_pack(tmp_path):
     with ours, theirs:
         for text, (task, network) in said.items():
             run = RunSpec(task=resolve(task), network=network, recipe=recipe, seed=0, engine="torch")
-            told = slots._train((run,), slots.Order(tmp_path, None, "cpu", None, 60.0), theirs, os.getppid())
+            told = slots._train((run,), slots.TrainingOrder(tmp_path, None, "cpu", None, 60.0), theirs, os.getppid())
 
             assert (told.cause, told.error) == ("crashed", text)
             assert "sys.exit" in told.traceback

@@ -9,7 +9,7 @@ from shared_data import shared
 
 from benchmarks.simulation import equal_cells
 from harness.base.errors import HarnessError
-from harness.comparison import Cell, Runs, aggregate, cells, expected_best, matched_edges, ratio
+from harness.comparison import ArmRuns, SizePair, aggregate, cells, expected_best, matched_edges, ratio
 from harness.comparison.runs import bin_of
 
 
@@ -50,7 +50,7 @@ def test_the_default_is_the_median():
 def test_a_k_that_a_size_cannot_give_is_an_error(k):
     """The raw best of 44 against the best of 6 cannot be asked for: k is at most the least count."""
     with pytest.raises(HarnessError, match=f"k={k}: .* a size has"):
-        ratio([Cell(np.zeros(44), np.zeros(6))], "best", k=k)
+        ratio([SizePair(np.zeros(44), np.zeros(6))], "best", k=k)
 
 
 def test_unknown_words_are_answered_with_those_allowed():
@@ -74,7 +74,7 @@ def test_the_best_of_more_runs_is_better_for_nothing():
 
 def test_one_size_has_no_interval():
     """A ratio at a single size says nothing of other sizes: the interval is open."""
-    found = ratio([Cell(np.zeros(3), np.ones(3)), Cell(np.zeros(0), np.ones(3))])
+    found = ratio([SizePair(np.zeros(3), np.ones(3)), SizePair(np.zeros(0), np.ones(3))])
 
     assert found.cells == 1
     assert found.estimate == pytest.approx(np.e)
@@ -95,11 +95,11 @@ def _kanbefair_cells():
                 runs.setdefault((row[1], row[2]), []).append((float(flops), float(error)))
     plain, moved = [], []
     for task in sorted({task for task, _ in runs}):
-        kan, mlp = (Runs(*np.array(runs[task, model]).T) for model in ("KAN", "MLP"))
+        kan, mlp = (ArmRuns(*np.array(runs[task, model]).T) for model in ("KAN", "MLP"))
         edges = matched_edges(kan.x, mlp.x, 6)
         moved += cells(kan, mlp, edges)
         bins = [bin_of(arm.x, edges) for arm in (kan, mlp)]
-        plain += [Cell(np.log(kan.y[bins[0] == one]), np.log(mlp.y[bins[1] == one])) for one in range(6)]
+        plain += [SizePair(np.log(kan.y[bins[0] == one]), np.log(mlp.y[bins[1] == one])) for one in range(6)]
     return [[cell for cell in found if cell.first.size and cell.second.size] for found in (plain, moved)]
 
 

@@ -70,13 +70,6 @@ def test_a_law_that_bends_away_from_the_data_is_flagged():
     assert f"{twin.estimate[0]:.3g}" in caution.reason
 
 
-def test_laws_that_hold_are_rarely_flagged():
-    """Where both arms are power laws, twin and fit contradict each other in at most 1 of 10 replicates."""
-    rng = np.random.default_rng(6)
-    flagged = [bool(twin_cautions(*ratios(rng, 2e6 / SIZES, [5.0, 30.0, 300.0]))) for _ in range(20)]
-    assert np.mean(flagged) <= 0.1
-
-
 def test_ratios_at_different_losses_are_no_twins():
     """The error asks for the same losses."""
     rng = np.random.default_rng(7)
@@ -85,15 +78,3 @@ def test_ratios_at_different_losses_are_no_twins():
 
     with pytest.raises(HarnessError, match="different losses"):
         twin_cautions(fitted, twin)
-
-
-def test_coverage_of_the_twin():
-    """Of two power laws the true ratio is held at least 90 times in 100 at each loss, without any law being fitted."""
-    rng = np.random.default_rng(8)
-    losses = [5.0, 30.0, 300.0]
-    found = []
-    for _ in range(40):
-        runs = [to_runs(*noisy(rng, scale / SIZES)) for scale in (1e6, 2e6)]
-        found.append(twin_ratio(*runs, losses, rng, draws=100))
-    held = np.mean([(twin.low <= 2) & (twin.high >= 2) for twin in found], axis=0)
-    assert np.all(held >= 0.9), held

@@ -13,7 +13,7 @@ from two_arms import fit_of
 from benchmarks.arms import Arm
 from harness.base.errors import HarnessError
 from harness.comparison import (
-    Number,
+    ClaimNumber,
     cost_ratio,
     count_tasks,
     exponent_difference,
@@ -32,11 +32,11 @@ INTERVALS = {"supported": (1.2, 2.0), "refuted": (0.2, 0.8), "inconclusive": (0.
 def number(said, convention="params.trainable", task="j0"):
     """A number whose interval says so of the threshold 1."""
     low, high = INTERVALS[said]
-    return Number(convention, task, (low + high) / 2, Interval(low, high, 0.95))
+    return ClaimNumber(convention, task, (low + high) / 2, Interval(low, high, 0.95))
 
 
 def refused(convention="params.trainable", task="j0"):
-    return Number(convention, task, refused="TOO_FEW: 3 distinct sizes")
+    return ClaimNumber(convention, task, refused="TOO_FEW: 3 distinct sizes")
 
 
 def judged(*said):
@@ -52,8 +52,8 @@ def test_an_interval_must_lie_wholly_on_one_side(said):
 
 def test_an_open_end_decides_on_the_other_one():
     """An interval without an upper end supports where its lower end does, and never refutes."""
-    assert outcome(Number("c", "t", 3, Interval(1.5, float("inf"), 0.95)), 1) == "supported"
-    assert outcome(Number("c", "t", 3, Interval(0, float("inf"), 0.95)), 1) == "inconclusive"
+    assert outcome(ClaimNumber("c", "t", 3, Interval(1.5, float("inf"), 0.95)), 1) == "supported"
+    assert outcome(ClaimNumber("c", "t", 3, Interval(0, float("inf"), 0.95)), 1) == "inconclusive"
 
 
 def test_the_conclusion_over_conventions():
@@ -112,7 +112,7 @@ def test_the_sentence_names_all_that_was_found():
 
 def test_json_is_strict():
     """Open ends are null and said to be open; nothing needs more than strict JSON."""
-    verdict = judge("c", "cost", 1, 1, [Number("a", "t", 3, Interval(1.5, float("inf"), 0.95))])
+    verdict = judge("c", "cost", 1, 1, [ClaimNumber("a", "t", 3, Interval(1.5, float("inf"), 0.95))])
     written = json.loads(json.dumps(to_json(verdict), allow_nan=False))
 
     assert written["numbers"][0]["high"] is None
@@ -139,7 +139,7 @@ def test_a_rule_must_be_within_its_tasks(at_least):
 def test_a_number_is_an_estimate_or_a_reason():
     """Neither, or both, is an error that names task and convention."""
     with pytest.raises(HarnessError, match=r"j0 under params\.trainable"):
-        Number("params.trainable", "j0")
+        ClaimNumber("params.trainable", "j0")
 
 
 def test_comparisons_become_numbers():

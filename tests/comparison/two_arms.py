@@ -25,11 +25,6 @@ def fits(first, second, replicates, seed):
     return kept
 
 
-def least_share(level, replicates):
-    """The least share of covering intervals that three binomial standard errors allow."""
-    return level - 3 * np.sqrt(level * (1 - level) / replicates)
-
-
 @dataclass(frozen=True)
 class Line:
     """Least squares of ln y on u = ln x: the pure law in closed form."""

@@ -21,8 +21,8 @@ import torch
 from harness import train
 from harness.base.errors import HarnessError
 from harness.dispatch import slots
-from harness.dispatch.here import Begun, Event, Failed, next_move, train_here
-from harness.dispatch.slots import Cause, Done, Evaluated, Failure, Order, Pack, Saved, failure
+from harness.dispatch.here import Begun, Failed, TrainingEvent, next_move, train_here
+from harness.dispatch.slots import Cause, Done, Evaluated, Failure, PackedRuns, Saved, TrainingOrder, failure
 from harness.record import Record, read_record, record_path
 from harness.spec import Adam, MlpShape, Recipe, RunSpec, Task, run_id
 from harness.tasks import draw, resolve
@@ -60,7 +60,7 @@ def too_large_at_first(x):
     return x[:, 0]
 
 
-def pack(target: str, seeds: range, evaluations: int = SHORT) -> Pack:
+def pack(target: str, seeds: range, evaluations: int = SHORT) -> PackedRuns:
     """Runs of the torch engine, which has nothing to compile."""
     of_user = {"target": f"{__name__}:{target}", "inputs": 2} if target in globals() else {"target": target}
     task = resolve(Task(**of_user, train_points=60, validation_points=20, test_points=20))
@@ -69,11 +69,11 @@ def pack(target: str, seeds: range, evaluations: int = SHORT) -> Pack:
     return tuple(RunSpec(task=task, network=network, recipe=recipe, seed=seed) for seed in seeds)
 
 
-def ids(runs: Pack) -> list[str]:
+def ids(runs: PackedRuns) -> list[str]:
     return [run_id(run) for run in runs]
 
 
-def numbers(records: Path, runs: Pack) -> list[dict]:
+def numbers(records: Path, runs: PackedRuns) -> list[dict]:
     """All that is in the records of some runs but when and where they were made."""
     return [record(records, run).model_dump(exclude={"provenance"}) for run in runs]
 
@@ -108,7 +108,7 @@ UNWANTED = {*ids(PACKS["unwanted"]), *ids(PACKS["half unwanted"][1:])}
 class Sweep(NamedTuple):
     """What was told of each pack by two workers, the processes that there were, and the records."""
 
-    told: dict[Pack, list[Event]]
+    told: dict[PackedRuns, list[TrainingEvent]]
     processes: set[int]
     records: Path
 
@@ -140,12 +140,12 @@ def sweep(tmp_path_factory) -> Sweep:
     return Sweep(told, processes, folder / "runs")
 
 
-def kinds(events: list[Event]) -> list[str]:
+def kinds(events: list[TrainingEvent]) -> list[str]:
     """What was told, progress left out."""
     return [type(event).__name__ for event in events if not isinstance(event, Evaluated | Saved)]
 
 
-def failed(events: list[Event]) -> list[Failed]:
+def failed(events: list[TrainingEvent]) -> list[Failed]:
     return [event for event in events if isinstance(event, Failed)]
 
 
@@ -232,8 +232,8 @@ def test_a_sweep_leaves_no_process(sweep):
 # --------------------------------------------------------------------------------------------------- an end before time
 def test_told_to_stop_or_closed_workers_save_what_they_have_and_end(tmp_path):
     """Stopped, then closed, then trained to its end by this process, a pack has the records of training in one go."""
-    told: dict[Pack, list[Event]] = defaultdict(list)
-    evaluated: list[Pack] = []
+    told: dict[PackedRuns, list[TrainingEvent]] = defaultdict(list)
+    evaluated: list[PackedRuns] = []
     folders = {"records": tmp_path / "runs", "checkpoints": tmp_path / "checkpoints"}
     packs = [pack(task, range(2), LONG) for task in ("xy", "exp2d")]
     for runs, event in train_here(packs, workers=2, stop=lambda: bool(evaluated), **folders):
@@ -267,7 +267,7 @@ def test_a_checkpoint_from_which_a_pack_crashes_at_once_is_moved_aside(tmp_path,
     monkeypatch.setattr(train, "CHUNK_SECONDS", 0.0)
     batches = Recipe(optimizer=Adam(name="adam", batch_size=20), max_evaluations=SHORT)
     runs = tuple(run.model_copy(update={"recipe": batches}) for run in pack("xy", range(2)))
-    order = Order(tmp_path / "runs", tmp_path / "checkpoints", "cpu", None, 60.0)
+    order = TrainingOrder(tmp_path / "runs", tmp_path / "checkpoints", "cpu", None, 60.0)
     file = checkpoint_path(order.checkpoints, ids(runs))
     answers = iter([False] * 5 + [True])
     with pytest.raises(Stopped):

@@ -23,7 +23,7 @@ from harness.dispatch.state import (
     states,
     unexplained,
 )
-from harness.dispatch.submission import Order, SentJob, Submission
+from harness.dispatch.submission import Instruction, SentJob, Submission
 from harness.show.sweeps import spending_words
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -84,7 +84,7 @@ def test_a_run_that_was_never_sent_off_is_planned():
 @pytest.mark.parametrize("listed", [None, "RUNNING", "FAILED", "CANCELLED"])
 def test_a_record_outranks_everything(status, listed):
     """What is published is over, whatever SLURM, the worker or the user say."""
-    orders = [Order(kind="cancel", at=_at(5), runs=(RUN,))]
+    orders = [Instruction(kind="cancel", at=_at(5), runs=(RUN,))]
 
     assert _state(listed=listed, records={RUN: status}, attempts=[_attempt(_crash("h"))], orders=orders).state == status
 
@@ -182,7 +182,7 @@ def test_the_same_traceback_twice_is_quarantined_and_another_is_not():
 
 def test_an_order_to_try_again_wipes_the_slate():
     """After `retry` a quarantined run is planned, and only crashes that come later count."""
-    attempt, retry = _attempt(_crash("h"), _crash("h")), Order(kind="retry", at=_at(100), runs=(RUN,))
+    attempt, retry = _attempt(_crash("h"), _crash("h")), Instruction(kind="retry", at=_at(100), runs=(RUN,))
     again = _attempt(_crash("h"), identity="b", submission="s2", at=300)
 
     assert _state(attempts=[attempt], orders=[retry]).state == "planned"
@@ -192,7 +192,10 @@ def test_an_order_to_try_again_wipes_the_slate():
 
 def test_a_cancelled_run_stays_so_until_it_is_asked_for():
     """`cancel` holds against everything but a record, and `retry` takes it back."""
-    cancel, retry = Order(kind="cancel", at=_at(50), runs=(RUN,)), Order(kind="retry", at=_at(60), runs=(RUN,))
+    cancel, retry = (
+        Instruction(kind="cancel", at=_at(50), runs=(RUN,)),
+        Instruction(kind="retry", at=_at(60), runs=(RUN,)),
+    )
     for listed in (None, "PENDING", "NODE_FAIL"):
         assert _state(listed=listed, orders=[cancel], now=1e6).state == "cancelled"
     assert _state(listed="CANCELLED", orders=[cancel, retry]).state == "planned"
@@ -287,7 +290,7 @@ def test_a_local_worker_whose_process_is_gone_is_lost_at_once():
 def test_a_retry_wipes_the_slate_whatever_the_clock_of_the_node():
     """Crashes from before a retry never count, and those from after it always do: what counts is the submission."""
     early, late = -7200, 7200  # clocks of nodes
-    retry = Order(kind="retry", at=_at(100), runs=(RUN,))
+    retry = Instruction(kind="retry", at=_at(100), runs=(RUN,))
     sent = [_submission(), _submission("s2", at=200)]
     for clock in (early, late):
         old = _attempt(_crash("h"), _crash("h"), at=10 + clock)

@@ -16,7 +16,15 @@ from harness.cli.plans import planned_runs
 from harness.dispatch.cluster import user
 from harness.dispatch.events import EventLog
 from harness.dispatch.profile import Profile
-from harness.dispatch.submission import Order, SentJob, Submission, now, read_orders, write_order, write_submission
+from harness.dispatch.submission import (
+    Instruction,
+    SentJob,
+    Submission,
+    now,
+    read_orders,
+    write_order,
+    write_submission,
+)
 from harness.spec import read_manifest
 
 EXPERIMENT = """
@@ -230,4 +238,4 @@ def test_who_cancelled_is_kept(sweep):
         (sweep.cluster / "queue").write_text("")
     assert len(read_orders(sweep.folder)) == 3
 
-    assert Order(kind="cancel", at=now(), runs=(run,)).by_words == "by `harness cancel` or scancel"
+    assert Instruction(kind="cancel", at=now(), runs=(run,)).by_words == "by `harness cancel` or scancel"

@@ -1,19 +1,14 @@
 """The Jacobian: what autograd gives row by row, for every family, and each lane's own bits."""
 
-from itertools import product
-
 import numpy as np
 import pytest
 import torch
+from networks import SHAPES, networks
 
 from harness.count.training import active_parameters
 from harness.families import (
-    ChebyshevKanShape,
-    FourierKanShape,
     KanShape,
     MlpShape,
-    RationalKanShape,
-    RbfKanShape,
     SplineMlpShape,
     forward,
     initial_carried,
@@ -24,34 +19,13 @@ from harness.families import (
     update_knots,
 )
 
-SHAPES = [(1, 1), (2, 5, 1), (3, 4, 4, 2)]
-MLPS = [MlpShape(shape=shape, activation=name) for shape, name in product(SHAPES, ("silu", "relu", "tanh", "gelu"))]
-KANS = [
-    KanShape(shape=shape, grid=4, order=order, base=base, scales=scales, bias=bias)
-    for shape, order, base, scales, bias in product(SHAPES, (1, 2, 3, 5), *[(False, True)] * 3)
+EVERY = networks(shapes=SHAPES[:3])
+FEW = [
+    *(MlpShape(shape=(2, 5, 1), activation=name) for name in ("silu", "relu", "tanh", "gelu")),
+    *(SplineMlpShape(shape=(3, 4, 4, 2), grid=4, order=5, place=place, noise=4.0) for place in ("after", "before")),
+    KanShape(shape=(2, 5, 1), grid=5),
+    KanShape(shape=(3, 4, 4, 2), grid=4, scales=True, bias=True),
 ]
-SPLINE_MLPS = [
-    SplineMlpShape(shape=shape, grid=4, order=order, place=place, noise=4.0)
-    for shape, order, place in product(SHAPES, (1, 2, 3, 5), ("after", "before"))
-]
-WAVES = [
-    MlpShape(shape=shape, activation=name, features=features, features_sigma=0.3, omega_0=6)
-    for shape, (name, features) in product(SHAPES, (("sine", None), ("sine", 4), ("tanh", 1)))
-]
-LADDER = [
-    *WAVES,
-    *(MlpShape(shape=shape, activation="prelu") for shape in SHAPES),
-    *(SplineMlpShape(shape=shape, grid=4, place="before", rank=rank) for shape, rank in product(SHAPES, (2, 3))),
-    *(RbfKanShape(shape=shape, grid=5, norm=norm) for shape, norm in product(SHAPES, (True, False))),
-    *(ChebyshevKanShape(shape=shape, degree=degree) for shape, degree in product(SHAPES, (1, 4))),
-    *(FourierKanShape(shape=shape, harmonics=harmonics) for shape, harmonics in product(SHAPES, (1, 4))),
-    *(
-        RationalKanShape(shape=shape, numerator=m, denominator=n, groups=groups)
-        for shape, (m, n, groups) in product(SHAPES, ((5, 4, 8), (1, 2, 2)))
-    ),
-]
-FEW = [*MLPS[4:8], *SPLINE_MLPS[-2:], KanShape(shape=(2, 5, 1), grid=5)]
-FEW.append(KanShape(shape=(3, 4, 4, 2), grid=4, scales=True, bias=True))
 
 
 def start(network, lanes, samples):
@@ -77,15 +51,15 @@ def distance(a, b):
     return np.abs(np.asarray(a) - np.asarray(b)).max() / np.abs(np.asarray(b)).max()
 
 
-@pytest.mark.parametrize("network", MLPS + KANS + SPLINE_MLPS + LADDER, ids=repr)
-def test_every_row_is_that_of_autograd(network):
+def test_every_row_is_that_of_autograd():
     """The derivatives of each output at each sample are autograd's, and the outputs are those of `forward`."""
-    flat, knots, x = start(network, 3, 7)
-    outputs, jacobian = residual_jacobian(network, flat, knots, x)
-    assert jacobian.shape == (3, 7 * network.shape[-1], parameter_count(network))
-    assert torch.equal(outputs, forward(network, flat, knots, x))
-    for own, peer in zip(jacobian, by_autograd(network, flat, knots, x), strict=True):
-        assert distance(own, peer) < 1e-12
+    for network in EVERY:
+        flat, knots, x = start(network, 3, 7)
+        outputs, jacobian = residual_jacobian(network, flat, knots, x)
+        assert jacobian.shape == (3, 7 * network.shape[-1], parameter_count(network)), network
+        assert torch.equal(outputs, forward(network, flat, knots, x)), network
+        for own, peer in zip(jacobian, by_autograd(network, flat, knots, x), strict=True):
+            assert distance(own, peer) < 1e-12, network
 
 
 @pytest.mark.parametrize("network", FEW, ids=repr)
@@ -101,8 +75,8 @@ def test_the_gradient_of_the_loss_is_the_jacobian_times_the_residuals(network):
     assert distance(own, peer) < 1e-12
 
 
-@pytest.mark.parametrize("network", FEW + LADDER[2::5], ids=repr)
-@pytest.mark.parametrize("samples", [7, 100, 1000])
+@pytest.mark.parametrize("network", FEW + EVERY[3::16], ids=repr)
+@pytest.mark.parametrize("samples", [7, 1000])
 def test_a_lane_is_bitwise_the_same_beside_any_number_of_others(network, samples):
     """Outputs and derivatives of a lane do not depend on R, for R of 2 and more."""
     flat, knots, x = start(network, 16, samples)

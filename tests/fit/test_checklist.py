@@ -32,8 +32,8 @@ def test_what_is_known_is_filled_in():
     assert answer(items, "How many models").answer == "27 runs at 9 sizes from 10 to 1e+04 (3 decades)"
     assert answer(items, "Where are the runs").answer == "runs.csv"
     assert answer(items, "Which objective").answer.startswith(f"{fit.objective} of ln loss")
-    assert f"alpha {fit.alpha:.4g}, {fit.alpha_interval.low:.4g} to" in answer(items, "How certain").answer
-    assert f"bootstrap over sizes {check.pairs.low:.4g}" in answer(items, "How certain").answer
+    assert f"alpha {fit.alpha:.4g} [{fit.alpha_interval.low:.4g}, " in answer(items, "How certain").answer
+    assert f"bootstrap over sizes [{check.pairs.low:.4g}, " in answer(items, "How certain").answer
     assert f"{selection.extrapolation['floor'].rmsle:.3g} over" in answer(items, "Does the law extrapolate").answer
     assert "chosen: floor" in answer(items, "Which other forms").answer
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.base.errors import HarnessError
-from harness.fit.runs import Cell, cells, check_runs, make_runs, with_config_sizes
+from harness.fit.runs import ArmSize, cells, check_runs, make_runs, with_config_sizes
 
 SIZES = np.array([10.0, 10.0, 100.0, 100.0, 1000.0, 1000.0])
 LOSSES = np.array([1.0, 1.1, 0.3, 0.33, 0.1, 0.11])
@@ -57,10 +57,10 @@ def test_a_failed_run_needs_no_numbers():
     check_runs(runs)
 
     assert cells(runs) == (
-        Cell("all", 10, 1, 0),
-        Cell("all", 100, 2, 0),
-        Cell("all", 1000, 1, 1),
-        Cell("all", None, 0, 1),
+        ArmSize("all", 10, 1, 0),
+        ArmSize("all", 100, 2, 0),
+        ArmSize("all", 1000, 1, 1),
+        ArmSize("all", None, 0, 1),
     )
 
 

@@ -18,8 +18,7 @@ from harness.paper.replay.index import row_of, write_index
 from harness.planning.plan import make_plan
 from harness.show.verdicts import keep_verdicts
 from harness.spec import Manifest, Task, experiment_schema, read_experiment, scales_of, search_name
-from harness.spec.nouns import DATA_NAMES
-from harness.tasks import BUILT_IN, FAMILIES, draw, load_target, resolve
+from harness.tasks import TASKS, draw, load_target, resolve
 from tests.guard.golden import hashed
 from tests.guard.visible import visible
 from tests.guard.workplace import GUARD, RESULTS, ROOT, make_records, make_searched, prepare, said
@@ -81,9 +80,10 @@ def targets() -> dict[str, Any]:
 
     The fingerprint of a function of the project is a number in its source, which stays if the function is changed.
     """
-    known = {name: None for name in (*BUILT_IN, *DATA_NAMES) if name not in LEFT_OUT}
+    known = {name: None for name in TASKS if name not in LEFT_OUT and not TASKS[name].has_instances}
+    families = [name for name, named in TASKS.items() if named.has_instances]
     found = {}
-    for name, inputs in {**known, **dict.fromkeys(FAMILIES, 4), **OWN}.items():
+    for name, inputs in {**known, **dict.fromkeys(families, 4), **OWN}.items():
         target = load_target(name, inputs)
         task = resolve(Task(target=name, inputs=inputs, **POINTS, **({} if target.only_box else _box(target.inputs))))
         train = draw(task, seed=0).train

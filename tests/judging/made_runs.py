@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from harness.judging.runs import Runs
+from harness.judging.runs import ExperimentRuns
 from harness.spec import Decide
 
 SIZES = np.array([30, 60, 120, 250, 500, 1000, 2000])
@@ -62,9 +62,9 @@ def made_table(
     return pd.DataFrame(rows).assign(**changes)
 
 
-def made_runs(table: pd.DataFrame, inputs: Mapping[str, tuple[str, int]] | None = None) -> Runs:
+def made_runs(table: pd.DataFrame, inputs: Mapping[str, tuple[str, int]] | None = None) -> ExperimentRuns:
     """The runs as rules are judged by them; every task is of a target of its own unless `inputs` says otherwise."""
-    return Runs(table, inputs or {task: (task, 2) for task in table["task"].unique()}, "params.trainable")
+    return ExperimentRuns(table, inputs or {task: (task, 2) for task in table["task"].unique()}, "params.trainable")
 
 
 def made_rule(**fields) -> Decide:

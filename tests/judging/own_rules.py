@@ -37,9 +37,7 @@ def find_ahead(case: Case) -> Found:
     from harness.judging.curves import largest_common, read, side_curve
     from harness.judging.runs import of_arm
 
-    first, second = (
-        side_curve(of_arm(case.runs, case.task, case.condition.choice(index)), case.axis) for index in (0, 1)
-    )
+    first, second = (side_curve(of_arm(case.runs, case.task, side), case.axis) for side in case.condition.sides)
     size = largest_common(first, second)
     least = float(min(read(second, size) - read(first, size)))
     return Found(least, least, least, holds=least > 0, at=size)

@@ -9,14 +9,14 @@ import pytest
 from judging.made_runs import SIZES, made_rule, made_runs, made_table, power
 
 from harness.judging.judge import judge
-from harness.judging.runs import Runs
+from harness.judging.runs import ExperimentRuns
 
 PARAMS = {"axis": "params.trainable"}
 
 
 def _number(rule, table, inputs=None):
     """What one condition, task and convention comes to; `table` may be of runs whose laws are known already."""
-    runs = table if isinstance(table, Runs) else made_runs(table, inputs)
+    runs = table if isinstance(table, ExperimentRuns) else made_runs(table, inputs)
     (number,) = judge(rule, runs).numbers
     return number
 

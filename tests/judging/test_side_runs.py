@@ -13,7 +13,7 @@ from harness.base.errors import HarnessError
 from harness.judging.judge import judge
 from harness.judging.runs import laws, of_arm
 from harness.judging.side_runs import side_runs
-from harness.judging.versus import Asked, Side, lines, versus
+from harness.judging.versus import Side, VersusRequest, lines, versus
 
 PARAMS = "params.trainable"
 KANS, MLPS = ("kan_0", "kan_1"), ("mlp_0", "mlp_1", "mlp_2", "mlp_3")
@@ -42,7 +42,7 @@ def equal_arms(names, rng, budgets, seeds=5):
 
 def compared(table, first, second):
     """ln of the ratio second / first, and both ends of its interval, at every size of the first [3, sizes]."""
-    (line,) = lines(made_runs(table), Asked((Side("A", first), Side("B", second)), PARAMS))
+    (line,) = lines(made_runs(table), VersusRequest((Side("A", first), Side("B", second)), PARAMS))
     return np.log([line.ratio, line.low, line.high])
 
 
@@ -198,6 +198,6 @@ def test_two_seeds_choose_for_each_other_and_one_is_refused():
         assert number.outcome == "inconclusive"
         assert "chosen for each seed on all other seeds, of which there are none" in number.found.refused
     with pytest.raises(HarnessError, match="run more seeds, or name one of the series"):
-        versus(alone, Asked((Side("KAN", ("kan",)), Side("MLP", MLPS)), PARAMS))
+        versus(alone, VersusRequest((Side("KAN", ("kan",)), Side("MLP", MLPS)), PARAMS))
     at_budgets_of_its_own = alone.table[(alone.table["arm"] == "mlp_0") ^ (alone.table["asked"] > 102)]
     assert len(of_arm(made_runs(at_budgets_of_its_own), "t", ("mlp_0", "mlp_1")).runs) == 5

@@ -15,7 +15,7 @@ from judging.made_runs import SIZES, made_runs, made_table, power
 from harness.cli import main
 from harness.judging.curves import loss_at
 from harness.judging.runs import of_arm
-from harness.judging.versus import Asked, Side, better, lines, sides, versus
+from harness.judging.versus import Side, VersusRequest, better, lines, sides, versus
 from harness.show.plot_versus import versus_figure
 
 SIDES = (Side("kan", ("kan",)), Side("mlp", ("mlp",)))
@@ -37,7 +37,7 @@ def runs():
 @pytest.fixture(scope="module")
 def at_a_budget(runs):
     """What is said at 200 parameters of the KAN."""
-    return versus(runs, Asked(SIDES, "params.trainable", 200.0, level=0.99))
+    return versus(runs, VersusRequest(SIDES, "params.trainable", 200.0, level=0.99))
 
 
 def test_at_a_budget_every_convention_has_the_true_ratio(at_a_budget):
@@ -65,7 +65,7 @@ def test_a_budget_in_seconds_is_that_of_the_network_that_takes_so_long(runs, at_
 
 def test_lines_are_over_the_first_arms_sizes_where_the_second_has_an_equal(runs):
     """At equal parameters all sizes; at equal FLOPs those of the KAN up to a tenth of the MLP's largest."""
-    found = {line.convention: line for line in lines(runs, Asked(SIDES, "params.trainable"))}
+    found = {line.convention: line for line in lines(runs, VersusRequest(SIDES, "params.trainable"))}
 
     assert list(found) == list(RATIOS)
     assert found["params.trainable"].x == pytest.approx(SIZES)
@@ -78,7 +78,7 @@ def test_lines_are_over_the_first_arms_sizes_where_the_second_has_an_equal(runs)
 
 def test_the_figure_has_a_line_a_convention_and_fills_what_is_decided(runs):
     """Every mark is drawn once; both sides are named, and the budget is marked."""
-    asked = Asked(SIDES, "params.trainable", 100.0)
+    asked = VersusRequest(SIDES, "params.trainable", 100.0)
     curves = lines(runs, asked)
     figure = versus_figure(asked, curves)
     (axes,) = figure.axes
@@ -102,7 +102,7 @@ def test_many_tasks_have_a_panel_each_and_no_overlap_is_no_line():
     tiny = (table["task"] == "c") & (table["arm"] == "kan")
     table = table.assign(**{name: table[name] / np.where(tiny, 1e6, 1) for name in RATIOS})
     runs = made_runs(table)
-    asked = Asked(SIDES, "params.trainable")
+    asked = VersusRequest(SIDES, "params.trainable")
     figure = versus_figure(asked, lines(runs, asked))
 
     assert [axes.get_title(loc="left") for axes in figure.axes if axes.get_visible()] == ["a", "b"]
@@ -184,10 +184,10 @@ def test_of_several_arms_the_best_by_validation_stands_for_all():
     """A line of the best at each budget: here that of the arm whose validation loss is the least at every size."""
     arms = {"kan": power(1, 1.0), "mlp": power(4, 1.0), "deep": power(8, 1.0)}
     runs = made_runs(made_table(arms, noise=0))
-    asked = Asked(sides(runs, "kan", "MLP=deep, mlp"), "params.trainable", 200.0)
+    asked = VersusRequest(sides(runs, "kan", "MLP=deep, mlp"), "params.trainable", 200.0)
 
     assert (asked.second, asked.sides[1].names) == ("MLP", ("deep", "mlp"))
-    alone = Asked(SIDES, "params.trainable", 200.0)
+    alone = VersusRequest(SIDES, "params.trainable", 200.0)
     assert [one.ratio.estimate for one in versus(runs, asked)] == [one.ratio.estimate for one in versus(runs, alone)]
     figure = versus_figure(asked, lines(runs, asked))
     assert "MLP: the best of deep, mlp at each budget" in " ".join(
@@ -207,4 +207,4 @@ def test_a_task_that_one_arm_cannot_meet_is_left_out():
     table = made_table({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, ("a", "b"))
     runs = made_runs(table[(table["task"] == "a") | (table["arm"] == "kan")])
 
-    assert {line.task for line in lines(runs, Asked(SIDES, "params.trainable"))} == {"a"}
+    assert {line.task for line in lines(runs, VersusRequest(SIDES, "params.trainable"))} == {"a"}

@@ -30,7 +30,7 @@ from harness.spec import Adam, KanShape, MlpShape, SplineMlpShape
 
 SHAPES = [(1, 1), (2, 5, 1), (4, 2, 2, 1), (16, 32, 8)]
 MLPS = [MlpShape(shape=shape, activation=name) for shape, name in product(SHAPES, ("relu", "silu", "tanh", "gelu"))]
-KANS = [network for network in networks(KanShape, shapes=SHAPES) if network.base != "frozen" and not network.scales]
+KANS = [network for network in networks(KanShape, shapes=SHAPES) if not network.scales]
 KANS += [
     KanShape(shape=shape, grid=grid, order=order, bias=True)
     for shape, (grid, order) in product(SHAPES, GRIDS_AND_ORDERS)

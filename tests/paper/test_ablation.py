@@ -3,7 +3,7 @@
 import numpy as np
 from made_records import made_record
 
-from harness.paper.replay import REPLAYS, Runs
+from harness.paper.replay import REPLAYS, ReplayRuns
 from harness.planning.plan import make_plan
 from harness.record import Pruned
 from harness.spec import KanShape, parse_experiment
@@ -41,7 +41,7 @@ def page(edges: dict[tuple[str, int], int], runs: int | None = None):
             record = record.model_copy(update={"pruned": left})
         records[planned.run_id] = record
     replay = REPLAYS["app_c_ablation"]
-    return replay.kind(Runs(manifest, None, (), records), replay)
+    return replay.kind(ReplayRuns(manifest, None, (), records), replay)
 
 
 def test_settings_meet_the_published_numbers_and_divergence_counts_nothing():

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from made_records import made_record
 
-from harness.paper.replay import REPLAYS, Runs
+from harness.paper.replay import REPLAYS, ReplayRuns
 from harness.paper.replay.forgetting import arms_of, kept_by, published_rmse
 from harness.planning.plan import make_plan
 from harness.record import PhaseEnd
@@ -33,7 +33,7 @@ MATRICES = {
 
 
 @pytest.fixture
-def runs() -> Runs:
+def runs() -> ReplayRuns:
     """Records of three seeds, one of which diverged in an arm; values that are the phase plus a tenth of the seed."""
     manifest = make_plan(parse_experiment(TEXT), "peaks")
     arms = {cell.index: cell.arm for cell in manifest.cells}
@@ -48,7 +48,7 @@ def runs() -> Runs:
             record = (record if ends else made_record(planned, status="diverged")).model_copy(update={"phases": ends})
         records[planned.run_id] = record
     table = pd.DataFrame({"run_id": list(records), "chosen": True})
-    return Runs(manifest, table, [], records)
+    return ReplayRuns(manifest, table, [], records)
 
 
 def test_the_published_error_is_the_tutorials():

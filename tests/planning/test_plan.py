@@ -410,13 +410,8 @@ def test_a_damaged_manifest_is_refused(tmp_path, damage):
     assert (tmp_path / "manifest.1.json").read_text() == damage
 
 
-EXPERIMENTS = [
-    pytest.param(path, id=path.stem, marks=pytest.mark.nightly if path.stem == "searched_toys" else pytest.mark.slow)
-    for path in sorted((ROOT / "experiments").glob("*.yaml"))
-]
-
-
-@pytest.mark.parametrize("path", EXPERIMENTS)  # the trials of searched_toys take a minute
+@pytest.mark.nightly  # tests/guard plans most of them with every change
+@pytest.mark.parametrize("path", sorted((ROOT / "experiments").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_experiment_of_the_project_plans(path):
     """No file in experiments/ rots: each reads, expands and matches, and its ids are those of its runs."""
     plan = make_plan(read_experiment(path), path.stem)

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from harness.fit import predict
 from harness.judging.scaling import HEADLINE_AXES, common_law
-from harness.show.plot import COLOURS, draw_scaling, human, laws_of, scaling_figure, series_styles, tick_values
+from harness.show.plot import COLOURS, draw_scaling, laws_of, scaling_figure, series_styles, tick_values
 from harness.show.plot_residuals import experiment_residuals
 
 TASKS = ("exp2d", "exp100d")
@@ -154,7 +154,7 @@ def test_panels_are_readable(case, request):
     assert "exp(sin(πx) + y²)" in figure.axes[0].get_title(loc="left")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_many_series_are_readable(tmp_path):
     """Seven near-equal series still find room for their labels in every panel."""
     crowd = study(tmp_path, {f"arm{index}": 0.5 + 0.02 * index for index in range(7)})
@@ -221,18 +221,6 @@ def test_any_range_has_round_ticks(decades):
         ticks = tick_values(low, high)
         assert 2 <= len(ticks) <= 8
         assert all(low <= tick <= high for tick in ticks)
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        *[(0.0, "0"), (float("inf"), "∞"), (12345, "12,300"), (0.0123456, "0.0123"), (-2.5, "-2.5")],
-        *[(1e-5, "10⁻⁵"), (2.408e9, "2.41×10⁹"), (99999, "100,000"), (3.0, "3")],
-    ],
-)
-def test_numbers_are_written_for_humans(value, text):
-    """Three significant digits, written out where that is short and as a power of ten elsewhere."""
-    assert human(value) == text
 
 
 def test_plotting_never_loads_torch():

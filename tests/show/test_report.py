@@ -13,14 +13,15 @@ from typing import get_args
 import pytest
 from made_study import CLAIM, QUESTION, Study
 
+from harness.base.formats import human
 from harness.judging.checks import Check, check_table
 from harness.judging.judge import judge_all
 from harness.judging.scaling import HEADLINE_AXES
 from harness.record import read_planned
 from harness.show.checks import check_row
-from harness.show.plans import exponent, held_out_rows
-from harness.show.plot import human
-from harness.show.report import OPTIMIZER_WORDS, write_report
+from harness.show.plans import held_out_rows
+from harness.show.report import write_report
+from harness.show.words import OPTIMIZER_WORDS, exponent_words
 from harness.spec import Optimizer
 
 VOID = {"meta", "img", "br"}
@@ -121,7 +122,7 @@ def test_every_infeasible_reason_is_told(made, text):
 def test_exponents_are_those_of_the_fits(made, text):
     """Every headline exponent with its interval is in the page, and so is every refusal and warning in words."""
     for one in made.fits:
-        assert exponent(one.fit) in text
+        assert exponent_words(one.fit) in text
         if one.axis in HEADLINE_AXES:
             for said in (*one.fit.refusals, *one.fit.warnings):
                 assert said.code in text
@@ -149,7 +150,7 @@ def test_the_law_without_the_window_stands_below(made, text):
 
     assert leaves_out
     assert text.count("the same, without the fit window") >= len(leaves_out) / 2
-    assert all(exponent(one.without_window) in text for one in leaves_out)
+    assert all(exponent_words(one.without_window) in text for one in leaves_out)
     assert "drawn hollow: 6; laws are fitted from" in text
 
 

@@ -9,7 +9,8 @@ from rich.table import Table
 from harness.fit import Caution, fit_law
 from harness.fit.held_out import extrapolate
 from harness.judging.scaling import SeriesFit
-from harness.show.plans import exponent, fits_table, held_out_table
+from harness.show.plans import fits_table, held_out_table
+from harness.show.words import exponent_words
 
 SIZES = 10.0 ** np.arange(1, 7)
 LOSSES = 2 / SIZES * np.exp([0.01, -0.02, 0.01, 0.01, -0.01, 0.0])
@@ -34,7 +35,7 @@ def test_the_law_without_the_window_has_a_row_of_its_own():
 
     within, without = _rows(fits_table(fits, [AXIS]))
 
-    assert within[3:6] == ("6", exponent(fits[0].fit), exponent(fits[1].fit))
+    assert within[3:6] == ("6", exponent_words(fits[0].fit), exponent_words(fits[1].fit))
     assert within[7].endswith("3 runs outside the window")
     assert without[2:6] == ("  without the window", "7", "NONMONOTONE", "NONMONOTONE")
 

@@ -16,7 +16,7 @@ from harness.dispatch.events import Attempt, Event
 from harness.dispatch.state import FREE, seconds_of
 from harness.record import read_record
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.nightly]
 
 SEED = 0
 WIDTHS, SEEDS, EVALUATIONS = range(8, 40), range(64), 1000  # 64 packs of 32 runs, of a second each

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from harness.base.errors import HarnessError
 from harness.planning.plan import make_plan
 from harness.spec import Task, parse_experiment
-from harness.spec.nouns import DATA_NAMES
 from harness.tasks import draw, load_target, resolve
 from harness.tasks.data import _order, load_data
 
@@ -35,7 +34,7 @@ def _nothing_is_loaded():
     load_data.cache_clear()
 
 
-@pytest.mark.parametrize("name", DATA_NAMES)
+@pytest.mark.parametrize("name", KNOWN)
 def test_data_are_read_without_a_network(name, monkeypatch):
     """Every package has its data in its own files, as large as published, finite, and with all classes from 0 on."""
 
@@ -55,7 +54,7 @@ def test_data_are_read_without_a_network(name, monkeypatch):
     assert sum(data.points.values()) == len(data.x)
 
 
-@pytest.mark.parametrize("name", DATA_NAMES)
+@pytest.mark.parametrize("name", KNOWN)
 def test_the_page_of_tasks_has_their_numbers(name):
     """Rows, inputs and the metric of each in docs/tasks.md."""
     data = load_data(name)

@@ -13,7 +13,7 @@ from harness.count.dispatched import counting
 from harness.families import forward_laplacian, initial_carried, initial_knots, initialise, parameter_count
 from harness.planning.plan import make_plan
 from harness.spec import KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Task, parse_experiment, run_id
-from harness.spec.nouns import GridExtension, GridUpdates
+from harness.spec.recipe import GridExtension, GridUpdates
 from harness.tasks import draw, load_target, resolve, stream
 from harness.train import torch_engine
 from harness.train.objective import loss_and_gradient, squared_slope_errors

@@ -10,9 +10,7 @@ from sympy.parsing.sympy_parser import implicit_multiplication_application as im
 from sympy.parsing.sympy_parser import parse_expr, standard_transformations
 
 from harness.paper.reference import load
-from harness.tasks import load_target
-from harness.tasks.feynman import FEYNMAN_TARGETS
-from harness.tasks.special import SPECIAL_TARGETS
+from harness.tasks import feynman, load_target, special
 
 MPMATH = {
     "ellipj": lambda x, y: mpmath.ellipfun("sn", u=x, m=y),
@@ -32,7 +30,7 @@ LETTERS = "ABCDFG"  # of which none means anything to sympy
 COMMANDS = {"frac", "sqrt", "exp", "sin", "cos", "arcsin", "ln", "pi"}
 
 
-@pytest.mark.parametrize("name", SPECIAL_TARGETS)
+@pytest.mark.parametrize("name", special.TASKS)
 def test_special_functions_are_those_of_another_library(name):
     """On 20 points of [0.1, 1)^2, with the arguments in the order of the paper's column."""
     points = np.random.default_rng(0).uniform(0.1, 1, size=(20, 2))
@@ -42,7 +40,7 @@ def test_special_functions_are_those_of_another_library(name):
     assert load_target(name).function(points) == pytest.approx(expected, rel=1e-11)
 
 
-@pytest.mark.parametrize("name", FEYNMAN_TARGETS)
+@pytest.mark.parametrize("name", feynman.TASKS)
 def test_feynman_formulas_are_those_of_the_table(name):
     """The LaTeX of the paper's Table 2, read by sympy, at 20 points where all of them are real."""
     row = load("feynman").set_index("task").loc[name]

@@ -11,7 +11,7 @@ from harness.families import forward, initial_knots
 from harness.planning.plan import make_plan
 from harness.spec import KanShape, Task, parse_experiment
 from harness.tasks import draw, load_target, resolve
-from harness.tasks.families import FAMILIES, field_features, kan_coefficients, rotation, wave
+from harness.tasks.families import TASKS, field_features, kan_coefficients, rotation, wave
 
 ADDITIVE = ("additive", "additive_irrelevant")
 
@@ -22,7 +22,7 @@ def _values(name, x, instance=0):
 
 def _raw(name, x, instance=0):
     """Before it is standardised."""
-    return FAMILIES[name].draw(x.shape[1], instance)(x)
+    return TASKS[name].member(x.shape[1], instance)(x)
 
 
 def _points(count, inputs, seed=0):
@@ -46,7 +46,7 @@ def test_waves_have_mean_0_and_variance_1(instance):
     assert variance == pytest.approx(1, rel=1e-9)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", TASKS)
 def test_a_sum_of_one_variable_each_has_no_mixed_differences(name):
     """f(x + a + b) - f(x + a) - f(x + b) + f(x) = 0 for steps a, b along two axes, to rounding; elsewhere it is not."""
     x, steps = _points(50, 4), 0.3 * np.eye(4)
@@ -132,7 +132,7 @@ def test_a_fields_covariance_is_materns(smoothness, inputs):
 
 
 # ------------------------------------------------------------------------------------------------- standardised, fixed
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", TASKS)
 def test_targets_have_mean_0_and_variance_1(name):
     """On points that nobody standardised by, within four standard errors."""
     values = _values(name, _points(4096, 16, seed=2))
@@ -156,7 +156,7 @@ KEPT = {
 }
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", TASKS)
 def test_a_member_is_the_same_function_always(name):
     """On every call, in whatever company a point comes, and as it was when it was written down."""
     x = np.array([[0.3, -0.7, 0.1, 0.9]])

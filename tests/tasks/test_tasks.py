@@ -8,12 +8,13 @@ from scipy.integrate import quad
 
 from harness.base.errors import HarnessError
 from harness.spec import Task
-from harness.tasks import STREAMS, draw, load_target, resolve, scaled, stream
-from harness.tasks.paper import PAPER_TARGETS
+from harness.tasks import draw, load_target, resolve, scaled, stream
+from harness.tasks.paper import TASKS
+from harness.tasks.samples import STREAMS
 
 
 def _values(name, x):
-    return PAPER_TARGETS[name].function(np.atleast_2d(np.asarray(x, dtype=float)))
+    return TASKS[name].function(np.atleast_2d(np.asarray(x, dtype=float)))
 
 
 def test_j0_is_bessels_integral():
@@ -41,7 +42,7 @@ def test_values_worked_out_by_hand(name, point, expected):
     assert _values(name, [point])[0] == pytest.approx(expected, rel=1e-14)
 
 
-@pytest.mark.parametrize("name", PAPER_TARGETS)
+@pytest.mark.parametrize("name", TASKS)
 def test_every_target_says_where_it_comes_from(name):
     """A task is its definition with its source: paper, figure, panel."""
     target = load_target(name)
@@ -50,7 +51,7 @@ def test_every_target_says_where_it_comes_from(name):
     assert target.formula
 
 
-@pytest.mark.parametrize("name", PAPER_TARGETS)
+@pytest.mark.parametrize("name", TASKS)
 def test_samples_lie_in_the_box_and_are_of_the_asked_number(name):
     """Points are uniform on [low, high]^d: moments of the uniform law within five standard errors."""
     task = resolve(Task(target=name, low=0.0, high=0.5, train_points=400, validation_points=30, test_points=50))

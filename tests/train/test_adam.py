@@ -5,7 +5,7 @@ import io
 import pytest
 import torch
 
-from harness.spec.nouns import Adam
+from harness.spec.recipe import Adam
 from harness.train import adam
 from harness.train.lanes import select
 

@@ -157,7 +157,7 @@ def test_a_fresh_process_goes_on_with_the_same_bits(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("engine", "evaluations"), [("fused", 20000), pytest.param("torch", 400, marks=pytest.mark.slow)]
+    ("engine", "evaluations"), [("fused", 20000), pytest.param("torch", 400, marks=pytest.mark.nightly)]
 )
 def test_killed_without_warning_it_repeats_what_came_after_its_last_checkpoint(engine, evaluations, tmp_path):
     """kill -9, again and again: what was saved is never trained again, and the bits are those of training in one go."""

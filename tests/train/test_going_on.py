@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from harness.spec import KanShape, MlpShape, Recipe, RunSpec, Task
-from harness.spec.nouns import Adam
+from harness.spec.recipe import Adam
 from harness.tasks import resolve
 from harness.train import ENGINES
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as with_settings
 from hypothesis import strategies as st
 
-from harness.spec.nouns import Lbfgs
+from harness.spec.recipe import Lbfgs
 from harness.train import lbfgs
 from harness.train.lanes import select
 

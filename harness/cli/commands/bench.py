@@ -14,7 +14,7 @@ from harness.measure.calibration import Calibration, Kind, calibrate, kind_of, m
 from harness.show.console import console, counted_progress
 from harness.show.plans import calibration_sentence
 from harness.spec import Manifest
-from harness.spec.nouns import Dtype, Engine
+from harness.spec.run import Dtype, Engine
 
 
 @click.command(epilog=f"Example: harness bench {EXAMPLE}")

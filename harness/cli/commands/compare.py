@@ -23,13 +23,11 @@ from harness.cli.tables import (
     window_of,
     write_text,
 )
-from harness.comparison.tables.comparison import Asked as AskedOfTable
-from harness.comparison.tables.comparison import compare_arms, to_json
+from harness.comparison.tables.comparison import ComparisonRequest, compare_arms, to_json
 from harness.comparison.tables.fits import AUTO, Request
 from harness.comparison.tables.read import is_table
 from harness.judging.runs import runs_of
-from harness.judging.versus import Asked as AskedOfExperiment
-from harness.judging.versus import conventions_of, lines, sides, versus, versus_json
+from harness.judging.versus import VersusRequest, conventions_of, lines, sides, versus, versus_json
 from harness.planning.match import axis_named
 from harness.show.comparison import compare_sentences, compare_tables
 from harness.show.console import console
@@ -129,7 +127,7 @@ def _compare_experiment(
     runs = runs_of(manifest, table_of(manifest, planned_records(manifest, folder), folder))
     at, loss, level = asked
     named = runs.matched if axis is None else axis if axis == "seconds" else axis_named(axis)
-    request = AskedOfExperiment(sides(runs, *arms), named, at, loss, level)
+    request = VersusRequest(sides(runs, *arms), named, at, loss, level)
     found, curves = versus(runs, request), lines(runs, request)
     absent = conventions_of(runs, named)[1]
     text = json.dumps(versus_json(request, found, curves, absent), allow_nan=False, indent=1)
@@ -156,7 +154,7 @@ def _compare_table(file: Path, first: str, second: str, as_json: bool, asked: Ma
     own = {name: asked[name] for name in ("x", "where", "level", "objective")}
     law, arms = asked["law"] or AUTO, (first, second)
     request = Request(file, columns=columns_of(asked), laws=(law,), window=window_of(asked), arms=arms, **own)
-    asked_of = AskedOfTable(asked["at"], asked["extrapolate"], asked["aggregate"], asked["k"], asked["bins"])
+    asked_of = ComparisonRequest(asked["at"], asked["extrapolate"], asked["aggregate"], asked["k"], asked["bins"])
     found = compare_arms(request, asked_of)
     text = json.dumps(to_json(found), allow_nan=False, indent=1)
     if as_json:

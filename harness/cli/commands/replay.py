@@ -16,7 +16,7 @@ from harness.cli.stages import plan_of
 from harness.cli.sweeps import check_none_underway
 from harness.cli.training import train_missing
 from harness.judging.scaling import fit_table
-from harness.paper.replay import REPLAYS, Made, Page, Runs, full_name, write_page
+from harness.paper.replay import REPLAYS, Made, Page, ReplayRuns, full_name, write_page
 from harness.paper.replay.index import row_of, row_without_page, write_index
 from harness.paper.replay.keep import keep
 from harness.record import missing, read_present, runs_table
@@ -152,7 +152,7 @@ def _write(planned: Planned) -> tuple[Page, pd.DataFrame]:
     else:
         records = planned_records(manifest, folder)
         (table, fits, _), _ = analyse_and_report(manifest, records, folder)
-    return write_page(Runs(manifest, table, fits, records), REPLAYS[planned.name], made, folder), table
+    return write_page(ReplayRuns(manifest, table, fits, records), REPLAYS[planned.name], made, folder), table
 
 
 def _all(planned: list[Planned], results: Path, scale: str, partial: bool, keeping: bool, workers: int | None) -> None:

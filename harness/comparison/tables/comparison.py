@@ -9,7 +9,7 @@ import numpy as np
 from harness import __version__, comparison, fit
 from harness.base.errors import HarnessError
 from harness.comparison.best_of import How
-from harness.comparison.tables.fits import Answer, ArmFit, Request, answer, drawn_law, request_json
+from harness.comparison.tables.fits import ArmFit, Request, RequestedFits, answer, drawn_law, request_json
 from harness.fit.result import LawName
 
 EXPONENTS: tuple[LawName, ...] = ("pure", "floor")  # that are told besides that of the law of both
@@ -17,7 +17,7 @@ TOLD = 5  # losses, besides those that are asked for
 
 
 @dataclass(frozen=True)
-class Asked:
+class ComparisonRequest:
     """What to tell of two curves: the cost at losses `at`, and how the runs of a bin are one number.
 
     `bins` of equal width in ln size are as many as the sizes that the arms share, where it is None.
@@ -59,14 +59,14 @@ class Comparison:
 class Compared:
     """The answer: a comparison for every column of sizes, and a verdict for every loss that was asked about."""
 
-    found: Answer
-    asked: Asked
+    found: RequestedFits
+    asked: ComparisonRequest
     arms: tuple[str, str]
     by_size: tuple[Comparison, ...]
-    verdicts: tuple[comparison.Verdict, ...]
+    verdicts: tuple[comparison.JudgedClaim, ...]
 
 
-def compare_arms(request: Request, asked: Asked) -> Compared:
+def compare_arms(request: Request, asked: ComparisonRequest) -> Compared:
     """Read, check, fit and compare the two arms of the request; raises HarnessError where that cannot be done."""
     if len(set(request.arms)) != 2:
         raise HarnessError(f"{' and '.join(request.arms)}: give two different arms to compare")
@@ -105,7 +105,7 @@ def _comparison_json(one: Comparison) -> dict[str, Any]:
 
 
 # ------------------------------------------------------------------------------------------------------------ compared
-def _compared(found: Answer, x: str, asked: Asked) -> Comparison:
+def _compared(found: RequestedFits, x: str, asked: ComparisonRequest) -> Comparison:
     first, second = (next(one for one in found.fits if (one.x_name, one.arm) == (x, arm)) for arm in found.request.arms)
     law = drawn_law((first, second), x)
     one, other = first.fits[law], second.fits[law]
@@ -144,7 +144,7 @@ def _compared(found: Answer, x: str, asked: Asked) -> Comparison:
     )
 
 
-def _told(curve: comparison.CostRatio, x: str, asked: Asked) -> np.ndarray | None:
+def _told(curve: comparison.CostRatio, x: str, asked: ComparisonRequest) -> np.ndarray | None:
     """The losses to tell the ratio at, those asked for and some that both attain; None where there are none."""
     if curve.losses is None or curve.attained is None:
         return None
@@ -158,7 +158,7 @@ def _told(curve: comparison.CostRatio, x: str, asked: Asked) -> np.ndarray | Non
     return np.union1d(asked.at, curve.losses[:: (curve.losses.size - 1) // (TOLD - 1)])
 
 
-def _runs(one: ArmFit) -> comparison.Runs:
+def _runs(one: ArmFit) -> comparison.ArmRuns:
     return comparison.to_runs(one.x[one.parts.fitted], one.y[one.parts.fitted])
 
 
@@ -171,7 +171,7 @@ def _failures(one: ArmFit) -> comparison.Failures:
     return comparison.failures(_started(one), np.repeat([False, True], [one.x.size, one.failed_x.size]))
 
 
-def _edges(first: ArmFit, second: ArmFit, asked: Asked) -> np.ndarray | None:
+def _edges(first: ArmFit, second: ArmFit, asked: ComparisonRequest) -> np.ndarray | None:
     """Bins over the sizes that both arms share; None where they share no range."""
     one, other = first.points.sizes, second.points.sizes
     if not (one.size and other.size):
@@ -183,7 +183,7 @@ def _edges(first: ArmFit, second: ArmFit, asked: Asked) -> np.ndarray | None:
     return comparison.matched_edges(one, other, asked.bins or max(1, shared))
 
 
-def _both(first: ArmFit, second: ArmFit, edges: np.ndarray | None) -> list[comparison.Cell]:
+def _both(first: ArmFit, second: ArmFit, edges: np.ndarray | None) -> list[comparison.SizePair]:
     """The bins that hold runs of both arms."""
     found = comparison.cells(_runs(first), _runs(second), edges) if edges is not None else []
     return [cell for cell in found if cell.first.size and cell.second.size]
@@ -196,7 +196,7 @@ def _dominance(first: ArmFit, second: ArmFit, edges: np.ndarray | None, level: f
 
 
 def _ratio(
-    first: ArmFit, second: ArmFit, edges: np.ndarray | None, asked: Asked, level: float
+    first: ArmFit, second: ArmFit, edges: np.ndarray | None, asked: ComparisonRequest, level: float
 ) -> comparison.Ratio | None:
     both = _both(first, second, edges)
     return comparison.ratio(both, asked.how, asked.k, level) if both else None
@@ -204,8 +204,8 @@ def _ratio(
 
 # ------------------------------------------------------------------------------------------------------------ verdicts
 def _verdicts(
-    by_size: Sequence[Comparison], first: str, second: str, request: Request, asked: Asked
-) -> list[comparison.Verdict]:
+    by_size: Sequence[Comparison], first: str, second: str, request: Request, asked: ComparisonRequest
+) -> list[comparison.JudgedClaim]:
     """Whether the first arm is cheaper at each loss, judged under every column of sizes."""
     at = asked.at or _middle(by_size)
     claim, quantity = f"{first} is cheaper than {second}", f"the cost of {second} / {first} at equal loss"

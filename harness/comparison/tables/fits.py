@@ -16,7 +16,7 @@ from harness.fit.bootstrap import CrossCheck
 from harness.fit.diagnose import Diagnostics
 from harness.fit.held_out import Extrapolation, extrapolate, extrapolation_json, largest_sizes, warn_of_distance
 from harness.fit.result import LawName
-from harness.fit.runs import MAX_ROWS_NAMED, Cell, Runs, arms, cells, check_runs, rows_of, with_config_sizes
+from harness.fit.runs import MAX_ROWS_NAMED, ArmSize, Runs, arms, cells, check_runs, rows_of, with_config_sizes
 from harness.fit.select import Selection
 from harness.fit.window import until_minimum, warn_of_cut
 
@@ -25,7 +25,7 @@ ORDER: tuple[LawName, ...] = get_args(LawName)  # the richest last
 
 
 @dataclass(frozen=True)
-class Window:
+class SizeRange:
     """The sizes that laws are fitted to: from `low` to `high`, both included, up to the least mean loss if asked."""
 
     low: float | None = None
@@ -33,7 +33,7 @@ class Window:
     until: Literal["minimum"] | None = None
 
 
-WHOLE = Window()
+WHOLE = SizeRange()
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Request:
     where: tuple[str, ...] = ()
     laws: tuple[str, ...] = (AUTO,)
     level: float = 0.95
-    window: Window = WHOLE
+    window: SizeRange = WHOLE
     hold_out: int = 0
     objective: str = "auto"
     arms: tuple[str, ...] = ()
@@ -100,14 +100,14 @@ class ArmFit:
 
 
 @dataclass(frozen=True)
-class Answer:
+class RequestedFits:
     """All fits of a request, with what to know of the runs, by column of sizes."""
 
     request: Request
     sha256: str
     statuses: dict[str, int]
     fits: tuple[ArmFit, ...]
-    cells: dict[str, tuple[Cell, ...]]
+    cells: dict[str, tuple[ArmSize, ...]]
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Checks:
     cross_check: CrossCheck
 
 
-def answer(request: Request) -> Answer:
+def answer(request: Request) -> RequestedFits:
     """Read, check and fit; raises HarnessError, naming rows, where the table cannot be fitted as asked."""
     _check_laws(request.laws)
     check_window(request.window, request.x)
@@ -130,7 +130,7 @@ def answer(request: Request) -> Answer:
     fits: list[ArmFit] = []
     for x, runs in by_size.items():
         fits += [_fit_arm(runs, arm, cautions[x][arm], request) for arm in arms(runs)]
-    return Answer(
+    return RequestedFits(
         request=request,
         sha256=file_hash(request.file),
         statuses=statuses(table, request.columns),
@@ -180,7 +180,7 @@ def file_hash(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def to_json(found: Answer, checked: Callable[[ArmFit], Checks | None] = checks) -> dict[str, Any]:
+def to_json(found: RequestedFits, checked: Callable[[ArmFit], Checks | None] = checks) -> dict[str, Any]:
     """Everything in plain types that strict JSON can hold."""
     return {
         "request": request_json(found.request),
@@ -213,7 +213,7 @@ def _check_laws(asked: Sequence[str]) -> None:
         raise HarnessError(f"--law auto chooses between laws by itself; leave out --law {asked[asked[0] == AUTO]}")
 
 
-def check_window(window: Window, x: Sequence[str]) -> None:
+def check_window(window: SizeRange, x: Sequence[str]) -> None:
     """Raises HarnessError for ends in the unit of several sizes, and for ends with nothing between them."""
     low, high = window.low, window.high
     if len(x) > 1 and (low, high) != (None, None):
@@ -274,7 +274,7 @@ def _with_rows(one: fit.Fit, rows: np.ndarray) -> fit.Fit:
     return replace(one, warnings=tuple(told))
 
 
-def window_parts(x: np.ndarray, y: np.ndarray, window: Window, hold_out: int = 0) -> Parts:
+def window_parts(x: np.ndarray, y: np.ndarray, window: SizeRange, hold_out: int = 0) -> Parts:
     """The largest `hold_out` sizes within the window's ends are set aside before the data say where a minimum lies."""
     low = -math.inf if window.low is None else window.low
     high = math.inf if window.high is None else window.high

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness import __version__, fit
 from harness.base.errors import HarnessError
-from harness.comparison.tables.fits import WHOLE, Window, check_window, file_hash, request_json, window_parts
+from harness.comparison.tables.fits import WHOLE, SizeRange, check_window, file_hash, request_json, window_parts
 from harness.comparison.tables.read import Columns, by_arm, read_table, runs_of, select
 from harness.fit.frontier import Frontier, frontier
 from harness.fit.isoflop import Isoflop, isoflop
@@ -34,7 +34,7 @@ class FormRequest:
     columns: Columns
     where: tuple[str, ...] = ()
     level: float = 0.95
-    window: Window = WHOLE
+    window: SizeRange = WHOLE
     objective: str = "auto"
 
 

@@ -19,7 +19,7 @@ def find(case: Case) -> Found:
     from harness.judging.runs import of_arm
 
     equal, at, count = case.condition.equal or default_count("params"), case.condition.place, case.axis
-    first, second = (of_arm(case.runs, case.task, case.condition.choice(index)) for index in (0, 1))
+    first, second = (of_arm(case.runs, case.task, side) for side in case.condition.sides)
     one, other = side_curve(first, equal, count), side_curve(second, equal, count)
     if isinstance(at, str):
         size = largest_common(one, other)

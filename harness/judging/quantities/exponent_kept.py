@@ -15,7 +15,7 @@ def find(case: Case) -> Found:
     from harness.comparison import exponent_ratio
     from harness.judging.laws import interval_of, laws, shown
 
-    names = case.condition.choice(0)
+    names = case.condition.sides[0]
     most, fewest = (laws(case.runs, task, names, case.axis, case.level) for task in (case.tasks[-1], case.tasks[0]))
     of_most, of_fewest = shown([*most, *fewest])
     return interval_of(exponent_ratio(of_most.fit, of_fewest.fit))

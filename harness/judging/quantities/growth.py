@@ -11,7 +11,7 @@ from harness.judging.quantity import Case, Quantity, arms_words, number_words
 from harness.spec import Condition, Takes
 
 if TYPE_CHECKING:
-    from harness.judging.curves import Curve
+    from harness.judging.curves import SideCurve
 
 
 def words(condition: Condition, conventions: tuple[str, ...]) -> str:
@@ -28,7 +28,7 @@ def find(case: Case) -> Found:
     from harness.judging.curves import curve
     from harness.judging.runs import of_arm
 
-    loss, names = case.condition.place, case.condition.choice(0)
+    loss, names = case.condition.place, case.condition.sides[0]
     assert isinstance(loss, float)
     inputs = [math.log(case.runs.tasks[task][1]) for task in case.tasks]
     if len(set(inputs)) < 3:
@@ -42,7 +42,7 @@ def find(case: Case) -> Found:
     return Found(slope, slope - half, slope + half, at=loss)
 
 
-def _log_size(one: Curve, loss: float, task: str) -> float:
+def _log_size(one: SideCurve, loss: float, task: str) -> float:
     """ln of the smallest size at which the mean loss comes down to `loss`, between neighbours."""
     import numpy as np
 

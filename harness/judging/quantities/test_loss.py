@@ -15,7 +15,7 @@ def find(case: Case) -> Found:
     from harness.judging.curves import loss_at
     from harness.judging.runs import of_arm
 
-    first, second = (of_arm(case.runs, case.task, case.condition.choice(index)) for index in (0, 1))
+    first, second = (of_arm(case.runs, case.task, side) for side in case.condition.sides)
     place = case.condition.place
     return loss_at(first, second, case.axis, None if isinstance(place, str) else place, case.runs.matched, case.level)
 

@@ -16,7 +16,7 @@ import pandas as pd
 from harness.base.errors import HarnessError, did_you_mean
 
 
-class Table(NamedTuple):
+class PublishedTable(NamedTuple):
     """What a table holds, in one sentence, and where in the paper that is."""
 
     what: str
@@ -24,28 +24,34 @@ class Table(NamedTuple):
 
 
 TABLES = {
-    "toy_scaling": Table("Test RMSE of KANs and MLPs on five functions, against parameters.", "Fig. 3.1"),
-    "toy_guides": Table("The dashed lines of theory, and the exponents they are labelled with.", "Fig. 3.1"),
-    "grid_extension": Table("Errors and seconds of a step at the end of every grid of one training.", "Fig. 2.3"),
-    "special_functions": Table("Shapes and errors of pruned KANs, and an MLP, on 15 special functions.", "Table 1"),
-    "feynman": Table("Shapes and errors of three kinds of KANs, and an MLP, on 27 equations.", "Table 2"),
-    "frontiers": Table("Pareto frontiers of both families on those functions and equations.", "Figs. 3.2, D.1"),
-    "pde_scaling": Table("Squared errors of solutions of Poisson's equation, against parameters.", "Fig. 3.3"),
-    "pde_dynamics": Table("The same during training, at the end of every grid.", "Fig. 3.3"),
-    "knots": Table("Accuracy on signatures of knots, and losses of the relations found.", "Table 3, sec. 4.3"),
-    "knot_formulas": Table("Formulas of the signature, by people and by KANs.", "Table 4"),
-    "anderson": Table("Formulas of mobility edges and their accuracy.", "Table 5, sec. 4.4"),
-    "interpretability": Table("Shapes before and after pruning on six functions; no numbers.", "Sec. 4.1"),
-    "ablation": Table("Edges left of a sparse KAN, as far as the figure tells them.", "App. C"),
-    "protocol": Table("How each experiment was done; an empty value is not stated anywhere.", "throughout"),
-    "claims": Table("What the paper claims, how to check it, and what its own numbers say.", "throughout"),
-    "exponents": Table("Least-squares exponents of the published points.", "computed"),
-    "tables_against_figures": Table("The MLP columns of Tables 1 and 2 beside Figs. 3.2 and D.1.", "computed"),
-    "tutorials": Table("Errors printed in the tutorials that pykan came with.", "pykan"),
-    "reruns": Table("Errors of pykan's released code on four of the functions.", "pykan"),
-    "pykan_defaults": Table("Defaults of pykan when the paper appeared, and since.", "pykan"),
-    "errata": Table("What is wrong in the paper, the evidence, and what to use instead.", "throughout"),
-    "sources": Table("What the keys in the columns `source` stand for.", ""),
+    "toy_scaling": PublishedTable("Test RMSE of KANs and MLPs on five functions, against parameters.", "Fig. 3.1"),
+    "toy_guides": PublishedTable("The dashed lines of theory, and the exponents they are labelled with.", "Fig. 3.1"),
+    "grid_extension": PublishedTable(
+        "Errors and seconds of a step at the end of every grid of one training.", "Fig. 2.3"
+    ),
+    "special_functions": PublishedTable(
+        "Shapes and errors of pruned KANs, and an MLP, on 15 special functions.", "Table 1"
+    ),
+    "feynman": PublishedTable("Shapes and errors of three kinds of KANs, and an MLP, on 27 equations.", "Table 2"),
+    "frontiers": PublishedTable(
+        "Pareto frontiers of both families on those functions and equations.", "Figs. 3.2, D.1"
+    ),
+    "pde_scaling": PublishedTable("Squared errors of solutions of Poisson's equation, against parameters.", "Fig. 3.3"),
+    "pde_dynamics": PublishedTable("The same during training, at the end of every grid.", "Fig. 3.3"),
+    "knots": PublishedTable("Accuracy on signatures of knots, and losses of the relations found.", "Table 3, sec. 4.3"),
+    "knot_formulas": PublishedTable("Formulas of the signature, by people and by KANs.", "Table 4"),
+    "anderson": PublishedTable("Formulas of mobility edges and their accuracy.", "Table 5, sec. 4.4"),
+    "interpretability": PublishedTable("Shapes before and after pruning on six functions; no numbers.", "Sec. 4.1"),
+    "ablation": PublishedTable("Edges left of a sparse KAN, as far as the figure tells them.", "App. C"),
+    "protocol": PublishedTable("How each experiment was done; an empty value is not stated anywhere.", "throughout"),
+    "claims": PublishedTable("What the paper claims, how to check it, and what its own numbers say.", "throughout"),
+    "exponents": PublishedTable("Least-squares exponents of the published points.", "computed"),
+    "tables_against_figures": PublishedTable("The MLP columns of Tables 1 and 2 beside Figs. 3.2 and D.1.", "computed"),
+    "tutorials": PublishedTable("Errors printed in the tutorials that pykan came with.", "pykan"),
+    "reruns": PublishedTable("Errors of pykan's released code on four of the functions.", "pykan"),
+    "pykan_defaults": PublishedTable("Defaults of pykan when the paper appeared, and since.", "pykan"),
+    "errata": PublishedTable("What is wrong in the paper, the evidence, and what to use instead.", "throughout"),
+    "sources": PublishedTable("What the keys in the columns `source` stand for.", ""),
 }
 CONFIDENCE = {
     "read": "read in the source",

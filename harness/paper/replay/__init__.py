@@ -12,7 +12,7 @@ What a function needs beside Runs and Replay, such as the columns of a figure's 
 test can run in seconds.
 """
 
-from harness.paper.replay.content import POINT_COLUMNS, Page, Picture, Replay, Runs, Table
+from harness.paper.replay.content import POINT_COLUMNS, Page, Picture, Replay, ReplayRuns, Table
 from harness.paper.replay.known import REPLAYS, full_name
 from harness.paper.replay.outcome import Summary, compared, in_one_sentence, outcome_words, summary, with_outcomes
 from harness.paper.replay.page import Made, write_page
@@ -24,7 +24,7 @@ __all__ = [
     "Page",
     "Picture",
     "Replay",
-    "Runs",
+    "ReplayRuns",
     "Summary",
     "Table",
     "compared",

@@ -6,12 +6,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from harness.base.formats import human
 from harness.paper.reference import load
-from harness.paper.replay.content import Page, Picture, Replay, Runs, Table
+from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, Table
 from harness.paper.replay.outcome import in_one_sentence, with_outcomes
 from harness.paper.replay.plot_edges import counts_figure, networks_figure
 from harness.record import Pruned, Record
-from harness.show.plot import human
 from harness.spec import KanShape
 
 WORDS = {"strength": "λ", "grid": "G", "order": "k"}
@@ -32,7 +32,7 @@ class Survival(NamedTuple):
     pruned: Pruned | None
 
 
-def ablation(runs: Runs, replay: Replay) -> Page:
+def ablation(runs: ReplayRuns, replay: Replay) -> Page:
     """The page of the ablation: active edges by setting and seed, and the formulas of what is left."""
     (name,) = replay.published
     published = load(name)
@@ -48,7 +48,7 @@ def ablation(runs: Runs, replay: Replay) -> Page:
 
 
 # ---------------------------------------------------------------------------------------------------------- two sides
-def _survivals(runs: Runs, published: pd.DataFrame) -> list[Survival]:
+def _survivals(runs: ReplayRuns, published: pd.DataFrame) -> list[Survival]:
     standard = published[published["setting"] == STANDARD].iloc[0]
     found = []
     for planned in runs.manifest.runs:

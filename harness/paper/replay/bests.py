@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from harness.base.formats import human
 from harness.paper.reference import load
-from harness.paper.replay.content import Page, Picture, Replay, Runs, Table
+from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, Table
 from harness.paper.replay.outcome import in_one_sentence, outcome_words, summary, with_outcomes
 from harness.paper.replay.pareto import drawn_count, frontier
 from harness.paper.replay.plot_pareto import pareto_figure
-from harness.show.plot import human
 from harness.spec import axis_words
 
 REASONABLE = 1e-2  # the test RMSE below which a pruned KAN may be called minimal
@@ -24,7 +24,7 @@ KANS = ("unpruned", "pruned", "human")
 MLPS = ("mlp", "mlp_tanh", "mlp_relu")
 
 
-class Number(NamedTuple):
+class PublishedNumber(NamedTuple):
     """A published number of every task, and the runs of ours that answer it.
 
     `column` is its error in `table` of `harness.paper.reference`, `shape` the network it is of, if that is printed.
@@ -45,26 +45,26 @@ ANY_KAN = "best KAN of all"
 SMALLEST, PRUNED = "smallest pruned KAN", "pruned KAN"
 NARROW, WIDE = "MLP of width 5", "MLP of any width"
 TABLE_1 = (
-    Number(
+    PublishedNumber(
         "smallest pruned KAN", "special_functions", "minimal_test_rmse", ("pruned",), "minimal_shape", smallest=True
     ),
-    Number(PRUNED, "special_functions", "best_test_rmse", ("pruned",), "best_shape"),
-    Number(ANY_KAN, "tables_against_figures", "kan_frontier", KANS),
-    Number(NARROW, "special_functions", "mlp_test_rmse", MLPS[:1], width=5),
-    Number(WIDE, "tables_against_figures", "mlp_any_width", MLPS[:1]),
+    PublishedNumber(PRUNED, "special_functions", "best_test_rmse", ("pruned",), "best_shape"),
+    PublishedNumber(ANY_KAN, "tables_against_figures", "kan_frontier", KANS),
+    PublishedNumber(NARROW, "special_functions", "mlp_test_rmse", MLPS[:1], width=5),
+    PublishedNumber(WIDE, "tables_against_figures", "mlp_any_width", MLPS[:1]),
 )
 TABLE_2 = (
-    Number("human KAN", "feynman", "human_test_rmse", ("human",), "human_shape"),
-    Number(PRUNED, "feynman", "pruned_test_rmse", ("pruned",), "best_shape"),
-    Number("unpruned KAN", "feynman", "unpruned_test_rmse", ("unpruned",)),
-    Number(ANY_KAN, "tables_against_figures", "kan_test_rmse", KANS),
-    Number(NARROW, "feynman", "mlp_test_rmse", MLPS[:1], width=5),
-    Number("MLP of width 5, any activation", "tables_against_figures", "mlp_width5", MLPS, width=5),
-    Number(WIDE, "tables_against_figures", "mlp_any_width", MLPS),
+    PublishedNumber("human KAN", "feynman", "human_test_rmse", ("human",), "human_shape"),
+    PublishedNumber(PRUNED, "feynman", "pruned_test_rmse", ("pruned",), "best_shape"),
+    PublishedNumber("unpruned KAN", "feynman", "unpruned_test_rmse", ("unpruned",)),
+    PublishedNumber(ANY_KAN, "tables_against_figures", "kan_test_rmse", KANS),
+    PublishedNumber(NARROW, "feynman", "mlp_test_rmse", MLPS[:1], width=5),
+    PublishedNumber("MLP of width 5, any activation", "tables_against_figures", "mlp_width5", MLPS, width=5),
+    PublishedNumber(WIDE, "tables_against_figures", "mlp_any_width", MLPS),
 )
 
 
-def bests(runs: Runs, replay: Replay, numbers: tuple[Number, ...], inputs: int | None) -> Page:
+def bests(runs: ReplayRuns, replay: Replay, numbers: tuple[PublishedNumber, ...], inputs: int | None) -> Page:
     """The page of a table and its figure of frontiers; `inputs`: how many the figure counts every task with."""
     rows = load(replay.published[0])
     table = measured_runs(runs.table, inputs)
@@ -92,7 +92,7 @@ def measured_runs(table: pd.DataFrame, inputs: int | None) -> pd.DataFrame:
     return chosen.assign(network=network, grid=grid, drawn=drawn, family=family)
 
 
-class Answer(NamedTuple):
+class FamilyBest(NamedTuple):
     """What our runs of a family come to on a task.
 
     `best` is the least test error of any run, as the paper picks, and `best_network` that run's. `median` and `worst`
@@ -108,17 +108,17 @@ class Answer(NamedTuple):
     network: str = ""
 
 
-def answer(runs: pd.DataFrame) -> Answer:
+def answer(runs: pd.DataFrame) -> FamilyBest:
     """What these runs of one task come to."""
     if runs.empty:
-        return Answer()
+        return FamilyBest()
     runs = runs.fillna({"test_rmse": math.inf, "validation_rmse": math.inf})
     best = runs.sort_values("test_rmse", kind="stable").iloc[0]
     picked = runs[runs["cell"] == runs.groupby("cell", sort=False)["validation_rmse"].median().idxmin()]
     ordered = picked.sort_values("test_rmse", kind="stable")
     median = ordered["test_rmse"].median()
     middle = ordered.iloc[(len(ordered) - 1) // 2]
-    return Answer(
+    return FamilyBest(
         float(best["test_rmse"]),
         named(best),
         float(median),
@@ -128,11 +128,11 @@ def answer(runs: pd.DataFrame) -> Answer:
     )
 
 
-def smallest(runs: pd.DataFrame) -> Answer:
+def smallest(runs: pd.DataFrame) -> FamilyBest:
     """What the runs of the fewest edges come to that have a test error under REASONABLE, whatever their grids."""
     good = runs[runs["test_rmse"] < REASONABLE]
     if good.empty:
-        return Answer()
+        return FamilyBest()
     edges = good["network"].map(lambda network: drawn_count(network, 0))
     return answer(good[edges == edges.min()])
 
@@ -143,7 +143,7 @@ def named(run: pd.Series) -> str:
 
 
 # ------------------------------------------------------------------------------------------------------------- points
-def published_numbers(number: Number, tasks: Iterable[str]) -> pd.DataFrame:
+def published_numbers(number: PublishedNumber, tasks: Iterable[str]) -> pd.DataFrame:
     """A row a task: `task`, `published`, `errata`, and the `shape` as text, empty if not printed."""
     table = load(number.table).set_index("task").loc[list(tasks)].reset_index()
     if not number.column.startswith("mlp"):  # a row's errata are about its MLP
@@ -155,7 +155,7 @@ def published_numbers(number: Number, tasks: Iterable[str]) -> pd.DataFrame:
 
 
 def table_points(
-    table: pd.DataFrame, numbers: Sequence[Number], tasks: Iterable[str], tolerance: float
+    table: pd.DataFrame, numbers: Sequence[PublishedNumber], tasks: Iterable[str], tolerance: float
 ) -> pd.DataFrame:
     """A row a published number of the table and answer of ours, with its outcome."""
     rows = []
@@ -183,7 +183,9 @@ def frontier_points(table: pd.DataFrame, published: pd.DataFrame, tolerance: flo
     return with_outcomes(pd.DataFrame(rows), tolerance)
 
 
-def _point(task: str, number: str, published: Mapping[Any, Any], found: Answer, ours: pd.DataFrame) -> dict[str, Any]:
+def _point(
+    task: str, number: str, published: Mapping[Any, Any], found: FamilyBest, ours: pd.DataFrame
+) -> dict[str, Any]:
     return {
         "what": f"{task}, {number}",
         "ours": ", ".join(dict.fromkeys(ours["arm"])) or math.nan,
@@ -195,7 +197,7 @@ def _point(task: str, number: str, published: Mapping[Any, Any], found: Answer, 
     }
 
 
-def _runs_of(table: pd.DataFrame, number: Number) -> pd.DataFrame:
+def _runs_of(table: pd.DataFrame, number: PublishedNumber) -> pd.DataFrame:
     found = table[table["arm"].isin(number.arms)]
     if number.width is None:
         return found
@@ -232,7 +234,7 @@ class Wins(NamedTuple):
     by_median: int
 
 
-def wins(points: pd.DataFrame, numbers: Sequence[Number]) -> Iterator[Wins]:
+def wins(points: pd.DataFrame, numbers: Sequence[PublishedNumber]) -> Iterator[Wins]:
     """Every kind of KAN against every kind of MLP; a cell that repeats another one (E9) counts as corrected."""
     by_number = {number.what: points[points["number"] == number.what].set_index("task") for number in numbers}
     for kan in (number for number in numbers if number.arms[0] in KANS and not number.smallest):
@@ -250,14 +252,14 @@ def wins(points: pd.DataFrame, numbers: Sequence[Number]) -> Iterator[Wins]:
             )
 
 
-def _corrected(number: Number, published: pd.Series) -> pd.Series:
+def _corrected(number: PublishedNumber, published: pd.Series) -> pd.Series:
     table = load(number.table).set_index("task")
     name = f"{number.column}_corrected"
     return table[name].reindex(published.index).fillna(published) if name in table else published
 
 
 def _findings(
-    of_table: pd.DataFrame, of_figure: pd.DataFrame, counts: Sequence[Wins], numbers: Sequence[Number]
+    of_table: pd.DataFrame, of_figure: pd.DataFrame, counts: Sequence[Wins], numbers: Sequence[PublishedNumber]
 ) -> Iterator[str]:
     """All numbers of the table first; then who wins, each of its columns, and the figure."""
     yield in_one_sentence(of_table)
@@ -298,7 +300,7 @@ def _wins_table(counts: Sequence[Wins]) -> Table:
     return Table("Who wins", words, columns, rows, columns[2:])
 
 
-def _number_tables(points: pd.DataFrame, numbers: Sequence[Number]) -> Iterator[Table]:
+def _number_tables(points: pd.DataFrame, numbers: Sequence[PublishedNumber]) -> Iterator[Table]:
     columns = (
         *("function", "published", "network", "our best", "its network", "ratio", "our median", "worst seed"),
         *("network picked", "median ratio", "outcome"),

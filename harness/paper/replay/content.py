@@ -18,7 +18,7 @@ POINT_COLUMNS = (
 )
 
 
-class Runs(NamedTuple):
+class ReplayRuns(NamedTuple):
     """All that came of an experiment: its plan, its table of runs, their laws, and their records by run id."""
 
     manifest: Manifest
@@ -71,6 +71,6 @@ class Replay(NamedTuple):
     place: str
     title: str
     published: tuple[str, ...]
-    kind: "Callable[[Runs, Replay], Page]"
+    kind: "Callable[[ReplayRuns, Replay], Page]"
     silent: tuple[str, ...]
     tolerance: float = 2.0

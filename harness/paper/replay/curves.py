@@ -7,14 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from harness.base.formats import human
 from harness.judging.scaling import SeriesFit
 from harness.paper.reference import load
-from harness.paper.replay.content import Page, Picture, Replay, Runs, Table
+from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, Table
 from harness.paper.replay.outcome import Summary, compared, in_one_sentence, outcome_words, summary, with_outcomes
 from harness.paper.replay.plot_curves import course_figure, curves_figure
 from harness.record import Record
-from harness.show.plans import exponent
-from harness.show.plot import human
+from harness.show.words import exponent_words
 
 # Errata by which a published error is another quantity of ours.
 OTHER_QUANTITY = {"E3": "test_root_median_square"}
@@ -23,7 +23,7 @@ COURSES = 4  # runs whose course is drawn, at most
 DATA_END = 50  # the largest grid at which the published errors are not yet those of too few samples
 
 
-def curves(runs: Runs, replay: Replay, panels: tuple[str, ...], x: str) -> Page:
+def curves(runs: ReplayRuns, replay: Replay, panels: tuple[str, ...], x: str) -> Page:
     """The page of a figure: `panels` are the columns whose values make a panel of it, `x` its axis."""
     published = published_points(replay, x)
     measured = measured_points(runs.table, x)
@@ -232,7 +232,7 @@ def _exponent_tables(found: Sequence[Exponent]) -> Iterator[Table]:
     rows = [
         (
             *(one.panel, one.curve, one.ours, f"{one.published_slope:.2f}", f"{one.our_slope:.2f}"),
-            *(exponent(one.law_on_paper.fit), exponent(one.law_on_trainable.fit)),
+            *(exponent_words(one.law_on_paper.fit), exponent_words(one.law_on_trainable.fit)),
         )
         for one in found
     ]
@@ -254,7 +254,7 @@ def _figure(published: pd.DataFrame, measured: pd.DataFrame, panels: tuple[str, 
     return Picture("replay", curves_figure(published, measured, panels, x), alt, caption)
 
 
-def _courses(runs: Runs) -> Iterator[Picture]:
+def _courses(runs: ReplayRuns) -> Iterator[Picture]:
     """The course of training, where there is one task: of each series of KANs the median seed on the finest grid."""
     table = runs.table
     kans = table[table["grid"].notna() & (table["status"] == "done") & table["chosen"]]

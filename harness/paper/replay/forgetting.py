@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from harness.base.formats import human
 from harness.paper.reference import load
-from harness.paper.replay.content import Page, Picture, Replay, Runs, Table
+from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, Table
 from harness.paper.replay.outcome import in_one_sentence, with_outcomes
 from harness.paper.replay.plot_forgetting import courses_figure, errors_figure
 from harness.record import PhaseEnd, Record
-from harness.show.plot import human
 from harness.spec import KanShape, MlpShape, Network
 
 ITEM = "train RMSE after each phase"  # of the published table
@@ -43,7 +43,7 @@ class Kept(NamedTuple):
     times: float
 
 
-def forgetting(runs: Runs, replay: Replay, recipes: tuple[str, ...], drawn: tuple[str, ...]) -> Page:
+def forgetting(runs: ReplayRuns, replay: Replay, recipes: tuple[str, ...], drawn: tuple[str, ...]) -> Page:
     """The page: `recipes` are the arms of which an error was published, `drawn` those whose course is drawn."""
     arms = arms_of(runs)
     kept = {one.arm: kept_by(one) for one in arms if one.in_phases}
@@ -64,7 +64,7 @@ def published_rmse(replay: Replay) -> float:
 
 
 # ------------------------------------------------------------------------------------------------------------ our side
-def arms_of(runs: Runs) -> list[OfArm]:
+def arms_of(runs: ReplayRuns) -> list[OfArm]:
     """The arms of the experiment that have runs here, in the order of its file."""
     cells = {cell.index: cell for cell in runs.manifest.cells}
     chosen = set(runs.table.loc[runs.table["chosen"], "run_id"])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from harness.show.plot import human
+from harness.base.formats import human
 
 # Errata that leave a published error without the meaning that its place in the figure gives it.
 MEANINGLESS = ("E2", "E4", "E9")

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from harness.base.files import whole_file
+from harness.base.formats import human
 from harness.paper.reference import errata
-from harness.paper.replay.content import POINT_COLUMNS, Page, Replay, Runs, Table
-from harness.show.plot import human
+from harness.paper.replay.content import POINT_COLUMNS, Page, Replay, ReplayRuns, Table
 from harness.show.plot_residuals import write_figure
 from harness.show.report import png, provenance, template
 
@@ -28,7 +28,7 @@ class Made(NamedTuple):
     missing: Mapping[str, int]
 
 
-def write_page(runs: Runs, replay: Replay, made: Made, folder: Path) -> Page:
+def write_page(runs: ReplayRuns, replay: Replay, made: Made, folder: Path) -> Page:
     """Write `replay.html`, `replay.csv` and every figure (as png and pdf) into `folder`, and return what they say.
 
     `replay.json` has in short what lists of replays say of it (`harness.paper.replay.index`).

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from harness.record import Record
 from harness.show.plot import COLOURS, LABEL_SIZE, THEME, set_ticks
 from harness.show.plot_residuals import empty_figure
-from harness.tasks import Target, load_target, values
+from harness.tasks import Function, load_target, values
 
 COURSE_HEIGHT, LINE_HEIGHT = 0.95, 0.21  # inches, of a row
 VALUES = (-0.45, 1.45)  # that a panel shows
@@ -45,7 +45,7 @@ def _course(axes: Axes, record: Record, phase: int, gid: str) -> None:
     ((low, high),) = record.run.task.box
     edges, x = np.linspace(low, high, len(record.phases) + 1), np.linspace(low, high, TARGET_POINTS)
     target = load_target(record.run.task.target, record.run.task.inputs)
-    assert isinstance(target, Target)
+    assert isinstance(target, Function)
     wanted = values(record.run.task.target, target, x[:, None])
     outputs = record.phases[phase].outputs
     axes.axvspan(*edges[phase : phase + 2], color=SHADE, lw=0, zorder=0)

@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from harness.base.formats import human
 from harness.judging.scaling import SeriesFit, size_axes
 from harness.paper.reference import load
-from harness.paper.replay.content import Page, Picture, Replay, Runs, Table
+from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, Table
 from harness.paper.replay.outcome import compared, in_one_sentence, outcome_words, summary, with_outcomes
 from harness.paper.replay.plot_curves import curves_figure
-from harness.show.plans import exponent
-from harness.show.plot import human
+from harness.show.words import exponent_words
 from harness.spec import axis_words
 
 # The column of what was published, and ours whose square it is: means over the square domain, not integrals over it.
@@ -27,7 +27,7 @@ MOST_PARAMETERS = 20_601  # of an MLP that the KAN is held against: the trainabl
 DUPLICATED = ("MLP, depth 2", "MLP, depth 3")
 
 
-def poisson(runs: Runs, replay: Replay) -> Page:
+def poisson(runs: ReplayRuns, replay: Replay) -> Page:
     """The page of Fig. 3.3; errors are squared on it, as in the figure."""
     published, measured = published_points(replay), measured_points(runs.table)
     points = beside(published, measured, replay.tolerance)
@@ -242,7 +242,7 @@ def _exponent_table(points: pd.DataFrame, fits: Sequence[SeriesFit]) -> Iterator
             continue
         slope, our_slope = (_slope(part["x"], part[name]) for name in ("published", "median"))
         slopes = [f"{each:.2f}" for each in (slope, slope / 2, our_slope / 2)]
-        of_laws = ["", ""] if quantity != "L2²" else [exponent(laws[str(ours), axis].fit) for axis in COUNTS]
+        of_laws = ["", ""] if quantity != "L2²" else [exponent_words(laws[str(ours), axis].fit) for axis in COUNTS]
         rows.append((*map(str, (quantity, curve, ours)), *slopes, *of_laws))
     columns = ("norm", "network", "ours", "published slope", "its half", "ours, halved", *(f"law, {c}" for c in COUNTS))
     words = (

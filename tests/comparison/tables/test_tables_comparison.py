@@ -12,13 +12,13 @@ from click.testing import CliRunner, Result
 
 from harness.cli import main
 from harness.comparison import Ahead, Crossover
-from harness.comparison.tables.comparison import Asked, Compared, compare_arms
+from harness.comparison.tables.comparison import Compared, ComparisonRequest, compare_arms
 from harness.comparison.tables.fits import Request, answer, drawn_law
 from harness.comparison.tables.read import Columns
 from harness.show.comparison import crossover_words
 from harness.show.plot_comparison import compare_figure
 
-REFERENCE = Path(__file__).parents[2] / "results" / "reference" / "quickstart" / "runs.csv"
+REFERENCE = Path(__file__).parents[3] / "results" / "reference" / "quickstart" / "runs.csv"
 SIZES = (10, 30, 100, 300, 1000, 3000, 10000)
 NEED = 4.0  # what mlp needs of params for each of kan's
 
@@ -206,7 +206,7 @@ def test_one_architecture_is_no_comparison(table):
 # -------------------------------------------------------------------------------------------------------------- figure
 def _compared(table: Path, *x: str) -> Compared:
     request = Request(table, x, Columns("rmse", ("arch",), seed="seed"), arms=("kan", "mlp"))
-    return compare_arms(request, Asked())
+    return compare_arms(request, ComparisonRequest())
 
 
 def test_the_figure_shows_what_was_computed(table):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from harness.comparison.tables.fits import Answer, Request, Window, answer
+from harness.comparison.tables.fits import Request, RequestedFits, SizeRange, answer
 from harness.comparison.tables.read import Columns
 from harness.fit import predict
 from harness.show.plot_fits import laws_figure, residuals_of
@@ -18,7 +18,7 @@ from harness.show.plot_residuals import PANELS
 SIZES = np.array([10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0])
 
 
-def _answer(folder: Path, arms: int = 2, failed: str = "", **asked) -> Answer:
+def _answer(folder: Path, arms: int = 2, failed: str = "", **asked) -> RequestedFits:
     """Arms of exponent 1 with 2 seeds a size; `failed` names an arm whose runs at the largest size have no loss."""
     generator = np.random.default_rng(2)
     lines = ["arm,n,seed,status,loss"]
@@ -71,7 +71,7 @@ def test_residuals_are_logs_of_losses_over_their_law(tmp_path):
 
 def test_what_is_not_fitted_is_drawn_and_explained(tmp_path):
     """Points outside of the window, points held out and failed runs have marks of their own, and words below."""
-    figure = laws_figure(_answer(tmp_path, failed="arm 1", window=Window(low=20), hold_out=1))
+    figure = laws_figure(_answer(tmp_path, failed="arm 1", window=SizeRange(low=20), hold_out=1))
     note = figure.get_supxlabel()
 
     assert _artists(figure, "outside")["arm 0"][:, 0].tolist() == [10]
@@ -83,7 +83,7 @@ def test_what_is_not_fitted_is_drawn_and_explained(tmp_path):
 
 def test_a_refused_law_is_not_drawn(tmp_path):
     """Where every law is refused there are runs and codes, no curve, no exponent, and no figure of residuals."""
-    found = _answer(tmp_path, window=Window(high=200))
+    found = _answer(tmp_path, window=SizeRange(high=200))
     figure = laws_figure(found)
     words = [text.get_text() for axes in figure.axes for text in axes.texts]
 

@@ -15,7 +15,7 @@ from scipy.optimize import least_squares
 
 from harness import families
 from harness.spec import KanShape, MlpShape
-from harness.spec.nouns import Adam, Lbfgs
+from harness.spec.recipe import Adam, Lbfgs
 from harness.train import adam as adam_lanes
 from harness.train import lbfgs as lbfgs_lanes
 from harness.train.fused import kernels

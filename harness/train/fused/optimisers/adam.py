@@ -14,7 +14,7 @@ from math import cos, inf, pi, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.spec.nouns import Adam
+from harness.spec.recipe import Adam
 from harness.train.fused.compiled import compiled, part
 from harness.train.fused.kernels import loss_and_gradient
 from harness.train.fused.optimisers.lane import Array, Problem, freeze, thaw

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.spec.nouns import Lbfgs
+from harness.spec.recipe import Lbfgs
 from harness.train.fused.compiled import compiled, part
 from harness.train.fused.kernels import loss_and_gradient
 from harness.train.fused.optimisers.lane import Array, Problem, freeze, thaw

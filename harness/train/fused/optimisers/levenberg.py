@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.spec.nouns import LevenbergMarquardt
+from harness.spec.recipe import LevenbergMarquardt
 from harness.train.fused.compiled import compiled, part
 from harness.train.fused.kernels import normal_equations, residuals_and_jacobian
 from harness.train.fused.optimisers.lane import Array, Problem, freeze, thaw

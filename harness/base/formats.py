@@ -1,0 +1,74 @@
+"""How numbers are written, in every room: a number, an exponent, an interval, a p-value, a duration.
+
+Each takes what there may be in place of a number: None and nan become a dash, infinity a sign.
+"""
+
+import math
+from collections.abc import Callable
+
+NONE = "–"  # where there is no number
+PLAIN = (0.001, 1e5)  # what is typeset is written out within, and else a multiple of a power of ten
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """To significant digits in plain characters, as terminals and messages have it: `0.0123`, `1.23e+06`."""
+    if value is None or not math.isfinite(value):
+        return _without_digits(value)
+    return f"{value:,.{digits}g}"
+
+
+def human(value: float | None, digits: int = 3) -> str:
+    """To significant digits as pages and figures have it: written out, or as a multiple of a power of ten."""
+    if value is None or not math.isfinite(value):
+        return _without_digits(value)
+    if value == 0 or PLAIN[0] <= abs(value) < PLAIN[1]:
+        return f"{float(f'{value:.{digits}g}'):,.10g}"
+    return scientific(value, digits)
+
+
+def scientific(value: float, digits: int) -> str:
+    """As a multiple of a power of ten."""
+    mantissa, power = f"{value:.{digits - 1}e}".split("e")
+    raised = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"10{raised}" if float(mantissa) == 1 else f"{float(mantissa):g}×10{raised}"
+
+
+def exponent(value: float | None) -> str:
+    """Two decimals, three below 0.1: exponents of language models are small."""
+    if value is None or not math.isfinite(value):
+        return _without_digits(value)
+    decimals = 2 if abs(value) >= 0.1 else 3
+    return f"{round(value, decimals) + 0.0:.{decimals}f}"  # + 0.0: no -0.000
+
+
+def interval(low: float, high: float, write: Callable[[float], str] = number) -> str:
+    """`[1.1, 9]`; an end that the data do not bound is ∞, -∞ or 0."""
+    return f"[{write(low)}, {write(high)}]"
+
+
+def estimate(value: float | None, low: float, high: float, write: Callable[[float | None], str] = number) -> str:
+    """A ratio or another quantity with its interval: `3.2 [1.1, 9]`."""
+    return f"{write(value)} {interval(low, high, write)}"
+
+
+def p_value(value: float | None) -> str:
+    """Two digits, down to `<.001`."""
+    return "<.001" if value is not None and value < 0.001 else number(value, 2)
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, to two digits or all that stand before the point."""
+    if math.isinf(seconds):
+        return "no limit"
+    amount, unit = seconds, "s"
+    if seconds >= 2 * 3600:
+        amount, unit = seconds / 3600, "h"
+    elif seconds >= 2 * 60:
+        amount, unit = seconds / 60, "min"
+    return f"{amount:.0f} {unit}" if amount >= 10 else f"{amount:.2g} {unit}"
+
+
+def _without_digits(value: float | None) -> str:
+    if value is None or math.isnan(value):
+        return NONE
+    return "∞" if value > 0 else "-∞"

@@ -1,0 +1,25 @@
+"""What tables, pages and figures call the same things: losses, laws, optimisers, and an exponent with its interval."""
+
+from collections.abc import Iterable
+
+from harness.base.formats import estimate, exponent
+from harness.fit import Fit
+
+LOSS_WORDS = {"rmse": "test RMSE", "cross_entropy": "test cross-entropy"}  # by the metric of a task
+LAW_WORDS = {"pure": "E = 0", "floor": "E free"}
+OPTIMIZER_WORDS = {"adam": "Adam", "lbfgs": "L-BFGS", "levenberg_marquardt": "Levenberg-Marquardt"}
+
+
+def loss_words(metrics: Iterable[str]) -> str:
+    """What the losses of tasks with these metrics are called."""
+    different = set(metrics)
+    return LOSS_WORDS[different.pop()] if len(different) == 1 else "test loss"
+
+
+def exponent_words(fit: Fit) -> str:
+    """`alpha [low, high]`, or the codes of the refusals; alone where the law was not in the running."""
+    if fit.refusals:
+        return ", ".join(refusal.code for refusal in fit.refusals)
+    if fit.alpha_interval is None:
+        return exponent(fit.alpha)
+    return estimate(fit.alpha, fit.alpha_interval.low, fit.alpha_interval.high, exponent)

@@ -1,0 +1,214 @@
+"""An experiment file as a whole, and what its parts must agree on."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, NonNegativeInt, model_validator
+
+from harness.base.errors import did_you_mean
+from harness.base.frozen import Frozen, Positive
+from harness.spec.arm import Arm, Match, Tune
+from harness.spec.axes import AxisValues, DifferentValues, repeated
+from harness.spec.counts import CountName
+from harness.spec.decide import Condition, Decide
+from harness.spec.recipe import BUILT_IN_RECIPES, Recipe
+from harness.spec.run import Device, Dtype, Engine
+from harness.spec.search import RobustTo, Search
+from harness.spec.task import Task, TaskEntry, alone_or_many
+
+
+class Window(Frozen):
+    """The sizes a law is fitted to, declared before the run; points outside are drawn hollow and counted.
+
+    `min` and `max` are sizes on `axis`. `until: minimum` ends the window, on whatever axis a law is fitted, at the size
+    with the least mean test loss over seeds: curves turn up once the data are used up.
+    """
+
+    axis: CountName = "params.trainable"
+    min: Positive | None = None
+    max: Positive | None = None
+    until: Literal["minimum"] | None = Field(None, exclude_if=lambda value: value is None)
+
+    @model_validator(mode="after")
+    def _holds_something(self) -> Window:
+        if self.max is not None and self.until is not None:
+            raise ValueError(f"max={self.max:g} and until={self.until} both end the window; keep one of them")
+        if self.min is not None and self.max is not None and self.min >= self.max:
+            raise ValueError(f"min={self.min:g} must be below max={self.max:g}")
+        return self
+
+
+class Experiment(Frozen):
+    """One question, the runs that answer it, and the rule by which they do."""
+
+    question: str
+    tasks: Annotated[
+        tuple[TaskEntry, ...],
+        BeforeValidator(alone_or_many, json_schema_input_type=str | Task | list[str | Task]),
+        Field(min_length=1),
+    ]
+    arms: Annotated[dict[str, Arm], Field(min_length=1)]
+    recipes: dict[str, Recipe] = Field({})
+    match: Match | None = None
+    grid: dict[str, DifferentValues] = Field({}, description="dotted path -> values; every combination is run")
+    zip: dict[str, AxisValues] = Field({}, description="dotted path -> values; taken in lockstep")
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)]
+    tune: Tune = Field({})
+    search: Search | None = Field(
+        None, description="every arm is an architecture with a space of choices", exclude_if=lambda value: value is None
+    )
+    robust_to: RobustTo | None = Field(
+        None,
+        description="with search: what a verdict must survive to be called stable",
+        exclude_if=lambda value: value is None,
+    )
+    allow_unequal_tuning: bool = Field(False, description="arms may have unequal numbers of trials; figures say so")
+    dtype: Dtype = "float64"
+    engine: Engine | None = Field(None, description="left out: fused where it has kernels, else torch")
+    device: Device = Field("cpu", description="cuda: a GPU, which is the torch engine's")
+    window: dict[str, Window] = Field({}, description="arm -> the sizes its laws are fitted to")
+    hold_out: NonNegativeInt = Field(
+        0,
+        description="so many of each series' largest sizes are never fitted, and the law's predictions tested on them",
+        exclude_if=lambda value: value == 0,
+    )
+    decide: tuple[Decide, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Experiment:
+        for name in BUILT_IN_RECIPES:
+            if name in self.recipes:
+                raise ValueError(f"recipes.{name}: this name is built in; give the recipe another")
+        recipes = [*self.recipes, *BUILT_IN_RECIPES]
+        for name, arm in self.arms.items():
+            _must_exist(f"arms.{name}.recipe", arm.recipe, recipes)
+        for name in self.match.solve if self.match else ():
+            _must_exist("match.solve", name, [*self.arms, "*"])
+        for name in self.window:
+            _must_exist("window", name, self.arms)
+        for index, rule in enumerate(self.decide):
+            for path, condition in _conditions(rule):
+                for name in itertools.chain(*condition.sides):
+                    _must_exist(f"decide.{index}{path}.arms", name, self.arms)
+                if condition.takes.of_held_out and not self.hold_out:
+                    where = f"decide.{index}{path}.quantity={condition.quantity}"
+                    raise ValueError(f"{where}: hold_out is 0; hold sizes out")
+        return self
+
+    @model_validator(mode="after")
+    def _search_fits(self) -> Experiment:
+        if self.search is None:
+            for name, arm in self.arms.items():
+                if arm.space is not None:
+                    raise ValueError(f"arms.{name}.space: nothing is searched; add search:, or leave the space out")
+            if self.robust_to is not None:
+                raise ValueError("robust_to: it says how else to search, and nothing is searched; add search:")
+            return self
+        search, match = self.search, self.match
+        if match is None:
+            raise ValueError("search: trials are solved to the same size, so it needs match:; add it")
+        if match.axis == "flops_train":
+            raise ValueError(
+                "match.axis=flops_train: with search the training work is equal by search.effort; match params or "
+                "flops_forward"
+            )
+        if len(search.effort.at) not in (1, len(match.at)):
+            raise ValueError(
+                f"search.effort.at={list(search.effort.at)}: give one number, or one for each of the "
+                f"{len(match.at)} budgets of match.at"
+            )
+        if shared := sorted(set(search.seeds) & set(self.seeds)):
+            raise ValueError(
+                f"seeds: {shared} are seeds of the search too; winners are confirmed on fresh ones, so choose others"
+            )
+        if self.tune:
+            raise ValueError("tune: with search an arm's space says what varies; move these fields there")
+        for name in search.recipes:
+            _must_exist("search.recipes", name, [*self.recipes, *BUILT_IN_RECIPES])
+        for name, arm in self.arms.items():
+            if arm.tune is not None:
+                raise ValueError(f"arms.{name}.tune: with search the arm's space says what varies; move it there")
+            if arm.sizes is not None:
+                raise ValueError(f"arms.{name}.sizes: trials are solved to the sizes of match.at; leave it out")
+            if search.recipes and arm.recipe not in search.recipes:
+                raise ValueError(f"arms.{name}.recipe: {arm.recipe!r} is not in search.recipes; add it there")
+        for side in self.sides:
+            if len(side) > search.trials:
+                raise ValueError(f"search.trials={search.trials}: too few for the {len(side)} arms of one side")
+        return self
+
+    @model_validator(mode="after")
+    def _robust_to_enough(self) -> Experiment:
+        robust, search = self.robust_to, self.search
+        if robust is None or search is None:
+            return self
+        known = self.recipes | BUILT_IN_RECIPES
+        for name in robust.recipes:
+            _must_exist("robust_to.recipes", name, known)
+            if name not in search.recipes:
+                raise ValueError(f"robust_to.recipes: {name!r} is not in search.recipes; add it there")
+        optimisers = {known[name].optimizer.name for name in robust.recipes}
+        if len(optimisers) < 2:
+            raise ValueError(
+                f"robust_to.recipes={list(robust.recipes)}: all of them are {optimisers.pop()}; name recipes of two "
+                "optimisers at least"
+            )
+        for number in robust.trials:
+            if number >= search.trials or number & (number - 1):
+                raise ValueError(
+                    f"robust_to.trials: {number} is no power of two below search.trials={search.trials}; say "
+                    f"[{search.trials // 2}]"
+                )
+        if search.trials // 2 not in robust.trials:
+            raise ValueError(
+                f"robust_to.trials={list(robust.trials)}: half of the trials is not there; add {search.trials // 2}"
+            )
+        if (most := max(map(len, self.sides))) > min(robust.trials):
+            raise ValueError(f"robust_to.trials: {min(robust.trials)} are too few for the {most} arms of one side")
+        if search.scramble in robust.scrambles:
+            raise ValueError(f"robust_to.scrambles: {search.scramble} is search.scramble itself; choose another seed")
+        return self
+
+    @property
+    def sides(self) -> tuple[tuple[str, ...], ...]:
+        """The sides that rules compare, of one arm or several, and every arm that no rule speaks of."""
+        asked: list[tuple[str, ...]] = []
+        for rule in self.decide:
+            for condition in rule.every_condition:
+                asked += condition.sides
+        named = set(itertools.chain(*asked))
+        return tuple(dict.fromkeys([*asked, *((name,) for name in self.arms if name not in named)]))
+
+    @model_validator(mode="after")
+    def _seeds_differ(self) -> Experiment:
+        if twice := sorted(set(repeated(self.seeds))):
+            raise ValueError(f"seeds: {twice} given more than once; a repeated seed is the same run")
+        return self
+
+    @model_validator(mode="after")
+    def _tasks_differ(self) -> Experiment:
+        if twice := sorted({task.target for task in repeated(self.tasks)}):
+            raise ValueError(f"tasks: {', '.join(twice)} given more than once; a repeated task is the same runs")
+        return self
+
+    @model_validator(mode="after")
+    def _zip_in_lockstep(self) -> Experiment:
+        lengths = {path: len(values) for path, values in self.zip.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"zip: the lists must be equally long, got {lengths}; use grid: for combinations")
+        return self
+
+
+def _conditions(rule: Decide) -> list[tuple[str, Condition]]:
+    """Every condition of a rule, and its path within it."""
+    also = [(f".also.{index}", condition) for index, condition in enumerate(rule.also)]
+    given = [(f".given.{index}", condition) for index, condition in enumerate(rule.given)]
+    return [("", rule), *also, *given]
+
+
+def _must_exist(path: str, name: str, known: Iterable[str]) -> None:
+    if name not in known:
+        raise ValueError(f"{path}: {name!r} is not defined; {did_you_mean(name, known)}")

@@ -1,0 +1,209 @@
+"""How a run is trained: the optimiser, and what happens before, between and after its evaluations."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, FiniteFloat, PositiveInt, model_validator
+
+from harness.base.frozen import Frozen, Positive
+
+
+class Adam(Frozen):
+    """Adam (Kingma & Ba 2015) with torch's defaults; `batch_size: null` is full batch.
+
+    With `decays_over` a run is the beginning of one of so many evaluations: a cosine schedule then ends with that one.
+    """
+
+    name: Literal["adam"]
+    learning_rate: Positive = 1e-3
+    schedule: Literal["constant", "cosine"] = "constant"
+    beta1: float = Field(0.9, ge=0, lt=1)
+    beta2: float = Field(0.999, ge=0, lt=1)
+    epsilon: Positive = 1e-8
+    batch_size: PositiveInt | None = None
+    decays_over: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
+
+    @model_validator(mode="after")
+    def _something_decays(self) -> Adam:
+        if self.decays_over and self.schedule == "constant":
+            raise ValueError(f"decays_over={self.decays_over}: a constant schedule does not decay; leave it out")
+        return self
+
+
+class Lbfgs(Frozen):
+    """L-BFGS with a strong-Wolfe line search (c1 = 1e-4, c2 = 0.9), full batch, as torch.optim.LBFGS.
+
+    The tolerances default to the KAN paper's 1e-32, that is, to running until the cap. `tolerance_curvature` is the
+    y.s at or below which a step is not remembered: torch's fixed 1e-10 stops the memory, and with it the progress,
+    once the loss is near 1e-8.
+
+    `iterations_per_step` nests iterations in steps as torch's `max_iter` does, 20 in the KAN paper: after so many, or
+    after 5/4 as many evaluations, the accepted point is evaluated once more, which is counted and changes nothing else.
+    """
+
+    name: Literal["lbfgs"]
+    learning_rate: Positive = 1.0
+    history: PositiveInt = 10
+    tolerance_gradient: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
+    tolerance_change: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
+    tolerance_curvature: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
+    iterations_per_step: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
+
+
+class LevenbergMarquardt(Frozen):
+    """Levenberg-Marquardt with Nielsen's damping, full batch; for networks of up to a few thousand parameters.
+
+    `damping` is the first one, as a share of the largest diagonal element of J^T J. It shrinks by at most `shrink`
+    after a step, and grows by `growth`, then its square, cube and so on, until there is one. `ridge` times the sum of
+    squared second differences of every spline's coefficients is added to the sum of squared residuals. The lane has
+    finished when no element of the loss's gradient exceeds `tolerance_gradient`, or when a step moves no parameter by
+    more than `tolerance_change`, or the loss by less; the defaults run until the cap, or until steps are lost in
+    rounding. An evaluation is the residuals, their Jacobian and the normal equations at one position.
+    """
+
+    name: Literal["levenberg_marquardt"]
+    damping: Positive = 1e-2
+    shrink: float = Field(3.0, gt=1)
+    growth: float = Field(2.0, gt=1)
+    ridge: Annotated[FiniteFloat, Field(ge=0)] = 0.0
+    tolerance_gradient: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
+    tolerance_change: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
+
+
+Optimizer = Adam | Lbfgs | LevenbergMarquardt
+
+
+class Restarts(Frozen):
+    """`count` short starts of `evaluations` each; the best by training loss goes on. All of them are counted work."""
+
+    count: PositiveInt = 1
+    evaluations: PositiveInt = 50
+
+
+class GridUpdates(Frozen):
+    """Knots moved to where the activations are: at the start, before each grid extension, and every `every` evaluations
+    while below evaluation `until` of each stage.
+
+    `grid_eps` mixes uniform (1) and percentile (0) knots, as pykan does; `margin` widens the uniform part on each side.
+    `points` are those whose activations count: the training points, or as many fresh ones of the task's box ("domain"),
+    which need no targets and show hidden layers more of their ranges.
+    """
+
+    every: PositiveInt = 120
+    until: PositiveInt = 1200
+    grid_eps: float = Field(1.0, ge=0, le=1)
+    margin: float = Field(0.01, ge=0)
+    points: Literal["train", "domain"] = Field("train", exclude_if=lambda value: value == "train")
+
+
+class GridExtension(Frozen):
+    """A warm start: train at each of `grids` below the run's own grid for `evaluations`, refine, and go on.
+
+    The run's own grid gets what is left of `max_evaluations`; with `equal`, as in the KAN paper, as many as the others.
+    """
+
+    grids: tuple[PositiveInt, ...] = Field(min_length=1)
+    evaluations: PositiveInt
+    equal: bool = Field(False, exclude_if=lambda value: not value)
+
+    @model_validator(mode="after")
+    def _ascending(self) -> GridExtension:
+        if list(self.grids) != sorted(set(self.grids)):
+            raise ValueError(f"grids={list(self.grids)} must ascend without repeats")
+        return self
+
+
+class Sparsity(Frozen):
+    """A KAN is trained sparse at its coarsest grid, pruned, and what is left trained on (KAN paper, sec. 2.5.1).
+
+    During the restarts and `evaluations` more, the loss is that of the task plus `strength` times the sum over layers
+    of `l1` |Phi|_1 + `entropy` S(Phi) (eqs. 2.17 to 2.20), where the norm of an edge is its mean absolute value over
+    the batch; with `per_range`, as in pykan's code, divided by the range of its knots. Without, a small node is cheap,
+    as edges that leave it can be steep: what is needed may end below the threshold.
+
+    Then a hidden node stays if the largest norms of its incoming and of its outgoing edges both exceed `threshold`, an
+    input if that of its outgoing ones does; each layer keeps one. The rest of the recipe is the smaller network's,
+    without the penalty. `optimizer` is that of the penalised part, by default the recipe's. With `snap` the record has
+    a formula at the end, into which the edges were read (`harness.train.symbolic`). MLPs know nothing of it all.
+    """
+
+    strength: Annotated[FiniteFloat, Field(ge=0)]
+    evaluations: PositiveInt
+    l1: Annotated[FiniteFloat, Field(ge=0)] = 1.0
+    entropy: Annotated[FiniteFloat, Field(ge=0)] = 1.0
+    threshold: Positive = 1e-2
+    optimizer: Annotated[Adam | Lbfgs, Field(discriminator="name")] | None = None
+    per_range: bool = Field(False, exclude_if=lambda value: not value)
+    snap: bool = Field(False, exclude_if=lambda value: not value)
+
+
+class Recipe(Frozen):
+    """How a run is trained. `max_evaluations` caps all forward+backward passes of a run, restarts and stages included.
+
+    `gain` multiplies the standard deviation of the initial weights (MLP) or of the initial coefficients and base
+    weights (KAN). With `phases` the training points, ordered by their first variable, come in so many groups of equal
+    size, one after the other: each phase goes on from the network that the last one left, sees its own group only,
+    begins with a fresh optimiser, and has its equal share of `max_evaluations`.
+    """
+
+    optimizer: Annotated[Optimizer, Field(discriminator="name")]
+    max_evaluations: PositiveInt
+    restarts: Restarts = Restarts()
+    gain: Positive = 1.0
+    grid_updates: GridUpdates | None = None
+    grid_extension: GridExtension | None = None
+    sparsity: Sparsity | None = Field(None, exclude_if=lambda value: value is None)
+    phases: Annotated[int, Field(ge=2, le=1000)] | None = Field(None, exclude_if=lambda value: value is None)
+
+    @model_validator(mode="after")
+    def _penalty_can_be_trained(self) -> Recipe:
+        if self.sparsity and not self.sparsity.optimizer and isinstance(self.optimizer, LevenbergMarquardt):
+            raise ValueError(
+                "sparsity: its penalty is no sum of squares, which levenberg_marquardt needs; "
+                "give the penalised part an optimizer of its own, sparsity.optimizer: {name: lbfgs}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _phases_begin_where_the_last_one_ended(self) -> Recipe:
+        if self.phases is None:
+            return self
+        others = {"restarts": self.restarts.count > 1, "grid_extension": self.grid_extension, "sparsity": self.sparsity}
+        if given := [name for name, value in others.items() if value]:
+            raise ValueError(f"phases={self.phases} does not go with {given[0]}; leave one of the two out")
+        if self.max_evaluations < self.phases:
+            raise ValueError(f"phases={self.phases}: max_evaluations={self.max_evaluations} leaves some of them none")
+        return self
+
+    @model_validator(mode="after")
+    def _schedule_spans_the_run(self) -> Recipe:
+        whole = self.optimizer.decays_over if isinstance(self.optimizer, Adam) else None
+        if whole and whole < self.max_evaluations:
+            raise ValueError(
+                f"decays_over={whole} is less than max_evaluations={self.max_evaluations}; say at least that"
+            )
+        if whole and (self.phases or self.sparsity):
+            part = "phases" if self.phases else "sparsity"
+            raise ValueError(f"{part} does not go with decays_over={whole}; leave one of the two out")
+        return self
+
+    @model_validator(mode="after")
+    def _restarts_leave_work(self) -> Recipe:
+        spent = self.restarts.count * self.restarts.evaluations if self.restarts.count > 1 else 0
+        if spent >= self.max_evaluations:
+            raise ValueError(
+                f"restarts use {spent} evaluations, which leaves none of max_evaluations={self.max_evaluations}"
+            )
+        return self
+
+
+# One grid stage of the KAN paper: 200 L-BFGS steps of up to 20 iterations, 22 to 24 evaluations each as measured, with
+# the grid updated every 5 steps until step 50.
+PAPER_RECIPE = Recipe(
+    optimizer=Lbfgs(name="lbfgs", iterations_per_step=20),
+    max_evaluations=4800,
+    grid_updates=GridUpdates(every=120, until=1200, grid_eps=1.0, margin=0.01),
+)
+
+BUILT_IN_RECIPES = {"paper": PAPER_RECIPE}

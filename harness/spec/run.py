@@ -1,0 +1,35 @@
+"""One training run, resolved, and the words for what trains it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from harness.base.frozen import Frozen
+from harness.families import Network
+from harness.spec.recipe import Recipe
+from harness.spec.task import RunTask
+
+# Raise DATA_VERSION when the same task spec and seed would give other samples; raise NUMERICS_VERSION when the same run
+# would train to other numbers. Both are part of a run's identity, so old records are then never taken for new ones.
+DATA_VERSION = 1
+
+NUMERICS_VERSION = 1
+
+Dtype = Literal["float64", "float32"]
+
+Engine = Literal["fused", "torch"]
+
+Device = Literal["cpu", "cuda"]
+
+
+class RunSpec(Frozen):
+    """One training run, resolved: all that decides its numbers and nothing else, so that its hash is its identity."""
+
+    task: RunTask
+    network: Network
+    recipe: Recipe
+    seed: int
+    dtype: Dtype = "float64"
+    engine: Engine = "torch"
+    data_version: int = DATA_VERSION
+    numerics_version: int = NUMERICS_VERSION

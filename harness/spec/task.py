@@ -1,0 +1,151 @@
+"""What is learnt: a task as the file says it, and as a run knows it."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, FiniteFloat, NonNegativeInt, PositiveInt, model_validator
+
+from harness.base.frozen import Frozen, Positive
+from harness.spec.names import defined
+
+SPLIT_POINTS = ("train_points", "validation_points", "test_points")
+
+MOST_POINTS = 1_000_000  # of a split: a plan draws them all
+
+MOST_COORDINATES = 100_000_000  # of the points of a split, which then take 0.8 GB
+
+Metric = Literal["rmse", "cross_entropy"]
+
+
+def _tuple_if_list(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+Bound = Annotated[
+    FiniteFloat | Annotated[tuple[FiniteFloat, ...], Field(min_length=1)],
+    BeforeValidator(_tuple_if_list, json_schema_input_type=float | list[float]),
+]
+
+SplitSize = Annotated[int, Field(ge=1, le=MOST_POINTS)]
+
+
+class Task(Frozen):
+    """What is learnt: a target function on a box, and how many points of it are seen.
+
+    `target` is the name of a built-in task or `package.module:function`. A function of the user's own and a family of
+    functions (`additive`) also state `inputs`, their number of variables; `instance` is the number of a family's
+    member, the seed of what is random in the function. Points are uniform on [low, high]^inputs, or with a list of
+    bounds on a box of one interval a variable. A bare string in the file means `{target: <string>}`.
+
+    A PDE (`poisson`) is learnt from `train_points` inside of its domain and `boundary_points` (800) on the boundary, by
+    `interior_weight` (0.01) times the mean squared residual inside plus the one on the boundary. Test points are then
+    nodes of a quadrature, a whole number a variable. Of data (`digits`) a split has all its rows, up to 20,000, where
+    the file does not say how many it takes; that is `null`.
+    """
+
+    target: str
+    inputs: PositiveInt | None = None
+    low: Bound = -1.0
+    high: Bound = 1.0
+    train_points: SplitSize | None = 1000
+    validation_points: SplitSize | None = 1000
+    test_points: SplitSize | None = 1000
+    boundary_points: SplitSize | None = Field(None, exclude_if=lambda value: value is None)
+    interior_weight: Positive | None = Field(None, exclude_if=lambda value: value is None)
+    instance: NonNegativeInt = Field(0, exclude_if=lambda value: value == 0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _data_have_points_of_their_own(cls, fields: object) -> object:
+        if not isinstance(fields, dict):
+            return fields
+        said = {name: value for name, value in fields.items() if name not in SPLIT_POINTS or value is not None}
+        return dict.fromkeys(SPLIT_POINTS) | said if defined("harness.tasks", "is_data")(said.get("target")) else said
+
+    @model_validator(mode="after")
+    def _points_fit_in_memory(self) -> Task:
+        for name in SPLIT_POINTS:
+            points = getattr(self, name) or 0
+            if points * (self.inputs or 1) > MOST_COORDINATES:
+                raise ValueError(
+                    f"{name}={points}, inputs={self.inputs}: at most {MOST_COORDINATES:,} coordinates; take fewer"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _box_is_not_empty(self) -> Task:
+        lengths = {len(bound) for bound in (self.low, self.high) if isinstance(bound, tuple)}
+        if len(lengths) > 1:
+            raise ValueError(f"low and high have {min(lengths)} and {max(lengths)} bounds; give one a variable")
+        number = max(lengths, default=1)
+        for low, high in zip(_bounds(self.low, number), _bounds(self.high, number), strict=True):
+            if not low < high:
+                raise ValueError(f"low={low} must be below high={high}")
+            if not math.isfinite(2 * low) or not math.isfinite(2 * high):
+                raise ValueError(f"low={low} and high={high} are too large to be added; choose a smaller box")
+        return self
+
+
+class RunTask(Frozen):
+    """A task as a run knows it: everything that decides its numbers, and the fingerprint of the target's code."""
+
+    target: str
+    fingerprint: str
+    inputs: PositiveInt
+    low: float | tuple[float, ...]
+    high: float | tuple[float, ...]
+    train_points: PositiveInt
+    validation_points: PositiveInt
+    test_points: PositiveInt
+    boundary_points: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
+    interior_weight: Positive | None = Field(None, exclude_if=lambda value: value is None)
+    instance: NonNegativeInt = Field(0, exclude_if=lambda value: value == 0)
+    classes: Annotated[int, Field(ge=2)] | None = Field(None, exclude_if=lambda value: value is None)
+
+    @property
+    def metric(self) -> Metric:
+        """What the loss of a run is in tables: the RMSE, or where there are classes the mean cross-entropy in nats."""
+        return "cross_entropy" if self.classes else "rmse"
+
+    @property
+    def outputs(self) -> int:
+        """Of a network that learns it: one, or one a class."""
+        return self.classes or 1
+
+    @property
+    def is_pde(self) -> bool:
+        """Whether it is learnt from an equation, by the network's Laplacian, in place of values."""
+        return self.boundary_points is not None
+
+    @property
+    def points_evaluated(self) -> int:
+        """To how many points of an ordinary task an evaluation of all training points amounts.
+
+        A point inside the domain of a PDE has d derivatives and a Laplacian beside its value, each of which goes
+        through the layers as a value does: d + 2. What torch executes is that within 10 % (tests/tasks/test_pde.py).
+        """
+        return self.train_points + ((self.inputs + 1) * self.train_points + (self.boundary_points or 0)) * self.is_pde
+
+    @property
+    def box(self) -> tuple[tuple[float, float], ...]:
+        """The interval of every variable."""
+        lows, highs = (_bounds(bound, self.inputs) for bound in (self.low, self.high))
+        return tuple(zip(lows, highs, strict=True))
+
+
+def _bounds(bound: Bound, number: int) -> tuple[float, ...]:
+    return bound if isinstance(bound, tuple) else (bound,) * number
+
+
+def _task_from_name(value: object) -> object:
+    return {"target": value} if isinstance(value, str) else value
+
+
+def alone_or_many(value: object) -> object:
+    """A tuple of them, of one where it stands alone."""
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
+
+
+TaskEntry = Annotated[Task, BeforeValidator(_task_from_name, json_schema_input_type=str | Task)]

@@ -1,0 +1,111 @@
+"""Functions on a box, learnt from their values at uniform points."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.base.user_code import calling_user_code
+from harness.spec import RunTask, Task
+from harness.tasks.samples import Samples, Splits, uniform
+from harness.tasks.target import Target, TargetError
+
+Array = NDArray[np.float64]
+Values = Callable[[Array], Array]
+
+# A function is called a second time on so many points, but at most half, so that what hangs on all of them differs.
+CALLED_AGAIN = 64
+# The two calls may differ by so much, of a value and of the mean size of all. Not the same bits: a function rounds
+# otherwise where the same point lies elsewhere in a vector register or a block of BLAS, about 1e-16 in float64 and
+# 1e-7 in float32, and cancellation makes that larger. What depends on chance or on other points differs by far more.
+SAME = 1e-5
+# Values that differ by no more than this share of them are one value.
+ROUNDING = 1e-14
+
+
+@dataclass(frozen=True)
+class Function(Target):
+    """A target whose `function` maps points [n, inputs] to values [n] in float64.
+
+    Where training points are not drawn, `train_points` gives so many of them, [n, inputs], the same under every seed.
+    """
+
+    function: Values
+    inputs: int
+    formula: str
+    source: str
+    version: str = "1"
+    train_points: Callable[[int], Array] | None = None
+    only_box: str = ""
+
+    def resolve(self, task: Task) -> RunTask:
+        """The task with its number of variables and the function's version."""
+        if self.train_points:
+            assert task.train_points
+            self.train_points(task.train_points)  # a number that it has no points for is told now
+        settings = {name: getattr(task, name) or default for name, default in self.settings.items()}
+        return RunTask(fingerprint=self.version, **{**task.model_dump(), **settings, "inputs": self.inputs})
+
+    def draw(self, task: RunTask, seed: int) -> Splits:
+        """Uniform points of the box, from a stream for each split, with the function's values."""
+        counts = {"train": task.train_points, "validation": task.validation_points, "test": task.test_points}
+        points = {name: uniform(task, seed, name, count) for name, count in counts.items()}
+        if self.train_points:
+            points["train"] = self.train_points(task.train_points)
+        splits = Splits(**{name: Samples(x, values(task.target, self, x)[:, None]) for name, x in points.items()})
+        _check_varies(task, splits.train)
+        return splits
+
+
+def values(reference: str, target: Function, x: Array) -> Array:
+    """The target's values [n] at points x [n, inputs], of which it gets a copy; a TargetError if they cannot be learnt.
+
+    That is so if one is not finite, or if a second call on some of the points, in another order, gives other values: a
+    run's identity fixes what it learns.
+    """
+    where = f"target {reference}"
+    y = _called(where, target.function, x)
+    if not np.isfinite(y).all():
+        worst = int(np.flatnonzero(~np.isfinite(y))[0])
+        raise TargetError(
+            f"{where}: value {y[worst]} at x={x[worst].tolist()}; choose low and high so that it is finite on the "
+            "whole box"
+        )
+    some = np.random.default_rng(0).permutation(min(CALLED_AGAIN, max(1, len(x) // 2)))
+    again, scale = _called(where, target.function, x[some]), np.abs(y).mean()
+    if not np.allclose(again, y[some], rtol=SAME, atol=SAME * scale):
+        worst = int(np.abs(again - y[some]).argmax())
+        raise TargetError(
+            f"{where}: {y[some][worst]} and then {again[worst]} at the same x={x[some][worst].tolist()}, called "
+            "with fewer points in another order; a value must depend on its own point alone, not on chance, earlier "
+            "calls or other points"
+        )
+    return y
+
+
+def _called(where: str, function: Values, x: Array) -> Array:
+    """The function's values [n] as a new array of float64."""
+    count = len(x)
+    with calling_user_code(f"{where}, for x of shape {x.shape}", TargetError):
+        given = function(x.copy())
+        y = np.asarray(given)
+        if isinstance(given, np.ma.MaskedArray):
+            raise TargetError(f"{where}: a masked array returned; return plain numbers, and choose a box that has them")
+        if y.dtype.kind not in "biuf":
+            raise TargetError(f"{where}: values of dtype {y.dtype} returned; return bool, integer or float")
+        if y.shape not in ((count,), (count, 1)):
+            raise TargetError(
+                f"{where}: shape {y.shape} returned for x of shape {x.shape}; return ({count},) or ({count}, 1)"
+            )
+        return y.reshape(count).astype(np.float64)
+
+
+def _check_varies(task: RunTask, train: Samples) -> None:
+    """A TargetError if all training points have one value, up to rounding."""
+    low, high = train.y.min(), train.y.max()
+    if len(train.y) > 1 and high - low <= ROUNDING * max(abs(low), abs(high)):
+        raise TargetError(
+            f"target {task.target}: value {low} at all {len(train.y)} training points, so there is nothing to learn; "
+            "change the function or its box"
+        )

@@ -1,0 +1,75 @@
+"""Points and what is wanted there, and the random streams that they come from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.spec import RunTask
+
+Array = NDArray[np.float64]
+
+# Independent random streams of one seed. Numbers, not names, reach the generator: never renumber.
+STREAMS = {"train": 0, "validation": 1, "test": 2, "initial": 3, "batches": 4, "domain": 5, "split": 6, "features": 7}
+
+
+@dataclass(frozen=True)
+class Inside:
+    """How many of a PDE's points lie inside, the first ones, and the weight of their mean squared residual."""
+
+    points: int
+    weight: float
+
+
+@dataclass(frozen=True)
+class Quadrature:
+    """What a mean over the box takes: the share of each point [n], and the target's gradient there [n, inputs]."""
+
+    shares: Array
+    gradient: Array
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Points x [n, inputs] and what is wanted there, y [n, 1]: the target's values, or `inside` its Laplacian's."""
+
+    x: Array
+    y: Array
+    inside: Inside | None = None
+    quadrature: Quadrature | None = None
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Training, validation and test samples, each from a random stream of its own."""
+
+    train: Samples
+    validation: Samples
+    test: Samples
+
+
+def stream(seed: int, name: str, *keys: int) -> np.random.Generator:
+    """The generator of one purpose (a key of STREAMS) under `seed`; `keys` split it further (restart, epoch)."""
+    return np.random.default_rng([seed, STREAMS[name], *keys])
+
+
+def uniform(task: RunTask, seed: int, name: str, count: int) -> Array:
+    """`count` uniform points of the task's box from the stream of that name, [count, inputs]."""
+    return stream(seed, name).uniform(task.low, task.high, size=(count, task.inputs))
+
+
+def domain_points(task: RunTask, seed: int) -> Array:
+    """As many fresh points of the task's box as there are training points, [n, inputs]."""
+    return uniform(task, seed, "domain", task.train_points)
+
+
+def scaled(task: RunTask, x: Array) -> Array:
+    """Points [n, inputs] of the task's box, moved to [-1, 1]^inputs; exact for a box that is that already."""
+    low, high = np.asarray(task.low), np.asarray(task.high)
+    return (2 * x - (low + high)) / (high - low)
+
+
+def phases_of(train: Samples, phases: int) -> list[Samples]:
+    """Training samples in `phases` groups of equal size, in the order of their first variable."""
+    groups = np.split(np.argsort(train.x[:, 0], kind="stable"), phases)
+    return [Samples(train.x[group], train.y[group]) for group in groups]
