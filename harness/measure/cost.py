@@ -3,8 +3,9 @@
 Each run's seconds are those of its own engine and dtype: `calibrations` holds what is calibrated of them.
 
 A pack takes the evaluations of its stages at the solo time of their shape. Its further lanes cost in the fused engine,
-which trains one after the other, as much again; in the torch engine, whose operations take all lanes at once, only
-their FLOPs at the engine's rate. Without a solo time that rate stands for it, which is coarse.
+which trains one after the other, as much again; in the torch engine, whose operations take all lanes at once, their
+FLOPs at the engine's rate, if that is less. Torch packs that leave the processor's caches take longer than that.
+Without a solo time the rate stands for it, which is coarse. results/LOG.md has how far off all this is.
 """
 
 import json
@@ -31,7 +32,7 @@ from harness.measure.calibration import (
 )
 from harness.planning.plan import computation, planned_flops
 from harness.record import Record
-from harness.spec import Manifest, Optimizer, RunSpec, points_at_a_time, stages
+from harness.spec import Manifest, Optimizer, RunSpec, parts, points_at_a_time, stages
 from harness.spec.run import Device
 
 # Where nothing was measured: FLOPs a second (local_min) of a core and of a GPU on small networks, and a pack's seconds
@@ -87,7 +88,8 @@ def assumed_seconds(runs: Sequence[RunSpec], device: Device) -> float:
 
 def _pack_seconds(machine: Timed, runs: Sequence[RunSpec]) -> float:
     run, task = runs[0], runs[0].task
-    seconds = len(runs) * machine.calibration.seconds_per_run
+    trainings = len(parts(run.network, run.recipe))  # of which each begins and ends as a run does
+    seconds = trainings * len(runs) * machine.calibration.seconds_per_run
     seen = (points_at_a_time(run.recipe, task.train_points), task.validation_points)  # by the learning curve
     works = run_work(run.network, run.recipe, task)
     for stage, work in zip(stages(run.network, run.recipe), works, strict=True):
@@ -111,7 +113,7 @@ def _evaluation_seconds(machine: Timed, run: RunSpec, work: Work, lanes: float) 
     alone = row.seconds_per_evaluation if row else rate.seconds + arithmetic
     if run.engine == "fused":
         return lanes * alone
-    return alone + (max(lanes, SMALLEST_ENSEMBLE) - 1) * arithmetic
+    return alone + (max(lanes, SMALLEST_ENSEMBLE) - 1) * min(arithmetic, alone)
 
 
 def flops_per_evaluation(optimizer: Optimizer, work: Work) -> float:

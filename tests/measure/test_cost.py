@@ -221,6 +221,8 @@ def test_a_further_lane_of_torch_costs_its_flops():
     for runs, lanes in ((1, 2), (2, 2), (5, 5), (32, 32)):
         alone = predicted(runs, solo=solo_rows(run, 0.1)) - runs
         assert alone == pytest.approx(passes * (0.1 + (lanes - 1) * arithmetic))
+        large = predicted(runs, solo=solo_rows(run, 1e-5)) - runs  # no lane costs more than one alone
+        assert large == pytest.approx(passes * lanes * 1e-5)
         never = predicted(runs) - runs
         assert never == pytest.approx(passes * (1e-3 + lanes * arithmetic))
 
@@ -254,6 +256,13 @@ def test_small_batches_of_many_points_pay_for_the_learning_curve():
             for points in (1000, 100_000)
         )
         assert many > 2 * few
+
+
+def test_every_phase_begins_and_ends_as_a_run_does():
+    """Two phases of half of the points take two runs' time beside their evaluations."""
+    for engine in ENGINES:
+        halves = predicted(1, engine, points=500, evaluations=100)
+        assert predicted(1, engine, phases=2) == pytest.approx(2 * halves, rel=0.01)
 
 
 def test_how_many_shapes_go_by_a_rate_is_counted():
