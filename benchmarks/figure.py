@@ -2,15 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import matplotlib as mpl
-
-mpl.use("agg")
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from benchmarks.implementations import (
     DENSE,
@@ -23,9 +19,14 @@ from benchmarks.implementations import (
     TORCH,
 )
 from benchmarks.jobs import EXP2D_NARROW, EXP2D_WIDE, Job
-from harness.base.files import whole_file
+from harness.families import FAMILIES
+from harness.show.figures.labels import set_ticks
+from harness.show.figures.series import TEXT_SHADE, shaded
+from harness.show.figures.theme import themed, write_figure
 
-OURS, THEIRS, NO_KAN = "#0072B2", "0.25", "0.6"
+# Of their families, and other people's KANs darker than ours.
+OURS, THEIRS = FAMILIES["kan"].colour, shaded(FAMILIES["kan"].colour, -0.6)
+GAUSSIANS, MLP = FAMILIES["rbf_kan"].colour, FAMILIES["mlp"].colour
 # Implementation -> colour, line, mark, and its label.
 LINES = {
     FUSED: (OURS, "-", "o", "fused (ours)"),
@@ -33,34 +34,21 @@ LINES = {
     PYKAN: (THEIRS, "-", "^", "pykan"),
     DENSE: (THEIRS, "--", "v", "all bases (efficient-kan's way)"),
     INKAN: (THEIRS, ":", "D", "inkan"),
-    RBF: (NO_KAN, "-.", "P", "no spline: Gaussians (fast-kan's way)"),
-    MLP_TORCH: (NO_KAN, "--", "x", "no KAN: MLP as large, torch"),
-    MLP_FUSED: (NO_KAN, "-", "+", "no KAN: MLP as large, fused (ours)"),
-}
-STYLE: dict[Any, Any] = {
-    "font.size": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "pdf.fonttype": 42,
+    RBF: (GAUSSIANS, "-.", "P", "no spline: Gaussians (fast-kan's way)"),
+    MLP_TORCH: (MLP, "--", "x", "no KAN: MLP as large, torch"),
+    MLP_FUSED: (MLP, "-", "+", "no KAN: MLP as large, fused (ours)"),
 }
 
 
+@themed
 def draw(folder: Path) -> list[Path]:
     """Draw speed.png and speed.pdf from the tables in `folder`."""
     evaluation, errors = (pd.read_csv(folder / f"{name}.csv") for name in ("evaluation", "time_to_rmse"))
-    with plt.rc_context(STYLE):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.9), layout="constrained", width_ratios=(1.25, 1))
-        _time_against_grid(left, evaluation[evaluation["points"] == 1000])
-        _error_against_time(right, errors)
-        paths = [folder / f"speed.{ending}" for ending in ("png", "pdf")]
-        for path in paths:
-            with whole_file(path) as temporary:
-                figure.savefig(temporary, dpi=200)
-        plt.close(figure)
-    return paths
+    figure = Figure(figsize=(9.2, 3.9), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
+    _time_against_grid(left, evaluation[evaluation["points"] == 1000])
+    _error_against_time(right, errors)
+    return write_figure(figure, folder / "speed")
 
 
 # ---------------------------------------------------------------------------------------------------------------- left
@@ -73,12 +61,12 @@ def _time_against_grid(axes: Axes, table: pd.DataFrame) -> None:
         )
         ends[name] = rows["cpu_ms"].iloc[-1]
     axes.set(xscale="log", yscale="log", xlabel="intervals of a spline, G", ylabel="CPU milliseconds")
-    axes.set_title("Loss and gradient: [2,5,1], 1000 points", loc="left", fontsize=8)
+    axes.set_title("Loss and gradient: [2,5,1], 1000 points")
     grids = sorted(table["grid"].unique())
     axes.xaxis.set_major_locator(FixedLocator(grids))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticklabels([str(grid) for grid in grids])
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    set_ticks(axes.yaxis)
     for name, height in zip(ends, _apart(list(ends.values()), factor=1.55), strict=True):
         colour, *_, label = LINES[name]
         weight = "bold" if name == FUSED else "normal"
@@ -88,7 +76,7 @@ def _time_against_grid(axes: Axes, table: pd.DataFrame) -> None:
             xytext=(8, 0),
             textcoords="offset points",
             va="center",
-            color=colour if colour != NO_KAN else "0.4",  # thin letters look paler than a line
+            color=shaded(colour, TEXT_SHADE) if colour != OURS else OURS,
             weight=weight,
             annotation_clip=False,
         )
@@ -142,9 +130,10 @@ def _error_against_time(axes: Axes, table: pd.DataFrame) -> None:
                     color=colour,
                 )
     axes.set(xscale="log", yscale="log", xlabel="CPU seconds from the start", ylabel="test RMSE, median over seeds")
-    axes.set_title("exp(sin(πx) + y²), 1000 points, grid by grid", loc="left", fontsize=8)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_title("exp(sin(πx) + y²), 1000 points, grid by grid")
     axes.margins(x=0.12)
+    set_ticks(axes.xaxis)
+    set_ticks(axes.yaxis)
 
 
 def _with_pykan(table: pd.DataFrame, job: Job) -> pd.DataFrame:

@@ -11,9 +11,9 @@ from benchmarks.clock import Contestant, once, race
 from benchmarks.implementations import fused, initial, problem
 from benchmarks.report import Report
 from harness.count import layer_flops, trainable
-from harness.count.training import active_parameters, levenberg_marquardt_flops
 from harness.families import Network
 from harness.families.base import evaluation_flops
+from harness.optimisers.levenberg import system_flops
 from harness.spec import KanShape, LevenbergMarquardt, MlpShape
 from harness.train.fused.optimisers import levenberg
 
@@ -44,7 +44,7 @@ def compare(folder: Path) -> Report:
     for network, points in LEVENBERG:
         name = f"Levenberg-Marquardt, {_words(network)}"
         contestants.append(Contestant(name, _levenberg(network, points)))
-        step = levenberg_marquardt_flops(trainable(network), points, active_parameters(network))
+        step = system_flops(trainable(network), points, network.active_parameters)
         megaflops[name] = (evaluation_flops(layer_flops(network, "local_min")) * points + step) / 1e6
     timings = race(contestants, ROUNDS)
     rows = [

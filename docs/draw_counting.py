@@ -10,17 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from harness.base.files import whole_file
 from harness.count import count
-from harness.show.plot import COLOURS, LABEL_SIZE, LINES, MARKS, THEME, tick_values
+from harness.show.figures.labels import set_ticks
+from harness.show.figures.series import Style, family_styles
+from harness.show.figures.theme import LABEL_SIZE, themed
 from harness.spec import KanShape, MlpShape
 
 PICTURE = Path(__file__).parent / "figures" / "flops_per_parameter.png"
@@ -31,19 +30,15 @@ LIMITS = (0.13, 50)
 
 
 class Line(NamedTuple):
-    """A network of a given shape and the convention it is counted by; what its line is called, and its looks.
+    """A network of a given shape, the convention it is counted by, and what its line is called.
 
-    `look` is a place in harness.show.plot's colours and marks, `dashes` one in its lines. The label stands at `lift`
-    times the height where the line ends.
+    The label stands at `lift` times the height where the line ends.
     """
 
     network_of: Callable[[tuple[int, ...]], MlpShape | KanShape]
     convention: str
     label: str
-    look: int
-    dashes: int
     lift: float = 1.0
-    hollow: bool = False
 
 
 def _mlp(shape: tuple[int, ...]) -> MlpShape:
@@ -55,12 +50,12 @@ def _kan(grid: int) -> Callable[[tuple[int, ...]], KanShape]:
 
 
 DRAWN = (
-    Line(_kan(5), "kanbefair", "KAN kanbefair", look=3, dashes=3, lift=1.05),
-    Line(_kan(5), "per_edge", "KAN per_edge", look=1, dashes=1, lift=0.96),
-    Line(_kan(5), "shared_dense", "KAN shared_dense", look=0, dashes=0, lift=1.13),
-    Line(_mlp, "shared_dense", "MLP", look=4, dashes=4, lift=0.88),
-    Line(_kan(5), "local_min", "KAN local_min", look=2, dashes=2),
-    Line(_kan(50), "local_min", "KAN local_min, G = 50", look=2, dashes=1, hollow=True),
+    Line(_kan(5), "shared_dense", "KAN shared_dense", lift=1.13),
+    Line(_kan(5), "per_edge", "KAN per_edge", lift=0.96),
+    Line(_kan(5), "kanbefair", "KAN kanbefair", lift=1.05),
+    Line(_kan(5), "local_min", "KAN local_min"),
+    Line(_kan(50), "local_min", "KAN local_min, G = 50"),
+    Line(_mlp, "shared_dense", "MLP", lift=0.88),
 )
 
 
@@ -77,50 +72,38 @@ def curves() -> dict[str, list[float]]:
 
 
 def draw() -> Figure:
-    """The figure, on a canvas of its own."""
+    """The figure: lines of a family in its colour."""
+    styles = family_styles({line.label: line.network_of((1, 1)).family for line in DRAWN})
     figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     axes.set(xscale="log", yscale="log", xlim=(WIDTHS[0] / 1.25, WIDTHS[-1] * 1.25), ylim=LIMITS)
     axes.set(xlabel="width of a square layer", ylabel="forward FLOPs per trainable parameter")
     for line in DRAWN:
-        _draw_line(axes, line)
-    _set_ticks(axes)
-    sns.despine(figure)
+        _draw_line(axes, line, styles[line.label])
+    set_ticks(axes.yaxis)
+    axes.xaxis.set_major_locator(FixedLocator(MARKED))
+    axes.xaxis.set_minor_locator(FixedLocator(BETWEEN))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:,.6g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     return figure
 
 
-def _draw_line(axes: Axes, line: Line) -> None:
-    colour = COLOURS[line.look]
-    mark: dict[str, Any] = {"marker": MARKS[line.look][0], "ms": 4, "mew": 0.9, "mec": colour, "zorder": 4}
-    mark |= {"ls": "", "mfc": "white" if line.hollow else colour}
+def _draw_line(axes: Axes, line: Line, style: Style) -> None:
+    colour = style.colour
+    mark: dict[str, Any] = {"ls": "", "marker": style.marker, "ms": 4, "mew": 0, "color": colour, "zorder": 4}
     fine = np.unique(np.geomspace(WIDTHS[0], WIDTHS[-1], 120).astype(int))
-    axes.plot(fine, [flops_per_parameter(line, int(n)) for n in fine], ls=LINES[line.dashes], color=colour, lw=1.2)
+    axes.plot(fine, [flops_per_parameter(line, int(n)) for n in fine], ls=style.line, color=colour, lw=1.2)
     axes.plot(MARKED, [flops_per_parameter(line, width) for width in MARKED], **mark)
     last = flops_per_parameter(line, WIDTHS[-1])
     axes.plot(WIDTHS[-1] * 1.9, last * line.lift, clip_on=False, **mark)
-    axes.text(
-        x=WIDTHS[-1] * 2.5,
-        y=last * line.lift,
-        s=f"{line.label.replace(', ', chr(10))}: {last:.{0 if last > 10 else 2}f}",
-        va="center",
-        fontsize=LABEL_SIZE,
-    )
+    words = f"{line.label.replace(', ', chr(10))}: {last:.{0 if last > 10 else 2}f}"
+    axes.text(WIDTHS[-1] * 2.5, last * line.lift, words, va="center", fontsize=LABEL_SIZE, color=style.text_colour)
 
 
-def _set_ticks(axes: Axes) -> None:
-    axes.xaxis.set_major_locator(FixedLocator(MARKED))
-    axes.xaxis.set_minor_locator(FixedLocator(BETWEEN))
-    axes.yaxis.set_major_locator(FixedLocator(tick_values(*LIMITS)))
-    axes.yaxis.set_minor_locator(LogLocator(subs=range(1, 10), numticks=200))
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:,.6g}"))
-        axis.set_minor_formatter(NullFormatter())
-
-
+@themed
 def main() -> None:
     """Write the picture, with the numbers in it."""
-    with matplotlib.rc_context(THEME), whole_file(PICTURE) as new:
+    with whole_file(PICTURE) as new:
         draw().savefig(new, dpi=DPI, metadata={"Description": json.dumps(curves()), "Software": None})
 
 

@@ -11,7 +11,7 @@ PACKAGE = ROOT / "harness"
 MOST_ROOMS = 17
 # Of these rooms every module is imported without torch; of the others only some are.
 WITHOUT_TORCH = (
-    *("base", "spec", "fit", "comparison", "record", "planning"),
+    *("base", "optimisers", "spec", "fit", "comparison", "record", "planning"),
     *("judging", "show", "paper", "cli"),
 )
 

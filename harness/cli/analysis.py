@@ -24,10 +24,11 @@ from harness.measure.cost import pack_costs, pack_errors
 from harness.record import Record, write_table
 from harness.show.checks import checklists, checks_table
 from harness.show.console import console
+from harness.show.figures.residuals import draw_residuals
+from harness.show.figures.scaling import draw_scaling
+from harness.show.figures.series import experiment_styles
+from harness.show.figures.tuning import draw_effort, draw_tuning
 from harness.show.plans import errors_sentence, fits_table, held_out_table
-from harness.show.plot import draw_scaling
-from harness.show.plot_residuals import draw_residuals
-from harness.show.plot_tuning import draw_effort, draw_tuning
 from harness.show.report import write_report
 from harness.show.words import loss_words
 from harness.spec import Manifest, side_label
@@ -104,7 +105,7 @@ def search_of(manifest: Manifest, table: pd.DataFrame, folder: Path) -> Searched
 
 def draw_figures(manifest: Manifest, analysis: Analysis, search: Searched | None, folder: Path) -> list[Path]:
     """The figures of an experiment, and of its search if it had one, as files."""
-    residuals = draw_residuals(analysis.table, analysis.fits, headline_axes(manifest)[0], folder)
+    residuals = draw_residuals(manifest, analysis.table, analysis.fits, folder)
     of_search = draw_search(manifest, analysis.table, search, folder) if search else []
     return [*draw_scaling(manifest, analysis.table, analysis.fits, folder), *residuals, *of_search]
 
@@ -112,14 +113,15 @@ def draw_figures(manifest: Manifest, analysis: Analysis, search: Searched | None
 def draw_search(manifest: Manifest, table: pd.DataFrame, search: Searched, folder: Path) -> list[Path]:
     """The figures of a search, as files: tuning curves, and the ratio that the first rule of two sides is about."""
     axis = pairs_axis(manifest)
-    drawn = draw_tuning(search.curves, folder, search.confirmed, axis, loss_words(table["metric"]))
+    styles = experiment_styles(manifest)
+    drawn = draw_tuning(search.curves, styles, folder, search.confirmed, axis, loss_words(table["metric"]))
     if rule := next((rule for rule in manifest.experiment.decide if len(rule.arms) == 2), None):
         first, second = map(side_label, rule.sides)
         confirmed = confirmed_ratios(table, axis, first, second)
         by_effort = ratios(search.curves, first, second)
         with whole_file(folder / "tuning_ratio.csv") as path:
             ratios_table(by_effort).to_csv(path, index=False)
-        drawn += draw_effort(by_effort, first, second, folder, confirmed, axis)
+        drawn += draw_effort(by_effort, (first, second), styles, folder, confirmed, axis)
     return drawn
 
 

@@ -10,21 +10,19 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from harness.count.conventions import CONVENTIONS, Convention
-from harness.count.families import frozen, stored, trainable
+from harness.count.families import trainable
 from harness.count.training import (
     Work,
     knots_flops,
     least_squares_flops,
-    levenberg_marquardt_flops,
-    optimizer_flops,
     penalty_flops,
     run_work,
-    stage_optimizer_flops,
 )
 from harness.families import KanShape, Network, kanbefair
 from harness.families.prices import DEFAULT_WEIGHTS, WEIGHTS
 from harness.families.splined import recursion_terms
-from harness.spec import Optimizer, Recipe, RunTask, at_a_time, parts
+from harness.optimisers import Optimiser
+from harness.spec import Recipe, RunTask, at_a_time, parts
 
 __all__ = [
     "CONVENTIONS",
@@ -32,16 +30,12 @@ __all__ = [
     "WEIGHTS",
     "Work",
     "count",
-    "frozen",
     "kanbefair",
     "layer_flops",
     "least_squares_flops",
-    "levenberg_marquardt_flops",
-    "optimizer_flops",
     "recursion_terms",
     "run_flops",
     "run_work",
-    "stored",
     "trainable",
     "training_flops",
 ]
@@ -64,21 +58,24 @@ def layer_flops(network: Network, convention: str, weights: str = DEFAULT_WEIGHT
     return layers
 
 
-def training_flops(work: Iterable[Work], optimizer: Optimizer) -> dict[str, int]:
+def training_flops(work: Iterable[Work], optimiser: Optimiser) -> dict[str, int]:
     """FLOPs of a run, keyed `flops_train.<convention>`, and the two parts that are the same in all of them.
 
     `flops_train.part_optimizer` and `flops_train.part_knots` are in every total already. A convention that does not
     define one of the networks leaves its key out.
     """
     stages = list(work)
-    optimiser = sum(stage_optimizer_flops(optimizer, stage) for stage in stages)
+    own = sum(
+        optimiser.flops(stage.network, stage.samples, stage.evaluations, stage.iterations, stage.starts)
+        for stage in stages
+    )
     knots = sum(knots_flops(stage) for stage in stages)
     totals = {}
     for convention in CONVENTIONS:
         evaluations = _evaluation_flops(convention, stages)
         if evaluations is not None:
-            totals[f"flops_train.{convention.name}"] = evaluations + optimiser + knots
-    return {**totals, "flops_train.part_optimizer": optimiser, "flops_train.part_knots": knots}
+            totals[f"flops_train.{convention.name}"] = evaluations + own + knots
+    return {**totals, "flops_train.part_optimizer": own, "flops_train.part_knots": knots}
 
 
 def _evaluation_flops(convention: Convention, stages: Sequence[Work]) -> int | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.count import executed
-from harness.count.families import stored, trainable
+from harness.count.families import trainable
 from harness.families import ModuleShape, Network
 from harness.families.base import evaluation_flops
 from harness.families.prices import DEFAULT_WEIGHTS, WEIGHTS
@@ -84,7 +84,7 @@ def _of_families(name: str) -> Layers:
 
 
 def _stored(network: Network) -> int | None:
-    return None if isinstance(network, ModuleShape) else stored(network)
+    return None if isinstance(network, ModuleShape) else network.stored
 
 
 def _kanbefair_layers(network: Network, weights: str) -> list[int] | None:

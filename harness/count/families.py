@@ -14,23 +14,9 @@ The conventions differ for splines and for bases computed on every edge; an MLP 
 the local evaluator, whose spline part has no matrix product at all: `matmul` sees only the base branch of it.
 """
 
-from harness.families import Network, parameter_count
+from harness.families import Network
 
 
 def trainable(network: Network) -> int:
     """Every trainable scalar of the network."""
     return network.trainable
-
-
-def frozen(network: Network) -> int:
-    """Scalars that a lane carries and no optimiser moves: the base weights of a KAN whose base is frozen."""
-    return parameter_count(network) - network.trainable if network.frozen_names else 0
-
-
-def stored(network: Network) -> int:
-    """Every number that a trained network keeps: the trainable ones, and those that no optimiser moves.
-
-    These are base weights of a KAN whose base is frozen, frequencies of Fourier features (F an input), and knots
-    (G + 2k + 1 a node with splines).
-    """
-    return network.trainable + frozen(network) + network.carried_scalars

@@ -16,28 +16,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from harness.count.families import trainable
 from harness.families import KanShape, Network, SplinedShape
-from harness.spec import (
-    Adam,
-    Lbfgs,
-    LevenbergMarquardt,
-    Optimizer,
-    Recipe,
-    RunTask,
-    at_a_time,
-    knot_update_points,
-    parts,
-    samples_per_evaluation,
-    stages,
-)
+from harness.spec import Recipe, RunTask, at_a_time, knot_update_points, parts, samples_per_evaluation, stages
 
-# Adam a scalar: 3 for each of the first moment, 4 for the second, 3 for the denominator, 3 for the step.
-ADAM_OPERATIONS = 13
-# L-BFGS a scalar: an iteration takes differences of position and gradient, three inner products, two scalings and its
-# stopping checks; an evaluation of the line search a step and a slope.
-LBFGS_ITERATION_OPERATIONS = 15
-LBFGS_EVALUATION_OPERATIONS = 4
 # The norm of an edge, a sample: an absolute value and its sum, and back a sign and its sum.
 PENALTY_OPERATIONS = 4
 
@@ -107,70 +88,6 @@ def penalty_flops(work: Work) -> int:
     """What the norms of all edges add to a stage's evaluations, forward and backward; their entropy is left out."""
     edges = sum(inputs * outputs for inputs, outputs in pairwise(work.network.shape))
     return PENALTY_OPERATIONS * edges * work.samples * work.evaluations
-
-
-# ---------------------------------------------------------------------------------------------------------- optimiser
-def stage_optimizer_flops(optimizer: Optimizer, work: Work) -> int:
-    """The optimiser's arithmetic in a stage; gradients, and a row of Levenberg-Marquardt's Jacobian, are not in it."""
-    parameters = trainable(work.network)
-    if isinstance(optimizer, LevenbergMarquardt):
-        residuals, active = work.samples * work.network.shape[-1], active_parameters(work.network)
-        dual = is_dual(optimizer, work.network, residuals)
-        return work.evaluations * levenberg_marquardt_flops(parameters, residuals, active, dual)
-    return optimizer_flops(optimizer, parameters, work.evaluations, work.iterations, work.starts)
-
-
-def optimizer_flops(
-    optimizer: Adam | Lbfgs, parameters: int, evaluations: int, iterations: int, starts: int = 1
-) -> int:
-    """The arithmetic of Adam or L-BFGS on `parameters` scalars.
-
-    The memory of L-BFGS begins empty in each of `starts`, which share the iterations evenly, and in each stage. It also
-    does where knots move; that is not counted, an overstatement.
-    """
-    if isinstance(optimizer, Adam):
-        return ADAM_OPERATIONS * parameters * evaluations
-    each, history = iterations // starts, optimizer.history
-    remembered = starts * (sum(range(min(each, history))) + max(each - history, 0) * history)
-    return parameters * (
-        # The two-loop recursion: an inner product and an update in each loop for each pair that is remembered. (Where
-        # a fused multiply-add counts as 1, this is the 4 m P of the literature.)
-        8 * remembered + LBFGS_ITERATION_OPERATIONS * iterations + LBFGS_EVALUATION_OPERATIONS * evaluations
-    )
-
-
-def is_dual(optimizer: LevenbergMarquardt, network: Network, residuals: int) -> bool:
-    """Whether the system that is solved has the size of the residuals in place of that of the parameters.
-
-    A ridge adds nearly as many residuals as there are parameters, so that a dual system would be no smaller.
-    """
-    has_ridge = optimizer.ridge > 0 and isinstance(network, SplinedShape)
-    return trainable(network) > residuals and not has_ridge
-
-
-def levenberg_marquardt_flops(
-    parameters: int, samples: int, active: int | None = None, dual: bool | None = None
-) -> int:
-    """An evaluation's normal matrix, right-hand side, factorisation and solve in Levenberg-Marquardt.
-
-    A factorisation that fails is one more, which is not counted; records say how many there were (`refused_steps`).
-
-    `active` is the number of parameters that a sample's residual depends on (all, unless splines make the Jacobian
-    sparse). With more parameters than samples the dual system is solved, unless `dual` says otherwise: J J^T, of the
-    samples' size. The matrix is symmetric, so half of it is computed; Cholesky takes n^3/3.
-    """
-    dual = parameters > samples if dual is None else dual
-    row = parameters if active is None else active
-    size, products = parameters, samples * row * (row + 1)
-    if dual:
-        size, products = samples, samples * (samples + 1) * row
-    gradient = 2 * samples * row * (2 if dual else 1)
-    return products + gradient + size**3 // 3 + 2 * size**2
-
-
-def active_parameters(network: Network) -> int:
-    """Parameters that an output of one sample depends on: of G+k coefficients of a spline, its k+1 active ones."""
-    return network.active_parameters
 
 
 # -------------------------------------------------------------------------------------------------------------- knots

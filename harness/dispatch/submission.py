@@ -137,11 +137,12 @@ def sent_jobs(jobs: Sequence[Job]) -> tuple[SentJob, ...]:
 
 
 def named_code(runs: Iterable[RunSpec]) -> list[str]:
-    """The targets and network modules that runs name; those with a colon, `package.module:name`, are the user's own."""
-    found: set[str | None] = set()
+    """The targets that runs name, and the user's own networks, families and optimisers, `package.module:name`."""
+    found: set[str] = set()
     for run in runs:
-        found |= {run.task.target, getattr(run.network, "module", None)}
-    return sorted(filter(None, found))
+        own = (getattr(run.network, "module", ""), run.network.family, run.recipe.optimizer.name)
+        found |= {run.task.target, *(name for name in own if ":" in name)}
+    return sorted(found)
 
 
 # -------------------------------------------------------------------------------------------------------------- files

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from harness.base.outside import OrOutside
 from harness.families.base import (
     LARGEST_DEPTH,
     ArchitectureBase,
@@ -41,7 +42,7 @@ from harness.families.lanes import (
 from harness.families.layout import flatten, of_layer, parameter_count, parameter_shapes, unflatten
 from harness.families.mlp import Activation, Mlp, MlpShape
 from harness.families.module import Module, ModuleCounts, ModuleShape
-from harness.families.outside import OrOutside, load_family
+from harness.families.outside import load_family, load_network
 from harness.families.rational_kan import RationalKan, RationalKanShape
 from harness.families.rbf_kan import RbfKan, RbfKanShape
 from harness.families.spline_mlp import SplineMlp, SplineMlpShape
@@ -111,9 +112,9 @@ if TYPE_CHECKING:
     Architecture = ArchitectureBase
     Network = ShapeBase
 else:  # in a file, the one that its `family` names
-    Architecture = Annotated[reduce(or_, ARCHITECTURES), Field(discriminator="family"), OrOutside("architecture")]
-    NETWORKS = [each.network for each in ARCHITECTURES]
-    Network = Annotated[reduce(or_, NETWORKS), Field(discriminator="family"), OrOutside("network")]
+    by_family, networks = Field(discriminator="family"), [each.network for each in ARCHITECTURES]
+    Architecture = Annotated[reduce(or_, ARCHITECTURES), by_family, OrOutside("family", ArchitectureBase, load_family)]
+    Network = Annotated[reduce(or_, networks), by_family, OrOutside("family", ShapeBase, load_network)]
 
 
 def family_named(family: str) -> type[ArchitectureBase]:

@@ -48,6 +48,9 @@ class ArchitectureBase(Frozen):
     """A family as a user writes it; the sizes that are left out are solved for, or varied."""
 
     network: ClassVar[type[ShapeBase]]  # what it becomes with all its sizes
+    # Of all its arms in every figure, and of no other family: of those of Okabe and Ito (2008), which the colour-blind
+    # tell apart, less their yellow, which does not print. A family of a user's own needs none.
+    colour: ClassVar[str]
     standard_space: ClassVar[Space] = {}  # what a search may vary where an arm does not say
     sizes: ClassVar[tuple[str, ...]] = ()  # which of its fields are sizes that can be left open, beside width and depth
 
@@ -171,6 +174,22 @@ class ShapeBase(Frozen):
     def active_parameters(self) -> int:
         """Those of them that an output of one sample depends on."""
         return self.trainable
+
+    @property
+    def frozen(self) -> int:
+        """Scalars that a lane carries among its parameters and no optimiser moves."""
+        if not self.frozen_names:
+            return 0
+        return sum(map(prod, self.parameter_shapes().values())) - self.trainable
+
+    @property
+    def stored(self) -> int:
+        """Every number that a trained network keeps: the trainable ones, and those that no optimiser moves.
+
+        These are base weights of a KAN whose base is frozen, frequencies of Fourier features (F an input), and knots
+        (G + 2k + 1 a node with splines).
+        """
+        return self.trainable + self.frozen + self.carried_scalars
 
     @property
     def kanbefair_parameters(self) -> int | None:

@@ -64,6 +64,7 @@ class ChebyshevKan(Layered):
     """ChebyKAN (Synodic 2024): sum_n c_n T_n(tanh x) on every edge, n = 0..degree."""
 
     network = ChebyshevKanShape
+    colour = "#56B4E9"  # sky blue
     sizes = ("degree",)
     # ChebyKAN's examples have degrees 4 and 8.
     standard_space = {

@@ -61,6 +61,7 @@ class FourierKan(Layered):
     """FourierKAN (GistNoesis 2024): sum_n a_n cos(n x) + b_n sin(n x) on every edge, n = 1..harmonics, and a bias."""
 
     network = FourierKanShape
+    colour = "#D55E00"  # vermilion
     sizes = ("harmonics",)
     standard_space = {
         "architecture.harmonics": Range(low=2, high=16, log=True),

@@ -190,6 +190,7 @@ class Kan(Layered):
     """
 
     network = KanShape
+    colour = "#0072B2"  # blue
     sizes = ("grid",)
     # Grids 3 to 20 and cubic splines are the KAN paper's, noise of 0.1 to 0.5 pykan's; order 5 led on exp2d in the
     # pilot (results/LOG.md).

@@ -6,7 +6,9 @@ A family is read by all who read an experiment file. `harness status` reads many
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator
 
 __all__ = ["F", "Tensor", "jets", "np", "spline", "torch"]
 
@@ -33,4 +35,10 @@ if TYPE_CHECKING:
 else:
     np, torch, F = Later("numpy"), Later("torch"), Later("torch.nn.functional")
     spline, jets = Later("harness.families.spline"), Later("harness.families.jets")
-    Tensor = Any  # for annotations, which are not evaluated
+
+    def _tensor(value: Any) -> Any:
+        if not isinstance(value, torch.Tensor):
+            raise ValueError("it is no tensor")
+        return value
+
+    Tensor = Annotated[Any, AfterValidator(_tensor)]  # for annotations, which only pydantic evaluates

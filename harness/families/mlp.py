@@ -202,6 +202,7 @@ class Mlp(Layered):
     """
 
     network = MlpShape
+    colour = "#E69F00"  # orange
     # Activations of the KAN paper, KANbeFair (Yu et al. 2024), PINNs and SIREN, whose omega_0 is 30. The sigmas
     # of Tancik et al. are 1 to 100 on the unit box. Gains of 6 and 10 led on J0 in the pilot (results/LOG.md).
     standard_space = {

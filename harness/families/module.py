@@ -111,6 +111,7 @@ class Module(ArchitectureBase):
     """
 
     network = ModuleShape  # with no standard space: what may vary, only its author knows
+    colour = "#666666"  # grey
 
     family: Literal["module"]
     module: str

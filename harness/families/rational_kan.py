@@ -124,6 +124,7 @@ class RationalKan(Layered):
     """
 
     network = RationalKanShape
+    colour = "#000000"  # black
     # KAT's own orders are 5 and 4, with 8 groups.
     standard_space = {
         "architecture.numerator": Range(low=3, high=7),

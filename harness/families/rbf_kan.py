@@ -142,6 +142,7 @@ class RbfKan(Layered):
     """
 
     network = RbfKanShape
+    colour = "#009E73"  # bluish green
     sizes = ("grid",)
     # FastKAN's own grid is 8, with LayerNorm.
     standard_space = {

@@ -213,6 +213,7 @@ class SplineMlp(Layered):
     """
 
     network = SplineMlpShape
+    colour = "#CC79A7"  # reddish purple
     sizes = ("grid",)
     # KANbeFair's noise is 0.1; 5 ended 2 to 300 times lower on exp2d. Orders and grids as a KAN's.
     standard_space = {

@@ -1,6 +1,6 @@
 """From the table of runs to laws: every series of every task, on every axis, under both laws."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -45,6 +45,14 @@ class SeriesFit(NamedTuple):
     without_window: Fit | None = None
     held_out: Extrapolation | None = None
     metric: str = "rmse"
+
+
+def laws_of(fits: Iterable[SeriesFit]) -> dict[tuple[str, str, str], dict[str, SeriesFit]]:
+    """(task, series, axis) -> law -> its fit."""
+    found: dict[tuple[str, str, str], dict[str, SeriesFit]] = {}
+    for one in fits:
+        found.setdefault((one.task, one.series, one.axis), {})[one.fit.law] = one
+    return found
 
 
 def sizes_of(table: pd.DataFrame, axis: str) -> pd.Series:

@@ -40,6 +40,7 @@ from harness.measure.calibration import (
     shape_of,
 )
 from harness.measure.cost import flops_per_evaluation
+from harness.optimisers.lanes import select
 from harness.spec import (
     Adam,
     GridExtension,
@@ -50,7 +51,7 @@ from harness.spec import (
     MlpShape,
     ModuleShape,
     Network,
-    Optimizer,
+    Optimiser,
     Recipe,
     RunSpec,
     SplinedShape,
@@ -61,7 +62,6 @@ from harness.spec.run import Dtype, Engine
 from harness.tasks import resolve, stream
 from harness.train import fused_engine, torch_engine, train_pack
 from harness.train.fused.optimisers.lbfgs import LbfgsState
-from harness.train.lanes import select
 
 Progress = Callable[[int, int], None]  # hears how many are measured, of how many
 Job = tuple[Any, ...]  # a function of this module, and its arguments
@@ -84,7 +84,7 @@ STANDARD_NETWORKS = (
     MlpShape(shape=(2, 20, 20, 1)),
     MlpShape(shape=(2, 80, 80, 1)),
 )
-STANDARD_OPTIMIZERS: tuple[Optimizer, ...] = (
+STANDARD_OPTIMIZERS: tuple[Optimiser, ...] = (
     Lbfgs(name="lbfgs"),
     Adam(name="adam"),
     LevenbergMarquardt(name="levenberg_marquardt"),
@@ -256,7 +256,7 @@ def _times(once: Callable[[], object]) -> list[float]:
 
 # ---------------------------------------------------------------------------------------------------------- what runs
 def _run(
-    engine: Engine, dtype: Dtype, network: Network, optimizer: Optimizer, points: int, evaluations: int
+    engine: Engine, dtype: Dtype, network: Network, optimizer: Optimiser, points: int, evaluations: int
 ) -> RunSpec:
     course = {}
     if isinstance(network, KanShape):

@@ -32,7 +32,7 @@ from harness.measure.calibration import (
 )
 from harness.planning.plan import computation, planned_flops
 from harness.record import Record
-from harness.spec import Manifest, Optimizer, RunSpec, parts, points_at_a_time, stages
+from harness.spec import Manifest, Optimiser, RunSpec, parts, points_at_a_time, stages
 from harness.spec.run import Device
 
 # Where nothing was measured: FLOPs a second (local_min) of a core and of a GPU on small networks, and a pack's seconds
@@ -116,7 +116,7 @@ def _evaluation_seconds(machine: Timed, run: RunSpec, work: Work, lanes: float) 
     return alone + (max(lanes, SMALLEST_ENSEMBLE) - 1) * min(arithmetic, alone)
 
 
-def flops_per_evaluation(optimizer: Optimizer, work: Work) -> float:
+def flops_per_evaluation(optimizer: Optimiser, work: Work) -> float:
     """Of one lane (`local_min`), the optimiser's arithmetic included, and that of knots not."""
     flops = training_flops([work], optimizer)
     return (flops["flops_train.local_min"] - flops["flops_train.part_knots"]) / work.evaluations

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +21,6 @@ from harness.planning.plan import packs_of, planned_flops, that_matters
 from harness.planning.sides import cells_of_sides, trial_of, ways_of
 from harness.record import Record, records_hash
 from harness.spec import (
-    Adam,
     Cell,
     Confirms,
     Experiment,
@@ -79,39 +78,14 @@ def confirmation(
     """
     search = all_rungs(rungs)
     experiment = search.experiment
-    assert experiment.search is not None
-    assert experiment.match is not None
     axes = cost_axes(experiment, seconds is not None)
     contenders = _contenders(search, records, axes, seconds or {})
     cells: list[Cell] = []
     runs: list[PlannedRun] = []
-    ways = ways_of(experiment)
-    for task in dict.fromkeys(cell.task for cell in search.cells):
-        of_task = [cell for cell in search.cells if cell.task == task]
-        of_sides = {way: cells_of_sides(of_task, experiment, way) for way in ways}
-        ends = [_of_cells(own, contenders) for own in of_sides[None].values()]
-        sizes = [budget for budget in dict.fromkeys(cell.asked for cell in of_task) if budget is not None]
-        asked = [(experiment.match.count_name, budget) for budget in sizes]
-        for axis in axes:
-            asked += [(axis, budget) for budget in _cost_budgets(ends, axis, len(sizes))]
-        for way, (axis, budget), side in itertools.product(ways, asked, experiment.sides):
-            own = of_sides[way][side]
-            if axis not in axes:
-                own = [cell for cell in own if cell.asked == budget]
-            competing = _of_cells(own, contenders)
-            competition = Competition(
-                task=task,
-                side=side,
-                under=way.name if way else None,
-                axis=axis,
-                budget=budget,
-                trials=len({trial_of(cell) for cell in own}),
-                flops_search=_search_flops(competing, records),
-                allowed=[one for one in competing if _is_allowed(one, axis, budget)],
-            )
-            cell, found = _winner(len(cells), experiment, competition)
-            cells.append(cell)
-            runs += found
+    for competition in _competitions(search, contenders, axes, records):
+        cell, found = _winner(len(cells), experiment, competition)
+        cells.append(cell)
+        runs += found
     if not runs:
         reasons = dict.fromkeys(f"  {cell.task} {cell.series}: {cell.infeasible}" for cell in cells)
         raise HarnessError(
@@ -134,6 +108,38 @@ def confirmation(
             flops_search=_recorded_flops(records.values()),
         ),
     )
+
+
+def _competitions(
+    search: Manifest, contenders: Mapping[int, list[Contender]], axes: Sequence[str], records: Mapping[str, Record]
+) -> Iterator[Competition]:
+    """One for each task, way of searching, budget (of size, and of each training cost) and side."""
+    experiment = search.experiment
+    assert experiment.match is not None
+    ways = ways_of(experiment)
+    for task in dict.fromkeys(cell.task for cell in search.cells):
+        of_task = [cell for cell in search.cells if cell.task == task]
+        of_sides = {way: cells_of_sides(of_task, experiment, way) for way in ways}
+        ends = [_of_cells(own, contenders) for own in of_sides[None].values()]
+        sizes = [budget for budget in dict.fromkeys(cell.asked for cell in of_task) if budget is not None]
+        budgets = [(experiment.match.count_name, budget) for budget in sizes]
+        for axis in axes:
+            budgets += [(axis, budget) for budget in _cost_budgets(ends, axis, len(sizes))]
+        for way, (axis, budget), side in itertools.product(ways, budgets, experiment.sides):
+            own = of_sides[way][side]
+            if axis not in axes:
+                own = [cell for cell in own if cell.asked == budget]
+            competing = _of_cells(own, contenders)
+            yield Competition(
+                task=task,
+                side=side,
+                under=way.name if way else None,
+                axis=axis,
+                budget=budget,
+                trials=len({trial_of(cell) for cell in own}),
+                flops_search=_search_flops(competing, records),
+                allowed=[one for one in competing if _is_allowed(one, axis, budget)],
+            )
 
 
 def cost_axes(experiment: Experiment, with_seconds: bool) -> tuple[str, ...]:
@@ -208,9 +214,8 @@ def _stops(run: RunSpec, records: Sequence[Record]) -> list[int]:
 
 def _can_stop(run: RunSpec) -> bool:
     """Not where a shorter run is another one from its start: with a decaying schedule, phases or a penalty."""
-    recipe, optimizer = run.recipe, run.recipe.optimizer
-    decays = isinstance(optimizer, Adam) and optimizer.schedule != "constant"
-    return not (decays or recipe.phases or recipe.sparsity)
+    recipe = run.recipe
+    return not (recipe.optimizer.is_scheduled or recipe.phases or recipe.sparsity)
 
 
 def _validation_at(record: Record, stop: int) -> float:

@@ -3,14 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from harness.base.errors import HarnessError
-from harness.count import trainable
-from harness.count.training import is_dual
+from harness.optimisers import Optimiser
 from harness.spec import (
     BUILT_IN_RECIPES,
-    Adam,
     Arm,
     Experiment,
-    LevenbergMarquardt,
     Network,
     Recipe,
     RunTask,
@@ -19,9 +16,6 @@ from harness.spec import (
 )
 from harness.spec.run import Dtype, Engine
 from harness.tasks import is_data
-
-# Unknowns of a system of Levenberg-Marquardt: its matrix twice takes a gigabyte, its factorisation ten seconds.
-LARGEST_SYSTEM = 8192
 
 
 def recipe_of(variant: Experiment, arm: Arm) -> Recipe:
@@ -42,33 +36,22 @@ def check_learnable(variant: Experiment, arm_name: str, task: RunTask) -> None:
 def _check_pde(variant: Experiment, arm_name: str) -> None:
     """A HarnessError if a PDE, which is learnt by second derivatives on all points, cannot be learnt by an arm."""
     arm = variant.arms[arm_name]
-    architecture, optimizer = arm.architecture, recipe_of(variant, arm).optimizer
-    if why := architecture.why_no_pde():
+    recipe = recipe_of(variant, arm)
+    if why := arm.architecture.why_no_pde():
         raise HarnessError(f"arms.{arm_name}.architecture.{why}")
-    if isinstance(optimizer, LevenbergMarquardt):
-        raise HarnessError(
-            f"recipes.{arm.recipe}.optimizer.name=levenberg_marquardt: it has no Jacobian of second derivatives, by "
-            "which a PDE is learnt; use lbfgs or adam"
-        )
+    if why := recipe.optimizer.why_no_pde():
+        raise HarnessError(f"recipes.{arm.recipe}.optimizer.{why}")
     for name in ("sparsity", "phases"):
-        if getattr(recipe_of(variant, arm), name):
+        if getattr(recipe, name):
             raise HarnessError(f"recipes.{arm.recipe}.{name}: a PDE is learnt without; leave it out")
-    if isinstance(optimizer, Adam) and optimizer.batch_size:
-        raise HarnessError(
-            f"recipes.{arm.recipe}.optimizer.batch_size={optimizer.batch_size}: a PDE is learnt from all its points; "
-            "leave it out"
-        )
 
 
 def _check_classes(variant: Experiment, arm_name: str) -> None:
     """A HarnessError if classes, whose loss is a cross-entropy, cannot be learnt by an arm's recipe."""
     arm = variant.arms[arm_name]
     recipe = recipe_of(variant, arm)
-    if isinstance(recipe.optimizer, LevenbergMarquardt):
-        raise HarnessError(
-            f"recipes.{arm.recipe}.optimizer.name=levenberg_marquardt: a cross-entropy, by which classes are learnt, "
-            "is no sum of squares; use lbfgs or adam"
-        )
+    if why := recipe.optimizer.why_no_classes():
+        raise HarnessError(f"recipes.{arm.recipe}.optimizer.{why}")
     for name in ("sparsity", "phases"):
         if getattr(recipe, name):
             raise HarnessError(f"recipes.{arm.recipe}.{name}: classes are learnt without; leave it out")
@@ -114,27 +97,15 @@ def check_counted(variant: Experiment, arm_name: str, network: Network, counts: 
 
 
 def why_infeasible(network: Network, recipe: Recipe, task: RunTask, dtype: Dtype) -> str | None:
-    """Why a network of this size cannot be trained, or None: Levenberg-Marquardt factorises a dense matrix.
+    """Why a network of this size cannot be trained, or None.
 
     A HarnessError if it is a module of the user's that cannot train at all.
     """
-    optimizer = recipe.optimizer
     network.check(dtype)
-    if not isinstance(optimizer, LevenbergMarquardt):
-        return None
-    if why := network.without_levenberg():
-        return why
-    residuals = points_at_a_time(recipe, task.train_points) * network.shape[-1]
-    size = residuals if is_dual(optimizer, network, residuals) else trainable(network)
-    if size <= LARGEST_SYSTEM:
-        return None
-    return (
-        f"levenberg_marquardt would solve for {size:,} unknowns, at most {LARGEST_SYSTEM:,} are allowed; "
-        "ask for smaller networks, or use lbfgs"
-    )
+    return recipe.optimizer.why_infeasible(network, points_at_a_time(recipe, task.train_points))
 
 
-def engine_of(experiment: Experiment, network: Network, task: RunTask) -> Engine:
+def engine_of(experiment: Experiment, network: Network, optimiser: Optimiser, task: RunTask) -> Engine:
     """What trains `network`: the experiment's engine, or else `fused` where it can; a HarnessError if it cannot."""
     if task.is_pde:
         if experiment.engine == "fused":
@@ -160,7 +131,7 @@ def engine_of(experiment: Experiment, network: Network, task: RunTask) -> Engine
             f"engine: fused computes in float64 on CPUs, but the file says {' and '.join(reasons)}; "
             "use engine: torch, or leave `engine` out"
         )
-    without_kernels = network.without_kernels()
+    without_kernels = network.without_kernels() or optimiser.without_loop()
     if experiment.engine == "fused" and without_kernels:
         raise HarnessError(f"engine: fused {without_kernels}; leave `engine` out")
     if experiment.engine:

@@ -21,7 +21,6 @@ from harness.planning.plan import packs_of
 from harness.planning.sides import cells_of_sides, ways_of
 from harness.record import Record, records_hash
 from harness.spec import (
-    Adam,
     Cell,
     Follows,
     Manifest,
@@ -139,8 +138,6 @@ def _best(cells: Sequence[Cell], score_of: RungScores, last: Manifest) -> list[C
 def _at_rung(run: RunSpec, cell: Cell, rung: int) -> RunSpec:
     assert cell.trial is not None
     *_, end = cell.trial.rungs
-    optimizer = run.recipe.optimizer
-    if isinstance(optimizer, Adam):
-        optimizer = optimizer.model_copy(update={"decays_over": None})
-    full = run.recipe.model_copy(update={"optimizer": optimizer, "max_evaluations": end})
+    whole = run.recipe.optimizer.spanning(None)
+    full = run.recipe.model_copy(update={"optimizer": whole, "max_evaluations": end})
     return run.model_copy(update={"recipe": beginning(full, cell.trial.rungs[rung])})

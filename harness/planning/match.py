@@ -11,23 +11,12 @@ from ruamel.yaml.error import YAMLError
 from harness.base.errors import HarnessError, did_you_mean
 from harness.count import DEFAULT_WEIGHTS, Work, count, training_flops
 from harness.families import FAMILIES, Architecture, Layered, Network, family_named
+from harness.optimisers import Optimiser
 from harness.planning.solve import bracket, build_network
-from harness.spec import (
-    Adam,
-    Lbfgs,
-    LevenbergMarquardt,
-    Optimizer,
-    count_names,
-    default_count,
-)
+from harness.spec import count_names, default_count
 from harness.spec.counts import KINDS
 
 ARCHITECTURES: TypeAdapter[Architecture] = TypeAdapter(Architecture)
-OPTIMIZERS: dict[str, Optimizer] = {
-    "adam": Adam(name="adam"),
-    "lbfgs": Lbfgs(name="lbfgs"),
-    "levenberg_marquardt": LevenbergMarquardt(name="levenberg_marquardt"),
-}
 
 
 class Setting(NamedTuple):
@@ -42,7 +31,7 @@ class Setting(NamedTuple):
     outputs: int
     samples: int
     evaluations: int | None
-    optimizer: Optimizer
+    optimiser: Optimiser
 
 
 class Matched(NamedTuple):
@@ -192,4 +181,4 @@ def _counts(network: Network, setting: Setting, evaluations: int | None) -> dict
     if evaluations is None:
         return count(network)
     work = Work(network, evaluations, setting.samples, iterations=evaluations)
-    return {**count(network), **training_flops([work], setting.optimizer)}
+    return {**count(network), **training_flops([work], setting.optimiser)}

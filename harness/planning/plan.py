@@ -15,17 +15,16 @@ from pydantic import ValidationError
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.count import Work, count, run_flops, run_work
+from harness.optimisers import OPTIMISERS, Optimiser
 from harness.planning.feasible import check_counted, check_learnable, check_phases, engine_of, recipe_of, why_infeasible
 from harness.planning.solve import build_network, nearest_sizes, solve
 from harness.planning.trials import number_of_trials, space_of, trials_of
 from harness.spec import (
-    Adam,
     Arm,
     Cell,
     Experiment,
     Formula,
     KanShape,
-    LevenbergMarquardt,
     Manifest,
     Network,
     PlannedRun,
@@ -53,20 +52,6 @@ from harness.tasks import load_target, resolve
 # In the torch engine, more lanes share fixed costs but leave the cache, and a pack is what Ctrl-C can lose. Not tuned:
 # an assumption. The fused engine trains one lane after the other, so that company is of no use to a run.
 MAX_LANES_PER_PACK = {"torch": 32, "fused": 1}
-# What may differ between trials: fields that leave the work of a run as it was matched.
-TUNABLE = (
-    "gain",
-    "optimizer.learning_rate",
-    "optimizer.schedule",
-    "optimizer.beta1",
-    "optimizer.beta2",
-    "optimizer.epsilon",
-    "optimizer.history",
-    "optimizer.damping",
-    "optimizer.shrink",
-    "optimizer.growth",
-    "sparsity.strength",
-)
 SAME_NETWORK = "solves to the same network as a smaller budget; space the budgets wider"
 
 
@@ -381,8 +366,6 @@ def that_matters(recipe: Recipe, network: Network, task: RunTask) -> Recipe:
         changes["sparsity"] = None
     if not isinstance(network, SplinedShape):
         changes |= {"grid_updates": None, "grid_extension": None}
-        if isinstance(recipe.optimizer, LevenbergMarquardt):
-            changes["optimizer"] = recipe.optimizer.model_copy(update={"ridge": 0.0})
     elif extension := recipe.grid_extension:
         grids = tuple(grid for grid in extension.grids if grid < network.grid)
         changes["grid_extension"] = extension.model_copy(update={"grids": grids, "equal": False}) if grids else None
@@ -391,9 +374,8 @@ def that_matters(recipe: Recipe, network: Network, task: RunTask) -> Recipe:
             changes["max_evaluations"] = min(last, recipe.max_evaluations)
     if recipe.restarts.count == 1:
         changes["restarts"] = Restarts()
-    present = points_at_a_time(recipe, task.train_points)
-    if isinstance(recipe.optimizer, Adam) and (recipe.optimizer.batch_size or 0) >= present:
-        changes["optimizer"] = recipe.optimizer.model_copy(update={"batch_size": None})
+    points = points_at_a_time(recipe, task.train_points)
+    changes["optimizer"] = recipe.optimizer.that_matters(network, points)
     return recipe.model_copy(update=changes)
 
 
@@ -436,7 +418,7 @@ def _runs_of(cell: Cell, variant: Experiment, task: RunTask, candidate: Candidat
             recipe=recipe,
             seed=seed,
             dtype=variant.dtype,
-            engine=engine_of(variant, candidate.network, task),
+            engine=engine_of(variant, candidate.network, recipe.optimizer, task),
         )
         found.append(PlannedRun(run_id=run_id(run), cell=cell.index, trial=trial, run=run))
     return found
@@ -451,10 +433,19 @@ def _trials(variant: Experiment, arm_name: str, recipe: Recipe) -> list[Recipe]:
             "allow_unequal_tuning: true, which every figure will repeat"
         )
     tune = _tune(variant, variant.arms[arm_name])
+    tunable = _tunable(recipe.optimizer)
     for path in tune:
-        if path not in TUNABLE:
-            raise HarnessError(f"tune: {path!r} cannot be tuned; {did_you_mean(path, TUNABLE)}")
+        if path not in tunable:
+            raise HarnessError(f"tune: {path!r} cannot be tuned; {did_you_mean(path, tunable)}")
     return [_tuned(recipe, dict(zip(tune, point, strict=True))) for point in itertools.product(*tune.values())]
+
+
+def _tunable(optimiser: Optimiser) -> list[str]:
+    """What may differ between trials: fields that leave the work of a run as it was matched."""
+    names = dict.fromkeys(optimiser.tunable)
+    for kind in OPTIMISERS.values():  # an arm whose optimiser lacks one is told that it is no field of its recipe
+        names |= dict.fromkeys(kind.tunable)
+    return ["gain", *(f"optimizer.{name}" for name in names), "sparsity.strength"]
 
 
 def _tune(variant: Experiment, arm: Arm) -> dict[str, tuple]:
@@ -534,5 +525,6 @@ def computation(run: RunSpec) -> str:
     """What runs must have in common to train as one pack, as text: all but seed, gain and learning rate."""
     data = run.model_dump(mode="json")
     del data["seed"], data["recipe"]["gain"]
-    data["recipe"]["optimizer"].pop("learning_rate", None)
+    if run.recipe.optimizer.rate is not None:
+        del data["recipe"]["optimizer"]["learning_rate"]
     return canonical_json(data)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.base.files import whole_file
-from harness.count import stored
 from harness.record.schema import (
     METRICS,
     ClassMetrics,
@@ -128,7 +127,7 @@ def _of_won(won: Won) -> dict[str, Any]:
 def _counts(network: Network, record: Record) -> dict[str, int]:
     """What the record counts, and `params.stored`, which records of before do not have."""
     kept = record.pruned.network if record.pruned else network
-    return record.counts if isinstance(kept, ModuleShape) else {"params.stored": stored(kept)} | record.counts
+    return record.counts if isinstance(kept, ModuleShape) else {"params.stored": kept.stored} | record.counts
 
 
 def _errors(metric: Metric, metrics: Metrics | ClassMetrics | None) -> dict[str, Any]:

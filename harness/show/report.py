@@ -1,7 +1,5 @@
 """The report of an experiment as one self-contained page: what the other rooms found, in words; no new statistic."""
 
-import base64
-import io
 import json
 import re
 from collections import Counter
@@ -12,7 +10,6 @@ from typing import Any, NamedTuple
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import escape
-from matplotlib.figure import Figure
 
 from harness.base.files import whole_file
 from harness.base.formats import human
@@ -22,17 +19,19 @@ from harness.judging.answer import number_lines, verdict_words
 from harness.judging.checks import Check
 from harness.judging.judge import Verdict, to_json
 from harness.judging.pairs import pairs, pairs_axis
-from harness.judging.scaling import SeriesFit, common_law, headline_axes
+from harness.judging.scaling import SeriesFit, common_law, headline_axes, laws_of
 from harness.judging.searched import Searched
 from harness.planning.spaces import differences, varied_words
 from harness.record import Record
 from harness.show.checks import TITLES as CHECK_TITLES
 from harness.show.checks import CheckRow, check_row
+from harness.show.figures.residuals import experiment_residuals
+from harness.show.figures.scaling import scaling_figure, tuning_note
+from harness.show.figures.series import experiment_styles
+from harness.show.figures.theme import base64_png
+from harness.show.figures.tuning import tuning_figure
 from harness.show.plans import held_out_rows
-from harness.show.plot import laws_of, run_tasks, scaling_figure, tuning_note
-from harness.show.plot_residuals import experiment_residuals
-from harness.show.plot_tuning import tuning_figure
-from harness.show.words import LAW_WORDS, LOSS_WORDS, OPTIMIZER_WORDS, exponent_words, loss_words
+from harness.show.words import LAW_WORDS, LOSS_WORDS, exponent_words, loss_words
 from harness.spec import (
     Arm,
     Cell,
@@ -109,8 +108,8 @@ def write_report(
         work=default_count("flops_train"),
         loss=loss_words(table["metric"]),
         level=fits[0].fit.level,
-        figure=png(scaling_figure(manifest, table, fits)),
-        residuals=png(experiment_residuals(table, fits, headline_axes(manifest)[0])),
+        figure=base64_png(scaling_figure(manifest, table, fits)),
+        residuals=base64_png(experiment_residuals(manifest, table, fits)),
         search=_search(manifest, searched, loss_words(table["metric"])) if searched else None,
         verdicts=[to_json(verdict) for verdict in verdicts],
         number_lines=number_lines,
@@ -148,17 +147,14 @@ def template(name: str) -> Any:
     return environment.get_template(name)
 
 
+def run_tasks(manifest: Manifest) -> dict[str, RunTask]:
+    """Task label -> the task as its runs know it."""
+    labels = {cell.index: cell.task for cell in manifest.cells}
+    return {labels[planned.cell]: planned.run.task for planned in manifest.runs}
+
+
 def _json(model: Any) -> str:
     return json.dumps(model.model_dump(mode="json"), indent=1, ensure_ascii=False)
-
-
-def png(figure: Figure | None) -> str | None:
-    """The figure as a PNG in base64."""
-    if figure is None:
-        return None
-    image = io.BytesIO()
-    figure.savefig(image, format="png")
-    return base64.b64encode(image.getvalue()).decode("ascii")
 
 
 def _counts(manifest: Manifest, records: Iterable[Record]) -> dict[str, int]:
@@ -285,7 +281,9 @@ def _search(manifest: Manifest, searched: Searched, loss: str) -> dict[str, Any]
             for name, space in manifest.spaces.items()
         },
         "halving": searched.halving.to_dict("records") if searched.halving is not None else None,
-        "figure": png(tuning_figure(searched.curves, searched.confirmed, pairs_axis(manifest), loss)),
+        "figure": base64_png(
+            tuning_figure(searched.curves, experiment_styles(manifest), searched.confirmed, pairs_axis(manifest), loss)
+        ),
         "winners": declared.to_dict("records"),
         "others": len(winners) - len(declared),
         "flattered": (flattered.median(), flattered.max()) if len(flattered) else None,
@@ -331,8 +329,7 @@ def _series(manifest: Manifest, table: pd.DataFrame, name: str) -> dict[str, Any
         "done": int((rows["status"] == "done").sum()),
         "diverged": int((rows["status"] == "diverged").sum()),
         "recipe": arm.recipe,
-        "optimizer": _distinct(OPTIMIZER_WORDS[recipe.optimizer.name] for recipe in recipes)
-        + f" ({_distinct(rows['engine'])} engine)",
+        "optimizer": _distinct(recipe.optimizer.title for recipe in recipes) + f" ({_distinct(rows['engine'])} engine)",
         "cap": _distinct(f"{recipe.max_evaluations:,}" for recipe in recipes),
         "spent": _span(rows["evaluations"]),
         "starts": _distinct(_starts(recipe) for recipe in recipes),

@@ -1,4 +1,4 @@
-"""What tables, pages and figures call the same things: losses, laws, optimisers, and an exponent with its interval."""
+"""What tables, pages and figures call the same things: losses, laws, and an exponent with its interval."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,6 @@ from harness.fit import Fit
 
 LOSS_WORDS = {"rmse": "test RMSE", "cross_entropy": "test cross-entropy"}  # by the metric of a task
 LAW_WORDS = {"pure": "E = 0", "floor": "E free"}
-OPTIMIZER_WORDS = {"adam": "Adam", "lbfgs": "L-BFGS", "levenberg_marquardt": "Levenberg-Marquardt"}
 
 
 def loss_words(metrics: Iterable[str]) -> str:

@@ -23,6 +23,7 @@ from harness.families import (
     SplineMlp,
     SplineMlpShape,
 )
+from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt, Optimiser
 from harness.spec.arm import Arm, Match, Sizes
 from harness.spec.counts import (
     Axis,
@@ -67,12 +68,8 @@ from harness.spec.read import (
 )
 from harness.spec.recipe import (
     BUILT_IN_RECIPES,
-    Adam,
     GridExtension,
     GridUpdates,
-    Lbfgs,
-    LevenbergMarquardt,
-    Optimizer,
     Recipe,
     Restarts,
     Sparsity,
@@ -131,7 +128,7 @@ __all__ = [
     "ModuleShape",
     "Narrow",
     "Network",
-    "Optimizer",
+    "Optimiser",
     "PlannedRun",
     "RationalKan",
     "RationalKanShape",

@@ -7,71 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
 from harness.base.frozen import Frozen, Positive
-
-
-class Adam(Frozen):
-    """Adam (Kingma & Ba 2015) with torch's defaults; `batch_size: null` is full batch.
-
-    With `decays_over` a run is the beginning of one of so many evaluations: a cosine schedule then ends with that one.
-    """
-
-    name: Literal["adam"]
-    learning_rate: Positive = 1e-3
-    schedule: Literal["constant", "cosine"] = "constant"
-    beta1: float = Field(0.9, ge=0, lt=1)
-    beta2: float = Field(0.999, ge=0, lt=1)
-    epsilon: Positive = 1e-8
-    batch_size: PositiveInt | None = None
-    decays_over: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
-
-    @model_validator(mode="after")
-    def _something_decays(self) -> Adam:
-        if self.decays_over and self.schedule == "constant":
-            raise ValueError(f"decays_over={self.decays_over}: a constant schedule does not decay; leave it out")
-        return self
-
-
-class Lbfgs(Frozen):
-    """L-BFGS with a strong-Wolfe line search (c1 = 1e-4, c2 = 0.9), full batch, as torch.optim.LBFGS.
-
-    The tolerances default to the KAN paper's 1e-32, that is, to running until the cap. `tolerance_curvature` is the
-    y.s at or below which a step is not remembered: torch's fixed 1e-10 stops the memory, and with it the progress,
-    once the loss is near 1e-8.
-
-    `iterations_per_step` nests iterations in steps as torch's `max_iter` does, 20 in the KAN paper: after so many, or
-    after 5/4 as many evaluations, the accepted point is evaluated once more, which is counted and changes nothing else.
-    """
-
-    name: Literal["lbfgs"]
-    learning_rate: Positive = 1.0
-    history: PositiveInt = 10
-    tolerance_gradient: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
-    tolerance_change: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
-    tolerance_curvature: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
-    iterations_per_step: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
-
-
-class LevenbergMarquardt(Frozen):
-    """Levenberg-Marquardt with Nielsen's damping, full batch; for networks of up to a few thousand parameters.
-
-    `damping` is the first one, as a share of the largest diagonal element of J^T J. It shrinks by at most `shrink`
-    after a step, and grows by `growth`, then its square, cube and so on, until there is one. `ridge` times the sum of
-    squared second differences of every spline's coefficients is added to the sum of squared residuals. The lane has
-    finished when no element of the loss's gradient exceeds `tolerance_gradient`, or when a step moves no parameter by
-    more than `tolerance_change`, or the loss by less; the defaults run until the cap, or until steps are lost in
-    rounding. An evaluation is the residuals, their Jacobian and the normal equations at one position.
-    """
-
-    name: Literal["levenberg_marquardt"]
-    damping: Positive = 1e-2
-    shrink: float = Field(3.0, gt=1)
-    growth: float = Field(2.0, gt=1)
-    ridge: Annotated[FiniteFloat, Field(ge=0)] = 0.0
-    tolerance_gradient: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
-    tolerance_change: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
-
-
-Optimizer = Adam | Lbfgs | LevenbergMarquardt
+from harness.optimisers import Lbfgs, OptimiserField, PenaltyOptimiserField
 
 
 class Restarts(Frozen):
@@ -133,7 +69,7 @@ class Sparsity(Frozen):
     l1: Annotated[FiniteFloat, Field(ge=0)] = 1.0
     entropy: Annotated[FiniteFloat, Field(ge=0)] = 1.0
     threshold: Positive = 1e-2
-    optimizer: Annotated[Adam | Lbfgs, Field(discriminator="name")] | None = None
+    optimizer: PenaltyOptimiserField | None = None
     per_range: bool = Field(False, exclude_if=lambda value: not value)
     snap: bool = Field(False, exclude_if=lambda value: not value)
 
@@ -147,7 +83,7 @@ class Recipe(Frozen):
     begins with a fresh optimiser, and has its equal share of `max_evaluations`.
     """
 
-    optimizer: Annotated[Optimizer, Field(discriminator="name")]
+    optimizer: OptimiserField
     max_evaluations: PositiveInt
     restarts: Restarts = Restarts()
     gain: Positive = 1.0
@@ -158,9 +94,10 @@ class Recipe(Frozen):
 
     @model_validator(mode="after")
     def _penalty_can_be_trained(self) -> Recipe:
-        if self.sparsity and not self.sparsity.optimizer and isinstance(self.optimizer, LevenbergMarquardt):
+        penalised = self.sparsity and (self.sparsity.optimizer or self.optimizer)
+        if penalised and penalised.needs_squares:
             raise ValueError(
-                "sparsity: its penalty is no sum of squares, which levenberg_marquardt needs; "
+                f"sparsity: its penalty is no sum of squares, which {penalised.name} needs; "
                 "give the penalised part an optimizer of its own, sparsity.optimizer: {name: lbfgs}"
             )
         return self
@@ -178,7 +115,7 @@ class Recipe(Frozen):
 
     @model_validator(mode="after")
     def _schedule_spans_the_run(self) -> Recipe:
-        whole = self.optimizer.decays_over if isinstance(self.optimizer, Adam) else None
+        whole = self.optimizer.spans
         if whole and whole < self.max_evaluations:
             raise ValueError(
                 f"decays_over={whole} is less than max_evaluations={self.max_evaluations}; say at least that"

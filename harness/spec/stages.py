@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from harness.base.errors import HarnessError
 from harness.families import KanShape, Network, SplinedShape
-from harness.spec.recipe import Adam, Recipe, Restarts
+from harness.spec.recipe import Recipe, Restarts
 from harness.spec.task import RunTask
 
 
@@ -75,11 +75,11 @@ def stages(network: Network, recipe: Recipe) -> tuple[Stage, ...]:
 def schedule_evaluations(run_stages: Sequence[Stage], index: int, recipe: Recipe) -> int:
     """The evaluations over which a schedule that begins with stage `index` decays: until the last of the same network.
 
-    A run that is the beginning of a longer one (`Adam.decays_over`) lacks evaluations of the last stage only.
+    A run that is the beginning of a longer one (`Optimiser.spans`) lacks evaluations of the last stage only.
     """
     network = run_stages[index].network
     own = sum(stage.evaluations for stage in run_stages[index:] if stage.network == network)
-    whole = recipe.optimizer.decays_over if isinstance(recipe.optimizer, Adam) else None
+    whole = recipe.optimizer.spans
     if whole and network == run_stages[-1].network:
         return own + whole - recipe.max_evaluations
     return own
@@ -91,8 +91,8 @@ def beginning(recipe: Recipe, evaluations: int) -> Recipe:
     A schedule decays as if the run went on. A recipe with phases or a penalty has no beginning of that kind.
     """
     optimizer = recipe.optimizer
-    if isinstance(optimizer, Adam) and optimizer.schedule != "constant" and evaluations < recipe.max_evaluations:
-        optimizer = optimizer.model_copy(update={"decays_over": optimizer.decays_over or recipe.max_evaluations})
+    if optimizer.is_scheduled and evaluations < recipe.max_evaluations:
+        optimizer = optimizer.spanning(optimizer.spans or recipe.max_evaluations)
     return recipe.model_copy(update={"optimizer": optimizer, "max_evaluations": evaluations})
 
 
@@ -153,5 +153,4 @@ def at_a_time(recipe: Recipe, task: RunTask) -> RunTask:
 
 def samples_per_evaluation(recipe: Recipe, train_points: int) -> int:
     """Points in one forward+backward pass: the batch, or all of them."""
-    batch = recipe.optimizer.batch_size if isinstance(recipe.optimizer, Adam) else None
-    return min(batch or train_points, train_points)
+    return min(recipe.optimizer.batch or train_points, train_points)

@@ -126,7 +126,9 @@ class RunTask(Frozen):
         A point inside the domain of a PDE has d derivatives and a Laplacian beside its value, each of which goes
         through the layers as a value does: d + 2. What torch executes is that within 10 % (tests/tasks/test_pde.py).
         """
-        return self.train_points + ((self.inputs + 1) * self.train_points + (self.boundary_points or 0)) * self.is_pde
+        if self.boundary_points is None:
+            return self.train_points
+        return (self.inputs + 2) * self.train_points + self.boundary_points
 
     @property
     def box(self) -> tuple[tuple[float, float], ...]:

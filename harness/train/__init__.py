@@ -1,7 +1,7 @@
 """From a pack of runs to their records.
 
-An engine takes lanes, a recipe and a resumable state and returns state and outcomes (see `torch_engine`); this file
-holds what is the same for every engine: the clock, one thread, checkpoints, the provenance, the publishing.
+A trainer takes runs and a resumable state and returns state and outcomes (see `trainer`); this file holds what is
+the same for every one: the clock, one thread, checkpoints, the provenance, the publishing.
 """
 
 import time
@@ -21,7 +21,7 @@ from harness.count import DEFAULT_WEIGHTS
 from harness.record import Provenance, Record, duplicate_path, publish, record_path
 from harness.spec import RunSpec, run_id
 from harness.spec.run import Device, Engine
-from harness.train import fused_engine, phases, pruning, torch_engine
+from harness.train import phases, pruning
 from harness.train.checkpoint import (
     Checkpoint,
     checkpoint_path,
@@ -31,8 +31,12 @@ from harness.train.checkpoint import (
     write_checkpoint,
 )
 from harness.train.fused.compiled import processor_name
+from harness.train.phases import PhasesPack, PhasesState
+from harness.train.pruning import PruningPack, PruningState
+from harness.train.trainer import ENGINES, PackType, StateType, Trainer, TrainingState
 
-ENGINES = {"fused": fused_engine, "torch": torch_engine}
+PHASES: Trainer[PhasesPack, PhasesState] = phases
+PRUNING: Trainer[PruningPack, PruningState] = pruning
 # Seconds between two words of progress, at which Ctrl-C is heard too.
 CHUNK_SECONDS = 0.2
 
@@ -77,17 +81,17 @@ def train_pack(
     left = tuple(identity for identity in specs if not record_path(records, identity).exists())
     found: list[Record] = []
     if left:
-        engine, numerics = _engine(runs[0]), _numerics(runs[0].engine, device)
-        kept = read_checkpoint(file, left, numerics, device, supervisor.announce) if file else None
+        trainer, recipe, numerics = _trainer(runs[0]), runs[0].recipe, _numerics(runs[0].engine, device)
+        kept = read_checkpoint(file, left, recipe, numerics, device, supervisor.announce) if file else None
         with one_thread():
-            pack = engine.prepare([specs[identity] for identity in (kept.runs if kept else left)], device)
-            if file and kept and not engine.fits(pack, kept.state):
+            pack = trainer.prepare([specs[identity] for identity in (kept.runs if kept else left)], device)
+            if file and kept and not trainer.fits(pack, kept.state):
                 why = "is not of the networks of its runs and"
                 supervisor.announce(f"{file} {why} {set_aside(file)}; its pack starts from the beginning")
-                kept, pack = None, engine.prepare([specs[identity] for identity in left], device)
-            begun = kept or _begun(left, numerics, engine.begin(pack))
-            ended = _train(engine, pack, begun, since, file, supervisor)
-            outcomes = engine.finish(pack, ended.state)
+                kept, pack = None, trainer.prepare([specs[identity] for identity in left], device)
+            begun = kept or _begun(left, numerics, trainer.begin(pack))
+            ended = _train(trainer, pack, begun, since, file, supervisor)
+            outcomes = trainer.finish(pack, ended.state)
         where = _provenance(_timed(ended, since), runs[0].engine, device, attempt)
         found = [
             Record(run_id=run_id(run), run=run, provenance=where, weights=DEFAULT_WEIGHTS, **vars(outcome))
@@ -117,10 +121,10 @@ def instruction_set(engine: Engine) -> str:
     return of_torch if engine == "torch" else f"{processor_name()}, {of_torch}"
 
 
-def _engine(run: RunSpec) -> Any:
+def _trainer(run: RunSpec) -> Trainer[Any, Any]:
     if run.recipe.phases:
-        return phases
-    return pruning if run.recipe.sparsity else ENGINES[run.engine]
+        return PHASES
+    return PRUNING if run.recipe.sparsity else ENGINES[run.engine]
 
 
 def _numerics(engine: Engine, device: Device) -> dict[str, Any]:
@@ -138,18 +142,23 @@ def _device_name(device: Device) -> str:
     return provenance.processor() if device == "cpu" else torch.cuda.get_device_name()
 
 
-def _begun(runs: tuple[str, ...], numerics: dict[str, Any], state: Any) -> Checkpoint:
+def _begun(runs: tuple[str, ...], numerics: dict[str, Any], state: TrainingState) -> Checkpoint:
     return Checkpoint(runs, numerics, len(state.lanes), datetime.now(UTC).isoformat(timespec="seconds"), state)
 
 
 def _train(
-    engine: Any, pack: Any, begun: Checkpoint, since: tuple[float, float], file: Path | None, supervisor: Supervisor
+    trainer: Trainer[PackType, StateType],
+    pack: PackType,
+    begun: Checkpoint,
+    since: tuple[float, float],
+    file: Path | None,
+    supervisor: Supervisor,
 ) -> Checkpoint:
     """The pack with all stages behind, in chunks of about `CHUNK_SECONDS`; its seconds stay those of `begun`."""
     announce_once = cache(supervisor.announce)
     at, chunk, saved = begun, 1, since[0]
     supervisor.progress(at.evaluations)
-    while not engine.ended(pack, at.state):
+    while not trainer.ended(pack, at.state):
         stop, now = supervisor.stop(), time.perf_counter()
         if file and at is not begun and (stop or now - saved >= supervisor.checkpoint_seconds):
             try:
@@ -161,7 +170,7 @@ def _train(
         if stop:
             raise Stopped
         now = time.perf_counter()
-        state = engine.advance(pack, at.state, chunk)
+        state = trainer.advance(pack, at.state, chunk)
         behind = sum(stage.evaluations for stage in pack.stages[: state.stage]) + state.done
         at = replace(at, state=state, evaluations=behind)
         supervisor.progress(behind)

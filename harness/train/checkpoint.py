@@ -2,7 +2,8 @@
 
 A file has three parts: a line with `FORMAT` and the SHA-256 of what follows; a line of JSON, in which an array is
 `{"array": [dtype, shape, offset]}`, and one of torch's `{"tensor": ...}`; and the bytes of these arrays. Reading builds
-the types that `State` declares and no others: no file says what is to be made or run.
+the types that `State` declares, with states of the optimisers of the pack, and no others: no file says what is to be
+made or run.
 """
 
 import hashlib
@@ -23,14 +24,17 @@ from torch import Tensor
 
 from harness.base.files import private_folder, whole_file
 from harness.base.frozen import Frozen
+from harness.spec import Recipe
 from harness.spec.identity import pack_key
-from harness.train import fused_engine, phases, pruning, torch_engine
+from harness.train.phases import PhasesState
+from harness.train.pruning import PruningState
+from harness.train.trainer import EngineState
 
 PACKAGE = Path(__file__).parents[1]
 # What computes: a state goes on in the very code that it comes from.
-ROOMS = ("base", "spec", "tasks", "count", "families", "train")
+ROOMS = ("base", "families", "optimisers", "spec", "tasks", "count", "train")
 FORMAT = b"harness checkpoint 2 "
-State = torch_engine.PackState | fused_engine.PackState | phases.PackState | pruning.PackState
+State = EngineState | PhasesState | PruningState
 Length = Annotated[int, Field(ge=0, lt=2**60)]
 
 
@@ -88,7 +92,12 @@ def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
 
 
 def read_checkpoint(
-    path: Path, left: Sequence[str], numerics: Mapping[str, Any], device: str, announce: Callable[[str], None]
+    path: Path,
+    left: Sequence[str],
+    recipe: Recipe,
+    numerics: Mapping[str, Any],
+    device: str,
+    announce: Callable[[str], None],
 ) -> Checkpoint | None:
     """The checkpoint at `path`, counted as resumed once more, if the runs that are `left` can go on from it.
 
@@ -118,7 +127,10 @@ def read_checkpoint(
             told = ", ".join(f"{name} {found.numerics.get(name)}, here {numerics[name]}" for name in other)
             announce(f"{path} comes from other numerics ({told}); its pack starts from the beginning")
             return None
-        return replace(found, state=_state().validate_python(found.state), resumed=found.resumed + 1)
+        optimisers = [recipe.optimizer, recipe.sparsity and recipe.sparsity.optimizer]
+        kinds = [each.state for each in optimisers if each]
+        state = _state().validate_python(found.state, context=kinds)
+        return replace(found, state=state, resumed=found.resumed + 1)
     except (ValueError, RecursionError):  # also JSON that is none, arrays that are not there, other types than declared
         announce(f"{path} is damaged and {set_aside(path)}; its pack starts from the beginning")
         return None
@@ -172,6 +184,9 @@ def _place() -> TypeAdapter[Place]:
 def source_hash() -> str:
     """12 hex digits over the source of all that computes."""
     digest = hashlib.sha256()
-    for path in sorted(path for room in ROOMS for path in (PACKAGE / room).rglob("*.py")):
+    paths: list[Path] = []
+    for room in ROOMS:
+        paths += (PACKAGE / room).rglob("*.py")
+    for path in sorted(paths):
         digest.update(f"{path.relative_to(PACKAGE)}\n".encode() + path.read_bytes())
     return digest.hexdigest()[:12]

@@ -1,12 +1,6 @@
 """The fused engine: every lane by itself in compiled code, on a CPU, in float64.
 
-The same seam as `harness.train.torch_engine`, and the same course of a run:
-
-    pack = prepare(runs)
-    state = begin(pack)
-    while not ended(pack, state):
-        state = advance(pack, state, evaluations=100)     # frozen in, frozen out: a state can be stored and resumed
-    outcomes = finish(pack, state)
+A run takes the same course as in `harness.train.torch_engine` (see `harness.train.trainer`).
 
 Lanes share nothing but the clock: runs of a pack are trained one after the other, and many of them by many processes.
 What is done a few times a run only (initial values, moving and refining knots) is that of `harness.families`, one lane
@@ -15,10 +9,11 @@ at a time.
 Legend: N points, I inputs, O outputs, P parameters, B points of a batch, S steps, E splines.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from time import perf_counter
 from typing import Any
 
@@ -31,10 +26,7 @@ from harness.base.errors import HarnessError
 from harness.families.base import samples_last
 from harness.families.layout import parameter_shapes
 from harness.spec import (
-    Adam,
     KanShape,
-    Lbfgs,
-    LevenbergMarquardt,
     MlpShape,
     Network,
     Recipe,
@@ -51,7 +43,7 @@ from harness.tasks import Samples, Splits, domain_points, draw, scaled, stream
 from harness.train.fused import kernels
 from harness.train.fused.compiled import is_kept
 from harness.train.fused.optimisers import adam, lbfgs, levenberg
-from harness.train.fused.optimisers.lane import Array, Problem
+from harness.train.fused.optimisers.lane import Array, Loop, Problem
 from harness.train.lanes import Trained, alike
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
 
@@ -63,7 +55,8 @@ TINY: dict[str, Network] = {
     "kan": KanShape(shape=(1, 1), grid=3),
     "spline_mlp": SplineMlpShape(shape=(1, 1, 1), grid=3),
 }
-LOOPS = {"adam": adam, "lbfgs": lbfgs, "levenberg_marquardt": levenberg}
+# The module of each optimiser that has a compiled loop.
+LOOPS: dict[str, Loop] = {"adam": adam, "lbfgs": lbfgs, "levenberg_marquardt": levenberg}
 
 
 @dataclass(frozen=True)
@@ -85,7 +78,7 @@ class RunPoints:
 
 
 @dataclass(frozen=True)
-class Pack:
+class FusedPack:
     """What does not change while a pack trains."""
 
     runs: tuple[RunSpec, ...]
@@ -112,7 +105,7 @@ class Lane:
 
 
 @dataclass(frozen=True)
-class PackState:
+class FusedState:
     """Where in the stages the pack is, its lanes, and what each run spent in the stages behind, all starts together.
 
     `done` counts evaluations of this stage.
@@ -125,8 +118,8 @@ class PackState:
     spent: tuple[tuple[Counters, ...], ...]
 
 
-# ----------------------------------------------------------------------------------------------------------- the seam
-def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Splits] | None = None) -> Pack:
+# -------------------------------------------------------------------------------------------------------- the trainer
+def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Splits] | None = None) -> FusedPack:
     """The pack of `runs`, which must share everything but seed, gain and learning rate; draws what `samples` has not.
 
     Networks of every family see the task's box scaled to [-1, 1]^d, where knots begin. A HarnessError if there are no
@@ -139,7 +132,7 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Spli
         )
     kernels.describe(first.network)
     drawn = (draw(run.task, run.seed) for run in runs)
-    return Pack(
+    return FusedPack(
         runs=tuple(runs),
         recipe=first.recipe,
         stages=stages(first.network, first.recipe),
@@ -147,7 +140,7 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Spli
     )
 
 
-def narrowed(pack: Pack, inputs: Sequence[int]) -> Pack:
+def narrowed(pack: FusedPack, inputs: Sequence[int]) -> FusedPack:
     """The pack whose networks see only these of the task's variables."""
     rows = list(inputs)
 
@@ -161,7 +154,7 @@ def narrowed(pack: Pack, inputs: Sequence[int]) -> Pack:
     return replace(pack, points=tuple(map(seen, pack.points)))
 
 
-def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> PackState:
+def begin(pack: FusedPack, trained: Sequence[Trained] | None = None) -> FusedState:
     """The state before the first evaluation: networks initialised from each run's seed and start.
 
     Or where another training left each run, whose network must be that of the first stage, with one start.
@@ -175,18 +168,19 @@ def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> PackState:
             for run, one in enumerate(trained)
         ]
     else:
-        lanes = [_new_lane(pack, network, run, start) for run in range(len(pack.runs)) for start in range(starts)]
-    return PackState(stage=0, done=0, network=network, lanes=tuple(lanes), spent=())
+        places = itertools.product(range(len(pack.runs)), range(starts))
+        lanes = [_new_lane(pack, network, run, start) for run, start in places]
+    return FusedState(stage=0, done=0, network=network, lanes=tuple(lanes), spent=())
 
 
-def ended(pack: Pack, state: PackState) -> bool:
+def ended(pack: FusedPack, state: FusedState) -> bool:
     """Whether all stages are behind."""
     return state.stage == len(pack.stages)
 
 
-def fits(pack: Pack, state: Any) -> bool:
+def fits(pack: FusedPack, state: Any) -> bool:
     """Whether a state that comes from a file can be one of this pack: compiled code trusts its shapes and dtypes."""
-    if not (isinstance(state, PackState) and 0 <= state.stage <= len(pack.stages)):
+    if not (isinstance(state, FusedState) and 0 <= state.stage <= len(pack.stages)):
         return False
     left = pack.stages[state.stage :] or (pack.stages[-1]._replace(starts=1),)
     fresh = begin(replace(pack, stages=left))
@@ -199,7 +193,7 @@ def fits(pack: Pack, state: Any) -> bool:
     )
 
 
-def advance(pack: Pack, state: PackState, evaluations: int) -> PackState:
+def advance(pack: FusedPack, state: FusedState, evaluations: int) -> FusedState:
     """At most `evaluations` more in every lane; less at the end of a stage or when no lane moves any more."""
     stage = pack.stages[state.stage]
     goal = min(state.done + evaluations, stage.evaluations)
@@ -211,7 +205,7 @@ def advance(pack: Pack, state: PackState, evaluations: int) -> PackState:
     return _next_stage(pack, state) if goal == stage.evaluations else state
 
 
-def trained(pack: Pack, state: PackState) -> list[Trained]:
+def trained(pack: FusedPack, state: FusedState) -> list[Trained]:
     """Where training left every run of a pack whose stages are behind, in the order of the pack."""
     found = []
     for lane in state.lanes:
@@ -220,7 +214,7 @@ def trained(pack: Pack, state: PackState) -> list[Trained]:
     return found
 
 
-def finish(pack: Pack, state: PackState) -> list[Outcome]:
+def finish(pack: FusedPack, state: FusedState) -> list[Outcome]:
     """The outcome of every run of a pack whose stages are behind, in the order of the pack."""
     outcomes = []
     for index, (run, lane) in enumerate(zip(pack.runs, state.lanes, strict=True)):
@@ -240,8 +234,9 @@ def finish(pack: Pack, state: PackState) -> list[Outcome]:
 # --------------------------------------------------------------------------------------------------------- compilation
 def is_cold(runs: Iterable[RunSpec]) -> bool:
     """Whether something that `runs` need has to be compiled, which takes half a minute."""
-    loops = {LOOPS[run.recipe.optimizer.name] for run in runs}
-    return kernels.is_cold() or not all(is_kept(loop, "_train") for loop in loops)
+    names = {run.recipe.optimizer.name for run in runs}
+    loops = [LOOPS[name] for name in names]
+    return kernels.is_cold() or not all(is_kept(loop.__name__, "_train") for loop in loops)
 
 
 def compile_for(runs: Iterable[RunSpec]) -> float:
@@ -252,7 +247,7 @@ def compile_for(runs: Iterable[RunSpec]) -> float:
     for run in runs:
         recipe = Recipe(optimizer=run.recipe.optimizer, max_evaluations=1)
         tiny = run.model_copy(update={"network": TINY[run.network.family], "recipe": recipe})
-        pack = Pack((tiny,), recipe, stages(tiny.network, recipe), (points,))
+        pack = FusedPack((tiny,), recipe, stages(tiny.network, recipe), (points,))
         advance(pack, begin(pack), 1)
     return perf_counter() - began
 
@@ -272,7 +267,7 @@ def _points(run: RunSpec, splits: Splits) -> RunPoints:
     )
 
 
-def _new_lane(pack: Pack, network: Network, run: int, start: int) -> Lane:
+def _new_lane(pack: FusedPack, network: Network, run: int, start: int) -> Lane:
     spec = pack.runs[run]
     flat_RP = families.initialise(
         network, [stream(spec.seed, "initial", start)], spec.recipe.gain, torch.float64, "cpu"
@@ -281,7 +276,7 @@ def _new_lane(pack: Pack, network: Network, run: int, start: int) -> Lane:
     return Lane(run=run, start=start, knots=_joined(knots), optimiser=_start(pack, 0, run, flat_RP[0].numpy()))
 
 
-def _advance_lane(pack: Pack, state: PackState, lane: Lane, goal: int, work: Array) -> Lane:
+def _advance_lane(pack: FusedPack, state: FusedState, lane: Lane, goal: int, work: Array) -> Lane:
     """The lane at evaluation `goal` of its stage, by way of the moments when knots move or its curve is sampled."""
     end = pack.stages[state.stage].evaluations
     updates = knot_update_points(pack.recipe, state.stage, end) if isinstance(state.network, SplinedShape) else range(0)
@@ -298,24 +293,17 @@ def _advance_lane(pack: Pack, state: PackState, lane: Lane, goal: int, work: Arr
     return lane
 
 
-def _train(pack: Pack, state: PackState, lane: Lane, at: int, stop: int, work: Array) -> Lane:
+def _train(pack: FusedPack, state: FusedState, lane: Lane, at: int, stop: int, work: Array) -> Lane:
     """Evaluations number `at` to `stop` of the stage."""
     train, settings, optimiser, more = pack.points[lane.run].train, pack.recipe.optimizer, lane.optimiser, stop - at
     x = _layer_inputs(state.network, lane, train.x)
     problem: Problem = (*kernels.describe(state.network), lane.knots, x, train.y, work)
-    match settings, optimiser:
-        case Adam(), adam.AdamState():
-            batches = _batches(pack, state, lane, at, stop)
-            return replace(lane, optimiser=adam.advance(settings, optimiser, problem, more, batches))
-        case Lbfgs(), lbfgs.LbfgsState():
-            return replace(lane, optimiser=lbfgs.advance(settings, optimiser, problem, more))
-        case LevenbergMarquardt(), levenberg.LevenbergState():
-            splines = splines_of(state.network)
-            return replace(lane, optimiser=levenberg.advance(settings, optimiser, problem, more, splines))
-    raise AssertionError(f"{settings} with {type(optimiser)}")
+    batches, splines = _batches(pack, state, lane, at, stop), splines_of(state.network)
+    optimiser = _loop(pack).advance(settings, optimiser, problem, more, batches_SB=batches, splines_E3=splines)
+    return replace(lane, optimiser=optimiser)
 
 
-def _batches(pack: Pack, state: PackState, lane: Lane, at: int, stop: int) -> NDArray[np.int64] | None:
+def _batches(pack: FusedPack, state: FusedState, lane: Lane, at: int, stop: int) -> NDArray[np.int64] | None:
     """The points of each of these steps [S, B], None for all of them.
 
     Each lane puts its points in a new order every epoch; what does not fill a last batch is left out.
@@ -335,7 +323,7 @@ def _batches(pack: Pack, state: PackState, lane: Lane, at: int, stop: int) -> ND
     return np.array(rows, np.int64)
 
 
-def _seen(pack: Pack, state: PackState, lane: Lane) -> Lane:
+def _seen(pack: FusedPack, state: FusedState, lane: Lane) -> Lane:
     """The lane with one more point on its learning curve."""
     points = pack.points[lane.run]
     before = sum(of_runs[lane.run][0] for of_runs in state.spent)
@@ -371,8 +359,7 @@ def _counters(lane: Lane) -> Counters:
 
 
 def _own(optimiser: OptimiserState) -> Counters:
-    refused = optimiser.refused_steps if isinstance(optimiser, levenberg.LevenbergState) else 0
-    return optimiser.evaluations, optimiser.iterations, refused
+    return optimiser.evaluations, optimiser.iterations, getattr(optimiser, "refused_steps", 0)
 
 
 def _sum(counters: Sequence[Counters]) -> Counters:
@@ -381,12 +368,15 @@ def _sum(counters: Sequence[Counters]) -> Counters:
 
 
 # ------------------------------------------------------------------------------------------------------------- stages
-def _next_stage(pack: Pack, state: PackState) -> PackState:
+def _next_stage(pack: FusedPack, state: FusedState) -> FusedState:
     """Close the stage: count its work, keep the best start of each run, refine the grid if the next stage does."""
-    of_run = [[lane for lane in state.lanes if lane.run == run] for run in range(len(pack.runs))]
-    spent = tuple(_sum([_counters(lane) for lane in lanes]) for lanes in of_run)
-    best = tuple(min(lanes, key=partial(_final_loss, pack, state.network)) for lanes in of_run)
-    state = replace(state, stage=state.stage + 1, done=0, lanes=best, spent=(*state.spent, spent))
+    final_loss = partial(_final_loss, pack, state.network)
+    spent, best = [], []
+    for run in range(len(pack.runs)):
+        lanes = [lane for lane in state.lanes if lane.run == run]
+        spent.append(_sum([_counters(lane) for lane in lanes]))
+        best.append(min(lanes, key=final_loss))
+    state = replace(state, stage=state.stage + 1, done=0, lanes=tuple(best), spent=(*state.spent, tuple(spent)))
     if ended(pack, state):
         return state
     network = pack.stages[state.stage].network
@@ -397,7 +387,7 @@ def _next_stage(pack: Pack, state: PackState) -> PackState:
     return replace(state, network=network, lanes=tuple(lanes))
 
 
-def _final_loss(pack: Pack, network: Network, lane: Lane) -> float:
+def _final_loss(pack: FusedPack, network: Network, lane: Lane) -> float:
     """On all training points, which is not counted as an evaluation; infinite if it diverged."""
     loss = _root_mean(_squared_errors(network, lane, pack.points[lane.run].train))
     return math.inf if lane.optimiser.diverged or math.isnan(loss) else loss
@@ -408,7 +398,7 @@ def _negative(counters: Counters) -> Counters:
     return -evaluations, -iterations, -refused
 
 
-def _refined(pack: Pack, state: PackState, lane: Lane) -> Lane:
+def _refined(pack: FusedPack, state: FusedState, lane: Lane) -> Lane:
     """The lane on the finer grid of the stage that begins, with a fresh optimiser; one that has diverged stays so."""
     assert isinstance(state.network, SplinedShape)
     if pack.recipe.grid_updates:  # refinement keeps a spline on its domain only: first bring that to the data
@@ -420,11 +410,8 @@ def _refined(pack: Pack, state: PackState, lane: Lane) -> Lane:
     return replace(lane, knots=_joined(knots), optimiser=optimiser, behind=NONE)
 
 
-def _update_knots(pack: Pack, stage: int, network: Network, lane: Lane) -> Lane:
-    """Move the knots of a lane that trains to its activations.
-
-    L-BFGS and Levenberg-Marquardt forget, because what they know is of other coefficients; Adam's moments stay.
-    """
+def _update_knots(pack: FusedPack, stage: int, network: Network, lane: Lane) -> Lane:
+    """Move the knots of a lane that trains to its activations."""
     if _rests(lane):
         return lane
     updates = pack.recipe.grid_updates
@@ -433,10 +420,9 @@ def _update_knots(pack: Pack, stage: int, network: Network, lane: Lane) -> Lane:
     moved_RP, knots = families.update_knots(
         network, *_as_tensors(network, lane), x_RNI, updates.grid_eps, updates.margin
     )
-    flat, old = moved_RP[0].numpy(), lane.optimiser
-    if isinstance(old, adam.AdamState):
-        return replace(lane, knots=_joined(knots), optimiser=replace(old, position_P=flat, previous_P=flat))
-    return replace(lane, knots=_joined(knots), optimiser=_start(pack, stage, lane.run, flat), behind=_counters(lane))
+    optimiser = _loop(pack).moved(lane.optimiser, _start(pack, stage, lane.run, moved_RP[0].numpy()))
+    behind = _sum([_counters(lane), _negative(_own(optimiser))])  # of one that begins anew, all that it has made
+    return replace(lane, knots=_joined(knots), optimiser=optimiser, behind=behind)
 
 
 def _layer_inputs(network: Network, lane: Lane, x_IN: Array) -> Array:
@@ -468,18 +454,17 @@ def _joined(knots: Sequence[torch.Tensor]) -> Array:
 
 
 # ---------------------------------------------------------------------------------------------------------- optimiser
-def _start(pack: Pack, stage: int, run: int, flat_P: Array) -> OptimiserState:
+def _start(pack: FusedPack, stage: int, run: int, flat_P: Array) -> OptimiserState:
     """A fresh optimiser at `flat_P`; a cosine schedule ends with the last stage of the same network."""
-    settings = pack.runs[run].recipe.optimizer
-    match settings:
-        case Lbfgs():
-            return lbfgs.start(settings, flat_P)
-        case Adam():
-            steps = schedule_evaluations(pack.stages, stage, pack.recipe)
-            return adam.start(settings, flat_P, total_steps=steps)
-    return levenberg.start(settings, flat_P)
+    total_steps = schedule_evaluations(pack.stages, stage, pack.recipe)
+    return _loop(pack).start(pack.runs[run].recipe.optimizer, flat_P, total_steps=total_steps)
 
 
+def _loop(pack: FusedPack) -> Loop:
+    return LOOPS[pack.recipe.optimizer.name]
+
+
+@lru_cache(maxsize=64)
 def splines_of(network: Network) -> NDArray[np.int64]:
     """Where the coefficients of each spline lie, [E, 3]: the first one, how far apart they are, how many they are."""
     rows, first = [], 0

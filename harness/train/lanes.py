@@ -1,23 +1,40 @@
-"""Helpers on tensors whose leading axis is the lane.
+"""What one training leaves for another to go on from, and whether a state from a file is like one made here.
 
-Legend: R lanes, P parameters, K lanes kept. Every helper is lane-local: what a lane gets doesn't depend, in any bit, on
-its neighbours or on how many there are. Hence no matmul and no fused multiply-add (`add(alpha=)`, `addcmul`, `lerp`):
-their rounding depends on where in memory an element lies.
+Legend: P parameters, I inputs, T knots.
 """
 
 from __future__ import annotations
 
-import math
+from contextlib import suppress
 from dataclasses import dataclass, is_dataclass
-from typing import Any, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-import torch
+from pydantic import ConfigDict, PlainValidator, TypeAdapter, ValidationInfo
 from torch import Tensor
 
+from harness.optimisers import LaneState
 from harness.spec import Network
 
-State = TypeVar("State")
+
+def _state_from_fields(fields: Any, info: ValidationInfo) -> LaneState:
+    """Of the types in the context, the only ones that a file can make, the first that has these fields."""
+    for kind in info.context or ():
+        with suppress(ValueError):
+            return _adapter(kind).validate_python((fields,))[0]
+    raise ValueError("it is no state of an optimiser of its runs")
+
+
+@cache
+def _adapter(kind: type[LaneState]) -> TypeAdapter[Any]:
+    return TypeAdapter(tuple[kind], config=ConfigDict(extra="forbid"))  # type: ignore[valid-type]
+
+
+if TYPE_CHECKING:
+    OptimiserState = LaneState
+else:  # in a checkpoint, whose reader says by which optimisers its pack trains
+    OptimiserState = Annotated[LaneState, PlainValidator(_state_from_fields)]
 
 
 @dataclass(frozen=True)
@@ -27,39 +44,6 @@ class Trained:
     network: Network
     position_P: Tensor
     knots: tuple[Tensor, ...]
-
-
-def dot(a_RP: Tensor, b_RP: Tensor) -> Tensor:
-    """Inner product of every lane, [R]."""
-    return (a_RP * b_RP).sum(-1)
-
-
-def largest(a_RP: Tensor) -> Tensor:
-    """Largest absolute value of every lane, [R]; NaN where a lane has one."""
-    return a_RP.abs().amax(-1)
-
-
-def choose(mask_R: Tensor, new: Tensor, old: Tensor) -> Tensor:
-    """`new` in the lanes of the mask, bit for bit `old` in the others; any axes may follow R."""
-    return torch.where(mask_R.view(-1, *[1] * (old.dim() - 1)), new, old)
-
-
-def all_finite(loss_R: Tensor, gradient_RP: Tensor) -> Tensor:
-    """Lanes whose loss and whole gradient are finite."""
-    return (loss_R.abs() < math.inf) & (largest(gradient_RP) < math.inf)
-
-
-def learning_rates(default: float, position_RP: Tensor, learning_rate_R: Tensor | None) -> Tensor:
-    """One learning rate a lane, [R], in the dtype and on the device of the positions."""
-    rate = default if learning_rate_R is None else learning_rate_R
-    rate = torch.as_tensor(rate, dtype=position_RP.dtype, device=position_RP.device)
-    return rate.expand(len(position_RP)).clone()
-
-
-def select(state: State, index_K: Tensor) -> State:
-    """The state of the lanes that `index_K` names, in that order; a lane named twice is copied."""
-    kept = {name: x.index_select(0, index_K) if isinstance(x, Tensor) else x for name, x in vars(state).items()}
-    return type(state)(**kept)
 
 
 def alike(template: Any, state: Any) -> bool:

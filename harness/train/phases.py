@@ -1,4 +1,4 @@
-"""Training in phases: the seam of an engine, made of one pack of an engine's for each phase.
+"""Training in phases: a trainer made of one pack of an engine's for each phase.
 
 A phase is an ordinary pack on the points of that phase, which begins where the last one ended, with a fresh optimiser.
 What its network knows then, of its own phase and of the others, is kept for the record.
@@ -8,7 +8,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,22 +15,22 @@ import torch
 from numpy.typing import NDArray
 
 from harness import families
-from harness.record import CURVE_POINTS, ClassMetrics, PhaseEnd
+from harness.record import CURVE_POINTS, ClassCurvePoint, ClassMetrics, CurvePoint, PhaseEnd
 from harness.spec import RunSpec, Stage, parts, points_at_a_time, stages
 from harness.tasks import Samples, Splits, draw, phases_of, scaled
-from harness.train import fused_engine, torch_engine
 from harness.train.lanes import Trained
 from harness.train.outcome import Outcome, outcome
+from harness.train.trainer import ENGINES, EngineState, TrainingEngine
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Pack:
+class PhasesPack:
     """What does not change while a pack trains: the engine's pack of each phase, and its points, of every run."""
 
     runs: tuple[RunSpec, ...]
-    engine: ModuleType
+    engine: TrainingEngine[Any, Any]
     stages: tuple[Stage, ...]
     packs: tuple[Any, ...]
     points: tuple[tuple[Samples, ...], ...]
@@ -46,10 +45,10 @@ class Behind:
 
 
 @dataclass(frozen=True)
-class PackState:
+class PhasesState:
     """The engine's state of the phase that trains (of the last one, when all have ended), and what is behind it."""
 
-    now: torch_engine.PackState | fused_engine.PackState
+    now: EngineState
     behind: tuple[Behind, ...] = ()
 
     @property
@@ -68,12 +67,12 @@ class PackState:
         return self.now.lanes
 
 
-# ----------------------------------------------------------------------------------------------------------- the seam
-def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> Pack:
+# -------------------------------------------------------------------------------------------------------- the trainer
+def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> PhasesPack:
     """The pack of `runs`, which must share everything but seed, gain and learning rate; draws their samples."""
     first = runs[0]
     assert first.recipe.phases
-    engine = fused_engine if first.engine == "fused" else torch_engine
+    engine = ENGINES[first.engine]
     drawn = [draw(run.task, run.seed) for run in runs]
     points = tuple(tuple(phases_of(splits.train, first.recipe.phases)) for splits in drawn)
     packs = []
@@ -82,30 +81,30 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> Pack:
             Splits(of_run[phase], splits.validation, splits.test) for of_run, splits in zip(points, drawn, strict=True)
         ]
         packs.append(engine.prepare([_of_phase(run, phase) for run in runs], device, samples))
-    return Pack(tuple(runs), engine, stages(first.network, first.recipe), tuple(packs), points)
+    return PhasesPack(tuple(runs), engine, stages(first.network, first.recipe), tuple(packs), points)
 
 
-def begin(pack: Pack) -> PackState:
+def begin(pack: PhasesPack) -> PhasesState:
     """The state before the first evaluation."""
-    return PackState(pack.engine.begin(pack.packs[0]))
+    return PhasesState(pack.engine.begin(pack.packs[0]))
 
 
-def ended(pack: Pack, state: PackState) -> bool:
+def ended(pack: PhasesPack, state: PhasesState) -> bool:
     """Whether all phases are behind."""
     return state.stage == len(pack.stages)
 
 
-def fits(pack: Pack, state: Any) -> bool:
+def fits(pack: PhasesPack, state: Any) -> bool:
     """Whether a state that comes from a file can be one of this pack."""
     return (
-        isinstance(state, PackState)
+        isinstance(state, PhasesState)
         and state.stage < len(pack.stages)
         and all(len(one.outcomes) == len(one.ends) == len(pack.runs) for one in state.behind)
         and pack.engine.fits(pack.packs[state.stage], state.now)
     )
 
 
-def advance(pack: Pack, state: PackState, evaluations: int) -> PackState:
+def advance(pack: PhasesPack, state: PhasesState, evaluations: int) -> PhasesState:
     """At most `evaluations` more in every lane; less at the end of a phase or when no lane moves any more."""
     phase = pack.packs[state.stage]
     now = pack.engine.advance(phase, state.now, evaluations)
@@ -115,10 +114,10 @@ def advance(pack: Pack, state: PackState, evaluations: int) -> PackState:
     behind = (*state.behind, Behind(tuple(pack.engine.finish(phase, now)), _ends(pack, trained)))
     if len(behind) < len(pack.stages):
         now = pack.engine.begin(pack.packs[len(behind)], trained)
-    return PackState(now, behind)
+    return PhasesState(now, behind)
 
 
-def finish(pack: Pack, state: PackState) -> list[Outcome]:
+def finish(pack: PhasesPack, state: PhasesState) -> list[Outcome]:
     """The outcome of every run of a pack whose phases are behind, in the order of the pack."""
     return [_outcome(run, state.behind, index) for index, run in enumerate(pack.runs)]
 
@@ -131,7 +130,7 @@ def _of_phase(run: RunSpec, phase: int) -> RunSpec:
     return run.model_copy(update={"task": task, **parts(run.network, run.recipe)[phase]._asdict()})
 
 
-def _ends(pack: Pack, trained: Sequence[Trained]) -> tuple[PhaseEnd, ...]:
+def _ends(pack: PhasesPack, trained: Sequence[Trained]) -> tuple[PhaseEnd, ...]:
     """What the network of each run knows: one after the other, so that company changes no bit of it."""
     even = np.linspace(-1.0, 1.0, CURVE_POINTS)[:, None]
     found = []
@@ -161,17 +160,18 @@ def _outcome(run: RunSpec, behind: Sequence[Behind], index: int) -> Outcome:
     before = [0, *accumulate(one.evaluations for one in outcomes)]
     last, train_rmse = outcomes[-1].metrics, float(np.sqrt(np.square(ends[-1].rmse).mean()))
     assert not isinstance(last, ClassMetrics)  # which a plan refuses
+    by_stage: list[tuple[int, int]] = []
+    curve: list[CurvePoint | ClassCurvePoint] = []
+    for spent, one in zip(before, outcomes, strict=False):
+        by_stage += one.by_stage
+        curve += [point.model_copy(update={"evaluations": spent + point.evaluations}) for point in one.curve]
     whole = outcome(
         run,
         [train_rmse, last.validation_rmse, last.test_rmse, last.test_root_median_square] if last else [math.nan],
-        tuple(stage for one in outcomes for stage in one.by_stage),
+        tuple(by_stage),
         any(one.status == "diverged" for one in outcomes),
         sum(one.refused_steps for one in outcomes),
-        tuple(
-            point.model_copy(update={"evaluations": spent + point.evaluations})
-            for spent, one in zip(before, outcomes, strict=False)
-            for point in one.curve
-        ),
+        tuple(curve),
     )
     if whole.status == "done":
         return replace(whole, phases=ends)

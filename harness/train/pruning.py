@@ -1,6 +1,6 @@
 """Runs whose recipe has sparsity: trained with a penalty, pruned, and what is left trained on without it.
 
-The same seam as the engines', which do the work. The penalised part is the torch engine's, all runs of a pack at once:
+A trainer whose work is done by the engines. The penalised part is the torch engine's, all runs of a pack at once:
 there are no kernels of the penalty. Then pruning leaves each run a network of its own, which goes on alone, in the
 engine that the run names.
 """
@@ -10,7 +10,6 @@ import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -20,25 +19,26 @@ from harness.count import count, run_flops
 from harness.record import Pruned, Snapped
 from harness.spec import KanShape, RunSpec, Stage, parts, stages
 from harness.tasks import draw, scaled
-from harness.train import fused_engine, torch_engine
 from harness.train.lanes import Trained
 from harness.train.outcome import Outcome
 from harness.train.sparsity import edge_scores, kept_nodes
 from harness.train.symbolic import Samples, read_formula
+from harness.train.torch_engine import Lane, TorchPack, TorchState
+from harness.train.trainer import ENGINES, TORCH, EngineState, TrainingEngine
 
 
 @dataclass(frozen=True)
-class Pack:
+class PruningPack:
     """What does not change while a pack trains."""
 
     runs: tuple[RunSpec, ...]
     stages: tuple[Stage, ...]
-    sparse: torch_engine.Pack
+    sparse: TorchPack
     device: str
 
 
 @dataclass(frozen=True)
-class PackState:
+class PruningState:
     """Where in the stages the pack is, and the states of the engines.
 
     `pruned` is what pruning left of each run, and `rest` where that is in the run's engine: empty until then, None for
@@ -47,22 +47,22 @@ class PackState:
 
     stage: int
     done: int
-    sparse: torch_engine.PackState
+    sparse: TorchState
     pruned: tuple[Pruned | None, ...] = ()
-    rest: tuple[torch_engine.PackState | fused_engine.PackState | None, ...] = ()
+    rest: tuple[EngineState | None, ...] = ()
 
     @property
-    def lanes(self) -> tuple[torch_engine.Lane, ...]:
+    def lanes(self) -> tuple[Lane, ...]:
         """Starts that train, or trained, with the penalty."""
         return self.sparse.lanes
 
 
-# ----------------------------------------------------------------------------------------------------------- the seam
-def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> Pack:
+# -------------------------------------------------------------------------------------------------------- the trainer
+def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> PruningPack:
     """The pack of `runs`, KANs that share everything but seed, gain and learning rate; draws their samples."""
     first = runs[0]
-    together = torch_engine.prepare([_part(run, 0) for run in runs], device)
-    return Pack(
+    together = TORCH.prepare([_part(run, 0) for run in runs], device)
+    return PruningPack(
         runs=tuple(runs),
         stages=stages(first.network, first.recipe),
         sparse=replace(together, sparsity=first.recipe.sparsity),
@@ -70,19 +70,19 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> Pack:
     )
 
 
-def begin(pack: Pack) -> PackState:
+def begin(pack: PruningPack) -> PruningState:
     """The state before the first evaluation: networks initialised from each run's seed and start."""
-    return PackState(stage=0, done=0, sparse=torch_engine.begin(pack.sparse))
+    return PruningState(stage=0, done=0, sparse=TORCH.begin(pack.sparse))
 
 
-def ended(pack: Pack, state: PackState) -> bool:
+def ended(pack: PruningPack, state: PruningState) -> bool:
     """Whether all stages of all runs are behind."""
     return state.stage == len(pack.stages)
 
 
-def fits(pack: Pack, state: Any) -> bool:
+def fits(pack: PruningPack, state: Any) -> bool:
     """Whether a state that comes from a file can be one of this pack: pruning left nothing larger than there was."""
-    if not (isinstance(state, PackState) and torch_engine.fits(pack.sparse, state.sparse)):
+    if not (isinstance(state, PruningState) and TORCH.fits(pack.sparse, state.sparse)):
         return False
     if not state.pruned:
         return not state.rest
@@ -94,12 +94,12 @@ def fits(pack: Pack, state: Any) -> bool:
     )
 
 
-def advance(pack: Pack, state: PackState, evaluations: int) -> PackState:
+def advance(pack: PruningPack, state: PruningState, evaluations: int) -> PruningState:
     """At most `evaluations` more of every run."""
     if not state.pruned:
-        sparse = torch_engine.advance(pack.sparse, state.sparse, evaluations)
+        sparse = TORCH.advance(pack.sparse, state.sparse, evaluations)
         state = replace(state, stage=sparse.stage, done=sparse.done, sparse=sparse)
-        return _prune(pack, state) if torch_engine.ended(pack.sparse, sparse) else state
+        return _prune(pack, state) if TORCH.ended(pack.sparse, sparse) else state
     rest = []
     for run, pruned, one in zip(pack.runs, state.pruned, state.rest, strict=True):
         if pruned:
@@ -109,10 +109,10 @@ def advance(pack: Pack, state: PackState, evaluations: int) -> PackState:
     return _at(pack, replace(state, rest=tuple(rest)))
 
 
-def finish(pack: Pack, state: PackState) -> list[Outcome]:
+def finish(pack: PruningPack, state: PruningState) -> list[Outcome]:
     """The outcome of every run of a pack whose stages are behind, in the order of the pack."""
     outcomes = []
-    sparse = torch_engine.finish(pack.sparse, state.sparse)
+    sparse = TORCH.finish(pack.sparse, state.sparse)
     for run, first, pruned, one in zip(pack.runs, sparse, state.pruned, state.rest, strict=True):
         if pruned:
             engine, alone = _alone(run, pruned.network, pruned.inputs, pack.device)
@@ -126,11 +126,11 @@ def finish(pack: Pack, state: PackState) -> list[Outcome]:
 
 
 # ------------------------------------------------------------------------------------------------------------ pruning
-def _prune(pack: Pack, state: PackState) -> PackState:
+def _prune(pack: PruningPack, state: PruningState) -> PruningState:
     """What pruning leaves of every run, at the start of its own training; runs that diverged have ended."""
     pruned: list[Pruned | None] = []
     rest: list[Any] = []
-    ends, outcomes = torch_engine.trained(pack.sparse, state.sparse), torch_engine.finish(pack.sparse, state.sparse)
+    ends, outcomes = TORCH.trained(pack.sparse, state.sparse), TORCH.finish(pack.sparse, state.sparse)
     for index, (run, trained, first) in enumerate(zip(pack.runs, ends, outcomes, strict=True)):
         if first.metrics is None:
             pruned.append(None)
@@ -198,7 +198,7 @@ def _formula(run: RunSpec, inputs: Sequence[int], trained: Trained) -> Snapped:
     return Snapped(text=found.text, least_r2=least, test_rmse=rmse)
 
 
-def _at(pack: Pack, state: PackState) -> PackState:
+def _at(pack: PruningPack, state: PruningState) -> PruningState:
     """The state with the stage and evaluations of the run that is last."""
     before = len(pack.sparse.stages)
     places = [(before + one.stage, one.done) for one in state.rest if one is not None]
@@ -213,9 +213,9 @@ def _part(run: RunSpec, index: int, pruned: KanShape | None = None) -> RunSpec:
 
 
 @lru_cache(maxsize=64)
-def _alone(run: RunSpec, network: KanShape, inputs: tuple[int, ...], device: str) -> tuple[ModuleType, Any]:
+def _alone(run: RunSpec, network: KanShape, inputs: tuple[int, ...], device: str) -> tuple[TrainingEngine, Any]:
     """The engine and the pack of what pruning left of a run; drawing its samples again takes milliseconds."""
-    engine = fused_engine if run.engine == "fused" else torch_engine
+    engine = ENGINES[run.engine]
     return engine, engine.narrowed(engine.prepare([_part(run, 1, network)], device), inputs)
 
 
@@ -237,7 +237,7 @@ def _joined(run: RunSpec, first: Outcome, pruned: Pruned, rest: Outcome) -> Outc
     )
 
 
-def _diverged(pack: Pack, run: RunSpec, first: Outcome) -> Outcome:
+def _diverged(pack: PruningPack, run: RunSpec, first: Outcome) -> Outcome:
     """Of a run that never came to be pruned: its other stages made no evaluations."""
     by_stage = (*first.by_stage, *[(0, 0)] * (len(pack.stages) - len(first.by_stage)))
     work = run_flops(run.network, run.recipe, run.task, by_stage)

@@ -9,7 +9,7 @@ Legend: N samples, I inputs, O outputs, A slopes, B shifts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -140,16 +140,26 @@ def read_formula(
     """
     layers, h_IN = [], train.x
     for edge_OIN, bias_O in zip(edges, biases, strict=True):
-        rows = [[snap_edge(h_N, v_N) for h_N, v_N in zip(h_IN, edge_IN, strict=True)] for edge_IN in edge_OIN]
-        layers.append([[_raised(first, bias), *rest] for (first, *rest), bias in zip(rows, bias_O, strict=True)])
+        rows = []
+        for edge_IN, bias in zip(edge_OIN, bias_O, strict=True):
+            first, *rest = map(snap_edge, h_IN, edge_IN)
+            rows.append([_raised(first, bias), *rest])
+        layers.append(rows)
         h_IN = edge_OIN.sum(1) + bias_O[:, None]
-    least = min((edge.r2 for layer in layers for row in layer for edge in row if edge.r2 == edge.r2), default=np.nan)
+    r2s = [edge.r2 for edge in _edges(layers) if not np.isnan(edge.r2)]
+    least = min(r2s, default=np.nan)
     written, variables = _written(_fitted(layers, train), names)
     from sympy import lambdify
 
     with np.errstate(all="ignore"):
         predicted_N = lambdify(variables, written, "numpy")(*test.x)
     return Formula(str(written), float(least), float(np.sqrt(np.square(predicted_N - test.y).mean())))
+
+
+def _edges(layers: Layers) -> Iterator[Edge]:
+    for layer in layers:
+        for row in layer:
+            yield from row
 
 
 def _raised(edge: Edge, bias: float) -> Edge:
@@ -163,13 +173,18 @@ def _fitted(layers: Layers, train: Samples) -> Layers:
 
     def with_constants(values: Array) -> Layers:
         rest = map(tuple, values.reshape(-1, 4).tolist())
-        return [[[edge._replace(constants=next(rest)) for edge in row] for row in layer] for layer in layers]
+        fitted: list[list[list[Edge]]] = []
+        for layer in layers:
+            fitted.append([])
+            for row in layer:
+                fitted[-1].append([edge._replace(constants=next(rest)) for edge in row])
+        return fitted
 
     def misses(values: Array) -> Array:
         with np.errstate(all="ignore"):
             return _predict(with_constants(values), train.x) - train.y
 
-    start = np.array([edge.constants for layer in layers for row in layer for edge in row]).ravel()
+    start = np.array([edge.constants for edge in _edges(layers)]).ravel()
     if not np.isfinite(misses(start)).all():
         return layers
     with np.errstate(all="ignore"):  # steps that go too far are taken back
@@ -203,7 +218,7 @@ def _written(layers: Layers, names: Sequence[str]) -> tuple[sympy.Expr, list[sym
     variables, t = [sympy.Symbol(name) for name in names], sympy.Symbol("t")
     nodes, constants = list(variables), [0.0] * len(variables)
     for layer in layers:
-        sums = []
+        sums, added = [], []
         for row in layer:
             terms = []
             for edge, node, constant in zip(row, nodes, constants, strict=True):
@@ -211,7 +226,8 @@ def _written(layers: Layers, names: Sequence[str]) -> tuple[sympy.Expr, list[sym
                 a, b, c = _simplest(edge.form, a, b + a * constant, c)
                 terms.append(number(c) * sympy.sympify(edge.form).subs(t, number(a) * node + number(b)))
             sums.append(sum(terms))
-        nodes, constants = sums, [sum(edge.constants[3] for edge in row) for row in layer]
+            added.append(sum(edge.constants[3] for edge in row))
+        nodes, constants = sums, added
     exact = nodes[0] + number(constants[0])
     rounded = {one: sympy.Float(f"{float(one):.{DIGITS}g}", DIGITS) for one in exact.atoms(sympy.Float)}
     return exact.xreplace(rounded), variables

@@ -1,10 +1,4 @@
-"""The torch engine: a pack of runs trains as one batched ensemble, on any device.
-
-    pack = prepare(runs, device)
-    state = begin(pack)
-    while not ended(pack, state):
-        state = advance(pack, state, evaluations=100)     # frozen in, frozen out: a state can be stored and resumed
-    outcomes = finish(pack, state)
+"""The torch engine: a pack of runs trains as one batched ensemble, on any device (see `harness.train.trainer`).
 
 A *lane* is one start of one run. Lanes share the computation and nothing else: each keeps its data, its line search and
 its divergence.
@@ -12,6 +6,7 @@ its divergence.
 Legend: S runs, R lanes, N points, I inputs, O outputs, P parameters.
 """
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,7 +16,8 @@ import torch
 from torch import Tensor
 
 from harness import families
-from harness.count import frozen, trainable
+from harness.optimisers import LaneState, Objective
+from harness.optimisers.lanes import choose, select
 from harness.record import LearningCurve
 from harness.spec import (
     KanShape,
@@ -35,22 +31,21 @@ from harness.spec import (
     schedule_evaluations,
     stages,
 )
-from harness.spec.recipe import Adam, Lbfgs, LevenbergMarquardt, Sparsity
+from harness.spec.recipe import Sparsity
 from harness.tasks import Quadrature, Splits, domain_points, draw, scaled, stream
-from harness.train import adam, lbfgs, levenberg, sparsity
-from harness.train.lanes import Trained, alike, choose, select
+from harness.train import sparsity
+from harness.train.lanes import OptimiserState, Trained, alike
 from harness.train.objective import Points, accuracies, in_metric, loss_and_gradient, losses, squared_slope_errors
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
 
 # With one lane, torch's batched products take another path and round differently: a lone run gets an idle companion.
 SMALLEST_ENSEMBLE = 2
 
-OptimiserState = adam.AdamState | lbfgs.LbfgsState | levenberg.LevenbergState
 Lane = tuple[int, int]  # index of the run in the pack, number of the start
 
 
 @dataclass(frozen=True)
-class Pack:
+class TorchPack:
     """What does not change while a pack trains."""
 
     runs: tuple[RunSpec, ...]
@@ -70,7 +65,7 @@ class Pack:
 
 
 @dataclass(frozen=True)
-class PackState:
+class TorchState:
     """What does: where in the stages the pack is, its lanes, knots, optimiser, and the work behind it.
 
     `done` counts evaluations of this stage. Counters are evaluations, iterations and refused steps: `behind` of each
@@ -92,13 +87,14 @@ class PackState:
     curve_errors: Tensor
 
 
-# ----------------------------------------------------------------------------------------------------------- the seam
-def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Splits] | None = None) -> Pack:
+# -------------------------------------------------------------------------------------------------------- the trainer
+def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Splits] | None = None) -> TorchPack:
     """The pack of `runs`, which must share everything but seed, gain and learning rate; draws what `samples` has not.
 
     Networks of every family see the task's box scaled to [-1, 1]^d, where knots begin.
     """
     first = runs[0]
+    first.recipe.optimizer.check()
     dtype = getattr(torch, first.dtype)
     splits = samples or [draw(run.task, run.seed) for run in runs]
 
@@ -114,7 +110,7 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Spli
     if updates and updates.points == "domain":
         fresh = [scaled(run.task, domain_points(run.task, run.seed)) for run in runs]
         ranges_SNI = torch.from_numpy(np.stack(fresh)).to(device=device, dtype=dtype)
-    return Pack(
+    return TorchPack(
         runs=tuple(runs),
         recipe=first.recipe,
         stages=stages(first.network, first.recipe),
@@ -126,7 +122,7 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Spli
     )
 
 
-def narrowed(pack: Pack, inputs: Sequence[int]) -> Pack:
+def narrowed(pack: TorchPack, inputs: Sequence[int]) -> TorchPack:
     """The pack whose networks see only these of the task's variables."""
     train, validation, test = (
         replace(points, x=points.x[..., list(inputs)]) for points in (pack.train, pack.validation, pack.test)
@@ -134,13 +130,13 @@ def narrowed(pack: Pack, inputs: Sequence[int]) -> Pack:
     return replace(pack, train=train, validation=validation, test=test, ranges_SNI=pack.ranges_SNI[..., list(inputs)])
 
 
-def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> PackState:
+def begin(pack: TorchPack, trained: Sequence[Trained] | None = None) -> TorchState:
     """The state before the first evaluation: networks initialised from each run's seed and start.
 
     Or where another training left each run, whose network must be that of the first stage, with one start.
     """
     network, starts, _ = pack.stages[0]
-    lanes = [(run, start) for run in range(len(pack.runs)) for start in range(starts)]
+    lanes = list(itertools.product(range(len(pack.runs)), range(starts)))
     lanes += lanes[:1] * (SMALLEST_ENSEMBLE - len(lanes))
     dtype, device = pack.train.x.dtype, pack.train.x.device
     if trained:
@@ -155,9 +151,9 @@ def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> PackState:
         flat_RP = families.initialise(network, generators, gains, dtype, device)
         of_features = [stream(pack.runs[run].seed, "features", start) for run, start in lanes]
         knots = families.initial_carried(network, of_features, dtype, device)
-    counted = trainable(network) + frozen(network)
+    counted = network.trainable + network.frozen
     assert flat_RP.shape[1] == counted, "parameter count mismatch between closed form and network"
-    return PackState(
+    return TorchState(
         stage=0,
         done=0,
         lanes=tuple(lanes),
@@ -171,14 +167,14 @@ def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> PackState:
     )
 
 
-def ended(pack: Pack, state: PackState) -> bool:
+def ended(pack: TorchPack, state: TorchState) -> bool:
     """Whether all stages are behind."""
     return state.stage == len(pack.stages)
 
 
-def fits(pack: Pack, state: Any) -> bool:
+def fits(pack: TorchPack, state: Any) -> bool:
     """Whether a state that comes from a file can be one of this pack: its place, lanes, and all shapes and dtypes."""
-    if not (isinstance(state, PackState) and 0 <= state.stage <= len(pack.stages)):
+    if not (isinstance(state, TorchState) and 0 <= state.stage <= len(pack.stages)):
         return False
     left = pack.stages[state.stage :] or (pack.stages[-1]._replace(starts=1),)
     fresh = begin(replace(pack, stages=left))
@@ -193,7 +189,7 @@ def fits(pack: Pack, state: Any) -> bool:
     )
 
 
-def advance(pack: Pack, state: PackState, evaluations: int) -> PackState:
+def advance(pack: TorchPack, state: TorchState, evaluations: int) -> TorchState:
     """At most `evaluations` more in every lane; less at the end of a stage or when no lane moves any more."""
     stage = pack.stages[state.stage]
     train = _of_lanes(pack.train, state.lanes)
@@ -213,18 +209,19 @@ def advance(pack: Pack, state: PackState, evaluations: int) -> PackState:
     return state
 
 
-def trained(pack: Pack, state: PackState) -> list[Trained]:
+def trained(pack: TorchPack, state: TorchState) -> list[Trained]:
     """Where training left every run of a pack whose stages are behind, in the order of the pack."""
-    position_RP = _position(state.optimiser)
-    return [
-        Trained(state.network, position_RP[lane], tuple(knots[lane] for knots in state.knots))
-        for lane in range(len(pack.runs))
-    ]
+    position_RP = state.optimiser.position_RP
+    found = []
+    for lane in range(len(pack.runs)):
+        knots = tuple(of_layer[lane] for of_layer in state.knots)
+        found.append(Trained(state.network, position_RP[lane], knots))
+    return found
 
 
-def finish(pack: Pack, state: PackState) -> list[Outcome]:
+def finish(pack: TorchPack, state: TorchState) -> list[Outcome]:
     """The outcome of every run of a pack whose stages are behind, in the order of the pack."""
-    position_RP = _position(state.optimiser)
+    position_RP = state.optimiser.position_RP
     diverged_R = state.optimiser.diverged_R.tolist()
     splits = [_of_lanes(points, state.lanes) for points in (pack.train, pack.validation, pack.test)]
     losses_RN = [losses(state.network, position_RP, state.knots, points) for points in splits]
@@ -258,17 +255,17 @@ def _by_quadrature(quadrature: Quadrature, squares_N: Tensor, slopes_N: Tensor) 
 
 
 # --------------------------------------------------------------------------------------------------------- evaluation
-def _evaluate(pack: Pack, state: PackState, points: Points) -> OptimiserState:
-    """The optimiser after one evaluation in every lane: a loss and its gradient, or a linear system."""
-    settings, optimiser, asked_RP = pack.recipe.optimizer, state.optimiser, _ask(state.optimiser)
-    if isinstance(optimiser, levenberg.LevenbergState):
-        assert isinstance(settings, LevenbergMarquardt)
-        system = levenberg.linearise(settings, state.network, asked_RP, state.knots, points.x, points.y)
-        return levenberg.tell(settings, optimiser, system)
-    if pack.sparsity and isinstance(state.network, KanShape):
-        penalised = sparsity.loss_and_gradient(pack.sparsity, state.network, asked_RP, state.knots, points)
-        return _tell(pack, optimiser, *penalised)
-    return _tell(pack, optimiser, *loss_and_gradient(state.network, asked_RP, state.knots, points))
+def _evaluate(pack: TorchPack, state: TorchState, points: Points) -> LaneState:
+    """The optimiser after one evaluation in every lane."""
+    network, knots = state.network, state.knots
+
+    def objective(position_RP: Tensor) -> tuple[Tensor, Tensor]:
+        if pack.sparsity and isinstance(network, KanShape):
+            return sparsity.loss_and_gradient(pack.sparsity, network, position_RP, knots, points)
+        return loss_and_gradient(network, position_RP, knots, points)
+
+    whole = Objective(objective, network, knots, points.x, points.y)
+    return pack.recipe.optimizer.evaluate(state.optimiser, whole)
 
 
 def _of_lanes(points: Points, lanes: Iterable[Lane]) -> Points:
@@ -280,7 +277,7 @@ def _runs_of(lanes: Iterable[Lane], device: torch.device) -> Tensor:
     return torch.tensor([run for run, _ in lanes], device=device)
 
 
-def _batch(pack: Pack, state: PackState, train: Points) -> Points:
+def _batch(pack: TorchPack, state: TorchState, train: Points) -> Points:
     """The points of the next evaluation: all, or the next batch of this epoch's order, which each lane draws anew.
 
     What does not fill a last batch is left out of its epoch.
@@ -302,10 +299,10 @@ def _batch(pack: Pack, state: PackState, train: Points) -> Points:
 
 
 # ------------------------------------------------------------------------------------------------------------- stages
-def _next_stage(pack: Pack, state: PackState) -> PackState:
+def _next_stage(pack: TorchPack, state: TorchState) -> TorchState:
     """Close the stage: count its work, keep the best start of each run, refine the grid if the next stage does."""
     starts = pack.stages[state.stage].starts
-    counters = (state.behind + _counters(state.optimiser))[:, : len(pack.runs) * starts]
+    counters = (state.behind + _counters(pack, state))[:, : len(pack.runs) * starts]
     spent = counters.reshape(-1, len(pack.runs), starts).sum(2)
     state = replace(state, stage=state.stage + 1, done=0, spent=(*state.spent, spent))
     if starts > 1:
@@ -314,12 +311,13 @@ def _next_stage(pack: Pack, state: PackState) -> PackState:
         return state
     network = pack.stages[state.stage].network
     if network == state.network:  # the optimiser goes on; its counters so far belong to the stages behind
-        return replace(state, behind=-_counters(state.optimiser))
+        return replace(state, behind=-_counters(pack, state))
     assert isinstance(network, SplinedShape)
     if pack.recipe.grid_updates:  # refinement keeps a spline on its domain only: first bring that to the data
         state = _update_knots(pack, state)
     assert isinstance(state.network, SplinedShape)
-    _, flat_RP, knots = families.extend_grid(state.network, _position(state.optimiser), list(state.knots), network.grid)
+    position_RP = state.optimiser.position_RP
+    _, flat_RP, knots = families.extend_grid(state.network, position_RP, list(state.knots), network.grid)
     return replace(
         state,
         network=network,
@@ -330,12 +328,12 @@ def _next_stage(pack: Pack, state: PackState) -> PackState:
     )
 
 
-def _keep_best_starts(state: PackState, train: Points, runs: int, starts: int) -> PackState:
+def _keep_best_starts(state: TorchState, train: Points, runs: int, starts: int) -> TorchState:
     """Of each run's starts, the one with the lowest loss on all training points; a diverged one counts as infinite.
 
     Those forward passes, one a start, are not counted as evaluations.
     """
-    losses_RN = losses(state.network, _position(state.optimiser), state.knots, train)
+    losses_RN = losses(state.network, state.optimiser.position_RP, state.knots, train)
     loss_R = losses_RN.mean(1).nan_to_num(torch.inf)
     loss_R = torch.where(state.optimiser.diverged_R, torch.inf, loss_R)[: runs * starts]
     best_S = loss_R.reshape(runs, starts).argmin(1)
@@ -352,39 +350,33 @@ def _keep_best_starts(state: PackState, train: Points, runs: int, starts: int) -
     )
 
 
-def _update_knots(pack: Pack, state: PackState) -> PackState:
-    """Move the knots of lanes that train to their activations; lanes at rest stay as they are, bit for bit.
-
-    L-BFGS and Levenberg-Marquardt begin anew, because what they know is of other coefficients; Adam's moments stay.
-    """
+def _update_knots(pack: TorchPack, state: TorchState) -> TorchState:
+    """Move the knots of lanes that train to their activations; lanes at rest stay as they are, bit for bit."""
     updates = pack.recipe.grid_updates
     assert updates is not None
     flat_RP, knots = families.update_knots(
         state.network,
-        _position(state.optimiser),
+        state.optimiser.position_RP,
         list(state.knots),
         pack.ranges_SNI.index_select(0, _runs_of(state.lanes, pack.ranges_SNI.device)),
         updates.grid_eps,
         updates.margin,
     )
-    old, moving_R = state.optimiser, ~_resting(state.optimiser)
-    state = replace(state, knots=tuple(choose(moving_R, *pair) for pair in zip(knots, state.knots, strict=True)))
-    if isinstance(old, adam.AdamState):
-        flat_RP = choose(moving_R, flat_RP, old.position_RP)
-        return replace(state, optimiser=replace(old, position_RP=flat_RP, previous_RP=flat_RP))
-    behind = torch.where(moving_R, state.behind + _counters(old), state.behind)
-    if isinstance(old, levenberg.LevenbergState):
-        assert isinstance(pack.recipe.optimizer, LevenbergMarquardt)
-        return replace(state, optimiser=levenberg.restart(pack.recipe.optimizer, old, flat_RP, moving_R), behind=behind)
-    fresh = vars(_start(pack, state.stage, state.lanes, flat_RP))
-    merged = {name: choose(moving_R, fresh[name], kept) for name, kept in vars(old).items()}
-    return replace(state, optimiser=lbfgs.LbfgsState(**merged), behind=behind)
+    settings, old, moving_R = pack.recipe.optimizer, state.optimiser, ~_resting(state.optimiser)
+    moved = settings.moved(old, _start(pack, state.stage, state.lanes, flat_RP), moving_R)
+    return replace(
+        state,
+        knots=tuple(choose(moving_R, *pair) for pair in zip(knots, state.knots, strict=True)),
+        optimiser=moved,
+        # Of one that begins anew, all that it has made.
+        behind=state.behind + settings.counters(old) - settings.counters(moved),
+    )
 
 
 # ----------------------------------------------------------------------------------------------------- learning curve
-def _seen(pack: Pack, state: PackState, train: Points) -> PackState:
+def _seen(pack: TorchPack, state: TorchState, train: Points) -> TorchState:
     """The state with one more point on every lane's learning curve."""
-    position_RP = _position(state.optimiser)
+    position_RP = state.optimiser.position_RP
     validation = _of_lanes(pack.validation, state.lanes)
     errors = [
         in_metric(losses(state.network, position_RP, state.knots, points).mean(1), points)
@@ -392,7 +384,7 @@ def _seen(pack: Pack, state: PackState, train: Points) -> PackState:
     ]
     runs_R = _runs_of(state.lanes, position_RP.device)
     before_S = sum((spent[0] for spent in state.spent), torch.zeros_like(runs_R[:1]).expand(len(pack.runs)))
-    in_stage_R = (state.behind + _counters(state.optimiser))[0]
+    in_stage_R = (state.behind + _counters(pack, state))[0]
     at_R = before_S[runs_R] + pack.stages[state.stage].starts * in_stage_R
     return replace(
         state,
@@ -401,58 +393,23 @@ def _seen(pack: Pack, state: PackState, train: Points) -> PackState:
     )
 
 
-def _curve(run: RunSpec, state: PackState, lane: int) -> LearningCurve:
+def _curve(run: RunSpec, state: TorchState, lane: int) -> LearningCurve:
     moments = zip(state.curve_at[lane].tolist(), state.curve_errors[lane].tolist(), strict=True)
     return learning_curve(run.task.metric, ((at, *errors) for at, errors in moments))
 
 
 # ---------------------------------------------------------------------------------------------------------- optimiser
-def _start(pack: Pack, stage: int, lanes: Sequence[Lane], flat_RP: Tensor) -> OptimiserState:
+def _start(pack: TorchPack, stage: int, lanes: Sequence[Lane], flat_RP: Tensor) -> LaneState:
     """A fresh optimiser at `flat_RP`; a cosine schedule ends with the last stage of the same network."""
-    settings = pack.recipe.optimizer
-    if isinstance(settings, LevenbergMarquardt):
-        return levenberg.start(settings, flat_RP)
-    optimizers = [pack.runs[run].recipe.optimizer for run, _ in lanes]
-    rates_R = flat_RP.new_tensor([one.learning_rate for one in optimizers if isinstance(one, Adam | Lbfgs)])
-    if isinstance(settings, Lbfgs):
-        return lbfgs.start(settings, flat_RP, rates_R)
-    steps = schedule_evaluations(pack.stages, stage, pack.recipe)
-    return adam.start(settings, flat_RP, rates_R, total_steps=steps)
+    total_steps = schedule_evaluations(pack.stages, stage, pack.recipe)
+    rates = [pack.runs[run].recipe.optimizer.rate for run, _ in lanes]
+    rates_R = None if None in rates else flat_RP.new_tensor(rates)
+    return pack.recipe.optimizer.start(flat_RP, rates_R, total_steps)
 
 
-def _ask(state: OptimiserState) -> Tensor:
-    match state:
-        case adam.AdamState():
-            return adam.ask(state)
-        case lbfgs.LbfgsState():
-            return lbfgs.ask(state)
-        case levenberg.LevenbergState():
-            return levenberg.ask(state)
-
-
-def _tell(pack: Pack, state: adam.AdamState | lbfgs.LbfgsState, loss_R: Tensor, gradient_RP: Tensor) -> OptimiserState:
-    if isinstance(state, adam.AdamState):
-        assert isinstance(pack.recipe.optimizer, Adam)
-        return adam.tell(pack.recipe.optimizer, state, loss_R, gradient_RP)
-    assert isinstance(pack.recipe.optimizer, Lbfgs)
-    return lbfgs.tell(pack.recipe.optimizer, state, loss_R, gradient_RP)
-
-
-def _position(state: OptimiserState) -> Tensor:
-    match state:
-        case adam.AdamState():
-            return adam.position(state)
-        case lbfgs.LbfgsState():
-            return lbfgs.position(state)
-        case levenberg.LevenbergState():
-            return levenberg.position(state)
-
-
-def _resting(state: OptimiserState) -> Tensor:
+def _resting(state: LaneState) -> Tensor:
     return state.finished_R | state.diverged_R
 
 
-def _counters(state: OptimiserState) -> Tensor:
-    none_R = torch.zeros_like(state.iterations_R)
-    refused_R = state.refused_steps_R if isinstance(state, levenberg.LevenbergState) else none_R
-    return torch.stack([state.evaluations_R, state.iterations_R, refused_R])
+def _counters(pack: TorchPack, state: TorchState) -> Tensor:
+    return pack.recipe.optimizer.counters(state.optimiser)

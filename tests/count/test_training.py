@@ -12,13 +12,11 @@ from harness.count import (
     Work,
     layer_flops,
     least_squares_flops,
-    levenberg_marquardt_flops,
-    optimizer_flops,
     run_work,
     trainable,
     training_flops,
 )
-from harness.count.training import stage_optimizer_flops
+from harness.optimisers.levenberg import system_flops
 from harness.spec import (
     Adam,
     GridExtension,
@@ -35,6 +33,7 @@ from harness.spec import (
 BY_LAYERS = [one.name for one in CONVENTIONS if one.flops and one.flops.layers]
 LBFGS = Lbfgs(name="lbfgs", history=4)
 ADAM = Adam(name="adam")
+SEVEN = MlpShape(shape=(1, 2, 1))  # parameters
 POINTS = {"train_points": 1000, "validation_points": 1, "test_points": 1}
 TASK = RunTask(target="xy", fingerprint="1", inputs=2, low=-1.0, high=1.0, **POINTS)
 
@@ -68,16 +67,16 @@ def test_work_adds_over_stages(first, second):
 @pytest.mark.parametrize("iterations", [0, 1, 3, 10, 50])
 def test_lbfgs_remembers_at_most_its_history(history, iterations):
     """The two-loop recursion costs 8 P a remembered pair: 0, 1, 2, ... and then `history` of them."""
-    memory = optimizer_flops(Lbfgs(name="lbfgs", history=history), 7, 0, iterations) - 7 * 15 * iterations
+    memory = Lbfgs(name="lbfgs", history=history).flops(SEVEN, 100, 0, iterations, 1) - 7 * 15 * iterations
 
     assert memory == 7 * 8 * sum(min(past, history) for past in range(iterations))
 
 
 def test_each_start_has_a_memory_of_its_own():
     """Three starts of 50 iterations remember as three runs do, not as one of 150."""
-    one = optimizer_flops(Lbfgs(name="lbfgs"), 7, 60, 50)
+    one = LBFGS.flops(SEVEN, 100, 60, 50, starts=1)
 
-    assert optimizer_flops(Lbfgs(name="lbfgs"), 7, 180, 150, starts=3) == 3 * one
+    assert LBFGS.flops(SEVEN, 100, 180, 150, starts=3) == 3 * one
 
 
 @given(st.integers(1, 40), st.integers(1, 40))
@@ -108,12 +107,12 @@ def test_levenberg_marquardt_is_its_products_and_its_factorisation(samples, para
     gradients = 2 * samples * parameters * (2 if parameters > samples else 1)
     expected = products + gradients + _cholesky_operations(size) + 2 * size**2
 
-    assert levenberg_marquardt_flops(parameters, samples) == pytest.approx(expected, rel=0.03)
+    assert system_flops(parameters, samples) == pytest.approx(expected, rel=0.03)
 
 
 def test_a_sparse_jacobian_costs_by_its_nonzeros():
     """Residuals that depend on few parameters make few products; the factorisation stays."""
-    dense, sparse = levenberg_marquardt_flops(300, 1000), levenberg_marquardt_flops(300, 1000, active=30)
+    dense, sparse = system_flops(300, 1000), system_flops(300, 1000, active=30)
 
     assert dense - sparse == 1000 * (300 * 301 - 30 * 31) + 2 * 1000 * 270
 
@@ -179,8 +178,7 @@ def test_a_ridge_keeps_the_normal_equations_in_the_parameters():
     plain, ridged = (LevenbergMarquardt(name="levenberg_marquardt", ridge=ridge) for ridge in (0.0, 1e-9))
 
     def cubes(network, optimizer):
-        work = Work(network, evaluations=1, samples=200, iterations=1)
-        return stage_optimizer_flops(optimizer, work)
+        return optimizer.flops(network, samples=200, evaluations=1, iterations=1, starts=1)
 
     assert cubes(kan, ridged) > trainable(kan) ** 3 / 3 > 100 * cubes(kan, plain)
     assert cubes(mlp, ridged) == cubes(mlp, plain)

@@ -272,7 +272,7 @@ def test_a_checkpoint_from_which_a_pack_crashes_at_once_is_moved_aside(tmp_path,
     answers = iter([False] * 5 + [True])
     with pytest.raises(Stopped):
         train_pack(runs, order.records, "cpu", Supervisor(stop=lambda: next(answers)), order.checkpoints)
-    kept = read_checkpoint(file, ids(runs), train._numerics("torch", "cpu"), "cpu", pytest.fail)
+    kept = read_checkpoint(file, ids(runs), runs[0].recipe, train._numerics("torch", "cpu"), "cpu", pytest.fail)
     write_checkpoint(replace(kept, state=replace(kept.state, lanes=((0, -1), (1, -1)))), file)
     ours, theirs = multiprocessing.Pipe()
 

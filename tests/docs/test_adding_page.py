@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,14 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from harness import train
 from harness.cli import main
 from harness.count import executed
 from harness.count.dispatched import executed_evaluation, executed_forward
+from harness.dispatch.submission import named_code
 from harness.families import family_named, forward, initialise, residual_jacobian
+from harness.planning.plan import make_plan
+from harness.spec import RunSpec, parse_experiment
 
 TEXT = (Path(__file__).parents[2] / "docs" / "adding.md").read_text(encoding="utf-8")
 
@@ -23,11 +28,11 @@ TEXT = (Path(__file__).parents[2] / "docs" / "adding.md").read_text(encoding="ut
 def folder(tmp_path, monkeypatch):
     """A folder with the files of the page, in which commands run."""
     python = re.findall(r"`(my_\w+\.py)`:.*?```python\n(.*?)```", TEXT, flags=re.DOTALL)
-    assert [name for name, _ in python] == ["my_tasks.py", "my_networks.py", "my_families.py"]
+    assert [name for name, _ in python] == ["my_tasks.py", "my_networks.py", "my_families.py", "my_optimisers.py"]
     for name, text in python:
         (tmp_path / name).write_text(text, encoding="utf-8")
     experiments = re.findall(r"```yaml\n(.*?)```", TEXT, flags=re.DOTALL)
-    for name, text in zip(("ripples.yaml", "bumps.yaml"), experiments, strict=True):
+    for name, text in zip(("ripples.yaml", "bumps.yaml", "momentum.yaml"), experiments, strict=True):
         (tmp_path / name).write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -76,6 +81,8 @@ def test_a_family_goes_from_plan_to_verdict(folder):
     harness("run", "bumps.yaml", "--workers", "1")
 
     manifest = json.loads((folder / "results" / "bumps" / "manifest.json").read_text("utf-8"))
+    runs = [RunSpec.model_validate_json(json.dumps(planned["run"])) for planned in manifest["runs"]]
+    assert named_code(runs) == ["exp2d", "my_families:BumpKan"]
     assert all(abs(cell["residual"]) <= 0.05 for cell in manifest["cells"])
     records = [json.loads(path.read_text("utf-8")) for path in (folder / "results" / "runs").glob("*.json")]
     networks = [record["run"]["network"] for record in records if record["run"]["network"]["family"] != "kan"]
@@ -95,6 +102,89 @@ def test_a_family_goes_from_plan_to_verdict(folder):
     done = subprocess.run(edited, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "holds another plan" in done.stderr
+
+
+def test_an_optimiser_goes_from_plan_to_verdict(folder):
+    """From a file that nothing of the project knows: planned, trained, fitted, judged; edited, its runs are others."""
+    harness("run", "momentum.yaml", "--workers", "1")
+
+    records = [json.loads(path.read_text("utf-8")) for path in (folder / "results" / "runs").glob("*.json")]
+    own = [one for one in records if one["run"]["recipe"]["optimizer"]["name"] == "my_optimisers:Momentum"]
+    assert (len(records), len(own)) == (12, 6)
+    assert {one["run"]["engine"] for one in own} == {"torch"}
+    assert {one["run"]["recipe"]["optimizer"]["source"][:7] for one in own} == {"sha256 "}
+    assert {(one["status"], one["evaluations"], one["iterations"]) for one in own} == {("done", 50, 50)}
+    for one in own:
+        counts = one["counts"]
+        assert counts["flops_train.part_optimizer"] == 4 * counts["params.trainable"] * 50
+        assert one["curve"][-1]["train_rmse"] < one["curve"][0]["train_rmse"]
+    assert "gradient descent with momentum" in (folder / "results" / "momentum" / "report.html").read_text("utf-8")
+    (answer,) = json.loads(harness("verdicts", "momentum.yaml", "--json"))["experiments"]
+    (verdict,) = answer["verdicts"]
+    assert verdict["verdict"] in ("supported", "refuted", "inconclusive", "convention-dependent")
+
+    source = (folder / "my_optimisers.py").read_text("utf-8")
+    (folder / "my_optimisers.py").write_text(source + "\n# edited", encoding="utf-8")
+    edited = [sys.executable, "-c", "from harness.cli import main; main(['run', 'momentum.yaml'])"]
+    done = subprocess.run(edited, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "holds another plan" in done.stderr
+
+
+def test_the_optimiser_goes_on_from_a_checkpoint_and_keeps_learning_rates_apart(folder, monkeypatch):
+    """Stopped again and again it ends with the same bits; as it has no rate a lane, each rate has a pack."""
+    monkeypatch.setattr(train, "CHUNK_SECONDS", 0.0)
+    text = (folder / "momentum.yaml").read_text("utf-8")
+    moving = "max_evaluations: 50, grid_updates: {every: 20, until: 50}}\n  adam:"
+    tuned = (
+        text.replace("max_evaluations: 50}\n  adam:", moving)
+        + "engine: torch\ntune: {optimizer.learning_rate: [0.01, 0.02]}\n"
+    )
+    manifest = make_plan(parse_experiment(tuned), "momentum")
+    runs = {planned.run_id: planned.run for planned in manifest.runs}
+    assert named_code(runs.values()) == ["exp2d", "my_optimisers:Momentum"]
+    packs = [[runs[identity] for identity in pack] for pack in manifest.packs]
+    own = [pack for pack in packs if pack[0].recipe.optimizer.name != "adam"]
+    assert {len({run.recipe.optimizer.learning_rate for run in pack}) for pack in own} == {1}
+    assert {len({run.recipe.optimizer.learning_rate for run in pack}) for pack in packs if pack not in own} == {2}
+
+    through = train.train_pack(own[0], folder / "through")
+    attempts, stopped = 0, None
+    while stopped is None:
+        answers = iter([False, False, True])
+        supervisor = train.Supervisor(announce=pytest.fail, stop=lambda answers=answers: next(answers))
+        attempts += 1
+        with suppress(train.Stopped):
+            stopped = train.train_pack(own[0], folder / "stopped", "cpu", supervisor, folder / "checkpoints")
+    assert attempts > 10
+    numbers = [[record.model_dump(exclude={"provenance"}) for record in records] for records in (stopped, through)]
+    assert numbers[0] == numbers[1]
+
+
+def test_what_is_wrong_with_an_optimiser_is_said(folder):
+    """A name or a field that its file lacks, a class that says another name, what it lacks, and what it cannot do."""
+    text = (folder / "momentum.yaml").read_text("utf-8")
+    page = (folder / "my_optimisers.py").read_text("utf-8")
+    (folder / "my_copies.py").write_text(page, encoding="utf-8")
+    lacking = page.replace("my_optimisers:", "my_unfinished:").replace("def tell", "def told")
+    (folder / "my_unfinished.py").write_text(lacking.replace("title =", "# title ="), encoding="utf-8")
+    for old, new, said in (
+        (":Momentum", ":Momentun", "did you mean 'Momentum'?"),
+        ("momentum: 0.8", "momentun: 0.8", "momentun: unknown field; did you mean 'momentum'?"),
+        ("momentum: 0.8", "momentum: 1.5", "less than 1"),
+        (
+            "my_optimisers:",
+            "my_unfinished:",
+            "does not give title, tell; add what `harness/optimisers/base.py` asks for",
+        ),
+        ("my_optimisers:", "my_copies:", 'is of another one; write `name: Literal["my_copies:Momentum"]`'),
+        ("seeds:", "engine: fused\nseeds:", "engine: fused has no compiled loop of optimizer: my_optimisers:Momentum"),
+    ):
+        assert text.count(old) == 1
+        (folder / "momentum.yaml").write_text(text.replace(old, new), encoding="utf-8")
+        result = CliRunner().invoke(main, ["plan", "momentum.yaml"])
+        assert result.exit_code == 2
+        assert said in result.output
 
 
 def test_the_family_counts_what_torch_executes(folder):

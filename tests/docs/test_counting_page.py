@@ -22,17 +22,15 @@ from harness.count import (
     kanbefair,
     layer_flops,
     least_squares_flops,
-    levenberg_marquardt_flops,
-    optimizer_flops,
     recursion_terms,
     trainable,
     training_flops,
 )
 from harness.count.dispatched import executed_evaluation, executed_forward
-from harness.count.training import active_parameters
 from harness.families import dense
 from harness.families.base import evaluation_flops
 from harness.families.prices import BACKWARD, activation_price
+from harness.optimisers.levenberg import system_flops
 from harness.planning.match import Setting, match_arms
 from harness.planning.solve import nearest_sizes
 from harness.spec import (
@@ -153,7 +151,7 @@ def test_the_papers_comparison_is_recounted():
 def test_flops_per_parameter_by_width():
     """The table, and the sentences that sum it up."""
     figure = drawing()
-    lines = dict(zip(("kanbefair", "per_edge", "shared", "mlp", "local", "local50"), figure.DRAWN, strict=True))
+    lines = dict(zip(("shared", "per_edge", "kanbefair", "local", "local50", "mlp"), figure.DRAWN, strict=True))
     columns = [lines[name] for name in ("kanbefair", "per_edge", "shared", "local", "local50", "mlp")]
 
     def per_parameter(name, width):
@@ -183,7 +181,7 @@ def test_only_local_min_depends_on_the_grid():
     for name in ("kanbefair", "per_edge", "shared_dense"):
         for width in figure.WIDTHS:
             coarse, fine = (
-                figure.flops_per_parameter(figure.Line(figure._kan(grid), name, "", 0, 0), width) for grid in (5, 50)
+                figure.flops_per_parameter(figure.Line(figure._kan(grid), name, ""), width) for grid in (5, 50)
             )
             assert fine == pytest.approx(coarse, rel=0.03)
     stated("are within 3 % of their lines here")
@@ -406,16 +404,22 @@ def per_sample(network, convention):
     return evaluation_flops(layer_flops(network, convention))
 
 
+def a_parameter(optimiser, evaluations, iterations):
+    """Its operations on one of the parameters of a network."""
+    network = MlpShape(shape=(1, 1))
+    return optimiser.flops(network, 1, evaluations, iterations, starts=1) // network.trainable
+
+
 def test_optimisers():
     """Adam's and L-BFGS's operations a parameter, and their share of the example."""
-    full = optimizer_flops(LBFGS, 1, 0, 1001) - optimizer_flops(LBFGS, 1, 0, 1000)
-    iteration, evaluation = optimizer_flops(LBFGS, 1, 0, 1), optimizer_flops(LBFGS, 1, 1, 0)
+    full = a_parameter(LBFGS, 0, 1001) - a_parameter(LBFGS, 0, 1000)
+    iteration, evaluation = a_parameter(LBFGS, 0, 1), a_parameter(LBFGS, 1, 0)
     run = training_flops([Work(EXAMPLE, 1000, 1000, 1000)], LBFGS)
     shares = [
         f"{run['flops_train.part_optimizer'] / run[f'flops_train.{name}']:.1%}".replace("%", " %")
         for name in ("shared_dense", "local_min")
     ]
-    stated(f"**Adam:** `{optimizer_flops(Adam(name='adam'), 1, 1, 1)} P` an evaluation")
+    stated(f"**Adam:** `{a_parameter(Adam(name='adam'), 1, 1)} P` an evaluation")
     stated(f"`{iteration} P` an iteration, `{evaluation} P` an evaluation, and `8 P` for each pair")
     stated(f"`{full - iteration} P` once the history of {LBFGS.history} is full")
     stated(f"the optimiser is {shares[0]} of the example above under `shared_dense`, {shares[1]} under `local_min`")
@@ -426,12 +430,12 @@ def test_levenberg_marquardt():
     (tall,) = re.findall(r"N samples: `([^`]+)`", PROSE)
     (wide,) = re.findall(r"the dual system is solved: `([^`]+)`", PROSE)
 
-    active = active_parameters(EXAMPLE)
+    active = EXAMPLE.active_parameters
     stated(f"at 1,000 samples has a = {active}:")
     for each in (active, 135):
-        assert levenberg_marquardt_flops(135, 1000, each) == math.floor(value(tall, N=1000, P=135, a=each))
-        assert levenberg_marquardt_flops(3000, 1000, each) == math.floor(value(wide, N=1000, P=3000, a=each))
-    cost = levenberg_marquardt_flops(135, 1000, active)
+        assert system_flops(135, 1000, each) == math.floor(value(tall, N=1000, P=135, a=each))
+        assert system_flops(3000, 1000, each) == math.floor(value(wide, N=1000, P=3000, a=each))
+    cost = system_flops(135, 1000, active)
     shared, local = (cost / 1000 / per_sample(EXAMPLE, name) for name in ("shared_dense", "local_min"))
     stated(f"{cost:,}, which is {shared:.1f} evaluations under `shared_dense` and {local:.0f} under `local_min`")
     run = training_flops([Work(EXAMPLE, 1, 1000, 1)], LevenbergMarquardt(name="levenberg_marquardt"))

@@ -28,7 +28,6 @@ from harness.spec import (
     RbfKanShape,
     SplineMlpShape,
 )
-from harness.train import adam
 
 LANES = 2
 SHAPES = [(1, 1), (2, 5, 1), (3, 4, 5, 2)]
@@ -230,9 +229,9 @@ def test_a_kan_is_a_basis_expansion_and_one_linear_map(shape, order, scales):
 def trained(function, flat, steps=40):
     """Every position of Adam."""
     settings = Adam(name="adam", learning_rate=0.01)
-    state, positions = adam.start(settings, flat), []
+    state, positions = settings.start(flat), []
     for _ in range(steps):
-        state = adam.tell(settings, state, *loss_and_gradient(function, adam.ask(state)))
+        state = settings.tell(state, *loss_and_gradient(function, settings.ask(state)))
         positions.append(state.position_RP)
     return torch.stack(positions)
 

@@ -16,13 +16,13 @@ import pytest
 
 import harness
 from harness.families import FAMILIES
+from harness.optimisers import OPTIMISERS
 from harness.train.checkpoint import ROOMS
 from tests.guard.contents import KEPT_RECORDS
 from tests.guard.workplace import GUARD, ROOT, said
 
 PACKAGE = Path(harness.__file__).parent
 RECORDS = GUARD / "records"
-OPTIMIZERS = ("adam", "lbfgs", "levenberg_marquardt")
 FUSED = ("mlp", "kan", "spline_mlp")
 # Modules that training loads and that `source_hash`, by which checkpoints know their code, leaves out. These are
 # harmless: what goes on from a checkpoint in another version of them comes out as if it had been trained in that one.
@@ -67,10 +67,10 @@ def test_every_engine_family_and_optimiser_has_a_record():
     runs = [record["run"] for record in records]
     trained = {(run["engine"], run["network"]["family"], run["recipe"]["optimizer"]["name"]) for run in runs}
 
-    of_torch = {("torch", *pair) for pair in itertools.product(FAMILIES, OPTIMIZERS)}
+    of_torch = {("torch", *pair) for pair in itertools.product(FAMILIES, OPTIMISERS)}
     of_torch.remove(("torch", "module", "levenberg_marquardt"))  # which has no Jacobian of it
     assert of_torch <= trained
-    assert {("fused", *pair) for pair in itertools.product(FUSED, OPTIMIZERS)} <= trained
+    assert {("fused", *pair) for pair in itertools.product(FUSED, OPTIMISERS)} <= trained
     assert {record["status"] for record in records} == {"done", "diverged"}
     assert {run["dtype"] for run in runs} == {"float64", "float32"}
     for field in ("phases", "pruned"):

@@ -6,7 +6,7 @@ import pytest
 from harness.judging.scaling import fit_table
 from harness.planning.plan import make_plan
 from harness.record import Metrics, Provenance, Record, load, publish
-from harness.show.plot import scaling_figure, tuning_note
+from harness.show.figures.scaling import scaling_figure, tuning_note
 from harness.spec import parse_experiment
 
 TEXT = """
@@ -88,8 +88,11 @@ def test_budgets_have_no_law_in_the_figure(study):
     figure = scaling_figure(manifest, table, fit_table(table))
 
     gids = {artist.get_gid() for axes in figure.axes for artist in [*axes.lines, *axes.texts] if artist.get_gid()}
-    assert {"label:kan (best size)", "label:mlp (best size)", "means:kan at 1e+08 FLOPs"} <= gids
-    assert not {gid for gid in gids if gid.startswith(("label:", "law:")) and "FLOPs" in gid}
+    assert {"means:kan (best size)", "means:mlp (best size)", "means:kan at 1e+08 FLOPs"} <= gids
+    assert not {gid for gid in gids if gid.startswith("law:") and "FLOPs" in gid}
+    for axes in figure.axes:
+        named = [text.get_text().partition(":")[0] for text in axes.get_legend().get_texts()]
+        assert named == ["kan (best size)", "mlp (best size)"]
     assert {gid for gid in gids if gid.startswith("budget:")} == {
         f"budget:{arm} at {budget} FLOPs" for arm in ("kan", "mlp") for budget in ("1e+08", "1e+09")
     }

@@ -17,7 +17,7 @@ from harness.judging.quantities import QUANTITIES
 from harness.judging.scaling import fit_table
 from harness.planning.plan import make_plan
 from harness.record import load
-from harness.show.plot import scaling_figure
+from harness.show.figures.scaling import scaling_figure
 from harness.show.verdicts import summary_table
 from harness.spec import Manifest, axis_words, experiment_schema, parse_experiment
 from harness.train import train_pack

@@ -16,7 +16,8 @@ from harness.cli import main
 from harness.judging.curves import loss_at
 from harness.judging.runs import of_arm
 from harness.judging.versus import Side, VersusRequest, better, lines, sides, versus
-from harness.show.plot_versus import versus_figure
+from harness.show.figures.series import named_styles
+from harness.show.figures.versus import versus_figure
 
 SIDES = (Side("kan", ("kan",)), Side("mlp", ("mlp",)))
 EQUAL_PARAMS, EQUAL_FLOPS = 4.0, 0.4  # a KAN of ten times the FLOPs for each parameter, and a quarter of the loss
@@ -80,7 +81,7 @@ def test_the_figure_has_a_line_a_convention_and_fills_what_is_decided(runs):
     """Every mark is drawn once; both sides are named, and the budget is marked."""
     asked = VersusRequest(SIDES, "params.trainable", 100.0)
     curves = lines(runs, asked)
-    figure = versus_figure(asked, curves)
+    figure = versus_figure(asked, curves, named_styles([asked.first, asked.second]))
     (axes,) = figure.axes
     drawn = {line.get_gid(): line for line in axes.lines if line.get_gid()}
 
@@ -91,7 +92,7 @@ def test_the_figure_has_a_line_a_convention_and_fills_what_is_decided(runs):
         assert drawn[f"open:{line.convention}"].get_xdata() == pytest.approx(line.x[~decided])
     assert {text.get_text() for text in axes.texts} == {"▲ kan better", "▼ mlp better"}
     assert drawn["budget"].get_xdata() == [100.0, 100.0]
-    legend = [text.get_text() for text in figure.legends[0].texts]
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend[0] == "trainable parameters"
     assert legend[-1] == "seconds"
 
@@ -103,7 +104,7 @@ def test_many_tasks_have_a_panel_each_and_no_overlap_is_no_line():
     table = table.assign(**{name: table[name] / np.where(tiny, 1e6, 1) for name in RATIOS})
     runs = made_runs(table)
     asked = VersusRequest(SIDES, "params.trainable")
-    figure = versus_figure(asked, lines(runs, asked))
+    figure = versus_figure(asked, lines(runs, asked), named_styles([asked.first, asked.second]))
 
     assert [axes.get_title(loc="left") for axes in figure.axes if axes.get_visible()] == ["a", "b"]
 
@@ -189,7 +190,7 @@ def test_of_several_arms_the_best_by_validation_stands_for_all():
     assert (asked.second, asked.sides[1].names) == ("MLP", ("deep", "mlp"))
     alone = VersusRequest(SIDES, "params.trainable", 200.0)
     assert [one.ratio.estimate for one in versus(runs, asked)] == [one.ratio.estimate for one in versus(runs, alone)]
-    figure = versus_figure(asked, lines(runs, asked))
+    figure = versus_figure(asked, lines(runs, asked), named_styles([asked.first, asked.second]))
     assert "MLP: the best of deep, mlp at each budget" in " ".join(
         " ".join(text.get_text() for text in figure.texts).split()
     )

@@ -7,7 +7,7 @@ import pytest
 from harness.paper.reference import load
 from harness.paper.replay import REPLAYS, summary
 from harness.paper.replay.curves import beside, measured_points, published_points
-from harness.paper.replay.plot_curves import curves_figure
+from harness.paper.replay.figures.curves import curves_figure
 
 PANELS = {"fig2_3_grid_extension": ("task", "shape"), "fig3_1_toy_scaling": ("task",)}
 AXIS = {"fig2_3_grid_extension": "grid", "fig3_1_toy_scaling": "params.paper"}

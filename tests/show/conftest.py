@@ -4,7 +4,7 @@ import pytest
 from made_study import DECIDE, QUESTION, WINDOW, Study, study
 from matplotlib.figure import Figure
 
-from harness.show.plot import scaling_figure
+from harness.show.figures.scaling import scaling_figure
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ import html
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from made_study import CLAIM, QUESTION, Study
@@ -21,8 +20,7 @@ from harness.record import read_planned
 from harness.show.checks import check_row
 from harness.show.plans import held_out_rows
 from harness.show.report import write_report
-from harness.show.words import OPTIMIZER_WORDS, exponent_words
-from harness.spec import Optimizer
+from harness.show.words import exponent_words
 
 VOID = {"meta", "img", "br"}
 
@@ -184,11 +182,6 @@ def test_runs_tasks_and_provenance_are_told(text):
     assert "changed since (dirty)" in text
     assert "testhost, test processor, 2 threads a pack" in text
     assert "12 s summed over 1 pack: provenance, not an axis" in text
-
-
-def test_every_optimiser_has_words():
-    """A sweep by any optimiser of the specification can be reported."""
-    assert set(OPTIMIZER_WORDS) == {get_args(model.model_fields["name"].annotation)[0] for model in get_args(Optimizer)}
 
 
 def test_every_series_says_which_law_to_quote_and_how_far_to_trust_it(checks, text):

@@ -5,9 +5,9 @@ import io
 import pytest
 import torch
 
-from harness.spec.recipe import Adam
-from harness.train import adam
-from harness.train.lanes import select
+from harness.optimisers import Adam
+from harness.optimisers.adam import AdamState
+from harness.optimisers.lanes import select
 
 STEPS = 20
 
@@ -24,7 +24,7 @@ def starts(lanes, params=5, seed=0):
 
 def trained(settings, state, evaluations, objective=bowl):
     for _ in range(evaluations):
-        state = adam.tell(settings, state, *objective(adam.ask(state)))
+        state = settings.tell(state, *objective(settings.ask(state)))
     return state
 
 
@@ -41,7 +41,7 @@ def test_every_lane_takes_the_steps_of_torch_adam(schedule):
     """After each step, each lane, with its own learning rate, is where torch.optim.Adam is on that lane alone."""
     settings = Adam(name="adam", schedule=schedule, beta1=0.8, beta2=0.99, epsilon=1e-6)
     rates = torch.tensor([0.1, 0.01, 0.3], dtype=torch.float64)
-    state = adam.start(settings, starts(3), learning_rate_R=rates, total_steps=STEPS)
+    state = settings.start(starts(3), learning_rate_R=rates, total_steps=STEPS)
     peers = [torch.nn.Parameter(x.clone()) for x in starts(3)]
     optimizers = [
         torch.optim.Adam([x], lr=rate, betas=(0.8, 0.99), eps=1e-6)
@@ -49,34 +49,34 @@ def test_every_lane_takes_the_steps_of_torch_adam(schedule):
     ]
     schedulers = [torch.optim.lr_scheduler.CosineAnnealingLR(o, T_max=STEPS) for o in optimizers]
     for _ in range(STEPS):
-        losses = bowl(adam.ask(state))[0]
+        losses = bowl(settings.ask(state))[0]
         state = trained(settings, state, 1)
         for x, optimizer, scheduler in zip(peers, optimizers, schedulers, strict=True):
             x.grad = bowl(x.detach()[None])[1][0]
             optimizer.step()
             if schedule == "cosine":
                 scheduler.step()
-        torch.testing.assert_close(adam.position(state), torch.stack(list(peers)).detach(), rtol=0, atol=1e-10)
+        torch.testing.assert_close(state.position_RP, torch.stack(list(peers)).detach(), rtol=0, atol=1e-10)
         assert torch.equal(state.loss_R, losses)
 
 
 def test_a_cosine_ends_at_zero():
     """Steps beyond the end of a cosine schedule move nothing."""
     settings = Adam(name="adam", schedule="cosine", learning_rate=0.1)
-    state = trained(settings, adam.start(settings, starts(2), total_steps=STEPS), STEPS)
+    state = trained(settings, settings.start(starts(2), total_steps=STEPS), STEPS)
     assert torch.equal(trained(settings, state, 3).position_RP, state.position_RP)
 
 
 def test_a_cosine_without_its_length_is_refused():
     """The error names the argument and says why it is needed."""
     with pytest.raises(ValueError, match="total_steps=None"):
-        adam.start(Adam(name="adam", schedule="cosine"), starts(2))
+        Adam(name="adam", schedule="cosine").start(starts(2))
 
 
 def test_lanes_are_the_same_bits_in_any_pack():
     """A lane's path doesn't depend on how many lanes train beside it."""
     settings = Adam(name="adam", learning_rate=0.05)
-    packs = [trained(settings, adam.start(settings, starts(32, 7)[:lanes]), 50) for lanes in (2, 8, 32)]
+    packs = [trained(settings, settings.start(starts(32, 7)[:lanes]), 50) for lanes in (2, 8, 32)]
     for pack in packs[1:]:
         assert same(packs[0], select(pack, torch.arange(2)))
 
@@ -85,20 +85,18 @@ def test_lanes_are_the_same_bits_in_any_pack():
 def test_a_diverged_lane_rests_at_its_last_finite_position(spoilt):
     """A loss or gradient that isn't finite sends its lane, and no other, back to where both were finite, for good."""
     settings = Adam(name="adam", learning_rate=0.05)
-    before = trained(settings, adam.start(settings, starts(3)), 4)
-    loss, gradient = bowl(adam.ask(before))
+    before = trained(settings, settings.start(starts(3)), 4)
+    loss, gradient = bowl(settings.ask(before))
     if spoilt == "loss":
         loss[1] = torch.inf
     else:
         gradient[1, 2] = torch.nan
-    state = adam.tell(settings, before, loss, gradient)
+    state = settings.tell(before, loss, gradient)
     assert state.diverged_R.tolist() == [False, True, False]
-    assert torch.equal(adam.position(state)[1], before.previous_RP[1])
-    assert torch.equal(bowl(adam.position(state))[0][1], state.loss_R[1])
+    assert torch.equal(state.position_RP[1], before.previous_RP[1])
+    assert torch.equal(bowl(state.position_RP)[0][1], state.loss_R[1])
     later = trained(settings, state, 5)
-    assert same(
-        select(later, torch.tensor([1])), select(adam.AdamState(**vars(state) | {"steps": 10}), torch.tensor([1]))
-    )
+    assert same(select(later, torch.tensor([1])), select(AdamState(**vars(state) | {"steps": 10}), torch.tensor([1])))
     assert later.evaluations_R.tolist() == [10, 5, 10]
     assert later.iterations_R.tolist() == [10, 4, 10]
     untouched = trained(settings, before, 6)
@@ -109,16 +107,16 @@ def test_a_diverged_lane_rests_at_its_last_finite_position(spoilt):
 def test_a_saved_state_goes_on_as_if_never_interrupted():
     """torch.save and torch.load of the fields between two steps change no bit of what follows."""
     settings = Adam(name="adam", schedule="cosine", learning_rate=0.05)
-    state = trained(settings, adam.start(settings, starts(3), total_steps=40), 13)
+    state = trained(settings, settings.start(starts(3), total_steps=40), 13)
     file = io.BytesIO()
     torch.save(vars(state), file)
     file.seek(0)
-    assert same(trained(settings, adam.AdamState(**torch.load(file)), 13), trained(settings, state, 13))
+    assert same(trained(settings, AdamState(**torch.load(file)), 13), trained(settings, state, 13))
 
 
 def test_select_keeps_the_named_lanes():
     """The lanes that are kept train on as they would have done among the others, in the order asked for."""
     settings = Adam(name="adam", learning_rate=0.05)
     kept = torch.tensor([3, 0, 3])
-    state = trained(settings, adam.start(settings, starts(5)), 6)
+    state = trained(settings, settings.start(starts(5)), 6)
     assert same(trained(settings, select(state, kept), 6), select(trained(settings, state, 6), kept))

@@ -274,7 +274,8 @@ def test_a_record_that_ought_to_be_the_same_and_is_not_is_told_at_once(tmp_path,
 # ------------------------------------------------------------------------------------------------- what is of no use
 def _read(folder, runs, of=None, announce=pytest.fail):
     numerics = train._numerics(runs[0].engine, "cpu")
-    return read_checkpoint(_file(folder, of or runs), [run_id(run) for run in runs], numerics, "cpu", announce)
+    ids = [run_id(run) for run in runs]
+    return read_checkpoint(_file(folder, of or runs), ids, runs[0].recipe, numerics, "cpu", announce)
 
 
 @pytest.fixture

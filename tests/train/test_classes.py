@@ -12,7 +12,7 @@ from harness.families import forward, initial_knots, initialise, unflatten
 from harness.judging.scaling import fit_table, to_json
 from harness.planning.plan import make_plan
 from harness.record import ClassMetrics, load, read_record, record_path
-from harness.show.plot import scaling_figure
+from harness.show.figures.scaling import scaling_figure
 from harness.show.report import _accuracies
 from harness.spec import Adam, KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Task, parse_experiment, run_id
 from harness.tasks import draw, resolve, stream

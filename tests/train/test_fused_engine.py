@@ -14,6 +14,7 @@ from harness.base.errors import HarnessError
 from harness.dispatch.here import train_here
 from harness.dispatch.slots import Done
 from harness.families.layout import parameter_shapes
+from harness.optimisers import OPTIMISERS
 from harness.record import read_record, record_path
 from harness.spec import (
     Adam,
@@ -82,6 +83,11 @@ NETWORKS = [
     SplineMlpShape(shape=(2, 2, 3, 1), grid=3, order=2, noise=3.0),
     SplineMlpShape(shape=(2, 3, 1), grid=5, place="before", noise=5.0),
 ]
+
+
+def test_the_loops_are_those_that_optimisers_speak_of():
+    """A plan chooses the fused engine by what the optimiser says, and the engine has a loop of just those."""
+    assert set(fused.LOOPS) == {name for name, kind in OPTIMISERS.items() if kind.has_loop}
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: "-".join(map(str, vars(network).values())))

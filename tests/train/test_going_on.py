@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.spec import KanShape, MlpShape, Recipe, RunSpec, Task
-from harness.spec.recipe import Adam
+from harness.spec import Adam, KanShape, MlpShape, Recipe, RunSpec, Task
 from harness.tasks import resolve
 from harness.train import ENGINES
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import settings as with_settings
 from hypothesis import strategies as st
 
-from harness.spec.recipe import Lbfgs
-from harness.train import lbfgs
-from harness.train.lanes import select
+from harness.optimisers import Lbfgs
+from harness.optimisers.lanes import select
+from harness.optimisers.lbfgs import MAX_PROBES, LbfgsState
 
 F64 = torch.float64
 PAPER = Lbfgs(name="lbfgs", tolerance_curvature=1e-10)  # torch has no setting for it: 1e-10 is its constant
@@ -110,7 +110,7 @@ def evaluated(objective, x_RP):
 
 def advanced(settings, state, evaluations, objective=rosenbrock):
     for _ in range(evaluations):
-        state = lbfgs.tell(settings, state, *evaluated(objective, lbfgs.ask(state)))
+        state = settings.tell(state, *evaluated(objective, settings.ask(state)))
     return state
 
 
@@ -163,12 +163,12 @@ def torch_path(objective, x_P, settings, iterations):
 
 def lane_paths(objective, x_RP, settings, iterations):
     """The same of every lane up to where it finishes, off an ensemble whose lanes are at different points."""
-    state = lbfgs.start(settings, x_RP)
+    state = settings.start(x_RP)
     paths = [([], []) for _ in x_RP]
     while (~state.finished_R & (state.iterations_R < iterations)).any():
         before, state = state, advanced(settings, state, 1, objective)
         for lane in (state.iterations_R > before.iterations_R).nonzero().flatten().tolist():
-            paths[lane][0].append(lbfgs.position(state)[lane])
+            paths[lane][0].append(state.position_RP[lane])
             paths[lane][1].append(state.evaluations_R[lane].item())
     return [(path[:iterations], counts[:iterations]) for path, counts in paths]
 
@@ -229,7 +229,7 @@ def test_a_search_out_of_probes_ends_as_in_torch(objective, rate, moves):
     x_RP = torch.zeros(2, 1, dtype=F64)
     for path, counts in lane_paths(objective, x_RP, settings, 1):
         peer_path, peer_counts = torch_path(objective, x_RP[0], settings, 1)
-        assert counts == peer_counts == [2 + lbfgs.MAX_PROBES]
+        assert counts == peer_counts == [2 + MAX_PROBES]
         assert torch.equal(path[0], peer_path[0])
         assert (path[0].item() > 0) == moves
 
@@ -239,13 +239,13 @@ def test_a_search_out_of_probes_ends_as_in_torch(objective, rate, moves):
 def test_lanes_finish_where_torch_stops(objective, x_RP):
     """With torch's default tolerances each lane finishes at the evaluation and the point at which torch would."""
     settings = Lbfgs(name="lbfgs", tolerance_curvature=1e-10, tolerance_gradient=1e-7, tolerance_change=1e-9)
-    state = trained(settings, lbfgs.start(settings, x_RP), objective)
+    state = trained(settings, settings.start(x_RP), objective)
     assert state.finished_R.all()
     for lane, x_P in enumerate(x_RP):
         x = torch.nn.Parameter(x_P.clone())
         optimizer = torch.optim.LBFGS([x], max_iter=1000, max_eval=9999, history_size=10, line_search_fn="strong_wolfe")
         optimizer.step(closure_of(objective, x))
-        assert torch.equal(lbfgs.position(state)[lane], x)
+        assert torch.equal(state.position_RP[lane], x)
         assert state.evaluations_R[lane] == optimizer.state[x]["func_evals"]
 
 
@@ -285,13 +285,13 @@ def torch_steps(objective, x_P, settings, steps):
 
 def lane_steps(objective, x_RP, settings, steps):
     """The same of every lane: a step is over when the next evaluation is a repeated one."""
-    state = lbfgs.start(settings, x_RP)
+    state = settings.start(x_RP)
     paths = [([], []) for _ in x_RP]
     while min(len(path) for path, _ in paths) < steps:
         state = advanced(settings, state, 1, objective)
         assert not (state.finished_R | state.diverged_R).any()
         for lane in state.repeating_R.nonzero().flatten().tolist():
-            paths[lane][0].append(lbfgs.position(state)[lane])
+            paths[lane][0].append(state.position_RP[lane])
             paths[lane][1].append(state.evaluations_R[lane].item())
     return [(path[:steps], counts[:steps]) for path, counts in paths]
 
@@ -335,13 +335,13 @@ def test_nested_iterations_walk_the_same_path(objective, x_RP, settings, per_ste
 def test_what_is_told_of_a_repeated_point_is_only_counted():
     """It is asked for at the accepted point; whatever its loss, NaN included, only the count says that it was there."""
     x_RP = seeded(4, 5)
-    state = lbfgs.start(NESTED, x_RP)
+    state = NESTED.start(x_RP)
     while not state.repeating_R.any():
         state = advanced(NESTED, state, 1)
     lanes = state.repeating_R.nonzero().flatten()
-    assert torch.equal(lbfgs.ask(state)[lanes], lbfgs.position(state)[lanes])
+    assert torch.equal(NESTED.ask(state)[lanes], state.position_RP[lanes])
     nan_R, nan_RP = torch.full((4,), torch.nan, dtype=F64), torch.full((4, 5), torch.nan, dtype=F64)
-    told = lbfgs.tell(NESTED, state, nan_R, nan_RP)
+    told = NESTED.tell(state, nan_R, nan_RP)
     assert same(select(told, lanes), select(advanced(NESTED, state, 1), lanes))
     assert torch.equal(told.evaluations_R, state.evaluations_R + 1)
 
@@ -352,7 +352,7 @@ def test_a_quadratic_takes_about_as_many_iterations_as_parameters():
     P = 6
     square_RPP = seeded(8, P, P)
     hessian_RPP = square_RPP @ square_RPP.mT + torch.eye(P, dtype=F64)
-    state = lbfgs.start(PAPER, seeded(8, P, seed=1))
+    state = PAPER.start(seeded(8, P, seed=1))
 
     def quadratic(x_RP):
         return (x_RP * (hessian_RPP @ x_RP[:, :, None])[..., 0]).sum(-1) / 2
@@ -381,10 +381,10 @@ def test_every_accepted_point_satisfies_the_strong_wolfe_conditions(seed, params
     settings = Lbfgs(
         name="lbfgs", tolerance_curvature=1e-10, learning_rate=rate, tolerance_gradient=1e-4, tolerance_change=0
     )
-    state = lbfgs.start(settings, 2 * seeded(4, params, seed=seed + 1))
+    state = settings.start(2 * seeded(4, params, seed=seed + 1))
     for _ in range(40):
         before, state = state, advanced(settings, state, 1, objective)
-        met = (state.iterations_R > before.iterations_R) & (before.probes_R < lbfgs.MAX_PROBES)
+        met = (state.iterations_R > before.iterations_R) & (before.probes_R < MAX_PROBES)
         slope = (state.gradient_RP * before.direction_RP).sum(-1)
         lower = state.loss_R <= before.loss_R + 1e-4 * before.length_R * before.slope_R
         flatter = slope.abs() <= 0.9 * before.slope_R.abs()
@@ -397,7 +397,7 @@ def test_a_loss_that_is_nan_outside_a_ball_is_minimised_inside(rate):
     """Steps that leave the domain of the loss are shortened until they don't, and the minimum within is found."""
     settings = Lbfgs(name="lbfgs", tolerance_curvature=1e-10, learning_rate=rate, tolerance_gradient=1e-8)
     inside = torch.tensor([[0.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.0, -0.99, 0.0]], dtype=F64)
-    state = trained(settings, lbfgs.start(settings, inside), dented_ball)
+    state = trained(settings, settings.start(inside), dented_ball)
     assert not state.diverged_R.any()
     torch.testing.assert_close(state.loss_R, torch.full((3,), -math.sqrt(6.25), dtype=F64), rtol=0, atol=1e-12)
 
@@ -405,13 +405,13 @@ def test_a_loss_that_is_nan_outside_a_ball_is_minimised_inside(rate):
 # ------------------------------------------------------------------------------------------------------ lanes at rest
 def test_a_lane_diverges_at_a_start_that_is_not_finite():
     """A first loss, gradient or slope that isn't finite ends the lane after one evaluation, at its start."""
-    state = lbfgs.start(PAPER, seeded(5, 3))
-    loss, gradient = evaluated(rosenbrock, lbfgs.ask(state))
+    state = PAPER.start(seeded(5, 3))
+    loss, gradient = evaluated(rosenbrock, PAPER.ask(state))
     loss[0], loss[1], gradient[2, 1], gradient[3] = torch.nan, -torch.inf, torch.inf, 1e200
-    state = advanced(PAPER, lbfgs.tell(PAPER, state, loss, gradient), 5)
+    state = advanced(PAPER, PAPER.tell(state, loss, gradient), 5)
     assert state.diverged_R.tolist() == [True, True, True, True, False]
     assert state.evaluations_R.tolist() == [1, 1, 1, 1, 6]
-    assert torch.equal(lbfgs.position(state)[:4], seeded(5, 3)[:4])
+    assert torch.equal(state.position_RP[:4], seeded(5, 3)[:4])
     assert state.loss_R[:3].isinf().all()
 
 
@@ -421,11 +421,11 @@ def test_a_lane_diverges_when_no_step_is_finite():
     def speck(x_RP):
         return torch.where(x_RP.abs().amax(-1) < 1e-12, x_RP.sum(-1), torch.nan)
 
-    state = trained(PAPER, lbfgs.start(PAPER, torch.zeros(2, 3, dtype=F64)), speck)
+    state = trained(PAPER, PAPER.start(torch.zeros(2, 3, dtype=F64)), speck)
     assert state.diverged_R.all()
     assert not state.finished_R.any()
-    assert state.evaluations_R.tolist() == [2 + lbfgs.MAX_PROBES] * 2
-    assert torch.equal(lbfgs.position(state), torch.zeros(2, 3, dtype=F64))
+    assert state.evaluations_R.tolist() == [2 + MAX_PROBES] * 2
+    assert torch.equal(state.position_RP, torch.zeros(2, 3, dtype=F64))
 
 
 def test_a_search_without_a_lower_point_finishes_the_lane():
@@ -434,10 +434,10 @@ def test_a_search_without_a_lower_point_finishes_the_lane():
     def lying(x_RP):
         return x_RP.abs().sum(-1) + (x_RP - x_RP.detach()).sum(-1)
 
-    state = trained(PAPER, lbfgs.start(PAPER, torch.zeros(2, 3, dtype=F64)), lying)
+    state = trained(PAPER, PAPER.start(torch.zeros(2, 3, dtype=F64)), lying)
     assert state.finished_R.all()
     assert not state.diverged_R.any()
-    assert torch.equal(lbfgs.position(state), torch.zeros(2, 3, dtype=F64))
+    assert torch.equal(state.position_RP, torch.zeros(2, 3, dtype=F64))
 
 
 def test_a_lane_at_rest_keeps_every_bit():
@@ -445,11 +445,11 @@ def test_a_lane_at_rest_keeps_every_bit():
     settings = Lbfgs(name="lbfgs", tolerance_curvature=1e-10, tolerance_gradient=1e-6)
     x_RP = seeded(3, 4)
     x_RP[1] = torch.nan
-    state = trained(settings, lbfgs.start(settings, x_RP), rosenbrock)
+    state = trained(settings, settings.start(x_RP), rosenbrock)
     assert state.finished_R.tolist() == [True, False, True]
     nan_R, nan_RP = torch.full((3,), torch.nan, dtype=F64), torch.full((3, 4), torch.nan, dtype=F64)
-    assert same(lbfgs.tell(settings, state, nan_R, nan_RP), state)
-    assert torch.equal(lbfgs.ask(state)[::2], lbfgs.position(state)[::2])
+    assert same(settings.tell(state, nan_R, nan_RP), state)
+    assert torch.equal(settings.ask(state)[::2], state.position_RP[::2])
 
 
 # ------------------------------------------------------------------------------------------------------- independence
@@ -457,7 +457,7 @@ def test_a_lane_at_rest_keeps_every_bit():
 def test_lanes_are_the_same_bits_in_any_pack(settings):
     """A lane's path doesn't depend on how many lanes train beside it."""
     x_RP = seeded(32, 7)
-    packs = [advanced(settings, lbfgs.start(settings, x_RP[:lanes]), 150) for lanes in (2, 8, 32)]
+    packs = [advanced(settings, settings.start(x_RP[:lanes]), 150) for lanes in (2, 8, 32)]
     for pack in packs[1:]:
         assert same(packs[0], select(pack, torch.arange(2)))
 
@@ -468,18 +468,18 @@ def test_lanes_are_blind_to_each_other(start, settings):
     """Another start in one lane, also one at the minimum, NaN or overflowing, changes no bit in the others."""
     x_RP = seeded(4, 5)
     others = torch.tensor([0, 1, 3])
-    plain = advanced(settings, lbfgs.start(settings, x_RP), 60)
+    plain = advanced(settings, settings.start(x_RP), 60)
     x_RP[2] = start
-    assert same(select(advanced(settings, lbfgs.start(settings, x_RP), 60), others), select(plain, others))
+    assert same(select(advanced(settings, settings.start(x_RP), 60), others), select(plain, others))
 
 
 def test_a_learning_rate_can_be_given_by_lane():
     """A lane with its own rate walks as an ensemble of that one rate does."""
     rates = torch.tensor([1.0, 0.1, 3.0], dtype=F64)
-    mixed = advanced(PAPER, lbfgs.start(PAPER, seeded(3, 5), rates), 40)
+    mixed = advanced(PAPER, PAPER.start(seeded(3, 5), rates), 40)
     for lane, rate in enumerate(rates.tolist()):
         settings = Lbfgs(name="lbfgs", tolerance_curvature=1e-10, learning_rate=rate)
-        alone = advanced(settings, lbfgs.start(settings, seeded(3, 5)), 40)
+        alone = advanced(settings, settings.start(seeded(3, 5)), 40)
         assert same(select(mixed, torch.tensor([lane])), select(alone, torch.tensor([lane])))
 
 
@@ -488,14 +488,14 @@ def test_a_learning_rate_can_be_given_by_lane():
 def test_a_saved_state_goes_on_as_if_never_interrupted(settings):
     """At any evaluation, in a search or between steps, saving and loading the fields changes no bit of what follows."""
     x_RP = torch.logspace(-1, 1, 8, dtype=F64)[:, None] * seeded(8, 5)
-    state, seen, between_steps = lbfgs.start(settings, x_RP), set(), False
+    state, seen, between_steps = settings.start(x_RP), set(), False
     end = advanced(settings, state, 60)
     for _ in range(30):
         state = advanced(settings, state, 1)
         file = io.BytesIO()
         torch.save(vars(state), file)
         file.seek(0)
-        state = lbfgs.LbfgsState(**torch.load(file))
+        state = LbfgsState(**torch.load(file))
         seen |= {
             (zooming, probes > 0)
             for zooming, probes in zip(state.zooming_R.tolist(), state.probes_R.tolist(), strict=True)
@@ -509,5 +509,5 @@ def test_a_saved_state_goes_on_as_if_never_interrupted(settings):
 def test_select_keeps_the_named_lanes():
     """The lanes that are kept train on as they would have done among the others, in the order asked for."""
     kept = torch.tensor([3, 0, 3])
-    state = advanced(PAPER, lbfgs.start(PAPER, seeded(5, 4)), 17)
+    state = advanced(PAPER, PAPER.start(seeded(5, 4)), 17)
     assert same(advanced(PAPER, select(state, kept), 30), select(advanced(PAPER, state, 30), kept))

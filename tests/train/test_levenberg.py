@@ -10,6 +10,9 @@ import torch
 from scipy.optimize import least_squares
 
 from harness import families
+from harness.optimisers import levenberg
+from harness.optimisers.lanes import select
+from harness.optimisers.levenberg import LevenbergState, System, linearise
 from harness.spec import (
     GridExtension,
     GridUpdates,
@@ -22,8 +25,7 @@ from harness.spec import (
     Task,
 )
 from harness.tasks import resolve
-from harness.train import levenberg, torch_engine
-from harness.train.lanes import select
+from harness.train import torch_engine
 
 F64 = torch.float64
 MARQUARDT = LevenbergMarquardt(name="levenberg_marquardt")
@@ -58,7 +60,7 @@ class Case:
         return part
 
     def system(self, settings, flat):
-        return levenberg.linearise(settings, self.network, flat, self.knots, self.x, self.y)
+        return linearise(settings, self.network, flat, self.knots, self.x, self.y)
 
     def residuals(self, flat):
         """[R, O * N] at positions [R, P]."""
@@ -72,12 +74,12 @@ class Case:
 
 def advanced(settings, state, case, evaluations):
     for _ in range(evaluations):
-        state = levenberg.tell(settings, state, case.system(settings, levenberg.ask(state)))
+        state = settings.tell(state, case.system(settings, settings.ask(state)))
     return state
 
 
 def trained(settings, case, evaluations):
-    return advanced(settings, levenberg.start(settings, case.flat), case, evaluations)
+    return advanced(settings, settings.start(case.flat), case, evaluations)
 
 
 def same(one, other):
@@ -188,7 +190,7 @@ def test_the_loss_never_rises_and_every_evaluation_is_counted():
     """Steps that would raise the loss cost an evaluation and are not taken; then the damping grows."""
     case = Case(KAN, lanes=4)
     case.flat *= 10
-    state = levenberg.start(UNDAMPED, case.flat)
+    state = UNDAMPED.start(case.flat)
     for evaluation in range(1, 40):
         before, state = state, advanced(UNDAMPED, state, case, 1)
         taken = state.iterations_R > before.iterations_R
@@ -219,19 +221,17 @@ def test_a_system_without_a_solution_makes_the_damping_grow():
 
 def test_a_system_that_no_damping_helps_finishes_the_lane():
     """The damping grows to the end of its range; the lane rests at its start, and its neighbour has its step."""
-    state = levenberg.start(MARQUARDT, torch.ones(2, 3, dtype=F64))
+    state = MARQUARDT.start(torch.ones(2, 3, dtype=F64))
     one, empty = torch.ones(2, dtype=F64), torch.empty(2, 3, 0, dtype=F64)
     matrix = torch.stack([-1e308 * torch.eye(3, dtype=F64), torch.eye(3, dtype=F64)])
-    state = levenberg.tell(
-        MARQUARDT, state, levenberg.System(one, one, 5 * one, torch.ones(2, 3, dtype=F64), matrix, empty[:, 0], empty)
-    )
+    state = MARQUARDT.tell(state, System(one, one, 5 * one, torch.ones(2, 3, dtype=F64), matrix, empty[:, 0], empty))
     assert state.finished_R.tolist() == [True, False]
     assert not state.diverged_R.any()
     assert state.evaluations_R.tolist() == [1, 1]
     assert state.refused_steps_R[0] > 10
     assert state.refused_steps_R[1] == 0
-    assert torch.equal(levenberg.ask(state)[0], torch.ones(3, dtype=F64))
-    torch.testing.assert_close(levenberg.ask(state)[1], torch.full((3,), 1 - 1 / 1.01, dtype=F64))
+    assert torch.equal(MARQUARDT.ask(state)[0], torch.ones(3, dtype=F64))
+    torch.testing.assert_close(MARQUARDT.ask(state)[1], torch.full((3,), 1 - 1 / 1.01, dtype=F64))
 
 
 # -------------------------------------------------------------------------------------------------------- not finite
@@ -250,7 +250,7 @@ def test_a_lane_diverges_at_a_start_that_is_not_finite(samples, spoilt):
     assert not state.finished_R.any()
     assert state.evaluations_R.tolist() == [5, 1, 5]
     assert state.iterations_R[1] == 0
-    assert torch.equal(levenberg.position(state)[1], case.flat[1])
+    assert torch.equal(state.position_RP[1], case.flat[1])
     assert same(select(state, torch.tensor([0, 2])), select(plain, torch.tensor([0, 2])))
 
 
@@ -261,12 +261,12 @@ def test_a_step_to_a_loss_that_is_not_finite_is_not_taken():
     # The undamped step multiplies two weights by 1e160.
     case.flat[:] = torch.tensor([1e-80, 0, 1e-80, 0], dtype=F64)
     first = trained(UNDAMPED, case, 1)
-    assert not case.residuals(levenberg.ask(first)).square().sum(1).isfinite().any()
+    assert not case.residuals(MARQUARDT.ask(first)).square().sum(1).isfinite().any()
     state = advanced(UNDAMPED, first, case, 1)
     assert state.evaluations_R.tolist() == [2, 2]
     assert state.iterations_R.tolist() == [0, 0]
     assert (state.damping_R > first.damping_R).all()
-    assert torch.equal(levenberg.position(state), case.flat)
+    assert torch.equal(state.position_RP, case.flat)
     state = advanced(UNDAMPED, state, case, 100)
     assert not state.diverged_R.any()
     assert (state.loss_R < first.loss_R).all()
@@ -290,17 +290,17 @@ def test_a_lane_at_rest_keeps_every_bit():
     case.flat[1] = math.nan
     state = trained(MARQUARDT, case, 200)
     assert state.finished_R.tolist() == [True, False, True]
-    spoilt = levenberg.System(*(torch.full_like(field, math.nan) for field in case.system(MARQUARDT, case.flat)))
-    assert same(levenberg.tell(MARQUARDT, state, spoilt), state)
-    assert torch.equal(levenberg.ask(state)[::2], levenberg.position(state)[::2])
+    spoilt = System(*(torch.full_like(field, math.nan) for field in case.system(MARQUARDT, case.flat)))
+    assert same(MARQUARDT.tell(state, spoilt), state)
+    assert torch.equal(MARQUARDT.ask(state)[::2], state.position_RP[::2])
 
 
 def test_lanes_begin_anew_where_they_are_sent():
     """The lanes of the mask are as at a start, the others as they were; before any evaluation too."""
     case = Case(KAN, lanes=3)
     moving = torch.tensor([True, False, True])
-    for state in (levenberg.start(MARQUARDT, case.flat), trained(MARQUARDT, case, 7)):
-        sent = levenberg.restart(MARQUARDT, state, 2 * case.flat, moving)
+    for state in (MARQUARDT.start(case.flat), trained(MARQUARDT, case, 7)):
+        sent = MARQUARDT.moved(state, MARQUARDT.start(2 * case.flat), moving)
         assert same(select(sent, torch.tensor([1])), select(state, torch.tensor([1])))
         case.flat = torch.where(moving[:, None], 2 * case.flat, state.position_RP)
         go_on = advanced(MARQUARDT, sent, case, 5)
@@ -323,12 +323,12 @@ def test_a_saved_state_goes_on_as_if_never_interrupted(samples):
     """At any evaluation, saving and loading the fields changes no bit of what follows."""
     case = Case(KAN, lanes=4, samples=samples)
     case.flat *= 10
-    state, end = levenberg.start(MARQUARDT, case.flat), trained(MARQUARDT, case, 24)
+    state, end = MARQUARDT.start(case.flat), trained(MARQUARDT, case, 24)
     for _ in range(24):
         file = io.BytesIO()
         torch.save(vars(state), file)
         file.seek(0)
-        state = advanced(MARQUARDT, levenberg.LevenbergState(**torch.load(file)), case, 1)
+        state = advanced(MARQUARDT, LevenbergState(**torch.load(file)), case, 1)
     assert same(state, end)
     assert (end.iterations_R < 23).any()
 
@@ -354,7 +354,7 @@ def test_the_path_is_that_of_the_compiled_loop(network, samples, ridge, evaluati
     settings = MARQUARDT.model_copy(update={"ridge": ridge})
     case, splines = Case(network, samples=samples), splines_of(network)
     kind, sizes = kernels.describe(network)
-    state = levenberg.start(settings, case.flat)
+    state = settings.start(case.flat)
     peers = [compiled.start(settings, flat.numpy()) for flat in case.flat]
     for _ in range(evaluations):
         state = advanced(settings, state, case, 1)

@@ -4,8 +4,7 @@ from statistics import median
 
 import pytest
 
-from harness.spec import MlpShape, Recipe, RunSpec, Task
-from harness.spec.recipe import LevenbergMarquardt
+from harness.spec import LevenbergMarquardt, MlpShape, Recipe, RunSpec, Task
 from harness.tasks import resolve
 from harness.tasks.teachers import TASKS
 from harness.train import train_pack

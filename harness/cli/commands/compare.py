@@ -31,8 +31,9 @@ from harness.judging.versus import VersusRequest, conventions_of, lines, sides, 
 from harness.planning.match import axis_named
 from harness.show.comparison import compare_sentences, compare_tables
 from harness.show.console import console
-from harness.show.plot_comparison import draw_compared
-from harness.show.plot_versus import draw_versus
+from harness.show.figures.comparison import draw_compared
+from harness.show.figures.series import experiment_styles
+from harness.show.figures.versus import draw_versus
 from harness.show.verdicts import versus_sentences, versus_table
 
 OF_EXPERIMENTS = ("axis", "loss", "results")
@@ -142,7 +143,8 @@ def _compare_experiment(
     stem = "compare_" + "_".join(re.sub(r"[^\w=-]+", "-", name) for name in (request.first, request.second))
     with whole_file(target / f"{stem}.json") as path:
         path.write_text(text + "\n", encoding="utf-8")
-    for drawn in (target / f"{stem}.json", *draw_versus(request, curves, target / stem)):
+    styles = experiment_styles(manifest, {side.label: side.names for side in request.sides})
+    for drawn in (target / f"{stem}.json", *draw_versus(request, curves, styles, target / stem)):
         click.echo(drawn, err=as_json)
 
 

@@ -26,7 +26,7 @@ from harness.comparison.tables.fits import Request, answer, checks, to_json
 from harness.comparison.tables.forms import Form, FormRequest, form_answer, form_json
 from harness.comparison.tables.read import is_table
 from harness.judging.scaling import to_json as fits_to_json
-from harness.show.plot_fits import draw_fits
+from harness.show.figures.fits import draw_fits
 from harness.show.table_fits import answer_sentences, answer_tables, checklists
 from harness.show.table_forms import form_sentences, form_tables
 

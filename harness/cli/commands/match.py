@@ -6,7 +6,8 @@ import click
 
 from harness.cli.options import json_option
 from harness.families.fields import families_help
-from harness.planning.match import OPTIMIZERS, Setting, axis_named, match_arms, to_json
+from harness.optimisers import OPTIMISERS
+from harness.planning.match import Setting, axis_named, match_arms, to_json
 from harness.show.console import console
 from harness.show.plans import match_table
 
@@ -38,7 +39,7 @@ class WithFamilies(click.Command):
 )
 @click.option(
     "--optimizer",
-    type=click.Choice(["adam", "lbfgs", "levenberg_marquardt"]),
+    type=click.Choice(list(OPTIMISERS)),
     default="lbfgs",
     show_default=True,
 )
@@ -55,7 +56,9 @@ def match(
     as_json: bool,
 ) -> None:
     """Make architectures equal on one axis, and show how unequal they then are on all others."""
-    setting = Setting(axis_named(axis), budget, inputs, outputs, samples, evaluations, OPTIMIZERS[optimizer])
+    setting = Setting(
+        axis_named(axis), budget, inputs, outputs, samples, evaluations, OPTIMISERS[optimizer](name=optimizer)
+    )
     matched = match_arms(arms, setting)
     if as_json:
         click.echo(json.dumps(to_json(matched, setting)))

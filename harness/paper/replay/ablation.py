@@ -9,8 +9,8 @@ import pandas as pd
 from harness.base.formats import human
 from harness.paper.reference import load
 from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, Table
+from harness.paper.replay.figures.edges import counts_figure, networks_figure
 from harness.paper.replay.outcome import in_one_sentence, with_outcomes
-from harness.paper.replay.plot_edges import counts_figure, networks_figure
 from harness.record import Pruned, Record
 from harness.spec import KanShape
 

@@ -14,9 +14,9 @@ import pandas as pd
 from harness.base.formats import human
 from harness.paper.reference import load
 from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, Table
+from harness.paper.replay.figures.pareto import pareto_figure
 from harness.paper.replay.outcome import in_one_sentence, outcome_words, summary, with_outcomes
 from harness.paper.replay.pareto import drawn_count, frontier
-from harness.paper.replay.plot_pareto import pareto_figure
 from harness.spec import axis_words
 
 REASONABLE = 1e-2  # the test RMSE below which a pruned KAN may be called minimal

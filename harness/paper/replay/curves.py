@@ -11,8 +11,8 @@ from harness.base.formats import human
 from harness.judging.scaling import SeriesFit
 from harness.paper.reference import load
 from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, Table
+from harness.paper.replay.figures.curves import course_figure, curves_figure
 from harness.paper.replay.outcome import Summary, compared, in_one_sentence, outcome_words, summary, with_outcomes
-from harness.paper.replay.plot_curves import course_figure, curves_figure
 from harness.record import Record
 from harness.show.words import exponent_words
 

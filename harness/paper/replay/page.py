@@ -12,8 +12,8 @@ from harness.base.files import whole_file
 from harness.base.formats import human
 from harness.paper.reference import errata
 from harness.paper.replay.content import POINT_COLUMNS, Page, Replay, ReplayRuns, Table
-from harness.show.plot_residuals import write_figure
-from harness.show.report import png, provenance, template
+from harness.show.figures.theme import base64_png, write_figure
+from harness.show.report import provenance, template
 
 
 class Made(NamedTuple):
@@ -45,7 +45,7 @@ def write_page(runs: ReplayRuns, replay: Replay, made: Made, folder: Path) -> Pa
         changes=list(_changed(made.changes)),
         incomplete=missing_words(made.missing, len(runs.manifest.run_ids())),
         page=page,
-        pictures=[(one, png(one.figure)) for one in page.figures],
+        pictures=[(one, base64_png(one.figure)) for one in page.figures],
         points=_points_table(page.points),
         not_run=int((page.points["outcome"] == "not run").sum()),
         errata=_concerned(page.points),

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import llvmlite  # type: ignore[import-untyped]
@@ -90,9 +89,9 @@ def key(files: Iterable[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-def is_kept(module: ModuleType, name: str) -> bool:
-    """Whether a compiled function of this module is there for the next process."""
-    place, stem = folder(key(sources())), module.__name__.rpartition(".")[2]
+def is_kept(module: str, name: str) -> bool:
+    """Whether a compiled function of the module of that name is there for the next process."""
+    place, stem = folder(key(sources())), module.rpartition(".")[2]
     return place is not None and any(place.rglob(f"{stem}.{name}-*.nbc"))
 
 

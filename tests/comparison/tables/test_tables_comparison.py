@@ -16,7 +16,7 @@ from harness.comparison.tables.comparison import Compared, ComparisonRequest, co
 from harness.comparison.tables.fits import Request, answer, drawn_law
 from harness.comparison.tables.read import Columns
 from harness.show.comparison import crossover_words
-from harness.show.plot_comparison import compare_figure
+from harness.show.figures.comparison import compare_figure
 
 REFERENCE = Path(__file__).parents[3] / "results" / "reference" / "quickstart" / "runs.csv"
 SIZES = (10, 30, 100, 300, 1000, 3000, 10000)

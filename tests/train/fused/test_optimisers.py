@@ -14,13 +14,10 @@ from hypothesis import strategies as st
 from scipy.optimize import least_squares
 
 from harness import families
+from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
 from harness.spec import KanShape, MlpShape
-from harness.spec.recipe import Adam, Lbfgs
-from harness.train import adam as adam_lanes
-from harness.train import lbfgs as lbfgs_lanes
 from harness.train.fused import kernels
 from harness.train.fused.optimisers import adam, lbfgs, levenberg, linear
-from harness.train.fused.optimisers.levenberg import LevenbergMarquardt
 
 pytestmark = pytest.mark.slow  # compiling takes longer than all other tests of a room
 
@@ -252,10 +249,10 @@ def test_lbfgs_finishes_where_the_lanes_do(objective, x_RP):
     settings = Lbfgs(name="lbfgs", tolerance_curvature=1e-10, tolerance_gradient=1e-7, tolerance_change=1e-9)
     for x_P in x_RP:
         state = trained(settings, lbfgs.start(settings, x_P.numpy()), objective)
-        peer = lbfgs_lanes.start(settings, x_P[None])
+        peer = settings.start(x_P[None])
         while not (peer.finished_R | peer.diverged_R).all():
-            loss, gradient = evaluated(objective, lbfgs_lanes.ask(peer)[0])
-            peer = lbfgs_lanes.tell(settings, peer, torch.tensor([loss], dtype=F64), torch.from_numpy(gradient)[None])
+            loss, gradient = evaluated(objective, settings.ask(peer)[0])
+            peer = settings.tell(peer, torch.tensor([loss], dtype=F64), torch.from_numpy(gradient)[None])
         assert state.finished
         assert (state.evaluations, state.iterations) == (peer.evaluations_R.item(), peer.iterations_R.item())
         np.testing.assert_allclose(state.position_P, peer.position_RP[0], rtol=0, atol=1e-7)
@@ -417,10 +414,10 @@ def test_lbfgs_on_a_kernel_walks_the_path_of_the_torch_engine(network):
     """Twenty iterations on a network are those of the lanes on torch's gradients to 1e-9, evaluation by evaluation."""
     case = Case(network)
     state, problem = lbfgs.start(PAPER, case.flat), case.problem()
-    peer = lbfgs_lanes.start(PAPER, torch.from_numpy(case.flat)[None])
+    peer = PAPER.start(torch.from_numpy(case.flat)[None])
     while peer.iterations_R < 20:
-        loss, gradient = evaluated(case.loss, lbfgs_lanes.ask(peer)[0])
-        peer = lbfgs_lanes.tell(PAPER, peer, torch.tensor([loss], dtype=F64), torch.from_numpy(gradient)[None])
+        loss, gradient = evaluated(case.loss, PAPER.ask(peer)[0])
+        peer = PAPER.tell(peer, torch.tensor([loss], dtype=F64), torch.from_numpy(gradient)[None])
         state = lbfgs.advance(PAPER, state, problem, 1)
         assert (state.iterations, state.probes, state.zooming) == (
             peer.iterations_R.item(), peer.probes_R.item(), peer.zooming_R.item(),
@@ -433,10 +430,10 @@ def test_lbfgs_reaches_the_minimum_of_the_torch_engine():
     case = Case(SPLINE, noise=0.1)
     settings = Lbfgs(name="lbfgs")
     state = lbfgs.advance(settings, lbfgs.start(settings, case.flat), case.problem(), 400)
-    peer = lbfgs_lanes.start(settings, torch.from_numpy(case.flat)[None])
+    peer = settings.start(torch.from_numpy(case.flat)[None])
     for _ in range(400):
-        loss, gradient = evaluated(case.loss, lbfgs_lanes.ask(peer)[0])
-        peer = lbfgs_lanes.tell(settings, peer, torch.tensor([loss], dtype=F64), torch.from_numpy(gradient)[None])
+        loss, gradient = evaluated(case.loss, settings.ask(peer)[0])
+        peer = settings.tell(peer, torch.tensor([loss], dtype=F64), torch.from_numpy(gradient)[None])
     assert state.loss == pytest.approx(peer.loss_R.item(), rel=1e-12)
     assert state.loss == pytest.approx(case.least(), rel=1e-9)
 
@@ -500,10 +497,10 @@ def test_a_diverged_adam_rests_at_its_last_finite_position():
     healthy = np.delete(np.arange(60), 7)[None].repeat(4, 0)
     state = adam.advance(settings, adam.start(settings, case.flat), case.problem(), 4, healthy)
     gone = adam.advance(settings, state, case.problem(), 5)
-    peer = adam_lanes.start(settings, torch.from_numpy(case.flat)[None])
+    peer = settings.start(torch.from_numpy(case.flat)[None])
     for loss, points in [(None, healthy[0])] * 4 + [(math.nan, slice(None))] * 5:
-        seen, gradient = evaluated(partial(case.loss, points=points), adam_lanes.ask(peer)[0])
-        peer = adam_lanes.tell(settings, peer, torch.tensor([loss or seen]), torch.from_numpy(gradient)[None])
+        seen, gradient = evaluated(partial(case.loss, points=points), settings.ask(peer)[0])
+        peer = settings.tell(peer, torch.tensor([loss or seen]), torch.from_numpy(gradient)[None])
     assert gone.diverged
     assert (gone.evaluations, gone.iterations) == (peer.evaluations_R.item(), peer.iterations_R.item()) == (5, 4)
     assert np.array_equal(gone.position_P, state.previous_P)

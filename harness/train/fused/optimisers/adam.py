@@ -8,13 +8,13 @@ Legend: P parameters, N points, B of them in a batch, S steps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import cos, inf, pi, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.spec.recipe import Adam
+from harness.optimisers import Adam
 from harness.train.fused.compiled import compiled, part
 from harness.train.fused.kernels import loss_and_gradient
 from harness.train.fused.optimisers.lane import Array, Problem, freeze, thaw
@@ -66,7 +66,12 @@ def start(
 
 
 def advance(
-    settings: Adam, state: AdamState, problem: Problem, evaluations: int, batches_SB: NDArray[np.int64] | None = None
+    settings: Adam,
+    state: AdamState,
+    problem: Problem,
+    evaluations: int,
+    batches_SB: NDArray[np.int64] | None = None,
+    splines_E3: NDArray[np.int64] | None = None,
 ) -> AdamState:
     """At most `evaluations` more; less when the lane has diverged.
 
@@ -81,6 +86,11 @@ def advance(
     batches_SB = ALL_POINTS if batches_SB is None else np.array(batches_SB, np.int64)
     _train(*arrays, record, constants, batches_SB, problem, evaluations)
     return freeze(state, arrays, record)
+
+
+def moved(state: AdamState, fresh: AdamState) -> AdamState:
+    """The state after knots moved: the moments stay, at the position of a fresh one."""
+    return replace(state, position_P=fresh.position_P, previous_P=fresh.previous_P)
 
 
 @compiled

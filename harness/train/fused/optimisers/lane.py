@@ -8,7 +8,7 @@ scalar whose fields it reads and sets by name. There is nothing else in a state,
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,31 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Problem = tuple[int, NDArray[np.int64], Array, Array, Array, Array]
 State = TypeVar("State")
+
+
+class Loop(Protocol):
+    """What the module of an optimiser gives; each takes of the last arguments what it needs."""
+
+    __name__: str
+
+    def start(self, settings: Any, position_P: Array, *, total_steps: int) -> Any:
+        """The state before any evaluation."""
+
+    def advance(
+        self,
+        settings: Any,
+        state: Any,
+        problem: Problem,
+        evaluations: int,
+        *,
+        batches_SB: NDArray[np.int64] | None,
+        splines_E3: NDArray[np.int64],
+    ) -> Any:
+        """At most so many evaluations more; less when the lane has come to rest."""
+
+    def moved(self, state: Any, fresh: Any) -> Any:
+        """The state after knots moved, by which the lane stands where the `fresh` one does."""
+
 
 DTYPES = {"float": np.float64, "int": np.int64, "bool": np.bool_}
 

@@ -18,8 +18,9 @@ from math import inf, isnan, nan, sqrt
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from harness.spec.recipe import Lbfgs
+from harness.optimisers import Lbfgs
 from harness.train.fused.compiled import compiled, part
 from harness.train.fused.kernels import loss_and_gradient
 from harness.train.fused.optimisers.lane import Array, Problem, freeze, thaw
@@ -84,7 +85,9 @@ class Arrays(NamedTuple):
 
 
 # ----------------------------------------------------------------------------------------------------------- the seam
-def start(settings: Lbfgs, position_P: Array, learning_rate: float | None = None) -> LbfgsState:
+def start(
+    settings: Lbfgs, position_P: Array, learning_rate: float | None = None, total_steps: int | None = None
+) -> LbfgsState:
     """The state before any evaluation; `learning_rate` replaces that of the settings."""
     position_P = np.array(position_P, np.float64)
     memory = (settings.history, len(position_P))
@@ -119,11 +122,23 @@ def start(settings: Lbfgs, position_P: Array, learning_rate: float | None = None
     )
 
 
-def advance(settings: Lbfgs, state: LbfgsState, problem: Problem, evaluations: int) -> LbfgsState:
+def advance(
+    settings: Lbfgs,
+    state: LbfgsState,
+    problem: Problem,
+    evaluations: int,
+    batches_SB: NDArray[np.int64] | None = None,
+    splines_E3: NDArray[np.int64] | None = None,
+) -> LbfgsState:
     """At most `evaluations` more; less when the lane has finished or diverged."""
     arrays, record = thaw(state)
     _train(Arrays(*arrays), record, _rules(settings), problem, evaluations)
     return freeze(state, arrays, record)
+
+
+def moved(state: LbfgsState, fresh: LbfgsState) -> LbfgsState:
+    """The state after knots moved: it begins anew, as what it knows is of other coefficients."""
+    return fresh
 
 
 def ask(state: LbfgsState) -> Array:

@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.spec.recipe import LevenbergMarquardt
+from harness.optimisers import LevenbergMarquardt
 from harness.train.fused.compiled import compiled, part
 from harness.train.fused.kernels import normal_equations, residuals_and_jacobian
 from harness.train.fused.optimisers.lane import Array, Problem, freeze, thaw
@@ -77,7 +77,12 @@ class System(NamedTuple):
 
 
 # ----------------------------------------------------------------------------------------------------------- the seam
-def start(settings: LevenbergMarquardt, position_P: Array) -> LevenbergState:
+def start(
+    settings: LevenbergMarquardt,
+    position_P: Array,
+    learning_rate: float | None = None,
+    total_steps: int | None = None,
+) -> LevenbergState:
     """The state before any evaluation."""
     return LevenbergState(
         position_P=np.array(position_P, np.float64),
@@ -98,6 +103,7 @@ def advance(
     problem: Problem,
     evaluations: int,
     splines_E3: NDArray[np.int64] = NO_SPLINES,
+    batches_SB: NDArray[np.int64] | None = None,
 ) -> LevenbergState:
     """At most `evaluations` more; less when the lane has finished or diverged. `splines_E3` is what the ridge acts on.
 
@@ -110,6 +116,11 @@ def advance(
         damping = (settings.damping, settings.shrink, settings.growth)
         _train(*arrays, record, damping, tolerances, ridge, np.array(splines_E3, np.int64), problem, evaluations)
     return freeze(state, arrays, record)
+
+
+def moved(state: LevenbergState, fresh: LevenbergState) -> LevenbergState:
+    """The state after knots moved: it begins anew, as what it knows is of other coefficients."""
+    return fresh
 
 
 # ----------------------------------------------------------------------------------------------------------- the loop

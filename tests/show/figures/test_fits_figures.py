@@ -1,6 +1,6 @@
 """The figures of tables: every run is in them, refused laws draw nothing, and many arms stay readable.
 
-pytest tests/tables/test_tables_plots.py
+pytest tests/show/figures/test_fits_figures.py
 """
 
 from pathlib import Path
@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 from harness.comparison.tables.fits import Request, RequestedFits, SizeRange, answer
 from harness.comparison.tables.read import Columns
 from harness.fit import predict
-from harness.show.plot_fits import laws_figure, residuals_of
-from harness.show.plot_residuals import PANELS
+from harness.show.figures.fits import MOST_PANELS, laws_figure, residuals_of
 
 SIZES = np.array([10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0])
 
@@ -85,7 +84,7 @@ def test_a_refused_law_is_not_drawn(tmp_path):
     """Where every law is refused there are runs and codes, no curve, no exponent, and no figure of residuals."""
     found = _answer(tmp_path, window=SizeRange(high=200))
     figure = laws_figure(found)
-    words = [text.get_text() for axes in figure.axes for text in axes.texts]
+    words = [text.get_text() for axes in figure.axes for text in axes.get_legend().get_texts()]
 
     assert not _artists(figure, "law")
     assert all("no fit: TOO_FEW" in text and "α" not in text for text in words)
@@ -98,6 +97,6 @@ def test_many_arms_get_panels_of_their_own(tmp_path, arms):
     figure = laws_figure(_answer(tmp_path, arms))
     panels = [axes for axes in figure.axes if axes.get_visible()]
 
-    assert len(panels) == (1 if arms <= 4 else min(arms, PANELS))
+    assert len(panels) == (1 if arms <= 4 else min(arms, MOST_PANELS))
     assert ("2 more panels are not drawn" in figure.get_supxlabel()) is (arms == 14)
-    assert len(_artists(figure, "runs")) == min(arms, PANELS)
+    assert len(_artists(figure, "runs")) == min(arms, MOST_PANELS)

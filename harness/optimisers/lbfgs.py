@@ -1,7 +1,4 @@
-"""L-BFGS with a strong-Wolfe line search over lanes, in ask/tell form: the path of torch.optim.LBFGS, lane by lane.
-
-    state = start(settings, position_RP)
-    state = tell(settings, state, *loss_and_gradient(ask(state)))      # one evaluation in every lane
+"""L-BFGS with a strong-Wolfe line search: the path of torch.optim.LBFGS, lane by lane.
 
 A line search is a state machine, so that no lane waits for another's: a lane is at its first evaluation, is
 *bracketing* (lengthening its step until a minimum lies behind), or is *zooming* into the bracket. Masks say which.
@@ -17,33 +14,36 @@ order, and the same bits but for the rounding of dot products and of fused multi
 that are not finite; here such a probe has loss +inf and no slope, which the same rules read as "too long a step", and
 the interpolation halves the bracket, until the search ends. Finite searches are not affected. (3) Where few evaluations
 are left of a step, torch 2.13 cuts the search short; pykan's copy of an earlier torch doesn't, nor is it done here.
-
-The state is a checkpoint as it is, at any evaluation (see `harness.train.checkpoint`).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Annotated, Literal
 
-import torch
-from torch import Tensor
+from pydantic import Field, FiniteFloat, PositiveInt
 
-from harness.spec.recipe import Lbfgs
-from harness.train.lanes import all_finite, choose, dot, largest, learning_rates
+from harness.base.frozen import Positive
+from harness.families.base import ShapeBase
+from harness.families.later import Tensor, torch
+from harness.optimisers.base import GradientOptimiser, LaneState, begun
+from harness.optimisers.lanes import all_finite, choose, dot, largest, learning_rates
 
 SUFFICIENT_DECREASE = 1e-4
 CURVATURE = 0.9
 MAX_PROBES = 25  # torch's max_ls: probes after the first one of a search
 NARROWEST = 1e-9  # bracket width at which a search ends; torch doesn't pass its tolerance_change on to the search
+# A scalar: an iteration takes differences of position and gradient, three inner products, two scalings and its stopping
+# checks; an evaluation of the line search a step and a slope.
+ITERATION_OPERATIONS = 15
+EVALUATION_OPERATIONS = 4
 
 
 @dataclass(frozen=True)
-class LbfgsState:
-    """All that the next evaluation depends on; every field leads with the lane."""
+class LbfgsState(LaneState):
+    """`position_RP` is the accepted point."""
 
-    # The accepted point.
-    position_RP: Tensor
     loss_R: Tensor
     gradient_RP: Tensor
     # The search line from there, and the length of the next probe on it.
@@ -68,84 +68,109 @@ class LbfgsState:
     repeating_R: Tensor
     iterations_before_R: Tensor
     evaluations_before_R: Tensor
-    iterations_R: Tensor
-    evaluations_R: Tensor
-    finished_R: Tensor
-    diverged_R: Tensor
 
 
-def start(settings: Lbfgs, position_RP: Tensor, learning_rate_R: Tensor | None = None) -> LbfgsState:
-    """The state before any evaluation; `learning_rate_R` replaces the one rate of the settings."""
-    position_RP = position_RP.detach().clone()
-    R, P = position_RP.shape
-    zero_R, zero_RP, zero_RL = (position_RP.new_zeros(R, *axes) for axes in ((), (P,), (3,)))
-    counter_R = zero_R.to(torch.int64)
-    return LbfgsState(
-        position_RP=position_RP,
-        loss_R=zero_R + math.inf,
-        gradient_RP=zero_RP,
-        direction_RP=zero_RP,
-        slope_R=zero_R,
-        length_R=zero_R,
-        probes_R=counter_R,
-        zooming_R=counter_R.bool(),
-        low_RL=zero_RL,
-        low_gradient_RP=zero_RP,
-        high_RL=zero_RL,
-        low_first_R=~counter_R.bool(),
-        slow_R=counter_R.bool(),
-        steps_RMP=position_RP.new_zeros(R, settings.history, P),
-        changes_RMP=position_RP.new_zeros(R, settings.history, P),
-        rho_RM=position_RP.new_zeros(R, settings.history),
-        scale_R=zero_R + 1,
-        learning_rate_R=learning_rates(settings.learning_rate, position_RP, learning_rate_R),
-        repeating_R=counter_R.bool(),
-        iterations_before_R=counter_R,
-        evaluations_before_R=counter_R,
-        iterations_R=counter_R,
-        evaluations_R=counter_R,
-        finished_R=counter_R.bool(),
-        diverged_R=counter_R.bool(),
-    )
+class Lbfgs(GradientOptimiser):
+    """L-BFGS with a strong-Wolfe line search (c1 = 1e-4, c2 = 0.9), full batch, as torch.optim.LBFGS.
 
+    The tolerances default to the KAN paper's 1e-32, that is, to running until the cap. `tolerance_curvature` is the
+    y.s at or below which a step is not remembered: torch's fixed 1e-10 stops the memory, and with it the progress,
+    once the loss is near 1e-8.
 
-def ask(state: LbfgsState) -> Tensor:
-    """Where every lane wants its next loss and gradient, [R, P]; a lane at rest asks for its accepted point."""
-    probe_RP = state.position_RP + state.length_R[:, None] * state.direction_RP
-    return choose(_running(state), probe_RP, state.position_RP)
-
-
-def position(state: LbfgsState) -> Tensor:
-    """The accepted point, [R, P]: where training would stop now."""
-    return state.position_RP
-
-
-@torch.no_grad()
-def tell(settings: Lbfgs, state: LbfgsState, loss_R: Tensor, gradient_RP: Tensor) -> LbfgsState:
-    """One evaluation in every lane, whatever each lane is at; finished and diverged lanes stay as they are, uncounted.
-
-    A lane has diverged when its first loss or gradient is not finite, when the shortest step that its line search
-    tried still isn't, or when its next search line has no finite slope.
+    `iterations_per_step` nests iterations in steps as torch's `max_iter` does, 20 in the KAN paper: after so many, or
+    after 5/4 as many evaluations, the accepted point is evaluated once more, which is counted and changes nothing else.
     """
-    running_R = _running(state)
-    first_R = running_R & (state.evaluations_R == 0)
-    searching_R = running_R & ~first_R
-    if settings.iterations_per_step is not None:
-        searching_R = searching_R & ~state.repeating_R
-    state = replace(state, evaluations_R=state.evaluations_R + running_R)
-    probe_RL = _probe(state, loss_R, gradient_RP)
-    state, ended_R, stuck_R = _narrow(state, first_R, searching_R, probe_RL, gradient_RP)
-    broken_R = (first_R & probe_RL[:, 1].isinf()) | (stuck_R & state.high_RL[:, 1].isinf())
-    state = replace(
-        state,
-        iterations_R=state.iterations_R + ended_R,
-        finished_R=state.finished_R | (stuck_R & ~broken_R),
-        diverged_R=state.diverged_R | broken_R,
-    )
-    state = _accept(settings, state, first_R, (first_R | (ended_R & ~stuck_R)) & ~broken_R)
-    if settings.iterations_per_step is None:
-        return state
-    return _nest(settings.iterations_per_step, state, running_R & state.repeating_R, ended_R & _running(state))
+
+    title = "L-BFGS"
+    state = LbfgsState
+    tunable = ("learning_rate", "history")
+    has_loop = True
+
+    name: Literal["lbfgs"]
+    learning_rate: Positive = 1.0
+    history: PositiveInt = 10
+    tolerance_gradient: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
+    tolerance_change: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
+    tolerance_curvature: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
+    iterations_per_step: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
+
+    def flops(self, network: ShapeBase, samples: int, evaluations: int, iterations: int, starts: int) -> int:
+        """Its memory begins empty in each of `starts`, which share the iterations evenly, and in each stage.
+
+        It also does where knots move; that is not counted, an overstatement.
+        """
+        each = iterations // starts
+        remembered = starts * (sum(range(min(each, self.history))) + max(each - self.history, 0) * self.history)
+        return network.trainable * (
+            # The two-loop recursion: an inner product and an update in each loop for each pair that is remembered.
+            # (Where a fused multiply-add counts as 1, this is the 4 m P of the literature.)
+            8 * remembered + ITERATION_OPERATIONS * iterations + EVALUATION_OPERATIONS * evaluations
+        )
+
+    @property
+    def rate(self) -> float:
+        return self.learning_rate
+
+    # ------------------------------------------------------------------------------------------------------ torch lanes
+    def start(
+        self, position_RP: Tensor, learning_rate_R: Tensor | None = None, total_steps: int | None = None
+    ) -> LbfgsState:
+        R, P = position_RP.shape
+        zero_R, zero_RP, zero_RL = (position_RP.new_zeros(R, *axes) for axes in ((), (P,), (3,)))
+        counter_R = zero_R.to(torch.int64)
+        return LbfgsState(
+            **begun(position_RP),
+            loss_R=zero_R + math.inf,
+            gradient_RP=zero_RP,
+            direction_RP=zero_RP,
+            slope_R=zero_R,
+            length_R=zero_R,
+            probes_R=counter_R,
+            zooming_R=counter_R.bool(),
+            low_RL=zero_RL,
+            low_gradient_RP=zero_RP,
+            high_RL=zero_RL,
+            low_first_R=~counter_R.bool(),
+            slow_R=counter_R.bool(),
+            steps_RMP=position_RP.new_zeros(R, self.history, P),
+            changes_RMP=position_RP.new_zeros(R, self.history, P),
+            rho_RM=position_RP.new_zeros(R, self.history),
+            scale_R=zero_R + 1,
+            learning_rate_R=learning_rates(self.learning_rate, position_RP, learning_rate_R),
+            repeating_R=counter_R.bool(),
+            iterations_before_R=counter_R,
+            evaluations_before_R=counter_R,
+        )
+
+    def ask(self, state: LbfgsState) -> Tensor:
+        probe_RP = state.position_RP + state.length_R[:, None] * state.direction_RP
+        return choose(_running(state), probe_RP, state.position_RP)
+
+    def tell(self, state: LbfgsState, loss_R: Tensor, gradient_RP: Tensor) -> LbfgsState:
+        """One evaluation in every lane, whatever each is at; finished and diverged lanes stay as they are, uncounted.
+
+        A lane has diverged when its first loss or gradient is not finite, when the shortest step that its line search
+        tried still isn't, or when its next search line has no finite slope.
+        """
+        running_R = _running(state)
+        first_R = running_R & (state.evaluations_R == 0)
+        searching_R = running_R & ~first_R
+        if self.iterations_per_step is not None:
+            searching_R = searching_R & ~state.repeating_R
+        state = replace(state, evaluations_R=state.evaluations_R + running_R)
+        probe_RL = _probe(state, loss_R, gradient_RP)
+        state, ended_R, stuck_R = _narrow(state, first_R, searching_R, probe_RL, gradient_RP)
+        broken_R = (first_R & probe_RL[:, 1].isinf()) | (stuck_R & state.high_RL[:, 1].isinf())
+        state = replace(
+            state,
+            iterations_R=state.iterations_R + ended_R,
+            finished_R=state.finished_R | (stuck_R & ~broken_R),
+            diverged_R=state.diverged_R | broken_R,
+        )
+        state = _accept(self, state, first_R, (first_R | (ended_R & ~stuck_R)) & ~broken_R)
+        if self.iterations_per_step is None:
+            return state
+        return _nest(self.iterations_per_step, state, running_R & state.repeating_R, ended_R & _running(state))
 
 
 def _running(state: LbfgsState) -> Tensor:

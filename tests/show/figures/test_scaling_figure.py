@@ -1,6 +1,6 @@
 """The figure: everything that was run is in it, and can be read.
 
-pytest tests/show/test_plot.py
+pytest tests/show/figures/test_scaling_figure.py
 """
 
 import itertools
@@ -17,9 +17,11 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from harness.fit import predict
-from harness.judging.scaling import HEADLINE_AXES, common_law
-from harness.show.plot import COLOURS, draw_scaling, laws_of, scaling_figure, series_styles, tick_values
-from harness.show.plot_residuals import experiment_residuals
+from harness.judging.scaling import HEADLINE_AXES, common_law, laws_of
+from harness.show.figures.labels import tick_values
+from harness.show.figures.residuals import experiment_residuals
+from harness.show.figures.scaling import PANEL_HEIGHT, draw_scaling, scaling_figure
+from harness.show.figures.series import experiment_styles
 
 TASKS = ("exp2d", "exp100d")
 
@@ -36,27 +38,26 @@ def gids(axes: Axes) -> set[str]:
 
 
 def label_of(axes: Axes, series: str) -> str:
-    """The text of a series' label."""
-    (found,) = [text for text in axes.texts if text.get_gid() == f"label:{series}"]
-    return found.get_text()
+    """What the legend of a panel says of a series, on one line."""
+    texts = [" ".join(text.get_text().split()) for text in axes.get_legend().get_texts()]
+    (found,) = [text for text in texts if text.startswith(f"{series}:")]
+    return found
 
 
 def assert_readable(figure: Figure) -> None:
-    """No label overlaps another, covers a marker or leaves its panel; every axis has at least two labelled ticks."""
+    """Legends are on the page, clear of each other, of all panels and of their ticks and titles; axes have ticks."""
     figure.draw_without_rendering()
-    for axes in figure.axes:
-        frame = axes.get_window_extent()
-        boxes = [text.get_window_extent() for text in axes.texts]
-        points = [
-            mark.get_transform().transform(mark.get_xydata())
-            for mark in axes.get_lines()
-            if mark.get_gid().split(":")[0] in ("runs", "means", "outside", "held_out", "diverged")
-        ]
-        for box in boxes:
-            assert np.all(frame.min <= box.min)
-            assert np.all(box.max <= frame.max)
-            assert not any(box.contains(*point) for point in np.concatenate(points))
-        assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    legends = [axes.get_legend().get_window_extent() for axes in figure.axes]
+    frames = [axes.get_window_extent() for axes in figure.axes]
+    titles = [box for axes in figure.axes if (box := axes._left_title.get_window_extent()).width]
+    labels = [axes.xaxis.label.get_window_extent() for axes in figure.axes]
+    for box in legends:
+        assert np.all(figure.bbox.min <= box.min)
+        assert np.all(box.max <= figure.bbox.max)
+        assert not any(box.overlaps(other) for other in (*frames, *titles, *labels))
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(legends, 2))
+    for axes, frame in zip(figure.axes, frames, strict=True):
+        assert frame.height > 200 * PANEL_HEIGHT * 0.7
         for axis in (axes.xaxis, axes.yaxis):
             low, high = sorted(axis.get_view_interval())
             assert sum(low <= tick <= high for tick in axis.get_majorticklocs()) >= 2
@@ -139,13 +140,13 @@ def test_a_diverged_run_is_in_the_figure(made, figure):
     """A diverged run has no error, but a cross at its size, and its series' label counts it."""
     diverged = made.table[(made.table["status"] == "diverged") & made.table["chosen"]]
     for axes, (task, axis) in zip(figure.axes, itertools.product(TASKS, HEADLINE_AXES), strict=True):
-        np.testing.assert_array_equal(line(axes, "diverged:mlp").get_xdata(), diverged[diverged["task"] == task][axis])
+        np.testing.assert_array_equal(line(axes, "failed:mlp").get_xdata(), diverged[diverged["task"] == task][axis])
         assert "1 run diverged" in label_of(axes, "mlp")
 
 
 @pytest.mark.parametrize("case", ["figure", "held_figure"])
 def test_panels_are_readable(case, request):
-    """No label overlaps another or a point; axes name what they count and have at least two labelled ticks."""
+    """Legends cover nothing; axes name what they count and have at least two labelled ticks."""
     figure = request.getfixturevalue(case)
 
     assert_readable(figure)
@@ -156,31 +157,29 @@ def test_panels_are_readable(case, request):
 
 @pytest.mark.nightly
 def test_many_series_are_readable(tmp_path):
-    """Seven near-equal series still find room for their labels in every panel."""
+    """Below every panel there is room for what seven laws say."""
     crowd = study(tmp_path, {f"arm{index}": 0.5 + 0.02 * index for index in range(7)})
 
     assert_readable(scaling_figure(crowd.manifest, crowd.table, crowd.fits))
 
 
-@pytest.mark.parametrize("most", ["MOST_LABELS", "MOST_ROWS"])
-def test_more_series_than_labels_have_room_for_are_named_beside(made, monkeypatch, most):
-    """Each once a row, in its own colour and mark, and in no panel."""
-    monkeypatch.setattr(f"harness.show.plot.{most}", {"MOST_LABELS": 1, "MOST_ROWS": 0}[most])
+def test_more_series_than_legends_have_room_for_are_named_beside(made, monkeypatch):
+    """Each once a row, in its own colour, mark and line."""
+    monkeypatch.setattr("harness.show.figures.scaling.MOST_LAWS", 1)
 
     drawn = scaling_figure(made.manifest, made.table, made.fits)
 
     legends = [axes.get_legend() for axes in drawn.axes if axes.get_legend()]
     assert len(legends) == 2
-    styles = series_styles(made.table["series"])
+    styles = experiment_styles(made.manifest)
     for legend in legends:
         looks = [(line.get_label(), line.get_color(), line.get_marker()) for line in legend.legend_handles]
         assert looks == [(name, style.colour, style.marker) for name, style in styles.items()]
-    assert not any(axes.texts for axes in drawn.axes)
 
 
 def test_too_many_series_have_a_row_for_each_recipe(held, monkeypatch):
     """Every series of a task stands in one of its rows, that of its arm's recipe."""
-    monkeypatch.setattr("harness.show.plot.MOST_NAMES", 1)
+    monkeypatch.setattr("harness.show.figures.scaling.MOST_NAMES", 1)
     arms = dict(held.manifest.experiment.arms)
     arms["mlp"] = arms["mlp"].model_copy(update={"recipe": "other"})
     experiment = held.manifest.experiment.model_copy(update={"arms": arms})
@@ -204,15 +203,6 @@ def test_a_users_target_is_titled_with_its_docstring(tmp_path, monkeypatch):
     assert title == "mine_for_plot:f:  costs $5 + $x_1$"
 
 
-def test_styles_differ_in_colour_marker_and_line():
-    """Neighbouring series differ in everything, and no two of many series look the same."""
-    styles = list(series_styles(f"series {index}" for index in range(60)).values())
-
-    assert len({style[:2] for style in styles[:56]}) == 56 == len(COLOURS) * 8
-    for one, other in itertools.pairwise(styles):
-        assert all(a != b for a, b in zip(one, other, strict=True))
-
-
 @pytest.mark.parametrize("decades", [0.01, 0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 12.0])
 def test_any_range_has_round_ticks(decades):
     """Wherever a range starts and however short it is, it has two to eight ticks."""
@@ -226,7 +216,7 @@ def test_any_range_has_round_ticks(decades):
 def test_plotting_never_loads_torch():
     """Drawing a figure, targets' formulas included, does not bring torch in."""
     code = (
-        "import sys; import harness.show.plot, harness.show.report; from harness.tasks import load_target;"
+        "import sys; import harness.show.figures.scaling, harness.show.report; from harness.tasks import load_target;"
         "load_target('exp2d'); sys.exit('torch' in sys.modules)"
     )
 
@@ -235,14 +225,15 @@ def test_plotting_never_loads_torch():
 
 def test_fonts_stay_readable_in_print(figure):
     """At the width of a page no text is smaller than 6 points."""
+    texts = [text for axes in figure.axes for text in axes.get_legend().get_texts()]
     assert figure.get_figwidth() == 7
-    assert min(text.get_fontsize() for axes in figure.axes for text in axes.texts) >= 6
-    assert not re.search(r"[\u25a1\ufffd]", "".join(text.get_text() for axes in figure.axes for text in axes.texts))
+    assert min(text.get_fontsize() for text in texts) >= 6
+    assert not re.search(r"[\u25a1\ufffd]", "".join(text.get_text() for text in texts))
 
 
 def test_residuals_of_an_experiment_lie_about_its_laws(made):
     """Two panels a series that has a law, whose means are ln(size mean / law), against the size and the law's value."""
-    figure = experiment_residuals(made.table, made.fits, "params.trainable")
+    figure = experiment_residuals(made.manifest, made.table, made.fits)
 
     where = ("exp2d", "mlp", "params.trainable", "floor")
     (fit,) = [one.fit for one in made.fits if (one.task, one.series, one.axis, one.fit.law) == where]

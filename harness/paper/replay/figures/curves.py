@@ -1,27 +1,25 @@
 """The figures of curves: published points and ours in the same panels on the axes of the paper; courses of training."""
 
-import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.record import Record
-from harness.show.plot import COLOURS, LABEL_SIZE, ROW_HEIGHT, THEME, Style, series_styles
-from harness.show.plot_residuals import empty_figure, hide_rest
+from harness.show.figures.labels import drawn_keys, set_ticks, write_foot
+from harness.show.figures.series import INK, Style, family_styles
+from harness.show.figures.theme import panel_grid, themed
 from harness.spec import all_axes
 
 GRID_WORDS = "intervals of a spline, G"
-PUBLISHED = "#222222"
 KAN_MARKS, MLP_MARKS = ("o", "P", "X"), ("s", "^", "D", "v")
-CURVE_HEIGHT, LEGEND_HEIGHT = 2.6, 0.5  # inches
+PANEL_HEIGHT, COURSE_HEIGHT = 3.0, 2.6  # inches
 
 
+@themed
 def curves_figure(published: pd.DataFrame, measured: pd.DataFrame, panels: tuple[str, ...], x: str) -> Figure:
     """A panel a function (or network): published points hollow and black, ours filled, a mark a curve.
 
@@ -30,43 +28,39 @@ def curves_figure(published: pd.DataFrame, measured: pd.DataFrame, panels: tuple
     measured = _at_published(published, measured)
     keys = list(dict.fromkeys(published[list(panels)].itertuples(index=False, name=None)))
     there = [key for key in keys if len(_of(measured, panels, key))] or keys
-    columns, styles = min(2, len(there)), series_styles(measured["ours"])
-    rows = -(-len(there) // columns)
-    with matplotlib.rc_context(THEME):
-        figure = empty_figure(rows * ROW_HEIGHT * 1.1 + LEGEND_HEIGHT, columns)
-        grid = figure.subplots(rows, columns, squeeze=False)
-        for axes, key in zip(grid.flat, there, strict=False):
-            _panel(axes, _of(published, panels, key), _of(measured, panels, key), styles, x)
-            axes.set_title(" ".join(key), loc="left", parse_math=False)
-        for axes in grid[:, 0]:
-            axes.set_ylabel("test RMSE")
-        hide_rest(grid, len(there))
-        _legend(figure, grid.flat, columns + 1)
-        sns.despine(figure)
+    styles = family_styles(dict(zip(measured["ours"], measured["family"], strict=True)))
+    columns = min(2, len(there))
+    figure, grid = panel_grid(len(there), columns, PANEL_HEIGHT)
+    for axes, key in zip(grid, there, strict=True):
+        _panel(axes, _of(published, panels, key), _of(measured, panels, key), styles)
+        size = all_axes().get(x)
+        axes.set(xlabel=size.words if size else GRID_WORDS, title=" ".join(key))
+    for axes in grid[::columns]:
+        axes.set_ylabel("test RMSE")
+    write_foot(figure, drawn_keys(grid), columns + 1)
     return figure
 
 
+@themed
 def course_figure(records: Sequence[tuple[str, Record]]) -> Figure:
     """Training and validation errors by evaluation, a panel a run: the staircase of grids."""
     columns = min(2, len(records))
-    rows = -(-len(records) // columns)
-    with matplotlib.rc_context(THEME):
-        figure = empty_figure(rows * CURVE_HEIGHT, columns)
-        grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
-        for axes, (title, record) in zip(grid.flat, records, strict=False):
-            evaluations = [point.evaluations for point in record.curve]
-            for name, colour in (("train", COLOURS[0]), ("validation", COLOURS[1])):
-                errors = [getattr(point, f"{name}_rmse") or np.nan for point in record.curve]
-                axes.plot(evaluations, errors, lw=0.9, color=colour, label=name, gid=f"course:{name}")
-            for end in np.cumsum([made for made, _ in record.by_stage])[:-1]:
-                axes.axvline(end, color="#999999", lw=0.5, ls=(0, (2, 2)), zorder=0)
-            axes.set(yscale="log", xlabel="evaluations", title="")
-            axes.set_title(title, loc="left", parse_math=False)
-        for axes in grid[:, 0]:
-            axes.set_ylabel("RMSE")
-        grid.flat[0].legend(frameon=False, fontsize=LABEL_SIZE)
-        hide_rest(grid, len(records))
-        sns.despine(figure)
+    figure, grid = panel_grid(len(records), columns, COURSE_HEIGHT, sharey=True)
+    for axes, (title, record) in zip(grid, records, strict=True):
+        family = record.run.network.family
+        styles = family_styles({"train": family, "validation": family})
+        evaluations = [point.evaluations for point in record.curve]
+        for name, style in styles.items():
+            errors = [getattr(point, f"{name}_rmse") or np.nan for point in record.curve]
+            axes.plot(evaluations, errors, lw=0.9, color=style.colour, ls=style.line, label=name, gid=f"course:{name}")
+        for end in np.cumsum([made for made, _ in record.by_stage])[:-1]:
+            axes.axvline(end, color="#999999", lw=0.5, ls=(0, (2, 2)), zorder=0)
+        axes.set(yscale="log", xlabel="evaluations", title=title)
+    for axes in grid:
+        set_ticks(axes.yaxis)
+    for axes in grid[::columns]:
+        axes.set_ylabel("RMSE")
+    grid[0].legend()
     return figure
 
 
@@ -83,13 +77,13 @@ def _of(points: pd.DataFrame, panels: tuple[str, ...], key: tuple[str, ...]) -> 
     return points[chosen].sort_values("x")
 
 
-def _panel(axes: Axes, published: pd.DataFrame, measured: pd.DataFrame, styles: dict[str, Style], x: str) -> None:
+def _panel(axes: Axes, published: pd.DataFrame, measured: pd.DataFrame, styles: Mapping[str, Style]) -> None:
     marks = _marks(published)
-    hollow: dict[str, Any] = {"mfc": "white", "mec": PUBLISHED, "ms": 5, "mew": 0.9, "lw": 0.6, "ls": (0, (1, 1.5))}
+    hollow: dict[str, Any] = {"mfc": "white", "mec": INK, "ms": 5, "mew": 0.9, "lw": 0.6, "ls": (0, (1, 1.5))}
     filled: dict[str, Any] = {"ms": 3.6, "mec": "none", "lw": 0.9}
     for curve, rows in published.groupby(published["curve"].astype(str), sort=False):
         words: dict[str, Any] = {"label": f"published, {curve}", "gid": f"published:{curve}"}
-        axes.plot(rows["x"], rows["published"], color=PUBLISHED, marker=marks[curve], zorder=4, **hollow, **words)
+        axes.plot(rows["x"], rows["published"], color=INK, marker=marks[curve], zorder=4, **hollow, **words)
     for series, rows in measured.groupby(measured["ours"].astype(str), sort=False):
         style, shown = styles[series], rows[np.isfinite(rows["median"])]
         worst = shown["worst"].where(np.isfinite(shown["worst"]), shown["median"])
@@ -98,8 +92,9 @@ def _panel(axes: Axes, published: pd.DataFrame, measured: pd.DataFrame, styles: 
             words = {"label": f"ours, {series}", "gid": f"ours:{series}"}
             look = {"color": style.colour, "marker": marks[curve], "zorder": 3, **filled, "ls": style.line}
             axes.plot(part["x"], part["median"], **look, **words)
-    size = all_axes().get(x)
-    axes.set(xscale="log", yscale="log", xlabel=size.words if size else GRID_WORDS)
+    axes.set(xscale="log", yscale="log")
+    set_ticks(axes.xaxis)
+    set_ticks(axes.yaxis)
 
 
 def _marks(published: pd.DataFrame) -> dict[str, str]:
@@ -107,12 +102,3 @@ def _marks(published: pd.DataFrame) -> dict[str, str]:
     is_kan = published["family"] == "kan"
     kans, mlps = (sorted(published.loc[chosen, "curve"].unique()) for chosen in (is_kan, ~is_kan))
     return dict(zip(kans, KAN_MARKS, strict=False)) | dict(zip(mlps, MLP_MARKS, strict=False))
-
-
-def _legend(figure: Figure, panels: Iterable[Axes], columns: int) -> None:
-    """One legend of all panels below them, each label once."""
-    drawn = itertools.chain.from_iterable(axes.get_legend_handles_labels()[0] for axes in panels)
-    handles = {handle.get_label(): handle for handle in drawn}
-    figure.legend(
-        handles=list(handles.values()), loc="outside lower left", ncols=columns, frameon=False, fontsize=LABEL_SIZE
-    )

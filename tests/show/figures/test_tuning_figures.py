@@ -1,6 +1,6 @@
 """The figures of a search: what the tables say is drawn, and what is missing is said.
 
-pytest tests/show/test_plot_tuning.py
+pytest tests/show/figures/test_tuning_figures.py
 """
 
 import numpy as np
@@ -11,9 +11,11 @@ from matplotlib.figure import Figure
 
 from harness.comparison.tuning_curve import effort_ratio, tuning_curve
 from harness.judging.tuning import SearchedSize, ratios
-from harness.show.plot_tuning import MOST_PANELS, draw_effort, draw_tuning, effort_figure, tuning_figure
+from harness.show.figures.series import named_styles
+from harness.show.figures.tuning import MOST_PANELS, draw_effort, draw_tuning, effort_figure, tuning_figure
 
 SIDES = ("kan", "mlp")
+STYLES = named_styles(SIDES)
 WHERES = (("j0", 60.0), ("j0", 1000.0), ("exp2d", 60.0))
 
 
@@ -51,7 +53,7 @@ def test_every_curve_is_in_its_panel():
     confirmed = pd.DataFrame(
         [(*one, 0.002, 0.001, 0.004) for one in curves], columns=["task", "arm", "asked", "estimate", "low", "high"]
     )
-    figure = tuning_figure(curves, confirmed, loss="test RMSE")
+    figure = tuning_figure(curves, STYLES, confirmed, loss="test RMSE")
 
     lines, marks, points = (artists(figure, kind) for kind in ("line", "marks", "confirmed"))
     titles = {("j0", 60.0): "j0, 60", ("j0", 1000.0): "j0, 1,000", ("exp2d", 60.0): "exp2d, 60"}
@@ -74,7 +76,7 @@ def test_a_ratio_shows_where_it_is_decided():
     curves = curves_of()
     found = ratios(curves, *SIDES)
     confirmed = pd.DataFrame([("j0", 60.0, 1.2, 0.8, 1.9)], columns=["task", "asked", "estimate", "low", "high"])
-    figure = effort_figure(found, *SIDES, confirmed)
+    figure = effort_figure(found, SIDES, STYLES, confirmed)
 
     assert list(found) == list(WHERES)
     decided, undecided = artists(figure, "marks"), artists(figure, "open")
@@ -93,22 +95,23 @@ def test_a_ratio_shows_where_it_is_decided():
 
 def test_what_is_not_drawn_is_said():
     """Curves that begin late or never, more sizes than panels; sizes that nothing matched have no number."""
-    assert "more than a fifth of the picks failed" in words(tuning_figure(curves_of(failed=8)))
-    nothing = tuning_figure(curves_of([("j0", None)], failed=16))
+    assert "more than a fifth of the picks failed" in words(tuning_figure(curves_of(failed=8), STYLES))
+    nothing = tuning_figure(curves_of([("j0", None)], failed=16), STYLES)
     assert "more than a fifth of the picks failed" in words(nothing)
     assert nothing.axes[0].get_title("left") == "j0"
     assert "Panels" not in words(nothing)
     many = curves_of([(f"f{index}", 60.0) for index in range(MOST_PANELS + 2)])
-    assert "2 more sizes are in the table alone" in words(effort_figure(ratios(many, *SIDES), *SIDES))
+    assert "2 more sizes are in the table alone" in words(effort_figure(ratios(many, *SIDES), SIDES, STYLES))
 
 
 def test_files_are_written(tmp_path):
     """PNG and PDF of both figures; nothing of nothing; a ratio that is all 1 can be drawn."""
     curves = curves_of(WHERES[:1], seeds=2)
-    written = draw_tuning(curves, tmp_path) + draw_effort(ratios(curves, *SIDES), *SIDES, tmp_path)
+    written = draw_tuning(curves, STYLES, tmp_path)
+    written += draw_effort(ratios(curves, *SIDES), SIDES, STYLES, tmp_path)
     names = ["tuning_curves.png", "tuning_curves.pdf", "tuning_ratio.png", "tuning_ratio.pdf"]
     assert [path.name for path in written] == names
     assert all(path.stat().st_size for path in written)
-    assert draw_tuning({}, tmp_path) == draw_effort({}, *SIDES, tmp_path) == []
+    assert draw_tuning({}, STYLES, tmp_path) == draw_effort({}, SIDES, STYLES, tmp_path) == []
     curve = curves["j0", "kan", 60.0]
-    assert effort_figure({("j0", 60.0): effort_ratio(curve, curve)}, *SIDES).axes
+    assert effort_figure({("j0", 60.0): effort_ratio(curve, curve)}, SIDES, STYLES).axes

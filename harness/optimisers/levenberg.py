@@ -1,14 +1,11 @@
-"""Levenberg-Marquardt over lanes, in ask/tell form: the algorithm of the compiled one, lane by lane.
+"""Levenberg-Marquardt: the algorithm of the compiled one, lane by lane.
 
-    state = start(settings, position_RP)
-    state = tell(settings, state, linearise(settings, network, ask(state), knots, x_RNI, y_RNO))    # one evaluation
+An evaluation is told as a linear system, which `linearise` makes of the network and its points.
 
 `harness.train.fused.optimisers.levenberg` says what a step, its damping and an evaluation are. Here a lane solves for
 its next step as soon as it is told the last one's outcome, so that it comes to rest, or counts a system that was
 refused, no later than at the evaluation before. Lanes that are refused grow their damping and solve again, while the
 others wait; that ends, because the damping grows faster each time.
-
-The state is a checkpoint as it is (see `harness.train.checkpoint`).
 
 Legend: R lanes, P parameters, N points, I inputs, O outputs, K = O * N residuals, S the size of a system: P, or K for
 the dual one. What the primal system does not need has K = 0. L are lanes named by their index.
@@ -19,27 +16,28 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from pydantic import Field, FiniteFloat
 
-from harness import families
-from harness.spec import Network, SplinedShape
-from harness.spec.recipe import LevenbergMarquardt
-from harness.train.lanes import all_finite, choose, dot, largest
+from harness.base.frozen import Positive
+from harness.families import flatten, residual_jacobian, unflatten
+from harness.families.base import ShapeBase
+from harness.families.later import F, Tensor, torch
+from harness.families.splined import SplinedShape
+from harness.optimisers.base import LaneState, Objective, Optimiser, begun
+from harness.optimisers.lanes import all_finite, choose, dot, largest, shaped_like
 
 JACOBIAN_BYTES = 2**28  # of lanes that are linearised at once
+# Unknowns of a system: its matrix twice takes a gigabyte, its factorisation ten seconds.
+LARGEST_SYSTEM = 8192
 SYSTEM_AT_THE_POSITION = ("loss_R", "gradient_RP", "matrix_RSS", "residual_RK", "transposed_RPK")
 
 
 @dataclass(frozen=True)
-class LevenbergState:
-    """All that the next evaluation depends on; every field leads with the lane."""
+class LevenbergState(LaneState):
+    """`position_RP` is the accepted point, and `iterations_R` are steps taken."""
 
-    # The accepted point.
-    position_RP: Tensor
     loss_R: Tensor  # mean squared error, and the ridge over as many residuals
     # The step from there that the next evaluation is to judge.
     step_RP: Tensor
@@ -50,11 +48,7 @@ class LevenbergState:
     matrix_RSS: Tensor
     residual_RK: Tensor
     transposed_RPK: Tensor
-    iterations_R: Tensor  # steps taken
-    evaluations_R: Tensor
     refused_steps_R: Tensor  # systems without a solution
-    finished_R: Tensor
-    diverged_R: Tensor
 
 
 class System(NamedTuple):
@@ -72,80 +66,153 @@ class System(NamedTuple):
     transposed_RPK: Tensor
 
 
-# ---------------------------------------------------------------------------------------------------------- ask, tell
-def start(settings: LevenbergMarquardt, position_RP: Tensor) -> LevenbergState:
-    """The state before any evaluation."""
-    position_RP = position_RP.detach().clone()
-    R, P = position_RP.shape
-    zero_R, zero_RP = position_RP.new_zeros(R), position_RP.new_zeros(R, P)
-    counter_R = zero_R.to(torch.int64)
-    return LevenbergState(
-        position_RP=position_RP,
-        loss_R=zero_R + math.inf,
-        step_RP=zero_RP,
-        damping_R=zero_R,
-        growth_R=zero_R + settings.growth,
-        gradient_RP=zero_RP,
-        matrix_RSS=position_RP.new_zeros(R, 0, 0),
-        residual_RK=position_RP.new_zeros(R, 0),
-        transposed_RPK=position_RP.new_zeros(R, P, 0),
-        iterations_R=counter_R,
-        evaluations_R=counter_R,
-        refused_steps_R=counter_R,
-        finished_R=counter_R.bool(),
-        diverged_R=counter_R.bool(),
-    )
+class LevenbergMarquardt(Optimiser):
+    """Levenberg-Marquardt with Nielsen's damping, full batch; for networks of up to a few thousand parameters.
 
-
-def restart(
-    settings: LevenbergMarquardt, state: LevenbergState, position_RP: Tensor, moving_R: Tensor
-) -> LevenbergState:
-    """The state in which the lanes of the mask begin anew, at their `position_RP`; the others stay as they are."""
-    fresh = start(settings, position_RP)
-    return LevenbergState(
-        **{name: choose(moving_R, _shaped_like(kept, vars(fresh)[name]), kept) for name, kept in vars(state).items()}
-    )
-
-
-def ask(state: LevenbergState) -> Tensor:
-    """Where every lane wants its next system, [R, P]; a lane at rest asks for its accepted point."""
-    return choose(_running(state), state.position_RP + state.step_RP, state.position_RP)
-
-
-def position(state: LevenbergState) -> Tensor:
-    """The accepted point, [R, P]: where training would stop now."""
-    return state.position_RP
-
-
-@torch.no_grad()
-def tell(settings: LevenbergMarquardt, state: LevenbergState, system: System) -> LevenbergState:
-    """One evaluation in every lane: its step is taken if the loss falls; lanes at rest stay as they are, uncounted.
-
-    A lane has diverged when its first loss or gradient is not finite; later such a step is not taken.
+    `damping` is the first one, as a share of the largest diagonal element of J^T J. It shrinks by at most `shrink`
+    after a step, and grows by `growth`, then its square, cube and so on, until there is one. `ridge` times the sum of
+    squared second differences of every spline's coefficients is added to the sum of squared residuals. The lane has
+    finished when no element of the loss's gradient exceeds `tolerance_gradient`, or when a step moves no parameter by
+    more than `tolerance_change`, or the loss by less; the defaults run until the cap, or until steps are lost in
+    rounding. An evaluation is the residuals, their Jacobian and the normal equations at one position.
     """
-    running_R = _running(state)
-    first_R = running_R & (state.evaluations_R == 0)
-    later_R = running_R & ~first_R
-    fall_R = state.loss_R - system.loss_R  # from +inf to +inf it is NaN, which is no fall
-    taken_R = running_R & (fall_R > 0)
-    settled_R = (
-        (later_R & (largest(state.step_RP) <= settings.tolerance_change))
-        | (later_R & taken_R & (fall_R < settings.tolerance_change))
-        | (taken_R & (largest(system.gradient_RP) * 2 / system.residuals_R <= settings.tolerance_gradient))
-    )
-    damping_R = torch.where(first_R, settings.damping * system.peak_R, _eased(settings, state, system, fall_R))
-    state = replace(
-        _accept(state, system, taken_R),
-        damping_R=torch.where(taken_R, damping_R, state.damping_R),
-        growth_R=torch.where(taken_R, settings.growth, state.growth_R),
-        iterations_R=state.iterations_R + (later_R & taken_R),
-        evaluations_R=state.evaluations_R + running_R,
-        finished_R=state.finished_R | settled_R,
-        diverged_R=state.diverged_R | (first_R & ~taken_R),
-    )
-    return _aim(settings, _grow(settings, state, later_R & ~taken_R))
+
+    title = "Levenberg-Marquardt"
+    state = LevenbergState
+    tunable = ("damping", "shrink", "growth")
+    needs_squares = True
+    has_loop = True
+
+    name: Literal["levenberg_marquardt"]
+    damping: Positive = 1e-2
+    shrink: float = Field(3.0, gt=1)
+    growth: float = Field(2.0, gt=1)
+    ridge: Annotated[FiniteFloat, Field(ge=0)] = 0.0
+    tolerance_gradient: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
+    tolerance_change: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
+
+    def flops(self, network: ShapeBase, samples: int, evaluations: int, iterations: int, starts: int) -> int:
+        """A row of the Jacobian is part of an evaluation's passes through the network, and not in it."""
+        residuals = samples * network.shape[-1]
+        is_dual = self.is_dual(network, residuals)
+        return evaluations * system_flops(network.trainable, residuals, network.active_parameters, is_dual)
+
+    def is_dual(self, network: ShapeBase, residuals: int) -> bool:
+        """Whether the system that is solved has the size of the residuals in place of that of the parameters.
+
+        A ridge adds nearly as many residuals as there are parameters, so that a dual system would be no smaller.
+        """
+        return network.trainable > residuals and not self.has_ridge(network)
+
+    def has_ridge(self, network: ShapeBase) -> bool:
+        """A ridge acts on splines only."""
+        return self.ridge > 0 and isinstance(network, SplinedShape)
+
+    # ------------------------------------------------------------------------------------------------------ torch lanes
+    def start(
+        self, position_RP: Tensor, learning_rate_R: Tensor | None = None, total_steps: int | None = None
+    ) -> LevenbergState:
+        R, P = position_RP.shape
+        zero_R, zero_RP = position_RP.new_zeros(R), position_RP.new_zeros(R, P)
+        return LevenbergState(
+            **begun(position_RP),
+            loss_R=zero_R + math.inf,
+            step_RP=zero_RP,
+            damping_R=zero_R,
+            growth_R=zero_R + self.growth,
+            gradient_RP=zero_RP,
+            matrix_RSS=position_RP.new_zeros(R, 0, 0),
+            residual_RK=position_RP.new_zeros(R, 0),
+            transposed_RPK=position_RP.new_zeros(R, P, 0),
+            refused_steps_R=zero_R.to(torch.int64),
+        )
+
+    def ask(self, state: LevenbergState) -> Tensor:
+        return choose(_running(state), state.position_RP + state.step_RP, state.position_RP)
+
+    def evaluate(self, state: LevenbergState, objective: Objective) -> LevenbergState:
+        _, network, knots, x_RNI, y_RNO = objective
+        with torch.no_grad():
+            return self.tell(state, linearise(self, network, self.ask(state), knots, x_RNI, y_RNO))
+
+    def tell(self, state: LevenbergState, system: System) -> LevenbergState:
+        """The step of every lane is taken if the loss falls; lanes at rest stay as they are, uncounted.
+
+        A lane has diverged when its first loss or gradient is not finite; later such a step is not taken.
+        """
+        running_R = _running(state)
+        first_R = running_R & (state.evaluations_R == 0)
+        later_R = running_R & ~first_R
+        fall_R = state.loss_R - system.loss_R  # from +inf to +inf it is NaN, which is no fall
+        taken_R = running_R & (fall_R > 0)
+        settled_R = (
+            (later_R & (largest(state.step_RP) <= self.tolerance_change))
+            | (later_R & taken_R & (fall_R < self.tolerance_change))
+            | (taken_R & (largest(system.gradient_RP) * 2 / system.residuals_R <= self.tolerance_gradient))
+        )
+        damping_R = torch.where(first_R, self.damping * system.peak_R, _eased(self, state, system, fall_R))
+        state = replace(
+            _accept(self, state, system, taken_R),
+            damping_R=torch.where(taken_R, damping_R, state.damping_R),
+            growth_R=torch.where(taken_R, self.growth, state.growth_R),
+            iterations_R=state.iterations_R + (later_R & taken_R),
+            evaluations_R=state.evaluations_R + running_R,
+            finished_R=state.finished_R | settled_R,
+            diverged_R=state.diverged_R | (first_R & ~taken_R),
+        )
+        return _aim(self, _grow(self, state, later_R & ~taken_R))
+
+    def counters(self, state: LevenbergState) -> Tensor:
+        return torch.stack([state.evaluations_R, state.iterations_R, state.refused_steps_R])
+
+    # --------------------------------------------------------------------------------------------- what it cannot learn
+    def why_no_pde(self) -> str | None:
+        return (
+            f"name={self.name}: it has no Jacobian of second derivatives, by which a PDE is learnt; use lbfgs or adam"
+        )
+
+    def why_no_classes(self) -> str | None:
+        return (
+            f"name={self.name}: a cross-entropy, by which classes are learnt, is no sum of squares; use lbfgs or adam"
+        )
+
+    def why_infeasible(self, network: ShapeBase, points: int) -> str | None:
+        """It factorises a dense matrix."""
+        if why := network.without_levenberg():
+            return why
+        residuals = points * network.shape[-1]
+        size = residuals if self.is_dual(network, residuals) else network.trainable
+        if size <= LARGEST_SYSTEM:
+            return None
+        return (
+            f"{self.name} would solve for {size:,} unknowns, at most {LARGEST_SYSTEM:,} are allowed; "
+            "ask for smaller networks, or use lbfgs"
+        )
+
+    def that_matters(self, network: ShapeBase, points: int) -> LevenbergMarquardt:
+        """Without splines a ridge has nothing to act on."""
+        return self if isinstance(network, SplinedShape) else self.model_copy(update={"ridge": 0.0})
 
 
+def system_flops(parameters: int, residuals: int, active: int | None = None, dual: bool | None = None) -> int:
+    """An evaluation's normal matrix, right-hand side, factorisation and solve.
+
+    A factorisation that fails is one more, which is not counted; records say how many there were (`refused_steps`).
+
+    `active` is the number of parameters that a residual depends on (all, unless splines make the Jacobian sparse). With
+    more parameters than residuals the dual system is solved, unless `dual` says otherwise: J J^T, of the residuals'
+    size. The matrix is symmetric, so half of it is computed; Cholesky takes n^3/3.
+    """
+    dual = parameters > residuals if dual is None else dual
+    row = parameters if active is None else active
+    size, products = parameters, residuals * row * (row + 1)
+    if dual:
+        size, products = residuals, residuals * (residuals + 1) * row
+    gradient = 2 * residuals * row * (2 if dual else 1)
+    return products + gradient + size**3 // 3 + 2 * size**2
+
+
+# ----------------------------------------------------------------------------------------------------------- judging
 def _running(state: LevenbergState) -> Tensor:
     return ~(state.finished_R | state.diverged_R)
 
@@ -161,16 +228,11 @@ def _eased(settings: LevenbergMarquardt, state: LevenbergState, system: System, 
     return torch.maximum(eased_R, torch.finfo(eased_R.dtype).eps * system.peak_R)
 
 
-def _accept(state: LevenbergState, system: System, taken_R: Tensor) -> LevenbergState:
+def _accept(settings: LevenbergMarquardt, state: LevenbergState, system: System, taken_R: Tensor) -> LevenbergState:
     """Lanes of the mask stand where they asked, with the system there."""
     pairs = {name: (getattr(system, name), getattr(state, name)) for name in SYSTEM_AT_THE_POSITION}
-    told = {name: choose(taken_R, new, _shaped_like(new, old)) for name, (new, old) in pairs.items()}
-    return replace(state, position_RP=choose(taken_R, ask(state), state.position_RP), **told)
-
-
-def _shaped_like(template: Tensor, own: Tensor) -> Tensor:
-    """`own`, or zeros where it is the empty place of a system that has not been told yet."""
-    return own if own.shape == template.shape else torch.zeros_like(template)
+    told = {name: choose(taken_R, new, shaped_like(new, old)) for name, (new, old) in pairs.items()}
+    return replace(state, position_RP=choose(taken_R, settings.ask(state), state.position_RP), **told)
 
 
 def _grow(settings: LevenbergMarquardt, state: LevenbergState, mask_R: Tensor) -> LevenbergState:
@@ -237,10 +299,9 @@ def _by_lane(function: Callable[..., tuple[Tensor, ...]], index_L: Tensor, *tens
 
 
 # --------------------------------------------------------------------------------------------------------- the system
-@torch.no_grad()
 def linearise(
     settings: LevenbergMarquardt,
-    network: Network,
+    network: ShapeBase,
     asked_RP: Tensor,
     knots: Sequence[Tensor],
     x_RNI: Tensor,
@@ -257,18 +318,16 @@ def linearise(
 
 def _linearise(
     settings: LevenbergMarquardt,
-    network: Network,
+    network: ShapeBase,
     flat_RP: Tensor,
     knots: Sequence[Tensor],
     x_RNI: Tensor,
     y_RNO: Tensor,
 ) -> System:
-    outputs_RNO, jacobian_RKP = families.residual_jacobian(network, flat_RP, knots, x_RNI)
+    outputs_RNO, jacobian_RKP = residual_jacobian(network, flat_RP, knots, x_RNI)
     residual_RK = (outputs_RNO - y_RNO).transpose(1, 2).flatten(1)
     transposed_RPK = jacobian_RKP.mT
-    has_ridge = isinstance(network, SplinedShape) and settings.ridge > 0
-    # A ridge adds nearly as many residuals as there are parameters.
-    is_dual = flat_RP.shape[1] > residual_RK.shape[1] and not has_ridge
+    has_ridge, is_dual = settings.has_ridge(network), settings.is_dual(network, residual_RK.shape[1])
     every_L = torch.arange(len(flat_RP), device=flat_RP.device)
     products = _dual_products if is_dual else _primal_products
     matrix_RSS, gradient_RP = _by_lane(products, every_L, transposed_RPK, residual_RK)
@@ -301,21 +360,21 @@ def _dual_products(transposed: Tensor, residual: Tensor) -> tuple[Tensor, Tensor
     return transposed.mT @ transposed, (transposed @ residual[..., None])[..., 0]
 
 
-def _bend(network: Network, flat_RP: Tensor) -> Tensor:
+def _bend(network: ShapeBase, flat_RP: Tensor) -> Tensor:
     """The sum of squared second differences of every spline's coefficients, [R]."""
-    parts = families.unflatten(network, flat_RP)
+    parts = unflatten(network, flat_RP)
     bends = [_second_differences(part, 0) for name, part in parts.items() if name.endswith("coef")]
     return torch.cat([(bend * bend).flatten(1) for bend in bends], 1).sum(1)
 
 
-def _bend_gradient(network: Network, flat_RP: Tensor) -> Tensor:
+def _bend_gradient(network: ShapeBase, flat_RP: Tensor) -> Tensor:
     """Half the gradient of `_bend`, [R, P], which is linear: that of unit vectors is half the Hessian."""
-    parts = families.unflatten(network, flat_RP)
+    parts = unflatten(network, flat_RP)
     bent = {
         name: _second_differences(_second_differences(part, 0), 2) if name.endswith("coef") else torch.zeros_like(part)
         for name, part in parts.items()
     }
-    return families.flatten(network, bent)
+    return flatten(network, bent)
 
 
 def _second_differences(coef: Tensor, padding: int) -> Tensor:

@@ -1,0 +1,81 @@
+"""Classes of the user's own: a file names `package.module:Class` where it could name one of the project's.
+
+What these classes must give is abstract in a class of the project, on the page that errors point at.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic_core import CoreSchema, core_schema
+
+from harness.base.errors import HarnessError, did_you_mean
+from harness.base.frozen import Frozen
+from harness.base.user_code import calling_user_code, user_module
+
+Kind = TypeVar("Kind", bound=Frozen)
+
+
+def outside_class(reference: str, what: str, tag: str, base: type[Kind]) -> type[Kind]:
+    """The subclass of `base` at `package.module:Class`, found from the current folder as well as the Python path.
+
+    `what` is the word for it in errors, and `tag` the field in which it repeats where it is.
+    """
+    where, class_name = f"{what} {reference}", reference.partition(":")[2]
+    module = user_module(reference, what)
+    with calling_user_code(where):
+        kinds = {name: kind for name, kind in vars(module).items() if isinstance(kind, type)}
+    known = {name: kind for name, kind in kinds.items() if issubclass(kind, base) and tag in kind.model_fields}
+    if class_name not in known:
+        hint = did_you_mean(class_name, known)
+        raise HarnessError(f"{where}: {module.__name__} has no {what} of the name {class_name!r}; {hint}")
+    return known[class_name]
+
+
+def check_outside(kind: type[Frozen], reference: str, what: str, tag: str, needs: Sequence[str], page: str) -> None:
+    """A HarnessError if a class of the user's says in the field `tag` that it is another one, or lacks something.
+
+    It must have attributes that it `needs`, and all methods that are abstract in the class of the project, on `page`.
+    """
+    where = f"{what} {reference}"
+    if kind.model_fields[tag].annotation != Literal[reference]:
+        raise HarnessError(f'{where}: {kind.__name__} is of another one; write `{tag}: Literal["{reference}"]`')
+    missing = [*(name for name in needs if not hasattr(kind, name)), *sorted(kind.__abstractmethods__)]
+    if missing:
+        raise HarnessError(f"{where}: {kind.__name__} does not give {', '.join(missing)}; add what `{page}` asks for")
+
+
+class OrOutside(NamedTuple):
+    """Of a union by the field `tag`: that it may also be a class of the user's own. The schema says nothing of those.
+
+    Tags in angle brackets are left out of errors, as everywhere.
+    """
+
+    tag: str
+    base: type[Frozen]
+    load: Callable[[str], type[Frozen]]
+
+    def __get_pydantic_core_schema__(self, union: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        outside = core_schema.with_info_plain_validator_function(self._validated)
+        return core_schema.tagged_union_schema({"<known>": handler(union), "<outside>": outside}, self._choice)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(schema["choices"]["<known>"])
+
+    def _validated(self, value: Any, info: ValidationInfo) -> Frozen:
+        """As strictly as the rest of a file, in which lists stand for tuples."""
+        if isinstance(value, self.base):
+            return value
+        kind = self.load(value[self.tag])
+        for name in value.keys() - kind.model_fields.keys():
+            raise ValueError(f"{name}: unknown field; {did_you_mean(name, kind.model_fields)}")
+        if info.mode == "json":
+            return kind.model_validate_json(json.dumps(value), strict=True)
+        return kind.model_validate(value, strict=True)
+
+    def _choice(self, value: Any) -> str:
+        named = value.get(self.tag) if isinstance(value, dict) else getattr(value, self.tag, None)
+        return "<outside>" if isinstance(named, str) and ":" in named else "<known>"

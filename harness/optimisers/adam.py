@@ -1,0 +1,153 @@
+"""Adam (Kingma & Ba 2015, algorithm 1, as torch.optim.Adam).
+
+Legend: R lanes, P parameters.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from harness.base.frozen import Positive
+from harness.families.base import ShapeBase
+from harness.families.later import Tensor, torch
+from harness.optimisers.base import GradientOptimiser, LaneState, begun
+from harness.optimisers.lanes import all_finite, choose, learning_rates
+
+# A scalar and step: 3 for each of the first moment, 4 for the second, 3 for the denominator, 3 for the step.
+OPERATIONS = 13
+
+
+@dataclass(frozen=True)
+class AdamState(LaneState):
+    """No lane is ever finished: Adam has no test of convergence."""
+
+    previous_RP: Tensor  # the last position whose loss and gradient were seen and finite
+    loss_R: Tensor  # the loss there
+    mean_RP: Tensor
+    square_RP: Tensor
+    learning_rate_R: Tensor
+    steps: int
+    total_steps: int | None
+
+
+class Adam(GradientOptimiser):
+    """Adam (Kingma & Ba 2015) with torch's defaults; `batch_size: null` is full batch.
+
+    With `decays_over` a run is the beginning of one of so many evaluations: a cosine schedule then ends with that one.
+    """
+
+    title = "Adam"
+    state = AdamState
+    tunable = ("learning_rate", "schedule", "beta1", "beta2", "epsilon")
+    has_loop = True
+
+    name: Literal["adam"]
+    learning_rate: Positive = 1e-3
+    schedule: Literal["constant", "cosine"] = "constant"
+    beta1: float = Field(0.9, ge=0, lt=1)
+    beta2: float = Field(0.999, ge=0, lt=1)
+    epsilon: Positive = 1e-8
+    batch_size: PositiveInt | None = None
+    decays_over: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
+
+    @model_validator(mode="after")
+    def _something_decays(self) -> Adam:
+        if self.decays_over and self.schedule == "constant":
+            raise ValueError(f"decays_over={self.decays_over}: a constant schedule does not decay; leave it out")
+        return self
+
+    def flops(self, network: ShapeBase, samples: int, evaluations: int, iterations: int, starts: int) -> int:
+        return OPERATIONS * network.trainable * evaluations
+
+    # ------------------------------------------------------------------------------------------------------ torch lanes
+    def start(
+        self, position_RP: Tensor, learning_rate_R: Tensor | None = None, total_steps: int | None = None
+    ) -> AdamState:
+        if self.schedule == "cosine" and total_steps is None:
+            raise ValueError('total_steps=None, but schedule="cosine" needs the number of steps over which it decays')
+        fields = begun(position_RP)
+        return AdamState(
+            **fields,
+            previous_RP=fields["position_RP"],
+            loss_R=position_RP.new_full((len(position_RP),), math.inf),
+            mean_RP=torch.zeros_like(position_RP),
+            square_RP=torch.zeros_like(position_RP),
+            learning_rate_R=learning_rates(self.learning_rate, position_RP, learning_rate_R),
+            steps=0,
+            total_steps=total_steps,
+        )
+
+    def tell(self, state: AdamState, loss_R: Tensor, gradient_RP: Tensor) -> AdamState:
+        """One step in every lane.
+
+        A lane whose loss or gradient is not finite has diverged: it returns to its last position where both were, and
+        stays there, no longer counted.
+        """
+        running_R = ~state.diverged_R
+        finite_R = all_finite(loss_R, gradient_RP)
+        moving_R = running_R & finite_R
+        leaving_R = running_R & ~finite_R
+        mean_RP = self.beta1 * state.mean_RP + (1 - self.beta1) * gradient_RP
+        square_RP = self.beta2 * state.square_RP + (1 - self.beta2) * (gradient_RP * gradient_RP)
+        steps = state.steps + 1
+        rate_R = state.learning_rate_R * (self._decay(state) / (1 - self.beta1**steps))
+        scale_RP = square_RP.sqrt() / math.sqrt(1 - self.beta2**steps) + self.epsilon
+        moved_RP = state.position_RP - rate_R[:, None] * (mean_RP / scale_RP)
+        return AdamState(
+            position_RP=choose(moving_R, moved_RP, choose(leaving_R, state.previous_RP, state.position_RP)),
+            previous_RP=choose(moving_R, state.position_RP, state.previous_RP),
+            loss_R=choose(moving_R, loss_R, state.loss_R),
+            mean_RP=choose(moving_R, mean_RP, state.mean_RP),
+            square_RP=choose(moving_R, square_RP, state.square_RP),
+            learning_rate_R=state.learning_rate_R,
+            iterations_R=state.iterations_R + moving_R,
+            evaluations_R=state.evaluations_R + running_R,
+            finished_R=state.finished_R,
+            diverged_R=state.diverged_R | leaving_R,
+            steps=steps,
+            total_steps=state.total_steps,
+        )
+
+    def moved(self, state: AdamState, fresh: AdamState, moving_R: Tensor) -> AdamState:
+        """The moments stay as they are."""
+        position_RP = choose(moving_R, fresh.position_RP, state.position_RP)
+        return replace(state, position_RP=position_RP, previous_RP=position_RP)
+
+    def _decay(self, state: AdamState) -> float:
+        """The share of the learning rate in the next step: 1, or CosineAnnealingLR's closed form (0 after its end)."""
+        if self.schedule == "constant" or state.total_steps is None:
+            return 1.0
+        return (1 + math.cos(math.pi * min(state.steps / state.total_steps, 1.0))) / 2
+
+    def why_no_pde(self) -> str | None:
+        if self.batch_size is None:
+            return None
+        return f"batch_size={self.batch_size}: a PDE is learnt from all its points; leave it out"
+
+    # ----------------------------------------------------------------------------------- learning rate, batch, schedule
+    @property
+    def rate(self) -> float:
+        return self.learning_rate
+
+    @property
+    def batch(self) -> int | None:
+        return self.batch_size
+
+    @property
+    def is_scheduled(self) -> bool:
+        return self.schedule != "constant"
+
+    @property
+    def spans(self) -> int | None:
+        return self.decays_over
+
+    def spanning(self, evaluations: int | None) -> Adam:
+        return self.model_copy(update={"decays_over": evaluations})
+
+    def that_matters(self, network: ShapeBase, points: int) -> Adam:
+        """A batch of all points is none."""
+        return self.model_copy(update={"batch_size": None}) if (self.batch_size or 0) >= points else self

@@ -1,0 +1,1 @@
+"""The figures of replays, a file each."""

@@ -1,0 +1,1 @@
+"""The figures, a file each, and what they share."""

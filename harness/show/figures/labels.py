@@ -1,0 +1,186 @@
+"""What is written in and beside the panels: ticks and limits, which series is which, what laws say, notes below."""
+
+import math
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.transforms import offset_copy
+
+from harness.base.formats import PLAIN, human, scientific
+from harness.show.figures.series import TEXT_SHADE, Series, Style, shaded
+from harness.show.figures.theme import LABEL_SIZE, WIDTH
+
+TICK_DIGITS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7))
+FEW_TICKS, MANY_TICKS = 3, 7
+NOTE_COLUMNS = 118  # letters in the width of a figure
+KEY_COLUMNS = {1: 72, 2: 49, 3: 33}  # letters beside a mark in a legend, by how many panels stand side by side
+LINE_HEIGHT = 1.25 * LABEL_SIZE / 72  # inches
+BELOW_TICKS = 28  # points from a panel to its legend
+TITLE_SIZE = 9
+
+
+# --------------------------------------------------------------------------------------------------- limits and ticks
+def padded(values: np.ndarray, share: float) -> tuple[float, float]:
+    """Limits around positive `values`, with `share` of their log range, or of a factor of 2, on each side."""
+    if not values.size:
+        return 0.1, 10.0
+    low, high = math.log(values.min()), math.log(values.max())
+    pad = share * max(high - low, math.log(2))
+    return math.exp(low - pad), math.exp(high + pad)
+
+
+def limits_around(estimates: np.ndarray, ends: np.ndarray) -> tuple[float, float]:
+    """Limits around positive estimates, and around the ends of their intervals as far as these go half as far again."""
+    known, ends = np.log(estimates), np.log(ends[np.isfinite(ends) & (ends > 0)])
+    reach = 0.5 * max(float(np.ptp(known)), math.log(2))
+    low = max(known.min() - reach, ends.min(initial=known.min()))
+    high = min(known.max() + reach, ends.max(initial=known.max()))
+    return padded(np.exp([low, high]), 0.1)
+
+
+def tick_values(low: float, high: float) -> list[float]:
+    """Round values within [low, high]: powers of ten where there are at least three, else more digits between them."""
+    powers = 10.0 ** np.arange(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for digits in TICK_DIGITS:
+        ticks = [float(f"{tick:.1g}") for tick in np.outer(powers, digits).flat]
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        if len(ticks) >= FEW_TICKS:
+            return ticks[:: math.ceil(len(ticks) / MANY_TICKS)]
+    return [float(tick) for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high and tick > 0]
+
+
+def set_ticks(axis: Axis) -> None:
+    """Round ticks within the limits of a logarithmic axis."""
+    low, high = sorted(axis.get_view_interval())
+    ticks = tick_values(low, high)
+    is_plain = all(PLAIN[0] <= tick < PLAIN[1] for tick in ticks)
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:,.6g}" if is_plain else scientific(tick, 4)))
+    axis.set_minor_locator(LogLocator(subs=range(1, 10), numticks=200))
+    axis.set_minor_formatter(NullFormatter())
+
+
+# ------------------------------------------------------------------------------------------------------------- legends
+def key(label: str, style: Style, has_line: bool = True) -> Line2D:
+    """A line of a legend."""
+    look: dict[str, Any] = {"marker": style.marker, "ls": style.line if has_line else "", "ms": 4, "lw": 1.3}
+    return Line2D([], [], color=style.colour, label=label, **look)
+
+
+def law_key(series: Series, exponent: str, columns: int, name: str, failed: str = "failed") -> Line2D:
+    """A line of a legend: a name, and what the law of the series says, whose exponent is written already.
+
+    `columns` panels stand side by side; `failed` is what a run did that has no loss.
+    """
+    fit, held_out = series.fit, series.held_out
+    said = [f"no fit: {exponent}" if fit.refusals else f"α = {exponent}"]
+    if fit.floor:
+        said.append(f"floor E = {human(fit.floor, 2)}")
+    if not fit.refusals and any(warning.code == "LOCAL_SLOPE" for warning in fit.warnings):
+        said.append(f"local slope ({fit.decades:.2g} decades)")
+    if held_out and held_out.prediction:
+        within = held_out.prediction.within
+        said.append(f"{within.sum()} of {within.size} held-out sizes as predicted")
+    if count := series.failed.size:
+        said.append(f"{count} {'run' if count == 1 else 'runs'} {failed} (×)")
+    words = f"{name}: {', '.join(said)}" if name else ", ".join(said)
+    lines = textwrap.fill(words, KEY_COLUMNS[columns], subsequent_indent="  ", break_on_hyphens=False)
+    return key(lines, series.style, not fit.refusals)
+
+
+def write_keys_below(figure: Figure, keys: Mapping[Axes, Sequence[Line2D]]) -> None:
+    """A legend below each panel; the figure grows by the tallest one of each row."""
+    heights: dict[int, int] = {}
+    for axes, own in keys.items():
+        below = offset_copy(axes.transAxes, figure, y=-BELOW_TICKS, units="points")
+        legend = axes.legend(handles=list(own), loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below)
+        _colour_words(legend)
+        row = _place(axes).rowspan.start
+        lines = sum(str(one.get_label()).count("\n") + 1 for one in own)
+        heights[row] = max(lines, heights.get(row, 0))
+    _grow(figure, sum(heights.values()))
+
+
+def write_keys_beside(keys: Mapping[Axes, Sequence[Line2D]]) -> None:
+    """A legend at the right of each row, for all of its panels."""
+    for axes, own in keys.items():
+        if _place(axes).is_last_col():
+            _colour_words(axes.legend(handles=list(own), loc="center left", bbox_to_anchor=(1.02, 0.5)))
+
+
+def write_head(figure: Figure, keys: Sequence[Line2D], title: str = "", columns: int = 4) -> None:
+    """What the figure says, in bold, and one legend for all panels, above them."""
+    look: dict[str, Any] = {"alignment": "left", "title_fontproperties": {"weight": "bold", "size": TITLE_SIZE}}
+    figure.legend(handles=list(keys), title=title, loc="outside upper left", ncols=columns, **look)
+    _grow(figure, -(-len(keys) // columns) + 2 * (title.count("\n") + 1 if title else 0))
+
+
+def write_foot(figure: Figure, keys: Sequence[Line2D], columns: int) -> None:
+    """One legend for all panels, below them."""
+    figure.legend(handles=list(keys), loc="outside lower left", ncols=columns)
+    _grow(figure, -(-len(keys) // columns))
+
+
+def drawn_keys(panels: Iterable[Axes]) -> list[Line2D]:
+    """What is labelled in any of the panels, each label once."""
+    drawn: dict[Any, Any] = {}
+    for axes in panels:
+        drawn |= {handle.get_label(): handle for handle in axes.get_legend_handles_labels()[0]}
+    return list(drawn.values())
+
+
+def _colour_words(legend: Legend) -> None:
+    for text, handle in zip(legend.get_texts(), legend.legend_handles, strict=True):
+        assert isinstance(handle, Line2D)
+        text.set_color(shaded(str(handle.get_color()), TEXT_SHADE))
+
+
+def _grow(figure: Figure, lines: int) -> None:
+    """Make the figure higher by so many lines of small letters, so that panels keep their height."""
+    figure.set_figheight(figure.get_figheight() + LINE_HEIGHT * lines)
+
+
+def _place(axes: Axes) -> SubplotSpec:
+    place = axes.get_subplotspec()
+    assert place is not None
+    return place
+
+
+# ------------------------------------------------------------------------------------------------------- other words
+def label_grid(panels: Iterable[Axes], y: str, x: str = "") -> None:
+    """Name the y-axis of each row, and the x-axis of every panel."""
+    for axes in panels:
+        axes.set_xlabel(x)
+        if _place(axes).is_first_col():
+            axes.set_ylabel(y)
+
+
+def name_sides(axes: Axes, first: str, second: str, word: str, styles: Mapping[str, Style]) -> None:
+    """Which side wins above the line of equality and which one below it, each in the colour of its style."""
+    axes.axhspan(axes.get_ylim()[0], 1, color="0.94", lw=0, zorder=0)
+    axes.axhline(1, color="0.2", lw=1.0, zorder=2)
+    look: dict[str, Any] = {"transform": axes.transAxes, "fontsize": LABEL_SIZE, "weight": "bold", "zorder": 6}
+    axes.text(0.02, 0.985, f"▲ {first} {word}", va="top", color=styles[first].text_colour, **look)
+    axes.text(0.02, 0.015, f"▼ {second} {word}", va="bottom", color=styles[second].text_colour, **look)
+
+
+def write_note(figure: Figure, sentences: Sequence[str]) -> None:
+    """Write sentences below the panels."""
+    columns = int(NOTE_COLUMNS * figure.get_figwidth() / WIDTH)
+    if lines := textwrap.wrap(" ".join(sentences), columns):
+        figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=LABEL_SIZE)
+        _grow(figure, len(lines))
+
+
+def undrawn_note(count: int, what: str) -> list[str]:
+    """A sentence on what is not drawn, if anything."""
+    return [f"{count} more {what} are not drawn; all fits are in fits.json."] if count > 0 else []

@@ -1,0 +1,127 @@
+"""The figure of residuals: how the runs lie about their laws, against size and against the law's value."""
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
+
+from harness.fit import Fit, predict
+from harness.judging.scaling import SeriesFit, chosen_runs, common_law, headline_axes, laws_of, with_parts
+from harness.show.figures.labels import padded, set_ticks, undrawn_note, write_note
+from harness.show.figures.series import MANY_SIZES, Style, experiment_styles
+from harness.show.figures.theme import panel_grid, themed, write_figure
+from harness.show.words import LOSS_WORDS
+from harness.spec import Manifest, axis_words
+
+MOST_IN_A_COLUMN = 4  # laws; of more, two stand side by side
+MOST_LAWS = 12
+PANEL_HEIGHT = 2.1  # inches
+TITLE_COLUMNS = 40
+
+
+class Residuals(NamedTuple):
+    """A law, the runs [n] it was fitted to, and how they are told and drawn."""
+
+    name: str
+    title: str
+    fit: Fit
+    x: np.ndarray
+    y: np.ndarray
+    style: Style
+    x_label: str
+    y_name: str
+
+
+def draw_residuals(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesFit], folder: Path) -> list[Path]:
+    """Write `residuals.png` and `residuals.pdf` of an experiment into `folder`; none where all laws were refused."""
+    figure = experiment_residuals(manifest, table, fits)
+    return write_figure(figure, folder / "residuals") if figure else []
+
+
+def experiment_residuals(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesFit]) -> Figure | None:
+    """The residuals on the first headline axis: of every task, of the law that its figure shows."""
+    axis, styles = headline_axes(manifest)[0], experiment_styles(manifest)
+    runs = with_parts(chosen_runs(table[~table["of_budget"]], axis))
+    runs = runs[runs["part"] == "fitted"]
+    laws = laws_of(fits)
+    shown = []
+    for place, group in runs.groupby(["task", "series"], sort=False):
+        task, series = map(str, place)
+        law = laws[task, series, axis][common_law(fits, task, axis)]
+        one = Residuals(
+            name=f"{task}:{series}",
+            title=f"{task}, {series}, {law.fit.law} law",
+            fit=law.fit,
+            x=group["size"].to_numpy(float),
+            y=group["test_loss"].to_numpy(float),
+            style=styles[series],
+            x_label=axis_words(axis),
+            y_name=LOSS_WORDS[law.metric],
+        )
+        shown.append(one)
+    return residuals_figure(shown)
+
+
+@themed
+def residuals_figure(items: Sequence[Residuals]) -> Figure | None:
+    """Two panels a law: ln(loss/law) against the size and against the law's value; None if every law was refused.
+
+    Runs are faint, means of sizes bold; the grey band is one standard deviation of the means about the law.
+    """
+    fitted = [one for one in items if not one.fit.refusals]
+    if not fitted:
+        return None
+    shown = fitted[:MOST_LAWS]
+    columns = 2 if len(shown) <= MOST_IN_A_COLUMN else 4
+    figure, panels = panel_grid(2 * len(shown), columns, PANEL_HEIGHT)
+    for one, against_size, against_law in zip(shown, panels[::2], panels[1::2], strict=True):
+        _two_panels(against_size, against_law, one)
+    refused = len(items) - len(fitted)
+    notes = [f"Refused laws have no residuals: {refused} not drawn."] if refused else []
+    band = "Faint: runs. Bold: means of sizes. Grey band: ± one standard deviation of the means about the law."
+    write_note(figure, [band, *notes, *undrawn_note(len(fitted) - len(shown), "laws")])
+    return figure
+
+
+def _two_panels(against_size: Axes, against_law: Axes, one: Residuals) -> None:
+    points = one.fit.points
+    laws = predict(one.fit, points.sizes)
+    runs, means = np.log(one.y / predict(one.fit, one.x)), np.log(points.means / laws)
+    assert one.fit.sigma is not None
+    half = one.fit.sigma / np.sqrt(points.weights)  # of a size's mean: sizes are weighted by the noise of their seeds
+    largest = 1.15 * max(np.abs(runs).max(), np.abs(means).max(), half.max(), np.finfo(float).eps)
+    dots: dict[str, Any] = {"ls": "", "marker": ".", "ms": 4, "mec": "none", "alpha": 0.4, "zorder": 2}
+    size = 2.0 if points.sizes.size > MANY_SIZES else 4.5
+    bold: dict[str, Any] = {"ls": "", "marker": one.style.marker, "ms": size, "zorder": 4}
+    sides = (
+        (against_size, one.x, points.sizes, one.x_label),
+        (against_law, predict(one.fit, one.x), laws, f"law of {one.y_name}"),
+    )
+    for axes, of_runs, of_means, label in sides:
+        order = np.argsort(of_means)
+        ends = -half[order], half[order]
+        axes.fill_between(of_means[order], *ends, color="0.9", lw=0, zorder=0, gid=f"sigma:{one.name}")
+        axes.axhline(0, color="0.3", lw=0.8, zorder=1, gid=f"zero:{one.name}")
+        axes.plot(of_runs, runs, color=one.style.colour, gid=f"runs:{one.name}", **dots)
+        axes.plot(of_means, means, color=one.style.colour, gid=f"means:{one.name}", **bold)
+        axes.set(xscale="log", xlim=padded(of_means, 0.08), ylim=(-largest, largest), xlabel=label)
+        set_ticks(axes.xaxis)
+        _keep_powers(axes)
+        axes.locator_params(axis="y", nbins=5)
+    against_law.tick_params(labelleft=False)
+    against_size.set_ylabel(f"ln({one.y_name} / law)")
+    against_size.set_title(textwrap.shorten(one.title, TITLE_COLUMNS))
+
+
+def _keep_powers(axes: Axes) -> None:
+    """Ticks of a narrow panel: powers of ten alone where there are two of them."""
+    low, high = np.log10(axes.get_xlim())
+    powers = 10.0 ** np.arange(np.ceil(low), np.floor(high) + 1)
+    if powers.size >= 2:
+        axes.xaxis.set_major_locator(FixedLocator(powers.tolist()))

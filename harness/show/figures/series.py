@@ -1,0 +1,190 @@
+"""How a series looks, everywhere alike, and how its runs, means and laws are drawn.
+
+Its colour is that of its family (`harness/families/base.py`). The series of a family differ in lightness, and all
+series of an experiment in mark and line, so that they can be told apart in grey too.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.lines import Line2D
+
+from harness.families import FAMILIES
+from harness.fit import Fit, Points, band, predict, size_means
+from harness.fit.held_out import Extrapolation
+from harness.spec import Manifest, side_label
+
+INK = "#222222"  # of what belongs to no arm, such as published points, or the ratio of two arms
+SPARE = ("#882255", "#117733", "#332288", "#999933")  # of no family here; Tol's wine, green, indigo and olive
+SHADES = (0.0, -0.4, 0.35)  # of the series of a family in turn, between black (-1) and white (1)
+TEXT_SHADE = -0.4  # dark enough for letters
+# Their numbers have no common factor: the first 40 series of an experiment differ in mark or line.
+MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
+LINES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (6, 1.5, 1, 1.5)), (0, (1, 1.2)), (0, (6, 1, 1, 1, 1, 1)))
+
+NO_SIDES: Mapping[str, Sequence[str]] = {}
+LAW_POINTS = 80
+MANY_SIZES = 40  # in a panel: marks of full size would be a band
+
+
+class Style(NamedTuple):
+    """How a series looks."""
+
+    colour: str
+    marker: str
+    line: Any
+
+    @property
+    def text_colour(self) -> str:
+        """Dark enough for letters."""
+        return shaded(self.colour, TEXT_SHADE)
+
+
+class Series(NamedTuple):
+    """A series on one axis: the sizes and losses [n] of its runs that ended well, and the law of those in its window.
+
+    `outside` has the sizes and losses of those that lie outside of the window, `failed` the sizes of all others, nan
+    where nobody knows it.
+    """
+
+    name: str
+    style: Style
+    x: np.ndarray
+    y: np.ndarray
+    fit: Fit
+    outside: tuple[np.ndarray, np.ndarray]
+    failed: np.ndarray
+    held_out: Extrapolation | None = None
+
+
+# -------------------------------------------------------------------------------------------------------------- styles
+def experiment_styles(manifest: Manifest, sides: Mapping[str, Sequence[str]] = NO_SIDES) -> dict[str, Style]:
+    """The style of every series and side of an experiment, the same in all its figures, whatever these show.
+
+    `sides` are more of them, with the arms or series of each.
+    """
+    arms = manifest.experiment.arms
+    families: dict[str, set[str]] = {}
+    for cell in manifest.cells:
+        families.setdefault(cell.frontier or cell.series, set()).add(arms[cell.arm].architecture.family)
+    for label, names in (*((side_label(side), side) for side in manifest.experiment.sides), *sides.items()):
+        of_names = [families[name] if name in families else {arms[name].architecture.family} for name in names]
+        families.setdefault(label, set().union(*of_names))
+    # A side of several families has a spare colour, by its own name.
+    return family_styles({series: min(of) if len(of) == 1 else series for series, of in families.items()})
+
+
+def named_styles(names: Iterable[str]) -> dict[str, Style]:
+    """The style of every arm in a table of anybody's: of the family that its name is or begins with, if it does."""
+    return family_styles({name: _family_in(name) for name in names})
+
+
+def family_styles(families: Mapping[str, str]) -> dict[str, Style]:
+    """The style of every series, by name, from its family; what is no family of the package has a spare colour."""
+    colours = _colours(families.values())
+    styles: dict[str, Style] = {}
+    drawn: Counter[str] = Counter()
+    for index, (name, family) in enumerate(families.items()):
+        colour = colours[family]
+        shade = SHADES[drawn[colour] % len(SHADES)]
+        styles[name] = Style(shaded(colour, shade), MARKS[index % len(MARKS)], LINES[index % len(LINES)])
+        drawn[colour] += 1
+    return styles
+
+
+def plain_styles(names: Iterable[str]) -> dict[str, Style]:
+    """Styles, in this order, of what is no arm, such as conventions: in colours of no family."""
+    colours = (INK, *SPARE)
+    return {
+        name: Style(colours[index % len(colours)], MARKS[index % len(MARKS)], LINES[index % len(LINES)])
+        for index, name in enumerate(dict.fromkeys(names))
+    }
+
+
+def shaded(colour: str, shade: float) -> str:
+    """The colour mixed with white (`shade` > 0) or black (< 0)."""
+    red, green, blue = ((1 - abs(shade)) * part + max(shade, 0) for part in to_rgb(colour))
+    return to_hex((red, green, blue))
+
+
+def _family_in(name: str) -> str:
+    """The family that a name begins with (`KAN, G = 5`, `spline-mlp`), or else the name."""
+    plain = re.sub(r"[^a-z0-9]+", "_", name.lower())
+    return max((family for family in FAMILIES if plain.startswith(family)), key=len, default=name)
+
+
+def _colours(families: Iterable[str]) -> dict[str, str]:
+    """Family -> its colour, or a spare one that its name points at: the next one where another name has that."""
+    names = set(families)
+    colours = {name: FAMILIES[name].colour for name in names if name in FAMILIES}
+    for name in sorted(names - colours.keys()):
+        first = crc32(name.encode()) % len(SPARE)
+        in_turn = SPARE[first:] + SPARE[:first]
+        free = [colour for colour in in_turn if colour not in colours.values()]
+        colours[name] = (free or in_turn)[0]
+    return colours
+
+
+# ------------------------------------------------------------------------------------------------------------- drawing
+def draw_series(axes: Axes, series: Series) -> None:
+    """Runs faint, means of sizes bold, hollow outside of the window, half-filled if held out; the law with its band.
+
+    What failed is a cross above its size. Artists carry a gid `kind:name`.
+    """
+    name, style = series.name, series.style
+    marks = [_draw_runs(axes, series), draw_means(axes, f"means:{name}", series.fit.points, style)]
+    if series.outside[0].size:
+        marks.append(draw_means(axes, f"outside:{name}", size_means(*series.outside), style, mfc="white"))
+    if series.held_out:
+        marks.append(_draw_held_out(axes, series, series.held_out))
+    if series.failed.size:
+        top = np.full(series.failed.size, 0.97)
+        look: dict[str, Any] = {"marker": "x", "ms": 4, "ls": "", "transform": axes.get_xaxis_transform()}
+        axes.plot(series.failed, top, color=style.colour, gid=f"failed:{name}", **look)
+    law = None if series.fit.refusals else _draw_law(axes, series)
+    if series.fit.points.sizes.size > MANY_SIZES:  # small and pale, with the law before them
+        for line in marks:
+            line.set(markersize=2, markeredgewidth=0.4, alpha=0.4)
+        if law:
+            law.set(color=style.text_colour, zorder=5)
+
+
+def draw_means(axes: Axes, gid: str, points: Points, style: Style, **more: Any) -> Line2D:
+    """Marks of a series at the means of its sizes."""
+    look: dict[str, Any] = {"color": style.colour, "ls": "", "ms": 4.5, "mew": 0.9, "zorder": 4}
+    return axes.plot(points.sizes, points.means, marker=style.marker, gid=gid, **(look | more))[0]
+
+
+def _draw_runs(axes: Axes, series: Series) -> Line2D:
+    dots: dict[str, Any] = {"ls": "", "marker": ".", "ms": 4, "mec": "none", "alpha": 0.45, "zorder": 2}
+    return axes.plot(series.x, series.y, color=series.style.colour, gid=f"runs:{series.name}", **dots)[0]
+
+
+def _draw_law(axes: Axes, series: Series) -> Line2D:
+    """The law over the sizes it was fitted to, with its band."""
+    fit, style = series.fit, series.style
+    x = np.geomspace(fit.points.sizes[0], fit.points.sizes[-1], LAW_POINTS)
+    x[[0, -1]] = fit.points.sizes[[0, -1]]
+    low, high = band(fit, x)
+    axes.fill_between(x, low, high, color=style.colour, alpha=0.13, lw=0, zorder=1, gid=f"band:{series.name}")
+    look: dict[str, Any] = {"ls": style.line, "color": style.colour, "lw": 1.3, "zorder": 3}
+    return axes.plot(x, predict(fit, x), gid=f"law:{series.name}", **look)[0]
+
+
+def _draw_held_out(axes: Axes, series: Series, found: Extrapolation) -> Line2D:
+    """Half-filled marks at what was measured; where the law predicts, it goes on, with an interval at each size."""
+    fit, style = series.fit, series.style
+    if found.prediction:
+        x = np.geomspace(fit.points.sizes[-1], found.measured.sizes[-1], LAW_POINTS)
+        thin: dict[str, Any] = {"color": style.colour, "lw": 0.7, "zorder": 2.5}
+        axes.plot(x, predict(fit, x), ls=style.line, gid=f"extrapolated:{series.name}", **thin)
+        ends = found.prediction.low, found.prediction.high
+        axes.vlines(found.measured.sizes, *ends, gid=f"predicted:{series.name}", **thin)
+    half: dict[str, Any] = {"fillstyle": "bottom", "markerfacecoloralt": "white"}
+    return draw_means(axes, f"held_out:{series.name}", found.measured, style, **half)

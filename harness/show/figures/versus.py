@@ -1,0 +1,99 @@
+"""The figure of two arms of an experiment: who is better at equal size, by how much, and by whose count of size."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from harness.judging.versus import RatioLine, VersusRequest
+from harness.show.figures.labels import key, limits_around, name_sides, padded, set_ticks, write_head, write_note
+from harness.show.figures.series import Style, plain_styles
+from harness.show.figures.theme import WIDTH, panel_grid, themed, write_figure
+from harness.spec import all_axes, axis_words
+
+PANEL_HEIGHT = 2.4  # inches
+COLUMNS = 3
+MOST_PANELS = 12
+TITLE_COLUMNS, LABEL_COLUMNS = 40, 34
+
+
+def draw_versus(
+    asked: VersusRequest, curves: Sequence[RatioLine], styles: Mapping[str, Style], stem: Path
+) -> list[Path]:
+    """Write the figure as `<stem>.png` and `.pdf`; nothing where no size can be compared."""
+    figure = versus_figure(asked, curves, styles)
+    return write_figure(figure, stem) if figure else []
+
+
+@themed
+def versus_figure(asked: VersusRequest, curves: Sequence[RatioLine], styles: Mapping[str, Style]) -> Figure | None:
+    """A panel a task, a line a convention; artists carry a gid `kind:convention`. None where there is no line.
+
+    Marks are A's sizes, filled where the interval leaves out equality. `styles` are those of the two sides.
+    """
+    tasks = list(dict.fromkeys(line.task for line in curves))
+    if not tasks:
+        return None
+    shown = tasks[:MOST_PANELS]
+    conventions = plain_styles(line.convention for line in curves)
+    columns = min(COLUMNS, len(shown))
+    figure, panels = panel_grid(len(shown), columns, PANEL_HEIGHT)
+    for index, (axes, task) in enumerate(zip(panels, shown, strict=True)):
+        _panel(axes, asked, [line for line in curves if line.task == task], conventions)
+        name_sides(axes, asked.first, asked.second, "better", styles)
+        if len(tasks) > 1:
+            axes.set_title(textwrap.shorten(task, TITLE_COLUMNS))
+        if index % columns == 0:
+            axes.set_ylabel(f"test loss of {asked.second} / {asked.first}")
+        if index + columns >= len(shown):
+            axes.set_xlabel(textwrap.fill(f"{asked.first}: {axis_words(asked.axis)}", LABEL_COLUMNS))
+    known = all_axes()
+    keys = [key(known[name].short, style) for name, style in conventions.items()]
+    title = f"{asked.first} or {asked.second}: which is better where both are equal in …"
+    write_head(figure, keys, title, columns=2 if figure.get_figwidth() < WIDTH else 4)
+    write_note(figure, _notes(asked, len(tasks) - len(shown)))
+    return figure
+
+
+def _panel(axes: Axes, asked: VersusRequest, own: Sequence[RatioLine], conventions: Mapping[str, Style]) -> None:
+    axes.set(xscale="log", yscale="log")
+    for line in own:
+        _draw(axes, line, conventions[line.convention])
+    ratios = [np.array([0.5, 2.0]), *(line.ratio for line in own)]
+    ends = np.concatenate([np.concatenate([line.low, line.high]) for line in own])
+    axes.set_ylim(limits_around(np.concatenate(ratios), ends))
+    axes.set_xlim(padded(np.concatenate([line.x for line in own]), 0.06))
+    set_ticks(axes.xaxis)
+    set_ticks(axes.yaxis)
+    if asked.at is not None:
+        axes.axvline(asked.at, color="0.4", lw=0.8, ls=(0, (2, 2)), zorder=1, gid="budget")
+
+
+def _draw(axes: Axes, line: RatioLine, style: Style) -> None:
+    name, colour = line.convention, style.colour
+    axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.14, lw=0, zorder=1, gid=f"band:{name}")
+    axes.plot(line.x, line.ratio, ls=style.line, color=colour, lw=1.3, zorder=3, gid=f"ratio:{name}")
+    decided = (line.low > 1) | (line.high < 1)
+    look: dict[str, Any] = {"ls": "", "marker": style.marker, "ms": 4.2, "mec": colour, "mew": 0.8, "zorder": 4}
+    for kind, fill, chosen in (("decided", colour, decided), ("open", "white", ~decided)):
+        axes.plot(line.x[chosen], line.ratio[chosen], mfc=fill, gid=f"{kind}:{name}", **look)
+
+
+def _notes(asked: VersusRequest, undrawn: int) -> list[str]:
+    notes = [
+        f"{asked.second} is read between its sizes at the one that is equal to {asked.first}'s in each count. Bands: "
+        f"{asked.level:.0%} intervals over seeds, pointwise; filled marks: equality lies outside of them. "
+        f"Lines end where {asked.second} has no network that large."
+    ]
+    notes += [
+        f"{side.label}: the best of {', '.join(side.names)} at each budget, as validation on the other seeds chooses."
+        for side in asked.sides
+        if len(side.names) > 1
+    ]
+    return notes + ([f"{undrawn} more tasks are in the JSON."] if undrawn > 0 else [])

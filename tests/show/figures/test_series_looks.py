@@ -1,0 +1,105 @@
+"""Colours belong to families: an arm looks the same in all figures, and families can be told apart.
+
+pytest tests/show/figures/test_series_looks.py
+"""
+
+import itertools
+import random
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex, to_rgb
+
+from harness.comparison.tables.fits import Request, answer
+from harness.comparison.tables.read import Columns
+from harness.families import FAMILIES
+from harness.show.figures.fits import laws_figure, residuals_of
+from harness.show.figures.residuals import experiment_residuals
+from harness.show.figures.scaling import scaling_figure
+from harness.show.figures.series import INK, LINES, MARKS, SPARE, experiment_styles, family_styles, named_styles
+
+
+def colours(figure) -> dict[str, set[str]]:
+    """Series -> the colours of its means and runs in all panels."""
+    found: dict[str, set[str]] = {}
+    for axes in figure.axes:
+        for line in axes.lines:
+            kind, _, name = str(line.get_gid()).partition(":")
+            if kind in ("means", "runs", "law", "failed"):
+                found.setdefault(name.rpartition(":")[2], set()).add(to_hex(line.get_color()))
+    return found
+
+
+def test_families_and_spare_colours_all_differ():
+    """Every family states one; no two are near each other, in light that the colour-blind see either."""
+    # Machado, Oliveira & Fernandes (2009): what protanopes and deuteranopes see of linear red, green and blue.
+    seen = {
+        "by most": np.eye(3),
+        "protanopes": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
+        "deuteranopes": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
+    }
+    stated = [family.colour for family in FAMILIES.values()]
+    linear = {colour: np.array(to_rgb(colour)) ** 2.2 for colour in (*stated, *SPARE)}
+
+    assert len(set(stated)) == len(FAMILIES)
+    assert not {*SPARE, INK} & set(stated)
+    for eyes, matrix in seen.items():
+        shown = {colour: np.clip(matrix @ light, 0, 1) ** (1 / 2.2) for colour, light in linear.items()}
+        for one, other in itertools.combinations(shown, 2):
+            assert np.linalg.norm(shown[one] - shown[other]) > 0.12, (eyes, one, other)
+
+
+def test_an_arm_has_one_colour_in_all_figures_of_its_experiment(made):
+    """Of its family, in scaling and residuals; what a figure leaves out, as a refused law, changes no other series."""
+    styles = experiment_styles(made.manifest)
+    scaling = colours(scaling_figure(made.manifest, made.table, made.fits))
+    residuals = colours(experiment_residuals(made.manifest, made.table, made.fits))
+
+    assert residuals.keys() == {"kan", "mlp", "turned"} < scaling.keys()
+    for figure in (scaling, residuals):
+        assert figure == {name: {styles[name].colour} for name in figure}
+
+
+@pytest.mark.parametrize("names", [("KAN", "mlp_3"), ("mlp_3", "a transformer", "KAN")])
+def test_an_arm_of_anybodys_table_has_the_colour_of_the_family_it_is_named_after(tmp_path, names):
+    """Whatever else is in the table, and in both figures."""
+    points = itertools.product(names, (10, 30, 100, 300, 1000))
+    rows = [f"{name},{size},{names.index(name) + 1 / size}" for name, size in points]
+    table = tmp_path / "runs.csv"
+    table.write_text("\n".join(["arm,n,loss", *rows]))
+    found = answer(Request(table, ("n",), Columns("loss", by=("arm",)), laws=("floor",)))
+
+    for figure in (laws_figure(found), residuals_of(found)):
+        drawn = colours(figure)
+        assert drawn["KAN"] == {FAMILIES["kan"].colour.lower()}
+        assert drawn["mlp_3"] == {FAMILIES["mlp"].colour.lower()}
+
+
+def test_names_are_read_as_people_write_them():
+    """The longest family that a name begins with counts."""
+    names = {"KAN, G = 5": "kan", "spline-mlp wide": "spline_mlp", "MLPs": "mlp", "Fourier KAN": "fourier_kan"}
+    for name, family in names.items():
+        assert named_styles([name])[name].colour == FAMILIES[family].colour.lower()
+    assert named_styles(["a kan"])["a kan"].colour in SPARE
+
+
+def test_a_spare_colour_does_not_depend_on_order():
+    """And is of nobody else while there are any left."""
+    outside = [f"mine:Family{index}" for index in range(len(SPARE))]
+    families = {name: name for name in (*outside, "kan")}
+    known = {name: style.colour for name, style in family_styles(families).items()}
+
+    assert {known[name] for name in outside} == set(SPARE)
+    for seed in range(5):
+        names = random.Random(seed).sample(list(families), len(families))
+        assert {name: style.colour for name, style in family_styles({name: name for name in names}).items()} == known
+
+
+def test_the_series_of_a_family_differ():
+    """Forty of them look different in mark or line, neighbours in both and in lightness."""
+    styles = list(family_styles({f"kan {index}": "kan" for index in range(40)}).values())
+
+    assert len({(style.marker, style.line) for style in styles}) == 40 == len(MARKS) * len(LINES)
+    assert len({style.colour for style in styles}) == 3
+    for one, other in itertools.pairwise(styles):
+        assert all(a != b for a, b in zip(one, other, strict=True))
