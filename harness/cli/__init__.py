@@ -12,7 +12,7 @@ from harness.cli.group import Group
 
 # By name the first sentence of a command's help, so that the help of the group imports none of them.
 COMMANDS = {
-    "bench": "Measure what an evaluation takes on this machine, in a minute; plans then predict seconds and memory.",
+    "bench": "Measure what an evaluation takes on this machine, in half a minute; plans then predict seconds.",
     "cancel": (
         "Take back runs that are on their way or would be sent off: jobs with no others end, workers pass "
         "over the rest."

@@ -20,10 +20,10 @@ from harness.judging.scaling import SeriesFit, fit_table, headline_axes
 from harness.judging.scaling import to_json as fits_to_json
 from harness.judging.searched import Searched, confirmed_ratios, searched
 from harness.judging.tuning import curves_table, ratios, ratios_table
-from harness.measure.calibration import errors_sentence
 from harness.measure.cost import pack_costs, pack_errors
 from harness.record import Record, write_table
 from harness.show.console import console, print_table
+from harness.show.costs import errors_sentence
 from harness.show.figures.residuals import draw_residuals
 from harness.show.figures.scaling import draw_scaling
 from harness.show.figures.series import experiment_styles

@@ -11,7 +11,7 @@ from harness.base.provenance import host, processor
 from harness.cli.plans import planned_runs
 from harness.dispatch.here import available_cores
 from harness.measure.calibration import Calibration, Kind, is_current, missing, read_calibration
-from harness.measure.cost import sweep_cost, with_seconds
+from harness.measure.cost import never_timed, pack_seconds, sweep_seconds, with_seconds
 from harness.planning.plan import planned_flops
 from harness.record import Record, runs_table
 from harness.show.costs import cost_words, uncalibrated_words
@@ -44,16 +44,20 @@ def own_calibration(results: Path, kind: Kind) -> Calibration | None:
 
 
 def cost_sentence(manifest: Manifest, results: Path, workers: int | None = None) -> str:
-    """What a plan comes to: runs, packs, work, and the time and memory of a sweep on `workers` if calibrated."""
+    """What a plan comes to: runs, packs, work, and the time of a sweep on `workers` if calibrated."""
     specs = planned_runs(manifest)
     evaluations = sum(run.recipe.max_evaluations for run in specs.values())
     flops = sum(planned_flops(run)["flops_train.shared_dense"] for run in specs.values())
     calibrations, workers = calibrations_of(manifest, results), workers or available_cores()
-    cost = sweep_cost(calibrations, [[specs[identity] for identity in pack] for pack in manifest.packs], workers)
-    seconds = cost_words(cost, workers) if cost else uncalibrated_words(manifest, calibrations)
+    packs = [[specs[identity] for identity in pack] for pack in manifest.packs]
+    seconds = sweep_seconds(pack_seconds(packs, calibrations), workers)
+    if seconds is None:
+        cost = uncalibrated_words(manifest, calibrations)
+    else:
+        cost = cost_words(seconds, workers, *never_timed(specs.values(), calibrations))
     return (
         f"{manifest.name}: {len(manifest.run_ids())} runs in {len(manifest.packs)} packs, "
-        f"{evaluations:,} evaluations, {flops:.2e} training FLOPs (shared_dense); {seconds}"
+        f"{evaluations:,} evaluations, {flops:.2e} training FLOPs (shared_dense); {cost}"
     )
 
 

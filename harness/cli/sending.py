@@ -38,8 +38,7 @@ from harness.dispatch.submission import (
     sent_jobs,
     write_submission,
 )
-from harness.measure.calibration import missing
-from harness.measure.cost import pack_seconds
+from harness.measure.cost import assumed_seconds, pack_seconds
 from harness.record import set_aside
 from harness.show.console import console, pack_progress
 from harness.show.sweeps import Offer, device_time, earlier_lines, offer_lines, run_words
@@ -158,7 +157,11 @@ def _make_offer(
     packs = to_send(manifest, found, only)
     calibrations = calibrations_of(manifest, folder.parent)
     runs = [[specs[run] for run in pack] for pack in packs]
-    seconds = pack_seconds(runs, calibrations, manifest.experiment.device)
+    predicted = pack_seconds(runs, calibrations)
+    device = manifest.experiment.device
+    seconds = [
+        each if each is not None else assumed_seconds(pack, device) for pack, each in zip(runs, predicted, strict=True)
+    ]
     length = where.profile.job_minutes * 60 if where.profile else sum(seconds)
     jobs = bin_packs([PredictedPack(*each) for each in zip(packs, seconds, strict=True)], length, where.slots)
     most, largest = _room(where, len(jobs))
@@ -172,7 +175,7 @@ def _make_offer(
         hours=sum(job.seconds for job in fitting) * devices / 3600 + (start_hours or 0.0),
         start_hours=start_hours,
         device_unit=where.profile.device_unit if where.profile else "core",
-        calibrated=not missing(calibrations, (each[0] for each in runs)),
+        calibrated=None not in predicted,
         left_for_later=len(jobs) - len(fitting),
     )
     for line in [*offer_lines(manifest.name, found, offer), *earlier_lines(seen.earlier)]:

@@ -222,10 +222,6 @@ class ShapeBase(Frozen):
     def executed_evaluation(self, prices: Prices) -> int:
         """The same of a forward and backward pass, with the squared error and its mean."""
 
-    @abstractmethod
-    def torch_work(self, samples: int) -> dict[str, float]:
-        """What a forward and backward pass over so many samples is made of, in the prices of `harness.measure`."""
-
 
 def evaluation_flops(per_layer: Iterable[int]) -> int:
     """Forward and backward of a sample from the forward counts of the layers: 2 times the first, 3 times the rest."""
@@ -325,10 +321,6 @@ class LayeredShape(ShapeBase):
         """What KANbeFair's code counts for the forward pass of a layer, if it has networks like it."""
         raise NotImplementedError
 
-    def torch_calls(self) -> tuple[int, int, int]:
-        """Element-wise operations that torch calls a layer, how many numbers an input each makes, products an edge."""
-        return 20, 1, 1
-
     # --------------------------------------------------------------------------------------------- what follows from it
     @property
     def nodes(self) -> tuple[int, ...]:
@@ -403,19 +395,6 @@ class LayeredShape(ShapeBase):
     def executed_evaluation(self, prices: Prices) -> int:
         loss = 6 * self.shape[-1]
         return self.executed_forward(prices) + loss + sum(map(self.layer_backward, self.layers))
-
-    def torch_work(self, samples: int) -> dict[str, float]:
-        """In the prices of an MLP: a layer of it is worth some twenty calls, a node of it eight.
-
-        On one machine that is within a factor of 2 of what expansions took, from [2,5,1] to [2,50,50,1].
-        """
-        calls, numbers, products = self.torch_calls()
-        inputs = sum(self.shape[:-1])
-        return {
-            "mlp_calls": len(self.layers) * (1 + calls / 20),
-            "products": samples * sum(layer.edges for layer in self.layers) * products,
-            "nodes": samples * (sum(self.shape) + inputs * numbers * calls / 8),
-        }
 
 
 @cache

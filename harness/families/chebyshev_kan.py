@@ -59,10 +59,6 @@ class ChebyshevKanShape(ExpansionShape):
         """Back through the recurrence, and tanh."""
         return 6 * self.degree - 4 if self.degree > 1 else BACKWARD["tanh"]
 
-    def torch_calls(self) -> tuple[int, int, int]:
-        """The recurrence makes one term after the other."""
-        return 10 * self.degree, 1, self.functions
-
 
 class ChebyshevKan(Layered):
     """ChebyKAN (Synodic 2024): sum_n c_n T_n(tanh x) on every edge, n = 0..degree."""

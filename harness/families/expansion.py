@@ -89,10 +89,6 @@ class ExpansionShape(LayeredShape):
             return by_weights
         return by_weights + self.products(layer) + layer.inputs * self.expansion_backward()
 
-    def torch_calls(self) -> tuple[int, int, int]:
-        """Of some twenty calls a layer."""
-        return 20, self.functions, self.functions
-
 
 def standardised(h_RIN: Tensor) -> Tensor:
     """Inputs of mean 0 and variance 1 at every sample: LayerNorm over a layer's inputs, without its parameters."""

@@ -56,10 +56,6 @@ class FourierKanShape(ExpansionShape):
         """Two slopes a harmonic, each times its sensitivity; their sums, of one harmonic one less."""
         return 8 * self.harmonics if self.harmonics > 1 else 7
 
-    def torch_calls(self) -> tuple[int, int, int]:
-        """Most calls make cosines or sines only."""
-        return 20, self.harmonics, self.functions
-
 
 class FourierKan(Layered):
     """FourierKAN (GistNoesis 2024): sum_n a_n cos(n x) + b_n sin(n x) on every edge, n = 1..harmonics, and a bias."""

@@ -180,19 +180,6 @@ class KanShape(SplinedShape):
         """
         return sum(layer.edges for layer in self.layers) * self.grid
 
-    def torch_work(self, samples: int) -> dict[str, float]:
-        """G is not here: splines are evaluated through their k + 1 active bases.
-
-        It counts in the parameters, and in a search of log2(G) steps that no fit could see.
-        """
-        active = self.order + 1
-        return {
-            "kan_calls": len(self.layers) * active,
-            # Gathered, weighted, added; scattered backwards.
-            "edge_terms": samples * sum(layer.edges for layer in self.layers) * active,
-            "basis_terms": samples * sum(self.shape[:-1]) * active,  # values of active bases, and their knots
-        }
-
 
 class Kan(Layered):
     """A B-spline KAN (Liu et al. 2024, eq. 2.10): phi(x) = w_b silu(x) + w_s sum_i c_i B_i(x) on every edge.

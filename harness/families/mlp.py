@@ -187,17 +187,6 @@ class MlpShape(LayeredShape):
         """Weights without biases."""
         return sum(layer.edges for layer in self.layers)
 
-    def torch_work(self, samples: int) -> dict[str, float]:
-        slopes = sum(self.shape[1:-1]) if self.activation == "prelu" else 0
-        edges = sum(layer.edges for layer in self.layers)
-        return {
-            "mlp_calls": len(self.layers),  # what a torch operation costs at any size, some ten a layer
-            # Multiply-adds of the three matrix products a layer; Fourier features have but one.
-            "products": samples * (edges + self.carried_scalars / 3),
-            # Elements that activations, losses and their gradients touch; twice those with slopes of their own.
-            "nodes": samples * (sum(self.nodes) + slopes),
-        }
-
 
 class Mlp(Layered):
     """A multilayer perceptron; give `hidden`, or `depth` and `width`, and leave out the one that is solved for.

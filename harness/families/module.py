@@ -103,11 +103,6 @@ class ModuleShape(ShapeBase):
     def executed_evaluation(self, prices: Prices) -> int:
         return self.live.evaluation
 
-    def torch_work(self, samples: int) -> dict[str, float]:
-        """How many calls it makes is not known: as an MLP of three layers."""
-        others = self.live.forward - self.live.forward_matmul
-        return {"mlp_calls": 3, "products": samples * self.live.forward_matmul / 2, "nodes": samples * others}
-
 
 class Module(ArchitectureBase):
     """An nn.Module class, `package.module:Class`, made as `Class(inputs, outputs, width=16)` where `size` is width.

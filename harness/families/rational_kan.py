@@ -115,9 +115,6 @@ class RationalKanShape(LayeredShape):
         an_input = 2 * degrees + 10 if layer.is_first else 4 * degrees + 9
         return 4 * layer.edges + layer.outputs + an_input * layer.inputs
 
-    def torch_calls(self) -> tuple[int, int, int]:
-        return 6 * (self.numerator + self.denominator) + 13, 1, 1
-
 
 class RationalKan(Layered):
     """GR-KAN, the layer of KAT (Yang & Wang 2024): a rational function P/(1 + |Q|) an input, then a linear map.

@@ -133,9 +133,6 @@ class RbfKanShape(ExpansionShape):
                 work += 18 * layer.inputs + 2
         return work
 
-    def torch_calls(self) -> tuple[int, int, int]:
-        return 11 + 25 * self.norm, self.grid, self.grid + 1
-
 
 class RbfKan(Layered):
     """FastKAN (Li 2024): LayerNorm, `grid` Gaussians an input, a linear map; beside it one of silu(x), with bias.

@@ -199,19 +199,6 @@ class SplineMlpShape(SplinedShape):
         sizes = (layer.inputs, layer.outputs, self.grid, self.order)
         return kanbefair.spline_mlp_layer_flops(*sizes, self.place == "before")
 
-    def torch_work(self, samples: int) -> dict[str, float]:
-        """Linear maps as an MLP has them, and splines like a KAN's on edges of their own."""
-        active = self.order + 1
-        terms = samples * active * sum(nodes for nodes, _ in self.spline_systems)
-        return {
-            "mlp_calls": len(self.layers),
-            "products": samples * sum(layer.edges for layer in self.layers) * self.rank,
-            "nodes": samples * sum(self.shape),
-            "kan_calls": len(self.spline_systems) * active,
-            "edge_terms": terms * self.rank,
-            "basis_terms": terms,
-        }
-
 
 class SplineMlp(Layered):
     """An MLP with learnable B-splines on its nodes: `after` the linear map, on hidden nodes, or `before` it, on inputs.

@@ -1,17 +1,16 @@
 """`harness bench`: short runs that say what this machine takes for an evaluation.
 
-    compile_kernels(print)                                                                  # once a machine
-    measured = bench_classes(full_design("fused", "float64"), workers=2, progress=show)     # a minute or two
-    solo = bench_solo(runs, progress=show)                                                  # a second each shape
-    write_calibration(calibrate("fused", "float64", measured, solo), results)
+    compile_kernels(print)                                                              # once a machine
+    solo, knots = bench_solo(standard_runs("fused", "float64"), progress=show)          # a fraction of a second a shape
+    write_calibration(calibrate("fused", "float64", bench_run("fused", "float64"), solo, knots), results)
 
-Everything is timed in fresh processes of one thread, like the workers that train, and in CPU seconds, which what else
-the machine does disturbs least. Nothing is written here, so stopping leaves nothing half done.
+Everything is timed in a fresh process of one thread, like the workers that train, one after the other, and in CPU
+seconds, which what else the machine does disturbs least. Nothing is written here, so stopping leaves nothing half done.
 """
 
 from __future__ import annotations
 
-import ctypes
+import itertools
 import multiprocessing
 import signal
 import tempfile
@@ -25,16 +24,40 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from harness import families
 from harness.base.errors import INCOMPLETE, HarnessError
+from harness.count import run_work, trainable
 from harness.count.dispatched import executed_evaluation
-from harness.measure.calibration import THREADS, KnotRow, Measured, PackRow, ShapeRow, SoloRow
-from harness.measure.design import LEVENBERG, OPTIMIZERS, Design, class_shape, held_scalars
-from harness.measure.features import Shape, shape_of
+from harness.measure.calibration import (
+    THREADS,
+    KnotMove,
+    KnotRow,
+    Shape,
+    SoloRow,
+    knot_moves,
+    move_flops,
+    shape_of,
+)
+from harness.measure.cost import flops_per_evaluation
 from harness.optimisers.lanes import select
-from harness.spec import Adam, KanShape, Lbfgs, MlpShape, ModuleShape, Optimiser, Recipe, RunSpec, Task, stages
+from harness.spec import (
+    Adam,
+    GridExtension,
+    GridUpdates,
+    KanShape,
+    Lbfgs,
+    LevenbergMarquardt,
+    MlpShape,
+    ModuleShape,
+    Network,
+    Optimiser,
+    Recipe,
+    RunSpec,
+    SplinedShape,
+    Task,
+    at_a_time,
+)
 from harness.spec.run import Dtype, Engine
 from harness.tasks import resolve, stream
 from harness.train import fused_engine, torch_engine, train_pack
@@ -50,54 +73,72 @@ ENDLESS = 10**6  # the cap of a stage that never comes to its end
 # Of the torch engine so many are timed together; of the fused engine more, until they take a while.
 TORCH_EVALUATIONS, FUSED_EVALUATIONS, FUSED_SECONDS = 4, 8, 0.02
 LEAST_REPEATS, MOST_REPEATS = 3, 100
-CLASS_SECONDS, SOLO_SECONDS = 0.3, 0.2  # what all repeats of a shape may take, if the least number doesn't take longer
+SOLO_SECONDS = 0.2  # what all repeats of a shape may take, if the least number doesn't take longer
+
+# What the rates of shapes that nobody timed are fitted to: networks as experiments have them, tiny to large.
+STANDARD_NETWORKS = (
+    KanShape(shape=(2, 1, 1), grid=5),
+    KanShape(shape=(2, 5, 1), grid=20),
+    KanShape(shape=(2, 10, 10, 1), grid=5),
+    MlpShape(shape=(2, 5, 1)),
+    MlpShape(shape=(2, 20, 20, 1)),
+    MlpShape(shape=(2, 80, 80, 1)),
+)
+STANDARD_OPTIMIZERS: tuple[Optimiser, ...] = (
+    Lbfgs(name="lbfgs"),
+    Adam(name="adam"),
+    LevenbergMarquardt(name="levenberg_marquardt"),
+)
+STANDARD_POINTS = (100, 3000)
+LARGEST_STANDARD_SYSTEM = 500  # parameters: a larger one by Levenberg-Marquardt takes the time of many others
 
 
 def compile_kernels(announce: Callable[[str], None]) -> None:
     """What the fused engine needs, so that processes of the bench find it; `announce` hears when that takes a while."""
-    networks = (MlpShape(shape=(1, 1)), KanShape(shape=(1, 1), grid=1))
-    shapes = [class_shape(network, 1, each, "float64") for network in networks for each in (*OPTIMIZERS, LEVENBERG)]
-    runs = [_run("fused", shape, 0) for shape in shapes]
+    runs = standard_runs("fused", "float64")
     if fused_engine.is_cold(runs):
         announce("fused engine: compiling its kernels for this processor, once (about half a minute)")
         fused_engine.compile_for(runs)
 
 
-def bench_classes(design: Design, workers: int, progress: Progress) -> Measured:
-    """The rows of `design`, measured by `workers` processes at once: a sweep has one a core, which share its caches."""
-    engine = design.engine
-    # The costliest first, as in a sweep: what the allocator has once freed decides what it keeps for later.
-    shapes = sorted(design.shapes, key=lambda item: -held_scalars(engine, *item))
-    jobs: list[Job] = [(_measure_shape, engine, *item) for item in shapes]
-    jobs += [(_measure_knots, *item) for item in design.knots]
-    jobs += [(_measure_pack, engine, *item) for item in design.packs]
-    rows = _in_workers(jobs, workers, progress)
-    return Measured(
-        shapes=tuple(row for row in rows if isinstance(row, ShapeRow)),
-        knots=tuple(row for row in rows if isinstance(row, KnotRow)),
-        packs=tuple(row for row in rows if isinstance(row, PackRow)),
-    )
+def standard_runs(engine: Engine, dtype: Dtype) -> list[RunSpec]:
+    """The runs whose shapes are timed on every machine; those of a KAN move its knots and refine its grid."""
+    runs = []
+    for network, optimizer, points in itertools.product(STANDARD_NETWORKS, STANDARD_OPTIMIZERS, STANDARD_POINTS):
+        if isinstance(optimizer, LevenbergMarquardt) and trainable(network) > LARGEST_STANDARD_SYSTEM:
+            continue
+        runs.append(_run(engine, dtype, network, optimizer, points, 1000))
+    return runs
 
 
-def bench_solo(runs: Sequence[RunSpec], progress: Progress) -> list[SoloRow]:
-    """Every shape that a stage of `runs` has, alone in its process and, as far as it is ours to say, on the machine.
+def bench_run(engine: Engine, dtype: Dtype, progress: Progress) -> float:
+    """CPU seconds of a run that trains next to nothing: samples, learning curve and record."""
+    tiny = _run(engine, dtype, STANDARD_NETWORKS[-3], STANDARD_OPTIMIZERS[1], 1000, 8)
+    (seconds,) = _in_worker([(_measure_run, tiny)], progress)
+    return seconds
+
+
+def bench_solo(runs: Sequence[RunSpec], progress: Progress) -> tuple[list[SoloRow], list[KnotRow]]:
+    """Every shape that a stage of `runs` has and every move of their knots, as far as it is ours to say alone.
 
     The runs are of one engine.
     """
-    found = {shape_of(run, stage.network): run for run in runs for stage in stages(run.network, run.recipe)}
-    return _in_workers([(_measure_solo, shape, run) for shape, run in found.items()], 1, progress)
-
-
-def target(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What the networks of the classes learn, for any number of inputs: mean_i sin(3 x_i); x [n, inputs] -> [n]."""
-    return np.sin(3 * x).mean(1)
+    shapes: dict[Shape, Job] = {}
+    moves: dict[KnotMove, Job] = {}
+    for run in runs:
+        for work in run_work(run.network, run.recipe, run.task):
+            shape = shape_of(run, work.network)
+            shapes[shape] = (_measure_solo, shape, run, flops_per_evaluation(run.recipe.optimizer, work))
+            moves |= {move: (_measure_knots, move, run.dtype) for move in knot_moves(work)}
+    rows = _in_worker([*shapes.values(), *moves.values()], progress)
+    return rows[: len(shapes)], rows[len(shapes) :]
 
 
 # ---------------------------------------------------------------------------------------------------------- processes
-def _in_workers(jobs: Sequence[Job], workers: int, progress: Progress) -> list[Any]:
+def _in_worker(jobs: Sequence[Job], progress: Progress) -> list[Any]:
     """What the jobs return, in their order."""
     context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(max(1, min(workers, len(jobs))), mp_context=context, initializer=_begin_worker)
+    executor = ProcessPoolExecutor(1, mp_context=context, initializer=_begin_worker)
     try:
         waiting = [executor.submit(*job) for job in jobs]
         for done, future in enumerate(as_completed(waiting), start=1):
@@ -116,23 +157,12 @@ def _begin_worker() -> None:
 
 
 # ------------------------------------------------------------------------------------------------------- measurements
-def _measure_shape(engine: Engine, shape: Shape, lanes: int) -> ShapeRow:
-    peak_is_known = _forget_peak()
-    times = _evaluation_times(shape, [_run(engine, shape, seed) for seed in range(lanes)], CLASS_SECONDS)
-    return ShapeRow(
-        shape=shape,
-        lanes=lanes,
-        seconds_per_evaluation=float(np.median(times)),
-        repeats=len(times),
-        peak_bytes=_peak_bytes() if peak_is_known else None,
-    )
-
-
-def _measure_solo(shape: Shape, run: RunSpec) -> SoloRow:
+def _measure_solo(shape: Shape, run: RunSpec, flops_per_evaluation: float) -> SoloRow:
     """One lane of `run` in the stage of that shape."""
     recipe = Recipe(optimizer=run.recipe.optimizer, max_evaluations=ENDLESS, gain=run.recipe.gain)
-    run = run.model_copy(update={"network": shape.network, "recipe": recipe})
-    times = _evaluation_times(shape, [run], SOLO_SECONDS, alone=True)
+    alone = {"network": shape.network, "recipe": recipe, "task": at_a_time(run.recipe, run.task)}
+    run = run.model_copy(update=alone)
+    times = _fused_times(run, shape.has_equal_knots) if run.engine == "fused" else _torch_times(run)
     low, middle, high = np.quantile(times, [0.25, 0.5, 0.75])
     is_counted = run.engine == "torch" and shape.optimizer != "levenberg_marquardt" and not shape.is_pde
     is_counted &= not isinstance(shape.network, ModuleShape)  # whose operations may have no price in bytes
@@ -141,38 +171,31 @@ def _measure_solo(shape: Shape, run: RunSpec) -> SoloRow:
         seconds_per_evaluation=float(middle),
         interquartile_seconds=float(high - low),
         repeats=len(times),
+        flops_per_evaluation=flops_per_evaluation,
         bytes_per_evaluation=executed_evaluation(shape.network).bytes * shape.samples if is_counted else None,
     )
 
 
-def _evaluation_times(shape: Shape, runs: Sequence[RunSpec], seconds: float, alone: bool = False) -> list[float]:
-    """CPU seconds of an evaluation in all lanes, as often as it was timed."""
-    if runs[0].engine == "fused":
-        return _fused_times(runs, seconds, shape.has_equal_knots)
-    return _torch_times(runs, seconds, alone)
-
-
-def _torch_times(runs: Sequence[RunSpec], seconds: float, alone: bool) -> list[float]:
-    """`alone`: without the idle companion that a lone run has for its bits only."""
-    pack = torch_engine.prepare(runs)
+def _torch_times(run: RunSpec) -> list[float]:
+    """Without the idle companion that a lone run has for its bits only."""
+    pack = torch_engine.prepare([run])
     state = replace(torch_engine.begin(pack), done=TIMED_FROM)
-    if alone:
-        state = replace(
-            state,
-            lanes=state.lanes[:1],
-            knots=tuple(knots[:1] for knots in state.knots),
-            optimiser=select(state.optimiser, torch.tensor([0])),
-            behind=state.behind[:, :1],
-            curve_at=state.curve_at[:1],
-            curve_errors=state.curve_errors[:1],
-        )
-    times = _times(lambda: torch_engine.advance(pack, state, TORCH_EVALUATIONS), seconds)
+    state = replace(
+        state,
+        lanes=state.lanes[:1],
+        knots=tuple(knots[:1] for knots in state.knots),
+        optimiser=select(state.optimiser, torch.tensor([0])),
+        behind=state.behind[:, :1],
+        curve_at=state.curve_at[:1],
+        curve_errors=state.curve_errors[:1],
+    )
+    times = _times(lambda: torch_engine.advance(pack, state, TORCH_EVALUATIONS))
     return [time / TORCH_EVALUATIONS for time in times]
 
 
-def _fused_times(runs: Sequence[RunSpec], seconds: float, has_equal_knots: bool) -> list[float]:
+def _fused_times(run: RunSpec, has_equal_knots: bool) -> list[float]:
     """So many evaluations at a time that the clock is fine enough for them, and what goes before them is little."""
-    pack = fused_engine.prepare(runs)
+    pack = fused_engine.prepare([run])
     state = fused_engine.begin(pack)
     lanes = tuple(_as_in_the_middle(lane, has_equal_knots) for lane in state.lanes)
     state = replace(state, done=TIMED_FROM, lanes=lanes)
@@ -184,7 +207,7 @@ def _fused_times(runs: Sequence[RunSpec], seconds: float, has_equal_knots: bool)
         after = fused_engine.advance(pack, state, evaluations)
         taken = time.process_time() - begun
     made = max(lane.optimiser.evaluations for lane in after.lanes)  # less, if the lanes came to rest
-    return [each / made for each in _times(lambda: fused_engine.advance(pack, state, evaluations), seconds)]
+    return [each / made for each in _times(lambda: fused_engine.advance(pack, state, evaluations))]
 
 
 def _as_in_the_middle(lane: fused_engine.Lane, has_equal_knots: bool) -> fused_engine.Lane:
@@ -196,42 +219,35 @@ def _as_in_the_middle(lane: fused_engine.Lane, has_equal_knots: bool) -> fused_e
     return lane
 
 
-def _measure_knots(network: KanShape, lanes: int, points: int, refined: bool, dtype: Dtype) -> KnotRow:
-    precision = getattr(torch, dtype)
-    peak_is_known = _forget_peak()
-    before = network.model_copy(update={"grid": max(1, network.grid // 2)}) if refined else network
-    generators = [stream(seed, "initial") for seed in range(lanes)]
-    flat_RP = families.initialise(before, generators, 1.0, precision, "cpu")
-    knots = families.initial_knots(before, lanes, precision, "cpu")
-    x_RNI = torch.from_numpy(stream(0, "train").uniform(-1, 1, (lanes, points, network.shape[0]))).to(precision)
+def _measure_knots(move: KnotMove, dtype: Dtype) -> KnotRow:
+    network, precision = move.network, getattr(torch, dtype)
+    assert isinstance(network, SplinedShape)
+    before = network.model_copy(update={"grid": max(1, network.grid // 2)}) if move.refined else network
+    flat_RP = families.initialise(before, [stream(0, "initial")], 1.0, precision, "cpu")
+    knots = families.initial_knots(before, 1, precision, "cpu")
+    x_RNI = torch.from_numpy(stream(0, "train").uniform(-1, 1, (1, move.points, network.shape[0]))).to(precision)
 
-    def move() -> object:
-        if refined:
+    def once() -> object:
+        if move.refined:
             return families.extend_grid(before, flat_RP, knots, network.grid)
         return families.update_knots(network, flat_RP, knots, x_RNI, grid_eps=1.0, margin=0.01)
 
-    seconds = float(np.median(_times(move, CLASS_SECONDS)))
-    peak = _peak_bytes() if peak_is_known else None
-    return KnotRow(network=network, lanes=lanes, points=points, refined=refined, seconds=seconds, peak_bytes=peak)
+    return KnotRow(move=move, seconds=float(np.median(_times(once))), flops=move_flops(move))
 
 
-def _measure_pack(engine: Engine, runs: int, evaluations: int) -> PackRow:
-    shape = class_shape(MlpShape(shape=(1, 1)), 1000, Adam(name="adam"), "float64")
-    specs = [_run(engine, shape, seed, evaluations) for seed in range(runs)]
-
+def _measure_run(run: RunSpec) -> float:
     def train() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            train_pack(specs, Path(folder))
+            train_pack([run], Path(folder))
 
-    seconds = float(np.median(_times(train, CLASS_SECONDS)))
-    return PackRow(runs=runs, evaluations=evaluations, seconds=seconds)
+    return float(np.median(_times(train)))
 
 
-def _times(once: Callable[[], object], seconds: float) -> list[float]:
+def _times(once: Callable[[], object]) -> list[float]:
     """CPU seconds of each repeat, after one to warm up."""
     once()
     times: list[float] = []
-    while len(times) < LEAST_REPEATS or (len(times) < MOST_REPEATS and sum(times) < seconds):
+    while len(times) < LEAST_REPEATS or (len(times) < MOST_REPEATS and sum(times) < SOLO_SECONDS):
         begun = time.process_time()
         once()
         times.append(time.process_time() - begun)
@@ -239,41 +255,17 @@ def _times(once: Callable[[], object], seconds: float) -> list[float]:
 
 
 # ---------------------------------------------------------------------------------------------------------- what runs
-def _run(engine: Engine, shape: Shape, seed: int, evaluations: int = ENDLESS) -> RunSpec:
-    task = Task(target=f"{__name__}:{target.__name__}", inputs=shape.network.shape[0], train_points=shape.train_points)
+def _run(
+    engine: Engine, dtype: Dtype, network: Network, optimizer: Optimiser, points: int, evaluations: int
+) -> RunSpec:
+    course = {}
+    if isinstance(network, KanShape):
+        course = {"grid_updates": GridUpdates(), "grid_extension": GridExtension(grids=(3,), evaluations=10)}
     return RunSpec(
-        task=resolve(task),
-        network=shape.network,
-        recipe=Recipe(optimizer=_optimizer(shape), max_evaluations=evaluations),
-        seed=seed,
-        dtype=shape.dtype,
+        task=resolve(Task(target="exp2d", train_points=points)),
+        network=network,
+        recipe=Recipe(optimizer=optimizer, max_evaluations=evaluations, **course),
+        seed=0,
+        dtype=dtype,
         engine=engine,
     )
-
-
-def _optimizer(shape: Shape) -> Optimiser:
-    match shape.optimizer:
-        case "adam":
-            return Adam(name="adam", batch_size=shape.samples if shape.samples < shape.train_points else None)
-        case "lbfgs":
-            return Lbfgs(name="lbfgs", history=shape.history)
-    return LEVENBERG
-
-
-# ------------------------------------------------------------------------------------------------------------- memory
-def _forget_peak() -> bool:
-    """Make this moment the highest that the process's memory has been, so far; False where that can't be done.
-
-    What was freed is given back to the system first, or it would count as used. Linux and glibc only.
-    """
-    try:
-        ctypes.CDLL(None).malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5")
-    except (OSError, AttributeError, TypeError):
-        return False
-    return True
-
-
-def _peak_bytes() -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))

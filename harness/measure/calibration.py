@@ -1,120 +1,149 @@
-"""What a machine takes for an evaluation, as `harness bench` measured it, and the prices that follow from it.
+"""What evaluations take on a machine, as `harness bench` timed them alone, and the file that keeps it.
 
     calibration = read_calibration(results, "fused", processor(), "float64")     # None: `harness bench` was never run
 
-Seconds are CPU seconds of one thread: what the clock shows when that thread has a core to itself. A cost is a sum of
-what there is of each *feature* (see `features`) times what one of it takes, its *factor*. Factors are fitted to the
-measured rows with none negative and errors relative to what was measured, so that cheap shapes count as much as dear.
-A calibration is of one engine and dtype: a plan whose runs have several needs several, see `Calibrations`.
+Seconds are CPU seconds of one thread: what the clock shows when that thread has a core to itself. A calibration is of
+one engine and dtype: a plan whose runs have several needs several, see `Calibrations`.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal
 
 import numpy as np
-from pydantic import ValidationError
-from scipy.optimize import nnls
+from pydantic import Field, ValidationError
 
 from harness.base import provenance
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import whole_file
 from harness.base.frozen import Frozen
-from harness.measure.features import (
-    Features,
-    Shape,
-    evaluation_features,
-    evaluation_memory,
-    knot_features,
-    knot_memory,
-    moments,
-    pack_features,
+from harness.count import Work
+from harness.count.training import knots_flops
+from harness.spec import (
+    Lbfgs,
+    LevenbergMarquardt,
+    Network,
+    RunSpec,
+    SplinedShape,
+    at_a_time,
+    samples_per_evaluation,
+    sealed,
+    unsealed,
 )
-from harness.spec import KanShape, RunSpec, sealed, unsealed
 from harness.spec.run import Dtype, Engine
 
-# 1: first version. 2: `mapped`, of optimiser and learning curve as well, in place of the graph's memory alone.
-# 3: bytes of solo rows. 4: features by engine, Levenberg-Marquardt, moments of the learning curve.
-# Raise it with every change of a feature: factors mean nothing without theirs.
-CALIBRATION_SCHEMA = 4
+# 5: shapes and moves of knots that were timed alone, and rates, in place of factors of features.
+CALIBRATION_SCHEMA = 5
 
 # Workers of `harness.dispatch` have one thread each, so that is what is measured.
 THREADS = 1
 
 
 # --------------------------------------------------------------------------------------------------------------- rows
-class ShapeRow(Frozen):
-    """An ensemble of `lanes`: the median CPU seconds of its evaluations, and the most memory its process then held."""
+class Shape(Frozen):
+    """What the time of an evaluation hangs on, lanes apart.
 
-    shape: Shape
-    lanes: int
-    seconds_per_evaluation: float
-    repeats: int
-    peak_bytes: int | None
+    `samples` are points of one evaluation, of the `train_points` that there are; `history` is that of L-BFGS, else 0;
+    `has_ridge` is of Levenberg-Marquardt and splines; `has_equal_knots` says that updates, if any, leave knots equally
+    spaced. Of a PDE both are the points that an evaluation amounts to (`RunTask.points_evaluated`). Learning rates,
+    schedules, gains and seeds are left out: they cost nothing.
+    """
+
+    network: Network
+    samples: int
+    train_points: int
+    optimizer: Literal["adam", "lbfgs", "levenberg_marquardt"]
+    history: int
+    dtype: Dtype
+    has_ridge: bool = False
+    has_equal_knots: bool = True
+    is_pde: bool = Field(False, exclude_if=lambda value: not value)
 
 
-class KnotRow(Frozen):
-    """The least squares on `points` points that move all knots of `lanes` KANs, or refined them to this network."""
+def shape_of(run: RunSpec, network: Network) -> Shape:
+    """The shape of a stage of `run` that trains `network`."""
+    optimizer, updates = run.recipe.optimizer, run.recipe.grid_updates
+    has_splines = isinstance(network, SplinedShape)
+    train_points = at_a_time(run.recipe, run.task).points_evaluated
+    return Shape(
+        network=network,
+        samples=samples_per_evaluation(run.recipe, train_points),
+        train_points=train_points,
+        optimizer=optimizer.name,
+        history=optimizer.history if isinstance(optimizer, Lbfgs) else 0,
+        dtype=run.dtype,
+        has_ridge=isinstance(optimizer, LevenbergMarquardt) and has_splines and optimizer.ridge > 0,
+        has_equal_knots=updates is None or updates.grid_eps == 1,
+        is_pde=run.task.is_pde,
+    )
 
-    network: KanShape
-    lanes: int
+
+class KnotMove(Frozen):
+    """The least squares on `points` points that move all knots of a lane, or refined them to this network."""
+
+    network: Network
     points: int
     refined: bool
-    seconds: float
-    peak_bytes: int | None
 
 
-class PackRow(Frozen):
-    """A pack of `runs` that makes a few evaluations of a tiny network: samples, records, curves and little else."""
+def knot_moves(work: Work) -> dict[KnotMove, int]:
+    """How often a stage makes each of its moves; a refinement has as many points as its splines have unknowns."""
+    network, moves = work.network, {}
+    if work.knot_updates:
+        moves[KnotMove(network=network, points=work.fit_samples, refined=False)] = work.knot_updates
+    if work.refined and isinstance(network, SplinedShape):
+        moves[KnotMove(network=network, points=network.grid + network.order, refined=True)] = 1
+    return moves
 
-    runs: int
-    evaluations: int
-    seconds: float
+
+def move_flops(move: KnotMove) -> int:
+    """The FLOPs of one move of one lane."""
+    updates = 0 if move.refined else 1
+    none = {"evaluations": 0, "samples": 0, "iterations": 0}
+    return knots_flops(Work(move.network, **none, knot_updates=updates, fit_samples=move.points, refined=move.refined))
 
 
 class SoloRow(Frozen):
-    """One lane alone: median and interquartile range of the CPU seconds of its evaluations, and the bytes of one.
+    """One lane alone: median and interquartile range of the CPU seconds of its evaluations, FLOPs and bytes of one.
 
-    Bytes are moved by the operations of the network (see `harness.count.dispatched`), as if nothing stayed in a cache.
-    That is what torch does for a gradient; of other evaluations they are not known.
+    FLOPs are by `local_min`, the optimiser's included. Bytes are moved by the operations of the network (see
+    `harness.count.dispatched`), as if nothing stayed in a cache. That is what torch does for a gradient; of other
+    evaluations they are not known.
     """
 
     shape: Shape
     seconds_per_evaluation: float
     interquartile_seconds: float
     repeats: int
+    flops_per_evaluation: float
     bytes_per_evaluation: int | None
 
 
-class Measured(NamedTuple):
-    """All rows of a bench but the solo ones."""
+class KnotRow(Frozen):
+    """One lane's move of knots: median of its CPU seconds, and its FLOPs."""
 
-    shapes: tuple[ShapeRow, ...]
-    knots: tuple[KnotRow, ...]
-    packs: tuple[PackRow, ...]
+    move: KnotMove
+    seconds: float
+    flops: float
+
+
+class Rate(Frozen):
+    """What takes `seconds` at any size, and so much more for its FLOPs."""
+
+    seconds: float
+    flops_per_second: float
 
 
 # -------------------------------------------------------------------------------------------------------- calibration
-class PredictionErrors(Frozen):
-    """How predicted / measured lies around 1: `within_two` is a share; `worst` is the ratio furthest from 1."""
-
-    number: int
-    median: float
-    within_two: float
-    worst: float
-
-
 class Calibration(Frozen):
-    """A bench of one engine, device model and dtype, and the factors that were fitted to it.
+    """A bench of one engine, device model and dtype: what was timed, and the rates of what was not.
 
-    Factors are CPU seconds, or bytes, an item of each feature. `evaluation_errors` and `knot_errors` are of rows
-    predicted from factors that were fitted to all the other rows.
+    `seconds_per_run` go into samples, learning curve and record, whatever is trained.
     """
 
     calibration_schema: int = CALIBRATION_SCHEMA
@@ -126,17 +155,11 @@ class Calibration(Frozen):
     host: str
     commit: str | None
     measured_at: str
-    shapes: tuple[ShapeRow, ...]
-    knots: tuple[KnotRow, ...]
-    packs: tuple[PackRow, ...]
+    seconds_per_run: float
+    evaluation_rate: Rate
+    knot_rate: Rate
     solo: tuple[SoloRow, ...]
-    evaluation_seconds: dict[str, float]
-    evaluation_bytes: dict[str, float] | None
-    knot_seconds: dict[str, float]
-    knot_bytes: dict[str, float] | None
-    pack_seconds: dict[str, float]
-    evaluation_errors: PredictionErrors
-    knot_errors: PredictionErrors
+    knots: tuple[KnotRow, ...]
 
 
 Kind = tuple[Engine, Dtype]  # what a calibration is of, on a machine
@@ -161,12 +184,12 @@ def bench_command(kind: Kind) -> str:
     return "harness bench --engine torch" if dtype == "float64" else f"harness bench --dtype {dtype}"
 
 
-def calibrate(engine: Engine, dtype: Dtype, measured: Measured, solo: Sequence[SoloRow] = ()) -> Calibration:
-    """The calibration that the rows of a bench on this machine make."""
-    evaluations = [evaluation_features(engine, row.shape, row.lanes) for row in measured.shapes]
-    seconds = [row.seconds_per_evaluation for row in measured.shapes]
-    knots = [knot_features(row.network, row.lanes, row.points) for row in measured.knots]
-    knot_seconds = [row.seconds for row in measured.knots]
+def calibrate(
+    engine: Engine, dtype: Dtype, seconds_per_run: float, solo: Sequence[SoloRow], knots: Sequence[KnotRow]
+) -> Calibration:
+    """The calibration that the rows of a bench on this machine make; of two rows of one thing the later one stays."""
+    solo = list({row.shape: row for row in solo}.values())
+    knots = list({row.move: row for row in knots}.values())
     return Calibration(
         engine=engine,
         device=provenance.processor(),
@@ -176,34 +199,29 @@ def calibrate(engine: Engine, dtype: Dtype, measured: Measured, solo: Sequence[S
         host=provenance.host(),
         commit=provenance.code().commit,
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        shapes=measured.shapes,
-        knots=measured.knots,
-        packs=measured.packs,
+        seconds_per_run=seconds_per_run,
+        evaluation_rate=fit_rate([(row.flops_per_evaluation, row.seconds_per_evaluation) for row in solo]),
+        knot_rate=fit_rate([(row.flops, row.seconds) for row in knots]),
         solo=tuple(solo),
-        evaluation_seconds=fit(evaluations, seconds),
-        evaluation_bytes=_fit_bytes(
-            [evaluation_memory(engine, row.shape, row.lanes) for row in measured.shapes],
-            [row.peak_bytes for row in measured.shapes],
-        ),
-        knot_seconds=fit(knots, knot_seconds),
-        knot_bytes=_fit_bytes(
-            [knot_memory(row.network, row.points) for row in measured.knots], [row.peak_bytes for row in measured.knots]
-        ),
-        pack_seconds=fit(
-            [pack_features(engine, row.runs, row.runs * moments(row.evaluations)) for row in measured.packs],
-            [row.seconds for row in measured.packs],
-        ),
-        evaluation_errors=left_out_errors(evaluations, seconds),
-        knot_errors=left_out_errors(knots, knot_seconds),
+        knots=tuple(knots),
     )
 
 
-def with_solo(calibration: Calibration, rows: Sequence[SoloRow]) -> Calibration:
-    """The calibration with more solo rows; of two of one shape the new one stays."""
-    kept = {row.shape: row for row in (*calibration.solo, *rows)}
-    return calibration.model_copy(update={"solo": tuple(kept.values())})
+def fit_rate(rows: Sequence[tuple[float, float]]) -> Rate:
+    """The rate by which (FLOPs, seconds) are least wrong: squared logarithms of ratios, on a grid in steps of some 5 %.
+
+    Optimisers have no rates of their own: they hardly came closer by them.
+    """
+    flops, seconds = np.array(rows, dtype=float).T
+    fixed = np.geomspace(seconds.min() / 100, seconds.max(), 200)[:, None, None]
+    speeds = flops / seconds
+    speed = np.geomspace(speeds.min(), 100 * speeds.max(), 200)[:, None]
+    errors = (np.log((fixed + flops / speed) / seconds) ** 2).mean(-1)
+    best_fixed, best_speed = np.unravel_index(errors.argmin(), errors.shape)
+    return Rate(seconds=float(fixed[best_fixed, 0, 0]), flops_per_second=float(speed[best_speed, 0]))
 
 
+# -------------------------------------------------------------------------------------------------------------- files
 def calibration_path(results: Path, engine: Engine, device: str, dtype: Dtype) -> Path:
     """Where the calibration of an engine on a device model lives."""
     slug = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
@@ -220,18 +238,18 @@ def write_calibration(calibration: Calibration, results: Path) -> Path:
 
 
 def read_calibration(results: Path, engine: Engine, device: str, dtype: Dtype) -> Calibration | None:
-    """The calibration of this engine, device model and dtype, or None; a HarnessError if it is damaged."""
-    path = calibration_path(results, engine, device, dtype)
+    """The calibration of this engine, device model and dtype, or None; a HarnessError if it is damaged or old."""
+    path, command = calibration_path(results, engine, device, dtype), bench_command((engine, dtype))
     try:
         data = unsealed(path.read_text(encoding="utf-8"))
         if data.get("calibration_schema") != CALIBRATION_SCHEMA:
-            return None  # of another version: as if nothing had been measured
+            version = f"{path} was written by another version of harness"
+            raise HarnessError(f"{version}; run `{command}` again, which replaces it", INCOMPLETE)
         calibration = Calibration.model_validate_json(json.dumps(data), strict=True)
     except FileNotFoundError:
         return None
     except (ValueError, OSError) as error:
         problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-        command = bench_command((engine, dtype))
         raise HarnessError(f"{path} is damaged ({problem}); `{command}` makes it anew", INCOMPLETE) from None
     # Two names of devices can make one name of a file, and a file can be renamed.
     found = (calibration.engine, calibration.device, calibration.dtype)
@@ -241,58 +259,3 @@ def read_calibration(results: Path, engine: Engine, device: str, dtype: Dtype) -
 def is_current(calibration: Calibration) -> bool:
     """Whether it was measured with the libraries and threads that a run would have now."""
     return calibration.threads == THREADS and calibration.versions == provenance.versions()
-
-
-# ---------------------------------------------------------------------------------------------------------------- fit
-def fit(rows: Sequence[Features], measured: Sequence[float]) -> dict[str, float]:
-    """The factor of every feature, none negative, that makes the squares of predicted / measured - 1 least in sum.
-
-    That pulls predictions a little below the measured (overshooting costs more): by some 5 % here.
-    """
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    table = np.array([[row.get(name, 0.0) for name in names] for row in rows], dtype=float)
-    table /= np.array(measured, dtype=float)[:, None]
-    largest = table.max(0)
-    units = np.where(largest > 0, largest, 1.0)  # columns of like size, for the solver's tolerances
-    factors, _ = nnls(table / units, np.ones(len(rows)))
-    return dict(zip(names, (factors / units).tolist(), strict=True))
-
-
-def cost(factors: dict[str, float], features: Features) -> float:
-    """Seconds (or bytes) of what the features count; one that no calibrated row had costs nothing."""
-    return sum(factors.get(name, 0.0) * amount for name, amount in features.items())
-
-
-def left_out_errors(rows: Sequence[Features], measured: Sequence[float]) -> PredictionErrors:
-    """Every row predicted from the others."""
-    predicted = [
-        cost(fit([*rows[:left], *rows[left + 1 :]], [*measured[:left], *measured[left + 1 :]]), row)
-        for left, row in enumerate(rows)
-    ]
-    return prediction_errors(predicted, measured)
-
-
-def _fit_bytes(rows: Sequence[Features], measured: Sequence[int | None]) -> dict[str, float] | None:
-    known = [number for number in measured if number is not None]
-    return fit(rows, known) if len(known) == len(measured) else None
-
-
-def prediction_errors(predicted: Sequence[float], measured: Sequence[float]) -> PredictionErrors:
-    """How well `predicted` seconds met the `measured` ones."""
-    ratios = np.array(predicted, dtype=float) / np.array(measured, dtype=float)
-    distance = np.abs(np.log(np.maximum(ratios, np.finfo(float).tiny)))
-    return PredictionErrors(
-        number=len(ratios),
-        median=float(np.median(ratios)),
-        within_two=float((distance <= math.log(2)).mean()),
-        worst=float(ratios[distance.argmax()]),
-    )
-
-
-def errors_sentence(errors: PredictionErrors) -> str:
-    """What a user reads about the packs of a sweep."""
-    within = round(errors.within_two * errors.number)
-    return (
-        f"predicted / measured CPU seconds: {within} of {errors.number} packs within a factor of 2 "
-        f"({errors.within_two:.0%}), median {errors.median:.2f}, worst {errors.worst:.2f}"
-    )

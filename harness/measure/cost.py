@@ -1,51 +1,180 @@
 """What a sweep will cost on this machine, how well that was predicted, and the seconds that runs count for.
 
 Each run's seconds are those of its own engine and dtype: `calibrations` holds what is calibrated of them.
+
+A pack takes the evaluations of its stages at the solo time of their shape. Its further lanes cost in the fused engine,
+which trains one after the other, as much again; in the torch engine, whose operations take all lanes at once, their
+FLOPs at the engine's rate, if that is less. Torch packs that leave the processor's caches take longer than that.
+Without a solo time the rate stands for it, which is coarse. results/LOG.md has how far off all this is.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from harness.measure.calibration import Calibrations, PredictionErrors, kind_of, missing, prediction_errors
-from harness.measure.prediction import predict, run_bytes, run_seconds
+from harness.count import Work, run_work, training_flops
+from harness.measure.calibration import (
+    Calibration,
+    Calibrations,
+    KnotMove,
+    KnotRow,
+    Shape,
+    SoloRow,
+    kind_of,
+    knot_moves,
+    missing,
+    move_flops,
+    shape_of,
+)
 from harness.planning.plan import computation, planned_flops
 from harness.record import Record
-from harness.spec import Manifest, RunSpec
+from harness.spec import Manifest, Optimiser, RunSpec, parts, points_at_a_time, stages
 from harness.spec.run import Device
 
+# Where nothing was measured: FLOPs a second (local_min) of a core and of a GPU on small networks, and a pack's seconds
+# for samples and records. Assumptions, to plan with: on a core of 2023 the fused engine makes 5e9 to 5e10, torch 2e8 to
+# 2e9 on packs of a few lanes; no GPU was measured.
+ASSUMED_FLOPS_PER_SECOND = {("fused", "cpu"): 5e9, ("torch", "cpu"): 5e8, ("torch", "cuda"): 5e9}
+ASSUMED_SECONDS_PER_PACK = 0.05
 
-class SweepCost(NamedTuple):
-    """Predicted seconds of a sweep on some workers, and bytes of its largest pack."""
+# The torch engine gives a lone lane an idle companion.
+SMALLEST_ENSEMBLE = 2
+# A forward pass as a share of an evaluation of as many points. It decides a few per cent of a full-batch run, and more
+# of one with small batches, whose learning curve passes over all points.
+FORWARD_SHARE = 1 / 3
 
-    seconds: float
-    peak_bytes: int | None
+
+class Timed(NamedTuple):
+    """A calibration, and its rows by what they are of."""
+
+    calibration: Calibration
+    solo: Mapping[Shape, SoloRow]
+    knots: Mapping[KnotMove, KnotRow]
 
 
-def pack_predictions(manifest: Manifest, calibrations: Calibrations) -> pd.DataFrame:
-    """A row a pack, the costliest first: planned evaluations (of all lanes) and FLOPs, predicted seconds and memory.
+def timed(calibration: Calibration) -> Timed:
+    """The calibration, ready for many look-ups."""
+    solo = {row.shape: row for row in calibration.solo}
+    return Timed(calibration, solo, {row.move: row for row in calibration.knots})
 
-    Where the pack's engine is not calibrated, seconds and memory are missing.
+
+# ------------------------------------------------------------------------------------------------------ what packs take
+def pack_seconds(packs: Sequence[Sequence[RunSpec]], calibrations: Calibrations) -> list[float | None]:
+    """CPU seconds of each pack, whose runs share all but seed, gain and learning rate; None where nothing was measured.
+
+    Assumes that every lane spends its whole cap: one that converges or diverges early makes a pack cheaper, in the
+    torch engine only once all of its lanes have. Packs of the same computation and size are worked out once.
     """
-    specs = {planned.run_id: planned.run for planned in manifest.runs}
-    rows = []
-    for index, pack in enumerate(manifest.packs):
-        runs = [specs[identity] for identity in pack]
-        calibration = calibrations.get(kind_of(runs[0]))
-        predicted = predict(calibration, runs) if calibration else None
-        rows.append(
-            {
-                **_pack_words(index, runs),
-                "evaluations": sum(run.recipe.max_evaluations for run in runs),
-                "flops_train.shared_dense": sum(planned_flops(run)["flops_train.shared_dense"] for run in runs),
-                "seconds": predicted.seconds if predicted else None,
-                "peak_bytes": predicted.peak_bytes if predicted else None,
-            }
-        )
+    machines = {kind: timed(calibration) for kind, calibration in calibrations.items()}
+    known: dict[tuple[str, int], float | None] = {}
+    seconds = []
+    for runs in packs:
+        key, machine = (computation(runs[0]), len(runs)), machines.get(kind_of(runs[0]))
+        if key not in known:
+            known[key] = _pack_seconds(machine, runs) if machine else None
+        seconds.append(known[key])
+    return seconds
+
+
+def assumed_seconds(runs: Sequence[RunSpec], device: Device) -> float:
+    """What a pack takes by the assumed rate of its engine, on machines that were never measured."""
+    flops = len(runs) * planned_flops(runs[0])["flops_train.local_min"]
+    return flops / ASSUMED_FLOPS_PER_SECOND[runs[0].engine, device] + ASSUMED_SECONDS_PER_PACK
+
+
+def _pack_seconds(machine: Timed, runs: Sequence[RunSpec]) -> float:
+    run, task = runs[0], runs[0].task
+    trainings = len(parts(run.network, run.recipe))  # of which each begins and ends as a run does
+    seconds = trainings * len(runs) * machine.calibration.seconds_per_run
+    seen = (points_at_a_time(run.recipe, task.train_points), task.validation_points)  # by the learning curve
+    works = run_work(run.network, run.recipe, task)
+    for stage, work in zip(stages(run.network, run.recipe), works, strict=True):
+        lanes = len(runs) * stage.starts
+        passes = sum(_evaluation_seconds(machine, run, work, lanes * points / work.samples) for points in seen)
+        seconds += stage.evaluations * _evaluation_seconds(machine, run, work, lanes)
+        seconds += moments(stage.evaluations) * FORWARD_SHARE * passes
+        seconds += len(runs) * _knot_seconds(machine, work)
+    return seconds
+
+
+def moments(evaluations: int) -> float:
+    """Of the learning curve in a stage: two to the octave and its end. Passes at a run's end make one more."""
+    return 2 * math.log2(evaluations) + 2
+
+
+def _evaluation_seconds(machine: Timed, run: RunSpec, work: Work, lanes: float) -> float:
+    """Of an evaluation in so many lanes; one of twice the points is taken for two lanes."""
+    row, rate = machine.solo.get(shape_of(run, work.network)), machine.calibration.evaluation_rate
+    arithmetic = flops_per_evaluation(run.recipe.optimizer, work) / rate.flops_per_second
+    alone = row.seconds_per_evaluation if row else rate.seconds + arithmetic
+    if run.engine == "fused":
+        return lanes * alone
+    return alone + (max(lanes, SMALLEST_ENSEMBLE) - 1) * min(arithmetic, alone)
+
+
+def flops_per_evaluation(optimizer: Optimiser, work: Work) -> float:
+    """Of one lane (`local_min`), the optimiser's arithmetic included, and that of knots not."""
+    flops = training_flops([work], optimizer)
+    return (flops["flops_train.local_min"] - flops["flops_train.part_knots"]) / work.evaluations
+
+
+def _knot_seconds(machine: Timed, work: Work) -> float:
+    """The least squares of a stage, those that were not timed by the rate of those that were."""
+    seconds, rate = 0.0, machine.calibration.knot_rate
+    for move, times in knot_moves(work).items():
+        row = machine.knots.get(move)
+        seconds += times * (row.seconds if row else rate.seconds + move_flops(move) / rate.flops_per_second)
+    return seconds
+
+
+def sweep_seconds(seconds: Sequence[float | None], workers: int) -> float | None:
+    """What packs of so many seconds take together, None if one of them is not known.
+
+    Each worker takes the next pack as it comes free, the costliest first.
+    """
+    free_at = np.zeros(workers)
+    for each in seconds:
+        if each is None:
+            return None
+        free_at[free_at.argmin()] += each
+    return float(free_at.max())
+
+
+def never_timed(runs: Iterable[RunSpec], calibrations: Calibrations) -> tuple[int, int]:
+    """How many of the shapes of `runs` were never timed alone, and how many there are."""
+    solo = {kind: timed(calibration).solo for kind, calibration in calibrations.items()}
+    shapes = set()
+    for run in runs:
+        shapes |= {(kind_of(run), shape_of(run, stage.network)) for stage in stages(run.network, run.recipe)}
+    return sum(shape not in solo.get(kind, {}) for kind, shape in shapes), len(shapes)
+
+
+# -------------------------------------------------------------------------------------------------------------- tables
+def pack_predictions(manifest: Manifest, calibrations: Calibrations) -> pd.DataFrame:
+    """A row a pack, the costliest first: planned evaluations (of all lanes) and FLOPs, and predicted seconds.
+
+    Where the pack's engine is not calibrated, seconds are missing.
+    """
+    packs = _packs(manifest)
+    rows = [
+        {
+            **_pack_words(index, runs),
+            "evaluations": sum(run.recipe.max_evaluations for run in runs),
+            "flops_train.shared_dense": sum(planned_flops(run)["flops_train.shared_dense"] for run in runs),
+            "seconds": seconds,
+        }
+        for index, (runs, seconds) in enumerate(zip(packs, pack_seconds(packs, calibrations), strict=True))
+    ]
     return pd.DataFrame(rows)
+
+
+def _packs(manifest: Manifest) -> list[list[RunSpec]]:
+    specs = {planned.run_id: planned.run for planned in manifest.runs}
+    return [[specs[identity] for identity in pack] for pack in manifest.packs]
 
 
 def _pack_words(index: int, runs: Sequence[RunSpec]) -> dict[str, object]:
@@ -61,76 +190,53 @@ def _pack_words(index: int, runs: Sequence[RunSpec]) -> dict[str, object]:
     }
 
 
-# Where nothing was measured: FLOPs a second (local_min) of a core and of a GPU on small networks, and a pack's seconds
-# for samples and records. Assumptions, to plan with: on a core of 2023 the fused engine makes 5e9 to 5e10, torch 2e8 to
-# 2e9 on packs of a few lanes; no GPU was measured.
-ASSUMED_FLOPS_PER_SECOND = {("fused", "cpu"): 5e9, ("torch", "cpu"): 5e8, ("torch", "cuda"): 5e9}
-ASSUMED_SECONDS_PER_PACK = 0.05
-
-
-def pack_seconds(packs: Sequence[Sequence[RunSpec]], calibrations: Calibrations, device: Device) -> list[float]:
-    """What each pack takes on one slot of a job, by calibration, or where there is none by an assumed rate.
-
-    Packs of the same computation and size take the same, so that each is worked out once.
-    """
-    known: dict[tuple[str, int], float] = {}
-    found = []
-    for runs in packs:
-        key = (computation(runs[0]), len(runs))
-        if key not in known:
-            calibration = calibrations.get(kind_of(runs[0]))
-            flops = len(runs) * planned_flops(runs[0])["flops_train.local_min"]
-            assumed = flops / ASSUMED_FLOPS_PER_SECOND[runs[0].engine, device] + ASSUMED_SECONDS_PER_PACK
-            known[key] = predict(calibration, runs).seconds if calibration else assumed
-        found.append(known[key])
-    return found
-
-
-def sweep_cost(calibrations: Calibrations, packs: Sequence[Sequence[RunSpec]], workers: int) -> SweepCost | None:
-    """What training `packs` will take, None if one of their engines is not calibrated.
-
-    Each worker takes the next pack as it comes free, the costliest first.
-    """
-    if missing(calibrations, (pack[0] for pack in packs)):
-        return None
-    predicted = [predict(calibrations[kind_of(pack[0])], pack) for pack in packs]
-    free_at = np.zeros(workers)
-    for one in predicted:
-        free_at[free_at.argmin()] += one.seconds
-    peaks = [one.peak_bytes for one in predicted if one.peak_bytes is not None]
-    return SweepCost(float(free_at.max()), max(peaks, default=None))
-
-
 def pack_costs(manifest: Manifest, records: Mapping[str, Record], calibrations: Calibrations) -> pd.DataFrame:
     """A row a pack that was trained as planned on the calibrated device: seconds predicted, computed, and on the clock.
 
     A pack whose runs were not trained together (some had records already) is left out, and so is one whose engine is
     not calibrated.
     """
-    specs = {planned.run_id: planned.run for planned in manifest.runs}
-    rows = []
-    for index, pack in enumerate(manifest.packs):
-        found = [records[identity].provenance for identity in pack]
+    rows, packs = [], _packs(manifest)
+    for index, (runs, predicted) in enumerate(zip(packs, pack_seconds(packs, calibrations), strict=True)):
+        found = [records[identity].provenance for identity in manifest.packs[index]]
         first = found[0]
         together = all(one.started_at == first.started_at and one.pack_seconds == first.pack_seconds for one in found)
-        runs = [specs[identity] for identity in pack]
-        lanes = len(pack) * runs[0].recipe.restarts.count
+        lanes = len(runs) * runs[0].recipe.restarts.count
         calibration = calibrations.get(kind_of(runs[0]))
-        if not together or calibration is None or first.pack_lanes > max(lanes, 2):
+        if not together or calibration is None or first.pack_lanes > max(lanes, SMALLEST_ENSEMBLE):
             continue
         if first.device != calibration.device:
             continue
-        predicted = predict(calibration, runs)
         rows.append(
             {
                 **_pack_words(index, runs),
-                "predicted_seconds": predicted.seconds,
+                "predicted_seconds": predicted,
                 "cpu_seconds": first.pack_cpu_seconds,
                 "wall_seconds": first.pack_seconds,
-                "predicted_peak_bytes": predicted.peak_bytes,
             }
         )
     return pd.DataFrame(rows)
+
+
+class PredictionErrors(NamedTuple):
+    """How predicted / measured lies around 1: `within_two` is a share; `worst` is the ratio furthest from 1."""
+
+    number: int
+    median: float
+    within_two: float
+    worst: float
+
+
+def prediction_errors(predicted: Sequence[float], measured: Sequence[float]) -> PredictionErrors:
+    """How well `predicted` seconds met the `measured` ones."""
+    ratios = np.array(predicted, dtype=float) / np.array(measured, dtype=float)
+    distance = np.abs(np.log(np.maximum(ratios, np.finfo(float).tiny)))
+    return PredictionErrors(
+        number=len(ratios),
+        median=float(np.median(ratios)),
+        within_two=float((distance <= math.log(2)).mean()),
+        worst=float(ratios[distance.argmax()]),
+    )
 
 
 def pack_errors(costs: pd.DataFrame) -> PredictionErrors | None:
@@ -143,8 +249,9 @@ def pack_errors(costs: pd.DataFrame) -> PredictionErrors | None:
     return prediction_errors(costs["predicted_seconds"].tolist(), costs["cpu_seconds"].tolist())
 
 
+# ---------------------------------------------------------------------------------------------------- the axis seconds
 def with_seconds(table: pd.DataFrame, specs: Mapping[str, RunSpec], calibrations: Calibrations) -> pd.DataFrame:
-    """The table with the axis `seconds`, if the shapes of every run were measured alone on the calibrated machine.
+    """The table with the axis `seconds`, if all that its runs do was timed alone on the calibrated machine.
 
     Evaluations of each stage times the median solo seconds of one, and the least squares of knots: never the wall clock
     of a pack, which depends on what else was in it. `seconds_on` names the machine. `bytes_moved` is counted likewise,
@@ -155,16 +262,44 @@ def with_seconds(table: pd.DataFrame, specs: Mapping[str, RunSpec], calibrations
     runs = [specs[identity] for identity in table["run_id"]]
     if missing(calibrations, runs):
         return table
+    machines = {kind: timed(calibration) for kind, calibration in calibrations.items()}
     done = [
-        (calibrations[kind_of(run)], run, json.loads(made))
+        (machines[kind_of(run)], run, json.loads(made))
         for run, made in zip(runs, table["evaluations_by_stage"], strict=True)
     ]
     seconds = [run_seconds(*one) for one in done]
     if None in seconds:
         return table
     used = [calibrations[kind] for kind in sorted({kind_of(run) for run in runs})]
-    machines = dict.fromkeys(f"{one.host}, {one.device}, {one.measured_at[:10]}" for one in used)
+    names = dict.fromkeys(f"{one.host}, {one.device}, {one.measured_at[:10]}" for one in used)
     moved = [run_bytes(*one) for one in done]
     return table.assign(
-        seconds=np.array(seconds, float), seconds_on="; ".join(machines), bytes_moved=np.array(moved, float)
+        seconds=np.array(seconds, float), seconds_on="; ".join(names), bytes_moved=np.array(moved, float)
     )
+
+
+def run_seconds(machine: Timed, run: RunSpec, stage_evaluations: Sequence[int]) -> float | None:
+    """CPU seconds of a run alone on the calibrated machine, None if one of its stages or moves was not timed alone.
+
+    `stage_evaluations` are those that each stage really made, all starts together, the optimiser included. The learning
+    curve and drawing samples are not training, and are left out.
+    """
+    seconds = 0.0
+    for work in run_work(run.network, run.recipe, run.task, [(made, 0) for made in stage_evaluations]):
+        row, moves = machine.solo.get(shape_of(run, work.network)), knot_moves(work)
+        if row is None or not moves.keys() <= machine.knots.keys():
+            return None
+        seconds += work.evaluations * row.seconds_per_evaluation
+        seconds += sum(times * machine.knots[move].seconds for move, times in moves.items())
+    return seconds
+
+
+def run_bytes(machine: Timed, run: RunSpec, stage_evaluations: Sequence[int]) -> int | None:
+    """Bytes that the evaluations of a run move, None if those of one of its stages are not known."""
+    moved = 0
+    for stage, made in zip(stages(run.network, run.recipe), stage_evaluations, strict=True):
+        row = machine.solo.get(shape_of(run, stage.network))
+        if row is None or row.bytes_per_evaluation is None:
+            return None
+        moved += made * row.bytes_per_evaluation
+    return moved

@@ -2,7 +2,7 @@
 
 from harness.base.formats import duration
 from harness.measure.calibration import Calibration, Calibrations, bench_command, missing
-from harness.measure.cost import SweepCost
+from harness.measure.cost import PredictionErrors
 from harness.planning.trials import WHOLE_RECIPE
 from harness.spec import Manifest
 
@@ -21,10 +21,10 @@ def recipe_note(manifest: Manifest) -> str | None:
     return f"note: arms have different recipes to choose from ({told}); `search.recipes` gives all the same choice"
 
 
-def cost_words(cost: SweepCost, workers: int) -> str:
-    """What a sweep will take: seconds, minutes or hours, and memory."""
-    memory = f", up to {cost.peak_bytes / 1e9:.2g} GB a worker" if cost.peak_bytes else ""
-    return f"about {duration(cost.seconds)} on {workers} workers{memory} (calibrated)"
+def cost_words(seconds: float, workers: int, never_timed: int, shapes: int) -> str:
+    """What a sweep will take: seconds, minutes or hours, and how many of its shapes that was only estimated of."""
+    coarse = f"; {never_timed} of {shapes} shapes by a rate: `harness bench FILE` times them" if never_timed else ""
+    return f"about {duration(seconds)} on {workers} workers (calibrated{coarse})"
 
 
 def uncalibrated_words(manifest: Manifest, calibrations: Calibrations) -> str:
@@ -37,10 +37,19 @@ def uncalibrated_words(manifest: Manifest, calibrations: Calibrations) -> str:
 
 
 def calibration_sentence(calibration: Calibration) -> str:
-    """What was measured, and how well the model that was fitted to it predicts shapes it has not seen."""
-    errors = calibration.evaluation_errors
+    """What was timed, and the rate of what was not."""
+    shapes, rate = len(calibration.solo), calibration.evaluation_rate
+    kind = f"{calibration.engine} on {calibration.device}, {calibration.dtype}, one thread"
     return (
-        f"{calibration.engine} on {calibration.device}, {calibration.dtype}, one thread: "
-        f"{len(calibration.shapes)} shape classes ({errors.within_two:.0%} within a factor of 2 when left out), "
-        f"{len(calibration.solo)} shapes measured alone"
+        f"{kind}: {shapes} shapes timed alone; an evaluation of another one is taken for {rate.seconds:.1e} s and "
+        f"{1 / rate.flops_per_second:.1e} s a FLOP"
+    )
+
+
+def errors_sentence(errors: PredictionErrors) -> str:
+    """How well the seconds of a sweep's packs were predicted."""
+    within = round(errors.within_two * errors.number)
+    return (
+        f"predicted / measured CPU seconds: {within} of {errors.number} packs within a factor of 2 "
+        f"({errors.within_two:.0%}), median {errors.median:.2f}, worst {errors.worst:.2f}"
     )

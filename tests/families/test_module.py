@@ -210,7 +210,7 @@ def test_an_evaluation_of_it_is_timed_like_others():
     task = resolve(Task(target="xy", train_points=20))
     run = RunSpec(task=task, network=network, recipe=recipe, seed=0, engine="torch")
 
-    (row,) = bench_solo([run], progress=lambda done, total: None)
+    (row,), _ = bench_solo([run], progress=lambda done, total: None)
 
     assert 0 < row.seconds_per_evaluation < math.inf
     assert row.bytes_per_evaluation is None

@@ -1,33 +1,63 @@
 """What a sweep costs: predictions add up over workers, each run by its own engine; seconds are evaluations alone."""
 
 import json
+import math
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from harness.show.costs import errors_sentence
 
 from harness.base import provenance
 from harness.cli import main
-from harness.measure import bench, design
+from harness.count import run_work
+from harness.measure import bench
 from harness.measure.calibration import (
     Calibration,
+    KnotMove,
     KnotRow,
-    Measured,
-    PackRow,
-    ShapeRow,
+    Rate,
     SoloRow,
     calibrate,
     kind_of,
-    with_solo,
+    knot_moves,
+    shape_of,
     write_calibration,
 )
-from harness.measure.cost import pack_costs, pack_errors, pack_predictions, sweep_cost, with_seconds
-from harness.measure.features import shape_of
-from harness.measure.prediction import predict
+from harness.measure.cost import (
+    flops_per_evaluation,
+    never_timed,
+    pack_costs,
+    pack_errors,
+    pack_predictions,
+    pack_seconds,
+    prediction_errors,
+    run_bytes,
+    run_seconds,
+    sweep_seconds,
+    timed,
+    with_seconds,
+)
 from harness.planning.plan import make_plan
 from harness.record import Metrics, Provenance, Record, load, publish, read_planned
-from harness.spec import KanShape, Manifest, MlpShape, parse_experiment, stages
+from harness.spec import (
+    Adam,
+    GridExtension,
+    GridUpdates,
+    KanShape,
+    Lbfgs,
+    LevenbergMarquardt,
+    Manifest,
+    MlpShape,
+    Recipe,
+    Restarts,
+    RunSpec,
+    Task,
+    parse_experiment,
+    stages,
+)
+from harness.tasks import resolve
 
 TEXT = """
 question: which?
@@ -42,6 +72,11 @@ seeds: [0, 1, 2]
 MIXED = TEXT + "grid: {engine: [fused, torch]}\n"
 FOREIGN = "another processor"
 FUSED, TORCH = ("fused", "float64"), ("torch", "float64")
+KAN = KanShape(shape=(2, 5, 1), grid=20)
+MLP = MlpShape(shape=(2, 10, 10, 1))
+LBFGS, ADAM = Lbfgs(name="lbfgs"), Adam(name="adam")
+OPTIMIZERS = (LBFGS, ADAM, Adam(name="adam", batch_size=20), LevenbergMarquardt(name="levenberg_marquardt"))
+ENGINES = ("fused", "torch")
 
 
 @pytest.fixture
@@ -64,41 +99,55 @@ def _packs(manifest):
     return [[_specs(manifest)[identity] for identity in pack] for pack in manifest.packs]
 
 
-def _calibration(manifest, solo_seconds=(), engine="torch") -> Calibration:
-    """A machine on which an evaluation of a class takes 1 or 2 ms, moving knots 1 s and a pack 1 s.
+def a_run(network=KAN, optimizer=LBFGS, points=1000, evaluations=200, engine="torch", **recipe) -> RunSpec:
+    return RunSpec(
+        task=resolve(Task(target="exp2d", train_points=points)),
+        network=network,
+        recipe=Recipe(optimizer=optimizer, max_evaluations=evaluations, **recipe),
+        seed=0,
+        engine=engine,
+    )
 
-    In the fused engine an evaluation takes a tenth.
-    """
-    first = next(iter(_specs(manifest).values()))
-    networks = [MlpShape(shape=(2, 4, 1)), MlpShape(shape=(2, 50, 50, 1)), KanShape(shape=(2, 2, 1), grid=3)]
-    shapes = tuple(
-        ShapeRow(
-            shape=shape_of(first, network),
-            lanes=lanes,
-            seconds_per_evaluation=lanes * (1e-3 if engine == "torch" else 1e-4),
-            repeats=3,
-            peak_bytes=lanes * 10**8,
-        )
-        for network in networks
-        for lanes in (1, 2)
-    )
-    knots = tuple(
-        KnotRow(network=networks[2], lanes=lanes, points=100, refined=False, seconds=lanes, peak_bytes=None)
-        for lanes in (1, 2)
-    )
-    packs = tuple(PackRow(runs=runs, evaluations=1, seconds=1.0) for runs in (1, 2))
-    calibration = calibrate(engine, "float64", Measured(shapes, knots, packs))
-    solo = [
+
+def solo_rows(run: RunSpec, seconds: float) -> list[SoloRow]:
+    """Every stage of the run takes so long an evaluation."""
+    return [
         SoloRow(
-            shape=shape_of(run, run.network),
-            seconds_per_evaluation=s,
+            shape=shape_of(run, work.network),
+            seconds_per_evaluation=seconds,
             interquartile_seconds=0.0,
-            repeats=3,
-            bytes_per_evaluation=8 if engine == "torch" else None,
+            repeats=5,
+            flops_per_evaluation=flops_per_evaluation(run.recipe.optimizer, work),
+            bytes_per_evaluation=8 if run.engine == "torch" else None,
         )
-        for run, s in solo_seconds
+        for work in run_work(run.network, run.recipe, run.task)
     ]
-    return with_solo(calibration, solo)
+
+
+def knot_rows(run: RunSpec, seconds: float) -> list[KnotRow]:
+    """Every move of the run's knots takes so long."""
+    works = run_work(run.network, run.recipe, run.task)
+    return [KnotRow(move=move, seconds=seconds, flops=1e6) for work in works for move in knot_moves(work)]
+
+
+def machine(engine="torch", solo=(), knots=()) -> Calibration:
+    """An evaluation takes 1 ms (fused 10 us) and its FLOPs at 1e9 a second, a run 1 s, a move of knots 10 ms."""
+    moved = KnotRow(move=KnotMove(network=KAN, points=123, refined=False), seconds=0.01, flops=1e6)
+    elsewhere = solo_rows(a_run(engine=engine, points=123), 1.0)
+    calibration = calibrate(engine, "float64", 1.0, [*elsewhere, *solo], [moved, *knots])
+    rate = Rate(seconds=1e-3 if engine == "torch" else 1e-5, flops_per_second=1e9)
+    return calibration.model_copy(
+        update={"evaluation_rate": rate, "knot_rate": Rate(seconds=0.01, flops_per_second=1e12)}
+    )
+
+
+def predicted(runs: int, engine="torch", solo=(), knots=(), **settings) -> float:
+    """Seconds of a pack."""
+    (seconds,) = pack_seconds(
+        [[a_run(engine=engine, **settings)] * runs], {(engine, "float64"): machine(engine, solo, knots)}
+    )
+    assert seconds is not None
+    return seconds
 
 
 def _publish(manifest, folder: Path, device: str, apart=()) -> None:
@@ -139,31 +188,145 @@ def _publish(manifest, folder: Path, device: str, apart=()) -> None:
             )
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3])
-def test_packs_are_shared_by_workers(manifest, workers):
-    """One worker takes the sum of all packs, two or more no less than the longest."""
-    packs, calibration = _packs(manifest), _calibration(manifest)
-    each = [predict(calibration, pack).seconds for pack in packs]
+# --------------------------------------------------------------------------------------------------------------- packs
+def test_more_of_anything_never_costs_less():
+    """Seconds of a pack grow with its runs, its evaluations and its points, timed or not."""
+    for engine in ENGINES:
+        for network in (KAN, MLP):
+            for optimizer in OPTIMIZERS:
+                settings = {"engine": engine, "network": network, "optimizer": optimizer}
+                before = predicted(3, **settings)
+                assert predicted(4, **settings) > before
+                assert predicted(3, **settings, evaluations=300) > before
+                assert predicted(3, **settings, points=4000) >= before
+                assert math.isfinite(before)
 
-    cost = sweep_cost({TORCH: calibration}, packs, workers)
 
-    assert cost.seconds == pytest.approx(sum(each) if workers == 1 else max(each))
-    assert cost.peak_bytes > 0
+def test_a_pack_of_fused_runs_costs_the_sum_of_its_runs():
+    """The fused engine trains one run after the other."""
+    for optimizer in OPTIMIZERS:
+        run = a_run(engine="fused", optimizer=optimizer)
+        for solo in ((), solo_rows(run, 1e-3)):
+            one, five = (predicted(runs, "fused", solo, optimizer=optimizer) for runs in (1, 5))
+            assert five == pytest.approx(5 * one)
+
+
+def test_a_further_lane_of_torch_costs_its_flops():
+    """Operations take all lanes at once: to the time of one come the FLOPs of the others. A lone run has two lanes."""
+    run = a_run()
+    (work,) = run_work(run.network, run.recipe, run.task)
+    arithmetic = flops_per_evaluation(LBFGS, work) / 1e9
+    passes = 200 + (2 * math.log2(200) + 2) * 2 / 3  # evaluations, and the learning curve over two splits of 1000
+
+    for runs, lanes in ((1, 2), (2, 2), (5, 5), (32, 32)):
+        alone = predicted(runs, solo=solo_rows(run, 0.1)) - runs
+        assert alone == pytest.approx(passes * (0.1 + (lanes - 1) * arithmetic))
+        large = predicted(runs, solo=solo_rows(run, 1e-5)) - runs  # no lane costs more than one alone
+        assert large == pytest.approx(passes * lanes * 1e-5)
+        never = predicted(runs) - runs
+        assert never == pytest.approx(passes * (1e-3 + lanes * arithmetic))
+
+
+def test_restarts_train_as_lanes():
+    """Five runs of three starts cost, while they start, what fifteen lanes do."""
+    fifteen = predicted(15, evaluations=200) - 15
+    whole = predicted(5, evaluations=700, restarts=Restarts(count=3, evaluations=200)) - 5
+    rest = predicted(5, evaluations=100) - 5
+
+    assert whole == pytest.approx(fifteen + rest)
+
+
+def test_knots_that_move_and_grids_that_grow_are_in_the_price():
+    """Moves are predicted as often as they happen, in every lane, by their own time where it is known."""
+    updates = GridUpdates(every=50, until=200)
+    run = a_run(grid_updates=updates)
+    for engine in ENGINES:
+        plain = predicted(6, engine)
+        assert predicted(6, engine, knots=knot_rows(run, 0.5), grid_updates=updates) - plain == pytest.approx(
+            6 * 4 * 0.5
+        )
+        assert predicted(6, engine, grid_updates=updates) - plain == pytest.approx(6 * 4 * 0.01, rel=0.01)
+
+
+def test_small_batches_of_many_points_pay_for_the_learning_curve():
+    """With small batches the curve, which passes over all points, is a share of the cost that more points raise."""
+    for engine in ENGINES:
+        few, many = (
+            predicted(6, engine, network=MLP, optimizer=Adam(name="adam", batch_size=32), points=points) - 6
+            for points in (1000, 100_000)
+        )
+        assert many > 2 * few
+
+
+def test_every_phase_begins_and_ends_as_a_run_does():
+    """Two phases of half of the points take two runs' time beside their evaluations."""
+    for engine in ENGINES:
+        halves = predicted(1, engine, points=500, evaluations=100)
+        assert predicted(1, engine, phases=2) == pytest.approx(2 * halves, rel=0.01)
+
+
+def test_how_many_shapes_go_by_a_rate_is_counted():
+    """Of each engine's own shapes; seeds share theirs."""
+    runs = [a_run(), a_run(network=MLP), a_run(engine="fused"), a_run().model_copy(update={"seed": 1})]
+
+    assert never_timed(runs, {}) == (3, 3)
+    assert never_timed(runs, {TORCH: machine(solo=solo_rows(a_run(), 1.0))}) == (2, 3)
+
+
+# --------------------------------------------------------------------------------------------------------- run seconds
+def test_the_seconds_of_a_run_add_over_its_stages():
+    """Evaluations of each stage, all starts together, times the solo time of that stage's shape; and moves of knots."""
+    run = a_run(restarts=Restarts(count=2, evaluations=10), grid_extension=GridExtension(grids=(5, 10), evaluations=30))
+    rows = {row.shape.network.grid: row for row in solo_rows(run, 1.0)}
+    times = {5: 1.0, 10: 10.0, 20: 100.0}
+    solo = [row.model_copy(update={"seconds_per_evaluation": times[grid]}) for grid, row in rows.items()]
+
+    seconds = run_seconds(timed(machine(solo=solo, knots=knot_rows(run, 0.25))), run, [20, 30, 25, 7])
+
+    assert seconds == pytest.approx(20 * 1 + 30 * 1 + 25 * 10 + 7 * 100 + 2 * 0.25)
+
+
+def test_what_was_not_timed_alone_has_no_seconds():
+    """Solo times are of exact shapes: other points, another optimiser or network have none; nor has a move of knots."""
+    known = timed(machine(solo=solo_rows(a_run(), 1e-3)))
+
+    assert run_seconds(known, a_run(), [200]) == pytest.approx(0.2)
+    for change in ({"points": 999}, {"optimizer": ADAM}, {"network": MLP}, {"grid_updates": GridUpdates()}):
+        assert run_seconds(known, a_run(**change), [200]) is None
+
+
+def test_bytes_are_moved_where_they_are_known():
+    """Bytes of a run are those of its evaluations; unknown where one of its stages has none, or no solo time."""
+    run = a_run()
+    (row,) = solo_rows(run, 1e-3)
+    unknown = row.model_copy(update={"bytes_per_evaluation": None})
+
+    assert run_bytes(timed(machine(solo=[row])), run, [200]) == 1600
+    assert run_bytes(timed(machine(solo=[unknown])), run, [200]) is None
+    assert run_bytes(timed(machine()), run, [200]) is None
+
+
+# -------------------------------------------------------------------------------------------------------------- sweeps
+def test_packs_are_shared_by_workers():
+    """One worker takes the sum of all packs, two or more no less than the longest; one unknown leaves all so."""
+    assert [sweep_seconds([3.0, 2.0, 1.0], workers) for workers in (1, 2, 3, 9)] == [6, 3, 3, 3]
+    assert sweep_seconds([3.0, None], 1) is None
 
 
 def test_each_pack_is_predicted_by_the_calibration_of_its_engine(mixed):
     """A plan of both engines costs what each engine takes for its own packs; without one of them it is uncalibrated."""
-    both = {FUSED: _calibration(mixed, engine="fused"), TORCH: _calibration(mixed)}
+    both = {FUSED: machine("fused"), TORCH: machine()}
     packs = _packs(mixed)
-    each = [predict(both[kind_of(pack[0])], pack).seconds for pack in packs]
+    each = pack_seconds(packs, both)
 
     assert sorted(len(pack) for pack in packs) == [1] * 6 + [3] * 2
-    assert sweep_cost(both, packs, 1).seconds == pytest.approx(sum(each))
-    assert pack_predictions(mixed, both)["seconds"].tolist() == pytest.approx(each)
+    assert pack_predictions(mixed, both)["seconds"].tolist() == each
     for known in both:
-        one = {known: both[known]}
-        assert sweep_cost(one, packs, 1) is None
-        table = pack_predictions(mixed, one)
+        one = pack_seconds(packs, {known: both[known]})
+        assert one == [
+            seconds if kind_of(pack[0]) == known else None for pack, seconds in zip(packs, each, strict=True)
+        ]
+        table = pack_predictions(mixed, {known: both[known]})
         assert (table["seconds"].notna() == (table["engine"] == known[0])).all()
 
 
@@ -172,8 +335,8 @@ def test_seconds_are_evaluations_at_their_solo_time(manifest, tmp_path):
     _publish(manifest, tmp_path, provenance.processor())
     table, specs = load(manifest, tmp_path), _specs(manifest)
     by_family = {run.network.family: run for run in specs.values()}
-    both = _calibration(manifest, [(by_family["kan"], 2e-3), (by_family["mlp"], 1e-3)])
-    one = _calibration(manifest, [(by_family["kan"], 2e-3)])
+    kan, mlp = solo_rows(by_family["kan"], 2e-3), solo_rows(by_family["mlp"], 1e-3)
+    both, one = machine(solo=[*kan, *mlp]), machine(solo=kan)
 
     told = with_seconds(table, specs, {TORCH: both})
     seconds = told.groupby("arm")["seconds"].unique()
@@ -189,9 +352,10 @@ def test_seconds_are_those_of_each_runs_engine(mixed, tmp_path):
     """One run in two engines has the seconds of each; bytes are known where torch moves them. One machine is named."""
     _publish(mixed, tmp_path, provenance.processor())
     table, specs = load(mixed, tmp_path), _specs(mixed)
-    of_engine = {engine: [run for run in specs.values() if run.engine == engine] for engine in ("fused", "torch")}
-    fused = _calibration(mixed, [(run, 1e-4) for run in of_engine["fused"]], "fused")
-    torch = _calibration(mixed, [(run, 1e-3) for run in of_engine["torch"]])
+    solo = {"fused": [], "torch": []}
+    for run in specs.values():
+        solo[run.engine] += solo_rows(run, 1e-4 if run.engine == "fused" else 1e-3)
+    fused, torch = machine("fused", solo["fused"]), machine("torch", solo["torch"])
 
     told = with_seconds(table, specs, {FUSED: fused, TORCH: torch})
 
@@ -209,9 +373,7 @@ def test_packs_are_held_against_what_was_predicted(manifest, tmp_path):
     _publish(manifest, tmp_path / "here", provenance.processor())
     _publish(manifest, tmp_path / "apart", provenance.processor(), apart=manifest.packs[0][:1])
     _publish(manifest, tmp_path / "there", FOREIGN)
-    calibration = _calibration(manifest)
-
-    known = {TORCH: calibration}
+    known = {TORCH: machine()}
     records = {name: read_planned(manifest, tmp_path / name) for name in ("here", "apart", "there")}
     costs = {name: pack_costs(manifest, own, known) for name, own in records.items()}
 
@@ -220,21 +382,36 @@ def test_packs_are_held_against_what_was_predicted(manifest, tmp_path):
     assert errors.number == 2
     assert errors.median == pytest.approx((costs["here"]["predicted_seconds"] / 5.0).median())
     assert pack_errors(costs["there"]) is None
-    assert pack_costs(manifest, records["here"], {FUSED: calibration}).empty
+    assert pack_costs(manifest, records["here"], {FUSED: machine("fused")}).empty
+
+
+def test_prediction_errors_count_both_directions():
+    """Half and double are within a factor of two; the worst is furthest from one on either side."""
+    errors = prediction_errors([1.0, 2.0, 0.5, 0.2], [1.0, 1.0, 1.0, 1.0])
+
+    assert (errors.number, errors.within_two, errors.median, errors.worst) == (4, 0.75, 0.75, 0.2)
+    assert "3 of 4 packs within a factor of 2 (75%)" in errors_sentence(errors)
 
 
 def test_a_calibrated_machine_is_in_the_plan(manifest, tmp_path, monkeypatch):
-    """`harness plan` says FLOPs and 'uncalibrated' first, and seconds and memory once there is a calibration."""
+    """`harness plan` says FLOPs and 'uncalibrated' first, then seconds, and of how many shapes they are estimates."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(TEXT + "engine: torch\n", encoding="utf-8")
 
-    before = CliRunner().invoke(main, ["plan", "tiny.yaml"]).output
-    write_calibration(_calibration(manifest), Path("results"))
-    after = CliRunner().invoke(main, ["plan", "tiny.yaml"]).output
+    def told() -> str:
+        return CliRunner().invoke(main, ["plan", "tiny.yaml"]).output
 
-    assert "uncalibrated (`harness bench --engine torch` measures this machine)" in before
-    assert "training FLOPs (shared_dense)" in after
-    assert "GB a worker (calibrated)" in after
+    solo = []
+    for run in _specs(manifest).values():
+        solo += solo_rows(run, 1e-3)
+    assert "uncalibrated (`harness bench --engine torch` measures this machine)" in told()
+    assert "training FLOPs (shared_dense)" in told()
+    write_calibration(machine(), Path("results"))
+    assert "(calibrated; 2 of 2 shapes by a rate: `harness bench FILE` times them)" in told()
+    write_calibration(machine(solo=solo), Path("results"))
+    assert "workers (calibrated)" in told()
+    write_calibration(machine().model_copy(update={"calibration_schema": 4}), Path("results"))
+    assert "another version of harness; run `harness bench --engine torch` again" in told()
 
 
 def test_a_plan_of_two_engines_needs_both(mixed, tmp_path, monkeypatch):
@@ -246,17 +423,17 @@ def test_a_plan_of_two_engines_needs_both(mixed, tmp_path, monkeypatch):
         return CliRunner().invoke(main, ["plan", "tiny.yaml"]).output
 
     assert "uncalibrated (`harness bench` and `harness bench --engine torch` measure this machine)" in told()
-    write_calibration(_calibration(mixed), Path("results"))
+    write_calibration(machine(), Path("results"))
     assert "uncalibrated (`harness bench` measures this machine)" in told()
-    write_calibration(_calibration(mixed, engine="fused"), Path("results"))
-    assert "(calibrated)" in told()
+    write_calibration(machine("fused"), Path("results"))
+    assert "(calibrated; 4 of 4 shapes by a rate" in told()
 
 
 def test_only_cpus_are_calibrated(manifest, tmp_path, monkeypatch):
     """What a CPU takes says nothing of a GPU."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(TEXT + "device: cuda\n", encoding="utf-8")
-    write_calibration(_calibration(manifest), Path("results"))
+    write_calibration(machine(), Path("results"))
 
     assert "uncalibrated (only CPUs are measured)" in CliRunner().invoke(main, ["plan", "tiny.yaml"]).output
     refused = CliRunner().invoke(main, ["bench", "tiny.yaml"])
@@ -268,17 +445,13 @@ def test_bench_measures_and_gives_a_file_its_seconds(tmp_path, monkeypatch):
     """After `harness bench FILE`, tables have an axis of seconds by each run's engine, and predictions are checked."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(MIXED, encoding="utf-8")
-    full = design.full_design
-    monkeypatch.setattr(
-        "harness.cli.commands.bench.full_design",
-        lambda *kind: full(*kind)._replace(shapes=full(*kind).shapes[:2], knots=full(*kind).knots[:2]),
-    )
+    monkeypatch.setattr(bench, "STANDARD_NETWORKS", (KAN, MLP, MLP, MLP))
     runner = CliRunner()
 
-    benched = runner.invoke(main, ["bench", "tiny.yaml", "--workers", "1"], catch_exceptions=False)
+    benched = runner.invoke(main, ["bench", "tiny.yaml"], catch_exceptions=False)
     ran = runner.invoke(main, ["run", "tiny.yaml", "--workers", "1"], catch_exceptions=False)
 
-    assert benched.output.count("2 shapes measured alone") == 2
+    assert benched.output.count("shapes timed alone") == 2
     assert len(list(Path("results/calibrations").glob("*.json"))) == 2
     assert "predicted / measured CPU seconds" in ran.output
     table = pd.read_csv("results/tiny/runs.csv")
@@ -296,26 +469,21 @@ def test_bench_measures_and_gives_a_file_its_seconds(tmp_path, monkeypatch):
         (["--dtype", "float32"], ("torch", "float32")),
     ],
 )
-def test_bench_without_a_file_measures_one_engine(options, kind, manifest, tmp_path, monkeypatch):
+def test_bench_without_a_file_measures_one_engine(options, kind, tmp_path, monkeypatch):
     """The fused engine, which plans use where they can, unless the options ask for what only torch computes."""
     asked = []
-    monkeypatch.setattr(
-        bench, "bench_classes", lambda design, workers, progress: asked.append(design) or _rows(manifest)
-    )
+    solo, knots = solo_rows(a_run(), 1.0), machine().knots
+    monkeypatch.setattr(bench, "bench_run", lambda *args: 0.01)
+    monkeypatch.setattr(bench, "bench_solo", lambda runs, progress: asked.extend(runs) or (solo, knots))
     monkeypatch.setattr(bench, "compile_kernels", lambda announce: None)
 
     done = CliRunner().invoke(main, ["bench", "--results", str(tmp_path), *options], catch_exceptions=False)
 
     assert done.exit_code == 0
-    assert [(one.engine, one.shapes[0][0].dtype) for one in asked] == [kind]
+    assert {kind_of(run) for run in asked} == {kind}
     (path,) = (tmp_path / "calibrations").glob("*.json")
     assert path.name.startswith(kind[0])
     assert path.stem.endswith(kind[1])
-
-
-def _rows(manifest) -> Measured:
-    calibration = _calibration(manifest)
-    return Measured(calibration.shapes, calibration.knots, calibration.packs)
 
 
 @pytest.mark.parametrize(

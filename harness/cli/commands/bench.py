@@ -10,9 +10,7 @@ from harness.cli.costs import own_calibration
 from harness.cli.options import EXAMPLE, FULL, results_option, scale_option
 from harness.cli.plans import planned_runs
 from harness.cli.stages import plan_of
-from harness.dispatch.here import available_cores
-from harness.measure.calibration import Calibration, Kind, calibrate, kind_of, missing, with_solo, write_calibration
-from harness.measure.design import full_design
+from harness.measure.calibration import Calibration, Kind, calibrate, kind_of, missing, write_calibration
 from harness.show.console import console, counted_progress
 from harness.show.costs import calibration_sentence
 from harness.spec import Manifest
@@ -25,14 +23,12 @@ from harness.spec.run import Dtype, Engine
 @scale_option
 @click.option("--engine", type=click.Choice(["fused", "torch"]), help="Without FILE.  [default: fused, of float64]")
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), help="Without FILE.  [default: float64]")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes at once, as in a sweep.  [default: one a core]")
-def bench(
-    file: Path | None, results: Path, scale: str, engine: Engine | None, dtype: Dtype | None, workers: int | None
-) -> None:
-    """Measure what an evaluation takes on this machine, in a minute; plans then predict seconds and memory.
+def bench(file: Path | None, results: Path, scale: str, engine: Engine | None, dtype: Dtype | None) -> None:
+    """Measure what an evaluation takes on this machine, in half a minute; plans then predict seconds.
 
-    With FILE, measure the engines that its runs use, and also every shape of that plan alone, a quarter of a second
-    each: its runs then have an axis `seconds`, what each would take by itself on this machine.
+    With FILE, measure the engines that its runs use, and also every shape of that plan alone, a fraction of a second
+    each: the plan's seconds are then predicted well, and its runs have an axis `seconds`, what each would take by
+    itself on this machine.
     """
     if file:
         for name, given in (("engine", engine), ("dtype", dtype)):
@@ -44,7 +40,7 @@ def bench(
     kinds = _kinds(manifest) if manifest else [_kind(engine, dtype or "float64")]
     check_writable(results / "calibrations")
     try:
-        calibrations = [_bench(kind, manifest, results, workers or available_cores()) for kind in kinds]
+        calibrations = [_bench(kind, manifest, results) for kind in kinds]
     except KeyboardInterrupt:
         raise HarnessError("stopped; nothing was written, and the next bench starts over", INTERRUPTED) from None
     for calibration in calibrations:
@@ -66,20 +62,23 @@ def _kinds(manifest: Manifest) -> list[Kind]:
     return missing({}, planned_runs(manifest).values())
 
 
-def _bench(kind: Kind, manifest: Manifest | None, results: Path, workers: int) -> Calibration:
+def _bench(kind: Kind, manifest: Manifest | None, results: Path) -> Calibration:
     # The only import of this room inside a function: it loads torch, and --help would take seconds too.
-    from harness.measure.bench import bench_classes, bench_solo, compile_kernels
+    from harness.measure.bench import bench_run, bench_solo, compile_kernels, standard_runs
 
-    calibration, solo = own_calibration(results, kind), []
+    known = own_calibration(results, kind)
     if kind[0] == "fused":
         compile_kernels(console.print)
-    if calibration is None or manifest is None:
-        with counted_progress(f"{kind[0]}: shape classes") as progress:
-            rows = bench_classes(full_design(*kind), workers, progress)
-        calibration = calibrate(*kind, rows)
-    if manifest:
-        runs = [run for run in planned_runs(manifest).values() if kind_of(run) == kind]
-        with counted_progress(f"{kind[0]}: shapes alone") as progress:
-            solo = bench_solo(runs, progress)
-    meanwhile = own_calibration(results, kind)  # what another bench wrote, or this file had
-    return with_solo(calibration, [*(meanwhile.solo if meanwhile else ()), *solo])
+    runs = [run for run in planned_runs(manifest).values() if kind_of(run) == kind] if manifest else []
+    if known is None or manifest is None:
+        runs += standard_runs(*kind)
+        with counted_progress(f"{kind[0]}: a run") as progress:
+            seconds_per_run = bench_run(*kind, progress)
+    else:
+        seconds_per_run = known.seconds_per_run
+    with counted_progress(f"{kind[0]}: shapes alone") as progress:
+        solo, knots = bench_solo(runs, progress)
+    kept = own_calibration(results, kind)  # what another bench wrote meanwhile, or this file had
+    return calibrate(
+        *kind, seconds_per_run, [*(kept.solo if kept else ()), *solo], [*(kept.knots if kept else ()), *knots]
+    )
