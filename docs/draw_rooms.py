@@ -16,7 +16,7 @@ WIDTH, HEIGHT, COLUMN, ROW = 1.7, 0.8, 2.15, 1.55
 STOPS = (
     ("FILE.yaml", "a question", 0, 1, "file"),
     ("spec", "read it", 1, 1, "room"),
-    ("planning", "what to run; uses count", 2, 1, "room"),
+    ("planning", "runs; uses count", 2, 1, "room"),
     ("dispatch", "here or on a cluster", 3, 1, "room"),
     ("train", "uses tasks, families", 4, 1, "room"),
     ("results/runs/", "one record a run", 4, 0, "file"),
