@@ -1,4 +1,4 @@
-"""Lists of values in an experiment file, of which none may be given twice."""
+"""Lists of values in an experiment file: one may stand alone, none may be given twice."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ def _hashable(value: Any) -> Any:
         case list():
             return tuple(map(_hashable, value))
     return value
+
+
+def alone_or_many(value: object) -> object:
+    """A tuple of them, of one where it stands alone."""
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
 
 
 def repeated(values: Iterable) -> list:

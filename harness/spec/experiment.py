@@ -11,13 +11,13 @@ from pydantic import BeforeValidator, Field, NonNegativeInt, model_validator
 from harness.base.errors import did_you_mean
 from harness.base.frozen import Frozen, Positive
 from harness.spec.arm import Arm, Match, Tune
-from harness.spec.axes import AxisValues, DifferentValues, repeated
+from harness.spec.axes import AxisValues, DifferentValues, alone_or_many, repeated
 from harness.spec.counts import CountName
 from harness.spec.decide import Condition, Decide
 from harness.spec.recipe import BUILT_IN_RECIPES, Recipe
 from harness.spec.run import Device, Dtype, Engine
 from harness.spec.search import RobustTo, Search
-from harness.spec.task import Task, TaskEntry, alone_or_many
+from harness.spec.task import Task, TaskEntry
 
 
 class Window(Frozen):

@@ -17,6 +17,7 @@ from pydantic import (
 
 from harness.base.frozen import Frozen, Positive
 from harness.families.space import Space, values_differ
+from harness.spec.axes import alone_or_many
 from harness.spec.counts import ConventionName, count_names, default_count
 
 MOST_TRIALS = 2**14
@@ -29,10 +30,6 @@ SpaceOrStandard = Annotated[
 ]
 
 
-def _alone_or_many(value: object) -> object:
-    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
-
-
 class Effort(Frozen):
     """What every trial may spend on a run: evaluations, or training FLOPs, of which a dearer recipe gets fewer.
 
@@ -43,7 +40,7 @@ class Effort(Frozen):
     convention: ConventionName | None = None
     at: Annotated[
         tuple[Positive, ...],
-        BeforeValidator(_alone_or_many, json_schema_input_type=float | list[float]),
+        BeforeValidator(alone_or_many, json_schema_input_type=float | list[float]),
         Field(min_length=1),
     ]
 

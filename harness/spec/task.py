@@ -148,9 +148,4 @@ def _task_from_name(value: object) -> object:
     return {"target": value} if isinstance(value, str) else value
 
 
-def alone_or_many(value: object) -> object:
-    """A tuple of them, of one where it stands alone."""
-    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
-
-
 TaskEntry = Annotated[Task, BeforeValidator(_task_from_name, json_schema_input_type=str | Task)]

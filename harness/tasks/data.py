@@ -21,10 +21,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.spec import RunTask, Task
-from harness.tasks.samples import Samples, Splits, stream
+from harness.tasks.samples import Array, Samples, Splits, stream
 from harness.tasks.target import Named, Target, TargetError
-
-Array = NDArray[np.float64]
 
 # Of the rows, for validation and for testing each; training has the rest.
 HELD_BACK = 5

@@ -26,12 +26,10 @@ from itertools import pairwise
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.tasks.function import Function, Values
+from harness.tasks.samples import Array
 from harness.tasks.target import Named, TargetError
-
-Array = NDArray[np.float64]
 
 LOG_SAMPLE = 13  # points of the sample that standardises, as a power of two
 MODES = np.arange(1, 9)

@@ -8,11 +8,9 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy import arcsin, cos, exp, log, pi, sin, sqrt
-from numpy.typing import NDArray
 
 from harness.tasks.function import Function
-
-Array = NDArray[np.float64]
+from harness.tasks.samples import Array
 
 
 def _gauss(distance: Array, sigma: Array) -> Array:

@@ -4,14 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.base.user_code import calling_user_code
 from harness.spec import RunTask, Task
-from harness.tasks.samples import Samples, Splits, uniform
+from harness.tasks.samples import Array, Samples, Splits, uniform
 from harness.tasks.target import Target, TargetError
 
-Array = NDArray[np.float64]
 Values = Callable[[Array], Array]
 
 # A function is called a second time on so many points, but at most half, so that what hangs on all of them differs.

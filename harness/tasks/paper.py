@@ -5,12 +5,10 @@ does not say how many training points each panel used, apart from 1000 in sec. 2
 """
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import j0 as bessel_j0
 
 from harness.tasks.function import Function
-
-Array = NDArray[np.float64]
+from harness.tasks.samples import Array
 
 
 def j0(x: Array) -> Array:

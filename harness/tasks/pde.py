@@ -11,13 +11,10 @@ from typing import ClassVar
 
 import numpy as np
 from numpy import cos, pi, sin
-from numpy.typing import NDArray
 
 from harness.spec import RunTask
 from harness.tasks.function import Function, Values
-from harness.tasks.samples import Inside, Quadrature, Samples, Splits, stream
-
-Array = NDArray[np.float64]
+from harness.tasks.samples import Array, Inside, Quadrature, Samples, Splits, stream
 
 
 def solution(x: Array) -> Array:

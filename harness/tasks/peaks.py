@@ -5,12 +5,10 @@ peak, evenly from 0.2 left of it to 0.2 right of it, both ends included.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.tasks.function import Function
+from harness.tasks.samples import Array
 from harness.tasks.target import TargetError
-
-Array = NDArray[np.float64]
 
 CENTRES = (-0.8, -0.4, 0.0, 0.4, 0.8)
 REACH = 0.2

@@ -9,13 +9,10 @@ and `high` it takes.
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from harness.tasks.function import Function
-
-Array = NDArray[np.float64]
+from harness.tasks.samples import Array
 
 
 def _of_two(function: Callable[[Array, Array], Any], formula: str) -> Function:

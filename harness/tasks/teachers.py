@@ -9,11 +9,10 @@ from functools import partial
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.tasks.function import Function
+from harness.tasks.samples import Array
 
-Array = NDArray[np.float64]
 SHAPE = (1, 3, 3, 1)
 TEACHERS = 5
 

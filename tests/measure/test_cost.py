@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from harness.show.costs import errors_sentence
 
 from harness.base import provenance
 from harness.cli import main
@@ -41,6 +40,7 @@ from harness.measure.cost import (
 )
 from harness.planning.plan import make_plan
 from harness.record import Metrics, Provenance, Record, load, publish, read_planned
+from harness.show.costs import errors_sentence
 from harness.spec import (
     Adam,
     GridExtension,
