@@ -10,7 +10,7 @@ from harness.base.errors import HarnessError
 from harness.base.provenance import host, processor
 from harness.cli.plans import planned_runs
 from harness.dispatch.here import available_cores
-from harness.measure.calibration import Calibration, Kind, is_current, missing, read_calibration
+from harness.measure.calibration import Calibration, EngineKind, is_current, missing, read_calibration
 from harness.measure.cost import never_timed, pack_seconds, sweep_seconds, with_seconds
 from harness.planning.plan import planned_flops
 from harness.record import Record, runs_table
@@ -18,7 +18,7 @@ from harness.show.costs import cost_words, uncalibrated_words
 from harness.spec import Manifest
 
 
-def calibrations_of(manifest: Manifest, results: Path) -> dict[Kind, Calibration]:
+def calibrations_of(manifest: Manifest, results: Path) -> dict[EngineKind, Calibration]:
     """What `harness bench` measured on this machine of the engines that the plan's runs use."""
     if manifest.experiment.device != "cpu":
         return {}
@@ -26,7 +26,7 @@ def calibrations_of(manifest: Manifest, results: Path) -> dict[Kind, Calibration
     return {kind: calibration for kind, calibration in measured.items() if calibration}
 
 
-def calibration_of(results: Path, kind: Kind) -> Calibration | None:
+def calibration_of(results: Path, kind: EngineKind) -> Calibration | None:
     """What was measured of an engine on this kind of processor, if it is whole and current."""
     engine, dtype = kind
     try:
@@ -37,7 +37,7 @@ def calibration_of(results: Path, kind: Kind) -> Calibration | None:
     return calibration if calibration and is_current(calibration) else None
 
 
-def own_calibration(results: Path, kind: Kind) -> Calibration | None:
+def own_calibration(results: Path, kind: EngineKind) -> Calibration | None:
     """The calibration that a bench can add to: whole, current, and of this very machine."""
     calibration = calibration_of(results, kind)
     return calibration if calibration and calibration.host == host() else None

@@ -72,7 +72,7 @@ where_options = together(
 )
 
 
-class Where(NamedTuple):
+class Destination(NamedTuple):
     """Where jobs go, to a cluster as the profile asks or to this machine; how many packs a job trains at a time; and
     where finished runs are mirrored to.
     """
@@ -82,7 +82,7 @@ class Where(NamedTuple):
     mirror: Mirror | None
 
 
-def where_to_send(profile: Path | None, local: int | None, wandb: Mapping[str, Any]) -> Where:
+def where_to_send(profile: Path | None, local: int | None, wandb: Mapping[str, Any]) -> Destination:
     """What --profile, --local and `wandb_options` ask for; a HarnessError if that is not one place."""
     if (profile is None) == (local is None):
         what = (
@@ -91,14 +91,14 @@ def where_to_send(profile: Path | None, local: int | None, wandb: Mapping[str, A
         raise HarnessError(f"--profile, --local: {what}")
     if profile is None:
         assert local is not None
-        return Where(None, local, mirror_of(wandb))
+        return Destination(None, local, mirror_of(wandb))
     read = read_profile(profile)
     if read.wandb and wandb["wandb"] is None:
         check_wandb(read.wandb.mode)
-    return Where(read, read.slots, mirror_of(wandb) or read.wandb)
+    return Destination(read, read.slots, mirror_of(wandb) or read.wandb)
 
 
-def share(folder: Path, where: Where) -> None:
+def share(folder: Path, where: Destination) -> None:
     """Where the profile says so, what this command and its jobs write from now on is for the group to go on with."""
     if where.profile is None or where.profile.share == "user":
         return
@@ -109,7 +109,7 @@ def share(folder: Path, where: Where) -> None:
         private_folder(shared, shared=True)
 
 
-def check_device(manifest: Manifest, where: Where, profile: Path | None) -> None:
+def check_device(manifest: Manifest, where: Destination, profile: Path | None) -> None:
     """A HarnessError if the runs need a GPU and the profile asks for none; a warning if it is the other way about."""
     device = manifest.experiment.device
     if where.profile and device == "cuda" and not where.profile.gpus:
@@ -121,7 +121,7 @@ def check_device(manifest: Manifest, where: Where, profile: Path | None) -> None
 def send_off(
     manifest: Manifest,
     folder: Path,
-    where: Where,
+    where: Destination,
     dry_run: bool,
     yes: bool,
     most_hours: float | None,
@@ -148,7 +148,7 @@ def send_off(
 
 
 def _make_offer(
-    manifest: Manifest, folder: Path, where: Where, most_hours: float | None, only: frozenset[str] | None
+    manifest: Manifest, folder: Path, where: Destination, most_hours: float | None, only: frozenset[str] | None
 ) -> Offer:
     seen, specs = look(manifest, folder), planned_runs(manifest)
     found = seen.found
@@ -204,7 +204,7 @@ def _check_not_in_vain(folder: Path, dead: Mapping[str, RunState]) -> None:
     )
 
 
-def _room(where: Where, jobs: int) -> tuple[int, int]:
+def _room(where: Destination, jobs: int) -> tuple[int, int]:
     """How many jobs the cluster takes now, and how many an array may have; a laptop takes its one job."""
     if where.profile is None or not jobs:
         return jobs, max(jobs, 1)
@@ -212,7 +212,7 @@ def _room(where: Where, jobs: int) -> tuple[int, int]:
     return max(0, min(jobs, found.room)), found.largest_array
 
 
-def _submissions(manifest: Manifest, folder: Path, where: Where, offer: Offer) -> list[Submission]:
+def _submissions(manifest: Manifest, folder: Path, where: Destination, offer: Offer) -> list[Submission]:
     """The submissions of an offer, one an array, and the code that they will run, beside the sweep."""
     check_writable(records_of(folder))
     specs = planned_runs(manifest)

@@ -28,7 +28,7 @@ from harness.show.sweeps import (
 from harness.spec import Manifest
 
 
-class Look(NamedTuple):
+class SweepView(NamedTuple):
     """What is known of a sweep: the states of its planned runs, and of those that only earlier plans have.
 
     `beside` has the planned runs that other experiments' folders have on their way.
@@ -40,7 +40,7 @@ class Look(NamedTuple):
     beside: dict[Path, dict[str, RunState]]
 
 
-def look(manifest: Manifest, folder: Path, check_all: bool = False) -> Look:
+def look(manifest: Manifest, folder: Path, check_all: bool = False) -> SweepView:
     """All that is known of the runs of a plan, now; `check_all` looks for damage in all of every record."""
     evidence = gather(folder, manifest.run_ids(), records_of(folder), check_all)
     known = reconcile(manifest, folder, evidence)
@@ -49,10 +49,10 @@ def look(manifest: Manifest, folder: Path, check_all: bool = False) -> Look:
     beside = underway_beside(folder, free) if free else {}
     for underway in beside.values():
         found |= underway
-    return Look(evidence, found, known, beside)
+    return SweepView(evidence, found, known, beside)
 
 
-def is_complete(seen: Look) -> bool:
+def is_complete(seen: SweepView) -> bool:
     """Whether every planned run has a record that is whole."""
     return all(one.state in ("done", "diverged") for one in seen.found.values())
 
@@ -74,7 +74,7 @@ def check_none_underway(manifest: Manifest, folder: Path) -> None:
         raise HarnessError("\n".join(told), INCOMPLETE)
 
 
-def show_status(manifest: Manifest, folder: Path, seen: Look, wanted: Sequence[StateName], as_json: bool) -> None:
+def show_status(manifest: Manifest, folder: Path, seen: SweepView, wanted: Sequence[StateName], as_json: bool) -> None:
     """Where the runs are, by state, what that has cost, and one by one those in a wanted state."""
     known = seen.found | seen.earlier
     spent, jobs = spending(known, seen.evidence), unneeded(seen.evidence, known)

@@ -52,7 +52,7 @@ class Throughput(NamedTuple):
     evaluations_per_second: float
 
 
-class Report(NamedTuple):
+class NodeReport(NamedTuple):
     """What a job saw on `host`, its node; moments are in seconds since the epoch by the clock there.
 
     `torch` is its version, or None where `torch_error` says why it cannot be imported. `throughputs` is empty where
@@ -171,7 +171,7 @@ def look_around(folder: str, packs_per_gpu: int = 0) -> None:
     write(place / "hello.json", {})
     answer_seen_at = time.time() if _appears(place / "answer.json") else None
     seen = _torch()
-    report = Report(
+    report = NodeReport(
         host=os.environ.get("SLURMD_NODENAME") or socket.gethostname(),
         python=platform.python_version(),
         executable=sys.executable,
@@ -225,11 +225,11 @@ def write(path: Path, data: dict[str, Any]) -> None:
         temporary.write_text(json.dumps(data), encoding="utf-8")
 
 
-def read_report(path: Path) -> Report:
+def read_report(path: Path) -> NodeReport:
     """What the job wrote."""
     data = json.loads(path.read_text(encoding="utf-8"))
     files = [Finding(*finding) for finding in data["files"]]
-    return Report(**data | {"files": files, "throughputs": [Throughput(*each) for each in data["throughputs"]]})
+    return NodeReport(**data | {"files": files, "throughputs": [Throughput(*each) for each in data["throughputs"]]})
 
 
 if __name__ == "__main__":

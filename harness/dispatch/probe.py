@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from harness.base.errors import HarnessError
 from harness.dispatch.cluster import Listed, scancel, squeue
-from harness.dispatch.node import Finding, Report, read_report, try_files, unwritable, write
+from harness.dispatch.node import Finding, NodeReport, read_report, try_files, unwritable, write
 from harness.dispatch.profile import Profile
 from harness.dispatch.slurm import executor, launch, logs_folder
 from harness.dispatch.snapshot import Snapshot, take_snapshot
@@ -59,7 +59,7 @@ class Talk(NamedTuple):
 
     listed: Listed | None
     answered_at: float = math.nan
-    report: Report | None = None
+    report: NodeReport | None = None
     failed_setup: tuple[str, ...] = ()
     log: str | None = None
 
@@ -237,7 +237,7 @@ def missing_finding(talk: Talk, wait_minutes: float) -> Finding:
     return Finding("FAILED", "probe job", f"{state}{because} without a report; {last}", next_move)
 
 
-def node_findings(profile: Profile, talk: Talk, report: Report, snapshot: Snapshot) -> list[Finding]:
+def node_findings(profile: Profile, talk: Talk, report: NodeReport, snapshot: Snapshot) -> list[Finding]:
     """What the job's report means for a sweep."""
     return [
         Finding("ok", "node", f"{report.host}: Python {report.python}, {report.executable}"),
@@ -252,7 +252,7 @@ def node_findings(profile: Profile, talk: Talk, report: Report, snapshot: Snapsh
     ]
 
 
-def code_finding(report: Report, snapshot: Snapshot) -> Finding:
+def code_finding(report: NodeReport, snapshot: Snapshot) -> Finding:
     """Whether the job ran the code that was submitted."""
     if Path(report.code) not in snapshot.roots:
         told = f"{report.harness} from {report.code}, not from the snapshot of the code here"
@@ -262,7 +262,7 @@ def code_finding(report: Report, snapshot: Snapshot) -> Finding:
     return Finding("ok", "harness", f"{report.harness} from a snapshot of the code here{commit}")
 
 
-def torch_finding(report: Report, torch_here: str) -> Finding:
+def torch_finding(report: NodeReport, torch_here: str) -> Finding:
     """Whether torch is there, and the same as here."""
     if report.torch is None:
         move = "install it in the node's environment, or load that in setup:"
@@ -274,7 +274,7 @@ def torch_finding(report: Report, torch_here: str) -> Finding:
     return Finding("ok", "torch", told)
 
 
-def gpu_finding(profile: Profile, report: Report) -> Finding:
+def gpu_finding(profile: Profile, report: NodeReport) -> Finding:
     """Whether torch sees the GPUs that were asked for."""
     visible = report.cuda_visible_devices
     given = f"CUDA_VISIBLE_DEVICES is {visible if visible else 'not set'}"
@@ -287,7 +287,7 @@ def gpu_finding(profile: Profile, report: Report) -> Finding:
     return Finding("FAILED", "GPU", told, "a torch built for the node's GPUs, or another `gpus:` or `constraint:`")
 
 
-def sharing_finding(profile: Profile, report: Report) -> Finding:
+def sharing_finding(profile: Profile, report: NodeReport) -> Finding:
     """Whether packs that share a GPU train more in a second than one that has it alone."""
     if not report.gpus:
         move = "ask for a node with a GPU (gpus:, partition:), or leave out --measure"
@@ -307,7 +307,7 @@ def sharing_finding(profile: Profile, report: Report) -> Finding:
     return Finding("ok", "sharing", told)
 
 
-def cores_finding(profile: Profile, report: Report) -> Finding:
+def cores_finding(profile: Profile, report: NodeReport) -> Finding:
     """Whether the job may use the CPUs that it asked for."""
     told = f"{report.cores} may be used, {profile.cpus} asked"
     if report.cores < profile.cpus:
@@ -315,7 +315,7 @@ def cores_finding(profile: Profile, report: Report) -> Finding:
     return Finding("ok", "CPUs", told)
 
 
-def seen_finding(report: Report) -> Finding:
+def seen_finding(report: NodeReport) -> Finding:
     """How soon one machine sees the files of the other."""
     if report.answer_seen_at is None:
         told = f"{report.host} did not see a file that was written here while it looked for it"
@@ -328,7 +328,7 @@ def seen_finding(report: Report) -> Finding:
     return Finding("ok", "visibility", told)
 
 
-def clock_finding(answered_at: float, report: Report) -> Finding:
+def clock_finding(answered_at: float, report: NodeReport) -> Finding:
     """What the clocks differ by: the answer was written between the two moments at which the job looked at its own."""
     assert report.answer_seen_at is not None
     ahead = (report.hello_at + report.answer_seen_at) / 2 - answered_at
@@ -340,7 +340,7 @@ def clock_finding(answered_at: float, report: Report) -> Finding:
     return Finding("ok", "clock", told)
 
 
-def files_there(report: Report) -> list[Finding]:
+def files_there(report: NodeReport) -> list[Finding]:
     """What files do as the node sees them: one line where all is well."""
     wrong = [finding for finding in report.files if finding.level != "ok"]
     if wrong:

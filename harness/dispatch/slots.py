@@ -256,7 +256,7 @@ def _end_with_parent(training: threading.Lock) -> None:
 def _train(runs: PackedRuns, order: TrainingOrder, pipe: Any, parent: int) -> Done | Failure | Refused | None:
     """None if it was stopped."""
     from harness.tasks import TargetError
-    from harness.train import Stopped, Supervisor, train_pack
+    from harness.train import PackStopped, Supervisor, train_pack
 
     reached: list[int] = []  # evaluations: where training began, then after each step of it
 
@@ -277,7 +277,7 @@ def _train(runs: PackedRuns, order: TrainingOrder, pipe: Any, parent: int) -> Do
     )
     try:
         records = train_pack(runs, order.records, order.device, supervisor, order.checkpoints, order.attempt)
-    except Stopped:
+    except PackStopped:
         return None
     except HarnessError as error:
         is_of_pack = isinstance(error, TargetError | UserCodeError)

@@ -64,7 +64,7 @@ from harness.train import fused_engine, torch_engine, train_pack
 from harness.train.fused.optimisers.lbfgs import LbfgsState
 
 Progress = Callable[[int, int], None]  # hears how many are measured, of how many
-Job = tuple[Any, ...]  # a function of this module, and its arguments
+TimingJob = tuple[Any, ...]  # a function of this module, and its arguments
 
 # Timed are evaluations 1449 and some that follow: until 2048 nothing else is done, such as learning curves. Else it
 # doesn't matter which ones: every evaluation goes through the same lines of its optimiser, whatever its lanes are at.
@@ -123,8 +123,8 @@ def bench_solo(runs: Sequence[RunSpec], progress: Progress) -> tuple[list[SoloRo
 
     The runs are of one engine.
     """
-    shapes: dict[Shape, Job] = {}
-    moves: dict[KnotMove, Job] = {}
+    shapes: dict[Shape, TimingJob] = {}
+    moves: dict[KnotMove, TimingJob] = {}
     for run in runs:
         for work in run_work(run.network, run.recipe, run.task):
             shape = shape_of(run, work.network)
@@ -135,7 +135,7 @@ def bench_solo(runs: Sequence[RunSpec], progress: Progress) -> tuple[list[SoloRo
 
 
 # ---------------------------------------------------------------------------------------------------------- processes
-def _in_worker(jobs: Sequence[Job], progress: Progress) -> list[Any]:
+def _in_worker(jobs: Sequence[TimingJob], progress: Progress) -> list[Any]:
     """What the jobs return, in their order."""
     context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(1, mp_context=context, initializer=_begin_worker)

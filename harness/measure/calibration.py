@@ -162,21 +162,21 @@ class Calibration(Frozen):
     knots: tuple[KnotRow, ...]
 
 
-Kind = tuple[Engine, Dtype]  # what a calibration is of, on a machine
-Calibrations = Mapping[Kind, Calibration]
+EngineKind = tuple[Engine, Dtype]  # what a calibration is of, on a machine
+Calibrations = Mapping[EngineKind, Calibration]
 
 
-def kind_of(run: RunSpec) -> Kind:
+def kind_of(run: RunSpec) -> EngineKind:
     """Of the calibration that speaks of `run`."""
     return run.engine, run.dtype
 
 
-def missing(calibrations: Calibrations, runs: Iterable[RunSpec]) -> list[Kind]:
+def missing(calibrations: Calibrations, runs: Iterable[RunSpec]) -> list[EngineKind]:
     """The kinds that some of the runs have and none of the calibrations is of."""
     return sorted({kind_of(run) for run in runs} - calibrations.keys())
 
 
-def bench_command(kind: Kind) -> str:
+def bench_command(kind: EngineKind) -> str:
     """What measures this kind; without options it is the fused engine that is measured, in float64."""
     engine, dtype = kind
     if engine == "fused":

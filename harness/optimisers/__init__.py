@@ -14,7 +14,7 @@ from pydantic import Field
 
 from harness.base.outside import OrOutside
 from harness.optimisers.adam import Adam
-from harness.optimisers.base import LaneState, Objective, Optimiser
+from harness.optimisers.base import LaneObjective, LaneState, Optimiser
 from harness.optimisers.lbfgs import Lbfgs
 from harness.optimisers.levenberg import LevenbergMarquardt
 from harness.optimisers.outside import OutsideOptimiser, load_optimiser
@@ -22,10 +22,10 @@ from harness.optimisers.outside import OutsideOptimiser, load_optimiser
 __all__ = [
     "OPTIMISERS",
     "Adam",
+    "LaneObjective",
     "LaneState",
     "Lbfgs",
     "LevenbergMarquardt",
-    "Objective",
     "Optimiser",
     "OptimiserField",
     "OutsideOptimiser",

@@ -45,7 +45,7 @@ class LaneState:
     diverged_R: Tensor
 
 
-class Objective(NamedTuple):
+class LaneObjective(NamedTuple):
     """What the lanes minimise: its value [R] and gradient [R, P] at positions [R, P], and what it is made of."""
 
     loss_and_gradient: Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -87,7 +87,7 @@ class Optimiser(Frozen):
         """
 
     @abstractmethod
-    def evaluate(self, state: Any, objective: Objective) -> Any:
+    def evaluate(self, state: Any, objective: LaneObjective) -> Any:
         """The state after one evaluation in every lane; one at rest stays as it is, bit for bit."""
 
     def moved(self, state: Any, fresh: Any, moving_R: Tensor) -> Any:
@@ -166,7 +166,7 @@ class GradientOptimiser(Optimiser):
         """Where every lane wants its next loss and gradient, [R, P]; a lane at rest asks for where it stays."""
         return state.position_RP
 
-    def evaluate(self, state: Any, objective: Objective) -> Any:
+    def evaluate(self, state: Any, objective: LaneObjective) -> Any:
         loss_R, gradient_RP = objective.loss_and_gradient(self.ask(state))
         with torch.no_grad():
             return self.tell(state, loss_R, gradient_RP)

@@ -25,7 +25,7 @@ from harness.families import flatten, residual_jacobian, unflatten
 from harness.families.base import ShapeBase
 from harness.families.later import F, Tensor, torch
 from harness.families.splined import SplinedShape
-from harness.optimisers.base import LaneState, Objective, Optimiser, begun
+from harness.optimisers.base import LaneObjective, LaneState, Optimiser, begun
 from harness.optimisers.lanes import all_finite, choose, dot, largest, shaped_like
 
 JACOBIAN_BYTES = 2**28  # of lanes that are linearised at once
@@ -130,7 +130,7 @@ class LevenbergMarquardt(Optimiser):
     def ask(self, state: LevenbergState) -> Tensor:
         return choose(_running(state), state.position_RP + state.step_RP, state.position_RP)
 
-    def evaluate(self, state: LevenbergState, objective: Objective) -> LevenbergState:
+    def evaluate(self, state: LevenbergState, objective: LaneObjective) -> LevenbergState:
         _, network, knots, x_RNI, y_RNO = objective
         with torch.no_grad():
             return self.tell(state, linearise(self, network, self.ask(state), knots, x_RNI, y_RNO))

@@ -35,8 +35,8 @@ DUPLICATES: dict[Agreement | Literal["damaged"], str] = {
 }
 
 
-Stage = Literal["search", "confirmation"]
-STAGES: tuple[Stage, ...] = get_args(Stage)
+SweepStage = Literal["search", "confirmation"]
+STAGES: tuple[SweepStage, ...] = get_args(SweepStage)
 
 
 class Offer(NamedTuple):
@@ -177,7 +177,7 @@ def run_words(manifest: Manifest) -> dict[str, str]:
     return found
 
 
-def stage_of(manifest: Manifest) -> Stage | None:
+def stage_of(manifest: Manifest) -> SweepStage | None:
     """Which of the two stages of a searched experiment a plan is, None where nothing is searched."""
     if manifest.experiment.search is None:
         return None

@@ -41,7 +41,7 @@ PRUNING: Trainer[PruningPack, PruningState] = pruning
 CHUNK_SECONDS = 0.2
 
 
-class Stopped(Exception):
+class PackStopped(Exception):
     """The pack was told to stop; what was trained of it is in its checkpoint."""
 
 
@@ -168,7 +168,7 @@ def _train(
                 announce_once(f"{file}: {error.strerror}; training goes on without new checkpoints")
             saved = time.perf_counter()
         if stop:
-            raise Stopped
+            raise PackStopped
         now = time.perf_counter()
         state = trainer.advance(pack, at.state, chunk)
         behind = sum(stage.evaluations for stage in pack.stages[: state.stage]) + state.done

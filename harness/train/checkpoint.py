@@ -1,9 +1,9 @@
 """The state of a pack between two evaluations, as a file: how training goes on after its process has ended.
 
 A file has three parts: a line with `FORMAT` and the SHA-256 of what follows; a line of JSON, in which an array is
-`{"array": [dtype, shape, offset]}`, and one of torch's `{"tensor": ...}`; and the bytes of these arrays. Reading builds
-the types that `State` declares, with states of the optimisers of the pack, and no others: no file says what is to be
-made or run.
+`{"array": [dtype, shape, offset]}`, and one of torch's `{"tensor": ...}`; and the bytes of these arrays. Reading
+builds the types that `CheckpointState` declares, with states of the optimisers of the pack, and no others: no file
+says what is to be made or run.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ PACKAGE = Path(__file__).parents[1]
 # What computes: a state goes on in the very code that it comes from.
 ROOMS = ("base", "families", "optimisers", "spec", "tasks", "count", "train")
 FORMAT = b"harness checkpoint 2 "
-State = EngineState | PhasesState | PruningState
+CheckpointState = EngineState | PhasesState | PruningState
 Length = Annotated[int, Field(ge=0, lt=2**60)]
 
 
@@ -171,8 +171,8 @@ def _header() -> TypeAdapter[Checkpoint]:
 
 
 @cache
-def _state() -> TypeAdapter[State]:
-    return TypeAdapter(State, config=ConfigDict(arbitrary_types_allowed=True, extra="forbid"))
+def _state() -> TypeAdapter[CheckpointState]:
+    return TypeAdapter(CheckpointState, config=ConfigDict(arbitrary_types_allowed=True, extra="forbid"))
 
 
 @cache

@@ -60,7 +60,7 @@ LOOPS: dict[str, Loop] = {"adam": adam, "lbfgs": lbfgs, "levenberg_marquardt": l
 
 
 @dataclass(frozen=True)
-class Points:
+class SplitPoints:
     """One split of a run, samples last: x_IN and y_ON."""
 
     x: Array
@@ -71,9 +71,9 @@ class Points:
 class RunPoints:
     """All points of a run; `ranges_NI` are those whose activations say where knots go."""
 
-    train: Points
-    validation: Points
-    test: Points
+    train: SplitPoints
+    validation: SplitPoints
+    test: SplitPoints
     ranges_NI: Array
 
 
@@ -242,7 +242,7 @@ def is_cold(runs: Iterable[RunSpec]) -> bool:
 def compile_for(runs: Iterable[RunSpec]) -> float:
     """Have all compiled and kept that `runs` need, by one evaluation of tiny networks; the seconds that it took."""
     began = perf_counter()
-    few = Points(np.zeros((1, 8)), np.zeros((1, 8)))
+    few = SplitPoints(np.zeros((1, 8)), np.zeros((1, 8)))
     points = RunPoints(train=few, validation=few, test=few, ranges_NI=few.x.T)
     for run in runs:
         recipe = Recipe(optimizer=run.recipe.optimizer, max_evaluations=1)
@@ -254,8 +254,8 @@ def compile_for(runs: Iterable[RunSpec]) -> float:
 
 # -------------------------------------------------------------------------------------------------------------- lanes
 def _points(run: RunSpec, splits: Splits) -> RunPoints:
-    def samples_last(samples: Samples) -> Points:
-        return Points(*(np.ascontiguousarray(array.T) for array in (scaled(run.task, samples.x), samples.y)))
+    def samples_last(samples: Samples) -> SplitPoints:
+        return SplitPoints(*(np.ascontiguousarray(array.T) for array in (scaled(run.task, samples.x), samples.y)))
 
     updates = run.recipe.grid_updates
     from_domain = updates is not None and updates.points == "domain"
@@ -334,7 +334,7 @@ def _seen(pack: FusedPack, state: FusedState, lane: Lane) -> Lane:
     return replace(lane, moments=(*lane.moments, (at, train, validation)))
 
 
-def _squared_errors(network: Network, lane: Lane, points: Points) -> Array:
+def _squared_errors(network: Network, lane: Lane, points: SplitPoints) -> Array:
     """[O * N]; NaN or infinite where the network is."""
     out, (kind, sizes) = np.empty_like(points.y), kernels.describe(network)
     work = kernels.workspace(network, out.shape[1])

@@ -22,7 +22,7 @@ BLOCK = 512
 
 
 @dataclass(frozen=True)
-class Points:
+class LanePoints:
     """One split of every lane: x_RNI, and what is wanted there, y_RNO; of classes their numbers, [R, N, 1].
 
     `inside` is of a PDE: at its points the Laplacian is wanted, at the others the values.
@@ -44,7 +44,7 @@ class _Block:
     weight: float
 
 
-def residuals(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points: Points) -> Tensor:
+def residuals(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points: LanePoints) -> Tensor:
     """What is there less what is wanted, [R, N, O]; differentiable in `flat_RP`.
 
     Those of a PDE are scaled so that their mean square is the weight of the inside times the mean square there, plus
@@ -56,7 +56,7 @@ def residuals(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points
 
 
 def loss_and_gradient(
-    network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points: Points
+    network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points: LanePoints
 ) -> tuple[Tensor, Tensor]:
     """The loss of every lane, [R], and its gradient, [R, P]."""
     flat_RP = flat_RP.detach().requires_grad_()
@@ -74,14 +74,14 @@ def loss_and_gradient(
 
 
 @torch.no_grad()
-def losses(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points: Points) -> Tensor:
+def losses(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points: LanePoints) -> Tensor:
     """Squared residuals, [R, N * O], or cross-entropies, [R, N], whose mean is the loss."""
     if points.are_classes:
         return _cross_entropies(network, flat_RP, knots, points)
     return residuals(network, flat_RP, knots, points).square().flatten(1)
 
 
-def in_metric(loss: Tensor, points: Points) -> Tensor:
+def in_metric(loss: Tensor, points: LanePoints) -> Tensor:
     """A mean of losses in the metric of the task: the RMSE, or the cross-entropy as it is.
 
     One that is too small to be told from 0 is the least number there is, for a law in log space.
@@ -90,7 +90,7 @@ def in_metric(loss: Tensor, points: Points) -> Tensor:
 
 
 @torch.no_grad()
-def accuracies(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points: Points) -> Tensor:
+def accuracies(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points: LanePoints) -> Tensor:
     """Of points of classes, the share whose largest output is that of their class, [R]."""
     told_RN = families.forward(network, flat_RP, knots, points.x).argmax(2)
     return (told_RN == points.y[:, :, 0]).to(points.y).mean(1)
@@ -109,7 +109,7 @@ def squared_slope_errors(
     return torch.cat(errors, 1)
 
 
-def _cross_entropies(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points: Points) -> Tensor:
+def _cross_entropies(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points: LanePoints) -> Tensor:
     """-ln softmax at the class of each point, [R, N]: ln(1 + sum over the others of e^(other - own)).
 
     So written, a loss that is nearly 0 has all its digits.
@@ -132,7 +132,7 @@ def _residuals(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], block
     return block.weight * (laplacian_RNO - block.y)
 
 
-def _blocks(points: Points, inside: Inside) -> Iterator[_Block]:
+def _blocks(points: LanePoints, inside: Inside) -> Iterator[_Block]:
     total = points.x.shape[1]
     parts = (True, slice(None, inside.points), inside.weight), (False, slice(inside.points, None), 1.0)
     for is_inside, part, weight in parts:

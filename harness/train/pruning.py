@@ -22,8 +22,8 @@ from harness.tasks import draw, scaled
 from harness.train.lanes import Trained
 from harness.train.outcome import Outcome
 from harness.train.sparsity import edge_scores, kept_nodes
-from harness.train.symbolic import Samples, read_formula
-from harness.train.torch_engine import Lane, TorchPack, TorchState
+from harness.train.symbolic import EdgeSamples, read_formula
+from harness.train.torch_engine import LaneOfRun, TorchPack, TorchState
 from harness.train.trainer import ENGINES, TORCH, EngineState, TrainingEngine
 
 
@@ -52,7 +52,7 @@ class PruningState:
     rest: tuple[EngineState | None, ...] = ()
 
     @property
-    def lanes(self) -> tuple[Lane, ...]:
+    def lanes(self) -> tuple[LaneOfRun, ...]:
         """Starts that train, or trained, with the penalty."""
         return self.sparse.lanes
 
@@ -186,7 +186,7 @@ def _formula(run: RunSpec, inputs: Sequence[int], trained: Trained) -> Snapped:
         parameters.get(f"layer{layer}.bias", flat_1P.new_zeros(1, edge_ROIN.shape[1]))
         for layer, edge_ROIN in enumerate(edges)
     ]
-    train, test = (Samples(part.x[:, columns].T, part.y[:, 0]) for part in (splits.train, splits.test))
+    train, test = (EdgeSamples(part.x[:, columns].T, part.y[:, 0]) for part in (splits.train, splits.test))
     found = read_formula(
         [edge_ROIN[0].double().cpu().numpy() for edge_ROIN in edges],
         [bias_1O[0].double().cpu().numpy() for bias_1O in biases],

@@ -16,13 +16,13 @@ from torch import Tensor
 
 from harness import families
 from harness.spec import KanShape, Sparsity
-from harness.train.objective import Points
+from harness.train.objective import LanePoints
 
-Scores = NDArray[np.float64]
+NodeScores = NDArray[np.float64]
 
 
 def loss_and_gradient(
-    sparsity: Sparsity, network: KanShape, flat_RP: Tensor, knots: Sequence[Tensor], points: Points
+    sparsity: Sparsity, network: KanShape, flat_RP: Tensor, knots: Sequence[Tensor], points: LanePoints
 ) -> tuple[Tensor, Tensor]:
     """Mean squared residual and penalty of every lane, [R], and their gradient, [R, P]."""
     flat_RP = flat_RP.detach().requires_grad_()
@@ -57,13 +57,13 @@ def penalty(sparsity: Sparsity, norm_ROI: Tensor) -> Tensor:
 @torch.no_grad()
 def edge_scores(
     sparsity: Sparsity, network: KanShape, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor
-) -> list[Scores]:
+) -> list[NodeScores]:
     """The norm of every edge of the first lane, [O, I] a layer."""
     edges, _ = families.edges(network, flat_RP, knots, x_RNI)
     return [norm_ROI[0].double().cpu().numpy() for norm_ROI in norms(sparsity, network, edges, knots)]
 
 
-def kept_nodes(scores: Sequence[Scores], threshold: float) -> list[list[int]]:
+def kept_nodes(scores: Sequence[NodeScores], threshold: float) -> list[list[int]]:
     """The nodes that stay, inputs first and outputs, which all do, last.
 
     A node stays if the largest scores of its incoming and of its outgoing edges both exceed the threshold (eq. 2.21,

@@ -68,7 +68,7 @@ class Edge(NamedTuple):
     r2: float
 
 
-class Formula(NamedTuple):
+class FittedFormula(NamedTuple):
     """A formula as text, the least R² of its edges, and its RMSE as it is written: nan where it is not defined."""
 
     text: str
@@ -121,19 +121,19 @@ def _missed(f: Array, v_N: Array) -> Array:
     return np.where(varies & np.isfinite(missed), missed.clip(0, 1), 1.0)
 
 
-class Samples(NamedTuple):
+class EdgeSamples(NamedTuple):
     """Points x, [I, N], and targets y, [N]."""
 
     x: Array
     y: Array
 
 
-Layers = Sequence[Sequence[Sequence[Edge]]]  # [layer][output][input]
+FittedLayers = Sequence[Sequence[Sequence[Edge]]]  # [layer][output][input]
 
 
 def read_formula(
-    edges: Sequence[Array], biases: Sequence[Array], train: Samples, test: Samples, names: Sequence[str]
-) -> Formula:
+    edges: Sequence[Array], biases: Sequence[Array], train: EdgeSamples, test: EdgeSamples, names: Sequence[str]
+) -> FittedFormula:
     """The formula of a KAN with one output, from what its edges give at the training points, [O, I, N] a layer.
 
     `biases` are its nodes' constants, [O] a layer, `names` those of its inputs. The RMSE is that at the test points.
@@ -153,10 +153,10 @@ def read_formula(
 
     with np.errstate(all="ignore"):
         predicted_N = lambdify(variables, written, "numpy")(*test.x)
-    return Formula(str(written), float(least), float(np.sqrt(np.square(predicted_N - test.y).mean())))
+    return FittedFormula(str(written), float(least), float(np.sqrt(np.square(predicted_N - test.y).mean())))
 
 
-def _edges(layers: Layers) -> Iterator[Edge]:
+def _edges(layers: FittedLayers) -> Iterator[Edge]:
     for layer in layers:
         for row in layer:
             yield from row
@@ -168,10 +168,10 @@ def _raised(edge: Edge, bias: float) -> Edge:
     return edge._replace(constants=(*others, d + bias))
 
 
-def _fitted(layers: Layers, train: Samples) -> Layers:
+def _fitted(layers: FittedLayers, train: EdgeSamples) -> FittedLayers:
     """With all constants fitted together to the targets, if the formula is defined at all points."""
 
-    def with_constants(values: Array) -> Layers:
+    def with_constants(values: Array) -> FittedLayers:
         rest = map(tuple, values.reshape(-1, 4).tolist())
         fitted: list[list[list[Edge]]] = []
         for layer in layers:
@@ -192,7 +192,7 @@ def _fitted(layers: Layers, train: Samples) -> Layers:
     return with_constants(found.x)
 
 
-def _predict(layers: Layers, h_IN: Array) -> Array:
+def _predict(layers: FittedLayers, h_IN: Array) -> Array:
     for layer in layers:
         sums = []
         for row in layer:
@@ -205,7 +205,7 @@ def _predict(layers: Layers, h_IN: Array) -> Array:
     return h_IN[0]
 
 
-def _written(layers: Layers, names: Sequence[str]) -> tuple[sympy.Expr, list[sympy.Symbol]]:
+def _written(layers: FittedLayers, names: Sequence[str]) -> tuple[sympy.Expr, list[sympy.Symbol]]:
     """The expression with constants of so many DIGITS, and its variables.
 
     What a node adds is written into the edges that leave it, and what can be is taken out of their functions.

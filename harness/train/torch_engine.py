@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from harness import families
-from harness.optimisers import LaneState, Objective
+from harness.optimisers import LaneObjective, LaneState
 from harness.optimisers.lanes import choose, select
 from harness.record import LearningCurve
 from harness.spec import (
@@ -35,13 +35,13 @@ from harness.spec.recipe import Sparsity
 from harness.tasks import Quadrature, Splits, domain_points, draw, scaled, stream
 from harness.train import sparsity
 from harness.train.lanes import OptimiserState, Trained, alike
-from harness.train.objective import Points, accuracies, in_metric, loss_and_gradient, losses, squared_slope_errors
+from harness.train.objective import LanePoints, accuracies, in_metric, loss_and_gradient, losses, squared_slope_errors
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
 
 # With one lane, torch's batched products take another path and round differently: a lone run gets an idle companion.
 SMALLEST_ENSEMBLE = 2
 
-Lane = tuple[int, int]  # index of the run in the pack, number of the start
+LaneOfRun = tuple[int, int]  # index of the run in the pack, number of the start
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class TorchPack:
     runs: tuple[RunSpec, ...]
     recipe: Recipe
     stages: tuple[Stage, ...]
-    train: Points
-    validation: Points
-    test: Points
+    train: LanePoints
+    validation: LanePoints
+    test: LanePoints
     ranges_SNI: Tensor  # points whose activations say where knots go
     sparsity: Sparsity | None = None  # whose penalty all stages have
     quadrature: Quadrature | None = None  # of the test points of a PDE
@@ -77,7 +77,7 @@ class TorchState:
 
     stage: int
     done: int
-    lanes: tuple[Lane, ...]
+    lanes: tuple[LaneOfRun, ...]
     network: Network
     knots: tuple[Tensor, ...]
     optimiser: OptimiserState
@@ -98,12 +98,12 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Spli
     dtype = getattr(torch, first.dtype)
     splits = samples or [draw(run.task, run.seed) for run in runs]
 
-    def points(name: str) -> Points:
+    def points(name: str) -> LanePoints:
         drawn = [getattr(split, name) for split in splits]
         x_SNI = np.stack([scaled(first.task, one.x) for one in drawn])
         y_SNO = np.stack([one.y for one in drawn])
         x, y = (torch.from_numpy(array).to(device=device, dtype=dtype) for array in (x_SNI, y_SNO))
-        return Points(x, y, drawn[0].inside, are_classes=first.task.classes is not None)
+        return LanePoints(x, y, drawn[0].inside, are_classes=first.task.classes is not None)
 
     train, updates = points("train"), first.recipe.grid_updates
     ranges_SNI = train.x
@@ -255,7 +255,7 @@ def _by_quadrature(quadrature: Quadrature, squares_N: Tensor, slopes_N: Tensor) 
 
 
 # --------------------------------------------------------------------------------------------------------- evaluation
-def _evaluate(pack: TorchPack, state: TorchState, points: Points) -> LaneState:
+def _evaluate(pack: TorchPack, state: TorchState, points: LanePoints) -> LaneState:
     """The optimiser after one evaluation in every lane."""
     network, knots = state.network, state.knots
 
@@ -264,20 +264,20 @@ def _evaluate(pack: TorchPack, state: TorchState, points: Points) -> LaneState:
             return sparsity.loss_and_gradient(pack.sparsity, network, position_RP, knots, points)
         return loss_and_gradient(network, position_RP, knots, points)
 
-    whole = Objective(objective, network, knots, points.x, points.y)
+    whole = LaneObjective(objective, network, knots, points.x, points.y)
     return pack.recipe.optimizer.evaluate(state.optimiser, whole)
 
 
-def _of_lanes(points: Points, lanes: Iterable[Lane]) -> Points:
+def _of_lanes(points: LanePoints, lanes: Iterable[LaneOfRun]) -> LanePoints:
     index_R = _runs_of(lanes, points.x.device)
     return replace(points, x=points.x.index_select(0, index_R), y=points.y.index_select(0, index_R))
 
 
-def _runs_of(lanes: Iterable[Lane], device: torch.device) -> Tensor:
+def _runs_of(lanes: Iterable[LaneOfRun], device: torch.device) -> Tensor:
     return torch.tensor([run for run, _ in lanes], device=device)
 
 
-def _batch(pack: TorchPack, state: TorchState, train: Points) -> Points:
+def _batch(pack: TorchPack, state: TorchState, train: LanePoints) -> LanePoints:
     """The points of the next evaluation: all, or the next batch of this epoch's order, which each lane draws anew.
 
     What does not fill a last batch is left out of its epoch.
@@ -328,7 +328,7 @@ def _next_stage(pack: TorchPack, state: TorchState) -> TorchState:
     )
 
 
-def _keep_best_starts(state: TorchState, train: Points, runs: int, starts: int) -> TorchState:
+def _keep_best_starts(state: TorchState, train: LanePoints, runs: int, starts: int) -> TorchState:
     """Of each run's starts, the one with the lowest loss on all training points; a diverged one counts as infinite.
 
     Those forward passes, one a start, are not counted as evaluations.
@@ -374,7 +374,7 @@ def _update_knots(pack: TorchPack, state: TorchState) -> TorchState:
 
 
 # ----------------------------------------------------------------------------------------------------- learning curve
-def _seen(pack: TorchPack, state: TorchState, train: Points) -> TorchState:
+def _seen(pack: TorchPack, state: TorchState, train: LanePoints) -> TorchState:
     """The state with one more point on every lane's learning curve."""
     position_RP = state.optimiser.position_RP
     validation = _of_lanes(pack.validation, state.lanes)
@@ -399,7 +399,7 @@ def _curve(run: RunSpec, state: TorchState, lane: int) -> LearningCurve:
 
 
 # ---------------------------------------------------------------------------------------------------------- optimiser
-def _start(pack: TorchPack, stage: int, lanes: Sequence[Lane], flat_RP: Tensor) -> LaneState:
+def _start(pack: TorchPack, stage: int, lanes: Sequence[LaneOfRun], flat_RP: Tensor) -> LaneState:
     """A fresh optimiser at `flat_RP`; a cosine schedule ends with the last stage of the same network."""
     total_steps = schedule_evaluations(pack.stages, stage, pack.recipe)
     rates = [pack.runs[run].recipe.optimizer.rate for run, _ in lanes]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.base.files import STALE_SECONDS, _remove_stale, private_folder, whole_file
-from harness.cli.sending import Where, share
+from harness.cli.sending import Destination, share
 from harness.dispatch.profile import Profile
 
 
@@ -31,11 +31,11 @@ def test_what_jobs_go_on_from_is_the_users_alone_unless_a_profile_shares_it(tmp_
     private_folder(tmp_path / "own" / "checkpoints")
     assert mode(tmp_path / "own" / "checkpoints") == 0o700
     assert mode(tmp_path / "own") == 0o775
-    share(tmp_path / "own" / "sweep", Where(Profile(), 1, None))
+    share(tmp_path / "own" / "sweep", Destination(Profile(), 1, None))
     assert not (tmp_path / "own" / "sweep").exists()
 
-    share(tmp_path / "own" / "sweep", Where(Profile(share="group"), 1, None))
-    share(tmp_path / "shared" / "sweep", Where(Profile(share="group"), 1, None))
+    share(tmp_path / "own" / "sweep", Destination(Profile(share="group"), 1, None))
+    share(tmp_path / "shared" / "sweep", Destination(Profile(share="group"), 1, None))
 
     assert mode(tmp_path / "own" / "checkpoints") == 0o700
     for name in ("", "checkpoints", "snapshots", "sweep", "sweep/submissions", "sweep/orders", "sweep/attempts"):

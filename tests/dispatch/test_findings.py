@@ -8,7 +8,7 @@ import pytest
 from harness.dispatch import doctor, probe, slurm
 from harness.dispatch.cluster import Limits, Listed
 from harness.dispatch.doctor import Association, Node
-from harness.dispatch.node import Finding, Report, Throughput, look_around, read_report, try_files
+from harness.dispatch.node import Finding, NodeReport, Throughput, look_around, read_report, try_files
 from harness.dispatch.probe import Talk
 from harness.dispatch.profile import Profile
 from harness.dispatch.sharing import throughput
@@ -26,7 +26,7 @@ NODES = [
     Node("n2", 64, 500_000, 0, "idle"),
     Node("n3", 32, 128_000, 4, "down*"),
 ]
-REPORT = Report(
+REPORT = NodeReport(
     host="n1",
     python="3.12.1",
     executable="/opt/python",

@@ -26,7 +26,7 @@ from harness.dispatch.slots import Cause, Done, Evaluated, Failure, PackedRuns, 
 from harness.record import Record, read_record, record_path
 from harness.spec import Adam, MlpShape, Recipe, RunSpec, Task, run_id
 from harness.tasks import draw, resolve
-from harness.train import Stopped, Supervisor, train_pack
+from harness.train import PackStopped, Supervisor, train_pack
 from harness.train.checkpoint import checkpoint_path, read_checkpoint, write_checkpoint
 
 SHORT, LONG = 20, 4000  # evaluations; of the long ones a checkpoint is written long before they end
@@ -270,7 +270,7 @@ def test_a_checkpoint_from_which_a_pack_crashes_at_once_is_moved_aside(tmp_path,
     order = TrainingOrder(tmp_path / "runs", tmp_path / "checkpoints", "cpu", None, 60.0)
     file = checkpoint_path(order.checkpoints, ids(runs))
     answers = iter([False] * 5 + [True])
-    with pytest.raises(Stopped):
+    with pytest.raises(PackStopped):
         train_pack(runs, order.records, "cpu", Supervisor(stop=lambda: next(answers)), order.checkpoints)
     kept = read_checkpoint(file, ids(runs), runs[0].recipe, train._numerics("torch", "cpu"), "cpu", pytest.fail)
     write_checkpoint(replace(kept, state=replace(kept.state, lanes=((0, -1), (1, -1)))), file)

@@ -154,7 +154,7 @@ def test_the_optimiser_goes_on_from_a_checkpoint_and_keeps_learning_rates_apart(
         answers = iter([False, False, True])
         supervisor = train.Supervisor(announce=pytest.fail, stop=lambda answers=answers: next(answers))
         attempts += 1
-        with suppress(train.Stopped):
+        with suppress(train.PackStopped):
             stopped = train.train_pack(own[0], folder / "stopped", "cpu", supervisor, folder / "checkpoints")
     assert attempts > 10
     numbers = [[record.model_dump(exclude={"provenance"}) for record in records] for records in (stopped, through)]

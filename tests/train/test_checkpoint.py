@@ -35,7 +35,7 @@ from harness.spec import (
 )
 from harness.spec.identity import pack_key
 from harness.tasks import resolve
-from harness.train import Stopped, Supervisor, train_pack
+from harness.train import PackStopped, Supervisor, train_pack
 from harness.train.checkpoint import FORMAT, PACKAGE, _digest, checkpoint_path, read_checkpoint
 
 TASK = resolve(Task(target="exp2d", train_points=60, validation_points=20, test_points=20))
@@ -95,7 +95,7 @@ def test_stopped_after_every_single_evaluation_a_pack_ends_with_the_same_bits(en
         try:
             stopped = train_pack(runs, tmp_path / "stopped", "cpu", after(1), tmp_path / "checkpoints", "some attempt")
             break
-        except Stopped:
+        except PackStopped:
             assert list((tmp_path / "checkpoints").iterdir()) == [_file(tmp_path, runs)]
 
     assert attempts > 20
@@ -207,7 +207,7 @@ def test_times_add_up_over_attempts(tmp_path):
     """The seconds in a record are those of all attempts, and so is the start."""
     runs = pack("torch", "mlp", "adam")
     before = time.perf_counter()
-    with pytest.raises(Stopped):
+    with pytest.raises(PackStopped):
         train_pack(runs, tmp_path / "runs", "cpu", after(20), tmp_path / "checkpoints")
     first = _read(tmp_path, runs)
     time.sleep(0.2)
@@ -224,7 +224,7 @@ def test_killed_between_two_records_it_publishes_the_rest(tmp_path):
     runs = pack("torch", "kan", "lbfgs", runs=3)
     train_pack(runs[:1], tmp_path / "runs")
     first = record_path(tmp_path / "runs", run_id(runs[0])).read_bytes()
-    with pytest.raises(Stopped):
+    with pytest.raises(PackStopped):
         train_pack(runs, tmp_path / "others", "cpu", after(9), tmp_path / "checkpoints")
 
     records = train_pack(runs, tmp_path / "runs", checkpoints=tmp_path / "checkpoints")
@@ -240,7 +240,7 @@ def test_only_what_is_missing_trains_and_is_kept_under_the_name_of_its_pack(tmp_
     """A pack with a record and no checkpoint trains the others, is stopped, and is found again."""
     runs = pack("fused", "kan", "lbfgs", runs=3)
     (first,) = train_pack(runs[:1], tmp_path / "runs")
-    with pytest.raises(Stopped):
+    with pytest.raises(PackStopped):
         train_pack(runs, tmp_path / "runs", "cpu", after(9), tmp_path / "checkpoints")
 
     assert _read(tmp_path, runs[1:], of=runs).runs == tuple(run_id(run) for run in runs[1:])
@@ -282,7 +282,7 @@ def _read(folder, runs, of=None, announce=pytest.fail):
 def stopped(tmp_path, _one_evaluation_a_chunk) -> list[RunSpec]:
     """The runs of a pack of which there is a checkpoint."""
     runs = pack("torch", "mlp", "lbfgs")
-    with pytest.raises(Stopped):
+    with pytest.raises(PackStopped):
         train_pack(runs, tmp_path / "runs", "cpu", after(9), tmp_path / "checkpoints")
     return runs
 
@@ -391,7 +391,7 @@ def test_a_forged_file_is_refused_and_moved_aside(tmp_path, monkeypatch):
     runs = {engine: pack(engine, "kan", "lbfgs", runs=1) for engine in ("torch", "fused")}
     whole = {}
     for engine, own in runs.items():
-        with pytest.raises(Stopped):
+        with pytest.raises(PackStopped):
             train_pack(own, tmp_path / "runs", "cpu", after(9), tmp_path / "checkpoints")
         whole[engine] = _file(tmp_path, own).read_bytes()
     cases = [("torch", name, change, "is damaged") for name, change in FORGED.items()]
@@ -405,7 +405,7 @@ def test_a_forged_file_is_refused_and_moved_aside(tmp_path, monkeypatch):
         _forge(file, change)
         forged, told = file.read_bytes(), []
         supervisor = Supervisor(announce=told.append, stop=lambda: True)
-        with pytest.raises(Stopped):
+        with pytest.raises(PackStopped):
             train_pack(runs[engine], tmp_path / "runs", "cpu", supervisor, tmp_path / "checkpoints")
         aside = f"and was moved to {file.stem}.damaged; its pack starts from the beginning"
         assert told == [f"{file} {why} {aside}"], name

@@ -18,7 +18,7 @@ from harness.spec import Adam, KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Task,
 from harness.tasks import draw, resolve, stream
 from harness.train import torch_engine as engine
 from harness.train import train_pack
-from harness.train.objective import Points, accuracies, in_metric, loss_and_gradient, losses
+from harness.train.objective import LanePoints, accuracies, in_metric, loss_and_gradient, losses
 
 TASK = resolve(Task(target="wine"))
 MLP = MlpShape(shape=(13, 6, 3), activation="tanh")
@@ -32,10 +32,10 @@ def _network(network, lanes=2):
     return flat_RP, initial_knots(network, lanes, torch.float64, "cpu")
 
 
-def _points(lanes=2) -> Points:
+def _points(lanes=2) -> LanePoints:
     train = draw(TASK, 0).train
     x, y = (torch.from_numpy(np.stack([one] * lanes)) for one in (train.x, train.y))
-    return Points(x, y, are_classes=True)
+    return LanePoints(x, y, are_classes=True)
 
 
 @pytest.mark.parametrize("network", [MLP, KAN], ids=["mlp", "kan"])
@@ -65,7 +65,8 @@ def test_a_constant_added_to_all_outputs_changes_nothing_and_small_losses_have_t
 
     def loss(values) -> float:
         flat_RP = torch.cat([torch.zeros(3), torch.tensor(values)]).double()[None]
-        points = Points(torch.zeros(1, 1, 1).double(), torch.full((1, 1, 1), float(label)).double(), are_classes=True)
+        x, y = torch.zeros(1, 1, 1).double(), torch.full((1, 1, 1), float(label)).double()
+        points = LanePoints(x, y, are_classes=True)
         return losses(ONE_POINT, flat_RP, [], points).item()
 
     apart = np.delete(np.array(torch.tensor(logits).tolist()) - torch.tensor(logits).tolist()[label], label)
@@ -192,7 +193,7 @@ def test_laws_figures_and_reports_speak_of_the_metric(trained):
 
 def test_a_loss_that_is_nothing_has_a_logarithm():
     """A mean cross-entropy below all numbers is the least one, so that laws and pairs have a point there."""
-    points = Points(torch.zeros(1, 1, 1), torch.zeros(1, 1, 1), are_classes=True)
+    points = LanePoints(torch.zeros(1, 1, 1), torch.zeros(1, 1, 1), are_classes=True)
 
     assert in_metric(torch.zeros(1).double(), points).item() == np.finfo(float).tiny
 

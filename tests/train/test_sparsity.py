@@ -31,8 +31,8 @@ from harness.spec import (
     stages,
 )
 from harness.tasks import resolve, stream
-from harness.train import Stopped, Supervisor, sparsity, train_pack
-from harness.train.objective import Points
+from harness.train import PackStopped, Supervisor, sparsity, train_pack
+from harness.train.objective import LanePoints
 
 TASK = resolve(Task(target="exp2d", train_points=60, validation_points=20, test_points=20))
 KAN = KanShape(shape=(2, 3, 1), grid=4)
@@ -48,7 +48,7 @@ def drawn(network: KanShape, lanes: int = 2, samples: int = 50):
     generator = torch.Generator().manual_seed(0)
     x_RNI = 2.4 * torch.rand(lanes, samples, network.shape[0], dtype=torch.float64, generator=generator) - 1.2
     y_RNO = torch.rand(lanes, samples, network.shape[-1], dtype=torch.float64, generator=generator)
-    return flat_RP, families.initial_knots(network, lanes, torch.float64, "cpu"), Points(x_RNI, y_RNO)
+    return flat_RP, families.initial_knots(network, lanes, torch.float64, "cpu"), LanePoints(x_RNI, y_RNO)
 
 
 def plain_loss(flat_P: torch.Tensor, network: KanShape, settings: Sparsity, x_NI, y_NO) -> torch.Tensor:
@@ -267,7 +267,7 @@ def test_neither_company_nor_interruptions_change_a_bit(engine, tmp_path, monkey
         try:
             stopped = train_pack(runs, tmp_path / "stopped", "cpu", supervisor, tmp_path / "checkpoints")
             break
-        except Stopped:
+        except PackStopped:
             pass
 
     assert attempts > 20

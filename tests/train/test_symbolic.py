@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.train.symbolic import FORMS, Samples, read_formula, snap_edge
+from harness.train.symbolic import FORMS, EdgeSamples, read_formula, snap_edge
 
 X = np.sort(np.random.default_rng(0).uniform(-1, 1, 400))
 
@@ -49,7 +49,7 @@ def test_a_network_becomes_its_formula():
     y_N = np.exp(np.sin(np.pi * x_IN[0]) + x_IN[1] ** 2)
 
     biases = [np.array([0.2]), np.zeros(1)]
-    train = test = Samples(x_IN, y_N)
+    train = test = EdgeSamples(x_IN, y_N)
     found = read_formula([(inner + noise)[None], last[None, None]], biases, train, test, ["x", "y"])
 
     assert found.least_r2 > 0.9999
@@ -63,7 +63,7 @@ def test_a_constant_edge_is_its_constant():
 
     assert edge.constants[2:] == (0, 0.7)
     assert np.isnan(edge.r2)
-    samples = Samples(X[None], np.full_like(X, 0.7))
+    samples = EdgeSamples(X[None], np.full_like(X, 0.7))
     found = read_formula([np.full((1, 1, X.size), 0.7)], [np.zeros(1)], samples, samples, ["x"])
     assert found.text == "0.700000"
     assert found.rmse == pytest.approx(0, abs=1e-6)

@@ -10,7 +10,7 @@ from harness.cli.costs import own_calibration
 from harness.cli.options import EXAMPLE, FULL, results_option, scale_option
 from harness.cli.plans import planned_runs
 from harness.cli.stages import plan_of
-from harness.measure.calibration import Calibration, Kind, calibrate, kind_of, missing, write_calibration
+from harness.measure.calibration import Calibration, EngineKind, calibrate, kind_of, missing, write_calibration
 from harness.show.console import console, counted_progress
 from harness.show.costs import calibration_sentence
 from harness.spec import Manifest
@@ -49,20 +49,20 @@ def bench(file: Path | None, results: Path, scale: str, engine: Engine | None, d
         console.print(f"calibration: {path}", soft_wrap=True)
 
 
-def _kind(engine: Engine | None, dtype: Dtype) -> Kind:
+def _kind(engine: Engine | None, dtype: Dtype) -> EngineKind:
     if engine == "fused" and dtype != "float64":
         raise HarnessError(f"--engine fused computes in float64; with --dtype {dtype} leave it out")
     return engine or ("fused" if dtype == "float64" else "torch"), dtype
 
 
-def _kinds(manifest: Manifest) -> list[Kind]:
+def _kinds(manifest: Manifest) -> list[EngineKind]:
     """What must be calibrated for the plan's runs."""
     if manifest.experiment.device != "cpu":
         raise HarnessError(f"device: {manifest.experiment.device}: only CPUs are measured; leave the file out")
     return missing({}, planned_runs(manifest).values())
 
 
-def _bench(kind: Kind, manifest: Manifest | None, results: Path) -> Calibration:
+def _bench(kind: EngineKind, manifest: Manifest | None, results: Path) -> Calibration:
     # The only import of this room inside a function: it loads torch, and --help would take seconds too.
     from harness.measure.bench import bench_run, bench_solo, compile_kernels, standard_runs
 

@@ -32,7 +32,7 @@ class OfArm(NamedTuple):
     at_once: tuple[Record, ...]
 
 
-class Kept(NamedTuple):
+class PhaseErrors(NamedTuple):
     """Training RMSE of an arm, [seeds] each: mean over phases right after each and after the last; all data at once.
 
     A run that diverged has infinite ones. `times` is the median over seeds of the second over the first.
@@ -82,7 +82,7 @@ def arms_of(runs: ReplayRuns) -> list[OfArm]:
     return found
 
 
-def kept_by(arm: OfArm) -> Kept:
+def kept_by(arm: OfArm) -> PhaseErrors:
     """How much an arm that was trained in phases keeps."""
     matrices = [_matrix(record.phases) for record in arm.in_phases]
     right_after = [float(np.diag(matrix).mean()) for matrix in matrices]
@@ -91,7 +91,7 @@ def kept_by(arm: OfArm) -> Kept:
     times = [
         end / before if math.isfinite(end) else math.inf for end, before in zip(in_the_end, right_after, strict=True)
     ]
-    return Kept(tuple(right_after), tuple(in_the_end), tuple(at_once), float(np.median(times)))
+    return PhaseErrors(tuple(right_after), tuple(in_the_end), tuple(at_once), float(np.median(times)))
 
 
 def _matrix(phases: Sequence[PhaseEnd] | None) -> np.ndarray:
@@ -133,7 +133,7 @@ def _point(what: str, ours: str | float, published: float, errors: Sequence[floa
 
 
 # -------------------------------------------------------------------------------------------------------------- words
-def _findings(points: pd.DataFrame, kept: Mapping[str, Kept], recipes: tuple[str, ...]) -> Iterator[str]:
+def _findings(points: pd.DataFrame, kept: Mapping[str, PhaseErrors], recipes: tuple[str, ...]) -> Iterator[str]:
     """The recipes that were published; who keeps what was learnt and who does not; and what those can learn at once."""
     for name in recipes:
         rows = points[points["ours"] == name]
@@ -159,7 +159,7 @@ def _findings(points: pd.DataFrame, kept: Mapping[str, Kept], recipes: tuple[str
         yield f"With all data at once, by as many evaluations, these have a training RMSE of: {', '.join(able)}."
 
 
-def _times(one: Kept) -> str:
+def _times(one: PhaseErrors) -> str:
     return f"{human(one.times, 2)}x"
 
 
@@ -168,7 +168,7 @@ def _and(names: Sequence[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def _tables(arms: Sequence[OfArm], kept: Mapping[str, Kept]) -> Iterator[Table]:
+def _tables(arms: Sequence[OfArm], kept: Mapping[str, PhaseErrors]) -> Iterator[Table]:
     columns = (
         *text_columns("arm", "network"),
         *number_columns("trainable parameters", "right after", "after the last", "times more"),
@@ -209,7 +209,7 @@ def _words(network: Network) -> str:
 
 # ------------------------------------------------------------------------------------------------------------ figures
 def _figures(
-    arms: Sequence[OfArm], kept: Mapping[str, Kept], published: float, drawn: tuple[str, ...]
+    arms: Sequence[OfArm], kept: Mapping[str, PhaseErrors], published: float, drawn: tuple[str, ...]
 ) -> Iterator[Picture]:
     rows = [
         (f"{one.arm}\n{_words(one.network)}", median)

@@ -14,7 +14,7 @@ from harness.paper.replay.page import missing_words
 from harness.show.pages.page import write_html
 
 
-class Row(NamedTuple):
+class IndexRow(NamedTuple):
     """A replay in a list. Without a page (`folder` is None) it says only what is `missing`, and what to do.
 
     `facts` is what its `replay.json` says, `folder` where it lies from where the list is. `finding` is the first that
@@ -31,7 +31,7 @@ class Row(NamedTuple):
     finding: str = ""
 
 
-def row_of(folder: Path, base: Path) -> Row:
+def row_of(folder: Path, base: Path) -> IndexRow:
     """The row of a replay whose page lies in `folder`, for a list in `base`; a HarnessError if it is damaged."""
     try:
         facts = json.loads((folder / "replay.json").read_text(encoding="utf-8"))
@@ -39,17 +39,17 @@ def row_of(folder: Path, base: Path) -> Row:
         points = pd.read_csv(folder / "replay.csv")
         finding = next((one for one in facts["findings"] if one != in_one_sentence(points)), "")
         where = folder.relative_to(base).as_posix()
-        return Row(facts["place"], facts["title"], facts["scale"], missing, where, facts, summary(points), finding)
+        return IndexRow(facts["place"], facts["title"], facts["scale"], missing, where, facts, summary(points), finding)
     except (ValueError, KeyError, OSError) as error:
         text = f"{folder}: replay.json or replay.csv is damaged ({error}); `harness replay` makes them anew"
         raise HarnessError(text, INCOMPLETE) from None
 
 
-def row_without_page(replay: Replay, scale: str, why: str) -> Row:
+def row_without_page(replay: Replay, scale: str, why: str) -> IndexRow:
     """The row of a replay that came to no page."""
-    return Row(replay.place, replay.title, scale, why)
+    return IndexRow(replay.place, replay.title, scale, why)
 
 
-def write_index(rows: Sequence[Row], command: str, path: Path) -> None:
+def write_index(rows: Sequence[IndexRow], command: str, path: Path) -> None:
     """Write the list as a page whose figures and links are those of the rows' folders."""
     write_html(path, "replays.html", rows=rows, command=command, outcome_words=outcome_words)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from harness.base.files import whole_file
-from harness.paper.replay.index import Row, row_of, write_index
+from harness.paper.replay.index import IndexRow, row_of, write_index
 from harness.record import Metrics
 
 # Of the table of runs, what tells one from another, what came out and what it took; counts under other conventions
@@ -47,7 +47,7 @@ def keep(folder: Path, table: pd.DataFrame, kept: Path) -> Path:
     return target
 
 
-def _line(row: Row) -> str:
+def _line(row: IndexRow) -> str:
     facts = row.facts or {}
     made = f"{facts['last'][:10]}, {', '.join(commit[:9] for commit in facts['commits'])}"
     runs = f"{facts['runs']}{f' ({row.missing})' if row.missing else ''}"

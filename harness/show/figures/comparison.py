@@ -25,7 +25,7 @@ BEYOND = (1e-60, 1e60)  # where an open end is drawn to, beyond every panel
 BESIDE = 6.0  # points between the marks of two columns of sizes
 MOST_OPEN = 10.0  # times the largest or least estimate: as far as an open end is drawn
 
-Ratio = comparison.CostRatio | comparison.LossRatio
+AnyRatio = comparison.CostRatio | comparison.LossRatio
 
 
 def draw_compared(compared: Compared, folder: Path) -> list[Path]:
@@ -116,7 +116,7 @@ def _write_reason(axes: Axes, name: str, refusals: Iterable[Any]) -> None:
     axes.text(0.03, 0.5, f"{axis_words(name)}: {reason}", transform=axes.transAxes, fontsize=LABEL_SIZE)
 
 
-def _draw_ratio(axes: Axes, gid: str, places: np.ndarray, ratio: Ratio, style: Style) -> None:
+def _draw_ratio(axes: Axes, gid: str, places: np.ndarray, ratio: AnyRatio, style: Style) -> None:
     assert ratio.estimate is not None
     assert ratio.low is not None
     assert ratio.high is not None
@@ -137,7 +137,7 @@ def _cost_values(one: Comparison) -> np.ndarray:
     return np.concatenate([_values(one.curve), _values(one.cost), twin[_is_number(twin)]])
 
 
-def _values(ratio: Ratio) -> np.ndarray:
+def _values(ratio: AnyRatio) -> np.ndarray:
     """All ratios and their ends that are drawn; open ones reach as far as MOST_OPEN times the estimates."""
     if ratio.estimate is None or ratio.low is None or ratio.high is None:
         return np.array([])
@@ -172,7 +172,7 @@ def _notes(compared: Compared) -> list[str]:
     return notes
 
 
-def _is_open(ratio: Ratio) -> bool:
+def _is_open(ratio: AnyRatio) -> bool:
     if ratio.low is None or ratio.high is None:
         return False
     return bool(np.any(ratio.low == 0) or np.any(np.isinf(ratio.high)))

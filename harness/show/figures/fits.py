@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from harness.comparison.tables.fits import ArmFit, RequestedFits, drawn_law
 from harness.fit import Fit
 from harness.show.figures.labels import law_key, padded, set_ticks, undrawn_note, write_keys_below, write_note
-from harness.show.figures.residuals import Residuals, residuals_figure
+from harness.show.figures.residuals import DrawnResiduals, residuals_figure
 from harness.show.figures.series import Series, Style, draw_series, named_styles
 from harness.show.figures.theme import panel_grid, themed, write_figure
 from harness.show.words import exponent_words
@@ -82,7 +82,7 @@ def laws_figure(found: RequestedFits) -> Figure:
 def residuals_of(found: RequestedFits) -> Figure | None:
     """The residuals of the drawn law of every arm; None if every law was refused."""
     shown = [
-        Residuals(
+        DrawnResiduals(
             name=one.arm.arm,
             title=one.fit.law if one.arm.arm == "all" else f"{one.arm.arm}, {one.fit.law} law",
             fit=one.fit,

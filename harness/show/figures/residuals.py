@@ -25,7 +25,7 @@ PANEL_HEIGHT = 2.1  # inches
 TITLE_COLUMNS = 40
 
 
-class Residuals(NamedTuple):
+class DrawnResiduals(NamedTuple):
     """A law, the runs [n] it was fitted to, and how they are told and drawn."""
 
     name: str
@@ -54,7 +54,7 @@ def experiment_residuals(manifest: Manifest, table: pd.DataFrame, fits: Sequence
     for place, group in runs.groupby(["task", "series"], sort=False):
         task, series = map(str, place)
         law = laws[task, series, axis][common_law(fits, task, axis)]
-        one = Residuals(
+        one = DrawnResiduals(
             name=f"{task}:{series}",
             title=f"{task}, {series}, {law.fit.law} law",
             fit=law.fit,
@@ -69,7 +69,7 @@ def experiment_residuals(manifest: Manifest, table: pd.DataFrame, fits: Sequence
 
 
 @themed
-def residuals_figure(items: Sequence[Residuals]) -> Figure | None:
+def residuals_figure(items: Sequence[DrawnResiduals]) -> Figure | None:
     """Two panels a law: ln(loss/law) against the size and against the law's value; None if every law was refused.
 
     Runs are faint, means of sizes bold; the grey band is one standard deviation of the means about the law.
@@ -89,7 +89,7 @@ def residuals_figure(items: Sequence[Residuals]) -> Figure | None:
     return figure
 
 
-def _two_panels(against_size: Axes, against_law: Axes, one: Residuals) -> None:
+def _two_panels(against_size: Axes, against_law: Axes, one: DrawnResiduals) -> None:
     points = one.fit.points
     laws = predict(one.fit, points.sizes)
     runs, means = np.log(one.y / predict(one.fit, one.x)), np.log(points.means / laws)

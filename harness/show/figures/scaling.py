@@ -28,7 +28,7 @@ MOST_NAMES = 16  # beside a row
 SMALL = 5  # points: the numbers at the curves of budgets
 
 
-class Row(NamedTuple):
+class PanelRow(NamedTuple):
     """What a row of panels shows: arms on a task, all of them, or those of a recipe; and how many series that makes."""
 
     task: str
@@ -37,14 +37,14 @@ class Row(NamedTuple):
     series: int
 
 
-class Budget(NamedTuple):
+class DrawnBudget(NamedTuple):
     """A training budget of which several sizes are drawn, and the series that its best size belongs to."""
 
     best: str
     asked: float
 
 
-class Experiment(NamedTuple):
+class DrawnExperiment(NamedTuple):
     """What is drawn: the runs, their laws, the style of every series, and the series that are of one budget each.
 
     `tells_laws`: legends say what laws say, and not the names of series alone.
@@ -53,7 +53,7 @@ class Experiment(NamedTuple):
     table: pd.DataFrame
     fits: Sequence[SeriesFit]
     styles: dict[str, Style]
-    budgets: dict[str, Budget]
+    budgets: dict[str, DrawnBudget]
     tells_laws: bool
 
 
@@ -71,10 +71,10 @@ def scaling_figure(manifest: Manifest, table: pd.DataFrame, fits: Sequence[Serie
     where too many for that, a task has a row a recipe.
     """
     of_budget = [cell for cell in manifest.cells if cell.frontier and cell.asked]
-    budgets = {cell.series: Budget(str(cell.frontier), float(cell.asked or 0)) for cell in of_budget}
+    budgets = {cell.series: DrawnBudget(str(cell.frontier), float(cell.asked or 0)) for cell in of_budget}
     axis_names, rows = headline_axes(manifest), _rows(manifest, table, budgets)
     tells_laws = max(row.series for row in rows) <= MOST_LAWS
-    drawn = Experiment(table, fits, experiment_styles(manifest), budgets, tells_laws)
+    drawn = DrawnExperiment(table, fits, experiment_styles(manifest), budgets, tells_laws)
     figure, panels = panel_grid(len(rows) * len(axis_names), len(axis_names), PANEL_HEIGHT, sharey="row")
     keys = {}
     for axes, (row, axis) in zip(panels, itertools.product(rows, axis_names), strict=True):
@@ -107,7 +107,7 @@ def tuning_note(table: pd.DataFrame) -> str | None:
 
 
 # ------------------------------------------------------------------------------------------------------------- panels
-def _rows(manifest: Manifest, table: pd.DataFrame, budgets: dict[str, Budget]) -> list[Row]:
+def _rows(manifest: Manifest, table: pd.DataFrame, budgets: dict[str, DrawnBudget]) -> list[PanelRow]:
     """What each row of the figure shows: a task with all its arms, or those of one recipe where they are too many."""
     series = table.loc[~table["series"].isin(budgets), ["task", "arm", "series"]].drop_duplicates()
     arms = manifest.experiment.arms
@@ -117,18 +117,18 @@ def _rows(manifest: Manifest, table: pd.DataFrame, budgets: dict[str, Budget]) -
     for task, recipe in itertools.product(dict.fromkeys(table["task"]), recipes):
         own = tuple(name for name, arm in arms.items() if recipe in ("", arm.recipe))
         if count := series.loc[(series["task"] == task) & series["arm"].isin(own), "series"].nunique():
-            found.append(Row(task, recipe, own, count))
+            found.append(PanelRow(task, recipe, own, count))
     return found
 
 
-def _title(manifest: Manifest, row: Row) -> str:
+def _title(manifest: Manifest, row: PanelRow) -> str:
     if row.recipe:
         return f"{row.task}, {row.recipe}"
     formula = manifest.formulas[row.task].formula
     return textwrap.fill(row.task if formula == row.task else f"{row.task}:  {formula}", TITLE_COLUMNS)
 
 
-def _panel(axes: Axes, drawn: Experiment, row: Row, axis: str) -> list[Line2D]:
+def _panel(axes: Axes, drawn: DrawnExperiment, row: PanelRow, axis: str) -> list[Line2D]:
     """Draw all series of a row on an axis; what a legend says of each."""
     runs = with_parts(chosen_runs(drawn.table, axis))
     runs = runs[(runs["task"] == row.task) & runs["arm"].isin(row.arms)]
@@ -176,7 +176,7 @@ def _draw_best(axes: Axes, series: str, runs: pd.DataFrame, style: Style) -> Lin
     return key(series, style, has_line=False)
 
 
-def _draw_budget(axes: Axes, series: str, runs: pd.DataFrame, drawn: Experiment) -> None:
+def _draw_budget(axes: Axes, series: str, runs: pd.DataFrame, drawn: DrawnExperiment) -> None:
     """The sizes that were tried at one training budget, thin and joined, in the colour of the best sizes' series."""
     budget, done = drawn.budgets[series], runs[runs["status"] == "done"]
     if done.empty:

@@ -28,7 +28,7 @@ MOST_TICKS = 8
 APART = 1.1  # factor between the confirmed values of two sides, which all belong at the number of all trials
 RATIO_STYLE = Style(INK, MARKS[0], LINES[0])
 
-Where = tuple[str, float | None]  # a task, and a size asked for on it
+TaskBudget = tuple[str, float | None]  # a task, and a size asked for on it
 Ends = tuple[float, float, float]  # estimate, low and high
 
 
@@ -47,7 +47,7 @@ def draw_tuning(
 
 
 def draw_effort(
-    found: Mapping[Where, EffortRatio],
+    found: Mapping[TaskBudget, EffortRatio],
     sides: tuple[str, str],
     styles: Mapping[str, Style],
     folder: Path,
@@ -100,7 +100,7 @@ def tuning_figure(
 
 @themed
 def effort_figure(
-    found: Mapping[Where, EffortRatio],
+    found: Mapping[TaskBudget, EffortRatio],
     sides: tuple[str, str],
     styles: Mapping[str, Style],
     confirmed: pd.DataFrame | None = None,
@@ -133,15 +133,15 @@ def effort_figure(
 
 
 # ------------------------------------------------------------------------------------------------------------- panels
-def _panels(wheres: Sequence[Where]) -> tuple[Figure, dict[Where, Axes]]:
+def _panels(wheres: Sequence[TaskBudget]) -> tuple[Figure, dict[TaskBudget, Axes]]:
     """A figure with an empty panel for each task and size; where a task has several sizes, each task starts a row."""
     shown = wheres[:MOST_PANELS]
-    of_task: dict[str, list[Where]] = {}
+    of_task: dict[str, list[TaskBudget]] = {}
     for where in shown:
         of_task.setdefault(where[0], []).append(where)
     groups = [shown] if len(of_task) == len(shown) else list(of_task.values())
     columns = min(COLUMNS, max(map(len, groups)))
-    places: list[Where | None] = []
+    places: list[TaskBudget | None] = []
     for group in groups:
         places += [*group, *[None] * (-len(group) % columns)]
     figure, grid = panel_grid(len(places), columns, PANEL_HEIGHT)
@@ -207,10 +207,10 @@ def _set_limits(axes: Axes, lines: Collection[TuningCurve | EffortRatio], points
 
 
 # -------------------------------------------------------------------------------------------------------------- words
-def _size_words(panels: Iterable[Where], axis: str) -> list[str]:
+def _size_words(panels: Iterable[TaskBudget], axis: str) -> list[str]:
     return [f"Panels: task, {axis_words(axis)}."] if any(asked is not None for _, asked in panels) else []
 
 
-def _undrawn(wheres: Sequence[Where]) -> list[str]:
+def _undrawn(wheres: Sequence[TaskBudget]) -> list[str]:
     more = len(wheres) - MOST_PANELS
     return [f"{more} more sizes are in the table alone."] if more > 0 else []

@@ -19,7 +19,7 @@ from harness.spec import Manifest
 
 
 @dataclass(frozen=True)
-class Fits:
+class FitsPart:
     """Tables and figures of laws; `loss` is what they are of, `level` that of their intervals."""
 
     loss: str
@@ -33,7 +33,7 @@ class Fits:
     residuals: str | None
 
 
-def fits_part(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesFit], checks: Sequence[Check]) -> Fits:
+def fits_part(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesFit], checks: Sequence[Check]) -> FitsPart:
     """Series that were crossed with budgets, whose sizes are those of valleys, are in the table of every axis alone."""
     tasks = list(run_tasks(manifest))
     headline = headline_axes(manifest)
@@ -45,7 +45,7 @@ def fits_part(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesFit]
     )
     axes = tuple(dict.fromkeys(one.axis for one in fits))
     held_out = held_out_table(shown, headline)
-    return Fits(
+    return FitsPart(
         loss=loss_words(table["metric"]),
         level=fits[0].fit.level,
         headline=fits_table(shown, headline).without("axis"),

@@ -9,7 +9,7 @@ from harness.spec import Manifest, axis_words
 
 
 @dataclass(frozen=True)
-class Plan:
+class PlanPart:
     """Fit windows, and what was matched and could not be, in words; and every cell."""
 
     windows: tuple[str, ...]
@@ -18,7 +18,7 @@ class Plan:
     cells: Table
 
 
-def plan_part(manifest: Manifest, loss: str) -> Plan:
+def plan_part(manifest: Manifest, loss: str) -> PlanPart:
     """Of the plan as it was frozen."""
     windows = {(cell.task, cell.arm): cell.window for cell in manifest.cells if cell.window}
     told = []
@@ -36,7 +36,7 @@ def plan_part(manifest: Manifest, loss: str) -> Plan:
     match = manifest.experiment.match
     solved = [f"{size} ({'every arm' if arm == '*' else arm})" for arm, size in match.solve.items()] if match else []
     infeasible = [cell for cell in manifest.cells if cell.infeasible]
-    return Plan(
+    return PlanPart(
         windows=tuple(told),
         solved_for=", ".join(solved),
         infeasible=tuple(f"{cell.task}, {cell.series}: {cell.infeasible}" for cell in infeasible),

@@ -8,7 +8,7 @@ from harness import record
 
 
 @dataclass(frozen=True)
-class Provenance:
+class ProvenancePart:
     """Commits with whether they were changed since, machines and versions, each with its number of runs, most first.
 
     A machine is its host, its device and the threads of a pack.
@@ -23,7 +23,7 @@ class Provenance:
     seconds: str
 
 
-def provenance(places: Iterable[record.Provenance]) -> Provenance:
+def provenance(places: Iterable[record.Provenance]) -> ProvenancePart:
     """What records say of where they were made; seconds are counted once a pack."""
     places = list(places)
     commits = Counter((one.commit or "not from a git checkout", bool(one.dirty)) for one in places)
@@ -31,7 +31,7 @@ def provenance(places: Iterable[record.Provenance]) -> Provenance:
     versions = Counter(", ".join(f"{name} {number}" for name, number in one.versions.items()) for one in places)
     packs = {(one.host, one.started_at, one.pack_seconds) for one in places}
     starts = sorted(one.started_at for one in places)
-    return Provenance(
+    return ProvenancePart(
         commits=tuple(commits.most_common()),
         machines=tuple(machines.most_common()),
         versions=tuple(versions.most_common()),

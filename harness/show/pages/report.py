@@ -14,32 +14,32 @@ from harness.judging.judge import Verdict, to_json
 from harness.judging.scaling import SeriesFit
 from harness.judging.searched import Searched
 from harness.record import Record
-from harness.show.pages.fits import Fits, fits_part
+from harness.show.pages.fits import FitsPart, fits_part
 from harness.show.pages.page import write_html
-from harness.show.pages.plan import Plan, plan_part
-from harness.show.pages.provenance import Provenance, provenance
-from harness.show.pages.runs import Pairs, Runs, accuracies_part, pairs_part, runs_part
-from harness.show.pages.search import Search, search_part
+from harness.show.pages.plan import PlanPart, plan_part
+from harness.show.pages.provenance import ProvenancePart, provenance
+from harness.show.pages.runs import PairsPart, RunsPart, accuracies_part, pairs_part, runs_part
+from harness.show.pages.search import SearchPart, search_part
 from harness.show.pages.verdicts import VerdictWords, verdict_part
 from harness.show.tables.table import Table
 from harness.spec import Manifest
 
 
 @dataclass(frozen=True)
-class Report:
+class ReportPage:
     """All that the page of an experiment says; what is None or empty has no section."""
 
     manifest: Manifest
     statuses: Counter[str]
     verdicts: tuple[VerdictWords, ...]
-    fits: Fits
+    fits: FitsPart
     seconds_on: str | None
-    search: Search | None
-    pairs: Pairs | None
+    search: SearchPart | None
+    pairs: PairsPart | None
     accuracies: Table | None
-    plan: Plan
-    runs: Runs
-    provenance: Provenance
+    plan: PlanPart
+    runs: RunsPart
+    provenance: ProvenancePart
     recipes_json: dict[str, str]
     experiment_json: str
 
@@ -56,7 +56,7 @@ def write_report(
 ) -> Path:
     """Write `report.html` of a plan, whose `records` are by run id, into `folder`; with the search that it confirms."""
     of_fits = fits_part(manifest, table, fits, checks)
-    report = Report(
+    report = ReportPage(
         manifest=manifest,
         statuses=Counter(record.status for record in records.values()),
         verdicts=tuple(verdict_part(to_json(verdict)) for verdict in verdicts),

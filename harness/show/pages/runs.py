@@ -15,7 +15,7 @@ from harness.spec import Manifest, Recipe, RunTask, all_axes
 
 
 @dataclass(frozen=True)
-class Runs:
+class RunsPart:
     """How the runs were made; `tuning_note` says it where arms were tuned unequally."""
 
     series: Table
@@ -24,7 +24,7 @@ class Runs:
 
 
 @dataclass(frozen=True)
-class Pairs:
+class PairsPart:
     """Arms side by side at equal size on `axis`."""
 
     axis: str
@@ -37,12 +37,12 @@ def run_tasks(manifest: Manifest) -> dict[str, RunTask]:
     return {labels[planned.cell]: planned.run.task for planned in manifest.runs}
 
 
-def runs_part(manifest: Manifest, runs: pd.DataFrame) -> Runs:
+def runs_part(manifest: Manifest, runs: pd.DataFrame) -> RunsPart:
     """A row a series, and a row a task."""
-    return Runs(_series_table(manifest, runs), _tasks_table(manifest), tuning_note(runs))
+    return RunsPart(_series_table(manifest, runs), _tasks_table(manifest), tuning_note(runs))
 
 
-def pairs_part(manifest: Manifest, runs: pd.DataFrame, loss: str) -> Pairs | None:
+def pairs_part(manifest: Manifest, runs: pd.DataFrame, loss: str) -> PairsPart | None:
     """The arms side by side at equal size; None where no two of them have sizes in common."""
     axis = pairs_axis(manifest)
     found = pairs(runs, axis)
@@ -60,7 +60,7 @@ def pairs_part(manifest: Manifest, runs: pd.DataFrame, loss: str) -> Pairs | Non
         *text_columns("task", "first arm", "other arm"),
         *number_columns("size", "its nearest size is off", loss, *(axes[name].words for name in ratios)),
     )
-    return Pairs(axis, table_of("", columns, rows))
+    return PairsPart(axis, table_of("", columns, rows))
 
 
 def accuracies_part(runs: pd.DataFrame) -> Table | None:

@@ -17,7 +17,7 @@ from harness.spec import Arm, Manifest, axis_words, default_count
 
 
 @dataclass(frozen=True)
-class Search:
+class SearchPart:
     """What a report says of a search.
 
     `work` is what it took, in words; `halving` has a sentence an arm where trials were dropped on the way; `flattered`
@@ -34,7 +34,7 @@ class Search:
     flattered: tuple[float, float] | None
 
 
-def search_part(manifest: Manifest, searched: Searched, loss: str) -> Search:
+def search_part(manifest: Manifest, searched: Searched, loss: str) -> SearchPart:
     """Of the search that `manifest` confirms."""
     assert manifest.confirms is not None
     arms = manifest.experiment.arms
@@ -47,7 +47,7 @@ def search_part(manifest: Manifest, searched: Searched, loss: str) -> Search:
     winners = searched.winners
     declared = winners[winners["searched"] == "as declared"]
     flattered = declared["flattered"].dropna()
-    return Search(
+    return SearchPart(
         work=f"{human(manifest.confirms.flops_search[work])} {axis_words(work)}",
         spaces=table_of("", text_columns("arm", "what varies", "beside its family's standard space"), spaces),
         halving=_halving_sentences(searched.halving),

@@ -9,7 +9,7 @@ from harness.fit.checklist import checklist, to_markdown
 from harness.fit.select import Selection
 from harness.judging.checks import Check
 from harness.show.tables.laws import SERIES_COLUMNS, series_cells
-from harness.show.tables.table import Cell, Row, Table, notes_of, number_columns, text_columns
+from harness.show.tables.table import Table, TableCell, TableRow, notes_of, number_columns, text_columns
 
 # Of the columns those that are too many for a terminal.
 IN_THE_REPORT = ("α, Huber to squares", "α, other intervals", "largest leverage", "condition")
@@ -22,7 +22,7 @@ def checks_table(checks: Sequence[Check]) -> Table:
         *number_columns("p, no floor", "p, lack of fit; runs"),
         *text_columns("α, one size less", *IN_THE_REPORT),
     )
-    rows = [Row((*series_cells(check), *_check_cells(check)), notes_of(check.cautions)) for check in checks]
+    rows = [TableRow((*series_cells(check), *_check_cells(check)), notes_of(check.cautions)) for check in checks]
     return Table("which law, and how far to trust it", columns, tuple(rows))
 
 
@@ -39,7 +39,7 @@ def checklists(checks: Sequence[Check]) -> str:
     return "\n".join(parts)
 
 
-def _check_cells(check: Check) -> tuple[Cell, ...]:
+def _check_cells(check: Check) -> tuple[TableCell, ...]:
     seen = check.diagnostics
     quoted = (check.selection.chosen or "all refused", _misses(check.selection), p_value(check.selection.floor_p))
     if seen is None:

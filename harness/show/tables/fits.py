@@ -14,7 +14,7 @@ from harness.fit.held_out import Extrapolation
 from harness.fit.result import LawName
 from harness.fit.runs import size_words
 from harness.fit.select import CANDIDATES
-from harness.show.tables.table import Note, Row, Table, number_columns, table_of, text_columns
+from harness.show.tables.table import Note, Table, TableRow, number_columns, table_of, text_columns
 from harness.show.words import exponent_words
 
 LAW_TITLES: dict[LawName, str] = {
@@ -49,7 +49,7 @@ def _laws_table(found: RequestedFits, x: str, fits: Sequence[ArmFit]) -> Table:
     rows = []
     for one, *cells in zip(fits, *columns.values(), strict=True):
         notes = tuple(Note(code, "", "", code) for code in _codes(one))
-        rows.append(Row((one.arm, *cells), notes))
+        rows.append(TableRow((one.arm, *cells), notes))
     filters = f", where {' and '.join(request.where)}" if request.where else ""
     points = "single runs" if request.objective.startswith("huber_log") else "size means"
     how = f"{request.level:.0%} intervals, {points} in log space, {_objectives(fits)}"
@@ -111,7 +111,7 @@ def _held_out_table(fits: Sequence[ArmFit]) -> Table:
         errors = (error, number(ahead.last_value_rmsle, 2))
         for index, (size, measured) in enumerate(zip(ahead.measured.sizes, ahead.measured.means, strict=True)):
             cells = (*names, number(size, 4), number(measured), *_predicted_words(ahead, index), *errors)
-            rows.append(Row(cells, goes_on=index > 0))
+            rows.append(TableRow(cells, goes_on=index > 0))
             names = errors = ("", "")
     heads = number_columns("law", "size", "measured", "predicted", "within", "error of ln", "last value's")
     title = f"held-out sizes, by {fits[0].x_name}: not fitted, but predicted"

@@ -9,7 +9,7 @@ from harness.fit.frontier import Frontier
 from harness.fit.isoflop import Isoflop
 from harness.fit.shared import SharedFit
 from harness.fit.surface import Surface
-from harness.show.tables.table import Row, Table, notes_of, number_columns, table_of, text_columns
+from harness.show.tables.table import Table, TableRow, notes_of, number_columns, table_of, text_columns
 
 
 def form_tables(found: FormAnswer) -> Iterator[Table]:
@@ -36,7 +36,7 @@ def form_tables(found: FormAnswer) -> Iterator[Table]:
     for arm, one in found.results.items():
         known: tuple[Caution | Refusal, ...] = one.refusals or (*found.cautions[arm], *_warnings(one))
         cells = [""] * len(names) if one.refusals else _cells(one)
-        rows.append(Row((arm, *cells), notes_of(known)))
+        rows.append(TableRow((arm, *cells), notes_of(known)))
     filters = f", where {' and '.join(request.where)}" if request.where else ""
     title = f"{law}: {request.level:.0%} intervals, in log space{filters}"
     yield Table(title, (*text_columns(", ".join(request.columns.by) or "arm"), *number_columns(*names)), tuple(rows))
@@ -95,7 +95,7 @@ def _valleys_table(found: FormAnswer) -> Table:
             tried = f"{number(one.smallest)} to {number(one.largest)}"
             best = (number(one.x_best, 4), number(one.error, 2), number(one.y_best, 4))
             refusals = [one.refusal] if one.refusal else []
-            rows.append(Row((arm, number(one.budget, 4), one.runs, tried, *best), notes_of(refusals)))
+            rows.append(TableRow((arm, number(one.budget, 4), one.runs, tried, *best), notes_of(refusals)))
     x = found.request.x
     heads = number_columns(found.request.asked, "runs", f"tried {x}", f"best {x}", "error of ln", "least loss")
     return Table("minima", (*text_columns("arm"), *heads), tuple(rows))
@@ -105,7 +105,7 @@ def _shares_table(request: FormRequest, fits: list[SharedFit]) -> Table:
     rows = []
     for one in sorted(fits, key=lambda one: -one.parameters):
         cells = (one.share, one.parameters, one.dof, number(one.aicc), p_value(one.p))
-        rows.append(Row(cells, notes_of(one.refusals)))
+        rows.append(TableRow(cells, notes_of(one.refusals)))
     title = f"{request.columns.y} = E + A {request.x}^-alpha in {len(fits[0].arms)} arms: what they share"
     return Table(title, (*text_columns("shared"), *number_columns("parameters", "dof", "AICc", "p")), tuple(rows))
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from harness.base.formats import number
-from harness.show.tables.table import Cell, Column, Table, table_of
+from harness.show.tables.table import Column, Table, TableCell, table_of
 
 
 def table_of_frame(title: str, frame: pd.DataFrame, digits: int | None = None) -> Table:
@@ -11,7 +11,7 @@ def table_of_frame(title: str, frame: pd.DataFrame, digits: int | None = None) -
     columns = [Column(str(name), pd.api.types.is_numeric_dtype(frame[name])) for name in frame]
     rows = []
     for values in frame.itertuples(index=False):
-        cells: list[Cell] = [None if pd.isna(value) else value for value in values]
+        cells: list[TableCell] = [None if pd.isna(value) else value for value in values]
         if digits:
             cells = [number(cell, digits) if isinstance(cell, float) else cell for cell in cells]
         rows.append(cells)

@@ -7,7 +7,7 @@ from harness.base.formats import NONE, estimate, human, interval, number
 from harness.fit import Fit
 from harness.judging.checks import Check
 from harness.judging.scaling import SeriesFit, common_law
-from harness.show.tables.table import Cell, Note, Row, Styled, Table, number_columns, text_columns
+from harness.show.tables.table import Note, Styled, Table, TableCell, TableRow, number_columns, text_columns
 from harness.show.words import LAW_WORDS, exponent_words, loss_words
 from harness.spec import axis_words
 
@@ -16,7 +16,7 @@ BothLaws = tuple[SeriesFit, SeriesFit]  # of one series on one axis, without a f
 SERIES_COLUMNS = text_columns("task", "series", "size x", "axis")
 
 
-def series_cells(one: SeriesFit | Check) -> tuple[Cell, ...]:
+def series_cells(one: SeriesFit | Check) -> tuple[TableCell, ...]:
     """What SERIES_COLUMNS say of a series on an axis."""
     return (one.task, one.series, axis_words(one.axis), Styled(one.axis, "code"))
 
@@ -28,15 +28,15 @@ def fits_table(fits: Sequence[SeriesFit], axes: Sequence[str]) -> Table:
     """
     columns = (*SERIES_COLUMNS, *number_columns("α, E = 0", "α, E free", "floor E", "sizes", "decades"))
     loss = loss_words(one.metric for one in fits)
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     for pure, floor in _both_laws(fits, axes):
         drawn = common_law(fits, pure.task, pure.axis)
         begins_section = bool(rows) and rows[-1].cells[0] not in ("", pure.task)
         cells = (*series_cells(pure), *_law_cells(pure.fit, floor.fit, drawn))
-        rows.append(Row(cells, _notes(pure, floor), begins_section=begins_section))
+        rows.append(TableRow(cells, _notes(pure, floor), begins_section=begins_section))
         if pure.without_window and floor.without_window:
             cells = ("", Styled("without the window", "dim"), "", "")
-            rows.append(Row((*cells, *_law_cells(pure.without_window, floor.without_window)), goes_on=True))
+            rows.append(TableRow((*cells, *_law_cells(pure.without_window, floor.without_window)), goes_on=True))
     return Table(f"{loss} = E + A x^-α, on size means in log space", columns, tuple(rows))
 
 
@@ -54,11 +54,11 @@ def held_out_table(fits: Sequence[SeriesFit], axes: Sequence[str]) -> Table | No
         measured = pure.held_out.measured
         for index, (size, mean) in enumerate(zip(measured.sizes, measured.means, strict=True)):
             cells = (human(size, 4), human(mean), _predicted(pure, index), _predicted(floor, index))
-            rows.append(Row((*names, *cells), goes_on=index > 0, begins_section=index == 0))
+            rows.append(TableRow((*names, *cells), goes_on=index > 0, begins_section=index == 0))
             names = ("",) * len(names)
         baseline = pure.held_out.last_value_rmsle
         last = f"last value: RMSLE {number(baseline, 2)}" if baseline is not None else NONE
-        rows.append(Row((*names, "all", last, _rmsle(pure), _rmsle(floor)), goes_on=True))
+        rows.append(TableRow((*names, "all", last, _rmsle(pure), _rmsle(floor)), goes_on=True))
     loss = loss_words(one.metric for one in fits)
     return Table(f"sizes held out of the fits: {loss}, measured and predicted", columns, tuple(rows)) if rows else None
 
@@ -68,7 +68,7 @@ def _both_laws(fits: Sequence[SeriesFit], axes: Sequence[str]) -> list[BothLaws]
     return [(one, laws[one.task, one.series, one.axis, "floor"]) for one in laws.values() if one.fit.law == "pure"]
 
 
-def _law_cells(pure: Fit, floor: Fit, drawn: str = "none") -> tuple[Cell, ...]:
+def _law_cells(pure: Fit, floor: Fit, drawn: str = "none") -> tuple[TableCell, ...]:
     exponents = []
     for fit in (pure, floor):
         stands_out = fit.law == drawn and not fit.refusals

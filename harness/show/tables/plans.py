@@ -10,13 +10,13 @@ from harness.count import DEFAULT_WEIGHTS
 from harness.planning.match import Matched, Setting, ratios
 from harness.show.tables.frames import table_of_frame
 from harness.show.tables.table import (
-    Cell,
     Column,
-    Look,
     Piece,
-    Row,
     Styled,
     Table,
+    TableCell,
+    TableRow,
+    TextStyle,
     number_columns,
     text_columns,
 )
@@ -37,11 +37,11 @@ def plan_table(manifest: Manifest, in_full: bool = False) -> Table:
     rows = []
     for cell in manifest.cells:
         cells = [*_names(cell, in_full), *(_matched(cell) if match else []), *_counts(cell)]
-        rows.append(Row(tuple(cells), look="dim" if cell.infeasible else ""))
+        rows.append(TableRow(tuple(cells), look="dim" if cell.infeasible else ""))
     return Table(f"plan of {manifest.name}: {manifest.experiment.question}", columns, tuple(rows))
 
 
-def _names(cell: PlannedCell, in_full: bool) -> list[Cell]:
+def _names(cell: PlannedCell, in_full: bool) -> list[TableCell]:
     series = cell.series
     if cell.trial:
         series += f" trial {cell.trial.number}, {cell.trial.recipe}, scramble {cell.trial.scramble}"
@@ -94,16 +94,16 @@ def match_table(matched: Sequence[Matched], setting: Setting) -> Table:
         counts = [f"{one.counts[name]:,}" if name in one.counts else NONE for one in matched]
         row = _match_row(name, counts, [number(ratio.get(name)) for ratio in ratios_to_first])
         axis = name.split(".")[0]
-        look: Look = "strong" if name == setting.count_name else ""
+        look: TextStyle = "strong" if name == setting.count_name else ""
         rows.append(row._replace(begins_section=axis != last_axis, look=look))
         last_axis = axis
     title = f"matched on {setting.count_name} = {setting.budget:,.10g}; functions by the {DEFAULT_WEIGHTS} weights"
     return Table(title, tuple(columns), tuple(rows))
 
 
-def _match_row(name: str, texts: Sequence[str], ratios_to_first: Sequence[str] = ()) -> Row:
+def _match_row(name: str, texts: Sequence[str], ratios_to_first: Sequence[str] = ()) -> TableRow:
     """What is said of each arm, and of each but the first the ratio to it."""
     cells = [name, texts[0]]
     for text, ratio in itertools.zip_longest(texts[1:], ratios_to_first, fillvalue=""):
         cells += [text, ratio]
-    return Row(tuple(cells))
+    return TableRow(tuple(cells))

@@ -22,18 +22,18 @@ from harness.base.formats import human, number
 if TYPE_CHECKING:
     from harness.fit import Caution, Refusal
 
-Look = Literal["", "strong", "dim", "code", "link"]  # a link leads to the section of that name on the same page
+TextStyle = Literal["", "strong", "dim", "code", "link"]  # a link leads to the section of that name on the same page
 
 
 class Styled(NamedTuple):
     """Text that looks different from what is beside it."""
 
     text: str
-    look: Look
+    look: TextStyle
 
 
 Piece = str | float | None | Styled
-Cell = Piece | list[Piece]
+TableCell = Piece | list[Piece]
 
 
 class Note(NamedTuple):
@@ -50,12 +50,12 @@ def notes_of(known: Iterable[Caution | Refusal]) -> tuple[Note, ...]:
     return tuple(Note(one.code, "", one.reason, one.code) for one in known)
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """The cells of a row. A row may go on with what the one before it is about, or begin a section of the table."""
 
-    cells: tuple[Cell, ...]
+    cells: tuple[TableCell, ...]
     notes: tuple[Note, ...] = ()
-    look: Look = ""
+    look: TextStyle = ""
     goes_on: bool = False
     begins_section: bool = False
 
@@ -73,7 +73,7 @@ class Table:
 
     title: str
     columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     introduction: str = ""
 
     def without(self, *heads: str) -> Table:
@@ -97,9 +97,11 @@ def number_columns(*heads: str) -> tuple[Column, ...]:
     return tuple(Column(head, is_number=True) for head in heads)
 
 
-def table_of(title: str, columns: Iterable[Column], rows: Iterable[Iterable[Cell]], introduction: str = "") -> Table:
+def table_of(
+    title: str, columns: Iterable[Column], rows: Iterable[Iterable[TableCell]], introduction: str = ""
+) -> Table:
     """A table of nothing but cells."""
-    return Table(title, tuple(columns), tuple(Row(tuple(cells)) for cells in rows), introduction)
+    return Table(title, tuple(columns), tuple(TableRow(tuple(cells)) for cells in rows), introduction)
 
 
 def _text(piece: Piece, write: Callable[[float | None], str]) -> str:
@@ -114,7 +116,7 @@ def _text(piece: Piece, write: Callable[[float | None], str]) -> str:
     return write(piece)
 
 
-def _pieces(cell: Cell) -> list[Piece]:
+def _pieces(cell: TableCell) -> list[Piece]:
     return cell if isinstance(cell, list) else [cell]
 
 
@@ -147,7 +149,7 @@ def for_terminal(one: Table, width: int) -> rich.table.Table | str:
 _RICH = {"": "", "strong": "bold", "dim": "dim", "code": "", "link": ""}
 
 
-def _rich_cell(cell: Cell) -> Text:
+def _rich_cell(cell: TableCell) -> Text:
     styled = [(_text(piece, number), _RICH[piece.look if isinstance(piece, Styled) else ""]) for piece in _pieces(cell)]
     return Text(" ").join(Text(text, style) for text, style in styled)
 
@@ -220,7 +222,7 @@ def to_markdown(one: Table) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [heads, ["---"] * len(heads), *rows])
 
 
-def _markdown(cell: Cell) -> str:
+def _markdown(cell: TableCell) -> str:
     marks = {"": "", "strong": "**", "dim": "", "code": "`", "link": ""}
     parts = []
     for piece in _pieces(cell):

@@ -5,7 +5,7 @@ from typing import Any
 
 from harness.judging.answer import NOT_RUN, number_lines, verdict_words
 from harness.judging.robust import robust_words
-from harness.show.tables.table import Cell, Note, Piece, Row, Styled, Table, number_columns, text_columns
+from harness.show.tables.table import Note, Piece, Styled, Table, TableCell, TableRow, number_columns, text_columns
 from harness.spec import all_axes, stable_axes
 
 ORIGIN = "experiment, commit"
@@ -23,7 +23,7 @@ def verdicts_table(answers: Sequence[dict[str, Any]]) -> Table:
                 claim += f":\n{verdict['rule']}{corrected}"
             told = "\n".join(number_lines(verdict)) or answer["why"]
             origin = "\n".join([answer["name"], *(commit[:9] for commit in answer["commits"])])
-            rows.append(Row((claim, told, verdict_words(verdict), origin), begins_section=True))
+            rows.append(TableRow((claim, told, verdict_words(verdict), origin), begins_section=True))
     columns = text_columns("claim: rule", "numbers", "verdict", ORIGIN)
     return Table("verdicts, by the rules of each plan", columns, tuple(rows))
 
@@ -43,20 +43,20 @@ def summary_table(answers: Sequence[dict[str, Any]]) -> Table:
             robust = robust_words(verdict)
             concluded = f"{verdict['verdict']}, {robust}" if robust else str(verdict["verdict"])
             outcomes = [_outcome(verdict, convention) for convention in conventions]
-            rows.append(Row((verdict["claim"], *outcomes, Styled(concluded, "strong"), origin)))
+            rows.append(TableRow((verdict["claim"], *outcomes, Styled(concluded, "strong"), origin)))
             rows += [_under_row(one, conventions) for one in verdict.get("under", ())]
     columns = text_columns("claim", *(axes[name].head for name in conventions), "verdict", ORIGIN)
     return Table("in short: outcome, and on how many tasks it is supported", columns, tuple(rows))
 
 
-def _under_row(one: dict[str, Any], conventions: Sequence[str]) -> Row:
+def _under_row(one: dict[str, Any], conventions: Sequence[str]) -> TableRow:
     """What the claim is under another way of searching."""
     outcomes = [_outcome({"not_measured": [], **one}, convention) for convention in conventions]
     concluded = "far worse" if one["far_worse"] else one["conclusion"]
-    return Row((f"… under {one['name']}", *outcomes, concluded, ""), look="dim")
+    return TableRow((f"… under {one['name']}", *outcomes, concluded, ""), look="dim")
 
 
-def _outcome(verdict: dict[str, Any], convention: str) -> Cell:
+def _outcome(verdict: dict[str, Any], convention: str) -> TableCell:
     """`supported 3/3`, with how many tasks are against it where some are."""
     if convention in verdict["not_measured"]:
         return Styled("not measured", "dim")
@@ -75,7 +75,7 @@ def numbers_table(verdict: dict[str, Any]) -> Table:
         refused = one["found"]["refused"]
         notes = (Note("", "", refused, ""),) if refused else ()
         cells = (Styled(one["convention"], "code"), one["unit"], one["condition"], one["words"], one["outcome"])
-        rows.append(Row(cells, notes))
+        rows.append(TableRow(cells, notes))
     columns = (*text_columns("convention", "task", "what"), *number_columns("found"), *text_columns("outcome"))
     return Table("", columns, tuple(rows))
 

@@ -8,9 +8,9 @@ from rich.console import Console
 from harness.show.tables.frames import table_of_frame
 from harness.show.tables.table import (
     Note,
-    Row,
     Styled,
     Table,
+    TableRow,
     for_terminal,
     number_columns,
     table_of,
@@ -25,9 +25,9 @@ TABLE = Table(
     "what came out",
     COLUMNS,
     (
-        Row(("kan & friends", Styled("flops_train.shared_dense", "code"), 12345, 0.000123456), (NOTE,)),
-        Row(("", Styled("as before", "dim"), 3, None), goes_on=True),
-        Row((["mlp", Styled("best", "strong")], "a|b", 7, 0.5), begins_section=True),
+        TableRow(("kan & friends", Styled("flops_train.shared_dense", "code"), 12345, 0.000123456), (NOTE,)),
+        TableRow(("", Styled("as before", "dim"), 3, None), goes_on=True),
+        TableRow((["mlp", Styled("best", "strong")], "a|b", 7, 0.5), begins_section=True),
     ),
 )
 
