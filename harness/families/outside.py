@@ -5,17 +5,28 @@ The class is what an arm says, a `Layered`; its `network` is the shape. Its file
 
 from __future__ import annotations
 
+from harness.base.errors import HarnessError
 from harness.base.outside import check_outside, outside_class
 from harness.families.base import Layered, ShapeBase
 
 PAGE = "harness/families/base.py"
+SIZES = ("grid", "degree", "harmonics")  # beside width and depth: `Sizes` of an experiment file has these
 
 
 def load_family(reference: str) -> type[Layered]:
     """The class at `package.module:Class`, found from the current folder as well as the Python path."""
     found = outside_class(reference, "family", "family", Layered)
     check_outside(found, reference, "family", "family", ["network"], PAGE)
-    check_outside(found.network, reference, "family", "family", [], PAGE)
+    check_outside(found.network, reference, "family", "family", ["title", "scaled"], PAGE)
+    where = f"family {reference}"
+    for name in found.model_fields.keys() - Layered.model_fields.keys() - found.network.model_fields.keys():
+        shape = found.network.__name__
+        raise HarnessError(f"{where}: {name!r} is no field of {shape} too, so that it changes nothing; add it there")
+    for name in found.sizes:
+        if name not in SIZES:
+            raise HarnessError(f"{where}: sizes names {name!r}; a size that is solved for is {', '.join(SIZES)}")
+        if name not in found.model_fields:
+            raise HarnessError(f"{where}: sizes names {name!r}, which is no field of {found.__name__}; add it")
     return found
 
 

@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from pydantic import Field, ValidationError
@@ -57,7 +56,7 @@ class Shape(Frozen):
     network: Network
     samples: int
     train_points: int
-    optimizer: Literal["adam", "lbfgs", "levenberg_marquardt"]
+    optimizer: str
     history: int
     dtype: Dtype
     has_ridge: bool = False

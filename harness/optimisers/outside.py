@@ -12,8 +12,11 @@ from pydantic import Field, model_validator
 
 from harness.base.errors import HarnessError
 from harness.base.outside import check_outside, outside_class
-from harness.base.user_code import version_of
+from harness.base.user_code import calling_user_code, version_of
+from harness.families.later import torch
 from harness.optimisers.base import GradientOptimiser
+
+TRIED_STEPS = 5
 
 
 class OutsideOptimiser(GradientOptimiser):
@@ -29,12 +32,13 @@ class OutsideOptimiser(GradientOptimiser):
         return {"source": _version(cls, fields["name"]), **fields}
 
     def check(self) -> None:
-        """A HarnessError if its code has changed since the plan was made."""
+        """A HarnessError if its code has changed since the plan was made, or if its lanes are not what they must be."""
         if self.source != _version(type(self), self.name):
             raise HarnessError(
                 f"optimizer {self.name}: its code changed since the plan was made; `harness plan FILE --replan` takes "
                 "it as it is"
             )
+        _try_out(self)
 
 
 def load_optimiser(reference: str) -> type[OutsideOptimiser]:
@@ -42,6 +46,31 @@ def load_optimiser(reference: str) -> type[OutsideOptimiser]:
     found = outside_class(reference, "optimizer", "name", OutsideOptimiser)  # type: ignore[type-abstract]
     check_outside(found, reference, "optimizer", "name", ["title", "state"], "harness/optimisers/base.py")
     return found
+
+
+@cache
+def _try_out(settings: OutsideOptimiser) -> None:
+    """A HarnessError if a few evaluations of |p - 1|^2 in two lanes are not counted, move nothing, or mix the lanes."""
+    where = f"optimizer {settings.name}"
+    with calling_user_code(where):
+        begin_RP = torch.linspace(-1, 0, 9, dtype=torch.float64).reshape(3, 3)
+        states = [settings.start(begin_RP[lanes], None, TRIED_STEPS) for lanes in ([0, 1], [0, 2])]
+        for evaluation in range(1, TRIED_STEPS + 1):
+            for index, state in enumerate(states):
+                position_RP = settings.ask(state)
+                loss_R, gradient_RP = (position_RP - 1).square().sum(1), 2 * (position_RP - 1)
+                states[index] = state = settings.tell(state, loss_R, gradient_RP)
+                counted, resting_R = state.evaluations_R.tolist(), state.finished_R | state.diverged_R
+                if counted != [evaluation] * 2 and not resting_R.any():
+                    raise HarnessError(
+                        f"{where}: evaluations_R is {counted} after {evaluation} evaluations; add 1 in every lane that "
+                        "has not finished or diverged"
+                    )
+        one, other = states
+        if torch.equal(one.position_RP, begin_RP[:2]):
+            raise HarnessError(f"{where}: {TRIED_STEPS} evaluations of a parabola leave position_RP where it was")
+        if not torch.equal(one.position_RP[0], other.position_RP[0]):
+            raise HarnessError(f"{where}: a lane depends on the lane beside it; keep axis R apart everywhere")
 
 
 @cache

@@ -25,6 +25,7 @@ def recipe_of(variant: Experiment, arm: Arm) -> Recipe:
 
 def check_learnable(variant: Experiment, arm_name: str, task: RunTask) -> None:
     """A HarnessError if an arm's architecture or recipe cannot learn this kind of task, whatever the size."""
+    recipe_of(variant, variant.arms[arm_name]).optimizer.check()
     if task.is_pde:
         _check_pde(variant, arm_name)
     if task.classes:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.count import Work, count, run_flops, run_work
-from harness.optimisers import OPTIMISERS, Optimiser
+from harness.optimisers import OPTIMISERS
 from harness.planning.feasible import check_counted, check_learnable, check_phases, engine_of, recipe_of, why_infeasible
 from harness.planning.solve import build_network, nearest_sizes, solve
 from harness.planning.trials import number_of_trials, space_of, trials_of
@@ -433,18 +433,20 @@ def _trials(variant: Experiment, arm_name: str, recipe: Recipe) -> list[Recipe]:
             "allow_unequal_tuning: true, which every figure will repeat"
         )
     tune = _tune(variant, variant.arms[arm_name])
-    tunable = _tunable(recipe.optimizer)
+    tunable = _tunable(variant)
     for path in tune:
         if path not in tunable:
             raise HarnessError(f"tune: {path!r} cannot be tuned; {did_you_mean(path, tunable)}")
     return [_tuned(recipe, dict(zip(tune, point, strict=True))) for point in itertools.product(*tune.values())]
 
 
-def _tunable(optimiser: Optimiser) -> list[str]:
-    """What may differ between trials: fields that leave the work of a run as it was matched."""
-    names = dict.fromkeys(optimiser.tunable)
-    for kind in OPTIMISERS.values():  # an arm whose optimiser lacks one is told that it is no field of its recipe
-        names |= dict.fromkeys(kind.tunable)
+def _tunable(variant: Experiment) -> list[str]:
+    """What may differ between trials: fields that leave the work of a run as it was matched.
+
+    An arm whose optimiser lacks one of them is told that it is no field of its recipe.
+    """
+    own = [type(recipe.optimizer) for recipe in variant.recipes.values()]
+    names = dict.fromkeys(itertools.chain(*(kind.tunable for kind in (*OPTIMISERS.values(), *own))))
     return ["gain", *(f"optimizer.{name}" for name in names), "sparsity.strength"]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 from harness.base.errors import HarnessError
+from harness.count.outside import check_family
 from harness.families import LARGEST_DEPTH, Architecture, Layered, Module, Network
 from harness.families.module import SizeName
 from harness.spec import CapTooSmall
@@ -53,7 +54,10 @@ def build_network(
             raise HarnessError(f"{where}.{name} is missing: give it, or let match.solve find it")
     if architecture.source is not None:
         fields["source"] = architecture.source
-    return shape(shape=(inputs, *_hidden(architecture, where), outputs), **fields)
+    network = shape(shape=(inputs, *_hidden(architecture, where), outputs), **fields)
+    if ":" in network.family:
+        check_family(network)
+    return network
 
 
 def _live_network(architecture: Module, inputs: int, outputs: int, where: str) -> Network:

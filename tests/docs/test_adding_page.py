@@ -18,6 +18,7 @@ from harness.count import executed
 from harness.count.dispatched import executed_evaluation, executed_forward
 from harness.dispatch.submission import named_code
 from harness.families import family_named, forward, initialise, residual_jacobian
+from harness.measure.calibration import shape_of
 from harness.planning.plan import make_plan
 from harness.spec import RunSpec, parse_experiment
 
@@ -108,6 +109,9 @@ def test_an_optimiser_goes_from_plan_to_verdict(folder):
     """From a file that nothing of the project knows: planned, trained, fitted, judged; edited, its runs are others."""
     harness("run", "momentum.yaml", "--workers", "1")
 
+    manifest = json.loads((folder / "results" / "momentum" / "manifest.json").read_text("utf-8"))
+    runs = [RunSpec.model_validate_json(json.dumps(planned["run"])) for planned in manifest["runs"]]
+    assert {shape_of(run, run.network).optimizer for run in runs} == {"adam", "my_optimisers:Momentum"}
     records = [json.loads(path.read_text("utf-8")) for path in (folder / "results" / "runs").glob("*.json")]
     own = [one for one in records if one["run"]["recipe"]["optimizer"]["name"] == "my_optimisers:Momentum"]
     assert (len(records), len(own)) == (12, 6)
@@ -185,6 +189,67 @@ def test_what_is_wrong_with_an_optimiser_is_said(folder):
         result = CliRunner().invoke(main, ["plan", "momentum.yaml"])
         assert result.exit_code == 2
         assert said in result.output
+
+
+def test_a_family_is_tried_before_anything_is_planned(folder):
+    """What its file gets wrong is told in one line with the number, as soon as a network of it is made."""
+    text = (folder / "bumps.yaml").read_text("utf-8")
+    page = (folder / "my_families.py").read_text("utf-8")
+    mistakes = (
+        ('title = "bump KAN"', '# title = "bump KAN"', "does not give title; add what"),
+        ('sizes = ("grid",)', 'sizes = ("bumps",)', "sizes names 'bumps'; a size that is solved for is grid, degree"),
+        (
+            "    grid: PositiveInt | None = None",
+            "    grid: PositiveInt | None = None\n    wide: int = 1",
+            "'wide' is no field",
+        ),
+        ('scaled = ("coef",)', 'scaled = ("coeff",)', "scaled names 'coeff', but its parameters are coef"),
+        ("return self.grid  # of one", "return self.gird  # of one", "AttributeError: 'BumpKanShape' object has no"),
+        ("return self.grid  # of one", "return self.grid + 1  # of one", "RuntimeError: "),
+        (
+            "generator.standard_normal(shape)",
+            "np.random.default_rng().standard_normal(shape)",
+            "from the same generator",
+        ),
+        ("generator.standard_normal(shape)", "generator.standard_normal(shape[::-1])", "draw gives [5, "),
+        ("(1 + u_RIGN.square())", "(1 + (u_RIGN - u_RIGN.mean(-1, True)).square())", "depends on the other points"),
+        ("(1 + u_RIGN.square())", "(1 + (u_RIGN - u_RIGN.mean(0)).square())", "depend on the other lanes"),
+        ("return 5 * self.grid", "return 6 * self.grid", "FLOPs for a forward pass of one point, but torch executes"),
+        ("return 5 * self.grid", "return -5 * self.grid", "give an integer of 0 or more"),
+        ("return 5 * self.grid", "return 5.5 * self.grid", "give an integer of 0 or more"),
+        ("return 5 * self.grid", 'return prices["log"] * self.grid', "KeyError: 'log'"),
+        ("return 7 * self.grid", "return 8 * self.grid", "FLOPs for a forward and backward pass of one point"),
+    )
+    for number, (old, new, said) in enumerate(mistakes):
+        assert page.count(old) == 1
+        module = f"my_mistake_{number}"
+        code = "import numpy as np\n" + page.replace(old, new).replace("my_families:", f"{module}:")
+        (folder / f"{module}.py").write_text(code, encoding="utf-8")
+        (folder / "bumps.yaml").write_text(text.replace("my_families:", f"{module}:"), encoding="utf-8")
+        result = CliRunner().invoke(main, ["validate", "bumps.yaml"])
+        assert result.exit_code == 2, (new, result.output)
+        assert said in result.output, (new, result.output)
+
+
+def test_an_optimiser_is_tried_before_anything_is_planned(folder):
+    """Evaluations that it does not count, lanes that it mixes, and a position that it never moves."""
+    text = (folder / "momentum.yaml").read_text("utf-8")
+    page = (folder / "my_optimisers.py").read_text("utf-8")
+    mistakes = (
+        ("state.evaluations_R + running_R", "state.evaluations_R", "evaluations_R is [0, 0] after 1 evaluations"),
+        ("learning_rate * gradient_RP", "learning_rate * gradient_RP.mean(0)", "a lane depends on the lane beside it"),
+        ("state.position_RP + velocity_RP", "state.position_RP", "leave position_RP where it was"),
+        ("@dataclass(frozen=True)", "", "TypeError: "),
+    )
+    for number, (old, new, said) in enumerate(mistakes):
+        assert page.count(old) == 1
+        module = f"my_slip_{number}"
+        code = page.replace(old, new).replace("my_optimisers:", f"{module}:")
+        (folder / f"{module}.py").write_text(code, encoding="utf-8")
+        (folder / "momentum.yaml").write_text(text.replace("my_optimisers:", f"{module}:"), encoding="utf-8")
+        result = CliRunner().invoke(main, ["validate", "momentum.yaml"])
+        assert result.exit_code == 2, (new, result.output)
+        assert said in result.output, (new, result.output)
 
 
 def test_the_family_counts_what_torch_executes(folder):
