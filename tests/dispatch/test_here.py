@@ -295,7 +295,7 @@ if __name__ == "__main__":  # workers import what is above
     from pathlib import Path
     sys.path.insert(0, {tests!r})
     from test_here import pack
-    order = slots.Order(Path("runs"), Path("checkpoints"), "cpu", None, 60.0)
+    order = slots.TrainingOrder(Path("runs"), Path("checkpoints"), "cpu", None, 60.0)
     workers = [slots.start(0, order), slots.start(1, order)]
     slots.send(workers[0], pack("endless", range(1)))
     print(*[worker.process.pid for worker in workers], flush=True)

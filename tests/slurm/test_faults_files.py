@@ -206,7 +206,7 @@ def test_a_frozen_worker_comes_back(impatient_testbed, tmp_path):
     for process in impatient_testbed.job_processes(node):  # and not what would end them at once
         if b"python" in command_of(process):
             os.kill(process, signal.SIGCONT)
-    swept.wait_for_event("pack_done", number=2)
+    swept.wait_for_event("pack_done", number=2, seconds=300)
 
     assert swept.states() == {"done": 2}
     assert_complete(swept)

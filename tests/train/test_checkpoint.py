@@ -121,7 +121,7 @@ train.CHUNK_SECONDS, records, evaluations = 0.0, Path(sys.argv[1]), int(sys.argv
 for names in RECIPES:
     try:
         train.train_pack(pack(*names), records, "cpu", after(evaluations), Path("checkpoints"))
-    except train.Stopped:
+    except train.PackStopped:
         print("stopped")
 """
 )
