@@ -633,7 +633,7 @@ def test_a_target_of_ones_own_runs_and_edited_code_trains_anew(tmp_path):
     assert "α, E = 0" in first.stdout
     assert "TOO_FEW" in first.stdout
     assert stale.returncode == 2
-    assert "or a target's code" in stale.stderr
+    assert "or code of your own" in stale.stderr
     assert "4 done" in second.stdout
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 8
 
