@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, get_args
 from pydantic import ValidationError
 
 from harness.base.errors import HarnessError, did_you_mean
-from harness.count import Work, count, run_flops, run_work
+from harness.count import count, run_flops
 from harness.optimisers import OPTIMISERS
 from harness.planning.feasible import check_counted, check_learnable, check_phases, engine_of, recipe_of, why_infeasible
 from harness.planning.solve import build_network, nearest_sizes, solve
@@ -189,11 +189,6 @@ def _check_rules(experiment: Experiment, tasks: Mapping[str, Task]) -> None:
 def _formula(task: Task) -> Formula:
     target = load_target(task.target, task.inputs, task.instance)
     return Formula(formula=target.formula, source=target.source)
-
-
-def planned_work(run: RunSpec) -> list[Work]:
-    """The work of a run that spends its whole evaluation cap."""
-    return run_work(run.network, run.recipe, run.task)
 
 
 def planned_flops(run: RunSpec) -> dict[str, int]:
