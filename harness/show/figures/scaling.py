@@ -16,7 +16,7 @@ from harness.fit import size_means
 from harness.judging.scaling import SeriesFit, chosen_runs, common_law, headline_axes, laws_of, with_parts
 from harness.show.figures.labels import key, law_key, padded, set_ticks, write_keys_below, write_keys_beside, write_note
 from harness.show.figures.series import Series, Style, draw_means, draw_series, experiment_styles
-from harness.show.figures.theme import panel_grid, themed, write_figure
+from harness.show.figures.theme import panel_grid, side_by_side, themed, write_figure
 from harness.show.words import LOSS_WORDS, exponent_words
 from harness.spec import Manifest, axis_words
 
@@ -75,7 +75,8 @@ def scaling_figure(manifest: Manifest, table: pd.DataFrame, fits: Sequence[Serie
     axis_names, rows = headline_axes(manifest), _rows(manifest, table, budgets)
     tells_laws = max(row.series for row in rows) <= MOST_LAWS
     drawn = DrawnExperiment(table, fits, experiment_styles(manifest), budgets, tells_laws)
-    figure, panels = panel_grid(len(rows) * len(axis_names), len(axis_names), PANEL_HEIGHT, sharey="row")
+    columns = side_by_side(len(axis_names))
+    figure, panels = panel_grid(len(rows) * len(axis_names), columns, PANEL_HEIGHT, sharey="row")
     keys = {}
     for axes, (row, axis) in zip(panels, itertools.product(rows, axis_names), strict=True):
         keys[axes] = _panel(axes, drawn, row, axis)

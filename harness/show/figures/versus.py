@@ -54,7 +54,7 @@ def versus_figure(asked: VersusRequest, curves: Sequence[RatioLine], styles: Map
         if index + columns >= len(shown):
             axes.set_xlabel(textwrap.fill(f"{asked.first}: {axis_words(asked.axis)}", LABEL_COLUMNS))
     known = all_axes()
-    keys = [key(known[name].short, style) for name, style in conventions.items()]
+    keys = [key(known[name].words, style) for name, style in conventions.items()]
     title = f"{asked.first} or {asked.second}: which is better where both are equal in …"
     write_head(figure, keys, title, columns=2 if figure.get_figwidth() < WIDTH else 4)
     write_note(figure, _notes(asked, len(tasks) - len(shown)))
