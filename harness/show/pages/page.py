@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from harness.base.files import whole_file
 from harness.base.formats import human
+from harness.show.codes import CODES, linked
 from harness.show.figures.svg import inline_svg
 from harness.show.figures.theme import themed
 from harness.show.tables.table import to_html
@@ -30,6 +31,9 @@ def write_html(path: Path, template: str, **content: Any) -> Path:
     )
     environment.filters["code"] = lambda words: re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(words)))
     environment.filters |= {
+        "codes": lambda body: {name: code for name, code in CODES.items() if f'href="#{name}"' in body},
+        "sections": lambda body: re.findall(r'<section id="([^"]+)" data-title="([^"]+)">', body),
+        "linked": linked,
         "human": human,
         "sentence": lambda words: words[0].upper() + words[1:],
         "plural": lambda count, noun: f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s",
