@@ -27,6 +27,7 @@ from harness.measure.cost import pack_costs, pack_errors
 from harness.record import Record, write_table
 from harness.show.console import console, print_table
 from harness.show.costs import errors_sentence
+from harness.show.figures.headline import draw_headline
 from harness.show.figures.residuals import draw_residuals
 from harness.show.figures.scaling import draw_scaling
 from harness.show.figures.series import experiment_styles
@@ -98,6 +99,8 @@ def analyse_and_report(manifest: Manifest, records: Mapping[str, Record], folder
     kept = {"headline": headline_to_json(found), "verdicts": [verdict_to_json(verdict) for verdict in verdicts]}
     with whole_file(folder / "answer.json") as path:
         path.write_text(json.dumps(kept, allow_nan=False, indent=1) + "\n", encoding="utf-8")
+    if isinstance(found, Headline):
+        draw_headline(found, experiment_styles(manifest, {side.label: side.names for side in found.sides}), folder)
     write_report(manifest, records, *analysis, verdicts, folder, search)
     return Answered(analysis, found, verdicts)
 
