@@ -10,6 +10,7 @@ import click
 
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable, whole_file
+from harness.cli.analysis import keeping_fits
 from harness.cli.costs import table_of
 from harness.cli.options import json_option, results_option, together
 from harness.cli.plans import confirmed_plan, planned_records
@@ -128,7 +129,8 @@ def _compare_experiment(
     at, loss, level = asked
     named = runs.matched if axis is None else axis if axis == "seconds" else axis_named(axis)
     request = VersusRequest(sides(runs, *arms), named, at, loss, level)
-    found, curves = versus(runs, request), lines(runs, request)
+    with keeping_fits(folder):
+        found, curves = versus(runs, request), lines(runs, request)
     absent = conventions_of(runs, named)[1]
     text = json.dumps(versus_json(request, found, curves, absent), allow_nan=False, indent=1)
     if as_json:
