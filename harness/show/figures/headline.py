@@ -24,10 +24,10 @@ from harness.spec import all_axes
 
 ROW_HEIGHT = 0.19  # inches
 TASKS_WITH_ALL_SIZES = 4  # of more tasks, one row each, at the largest size
-COLUMNS = 2
+TASK_COLUMNS, AXIS_COLUMNS = 2, 3
 MOST_ROWS = 30  # in a panel
 UNDECIDED = "0.45"  # grey
-LETTERS = 24  # of a label
+LETTERS, TITLE_LETTERS = 24, 90  # of a label, and of the titles of a row of panels
 
 
 class _Row(NamedTuple):
@@ -51,16 +51,17 @@ def headline_figure(found: Headline, styles: Mapping[str, Style]) -> Figure | No
     A mark has the colour of the side that is ahead, and is hollow and grey where the interval holds equality. Artists
     carry a gid `ratio:leader`. None where no ratio has a number.
     """
-    panels = _task_panels(found) if len(found.tasks) <= TASKS_WITH_ALL_SIZES else _axis_panels(found)
+    by_task = len(found.tasks) <= TASKS_WITH_ALL_SIZES
+    panels = _task_panels(found) if by_task else _axis_panels(found)
     panels = {title: rows for title, rows in panels.items() if rows}
     if not panels:
         return None
-    columns = min(side_by_side(COLUMNS), len(panels))
+    columns = min(side_by_side(TASK_COLUMNS if by_task else AXIS_COLUMNS), len(panels))
     longest = max(len(rows) for rows in panels.values())
     figure, axes = panel_grid(len(panels), columns, 0.75 + ROW_HEIGHT * (longest + 1))
     for panel, (title, rows) in zip(axes, panels.items(), strict=True):
         _draw(panel, rows, found, styles)
-        panel.set_title(textwrap.shorten(title, 44))
+        panel.set_title(textwrap.shorten(title, TITLE_LETTERS // columns, placeholder="…"))
     loss = LOSS_WORDS[found.metric]
     title = f"{found.first.label} or {found.second.label}: whose {loss} is lower, and how many times?"
     write_head(figure, [], title)

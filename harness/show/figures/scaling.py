@@ -15,7 +15,7 @@ from harness.base.formats import human
 from harness.fit import size_means
 from harness.judging.scaling import SeriesFit, chosen_runs, common_law, headline_axes, laws_of, with_parts
 from harness.show.figures.labels import key, law_key, padded, set_ticks, write_keys_below, write_keys_beside, write_note
-from harness.show.figures.series import Series, Style, draw_means, draw_series, experiment_styles
+from harness.show.figures.series import Series, Style, draw_means, draw_series, experiment_styles, prepare_bands
 from harness.show.figures.theme import panel_grid, side_by_side, themed, write_figure
 from harness.show.words import LOSS_WORDS, exponent_words
 from harness.spec import Manifest, axis_words
@@ -77,6 +77,8 @@ def scaling_figure(manifest: Manifest, table: pd.DataFrame, fits: Sequence[Serie
     drawn = DrawnExperiment(table, fits, experiment_styles(manifest), budgets, tells_laws)
     columns = side_by_side(len(axis_names))
     figure, panels = panel_grid(len(rows) * len(axis_names), columns, PANEL_HEIGHT, sharey="row")
+    laws = {(row.task, axis): common_law(fits, row.task, axis) for row, axis in itertools.product(rows, axis_names)}
+    prepare_bands(one.fit for one in fits if one.fit.law == laws.get((one.task, one.axis)))
     keys = {}
     for axes, (row, axis) in zip(panels, itertools.product(rows, axis_names), strict=True):
         keys[axes] = _panel(axes, drawn, row, axis)

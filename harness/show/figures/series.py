@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 from harness.families import FAMILIES
 from harness.fit import Fit, Points, band, predict, size_means
 from harness.fit.held_out import Extrapolation
+from harness.judging.kept import kept, prepare
 from harness.spec import Manifest, side_label
 
 INK = "#222222"  # of what belongs to no arm, such as published points, or the ratio of two arms
@@ -171,12 +172,23 @@ def _draw_runs(axes: Axes, series: Series) -> Line2D:
     return axes.plot(series.x, series.y, color=series.style.colour, gid=f"runs:{series.name}", **dots)[0]
 
 
+def prepare_bands(fits: Iterable[Fit]) -> None:
+    """Compute the bands of these laws, which `draw_series` draws, on all cores."""
+    prepare(band, [(fit, law_sizes(fit)) for fit in fits if not fit.refusals], "bands")
+
+
+def law_sizes(fit: Fit) -> np.ndarray:
+    """The sizes at which a law is drawn, over those that it was fitted to."""
+    x = np.geomspace(fit.points.sizes[0], fit.points.sizes[-1], LAW_POINTS)
+    x[[0, -1]] = fit.points.sizes[[0, -1]]
+    return x
+
+
 def _draw_law(axes: Axes, series: Series) -> Line2D:
     """The law over the sizes it was fitted to, with its band."""
     fit, style = series.fit, series.style
-    x = np.geomspace(fit.points.sizes[0], fit.points.sizes[-1], LAW_POINTS)
-    x[[0, -1]] = fit.points.sizes[[0, -1]]
-    low, high = band(fit, x)
+    x = law_sizes(fit)
+    low, high = kept(band, fit, x)
     axes.fill_between(x, low, high, color=style.colour, alpha=0.13, lw=0, zorder=1, gid=f"band:{series.name}")
     look: dict[str, Any] = {"ls": style.line, "color": style.colour, "lw": 1.3, "zorder": 3}
     return axes.plot(x, predict(fit, x), gid=f"law:{series.name}", **look)[0]
