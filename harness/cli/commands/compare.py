@@ -34,8 +34,9 @@ from harness.judging.versus import VersusRequest, conventions_of, lines, sides, 
 from harness.planning.match import axis_named
 from harness.show.console import console, print_table
 from harness.show.figures.comparison import draw_compared
+from harness.show.figures.labels import task_titles
 from harness.show.figures.series import experiment_styles
-from harness.show.figures.versus import draw_versus
+from harness.show.figures.versus import TITLE_LETTERS, draw_versus
 from harness.show.tables.comparison import compare_sentences, compare_tables, versus_sentences, versus_table
 
 OF_EXPERIMENTS = ("axis", "loss", "results", "explain")
@@ -148,7 +149,8 @@ def _compare_experiment(
     with whole_file(target / f"{stem}.json") as path:
         path.write_text(text + "\n", encoding="utf-8")
     styles = experiment_styles(manifest, {side.label: side.names for side in request.sides})
-    drawn = draw_versus(request, curves, styles, target / stem)
+    titles = task_titles(manifest, dict.fromkeys(line.task for line in curves), TITLE_LETTERS)
+    drawn = draw_versus(request, curves, styles, target / stem, titles)
     if as_json:
         click.echo(text)
         return
