@@ -98,7 +98,7 @@ def analyse_and_report(manifest: Manifest, records: Mapping[str, Record], folder
     kept = {"headline": headline_to_json(found), "verdicts": [verdict_to_json(verdict) for verdict in verdicts]}
     with whole_file(folder / "answer.json") as path:
         path.write_text(json.dumps(kept, allow_nan=False, indent=1) + "\n", encoding="utf-8")
-    write_report(manifest, records, *analysis, verdicts, folder, search)
+    write_report(manifest, records, *analysis, found, verdicts, folder, search)
     return Answered(analysis, found, verdicts)
 
 

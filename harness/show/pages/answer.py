@@ -1,25 +1,63 @@
-"""What a report says first: who is better, by how much, and what became of the rules."""
+"""What a report says first: who is better at equal size, by how much, and what became of the rules."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+from markupsafe import Markup
+
+from harness.judging.headline import Headline, NoHeadline
 from harness.judging.judge import Verdict, to_json
+from harness.judging.runs import runs_of
+from harness.judging.versus import VersusRequest, lines
+from harness.show.figures.series import experiment_styles
+from harness.show.figures.versus import versus_figure
+from harness.show.pages.page import svg
 from harness.show.pages.verdicts import VerdictWords, verdict_part
+from harness.show.tables.headline import answer_sentences, answer_table
 from harness.show.tables.table import Table
 from harness.spec import Manifest
 
 
 @dataclass(frozen=True)
 class AnswerPart:
-    """Sentences, a table of ratios at equal size and its figure, what to be careful of, and the rules' verdicts."""
+    """Sentences, a table of ratios at equal size and their figure, what to be careful of, and the rules' verdicts.
 
+    `sides` are what the two sides are called; None where there are no two to compare, and the sentence says why.
+    """
+
+    sides: tuple[str, str] | None
     sentences: tuple[str, ...]
     table: Table | None
     cautions: tuple[str, ...]
-    figure: str | None
+    figure: Markup | None
     verdicts: tuple[VerdictWords, ...]
 
 
-def answer_part(manifest: Manifest, verdicts: Sequence[Verdict]) -> AnswerPart:
-    """Of an experiment."""
-    return AnswerPart((), None, (), None, tuple(verdict_part(to_json(verdict)) for verdict in verdicts))
+def answer_part(
+    manifest: Manifest, table: pd.DataFrame, found: Headline | NoHeadline, verdicts: Sequence[Verdict]
+) -> AnswerPart:
+    """Of an experiment and the table of its runs."""
+    judged = tuple(verdict_part(to_json(verdict)) for verdict in verdicts)
+    if isinstance(found, NoHeadline):
+        return AnswerPart(None, (found.why,), None, (), None, judged)
+    sides = (found.first.label, found.second.label)
+    return AnswerPart(
+        sides=sides,
+        sentences=tuple(answer_sentences(found)),
+        table=answer_table(found),
+        cautions=found.cautions,
+        figure=_ratios_figure(manifest, table, found),
+        verdicts=judged,
+    )
+
+
+def _ratios_figure(manifest: Manifest, table: pd.DataFrame, found: Headline) -> Markup | None:
+    runs = runs_of(manifest, table)
+    asked = VersusRequest((found.first, found.second), runs.matched, level=found.level)
+    curves = lines(runs, asked)
+    styles = experiment_styles(manifest, {side.label: side.names for side in asked.sides})
+    says = (
+        f"Test loss of {asked.second} over that of {asked.first} against size, a panel a task, a line a count of size"
+    )
+    return svg(lambda: versus_figure(asked, curves, styles), "ratios-figure", says)

@@ -13,6 +13,7 @@ import pytest
 from made_study import CLAIM, QUESTION, Study
 
 from harness.judging.checks import Check, check_table
+from harness.judging.headline import main_headline
 from harness.judging.judge import judge_all
 from harness.judging.scaling import HEADLINE_AXES
 from harness.record import read_planned
@@ -49,7 +50,8 @@ class Page(HTMLParser):
 def _report(made: Study, checks: list[Check]) -> Path:
     records = read_planned(made.manifest, made.folder.parent / "runs")
     verdicts = judge_all(made.manifest, made.table)
-    return write_report(made.manifest, records, made.table, made.fits, checks, verdicts, made.folder)
+    found = main_headline(made.manifest, made.table)
+    return write_report(made.manifest, records, made.table, made.fits, checks, found, verdicts, made.folder)
 
 
 @pytest.fixture(scope="module")
