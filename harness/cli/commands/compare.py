@@ -62,7 +62,7 @@ compare_options = together(
 )
 
 
-@click.command(epilog="Example: harness compare experiments/quickstart.yaml kan mlp --axis params --at 300")
+@click.command(epilog="Example: harness compare experiments/quickstart.yaml kan mlp --axis params --at 40")
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE|FOLDER|TABLE")
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
