@@ -14,14 +14,14 @@ from harness.show.figures.series import experiment_styles
 from harness.show.figures.versus import versus_figure
 from harness.show.pages.page import svg
 from harness.show.pages.verdicts import VerdictWords, verdict_part
-from harness.show.tables.headline import answer_sentences, answer_table
+from harness.show.tables.headline import answer_key, answer_sentences, answer_table
 from harness.show.tables.table import Table
 from harness.spec import Manifest
 
 
 @dataclass(frozen=True)
 class AnswerPart:
-    """Sentences, a table of ratios at equal size and their figure, what to be careful of, and the rules' verdicts.
+    """Sentences, a table of ratios at equal size with its key, their figure, cautions, and the verdicts of rules.
 
     `sides` are what the two sides are called; None where there are no two to compare, and the sentence says why.
     """
@@ -29,6 +29,7 @@ class AnswerPart:
     sides: tuple[str, str] | None
     sentences: tuple[str, ...]
     table: Table | None
+    key: str
     cautions: tuple[str, ...]
     figure: Markup | None
     verdicts: tuple[VerdictWords, ...]
@@ -40,12 +41,13 @@ def answer_part(
     """Of an experiment and the table of its runs."""
     judged = tuple(verdict_part(to_json(verdict)) for verdict in verdicts)
     if isinstance(found, NoHeadline):
-        return AnswerPart(None, (found.why,), None, (), None, judged)
+        return AnswerPart(None, (found.why,), None, "", (), None, judged)
     sides = (found.first.label, found.second.label)
     return AnswerPart(
         sides=sides,
         sentences=tuple(answer_sentences(found)),
         table=answer_table(found),
+        key=answer_key(found),
         cautions=found.cautions,
         figure=_ratios_figure(manifest, table, found),
         verdicts=judged,
