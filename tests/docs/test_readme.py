@@ -1,4 +1,4 @@
-"""What the README shows is true: its example plans, its links lead somewhere, its tree and commands are complete."""
+"""What the README shows is true: its links lead somewhere, its numbers and commands are those of the program."""
 
 import os
 import re
@@ -12,21 +12,10 @@ import pytest
 
 from harness.cli import main
 from harness.planning.match import Setting, match_arms, ratios
-from harness.planning.plan import make_plan
-from harness.spec import Lbfgs, parse_experiment
+from harness.spec import Lbfgs
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def test_the_example_experiment_plans():
-    """The experiment file of the README is valid as it stands, and every cell of it is feasible."""
-    (text,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
-
-    plan = make_plan(parse_experiment(text, "README.md"), "example")
-
-    assert [cell.infeasible for cell in plan.cells] == [None] * 14
-    assert len(plan.runs) == 14 * 3 * 2
 
 
 PAGES = [
@@ -34,10 +23,7 @@ PAGES = [
     "experiments/README.md",
     "results/LOG.md",
     "CHANGELOG.md",
-    "docs/counting.md",
-    "docs/fitting.md",
-    "docs/cluster.md",
-    *("docs/search.md", "docs/verdicts.md", "docs/claims.md", "docs/tasks.md", "docs/adding.md", "docs/engine.md"),
+    *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))),
     *("results/verdicts/README.md", "results/replay/README.md"),
 ]
 
