@@ -1,16 +1,11 @@
-"""What the README shows is true: its links lead somewhere, its numbers and commands are those of the program."""
+"""What the README shows is true: its links lead somewhere, its numbers are those of the program."""
 
-import os
 import re
-import shutil
-import subprocess
-import sysconfig
 from pathlib import Path
 from runpy import run_path
 
 import pytest
 
-from harness.cli import main
 from harness.planning.match import Setting, match_arms, ratios
 from harness.spec import Lbfgs
 
@@ -66,34 +61,6 @@ def test_the_first_screen_is_made_from_kept_verdicts():
 
     assert made["BEGIN"] in README
     assert made["written"](README) == README
-
-
-def test_every_command_is_in_the_table():
-    """The table of commands is complete."""
-    assert set(re.findall(r"^\| `harness ([\w-]+)", README, flags=re.MULTILINE)) == set(main.commands)
-
-
-@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash on this system")
-def test_the_tab_key_completes_in_bash():
-    """After the README's line a real bash knows the commands, the options of one, and the choices of an option."""
-    (line,) = re.findall(r"`(eval .*? harness\)\")`", README)
-    typed = {"harness stat": "status", "harness status --wa": "--watch", "harness export-wandb --wandb on": "online"}
-    script = [line]
-    for words in typed:
-        script.append(f"COMP_WORDS=({words}) COMP_CWORD={words.count(' ')} COMPREPLY=()")
-        script.append('_harness_completion harness; echo "${COMPREPLY[*]}"')
-    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
-
-    done = subprocess.run(
-        ["bash", "-c", "\n".join(script)],
-        cwd=ROOT,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    assert done.stdout.splitlines() == list(typed.values())
 
 
 def test_nothing_names_a_machine():
