@@ -116,21 +116,19 @@ def versus(runs: ExperimentRuns, asked: VersusRequest) -> list[Versus]:
     axes, absent = conventions_of(runs, asked.axis)
     if asked.axis in absent:
         raise HarnessError(f"--axis {asked.axis}: not measured; `harness bench FILE` measures it")
-    tasks = _tasks(runs, asked)
+    tasks = tasks_of_both(runs, asked.sides)
     if asked.at is not None:
         _check_budget(runs, asked, tasks)
     return [_one(runs, asked, task, axis) for task, axis in itertools.product(tasks, axes)]
 
 
-def _tasks(runs: ExperimentRuns, asked: VersusRequest) -> list[str]:
-    """The tasks on which both arms have runs: all cells of an arm may be infeasible on one. A HarnessError if none."""
+def tasks_of_both(runs: ExperimentRuns, sides: tuple[Side, Side]) -> list[str]:
+    """The tasks on which both sides have runs: all cells of an arm may be infeasible on one. A HarnessError if none."""
     rows = runs.table[~runs.table["of_budget"] & runs.table["chosen"]]
-    both = [
-        set(rows.loc[rows["arm"].isin(side.names) | rows["series"].isin(side.names), "task"]) for side in asked.sides
-    ]
+    both = [set(rows.loc[rows["arm"].isin(side.names) | rows["series"].isin(side.names), "task"]) for side in sides]
     found = [task for task in dict.fromkeys(rows["task"]) if task in both[0] & both[1]]
     if not found:
-        raise HarnessError(f"{asked.first} and {asked.second} have runs on no task in common; compare others")
+        raise HarnessError(f"{sides[0].label} and {sides[1].label} have runs on no task in common; compare others")
     return found
 
 
@@ -174,7 +172,7 @@ def lines(runs: ExperimentRuns, asked: VersusRequest) -> list[RatioLine]:
     """The ratio at each of A's sizes, under every convention, where B has a network that is equal in it."""
     axes, _ = conventions_of(runs, asked.axis)
     found = []
-    for task in _tasks(runs, asked):
+    for task in tasks_of_both(runs, asked.sides):
         first, second = (of_arm(runs, task, side.names) for side in asked.sides)
         for axis in axes:
             read = _points(first, second, axis, asked)
