@@ -75,6 +75,11 @@ class Headline:
     cautions: tuple[str, ...]
 
     @property
+    def sides(self) -> tuple[Side, Side]:
+        """Both sides."""
+        return self.first, self.second
+
+    @property
     def tasks(self) -> tuple[str, ...]:
         """The tasks on which both sides have runs."""
         return tuple(dict.fromkeys(one.task for one in self.readings))

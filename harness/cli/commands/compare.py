@@ -10,7 +10,7 @@ import click
 
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable, whole_file
-from harness.cli.analysis import print_headline
+from harness.cli.analysis import keeping_fits, print_headline
 from harness.cli.costs import table_of
 from harness.cli.options import json_option, results_option, together
 from harness.cli.plans import confirmed_plan, planned_records
@@ -34,8 +34,9 @@ from harness.judging.versus import VersusRequest, conventions_of, lines, sides, 
 from harness.planning.match import axis_named
 from harness.show.console import console, print_table
 from harness.show.figures.comparison import draw_compared
+from harness.show.figures.labels import task_titles
 from harness.show.figures.series import experiment_styles
-from harness.show.figures.versus import draw_versus
+from harness.show.figures.versus import TITLE_LETTERS, draw_versus
 from harness.show.tables.comparison import compare_sentences, compare_tables, versus_sentences, versus_table
 
 OF_EXPERIMENTS = ("axis", "loss", "results", "explain")
@@ -137,7 +138,8 @@ def _compare_experiment(
     named = runs.matched if axis is None else axis if axis == "seconds" else axis_named(axis)
     compared = headline(manifest, runs, sides(runs, *arms), at, named, level)
     request = VersusRequest((compared.first, compared.second), named, at, loss, compared.level)
-    found, curves = versus(runs, request), lines(runs, request)
+    with keeping_fits(folder):
+        found, curves = versus(runs, request), lines(runs, request)
     absent = conventions_of(runs, named)[1]
     said = {"headline": headline_to_json(compared), **versus_json(request, found, curves, absent)}
     text = json.dumps(said, allow_nan=False, indent=1)
@@ -147,7 +149,8 @@ def _compare_experiment(
     with whole_file(target / f"{stem}.json") as path:
         path.write_text(text + "\n", encoding="utf-8")
     styles = experiment_styles(manifest, {side.label: side.names for side in request.sides})
-    drawn = draw_versus(request, curves, styles, target / stem)
+    titles = task_titles(manifest, dict.fromkeys(line.task for line in curves), TITLE_LETTERS)
+    drawn = draw_versus(request, curves, styles, target / stem, titles)
     if as_json:
         click.echo(text)
         return

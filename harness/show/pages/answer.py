@@ -3,15 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import pandas as pd
 from markupsafe import Markup
 
 from harness.judging.headline import Headline, NoHeadline
 from harness.judging.judge import Verdict, to_json
-from harness.judging.runs import runs_of
-from harness.judging.versus import VersusRequest, lines
+from harness.show.figures.headline import headline_figure
 from harness.show.figures.series import experiment_styles
-from harness.show.figures.versus import versus_figure
 from harness.show.pages.page import svg
 from harness.show.pages.verdicts import VerdictWords, verdict_part
 from harness.show.tables.headline import answer_key, answer_sentences, answer_table
@@ -35,10 +32,8 @@ class AnswerPart:
     verdicts: tuple[VerdictWords, ...]
 
 
-def answer_part(
-    manifest: Manifest, table: pd.DataFrame, found: Headline | NoHeadline, verdicts: Sequence[Verdict]
-) -> AnswerPart:
-    """Of an experiment and the table of its runs."""
+def answer_part(manifest: Manifest, found: Headline | NoHeadline, verdicts: Sequence[Verdict]) -> AnswerPart:
+    """Of an experiment whose headline and verdicts are known."""
     judged = tuple(verdict_part(to_json(verdict)) for verdict in verdicts)
     if isinstance(found, NoHeadline):
         return AnswerPart(None, (found.why,), None, "", (), None, judged)
@@ -49,17 +44,12 @@ def answer_part(
         table=answer_table(found),
         key=answer_key(found),
         cautions=found.cautions,
-        figure=_ratios_figure(manifest, table, found),
+        figure=_ratios_figure(manifest, found),
         verdicts=judged,
     )
 
 
-def _ratios_figure(manifest: Manifest, table: pd.DataFrame, found: Headline) -> Markup | None:
-    runs = runs_of(manifest, table)
-    asked = VersusRequest((found.first, found.second), runs.matched, level=found.level)
-    curves = lines(runs, asked)
-    styles = experiment_styles(manifest, {side.label: side.names for side in asked.sides})
-    says = (
-        f"Test loss of {asked.second} over that of {asked.first} against size, a panel a task, a line a count of size"
-    )
-    return svg(lambda: versus_figure(asked, curves, styles), "ratios-figure", says)
+def _ratios_figure(manifest: Manifest, found: Headline) -> Markup | None:
+    styles = experiment_styles(manifest, {side.label: side.names for side in found.sides})
+    says = f"How many times lower the test loss of {found.first.label} or {found.second.label} is, at equal size"
+    return svg(lambda: headline_figure(found, styles), "ratios-figure", says)

@@ -65,7 +65,7 @@ def write_report(
     report = ReportPage(
         manifest=manifest,
         statuses=Counter(record.status for record in records.values()),
-        answer=answer_part(manifest, table, found, verdicts),
+        answer=answer_part(manifest, found, verdicts),
         pairs=pairs_part(manifest, table, laws.loss),
         accuracies=accuracies_part(table),
         laws=laws,

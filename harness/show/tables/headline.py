@@ -58,12 +58,9 @@ def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], las
     if isinstance(found, NoHeadline):
         return [*_wrapped(found.why), *_verdict_lines(verdicts), *last]
     names, legend = _names(found)
-    asked = f"Whose {LOSS_WORDS[found.metric]} is lower, and how many times?"
-    lines = [
-        f"{asked} ({_percent(found.level)} intervals)",
-        *legend,
-        _row("at equal:", [_short(axis) for axis in found.columns[:COLUMNS]]),
-    ]
+    asked = f"Whose {LOSS_WORDS[found.metric]} is lower, how many times?"
+    lines = _wrapped(f"{asked} ({_percent(found.level)} intervals; ?: undecided)")
+    lines += [*legend, _row("at equal:", [_short(axis) for axis in found.columns[:COLUMNS]])]
     lines += _rows(found, names)
     lines += _wrapped(seconds_words(found, names))
     closing = [*_verdict_lines(verdicts), *_wrapped(f"Careful: {found.cautions[0]}" if found.cautions else ""), *last]
