@@ -36,14 +36,15 @@ class Flops:
 class Convention:
     """A rule by which parameters, or FLOPs, are counted; `parameters` gives None for a network that it does not define.
 
-    `words` stand on axes of figures, of FLOPs in brackets. `rule`, `source` (whose count it is) and `misleads` are
-    its row in docs/counting.md. One that `has_penalty` counts what a penalty on edges takes. A verdict is
-    stable if it is the same under the kinds of count in `in_stable_verdicts`; those in `beside_pairs` stand beside the
-    losses of two arms.
+    `words` stand on axes of figures, of FLOPs in brackets; `short` stands where there is little room. `rule`, `source`
+    (whose count it is) and `misleads` are its row in docs/counting.md. One that `has_penalty` counts what a penalty on
+    edges takes. A verdict is stable if it is the same under the kinds of count in `in_stable_verdicts`; those in
+    `beside_pairs` stand beside the losses of two arms.
     """
 
     name: str
     words: str
+    short: str
     rule: str
     source: str
     misleads: str
@@ -96,6 +97,7 @@ CONVENTIONS = [
     Convention(
         name="trainable",
         words="trainable parameters",
+        short="trainable",
         rule="every scalar that the optimiser moves",
         source="this project, by default; equal to the size of the live parameter vector",
         misleads="the scales w_s count, though they add no function; knots do not, even where they follow the data",
@@ -106,6 +108,7 @@ CONVENTIONS = [
     Convention(
         name="stored",
         words="numbers that a trained network keeps, frozen ones and knots too",
+        short="stored",
         rule="those, and every number that is kept but not trained: frozen base weights, frequencies of Fourier "
         "features (F an input), knots (G + 2k + 1 a node with splines)",
         source="whoever writes a trained network to a file",
@@ -116,6 +119,7 @@ CONVENTIONS = [
     Convention(
         name="paper",
         words="parameters as the KAN paper counts them (edges × G)",
+        short="paper's",
         rule="KAN: G an edge. MLP: 1 an edge",
         source="the KAN paper's figures",
         misleads="leaves out k, base weights, scales, biases. What is left out weighs most on coarse grids, so "
@@ -125,6 +129,7 @@ CONVENTIONS = [
     Convention(
         name="shared_dense",
         words="shared-dense",
+        short="dense",
         rule="bases once an input, all of them multiplied. The default",
         source="good PyTorch code without custom kernels: efficient-kan, pykan from 0.2 on, the dense evaluator here",
         misleads="multiplies G + k coefficients of which k + 1 count; for fine grids mostly zeros",
@@ -136,6 +141,7 @@ CONVENTIONS = [
     Convention(
         name="local_min",
         words="local minimum",
+        short="local",
         rule="bases once an input, only the k + 1 that are not zero, by the triangular recursion (The NURBS Book, "
         "A2.2)",
         source="local kernels; the evaluator that trains here comes near it",
@@ -149,6 +155,7 @@ CONVENTIONS = [
     Convention(
         name="per_edge",
         words="per edge",
+        short="per edge",
         rule="bases computed on each edge, all of them multiplied",
         source="pykan 0.0.x",
         misleads="an edge's bases are those of its input: O - 1 of O computations are repetition",
@@ -158,6 +165,7 @@ CONVENTIONS = [
     Convention(
         name="kanbefair",
         words="parameters as KANbeFair counts them",
+        short="KANbeFair's",
         rule="KAN: G + k + 3 an edge (G + k + 2 without base) and a bias a node",
         source="KANbeFair's released results",
         misleads="1 an edge more than its own KANs have",
@@ -166,6 +174,7 @@ CONVENTIONS = [
     Convention(
         name="kanbefair",
         words="KANbeFair's formula",
+        short="KANbeFair's",
         rule="`per_edge` with 9 operations a term, and an MLP's activation on the output layer too",
         source="KANbeFair's released results ([2407.16674](https://arxiv.org/abs/2407.16674))",
         misleads="as `per_edge`, and 26 % more for [2,5,1] at G = 5",
@@ -174,6 +183,7 @@ CONVENTIONS = [
     Convention(
         name="matmul",
         words="matrix products only",
+        short="products",
         rule="matrix products only",
         source="what `torch.utils.flop_counter` sees of the evaluator that trains here",
         misleads="misses nearly everything that a local KAN does, and reverses the order of evaluators",
@@ -182,6 +192,7 @@ CONVENTIONS = [
     Convention(
         name="executed",
         words="executed by torch",
+        short="executed",
         rule="every operation that the torch engine dispatches, compares included, whichever engine trains",
         source="the torch engine's evaluator",
         misleads="one program on one engine: speaks of this code, not of KANs",
@@ -224,16 +235,19 @@ def _axis(kind: CountKind, convention: Convention) -> Axis:
     match kind:
         case "params":
             words = convention.words
+            short = "params" if convention is CONVENTIONS[0] else f"params ({convention.short})"
             head = "per parameter" if convention is CONVENTIONS[0] else f"per parameter ({convention.name})"
         case "flops_forward":
             words, head = f"forward FLOPs per sample ({convention.words})", f"per forward FLOP ({convention.words})"
+            short = f"forward FLOPs ({convention.short})"
         case "flops_train":
             words, head = f"training FLOPs ({convention.words})", f"per training FLOP ({convention.words})"
+            short = f"FLOPs ({convention.short})"
     return Axis(
         name=f"{kind}.{convention.name}",
         kind=kind,
         words=words,
-        short=words,
+        short=short,
         head=head,
         in_stable_verdicts=kind in convention.in_stable_verdicts,
         beside_pairs=kind in convention.beside_pairs,

@@ -14,6 +14,7 @@ from harness.base.errors import HarnessError, did_you_mean
 from harness.fit.result import to_json as plain
 from harness.judging.curves import common, curve, loss_at, paired, side_curve, size_of
 from harness.judging.found import Found
+from harness.judging.kept import kept
 from harness.judging.laws import cost_at, shown
 from harness.judging.runs import ExperimentRuns, laws, of_arm
 from harness.judging.side_runs import SideRuns
@@ -115,21 +116,19 @@ def versus(runs: ExperimentRuns, asked: VersusRequest) -> list[Versus]:
     axes, absent = conventions_of(runs, asked.axis)
     if asked.axis in absent:
         raise HarnessError(f"--axis {asked.axis}: not measured; `harness bench FILE` measures it")
-    tasks = _tasks(runs, asked)
+    tasks = tasks_of_both(runs, asked.sides)
     if asked.at is not None:
         _check_budget(runs, asked, tasks)
     return [_one(runs, asked, task, axis) for task, axis in itertools.product(tasks, axes)]
 
 
-def _tasks(runs: ExperimentRuns, asked: VersusRequest) -> list[str]:
-    """The tasks on which both arms have runs: all cells of an arm may be infeasible on one. A HarnessError if none."""
+def tasks_of_both(runs: ExperimentRuns, sides: tuple[Side, Side]) -> list[str]:
+    """The tasks on which both sides have runs: all cells of an arm may be infeasible on one. A HarnessError if none."""
     rows = runs.table[~runs.table["of_budget"] & runs.table["chosen"]]
-    both = [
-        set(rows.loc[rows["arm"].isin(side.names) | rows["series"].isin(side.names), "task"]) for side in asked.sides
-    ]
+    both = [set(rows.loc[rows["arm"].isin(side.names) | rows["series"].isin(side.names), "task"]) for side in sides]
     found = [task for task in dict.fromkeys(rows["task"]) if task in both[0] & both[1]]
     if not found:
-        raise HarnessError(f"{asked.first} and {asked.second} have runs on no task in common; compare others")
+        raise HarnessError(f"{sides[0].label} and {sides[1].label} have runs on no task in common; compare others")
     return found
 
 
@@ -158,7 +157,7 @@ def _one(runs: ExperimentRuns, asked: VersusRequest, task: str, axis: str) -> Ve
     except HarnessError as error:
         return Versus(task, axis, ratio, Found(refused=str(error)), None)
     cost = _tried(lambda: cost_at(one, other, asked.loss if asked.loss is not None else "middle"))
-    return Versus(task, axis, ratio, cost, comparison.crossover(one, other))
+    return Versus(task, axis, ratio, cost, kept(comparison.crossover, one, other))
 
 
 def _tried(find: Any) -> Found:
@@ -173,7 +172,7 @@ def lines(runs: ExperimentRuns, asked: VersusRequest) -> list[RatioLine]:
     """The ratio at each of A's sizes, under every convention, where B has a network that is equal in it."""
     axes, _ = conventions_of(runs, asked.axis)
     found = []
-    for task in _tasks(runs, asked):
+    for task in tasks_of_both(runs, asked.sides):
         first, second = (of_arm(runs, task, side.names) for side in asked.sides)
         for axis in axes:
             read = _points(first, second, axis, asked)

@@ -1,32 +1,21 @@
-"""What the README shows is true: its example plans, its links lead somewhere, its tree and commands are complete."""
+"""What the README shows is true: its links lead somewhere, its numbers are those of the program."""
 
-import os
+import json
 import re
-import shutil
-import subprocess
-import sysconfig
+import textwrap
 from pathlib import Path
 from runpy import run_path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from harness.cli import main
 from harness.planning.match import Setting, match_arms, ratios
-from harness.planning.plan import make_plan
-from harness.spec import Lbfgs, parse_experiment
+from harness.spec import Lbfgs
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def test_the_example_experiment_plans():
-    """The experiment file of the README is valid as it stands, and every cell of it is feasible."""
-    (text,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
-
-    plan = make_plan(parse_experiment(text, "README.md"), "example")
-
-    assert [cell.infeasible for cell in plan.cells] == [None] * 14
-    assert len(plan.runs) == 14 * 3 * 2
 
 
 PAGES = [
@@ -34,10 +23,7 @@ PAGES = [
     "experiments/README.md",
     "results/LOG.md",
     "CHANGELOG.md",
-    "docs/counting.md",
-    "docs/fitting.md",
-    "docs/cluster.md",
-    *("docs/search.md", "docs/verdicts.md", "docs/claims.md", "docs/tasks.md", "docs/adding.md", "docs/engine.md"),
+    *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))),
     *("results/verdicts/README.md", "results/replay/README.md"),
 ]
 
@@ -62,52 +48,62 @@ def test_the_matched_pair_is_what_the_command_says():
         assert ratio == f"{ratios(kan, mlp)[name]:.3g}"
 
 
-def test_the_verdicts_of_the_first_screen_are_those_that_are_kept():
-    """Each row of the README's tables of verdicts, their heads too, is a row of the kept ones but for remarks."""
-    kept = (ROOT / "results" / "verdicts" / "README.md").read_text(encoding="utf-8").splitlines()
-    screens = README.split("\n## ")
-    shown = screens[0] + next(screen for screen in screens if screen.startswith("What single recipes said"))
-    rows = [re.sub(r" \*\(.*?\)\*", "", line) for line in shown.splitlines() if line.startswith("| ")]
-
-    assert len(rows) > 8
-    assert set(rows) <= set(kept)
-    assert any("**inconclusive**" in row for row in rows)
+def test_it_can_be_read_in_five_minutes():
+    """150 lines at most, and 230 words a minute."""
+    assert len(README.splitlines()) <= 150
+    assert len(README.split()) <= 5 * 230 + 150  # counts of parameters and names of files are no reading
 
 
-def test_the_first_screen_is_made_from_kept_verdicts():
-    """Its sentence, figure and table are what docs/first_screen.py makes of results/verdicts, word for word."""
+def test_its_results_are_made_from_kept_runs():
+    """The quickstart's answer, the searched toys and the tally are what docs/first_screen.py makes, word for word."""
     made = run_path(str(ROOT / "docs" / "first_screen.py"))
 
-    assert made["BEGIN"] in README
+    for block in ("answer", "searched", "decided"):
+        assert made[block]() in README
     assert made["written"](README) == README
 
 
-def test_every_command_is_in_the_table():
-    """The table of commands is complete."""
-    assert set(re.findall(r"^\| `harness ([\w-]+)", README, flags=re.MULTILINE)) == set(main.commands)
+def test_what_it_says_of_training_and_structure_is_what_the_verdicts_say():
+    """L-BFGS alone refutes the searched lead; sums are the KANs' under every count, turned ones mostly the MLPs'."""
+    searched = _verdicts("searched_toys-short")[0]
+    alone = next(way for way in searched["under"] if way["name"] == "recipe lbfgs alone")
+    sums, turned = (_claim("dimension-short", words) for words in ("on sums of functions", "in turned axes"))
+
+    assert _count(alone, "params.trainable")["outcome"] == "refuted"
+    assert all(count["supported"] == count["tasks"] == 3 for count in sums["counts"])
+    assert len(sums["counts"]) == 4
+    assert (_count(turned, "params.trainable")["refuted"], _count(turned, "params.trainable")["tasks"]) == (2, 3)
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash on this system")
-def test_the_tab_key_completes_in_bash():
-    """After the README's line a real bash knows the commands, the options of one, and the choices of an option."""
-    (line,) = re.findall(r"`(eval .*? harness\)\")`", README)
-    typed = {"harness stat": "status", "harness status --wa": "--watch", "harness export-wandb --wandb on": "online"}
-    script = [line]
-    for words in typed:
-        script.append(f"COMP_WORDS=({words}) COMP_CWORD={words.count(' ')} COMPREPLY=()")
-        script.append('_harness_completion harness; echo "${COMPREPLY[*]}"')
-    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
+def _verdicts(name: str) -> list[dict[str, Any]]:
+    kept = ROOT / "results" / "verdicts" / name / "verdicts.json"
+    found: list[dict[str, Any]] = json.loads(kept.read_text(encoding="utf-8"))["verdicts"]
+    return found
 
-    done = subprocess.run(
-        ["bash", "-c", "\n".join(script)],
-        cwd=ROOT,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
 
-    assert done.stdout.splitlines() == list(typed.values())
+def _claim(name: str, words: str) -> dict[str, Any]:
+    return next(verdict for verdict in _verdicts(name) if words in verdict["claim"])
+
+
+def _count(judged: dict[str, Any], convention: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(one for one in judged["counts"] if one["convention"] == convention)
+    return found
+
+
+def test_the_three_steps_to_a_function_of_one_s_own_are_valid(tmp_path, monkeypatch):
+    """The module of step 1, and the quickstart with the changes of step 2, in a folder of their own."""
+    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    (tasks,) = re.findall(r"`(tasks: \[.*?\])`", README)
+    (tmp_path / "my_tasks.py").write_text(textwrap.dedent(code), encoding="utf-8")
+    text = (ROOT / "experiments" / "quickstart.yaml").read_text(encoding="utf-8")
+    text = re.sub(r"^tasks:\n(?:  - .*\n)+", f"{tasks}\n", text, flags=re.MULTILINE)
+    (tmp_path / "ripple.yaml").write_text(text.replace("at_least: 2", "at_least: 1"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+    done = CliRunner().invoke(main, ["validate", "ripple.yaml"], catch_exceptions=False)
+
+    assert done.exit_code == 0, done.output
+    assert "valid" in done.output
 
 
 def test_nothing_names_a_machine():

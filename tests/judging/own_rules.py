@@ -17,6 +17,7 @@ def fused_flops(network, weights) -> list[int] | None:
 FUSED = Convention(
     name="fused_add",
     words="multiply-adds",
+    short="fused",
     rule="half of `shared_dense`",
     source="processors with a fused multiply-add",
     misleads="functions are halved too",

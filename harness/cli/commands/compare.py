@@ -10,6 +10,7 @@ import click
 
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable, whole_file
+from harness.cli.analysis import keeping_fits, print_headline
 from harness.cli.costs import table_of
 from harness.cli.options import json_option, results_option, together
 from harness.cli.plans import confirmed_plan, planned_records
@@ -26,16 +27,19 @@ from harness.cli.tables import (
 from harness.comparison.tables.comparison import ComparisonRequest, compare_arms, to_json
 from harness.comparison.tables.fits import AUTO, Request
 from harness.comparison.tables.read import is_table
+from harness.judging.headline import headline
+from harness.judging.headline import to_json as headline_to_json
 from harness.judging.runs import runs_of
 from harness.judging.versus import VersusRequest, conventions_of, lines, sides, versus, versus_json
 from harness.planning.match import axis_named
 from harness.show.console import console, print_table
 from harness.show.figures.comparison import draw_compared
+from harness.show.figures.labels import task_titles
 from harness.show.figures.series import experiment_styles
-from harness.show.figures.versus import draw_versus
+from harness.show.figures.versus import TITLE_LETTERS, draw_versus
 from harness.show.tables.comparison import compare_sentences, compare_tables, versus_sentences, versus_table
 
-OF_EXPERIMENTS = ("axis", "loss", "results")
+OF_EXPERIMENTS = ("axis", "loss", "results", "explain")
 
 # What only this command asks of a table; all are left out where an experiment is asked about.
 compare_options = together(
@@ -59,7 +63,7 @@ compare_options = together(
 )
 
 
-@click.command(epilog="Example: harness compare experiments/quickstart.yaml kan mlp --axis params --at 300")
+@click.command(epilog="Example: harness compare experiments/quickstart.yaml kan mlp --axis params --at 40")
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE|FOLDER|TABLE")
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
@@ -76,6 +80,7 @@ compare_options = together(
 @table_options
 @compare_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the numbers (JSON) and the figure.")
+@click.option("--explain", is_flag=True, help="An experiment: print every ratio, cost, crossover and refusal too.")
 @json_option
 def compare(
     file: Path,
@@ -84,14 +89,16 @@ def compare(
     results: Path,
     axis: str | None,
     loss: float | None,
+    explain: bool,
     as_json: bool,
     **asked: Any,
 ) -> None:
-    """Compare two arms: which is better at a budget, by how much, and what equal losses cost.
+    """Compare two arms: which is better at equal size, by how much, and what equal losses cost.
 
     Of an experiment, A and B are arms (the best of an arm's series stands for it), series, or several arms under a name
-    of yours, MLP=mlp_2,mlp_3: the best of them at each budget, as other seeds choose. They are compared at equal size
-    under trainable parameters, training FLOPs by two counts, and seconds: B is the network that is equal to A in each.
+    of yours, MLP=mlp_2,mlp_3: the best of them at each budget, as other seeds choose. They are compared at the
+    smallest, a middle and the largest size that both have, where these are equal in trainable parameters, in training
+    FLOPs by two counts, and in seconds. With --at, A is the network of that size, and B the one that is equal to it.
     The figure lies in its results folder.
 
     Of a table (.csv, .tsv, .parquet; one row a run), A and B are values of --by. Both have the same law: `harness fit`
@@ -111,7 +118,8 @@ def compare(
             f"--at {' and '.join(f'{at:g}' for at in asked['at'])}: an experiment is compared at one budget"
         )
     at = asked["at"][0] if asked["at"] else None
-    _compare_experiment(file, results, (first, second), axis, (at, loss, asked["level"]), asked["out"], as_json)
+    level = asked["level"] if given({"level": None}) else None
+    _compare_experiment(file, results, (first, second), axis, (at, loss, level), asked["out"], explain, as_json)
 
 
 def _compare_experiment(
@@ -119,32 +127,38 @@ def _compare_experiment(
     results: Path,
     arms: tuple[str, str],
     axis: str | None,
-    asked: tuple[float | None, float | None, float],
+    asked: tuple[float | None, float | None, float | None],
     out: Path | None,
+    explain: bool,
     as_json: bool,
 ) -> None:
     manifest, folder = confirmed_plan(file, results)
     runs = runs_of(manifest, table_of(manifest, planned_records(manifest, folder), folder))
     at, loss, level = asked
     named = runs.matched if axis is None else axis if axis == "seconds" else axis_named(axis)
-    request = VersusRequest(sides(runs, *arms), named, at, loss, level)
-    found, curves = versus(runs, request), lines(runs, request)
+    compared = headline(manifest, runs, sides(runs, *arms), at, named, level)
+    request = VersusRequest((compared.first, compared.second), named, at, loss, compared.level)
+    with keeping_fits(folder):
+        found, curves = versus(runs, request), lines(runs, request)
     absent = conventions_of(runs, named)[1]
-    text = json.dumps(versus_json(request, found, curves, absent), allow_nan=False, indent=1)
-    if as_json:
-        click.echo(text)
-    else:
-        print_table(versus_table(request, found))
-        for line in versus_sentences(request, found, absent):
-            console.print(line, soft_wrap=True, highlight=False, markup=False)
+    said = {"headline": headline_to_json(compared), **versus_json(request, found, curves, absent)}
+    text = json.dumps(said, allow_nan=False, indent=1)
     target = out or folder
     check_writable(target)
     stem = "compare_" + "_".join(re.sub(r"[^\w=-]+", "-", name) for name in (request.first, request.second))
     with whole_file(target / f"{stem}.json") as path:
         path.write_text(text + "\n", encoding="utf-8")
     styles = experiment_styles(manifest, {side.label: side.names for side in request.sides})
-    for drawn in (target / f"{stem}.json", *draw_versus(request, curves, styles, target / stem)):
-        click.echo(drawn, err=as_json)
+    titles = task_titles(manifest, dict.fromkeys(line.task for line in curves), TITLE_LETTERS)
+    drawn = draw_versus(request, curves, styles, target / stem, titles)
+    if as_json:
+        click.echo(text)
+        return
+    if explain:
+        print_table(versus_table(request, found))
+        for line in versus_sentences(request, found, absent):
+            console.print(line, soft_wrap=True)
+    print_headline(compared, [], [f"Figure: {drawn[0]}"])
 
 
 def _compare_table(file: Path, first: str, second: str, as_json: bool, asked: Mapping[str, Any]) -> None:

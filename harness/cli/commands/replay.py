@@ -151,7 +151,7 @@ def _write(planned: Planned) -> tuple[Page, pd.DataFrame]:
         made = made._replace(command=f"{made.command} --partial", missing=dict(Counter(series.values())))
     else:
         records = planned_records(manifest, folder)
-        (table, fits, _), _ = analyse_and_report(manifest, records, folder)
+        table, fits, _ = analyse_and_report(manifest, records, folder).analysis
     return write_page(ReplayRuns(manifest, table, fits, records), REPLAYS[planned.name], made, folder), table
 
 

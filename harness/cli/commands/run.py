@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from harness.cli.analysis import analyse_and_report, print_fits, print_verdicts, write_pack_costs
+from harness.cli.analysis import analyse_and_report, print_fits, print_headline, print_verdicts, write_pack_costs
 from harness.cli.costs import cost_sentence
 from harness.cli.mirroring import mirror_of, wandb_options
 from harness.cli.options import EXAMPLE, file_argument, replan_option, results_option, scale_option, workers_option
@@ -23,9 +23,13 @@ from harness.show.console import console
 @scale_option
 @replan_option
 @workers_option
+@click.option("--explain", is_flag=True, help="Print scaling laws, checks and verdicts too, above the answer.")
 @wandb_options
-def run(file: Path, results: Path, scale: str, replan: bool, workers: int | None, **wandb: Any) -> None:
-    """Do everything: plan, train what is missing, fit, draw, report.
+def run(file: Path, results: Path, scale: str, replan: bool, workers: int | None, explain: bool, **wandb: Any) -> None:
+    """Do everything: plan, train what is missing, fit, draw, report, and say which side is better.
+
+    The last lines are the answer: at equal parameters, FLOPs and seconds, who has the lower test error, and how many
+    times lower it is.
 
     Ctrl-C at any moment is safe: finished packs have their records, and the same command goes on from there.
     """
@@ -42,8 +46,10 @@ def run(file: Path, results: Path, scale: str, replan: bool, workers: int | None
         if not manifest.is_search:
             break
     records = planned_records(manifest, folder)
-    analysis, verdicts = analyse_and_report(manifest, records, folder)
-    print_fits(manifest, analysis)
-    print_verdicts(verdicts)
+    analysis, found, verdicts = analyse_and_report(manifest, records, folder)
     write_pack_costs(manifest, records, folder)
-    console.print(f"report: {folder / 'report.html'}", soft_wrap=True)
+    if explain:
+        print_fits(manifest, analysis)
+        print_verdicts(verdicts)
+    runs = f"{len(records):,} runs. " + ("" if explain else "Laws, codes and checks: the report, or --explain.")
+    print_headline(found, verdicts, [runs.strip(), f"Report: {folder / 'report.html'}"])

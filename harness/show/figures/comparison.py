@@ -13,8 +13,8 @@ from matplotlib.transforms import offset_copy
 from harness import comparison
 from harness.comparison.tables.comparison import Compared, Comparison
 from harness.show.figures.labels import key, name_sides, padded, set_ticks, write_head, write_note
-from harness.show.figures.series import Style, named_styles, plain_styles
-from harness.show.figures.theme import LABEL_SIZE, panel_grid, themed, write_figure
+from harness.show.figures.series import Style, draw_band, named_styles, plain_styles
+from harness.show.figures.theme import LABEL_SIZE, panel_grid, side_by_side, themed, write_figure
 from harness.spec import axis_words
 
 PANEL_HEIGHT = 2.75  # inches
@@ -39,7 +39,7 @@ def compare_figure(compared: Compared) -> Figure:
     columns, several = plain_styles(one.x_name for one in compared.by_size), len(compared.by_size) > 1
     first, second = compared.arms
     y = compared.found.request.columns.y
-    figure, (left, right) = panel_grid(2, 2, PANEL_HEIGHT)
+    figure, (left, right) = panel_grid(2, side_by_side(2), PANEL_HEIGHT)
     for axes in (left, right):
         axes.set(xscale="log", yscale="log")
     middle = (len(compared.by_size) - 1) / 2
@@ -57,6 +57,8 @@ def compare_figure(compared: Compared) -> Figure:
         left.invert_xaxis()
     for axes, word in ((left, "cheaper"), (right, "better")):
         name_sides(axes, first, second, word, named_styles(compared.arms))
+    if any(one.curve.high is not None and np.isinf(one.curve.high).any() for one in compared.by_size):
+        _name_open_end(left)
     title = "\n".join(textwrap.shorten(line, TITLE_COLUMNS) for line in _headline(compared))
     keys = [key(axis_words(name), style) for name, style in columns.items()]
     write_head(figure, keys if several else [], title, columns=3)
@@ -121,9 +123,21 @@ def _draw_ratio(axes: Axes, gid: str, places: np.ndarray, ratio: AnyRatio, style
     assert ratio.low is not None
     assert ratio.high is not None
     low, high = np.clip(ratio.low, *BEYOND), np.clip(ratio.high, *BEYOND)
-    axes.fill_between(places, low, high, color=style.colour, alpha=0.15, lw=0, zorder=1, gid=f"band_{gid}")
+    draw_band(axes, f"band_{gid}", places, (low, high), style)
     line = np.where(_is_number(ratio.estimate), ratio.estimate, np.nan)
     axes.plot(places, line, ls=style.line, color=style.colour, lw=1.4, zorder=3, gid=gid)
+
+
+def _name_open_end(axes: Axes) -> None:
+    """Say in the panel, at its upper right, that a band has no end."""
+    look: dict[str, Any] = {
+        "transform": axes.transAxes,
+        "fontsize": LABEL_SIZE,
+        "ha": "right",
+        "va": "top",
+        "zorder": 6,
+    }
+    axes.text(0.98, 0.985, "no upper end ▲", gid="no_upper_end", **look)
 
 
 def _is_number(values: np.ndarray) -> np.ndarray:

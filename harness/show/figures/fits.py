@@ -13,11 +13,19 @@ from matplotlib.lines import Line2D
 
 from harness.comparison.tables.fits import ArmFit, RequestedFits, drawn_law
 from harness.fit import Fit
-from harness.show.figures.labels import law_key, padded, set_ticks, undrawn_note, write_keys_below, write_note
+from harness.show.figures.labels import (
+    law_key,
+    padded,
+    refusal_notes,
+    set_ticks,
+    undrawn_note,
+    write_keys_below,
+    write_note,
+)
 from harness.show.figures.residuals import DrawnResiduals, residuals_figure
 from harness.show.figures.series import Series, Style, draw_series, named_styles
-from harness.show.figures.theme import panel_grid, themed, write_figure
-from harness.show.words import exponent_words
+from harness.show.figures.theme import panel_grid, side_by_side, themed, write_figure
+from harness.show.words import exponent_words, refusal_words
 from harness.spec import axis_words
 
 OVERLAID = 4  # arms that can be told apart in one panel
@@ -55,7 +63,7 @@ def laws_figure(found: RequestedFits) -> Figure:
     if is_overlaid:
         groups = [[one for one in laws if one.arm.x_name == x] for x in found.cells]
     shown = groups[:MOST_PANELS]
-    columns = min(2 if is_overlaid else COLUMNS, len(shown))
+    columns = side_by_side(min(2 if is_overlaid else COLUMNS, len(shown)))
     shares: dict[str, Any] = {"sharex": len(found.cells) == 1, "sharey": True}
     figure, panels = panel_grid(len(shown), columns, PANEL_HEIGHT if is_overlaid else SMALL_HEIGHT, **shares)
     drawn = dict(zip(panels, shown, strict=True))
@@ -144,4 +152,8 @@ def _notes(found: RequestedFits, shown: Sequence[Sequence[_Law]]) -> list[str]:
         notes.append("Hollow: outside the fit window.")
     if any(one.arm.held_out for one in laws):
         notes.append("Half-filled: held out, not fitted, with the interval that the law predicts.")
-    return notes
+    refused: dict[str, list[str]] = {}
+    for one in laws:
+        if one.fit.refusals:
+            refused.setdefault(refusal_words(one.fit), []).append(f"{one.arm.arm} by {one.arm.x_name}")
+    return [*notes, *refusal_notes(refused, len(laws))]

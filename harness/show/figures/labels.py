@@ -17,12 +17,17 @@ from matplotlib.transforms import offset_copy
 
 from harness.base.formats import PLAIN, human, scientific
 from harness.show.figures.series import TEXT_SHADE, Series, Style, shaded
-from harness.show.figures.theme import LABEL_SIZE, WIDTH
+from harness.show.figures.theme import LABEL_SIZE, figure_width, within_page
+from harness.spec import Manifest
 
 TICK_DIGITS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7))
+MOST_PLACES = 6  # named in a sentence
 FEW_TICKS, MANY_TICKS = 3, 7
-NOTE_COLUMNS = 118  # letters in the width of a figure
-KEY_COLUMNS = {1: 72, 2: 49, 3: 33}  # letters beside a mark in a legend, by how many panels stand side by side
+SMALL_TICKS = (2, 4)
+FENCE = 1.5  # quartile ranges, or decades where these are less, above the upper quartile: beyond it is an outlier
+LETTERS_AN_INCH = 16.8
+TITLE_LETTERS_AN_INCH = 12.5
+KEY_MARK = 10  # letters that the mark of a legend takes the room of
 LINE_HEIGHT = 1.25 * LABEL_SIZE / 72  # inches
 BELOW_TICKS = 28  # points from a panel to its legend
 TITLE_SIZE = 9
@@ -38,6 +43,21 @@ def padded(values: np.ndarray, share: float) -> tuple[float, float]:
     return math.exp(low - pad), math.exp(high + pad)
 
 
+def limits_without_outliers(losses: Iterable[np.ndarray], share: float) -> tuple[float, float]:
+    """Limits around the losses [runs] of every series, without outliers far above, which would flatten it all.
+
+    The best of each series is always within.
+    """
+    known = [of_series for of_series in losses if of_series.size]
+    if not known:
+        return padded(np.array([]), share)
+    every = np.concatenate(known)
+    low, high = np.quantile(np.log10(every), [0.25, 0.75])
+    fence = 10 ** (high + FENCE * max(high - low, 1.0))
+    highest = max(every[every <= fence].max(), *(of_series.min() for of_series in known))
+    return padded(np.array([every.min(), highest]), share)
+
+
 def limits_around(estimates: np.ndarray, ends: np.ndarray) -> tuple[float, float]:
     """Limits around positive estimates, and around the ends of their intervals as far as these go half as far again."""
     known, ends = np.log(estimates), np.log(ends[np.isfinite(ends) & (ends > 0)])
@@ -47,21 +67,21 @@ def limits_around(estimates: np.ndarray, ends: np.ndarray) -> tuple[float, float
     return padded(np.exp([low, high]), 0.1)
 
 
-def tick_values(low: float, high: float) -> list[float]:
-    """Round values within [low, high]: powers of ten where there are at least three, else more digits between them."""
+def tick_values(low: float, high: float, few: int = FEW_TICKS, most: int = MANY_TICKS) -> list[float]:
+    """Round values within [low, high]: powers of ten where there are at least `few`, else more digits between them."""
     powers = 10.0 ** np.arange(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for digits in TICK_DIGITS:
         ticks = [float(f"{tick:.1g}") for tick in np.outer(powers, digits).flat]
         ticks = [tick for tick in ticks if low <= tick <= high]
-        if len(ticks) >= FEW_TICKS:
-            return ticks[:: math.ceil(len(ticks) / MANY_TICKS)]
+        if len(ticks) >= few:
+            return ticks[:: math.ceil(len(ticks) / most)]
     return [float(tick) for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high and tick > 0]
 
 
-def set_ticks(axis: Axis) -> None:
-    """Round ticks within the limits of a logarithmic axis."""
+def set_ticks(axis: Axis, is_small: bool = False) -> None:
+    """Round ticks within the limits of a logarithmic axis; fewer of them in a small panel."""
     low, high = sorted(axis.get_view_interval())
-    ticks = tick_values(low, high)
+    ticks = tick_values(low, high, *SMALL_TICKS) if is_small else tick_values(low, high)
     is_plain = all(PLAIN[0] <= tick < PLAIN[1] for tick in ticks)
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:,.6g}" if is_plain else scientific(tick, 4)))
@@ -79,22 +99,23 @@ def key(label: str, style: Style, has_line: bool = True) -> Line2D:
 def law_key(series: Series, exponent: str, columns: int, name: str, failed: str = "failed") -> Line2D:
     """A line of a legend: a name, and what the law of the series says, whose exponent is written already.
 
-    `columns` panels stand side by side; `failed` is what a run did that has no loss.
+    `columns` panels stand side by side; `failed` is what a run did that has no loss. Why there is no law, a note says.
     """
     fit, held_out = series.fit, series.held_out
-    said = [f"no fit: {exponent}" if fit.refusals else f"α = {exponent}"]
+    said = ["no law" if fit.refusals else f"α = {exponent}"]
     if fit.floor:
         said.append(f"floor E = {human(fit.floor, 2)}")
     if not fit.refusals and any(warning.code == "LOCAL_SLOPE" for warning in fit.warnings):
-        said.append(f"local slope ({fit.decades:.2g} decades)")
+        said.append(f"from sizes within a factor of {human(10**fit.decades, 2)}")
     if held_out and held_out.prediction:
         within = held_out.prediction.within
         said.append(f"{within.sum()} of {within.size} held-out sizes as predicted")
     if count := series.failed.size:
         said.append(f"{count} {'run' if count == 1 else 'runs'} {failed} (×)")
     words = f"{name}: {', '.join(said)}" if name else ", ".join(said)
-    lines = textwrap.fill(words, KEY_COLUMNS[columns], subsequent_indent="  ", break_on_hyphens=False)
-    return key(lines, series.style, not fit.refusals)
+    letters = int(LETTERS_AN_INCH * figure_width(columns) / columns) - KEY_MARK
+    lines = textwrap.fill(words, letters, subsequent_indent="  ", break_on_hyphens=False)
+    return key(lines, series.style)
 
 
 def write_keys_below(figure: Figure, keys: Mapping[Axes, Sequence[Line2D]]) -> None:
@@ -110,24 +131,27 @@ def write_keys_below(figure: Figure, keys: Mapping[Axes, Sequence[Line2D]]) -> N
     _grow(figure, sum(heights.values()))
 
 
-def write_keys_beside(keys: Mapping[Axes, Sequence[Line2D]]) -> None:
-    """A legend at the right of each row, for all of its panels."""
-    for axes, own in keys.items():
-        if _place(axes).is_last_col():
-            _colour_words(axes.legend(handles=list(own), loc="center left", bbox_to_anchor=(1.02, 0.5)))
-
-
-def write_head(figure: Figure, keys: Sequence[Line2D], title: str = "", columns: int = 4) -> None:
+def write_head(figure: Figure, keys: Sequence[Line2D], title: str = "", columns: int = 8) -> None:
     """What the figure says, in bold, and one legend for all panels, above them."""
     look: dict[str, Any] = {"alignment": "left", "title_fontproperties": {"weight": "bold", "size": TITLE_SIZE}}
+    letters = int(TITLE_LETTERS_AN_INCH * figure.get_figwidth())
+    title = "\n".join(textwrap.fill(line, letters) for line in title.split("\n"))
+    columns = _legend_columns(figure, keys, columns)
     figure.legend(handles=list(keys), title=title, loc="outside upper left", ncols=columns, **look)
-    _grow(figure, -(-len(keys) // columns) + 2 * (title.count("\n") + 1 if title else 0))
+    _grow(figure, -(-len(keys) // columns) + (1.5 * (title.count("\n") + 1) if title else 0))
 
 
 def write_foot(figure: Figure, keys: Sequence[Line2D], columns: int) -> None:
     """One legend for all panels, below them."""
+    columns = _legend_columns(figure, keys, columns)
     figure.legend(handles=list(keys), loc="outside lower left", ncols=columns)
     _grow(figure, -(-len(keys) // columns))
+
+
+def _legend_columns(figure: Figure, keys: Sequence[Line2D], columns: int) -> int:
+    """How many of so many columns of a legend the figure has room for."""
+    longest = max((len(str(one.get_label())) for one in keys), default=0)
+    return max(1, min(columns, int(LETTERS_AN_INCH * figure.get_figwidth() / (longest + KEY_MARK))))
 
 
 def drawn_keys(panels: Iterable[Axes]) -> list[Line2D]:
@@ -144,9 +168,9 @@ def _colour_words(legend: Legend) -> None:
         text.set_color(shaded(str(handle.get_color()), TEXT_SHADE))
 
 
-def _grow(figure: Figure, lines: int) -> None:
-    """Make the figure higher by so many lines of small letters, so that panels keep their height."""
-    figure.set_figheight(figure.get_figheight() + LINE_HEIGHT * lines)
+def _grow(figure: Figure, lines: float) -> None:
+    """Make the figure higher by so many lines of small letters, so that panels keep their height as far as they can."""
+    figure.set_figheight(within_page(figure.get_figheight() + LINE_HEIGHT * lines))
 
 
 def _place(axes: Axes) -> SubplotSpec:
@@ -156,6 +180,21 @@ def _place(axes: Axes) -> SubplotSpec:
 
 
 # ------------------------------------------------------------------------------------------------------- other words
+def task_titles(manifest: Manifest, tasks: Iterable[str], letters: int) -> dict[str, str]:
+    """Task -> its formula, or its name where the formula is longer than so many letters.
+
+    A user's function has its name before its words.
+    """
+    titles = {}
+    for task in tasks:
+        formula = manifest.formulas[task].formula
+        if ":" in task:
+            titles[task] = textwrap.fill(f"{task}:  {formula}", letters)
+        else:
+            titles[task] = formula if len(formula) <= letters else task.replace("_", " ").replace("=", " = ")
+    return titles
+
+
 def label_grid(panels: Iterable[Axes], y: str, x: str = "") -> None:
     """Name the y-axis of each row, and the x-axis of every panel."""
     for axes in panels:
@@ -175,10 +214,29 @@ def name_sides(axes: Axes, first: str, second: str, word: str, styles: Mapping[s
 
 def write_note(figure: Figure, sentences: Sequence[str]) -> None:
     """Write sentences below the panels."""
-    columns = int(NOTE_COLUMNS * figure.get_figwidth() / WIDTH)
-    if lines := textwrap.wrap(" ".join(sentences), columns):
+    letters = int(LETTERS_AN_INCH * figure.get_figwidth())
+    if lines := textwrap.wrap(" ".join(sentences), letters):
         figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=LABEL_SIZE)
         _grow(figure, len(lines))
+
+
+def refusal_notes(refused: Mapping[str, Sequence[str]], laws: int) -> list[str]:
+    """A sentence a reason why some of so many laws are missing: reason in words -> of which."""
+    notes = []
+    for why, places in refused.items():
+        where = ", ".join(places) if len(places) <= MOST_PLACES else f"{len(places)} of {laws} series"
+        notes.append(f"No law ({why}): {where}.")
+    return notes
+
+
+def edge_notes(beyond: int, of_what: str, failed: int = 0, which: str = "") -> list[str]:
+    """What the crosses at the edge of panels are: how many runs (or means) are beyond it, how many runs failed."""
+    notes = []
+    if beyond:
+        notes.append(f"+ at the edge: {of_what} beyond the panel, {beyond} in all.")
+    if failed:
+        notes.append(f"× at the edge: runs that {which}, {failed} in all.")
+    return notes
 
 
 def undrawn_note(count: int, what: str) -> list[str]:

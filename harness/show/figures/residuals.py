@@ -15,12 +15,12 @@ from harness.fit import Fit, predict
 from harness.judging.scaling import SeriesFit, chosen_runs, common_law, headline_axes, laws_of, with_parts
 from harness.show.figures.labels import padded, set_ticks, undrawn_note, write_note
 from harness.show.figures.series import MANY_SIZES, Style, experiment_styles
-from harness.show.figures.theme import panel_grid, themed, write_figure
+from harness.show.figures.theme import is_narrow, panel_grid, side_by_side, themed, write_figure
 from harness.show.words import LOSS_WORDS
 from harness.spec import Manifest, axis_words
 
 MOST_IN_A_COLUMN = 4  # laws; of more, two stand side by side
-MOST_LAWS = 12
+MOST_LAWS = 8
 PANEL_HEIGHT = 2.1  # inches
 TITLE_COLUMNS = 40
 
@@ -78,7 +78,7 @@ def residuals_figure(items: Sequence[DrawnResiduals]) -> Figure | None:
     if not fitted:
         return None
     shown = fitted[:MOST_LAWS]
-    columns = 2 if len(shown) <= MOST_IN_A_COLUMN else 4
+    columns = side_by_side(2 if len(shown) <= MOST_IN_A_COLUMN else 4)
     figure, panels = panel_grid(2 * len(shown), columns, PANEL_HEIGHT)
     for one, against_size, against_law in zip(shown, panels[::2], panels[1::2], strict=True):
         _two_panels(against_size, against_law, one)
@@ -114,8 +114,11 @@ def _two_panels(against_size: Axes, against_law: Axes, one: DrawnResiduals) -> N
         set_ticks(axes.xaxis)
         _keep_powers(axes)
         axes.locator_params(axis="y", nbins=5)
-    against_law.tick_params(labelleft=False)
     against_size.set_ylabel(f"ln({one.y_name} / law)")
+    if is_narrow():
+        against_law.set_ylabel(f"ln({one.y_name} / law)")
+    else:
+        against_law.tick_params(labelleft=False)
     against_size.set_title(textwrap.shorten(one.title, TITLE_COLUMNS))
 
 

@@ -14,27 +14,44 @@ from matplotlib.lines import Line2D
 from harness.base.formats import human
 from harness.fit import size_means
 from harness.judging.scaling import SeriesFit, chosen_runs, common_law, headline_axes, laws_of, with_parts
-from harness.show.figures.labels import key, law_key, padded, set_ticks, write_keys_below, write_keys_beside, write_note
-from harness.show.figures.series import Series, Style, draw_means, draw_series, experiment_styles
-from harness.show.figures.theme import panel_grid, themed, write_figure
-from harness.show.words import LOSS_WORDS, exponent_words
+from harness.show.figures.labels import (
+    LINE_HEIGHT,
+    edge_notes,
+    key,
+    law_key,
+    limits_without_outliers,
+    padded,
+    refusal_notes,
+    set_ticks,
+    task_titles,
+    undrawn_note,
+    write_head,
+    write_keys_below,
+    write_note,
+)
+from harness.show.figures.ranking import ranking_figure
+from harness.show.figures.series import (
+    Series,
+    Style,
+    draw_means,
+    draw_series,
+    experiment_styles,
+    mark_beyond,
+    prepare_bands,
+)
+from harness.show.figures.theme import panel_grid, side_by_side, themed, write_figure
+from harness.show.words import LOSS_WORDS, exponent_words, loss_words, refusal_words
 from harness.spec import Manifest, axis_words
 
 LOSS_UNITS = {"rmse": "target's units", "cross_entropy": "nats"}
-PANEL_HEIGHT = 2.6  # inches
-TITLE_COLUMNS = 100
-MOST_LAWS = 8  # that a legend below a panel tells; of more series it has the names alone, beside the row
-MOST_NAMES = 16  # beside a row
+MOST_SERIES = 8  # that lines and marks tell apart; more of them are ranked
+MOST_TASKS, MOST_TASKS_TWICE = 12, 6  # on one axis; on two
+PANEL_HEIGHT, SMALL_HEIGHT = 2.6, 2.1  # inches
+LEAST_HEIGHT, ROWS_HEIGHT = 1.9, 7.2  # inches, of a panel with its title, and of all rows with legends that tell laws
+TITLE, SMALL_TITLE = 64, 34  # letters
+SMALL_LABEL = 22  # letters of an axis's name
 SMALL = 5  # points: the numbers at the curves of budgets
-
-
-class PanelRow(NamedTuple):
-    """What a row of panels shows: arms on a task, all of them, or those of a recipe; and how many series that makes."""
-
-    task: str
-    recipe: str
-    arms: tuple[str, ...]
-    series: int
+APART = 0.035  # of the height of a panel: between two of these numbers
 
 
 class DrawnBudget(NamedTuple):
@@ -45,16 +62,20 @@ class DrawnBudget(NamedTuple):
 
 
 class DrawnExperiment(NamedTuple):
-    """What is drawn: the runs, their laws, the style of every series, and the series that are of one budget each.
-
-    `tells_laws`: legends say what laws say, and not the names of series alone.
-    """
+    """What is drawn: the runs, their laws, the style of every series, and the series that are of one budget each."""
 
     table: pd.DataFrame
     fits: Sequence[SeriesFit]
     styles: dict[str, Style]
     budgets: dict[str, DrawnBudget]
-    tells_laws: bool
+
+
+class DrawnPanel(NamedTuple):
+    """What was drawn in a panel: its series, with the line of a legend of each, and how many runs lie beyond it."""
+
+    series: tuple[Series, ...]
+    keys: tuple[Line2D, ...]
+    beyond: int
 
 
 # ------------------------------------------------------------------------------------------------------------- public
@@ -67,32 +88,63 @@ def draw_scaling(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesF
 def scaling_figure(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesFit]) -> Figure:
     """A row a task, a column a headline axis. Artists carry a gid `kind:series` (runs, means, outside, law, ...).
 
-    Below a panel stands what its laws say. Where there are too many series for that, their names stand beside the row;
-    where too many for that, a task has a row a recipe.
+    Below a panel stands what its laws say. Of many tasks there are small panels, two tasks a row, with one legend for
+    all. Where more than MOST_SERIES stand side by side they are ranked instead (`ranking_figure`).
     """
     of_budget = [cell for cell in manifest.cells if cell.frontier and cell.asked]
     budgets = {cell.series: DrawnBudget(str(cell.frontier), float(cell.asked or 0)) for cell in of_budget}
-    axis_names, rows = headline_axes(manifest), _rows(manifest, table, budgets)
-    tells_laws = max(row.series for row in rows) <= MOST_LAWS
-    drawn = DrawnExperiment(table, fits, experiment_styles(manifest), budgets, tells_laws)
-    figure, panels = panel_grid(len(rows) * len(axis_names), len(axis_names), PANEL_HEIGHT, sharey="row")
-    keys = {}
-    for axes, (row, axis) in zip(panels, itertools.product(rows, axis_names), strict=True):
-        keys[axes] = _panel(axes, drawn, row, axis)
-        if axis == axis_names[0]:
-            metric = table.loc[table["task"] == row.task, "metric"].iloc[0]
-            axes.set_ylabel(f"{LOSS_WORDS[metric]} ({LOSS_UNITS[metric]})")
-            axes.set_title(_title(manifest, row))
-    for axes in panels:
-        set_ticks(axes.xaxis)
-        set_ticks(axes.yaxis)
-    if note := tuning_note(table):
-        write_note(figure, [note])
-    if tells_laws:
-        write_keys_below(figure, keys)
-    else:
-        write_keys_beside(keys)
+    styles, axis_names = experiment_styles(manifest), headline_axes(manifest)
+    labelled = table[~table["series"].isin(budgets)]
+    most_series = labelled.groupby("task")["series"].nunique().max()
+    every_task = list(dict.fromkeys(table["task"]))
+    if most_series > MOST_SERIES:
+        titles = task_titles(manifest, every_task, SMALL_TITLE)
+        return ranking_figure(labelled, axis_names[0], titles, styles, _tuning_notes(table))
+    tasks = every_task[:MOST_TASKS]
+    is_small = len(tasks) * (LEAST_HEIGHT + LINE_HEIGHT * most_series) > ROWS_HEIGHT
+    notes = _tuning_notes(table)
+    if len(tasks) > MOST_TASKS_TWICE:
+        notes.append(f"By {axis_words(axis_names[1])}, all laws are in fits.json.")
+    shown_axes = axis_names if len(tasks) <= MOST_TASKS_TWICE else axis_names[:1]
+    titles = task_titles(manifest, tasks, SMALL_TITLE if is_small else TITLE)
+    drawn = DrawnExperiment(table, fits, styles, budgets)
+    columns = side_by_side(_columns(len(tasks), len(shown_axes)))
+    figure, grid = panel_grid(len(tasks) * len(shown_axes), columns, SMALL_HEIGHT if is_small else PANEL_HEIGHT)
+    laws = {(task, axis): common_law(fits, task, axis) for task, axis in itertools.product(tasks, shown_axes)}
+    prepare_bands(one.fit for one in fits if one.fit.law == laws.get((one.task, one.axis)))
+    panels: dict[Axes, DrawnPanel] = {}
+    for axes, (task, axis) in zip(grid, itertools.product(tasks, shown_axes), strict=True):
+        panels[axes] = _panel(axes, drawn, task, axis, not is_small)
+        metric = table.loc[table["task"] == task, "metric"].iloc[0]
+        is_first = axis == shown_axes[0]
+        if is_first:
+            axes.set_title(titles[task])
+        if is_first or columns == 1:
+            axes.set_ylabel(LOSS_WORDS[metric] if is_small else f"{LOSS_WORDS[metric]} ({LOSS_UNITS[metric]})")
+        else:
+            axes.sharey(grid[grid.index(axes) - 1])
+            axes.tick_params(labelleft=False)
+    for place, axes in enumerate(grid):
+        for axis_of_panel in (axes.xaxis, axes.yaxis):
+            set_ticks(axis_of_panel, is_small=columns > 2)
+        if is_small and columns > 1 and place + columns < len(grid):
+            axes.set_xlabel("")
+    by = " and by ".join(axis_words(axis) for axis in shown_axes)
+    head = f"{loss_words(table['metric'])} by {by}: lower is better"
+    keys = {str(one.get_label()): one for panel in panels.values() for one in panel.keys} if is_small else {}
+    write_head(figure, list(keys.values()), head[0].upper() + head[1:])
+    notes = [*_law_notes(list(panels.values()), tasks, len(shown_axes)), *notes]
+    write_note(figure, [*notes, *undrawn_note(len(every_task) - len(tasks), "tasks")])
+    if not is_small:
+        write_keys_below(figure, {axes: panel.keys for axes, panel in panels.items()})
     return figure
+
+
+def _columns(tasks: int, axes_each: int) -> int:
+    """Panels a row: those of a task, or of two where there are too many tasks for a row each."""
+    if axes_each == 1:
+        return 3
+    return 2 if tasks <= 3 else 4
 
 
 def tuning_note(table: pd.DataFrame) -> str | None:
@@ -106,52 +158,71 @@ def tuning_note(table: pd.DataFrame) -> str | None:
     return f"Unequal tuning, trials a size: {', '.join(words)}."
 
 
+# -------------------------------------------------------------------------------------------------------------- words
+def _tuning_notes(table: pd.DataFrame) -> list[str]:
+    note = tuning_note(table)
+    return [note] if note else []
+
+
+def _law_notes(panels: Sequence[DrawnPanel], tasks: Sequence[str], axes_each: int) -> list[str]:
+    """How to read marks and laws; which laws are missing, and which runs, each said once for all axes of a task."""
+    refused: dict[str, list[str]] = {}
+    failed = beyond = 0
+    for task, panel in zip(tasks, panels[::axes_each], strict=True):
+        beyond += panel.beyond
+        failed += sum(one.failed.size for one in panel.series)
+        for one in panel.series:
+            if one.fit.refusals:
+                refused.setdefault(refusal_words(one.fit), []).append(f"{one.name} on {task}")
+    marks = ["Large marks: geometric means over seeds; dots: single runs."]
+    every = [one for panel in panels for one in panel.series]
+    if any(one.outside[0].size for one in every):
+        marks.append("Hollow: not in the fit.")
+    if any(one.held_out for one in every):
+        marks.append("Half-filled: held out, with a bar where the law predicts them.")
+    if any(not one.fit.refusals for one in every):
+        marks.append(
+            "Lines: the law E + A·x⁻ᵅ, with its 95 % band."
+            if any(one.fit.floor for one in every)
+            else "Lines: the law A·x⁻ᵅ, with its 95 % band."
+        )
+    return [*marks, *refusal_notes(refused, len(every) // axes_each), *edge_notes(beyond, "runs", failed, "diverged")]
+
+
 # ------------------------------------------------------------------------------------------------------------- panels
-def _rows(manifest: Manifest, table: pd.DataFrame, budgets: dict[str, DrawnBudget]) -> list[PanelRow]:
-    """What each row of the figure shows: a task with all its arms, or those of one recipe where they are too many."""
-    series = table.loc[~table["series"].isin(budgets), ["task", "arm", "series"]].drop_duplicates()
-    arms = manifest.experiment.arms
-    split = series.groupby("task")["series"].nunique().max() > MOST_NAMES
-    recipes = dict.fromkeys(arm.recipe for arm in arms.values()) if split else [""]
-    found = []
-    for task, recipe in itertools.product(dict.fromkeys(table["task"]), recipes):
-        own = tuple(name for name, arm in arms.items() if recipe in ("", arm.recipe))
-        if count := series.loc[(series["task"] == task) & series["arm"].isin(own), "series"].nunique():
-            found.append(PanelRow(task, recipe, own, count))
-    return found
-
-
-def _title(manifest: Manifest, row: PanelRow) -> str:
-    if row.recipe:
-        return f"{row.task}, {row.recipe}"
-    formula = manifest.formulas[row.task].formula
-    return textwrap.fill(row.task if formula == row.task else f"{row.task}:  {formula}", TITLE_COLUMNS)
-
-
-def _panel(axes: Axes, drawn: DrawnExperiment, row: PanelRow, axis: str) -> list[Line2D]:
-    """Draw all series of a row on an axis; what a legend says of each."""
+def _panel(axes: Axes, drawn: DrawnExperiment, task: str, axis: str, tells_laws: bool) -> DrawnPanel:
+    """Draw all series of a task on an axis; with a legend that tells their laws, or their names alone."""
     runs = with_parts(chosen_runs(drawn.table, axis))
-    runs = runs[(runs["task"] == row.task) & runs["arm"].isin(row.arms)]
+    runs = runs[runs["task"] == task]
     done = runs[runs["status"] == "done"]
-    axes.set(xscale="log", yscale="log", xlabel=axis_words(axis))
-    axes.set(xlim=padded(runs["size"].to_numpy(float), 0.06), ylim=padded(done["test_loss"].to_numpy(float), 0.08))
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlabel=axis_words(axis) if tells_laws else textwrap.fill(axis_words(axis), SMALL_LABEL),
+    )
+    losses = [own["test_loss"].to_numpy(float) for _, own in done.groupby("series", sort=False)]
+    axes.set(xlim=padded(runs["size"].to_numpy(float), 0.06), ylim=limits_without_outliers(losses, 0.08))
     labelled = [one for one in drawn.fits if one.series not in drawn.budgets]
-    law = common_law(labelled, row.task, axis)
+    law = common_law(labelled, task, axis)
     laws = laws_of(drawn.fits)
     best = {budget.best for budget in drawn.budgets.values()}
-    keys = []
+    keys, every, beyond = [], [], 0
+    ends: dict[str, tuple[float, float]] = {}
     for name, own in runs.groupby("series", sort=False):
         series = str(name)
         if series in drawn.budgets:
-            _draw_budget(axes, series, own, drawn)
+            ends |= _draw_budget(axes, series, own, drawn)
         elif series in best and not axis.startswith("flops_train"):
             keys.append(_draw_best(axes, series, own, drawn.styles[series]))
         else:
-            shown = _series(series, own, laws[row.task, series, axis][law], drawn.styles[series])
+            shown = _series(series, own, laws[task, series, axis][law], drawn.styles[series])
             draw_series(axes, shown)
-            in_words = law_key(shown, exponent_words(shown.fit), 2, series, failed="diverged")
-            keys.append(in_words if drawn.tells_laws else key(series, shown.style))
-    return keys
+            beyond += mark_beyond(axes, shown)
+            every.append(shown)
+            in_words = law_key(shown, exponent_words(shown.fit), side_by_side(2), series, failed="diverged")
+            keys.append(in_words if tells_laws else key(series, shown.style))
+    _write_budgets(axes, ends, drawn)
+    return DrawnPanel(tuple(every), tuple(keys), beyond)
 
 
 def _series(name: str, runs: pd.DataFrame, law: SeriesFit, style: Style) -> Series:
@@ -176,19 +247,30 @@ def _draw_best(axes: Axes, series: str, runs: pd.DataFrame, style: Style) -> Lin
     return key(series, style, has_line=False)
 
 
-def _draw_budget(axes: Axes, series: str, runs: pd.DataFrame, drawn: DrawnExperiment) -> None:
-    """The sizes that were tried at one training budget, thin and joined, in the colour of the best sizes' series."""
+def _draw_budget(axes: Axes, series: str, runs: pd.DataFrame, drawn: DrawnExperiment) -> dict[str, tuple[float, float]]:
+    """The sizes that were tried at one training budget, thin and joined, in the colour of the best sizes' series.
+
+    The answer is where its curve ends, if there is one.
+    """
     budget, done = drawn.budgets[series], runs[runs["status"] == "done"]
     if done.empty:
-        return
-    style = drawn.styles[budget.best]
+        return {}
     points = size_means(done["size"].to_numpy(), done["test_loss"].to_numpy())
     is_spread = points.sizes[-1] > 1.5 * points.sizes[0]  # on the axis of the budget they stand above each other
     thin: dict[str, Any] = {"lw": 0.6, "alpha": 0.55, "zorder": 2, "ms": 2.2, "ls": "-" if is_spread else ""}
-    draw_means(axes, f"means:{series}", points, style, **thin, mew=0)
-    if is_spread:
-        end = (points.sizes[-1], points.means[-1])
-        beside: dict[str, Any] = {"xytext": (3, 0), "textcoords": "offset points", "annotation_clip": False}
-        words = human(budget.asked, 2)
-        text = axes.annotate(words, end, va="center", fontsize=SMALL, color=style.text_colour, **beside)
+    draw_means(axes, f"means:{series}", points, drawn.styles[budget.best], **thin, mew=0)
+    return {series: (float(points.sizes[-1]), float(points.means[-1]))} if is_spread else {}
+
+
+def _write_budgets(axes: Axes, ends: dict[str, tuple[float, float]], drawn: DrawnExperiment) -> None:
+    """What each budget was, beside the end of its curve, and clear of the one below."""
+    to_share, last = axes.transScale + axes.transLimits, -1.0
+    for series, end in sorted(ends.items(), key=lambda one: one[1][1]):
+        budget = drawn.budgets[series]
+        x, y = to_share.transform(end)
+        last = max(y, last + APART)
+        words = f"{human(budget.asked, 2)} FLOPs"
+        look: dict[str, Any] = {"va": "center", "fontsize": SMALL, "color": drawn.styles[budget.best].text_colour}
+        beside: dict[str, Any] = {"xytext": (4, 0), "textcoords": "offset points", "annotation_clip": False}
+        text = axes.annotate(words, (x, last), xycoords="axes fraction", **beside, **look)
         text.set_gid(f"budget:{series}")

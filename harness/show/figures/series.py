@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 from harness.families import FAMILIES
 from harness.fit import Fit, Points, band, predict, size_means
 from harness.fit.held_out import Extrapolation
+from harness.judging.kept import kept, prepare
 from harness.spec import Manifest, side_label
 
 INK = "#222222"  # of what belongs to no arm, such as published points, or the ratio of two arms
@@ -140,7 +141,7 @@ def _colours(families: Iterable[str]) -> dict[str, str]:
 def draw_series(axes: Axes, series: Series) -> None:
     """Runs faint, means of sizes bold, hollow outside of the window, half-filled if held out; the law with its band.
 
-    What failed is a cross above its size. Artists carry a gid `kind:name`.
+    Means that have no law are joined. What failed is a cross above its size. Artists carry a gid `kind:name`.
     """
     name, style = series.name, series.style
     marks = [_draw_runs(axes, series), draw_means(axes, f"means:{name}", series.fit.points, style)]
@@ -152,12 +153,34 @@ def draw_series(axes: Axes, series: Series) -> None:
         top = np.full(series.failed.size, 0.97)
         look: dict[str, Any] = {"marker": "x", "ms": 4, "ls": "", "transform": axes.get_xaxis_transform()}
         axes.plot(series.failed, top, color=style.colour, gid=f"failed:{name}", **look)
-    law = None if series.fit.refusals else _draw_law(axes, series)
+    law = None
+    if series.fit.refusals:
+        joined: dict[str, Any] = {"color": style.colour, "lw": 0.8, "ls": style.line, "zorder": 2.5}
+        axes.plot(series.fit.points.sizes, series.fit.points.means, gid=f"joined:{name}", **joined)
+    else:
+        law = _draw_law(axes, series)
     if series.fit.points.sizes.size > MANY_SIZES:  # small and pale, with the law before them
         for line in marks:
             line.set(markersize=2, markeredgewidth=0.4, alpha=0.4)
         if law:
             law.set(color=style.text_colour, zorder=5)
+
+
+def draw_band(axes: Axes, gid: str, x: np.ndarray, ends: tuple[np.ndarray, np.ndarray], style: Style) -> None:
+    """A band with its edges, by which bands that lie upon each other are still told apart."""
+    axes.fill_between(x, *ends, color=style.colour, alpha=0.1, lw=0, zorder=1, gid=gid)
+    for end in ends:
+        axes.plot(x, end, color=style.colour, ls=style.line, lw=0.5, alpha=0.5, zorder=1.5, gid=f"end_of_{gid}")
+
+
+def mark_beyond(axes: Axes, series: Series) -> int:
+    """An upright cross at the edge above the size of each run that lies beyond it; how many these are."""
+    beyond = series.x[series.y > axes.get_ylim()[1]]
+    if beyond.size:
+        look: dict[str, Any] = {"marker": "+", "ms": 4.5, "ls": "", "transform": axes.get_xaxis_transform()}
+        top = np.full(beyond.size, 0.97)
+        axes.plot(beyond, top, color=series.style.colour, gid=f"beyond:{series.name}", **look)
+    return int(beyond.size)
 
 
 def draw_means(axes: Axes, gid: str, points: Points, style: Style, **more: Any) -> Line2D:
@@ -171,12 +194,23 @@ def _draw_runs(axes: Axes, series: Series) -> Line2D:
     return axes.plot(series.x, series.y, color=series.style.colour, gid=f"runs:{series.name}", **dots)[0]
 
 
+def prepare_bands(fits: Iterable[Fit]) -> None:
+    """Compute the bands of these laws, which `draw_series` draws, on all cores."""
+    prepare(band, [(fit, law_sizes(fit)) for fit in fits if not fit.refusals], "bands")
+
+
+def law_sizes(fit: Fit) -> np.ndarray:
+    """The sizes at which a law is drawn, over those that it was fitted to."""
+    x = np.geomspace(fit.points.sizes[0], fit.points.sizes[-1], LAW_POINTS)
+    x[[0, -1]] = fit.points.sizes[[0, -1]]
+    return x
+
+
 def _draw_law(axes: Axes, series: Series) -> Line2D:
     """The law over the sizes it was fitted to, with its band."""
     fit, style = series.fit, series.style
-    x = np.geomspace(fit.points.sizes[0], fit.points.sizes[-1], LAW_POINTS)
-    x[[0, -1]] = fit.points.sizes[[0, -1]]
-    low, high = band(fit, x)
+    x = law_sizes(fit)
+    low, high = kept(band, fit, x)
     axes.fill_between(x, low, high, color=style.colour, alpha=0.13, lw=0, zorder=1, gid=f"band:{series.name}")
     look: dict[str, Any] = {"ls": style.line, "color": style.colour, "lw": 1.3, "zorder": 3}
     return axes.plot(x, predict(fit, x), gid=f"law:{series.name}", **look)[0]

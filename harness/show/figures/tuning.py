@@ -18,7 +18,7 @@ from harness.comparison.tuning_curve import EffortRatio, TuningCurve
 from harness.judging.tuning import SearchedSize
 from harness.show.figures.labels import key, label_grid, limits_around, name_sides, set_ticks, write_head, write_note
 from harness.show.figures.series import INK, LINES, MARKS, Style
-from harness.show.figures.theme import panel_grid, themed, write_figure
+from harness.show.figures.theme import panel_grid, side_by_side, themed, write_figure
 from harness.spec import axis_words
 
 PANEL_HEIGHT = 2.0  # inches
@@ -140,7 +140,7 @@ def _panels(wheres: Sequence[TaskBudget]) -> tuple[Figure, dict[TaskBudget, Axes
     for where in shown:
         of_task.setdefault(where[0], []).append(where)
     groups = [shown] if len(of_task) == len(shown) else list(of_task.values())
-    columns = min(COLUMNS, max(map(len, groups)))
+    columns = side_by_side(min(COLUMNS, max(map(len, groups))))
     places: list[TaskBudget | None] = []
     for group in groups:
         places += [*group, *[None] * (-len(group) % columns)]

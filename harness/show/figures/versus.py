@@ -13,50 +13,61 @@ from matplotlib.figure import Figure
 
 from harness.judging.versus import RatioLine, VersusRequest
 from harness.show.figures.labels import key, limits_around, name_sides, padded, set_ticks, write_head, write_note
-from harness.show.figures.series import Style, plain_styles
-from harness.show.figures.theme import WIDTH, panel_grid, themed, write_figure
+from harness.show.figures.series import Style, draw_band, plain_styles
+from harness.show.figures.theme import panel_grid, side_by_side, themed, write_figure
 from harness.spec import all_axes, axis_words
 
 PANEL_HEIGHT = 2.4  # inches
 COLUMNS = 3
 MOST_PANELS = 12
-TITLE_COLUMNS, LABEL_COLUMNS = 40, 34
+TITLE_LETTERS, LABEL_LETTERS = 34, 34
+NO_TITLES: Mapping[str, str] = {}
 
 
 def draw_versus(
-    asked: VersusRequest, curves: Sequence[RatioLine], styles: Mapping[str, Style], stem: Path
+    asked: VersusRequest,
+    curves: Sequence[RatioLine],
+    styles: Mapping[str, Style],
+    stem: Path,
+    titles: Mapping[str, str] = NO_TITLES,
 ) -> list[Path]:
     """Write the figure as `<stem>.png` and `.pdf`; nothing where no size can be compared."""
-    figure = versus_figure(asked, curves, styles)
+    figure = versus_figure(asked, curves, styles, titles)
     return write_figure(figure, stem) if figure else []
 
 
 @themed
-def versus_figure(asked: VersusRequest, curves: Sequence[RatioLine], styles: Mapping[str, Style]) -> Figure | None:
+def versus_figure(
+    asked: VersusRequest,
+    curves: Sequence[RatioLine],
+    styles: Mapping[str, Style],
+    titles: Mapping[str, str] = NO_TITLES,
+) -> Figure | None:
     """A panel a task, a line a convention; artists carry a gid `kind:convention`. None where there is no line.
 
-    Marks are A's sizes, filled where the interval leaves out equality. `styles` are those of the two sides.
+    Marks are A's sizes, filled where the interval leaves out equality. `styles` are those of the two sides; `titles`
+    are of tasks (`task_titles`), which else have their names.
     """
     tasks = list(dict.fromkeys(line.task for line in curves))
     if not tasks:
         return None
     shown = tasks[:MOST_PANELS]
     conventions = plain_styles(line.convention for line in curves)
-    columns = min(COLUMNS, len(shown))
+    columns = side_by_side(min(COLUMNS, len(shown)))
     figure, panels = panel_grid(len(shown), columns, PANEL_HEIGHT)
     for index, (axes, task) in enumerate(zip(panels, shown, strict=True)):
         _panel(axes, asked, [line for line in curves if line.task == task], conventions)
         name_sides(axes, asked.first, asked.second, "better", styles)
         if len(tasks) > 1:
-            axes.set_title(textwrap.shorten(task, TITLE_COLUMNS))
+            axes.set_title(textwrap.shorten(titles.get(task, task), TITLE_LETTERS))
         if index % columns == 0:
             axes.set_ylabel(f"test loss of {asked.second} / {asked.first}")
         if index + columns >= len(shown):
-            axes.set_xlabel(textwrap.fill(f"{asked.first}: {axis_words(asked.axis)}", LABEL_COLUMNS))
+            axes.set_xlabel(textwrap.fill(f"{asked.first}: {axis_words(asked.axis)}", LABEL_LETTERS))
     known = all_axes()
-    keys = [key(known[name].short, style) for name, style in conventions.items()]
+    keys = [key(known[name].words, style) for name, style in conventions.items()]
     title = f"{asked.first} or {asked.second}: which is better where both are equal in …"
-    write_head(figure, keys, title, columns=2 if figure.get_figwidth() < WIDTH else 4)
+    write_head(figure, keys, title)
     write_note(figure, _notes(asked, len(tasks) - len(shown)))
     return figure
 
@@ -77,7 +88,7 @@ def _panel(axes: Axes, asked: VersusRequest, own: Sequence[RatioLine], conventio
 
 def _draw(axes: Axes, line: RatioLine, style: Style) -> None:
     name, colour = line.convention, style.colour
-    axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.14, lw=0, zorder=1, gid=f"band:{name}")
+    draw_band(axes, f"band:{name}", line.x, (line.low, line.high), style)
     axes.plot(line.x, line.ratio, ls=style.line, color=colour, lw=1.3, zorder=3, gid=f"ratio:{name}")
     decided = (line.low > 1) | (line.high < 1)
     look: dict[str, Any] = {"ls": "", "marker": style.marker, "ms": 4.2, "mec": colour, "mew": 0.8, "zorder": 4}

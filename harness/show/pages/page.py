@@ -3,15 +3,18 @@
 import base64
 import io
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import escape
+from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 from harness.base.files import whole_file
 from harness.base.formats import human
+from harness.show.codes import CODES, linked
+from harness.show.figures.svg import inline_svg
 from harness.show.figures.theme import themed
 from harness.show.tables.table import to_html
 from harness.spec import axis_words
@@ -28,6 +31,9 @@ def write_html(path: Path, template: str, **content: Any) -> Path:
     )
     environment.filters["code"] = lambda words: re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(words)))
     environment.filters |= {
+        "codes": lambda body: {name: code for name, code in CODES.items() if f'href="#{name}"' in body},
+        "sections": lambda body: re.findall(r'<section id="([^"]+)" data-title="([^"]+)">', body),
+        "linked": linked,
         "human": human,
         "sentence": lambda words: words[0].upper() + words[1:],
         "plural": lambda count, noun: f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s",
@@ -38,6 +44,15 @@ def write_html(path: Path, template: str, **content: Any) -> Path:
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path
+
+
+def svg(draw: Callable[[], Figure | None], name: str, says: str) -> Markup | None:
+    """The figure as SVG for a page, which follows its colours and its width; None where there is nothing to draw.
+
+    It is drawn twice, for a wide page and for a phone. `name` is an id that no other figure of the page has.
+    """
+    found = inline_svg(draw, name, says)
+    return Markup(found) if found else None
 
 
 @themed

@@ -81,13 +81,15 @@ def test_what_is_not_fitted_is_drawn_and_explained(tmp_path):
 
 
 def test_a_refused_law_is_not_drawn(tmp_path):
-    """Where every law is refused there are runs and codes, no curve, no exponent, and no figure of residuals."""
+    """Where every law is refused there are runs and joined means, the reason once, and no figure of residuals."""
     found = _answer(tmp_path, window=SizeRange(high=200))
     figure = laws_figure(found)
     words = [text.get_text() for axes in figure.axes for text in axes.get_legend().get_texts()]
 
     assert not _artists(figure, "law")
-    assert all("no fit: TOO_FEW" in text and "α" not in text for text in words)
+    assert all(text.endswith(": no law") for text in words)
+    assert figure.get_supxlabel().count("too few sizes") == 1
+    assert _artists(figure, "joined").keys() == {"arm 0", "arm 1"}
     assert residuals_of(found) is None
 
 

@@ -10,6 +10,7 @@ import sys
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 from made_study import study
 from matplotlib.axes import Axes
@@ -22,6 +23,7 @@ from harness.show.figures.labels import tick_values
 from harness.show.figures.residuals import experiment_residuals
 from harness.show.figures.scaling import PANEL_HEIGHT, draw_scaling, scaling_figure
 from harness.show.figures.series import experiment_styles
+from harness.show.figures.theme import DPI
 
 TASKS = ("exp2d", "exp100d")
 
@@ -127,11 +129,15 @@ def test_sizes_beyond_the_least_mean_are_hollow(figure):
         assert line(axes, "means:turned").get_xdata()[-1] < line(axes, "outside:turned").get_xdata()[0]
 
 
-def test_a_refused_fit_has_its_code_and_no_line(figure):
-    """Where the fit is refused the panel says why, and shows the points without a law."""
+def test_a_refused_fit_has_joined_means_and_its_reason_once(figure):
+    """Where the fit is refused means are joined without a law, and a note says why, once for all panels."""
+    note = " ".join(figure.get_supxlabel().split())
+    assert note.count("the error rises with size") == 1
+    assert "No law (the error rises with size): bent on exp2d, bent on exp100d." in note
     for axes in figure.axes:
-        assert "NONMONOTONE" in label_of(axes, "bent")
-        assert "means:bent" in gids(axes)
+        assert label_of(axes, "bent") == "bent: no law"
+        np.testing.assert_array_equal(line(axes, "joined:bent").get_xydata(), line(axes, "means:bent").get_xydata())
+        assert "joined:mlp" not in gids(axes)
         assert not {"law:bent", "band:bent"} & gids(axes)
         assert "law:mlp" in gids(axes)
 
@@ -163,33 +169,75 @@ def test_many_series_are_readable(tmp_path):
     assert_readable(scaling_figure(crowd.manifest, crowd.table, crowd.fits))
 
 
-def test_more_series_than_legends_have_room_for_are_named_beside(made, monkeypatch):
-    """Each once a row, in its own colour, mark and line."""
-    monkeypatch.setattr("harness.show.figures.scaling.MOST_LAWS", 1)
+def test_small_panels_have_one_legend(held, monkeypatch):
+    """Where legends with laws would take too much room, the names stand once above all panels."""
+    monkeypatch.setattr("harness.show.figures.scaling.ROWS_HEIGHT", 0.1)
+
+    drawn = scaling_figure(held.manifest, held.table, held.fits)
+
+    (legend,) = drawn.legends
+    assert not any(axes.get_legend() for axes in drawn.axes)
+    styles = experiment_styles(held.manifest)
+    looks = [(line.get_label(), line.get_color(), line.get_marker()) for line in legend.legend_handles]
+    assert looks == [(name, styles[name].colour, styles[name].marker) for name in ("kan", "mlp")]
+
+
+def test_more_series_than_lines_can_tell_apart_are_ranked(made, monkeypatch):
+    """A row a series, the least loss at its largest size above; marks stand at means, in the colours of families."""
+    monkeypatch.setattr("harness.show.figures.scaling.MOST_SERIES", 3)
 
     drawn = scaling_figure(made.manifest, made.table, made.fits)
 
-    legends = [axes.get_legend() for axes in drawn.axes if axes.get_legend()]
-    assert len(legends) == 2
     styles = experiment_styles(made.manifest)
-    for legend in legends:
-        looks = [(line.get_label(), line.get_color(), line.get_marker()) for line in legend.legend_handles]
-        assert looks == [(name, styles[name].colour, styles[name].marker) for name in made.table["series"].unique()]
+    assert len(drawn.axes) == len(TASKS)
+    for axes, task in zip(drawn.axes, TASKS, strict=True):
+        names = [label.get_text() for label in axes.get_yticklabels()]
+        runs = made.table[(made.table["task"] == task) & made.table["chosen"] & (made.table["status"] == "done")]
+        runs = runs[runs["params.trainable"] == runs.groupby("series")["params.trainable"].transform("max")]
+        means = np.exp(np.log(runs["test_loss"]).groupby(runs["series"]).mean())
+        assert names == means.sort_values().index.tolist()
+        assert [to_hex(label.get_color()) for label in axes.get_yticklabels()] == [
+            styles[name].text_colour for name in names
+        ]
+        marks = {line.get_gid(): line.get_xdata()[-1] for line in axes.lines if str(line.get_gid()).startswith("mean:")}
+        for name in names:
+            assert marks[f"mean:{name}"] == pytest.approx(means[name])
+    assert "× at the edge: runs that diverged, 2 in all" in drawn.get_supxlabel().replace("\n", " ")
 
 
-def test_too_many_series_have_a_row_for_each_recipe(held, monkeypatch):
-    """Every series of a task stands in one of its rows, that of its arm's recipe."""
-    monkeypatch.setattr("harness.show.figures.scaling.MOST_NAMES", 1)
-    arms = dict(held.manifest.experiment.arms)
-    arms["mlp"] = arms["mlp"].model_copy(update={"recipe": "other"})
-    experiment = held.manifest.experiment.model_copy(update={"arms": arms})
+def test_outliers_are_clipped_marked_and_counted(held):
+    """A run far above all others does not flatten them: a cross stands at the edge, and a note counts."""
+    table = held.table.copy()
+    (victim,) = table.index[(table["arm"] == "mlp") & table["chosen"]][:1]
+    table.loc[victim, ["test_loss", "test_rmse"]] = 1e5
 
-    drawn = scaling_figure(held.manifest.model_copy(update={"experiment": experiment}), held.table, held.fits)
+    drawn = scaling_figure(held.manifest, table, held.fits)
 
-    titles = [axes.get_title(loc="left") for axes in drawn.axes[::2]]
-    assert titles == ["exp2d, adam", "exp2d, other"]
-    for row, series in zip(drawn.axes[::2], ("kan", "mlp"), strict=True):
-        assert {gid for gid in gids(row) if gid.startswith("means:")} == {f"means:{series}"}
+    others = table["test_loss"][table["chosen"]].drop(victim)
+    for axes, axis in zip(drawn.axes, HEADLINE_AXES, strict=True):
+        low, high = axes.get_ylim()
+        assert low < others.min() < others.max() < high < 10
+        assert line(axes, "beyond:mlp").get_xdata() == pytest.approx([table.loc[victim, axis]], rel=0.05)
+        assert "beyond:kan" not in gids(axes)
+    assert "+ at the edge: runs beyond the panel, 1 in all" in drawn.get_supxlabel().replace("\n", " ")
+
+
+def test_no_figure_is_too_tall(made, monkeypatch):
+    """Whatever is drawn, however many panels and legends: 1,600 pixels at most, and all panels on the page."""
+    for count in (1, 3, 6, 12, 15):
+        tasks = {f"task {index}": index for index in range(count)}
+        for most in (3, 8):
+            monkeypatch.setattr("harness.show.figures.scaling.MOST_SERIES", most)
+            formulas = dict.fromkeys(tasks, made.manifest.formulas["exp2d"])
+            one = made.table[made.table["task"] == "exp2d"]
+            table = pd.concat([one.assign(task=task) for task in tasks], ignore_index=True)
+            fits = [fit._replace(task=task) for fit in made.fits if fit.task == "exp2d" for task in tasks]
+            drawn = scaling_figure(made.manifest.model_copy(update={"formulas": formulas}), table, fits)
+            drawn.draw_without_rendering()
+            assert drawn.get_figheight() * DPI <= 1600
+            for axes in drawn.axes:
+                if axes.get_visible():
+                    assert axes.get_window_extent().height > 0.6 * DPI
 
 
 def test_a_users_target_is_titled_with_its_docstring(tmp_path, monkeypatch):

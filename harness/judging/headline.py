@@ -1,0 +1,252 @@
+"""The answer of an experiment: which of two sides is better at equal size, by how much, and where that turns.
+
+Nothing here is read off a law. Every number is a ratio of test losses at a size that both sides have, with an interval
+over seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.base.errors import HarnessError
+from harness.fit.result import to_json as plain
+from harness.judging.curves import SideCurve, common, largest_common, of_paired, paired, side_curve, size_of
+from harness.judging.found import Found
+from harness.judging.judge import interval_level
+from harness.judging.pairs import END_TOLERANCE
+from harness.judging.runs import ExperimentRuns, of_arm, runs_of
+from harness.judging.versus import Side, conventions_of, tasks_of_both
+from harness.spec import Decide, Manifest, all_axes, side_label, units
+
+LEVEL = 0.95  # of intervals where no rule asks for another
+FEW_SEEDS = 5  # with fewer, Student's intervals are several times wider than with many
+MOST_DIVERGED = 0.1  # of a side's runs, which nobody needs to be warned of
+PLACES = ("smallest", "middle", "largest")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The ratio of test losses second / first on a task, at one size that is equal on `axis`.
+
+    `place` says which: the smallest, a middle or the largest size that both sides have, or the budget asked for.
+    """
+
+    task: str
+    axis: str
+    place: str
+    ratio: Found
+
+
+@dataclass(frozen=True)
+class Lead:
+    """Who is ahead on a task from size `low` to size `high` on `axis`: `leader` is None where it is undecided."""
+
+    task: str
+    axis: str
+    low: float
+    high: float
+    leader: str | None
+
+
+@dataclass(frozen=True)
+class Headline:
+    """Two sides of an experiment at equal size. Ratios are second / first: above 1, the first side is better.
+
+    `columns` are the axes of the answer, the one on which the sides were matched first; `clock` is the axis of seconds
+    if the shapes were timed. `cautions` are sentences, the most important one first.
+    """
+
+    first: Side
+    second: Side
+    metric: str
+    level: float
+    seeds: int
+    formulas: dict[str, str]
+    columns: tuple[str, ...]
+    clock: str | None
+    places: tuple[str, ...]
+    readings: tuple[Reading, ...]
+    leads: tuple[Lead, ...]
+    cautions: tuple[str, ...]
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """Both sides."""
+        return self.first, self.second
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks on which both sides have runs."""
+        return tuple(dict.fromkeys(one.task for one in self.readings))
+
+    def reading(self, task: str, axis: str, place: str) -> Reading:
+        """The reading of a task on an axis at a place."""
+        return next(one for one in self.readings if (one.task, one.axis, one.place) == (task, axis, place))
+
+
+@dataclass(frozen=True)
+class NoHeadline:
+    """Why an experiment has no headline, and what to do about it, as one sentence."""
+
+    why: str
+
+
+def main_rule(manifest: Manifest) -> Decide | None:
+    """The first rule that compares two sides."""
+    return next((rule for rule in manifest.experiment.decide if len(rule.arms) == 2), None)
+
+
+def main_sides(manifest: Manifest) -> tuple[Side, Side] | None:
+    """The two sides that an experiment is about: those of its first rule of two sides, or else its only two arms."""
+    if rule := main_rule(manifest):
+        first, second = rule.sides
+        return Side(side_label(first), first), Side(side_label(second), second)
+    arms = list(manifest.experiment.arms)
+    return (Side(arms[0], (arms[0],)), Side(arms[1], (arms[1],))) if len(arms) == 2 else None
+
+
+def main_headline(manifest: Manifest, table: pd.DataFrame) -> Headline | NoHeadline:
+    """The headline of the two sides that an experiment is about, from the table of its runs."""
+    sides = main_sides(manifest)
+    if sides is None:
+        arms = ", ".join(manifest.experiment.arms)
+        return NoHeadline(f"No two sides are named to compare: `harness compare FILE A B` compares two of {arms}.")
+    try:
+        return headline(manifest, runs_of(manifest, table), sides)
+    except HarnessError as error:
+        return NoHeadline(f"Nothing can be compared: {error}.")
+
+
+def headline(
+    manifest: Manifest,
+    runs: ExperimentRuns,
+    sides: tuple[Side, Side],
+    at: float | None = None,
+    axis: str | None = None,
+    level: float | None = None,
+) -> Headline:
+    """Both sides on every task and axis, at the smallest, a middle and the largest size that both have.
+
+    With a budget `at` on `axis` (the matched one where it is None) there is one place: the network of that size of the
+    first side, and the one of the second that is equal to it on each axis. Where `level` is None, intervals are at the
+    level of the first rule that compares these sides, so that answer and verdict agree.
+    """
+    known = axis or runs.matched
+    tasks = tasks_of_both(runs, sides)
+    level = _level(manifest, runs, sides) if level is None else level
+    measured, _ = conventions_of(runs, known)
+    axes = [known, *(one for one in measured if one != known)]
+    places = PLACES if at is None else (f"{at:,.6g}",)
+    readings: list[Reading] = []
+    leads: list[Lead] = []
+    for task in tasks:
+        first, second = (of_arm(runs, task, side.names) for side in sides)
+        for axis_name in axes:
+            try:
+                curves = side_curve(first, axis_name), side_curve(second, axis_name)
+                sizes = _sizes(*curves) if at is None else [size_of(first.runs, axis_name, at, known)]
+            except HarnessError as error:
+                readings += [Reading(task, axis_name, place, Found(refused=str(error))) for place in places]
+                continue
+            for place, size in zip(places, sizes, strict=True):
+                readings.append(Reading(task, axis_name, place, _ratio(*curves, size, level)))
+            leads += _leads(task, axis_name, curves, (sides[0].label, sides[1].label), level)
+    clocks = [name for name in axes if all_axes()[name].needs_seconds]
+    return Headline(
+        *sides,
+        metric=str(runs.table["metric"].iloc[0]),
+        level=level,
+        seeds=max((one.ratio.seeds or 0 for one in readings), default=0),
+        formulas={task: manifest.formulas[task].formula for task in tasks},
+        columns=tuple(name for name in axes if name not in clocks),
+        clock=clocks[0] if clocks else None,
+        places=places,
+        readings=tuple(readings),
+        leads=tuple(leads),
+        cautions=tuple(_cautions(manifest, runs, sides)),
+    )
+
+
+def to_json(found: Headline | NoHeadline) -> dict[str, Any]:
+    """The headline, or why there is none, in plain types that strict JSON can hold."""
+    said: dict[str, Any] = plain(found)
+    return said
+
+
+def leader(found: Found, first: str, second: str) -> str | None:
+    """Which of two sides is better beyond doubt: the interval of second / first lies on one side of 1."""
+    if found.low is None or found.high is None:
+        return None
+    return first if found.low > 1 else second if found.high < 1 else None
+
+
+def _level(manifest: Manifest, runs: ExperimentRuns, sides: tuple[Side, Side]) -> float:
+    asked = tuple(side.names for side in sides)
+    rule = next((rule for rule in manifest.experiment.decide if rule.sides == asked), None)
+    return LEVEL if rule is None else interval_level(rule, len(units(rule, runs.tasks)))
+
+
+def _sizes(first: SideCurve, second: SideCurve) -> tuple[float | None, float | None, float]:
+    """The smallest, a middle and the largest size that both have; the middle one is of the first side's own sizes.
+
+    Where they have one size in common, it is the largest, and there is no other.
+    """
+    largest = largest_common(first, second)
+    smallest, _ = common(first, second)
+    if smallest >= largest * (1 - END_TOLERANCE):
+        return None, None, float(largest)
+    between = first.sizes[(first.sizes > smallest) & (first.sizes < largest)]
+    middle = np.sqrt(smallest * largest)
+    if between.size:
+        middle = between[np.argmin(np.abs(np.log(between / middle)))]
+    return float(smallest), float(middle), float(largest)
+
+
+def _ratio(first: SideCurve, second: SideCurve, size: float | None, level: float) -> Found:
+    if size is None:
+        return Found(refused=f"ONE_SIZE: {first.name} and {second.name} have one size of {first.axis} in common")
+    try:
+        return of_paired(paired(first, second, size, level), size)
+    except HarnessError as error:
+        return Found(refused=str(error), at=size)
+
+
+def _leads(
+    task: str, axis: str, curves: tuple[SideCurve, SideCurve], names: tuple[str, str], level: float
+) -> list[Lead]:
+    """Stretches of neighbouring sizes with one leader: the first side's own, and the ends of those that both have.
+
+    Sizes that cannot be read are left out.
+    """
+    smallest, largest = common(*curves)
+    between = curves[0].sizes[(curves[0].sizes > smallest) & (curves[0].sizes < largest)]
+    found: list[Lead] = []
+    for size in dict.fromkeys([smallest, *between, largest]):
+        ratio = _ratio(*curves, float(size), level)
+        if ratio.refused is not None:
+            continue
+        ahead = leader(ratio, *names)
+        low = float(size)
+        if found and found[-1].leader == ahead:
+            low = found.pop().low
+        found.append(Lead(task, axis, low, float(size), ahead))
+    return found
+
+
+def _cautions(manifest: Manifest, runs: ExperimentRuns, sides: Sequence[Side]) -> Iterator[str]:
+    for side in sides:
+        rows = runs.table[runs.table["chosen"] & (runs.table["arm"].isin(side.names))]
+        diverged = float((rows["status"] != "done").mean())
+        if diverged > MOST_DIVERGED:
+            yield f"{diverged:.0%} of the runs of {side.label} diverged."
+    if len(manifest.experiment.seeds) < FEW_SEEDS:
+        yield f"{len(manifest.experiment.seeds)} seeds give wide intervals; {FEW_SEEDS} or more narrow them."
+    if not manifest.confirms:
+        yield "Each side has one recipe. Another recipe may turn this: search both sides."
+    elif search := manifest.experiment.search:
+        yield f"Each side tried {search.trials} settings a size. More settings may turn this."

@@ -1,0 +1,121 @@
+"""The figure of more series than lines can tell apart: a row a series, the best above, its sizes as marks."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from harness.fit import size_means
+from harness.judging.scaling import chosen_runs
+from harness.show.figures.labels import (
+    edge_notes,
+    limits_without_outliers,
+    set_ticks,
+    undrawn_note,
+    write_head,
+    write_note,
+)
+from harness.show.figures.series import INK, Style
+from harness.show.figures.theme import LABEL_SIZE, MOST_HEIGHT, is_narrow, panel_grid, side_by_side, themed
+from harness.show.words import LOSS_WORDS, loss_words
+from harness.spec import axis_words
+
+ROW_HEIGHT, AROUND = 0.145, 0.62  # inches: of a series, and of a panel's title and axis
+HEAD_AND_NOTE = 0.9  # inches
+COLUMNS = 3
+TITLE_COLUMNS = 34  # letters
+MARK_SIZES = {"smallest size": 2.4, "middle size": 3.8, "largest size": 5.4}  # points
+
+
+@themed
+def ranking_figure(
+    table: pd.DataFrame, axis: str, titles: Mapping[str, str], styles: Mapping[str, Style], notes: Sequence[str] = ()
+) -> Figure:
+    """A panel a task; in each, series by their loss at their largest size on `axis`. Gids are `kind:series`.
+
+    `titles` are of every task. A series that has no run that ended at its largest size is last.
+    """
+    runs = chosen_runs(table, axis)
+    most = int(runs.groupby("task")["series"].nunique().max())
+    height = most * ROW_HEIGHT + AROUND
+    columns = side_by_side(min(COLUMNS, len(titles)))
+    rows_that_fit = max(1, int((MOST_HEIGHT - HEAD_AND_NOTE) / height))
+    tasks = list(titles) if is_narrow() else list(titles)[: rows_that_fit * columns]
+    figure, grid = panel_grid(len(tasks), columns, height)
+    beyond = failed = 0
+    for axes, task in zip(grid, tasks, strict=True):
+        own = runs[runs["task"] == task]
+        axes.set_title(textwrap.fill(titles[task], TITLE_COLUMNS), fontsize=LABEL_SIZE + 0.5)
+        axes.set_xlabel(LOSS_WORDS[own["metric"].iloc[0]])
+        beyond += _panel(axes, own, styles)
+        failed += int((own["status"] != "done").sum())
+    loss = loss_words(table["metric"])
+    head = f"{loss[0].upper()}{loss[1:]} of {most} series, ranked at their largest size: further left is better"
+    keys = [Line2D([], [], ls="", marker="o", ms=size, color=INK, label=name) for name, size in MARK_SIZES.items()]
+    write_head(figure, keys, head)
+    sizes = f"Sizes: {axis_words(axis)}. Marks: geometric means over seeds; bars: the seeds' range at the largest size."
+    edges = edge_notes(beyond, "means", failed, "diverged")
+    write_note(figure, [sizes, *edges, *notes, *undrawn_note(len(titles) - len(tasks), "tasks")])
+    return figure
+
+
+def _panel(axes: Axes, runs: pd.DataFrame, styles: Mapping[str, Style]) -> int:
+    """Draw a task; how many of the drawn means lie beyond the panel."""
+    done = runs[runs["status"] == "done"]
+    means = {
+        str(name): size_means(own["size"].to_numpy(float), own["test_loss"].to_numpy(float))
+        for name, own in done.groupby("series", sort=False)
+    }
+    largest = runs.groupby("series", sort=False)["size"].max()
+    reached = {name: points for name, points in means.items() if points.sizes[-1] == largest[name]}
+    ranked = sorted(reached, key=lambda name: reached[name].means[-1])
+    ranked += [str(name) for name in largest.index if name not in reached]
+    losses = [own["test_loss"].to_numpy(float) for _, own in done.groupby("series")]
+    axes.set(xscale="log", xlim=limits_without_outliers(losses, 0.06))
+    axes.set_ylim(len(ranked) - 0.4, -0.6)
+    beyond = 0
+    for place, name in enumerate(ranked):
+        style = styles[name]
+        axes.axhline(place, color="0.9", lw=0.5, zorder=0)
+        if name in means:
+            beyond += _row(axes, place, name, means[name].means, style)
+        if name in reached:
+            last = done.loc[(done["series"] == name) & (done["size"] == largest[name]), "test_loss"]
+            bar: dict[str, Any] = {"color": style.colour, "lw": 1, "alpha": 0.6, "zorder": 2}
+            axes.hlines(place, last.min(), last.max(), gid=f"range:{name}", **bar)
+        if (runs.loc[runs["series"] == name, "status"] != "done").any():
+            axes.plot(0.985, place, "x", ms=3.5, color=style.colour, transform=axes.get_yaxis_transform())
+    axes.set_yticks(range(len(ranked)), labels=ranked, fontsize=LABEL_SIZE - 0.5)
+    for label, name in zip(axes.get_yticklabels(), ranked, strict=True):
+        label.set_color(styles[name].text_colour)
+    axes.tick_params(axis="y", length=0)
+    set_ticks(axes.xaxis, is_small=True)
+    return beyond
+
+
+def _row(axes: Axes, place: int, name: str, means: np.ndarray, style: Style) -> int:
+    """The smallest, middle and largest size of a series; how many of these lie beyond the panel."""
+    edge = axes.get_xlim()[1]
+    shown = dict.fromkeys([0, (len(means) - 1) // 2, len(means) - 1])
+    sizes = list(MARK_SIZES.values())[-len(shown) :]
+    beyond = 0
+    for index, size in zip(shown, sizes, strict=True):
+        look: dict[str, Any] = {"ls": "", "color": style.colour, "zorder": 3, "gid": f"mean:{name}"}
+        if means[index] > edge:
+            beyond += 1
+            axes.plot(
+                0.97,
+                place,
+                marker="+",
+                ms=4.5,
+                transform=axes.get_yaxis_transform(),
+                **look | {"gid": f"beyond:{name}"},
+            )
+        else:
+            axes.plot(means[index], place, marker="o", ms=size, mew=0, alpha=1 if size == sizes[-1] else 0.65, **look)
+    return beyond

@@ -1,0 +1,164 @@
+"""A figure as SVG inside a page: letters stay letters, and colours follow the page, dark or light.
+
+What matplotlib writes is made smaller, and safe beside other figures: ids are unique in a page. Greys become shades of
+the page's ink, white becomes the page itself, and every other colour is a variable that is lighter on a dark page.
+"""
+
+import io
+import re
+from collections import Counter
+from collections.abc import Callable
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+import matplotlib
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from harness.show.figures.series import shaded
+from harness.show.figures.theme import narrow, themed
+
+SVG = "http://www.w3.org/2000/svg"
+HREF = "{http://www.w3.org/1999/xlink}href"
+MOST_CHROMA = 0.02  # between the parts of a grey
+INK_LIGHTNESS = 0.2  # greys below it are the page's ink
+# How far colours are mixed with white on a dark page. Letters, which are darker than their marks, need more of it.
+DARK_PAGE_SHADES = {"c": 0.35, "text": 0.6}
+PIXELS_AN_INCH = 150  # how large a figure is at most: letters of 7 points are as high as those of the page
+NARROW_PAGE = "37.5rem"  # 600 pixels: of pages up to it, the narrow layout is shown
+NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+
+
+@themed
+def inline_svg(draw: Callable[[], Figure | None], name: str, says: str) -> str | None:
+    """The figure in two layouts, of which the width of the page shows one; None where there is nothing to draw.
+
+    `name` tells the figure from others of the page; `says` is what it says to who cannot see it.
+    """
+    wide = draw()
+    if wide is None:
+        return None
+    with narrow():
+        stacked = draw()
+    assert stacked is not None
+    layouts = {f"{name}-wide": wide, f"{name}-narrow": stacked}
+    drawn = [_one_svg(figure, layout, says) for layout, figure in layouts.items()]
+    hidden = (
+        f"@media (max-width:{NARROW_PAGE}){{#{name}-wide{{display:none}}}}"
+        f"@media (min-width:{NARROW_PAGE}){{#{name}-narrow{{display:none}}}}"
+    )
+    return f"<style>{hidden}</style>{''.join(drawn)}"
+
+
+def _one_svg(figure: Figure, name: str, says: str) -> str:
+    image = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        figure.savefig(image, format="svg", transparent=True, metadata=NO_METADATA)
+    root = ElementTree.fromstring(image.getvalue())
+    parents = {child: parent for parent in root.iter() for child in parent}
+    for element in [one for one in root.iter() if _kind(one) in ("metadata", "style")]:
+        parents[element].remove(element)
+    colours: dict[str, str] = {}
+    for element in root.iter():
+        _restyle(element, colours)
+        _round(element)
+    _make_ids_unique(root, name)
+    for group in root.iter(f"{{{SVG}}}g"):
+        _share_style(group)
+    for attribute in ("width", "height", "version"):
+        root.attrib.pop(attribute, None)
+    width = figure.get_figwidth() * PIXELS_AN_INCH
+    looks = f"width:100%;max-width:{width:.0f}px;height:auto;fill:currentColor;stroke-linejoin:round"
+    root.attrib |= {"id": name, "role": "img", "aria-label": says, "style": looks}
+    title = Element(f"{{{SVG}}}title")
+    title.text = says
+    root.insert(0, title)
+    root.insert(1, _palette(colours, name))
+    ElementTree.register_namespace("", SVG)
+    text = ElementTree.tostring(root, encoding="unicode")
+    return re.sub(r">\s+<", "><", text).replace(" />", "/>")
+
+
+def _kind(element: Element) -> str:
+    return element.tag.removeprefix(f"{{{SVG}}}")
+
+
+# -------------------------------------------------------------------------------------------------------------- colours
+def _restyle(element: Element, colours: dict[str, str]) -> None:
+    """Colours that follow the page, in the font of the page; `colours` gathers the variables: name -> colour."""
+    if not (style := element.get("style")):
+        return
+    looks = dict(part.strip().split(": ", 1) for part in style.split(";") if part.strip())
+    looks.pop("font-family", None)
+    if font := looks.pop("font", None):
+        size = re.search(r"[\d.]+px", font)
+        assert size is not None
+        looks |= {"font-size": size[0]} | ({"font-weight": "bold"} if "bold" in font or "700" in font else {})
+    for of_what in ("fill", "stroke"):
+        if looks.get(of_what, "none") == "none":
+            continue
+        colour, opacity = _of_page(looks[of_what], "text" if _kind(element) == "text" else "c", colours)
+        looks[of_what] = colour
+        if opacity < 1:
+            name = f"{of_what}-opacity"
+            looks[name] = f"{float(looks.get(name, 1)) * opacity:.2g}"
+    element.set("style", ";".join(f"{name}:{value}" for name, value in looks.items()))
+
+
+def _of_page(colour: str, use: str, colours: dict[str, str]) -> tuple[str, float]:
+    """What stands for a colour on a page of any background, and how opaque; `use` is one of DARK_PAGE_SHADES."""
+    parts = to_rgb(colour)
+    if max(parts) - min(parts) > MOST_CHROMA:
+        name = f"--{use}-{colour.removeprefix('#')}"
+        colours[name] = colour
+        return f"var({name})", 1.0
+    if parts[0] == 1:
+        return "var(--page,Canvas)", 1.0
+    return "currentColor", 1.0 if parts[0] < INK_LIGHTNESS else 1 - parts[0]
+
+
+def _palette(colours: dict[str, str], name: str) -> Element:
+    """The variables, which are lighter on a dark page."""
+    light = ";".join(f"{variable}:{colour}" for variable, colour in colours.items())
+    of_dark = {name: shaded(colour, DARK_PAGE_SHADES[name.split("-")[2]]) for name, colour in colours.items()}
+    dark = ";".join(f"{variable}:{colour}" for variable, colour in of_dark.items())
+    style = Element(f"{{{SVG}}}style")
+    style.text = f"#{name}{{{light}}}@media screen and (prefers-color-scheme:dark){{#{name}{{{dark}}}}}"
+    return style
+
+
+# ----------------------------------------------------------------------------------------------------------------- size
+def _round(element: Element) -> None:
+    """Hundredths of a point, which nobody sees."""
+    for name in ("d", "x", "y", "transform", "width", "height"):
+        if value := element.get(name):
+            shorter = re.sub(r"-?\d+\.\d+", lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), value)
+            element.set(name, shorter.replace(" \n", "").replace("\n", ""))
+
+
+def _share_style(group: Element) -> None:
+    """What all marks of a group have in common is said once."""
+    marks = [one for one in group if _kind(one) == "use"]
+    if len(marks) < 2 or len(marks) != len(group):
+        return
+    styles = Counter(one.get("style", "") for one in marks)
+    if len(styles) == 1:
+        group.set("style", next(iter(styles)))
+        for one in marks:
+            one.attrib.pop("style", None)
+
+
+# ------------------------------------------------------------------------------------------------------------------ ids
+def _make_ids_unique(root: Element, name: str) -> None:
+    """Ids that something refers to are the figure's name and a number; no other is kept."""
+    numbers: dict[str, str] = {}
+    for element in root.iter():
+        if link := element.attrib.pop(HREF, None):
+            element.set("href", f"#{name}-{numbers.setdefault(link.removeprefix('#'), str(len(numbers)))}")
+        if clip := element.get("clip-path"):
+            found = clip.removeprefix("url(#").removesuffix(")")
+            element.set("clip-path", f"url(#{name}-{numbers.setdefault(found, str(len(numbers)))})")
+    for element in root.iter():
+        identity = element.attrib.pop("id", None)
+        if identity in numbers:
+            element.set("id", f"{name}-{numbers[identity]}")

@@ -1,0 +1,217 @@
+"""Who is better at equal size, as lines for a terminal, sentences, and a table for pages."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from harness.base.formats import human
+from harness.judging.found import Found
+from harness.judging.headline import Headline, Lead, NoHeadline, leader
+from harness.judging.judge import Verdict
+from harness.show.tables.table import Styled, Table, TableCell, TableRow, TextStyle, text_columns
+from harness.show.words import LOSS_WORDS
+from harness.spec import all_axes
+
+WIDTH = 76
+COLUMNS = 3
+CELL_WIDTH = 20
+LABEL_WIDTH = WIDTH - COLUMNS * CELL_WIDTH
+LONGEST_NAME = 3  # of a side; two longer ones do not fit into a cell, and are called A and B
+MOST_LINES = 15
+ALL_PLACES_UP_TO = 2  # tasks; of more, the console shows the largest size alone
+MOST_STRETCHES = 4  # of sizes with one leader; more of them are noise
+TASKS_UP_TO = 6  # of more, the console counts on how many who is ahead
+REFUSED = {"NO_OVERLAP": "no equal size", "CENSORED": "runs diverged", "SEEDS": "one seed", "ONE_SIZE": "(one size)"}
+
+
+def factor(value: float) -> str:
+    """How many times: to two digits below 1,000, and above as a power of ten with one: `3.2`, `210`, `3e5`."""
+    rounded = float(f"{value:.2g}")
+    if rounded < 1000:
+        return f"{rounded:g}"
+    digit, power = f"{value:.0e}".split("e")
+    return f"{digit}e{int(power)}"
+
+
+def lead_words(found: Found, first: str, second: str, write: Callable[[float], str] = factor) -> str:
+    """`KAN 3.2x [1.4, 7]`, or `MLP 2 to KAN 3?` where the interval holds equality, or why there is no ratio."""
+    if found.estimate is None or found.low is None or found.high is None:
+        return next((words for code, words in REFUSED.items() if code in (found.refused or "")), "not known")
+    match leader(found, first, second):
+        case None:
+            return f"{second} {write(1 / found.low)} to {first} {write(found.high)}?"
+        case name if name == first:
+            ratio, low, high = found.estimate, found.low, found.high
+        case name:
+            ratio, low, high = 1 / found.estimate, 1 / found.high, 1 / found.low
+    return f"{name} {write(ratio)}x [{write(low)}, {write(high)}]"
+
+
+def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], last: Sequence[str]) -> list[str]:
+    """The answer in at most 15 lines of 76 columns; `last` are the lines that close it.
+
+    Of sizes where the lead turns, as many lines are told as there is room for.
+    """
+    if isinstance(found, NoHeadline):
+        return [*_wrapped(found.why), *_verdict_lines(verdicts), *last]
+    names, legend = _names(found)
+    asked = f"Whose {LOSS_WORDS[found.metric]} is lower, how many times?"
+    lines = _wrapped(f"{asked} ({_percent(found.level)} intervals; ?: undecided)")
+    lines += [*legend, _row("at equal:", [_short(axis) for axis in found.columns[:COLUMNS]])]
+    lines += _rows(found, names)
+    lines += _wrapped(seconds_words(found, names))
+    closing = [*_verdict_lines(verdicts), *_wrapped(f"Careful: {found.cautions[0]}" if found.cautions else ""), *last]
+    for turn in _turns(found, names):
+        if len(lines) + len(turn) + len(closing) <= MOST_LINES:
+            lines += turn
+    return [*lines, *closing]
+
+
+def answer_table(found: Headline) -> Table:
+    """A row a task and place, a column an axis: who is ahead, how many times, and at which size; a lead stands out."""
+    names = (found.first.label, found.second.label)
+    axes = [*found.columns, *([found.clock] if found.clock else [])]
+    rows: list[TableRow] = []
+    for task in found.tasks:
+        for place in found.places:
+            is_first = place == found.places[0]
+            label = f"{task}: {found.formulas[task]}" if is_first else ""
+            cells = [_answer_cell(found.reading(task, axis, place).ratio, names) for axis in axes]
+            rows.append(TableRow((label, place, *cells), goes_on=not is_first, begins_section=is_first and bool(rows)))
+    heads = [f"equal {all_axes()[axis].words}" for axis in axes]
+    return Table("", text_columns("task", "size", *heads), tuple(rows))
+
+
+def answer_sentences(found: Headline) -> list[str]:
+    """The answer at the largest size, a sentence a task: who is better in which count of size, and what is open."""
+    place = found.places[-1]
+    where = f"at the {place} equal size" if len(found.places) > 1 else f"at {place}"
+    told = []
+    for task in found.tasks:
+        counts: dict[str, list[str]] = {}
+        for axis in found.columns:
+            outcome, times = _outcome(found.reading(task, axis, place).ratio, found.first.label, found.second.label)
+            counts.setdefault(outcome, []).append(f"{times}at equal {all_axes()[axis].words}")
+        parts = [f"{outcome} {', '.join(listed)}" for outcome, listed in counts.items()]
+        told.append(f"On {task}, {where}: {'; '.join(parts)}.")
+    return told
+
+
+def answer_key(found: Headline) -> str:
+    """How to read a cell of the answer's table."""
+    first, second, loss = found.first.label, found.second.label, LOSS_WORDS[found.metric]
+    return (
+        f"“{first} 3x [2, 5] at 100” means: at size 100 the {loss} of {first} is 3 times lower, with a "
+        f"{_percent(found.level)} interval of 2 to 5. “{second} 2 to {first} 3?” means that it is undecided: the "
+        f"interval runs from {second} 2 times better to {first} 3 times better."
+    )
+
+
+def _answer_cell(found: Found, names: tuple[str, str]) -> TableCell:
+    at = f" at {human(found.at, 3)}" if found.at is not None else ""
+    look: TextStyle = "strong" if leader(found, *names) else "dim"
+    return [Styled(lead_words(found, *names, write=partial(human, digits=2)), look), at]
+
+
+def _outcome(found: Found, first: str, second: str) -> tuple[str, str]:
+    """`kan is better`, and how many times; or that it is undecided, or why it is not known."""
+    if found.estimate is None:
+        return f"not known ({lead_words(found, first, second)})", ""
+    match leader(found, first, second):
+        case None:
+            return "undecided", ""
+        case name:
+            times = found.estimate if name == first else 1 / found.estimate
+            return f"{name} is better", f"{human(times, 2)} times "
+
+
+def seconds_words(found: Headline, names: tuple[str, str]) -> str:
+    """Who is ahead at equal seconds at the largest size, or how to have that."""
+    if found.clock is None:
+        return "Equal seconds: not timed; `harness bench FILE` adds them."
+    where = f"Equal seconds, {found.places[-1]} size:"
+    if len(found.tasks) > ALL_PLACES_UP_TO:
+        return f"{where} {_counted(found, found.clock, names)} on {len(found.tasks)} tasks."
+    ratios = [found.reading(task, found.clock, found.places[-1]).ratio for task in found.tasks]
+    told = [f"{task} {lead_words(ratio, *names)}" for task, ratio in zip(found.tasks, ratios, strict=True)]
+    return f"{where} {'; '.join(told)}."
+
+
+def turn_words(leads: Sequence[Lead], names: tuple[str, str], labels: tuple[str, str]) -> str:
+    """`kan ahead at 40 to 80, undecided at 160`: who is ahead over the sizes of one task on one axis."""
+    called = {labels[0]: f"{names[0]} ahead", labels[1]: f"{names[1]} ahead", None: "undecided"}
+    stretches = []
+    for lead in leads:
+        ends = list(dict.fromkeys([human(lead.low), human(lead.high)]))
+        stretches.append(f"{called[lead.leader]} at {' to '.join(ends)}")
+    return ", ".join(stretches)
+
+
+def _names(found: Headline) -> tuple[tuple[str, str], list[str]]:
+    """What the sides are called in narrow cells, and the line that explains it where it is not their names."""
+    labels = (found.first.label, found.second.label)
+    if max(map(len, labels)) <= LONGEST_NAME:
+        return labels, []
+    return ("A", "B"), _wrapped(f"A: {labels[0]}. B: {labels[1]}.")
+
+
+def _rows(found: Headline, names: tuple[str, str]) -> list[str]:
+    columns, last = found.columns[:COLUMNS], found.places[-1]
+    if len(found.tasks) > TASKS_UP_TO:
+        return [_row(f"{len(found.tasks)} tasks", [_counted(found, axis, names) for axis in columns])]
+    places = found.places if len(found.tasks) <= ALL_PLACES_UP_TO else (last,)
+    lines = []
+    for task in found.tasks:
+        for place in places:
+            cells = [lead_words(found.reading(task, axis, place).ratio, *names) for axis in columns]
+            label = (
+                f"{task[: LABEL_WIDTH - 10]:<{LABEL_WIDTH - 10}} " if place == places[0] else " " * (LABEL_WIDTH - 9)
+            )
+            lines.append(_row(f"{label}{place}", cells))
+    return lines
+
+
+def _counted(found: Headline, axis: str, names: tuple[str, str]) -> str:
+    """On how many tasks each side is ahead at the largest size."""
+    ahead = Counter(leader(found.reading(task, axis, found.places[-1]).ratio, *names) for task in found.tasks)
+    return f"{names[0]} {ahead[names[0]]}, {names[1]} {ahead[names[1]]}, ? {ahead[None]}"
+
+
+def _row(label: str, cells: Sequence[str]) -> str:
+    return (f"{label:<{LABEL_WIDTH}}" + "".join(f"{cell:<{CELL_WIDTH}}" for cell in cells)).rstrip()
+
+
+def _turns(found: Headline, names: tuple[str, str]) -> list[list[str]]:
+    """Per task the sizes on the matched axis at which each is ahead; then those on others, if the lead turns there."""
+    labels = (found.first.label, found.second.label)
+    told = []
+    for axis in found.columns:
+        for task in found.tasks:
+            leads = [one for one in found.leads if (one.task, one.axis) == (task, axis)]
+            turns = len({one.leader for one in leads} - {None}) > 1
+            if leads and len(leads) <= MOST_STRETCHES and (axis == found.columns[0] or turns):
+                told.append(_wrapped(f"{task}, by {_short(axis)}: {turn_words(leads, names, labels)}."))
+    return told
+
+
+def _verdict_lines(verdicts: Sequence[Verdict]) -> list[str]:
+    if len(verdicts) == 1:
+        return _wrapped(f"Verdict: “{verdicts[0].rule.claim}” is {verdicts[0].conclusion}.")
+    counted = Counter(verdict.conclusion for verdict in verdicts)
+    told = ", ".join(f"{number} {conclusion}" for conclusion, number in counted.items())
+    return _wrapped(f"Verdicts of {len(verdicts)} rules: {told} (see the report).") if verdicts else []
+
+
+def _short(axis: str) -> str:
+    return all_axes()[axis].short
+
+
+def _percent(level: float) -> str:
+    return f"{100 * level:.3g} %"
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)

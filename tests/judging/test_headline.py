@@ -1,0 +1,141 @@
+"""The answer of an experiment: who is better at equal size, by how much, and where that turns.
+
+pytest tests/judging/test_headline.py
+"""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from judging.made_experiment import ALPHAS, RULES, write_experiment, write_records
+from judging.made_runs import made_runs, made_table, power
+
+from harness.cli import main
+from harness.judging.headline import Headline, NoHeadline, headline, main_headline, main_sides, to_json
+from harness.judging.judge import interval_level
+from harness.judging.versus import Side
+from harness.record import load
+from harness.spec import read_manifest
+
+SIDES = (Side("kan", ("kan",)), Side("mlp", ("mlp",)))
+THIRD_ARM = "  deep: {architecture: {family: mlp, depth: 3}, recipe: fast}\n"
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory):
+    """A plan with records: the loss of kan is 3 N^-1, that of mlp 3 N^-0.6."""
+    folder = tmp_path_factory.mktemp("headline")
+    file = write_experiment(folder)
+    arguments = ["plan", str(file), "--results", str(folder / "results")]
+    assert CliRunner().invoke(main, arguments, catch_exceptions=False).exit_code == 0
+    return write_records(folder), folder / "results"
+
+
+@pytest.fixture(scope="module")
+def found(planned) -> Headline:
+    """The headline of that plan."""
+    manifest, results = planned
+    answer = main_headline(manifest, load(manifest, results / "runs"))
+    assert isinstance(answer, Headline)
+    return answer
+
+
+def test_ratios_are_those_of_the_laws_at_both_ends_and_between(found):
+    """3 N^-0.6 over 3 N^-1 is N^0.4; the sizes that both have are the two arms', which are equal here."""
+    axis = "params.trainable"
+    ratios = [found.reading("xy", axis, place).ratio for place in found.places]
+
+    assert found.columns[0] == axis
+    assert ratios[0].at < ratios[1].at < ratios[2].at
+    for ratio in ratios:
+        truth = ratio.at ** (ALPHAS["kan"] - ALPHAS["mlp"])
+        assert ratio.estimate == pytest.approx(truth, rel=0.1)
+        assert ratio.low < truth < ratio.high
+    assert [(one.leader, one.low, one.high) for one in found.leads if one.axis == axis] == [
+        ("kan", ratios[0].at, ratios[2].at)
+    ]
+
+
+def test_intervals_agree_with_the_rule_that_compares_the_same_sides(planned, found):
+    """A reader who sees an answer and a verdict must not find two intervals of one number."""
+    rule = planned[0].experiment.decide[0]
+
+    assert found.level == interval_level(rule, 1)
+    runs = made_runs(made_table({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, ("xy",)))
+    assert headline(planned[0], runs, (SIDES[1], SIDES[0])).level == 0.95  # no rule compares them in this order
+
+
+def test_where_the_curves_cross_the_leader_turns(planned):
+    """N^-1 and N^-0.5 / 15 are equal at 225: kan is behind below and ahead above."""
+    runs = made_runs(made_table({"kan": power(1, 1.0), "mlp": power(1 / 15, 0.5)}, ("xy",)))
+    found = headline(planned[0], runs, SIDES)
+    leads = [one for one in found.leads if one.axis == "params.trainable"]
+
+    assert [one.leader for one in leads if one.leader] == ["mlp", "kan"]
+    assert leads[0].low == 30
+    assert leads[0].high < 225 < leads[-1].low
+    assert leads[-1].high == 2000
+
+
+def test_a_budget_is_read_there_alone(planned):
+    """On each axis at the size of the first side's network of that budget."""
+    runs = made_runs(made_table({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, ("xy",)))
+    found = headline(planned[0], runs, SIDES, at=200.0)
+
+    assert found.places == ("200",)
+    sizes = [found.reading("xy", axis, "200").ratio.at for axis in found.columns]
+    assert sizes == pytest.approx([200, 200 * 40 * 300, 200 * 1200])
+    assert found.clock == "seconds"
+
+
+def test_one_common_size_is_told_once(planned):
+    """Where both sides have one size in common, it is the largest; a smallest and a middle one would repeat it."""
+    both = {"kan": np.array([30, 60]), "mlp": np.array([60, 120])}
+    table = made_table({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, ("xy",), sizes=both)
+    found = headline(planned[0], made_runs(table), SIDES)
+    read = {place: found.reading("xy", "params.trainable", place).ratio for place in found.places}
+
+    assert read["largest"].at == 60
+    assert all("ONE_SIZE" in read[place].refused for place in ("smallest", "middle"))
+
+
+def test_the_sides_are_those_of_the_first_rule_or_the_only_two_arms(tmp_path):
+    """Of three arms without a rule nobody can say which two are meant: a sentence says how to compare two."""
+    rules_of_side = RULES.replace("arms: [kan, mlp]", "arms: [[kan, mlp], deep]")
+    cases = {
+        "": (Side("kan", ("kan",)), Side("mlp", ("mlp",))),
+        RULES.replace("arms: [kan, mlp]", "arms: [mlp, kan]"): (SIDES[1], SIDES[0]),
+        rules_of_side: (Side("the best of kan, mlp", ("kan", "mlp")), Side("deep", ("deep",))),
+        "three": None,
+    }
+    for rules, sides in cases.items():
+        file = write_experiment(tmp_path, "" if rules == "three" else rules)
+        text = file.read_text(encoding="utf-8")
+        if "deep" in rules or rules == "three":
+            file.write_text(text.replace("match:", f"{THIRD_ARM}match:", 1), encoding="utf-8")
+        results = tmp_path / f"results{len(list(tmp_path.iterdir()))}"
+        CliRunner().invoke(main, ["plan", str(file), "--results", str(results)], catch_exceptions=False)
+        manifest = read_manifest(results / "made")
+        assert main_sides(manifest) == sides, rules
+    table = made_table({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, ("xy",))
+    answer = main_headline(manifest, table)
+    assert isinstance(answer, NoHeadline)
+    assert "kan, mlp, deep" in answer.why
+
+
+def test_cautions_begin_with_the_worst(planned):
+    """Runs that diverged, then few seeds, then that one recipe trained each side."""
+    table = made_table({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, ("xy",))
+    lost = (table["arm"] == "mlp") & (table["seed"] == 0)
+    found = headline(planned[0], made_runs(table.assign(status=np.where(lost, "diverged", "done"))), SIDES)
+
+    assert [caution.split()[0] for caution in found.cautions] == ["20%", "3", "Each"]
+
+
+def test_the_headline_is_strict_json(found):
+    """What has no number is null, never NaN."""
+    said = json.loads(json.dumps(to_json(found), allow_nan=False))
+
+    assert said["first"]["label"] == "kan"
+    assert len(said["readings"]) == len(found.columns) * len(found.places)

@@ -1,0 +1,96 @@
+"""The answer in words: at most 15 lines of 76 columns, whatever the tasks, names and numbers.
+
+pytest tests/show/tables/test_headline_words.py
+"""
+
+import itertools
+
+import pytest
+
+from harness.judging.found import Found
+from harness.judging.headline import Headline, Lead, NoHeadline, Reading
+from harness.judging.versus import Side
+from harness.show.tables.headline import answer_sentences, answer_table, console_lines, factor, lead_words
+
+AXES = ("params.trainable", "flops_train.shared_dense", "flops_train.local_min")
+PLACES = ("smallest", "middle", "largest")
+RATIOS = (
+    Found(3.21, 1.4, 7.0, at=30.0, seeds=5),
+    Found(0.0312, 0.01, 0.09, at=30.0, seeds=5),
+    Found(2e5, 1.1e4, 3.6e6, at=1e12, seeds=5),
+    Found(1.0, 1e-6, 1e6, at=30.0, seeds=5),
+    Found(refused="NO_OVERLAP: kan has sizes from 3 to 4, mlp from 5 to 6"),
+)
+
+
+def made(tasks: int, names: tuple[str, str] = ("kan", "mlp"), clock: str | None = None) -> Headline:
+    """A headline with every kind of ratio in turn."""
+    labels = [f"task_{number}_of_many" for number in range(tasks)]
+    axes = [*AXES, *([clock] if clock else [])]
+    ratios = itertools.cycle(RATIOS)
+    readings = [Reading(*place, next(ratios)) for place in itertools.product(labels, axes, PLACES)]
+    leads = [
+        Lead(task, axis, low, 2 * low, leader)
+        for (task, axis), (low, leader) in itertools.product(
+            itertools.product(labels, axes), ((1e9, names[0]), (4e9, None), (1.6e10, names[1]))
+        )
+    ]
+    sides = (Side(names[0], (names[0],)), Side(names[1], (names[1],)))
+    formulas = dict.fromkeys(labels, "exp(sin(πx) + y²)")
+    cautions = ("20 % of the runs of a side with a rather long name, which takes a second line, diverged.",)
+    return Headline(*sides, "rmse", 0.975, 5, formulas, AXES, clock, PLACES, tuple(readings), tuple(leads), cautions)
+
+
+def test_the_answer_fits_fifteen_lines_of_76_columns():
+    """Of many tasks the largest size, of very many how often each side leads; long names become letters."""
+    long_names = ("the best of kan, kan_wide", "spline_mlp")
+    for tasks, names, clock in itertools.product((1, 2, 3, 6, 27), (("kan", "mlp"), long_names), (None, "seconds")):
+        lines = console_lines(made(tasks, names, clock), [], ["216 runs.", "Report: results/x/report.html"])
+        case = f"{tasks} tasks, {names}, {clock}:\n" + "\n".join(lines)
+        assert len(lines) <= 15, case
+        assert max(map(len, lines)) <= 76, case
+        assert lines[-1].startswith("Report"), case
+        if names is long_names:
+            assert any(line.startswith("A: the best of kan, kan_wide. B: spline_mlp.") for line in lines), case
+
+
+def test_a_lead_is_told_as_that_of_the_side_that_has_it():
+    """A ratio below 1 is the second's lead, turned over with its interval; an interval that holds 1 has both ends."""
+    told = [lead_words(ratio, "kan", "mlp") for ratio in RATIOS]
+
+    assert told == [
+        "kan 3.2x [1.4, 7]",
+        "mlp 32x [11, 100]",
+        "kan 2e5x [1e4, 4e6]",
+        "mlp 1e6 to kan 1e6?",
+        "no equal size",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(1.04, "1"), (9.96, "10"), (99.6, "100"), (213, "210"), (996, "1e3"), (3.46e5, "3e5")]
+)
+def test_factors_have_two_digits_or_a_power_of_ten(value, said):
+    """What is rounded to 1,000 is written as such."""
+    assert factor(value) == said
+
+
+def test_pages_have_every_size_and_axis_and_say_where_it_was_read():
+    """A row a task and size; a column an axis, seconds too."""
+    found = made(2, clock="seconds")
+    table = answer_table(found)
+
+    assert len(table.rows) == 6
+    assert [len(row.cells) for row in table.rows] == [6] * 6
+    assert table.rows[0].cells[0] == "task_0_of_many: exp(sin(πx) + y²)"
+    assert table.rows[0].cells[2] == [("kan 3.2x [1.4, 7]", "strong"), " at 30"]
+    assert answer_sentences(found)[0] == (
+        "On task_0_of_many, at the largest equal size: kan is better 2×10⁵ times at equal trainable parameters, "
+        "3.2 times at equal training FLOPs (shared-dense); undecided at equal training FLOPs (local minimum)."
+    )
+    assert "not known (no equal size)" in answer_sentences(found)[1]
+
+
+def test_without_two_sides_the_reason_stands_in_the_answer_s_place():
+    """And the last lines all the same."""
+    assert console_lines(NoHeadline("No two sides."), [], ["Report: r"]) == ["No two sides.", "Report: r"]
