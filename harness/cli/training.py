@@ -11,6 +11,7 @@ from harness.cli.plans import planned_runs, records_of
 from harness.dispatch.here import Failed, Skipped, available_cores, terminated_like_ctrl_c, train_here
 from harness.dispatch.mirror import Mirror, mirroring
 from harness.dispatch.slots import Done, Evaluated, Failure, PackedRuns
+from harness.planning.warnings import warnings_line
 from harness.record import missing, read_records
 from harness.show.console import console, pack_progress
 from harness.spec import Manifest, run_id, stages
@@ -29,6 +30,8 @@ def train_missing(manifest: Manifest, folder: Path, workers: int | None, mirror:
     present = [identity for identity in specs if identity not in absent]
     read_records(present, records, folder)  # damaged ones are named now, not after an hour of training
     check_writable(records)
+    if line := warnings_line(manifest):
+        console.print(line, soft_wrap=True)
     for task, seed in {(run.task, run.seed) for run in itertools.chain.from_iterable(packs)}:
         draw(task, seed)  # a target that is not finite is named before anything trains
     try:
