@@ -110,7 +110,7 @@ def analyse_and_report(manifest: Manifest, records: Mapping[str, Record], folder
         if isinstance(found, Headline):
             draw_headline(found, experiment_styles(manifest, {side.label: side.names for side in found.sides}), folder)
         tell("report", 1, 2)
-        write_report(manifest, records, *analysis, verdicts, folder, search)
+        write_report(manifest, records, *analysis, found, verdicts, folder, search)
     return Answered(analysis, found, verdicts)
 
 

@@ -92,6 +92,17 @@ CODES: dict[str, Code] = {
         "Neither law levels off within its sizes, so there are no floors to compare.",
         "Add larger sizes.",
     ),
+    "SEEDS": Code(
+        "refusal",
+        "One seed is left for this comparison. It shows no spread, so there is no interval. Where a side has several "
+        "arms, no other seed can choose among them.",
+        "Run more seeds: three or more, five for narrow intervals.",
+    ),
+    "ONE_SIZE": Code(
+        "refusal",
+        "Both sides have only one size in common. It stands as the largest, so there is no smaller one to read.",
+        "Add sizes that both sides can have.",
+    ),
     "LOCAL_SLOPE": Code(
         "caution",
         "The sizes span less than a factor of 10. The exponent describes the slope between them and nothing beyond.",

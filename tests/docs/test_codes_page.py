@@ -8,15 +8,16 @@ from pathlib import Path
 from harness.show.codes import CODES, KINDS
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("fit", "comparison", "judging", "show/tables", "show/pages", "show/figures")
+ROOMS = ("fit", "comparison", "judging", "show")
 
 
-def codes_in_the_program():
-    """Every word in capitals that what analyses and shows has as a text: codes, and nothing else."""
+def codes_in_the_program() -> set[str]:
+    """Every word in capitals that is a text of what analyses and shows, or begins one (`SEEDS: one seed of both`)."""
     words = set()
     for path in (path for room in ROOMS for path in (ROOT / "harness" / room).rglob("*.py")):
         texts = [node.value for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Constant)]
-        words |= {text for text in texts if isinstance(text, str) and re.fullmatch(r"[A-Z][A-Z0-9_]{3,}", text)}
+        found = [re.match(r"([A-Z][A-Z0-9_]{3,})(: |$)", text) for text in texts if isinstance(text, str)]
+        words |= {one[1] for one in found if one}
     return words
 
 

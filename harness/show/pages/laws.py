@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import pandas as pd
+from markupsafe import Markup
 
 from harness.judging.checks import Check
 from harness.judging.scaling import SeriesFit, headline_axes
 from harness.show.figures.residuals import experiment_residuals
 from harness.show.figures.scaling import scaling_figure
-from harness.show.pages.page import png
+from harness.show.pages.page import svg
 from harness.show.pages.runs import run_tasks
 from harness.show.tables.checks import checks_table
 from harness.show.tables.laws import fits_table, held_out_table
@@ -18,6 +19,7 @@ from harness.show.tables.table import Table
 from harness.show.words import loss_words
 from harness.spec import Manifest
 
+RESIDUALS_SAY = "Residuals of the drawn laws against size and against the law's value, two panels a series"
 OfSeries = TypeVar("OfSeries", SeriesFit, Check)
 
 
@@ -30,7 +32,7 @@ class LawsPart:
 
     loss: str
     level: float
-    figure: str | None
+    figure: Markup | None
     headline: Table
     every_axis: Table
     axes: tuple[str, ...]
@@ -42,7 +44,7 @@ class TrustPart:
     """What speaks for and against the laws: checks, residuals, and what they predicted of sizes that were held out."""
 
     checks: Table
-    residuals: str | None
+    residuals: Markup | None
     held_out: Table | None
 
 
@@ -50,10 +52,11 @@ def laws_part(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesFit]
     """Series that were crossed with budgets, whose sizes are those of valleys, are in the table of every axis alone."""
     ordered = _by_task(manifest, fits)
     axes = tuple(dict.fromkeys(one.axis for one in fits))
+    loss = loss_words(table["metric"])
     return LawsPart(
-        loss=loss_words(table["metric"]),
+        loss=loss,
         level=fits[0].fit.level,
-        figure=png(scaling_figure(manifest, table, fits)),
+        figure=svg(lambda: scaling_figure(manifest, table, fits), "laws-figure", f"{loss} against size, a row a task"),
         headline=fits_table(_uncrossed(manifest, ordered), headline_axes(manifest)).without("axis"),
         every_axis=fits_table(ordered, axes).without_notes(),
         axes=axes,
@@ -68,7 +71,7 @@ def trust_part(
     held_out = held_out_table(_uncrossed(manifest, _by_task(manifest, fits)), headline_axes(manifest))
     return TrustPart(
         checks=checks_table(_uncrossed(manifest, _by_task(manifest, checks))).without("axis"),
-        residuals=png(experiment_residuals(manifest, table, fits)),
+        residuals=svg(lambda: experiment_residuals(manifest, table, fits), "residuals-figure", RESIDUALS_SAY),
         held_out=held_out.without("axis") if held_out else None,
     )
 

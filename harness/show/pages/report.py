@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from harness.judging.checks import Check
+from harness.judging.headline import Headline, NoHeadline
 from harness.judging.judge import Verdict
 from harness.judging.scaling import SeriesFit
 from harness.judging.searched import Searched
@@ -51,16 +52,20 @@ def write_report(
     table: pd.DataFrame,
     fits: Sequence[SeriesFit],
     checks: Sequence[Check],
+    found: Headline | NoHeadline,
     verdicts: Sequence[Verdict],
     folder: Path,
     searched: Searched | None = None,
 ) -> Path:
-    """Write `report.html` of a plan, whose `records` are by run id, into `folder`; with the search that it confirms."""
+    """Write `report.html` of a plan into `folder`, with the search that it confirms.
+
+    `records` are by run id, and `found` is who is better at equal size.
+    """
     laws = laws_part(manifest, table, fits)
     report = ReportPage(
         manifest=manifest,
         statuses=Counter(record.status for record in records.values()),
-        answer=answer_part(manifest, verdicts),
+        answer=answer_part(manifest, found, verdicts),
         pairs=pairs_part(manifest, table, laws.loss),
         accuracies=accuracies_part(table),
         laws=laws,
