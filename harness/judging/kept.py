@@ -21,8 +21,8 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
@@ -132,7 +132,7 @@ def _computed(
 ) -> Iterator[tuple[str, Any]]:
     """The key and value of each call: this process begins at one end of the list, others at the other.
 
-    `ended` hears of each when it is done, by whomever.
+    `ended` hears of each when it is done, by whomever. Where a process dies, this one does the rest.
     """
     if len(calls) <= FEW or known.cores == 1:
         for key, call in calls.items():
@@ -143,14 +143,19 @@ def _computed(
         workers = min(known.cores, len(calls)) - 1
         known.pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin)
         known.at_exit.callback(known.pool.shutdown, cancel_futures=True)
-    elsewhere: dict[str, Future[Any]] = {key: known.pool.submit(function, *call) for key, call in calls.items()}
-    for future in elsewhere.values():
-        future.add_done_callback(lambda _: ended())
-    for key, future in reversed(list(elsewhere.items())):
+    elsewhere: list[tuple[str, Future[Any]]] = []
+    with suppress(BrokenExecutor):
+        elsewhere += [(key, known.pool.submit(function, *call)) for key, call in calls.items()]
+    for key, future in reversed(elsewhere):
         if future.cancel():  # nobody has begun with it
             yield key, function(*calls[key])
         else:
-            yield key, future.result()
+            try:
+                yield key, future.result()
+            except BrokenExecutor:
+                known.cores = 1
+                yield key, function(*calls[key])
+        ended()
 
 
 def _begin() -> None:
