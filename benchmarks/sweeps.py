@@ -34,7 +34,7 @@ from harness.train.checkpoint import Checkpoint, write_checkpoint
 from harness.train.fused import kernels
 
 ROOT = Path(__file__).parents[1]
-QUICKSTART = ROOT / "experiments" / "quickstart.yaml"  # 72 runs a seed
+TOY_LAWS = ROOT / "experiments" / "toy_laws.yaml"  # 72 runs a seed
 SEEDS = 140
 ROUNDS = 5
 STARTS = 5  # jobs of an engine that are started one after the other
@@ -99,7 +99,7 @@ def compare() -> report.Report:
     """Seconds of everything, and how many times longer than its floor it takes."""
     with bed() as up:
         longer = ("max_evaluations: 1500", "max_evaluations: 15000")  # for jobs of the usual length
-        text = quickstart(longer, (SEEDS_LINE, f"seeds: {list(range(SEEDS))}"))
+        text = toy_laws(longer, (SEEDS_LINE, f"seeds: {list(range(SEEDS))}"))
         sweep = plan_of(write_sweep(up.folder, "sweep", text, {"sbatch": {"hold": True}}))
         rows = [*submitting(up, sweep), *looking(up, sweep), *starting(up), *saving(up.folder)]
     return report.Report(
@@ -117,13 +117,13 @@ def compare() -> report.Report:
             "ratio": "ours ÷ floor",
         },
         notes=[
-            f"The sweep is the quickstart with {SEEDS} seeds and ten times its evaluations; its jobs are held in the "
+            f"The sweep is toy_laws.yaml with {SEEDS} seeds and ten times its evaluations; its jobs are held in the "
             f"queue. `submit` and `status`: medians of {ROUNDS} whole processes, those that they start included, in "
             "turn with the floor. The records and event logs of all runs that `status` reads at last are copies of "
             "one run's; they are published once.",
             f"Job to first step: medians of {STARTS} jobs, one at a time, from the first line of the job's script to "
             "the first evaluation, and of its two parts. Kernels are compiled before. "
-            f"Checkpoints: medians of {CHECKPOINTS}, of the quickstart's costliest pack; their share of training is "
+            f"Checkpoints: medians of {CHECKPOINTS}, of toy_laws.yaml's costliest pack; their share of training is "
             f"that where one is written every {CHECKPOINT_EVERY:.0f} s, as by default.",
         ],
     )
@@ -173,12 +173,12 @@ def write_sweep(folder: Path, name: str, text: str, profile: Mapping[str, object
     return file
 
 
-def quickstart(*changes: tuple[str, str]) -> str:
-    """The quickstart's text with these changes."""
-    text = QUICKSTART.read_text(encoding="utf-8")
+def toy_laws(*changes: tuple[str, str]) -> str:
+    """The text of toy_laws.yaml with these changes."""
+    text = TOY_LAWS.read_text(encoding="utf-8")
     for old, new in changes:
         if old not in text:
-            raise click.ClickException(f"{QUICKSTART} has no line `{old}` any more; mend benchmarks/sweeps.py")
+            raise click.ClickException(f"{TOY_LAWS} has no line `{old}` any more; mend benchmarks/sweeps.py")
         text = text.replace(old, new)
     return text
 
@@ -291,10 +291,10 @@ def import_in_a_job(up: Bed) -> Took:
 
 
 def saving(folder: Path) -> list[Row]:
-    """A checkpoint of the quickstart's costliest pack, by engine, and its bytes written and flushed by themselves."""
+    """A checkpoint of toy_laws.yaml's costliest pack, by engine, and its bytes written and flushed by themselves."""
     rows, path = [], folder / "pack.checkpoint"
     for name, engine in ENGINES.items():
-        file = write_sweep(folder, "saved", quickstart((SEEDS_LINE, f"{SEEDS_LINE}\nengine: {name}")))
+        file = write_sweep(folder, "saved", toy_laws((SEEDS_LINE, f"{SEEDS_LINE}\nengine: {name}")))
         manifest = plan_of(file)
         specs = {planned.run_id: planned.run for planned in manifest.runs}
         pack = engine.prepare([specs[run] for run in manifest.packs[0]], "cpu")
@@ -313,7 +313,7 @@ def saving(folder: Path) -> list[Row]:
 
 def publishing(sweep: Manifest, folder: Path) -> Row:
     """A record for every run, the numbers of each being those of one that is trained here; and files as large."""
-    quick = plan_of(QUICKSTART)
+    quick = plan_of(TOY_LAWS)
     cheapest = {planned.run_id: planned.run for planned in quick.runs}[quick.packs[-1][0]]
     (trained,) = train_pack([cheapest], folder / "trained")
     copies = [trained.model_copy(update={"run_id": one.run_id, "run": one.run}) for one in sweep.runs]

@@ -1,23 +1,25 @@
 """The runs of a complete plan analysed: fitted, drawn, judged, and written into its folder and on the terminal."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import click
 import pandas as pd
 
 from harness.base.files import check_writable, whole_file
 from harness.cli.costs import calibrations_of, table_of
 from harness.cli.plans import rungs_in
 from harness.cli.stages import rung_records
+from harness.dispatch.here import available_cores
 from harness.judging.checks import Check, check_table
 from harness.judging.checks import to_json as checks_to_json
 from harness.judging.headline import Headline, NoHeadline, main_headline
 from harness.judging.headline import to_json as headline_to_json
 from harness.judging.judge import Verdict, judge_all, sentence
 from harness.judging.judge import to_json as verdict_to_json
+from harness.judging.kept import keeping, tell
 from harness.judging.pairs import pairs, pairs_axis
 from harness.judging.scaling import SeriesFit, fit_table, headline_axes
 from harness.judging.scaling import to_json as fits_to_json
@@ -25,8 +27,9 @@ from harness.judging.searched import Searched, confirmed_ratios, searched
 from harness.judging.tuning import curves_table, ratios, ratios_table
 from harness.measure.cost import pack_costs, pack_errors
 from harness.record import Record, write_table
-from harness.show.console import console, print_table
+from harness.show.console import console, print_table, steps_progress
 from harness.show.costs import errors_sentence
+from harness.show.figures.headline import draw_headline
 from harness.show.figures.residuals import draw_residuals
 from harness.show.figures.scaling import draw_scaling
 from harness.show.figures.series import experiment_styles
@@ -37,8 +40,6 @@ from harness.show.tables.headline import console_lines
 from harness.show.tables.laws import fits_table, held_out_table
 from harness.show.words import loss_words
 from harness.spec import Manifest, side_label
-
-MANY_SERIES = 20  # whose fits take long enough to be announced
 
 
 class Analysis(NamedTuple):
@@ -57,12 +58,18 @@ class Answered(NamedTuple):
     verdicts: list[Verdict]
 
 
+@contextmanager
+def keeping_fits(folder: Path) -> Iterator[None]:
+    """Laws that are fitted in the block are kept in the folder of the plan, and its progress is shown."""
+    with steps_progress("analysis") as progress, keeping(folder, progress, available_cores()):
+        yield
+
+
 def analyse(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> Analysis:
     """Fit and check the runs of a complete plan."""
-    table = table_of(manifest, records, folder)
-    if (series := table.groupby(["task", "series"]).ngroups) > MANY_SERIES:
-        click.echo(f"fitting laws of {series} series on every axis, some seconds each", err=True)
-    return Analysis(table, fit_table(table), check_table(table, headline_axes(manifest)))
+    with keeping_fits(folder):
+        table = table_of(manifest, records, folder)
+        return Analysis(table, fit_table(table), check_table(table, headline_axes(manifest)))
 
 
 def keep_analysis(manifest: Manifest, analysis: Analysis, folder: Path) -> None:
@@ -91,14 +98,19 @@ def analyse_and_keep(manifest: Manifest, records: Mapping[str, Record], folder: 
 
 def analyse_and_report(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> Answered:
     """Write all that there is to a complete plan: tables, laws, figures, the answer, and the page report.html."""
-    analysis = analyse_and_keep(manifest, records, folder)
-    search = search_of(manifest, analysis.table, folder)
-    draw_figures(manifest, analysis, search, folder)
-    found, verdicts = main_headline(manifest, analysis.table), judge_all(manifest, analysis.table)
-    kept = {"headline": headline_to_json(found), "verdicts": [verdict_to_json(verdict) for verdict in verdicts]}
-    with whole_file(folder / "answer.json") as path:
-        path.write_text(json.dumps(kept, allow_nan=False, indent=1) + "\n", encoding="utf-8")
-    write_report(manifest, records, *analysis, verdicts, folder, search)
+    with keeping_fits(folder):
+        analysis = analyse_and_keep(manifest, records, folder)
+        found, verdicts = main_headline(manifest, analysis.table), judge_all(manifest, analysis.table)
+        kept = {"headline": headline_to_json(found), "verdicts": [verdict_to_json(verdict) for verdict in verdicts]}
+        with whole_file(folder / "answer.json") as path:
+            path.write_text(json.dumps(kept, allow_nan=False, indent=1) + "\n", encoding="utf-8")
+        search = search_of(manifest, analysis.table, folder)
+        tell("figures", 0, 2)
+        draw_figures(manifest, analysis, search, folder)
+        if isinstance(found, Headline):
+            draw_headline(found, experiment_styles(manifest, {side.label: side.names for side in found.sides}), folder)
+        tell("report", 1, 2)
+        write_report(manifest, records, *analysis, found, verdicts, folder, search)
     return Answered(analysis, found, verdicts)
 
 

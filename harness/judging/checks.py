@@ -1,6 +1,6 @@
 """How far the laws of every series can be trusted: which law, how it hangs on its points, what other intervals say."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -10,6 +10,7 @@ from harness.fit.bootstrap import CrossCheck
 from harness.fit.diagnose import Diagnostics
 from harness.fit.result import Caution
 from harness.fit.select import Selection
+from harness.judging.kept import kept, prepare
 from harness.judging.scaling import chosen_runs, with_parts
 
 
@@ -34,27 +35,33 @@ class Check(NamedTuple):
 
 def check_table(table: pd.DataFrame, axes: Sequence[str], level: float = 0.95) -> list[Check]:
     """A check of every task, series and axis of a table of runs, from the runs that laws are fitted to."""
-    return list(_checks(table, [axis for axis in axes if axis in table], level))
-
-
-def _checks(table: pd.DataFrame, axes: Sequence[str], level: float) -> Iterator[Check]:
+    groups = []
     for axis in axes:
+        if axis not in table:
+            continue
         runs = with_parts(chosen_runs(table, axis))
-        runs = runs[runs["part"] == "fitted"]
-        for (task, series), group in runs.groupby(["task", "series"], sort=False):
-            x, y = group["size"].to_numpy(float), group["test_loss"].to_numpy(float)
-            selection = fit.select_law(x, y, level)
-            chosen = selection.fits[selection.chosen] if selection.chosen else None
-            yield Check(
-                task=str(task),
-                series=str(series),
-                axis=axis,
-                selection=selection,
-                diagnostics=fit.diagnose(chosen) if chosen else None,
-                cross_check=fit.cross_check(x, y, chosen) if chosen else None,
-                data_hash=fit.data_hash(x, y),
-                metric=str(group["metric"].iloc[0]),
-            )
+        for (task, series), group in runs[runs["part"] == "fitted"].groupby(["task", "series"], sort=False):
+            points = group["size"].to_numpy(float), group["test_loss"].to_numpy(float)
+            groups.append((str(task), str(series), axis, str(group["metric"].iloc[0]), *points))
+    prepare(fit.select_law, [(x, y, level) for *_, x, y in groups], "choices of laws")
+    selections: list[Selection] = [kept(fit.select_law, x, y, level) for *_, x, y in groups]
+    quoted = [selection.fits[selection.chosen] if selection.chosen else None for selection in selections]
+    checked = [(x, y, chosen) for (*_, x, y), chosen in zip(groups, quoted, strict=True) if chosen]
+    prepare(fit.cross_check, checked, "bootstraps")
+    prepare(fit.diagnose, [(chosen,) for *_, chosen in checked], "diagnostics")
+    return [
+        Check(
+            task=task,
+            series=series,
+            axis=axis,
+            selection=selection,
+            diagnostics=kept(fit.diagnose, chosen) if chosen else None,
+            cross_check=kept(fit.cross_check, x, y, chosen) if chosen else None,
+            data_hash=fit.data_hash(x, y),
+            metric=metric,
+        )
+        for (task, series, axis, metric, x, y), selection, chosen in zip(groups, selections, quoted, strict=True)
+    ]
 
 
 def to_json(checks: Sequence[Check]) -> list[dict[str, Any]]:

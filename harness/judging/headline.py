@@ -18,6 +18,7 @@ from harness.fit.result import to_json as plain
 from harness.judging.curves import SideCurve, common, largest_common, of_paired, paired, side_curve, size_of
 from harness.judging.found import Found
 from harness.judging.judge import interval_level
+from harness.judging.pairs import END_TOLERANCE
 from harness.judging.runs import ExperimentRuns, of_arm, runs_of
 from harness.judging.versus import Side, conventions_of, tasks_of_both
 from harness.spec import Decide, Manifest, all_axes, side_label, units
@@ -72,6 +73,11 @@ class Headline:
     readings: tuple[Reading, ...]
     leads: tuple[Lead, ...]
     cautions: tuple[str, ...]
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """Both sides."""
+        return self.first, self.second
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -185,10 +191,15 @@ def _level(manifest: Manifest, runs: ExperimentRuns, sides: tuple[Side, Side]) -
     return LEVEL if rule is None else interval_level(rule, len(units(rule, runs.tasks)))
 
 
-def _sizes(first: SideCurve, second: SideCurve) -> tuple[float, float, float]:
-    """The smallest, a middle and the largest size that both have; the middle one is of the first side's own sizes."""
+def _sizes(first: SideCurve, second: SideCurve) -> tuple[float | None, float | None, float]:
+    """The smallest, a middle and the largest size that both have; the middle one is of the first side's own sizes.
+
+    Where they have one size in common, it is the largest, and there is no other.
+    """
     largest = largest_common(first, second)
     smallest, _ = common(first, second)
+    if smallest >= largest * (1 - END_TOLERANCE):
+        return None, None, float(largest)
     between = first.sizes[(first.sizes > smallest) & (first.sizes < largest)]
     middle = np.sqrt(smallest * largest)
     if between.size:
@@ -196,7 +207,9 @@ def _sizes(first: SideCurve, second: SideCurve) -> tuple[float, float, float]:
     return float(smallest), float(middle), float(largest)
 
 
-def _ratio(first: SideCurve, second: SideCurve, size: float, level: float) -> Found:
+def _ratio(first: SideCurve, second: SideCurve, size: float | None, level: float) -> Found:
+    if size is None:
+        return Found(refused=f"ONE_SIZE: {first.name} and {second.name} have one size of {first.axis} in common")
     try:
         return of_paired(paired(first, second, size, level), size)
     except HarnessError as error:
@@ -213,7 +226,7 @@ def _leads(
     smallest, largest = common(*curves)
     between = curves[0].sizes[(curves[0].sizes > smallest) & (curves[0].sizes < largest)]
     found: list[Lead] = []
-    for size in [smallest, *between, largest]:
+    for size in dict.fromkeys([smallest, *between, largest]):
         ratio = _ratio(*curves, float(size), level)
         if ratio.refused is not None:
             continue

@@ -12,6 +12,7 @@ from harness.base.errors import HarnessError
 from harness.comparison.answer import refused_fits, shared_range
 from harness.fit import Fit
 from harness.judging.found import Found
+from harness.judging.kept import kept
 from harness.judging.quantity import Case
 from harness.judging.runs import laws
 from harness.judging.scaling import SeriesFit, common_law
@@ -61,7 +62,7 @@ def cost_at(first: Fit, second: Fit, at: float | str) -> Found:
     loss = {"middle": math.sqrt(low * high), "lowest": low}[at] if isinstance(at, str) else at
     if not low * (1 - 1e-12) <= loss <= high * (1 + 1e-12):
         raise HarnessError(f"loss {loss:.4g}: both attain {low:.4g} to {high:.4g}")
-    found = comparison.cost_ratio(first, second, loss)
+    found = kept(comparison.cost_ratio, first, second, loss)
     if found.refusals or found.estimate is None or found.low is None or found.high is None:
         return refused(found.refusals)
     if np.isnan(found.estimate[0]):

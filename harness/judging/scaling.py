@@ -1,5 +1,6 @@
 """From the table of runs to laws: every series of every task, on every axis, under both laws."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -11,6 +12,7 @@ from harness.fit import Fit
 from harness.fit.held_out import Extrapolation, extrapolate, extrapolation_json, largest_sizes, warn_of_distance
 from harness.fit.precision import warn_of_precision
 from harness.fit.window import until_minimum, warn_of_cut
+from harness.judging.kept import kept, prepare
 from harness.spec import Manifest, all_axes, default_count
 
 SeriesLaw = Literal["pure", "floor"]
@@ -126,34 +128,42 @@ def fit_table(table: pd.DataFrame, axes: Sequence[str] | None = None, level: flo
     law of their error; they are counted. A law is warned where its exponent hangs on a window that the data cut. Where
     a convention counts nothing (`matmul` of a KAN without base) or does not define a family, there is no law.
     """
-    found = []
+    groups = []
     for axis in size_axes() if axes is None else axes:
         if axis not in table:
             continue
         rows = with_parts(chosen_runs(table, axis))
         for (task, series), group in rows[rows["size"] > 0].groupby(["task", "series"], sort=False):
-            found += [_series_fit(str(task), str(series), axis, group, law, level) for law in LAWS]
-    return found
+            groups.append((str(task), str(series), axis, group))
+    fitted = itertools.chain.from_iterable(_fitted(runs) for _, _, _, runs in groups)
+    prepare(fit.fit_law, [(*_xy(runs), law, level) for runs, law in itertools.product(fitted, LAWS)], "laws")
+    return [_series_fit(*group, law, level) for group, law in itertools.product(groups, LAWS)]
+
+
+def _fitted(runs: pd.DataFrame) -> list[pd.DataFrame]:
+    """The runs of a series that its law is fitted to; and, if any lie outside of the window, all of them."""
+    parts = runs["part"]
+    inside = runs[parts == "fitted"]
+    return [inside, runs[parts.isin(("fitted", "outside"))]] if (parts == "outside").any() else [inside]
 
 
 def _series_fit(task: str, series: str, axis: str, runs: pd.DataFrame, law: SeriesLaw, level: float) -> SeriesFit:
     parts = runs["part"]
-    result, everywhere, held_out = _fit(runs[parts == "fitted"], law, level), None, None
-    if (parts == "outside").any():
-        everywhere = _fit(runs[parts.isin(("fitted", "outside"))], law, level)
-        if runs["until_minimum"].any():
-            result = warn_of_cut(result, everywhere)
+    result, *rest = (_fit(own, law, level) for own in _fitted(runs))
+    everywhere, held_out = next(iter(rest), None), None
+    if everywhere and runs["until_minimum"].any():
+        result = warn_of_cut(result, everywhere)
     if (parts == "held_out").any():
         x, y = _xy(runs[parts == "held_out"])
         result = warn_of_distance(result, x)
-        held_out = extrapolate(result, x, y)
+        held_out = kept(extrapolate, result, x, y)
     diverged, outside = int((parts == "diverged").sum()), int((parts == "outside").sum())
     metric = str(runs["metric"].iloc[0])
     return SeriesFit(task, series, axis, result, diverged, outside, everywhere, held_out, metric)
 
 
 def _fit(runs: pd.DataFrame, law: SeriesLaw, level: float) -> Fit:
-    found = fit.fit_law(*_xy(runs), law, level)
+    found = kept(fit.fit_law, *_xy(runs), law, level)
     # Targets are taken to be of size 1, as those of the paper's toys are. A small cross-entropy has all its digits.
     has_floor = len(runs) and runs["metric"].iloc[0] == "rmse"
     return warn_of_precision(found, runs["dtype"].iloc[0]) if has_floor else found

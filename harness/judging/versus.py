@@ -14,6 +14,7 @@ from harness.base.errors import HarnessError, did_you_mean
 from harness.fit.result import to_json as plain
 from harness.judging.curves import common, curve, loss_at, paired, side_curve, size_of
 from harness.judging.found import Found
+from harness.judging.kept import kept
 from harness.judging.laws import cost_at, shown
 from harness.judging.runs import ExperimentRuns, laws, of_arm
 from harness.judging.side_runs import SideRuns
@@ -156,7 +157,7 @@ def _one(runs: ExperimentRuns, asked: VersusRequest, task: str, axis: str) -> Ve
     except HarnessError as error:
         return Versus(task, axis, ratio, Found(refused=str(error)), None)
     cost = _tried(lambda: cost_at(one, other, asked.loss if asked.loss is not None else "middle"))
-    return Versus(task, axis, ratio, cost, comparison.crossover(one, other))
+    return Versus(task, axis, ratio, cost, kept(comparison.crossover, one, other))
 
 
 def _tried(find: Any) -> Found:

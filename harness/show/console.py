@@ -20,6 +20,33 @@ def print_table(table: Table) -> None:
     console.print(for_terminal(table, console.width), soft_wrap=True)
 
 
+SECONDS_BETWEEN_LINES = 2.0  # where there is no terminal to redraw
+
+
+@contextmanager
+def steps_progress(what: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Shows how far the steps of `what` are while its block runs: on a terminal a bar, elsewhere a line now and then.
+
+    It goes to stderr, so that what a command prints for other programs stays whole.
+    """
+    log = Console(stderr=True, highlight=False, markup=False)
+    if not log.is_terminal:
+        last_line = time.monotonic()
+
+        def told(step: str, done: int, of: int) -> None:
+            nonlocal last_line
+            if time.monotonic() - last_line >= SECONDS_BETWEEN_LINES:
+                last_line = time.monotonic()
+                log.print(f"{what}: {step} {done}/{of}", soft_wrap=True)
+
+        yield told
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=log, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda step, done, of: bar.update(task, description=f"{what}: {step}", completed=done, total=of)
+
+
 @contextmanager
 def counted_progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """Shows how many of something are done while its block runs."""
@@ -30,9 +57,6 @@ def counted_progress(what: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-SECONDS_BETWEEN_LINES = 2.0  # where there is no terminal to redraw
 
 
 class PackProgress:

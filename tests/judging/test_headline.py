@@ -89,6 +89,17 @@ def test_a_budget_is_read_there_alone(planned):
     assert found.clock == "seconds"
 
 
+def test_one_common_size_is_told_once(planned):
+    """Where both sides have one size in common, it is the largest; a smallest and a middle one would repeat it."""
+    both = {"kan": np.array([30, 60]), "mlp": np.array([60, 120])}
+    table = made_table({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, ("xy",), sizes=both)
+    found = headline(planned[0], made_runs(table), SIDES)
+    read = {place: found.reading("xy", "params.trainable", place).ratio for place in found.places}
+
+    assert read["largest"].at == 60
+    assert all("ONE_SIZE" in read[place].refused for place in ("smallest", "middle"))
+
+
 def test_the_sides_are_those_of_the_first_rule_or_the_only_two_arms(tmp_path):
     """Of three arms without a rule nobody can say which two are meant: a sentence says how to compare two."""
     rules_of_side = RULES.replace("arms: [kan, mlp]", "arms: [[kan, mlp], deep]")

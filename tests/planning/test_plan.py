@@ -1,5 +1,6 @@
 """Plans: what is asked becomes networks that meet it, or cells that say why not."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -422,23 +423,19 @@ def test_every_experiment_of_the_project_plans(path):
             assert {n: cell.counts[n] for n in count(cell.network)} == count(cell.network)
 
 
-def test_the_quickstart_is_what_the_readme_says():
-    """At least 7 feasible sizes a family and task over two decades, 3 seeds, equal restarts and trials, float64."""
-    plan = make_plan(read_experiment(ROOT / "experiments" / "quickstart.yaml"), "quickstart")
-    for task in ("exp2d", "j0"):
-        for arm in ("kan", "mlp"):
-            cells = [c for c in plan.cells if (c.task, c.arm) == (task, arm) and not c.infeasible]
-            achieved = [cell.achieved for cell in cells]
-            assert len(set(achieved)) >= 7
-            assert max(achieved) / min(achieved) >= 100
-            runs = [p for p in plan.runs if p.cell in {cell.index for cell in cells}]
-            assert {p.run.seed for p in runs} == {0, 1, 2}
-            assert {p.run.dtype for p in runs} == {"float64"}
-    recipes = [
-        {(p.trial, p.run.recipe.restarts, p.run.recipe.max_evaluations) for p in plan.runs if p.run.network.family == f}
-        for f in ("kan", "mlp")
-    ]
-    assert recipes[0] == recipes[1]
+def test_the_quickstart_gives_both_sides_the_same():
+    """Every size of both sides is feasible, with equally many settings, equal training FLOPs each, and one recipe."""
+    experiment = read_experiment(ROOT / "experiments" / "quickstart.yaml")
+    plan = make_plan(experiment, "quickstart.search")
+    assert not any(cell.infeasible for cell in plan.cells)
+    tried = Counter((cell.task, cell.arm, cell.asked) for cell in plan.cells)
+    assert set(tried.values()) == {experiment.search.trials}
+    assert len(tried) == 2 * 2 * 3
+    work = [cell.counts["flops_train.shared_dense"] / experiment.search.effort.at[-1] for cell in plan.cells]
+    assert max(work) <= 1
+    assert {planned.run.dtype for planned in plan.runs} == {"float64"}
+    assert {planned.run.recipe.optimizer.name for planned in plan.runs} == {"levenberg_marquardt"}
+    assert len(experiment.decide) == 1
 
 
 @pytest.mark.parametrize(

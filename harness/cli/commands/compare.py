@@ -10,7 +10,7 @@ import click
 
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable, whole_file
-from harness.cli.analysis import print_headline
+from harness.cli.analysis import keeping_fits, print_headline
 from harness.cli.costs import table_of
 from harness.cli.options import json_option, results_option, together
 from harness.cli.plans import confirmed_plan, planned_records
@@ -63,7 +63,7 @@ compare_options = together(
 )
 
 
-@click.command(epilog="Example: harness compare experiments/quickstart.yaml kan mlp --axis params --at 300")
+@click.command(epilog="Example: harness compare experiments/quickstart.yaml kan mlp --axis params --at 40")
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE|FOLDER|TABLE")
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
@@ -138,7 +138,8 @@ def _compare_experiment(
     named = runs.matched if axis is None else axis if axis == "seconds" else axis_named(axis)
     compared = headline(manifest, runs, sides(runs, *arms), at, named, level)
     request = VersusRequest((compared.first, compared.second), named, at, loss, compared.level)
-    found, curves = versus(runs, request), lines(runs, request)
+    with keeping_fits(folder):
+        found, curves = versus(runs, request), lines(runs, request)
     absent = conventions_of(runs, named)[1]
     said = {"headline": headline_to_json(compared), **versus_json(request, found, curves, absent)}
     text = json.dumps(said, allow_nan=False, indent=1)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.analysis import analyse_and_keep, draw_figures, search_of
+from harness.cli.analysis import analyse_and_keep, draw_figures, keeping_fits, search_of
 from harness.cli.options import EXAMPLE, planned_argument, results_option
 from harness.cli.plans import confirmed_plan, planned_records
 
@@ -15,6 +15,8 @@ from harness.cli.plans import confirmed_plan, planned_records
 def plot(file: Path, results: Path) -> None:
     """Draw test loss against parameters and training FLOPs, with fitted laws, as PNG and PDF."""
     manifest, folder = confirmed_plan(file, results)
-    analysis = analyse_and_keep(manifest, planned_records(manifest, folder), folder)
-    for path in draw_figures(manifest, analysis, search_of(manifest, analysis.table, folder), folder):
+    with keeping_fits(folder):
+        analysis = analyse_and_keep(manifest, planned_records(manifest, folder), folder)
+        drawn = draw_figures(manifest, analysis, search_of(manifest, analysis.table, folder), folder)
+    for path in drawn:
         click.echo(path)

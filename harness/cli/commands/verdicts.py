@@ -12,6 +12,7 @@ import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable
+from harness.cli.analysis import keeping_fits
 from harness.cli.costs import table_of
 from harness.cli.options import FULL, json_option, results_option, scale_option
 from harness.cli.plans import folder_of, planned_records, records_of, search_folder, search_words, stage_in
@@ -153,7 +154,8 @@ def _judged(
             raise
         return answer(None, why=str(error), command=f"harness run {command}", damaged=True, notes=notes), None
     table = table_of(manifest, records, folder)
-    found = judge_all(manifest, table)
+    with keeping_fits(folder):
+        found = judge_all(manifest, table)
     if any(verdict.unmeasured for verdict in found):
         again = f", then `harness run {command} --replan`, which chooses winners by them" if manifest.confirms else ""
         notes = (

@@ -15,6 +15,7 @@ def find(case: Case) -> Found:
     """The ratio of the laws' losses at the largest common size: where it may be 1, they may cross there or beyond."""
     from harness.comparison import Refusal, loss_ratio
     from harness.comparison.answer import refused_fits, shared_range
+    from harness.judging.kept import kept
     from harness.judging.laws import pair, refused
 
     first, second = pair(case)
@@ -23,7 +24,7 @@ def find(case: Case) -> Found:
     shared = shared_range("sizes", first.points.sizes, second.points.sizes)
     if isinstance(shared, Refusal):
         return refused([shared])
-    found = loss_ratio(first, second, shared[1])
+    found = kept(loss_ratio, first, second, shared[1])
     assert found.estimate is not None
     assert found.low is not None
     assert found.high is not None

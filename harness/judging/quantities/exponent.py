@@ -14,9 +14,10 @@ def words(condition: Condition, conventions: tuple[str, ...]) -> str:
 def find(case: Case) -> Found:
     """From the laws of both arms."""
     from harness.comparison import exponent_difference
+    from harness.judging.kept import kept
     from harness.judging.laws import interval_of, pair
 
-    return interval_of(exponent_difference(*pair(case)))
+    return interval_of(kept(exponent_difference, *pair(case)))
 
 
 QUANTITY = Quantity(

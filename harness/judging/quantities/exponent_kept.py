@@ -13,12 +13,13 @@ def words(condition: Condition, conventions: tuple[str, ...]) -> str:
 def find(case: Case) -> Found:
     """From the laws on the tasks of the most and of the fewest inputs."""
     from harness.comparison import exponent_ratio
+    from harness.judging.kept import kept
     from harness.judging.laws import interval_of, laws, shown
 
     names = case.condition.sides[0]
     most, fewest = (laws(case.runs, task, names, case.axis, case.level) for task in (case.tasks[-1], case.tasks[0]))
     of_most, of_fewest = shown([*most, *fewest])
-    return interval_of(exponent_ratio(of_most.fit, of_fewest.fit))
+    return interval_of(kept(exponent_ratio, of_most.fit, of_fewest.fit))
 
 
 QUANTITY = Quantity(

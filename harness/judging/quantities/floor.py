@@ -13,9 +13,10 @@ def words(condition: Condition, conventions: tuple[str, ...]) -> str:
 def find(case: Case) -> Found:
     """From the laws with a floor."""
     from harness.comparison import floor_ratio
+    from harness.judging.kept import kept
     from harness.judging.laws import interval_of, pair
 
-    return interval_of(floor_ratio(*pair(case, "floor")))
+    return interval_of(kept(floor_ratio, *pair(case, "floor")))
 
 
 QUANTITY = Quantity(

@@ -30,7 +30,15 @@ from harness.show.figures.labels import (
     write_note,
 )
 from harness.show.figures.ranking import ranking_figure
-from harness.show.figures.series import Series, Style, draw_means, draw_series, experiment_styles, mark_beyond
+from harness.show.figures.series import (
+    Series,
+    Style,
+    draw_means,
+    draw_series,
+    experiment_styles,
+    mark_beyond,
+    prepare_bands,
+)
 from harness.show.figures.theme import panel_grid, side_by_side, themed, write_figure
 from harness.show.words import LOSS_WORDS, exponent_words, loss_words, refusal_words
 from harness.spec import Manifest, axis_words
@@ -102,6 +110,8 @@ def scaling_figure(manifest: Manifest, table: pd.DataFrame, fits: Sequence[Serie
     drawn = DrawnExperiment(table, fits, styles, budgets)
     columns = side_by_side(_columns(len(tasks), len(shown_axes)))
     figure, grid = panel_grid(len(tasks) * len(shown_axes), columns, SMALL_HEIGHT if is_small else PANEL_HEIGHT)
+    laws = {(task, axis): common_law(fits, task, axis) for task, axis in itertools.product(tasks, shown_axes)}
+    prepare_bands(one.fit for one in fits if one.fit.law == laws.get((one.task, one.axis)))
     panels: dict[Axes, DrawnPanel] = {}
     for axes, (task, axis) in zip(grid, itertools.product(tasks, shown_axes), strict=True):
         panels[axes] = _panel(axes, drawn, task, axis, not is_small)

@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 from harness.families import FAMILIES
 from harness.fit import Fit, Points, band, predict, size_means
 from harness.fit.held_out import Extrapolation
+from harness.judging.kept import kept, prepare
 from harness.spec import Manifest, side_label
 
 INK = "#222222"  # of what belongs to no arm, such as published points, or the ratio of two arms
@@ -30,8 +31,6 @@ LINES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (6, 1.5, 1, 1.5)), (0, (1, 1.2))
 
 NO_SIDES: Mapping[str, Sequence[str]] = {}
 LAW_POINTS = 80
-MOST_BANDS = 500
-_BANDS: dict[int, tuple[Fit, tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
 MANY_SIZES = 40  # in a panel: marks of full size would be a band
 
 
@@ -195,24 +194,26 @@ def _draw_runs(axes: Axes, series: Series) -> Line2D:
     return axes.plot(series.x, series.y, color=series.style.colour, gid=f"runs:{series.name}", **dots)[0]
 
 
+def prepare_bands(fits: Iterable[Fit]) -> None:
+    """Compute the bands of these laws, which `draw_series` draws, on all cores."""
+    prepare(band, [(fit, law_sizes(fit)) for fit in fits if not fit.refusals], "bands")
+
+
+def law_sizes(fit: Fit) -> np.ndarray:
+    """The sizes at which a law is drawn, over those that it was fitted to."""
+    x = np.geomspace(fit.points.sizes[0], fit.points.sizes[-1], LAW_POINTS)
+    x[[0, -1]] = fit.points.sizes[[0, -1]]
+    return x
+
+
 def _draw_law(axes: Axes, series: Series) -> Line2D:
     """The law over the sizes it was fitted to, with its band."""
     fit, style = series.fit, series.style
-    x, low, high = _band_of(fit)
+    x = law_sizes(fit)
+    low, high = kept(band, fit, x)
     axes.fill_between(x, low, high, color=style.colour, alpha=0.13, lw=0, zorder=1, gid=f"band:{series.name}")
     look: dict[str, Any] = {"ls": style.line, "color": style.colour, "lw": 1.3, "zorder": 3}
     return axes.plot(x, predict(fit, x), gid=f"law:{series.name}", **look)[0]
-
-
-def _band_of(fit: Fit) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sizes and both ends of the band there; kept, as a law is drawn in several layouts and its band takes a second."""
-    if len(_BANDS) > MOST_BANDS:
-        _BANDS.clear()
-    if id(fit) not in _BANDS:  # a fit has arrays, which have no hash; what is kept here keeps its id
-        x = np.geomspace(fit.points.sizes[0], fit.points.sizes[-1], LAW_POINTS)
-        x[[0, -1]] = fit.points.sizes[[0, -1]]
-        _BANDS[id(fit)] = (fit, (x, *band(fit, x)))
-    return _BANDS[id(fit)][1]
 
 
 def _draw_held_out(axes: Axes, series: Series, found: Extrapolation) -> Line2D:

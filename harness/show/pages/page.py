@@ -1,7 +1,6 @@
 """What every page needs: its template, tables, and figures inside it."""
 
 import base64
-import io
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +12,8 @@ from matplotlib.figure import Figure
 
 from harness.base.files import whole_file
 from harness.base.formats import human
+from harness.show.codes import CODES, linked
 from harness.show.figures.svg import inline_svg
-from harness.show.figures.theme import themed
 from harness.show.tables.table import to_html
 from harness.spec import axis_words
 
@@ -30,6 +29,9 @@ def write_html(path: Path, template: str, **content: Any) -> Path:
     )
     environment.filters["code"] = lambda words: re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(words)))
     environment.filters |= {
+        "codes": lambda body: {name: code for name, code in CODES.items() if f'href="#{name}"' in body},
+        "sections": lambda body: re.findall(r'<section id="([^"]+)" data-title="([^"]+)">', body),
+        "linked": linked,
         "human": human,
         "sentence": lambda words: words[0].upper() + words[1:],
         "plural": lambda count, noun: f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s",
@@ -49,16 +51,6 @@ def svg(draw: Callable[[], Figure | None], name: str, says: str) -> Markup | Non
     """
     found = inline_svg(draw, name, says)
     return Markup(found) if found else None
-
-
-@themed
-def png(figure: Figure | None) -> str | None:
-    """The figure as the address of a PNG that the page itself holds."""
-    if figure is None:
-        return None
-    image = io.BytesIO()
-    figure.savefig(image, format="png")
-    return address(image.getvalue())
 
 
 def address(image: bytes) -> str:

@@ -10,17 +10,18 @@ from typing import Any
 import pandas as pd
 
 from harness.judging.checks import Check
-from harness.judging.judge import Verdict, to_json
+from harness.judging.headline import Headline, NoHeadline
+from harness.judging.judge import Verdict
 from harness.judging.scaling import SeriesFit
 from harness.judging.searched import Searched
 from harness.record import Record
-from harness.show.pages.fits import FitsPart, fits_part
+from harness.show.pages.answer import AnswerPart, answer_part
+from harness.show.pages.laws import LawsPart, TrustPart, laws_part, trust_part
 from harness.show.pages.page import write_html
 from harness.show.pages.plan import PlanPart, plan_part
 from harness.show.pages.provenance import ProvenancePart, provenance
 from harness.show.pages.runs import PairsPart, RunsPart, accuracies_part, pairs_part, runs_part
 from harness.show.pages.search import SearchPart, search_part
-from harness.show.pages.verdicts import VerdictWords, verdict_part
 from harness.show.tables.table import Table
 from harness.spec import Manifest
 
@@ -31,12 +32,13 @@ class ReportPage:
 
     manifest: Manifest
     statuses: Counter[str]
-    verdicts: tuple[VerdictWords, ...]
-    fits: FitsPart
-    seconds_on: str | None
-    search: SearchPart | None
+    answer: AnswerPart
     pairs: PairsPart | None
     accuracies: Table | None
+    laws: LawsPart
+    seconds_on: str | None
+    trust: TrustPart
+    search: SearchPart | None
     plan: PlanPart
     runs: RunsPart
     provenance: ProvenancePart
@@ -50,22 +52,27 @@ def write_report(
     table: pd.DataFrame,
     fits: Sequence[SeriesFit],
     checks: Sequence[Check],
+    found: Headline | NoHeadline,
     verdicts: Sequence[Verdict],
     folder: Path,
     searched: Searched | None = None,
 ) -> Path:
-    """Write `report.html` of a plan, whose `records` are by run id, into `folder`; with the search that it confirms."""
-    of_fits = fits_part(manifest, table, fits, checks)
+    """Write `report.html` of a plan into `folder`, with the search that it confirms.
+
+    `records` are by run id, and `found` is who is better at equal size.
+    """
+    laws = laws_part(manifest, table, fits)
     report = ReportPage(
         manifest=manifest,
         statuses=Counter(record.status for record in records.values()),
-        verdicts=tuple(verdict_part(to_json(verdict)) for verdict in verdicts),
-        fits=of_fits,
-        seconds_on=table["seconds_on"].iloc[0] if "seconds_on" in table else None,
-        search=search_part(manifest, searched, of_fits.loss) if searched else None,
-        pairs=pairs_part(manifest, table, of_fits.loss),
+        answer=answer_part(manifest, found, verdicts),
+        pairs=pairs_part(manifest, table, laws.loss),
         accuracies=accuracies_part(table),
-        plan=plan_part(manifest, of_fits.loss),
+        laws=laws,
+        seconds_on=table["seconds_on"].iloc[0] if "seconds_on" in table else None,
+        trust=trust_part(manifest, table, fits, checks),
+        search=search_part(manifest, searched, laws.loss) if searched else None,
+        plan=plan_part(manifest, laws.loss),
         runs=runs_part(manifest, table),
         provenance=provenance(record.provenance for record in records.values()),
         recipes_json={name: _json(recipe) for name, recipe in manifest.experiment.recipes.items()},

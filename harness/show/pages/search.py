@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import pandas as pd
+from markupsafe import Markup
 
 from harness.base.formats import human, number
 from harness.families.space import Space
@@ -11,7 +12,7 @@ from harness.judging.searched import Searched
 from harness.planning.spaces import differences, varied_words
 from harness.show.figures.series import experiment_styles
 from harness.show.figures.tuning import tuning_figure
-from harness.show.pages.page import png
+from harness.show.pages.page import svg
 from harness.show.tables.table import Styled, Table, number_columns, table_of, text_columns
 from harness.spec import Arm, Manifest, axis_words, default_count
 
@@ -28,7 +29,7 @@ class SearchPart:
     work: str
     spaces: Table
     halving: tuple[str, ...]
-    figure: str | None
+    figure: Markup | None
     winners: Table
     others: int
     flattered: tuple[float, float] | None
@@ -51,7 +52,11 @@ def search_part(manifest: Manifest, searched: Searched, loss: str) -> SearchPart
         work=f"{human(manifest.confirms.flops_search[work])} {axis_words(work)}",
         spaces=table_of("", text_columns("arm", "what varies", "beside its family's standard space"), spaces),
         halving=_halving_sentences(searched.halving),
-        figure=png(tuning_figure(searched.curves, styles, searched.confirmed, pairs_axis(manifest), loss)),
+        figure=svg(
+            lambda: tuning_figure(searched.curves, styles, searched.confirmed, pairs_axis(manifest), loss),
+            "search-figure",
+            "Expected test loss of the trial that validation picks among k, for each side",
+        ),
         winners=_winners_table(declared, loss),
         others=len(winners) - len(declared),
         flattered=(flattered.median(), flattered.max()) if len(flattered) else None,

@@ -15,7 +15,7 @@ from harness.judging.answer import number_lines, verdict_words
 from harness.record import ClassMetrics, Metrics
 from harness.show.pages.page import address, write_html
 from harness.show.tables.table import Table, to_markdown
-from harness.show.tables.verdicts import ORIGIN, numbers_table, summary_table
+from harness.show.tables.verdicts import ORIGIN, numbers_table, summary_table, tasks_of
 from harness.spec import default_count, stable_axes
 
 FIGURE = "scaling.png"
@@ -39,10 +39,9 @@ convention: the outcome, and on how many of the tasks the claim is supported; a 
 
 @dataclass(frozen=True)
 class VerdictWords:
-    """A rule on a page: its claim, what became of it, the numbers in short, a line each, and all of them."""
+    """A rule on a page: what became of its claim, in a sentence; the numbers in short, a line each; and all of them."""
 
-    claim: str
-    concluded: str
+    sentence: str
     rule: str
     lines: tuple[str, ...]
     numbers: Table | None
@@ -54,8 +53,7 @@ def verdict_part(verdict: dict[str, Any]) -> VerdictWords:
     if level and level != verdict["level"]:
         rule += f" For so many tasks and conditions each interval is at {100 * level:.4g} %."
     return VerdictWords(
-        claim=verdict["claim"],
-        concluded=verdict_words(verdict),
+        sentence=f"“{verdict['claim']}”: {verdict_words(verdict)}.",
         rule=rule,
         lines=tuple(number_lines(verdict)),
         numbers=numbers_table(verdict) if verdict["numbers"] else None,
@@ -73,11 +71,14 @@ def write_verdicts(answers: Sequence[dict[str, Any]], folder: Path) -> list[Path
 
 def _write(answers: Sequence[dict[str, Any]], folder: Path, pictures: Mapping[str, str | None]) -> list[Path]:
     """The page and the numbers; `pictures` are what the page shows of each experiment, as addresses."""
+    verdicts = [verdict for answer in answers for verdict in answer["verdicts"]]
     page = write_html(
         folder / "verdicts.html",
         "verdicts.html",
         answers=answers,
         summary=summary_table(answers),
+        outcomes=list(dict.fromkeys(verdict["verdict"] for verdict in verdicts)),
+        tasks=sorted({task for verdict in verdicts for task in tasks_of(verdict)}),
         figures=pictures,
         rules={answer["name"]: [verdict_part(verdict) for verdict in answer["verdicts"]] for answer in answers},
     )

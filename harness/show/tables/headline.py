@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from harness.base.formats import human
 from harness.judging.found import Found
 from harness.judging.headline import Headline, Lead, NoHeadline, leader
 from harness.judging.judge import Verdict
-from harness.show.tables.table import Table, TableRow, text_columns
+from harness.show.tables.table import Styled, Table, TableCell, TableRow, TextStyle, text_columns
 from harness.show.words import LOSS_WORDS
 from harness.spec import all_axes
 
@@ -23,7 +24,7 @@ MOST_LINES = 15
 ALL_PLACES_UP_TO = 2  # tasks; of more, the console shows the largest size alone
 MOST_STRETCHES = 4  # of sizes with one leader; more of them are noise
 TASKS_UP_TO = 6  # of more, the console counts on how many who is ahead
-REFUSED = {"NO_OVERLAP": "no equal size", "CENSORED": "runs diverged", "SEEDS": "one seed"}
+REFUSED = {"NO_OVERLAP": "no equal size", "CENSORED": "runs diverged", "SEEDS": "one seed", "ONE_SIZE": "(one size)"}
 
 
 def factor(value: float) -> str:
@@ -35,18 +36,18 @@ def factor(value: float) -> str:
     return f"{digit}e{int(power)}"
 
 
-def lead_words(found: Found, first: str, second: str) -> str:
+def lead_words(found: Found, first: str, second: str, write: Callable[[float], str] = factor) -> str:
     """`KAN 3.2x [1.4, 7]`, or `MLP 2 to KAN 3?` where the interval holds equality, or why there is no ratio."""
     if found.estimate is None or found.low is None or found.high is None:
         return next((words for code, words in REFUSED.items() if code in (found.refused or "")), "not known")
     match leader(found, first, second):
         case None:
-            return f"{second} {factor(1 / found.low)} to {first} {factor(found.high)}?"
+            return f"{second} {write(1 / found.low)} to {first} {write(found.high)}?"
         case name if name == first:
             ratio, low, high = found.estimate, found.low, found.high
         case name:
             ratio, low, high = 1 / found.estimate, 1 / found.high, 1 / found.low
-    return f"{name} {factor(ratio)}x [{factor(low)}, {factor(high)}]"
+    return f"{name} {write(ratio)}x [{write(low)}, {write(high)}]"
 
 
 def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], last: Sequence[str]) -> list[str]:
@@ -57,12 +58,9 @@ def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], las
     if isinstance(found, NoHeadline):
         return [*_wrapped(found.why), *_verdict_lines(verdicts), *last]
     names, legend = _names(found)
-    asked = f"Whose {LOSS_WORDS[found.metric]} is lower, and how many times?"
-    lines = [
-        f"{asked} ({_percent(found.level)} intervals)",
-        *legend,
-        _row("at equal:", [_short(axis) for axis in found.columns[:COLUMNS]]),
-    ]
+    asked = f"Whose {LOSS_WORDS[found.metric]} is lower, how many times?"
+    lines = _wrapped(f"{asked} ({_percent(found.level)} intervals; ?: undecided)")
+    lines += [*legend, _row("at equal:", [_short(axis) for axis in found.columns[:COLUMNS]])]
     lines += _rows(found, names)
     lines += _wrapped(seconds_words(found, names))
     closing = [*_verdict_lines(verdicts), *_wrapped(f"Careful: {found.cautions[0]}" if found.cautions else ""), *last]
@@ -73,34 +71,61 @@ def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], las
 
 
 def answer_table(found: Headline) -> Table:
-    """A row a task and place, a column an axis: who is ahead, how many times, and at which size."""
+    """A row a task and place, a column an axis: who is ahead, how many times, and at which size; a lead stands out."""
     names = (found.first.label, found.second.label)
     axes = [*found.columns, *([found.clock] if found.clock else [])]
     rows: list[TableRow] = []
     for task in found.tasks:
         for place in found.places:
-            readings = [found.reading(task, axis, place).ratio for axis in axes]
-            cells = [f"{lead_words(one, *names)}{_at(one)}" for one in readings]
             is_first = place == found.places[0]
             label = f"{task}: {found.formulas[task]}" if is_first else ""
+            cells = [_answer_cell(found.reading(task, axis, place).ratio, names) for axis in axes]
             rows.append(TableRow((label, place, *cells), goes_on=not is_first, begins_section=is_first and bool(rows)))
     heads = [f"equal {all_axes()[axis].words}" for axis in axes]
     return Table("", text_columns("task", "size", *heads), tuple(rows))
 
 
 def answer_sentences(found: Headline) -> list[str]:
-    """The answer at the largest size, a sentence a task and axis."""
+    """The answer at the largest size, a sentence a task: who is better in which count of size, and what is open."""
     place = found.places[-1]
     where = f"at the {place} equal size" if len(found.places) > 1 else f"at {place}"
-    first, second = found.first.label, found.second.label
     told = []
     for task in found.tasks:
-        parts = []
+        counts: dict[str, list[str]] = {}
         for axis in found.columns:
-            ratio = found.reading(task, axis, place).ratio
-            parts.append(f"by {all_axes()[axis].words} {_said(ratio, first, second)}")
-        told.append(f"{task}, {where}: {'; '.join(parts)}.")
+            outcome, times = _outcome(found.reading(task, axis, place).ratio, found.first.label, found.second.label)
+            counts.setdefault(outcome, []).append(f"{times}at equal {all_axes()[axis].words}")
+        parts = [f"{outcome} {', '.join(listed)}" for outcome, listed in counts.items()]
+        told.append(f"On {task}, {where}: {'; '.join(parts)}.")
     return told
+
+
+def answer_key(found: Headline) -> str:
+    """How to read a cell of the answer's table."""
+    first, second, loss = found.first.label, found.second.label, LOSS_WORDS[found.metric]
+    return (
+        f"“{first} 3x [2, 5] at 100” means: at size 100 the {loss} of {first} is 3 times lower, with a "
+        f"{_percent(found.level)} interval of 2 to 5. “{second} 2 to {first} 3?” means that it is undecided: the "
+        f"interval runs from {second} 2 times better to {first} 3 times better."
+    )
+
+
+def _answer_cell(found: Found, names: tuple[str, str]) -> TableCell:
+    at = f" at {human(found.at, 3)}" if found.at is not None else ""
+    look: TextStyle = "strong" if leader(found, *names) else "dim"
+    return [Styled(lead_words(found, *names, write=partial(human, digits=2)), look), at]
+
+
+def _outcome(found: Found, first: str, second: str) -> tuple[str, str]:
+    """`kan is better`, and how many times; or that it is undecided, or why it is not known."""
+    if found.estimate is None:
+        return f"not known ({lead_words(found, first, second)})", ""
+    match leader(found, first, second):
+        case None:
+            return "undecided", ""
+        case name:
+            times = found.estimate if name == first else 1 / found.estimate
+            return f"{name} is better", f"{human(times, 2)} times "
 
 
 def seconds_words(found: Headline, names: tuple[str, str]) -> str:
@@ -182,18 +207,6 @@ def _verdict_lines(verdicts: Sequence[Verdict]) -> list[str]:
 
 def _short(axis: str) -> str:
     return all_axes()[axis].short
-
-
-def _said(found: Found, first: str, second: str) -> str:
-    if found.estimate is None or found.low is None or found.high is None:
-        return f"nobody can say ({lead_words(found, first, second)})"
-    ahead = leader(found, first, second)
-    words = lead_words(found, first, second)
-    return f"it is undecided ({words.removesuffix('?')})" if ahead is None else f"{words}"
-
-
-def _at(found: Found) -> str:
-    return f" at {human(found.at, 3)}" if found.at is not None else ""
 
 
 def _percent(level: float) -> str:

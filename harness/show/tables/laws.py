@@ -102,7 +102,7 @@ def _notes(pure: SeriesFit, floor: SeriesFit) -> tuple[Note, ...]:
         sizes = pure.fit.points.sizes
         fitted = f"; laws are fitted from {human(sizes[0])} to {human(sizes[-1])}" if sizes.size else ""
         told = f"runs outside the fit window, drawn hollow: {pure.outside}{fitted}."
-        notes.append(Note("OUTSIDE", "both laws", told, f"{pure.outside} runs outside the window"))
+        notes.append(Note("OUTSIDE_WINDOW", "both laws", told, f"{pure.outside} runs outside the window"))
     if pure.diverged:
         told = f"runs that diverged and are in no law: {pure.diverged}."
         notes.append(Note("DIVERGED", "both laws", told, f"{pure.diverged} runs diverged"))

@@ -13,11 +13,12 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import rich.table
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from rich.cells import cell_len
 from rich.text import Text
 
 from harness.base.formats import human, number
+from harness.show.codes import linked
 
 if TYPE_CHECKING:
     from harness.fit import Caution, Refusal
@@ -51,13 +52,17 @@ def notes_of(known: Iterable[Caution | Refusal]) -> tuple[Note, ...]:
 
 
 class TableRow(NamedTuple):
-    """The cells of a row. A row may go on with what the one before it is about, or begin a section of the table."""
+    """The cells of a row. A row may go on with what the one before it is about, or begin a section of the table.
+
+    `facts` are what a page's script may choose rows by, a name and a text each.
+    """
 
     cells: tuple[TableCell, ...]
     notes: tuple[Note, ...] = ()
     look: TextStyle = ""
     goes_on: bool = False
     begins_section: bool = False
+    facts: tuple[tuple[str, str], ...] = ()
 
 
 class Column(NamedTuple):
@@ -169,14 +174,19 @@ def _row_by_row(title: str, heads: list[str], rows: list[list[Text]], width: int
 
 # --------------------------------------------------------------------------------------------------------------- pages
 def to_html(one: Table) -> Markup:
-    """The table as HTML, without its title and introduction; on narrow screens each row stands alone."""
+    """The table as HTML, without its title and introduction; on narrow screens each row stands alone.
+
+    A code leads to the section of its name.
+    """
     heads = Markup("").join(Markup("<th{}>{}</th>").format(_class(column), column.head) for column in one.columns)
     lines = [Markup('<table class="cards">\n<thead><tr>{}</tr></thead>\n<tbody>').format(heads)]
     for row, after in zip(one.rows, [*one.rows[1:], None], strict=True):
         leads = bool(row.notes) or (after is not None and after.goes_on)
         classes = [("told", leads), ("follows", row.goes_on), (row.look, row.look != "")]
         names = " ".join(name for name, holds in classes if holds)
-        lines.append(Markup('<tr class="{}">').format(names) if names else Markup("<tr>"))
+        attributes = [*([("class", names)] if names else []), *((f"data-{name}", fact) for name, fact in row.facts)]
+        told = Markup("").join(Markup(' {}="{}"').format(*attribute) for attribute in attributes)
+        lines.append(Markup("<tr{}>").format(told))
         for column, cell in zip(one.columns, row.cells, strict=True):
             content = Markup(" ").join(_html(piece) for piece in _pieces(cell))
             lines.append(Markup('<td{} data-name="{}">{}</td>').format(_class(column), column.head, content))
@@ -191,7 +201,7 @@ def _class(column: Column) -> Markup:
 
 
 def _html(piece: Piece) -> Markup:
-    text = escape(_text(piece, human))
+    text = linked(_text(piece, human))
     match piece.look if isinstance(piece, Styled) else "":
         case "strong":
             return Markup("<strong>{}</strong>").format(text)
@@ -207,9 +217,8 @@ def _html(piece: Piece) -> Markup:
 def _notes_html(notes: Iterable[Note], columns: int) -> Markup:
     lines = []
     for note in notes:
-        code = Markup("<code>{}</code>").format(note.code) if note.code else ""
-        place = ", ".join(filter(None, [code, escape(note.about)]))
-        lines.append(Markup("<li>{}{}{}</li>").format(Markup(place), ": " if place else "", note.sentence))
+        place = ", ".join(filter(None, [note.code, note.about]))
+        lines.append(Markup("<li>{}{}{}</li>").format(linked(place), ": " if place else "", linked(note.sentence)))
     cell = Markup('<td class="why" colspan="{}"><ul class="notes">\n{}\n</ul></td>')
     return Markup('<tr class="follows">{}</tr>').format(cell.format(columns, Markup("\n").join(lines)))
 

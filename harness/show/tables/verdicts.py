@@ -1,5 +1,8 @@
 """Verdicts in tables: in full for the terminal, in short for all readers, and every number for the page."""
 
+import json
+import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,31 +32,45 @@ def verdicts_table(answers: Sequence[dict[str, Any]]) -> Table:
 
 
 def summary_table(answers: Sequence[dict[str, Any]]) -> Table:
-    """A row a rule: its outcome and supporting tasks under each convention of a stable verdict, and the verdict.
+    """A row a rule, by the number of its claim: its outcome and supporting tasks under each convention of a stable
+    verdict, and the verdict.
 
     Below it a row for each other way of searching.
     """
     axes = all_axes()
     conventions = stable_axes()
+    judged = [(verdict, answer) for answer in answers for verdict in answer["verdicts"]]
     rows = []
-    for answer in answers:
+    for verdict, answer in sorted(judged, key=lambda one: _claim_number(one[0]["claim"])):
         origin: list[Piece] = [Styled(answer["name"], "link")]
         origin += [Styled(commit[:9], "code") for commit in answer["commits"]]
-        for verdict in answer["verdicts"]:
-            robust = robust_words(verdict)
-            concluded = f"{verdict['verdict']}, {robust}" if robust else str(verdict["verdict"])
-            outcomes = [_outcome(verdict, convention) for convention in conventions]
-            rows.append(TableRow((verdict["claim"], *outcomes, Styled(concluded, "strong"), origin)))
-            rows += [_under_row(one, conventions) for one in verdict.get("under", ())]
+        robust = robust_words(verdict)
+        concluded = f"{verdict['verdict']}, {robust}" if robust else str(verdict["verdict"])
+        outcomes = [_outcome(verdict, convention) for convention in conventions]
+        facts = (("outcome", verdict["verdict"]), ("tasks", json.dumps(tasks_of(verdict))))
+        rows.append(TableRow((verdict["claim"], *outcomes, Styled(concluded, "strong"), origin), facts=facts))
+        for one in verdict.get("under", ()):
+            rows.append(_under_row(one, conventions)._replace(facts=facts))
     columns = text_columns("claim", *(axes[name].head for name in conventions), "verdict", ORIGIN)
     return Table("in short: outcome, and on how many tasks it is supported", columns, tuple(rows))
+
+
+def tasks_of(verdict: dict[str, Any]) -> list[str]:
+    """The tasks, or families of tasks, that the numbers of a verdict are of."""
+    return sorted({number["unit"] for number in verdict["numbers"]})
+
+
+def _claim_number(claim: str) -> float:
+    """The number that a claim begins with; of one without a number it is beyond all others."""
+    begins = re.match(r"\d+", claim)
+    return float(begins[0]) if begins else math.inf
 
 
 def _under_row(one: dict[str, Any], conventions: Sequence[str]) -> TableRow:
     """What the claim is under another way of searching."""
     outcomes = [_outcome({"not_measured": [], **one}, convention) for convention in conventions]
     concluded = "far worse" if one["far_worse"] else one["conclusion"]
-    return TableRow((f"… under {one['name']}", *outcomes, concluded, ""), look="dim")
+    return TableRow((f"… under {one['name']}", *outcomes, concluded, ""), look="dim", goes_on=True)
 
 
 def _outcome(verdict: dict[str, Any], convention: str) -> TableCell:

@@ -3,7 +3,6 @@
 pytest tests/show/pages/test_report.py
 """
 
-import base64
 import html
 import re
 from html.parser import HTMLParser
@@ -13,9 +12,11 @@ import pytest
 from made_study import CLAIM, QUESTION, Study
 
 from harness.judging.checks import Check, check_table
+from harness.judging.headline import main_headline
 from harness.judging.judge import judge_all
 from harness.judging.scaling import HEADLINE_AXES
 from harness.record import read_planned
+from harness.show.codes import CODES
 from harness.show.pages.report import write_report
 from harness.show.tables.checks import checks_table
 from harness.show.tables.laws import held_out_table
@@ -29,11 +30,12 @@ class Page(HTMLParser):
 
     def __init__(self):
         super().__init__()
-        self.open, self.text, self.links, self.tags = [], [], [], set()
+        self.open, self.text, self.links, self.tags, self.ids = [], [], [], set(), set()
 
     def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
         self.links += [value for name, value in attrs if name in ("src", "href", "srcset", "action", "data")]
+        self.ids |= {value for name, value in attrs if name == "id"}
         if tag not in VOID:
             self.open.append(tag)
 
@@ -47,7 +49,8 @@ class Page(HTMLParser):
 def _report(made: Study, checks: list[Check]) -> Path:
     records = read_planned(made.manifest, made.folder.parent / "runs")
     verdicts = judge_all(made.manifest, made.table)
-    return write_report(made.manifest, records, made.table, made.fits, checks, verdicts, made.folder)
+    found = main_headline(made.manifest, made.table)
+    return write_report(made.manifest, records, made.table, made.fits, checks, found, verdicts, made.folder)
 
 
 @pytest.fixture(scope="module")
@@ -82,20 +85,22 @@ def page(written) -> Page:
 @pytest.fixture(scope="module")
 def text(page) -> str:
     """What the report shows, with single spaces."""
-    return re.sub(r"\s+", " ", " ".join(page.text))
+    return re.sub(r"\s+", " ", "".join(page.text))
 
 
-def test_the_page_is_well_formed_and_needs_nothing_else(page):
-    """Every tag closes in order, and nothing is fetched: both images are in the page."""
+def test_the_page_is_well_formed_and_needs_nothing_else(page, written):
+    """Every tag closes in order, and nothing is fetched: links lead to places in the page, and figures are in it."""
     assert page.open == []
-    assert [link.split(",")[0] for link in page.links] == ["data:image/png;base64"] * 2
-    assert all(base64.b64decode(link.split(",")[1]).startswith(b"\x89PNG") for link in page.links)
-    assert not page.tags & {"script", "link", "iframe"}
+    within = {link.removeprefix("#") for link in page.links if link.startswith("#")}
+    assert within <= page.ids
+    assert all(link.startswith("#") for link in page.links)
+    assert written.count("<svg") == 2 * 3  # of each figure a wide and a narrow layout
+    assert not page.tags & {"script", "link", "iframe", "img"}
 
 
 def test_the_style_fetches_nothing(written):
-    """The style sheet imports nothing and uses no font but the reader's."""
-    assert "url(" not in written
+    """The style sheet imports nothing and uses no font but the reader's; what figures refer to is in the page."""
+    assert set(re.findall(r"url\((.)", written)) <= {"#"}
     assert "@import" not in written
 
 
@@ -116,29 +121,40 @@ def test_every_infeasible_reason_is_told(made, text):
     assert all(f"{cell.task}, {cell.series}: {cell.infeasible}" in text for cell in infeasible)
 
 
-def test_exponents_are_those_of_the_fits(made, text):
-    """Every headline exponent with its interval is in the page, and so is every refusal and warning in words."""
+def test_exponents_are_those_of_the_fits(made, written, text):
+    """Every headline exponent with its interval is there, and every refusal and warning in words, its code linked."""
     for one in made.fits:
         assert exponent_words(one.fit) in text
         if one.axis in HEADLINE_AXES:
             for said in (*one.fit.refusals, *one.fit.warnings):
-                assert said.code in text
+                assert f'href="#{said.code}">{said.code}</a>' in written
                 assert said.reason in text
 
 
 def test_rules_are_stated_and_judged(text):
     """The rule is there in words with its verdict and every number, beside the earlier plans and the windows."""
-    assert f"{CLAIM} : inconclusive ." in text
+    assert f"“{CLAIM}”: inconclusive." in text
     assert "Rule: the exponent of bent minus that of mlp is above 0.25, on at least 2 of 2 tasks, under params" in text
     assert "params.trainable: inconclusive (0 of 2 for it, 0 against): refused (NONMONOTONE) on exp2d" in text
     assert "manifest.1.json (replaced; differed in seeds)" in text
     assert "kan on exp2d: trainable parameters from 100" in text
 
 
-def test_without_a_rule_there_is_no_verdict(held_text):
-    """An experiment that declared no rule is reported as fits only."""
-    assert "No decision rule was declared, so this report states fits and no verdict." in held_text
-    assert "No fit window was declared" in held_text
+def test_the_answer_comes_first_and_then_what_it_rests_on(written, held_text):
+    """Sections in order, each in the bar of contents; without a rule nothing is said of rules."""
+    sections = re.findall(r'<section id="(\w+)"', written)
+    assert sections == ["answer", "ratios", "pairs", "laws", "trust", "plan", "runs", "provenance", "codes"]
+    assert re.findall(r'<a href="#(\w+)">', written[: written.index("</nav>")]) == sections
+    assert "By the rules" in written
+    assert "By the rules" not in held_text
+
+
+def test_each_code_has_its_words_on_the_page(written):
+    """A paragraph each, the one of docs/codes.md, and of no code that the page does not have."""
+    linked = set(re.findall(r'class="code" href="#(\w+)"', written))
+    assert linked == set(re.findall(r'<dt id="(\w+)">', written))
+    assert "NONMONOTONE" in linked
+    assert html.escape(CODES["NONMONOTONE"].meaning) in written
 
 
 def test_the_law_without_the_window_stands_below(made, text):
@@ -168,8 +184,8 @@ def test_held_out_sizes_are_predicted_beside_what_came(held, held_text):
     for row in rows:
         assert all(f">{cell}</td>" in held_text for cell in row.cells[4:])
     assert "missed" in {row.cells[6].rsplit(" ")[-1] for row in rows[:2]}
-    assert "half-filled where it was held out" in held_text
-    assert "laws are fitted to every size that was not held out" in held_text
+    assert "half-filled where the size was held out" in held_text
+    assert "Laws are fitted to every size that was not held out" in held_text
 
 
 def test_runs_tasks_and_provenance_are_told(text):
@@ -178,9 +194,9 @@ def test_runs_tasks_and_provenance_are_told(text):
     assert "lowest median validation RMSE" in text
     assert "Liu et al. 2024, arXiv 2404.19756v5, Fig. 3.1, panel 4" in text
     assert "exp(Σ sin²(πxᵢ/2)/100)" in text
-    assert "changed since (dirty)" in text
+    assert "with changes that were not committed" in text
     assert "testhost, test processor, 2 threads a pack" in text
-    assert "12 s summed over 1 pack: provenance, not an axis" in text
+    assert "12 s in 1 pack" in text
 
 
 def test_every_series_says_which_law_to_quote_and_how_far_to_trust_it(checks, text):

@@ -83,8 +83,12 @@ def test_pages_have_every_size_and_axis_and_say_where_it_was_read():
     assert len(table.rows) == 6
     assert [len(row.cells) for row in table.rows] == [6] * 6
     assert table.rows[0].cells[0] == "task_0_of_many: exp(sin(πx) + y²)"
-    assert table.rows[0].cells[2] == "kan 3.2x [1.4, 7] at 30"
-    assert len(answer_sentences(found)) == 2
+    assert table.rows[0].cells[2] == [("kan 3.2x [1.4, 7]", "strong"), " at 30"]
+    assert answer_sentences(found)[0] == (
+        "On task_0_of_many, at the largest equal size: kan is better 2×10⁵ times at equal trainable parameters, 3.2 times "
+        "at equal training FLOPs (shared-dense); undecided at equal training FLOPs (local minimum)."
+    )
+    assert "not known (no equal size)" in answer_sentences(found)[1]
 
 
 def test_without_two_sides_the_reason_stands_in_the_answer_s_place():

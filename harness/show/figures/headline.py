@@ -1,0 +1,145 @@
+"""The answer as a figure: how many times lower a side's test loss is, with intervals, at equal size on each axis."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from harness.base.formats import human, scientific
+from harness.judging.found import Found
+from harness.judging.headline import Headline, leader
+from harness.show.figures.labels import limits_around, set_ticks, write_head, write_note
+from harness.show.figures.series import Style
+from harness.show.figures.theme import LABEL_SIZE, panel_grid, side_by_side, themed, write_figure
+from harness.show.words import LOSS_WORDS
+from harness.spec import all_axes
+
+ROW_HEIGHT = 0.19  # inches
+TASKS_WITH_ALL_SIZES = 4  # of more tasks, one row each, at the largest size
+TASK_COLUMNS, AXIS_COLUMNS = 2, 3
+MOST_ROWS = 30  # in a panel
+UNDECIDED = "0.45"  # grey
+LETTERS, TITLE_LETTERS = 24, 90  # of a label, and of the titles of a row of panels
+
+
+class _Row(NamedTuple):
+    """A ratio with its interval; `gap` is left above it."""
+
+    label: str
+    ratio: Found
+    gap: float
+
+
+def draw_headline(found: Headline, styles: Mapping[str, Style], folder: Path) -> list[Path]:
+    """Write the figure as answer.png and answer.pdf; nothing where no ratio has a number."""
+    figure = headline_figure(found, styles)
+    return write_figure(figure, folder / "answer") if figure else []
+
+
+@themed
+def headline_figure(found: Headline, styles: Mapping[str, Style]) -> Figure | None:
+    """A panel a task with a row an axis and size; of many tasks, a panel an axis with a row a task, the largest first.
+
+    A mark has the colour of the side that is ahead, and is hollow and grey where the interval holds equality. Artists
+    carry a gid `ratio:leader`. None where no ratio has a number.
+    """
+    by_task = len(found.tasks) <= TASKS_WITH_ALL_SIZES
+    panels = _task_panels(found) if by_task else _axis_panels(found)
+    panels = {title: rows for title, rows in panels.items() if rows}
+    if not panels:
+        return None
+    columns = min(side_by_side(TASK_COLUMNS if by_task else AXIS_COLUMNS), len(panels))
+    longest = max(len(rows) for rows in panels.values())
+    figure, axes = panel_grid(len(panels), columns, 0.75 + ROW_HEIGHT * (longest + 1))
+    for panel, (title, rows) in zip(axes, panels.items(), strict=True):
+        _draw(panel, rows, found, styles)
+        panel.set_title(textwrap.shorten(title, TITLE_LETTERS // columns, placeholder="…"))
+    loss = LOSS_WORDS[found.metric]
+    title = f"{found.first.label} or {found.second.label}: whose {loss} is lower, and how many times?"
+    write_head(figure, [], title)
+    write_note(figure, [f"Bars: {100 * found.level:.3g} % intervals over seeds. Hollow: undecided."])
+    return figure
+
+
+def _task_panels(found: Headline) -> dict[str, list[_Row]]:
+    panels = {}
+    for task in found.tasks:
+        rows: list[_Row] = []
+        for axis in [*found.columns, *([found.clock] if found.clock else [])]:
+            readings = [found.reading(task, axis, place).ratio for place in found.places]
+            known = [ratio for ratio in readings if ratio.estimate is not None]
+            short = all_axes()[axis].short
+            rows += [
+                _Row(f"{human(ratio.at, 2)} {short}", ratio, 0.0 if index else 0.6) for index, ratio in enumerate(known)
+            ]
+        formula = found.formulas[task]
+        panels[task if formula == task else f"{task}:  {formula}"] = rows
+    return panels
+
+
+def _axis_panels(found: Headline) -> dict[str, list[_Row]]:
+    """By the ratio, so that the eye finds who wins where; tasks beyond the room are left out, those in the middle."""
+    panels = {}
+    for axis in found.columns:
+        ratios = {task: found.reading(task, axis, found.places[-1]).ratio for task in found.tasks}
+        rows = [_Row(task, ratio, 0.0) for task, ratio in ratios.items() if ratio.estimate is not None]
+        rows.sort(key=lambda row: -(row.ratio.estimate or 0.0))
+        panels[f"at equal {all_axes()[axis].words}"] = [
+            *rows[: MOST_ROWS // 2],
+            *rows[MOST_ROWS // 2 :][-MOST_ROWS // 2 :],
+        ]
+    return panels
+
+
+def _draw(axes: Axes, rows: Sequence[_Row], found: Headline, styles: Mapping[str, Style]) -> None:
+    first, second = found.first.label, found.second.label
+    heights = -np.cumsum([1.0 + row.gap for row in rows])
+    for height, (_, ratio, _) in zip(heights, rows, strict=True):
+        ahead = leader(ratio, first, second)
+        colour = UNDECIDED if ahead is None else styles[ahead].colour
+        assert ratio.estimate is not None
+        low, high = ratio.low or math.nan, ratio.high or math.nan
+        axes.plot([low, high], [height, height], color=colour, lw=1.4, solid_capstyle="butt", zorder=2)
+        fill = "white" if ahead is None else colour
+        marker = "o" if ahead is None else styles[ahead].marker
+        look: dict[str, Any] = {"marker": marker, "ms": 5, "mfc": fill, "mec": colour, "ls": "", "zorder": 3}
+        axes.plot([ratio.estimate], [height], gid=f"ratio:{ahead or 'undecided'}", **look)
+    estimates = np.array([row.ratio.estimate for row in rows], float)
+    ends = np.array([end for row in rows for end in (row.ratio.low, row.ratio.high)], float)
+    axes.set_xscale("log")
+    axes.set_xlim(limits_around(np.concatenate([estimates, [0.5, 2.0]]), ends))
+    axes.axvline(1, color="0.2", lw=0.8, zorder=1)
+    axes.set_ylim(heights[-1] - 0.7, heights[0] + 1.6)
+    axes.set_yticks(heights, [textwrap.shorten(row.label, LETTERS, placeholder="…") for row in rows])
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    set_ticks(axes.xaxis)
+    axes.xaxis.set_major_formatter(FuncFormatter(_times))
+    for name, text, side, shift in ((second, f"◀ {second}", "right", -5), (first, f"{first} ▶", "left", 5)):
+        axes.annotate(
+            text,
+            (1, 1),
+            (shift, 0),
+            xycoords=axes.get_xaxis_transform(),
+            textcoords="offset points",
+            ha=side,
+            va="top",
+            weight="bold",
+            fontsize=LABEL_SIZE,
+            color=styles[name].text_colour,
+        )
+    axes.set_xlabel("times lower")
+
+
+def _times(ratio: float, _: object) -> str:
+    """How many times: a ratio below 1 is the other side's."""
+    times = max(ratio, 1 / ratio)
+    return f"{scientific(times, 1) if times >= 1e4 else f'{times:g}'}×"

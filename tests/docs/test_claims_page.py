@@ -1,0 +1,106 @@
+"""docs/claims.md is true: every number of what was found is that of a kept verdict."""
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PROSE = " ".join((ROOT / "docs" / "claims.md").read_text(encoding="utf-8").split())
+KEPT = ROOT / "results" / "verdicts"
+
+
+def verdict_of(experiment, claim):
+    """The kept verdict of the first rule whose claim begins so."""
+    kept = json.loads((KEPT / experiment / "verdicts.json").read_text(encoding="utf-8"))
+    return next(verdict for verdict in kept["verdicts"] if verdict["claim"].startswith(claim))
+
+
+def estimates(experiment, claim, convention):
+    """Task by task, the estimate and whether its interval leaves out 1."""
+    numbers = [one for one in verdict_of(experiment, claim)["numbers"] if one["convention"] == convention]
+    found = {one["unit"]: one["found"] for one in numbers}
+    return {task: (one["estimate"], not one["low"] <= 1 <= one["high"]) for task, one in found.items()}
+
+
+def stated(sentence):
+    """The page says so."""
+    assert sentence in PROSE, sentence
+
+
+def test_how_many_rules_came_out_how():
+    """Of all kept verdicts, none is refuted."""
+    kept = json.loads((KEPT / "verdicts.json").read_text(encoding="utf-8"))["experiments"]
+    outcomes = Counter()
+    for experiment in kept:
+        outcomes.update(verdict["verdict"] for verdict in experiment["verdicts"])
+
+    assert set(outcomes) == {"supported", "training-dependent", "inconclusive"}
+    stated(
+        f"Of {outcomes.total()} rules that were judged, {outcomes['supported']} are supported, none is refuted, "
+        f"{outcomes['training-dependent']} depends on the training, and {outcomes['inconclusive']} are undecided."
+    )
+
+
+def test_sums_and_turned_sums():
+    """The ratios by number of variables, all of them decided."""
+    sums = estimates("dimension-short", "16: KANs beat MLPs on sums", "params.trainable")
+    turned = estimates("dimension-short", "16: KANs beat MLPs on the same sums", "params.trainable")
+    two, four, eight = (f"{estimate:.2g}" for estimate, _ in sums.values())
+    stated(f"the ratio is {two} with two variables, {four} with four and {eight} with eight")
+    two, four, eight = (f"{estimate:.2g}" for estimate, _ in turned.values())
+    stated(f"stays with two variables ({two}). It is lost with four ({four}) and eight ({eight})")
+    assert all(decided for _, decided in (*sums.values(), *turned.values()))
+    assert verdict_of("dimension-short", "16: KANs beat MLPs on sums")["stable"]
+
+
+def test_searched_toys():
+    """Who is ahead where both sides were searched, and where nobody is."""
+    equal_parameters = estimates("searched_toys-short", "1, searched: KANs beat MLPs", "params.trainable")
+    equal_flops = estimates("searched_toys-short", "1, searched: KANs beat MLPs", "flops_train.shared_dense")
+
+    assert {task for task, (_, decided) in equal_parameters.items() if decided} == {"exp2d", "xy"}
+    assert {task for task, (_, decided) in equal_flops.items() if decided} == {"xy"}
+    stated(f"on exp(sin(πx) + y²) ({equal_parameters['exp2d'][0]:.1f}) and x·y ({equal_parameters['xy'][0]:.1f})")
+    stated(f"only x·y is decided ({equal_flops['xy'][0]:.1f})")
+
+
+def test_work_and_seconds_of_a_parameter():
+    """The least and the most of the three functions."""
+    flops = [one for one, _ in estimates("per_flop_toys-short", "6:", "flops_forward.shared_dense").values()]
+    seconds = [one for one, _ in estimates("per_flop_toys-short", "7: at", "seconds_per_evaluation").values()]
+
+    stated(f"a KAN needs {min(flops):.1f} to {max(flops):.1f} times the forward FLOPs of an MLP")
+    stated(f"takes {min(seconds):.1f} to {max(seconds):.1f} times as long")
+
+
+def test_real_data():
+    """Two of five data sets are decided."""
+    found = estimates("real_data-short", "1, real data: KANs", "params.trainable")
+
+    assert {task for task, (_, decided) in found.items() if decided} == {"camera", "diabetes"}
+    assert len(found) == 5
+    stated(f"ahead on a photograph ({found['camera'][0]:.2g}), MLPs on diabetes ({found['diabetes'][0]:.2g})")
+
+
+def test_training_changed_the_headline():
+    """The ratio on J0 by each recipe, and the claim under each recipe alone."""
+    lbfgs = estimates("per_flop_toys-short", "1: KANs beat MLPs", "params.trainable")["j0"]
+    levenberg = estimates("training_pilot", "1, another recipe: cubic", "params.trainable")["j0"]
+
+    assert lbfgs[1]
+    assert levenberg[1]
+    stated(f"KANs had a ratio of {lbfgs[0]:.0f} on J0(20x)")
+    stated(f"the ratio is {levenberg[0]:.2f}")
+    table = (KEPT / "README.md").read_text(encoding="utf-8")
+    (section,) = re.findall(r"\| 1, searched: KANs beat MLPs at.*?(?=\| 1, searched: KANs of the)", table, re.DOTALL)
+    assert "| … under recipe lbfgs alone | refuted" in section
+    assert "| … under recipe levenberg alone | supported" in section
+
+
+def test_cells_that_it_explains_are_kept_cells():
+    """Every kind of cell that the page explains is in the kept table."""
+    table = (KEPT / "README.md").read_text(encoding="utf-8")
+    for cell in ("supported 2/3, 1 against", "inconclusive 1/3", "refuted 0/2, 1 against", "–", "not measured"):
+        stated(f"| {cell} |")
+        assert f"| {cell} |" in table

@@ -1,0 +1,33 @@
+"""Every code that a table, a page or a terminal can show has its words, and docs/codes.md has the same."""
+
+import ast
+import re
+import runpy
+from pathlib import Path
+
+from harness.show.codes import CODES, KINDS
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("fit", "comparison", "judging", "show")
+
+
+def codes_in_the_program() -> set[str]:
+    """Every word in capitals that is a text of what analyses and shows, or begins one (`SEEDS: one seed of both`)."""
+    words = set()
+    for path in (path for room in ROOMS for path in (ROOT / "harness" / room).rglob("*.py")):
+        texts = [node.value for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Constant)]
+        found = [re.match(r"([A-Z][A-Z0-9_]{3,})(: |$)", text) for text in texts if isinstance(text, str)]
+        words |= {one[1] for one in found if one}
+    return words
+
+
+def test_every_code_has_its_words_and_no_other_has():
+    """A new code needs its sentences, and a code that is gone leaves none."""
+    assert set(CODES) == codes_in_the_program()
+    assert all(code.kind in KINDS and all(part.endswith(".") for part in code[1:]) for code in CODES.values())
+
+
+def test_the_page_has_the_same_words():
+    """`python docs/write_codes.py` writes it."""
+    written = (ROOT / "docs" / "codes.md").read_text(encoding="utf-8")
+    assert written == runpy.run_path(str(ROOT / "docs" / "write_codes.py"))["page"]()

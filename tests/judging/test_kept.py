@@ -1,0 +1,145 @@
+"""What is kept of laws: the same bits as made anew, found by points, law and code, and rebuilt where it is damaged."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness import comparison, fit
+from harness.fit import extrapolate
+from harness.judging import kept as module
+from harness.judging.kept import KEPT_FILE, keeping, kept, prepare
+
+SIZES = np.repeat([30.0, 60, 120, 250, 500, 1000, 2000, 4000], 3)
+NOISE = np.exp(np.random.default_rng(1).normal(0, 0.05, SIZES.size))
+LOSSES = (0.01 + 20 / SIZES) * NOISE
+OTHER = (0.02 + 30 / SIZES) * NOISE[::-1]
+
+
+def calls() -> list[tuple]:
+    """Of every function whose values are kept a call, and of laws each kind, a refused one too."""
+    floor, other = fit.fit_law(SIZES, LOSSES, "floor", 0.95), fit.fit_law(SIZES, OTHER, "floor", 0.95)
+    laws = [(fit.fit_law, SIZES, LOSSES, law, 0.9) for law in ("pure", "floor", "shifted", "broken")]
+    return [
+        *laws,
+        (fit.fit_law, SIZES[:3], LOSSES[:3], "pure", 0.95),
+        (fit.select_law, SIZES, LOSSES, 0.95),
+        (fit.diagnose, floor),
+        (fit.cross_check, SIZES, LOSSES, floor),
+        (fit.band, floor, np.geomspace(30, 4000, 9)),
+        (extrapolate, floor, 2 * SIZES[-3:], LOSSES[-3:]),
+        (comparison.cost_ratio, floor, other, 0.1),
+        (comparison.loss_ratio, floor, other, 100.0),
+        (comparison.crossover, floor, other),
+        (comparison.exponent_difference, floor, other),
+        (comparison.exponent_ratio, floor, other),
+        (comparison.floor_ratio, floor, other),
+    ]
+
+
+def bits(value: object) -> str:
+    """A hash of every bit of a value."""
+    return module._key(bits, (value,))
+
+
+def computed(folder: Path, *asked: tuple) -> list[str]:
+    """The bits of what these calls return, with what the folder has kept of them."""
+    with keeping(folder):
+        return [bits(kept(*call)) for call in asked]
+
+
+def absent(folder: Path, *asked: tuple) -> int:
+    """How many of these calls are not kept in the folder."""
+    told = []
+    with keeping(folder, lambda what, done, of: told.append(of)):
+        for function, *arguments in asked:
+            prepare(function, [tuple(arguments)], "laws")
+    return len(told)
+
+
+def test_what_is_kept_has_the_bits_of_what_is_made_anew(tmp_path):
+    """Of every function, also where a file has been between."""
+    asked = calls()
+    anew = [bits(function(*arguments)) for function, *arguments in asked]
+
+    assert computed(tmp_path, *asked) == anew
+    assert computed(tmp_path, *asked) == anew
+    assert absent(tmp_path, *asked) == 0
+
+
+def test_processes_compute_the_same_bits(tmp_path):
+    """More calls than a few go to all cores, and each result to its call."""
+    asked = [(SIZES, LOSSES * scale, law, 0.95) for scale in np.linspace(1, 2, 6) for law in ("pure", "floor")]
+    with keeping(tmp_path, cores=2):
+        prepare(fit.fit_law, asked, "laws")
+        found = [bits(kept(fit.fit_law, *call)) for call in asked]
+
+    assert found == [bits(fit.fit_law(*call)) for call in asked]
+
+
+def test_another_point_law_level_or_function_is_not_found(tmp_path):
+    """The last bit of one loss makes other points; so does the order of runs, which reaches last bits of sums."""
+    computed(tmp_path, (fit.fit_law, SIZES, LOSSES, "pure", 0.95))
+    moved = LOSSES.copy()
+    moved[4] = np.nextafter(moved[4], 1)
+    for other in (
+        (fit.fit_law, SIZES, moved, "pure", 0.95),
+        (fit.fit_law, SIZES, LOSSES, "floor", 0.95),
+        (fit.fit_law, SIZES, LOSSES, "pure", 0.9),
+        (fit.fit_law, SIZES[::-1], LOSSES[::-1], "pure", 0.95),
+        (fit.select_law, SIZES, LOSSES, 0.95),
+    ):
+        assert absent(tmp_path, other) == 1
+    assert absent(tmp_path, (fit.fit_law, SIZES, LOSSES, "pure", 0.95)) == 0
+
+
+def test_other_code_finds_nothing(tmp_path, monkeypatch):
+    """What it computes takes the place of what was there."""
+    call = (fit.fit_law, SIZES, LOSSES, "pure", 0.95)
+    computed(tmp_path, call)
+    monkeypatch.setattr(module, "code_key", lambda: "other")
+
+    assert absent(tmp_path, call) == 1
+    assert absent(tmp_path, call) == 0
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "empty", "text"])
+def test_a_damaged_file_is_rebuilt_and_loses_nothing(tmp_path, damage):
+    """Nothing is read from it, nothing is said, and the next command finds all again."""
+    asked = calls()[:6]
+    whole = computed(tmp_path, *asked)
+    file = tmp_path / KEPT_FILE
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes({"flipped": bytes(data), "cut": data[:-9], "empty": b"", "text": b"\n\n\n"}[damage])
+
+    assert absent(tmp_path, *asked) == len(asked)
+    assert computed(tmp_path, *asked) == whole
+    assert absent(tmp_path, *asked) == 0
+
+
+class Command:
+    """Something whose pickle does more than hold numbers."""
+
+    def __reduce__(self):
+        return Path.touch, (Path("made"),)
+
+
+def test_a_file_from_elsewhere_runs_nothing(tmp_path, monkeypatch):
+    """However well it is sealed: a pickle may call anything, and here only makes values."""
+    monkeypatch.chdir(tmp_path)
+    call = (fit.fit_law, SIZES, LOSSES, "pure", 0.95)
+    module._write({module._key(call[0], call[1:]): pickle.dumps(Command())}, tmp_path / KEPT_FILE)
+
+    with pytest.raises(pickle.UnpicklingError, match="no value of a fit"):
+        computed(tmp_path, call)
+    assert not Path("made").exists()
+
+
+def test_outside_of_a_block_nothing_is_kept(tmp_path):
+    """Functions are called as they are."""
+    prepare(fit.fit_law, [(SIZES, LOSSES, "pure", 0.95)], "laws")
+
+    assert bits(kept(fit.fit_law, SIZES, LOSSES, "pure", 0.95)) == bits(fit.fit_law(SIZES, LOSSES, "pure", 0.95))
+    assert not list(tmp_path.iterdir())
