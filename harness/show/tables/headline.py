@@ -125,7 +125,7 @@ def _outcome(found: Found, first: str, second: str) -> tuple[str, str]:
             return "undecided", ""
         case name:
             times = found.estimate if name == first else 1 / found.estimate
-            return f"{name} is better", f"{human(times, 2)} times "
+            return f"{name} is better,", f"{human(times, 2)} times "
 
 
 def seconds_words(found: Headline, names: tuple[str, str]) -> str:
