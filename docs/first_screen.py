@@ -1,82 +1,83 @@
-"""The first screen of the README, made from kept verdicts: `python docs/first_screen.py` writes it anew.
+"""What the README shows of kept results: `python docs/first_screen.py` writes it anew. Tests hold that it is so.
 
-A sentence, a figure and a table, all of one experiment. A test holds that the README shows what this makes.
+Three blocks: what the quickstart prints, what was found with searched toys, and how many rules are decided.
 """
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from harness.spec import read_experiment
+import pandas as pd
+
+from harness.base.formats import human
+from harness.judging.headline import main_headline
+from harness.judging.judge import judge_all
+from harness.show.tables.headline import console_lines
+from harness.spec import read_experiment, read_manifest
 
 ROOT = Path(__file__).parents[1]
-FILE, SCALE = "searched_toys", "short"
-NAME = f"{FILE}-{SCALE}"
+QUICKSTART = ROOT / "results" / "reference" / "quickstart"
 KEPT = ROOT / "results" / "verdicts"
-BEGIN, END = "<!-- made by docs/first_screen.py -->", "<!-- end -->"
-FORMULAS = {"j0": "J0(20x)", "exp2d": "exp(sin(πx) + y²)", "xy": "x·y"}
-ALT = (
-    "How many times lower one side's test error is than the other's, against the number of trials that both sides had, "
-    "on toy functions at three sizes"
-)
-COUNTS = {"params.trainable": "At equal parameters", "flops_train.shared_dense": "At equal training FLOPs"}
+SEARCHED = "searched_toys-short"
+FORMULAS = {"j0": "J0(20x)", "exp2d": "exp(sin πx + y²)", "xy": "x·y"}
+COUNTS = {"params.trainable": "equal parameters", "flops_train.shared_dense": "equal training FLOPs"}
 
 
-def first_screen() -> str:
-    """The block between the marks, from the kept verdicts of the experiment."""
-    answer = json.loads((KEPT / NAME / "verdicts.json").read_text(encoding="utf-8"))
-    verdict = answer["verdicts"][0]
-    lines = [f"{words}: {_leads(verdict, count)}." for count, words in COUNTS.items()]
-    experiment = read_experiment(ROOT / "experiments" / f"{FILE}.yaml", SCALE)
+def answer() -> str:
+    """The last lines of the quickstart, from its kept runs."""
+    manifest, table = read_manifest(QUICKSTART), pd.read_csv(QUICKSTART / "runs.csv")
+    closing = [f"{len(manifest.run_ids()):,} runs. Laws, codes and checks: the report, or --explain."]
+    closing.append("Report: results/quickstart/report.html")
+    lines = console_lines(main_headline(manifest, table), judge_all(manifest, table), closing)
+    return "\n".join(["```", *lines, "```"])
+
+
+def searched() -> str:
+    """Who leads on the searched toys, a sentence a count."""
+    kept = json.loads((KEPT / SEARCHED / "verdicts.json").read_text(encoding="utf-8"))
+    experiment = read_experiment(ROOT / "experiments" / "searched_toys.yaml", "short")
     assert experiment.search is not None
-    trials, seeds = experiment.search.trials, len(experiment.seeds)
-    sentence = (
-        f"**Searched equally, who is ahead?** {' '.join(lines)} These are ratios of test errors at the largest equal "
-        f"size, with {100 * verdict['interval_level']:.3g} % intervals over {seeds} fresh seeds."
+    verdict = kept["verdicts"][0]
+    told = []
+    for count, words in COUNTS.items():
+        found = [one for one in verdict["numbers"] if one["convention"] == count]
+        leads = [f"on {FORMULAS[one['unit']]} {_lead(one['found'])}" for one in found]
+        told.append(f"At {words}, {'; '.join(leads)}.")
+    how = (
+        f"**Both sides searched widely** ({experiment.search.trials} settings a side and size, two optimisers, "
+        f"{100 * verdict['interval_level']:.3g} % intervals over {len(experiment.seeds)} fresh seeds, largest size)."
     )
-    caption = (
-        f"*How the answer changes with tuning. Each side had {trials} trials at each size: activations, depths, "
-        "orders, grids, initial scales, and L-BFGS or Levenberg-Marquardt, at equal training FLOPs a trial "
-        f"([{FILE}.yaml](experiments/{FILE}.yaml), [docs/search.md](docs/search.md)). Lines: what to expect after k "
-        "trials. Marks at the right: the winners of all trials, trained again on fresh seeds.*"
-    )
-    legend = (
-        "*Columns: what is made equal. A cell has the outcome, and on how many functions the claim is supported. Rows "
-        "below a claim: the same claim when the search is done in another way.*"
-    )
-    figure = f"![{ALT}](results/verdicts/{NAME}/tuning_ratio.png)"
-    table = "\n".join(_table(answer["question"]))
-    return "\n\n".join([f"{BEGIN}\n{sentence}", figure, caption, table, f"{legend}\n{END}"])
+    return f"- {how} {' '.join(told)}"
 
 
-def _leads(verdict: dict[str, Any], count: str) -> str:
-    """Who is ahead on each task under a count, and by how much."""
-    found = [one for one in verdict["numbers"] if one["convention"] == count]
-    return "; ".join(f"on {FORMULAS.get(one['unit'], one['unit'])} {_lead(one['found'])}" for one in found)
+def decided() -> str:
+    """How many of the rules of all kept experiments came to an end."""
+    kept = json.loads((KEPT / "verdicts.json").read_text(encoding="utf-8"))
+    outcomes: Counter[str] = Counter()
+    for experiment in kept["experiments"]:
+        outcomes.update(verdict["verdict"] for verdict in experiment["verdicts"])
+    total = sum(outcomes.values())
+    told = ", ".join(f"{number} {outcome}" for outcome, number in outcomes.most_common())
+    return f"- **All {total} rules that were fixed in experiment files:** {told}."
 
 
 def _lead(found: dict[str, Any]) -> str:
-    if found["refused"]:
-        return "it cannot be said"
-    ends = sorted((found["low"], found["high"]))
-    if ends[0] > 1:
-        return f"KANs by a factor of {found['estimate']:.2g} ({ends[0]:.3g} to {ends[1]:.3g})"
-    if ends[1] < 1:
-        return f"MLPs by a factor of {1 / found['estimate']:.2g} ({1 / ends[1]:.3g} to {1 / ends[0]:.3g})"
-    return f"nobody (MLP / KAN {found['estimate']:.2g}, {ends[0]:.2g} to {ends[1]:,.2g})"
-
-
-def _table(question: str) -> list[str]:
-    """The experiment's rows of the kept table."""
-    page = (KEPT / "README.md").read_text(encoding="utf-8")
-    section = page[page.index(f"## {question}") :].split("\n## ")[0]
-    return [line for line in section.splitlines() if line.startswith("|")]
+    low, high, ratio = found["low"], found["high"], found["estimate"]
+    if low > 1:
+        return f"KANs lead {human(ratio, 2)} times ({human(low)} to {human(high)})"
+    if high < 1:
+        return f"MLPs lead {human(1 / ratio, 2)} times ({human(1 / high)} to {human(1 / low)})"
+    return "nobody leads"
 
 
 def written(readme: str) -> str:
-    """The README with the block made anew."""
-    return re.sub(f"{BEGIN}.*?{END}", lambda _: first_screen(), readme, flags=re.DOTALL)
+    """The README with its blocks made anew. Comments mark where each begins and ends."""
+    for name, block in {"answer": answer(), "searched": searched(), "decided": decided()}.items():
+        begin, end = f"<!-- {name}: made by docs/first_screen.py -->\n", "\n<!-- end -->"
+        readme = re.sub(f"{begin}.*?{end}", lambda _, text=f"{begin}{block}{end}": text, readme, flags=re.DOTALL)
+    return readme
 
 
 if __name__ == "__main__":

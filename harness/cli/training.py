@@ -65,6 +65,7 @@ def _train(
                 console.print,
                 manifest.experiment.device,
                 checkpoints=folder.parent / "checkpoints",
+                compiled=progress.compiled,
             )
         ) as events,
     ):

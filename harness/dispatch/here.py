@@ -7,6 +7,7 @@ import os
 import signal
 import tempfile
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from harness.base.files import is_writable, user_cache
 from harness.dispatch import slots
 from harness.dispatch.slots import (
     Announced,
+    Compilation,
+    Compiled,
     Done,
     Evaluated,
     Failure,
@@ -90,12 +93,14 @@ def train_here(
     stop: Callable[[], bool] = lambda: False,
     unwanted: Callable[[], Collection[str]] = tuple,
     checkpoint_seconds: float = 60.0,
+    compiled: Callable[[int, int], None] = lambda done, of: None,
 ) -> Generator[tuple[PackedRuns, TrainingEvent]]:
     """Train `packs`, yielding what happens to each when it happens; those that fail are retried by cause.
 
     Ends early when `stop` says so or when it is closed: workers save their checkpoints first. A HarnessError ends all,
     unless it is of a pack's target. Runs whose ids are `unwanted` when their pack's turn comes are left out. `announce`
-    hears when kernels are to be compiled, when that is done, and what is wrong with checkpoints.
+    hears when kernels are to be compiled, when that is done, and what is wrong with checkpoints; `compiled`, several
+    times a second, how many of them are done.
     """
     order = TrainingOrder(records, checkpoints, device, attempt, checkpoint_seconds)
     waiting = deque(PackTask(tuple(pack)) for pack in packs)
@@ -106,7 +111,7 @@ def train_here(
             for number in numbers:
                 working[number] = Worker(slots.start(number, order))
             if fused := [pack[0] for pack in packs if pack[0].engine == "fused"]:
-                for text in _ready(working[0].slot, fused, kept, stop):
+                for text in _ready(working[0].slot, fused, len(numbers), kept, stop, compiled):
                     announce(text)
             while not stop() and (waiting or any(worker.task for worker in working.values())):
                 for number in numbers:
@@ -202,25 +207,67 @@ def _listen(
 
 
 # -------------------------------------------------------------------------------------------------------- compilation
-def _ready(slot: Slot, runs: Sequence[RunSpec], kept: str, stop: Callable[[], bool]) -> Iterator[str]:
-    """Have the kernels that `runs` need compiled; what to tell the user meanwhile."""
+def _ready(
+    slot: Slot,
+    runs: Sequence[RunSpec],
+    at_once: int,
+    kept: str,
+    stop: Callable[[], bool],
+    compiled: Callable[[int, int], None],
+) -> Iterator[str]:
+    """Have the kernels that `runs` need compiled, `at_once` side by side; what to tell the user meanwhile.
+
+    Whoever trains loads what others compiled: the last bits of a kernel hang on which of the two a process did.
+    """
     one_each = tuple({(run.network.family, run.recipe.optimizer.name): run for run in runs}.values())
     slots.send(slot, IsCold(one_each))
     if not _answer(slot, stop):  # also if it died, which is seen when it gets a pack
         return
-    yield "fused engine: compiling its kernels for this processor, which takes half a minute or so"
-    compiler = slots.start_compiling(one_each)
+    began = time.monotonic()
+    waiting = _compilations(one_each)
+    of = len(waiting)
+    compiling: list[Slot] = []
+    yield f"fused engine: compiling kernels for this processor, once: {', '.join(_words(one) for one in waiting)}"
     try:
-        told = _answer(compiler, stop)
+        while (waiting or compiling) and not stop():
+            while waiting and len(compiling) < at_once:
+                compiling.append(slots.start_compiling(waiting.popleft()))
+            connection.wait([one.pipe for one in compiling], timeout=POLL_SECONDS)
+            for one in [one for one in compiling if _has_compiled(one)]:
+                compiling.remove(one)
+            compiled(of - len(waiting) - len(compiling), of)
     finally:
-        ended = slots.kill(compiler)
-    if isinstance(told, float):
-        yield f"fused engine: compiled in {told:.0f} s{kept}"
-    elif not stop():
-        problem = told or f"its process died, {ended}"
-        raise HarnessError(
-            f"the fused engine's kernels could not be compiled ({problem}); use engine: torch", INCOMPLETE
-        )
+        for one in compiling:
+            slots.kill(one)
+    if not stop():
+        yield f"fused engine: compiled in {time.monotonic() - began:.0f} s{kept}"
+
+
+def _compilations(runs: Sequence[RunSpec]) -> deque[Compilation]:
+    """What is compiled by a process of its own: the kernels of each family, and with the last of them all loops.
+
+    The kernels of KANs, which come first, take the time of the others and a loop. Loops are compiled by one process:
+    they have a part in common, whose last bits would else hang on who comes first.
+    """
+    *families, last = sorted({run.network.family for run in runs})
+    loops = {run.recipe.optimizer.name: run for run in runs}
+    return deque([*(Compilation(family, ()) for family in families), Compilation(last, tuple(loops.values()))])
+
+
+def _words(unit: Compilation) -> str:
+    return " with ".join([unit.family, *(run.recipe.optimizer.name for run in unit.runs)])
+
+
+def _has_compiled(slot: Slot) -> bool:
+    """Whether the process is done, which then is no more; a HarnessError if it failed."""
+    heard, alive = slots.said(slot)
+    if alive and not heard:
+        return False
+    ended = slots.kill(slot)
+    told = heard[0] if heard else f"its process died, {ended}"
+    if isinstance(told, Compiled):
+        return True
+    raise HarnessError(f"the fused engine's kernels could not be compiled ({told}); use engine: torch", INCOMPLETE)
 
 
 def _answer(slot: Slot, stop: Callable[[], bool]) -> Any:

@@ -81,6 +81,17 @@ class IsCold(NamedTuple):
     runs: tuple[RunSpec, ...]
 
 
+class Compilation(NamedTuple):
+    """What one process compiles: the kernels of a family, and the loops of the optimisers of some runs."""
+
+    family: str
+    runs: tuple[RunSpec, ...]
+
+
+class Compiled(NamedTuple):
+    """A process has compiled what it was to."""
+
+
 class TrainingOrder(NamedTuple):
     """What all packs have in common."""
 
@@ -104,9 +115,9 @@ def start(number: int, order: TrainingOrder) -> Slot:
     return _started(_serve, os.getpid(), number, order)
 
 
-def start_compiling(runs: tuple[RunSpec, ...]) -> Slot:
-    """A process that compiles and says in how many seconds, or in words why not; unlike a compiler it can be killed."""
-    return _started(_compile, runs)
+def start_compiling(unit: Compilation) -> Slot:
+    """A process that compiles and then says so, or in words why not; unlike a compiler it can be killed."""
+    return _started(_compile, unit)
 
 
 def said(slot: Slot) -> tuple[list[Any], bool]:
@@ -227,12 +238,13 @@ def _is_cold(runs: tuple[RunSpec, ...]) -> bool:
     return fused_engine.is_cold(runs)
 
 
-def _compile(pipe: Any, runs: tuple[RunSpec, ...]) -> None:
+def _compile(pipe: Any, unit: Compilation) -> None:
     _end_with_parent(threading.Lock())
     try:
         from harness.train import fused_engine
 
-        pipe.send(fused_engine.compile_for(runs))
+        fused_engine.compile_for(unit.family, unit.runs)
+        pipe.send(Compiled())
     except Exception as error:
         pipe.send(f"{type(error).__name__}: {error}")
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import copyreg
 import hashlib
 import io
+import itertools
 import os
 import pickle
 import signal
@@ -110,9 +111,9 @@ def prepare(function: Callable[..., Any], calls: Iterable[Call], what: str) -> N
     if not absent:
         return
     known.is_new = True
-    for done, (key, value) in enumerate(_computed(known, function, absent), start=1):
+    ended = itertools.count(1)
+    for key, value in _computed(known, function, absent, lambda: known.progress(what, next(ended), len(absent))):
         _remember(known, key, value)
-        known.progress(what, done, len(absent))
 
 
 def tell(what: str, done: int, of: int) -> None:
@@ -126,16 +127,25 @@ def _remember(known: _Kept, key: str, value: Any) -> None:
     known.values[key] = pickle.dumps(value)
 
 
-def _computed(known: _Kept, function: Callable[..., Any], calls: dict[str, Call]) -> Iterator[tuple[str, Any]]:
-    """The key and value of each call: this process begins at one end of the list, others at the other."""
+def _computed(
+    known: _Kept, function: Callable[..., Any], calls: dict[str, Call], ended: Callable[[], None]
+) -> Iterator[tuple[str, Any]]:
+    """The key and value of each call: this process begins at one end of the list, others at the other.
+
+    `ended` hears of each when it is done, by whomever.
+    """
     if len(calls) <= FEW or known.cores == 1:
-        yield from ((key, function(*call)) for key, call in calls.items())
+        for key, call in calls.items():
+            yield key, function(*call)
+            ended()
         return
     if known.pool is None:
         workers = min(known.cores, len(calls)) - 1
         known.pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin)
         known.at_exit.callback(known.pool.shutdown, cancel_futures=True)
     elsewhere: dict[str, Future[Any]] = {key: known.pool.submit(function, *call) for key, call in calls.items()}
+    for future in elsewhere.values():
+        future.add_done_callback(lambda _: ended())
     for key, future in reversed(list(elsewhere.items())):
         if future.cancel():  # nobody has begun with it
             yield key, function(*calls[key])

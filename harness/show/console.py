@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from harness.show.tables.table import Table, for_terminal
 
@@ -21,6 +29,7 @@ def print_table(table: Table) -> None:
 
 
 SECONDS_BETWEEN_LINES = 2.0  # where there is no terminal to redraw
+SILENT_SECONDS = 4.0  # after which a line says that work goes on
 
 
 @contextmanager
@@ -35,7 +44,7 @@ def steps_progress(what: str) -> Iterator[Callable[[str, int, int], None]]:
 
         def told(step: str, done: int, of: int) -> None:
             nonlocal last_line
-            if time.monotonic() - last_line >= SECONDS_BETWEEN_LINES:
+            if time.monotonic() - last_line >= SILENT_SECONDS:
                 last_line = time.monotonic()
                 log.print(f"{what}: {step} {done}/{of}", soft_wrap=True)
 
@@ -65,15 +74,37 @@ class PackProgress:
     def __init__(self, packs: int, evaluations: int, bar: Progress | None):
         self._packs, self._ended, self._bar = packs, 0, bar
         self._statuses: Counter[str] = Counter()
+        self._evaluations, self._evaluated = evaluations, 0
         self._since = self._last_line = time.monotonic()
+        self._kernels_task: TaskID | None = None
         if bar:
             self._pack_task = bar.add_task("packs", total=packs)
             self._work_task = bar.add_task("evaluations", total=evaluations)
 
+    def compiled(self, done: int, of: int) -> None:
+        """So many kernels are compiled; told again and again."""
+        if not self._bar:
+            self._go_on(f"compiling kernels {done}/{of}")
+            return
+        if self._kernels_task is None:
+            self._kernels_task = self._bar.add_task("kernels", total=of)
+        self._bar.update(self._kernels_task, completed=done)
+
     def evaluated(self, evaluations: int) -> None:
         """`evaluations` more have been made."""
+        self._evaluated += evaluations
         if self._bar:
             self._bar.advance(self._work_task, evaluations)
+        else:
+            share = self._evaluated / max(self._evaluations, 1)
+            self._go_on(f"pack {self._ended}/{self._packs}, {share:.0%} of all evaluations")
+
+    def _go_on(self, what: str) -> None:
+        """A line that says that work goes on, if the last one is some time ago."""
+        now = time.monotonic()
+        if now - self._last_line >= SILENT_SECONDS:
+            self._last_line = now
+            console.print(f"[{now - self._since:5.0f} s] {what}", markup=False)
 
     def pack_split(self) -> None:
         """A pack goes on as two."""

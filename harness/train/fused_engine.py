@@ -14,7 +14,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -233,23 +232,25 @@ def finish(pack: FusedPack, state: FusedState) -> list[Outcome]:
 
 # --------------------------------------------------------------------------------------------------------- compilation
 def is_cold(runs: Iterable[RunSpec]) -> bool:
-    """Whether something that `runs` need has to be compiled, which takes half a minute."""
-    names = {run.recipe.optimizer.name for run in runs}
-    loops = [LOOPS[name] for name in names]
-    return kernels.is_cold() or not all(is_kept(loop.__name__, "_train") for loop in loops)
+    """Whether something that `runs` need has to be compiled, which takes a quarter of a minute or more."""
+    loops = [LOOPS[run.recipe.optimizer.name] for run in runs]
+    is_any_absent = not all(is_kept(loop.__name__, "_train") for loop in loops)
+    return is_any_absent or kernels.is_cold({run.network.family for run in runs})
 
 
-def compile_for(runs: Iterable[RunSpec]) -> float:
-    """Have all compiled and kept that `runs` need, by one evaluation of tiny networks; the seconds that it took."""
-    began = perf_counter()
+def compile_for(family: str, runs: Iterable[RunSpec]) -> None:
+    """Have the kernels of a family compiled and kept, and the loops of the optimisers of `runs`.
+
+    A loop is compiled by one evaluation of a tiny network of the family.
+    """
+    kernels.ready([family])
     few = SplitPoints(np.zeros((1, 8)), np.zeros((1, 8)))
     points = RunPoints(train=few, validation=few, test=few, ranges_NI=few.x.T)
     for run in runs:
         recipe = Recipe(optimizer=run.recipe.optimizer, max_evaluations=1)
-        tiny = run.model_copy(update={"network": TINY[run.network.family], "recipe": recipe})
+        tiny = run.model_copy(update={"network": TINY[family], "recipe": recipe})
         pack = FusedPack((tiny,), recipe, stages(tiny.network, recipe), (points,))
         advance(pack, begin(pack), 1)
-    return perf_counter() - began
 
 
 # -------------------------------------------------------------------------------------------------------------- lanes

@@ -21,10 +21,10 @@ import torch
 from harness import train
 from harness.base.errors import HarnessError
 from harness.dispatch import slots
-from harness.dispatch.here import Begun, Failed, TrainingEvent, next_move, train_here
+from harness.dispatch.here import Begun, Failed, TrainingEvent, _compilations, next_move, train_here
 from harness.dispatch.slots import Cause, Done, Evaluated, Failure, PackedRuns, Saved, TrainingOrder, failure
 from harness.record import Record, read_record, record_path
-from harness.spec import Adam, MlpShape, Recipe, RunSpec, Task, run_id
+from harness.spec import Adam, KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Task, run_id
 from harness.tasks import draw, resolve
 from harness.train import PackStopped, Supervisor, train_pack
 from harness.train.checkpoint import checkpoint_path, read_checkpoint, write_checkpoint
@@ -67,6 +67,22 @@ def pack(target: str, seeds: range, evaluations: int = SHORT) -> PackedRuns:
     recipe = Recipe(optimizer=Adam(name="adam", learning_rate=0.01), max_evaluations=evaluations)
     network = MlpShape(shape=(2, 4, 1))
     return tuple(RunSpec(task=task, network=network, recipe=recipe, seed=seed) for seed in seeds)
+
+
+def test_the_kernels_of_a_plan_alone_are_compiled_each_once():
+    """One process a family, and all loops in one of them: their common part is compiled once, whoever comes first."""
+    networks = [KanShape(shape=(1, 1), grid=3), MlpShape(shape=(1, 1))]
+    optimizers = [Adam(name="adam"), Lbfgs(name="lbfgs")]
+    (run, *_) = pack("xy", range(1))
+    runs = []
+    for network, optimizer in product(networks, optimizers):
+        recipe = Recipe(optimizer=optimizer, max_evaluations=1)
+        runs.append(run.model_copy(update={"network": network, "recipe": recipe}))
+
+    asked = _compilations(runs)
+    assert [one.family for one in asked] == ["kan", "mlp"]
+    assert [[of.recipe.optimizer for of in one.runs] for one in asked] == [[], optimizers]
+    assert [(one.family, len(one.runs)) for one in _compilations(runs[:1])] == [("kan", 1)]
 
 
 def ids(runs: PackedRuns) -> list[str]:

@@ -1,11 +1,16 @@
 """What the README shows is true: its links lead somewhere, its numbers are those of the program."""
 
+import json
 import re
+import textwrap
 from pathlib import Path
 from runpy import run_path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from harness.cli import main
 from harness.planning.match import Setting, match_arms, ratios
 from harness.spec import Lbfgs
 
@@ -43,24 +48,62 @@ def test_the_matched_pair_is_what_the_command_says():
         assert ratio == f"{ratios(kan, mlp)[name]:.3g}"
 
 
-def test_the_verdicts_of_the_first_screen_are_those_that_are_kept():
-    """Each row of the README's tables of verdicts, their heads too, is a row of the kept ones but for remarks."""
-    kept = (ROOT / "results" / "verdicts" / "README.md").read_text(encoding="utf-8").splitlines()
-    screens = README.split("\n## ")
-    shown = screens[0] + next(screen for screen in screens if screen.startswith("What single recipes said"))
-    rows = [re.sub(r" \*\(.*?\)\*", "", line) for line in shown.splitlines() if line.startswith("| ")]
-
-    assert len(rows) > 8
-    assert set(rows) <= set(kept)
-    assert any("**inconclusive**" in row for row in rows)
+def test_it_can_be_read_in_five_minutes():
+    """150 lines at most, and 230 words a minute."""
+    assert len(README.splitlines()) <= 150
+    assert len(README.split()) <= 5 * 230 + 150  # counts of parameters and names of files are no reading
 
 
-def test_the_first_screen_is_made_from_kept_verdicts():
-    """Its sentence, figure and table are what docs/first_screen.py makes of results/verdicts, word for word."""
+def test_its_results_are_made_from_kept_runs():
+    """The quickstart's answer, the searched toys and the tally are what docs/first_screen.py makes, word for word."""
     made = run_path(str(ROOT / "docs" / "first_screen.py"))
 
-    assert made["BEGIN"] in README
+    for block in ("answer", "searched", "decided"):
+        assert made[block]() in README
     assert made["written"](README) == README
+
+
+def test_what_it_says_of_training_and_structure_is_what_the_verdicts_say():
+    """L-BFGS alone refutes the searched lead; sums are the KANs' under every count, turned ones mostly the MLPs'."""
+    searched = _verdicts("searched_toys-short")[0]
+    alone = next(way for way in searched["under"] if way["name"] == "recipe lbfgs alone")
+    sums, turned = (_claim("dimension-short", words) for words in ("on sums of functions", "in turned axes"))
+
+    assert _count(alone, "params.trainable")["outcome"] == "refuted"
+    assert all(count["supported"] == count["tasks"] == 3 for count in sums["counts"])
+    assert len(sums["counts"]) == 4
+    assert (_count(turned, "params.trainable")["refuted"], _count(turned, "params.trainable")["tasks"]) == (2, 3)
+
+
+def _verdicts(name: str) -> list[dict[str, Any]]:
+    kept = ROOT / "results" / "verdicts" / name / "verdicts.json"
+    found: list[dict[str, Any]] = json.loads(kept.read_text(encoding="utf-8"))["verdicts"]
+    return found
+
+
+def _claim(name: str, words: str) -> dict[str, Any]:
+    return next(verdict for verdict in _verdicts(name) if words in verdict["claim"])
+
+
+def _count(judged: dict[str, Any], convention: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(one for one in judged["counts"] if one["convention"] == convention)
+    return found
+
+
+def test_the_three_steps_to_a_function_of_one_s_own_are_valid(tmp_path, monkeypatch):
+    """The module of step 1, and the quickstart with the changes of step 2, in a folder of their own."""
+    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    (tasks,) = re.findall(r"`(tasks: \[.*?\])`", README)
+    (tmp_path / "my_tasks.py").write_text(textwrap.dedent(code), encoding="utf-8")
+    text = (ROOT / "experiments" / "quickstart.yaml").read_text(encoding="utf-8")
+    text = re.sub(r"^tasks:\n(?:  - .*\n)+", f"{tasks}\n", text, flags=re.MULTILINE)
+    (tmp_path / "ripple.yaml").write_text(text.replace("at_least: 2", "at_least: 1"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+    done = CliRunner().invoke(main, ["validate", "ripple.yaml"], catch_exceptions=False)
+
+    assert done.exit_code == 0, done.output
+    assert "valid" in done.output
 
 
 def test_nothing_names_a_machine():

@@ -97,10 +97,10 @@ def test_only_the_recipes_are_compared_and_only_right_after_a_phase(runs):
 
 def test_the_median_seed_is_drawn_phase_by_phase(runs):
     """A row an arm that is to be drawn, a column a phase, with the target, the outputs and the data's place."""
-    picture = REPLAY.kind(runs, REPLAY).figures[0]
+    figure = REPLAY.kind(runs, REPLAY).figures[0].draw()
 
-    assert len(picture.figure.axes) == 2
-    for phase, axes in enumerate(picture.figure.axes):
+    assert len(figure.axes) == 2
+    for phase, axes in enumerate(figure.axes):
         (line,) = [line for line in axes.lines if line.get_gid() == f"course:0:{phase}"]
         (target,) = [other for other in axes.lines if other is not line]
         (shade,) = axes.patches

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from harness.count import count
 from harness.paper.reference import load
+from harness.paper.replay.figures.pareto import pareto_figure
 from harness.paper.replay.pareto import drawn_count, frontier
 from harness.spec import KanShape
 
@@ -62,3 +63,15 @@ def test_the_drawn_count_is_that_of_the_figures():
     assert drawn_count("2-100-100-1", 0) == 10300
     assert drawn_count("6-5-1", 1000, inputs=2) == 15 * 1000
     assert drawn_count("1-1-1", 3, inputs=2) == 2 * 3
+
+
+def test_where_no_size_compares_two_families_the_panel_says_so():
+    """Only where all networks of one are smaller than all of the other."""
+    rows = [("exp2d", "kan", 100), ("exp2d", "mlp", 50), ("xy", "kan", 100), ("xy", "kan", 40), ("xy", "mlp", 50)]
+    frontiers = pd.DataFrame(rows, columns=["task", "family", "x"]).assign(who="ours", y=lambda table: 1 / table["x"])
+
+    figure = pareto_figure(frontiers, ["exp2d", "xy"], "parameters")
+
+    said = [any(text.get_gid() == "apart" for text in axes.texts) for axes in figure.axes[:2]]
+    assert said == [True, False]
+    assert "No size in common (1 panel)" in figure.get_supxlabel()

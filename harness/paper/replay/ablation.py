@@ -1,6 +1,7 @@
 """The kind of replay that counts the edges left of KANs trained sparse, setting by setting: appendix C."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -224,7 +225,7 @@ def _counts(counts: pd.DataFrame, points: pd.DataFrame) -> Picture:
     published = points.set_index("what")["published"].reindex(counts.index)
     return Picture(
         "active_edges",
-        counts_figure(counts, published),
+        partial(counts_figure, counts, published),
         "A heat map of the number of active edges, settings downwards and seeds across, beside the published numbers.",
         "Edges of a KAN [2,5,1] that are active after training with the penalty, of 15; three would do. Left what "
         "App. C shows, as far as it gives a number.",
@@ -237,10 +238,10 @@ def _networks(survivals: list[Survival]) -> Iterator[Picture]:
     if shown:
         yield Picture(
             "standard_networks",
-            networks_figure([(_title(one), one.pruned.scores) for one in shown if one.pruned]),
+            partial(networks_figure, [(_title(one), one.pruned.scores) for one in shown if one.pruned]),
             "Diagrams of the networks of the standard setting, one a seed, every edge as dark as it is active.",
-            "The standard setting before pruning, inputs below. An edge is as opaque as tanh(3 |φ|), as in the paper's "
-            "figures: what is hardly seen is hardly used.",
+            "The standard setting before pruning, inputs below. An edge is the darker and thicker, the larger "
+            "tanh(3 |φ|), which the paper's figures have as opacity: a hair is hardly used.",
         )
 
 

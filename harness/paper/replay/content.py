@@ -29,10 +29,10 @@ class ReplayRuns(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A figure of a page: the stem of its files, what is drawn, what it says to who cannot see it, and its caption."""
+    """A figure of a page: the stem of its files, what draws it, what it says to who cannot see it, and its caption."""
 
     stem: str
-    figure: Figure
+    draw: Callable[[], Figure]
     alt: str
     caption: str
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from harness.judging.scaling import SeriesFit
 from harness.paper.reference import load
 from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns
 from harness.paper.replay.figures.curves import course_figure, curves_figure
+from harness.paper.replay.names import plain_name
 from harness.paper.replay.outcome import Summary, compared, in_one_sentence, outcome_words, summary, with_outcomes
 from harness.record import Record
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
@@ -32,7 +34,7 @@ def curves(runs: ReplayRuns, replay: Replay, panels: tuple[str, ...], x: str) ->
     of_curves = summaries(points)
     return Page(
         points=points,
-        figures=(_figure(published, measured, panels, x), *_courses(runs)),
+        figures=(errors_picture(published, measured, panels, x), *_courses(runs)),
         findings=tuple(_findings(points, of_curves)),
         tables=(_summary_table(of_curves), *_exponent_tables(exponents(points, runs.fits))),
     )
@@ -251,12 +253,13 @@ def _exponent_tables(found: Sequence[Exponent]) -> Iterator[Table]:
 
 
 # ------------------------------------------------------------------------------------------------------------ figures
-def _figure(published: pd.DataFrame, measured: pd.DataFrame, panels: tuple[str, ...], x: str) -> Picture:
-    caption = "Hollow and black: published. Filled: ours, the median over seeds; bars go from the best to the worst."
+def errors_picture(published: pd.DataFrame, measured: pd.DataFrame, panels: tuple[str, ...], x: str) -> Picture:
+    """Published errors and ours, a panel a function or network."""
+    caption = "Hollow: published. Filled: ours, the median over seeds; bars go from the best to the worst."
     if x == "params.paper":
         caption += " The axis is the paper's, edges × G, as errata correct it; the experiment's report has ours."
     alt = "Published errors and ours in the same panels; the numbers are in the table of points"
-    return Picture("replay", curves_figure(published, measured, panels, x), alt, caption)
+    return Picture("replay", partial(curves_figure, published, measured, panels, x), alt, caption)
 
 
 def _courses(runs: ReplayRuns) -> Iterator[Picture]:
@@ -268,10 +271,10 @@ def _courses(runs: ReplayRuns) -> Iterator[Picture]:
     found: list[tuple[str, Record]] = []
     for (task, series), rows in list(kans.groupby(["task", "series"], sort=False))[:COURSES]:
         finest = rows[rows["grid"] == rows["grid"].max()].sort_values("test_rmse")
-        found.append((f"{task}, {series}", runs.records[finest.iloc[len(finest) // 2]["run_id"]]))
+        found.append((f"{task}, {plain_name(str(series))}", runs.records[finest.iloc[len(finest) // 2]["run_id"]]))
     yield Picture(
         "course",
-        course_figure(found),
+        partial(course_figure, found),
         "Training and validation error by evaluation, a panel a series",
         "The course of training: the median seed on the finest grid. Broken lines: the end of the short starts, and "
         "of every grid. Errors are of training and validation samples; test samples are looked at once, at the end.",

@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from harness.base.formats import human
 from harness.paper.reference import load
 from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns
 from harness.paper.replay.figures.forgetting import courses_figure, errors_figure
+from harness.paper.replay.names import plain_name
 from harness.paper.replay.outcome import in_one_sentence, with_outcomes
 from harness.record import PhaseEnd, Record
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
@@ -212,21 +214,22 @@ def _figures(
     arms: Sequence[OfArm], kept: Mapping[str, PhaseErrors], published: float, drawn: tuple[str, ...]
 ) -> Iterator[Picture]:
     rows = [
-        (f"{one.arm}\n{_words(one.network)}", median)
+        (f"{plain_name(one.arm)}\n{_words(one.network)}", median)
         for one in arms
         if one.arm in drawn and (median := _median_seed(one))
     ]
     if rows:
         yield Picture(
             "replay",
-            courses_figure(rows),
+            partial(courses_figure, rows),
             "A row an arm, a column a phase: the target, and what the network makes of it after the phase",
             "After each phase, left to right. Thin: the target. Thick: the network of the median seed. Shaded: where "
             "the data of the phase are. What lies beyond the panels is cut off.",
         )
+    errors = {plain_name(name): (one.right_after, one.in_the_end, one.at_once) for name, one in kept.items()}
     yield Picture(
         "kept",
-        errors_figure({name: (one.right_after, one.in_the_end, one.at_once) for name, one in kept.items()}, published),
+        partial(errors_figure, errors, published),
         "Training errors of every arm right after each phase, after the last one, and with all data at once",
         "Training RMSE, mean over the peaks. Hollow: right after each one's phase. Filled: after the last phase. "
         "Cross: all data at once. Medians over seeds, bars from the best to the worst; the broken line was published.",

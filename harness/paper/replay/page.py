@@ -11,7 +11,7 @@ from harness.base.files import whole_file
 from harness.paper.reference import errata
 from harness.paper.replay.content import POINT_COLUMNS, Page, Replay, ReplayRuns
 from harness.show.figures.theme import write_figure
-from harness.show.pages.page import png, write_html
+from harness.show.pages.page import svg, write_html
 from harness.show.pages.provenance import provenance
 from harness.show.tables.frames import table_of_frame
 
@@ -50,7 +50,7 @@ def write_page(runs: ReplayRuns, replay: Replay, made: Made, folder: Path) -> Pa
         changes=list(_changed(made.changes)),
         incomplete=missing_words(made.missing, len(runs.manifest.run_ids())),
         page=page,
-        pictures=[(one, png(one.figure)) for one in page.figures],
+        pictures=[(one, svg(one.draw, one.stem, one.alt)) for one in page.figures],
         points=table_of_frame("Every point", page.points[list(SHOWN_COLUMNS)]),
         not_run=int((page.points["outcome"] == "not run").sum()),
         errata=_concerned(page.points),
@@ -76,7 +76,7 @@ def write_page(runs: ReplayRuns, replay: Replay, made: Made, folder: Path) -> Pa
     with whole_file(folder / "replay.csv") as path:
         page.points.to_csv(path, index=False)
     for one in page.figures:
-        write_figure(one.figure, folder / one.stem)
+        write_figure(one.draw(), folder / one.stem)
     return page
 
 

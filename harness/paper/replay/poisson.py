@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -35,7 +36,7 @@ def poisson(runs: ReplayRuns, replay: Replay) -> Page:
     who = duel(runs.table)
     return Page(
         points=points,
-        figures=tuple(_figure(published, measured, axis) for axis in COUNTS),
+        figures=tuple(norms_picture(published, measured, axis) for axis in COUNTS),
         findings=(in_one_sentence(points), *_duel_findings(who), *_depth_findings(points)),
         tables=(*_duel_table(who), _summary_table(points), *_exponent_table(points, runs.fits)),
     )
@@ -104,16 +105,15 @@ def beside(published: pd.DataFrame, measured: pd.DataFrame, tolerance: float) ->
     return with_outcomes(joined.assign(what=joined["quantity"] + " " + joined["shape"] + grid + course), tolerance)
 
 
-def _figure(published: pd.DataFrame, measured: pd.DataFrame, axis: str) -> Picture:
+def norms_picture(published: pd.DataFrame, measured: pd.DataFrame, axis: str) -> Picture:
+    """Errors in both norms against a count of parameters."""
     curves = published[~published["curve"].str.startswith("course")]
     curves = curves.assign(x=curves[axis].astype(float))
-    figure = curves_figure(curves, measured.assign(x=math.nan), ("quantity",), axis)
-    figure.axes[0].set_ylabel("mean squared error")
     return Picture(
         f"replay_{axis.removeprefix('params.')}",
-        figure,
+        partial(curves_figure, curves, measured.assign(x=math.nan), ("quantity",), axis, "mean squared error"),
         "Published squared errors and ours in two norms; the numbers are in the table of points",
-        f"Squared errors against {axis_words(axis)}. Hollow and black: published; the MLPs of depths 2 and 3 have one "
+        f"Squared errors against {axis_words(axis)}. Hollow: published; the MLPs of depths 2 and 3 have one "
         "curve between them (E2). Filled: ours, the median over seeds; bars go from the best to the worst.",
     )
 

@@ -18,6 +18,7 @@ Letters of shapes: I inputs, O outputs, N samples, P parameters.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from time import perf_counter
@@ -38,6 +39,7 @@ from harness.train.fused.simd import JACOBIAN, LOSS, NORMAL_EQUATIONS, PREDICT
 # Kinds of networks, and the modules with their kernels.
 MLP, KAN, SPLINE_MLP = range(3)
 FAMILIES = (mlp, kan, spline_mlp)
+FAMILY_NAMES = ("mlp", "kan", "spline_mlp")
 
 
 # ------------------------------------------------------------------------------------------------------- from networks
@@ -47,16 +49,21 @@ def describe(network: Network) -> tuple[int, np.ndarray]:
 
     What is returned is shared: read it only.
     """
-    ready()
+    kind = _kind(network)
+    ready([_family_name(FAMILIES[kind])])
+    return kind, FAMILIES[kind].describe(network)
+
+
+def _kind(network: Network) -> int:
     match network:
         case MlpShape() if network.activation != "prelu":
-            return MLP, mlp.describe(network)
+            return MLP
         case KanShape():
             if network.base == "frozen":
                 raise HarnessError("engine 'fused' trains all that a KAN has, so no frozen base; use engine 'torch'")
-            return KAN, kan.describe(network)
+            return KAN
         case SplineMlpShape() if network.rank == 1:
-            return SPLINE_MLP, spline_mlp.describe(network)
+            return SPLINE_MLP
     raise HarnessError(f"engine 'fused' has no kernels for {network!r}; use engine 'torch'")
 
 
@@ -81,18 +88,30 @@ _FROM_NUMBA = types.float64(types.intp, types.intp, *[types.uintp] * _ADDRESSES)
 _FROM_C = ctypes.CFUNCTYPE(ctypes.c_double, *[ctypes.c_ssize_t] * (2 + _ADDRESSES))
 
 
-def ready() -> float:
-    """Compile the kernels or load them from their folder, once a process; the seconds that it took."""
+def ready(names: Collection[str] = FAMILY_NAMES) -> float:
+    """Compile the kernels of these families or load them from their folder, once a process; the seconds that it took.
+
+    Those of all others are loaded too if they are kept, before anything is linked that calls them.
+    """
     began = perf_counter()
     for family in FAMILIES:
-        _native(family)
+        if _family_name(family) in names or _is_kept(family):
+            _native(family)
     return perf_counter() - began
 
 
-def is_cold() -> bool:
-    """Whether `ready` will have to compile, which takes twenty seconds or so."""
-    places = [folder(_name(family)) for family in FAMILIES]
-    return not all(place and any(place.rglob("*.nbc")) for place in places)
+def is_cold(names: Collection[str] = FAMILY_NAMES) -> bool:
+    """Whether `ready` will have to compile, which takes six to twelve seconds a family."""
+    return not all(_is_kept(family) for family in FAMILIES if _family_name(family) in names)
+
+
+def _is_kept(family: ModuleType) -> bool:
+    place = folder(_name(family))
+    return place is not None and any(place.rglob("*.nbc"))
+
+
+def _family_name(family: ModuleType) -> str:
+    return family.__name__.rpartition(".")[2]
 
 
 @cache
@@ -111,8 +130,8 @@ def _name(family: ModuleType) -> str:
 
 def _sources(family: ModuleType) -> list[Path]:
     """What its kernels are made of."""
-    own = family.__name__.rpartition(".")[2]
-    return [Path(__file__).with_name(f"{name}.py") for name in ("compiled", "simd", *family.PARTS, own)]
+    names = ("compiled", "simd", *family.PARTS, _family_name(family))
+    return [Path(__file__).with_name(f"{name}.py") for name in names]
 
 
 def _declare(family: ModuleType) -> tuple[Any, Any]:

@@ -1,5 +1,7 @@
 """The figures of curves: published points and ours in the same panels on the axes of the paper; courses of training."""
 
+import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,44 +9,87 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
+from harness.paper.replay.names import plain_name
 from harness.record import Record
-from harness.show.figures.labels import drawn_keys, set_ticks, write_foot
+from harness.show.figures.labels import set_ticks, write_foot
 from harness.show.figures.series import INK, Style, family_styles
-from harness.show.figures.theme import panel_grid, themed
+from harness.show.figures.theme import panel_grid, side_by_side, themed
 from harness.spec import all_axes
+from harness.tasks import TASKS, load_target
 
+LABEL_LETTERS = 32
+HOLLOW: dict[str, Any] = {"mfc": "white", "mec": INK, "ms": 5, "mew": 0.9, "lw": 0.6, "ls": (0, (1, 1.5))}
 GRID_WORDS = "intervals of a spline, G"
 KAN_MARKS, MLP_MARKS = ("o", "P", "X"), ("s", "^", "D", "v")
-PANEL_HEIGHT, COURSE_HEIGHT = 3.0, 2.6  # inches
+PANEL_HEIGHT, SMALL_HEIGHT, COURSE_HEIGHT = 3.0, 2.6, 2.6  # inches
 
 
 @themed
-def curves_figure(published: pd.DataFrame, measured: pd.DataFrame, panels: tuple[str, ...], x: str) -> Figure:
+def curves_figure(
+    published: pd.DataFrame, measured: pd.DataFrame, panels: tuple[str, ...], x: str, y_words: str = "test RMSE"
+) -> Figure:
     """A panel a function (or network): published points hollow and black, ours filled, a mark a curve.
 
-    Bars go from the best to the worst seed. What diverged, or was not run, is not there.
+    Ours have a colour a family, in a shade for each way of training. Bars go from the best to the worst seed. What
+    diverged, or was not run, is not there.
     """
     measured = _at_published(published, measured)
     keys = list(dict.fromkeys(published[list(panels)].itertuples(index=False, name=None)))
     there = [key for key in keys if len(_of(measured, panels, key))] or keys
-    styles = family_styles(dict(zip(measured["ours"], measured["family"], strict=True)))
-    columns = min(2, len(there))
-    figure, grid = panel_grid(len(there), columns, PANEL_HEIGHT)
+    measured = measured.assign(name=measured["ours"].map(plain_name)).sort_values("family", kind="stable")
+    styles = family_styles(dict(zip(measured["name"], measured["family"], strict=True)))
+    columns = side_by_side(min(2, len(there)) if len(there) <= 2 else 3)
+    has_room = len(there) % columns > 0  # for the legend, beside the last panel
+    height = PANEL_HEIGHT if len(there) <= 2 else SMALL_HEIGHT
+    figure, cells = panel_grid(len(there) + has_room, columns, height)
+    grid = cells[: len(there)]
     for axes, key in zip(grid, there, strict=True):
         _panel(axes, _of(published, panels, key), _of(measured, panels, key), styles)
         size = all_axes().get(x)
-        axes.set(xlabel=size.words if size else GRID_WORDS, title=" ".join(key))
+        axes.set_xlabel(textwrap.fill(size.words if size else GRID_WORDS, LABEL_LETTERS))
+        axes.set_title(_title(key))
     for axes in grid[::columns]:
-        axes.set_ylabel("test RMSE")
-    write_foot(figure, drawn_keys(grid), columns + 1)
+        axes.set_ylabel(y_words)
+    shown = [_of(published, panels, key) for key in there]
+    legend = _legend(shown, styles)
+    if has_room:
+        cells[-1].axis("off")
+        cells[-1].legend(handles=legend, loc="center left")
+    else:
+        write_foot(figure, legend, columns + 1)
     return figure
+
+
+def _title(key: tuple[str, ...]) -> str:
+    """The formula of a task, with what else makes the panel; or the words as they are."""
+    task, *more = key
+    formula = load_target(task).formula if task in TASKS else task
+    return "  ".join([formula, *more])
+
+
+def _legend(shown: Sequence[pd.DataFrame], styles: Mapping[str, Style]) -> list[Line2D]:
+    """Published KANs, then published MLPs by depth, then ours: marks are those of the published curves."""
+    shapes: dict[str, dict[str, None]] = {}
+    for published in shown:
+        for curve, mark in _marks(published).items():
+            shapes.setdefault(mark, {})[curve] = None
+    order = [mark for mark in (*KAN_MARKS, *MLP_MARKS) if mark in shapes]
+    keys = []
+    for mark in order:
+        (curve, *others) = shapes[mark]
+        words = curve if mark in MLP_MARKS else "KAN" if others else f"KAN {curve}"
+        keys.append(Line2D([], [], marker=mark, color=INK, label=f"published {words}", **HOLLOW))
+    for name, style in styles.items():
+        keys.append(Line2D([], [], color=style.colour, ls=style.line, lw=1.3, label=f"our {name}"))
+    return keys
 
 
 @themed
 def course_figure(records: Sequence[tuple[str, Record]]) -> Figure:
     """Training and validation errors by evaluation, a panel a run: the staircase of grids."""
-    columns = min(2, len(records))
+    columns = side_by_side(min(2, len(records)))
     figure, grid = panel_grid(len(records), columns, COURSE_HEIGHT, sharey=True)
     for axes, (title, record) in zip(grid, records, strict=True):
         family = record.run.network.family
@@ -79,26 +124,30 @@ def _of(points: pd.DataFrame, panels: tuple[str, ...], key: tuple[str, ...]) -> 
 
 def _panel(axes: Axes, published: pd.DataFrame, measured: pd.DataFrame, styles: Mapping[str, Style]) -> None:
     marks = _marks(published)
-    hollow: dict[str, Any] = {"mfc": "white", "mec": INK, "ms": 5, "mew": 0.9, "lw": 0.6, "ls": (0, (1, 1.5))}
     filled: dict[str, Any] = {"ms": 3.6, "mec": "none", "lw": 0.9}
     for curve, rows in published.groupby(published["curve"].astype(str), sort=False):
-        words: dict[str, Any] = {"label": f"published, {curve}", "gid": f"published:{curve}"}
-        axes.plot(rows["x"], rows["published"], color=INK, marker=marks[curve], zorder=4, **hollow, **words)
+        look: dict[str, Any] = {"color": INK, "marker": marks[curve], "zorder": 4, **HOLLOW}
+        axes.plot(rows["x"], rows["published"], gid=f"published:{curve}", **look)
     for series, rows in measured.groupby(measured["ours"].astype(str), sort=False):
-        style, shown = styles[series], rows[np.isfinite(rows["median"])]
+        style, shown = styles[rows["name"].iloc[0]], rows[np.isfinite(rows["median"])]
         worst = shown["worst"].where(np.isfinite(shown["worst"]), shown["median"])
-        axes.vlines(shown["x"], shown["best"], worst, color=style.colour, lw=1, alpha=0.6, zorder=2)
+        axes.vlines(shown["x"], shown["best"], worst, color=style.colour, lw=1, alpha=0.4, zorder=2)
         for curve, part in shown.groupby(shown["curve"].astype(str), sort=False):
-            words = {"label": f"ours, {series}", "gid": f"ours:{series}"}
             look = {"color": style.colour, "marker": marks[curve], "zorder": 3, **filled, "ls": style.line}
-            axes.plot(part["x"], part["median"], **look, **words)
+            axes.plot(part["x"], part["median"], gid=f"ours:{series}", **look)
     axes.set(xscale="log", yscale="log")
-    set_ticks(axes.xaxis)
+    set_ticks(axes.xaxis, is_small=True)
     set_ticks(axes.yaxis)
 
 
 def _marks(published: pd.DataFrame) -> dict[str, str]:
     """A mark a curve: the same for an MLP's depth in every panel, and others for its KANs."""
     is_kan = published["family"] == "kan"
-    kans, mlps = (sorted(published.loc[chosen, "curve"].unique()) for chosen in (is_kan, ~is_kan))
+    kans, mlps = (sorted(published.loc[chosen, "curve"].unique(), key=_nodes) for chosen in (is_kan, ~is_kan))
     return dict(zip(kans, KAN_MARKS, strict=False)) | dict(zip(mlps, MLP_MARKS, strict=False))
+
+
+def _nodes(curve: str) -> tuple[int, list[int]]:
+    """By which curves are ordered: of `[2,5,1]` or `MLP, depth 3` the numbers, deeper networks first."""
+    numbers = [int(number) for number in re.findall(r"\d+", curve)]
+    return -len(numbers), numbers

@@ -1,0 +1,176 @@
+"""Draw the kept figures anew, from kept numbers, as the code draws them now: `python docs/draw_kept.py [WORD]...`.
+
+With words, only those in folders whose name has one of them. Nothing is trained. Pages of replays get the new figures
+in place of the old. What needs more than the kept numbers stays as it is: courses of training (Figs. 2.3, 3.4), pruned
+networks (Tables 1 and 2, App. C), and ratios of tuning curves, whose seeds are not kept.
+"""
+
+import functools
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from markupsafe import escape
+from matplotlib.figure import Figure
+
+from harness.comparison.tuning_curve import TuningCurve
+from harness.judging.runs import runs_of
+from harness.judging.scaling import SeriesFit, fit_table, headline_axes
+from harness.judging.searched import confirmed_values
+from harness.judging.tuning import SearchedSize
+from harness.judging.versus import VersusRequest, lines, sides
+from harness.paper.replay import REPLAYS, bests, curves, poisson
+from harness.paper.replay.content import Picture, Replay
+from harness.planning.plan import make_plan
+from harness.show.figures.labels import task_titles
+from harness.show.figures.residuals import experiment_residuals
+from harness.show.figures.scaling import scaling_figure
+from harness.show.figures.series import experiment_styles
+from harness.show.figures.theme import write_figure
+from harness.show.figures.tuning import tuning_figure
+from harness.show.figures.versus import TITLE_LETTERS, versus_figure
+from harness.show.pages.page import svg
+from harness.spec import Manifest, read_experiment
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "results"
+COMPARED = {  # what `harness compare` was given for each kept comparison
+    "per_flop_toys-short": ("KAN=kan,kan_wide", "MLP=mlp_2,mlp_3,mlp_4,mlp_5"),
+    "dimension-short": ("kan", "MLP=mlp,mlp_deep"),
+    "training_pilot": ("KAN=kan,kan_wide", "MLP=mlp_2,mlp_3"),
+}
+IN_PAGE = r'(<section id="{stem}">\s*<figure>\s*).*?(\s*</figure>)'
+
+MARK = "<picture>"
+Draw = Callable[[], Figure | None]
+
+
+# -------------------------------------------------------------------------------------------------------- experiments
+def kept_study(folder: Path) -> tuple[Manifest, pd.DataFrame, list[SeriesFit]]:
+    """The plan of a kept experiment, its kept runs with the columns that follow from the plan, and their laws."""
+    file, _, scale = folder.name.partition("-")
+    experiment = read_experiment(ROOT / "experiments" / f"{file}.yaml", scale or "full")
+    manifest = make_plan(experiment, folder.name)
+    table = pd.read_csv(folder / "runs.csv")
+    cells = {cell.index: cell for cell in manifest.cells}
+    of_cell = table["cell"].map(cells)
+    known = {
+        "dtype": experiment.dtype,
+        "metric": "rmse",
+        "test_loss": table["test_rmse"],
+        "val_loss": table["validation_rmse"],
+        "in_window": [cell is None or cell.in_window for cell in of_cell],
+        "until_minimum": [bool(cell and cell.window and cell.window.until) for cell in of_cell],
+        "hold_out": [cell.hold_out if cell else 0 for cell in of_cell],
+        "of_budget": [bool(cell and cell.frontier) for cell in of_cell],
+        "trials": table.groupby("cell")["trial"].transform("nunique"),
+    }
+    if "won_on" in table:
+        known |= {"won_under": np.nan, "trials": table["search_trials"]}
+    table = table.assign(**{name: values for name, values in known.items() if name not in table})
+    return manifest, table, fit_table(table, headline_axes(manifest))
+
+
+def of_experiment(folder: Path) -> Iterator[tuple[str, Draw]]:
+    """The figures of a kept experiment, by the stems of their files."""
+    manifest, table, fits = kept_study(folder)
+    yield "scaling", functools.partial(scaling_figure, manifest, table, fits)
+    if (folder / "residuals.png").exists():
+        yield "residuals", functools.partial(experiment_residuals, manifest, table, fits)
+    if (folder / "tuning_curves.csv").exists():
+        axis = headline_axes(manifest)[0]
+        confirmed = confirmed_values(table, axis)
+        searched = tuning_curves(pd.read_csv(folder / "tuning_curves.csv"))
+        styles = experiment_styles(manifest)
+        yield "tuning_curves", functools.partial(tuning_figure, searched, styles, confirmed, axis)
+    for picture in folder.glob("compare_*.png"):
+        runs = runs_of(manifest, table)
+        both = sides(runs, *COMPARED[folder.name])
+        request = VersusRequest(both, runs.matched)
+        found = lines(runs, request)
+        styles = experiment_styles(manifest, {side.label: side.names for side in both})
+        titles = task_titles(manifest, dict.fromkeys(line.task for line in found), TITLE_LETTERS)
+        yield picture.stem, functools.partial(versus_figure, request, found, styles, titles)
+
+
+def tuning_curves(kept: pd.DataFrame) -> dict[SearchedSize, TuningCurve]:
+    """The kept curves, without what each seed contributes."""
+    found = {}
+    for (task, arm, asked), rows in kept.groupby(["task", "arm", "asked"], sort=False):
+        by_k = (rows[name].to_numpy() for name in ("k", "test_loss", "low", "high", "failed"))
+        seeds = tuple(range(rows["seeds"].iloc[0]))
+        curve = TuningCurve(rows["trials"].iloc[0], seeds, 0.95, *by_k, by_seed=np.empty((len(rows), 0)))
+        found[SearchedSize(str(task), str(arm), float(asked))] = curve
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------------ replays
+def of_replay(folder: Path) -> Iterator[Picture]:
+    """The pictures of a replay that its kept runs are enough for."""
+    replay = next(replay for name, replay in REPLAYS.items() if folder.name.startswith(name))
+    table = pd.read_csv(folder / "runs.csv")
+    cell = table.groupby(["task", "series", "shape", "grid", "trial"], dropna=False, sort=False).ngroup()
+    table = table.assign(arm=table["series"].str.split(" ").str[0], cell=cell)
+    yield from _pictures(replay, table)
+
+
+def _pictures(replay: Replay, table: pd.DataFrame) -> Iterator[Picture]:
+    assert isinstance(replay.kind, functools.partial) or replay.kind is poisson.poisson
+    if replay.kind is poisson.poisson:
+        measured = poisson.measured_points(table)
+        for axis in poisson.COUNTS:
+            yield poisson.norms_picture(poisson.published_points(replay), measured, axis)
+        return
+    settings = replay.kind.keywords
+    if replay.kind.func is curves.curves:
+        panels, x = settings["panels"], settings["x"]
+        measured = curves.measured_points(table, x)
+        yield curves.errors_picture(curves.published_points(replay, x), measured, panels, x)
+    if replay.kind.func is bests.bests:
+        yield bests.medians_picture(bests.measured_runs(table, settings["inputs"]), list(dict.fromkeys(table["task"])))
+
+
+def into_page(page: Path, picture: Picture) -> None:
+    """Put a picture with its caption into a page, in the place of the one that is there."""
+    drawn = svg(picture.draw, picture.stem, picture.alt)
+    figure = f"{drawn}\n<figcaption>{escape(picture.caption)}</figcaption>"
+    pattern = IN_PAGE.format(stem=picture.stem)
+    text, count = re.subn(pattern, rf"\1{MARK}\2", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert count == 1, f"{page} has {count} pictures of {picture.stem}"
+    page.write_text(text.replace(MARK, figure), encoding="utf-8")
+
+
+# ---------------------------------------------------------------------------------------------------------------- all
+def write(draw: Draw, folder: Path, stem: str) -> None:
+    """Write those files of a figure that the folder has."""
+    figure = draw()
+    assert figure is not None
+    with tempfile.TemporaryDirectory() as temporary:
+        for path in write_figure(figure, Path(temporary) / stem):
+            if (folder / path.name).exists():
+                shutil.copyfile(path, folder / path.name)
+    print(folder / stem, flush=True)
+
+
+def draw_all(words: list[str]) -> None:
+    """All kept figures, or those in folders whose name has one of the words."""
+    for folder in sorted(path for kind in ("verdicts", "reference", "replay") for path in (RESULTS / kind).glob("*/")):
+        if words and not any(word in folder.name for word in words):
+            continue
+        if folder.parent.name == "replay":
+            for picture in of_replay(folder):
+                write(picture.draw, folder, picture.stem)
+                into_page(folder / "replay.html", picture)
+        elif (folder / "scaling.png").exists():
+            for stem, draw in of_experiment(folder):
+                write(draw, folder, stem)
+    shutil.copyfile(RESULTS / "reference" / "quickstart" / "scaling.png", ROOT / "docs" / "figures" / "quickstart.png")
+
+
+if __name__ == "__main__":
+    draw_all(sys.argv[1:])
