@@ -6,7 +6,6 @@ import math
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from harness.base.formats import human
 from harness.judging.found import Found
@@ -25,6 +24,7 @@ MOST_LINES = 15
 ALL_PLACES_UP_TO = 2  # tasks; of more, the console shows the largest size alone
 MOST_STRETCHES = 4  # of sizes with one leader; more of them are noise
 TASKS_UP_TO = 6  # of more, the console counts on how many who is ahead
+MOST_IN_FULL = 1e7  # times
 REFUSED = {"NO_OVERLAP": "no equal size", "CENSORED": "runs diverged", "SEEDS": "one seed", "ONE_SIZE": "(one size)"}
 
 
@@ -121,7 +121,12 @@ def answer_key(found: Headline) -> str:
 def _answer_cell(found: Found, names: tuple[str, str]) -> TableCell:
     at = f" at {human(found.at, 3)}" if found.at is not None else ""
     look: TextStyle = "strong" if leader(found, *names) else "dim"
-    return [Styled(lead_words(found, *names, write=partial(human, digits=2)), look), at]
+    return [Styled(lead_words(found, *names, write=_in_full), look), at]
+
+
+def _in_full(times: float) -> str:
+    """How many times to two digits, written out below ten million: `410,000`."""
+    return f"{float(f'{times:.2g}'):,.10g}" if times < MOST_IN_FULL else human(times, 2)
 
 
 def _outcome(found: Found, first: str, second: str) -> tuple[str, str]:
@@ -133,7 +138,7 @@ def _outcome(found: Found, first: str, second: str) -> tuple[str, str]:
             return "undecided", ""
         case name:
             times = found.estimate if name == first else 1 / found.estimate
-            return f"{name} is better,", f"{human(times, 2)} times "
+            return f"{name} is better,", f"{_in_full(times)} times "
 
 
 def seconds_words(found: Headline, names: tuple[str, str]) -> str:
