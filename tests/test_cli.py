@@ -473,7 +473,7 @@ def test_the_process_of_a_bad_file_shows_no_traceback(tmp_path):
     done = _harness("run", "tiny.yaml", cwd=tmp_path)
 
     assert done.returncode == 2
-    assert f"error: tiny.yaml: {said}" in done.stderr
+    assert f"error: tiny.yaml:3: tasks.0: {said}" in done.stderr
     assert "Traceback" not in done.stderr
 
 

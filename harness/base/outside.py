@@ -16,6 +16,8 @@ from harness.base.errors import HarnessError, did_you_mean
 from harness.base.frozen import Frozen
 from harness.base.user_code import calling_user_code, user_module
 
+# The context of a validation that has a place for every mistake: that of a file a user wrote.
+IN_A_FILE = "in a file"
 Kind = TypeVar("Kind", bound=Frozen)
 
 
@@ -29,6 +31,9 @@ def outside_class(reference: str, what: str, tag: str, base: type[Kind]) -> type
     with calling_user_code(where):
         kinds = {name: kind for name, kind in vars(module).items() if isinstance(kind, type)}
     known = {name: kind for name, kind in kinds.items() if issubclass(kind, base) and tag in kind.model_fields}
+    if class_name in kinds and class_name not in known:
+        derived = f'derive it from {base.__name__}, and write `{tag}: Literal["{reference}"]` in it'
+        raise HarnessError(f"{where}: {class_name} is no {what}; {derived}")
     if class_name not in known:
         hint = did_you_mean(class_name, known)
         raise HarnessError(f"{where}: {module.__name__} has no {what} of the name {class_name!r}; {hint}")
@@ -66,13 +71,21 @@ class OrOutside(NamedTuple):
         return handler(schema["choices"]["<known>"])
 
     def _validated(self, value: Any, info: ValidationInfo) -> Frozen:
-        """As strictly as the rest of a file, in which lists stand for tuples."""
         if isinstance(value, self.base):
             return value
+        try:
+            return self._read(value, info.mode == "json")
+        except HarnessError as error:
+            if info.context == IN_A_FILE:
+                raise ValueError(f"{self.tag}: {error}") from error
+            raise
+
+    def _read(self, value: Any, is_json: bool) -> Frozen:
+        """As strictly as the rest of a file, in which lists stand for tuples."""
         kind = self.load(value[self.tag])
         for name in value.keys() - kind.model_fields.keys():
             raise ValueError(f"{name}: unknown field; {did_you_mean(name, kind.model_fields)}")
-        if info.mode == "json":
+        if is_json:
             return kind.model_validate_json(json.dumps(value), strict=True)
         return kind.model_validate(value, strict=True)
 

@@ -9,13 +9,16 @@ from harness.cli.options import FULL
 from harness.cli.plans import folder_of, planned_records, records_of, rungs_in, search_folder
 from harness.planning.confirm import confirmation
 from harness.planning.halving import all_rungs, next_rung
+from harness.planning.place import at, place_of
 from harness.planning.plan import make_plan
+from harness.planning.warnings import check_rules_can_be_judged
 from harness.record import Record, missing
 from harness.spec import (
     Manifest,
     Narrow,
     content_hash,
     freeze,
+    located,
     manifest_path,
     narrowed,
     read_experiment,
@@ -35,10 +38,13 @@ def plan_of(file: Path, scale: str = FULL, narrow: Narrow | None = None) -> Mani
     try:
         manifest = make_plan(experiment, name)
         for run in {planned.run.task: planned.run for planned in manifest.runs}.values():
-            draw(run.task, run.seed)  # a target that cannot be learnt is named before anybody relies on the plan
+            with at(place_of(run.task, experiment)):
+                draw(run.task, run.seed)  # a target that cannot be learnt is named before anybody relies on the plan
+        if scale == FULL:  # a scale is a smaller rehearsal, of which the warnings say what it cannot answer
+            check_rules_can_be_judged(manifest)
         return manifest
     except HarnessError as error:
-        raise HarnessError(f"{file}: {error}", error.exit_code) from None
+        raise HarnessError(located(str(error), file, scale), error.exit_code) from None
 
 
 def freeze_stage(file: Path, results: Path, scale: str, replan: bool, dry_run: bool = False) -> tuple[Manifest, Path]:

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.frozen import Frozen
@@ -104,6 +104,14 @@ class ModuleShape(ShapeBase):
         return self.live.evaluation
 
 
+def _known_size(size: object) -> object:
+    if isinstance(size, str) and size not in get_args(SizeName):
+        raise ValueError(
+            f"{size!r} is none of {', '.join(get_args(SizeName))}; rename the constructor's keyword to one of them"
+        )
+    return size
+
+
 class Module(ArchitectureBase):
     """An nn.Module class, `package.module:Class`, made as `Class(inputs, outputs, width=16)` where `size` is width.
 
@@ -115,7 +123,9 @@ class Module(ArchitectureBase):
 
     family: Literal["module"]
     module: str
-    size: SizeName = Field(description="the constructor's keyword for the one integer that makes it larger")
+    size: Annotated[SizeName, BeforeValidator(_known_size)] = Field(
+        description="the constructor's keyword for the one integer that makes it larger"
+    )
     width: PositiveInt | None = None
     grid: PositiveInt | None = None
     depth: PositiveInt | None = None

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.base.errors import HarnessError
 from harness.optimisers import Optimiser
+from harness.planning.place import at
 from harness.spec import (
     BUILT_IN_RECIPES,
     Arm,
@@ -25,7 +26,8 @@ def recipe_of(variant: Experiment, arm: Arm) -> Recipe:
 
 def check_learnable(variant: Experiment, arm_name: str, task: RunTask) -> None:
     """A HarnessError if an arm's architecture or recipe cannot learn this kind of task, whatever the size."""
-    recipe_of(variant, variant.arms[arm_name]).optimizer.check()
+    with at(f"recipes.{variant.arms[arm_name].recipe}.optimizer"):
+        recipe_of(variant, variant.arms[arm_name]).optimizer.check()
     if task.is_pde:
         _check_pde(variant, arm_name)
     if task.classes:
@@ -72,8 +74,7 @@ def check_phases(recipe: Recipe, task: RunTask) -> None:
     """A HarnessError if the data cannot be shared out equally to the recipe's phases."""
     if recipe.phases and task.train_points % recipe.phases:
         raise HarnessError(
-            f"phases={recipe.phases}: they are of equal size, but {task.target} has train_points={task.train_points}; "
-            "give it a multiple"
+            f"they are of equal size, but {task.target} has train_points={task.train_points}; give it a multiple"
         )
 
 

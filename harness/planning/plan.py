@@ -17,8 +17,10 @@ from harness.base.errors import HarnessError, did_you_mean
 from harness.count import count, run_flops
 from harness.optimisers import OPTIMISERS
 from harness.planning.feasible import check_counted, check_learnable, check_phases, engine_of, recipe_of, why_infeasible
+from harness.planning.place import at
 from harness.planning.solve import build_network, nearest_sizes, solve
 from harness.planning.trials import number_of_trials, space_of, trials_of
+from harness.planning.warnings import check_arms_have_cells
 from harness.spec import (
     Arm,
     Cell,
@@ -77,12 +79,12 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
     points = variants(experiment)
     label_of = cache(partial(_task_label, points=points))  # each looks at all points, of which there can be thousands
     telling_of = cache(partial(_telling, points=points))
-    _check_rules(experiment, {label_of(task): task for task in _tasks_of(points)})
     for axes, variant in points:
         planned_here: set[tuple[str, str, str]] = set()
         cells_here: set[tuple] = set()
-        for task, arm_name in itertools.product(variant.tasks, variant.arms):
-            run_task = resolve(task)
+        for (index, task), arm_name in itertools.product(enumerate(variant.tasks), variant.arms):
+            with at(f"tasks.{index}"):
+                run_task = resolve(task)
             check_learnable(variant, arm_name, run_task)
             label = label_of(task)
             formulas[label] = _formula(task)
@@ -105,17 +107,18 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
                 cells.append(cell)
                 runs += found
         planned_before |= planned_here
+    _check_rules(experiment, {label_of(task): task for task in _tasks_of(points)})
     _check_tuning(runs, experiment)
     if experiment.search:
         _check_one_series(cells)
     _check_hold_out(cells)
     if not runs:
         reasons = list(dict.fromkeys(f"  {cell.task} {cell.series}: {cell.infeasible}" for cell in cells))
-        raise HarnessError(
-            "\n".join([f"no cell of {name} is feasible:", *reasons[:6]])
-            + "\nchange match.at to values named above, or raise match.tol"
-            + (", or search.effort where it ends too soon" if experiment.search else "")
-        )
+        place = "match.at" if experiment.match else "arms"
+        effort = ", or search.effort where it ends too soon" if experiment.search else ""
+        remedy = f"change match.at to values named here, or raise match.tol{effort}"
+        raise HarnessError("\n".join([f"{place}: no cell of {name} is feasible; {remedy}:", *reasons[:6]]))
+    check_arms_have_cells(cells)
     return Manifest(
         name=name,
         experiment=experiment,
@@ -290,7 +293,7 @@ def _solve_ladder(variant: Experiment, arm_name: str, task: RunTask) -> Iterator
     if match is None:
         for value in values:
             candidate_of_value = _candidate(variant, arm_name, task, **({field: value} if field else {}))
-            yield None, _if_possible(candidate_of_value, task, variant.dtype)
+            yield None, _if_possible(candidate_of_value, arm_name, task, variant.dtype)
         return
     free = match.solve.get(arm_name, match.solve.get("*"))
     own = [size for size in get_args(Size) if size == "steps" or size in type(arm.architecture).model_fields]
@@ -301,8 +304,9 @@ def _solve_ladder(variant: Experiment, arm_name: str, task: RunTask) -> Iterator
             f"arms.{arm_name}.sizes: match solves for {free}; sizes go with `solve: steps` or without match"
         )
     if free not in own:
+        place = f"match.solve.{arm_name}" if arm_name in match.solve else "match.solve"
         raise HarnessError(
-            f"match.solve: a network of family {arm.architecture.family} has no {free}; arm {arm_name!r} can solve for "
+            f"{place}: a network of family {arm.architecture.family} has no {free}; arm {arm_name!r} can solve for "
             f"{', '.join(own)}"
         )
     for budget, value in itertools.product(match.at, values):
@@ -320,11 +324,12 @@ def _match_budget(
         return _candidate(variant, arm_name, task, **fixed, **{free: value})
 
     found = solve(lambda value: candidate(value).counts, axis, budget, variant.match.tol, free, smallest)
-    return found if isinstance(found, str) else _if_possible(candidate(found), task, variant.dtype)
+    return found if isinstance(found, str) else _if_possible(candidate(found), arm_name, task, variant.dtype)
 
 
-def _if_possible(candidate: Candidate, task: RunTask, dtype: Dtype) -> Candidate | str:
-    return why_infeasible(candidate.network, candidate.recipe, task, dtype) or candidate
+def _if_possible(candidate: Candidate, arm_name: str, task: RunTask, dtype: Dtype) -> Candidate | str:
+    with at(f"arms.{arm_name}.architecture"):
+        return why_infeasible(candidate.network, candidate.recipe, task, dtype) or candidate
 
 
 def _smallest(variant: Experiment, arm_name: str, task: RunTask, free: str, fixed: dict[str, Any]) -> int:
@@ -343,7 +348,8 @@ def _candidate(variant: Experiment, arm_name: str, task: RunTask, **free: Any) -
     sizes = {name: value for name, value in free.items() if name != "steps"}
     network = _network(arm, arm_name, task, sizes)
     recipe = that_matters(recipe, network, task)
-    check_phases(recipe, task)
+    with at(f"recipes.{arm.recipe}.phases={recipe.phases}"):
+        check_phases(recipe, task)
     counts = {**count(network), **run_flops(network, recipe, task)}
     check_counted(variant, arm_name, network, counts)
     return Candidate(next(reversed(free.values()), None), network, recipe, counts)
@@ -428,11 +434,12 @@ def _trials(variant: Experiment, arm_name: str, recipe: Recipe) -> list[Recipe]:
             "allow_unequal_tuning: true, which every figure will repeat"
         )
     tune = _tune(variant, variant.arms[arm_name])
+    place = "tune" if variant.arms[arm_name].tune is None else f"arms.{arm_name}.tune"
     tunable = _tunable(variant)
     for path in tune:
         if path not in tunable:
-            raise HarnessError(f"tune: {path!r} cannot be tuned; {did_you_mean(path, tunable)}")
-    return [_tuned(recipe, dict(zip(tune, point, strict=True))) for point in itertools.product(*tune.values())]
+            raise HarnessError(f"{place}.{path}: it cannot be tuned; {did_you_mean(path, tunable)}")
+    return [_tuned(recipe, dict(zip(tune, point, strict=True)), place) for point in itertools.product(*tune.values())]
 
 
 def _tunable(variant: Experiment) -> list[str]:
@@ -449,7 +456,8 @@ def _tune(variant: Experiment, arm: Arm) -> dict[str, tuple]:
     return variant.tune if arm.tune is None else arm.tune
 
 
-def _tuned(recipe: Recipe, values: dict[str, Any]) -> Recipe:
+def _tuned(recipe: Recipe, values: dict[str, Any], tune: str) -> Recipe:
+    """The recipe with these values, which `tune`, a place in the file, gives it."""
     data = recipe.model_dump(mode="json")
     for path, value in values.items():
         *parents, last = path.split(".")
@@ -457,12 +465,15 @@ def _tuned(recipe: Recipe, values: dict[str, Any]) -> Recipe:
         for name in parents:
             place = place.get(name) or {}
         if last not in place:
-            raise HarnessError(f"tune: {path!r} is not a field of this recipe; {did_you_mean(last, place)}")
+            raise HarnessError(f"{tune}.{path}: no field of this arm's recipe; {did_you_mean(last, place)}")
         place[last] = value
     try:
         return Recipe.model_validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
-        raise HarnessError(f"tune: {values}: {error.errors()[0]['msg']}") from None
+        problem = error.errors()[0]
+        fields = {path.rpartition(".")[2]: path for path in values}
+        path = fields.get(str(problem["loc"][-1]) if problem["loc"] else "", next(iter(values)))
+        raise HarnessError(f"{tune}.{path}: {values[path]}: {problem['msg'].removeprefix('Value error, ')}") from None
 
 
 def _tasks_of(points: Variants) -> Iterator[Task]:

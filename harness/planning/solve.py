@@ -12,6 +12,7 @@ from harness.base.errors import HarnessError
 from harness.count.outside import check_family
 from harness.families import LARGEST_DEPTH, Architecture, Layered, Module, Network
 from harness.families.module import SizeName
+from harness.planning.place import at
 from harness.spec import CapTooSmall
 
 # Largest free integers that the search will try.
@@ -56,7 +57,8 @@ def build_network(
         fields["source"] = architecture.source
     network = shape(shape=(inputs, *_hidden(architecture, where), outputs), **fields)
     if ":" in network.family:
-        check_family(network)
+        with at(where):
+            check_family(network)
     return network
 
 
@@ -66,13 +68,14 @@ def _live_network(architecture: Module, inputs: int, outputs: int, where: str) -
 
     given = [name for name in get_args(SizeName) if getattr(architecture, name) is not None]
     if wrong := [name for name in given if name != architecture.size]:
-        raise HarnessError(f"{where}.{wrong[0]}: its size is called {architecture.size}; use that, or change `size`")
+        raise HarnessError(
+            f"{where}.size={architecture.size}: it is the size of this module, and {wrong[0]} is given or solved for; "
+            "use one name for it"
+        )
     if not given:
         raise HarnessError(f"{where}.{architecture.size} is missing: give it, or let match.solve find it")
-    try:
+    with at(f"{where}.module"):
         return module_network(architecture, inputs, outputs, getattr(architecture, architecture.size))
-    except HarnessError as error:
-        raise type(error)(f"{where}: {error}") from None
 
 
 def _hidden(architecture: Layered, where: str) -> tuple[int, ...]:

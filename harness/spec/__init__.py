@@ -59,6 +59,7 @@ from harness.spec.manifest import (
 from harness.spec.narrow import Narrow, narrow_words, narrowed
 from harness.spec.read import (
     experiment_schema,
+    located,
     parse_experiment,
     read_experiment,
     read_settings,
@@ -162,6 +163,7 @@ __all__ = [
     "freeze",
     "knot_update_points",
     "least_evaluations",
+    "located",
     "manifest_path",
     "narrow_words",
     "narrowed",

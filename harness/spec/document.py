@@ -6,7 +6,8 @@ What an alias repeats is a copy, so that it can be changed alone.
 
 import json
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
@@ -30,16 +31,20 @@ NUMBERS = ("int", "float", "bool", "null")
 
 
 class Document(NamedTuple):
-    """The `data` of a text, and the parsed text, which knows its lines; `source` names it in errors."""
+    """The `data` of a text, and the parsed text, which knows its lines; `source` names it in errors.
+
+    Where the data were changed after reading, `moved` maps a dotted path to the place in the text that its value is of.
+    """
 
     source: str
     data: Any
     root: Node | None
+    moved: Mapping[str, Keys] = {}
 
     def where(self, path: Sequence[int | str] = ()) -> str:
         """`file.yaml:7`, the line (from 1) of the deepest part of `path` that stands in the text."""
         node, line = self.root, None
-        for part in path:
+        for part in self._in_text(path):
             match node:
                 case MappingNode():
                     found = next(((key, value) for key, value in node.value if key.value == part), None)
@@ -52,6 +57,38 @@ class Document(NamedTuple):
             line, node = found[0].start_mark.line + 1, found[1]
         return f"{self.source}:{line}" if line else self.source
 
+    def located(self, message: str) -> str:
+        """The message after the line of what it is about, which it begins with: `match.at.3: ...`."""
+        return f"{self.where(path_of(message, self.data))}: {message}"
+
+    def _in_text(self, path: Sequence[int | str]) -> Sequence[int | str]:
+        """The path in the text of what has this path in the data."""
+        for length in range(len(path), 0, -1):
+            if (place := self.moved.get(".".join(map(str, path[:length])))) is not None:
+                return (*place, *path[length:])
+        return path
+
+
+def path_of(message: str, data: Any) -> Keys:
+    """The path to a value in `data` that a message begins with, as far as it leads: `match.at.3: ...`, `match: tol=2`.
+
+    Names may have dots and spaces.
+    """
+    names: Sequence[int | str]
+    end = r"\s"
+    match data:
+        case dict():
+            names = sorted(data, key=lambda name: -len(str(name)))
+        case list():
+            names, end = range(len(data)), "$"  # a number before a space is one of the sentence
+        case _:
+            return ()
+    for name in names:
+        if begun := re.match(rf"{re.escape(str(name))}(\.|: |[:=]|$|{end})", message):
+            deeper = path_of(message[begun.end() :], data[name]) if begun[1] in (".", ": ") else ()
+            return (name, *deeper)
+    return ()
+
 
 def parse(text: str, source: str) -> Document:
     """The document written in `text`; a HarnessError that names `source`, the line and the value if there is none."""
@@ -63,9 +100,7 @@ def parse(text: str, source: str) -> Document:
         constructor, _ = yaml.get_constructor_parser(text)
         root = constructor.composer.get_single_node()
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"{source}:{mark.line + 1}" if mark else source
-        raise HarnessError(f"{where}: not YAML: {_one_line(error.problem or error.context)}") from None
+        raise HarnessError(_unreadable(source, text, error)) from None
     except ReaderError as error:
         where = f"{source}:{text.count(chr(10), 0, error.position) + 1}"
         raise HarnessError(f"{where}: not YAML: the character #x{error.character:04x} is not allowed") from None
@@ -73,6 +108,19 @@ def parse(text: str, source: str) -> Document:
         why = "brackets within brackets, too deep" if isinstance(error, RecursionError) else _one_line(error)
         raise HarnessError(f"{source}:{yaml.reader.line + 1}: not YAML: {why}") from None
     return Document(source, None if root is None else _Values(source, constructor).value(root, ()), root)
+
+
+def _unreadable(source: str, text: str, error: MarkedYAMLError) -> str:
+    """Why a text is no YAML; of a bracket or quote that is not closed, the line is the one where it stands."""
+    mark, opened = error.problem_mark or error.context_mark, error.context_mark
+    if mark and opened and (sign := text[opened.index : opened.index + 1]) and sign in "{['\"":
+        comma = ", or a comma is missing," if sign in "{[" else ""
+        before = f"line {mark.line + 1}, column {mark.column + 1}"
+        return f"{source}:{opened.line + 1}: not YAML: this {sign} is not closed{comma} before {before}"
+    where = f"{source}:{mark.line + 1}" if mark else source
+    if "'\\t'" in str(error.problem):
+        return f"{where}: not YAML: a line begins with a tab; indent by spaces"
+    return f"{where}: not YAML: {_one_line(error.problem or error.context)}"
 
 
 class _Values:

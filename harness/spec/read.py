@@ -3,7 +3,7 @@
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +14,8 @@ from pydantic_core import ErrorDetails
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.files import check_name
 from harness.base.frozen import Frozen
-from harness.spec.document import Document, parse
+from harness.base.outside import IN_A_FILE
+from harness.spec.document import Document, Keys, parse, path_of
 from harness.spec.experiment import Experiment
 
 Settings = TypeVar("Settings", bound=Frozen)
@@ -22,25 +23,45 @@ Settings = TypeVar("Settings", bound=Frozen)
 
 # The scale of an experiment as its file stands; `scales:` maps others to what they change, by dotted path.
 FULL = "full"
+SUCH_AS = "question:, tasks:, arms:"  # fields of an experiment file, for those who give another
 MOST_RUNS = 1_000_000  # of a plan, which takes some 20 KB of memory a run
 
 
 def read_experiment(path: Path, scale: str = FULL) -> Experiment:
     """The experiment in the file at `path`, at this scale; a HarnessError with one line per mistake otherwise."""
-    return parse_experiment(_read_text(path, "an experiment file"), str(path), scale)
+    return _validated(Experiment, _at_first_point(_read_fields(path), scale))
 
 
 def parse_experiment(text: str, source: str = "<text>", scale: str = FULL) -> Experiment:
     """The experiment written in `text` (YAML), at one of its scales; `source` names it in errors."""
-    document = _parse_fields(text, source, "question:, tasks:, arms:")
+    return _validated(Experiment, _at_first_point(_parse_fields(text, source, SUCH_AS), scale))
+
+
+def located(message: str, path: Path, scale: str = FULL) -> str:
+    """A message about the experiment in the file at `path`, after the line of what it begins with: `match.at: ...`."""
+    return _at_first_point(_read_fields(path), scale).located(message)
+
+
+def _at_first_point(document: Document, scale: str) -> Document:
+    """What the file says at a scale and at the first point of its axes."""
+    changes = _scales(document).get(scale, {})
     data = _at_scale(document, scale)
-    first_point = next(axis_points(*_axes(document, data)))
+    of_grid, of_zip = _axes(document, data)
+    moved: dict[str, Keys] = {path: ("scales", scale, path) for path in changes}
+    for axes, paths in (("grid", of_grid), ("zip", of_zip)):
+        # Which of the values is wrong is not known later. No value is called "", so lines are those of the whole axis.
+        moved |= {path: (*moved.get(f"{axes}.{path}", (axes, path)), "") for path in paths}
 
     def named(path: str) -> str:
-        axes = "grid" if path in data.get("grid", {}) else "zip"
+        axes = "grid" if path in of_grid else "zip"
         return f"{document.where((axes, path))}: {axes}.{path}"
 
-    return _validated(Experiment, _with_modules(_with_values(data, first_point, named)), document)
+    data = _with_values(data, next(axis_points(of_grid, of_zip)), named)
+    arms = data.get("arms")
+    for name, arm in arms.items() if isinstance(arms, dict) else ():
+        if _says_module(arm):
+            moved[f"arms.{name}.architecture"] = ("arms", name)
+    return document._replace(data=_with_modules(data), moved=moved)
 
 
 def _with_modules(data: dict[str, Any]) -> dict[str, Any]:
@@ -51,8 +72,12 @@ def _with_modules(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "arms": {name: _with_module(arm) for name, arm in arms.items()}}
 
 
+def _says_module(arm: Any) -> bool:
+    return isinstance(arm, dict) and "module" in arm and "architecture" not in arm
+
+
 def _with_module(arm: Any) -> Any:
-    if not isinstance(arm, dict) or "module" not in arm or "architecture" in arm:
+    if not _says_module(arm):
         return arm
     own = {name: value for name, value in arm.items() if name in ("module", "size")}
     rest = {name: value for name, value in arm.items() if name not in own}
@@ -86,6 +111,7 @@ def _scales(document: Document) -> dict[str, dict[str, Any]]:
     for name in scales:
         check_name(name, f"{document.where(('scales', name))}: scales.{name}")
     if FULL in scales:
+        where = document.where(("scales", FULL))
         raise HarnessError(f"{where}: scales.{FULL} is the file as it stands; give the scale another name")
     return scales
 
@@ -116,14 +142,16 @@ def scale_changes(path: Path, scale: str) -> dict[str, Any]:
 
 
 def _read_fields(path: Path) -> Document:
-    return _parse_fields(_read_text(path, "an experiment file"), str(path), "question:, tasks:, arms:")
+    if path.suffix == ".py" and path.exists():
+        raise HarnessError(f"{path}: this is Python, not an experiment file; give a YAML file that names it")
+    return _parse_fields(_read_text(path, "an experiment file"), str(path), SUCH_AS)
 
 
 def read_settings(path: Path, model: type[Settings], what: str) -> Settings:
     """The `model` written in the YAML file at `path`, which is `what` to a user, as experiments are read."""
     text = _read_text(path, what)
     document = _parse_fields(text, str(path), ", ".join(f"{name}:" for name in [*model.model_fields][:3]))
-    return _validated(model, document.data, document)
+    return _validated(model, document)
 
 
 def _read_text(path: Path, what: str) -> str:
@@ -137,16 +165,19 @@ def _read_text(path: Path, what: str) -> str:
 
 def _parse_fields(text: str, source: str, such_as: str) -> Document:
     document = parse(text, source)
+    if document.data is None:
+        raise HarnessError(f"{source}: nothing is written in it; it has fields such as {such_as}")
     if not isinstance(document.data, dict):
         raise HarnessError(f"{source}: expected fields such as {such_as}, got {_shown(document.data)}")
     return document
 
 
-def _validated(model: type[Settings], data: dict[str, Any], document: Document) -> Settings:
+def _validated(model: type[Settings], document: Document) -> Settings:
     try:
-        return model.model_validate_json(json.dumps(data), strict=True)
+        return model.model_validate_json(json.dumps(document.data), strict=True, context=IN_A_FILE)
     except ValidationError as error:
-        raise HarnessError(_sentences(document, error, model)) from None
+        lines = [f"{document.where(path)}: {sentence}" for path, sentence in _mistakes(error, document.data, model)]
+        raise HarnessError("\n".join(lines)) from None
 
 
 # --------------------------------------------------------------------------------------------------------------- axes
@@ -161,10 +192,11 @@ def variants(experiment: Experiment) -> list[tuple[dict[str, Any], Experiment]]:
     runs = 0
     for point in axis_points(experiment.grid, experiment.zip):
         try:
-            text = json.dumps(_with_values(data, point))
-            variant = Experiment.model_validate_json(text, strict=True)
+            values = _with_values(data, point)
+            variant = Experiment.model_validate_json(json.dumps(values), strict=True, context=IN_A_FILE)
         except ValidationError as error:
-            raise HarnessError(_sentences(Document(f"at {_shown(point)}", None, None), error)) from None
+            _, sentence = _mistakes(error, values)[0]
+            raise HarnessError(f"{sentence} (at {_shown(point)})") from None
         runs += _most_runs(variant)
         _check_runs(runs if found else runs * points, points)
         found.append((point, variant))
@@ -262,8 +294,8 @@ def _copied(data: Any) -> Any:
 
 
 # ------------------------------------------------------------------------------------------------------------- errors
-def _sentences(document: Document, error: ValidationError, model: type[Frozen] = Experiment) -> str:
-    """One line a mistake."""
+def _mistakes(error: ValidationError, data: Any, model: type[Frozen] = Experiment) -> list[tuple[Keys, str]]:
+    """Of each mistake its place in the data, and a sentence that begins with that place."""
     # pydantic also calls a list too short when it is long enough but its items are wrong; they have lines of their own.
     # Nor is it a mistake that a default was not made because of one.
     details = [
@@ -273,7 +305,7 @@ def _sentences(document: Document, error: ValidationError, model: type[Frozen] =
         and d["type"] != "default_factory_not_called"
     ]
     schema = _schema(model)
-    return "\n".join(_sentence(document, detail, schema) for detail in details)
+    return [_mistake(detail, data, schema) for detail in details]
 
 
 @cache
@@ -281,34 +313,55 @@ def _schema(model: type[Frozen]) -> dict[str, Any]:
     return experiment_schema() if model is Experiment else model.model_json_schema()
 
 
-def _sentence(document: Document, detail: ErrorDetails, schema: dict[str, Any]) -> str:
+def _mistake(detail: ErrorDetails, data: Any, schema: dict[str, Any]) -> tuple[Keys, str]:
     path, allowed = _walk(detail["loc"], schema)
-    dotted = ".".join(str(part) for part in path)
-    where = document.where(path)
-    subject = f"{where}: {dotted}" if dotted else where
+    if detail["type"] == "union_tag_invalid":
+        path.append(detail["ctx"]["discriminator"].strip("'"))
+    dotted = ".".join(map(str, path))
+    if detail["type"] != "value_error":
+        return tuple(path), f"{dotted}{_problem(detail, path, allowed)}"
+    # It may begin with what of this place it is about.
+    problem = str(detail["ctx"]["error"])
+    deeper = path_of(problem, _at(data, path))
+    between = "" if not path else "." if deeper else ": "
+    return (*path, *deeper), f"{dotted}{between}{problem}"
+
+
+def _at(data: Any, path: Iterable[int | str]) -> Any:
+    """What stands at a path in the data, None if nothing does."""
+    for part in path:
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return data
+
+
+def _problem(detail: ErrorDetails, path: list[int | str], allowed: list[str]) -> str:
+    """What follows the place of a mistake in its sentence."""
     last = str(path[-1]) if path else ""
     context = detail.get("ctx", {})
     match detail["type"]:
         case "extra_forbidden":
-            return f"{subject}: unknown field; {did_you_mean(last, allowed)}"
+            return f": unknown field; {did_you_mean(last, allowed)}"
         case "missing":
-            return f"{subject}: missing; add it"
+            return ": missing; add it"
         case "literal_error" | "enum":
             options = [word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", ")]
-            return f"{subject}={_shown(detail['input'])}: {did_you_mean(str(detail['input']), options)}"
+            return f"={_shown(detail['input'])}: {did_you_mean(str(detail['input']), options)}"
         case "union_tag_invalid":
             options = [word.strip("'") for word in context["expected_tags"].split(", ")]
-            field = context["discriminator"].strip("'")
-            return f"{subject}.{field}={_shown(context['tag'])}: {did_you_mean(context['tag'], options)}"
+            return f"={_shown(context['tag'])}: {did_you_mean(context['tag'], options)}"
         case "union_tag_not_found":
-            return f"{subject}: {context['discriminator']} is missing; add it"
+            return f": {context['discriminator']} is missing; add it"
         case "too_short":
-            return f"{subject}={_shown(detail['input'])}: give at least {context['min_length']}"
-        case "value_error":
-            return f"{subject}: {context['error']}"
+            return f"={_shown(detail['input'])}: give at least {context['min_length']}"
+        case "tuple_type" if isinstance(detail["input"], str | float | int):
+            such_as = "[0, 1, 2] for three seeds" if last == "seeds" else f"[{_shown(detail['input'])}]"
+            return f"={_shown(detail['input'])}: a list is expected; write {such_as}"
         case _:
             message = detail["msg"].replace("valid array", "list").replace("valid object", "mapping")
-            return f"{subject}={_shown(detail['input'])}: {message[0].lower()}{message[1:]}"
+            return f"={_shown(detail['input'])}: {message[0].lower()}{message[1:]}"
 
 
 def _walk(location: tuple[int | str, ...], schema: dict[str, Any]) -> tuple[list[int | str], list[str]]:

@@ -1,11 +1,11 @@
 """What is learnt: targets with their source, and the samples drawn from them. Float64, numpy and scipy only."""
 
+import difflib
 import pkgutil
 from importlib import import_module
 
-from harness.base.errors import did_you_mean
 from harness.spec import RunTask, Task
-from harness.tasks.function import Function, values
+from harness.tasks.function import Function, gives_columns, values
 from harness.tasks.samples import Inside, Quadrature, Samples, Splits, domain_points, phases_of, scaled, stream
 from harness.tasks.target import Named, Target, TargetError
 from harness.tasks.user import load_user_target
@@ -23,6 +23,7 @@ __all__ = [
     "domain_points",
     "draw",
     "is_data",
+    "is_reshaped",
     "load_target",
     "phases_of",
     "resolve",
@@ -30,6 +31,9 @@ __all__ = [
     "stream",
     "values",
 ]
+
+
+NEAREST = 3  # names that are offered for one that is not there
 
 
 def _by_name() -> dict[str, Named]:
@@ -57,8 +61,12 @@ def load_target(reference: str, inputs: int | None = None, instance: int = 0) ->
     if ":" in reference:
         return load_user_target(reference, inputs)
     if named is None:
-        hint = did_you_mean(reference, TASKS)
-        raise TargetError(f"target {reference!r}: no such task; {hint}, or package.module:function")
+        near = difflib.get_close_matches(reference, TASKS, n=NEAREST, cutoff=0.5)
+        hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+        raise TargetError(
+            f"target {reference!r}: no such task; {hint}docs/tasks.md lists all {len(TASKS)}; "
+            f"a function of your own is package.module:function"
+        )
     return named.target(reference, inputs, instance)
 
 
@@ -68,16 +76,23 @@ def resolve(task: Task) -> RunTask:
     for name, bound in (("low", task.low), ("high", task.high)):
         if isinstance(bound, tuple) and len(bound) != target.inputs:
             raise TargetError(
-                f"target {task.target}: {name} has {len(bound)} bounds, but there are {target.inputs} variables; "
+                f"{name} has {len(bound)} bounds, but {task.target} has {target.inputs} variables; "
                 "give one a variable, or one for all"
             )
     if target.only_box and (task.low, task.high) != (-1, 1):
-        raise TargetError(f"target {task.target}: {target.only_box}; leave low and high out")
+        field = "low" if task.low != -1 else "high"
+        raise TargetError(f"{field}: target {task.target}: {target.only_box}; leave low and high out")
     for name in ("boundary_points", "interior_weight"):
         if getattr(task, name) is not None and name not in target.settings:
             equations = ", ".join(known for known, each in TASKS.items() if name in each.settings)
-            raise TargetError(f"target {task.target}: {name} is of PDEs ({equations}); leave it out")
+            raise TargetError(f"{name}: it is of PDEs ({equations}), and {task.target} is none; leave it out")
     return target.resolve(task)
+
+
+def is_reshaped(task: RunTask) -> bool:
+    """Whether the target is a function of the user's whose values are of shape (n, 1), which are read as (n,)."""
+    target = load_target(task.target, task.inputs, task.instance)
+    return ":" in task.target and isinstance(target, Function) and gives_columns(task, target)
 
 
 def draw(task: RunTask, seed: int) -> Splits:

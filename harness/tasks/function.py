@@ -1,5 +1,6 @@
 """Functions on a box, learnt from their values at uniform points."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ CALLED_AGAIN = 64
 # otherwise where the same point lies elsewhere in a vector register or a block of BLAS, about 1e-16 in float64 and
 # 1e-7 in float32, and cancellation makes that larger. What depends on chance or on other points differs by far more.
 SAME = 1e-5
+# What numpy says to code that was written for one number: of math.sin, and of `if`.
+NOT_VECTORISED = r"only .* arrays can be converted to Python scalars|truth value of an array"
 # Values that differ by no more than this share of them are one value.
 ROUNDING = 1e-14
 
@@ -85,8 +88,17 @@ def values(reference: str, target: Function, x: Array) -> Array:
 def _called(where: str, function: Values, x: Array) -> Array:
     """The function's values [n] as a new array of float64."""
     count = len(x)
+    try:
+        with calling_user_code(f"{where}, for x of shape {x.shape}", TargetError):
+            given = function(x.copy())
+    except TargetError as error:
+        if re.search(NOT_VECTORISED, str(error)):
+            raise TargetError(
+                f"{error}; vectorise: x has {count:,} rows, so use numpy's functions (np.sin for math.sin, np.where "
+                "for if)"
+            ) from error.__cause__
+        raise
     with calling_user_code(f"{where}, for x of shape {x.shape}", TargetError):
-        given = function(x.copy())
         y = np.asarray(given)
         if isinstance(given, np.ma.MaskedArray):
             raise TargetError(f"{where}: a masked array returned; return plain numbers, and choose a box that has them")
@@ -97,6 +109,12 @@ def _called(where: str, function: Values, x: Array) -> Array:
                 f"{where}: shape {y.shape} returned for x of shape {x.shape}; return ({count},) or ({count}, 1)"
             )
         return y.reshape(count).astype(np.float64)
+
+
+def gives_columns(task: RunTask, target: Function) -> bool:
+    """Whether the function's values are a column, of shape (n, 1)."""
+    with calling_user_code(f"target {task.target}", TargetError):
+        return np.ndim(target.function(uniform(task, 0, "train", 2))) == 2
 
 
 def _check_varies(task: RunTask, train: Samples) -> None:

@@ -56,5 +56,5 @@ class Target(Named):
     def target(self, name: str, inputs: int | None, instance: int) -> "Target":
         """Itself, which has one number of variables."""
         if inputs not in (None, self.inputs):
-            raise TargetError(f"target {name}: inputs={inputs}, but it has {self.inputs}; leave `inputs` out")
+            raise TargetError(f"inputs={inputs}: target {name} has {self.inputs}; leave `inputs` out")
         return self

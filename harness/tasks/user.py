@@ -16,7 +16,9 @@ def load_user_target(reference: str, inputs: int | None) -> Function:
     """
     module_name, _, function_name = reference.partition(":")
     if inputs is None:
-        raise TargetError(f"target {reference}: say how many variables it has, `inputs: <n>`")
+        raise TargetError(
+            f"target {reference}: say how many variables it has, such as {{target: {reference}, inputs: 2}}"
+        )
     module = user_module(reference, "target", TargetError)
     with calling_user_code(f"target {reference}", TargetError):
         function = getattr(module, function_name, None)

@@ -85,13 +85,13 @@ def test_a_key_given_twice_is_an_error():
         (
             "depth: 3",
             "depth: 3, omega_0: 10",
-            "arms.mlp.architecture: omega_0=10: it is the frequency of activation: sine, and this is silu; leave",
+            "arms.mlp.architecture.omega_0=10: it is the frequency of activation: sine, and this is silu; leave",
         ),
         ("depth: 3", "depth: 3, omega_0: 30", "omega_0=30: it is the frequency of activation: sine"),
         (
             "depth: 3",
             "depth: 3, features_sigma: 2",
-            "arms.mlp.architecture: features_sigma=2: it is of Fourier features, and there are none; leave it out, or",
+            "arms.mlp.architecture.features_sigma=2: it is of Fourier features, and there are none; leave it out, or",
         ),
         ("depth: 3", "depth: 3, features: 0", "arms.mlp.architecture.features=0: input should be greater than 0"),
         (
@@ -105,8 +105,8 @@ def test_a_key_given_twice_is_an_error():
             "arms.mlp.architecture.omega_0=-1: input should be greater than 0",
         ),
         ("tol: 0.2", "tol: 2", "match.tol=2: input should be less than 1"),
-        ("tol: 0.2", "convention: shared_dense", "match: convention=shared_dense does not count params"),
-        ("seeds: [0]", "seeds: [0", "file.yaml:11: not YAML"),
+        ("tol: 0.2", "convention: shared_dense", "match.convention=shared_dense does not count params"),
+        ("seeds: [0]", "seeds: [0", "file.yaml:10: not YAML: this [ is not closed"),
     ],
 )
 def test_a_mistake_is_named_with_its_path_value_and_remedy(old, new, said):
@@ -184,7 +184,7 @@ def test_a_scale_changes_one_item_of_a_list_by_its_number():
             "{short: {seeds: [7]}}",
             "--scale shrot: <text> has no such scale; did you mean 'short'? (allowed: full, short)",
         ),
-        ("{shrot: {seed: [7]}}", "<text>: seed: unknown field; did you mean 'seeds'?"),
+        ("{shrot: {seed: [7]}}", "<text>:11: seed: unknown field; did you mean 'seeds'?"),
         (
             "{shrot: {seeds.first: 7}}",
             "<text>:11: scales.shrot.seeds.first: seeds is a list; give 0 in place of 'first'",

@@ -40,11 +40,11 @@ MISTAKES = [
     (FRESH, f"{FRESH}\ntune: {{gain: [1, 2]}}", "tune: with search an arm's space says what varies; move these fields"),
     (SPACE, "tune: {gain: [1, 2]}", "arms.kan.tune: with search the arm's space says what varies; move it there"),
     (SPACE, "sizes: {grid: [2, 3]}", "arms.kan.sizes: trials are solved to the sizes of match.at; leave it out"),
-    ("trials: 4", "trials: 12", ":18: search: trials=12: a Sobol sequence wants a power of two, at least 2; say 16"),
-    ("trials: 4", "trials: 1", "search: trials=1: a Sobol sequence wants a power of two, at least 2; say 2"),
+    ("trials: 4", "trials: 12", ":19: search.trials=12: a Sobol sequence wants a power of two, at least 2; say 16"),
+    ("trials: 4", "trials: 1", "search.trials=1: a Sobol sequence wants a power of two, at least 2; say 2"),
     ("trials: 4", "trials: 32768", "trials=32768: a Sobol sequence wants a power of two, at least 2; say 16384"),
     (SEEDS, "seeds: [0]", "search.seeds=[0]: give at least 2"),
-    (SEEDS, "seeds: [0, 0]", "search: seeds=[0, 0]: a seed is given more than once"),
+    (SEEDS, "seeds: [0, 0]", "search.seeds=[0, 0]: a seed is given more than once"),
     (FRESH, "seeds: [1, 10, 0]", "seeds: [0, 1] are seeds of the search too; winners are confirmed on fresh ones, so"),
     (EFFORT, EFFORT.replace("]", ", 8.0e+5]"), "give one number, or one for each of the 2 budgets of match.at"),
     (EFFORT, "axis: flops_train, at: 0", "search.effort.at.0=0: input should be greater than 0"),
@@ -52,11 +52,11 @@ MISTAKES = [
     (
         EFFORT,
         "axis: flops_train, convention: paper, at: 2e+5",
-        "search.effort: convention=paper does not count flops_tr",
+        "search.effort.convention=paper does not count flops_tr",
     ),
     (EFFORT, "axis: flops_forward, at: 9", "search.effort.axis=\"flops_forward\": did you mean 'flops_train'?"),
     (EFFORT, "axis: evaluations, convention: matmul, at: 9", "convention=matmul: evaluations have none; leave it out"),
-    (EFFORT, "axis: evaluations, at: 9.5", "search.effort: at=[9.5]: evaluations are whole numbers"),
+    (EFFORT, "axis: evaluations, at: 9.5", "search.effort.at=[9.5]: evaluations are whole numbers"),
     (RECIPES, RECIPES.replace("berg", "burg"), "search.recipes: 'levenburg' is not defined; did you mean 'levenberg'?"),
     (RECIPES, RECIPES.replace("lbfgs", "cosine"), "arms.kan.recipe: 'lbfgs' is not in search.recipes; add it there"),
     (RECIPES, RECIPES.replace("levenberg", "lbfgs"), "recipes=['lbfgs', 'lbfgs']: a recipe is given more than once"),
@@ -113,7 +113,7 @@ MISTAKES = [
     (
         SPACE,
         "space: {architecture.noise: {low: 3, high: 3}}",
-        ":8: arms.kan.space.architecture.noise: low=3 must be below",
+        ":8: arms.kan.space.architecture.noise.low=3 must be below",
     ),
     (SPACE, "space: {architecture.noise: {low: 0, high: 3, log: true}}", "low=0: a logarithmic range begins above 0"),
     (
@@ -152,7 +152,7 @@ def test_every_mistake_is_one_sentence_that_names_it():
         told = said((old, new))
         assert words in told, (new, told)
         assert "function-" not in told, told
-        assert "\n" not in told or told.startswith("no cell of tiny.search is feasible"), (new, told)
+        assert "\n" not in told or told.startswith("match.at: no cell of tiny.search is feasible"), (new, told)
 
 
 def test_an_axis_that_would_never_vary_is_refused_with_the_values_that_its_condition_may_have():
@@ -232,7 +232,8 @@ def test_a_space_without_any_point_that_meets_a_budget_says_why():
     """The plan names the nearest sizes of a point that was tried, once a budget and arm."""
     told = said(("at: [40, 90]", "at: [3, 4]"), ("tol: 0.3", "tol: 0.001"))
 
-    assert told.startswith("no cell of tiny.search is feasible:\n  xy kan: params.trainable=3")
+    assert told.startswith("match.at: no cell of tiny.search is feasible; change match.at to values named here, or")
+    assert "\n  xy kan: params.trainable=3" in told
     assert "of the last point that was tried, {'architecture.order'" in told
     lines = told.splitlines()
     assert len(set(lines)) == len(lines)

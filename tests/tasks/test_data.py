@@ -184,9 +184,9 @@ def test_without_its_package_a_task_says_what_to_install(monkeypatch):
     [
         ({"target": "wine", "train_points": 1000}, "train_points=1,000, but there are 108 "),
         ({"target": "wine", "test_points": 36}, r"test_points=36, but there are 35 \(178 rows.*ask for fewer"),
-        ({"target": "wine", "inputs": 4}, "inputs=4, but it has 13; leave `inputs` out"),
+        ({"target": "wine", "inputs": 4}, "inputs=4: target wine has 13; leave `inputs` out"),
         ({"target": "wine", "low": 0.0}, "it is data, .*; leave low and high out"),
-        ({"target": "wine", "boundary_points": 4}, "boundary_points is of PDEs"),
+        ({"target": "wine", "boundary_points": 4}, "boundary_points: it is of PDEs"),
         ({"target": "digit"}, "did you mean 'digits'"),
         ({"target": "mnist_500"}, "did you mean 'mnist_5000'"),
     ],

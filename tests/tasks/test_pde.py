@@ -169,7 +169,11 @@ def test_other_tasks_have_the_identity_that_they_had():
     ("old", "new", "said"),
     [
         ("[poisson]", "{target: poisson, low: 0}", r"it is a PDE on \[-1, 1\]\^2; leave low and high out"),
-        ("[poisson]", "{target: xy, boundary_points: 9}", r"xy: boundary_points is of PDEs \(poisson\); leave it out"),
+        (
+            "[poisson]",
+            "{target: xy, boundary_points: 9}",
+            r"boundary_points: it is of PDEs \(poisson\), and xy is none; leave it out",
+        ),
         (
             "width: 5}",
             "width: 5, activation: relu}",

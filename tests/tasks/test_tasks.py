@@ -78,7 +78,7 @@ def test_variables_may_have_an_interval_each():
 
 @pytest.mark.parametrize(
     ("low", "high", "said"),
-    [((0.0, 1.0, 2.0), 3.0, "low has 3 bounds, but there are 2 variables"), (0.0, (1.0,), "high has 1 bounds")],
+    [((0.0, 1.0, 2.0), 3.0, "low has 3 bounds, but"), (0.0, (1.0,), "high has 1 bounds")],
 )
 def test_a_box_of_other_variables_is_refused(low, high, said):
     """As many bounds as variables, or one for all."""
@@ -164,7 +164,7 @@ def test_a_declared_version_replaces_the_source(user_module):
     ("task", "said"),
     [
         ({"target": "exp2b"}, "did you mean 'exp2d'"),
-        ({"target": "exp2d", "inputs": 3}, "but it has 2"),
+        ({"target": "exp2d", "inputs": 3}, "inputs=3"),
         ({"target": "mine:f"}, "say how many variables it has"),
         ({"target": "mine:g", "inputs": 1}, "no function 'g'; allowed: f, shape, unbounded"),
         ({"target": "absent:f", "inputs": 1}, "importing absent failed: ModuleNotFoundError"),

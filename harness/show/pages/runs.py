@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from harness.base.formats import human, number
+from harness.base.formats import human
 from harness.judging.pairs import pairs, pairs_axis
 from harness.show.figures.scaling import tuning_note
 from harness.show.tables.table import Styled, Table, number_columns, table_of, text_columns
@@ -54,11 +54,11 @@ def pairs_part(manifest: Manifest, runs: pd.DataFrame, loss: str) -> PairsPart |
     rows = []
     for row in found.to_dict("records"):
         names = (row["task"], row["first"], row["second"], human(row["size"]), f"{row['nearest_off']:+.0%}")
-        loss_ratio = Styled(number(row["loss_ratio"]), "strong")
-        rows.append((*names, loss_ratio, *(number(row[f"ratio.{name}"]) for name in ratios)))
+        loss_ratio = Styled(human(row["loss_ratio"]), "strong")
+        rows.append((*names, loss_ratio, *(human(row[f"ratio.{name}"]) for name in ratios)))
     columns = (
         *text_columns("task", "first arm", "other arm"),
-        *number_columns("size", "its nearest size is off", loss, *(axes[name].words for name in ratios)),
+        *number_columns("size", "nearest size off by", f"{loss} ratio", *(axes[name].words for name in ratios)),
     )
     return PairsPart(axis, table_of("", columns, rows))
 

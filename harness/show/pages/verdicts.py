@@ -33,7 +33,7 @@ README = """# Verdicts that are kept
 What `harness verdicts --keep` made from the runs of this project: [verdicts.html](verdicts.html),
 [verdicts.json](verdicts.json) with every number, and of each experiment its verdicts, its runs (`runs.csv`, six digits)
 and its figures. Rules are those that a plan froze; where an earlier plan was replaced, a note says in what. Of each
-convention: the outcome, and on how many of the tasks the claim is supported; a dash where the rule is not about it.
+convention: the outcome, and how many tasks are for and against the claim; a dash where the rule is not about it.
 """
 
 

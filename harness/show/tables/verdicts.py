@@ -52,7 +52,7 @@ def summary_table(answers: Sequence[dict[str, Any]]) -> Table:
         for one in verdict.get("under", ()):
             rows.append(_under_row(one, conventions)._replace(facts=facts))
     columns = text_columns("claim", *(axes[name].head for name in conventions), "verdict", ORIGIN)
-    return Table("in short: outcome, and on how many tasks it is supported", columns, tuple(rows))
+    return Table("in short: outcome, and how many tasks are for and against the claim", columns, tuple(rows))
 
 
 def tasks_of(verdict: dict[str, Any]) -> list[str]:
@@ -74,13 +74,15 @@ def _under_row(one: dict[str, Any], conventions: Sequence[str]) -> TableRow:
 
 
 def _outcome(verdict: dict[str, Any], convention: str) -> TableCell:
-    """`supported 3/3`, with how many tasks are against it where some are."""
+    """`supported: 2 for, 1 against`: what became of a claim, and on how many tasks; the others are open."""
     if convention in verdict["not_measured"]:
         return Styled("not measured", "dim")
     for count in verdict["counts"]:
         if count["convention"] == convention:
-            against = f", {count['refuted']} against" if count["refuted"] else ""
-            told = f"{count['outcome']} {count['supported']}/{count['tasks']}{against}"
+            still_open = count["tasks"] - count["supported"] - count["refuted"]
+            tasks = {"for": count["supported"], "against": count["refuted"], "open": still_open}
+            listed = ", ".join(f"{number} {side}" for side, number in tasks.items() if number)
+            told = f"{count['outcome']}: {listed}"
             return told if count["outcome"] in ("supported", "refuted") else Styled(told, "dim")
     return Styled("–", "dim")
 
