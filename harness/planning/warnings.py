@@ -24,7 +24,7 @@ class PlanWarning(NamedTuple):
 
 
 def warnings_of(plan: Manifest) -> list[PlanWarning]:
-    """What to know of a plan before it trains, the gravest first; of winners nothing, as the search before was asked."""
+    """What to know of a plan before it trains, the gravest first; nothing of winners, as their search was asked."""
     if plan.confirms:
         return []
     return [
