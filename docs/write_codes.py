@@ -8,8 +8,9 @@ from harness.show.codes import KINDS, codes_of
 WIDTH = 120
 HEAD = """# Codes: what capital letters in a table mean, and what to do
 
-A code stands where a number is missing (a refusal), needs care (a caution), or leaves runs out (a note). A report links
-each code to the same words. [fitting.md](fitting.md) says how laws and intervals are made.
+For anyone who sees a word in capitals in a table. A code stands where a number is missing (a refusal), needs care (a
+caution), or leaves runs out (a note). A report links each code to these words.
+[fitting.md](fitting.md) explains laws and intervals.
 """
 
 
