@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.show.codes import CODES, KINDS
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("fit", "comparison", "judging", "show")
+ROOMS = ("fit", "comparison", "judging", "show/figures", "show/pages", "show/tables")
 
 
 def codes_in_the_program() -> set[str]:
