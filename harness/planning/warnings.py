@@ -24,7 +24,9 @@ class PlanWarning(NamedTuple):
 
 
 def warnings_of(plan: Manifest) -> list[PlanWarning]:
-    """What to know of a plan before it trains, the gravest first."""
+    """What to know of a plan before it trains, the gravest first; nothing of winners, as their search was asked."""
+    if plan.confirms:
+        return []
     return [
         *_no_conclusion(plan),
         *_arms_without_cells(plan),
@@ -110,10 +112,10 @@ def _no_conclusion(plan: Manifest) -> Iterator[PlanWarning]:
 
 # ------------------------------------------------------------------------------------------------------------- sizes
 def _fitted_sizes(plan: Manifest) -> dict[tuple[str, str, str], list[Cell]]:
-    """Of each arm, task and series the cells that laws are fitted to, a cell a size; of winners, a side is an arm."""
+    """Of each arm, task and series the cells that laws are fitted to, a cell a size."""
     sizes: dict[tuple[str, str, str], dict[float | None, Cell]] = defaultdict(dict)
     for cell in plan.cells:
-        found = sizes[cell.series if cell.won else cell.arm, cell.task, cell.series]
+        found = sizes[cell.arm, cell.task, cell.series]
         if not cell.infeasible and cell.in_window:
             found[cell.asked if cell.trial else cell.index] = cell
     return {name: _not_held_out(plan, list(of_size.values())) for name, of_size in sizes.items()}
@@ -164,8 +166,6 @@ def _short_range(plan: Manifest) -> Iterator[PlanWarning]:
 
 def _rules_in_vain(plan: Manifest) -> Iterator[tuple[str, str]]:
     """The place of each rule that needs laws where none can be fitted, and why."""
-    if plan.confirms:  # the search before it was asked
-        return
     most_sizes: dict[str, int] = defaultdict(int)
     for (arm, _, _), cells in _fitted_sizes(plan).items():
         most_sizes[arm] = max(most_sizes[arm], len(cells))
