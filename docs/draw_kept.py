@@ -35,13 +35,15 @@ from harness.show.figures.theme import write_figure
 from harness.show.figures.tuning import tuning_figure
 from harness.show.figures.versus import TITLE_LETTERS, versus_figure
 from harness.show.pages.page import svg
-from harness.spec import Manifest, read_experiment
+from harness.spec import Manifest, read_experiment, read_manifest
+from harness.spec.read import FULL
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 COMPARED = {  # what `harness compare` was given for each kept comparison
     "per_flop_toys-short": ("KAN=kan,kan_wide", "MLP=mlp_2,mlp_3,mlp_4,mlp_5"),
     "dimension-short": ("kan", "MLP=mlp,mlp_deep"),
+    "quickstart": ("kan", "mlp"),
     "training_pilot": ("KAN=kan,kan_wide", "MLP=mlp_2,mlp_3"),
 }
 IN_PAGE = r'(<section id="{stem}">\s*<figure>\s*).*?(\s*</figure>)'
@@ -54,13 +56,15 @@ Draw = Callable[[], Figure | None]
 def kept_study(folder: Path) -> tuple[Manifest, pd.DataFrame, list[SeriesFit]]:
     """The plan of a kept experiment, its kept runs with the columns that follow from the plan, and their laws."""
     file, _, scale = folder.name.partition("-")
-    experiment = read_experiment(ROOT / "experiments" / f"{file}.yaml", scale or "full")
-    manifest = make_plan(experiment, folder.name)
+    if (folder / "manifest.json").exists():
+        manifest = read_manifest(folder)
+    else:
+        manifest = make_plan(read_experiment(ROOT / "experiments" / f"{file}.yaml", scale or FULL), folder.name)
     table = pd.read_csv(folder / "runs.csv")
     cells = {cell.index: cell for cell in manifest.cells}
     of_cell = table["cell"].map(cells)
     known = {
-        "dtype": experiment.dtype,
+        "dtype": manifest.experiment.dtype,
         "metric": "rmse",
         "test_loss": table["test_rmse"],
         "val_loss": table["validation_rmse"],
@@ -169,7 +173,7 @@ def draw_all(words: list[str]) -> None:
         elif (folder / "scaling.png").exists():
             for stem, draw in of_experiment(folder):
                 write(draw, folder, stem)
-    shutil.copyfile(RESULTS / "reference" / "quickstart" / "scaling.png", ROOT / "docs" / "figures" / "quickstart.png")
+    shutil.copyfile(RESULTS / "reference" / "toy_laws" / "scaling.png", ROOT / "docs" / "figures" / "quickstart.png")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ WIDTH = 120
 HEAD = """# Codes: what capital letters in a table mean, and what to do
 
 For anyone who sees a word in capitals in a table. A code stands where a number is missing (a refusal), needs care (a
-caution), or leaves runs out (a note). A report links each code to these words. [fitting.md](fitting.md) explains laws.
+caution), or leaves runs out (a note). A report links each code to these words.
+[fitting.md](fitting.md) explains laws and intervals.
 """
 
 

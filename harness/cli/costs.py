@@ -1,10 +1,12 @@
 """What runs take on this machine: its calibrations, what a plan comes to, and the seconds of a table of runs."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import pandas as pd
 
 from harness.base.errors import HarnessError
 from harness.base.provenance import host, processor
@@ -16,6 +18,9 @@ from harness.planning.plan import planned_flops
 from harness.record import Record, runs_table
 from harness.show.costs import cost_words, uncalibrated_words
 from harness.spec import Manifest
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def calibrations_of(manifest: Manifest, results: Path) -> dict[EngineKind, Calibration]:

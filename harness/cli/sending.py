@@ -264,7 +264,7 @@ def _train_local(manifest: Manifest, folder: Path, submission: Submission) -> No
     try:
         with (
             terminated_like_ctrl_c(),
-            pack_progress(len(job.packs), evaluations) as progress,
+            pack_progress(len(job.packs), sum(map(len, job.packs)), evaluations) as progress,
             closing(run_locally(folder.resolve(), submission)) as events,
         ):
             for event in events:

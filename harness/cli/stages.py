@@ -11,6 +11,7 @@ from harness.planning.confirm import confirmation
 from harness.planning.halving import all_rungs, next_rung
 from harness.planning.place import at, place_of
 from harness.planning.plan import make_plan
+from harness.planning.warnings import check_rules_can_be_judged
 from harness.record import Record, missing
 from harness.spec import (
     Manifest,
@@ -39,6 +40,8 @@ def plan_of(file: Path, scale: str = FULL, narrow: Narrow | None = None) -> Mani
         for run in {planned.run.task: planned.run for planned in manifest.runs}.values():
             with at(place_of(run.task, experiment)):
                 draw(run.task, run.seed)  # a target that cannot be learnt is named before anybody relies on the plan
+        if scale == FULL:  # a scale is a smaller rehearsal, of which the warnings say what it cannot answer
+            check_rules_can_be_judged(manifest)
         return manifest
     except HarnessError as error:
         raise HarnessError(located(str(error), file, scale), error.exit_code) from None

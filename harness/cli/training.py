@@ -1,7 +1,8 @@
 """Training on this machine, with progress, until every run of a plan has its record."""
 
 import itertools
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -11,10 +12,15 @@ from harness.cli.plans import planned_runs, records_of
 from harness.dispatch.here import Failed, Skipped, available_cores, terminated_like_ctrl_c, train_here
 from harness.dispatch.mirror import Mirror, mirroring
 from harness.dispatch.slots import Done, Evaluated, Failure, PackedRuns
-from harness.record import missing, read_records
+from harness.planning.warnings import warnings_line
+from harness.record import Record, missing, read_records
 from harness.show.console import console, pack_progress
-from harness.spec import Manifest, run_id, stages
+from harness.show.words import loss_words
+from harness.spec import Cell, Manifest, RunSpec, run_id, stages
 from harness.tasks import draw
+
+# The least test loss so far of each arm, by task.
+BestLosses = defaultdict[str, dict[str, float]]
 
 
 def train_missing(manifest: Manifest, folder: Path, workers: int | None, mirror: Mirror | None) -> None:
@@ -29,6 +35,8 @@ def train_missing(manifest: Manifest, folder: Path, workers: int | None, mirror:
     present = [identity for identity in specs if identity not in absent]
     read_records(present, records, folder)  # damaged ones are named now, not after an hour of training
     check_writable(records)
+    if line := warnings_line(manifest):
+        console.print(line, soft_wrap=True)
     for task, seed in {(run.task, run.seed) for run in itertools.chain.from_iterable(packs)}:
         draw(task, seed)  # a target that is not finite is named before anything trains
     try:
@@ -44,18 +52,33 @@ def train_missing(manifest: Manifest, folder: Path, workers: int | None, mirror:
         raise HarnessError(f"{len(crashed)} packs crashed (first: {first}); tracebacks in {log}", INCOMPLETE)
 
 
+def _note_losses(best: BestLosses, cells: Mapping[str, Cell], records: Mapping[str, Record]) -> None:
+    """Keep the least test loss of each arm on each task."""
+    for identity, record in records.items():
+        if record.metrics:
+            of_task, arm, loss = best[cells[identity].task], cells[identity].arm, record.metrics.losses.test
+            of_task[arm] = min(loss, of_task.get(arm, loss))
+
+
+def _best_words(task: str, run: RunSpec, losses: Mapping[str, float]) -> str:
+    """The least test loss of each arm on a task, one of whose runs is this, as far as runs of it have ended."""
+    arms = ", ".join(f"{arm} {loss:.2g}" for arm, loss in losses.items())
+    return f"best {loss_words([run.task.metric])} on {task} so far: {arms}" if arms else ""
+
+
 def _train(
     packs: Sequence[PackedRuns], manifest: Manifest, folder: Path, workers: int, mirror: Mirror | None
 ) -> list[Failure]:
     """Train the packs, mirror their records, and return why packs were given up."""
     records = records_of(folder)
-    stages_of_packs = itertools.chain.from_iterable(stages(pack[0].network, pack[0].recipe) for pack in packs)
-    most_evaluations = sum(stage.evaluations for stage in stages_of_packs)
+    planned = {pack: sum(stage.evaluations for stage in stages(pack[0].network, pack[0].recipe)) for pack in packs}
+    cells = {each.run_id: manifest.cells[each.cell] for each in manifest.runs}
+    best: BestLosses = defaultdict(dict)
     evaluations_before: dict[PackedRuns, int] = {}
     crashed: list[Failure] = []
     with (
         terminated_like_ctrl_c(),
-        pack_progress(len(packs), most_evaluations) as progress,
+        pack_progress(len(packs), sum(map(len, packs)), sum(planned.values())) as progress,
         mirroring(mirror, manifest.name, records, folder / "wandb", console.print) as mirrored,
         closing(
             train_here(
@@ -70,14 +93,17 @@ def _train(
         ) as events,
     ):
         for pack, event in events:
-            shape = "-".join(map(str, pack[0].network.shape))
-            what = f"{pack[0].task.target} {pack[0].network.family} {shape}"
+            cell = cells[run_id(pack[0])]
+            what = f"{cell.task} {cell.arm} {pack[0].network.words}"
             match event:
                 case Evaluated(evaluations):
                     progress.evaluated(evaluations - evaluations_before.get(pack, 0))
                     evaluations_before[pack] = evaluations
                 case Done(statuses, seconds):
-                    progress.pack_done(what, statuses, seconds)
+                    # A run that ended early leaves nothing to be done of its evaluations.
+                    progress.evaluated(planned.get(pack, 0) - evaluations_before.get(pack, 0))
+                    _note_losses(best, cells, read_records([run_id(run) for run in pack], records, folder))
+                    progress.pack_done(what, statuses, seconds, _best_words(cell.task, pack[0], best[cell.task]))
                     mirrored([run_id(run) for run in pack])
                 case Skipped():
                     progress.pack_done(what, ["recorded"] * len(pack), 0.0)

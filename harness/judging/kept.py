@@ -20,8 +20,9 @@ import pickle
 import signal
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -40,6 +41,7 @@ from harness.fit.laws import LAWS, Law
 KEPT_FILE = "fits.kept"
 MOST_KEPT = 20_000  # values in the file, 3 kB each; those that were computed last stay
 FEW = 6  # calls take less time here than another process takes to start
+MOST_PROCESSES = 8  # more take longer to start than they save
 Call = tuple[Any, ...]  # the arguments of a function
 Progress = Callable[[str, int, int], None]  # what is computed, how many of them are done, and of how many
 
@@ -132,25 +134,47 @@ def _computed(
 ) -> Iterator[tuple[str, Any]]:
     """The key and value of each call: this process begins at one end of the list, others at the other.
 
-    `ended` hears of each when it is done, by whomever.
+    `ended` hears of each when it is done, by whomever. Where a process dies, this one does the rest.
     """
-    if len(calls) <= FEW or known.cores == 1:
-        for key, call in calls.items():
+    waiting = deque(calls.items())
+    elsewhere: dict[Future[Any], str] = {}
+    while waiting or elsewhere:
+        if len(calls) > FEW and known.cores > 1:
+            _hand_out(known, function, waiting, elsewhere)
+        if waiting:
+            key, call = waiting.pop()
             yield key, function(*call)
             ended()
-        return
+        finished, _ = wait(elsewhere, timeout=0 if waiting else None, return_when=FIRST_COMPLETED)
+        for future in finished:
+            key = elsewhere.pop(future)
+            if isinstance(future.exception(), BrokenExecutor):
+                known.cores = 1
+                waiting.append((key, calls[key]))
+            else:
+                yield key, future.result()
+                ended()
+
+
+def _hand_out(
+    known: _Kept,
+    function: Callable[..., Any],
+    waiting: deque[tuple[str, Call]],
+    elsewhere: dict[Future[Any], str],
+) -> None:
+    """Give the other processes, which are started if there are none, what they compute next."""
+    workers = min(known.cores, MOST_PROCESSES) - 1
     if known.pool is None:
-        workers = min(known.cores, len(calls)) - 1
         known.pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin)
         known.at_exit.callback(known.pool.shutdown, cancel_futures=True)
-    elsewhere: dict[str, Future[Any]] = {key: known.pool.submit(function, *call) for key, call in calls.items()}
-    for future in elsewhere.values():
-        future.add_done_callback(lambda _: ended())
-    for key, future in reversed(list(elsewhere.items())):
-        if future.cancel():  # nobody has begun with it
-            yield key, function(*calls[key])
-        else:
-            yield key, future.result()
+    while waiting and len(elsewhere) < 2 * workers:
+        key, call = waiting[0]
+        try:
+            elsewhere[known.pool.submit(function, *call)] = key
+        except BrokenExecutor:
+            known.cores = 1
+            return
+        waiting.popleft()
 
 
 def _begin() -> None:

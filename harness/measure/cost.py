@@ -8,13 +8,14 @@ FLOPs at the engine's rate, if that is less. Torch packs that leave the processo
 Without a solo time the rate stands for it, which is coarse. results/LOG.md has how far off all this is.
 """
 
+from __future__ import annotations
+
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from harness.count import Work, run_work, training_flops
 from harness.measure.calibration import (
@@ -34,6 +35,9 @@ from harness.planning.plan import computation, planned_flops
 from harness.record import Record
 from harness.spec import Manifest, Optimiser, RunSpec, parts, points_at_a_time, stages
 from harness.spec.run import Device
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Where nothing was measured: FLOPs a second (local_min) of a core and of a GPU on small networks, and a pack's seconds
 # for samples and records. Assumptions, to plan with: on a core of 2023 the fused engine makes 5e9 to 5e10, torch 2e8 to
@@ -159,6 +163,8 @@ def pack_predictions(manifest: Manifest, calibrations: Calibrations) -> pd.DataF
 
     Where the pack's engine is not calibrated, seconds are missing.
     """
+    import pandas as pd  # takes half a second, which plans need not wait for
+
     packs = _packs(manifest)
     rows = [
         {
@@ -196,6 +202,8 @@ def pack_costs(manifest: Manifest, records: Mapping[str, Record], calibrations: 
     A pack whose runs were not trained together (some had records already) is left out, and so is one whose engine is
     not calibrated.
     """
+    import pandas as pd  # takes half a second, which plans need not wait for
+
     rows, packs = [], _packs(manifest)
     for index, (runs, predicted) in enumerate(zip(packs, pack_seconds(packs, calibrations), strict=True)):
         found = [records[identity].provenance for identity in manifest.packs[index]]

@@ -12,9 +12,9 @@ import itertools
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from harness.comparison.choose import scores
 from harness.planning.plan import packs_of
@@ -33,6 +33,9 @@ from harness.spec import (
     searched_name,
 )
 from harness.spec.search import CHECKED_IN, Variant
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RungScores = dict[tuple[int, int], float]  # by the index of a cell and a rung
 
@@ -79,6 +82,8 @@ def overlooked(rungs: Sequence[Manifest], records: Mapping[str, Record]) -> pd.D
     `sizes` counts sizes on all tasks, `dropped` and `checked` the trials there, `overlooked` the sizes at which one of
     the checked had a lower median validation loss than the best that was kept. The others of the dropped are unknown.
     """
+    import pandas as pd  # takes half a second, which plans need not wait for
+
     whole = all_rungs(rungs)
     score_of, end = _scores(whole, records), rungs[-1].rung
     counted = dict.fromkeys(("sizes", "dropped", "checked", "overlooked"), 0)

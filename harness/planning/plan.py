@@ -20,6 +20,7 @@ from harness.planning.feasible import check_counted, check_learnable, check_phas
 from harness.planning.place import at
 from harness.planning.solve import build_network, nearest_sizes, solve
 from harness.planning.trials import number_of_trials, space_of, trials_of
+from harness.planning.warnings import check_arms_have_cells
 from harness.spec import (
     Arm,
     Cell,
@@ -114,11 +115,10 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
     if not runs:
         reasons = list(dict.fromkeys(f"  {cell.task} {cell.series}: {cell.infeasible}" for cell in cells))
         place = "match.at" if experiment.match else "arms"
-        raise HarnessError(
-            "\n".join([f"{place}: no cell of {name} is feasible:", *reasons[:6]])
-            + "\nchange match.at to values named above, or raise match.tol"
-            + (", or search.effort where it ends too soon" if experiment.search else "")
-        )
+        effort = ", or search.effort where it ends too soon" if experiment.search else ""
+        remedy = f"change match.at to values named here, or raise match.tol{effort}"
+        raise HarnessError("\n".join([f"{place}: no cell of {name} is feasible; {remedy}:", *reasons[:6]]))
+    check_arms_have_cells(cells)
     return Manifest(
         name=name,
         experiment=experiment,

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import ValidationError
-from scipy.stats.qmc import Sobol
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.comparison.choose import shares
@@ -88,6 +87,8 @@ def trials_of(experiment: Experiment, arm_name: str, scramble: int) -> Iterator[
     _check(experiment, arm_name, space, number)
     # Arms have scrambles of their own: with one space and one scramble they would try the same points.
     rng = np.random.default_rng([scramble, zlib.crc32(arm_name.encode())])
+    from scipy.stats.qmc import Sobol  # takes most of a second, which plans without a search need not wait for
+
     points = Sobol(len(space), scramble=True, rng=rng).random(POINTS_A_TRIAL * experiment.search.trials)
     for index, point in enumerate(points):
         values = _values_at(experiment.arms[arm_name], space, point) if index else {}

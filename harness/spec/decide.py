@@ -23,7 +23,8 @@ class Takes(NamedTuple):
     """What a quantity takes: how many arms, which limits, words for `at` with the default first, or also `numbers`.
 
     One that is `true_or_false` needs no limit; one `of_family` is of tasks that differ in their inputs; one `of_counts`
-    compares what `axes` name, at sizes that are `equal` in another count; one `of_held_out` needs sizes held out.
+    compares what `axes` name, at sizes that are `equal` in another count; one `of_held_out` needs sizes held out;
+    one `of_laws` needs enough sizes for a law of each arm.
     """
 
     arms: tuple[int, ...]
@@ -34,6 +35,7 @@ class Takes(NamedTuple):
     of_family: bool = False
     of_counts: bool = False
     of_held_out: bool = False
+    of_laws: bool = False
 
 
 RATIO: tuple[LimitName, ...] = ("threshold", "most", "margin")

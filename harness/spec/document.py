@@ -118,6 +118,8 @@ def _unreadable(source: str, text: str, error: MarkedYAMLError) -> str:
         before = f"line {mark.line + 1}, column {mark.column + 1}"
         return f"{source}:{opened.line + 1}: not YAML: this {sign} is not closed{comma} before {before}"
     where = f"{source}:{mark.line + 1}" if mark else source
+    if "'\\t'" in str(error.problem):
+        return f"{where}: not YAML: a line begins with a tab; indent by spaces"
     return f"{where}: not YAML: {_one_line(error.problem or error.context)}"
 
 

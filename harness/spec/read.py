@@ -165,6 +165,8 @@ def _read_text(path: Path, what: str) -> str:
 
 def _parse_fields(text: str, source: str, such_as: str) -> Document:
     document = parse(text, source)
+    if document.data is None:
+        raise HarnessError(f"{source}: nothing is written in it; it has fields such as {such_as}")
     if not isinstance(document.data, dict):
         raise HarnessError(f"{source}: expected fields such as {such_as}, got {_shown(document.data)}")
     return document

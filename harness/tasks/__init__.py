@@ -5,7 +5,7 @@ import pkgutil
 from importlib import import_module
 
 from harness.spec import RunTask, Task
-from harness.tasks.function import Function, values
+from harness.tasks.function import Function, gives_columns, values
 from harness.tasks.samples import Inside, Quadrature, Samples, Splits, domain_points, phases_of, scaled, stream
 from harness.tasks.target import Named, Target, TargetError
 from harness.tasks.user import load_user_target
@@ -23,6 +23,7 @@ __all__ = [
     "domain_points",
     "draw",
     "is_data",
+    "is_reshaped",
     "load_target",
     "phases_of",
     "resolve",
@@ -60,10 +61,11 @@ def load_target(reference: str, inputs: int | None = None, instance: int = 0) ->
     if ":" in reference:
         return load_user_target(reference, inputs)
     if named is None:
-        *most, last = map(repr, difflib.get_close_matches(reference, TASKS, n=NEAREST, cutoff=0))
+        near = difflib.get_close_matches(reference, TASKS, n=NEAREST, cutoff=0.5)
+        hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
         raise TargetError(
-            f"target {reference!r}: no such task; did you mean {', '.join(most)} or {last}? docs/tasks.md lists all "
-            f"{len(TASKS)}; a function of your own is package.module:function"
+            f"target {reference!r}: no such task; {hint}docs/tasks.md lists all {len(TASKS)}; "
+            f"a function of your own is package.module:function"
         )
     return named.target(reference, inputs, instance)
 
@@ -85,6 +87,12 @@ def resolve(task: Task) -> RunTask:
             equations = ", ".join(known for known, each in TASKS.items() if name in each.settings)
             raise TargetError(f"{name}: it is of PDEs ({equations}), and {task.target} is none; leave it out")
     return target.resolve(task)
+
+
+def is_reshaped(task: RunTask) -> bool:
+    """Whether the target is a function of the user's whose values are of shape (n, 1), which are read as (n,)."""
+    target = load_target(task.target, task.inputs, task.instance)
+    return ":" in task.target and isinstance(target, Function) and gives_columns(task, target)
 
 
 def draw(task: RunTask, seed: int) -> Splits:

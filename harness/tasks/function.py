@@ -111,6 +111,12 @@ def _called(where: str, function: Values, x: Array) -> Array:
         return y.reshape(count).astype(np.float64)
 
 
+def gives_columns(task: RunTask, target: Function) -> bool:
+    """Whether the function's values are a column, of shape (n, 1)."""
+    with calling_user_code(f"target {task.target}", TargetError):
+        return np.ndim(target.function(uniform(task, 0, "train", 2))) == 2
+
+
 def _check_varies(task: RunTask, train: Samples) -> None:
     """A TargetError if all training points have one value, up to rounding."""
     low, high = train.y.min(), train.y.max()

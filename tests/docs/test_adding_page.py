@@ -55,7 +55,7 @@ def test_the_page_runs(folder):
     harness("run", "ripples.yaml", "--workers", "1")
 
     records = [json.loads(path.read_text("utf-8")) for path in (folder / "results" / "runs").glob("*.json")]
-    assert len(records) == 18
+    assert len(records) == 36
     assert {record["run"]["network"]["family"] for record in records} == {"module", "kan"}
     manifest = json.loads((folder / "results" / "ripples" / "manifest.json").read_text("utf-8"))
     assert all(abs(cell["residual"]) <= 0.05 for cell in manifest["cells"])

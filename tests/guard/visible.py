@@ -8,7 +8,7 @@ LINES = (
     *("p", "div", "section", "header", "footer", "title", "h1", "h2", "h3", "h4", "br", "li", "dt", "dd", "details"),
     *("summary", "table", "caption", "tr", "figure", "figcaption"),
 )
-UNSEEN = ("style", "pre")  # a `pre` is JSON of a plan, whose hash is kept
+UNSEEN = ("style", "script", "pre", "svg")  # a `pre` is JSON of a plan, whose hash is kept
 
 
 class _Page(HTMLParser):
@@ -23,8 +23,8 @@ class _Page(HTMLParser):
             self.parts.append("\n")
         if tag in ("td", "th"):
             self.parts.append(" | ")
-        if tag == "img":
-            self.parts.append(f"[{dict(attrs).get('alt')}]")
+        if tag in ("img", "svg"):
+            self.parts.append(f"\n[{dict(attrs).get('alt') or dict(attrs).get('aria-label')}]\n")
 
     def handle_endtag(self, tag: str) -> None:
         self.unseen -= tag in UNSEEN

@@ -78,6 +78,19 @@ def test_processes_compute_the_same_bits(tmp_path):
     assert found == [bits(fit.fit_law(*call)) for call in asked]
 
 
+def test_where_a_process_dies_this_one_computes(tmp_path):
+    """A pool that is broken costs time and no result."""
+    asked = [(SIZES, LOSSES * scale, "pure", 0.95) for scale in np.linspace(1, 2, 8)]
+    with keeping(tmp_path, cores=2):
+        prepare(fit.fit_law, asked, "laws")
+        (process,) = module._current.get().pool._processes.values()
+        process.kill()
+        prepare(fit.fit_law, [(SIZES, losses, law, 0.9) for _, losses, law, _ in asked], "laws")
+        found = [bits(kept(fit.fit_law, SIZES, losses, law, 0.9)) for _, losses, law, _ in asked]
+
+    assert found == [bits(fit.fit_law(SIZES, losses, law, 0.9)) for _, losses, law, _ in asked]
+
+
 def test_another_point_law_level_or_function_is_not_found(tmp_path):
     """The last bit of one loss makes other points; so does the order of runs, which reaches last bits of sums."""
     computed(tmp_path, (fit.fit_law, SIZES, LOSSES, "pure", 0.95))

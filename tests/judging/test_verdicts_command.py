@@ -147,8 +147,8 @@ def test_what_makes_the_table_is_kept(whole):
     runs = pd.read_csv(kept / "made" / "runs.csv")
     assert len(runs) == 42
     assert {"test_loss", "params.trainable", "flops_train.local_min"} <= set(runs)
-    row = next(line for line in (kept / "README.md").read_text(encoding="utf-8").splitlines() if "1/1" in line)
-    assert row.count("| supported 1/1 ") == 3
+    row = next(line for line in (kept / "README.md").read_text(encoding="utf-8").splitlines() if "1 for" in line)
+    assert row.count("| supported: 1 for ") == 3
     assert row.endswith(" | not measured | **supported** |")
 
 

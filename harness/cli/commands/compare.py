@@ -37,9 +37,15 @@ from harness.show.figures.comparison import draw_compared
 from harness.show.figures.labels import task_titles
 from harness.show.figures.series import experiment_styles
 from harness.show.figures.versus import TITLE_LETTERS, draw_versus
-from harness.show.tables.comparison import compare_sentences, compare_tables, versus_sentences, versus_table
+from harness.show.tables.comparison import (
+    compare_lines,
+    compare_sentences,
+    compare_tables,
+    versus_sentences,
+    versus_table,
+)
 
-OF_EXPERIMENTS = ("axis", "loss", "results", "explain")
+OF_EXPERIMENTS = ("axis", "loss", "results")
 
 # What only this command asks of a table; all are left out where an experiment is asked about.
 compare_options = together(
@@ -90,7 +96,7 @@ compare_options = together(
 @table_options
 @compare_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the numbers (JSON) and the figure.")
-@click.option("--explain", is_flag=True, help="Experiment: also print every ratio, cost, crossover and refusal.")
+@click.option("--explain", is_flag=True, help="Also print every ratio, cost, crossover and refusal.")
 @json_option
 def compare(
     file: Path,
@@ -119,7 +125,7 @@ def compare(
     if is_table(file) or ((asked["x"] or asked["y"]) and file.suffix not in (".yaml", ".yml")):
         for option in given(dict.fromkeys(OF_EXPERIMENTS)):
             raise HarnessError(f"{option} is for experiments; {file} is a table of runs, whose sizes are --x")
-        _compare_table(file, first, second, as_json, asked)
+        _compare_table(file, first, second, explain, as_json, asked)
         return
     for option in given({name: None for name in asked if name not in ("at", "level", "out")}):
         raise HarnessError(f"{option} is for tables of runs; with a table give --x and --y too")
@@ -171,7 +177,7 @@ def _compare_experiment(
     print_headline(compared, [], [f"Figure: {drawn[0]}"])
 
 
-def _compare_table(file: Path, first: str, second: str, as_json: bool, asked: Mapping[str, Any]) -> None:
+def _compare_table(file: Path, first: str, second: str, explain: bool, as_json: bool, asked: Mapping[str, Any]) -> None:
     """Do what is asked of a table; `asked` are the values of `table_options`, `compare_options`, --at and --out."""
     check_named(file, asked["x"], asked["y"], f"compare {file} {first} {second}")
     if asked["k"] and asked["aggregate"] != "best":
@@ -185,7 +191,9 @@ def _compare_table(file: Path, first: str, second: str, as_json: bool, asked: Ma
     if as_json:
         click.echo(text)
     else:
-        print_answer(compare_tables(found), compare_sentences(found))
+        if explain:
+            print_answer(compare_tables(found), compare_sentences(found))
+        print_answer([], compare_lines(found))
     if asked["out"]:
         for path in write_text(text + "\n", asked["out"] / "compare.json"), *draw_compared(found, asked["out"]):
             click.echo(path, err=as_json)

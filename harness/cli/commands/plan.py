@@ -9,6 +9,7 @@ from harness.cli.options import EXAMPLE, file_argument, json_option, replan_opti
 from harness.cli.plans import search_words
 from harness.cli.stages import plan_of
 from harness.measure.cost import pack_predictions
+from harness.planning.warnings import warnings_line
 from harness.show.console import console, print_table
 from harness.show.costs import recipe_note
 from harness.show.tables.plans import packs_table, plan_table
@@ -45,6 +46,8 @@ def plan(file: Path, results: Path, scale: str, replan: bool, packs: bool, as_js
     if note := recipe_note(manifest):
         console.print(note, markup=False, soft_wrap=True)
     console.print(cost_sentence(manifest, results), soft_wrap=True)
+    if line := warnings_line(manifest):
+        console.print(line, soft_wrap=True)
     if manifest.is_search:
         console.print(search_words(manifest, folder), soft_wrap=True)
     console.print(f"frozen in {folder / 'manifest.json'}", soft_wrap=True)

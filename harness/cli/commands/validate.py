@@ -7,6 +7,7 @@ import click
 
 from harness.cli.options import EXAMPLE, file_argument, json_option, scale_option
 from harness.cli.stages import plan_of
+from harness.planning.warnings import warnings_of
 
 FEW_CELLS = 3  # that are shown
 
@@ -19,7 +20,14 @@ def validate(file: Path, scale: str, as_json: bool) -> None:
     """Check an experiment file and say what it would run."""
     manifest = plan_of(file, scale)
     runs, infeasible = len(manifest.run_ids()), [cell for cell in manifest.cells if cell.infeasible]
-    summary = {"file": str(file), "cells": len(manifest.cells), "infeasible": len(infeasible), "runs": runs}
+    warnings = warnings_of(manifest)
+    summary = {
+        "file": str(file),
+        "cells": len(manifest.cells),
+        "infeasible": len(infeasible),
+        "runs": runs,
+        "warnings": [warning.sentence for warning in warnings],
+    }
     if as_json:
         click.echo(json.dumps(summary))
         return
@@ -28,3 +36,5 @@ def validate(file: Path, scale: str, as_json: bool) -> None:
         click.echo(f"  infeasible: {cell.task} {cell.series}: {cell.infeasible}")
     if len(infeasible) > FEW_CELLS:
         click.echo("  `harness plan` shows them all")
+    for warning in warnings:
+        click.echo(f"warning: {warning.sentence}")

@@ -26,7 +26,7 @@ QUANTITY = Quantity(
     summary="the ratio of sizes at equal test loss",
     read_at="middle or lowest (of the losses that both attain) or a loss",
     interval="profile likelihood",
-    takes=Takes(arms=(2,), limits=RATIO, at=("middle", "lowest"), numbers=True),
+    takes=Takes(arms=(2,), limits=RATIO, at=("middle", "lowest"), numbers=True, of_laws=True),
     words=words,
     find=find,
 )

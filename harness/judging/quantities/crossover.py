@@ -37,7 +37,7 @@ QUANTITY = Quantity(
     summary="wherever the arms may be equal lies below the largest common size, at which one of them is ahead",
     read_at="largest common size",
     interval="ratio of the laws' losses, profile likelihood",
-    takes=Takes(arms=(2,), limits=(), true_or_false=True),
+    takes=Takes(arms=(2,), limits=(), true_or_false=True, of_laws=True),
     words=words,
     find=find,
 )

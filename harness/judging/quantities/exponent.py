@@ -25,7 +25,7 @@ QUANTITY = Quantity(
     summary="alpha of the first arm minus alpha of the second",
     read_at="",
     interval="profile likelihood of both laws",
-    takes=Takes(arms=(2,)),
+    takes=Takes(arms=(2,), of_laws=True),
     words=words,
     find=find,
 )

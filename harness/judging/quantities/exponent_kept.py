@@ -27,7 +27,7 @@ QUANTITY = Quantity(
     summary="alpha at the most inputs over alpha at the fewest, in a family of tasks",
     read_at="",
     interval="profile likelihood",
-    takes=Takes(arms=(1,), of_family=True),
+    takes=Takes(arms=(1,), of_family=True, of_laws=True),
     words=words,
     find=find,
 )

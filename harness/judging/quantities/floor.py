@@ -24,7 +24,7 @@ QUANTITY = Quantity(
     summary="the ratio of the laws' floors",
     read_at="",
     interval="profile likelihood",
-    takes=Takes(arms=(2,), limits=RATIO),
+    takes=Takes(arms=(2,), limits=RATIO, of_laws=True),
     words=words,
     find=find,
 )

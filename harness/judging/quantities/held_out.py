@@ -50,7 +50,7 @@ QUANTITY = Quantity(
     summary="both laws predict the held-out sizes",
     read_at="each held-out size",
     interval="prediction interval; within `margin` too, if one is given",
-    takes=Takes(arms=(1, 2), limits=("margin",), true_or_false=True, of_held_out=True),
+    takes=Takes(arms=(1, 2), limits=("margin",), true_or_false=True, of_held_out=True, of_laws=True),
     words=words,
     find=find,
 )

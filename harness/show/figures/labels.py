@@ -27,7 +27,7 @@ SMALL_TICKS = (2, 4)
 FENCE = 1.5  # quartile ranges, or decades where these are less, above the upper quartile: beyond it is an outlier
 LETTERS_AN_INCH = 16.8
 TITLE_LETTERS_AN_INCH = 12.5
-KEY_MARK = 10  # letters that the mark of a legend takes the room of
+KEY_MARK = 9  # letters that the mark of a legend takes the room of
 LINE_HEIGHT = 1.25 * LABEL_SIZE / 72  # inches
 BELOW_TICKS = 28  # points from a panel to its legend
 TITLE_SIZE = 9
@@ -150,8 +150,11 @@ def write_foot(figure: Figure, keys: Sequence[Line2D], columns: int) -> None:
 
 def _legend_columns(figure: Figure, keys: Sequence[Line2D], columns: int) -> int:
     """How many of so many columns of a legend the figure has room for."""
-    longest = max((len(str(one.get_label())) for one in keys), default=0)
-    return max(1, min(columns, int(LETTERS_AN_INCH * figure.get_figwidth() / (longest + KEY_MARK))))
+    letters = LETTERS_AN_INCH * figure.get_figwidth()
+    lengths = [len(str(one.get_label())) + KEY_MARK for one in keys]
+    if len(keys) <= columns and sum(lengths) <= letters:
+        return max(1, len(keys))
+    return max(1, min(columns, int(letters / max(lengths, default=1))))
 
 
 def drawn_keys(panels: Iterable[Axes]) -> list[Line2D]:

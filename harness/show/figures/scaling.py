@@ -101,7 +101,8 @@ def scaling_figure(manifest: Manifest, table: pd.DataFrame, fits: Sequence[Serie
         titles = task_titles(manifest, every_task, SMALL_TITLE)
         return ranking_figure(labelled, axis_names[0], titles, styles, _tuning_notes(table))
     tasks = every_task[:MOST_TASKS]
-    is_small = len(tasks) * (LEAST_HEIGHT + LINE_HEIGHT * most_series) > ROWS_HEIGHT
+    has_laws = any(not one.fit.refusals for one in fits if one.axis in axis_names)
+    is_small = not has_laws or len(tasks) * (LEAST_HEIGHT + LINE_HEIGHT * most_series) > ROWS_HEIGHT
     notes = _tuning_notes(table)
     if len(tasks) > MOST_TASKS_TWICE:
         notes.append(f"By {axis_words(axis_names[1])}, all laws are in fits.json.")

@@ -16,7 +16,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from harness.show.figures.series import shaded
-from harness.show.figures.theme import narrow, themed
+from harness.show.figures.theme import lay_out, narrow, themed
 
 SVG = "http://www.w3.org/2000/svg"
 HREF = "{http://www.w3.org/1999/xlink}href"
@@ -53,6 +53,7 @@ def inline_svg(draw: Callable[[], Figure | None], name: str, says: str) -> str |
 def _one_svg(figure: Figure, name: str, says: str) -> str:
     image = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        lay_out(figure)
         figure.savefig(image, format="svg", transparent=True, metadata=NO_METADATA)
     root = ElementTree.fromstring(image.getvalue())
     parents = {child: parent for parent in root.iter() for child in parent}

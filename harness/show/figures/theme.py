@@ -95,10 +95,18 @@ def panel_grid(count: int, columns: int, height: float, **shared: Any) -> tuple[
     return figure, list(grid.flat[:count])
 
 
+def lay_out(figure: Figure) -> None:
+    """Give everything its place, once: else matplotlib does it again for every file, and draws all for it."""
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
+        figure.set_layout_engine(None)
+
+
 @themed
 def write_figure(figure: Figure, stem: Path) -> list[Path]:
     """Write the figure as `stem`.png and `stem`.pdf, and return the paths; the same numbers give the same files."""
     png, pdf = Path(f"{stem}.png"), Path(f"{stem}.pdf")
+    lay_out(figure)
     with whole_file(png) as new_png, whole_file(pdf) as new_pdf:
         figure.savefig(new_png, dpi=DPI)
         figure.savefig(new_pdf, metadata={"CreationDate": None})

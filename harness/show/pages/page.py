@@ -1,7 +1,6 @@
 """What every page needs: its template, tables, and figures inside it."""
 
 import base64
-import io
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,6 @@ from harness.base.files import whole_file
 from harness.base.formats import human
 from harness.show.codes import CODES, linked
 from harness.show.figures.svg import inline_svg
-from harness.show.figures.theme import themed
 from harness.show.tables.table import to_html
 from harness.spec import axis_words
 
@@ -53,16 +51,6 @@ def svg(draw: Callable[[], Figure | None], name: str, says: str) -> Markup | Non
     """
     found = inline_svg(draw, name, says)
     return Markup(found) if found else None
-
-
-@themed
-def png(figure: Figure | None) -> str | None:
-    """The figure as the address of a PNG that the page itself holds."""
-    if figure is None:
-        return None
-    image = io.BytesIO()
-    figure.savefig(image, format="png")
-    return address(image.getvalue())
 
 
 def address(image: bytes) -> str:

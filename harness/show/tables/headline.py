@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from harness.base.formats import human
 from harness.judging.found import Found
@@ -24,11 +24,14 @@ MOST_LINES = 15
 ALL_PLACES_UP_TO = 2  # tasks; of more, the console shows the largest size alone
 MOST_STRETCHES = 4  # of sizes with one leader; more of them are noise
 TASKS_UP_TO = 6  # of more, the console counts on how many who is ahead
+MOST_IN_FULL = 1e7  # times
 REFUSED = {"NO_OVERLAP": "no equal size", "CENSORED": "runs diverged", "SEEDS": "one seed", "ONE_SIZE": "(one size)"}
 
 
 def factor(value: float) -> str:
     """How many times: to two digits below 1,000, and above as a power of ten with one: `3.2`, `210`, `3e5`."""
+    if math.isinf(value):
+        return "∞"
     rounded = float(f"{value:.2g}")
     if rounded < 1000:
         return f"{rounded:g}"
@@ -42,12 +45,17 @@ def lead_words(found: Found, first: str, second: str, write: Callable[[float], s
         return next((words for code, words in REFUSED.items() if code in (found.refused or "")), "not known")
     match leader(found, first, second):
         case None:
-            return f"{second} {write(1 / found.low)} to {first} {write(found.high)}?"
+            return f"{second} {write(_over(found.low))} to {first} {write(found.high)}?"
         case name if name == first:
             ratio, low, high = found.estimate, found.low, found.high
         case name:
-            ratio, low, high = 1 / found.estimate, 1 / found.high, 1 / found.low
+            ratio, low, high = 1 / found.estimate, 1 / found.high, _over(found.low)
     return f"{name} {write(ratio)}x [{write(low)}, {write(high)}]"
+
+
+def _over(ratio: float) -> float:
+    """The same ratio the other way round; an end that the data do not bound is 0 there and infinite here."""
+    return 1 / ratio if ratio else math.inf
 
 
 def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], last: Sequence[str]) -> list[str]:
@@ -56,14 +64,14 @@ def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], las
     Of sizes where the lead turns, as many lines are told as there is room for.
     """
     if isinstance(found, NoHeadline):
-        return [*_wrapped(found.why), *_verdict_lines(verdicts), *last]
-    names, legend = _names(found)
+        return [*wrapped(found.why), *_verdict_lines(verdicts), *last]
+    names, legend = short_names(found.first.label, found.second.label)
     asked = f"Whose {LOSS_WORDS[found.metric]} is lower, how many times?"
-    lines = _wrapped(f"{asked} ({_percent(found.level)} intervals; ?: undecided)")
-    lines += [*legend, _row("at equal:", [_short(axis) for axis in found.columns[:COLUMNS]])]
+    lines = wrapped(f"{asked} ({_percent(found.level)} intervals; ?: undecided)")
+    lines += [*legend, console_row("at equal:", [_short(axis) for axis in found.columns[:COLUMNS]])]
     lines += _rows(found, names)
-    lines += _wrapped(seconds_words(found, names))
-    closing = [*_verdict_lines(verdicts), *_wrapped(f"Careful: {found.cautions[0]}" if found.cautions else ""), *last]
+    lines += wrapped(seconds_words(found, names))
+    closing = [*_verdict_lines(verdicts), *wrapped(f"Careful: {found.cautions[0]}" if found.cautions else ""), *last]
     for turn in _turns(found, names):
         if len(lines) + len(turn) + len(closing) <= MOST_LINES:
             lines += turn
@@ -113,7 +121,12 @@ def answer_key(found: Headline) -> str:
 def _answer_cell(found: Found, names: tuple[str, str]) -> TableCell:
     at = f" at {human(found.at, 3)}" if found.at is not None else ""
     look: TextStyle = "strong" if leader(found, *names) else "dim"
-    return [Styled(lead_words(found, *names, write=partial(human, digits=2)), look), at]
+    return [Styled(lead_words(found, *names, write=_in_full), look), at]
+
+
+def _in_full(times: float) -> str:
+    """How many times to two digits, written out below ten million: `410,000`."""
+    return f"{float(f'{times:.2g}'):,.10g}" if times < MOST_IN_FULL else human(times, 2)
 
 
 def _outcome(found: Found, first: str, second: str) -> tuple[str, str]:
@@ -125,7 +138,7 @@ def _outcome(found: Found, first: str, second: str) -> tuple[str, str]:
             return "undecided", ""
         case name:
             times = found.estimate if name == first else 1 / found.estimate
-            return f"{name} is better,", f"{human(times, 2)} times "
+            return f"{name} is better,", f"{_in_full(times)} times "
 
 
 def seconds_words(found: Headline, names: tuple[str, str]) -> str:
@@ -150,18 +163,17 @@ def turn_words(leads: Sequence[Lead], names: tuple[str, str], labels: tuple[str,
     return ", ".join(stretches)
 
 
-def _names(found: Headline) -> tuple[tuple[str, str], list[str]]:
-    """What the sides are called in narrow cells, and the line that explains it where it is not their names."""
-    labels = (found.first.label, found.second.label)
-    if max(map(len, labels)) <= LONGEST_NAME:
-        return labels, []
-    return ("A", "B"), _wrapped(f"A: {labels[0]}. B: {labels[1]}.")
+def short_names(first: str, second: str) -> tuple[tuple[str, str], list[str]]:
+    """What two sides are called in narrow cells, and the line that explains it where it is not their names."""
+    if max(len(first), len(second)) <= LONGEST_NAME:
+        return (first, second), []
+    return ("A", "B"), wrapped(f"A: {first}. B: {second}.")
 
 
 def _rows(found: Headline, names: tuple[str, str]) -> list[str]:
     columns, last = found.columns[:COLUMNS], found.places[-1]
     if len(found.tasks) > TASKS_UP_TO:
-        return [_row(f"{len(found.tasks)} tasks", [_counted(found, axis, names) for axis in columns])]
+        return [console_row(f"{len(found.tasks)} tasks", [_counted(found, axis, names) for axis in columns])]
     places = found.places if len(found.tasks) <= ALL_PLACES_UP_TO else (last,)
     lines = []
     for task in found.tasks:
@@ -170,7 +182,7 @@ def _rows(found: Headline, names: tuple[str, str]) -> list[str]:
             label = (
                 f"{task[: LABEL_WIDTH - 10]:<{LABEL_WIDTH - 10}} " if place == places[0] else " " * (LABEL_WIDTH - 9)
             )
-            lines.append(_row(f"{label}{place}", cells))
+            lines.append(console_row(f"{label}{place}", cells))
     return lines
 
 
@@ -180,8 +192,9 @@ def _counted(found: Headline, axis: str, names: tuple[str, str]) -> str:
     return f"{names[0]} {ahead[names[0]]}, {names[1]} {ahead[names[1]]}, ? {ahead[None]}"
 
 
-def _row(label: str, cells: Sequence[str]) -> str:
-    return (f"{label:<{LABEL_WIDTH}}" + "".join(f"{cell:<{CELL_WIDTH}}" for cell in cells)).rstrip()
+def console_row(label: str, cells: Sequence[str]) -> str:
+    """A line of a label and a cell a column; what is too long for its cell is cut."""
+    return (f"{label:<{LABEL_WIDTH}}" + "".join(f"{cell[: CELL_WIDTH - 1]:<{CELL_WIDTH}}" for cell in cells)).rstrip()
 
 
 def _turns(found: Headline, names: tuple[str, str]) -> list[list[str]]:
@@ -193,16 +206,16 @@ def _turns(found: Headline, names: tuple[str, str]) -> list[list[str]]:
             leads = [one for one in found.leads if (one.task, one.axis) == (task, axis)]
             turns = len({one.leader for one in leads} - {None}) > 1
             if leads and len(leads) <= MOST_STRETCHES and (axis == found.columns[0] or turns):
-                told.append(_wrapped(f"{task}, by {_short(axis)}: {turn_words(leads, names, labels)}."))
+                told.append(wrapped(f"{task}, by {_short(axis)}: {turn_words(leads, names, labels)}."))
     return told
 
 
 def _verdict_lines(verdicts: Sequence[Verdict]) -> list[str]:
     if len(verdicts) == 1:
-        return _wrapped(f"Verdict: “{verdicts[0].rule.claim}” is {verdicts[0].conclusion}.")
+        return wrapped(f"Verdict: “{verdicts[0].rule.claim}” is {verdicts[0].conclusion}.")
     counted = Counter(verdict.conclusion for verdict in verdicts)
     told = ", ".join(f"{number} {conclusion}" for conclusion, number in counted.items())
-    return _wrapped(f"Verdicts of {len(verdicts)} rules: {told} (see the report).") if verdicts else []
+    return wrapped(f"Verdicts of {len(verdicts)} rules: {told} (see the report).") if verdicts else []
 
 
 def _short(axis: str) -> str:
@@ -213,5 +226,6 @@ def _percent(level: float) -> str:
     return f"{100 * level:.3g} %"
 
 
-def _wrapped(text: str) -> list[str]:
+def wrapped(text: str) -> list[str]:
+    """The text in lines of a narrow terminal, which no word is broken for."""
     return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)

@@ -1,9 +1,10 @@
 """Plans and what they cost: the cells, the packs, and arms that `harness match` made equal."""
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Sequence
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from harness.base.formats import NONE, human, number
 from harness.count import DEFAULT_WEIGHTS
@@ -23,6 +24,9 @@ from harness.show.tables.table import (
 from harness.spec import Cell as PlannedCell
 from harness.spec import Manifest, axis_words, count_names, default_count
 from harness.spec.counts import KINDS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def plan_table(manifest: Manifest, in_full: bool = False) -> Table:

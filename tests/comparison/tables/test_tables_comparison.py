@@ -18,7 +18,7 @@ from harness.comparison.tables.read import Columns
 from harness.show.figures.comparison import compare_figure
 from harness.show.tables.comparison import crossover_words
 
-REFERENCE = Path(__file__).parents[3] / "results" / "reference" / "quickstart" / "runs.csv"
+REFERENCE = Path(__file__).parents[3] / "results" / "reference" / "toy_laws" / "runs.csv"
 SIZES = (10, 30, 100, 300, 1000, 3000, 10000)
 NEED = 4.0  # what mlp needs of params for each of kan's
 

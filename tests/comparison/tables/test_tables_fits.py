@@ -18,7 +18,7 @@ from harness.comparison.tables.fits import Request, answer
 from harness.comparison.tables.read import Columns
 from harness.judging.scaling import fit_table
 
-REFERENCE = Path(__file__).parents[3] / "results" / "reference" / "quickstart" / "runs.csv"
+REFERENCE = Path(__file__).parents[3] / "results" / "reference" / "toy_laws" / "runs.csv"
 EXPONENTS = {"kan": 4.0, "mlp": 0.5}
 SIZES = (10, 30, 100, 300, 1000, 3000, 10000)
 

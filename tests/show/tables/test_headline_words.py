@@ -85,7 +85,7 @@ def test_pages_have_every_size_and_axis_and_say_where_it_was_read():
     assert table.rows[0].cells[0] == "task_0_of_many: exp(sin(πx) + y²)"
     assert table.rows[0].cells[2] == [("kan 3.2x [1.4, 7]", "strong"), " at 30"]
     assert answer_sentences(found)[0] == (
-        "On task_0_of_many, at the largest equal size: kan is better, 2×10⁵ times at equal trainable parameters, 3.2 "
+        "On task_0_of_many, at the largest equal size: kan is better, 200,000 times at equal trainable parameters, 3.2 "
         "times at equal training FLOPs (shared-dense); undecided at equal training FLOPs (local minimum)."
     )
     assert "not known (no equal size)" in answer_sentences(found)[1]

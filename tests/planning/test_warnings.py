@@ -1,0 +1,107 @@
+"""What a plan cannot answer is said before anything trains, or refused where nothing could come of it."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from harness.base.errors import USAGE, HarnessError
+from harness.cli import main
+from harness.planning.plan import make_plan
+from harness.planning.warnings import check_rules_can_be_judged, warnings_of
+from harness.spec import parse_experiment
+
+GOOD = """\
+question: which?
+tasks: [exp2d]
+arms:
+  kan: {architecture: {family: kan, hidden: [2]}, recipe: adam}
+  mlp: {architecture: {family: mlp, depth: 3}, recipe: adam}
+match: {axis: params, at: [60, 100, 150, 200, 400], tol: 0.3, solve: {kan: grid, "*": width}}
+recipes:
+  adam: {optimizer: {name: adam, learning_rate: 1e-3}, max_evaluations: 10}
+seeds: [0, 1]
+"""
+FEW = GOOD.replace("150, 200, 400", "200")
+EXPONENT = "decide: [{arms: [kan, mlp], quantity: exponent, threshold: 0, at_least: 1, claim: it scales}]\n"
+THIRD = "  third: {architecture: {family: mlp, depth: 2}, recipe: adam}\nmatch"
+
+
+def _said(text: str) -> list[str]:
+    return [warning.sentence for warning in warnings_of(make_plan(parse_experiment(text), "test"))]
+
+
+def test_a_plan_that_answers_has_no_warning():
+    assert _said(GOOD) == []
+
+
+def test_each_thing_that_a_plan_cannot_answer_is_a_sentence():
+    same = "  again: {architecture: {family: mlp, depth: 3}, recipe: adam}\nmatch"
+    for text, said in (
+        (FEW, "3 sizes: no exponent will be fitted, the comparison at equal size will (kan on exp2d, mlp on exp2d)"),
+        (GOOD.replace(", 400]", "]"), "4 sizes: only a law without a floor can be fitted (kan on exp2d"),
+        (GOOD + "hold_out: 1\n", "4 sizes: only a law without a floor can be fitted (kan on exp2d"),
+        (GOOD + "window: {kan: {max: 220}}\n", "4 sizes: only a law without a floor can be fitted (kan on exp2d)"),
+        (
+            GOOD.replace("60, 100, 150, 200, 400", "60, 70, 80, 100, 120"),
+            "sizes within a factor of 3.2, too little for",
+        ),
+        (FEW + EXPONENT, "decide.0.quantity=exponent: it is read off laws, which take 4 sizes or more, and kan has 3"),
+        (GOOD.replace("[0, 1]", "[7]"), "one seed: no interval will tell a difference from chance"),
+        (GOOD.replace("match", THIRD, 1), "3 arms and no decide:, so nothing will be concluded"),
+        (GOOD.replace("match", same, 1), "mlp, again are the same arm"),
+        (GOOD.replace("60,", "1, 2, 3, 4, 5, 60,"), "10 of 20 cells are infeasible, such as kan on exp2d: params"),
+        (GOOD.replace("[exp2d]", "[exp2d, exp100d]"), "kan has no feasible cell on exp100d, so nothing is compared"),
+    ):
+        assert any(each.startswith(said) for each in _said(text)), (said, _said(text))
+
+
+def test_an_arm_without_a_cell_is_refused_with_the_nearest_sizes():
+    far = GOOD.replace("hidden: [2]", "hidden: [9, 9]")
+    with pytest.raises(HarnessError) as caught:
+        make_plan(parse_experiment(far), "test")
+    told = str(caught.value)
+    assert told.startswith(
+        "match.at: arm 'kan' has no feasible cell on any task, so nothing can be said of it; on exp2d"
+    )
+    assert "nearest: grid=1 gives" in told
+    assert told.endswith("choose budgets near these, raise match.tol, or leave the arm out")
+
+
+def test_a_rule_that_no_task_can_answer_is_refused_but_at_a_scale(tmp_path, monkeypatch):
+    """The scale is a rehearsal of a file whose rules can be judged."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(HarnessError, match=r"^decide\.0\.quantity=exponent: it is read off laws"):
+        check_rules_can_be_judged(make_plan(parse_experiment(FEW + EXPONENT), "test"))
+    (tmp_path / "a.yaml").write_text(GOOD + EXPONENT + "scales: {short: {match.at: [60, 100]}}\n")
+    done = CliRunner().invoke(main, ["validate", "a.yaml", "--scale", "short"])
+    assert done.exit_code == 0
+    assert "warning: decide.0.quantity=exponent: it is read off laws" in done.output
+
+
+def test_every_command_says_it(tmp_path, monkeypatch):
+    """`validate` in sentences and in its JSON, `plan` and `run` in short; an arm without a cell ends all of them."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "few.yaml").write_text(FEW)
+    validated = CliRunner().invoke(main, ["validate", "few.yaml"])
+    assert validated.exit_code == 0
+    assert f"warning: {_said(FEW)[0]}" in validated.output
+    assert json.loads(CliRunner().invoke(main, ["validate", "few.yaml", "--json"]).output)["warnings"] == _said(FEW)
+    for command in ("plan", "run"):
+        told = CliRunner().invoke(main, [command, "few.yaml"]).output
+        assert "warning: 3 sizes, no exponent (`harness validate FILE` says more)" in told, command
+
+    (tmp_path / "far.yaml").write_text(FEW.replace("hidden: [2]", "hidden: [9, 9]"))
+    for command in ("validate", "plan", "run"):
+        done = CliRunner().invoke(main, [command, "far.yaml"])
+        assert done.exit_code == USAGE
+        assert done.output.startswith("error: far.yaml:6: match.at: arm 'kan' has no feasible cell"), command
+
+
+def test_a_column_of_values_is_said_to_be_reshaped(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "a_column.py").write_text("def f(x):\n    return x[:, :1]\n")
+    said = _said(GOOD.replace("[exp2d]", "[{target: 'a_column:f', inputs: 2}]"))
+    assert said == ["target a_column:f returns values of shape (n, 1); they are reshaped to (n,), a value a point"]
