@@ -1,3 +1,3 @@
-"""harness: the referee between KANs and MLPs."""
+"""harness: a fair comparison of KANs and MLPs."""
 
 __version__ = "0.1.0"

@@ -9,10 +9,16 @@ from harness.cli.options import together
 from harness.dispatch.mirror import Mirror, check_wandb
 
 wandb_options = together(
-    click.option("--wandb", type=click.Choice(["online", "offline"]), help="Mirror finished runs to wandb."),
-    click.option("--wandb-per", type=click.Choice(["run", "pack"]), default="run", show_default=True),
-    click.option("--wandb-project", default="harness", show_default=True, metavar="NAME"),
-    click.option("--wandb-entity", metavar="NAME", help="Team or user.  [default: yours]"),
+    click.option("--wandb", type=click.Choice(["online", "offline"]), help="Copy finished runs to wandb."),
+    click.option(
+        "--wandb-per",
+        type=click.Choice(["run", "pack"]),
+        default="run",
+        show_default=True,
+        help="What becomes one wandb run: a run, or runs that train together.",
+    ),
+    click.option("--wandb-project", default="harness", show_default=True, metavar="NAME", help="The wandb project."),
+    click.option("--wandb-entity", metavar="NAME", help="The wandb team or user.  [default: yours]"),
 )
 
 

@@ -34,23 +34,25 @@ scale_option = click.option(
     default=FULL,
     show_default=True,
     metavar="NAME",
-    help="One of the file's `scales:`; what it makes lies in results/<name>-<scale>, which other commands take.",
+    help="One of the file's `scales:`. Results go to results/<name>-<scale>, a FOLDER for other commands.",
 )
 results_option = click.option(
     "--results",
     type=click.Path(path_type=Path),
     default=Path("results"),
     show_default=True,
-    help="Folder that holds runs/ and a folder per experiment.",
+    help="Folder of results: runs/ and a folder for each experiment.",
 )
 replan_option = click.option(
     "--replan",
     is_flag=True,
-    help="Freeze the file as it is now, keeping the earlier plan beside it. Records are kept in any case.",
+    help="Freeze the file as it is now. The earlier plan and all records are kept.",
 )
-workers_option = click.option("--workers", type=click.IntRange(min=1), help="Worker processes.  [default: one a core]")
+workers_option = click.option(
+    "--workers", type=click.IntRange(min=1), help="How many processes train.  [default: one a core]"
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, nothing else.")
-yes_option = click.option("--yes", is_flag=True, help="Do not ask; without a terminal it must be said.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask. Scripts need it.")
 
 
 def confirm(question: str, yes: bool, refused: str) -> None:

@@ -53,21 +53,21 @@ where_options = together(
         "--profile",
         type=click.Path(path_type=Path),
         metavar="YAML",
-        help="The cluster: partition, GPUs, memory, time limit, set-up lines; see docs/cluster.md.",
+        help="What a job asks SLURM for, such as slurm/gpu.yaml (docs/cluster.md).",
     ),
     click.option(
         "--local",
         type=click.IntRange(min=1),
         metavar="N",
-        help="No cluster: the same packs by the same code, N at a time on this machine.",
+        help="Use no cluster: train N packs of runs at a time on this machine.",
     ),
-    click.option("--dry-run", is_flag=True, help="Say what would be submitted, and do nothing."),
+    click.option("--dry-run", is_flag=True, help="Show what would be sent, and do nothing."),
     yes_option,
     click.option(
         "--max-gpu-hours",
         type=click.FloatRange(min=0, min_open=True),
         metavar="HOURS",
-        help="Submit nothing if more is predicted (core-hours where the profile asks for no GPU).",
+        help="Send nothing if more hours are predicted (core-hours if the profile asks for no GPU).",
     ),
 )
 

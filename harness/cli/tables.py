@@ -20,15 +20,23 @@ SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 # All are left out where an experiment is asked about.
 table_options = together(
-    click.option("--x", multiple=True, metavar="COLUMN", help="Sizes; repeat to fit several, side by side."),
-    click.option("--y", metavar="COLUMN", help="Losses, above 0; smaller is better."),
-    click.option("--by", multiple=True, metavar="COLUMN", help="Every value of it is an arm; repeat to cross."),
-    click.option("--config", multiple=True, metavar="COLUMN", help="What a run was set to; finds runs read twice."),
-    click.option("--seed", metavar="COLUMN", help="What tells the repeats of a config apart."),
-    click.option("--status", metavar="COLUMN", help="How a run ended: ok, done, true, … or else it failed."),
-    click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Only these rows; repeat for several."),
-    click.option("--same", multiple=True, metavar="COLUMN", help="Must have one value in a fit; repeat."),
-    click.option("--level", type=SHARE, default=0.95, show_default=True, help="Of the intervals."),
+    click.option("--x", multiple=True, metavar="COLUMN", help="The column of sizes. Repeat it to fit several."),
+    click.option("--y", metavar="COLUMN", help="The column of losses: above 0, smaller is better."),
+    click.option(
+        "--by", multiple=True, metavar="COLUMN", help="The column that names the arms. Repeat it to cross several."
+    ),
+    click.option(
+        "--config", multiple=True, metavar="COLUMN", help="What a run was set to. It finds runs that are listed twice."
+    ),
+    click.option("--seed", metavar="COLUMN", help="What distinguishes the repeats of a config."),
+    click.option("--status", metavar="COLUMN", help="How a run ended. All but ok, done, true, … failed."),
+    click.option(
+        "--where", multiple=True, metavar="COLUMN=VALUE", help="Only rows with this value. Repeat it for several."
+    ),
+    click.option(
+        "--same", multiple=True, metavar="COLUMN", help="A column that must have one value in a fit. Repeat it."
+    ),
+    click.option("--level", type=SHARE, default=0.95, show_default=True, help="The level of the intervals."),
     click.option("--min-x", type=POSITIVE, help="The smallest size that is fitted."),
     click.option("--max-x", type=POSITIVE, help="The largest size that is fitted."),
     click.option("--until", type=click.Choice(["minimum"]), help="Fit the sizes up to the least mean loss."),

@@ -86,7 +86,7 @@ def keeping(folder: Path, progress: Progress = lambda what, done, of: None, core
 
 
 def kept(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What the function returns for the arguments; in a block it is computed once, and found in the next one's file."""
+    """The function's value for the arguments: computed once in a block, and read from the file by the next block."""
     known = _current.get()
     if known is None:
         return function(*arguments)

@@ -19,7 +19,7 @@ from harness.judging.scaling import SeriesFit, common_law
 
 
 def shown(fits: Sequence[SeriesFit], law: str | None = None) -> list[SeriesFit]:
-    """Of each series the fit of one law for all, that of `harness.judging.scaling.common_law` unless it is given."""
+    """The fit of each series by one law for all: `harness.judging.scaling.common_law` unless one is given."""
     chosen = law or common_law([one._replace(task="") for one in fits], "", fits[0].axis)
     return [one for one in fits if one.fit.law == chosen]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Case:
-    """Where a quantity is to be found: a condition on a task, or on the tasks of a family, sizes being on `axis`."""
+    """Where to find a quantity: a condition on a task, or on the tasks of a family, with sizes on `axis`."""
 
     condition: Condition
     tasks: Sequence[str]

@@ -36,7 +36,7 @@ def by_way(table: pd.DataFrame, way: str) -> pd.DataFrame:
 
 
 def far_worse(table: pd.DataFrame, way: str, sides: tuple[str, str], axis: str) -> bool:
-    """Whether by `way` both sides' median losses at the largest size are over FAR_WORSE times larger, on all tasks."""
+    """Whether `way` makes both sides' median losses at the largest size over FAR_WORSE times larger, on all tasks."""
     declared, other = (_largest(one, sides, axis) for one in (table, by_way(table, way)))
     ratios = (other / declared).dropna()
     return len(ratios) > 0 and bool((ratios > FAR_WORSE).all())
@@ -66,7 +66,7 @@ def concluded(declared: Conclusion, counts: Sequence[Count], others: Sequence[Un
 
 
 def robust_words(verdict: dict[str, Any]) -> str:
-    """What other counts and other ways of searching make of a verdict (`judge.to_json`): `stable`, or why it is not."""
+    """`stable`, or why a verdict (`judge.to_json`) is not, under other counts and other ways of searching."""
     others = [one for one in verdict.get("under", ()) if not one["far_worse"]]
     if verdict["verdict"] in ("training-dependent", "convention-dependent"):
         found = {count["convention"]: count["outcome"] for count in verdict["counts"]}

@@ -76,7 +76,7 @@ def sizes_of(table: pd.DataFrame, axis: str) -> pd.Series:
 
 
 def won_on(table: pd.DataFrame, axis: str) -> pd.DataFrame:
-    """Of confirmed winners the rows that were chosen for `axis` by the search as declared; of other tables, all.
+    """The rows of confirmed winners that the declared search chose for `axis`; all rows of other tables.
 
     On a training cost for which winners were chosen, the size of a run is the budget that it won. Any other axis is
     read off the winners of sizes.

@@ -24,8 +24,10 @@ TRIAL_COLUMNS = ("task", "arm", "asked", "trial", "seed", "val_loss", "test_loss
 
 @dataclass(frozen=True)
 class Searched:
-    """What pages and figures show of a search: its winners (`winners_table`), and the tuning curve of every side at
-    every size, with the `confirmed` values there. `halving` says what it dropped (`overlooked`), where it was used.
+    """What pages and figures show of a search: winners, tuning curves and confirmed values.
+
+    `winners` is a `winners_table`. There is a curve for every side at every size. `halving` says what was `overlooked`,
+    if halving was used.
     """
 
     winners: pd.DataFrame

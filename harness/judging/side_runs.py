@@ -35,8 +35,9 @@ class SideRuns:
 
 
 class Budget(NamedTuple):
-    """What there is to choose from at a budget: validation losses [cells, seeds], inf where a run diverged, and the
-    position of each run in the table [cells, seeds], -1 where there is none."""
+    """The runs at a budget, [cells, seeds]: validation losses, inf where a run diverged, and the runs' positions in the
+    table, -1 where there is no run.
+    """
 
     validation: np.ndarray
     rows: np.ndarray

@@ -23,7 +23,7 @@ from harness.spec import stable_axes
 
 @dataclass(frozen=True)
 class Side:
-    """An arm or series, or several of which the best at each budget is compared; and what it is called."""
+    """An arm or series, or several of them (the best at each budget is compared), and their label."""
 
     label: str
     names: tuple[str, ...]
@@ -31,8 +31,11 @@ class Side:
 
 @dataclass(frozen=True)
 class VersusRequest:
-    """Two sides A and B, the budget `at` on `axis` (the largest common one where it is None), and the loss at
-    which costs are compared (the middle of those that both attain where it is None)."""
+    """What is asked of two sides A and B.
+
+    `at` is the budget on `axis`; None is the largest common one. Costs are compared at `loss`; None is the middle of
+    the losses that both attain.
+    """
 
     sides: tuple[Side, Side]
     axis: str

@@ -42,7 +42,7 @@ DIGITS = 3  # of a cost budget
 
 
 class Contender(NamedTuple):
-    """A trial at one size, at its end or at a `stop`: its losses by seed of the search, and what it costs by axis."""
+    """A trial at one size, at its end or at a `stop`: its losses by the search's seeds, and its cost by axis."""
 
     cell: Cell
     run: RunSpec
@@ -54,9 +54,7 @@ class Contender(NamedTuple):
 
 
 class Competition(NamedTuple):
-    """What a side's winner at a budget is chosen from: the `allowed` contenders, how many trials they come from, and
-    what all of those cost.
-    """
+    """The `allowed` contenders for a side's winner at a budget, and how many trials they come from, at what cost."""
 
     task: str
     side: tuple[str, ...]

@@ -108,7 +108,7 @@ def why_infeasible(network: Network, recipe: Recipe, task: RunTask, dtype: Dtype
 
 
 def engine_of(experiment: Experiment, network: Network, optimiser: Optimiser, task: RunTask) -> Engine:
-    """What trains `network`: the experiment's engine, or else `fused` where it can; a HarnessError if it cannot."""
+    """The engine of `network`: the experiment's, or `fused` where it can train it; a HarnessError if it cannot."""
     if task.is_pde:
         if experiment.engine == "fused":
             raise HarnessError(

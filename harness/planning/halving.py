@@ -68,7 +68,7 @@ def all_rungs(rungs: Sequence[Manifest]) -> Manifest:
 
 
 def is_checked(cell: Cell) -> bool:
-    """Whether a trial is trained to its end whatever its rank: of every CHECKED_IN in a row one, drawn by lot."""
+    """Whether a trial is trained to its end whatever its rank: one of every CHECKED_IN in a row, drawn by lot."""
     trial = cell.trial
     assert trial is not None
     block, place = divmod(trial.number, CHECKED_IN)

@@ -20,7 +20,7 @@ ARCHITECTURES: TypeAdapter[Architecture] = TypeAdapter(Architecture)
 
 
 class Setting(NamedTuple):
-    """What the arms are matched for: a budget on an axis, the target's variables, and what a run does.
+    """What arms are matched for: a budget on an axis, the inputs of the target, and the work of a run.
 
     `evaluations` of `samples` points each, for `flops_train`; None when they are what is solved for.
     """

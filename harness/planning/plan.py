@@ -530,7 +530,7 @@ def packs_of(runs: Iterable[PlannedRun]) -> tuple[tuple[str, ...], ...]:
 
 
 def computation(run: RunSpec) -> str:
-    """What runs must have in common to train as one pack, as text: all but seed, gain and learning rate."""
+    """As text, what runs of one pack have in common: all but seed, gain and learning rate."""
     data = run.model_dump(mode="json")
     del data["seed"], data["recipe"]["gain"]
     if run.recipe.optimizer.rate is not None:

@@ -8,7 +8,7 @@ from harness.families.space import Range, SearchAxis, Space
 
 
 def extent(axis: SearchAxis) -> float:
-    """How much an axis holds: its choices, its whole numbers, or its length, of a logarithmic one in ln."""
+    """How large an axis is: its number of choices or whole numbers, or its length (in ln if it is logarithmic)."""
     if not isinstance(axis, Range):
         return len(axis)
     if axis.is_whole:
@@ -26,7 +26,7 @@ def varied_words(path: str, axis: SearchAxis) -> str:
 
 
 def differences(own: Space, standard: Space) -> str:
-    """What is added to a standard space or left out of it, and how much wider the axes are that both have."""
+    """What a space adds to the standard one or leaves out, and how much wider the axes are that both have."""
     words = []
     if added := [path for path in own if path not in standard]:
         words.append(f"adds {', '.join(added)}")

@@ -9,7 +9,7 @@ from harness.spec import Manifest
 
 
 class Merged(NamedTuple):
-    """What became of the records of a folder: ids of their runs, or of `damaged` ones what is wrong with which file.
+    """What became of the records of a folder: the ids of their runs, or what is wrong with a `damaged` file.
 
     `new` ones were published, `same` ones were here bit for bit, the next three are kept as duplicates, and those of
     runs that are not in the plan, `others`, were left alone.

@@ -139,7 +139,7 @@ class Duplicate(NamedTuple):
 
 
 def duplicate_path(folder: Path, record: Record) -> Path:
-    """Where a record that came second is kept: named by its content, so once however often it is brought."""
+    """Where a record that came second is kept. Its content names it, so it is kept once however often it comes."""
     checksum = sealed(record.model_dump(mode="json"))["checksum"]
     return folder / "duplicates" / f"{record.run_id}.{checksum[:16]}.json"
 
@@ -273,7 +273,7 @@ def _lock(folder: Path) -> Iterator[None]:
 
 # --------------------------------------------------------------------------------------------------- the runs of a plan
 class Recorded(NamedTuple):
-    """What records there are of some runs: the status of those that are whole, and what is wrong with the others."""
+    """The records of some runs: the status of those that are whole, and what is wrong with the others."""
 
     statuses: dict[str, Status]
     damaged: dict[str, str]

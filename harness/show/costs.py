@@ -22,7 +22,7 @@ def recipe_note(manifest: Manifest) -> str | None:
 
 
 def cost_words(seconds: float, workers: int, never_timed: int, shapes: int) -> str:
-    """What a sweep will take: seconds, minutes or hours, and how many of its shapes that was only estimated of."""
+    """How long a sweep will take, and for how many of its shapes that is only estimated."""
     coarse = f"; {never_timed} of {shapes} shapes by a rate: `harness bench FILE` times them" if never_timed else ""
     return f"about {duration(seconds)} on {workers} workers (calibrated{coarse})"
 

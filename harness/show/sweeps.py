@@ -40,7 +40,7 @@ STAGES: tuple[SweepStage, ...] = get_args(SweepStage)
 
 
 class Offer(NamedTuple):
-    """What would be sent off: jobs, by the arrays that they are in, and what their hours are counted in.
+    """What would be sent off: jobs by their arrays, and the unit of their hours.
 
     `start_hours` are those of `hours` that jobs take to start, None where no job of the experiment has shown it yet.
     """
@@ -210,14 +210,14 @@ def status_words(manifest: Manifest, found: Mapping[str, RunState]) -> str:
 
 
 def earlier_lines(earlier: Mapping[str, RunState]) -> list[str]:
-    """How many runs that only earlier plans have are on their way, if any, and how they are taken back."""
+    """How many runs of earlier plans alone are on their way, and how to take them back."""
     underway = sum(one.state in UNDERWAY for one in earlier.values())
     move = "`harness cancel FILE --earlier` takes them back"
     return [f"{underway} runs of an earlier plan are still on their way; {move}"] if underway else []
 
 
 def unneeded_lines(jobs: Unneeded) -> list[str]:
-    """How many jobs are on their way for cancelled runs only, and how they are ended."""
+    """How many jobs are on their way for cancelled runs only, and how to end them."""
     lines = []
     if number := len(jobs.numbers) + len(jobs.processes):
         where = "in SLURM" if jobs.numbers else "running here"
@@ -264,7 +264,7 @@ def status_json(
 
 
 def spending_words(spending: Spending) -> str:
-    """What was spent, what that was predicted to be, what is left and how long that takes."""
+    """The hours that were spent and predicted, what is left, and how long that takes."""
     spent, over, left = (
         device_time(hours, spending.device_unit)
         for hours in (spending.spent_hours, spending.predicted_hours_over, spending.predicted_hours_left)
@@ -283,7 +283,7 @@ def spending_words(spending: Spending) -> str:
 
 
 def story(run: str, state: RunState, evidence: Evidence) -> list[str]:
-    """What was done with a run and what all attempts wrote of it, in the order of time, and where it is now."""
+    """The story of a run in the order of time: what was done with it, what all attempts wrote, and where it is now."""
     told: list[tuple[str, list[str]]] = []
     for submission in evidence.submissions:
         if any(run in job.runs for job in submission.jobs):

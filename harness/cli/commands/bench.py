@@ -21,14 +21,20 @@ from harness.spec.run import Dtype, Engine
 @click.argument("file", type=click.Path(path_type=Path), metavar="[FILE]", required=False)
 @results_option
 @scale_option
-@click.option("--engine", type=click.Choice(["fused", "torch"]), help="Without FILE.  [default: fused, of float64]")
-@click.option("--dtype", type=click.Choice(["float64", "float32"]), help="Without FILE.  [default: float64]")
+@click.option(
+    "--engine",
+    type=click.Choice(["fused", "torch"]),
+    help="The engine to time without FILE.  [default: fused, for float64]",
+)
+@click.option(
+    "--dtype", type=click.Choice(["float64", "float32"]), help="The precision to time without FILE.  [default: float64]"
+)
 def bench(file: Path | None, results: Path, scale: str, engine: Engine | None, dtype: Dtype | None) -> None:
-    """Measure what an evaluation takes on this machine, in half a minute; plans then predict seconds.
+    """Time this machine, so that plans predict seconds.
 
-    With FILE, measure the engines that its runs use, and also every shape of that plan alone, a fraction of a second
-    each: the plan's seconds are then predicted well, and its runs have an axis `seconds`, what each would take by
-    itself on this machine.
+    Without FILE, this times standard networks, half a minute an engine. With FILE, it also times every network of its
+    plan alone, a fraction of a second each. Then the plan's seconds are predicted well, and its runs can be compared
+    per second (the axis `seconds`).
     """
     if file:
         for name, given in (("engine", engine), ("dtype", dtype)):

@@ -24,17 +24,19 @@ FIELDS = ("task", "arm", "series", "seed", "trial", "state", "run")  # by which 
 @planned_argument
 @results_option
 @click.option(
-    "--where", "conditions", multiple=True, metavar="FIELD=VALUE", help="Only runs of which this holds; repeat."
+    "--where", "conditions", multiple=True, metavar="FIELD=VALUE", help="Only runs with this value. Repeat it."
 )
-@click.option("--earlier", is_flag=True, help="Only runs of earlier plans, which --replan has left on their way.")
+@click.option("--earlier", is_flag=True, help="Only runs of earlier plans that --replan left on their way.")
 @yes_option
 def cancel(file: Path, results: Path, conditions: tuple[str, ...], earlier: bool, yes: bool) -> None:
-    """Take back runs that are on their way or would be sent off: jobs with no others end, workers pass over the rest.
+    """Take back runs that are on their way or would be sent off.
 
-    Fields: task, arm, series, seed, trial, state, run (the beginning of an id). What is cancelled stays so until
-    `harness retry --cause cancelled`. A pack that trains already goes on if not all of its runs are cancelled.
+    --where chooses runs by a field: task, arm, series, seed, trial, state, or run (the beginning of an id).
 
-    Running it again is harmless: it ends jobs of cancelled runs that are still there. Exit 3 if that fails.
+    A job ends when all of its runs are cancelled. Workers skip cancelled runs, but a pack that already trains goes on
+    unless all of its runs are cancelled. Cancelled runs stay so until `harness retry --cause cancelled`.
+
+    You can run this again: it ends jobs of cancelled runs that are still there. Exit 3 if that fails.
     """
     if earlier and conditions:
         raise HarnessError("--earlier, --where: give one of them; runs of earlier plans have no fields any more")

@@ -52,20 +52,28 @@ compare_options = together(
     click.option(
         "--law",
         type=click.Choice(["pure", "floor", "shifted", "broken"]),
-        help="Of both arms.  [default: the richest that either is quoted with by `harness fit`]",
+        help="The law of both arms.  [default: the richer of the two that `harness fit` chooses]",
     ),
-    click.option("--extrapolate", is_flag=True, help="Also at losses that the two do not both attain, marked."),
+    click.option(
+        "--extrapolate", is_flag=True, help="Also compare at losses that only one arm attains, and mark them."
+    ),
     click.option(
         "--aggregate",
         type=click.Choice(["median", "mean_log", "best"]),
         default="median",
         show_default=True,
-        help="One number for the runs of a bin; best is the expected best of k, the same k for both.",
+        help="The number that stands for the runs of a bin; best is the expected best of k.",
     ),
     click.option(
-        "--k", type=click.IntRange(min=1), help="For --aggregate best.  [default: the lesser count of each bin]"
+        "--k",
+        type=click.IntRange(min=1),
+        help="For --aggregate best, of both arms.  [default: the lesser count of each bin]",
     ),
-    click.option("--bins", type=click.IntRange(min=1), help="Of equal width in ln size.  [default: as many as sizes]"),
+    click.option(
+        "--bins",
+        type=click.IntRange(min=1),
+        help="How many bins of equal width in ln size.  [default: as many as sizes]",
+    ),
 )
 
 
@@ -78,15 +86,17 @@ compare_options = together(
     multiple=True,
     type=POSITIVE,
     metavar="NUMBER",
-    help="An experiment: the budget, a size of A.  [default: the largest common one]  A table: losses; repeat.",
+    help="Experiment: a size of A.  [default: three common sizes]  Table: a loss. Repeat it.",
 )
 @results_option
-@click.option("--axis", help="An experiment: what the budget is of: params, seconds, flops_train.local_min, …")
-@click.option("--loss", type=POSITIVE, help="An experiment: where costs are compared.  [default: the middle]")
+@click.option("--axis", help="Experiment: what --at counts: params, seconds, flops_train.local_min, …")
+@click.option(
+    "--loss", type=POSITIVE, help="Experiment: the test loss at which sizes are compared.  [default: the middle]"
+)
 @table_options
 @compare_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the numbers (JSON) and the figure.")
-@click.option("--explain", is_flag=True, help="Print every ratio, cost, crossover and refusal too.")
+@click.option("--explain", is_flag=True, help="Also print every ratio, cost, crossover and refusal.")
 @json_option
 def compare(
     file: Path,
@@ -99,18 +109,18 @@ def compare(
     as_json: bool,
     **asked: Any,
 ) -> None:
-    """Compare two arms: which is better at equal size, by how much, and what equal losses cost.
+    """Say which of two arms is better at equal size.
 
-    Of an experiment, A and B are arms (the best of an arm's series stands for it), series, or several arms under a name
-    of yours, MLP=mlp_2,mlp_3: the best of them at each budget, as other seeds choose. They are compared at the
-    smallest, a middle and the largest size that both have, where these are equal in trainable parameters, in training
-    FLOPs by two counts, and in seconds. With --at, A is the network of that size, and B the one that is equal to it.
-    The figure lies in its results folder.
+    FILE is an experiment: A and B are arms, series, or several arms under a name of yours, MLP=mlp_2,mlp_3. The best
+    one stands for a side that has several; other seeds than the one that is read choose it. This compares the smallest,
+    a middle and the largest size that both sides have, at equal trainable parameters, training FLOPs by two counts, and
+    seconds. With --at, A is the network of that size, and B the one that is equal to it. The figure is written to the
+    results folder.
 
-    Of a table (.csv, .tsv, .parquet; one row a run), A and B are values of --by. Both have the same law: `harness fit`
-    chooses one for each, and the richer of them is that of both. Every --x is a convention of what a size is; the
-    verdict says whether A is cheaper under all of them. A crossover is a set of sizes, and may be one that ends
-    nowhere: then none can be claimed. Who is ahead is said of each size by itself.
+    FILE is a table (.csv, .tsv, .parquet; one row a run): A and B are values of --by. Both arms get one law, the richer
+    of the two that `harness fit` chooses. Every --x is one way to count size; the verdict says whether A is cheaper
+    under all of them. A crossover is the set of sizes at which the arms may be equal; if the set has no end, none can
+    be claimed. Each size is judged by itself.
     """
     if is_table(file) or ((asked["x"] or asked["y"]) and file.suffix not in (".yaml", ".yml")):
         for option in given(dict.fromkeys(OF_EXPERIMENTS)):

@@ -20,7 +20,13 @@ INDENT = 25  # columns before what was found
 
 
 @click.command(epilog="Example: harness doctor --profile slurm/gpu.yaml")
-@click.option("--profile", type=click.Path(path_type=Path), metavar="YAML", required=True, help="As in slurm/.")
+@click.option(
+    "--profile",
+    type=click.Path(path_type=Path),
+    metavar="YAML",
+    required=True,
+    help="A profile, such as slurm/gpu.yaml.",
+)
 @results_option
 @click.option(
     "--wait",
@@ -29,17 +35,17 @@ INDENT = 25  # columns before what was found
     metavar="MINUTES",
     default=10.0,
     show_default=True,
-    help="For the probe job to start.",
+    help="How long to wait for the probe job to start.",
 )
-@click.option("--no-job", is_flag=True, help="Send no probe job: look only at what is seen from here.")
-@click.option("--measure", is_flag=True, help="Have the probe job compare 1 with packs_per_gpu packs a GPU.")
+@click.option("--no-job", is_flag=True, help="Send no probe job; check only from here.")
+@click.option("--measure", is_flag=True, help="Let the probe job compare 1 pack a GPU with packs_per_gpu packs.")
 @json_option
 def doctor(profile: Path, results: Path, wait_minutes: float, no_job: bool, measure: bool, as_json: bool) -> None:
-    """Check what a cluster can and cannot do for the jobs of a profile; exit 3 if anything failed.
+    """Check what a cluster can do for the jobs of a profile.
 
-    Asks SLURM about itself, the partition and such a job; tries the file system of --results; and sends a probe job of
-    at most five minutes, which says what a node has and how soon each side sees the other's files. It leaves nothing
-    behind.
+    This asks SLURM about itself, the partition and such a job, and tries the file system of --results. It sends a probe
+    job of at most five minutes, which says what a node has and how soon each side sees the other's files. It leaves
+    nothing behind. Exit 3 if something failed.
     """
     if measure and no_job:
         raise HarnessError("--measure, --no-job: it is the probe job that measures; give one of them, not both")

@@ -18,9 +18,10 @@ from harness.show.console import console, counted_progress
 @results_option
 @wandb_options
 def export_wandb(file: Path, results: Path, **wandb: Any) -> None:
-    """Mirror the finished runs of an experiment to wandb after the fact; what is there already stays as it is.
+    """Copy the finished runs of an experiment to wandb.
 
-    Files are the truth: nothing is read back. Offline runs lie in the experiment's folder, for `wandb sync`.
+    Runs that are there already stay as they are. Nothing is read back. Offline runs are written to the experiment's
+    folder, for `wandb sync`.
     """
     mirror = mirror_of(wandb)
     if mirror is None:

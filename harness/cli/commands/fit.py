@@ -54,17 +54,26 @@ fit_options = together(
         "laws",
         multiple=True,
         metavar="LAW",
-        help="pure, floor, shifted or broken; repeat to see several.  [default: auto, which chooses]",
+        help="pure, floor, shifted or broken. Repeat it to see several.  [default: auto, which chooses]",
     ),
-    click.option("--hold-out", type=click.IntRange(min=0), default=0, help="Largest sizes to predict, not to fit."),
-    click.option("--diagnostics", is_flag=True, help="Show leverage, sensitivity, bootstraps of the quoted laws."),
-    click.option("--and", "and_", metavar="COLUMN", help="A second size: E + A x^-alpha + B and^-beta."),
-    click.option("--isoflop", metavar="COLUMN", help="Training budgets: the best x of each, and its law."),
-    click.option("--frontier", type=SHARE, metavar="QUANTILE", help="A law that this share of the runs lie below."),
+    click.option(
+        "--hold-out",
+        type=click.IntRange(min=0),
+        default=0,
+        help="How many of the largest sizes to predict, not to fit.",
+    ),
+    click.option("--diagnostics", is_flag=True, help="Show what a law depends on: leverage, sensitivity, bootstraps."),
+    click.option("--and", "and_", metavar="COLUMN", help="The column of a second size: E + A x^-alpha + B and^-beta."),
+    click.option(
+        "--isoflop", metavar="COLUMN", help="The column of training budgets: the best x of each, and its law."
+    ),
+    click.option(
+        "--frontier", type=SHARE, metavar="QUANTILE", help="Fit the law that this share of the runs lies below."
+    ),
     click.option(
         "--share",
         type=click.Choice(["floor", "alpha", "both"]),
-        help="One floor, exponent, or both, in all arms.",
+        help="All arms share one floor, one exponent, or both.",
     ),
     click.option("--out", type=click.Path(path_type=Path), help="Folder for fits.json and figures of the laws."),
 )
@@ -77,14 +86,14 @@ fit_options = together(
 @fit_options
 @json_option
 def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
-    """Fit scaling laws to the records of an experiment, or to a table of anybody's runs.
+    """Fit scaling laws to an experiment, or to a table of runs.
 
-    An experiment's fit writes runs.csv, runs.parquet and fits.json, and takes none of the options of tables.
+    FILE is an experiment: this writes runs.csv, runs.parquet and fits.json. The options for tables do not apply.
 
-    A table is .csv, .tsv (or .gz of them) or .parquet, one row a run. Rows that cannot be fitted are named, not left
-    out. A run is ok if its --status is ok, done, true, 1, yes, success, succeeded, complete, completed or finished;
-    others failed and are counted. Columns called metric, convention, hardware or dtype must have one value in a fit.
-    A law that the data do not support is refused: its code stands in the place of an exponent.
+    FILE is a table: .csv, .tsv (or .gz of them) or .parquet, one row a run. Rows that cannot be fitted are named, not
+    left out. A run is ok if its --status is ok, done, true, 1, yes, success, succeeded, complete, completed or
+    finished; others failed and are counted. Columns called metric, convention, hardware or dtype must have one value in
+    a fit. If the data do not support a law, a code stands in place of its exponent (docs/codes.md).
     """
     if is_table(file) or asked["x"] or asked["y"]:
         _fit_table(file, as_json, asked)

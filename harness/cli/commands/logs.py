@@ -21,7 +21,10 @@ OUTPUT_LINES = 40  # of a job that are shown
 @click.argument("run", metavar="RUN")
 @results_option
 def logs(file: Path, run: str, results: Path) -> None:
-    """Tell the story of a run (the beginning of its id will do): its attempts, and the end of its last job's output."""
+    """Tell the story of a run.
+
+    RUN is a run's id, or how it begins. The story has its attempts, and the end of its last job's output.
+    """
     manifest, folder = frozen_plan(file, results)
     seen = look(manifest, folder)
     known = seen.found | seen.earlier

@@ -26,22 +26,38 @@ class WithFamilies(click.Command):
 @click.command(
     cls=WithFamilies, epilog="Example: harness match --arm 'kan hidden=[5]' --arm 'mlp depth=3' --inputs 2 --at 1000"
 )
-@click.option("--arm", "arms", multiple=True, required=True, help="A family and its fields, one size left out; repeat.")
-@click.option("--at", "budget", type=click.FloatRange(min=0, min_open=True), required=True, help="The budget.")
 @click.option(
-    "--axis", default="params", show_default=True, help="params, flops_forward or flops_train, or axis.convention."
+    "--arm", "arms", multiple=True, required=True, help="A family and its fields without one size. Repeat it."
 )
-@click.option("--inputs", type=click.IntRange(min=1), default=2, show_default=True, help="Variables of the target.")
-@click.option("--outputs", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option("--samples", type=click.IntRange(min=1), default=1000, show_default=True, help="Points an evaluation.")
 @click.option(
-    "--evaluations", type=click.IntRange(min=1), help="Of a run; left out with all sizes given, they are solved for."
+    "--at", "budget", type=click.FloatRange(min=0, min_open=True), required=True, help="The size to reach, on --axis."
+)
+@click.option(
+    "--axis",
+    default="params",
+    show_default=True,
+    help="What is made equal: params, flops_forward, flops_train, or axis.convention.",
+)
+@click.option(
+    "--inputs", type=click.IntRange(min=1), default=2, show_default=True, help="How many inputs the networks have."
+)
+@click.option(
+    "--outputs", type=click.IntRange(min=1), default=1, show_default=True, help="How many outputs the networks have."
+)
+@click.option(
+    "--samples", type=click.IntRange(min=1), default=1000, show_default=True, help="Training points of an evaluation."
+)
+@click.option(
+    "--evaluations",
+    type=click.IntRange(min=1),
+    help="Evaluations of a run. Left out with all sizes given, they are solved for.",
 )
 @click.option(
     "--optimizer",
     type=click.Choice(list(OPTIMISERS)),
     default="lbfgs",
     show_default=True,
+    help="Whose work flops_train includes.",
 )
 @json_option
 def match(
@@ -55,7 +71,7 @@ def match(
     optimizer: str,
     as_json: bool,
 ) -> None:
-    """Make architectures equal on one axis, and show how unequal they then are on all others."""
+    """Make networks equal by one count, and compare the others."""
     setting = Setting(
         axis_named(axis), budget, inputs, outputs, samples, evaluations, OPTIMISERS[optimizer](name=optimizer)
     )

@@ -20,10 +20,11 @@ from harness.show.sweeps import merged_lines
 @click.option("--plan", type=click.Path(path_type=Path), metavar="FILE", help="Only records of this experiment's runs.")
 @json_option
 def merge(source: Path, results: Path, plan: Path | None, as_json: bool) -> None:
-    """Bring records that were trained elsewhere, each one checked: a folder of records, or a results folder.
+    """Add records that were trained elsewhere, and check each one.
 
-    Nothing is overwritten: what is here stays, and what differs from it is kept beside it and judged. Exit 3 if one is
-    damaged, or differs where the same code on the same kind of machine ought to give the same.
+    FOLDER has records, or is a results folder. Nothing is overwritten: a record that is here stays, and one that
+    differs from it is kept beside it and judged. Exit 3 if a record is damaged, or differs although the same code on
+    the same kind of machine made both.
     """
     manifest = frozen_plan(plan, results)[0] if plan else None
     merged = merge_records(source, manifest, results / "runs")

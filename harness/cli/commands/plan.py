@@ -21,10 +21,13 @@ from harness.spec import freeze
 @results_option
 @scale_option
 @replan_option
-@click.option("--packs", is_flag=True, help="Show the packs in place of the cells: what each costs.")
+@click.option("--packs", is_flag=True, help="Show what each pack of runs costs, in place of the sizes.")
 @json_option
 def plan(file: Path, results: Path, scale: str, replan: bool, packs: bool, as_json: bool) -> None:
-    """Expand, match and freeze: show each cell's asked and achieved budget, and what the runs cost."""
+    """Solve every size, freeze the plan, and show what it costs.
+
+    The table has the asked and the achieved budget of each size.
+    """
     planned = plan_of(file, scale)
     folder = results / planned.name
     manifest = freeze(planned, folder, replan)

@@ -13,7 +13,10 @@ from harness.cli.plans import confirmed_plan, planned_records
 @planned_argument
 @results_option
 def plot(file: Path, results: Path) -> None:
-    """Draw test loss against parameters and training FLOPs, with fitted laws, as PNG and PDF."""
+    """Draw test loss against size, with fitted laws.
+
+    Sizes are parameters and training FLOPs. The figure is a PNG and a PDF.
+    """
     manifest, folder = confirmed_plan(file, results)
     with keeping_fits(folder):
         analysis = analyse_and_keep(manifest, planned_records(manifest, folder), folder)

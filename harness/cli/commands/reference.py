@@ -22,14 +22,16 @@ DIGITS = 5  # of a number; none is published with more
 
 @click.command(epilog="Example: harness reference toy_scaling --where task=exp2d --where family=kan")
 @click.argument("name", required=False, metavar="[NAME]")
-@click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Only these rows; repeat for several.")
+@click.option(
+    "--where", multiple=True, metavar="COLUMN=VALUE", help="Only rows with this value. Repeat it for several."
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV on standard output, nothing else.")
 @json_option
 def reference(name: str | None, where: tuple[str, ...], as_csv: bool, as_json: bool) -> None:
-    """Show what the KAN paper published, and what is wrong in it; without NAME, the tables that there are.
+    """Show what the KAN paper published, and what is wrong in it.
 
-    Each row has its source and how it is known, and names the errata that concern it: `--where errata=E1` chooses by
-    one of them, and `harness reference errata` says them in words.
+    Without NAME, this lists the tables. Each row has its source, how sure it is, and the errata (mistakes of the paper)
+    that concern it. `--where errata=E1` shows the rows of one erratum; `harness reference errata` explains all.
     """
     if as_csv and as_json:
         raise HarnessError("--csv and --json are two answers to one question; leave one of them out")

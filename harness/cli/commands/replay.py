@@ -38,12 +38,12 @@ class Planned(NamedTuple):
 
 @click.command(epilog="Example: harness replay fig2_3 --scale short")
 @click.argument("name", metavar="NAME", required=False)
-@click.option("--all", "every", is_flag=True, help="Every replay, one after the other, and a page that lists them.")
+@click.option("--all", "every", is_flag=True, help="Run every replay, and write a page that lists them.")
 @results_option
 @scale_option
-@click.option("--max-width", type=click.IntRange(min=1), metavar="N", help="No MLP wider than N nodes a layer.")
-@click.option("--seeds", type=click.IntRange(min=1), metavar="N", help="Only the first N seeds.")
-@click.option("--partial", is_flag=True, help="Train nothing; the page is of the runs that have records, and says so.")
+@click.option("--max-width", type=click.IntRange(min=1), metavar="N", help="Leave out MLPs wider than N nodes a layer.")
+@click.option("--seeds", type=click.IntRange(min=1), metavar="N", help="Train only the first N seeds.")
+@click.option("--partial", is_flag=True, help="Train nothing: write the page from the runs that have records.")
 @click.option(
     "--keep", "keeping", is_flag=True, help="Copy page, figures and runs to results/replay/, which git keeps."
 )
@@ -61,10 +61,11 @@ def replay(
     replan: bool,
     workers: int | None,
 ) -> None:
-    """Run an experiment of the KAN paper and write a page: published points beside ours; without NAME, what there is.
+    """Run an experiment of the KAN paper again.
 
-    NAME is a file of experiments/, or how its name begins. What has a record is not trained again: `harness submit` can
-    do the training. A page says on top if it is not of the full scale, or not of all runs.
+    NAME is a file of experiments/, or how its name begins. Without NAME, this lists the replays. It writes a page with
+    the published points beside ours. Runs that have records are not trained again, so `harness submit` can do the
+    training. The page says on top if it is not of the full scale, or not of all runs.
     """
     if every and (name or max_width or seeds):
         raise HarnessError("--all runs every replay as its file says: leave NAME, --max-width and --seeds out")

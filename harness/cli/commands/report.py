@@ -13,7 +13,10 @@ from harness.cli.plans import confirmed_plan, planned_records
 @planned_argument
 @results_option
 def report(file: Path, results: Path) -> None:
-    """Write report.html: question, plan, figures, fits and provenance in one self-contained page."""
+    """Write report.html, one self-contained page.
+
+    It has the answer, figures, fits, the plan and provenance.
+    """
     manifest, folder = confirmed_plan(file, results)
     analyse_and_report(manifest, planned_records(manifest, folder), folder)
     click.echo(folder / "report.html")

@@ -17,7 +17,9 @@ from harness.show.sweeps import retried_states
 @click.command(epilog=f"Example: harness retry {EXAMPLE} --cause quarantined --profile slurm/gpu.yaml")
 @file_argument
 @results_option
-@click.option("--cause", "causes", multiple=True, required=True, metavar="STATE", help="Runs in this state; repeat.")
+@click.option(
+    "--cause", "causes", multiple=True, required=True, metavar="STATE", help="Send runs in this state. Repeat it."
+)
 @where_options
 @wandb_options
 def retry(
@@ -31,10 +33,11 @@ def retry(
     max_gpu_hours: float | None,
     **wandb: Any,
 ) -> None:
-    """Send off runs that a submission leaves alone: out of memory, quarantined, cancelled, damaged; or of one cause.
+    """Send off again runs that `harness submit` leaves alone.
 
-    A diverged run is a result, and is never tried again. For `damaged` every record of the plan is checked in full, and
-    those that are damaged are moved to runs/damaged.
+    Their states are out of memory, quarantined, cancelled and damaged; other states can be named too. A diverged run is
+    a result, and is never tried again. For `damaged`, every record of the plan is checked in full, and damaged ones are
+    moved to runs/damaged.
     """
     where, states = where_to_send(profile, local, wandb), retried_states(causes)
     manifest, folder = frozen_plan(file, results)

@@ -23,15 +23,15 @@ from harness.show.console import console
 @scale_option
 @replan_option
 @workers_option
-@click.option("--explain", is_flag=True, help="Print scaling laws, checks and verdicts too, above the answer.")
+@click.option("--explain", is_flag=True, help="Also print scaling laws, checks and verdicts, above the answer.")
 @wandb_options
 def run(file: Path, results: Path, scale: str, replan: bool, workers: int | None, explain: bool, **wandb: Any) -> None:
-    """Do everything: plan, train what is missing, fit, draw, report, and say which side is better.
+    """Train what is missing, and say which side is better.
 
-    The last lines are the answer: at equal parameters, FLOPs and seconds, who has the lower test error, and how many
-    times lower it is.
+    This plans, trains, fits, draws and reports. The last lines are the answer: which side has the
+    lower test error at equal parameters, FLOPs and seconds, and how many times lower it is.
 
-    Ctrl-C at any moment is safe: finished packs have their records, and the same command goes on from there.
+    You can press Ctrl-C at any moment. Finished runs keep their records, and the same command goes on from there.
     """
     while True:
         manifest, folder = freeze_stage(file, results, scale, replan)

@@ -22,13 +22,14 @@ WATCH_SECONDS = 30.0  # between two questions to SLURM
 @planned_argument
 @results_option
 @click.option("--watch", is_flag=True, help=f"Look again every {WATCH_SECONDS:.0f} s until no run is on its way.")
-@click.option("--why", metavar="STATE", help="List the runs in a state and why; `failed` for all that went wrong.")
+@click.option("--why", metavar="STATE", help="List the runs in a state, and why. `failed` lists all that went wrong.")
 @json_option
 def status(file: Path, results: Path, watch: bool, why: str | None, as_json: bool) -> None:
-    """Say where every planned run is, from its record, its worker's log, SLURM and time; exit 3 while some are missing.
+    """Show where every planned run is, and why.
 
     States: planned, queued, running, done, diverged, out of memory, timed out, preempted, node failed, lost, crashed,
-    quarantined, cancelled, damaged.
+    quarantined, cancelled, damaged. They come from the record, the worker's log, SLURM and time. Exit 3 while some runs
+    are missing.
     """
     manifest, folder = frozen_plan(file, results)
     wanted = wanted_states(why) if why else ()

@@ -31,10 +31,10 @@ def submit(
     max_gpu_hours: float | None,
     **wandb: Any,
 ) -> None:
-    """Send off the runs that have no record and are not on their way, as jobs of about equal length.
+    """Send missing runs to a cluster, as jobs of equal length.
 
-    Running it again is harmless: it submits what is missing then. Jobs save their state every minute and when they are
-    told to stop, and go on from it wherever they start again.
+    A run is missing if it has no record and is not on its way. You can run this again: it sends what is then missing.
+    Jobs save their state every minute and when they are told to stop. They go on from it wherever they start again.
     """
     where, manifest = where_to_send(profile, local, wandb), plan_of(file, scale)
     folder = results / manifest.name

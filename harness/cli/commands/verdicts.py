@@ -34,14 +34,14 @@ KEPT = "verdicts"  # the folder in results/ whose content the project keeps
 @scale_option
 @json_option
 @click.option(
-    "--keep", "keeping", is_flag=True, help="Copy what makes the table to results/verdicts/, which git keeps."
+    "--keep", "keeping", is_flag=True, help="Copy the verdicts, runs and figures to results/verdicts/, which git keeps."
 )
 def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, keeping: bool) -> None:
-    """Judge the rules (`decide:`) of experiments by their runs; without FILE, of all in experiments/.
+    """Judge the rules (`decide:`) of experiments by their runs.
 
-    A rule is judged as the plan froze it, never as the file may say by now. Where runs are missing it is `not run`,
-    with the command that trains them. Writes verdicts.html and verdicts.json into results/. Exit 3 if a record is
-    damaged.
+    Without FILE, this judges all files of experiments/. It judges a rule as the plan froze it, whatever the file says
+    now. If runs are missing, the verdict is `not run`, with the command that trains them. This writes verdicts.html and
+    verdicts.json into results/. Exit 3 if a record is damaged.
     """
     made = [_answer(file, results, scale) for file in files or _with_rules(scale)]
     answers = [answer_json(answer) for answer, _ in made]

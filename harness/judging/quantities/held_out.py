@@ -14,7 +14,7 @@ def words(condition: Condition, conventions: tuple[str, ...]) -> str:
 
 
 def find(case: Case) -> Found:
-    """Of all arms' held-out sizes the one that is furthest off: measured / predicted, and what the interval allows."""
+    """The held-out size of all arms that is furthest off: measured / predicted, and what the interval allows."""
     import numpy as np
 
     from harness.base.errors import HarnessError

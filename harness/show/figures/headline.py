@@ -46,7 +46,7 @@ def draw_headline(found: Headline, styles: Mapping[str, Style], folder: Path) ->
 
 @themed
 def headline_figure(found: Headline, styles: Mapping[str, Style]) -> Figure | None:
-    """A panel a task with a row an axis and size; of many tasks, a panel an axis with a row a task, the largest first.
+    """A panel for each task with rows of axes and sizes; with many tasks, a panel for each axis with rows of tasks.
 
     A mark has the colour of the side that is ahead, and is hollow and grey where the interval holds equality. Artists
     carry a gid `ratio:leader`. None where no ratio has a number.

@@ -62,7 +62,7 @@ class DrawnBudget(NamedTuple):
 
 
 class DrawnExperiment(NamedTuple):
-    """What is drawn: the runs, their laws, the style of every series, and the series that are of one budget each."""
+    """What is drawn: the runs, their laws, the style of every series, and the series of one budget each."""
 
     table: pd.DataFrame
     fits: Sequence[SeriesFit]

@@ -41,7 +41,7 @@ class LawsPart:
 
 @dataclass(frozen=True)
 class TrustPart:
-    """What speaks for and against the laws: checks, residuals, and what they predicted of sizes that were held out."""
+    """How far the laws can be trusted: checks, residuals, and their predictions of held-out sizes."""
 
     checks: Table
     residuals: Markup | None

@@ -64,7 +64,7 @@ def pairs_part(manifest: Manifest, runs: pd.DataFrame, loss: str) -> PairsPart |
 
 
 def accuracies_part(runs: pd.DataFrame) -> Table | None:
-    """What share of test points the chosen runs of each size tell right; None where no classes are learnt."""
+    """The share of test points that the chosen runs of each size classify correctly; None without classes."""
     chosen = runs[runs["chosen"] & (runs["metric"] == "cross_entropy") & (runs["status"] == "done")]
     rows = []
     for (task, series, _), of_size in chosen.groupby(["task", "series", "cell"], sort=False):

@@ -28,8 +28,9 @@ MAX_ARMS_NAMED = 3
 
 
 def answer_tables(found: RequestedFits, checked: Callable[[ArmFit], Checks | None] | None) -> Iterator[Table]:
-    """For every column of sizes: each arm's exponents with intervals, or codes of refusals in their place; which law to
-    quote; what was predicted of held-out sizes; and the diagnostics if `checked` says how to get them.
+    """Tables for every column of sizes: exponents, the law to quote, predictions of held-out sizes, diagnostics.
+
+    Where an exponent was refused, the code stands. Diagnostics come from `checked`, if it is given.
     """
     for x in found.cells:
         fits = [one for one in found.fits if one.x_name == x]

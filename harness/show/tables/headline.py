@@ -29,7 +29,7 @@ REFUSED = {"NO_OVERLAP": "no equal size", "CENSORED": "runs diverged", "SEEDS": 
 
 
 def factor(value: float) -> str:
-    """How many times: to two digits below 1,000, and above as a power of ten with one: `3.2`, `210`, `3e5`."""
+    """A factor with two digits below 1,000, and above as a power of ten with one digit: `3.2`, `210`, `3e5`."""
     if math.isinf(value):
         return "∞"
     rounded = float(f"{value:.2g}")
@@ -164,7 +164,7 @@ def turn_words(leads: Sequence[Lead], names: tuple[str, str], labels: tuple[str,
 
 
 def short_names(first: str, second: str) -> tuple[tuple[str, str], list[str]]:
-    """What two sides are called in narrow cells, and the line that explains it where it is not their names."""
+    """Short names of two sides for narrow cells, and the line that explains them if they are not the full names."""
     if max(len(first), len(second)) <= LONGEST_NAME:
         return (first, second), []
     return ("A", "B"), wrapped(f"A: {first}. B: {second}.")

@@ -32,10 +32,9 @@ def verdicts_table(answers: Sequence[dict[str, Any]]) -> Table:
 
 
 def summary_table(answers: Sequence[dict[str, Any]]) -> Table:
-    """A row a rule, by the number of its claim: its outcome and supporting tasks under each convention of a stable
-    verdict, and the verdict.
+    """A row for each rule, by the number of its claim: a cell for each convention that counts, and the verdict.
 
-    Below it a row for each other way of searching.
+    Below it is a row for each other way of searching.
     """
     axes = all_axes()
     conventions = stable_axes()
