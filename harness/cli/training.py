@@ -106,6 +106,7 @@ def _train(
                     progress.pack_done(what, statuses, seconds, _best_words(cell.task, pack[0], best[cell.task]))
                     mirrored([run_id(run) for run in pack])
                 case Skipped():
+                    progress.evaluated(planned.get(pack, 0))
                     progress.pack_done(what, ["recorded"] * len(pack), 0.0)
                 case Failed(failure, "split"):
                     progress.pack_split()

@@ -108,7 +108,7 @@ class PackProgress:
         share = min(self._evaluated / max(self._evaluations, 1), 1.0)
         words = f"{share:.0%} ({self._statuses.total()}/{self._runs} runs)"
         elapsed = time.monotonic() - self._evaluating_since
-        if share < 1 and elapsed >= SECONDS_BETWEEN_LINES:
+        if 0 < share < 1 and elapsed >= SECONDS_BETWEEN_LINES:
             left = elapsed * (1 - share) / share
             words += f", about {duration(left)} left"
         return "; ".join(filter(None, [words, self._best]))

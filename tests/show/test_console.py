@@ -12,6 +12,9 @@ def test_a_log_has_the_share_the_time_left_and_the_best_losses(monkeypatch, caps
     monkeypatch.setattr(console, "SECONDS_BETWEEN_LINES", 0.0)
     monkeypatch.setattr(console, "console", console.Console(width=160))
     progress = console.PackProgress(packs=2, runs=4, evaluations=100, bar=None)
+    progress.pack_split()  # before anything is evaluated there is no time left to tell
+    progress.pack_done("xy mlp [2,9,1]", [], 0.0)
+    assert "] 0% (0/4 runs); xy mlp" in capsys.readouterr().out
     progress.evaluated(25)
     progress.pack_done("xy kan [2,2,1] G=5", ["done", "diverged"], 1.5, "best test RMSE on xy so far: kan 0.01")
     progress.evaluated(75)

@@ -24,6 +24,7 @@ TICK_DIGITS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7))
 MOST_PLACES = 6  # named in a sentence
 FEW_TICKS, MANY_TICKS = 3, 7
 SMALL_TICKS = (2, 4)
+FEW_DECADES = 100  # the ratio of both ends of an axis up to which it has nine small ticks a decade
 FENCE = 1.5  # quartile ranges, or decades where these are less, above the upper quartile: beyond it is an outlier
 LETTERS_AN_INCH = 16.8
 TITLE_LETTERS_AN_INCH = 12.5
@@ -85,7 +86,9 @@ def set_ticks(axis: Axis, is_small: bool = False) -> None:
     is_plain = all(PLAIN[0] <= tick < PLAIN[1] for tick in ticks)
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:,.6g}" if is_plain else scientific(tick, 4)))
-    axis.set_minor_locator(LogLocator(subs=range(1, 10), numticks=200))
+    # Each tick is measured when a figure is laid out: nine a decade took a quarter of an analysis.
+    between = range(1, 10) if high < FEW_DECADES * low else (2, 5)
+    axis.set_minor_locator(LogLocator(subs=between, numticks=200))
     axis.set_minor_formatter(NullFormatter())
 
 
