@@ -30,6 +30,8 @@ KEPT_FOLDERS = 16  # a version of the source has one for each family of networks
 # A product and a sum may become one instruction, and the sign of zero is free. No reordering: sums would hang on what
 # the compiler makes of them, and the splitting of exp would fall apart. No assumption that numbers are finite.
 OPTIONS: dict[str, Any] = {"fastmath": {"contract", "nsz"}, "error_model": "numpy", "nogil": True}
+# Of parts, which Python never calls: a tenth of what compiling takes.
+NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 def compiled(function: Callable[..., Any]) -> Any:
@@ -40,12 +42,12 @@ def compiled(function: Callable[..., Any]) -> Any:
 
 def part(function: Callable[..., Any]) -> Any:
     """Decorator: a function that is only called by compiled ones, and is kept as part of them."""
-    return numba.njit(**OPTIONS)(function)
+    return numba.njit(**NO_WRAPPERS, **OPTIONS)(function)
 
 
 def inlined(function: Callable[..., Any]) -> Any:
     """Decorator: a part that becomes one with its callers, so that what is constant there is constant in it."""
-    return numba.njit(forceinline=True, **OPTIONS)(function)
+    return numba.njit(forceinline=True, **NO_WRAPPERS, **OPTIONS)(function)
 
 
 @contextmanager
