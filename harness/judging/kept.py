@@ -11,12 +11,13 @@ Outside of the block everything is computed anew.
 
 from __future__ import annotations
 
+import base64
 import copyreg
 import hashlib
-import io
+import importlib
 import itertools
+import json
 import os
-import pickle
 import signal
 import sys
 import threading
@@ -126,7 +127,7 @@ def tell(what: str, done: int, of: int) -> None:
 
 def _remember(known: _Kept, key: str, value: Any) -> None:
     known.read[key] = value
-    known.values[key] = pickle.dumps(value)
+    known.values[key] = _dumped(value)
 
 
 def _computed(
@@ -234,55 +235,92 @@ def code_key() -> str:
 
 
 # ---------------------------------------------------------------------------------------------------------- the file
-# A line with the hash of the rest and a line with that of the code, and then the values. What is not whole, or of other
-# code, is made again. Values are pickled, but only values of these rooms are read: a file from elsewhere runs nothing.
+# A line with the hash of the rest, a line with that of the code, and then a line a value: its key, its parts as JSON.
+# What is not whole, or of other code, is made again. Of types only those of these rooms are made.
 def _read(file: Path) -> dict[str, bytes]:
     try:
-        seal, code, values = file.read_bytes().split(b"\n", 2)
+        seal, code, *lines = file.read_bytes().split(b"\n")
     except (OSError, ValueError):
         return {}
-    if seal != _seal(values) or code != code_key().encode():
+    if seal != _seal(lines) or code != code_key().encode():
         return {}
-    found: dict[str, bytes] = _loaded(values)
-    return found
+    pairs = [line.split(b" ", 1) for line in lines]
+    return {key.decode(): value for key, value in pairs}
 
 
 def _write(values: dict[str, bytes], file: Path) -> None:
-    kept_last = dict(list(values.items())[-MOST_KEPT:])
-    data = pickle.dumps(kept_last)
+    lines = [key.encode() + b" " + value for key, value in list(values.items())[-MOST_KEPT:]]
     with whole_file(file) as path:
-        path.write_bytes(b"\n".join([_seal(data), code_key().encode(), data]))
+        path.write_bytes(b"\n".join([_seal(lines), code_key().encode(), *lines]))
 
 
-def _seal(values: bytes) -> bytes:
-    return hashlib.sha256(values).hexdigest().encode()
+def _seal(lines: Sequence[bytes]) -> bytes:
+    return hashlib.sha256(b"\n".join(lines)).hexdigest().encode()
 
 
-class _Values(pickle.Unpickler):
-    """Reads values of the rooms whose functions are kept, and arrays."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """The type of that name; an UnpicklingError for anything that could do more than hold numbers."""
-        if (module, name) in ARRAYS or (module == __name__ and name == _law_named.__name__):
-            return super().find_class(module, name)
-        if module.startswith(("harness.fit.", "harness.comparison.")):
-            found = super().find_class(module, name)
-            if isinstance(found, type) and (is_dataclass(found) or issubclass(found, tuple)):
-                return found
-        raise pickle.UnpicklingError(f"{module}.{name} is no value of a fit")
+def _dumped(value: Any) -> bytes:
+    return json.dumps(_plain(value)).encode()
 
 
 def _loaded(data: bytes) -> Any:
-    return _Values(io.BytesIO(data)).load()
+    return _value(json.loads(data))
 
 
-# What numpy's arrays and numbers are pickled by.
-ARRAYS = (
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "scalar"),
-)
+def _plain(value: Any) -> Any:
+    """A value in types that JSON has, every bit of it. What is no plain value is a list that begins with its kind."""
+    match value:
+        case np.ndarray() | np.generic():
+            kind = "array" if isinstance(value, np.ndarray) else "scalar"
+            content = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode("ascii")
+            return [kind, value.dtype.str, list(value.shape), content]
+        case Law():
+            return ["law", _law_name(value)]
+        case _ if is_dataclass(value):
+            return ["type", _type_name(type(value)), [_plain(getattr(value, one.name)) for one in fields(value)]]
+        case tuple() if hasattr(value, "_fields"):
+            return ["type", _type_name(type(value)), [_plain(one) for one in value]]
+        case tuple() | list():
+            return [type(value).__name__, [_plain(one) for one in value]]
+        case dict():
+            return ["dict", [[_plain(key), _plain(one)] for key, one in value.items()]]
+        case None | bool() | int() | float() | str():
+            return value
+    raise TypeError(f"{type(value).__name__} is no value that is kept")
+
+
+def _value(plain: Any) -> Any:
+    """The value that `_plain` was made of."""
+    match plain:
+        case ["array", dtype, shape, content]:
+            return np.frombuffer(base64.b64decode(content), dtype).reshape(shape).copy()
+        case ["scalar", dtype, _, content]:
+            return np.frombuffer(base64.b64decode(content), dtype)[0]
+        case ["law", name]:
+            return LAWS[name]
+        case ["type", name, content]:
+            return _type_named(name)(*map(_value, content))
+        case ["tuple", content]:
+            return tuple(map(_value, content))
+        case ["list", content]:
+            return list(map(_value, content))
+        case ["dict", pairs]:
+            return {_value(key): _value(one) for key, one in pairs}
+    return plain
+
+
+def _type_name(of: type) -> str:
+    return f"{of.__module__}.{of.__qualname__}"
+
+
+@cache
+def _type_named(name: str) -> type:
+    """The type of a value of these rooms; a TypeError for any other."""
+    module, _, own = name.rpartition(".")
+    if module.startswith(("harness.fit.", "harness.comparison.")):
+        found = getattr(importlib.import_module(module), own)
+        if isinstance(found, type) and (is_dataclass(found) or issubclass(found, tuple)):
+            return found
+    raise TypeError(f"{name} is no type of a value that is kept")
 
 
 def _law_named(name: str) -> Law:
@@ -293,4 +331,5 @@ def _law_name(law: Law) -> str:
     return next(name for name, one in LAWS.items() if one is law)
 
 
-copyreg.pickle(Law, lambda law: (_law_named, (_law_name(law),)))  # its curves are functions
+# Between processes; its curves are functions.
+copyreg.pickle(Law, lambda law: (_law_named, (_law_name(law),)))

@@ -175,13 +175,13 @@ def test_a_table_has_both_metrics_and_chooses_by_each(trained):
 
 
 def test_laws_figures_and_reports_speak_of_the_metric(trained):
-    """A row of the figure is in nats, the other in the target's units; the report has the accuracies."""
+    """A panel of the figure is in cross-entropy, the other in RMSE; the report has the accuracies."""
     plan, _, table = trained
     fits = fit_table(table)
     chosen = table[table["chosen"] & (table["task"] == "wine")]
 
     labels = [axes.get_ylabel() for axes in scaling_figure(plan, table, fits).axes]
-    assert labels == ["test cross-entropy (nats)", "", "test RMSE (target's units)", ""]
+    assert labels == ["test cross-entropy", "", "test RMSE", ""]
     assert {(one["task"], one["metric"]) for one in to_json(fits)} == {
         ("wine", "test_cross_entropy"),
         ("diabetes", "test_rmse"),

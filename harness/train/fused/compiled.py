@@ -31,7 +31,7 @@ KEPT_FOLDERS = 16  # a version of the source has one for each family of networks
 # the compiler makes of them, and the splitting of exp would fall apart. No assumption that numbers are finite.
 OPTIONS: dict[str, Any] = {"fastmath": {"contract", "nsz"}, "error_model": "numpy", "nogil": True}
 # Of parts, which Python never calls: a tenth of what compiling takes.
-NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+NO_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 def compiled(function: Callable[..., Any]) -> Any:
