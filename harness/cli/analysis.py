@@ -38,6 +38,7 @@ from harness.show.pages.report import write_report
 from harness.show.tables.checks import IN_THE_REPORT, checklists, checks_table
 from harness.show.tables.headline import console_lines
 from harness.show.tables.laws import fits_table, held_out_table
+from harness.show.tables.table import code_lines
 from harness.show.words import loss_words
 from harness.spec import Manifest, side_label
 
@@ -164,15 +165,17 @@ def write_pack_costs(manifest: Manifest, records: Mapping[str, Record], folder: 
 
 
 def print_fits(manifest: Manifest, analysis: Analysis) -> None:
-    """The laws, held-out sizes and checks as tables."""
+    """The laws, held-out sizes and checks as tables, and below them what every code in these means."""
     axes = headline_axes(manifest)
     crossed = {cell.series for cell in manifest.cells if cell.frontier}
     fits = [fit for fit in analysis.fits if fit.series not in crossed]
-    print_table(fits_table(fits, axes).without("size x"))
-    if held_out := held_out_table(fits, axes):
-        print_table(held_out.without("size x"))
     checks = checks_table([check for check in analysis.checks if check.series not in crossed])
-    print_table(checks.without("size x", *IN_THE_REPORT))
+    shown = [fits_table(fits, axes), held_out_table(fits, axes), checks.without(*IN_THE_REPORT)]
+    tables = [table.without("size x") for table in shown if table]
+    for table in tables:
+        print_table(table)
+    for line in code_lines(tables):
+        console.print(line, soft_wrap=True)
 
 
 def print_verdicts(verdicts: list[Verdict]) -> None:
