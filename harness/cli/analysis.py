@@ -40,7 +40,7 @@ from harness.show.tables.headline import console_lines
 from harness.show.tables.laws import fits_table, held_out_table
 from harness.show.tables.table import code_lines
 from harness.show.words import loss_words
-from harness.spec import Manifest, side_label
+from harness.spec import Manifest, axis_short, side_label
 
 
 class Analysis(NamedTuple):
@@ -169,9 +169,9 @@ def print_fits(manifest: Manifest, analysis: Analysis) -> None:
     axes = headline_axes(manifest)
     crossed = {cell.series for cell in manifest.cells if cell.frontier}
     fits = [fit for fit in analysis.fits if fit.series not in crossed]
-    checks = checks_table([check for check in analysis.checks if check.series not in crossed])
-    shown = [fits_table(fits, axes), held_out_table(fits, axes), checks.without(*IN_THE_REPORT)]
-    tables = [table.without("size x") for table in shown if table]
+    checks = checks_table([check for check in analysis.checks if check.series not in crossed], axis_short)
+    shown = [fits_table(fits, axes, axis_short), held_out_table(fits, axes, axis_short), checks.without(*IN_THE_REPORT)]
+    tables = [table.without("axis") for table in shown if table]
     for table in tables:
         print_table(table)
     for line in code_lines(tables):

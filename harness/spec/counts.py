@@ -60,6 +60,12 @@ def axis_words(name: str) -> str:
     return axis.words if axis else name
 
 
+def axis_short(name: str) -> str:
+    """What an axis is called where there is little room."""
+    axis = all_axes().get(name)
+    return axis.short if axis else name
+
+
 def _convention_names() -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.name for one in defined("harness.count.conventions", "CONVENTIONS")))
 

@@ -1,6 +1,6 @@
 """The checks of every law in words: what the command line and the report print of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -10,19 +10,22 @@ from harness.fit.select import Selection
 from harness.judging.checks import Check
 from harness.show.tables.laws import SERIES_COLUMNS, series_cells
 from harness.show.tables.table import Table, TableCell, TableRow, notes_of, number_columns, text_columns
+from harness.spec import axis_words
 
 # Of the columns those that are too many for a terminal.
 IN_THE_REPORT = ("α, Huber to squares", "α, other intervals", "largest leverage", "condition")
 
 
-def checks_table(checks: Sequence[Check]) -> Table:
+def checks_table(checks: Sequence[Check], called: Callable[[str], str] = axis_words) -> Table:
     """A row a series and axis: the law to quote, and what is known of it."""
     columns = (
         *(*SERIES_COLUMNS, *text_columns("law to quote", "misses larger sizes by (last value)")),
         *number_columns("p, no floor", "p, lack of fit; runs"),
         *text_columns("α, one size less", *IN_THE_REPORT),
     )
-    rows = [TableRow((*series_cells(check), *_check_cells(check)), notes_of(check.cautions)) for check in checks]
+    rows = [
+        TableRow((*series_cells(check, called), *_check_cells(check)), notes_of(check.cautions)) for check in checks
+    ]
     return Table("which law, and how far to trust it", columns, tuple(rows))
 
 

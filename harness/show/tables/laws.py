@@ -1,6 +1,6 @@
 """The laws of an experiment's series, and what they predicted of held-out sizes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from harness.base.formats import NONE, estimate, human, interval, number
@@ -16,12 +16,12 @@ BothLaws = tuple[SeriesFit, SeriesFit]  # of one series on one axis, without a f
 SERIES_COLUMNS = text_columns("task", "series", "size x", "axis")
 
 
-def series_cells(one: SeriesFit | Check) -> tuple[TableCell, ...]:
-    """What SERIES_COLUMNS say of a series on an axis."""
-    return (one.task, one.series, axis_words(one.axis), Styled(one.axis, "code"))
+def series_cells(one: SeriesFit | Check, called: Callable[[str], str]) -> tuple[TableCell, ...]:
+    """What SERIES_COLUMNS say of a series on an axis; `called` is what an axis is called."""
+    return (one.task, one.series, called(one.axis), Styled(one.axis, "code"))
 
 
-def fits_table(fits: Sequence[SeriesFit], axes: Sequence[str]) -> Table:
+def fits_table(fits: Sequence[SeriesFit], axes: Sequence[str], called: Callable[[str], str] = axis_words) -> Table:
     """Exponents with intervals on `axes`, or the refusal in their place; the law that is drawn stands out.
 
     Where a fit window leaves runs out, the laws without it stand below.
@@ -32,7 +32,7 @@ def fits_table(fits: Sequence[SeriesFit], axes: Sequence[str]) -> Table:
     for pure, floor in _both_laws(fits, axes):
         drawn = common_law(fits, pure.task, pure.axis)
         begins_section = bool(rows) and rows[-1].cells[0] not in ("", pure.task)
-        cells = (*series_cells(pure), *_law_cells(pure.fit, floor.fit, drawn))
+        cells = (*series_cells(pure, called), *_law_cells(pure.fit, floor.fit, drawn))
         rows.append(TableRow(cells, _notes(pure, floor), begins_section=begins_section))
         if pure.without_window and floor.without_window:
             cells = ("", Styled("without the window", "dim"), "", "")
@@ -40,7 +40,9 @@ def fits_table(fits: Sequence[SeriesFit], axes: Sequence[str]) -> Table:
     return Table(f"{loss} = E + A x^-α, on size means in log space", columns, tuple(rows))
 
 
-def held_out_table(fits: Sequence[SeriesFit], axes: Sequence[str]) -> Table | None:
+def held_out_table(
+    fits: Sequence[SeriesFit], axes: Sequence[str], called: Callable[[str], str] = axis_words
+) -> Table | None:
     """The sizes that were held out: test loss as measured, and as the laws predicted it; None if none were.
 
     Of every series the last row has the errors over all sizes.
@@ -50,7 +52,7 @@ def held_out_table(fits: Sequence[SeriesFit], axes: Sequence[str]) -> Table | No
     for pure, floor in _both_laws(fits, axes):
         if pure.held_out is None:
             continue
-        names = series_cells(pure)
+        names = series_cells(pure, called)
         measured = pure.held_out.measured
         for index, (size, mean) in enumerate(zip(measured.sizes, measured.means, strict=True)):
             cells = (human(size, 4), human(mean), _predicted(pure, index), _predicted(floor, index))

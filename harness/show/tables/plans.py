@@ -22,7 +22,7 @@ from harness.show.tables.table import (
     text_columns,
 )
 from harness.spec import Cell as PlannedCell
-from harness.spec import Manifest, axis_words, count_names, default_count
+from harness.spec import Manifest, axis_short, axis_words, count_names, default_count
 from harness.spec.counts import KINDS
 
 if TYPE_CHECKING:
@@ -35,8 +35,9 @@ def plan_table(manifest: Manifest, in_full: bool = False) -> Table:
     Networks are told in a few characters, or `in_full` in words.
     """
     match = manifest.experiment.match
-    counts = [axis_words(default_count(kind)) for kind in KINDS]
-    matched = [f"asked {axis_words(match.count_name)}", "achieved", "off"] if match else []
+    called = axis_words if in_full else axis_short
+    counts = [called(default_count(kind)) for kind in KINDS]
+    matched = [f"asked {called(match.count_name)}", "achieved", "off"] if match else []
     columns = (*text_columns("task", "series", "network"), *number_columns(*matched, *counts))
     rows = []
     for cell in manifest.cells:
