@@ -46,8 +46,8 @@ def searched() -> str:
         leads = [f"on {FORMULAS[one['unit']]} {_lead(one['found'])}" for one in found]
         told.append(f"At {words}, {'; '.join(leads)}.")
     how = (
-        f"**Both sides searched widely** ({experiment.search.trials} settings a side and size, two optimisers, "
-        f"{100 * verdict['interval_level']:.3g} % intervals over {len(experiment.seeds)} fresh seeds, largest size)."
+        f"**Both sides searched widely, at the largest size** ({experiment.search.trials} settings a side and size, "
+        f"two optimisers, {100 * verdict['interval_level']:.3g} % intervals over {len(experiment.seeds)} fresh seeds)."
     )
     return f"- {how} {' '.join(told)}"
 
@@ -60,15 +60,15 @@ def decided() -> str:
         outcomes.update(verdict["verdict"] for verdict in experiment["verdicts"])
     total = sum(outcomes.values())
     told = ", ".join(f"{number} {outcome}" for outcome, number in outcomes.most_common())
-    return f"- **All {total} rules that were fixed in experiment files:** {told}."
+    return f"- **All {total} rules of kept experiments, without the quickstart:** {told}."
 
 
 def _lead(found: dict[str, Any]) -> str:
     low, high, ratio = found["low"], found["high"], found["estimate"]
     if low > 1:
-        return f"KANs lead {human(ratio, 2)} times ({human(low)} to {human(high)})"
+        return f"KANs have {human(ratio, 2)} times less error ({human(low)} to {human(high)})"
     if high < 1:
-        return f"MLPs lead {human(1 / ratio, 2)} times ({human(1 / high)} to {human(1 / low)})"
+        return f"MLPs have {human(1 / ratio, 2)} times less error ({human(1 / high)} to {human(1 / low)})"
     return "nobody leads"
 
 

@@ -6,6 +6,7 @@ over seeds.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,12 +21,14 @@ from harness.judging.found import Found
 from harness.judging.judge import interval_level
 from harness.judging.pairs import END_TOLERANCE
 from harness.judging.runs import ExperimentRuns, of_arm, runs_of
+from harness.judging.scaling import chosen_runs
 from harness.judging.versus import Side, conventions_of, tasks_of_both
 from harness.spec import Decide, Manifest, all_axes, side_label, units
 
 LEVEL = 0.95  # of intervals where no rule asks for another
 FEW_SEEDS = 5  # with fewer, Student's intervals are several times wider than with many
 MOST_DIVERGED = 0.1  # of a side's runs, which nobody needs to be warned of
+FAR_ABOVE = 10.0  # times the median loss of a cell: the training of such a run has failed
 PLACES = ("smallest", "middle", "largest")
 
 
@@ -54,11 +57,22 @@ class Lead:
 
 
 @dataclass(frozen=True)
+class Largest:
+    """The largest network of a side on a task, on the matched axis, and the geometric mean of its test losses."""
+
+    task: str
+    side: str
+    network: str
+    loss: float
+
+
+@dataclass(frozen=True)
 class Headline:
     """Two sides of an experiment at equal size. Ratios are second / first: above 1, the first side is better.
 
     `columns` are the axes of the answer, the one on which the sides were matched first; `clock` is the axis of seconds
-    if the shapes were timed. `cautions` are sentences, the most important one first.
+    if the shapes were timed. On those in `limits` a size is what a run may spend, and it may spend less. `cautions` are
+    sentences, the most important one first.
     """
 
     first: Side
@@ -69,8 +83,10 @@ class Headline:
     formulas: dict[str, str]
     columns: tuple[str, ...]
     clock: str | None
+    limits: tuple[str, ...]
     places: tuple[str, ...]
     readings: tuple[Reading, ...]
+    largest: tuple[Largest, ...]
     leads: tuple[Lead, ...]
     cautions: tuple[str, ...]
 
@@ -165,8 +181,12 @@ def headline(
         formulas={task: manifest.formulas[task].formula for task in tasks},
         columns=tuple(name for name in axes if name not in clocks),
         clock=clocks[0] if clocks else None,
+        limits=tuple(
+            name for name in axes if manifest.confirms and all_axes()[name].kind in ("flops_train", "seconds")
+        ),
         places=places,
         readings=tuple(readings),
+        largest=tuple(_largest(manifest, runs, task, side) for task, side in itertools.product(tasks, sides)),
         leads=tuple(leads),
         cautions=tuple(_cautions(manifest, runs, sides)),
     )
@@ -194,26 +214,35 @@ def _level(manifest: Manifest, runs: ExperimentRuns, sides: tuple[Side, Side]) -
 def _sizes(first: SideCurve, second: SideCurve) -> tuple[float | None, float | None, float]:
     """The smallest, a middle and the largest size that both have; the middle one is of the first side's own sizes.
 
-    Where they have one size in common, it is the largest, and there is no other.
+    Where they have one size in common, it is the largest. None stands for a size that there is not.
     """
     largest = largest_common(first, second)
     smallest, _ = common(first, second)
     if smallest >= largest * (1 - END_TOLERANCE):
         return None, None, float(largest)
     between = first.sizes[(first.sizes > smallest) & (first.sizes < largest)]
-    middle = np.sqrt(smallest * largest)
-    if between.size:
-        middle = between[np.argmin(np.abs(np.log(between / middle)))]
+    if not between.size:
+        return float(smallest), None, float(largest)
+    middle = between[np.argmin(np.abs(np.log(between / np.sqrt(smallest * largest))))]
     return float(smallest), float(middle), float(largest)
 
 
 def _ratio(first: SideCurve, second: SideCurve, size: float | None, level: float) -> Found:
     if size is None:
-        return Found(refused=f"ONE_SIZE: {first.name} and {second.name} have one size of {first.axis} in common")
+        return Found(refused=f"NO_SIZE: {first.name} and {second.name} have too few sizes of {first.axis} in common")
     try:
         return of_paired(paired(first, second, size, level), size)
     except HarnessError as error:
         return Found(refused=str(error), at=size)
+
+
+def _largest(manifest: Manifest, runs: ExperimentRuns, task: str, side: Side) -> Largest:
+    rows = chosen_runs(of_arm(runs, task, side.names).runs, runs.matched)
+    of_size = rows[(rows["size"] == rows["size"].max()) & (rows["status"] == "done")]
+    networks = {cell.index: cell.network.words for cell in manifest.cells if cell.network}
+    words = [networks.get(cell, "") for cell in of_size["cell"]]
+    loss = float(np.exp(np.log(of_size["test_loss"]).mean()))
+    return Largest(task, side.label, ", ".join(filter(None, dict.fromkeys(words))), loss)
 
 
 def _leads(
@@ -241,11 +270,17 @@ def _leads(
 def _cautions(manifest: Manifest, runs: ExperimentRuns, sides: Sequence[Side]) -> Iterator[str]:
     for side in sides:
         rows = runs.table[runs.table["chosen"] & (runs.table["arm"].isin(side.names))]
-        diverged = float((rows["status"] != "done").mean())
-        if diverged > MOST_DIVERGED:
-            yield f"{diverged:.0%} of the runs of {side.label} diverged."
-    if len(manifest.experiment.seeds) < FEW_SEEDS:
-        yield f"{len(manifest.experiment.seeds)} seeds give wide intervals; {FEW_SEEDS} or more narrow them."
+        is_lost = rows["status"] != "done"
+        if is_lost.mean() > MOST_DIVERGED:
+            yield f"{is_lost.mean():.0%} of the runs of {side.label} diverged."
+        losses = rows["test_loss"].where(~is_lost)
+        far = int((losses > FAR_ABOVE * losses.groupby(rows["cell"]).transform("median")).sum())
+        if far:
+            share = f"{far} of {len(rows)} runs of {side.label}"
+            yield f"{share} ended over {FAR_ABOVE:g} times above the median of their size."
+    seeds = len(manifest.experiment.seeds)
+    if seeds < FEW_SEEDS:
+        yield f"{seeds} seeds give wide intervals; {FEW_SEEDS} or more narrow them."
     if not manifest.confirms:
         yield "Each side has one recipe. Another recipe may turn this: search both sides."
     elif search := manifest.experiment.search:

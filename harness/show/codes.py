@@ -98,9 +98,10 @@ CODES: dict[str, Code] = {
         "arms, no other seed can choose among them.",
         "Run more seeds: three or more, five for narrow intervals.",
     ),
-    "ONE_SIZE": Code(
+    "NO_SIZE": Code(
         "refusal",
-        "Both sides have only one size in common. It stands as the largest, so there is no smaller one to read.",
+        "Both sides have one or two sizes in common. One stands as the largest and the other as the smallest, so there "
+        "is no size to read here.",
         "Add sizes that both sides can have.",
     ),
     "LOCAL_SLOPE": Code(

@@ -97,7 +97,7 @@ def test_one_common_size_is_told_once(planned):
     read = {place: found.reading("xy", "params.trainable", place).ratio for place in found.places}
 
     assert read["largest"].at == 60
-    assert all("ONE_SIZE" in read[place].refused for place in ("smallest", "middle"))
+    assert all("NO_SIZE" in read[place].refused for place in ("smallest", "middle"))
 
 
 def test_the_sides_are_those_of_the_first_rule_or_the_only_two_arms(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -59,8 +60,10 @@ def headline_figure(found: Headline, styles: Mapping[str, Style]) -> Figure | No
     columns = min(side_by_side(TASK_COLUMNS if by_task else AXIS_COLUMNS), len(panels))
     longest = max(len(rows) for rows in panels.values())
     figure, axes = panel_grid(len(panels), columns, 0.75 + ROW_HEIGHT * (longest + 1))
+    every_row = list(itertools.chain.from_iterable(panels.values()))
     for panel, (title, rows) in zip(axes, panels.items(), strict=True):
         _draw(panel, rows, found, styles)
+        _set_ratios(panel, every_row)  # the same on every panel, so that the eye compares them
         panel.set_title(textwrap.shorten(title, TITLE_LETTERS // columns, placeholder="…"))
     loss = LOSS_WORDS[found.metric]
     title = f"{found.first.label} or {found.second.label}: whose {loss} is lower, and how many times?"
@@ -112,17 +115,11 @@ def _draw(axes: Axes, rows: Sequence[_Row], found: Headline, styles: Mapping[str
         marker = "o" if ahead is None else styles[ahead].marker
         look: dict[str, Any] = {"marker": marker, "ms": 5, "mfc": fill, "mec": colour, "ls": "", "zorder": 3}
         axes.plot([ratio.estimate], [height], gid=f"ratio:{ahead or 'undecided'}", **look)
-    estimates = np.array([row.ratio.estimate for row in rows], float)
-    ends = np.array([end for row in rows for end in (row.ratio.low, row.ratio.high)], float)
-    axes.set_xscale("log")
-    axes.set_xlim(limits_around(np.concatenate([estimates, [0.5, 2.0]]), ends))
     axes.axvline(1, color="0.2", lw=0.8, zorder=1)
     axes.set_ylim(heights[-1] - 0.7, heights[0] + 1.6)
     axes.set_yticks(heights, [textwrap.shorten(row.label, LETTERS, placeholder="…") for row in rows])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    set_ticks(axes.xaxis)
-    axes.xaxis.set_major_formatter(FuncFormatter(_times))
     for name, text, side, shift in ((second, f"◀ {second}", "right", -5), (first, f"{first} ▶", "left", 5)):
         axes.annotate(
             text,
@@ -137,6 +134,16 @@ def _draw(axes: Axes, rows: Sequence[_Row], found: Headline, styles: Mapping[str
             color=styles[name].text_colour,
         )
     axes.set_xlabel("times lower")
+
+
+def _set_ratios(axes: Axes, rows: Sequence[_Row]) -> None:
+    """A logarithmic axis around the ratios of these rows."""
+    estimates = np.array([row.ratio.estimate for row in rows], float)
+    ends = np.array([*(row.ratio.low for row in rows), *(row.ratio.high for row in rows)], float)
+    axes.set_xscale("log")
+    axes.set_xlim(limits_around(np.concatenate([estimates, [0.2, 5.0]]), ends))
+    set_ticks(axes.xaxis)
+    axes.xaxis.set_major_formatter(FuncFormatter(_times))
 
 
 def _times(ratio: float, _: object) -> str:

@@ -46,6 +46,7 @@ def pairs_part(manifest: Manifest, runs: pd.DataFrame, loss: str) -> PairsPart |
     """The arms side by side at equal size; None where no two of them have sizes in common."""
     axis = pairs_axis(manifest)
     found = pairs(runs, axis)
+    found = found[found["loss_ratio"].notna()]
     if found.empty:
         return None
     axes = all_axes()

@@ -25,7 +25,7 @@ ALL_PLACES_UP_TO = 2  # tasks; of more, the console shows the largest size alone
 MOST_STRETCHES = 4  # of sizes with one leader; more of them are noise
 TASKS_UP_TO = 6  # of more, the console counts on how many who is ahead
 MOST_IN_FULL = 1e7  # times
-REFUSED = {"NO_OVERLAP": "no equal size", "CENSORED": "runs diverged", "SEEDS": "one seed", "ONE_SIZE": "(one size)"}
+REFUSED = {"NO_OVERLAP": "no equal size", "CENSORED": "runs diverged", "SEEDS": "one seed", "NO_SIZE": "(no size)"}
 
 
 def factor(value: float) -> str:
@@ -94,27 +94,36 @@ def answer_table(found: Headline) -> Table:
 
 
 def answer_sentences(found: Headline) -> list[str]:
-    """The answer at the largest size, a sentence a task: who is better in which count of size, and what is open."""
-    place = found.places[-1]
+    """The answer at the largest size, a sentence a task, and which networks were compared there."""
+    place, loss = found.places[-1], LOSS_WORDS[found.metric]
     where = f"at the {place} equal size" if len(found.places) > 1 else f"at {place}"
     told = []
     for task in found.tasks:
         counts: dict[str, list[str]] = {}
         for axis in found.columns:
-            outcome, times = _outcome(found.reading(task, axis, place).ratio, found.first.label, found.second.label)
+            outcome, times = _outcome(
+                found.reading(task, axis, place).ratio, found.first.label, found.second.label, loss
+            )
             counts.setdefault(outcome, []).append(f"{times}at equal {all_axes()[axis].words}")
         parts = [f"{outcome} {', '.join(listed)}" for outcome, listed in counts.items()]
-        told.append(f"On {task}, {where}: {'; '.join(parts)}.")
+        largest = [
+            f"{one.side} {one.network} ({human(one.loss, 2)})"
+            for one in found.largest
+            if one.task == task and one.network
+        ]
+        networks = f" The largest networks, with their {loss}: {', '.join(largest)}." if largest else ""
+        told.append(f"On {task}, {where}, {'; '.join(parts)}.{networks}")
     return told
 
 
 def answer_key(found: Headline) -> str:
     """How to read a cell of the answer's table."""
     first, second, loss = found.first.label, found.second.label, LOSS_WORDS[found.metric]
+    limits = " Training FLOPs are a limit: the best setting within it may spend less." if found.limits else ""
     return (
         f"“{first} 3x [2, 5] at 100” means: at size 100 the {loss} of {first} is 3 times lower, with a "
         f"{_percent(found.level)} interval of 2 to 5. “{second} 2 to {first} 3?” means that it is undecided: the "
-        f"interval runs from {second} 2 times better to {first} 3 times better."
+        f"interval runs from {second} 2 times better to {first} 3 times better.{limits}"
     )
 
 
@@ -129,16 +138,16 @@ def _in_full(times: float) -> str:
     return f"{float(f'{times:.2g}'):,.10g}" if times < MOST_IN_FULL else human(times, 2)
 
 
-def _outcome(found: Found, first: str, second: str) -> tuple[str, str]:
-    """`kan is better`, and how many times; or that it is undecided, or why it is not known."""
+def _outcome(found: Found, first: str, second: str, loss: str) -> tuple[str, str]:
+    """`the test RMSE of kan is`, and how many times lower; or that it is undecided, or why it is not known."""
     if found.estimate is None:
-        return f"not known ({lead_words(found, first, second)})", ""
+        return f"it is not known ({lead_words(found, first, second)})", ""
     match leader(found, first, second):
         case None:
-            return "undecided", ""
+            return "it is undecided", ""
         case name:
             times = found.estimate if name == first else 1 / found.estimate
-            return f"{name} is better,", f"{_in_full(times)} times "
+            return f"the {loss} of {name} is", f"{_in_full(times)} times lower "
 
 
 def seconds_words(found: Headline, names: tuple[str, str]) -> str:

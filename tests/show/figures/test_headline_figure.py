@@ -32,7 +32,7 @@ def made(tasks: int) -> Headline:
     ]
     formulas = {name: name for name in names}
     sides = (Side("kan", ("kan",)), Side("mlp", ("mlp",)))
-    return Headline(*sides, "rmse", 0.95, 5, formulas, AXES, None, PLACES, tuple(readings), (), ())
+    return Headline(*sides, "rmse", 0.95, 5, formulas, AXES, None, (), PLACES, tuple(readings), (), (), ())
 
 
 def marks(figure) -> list:

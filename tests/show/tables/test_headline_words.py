@@ -8,7 +8,7 @@ import itertools
 import pytest
 
 from harness.judging.found import Found
-from harness.judging.headline import Headline, Lead, NoHeadline, Reading
+from harness.judging.headline import Headline, Largest, Lead, NoHeadline, Reading
 from harness.judging.versus import Side
 from harness.show.tables.headline import answer_sentences, answer_table, console_lines, factor, lead_words
 
@@ -38,7 +38,10 @@ def made(tasks: int, names: tuple[str, str] = ("kan", "mlp"), clock: str | None 
     sides = (Side(names[0], (names[0],)), Side(names[1], (names[1],)))
     formulas = dict.fromkeys(labels, "exp(sin(πx) + y²)")
     cautions = ("20 % of the runs of a side with a rather long name, which takes a second line, diverged.",)
-    return Headline(*sides, "rmse", 0.975, 5, formulas, AXES, clock, PLACES, tuple(readings), tuple(leads), cautions)
+    pairs = itertools.product(labels, names)
+    largest = tuple(Largest(task, name, f"[2,5,1] of {name}", 1e-3) for task, name in pairs)
+    found = (tuple(readings), largest, tuple(leads), cautions)
+    return Headline(*sides, "rmse", 0.975, 5, formulas, AXES, clock, (), PLACES, *found)
 
 
 def test_the_answer_fits_fifteen_lines_of_76_columns():
@@ -85,8 +88,10 @@ def test_pages_have_every_size_and_axis_and_say_where_it_was_read():
     assert table.rows[0].cells[0] == "task_0_of_many: exp(sin(πx) + y²)"
     assert table.rows[0].cells[2] == [("kan 3.2x [1.4, 7]", "strong"), " at 30"]
     assert answer_sentences(found)[0] == (
-        "On task_0_of_many, at the largest equal size: kan is better, 200,000 times at equal trainable parameters, 3.2 "
-        "times at equal training FLOPs (shared-dense); undecided at equal training FLOPs (local minimum)."
+        "On task_0_of_many, at the largest equal size, the test RMSE of kan is 200,000 times lower at equal trainable "
+        "parameters, 3.2 times lower at equal training FLOPs (shared-dense); it is undecided at equal training FLOPs "
+        "(local minimum). The largest networks, with their test RMSE: kan [2,5,1] of kan (0.001), mlp [2,5,1] of mlp "
+        "(0.001)."
     )
     assert "not known (no equal size)" in answer_sentences(found)[1]
 
