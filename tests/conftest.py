@@ -1,4 +1,7 @@
-"""One thread: small ensembles are slower on two, and a lane's bits must not hang on the machine's load."""
+"""One thread: small ensembles are slower on two, and a lane's bits must not hang on the machine's load.
+
+One core for laws too: the tests themselves run on all cores, and each process takes seconds to start.
+"""
 
 import signal
 
@@ -18,3 +21,8 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def _one_core(monkeypatch):
+    monkeypatch.setattr("harness.cli.analysis.available_cores", lambda: 1)

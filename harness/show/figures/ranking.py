@@ -58,7 +58,10 @@ def ranking_figure(
     head = f"{loss[0].upper()}{loss[1:]} of {most} series, ranked at their largest size: further left is better"
     keys = [Line2D([], [], ls="", marker="o", ms=size, color=INK, label=name) for name, size in MARK_SIZES.items()]
     write_head(figure, keys, head)
-    sizes = f"Sizes: {axis_words(axis)}. Marks: geometric means over seeds; bars: the seeds' range at the largest size."
+    sizes = (
+        f"Sizes: {axis_words(axis)}. Marks: geometric means over seeds, which outliers move little; bars: the seeds' "
+        "range at the largest size."
+    )
     edges = edge_notes(beyond, "means", failed, "diverged")
     write_note(figure, [sizes, *edges, *notes, *undrawn_note(len(titles) - len(tasks), "tasks")])
     return figure

@@ -175,7 +175,7 @@ def _law_notes(panels: Sequence[DrawnPanel], tasks: Sequence[str], axes_each: in
         for one in panel.series:
             if one.fit.refusals:
                 refused.setdefault(refusal_words(one.fit), []).append(f"{one.name} on {task}")
-    marks = ["Large marks: geometric means over seeds; dots: single runs."]
+    marks = ["Large marks: geometric means over seeds, which outliers move little; dots: single runs."]
     every = [one for panel in panels for one in panel.series]
     if any(one.outside[0].size for one in every):
         marks.append("Hollow: not in the fit.")
