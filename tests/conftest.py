@@ -3,10 +3,14 @@
 One core for laws too: the tests themselves run on all cores, and each process takes seconds to start.
 """
 
+import os
 import signal
 
 import pytest
 import torch
+
+os.environ.pop("COLUMNS", None)
+import harness.show.console  # noqa: F401  its width is that of when it is first imported
 
 
 def pytest_configure():

@@ -146,10 +146,13 @@ def test_python_is_a_command_of_a_shell(tmp_path):
             "gpus: 1\ngpus_option: gres\nsbatch: {gres: 'tmp:1'}\n",
             "sbatch: gres: tmp:1 would take the place of gpus: 1",
         ),
-        ("setup: module load cuda\n", 'mine.yaml:1: setup="module load cuda": input should be a list'),
+        (
+            "setup: module load cuda\n",
+            'mine.yaml:1: setup="module load cuda": a list is expected; write ["module load cuda"]',
+        ),
         ("gpus: 1\ngpus: 2\n", "mine.yaml:2: gpus is given twice; keep one"),
         ("- gpus\n", "mine.yaml: expected fields such as partition:, account:, qos:"),
-        ("gpus: [1\n", "mine.yaml:2: not YAML"),
+        ("gpus: [1\n", "mine.yaml:1: not YAML: this [ is not closed"),
         ("time_minutes: 2\njob_minutes: 1\n", "time_minutes: 2 leaves no minute to train before save_seconds: 120"),
         ("job_minutes: 90\ntime_minutes: 60\n", "job_minutes: 90 is more than time_minutes: 60"),
     ],
@@ -175,7 +178,7 @@ def test_what_has_a_field_is_no_other_option(tmp_path):
     cut_short = {"gpus-per-no": "gpus", "part": "partition", "mem-per-c": "memory_per_cpu_gb"}
     for name, field in (FIELD_OF | cut_short).items():
         told = complaint(tmp_path, f"sbatch:\n  {name}: 1\n")
-        assert told == f"mine.yaml:1: sbatch: {name} has a field of its own; use `{field}:`"
+        assert told == f"mine.yaml:2: sbatch.{name} has a field of its own; use `{field}:`"
 
 
 def test_every_mistake_has_a_line(tmp_path):

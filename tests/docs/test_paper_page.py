@@ -73,6 +73,7 @@ def test_its_commands_print_what_it_shows():
     (command, shown) = re.search(r"```sh\nharness (reference .+)\n```\n\n```\n(.+?)```", TEXT, re.DOTALL).groups()
     answer = " ".join(CliRunner().invoke(main, command.split()).output.split())
 
+    assert len(shown.splitlines()) == 4
     assert all(" ".join(line.split()) in answer for line in shown.splitlines())
     for name in re.findall(r"harness replay (\w+)", TEXT):
         assert any(replay.startswith(name) for replay in REPLAYS), name

@@ -1,17 +1,14 @@
-"""`harness reference`: what it lists, shows, chooses and refuses, and what the README shows of it."""
+"""`harness reference`: what it lists, shows, chooses and refuses."""
 
 import json
 import re
 from importlib.resources import files
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from harness.cli import main
 from harness.paper.reference import CONFIDENCE, errata, load, names
-
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
 def reference(*arguments):
@@ -123,12 +120,3 @@ def test_mistakes_are_answered_with_the_next_move(arguments, told):
 
     assert refused.exit_code == 2
     assert f"error: {told}" in refused.stderr
-
-
-def test_the_readme_shows_real_lines():
-    """What stands below the README's command is part of what it prints."""
-    arguments, shown = re.search(r"harness reference (toy_scaling.*)\n```\n\n```\n(.*?)```", README, re.DOTALL).groups()
-    printed = reference(*arguments.split()).output.splitlines()
-
-    assert len(shown.splitlines()) == 4
-    assert set(shown.splitlines()) <= set(printed)

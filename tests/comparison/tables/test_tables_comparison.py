@@ -131,7 +131,7 @@ def test_failed_runs_of_one_arm_are_survivor_bias(table):
     ]
     table.write_text("\n".join(lost) + "\n")
 
-    done = _compare(table, "kan", "mlp", *ASKED, "--status", "status")
+    done = _compare(table, "kan", "mlp", *ASKED, "--status", "status", "--explain")
 
     assert "failed: 11 of 21 runs of kan and 0 of 21 runs of mlp" in done.stdout
     assert "SURVIVOR_BIAS, by params: 11 of 21 runs of kan failed and 0 of 21 of mlp" in done.stdout
