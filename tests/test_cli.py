@@ -184,7 +184,7 @@ def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(ended_by, tmp_
 
     resumed = _harness("run", "tiny.yaml", "--workers", "1", cwd=tmp_path, check=True)
 
-    assert f"pack {8 - len(kept)}/{8 - len(kept)}" in resumed.stdout
+    assert f"({8 - len(kept)}/{8 - len(kept)} runs)" in resumed.stdout
     after = {path.name: path.read_bytes() for path in (tmp_path / "results" / "runs").glob("*.json")}
     assert len(after) == 8
     assert kept.items() <= after.items()
