@@ -271,7 +271,8 @@ def _courses(runs: ReplayRuns) -> Iterator[Picture]:
     found: list[tuple[str, Record]] = []
     for (task, series), rows in list(kans.groupby(["task", "series"], sort=False))[:COURSES]:
         finest = rows[rows["grid"] == rows["grid"].max()].sort_values("test_rmse")
-        found.append((f"{task}, {plain_name(str(series))}", runs.records[finest.iloc[len(finest) // 2]["run_id"]]))
+        record = runs.records[finest.iloc[len(finest) // 2]["run_id"]]
+        found.append((f"{task}, {plain_name(str(series))}, {list(record.run.network.shape)}", record))
     yield Picture(
         "course",
         partial(course_figure, found),
