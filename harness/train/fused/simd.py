@@ -135,6 +135,12 @@ def fma(typing, total, factor, other):
 
 
 @intrinsic
+def times(typing, a, b):
+    """a * b, vectors both."""
+    return _vector(_vector, _vector), lambda context, builder, signature, args: builder.fmul(*args, flags=_FLAGS)
+
+
+@intrinsic
 def total(typing, vector):
     """The sum over a vector, by halves."""
 
@@ -345,6 +351,13 @@ def _exp(x):
     return 0.0 if x < -708.0 else 2 * (s * q + s)
 
 
+@part
+def exponentials(numbers):
+    """e^x of every number, in its place."""
+    for at in range(numbers.size):
+        numbers[at] = _exp(numbers[at])
+
+
 # --------------------------------------------------------------------------------------------------------------- waves
 # Cody and Waite again: the first two parts of pi/2 have 33 bits each, so that quarters of a turn below 2^20 multiply
 # them exactly (the parts are those of fdlibm).
@@ -421,11 +434,11 @@ def activate(kind, omega_0, record):
     elif kind == RELU:
         _relu(record)
     elif kind == TANH:
-        _tanh(record)
+        tanh(record)
     elif kind == GELU:
         _gelu(record)
     else:
-        _sine(omega_0, record)
+        sine(omega_0, record)
 
 
 @part
@@ -447,7 +460,7 @@ def _relu(record):
 
 
 @part
-def _tanh(record):
+def tanh(record):
     for s in range(BLOCK):
         # e^2x - 1 without cancellation near 0; from 20 on tanh is 1 in doubles.
         half, q = _exp_parts(2 * _clamp(record[VALUE + s], -20.0, 20.0))
@@ -470,7 +483,7 @@ def _gelu(record):
 
 
 @part
-def _sine(omega_0, record):
+def sine(omega_0, record):
     beyond = 0
     for s in range(BLOCK):
         beyond += not abs(omega_0 * record[VALUE + s]) <= _LARGEST_PHASE
