@@ -107,6 +107,10 @@ class Lbfgs(GradientOptimiser):
             8 * remembered + ITERATION_OPERATIONS * iterations + EVALUATION_OPERATIONS * evaluations
         )
 
+    def kept_numbers(self, network: ShapeBase, residuals: int) -> int:
+        """Steps and changes that are remembered, and what a line search needs."""
+        return (2 * self.history + 8) * network.trainable
+
     @property
     def rate(self) -> float:
         return self.learning_rate
