@@ -164,6 +164,10 @@ class ShapeBase(Frozen):
         """Why the fused engine cannot train it, or None if `harness.train.fused` has kernels of it."""
         return f"has no kernels of family: {self.family}"
 
+    def torch_version(self, knots_move: bool) -> int:
+        """The version of what the torch engine computes for it, which rises where a change gives other numbers."""
+        return 1
+
     # ----------------------------------------------------------------------------------------------------------- counts
     @property
     @abstractmethod

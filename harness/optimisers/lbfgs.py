@@ -120,6 +120,7 @@ class Lbfgs(GradientOptimiser):
     state = LbfgsState
     tunable = ("learning_rate", "history")
     has_loop = True
+    torch_version = 2  # since the inverse Hessian is in its compact form
 
     name: Literal["lbfgs"]
     learning_rate: Positive = 1.0
@@ -141,6 +142,10 @@ class Lbfgs(GradientOptimiser):
             # (Where a fused multiply-add counts as 1, this is the 4 m P of the literature.)
             8 * remembered + ITERATION_OPERATIONS * iterations + EVALUATION_OPERATIONS * evaluations
         )
+
+    def kept_numbers(self, network: ShapeBase, residuals: int) -> int:
+        """Steps and changes that are remembered, and what a line search needs."""
+        return (2 * self.history + 8) * network.trainable
 
     @property
     def rate(self) -> float:

@@ -101,6 +101,11 @@ class LevenbergMarquardt(Optimiser):
         is_dual = self.is_dual(network, residuals)
         return evaluations * system_flops(network.trainable, residuals, network.active_parameters, is_dual)
 
+    def kept_numbers(self, network: ShapeBase, residuals: int) -> int:
+        """The Jacobian, and two matrices of the system."""
+        size = residuals if self.is_dual(network, residuals) else network.trainable
+        return residuals * network.trainable + 2 * size**2
+
     def is_dual(self, network: ShapeBase, residuals: int) -> bool:
         """Whether the system that is solved has the size of the residuals in place of that of the parameters.
 
