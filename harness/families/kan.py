@@ -113,8 +113,7 @@ class KanShape(SplinedShape):
         """Outputs [R, O, N] of one layer, by the way that is faster for its shape; `active` if they are known."""
         if not self.is_wide(layer):
             return evaluate_locally(own, active or spline.active_bases(knots_RIT, h_RIN, self.order), h_RIN)
-        y_RON = wide.evaluate(h_RIN, knots_RIT, scaled_coefficients(own), own.get("base"))
-        return y_RON + own["bias"][:, :, None] if "bias" in own else y_RON
+        return with_bias(own, wide.evaluate(h_RIN, knots_RIT, scaled_coefficients(own), own.get("base")))
 
     def is_wide(self, layer: Layer) -> bool:
         """Whether a layer is evaluated as one product (`harness.families.wide`): by shape alone, for equal bits."""
@@ -141,25 +140,30 @@ class KanShape(SplinedShape):
         samples: int,
         grid_eps: float,
         margin: float,
+        solver: spline.Solver = "gelsd",
     ) -> tuple[Mapping[str, Tensor], list[Tensor]]:
         moved = []
-        for layer, old_RIT in enumerate(knots):
+        for layer, old_RIT in zip(self.layers, knots, strict=True):
             x_RIN = h_RIN[..., :samples]
             new_RIT = spline.knots_from_samples(x_RIN, self.grid, self.order, grid_eps, margin)
-            name = f"layer{layer}.coef"
-            parameters[name] = spline.move_spline(parameters[name], old_RIT, new_RIT, x_RIN, self.order)
-            active = spline.active_bases(new_RIT, h_RIN, self.order)
-            h_RIN = evaluate_locally(of_layer(parameters, layer), active, h_RIN)
+            name = f"layer{layer.number}.coef"
+            parameters[name] = spline.move_spline(parameters[name], old_RIT, new_RIT, x_RIN, self.order, solver)
+            own = of_layer(parameters, layer.number)
+            if solver == "gelsd":  # the compiled engine's, whose runs keep the bits that they have
+                h_RIN = evaluate_locally(own, spline.active_bases(new_RIT, h_RIN, self.order), h_RIN)
+            else:
+                y_RON = wide.evaluate_in_parts(h_RIN, new_RIT, scaled_coefficients(own), own.get("base"))
+                h_RIN = with_bias(own, y_RON)
             moved.append(new_RIT)
         return parameters, moved
 
     def refined(
-        self, parameters: dict[str, Tensor], knots: Sequence[Tensor], grid: int
+        self, parameters: dict[str, Tensor], knots: Sequence[Tensor], grid: int, solver: spline.Solver = "gelsd"
     ) -> tuple[KanShape, Mapping[str, Tensor], list[Tensor]]:
         finer = []
         for layer, old_RIT in enumerate(knots):
             name = f"layer{layer}.coef"
-            parameters[name], new_RIT = spline.refine_spline(parameters[name], old_RIT, self.order, grid)
+            parameters[name], new_RIT = spline.refine_spline(parameters[name], old_RIT, self.order, grid, solver)
             finer.append(new_RIT)
         return self.model_copy(update={"grid": grid}), parameters, finer
 
@@ -255,9 +259,12 @@ def evaluate_locally(own: Mapping[str, Tensor], active: spline.ActiveBases, h_RI
     y_RON = spline.spline_sum(scaled_coefficients(own), active)
     if "base" in own:
         y_RON = torch.baddbmm(y_RON, own["base"].transpose(1, 2), F.silu(h_RIN))
-    if "bias" in own:
-        y_RON = y_RON + own["bias"][:, :, None]
-    return y_RON
+    return with_bias(own, y_RON)
+
+
+def with_bias(own: Mapping[str, Tensor], y_RON: Tensor) -> Tensor:
+    """The bias added, if the layer has one."""
+    return y_RON + own["bias"][:, :, None] if "bias" in own else y_RON
 
 
 def scaled_coefficients(own: Mapping[str, Tensor]) -> Tensor:
