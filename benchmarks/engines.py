@@ -47,6 +47,7 @@ ARMS = {  # of about 1,000 parameters, four inputs
 OF_CLASSES = ("KAN", "MLP, silu")  # these learn classes too
 CLASSES = 3
 BATCH, LANES = 256, 8
+A_CALL = {"kan": 4, "mlp": 12}  # evaluations of a call of the engine, of about the length that `train_pack` gives it
 # Task, family, width and grid: networks of sizes that experiments/real_data.yaml has.
 ON_CLASSES = (
     ("digits", "kan", 6, 5),
@@ -213,7 +214,7 @@ def _classes(task: str, family: str, width: int, grid: int | None, dtype: str) -
     architecture = f"{{{', '.join(f'{name}: {value}' for name, value in fields.items())}}}"
     rows = []
     for engine in ("torch", "chosen") if dtype == "float64" else ("torch",):  # the chosen one is torch for float32
-        about = _training(task, architecture, 2, batch=BATCH, seeds=LANES, dtype=dtype, engine=engine)
+        about = _training(task, architecture, A_CALL[family], batch=BATCH, seeds=LANES, dtype=dtype, engine=engine)
         rows.append(Row(f"our engine, {engine}", "training", about))
     plain = {"module": f"Plain{family.title()}", "sizes": {"width": width, **basis}, "task": task, "batch": BATCH}
     for way, lanes in (("vmapped ensemble", LANES), ("loop over one network", 1)):
