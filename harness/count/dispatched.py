@@ -54,7 +54,7 @@ VIEWS = _names(
 MOVES = _names(
     "arange cat clone constant_pad_nd copy empty empty_like eye fill flip full full_like gather index index_select"
     " linspace new_empty new_empty_strided new_full new_ones new_zeros ones ones_like repeat replication_pad1d roll"
-    " scalar_tensor select_backward slice_backward stack zero zeros zeros_like _to_copy"
+    " scalar_tensor scatter select_backward slice_backward stack zero zeros zeros_like _to_copy"
 )
 PRODUCTS = _names("addmm baddbmm bmm mm")
 COMPARES = _names(

@@ -15,7 +15,7 @@ from pydantic import Field, FiniteFloat, PositiveInt
 
 from harness.families import kanbefair
 from harness.families.base import Layer, Layered, Prices
-from harness.families.later import F, Tensor, jets, np, spline, torch
+from harness.families.later import F, Tensor, jets, np, spline, torch, wide
 from harness.families.layout import flatten, of_layer, unflatten
 from harness.families.prices import BACKWARD
 from harness.families.space import Range
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from harness.families.jacobian import Trace
 
 Base = bool | Literal["frozen"]
+
+# A layer is wide if k+1 passes over its edges hold this many times as many numbers as the bases of its inputs. Fitted
+# once, over 504 pairs of outputs (1 to 64) and intervals (3 to 200) with orders 1, 3 and 5, in float64 and float32, on
+# one core of an AMD EPYC (AVX-512): all 144 layers that are wide by it were evaluated 1.3 to 37 times faster (median
+# 2.7) as one product, forward and backward; of the others the median was slower so.
+WIDE = 3
 
 
 class KanShape(SplinedShape):
@@ -87,20 +93,37 @@ class KanShape(SplinedShape):
 
     # ------------------------------------------------------------------------------------------------------- evaluation
     def evaluate(self, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], x_RIN: Tensor) -> Tensor:
-        for layer, knots_RIT in enumerate(knots):
-            active = spline.active_bases(knots_RIT, x_RIN, self.order)
-            x_RIN = evaluate_layer(of_layer(parameters, layer), active, x_RIN)
+        for layer, knots_RIT in zip(self.layers, knots, strict=True):
+            x_RIN = self.evaluate_layer(layer, of_layer(parameters, layer.number), knots_RIT, x_RIN)
         return x_RIN
+
+    def evaluate_layer(
+        self,
+        layer: Layer,
+        own: Mapping[str, Tensor],
+        knots_RIT: Tensor,
+        h_RIN: Tensor,
+        active: spline.ActiveBases | None = None,
+    ) -> Tensor:
+        """Outputs [R, O, N] of one layer, by the way that is faster for its shape; `active` if they are known."""
+        if not self.is_wide(layer):
+            return evaluate_locally(own, active or spline.active_bases(knots_RIT, h_RIN, self.order), h_RIN)
+        y_RON = wide.evaluate(h_RIN, knots_RIT, scaled_coefficients(own), own.get("base"))
+        return y_RON + own["bias"][:, :, None] if "bias" in own else y_RON
+
+    def is_wide(self, layer: Layer) -> bool:
+        """Whether a layer is evaluated as one product (`harness.families.wide`): by shape alone, for equal bits."""
+        return WIDE * (self.grid + self.order) <= (self.order + 1) * layer.outputs
 
     def trace(
         self, layer: Layer, own: dict[str, Tensor], knots: Sequence[Tensor], h_RIN: Tensor, trace: Trace
     ) -> Tensor:
         active = spline.active_bases(knots[layer.number], h_RIN, self.order)
-        return trace.add(own, h_RIN, evaluate_layer(own, active, h_RIN), active=active)
+        z_RON = self.evaluate_layer(layer, own, knots[layer.number], h_RIN, active)
+        return trace.add(own, h_RIN, z_RON, active=active)
 
     def jet_layer(self, layer: Layer, own: dict[str, Tensor], knots: Sequence[Tensor], jet_RIQN: Tensor) -> Tensor:
-        coef_RICO = own["coef"] * own["scale"][:, :, None, :] if "scale" in own else own["coef"]
-        y_ROQN = jets.through_splines(coef_RICO, jet_RIQN, knots[layer.number], self.order)
+        y_ROQN = jets.through_splines(scaled_coefficients(own), jet_RIQN, knots[layer.number], self.order)
         if "base" in own:
             y_ROQN = y_ROQN + jets.mapped(own["base"], jets.through(jet_RIQN, jets.silu))
         return jets.shifted(y_ROQN, own["bias"]) if "bias" in own else y_ROQN
@@ -121,7 +144,7 @@ class KanShape(SplinedShape):
             name = f"layer{layer}.coef"
             parameters[name] = spline.move_spline(parameters[name], old_RIT, new_RIT, x_RIN, self.order)
             active = spline.active_bases(new_RIT, h_RIN, self.order)
-            h_RIN = evaluate_layer(of_layer(parameters, layer), active, h_RIN)
+            h_RIN = evaluate_locally(of_layer(parameters, layer), active, h_RIN)
             moved.append(new_RIT)
         return parameters, moved
 
@@ -222,17 +245,19 @@ class Kan(Layered):
 
 
 # ----------------------------------------------------------------------------------------------------- layers and edges
-def evaluate_layer(parameters: Mapping[str, Tensor], active: spline.ActiveBases, h_RIN: Tensor) -> Tensor:
-    """Outputs [R, O, N] of one layer; `active` are the bases at its inputs."""
-    coef_RICO = parameters["coef"]
-    if "scale" in parameters:
-        coef_RICO = coef_RICO * parameters["scale"][:, :, None, :]
-    y_RON = spline.spline_sum(coef_RICO, active)
-    if "base" in parameters:
-        y_RON = torch.baddbmm(y_RON, parameters["base"].transpose(1, 2), F.silu(h_RIN))
-    if "bias" in parameters:
-        y_RON = y_RON + parameters["bias"][:, :, None]
+def evaluate_locally(own: Mapping[str, Tensor], active: spline.ActiveBases, h_RIN: Tensor) -> Tensor:
+    """Outputs [R, O, N] of one layer, by gathering coefficients; `active` are the bases at its inputs."""
+    y_RON = spline.spline_sum(scaled_coefficients(own), active)
+    if "base" in own:
+        y_RON = torch.baddbmm(y_RON, own["base"].transpose(1, 2), F.silu(h_RIN))
+    if "bias" in own:
+        y_RON = y_RON + own["bias"][:, :, None]
     return y_RON
+
+
+def scaled_coefficients(own: Mapping[str, Tensor]) -> Tensor:
+    """The coefficients of a layer, [R, I, C, O], with its scales folded in."""
+    return own["coef"] * own["scale"][:, :, None, :] if "scale" in own else own["coef"]
 
 
 def evaluate_edges(

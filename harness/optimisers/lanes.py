@@ -22,12 +22,22 @@ def dot(a_RP: Tensor, b_RP: Tensor) -> Tensor:
 
 def largest(a_RP: Tensor) -> Tensor:
     """Largest absolute value of every lane, [R]; NaN where a lane has one."""
-    return a_RP.abs().amax(-1)
+    return torch.linalg.vector_norm(a_RP, math.inf, -1)
 
 
 def choose(mask_R: Tensor, new: Tensor, old: Tensor) -> Tensor:
     """`new` in the lanes of the mask, bit for bit `old` in the others; any axes may follow R."""
     return torch.where(mask_R.view(-1, *[1] * (old.dim() - 1)), new, old)
+
+
+def but_not(mask: Tensor, other: Tensor) -> Tensor:
+    """`mask & ~other`, in one operation."""
+    return mask > other
+
+
+def or_not(mask: Tensor, other: Tensor) -> Tensor:
+    """`mask | ~other`, in one operation."""
+    return mask >= other
 
 
 def all_finite(loss_R: Tensor, gradient_RP: Tensor) -> Tensor:
