@@ -59,6 +59,10 @@ class KanShape(SplinedShape):
             return None
         return "levenberg_marquardt moves all that a network has, so no base: frozen; use lbfgs or adam"
 
+    def torch_version(self, knots_move: bool) -> int:
+        """2 since wide layers are one product."""
+        return 2 if any(map(self.is_wide, self.layers)) else 1
+
     # ------------------------------------------------------------------------------------------------------- parameters
     def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:
         edges = (layer.inputs, layer.outputs)

@@ -120,6 +120,7 @@ class Lbfgs(GradientOptimiser):
     state = LbfgsState
     tunable = ("learning_rate", "history")
     has_loop = True
+    torch_version = 2  # since the inverse Hessian is in its compact form
 
     name: Literal["lbfgs"]
     learning_rate: Positive = 1.0
