@@ -413,8 +413,8 @@ SAMPLE_BLOCK = 32
 
 def samples_last(x_RNI: Tensor) -> Tensor:
     """[R, I, N] with N padded by zeros to whole blocks."""
-    padded_RIN = torch.nn.functional.pad(x_RNI.transpose(1, 2), (0, -x_RNI.shape[1] % SAMPLE_BLOCK))
-    return padded_RIN.contiguous()
+    x_RIN, missing = x_RNI.transpose(1, 2), -x_RNI.shape[1] % SAMPLE_BLOCK
+    return (torch.nn.functional.pad(x_RIN, (0, missing)) if missing else x_RIN).contiguous()
 
 
 def with_second_derivatives() -> str:
