@@ -51,9 +51,12 @@ class KanShape(SplinedShape):
     letters = {"grid": "G", "order": "k"}
     scaled = ("coef", "base")
     has_second_derivatives = True
+    kernels = "kan"
 
     def without_kernels(self) -> str | None:
-        return "trains all that a KAN has, so no base: frozen" if self.base == "frozen" else None
+        if self.base == "frozen":
+            return "trains all that a KAN has, so no base: frozen"
+        return super().without_kernels()
 
     def without_levenberg(self) -> str | None:
         if self.base != "frozen":
