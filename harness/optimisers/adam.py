@@ -44,6 +44,7 @@ class Adam(GradientOptimiser):
     state = AdamState
     tunable = ("learning_rate", "schedule", "beta1", "beta2", "epsilon")
     has_loop = True
+    torch_version = 2  # since its corrections of bias are computed on the device
 
     name: Literal["adam"]
     learning_rate: Positive = 1e-3
