@@ -28,9 +28,10 @@ Base = bool | Literal["frozen"]
 
 # A layer is wide if k+1 passes over its edges hold this many times as many numbers as the bases of its inputs. Fitted
 # once, over 504 pairs of outputs (1 to 64) and intervals (3 to 200) with orders 1, 3 and 5, in float64 and float32, on
-# one core of an AMD EPYC (AVX-512): all 144 layers that are wide by it were evaluated 1.3 to 37 times faster (median
-# 2.7) as one product, forward and backward; of the others the median was slower so.
-WIDE = 3
+# one core of an AMD EPYC (AVX-512). By 3, all 144 layers that were wide were evaluated 1.3 to 37 times faster (median
+# 2.7) as one product, forward and backward; of the others the median was slower so. It is 4, as with 3 the KANs of five
+# nodes that experiments have kept would train to other last bits for little gain.
+WIDE = 4
 
 
 class KanShape(SplinedShape):
@@ -50,14 +51,21 @@ class KanShape(SplinedShape):
     letters = {"grid": "G", "order": "k"}
     scaled = ("coef", "base")
     has_second_derivatives = True
+    kernels = "kan"
 
     def without_kernels(self) -> str | None:
-        return "trains all that a KAN has, so no base: frozen" if self.base == "frozen" else None
+        if self.base == "frozen":
+            return "trains all that a KAN has, so no base: frozen"
+        return super().without_kernels()
 
     def without_levenberg(self) -> str | None:
         if self.base != "frozen":
             return None
         return "levenberg_marquardt moves all that a network has, so no base: frozen; use lbfgs or adam"
+
+    def torch_version(self, knots_move: bool) -> int:
+        """2 since wide layers are one product."""
+        return 2 if any(map(self.is_wide, self.layers)) else 1
 
     # ------------------------------------------------------------------------------------------------------- parameters
     def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:

@@ -47,6 +47,7 @@ class SplineMlpShape(SplinedShape):
     title = "MLP"
     letters = {"grid": "G", "order": "k"}
     scaled = ("weight", "bias")  # of splines on nodes a gain would change the form
+    kernels = "spline_mlp"
 
     @property
     def words(self) -> str:
@@ -58,7 +59,9 @@ class SplineMlpShape(SplinedShape):
         return f"{self.title} {self.dashed}, splines {self.place} its maps, G = {self.grid}, k = {self.order}{rank}"
 
     def without_kernels(self) -> str | None:
-        return f"has no kernels with several splines a node, rank: {self.rank}" if self.rank > 1 else None
+        if self.rank > 1:
+            return f"has no kernels with several splines a node, rank: {self.rank}"
+        return super().without_kernels()
 
     def splines_of(self, layer: Layer) -> int:
         """Nodes with splines, of a layer; there are `rank` on each."""

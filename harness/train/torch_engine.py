@@ -295,16 +295,19 @@ def _evaluate(
 
 
 def _chosen(points: LanePoints, index_RB: Tensor) -> LanePoints:
-    index_RB1 = index_RB[:, :, None]
-    return replace(
-        points,
-        x=points.x.gather(1, index_RB1.expand(-1, -1, points.x.shape[2])),
-        y=points.y.gather(1, index_RB1.expand(-1, -1, points.y.shape[2])),
-    )
+    """Whole rows are copied, in a fraction of the time that `gather` takes for every number by itself."""
+    lanes, total = points.x.shape[:2]
+    first_R1 = total * torch.arange(lanes, device=index_RB.device)[:, None]
+    rows = (first_R1 + index_RB).flatten()
+    x, y = (each.flatten(0, 1).index_select(0, rows).unflatten(0, index_RB.shape) for each in (points.x, points.y))
+    return replace(points, x=x, y=y)
 
 
 def _of_lanes(points: LanePoints, lanes: Iterable[LaneOfRun]) -> LanePoints:
-    index_R = _runs_of(lanes, points.x.device)
+    runs = [run for run, _ in lanes]
+    if runs == list(range(len(points.x))):
+        return points  # large ones take as long to copy as several evaluations
+    index_R = torch.tensor(runs, device=points.x.device)
     return replace(points, x=points.x.index_select(0, index_R), y=points.y.index_select(0, index_R))
 
 
