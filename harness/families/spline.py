@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from harness.families.base import SAMPLE_BLOCK
-from harness.families.wide import BYTES_AT_ONCE, every_basis
+from harness.families.wide import bytes_at_once, every_basis
 
 Bases = tuple[Tensor, ...]
 # How splines are moved to other knots: lane by lane with LAPACK's gelsd, or all together by a QR factorisation.
@@ -225,7 +225,7 @@ def move_spline(
     """
     if solver == "qr":
         bytes_of_an_input = (new_RIT.shape[-1] + coef_RICO.shape[3]) * x_RIN[:, 0].nbytes
-        at_once = max(1, BYTES_AT_ONCE[x_RIN.device.type] // bytes_of_an_input)
+        at_once = max(1, bytes_at_once(x_RIN.device) // bytes_of_an_input)
         moved = []
         for first in range(0, x_RIN.shape[1], at_once):
             part = slice(first, first + at_once)
@@ -275,7 +275,7 @@ def knots_from_samples(x_RIN: Tensor, grid: int, order: int, grid_eps: float, ma
     samples = x_RIN.shape[-1]
     ordered = _sorted(x_RIN)
     ranks = [int(samples / grid * interval) for interval in range(grid)] + [samples - 1]
-    percentile = ordered[..., ranks]
+    percentile = torch.stack([ordered[..., rank] for rank in ranks], -1)  # a list as index would go to the device
     low, high = ordered[..., :1] - margin, ordered[..., -1:] + margin
     uniform = low + (high - low) / grid * torch.arange(grid + 1, dtype=x_RIN.dtype, device=x_RIN.device)
     return extend_knots(grid_eps * uniform + (1 - grid_eps) * percentile, order)

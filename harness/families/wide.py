@@ -20,8 +20,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Bytes of the bases that are computed at once where all samples of a run are: on a CPU they stay in its cache.
-BYTES_AT_ONCE = {"cpu": 2**22, "cuda": 2**28}
 # Knots that are compared with all samples one by one. A search in more of them is faster (CPU).
 FEW_KNOTS = 64
 
@@ -41,13 +39,18 @@ def evaluate_in_parts(x_RIN: Tensor, knots_RIT: Tensor, coef_RICO: Tensor, base_
     """The same for many samples, without gradients: some inputs at a time."""
     # A lane's sums must not depend on how many lanes there are.
     bytes_of_an_input = coef_RICO.shape[2] * x_RIN[0, 0].nbytes
-    at_once = max(1, BYTES_AT_ONCE[x_RIN.device.type] // bytes_of_an_input)
+    at_once = max(1, bytes_at_once(x_RIN.device) // bytes_of_an_input)
     y_RON = x_RIN.new_zeros(len(x_RIN), coef_RICO.shape[3], x_RIN.shape[2])
     for first in range(0, x_RIN.shape[1], at_once):
         part = slice(first, first + at_once)
         of_part = None if base_RIO is None else base_RIO[:, part]
         y_RON += evaluate(x_RIN[:, part].contiguous(), knots_RIT[:, part], coef_RICO[:, part], of_part)
     return y_RON
+
+
+def bytes_at_once(device: torch.device) -> int:
+    """Of bases at all samples of a run: on a CPU they are to stay in its cache."""
+    return 2**22 if device.type == "cpu" else 2**28
 
 
 def every_basis(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> Tensor:
