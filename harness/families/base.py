@@ -98,6 +98,7 @@ class ShapeBase(Frozen):
     """
 
     has_second_derivatives: ClassVar[bool] = False  # without them it cannot learn a PDE
+    kernels: ClassVar[str] = ""  # the module of `harness.train.fused` that has them, if any does
 
     if TYPE_CHECKING:  # fields, which stand in files in the order of each family
         family: str
@@ -161,8 +162,12 @@ class ShapeBase(Frozen):
         return None
 
     def without_kernels(self) -> str | None:
-        """Why the fused engine cannot train it, or None if `harness.train.fused` has kernels of it."""
-        return f"has no kernels of family: {self.family}"
+        """Why the fused engine cannot train it, or None if `harness.train.fused` has kernels of it.
+
+        A family of the user's own that is derived from one of ours may compute something else.
+        """
+        is_own = ":" in self.family
+        return None if self.kernels and not is_own else f"has no kernels of family: {self.family}"
 
     def torch_version(self, knots_move: bool) -> int:
         """The version of what the torch engine computes for it, which rises where a change gives other numbers."""

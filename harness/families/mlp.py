@@ -44,6 +44,7 @@ class MlpShape(LayeredShape):
     letters = {"features": "F"}
     scaled = ("weight", "bias")
     has_second_derivatives = True
+    kernels = "mlp"
 
     @property
     def nodes(self) -> tuple[int, ...]:
@@ -61,7 +62,7 @@ class MlpShape(LayeredShape):
         return f"{self.title} {self.dashed}{features}, {activation}"
 
     def without_kernels(self) -> str | None:
-        return "has no kernels with activation: prelu" if self.activation == "prelu" else None
+        return "has no kernels with activation: prelu" if self.activation == "prelu" else super().without_kernels()
 
     # ------------------------------------------------------------------------------------------------------- parameters
     def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:

@@ -55,6 +55,7 @@ class RationalKanShape(LayeredShape):
     title = "rational KAN"
     letters = {"numerator": "m", "denominator": "n", "groups": "g"}
     scaled = ("weight",)  # of a rational function a gain would change the form
+    kernels = "rational"
 
     def groups_of(self, inputs: int) -> int:
         """Groups of a layer of so many inputs."""

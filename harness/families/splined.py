@@ -50,12 +50,13 @@ class SplinedShape(LayeredShape):
         samples: int,
         grid_eps: float,
         margin: float,
+        solver: spline.Solver = "gelsd",
     ) -> tuple[Mapping[str, Tensor], list[Tensor]]:
         """See `harness.families.update_knots`; only the first `samples` of the last axis are data."""
 
     @abstractmethod
     def refined(
-        self, parameters: dict[str, Tensor], knots: Sequence[Tensor], grid: int
+        self, parameters: dict[str, Tensor], knots: Sequence[Tensor], grid: int, solver: spline.Solver = "gelsd"
     ) -> tuple[Self, Mapping[str, Tensor], list[Tensor]]:
         """See `harness.families.extend_grid`."""
 
