@@ -21,13 +21,14 @@ from numba import carray
 
 from harness.families import KanShape
 from harness.train.fused.compiled import inlined, part
+from harness.train.fused.loss import CLASSIFY_ROOM, classify, gradient_factor, target_rows
 from harness.train.fused.simd import (
     ACTIVATED,
     ACTIVATED_SLOPE,
     BLOCK,
+    CROSS_ENTROPY,
     JACOBIAN,
     LANES,
-    LOSS,
     NORMAL_EQUATIONS,
     ONE,
     PREDICT,
@@ -55,7 +56,7 @@ PARTS = ("spline",)
 
 # Columns of `sizes`. Row 0 is about the network: what it is, and where in the workspace what is not a layer's own lies.
 DEPTH, ORDER, GRID, HAS_BASE, HAS_SCALES, HAS_BIAS, PARAMETERS, KNOT_COUNT, ROOM = range(9)
-SUMS, SUMS_END, IS_DENSE, SEGMENTS, SEGMENT_COUNT, ENTRIES, ENTRIES_END, ROWS_OF_J, STEP_OF_J = range(9, 18)
+SUMS, SUMS_END, IS_DENSE, SEGMENTS, SEGMENT_COUNT, ENTRIES, ENTRIES_END, ROWS_OF_J, STEP_OF_J, TURNED = range(9, 19)
 # Row `number` is about that layer, counted from 1: its shape, its place in the flat vector and among the knots,
 INPUTS, OUTPUTS, WIDTH, KNOTS, COEF, BASE, SCALE, BIAS, END = range(9)
 # and its places in the workspace: what is copied there before the blocks, what belongs to a block, and the sums.
@@ -102,6 +103,7 @@ def describe(network: KanShape) -> np.ndarray:
     sizes[0, [SEGMENT_COUNT, SEGMENTS]] = len(lengths), room(3 * len(lengths))
     sizes[0, ENTRIES] = room(sum(whole_vectors(length) for length in lengths))
     sizes[0, ENTRIES_END] = room(0)
+    sizes[0, TURNED] = room(BLOCK * int(sizes[-1, WIDTH]) + CLASSIFY_ROOM)
     sizes[0, STEP_OF_J] = jacobian_step(flat(0))
     sizes[0, ROWS_OF_J] = room(BLOCK * jacobian_step(flat(0)))
     sizes[0, ROOM] = room(0)
@@ -380,8 +382,10 @@ def _backward(sizes, work):
 
 
 @part
-def _subtract(sizes, y, start, count, work):
-    """Turn the last rows into prediction - target, zero for the samples that the block lacks; the sum of squares."""
+def _compare(task, sizes, y, start, count, work):
+    """Turn the last rows into derivatives of the loss by them; the sum of losses. As in `dense`."""
+    if task == CROSS_ENTROPY:
+        return _classify(sizes, y, start, count, work)
     last = sizes[sizes[0, DEPTH]]
     width, rows = last[WIDTH], view(work, last[ROWS], BLOCK * last[WIDTH])
     squares = 0.0
@@ -392,6 +396,22 @@ def _subtract(sizes, y, start, count, work):
             squares += residual * residual
     fill(view(rows, count * width, (BLOCK - count) * width), 0.0)
     return squares
+
+
+@part
+def _classify(sizes, y, start, count, work):
+    """The same of classes, by way of the outputs as rows with a sample a column."""
+    last = sizes[sizes[0, DEPTH]]
+    width, rows = last[WIDTH], view(work, last[ROWS], BLOCK * last[WIDTH])
+    turned, scratch = view(work, sizes[0, TURNED], BLOCK * width), view(work, sizes[0, TURNED] + BLOCK * width, ZERO)
+    for o in range(last[OUTPUTS]):
+        for s in range(BLOCK):
+            turned[o * BLOCK + s] = rows[s * width + o]
+    entropies = classify(turned, SAMPLES, last[OUTPUTS], y, start, count, scratch)
+    for o in range(last[OUTPUTS]):
+        for s in range(BLOCK):
+            rows[s * width + o] = turned[o * BLOCK + s]
+    return entropies
 
 
 @part
@@ -579,7 +599,7 @@ def evaluate(task, samples, sizes_at, flat_at, knots_at, x_at, y_at, first_at, s
     sizes = carray(sizes_at, (1 + depth, FIELDS))
     inputs, outputs, size = sizes[1, INPUTS], sizes[depth, OUTPUTS], sizes[0, PARAMETERS]
     flat, knots = carray(flat_at, (size,)), carray(knots_at, (sizes[0, KNOT_COUNT],))
-    x, y = carray(x_at, (inputs, samples)), carray(y_at, (outputs, samples))
+    x, y = carray(x_at, (inputs, samples)), carray(y_at, (target_rows(task, outputs), samples))
     first = carray(first_at, (size * size if task == NORMAL_EQUATIONS else outputs * samples,))
     second = carray(second_at, (outputs * samples * size if task == JACOBIAN else size,))
     work = carray(work_at, (sizes[0, ROOM],))
@@ -591,12 +611,12 @@ def evaluate(task, samples, sizes_at, flat_at, knots_at, x_at, y_at, first_at, s
     if task == NORMAL_EQUATIONS:
         fill(first, 0.0)
     _prepare(sizes, flat, knots, work)
-    squares = 0.0
+    losses = 0.0
     for start in range(0, samples, BLOCK):
         count = min(SAMPLES, samples - start)
         _forward(sizes, flat, x, start, count, work)
         if task != PREDICT:
-            squares += _subtract(sizes, y, start, count, work)
+            losses += _compare(task, sizes, y, start, count, work)
         if task in (PREDICT, JACOBIAN):
             _copy_outputs(sizes, start, count, samples, first, work)
         else:
@@ -605,6 +625,6 @@ def evaluate(task, samples, sizes_at, flat_at, knots_at, x_at, y_at, first_at, s
             _add_normal_equations(sizes, flat, count, segments, entries, first, work)
         elif task == JACOBIAN:
             _write_jacobian(sizes, flat, start, count, samples, segments, entries, second, work)
-    if task in (LOSS, NORMAL_EQUATIONS):
-        _collect(sizes, 2.0 / y.size if task == LOSS else 1.0, flat, work, second)
-    return squares
+    if task not in (PREDICT, JACOBIAN):
+        _collect(sizes, gradient_factor(task, y.size), flat, work, second)
+    return losses

@@ -2,12 +2,12 @@
 
     kind, sizes = describe(network)
     work = workspace(network, samples)
-    loss = loss_and_gradient(kind, sizes, flat, knots, x, y, gradient, work)
+    loss = loss_and_gradient(SQUARES, kind, sizes, flat, knots, x, y, gradient, work)
 
 All four kernels can be called from Python and from functions compiled by `compiled`. Arrays are C-contiguous float64:
 `flat` [P] in the layout of `harness.families.layout`, `knots` of all layers one behind the other (empty for an MLP), x
-[I, N], y [O, N]. Nothing is checked. Results hang on these alone, to the last bit: not on what `work` held before, nor
-on where arrays lie. What is not finite makes a loss that is not.
+[I, N], y [O, N], or of CROSS_ENTROPY the numbers of classes, [1, N]. Nothing is checked. Results hang on these alone,
+to the last bit: not on what `work` held before, nor on where arrays lie. What is not finite makes a loss that is not.
 
 The kernels of a family are compiled as one C function, which is found by its name when it is linked. Otherwise numba
 would put a copy into whatever calls it, and spend seconds on optimising each.
@@ -34,7 +34,7 @@ from harness.base.errors import HarnessError
 from harness.families import KanShape, MlpShape, Network, SplineMlpShape
 from harness.train.fused import kan, mlp, spline_mlp
 from harness.train.fused.compiled import OPTIONS, compiled, folder, keeping, key, part
-from harness.train.fused.simd import JACOBIAN, LOSS, NORMAL_EQUATIONS, PREDICT
+from harness.train.fused.simd import JACOBIAN, NORMAL_EQUATIONS, PREDICT
 
 # Kinds of networks, and the modules with their kernels.
 MLP, KAN, SPLINE_MLP = range(3)
@@ -130,7 +130,7 @@ def _name(family: ModuleType) -> str:
 
 def _sources(family: ModuleType) -> list[Path]:
     """What its kernels are made of."""
-    names = ("compiled", "simd", *family.PARTS, _family_name(family))
+    names = ("compiled", "simd", "loss", *family.PARTS, _family_name(family))
     return [Path(__file__).with_name(f"{name}.py") for name in names]
 
 
@@ -150,9 +150,9 @@ def _declare(family: ModuleType) -> tuple[Any, Any]:
 
 # ------------------------------------------------------------------------------------------------------------- kernels
 @compiled
-def loss_and_gradient(kind, sizes, flat, knots, x, y, gradient, work):
-    """Mean squared error over samples and outputs; its gradient [P]."""
-    return _run(LOSS, kind, sizes, flat, knots, x, y, gradient, gradient, work) / y.size
+def loss_and_gradient(loss, kind, sizes, flat, knots, x, y, gradient, work):
+    """The mean loss and its gradient [P]: of SQUARES over samples and outputs, of CROSS_ENTROPY (nats) over samples."""
+    return _run(loss, kind, sizes, flat, knots, x, y, gradient, gradient, work) / y.size
 
 
 @compiled
@@ -175,7 +175,7 @@ def normal_equations(kind, sizes, flat, knots, x, y, matrix, gradient, work):
 
 @part
 def _run(task, kind, sizes, flat, knots, x, y, first, second, work):
-    """The sum of squares of all residuals."""
+    """The sum of all squared residuals, or of all cross-entropies."""
     addresses = (
         sizes.ctypes.data,
         flat.ctypes.data,

@@ -31,7 +31,7 @@ BLOCK = 64
 ZERO, ONE, SAMPLES = np.int64(0), np.int64(1), np.int64(BLOCK)
 
 # What the C function of a family is asked for, see `kernels`.
-LOSS, PREDICT, JACOBIAN, NORMAL_EQUATIONS = range(4)
+SQUARES, PREDICT, JACOBIAN, NORMAL_EQUATIONS, CROSS_ENTROPY = range(5)
 
 # The first rows of a record: the values, an activation of them, and its slope.
 VALUE, ACTIVATED, ACTIVATED_SLOPE = 0, BLOCK, 2 * BLOCK
@@ -339,7 +339,7 @@ def _clamp(x, low, high):
 
 
 @inlined
-def _exp(x):
+def exp(x):
     """e^x to 1 ulp; 0 where it would be below 3e-308."""
     s, q = _exp_parts(_clamp(x, -708.0, 710.0))
     return 0.0 if x < -708.0 else 2 * (s * q + s)
@@ -432,7 +432,7 @@ def activate(kind, omega_0, record):
 def silu(record):
     for s in range(BLOCK):
         x = record[VALUE + s]
-        sigmoid = 1 / (1 + _exp(-x))
+        sigmoid = 1 / (1 + exp(-x))
         value = x * sigmoid
         record[ACTIVATED + s] = value
         record[ACTIVATED_SLOPE + s] = sigmoid + value * (1 - sigmoid)
@@ -462,7 +462,7 @@ def _gelu(record):
     for s in range(BLOCK):
         x = record[VALUE + s]
         z = abs(x) * math.sqrt(0.5)
-        bell = _exp(-0.5 * (x * x))
+        bell = exp(-0.5 * (x * x))
         tail = 0.5 * bell * _erfc_series((z - _ERFC_CENTRE) / (z + _ERFC_CENTRE)) / (1 + 2 * z)
         below = tail if x < 0.0 else 1 - tail
         record[ACTIVATED + s] = x * below

@@ -19,6 +19,7 @@ from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
 from harness.spec import KanShape, MlpShape
 from harness.train.fused import kernels
 from harness.train.fused.optimisers import adam, lbfgs, levenberg, linear
+from harness.train.fused.simd import SQUARES
 
 pytestmark = pytest.mark.slow  # compiling takes longer than all other tests of a room
 
@@ -61,7 +62,7 @@ class Case:
         kind, sizes = kernels.describe(self.network)
         knots = np.concatenate([np.zeros(0), *(knots.numpy().ravel() for knots in self.knots)])
         arrays = (np.ascontiguousarray(array.T) for array in (self.x, self.y))
-        return (kind, sizes, knots, *arrays, kernels.workspace(self.network, len(self.x)))
+        return (SQUARES, kind, sizes, knots, *arrays, kernels.workspace(self.network, len(self.x)))
 
     def loss(self, flat_P, points=slice(None)):
         """By torch, to be differentiated."""

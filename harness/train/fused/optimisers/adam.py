@@ -95,7 +95,7 @@ def moved(state: AdamState, fresh: AdamState) -> AdamState:
 
 @compiled
 def _train(position_P, previous_P, mean_P, square_P, record, constants, batches_SB, problem, evaluations):
-    kind, sizes, knots, x_IN, y_ON, work = problem
+    objective, kind, sizes, knots, x_IN, y_ON, work = problem
     lane, batch = record[0], batches_SB.shape[1]
     gradient_P = np.empty_like(position_P)
     if batch > 0:
@@ -104,9 +104,9 @@ def _train(position_P, previous_P, mean_P, square_P, record, constants, batches_
         if lane.diverged:
             break
         if batch > 0:
-            _gather(problem[3], batches_SB[step], x_IN)
-            _gather(problem[4], batches_SB[step], y_ON)
-        loss = loss_and_gradient(kind, sizes, position_P, knots, x_IN, y_ON, gradient_P, work)
+            _gather(problem[4], batches_SB[step], x_IN)
+            _gather(problem[5], batches_SB[step], y_ON)
+        loss = loss_and_gradient(objective, kind, sizes, position_P, knots, x_IN, y_ON, gradient_P, work)
         lane.evaluations += 1
         if abs(loss) < inf and is_finite(gradient_P):
             lane.loss = loss
