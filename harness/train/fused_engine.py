@@ -14,7 +14,7 @@ import math
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,11 @@ class SplitPoints:
 
     x: Array
     y: Array
+
+    @cached_property
+    def by_point(self) -> tuple[Array, Array]:
+        """x_NI and y_NO, which batches are taken from."""
+        return np.ascontiguousarray(self.x.T), np.ascontiguousarray(self.y.T)
 
 
 @dataclass(frozen=True)
@@ -306,10 +311,11 @@ def _advance_lane(pack: FusedPack, state: FusedState, lane: Lane, goal: int, wor
 def _train(pack: FusedPack, state: FusedState, lane: Lane, at: int, stop: int, work: Array) -> Lane:
     """Evaluations number `at` to `stop` of the stage."""
     train, settings, optimiser, more = pack.points[lane.run].train, pack.recipe.optimizer, lane.optimiser, stop - at
-    x = _layer_inputs(state.network, lane, train.x)
-    loss = CROSS_ENTROPY if pack.are_classes else SQUARES
-    problem: Problem = (loss, *kernels.describe(state.network), lane.knots, x, train.y, work)
     batches, splines = _batches(pack, state, lane, at, stop), splines_of(state.network)
+    given = _given(state.network, lane, train)
+    x, y = (given.x, given.y) if batches is None else given.by_point
+    loss = CROSS_ENTROPY if pack.are_classes else SQUARES
+    problem: Problem = (loss, *kernels.describe(state.network), lane.knots, x, y, work)
     optimiser = _loop(pack).advance(settings, optimiser, problem, more, batches_SB=batches, splines_E3=splines)
     return replace(lane, optimiser=optimiser)
 
@@ -333,9 +339,9 @@ def _batches(pack: FusedPack, state: FusedState, lane: Lane, at: int, stop: int)
     return np.concatenate(rows)[skipped : skipped + stop - at]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1)
 def _order(seed: int, start: int, epoch: int, points: int) -> NDArray[np.int64]:
-    """The order of training points in an epoch, which Python may look at many times."""
+    """The order of training points in an epoch, in which Python may have a look at a run many times."""
     return stream(seed, "batches", start, epoch).permutation(points)
 
 
@@ -352,7 +358,7 @@ def _error(pack: FusedPack, network: Network, lane: Lane, points: SplitPoints) -
     """In the metric of the task, as the torch engine has it; NaN or infinite where the network is."""
     if pack.are_classes:
         position_P, (kind, sizes) = lane.optimiser.position_P, kernels.describe(network)
-        x, work = _layer_inputs(network, lane, points.x), kernels.workspace(network, points.x.shape[1])
+        x, work = _given(network, lane, points).x, kernels.workspace(network, points.x.shape[1])
         unused_P = np.empty_like(position_P)
         loss = kernels.loss_and_gradient(
             CROSS_ENTROPY, kind, sizes, position_P, lane.knots, x, points.y, unused_P, work
@@ -365,19 +371,19 @@ def _error(pack: FusedPack, network: Network, lane: Lane, points: SplitPoints) -
 def _squared_errors(network: Network, lane: Lane, points: SplitPoints) -> Array:
     """[O * N]; NaN or infinite where the network is."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.square(_outputs(network, lane, points.x) - points.y).ravel()
+        return np.square(_outputs(network, lane, points) - points.y).ravel()
 
 
 def _accuracy(network: Network, lane: Lane, points: SplitPoints) -> float:
     """The share of points whose largest output is that of their class."""
-    return float((_outputs(network, lane, points.x).argmax(0) == points.y[0]).mean())
+    return float((_outputs(network, lane, points).argmax(0) == points.y[0]).mean())
 
 
-def _outputs(network: Network, lane: Lane, x_IN: Array) -> Array:
+def _outputs(network: Network, lane: Lane, points: SplitPoints) -> Array:
     """[O, N]."""
-    out_ON, (kind, sizes) = np.empty((network.shape[-1], x_IN.shape[1])), kernels.describe(network)
-    work = kernels.workspace(network, x_IN.shape[1])
-    x = _layer_inputs(network, lane, x_IN)
+    samples, (kind, sizes) = points.x.shape[1], kernels.describe(network)
+    out_ON, work = np.empty((network.shape[-1], samples)), kernels.workspace(network, samples)
+    x = _given(network, lane, points).x
     kernels.predict(kind, sizes, lane.optimiser.position_P, lane.knots, x, out_ON, work)
     return out_ON
 
@@ -458,16 +464,16 @@ def _update_knots(pack: FusedPack, stage: int, network: Network, lane: Lane) -> 
     return replace(lane, knots=_joined(knots), optimiser=optimiser, behind=behind)
 
 
-def _layer_inputs(network: Network, lane: Lane, x_IN: Array) -> Array:
-    """What the first layer is given: the inputs, or Fourier features of them, which are the same at every evaluation.
+def _given(network: Network, lane: Lane, points: SplitPoints) -> SplitPoints:
+    """What kernels see: the points, or Fourier features of their inputs, which are the same at every evaluation.
 
-    Computed by torch, as the other engine does; the kernels never see the inputs then.
+    Features are computed by torch, as the other engine does; the kernels never see the inputs then.
     """
     if not (isinstance(network, MlpShape) and network.features):
-        return x_IN
-    x_RNI = torch.from_numpy(x_IN.T[None].copy())
+        return points
+    x_RNI = torch.from_numpy(points.x.T[None].copy())
     h_RFN = network.inputs_of_first(_as_tensors(network, lane)[1], samples_last(x_RNI))
-    return np.ascontiguousarray(h_RFN[0, :, : x_IN.shape[1]].numpy())
+    return replace(points, x=np.ascontiguousarray(h_RFN[0, :, : points.x.shape[1]].numpy()))
 
 
 def _as_tensors(network: Network, lane: Lane) -> tuple[torch.Tensor, list[torch.Tensor]]:
