@@ -45,8 +45,8 @@ class KanShape(SplinedShape):
     scaled = ("coef", "base")
     has_second_derivatives = True
 
-    def without_kernels(self) -> str | None:
-        return "trains all that a KAN has, so no base: frozen" if self.base == "frozen" else None
+    def without_kernels(self) -> None:
+        return None
 
     def without_levenberg(self) -> str | None:
         if self.base != "frozen":

@@ -60,8 +60,8 @@ class MlpShape(LayeredShape):
         features = f" of {self.features} Fourier features, sigma {self.features_sigma:g}" if self.features else ""
         return f"{self.title} {self.dashed}{features}, {activation}"
 
-    def without_kernels(self) -> str | None:
-        return "has no kernels with activation: prelu" if self.activation == "prelu" else None
+    def without_kernels(self) -> None:
+        return None
 
     # ------------------------------------------------------------------------------------------------------- parameters
     def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:

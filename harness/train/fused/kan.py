@@ -5,6 +5,8 @@ slopes of both. Outputs are rows, one a sample, [S, W] with W the outputs in who
 for all outputs are then contiguous, as in the flat vector. A single output has no row to be vectorised, and W = 1.
 Backwards, rows are overwritten by the derivatives, by these outputs, of whatever is differentiated.
 
+A frozen base is computed, and its gradients stay zero.
+
 Coefficients are copied into the workspace at the start of a call, times their scales, with k rows of zeros on each
 side: bases near the ends of the knots have no coefficient, and find zero. Sums of gradients lie in the same way.
 
@@ -56,7 +58,9 @@ PARTS = ("spline",)
 
 # Columns of `sizes`. Row 0 is about the network: what it is, and where in the workspace what is not a layer's own lies.
 DEPTH, ORDER, GRID, HAS_BASE, HAS_SCALES, HAS_BIAS, PARAMETERS, KNOT_COUNT, ROOM = range(9)
-SUMS, SUMS_END, IS_DENSE, SEGMENTS, SEGMENT_COUNT, ENTRIES, ENTRIES_END, ROWS_OF_J, STEP_OF_J, TURNED = range(9, 19)
+SUMS, SUMS_END, IS_DENSE, SEGMENTS, SEGMENT_COUNT, ENTRIES, ENTRIES_END, ROWS_OF_J, STEP_OF_J, TURNED, TRAINS_BASE = (
+    range(9, 20)
+)
 # Row `number` is about that layer, counted from 1: its shape, its place in the flat vector and among the knots,
 INPUTS, OUTPUTS, WIDTH, KNOTS, COEF, BASE, SCALE, BIAS, END = range(9)
 # and its places in the workspace: what is copied there before the blocks, what belongs to a block, and the sums.
@@ -97,6 +101,7 @@ def describe(network: KanShape) -> np.ndarray:
     sizes[0, SUMS_END] = room(0)
     sizes[0, [DEPTH, ORDER, GRID]] = len(network.shape) - 1, order, network.grid
     sizes[0, [HAS_BASE, HAS_SCALES, HAS_BIAS]] = bool(network.base), network.scales, network.bias
+    sizes[0, TRAINS_BASE] = bool(network.base) and network.base != "frozen"
     sizes[0, [PARAMETERS, KNOT_COUNT]] = flat(0), all_knots(0)
     lengths = _segment_lengths(network)
     sizes[0, IS_DENSE] = _is_dense(lengths, flat(0))
@@ -374,7 +379,7 @@ def _backward(sizes, work):
         layer = sizes[number]
         if sizes[0, HAS_BIAS]:
             _add_bias_gradients(layer, work)
-        if sizes[0, HAS_BASE]:
+        if sizes[0, TRAINS_BASE]:
             _add_base_gradients(layer, work)
         _add_gradients(sizes, layer, work)
         if number > 1:
@@ -520,7 +525,7 @@ def _set_entries(sizes, flat, s, work, segments, entries):
                         entries[scale + i * outputs + o] += entry * flat[coef + o]
                         entry *= flat[layer[SCALE] + i * outputs + o]
                     entries[place + o] = entry
-            if sizes[0, HAS_BASE]:
+            if sizes[0, TRAINS_BASE]:
                 for o in range(outputs):
                     entries[base + i * outputs + o] = record[ACTIVATED + s] * row[o]
         if sizes[0, HAS_BIAS]:

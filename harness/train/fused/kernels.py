@@ -56,11 +56,9 @@ def describe(network: Network) -> tuple[int, np.ndarray]:
 
 def _kind(network: Network) -> int:
     match network:
-        case MlpShape() if network.activation != "prelu":
+        case MlpShape():
             return MLP
         case KanShape():
-            if network.base == "frozen":
-                raise HarnessError("engine 'fused' trains all that a KAN has, so no frozen base; use engine 'torch'")
             return KAN
         case SplineMlpShape() if network.rank == 1:
             return SPLINE_MLP

@@ -375,8 +375,8 @@ def _sine_and_cosine(x):
 
 
 # --------------------------------------------------------------------------------------------------------- activations
-SILU, RELU, TANH, GELU, SINE = range(5)
-ACTIVATIONS = {"silu": SILU, "relu": RELU, "tanh": TANH, "gelu": GELU, "sine": SINE}
+SILU, RELU, TANH, GELU, SINE, PRELU = range(6)
+ACTIVATIONS = {"silu": SILU, "relu": RELU, "tanh": TANH, "gelu": GELU, "sine": SINE, "prelu": PRELU}
 
 # erfc(z) = e^(-z^2) p(y) / (1 + 2z) with y = (z - 2.5) / (z + 2.5), in the form of Shepherd and Laframboise (1981): the
 # Chebyshev series of p, from mpmath with 60 digits, ends with terms of 4e-18; rewritten in powers, highest first, it
@@ -415,7 +415,10 @@ _erfc_series = _polynomial(
 
 @part
 def activate(kind, omega_0, record):
-    """The rows ACTIVATED and ACTIVATED_SLOPE of a record from its row VALUE; `omega_0` is the frequency of sines."""
+    """The rows ACTIVATED and ACTIVATED_SLOPE of a record from its row VALUE; `omega_0` is the frequency of sines.
+
+    Not of PRELU, which has parameters.
+    """
     if kind == SILU:
         silu(record)
     elif kind == RELU:

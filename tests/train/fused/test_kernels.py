@@ -33,7 +33,7 @@ KNOTS = ["uniform", "uneven", "repeated"]
 MLPS = [
     MlpShape(shape=(3, *[width] * (depth - 1), outputs), activation=activation)
     for depth, width, outputs, activation in product(
-        (1, 2, 3, 4), (1, 5, 40), (1, 3), ("silu", "relu", "tanh", "gelu", "sine")
+        (1, 2, 3, 4), (1, 5, 40), (1, 3), ("silu", "relu", "tanh", "gelu", "sine", "prelu")
     )
 ]
 FEW = [
@@ -46,6 +46,8 @@ FEW = [
     MlpShape(shape=(1, 1), activation="tanh"),
     MlpShape(shape=(3, 7, 9, 2), activation="gelu"),
     MlpShape(shape=(3, 7, 9, 2), activation="sine", omega_0=5),
+    MlpShape(shape=(3, 7, 9, 2), activation="prelu"),
+    KanShape(shape=(3, 4, 2), grid=4, base="frozen", scales=True, bias=True),
     SplineMlpShape(shape=(2, 5, 1), grid=5),
     SplineMlpShape(shape=(3, 4, 9, 2), grid=4, order=2),
     SplineMlpShape(shape=(2, 5, 3, 2), grid=20, place="before"),
