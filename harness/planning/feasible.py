@@ -116,13 +116,6 @@ def engine_of(experiment: Experiment, network: Network, optimiser: Optimiser, ta
                 "leave `engine` out"
             )
         return "torch"
-    if task.classes:
-        if experiment.engine == "fused":
-            raise HarnessError(
-                f"engine: fused has no cross-entropy, by which the classes of {task.target} are learnt; use engine: "
-                "torch, or leave `engine` out"
-            )
-        return "torch"
     reasons = []
     if experiment.dtype != "float64":
         reasons.append(f"dtype: {experiment.dtype}")
@@ -139,3 +132,13 @@ def engine_of(experiment: Experiment, network: Network, optimiser: Optimiser, ta
     if experiment.engine:
         return experiment.engine
     return "torch" if reasons or without_kernels else "fused"
+
+
+def engine_version(engine: Engine, network: Network, recipe: Recipe) -> int:
+    """The version of an engine's numbers for runs of this network and recipe, which is part of their identity."""
+    sparsity = recipe.sparsity
+    if engine == "fused" and not sparsity:
+        return 1
+    optimisers = [recipe.optimizer, sparsity.optimizer] if sparsity and sparsity.optimizer else [recipe.optimizer]
+    knots_move = bool(recipe.grid_updates or recipe.grid_extension)
+    return max(network.torch_version(knots_move), *(optimiser.torch_version for optimiser in optimisers))
