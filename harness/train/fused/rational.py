@@ -146,33 +146,36 @@ def _group(layer, i):
 
 @part
 def _set_polynomials(upper, lower, record):
-    """P, its slope, Q and its slope, in ACTIVATED, ACTIVATED_SLOPE, BY_P and BY_Q, of a copy of x, ARGUMENT."""
+    """P, its slope, Q and its slope, in ACTIVATED, ACTIVATED_SLOPE, BY_P and BY_Q; and ARGUMENT.
+
+    Two vectors of samples in turn, as each step of a polynomial waits for the one before.
+    """
     for s in range(0, BLOCK, 2 * LANES):
-        x, y = load(record, VALUE + s), load(record, VALUE + s + LANES)
+        x, other_x = load(record, VALUE + s), load(record, VALUE + s + LANES)
         store(record, ARGUMENT + s, x)
-        store(record, ARGUMENT + s + LANES, y)
-        p, p_slope, q, q_slope = _horner(upper, x, y)
-        store(record, ACTIVATED + s, p)
-        store(record, ACTIVATED + s + LANES, q)
-        store(record, ACTIVATED_SLOPE + s, p_slope)
-        store(record, ACTIVATED_SLOPE + s + LANES, q_slope)
-        p, p_slope, q, q_slope = _horner(lower, x, y)
-        store(record, BY_P + s, times(p, x))
-        store(record, BY_P + s + LANES, times(q, y))
-        store(record, BY_Q + s, fma(p, p_slope, x))
-        store(record, BY_Q + s + LANES, fma(q, q_slope, y))
+        store(record, ARGUMENT + s + LANES, other_x)
+        value, slope, other, other_slope = _horner(upper, x, other_x)
+        store(record, ACTIVATED + s, value)
+        store(record, ACTIVATED + s + LANES, other)
+        store(record, ACTIVATED_SLOPE + s, slope)
+        store(record, ACTIVATED_SLOPE + s + LANES, other_slope)
+        value, slope, other, other_slope = _horner(lower, x, other_x)
+        store(record, BY_P + s, times(value, x))
+        store(record, BY_P + s + LANES, times(other, other_x))
+        store(record, BY_Q + s, fma(value, slope, x))
+        store(record, BY_Q + s + LANES, fma(other, other_slope, other_x))
 
 
 @inlined
-def _horner(coef, x, y):
-    """c_0 + x (c_1 + x (c_2 + ...)) and its slope, and the same of y."""
-    p = q = spread(coef[coef.size - 1])
-    p_slope = q_slope = spread(0.0)
+def _horner(coef, x, other_x):
+    """c_0 + x (c_1 + x (c_2 + ...)) and its slope, and the same at other x."""
+    value = other = spread(coef[coef.size - 1])
+    slope = other_slope = spread(0.0)
     for m in range(coef.size - 2, -1, -1):
         coefficient = spread(coef[m])
-        p_slope, q_slope = fma(p, p_slope, x), fma(q, q_slope, y)
-        p, q = fma(coefficient, p, x), fma(coefficient, q, y)
-    return p, p_slope, q, q_slope
+        slope, other_slope = fma(value, slope, x), fma(other, other_slope, other_x)
+        value, other = fma(coefficient, value, x), fma(coefficient, other, other_x)
+    return value, slope, other, other_slope
 
 
 @part
@@ -189,7 +192,10 @@ def _add_coef_gradients(sizes, layer, work):
 
 @inlined
 def _add_powers(record, by, first, sums):
-    """Add DELTA times the row `by` times the powers of x from `first` on, a vector each; four samples of it in turn."""
+    """Add DELTA times the row `by` times each power of x, from `first` on, to a vector of `sums`.
+
+    Four vectors of samples in turn, so that sums are loaded and stored a quarter as often.
+    """
     for s in range(0, BLOCK, 4 * LANES):
         x0, x1 = load(record, ARGUMENT + s), load(record, ARGUMENT + s + LANES)
         x2, x3 = load(record, ARGUMENT + s + 2 * LANES), load(record, ARGUMENT + s + 3 * LANES)

@@ -5,6 +5,7 @@ Legend: I inputs, O outputs, N samples, P parameters, T knots.
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -532,6 +533,18 @@ def test_an_unknown_network_is_sent_to_the_other_engine():
     """The error names the engine that may have it."""
     with pytest.raises(HarnessError, match=r"rank: 2.*SplineMlpShape.*'torch'"):
         kernels.describe(SplineMlpShape(shape=(2, 1), grid=3, place="before", rank=2))
+
+
+class OwnShape(FourierKanShape):
+    """A family of a user's own."""
+
+    family: Literal["own.py:Own"] = "own.py:Own"
+
+
+def test_a_family_that_is_derived_from_one_with_kernels_has_none():
+    """It may compute something else."""
+    with pytest.raises(HarnessError, match=r"no kernels of family: own.py:Own.*'torch'"):
+        kernels.describe(OwnShape(shape=(2, 1), harmonics=3))
 
 
 def test_the_workspace_is_aligned_and_sizes_tell_its_length():
