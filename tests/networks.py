@@ -5,6 +5,9 @@ All their parameters train: a KAN whose base is frozen is for tests of its own.
 
 from itertools import product
 
+from harness.families.kan import evaluate_locally
+from harness.families.layout import of_layer
+from harness.families.spline import active_bases
 from harness.spec import (
     ChebyshevKanShape,
     FourierKanShape,
@@ -55,3 +58,11 @@ def networks(*families, shapes=SHAPES):
     for family, shape in product(families or SETTINGS, shapes):
         found += [family(shape=shape, **settings) for settings in SETTINGS[family]]
     return found
+
+
+def local(network, parameters, knots, h_RIN):
+    """The evaluator of a KAN that gathers coefficients, whatever the shape: what `executed` counts. [R, O, N]."""
+    for layer, knots_RIT in enumerate(knots):
+        active = active_bases(knots_RIT, h_RIN, network.order)
+        h_RIN = evaluate_locally(of_layer(parameters, layer), active, h_RIN)
+    return h_RIN

@@ -73,7 +73,9 @@ def finished(tmp_path_factory) -> Path:
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         running.stdout.readline()
         running.stdout.close()
-        assert (running.wait(240), running.stderr.read()) == (0, "")
+        code, said = running.wait(240), running.stderr.read()
+    # On a busy machine the analysis takes so long that it says where it is.
+    assert (code, [line for line in said.splitlines() if not line.startswith("analysis: ")]) == (0, [])
     return folder
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.base.files import check_writable
 from harness.cli.plans import planned_runs, records_of
-from harness.dispatch.here import Failed, Skipped, available_cores, terminated_like_ctrl_c, train_here
+from harness.dispatch.here import Failed, Skipped, Worker, available_cores, terminated_like_ctrl_c, train_here
 from harness.dispatch.mirror import Mirror, mirroring
 from harness.dispatch.slots import Done, Evaluated, Failure, PackedRuns
 from harness.planning.warnings import warnings_line
@@ -23,8 +23,17 @@ from harness.tasks import draw
 BestLosses = defaultdict[str, dict[str, float]]
 
 
-def train_missing(manifest: Manifest, folder: Path, workers: int | None, mirror: Mirror | None) -> None:
-    """Train on this machine what has no record yet, with progress; a HarnessError if something is left."""
+def train_missing(
+    manifest: Manifest,
+    folder: Path,
+    workers: int | None,
+    mirror: Mirror | None,
+    idle: dict[int, Worker] | None = None,
+) -> None:
+    """Train on this machine what has no record yet, with progress; a HarnessError if something is left.
+
+    Workers that are `idle` are used first, and wait there afterwards for the next stage.
+    """
     records = records_of(folder)
     specs = planned_runs(manifest)
     absent = set(missing(manifest, records))
@@ -40,7 +49,7 @@ def train_missing(manifest: Manifest, folder: Path, workers: int | None, mirror:
     for task, seed in {(run.task, run.seed) for run in itertools.chain.from_iterable(packs)}:
         draw(task, seed)  # a target that is not finite is named before anything trains
     try:
-        crashed = _train(packs, manifest, folder, workers or available_cores(), mirror)
+        crashed = _train(packs, manifest, folder, workers or available_cores(), mirror, idle)
     except KeyboardInterrupt:
         left = len(missing(manifest, records))
         text = f"stopped: {len(specs) - left} of {len(specs)} runs have records; run the same command again to go on"
@@ -67,7 +76,12 @@ def _best_words(task: str, run: RunSpec, losses: Mapping[str, float]) -> str:
 
 
 def _train(
-    packs: Sequence[PackedRuns], manifest: Manifest, folder: Path, workers: int, mirror: Mirror | None
+    packs: Sequence[PackedRuns],
+    manifest: Manifest,
+    folder: Path,
+    workers: int,
+    mirror: Mirror | None,
+    idle: dict[int, Worker] | None,
 ) -> list[Failure]:
     """Train the packs, mirror their records, and return why packs were given up."""
     records = records_of(folder)
@@ -89,6 +103,7 @@ def _train(
                 manifest.experiment.device,
                 checkpoints=folder.parent / "checkpoints",
                 compiled=progress.compiled,
+                idle=idle,
             )
         ) as events,
     ):

@@ -54,7 +54,7 @@ VIEWS = _names(
 MOVES = _names(
     "arange cat clone constant_pad_nd copy empty empty_like eye fill flip full full_like gather index index_select"
     " linspace new_empty new_empty_strided new_full new_ones new_zeros ones ones_like repeat replication_pad1d roll"
-    " scalar_tensor select_backward slice_backward stack zero zeros zeros_like _to_copy"
+    " scalar_tensor scatter select_backward slice_backward stack zero zeros zeros_like _to_copy"
 )
 PRODUCTS = _names("addmm baddbmm bmm mm")
 COMPARES = _names(
@@ -198,7 +198,7 @@ def _of_operation(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], out
         raise UnknownOperation(f"{func} is not an operation of aten; the counter has no table for it")
     if name in VIEWS:
         return Executed(0, 0, 0, 0)
-    moved = sum(_stored_bytes(leaf) for leaf in tree_leaves((args, kwargs, out)) if isinstance(leaf, Tensor))
+    moved = sum(stored_bytes(leaf) for leaf in tree_leaves((args, kwargs, out)) if isinstance(leaf, Tensor))
     if name in MOVES:
         return Executed(0, 0, 0, moved)
     if name in PRODUCTS:
@@ -244,7 +244,7 @@ def _scalar_factors(kwargs: Mapping[str, Any]) -> int:
     return sum(kwargs.get(name, 1) != 1 for name in ("alpha", "beta", "value"))
 
 
-def _stored_bytes(tensor: Tensor) -> int:
+def stored_bytes(tensor: Tensor) -> int:
     """Of the elements that are stored: one along an expanded axis, whose stride is 0."""
     stored = prod(size for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride)
     return stored * tensor.element_size()

@@ -38,6 +38,7 @@ from harness.spec.run import Device
 
 # Seconds between two looks at what the workers say.
 POLL_SECONDS = 0.2
+KEPT = " and kept"  # what is compiled, for processes to come
 
 Move = Literal["again", "split", "give up"]
 
@@ -94,13 +95,15 @@ def train_here(
     unwanted: Callable[[], Collection[str]] = tuple,
     checkpoint_seconds: float = 60.0,
     compiled: Callable[[int, int], None] = lambda done, of: None,
+    idle: dict[int, Worker] | None = None,
 ) -> Generator[tuple[PackedRuns, TrainingEvent]]:
     """Train `packs`, yielding what happens to each when it happens; those that fail are retried by cause.
 
     Ends early when `stop` says so or when it is closed: workers save their checkpoints first. A HarnessError ends all,
     unless it is of a pack's target. Runs whose ids are `unwanted` when their pack's turn comes are left out. `announce`
     hears when kernels are to be compiled, when that is done, and what is wrong with checkpoints; `compiled`, several
-    times a second, how many of them are done.
+    times a second, how many of them are done. Workers that are `idle` are used first, and left there afterwards: see
+    `idle_workers`.
     """
     order = TrainingOrder(records, checkpoints, device, attempt, checkpoint_seconds)
     waiting = deque(PackTask(tuple(pack)) for pack in packs)
@@ -109,7 +112,7 @@ def train_here(
     with _shared_cache() as kept:
         try:
             for number in numbers:
-                working[number] = Worker(slots.start(number, order))
+                working[number] = idle.pop(number) if idle and number in idle else Worker(slots.start(number, order))
             if fused := [pack[0] for pack in packs if pack[0].engine == "fused"]:
                 for text in _ready(working[0].slot, fused, len(numbers), kept, stop, compiled):
                     announce(text)
@@ -120,6 +123,9 @@ def train_here(
                 for number in list(working):
                     yield from _listen(number, working, waiting, announce)
         finally:
+            if idle is not None and kept == KEPT:  # else their folder for kernels is about to be removed
+                idle |= {number: worker for number, worker in working.items() if not worker.task}
+                working = {number: worker for number, worker in working.items() if worker.task}
             last_words = slots.stop([worker.slot for worker in working.values()])
         for worker, heard in zip(working.values(), last_words, strict=True):
             for what in heard:
@@ -128,6 +134,19 @@ def train_here(
                         announce(text)
                     case Evaluated() | Saved() | Done() if worker.task:
                         yield worker.task.pack, what
+
+
+@contextmanager
+def idle_workers() -> Iterator[dict[int, Worker]]:
+    """Workers that wait, by number, from one call of `train_here` to the next, until the block ends.
+
+    These calls must share records, checkpoints, device and attempt, which a process is given once.
+    """
+    idle: dict[int, Worker] = {}
+    try:
+        yield idle
+    finally:
+        slots.stop([worker.slot for worker in idle.values()])
 
 
 def next_move(failures: Sequence[Failure], runs: int) -> tuple[Move, bool]:
@@ -219,7 +238,7 @@ def _ready(
 
     Whoever trains loads what others compiled: the last bits of a kernel hang on which of the two a process did.
     """
-    one_each = tuple({(run.network.family, run.recipe.optimizer.name): run for run in runs}.values())
+    one_each = tuple({(run.network.kernels, run.recipe.optimizer.name): run for run in runs}.values())
     slots.send(slot, IsCold(one_each))
     if not _answer(slot, stop):  # also if it died, which is seen when it gets a pack
         return
@@ -244,18 +263,18 @@ def _ready(
 
 
 def _compilations(runs: Sequence[RunSpec]) -> deque[Compilation]:
-    """What is compiled by a process of its own: the kernels of each family, and with the last of them all loops.
+    """What is compiled by a process of its own: each module of kernels, and with the last of them all loops.
 
     The kernels of KANs, which come first, take the time of the others and a loop. Loops are compiled by one process:
     they have a part in common, whose last bits would else hang on who comes first.
     """
-    *families, last = sorted({run.network.family for run in runs})
+    *modules, last = sorted({run.network.kernels for run in runs})
     loops = {run.recipe.optimizer.name: run for run in runs}
-    return deque([*(Compilation(family, ()) for family in families), Compilation(last, tuple(loops.values()))])
+    return deque([*(Compilation(module, ()) for module in modules), Compilation(last, tuple(loops.values()))])
 
 
 def _words(unit: Compilation) -> str:
-    return " with ".join([unit.family, *(run.recipe.optimizer.name for run in unit.runs)])
+    return " with ".join([unit.module, *(run.recipe.optimizer.name for run in unit.runs)])
 
 
 def _has_compiled(slot: Slot) -> bool:
@@ -284,7 +303,7 @@ def _shared_cache() -> Iterator[str]:
     """All processes share a folder for kernels, also if the user's cannot be written; how what is compiled is kept."""
     folder_of_user, before = user_cache(), os.environ.get("HARNESS_CACHE")
     if is_writable(folder_of_user):
-        yield " and kept"
+        yield KEPT
         return
     with tempfile.TemporaryDirectory(prefix="harness-") as folder:
         os.environ["HARNESS_CACHE"] = folder  # which processes inherit that are started now

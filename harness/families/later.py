@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator
 
-__all__ = ["F", "Tensor", "jets", "np", "spline", "torch"]
+__all__ = ["F", "Tensor", "jets", "np", "spline", "torch", "wide"]
 
 
 class Later:
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     import torch.nn.functional as F
     from torch import Tensor
 
-    from harness.families import jets, spline
+    from harness.families import jets, spline, wide
 else:
     np, torch, F = Later("numpy"), Later("torch"), Later("torch.nn.functional")
-    spline, jets = Later("harness.families.spline"), Later("harness.families.jets")
+    spline, jets, wide = (Later(f"harness.families.{name}") for name in ("spline", "jets", "wide"))
 
     def _tensor(value: Any) -> Any:
         if not isinstance(value, torch.Tensor):

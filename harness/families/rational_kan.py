@@ -55,6 +55,7 @@ class RationalKanShape(LayeredShape):
     title = "rational KAN"
     letters = {"numerator": "m", "denominator": "n", "groups": "g"}
     scaled = ("weight",)  # of a rational function a gain would change the form
+    kernels = "rational"
 
     def groups_of(self, inputs: int) -> int:
         """Groups of a layer of so many inputs."""
@@ -174,7 +175,9 @@ def groups_of_nodes(nodes: int, groups: int) -> list[int]:
 
 
 def _polynomials(numerator_RM: Tensor, denominator_RGC: Tensor, x_RIN: Tensor) -> tuple[Tensor, Tensor]:
-    group_I = torch.tensor(groups_of_nodes(x_RIN.shape[1], denominator_RGC.shape[1]), device=x_RIN.device)
+    nodes, groups = x_RIN.shape[1], denominator_RGC.shape[1]
+    # `groups_of_nodes`, on the device: a list would have to be copied there at every evaluation.
+    group_I = torch.div(torch.arange(nodes, device=x_RIN.device) * groups, nodes, rounding_mode="floor")
     q_RIC1 = denominator_RGC.index_select(1, group_I)[..., None]
     p_RM11 = numerator_RM[..., None, None]
     return _horner(p_RM11.unbind(1), x_RIN), _horner(q_RIC1.unbind(2), x_RIN) * x_RIN

@@ -15,7 +15,7 @@ from harness.base.frozen import Positive
 from harness.families.base import ShapeBase
 from harness.families.later import Tensor, torch
 from harness.optimisers.base import GradientOptimiser, LaneState, begun
-from harness.optimisers.lanes import all_finite, choose, learning_rates
+from harness.optimisers.lanes import all_finite, but_not, choose, learning_rates, or_not
 
 # A scalar and step: 3 for each of the first moment, 4 for the second, 3 for the denominator, 3 for the step.
 OPERATIONS = 13
@@ -25,12 +25,12 @@ OPERATIONS = 13
 class AdamState(LaneState):
     """No lane is ever finished: Adam has no test of convergence."""
 
-    previous_RP: Tensor  # the last position whose loss and gradient were seen and finite
+    previous_RP: Tensor  # the last position whose loss and gradient were seen and finite: where a diverged lane is
     loss_R: Tensor  # the loss there
     mean_RP: Tensor
     square_RP: Tensor
     learning_rate_R: Tensor
-    steps: int
+    steps_R: Tensor  # in float64, and the same in all lanes: those that have diverged count on
     total_steps: int | None
 
 
@@ -44,6 +44,7 @@ class Adam(GradientOptimiser):
     state = AdamState
     tunable = ("learning_rate", "schedule", "beta1", "beta2", "epsilon")
     has_loop = True
+    torch_version = 2  # since its corrections of bias are computed on the device
 
     name: Literal["adam"]
     learning_rate: Positive = 1e-3
@@ -77,7 +78,7 @@ class Adam(GradientOptimiser):
             mean_RP=torch.zeros_like(position_RP),
             square_RP=torch.zeros_like(position_RP),
             learning_rate_R=learning_rates(self.learning_rate, position_RP, learning_rate_R),
-            steps=0,
+            steps_R=position_RP.new_zeros(len(position_RP), dtype=torch.float64),
             total_steps=total_steps,
         )
 
@@ -87,28 +88,27 @@ class Adam(GradientOptimiser):
         A lane whose loss or gradient is not finite has diverged: it returns to its last position where both were, and
         stays there, no longer counted.
         """
-        running_R = ~state.diverged_R
         finite_R = all_finite(loss_R, gradient_RP)
-        moving_R = running_R & finite_R
-        leaving_R = running_R & ~finite_R
+        moving_R = but_not(finite_R, state.diverged_R)
         mean_RP = self.beta1 * state.mean_RP + (1 - self.beta1) * gradient_RP
         square_RP = self.beta2 * state.square_RP + (1 - self.beta2) * (gradient_RP * gradient_RP)
-        steps = state.steps + 1
+        steps_R = state.steps_R + 1
+        steps = steps_R[0]  # a power of one number does not depend on its place among others
         rate_R = state.learning_rate_R * (self._decay(state) / (1 - self.beta1**steps))
-        scale_RP = square_RP.sqrt() / math.sqrt(1 - self.beta2**steps) + self.epsilon
+        scale_RP = square_RP.sqrt() / (1 - self.beta2**steps).sqrt() + self.epsilon
         moved_RP = state.position_RP - rate_R[:, None] * (mean_RP / scale_RP)
         return AdamState(
-            position_RP=choose(moving_R, moved_RP, choose(leaving_R, state.previous_RP, state.position_RP)),
+            position_RP=choose(moving_R, moved_RP, state.previous_RP),
             previous_RP=choose(moving_R, state.position_RP, state.previous_RP),
             loss_R=choose(moving_R, loss_R, state.loss_R),
             mean_RP=choose(moving_R, mean_RP, state.mean_RP),
             square_RP=choose(moving_R, square_RP, state.square_RP),
             learning_rate_R=state.learning_rate_R,
             iterations_R=state.iterations_R + moving_R,
-            evaluations_R=state.evaluations_R + running_R,
+            evaluations_R=state.evaluations_R + ~state.diverged_R,
             finished_R=state.finished_R,
-            diverged_R=state.diverged_R | leaving_R,
-            steps=steps,
+            diverged_R=or_not(state.diverged_R, finite_R),
+            steps_R=steps_R,
             total_steps=state.total_steps,
         )
 
@@ -117,11 +117,11 @@ class Adam(GradientOptimiser):
         position_RP = choose(moving_R, fresh.position_RP, state.position_RP)
         return replace(state, position_RP=position_RP, previous_RP=position_RP)
 
-    def _decay(self, state: AdamState) -> float:
+    def _decay(self, state: AdamState) -> Tensor | float:
         """The share of the learning rate in the next step: 1, or CosineAnnealingLR's closed form (0 after its end)."""
         if self.schedule == "constant" or state.total_steps is None:
             return 1.0
-        return (1 + math.cos(math.pi * min(state.steps / state.total_steps, 1.0))) / 2
+        return (1 + (math.pi * (state.steps_R[0] / state.total_steps).clamp(max=1)).cos()) / 2
 
     def why_no_pde(self) -> str | None:
         if self.batch_size is None:

@@ -63,6 +63,7 @@ class Optimiser(Frozen):
     tunable: ClassVar[tuple[str, ...]] = ()  # fields that `tune` may vary: they leave the work of a run as it is
     needs_squares: ClassVar[bool] = False  # it learns sums of squares only, and so neither classes nor a penalty
     has_loop: ClassVar[bool] = False  # a compiled one, which the fused engine needs
+    torch_version: ClassVar[int] = 1  # raise it when its torch lanes would take another path than before, in rounding
 
     if TYPE_CHECKING:  # fields, which stand in files in the order of each optimiser
         name: str
@@ -74,6 +75,10 @@ class Optimiser(Frozen):
 
         That is `evaluations` over so many `samples`, and `iterations`, of all `starts` together.
         """
+
+    def kept_numbers(self, network: ShapeBase, residuals: int) -> int:
+        """How many numbers its torch lanes keep of each lane, about: they bound the lanes of a pack."""
+        return 8 * network.trainable
 
     # ------------------------------------------------------------------------------------------------------ torch lanes
     @abstractmethod

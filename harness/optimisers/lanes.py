@@ -22,7 +22,7 @@ def dot(a_RP: Tensor, b_RP: Tensor) -> Tensor:
 
 def largest(a_RP: Tensor) -> Tensor:
     """Largest absolute value of every lane, [R]; NaN where a lane has one."""
-    return a_RP.abs().amax(-1)
+    return torch.linalg.vector_norm(a_RP, math.inf, -1)
 
 
 def choose(mask_R: Tensor, new: Tensor, old: Tensor) -> Tensor:
@@ -30,9 +30,19 @@ def choose(mask_R: Tensor, new: Tensor, old: Tensor) -> Tensor:
     return torch.where(mask_R.view(-1, *[1] * (old.dim() - 1)), new, old)
 
 
+def but_not(mask: Tensor, other: Tensor) -> Tensor:
+    """`mask & ~other`, in one operation."""
+    return mask > other
+
+
+def or_not(mask: Tensor, other: Tensor) -> Tensor:
+    """`mask | ~other`, in one operation."""
+    return mask >= other
+
+
 def all_finite(loss_R: Tensor, gradient_RP: Tensor) -> Tensor:
     """Lanes whose loss and whole gradient are finite."""
-    return (loss_R.abs() < math.inf) & (largest(gradient_RP) < math.inf)
+    return largest(gradient_RP) + 0 * loss_R < math.inf  # 0 times what is not finite is NaN
 
 
 def learning_rates(default: float, position_RP: Tensor, learning_rate_R: Tensor | None) -> Tensor:

@@ -2,17 +2,20 @@
 
 A line search is a state machine, so that no lane waits for another's: a lane is at its first evaluation, is
 *bracketing* (lengthening its step until a minimum lies behind), or is *zooming* into the bracket. Masks say which.
+The host never looks at them, and an evaluation is the same operations in every case, however long the history.
 
-Legend: R lanes, P parameters, M history (oldest first; empty places are zero), L = 3 numbers of a point on the search
-line: (length, loss, slope), with length in units of the direction and slope = gradient . direction. A *probe* is one
-evaluation inside a line search. A *step* is what one call of torch's `.step()` does, where `iterations_per_step` nests
-iterations so: its opening evaluation repeats that of the accepted point, and all else goes on from step to step.
+Legend: R lanes, P parameters, C = 2 parts of a place (position, gradient), whose differences are a pair (s, y), M
+places for pairs in the history, L = 3 numbers of a point on the search line: (length, loss, slope), with length in
+units of the direction and slope = gradient . direction, K points of a `Line`, B flags of `Marks`. A *probe* is one
+evaluation inside a line search. A *step* is what one call of torch's `.step()` does, where `iterations_per_step`
+nests iterations so: its opening evaluation repeats that of the accepted point, and all else goes on from step to
+step.
 
 Follows torch 2.13 `torch/optim/lbfgs.py` (`_strong_wolfe` with its default max_ls = 25): the same tests in the same
-order, and the same bits but for the rounding of dot products and of fused multiply-adds. Three differences are meant.
+order, and the same numbers up to rounding. Three differences are meant.
 (1) torch's tests of convergence end one call of `.step()`; here they finish the lane. (2) torch doesn't handle losses
-that are not finite; here such a probe has loss +inf and no slope, which the same rules read as "too long a step", and
-the interpolation halves the bracket, until the search ends. Finite searches are not affected. (3) Where few evaluations
+that are not finite; here such a probe has no loss, which the same rules read as "too long a step", and the
+interpolation halves the bracket, until the search ends. Finite searches are not affected. (3) Where few evaluations
 are left of a step, torch 2.13 cuts the search short; pykan's copy of an earlier torch doesn't, nor is it done here.
 """
 
@@ -20,7 +23,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, FiniteFloat, PositiveInt
 
@@ -28,7 +31,7 @@ from harness.base.frozen import Positive
 from harness.families.base import ShapeBase
 from harness.families.later import Tensor, torch
 from harness.optimisers.base import GradientOptimiser, LaneState, begun
-from harness.optimisers.lanes import all_finite, choose, dot, largest, learning_rates
+from harness.optimisers.lanes import but_not, choose, dot, largest, learning_rates, or_not
 
 SUFFICIENT_DECREASE = 1e-4
 CURVATURE = 0.9
@@ -42,32 +45,65 @@ EVALUATION_OPERATIONS = 4
 
 @dataclass(frozen=True)
 class LbfgsState(LaneState):
-    """`position_RP` is the accepted point."""
+    """`position_RP` is the accepted point, and the first part of `accepted_RCP`."""
 
-    loss_R: Tensor
-    gradient_RP: Tensor
-    # The search line from there, and the length of the next probe on it.
+    accepted_RCP: Tensor
+    # The search line from there, the length of the next probe on it, and where that is.
     direction_RP: Tensor
-    slope_R: Tensor
     length_R: Tensor
-    # The line search. While bracketing, low is the probe before the last; while zooming, the better end.
+    asked_RP: Tensor
+    # The line search, see `Line`: numbers of its points, what else it knows, and where its low point is.
     probes_R: Tensor
-    zooming_R: Tensor
-    low_RL: Tensor
-    low_gradient_RP: Tensor
-    high_RL: Tensor
-    low_first_R: Tensor  # low is torch's bracket[0], which wins ties
-    slow_R: Tensor  # the last probe was close to an end (torch: insuf_progress)
-    # The inverse Hessian: steps s, gradient changes y, 1 / y.s, and the initial scale y.s / y.y.
-    steps_RMP: Tensor
-    changes_RMP: Tensor
-    rho_RM: Tensor
+    line_RKL: Tensor
+    marks_RB: Tensor
+    low_RCP: Tensor
+    # The inverse Hessian, see `_direction`; `oldest_RM` is the place that the next pair takes.
+    pairs_RCMP: Tensor
+    inverse_RMM: Tensor
     scale_R: Tensor
+    oldest_RM: Tensor
     learning_rate_R: Tensor
     # Nested steps: whether the next evaluation is the repeated one, and the counts before this step.
     repeating_R: Tensor
     iterations_before_R: Tensor
     evaluations_before_R: Tensor
+
+    @property
+    def loss_R(self) -> Tensor:
+        """Of the accepted point; +inf before the first evaluation."""
+        return self.line_RKL[:, 0, 1]
+
+    @property
+    def gradient_RP(self) -> Tensor:
+        """At the accepted point."""
+        return self.accepted_RCP[:, 1]
+
+    @property
+    def slope_R(self) -> Tensor:
+        """Of the search line at the accepted point."""
+        return self.line_RKL[:, 0, 2]
+
+
+class Line(NamedTuple):
+    """Points on a search line, [R, L] each.
+
+    `left` and `right` are, while zooming, the ends of the bracket; while bracketing, the last two probes. `low` is the
+    one of them that is accepted if the search ends now.
+    """
+
+    start: Tensor
+    left: Tensor
+    right: Tensor
+    low: Tensor
+
+
+class Marks(NamedTuple):
+    """What else a line search knows, [R] each; nothing of it holds when it begins."""
+
+    zooming: Tensor
+    low_is_right: Tensor
+    low_is_second: Tensor  # low is torch's bracket[1], which loses ties
+    close: Tensor  # the last probe is close to an end (torch: insuf_progress)
 
 
 class Lbfgs(GradientOptimiser):
@@ -85,6 +121,7 @@ class Lbfgs(GradientOptimiser):
     state = LbfgsState
     tunable = ("learning_rate", "history")
     has_loop = True
+    torch_version = 2  # since the inverse Hessian is in its compact form
 
     name: Literal["lbfgs"]
     learning_rate: Positive = 1.0
@@ -107,6 +144,10 @@ class Lbfgs(GradientOptimiser):
             8 * remembered + ITERATION_OPERATIONS * iterations + EVALUATION_OPERATIONS * evaluations
         )
 
+    def kept_numbers(self, network: ShapeBase, residuals: int) -> int:
+        """Steps and changes that are remembered, and what a line search needs."""
+        return (2 * self.history + 8) * network.trainable
+
     @property
     def rate(self) -> float:
         return self.learning_rate
@@ -116,35 +157,35 @@ class Lbfgs(GradientOptimiser):
         self, position_RP: Tensor, learning_rate_R: Tensor | None = None, total_steps: int | None = None
     ) -> LbfgsState:
         R, P = position_RP.shape
-        zero_R, zero_RP, zero_RL = (position_RP.new_zeros(R, *axes) for axes in ((), (P,), (3,)))
+        M, zero_R = self.history, position_RP.new_zeros(R)
         counter_R = zero_R.to(torch.int64)
+        rate_R = learning_rates(self.learning_rate, position_RP, learning_rate_R)
+        fields = begun(position_RP)
+        accepted_RCP = torch.stack((fields["position_RP"], torch.zeros_like(position_RP)), 1)
+        # The first evaluation ends a search of its own: one without direction, from a loss that any other is below.
+        nothing_RL = torch.stack((zero_R, zero_R + math.inf, zero_R), -1)
         return LbfgsState(
-            **begun(position_RP),
-            loss_R=zero_R + math.inf,
-            gradient_RP=zero_RP,
-            direction_RP=zero_RP,
-            slope_R=zero_R,
-            length_R=zero_R,
+            **fields,
+            accepted_RCP=accepted_RCP,
+            direction_RP=torch.zeros_like(position_RP),
+            length_R=rate_R,
+            asked_RP=fields["position_RP"],
             probes_R=counter_R,
-            zooming_R=counter_R.bool(),
-            low_RL=zero_RL,
-            low_gradient_RP=zero_RP,
-            high_RL=zero_RL,
-            low_first_R=~counter_R.bool(),
-            slow_R=counter_R.bool(),
-            steps_RMP=position_RP.new_zeros(R, self.history, P),
-            changes_RMP=position_RP.new_zeros(R, self.history, P),
-            rho_RM=position_RP.new_zeros(R, self.history),
+            line_RKL=torch.stack([nothing_RL] * len(Line._fields), 1),
+            marks_RB=torch.zeros(R, len(Marks._fields), dtype=torch.bool, device=position_RP.device),
+            low_RCP=accepted_RCP,
+            pairs_RCMP=position_RP.new_zeros(R, 2, M, P),
+            inverse_RMM=torch.eye(M, dtype=position_RP.dtype, device=position_RP.device).repeat(R, 1, 1),
             scale_R=zero_R + 1,
-            learning_rate_R=learning_rates(self.learning_rate, position_RP, learning_rate_R),
+            oldest_RM=torch.arange(M, device=position_RP.device).expand(R, M) == 0,
+            learning_rate_R=rate_R,
             repeating_R=counter_R.bool(),
             iterations_before_R=counter_R,
             evaluations_before_R=counter_R,
         )
 
     def ask(self, state: LbfgsState) -> Tensor:
-        probe_RP = state.position_RP + state.length_R[:, None] * state.direction_RP
-        return choose(_running(state), probe_RP, state.position_RP)
+        return state.asked_RP
 
     def tell(self, state: LbfgsState, loss_R: Tensor, gradient_RP: Tensor) -> LbfgsState:
         """One evaluation in every lane, whatever each is at; finished and diverged lanes stay as they are, uncounted.
@@ -153,213 +194,202 @@ class Lbfgs(GradientOptimiser):
         tried still isn't, or when its next search line has no finite slope.
         """
         running_R = _running(state)
-        first_R = running_R & (state.evaluations_R == 0)
-        searching_R = running_R & ~first_R
+        searching_R = running_R
         if self.iterations_per_step is not None:
-            searching_R = searching_R & ~state.repeating_R
+            searching_R = but_not(running_R, state.repeating_R)
+        first_R = state.evaluations_R == 0
+        slope_R = dot(gradient_RP, state.direction_RP)
+        known_R = 0 * loss_R * slope_R  # 0, or NaN if one of them, and so any element of the gradient, is not finite
+        probe_RL = torch.stack((state.length_R, loss_R + known_R, slope_R), -1)
+        place_RCP = torch.stack((state.asked_RP, gradient_RP), 1)
         state = replace(state, evaluations_R=state.evaluations_R + running_R)
-        probe_RL = _probe(state, loss_R, gradient_RP)
-        state, ended_R, stuck_R = _narrow(state, first_R, searching_R, probe_RL, gradient_RP)
-        broken_R = (first_R & probe_RL[:, 1].isinf()) | (stuck_R & state.high_RL[:, 1].isinf())
-        state = replace(
-            state,
-            iterations_R=state.iterations_R + ended_R,
-            finished_R=state.finished_R | (stuck_R & ~broken_R),
-            diverged_R=state.diverged_R | broken_R,
-        )
-        state = _accept(self, state, first_R, (first_R | (ended_R & ~stuck_R)) & ~broken_R)
-        if self.iterations_per_step is None:
-            return state
-        return _nest(self.iterations_per_step, state, running_R & state.repeating_R, ended_R & _running(state))
+        reach_R = largest(state.direction_RP)
+        state, ended_R, rise_R = _narrow(state, searching_R, probe_RL, place_RCP, reach_R)
+        state = _accept(self, state, first_R, searching_R, ended_R, rise_R, reach_R)
+        running_R = _running(state)
+        if self.iterations_per_step is not None:
+            state = _nest(self.iterations_per_step, state, but_not(ended_R, first_R) & running_R)
+        probe_RP = state.position_RP + state.length_R[:, None] * state.direction_RP
+        return replace(state, asked_RP=choose(running_R, probe_RP, state.position_RP))
 
 
 def _running(state: LbfgsState) -> Tensor:
     return ~(state.finished_R | state.diverged_R)
 
 
-def _probe(state: LbfgsState, loss_R: Tensor, gradient_RP: Tensor) -> Tensor:
-    """The evaluated point on the search line, [R, L]; one that isn't finite has loss +inf and slope NaN."""
-    slope_R = dot(gradient_RP, state.direction_RP)
-    finite_R = all_finite(loss_R, gradient_RP) & slope_R.isfinite()
-    return torch.stack(
-        (state.length_R, torch.where(finite_R, loss_R, math.inf), torch.where(finite_R, slope_R, math.nan)), -1
-    )
-
-
+# ----------------------------------------------------------------------------------------------------- the line search
 def _narrow(
-    state: LbfgsState, first_R: Tensor, searching_R: Tensor, probe_RL: Tensor, gradient_RP: Tensor
+    state: LbfgsState, searching_R: Tensor, probe_RL: Tensor, place_RCP: Tensor, reach_R: Tensor
 ) -> tuple[LbfgsState, Tensor, Tensor]:
-    """The line searches with one more probe; the lanes whose search ended, and those of them that have not moved.
+    """The line searches with one more probe, the lanes whose search ended, and how much higher right is than left.
 
-    The point to accept is then `low`. A first evaluation becomes `low` at once.
+    The point to accept is then `low`. The loss of a probe that is not finite is NaN: it passes no test. Of lanes that
+    do not search, `low_RCP` stays, and all else is for `_accept` to set.
     """
-    _, loss_R, slope_R = probe_RL.unbind(-1)
-    low_length_R, low_loss_R, _ = state.low_RL.unbind(-1)
-    bracketing_R = ~state.zooming_R
+    line, marks = Line(*state.line_RKL.unbind(1)), Marks(*state.marks_RB.unbind(-1))
+    zooming_R = marks.zooming
+    length_R, loss_R, slope_R = probe_RL.unbind(-1)
+    _, start_loss_R, start_slope_R = line.start.unbind(-1)
     spent_R = state.probes_R >= MAX_PROBES
-
-    flat_R = slope_R.abs() <= -CURVATURE * state.slope_R
-    worse_R = _is_worse(state, probe_RL, flat_R)
     # Out of probes while bracketing, torch compares the last probe with the start and forgets those between.
-    worse_R = torch.where(bracketing_R & spent_R, loss_R >= state.loss_R, worse_R)
-    # `worse` only says that a minimum lies before the probe: its loss may still be the lower one.
-    lowest_R = worse_R & torch.where(state.low_first_R, loss_R < low_loss_R, loss_R <= low_loss_R)
-    turned_R = slope_R * (state.high_RL[:, 0] - low_length_R) >= 0
-    ousted_R = lowest_R | (~worse_R & (bracketing_R | turned_R))
+    forgets_R = but_not(spent_R, zooming_R)
+    low_RL = choose(forgets_R, line.start, line.low)
+    low_RCP = choose(forgets_R, state.accepted_RCP, state.low_RCP)
 
-    high_RL = choose(searching_R & ousted_R, state.low_RL, state.high_RL)
-    high_RL = choose(searching_R & worse_R & ~lowest_R, probe_RL, high_RL)
-    to_low_R = first_R | (searching_R & (~worse_R | lowest_R))
-    low_RL = choose(to_low_R, probe_RL, state.low_RL)
-    zooming_R = state.zooming_R | (searching_R & worse_R)
+    flattest_R = -CURVATURE * start_slope_R
+    flat_R = slope_R.abs() <= flattest_R
+    low_enough_R = loss_R <= start_loss_R + SUFFICIENT_DECREASE * length_R * start_slope_R
+    lower_R = loss_R < low_RL[:, 1]
+    goes_on_R = (lower_R | (state.probes_R <= 1)) & (slope_R <= flattest_R)
+    # Good is a probe that no minimum is known to lie before; its loss may still be the higher one, and vice versa.
+    good_R = torch.where(forgets_R, lower_R, low_enough_R & torch.where(zooming_R, lower_R, goes_on_R))
+    lowest_R = but_not(torch.where(marks.low_is_second, loss_R <= low_RL[:, 1], lower_R), good_R)
+    is_low_R = searching_R & (good_R | lowest_R)
 
-    width_R = (high_RL[:, 0] - low_RL[:, 0]).abs() * largest(state.direction_RP)
-    tight_R = zooming_R & (width_R < NARROWEST)
-    ended_R = searching_R & ((~worse_R & flat_R) | spent_R | tight_R)
-    stuck_R = ended_R & ((low_RL[:, 0] == 0) | (bracketing_R & spent_R & worse_R))
-    next_R, near_R = _next_length(low_RL, high_RL, zooming_R, state.slow_R)
+    is_left_R = zooming_R & torch.where(good_R, slope_R < 0, marks.low_is_right)
+    left_RL = choose(is_left_R, probe_RL, choose(zooming_R, line.left, line.right))
+    right_RL = choose(is_left_R, line.right, probe_RL)
+    low_RL = choose(is_low_R, probe_RL, low_RL)
+    zooming_R = or_not(zooming_R, good_R)
+    across_RL = right_RL - left_RL
+    tight_R = zooming_R & (across_RL[:, 0] * reach_R < NARROWEST)
+    ended_R = searching_R & ((good_R & flat_R) | spent_R | tight_R)
+    next_R, close_R = _next_length(left_RL, right_RL, across_RL, zooming_R, marks.close)
     state = replace(
         state,
-        length_R=torch.where(searching_R, next_R, state.length_R),
-        probes_R=state.probes_R + searching_R,
-        zooming_R=zooming_R,
-        low_RL=low_RL,
-        low_gradient_RP=choose(to_low_R, gradient_RP, state.low_gradient_RP),
-        high_RL=high_RL,
-        low_first_R=state.low_first_R ^ (searching_R & lowest_R),
-        slow_R=torch.where(searching_R, near_R, state.slow_R),
+        length_R=next_R,
+        probes_R=state.probes_R + 1,
+        line_RKL=torch.stack((line.start, left_RL, right_RL, low_RL), 1),
+        marks_RB=torch.stack((zooming_R, is_low_R ^ is_left_R, marks.low_is_second ^ lowest_R, close_R), -1),
+        low_RCP=choose(is_low_R, place_RCP, low_RCP),
     )
-    return state, ended_R, stuck_R
+    return state, ended_R, across_RL[:, 1]
 
 
-def _is_worse(state: LbfgsState, probe_RL: Tensor, flat_R: Tensor) -> Tensor:
-    """Lanes in which a minimum lies before the probe, so that the probe bounds it."""
-    length_R, loss_R, slope_R = probe_RL.unbind(-1)
-    too_high_R = loss_R > state.loss_R + SUFFICIENT_DECREASE * length_R * state.slope_R
-    not_lower_R = (loss_R >= state.low_RL[:, 1]) & (state.zooming_R | (state.probes_R > 1))
-    return too_high_R | not_lower_R | (~state.zooming_R & ~flat_R & (slope_R >= 0))
-
-
-def _next_length(low_RL: Tensor, high_RL: Tensor, zooming_R: Tensor, slow_R: Tensor) -> tuple[Tensor, Tensor]:
+def _next_length(
+    left_RL: Tensor, right_RL: Tensor, across_RL: Tensor, zooming_R: Tensor, close_R: Tensor
+) -> tuple[Tensor, Tensor]:
     """The length of the next probe, and whether it is close to an end of the bracket.
 
-    Bracketing lanes go beyond the right end; there, (low, high) are the last two probes.
+    It is where the cubic through both points is least, within bounds, or half-way between these where that has no
+    minimum. Bracketing lanes go beyond the right point. In a bracket a tenth of its width at each end is avoided, from
+    the second time on that the minimum is there, or at once where it is not inside.
     """
-    low_is_left_R = low_RL[:, 0] <= high_RL[:, 0]
-    left_RL = choose(low_is_left_R, low_RL, high_RL)
-    right_RL = choose(low_is_left_R, high_RL, low_RL)
-    left_R, right_R = left_RL[:, 0], right_RL[:, 0]
-    width_R = right_R - left_R
-    lower_R = torch.where(zooming_R, left_R, right_R + 0.01 * width_R)
-    upper_R = torch.where(zooming_R, right_R, right_R * 10)
-    length_R = _cubic_minimum(left_RL, right_RL, lower_R, upper_R)
-
-    # Twice close to an end, or once at it: keep a tenth of the width away (only inside a bracket).
-    margin_R = 0.1 * width_R
-    to_right_R, to_left_R = right_R - length_R, length_R - left_R
-    near_R = zooming_R & (torch.minimum(to_right_R, to_left_R) < margin_R)
-    pushed_R = near_R & (slow_R | (length_R >= right_R) | (length_R <= left_R))
-    inside_R = torch.where(to_right_R.abs() < to_left_R.abs(), right_R - margin_R, left_R + margin_R)
-    return torch.where(pushed_R, inside_R, length_R), near_R & ~pushed_R
+    right_R, width_R = right_RL[:, 0], across_RL[:, 0]
+    # How far back from the right point, in widths: of bracketing lanes to 10 and to 1.01 times its length.
+    least_R = (-9 * right_R / width_R).masked_fill(zooming_R, 0.1)
+    most_R = torch.full_like(width_R, -0.01).masked_fill(zooming_R, 0.9)
+    back_R = _cubic_minimum(left_RL, right_RL, across_RL)
+    back_R = torch.where(back_R.isnan(), (least_R + most_R) / 2, back_R)
+    bounded_R = back_R.clamp(least_R, most_R)
+    is_bounded_R = or_not(close_R, zooming_R & (back_R > 0) & (back_R < 1))
+    next_R = right_R - width_R * torch.where(is_bounded_R, bounded_R, back_R)
+    return next_R, but_not(bounded_R != back_R, is_bounded_R)
 
 
-def _cubic_minimum(left_RL: Tensor, right_RL: Tensor, lower_R: Tensor, upper_R: Tensor) -> Tensor:
-    """The minimum of the cubic through two points with their slopes, clipped; the middle where there is none.
+def _cubic_minimum(left_RL: Tensor, right_RL: Tensor, across_RL: Tensor) -> Tensor:
+    """Where the cubic through two points with their slopes is least, as in `_next_length`; NaN where it isn't.
 
-    Nocedal & Wright (2006), eq. 3.59, in torch's order of operations, which divides by a product with a reciprocal.
+    Nocedal & Wright (2006), eq. 3.59.
     """
-    x1_R, f1_R, g1_R = left_RL.unbind(-1)
-    x2_R, f2_R, g2_R = right_RL.unbind(-1)
-    d1_R = g1_R + g2_R - 3 * (f1_R - f2_R) * (x1_R - x2_R).reciprocal()
-    d2_R = (d1_R * d1_R - g1_R * g2_R).sqrt()
-    minimum_R = x2_R - (x2_R - x1_R) * ((g2_R + d2_R - d1_R) / (g2_R - g1_R + 2 * d2_R))
-    clipped_R = torch.minimum(torch.maximum(minimum_R, lower_R), upper_R)
-    return torch.where(clipped_R.isnan(), (lower_R + upper_R) / 2, clipped_R)
+    left_slope_R, right_slope_R = left_RL[:, 2], right_RL[:, 2]
+    width_R, rise_R, bend_R = across_RL.unbind(-1)
+    d1_R = left_slope_R + right_slope_R - 3 * (rise_R / width_R)
+    d2_R = (d1_R * d1_R - left_slope_R * right_slope_R).sqrt()
+    return (right_slope_R + d2_R - d1_R) / (bend_R + 2 * d2_R)
 
 
-def _accept(settings: Lbfgs, state: LbfgsState, first_R: Tensor, arrived_R: Tensor) -> LbfgsState:
-    """Lanes that arrived stand at `low`, remember the step there, and aim anew unless they have converged."""
-    low_length_R, low_loss_R, _ = state.low_RL.unbind(-1)
-    step_RP = low_length_R[:, None] * state.direction_RP
-    settled_R = (largest(state.low_gradient_RP) <= settings.tolerance_gradient) | (
-        ~first_R
-        & (
-            (largest(step_RP) <= settings.tolerance_change)
-            | ((low_loss_R - state.loss_R).abs() < settings.tolerance_change)
-        )
-    )
-    state = _remember(settings, state, arrived_R, step_RP)
-    state = replace(
+# ------------------------------------------------------------------------------------------------------- the next line
+def _accept(
+    settings: Lbfgs,
+    state: LbfgsState,
+    first_R: Tensor,
+    searching_R: Tensor,
+    ended_R: Tensor,
+    rise_R: Tensor,
+    reach_R: Tensor,
+) -> LbfgsState:
+    """Lanes whose search ended stand at `low`, remember the step there, and aim anew unless they have converged.
+
+    A search that found nothing lower has a step of 0; it has found nothing finite if the other end is not. Lanes that
+    do not search get what they have again.
+    """
+    goes_on_R = but_not(searching_R, ended_R)
+    pair_RCP = state.low_RCP - state.accepted_RCP
+    low_length_R, low_loss_R, _ = state.line_RKL[:, 3].unbind(-1)
+    gradient_RP = state.low_RCP[:, 1]
+    is_small_R = low_length_R * reach_R <= settings.tolerance_change
+    still_R = but_not(is_small_R | (state.loss_R - low_loss_R < settings.tolerance_change), first_R)
+    settled_R = still_R | (largest(gradient_RP) <= settings.tolerance_gradient)
+    broken_R = is_small_R & rise_R.isnan()
+
+    state = _remember(settings, state, ended_R, pair_RCP)
+    direction_RP = _direction(state, gradient_RP)
+    slope_R = dot(gradient_RP, direction_RP)
+    settled_R = settled_R | (slope_R > -settings.tolerance_change)
+    sound_R = but_not(slope_R > -math.inf, broken_R)
+    # torch's first step is no longer than 1 in the sum of absolute values.
+    longest_R = (torch.linalg.vector_norm(gradient_RP, 1, -1) * first_R).clamp(min=1)
+    zero_R = state.line_RKL[:, 0, 0]
+    start_RL = torch.stack((zero_R, low_loss_R, slope_R), -1)
+    accepted_RCP = choose(goes_on_R, state.accepted_RCP, state.low_RCP)
+    return replace(
         state,
-        position_RP=choose(arrived_R, state.position_RP + step_RP, state.position_RP),
-        loss_R=choose(arrived_R, low_loss_R, state.loss_R),
-        gradient_RP=choose(arrived_R, state.low_gradient_RP, state.gradient_RP),
+        position_RP=accepted_RCP[:, 0],
+        iterations_R=state.iterations_R + but_not(ended_R, first_R),
+        finished_R=state.finished_R | (ended_R & settled_R & sound_R),
+        diverged_R=state.diverged_R | but_not(ended_R, sound_R),
+        accepted_RCP=accepted_RCP,
+        direction_RP=choose(goes_on_R, state.direction_RP, direction_RP),
+        length_R=torch.where(goes_on_R, state.length_R, state.learning_rate_R / longest_R),
+        probes_R=state.probes_R * goes_on_R,
+        line_RKL=choose(goes_on_R, state.line_RKL, start_RL[:, None]),
+        marks_RB=state.marks_RB & goes_on_R[:, None],
     )
-    return _aim(settings, state, first_R, arrived_R, settled_R)
 
 
-def _remember(settings: Lbfgs, state: LbfgsState, arrived_R: Tensor, step_RP: Tensor) -> LbfgsState:
+def _remember(settings: Lbfgs, state: LbfgsState, ended_R: Tensor, pair_RCP: Tensor) -> LbfgsState:
     """The inverse Hessian with the step to `low` in place of the oldest, where its curvature is positive enough."""
-    change_RP = state.low_gradient_RP - state.gradient_RP
-    curvature_R = dot(change_RP, step_RP)
-    remembered_R = arrived_R & (curvature_R > settings.tolerance_curvature)
-
-    def push(history: Tensor, newest: Tensor) -> Tensor:
-        return choose(remembered_R, torch.cat((history[:, 1:], newest[:, None]), 1), history)
-
+    curvature_R, square_R = (pair_RCP * pair_RCP[:, 1:]).sum(-1).unbind(-1)
+    remembered_R = ended_R & (curvature_R > settings.tolerance_curvature)
+    written_RM = state.oldest_RM & remembered_R[:, None]
+    pair_RCP = pair_RCP * curvature_R.rsqrt()[:, None, None]
+    # A new last column of R is (v, 1) with v = S^T y; that of its inverse is (-R^-1 v, 1).
+    cleared_RMM = state.inverse_RMM.masked_fill(written_RM[:, None] | written_RM[:, :, None], 0)
+    products_RM = (state.pairs_RCMP[:, 0] * pair_RCP[:, 1:]).sum(-1)
+    column_RM = written_RM + (cleared_RMM * -products_RM[:, None]).sum(-1)
     return replace(
         state,
-        steps_RMP=push(state.steps_RMP, step_RP),
-        changes_RMP=push(state.changes_RMP, change_RP),
-        rho_RM=push(state.rho_RM, 1 / curvature_R),
-        scale_R=choose(remembered_R, curvature_R / dot(change_RP, change_RP), state.scale_R),
+        pairs_RCMP=torch.where(written_RM[:, None, :, None], pair_RCP[:, :, None], state.pairs_RCMP),
+        inverse_RMM=torch.where(written_RM[:, None], column_RM[:, :, None], cleared_RMM),
+        scale_R=torch.where(remembered_R, curvature_R / square_R, state.scale_R),
+        oldest_RM=choose(remembered_R, state.oldest_RM.roll(1, -1), state.oldest_RM),
     )
 
 
-def _aim(settings: Lbfgs, state: LbfgsState, first_R: Tensor, arrived_R: Tensor, settled_R: Tensor) -> LbfgsState:
-    """Lanes that arrived start the next line search, unless settled, or the line is no descent."""
-    direction_RP = _direction(state)
-    slope_R = dot(state.gradient_RP, direction_RP)
-    done_R = settled_R | (slope_R > -settings.tolerance_change)
-    lost_R = ~done_R & ~slope_R.isfinite()
-    cautious_R = (1 / state.gradient_RP.abs().sum(-1)).clamp(max=1) * state.learning_rate_R
-    length_R = torch.where(first_R, cautious_R, state.learning_rate_R)
-    origin_RL = torch.stack((torch.zeros_like(slope_R), state.loss_R, slope_R), -1)
-    return replace(
-        state,
-        direction_RP=choose(arrived_R, direction_RP, state.direction_RP),
-        slope_R=choose(arrived_R, slope_R, state.slope_R),
-        length_R=choose(arrived_R, length_R, state.length_R),
-        probes_R=state.probes_R * ~arrived_R,
-        zooming_R=state.zooming_R & ~arrived_R,
-        low_RL=choose(arrived_R, origin_RL, state.low_RL),
-        low_first_R=state.low_first_R | arrived_R,
-        slow_R=state.slow_R & ~arrived_R,
-        finished_R=state.finished_R | (arrived_R & done_R),
-        diverged_R=state.diverged_R | (arrived_R & lost_R),
-    )
+def _direction(state: LbfgsState, gradient_RP: Tensor) -> Tensor:
+    """Minus the inverse Hessian times the gradient, by its compact form (Byrd, Nocedal & Schnabel 1994, eq. 3.1).
 
+    With pairs scaled so that s.y = 1, which changes nothing, and gamma the scale, that is
 
-def _direction(state: LbfgsState) -> Tensor:
-    """Minus the inverse Hessian times the gradient (Nocedal & Wright 2006, algorithm 7.4).
+        H = gamma I + S R^-T (I + gamma Y^T Y) R^-1 S^T - gamma S R^-T Y^T - gamma Y R^-1 S^T
 
-    Empty places of the history have s = y = rho = 0 and change nothing; with all empty it is minus the gradient.
+    where R_ij = s_i.y_j if i is not younger than j, else 0. A pair keeps its place, so that rows and columns of R are
+    in the order of places, not of age. Dropping the oldest pair drops its row and column from R^-1 too. Of an empty
+    place s = y = 0, and its row and column are those of the identity.
     """
-    steps, changes, rhos = state.steps_RMP.unbind(1), state.changes_RMP.unbind(1), state.rho_RM[:, :, None].unbind(1)
-    d_RP = -state.gradient_RP
-    alphas = []
-    for s_RP, y_RP, rho_R1 in zip(reversed(steps), reversed(changes), reversed(rhos), strict=True):
-        alphas.append((s_RP * d_RP).sum(-1, keepdim=True) * rho_R1)
-        d_RP = d_RP - alphas[-1] * y_RP
-    d_RP = d_RP * state.scale_R[:, None]
-    for s_RP, y_RP, rho_R1, alpha_R1 in zip(steps, changes, rhos, reversed(alphas), strict=True):
-        beta_R1 = (y_RP * d_RP).sum(-1, keepdim=True) * rho_R1
-        d_RP = d_RP + (alpha_R1 - beta_R1) * s_RP
-    return d_RP
+    steps_RMP, changes_RMP = state.pairs_RCMP.unbind(1)
+    products_RM = (steps_RMP * gradient_RP[:, None]).sum(-1)
+    u_RM = (state.inverse_RMM * products_RM[:, None]).sum(-1)
+    scaled_RP = state.scale_R[:, None] * ((changes_RMP * u_RM[:, :, None]).sum(1) - gradient_RP)
+    t_RM = u_RM + (changes_RMP * scaled_RP[:, None]).sum(-1)
+    v_RM = (state.inverse_RMM * t_RM[:, :, None]).sum(1)
+    return scaled_RP - (steps_RMP * v_RM[:, :, None]).sum(1)
 
 
-def _nest(per_step: int, state: LbfgsState, repeated_R: Tensor, ended_R: Tensor) -> LbfgsState:
-    """Lanes that have just repeated an evaluation begin their search; those whose step is over will repeat one.
+# -------------------------------------------------------------------------------------------------------- nested steps
+def _nest(per_step: int, state: LbfgsState, ended_R: Tensor) -> LbfgsState:
+    """Lanes whose step is over repeat an evaluation next; a lane that has just done so begins its search.
 
     The limit on evaluations is torch's `max_eval`. To repeat, the next probe has length 0, so that it is the accepted
     point.
@@ -368,11 +398,10 @@ def _nest(per_step: int, state: LbfgsState, repeated_R: Tensor, ended_R: Tensor)
         (state.iterations_R - state.iterations_before_R >= per_step)
         | (state.evaluations_R - state.evaluations_before_R >= per_step * 5 // 4)
     )
-    length_R = torch.where(repeated_R, state.learning_rate_R, state.length_R)
     return replace(
         state,
-        length_R=torch.where(over_R, 0.0, length_R),
-        repeating_R=over_R | (state.repeating_R & ~repeated_R),
+        length_R=state.length_R.masked_fill(over_R, 0),
+        repeating_R=over_R,
         iterations_before_R=torch.where(over_R, state.iterations_R, state.iterations_before_R),
         evaluations_before_R=torch.where(over_R, state.evaluations_R, state.evaluations_before_R),
     )

@@ -5,16 +5,18 @@ An evaluation is told as a linear system, which `linearise` makes of the network
 `harness.train.fused.optimisers.levenberg` says what a step, its damping and an evaluation are. Here a lane solves for
 its next step as soon as it is told the last one's outcome, so that it comes to rest, or counts a system that was
 refused, no later than at the evaluation before. Lanes that are refused grow their damping and solve again, while the
-others wait; that ends, because the damping grows faster each time.
+others wait; that ends, because the damping grows faster each time. On a device that the host would have to wait for,
+every lane solves TRIES times, in place of as often as one needs it. A lane that still has no step then is *aiming*: it
+goes on at the next evaluation, which tells it nothing and is not counted.
 
 Legend: R lanes, P parameters, N points, I inputs, O outputs, K = O * N residuals, S the size of a system: P, or K for
-the dual one. What the primal system does not need has K = 0. L are lanes named by their index.
+the dual one. What the primal system does not need has K = 0.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, NamedTuple
 
@@ -26,9 +28,10 @@ from harness.families.base import ShapeBase
 from harness.families.later import F, Tensor, torch
 from harness.families.splined import SplinedShape
 from harness.optimisers.base import LaneObjective, LaneState, Optimiser, begun
-from harness.optimisers.lanes import all_finite, choose, dot, largest, shaped_like
+from harness.optimisers.lanes import all_finite, but_not, choose, dot, largest, shaped_like
 
 JACOBIAN_BYTES = 2**28  # of lanes that are linearised at once
+TRIES = 3  # each takes the time of a factorisation in all lanes, needed or not
 # Unknowns of a system: its matrix twice takes a gigabyte, its factorisation ten seconds.
 LARGEST_SYSTEM = 8192
 SYSTEM_AT_THE_POSITION = ("loss_R", "gradient_RP", "matrix_RSS", "residual_RK", "transposed_RPK")
@@ -41,6 +44,7 @@ class LevenbergState(LaneState):
     loss_R: Tensor  # mean squared error, and the ridge over as many residuals
     # The step from there that the next evaluation is to judge.
     step_RP: Tensor
+    aiming_R: Tensor  # it has no step yet
     damping_R: Tensor
     growth_R: Tensor  # of the damping, should the next step be refused or not be taken
     # The system at the accepted point, see `System`; empty until one has been told.
@@ -97,6 +101,11 @@ class LevenbergMarquardt(Optimiser):
         is_dual = self.is_dual(network, residuals)
         return evaluations * system_flops(network.trainable, residuals, network.active_parameters, is_dual)
 
+    def kept_numbers(self, network: ShapeBase, residuals: int) -> int:
+        """The Jacobian, and two matrices of the system."""
+        size = residuals if self.is_dual(network, residuals) else network.trainable
+        return residuals * network.trainable + 2 * size**2
+
     def is_dual(self, network: ShapeBase, residuals: int) -> bool:
         """Whether the system that is solved has the size of the residuals in place of that of the parameters.
 
@@ -118,6 +127,7 @@ class LevenbergMarquardt(Optimiser):
             **begun(position_RP),
             loss_R=zero_R + math.inf,
             step_RP=zero_RP,
+            aiming_R=zero_R.bool(),
             damping_R=zero_R,
             growth_R=zero_R + self.growth,
             gradient_RP=zero_RP,
@@ -128,7 +138,7 @@ class LevenbergMarquardt(Optimiser):
         )
 
     def ask(self, state: LevenbergState) -> Tensor:
-        return choose(_running(state), state.position_RP + state.step_RP, state.position_RP)
+        return choose(_judged(state), state.position_RP + state.step_RP, state.position_RP)
 
     def evaluate(self, state: LevenbergState, objective: LaneObjective) -> LevenbergState:
         _, network, knots, x_RNI, y_RNO = objective
@@ -140,11 +150,11 @@ class LevenbergMarquardt(Optimiser):
 
         A lane has diverged when its first loss or gradient is not finite; later such a step is not taken.
         """
-        running_R = _running(state)
-        first_R = running_R & (state.evaluations_R == 0)
-        later_R = running_R & ~first_R
+        judged_R = _judged(state)
+        first_R = judged_R & (state.evaluations_R == 0)
+        later_R = but_not(judged_R, first_R)
         fall_R = state.loss_R - system.loss_R  # from +inf to +inf it is NaN, which is no fall
-        taken_R = running_R & (fall_R > 0)
+        taken_R = judged_R & (fall_R > 0)
         settled_R = (
             (later_R & (largest(state.step_RP) <= self.tolerance_change))
             | (later_R & taken_R & (fall_R < self.tolerance_change))
@@ -156,11 +166,11 @@ class LevenbergMarquardt(Optimiser):
             damping_R=torch.where(taken_R, damping_R, state.damping_R),
             growth_R=torch.where(taken_R, self.growth, state.growth_R),
             iterations_R=state.iterations_R + (later_R & taken_R),
-            evaluations_R=state.evaluations_R + running_R,
+            evaluations_R=state.evaluations_R + judged_R,
             finished_R=state.finished_R | settled_R,
-            diverged_R=state.diverged_R | (first_R & ~taken_R),
+            diverged_R=state.diverged_R | but_not(first_R, taken_R),
         )
-        return _aim(self, _grow(self, state, later_R & ~taken_R))
+        return _aim(self, _grow(self, state, but_not(later_R, taken_R)))
 
     def counters(self, state: LevenbergState) -> Tensor:
         return torch.stack([state.evaluations_R, state.iterations_R, state.refused_steps_R])
@@ -217,6 +227,11 @@ def _running(state: LevenbergState) -> Tensor:
     return ~(state.finished_R | state.diverged_R)
 
 
+def _judged(state: LevenbergState) -> Tensor:
+    """Lanes that the next evaluation tells something."""
+    return but_not(_running(state), state.aiming_R)
+
+
 def _eased(settings: LevenbergMarquardt, state: LevenbergState, system: System, fall_R: Tensor) -> Tensor:
     """The damping after a step that is taken: less, the better the loss fell as the linear model had promised.
 
@@ -243,7 +258,7 @@ def _grow(settings: LevenbergMarquardt, state: LevenbergState, mask_R: Tensor) -
         state,
         damping_R=torch.where(growing_R, grown_R, state.damping_R),
         growth_R=torch.where(growing_R, state.growth_R * settings.growth, state.growth_R),
-        finished_R=state.finished_R | (mask_R & ~growing_R),
+        finished_R=state.finished_R | but_not(mask_R, growing_R),
     )
 
 
@@ -251,25 +266,29 @@ def _grow(settings: LevenbergMarquardt, state: LevenbergState, mask_R: Tensor) -
 def _aim(settings: LevenbergMarquardt, state: LevenbergState) -> LevenbergState:
     """The next step of every lane that runs; one that leads nowhere, to the last bit, finishes the lane."""
     open_R = _running(state)
-    while bool(open_R.any()):
-        step_RP, solved_R = _solve(state, open_R)
-        refused_R = open_R & ~solved_R
+    on_host, tries = _is_on_host(open_R), 0
+    while bool(open_R.any()) if on_host else tries < TRIES:
+        step_RP, found_R = _solve(state, open_R)
+        refused_R = but_not(open_R, found_R)
         state = replace(
             state,
-            step_RP=choose(solved_R, step_RP, state.step_RP),
+            step_RP=choose(open_R & found_R, step_RP, state.step_RP),
             refused_steps_R=state.refused_steps_R + refused_R,
         )
         state = _grow(settings, state, refused_R)
-        open_R = refused_R & ~state.finished_R
+        open_R, tries = but_not(refused_R, state.finished_R), tries + 1
     stays_R = (state.position_RP + state.step_RP == state.position_RP).all(-1)
-    return replace(state, finished_R=state.finished_R | (_running(state) & stays_R))
+    state = replace(state, aiming_R=open_R)
+    return replace(state, finished_R=state.finished_R | (_judged(state) & stays_R))
 
 
 def _solve(state: LevenbergState, open_R: Tensor) -> tuple[Tensor, Tensor]:
-    """The damped steps of the lanes of the mask, and which of these have one."""
-    (index_L,) = open_R.nonzero(as_tuple=True)
+    """The damped steps of at least the lanes of the mask, and which of these have one."""
     system = (state.matrix_RSS, state.damping_R, state.gradient_RP, state.residual_RK, state.transposed_RPK)
-    steps_LP, found_L = _by_lane(_damped_step, index_L, *system)
+    if not _is_on_host(open_R):
+        return _damped_step(*system)
+    (index_L,) = open_R.nonzero(as_tuple=True)
+    steps_LP, found_L = _lane_by_lane(_damped_step, index_L.tolist(), *system)
     return state.step_RP.index_copy(0, index_L, steps_LP), torch.zeros_like(open_R).index_copy(0, index_L, found_L)
 
 
@@ -287,14 +306,19 @@ def _damped_step(
     return -step[..., 0], (info == 0) & finite
 
 
-def _by_lane(function: Callable[..., tuple[Tensor, ...]], index_L: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
-    """What a function of matrices gives for the named lanes, one after the other on a CPU.
+def _is_on_host(tensor: Tensor) -> bool:
+    """Whether the host sees its numbers without waiting for a device."""
+    return tensor.device.type == "cpu"
 
-    There each lane is copied first: BLAS and LAPACK round by where in a cache line a matrix begins.
+
+def _lane_by_lane(
+    function: Callable[..., tuple[Tensor, ...]], lanes: Iterable[int], *tensors: Tensor
+) -> tuple[Tensor, ...]:
+    """What a function of matrices gives for these lanes of the host, one after the other.
+
+    Each lane is copied first: BLAS and LAPACK round by where in a cache line a matrix begins.
     """
-    if tensors[0].device.type != "cpu":
-        return function(*(tensor.index_select(0, index_L) for tensor in tensors))
-    results = [function(*(tensor[lane].clone() for tensor in tensors)) for lane in index_L.tolist()]
+    results = [function(*(tensor[lane].clone() for tensor in tensors)) for lane in lanes]
     return tuple(torch.stack(parts) for parts in zip(*results, strict=True))
 
 
@@ -328,14 +352,17 @@ def _linearise(
     residual_RK = (outputs_RNO - y_RNO).transpose(1, 2).flatten(1)
     transposed_RPK = jacobian_RKP.mT
     has_ridge, is_dual = settings.has_ridge(network), settings.is_dual(network, residual_RK.shape[1])
-    every_L = torch.arange(len(flat_RP), device=flat_RP.device)
     products = _dual_products if is_dual else _primal_products
-    matrix_RSS, gradient_RP = _by_lane(products, every_L, transposed_RPK, residual_RK)
+    if _is_on_host(flat_RP):
+        matrix_RSS, gradient_RP = _lane_by_lane(products, range(len(flat_RP)), transposed_RPK, residual_RK)
+    else:
+        matrix_RSS, gradient_RP = products(transposed_RPK, residual_RK)
     squares_R = dot(residual_RK, residual_RK)
     if has_ridge:
         squares_R = squares_R + settings.ridge * _bend(network, flat_RP)
         gradient_RP = gradient_RP + settings.ridge * _bend_gradient(network, flat_RP)
-        matrix_RSS = matrix_RSS + settings.ridge * _bend_gradient(network, torch.eye(flat_RP.shape[1]).to(flat_RP))
+        unit_PP = torch.eye(flat_RP.shape[1], dtype=flat_RP.dtype, device=flat_RP.device)
+        matrix_RSS = matrix_RSS + settings.ridge * _bend_gradient(network, unit_PP)
     of_columns_RP = dot(transposed_RPK, transposed_RPK) if is_dual else matrix_RSS.diagonal(dim1=1, dim2=2)
     peak_R = of_columns_RP.amax(-1)
     usable_R = all_finite(squares_R, gradient_RP) & (peak_R < math.inf)

@@ -17,7 +17,8 @@ import numpy as np
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.comparison.choose import choose, scores
 from harness.planning.halving import all_rungs
-from harness.planning.plan import packs_of, planned_flops, that_matters
+from harness.planning.packs import packs_of
+from harness.planning.plan import planned_flops, that_matters
 from harness.planning.sides import cells_of_sides, trial_of, ways_of
 from harness.record import Record, records_hash
 from harness.spec import (
@@ -97,7 +98,7 @@ def confirmation(
         experiment_hash=search.experiment_hash,
         cells=tuple(cells),
         runs=tuple(runs),
-        packs=packs_of(runs),
+        packs=packs_of(runs, experiment.device),
         formulas=search.formulas,
         spaces=search.spaces,
         confirms=Confirms(

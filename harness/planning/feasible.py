@@ -132,3 +132,13 @@ def engine_of(experiment: Experiment, network: Network, optimiser: Optimiser, ta
     if experiment.engine:
         return experiment.engine
     return "torch" if reasons or without_kernels else "fused"
+
+
+def engine_version(engine: Engine, network: Network, recipe: Recipe) -> int:
+    """The version of an engine's numbers for runs of this network and recipe, which is part of their identity."""
+    sparsity = recipe.sparsity
+    if engine == "fused" and not sparsity:
+        return 1
+    optimisers = [recipe.optimizer, sparsity.optimizer] if sparsity and sparsity.optimizer else [recipe.optimizer]
+    knots_move = bool(recipe.grid_updates or recipe.grid_extension)
+    return max(network.torch_version(knots_move), *(optimiser.torch_version for optimiser in optimisers))

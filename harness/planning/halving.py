@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.comparison.choose import scores
-from harness.planning.plan import packs_of
+from harness.planning.packs import packs_of
 from harness.planning.sides import cells_of_sides, ways_of
 from harness.record import Record, records_hash
 from harness.spec import (
@@ -57,7 +57,13 @@ def next_rung(rungs: Sequence[Manifest], records: Mapping[str, Record]) -> Manif
             runs.append(PlannedRun(run_id=run_id(run), cell=planned.cell, trial=planned.trial, run=run))
     seal = Follows(rung=last.rung, plan=content_hash(last), records=records_hash(records))
     name = search_name(searched_name(last.name), last.rung + 1)
-    changes = {"name": name, "runs": tuple(runs), "packs": packs_of(runs), "follows": seal, "earlier_plans": ()}
+    changes = {
+        "name": name,
+        "runs": tuple(runs),
+        "packs": packs_of(runs, last.experiment.device),
+        "follows": seal,
+        "earlier_plans": (),
+    }
     return last.model_copy(update=changes)
 
 

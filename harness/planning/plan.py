@@ -16,7 +16,16 @@ from pydantic import ValidationError
 from harness.base.errors import HarnessError, did_you_mean
 from harness.count import count, run_flops
 from harness.optimisers import OPTIMISERS
-from harness.planning.feasible import check_counted, check_learnable, check_phases, engine_of, recipe_of, why_infeasible
+from harness.planning.feasible import (
+    check_counted,
+    check_learnable,
+    check_phases,
+    engine_of,
+    engine_version,
+    recipe_of,
+    why_infeasible,
+)
+from harness.planning.packs import packs_of
 from harness.planning.place import at
 from harness.planning.solve import build_network, nearest_sizes, solve
 from harness.planning.trials import number_of_trials, space_of, trials_of
@@ -51,9 +60,6 @@ from harness.spec.run import Dtype
 from harness.spec.search import Effort, Search
 from harness.tasks import load_target, resolve
 
-# In the torch engine, more lanes share fixed costs but leave the cache, and a pack is what Ctrl-C can lose. Not tuned:
-# an assumption. The fused engine trains one lane after the other, so that company is of no use to a run.
-MAX_LANES_PER_PACK = {"torch": 32, "fused": 1}
 SAME_NETWORK = "solves to the same network as a smaller budget; space the budgets wider"
 
 
@@ -125,7 +131,7 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
         experiment_hash=content_hash(experiment),
         cells=tuple(cells),
         runs=tuple(runs),
-        packs=packs_of(runs),
+        packs=packs_of(runs, experiment.device),
         formulas=formulas,
         spaces={arm: space_of(experiment, arm) for arm in experiment.arms} if experiment.search else {},
     )
@@ -413,13 +419,15 @@ def _runs_of(cell: Cell, variant: Experiment, task: RunTask, candidate: Candidat
         trials, seeds = list(enumerate(_trials(variant, cell.arm, candidate.recipe))), variant.seeds
     found = []
     for (trial, recipe), seed in itertools.product(trials, seeds):
+        engine = engine_of(variant, candidate.network, recipe.optimizer, task)
         run = RunSpec(
             task=task,
             network=candidate.network,
             recipe=recipe,
             seed=seed,
             dtype=variant.dtype,
-            engine=engine_of(variant, candidate.network, recipe.optimizer, task),
+            engine=engine,
+            engine_version=engine_version(engine, candidate.network, recipe),
         )
         found.append(PlannedRun(run_id=run_id(run), cell=cell.index, trial=trial, run=run))
     return found
@@ -510,29 +518,3 @@ def _telling(arm: str, task: Task, points: Variants) -> list[str]:
 def _budget_label(variant: Experiment, arm_name: str, asked: float | None) -> str:
     """Sizes crossed with training budgets are one series a budget: longer training is not a larger size."""
     return f" at {asked:.6g} FLOPs" if asked is not None and variant.arms[arm_name].sizes else ""
-
-
-# -------------------------------------------------------------------------------------------------------------- packs
-def packs_of(runs: Iterable[PlannedRun]) -> tuple[tuple[str, ...], ...]:
-    """Run ids that share one computation (all but seed, gain and learning rate), the costliest pack first."""
-    groups: dict[str, dict[str, RunSpec]] = defaultdict(dict)
-    for planned in runs:
-        groups[computation(planned.run)][planned.run_id] = planned.run
-    packs = []
-    for group in groups.values():
-        first = next(iter(group.values()))
-        engine = "torch" if first.recipe.sparsity else first.engine  # where penalised lanes train together
-        size = max(1, MAX_LANES_PER_PACK[engine] // first.recipe.restarts.count)
-        ids, flops = list(group), planned_flops(first)["flops_train.local_min"]  # of each of them
-        for chunk in (ids[begin : begin + size] for begin in range(0, len(ids), size)):
-            packs.append((len(chunk) * flops, tuple(chunk)))
-    return tuple(ids for _, ids in sorted(packs, key=lambda pack: -pack[0]))
-
-
-def computation(run: RunSpec) -> str:
-    """As text, what runs of one pack have in common: all but seed, gain and learning rate."""
-    data = run.model_dump(mode="json")
-    del data["seed"], data["recipe"]["gain"]
-    if run.recipe.optimizer.rate is not None:
-        del data["recipe"]["optimizer"]["learning_rate"]
-    return canonical_json(data)

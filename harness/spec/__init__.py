@@ -78,6 +78,7 @@ from harness.spec.recipe import (
 )
 from harness.spec.run import RunSpec
 from harness.spec.stages import (
+    PDE_BLOCK,
     CapTooSmall,
     Stage,
     at_a_time,
@@ -95,6 +96,7 @@ from harness.spec.task import RunTask, Task
 __all__ = [
     "BUILT_IN_RECIPES",
     "MANIFEST_SCHEMA",
+    "PDE_BLOCK",
     "RATIO",
     "Adam",
     "Architecture",

@@ -253,7 +253,10 @@ def _differences(old: Manifest, new: Manifest) -> list[str]:
 
 
 def _counted_as(old: Manifest, new: Manifest) -> Manifest:
-    """The new plan without counts that the old one was made before: what a plan means does not hang on them."""
+    """The new plan as the old one counted and packed it, as what a plan means hangs on neither.
+
+    It is without the counts that the old one was made before, and its runs train in the old one's company.
+    """
     known: set[str] = set()
     for cell in old.cells:
         known |= cell.counts.keys()
@@ -261,7 +264,8 @@ def _counted_as(old: Manifest, new: Manifest) -> Manifest:
         cell.model_copy(update={"counts": {name: cell.counts[name] for name in cell.counts if name in known}})
         for cell in new.cells
     ]
-    return new.model_copy(update={"cells": tuple(cells)})
+    same_runs = sorted(run for pack in new.packs for run in pack) == sorted(run for pack in old.packs for run in pack)
+    return new.model_copy(update={"cells": tuple(cells), "packs": old.packs if same_runs else new.packs})
 
 
 def _changed_fields(before: Experiment, after: Experiment) -> list[str]:

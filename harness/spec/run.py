@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from harness.base.frozen import Frozen
 from harness.families import Network
 from harness.spec.recipe import Recipe
 from harness.spec.task import RunTask
 
-# Raise DATA_VERSION when the same task spec and seed would give other samples; raise NUMERICS_VERSION when the same run
-# would train to other numbers. Both are part of a run's identity, so old records are then never taken for new ones.
+# Raise DATA_VERSION when the same task spec and seed would give other samples, and NUMERICS_VERSION when all runs would
+# train to other numbers. Both are part of a run's identity, so old records are then never taken for new ones. Where the
+# torch engine's numbers change for some networks or optimisers only, raise `torch_version` of these instead.
 DATA_VERSION = 1
 
 NUMERICS_VERSION = 1
@@ -31,5 +34,6 @@ class RunSpec(Frozen):
     seed: int
     dtype: Dtype = "float64"
     engine: Engine = "torch"
+    engine_version: int = Field(1, exclude_if=lambda value: value == 1)
     data_version: int = DATA_VERSION
     numerics_version: int = NUMERICS_VERSION

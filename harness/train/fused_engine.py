@@ -26,9 +26,11 @@ from harness.base.errors import HarnessError
 from harness.families.base import samples_last
 from harness.families.layout import parameter_shapes
 from harness.spec import (
+    ChebyshevKanShape,
     KanShape,
     MlpShape,
     Network,
+    RationalKanShape,
     Recipe,
     RunSpec,
     SplinedShape,
@@ -51,10 +53,13 @@ from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
 OptimiserState = adam.AdamState | lbfgs.LbfgsState | levenberg.LevenbergState
 Counters = tuple[int, int, int]  # evaluations, iterations, refused steps
 NONE: Counters = (0, 0, 0)
+# A network of every module of kernels.
 TINY: dict[str, Network] = {
     "mlp": MlpShape(shape=(1, 1)),
     "kan": KanShape(shape=(1, 1), grid=3),
     "spline_mlp": SplineMlpShape(shape=(1, 1, 1), grid=3),
+    "expansion": ChebyshevKanShape(shape=(1, 1), degree=1),
+    "rational": RationalKanShape(shape=(1, 1)),
 }
 # The module of each optimiser that has a compiled loop.
 LOOPS: dict[str, Loop] = {"adam": adam, "lbfgs": lbfgs, "levenberg_marquardt": levenberg}
@@ -249,20 +254,20 @@ def is_cold(runs: Iterable[RunSpec]) -> bool:
     """Whether something that `runs` need has to be compiled, which takes a quarter of a minute or more."""
     loops = [LOOPS[run.recipe.optimizer.name] for run in runs]
     is_any_absent = not all(is_kept(loop.__name__, "_train") for loop in loops)
-    return is_any_absent or kernels.is_cold({run.network.family for run in runs})
+    return is_any_absent or kernels.is_cold({run.network.kernels for run in runs})
 
 
-def compile_for(family: str, runs: Iterable[RunSpec]) -> None:
-    """Have the kernels of a family compiled and kept, and the loops of the optimisers of `runs`.
+def compile_for(module: str, runs: Iterable[RunSpec]) -> None:
+    """Have a module of kernels compiled and kept, and the loops of the optimisers of `runs`.
 
-    A loop is compiled by one evaluation of a tiny network of the family.
+    A loop is compiled by one evaluation of a tiny network.
     """
-    kernels.ready([family])
+    kernels.ready([module])
     few = SplitPoints(np.zeros((1, 8)), np.zeros((1, 8)))
     points = RunPoints(train=few, validation=few, test=few, ranges_NI=few.x.T)
     for run in runs:
         recipe = Recipe(optimizer=run.recipe.optimizer, max_evaluations=1)
-        tiny = run.model_copy(update={"network": TINY[family], "recipe": recipe})
+        tiny = run.model_copy(update={"network": TINY[module], "recipe": recipe})
         pack = FusedPack((tiny,), recipe, stages(tiny.network, recipe), (points,))
         advance(pack, begin(pack), 1)
 
@@ -507,6 +512,8 @@ def _loop(pack: FusedPack) -> Loop:
 def splines_of(network: Network) -> NDArray[np.int64]:
     """Where the coefficients of each spline lie, [E, 3]: the first one, how far apart they are, how many they are."""
     rows, first = [], 0
+    if not isinstance(network, SplinedShape):
+        return np.empty((0, 3), np.int64)
     for name, shape in parameter_shapes(network).items():
         if name.endswith(".coef"):
             inputs, coefficients, outputs = (*shape, 1)[:3]  # one spline a node, or one an edge

@@ -13,12 +13,8 @@ import torch
 from torch import Tensor
 
 from harness import families
-from harness.spec import Network
+from harness.spec import PDE_BLOCK, Network
 from harness.tasks import Inside, Quadrature
-
-# Points of a PDE that go through the network at once: what their backward pass needs then stays in the cache, which
-# makes an MLP of width 100 a quarter faster. One block more or less moves last bits, so it is the same for all.
-BLOCK = 512
 
 
 @dataclass(frozen=True)
@@ -104,7 +100,7 @@ def squared_slope_errors(
     wanted_NI = torch.from_numpy(quadrature.gradient).to(x_RNI)
     errors = [
         (families.forward_laplacian(network, flat_RP, knots, x)[1][:, :, 0] - wanted).square().sum(2)
-        for x, wanted in zip(x_RNI.split(BLOCK, 1), wanted_NI.split(BLOCK), strict=True)
+        for x, wanted in zip(x_RNI.split(PDE_BLOCK, 1), wanted_NI.split(PDE_BLOCK), strict=True)
     ]
     return torch.cat(errors, 1)
 
@@ -138,5 +134,5 @@ def _blocks(points: LanePoints, inside: Inside) -> Iterator[_Block]:
     for is_inside, part, weight in parts:
         x_RNI, y_RNO = points.x[:, part], points.y[:, part]
         scale = sqrt(weight * total / x_RNI.shape[1])
-        for x, y in zip(x_RNI.split(BLOCK, 1), y_RNO.split(BLOCK, 1), strict=True):
+        for x, y in zip(x_RNI.split(PDE_BLOCK, 1), y_RNO.split(PDE_BLOCK, 1), strict=True):
             yield _Block(x, y, is_inside, scale)

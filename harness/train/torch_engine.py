@@ -9,6 +9,7 @@ Legend: S runs, R lanes, N points, I inputs, O outputs, P parameters.
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from harness.spec import (
 from harness.spec.recipe import Sparsity
 from harness.tasks import Quadrature, Splits, domain_points, draw, scaled, stream
 from harness.train import sparsity
+from harness.train.captured import Replay
 from harness.train.lanes import OptimiserState, Trained, alike
 from harness.train.objective import LanePoints, accuracies, in_metric, loss_and_gradient, losses, squared_slope_errors
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
@@ -44,7 +46,7 @@ SMALLEST_ENSEMBLE = 2
 LaneOfRun = tuple[int, int]  # index of the run in the pack, number of the start
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TorchPack:
     """What does not change while a pack trains."""
 
@@ -195,11 +197,11 @@ def advance(pack: TorchPack, state: TorchState, evaluations: int) -> TorchState:
     train = _of_lanes(pack.train, state.lanes)
     goal = min(state.done + evaluations, stage.evaluations)
     updates = knot_update_points(pack.recipe, state.stage, stage.evaluations)
+    moments = sorted({*LOG_SPACED, stage.evaluations, *updates, goal})
     while state.done < goal:
         if isinstance(stage.network, SplinedShape) and state.done in updates:
             state = _update_knots(pack, state)
-        batch = _batch(pack, state, train)
-        state = replace(state, optimiser=_evaluate(pack, state, batch), done=state.done + 1)
+        state = _evaluated(pack, state, train, next(moment for moment in moments if moment > state.done))
         if state.done in LOG_SPACED or state.done == stage.evaluations:
             state = _seen(pack, state, train)
     if state.done == stage.evaluations:
@@ -255,21 +257,57 @@ def _by_quadrature(quadrature: Quadrature, squares_N: Tensor, slopes_N: Tensor) 
 
 
 # --------------------------------------------------------------------------------------------------------- evaluation
-def _evaluate(pack: TorchPack, state: TorchState, points: LanePoints) -> LaneState:
-    """The optimiser after one evaluation in every lane."""
-    network, knots = state.network, state.knots
+def _evaluated(pack: TorchPack, state: TorchState, train: LanePoints, until: int) -> TorchState:
+    """The state after the evaluations up to number `until` of the stage."""
+    indices_RB = (_batch(pack, state, number) for number in range(state.done, until))
+    if train.x.is_cuda:
+        optimiser = _replay(pack, state.network, state.lanes, state.knots)(state.optimiser, indices_RB)
+    else:
+        optimiser = state.optimiser
+        for index_RB in indices_RB:
+            optimiser = _evaluate(pack, state.network, state.knots, train, optimiser, index_RB)
+    return replace(state, optimiser=optimiser, done=until)
+
+
+@lru_cache(maxsize=1)
+def _replay(pack: TorchPack, network: Network, lanes: tuple[LaneOfRun, ...], knots: tuple[Tensor, ...]) -> Replay:
+    """Kept from one call of `advance` to the next, as capturing takes as long as many evaluations."""
+    return Replay(partial(_evaluate, pack, network, knots, _of_lanes(pack.train, lanes)))
+
+
+def _evaluate(
+    pack: TorchPack,
+    network: Network,
+    knots: tuple[Tensor, ...],
+    train: LanePoints,
+    optimiser: LaneState,
+    index_RB: Tensor | None,
+) -> LaneState:
+    """The optimiser after one evaluation in every lane, of the points that the index names, or of all."""
+    points = train if index_RB is None else _chosen(train, index_RB)
 
     def objective(position_RP: Tensor) -> tuple[Tensor, Tensor]:
         if pack.sparsity and isinstance(network, KanShape):
             return sparsity.loss_and_gradient(pack.sparsity, network, position_RP, knots, points)
         return loss_and_gradient(network, position_RP, knots, points)
 
-    whole = LaneObjective(objective, network, knots, points.x, points.y)
-    return pack.recipe.optimizer.evaluate(state.optimiser, whole)
+    return pack.recipe.optimizer.evaluate(optimiser, LaneObjective(objective, network, knots, points.x, points.y))
+
+
+def _chosen(points: LanePoints, index_RB: Tensor) -> LanePoints:
+    """Whole rows are copied, in a fraction of the time that `gather` takes for every number by itself."""
+    lanes, total = points.x.shape[:2]
+    first_R1 = total * torch.arange(lanes, device=index_RB.device)[:, None]
+    rows = (first_R1 + index_RB).flatten()
+    x, y = (each.flatten(0, 1).index_select(0, rows).unflatten(0, index_RB.shape) for each in (points.x, points.y))
+    return replace(points, x=x, y=y)
 
 
 def _of_lanes(points: LanePoints, lanes: Iterable[LaneOfRun]) -> LanePoints:
-    index_R = _runs_of(lanes, points.x.device)
+    runs = [run for run, _ in lanes]
+    if runs == list(range(len(points.x))):
+        return points  # large ones take as long to copy as several evaluations
+    index_R = torch.tensor(runs, device=points.x.device)
     return replace(points, x=points.x.index_select(0, index_R), y=points.y.index_select(0, index_R))
 
 
@@ -277,25 +315,26 @@ def _runs_of(lanes: Iterable[LaneOfRun], device: torch.device) -> Tensor:
     return torch.tensor([run for run, _ in lanes], device=device)
 
 
-def _batch(pack: TorchPack, state: TorchState, train: LanePoints) -> LanePoints:
-    """The points of the next evaluation: all, or the next batch of this epoch's order, which each lane draws anew.
+def _batch(pack: TorchPack, state: TorchState, number: int) -> Tensor | None:
+    """The points of an evaluation of the stage: None for all, or the next batch of this epoch's order, [R, B].
 
     What does not fill a last batch is left out of its epoch.
     """
-    total = train.x.shape[1]
-    if pack.samples == total:
-        return train
-    batches = total // pack.samples
+    points = pack.train.x.shape[1]
+    if pack.samples == points:
+        return None
     before = sum(stage.evaluations for stage in pack.stages[: state.stage])
-    epoch, batch = divmod(before + state.done, batches)
-    orders = [stream(pack.runs[run].seed, "batches", start, epoch).permutation(total) for run, start in state.lanes]
-    chosen = [torch.from_numpy(order[batch * pack.samples : (batch + 1) * pack.samples].copy()) for order in orders]
-    index_RB1 = torch.stack(chosen).to(train.x.device)[:, :, None]
-    return replace(
-        train,
-        x=train.x.gather(1, index_RB1.expand(-1, -1, train.x.shape[2])),
-        y=train.y.gather(1, index_RB1.expand(-1, -1, train.y.shape[2])),
-    )
+    epoch, batch = divmod(before + number, points // pack.samples)
+    starts = tuple((pack.runs[run].seed, start) for run, start in state.lanes)
+    order_RN = _order_of_epoch(starts, epoch, points, pack.train.x.device)
+    return order_RN[:, batch * pack.samples : (batch + 1) * pack.samples]
+
+
+@lru_cache(maxsize=1)
+def _order_of_epoch(starts: tuple[tuple[int, int], ...], epoch: int, points: int, device: torch.device) -> Tensor:
+    """The order [R, N] that the start of a seed draws for itself, kept on the device as long as the epoch lasts."""
+    orders = [stream(seed, "batches", start, epoch).permutation(points) for seed, start in starts]
+    return torch.from_numpy(np.stack(orders)).to(device)
 
 
 # ------------------------------------------------------------------------------------------------------------- stages
@@ -317,7 +356,7 @@ def _next_stage(pack: TorchPack, state: TorchState) -> TorchState:
         state = _update_knots(pack, state)
     assert isinstance(state.network, SplinedShape)
     position_RP = state.optimiser.position_RP
-    _, flat_RP, knots = families.extend_grid(state.network, position_RP, list(state.knots), network.grid)
+    _, flat_RP, knots = families.extend_grid(state.network, position_RP, list(state.knots), network.grid, solver="qr")
     return replace(
         state,
         network=network,
@@ -361,6 +400,7 @@ def _update_knots(pack: TorchPack, state: TorchState) -> TorchState:
         pack.ranges_SNI.index_select(0, _runs_of(state.lanes, pack.ranges_SNI.device)),
         updates.grid_eps,
         updates.margin,
+        solver="qr",
     )
     settings, old, moving_R = pack.recipe.optimizer, state.optimiser, ~_resting(state.optimiser)
     moved = settings.moved(old, _start(pack, state.stage, state.lanes, flat_RP), moving_R)

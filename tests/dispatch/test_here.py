@@ -21,7 +21,7 @@ import torch
 from harness import train
 from harness.base.errors import HarnessError
 from harness.dispatch import slots
-from harness.dispatch.here import Begun, Failed, TrainingEvent, _compilations, next_move, train_here
+from harness.dispatch.here import Begun, Failed, TrainingEvent, _compilations, idle_workers, next_move, train_here
 from harness.dispatch.slots import Cause, Done, Evaluated, Failure, PackedRuns, Saved, TrainingOrder, failure
 from harness.record import Record, read_record, record_path
 from harness.spec import Adam, KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Task, run_id
@@ -243,6 +243,20 @@ def test_a_sweep_leaves_no_process(sweep):
     assert len(sweep.processes) > 2
     assert not any(map(lives, sweep.processes))
     assert not multiprocessing.active_children()
+
+
+def test_workers_wait_for_the_next_stage(tmp_path):
+    """The second of two calls starts no process where workers are idle, and all of them end with the block."""
+    stages = ([pack("xy", range(1)), pack("exp2d", range(1))], [pack("xy", range(1, 2)), pack("exp2d", range(1, 2))])
+    processes = []
+    with idle_workers() as idle:
+        for packs in stages:
+            events = [event for _, event in train_here(packs, tmp_path, 2, idle=idle)]
+            processes.append({event.pid for event in events if isinstance(event, Begun)})
+            assert sum(isinstance(event, Done) for event in events) == 2
+
+    assert processes[0] == processes[1]
+    assert not any(map(lives, processes[0]))
 
 
 # --------------------------------------------------------------------------------------------------- an end before time

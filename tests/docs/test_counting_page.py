@@ -12,6 +12,7 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 import pytest
+from networks import local
 
 from harness.count import (
     CONVENTIONS,
@@ -530,7 +531,7 @@ def test_how_far_the_rule_of_training_is():
 def test_what_torchs_counter_hides():
     """Matrix products and all operations of three programs on the same shape."""
     kan, mlp = KanShape(shape=(16, 32, 8), grid=5), MlpShape(shape=(16, 32, 8))
-    programs = [executed_forward(mlp), executed_forward(kan, dense.evaluate), executed_forward(kan)]
+    programs = [executed_forward(mlp), executed_forward(kan, dense.evaluate), executed_forward(kan, local)]
 
     for row, found in zip(table("program"), programs, strict=True):
         assert row[1:3] == [f"{found.matmul:,}", f"{found.flops:,}"]

@@ -15,12 +15,12 @@ PARTS = list(product((True, False), repeat=3))
 GRID, LANES = 7, 2
 
 
-def some_knots(kind, order, inputs, rng):
+def some_knots(kind, order, inputs, rng, lanes=LANES, grid=GRID):
     """Knots [R, I, T] whose domain is about [-1, 1]."""
     inner = {
-        "uniform": np.broadcast_to(np.linspace(-1, 1, GRID + 1), (LANES, inputs, GRID + 1)),
-        "random": rng.uniform(-1, 1, (LANES, inputs, GRID + 1)),
-        "repeated": rng.integers(-2, 3, (LANES, inputs, GRID + 1)) / 2,
+        "uniform": np.broadcast_to(np.linspace(-1, 1, grid + 1), (lanes, inputs, grid + 1)),
+        "random": rng.uniform(-1, 1, (lanes, inputs, grid + 1)),
+        "repeated": rng.integers(-2, 3, (lanes, inputs, grid + 1)) / 2,
     }[kind]
     return extend_knots(torch.tensor(np.sort(inner)), order)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from networks import GRIDS_AND_ORDERS, networks
+from networks import GRIDS_AND_ORDERS, local, networks
 from torch.utils.flop_counter import FlopCounterMode
 
 from harness import families
@@ -109,7 +109,7 @@ def test_the_local_evaluator_executes_the_local_form():
     """
     for network in KANS:
         order, inputs, outputs = network.order, sum(network.shape[:-1]), sum(network.shape[1:])
-        executed = executed_forward(network)
+        executed = executed_forward(network, local)
         recursion = inputs * order * (5 * order + 7) // 2
         sums = 2 * edges(network) * (order + 1) + order * outputs
         assert arithmetic(executed) == recursion + sums + parts_flops(network), network
@@ -180,7 +180,9 @@ def test_a_local_evaluation_costs_its_sums_thrice_and_its_bases_twice():
                 backward += inputs * (2 * outputs - (outputs == 1)) * (order + 1)
                 backward += inputs * order * (5 * order + 7) // 2
                 backward += inputs * (2 * outputs + 10) if network.base else 0  # silu' is 9, the branches meet: 1
-        assert arithmetic(executed_evaluation(network)) - arithmetic(executed_forward(network)) == backward, network
+        assert (
+            arithmetic(executed_evaluation(network, local)) - arithmetic(executed_forward(network, local)) == backward
+        ), network
 
 
 def test_a_dense_evaluation_is_twice_and_three_times_its_products():
@@ -199,17 +201,18 @@ def test_all_others_execute_their_closed_forms():
 
 
 # ----------------------------------------------------------------------------------------------------- what it is for
-@pytest.mark.parametrize("evaluate", [None, dense.evaluate], ids=["local", "dense"])
+@pytest.mark.parametrize("evaluate", [None, local, dense.evaluate], ids=["trains", "local", "dense"])
 @pytest.mark.parametrize("network", SMALL_KANS[8::5], ids=repr)
 def test_matmul_of_a_kan_is_what_torchs_counter_sees(network, evaluate):
-    """FlopCounterMode over forward and backward on real data gives the same number, on both evaluators."""
+    """FlopCounterMode over forward and backward on real data gives the same number, on all evaluators."""
     flat, knots, x, y = real(network, 2, 32)
     flat.requires_grad_()
     with FlopCounterMode(display=False) as theirs:
         out = (evaluate or KanShape.evaluate)(network, families.unflatten(network, flat), knots, x.transpose(1, 2))
         forward = theirs.get_total_flops()
         torch.autograd.grad((out.transpose(1, 2) - y).square().sum(), flat)
-    assert (forward > 0) == (network.base or evaluate is not None)
+    if evaluate is local:
+        assert (forward > 0) == network.base
     assert forward == 64 * executed_forward(network, evaluate).matmul
     assert theirs.get_total_flops() == 64 * executed_evaluation(network, evaluate).matmul
 
@@ -356,9 +359,10 @@ def test_the_package_does_not_need_torch():
 
 
 def test_the_convention_executed_is_this_count():
-    """`flops_forward.executed` of every network is what is dispatched in its forward pass, compares and all."""
+    """`flops_forward.executed` is what is dispatched in a forward pass, compares and all; of KANs the local one."""
     for network in [*KANS, FROZEN, *MLPS]:
-        assert count(network)["flops_forward.executed"] == executed_forward(network).flops, network
+        evaluate = local if isinstance(network, KanShape) else None
+        assert count(network)["flops_forward.executed"] == executed_forward(network, evaluate).flops, network
 
 
 def test_training_by_executed_is_this_count():
@@ -368,4 +372,5 @@ def test_training_by_executed_is_this_count():
         counted = training_flops([work], Adam(name="adam"))
         passes = counted["flops_train.executed"] - counted["flops_train.part_optimizer"]
 
-        assert passes == 10 * 100 * executed_evaluation(network).flops, network
+        evaluate = local if isinstance(network, KanShape) else None
+        assert passes == 10 * 100 * executed_evaluation(network, evaluate).flops, network

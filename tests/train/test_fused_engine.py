@@ -13,17 +13,22 @@ import pytest
 from harness.base.errors import HarnessError
 from harness.dispatch.here import train_here
 from harness.dispatch.slots import Done
+from harness.families import ARCHITECTURES
 from harness.families.layout import parameter_shapes
 from harness.optimisers import OPTIMISERS
 from harness.record import read_record, record_path
 from harness.spec import (
     Adam,
+    ChebyshevKanShape,
+    FourierKanShape,
     GridExtension,
     GridUpdates,
     KanShape,
     Lbfgs,
     LevenbergMarquardt,
     MlpShape,
+    RationalKanShape,
+    RbfKanShape,
     Recipe,
     Restarts,
     RunSpec,
@@ -34,6 +39,7 @@ from harness.spec import (
 from harness.tasks import domain_points, resolve
 from harness.train import fused_engine as fused
 from harness.train import one_thread, torch_engine, train_pack
+from harness.train.fused import kernels
 
 TASK = resolve(Task(target="exp2d", train_points=200, validation_points=100, test_points=100))
 WINE = resolve(Task(target="wine"))
@@ -83,12 +89,23 @@ NETWORKS = [
     SplineMlpShape(shape=(2, 3, 1), grid=5, noise=5.0),
     SplineMlpShape(shape=(2, 2, 3, 1), grid=3, order=2, noise=3.0),
     SplineMlpShape(shape=(2, 3, 1), grid=5, place="before", noise=5.0),
+    RbfKanShape(shape=(2, 3, 1), grid=4),
+    RbfKanShape(shape=(2, 3, 1), grid=4, norm=False),
+    ChebyshevKanShape(shape=(2, 4, 1), degree=4),
+    FourierKanShape(shape=(2, 4, 1), harmonics=3),
+    RationalKanShape(shape=(2, 6, 1), groups=2),
 ]
 
 
 def test_the_loops_are_those_that_optimisers_speak_of():
     """A plan chooses the fused engine by what the optimiser says, and the engine has a loop of just those."""
     assert set(fused.LOOPS) == {name for name, kind in OPTIMISERS.items() if kind.has_loop}
+
+
+def test_every_module_of_kernels_has_a_tiny_network_of_its_own():
+    """By which loops are compiled; and no family names a module that is not there."""
+    assert {name: network.kernels for name, network in fused.TINY.items()} == {name: name for name in kernels.MODULES}
+    assert {kind.network.kernels for kind in ARCHITECTURES} - {""} == set(kernels.MODULES)
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: "-".join(map(str, vars(network).values())))

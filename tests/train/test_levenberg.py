@@ -234,6 +234,55 @@ def test_a_system_that_no_damping_helps_finishes_the_lane():
     torch.testing.assert_close(MARQUARDT.ask(state)[1], torch.full((3,), 1 - 1 / 1.01, dtype=F64))
 
 
+@pytest.fixture
+def as_on_a_device(monkeypatch):
+    """All lanes solve together and no more than TRIES times, as where the host would have to wait for an answer."""
+    monkeypatch.setattr(levenberg, "_is_on_host", lambda tensor: False)
+
+
+def indefinite(curvatures):
+    """A system in three parameters for each lane, whose matrix is that curvature times the identity."""
+    ones_R, empty_RPK = torch.ones(len(curvatures), dtype=F64), torch.empty(len(curvatures), 3, 0, dtype=F64)
+    matrix_RSS = torch.tensor(curvatures, dtype=F64)[:, None, None] * torch.eye(3, dtype=F64)
+    gradient_RP = torch.ones(len(curvatures), 3, dtype=F64)
+    return System(ones_R, ones_R, 5 * ones_R, gradient_RP, matrix_RSS, empty_RPK[:, 0], empty_RPK)
+
+
+def test_a_lane_that_still_aims_is_told_nothing_and_not_counted(monkeypatch, as_on_a_device):
+    """It ends with the step and the refusals that it has where the host sees each, and its neighbours go on."""
+    system = indefinite([1.0, -1.0, -1e308])
+    state = MARQUARDT.tell(MARQUARDT.start(torch.ones(3, 3, dtype=F64)), system)
+    assert state.aiming_R.tolist() == [False, True, True]
+    assert torch.equal(MARQUARDT.ask(state)[1:], torch.ones(2, 3, dtype=F64))
+    lower = system._replace(loss_R=torch.full((3,), 0.5, dtype=F64), matrix_RSS=system.matrix_RSS.abs())
+    told = MARQUARDT.tell(state, lower)
+    assert told.evaluations_R.tolist() == [2, 1, 1]
+    assert told.iterations_R.tolist() == [1, 0, 0]
+    assert torch.equal(told.loss_R, torch.tensor([0.5, 1.0, 1.0], dtype=F64))
+    while state.aiming_R.any():
+        still_R, state = state.aiming_R, MARQUARDT.tell(state, lower)
+        assert (state.evaluations_R[still_R] == 1).all()
+        assert (state.loss_R[still_R] == 1).all()
+    assert state.evaluations_R[1] > 1
+    assert state.finished_R[2]
+    monkeypatch.undo()
+    at_once = MARQUARDT.tell(MARQUARDT.start(torch.ones(3, 3, dtype=F64)), system)
+    assert torch.equal(state.refused_steps_R, at_once.refused_steps_R)
+    assert at_once.refused_steps_R[1] > levenberg.TRIES
+    assert at_once.evaluations_R.tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("samples", [60, 5])
+def test_lanes_that_solve_together_walk_the_same_path(samples, as_on_a_device, monkeypatch):
+    """Where no step is refused, an evaluation is the same up to rounding, by either system."""
+    case = Case(KAN, lanes=3, samples=samples)
+    together = trained(MARQUARDT, case, 6)
+    monkeypatch.undo()
+    alone = trained(MARQUARDT, case, 6)
+    for name in ("position_RP", "loss_R", "damping_R", "evaluations_R", "iterations_R", "refused_steps_R"):
+        torch.testing.assert_close(getattr(together, name), getattr(alone, name), rtol=1e-6, atol=1e-7)
+
+
 # -------------------------------------------------------------------------------------------------------- not finite
 @pytest.mark.parametrize("samples", [60, 5])
 @pytest.mark.parametrize("spoilt", ["target", "start"])

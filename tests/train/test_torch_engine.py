@@ -233,8 +233,8 @@ def test_batches_cover_the_data_and_differ_between_seeds():
     state = engine.begin(pack)
     train = engine._of_lanes(pack.train, state.lanes)
     seen = []
-    for done in range(8):
-        batch = engine._batch(pack, dataclasses.replace(state, done=done), train)
+    for number in range(8):
+        batch = engine._chosen(train, engine._batch(pack, state, number))
         assert batch.x.shape == (2, 50, 2)
         seen.append(batch.x)
 

@@ -13,6 +13,7 @@ from harness.cli.plans import planned_records, records_of, search_words
 from harness.cli.stages import freeze_stage
 from harness.cli.sweeps import check_none_underway
 from harness.cli.training import train_missing
+from harness.dispatch.here import idle_workers
 from harness.record import missing
 from harness.show.console import console
 
@@ -33,18 +34,19 @@ def run(file: Path, results: Path, scale: str, replan: bool, workers: int | None
 
     You can press Ctrl-C at any moment. Finished runs keep their records, and the same command goes on from there.
     """
-    while True:
-        manifest, folder = freeze_stage(file, results, scale, replan)
-        if missing(manifest, records_of(folder)):
-            check_none_underway(manifest, folder)
-            console.print(cost_sentence(manifest, results, workers), soft_wrap=True)
-            if manifest.is_search:
-                console.print(f"stage 1 of 2, search: {search_words(manifest, folder)}", soft_wrap=True)
-            elif manifest.confirms:
-                console.print("stage 2 of 2, confirmation: the winners are chosen, and trained on fresh seeds")
-        train_missing(manifest, folder, workers, mirror_of(wandb))
-        if not manifest.is_search:
-            break
+    with idle_workers() as idle:
+        while True:
+            manifest, folder = freeze_stage(file, results, scale, replan)
+            if missing(manifest, records_of(folder)):
+                check_none_underway(manifest, folder)
+                console.print(cost_sentence(manifest, results, workers), soft_wrap=True)
+                if manifest.is_search:
+                    console.print(f"stage 1 of 2, search: {search_words(manifest, folder)}", soft_wrap=True)
+                elif manifest.confirms:
+                    console.print("stage 2 of 2, confirmation: the winners are chosen, and trained on fresh seeds")
+            train_missing(manifest, folder, workers, mirror_of(wandb), idle)
+            if not manifest.is_search:
+                break
     records = planned_records(manifest, folder)
     analysis, found, verdicts = analyse_and_report(manifest, records, folder)
     write_pack_costs(manifest, records, folder)

@@ -135,6 +135,12 @@ def fma(typing, total, factor, other):
 
 
 @intrinsic
+def times(typing, a, b):
+    """a * b, vectors both."""
+    return _vector(_vector, _vector), lambda context, builder, signature, args: builder.fmul(*args, flags=_FLAGS)
+
+
+@intrinsic
 def total(typing, vector):
     """The sum over a vector, by halves."""
 
@@ -209,18 +215,24 @@ def row_product(a, b):
 def add_product(left, row_step, step, right, right_step, out, out_step, rows, columns, inner):
     """out[m, n] += sum_k left[m, k] right[k, n], for m < rows, n < columns in whole vectors, k < inner.
 
-    left[m, k] is at m * row_step + k * step; `right` and `out` are rows. Tiles of 4 by 2 vectors stay in registers.
+    left[m, k] is at m * row_step + k * step; `right` and `out` are rows. Tiles of 4 by 2 vectors stay in registers, and
+    what is left of 4 by 1 or 1 by 4: a sum waits for its last product, so that four are made in turn. All sums are in
+    the order of k.
     """
     tiled_rows = rows - rows % 4
     tiled_columns = columns - columns % (2 * LANES)
     for n in range(0, tiled_columns, 2 * LANES):
         for m in range(0, tiled_rows, 4):
             _add_tile(left, m * row_step, row_step, step, right, n, right_step, out, m * out_step + n, out_step, inner)
-        for m in range(tiled_rows, rows):
-            _add_vector(left, m * row_step, step, right, n, right_step, out, m * out_step + n, inner)
-            _add_vector(left, m * row_step, step, right, n + LANES, right_step, out, m * out_step + n + LANES, inner)
     for n in range(tiled_columns, columns, LANES):
-        for m in range(rows):
+        for m in range(0, tiled_rows, 4):
+            at, to = m * row_step, m * out_step + n
+            _add_column(left, at, row_step, step, right, n, right_step, out, to, out_step, inner)
+    tiled_columns = columns - columns % (4 * LANES)
+    for m in range(tiled_rows, rows):
+        for n in range(0, tiled_columns, 4 * LANES):
+            _add_row(left, m * row_step, step, right, n, right_step, out, m * out_step + n, inner)
+        for n in range(tiled_columns, columns, LANES):
             _add_vector(left, m * row_step, step, right, n, right_step, out, m * out_step + n, inner)
 
 
@@ -255,6 +267,39 @@ def _add_vector(left, at, step, right, n, right_step, out, to, inner):
     for k in range(inner):
         total = fma(total, left[np.uint64(at + k * step)], load(right, n + k * right_step))
     store(out, to, total)
+
+
+@part
+def _add_row(left, at, step, right, n, right_step, out, to, inner):
+    a = load(out, to)
+    b = load(out, to + LANES)
+    c = load(out, to + 2 * LANES)
+    d = load(out, to + 3 * LANES)
+    for k in range(inner):
+        factor, start = left[np.uint64(at + k * step)], n + k * right_step
+        a, b = fma(a, factor, load(right, start)), fma(b, factor, load(right, start + LANES))
+        c, d = fma(c, factor, load(right, start + 2 * LANES)), fma(d, factor, load(right, start + 3 * LANES))
+    store(out, to, a)
+    store(out, to + LANES, b)
+    store(out, to + 2 * LANES, c)
+    store(out, to + 3 * LANES, d)
+
+
+@part
+def _add_column(left, at, row_step, step, right, n, right_step, out, to, out_step, inner):
+    a = load(out, to)
+    b = load(out, to + out_step)
+    c = load(out, to + 2 * out_step)
+    d = load(out, to + 3 * out_step)
+    for k in range(inner):
+        vector, start = load(right, n + k * right_step), at + k * step
+        a, b = fma(a, left[np.uint64(start)], vector), fma(b, left[np.uint64(start + row_step)], vector)
+        c = fma(c, left[np.uint64(start + 2 * row_step)], vector)
+        d = fma(d, left[np.uint64(start + 3 * row_step)], vector)
+    store(out, to, a)
+    store(out, to + out_step, b)
+    store(out, to + 2 * out_step, c)
+    store(out, to + 3 * out_step, d)
 
 
 @part
@@ -345,6 +390,13 @@ def exp(x):
     return 0.0 if x < -708.0 else 2 * (s * q + s)
 
 
+@part
+def exponentials(numbers):
+    """e^x of every number, in its place."""
+    for at in range(numbers.size):
+        numbers[at] = exp(numbers[at])
+
+
 # --------------------------------------------------------------------------------------------------------------- waves
 # Cody and Waite again: the first two parts of pi/2 have 33 bits each, so that quarters of a turn below 2^20 multiply
 # them exactly (the parts are those of fdlibm).
@@ -424,11 +476,11 @@ def activate(kind, omega_0, record):
     elif kind == RELU:
         _relu(record)
     elif kind == TANH:
-        _tanh(record)
+        tanh(record)
     elif kind == GELU:
         _gelu(record)
     else:
-        _sine(omega_0, record)
+        sine(omega_0, record)
 
 
 @part
@@ -450,7 +502,7 @@ def _relu(record):
 
 
 @part
-def _tanh(record):
+def tanh(record):
     for s in range(BLOCK):
         # e^2x - 1 without cancellation near 0; from 20 on tanh is 1 in doubles.
         half, q = _exp_parts(2 * _clamp(record[VALUE + s], -20.0, 20.0))
@@ -473,7 +525,7 @@ def _gelu(record):
 
 
 @part
-def _sine(omega_0, record):
+def sine(omega_0, record):
     beyond = 0
     for s in range(BLOCK):
         beyond += not abs(omega_0 * record[VALUE + s]) <= _LARGEST_PHASE

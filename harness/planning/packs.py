@@ -1,0 +1,75 @@
+"""Packs: the runs that train together, as one computation on many lanes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from harness.count import run_flops
+from harness.families.prices import DEFAULT_WEIGHTS, WEIGHTS
+from harness.spec import PDE_BLOCK, PlannedRun, RunSpec, canonical_json, points_at_a_time, samples_per_evaluation
+from harness.spec.run import Device, Dtype, Engine
+
+# What the lanes of a pack may take in memory. On a CPU more lanes share the cost of calling torch but leave the cache;
+# on a GPU they fill the device, whose smallest kinds have 16 GiB, with room for a second pack. Assumed, not tuned.
+PACK_BYTES: dict[Device, int] = {"cpu": 2**29, "cuda": 2**33}
+FEWEST = 2  # starts of a pack: the torch engine gives a lone one an idle companion
+NUMBER_BYTES: dict[Dtype, int] = {"float64": 8, "float32": 4}
+
+
+def packs_of(runs: Iterable[PlannedRun], device: Device) -> tuple[tuple[str, ...], ...]:
+    """Run ids that share one computation (all but seed, gain and learning rate), the costliest pack first.
+
+    The fused engine trains one lane after the other, so that company is of no use to a run.
+    """
+    groups: dict[str, dict[str, RunSpec]] = defaultdict(dict)
+    for planned in runs:
+        groups[computation(planned.run)][planned.run_id] = planned.run
+    packs = []
+    for group in groups.values():
+        first = next(iter(group.values()))
+        size = 1 if trained_by(first) == "fused" else runs_at_a_time(first, device)
+        flops = run_flops(first.network, first.recipe, first.task)["flops_train.local_min"]
+        ids = list(group)
+        for chunk in (ids[begin : begin + size] for begin in range(0, len(ids), size)):
+            packs.append((len(chunk) * flops, tuple(chunk)))
+    return tuple(ids for _, ids in sorted(packs, key=lambda pack: -pack[0]))
+
+
+def computation(run: RunSpec) -> str:
+    """As text, what runs of one pack have in common: all but seed, gain and learning rate."""
+    data = run.model_dump(mode="json")
+    del data["seed"], data["recipe"]["gain"]
+    if run.recipe.optimizer.rate is not None:
+        del data["recipe"]["optimizer"]["learning_rate"]
+    return canonical_json(data)
+
+
+def trained_by(run: RunSpec) -> Engine:
+    """The engine that trains the lanes of a run first: a penalty on edges is torch's, whatever trains afterwards."""
+    return "torch" if run.recipe.sparsity else run.engine
+
+
+def runs_at_a_time(run: RunSpec, device: Device) -> int:
+    """How many runs like this one fit a pack, with all of their starts."""
+    starts = run.recipe.restarts.count
+    return max(FEWEST, PACK_BYTES[device] // lane_bytes(run)) // starts or 1
+
+
+def lane_bytes(run: RunSpec) -> int:
+    """Memory that the torch engine takes for a lane, roughly and rather too much.
+
+    That is its points, what an evaluation leaves for its backward pass, and what its optimiser keeps. An evaluation is
+    taken to leave a number for each operation that is no part of a matrix product.
+    """
+    network, task = run.network, run.task
+    points = points_at_a_time(run.recipe, task.train_points)
+    prices = WEIGHTS[DEFAULT_WEIGHTS]
+    left_a_sample = network.executed_evaluation(prices) - network.evaluation_flops("matmul", prices)
+    samples = samples_per_evaluation(run.recipe, points)
+    numbers = (
+        points * (network.shape[0] + network.shape[-1])
+        + (min(samples, PDE_BLOCK) if task.is_pde else samples) * left_a_sample
+        + run.recipe.optimizer.kept_numbers(network, points * network.shape[-1])
+    )
+    return NUMBER_BYTES[run.dtype] * numbers

@@ -1,0 +1,85 @@
+"""Packs are bounded by the memory that their lanes take."""
+
+from harness.planning import packs
+from harness.planning.packs import lane_bytes, packs_of, runs_at_a_time
+from harness.planning.plan import make_plan
+from harness.spec import (
+    Adam,
+    KanShape,
+    Lbfgs,
+    LevenbergMarquardt,
+    MlpShape,
+    PlannedRun,
+    Recipe,
+    Restarts,
+    RunSpec,
+    Task,
+    freeze,
+    parse_experiment,
+    read_manifest,
+    run_id,
+)
+from harness.tasks import resolve
+
+TASK = resolve(Task(target="exp2d", train_points=1000))
+KAN = KanShape(shape=(2, 5, 1), grid=5)
+LBFGS = Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=100)
+
+
+def _run(network=KAN, recipe=LBFGS, seed=0, task=TASK, **changes) -> RunSpec:
+    return RunSpec(task=task, network=network, recipe=recipe, seed=seed, **changes)
+
+
+def test_lanes_take_more_the_more_they_keep():
+    """More points, parameters, history, wider numbers, or a Jacobian: a lane that needs more has more bytes."""
+    small = lane_bytes(_run())
+    history = Recipe(optimizer=Lbfgs(name="lbfgs", history=100), max_evaluations=100)
+    levenberg = Recipe(optimizer=LevenbergMarquardt(name="levenberg_marquardt"), max_evaluations=100)
+    batches = Recipe(optimizer=Adam(name="adam", batch_size=10), max_evaluations=100)
+
+    assert lane_bytes(_run(task=TASK.model_copy(update={"train_points": 2000}))) > 1.9 * small
+    assert lane_bytes(_run(KanShape(shape=(2, 50, 1), grid=5))) > 5 * small
+    assert lane_bytes(_run(recipe=history)) > small
+    assert lane_bytes(_run(recipe=levenberg)) > lane_bytes(_run(recipe=batches)) + 8 * 1000 * 135
+    assert lane_bytes(_run(recipe=batches)) < small / 10
+    assert lane_bytes(_run(dtype="float32")) == small / 2
+
+
+def test_a_pack_has_as_many_lanes_as_fit(monkeypatch):
+    """All starts of its runs count; two lanes are always let in, as a lone one would have an idle companion."""
+    monkeypatch.setitem(packs.PACK_BYTES, "cpu", 10 * lane_bytes(_run()))
+    planned = [PlannedRun(run_id=run_id(run), cell=0, trial=0, run=run) for run in map(_seeded, range(25))]
+    starts = Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=100, restarts=Restarts(count=4, evaluations=10))
+
+    assert sorted(map(len, packs_of(planned, "cpu"))) == [5, 10, 10]
+    assert sorted(run for pack in packs_of(planned, "cpu") for run in pack) == sorted(one.run_id for one in planned)
+    assert len(packs_of(planned, "cuda")) == 1
+    assert runs_at_a_time(_run(recipe=starts), "cpu") == 2
+    assert runs_at_a_time(_run(MlpShape(shape=(2, 500, 500, 1))), "cpu") == 2
+
+
+def _seeded(seed: int) -> RunSpec:
+    return _run(seed=seed)
+
+
+PLAN = """
+question: which?
+engine: torch
+tasks: [exp2d]
+arms:
+  mlp: {architecture: {family: mlp, hidden: [5]}, recipe: fast}
+recipes:
+  fast: {optimizer: {name: adam}, max_evaluations: 10}
+seeds: [0, 1, 2, 3, 4]
+"""
+
+
+def test_a_frozen_plan_stands_whoever_trains_together(tmp_path, monkeypatch):
+    """What a plan means does not hang on its packs: one frozen under another bound is the same plan."""
+    monkeypatch.setitem(packs.PACK_BYTES, "cpu", 1)
+    frozen = freeze(make_plan(parse_experiment(PLAN), "test"), tmp_path)
+    monkeypatch.undo()
+    now = make_plan(parse_experiment(PLAN), "test")
+
+    assert (len(frozen.packs), len(now.packs)) == (3, 1)
+    assert freeze(now, tmp_path) == frozen == read_manifest(tmp_path)
