@@ -50,17 +50,17 @@ def race(contestants: Sequence[Contestant], rounds: int) -> dict[str, Timing]:
     lines: dict[str, list[tuple[float, float, int]]] = {one.name: [] for one in contestants}
     for _ in range(rounds):
         for one in contestants:
-            lines[one.name].append(_timed(one, repeats[one.name]))
-    return {name: _summary(rows) for name, rows in lines.items()}
+            lines[one.name].append(timed(one, repeats[one.name]))
+    return {name: summary(rows) for name, rows in lines.items()}
 
 
 def _repeats(one: Contestant) -> int:
-    _timed(one, 1)
-    cpu, _, units = _timed(one, 1)
+    timed(one, 1)
+    cpu, _, units = timed(one, 1)
     return max(1, round(ENOUGH_SECONDS / max(cpu * units, 1e-6)))
 
 
-def _timed(one: Contestant, repeats: int) -> tuple[float, float, int]:
+def timed(one: Contestant, repeats: int) -> tuple[float, float, int]:
     """CPU and wall seconds a unit, and the units."""
     cpu = wall = 0.0
     units = 0
@@ -74,7 +74,8 @@ def _timed(one: Contestant, repeats: int) -> tuple[float, float, int]:
     return cpu / units, wall / units, units
 
 
-def _summary(rows: list[tuple[float, float, int]]) -> Timing:
+def summary(rows: Sequence[tuple[float, float, int]]) -> Timing:
+    """The timing of several rounds, each as `timed` gives it."""
     cpu, wall, units = (np.array(column) for column in zip(*rows, strict=True))
     low, middle, high = (1000 * float(value) for value in np.quantile(cpu, (0.25, 0.5, 0.75)))
     return Timing(middle, (low, high), 1000 * float(np.median(wall)), int(units.sum()))

@@ -12,6 +12,7 @@ from benchmarks.report import Report
 from benchmarks.time_to_rmse import FIVE_SEEDS, MANY_SEEDS
 
 SMALL, MIDDLE = "[2, 5, 1]", "[64, 64, 64]"
+WIDE = ("[64,64,64]", "[64,29,64]")
 FIGURE_GRIDS = {job: 20 if job.task == "exp100d" else 50 for job in JOBS if job != EXP2D_WIDE}
 NARROW_LIMITS = {50: 5e-7, 100: 6e-8}  # test RMSE at these grids
 QUIET_SHARE = 0.9  # of its core that a worker must have had for wall time to say something
@@ -141,6 +142,30 @@ def memory(tables: Tables) -> Measured:
     return Measured(_only(table[table["implementation"] == FUSED]["peak_mb"]))
 
 
+def change(column: str, what: str, network: str, pick: Callable[[pd.Series], object]) -> Callable[[Tables], Measured]:
+    """The worst of a column of the engines before and today, as `pick` finds it, and in which row."""
+
+    def look_up(tables: Tables) -> Measured:
+        table = tables.read("engines")
+        same = table[
+            table["what"].str.contains(what, regex=False) & table["network"].str.contains(network, regex=False)
+        ]
+        values = same[column].dropna()
+        if values.empty:
+            raise Missing("python -m benchmarks engines --before CHECKOUT")
+        worst = same.loc[pick(values)]
+        return Measured(worst[column], f"{worst['what']}: {worst['network']}, {worst['lanes']} lanes, {worst['dtype']}")
+
+    return look_up
+
+
+def lbfgs_launches(tables: Tables) -> Measured:
+    """The most of any history."""
+    table = tables.read("operations")
+    same = table[table["part"].str.startswith("ask and tell") & table["what"].str.startswith("L-BFGS")]
+    return Measured(same["today_launches"].max())
+
+
 def no_gpu(tables: Tables) -> Measured:
     """None could be had."""
     raise Missing("a GPU")
@@ -174,6 +199,51 @@ FLOORS = (
     Floor("L-BFGS an evaluation, MLP of width 20: torch.optim ÷ fused", "times", 2, 4, lbfgs("[2, 20, 20, 1]", None)),
     Floor("two cores ÷ one, 64 lanes, wall time", "times", 1.8, 1.95, two_cores),
     Floor(f"peak memory above base, {SMALL}, G = 500", "MB", 10, 1, memory),
+    *(
+        Floor(
+            f"torch engine, KAN {nodes}: ÷ MLP of equal parameters, at worst",
+            "times",
+            3,
+            1,
+            change("today_over_beside", "loss and gradient", f"KAN {nodes}", pd.Series.idxmax),
+        )
+        for nodes in WIDE
+    ),
+    *(
+        Floor(
+            f"torch engine, KAN {nodes}: memory before ÷ today, at worst",
+            "times",
+            5,
+            10,
+            change("memory_before_over_today", "loss and gradient", f"KAN {nodes}", pd.Series.idxmin),
+        )
+        for nodes in WIDE
+    ),
+    Floor(
+        "torch engine, KAN [2,5,1]: before ÷ today, at worst",
+        "times",
+        0.97,  # rounds scatter
+        1,
+        change("before_over_today", "loss and gradient", "KAN [2,5,1]", pd.Series.idxmin),
+    ),
+    Floor("L-BFGS, torch engine: launches of ask and tell, any history", "launches", 150, 100, lbfgs_launches),
+    Floor(
+        "networks of 1,000 parameters ÷ compiled KAN, at worst",
+        "times",
+        2,
+        1,
+        change("today_over_beside", "by the engine that a plan chooses", "", pd.Series.idxmax),
+    ),
+    *(
+        Floor(
+            f"classes of {task}: an Adam step ÷ that of a vmapped ensemble, at worst",
+            "times",
+            1,
+            0.5,
+            change("today_over_beside", f"on {task}, batches", "our engine, chosen", pd.Series.idxmax),
+        )
+        for task in ("digits", "mnist_5000")
+    ),
     Floor("GPU: 1,000 lanes of [2,5,1], G = 20, against one fused core", "times", 20, 20, no_gpu),
 )
 
@@ -184,7 +254,7 @@ def compare(folder: Path) -> Report:
     tables = Tables(folder)
     return Report(
         name="floors",
-        title="What was asked of the engines, and what was measured: one thread, float64",
+        title="What was asked of the engines, and what was measured: one thread, float64 unless it says another",
         table=pd.DataFrame([_row(one, tables) for one in FLOORS]),
         shown={
             "measure": "measure",

@@ -1,10 +1,20 @@
-"""The benchmarks time the same computation: every exact peer makes our loss, from our parameters."""
+"""The benchmarks time the same computation: every exact peer makes our loss, from our parameters.
+
+Comparisons with an earlier commit measure the code of that checkout.
+"""
+
+import math
+import shutil
 
 import numpy as np
 import pytest
+import torch
 
+from benchmarks import engines, first_start, operations, plain, report
+from benchmarks.checkouts import BEFORE, ROOT, TODAY, started
 from benchmarks.implementations import DENSE, FUSED, PYKAN, TORCH, dense, fused, initial, of_mlp, pykan
 from benchmarks.implementations import batched as in_lanes
+from benchmarks.measures import Measured, Work
 from harness.spec import KanShape, MlpShape
 
 pytestmark = pytest.mark.slow
@@ -32,3 +42,93 @@ def test_everybody_computes_the_same_loss_of_an_mlp():
 
     assert len(losses) >= 2
     assert losses == pytest.approx([losses[0]] * len(losses), rel=1e-12)
+
+
+def test_a_vmapped_ensemble_trains_as_its_networks_by_themselves():
+    """Adam of the stack follows torch.optim.Adam of each lane."""
+    x, classes = torch.rand(12, 3, dtype=torch.float64) * 2 - 1, torch.arange(12) % 2
+    makers = (lambda: plain.PlainMlp(3, 2, width=4), lambda: plain.PlainKan(3, 2, width=2, grid=4))
+    for make in makers:
+        networks = [make().double() for _ in range(3)]
+        together = plain.ensemble(iter(networks).__next__, x, classes, batch=12, lanes=3)
+        alone = [plain.one_network(lambda one=one: one, x, classes, batch=12) for one in networks]
+
+        for training in (together, *alone):
+            for _ in range(5):
+                training.step()
+
+        for name, stacked in together.parameters.items():
+            own = torch.stack([one.parameters[name].detach() for one in alone])
+            torch.testing.assert_close(stacked, own, rtol=1e-10, atol=1e-12)
+
+
+def test_memory_and_operations_are_those_of_the_work():
+    """Two arrays of 4 MB at once, two lanes; a fill, two sums and a number that Python waits for."""
+
+    def run():
+        ones = torch.ones(500_000, dtype=torch.float64)
+        (ones + 1).sum().item()
+
+    measured = Measured()
+    measured.made["work"] = None, Work(run, evaluations=1, lanes=2), 1
+
+    assert measured.peak("work") == pytest.approx(4e6, rel=1e-3)
+    found = measured.operations("work")
+    assert found["launches"] == 4
+    assert found["waits"] == 1
+    assert found["megabytes_a_lane"] == pytest.approx((4 + 8 + 4) / 2, rel=1e-3)
+
+
+def test_each_checkout_measures_its_own_code(tmp_path):
+    """One that lies elsewhere is imported from there, today's from here."""
+    shutil.copytree(ROOT / "harness", tmp_path / "harness", ignore=shutil.ignore_patterns("__pycache__"))
+
+    with started(before=tmp_path) as checkouts:
+        folders = {name: checkout.ask("folder") for name, checkout in checkouts.items()}
+
+    assert folders == {BEFORE: str(tmp_path), TODAY: str(ROOT)}
+
+
+def test_engines_before_and_today_have_both_columns(tmp_path):
+    """The same code twice: a block of every measure is timed, and its page names what was compared."""
+    for words in ("all 2 lanes", "user's module", "MLP [24] on digits", "k=3 on digits"):
+        found = engines.compare(tmp_path, ROOT, rounds=1, only=words)
+        assert (found.table[["before_ms", "today_ms"]] > 0).all(axis=None), words
+    (_, page) = report.write(found, tmp_path, load_before=0.0)
+    assert "Before is commit" in page.read_text()
+
+
+def test_operations_of_the_same_code_are_the_same(tmp_path, monkeypatch):
+    """Every family and every optimiser launches something, and as much in both processes."""
+    small = {name: network for name, network in operations.NETWORKS.items() if "64" not in name}
+    monkeypatch.setattr(operations, "NETWORKS", small)
+    few = {name: (settings, 10) for name, (settings, _) in operations.OPTIMISERS.items()}
+    monkeypatch.setattr(operations, "OPTIMISERS", few)
+
+    counts = operations.compare(tmp_path, ROOT).table
+
+    for count in operations.COUNTS:
+        assert counts[f"before_{count}"].tolist() == counts[f"today_{count}"].tolist()
+    assert (counts["today_launches"] > 0).all()
+
+
+def test_a_first_start_compiles(tmp_path, monkeypatch):
+    """With an empty folder for kernels a start takes seconds more than with what that has left there."""
+    file = tmp_path / "one.yaml"
+    file.write_text(
+        engines.EXPERIMENT.format(
+            task="exp2d",
+            architecture="{family: mlp, hidden: [3]}",
+            batch="null",
+            evaluations=5,
+            seeds=[0],
+            dtype="float64",
+            engine="",
+        )
+    )
+    monkeypatch.setattr(first_start, "PLANS", {"one": (str(file), "full")})
+
+    (row,) = first_start.compare(tmp_path).table.to_dict("records")
+
+    assert row["today_cpu"] > 1
+    assert math.isnan(row["before_cpu"])

@@ -238,7 +238,7 @@ def _ready(
 
     Whoever trains loads what others compiled: the last bits of a kernel hang on which of the two a process did.
     """
-    one_each = tuple({(run.network.family, run.recipe.optimizer.name): run for run in runs}.values())
+    one_each = tuple({(run.network.kernels, run.recipe.optimizer.name): run for run in runs}.values())
     slots.send(slot, IsCold(one_each))
     if not _answer(slot, stop):  # also if it died, which is seen when it gets a pack
         return
@@ -263,18 +263,18 @@ def _ready(
 
 
 def _compilations(runs: Sequence[RunSpec]) -> deque[Compilation]:
-    """What is compiled by a process of its own: the kernels of each family, and with the last of them all loops.
+    """What is compiled by a process of its own: each module of kernels, and with the last of them all loops.
 
     The kernels of KANs, which come first, take the time of the others and a loop. Loops are compiled by one process:
     they have a part in common, whose last bits would else hang on who comes first.
     """
-    *families, last = sorted({run.network.family for run in runs})
+    *modules, last = sorted({run.network.kernels for run in runs})
     loops = {run.recipe.optimizer.name: run for run in runs}
-    return deque([*(Compilation(family, ()) for family in families), Compilation(last, tuple(loops.values()))])
+    return deque([*(Compilation(module, ()) for module in modules), Compilation(last, tuple(loops.values()))])
 
 
 def _words(unit: Compilation) -> str:
-    return " with ".join([unit.family, *(run.recipe.optimizer.name for run in unit.runs)])
+    return " with ".join([unit.module, *(run.recipe.optimizer.name for run in unit.runs)])
 
 
 def _has_compiled(slot: Slot) -> bool:

@@ -82,9 +82,9 @@ class IsCold(NamedTuple):
 
 
 class Compilation(NamedTuple):
-    """What one process compiles: the kernels of a family, and the loops of the optimisers of some runs."""
+    """What one process compiles: a module of kernels, and the loops of the optimisers of some runs."""
 
-    family: str
+    module: str
     runs: tuple[RunSpec, ...]
 
 
@@ -243,7 +243,7 @@ def _compile(pipe: Any, unit: Compilation) -> None:
     try:
         from harness.train import fused_engine
 
-        fused_engine.compile_for(unit.family, unit.runs)
+        fused_engine.compile_for(unit.module, unit.runs)
         pipe.send(Compiled())
     except Exception as error:
         pipe.send(f"{type(error).__name__}: {error}")

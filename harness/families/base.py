@@ -98,6 +98,7 @@ class ShapeBase(Frozen):
     """
 
     has_second_derivatives: ClassVar[bool] = False  # without them it cannot learn a PDE
+    kernels: ClassVar[str] = ""  # the module of `harness.train.fused` that has them, if any does
 
     if TYPE_CHECKING:  # fields, which stand in files in the order of each family
         family: str
@@ -161,8 +162,12 @@ class ShapeBase(Frozen):
         return None
 
     def without_kernels(self) -> str | None:
-        """Why the fused engine cannot train it, or None if `harness.train.fused` has kernels of it."""
-        return f"has no kernels of family: {self.family}"
+        """Why the fused engine cannot train it, or None if `harness.train.fused` has kernels of it.
+
+        A family of the user's own that is derived from one of ours may compute something else.
+        """
+        is_own = ":" in self.family
+        return None if self.kernels and not is_own else f"has no kernels of family: {self.family}"
 
     def torch_version(self, knots_move: bool) -> int:
         """The version of what the torch engine computes for it, which rises where a change gives other numbers."""
@@ -413,8 +418,8 @@ SAMPLE_BLOCK = 32
 
 def samples_last(x_RNI: Tensor) -> Tensor:
     """[R, I, N] with N padded by zeros to whole blocks."""
-    padded_RIN = torch.nn.functional.pad(x_RNI.transpose(1, 2), (0, -x_RNI.shape[1] % SAMPLE_BLOCK))
-    return padded_RIN.contiguous()
+    x_RIN, missing = x_RNI.transpose(1, 2), -x_RNI.shape[1] % SAMPLE_BLOCK
+    return (torch.nn.functional.pad(x_RIN, (0, missing)) if missing else x_RIN).contiguous()
 
 
 def with_second_derivatives() -> str:

@@ -28,6 +28,7 @@ class ChebyshevKanShape(ExpansionShape):
     title = "Chebyshev KAN"
     letters = {"degree": "D"}
     scaled = ("coef",)
+    kernels = "expansion"
 
     @property
     def functions(self) -> int:

@@ -26,6 +26,7 @@ class FourierKanShape(ExpansionShape):
     title = "Fourier KAN"
     letters = {"harmonics": "H"}
     scaled = ("coef",)
+    kernels = "expansion"
     has_bias = True
 
     @property

@@ -28,9 +28,10 @@ Base = bool | Literal["frozen"]
 
 # A layer is wide if k+1 passes over its edges hold this many times as many numbers as the bases of its inputs. Fitted
 # once, over 504 pairs of outputs (1 to 64) and intervals (3 to 200) with orders 1, 3 and 5, in float64 and float32, on
-# one core of an AMD EPYC (AVX-512): all 144 layers that are wide by it were evaluated 1.3 to 37 times faster (median
-# 2.7) as one product, forward and backward; of the others the median was slower so.
-WIDE = 3
+# one core of an AMD EPYC (AVX-512). By 3, all 144 layers that were wide were evaluated 1.3 to 37 times faster (median
+# 2.7) as one product, forward and backward; of the others the median was slower so. It is 4, as with 3 the KANs of five
+# nodes that experiments have kept would train to other last bits for little gain.
+WIDE = 4
 
 
 class KanShape(SplinedShape):
@@ -50,9 +51,7 @@ class KanShape(SplinedShape):
     letters = {"grid": "G", "order": "k"}
     scaled = ("coef", "base")
     has_second_derivatives = True
-
-    def without_kernels(self) -> str | None:
-        return "trains all that a KAN has, so no base: frozen" if self.base == "frozen" else None
+    kernels = "kan"
 
     def without_levenberg(self) -> str | None:
         if self.base != "frozen":
@@ -60,8 +59,8 @@ class KanShape(SplinedShape):
         return "levenberg_marquardt moves all that a network has, so no base: frozen; use lbfgs or adam"
 
     def torch_version(self, knots_move: bool) -> int:
-        """2 since wide layers are one product."""
-        return 2 if any(map(self.is_wide, self.layers)) else 1
+        """2 since wide layers are one product, too."""
+        return 2 if any(map(self.is_wide, self.layers)) else super().torch_version(knots_move)
 
     # ------------------------------------------------------------------------------------------------------- parameters
     def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:
@@ -112,8 +111,7 @@ class KanShape(SplinedShape):
         """Outputs [R, O, N] of one layer, by the way that is faster for its shape; `active` if they are known."""
         if not self.is_wide(layer):
             return evaluate_locally(own, active or spline.active_bases(knots_RIT, h_RIN, self.order), h_RIN)
-        y_RON = wide.evaluate(h_RIN, knots_RIT, scaled_coefficients(own), own.get("base"))
-        return y_RON + own["bias"][:, :, None] if "bias" in own else y_RON
+        return with_bias(own, wide.evaluate(h_RIN, knots_RIT, scaled_coefficients(own), own.get("base")))
 
     def is_wide(self, layer: Layer) -> bool:
         """Whether a layer is evaluated as one product (`harness.families.wide`): by shape alone, for equal bits."""
@@ -140,25 +138,30 @@ class KanShape(SplinedShape):
         samples: int,
         grid_eps: float,
         margin: float,
+        solver: spline.Solver = "gelsd",
     ) -> tuple[Mapping[str, Tensor], list[Tensor]]:
         moved = []
-        for layer, old_RIT in enumerate(knots):
+        for layer, old_RIT in zip(self.layers, knots, strict=True):
             x_RIN = h_RIN[..., :samples]
             new_RIT = spline.knots_from_samples(x_RIN, self.grid, self.order, grid_eps, margin)
-            name = f"layer{layer}.coef"
-            parameters[name] = spline.move_spline(parameters[name], old_RIT, new_RIT, x_RIN, self.order)
-            active = spline.active_bases(new_RIT, h_RIN, self.order)
-            h_RIN = evaluate_locally(of_layer(parameters, layer), active, h_RIN)
+            name = f"layer{layer.number}.coef"
+            parameters[name] = spline.move_spline(parameters[name], old_RIT, new_RIT, x_RIN, self.order, solver)
+            own = of_layer(parameters, layer.number)
+            if solver == "gelsd":  # the compiled engine's, whose runs keep the bits that they have
+                h_RIN = evaluate_locally(own, spline.active_bases(new_RIT, h_RIN, self.order), h_RIN)
+            else:
+                y_RON = wide.evaluate_in_parts(h_RIN, new_RIT, scaled_coefficients(own), own.get("base"))
+                h_RIN = with_bias(own, y_RON)
             moved.append(new_RIT)
         return parameters, moved
 
     def refined(
-        self, parameters: dict[str, Tensor], knots: Sequence[Tensor], grid: int
+        self, parameters: dict[str, Tensor], knots: Sequence[Tensor], grid: int, solver: spline.Solver = "gelsd"
     ) -> tuple[KanShape, Mapping[str, Tensor], list[Tensor]]:
         finer = []
         for layer, old_RIT in enumerate(knots):
             name = f"layer{layer}.coef"
-            parameters[name], new_RIT = spline.refine_spline(parameters[name], old_RIT, self.order, grid)
+            parameters[name], new_RIT = spline.refine_spline(parameters[name], old_RIT, self.order, grid, solver)
             finer.append(new_RIT)
         return self.model_copy(update={"grid": grid}), parameters, finer
 
@@ -254,9 +257,12 @@ def evaluate_locally(own: Mapping[str, Tensor], active: spline.ActiveBases, h_RI
     y_RON = spline.spline_sum(scaled_coefficients(own), active)
     if "base" in own:
         y_RON = torch.baddbmm(y_RON, own["base"].transpose(1, 2), F.silu(h_RIN))
-    if "bias" in own:
-        y_RON = y_RON + own["bias"][:, :, None]
-    return y_RON
+    return with_bias(own, y_RON)
+
+
+def with_bias(own: Mapping[str, Tensor], y_RON: Tensor) -> Tensor:
+    """The bias added, if the layer has one."""
+    return y_RON + own["bias"][:, :, None] if "bias" in own else y_RON
 
 
 def scaled_coefficients(own: Mapping[str, Tensor]) -> Tensor:

@@ -15,7 +15,7 @@ from typing import TypeVar
 from harness.base.errors import HarnessError
 from harness.families.base import ShapeBase, samples_last
 from harness.families.kan import KanShape, evaluate_edges
-from harness.families.later import Tensor, jets, np, torch
+from harness.families.later import Tensor, jets, np, spline, torch
 from harness.families.layout import flatten, unflatten
 from harness.families.splined import SplinedShape
 
@@ -72,23 +72,25 @@ def update_knots(
     x_RNI: Tensor,
     grid_eps: float,
     margin: float,
+    solver: spline.Solver = "gelsd",
 ) -> tuple[Tensor, list[Tensor]]:
     """Every layer's knots moved to its activations at x, and coefficients that keep its splines there.
 
     Layer by layer from the input, as pykan does: a layer sees the activations of the layers already moved, so its
-    knots span what it will really be given. A network without knots is handed back.
+    knots span what it will really be given. A network without knots is handed back. With the solver `qr` all lanes are
+    fitted together on their own device: numbers are those of `gelsd` up to rounding, sooner.
     """
     if not isinstance(network, SplinedShape):
         return flat_RP, list(knots)
     h_RIN, samples = samples_last(x_RNI), x_RNI.shape[1]
     with torch.no_grad():
         parameters = unflatten(network, flat_RP)
-        moved_parameters, moved = network.update_knots(parameters, knots, h_RIN, samples, grid_eps, margin)
+        moved_parameters, moved = network.update_knots(parameters, knots, h_RIN, samples, grid_eps, margin, solver)
         return flatten(network, moved_parameters), moved
 
 
 def extend_grid(
-    network: Splined, flat_RP: Tensor, knots: Sequence[Tensor], grid: int
+    network: Splined, flat_RP: Tensor, knots: Sequence[Tensor], grid: int, solver: spline.Solver = "gelsd"
 ) -> tuple[Splined, Tensor, list[Tensor]]:
     """The same function with `grid` intervals a spline: the refined network, its parameters, its knots.
 
@@ -101,7 +103,7 @@ def extend_grid(
     if grid < network.grid:
         raise HarnessError(f"extend_grid(grid={grid}) would coarsen splines with grid={network.grid}; give a larger")
     with torch.no_grad():
-        finer, parameters, finer_knots = network.refined(unflatten(network, flat_RP), knots, grid)
+        finer, parameters, finer_knots = network.refined(unflatten(network, flat_RP), knots, grid, solver)
         return finer, flatten(finer, parameters), finer_knots
 
 

@@ -44,6 +44,7 @@ class MlpShape(LayeredShape):
     letters = {"features": "F"}
     scaled = ("weight", "bias")
     has_second_derivatives = True
+    kernels = "mlp"
 
     @property
     def nodes(self) -> tuple[int, ...]:
@@ -59,9 +60,6 @@ class MlpShape(LayeredShape):
         activation = f"sin({self.omega_0:g} z)" if self.activation == "sine" else self.activation
         features = f" of {self.features} Fourier features, sigma {self.features_sigma:g}" if self.features else ""
         return f"{self.title} {self.dashed}{features}, {activation}"
-
-    def without_kernels(self) -> str | None:
-        return "has no kernels with activation: prelu" if self.activation == "prelu" else None
 
     # ------------------------------------------------------------------------------------------------------- parameters
     def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:

@@ -1,16 +1,17 @@
 """A network of the user's own: an nn.Module class that is made as `Class(inputs, outputs, width=16)`.
 
 In an arm it is `module: package.module:Class` with `size: width`. It knows of no run axis: lanes are evaluated one
-after the other, each with its own parameters in the same module. What is not trained (buffers, parameters that require
-no gradient) is made once, the same for every run. Its output for a point must not depend on the other points, nor on
-chance: `check` refuses batch statistics and dropout. There is no closed form of its counts: they are counted on the
-live module (`harness.count.module`).
+after the other, each with its own parameters in the same module. On a GPU they are evaluated all at once where torch
+can do that. What is not trained (buffers, parameters that require no gradient) is made once, the same for every run.
+Its output for a point must not depend on the other points, nor on chance: `check` refuses batch statistics and dropout.
+There is no closed form of its counts: they are counted on the live module (`harness.count.module`).
 
 Shape suffixes: R lanes, N samples, I inputs, O outputs, P trainable scalars.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
@@ -81,11 +82,10 @@ class ModuleShape(ShapeBase):
 
     def forward(self, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], x_RNI: Tensor) -> Tensor:
         module = _template(self, x_RNI.dtype, str(x_RNI.device))
-        lanes = []
-        for lane, x_NI in enumerate(x_RNI):
-            of_lane = {name: value[lane] for name, value in parameters.items()}
-            lanes.append(torch.func.functional_call(module, of_lane, (x_NI,)))
-        return torch.stack(lanes)
+        # On a CPU a lane's bits would depend on its place among the others, and from 1000 points on a loop is faster.
+        if x_RNI.device.type != "cpu" and allows_vmap(self, x_RNI.dtype, str(x_RNI.device)):
+            return all_at_once(module, parameters, x_RNI)
+        return one_by_one(module, parameters, x_RNI)
 
     @property
     def trainable(self) -> int:
@@ -183,6 +183,46 @@ def trained_parameters(module: nn.Module) -> dict[str, Tensor]:
         return {name: value for name, value in module.named_parameters() if value.requires_grad}
 
 
+def one_by_one(module: nn.Module, parameters: Mapping[str, Tensor], x_RNI: Tensor) -> Tensor:
+    """The module's outputs with the parameters of every lane, [R, N, O]."""
+    lanes = []
+    for lane, x_NI in enumerate(x_RNI):
+        of_lane = {name: value[lane] for name, value in parameters.items()}
+        lanes.append(torch.func.functional_call(module, of_lane, (x_NI,)))
+    return torch.stack(lanes)
+
+
+def all_at_once(module: nn.Module, parameters: Mapping[str, Tensor], x_RNI: Tensor) -> Tensor:
+    """The same by torch.func.vmap, in as many operations as one lane takes."""
+
+    def of_lane(own: dict[str, Tensor], x_NI: Tensor) -> Tensor:
+        output: Tensor = torch.func.functional_call(module, own, (x_NI,))
+        return output
+
+    outputs_RNO: Tensor = torch.func.vmap(of_lane)(dict(parameters), x_RNI)
+    return outputs_RNO
+
+
+@cache
+def allows_vmap(network: ModuleShape, dtype: torch.dtype, device: str) -> bool:
+    """Whether torch evaluates all lanes at once, silently, with the values and gradients of a loop up to rounding."""
+    modules = [make(network, seed).to(device=device, dtype=dtype) for seed in range(3)]
+    drawn = [trained_parameters(each) for each in modules]
+    parameters = {name: torch.stack([each[name].detach() for each in drawn]).requires_grad_() for name in drawn[0]}
+    x_RNI = _tried_points(network, dtype).to(device).expand(len(drawn), -1, -1)
+    found = []
+    try:
+        with calling_user_code(f"module {network.module}: torch.func.vmap over runs failed"):
+            warnings.simplefilter("error")  # such as of operations that vmap evaluates lane by lane
+            for evaluate in (all_at_once, one_by_one):
+                y_RNO = evaluate(modules[0], parameters, x_RNI)
+                gradients = torch.autograd.grad(y_RNO.square().sum(), list(parameters.values()), allow_unused=True)
+                found.append([y_RNO, *(each for each in gradients if each is not None)])
+    except HarnessError:
+        return False
+    return all(_same(one, other) for one, other in zip(*found, strict=True))
+
+
 @cache
 def _template(network: ModuleShape, dtype: torch.dtype, device: str) -> nn.Module:
     """The module in which every lane's parameters are evaluated."""
@@ -199,8 +239,7 @@ def check(network: ModuleShape, dtype: str = "float64") -> None:
     """A HarnessError that says why the module cannot be trained here in `dtype`, if it cannot."""
     where, number = f"module {network.module}", getattr(torch, dtype)
     inputs, outputs = network.shape
-    x_NI = torch.linspace(-1, 1, TRIED_POINTS * inputs, dtype=number).reshape(TRIED_POINTS, inputs)
-    x_NI = x_NI[torch.arange(TRIED_POINTS) * 3 % TRIED_POINTS]  # in no order, which a module could sort them into
+    x_NI = _tried_points(network, number)
     what = f"{where}: its forward pass of {TRIED_POINTS} points x {inputs} inputs in {dtype} failed"
     with calling_user_code(what):
         module, twin = (make(network).to(number) for _ in range(2))
@@ -234,6 +273,13 @@ def check(network: ModuleShape, dtype: str = "float64") -> None:
                 f"{where}: made twice from one seed, it differs{' in ' + differing[0] if differing else ''}; draw "
                 "initial values from the global generators of torch, numpy or Python, which start from the run's seed"
             )
+
+
+def _tried_points(network: ModuleShape, dtype: torch.dtype) -> Tensor:
+    """Points of [-1, 1]^inputs, in no order, which a module could sort them into."""
+    inputs = network.shape[0]
+    x_NI = torch.linspace(-1, 1, TRIED_POINTS * inputs, dtype=dtype).reshape(TRIED_POINTS, inputs)
+    return x_NI[torch.arange(TRIED_POINTS) * 3 % TRIED_POINTS]
 
 
 def _same(one: Tensor, other: Tensor) -> bool:

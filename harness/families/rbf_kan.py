@@ -41,6 +41,7 @@ class RbfKanShape(ExpansionShape):
     title = "RBF KAN"
     letters = {"grid": "G"}
     scaled = ("coef", "base", "bias")
+    kernels = "expansion"
     has_bias = True
 
     def has_norm(self, inputs: int) -> bool:

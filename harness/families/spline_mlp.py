@@ -47,6 +47,7 @@ class SplineMlpShape(SplinedShape):
     title = "MLP"
     letters = {"grid": "G", "order": "k"}
     scaled = ("weight", "bias")  # of splines on nodes a gain would change the form
+    kernels = "spline_mlp"
 
     @property
     def words(self) -> str:
@@ -58,7 +59,9 @@ class SplineMlpShape(SplinedShape):
         return f"{self.title} {self.dashed}, splines {self.place} its maps, G = {self.grid}, k = {self.order}{rank}"
 
     def without_kernels(self) -> str | None:
-        return f"has no kernels with several splines a node, rank: {self.rank}" if self.rank > 1 else None
+        if self.rank > 1:
+            return f"has no kernels with several splines a node, rank: {self.rank}"
+        return super().without_kernels()
 
     def splines_of(self, layer: Layer) -> int:
         """Nodes with splines, of a layer; there are `rank` on each."""
@@ -143,13 +146,14 @@ class SplineMlpShape(SplinedShape):
         samples: int,
         grid_eps: float,
         margin: float,
+        solver: spline.Solver = "gelsd",
     ) -> tuple[Mapping[str, Tensor], list[Tensor]]:
         moved = list(knots)
 
         def through(layer: int, coef: Tensor, h_RJN: Tensor) -> Tensor:
             x_RJN = h_RJN[..., :samples]
             moved[layer] = spline.knots_from_samples(x_RJN, self.grid, self.order, grid_eps, margin)
-            coef_RJCK = spline.move_spline(of_splines(coef), knots[layer], moved[layer], x_RJN, self.order)
+            coef_RJCK = spline.move_spline(of_splines(coef), knots[layer], moved[layer], x_RJN, self.order, solver)
             parameters[f"layer{layer}.coef"] = coef_RJCK
             return activate(coef_RJCK, spline.active_bases(moved[layer], h_RJN, self.order))
 
@@ -157,12 +161,13 @@ class SplineMlpShape(SplinedShape):
         return parameters, moved
 
     def refined(
-        self, parameters: dict[str, Tensor], knots: Sequence[Tensor], grid: int
+        self, parameters: dict[str, Tensor], knots: Sequence[Tensor], grid: int, solver: spline.Solver = "gelsd"
     ) -> tuple[SplineMlpShape, Mapping[str, Tensor], list[Tensor]]:
         finer = []
         for layer, old_RJT in enumerate(knots):
             name = f"layer{layer}.coef"
-            parameters[name], new_RJT = spline.refine_spline(of_splines(parameters[name]), old_RJT, self.order, grid)
+            coef_RJCK = of_splines(parameters[name])
+            parameters[name], new_RJT = spline.refine_spline(coef_RJCK, old_RJT, self.order, grid, solver)
             finer.append(new_RJT)
         return self.model_copy(update={"grid": grid}), parameters, finer
 

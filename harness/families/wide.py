@@ -34,19 +34,40 @@ def evaluate(x_RIN: Tensor, knots_RIT: Tensor, coef_RICO: Tensor, base_RIO: Tens
     return _Product.apply(x_RIN, weights_RICO.flatten(1, 2), knots_RIT, order, base_RIO is not None)
 
 
+@torch.no_grad()
+def evaluate_in_parts(x_RIN: Tensor, knots_RIT: Tensor, coef_RICO: Tensor, base_RIO: Tensor | None) -> Tensor:
+    """The same for many samples, without gradients: some inputs at a time."""
+    # A lane's sums must not depend on how many lanes there are.
+    bytes_of_an_input = coef_RICO.shape[2] * x_RIN[0, 0].nbytes
+    at_once = max(1, bytes_at_once(x_RIN.device) // bytes_of_an_input)
+    y_RON = x_RIN.new_zeros(len(x_RIN), coef_RICO.shape[3], x_RIN.shape[2])
+    for first in range(0, x_RIN.shape[1], at_once):
+        part = slice(first, first + at_once)
+        of_part = None if base_RIO is None else base_RIO[:, part]
+        y_RON += evaluate(x_RIN[:, part].contiguous(), knots_RIT[:, part], coef_RICO[:, part], of_part)
+    return y_RON
+
+
+def bytes_at_once(device: torch.device) -> int:
+    """Of bases at all samples of a run: on a CPU they are to stay in its cache."""
+    return 2**22 if device.type == "cpu" else 2**28
+
+
+def every_basis(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> Tensor:
+    """All bases at all samples, [R, I, C, N], without gradients: `design_matrix`, transposed and sooner."""
+    coefs = knots_RIT.shape[-1] - order - 1
+    span_RIN, bases, _ = _active(knots_RIT, x_RIN, order)
+    return _scattered(span_RIN, bases, coefs)[:, :, :coefs]
+
+
 class _Product(torch.autograd.Function):
     """Temporaries are overwritten where they can be: new memory costs more than the arithmetic."""
 
     @staticmethod
     def forward(ctx: Any, x_RIN: Tensor, weights_RWO: Tensor, knots_RIT: Tensor, order: int, has_base: bool) -> Tensor:
-        lanes, inputs, samples = x_RIN.shape
         coefs = knots_RIT.shape[-1] - order - 1
-        span_RIN, inside_RIN = _spans(knots_RIT, x_RIN)
-        bases, shares = _bases(knots_RIT, x_RIN, span_RIN, inside_RIN, order)
-        rows_RICN = x_RIN.new_zeros(lanes, inputs, coefs + 1, samples)
-        # Beyond the ends of the domain some active bases have no coefficient. They land in the last row.
-        for place, basis_RIN in zip(_places(span_RIN, coefs, order), bases, strict=True):
-            rows_RICN.flatten(1).scatter_(1, place, basis_RIN.flatten(1))
+        span_RIN, bases, shares = _active(knots_RIT, x_RIN, order)
+        rows_RICN = _scattered(span_RIN, bases, coefs)
         rows_RICN[:, :, coefs] = F.silu(x_RIN) if has_base else 0.0
         by_inputs, by_weights, *_ = ctx.needs_input_grad
         of_inputs = (weights_RWO, x_RIN, span_RIN, *shares) if by_inputs else ()
@@ -94,10 +115,9 @@ def _spans(knots_RIT: Tensor, x_RIN: Tensor) -> tuple[Tensor, Tensor]:
     return found_RIN.clamp_(0, last), inside_RIN
 
 
-def _bases(
-    knots_RIT: Tensor, x_RIN: Tensor, span_RIN: Tensor, inside_RIN: Tensor, order: int
-) -> tuple[list[Tensor], list[Tensor]]:
-    """The active bases as `ActiveBases` has them, and those of order k-1 over the widths of their supports."""
+def _active(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    """Spans and bases as `ActiveBases` has them, and the bases of order k-1 over the widths of their supports."""
+    span_RIN, inside_RIN = _spans(knots_RIT, x_RIN)
     padded_RIT = F.pad(knots_RIT, (order - 1, order - 1), mode="replicate")
     near = [padded_RIT.gather(-1, span_RIN + offset) for offset in range(2 * order)]
     left = [x_RIN - near[order - 1 - step] for step in range(order)]
@@ -114,7 +134,19 @@ def _bases(
         for r in range(1, degree):
             bases.append((left[degree - r] * shares[r - 1]).addcmul_(right[r], shares[r]))
         bases.append(left[0] * shares[-1])
-    return bases, shares
+    return span_RIN, bases, shares
+
+
+def _scattered(span_RIN: Tensor, bases: list[Tensor], coefs: int) -> Tensor:
+    """The active bases among zeros, [R, I, C + 1, N].
+
+    Beyond the ends of the domain some of them have no coefficient. They land in the last row.
+    """
+    lanes, inputs, samples = span_RIN.shape
+    rows_RICN = bases[0].new_zeros(lanes, inputs, coefs + 1, samples)
+    for place, basis_RIN in zip(_places(span_RIN, coefs, len(bases) - 1), bases, strict=True):
+        rows_RICN.flatten(1).scatter_(1, place, basis_RIN.flatten(1))
+    return rows_RICN
 
 
 def _places(span_RIN: Tensor, coefs: int, order: int) -> Iterator[Tensor]:

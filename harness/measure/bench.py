@@ -98,8 +98,8 @@ def compile_kernels(announce: Callable[[str], None]) -> None:
     runs = standard_runs("fused", "float64")
     if fused_engine.is_cold(runs):
         announce("fused engine: compiling its kernels for this processor, once (about half a minute)")
-        for family in dict.fromkeys(run.network.family for run in runs):
-            fused_engine.compile_for(family, runs)
+        for module in dict.fromkeys(run.network.kernels for run in runs):
+            fused_engine.compile_for(module, runs)
 
 
 def standard_runs(engine: Engine, dtype: Dtype) -> list[RunSpec]:

@@ -7,8 +7,9 @@ The host never looks at them, and an evaluation is the same operations in every 
 Legend: R lanes, P parameters, C = 2 parts of a place (position, gradient), whose differences are a pair (s, y), M
 places for pairs in the history, L = 3 numbers of a point on the search line: (length, loss, slope), with length in
 units of the direction and slope = gradient . direction, K points of a `Line`, B flags of `Marks`. A *probe* is one
-evaluation inside a line search. A *step* is what one call of torch's `.step()` does, where `iterations_per_step` nests
-iterations so: its opening evaluation repeats that of the accepted point, and all else goes on from step to step.
+evaluation inside a line search. A *step* is what one call of torch's `.step()` does, where `iterations_per_step`
+nests iterations so: its opening evaluation repeats that of the accepted point, and all else goes on from step to
+step.
 
 Follows torch 2.13 `torch/optim/lbfgs.py` (`_strong_wolfe` with its default max_ls = 25): the same tests in the same
 order, and the same numbers up to rounding. Three differences are meant.

@@ -295,16 +295,19 @@ def _evaluate(
 
 
 def _chosen(points: LanePoints, index_RB: Tensor) -> LanePoints:
-    index_RB1 = index_RB[:, :, None]
-    return replace(
-        points,
-        x=points.x.gather(1, index_RB1.expand(-1, -1, points.x.shape[2])),
-        y=points.y.gather(1, index_RB1.expand(-1, -1, points.y.shape[2])),
-    )
+    """Whole rows are copied, in a fraction of the time that `gather` takes for every number by itself."""
+    lanes, total = points.x.shape[:2]
+    first_R1 = total * torch.arange(lanes, device=index_RB.device)[:, None]
+    rows = (first_R1 + index_RB).flatten()
+    x, y = (each.flatten(0, 1).index_select(0, rows).unflatten(0, index_RB.shape) for each in (points.x, points.y))
+    return replace(points, x=x, y=y)
 
 
 def _of_lanes(points: LanePoints, lanes: Iterable[LaneOfRun]) -> LanePoints:
-    index_R = _runs_of(lanes, points.x.device)
+    runs = [run for run, _ in lanes]
+    if runs == list(range(len(points.x))):
+        return points  # large ones take as long to copy as several evaluations
+    index_R = torch.tensor(runs, device=points.x.device)
     return replace(points, x=points.x.index_select(0, index_R), y=points.y.index_select(0, index_R))
 
 
@@ -353,7 +356,7 @@ def _next_stage(pack: TorchPack, state: TorchState) -> TorchState:
         state = _update_knots(pack, state)
     assert isinstance(state.network, SplinedShape)
     position_RP = state.optimiser.position_RP
-    _, flat_RP, knots = families.extend_grid(state.network, position_RP, list(state.knots), network.grid)
+    _, flat_RP, knots = families.extend_grid(state.network, position_RP, list(state.knots), network.grid, solver="qr")
     return replace(
         state,
         network=network,
@@ -397,6 +400,7 @@ def _update_knots(pack: TorchPack, state: TorchState) -> TorchState:
         pack.ranges_SNI.index_select(0, _runs_of(state.lanes, pack.ranges_SNI.device)),
         updates.grid_eps,
         updates.margin,
+        solver="qr",
     )
     settings, old, moving_R = pack.recipe.optimizer, state.optimiser, ~_resting(state.optimiser)
     moved = settings.moved(old, _start(pack, state.stage, state.lanes, flat_RP), moving_R)

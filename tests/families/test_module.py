@@ -11,8 +11,8 @@ from harness.base.errors import HarnessError
 from harness.count import count, training_flops
 from harness.count.module import module_network
 from harness.count.training import Work
-from harness.families import forward, initialise, parameter_count
-from harness.families.module import check
+from harness.families import ModuleShape, forward, initialise, parameter_count
+from harness.families.module import all_at_once, allows_vmap, check, fingerprint, make, one_by_one, trained_parameters
 from harness.measure.bench import bench_solo
 from harness.spec import Adam, CapTooSmall, MlpShape, Module, Recipe, RunSpec, Task
 from harness.tasks import resolve
@@ -88,6 +88,26 @@ class Asking(TwoLayers):
         return super().forward(x if x.max() > 0 else -x)
 
 
+class Filling(TwoLayers):
+    """Writes into a tensor of its own, which torch cannot do for all lanes at once."""
+
+    def forward(self, x):
+        outputs = torch.zeros(len(x), 1, dtype=x.dtype)
+        outputs.copy_(super().forward(x))
+        return outputs
+
+
+class Sequenced(nn.Module):
+    """An operation that torch does for one lane after the other, and warns of it."""
+
+    def __init__(self, inputs, outputs, width):
+        super().__init__()
+        self.map = nn.Linear(inputs, outputs)
+
+    def forward(self, x):
+        return self.map(x) + torch.histc(self.map(x).detach(), bins=1).sum() * 0
+
+
 class Broken(TwoLayers):
     """A mistake in its forward pass."""
 
@@ -146,6 +166,33 @@ def test_lanes_are_modules_side_by_side(dtype):
         torch.testing.assert_close(own_P, gradient_RP[lane])
     assert torch.equal(2 * flat_RP[0], flat_RP[2])
     assert not torch.equal(flat_RP[0], flat_RP[1])
+
+
+@pytest.mark.parametrize("name", ["TwoLayers", "Normed"])
+def test_all_lanes_at_once_are_the_lanes_one_by_one(name):
+    """Where torch can evaluate all lanes at once it gives the values and gradients of a loop."""
+    own = network(name)
+    drawn = [trained_parameters(make(own, seed).double()) for seed in range(4)]
+    parameters = {key: torch.stack([each[key].detach() for each in drawn]).requires_grad_() for key in drawn[0]}
+    x_RNI = torch.linspace(-1, 1, 4 * 50 * 2, dtype=torch.float64).reshape(4, 50, 2)
+    found = []
+    for evaluate in (all_at_once, one_by_one):
+        y_RNO = evaluate(make(own).double(), parameters, x_RNI)
+        found.append([y_RNO, *torch.autograd.grad(y_RNO.square().sum(), list(parameters.values()))])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+    assert allows_vmap(own, torch.float64, "cpu")
+
+
+@pytest.mark.parametrize("name", ["Filling", "Asking", "Sequenced"])
+def test_a_module_that_torch_cannot_evaluate_at_once_says_nothing(name, recwarn, capfd):
+    """It is found out without a warning or a word, and its lanes go one by one."""
+    module = f"{HERE}:{name}"
+    own = ModuleShape(shape=(2, 1), module=module, fingerprint=fingerprint(module), size="width", value=4)
+    assert not allows_vmap(own, torch.float64, "cpu")
+    assert not recwarn
+    assert capfd.readouterr() == ("", "")
+    assert make(own)(torch.zeros(5, 2)).shape == (5, 1)
 
 
 def test_making_a_module_leaves_torchs_random_state_alone():

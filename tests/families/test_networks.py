@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import SHAPES, networks
+from torch.overrides import TorchFunctionMode
 
 from harness.base.errors import HarnessError
 from harness.families import (
@@ -25,6 +26,7 @@ from harness.families import (
     unflatten,
     update_knots,
 )
+from harness.families.splined import SplinedShape
 
 ACTIVATIONS = {"silu": F.silu, "relu": F.relu, "tanh": torch.tanh, "gelu": F.gelu}
 EVERY = networks(shapes=SHAPES[:3])
@@ -109,14 +111,45 @@ def test_a_lane_is_bitwise_the_same_beside_any_number_of_others(network, samples
     """Loss, gradient and updated knots of a lane do not depend on R, for R of 2 and more."""
     many = start(network, 32, samples)
     loss, gradient = loss_and_gradient(network, *many)
-    moved, _ = update_knots(network, many[0], many[1], many[2], 0.5, 0.01)
+    moved = [update_knots(network, *many[:3], 0.5, 0.01, solver)[0] for solver in ("gelsd", "qr")]
     for lanes in (2, 8):
         few = start(network, lanes, samples)
         few_loss, few_gradient = loss_and_gradient(network, *few)
-        few_moved, _ = update_knots(network, few[0], few[1], few[2], 0.5, 0.01)
+        few_moved = [update_knots(network, *few[:3], 0.5, 0.01, solver)[0] for solver in ("gelsd", "qr")]
         assert torch.equal(few_loss, loss[:lanes])
         assert torch.equal(few_gradient, gradient[:lanes])
-        assert torch.equal(few_moved, moved[:lanes])
+        assert all(torch.equal(own, among_all[:lanes]) for own, among_all in zip(few_moved, moved, strict=True))
+
+
+class _FromHost(TorchFunctionMode):
+    """Which functions were given Python's numbers to make a tensor of: a GPU would wait for the copy."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        is_index = func is torch.Tensor.__getitem__ and any(
+            isinstance(index, list) for index in (args[1] if isinstance(args[1], tuple) else args[1:])
+        )
+        if is_index or func in (torch.tensor, torch.as_tensor, torch.from_numpy):
+            self.found.append(func.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+def test_no_tensor_is_made_on_the_host_while_a_network_is_evaluated():
+    """Neither forward nor backward, nor where knots move, in any family."""
+    for network in networks(shapes=SHAPES[1:]):
+        flat, knots, x, y = start(network, 2, 40)
+        with _FromHost() as host:
+            loss_and_gradient(network, flat, knots, x, y)
+            if isinstance(network, SplinedShape):
+                on_device = [tensor.to("meta") for tensor in (flat, *knots, x)]  # numpy sorts what a CPU has
+                update_knots(network, on_device[0], on_device[1:-1], on_device[-1], 0.5, 0.01, "qr")
+        assert not host.found, (network, host.found)
+    with _FromHost() as host:
+        x[..., [0]] * torch.tensor([1.0], dtype=x.dtype)
+    assert host.found == ["__getitem__", "tensor"]
 
 
 @given(st.sampled_from(FEW), st.permutations(range(5)), st.integers(0, 2**32 - 1))

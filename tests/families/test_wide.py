@@ -58,7 +58,7 @@ def test_a_product_is_the_function_that_gathering_is(kind, order):
 
 def test_searching_many_knots_is_counting_few():
     """More knots than are counted one by one: the same function too."""
-    network, parameters, knots, x = some_network(3, True, False, False, "random", torch.float64, 2, 70, 64)
+    network, parameters, knots, x = some_network(3, True, False, False, "random", torch.float64, 2, 70, 75)
     assert knots[0].shape[-1] > FEW_KNOTS + 1
     own, peer = (evaluate(network, parameters, knots, x) for evaluate in (KanShape.evaluate, local))
     assert (own - peer).abs().max() <= 1e-12 * peer.abs().max()

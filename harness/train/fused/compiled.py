@@ -25,7 +25,7 @@ from numba.core.caching import UserProvidedCacheLocator
 from harness.base.files import user_cache
 
 _SETTINGS: Any = numba.config
-KEPT_FOLDERS = 16  # a version of the source has one for each family of networks and one for all the rest
+KEPT_FOLDERS = 24  # a version of the source has one for each module of kernels and one for all the rest
 
 # A product and a sum may become one instruction, and the sign of zero is free. No reordering: sums would hang on what
 # the compiler makes of them, and the splitting of exp would fall apart. No assumption that numbers are finite.

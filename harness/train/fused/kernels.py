@@ -2,22 +2,23 @@
 
     kind, sizes = describe(network)
     work = workspace(network, samples)
-    loss = loss_and_gradient(kind, sizes, flat, knots, x, y, gradient, work)
+    loss = loss_and_gradient(SQUARES, kind, sizes, flat, knots, x, y, gradient, work)
 
 All four kernels can be called from Python and from functions compiled by `compiled`. Arrays are C-contiguous float64:
 `flat` [P] in the layout of `harness.families.layout`, `knots` of all layers one behind the other (empty for an MLP), x
-[I, N], y [O, N]. Nothing is checked. Results hang on these alone, to the last bit: not on what `work` held before, nor
-on where arrays lie. What is not finite makes a loss that is not.
+[I, N], y [O, N], or of CROSS_ENTROPY the numbers of classes, [1, N]. Nothing is checked. Results hang on these alone,
+to the last bit: not on what `work` held before, nor on where arrays lie. What is not finite makes a loss that is not,
+unless a function takes it to a finite number, as tanh does infinity.
 
-The kernels of a family are compiled as one C function, which is found by its name when it is linked. Otherwise numba
-would put a copy into whatever calls it, and spend seconds on optimising each.
+The kernels of a module are compiled as one C function, and `kind` is its address in this process. So it is called
+like any function of another library. Otherwise numba would put a copy into whatever calls it, and spend seconds on
+optimising each.
 
 Letters of shapes: I inputs, O outputs, N samples, P parameters.
 """
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Collection
 from functools import cache
 from pathlib import Path
@@ -25,21 +26,25 @@ from time import perf_counter
 from types import ModuleType
 from typing import Any
 
-import llvmlite.binding  # type: ignore[import-untyped]
 import numba
 import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 
 from harness.base.errors import HarnessError
-from harness.families import KanShape, MlpShape, Network, SplineMlpShape
-from harness.train.fused import kan, mlp, spline_mlp
+from harness.families import Network
+from harness.train.fused import expansion, kan, mlp, rational, spline_mlp
 from harness.train.fused.compiled import OPTIONS, compiled, folder, keeping, key, part
-from harness.train.fused.simd import JACOBIAN, LOSS, NORMAL_EQUATIONS, PREDICT
+from harness.train.fused.simd import JACOBIAN, NORMAL_EQUATIONS, PREDICT, intrinsic
 
-# Kinds of networks, and the modules with their kernels.
-MLP, KAN, SPLINE_MLP = range(3)
-FAMILIES = (mlp, kan, spline_mlp)
-FAMILY_NAMES = ("mlp", "kan", "spline_mlp")
+# The modules with kernels, by the name that networks have of theirs.
+MODULES: dict[str, ModuleType] = {
+    "mlp": mlp,
+    "kan": kan,
+    "spline_mlp": spline_mlp,
+    "expansion": expansion,
+    "rational": rational,
+}
 
 
 # ------------------------------------------------------------------------------------------------------- from networks
@@ -47,24 +52,12 @@ FAMILY_NAMES = ("mlp", "kan", "spline_mlp")
 def describe(network: Network) -> tuple[int, np.ndarray]:
     """Kind and sizes of a network, for the kernels, which are compiled if that has not been done: see `ready`.
 
-    What is returned is shared: read it only.
+    The kind is good for this process only. What is returned is shared: read it only.
     """
-    kind = _kind(network)
-    ready([_family_name(FAMILIES[kind])])
-    return kind, FAMILIES[kind].describe(network)
-
-
-def _kind(network: Network) -> int:
-    match network:
-        case MlpShape() if network.activation != "prelu":
-            return MLP
-        case KanShape():
-            if network.base == "frozen":
-                raise HarnessError("engine 'fused' trains all that a KAN has, so no frozen base; use engine 'torch'")
-            return KAN
-        case SplineMlpShape() if network.rank == 1:
-            return SPLINE_MLP
-    raise HarnessError(f"engine 'fused' has no kernels for {network!r}; use engine 'torch'")
+    reason = network.without_kernels()
+    if reason:
+        raise HarnessError(f"engine 'fused' {reason}, and the network is {network!r}; use engine 'torch'")
+    return _native(network.kernels).address, MODULES[network.kernels].describe(network)
 
 
 def workspace(network: Network, samples: int) -> np.ndarray:
@@ -72,8 +65,8 @@ def workspace(network: Network, samples: int) -> np.ndarray:
 
     It does not depend on the number of samples so far.
     """
-    kind, sizes = describe(network)
-    length = sizes[0, FAMILIES[kind].ROOM]
+    _, sizes = describe(network)
+    length = sizes[0, MODULES[network.kernels].ROOM]
     room = np.empty(length + 8)
     start = -room.ctypes.data // 8 % 8
     return room[start : start + length]
@@ -84,75 +77,55 @@ _ADDRESSES = 8
 _SIGNATURE = types.float64(
     types.intp, types.intp, types.CPointer(types.int64), *[types.CPointer(types.float64)] * (_ADDRESSES - 1)
 )
-_FROM_NUMBA = types.float64(types.intp, types.intp, *[types.uintp] * _ADDRESSES)
-_FROM_C = ctypes.CFUNCTYPE(ctypes.c_double, *[ctypes.c_ssize_t] * (2 + _ADDRESSES))
 
 
-def ready(names: Collection[str] = FAMILY_NAMES) -> float:
-    """Compile the kernels of these families or load them from their folder, once a process; the seconds that it took.
-
-    Those of all others are loaded too if they are kept, before anything is linked that calls them.
-    """
+def ready(modules: Collection[str] = tuple(MODULES)) -> float:
+    """Compile these modules or load them from their folder, once a process; the seconds that it took."""
     began = perf_counter()
-    for family in FAMILIES:
-        if _family_name(family) in names or _is_kept(family):
-            _native(family)
+    for module in modules:
+        _native(module)
     return perf_counter() - began
 
 
-def is_cold(names: Collection[str] = FAMILY_NAMES) -> bool:
-    """Whether `ready` will have to compile, which takes six to twelve seconds a family."""
-    return not all(_is_kept(family) for family in FAMILIES if _family_name(family) in names)
+def is_cold(modules: Collection[str] = tuple(MODULES)) -> bool:
+    """Whether `ready` will have to compile, which takes six to twelve seconds a module."""
+    return not all(_is_kept(module) for module in modules)
 
 
-def _is_kept(family: ModuleType) -> bool:
-    place = folder(_name(family))
+def _is_kept(module: str) -> bool:
+    place = folder(key(_sources(module)))
     return place is not None and any(place.rglob("*.nbc"))
 
 
-def _family_name(family: ModuleType) -> str:
-    return family.__name__.rpartition(".")[2]
-
-
 @cache
-def _native(family: ModuleType) -> Any:
-    """The C function of a family; from now on it is found under its name."""
-    with keeping(_sources(family)) as kept:
-        function = numba.cfunc(_SIGNATURE, cache=kept, **OPTIONS)(family.evaluate)
-    llvmlite.binding.add_symbol(_name(family), function.address)
-    return function
+def _native(module: str) -> Any:
+    """The C function of a module."""
+    with keeping(_sources(module)) as kept:
+        return numba.cfunc(_SIGNATURE, cache=kept, **OPTIONS)(MODULES[module].evaluate)
 
 
-@cache
-def _name(family: ModuleType) -> str:
-    return key(_sources(family))
-
-
-def _sources(family: ModuleType) -> list[Path]:
+def _sources(module: str) -> list[Path]:
     """What its kernels are made of."""
-    names = ("compiled", "simd", *family.PARTS, _family_name(family))
+    names = ("compiled", "simd", "loss", *MODULES[module].PARTS, module)
     return [Path(__file__).with_name(f"{name}.py") for name in names]
 
 
-def _declare(family: ModuleType) -> tuple[Any, Any]:
-    """What compiled code calls. Until `ready` the name stands for a detour, without which the process would crash."""
+@intrinsic
+def _call(typing, kind, task, samples, sizes, flat, knots, x, y, first, second, work):
+    """What the C function at the address `kind` returns."""
 
-    @_FROM_C
-    def detour(*arguments: int) -> float:
-        return _FROM_C(_native(family).address)(*arguments)
+    def generate(context, builder, signature, args):
+        function = ir.FunctionType(ir.DoubleType(), [value.type for value in args[1:]])
+        return builder.call(builder.inttoptr(args[0], function.as_pointer()), args[1:])
 
-    llvmlite.binding.add_symbol(_name(family), ctypes.cast(detour, ctypes.c_void_p).value)
-    return types.ExternalFunction(_name(family), _FROM_NUMBA), detour
-
-
-(_mlp, _mlp_detour), (_kan, _kan_detour), (_spline_mlp, _spline_mlp_detour) = (_declare(family) for family in FAMILIES)
+    return types.float64(*[types.intp] * (3 + _ADDRESSES)), generate
 
 
 # ------------------------------------------------------------------------------------------------------------- kernels
 @compiled
-def loss_and_gradient(kind, sizes, flat, knots, x, y, gradient, work):
-    """Mean squared error over samples and outputs; its gradient [P]."""
-    return _run(LOSS, kind, sizes, flat, knots, x, y, gradient, gradient, work) / y.size
+def loss_and_gradient(loss, kind, sizes, flat, knots, x, y, gradient, work):
+    """The mean loss and its gradient [P]: of SQUARES over samples and outputs, of CROSS_ENTROPY (nats) over samples."""
+    return _run(loss, kind, sizes, flat, knots, x, y, gradient, gradient, work) / y.size
 
 
 @compiled
@@ -175,8 +148,11 @@ def normal_equations(kind, sizes, flat, knots, x, y, matrix, gradient, work):
 
 @part
 def _run(task, kind, sizes, flat, knots, x, y, first, second, work):
-    """The sum of squares of all residuals."""
-    addresses = (
+    """The sum of all squared residuals, or of all cross-entropies."""
+    return _call(
+        kind,
+        task,
+        x.shape[1],
         sizes.ctypes.data,
         flat.ctypes.data,
         knots.ctypes.data,
@@ -186,8 +162,3 @@ def _run(task, kind, sizes, flat, knots, x, y, first, second, work):
         second.ctypes.data,
         work.ctypes.data,
     )
-    if kind == MLP:
-        return _mlp(task, x.shape[1], *addresses)
-    if kind == KAN:
-        return _kan(task, x.shape[1], *addresses)
-    return _spline_mlp(task, x.shape[1], *addresses)

@@ -31,7 +31,7 @@ BLOCK = 64
 ZERO, ONE, SAMPLES = np.int64(0), np.int64(1), np.int64(BLOCK)
 
 # What the C function of a family is asked for, see `kernels`.
-LOSS, PREDICT, JACOBIAN, NORMAL_EQUATIONS = range(4)
+SQUARES, PREDICT, JACOBIAN, NORMAL_EQUATIONS, CROSS_ENTROPY = range(5)
 
 # The first rows of a record: the values, an activation of them, and its slope.
 VALUE, ACTIVATED, ACTIVATED_SLOPE = 0, BLOCK, 2 * BLOCK
@@ -135,6 +135,12 @@ def fma(typing, total, factor, other):
 
 
 @intrinsic
+def times(typing, a, b):
+    """a * b, vectors both."""
+    return _vector(_vector, _vector), lambda context, builder, signature, args: builder.fmul(*args, flags=_FLAGS)
+
+
+@intrinsic
 def total(typing, vector):
     """The sum over a vector, by halves."""
 
@@ -209,18 +215,24 @@ def row_product(a, b):
 def add_product(left, row_step, step, right, right_step, out, out_step, rows, columns, inner):
     """out[m, n] += sum_k left[m, k] right[k, n], for m < rows, n < columns in whole vectors, k < inner.
 
-    left[m, k] is at m * row_step + k * step; `right` and `out` are rows. Tiles of 4 by 2 vectors stay in registers.
+    left[m, k] is at m * row_step + k * step; `right` and `out` are rows. Tiles of 4 by 2 vectors stay in registers, and
+    what is left of 4 by 1 or 1 by 4: a sum waits for its last product, so that four are made in turn. All sums are in
+    the order of k.
     """
     tiled_rows = rows - rows % 4
     tiled_columns = columns - columns % (2 * LANES)
     for n in range(0, tiled_columns, 2 * LANES):
         for m in range(0, tiled_rows, 4):
             _add_tile(left, m * row_step, row_step, step, right, n, right_step, out, m * out_step + n, out_step, inner)
-        for m in range(tiled_rows, rows):
-            _add_vector(left, m * row_step, step, right, n, right_step, out, m * out_step + n, inner)
-            _add_vector(left, m * row_step, step, right, n + LANES, right_step, out, m * out_step + n + LANES, inner)
     for n in range(tiled_columns, columns, LANES):
-        for m in range(rows):
+        for m in range(0, tiled_rows, 4):
+            at, to = m * row_step, m * out_step + n
+            _add_column(left, at, row_step, step, right, n, right_step, out, to, out_step, inner)
+    tiled_columns = columns - columns % (4 * LANES)
+    for m in range(tiled_rows, rows):
+        for n in range(0, tiled_columns, 4 * LANES):
+            _add_row(left, m * row_step, step, right, n, right_step, out, m * out_step + n, inner)
+        for n in range(tiled_columns, columns, LANES):
             _add_vector(left, m * row_step, step, right, n, right_step, out, m * out_step + n, inner)
 
 
@@ -255,6 +267,39 @@ def _add_vector(left, at, step, right, n, right_step, out, to, inner):
     for k in range(inner):
         total = fma(total, left[np.uint64(at + k * step)], load(right, n + k * right_step))
     store(out, to, total)
+
+
+@part
+def _add_row(left, at, step, right, n, right_step, out, to, inner):
+    a = load(out, to)
+    b = load(out, to + LANES)
+    c = load(out, to + 2 * LANES)
+    d = load(out, to + 3 * LANES)
+    for k in range(inner):
+        factor, start = left[np.uint64(at + k * step)], n + k * right_step
+        a, b = fma(a, factor, load(right, start)), fma(b, factor, load(right, start + LANES))
+        c, d = fma(c, factor, load(right, start + 2 * LANES)), fma(d, factor, load(right, start + 3 * LANES))
+    store(out, to, a)
+    store(out, to + LANES, b)
+    store(out, to + 2 * LANES, c)
+    store(out, to + 3 * LANES, d)
+
+
+@part
+def _add_column(left, at, row_step, step, right, n, right_step, out, to, out_step, inner):
+    a = load(out, to)
+    b = load(out, to + out_step)
+    c = load(out, to + 2 * out_step)
+    d = load(out, to + 3 * out_step)
+    for k in range(inner):
+        vector, start = load(right, n + k * right_step), at + k * step
+        a, b = fma(a, left[np.uint64(start)], vector), fma(b, left[np.uint64(start + row_step)], vector)
+        c = fma(c, left[np.uint64(start + 2 * row_step)], vector)
+        d = fma(d, left[np.uint64(start + 3 * row_step)], vector)
+    store(out, to, a)
+    store(out, to + out_step, b)
+    store(out, to + 2 * out_step, c)
+    store(out, to + 3 * out_step, d)
 
 
 @part
@@ -339,10 +384,17 @@ def _clamp(x, low, high):
 
 
 @inlined
-def _exp(x):
+def exp(x):
     """e^x to 1 ulp; 0 where it would be below 3e-308."""
     s, q = _exp_parts(_clamp(x, -708.0, 710.0))
     return 0.0 if x < -708.0 else 2 * (s * q + s)
+
+
+@part
+def exponentials(numbers):
+    """e^x of every number, in its place."""
+    for at in range(numbers.size):
+        numbers[at] = exp(numbers[at])
 
 
 # --------------------------------------------------------------------------------------------------------------- waves
@@ -375,8 +427,8 @@ def _sine_and_cosine(x):
 
 
 # --------------------------------------------------------------------------------------------------------- activations
-SILU, RELU, TANH, GELU, SINE = range(5)
-ACTIVATIONS = {"silu": SILU, "relu": RELU, "tanh": TANH, "gelu": GELU, "sine": SINE}
+SILU, RELU, TANH, GELU, SINE, PRELU = range(6)
+ACTIVATIONS = {"silu": SILU, "relu": RELU, "tanh": TANH, "gelu": GELU, "sine": SINE, "prelu": PRELU}
 
 # erfc(z) = e^(-z^2) p(y) / (1 + 2z) with y = (z - 2.5) / (z + 2.5), in the form of Shepherd and Laframboise (1981): the
 # Chebyshev series of p, from mpmath with 60 digits, ends with terms of 4e-18; rewritten in powers, highest first, it
@@ -415,24 +467,27 @@ _erfc_series = _polynomial(
 
 @part
 def activate(kind, omega_0, record):
-    """The rows ACTIVATED and ACTIVATED_SLOPE of a record from its row VALUE; `omega_0` is the frequency of sines."""
+    """The rows ACTIVATED and ACTIVATED_SLOPE of a record from its row VALUE; `omega_0` is the frequency of sines.
+
+    Not of PRELU, which has parameters.
+    """
     if kind == SILU:
         silu(record)
     elif kind == RELU:
         _relu(record)
     elif kind == TANH:
-        _tanh(record)
+        tanh(record)
     elif kind == GELU:
         _gelu(record)
     else:
-        _sine(omega_0, record)
+        sine(omega_0, record)
 
 
 @part
 def silu(record):
     for s in range(BLOCK):
         x = record[VALUE + s]
-        sigmoid = 1 / (1 + _exp(-x))
+        sigmoid = 1 / (1 + exp(-x))
         value = x * sigmoid
         record[ACTIVATED + s] = value
         record[ACTIVATED_SLOPE + s] = sigmoid + value * (1 - sigmoid)
@@ -447,7 +502,7 @@ def _relu(record):
 
 
 @part
-def _tanh(record):
+def tanh(record):
     for s in range(BLOCK):
         # e^2x - 1 without cancellation near 0; from 20 on tanh is 1 in doubles.
         half, q = _exp_parts(2 * _clamp(record[VALUE + s], -20.0, 20.0))
@@ -462,7 +517,7 @@ def _gelu(record):
     for s in range(BLOCK):
         x = record[VALUE + s]
         z = abs(x) * math.sqrt(0.5)
-        bell = _exp(-0.5 * (x * x))
+        bell = exp(-0.5 * (x * x))
         tail = 0.5 * bell * _erfc_series((z - _ERFC_CENTRE) / (z + _ERFC_CENTRE)) / (1 + 2 * z)
         below = tail if x < 0.0 else 1 - tail
         record[ACTIVATED + s] = x * below
@@ -470,7 +525,7 @@ def _gelu(record):
 
 
 @part
-def _sine(omega_0, record):
+def sine(omega_0, record):
     beyond = 0
     for s in range(BLOCK):
         beyond += not abs(omega_0 * record[VALUE + s]) <= _LARGEST_PHASE

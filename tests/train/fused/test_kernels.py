@@ -3,8 +3,6 @@
 Legend: I inputs, O outputs, N samples, P parameters, T knots.
 """
 
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
@@ -12,14 +10,27 @@ import numpy as np
 import pytest
 import scipy.special
 import torch
+from networks import SHAPES as COMMON_SHAPES
+from networks import networks
 from scipy.interpolate import BSpline
 
 from harness import families
 from harness.base.errors import HarnessError
-from harness.families import KanShape, MlpShape, RbfKanShape, SplineMlpShape
+from harness.families import (
+    ChebyshevKanShape,
+    FourierKanShape,
+    KanShape,
+    MlpShape,
+    RationalKanShape,
+    RbfKanShape,
+    SplineMlpShape,
+)
 from harness.families.spline import extend_knots
+from harness.families.splined import SplinedShape
 from harness.train.fused import kan, kernels
 from harness.train.fused.compiled import compiled
+from harness.train.fused.simd import CROSS_ENTROPY, SQUARES
+from harness.train.objective import LanePoints, loss_and_gradient
 
 pytestmark = pytest.mark.slow  # compiling takes longer than all other tests of a room
 
@@ -31,7 +42,7 @@ KNOTS = ["uniform", "uneven", "repeated"]
 MLPS = [
     MlpShape(shape=(3, *[width] * (depth - 1), outputs), activation=activation)
     for depth, width, outputs, activation in product(
-        (1, 2, 3, 4), (1, 5, 40), (1, 3), ("silu", "relu", "tanh", "gelu", "sine")
+        (1, 2, 3, 4), (1, 5, 40), (1, 3), ("silu", "relu", "tanh", "gelu", "sine", "prelu")
     )
 ]
 FEW = [
@@ -44,11 +55,26 @@ FEW = [
     MlpShape(shape=(1, 1), activation="tanh"),
     MlpShape(shape=(3, 7, 9, 2), activation="gelu"),
     MlpShape(shape=(3, 7, 9, 2), activation="sine", omega_0=5),
+    MlpShape(shape=(3, 7, 9, 2), activation="prelu"),
+    KanShape(shape=(3, 4, 2), grid=4, base="frozen", scales=True, bias=True),
     SplineMlpShape(shape=(2, 5, 1), grid=5),
     SplineMlpShape(shape=(3, 4, 9, 2), grid=4, order=2),
     SplineMlpShape(shape=(2, 5, 3, 2), grid=20, place="before"),
     SplineMlpShape(shape=(1, 1), grid=1, order=1, place="before"),
+    RbfKanShape(shape=(2, 5, 1), grid=5),
+    RbfKanShape(shape=(1, 3, 2), grid=1),
+    RbfKanShape(shape=(3, 4, 9, 2), grid=4, norm=False),
+    ChebyshevKanShape(shape=(3, 4, 9, 2), degree=4),
+    ChebyshevKanShape(shape=(1, 1), degree=1),
+    FourierKanShape(shape=(3, 4, 9, 2), harmonics=3),
+    FourierKanShape(shape=(1, 1), harmonics=1),
+    RationalKanShape(shape=(3, 4, 9, 2), groups=2),
+    RationalKanShape(shape=(1, 1), numerator=1, denominator=1),
 ]
+# Wide layers, in which gradients are a matrix product.
+FIXED = networks(
+    RbfKanShape, ChebyshevKanShape, FourierKanShape, RationalKanShape, shapes=(*COMMON_SHAPES, (2, 64, 64, 5))
+)
 
 
 # ------------------------------------------------------------------------------------------------------------- helpers
@@ -78,12 +104,14 @@ class Case:
     def __init__(self, network, samples=67, knots="uniform", seed=0):
         rng = np.random.default_rng(seed)
         self.network = network
-        # Steep splines, one after the other, would magnify rounding errors beyond what is asked for.
-        calm = 3 if network.family == "mlp" else 1 + network.grid / 10
+        # Steep functions, one after the other, would magnify rounding errors beyond what is asked for.
+        calm = 1 + network.grid / 10 if isinstance(network, SplinedShape) else 3
         self.parameters = rng.normal(size=families.parameter_count(network))
         for name, part in families.unflatten(network, torch.from_numpy(self.parameters)[None]).items():
             # Between splines linear maps are not steep, and take activations out of the knots.
             part /= 1 if network.family == "spline_mlp" and not name.endswith("coef") else calm
+            if network.family not in ("mlp", "kan", "spline_mlp"):  # the more terms a sum has, the smaller these
+                part /= np.sqrt(part.shape[1:-1].numel())
         self.torch_knots = make_knots(network, knots, rng)
         self.knots = np.concatenate([np.empty(0), *[layer.numpy().ravel() for layer in self.torch_knots]])
         self.x = rng.uniform(-1.6, 1.6, (network.shape[0], samples))
@@ -102,7 +130,7 @@ class Case:
 
     def loss_and_gradient(self):
         gradient = np.full(self.parameters.size, np.nan)
-        return kernels.loss_and_gradient(*self.arguments, self.y, gradient, self.work), gradient
+        return kernels.loss_and_gradient(SQUARES, *self.arguments, self.y, gradient, self.work), gradient
 
     def predict(self):
         out = np.full(self.y.shape, np.nan)
@@ -182,10 +210,124 @@ def test_spline_mlps_equal_the_reference(knots):
             assert_equals_torch(Case(network, knots=knots, seed=seed), 1e-11 if knots == "repeated" else 1e-12)
 
 
+def test_fixed_bases_and_rational_functions_equal_the_reference():
+    """Outputs, loss and gradient are those of `harness.families`, with every setting, at shapes up to 64 nodes."""
+    for network in FIXED:
+        assert_equals_torch(Case(network))
+
+
+def test_harmonics_are_accurate_to_the_last_bits():
+    """cos n x and sin n x up to n = 16, each from the one before, are those of numpy to the rounding of n x."""
+    harmonics, x = 16, np.concatenate([np.linspace(-9, 9, 997), [1e5, -3e7, 0.0]])
+    case = Case(FourierKanShape(shape=(1, 1), harmonics=harmonics), samples=x.size)
+    case.x[0] = x
+    phases = np.arange(1, 1 + harmonics)[:, None] * x
+    truth = np.concatenate([np.cos(phases), np.sin(phases)])
+
+    _, jacobian = case.residuals_and_jacobian()
+
+    error = np.abs(jacobian[:, : 2 * harmonics].T - truth)
+    assert (error <= 1e-15 * np.maximum(harmonics, np.abs(np.tile(phases, (2, 1))))).all()
+
+
+def test_gaussians_are_accurate_where_they_vanish():
+    """exp(-((x - c) / h)^2) is that of numpy far out, where it is 0."""
+    x = np.concatenate([np.linspace(-60, 60, 997), [1e100, 0.0, -2.0]])
+    case = Case(RbfKanShape(shape=(1, 1), grid=5), samples=x.size)
+    case.x[0] = x
+    away = x - np.linspace(-2, 2, 5)[:, None]  # they are 1 apart
+
+    _, jacobian = case.residuals_and_jacobian()
+
+    truth = np.exp(-(away**2))
+    assert (np.abs(jacobian[:, :5].T - truth) <= 1e-15 * (1 + away**2) * truth + 1e-300).all()
+
+
+def test_the_derivative_of_the_size_of_q_at_0_is_that_of_q():
+    """Where a rational KAN starts, all of its first Q is 0: its gradient is torch's there."""
+    case = Case(RationalKanShape(shape=(2, 3, 1), numerator=3, denominator=2, groups=2))
+    case.parameters[4:8] = 0.0
+    assert_equals_torch(case)
+    assert (case.loss_and_gradient()[1][4:8] != 0.0).all()
+
+
+# -------------------------------------------------------------------------------------------------------------- classes
+class ClassCase(Case):
+    """Targets are the numbers of classes, one a sample."""
+
+    def __init__(self, network, samples=67, seed=0):
+        super().__init__(network, samples, seed=seed)
+        self.y = np.random.default_rng(seed + 1).integers(0, network.shape[-1], (1, samples)).astype(float)
+
+    def loss_and_gradient(self):
+        gradient = np.full(self.parameters.size, np.nan)
+        loss = kernels.loss_and_gradient(CROSS_ENTROPY, *self.arguments, self.y, gradient, self.work)
+        return loss, gradient
+
+    def torch_loss_and_gradient(self):
+        flat_P = torch.from_numpy(self.parameters)
+        points = LanePoints(*(torch.from_numpy(part.T[None].copy()) for part in (self.x, self.y)), are_classes=True)
+        loss_R, gradient_RP = loss_and_gradient(self.network, flat_P[None], self.torch_knots, points)
+        return self.torch_outputs(flat_P).numpy(), loss_R.item(), gradient_RP[0].numpy()
+
+
+def assert_losses_are_torchs(case, within=1e-12):
+    _, loss, gradient = case.torch_loss_and_gradient()
+    own_loss, own_gradient = case.loss_and_gradient()
+    assert abs(own_loss / loss - 1) < within, case.network
+    assert distance(own_gradient, gradient) < within, case.network
+
+
+@pytest.mark.parametrize("samples", [1, 64, 67, 256])
+def test_cross_entropies_are_those_of_torch(samples):
+    """Value and gradient, for networks of every family, two classes and many; a batch leaves no trace of its block."""
+    networks = [network for network in FEW if network.shape[-1] > 1]
+    networks += [MlpShape(shape=(5, 7, 17)), KanShape(shape=(5, 3, 17), grid=3), SplineMlpShape(shape=(5, 17), grid=3)]
+    for network in networks:
+        assert_losses_are_torchs(ClassCase(network, samples))
+
+
+LOGITS = MlpShape(shape=(1, 4))  # whose outputs are its biases where x = 0
+LOGITS_OF_KAN = KanShape(shape=(1, 4), grid=1, base=False, bias=True)
+
+
+@pytest.mark.parametrize("network", [LOGITS, LOGITS_OF_KAN], ids=["mlp", "kan"])
+def test_cross_entropies_of_all_sizes_have_their_digits(network):
+    """Outputs of +-1e3, equal ones, a class that is told wrong for sure, and losses down to 1e-300."""
+    rows = [
+        [1e3, -1e3, 1e3, 0],
+        [-1e3, 1e3, -1e3, -1e3],
+        [5.0, 5.0, 5.0, 5.0],
+        [28, 0, 0, 0],
+        [27.7, 0, -9, -1e3],
+        [690, 0, 1, 2],
+        [1e-9, 0, 0, 0],
+        [0, 27.7, 0, 0],
+    ]
+    for row, shift in product(rows, (0.0, 1e3)):
+        case = ClassCase(network, samples=3)
+        case.parameters[:] = 0.0
+        case.parameters[-4:] = np.array(row) + shift
+        case.x[:], case.y[:] = 0.0, 0.0
+        assert_losses_are_torchs(case)
+
+
+def test_outputs_that_are_not_finite_make_a_cross_entropy_that_is_not():
+    """One of them is enough, of the class or not, and so is a class that does not exist."""
+    for network, output, bad in product((LOGITS, LOGITS_OF_KAN), (0, 3), (np.nan, np.inf, -np.inf)):
+        case = ClassCase(network, samples=70)
+        case.parameters[-4 + output] = bad
+        assert not np.isfinite(case.loss_and_gradient()[0]), (network, output, bad)
+    for number in (4.0, -1.0, np.nan):
+        case = ClassCase(LOGITS, samples=70)
+        case.y[0, 69] = number
+        assert not np.isfinite(case.loss_and_gradient()[0]), number
+
+
 @pytest.mark.parametrize("samples", [1, 63, 64, 65, 1000])
 def test_any_number_of_samples(samples):
     """Blocks of samples leave no trace, filled or not; normal equations and Jacobian included."""
-    for network in (FEW[0], FEW[4], FEW[5], FEW[7], FEW[8], FEW[10]):
+    for network in (FEW[0], FEW[4], FEW[5], FEW[7], FEW[8], *FEW[10::2]):
         case = Case(network, samples=samples)
         assert_equals_torch(case)
         residual, jacobian = case.residuals_and_jacobian()
@@ -282,6 +424,12 @@ def test_normal_equations_of_mlps():
         assert_normal_equations_are_right(Case(network))
 
 
+def test_normal_equations_of_fixed_bases_and_rational_functions():
+    """J^T J and J^T r are those of the Jacobian; nothing else is written."""
+    for network in [network for network in FIXED if families.parameter_count(network) < 500]:
+        assert_normal_equations_are_right(Case(network))
+
+
 def assert_normal_equations_are_right(case):
     size = case.parameters.size
     residual, jacobian = case.residuals_and_jacobian()
@@ -317,23 +465,28 @@ def test_bits_hang_on_the_arguments_alone(network):
 def test_kernels_can_be_called_from_compiled_code():
     """With the same bits as from Python."""
 
-    def twice(kind, sizes, flat, knots, x, y, gradient, work):
-        kernels.loss_and_gradient(kind, sizes, flat, knots, x, y, gradient, work)
-        return kernels.loss_and_gradient(kind, sizes, flat, knots, x, y, gradient, work)
+    def twice(loss, kind, sizes, flat, knots, x, y, gradient, work):
+        kernels.loss_and_gradient(loss, kind, sizes, flat, knots, x, y, gradient, work)
+        return kernels.loss_and_gradient(loss, kind, sizes, flat, knots, x, y, gradient, work)
 
     for network in (FEW[0], FEW[5], FEW[8]):
         case = Case(network)
         loss, gradient = case.loss_and_gradient()
         own = np.empty_like(gradient)
-        assert compiled(twice)(*case.arguments, case.y, own, case.work) == loss
+        assert compiled(twice)(SQUARES, *case.arguments, case.y, own, case.work) == loss
         assert own.tobytes() == gradient.tobytes()
 
 
 # ---------------------------------------------------------------------------------------------------------- not finite
 @pytest.mark.parametrize("knots", KNOTS)
 def test_what_is_not_finite_makes_a_loss_that_is_not(knots):
-    """In a sample, a target or a parameter that the samples need: no kernel raises, hangs or leaves its arrays."""
+    """In a sample, a target or a parameter that the samples need: no kernel raises, hangs or leaves its arrays.
+
+    tanh, with which a Chebyshev KAN begins, makes 1 of an infinite sample.
+    """
     for network, bad, where in product(FEW, (np.nan, np.inf, -np.inf), ("x", "y", "parameters")):
+        if network.family == "chebyshev_kan" and where == "x" and np.isinf(bad):
+            continue
         case = Case(network, samples=70, knots=knots)
         if where == "parameters":
             case.parameters[:] = bad
@@ -377,30 +530,16 @@ def test_knots_that_are_not_finite(bad):
 # ---------------------------------------------------------------------------------------------------------------- seam
 def test_an_unknown_network_is_sent_to_the_other_engine():
     """The error names the engine that may have it."""
-    with pytest.raises(HarnessError, match=r"RbfKanShape.*'torch'"):
-        kernels.describe(RbfKanShape(shape=(2, 1), grid=3))
+    with pytest.raises(HarnessError, match=r"rank: 2.*SplineMlpShape.*'torch'"):
+        kernels.describe(SplineMlpShape(shape=(2, 1), grid=3, place="before", rank=2))
 
 
 def test_the_workspace_is_aligned_and_sizes_tell_its_length():
     """Vectors neither cross cache lines nor leave the room."""
     for network in FEW:
         work = kernels.workspace(network, 10)
-        kind, sizes = kernels.describe(network)
+        _, sizes = kernels.describe(network)
+        module = kernels.MODULES[network.kernels]
         assert work.ctypes.data % 64 == 0
-        assert work.size == sizes[0, kernels.FAMILIES[kind].ROOM]
-        assert sizes[0, kernels.FAMILIES[kind].PARAMETERS] == families.parameter_count(network)
-
-
-def test_a_kernel_called_before_all_else_is_made_ready():
-    """A process that was handed sizes, and never asked for them, finds the kernels all the same."""
-    code = """
-import numpy as np
-from harness.families import MlpShape
-from harness.train.fused import kernels, mlp
-sizes = mlp.describe(MlpShape(shape=(1, 1)))
-out, work = np.empty((1, 3)), np.empty(sizes[0, mlp.ROOM])
-kernels.predict(kernels.MLP, sizes, np.array([2.0, 1.0]), np.empty(0), np.array([[0.0, 1.0, 2.0]]), out, work)
-print(out.tolist(), kernels.ready() > 0, kernels.is_cold())
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[[1.0, 3.0, 5.0]] True False"
+        assert work.size == sizes[0, module.ROOM]
+        assert sizes[0, module.PARAMETERS] == families.parameter_count(network)

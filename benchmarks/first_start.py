@@ -1,0 +1,95 @@
+"""What the first start of an experiment compiles, before and after a change."""
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import pandas as pd
+
+from benchmarks.checkouts import BEFORE, ROOT, TODAY, commits_of, environment, folders_of
+from benchmarks.report import Report
+from harness.show.console import console
+
+PLANS = {
+    "quickstart": ("quickstart.yaml", "full"),
+    "real_data --scale short": ("real_data.yaml", "short"),
+}
+WORKERS = 2
+# Trains until the first pack has begun, as `harness run` does.
+START = """
+import sys, tempfile
+from pathlib import Path
+from harness.cli.stages import plan_of
+from harness.dispatch.here import train_here
+if __name__ == "__main__":
+    packs = [(planned.run,) for planned in plan_of(Path(sys.argv[1]), sys.argv[2]).runs]
+    with tempfile.TemporaryDirectory() as records:
+        events = train_here(packs, Path(records), int(sys.argv[3]))
+        next(events)
+        events.close()
+"""
+
+
+class Took(NamedTuple):
+    """Seconds on the wall, and those that all processes computed."""
+
+    wall: float
+    cpu: float
+
+
+def compare(folder: Path, before: Path | None = None) -> Report:
+    """Seconds that a start takes longer with an empty folder for kernels."""
+    folders, rows = folders_of(before), []
+    for plan in PLANS:
+        row: dict = {"plan": plan}
+        for name in (BEFORE, TODAY):
+            if name in folders:
+                console.print(f"first start: {plan}, {name}")
+            compiling = _compiling(plan, folders[name]) if name in folders else Took(float("nan"), float("nan"))
+            row |= {f"{name}_wall": compiling.wall, f"{name}_cpu": compiling.cpu}
+        rows.append(row)
+    return Report(
+        name="first_start",
+        title=f"Seconds that the first start of an experiment compiles, {WORKERS} workers",
+        table=pd.DataFrame(rows),
+        shown={
+            "plan": "harness run",
+            "before_wall": "before, wall",
+            "today_wall": "today, wall",
+            "before_cpu": "before, CPU",
+            "today_cpu": "today, CPU",
+        },
+        notes=[
+            f"{commits_of(folders)} From the command to the first pack that trains, with an empty folder for kernels, "
+            "less the same with all kernels there; once each. CPU seconds are those of all processes."
+        ],
+    )
+
+
+def _compiling(plan: str, checkout: Path) -> Took:
+    with tempfile.TemporaryDirectory() as kernels:
+        cold, warm = (_start(plan, checkout, Path(kernels)) for _ in range(2))
+    return Took(cold.wall - warm.wall, cold.cpu - warm.cpu)
+
+
+def _start(plan: str, checkout: Path, kernels: Path) -> Took:
+    file, scale = PLANS[plan]
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "start.py"
+        script.write_text(START, encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, str(script), str(ROOT / "experiments" / file), scale, str(WORKERS)],
+            env={**environment(checkout), "HARNESS_CACHE": str(kernels)},
+            capture_output=True,
+            text=True,
+        )
+    if done.returncode:
+        raise click.ClickException(f"{plan} in {checkout}: {done.stderr.strip()}")
+    wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Took(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
