@@ -95,11 +95,7 @@ class Adam(GradientOptimiser):
         steps_R = state.steps_R + 1
         steps = steps_R[0]  # a power of one number does not depend on its place among others
         rate_R = state.learning_rate_R * (self._decay(state) / (1 - self.beta1**steps))
-<<<<<<< HEAD
         scale_RP = square_RP.sqrt() / _as_math(torch.sqrt, 1 - self.beta2**steps) + self.epsilon
-=======
-        scale_RP = square_RP.sqrt() / (1 - self.beta2**steps).sqrt() + self.epsilon
->>>>>>> main
         moved_RP = state.position_RP - rate_R[:, None] * (mean_RP / scale_RP)
         return AdamState(
             position_RP=choose(moving_R, moved_RP, state.previous_RP),
@@ -125,11 +121,7 @@ class Adam(GradientOptimiser):
         """The share of the learning rate in the next step: 1, or CosineAnnealingLR's closed form (0 after its end)."""
         if self.schedule == "constant" or state.total_steps is None:
             return 1.0
-<<<<<<< HEAD
         return (1 + _as_math(torch.cos, math.pi * (state.steps_R[0] / state.total_steps).clamp(max=1))) / 2
-=======
-        return (1 + (math.pi * (state.steps_R[0] / state.total_steps).clamp(max=1)).cos()) / 2
->>>>>>> main
 
     def why_no_pde(self) -> str | None:
         if self.batch_size is None:
