@@ -3,8 +3,8 @@
     done = operations(lambda: settings.tell(state, loss_R, gradient_RP))
     len(done), sum(one.bytes for one in done), [one.name for one in done if one.waits]
 
-Two calls with equal lists can be captured as one graph of a GPU if nothing in them waits. On the device `meta`, where
-tensors have no data, a tensor that is made on the host inside the call is found too.
+Two calls with equal lists can be captured as one graph of a GPU if nothing in them waits. Of tensors on the device
+`meta`, which have no data, copies from the host are found too.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from harness.count.dispatched import VIEWS, stored_bytes
 
 ALLOCATIONS = frozenset(("empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"))
 # The host needs a number, or the length of what comes out, before it can go on.
-WAITING = frozenset(
-    ("_local_scalar_dense", "_unique2", "equal", "is_nonzero", "item", "masked_select", "nonzero", "unique_dim")
-)
+ASKING = frozenset(("_local_scalar_dense", "_unique2", "equal", "masked_select", "nonzero", "unique_dim"))
+# A tensor is made of Python's numbers, which a device must have copied.
+FROM_PYTHON = frozenset(("lift_fresh", "lift_fresh_copy"))
+WAITING = ASKING | FROM_PYTHON
 
 
 class Operation(NamedTuple):
@@ -32,7 +33,7 @@ class Operation(NamedTuple):
     name: str  # in aten, without its overload
     bytes: int  # read and written, by this operation alone
     launches: bool  # False for memory that is allocated only
-    waits: bool  # the host waits for the device, or copies to it
+    waits: bool  # on a device the host would wait for it, or copy to it
 
 
 def operations(function: Callable[[], Any]) -> list[Operation]:
@@ -51,7 +52,7 @@ class _Trace(TorchDispatchMode):
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
         name = func.overloadpacket.__name__
-        if name.removesuffix("_") not in VIEWS:
+        if name in FROM_PYTHON or name.removesuffix("_") not in VIEWS:
             tensors = [leaf for leaf in tree_leaves((args, kwargs, out)) if isinstance(leaf, Tensor)]
             moved = sum(map(stored_bytes, tensors))
             devices = {tensor.device.type for tensor in tensors}

@@ -106,7 +106,7 @@ def _sensitivities(layers: list[Traced]) -> list[Tensor]:
     nodes, by_output = [layer.nodes_RJN for layer in layers], []
     for output in range(nodes[-1].shape[1]):
         probe_RON = torch.zeros_like(nodes[-1])
-        probe_RON[:, output] = 1
+        probe_RON[:, output].fill_(1)
         by_output.append(torch.autograd.grad(nodes[-1], nodes, probe_RON, retain_graph=True))
     return [torch.stack(deltas, 2) for deltas in zip(*by_output, strict=True)]
 

@@ -64,8 +64,8 @@ class KanShape(SplinedShape):
         return "levenberg_marquardt moves all that a network has, so no base: frozen; use lbfgs or adam"
 
     def torch_version(self, knots_move: bool) -> int:
-        """2 since wide layers are one product."""
-        return 2 if any(map(self.is_wide, self.layers)) else 1
+        """2 since wide layers are one product, too."""
+        return 2 if any(map(self.is_wide, self.layers)) else super().torch_version(knots_move)
 
     # ------------------------------------------------------------------------------------------------------- parameters
     def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:

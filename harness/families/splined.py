@@ -61,6 +61,10 @@ class SplinedShape(LayeredShape):
         """See `harness.families.extend_grid`."""
 
     # --------------------------------------------------------------------------------------------- what follows from it
+    def torch_version(self, knots_move: bool) -> int:
+        """2 since splines are moved to other knots by another factorisation."""
+        return 2 if knots_move else 1
+
     def initial_knots(self, lanes: int, dtype: torch.dtype, device: torch.device | str) -> list[Tensor]:
         """One [R, I, T] a layer with splines."""
         knots_T = spline.uniform_knots(self.low, self.high, self.grid, self.order, dtype, device)

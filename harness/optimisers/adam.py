@@ -44,6 +44,7 @@ class Adam(GradientOptimiser):
     state = AdamState
     tunable = ("learning_rate", "schedule", "beta1", "beta2", "epsilon")
     has_loop = True
+    torch_version = 2  # since its corrections of bias are computed on the device
 
     name: Literal["adam"]
     learning_rate: Positive = 1e-3
@@ -93,8 +94,8 @@ class Adam(GradientOptimiser):
         square_RP = self.beta2 * state.square_RP + (1 - self.beta2) * (gradient_RP * gradient_RP)
         steps_R = state.steps_R + 1
         steps = steps_R[0]  # a power of one number does not depend on its place among others
-        rate_R = self._decayed(state) / (1 - self.beta1**steps)
-        scale_RP = (square_RP / (1 - self.beta2**steps)).sqrt() + self.epsilon
+        rate_R = state.learning_rate_R * (self._decay(state) / (1 - self.beta1**steps))
+        scale_RP = square_RP.sqrt() / (1 - self.beta2**steps).sqrt() + self.epsilon
         moved_RP = state.position_RP - rate_R[:, None] * (mean_RP / scale_RP)
         return AdamState(
             position_RP=choose(moving_R, moved_RP, state.previous_RP),
@@ -116,12 +117,11 @@ class Adam(GradientOptimiser):
         position_RP = choose(moving_R, fresh.position_RP, state.position_RP)
         return replace(state, position_RP=position_RP, previous_RP=position_RP)
 
-    def _decayed(self, state: AdamState) -> Tensor:
-        """The learning rates of the next step, by CosineAnnealingLR's closed form (0 after its end) if scheduled."""
+    def _decay(self, state: AdamState) -> Tensor | float:
+        """The share of the learning rate in the next step: 1, or CosineAnnealingLR's closed form (0 after its end)."""
         if self.schedule == "constant" or state.total_steps is None:
-            return state.learning_rate_R
-        share = (1 + (math.pi / state.total_steps * state.steps_R[0].clamp(max=state.total_steps)).cos()) / 2
-        return state.learning_rate_R * share
+            return 1.0
+        return (1 + (math.pi * (state.steps_R[0] / state.total_steps).clamp(max=1)).cos()) / 2
 
     def why_no_pde(self) -> str | None:
         if self.batch_size is None:

@@ -356,7 +356,7 @@ def _next_stage(pack: TorchPack, state: TorchState) -> TorchState:
         state = _update_knots(pack, state)
     assert isinstance(state.network, SplinedShape)
     position_RP = state.optimiser.position_RP
-    _, flat_RP, knots = families.extend_grid(state.network, position_RP, list(state.knots), network.grid)
+    _, flat_RP, knots = families.extend_grid(state.network, position_RP, list(state.knots), network.grid, solver="qr")
     return replace(
         state,
         network=network,
@@ -400,6 +400,7 @@ def _update_knots(pack: TorchPack, state: TorchState) -> TorchState:
         pack.ranges_SNI.index_select(0, _runs_of(state.lanes, pack.ranges_SNI.device)),
         updates.grid_eps,
         updates.margin,
+        solver="qr",
     )
     settings, old, moving_R = pack.recipe.optimizer, state.optimiser, ~_resting(state.optimiser)
     moved = settings.moved(old, _start(pack, state.stage, state.lanes, flat_RP), moving_R)

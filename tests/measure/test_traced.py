@@ -21,6 +21,7 @@ def test_a_host_that_waits_is_found():
     on_device = torch.empty(3, device="meta")
     for function in (x.sum().item, lambda: bool(x.any()), x.nonzero, lambda: x[x > 0], lambda: torch.equal(x, x)):
         assert any(one.waits for one in operations(function))
-    for function in (lambda: torch.tensor([1.0]).to(on_device), lambda: on_device * torch.tensor(2.0)):
+    own = torch.ones(())
+    for function in (lambda: own.to(on_device), lambda: on_device * own, lambda: torch.tensor([1.0])):
         assert any(one.waits for one in operations(function))
     assert not any(one.waits for one in operations(lambda: (on_device * 2).masked_fill(on_device > 0, 1)))

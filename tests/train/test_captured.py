@@ -4,13 +4,16 @@ from functools import partial
 
 import torch
 
-from harness.spec import KanShape, Lbfgs, LevenbergMarquardt, MlpShape, Recipe, RunSpec, Task
+from harness.spec import Adam, KanShape, Lbfgs, LevenbergMarquardt, MlpShape, Recipe, RunSpec, Task
 from harness.tasks import resolve
 from harness.train import torch_engine as engine
 from harness.train.captured import InPlace
 
 TASK = resolve(Task(target="exp2d", train_points=60, validation_points=10, test_points=10))
 OPTIMISERS = (
+    Adam(name="adam", learning_rate=0.01),
+    Adam(name="adam", learning_rate=0.01, schedule="cosine"),
+    Adam(name="adam", learning_rate=0.01, batch_size=16),
     Lbfgs(name="lbfgs", history=3),
     Lbfgs(name="lbfgs", iterations_per_step=4),
     LevenbergMarquardt(name="levenberg_marquardt"),

@@ -1,0 +1,103 @@
+"""Evaluations on a device repeat the same operations, and the host neither waits for one nor copies to the device.
+
+So an evaluation can be captured once, as a CUDA graph, and replayed. That is checked without a GPU, twice: on tensors
+without data (torch's device meta), where any other tensor and any number that is asked for is found, and on a CPU,
+where tensors that are made of Python's numbers are.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from networks import networks
+
+from harness import families
+from harness.count.traced import operations
+from harness.optimisers import Adam, LaneObjective, Lbfgs, LevenbergMarquardt, levenberg
+from harness.spec import (
+    ChebyshevKanShape,
+    FourierKanShape,
+    KanShape,
+    MlpShape,
+    RationalKanShape,
+    RbfKanShape,
+    SplineMlpShape,
+)
+from harness.train.objective import LanePoints, loss_and_gradient
+
+LANES, SAMPLES, BATCH = 3, 64, 16
+NARROW = ((2, 5, 1),)
+NETWORKS = [
+    *networks(MlpShape, RbfKanShape, ChebyshevKanShape, FourierKanShape, RationalKanShape, shapes=NARROW),
+    *(KanShape(shape=(2, 5, 1), grid=5, order=order, scales=order == 2, bias=order == 2) for order in (1, 2, 3)),
+    KanShape(shape=(40, 40, 40), grid=5),
+    *(SplineMlpShape(shape=(2, 5, 1), grid=4, place=place) for place in ("after", "before")),
+    SplineMlpShape(shape=(2, 5, 1), grid=4, place="before", rank=2),
+]
+BATCHES = Adam(name="adam", schedule="cosine", batch_size=BATCH)
+OPTIMISERS = [
+    *(Adam(name="adam"), BATCHES, Lbfgs(name="lbfgs"), Lbfgs(name="lbfgs", history=30, iterations_per_step=20)),
+    LevenbergMarquardt(name="levenberg_marquardt"),
+    LevenbergMarquardt(name="levenberg_marquardt", ridge=0.1),
+]
+
+
+def on_device(network, device):
+    """Positions, what the network carries, and points of every lane."""
+    generators = [np.random.default_rng(lane) for lane in range(LANES)]
+    options = {"dtype": torch.float64, "device": device}
+    position_RP = families.initialise(network, generators, 1.0, torch.float64, "cpu").to(device)
+    carried = [one.to(device) for one in families.initial_carried(network, generators, torch.float64, "cpu")]
+    x_RNI = torch.rand(LANES, SAMPLES, network.shape[0], **options)
+    return position_RP, carried, LanePoints(x_RNI, torch.rand(LANES, SAMPLES, network.shape[-1], **options))
+
+
+def evaluation(network, settings, device):
+    """A state, and what evaluates all lanes once more; the index of a mini-batch is on the device."""
+    position_RP, carried, points = on_device(network, device)
+    index_RB1 = torch.zeros(LANES, BATCH, 1, dtype=torch.int64, device=device)
+
+    def evaluated(state):
+        of_batch = points
+        if settings.batch:
+            x, y = (part.gather(1, index_RB1.expand(-1, -1, part.shape[2])) for part in (points.x, points.y))
+            of_batch = replace(points, x=x, y=y)
+
+        def objective(asked_RP):
+            return loss_and_gradient(network, asked_RP, carried, of_batch)
+
+        return settings.evaluate(state, LaneObjective(objective, network, carried, of_batch.x, of_batch.y))
+
+    return settings.start(position_RP, None, 100), evaluated
+
+
+def assert_can_be_captured(state, evaluated):
+    """After the first evaluation, any two are the same operations."""
+    states, traces = [evaluated(state)], []
+    for _ in range(2):
+        traces.append(operations(lambda: states.append(evaluated(states[-1]))))
+    assert traces[0] == traces[1]
+    assert not [one.name for one in traces[0] if one.waits]
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=repr)
+def test_evaluations_can_be_captured(network, monkeypatch):
+    """Of every family, by every optimiser that can train it, with all points and with a batch of them."""
+    monkeypatch.setattr(levenberg, "_is_on_host", lambda tensor: False)
+    for settings in OPTIMISERS:
+        if not settings.needs_squares or (network.trainable < 1000 and not settings.why_infeasible(network, SAMPLES)):
+            for device in ("meta", "cpu"):
+                assert_can_be_captured(*evaluation(network, settings, device))
+
+
+def test_an_evaluation_by_lbfgs_is_few_operations_however_long_its_history():
+    """What a GPU is asked to launch beside the network."""
+    counts = set()
+    for history in (1, 10, 100):
+        settings = Lbfgs(name="lbfgs", history=history)
+        state = settings.start(torch.zeros(LANES, 30))
+        told = torch.zeros(LANES), torch.zeros(LANES, 30)
+        counts.add(len(operations(lambda own=settings, at=state, of=told: (own.ask(at), own.tell(at, *of)))))
+    assert len(counts) == 1
+    assert counts.pop() <= 170
