@@ -133,7 +133,7 @@ def _raced(block: Block, checkouts: Mapping[str, Checkout], rounds: int) -> list
             "what": block.what,
             "network": row.name,
             "dtype": block.dtype,
-            "lanes": block.lanes,
+            "lanes": next(one.lanes for one in own.values() if one),
             "trained_by": " → ".join(codes),
             "beside": "" if block.beside in (None, row.name) else block.beside,
             "before_over_today": _ratio(ms[BEFORE], ms[TODAY]),

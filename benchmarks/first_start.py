@@ -17,7 +17,6 @@ from harness.show.console import console
 
 PLANS = {
     "quickstart": ("quickstart.yaml", "full"),
-    "quickstart --scale tiny": ("quickstart.yaml", "tiny"),
     "real_data --scale short": ("real_data.yaml", "short"),
 }
 WORKERS = 2

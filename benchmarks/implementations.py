@@ -23,6 +23,7 @@ from harness import families
 from harness.families import KanShape, MlpShape
 from harness.families.layout import of_layer
 from harness.train.fused import kernels
+from harness.train.fused.simd import SQUARES
 
 Array = np.ndarray
 
@@ -52,10 +53,10 @@ class Implementation(NamedTuple):
 # --------------------------------------------------------------------------------------------------------------- ours
 def fused(network: KanShape | MlpShape, flat: Array, x: Array, y: Array) -> Implementation:
     """The compiled kernels."""
-    kind, sizes, knots, x_IN, y_ON, work = problem(network, x, y)
+    loss, kind, sizes, knots, x_IN, y_ON, work = problem(network, x, y)
     gradient = np.empty_like(flat)
     return Implementation(
-        lambda: kernels.loss_and_gradient(kind, sizes, flat, knots, x_IN, y_ON, gradient, work), flat.size
+        lambda: kernels.loss_and_gradient(loss, kind, sizes, flat, knots, x_IN, y_ON, gradient, work), flat.size
     )
 
 
@@ -64,7 +65,7 @@ def problem(network: KanShape | MlpShape, x: Array, y: Array) -> tuple:
     kind, sizes = kernels.describe(network)
     knots = [layer.numpy().ravel() for layer in families.initial_knots(network, 1, torch.float64, "cpu")]
     flat_knots = np.concatenate([np.empty(0), *knots])
-    return kind, sizes, flat_knots, x.T.copy(), y.T.copy(), kernels.workspace(network, len(x))
+    return SQUARES, kind, sizes, flat_knots, x.T.copy(), y.T.copy(), kernels.workspace(network, len(x))
 
 
 def batched(network: KanShape | MlpShape, flat: Array, x: Array, y: Array, lanes: int = 2) -> Implementation:

@@ -53,11 +53,6 @@ class KanShape(SplinedShape):
     has_second_derivatives = True
     kernels = "kan"
 
-    def without_kernels(self) -> str | None:
-        if self.base == "frozen":
-            return "trains all that a KAN has, so no base: frozen"
-        return super().without_kernels()
-
     def without_levenberg(self) -> str | None:
         if self.base != "frozen":
             return None

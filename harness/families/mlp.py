@@ -61,9 +61,6 @@ class MlpShape(LayeredShape):
         features = f" of {self.features} Fourier features, sigma {self.features_sigma:g}" if self.features else ""
         return f"{self.title} {self.dashed}{features}, {activation}"
 
-    def without_kernels(self) -> str | None:
-        return "has no kernels with activation: prelu" if self.activation == "prelu" else super().without_kernels()
-
     # ------------------------------------------------------------------------------------------------------- parameters
     def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:
         dense: dict[str, tuple[int, ...]] = {"weight": (layer.inputs, layer.outputs), "bias": (layer.outputs,)}

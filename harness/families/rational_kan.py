@@ -176,7 +176,7 @@ def groups_of_nodes(nodes: int, groups: int) -> list[int]:
 
 def _polynomials(numerator_RM: Tensor, denominator_RGC: Tensor, x_RIN: Tensor) -> tuple[Tensor, Tensor]:
     nodes, groups = x_RIN.shape[1], denominator_RGC.shape[1]
-    # As `groups_of_nodes` has them, without a copy from the host.
+    # `groups_of_nodes`, on the device: a list would have to be copied there at every evaluation.
     group_I = torch.div(torch.arange(nodes, device=x_RIN.device) * groups, nodes, rounding_mode="floor")
     q_RIC1 = denominator_RGC.index_select(1, group_I)[..., None]
     p_RM11 = numerator_RM[..., None, None]

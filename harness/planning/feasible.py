@@ -116,13 +116,6 @@ def engine_of(experiment: Experiment, network: Network, optimiser: Optimiser, ta
                 "leave `engine` out"
             )
         return "torch"
-    if task.classes:
-        if experiment.engine == "fused":
-            raise HarnessError(
-                f"engine: fused has no cross-entropy, by which the classes of {task.target} are learnt; use engine: "
-                "torch, or leave `engine` out"
-            )
-        return "torch"
     reasons = []
     if experiment.dtype != "float64":
         reasons.append(f"dtype: {experiment.dtype}")

@@ -11,9 +11,10 @@ Legend: N points, I inputs, O outputs, P parameters, B points of a batch, S step
 
 import itertools
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ from harness.train.fused import kernels
 from harness.train.fused.compiled import is_kept
 from harness.train.fused.optimisers import adam, lbfgs, levenberg
 from harness.train.fused.optimisers.lane import Array, Loop, Problem
+from harness.train.fused.simd import CROSS_ENTROPY, SQUARES
 from harness.train.lanes import Trained, alike
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
 
@@ -65,10 +67,15 @@ LOOPS: dict[str, Loop] = {"adam": adam, "lbfgs": lbfgs, "levenberg_marquardt": l
 
 @dataclass(frozen=True)
 class SplitPoints:
-    """One split of a run, samples last: x_IN and y_ON."""
+    """One split of a run, samples last: x_IN and y_ON, or of classes y_1N."""
 
     x: Array
     y: Array
+
+    @cached_property
+    def by_point(self) -> tuple[Array, Array]:
+        """x_NI and y_NO, which batches are taken from."""
+        return np.ascontiguousarray(self.x.T), np.ascontiguousarray(self.y.T)
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,11 @@ class FusedPack:
     stages: tuple[Stage, ...]
     points: tuple[RunPoints, ...]
 
+    @property
+    def are_classes(self) -> bool:
+        """Whether targets are the numbers of classes, y_1N, and the loss is their cross-entropy."""
+        return self.runs[0].task.classes is not None
+
 
 @dataclass(frozen=True)
 class Lane:
@@ -97,7 +109,7 @@ class Lane:
 
     `knots` are those of all layers, one behind the other, or the frequencies of Fourier features. `behind`, added to
     the optimiser's own counters, makes those of this stage. `moments` of the learning curve: evaluations of the run
-    until then, training and validation RMSE.
+    until then, training and validation error in the metric of the task.
     """
 
     run: int
@@ -223,15 +235,17 @@ def finish(pack: FusedPack, state: FusedState) -> list[Outcome]:
     outcomes = []
     for index, (run, lane) in enumerate(zip(pack.runs, state.lanes, strict=True)):
         points, spent = pack.points[index], [of_runs[index] for of_runs in state.spent]
-        squares = [
-            _squared_errors(state.network, lane, part) for part in (points.train, points.validation, points.test)
-        ]
-        rmse = [_root_mean(each) for each in squares]
-        middle = math.sqrt(np.sort(squares[-1])[(squares[-1].size - 1) // 2])  # the lower median, as torch has it
+        splits = points.train, points.validation, points.test
+        errors = [_error(pack, state.network, lane, split) for split in splits]
+        if pack.are_classes:
+            errors += [_accuracy(state.network, lane, split) for split in splits]
+        else:
+            of_test = np.sort(_squared_errors(state.network, lane, points.test))
+            errors.append(math.sqrt(of_test[(of_test.size - 1) // 2]))  # the lower median, as torch has it
         by_stage = tuple((evaluations, iterations) for evaluations, iterations, _ in spent)
         refused = sum(steps for _, _, steps in spent)
         curve = learning_curve(run.task.metric, lane.moments)
-        outcomes.append(outcome(run, [*rmse, middle], by_stage, lane.optimiser.diverged, refused, curve))
+        outcomes.append(outcome(run, errors, by_stage, lane.optimiser.diverged, refused, curve))
     return outcomes
 
 
@@ -302,9 +316,11 @@ def _advance_lane(pack: FusedPack, state: FusedState, lane: Lane, goal: int, wor
 def _train(pack: FusedPack, state: FusedState, lane: Lane, at: int, stop: int, work: Array) -> Lane:
     """Evaluations number `at` to `stop` of the stage."""
     train, settings, optimiser, more = pack.points[lane.run].train, pack.recipe.optimizer, lane.optimiser, stop - at
-    x = _layer_inputs(state.network, lane, train.x)
-    problem: Problem = (*kernels.describe(state.network), lane.knots, x, train.y, work)
     batches, splines = _batches(pack, state, lane, at, stop), splines_of(state.network)
+    given = _given(state.network, lane, train)
+    x, y = (given.x, given.y) if batches is None else given.by_point
+    loss = CROSS_ENTROPY if pack.are_classes else SQUARES
+    problem: Problem = (loss, *kernels.describe(state.network), lane.knots, x, y, work)
     optimiser = _loop(pack).advance(settings, optimiser, problem, more, batches_SB=batches, splines_E3=splines)
     return replace(lane, optimiser=optimiser)
 
@@ -318,15 +334,20 @@ def _batches(pack: FusedPack, state: FusedState, lane: Lane, at: int, stop: int)
     size = samples_per_evaluation(pack.recipe, total)
     if size == total:
         return None
-    before = sum(stage.evaluations for stage in pack.stages[: state.stage])
-    order: dict[int, NDArray[np.int64]] = {}
+    before, batches = sum(stage.evaluations for stage in pack.stages[: state.stage]), total // size
+    first, last = before + at, before + stop - 1
     rows = []
-    for step in range(before + at, before + stop):
-        epoch, batch = divmod(step, total // size)
-        if epoch not in order:
-            order = {epoch: stream(pack.runs[lane.run].seed, "batches", lane.start, epoch).permutation(total)}
-        rows.append(order[epoch][batch * size : (batch + 1) * size])
-    return np.array(rows, np.int64)
+    for epoch in range(first // batches, 1 + last // batches):
+        order = _order(pack.runs[lane.run].seed, lane.start, epoch, total)
+        rows.append(order[: batches * size].reshape(batches, size))
+    skipped = first - first // batches * batches
+    return np.concatenate(rows)[skipped : skipped + stop - at]
+
+
+@lru_cache(maxsize=1)
+def _order(seed: int, start: int, epoch: int, points: int) -> NDArray[np.int64]:
+    """The order of training points in an epoch, in which Python may have a look at a run many times."""
+    return stream(seed, "batches", start, epoch).permutation(points)
 
 
 def _seen(pack: FusedPack, state: FusedState, lane: Lane) -> Lane:
@@ -334,25 +355,42 @@ def _seen(pack: FusedPack, state: FusedState, lane: Lane) -> Lane:
     points = pack.points[lane.run]
     before = sum(of_runs[lane.run][0] for of_runs in state.spent)
     at = before + pack.stages[state.stage].starts * _counters(lane)[0]
-    train, validation = (
-        _root_mean(_squared_errors(state.network, lane, part)) for part in (points.train, points.validation)
-    )
+    train, validation = (_error(pack, state.network, lane, split) for split in (points.train, points.validation))
     return replace(lane, moments=(*lane.moments, (at, train, validation)))
+
+
+def _error(pack: FusedPack, network: Network, lane: Lane, points: SplitPoints) -> float:
+    """In the metric of the task, as the torch engine has it; NaN or infinite where the network is."""
+    if pack.are_classes:
+        position_P, (kind, sizes) = lane.optimiser.position_P, kernels.describe(network)
+        x, work = _given(network, lane, points).x, kernels.workspace(network, points.x.shape[1])
+        unused_P = np.empty_like(position_P)
+        loss = kernels.loss_and_gradient(
+            CROSS_ENTROPY, kind, sizes, position_P, lane.knots, x, points.y, unused_P, work
+        )
+        return max(loss, sys.float_info.min)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.sqrt(_squared_errors(network, lane, points).mean())
 
 
 def _squared_errors(network: Network, lane: Lane, points: SplitPoints) -> Array:
     """[O * N]; NaN or infinite where the network is."""
-    out, (kind, sizes) = np.empty_like(points.y), kernels.describe(network)
-    work = kernels.workspace(network, out.shape[1])
-    x = _layer_inputs(network, lane, points.x)
-    kernels.predict(kind, sizes, lane.optimiser.position_P, lane.knots, x, out, work)
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.square(out - points.y).ravel()
+        return np.square(_outputs(network, lane, points) - points.y).ravel()
 
 
-def _root_mean(squares: Array) -> float:
-    with np.errstate(over="ignore", invalid="ignore"):
-        return math.sqrt(squares.mean())
+def _accuracy(network: Network, lane: Lane, points: SplitPoints) -> float:
+    """The share of points whose largest output is that of their class."""
+    return float((_outputs(network, lane, points).argmax(0) == points.y[0]).mean())
+
+
+def _outputs(network: Network, lane: Lane, points: SplitPoints) -> Array:
+    """[O, N]."""
+    samples, (kind, sizes) = points.x.shape[1], kernels.describe(network)
+    out_ON, work = np.empty((network.shape[-1], samples)), kernels.workspace(network, samples)
+    x = _given(network, lane, points).x
+    kernels.predict(kind, sizes, lane.optimiser.position_P, lane.knots, x, out_ON, work)
+    return out_ON
 
 
 def _rests(lane: Lane) -> bool:
@@ -395,7 +433,7 @@ def _next_stage(pack: FusedPack, state: FusedState) -> FusedState:
 
 def _final_loss(pack: FusedPack, network: Network, lane: Lane) -> float:
     """On all training points, which is not counted as an evaluation; infinite if it diverged."""
-    loss = _root_mean(_squared_errors(network, lane, pack.points[lane.run].train))
+    loss = _error(pack, network, lane, pack.points[lane.run].train)
     return math.inf if lane.optimiser.diverged or math.isnan(loss) else loss
 
 
@@ -431,16 +469,16 @@ def _update_knots(pack: FusedPack, stage: int, network: Network, lane: Lane) -> 
     return replace(lane, knots=_joined(knots), optimiser=optimiser, behind=behind)
 
 
-def _layer_inputs(network: Network, lane: Lane, x_IN: Array) -> Array:
-    """What the first layer is given: the inputs, or Fourier features of them, which are the same at every evaluation.
+def _given(network: Network, lane: Lane, points: SplitPoints) -> SplitPoints:
+    """What kernels see: the points, or Fourier features of their inputs, which are the same at every evaluation.
 
-    Computed by torch, as the other engine does; the kernels never see the inputs then.
+    Features are computed by torch, as the other engine does; the kernels never see the inputs then.
     """
     if not (isinstance(network, MlpShape) and network.features):
-        return x_IN
-    x_RNI = torch.from_numpy(x_IN.T[None].copy())
+        return points
+    x_RNI = torch.from_numpy(points.x.T[None].copy())
     h_RFN = network.inputs_of_first(_as_tensors(network, lane)[1], samples_last(x_RNI))
-    return np.ascontiguousarray(h_RFN[0, :, : x_IN.shape[1]].numpy())
+    return replace(points, x=np.ascontiguousarray(h_RFN[0, :, : points.x.shape[1]].numpy()))
 
 
 def _as_tensors(network: Network, lane: Lane) -> tuple[torch.Tensor, list[torch.Tensor]]:

@@ -1,4 +1,4 @@
-"""Classes: the torch engine learns them by the cross-entropy of torch, and records say how many are told right."""
+"""Classes: they are learnt by the cross-entropy of torch, and records say how many are told right."""
 
 import numpy as np
 import pytest
@@ -161,7 +161,7 @@ def test_a_table_has_both_metrics_and_chooses_by_each(trained):
     _, folder, table = trained
 
     assert dict(zip(table["task"], table["metric"], strict=True)) == {"wine": "cross_entropy", "diabetes": "rmse"}
-    assert dict(zip(table["task"], table["engine"], strict=True)) == {"wine": "torch", "diabetes": "fused"}
+    assert dict(zip(table["task"], table["engine"], strict=True)) == {"wine": "fused", "diabetes": "fused"}
     assert set(table.loc[table["task"] == "wine", "shape"]) == {"13-4-3"}
     for _, of_task in table.groupby("task"):
         medians = of_task.groupby("trial")["val_loss"].median()
@@ -213,11 +213,6 @@ def test_tasks_without_classes_have_the_identity_that_they_had():
             "name: lbfgs",
             "name: levenberg_marquardt",
             r"recipes.fast.*levenberg_marquardt: .*use lbfgs or adam",
-        ),
-        (
-            "seeds: [0, 1]",
-            "seeds: [0]\nengine: fused",
-            "engine: fused has no cross-entropy.*leave `engine` out",
         ),
         ("max_evaluations: 10", "max_evaluations: 10, phases: 2", "recipes.fast.phases: classes are learnt without"),
         (

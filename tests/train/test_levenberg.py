@@ -398,6 +398,7 @@ def test_the_path_is_that_of_the_compiled_loop(network, samples, ridge, evaluati
     """After each evaluation: the same loss and position, and the same numbers of evaluations and of steps taken."""
     from harness.train.fused import kernels
     from harness.train.fused.optimisers import levenberg as compiled
+    from harness.train.fused.simd import SQUARES
     from harness.train.fused_engine import splines_of
 
     settings = MARQUARDT.model_copy(update={"ridge": ridge})
@@ -410,7 +411,7 @@ def test_the_path_is_that_of_the_compiled_loop(network, samples, ridge, evaluati
         for lane, peer in enumerate(peers):
             knots = np.concatenate([np.zeros(0), *(layer[lane].numpy().ravel() for layer in case.knots)])
             arrays = (np.ascontiguousarray(array[lane].numpy().T) for array in (case.x, case.y))
-            problem = (kind, sizes, knots, *arrays, kernels.workspace(network, samples))
+            problem = (SQUARES, kind, sizes, knots, *arrays, kernels.workspace(network, samples))
             peers[lane] = peer = compiled.advance(settings, peer, problem, 1, splines)
             assert state.evaluations_R[lane].item() == peer.evaluations
             assert state.iterations_R[lane].item() == peer.iterations

@@ -11,8 +11,10 @@ Letters of shapes: I inputs and O outputs of a layer, N samples, P parameters, S
 from __future__ import annotations
 
 from harness.train.fused.compiled import inlined
+from harness.train.fused.loss import classify
 from harness.train.fused.simd import (
     BLOCK,
+    CROSS_ENTROPY,
     ONE,
     SAMPLES,
     VALUE,
@@ -76,9 +78,15 @@ def add_gradients(sizes, layer, record, work):
 
 
 @inlined
-def subtract(sizes, record, y, start, count, work):
-    """Turn outputs into prediction - target, zero for the samples that the block lacks; the sum of squares."""
+def compare(task, sizes, record, y, start, count, work):
+    """Turn outputs into derivatives of the loss by them, zero for the samples that the block lacks; the sum of losses.
+
+    Of squares and all that needs residuals these are prediction - target, half of the derivatives.
+    """
     last = sizes[sizes[0, DEPTH]]
+    if task == CROSS_ENTROPY:
+        rows, scratch = view(work, last[RECORDS], ZERO), view(work, sizes[0, SCRATCH], ZERO)
+        return classify(rows, record, last[OUTPUTS], y, start, count, scratch)
     squares = 0.0
     for o in range(last[OUTPUTS]):
         row = view(work, last[RECORDS] + o * record, SAMPLES)

@@ -45,17 +45,17 @@ from harness.train.fused.dense import (
     WEIGHT_SUM,
     WIDTH,
     choose_output,
+    compare,
     copy_outputs,
-    subtract,
     take_samples,
 )
+from harness.train.fused.loss import gradient_factor, target_rows
 from harness.train.fused.simd import (
     ACTIVATED,
     ACTIVATED_SLOPE,
     BLOCK,
     JACOBIAN,
     LANES,
-    LOSS,
     NORMAL_EQUATIONS,
     ONE,
     PREDICT,
@@ -70,6 +70,7 @@ from harness.train.fused.simd import (
     jacobian_step,
     load,
     places,
+    plus,
     row_product,
     row_total,
     silu,
@@ -239,7 +240,7 @@ def _set_gaussians(functions, first, spacing, record, rows):
     for s in range(0, BLOCK, LANES):
         u = load(record, ARGUMENT + s)
         for g in range(functions):
-            away = times(spread(1 / spacing), fma(u, -1.0, spread(first + g * spacing)))
+            away = times(spread(1 / spacing), plus(u, spread(-(first + g * spacing))))
             store(rows, g * BLOCK + s, times(times(spread(-1.0), away), away))
     exponentials(rows)
 
@@ -270,10 +271,10 @@ def _set_arguments(layer, epsilon, flat, work):
     for s in range(0, BLOCK, LANES):
         sum_, squares = spread(0.0), spread(0.0)
         for i in range(nodes):
-            sum_ = fma(sum_, 1.0, load(work, records + i * RECORD + VALUE + s))
+            sum_ = plus(sum_, load(work, records + i * RECORD + VALUE + s))
         less_mean = times(spread(-1.0 / nodes), sum_)
         for i in range(nodes):
-            centred = fma(load(work, records + i * RECORD + VALUE + s), 1.0, less_mean)
+            centred = plus(load(work, records + i * RECORD + VALUE + s), less_mean)
             squares = fma(squares, centred, centred)
             store(work, records + i * RECORD + STANDARD + s, centred)
         store(reciprocals, s, times(spread(1.0 / nodes), squares))
@@ -302,7 +303,7 @@ def _fold_arguments(layer, flat, work):
         sum_, product, reciprocal = spread(0.0), spread(0.0), load(work, layer[NORM_ROWS] + s)
         for i in range(nodes):
             by_standard = times(spread(flat[layer[NORM] + i]), load(work, records + i * RECORD + DELTA + s))
-            sum_ = fma(sum_, 1.0, by_standard)
+            sum_ = plus(sum_, by_standard)
             product = fma(product, by_standard, load(work, records + i * RECORD + STANDARD + s))
         less_mean, less_product = times(spread(-1.0 / nodes), sum_), times(spread(-1.0 / nodes), product)
         for i in range(nodes):
@@ -493,19 +494,19 @@ def evaluate(task, samples, sizes_at, flat_at, knots_at, x_at, y_at, first_at, s
     sizes = carray(sizes_at, (1 + depth, FIELDS))
     inputs, outputs, size = sizes[1, NODES], sizes[depth, OUTPUTS], sizes[0, PARAMETERS]
     flat, work = carray(flat_at, (size,)), carray(work_at, (sizes[0, ROOM],))
-    x, y = carray(x_at, (inputs, samples)), carray(y_at, (outputs, samples))
+    x, y = carray(x_at, (inputs, samples)), carray(y_at, (target_rows(task, outputs), samples))
     first = carray(first_at, (size * size if task == NORMAL_EQUATIONS else outputs * samples,))
     second = carray(second_at, (outputs * samples * size if task == JACOBIAN else size,))
     fill(view(work, sizes[0, SUMS], sizes[0, SUMS_END] - sizes[0, SUMS]), 0.0)
     if task == NORMAL_EQUATIONS:
         fill(first, 0.0)
         fill(view(work, sizes[0, ROWS_OF_J], BLOCK * sizes[0, STEP_OF_J]), 0.0)
-    squares = 0.0
+    losses = 0.0
     for start in range(0, samples, BLOCK):
         count = min(SAMPLES, samples - start)
         _forward(sizes, flat, x, start, count, work)
         if task != PREDICT:
-            squares += subtract(sizes, RECORD, y, start, count, work)
+            losses += compare(task, sizes, RECORD, y, start, count, work)
         if task in (PREDICT, JACOBIAN):
             copy_outputs(sizes, RECORD, start, count, samples, first, work)
         else:
@@ -514,7 +515,7 @@ def evaluate(task, samples, sizes_at, flat_at, knots_at, x_at, y_at, first_at, s
             _add_normal_equations(sizes, flat, count, first, work)
         elif task == JACOBIAN:
             _write_jacobian(sizes, flat, start, count, samples, second, work)
-    if task in (LOSS, NORMAL_EQUATIONS):
+    if task not in (PREDICT, JACOBIAN):
         for number in range(1, 1 + depth):
-            _collect(sizes[number], 2.0 / y.size if task == LOSS else 1.0, work, second)
-    return squares
+            _collect(sizes[number], gradient_factor(task, y.size), work, second)
+    return losses

@@ -5,6 +5,8 @@ slopes of both. Outputs are rows, one a sample, [S, W] with W the outputs in who
 for all outputs are then contiguous, as in the flat vector. A single output has no row to be vectorised, and W = 1.
 Backwards, rows are overwritten by the derivatives, by these outputs, of whatever is differentiated.
 
+A frozen base is computed, and its gradients stay zero.
+
 Coefficients are copied into the workspace at the start of a call, times their scales, with k rows of zeros on each
 side: bases near the ends of the knots have no coefficient, and find zero. Sums of gradients lie in the same way.
 
@@ -21,13 +23,14 @@ from numba import carray
 
 from harness.families import KanShape
 from harness.train.fused.compiled import inlined, part
+from harness.train.fused.loss import CLASSIFY_ROOM, classify, gradient_factor, target_rows
 from harness.train.fused.simd import (
     ACTIVATED,
     ACTIVATED_SLOPE,
     BLOCK,
+    CROSS_ENTROPY,
     JACOBIAN,
     LANES,
-    LOSS,
     NORMAL_EQUATIONS,
     ONE,
     PREDICT,
@@ -55,7 +58,9 @@ PARTS = ("spline",)
 
 # Columns of `sizes`. Row 0 is about the network: what it is, and where in the workspace what is not a layer's own lies.
 DEPTH, ORDER, GRID, HAS_BASE, HAS_SCALES, HAS_BIAS, PARAMETERS, KNOT_COUNT, ROOM = range(9)
-SUMS, SUMS_END, IS_DENSE, SEGMENTS, SEGMENT_COUNT, ENTRIES, ENTRIES_END, ROWS_OF_J, STEP_OF_J = range(9, 18)
+SUMS, SUMS_END, IS_DENSE, SEGMENTS, SEGMENT_COUNT, ENTRIES, ENTRIES_END, ROWS_OF_J, STEP_OF_J, TURNED, TRAINS_BASE = (
+    range(9, 20)
+)
 # Row `number` is about that layer, counted from 1: its shape, its place in the flat vector and among the knots,
 INPUTS, OUTPUTS, WIDTH, KNOTS, COEF, BASE, SCALE, BIAS, END = range(9)
 # and its places in the workspace: what is copied there before the blocks, what belongs to a block, and the sums.
@@ -96,12 +101,14 @@ def describe(network: KanShape) -> np.ndarray:
     sizes[0, SUMS_END] = room(0)
     sizes[0, [DEPTH, ORDER, GRID]] = len(network.shape) - 1, order, network.grid
     sizes[0, [HAS_BASE, HAS_SCALES, HAS_BIAS]] = bool(network.base), network.scales, network.bias
+    sizes[0, TRAINS_BASE] = bool(network.base) and network.base != "frozen"
     sizes[0, [PARAMETERS, KNOT_COUNT]] = flat(0), all_knots(0)
     lengths = _segment_lengths(network)
     sizes[0, IS_DENSE] = _is_dense(lengths, flat(0))
     sizes[0, [SEGMENT_COUNT, SEGMENTS]] = len(lengths), room(3 * len(lengths))
     sizes[0, ENTRIES] = room(sum(whole_vectors(length) for length in lengths))
     sizes[0, ENTRIES_END] = room(0)
+    sizes[0, TURNED] = room(BLOCK * int(sizes[-1, WIDTH]) + CLASSIFY_ROOM)
     sizes[0, STEP_OF_J] = jacobian_step(flat(0))
     sizes[0, ROWS_OF_J] = room(BLOCK * jacobian_step(flat(0)))
     sizes[0, ROOM] = room(0)
@@ -372,7 +379,7 @@ def _backward(sizes, work):
         layer = sizes[number]
         if sizes[0, HAS_BIAS]:
             _add_bias_gradients(layer, work)
-        if sizes[0, HAS_BASE]:
+        if sizes[0, TRAINS_BASE]:
             _add_base_gradients(layer, work)
         _add_gradients(sizes, layer, work)
         if number > 1:
@@ -380,8 +387,10 @@ def _backward(sizes, work):
 
 
 @part
-def _subtract(sizes, y, start, count, work):
-    """Turn the last rows into prediction - target, zero for the samples that the block lacks; the sum of squares."""
+def _compare(task, sizes, y, start, count, work):
+    """Turn the last rows into derivatives of the loss by them; the sum of losses. As in `dense`."""
+    if task == CROSS_ENTROPY:
+        return _classify(sizes, y, start, count, work)
     last = sizes[sizes[0, DEPTH]]
     width, rows = last[WIDTH], view(work, last[ROWS], BLOCK * last[WIDTH])
     squares = 0.0
@@ -392,6 +401,22 @@ def _subtract(sizes, y, start, count, work):
             squares += residual * residual
     fill(view(rows, count * width, (BLOCK - count) * width), 0.0)
     return squares
+
+
+@part
+def _classify(sizes, y, start, count, work):
+    """The same of classes, by way of the outputs as rows with a sample a column."""
+    last = sizes[sizes[0, DEPTH]]
+    width, rows = last[WIDTH], view(work, last[ROWS], BLOCK * last[WIDTH])
+    turned, scratch = view(work, sizes[0, TURNED], BLOCK * width), view(work, sizes[0, TURNED] + BLOCK * width, ZERO)
+    for o in range(last[OUTPUTS]):
+        for s in range(BLOCK):
+            turned[o * BLOCK + s] = rows[s * width + o]
+    entropies = classify(turned, SAMPLES, last[OUTPUTS], y, start, count, scratch)
+    for o in range(last[OUTPUTS]):
+        for s in range(BLOCK):
+            rows[s * width + o] = turned[o * BLOCK + s]
+    return entropies
 
 
 @part
@@ -500,7 +525,7 @@ def _set_entries(sizes, flat, s, work, segments, entries):
                         entries[scale + i * outputs + o] += entry * flat[coef + o]
                         entry *= flat[layer[SCALE] + i * outputs + o]
                     entries[place + o] = entry
-            if sizes[0, HAS_BASE]:
+            if sizes[0, TRAINS_BASE]:
                 for o in range(outputs):
                     entries[base + i * outputs + o] = record[ACTIVATED + s] * row[o]
         if sizes[0, HAS_BIAS]:
@@ -579,7 +604,7 @@ def evaluate(task, samples, sizes_at, flat_at, knots_at, x_at, y_at, first_at, s
     sizes = carray(sizes_at, (1 + depth, FIELDS))
     inputs, outputs, size = sizes[1, INPUTS], sizes[depth, OUTPUTS], sizes[0, PARAMETERS]
     flat, knots = carray(flat_at, (size,)), carray(knots_at, (sizes[0, KNOT_COUNT],))
-    x, y = carray(x_at, (inputs, samples)), carray(y_at, (outputs, samples))
+    x, y = carray(x_at, (inputs, samples)), carray(y_at, (target_rows(task, outputs), samples))
     first = carray(first_at, (size * size if task == NORMAL_EQUATIONS else outputs * samples,))
     second = carray(second_at, (outputs * samples * size if task == JACOBIAN else size,))
     work = carray(work_at, (sizes[0, ROOM],))
@@ -591,12 +616,12 @@ def evaluate(task, samples, sizes_at, flat_at, knots_at, x_at, y_at, first_at, s
     if task == NORMAL_EQUATIONS:
         fill(first, 0.0)
     _prepare(sizes, flat, knots, work)
-    squares = 0.0
+    losses = 0.0
     for start in range(0, samples, BLOCK):
         count = min(SAMPLES, samples - start)
         _forward(sizes, flat, x, start, count, work)
         if task != PREDICT:
-            squares += _subtract(sizes, y, start, count, work)
+            losses += _compare(task, sizes, y, start, count, work)
         if task in (PREDICT, JACOBIAN):
             _copy_outputs(sizes, start, count, samples, first, work)
         else:
@@ -605,6 +630,6 @@ def evaluate(task, samples, sizes_at, flat_at, knots_at, x_at, y_at, first_at, s
             _add_normal_equations(sizes, flat, count, segments, entries, first, work)
         elif task == JACOBIAN:
             _write_jacobian(sizes, flat, start, count, samples, segments, entries, second, work)
-    if task in (LOSS, NORMAL_EQUATIONS):
-        _collect(sizes, 2.0 / y.size if task == LOSS else 1.0, flat, work, second)
-    return squares
+    if task not in (PREDICT, JACOBIAN):
+        _collect(sizes, gradient_factor(task, y.size), flat, work, second)
+    return losses

@@ -2,13 +2,13 @@
 
     kind, sizes = describe(network)
     work = workspace(network, samples)
-    loss = loss_and_gradient(kind, sizes, flat, knots, x, y, gradient, work)
+    loss = loss_and_gradient(SQUARES, kind, sizes, flat, knots, x, y, gradient, work)
 
 All four kernels can be called from Python and from functions compiled by `compiled`. Arrays are C-contiguous float64:
 `flat` [P] in the layout of `harness.families.layout`, `knots` of all layers one behind the other (empty for an MLP), x
-[I, N], y [O, N]. Nothing is checked. Results hang on these alone, to the last bit: not on what `work` held before, nor
-on where arrays lie. What is not finite makes a loss
-that is not, unless a function takes it to a finite number, as tanh does infinity.
+[I, N], y [O, N], or of CROSS_ENTROPY the numbers of classes, [1, N]. Nothing is checked. Results hang on these alone,
+to the last bit: not on what `work` held before, nor on where arrays lie. What is not finite makes a loss that is not,
+unless a function takes it to a finite number, as tanh does infinity.
 
 The kernels of a module are compiled as one C function, and `kind` is its address in this process. So it is called
 like any function of another library. Otherwise numba would put a copy into whatever calls it, and spend seconds on
@@ -35,7 +35,7 @@ from harness.base.errors import HarnessError
 from harness.families import Network
 from harness.train.fused import expansion, kan, mlp, rational, spline_mlp
 from harness.train.fused.compiled import OPTIONS, compiled, folder, keeping, key, part
-from harness.train.fused.simd import JACOBIAN, LOSS, NORMAL_EQUATIONS, PREDICT, intrinsic
+from harness.train.fused.simd import JACOBIAN, NORMAL_EQUATIONS, PREDICT, intrinsic
 
 # The modules with kernels, by the name that networks have of theirs.
 MODULES: dict[str, ModuleType] = {
@@ -106,7 +106,8 @@ def _native(module: str) -> Any:
 
 def _sources(module: str) -> list[Path]:
     """What its kernels are made of."""
-    return [Path(__file__).with_name(f"{name}.py") for name in ("compiled", "simd", *MODULES[module].PARTS, module)]
+    names = ("compiled", "simd", "loss", *MODULES[module].PARTS, module)
+    return [Path(__file__).with_name(f"{name}.py") for name in names]
 
 
 @intrinsic
@@ -122,9 +123,9 @@ def _call(typing, kind, task, samples, sizes, flat, knots, x, y, first, second, 
 
 # ------------------------------------------------------------------------------------------------------------- kernels
 @compiled
-def loss_and_gradient(kind, sizes, flat, knots, x, y, gradient, work):
-    """Mean squared error over samples and outputs; its gradient [P]."""
-    return _run(LOSS, kind, sizes, flat, knots, x, y, gradient, gradient, work) / y.size
+def loss_and_gradient(loss, kind, sizes, flat, knots, x, y, gradient, work):
+    """The mean loss and its gradient [P]: of SQUARES over samples and outputs, of CROSS_ENTROPY (nats) over samples."""
+    return _run(loss, kind, sizes, flat, knots, x, y, gradient, gradient, work) / y.size
 
 
 @compiled
@@ -147,7 +148,7 @@ def normal_equations(kind, sizes, flat, knots, x, y, matrix, gradient, work):
 
 @part
 def _run(task, kind, sizes, flat, knots, x, y, first, second, work):
-    """The sum of squares of all residuals."""
+    """The sum of all squared residuals, or of all cross-entropies."""
     return _call(
         kind,
         task,

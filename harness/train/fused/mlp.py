@@ -3,6 +3,9 @@
 In a block every node has its record (see `simd`): its values, these activated, and the slope of the activation. Values
 are what comes from the layer before (see `dense`); inputs and outputs of the network have no activation.
 
+With prelu a hidden node has two rows more: BELOW, its values where they are below 0, else 0, and BY_SLOPE, derivatives,
+of whatever is differentiated, by the slope there.
+
 Letters of shapes: I inputs and O outputs of a layer, N samples, P parameters, S samples of a block.
 """
 
@@ -37,13 +40,14 @@ from harness.train.fused.dense import (
     add_gradients,
     choose_output,
     collect,
+    compare,
     copy_outputs,
     pull_back,
     set_row,
     set_values,
-    subtract,
     take_samples,
 )
+from harness.train.fused.loss import gradient_factor, target_rows
 from harness.train.fused.simd import (
     ACTIVATED,
     ACTIVATED_SLOPE,
@@ -51,16 +55,18 @@ from harness.train.fused.simd import (
     BLOCK,
     JACOBIAN,
     LANES,
-    LOSS,
     NORMAL_EQUATIONS,
     PREDICT,
+    PRELU,
     SAMPLES,
     VALUE,
+    ZERO,
     activate,
     add_gram,
     fill,
     jacobian_step,
     places,
+    row_total,
     view,
     whole_vectors,
 )
@@ -68,9 +74,11 @@ from harness.train.fused.simd import (
 PARTS = ("dense",)
 RECORD = np.int64(3 * BLOCK)
 
-# A column of row 0 of `sizes` beside those of `dense`, and the number of all.
+# Columns of row 0 of `sizes` beside those of `dense`,
 ACTIVATION, OMEGA_0 = 8, 9  # the latter a float64, in the bits of an integer
-FIELDS = 10
+# and of hidden layers with prelu: where slopes lie in the flat vector, and in the workspace the two rows and the sums.
+SLOPE, BELOW, BY_SLOPE, SLOPE_SUM = range(10, 14)
+FIELDS = 14
 
 
 def describe(network: MlpShape) -> np.ndarray:
@@ -82,9 +90,12 @@ def describe(network: MlpShape) -> np.ndarray:
     flat, room = places(), places(LANES)
     records = room(network.nodes[0] * int(RECORD))
     source = records + VALUE
-    for layer, (inputs, outputs) in zip(sizes[1:], pairwise(network.nodes), strict=True):
+    depth = len(network.nodes) - 1
+    for number, (inputs, outputs) in enumerate(pairwise(network.nodes), 1):
+        layer, slopes = sizes[number], outputs if network.activation == "prelu" and number < depth else 0
         layer[[INPUTS, OUTPUTS, WIDTH]] = inputs, outputs, whole_vectors(outputs)
-        layer[[WEIGHT, BIAS]] = flat(inputs * outputs), flat(outputs)
+        layer[[WEIGHT, BIAS, SLOPE]] = flat(inputs * outputs), flat(outputs), flat(slopes)
+        layer[[BELOW, BY_SLOPE]] = room(slopes * BLOCK), room(slopes * BLOCK)
         layer[[INPUT_RECORDS, FROM]] = records, source
         records = layer[RECORDS] = room(outputs * int(RECORD))
         source = records + ACTIVATED
@@ -92,8 +103,9 @@ def describe(network: MlpShape) -> np.ndarray:
     sizes[0, SUMS] = room(0)
     for layer, (inputs, outputs) in zip(sizes[1:], pairwise(network.nodes), strict=True):
         layer[[WEIGHT_SUM, BIAS_SUM]] = room(inputs * whole_vectors(outputs)), room(outputs)
+        layer[SLOPE_SUM] = room(outputs)
     sizes[0, SUMS_END] = room(0)
-    sizes[0, [DEPTH, ACTIVATION, PARAMETERS]] = len(network.nodes) - 1, ACTIVATIONS[network.activation], flat(0)
+    sizes[0, [DEPTH, ACTIVATION, PARAMETERS]] = depth, ACTIVATIONS[network.activation], flat(0)
     sizes[0, OMEGA_0] = np.float64(network.omega_0).view(np.int64)
     sizes[0, STEP_OF_J] = jacobian_step(flat(0))
     sizes[0, ROWS_OF_J] = room(BLOCK * jacobian_step(flat(0)))
@@ -110,9 +122,27 @@ def _forward(sizes, flat, x, start, count, work):
     for number in range(1, 1 + sizes[0, DEPTH]):
         layer = sizes[number]
         set_values(layer, RECORD, flat, work)
-        if number < sizes[0, DEPTH]:
+        if number == sizes[0, DEPTH]:
+            break
+        if sizes[0, ACTIVATION] == PRELU:
+            _bend(layer, flat, work)
+        else:
             for o in range(layer[OUTPUTS]):
                 activate(sizes[0, ACTIVATION], omega_0, view(work, layer[RECORDS] + o * RECORD, RECORD))
+
+
+@part
+def _bend(layer, flat, work):
+    """What prelu makes of the outputs of a hidden layer."""
+    for o in range(layer[OUTPUTS]):
+        record, below = view(work, layer[RECORDS] + o * RECORD, RECORD), view(work, layer[BELOW] + o * BLOCK, SAMPLES)
+        slope = flat[layer[SLOPE] + o]
+        for s in range(BLOCK):
+            value = record[VALUE + s]
+            # What is not finite is neither above 0 nor below, and stays what it is.
+            record[ACTIVATED + s] = value if value > 0.0 else slope * value
+            record[ACTIVATED_SLOPE + s] = 1.0 if value > 0.0 else slope
+            below[s] = 0.0 if value > 0.0 else value
 
 
 @part
@@ -125,6 +155,11 @@ def _step_back(sizes, number, flat, work):
         record, row = view(work, layer[INPUT_RECORDS] + i * RECORD, RECORD), view(scratch, i * BLOCK, SAMPLES)
         for s in range(BLOCK):
             record[VALUE + s] = row[s] * record[ACTIVATED_SLOPE + s]
+    if sizes[0, ACTIVATION] == PRELU:
+        before = sizes[number - 1]
+        below, by_slope = view(work, before[BELOW], ZERO), view(work, before[BY_SLOPE], ZERO)
+        for at in range(before[OUTPUTS] * BLOCK):
+            by_slope[at] = scratch[at] * below[at]
 
 
 @part
@@ -134,6 +169,21 @@ def _backward(sizes, flat, work):
         add_gradients(sizes, sizes[number], RECORD, work)
         if number > 1:
             _step_back(sizes, number, flat, work)
+            if sizes[0, ACTIVATION] == PRELU:
+                before = sizes[number - 1]
+                for o in range(before[OUTPUTS]):
+                    work[before[SLOPE_SUM] + o] += row_total(view(work, before[BY_SLOPE] + o * BLOCK, SAMPLES))
+
+
+@part
+def _collect(sizes, factor, work, gradient):
+    """The sums, `factor` times, as the gradient."""
+    for number in range(1, 1 + sizes[0, DEPTH]):
+        layer = sizes[number]
+        collect(layer, factor, work, gradient)
+        if sizes[0, ACTIVATION] == PRELU and number < sizes[0, DEPTH]:
+            for o in range(layer[OUTPUTS]):
+                gradient[layer[SLOPE] + o] = factor * work[layer[SLOPE_SUM] + o]
 
 
 # ------------------------------------------------------------------------------------------------------- least squares
@@ -149,7 +199,11 @@ def _differentiate(sizes, output, flat, work):
 def _set_row(sizes, s, work, row):
     """The derivatives by all parameters at sample s of the block, after `_differentiate`."""
     for number in range(1, 1 + sizes[0, DEPTH]):
-        set_row(sizes[number], RECORD, s, work, row)
+        layer = sizes[number]
+        set_row(layer, RECORD, s, work, row)
+        if sizes[0, ACTIVATION] == PRELU and number < sizes[0, DEPTH]:
+            for o in range(layer[OUTPUTS]):
+                row[layer[SLOPE] + o] = work[layer[BY_SLOPE] + o * BLOCK + s]
 
 
 @part
@@ -182,19 +236,19 @@ def evaluate(task, samples, sizes_at, flat_at, knots_at, x_at, y_at, first_at, s
     sizes = carray(sizes_at, (1 + depth, FIELDS))
     inputs, outputs, size = sizes[1, INPUTS], sizes[depth, OUTPUTS], sizes[0, PARAMETERS]
     flat, work = carray(flat_at, (size,)), carray(work_at, (sizes[0, ROOM],))
-    x, y = carray(x_at, (inputs, samples)), carray(y_at, (outputs, samples))
+    x, y = carray(x_at, (inputs, samples)), carray(y_at, (target_rows(task, outputs), samples))
     first = carray(first_at, (size * size if task == NORMAL_EQUATIONS else outputs * samples,))
     second = carray(second_at, (outputs * samples * size if task == JACOBIAN else size,))
     fill(view(work, sizes[0, SUMS], sizes[0, SUMS_END] - sizes[0, SUMS]), 0.0)
     if task == NORMAL_EQUATIONS:
         fill(first, 0.0)
         fill(view(work, sizes[0, ROWS_OF_J], BLOCK * sizes[0, STEP_OF_J]), 0.0)
-    squares = 0.0
+    losses = 0.0
     for start in range(0, samples, BLOCK):
         count = min(SAMPLES, samples - start)
         _forward(sizes, flat, x, start, count, work)
         if task != PREDICT:
-            squares += subtract(sizes, RECORD, y, start, count, work)
+            losses += compare(task, sizes, RECORD, y, start, count, work)
         if task in (PREDICT, JACOBIAN):
             copy_outputs(sizes, RECORD, start, count, samples, first, work)
         else:
@@ -203,7 +257,6 @@ def evaluate(task, samples, sizes_at, flat_at, knots_at, x_at, y_at, first_at, s
             _add_normal_equations(sizes, flat, count, first, work)
         elif task == JACOBIAN:
             _write_jacobian(sizes, flat, start, count, samples, second, work)
-    if task in (LOSS, NORMAL_EQUATIONS):
-        for number in range(1, 1 + depth):
-            collect(sizes[number], 2.0 / y.size if task == LOSS else 1.0, work, second)
-    return squares
+    if task not in (PREDICT, JACOBIAN):
+        _collect(sizes, gradient_factor(task, y.size), work, second)
+    return losses

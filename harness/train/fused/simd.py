@@ -31,7 +31,7 @@ BLOCK = 64
 ZERO, ONE, SAMPLES = np.int64(0), np.int64(1), np.int64(BLOCK)
 
 # What the C function of a family is asked for, see `kernels`.
-LOSS, PREDICT, JACOBIAN, NORMAL_EQUATIONS = range(4)
+SQUARES, PREDICT, JACOBIAN, NORMAL_EQUATIONS, CROSS_ENTROPY = range(5)
 
 # The first rows of a record: the values, an activation of them, and its slope.
 VALUE, ACTIVATED, ACTIVATED_SLOPE = 0, BLOCK, 2 * BLOCK
@@ -138,6 +138,12 @@ def fma(typing, total, factor, other):
 def times(typing, a, b):
     """a * b, vectors both."""
     return _vector(_vector, _vector), lambda context, builder, signature, args: builder.fmul(*args, flags=_FLAGS)
+
+
+@intrinsic
+def plus(typing, a, b):
+    """a + b, vectors both."""
+    return _vector(_vector, _vector), lambda context, builder, signature, args: builder.fadd(*args, flags=_FLAGS)
 
 
 @intrinsic
@@ -384,7 +390,7 @@ def _clamp(x, low, high):
 
 
 @inlined
-def _exp(x):
+def exp(x):
     """e^x to 1 ulp; 0 where it would be below 3e-308."""
     s, q = _exp_parts(_clamp(x, -708.0, 710.0))
     return 0.0 if x < -708.0 else 2 * (s * q + s)
@@ -394,7 +400,7 @@ def _exp(x):
 def exponentials(numbers):
     """e^x of every number, in its place."""
     for at in range(numbers.size):
-        numbers[at] = _exp(numbers[at])
+        numbers[at] = exp(numbers[at])
 
 
 # --------------------------------------------------------------------------------------------------------------- waves
@@ -427,8 +433,8 @@ def _sine_and_cosine(x):
 
 
 # --------------------------------------------------------------------------------------------------------- activations
-SILU, RELU, TANH, GELU, SINE = range(5)
-ACTIVATIONS = {"silu": SILU, "relu": RELU, "tanh": TANH, "gelu": GELU, "sine": SINE}
+SILU, RELU, TANH, GELU, SINE, PRELU = range(6)
+ACTIVATIONS = {"silu": SILU, "relu": RELU, "tanh": TANH, "gelu": GELU, "sine": SINE, "prelu": PRELU}
 
 # erfc(z) = e^(-z^2) p(y) / (1 + 2z) with y = (z - 2.5) / (z + 2.5), in the form of Shepherd and Laframboise (1981): the
 # Chebyshev series of p, from mpmath with 60 digits, ends with terms of 4e-18; rewritten in powers, highest first, it
@@ -467,7 +473,10 @@ _erfc_series = _polynomial(
 
 @part
 def activate(kind, omega_0, record):
-    """The rows ACTIVATED and ACTIVATED_SLOPE of a record from its row VALUE; `omega_0` is the frequency of sines."""
+    """The rows ACTIVATED and ACTIVATED_SLOPE of a record from its row VALUE; `omega_0` is the frequency of sines.
+
+    Not of PRELU, which has parameters.
+    """
     if kind == SILU:
         silu(record)
     elif kind == RELU:
@@ -484,7 +493,7 @@ def activate(kind, omega_0, record):
 def silu(record):
     for s in range(BLOCK):
         x = record[VALUE + s]
-        sigmoid = 1 / (1 + _exp(-x))
+        sigmoid = 1 / (1 + exp(-x))
         value = x * sigmoid
         record[ACTIVATED + s] = value
         record[ACTIVATED_SLOPE + s] = sigmoid + value * (1 - sigmoid)
@@ -514,7 +523,7 @@ def _gelu(record):
     for s in range(BLOCK):
         x = record[VALUE + s]
         z = abs(x) * math.sqrt(0.5)
-        bell = _exp(-0.5 * (x * x))
+        bell = exp(-0.5 * (x * x))
         tail = 0.5 * bell * _erfc_series((z - _ERFC_CENTRE) / (z + _ERFC_CENTRE)) / (1 + 2 * z)
         below = tail if x < 0.0 else 1 - tail
         record[ACTIVATED + s] = x * below

@@ -39,20 +39,20 @@ from harness.train.fused.dense import (
     add_gradients,
     choose_output,
     collect,
+    compare,
     copy_outputs,
     pull_back,
     set_row,
     set_values,
-    subtract,
     take_samples,
 )
+from harness.train.fused.loss import gradient_factor, target_rows
 from harness.train.fused.simd import (
     ACTIVATED,
     ACTIVATED_SLOPE,
     BLOCK,
     JACOBIAN,
     LANES,
-    LOSS,
     NORMAL_EQUATIONS,
     ONE,
     PREDICT,
@@ -299,7 +299,7 @@ def evaluate(task, samples, sizes_at, flat_at, knots_at, x_at, y_at, first_at, s
     sizes = carray(sizes_at, (1 + depth, FIELDS))
     inputs, outputs, size = sizes[1, INPUTS], sizes[depth, OUTPUTS], sizes[0, PARAMETERS]
     flat, knots = carray(flat_at, (size,)), carray(knots_at, (sizes[0, KNOT_COUNT],))
-    x, y = carray(x_at, (inputs, samples)), carray(y_at, (outputs, samples))
+    x, y = carray(x_at, (inputs, samples)), carray(y_at, (target_rows(task, outputs), samples))
     first = carray(first_at, (size * size if task == NORMAL_EQUATIONS else outputs * samples,))
     second = carray(second_at, (outputs * samples * size if task == JACOBIAN else size,))
     work = carray(work_at, (sizes[0, ROOM],))
@@ -307,12 +307,12 @@ def evaluate(task, samples, sizes_at, flat_at, knots_at, x_at, y_at, first_at, s
     if task == NORMAL_EQUATIONS:
         fill(first, 0.0)
         fill(view(work, sizes[0, ROWS_OF_J], BLOCK * sizes[0, STEP_OF_J]), 0.0)
-    squares = 0.0
+    losses = 0.0
     for start in range(0, samples, BLOCK):
         count = min(SAMPLES, samples - start)
         _forward(sizes, flat, x, start, count, work)
         if task != PREDICT:
-            squares += subtract(sizes, RECORD, y, start, count, work)
+            losses += compare(task, sizes, RECORD, y, start, count, work)
         if task in (PREDICT, JACOBIAN):
             copy_outputs(sizes, RECORD, start, count, samples, first, work)
         else:
@@ -321,6 +321,6 @@ def evaluate(task, samples, sizes_at, flat_at, knots_at, x_at, y_at, first_at, s
             _add_normal_equations(sizes, flat, count, first, work)
         elif task == JACOBIAN:
             _write_jacobian(sizes, flat, start, count, samples, second, work)
-    if task in (LOSS, NORMAL_EQUATIONS):
-        _collect(sizes, 2.0 / y.size if task == LOSS else 1.0, work, second)
-    return squares
+    if task not in (PREDICT, JACOBIAN):
+        _collect(sizes, gradient_factor(task, y.size), work, second)
+    return losses

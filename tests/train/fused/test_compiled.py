@@ -129,4 +129,25 @@ def test_the_key_of_the_kernels_covers_their_sources(name):
                 imported = package / f"{node.module.removeprefix('harness.train.fused.').replace('.', '/')}.py"
                 todo += [imported] if imported not in found else []
     assert found == set(kernels._sources(name))
-    assert len(found) == 3 + len(module.PARTS)
+    assert len(found) == 4 + len(module.PARTS)
+
+
+@pytest.mark.slow
+def test_the_process_that_compiles_makes_the_bits_of_those_that_load(tmp_path):
+    """Adam on batches of classes, in a process with an empty cache and in the next one."""
+    code = """
+from harness.spec import Adam, MlpShape, Recipe, RunSpec, Task
+from harness.tasks import resolve
+from harness.train import fused_engine
+recipe = Recipe(optimizer=Adam(name="adam", batch_size=30), max_evaluations=20)
+run = RunSpec(task=resolve(Task(target="wine")), network=MlpShape(shape=(13, 6, 3)), recipe=recipe, seed=0)
+pack = fused_engine.prepare([run])
+state = fused_engine.advance(pack, fused_engine.begin(pack), 15)
+print(state.lanes[0].optimiser.position_P.tobytes().hex())
+"""
+    own = {**os.environ, "HARNESS_CACHE": str(tmp_path)}
+    seen = [
+        subprocess.run([sys.executable, "-c", code], env=own, capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    ]
+    assert seen[0] == seen[1]

@@ -29,6 +29,8 @@ from harness.families.spline import extend_knots
 from harness.families.splined import SplinedShape
 from harness.train.fused import kan, kernels
 from harness.train.fused.compiled import compiled
+from harness.train.fused.simd import CROSS_ENTROPY, SQUARES
+from harness.train.objective import LanePoints, loss_and_gradient
 
 pytestmark = pytest.mark.slow  # compiling takes longer than all other tests of a room
 
@@ -40,7 +42,7 @@ KNOTS = ["uniform", "uneven", "repeated"]
 MLPS = [
     MlpShape(shape=(3, *[width] * (depth - 1), outputs), activation=activation)
     for depth, width, outputs, activation in product(
-        (1, 2, 3, 4), (1, 5, 40), (1, 3), ("silu", "relu", "tanh", "gelu", "sine")
+        (1, 2, 3, 4), (1, 5, 40), (1, 3), ("silu", "relu", "tanh", "gelu", "sine", "prelu")
     )
 ]
 FEW = [
@@ -53,6 +55,8 @@ FEW = [
     MlpShape(shape=(1, 1), activation="tanh"),
     MlpShape(shape=(3, 7, 9, 2), activation="gelu"),
     MlpShape(shape=(3, 7, 9, 2), activation="sine", omega_0=5),
+    MlpShape(shape=(3, 7, 9, 2), activation="prelu"),
+    KanShape(shape=(3, 4, 2), grid=4, base="frozen", scales=True, bias=True),
     SplineMlpShape(shape=(2, 5, 1), grid=5),
     SplineMlpShape(shape=(3, 4, 9, 2), grid=4, order=2),
     SplineMlpShape(shape=(2, 5, 3, 2), grid=20, place="before"),
@@ -126,7 +130,7 @@ class Case:
 
     def loss_and_gradient(self):
         gradient = np.full(self.parameters.size, np.nan)
-        return kernels.loss_and_gradient(*self.arguments, self.y, gradient, self.work), gradient
+        return kernels.loss_and_gradient(SQUARES, *self.arguments, self.y, gradient, self.work), gradient
 
     def predict(self):
         out = np.full(self.y.shape, np.nan)
@@ -245,6 +249,79 @@ def test_the_derivative_of_the_size_of_q_at_0_is_that_of_q():
     case.parameters[4:8] = 0.0
     assert_equals_torch(case)
     assert (case.loss_and_gradient()[1][4:8] != 0.0).all()
+
+
+# -------------------------------------------------------------------------------------------------------------- classes
+class ClassCase(Case):
+    """Targets are the numbers of classes, one a sample."""
+
+    def __init__(self, network, samples=67, seed=0):
+        super().__init__(network, samples, seed=seed)
+        self.y = np.random.default_rng(seed + 1).integers(0, network.shape[-1], (1, samples)).astype(float)
+
+    def loss_and_gradient(self):
+        gradient = np.full(self.parameters.size, np.nan)
+        loss = kernels.loss_and_gradient(CROSS_ENTROPY, *self.arguments, self.y, gradient, self.work)
+        return loss, gradient
+
+    def torch_loss_and_gradient(self):
+        flat_P = torch.from_numpy(self.parameters)
+        points = LanePoints(*(torch.from_numpy(part.T[None].copy()) for part in (self.x, self.y)), are_classes=True)
+        loss_R, gradient_RP = loss_and_gradient(self.network, flat_P[None], self.torch_knots, points)
+        return self.torch_outputs(flat_P).numpy(), loss_R.item(), gradient_RP[0].numpy()
+
+
+def assert_losses_are_torchs(case, within=1e-12):
+    _, loss, gradient = case.torch_loss_and_gradient()
+    own_loss, own_gradient = case.loss_and_gradient()
+    assert abs(own_loss / loss - 1) < within, case.network
+    assert distance(own_gradient, gradient) < within, case.network
+
+
+@pytest.mark.parametrize("samples", [1, 64, 67, 256])
+def test_cross_entropies_are_those_of_torch(samples):
+    """Value and gradient, for networks of every family, two classes and many; a batch leaves no trace of its block."""
+    networks = [network for network in (*FEW, *FIXED) if network.shape[-1] > 1]
+    networks += [MlpShape(shape=(5, 7, 17)), KanShape(shape=(5, 3, 17), grid=3), SplineMlpShape(shape=(5, 17), grid=3)]
+    for network in networks:
+        assert_losses_are_torchs(ClassCase(network, samples))
+
+
+LOGITS = MlpShape(shape=(1, 4))  # whose outputs are its biases where x = 0
+LOGITS_OF_KAN = KanShape(shape=(1, 4), grid=1, base=False, bias=True)
+
+
+@pytest.mark.parametrize("network", [LOGITS, LOGITS_OF_KAN], ids=["mlp", "kan"])
+def test_cross_entropies_of_all_sizes_have_their_digits(network):
+    """Outputs of +-1e3, equal ones, a class that is told wrong for sure, and losses down to 1e-300."""
+    rows = [
+        [1e3, -1e3, 1e3, 0],
+        [-1e3, 1e3, -1e3, -1e3],
+        [5.0, 5.0, 5.0, 5.0],
+        [28, 0, 0, 0],
+        [27.7, 0, -9, -1e3],
+        [690, 0, 1, 2],
+        [1e-9, 0, 0, 0],
+        [0, 27.7, 0, 0],
+    ]
+    for row, shift in product(rows, (0.0, 1e3)):
+        case = ClassCase(network, samples=3)
+        case.parameters[:] = 0.0
+        case.parameters[-4:] = np.array(row) + shift
+        case.x[:], case.y[:] = 0.0, 0.0
+        assert_losses_are_torchs(case)
+
+
+def test_outputs_that_are_not_finite_make_a_cross_entropy_that_is_not():
+    """One of them is enough, of the class or not, and so is a class that does not exist."""
+    for network, output, bad in product((LOGITS, LOGITS_OF_KAN), (0, 3), (np.nan, np.inf, -np.inf)):
+        case = ClassCase(network, samples=70)
+        case.parameters[-4 + output] = bad
+        assert not np.isfinite(case.loss_and_gradient()[0]), (network, output, bad)
+    for number in (4.0, -1.0, np.nan):
+        case = ClassCase(LOGITS, samples=70)
+        case.y[0, 69] = number
+        assert not np.isfinite(case.loss_and_gradient()[0]), number
 
 
 @pytest.mark.parametrize("samples", [1, 63, 64, 65, 1000])
@@ -388,15 +465,15 @@ def test_bits_hang_on_the_arguments_alone(network):
 def test_kernels_can_be_called_from_compiled_code():
     """With the same bits as from Python."""
 
-    def twice(kind, sizes, flat, knots, x, y, gradient, work):
-        kernels.loss_and_gradient(kind, sizes, flat, knots, x, y, gradient, work)
-        return kernels.loss_and_gradient(kind, sizes, flat, knots, x, y, gradient, work)
+    def twice(loss, kind, sizes, flat, knots, x, y, gradient, work):
+        kernels.loss_and_gradient(loss, kind, sizes, flat, knots, x, y, gradient, work)
+        return kernels.loss_and_gradient(loss, kind, sizes, flat, knots, x, y, gradient, work)
 
     for network in (FEW[0], FEW[5], FEW[8]):
         case = Case(network)
         loss, gradient = case.loss_and_gradient()
         own = np.empty_like(gradient)
-        assert compiled(twice)(*case.arguments, case.y, own, case.work) == loss
+        assert compiled(twice)(SQUARES, *case.arguments, case.y, own, case.work) == loss
         assert own.tobytes() == gradient.tobytes()
 
 

@@ -19,6 +19,7 @@ from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
 from harness.spec import KanShape, MlpShape
 from harness.train.fused import kernels
 from harness.train.fused.optimisers import adam, lbfgs, levenberg, linear
+from harness.train.fused.simd import SQUARES
 
 pytestmark = pytest.mark.slow  # compiling takes longer than all other tests of a room
 
@@ -57,11 +58,11 @@ class Case:
         self.knots = families.initial_knots(network, 1, F64, "cpu")
         self.flat = families.initialise(network, [generator], 1.0, F64, "cpu")[0].numpy()
 
-    def problem(self):
+    def problem(self, by_point=False):
         kind, sizes = kernels.describe(self.network)
         knots = np.concatenate([np.zeros(0), *(knots.numpy().ravel() for knots in self.knots)])
-        arrays = (np.ascontiguousarray(array.T) for array in (self.x, self.y))
-        return (kind, sizes, knots, *arrays, kernels.workspace(self.network, len(self.x)))
+        arrays = (np.ascontiguousarray(array if by_point else array.T) for array in (self.x, self.y))
+        return (SQUARES, kind, sizes, knots, *arrays, kernels.workspace(self.network, len(self.x)))
 
     def loss(self, flat_P, points=slice(None)):
         """By torch, to be differentiated."""
@@ -471,7 +472,7 @@ def test_adam_takes_the_steps_of_torch(schedule, batch):
         optimizer.step()
         if schedule == "cosine":
             scheduler.step()
-    state, problem = adam.start(settings, case.flat, total_steps=20), case.problem()
+    state, problem = adam.start(settings, case.flat, total_steps=20), case.problem(batch is not None)
     for first in (0, 7):  # in two goes
         rows = slice(first, 7 if first == 0 else 20)
         batches = None if batch is None else np.stack(orders[rows])
@@ -508,7 +509,7 @@ def test_a_diverged_adam_rests_at_its_last_finite_position():
     case.y[7] = math.nan
     settings = Adam(name="adam", learning_rate=0.05)
     healthy = np.delete(np.arange(60), 7)[None].repeat(4, 0)
-    state = adam.advance(settings, adam.start(settings, case.flat), case.problem(), 4, healthy)
+    state = adam.advance(settings, adam.start(settings, case.flat), case.problem(by_point=True), 4, healthy)
     gone = adam.advance(settings, state, case.problem(), 5)
     peer = settings.start(torch.from_numpy(case.flat)[None])
     for loss, points in [(None, healthy[0])] * 4 + [(math.nan, slice(None))] * 5:
@@ -676,7 +677,7 @@ def test_a_stored_state_goes_on_as_if_never_interrupted(recipe, samples):
     settings, optimiser, more = RECIPES[recipe]
     case = Case(KAN, samples)
     case.flat *= 10
-    problem, total = case.problem(), len(ORDERS)
+    problem, total = case.problem(recipe == "batches"), len(ORDERS)
     schedule = {"total_steps": total} if recipe == "adam" else {}
     start = optimiser.start(settings, case.flat, **schedule)
     through = optimiser.advance(settings, start, problem, total, *more(0, total))
@@ -691,10 +692,10 @@ def test_a_stored_state_goes_on_as_if_never_interrupted(recipe, samples):
 
 def test_a_state_is_not_changed_by_what_comes_after_it():
     """`advance` works on a copy: a state can be advanced again, and to the same end."""
-    for settings, optimiser, more in RECIPES.values():
+    for recipe, (settings, optimiser, more) in RECIPES.items():
         case = Case(KAN)
         schedule = {"total_steps": 9} if optimiser is adam else {}
         state = optimiser.start(settings, case.flat, **schedule)
-        ends = [optimiser.advance(settings, state, case.problem(), 9, *more(0, 9)) for _ in range(2)]
+        ends = [optimiser.advance(settings, state, case.problem(recipe == "batches"), 9, *more(0, 9)) for _ in range(2)]
         assert same(*ends)
         assert np.array_equal(state.position_P, case.flat)

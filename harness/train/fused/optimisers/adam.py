@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.optimisers import Adam
-from harness.train.fused.compiled import compiled, part
+from harness.train.fused.compiled import compiled, inlined, part
 from harness.train.fused.kernels import loss_and_gradient
 from harness.train.fused.optimisers.lane import Array, Problem, freeze, thaw
 from harness.train.fused.optimisers.linear import assign, is_finite
 
 ALL_POINTS = np.empty((0, 0), np.int64)  # in place of batches
+AT_ONCE = 8  # numbers of a cache line
 
 
 @dataclass(frozen=True)
@@ -76,13 +77,16 @@ def advance(
     """At most `evaluations` more; less when the lane has diverged.
 
     `batches_SB` names the points of each step of this call, of which there must be as many as evaluations; without it
-    every step sees all points. A lane whose loss or gradient is not finite has diverged: it returns to its last
-    position where both were, and stays there, no longer counted.
+    every step sees all points. With batches the problem's arrays are x_NI and y_NO, where the numbers of a point lie
+    together: of many inputs, those of a batch then come from few places in memory. A lane whose loss or gradient is not
+    finite has diverged: it returns to its last position where both were, and stays there, no longer counted.
     """
     if batches_SB is not None and len(batches_SB) < evaluations:
         raise ValueError(f"batches_SB has {len(batches_SB)} rows for {evaluations} evaluations; give one an evaluation")
     arrays, record = thaw(state)
     constants = (settings.beta1, settings.beta2, settings.epsilon, settings.schedule == "cosine")
+    if batches_SB is not None and len(problem[4]) != len(problem[5]):
+        raise ValueError("with batches_SB the problem's arrays are x_NI and y_NO; give as many rows of x as of y")
     batches_SB = ALL_POINTS if batches_SB is None else np.array(batches_SB, np.int64)
     _train(*arrays, record, constants, batches_SB, problem, evaluations)
     return freeze(state, arrays, record)
@@ -95,18 +99,18 @@ def moved(state: AdamState, fresh: AdamState) -> AdamState:
 
 @compiled
 def _train(position_P, previous_P, mean_P, square_P, record, constants, batches_SB, problem, evaluations):
-    kind, sizes, knots, x_IN, y_ON, work = problem
+    objective, kind, sizes, knots, x_IN, y_ON, work = problem
     lane, batch = record[0], batches_SB.shape[1]
     gradient_P = np.empty_like(position_P)
     if batch > 0:
-        x_IN, y_ON = np.empty((x_IN.shape[0], batch)), np.empty((y_ON.shape[0], batch))
+        x_IN, y_ON = np.empty((x_IN.shape[1], batch)), np.empty((y_ON.shape[1], batch))
     for step in range(evaluations):
         if lane.diverged:
             break
         if batch > 0:
-            _gather(problem[3], batches_SB[step], x_IN)
-            _gather(problem[4], batches_SB[step], y_ON)
-        loss = loss_and_gradient(kind, sizes, position_P, knots, x_IN, y_ON, gradient_P, work)
+            _gather(problem[4], batches_SB[step], x_IN)
+            _gather(problem[5], batches_SB[step], y_ON)
+        loss = loss_and_gradient(objective, kind, sizes, position_P, knots, x_IN, y_ON, gradient_P, work)
         lane.evaluations += 1
         if abs(loss) < inf and is_finite(gradient_P):
             lane.loss = loss
@@ -120,12 +124,15 @@ def _train(position_P, previous_P, mean_P, square_P, record, constants, batches_
 
 @part
 def _gather(source, index_B, batch):
-    for row in range(source.shape[0]):
-        for b in range(index_B.shape[0]):
-            batch[row, b] = source[row, index_B[b]]
+    """Rows of `source` as columns of the batch, a few at a time, so that each cache line is written at once."""
+    for first in range(0, index_B.shape[0], AT_ONCE):
+        last = min(first + AT_ONCE, index_B.shape[0])
+        for column in range(source.shape[1]):
+            for b in range(first, last):
+                batch[column, b] = source[index_B[b], column]
 
 
-@part
+@inlined  # as a part it rounded otherwise in the process that compiled it than in those that load it
 def _step(position_P, mean_P, square_P, gradient_P, constants, lane):
     """The step number `lane.iterations`, counted from 1."""
     beta1, beta2, epsilon, cosine = constants

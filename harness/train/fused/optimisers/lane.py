@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-Problem = tuple[int, NDArray[np.int64], Array, Array, Array, Array]
+Problem = tuple[int, int, NDArray[np.int64], Array, Array, Array, Array]
 State = TypeVar("State")
 
 

@@ -169,14 +169,14 @@ def _rules(settings: Lbfgs) -> tuple[tuple[float, float, float], int]:
 # --------------------------------------------------------------------------------------------------------- evaluation
 @compiled
 def _train(arrays, record, rules, problem, evaluations):
-    kind, sizes, knots, x_IN, y_ON, work = problem
+    objective, kind, sizes, knots, x_IN, y_ON, work = problem
     lane = record[0]
     probe_P, gradient_P = np.empty_like(arrays.position_P), np.empty_like(arrays.position_P)
     for _ in range(evaluations):
         if lane.finished or lane.diverged:
             break
         _ask(arrays, record, probe_P)
-        loss = loss_and_gradient(kind, sizes, probe_P, knots, x_IN, y_ON, gradient_P, work)
+        loss = loss_and_gradient(objective, kind, sizes, probe_P, knots, x_IN, y_ON, gradient_P, work)
         _tell(arrays, record, rules, loss, gradient_P)
 
 

@@ -127,7 +127,7 @@ def moved(state: LevenbergState, fresh: LevenbergState) -> LevenbergState:
 @compiled
 def _train(position_P, record, dampings, tolerances, ridge, splines_E3, problem, evaluations):
     first_damping, shrink, growth = dampings
-    lane, residuals = record[0], problem[4].size
+    lane, residuals = record[0], problem[5].size
     here = _room(position_P.size, residuals, ridge)
     there = _room(position_P.size, residuals, ridge)
     step_P, trial_P = np.empty_like(position_P), np.empty_like(position_P)
@@ -213,7 +213,7 @@ def _room(parameters, residuals, ridge):
 @part
 def _linearise(position_P, system, ridge, splines_E3, problem):
     """Fill the system at a position: the loss, +inf if it or its gradient isn't finite; J^T J's largest diagonal."""
-    kind, sizes, knots, x_IN, y_ON, work = problem
+    _, kind, sizes, knots, x_IN, y_ON, work = problem
     if _is_dual(position_P.size, y_ON.size, ridge):
         jacobian_RP = np.empty((y_ON.size, position_P.size))
         residuals_and_jacobian(kind, sizes, position_P, knots, x_IN, y_ON, system.residual_R, jacobian_RP, work)
