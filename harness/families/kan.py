@@ -174,7 +174,7 @@ class KanShape(SplinedShape):
         return layer.sites(convention) * basis + 2 * layer.edges * terms + base + bias
 
     def products(self, layer: Layer) -> int:
-        """Splines train here with the local evaluator, whose spline part has no matrix product at all."""
+        """Of the local evaluator, whose spline part has no matrix product at all."""
         return 2 * layer.edges if self.base else 0
 
     def layer_executed(self, layer: Layer, prices: Prices) -> int:

@@ -54,7 +54,7 @@ def initial_knots(network: ShapeBase, lanes: int, dtype: torch.dtype, device: to
 
 
 def forward(network: ShapeBase, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor) -> Tensor:
-    """Outputs [R, N, O], differentiable in `flat_RP` and `x_RNI`."""
+    """Outputs [R, N, O], differentiable in `flat_RP` and `x_RNI`: once if a KAN has wide layers, else to any degree."""
     return network.forward(unflatten(network, flat_RP), knots, x_RNI)
 
 

@@ -110,7 +110,7 @@ def _spans(knots_RIT: Tensor, x_RIN: Tensor) -> tuple[Tensor, Tensor]:
             below_RIN += (x_RIN >= knot_RI1).view(torch.uint8)
         found_RIN = below_RIN.long().sub_(1)
     else:
-        found_RIN = torch.searchsorted(knots_RIT, x_RIN, right=True).sub_(1)
+        found_RIN = torch.searchsorted(knots_RIT.contiguous(), x_RIN.contiguous(), right=True).sub_(1)
     inside_RIN = ((found_RIN >= 0) & (found_RIN <= last)).to(x_RIN.dtype)
     return found_RIN.clamp_(0, last), inside_RIN
 

@@ -6,6 +6,7 @@ Legend: R lanes, P parameters.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -44,7 +45,6 @@ class Adam(GradientOptimiser):
     state = AdamState
     tunable = ("learning_rate", "schedule", "beta1", "beta2", "epsilon")
     has_loop = True
-    torch_version = 2  # since its corrections of bias are computed on the device
 
     name: Literal["adam"]
     learning_rate: Positive = 1e-3
@@ -95,7 +95,7 @@ class Adam(GradientOptimiser):
         steps_R = state.steps_R + 1
         steps = steps_R[0]  # a power of one number does not depend on its place among others
         rate_R = state.learning_rate_R * (self._decay(state) / (1 - self.beta1**steps))
-        scale_RP = square_RP.sqrt() / (1 - self.beta2**steps).sqrt() + self.epsilon
+        scale_RP = square_RP.sqrt() / _as_math(torch.sqrt, 1 - self.beta2**steps) + self.epsilon
         moved_RP = state.position_RP - rate_R[:, None] * (mean_RP / scale_RP)
         return AdamState(
             position_RP=choose(moving_R, moved_RP, state.previous_RP),
@@ -121,7 +121,7 @@ class Adam(GradientOptimiser):
         """The share of the learning rate in the next step: 1, or CosineAnnealingLR's closed form (0 after its end)."""
         if self.schedule == "constant" or state.total_steps is None:
             return 1.0
-        return (1 + (math.pi * (state.steps_R[0] / state.total_steps).clamp(max=1)).cos()) / 2
+        return (1 + _as_math(torch.cos, math.pi * (state.steps_R[0] / state.total_steps).clamp(max=1))) / 2
 
     def why_no_pde(self) -> str | None:
         if self.batch_size is None:
@@ -151,3 +151,8 @@ class Adam(GradientOptimiser):
     def that_matters(self, network: ShapeBase, points: int) -> Adam:
         """A batch of all points is none."""
         return self.model_copy(update={"batch_size": None}) if (self.batch_size or 0) >= points else self
+
+
+def _as_math(function: Callable[[Tensor], Tensor], number: Tensor) -> Tensor:
+    """A function of one number, rounded as Python's: on a CPU torch's of real numbers is now and then off by a bit."""
+    return function(number.to(torch.complex128)).real

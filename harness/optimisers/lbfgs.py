@@ -283,8 +283,8 @@ def _next_length(
     back_R = torch.where(back_R.isnan(), (least_R + most_R) / 2, back_R)
     bounded_R = back_R.clamp(least_R, most_R)
     is_bounded_R = or_not(close_R, zooming_R & (back_R > 0) & (back_R < 1))
-    next_R = right_R - width_R * torch.where(is_bounded_R, bounded_R, back_R)
-    return next_R, but_not(bounded_R != back_R, is_bounded_R)
+    next_R = torch.where(is_bounded_R, bounded_R, back_R)
+    return right_R - width_R * next_R, next_R != bounded_R
 
 
 def _cubic_minimum(left_RL: Tensor, right_RL: Tensor, across_RL: Tensor) -> Tensor:

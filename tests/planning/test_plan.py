@@ -510,7 +510,6 @@ def test_an_mlp_with_splines_is_matched_by_its_grid_and_trained_like_a_kan():
 
 
 LADDER = {
-    "{family: mlp, depth: 3, activation: prelu}": "width",
     "{family: spline_mlp, hidden: [4], place: before, rank: 2}": "grid",
     "{family: rbf_kan, hidden: [4]}": "grid",
     "{family: chebyshev_kan, hidden: [4]}": "degree",

@@ -70,6 +70,7 @@ from harness.train.fused.simd import (
     jacobian_step,
     load,
     places,
+    plus,
     row_product,
     row_total,
     silu,
@@ -239,7 +240,7 @@ def _set_gaussians(functions, first, spacing, record, rows):
     for s in range(0, BLOCK, LANES):
         u = load(record, ARGUMENT + s)
         for g in range(functions):
-            away = times(spread(1 / spacing), fma(u, -1.0, spread(first + g * spacing)))
+            away = times(spread(1 / spacing), plus(u, spread(-(first + g * spacing))))
             store(rows, g * BLOCK + s, times(times(spread(-1.0), away), away))
     exponentials(rows)
 
@@ -270,10 +271,10 @@ def _set_arguments(layer, epsilon, flat, work):
     for s in range(0, BLOCK, LANES):
         sum_, squares = spread(0.0), spread(0.0)
         for i in range(nodes):
-            sum_ = fma(sum_, 1.0, load(work, records + i * RECORD + VALUE + s))
+            sum_ = plus(sum_, load(work, records + i * RECORD + VALUE + s))
         less_mean = times(spread(-1.0 / nodes), sum_)
         for i in range(nodes):
-            centred = fma(load(work, records + i * RECORD + VALUE + s), 1.0, less_mean)
+            centred = plus(load(work, records + i * RECORD + VALUE + s), less_mean)
             squares = fma(squares, centred, centred)
             store(work, records + i * RECORD + STANDARD + s, centred)
         store(reciprocals, s, times(spread(1.0 / nodes), squares))
@@ -302,7 +303,7 @@ def _fold_arguments(layer, flat, work):
         sum_, product, reciprocal = spread(0.0), spread(0.0), load(work, layer[NORM_ROWS] + s)
         for i in range(nodes):
             by_standard = times(spread(flat[layer[NORM] + i]), load(work, records + i * RECORD + DELTA + s))
-            sum_ = fma(sum_, 1.0, by_standard)
+            sum_ = plus(sum_, by_standard)
             product = fma(product, by_standard, load(work, records + i * RECORD + STANDARD + s))
         less_mean, less_product = times(spread(-1.0 / nodes), sum_), times(spread(-1.0 / nodes), product)
         for i in range(nodes):

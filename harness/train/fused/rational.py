@@ -16,7 +16,7 @@ import numpy as np
 from numba import carray
 
 from harness.families import RationalKanShape
-from harness.train.fused.compiled import part
+from harness.train.fused.compiled import inlined, part
 from harness.train.fused.dense import (
     BIAS,
     BIAS_SUM,
@@ -64,6 +64,7 @@ from harness.train.fused.simd import (
     jacobian_step,
     load,
     places,
+    plus,
     spread,
     store,
     times,
@@ -145,22 +146,33 @@ def _group(layer, i):
 
 @part
 def _set_polynomials(upper, lower, record):
-    """P, its slope, Q and its slope, in ACTIVATED, ACTIVATED_SLOPE, BY_P and BY_Q, by Horner's scheme."""
-    for s in range(0, BLOCK, LANES):
-        x = load(record, VALUE + s)
+    """P, its slope, Q and its slope, in ACTIVATED, ACTIVATED_SLOPE, BY_P and BY_Q, of a copy of x, ARGUMENT."""
+    for s in range(0, BLOCK, 2 * LANES):
+        x, y = load(record, VALUE + s), load(record, VALUE + s + LANES)
         store(record, ARGUMENT + s, x)
-        p, p_slope = spread(upper[upper.size - 1]), spread(0.0)
-        for m in range(upper.size - 2, -1, -1):
-            p_slope = fma(p, p_slope, x)
-            p = fma(spread(upper[m]), p, x)
-        q, q_slope = spread(lower[lower.size - 1]), spread(0.0)
-        for n in range(lower.size - 2, -1, -1):
-            q_slope = fma(q, q_slope, x)
-            q = fma(spread(lower[n]), q, x)
+        store(record, ARGUMENT + s + LANES, y)
+        p, p_slope, q, q_slope = _horner(upper, x, y)
         store(record, ACTIVATED + s, p)
+        store(record, ACTIVATED + s + LANES, q)
         store(record, ACTIVATED_SLOPE + s, p_slope)
-        store(record, BY_P + s, times(q, x))
-        store(record, BY_Q + s, fma(q, q_slope, x))
+        store(record, ACTIVATED_SLOPE + s + LANES, q_slope)
+        p, p_slope, q, q_slope = _horner(lower, x, y)
+        store(record, BY_P + s, times(p, x))
+        store(record, BY_P + s + LANES, times(q, y))
+        store(record, BY_Q + s, fma(p, p_slope, x))
+        store(record, BY_Q + s + LANES, fma(q, q_slope, y))
+
+
+@inlined
+def _horner(coef, x, y):
+    """c_0 + x (c_1 + x (c_2 + ...)) and its slope, and the same of y."""
+    p = q = spread(coef[coef.size - 1])
+    p_slope = q_slope = spread(0.0)
+    for m in range(coef.size - 2, -1, -1):
+        coefficient = spread(coef[m])
+        p_slope, q_slope = fma(p, p_slope, x), fma(q, q_slope, y)
+        p, q = fma(coefficient, p, x), fma(coefficient, q, y)
+    return p, p_slope, q, q_slope
 
 
 @part
@@ -171,16 +183,25 @@ def _add_coef_gradients(sizes, layer, work):
     for i in range(layer[INPUTS]):
         record = view(work, layer[INPUT_RECORDS] + i * RECORD, RECORD)
         lower = view(work, layer[COEF_SUM] + (above + _group(layer, i) * below) * LANES, below * LANES)
-        for s in range(0, BLOCK, LANES):
-            x, delta = load(record, ARGUMENT + s), load(record, DELTA + s)
-            by_coef = times(delta, load(record, BY_P + s))
-            for m in range(above):
-                store(upper, m * LANES, fma(load(upper, m * LANES), 1.0, by_coef))
-                by_coef = times(by_coef, x)
-            by_coef = times(delta, load(record, BY_Q + s))
-            for n in range(below):
-                by_coef = times(by_coef, x)
-                store(lower, n * LANES, fma(load(lower, n * LANES), 1.0, by_coef))
+        _add_powers(record, BY_P, 0, upper)
+        _add_powers(record, BY_Q, 1, lower)
+
+
+@inlined
+def _add_powers(record, by, first, sums):
+    """Add DELTA times the row `by` times the powers of x from `first` on, a vector each; four samples of it in turn."""
+    for s in range(0, BLOCK, 4 * LANES):
+        x0, x1 = load(record, ARGUMENT + s), load(record, ARGUMENT + s + LANES)
+        x2, x3 = load(record, ARGUMENT + s + 2 * LANES), load(record, ARGUMENT + s + 3 * LANES)
+        a = times(load(record, DELTA + s), load(record, by + s))
+        b = times(load(record, DELTA + s + LANES), load(record, by + s + LANES))
+        c = times(load(record, DELTA + s + 2 * LANES), load(record, by + s + 2 * LANES))
+        d = times(load(record, DELTA + s + 3 * LANES), load(record, by + s + 3 * LANES))
+        if first == 1:
+            a, b, c, d = times(a, x0), times(b, x1), times(c, x2), times(d, x3)
+        for at in range(0, sums.size, LANES):
+            store(sums, at, plus(plus(load(sums, at), plus(a, b)), plus(c, d)))
+            a, b, c, d = times(a, x0), times(b, x1), times(c, x2), times(d, x3)
 
 
 # -------------------------------------------------------------------------------------------------------- whole blocks

@@ -141,6 +141,12 @@ def times(typing, a, b):
 
 
 @intrinsic
+def plus(typing, a, b):
+    """a + b, vectors both."""
+    return _vector(_vector, _vector), lambda context, builder, signature, args: builder.fadd(*args, flags=_FLAGS)
+
+
+@intrinsic
 def total(typing, vector):
     """The sum over a vector, by halves."""
 

@@ -281,7 +281,7 @@ def assert_losses_are_torchs(case, within=1e-12):
 @pytest.mark.parametrize("samples", [1, 64, 67, 256])
 def test_cross_entropies_are_those_of_torch(samples):
     """Value and gradient, for networks of every family, two classes and many; a batch leaves no trace of its block."""
-    networks = [network for network in FEW if network.shape[-1] > 1]
+    networks = [network for network in (*FEW, *FIXED) if network.shape[-1] > 1]
     networks += [MlpShape(shape=(5, 7, 17)), KanShape(shape=(5, 3, 17), grid=3), SplineMlpShape(shape=(5, 17), grid=3)]
     for network in networks:
         assert_losses_are_torchs(ClassCase(network, samples))
