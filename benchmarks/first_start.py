@@ -49,8 +49,10 @@ def compare(folder: Path, before: Path | None = None) -> Report:
     for plan in PLANS:
         row: dict = {"plan": plan}
         for name in (BEFORE, TODAY):
-            compiling = _compiling(plan, folders[name]) if name in folders else Took(math.nan, math.nan)
-            console.print(f"first start: {plan}, {name}: {compiling.wall:.0f} s, {compiling.cpu:.0f} CPU s")
+            compiling = Took(math.nan, math.nan)
+            if name in folders:
+                compiling = _compiling(plan, folders[name])
+                console.print(f"first start of {plan}, {name}: {compiling.wall:.0f} s, {compiling.cpu:.0f} CPU s")
             row |= {f"{name}_wall": compiling.wall, f"{name}_cpu": compiling.cpu}
         rows.append(row)
     return Report(
