@@ -213,7 +213,7 @@ def _classes(task: str, family: str, width: int, grid: int | None, dtype: str) -
     fields = {"family": family, "hidden": f"[{width}]", **basis}
     architecture = f"{{{', '.join(f'{name}: {value}' for name, value in fields.items())}}}"
     rows = []
-    for engine in ("torch", "chosen") if dtype == "float64" else ("torch",):  # the chosen one is torch for float32
+    for engine in ("torch", "chosen") if dtype == "float64" else ("chosen",):  # which is torch for float32
         about = _training(task, architecture, A_CALL[family], batch=BATCH, seeds=LANES, dtype=dtype, engine=engine)
         rows.append(Row(f"our engine, {engine}", "training", about))
     plain = {"module": f"Plain{family.title()}", "sizes": {"width": width, **basis}, "task": task, "batch": BATCH}

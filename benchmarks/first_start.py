@@ -1,5 +1,6 @@
 """What the first start of an experiment compiles, before and after a change."""
 
+import math
 import resource
 import subprocess
 import sys
@@ -48,9 +49,10 @@ def compare(folder: Path, before: Path | None = None) -> Report:
     for plan in PLANS:
         row: dict = {"plan": plan}
         for name in (BEFORE, TODAY):
+            compiling = Took(math.nan, math.nan)
             if name in folders:
-                console.print(f"first start: {plan}, {name}")
-            compiling = _compiling(plan, folders[name]) if name in folders else Took(float("nan"), float("nan"))
+                compiling = _compiling(plan, folders[name])
+                console.print(f"first start of {plan}, {name}: {compiling.wall:.0f} s, {compiling.cpu:.0f} CPU s")
             row |= {f"{name}_wall": compiling.wall, f"{name}_cpu": compiling.cpu}
         rows.append(row)
     return Report(
