@@ -68,8 +68,10 @@ def optimiser(settings: dict, network: dict, lanes: int, points: int, evaluation
         lambda position_RP: loss_and_gradient(made, position_RP, knots, samples), made, knots, x_RNI, y_RNO
     )
 
+    start = own.start(flat_RP, total_steps=evaluations)
+
     def train() -> None:
-        state = own.start(flat_RP, total_steps=evaluations)
+        state = start
         for _ in range(evaluations):
             state = own.evaluate(state, objective)
 
@@ -80,7 +82,7 @@ def optimiser(settings: dict, network: dict, lanes: int, points: int, evaluation
 
     @torch.no_grad()
     def tell_again() -> None:
-        state = own.start(flat_RP, total_steps=evaluations)
+        state = start
         for each in told:
             own.ask(state)
             state = own.tell(state, *each)
