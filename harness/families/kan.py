@@ -29,8 +29,8 @@ Base = bool | Literal["frozen"]
 # A layer is wide if k+1 passes over its edges hold this many times as many numbers as the bases of its inputs. Fitted
 # once, over 504 pairs of outputs (1 to 64) and intervals (3 to 200) with orders 1, 3 and 5, in float64 and float32, on
 # one core of an AMD EPYC (AVX-512): all 144 layers that were wide by it were evaluated 1.3 to 37 times faster (median
-# 2.7) as one product, forward and backward; of the others the median was slower so. Layers of fewer than FEW_EDGES edges
-# would gain little, and kept runs of toy networks would train to other last bits.
+# 2.7) as one product, forward and backward; of the others the median was slower so. Layers of fewer edges would gain
+# little, and kept runs of toy networks would train to other last bits.
 WIDE, FEW_EDGES = 3, 32
 
 

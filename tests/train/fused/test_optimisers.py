@@ -16,6 +16,7 @@ from scipy.optimize import least_squares
 
 from harness import families
 from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
+from harness.optimisers.lbfgs import Marks
 from harness.spec import KanShape, MlpShape
 from harness.train.fused import kernels
 from harness.train.fused.optimisers import adam, lbfgs, levenberg, linear
@@ -434,7 +435,7 @@ def test_lbfgs_on_a_kernel_walks_the_path_of_the_torch_engine(network):
         peer = PAPER.tell(peer, torch.tensor([loss], dtype=F64), torch.from_numpy(gradient)[None])
         state = lbfgs.advance(PAPER, state, problem, 1)
         assert (state.iterations, state.probes, state.zooming) == (
-            peer.iterations_R.item(), peer.probes_R.item(), peer.zooming_R.item(),
+            peer.iterations_R.item(), peer.probes_R.item(), Marks(*peer.marks_RB[0].tolist()).zooming,
         )  # fmt: skip
         np.testing.assert_allclose(state.position_P, peer.position_RP[0], rtol=0, atol=1e-9)
 
