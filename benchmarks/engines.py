@@ -244,7 +244,7 @@ def _knots(task: str, shape: tuple[int, ...]) -> Block:
     network = KanShape(shape=shape, grid=5)
     evaluation = Row("an evaluation", "evaluator", {"network": said(network), "dtype": "float64", "lanes": 2})
     evaluation.arguments["points"] = BATCH
-    update = Row("a knot update", "knot_update", {"network": said(network), "task": task}, lanes=2)
+    update = Row("a knot update", "knot_update", {"network": said(network), "task": task})
     what = f"{words(network)} on {task}: all training points, against an evaluation of {BATCH}"
     return Block(what, (evaluation, update), beside=evaluation.name)
 
