@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, partial
 from importlib.util import module_from_spec, spec_from_file_location
+from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -127,11 +128,15 @@ def plain_torch(module: str, sizes: dict, task: str, batch: int, lanes: int, dty
 
 
 def knot_update(network: dict, task: str) -> Work:
-    """Knots of one lane moved to its activations at all training points of a task."""
-    made, flat_RP, knots = _network(network, torch.float64, lanes=1)
+    """Knots moved by the torch engine to the activations at all training points of a task, two lanes together."""
+    made, flat_RP, knots = _network(network, torch.float64, lanes=2)
     run_task = resolve(Task(target=task))
-    x_RNI = torch.from_numpy(scaled(run_task, draw(run_task, 0).train.x)[None].copy())
-    return Work(lambda: families.update_knots(made, flat_RP, knots, x_RNI, GRID_EPS, MARGIN), trained_by="torch")
+    x_NI = torch.from_numpy(scaled(run_task, draw(run_task, 0).train.x))
+    x_RNI = x_NI.expand(2, -1, -1).clone()
+    # An earlier commit may know one solver only.
+    together = {"solver": "qr"} if "solver" in signature(families.update_knots).parameters else {}
+    move = partial(families.update_knots, made, flat_RP, knots, x_RNI, GRID_EPS, MARGIN, **together)
+    return Work(move, lanes=2, trained_by="torch")
 
 
 MEASURES: Mapping[str, Callable[..., Work]] = {

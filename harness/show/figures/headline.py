@@ -29,6 +29,7 @@ TASK_COLUMNS, AXIS_COLUMNS = 2, 3
 MOST_ROWS = 30  # in a panel
 UNDECIDED = "0.45"  # grey
 LETTERS, TITLE_LETTERS = 24, 90  # of a label, and of the titles of a row of panels
+LONGEST_NAME = 16  # of a side; two longer ones do not fit beside each other, and are called A and B
 
 
 class _Row(NamedTuple):
@@ -60,15 +61,19 @@ def headline_figure(found: Headline, styles: Mapping[str, Style]) -> Figure | No
     columns = min(side_by_side(TASK_COLUMNS if by_task else AXIS_COLUMNS), len(panels))
     longest = max(len(rows) for rows in panels.values())
     figure, axes = panel_grid(len(panels), columns, 0.75 + ROW_HEIGHT * (longest + 1))
+    labels = found.first.label, found.second.label
+    names = labels if max(map(len, labels)) <= LONGEST_NAME else ("A", "B")
     every_row = list(itertools.chain.from_iterable(panels.values()))
     for panel, (title, rows) in zip(axes, panels.items(), strict=True):
-        _draw(panel, rows, found, styles)
+        _draw(panel, rows, found, names, styles)
         _set_ratios(panel, every_row)  # the same on every panel, so that the eye compares them
         panel.set_title(textwrap.shorten(title, TITLE_LETTERS // columns, placeholder="…"))
     loss = LOSS_WORDS[found.metric]
-    title = f"{found.first.label} or {found.second.label}: whose {loss} is lower, and how many times?"
-    write_head(figure, [], title)
-    write_note(figure, [f"Bars: {100 * found.level:.3g} % intervals over seeds. Hollow: undecided."])
+    write_head(figure, [], f"{names[0]} or {names[1]}: whose {loss} is lower, and how many times?")
+    notes = [f"Bars: {100 * found.level:.3g} % intervals over seeds. Hollow: undecided."]
+    if names != labels:
+        notes.append(f"A: {labels[0]}. B: {labels[1]}.")
+    write_note(figure, notes)
     return figure
 
 
@@ -95,14 +100,19 @@ def _axis_panels(found: Headline) -> dict[str, list[_Row]]:
         ratios = {task: found.reading(task, axis, found.places[-1]).ratio for task in found.tasks}
         rows = [_Row(task, ratio, 0.0) for task, ratio in ratios.items() if ratio.estimate is not None]
         rows.sort(key=lambda row: -(row.ratio.estimate or 0.0))
-        panels[f"at equal {all_axes()[axis].words}"] = [
+        words, short = all_axes()[axis].words, all_axes()[axis].short
+        is_long = len(f"at equal {words}") > TITLE_LETTERS // AXIS_COLUMNS  # it would lose the name of its count
+        panels[f"at equal {short if is_long else words}"] = [
             *rows[: MOST_ROWS // 2],
             *rows[MOST_ROWS // 2 :][-MOST_ROWS // 2 :],
         ]
     return panels
 
 
-def _draw(axes: Axes, rows: Sequence[_Row], found: Headline, styles: Mapping[str, Style]) -> None:
+def _draw(
+    axes: Axes, rows: Sequence[_Row], found: Headline, names: tuple[str, str], styles: Mapping[str, Style]
+) -> None:
+    """The rows of a panel; `names` are what the sides are called, the first one's to the right."""
     first, second = found.first.label, found.second.label
     heights = -np.cumsum([1.0 + row.gap for row in rows])
     for height, (_, ratio, _) in zip(heights, rows, strict=True):
@@ -120,7 +130,7 @@ def _draw(axes: Axes, rows: Sequence[_Row], found: Headline, styles: Mapping[str
     axes.set_yticks(heights, [textwrap.shorten(row.label, LETTERS, placeholder="…") for row in rows])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    for name, text, side, shift in ((second, f"◀ {second}", "right", -5), (first, f"{first} ▶", "left", 5)):
+    for label, text, side, shift in ((second, f"◀ {names[1]}", "right", -5), (first, f"{names[0]} ▶", "left", 5)):
         axes.annotate(
             text,
             (1, 1),
@@ -131,7 +141,7 @@ def _draw(axes: Axes, rows: Sequence[_Row], found: Headline, styles: Mapping[str
             va="top",
             weight="bold",
             fontsize=LABEL_SIZE,
-            color=styles[name].text_colour,
+            color=styles[label].text_colour,
         )
     axes.set_xlabel("times lower")
 

@@ -4,9 +4,11 @@ pytest tests/show/figures/test_headline_figure.py
 """
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.colors import to_hex
+from matplotlib.text import Text
 
 from harness.judging.found import Found
 from harness.judging.headline import Headline, Reading
@@ -78,3 +80,17 @@ def test_no_answer_is_taller_than_a_page():
         figure = headline_figure(made(2), STYLES)
     lefts = {round(axes.get_subplotspec().colspan.start) for axes in figure.axes}
     assert lefts == {0}
+
+
+def test_long_names_of_sides_take_no_room_from_the_axes(tmp_path):
+    """Sides of several arms are A and B, which a note explains: no text of a panel reaches into another panel."""
+    sides = Side("the best of kan, kan_coarse", ("kan",)), Side("the best of mlp_2, mlp_3, mlp_relu", ("mlp",))
+    styles = named_styles([side.label for side in sides])
+    figure = headline_figure(replace(made(5), first=sides[0], second=sides[1]), styles)
+    figure.savefig(tmp_path / "answer.png")
+    texts = [text.get_text() for text in figure.findobj(Text)]
+
+    assert "A: the best of kan, kan_coarse. B: the best of mlp_2, mlp_3, mlp_relu." in " ".join(" ".join(texts).split())
+    assert {"A ▶", "◀ B"} <= set(texts)
+    for axes in figure.axes:
+        assert axes.get_window_extent().width > 0.15 * figure.bbox.width
