@@ -165,9 +165,8 @@ def check_wandb(mode: Literal["online", "offline"]) -> None:
         raise HarnessError(f"wandb: {mode}: it is not installed; `pip install wandb`, or go without")
     if mode == "offline":
         return
-    code = (
-        "import sys, wandb; sys.exit(not wandb.login(verify=False))"  # which asks for a key where there is a terminal
-    )
+    # It would ask for a key where there is a terminal. Its end is not waited for: wandb 0.31 was seen to hang there.
+    code = "import os, wandb; os._exit(not wandb.login(verify=False))"
     done = subprocess.run(
         [sys.executable, "-c", code], env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False
     )

@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from harness.count import run_flops
-from harness.families.prices import DEFAULT_WEIGHTS, WEIGHTS
+from harness.families.prices import WEIGHTS
 from harness.spec import PDE_BLOCK, PlannedRun, RunSpec, canonical_json, points_at_a_time, samples_per_evaluation
 from harness.spec.run import Device, Dtype, Engine
 
 # What the lanes of a pack may take in memory. On a CPU more lanes share the cost of calling torch but leave the cache;
 # on a GPU they fill the device, whose smallest kinds have 16 GiB, with room for a second pack. Assumed, not tuned.
-PACK_BYTES: dict[Device, int] = {"cpu": 2**29, "cuda": 2**33}
+PACK_BYTES: dict[Device, int] = {"cpu": 2**30, "cuda": 2**33}
 FEWEST = 2  # starts of a pack: the torch engine gives a lone one an idle companion
 NUMBER_BYTES: dict[Dtype, int] = {"float64": 8, "float32": 4}
 
@@ -57,14 +57,14 @@ def runs_at_a_time(run: RunSpec, device: Device) -> int:
 
 
 def lane_bytes(run: RunSpec) -> int:
-    """Memory that the torch engine takes for a lane, roughly and rather too much.
+    """Memory that the torch engine takes for a lane, roughly and rather too much (seen: 2 to 5 times).
 
     That is its points, what an evaluation leaves for its backward pass, and what its optimiser keeps. An evaluation is
     taken to leave a number for each operation that is no part of a matrix product.
     """
     network, task = run.network, run.task
     points = points_at_a_time(run.recipe, task.train_points)
-    prices = WEIGHTS[DEFAULT_WEIGHTS]
+    prices = WEIGHTS["unit"]
     left_a_sample = network.executed_evaluation(prices) - network.evaluation_flops("matmul", prices)
     samples = samples_per_evaluation(run.recipe, points)
     numbers = (
