@@ -1,6 +1,6 @@
 """Two checkouts of this project side by side: a process for each, in which `harness` is that checkout's.
 
-    with started(before=Path("/tmp/before")) as checkouts:
+    with started(before=Path("../before")) as checkouts:
         timings = race(rows, checkouts, rounds=9)
 
 The code that measures is today's in both. Processes take turns, so that only one works at a time.
