@@ -30,6 +30,7 @@ class SideCurve:
     """ln of a value by size [n] and seed [n, s], nan where a run diverged; `lost` [n] is the share that did.
 
     Of a side of several arms `without` has by seed what the curve would be if that seed had not been run (`SideRuns`).
+    `cells` has a row a run, with its `size` and its `cell`.
     """
 
     name: str
@@ -38,13 +39,18 @@ class SideCurve:
     logs: np.ndarray
     lost: np.ndarray
     seeds: tuple[int | str, ...]
+    cells: pd.DataFrame = field(compare=False)
     without: Mapping[int | str, SideCurve] = field(default_factory=dict)
 
 
 def side_curve(side: SideRuns, axis: str, column: str = LOSS) -> SideCurve:
     """The curve of a side, where arms are chosen also without each seed; errors are those of `curve`."""
-    without = {seed: curve(runs, axis, column) for seed, runs in side.without.items()}
-    return replace(curve(side.runs, axis, column), without=without)
+    key = (axis, column)
+    if key not in side.curves:
+        without = {seed: curve(runs, axis, column) for seed, runs in side.without.items()}
+        side.curves[key] = replace(curve(side.runs, axis, column), without=without)
+    found: SideCurve = side.curves[key]
+    return found
 
 
 def curve(runs: pd.DataFrame, axis: str, column: str = LOSS) -> SideCurve:
@@ -63,7 +69,8 @@ def curve(runs: pd.DataFrame, axis: str, column: str = LOSS) -> SideCurve:
     lost = sized.groupby("size")["lost"].mean()
     logs = sized.pivot_table("value", "size", "seed", aggfunc="mean", dropna=False).reindex(lost.index)
     seeds = tuple(logs.columns.tolist())
-    return SideCurve(name, axis, lost.index.to_numpy(float), logs.to_numpy(float), lost.to_numpy(float), seeds)
+    cells = sized[["size", "cell"]]
+    return SideCurve(name, axis, lost.index.to_numpy(float), logs.to_numpy(float), lost.to_numpy(float), seeds, cells)
 
 
 def size_of(runs: pd.DataFrame, axis: str, at: float, known: str) -> float:
@@ -89,7 +96,7 @@ def read(one: SideCurve, at: float) -> np.ndarray:
         raise HarnessError(
             f"NO_OVERLAP: {one.name} has {one.axis} from {sizes[0]:.4g} to {sizes[-1]:.4g}, which leaves {at:.4g} out"
         )
-    lower, upper = _neighbours(one, inside)
+    lower, upper = neighbours(one, inside)
     if max(one.lost[lower], one.lost[upper]) > MOST_FAILED:
         raise HarnessError(
             f"CENSORED: at {one.axis} {sizes[lower]:.4g} to {sizes[upper]:.4g}, "
@@ -98,8 +105,8 @@ def read(one: SideCurve, at: float) -> np.ndarray:
     return _between(one, inside)
 
 
-def _neighbours(one: SideCurve, inside: float) -> tuple[int, int]:
-    """The sizes next to a size that lies among them, or twice the one that it is."""
+def neighbours(one: SideCurve, inside: float) -> tuple[int, int]:
+    """The places of the sizes next to one that lies among them, or twice that of the one that it is."""
     upper = int(np.searchsorted(one.sizes, inside))
     return upper if one.sizes[upper] == inside else upper - 1, upper
 
@@ -107,7 +114,7 @@ def _neighbours(one: SideCurve, inside: float) -> tuple[int, int]:
 def _between(one: SideCurve, at: float) -> np.ndarray:
     """ln of the value at size `at`, by seed [s]; beyond the ends, that at the end."""
     inside = min(max(at, one.sizes[0]), one.sizes[-1])
-    lower, upper = _neighbours(one, inside)
+    lower, upper = neighbours(one, inside)
     if lower == upper:
         return one.logs[lower]
     share = math.log(inside / one.sizes[lower]) / math.log(one.sizes[upper] / one.sizes[lower])

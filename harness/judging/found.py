@@ -27,11 +27,24 @@ class Found:
 
 
 @dataclass(frozen=True)
+class Look:
+    """A look at a rule once the first `seeds` of `of` seeds have run, with intervals at `level`."""
+
+    seeds: int
+    of: int
+    level: float
+
+
+@dataclass(frozen=True)
 class Number:
-    """A condition on one task or family under one convention: what was found, and what follows from it."""
+    """A condition on one task or family under one convention: what was found, and what follows from it.
+
+    `look` says at which look it was found, where an experiment has looks.
+    """
 
     convention: str
     unit: str
     condition: str
     found: Found
     outcome: Ruling
+    look: Look | None = None

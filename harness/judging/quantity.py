@@ -7,7 +7,7 @@ what computes, and the packages that it needs, within `find`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,7 +41,9 @@ class Quantity:
     `takes` is what a condition on it may and must say, `words` how it reads, from the condition and the conventions of
     its rule, as the subject of a clause; `find` gives the number with its interval, and raises a HarnessError with the
     reason where the data do not carry it. `summary`, `read_at` and `interval` are its row in docs/verdicts.md, the
-    first two also its part of the JSON Schema. Files of before may call it by its `older_name`.
+    first two also its part of the JSON Schema. Files of before may call it by its `older_name`. `reads` gives the cells
+    whose runs it needs, or raises as `find`; left out where it needs all sizes of its sides. Experiments with `looks`
+    add seeds to these alone.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Quantity:
     words: Callable[[Condition, tuple[str, ...]], str]
     find: Callable[[Case], Found]
     older_name: str | None = None
+    reads: Callable[[Case], Collection[int]] | None = None
 
 
 # -------------------------------------------------------------------------------------------------- words for `words`

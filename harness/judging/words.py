@@ -3,7 +3,7 @@
 import re
 
 from harness.base.formats import interval, number
-from harness.judging.found import Found
+from harness.judging.found import Found, Look
 from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import listed
 from harness.spec import Condition, Decide
@@ -49,8 +49,15 @@ def condition_words(condition: Condition, conventions: tuple[str, ...]) -> str:
     return f"{what} is above {condition.threshold:g}{least}"
 
 
-def found_words(found: Found) -> str:
-    """`1.3 [1.1, 1.6]`, or the code of the refusal; an end that the data do not bound is infinite, or 0."""
+def found_words(found: Found, look: Look | None = None) -> str:
+    """`1.3 [1.1, 1.6]`, or the code of the refusal; an end that the data do not bound is infinite, or 0.
+
+    With looks, it ends in `at 8 of 16 seeds`.
+    """
+    return _found(found) if look is None else f"{_found(found)} at {look.seeds} of {look.of} seeds"
+
+
+def _found(found: Found) -> str:
     if found.refused is not None:
         codes = dict.fromkeys(re.findall(r"\b([A-Z]{2,}(?:_[A-Z]+)*): ", found.refused))
         codes.pop("REFUSED_FIT", None)

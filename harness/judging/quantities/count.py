@@ -25,10 +25,23 @@ def find(case: Case) -> Found:
         size = largest_common(one, other)
     else:
         size = size_of(first.runs, equal, float(at or 0), case.runs.matched)
-    if all_axes()[count].kind in ("params", "flops_forward"):
+    if _is_exact(count):
         ratio = math.exp(mean(read(other, size), count, other.name) - mean(read(one, size), count, one.name))
         return Found(ratio, ratio, ratio, at=float(size))
     return of_paired(paired(one, other, size, case.level), size)
+
+
+def reads(case: Case) -> set[int]:
+    """The sizes next to the one where both are equal; none for what does not hang on the run."""
+    from harness.judging.reads import cells_next_to
+
+    if _is_exact(case.axis):
+        return set()
+    return cells_next_to(case, case.condition.equal or default_count("params"), case.axis)
+
+
+def _is_exact(count: str) -> bool:
+    return all_axes()[count].kind in ("params", "flops_forward")
 
 
 QUANTITY = Quantity(
@@ -39,4 +52,5 @@ QUANTITY = Quantity(
     takes=Takes(arms=(2,), limits=RATIO, at=("largest",), numbers=True, of_counts=True),
     words=words,
     find=find,
+    reads=reads,
 )

@@ -20,6 +20,13 @@ def find(case: Case) -> Found:
     return loss_at(first, second, case.axis, None if isinstance(place, str) else place, case.runs.matched, case.level)
 
 
+def reads(case: Case) -> set[int]:
+    """The sizes next to the one where both are equal."""
+    from harness.judging.reads import cells_next_to
+
+    return cells_next_to(case, case.axis)
+
+
 QUANTITY = Quantity(
     name="test_loss",
     older_name="test_rmse",
@@ -29,4 +36,5 @@ QUANTITY = Quantity(
     takes=Takes(arms=(2,), limits=RATIO, at=("largest",), numbers=True),
     words=words,
     find=find,
+    reads=reads,
 )
