@@ -3,6 +3,7 @@
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from harness.base.errors import HarnessError, did_you_mean
@@ -326,6 +327,12 @@ def duplicate_lines(found: Sequence[Duplicate]) -> list[str]:
         if those:
             lines.append(f"{len(those)} records that came second {meaning} (first: {those[0].path})")
     return lines
+
+
+def kept_lines(path: Path, merged: Merged, absent: int) -> list[str]:
+    """What became of records that were kept in the file at `path`, and what it lacks of those that are planned."""
+    lacks = f", without {absent:,} planned runs that have no record yet" if absent else ""
+    return [*merged_lines(merged), f"kept: {path}{lacks}"]
 
 
 def merged_lines(merged: Merged) -> list[str]:
