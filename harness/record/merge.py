@@ -13,9 +13,9 @@ from harness.record.schema import Record
 
 
 class Merged(NamedTuple):
-    """What became of the records of a folder: the ids of their runs, or what is wrong with a `damaged` file or line.
+    """What became of records: the ids of their runs, or what is wrong with a `damaged` file or line.
 
-    `new` ones were published, `same` ones were here bit for bit, the next three differ from the one that is here, which
+    `new` ones were taken, `same` ones were there bit for bit, the next three differ from the one that was there, which
     stays, and those of runs that nobody asked for, `others`, were left alone.
     """
 

@@ -348,4 +348,4 @@ def merged_lines(merged: Merged) -> list[str]:
     }
     told = ", ".join(f"{len(runs)} {what}" for what, runs in counts.items() if runs)
     named = [f"differs: {run}" for run in (*merged.beyond_tolerance, *merged.defects)]
-    return [f"records: {told}", *named, *merged.damaged]
+    return [f"records: {told or 'none'}", *named, *merged.damaged]

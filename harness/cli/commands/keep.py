@@ -21,7 +21,7 @@ from harness.spec import manifest_path, read_experiment, searched_name
 @scale_option
 @json_option
 def keep(file: Path, results: Path, scale: str, as_json: bool) -> None:
-    """Put the records of an experiment into one small file, which git keeps.
+    """Put an experiment's records into one file, which git keeps.
 
     The file is results/verdicts/NAME/records.jsonl.xz, of about 0.5 kB a run. Commit it, and `harness run` goes on from
     it on any machine. Repeat the command while a sweep grows: it adds what is new, and drops nothing.
