@@ -20,8 +20,6 @@ from harness.judging.looks import (
     looked_by_way,
     looked_runs,
     looks_at,
-    looks_of,
-    planned_ids,
     read_at,
     seeds_can_decide,
 )
@@ -40,12 +38,12 @@ FREE_CONDITIONS = 2  # that the two sides of an interval pay for
 class Looked:
     """How far the looks at a rule have come: the last one, and the ids of all runs that it has read or reads next.
 
-    It `waits` while some of them have no record: until then it stands as the last look found it.
+    While some of them have no record the next look waits for them, and the rule stands as the last one found it.
     """
 
     last: Look
     run_ids: frozenset[str]
-    waits: bool
+    waiting: Look | None
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ def judge_all(manifest: Manifest, table: pd.DataFrame) -> list[Verdict]:
     if not manifest.experiment.decide:
         return []
     ways = _ways(manifest)
-    if looks_of(manifest):
+    if manifest.looks:
         looked, verdicts = judge_declared(manifest, table)
         read = wanted(manifest, verdicts)
         of_ways = {way: looked_by_way(looked, way, read & looked.present) for way in ways}
@@ -128,7 +126,7 @@ def judge_declared(manifest: Manifest, table: pd.DataFrame) -> tuple[LookedRuns,
 def wanted(manifest: Manifest, verdicts: Sequence[Verdict]) -> frozenset[str]:
     """Ids of the runs of the first look, and of those that rules have read or ask for."""
     asked = (verdict.looked.run_ids for verdict in verdicts if verdict.looked)
-    return planned_ids(manifest, looks_of(manifest)[0]).union(*asked)
+    return manifest.with_seeds(manifest.looks[0]).union(*asked)
 
 
 def _ways(manifest: Manifest) -> list[str]:
@@ -163,23 +161,24 @@ def judge_at_looks(rule: Decide, looked: LookedRuns) -> Verdict:
     are open; it waits until all runs that it reads have records, so that the verdict hangs on no others.
     """
     asked = _asked(rule, looked.first)
-    first, *later = looks_at(asked.level, looks_of(looked.manifest))
+    first, *later = looks_at(asked.level, looked.manifest.looks)
     numbers = [_number(asked, question, looked.first, first.level, first) for question in asked.questions]
-    run_ids = planned_ids(looked.manifest, first.seeds)
-    last, waits = first, False
+    run_ids = looked.manifest.with_seeds(first.seeds)
+    last, waiting = first, None
     for look in later:
         readings = {place: _read_anew(asked, numbers, place, looked, look) for place in _open(asked, numbers)}
         found = {place: reading for place, reading in readings.items() if reading}
         if not found:
             break
         run_ids = run_ids.union(*(reading.run_ids for reading in found.values()))
-        if waits := any(reading.runs is None for reading in found.values()):
+        if any(reading.runs is None for reading in found.values()):
+            waiting = look
             break
         for place, reading in found.items():
             assert reading.runs is not None
             numbers[place] = _number(asked, asked.questions[place], reading.runs, look.level, look)
         last = look
-    return replace(_verdict(asked, numbers), looked=Looked(last, run_ids, waits))
+    return replace(_verdict(asked, numbers), looked=Looked(last, run_ids, waiting))
 
 
 def _asked(rule: Decide, runs: ExperimentRuns) -> Asked:
@@ -416,7 +415,8 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
 
 
 def _looked_json(looked: Looked) -> dict[str, Any]:
-    return {"seeds": looked.last.seeds, "of": looked.last.of, "waits": looked.waits, "runs": len(looked.run_ids)}
+    waits_for = looked.waiting.seeds if looked.waiting else None
+    return {"seeds": looked.last.seeds, "of": looked.last.of, "waits_for": waits_for, "runs": len(looked.run_ids)}
 
 
 def _number_json(one: Number) -> dict[str, Any]:

@@ -7,7 +7,7 @@ added up by Bonferroni, so that it serves every quantity, however its looks hang
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import NamedTuple
@@ -27,15 +27,19 @@ from harness.spec import Manifest
 SEEDS_DO_NOT_MEND = ("TOO_FEW: ", "RANGE: ")  # refusals of laws, which ask for other sizes
 
 
-def looks_of(manifest: Manifest) -> tuple[int, ...]:
-    """After how many seeds of a plan its rules are judged; none of a search, whose winners are looked at."""
-    return () if manifest.is_search else manifest.experiment.looks
-
-
 def looks_at(level: float, seeds: Sequence[int]) -> tuple[Look, ...]:
     """The looks after so many `seeds`, ascending. All together err as often as one interval at `level`."""
     shares = [(after - before) / seeds[-1] for before, after in pairwise((0, *seeds))]
     return tuple(Look(each, seeds[-1], 1 - (1 - level) * share) for each, share in zip(seeds, shares, strict=True))
+
+
+def level_over(level: float, looks: Sequence[int], seeds: int) -> float:
+    """The level of an interval over so many seeds, if it is looked at after those of `looks`: that of its look.
+
+    Where runs diverged its seeds are those of no look, and it has the strictest of their levels.
+    """
+    own = {look.seeds: look.level for look in looks_at(level, looks)}
+    return own.get(seeds, max(own.values()))
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class Reading(NamedTuple):
 def looked_runs(manifest: Manifest, table: pd.DataFrame) -> LookedRuns:
     """The runs of a plan with looks; `table` has all those of the first look, and any others."""
     whole = runs_of(manifest, table)
-    is_first = whole.table["seed"].isin(first_seeds(manifest, looks_of(manifest)[0]))
+    is_first = whole.table["seed"].isin(manifest.experiment.seeds[: manifest.looks[0]])
     first = replace(whole, table=chosen_anew(manifest, whole.table, is_first), sides={}, fitted={})
     return LookedRuns(manifest, whole, first, frozenset(whole.table["run_id"]))
 
@@ -76,21 +80,6 @@ def looked_by_way(looked: LookedRuns, way: str, present: frozenset[str]) -> Look
     return LookedRuns(looked.manifest, whole, first, present)
 
 
-def first_seeds(manifest: Manifest, number: int) -> tuple[int, ...]:
-    """The first seeds of a plan."""
-    return manifest.experiment.seeds[:number]
-
-
-def planned_ids(manifest: Manifest, number: int, cells: Collection[int] | None = None) -> frozenset[str]:
-    """The runs of a plan that have one of its first seeds, of all cells or of some."""
-    seeds = set(first_seeds(manifest, number))
-    return frozenset(
-        planned.run_id
-        for planned in manifest.runs
-        if planned.run.seed in seeds and (cells is None or planned.cell in cells)
-    )
-
-
 def read_at(looked: LookedRuns, case: Case, seeds: int) -> Reading | None:
     """What a case reads once so many seeds have run, from the case at the first look; None if seeds add nothing to it.
 
@@ -101,7 +90,7 @@ def read_at(looked: LookedRuns, case: Case, seeds: int) -> Reading | None:
     if not cells:
         return None
     while True:
-        run_ids = planned_ids(looked.manifest, seeds, cells)
+        run_ids = looked.manifest.with_seeds(seeds, cells)
         if not run_ids <= looked.present:
             return Reading(run_ids, None)
         runs = _with_seeds(looked, case.tasks, cells, seeds)
@@ -130,8 +119,8 @@ def _with_seeds(looked: LookedRuns, tasks: Sequence[str], cells: frozenset[int],
     key = (tuple(tasks), cells, seeds)
     if key not in looked.made:
         table, manifest = looked.whole.table, looked.manifest
-        first = table["seed"].isin(first_seeds(manifest, looks_of(manifest)[0]))
-        added = table["cell"].isin(cells) & table["seed"].isin(first_seeds(manifest, seeds))
+        first = table["seed"].isin(manifest.experiment.seeds[: manifest.looks[0]])
+        added = table["cell"].isin(cells) & table["seed"].isin(manifest.experiment.seeds[:seeds])
         rows = chosen_anew(manifest, table, table["task"].isin(tasks) & (first | added))
         looked.made[key] = replace(looked.whole, table=rows, sides={}, fitted={})
     return looked.made[key]

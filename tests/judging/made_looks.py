@@ -5,7 +5,6 @@ import pandas as pd
 from made_study import record_of
 
 from harness.judging.judge import judge_declared, wanted
-from harness.judging.looks import looks_of, planned_ids
 from harness.planning.plan import make_plan, planned_flops
 from harness.record import Record, chosen_anew, runs_table
 from harness.spec import Manifest, parse_experiment
@@ -75,7 +74,7 @@ def only(manifest: Manifest, table: pd.DataFrame, run_ids) -> pd.DataFrame:
 
 def asked_for(manifest: Manifest, table: pd.DataFrame) -> list[frozenset[str]]:
     """The runs that are wanted, as `--until-decided` comes to know them: from the first look to the end."""
-    steps = [planned_ids(manifest, looks_of(manifest)[0])]
+    steps = [manifest.with_seeds(manifest.looks[0])]
     while True:
         _, verdicts = judge_declared(manifest, only(manifest, table, steps[-1]))
         after = wanted(manifest, verdicts)

@@ -13,7 +13,7 @@ from judging.made_looks import LOOKS, asked_for, looked_plan, made_looked_table,
 
 from harness.judging.judge import judge, judge_all, judge_declared, to_json, wanted
 from harness.judging.kept import keeping
-from harness.judging.looks import looks_at, planned_ids
+from harness.judging.looks import looks_at
 from harness.judging.runs import runs_of
 
 
@@ -44,10 +44,10 @@ def test_a_verdict_hangs_on_the_wanted_runs_alone(ratio, seed, data):
     more = data.draw(st.sets(st.sampled_from(unwanted)) if unwanted else st.just(set()))
     found = judge_all(manifest, only(manifest, table, steps[-1]))
 
-    assert steps[0] == planned_ids(manifest, LOOKS[0])
+    assert steps[0] == manifest.with_seeds(LOOKS[0])
     assert all(before < after for before, after in pairwise(steps))
     assert steps[-1] <= every
-    assert not any(verdict.looked.waits for verdict in found)
+    assert not any(verdict.looked.waiting for verdict in found)
     for others in (more, every):
         again = judge_all(manifest, only(manifest, table, steps[-1] | others))
         assert [to_json(verdict) for verdict in again] == [to_json(verdict) for verdict in found]
@@ -66,19 +66,19 @@ def test_a_rule_waits_for_what_it_asks_for():
 
     assert len(steps) > 2
     for one, other in zip(before, after, strict=True):
-        if one.looked.waits:
+        if one.looked.waiting:
             assert lacking in one.looked.run_ids
             assert one.looked.last.seeds < other.looked.last.seeds
         else:
             assert to_json(one) == to_json(other)
-    assert any(one.looked.waits for one in before)
+    assert any(one.looked.waiting for one in before)
 
 
 def test_what_a_look_decides_stays_as_it_was_found_there():
     """A number of the first look is what all rules say of these seeds, at the level of that look."""
     manifest = looked_plan()
     table = made_looked_table(manifest, ratio=2.0)
-    first_runs = runs_of(manifest, only(manifest, table, planned_ids(manifest, LOOKS[0])))
+    first_runs = runs_of(manifest, only(manifest, table, manifest.with_seeds(LOOKS[0])))
     found_at = set()
     for verdict in judge_all(manifest, table):
         for one in (*verdict.numbers, *verdict.given):
@@ -123,7 +123,7 @@ def test_seeds_are_added_where_a_number_is_read(rule, budgets):
     """At a size these are the budgets next to it, of all arms of a side; a law needs all of them."""
     manifest = looked_plan(rules=f"decide: [{rule.replace('claim: c', 'claim: c, axis: params.trainable')}]")
     table = made_looked_table(manifest)
-    added = asked_for(manifest, table)[-1] - planned_ids(manifest, LOOKS[0])
+    added = asked_for(manifest, table)[-1] - manifest.with_seeds(LOOKS[0])
     cells = [manifest.cells[planned.cell] for planned in manifest.runs if planned.run_id in added]
 
     assert {cell.asked for cell in cells} == budgets
@@ -140,5 +140,5 @@ def test_what_seeds_cannot_decide_asks_for_none():
     _, (verdict,) = judge_declared(manifest, few)
 
     assert "TOO_FEW" in verdict.numbers[0].found.refused
-    assert not verdict.looked.waits
+    assert not verdict.looked.waiting
     assert verdict.looked.last.seeds == LOOKS[0]

@@ -23,7 +23,8 @@ def verdicts_table(answers: Sequence[dict[str, Any]]) -> Table:
             if verdict["verdict"] != NOT_RUN:  # of others the page has the rule
                 level = verdict["interval_level"]
                 corrected = f" (each at {100 * level:.4g} %)" if level != verdict["level"] else ""
-                claim += f":\n{verdict['rule']}{corrected}"
+                looks = " over all looks together" if "looked" in verdict else ""
+                claim += f":\n{verdict['rule']}{corrected}{looks}"
             told = "\n".join(number_lines(verdict)) or answer["why"]
             origin = "\n".join([answer["name"], *(commit[:9] for commit in answer["commits"])])
             rows.append(TableRow((claim, told, verdict_words(verdict), origin), begins_section=True))
