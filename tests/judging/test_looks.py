@@ -10,11 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judging.made_looks import LOOKS, asked_for, looked_plan, made_looked_table, only
+from made_searched import changed, planned
+from made_searched import made_records as search_records
+from scipy.stats import t
 
+from harness.judging.headline import headline
+from harness.judging.headline import to_json as headline_json
 from harness.judging.judge import judge, judge_all, judge_declared, to_json, wanted
 from harness.judging.kept import keeping
-from harness.judging.looks import looks_at
+from harness.judging.looks import level_over, looks_at
 from harness.judging.runs import runs_of
+from harness.judging.versus import Side
+from harness.planning.confirm import confirmation
+from harness.record import runs_table
+from harness.show.tables.headline import console_lines
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -29,6 +38,8 @@ def test_the_looks_share_the_error_by_the_seeds_that_they_add():
 
     assert [(look.seeds, look.of) for look in looks] == [(5, 16), (8, 16), (12, 16), (16, 16)]
     assert [1 - look.level for look in looks] == pytest.approx([0.05 * added / 16 for added in (5, 3, 4, 4)])
+    wider = [t.isf((1 - look.level) / 2, look.seeds - 1) / t.isf(0.025, look.seeds - 1) for look in looks]
+    assert (wider[0], wider[-1]) == pytest.approx((1.45, 1.33), abs=0.005)  # as docs/verdicts.md says
     assert looks_at(0.99, (7,))[0].level == pytest.approx(0.99)
 
 
@@ -142,3 +153,46 @@ def test_what_seeds_cannot_decide_asks_for_none():
     assert "TOO_FEW" in verdict.numbers[0].found.refused
     assert not verdict.looked.waiting
     assert verdict.looked.last.seeds == LOOKS[0]
+
+
+def test_winners_are_looked_at_on_their_axis_and_other_ways_of_searching_ask_for_no_seeds():
+    """Seeds are added to winners by the search as declared; other ways read the seeds that they share, or stop."""
+    text = changed(("seeds: [10, 11, 12]", "seeds: [10, 11, 12, 13, 14, 15]\nlooks: [3, 6]"))
+    search = planned(text)
+    manifest = confirmation([search], search_records(search), None)
+    table = runs_table(manifest, search_records(manifest, seed=1))
+    steps = asked_for(manifest, table)
+    added = {planned.cell for planned in manifest.runs if planned.run_id in steps[-1] - steps[0]}
+    declared = {cell.index for cell in manifest.cells if cell.won and cell.won.under is None}
+    shared = {planned.run_id for planned in manifest.runs if planned.cell in declared}
+
+    assert search.looks == ()
+    assert len(steps) == 2
+    assert declared & added
+    assert {planned.run_id for planned in manifest.runs if planned.cell in added} & (steps[1] - steps[0]) <= shared
+    (found,), (again,) = (judge_all(manifest, only(manifest, table, ids)) for ids in (steps[-1], manifest.run_ids()))
+    assert to_json(found) == to_json(again)
+    assert {one.look.seeds for way in found.under for one in way.numbers} <= {3, 6}
+
+
+@pytest.mark.parametrize("diverged", [0, 1])
+def test_the_headline_has_the_level_of_its_look(diverged):
+    """Over the seeds of a look it is that look's, over fewer the strictest; so all looks together err as one."""
+    manifest, plain = looked_plan(), looked_plan(())
+    table = made_looked_table(manifest, seed=1)
+    table["status"] = "done"
+    table["test_loss"] = table["val_loss"] = table["test_loss"].fillna(0.1)
+    lost = (table["arm"] == "kan") & (table["asked"] == 1000) & (table["seed"] == 19)
+    table.loc[lost & bool(diverged), "status"] = "diverged"
+    sides = (Side("kan", ("kan",)), Side("mlp", ("mlp",)))
+    levels = [look.level for look in looks_at(0.95, LOOKS)]
+    found = headline(manifest, runs_of(manifest, table), sides, level=0.95)
+    level = max(levels) if diverged else levels[-1]
+    without = headline(plain, runs_of(plain, table), sides, level=level)
+
+    assert level_over(0.95, LOOKS, 8 - diverged) == level
+    where = ("xy", "params.trainable", "largest")
+    assert found.reading(*where).ratio == without.reading(*where).ratio
+    assert (found.looks, found.level) == (LOOKS, 0.95)
+    assert "95 % intervals over all looks" in " ".join(console_lines(found, [], []))
+    assert "looks" not in headline_json(without)

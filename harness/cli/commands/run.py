@@ -53,6 +53,9 @@ def run(
     This plans, trains, fits, draws and reports. The last lines are the answer: which side has the
     lower test error at equal parameters, FLOPs and seconds, and how many times lower it is.
 
+    With --until-decided it trains the first look of the file's `looks:`, judges the rules, and goes on with the seeds
+    that undecided rules ask for. Without it, it trains all seeds.
+
     You can press Ctrl-C at any moment. Finished runs keep their records, and the same command goes on from there.
     """
     if until_decided:
@@ -62,7 +65,8 @@ def run(
             manifest, folder = freeze_stage(file, results, scale, replan)
             if missing(manifest, records_of(folder)):
                 check_none_underway(manifest, folder)
-                console.print(cost_sentence(manifest, results, workers), soft_wrap=True)
+                most = "at most " if until_decided and manifest.looks else ""
+                console.print(f"{most}{cost_sentence(manifest, results, workers)}", soft_wrap=True)
                 if manifest.is_search:
                     console.print(f"stage 1 of 2, search: {search_words(manifest, folder)}", soft_wrap=True)
                 elif manifest.confirms:
