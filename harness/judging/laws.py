@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from harness import comparison
 from harness.base.errors import HarnessError
 from harness.comparison.answer import refused_fits, shared_range
-from harness.fit import Fit
+from harness.comparison.cost import REACH_DECADES
+from harness.fit import Fit, predict
+from harness.fit.points import seed_variances
+from harness.fit.profile import Region, covariance, log_floor, prediction
+from harness.fit.refusal import MISFIT_P
 from harness.judging.found import Found
 from harness.judging.kept import kept
 from harness.judging.quantity import Case
 from harness.judging.runs import laws
 from harness.judging.scaling import SeriesFit, common_law
+from harness.judging.spread import Spread, error_of
 
 
 def shown(fits: Sequence[SeriesFit], law: str | None = None) -> list[SeriesFit]:
@@ -34,8 +39,14 @@ def laws_of_arms(case: Case) -> list[SeriesFit]:
 
 def pair(case: Case, law: str | None = None) -> tuple[Fit, Fit]:
     """The laws of the first and the second arm on the task (`shown`)."""
-    first, second = shown(laws_of_arms(case), law)
+    first, second = series_pair(case, law)
     return first.fit, second.fit
+
+
+def series_pair(case: Case, law: str | None = None) -> tuple[SeriesFit, SeriesFit]:
+    """The fitted series of the first and the second arm on the task (`shown`)."""
+    first, second = shown(laws_of_arms(case), law)
+    return first, second
 
 
 def interval_of(found: comparison.ExponentDifference | comparison.ExponentRatio | comparison.FloorRatio) -> Found:
@@ -68,3 +79,101 @@ def cost_at(first: Fit, second: Fit, at: float | str) -> Found:
     if np.isnan(found.estimate[0]):
         return Found(refused=f"neither law comes to loss {loss:.4g} within a decade of its sizes")
     return Found(float(found.estimate[0]), float(found.low[0]), float(found.high[0]), at=loss)
+
+
+# -------------------------------------------------------------------------------------------- what an interval hangs on
+Gradient = Callable[[Fit, Region], np.ndarray]  # of a quantity in the parameters of a fitted law [P]
+
+
+def spread_of_laws(
+    case: Case, found: Found, series: Sequence[SeriesFit], gradient: Gradient, is_of_exponents: bool = False
+) -> Spread:
+    """What the interval of a quantity of two laws hangs on.
+
+    Its error is read off the interval, so that it is that of the profile; how it is shared between the arms is that of
+    the laws made linear. Seeds shrink the noise of the size means. Where the test of lack of fit says that sizes
+    scatter about a law by more, the rest of that scatter stays. Without the test a law that fits would be blamed in one
+    simulation of five, as the scatter of a few sizes varies. A HarnessError where the interval is open, or sizes have
+    too few seeds to tell noise from misfit.
+    """
+    variances = np.array([_linear_variance(one.fit, gradient) for one in series])
+    total = variances.sum()
+    parts = variances / total if np.isfinite(total) and total > 0 else np.full(len(series), 1 / len(series))
+    dof = float(1 / sum(part**2 / one.fit.dof for part, one in zip(parts, series, strict=True)))
+    from_seeds = np.array([_share_of_seeds(one) for one in series])
+    worst = series[int(np.argmax(parts * (1 - from_seeds)))]
+    return Spread(
+        error=error_of(found, case.condition.takes.is_difference, dof, case.level),
+        dof=dof,
+        seeds=min(int(np.median(one.fit.points.distinct)) for one in series),
+        from_seeds=float(parts @ from_seeds),
+        rest=f"the law does not fit ({worst.series} on {worst.task})",
+        sizes=min(one.fit.points.sizes.size for one in series),
+        decades=min(one.fit.decades for one in series) if is_of_exponents else None,
+    )
+
+
+def _share_of_seeds(one: SeriesFit) -> float:
+    """The share of the scatter of size means about the law that the noise of seeds explains; 1 of a law that fits."""
+    points, region, misfit = one.fit.points, one.fit.region, one.fit.misfit
+    assert region is not None
+    assert misfit is not None
+    variances, _ = seed_variances(points)
+    if variances is None or misfit.lack_of_fit_p is None:
+        raise HarnessError(
+            f"{one.series} on {one.task} has too few seeds a size to tell noise from misfit of the law; run two or more"
+        )
+    if misfit.lack_of_fit_p >= MISFIT_P:
+        return 1.0
+    of_means = float(np.mean(points.weights * variances / points.distinct))
+    return min(1.0, of_means / region.variance)
+
+
+def _linear_variance(fit: Fit, gradient: Gradient) -> float:
+    assert fit.region is not None
+    along = gradient(fit, fit.region)
+    return float(fit.region.variance * along @ covariance(fit.region) @ along)
+
+
+def of_exponent(fit: Fit, region: Region) -> np.ndarray:
+    """The gradient of the exponent."""
+    assert fit.alpha is not None
+    law, along = region.problem.law, np.zeros(region.solution.p.size)
+    along[law.exponent] = fit.alpha if law.log_exponent else 1.0
+    return along
+
+
+def of_log_exponent(fit: Fit, region: Region) -> np.ndarray:
+    """The gradient of ln of the exponent."""
+    assert fit.alpha is not None
+    return of_exponent(fit, region) / fit.alpha
+
+
+def of_log_floor(fit: Fit, region: Region) -> np.ndarray:
+    """The gradient of ln of the floor."""
+    return log_floor(region.problem)(region.solution.p)[1]
+
+
+def of_log_loss(size: float) -> Gradient:
+    """The gradient of ln of the loss at a size."""
+
+    def gradient(fit: Fit, region: Region) -> np.ndarray:
+        at = np.array([math.log(size) - float(region.problem.logs.log_x_first)])
+        return prediction(region.problem, at)(region.solution.p)[1]
+
+    return gradient
+
+
+def of_log_size(loss: float) -> Gradient:
+    """The gradient of ln of the size at a loss, which is sought where `cost_ratio` seeks it."""
+
+    def gradient(fit: Fit, region: Region) -> np.ndarray:
+        beyond = 10**REACH_DECADES
+        sizes = np.geomspace(fit.points.sizes[0] / beyond, fit.points.sizes[-1] * beyond, 513)
+        losses = predict(fit, sizes, far=True)
+        nearest = int(np.clip(np.argmin(np.abs(np.log(losses / loss))), 1, sizes.size - 2))
+        around = slice(nearest - 1, nearest + 2, 2)
+        slope = np.diff(np.log(losses[around])) / np.diff(np.log(sizes[around]))
+        return of_log_loss(float(sizes[nearest]))(fit, region) / float(slope[0])
+
+    return gradient
