@@ -12,15 +12,16 @@ from harness.base.errors import HarnessError
 from harness.comparison.answer import refused_fits, shared_range
 from harness.comparison.cost import REACH_DECADES
 from harness.fit import Fit, predict
+from harness.fit.laws import PURE
 from harness.fit.points import seed_variances
 from harness.fit.profile import Region, covariance, log_floor, prediction
-from harness.fit.refusal import MISFIT_P
+from harness.fit.refusal import MISFIT_P, SPARE_SIZES
 from harness.judging.found import Found
 from harness.judging.kept import kept
 from harness.judging.quantity import Case
 from harness.judging.runs import laws
 from harness.judging.scaling import SeriesFit, common_law
-from harness.judging.spread import Spread, error_of
+from harness.judging.spread import Design, Spread, error_of
 
 
 def shown(fits: Sequence[SeriesFit], law: str | None = None) -> list[SeriesFit]:
@@ -106,6 +107,7 @@ def spread_of_laws(
         error=error_of(found, case.condition.takes.is_difference, dof, case.level),
         dof=dof,
         seeds=min(int(np.median(one.fit.points.distinct)) for one in series),
+        noise=max(one.fit.sigma or 0.0 for one in series),
         from_seeds=float(parts @ from_seeds),
         rest=f"the law does not fit ({worst.series} on {worst.task})",
         sizes=min(one.fit.points.sizes.size for one in series),
@@ -177,3 +179,38 @@ def of_log_size(loss: float) -> Gradient:
         return of_log_loss(float(sizes[nearest]))(fit, region) / float(slope[0])
 
     return gradient
+
+
+def foreseen_exponent(design: Design) -> Spread:
+    """Of a difference of exponents before any run, by laws without a floor; one with a floor has a wider interval."""
+    return _foreseen(design, [1 / _squares(sizes) for sizes in design.log_sizes], is_of_exponents=True)
+
+
+def foreseen_end(design: Design) -> Spread:
+    """Of the ratio of losses at the largest common size before any run, by laws without a floor."""
+    largest = min(float(sizes.max()) for sizes in design.log_sizes)
+    variances = [1 / sizes.size + (largest - sizes.mean()) ** 2 / _squares(sizes) for sizes in design.log_sizes]
+    return _foreseen(design, variances)
+
+
+def _squares(sizes: np.ndarray) -> float:
+    return float(np.sum((sizes - sizes.mean()) ** 2))
+
+
+def _foreseen(design: Design, variances: Sequence[float], is_of_exponents: bool = False) -> Spread:
+    """From the variance of each side's line at a noise of 1 between size means."""
+    fewest = min(sizes.size for sizes in design.log_sizes)
+    if fewest < PURE.parameters + SPARE_SIZES:
+        raise HarnessError(f"more seeds will not help: {fewest} sizes make no law; add sizes")
+    noise_of_means = design.noise / math.sqrt(design.seeds)
+    parts = np.array(variances) / sum(variances)
+    dofs = [sizes.size - PURE.parameters for sizes in design.log_sizes]
+    decades = min(float(np.ptp(sizes)) for sizes in design.log_sizes) / math.log(10)
+    return Spread(
+        error=noise_of_means * math.sqrt(sum(variances)),
+        dof=float(1 / np.sum(parts**2 / dofs)),
+        seeds=design.seeds,
+        noise=noise_of_means,
+        sizes=fewest,
+        decades=decades if is_of_exponents else None,
+    )

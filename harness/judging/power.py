@@ -109,6 +109,8 @@ def _refused(reason: str) -> str:
     """The reason of a refusal in short: the sentence behind its last code."""
     if "SEEDS: " in reason:
         return "one seed has no spread, so nobody can tell how many it would need; run two or more"
+    if "NO_OVERLAP: " in reason:
+        return f"{NO_HELP}: the ranges of the two sides do not overlap; add sizes that bring them together"
     last = CODE.split(reason)[-1]
     return f"{NO_HELP}: {last.split('. ')[0].rstrip('.')}"
 
@@ -134,7 +136,7 @@ def power_line(
     for count, outcomes in judged:
         if count.outcome != "inconclusive":
             continue
-        of_units: list[Outlook] = []
+        of_units: list[list[Outlook]] = []
         for unit, outcome in zip(counted, outcomes, strict=True):
             if outcome != "inconclusive":
                 continue
@@ -145,21 +147,28 @@ def power_line(
             ]
             if not found:  # conventions are compared, and one is not measured, or its sides are equal
                 return f"{NO_HELP}: not every convention says who is ahead"
-            of_units.append(max(found, key=lambda one: one.more))
-        needed = rule.at_least - count.supported
-        hardest.append(sorted(of_units, key=lambda one: one.more)[needed - 1])
+            of_units.append(found)
+        hardest.append(last_needed(of_units, rule.at_least - count.supported))
     if not hardest:
         told = ", ".join(f"{count.outcome} under {count.convention}" for count, _ in judged)
         return f"{NO_HELP}: it is {told}"
-    most = max(hardest, key=lambda one: one.more)
-    return words(most, rule, len(counted))
+    return words(max(hardest, key=lambda one: one.more), rule, len(counted))
+
+
+def last_needed(of_units: Sequence[Sequence[Outlook]], needed: int) -> Outlook:
+    """Of tasks, each with its numbers, of which a rule needs so many: the hardest number of the last one needed."""
+    hardest = [max(own, key=lambda one: one.more) for own in of_units]
+    return sorted(hardest, key=lambda one: one.more)[needed - 1]
 
 
 # --------------------------------------------------------------------------------------------------------------- words
-def words(one: Outlook, rule: Decide, tasks: int) -> str:
-    """What a number of a rule would need, in a line, with its task and convention where there are several."""
+def words(one: Outlook, rule: Decide, tasks: int, whose: str = "present") -> str:
+    """What a number of a rule would need, in a line, with its task and convention where there are several.
+
+    The seeds of its spread are the `present` or the `planned` ones. With 0 `tasks` no place is told.
+    """
     places = [f"on {one.unit}"] if tasks > 1 else []
-    places += [f"under {one.convention}"] if len(rule.conventions) > 1 else []
+    places += [f"under {one.convention}"] if len(rule.conventions) > 1 and tasks else []
     where = "".join(f" {place}" for place in places)
     if one.spread is None:
         return one.why + (f" ({where.strip()})" if where else "")
@@ -168,11 +177,13 @@ def words(one: Outlook, rule: Decide, tasks: int) -> str:
     if one.seeds is None and one.is_beyond_seeds:
         return f"{NO_HELP}{where}: {one.spread.rest}{_sizes_words(one)}"
     if one.seeds is None:
-        return f"{what}{where} would need more than {MOST_SEEDS:,} seeds; {_seen_words(one, one.spread)}"
+        return f"{what}{where} would need more than {MOST_SEEDS:,} seeds; {_seen_words(one, one.spread, whose)}"
     if one.more > 0:
         needs = f"{what}{where} would need {_more(int(one.more), 'seed')} {chance_words}"
-        return f"{needs}; {_seen_words(one, one.spread)}"
-    return f"the present {one.spread.seeds} seeds see {what}{where} {chance_words}: the truth is probably nearer"
+        return f"{needs}; {_seen_words(one, one.spread, whose)}"
+    verb = "show" if one.of_equality else "see"
+    enough = f"the {whose} {one.spread.seeds} seeds {verb} {what}{where} {chance_words}"
+    return f"{enough}, so that the truth is probably nearer" if whose == "present" else enough
 
 
 def asked_words(condition: Condition) -> str:
@@ -196,10 +207,10 @@ def seen_words(one: Outlook, spread: Spread) -> str:
     return human(math.exp(min(least, LARGEST_LOG)))
 
 
-def _seen_words(one: Outlook, spread: Spread) -> str:
+def _seen_words(one: Outlook, spread: Spread, whose: str) -> str:
     """`the present 5 see one of 1.5`."""
     shown = f"show it within a factor of {seen_words(one, spread)}" if one.of_equality else ""
-    return f"the present {spread.seeds} {shown or f'see one of {seen_words(one, spread)}'}"
+    return f"the {whose} {spread.seeds} {shown or f'see one of {seen_words(one, spread)}'}"
 
 
 def _sizes_words(one: Outlook) -> str:
@@ -209,7 +220,7 @@ def _sizes_words(one: Outlook) -> str:
         return ""
     ways = [f"{_more(one.sizes - spread.sizes, 'size')} in the same range"] if one.sizes is not None else []
     if spread.decades is not None and one.decades is not None and one.decades - spread.decades <= MOST_DECADES:
-        ways.append(f"{one.decades - spread.decades:.1g} more decades")
+        ways.append(f"{one.decades - spread.decades:.1f} more decades")
     return f"; {', or '.join(ways)}, would do" if ways else ""
 
 

@@ -16,7 +16,7 @@ from harness.spec import Condition, Takes, side_label
 
 if TYPE_CHECKING:
     from harness.judging.runs import ExperimentRuns
-    from harness.judging.spread import Spread
+    from harness.judging.spread import Design, Spread
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Quantity:
     its rule, as the subject of a clause; `find` gives the number with its interval, and raises a HarnessError with the
     reason where the data do not carry it. `summary`, `read_at` and `interval` are its row in docs/verdicts.md, the
     first two also its part of the JSON Schema. `spread` says what the interval that was found hangs on, None where it
-    is not the noise between seeds; its HarnessError says why nobody can tell. Files of before may call it by its
-    `older_name`.
+    is not the noise between seeds; its HarnessError says why nobody can tell. `foreseen` is the same before any run,
+    None where only a pilot can say. Files of before may call it by its `older_name`.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Quantity:
     words: Callable[[Condition, tuple[str, ...]], str]
     find: Callable[[Case], Found]
     spread: Callable[[Case, Found], Spread] | None = None
+    foreseen: Callable[[Design], Spread] | None = None
     older_name: str | None = None
 
 

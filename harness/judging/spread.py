@@ -34,12 +34,14 @@ class Spread:
 
     `from_seeds` is the share of the error's variance that more seeds shrink; `rest` says what the other part is. An
     interval of laws also has the `sizes` of the arm that has fewer: its degrees of freedom are of sizes, and seeds do
-    not change them. An exponent has the `decades` that the sizes span.
+    not change them. An exponent has the `decades` that the sizes span. `noise` is the standard deviation between the
+    ln ratios of seeds, or of size means about the noisier law.
     """
 
     error: float
     dof: float
     seeds: int
+    noise: float
     from_seeds: float = 1.0
     rest: str = ""
     sizes: int | None = None
@@ -68,6 +70,15 @@ class Spread:
         return self.error * float(t_distribution.isf((1 - level) / 2, self.dof))
 
 
+@dataclass(frozen=True)
+class Design:
+    """What is known before any run: the `noise` of ln test loss between seeds, and the ln sizes of each side [n]."""
+
+    noise: float
+    seeds: int
+    log_sizes: tuple[np.ndarray, ...]
+
+
 def error_of(found: Found, is_difference: bool, dof: float, level: float) -> float:
     """The standard error that makes an interval what it is: of ln, unless it is of a difference.
 
@@ -85,7 +96,8 @@ def spread_of_seeds(found: Found, level: float) -> Spread:
     if found.seeds is None:
         raise HarnessError("more seeds will not help: it has no spread")
     dof = found.seeds - 1
-    return Spread(error_of(found, False, dof, level), dof, found.seeds)
+    error = error_of(found, False, dof, level)
+    return Spread(error, dof, found.seeds, error * math.sqrt(found.seeds))
 
 
 def chance(spread: Spread, difference: float, level: float, of_equality: bool = False) -> float:

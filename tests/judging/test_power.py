@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def test_so_many_seeds_decide_in_four_of_five_experiments():
     """A difference is told from the limit, and equality from a margin; with one seed less it is not so often."""
     rng = np.random.default_rng(1)
     for sd in (0.02, 0.08, 0.2):
-        spread = Spread(sd / math.sqrt(5), 4, 5)
+        spread = Spread(sd / math.sqrt(5), 4, 5, sd)
         for margin in (False, True):
             needed = seeds_needed(spread, MATTERS, 0.95, margin)
             assert needed is not None
@@ -65,9 +66,9 @@ def test_more_noise_needs_more_seeds_and_more_seeds_see_more(error, seeds, from_
     dof = seeds - 1 if sizes is None else sizes - 2
     if sizes is None:
         from_seeds = 1.0
-    spread = Spread(error, dof, seeds, from_seeds, "", sizes, None if sizes is None else 2.0)
+    spread = Spread(error, dof, seeds, 0.0, from_seeds, "", sizes, None if sizes is None else 2.0)
     more = spread.with_seeds(seeds + data.draw(st.integers(1, 50)))
-    worse = Spread(1.5 * error, dof, seeds, from_seeds, "", sizes, spread.decades)
+    worse = replace(spread, error=1.5 * error)
 
     assert spread.with_seeds(seeds).half_width(0.95) == pytest.approx(spread.half_width(0.95))
     assert more.half_width(0.95) < spread.half_width(0.95) < worse.half_width(0.95)

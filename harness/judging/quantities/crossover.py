@@ -9,7 +9,7 @@ from harness.judging.quantity import Case, Quantity, arms_words
 from harness.spec import Condition, Takes
 
 if TYPE_CHECKING:
-    from harness.judging.spread import Spread
+    from harness.judging.spread import Design, Spread
 
 
 def words(condition: Condition, conventions: tuple[str, ...]) -> str:
@@ -47,6 +47,13 @@ def spread(case: Case, found: Found) -> Spread:
     return spread_of_laws(case, found, series_pair(case), of_log_loss(found.at))
 
 
+def foreseen(design: Design) -> Spread:
+    """From the planned sizes."""
+    from harness.judging.laws import foreseen_end
+
+    return foreseen_end(design)
+
+
 QUANTITY = Quantity(
     name="crossover",
     summary="wherever the arms may be equal lies below the largest common size, at which one of them is ahead",
@@ -56,4 +63,5 @@ QUANTITY = Quantity(
     words=words,
     find=find,
     spread=spread,
+    foreseen=foreseen,
 )

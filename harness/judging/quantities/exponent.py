@@ -9,7 +9,7 @@ from harness.judging.quantity import Case, Quantity, arms_words
 from harness.spec import Condition, Takes
 
 if TYPE_CHECKING:
-    from harness.judging.spread import Spread
+    from harness.judging.spread import Design, Spread
 
 
 def words(condition: Condition, conventions: tuple[str, ...]) -> str:
@@ -34,6 +34,13 @@ def spread(case: Case, found: Found) -> Spread:
     return spread_of_laws(case, found, series_pair(case), of_exponent, is_of_exponents=True)
 
 
+def foreseen(design: Design) -> Spread:
+    """From the planned sizes."""
+    from harness.judging.laws import foreseen_exponent
+
+    return foreseen_exponent(design)
+
+
 QUANTITY = Quantity(
     name="exponent",
     summary="alpha of the first arm minus alpha of the second",
@@ -43,4 +50,5 @@ QUANTITY = Quantity(
     words=words,
     find=find,
     spread=spread,
+    foreseen=foreseen,
 )

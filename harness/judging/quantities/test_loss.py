@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from harness.judging.found import Found
@@ -9,7 +10,7 @@ from harness.judging.quantity import Case, Quantity, ratio_words, size_words
 from harness.spec import RATIO, Condition, Takes
 
 if TYPE_CHECKING:
-    from harness.judging.spread import Spread
+    from harness.judging.spread import Design, Spread
 
 
 def words(condition: Condition, conventions: tuple[str, ...]) -> str:
@@ -34,6 +35,14 @@ def spread(case: Case, found: Found) -> Spread:
     return spread_of_seeds(found, case.level)
 
 
+def foreseen(design: Design) -> Spread:
+    """Of sides whose noise is independent; what seeds do to both makes it less."""
+    from harness.judging.spread import Spread
+
+    noise = design.noise * math.sqrt(2)
+    return Spread(noise / math.sqrt(design.seeds), design.seeds - 1, design.seeds, noise)
+
+
 QUANTITY = Quantity(
     name="test_loss",
     older_name="test_rmse",
@@ -44,4 +53,5 @@ QUANTITY = Quantity(
     words=words,
     find=find,
     spread=spread,
+    foreseen=foreseen,
 )
