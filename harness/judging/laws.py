@@ -100,12 +100,13 @@ def spread_of_laws(
     variances = np.array([_linear_variance(one.fit, gradient) for one in series])
     total = variances.sum()
     parts = variances / total if np.isfinite(total) and total > 0 else np.full(len(series), 1 / len(series))
-    dof = float(1 / sum(part**2 / one.fit.dof for part, one in zip(parts, series, strict=True)))
+    of_arms = tuple((float(part), float(one.fit.dof)) for part, one in zip(parts, series, strict=True))
+    dof = 1 / sum(part**2 / dof for part, dof in of_arms)
     from_seeds = np.array([_share_of_seeds(one) for one in series])
     worst = series[int(np.argmax(parts * (1 - from_seeds)))]
     return Spread(
         error=error_of(found, case.condition.takes.is_difference, dof, case.level),
-        dof=dof,
+        parts=of_arms,
         seeds=min(int(np.median(one.fit.points.distinct)) for one in series),
         noise=max(one.fit.sigma or 0.0 for one in series),
         from_seeds=float(parts @ from_seeds),
@@ -204,11 +205,11 @@ def _foreseen(design: Design, variances: Sequence[float], is_of_exponents: bool 
         raise HarnessError(f"more seeds will not help: {fewest} sizes make no law; add sizes")
     noise_of_means = design.noise / math.sqrt(design.seeds)
     parts = np.array(variances) / sum(variances)
-    dofs = [sizes.size - PURE.parameters for sizes in design.log_sizes]
+    dofs = [float(sizes.size - PURE.parameters) for sizes in design.log_sizes]
     decades = min(float(np.ptp(sizes)) for sizes in design.log_sizes) / math.log(10)
     return Spread(
         error=noise_of_means * math.sqrt(sum(variances)),
-        dof=float(1 / np.sum(parts**2 / dofs)),
+        parts=tuple(zip(parts.tolist(), dofs, strict=True)),
         seeds=design.seeds,
         noise=noise_of_means,
         sizes=fewest,

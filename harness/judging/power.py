@@ -183,7 +183,14 @@ def words(one: Outlook, rule: Decide, tasks: int, whose: str = "present") -> str
         return f"{needs}; {_seen_words(one, one.spread, whose)}"
     verb = "show" if one.of_equality else "see"
     enough = f"the {whose} {one.spread.seeds} seeds {verb} {what}{where} {chance_words}"
-    return f"{enough}, so that the truth is probably nearer" if whose == "present" else enough
+    if whose == "planned":
+        return enough
+    if one.of_equality:
+        return f"{enough}, so that the sides probably differ"
+    of_equality = seeds_needed(one.spread, one.difference, one.level, of_equality=True) or 0
+    others = max(0, of_equality - one.spread.seeds)
+    further = f"; if the sides are equal, {_more(others, 'seed')} would show it" if others else ""
+    return f"{enough}, so that the truth is probably nearer{further}"
 
 
 def asked_words(condition: Condition) -> str:

@@ -24,14 +24,15 @@ from harness.judging.found import Found
 ENOUGH = 0.8  # the chance of a decision that is asked for
 MOST_SEEDS = 1000
 MOST_SIZES = 100
-QUANTILES = 500  # of the standard error: the chance of a decision is right to 0.001
+QUANTILES = 500  # of the error: the chance of a decision is right to 0.001, of two parts to 0.005
 LEAST_ERROR = 1e-12  # no interval of real runs is narrower
 
 
 @dataclass(frozen=True)
 class Spread:
-    """What an interval hangs on: its standard `error`, of ln of a ratio, with `dof` degrees of freedom, at `seeds`.
+    """What an interval hangs on: its standard `error`, of ln of a ratio, at `seeds`, and the `parts` that it has.
 
+    Each part is a share of the error's variance and its degrees of freedom: of seeds one, of laws one an arm.
     `from_seeds` is the share of the error's variance that more seeds shrink; `rest` says what the other part is. An
     interval of laws also has the `sizes` of the arm that has fewer: its degrees of freedom are of sizes, and seeds do
     not change them. An exponent has the `decades` that the sizes span. `noise` is the standard deviation between the
@@ -39,13 +40,18 @@ class Spread:
     """
 
     error: float
-    dof: float
+    parts: tuple[tuple[float, float], ...]
     seeds: int
     noise: float
     from_seeds: float = 1.0
     rest: str = ""
     sizes: int | None = None
     decades: float | None = None
+
+    @property
+    def dof(self) -> float:
+        """Degrees of freedom of the error: Welch and Satterthwaite's."""
+        return 1 / sum(share**2 / dof for share, dof in self.parts)
 
     def with_seeds(self, seeds: int) -> Spread:
         """What it is with so many seeds in all."""
@@ -54,7 +60,7 @@ class Spread:
         return replace(
             self,
             error=self.error * math.sqrt(shrinking + staying),
-            dof=self.dof if self.sizes else seeds - 1,
+            parts=self.parts if self.sizes else ((1.0, seeds - 1),),
             seeds=seeds,
             from_seeds=shrinking / (shrinking + staying),
         )
@@ -62,8 +68,8 @@ class Spread:
     def with_sizes(self, sizes: int) -> Spread:
         """What it is with so many sizes in all, over the same range."""
         assert self.sizes is not None
-        error = self.error * math.sqrt(self.sizes / sizes)
-        return replace(self, error=error, dof=self.dof + sizes - self.sizes, sizes=sizes)
+        parts = tuple((share, dof + sizes - self.sizes) for share, dof in self.parts)
+        return replace(self, error=self.error * math.sqrt(self.sizes / sizes), parts=parts, sizes=sizes)
 
     def half_width(self, level: float) -> float:
         """Half of the interval at a level."""
@@ -97,27 +103,35 @@ def spread_of_seeds(found: Found, level: float) -> Spread:
         raise HarnessError("more seeds will not help: it has no spread")
     dof = found.seeds - 1
     error = error_of(found, False, dof, level)
-    return Spread(error, dof, found.seeds, error * math.sqrt(found.seeds))
+    return Spread(error, ((1.0, dof),), found.seeds, error * math.sqrt(found.seeds))
 
 
 def chance(spread: Spread, difference: float, level: float, of_equality: bool = False) -> float:
     """The chance that the interval excludes a limit which the truth is `difference` away from.
 
     With `of_equality` it is the chance that the whole interval is nearer than `difference` to a limit which is the
-    truth: two one-sided tests. Both are means over what the standard error may turn out to be; the first one is a
-    noncentral t distribution.
+    truth: two one-sided tests. Both are means over what the half-width may turn out to be. The first one, of one part,
+    is a noncentral t distribution.
     """
     error = max(spread.error, LEAST_ERROR)
-    quantile = float(t_distribution.isf((1 - level) / 2, spread.dof))
-    excluded = ndtr(difference / error - quantile * _errors_over_true(spread.dof))
+    excluded = ndtr(difference / error - _half_widths(spread.parts, level))
     return float(np.mean(np.maximum(2 * excluded - 1, 0) if of_equality else excluded))
 
 
 @lru_cache(maxsize=4096)
-def _errors_over_true(dof: float) -> np.ndarray:
-    """Quantiles, equally likely, of an estimated standard error over the true one."""
-    shares = (np.arange(QUANTILES) + 0.5) / QUANTILES
-    return np.sqrt(chi2.ppf(shares, dof) / dof)
+def _half_widths(parts: tuple[tuple[float, float], ...], level: float) -> np.ndarray:
+    """Equally likely half-widths over the true error.
+
+    Each part's variance is chi-squared by itself, and Welch's degrees of freedom hang on what they turn out to be.
+    """
+    number = round(QUANTILES ** (1 / len(parts)))
+    chances = (np.arange(number) + 0.5) / number
+    variance, variance_of_it = np.zeros(1), np.zeros(1)
+    for share, dof in parts:
+        own = share * chi2.ppf(chances, dof) / dof
+        variance = np.add.outer(variance, own).ravel()
+        variance_of_it = np.add.outer(variance_of_it, own**2 / dof).ravel()
+    return t_distribution.isf((1 - level) / 2, variance**2 / variance_of_it) * np.sqrt(variance)
 
 
 def seen(spread: Spread, level: float, of_equality: bool = False) -> float:

@@ -5,6 +5,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,9 +13,10 @@ from judging.made_runs import made_rule, made_runs, made_table, power
 from scipy.stats import t as t_distribution
 
 from harness.judging.judge import judge, to_json
+from harness.judging.laws import foreseen_exponent
 from harness.judging.power import Outlook, asked_words, outlook
 from harness.judging.quantity import Case
-from harness.judging.spread import ENOUGH, Spread, chance, decades_needed, seeds_needed, seen, sizes_needed
+from harness.judging.spread import ENOUGH, Design, Spread, chance, decades_needed, seeds_needed, seen, sizes_needed
 from harness.spec import Condition
 
 PARAMS = "params.trainable"
@@ -46,7 +48,7 @@ def test_so_many_seeds_decide_in_four_of_five_experiments():
     """A difference is told from the limit, and equality from a margin; with one seed less it is not so often."""
     rng = np.random.default_rng(1)
     for sd in (0.02, 0.08, 0.2):
-        spread = Spread(sd / math.sqrt(5), 4, 5, sd)
+        spread = Spread(sd / math.sqrt(5), ((1.0, 4),), 5, sd)
         for margin in (False, True):
             needed = seeds_needed(spread, MATTERS, 0.95, margin)
             assert needed is not None
@@ -58,6 +60,31 @@ def test_so_many_seeds_decide_in_four_of_five_experiments():
             assert all(less < ENOUGH + 0.01 for less in shares[1:])
 
 
+def test_so_many_seeds_tell_two_slopes_apart():
+    """Of two lines of four and of seven sizes, by Welch's interval: as of laws without a floor, at planned sizes."""
+    rng = np.random.default_rng(2)
+    sides = [np.log(np.geomspace(30, 2000, sizes)) for sizes in (4, 7)]
+    seeds = seeds_needed(foreseen_exponent(Design(0.3, 5, tuple(sides))), 0.2, 0.95)
+    assert seeds is not None
+    for number in (seeds, seeds - 1):
+        slopes, variances, dofs = [], [], []
+        for sizes, slope in zip(sides, (0.2, 0.0), strict=True):
+            centred = sizes - sizes.mean()
+            means = slope * centred + rng.normal(0, 0.3 / math.sqrt(number), (40_000, sizes.size))
+            fitted = means @ centred / (centred @ centred)
+            left = means - means.mean(axis=1, keepdims=True) - fitted[:, None] * centred
+            dofs.append(sizes.size - 2)
+            slopes.append(fitted)
+            variances.append((left**2).sum(axis=1) / dofs[-1] / (centred @ centred))
+        variance = variances[0] + variances[1]
+        welch = variance**2 / (variances[0] ** 2 / dofs[0] + variances[1] ** 2 / dofs[1])
+        low = slopes[0] - slopes[1] - t_distribution.isf(0.025, welch) * np.sqrt(variance)
+        share = float(np.mean(low > 0))
+
+        assert share == pytest.approx(chance(foreseen_exponent(Design(0.3, number, tuple(sides))), 0.2, 0.95), abs=0.01)
+        assert (share > ENOUGH - 0.01) if number == seeds else (share < ENOUGH + 0.01)
+
+
 @given(
     st.floats(0.01, 3), st.integers(2, 40), st.floats(0.05, 1), st.sampled_from((None, 5, 9)), st.booleans(), st.data()
 )
@@ -66,7 +93,7 @@ def test_more_noise_needs_more_seeds_and_more_seeds_see_more(error, seeds, from_
     dof = seeds - 1 if sizes is None else sizes - 2
     if sizes is None:
         from_seeds = 1.0
-    spread = Spread(error, dof, seeds, 0.0, from_seeds, "", sizes, None if sizes is None else 2.0)
+    spread = Spread(error, ((1.0, dof),), seeds, 0.0, from_seeds, "", sizes, None if sizes is None else 2.0)
     more = spread.with_seeds(seeds + data.draw(st.integers(1, 50)))
     worse = replace(spread, error=1.5 * error)
 
@@ -149,6 +176,16 @@ def test_seeds_narrow_the_interval_of_a_law_that_fits():
     assert np.median([one.from_seeds for one in now]) > 0.7
 
 
+INPUTS = {"one": 1, "two": 2, "four": 4}
+
+
+def _family():
+    """Three tasks of one family, whose sizes at a loss follow no clear slope."""
+    shifts = {"one": 1.0, "two": 3.0, "four": 1.5}
+    tables = [made_table({"kan": power(shift, 1.0)}, (task,)) for task, shift in shifts.items()]
+    return pd.concat(tables, ignore_index=True)
+
+
 def test_every_kind_of_line():
     """Short, and each with its next move or its reason."""
     noisy, quiet = made_table(EQUAL, noise=0.2), made_table(EQUAL, noise=0.02)
@@ -175,6 +212,14 @@ def test_every_kind_of_line():
         "more seeds will not help: 3 distinct sizes for 3 parameters; at least 5 are needed": judge(
             made_rule(quantity="exponent", threshold=0, axis=PARAMS), made_runs(made_table(EQUAL, sizes=few_sizes))
         ),
+        "the present 5 seeds see a difference of 1.1 (80 %), so that the truth is probably nearer; if the "
+        "sides are equal, 1 more seed would show it": judge(
+            made_rule(**LOSS), made_runs(made_table({"kan": power(1, 1.0), "mlp": power(1.04, 1.0)}, noise=0.03))
+        ),
+        "more seeds will not help: tasks are the units of a slope": judge(
+            made_rule(quantity="growth", arms=("kan",), at=0.005, threshold=0.1, axis=PARAMS),
+            made_runs(_family(), {name: ("f", inputs) for name, inputs in INPUTS.items()}),
+        ),
         "its seconds are not measured": judge(
             made_rule(quantity="test_loss", threshold=1, axis="seconds"), made_runs(noisy.drop(columns="seconds"))
         ),
@@ -191,8 +236,6 @@ def test_every_kind_of_line():
 
 def test_the_line_is_of_what_a_rule_still_needs():
     """Of three open tasks one is enough: the quietest. Under several conventions all are needed: the noisiest."""
-    import pandas as pd
-
     rng = np.random.default_rng(4)
     tables = [made_table(EQUAL, (task,), noise, rng=rng) for task, noise in (("a", 0.15), ("b", 0.4), ("c", 1.0))]
     runs = made_runs(pd.concat(tables, ignore_index=True))

@@ -40,7 +40,7 @@ def foreseen(design: Design) -> Spread:
     from harness.judging.spread import Spread
 
     noise = design.noise * math.sqrt(2)
-    return Spread(noise / math.sqrt(design.seeds), design.seeds - 1, design.seeds, noise)
+    return Spread(noise / math.sqrt(design.seeds), ((1.0, design.seeds - 1),), design.seeds, noise)
 
 
 QUANTITY = Quantity(
