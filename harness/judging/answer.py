@@ -87,6 +87,12 @@ def number_lines(verdict: dict[str, Any]) -> list[str]:
     return lines + [_under_words(one) for one in verdict.get("under", ())]
 
 
+def power_words(verdict: dict[str, Any]) -> str:
+    """What an inconclusive rule would need, as a sentence; empty of others. Kept verdicts may be older than this."""
+    power = verdict.get("power") or ""
+    return f"{power[:1].upper()}{power[1:]}." if power else ""
+
+
 def _convention_lines(counts: Sequence[dict[str, Any]], numbers: Sequence[dict[str, Any]]) -> list[str]:
     """A line a convention: its outcome, and what was found."""
     known = {count["convention"]: count for count in counts}

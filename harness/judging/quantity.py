@@ -16,6 +16,7 @@ from harness.spec import Condition, Takes, side_label
 
 if TYPE_CHECKING:
     from harness.judging.runs import ExperimentRuns
+    from harness.judging.spread import Design, Spread
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,9 @@ class Quantity:
     `takes` is what a condition on it may and must say, `words` how it reads, from the condition and the conventions of
     its rule, as the subject of a clause; `find` gives the number with its interval, and raises a HarnessError with the
     reason where the data do not carry it. `summary`, `read_at` and `interval` are its row in docs/verdicts.md, the
-    first two also its part of the JSON Schema. Files of before may call it by its `older_name`.
+    first two also its part of the JSON Schema. `spread` says what the interval that was found hangs on, None where it
+    is not the noise between seeds; its HarnessError says why nobody can tell. `foreseen` is the same before any run,
+    None where only a pilot can say. Files of before may call it by its `older_name`.
     """
 
     name: str
@@ -51,6 +54,8 @@ class Quantity:
     takes: Takes
     words: Callable[[Condition, tuple[str, ...]], str]
     find: Callable[[Case], Found]
+    spread: Callable[[Case, Found], Spread] | None = None
+    foreseen: Callable[[Design], Spread] | None = None
     older_name: str | None = None
 
 

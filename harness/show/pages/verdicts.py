@@ -11,7 +11,7 @@ import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import whole_file
-from harness.judging.answer import number_lines, verdict_words
+from harness.judging.answer import number_lines, power_words, verdict_words
 from harness.record import ClassMetrics, Metrics
 from harness.record.kept import KEPT_RECORDS
 from harness.show.pages.page import address, write_html
@@ -41,9 +41,13 @@ there is a `records.jsonl.xz`, it has the records themselves, and `harness run` 
 
 @dataclass(frozen=True)
 class VerdictWords:
-    """A rule on a page: what became of its claim, in a sentence; the numbers in short, a line each; and all of them."""
+    """A rule on a page: what became of its claim, in a sentence; the numbers in short, a line each; and all of them.
+
+    `power` says what it would need if it is inconclusive.
+    """
 
     sentence: str
+    power: str
     rule: str
     lines: tuple[str, ...]
     numbers: Table | None
@@ -56,6 +60,7 @@ def verdict_part(verdict: dict[str, Any]) -> VerdictWords:
         rule += f" For so many tasks and conditions each interval is at {100 * level:.4g} %."
     return VerdictWords(
         sentence=f"“{verdict['claim']}”: {verdict_words(verdict)}.",
+        power=power_words(verdict),
         rule=rule,
         lines=tuple(number_lines(verdict)),
         numbers=numbers_table(verdict) if verdict["numbers"] else None,
@@ -134,4 +139,6 @@ def _section(answer: dict[str, Any]) -> str:
     runs = f"{answer['runs']:,} runs, {answer['diverged']} diverged"
     said = "".join(f" {note[:1].upper()}{note[1:]}." for note in answer["notes"])
     rules = to_markdown(summary_table([answer]).without(ORIGIN))
-    return f"\n## {answer['question']}\n\n{where}: {runs}; {commits}.{said}\n\n{rules}\n"
+    needs = [f"- {one['claim']}: {power_words(one)}\n" for one in answer["verdicts"] if power_words(one)]
+    told = f"\nWhat those that are inconclusive would need:\n\n{''.join(needs)}" if needs else ""
+    return f"\n## {answer['question']}\n\n{where}: {runs}; {commits}.{said}\n\n{rules}\n{told}"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from harness.judging.answer import NOT_RUN, number_lines, verdict_words
+from harness.judging.answer import NOT_RUN, number_lines, power_words, verdict_words
 from harness.judging.robust import robust_words
 from harness.show.tables.table import Note, Piece, Styled, Table, TableCell, TableRow, number_columns, text_columns
 from harness.spec import all_axes, stable_axes
@@ -24,7 +24,8 @@ def verdicts_table(answers: Sequence[dict[str, Any]]) -> Table:
                 level = verdict["interval_level"]
                 corrected = f" (each at {100 * level:.4g} %)" if level != verdict["level"] else ""
                 claim += f":\n{verdict['rule']}{corrected}"
-            told = "\n".join(number_lines(verdict)) or answer["why"]
+            needs = [power_words(verdict)] if power_words(verdict) else []
+            told = "\n".join([*number_lines(verdict), *needs]) or answer["why"]
             origin = "\n".join([answer["name"], *(commit[:9] for commit in answer["commits"])])
             rows.append(TableRow((claim, told, verdict_words(verdict), origin), begins_section=True))
     columns = text_columns("claim: rule", "numbers", "verdict", ORIGIN)
