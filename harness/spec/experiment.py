@@ -130,6 +130,8 @@ class Experiment(Frozen):
                 f"search.effort.at={list(search.effort.at)}: give one number, or one for each of the "
                 f"{len(match.at)} budgets of match.at"
             )
+        if twice := repeated(match.at):
+            raise ValueError(f"match.at: {twice[0]:g} is given more than once; trials are tried once at each size")
         if shared := sorted(set(search.seeds) & set(self.seeds)):
             raise ValueError(
                 f"seeds: {shared} are seeds of the search too; winners are confirmed on fresh ones, so choose others"
