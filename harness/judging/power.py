@@ -108,7 +108,7 @@ def outlook(case: Case, found: Found, unit: str, level: float | None = None) -> 
 def _refused(reason: str) -> str:
     """The reason of a refusal in short: the sentence behind its last code."""
     if "SEEDS: " in reason:
-        return "one seed has no spread, so nobody can tell how many it would need; run two or more"
+        return "nobody can tell how many seeds it would need: one has no spread; run two or more"
     if "NO_OVERLAP: " in reason:
         return f"{NO_HELP}: the ranges of the two sides do not overlap; add sizes that bring them together"
     last = CODE.split(reason)[-1]
@@ -175,7 +175,8 @@ def words(one: Outlook, rule: Decide, tasks: int, whose: str = "present") -> str
     what = asked_words(one.condition)
     chance_words = f"({100 * ENOUGH:g} %{' for each task' if rule.at_least > 1 else ''})"
     if one.seeds is None and one.is_beyond_seeds:
-        return f"{NO_HELP}{where}: {one.spread.rest}{_sizes_words(one)}"
+        under = f" {places[-1]}" if len(rule.conventions) > 1 and places else ""  # the rest names its task
+        return f"{NO_HELP}{under}: {one.spread.rest}{_sizes_words(one)}"
     if one.seeds is None:
         return f"{what}{where} would need more than {MOST_SEEDS:,} seeds; {_seen_words(one, one.spread, whose)}"
     if one.more > 0:
