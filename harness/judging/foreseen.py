@@ -13,7 +13,7 @@ import pandas as pd
 
 from harness.base.errors import HarnessError
 from harness.judging.judge import interval_level, judge
-from harness.judging.power import Outlook, last_needed, outlook, words
+from harness.judging.power import Outlook, as_said, last_needed, outlook, words
 from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
 from harness.judging.runs import ExperimentRuns, runs_of
@@ -219,10 +219,3 @@ def _number_json(number: ForeseenNumber, rule: Decide) -> dict[str, Any]:
         "decades": one.spread.decades,
         "decades_needed": one.decades,
     }
-
-
-def as_said(one: Outlook, difference: float) -> float | None:
-    """A difference as its rule says it: of a ratio a factor, None where that is beyond a float."""
-    if one.condition.takes.is_difference:
-        return difference
-    return math.exp(difference) if difference < math.log(1e300) else None

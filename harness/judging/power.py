@@ -28,7 +28,7 @@ ALL_SEEDS = 10**9  # what is left with these is not the noise of seeds
 NO_HELP = "more seeds will not help"
 EVERY = "all conventions"  # where a rule compares them
 MOST_DECADES = 6.0  # more than anybody adds
-LARGEST_LOG = 700.0  # of a factor that is a float
+LARGEST_LOG = 700.0  # beyond it a factor is no float
 CODE = re.compile(r"\b[A-Z]{2,}(?:_[A-Z]+)*: ")
 
 
@@ -158,7 +158,7 @@ def power_line(
 def last_needed(of_units: Sequence[Sequence[Outlook]], needed: int) -> Outlook:
     """Of tasks, each with its numbers, of which a rule needs so many: the hardest number of the last one needed."""
     hardest = [max(own, key=lambda one: one.more) for own in of_units]
-    return sorted(hardest, key=lambda one: one.more)[needed - 1]
+    return sorted(hardest, key=lambda one: one.more)[min(needed, len(hardest)) - 1]
 
 
 # --------------------------------------------------------------------------------------------------------------- words
@@ -207,18 +207,15 @@ def asked_words(condition: Condition) -> str:
     return f"a ratio of {limit / smallest if condition.most is not None else limit * smallest:.3g}"
 
 
-def seen_words(one: Outlook, spread: Spread) -> str:
-    """The smallest difference that a spread sees, as a rule says differences: a factor, or a difference."""
-    least = seen(spread, one.level, one.of_equality)
-    if one.condition.takes.is_difference:
-        return f"{least:.2g}"
-    return human(math.exp(min(least, LARGEST_LOG)))
+def as_said(one: Outlook, difference: float) -> float:
+    """A difference as its rule says it: of a ratio a factor."""
+    return difference if one.condition.takes.is_difference else math.exp(min(difference, LARGEST_LOG))
 
 
 def _seen_words(one: Outlook, spread: Spread, whose: str) -> str:
     """`the present 5 see one of 1.5`."""
-    shown = f"show it within a factor of {seen_words(one, spread)}" if one.of_equality else ""
-    return f"the {whose} {spread.seeds} {shown or f'see one of {seen_words(one, spread)}'}"
+    least = human(as_said(one, seen(spread, one.level, one.of_equality)))
+    return f"the {whose} {spread.seeds} {'show it within a factor of' if one.of_equality else 'see one of'} {least}"
 
 
 def _sizes_words(one: Outlook) -> str:
