@@ -12,11 +12,12 @@ import pandas as pd
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import whole_file
 from harness.judging.answer import number_lines, power_words, verdict_words
+from harness.judging.foretold import foretold
 from harness.record import ClassMetrics, Metrics
 from harness.record.kept import KEPT_RECORDS
 from harness.show.pages.page import address, write_html
 from harness.show.tables.table import Table, to_markdown
-from harness.show.tables.verdicts import ORIGIN, numbers_table, summary_table, tasks_of
+from harness.show.tables.verdicts import ORIGIN, foretold_table, numbers_table, summary_table, tasks_of
 from harness.spec import default_count, stable_axes
 
 FIGURE = "scaling.png"
@@ -84,6 +85,7 @@ def _write(answers: Sequence[dict[str, Any]], folder: Path, pictures: Mapping[st
         "verdicts.html",
         answers=answers,
         summary=summary_table(answers),
+        scales=foretold_table(foretold(answers)),
         outcomes=list(dict.fromkeys(verdict["verdict"] for verdict in verdicts)),
         tasks=sorted({task for verdict in verdicts for task in tasks_of(verdict)}),
         figures=pictures,
@@ -119,8 +121,10 @@ def keep_verdicts(made: Sequence[tuple[dict[str, Any], pd.DataFrame]], results: 
     answers = [_kept(path) for path in sorted(kept.glob("*/verdicts.json"))]
     names = [answer["name"] for answer in answers]
     _write(answers, kept, {name: f"{name}/{FIGURE}" if (kept / name / FIGURE).exists() else None for name in names})
+    scales = foretold_table(foretold(answers))
+    told = f"\n## {scales.title.capitalize()}\n\n{scales.introduction}\n\n{to_markdown(scales)}\n" if scales else ""
     with whole_file(kept / "README.md") as path:
-        path.write_text(README + "".join(_section(answer) for answer in answers), encoding="utf-8")
+        path.write_text(README + told + "".join(_section(answer) for answer in answers), encoding="utf-8")
     return kept
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.judging.answer import NOT_RUN, number_lines, power_words, verdict_words
+from harness.judging.foretold import Foretold
 from harness.judging.robust import robust_words
 from harness.show.tables.table import Note, Piece, Styled, Table, TableCell, TableRow, number_columns, text_columns
 from harness.spec import all_axes, stable_axes
@@ -53,6 +54,23 @@ def summary_table(answers: Sequence[dict[str, Any]]) -> Table:
             rows.append(_under_row(one, conventions)._replace(facts=facts))
     columns = text_columns("claim", *(axes[name].head for name in conventions), "verdict", ORIGIN)
     return Table("in short: outcome, and how many tasks are for and against the claim", columns, tuple(rows))
+
+
+def foretold_table(found: Sequence[Foretold]) -> Table | None:
+    """A row for each claim that was judged at two scales; above it, how many verdicts of the smaller one stand."""
+    if not found:
+        return None
+    same, turned = sum(one.is_same for one in found), sum(one.is_turned for one in found)
+    introduction = (
+        f"Of {len(found)} claims that were judged at two scales, {same} ({same / len(found):.0%}) have one verdict "
+        f"at both. {turned or 'None'} {'is' if turned < 2 else 'are'} supported at one and refuted at the other."
+    )
+    rows = []
+    for one in found:
+        smaller, larger = (f"{scale}: {verdict}" for scale, verdict in zip(one.scales, one.verdicts, strict=True))
+        rows.append(TableRow((one.claim, one.experiment, smaller, larger, "yes" if one.is_same else "no")))
+    columns = text_columns("claim", "experiment", "smaller scale", "larger scale", "same")
+    return Table("does the smaller scale foretell the larger one?", columns, tuple(rows), introduction)
 
 
 def tasks_of(verdict: dict[str, Any]) -> list[str]:
