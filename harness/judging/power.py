@@ -111,8 +111,10 @@ def _refused(reason: str) -> str:
         return "nobody can tell how many seeds it would need: one has no spread; run two or more"
     if "NO_OVERLAP: " in reason:
         return f"{NO_HELP}: the ranges of the two sides do not overlap; add sizes that bring them together"
-    last = CODE.split(reason)[-1]
-    return f"{NO_HELP}: {last.split('. ')[0].rstrip('.')}"
+    sentence = CODE.split(reason)[-1].split(". ")[0].rstrip(".")
+    if "TOO_FEW: " in reason or "RANGE: " in reason:
+        return f"{NO_HELP}: {sentence.split(';')[0]}; add sizes"
+    return f"{NO_HELP}: {sentence}"
 
 
 # --------------------------------------------------------------------------------------------------------------- rules

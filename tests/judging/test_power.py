@@ -211,7 +211,7 @@ def test_every_kind_of_line():
         "a difference of 1.1 would need more than 1,000 seeds; the present 5 see one of": judge(
             made_rule(**LOSS), made_runs(wild)
         ),
-        "more seeds will not help: 3 distinct sizes for 3 parameters; at least 5 are needed": judge(
+        "more seeds will not help: 3 distinct sizes for 3 parameters; add sizes": judge(
             made_rule(quantity="exponent", threshold=0, axis=PARAMS), made_runs(made_table(EQUAL, sizes=few_sizes))
         ),
         "the present 5 seeds see a difference of 1.1 (80 %), so that the truth is probably nearer; if the "
