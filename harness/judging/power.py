@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,9 +19,8 @@ from harness.comparison.verdict import Ruling
 from harness.judging.found import Found, Number
 from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
-from harness.judging.runs import ExperimentRuns
 from harness.judging.spread import ENOUGH, MOST_SEEDS, Spread, chance, decades_needed, seeds_needed, seen, sizes_needed
-from harness.judging.words import condition_words, matters_words
+from harness.judging.words import matters_words
 from harness.spec import Condition, Decide
 
 ALL_SEEDS = 10**9  # what is left with these is not the noise of seeds
@@ -89,8 +88,8 @@ class Outlook:
         return decades_needed(self.spread, self.difference, self.level, self.of_equality)
 
 
-def outlook(case: Case, found: Found, unit: str, level: float | None = None) -> Outlook:
-    """Of a number that was found; `level` is that of the intervals to come, where it is not that of the present one."""
+def outlook(case: Case, found: Found, unit: str) -> Outlook:
+    """What the interval of a number that was found would need, at the level that it has."""
     spread, why = None, ""
     spread_of = QUANTITIES[case.condition.quantity].spread
     if found.refused is not None:
@@ -102,7 +101,7 @@ def outlook(case: Case, found: Found, unit: str, level: float | None = None) -> 
             spread = spread_of(case, found)
         except HarnessError as error:
             why = str(error)
-    return Outlook(case.axis, unit, case.condition, case.level if level is None else level, spread, why)
+    return Outlook(case.axis, unit, case.condition, case.level, spread, why)
 
 
 def _refused(reason: str) -> str:
@@ -119,31 +118,25 @@ def _refused(reason: str) -> str:
 
 # --------------------------------------------------------------------------------------------------------------- rules
 def power_line(
-    rule: Decide,
-    runs: ExperimentRuns,
-    counted: Mapping[str, tuple[str, ...]],
-    judged: Sequence[tuple[Count, Sequence[Ruling]]],
-    numbers: Sequence[Number],
-    level: float,
+    rule: Decide, units: Sequence[str], judged: Sequence[tuple[Count, Sequence[Ruling]]], numbers: Sequence[Number]
 ) -> str:
     """What an inconclusive rule would need, in a line: under the convention that needs most.
 
     Of a convention's open tasks, of which a rule may need some only, the last one that is needed counts. `judged` has
-    each convention's count, and the outcome of each of the tasks or families `counted`; `numbers` are those of all.
+    each convention's count, and the outcome of each of the tasks or families `units`; `numbers` are those of all.
     """
     if not judged:
         return "its seconds are not measured: `harness bench FILE`"
-    conditions = {condition_words(one, rule.conventions): one for one in rule.every_condition}
     hardest: list[Outlook] = []
     for count, outcomes in judged:
         if count.outcome != "inconclusive":
             continue
         of_units: list[list[Outlook]] = []
-        for unit, outcome in zip(counted, outcomes, strict=True):
+        for unit, outcome in zip(units, outcomes, strict=True):
             if outcome != "inconclusive":
                 continue
             found = [
-                outlook(Case(conditions[one.condition], counted[unit], one.convention, runs, level), one.found, unit)
+                one.outlook
                 for one in numbers
                 if one.unit == unit and one.outcome == "inconclusive" and count.convention in (one.convention, EVERY)
             ]
@@ -154,7 +147,7 @@ def power_line(
     if not hardest:
         told = ", ".join(f"{count.outcome} under {count.convention}" for count, _ in judged)
         return f"{NO_HELP}: it is {told}"
-    return words(max(hardest, key=lambda one: one.more), rule, len(counted))
+    return words(max(hardest, key=lambda one: one.more), rule, len(units))
 
 
 def last_needed(of_units: Sequence[Sequence[Outlook]], needed: int) -> Outlook:

@@ -14,8 +14,7 @@ from scipy.stats import t as t_distribution
 
 from harness.judging.judge import judge, to_json
 from harness.judging.laws import foreseen_exponent
-from harness.judging.power import Outlook, asked_words, outlook
-from harness.judging.quantity import Case
+from harness.judging.power import Outlook, asked_words
 from harness.judging.spread import ENOUGH, Design, Spread, chance, decades_needed, seeds_needed, seen, sizes_needed
 from harness.spec import Condition
 
@@ -27,12 +26,8 @@ EQUAL = {"kan": power(1, 1.0), "mlp": power(1, 1.0)}
 
 def _outlook(table, **fields) -> Outlook:
     """Of the one number of a rule on one task."""
-    rule, runs = made_rule(**fields), made_runs(table)
-    verdict = judge(rule, runs)
-    (number,) = verdict.numbers
-    (condition,) = rule.conditions
-    unit = number.unit
-    return outlook(Case(condition, [unit], number.convention, runs, verdict.level), number.found, unit)
+    (number,) = judge(made_rule(**fields), made_runs(table)).numbers
+    return number.outlook
 
 
 def _decided(rng, spread: Spread, seeds: int, truth: float, limit: float, margin: bool = False) -> float:
@@ -129,6 +124,15 @@ def test_the_width_of_today_is_that_of_the_interval(fields, arms):
     assert one.spread is not None
     assert one.spread.seeds == 5
     assert one.spread.half_width(one.level) == pytest.approx(width / 2)
+
+
+def test_the_sizes_of_a_local_slope_have_a_width_too():
+    """A law of less than a decade may not be asked beyond its sizes, and is not."""
+    near = {arm: np.array([100, 140, 200, 280, 400]) for arm in EQUAL}
+    one = _outlook(made_table(EQUAL, noise=0.02, sizes=near), quantity="cost", threshold=1, axis=PARAMS)
+
+    assert one.why == ""
+    assert one.seeds is not None
 
 
 def test_what_was_estimated_is_not_asked():
