@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harness.comparison.verdict import Ruling  # with scipy, which those who only read rules do without
+    from harness.judging.power import Outlook
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Number:
-    """A condition on one task or family under one convention: what was found, and what follows from it."""
+    """A condition on one task or family under one convention: what was found, and what follows from it.
+
+    `outlook` says what its interval would need to decide the condition.
+    """
 
     convention: str
     unit: str
     condition: str
     found: Found
     outcome: Ruling
+    outlook: Outlook

@@ -13,7 +13,7 @@ from harness.comparison import Count, conclusion, count_outcomes, task_level
 from harness.comparison.verdict import Conclusion, Ruling
 from harness.fit.result import to_json as plain
 from harness.judging.found import Found, Number
-from harness.judging.power import EVERY, power_line
+from harness.judging.power import EVERY, outlook, power_line
 from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
 from harness.judging.robust import Under, by_way, concluded, far_worse, robust_words
@@ -103,7 +103,7 @@ def judge(rule: Decide, runs: ExperimentRuns) -> Verdict:
     power = None
     if declared == "inconclusive":
         judged = list(zip(counts, told.values(), strict=True))
-        power = power_line(rule, runs, counted, judged, (*numbers, *given), level)
+        power = power_line(rule, list(counted), judged, (*numbers, *given))
     return Verdict(
         rule,
         rule_words(rule, len(counted)),
@@ -142,9 +142,9 @@ def _numbers(
     for axis in axes:
         for unit, tasks in counted.items():
             for condition in conditions:
-                number = _find(Case(condition, tasks, axis, runs, level))
-                words = condition_words(condition, rule.conventions)
-                found.append(Number(axis, unit, words, number, outcome(condition, number)))
+                case = Case(condition, tasks, axis, runs, level)
+                number, words = _find(case), condition_words(condition, rule.conventions)
+                found.append(Number(axis, unit, words, number, outcome(condition, number), outlook(case, number, unit)))
     return found
 
 
@@ -288,5 +288,5 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
 
 
 def _number_json(one: Number) -> dict[str, Any]:
-    said: dict[str, Any] = plain(one)
+    said = {name: plain(getattr(one, name)) for name in ("convention", "unit", "condition", "found", "outcome")}
     return {**said, "words": found_words(one.found)}
