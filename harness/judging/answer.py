@@ -9,7 +9,7 @@ from typing import Any
 from harness.judging.judge import Verdict, to_json
 from harness.judging.robust import robust_words
 from harness.judging.words import rule_words
-from harness.spec import Decide
+from harness.spec import ANY_SIZE, Condition, Decide, side_label
 
 NOT_RUN = "not run"
 
@@ -85,6 +85,30 @@ def number_lines(verdict: dict[str, Any]) -> list[str]:
     return lines + [_under_words(one) for one in verdict.get("under", ())]
 
 
+def found_line(verdict: dict[str, Any]) -> str:
+    """The numbers of a verdict in one line; their outcome is left out where the verdict is that of one convention."""
+    numbers = verdict["numbers"]
+    if len({one["convention"] for one in numbers}) != 1 or verdict["not_measured"]:
+        return "; ".join(number_lines(verdict))
+    if len({one["unit"] for one in numbers}) != 1:
+        return "; ".join(_told(numbers))
+    labels = _labels(Decide.model_validate(verdict["decide"]).conditions)
+    return "; ".join(label + one["words"] for label, one in zip(labels, numbers, strict=True))
+
+
+def _labels(conditions: Sequence[Condition]) -> list[str]:
+    """What tells the conditions of a rule from each other, as `mlp_silu: `: the arms, or settings, that differ."""
+    if len(conditions) == 1:
+        return [""]
+    names = [[side_label(side).split(" ") for side in condition.sides] for condition in conditions]
+    places = [place for place in range(len(names[0])) if any(own[place] != names[0][place] for own in names)]
+    told = [[own[place] for place in places] for own in names]
+    shared = set.intersection(*(set(words) for own in told for words in own))
+    return [
+        " / ".join(" ".join(word for word in words if word not in shared) for words in own[::-1]) + ": " for own in told
+    ]
+
+
 def _convention_lines(counts: Sequence[dict[str, Any]], numbers: Sequence[dict[str, Any]]) -> list[str]:
     """A line a convention: its outcome, and what was found."""
     known = {count["convention"]: count for count in counts}
@@ -105,7 +129,8 @@ def _under_words(one: dict[str, Any]) -> str:
 
 def _count_words(count: dict[str, Any]) -> str:
     tasks = f" ({count['supported']} of {count['tasks']} for it, {count['refuted']} against)"
-    return f"{count['convention']}: {count['outcome']}{tasks if count['tasks'] > 1 else ''}"
+    outcome = f"{count['outcome']}{tasks if count['tasks'] > 1 else ''}"
+    return outcome if count["convention"] == ANY_SIZE else f"{count['convention']}: {outcome}"
 
 
 def _told(numbers: Sequence[dict[str, Any]]) -> list[str]:

@@ -7,6 +7,7 @@ what computes, and the packages that it needs, within `find`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -66,6 +67,32 @@ def ratio_words(condition: Condition) -> str:
     return f"of {second} / {first}"
 
 
+def setting_words(condition: Condition) -> str:
+    """`of kan grid=2 / kan grid=5, both with order=3`: a ratio of two series, with what they share said once."""
+    names = arms_words(condition)
+    settings = [re.findall(r"\w+=(?:\[[^\]]*\]|\S+)", name) for name in names]
+    shared = [setting for setting in settings[0] if setting in settings[1]]
+    if not shared or any(len(side) > 1 for side in condition.sides):
+        return ratio_words(condition)
+    first, second = (
+        " ".join([name.split(" ")[0], *(setting for setting in own if setting not in shared)])
+        for name, own in zip(names, settings, strict=True)
+    )
+    return f"of {second} / {first}, both with {' '.join(shared)},"
+
+
+def value_words(condition: Condition) -> str:
+    """`of second / first`; of one arm `of it`, and what it is divided by."""
+    if len(condition.arms) == 2:
+        return setting_words(condition)
+    return f"of {arms_words(condition)[0]}{over_published(condition)}"
+
+
+def over_published(condition: Condition) -> str:
+    """What the value of one arm is divided by, if it is."""
+    return "" if condition.published is None else f", over the published {condition.published:.4g},"
+
+
 def size_words(condition: Condition) -> str:
     """Where a quantity of equal sizes is read."""
     if condition.place == "largest":
@@ -75,7 +102,7 @@ def size_words(condition: Condition) -> str:
 
 def number_words(value: float | str | None) -> str:
     """A size or loss as a rule says it."""
-    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+    return f"{value:,.6g}" if isinstance(value, float) else str(value)
 
 
 def listed(names: tuple[str, ...]) -> str:

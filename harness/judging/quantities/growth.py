@@ -69,7 +69,7 @@ def _log_size(one: SideCurve, loss: float, task: str) -> float:
 QUANTITY = Quantity(
     name="growth",
     summary="the slope of ln size at test loss `at` on ln inputs",
-    read_at="a loss",
+    read_at="a test loss",
     interval="Student's t, tasks being the units",
     takes=Takes(arms=(1,), numbers=True, of_family=True),
     words=words,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from harness.judging.answer import NOT_RUN, number_lines, verdict_words
+from harness.judging.answer import NOT_RUN, found_line, number_lines, verdict_words
 from harness.judging.robust import robust_words
 from harness.show.tables.table import Note, Piece, Styled, Table, TableCell, TableRow, number_columns, text_columns
 from harness.spec import all_axes, stable_axes
@@ -84,6 +84,16 @@ def _outcome(verdict: dict[str, Any], convention: str) -> TableCell:
             told = f"{count['outcome']}: {listed}"
             return told if count["outcome"] in ("supported", "refuted") else Styled(told, "dim")
     return Styled("–", "dim")
+
+
+def rules_table(verdicts: Sequence[dict[str, Any]]) -> Table:
+    """A row a rule of one experiment (`judge.to_json`): the claim, the numbers or why there are none, the verdict."""
+    rows = []
+    for verdict in verdicts:
+        reasons = dict.fromkeys(one["found"]["refused"] for one in verdict["numbers"] if one["found"]["refused"])
+        told = ": ".join(filter(None, [found_line(verdict), "; ".join(reasons)]))
+        rows.append(TableRow((verdict["claim"], told, Styled(verdict_words(verdict), "strong"))))
+    return Table("verdicts on the rules", text_columns("claim", "found", "verdict"), tuple(rows))
 
 
 def numbers_table(verdict: dict[str, Any]) -> Table:
