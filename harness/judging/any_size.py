@@ -14,7 +14,6 @@ from harness.base.errors import HarnessError
 from harness.judging.curves import SideCurve, of_paired, paired, read, side_curve
 from harness.judging.found import Found
 from harness.judging.quantity import Case
-from harness.judging.scaling import sizes_of
 from harness.judging.side_runs import SideRuns, side_runs
 from harness.spec import ANY_SIZE, side_label
 
@@ -53,20 +52,26 @@ def rows_of_sparse(case: Case, names: Sequence[str]) -> pd.DataFrame:
     return rows
 
 
-def best_of(rows: pd.DataFrame, names: Sequence[str], matched: str) -> SideRuns:
+def best_of(rows: pd.DataFrame, names: Sequence[str]) -> SideRuns:
     """The network that stands for a side: of several, for each seed, the one that the other seeds' validation chooses.
 
     Its runs are given one size. A HarnessError where there are several networks and one seed, which cannot choose.
     """
     label = side_label(names)
-    networks = [f"{series} of {size:g}" for series, size in zip(rows["series"], sizes_of(rows, matched), strict=True)]
-    as_one_size = rows.assign(arm=label, series=networks, asked=ONE_SIZE, **{ANY_SIZE: ONE_SIZE})
+    networks, seeds = rows["cell"].nunique(), rows["seed"].nunique()
+    if seeds == 1 < networks:
+        raise HarnessError(
+            f"SEEDS: {label} has {networks} networks, the best of which is chosen for each seed on all "
+            "other seeds, of which there are none; run more seeds"
+        )
+    names_of_networks = [f"{series}, cell {cell}" for series, cell in zip(rows["series"], rows["cell"], strict=True)]
+    as_one_size = rows.assign(arm=label, series=names_of_networks, asked=ONE_SIZE, **{ANY_SIZE: ONE_SIZE})
     return side_runs(as_one_size, str(rows["task"].iloc[0]), [label], label)
 
 
-def logs_of(rows: pd.DataFrame, names: Sequence[str], column: str, matched: str) -> np.ndarray:
+def logs_of(rows: pd.DataFrame, names: Sequence[str], column: str) -> np.ndarray:
     """ln of a column of a side's network by seed [s], without those that diverged."""
-    logs = read(side_curve(best_of(rows, names, matched), ANY_SIZE, column), ONE_SIZE)
+    logs = read(side_curve(best_of(rows, names), ANY_SIZE, column), ONE_SIZE)
     return logs[np.isfinite(logs)]
 
 
@@ -84,7 +89,7 @@ def ratio_of(first: SideRuns, second: SideRuns, column: str, level: float) -> Fo
 def value_or_ratio(case: Case, column: str, rows: Sequence[pd.DataFrame]) -> Found:
     """Of one arm the value, over `published` if that is given; of two the ratio second / first."""
     condition = case.condition
-    sides = [best_of(own, names, case.runs.matched) for own, names in zip(rows, condition.sides, strict=True)]
+    sides = [best_of(own, names) for own, names in zip(rows, condition.sides, strict=True)]
     if len(sides) == 1:
         return value_of(sides[0], column, condition.published or 1.0, case.level)
     return ratio_of(sides[0], sides[1], column, case.level)

@@ -58,7 +58,7 @@ def _best(case: Case, names: Sequence[str], largest: float = math.inf) -> SideRu
             f"{side_label(names)} has no network of size {largest:,.6g} or less on {case.axis}: the smallest has "
             f"{sizes.min():,.6g}"
         )
-    return best_of(within, names, case.runs.matched)
+    return best_of(within, names)
 
 
 QUANTITY = Quantity(

@@ -20,7 +20,7 @@ def find(case: Case) -> Found:
     from harness.judging.any_size import logs_of, rows_of_sparse
 
     (names,) = case.condition.sides
-    logs = logs_of(rows_of_sparse(case, names), names, "active_edges", case.runs.matched)
+    logs = logs_of(rows_of_sparse(case, names), names, "active_edges")
     if len(logs) < 2:
         raise HarnessError(f"SEEDS: {arms_words(case.condition)[0]} has one seed, which has no spread; run more seeds")
     freedom, tail = len(logs) - 1, (1 - case.level) / 2

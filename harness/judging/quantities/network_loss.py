@@ -30,7 +30,7 @@ def find(case: Case) -> Found:
             f"no network of {side_label(names)} has {condition.place:,.6g} {matched} here; they have "
             f"{sizes.min():,.6g} to {sizes.max():,.6g}"
         )
-    return value_of(best_of(of_size, names, matched), LOSS, condition.published or 1.0, case.level)
+    return value_of(best_of(of_size, names), LOSS, condition.published or 1.0, case.level)
 
 
 QUANTITY = Quantity(
