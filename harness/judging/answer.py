@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from harness.judging.judge import Verdict, to_json
 from harness.judging.robust import robust_words
 from harness.judging.words import rule_words
-from harness.spec import ANY_SIZE, Condition, Decide, side_label
+from harness.spec import ANY_SIZE, Condition, Decide
 
 NOT_RUN = "not run"
 
@@ -86,27 +87,37 @@ def number_lines(verdict: dict[str, Any]) -> list[str]:
 
 
 def found_line(verdict: dict[str, Any]) -> str:
-    """The numbers of a verdict in one line; their outcome is left out where the verdict is that of one convention."""
+    """The numbers of a verdict in one line, each with the arms that it is of.
+
+    Of several conventions each has its outcome before it; of one, the verdict is its outcome.
+    """
     numbers = verdict["numbers"]
-    if len({one["convention"] for one in numbers}) != 1 or verdict["not_measured"]:
+    conventions, units = ({one[name] for one in numbers} for name in ("convention", "unit"))
+    if len(conventions) != 1 or verdict["not_measured"]:
         return "; ".join(number_lines(verdict))
-    if len({one["unit"] for one in numbers}) != 1:
+    if len(units) != 1:
         return "; ".join(_told(numbers))
     labels = _labels(Decide.model_validate(verdict["decide"]).conditions)
-    return "; ".join(label + one["words"] for label, one in zip(labels, numbers, strict=True))
+    return "; ".join(
+        f"{label}: {one['words']}" if label else one["words"] for label, one in zip(labels, numbers, strict=True)
+    )
 
 
 def _labels(conditions: Sequence[Condition]) -> list[str]:
-    """What tells the conditions of a rule from each other, as `mlp_silu: `: the arms, or settings, that differ."""
-    if len(conditions) == 1:
-        return [""]
-    names = [[side_label(side).split(" ") for side in condition.sides] for condition in conditions]
-    places = [place for place in range(len(names[0])) if any(own[place] != names[0][place] for own in names)]
-    told = [[own[place] for place in places] for own in names]
-    shared = set.intersection(*(set(words) for own in told for words in own))
-    return [
-        " / ".join(" ".join(word for word in words if word not in shared) for words in own[::-1]) + ": " for own in told
+    """What each condition of a rule is of, without what all sides share: `grid=2 / grid=5`, `kan / published`."""
+    sides = [
+        [side[0].split(" ") if len(side) == 1 else [f"best of {len(side)}"] for side in condition.sides]
+        for condition in conditions
     ]
+    every = list(itertools.chain.from_iterable(sides))
+    shared = set.intersection(*map(set, every)) if len(every) > 1 else set()
+    labels = []
+    for condition, own in zip(conditions, sides, strict=True):
+        words = [" ".join(word for word in names if word not in shared) for names in own]
+        if len(words) == 1 and condition.published is not None:
+            words.insert(0, "published")
+        labels.append(" / ".join(reversed(words)))
+    return labels
 
 
 def _convention_lines(counts: Sequence[dict[str, Any]], numbers: Sequence[dict[str, Any]]) -> list[str]:

@@ -31,18 +31,21 @@ def rule_words(rule: Decide, of: int | None = None) -> str:
 def condition_words(condition: Condition, conventions: tuple[str, ...]) -> str:
     """A condition as a clause."""
     what = QUANTITIES[condition.quantity].words(condition, conventions)
+    if condition.takes.true_or_false:
+        return what if condition.margin is None else f"{what} to within {100 * condition.margin:.3g} %"
+    return f"{what} is {limit_words(condition)}"
+
+
+def limit_words(condition: Condition) -> str:
+    """What the number of a condition is asked to be, as `above 1`."""
     if condition.margin is not None:
-        if condition.takes.true_or_false:
-            return f"{what} to within {100 * condition.margin:.3g} %"
         if condition.margin > LARGEST_IN_PERCENT:
-            return f"{what} is within a factor of {1 + condition.margin:.3g} of 1"
-        return f"{what} is within {100 * condition.margin:.3g} % of 1"
+            return f"within a factor of {1 + condition.margin:.3g} of 1"
+        return f"within {100 * condition.margin:.3g} % of 1"
     if condition.most is not None:
-        return f"{what} is below {condition.most:g}"
-    if condition.threshold is None:
-        return what
+        return f"below {condition.most:g}"
     least = f" and estimated at {condition.least:g} or more" if condition.least is not None else ""
-    return f"{what} is above {condition.threshold:g}{least}"
+    return f"above {condition.threshold:g}{least}"
 
 
 def found_words(found: Found) -> str:

@@ -1,6 +1,7 @@
 """Quantities where no size enters, on runs whose values are known: phases, edges, and the best of many networks."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -153,12 +154,20 @@ def test_one_network_is_held_against_what_was_published_of_it():
 
 
 def test_numbers_of_several_conditions_are_told_by_what_differs():
-    """The arms that differ, or the settings; a rule of one condition needs no name."""
+    """The arms, or the settings in which sides differ, and whether a value is over a published one."""
     table = _in_phases()
     other = {"quantity": "error_in_the_end", "arms": ("kan",), "most": 1}
-    both = judge(made_rule(quantity="forgetting", arms=("mlp",), threshold=1, also=(other,)), made_runs(table))
-    single = judge(made_rule(quantity="forgetting", arms=("mlp",), threshold=1), made_runs(table))
-
-    assert found_line(to_json(both)).startswith("mlp: 8")
-    assert "; kan: 0.002" in found_line(to_json(both))
-    assert found_line(to_json(single))[0] == "8"
+    settings = {"kan entropy=1 grid=5": [3, 4], "kan entropy=0 grid=5": [15, 14]}
+    cases = [
+        (
+            table,
+            {"quantity": "forgetting", "arms": ("mlp",), "also": (other,)},
+            r"mlp: 8\S+ \[.*\]; kan: 0\.002\S* \[.*\]",
+        ),
+        (table, {"quantity": "forgetting"}, r"mlp / kan: \S+ \[.*\]"),
+        (table, {"quantity": "forgetting", "arms": ("kan",), "published": 2}, r"kan / published: \S+ \[.*\]"),
+        (_sparse(settings), {"quantity": "edges", "arms": tuple(settings)}, r"entropy=0 / entropy=1: \S+ \[.*\]"),
+    ]
+    for runs, fields, told in cases:
+        verdict = to_json(judge(made_rule(**fields, threshold=1), made_runs(runs)))
+        assert re.fullmatch(told, found_line(verdict))

@@ -11,7 +11,7 @@ from harness.base.files import whole_file
 from harness.paper.replay.index import IndexRow, row_of, write_index
 from harness.record import Metrics
 from harness.show.tables.table import Table, TableRow, text_columns, to_markdown
-from harness.show.tables.verdicts import rules_table
+from harness.show.tables.verdicts import RULE_COLUMNS, rules_table
 
 # Of the table of runs, what tells one from another, what came out and what it took; counts under other conventions
 # follow from shape and grid.
@@ -34,8 +34,8 @@ runs, one thread each.
 VERDICTS = """
 ## Verdicts
 
-Each replay of a claim has rules in its experiment's file. Found is the number of each condition with its interval over
-seeds; [docs/verdicts.md](../../docs/verdicts.md) says what each quantity is.
+Rules are in the experiment's file, with what is compared; [docs/verdicts.md](../../docs/verdicts.md) says what each
+quantity is. A ratio `a / b` above 1 says that `b` is better or smaller. Intervals are over seeds.
 
 """
 
@@ -63,7 +63,7 @@ def _verdicts(rows: Sequence[IndexRow]) -> str:
     for row in rows:
         for one in rules_table((row.facts or {}).get("verdicts", ())).rows:
             judged.append(TableRow((row.folder, *one.cells)))
-    table = Table("", text_columns("replay", "claim", "found", "verdict"), tuple(judged))
+    table = Table("", text_columns("replay", *RULE_COLUMNS), tuple(judged))
     return VERDICTS + to_markdown(table) + "\n" if judged else ""
 
 
