@@ -1,6 +1,6 @@
 """What all nouns are: frozen data with no field that was not asked for."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
@@ -11,3 +11,12 @@ class Frozen(BaseModel):
     """Immutable, and closed: an unknown field is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def all_fields(model: BaseModel) -> dict[str, Any]:
+    """The JSON data of a model with every field, those too that its JSON leaves out at their defaults."""
+    data = model.model_dump(mode="json")
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        data[name] = all_fields(value) if isinstance(value, BaseModel) else data.get(name, value)
+    return data

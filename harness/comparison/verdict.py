@@ -16,8 +16,8 @@ from harness.comparison.exponents import ExponentDifference
 from harness.comparison.loss import LossRatio
 from harness.fit import Interval
 
-Ruling = Literal["supported", "refuted", "inconclusive"]
-Conclusion = Literal["supported", "refuted", "convention-dependent", "training-dependent", "inconclusive"]
+Ruling = Literal["supported", "refuted", "equal", "inconclusive"]
+Conclusion = Literal["supported", "refuted", "equal", "convention-dependent", "training-dependent", "inconclusive"]
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,17 @@ class ClaimNumber:
 
 @dataclass(frozen=True)
 class Count:
-    """The tasks under one convention: how many support the claim, how many refute it, of how many."""
+    """The tasks under one convention: how many support the claim, how many refute it, of how many.
+
+    `equal` are those on which the sides differ by less than what matters.
+    """
 
     convention: str
     supported: int
     refuted: int
     tasks: int
     outcome: Ruling
+    equal: int = 0
 
 
 @dataclass(frozen=True)
@@ -99,15 +103,19 @@ def count_tasks(numbers: Sequence[ClaimNumber], threshold: float, at_least: int)
 def count_outcomes(convention: str, outcomes: Sequence[Ruling], at_least: int) -> Count:
     """The outcome of "on at least so many tasks" under a convention, from those of its tasks.
 
-    It is refuted when the tasks that do not refute it are too few, whatever they may turn out to say.
+    It is refuted when the tasks that do not refute it are too few, whatever they may turn out to say. It is equal when
+    they are too few without those on which nothing that matters was found.
     """
     supported, refuted, tasks = outcomes.count("supported"), outcomes.count("refuted"), len(outcomes)
+    equal = outcomes.count("equal")
     found: Ruling = "inconclusive"
     if supported >= at_least:
         found = "supported"
     elif tasks - refuted < at_least:
         found = "refuted"
-    return Count(convention, supported, refuted, tasks, found)
+    elif tasks - refuted - equal < at_least:
+        found = "equal"
+    return Count(convention, supported, refuted, tasks, found, equal)
 
 
 def task_level(level: float, tasks: int, at_least: int) -> float:

@@ -7,6 +7,7 @@ records, and figures, tables and messages have its words. A count is named by it
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from harness.count import executed
 from harness.count.families import trainable
@@ -231,6 +232,7 @@ def all_axes() -> dict[str, Axis]:
     return {axis.name: axis for axis in (*found, *CLOCKS)}
 
 
+@cache  # plans of searches ask for all axes a million times
 def _axis(kind: CountKind, convention: Convention) -> Axis:
     match kind:
         case "params":

@@ -68,6 +68,8 @@ def not_run_json(rule: Decide) -> dict[str, Any]:
 
 def verdict_words(verdict: dict[str, Any]) -> str:
     """`supported, stable over counts`, or under how many conventions the claim holds."""
+    if verdict["verdict"] == "equal":
+        return f"equal {verdict['matters']}"
     if robust := robust_words(verdict):
         return f"{verdict['verdict']}, {robust}"
     judged = len(verdict["counts"]) + len(verdict["not_measured"])
@@ -139,7 +141,8 @@ def _under_words(one: dict[str, Any]) -> str:
 
 
 def _count_words(count: dict[str, Any]) -> str:
-    tasks = f" ({count['supported']} of {count['tasks']} for it, {count['refuted']} against)"
+    equal = f", {count['equal']} equal" if count.get("equal") else ""
+    tasks = f" ({count['supported']} of {count['tasks']} for it, {count['refuted']} against{equal})"
     outcome = f"{count['outcome']}{tasks if count['tasks'] > 1 else ''}"
     return outcome if count["convention"] == ANY_SIZE else f"{count['convention']}: {outcome}"
 

@@ -17,7 +17,7 @@ from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
 from harness.judging.robust import Under, by_way, concluded, far_worse, robust_words
 from harness.judging.runs import ExperimentRuns, runs_of
-from harness.judging.words import condition_words, found_words, rule_words
+from harness.judging.words import condition_words, found_words, matters_words, rule_words
 from harness.spec import Condition, Decide, Manifest, all_axes, side_label, stable_axes, units
 
 EVERY = "all conventions"  # where a rule compares them
@@ -156,7 +156,15 @@ def _of(numbers: Sequence[Number], axis: str, unit: str) -> list[Ruling]:
 
 # ------------------------------------------------------------------------------------------------------------ outcomes
 def outcome(condition: Condition, found: Found) -> Ruling:
-    """What a number says of its condition: its interval lies wholly on one side, or it says nothing."""
+    """What a number says of its condition: its interval lies wholly on one side, or too near to the limit to matter."""
+    decided = _side(condition, found)
+    if decided == "inconclusive" and condition.margin is None and _is_near(condition, found):
+        return "equal"
+    return decided
+
+
+def _side(condition: Condition, found: Found) -> Ruling:
+    """On which side of its condition a number lies wholly; inconclusive if on none."""
     if found.refused is not None:
         return "inconclusive"
     if condition.takes.true_or_false:
@@ -176,13 +184,26 @@ def outcome(condition: Condition, found: Found) -> Ruling:
     return "supported" if inside else "refuted" if outside else "inconclusive"
 
 
+def _is_near(condition: Condition, found: Found) -> bool:
+    """Whether the whole interval is nearer to the limit than the smallest difference that matters."""
+    if found.low is None or found.high is None:
+        return False
+    limit, smallest = condition.limit, condition.smallest
+    if condition.takes.is_difference:
+        return limit - smallest < found.low and found.high < limit + smallest
+    return limit / smallest < found.low and found.high < limit * smallest
+
+
 def task_outcome(conditions: Sequence[Ruling], given: Sequence[Ruling] | None = None) -> Ruling:
-    """All conditions hold: supported; one does not: refuted. Where the antecedent `given` does not, it is supported."""
+    """All conditions hold: supported; one does not: refuted; one holds by nothing that matters: equal.
+
+    Where the antecedent `given` does not hold by what matters, there is nothing to show, so that it is supported.
+    """
     found = _all(conditions)
     if given is None:
         return found
     match _all(given):
-        case "refuted":
+        case "refuted" | "equal":
             return "supported"
         case "supported":
             return found
@@ -190,23 +211,24 @@ def task_outcome(conditions: Sequence[Ruling], given: Sequence[Ruling] | None = 
 
 
 def _all(outcomes: Sequence[Ruling]) -> Ruling:
-    if "refuted" in outcomes:
-        return "refuted"
+    for decided in ("refuted", "equal"):
+        if decided in outcomes:
+            return decided
     return "supported" if set(outcomes) == {"supported"} else "inconclusive"
 
 
 def _alike(numbers: Sequence[Number], whole: bool) -> Ruling:
     """Whether every condition of a task has one outcome under all conventions: unknown where one is inconclusive.
 
-    So it is unless the numbers are `whole`, those of all conventions.
+    So it is unless the numbers are `whole`, those of all conventions. A lead and no lead that matters are no opposites.
     """
     by_condition: dict[str, set[Ruling]] = {}
     for one in numbers:
         by_condition.setdefault(one.condition, set()).add(one.outcome)
     if any({"supported", "refuted"} <= outcomes for outcomes in by_condition.values()):
         return "refuted"
-    decided = all("inconclusive" not in outcomes for outcomes in by_condition.values())
-    return "supported" if decided and whole else "inconclusive"
+    alike = all(len(outcomes) == 1 and "inconclusive" not in outcomes for outcomes in by_condition.values())
+    return "supported" if alike and whole else "inconclusive"
 
 
 def _stable(rule: Decide, numbers: Sequence[Number], measured: Sequence[str]) -> bool:
@@ -219,7 +241,7 @@ def _stable(rule: Decide, numbers: Sequence[Number], measured: Sequence[str]) ->
         point = one.found
         if point.refused is None and point.holds is None:
             point = replace(point, low=point.estimate, high=point.estimate)
-        sides.setdefault((one.unit, one.condition), set()).add(outcome(conditions[one.condition], point))
+        sides.setdefault((one.unit, one.condition), set()).add(_side(conditions[one.condition], point))
     return all(len(own) == 1 and "inconclusive" not in own for own in sides.values())
 
 
@@ -245,6 +267,7 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         "interval_level": verdict.level,
         "verdict": verdict.conclusion,
         "declared": verdict.declared,
+        "matters": matters_words(verdict.rule),
         "stable": verdict.stable,
         "under": [{**plain(one), "numbers": [_number_json(n) for n in one.numbers]} for one in verdict.under],
         "holds_under": list(verdict.holds_under),

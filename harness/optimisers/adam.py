@@ -1,4 +1,4 @@
-"""Adam (Kingma & Ba 2015, algorithm 1, as torch.optim.Adam).
+"""Adam (Kingma & Ba 2015, algorithm 1, as torch.optim.Adam), with weight decay as torch.optim.AdamW has it.
 
 Legend: R lanes, P parameters.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
 from harness.base.frozen import Positive
 from harness.families.base import ShapeBase
@@ -20,6 +20,7 @@ from harness.optimisers.lanes import all_finite, but_not, choose, learning_rates
 
 # A scalar and step: 3 for each of the first moment, 4 for the second, 3 for the denominator, 3 for the step.
 OPERATIONS = 13
+WEIGHT_DECAY_OPERATIONS = 2  # a product and a difference, a scalar and step, where there is weight decay
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,14 @@ class Adam(GradientOptimiser):
     """Adam (Kingma & Ba 2015) with torch's defaults; `batch_size: null` is full batch.
 
     With `decays_over` a run is the beginning of one of so many evaluations: a cosine schedule then ends with that one.
+
+    `weight_decay` is decoupled (Loshchilov & Hutter 2019, AdamW): before each step every trainable parameter loses
+    `weight_decay` times the scheduled learning rate of itself. Biases, coefficients of splines and scales decay too.
     """
 
     title = "Adam"
     state = AdamState
-    tunable = ("learning_rate", "schedule", "beta1", "beta2", "epsilon")
+    tunable = ("learning_rate", "schedule", "beta1", "beta2", "epsilon", "weight_decay")
     has_loop = True
 
     name: Literal["adam"]
@@ -54,6 +58,7 @@ class Adam(GradientOptimiser):
     epsilon: Positive = 1e-8
     batch_size: PositiveInt | None = None
     decays_over: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
+    weight_decay: Annotated[FiniteFloat, Field(ge=0)] = Field(0.0, exclude_if=lambda value: value == 0)
 
     @model_validator(mode="after")
     def _something_decays(self) -> Adam:
@@ -62,7 +67,8 @@ class Adam(GradientOptimiser):
         return self
 
     def flops(self, network: ShapeBase, samples: int, evaluations: int, iterations: int, starts: int) -> int:
-        return OPERATIONS * network.trainable * evaluations
+        operations = OPERATIONS + (WEIGHT_DECAY_OPERATIONS if self.weight_decay > 0 else 0)
+        return operations * network.trainable * evaluations
 
     # ------------------------------------------------------------------------------------------------------ torch lanes
     def start(
@@ -94,9 +100,14 @@ class Adam(GradientOptimiser):
         square_RP = self.beta2 * state.square_RP + (1 - self.beta2) * (gradient_RP * gradient_RP)
         steps_R = state.steps_R + 1
         steps = steps_R[0]  # a power of one number does not depend on its place among others
-        rate_R = state.learning_rate_R * (self._decay(state) / (1 - self.beta1**steps))
+        rate_share = self._rate_share(state)
+        rate_R = state.learning_rate_R * (rate_share / (1 - self.beta1**steps))
         scale_RP = square_RP.sqrt() / _as_math(torch.sqrt, 1 - self.beta2**steps) + self.epsilon
-        moved_RP = state.position_RP - rate_R[:, None] * (mean_RP / scale_RP)
+        decayed_RP = state.position_RP
+        if self.weight_decay > 0:
+            lost_share_R = state.learning_rate_R * (rate_share * self.weight_decay)
+            decayed_RP = decayed_RP - lost_share_R[:, None] * decayed_RP
+        moved_RP = decayed_RP - rate_R[:, None] * (mean_RP / scale_RP)
         return AdamState(
             position_RP=choose(moving_R, moved_RP, state.previous_RP),
             previous_RP=choose(moving_R, state.position_RP, state.previous_RP),
@@ -117,7 +128,7 @@ class Adam(GradientOptimiser):
         position_RP = choose(moving_R, fresh.position_RP, state.position_RP)
         return replace(state, position_RP=position_RP, previous_RP=position_RP)
 
-    def _decay(self, state: AdamState) -> Tensor | float:
+    def _rate_share(self, state: AdamState) -> Tensor | float:
         """The share of the learning rate in the next step: 1, or CosineAnnealingLR's closed form (0 after its end)."""
         if self.schedule == "constant" or state.total_steps is None:
             return 1.0

@@ -115,6 +115,8 @@ def _competitions(
     """One for each task, way of searching, budget (of size, and of each training cost) and side."""
     experiment = search.experiment
     assert experiment.match is not None
+    assert experiment.search is not None
+    can_stop = experiment.search.early_stopping
     ways = ways_of(experiment)
     for task in dict.fromkeys(cell.task for cell in search.cells):
         of_task = [cell for cell in search.cells if cell.task == task]
@@ -137,7 +139,7 @@ def _competitions(
                 budget=budget,
                 trials=len({trial_of(cell) for cell in own}),
                 flops_search=_search_flops(competing, records),
-                allowed=[one for one in competing if _is_allowed(one, axis, budget)],
+                allowed=[one for one in competing if _is_allowed(one, axis, budget, can_stop)],
             )
 
 
@@ -225,9 +227,9 @@ def _validation_at(record: Record, stop: int) -> float:
     return math.inf if not losses or losses[-1] is None else losses[-1]
 
 
-def _is_allowed(one: Contender, axis: str, budget: float) -> bool:
-    """Whether a contender may win: on a training cost if it costs no more, on sizes if it is whole."""
-    return one.costs[axis] <= budget if axis in one.costs else one.stop is None
+def _is_allowed(one: Contender, axis: str, budget: float, can_stop: bool) -> bool:
+    """Whether a contender may win: on a training cost if it costs no more, on sizes if it is whole or `can_stop`."""
+    return one.costs[axis] <= budget if axis in one.costs else one.stop is None or can_stop
 
 
 def _cost_budgets(sides: Sequence[Sequence[Contender]], axis: str, number: int) -> list[float]:

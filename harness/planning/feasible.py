@@ -90,7 +90,7 @@ def check_counted(variant: Experiment, arm_name: str, network: Network, counts: 
         if any(arm_name in side for side in sides):
             asked += [(f"decide.{index}.axes", name) for name in rule.conventions]
     for place, name in asked:
-        if name in count_names() and name not in counts:
+        if name not in counts and name in count_names():
             kind = name.split(".")[0]
             known = [each for each in counts if each.startswith(f"{kind}.") and each in count_names()]
             raise HarnessError(

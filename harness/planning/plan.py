@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, get_args
 from pydantic import ValidationError
 
 from harness.base.errors import HarnessError, did_you_mean
+from harness.base.frozen import all_fields
 from harness.count import count, run_flops
 from harness.optimisers import OPTIMISERS
 from harness.planning.feasible import (
@@ -28,7 +29,7 @@ from harness.planning.feasible import (
 from harness.planning.packs import packs_of
 from harness.planning.place import at
 from harness.planning.solve import build_network, nearest_sizes, solve
-from harness.planning.trials import number_of_trials, space_of, trials_of
+from harness.planning.trials import number_of_trials, space_of, trials_of, who_has
 from harness.planning.warnings import check_arms_have_cells
 from harness.spec import (
     Arm,
@@ -471,14 +472,14 @@ def _tune(variant: Experiment, arm: Arm) -> dict[str, tuple]:
 
 def _tuned(recipe: Recipe, values: dict[str, Any], tune: str) -> Recipe:
     """The recipe with these values, which `tune`, a place in the file, gives it."""
-    data = recipe.model_dump(mode="json")
+    data = all_fields(recipe)
     for path, value in values.items():
         *parents, last = path.split(".")
         place: Any = data
         for name in parents:
             place = place.get(name) or {}
         if last not in place:
-            raise HarnessError(f"{tune}.{path}: no field of this arm's recipe; {did_you_mean(last, place)}")
+            raise HarnessError(f"{tune}.{path}: no field of this arm's recipe; {who_has(path, place)}")
         place[last] = value
     try:
         return Recipe.model_validate_json(json.dumps(data), strict=True)

@@ -16,8 +16,10 @@ import numpy as np
 from pydantic import ValidationError
 
 from harness.base.errors import HarnessError, did_you_mean
+from harness.base.frozen import all_fields
 from harness.comparison.choose import shares
 from harness.families.space import Range, SearchAxis, Space
+from harness.optimisers import OPTIMISERS
 from harness.spec import BUILT_IN_RECIPES, Arm, Experiment, Recipe
 
 WHOLE_RECIPE = "recipe"  # the axis whose values are names of recipes
@@ -151,10 +153,10 @@ def _check(experiment: Experiment, arm_name: str, space: Space, number: int) -> 
                 _check_recipe_names(experiment, where, axis)
             case ["recipe", "max_evaluations"]:
                 raise HarnessError(f"{where}: search.effort says how many evaluations a trial gets; leave it out here")
-            case ["recipe", *names]:
-                if not any(_has(recipe, names) for recipe in recipes):
-                    known = [f"recipe.{name}" for name in _paths(recipes)]
-                    raise HarnessError(f"{where}: no recipe of this arm has it; {did_you_mean(path, known)}")
+            case ["recipe", *_]:
+                known = [f"recipe.{name}" for name in _paths(recipes)]
+                if path not in known:
+                    raise HarnessError(f"{where}: no recipe of this arm has it; {who_has(path, known)}")
             case ["architecture", name] if name in type(arm.architecture).model_fields and name != "family":
                 pass
             case _:
@@ -217,10 +219,13 @@ def _recipes(experiment: Experiment, arm: Arm, space: Space) -> list[Recipe]:
     return [known[name] for name in dict.fromkeys(names) if name in known]
 
 
-def _has(recipe: Recipe, names: Iterable[str]) -> bool:
-    *parents, last = names
-    place = _place(recipe.model_dump(mode="json"), parents)
-    return place is not None and (last in place or (not parents and last in Recipe.model_fields))
+def who_has(path: str, known: Iterable[str]) -> str:
+    """Which optimisers have a field that a recipe lacks, in words; where none has, the known paths that are like it."""
+    _, optimizer, field = path.rpartition("optimizer.")
+    owners = [name for name, kind in OPTIMISERS.items() if optimizer and field in kind.model_fields]
+    if not owners:
+        return did_you_mean(path, known)
+    return f"{field} is a field of optimizer {' and '.join(owners)}; train the arm by that, or leave this out"
 
 
 def _paths(recipes: Iterable[Recipe]) -> list[str]:
@@ -235,7 +240,7 @@ def _paths(recipes: Iterable[Recipe]) -> list[str]:
 
     paths: dict[str, None] = {}
     for recipe in recipes:
-        paths |= dict.fromkeys(below(recipe.model_dump(mode="json"), ""))
+        paths |= dict.fromkeys(below(all_fields(recipe), ""))
     return list(paths)
 
 
@@ -244,14 +249,14 @@ def _with_values(experiment: Experiment, arm_name: str, values: Mapping[str, Any
     """The experiment in which the arm is as a point says; of a recipe that lacks a field, the field is left alone."""
     arm = experiment.arms[arm_name]
     name = values.get(WHOLE_RECIPE, arm.recipe)
-    recipe = (BUILT_IN_RECIPES | experiment.recipes)[name].model_dump(mode="json")
+    recipe = all_fields((BUILT_IN_RECIPES | experiment.recipes)[name])
     architecture = arm.architecture.model_dump(mode="json")
     for path, value in values.items():
         match path.split("."):
             case ["architecture", field]:
                 architecture[field] = value
             case ["recipe", *parents, field]:
-                if (place := _place(recipe, parents)) is not None and (not parents or field in place):
+                if (place := _place(recipe, parents)) is not None and field in place:
                     place[field] = value
     try:
         changed = arm.model_copy(

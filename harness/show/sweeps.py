@@ -3,6 +3,7 @@
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from harness.base.errors import HarnessError, did_you_mean
@@ -328,6 +329,12 @@ def duplicate_lines(found: Sequence[Duplicate]) -> list[str]:
     return lines
 
 
+def kept_lines(path: Path, merged: Merged, absent: int) -> list[str]:
+    """What became of records that were kept in the file at `path`, and what it lacks of those that are planned."""
+    lacks = f", without {absent:,} planned runs that have no record yet" if absent else ""
+    return [*merged_lines(merged), f"kept: {path}{lacks}"]
+
+
 def merged_lines(merged: Merged) -> list[str]:
     """What became of records that were brought."""
     counts = {
@@ -341,4 +348,4 @@ def merged_lines(merged: Merged) -> list[str]:
     }
     told = ", ".join(f"{len(runs)} {what}" for what, runs in counts.items() if runs)
     named = [f"differs: {run}" for run in (*merged.beyond_tolerance, *merged.defects)]
-    return [f"records: {told}", *named, *merged.damaged]
+    return [f"records: {told or 'none'}", *named, *merged.damaged]

@@ -26,6 +26,8 @@ class Takes(NamedTuple):
     compares what `axes` name, at sizes that are `equal` in another count; one `of_held_out` needs sizes held out;
     one `of_laws` needs enough sizes for a law of each arm; one `of_any_size` compares networks whatever their size, so
     that no convention enters; one arm of a quantity that is `over_published` is held against a published value.
+    `matters` is the smallest difference from a limit that matters where a rule says none: a factor, or of a quantity
+    that `is_difference` a difference.
     """
 
     arms: tuple[int, ...]
@@ -39,6 +41,8 @@ class Takes(NamedTuple):
     of_laws: bool = False
     of_any_size: bool = False
     over_published: bool = False
+    is_difference: bool = False
+    matters: float = 1.1
 
 
 RATIO: tuple[LimitName, ...] = ("threshold", "most", "margin")
@@ -140,7 +144,8 @@ class Condition(Frozen):
     What each quantity is stands with it, in `harness.judging.quantities`.
 
     It is supported where the interval lies wholly above `threshold` (and the estimate is at `least` that much), wholly
-    below `most`, or wholly within 1 / (1 + margin) and 1 + margin; refuted where it lies wholly on the other side.
+    below `most`, or wholly within 1 / (1 + margin) and 1 + margin; refuted where it lies wholly on the other side. It
+    is equal where the whole interval is nearer to the limit than the smallest difference that `matters`.
     """
 
     model_config = ConfigDict(json_schema_extra=_described)
@@ -151,6 +156,12 @@ class Condition(Frozen):
     most: FiniteFloat | None = Field(None, exclude_if=_is_none)
     margin: Positive | None = Field(None, exclude_if=_is_none, description="0.05 means within 5 % of equal")
     least: FiniteFloat | None = Field(None, exclude_if=_is_none)
+    matters: Positive | None = Field(
+        None,
+        exclude_if=_is_none,
+        description="the smallest difference from the limit that matters: a factor (1.1 if left out), of exponents a "
+        "difference (0.2)",
+    )
     at: ReadAt | None = Field(None, exclude_if=_is_none)
     equal: CountName | None = Field(None, exclude_if=_is_none)
     published: Positive | None = Field(
@@ -171,11 +182,13 @@ class Condition(Frozen):
             raise ValueError(f"{wrong[0]}={getattr(self, wrong[0]):g}: {name} has no {wrong[0]}; {instead}")
         if len(given) != 1 and not takes.true_or_false:
             raise ValueError(f"{name} is judged against one limit; give exactly one of {', '.join(takes.limits)}")
-        limit = next((value for value in (self.threshold, self.most) if value is not None), 1.0)
-        if "margin" in takes.limits and limit <= 0 and not takes.true_or_false:
-            raise ValueError(f"{given[0]}={limit:g}: {name} is a ratio, always above 0; 1 says that both are equal")
+        if "margin" in takes.limits and self.limit <= 0 and not takes.true_or_false:
+            raise ValueError(
+                f"{given[0]}={self.limit:g}: {name} is a ratio, always above 0; 1 says that both are equal"
+            )
         if self.least is not None and (self.threshold is None or self.least < self.threshold):
             raise ValueError(f"least={self.least:g}: it goes with a threshold that it is not below")
+        self._check_matters(takes)
         self._check_place(takes)
         if self.published is not None and not (takes.over_published and len(self.arms) == 1):
             raise ValueError(f"published={self.published:g}: it goes with one arm of {_over_published()}; leave it out")
@@ -184,6 +197,14 @@ class Condition(Frozen):
                 f"equal={self.equal}: {name} is compared on each of its axes; `equal` goes with {_of_counts()}"
             )
         return self
+
+    def _check_matters(self, takes: Takes) -> None:
+        if self.matters is None:
+            return
+        if self.margin is not None:
+            raise ValueError(f"matters={self.matters:g}: margin says it already; leave it out")
+        if not takes.is_difference and self.matters <= 1:
+            raise ValueError(f"matters={self.matters:g}: of {self.quantity} it is a factor above 1, such as 1.1")
 
     def _check_place(self, takes: Takes) -> None:
         if self.at is None:
@@ -207,6 +228,18 @@ class Condition(Frozen):
     def takes(self) -> Takes:
         """What its quantity takes."""
         return takes_of(self.quantity)
+
+    @property
+    def smallest(self) -> float:
+        """The smallest difference that matters: a factor above 1, or of a quantity `is_difference` a difference."""
+        if self.margin is not None:
+            return 1 + self.margin
+        return self.takes.matters if self.matters is None else self.matters
+
+    @property
+    def limit(self) -> float:
+        """What it is judged against: its threshold or most; 1 where both sides are asked to be equal."""
+        return next((value for value in (self.threshold, self.most) if value is not None), 1.0)
 
     @property
     def place(self) -> float | str | None:

@@ -56,6 +56,16 @@ class Experiment(Frozen):
     grid: dict[str, DifferentValues] = Field({}, description="dotted path -> values; every combination is run")
     zip: dict[str, AxisValues] = Field({}, description="dotted path -> values; taken in lockstep")
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)]
+    looks: tuple[Annotated[int, Field(ge=2)], ...] = Field(
+        (),
+        description="after how many seeds rules are judged, ascending to all of them; a decided rule asks for no more",
+        exclude_if=lambda value: not value,
+    )
+    noise: Positive | None = Field(
+        None,
+        description="the standard deviation of ln test loss between seeds that is expected, for `harness power`",
+        exclude_if=lambda value: value is None,
+    )
     tune: Tune = Field({})
     search: Search | None = Field(
         None, description="every arm is an architecture with a space of choices", exclude_if=lambda value: value is None
@@ -187,6 +197,21 @@ class Experiment(Frozen):
     def _seeds_differ(self) -> Experiment:
         if twice := sorted(set(repeated(self.seeds))):
             raise ValueError(f"seeds: {twice} given more than once; a repeated seed is the same run")
+        return self
+
+    @model_validator(mode="after")
+    def _looks_end_with_the_seeds(self) -> Experiment:
+        if not self.looks:
+            return self
+        told = f"looks={list(self.looks)}"
+        if list(self.looks) != sorted(set(self.looks)):
+            raise ValueError(f"{told}: each look is after more seeds than the one before; put them in ascending order")
+        if self.looks[-1] != len(self.seeds):
+            raise ValueError(
+                f"{told}: the last look is after all seeds, of which there are {len(self.seeds)}; make them agree"
+            )
+        if not self.decide:
+            raise ValueError(f"{told}: looks are at rules, and there are none; add decide:, or leave looks out")
         return self
 
     @model_validator(mode="after")

@@ -108,7 +108,9 @@ class Search(Frozen):
     """Every side of a rule gets `trials` trials, each trained on `seeds`; its winners are then trained on fresh seeds.
 
     Trials are points of a scrambled Sobol sequence in the arm's space; trial 0 is the arm as it is written. With
-    `recipes` every arm chooses among the same recipes. With `halving` not all trials are trained to their end.
+    `recipes` every arm chooses among the same recipes. With `halving` not all trials are trained to their end. With
+    `early_stopping` winners of sizes may have stopped early, as those of a training cost may in any case: training ends
+    where validation on the search's seeds is best, so that few data are not learnt by heart.
     """
 
     trials: PositiveInt
@@ -116,6 +118,9 @@ class Search(Frozen):
     effort: Effort
     scramble: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="seed of the Sobol sequence's scramble")
     recipes: tuple[str, ...] = Field((), description="names of recipes among which every arm may choose")
+    early_stopping: bool = Field(
+        False, description="winners of sizes may be trials that stopped early", exclude_if=lambda value: not value
+    )
     halving: Halving | None = Field(
         None,
         description="train all trials for a part of the effort, and only the best of them to the end",

@@ -50,6 +50,8 @@ def test_training_is_twice_the_first_layer_and_three_times_the_rest():
         assert counted[f"flops_train.{convention}"] == passes + counted["flops_train.part_optimizer"]
     assert counted["flops_train.part_optimizer"] == 13 * 105 * 10
     assert counted["flops_train.part_knots"] == 0
+    decaying = training_flops([Work(network, 10, 100, 10)], ADAM.model_copy(update={"weight_decay": 1e-3}))
+    assert decaying["flops_train.part_optimizer"] == (13 + 2) * 105 * 10
 
 
 @given(st.integers(1, 30), st.integers(1, 30))

@@ -420,7 +420,8 @@ def test_optimisers():
         f"{run['flops_train.part_optimizer'] / run[f'flops_train.{name}']:.1%}".replace("%", " %")
         for name in ("shared_dense", "local_min")
     ]
-    stated(f"**Adam:** `{a_parameter(Adam(name='adam'), 1, 1)} P` an evaluation")
+    plain, decaying = (a_parameter(Adam(name="adam", weight_decay=decay), 1, 1) for decay in (0, 0.1))
+    stated(f"**Adam:** `{plain} P` an evaluation, P parameters, and `{decaying - plain} P` more with weight decay")
     stated(f"`{iteration} P` an iteration, `{evaluation} P` an evaluation, and `8 P` for each pair")
     stated(f"`{full - iteration} P` once the history of {LBFGS.history} is full")
     stated(f"the optimiser is {shares[0]} of the example above under `shared_dense`, {shares[1]} under `local_min`")

@@ -53,7 +53,8 @@ def test_forgetting_and_errors_in_the_end_are_those_of_the_runs_in_phases():
         ({"quantity": "forgetting", "threshold": 100}, 40, "refuted"),
         ({"quantity": "error_in_the_end", "most": 500}, 1000, "refuted"),
         ({"quantity": "forgetting", "arms": ("kan",), "most": 3}, 2, "supported"),
-        ({"quantity": "forgetting", "arms": ("kan",), "most": 2}, 2, "inconclusive"),
+        ({"quantity": "forgetting", "arms": ("kan",), "most": 2}, 2, "equal"),
+        ({"quantity": "forgetting", "arms": ("kan",), "most": 2, "matters": 1.01}, 2, "inconclusive"),
         ({"quantity": "error_in_the_end", "arms": ("kan",), "published": 1e-3, "margin": 0.5}, 2, "refuted"),
         ({"quantity": "error_in_the_end", "arms": ("kan",), "published": 2e-3, "margin": 0.5}, 1, "supported"),
     ]

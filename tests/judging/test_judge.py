@@ -6,32 +6,38 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from judging.made_runs import made_rule, made_runs, made_table, power
 
-from harness.comparison import task_level
+from harness.comparison import count_outcomes, task_level
 from harness.judging.answer import number_lines, verdict_words
 from harness.judging.judge import interval_level, judge, sentence, task_outcome, to_json
 
-OUTCOMES = ("supported", "refuted", "inconclusive")
+DECIDED = ("supported", "refuted", "equal")
+OUTCOMES = (*DECIDED, "inconclusive")
 LOSS = {"quantity": "test_loss", "threshold": 1}
 
 
 def test_conditions_and_antecedents_are_a_three_valued_logic():
-    """Whatever the undecided ones turn out to be, a decided task stays as it is; an undecided one may become either."""
+    """Whatever the undecided ones turn out to be, a decided task stays as it is; an undecided one may become either.
+
+    That all conditions hold by what matters is denied by one that is refuted, or equal: both say that there is no lead.
+    """
 
     def settled(outcomes):
-        return itertools.product(*[[one] if one != "inconclusive" else ["supported", "refuted"] for one in outcomes])
+        return itertools.product(*[[one] if one != "inconclusive" else DECIDED for one in outcomes])
 
     for conditions in itertools.product(OUTCOMES, repeat=2):
-        for given in [None, *itertools.product(OUTCOMES, repeat=2)]:
-            found = task_outcome(conditions, given)
+        for antecedent in [None, *itertools.product(OUTCOMES, repeat=2)]:
+            found = task_outcome(conditions, antecedent)
             every = {
                 task_outcome(one, other)
                 for one in settled(conditions)
-                for other in (settled(given) if given else [None])
+                for other in (settled(antecedent) if antecedent else [None])
             }
             assert found in every or found == "inconclusive"
-            assert (found != "inconclusive") == (len(every) == 1)
+            assert (found != "inconclusive") == (len({one == "supported" for one in every}) == 1)
 
 
 def test_a_verdict_that_hangs_on_the_convention_says_so():
@@ -82,6 +88,36 @@ def test_the_same_sign_under_all_conventions(ratio, said):
     assert verdict.conclusion == said
     worse = judge(made_rule(**LOSS, arms=("mlp", "kan"), invariant=True), made_runs(table))
     assert worse.conclusion == said  # worse by all conventions is one sign, too
+
+
+def test_a_difference_that_does_not_matter_is_an_outcome():
+    """Of equal arms an interval within 10 % of 1 is equal, a wider one says nothing, and a small lead stays a lead."""
+    sharp = {"kan": power(1, 1.0), "mlp": power(1, 1.0)}
+    equal = judge(made_rule(**LOSS, axis="params.trainable"), made_runs(made_table(sharp)))
+    finer = judge(made_rule(**LOSS, axis="params.trainable", matters=1.001), made_runs(made_table(sharp)))
+    noisy = judge(made_rule(**LOSS, axis="params.trainable"), made_runs(made_table(sharp, noise=0.5)))
+    little = {"kan": power(1, 1.0), "mlp": power(1.05, 1.0)}
+    ahead = judge(made_rule(**LOSS, axis="params.trainable"), made_runs(made_table(little, noise=0.001)))
+    exponent = {"quantity": "exponent", "threshold": 0, "axis": "params.trainable"}
+    alike = judge(made_rule(**exponent), made_runs(made_table(sharp)))
+
+    assert [one.conclusion for one in (equal, finer, noisy, ahead, alike)] == [
+        *("equal", "inconclusive", "inconclusive", "supported", "equal")
+    ]
+    assert verdict_words(to_json(equal)) == "equal within 10 %"
+    assert verdict_words(to_json(alike)) == "equal within 0.2"
+
+
+@given(st.lists(st.sampled_from(OUTCOMES), min_size=1, max_size=7), st.data())
+def test_a_convention_is_decided_once_the_open_tasks_cannot_change_it(outcomes, data):
+    """It is supported by enough tasks; and not by what matters, if too few are left that may yet support it."""
+    at_least = data.draw(st.integers(1, len(outcomes)))
+    count = count_outcomes("axis", outcomes, at_least)
+    can_support = sum(one in ("supported", "inconclusive") for one in outcomes) >= at_least
+
+    assert (count.outcome == "supported") == (outcomes.count("supported") >= at_least)
+    assert (count.outcome in ("refuted", "equal")) == (not can_support)
+    assert count.supported + count.refuted + count.equal + outcomes.count("inconclusive") == count.tasks
 
 
 def test_further_conditions_and_the_antecedent_are_of_the_same_task():

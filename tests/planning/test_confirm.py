@@ -84,12 +84,18 @@ def readings(records, runs: list[RunSpec]) -> list[tuple[float, int | None, dict
 
 # ----------------------------------------------------------------------------------------------------- who wins
 def test_winners_are_those_that_enumeration_finds():
-    """By sizes the least median at each; by costs the least among all trials, sizes and stops that cost no more."""
-    search = search_plan(TEXT)
-    runs, stops, empty = runs_of(search), 0, 0
-    for seed, failing in itertools.product(range(3), (0.0, 0.3, 0.8)):
+    """By sizes the least median at each; by costs the least among all trials, sizes and stops that cost no more.
+
+    With early stopping stops compete for sizes too.
+    """
+    search, stops, stops_of_sizes, empty = search_plan(TEXT), 0, 0, 0
+    early = search_plan(changed(("trials: 4", "early_stopping: true\n  trials: 4")))
+    runs = runs_of(search)
+    assert runs_of(early) == runs
+    cases = itertools.product((search, early), range(3), (0.0, 0.3, 0.8))
+    for plan_of_search, seed, failing in cases:
         records = made_records(search, seed, failing)
-        plan = confirmation([search], records, None)
+        plan = confirmation([plan_of_search], records, None)
         confirmed, read = runs_of(plan), {index: readings(records, own) for index, own in runs.items()}
         told = {(cell.won.under, cell.won.axis, cell.asked, cell.series): cell for cell in plan.cells if cell.won}
         budgets = {axis: sorted({key[2] for key in told if key[1] == axis}) for axis in ("params.trainable", *COSTS)}
@@ -98,7 +104,8 @@ def test_winners_are_those_that_enumeration_finds():
                 cells = competing(search, arm, way)
                 if axis == "params.trainable":
                     cells = [cell for cell in cells if cell.asked == budget]
-                    best = [(*at_size(records, runs[cell.index]), cell) for cell in cells]
+                    best = [(*one[:2], cell) for cell in cells for one in read[cell.index]]
+                    best = best if plan_of_search is early else [one for one in best if one[1] is None]
                 else:
                     best = [(*one[:2], cell) for cell in cells for one in read[cell.index] if one[2][axis] <= budget]
                 best = [one for one in best if one[0] < math.inf]
@@ -122,7 +129,9 @@ def test_winners_are_those_that_enumeration_finds():
                     assert run.recipe == as_tried.recipe.model_copy(update={"max_evaluations": cap})
                     assert run == as_tried.model_copy(update={"recipe": run.recipe, "seed": run.seed})
                 stops += stop is not None
+                stops_of_sizes += stop is not None and axis == "params.trainable"
     assert stops > 100
+    assert stops_of_sizes > 10
     assert empty > 10
 
 

@@ -283,6 +283,16 @@ def test_windows_on_an_axis_make_series_of_their_own():
     assert [cell.in_window for cell in plan.cells if cell.series == "mlp max=100"] == [False, False]
 
 
+def test_weight_decay_can_be_tuned_and_is_common_to_a_pack():
+    """At 0 runs are those of a file that does not say it; runs of one pack have one weight decay."""
+    text = TEXT.replace("gain: [1, 2]", "optimizer.weight_decay: [0, 0.1]") + "engine: torch\n"
+    plan, without = _plan(text), _plan(text.replace("tune: {optimizer.weight_decay: [0, 0.1]}\n", ""))
+    decays = {one.run_id: one.run.recipe.optimizer.weight_decay for one in plan.runs}
+    assert set(without.run_ids()) == {identity for identity, weight_decay in decays.items() if weight_decay == 0}
+    assert len(decays) == 2 * len(without.runs)
+    assert [len({decays[identity] for identity in pack}) for pack in plan.packs] == [1] * len(plan.packs)
+
+
 def test_a_task_is_named_by_what_tells_it_from_others():
     """The label of a task is its target, and the fields in which it differs from other tasks of the same target."""
     text = TEXT.replace("[exp2d]", "[xy, exp2d, {target: exp2d, train_points: 3000}]")
@@ -294,7 +304,12 @@ def test_a_task_is_named_by_what_tells_it_from_others():
     ("old", "new", "said"),
     [
         ("gain: [1, 2]", "max_evaluations: [10, 20]", "tune.max_evaluations: it cannot be tuned"),
-        ("gain: [1, 2]", "optimizer.history: [5, 9]", "tune.optimizer.history: no field of this arm's recipe"),
+        (
+            "gain: [1, 2]",
+            "optimizer.history: [5, 9]",
+            "tune.optimizer.history: no field of this arm's recipe; history is a field of optimizer lbfgs; train",
+        ),
+        ("gain: [1, 2]", "optimizer.weight_decay: [-0.1]", "tune.optimizer.weight_decay: -0.1: "),
         ("depth: 3}", "depth: 1}", "depth=1 has no hidden layer"),
         (
             "recipes:\n",

@@ -145,6 +145,21 @@ def test_of_a_recipe_that_lacks_a_field_it_is_left_alone():
         assert {key: one for key, one in trial.experiment.recipes.items() if key != name} == others
 
 
+def test_a_field_that_files_leave_out_at_its_default_can_vary():
+    """A recipe's JSON has no weight decay at 0: a trial at 0 is trained by the recipe as it is written."""
+    space = "space: {recipe.optimizer.weight_decay: [0.0, 0.1]}"
+    by_adam = ("kan, depth: 2, width: 2}\n    recipe: lbfgs", "kan, depth: 2, width: 2}\n    recipe: cosine")
+    experiment = with_trials(4, (RECIPES, ""), (KAN_SPACE, space), by_adam)
+    as_written = experiment.recipes["cosine"].model_dump_json()
+    seen = set()
+    for trial in list(trials_of(experiment, "kan", 0))[1:]:
+        weight_decay, recipe = trial.values["recipe.optimizer.weight_decay"], trial.experiment.recipes["cosine"]
+        assert recipe.optimizer.weight_decay == weight_decay
+        assert (recipe.model_dump_json() == as_written) == (weight_decay == 0)
+        seen.add(weight_decay)
+    assert seen == {0.0, 0.1}
+
+
 def test_the_standard_space_of_every_family_can_be_planned():
     """Every trial at a budget of its own is feasible, of the family it was, and trials differ."""
     assert {*FAMILIES, "module"} == families.FAMILIES.keys()

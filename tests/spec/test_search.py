@@ -88,6 +88,11 @@ MISTAKES = [
     ),
     (
         SPACE,
+        "space: {recipe.optimizer.weight_decay: [0.0, 0.1]}",
+        "weight_decay: no recipe of this arm has it; weight_decay is a field of optimizer adam; train the arm by that",
+    ),
+    (
+        SPACE,
         "space: {architecture.ordre: [2, 3]}",
         "arms.kan.space.architecture.ordre: no field of this arm; did you mean",
     ),

@@ -1,6 +1,7 @@
-"""Adam over lanes: the path of torch.optim.Adam in each, and no lane aware of another."""
+"""Adam over lanes: the path of torch.optim.Adam or AdamW in each, and no lane aware of another."""
 
 import io
+import math
 
 import pytest
 import torch
@@ -37,14 +38,19 @@ def _pairs(one, other):
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
-def test_every_lane_takes_the_steps_of_torch_adam(schedule):
-    """After each step, each lane, with its own learning rate, is where torch.optim.Adam is on that lane alone."""
-    settings = Adam(name="adam", schedule=schedule, beta1=0.8, beta2=0.99, epsilon=1e-6)
+@pytest.mark.parametrize("weight_decay", [0.0, 0.5])
+def test_every_lane_takes_the_steps_of_torch_adam(schedule, weight_decay):
+    """After each step, each lane, with its own learning rate, is where torch.optim.AdamW is on that lane alone.
+
+    Without weight decay that is torch.optim.Adam.
+    """
+    settings = Adam(name="adam", schedule=schedule, beta1=0.8, beta2=0.99, epsilon=1e-6, weight_decay=weight_decay)
+    kind = torch.optim.AdamW if weight_decay else torch.optim.Adam
     rates = torch.tensor([0.1, 0.01, 0.3], dtype=torch.float64)
     state = settings.start(starts(3), learning_rate_R=rates, total_steps=STEPS)
     peers = [torch.nn.Parameter(x.clone()) for x in starts(3)]
     optimizers = [
-        torch.optim.Adam([x], lr=rate, betas=(0.8, 0.99), eps=1e-6)
+        kind([x], lr=rate, betas=(0.8, 0.99), eps=1e-6, weight_decay=weight_decay)
         for x, rate in zip(peers, rates.tolist(), strict=True)
     ]
     schedulers = [torch.optim.lr_scheduler.CosineAnnealingLR(o, T_max=STEPS) for o in optimizers]
@@ -60,9 +66,25 @@ def test_every_lane_takes_the_steps_of_torch_adam(schedule):
         assert torch.equal(state.loss_R, losses)
 
 
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_weight_decay_on_parabolas_has_a_closed_form(schedule):
+    """With epsilon far above all gradients a step is -rate * (gradient / epsilon + decay * x)."""
+    curvature_P = torch.tensor([0.0, 0.5, 1.0, 2.0], dtype=torch.float64)
+    rates_R = torch.tensor([1e11, 2e11], dtype=torch.float64)
+    settings = Adam(name="adam", schedule=schedule, beta1=0, beta2=0, epsilon=1e12, weight_decay=1e-12)
+    begin_RP = starts(2, len(curvature_P))
+    state = settings.start(begin_RP, learning_rate_R=rates_R, total_steps=STEPS)
+    state = trained(settings, state, STEPS, lambda x_RP: ((curvature_P * x_RP**2).sum(-1) / 2, curvature_P * x_RP))
+    expected_RP = begin_RP
+    for step in range(STEPS):
+        share = 1 if schedule == "constant" else (1 + math.cos(math.pi * step / STEPS)) / 2
+        expected_RP = expected_RP * (1 - share * rates_R[:, None] * (1e-12 + curvature_P / 1e12))
+    torch.testing.assert_close(state.position_RP, expected_RP, rtol=1e-10, atol=0)
+
+
 def test_a_cosine_ends_at_zero():
-    """Steps beyond the end of a cosine schedule move nothing."""
-    settings = Adam(name="adam", schedule="cosine", learning_rate=0.1)
+    """Steps beyond the end of a cosine schedule move nothing, and no weight decays."""
+    settings = Adam(name="adam", schedule="cosine", learning_rate=0.1, weight_decay=0.5)
     state = trained(settings, settings.start(starts(2), total_steps=STEPS), STEPS)
     assert torch.equal(trained(settings, state, 3).position_RP, state.position_RP)
 
@@ -75,7 +97,7 @@ def test_a_cosine_without_its_length_is_refused():
 
 def test_lanes_are_the_same_bits_in_any_pack():
     """A lane's path doesn't depend on how many lanes train beside it."""
-    settings = Adam(name="adam", learning_rate=0.05)
+    settings = Adam(name="adam", learning_rate=0.05, weight_decay=0.5)
     packs = [trained(settings, settings.start(starts(32, 7)[:lanes]), 50) for lanes in (2, 8, 32)]
     for pack in packs[1:]:
         assert same(packs[0], select(pack, torch.arange(2)))

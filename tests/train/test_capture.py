@@ -35,7 +35,7 @@ NETWORKS = [
     *(SplineMlpShape(shape=(2, 5, 1), grid=4, place=place) for place in ("after", "before")),
     SplineMlpShape(shape=(2, 5, 1), grid=4, place="before", rank=2),
 ]
-BATCHES = Adam(name="adam", schedule="cosine", batch_size=BATCH)
+BATCHES = Adam(name="adam", schedule="cosine", batch_size=BATCH, weight_decay=0.1)
 OPTIMISERS = [
     *(Adam(name="adam"), BATCHES, Lbfgs(name="lbfgs"), Lbfgs(name="lbfgs", history=30, iterations_per_step=20)),
     LevenbergMarquardt(name="levenberg_marquardt"),

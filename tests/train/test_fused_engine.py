@@ -54,7 +54,7 @@ COURSE = {
 }
 OPTIMIZERS = {
     "adam": Adam(name="adam", learning_rate=0.01, schedule="cosine"),
-    "batches": Adam(name="adam", learning_rate=0.01, batch_size=30),
+    "batches": Adam(name="adam", learning_rate=0.01, batch_size=30, weight_decay=1.0),
     "lbfgs": Lbfgs(name="lbfgs"),
     "nested": Lbfgs(name="lbfgs", iterations_per_step=5),
     "levenberg": LevenbergMarquardt(name="levenberg_marquardt", ridge=1e-9),

@@ -69,15 +69,15 @@ def _rmse(module, samples) -> float:
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 def test_adam_equals_a_loop_of_torch_optim(schedule):
-    """Twenty steps of Adam over three lanes are three loops over single torch networks, to 1e-10."""
-    settings = Adam(name="adam", learning_rate=0.01, schedule=schedule)
+    """Twenty steps of Adam with weight decay over three lanes are three loops over single torch networks, to 1e-10."""
+    settings = Adam(name="adam", learning_rate=0.01, schedule=schedule, weight_decay=1.0)
     runs = [_run(MLP, Recipe(optimizer=settings, max_evaluations=20), seed) for seed in range(3)]
     outcomes, _ = _trained(runs)
 
     for run, outcome in zip(runs, outcomes, strict=True):
         module = _as_torch_module(MLP, run.seed)
         splits = draw(TASK, run.seed)
-        optimiser = torch.optim.Adam(module.parameters(), lr=0.01)
+        optimiser = torch.optim.AdamW(module.parameters(), lr=0.01, weight_decay=1.0)
         anneal = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=20)
         for _ in range(20):
             optimiser.zero_grad()

@@ -1,5 +1,6 @@
 """`harness plan`."""
 
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -36,10 +37,11 @@ def plan(file: Path, results: Path, scale: str, replan: bool, packs: bool, as_js
         click.echo(manifest.model_dump_json() if costs is None else costs.to_json(orient="records"))
         return
     print_table(plan_table(manifest) if costs is None else packs_table(costs))
-    for cell in manifest.cells:
-        if cell.infeasible:
-            console.print(f"infeasible: {cell.task} {cell.series}: {cell.infeasible}", markup=False, soft_wrap=True)
-    if any(cell.infeasible for cell in manifest.cells):
+    infeasible = Counter(f"{cell.task} {cell.series}: {cell.infeasible}" for cell in manifest.cells if cell.infeasible)
+    for why, cells in infeasible.items():  # of a search all trials of a size may be so, for one reason
+        times = f" ({cells} cells)" if cells > 1 else ""
+        console.print(f"infeasible{times}: {why}", markup=False, soft_wrap=True)
+    if infeasible:
         console.print(
             "where an arm cannot meet a budget, its curve is read between its two nearest sizes", soft_wrap=True
         )

@@ -10,6 +10,7 @@ import pandas as pd
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.cli.analysis import analyse_and_report
 from harness.cli.costs import cost_sentence
+from harness.cli.kept import take_kept
 from harness.cli.options import FULL, replan_option, results_option, scale_option, workers_option
 from harness.cli.plans import folder_of, planned_records, records_of
 from harness.cli.stages import plan_of
@@ -95,6 +96,7 @@ def _planned(name: str, results: Path, scale: str, narrow: Narrow | None, replan
         raise HarnessError(f"{file}: not here; run it where the project's experiments/ is")
     folder = folder_of(file, results, scale, narrow)
     manifest = freeze(plan_of(file, scale, narrow), folder, replan)
+    take_kept(manifest, folder)
     changes = {} if scale == FULL else scale_changes(file, scale)
     command, words = f"harness replay {name}", scale
     if scale != FULL:

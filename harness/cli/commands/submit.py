@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from harness.cli.kept import say_kept
 from harness.cli.mirroring import wandb_options
 from harness.cli.options import EXAMPLE, file_argument, replan_option, results_option, scale_option
 from harness.cli.sending import check_device, send_off, share, where_options, where_to_send
@@ -45,5 +46,7 @@ def submit(
         manifest, folder = freeze_stage(file, results, scale, replan, dry_run)
         if not dry_run:
             share(folder, where)
+    if dry_run:
+        say_kept(manifest, folder)
     check_device(manifest, where, profile)
     send_off(manifest, folder, where, dry_run, yes, max_gpu_hours)

@@ -14,6 +14,7 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable
 from harness.cli.analysis import keeping_fits
 from harness.cli.costs import table_of
+from harness.cli.kept import KEPT, keep_records
 from harness.cli.options import FULL, json_option, results_option, scale_option
 from harness.cli.plans import folder_of, planned_records, records_of, search_folder, search_words, stage_in
 from harness.judging.answer import Answer, answer_json
@@ -21,11 +22,11 @@ from harness.judging.judge import judge_all
 from harness.record import missing
 from harness.show.console import console, print_table
 from harness.show.pages.verdicts import keep_verdicts, write_verdicts
+from harness.show.sweeps import kept_lines
 from harness.show.tables.verdicts import ORIGIN, answer_sentences, summary_table, verdicts_table
 from harness.spec import Manifest, check_unchanged, manifest_path, read_experiment, scales_of
 
 EXPERIMENTS = Path("experiments")
-KEPT = "verdicts"  # the folder in results/ whose content the project keeps
 
 
 @click.command(epilog="Example: harness verdicts experiments/quickstart.yaml")
@@ -63,7 +64,12 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
             raise HarnessError(
                 "--keep: no rule was judged, so there is nothing to keep; train the runs first", INCOMPLETE
             )
-        click.echo(f"kept: {keep_verdicts(whole, results, results / KEPT)}", err=as_json)
+        kept = keep_verdicts(whole, results, results / KEPT)
+        click.echo(f"kept: {kept}", err=as_json)
+        for data, _ in whole:
+            records = keep_records(results / data["name"])
+            for line in kept_lines(records.path, records.merged, records.absent):
+                click.echo(line, err=as_json)
     if any(answer.damaged for answer, _ in made):
         sys.exit(INCOMPLETE)
 

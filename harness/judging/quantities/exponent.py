@@ -25,7 +25,7 @@ QUANTITY = Quantity(
     summary="alpha of the first arm minus alpha of the second",
     read_at="",
     interval="profile likelihood of both laws",
-    takes=Takes(arms=(2,), of_laws=True),
+    takes=Takes(arms=(2,), of_laws=True, is_difference=True, matters=0.2),
     words=words,
     find=find,
 )

@@ -13,6 +13,7 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import whole_file
 from harness.judging.answer import number_lines, verdict_words
 from harness.record import ClassMetrics, Metrics
+from harness.record.kept import KEPT_RECORDS
 from harness.show.pages.page import address, write_html
 from harness.show.tables.table import Table, to_markdown
 from harness.show.tables.verdicts import ORIGIN, numbers_table, summary_table, tasks_of
@@ -33,7 +34,8 @@ README = """# Verdicts that are kept
 What `harness verdicts --keep` made from the runs of this project: [verdicts.html](verdicts.html),
 [verdicts.json](verdicts.json) with every number, and of each experiment its verdicts, its runs (`runs.csv`, six digits)
 and its figures. Rules are those that a plan froze; where an earlier plan was replaced, a note says in what. Of each
-convention: the outcome, and how many tasks are for and against the claim; a dash where the rule is not about it.
+convention: the outcome, and how many tasks are for and against the claim; a dash where the rule is not about it. Where
+there is a `records.jsonl.xz`, it has the records themselves, and `harness run` goes on from them.
 """
 
 
@@ -96,8 +98,10 @@ def keep_verdicts(made: Sequence[tuple[dict[str, Any], pd.DataFrame]], results: 
     """
     for answer, table in made:
         target = kept / answer["name"]
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir(parents=True)
+        target.mkdir(parents=True, exist_ok=True)
+        for earlier in target.iterdir():
+            if earlier.name != KEPT_RECORDS:  # which grows
+                earlier.unlink()
         if "won_under" in table:  # of other ways of searching winners.csv has what was confirmed
             table = table[table["won_under"].isna()]
         wanted = dict.fromkeys((*RUN_COLUMNS, *stable_axes(), "seconds_on"))

@@ -80,11 +80,12 @@ def _outcome(verdict: dict[str, Any], convention: str) -> TableCell:
         return Styled("not measured", "dim")
     for count in verdict["counts"]:
         if count["convention"] == convention:
-            still_open = count["tasks"] - count["supported"] - count["refuted"]
-            tasks = {"for": count["supported"], "against": count["refuted"], "open": still_open}
+            equal = count.get("equal", 0)  # verdicts that are kept may be older than this outcome
+            still_open = count["tasks"] - count["supported"] - count["refuted"] - equal
+            tasks = {"for": count["supported"], "against": count["refuted"], "equal": equal, "open": still_open}
             listed = ", ".join(f"{number} {side}" for side, number in tasks.items() if number)
             told = f"{count['outcome']}: {listed}"
-            return told if count["outcome"] in ("supported", "refuted") else Styled(told, "dim")
+            return Styled(told, "dim") if count["outcome"] == "inconclusive" else told
     return Styled("–", "dim")
 
 

@@ -456,13 +456,23 @@ def test_lbfgs_reaches_the_minimum_of_the_torch_engine():
 # --------------------------------------------------------------------------------------------------------------- Adam
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 @pytest.mark.parametrize("batch", [None, 16])
-def test_adam_takes_the_steps_of_torch(schedule, batch):
-    """Twenty steps, of all points or of batches, are those of torch.optim.Adam to 1e-12."""
+@pytest.mark.parametrize("weight_decay", [0.0, 0.5])
+def test_adam_takes_the_steps_of_torch(schedule, batch, weight_decay):
+    """Twenty steps, of all points or of batches, are those of torch.optim.Adam to 1e-12; with weight decay of AdamW."""
     case = Case(MLP)
-    settings = Adam(name="adam", schedule=schedule, learning_rate=0.03, beta1=0.8, beta2=0.99, epsilon=1e-6)
+    settings = Adam(
+        name="adam",
+        schedule=schedule,
+        learning_rate=0.03,
+        beta1=0.8,
+        beta2=0.99,
+        epsilon=1e-6,
+        weight_decay=weight_decay,
+    )
     orders = [np.random.default_rng(step).permutation(60)[:batch] for step in range(20)]
     x = torch.nn.Parameter(torch.from_numpy(case.flat.copy()))
-    optimizer = torch.optim.Adam([x], lr=0.03, betas=(0.8, 0.99), eps=1e-6)
+    kind = torch.optim.AdamW if weight_decay else torch.optim.Adam
+    optimizer = kind([x], lr=0.03, betas=(0.8, 0.99), eps=1e-6, weight_decay=weight_decay)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=20)
     losses = []
     for order in orders:
@@ -483,10 +493,28 @@ def test_adam_takes_the_steps_of_torch(schedule, batch):
     assert state.evaluations == state.iterations == 20
 
 
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_weight_decay_on_a_parabola_has_a_closed_form(schedule):
+    """With epsilon far above all gradients a step is -rate * (gradient / epsilon + decay * x)."""
+    case = Case(MlpShape(shape=(1, 1)))  # a line through centred points, all at height 0: w x + b
+    case.x -= case.x.mean()
+    case.y[:] = 0
+    curvature_P, begin_P = np.array([2 * np.mean(case.x**2), 2.0]), np.array([0.7, -0.4])
+    settings = Adam(
+        name="adam", schedule=schedule, learning_rate=2e11, beta1=0, beta2=0, epsilon=1e12, weight_decay=1e-12
+    )
+    state = adam.advance(settings, adam.start(settings, begin_P, total_steps=20), case.problem(), 20)
+    expected_P = begin_P
+    for step in range(20):
+        share = 1 if schedule == "constant" else (1 + math.cos(math.pi * step / 20)) / 2
+        expected_P = expected_P * (1 - share * 2e11 * (1e-12 + curvature_P / 1e12))
+    np.testing.assert_allclose(state.position_P, expected_P, rtol=1e-10)
+
+
 def test_a_cosine_ends_at_zero():
-    """Steps beyond the end of a cosine schedule move nothing."""
+    """Steps beyond the end of a cosine schedule move nothing, and no weight decays."""
     case = Case(MLP)
-    settings = Adam(name="adam", schedule="cosine", learning_rate=0.1)
+    settings = Adam(name="adam", schedule="cosine", learning_rate=0.1, weight_decay=0.5)
     state = adam.advance(settings, adam.start(settings, case.flat, total_steps=10), case.problem(), 10)
     assert np.array_equal(adam.advance(settings, state, case.problem(), 3).position_P, state.position_P)
 
@@ -664,7 +692,11 @@ RECIPES = {
     "lbfgs": (PAPER, lbfgs, lambda first, count: ()),
     "nested": (NESTED, lbfgs, lambda first, count: ()),
     "adam": (Adam(name="adam", schedule="cosine", learning_rate=0.05), adam, lambda first, count: ()),
-    "batches": (Adam(name="adam", learning_rate=0.05), adam, lambda first, count: (ORDERS[first : first + count],)),
+    "batches": (
+        Adam(name="adam", learning_rate=0.05, weight_decay=0.5),
+        adam,
+        lambda first, count: (ORDERS[first : first + count],),
+    ),
     "levenberg": (MARQUARDT, levenberg, lambda first, count: ()),
 }
 

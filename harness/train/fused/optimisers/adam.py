@@ -1,4 +1,4 @@
-"""Adam (Kingma & Ba 2015, algorithm 1, as torch.optim.Adam) in compiled code, one lane.
+"""Adam (Kingma & Ba 2015, algorithm 1, as torch.optim.Adam and AdamW) in compiled code, one lane.
 
     state = start(settings, position_P)
     state = advance(settings, state, problem, evaluations)             # one evaluation, one step
@@ -84,7 +84,8 @@ def advance(
     if batches_SB is not None and len(batches_SB) < evaluations:
         raise ValueError(f"batches_SB has {len(batches_SB)} rows for {evaluations} evaluations; give one an evaluation")
     arrays, record = thaw(state)
-    constants = (settings.beta1, settings.beta2, settings.epsilon, settings.schedule == "cosine")
+    is_cosine = settings.schedule == "cosine"
+    constants = (settings.beta1, settings.beta2, settings.epsilon, is_cosine, settings.weight_decay)
     if batches_SB is not None and len(problem[4]) != len(problem[5]):
         raise ValueError("with batches_SB the problem's arrays are x_NI and y_NO; give as many rows of x as of y")
     batches_SB = ALL_POINTS if batches_SB is None else np.array(batches_SB, np.int64)
@@ -135,13 +136,17 @@ def _gather(source, index_B, batch):
 @inlined  # as a part it rounded otherwise in the process that compiled it than in those that load it
 def _step(position_P, mean_P, square_P, gradient_P, constants, lane):
     """The step number `lane.iterations`, counted from 1."""
-    beta1, beta2, epsilon, cosine = constants
+    beta1, beta2, epsilon, is_cosine, weight_decay = constants
     step = lane.iterations
-    decay = 1.0
-    if cosine:  # CosineAnnealingLR's closed form, which stays at 0 after its end
-        decay = (1 + cos(pi * min((step - 1) / lane.total_steps, 1.0))) / 2
-    rate = lane.learning_rate * (decay / (1 - beta1**step))
+    rate_share = 1.0
+    if is_cosine:  # CosineAnnealingLR's closed form, which stays at 0 after its end
+        rate_share = (1 + cos(pi * min((step - 1) / lane.total_steps, 1.0))) / 2
+    rate = lane.learning_rate * (rate_share / (1 - beta1**step))
     correction = sqrt(1 - beta2**step)
+    if weight_decay > 0:  # in a loop of its own, so that the other one rounds as it does without
+        lost_share = lane.learning_rate * rate_share * weight_decay
+        for p in range(position_P.shape[0]):
+            position_P[p] -= lost_share * position_P[p]
     for p in range(position_P.shape[0]):
         mean_P[p] = beta1 * mean_P[p] + (1 - beta1) * gradient_P[p]
         square_P[p] = beta2 * square_P[p] + (1 - beta2) * (gradient_P[p] * gradient_P[p])
