@@ -106,17 +106,19 @@ def found_line(verdict: dict[str, Any]) -> str:
 
 
 def _labels(conditions: Sequence[Condition]) -> list[str]:
-    """What each condition of a rule is of, without what all sides share: `grid=2 / grid=5`, `kan / published`."""
+    """What each condition of a rule is of, without what all sides share: `grid=2 / grid=5`, `ours / published`."""
     sides = [
         [side[0].split(" ") if len(side) == 1 else [f"best of {len(side)}"] for side in condition.sides]
         for condition in conditions
     ]
     every = list(itertools.chain.from_iterable(sides))
-    shared = set.intersection(*map(set, every)) if len(every) > 1 else set()
+    if len(every) == 1:  # the claim says of what
+        return ["" if conditions[0].published is None else "ours / published"]
+    shared = set.intersection(*map(set, every))
     labels = []
     for condition, own in zip(conditions, sides, strict=True):
         words = [" ".join(word for word in names if word not in shared) for names in own]
-        if len(words) == 1 and condition.published is not None:
+        if condition.published is not None:
             words.insert(0, "published")
         labels.append(" / ".join(reversed(words)))
     return labels

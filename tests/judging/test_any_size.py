@@ -166,7 +166,7 @@ def test_numbers_of_several_conditions_are_told_by_what_differs():
             r"mlp: 8\S+ \[.*\]; kan: 0\.002\S* \[.*\]",
         ),
         (table, {"quantity": "forgetting"}, r"mlp / kan: \S+ \[.*\]"),
-        (table, {"quantity": "forgetting", "arms": ("kan",), "published": 2}, r"kan / published: \S+ \[.*\]"),
+        (table, {"quantity": "forgetting", "arms": ("kan",), "published": 2}, r"ours / published: \S+ \[.*\]"),
         (_sparse(settings), {"quantity": "edges", "arms": tuple(settings)}, r"entropy=0 / entropy=1: \S+ \[.*\]"),
     ]
     for runs, fields, told in cases:
