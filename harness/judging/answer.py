@@ -107,21 +107,23 @@ def found_line(verdict: dict[str, Any]) -> str:
 
 def _labels(conditions: Sequence[Condition]) -> list[str]:
     """What each condition of a rule is of, without what all sides share: `grid=2 / grid=5`, `ours / published`."""
-    sides = [
-        [side[0].split(" ") if len(side) == 1 else [f"best of {len(side)}"] for side in condition.sides]
-        for condition in conditions
-    ]
+    sides = [list(map(_side_words, condition.sides)) for condition in conditions]
     every = list(itertools.chain.from_iterable(sides))
     if len(every) == 1:  # the claim says of what
         return ["" if conditions[0].published is None else "ours / published"]
     shared = set.intersection(*map(set, every))
     labels = []
     for condition, own in zip(conditions, sides, strict=True):
-        words = [" ".join(word for word in names if word not in shared) for names in own]
-        if condition.published is not None:
-            words.insert(0, "published")
-        labels.append(" / ".join(reversed(words)))
+        told = ["published"] if condition.published is not None else []
+        for words in own:
+            told.append(" ".join(word for word in words if word not in shared))
+        labels.append(" / ".join(reversed(told)))
     return labels
+
+
+def _side_words(side: tuple[str, ...]) -> list[str]:
+    """A name and its settings, or that it is the best of several."""
+    return side[0].split(" ") if len(side) == 1 else [f"best of {len(side)}"]
 
 
 def _convention_lines(counts: Sequence[dict[str, Any]], numbers: Sequence[dict[str, Any]]) -> list[str]:

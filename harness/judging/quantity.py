@@ -69,15 +69,13 @@ def ratio_words(condition: Condition) -> str:
 
 def setting_words(condition: Condition) -> str:
     """`of kan grid=2 / kan grid=5, both with order=3`: a ratio of two series, with what they share said once."""
-    names = arms_words(condition)
-    settings = [re.findall(r"\w+=(?:\[[^\]]*\]|\S+)", name) for name in names]
-    shared = [setting for setting in settings[0] if setting in settings[1]]
+    first, second = arms_words(condition)
+    settings = re.findall(r"\w+=(?:\[[^\]]*\]|\S+)", first)
+    shared = [setting for setting in settings if f"{second} ".count(f" {setting} ")]
     if not shared or any(len(side) > 1 for side in condition.sides):
         return ratio_words(condition)
-    first, second = (
-        " ".join([name.split(" ")[0], *(setting for setting in own if setting not in shared)])
-        for name, own in zip(names, settings, strict=True)
-    )
+    for setting in shared:
+        first, second = (f"{name} ".replace(f" {setting} ", " ").strip() for name in (first, second))
     return f"of {second} / {first}, both with {' '.join(shared)},"
 
 
