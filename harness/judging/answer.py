@@ -126,6 +126,12 @@ def _side_words(side: tuple[str, ...]) -> list[str]:
     return side[0].split(" ") if len(side) == 1 else [f"best of {len(side)}"]
 
 
+def power_words(verdict: dict[str, Any]) -> str:
+    """What an inconclusive rule would need, as a sentence; empty of others. Kept verdicts may be older than this."""
+    power = verdict.get("power") or ""
+    return f"{power[:1].upper()}{power[1:]}." if power else ""
+
+
 def _convention_lines(counts: Sequence[dict[str, Any]], numbers: Sequence[dict[str, Any]]) -> list[str]:
     """A line a convention: its outcome, and what was found."""
     known = {count["convention"]: count for count in counts}

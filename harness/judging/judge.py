@@ -13,6 +13,7 @@ from harness.comparison import Count, conclusion, count_outcomes, task_level
 from harness.comparison.verdict import Conclusion, Ruling
 from harness.fit.result import to_json as plain
 from harness.judging.found import Found, Number
+from harness.judging.power import EVERY, power_line
 from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
 from harness.judging.robust import Under, by_way, concluded, far_worse, robust_words
@@ -20,7 +21,6 @@ from harness.judging.runs import ExperimentRuns, runs_of
 from harness.judging.words import condition_words, found_words, matters_words, rule_words
 from harness.spec import Condition, Decide, Manifest, all_axes, side_label, stable_axes, units
 
-EVERY = "all conventions"  # where a rule compares them
 FREE_CONDITIONS = 2  # that the two sides of an interval pay for
 
 
@@ -31,6 +31,7 @@ class Verdict:
     `stable`: supported or refuted under at least `stable_axes` (of counts: two), all of them measured; no number is
     refused, and the estimates of a condition on a task lie on one side under all. `unmeasured` have no numbers.
     `under` has the rule judged under other ways of searching (`robust_to`), `declared` is what it is without those.
+    `power` says what an inconclusive rule would need (`harness.judging.power`).
     """
 
     rule: Decide
@@ -44,6 +45,7 @@ class Verdict:
     unmeasured: tuple[str, ...]
     declared: Conclusion
     under: tuple[Under, ...] = ()
+    power: str | None = None
 
     @property
     def holds_under(self) -> tuple[str, ...]:
@@ -86,19 +88,22 @@ def judge(rule: Decide, runs: ExperimentRuns) -> Verdict:
     measured = [axis for axis in rule.conventions if axis not in clocks or "seconds" in runs.table]
     numbers = _numbers(rule.conditions, counted, measured, rule, runs, level)
     given = _numbers(rule.given, counted, measured, rule, runs, level)
-    counts: list[Count] = []
+    told: dict[str, list[Ruling]] = {}  # of every task, under each convention
     if rule.invariant:
         whole = len(measured) == len(rule.conventions)
-        alike = [_alike([n for n in numbers if n.unit == unit], whole) for unit in counted]
-        counts = [count_outcomes(EVERY, alike, rule.at_least)]
+        told[EVERY] = [_alike([n for n in numbers if n.unit == unit], whole) for unit in counted]
     else:
         for axis in measured:
-            told = [
+            told[axis] = [
                 task_outcome(_of(numbers, axis, unit), _of(given, axis, unit) if rule.given else None)
                 for unit in counted
             ]
-            counts.append(count_outcomes(axis, told, rule.at_least))
+    counts = [count_outcomes(name, outcomes, rule.at_least) for name, outcomes in told.items()]
     declared: Conclusion = conclusion(counts) if counts else "inconclusive"
+    power = None
+    if declared == "inconclusive":
+        judged = list(zip(counts, told.values(), strict=True))
+        power = power_line(rule, runs, counted, judged, (*numbers, *given), level)
     return Verdict(
         rule,
         rule_words(rule, len(counted)),
@@ -110,6 +115,7 @@ def judge(rule: Decide, runs: ExperimentRuns) -> Verdict:
         declared in ("supported", "refuted") and _stable(rule, (*numbers, *given), measured),
         tuple(axis for axis in rule.conventions if axis not in measured),
         declared,
+        power=power,
     )
 
 
@@ -247,14 +253,16 @@ def _stable(rule: Decide, numbers: Sequence[Number], measured: Sequence[str]) ->
 
 # ------------------------------------------------------------------------------------------------------- words and data
 def sentence(verdict: Verdict) -> str:
-    """The claim, the conclusion, and the outcome under each convention."""
+    """The claim, the conclusion, the outcome under each convention, and what an inconclusive one would need."""
     counts = "; ".join(
         f"{count.outcome} under {count.convention} ({count.supported} of {count.tasks} for it, {count.refuted} against)"
         for count in verdict.counts
     )
     absent = f"; {', '.join(verdict.unmeasured)} not measured" if verdict.unmeasured else ""
     robust = robust_words(to_json(verdict))
-    return f"verdict: “{verdict.rule.claim}” is {verdict.conclusion}{', ' if robust else ''}{robust}: {counts}{absent}"
+    power = f"; {verdict.power}" if verdict.power else ""
+    concluded = f"{verdict.conclusion}{', ' if robust else ''}{robust}"
+    return f"verdict: “{verdict.rule.claim}” is {concluded}: {counts}{absent}{power}"
 
 
 def to_json(verdict: Verdict) -> dict[str, Any]:
@@ -268,6 +276,7 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         "verdict": verdict.conclusion,
         "declared": verdict.declared,
         "matters": matters_words(verdict.rule),
+        "power": verdict.power,
         "stable": verdict.stable,
         "under": [{**plain(one), "numbers": [_number_json(n) for n in one.numbers]} for one in verdict.under],
         "holds_under": list(verdict.holds_under),

@@ -17,6 +17,7 @@ from harness.spec import Condition, Takes, side_label
 
 if TYPE_CHECKING:
     from harness.judging.runs import ExperimentRuns
+    from harness.judging.spread import Design, Spread
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,9 @@ class Quantity:
     `takes` is what a condition on it may and must say, `words` how it reads, from the condition and the conventions of
     its rule, as the subject of a clause; `find` gives the number with its interval, and raises a HarnessError with the
     reason where the data do not carry it. `summary`, `read_at` and `interval` are its row in docs/verdicts.md, the
-    first two also its part of the JSON Schema. Files of before may call it by its `older_name`.
+    first two also its part of the JSON Schema. `spread` says what the interval that was found hangs on, None where it
+    is not the noise between seeds; its HarnessError says why nobody can tell. `foreseen` is the same before any run,
+    None where only a pilot can say. Files of before may call it by its `older_name`.
     """
 
     name: str
@@ -52,7 +55,16 @@ class Quantity:
     takes: Takes
     words: Callable[[Condition, tuple[str, ...]], str]
     find: Callable[[Case], Found]
+    spread: Callable[[Case, Found], Spread] | None = None
+    foreseen: Callable[[Design], Spread] | None = None
     older_name: str | None = None
+
+
+def spread_over_seeds(case: Case, found: Found) -> Spread:
+    """For `spread`: of Student's interval over seeds."""
+    from harness.judging.spread import spread_of_seeds
+
+    return spread_of_seeds(found, case.level)
 
 
 # -------------------------------------------------------------------------------------------------- words for `words`

@@ -51,8 +51,10 @@ from harness.spec import (
     canonical_json,
     content_hash,
     least_evaluations,
+    parts,
     points_at_a_time,
     run_id,
+    stages,
     units,
     variants,
 )
@@ -335,7 +337,18 @@ def _match_budget(
     def candidate(value: int) -> Candidate:
         return _candidate(variant, arm_name, task, **fixed, **{free: value})
 
-    found = solve(lambda value: candidate(value).counts, axis, budget, variant.match.tol, free, smallest)
+    def counts_at(value: int) -> dict[str, int]:
+        if axis.startswith("flops_train"):
+            return candidate(value).counts
+        network, recipe = _network_and_recipe(variant, arm_name, task, {**fixed, free: value})
+        for part in parts(network, recipe):
+            stages(*part)  # a CapTooSmall where the recipe has no time for such a network
+        counts = count(network)
+        if axis not in counts:
+            check_counted(variant, arm_name, network, counts)
+        return counts
+
+    found = solve(counts_at, axis, budget, variant.match.tol, free, smallest)
     return found if isinstance(found, str) else _if_possible(candidate(found), arm_name, task, variant.dtype)
 
 
@@ -353,18 +366,25 @@ def _smallest(variant: Experiment, arm_name: str, task: RunTask, free: str, fixe
 
 
 def _candidate(variant: Experiment, arm_name: str, task: RunTask, **free: Any) -> Candidate:
+    network, recipe = _network_and_recipe(variant, arm_name, task, free)
+    with at(f"recipes.{variant.arms[arm_name].recipe}.phases={recipe.phases}"):
+        check_phases(recipe, task)
+    counts = {**count(network), **run_flops(network, recipe, task)}
+    check_counted(variant, arm_name, network, counts)
+    return Candidate(next(reversed(free.values()), None), network, recipe, counts)
+
+
+def _network_and_recipe(
+    variant: Experiment, arm_name: str, task: RunTask, free: Mapping[str, Any]
+) -> tuple[Network, Recipe]:
+    """An arm's network with the values of its free sizes, and its recipe, of which `steps` is the cap."""
     arm = variant.arms[arm_name]
     recipe = recipe_of(variant, arm)
     if "steps" in free:
         recipe = recipe.model_copy(update={"max_evaluations": free["steps"]})
     sizes = {name: value for name, value in free.items() if name != "steps"}
     network = _network(arm, arm_name, task, sizes)
-    recipe = that_matters(recipe, network, task)
-    with at(f"recipes.{arm.recipe}.phases={recipe.phases}"):
-        check_phases(recipe, task)
-    counts = {**count(network), **run_flops(network, recipe, task)}
-    check_counted(variant, arm_name, network, counts)
-    return Candidate(next(reversed(free.values()), None), network, recipe, counts)
+    return network, that_matters(recipe, network, task)
 
 
 def _network(arm: Arm, arm_name: str, task: RunTask, sizes: dict[str, Any]) -> Network:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.judging.found import Found
-from harness.judging.quantity import Case, Quantity, arms_words, number_words, ratio_words
+from harness.judging.quantity import Case, Quantity, arms_words, number_words, ratio_words, spread_over_seeds
 from harness.spec import RATIO, Condition, Takes
 
 if TYPE_CHECKING:
@@ -69,4 +69,5 @@ QUANTITY = Quantity(
     takes=Takes(arms=(2,), limits=RATIO, at=("first",), numbers=True),
     words=words,
     find=find,
+    spread=spread_over_seeds,
 )

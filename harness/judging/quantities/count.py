@@ -1,10 +1,16 @@
 """The ratio of a count, or of the seconds of an evaluation, where both arms have the same size."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 from harness.judging.found import Found
 from harness.judging.quantity import Case, Quantity, listed, ratio_words, size_words
 from harness.spec import RATIO, Condition, Takes, all_axes, default_count
+
+if TYPE_CHECKING:
+    from harness.judging.spread import Spread
 
 
 def words(condition: Condition, conventions: tuple[str, ...]) -> str:
@@ -31,6 +37,13 @@ def find(case: Case) -> Found:
     return of_paired(paired(one, other, size, case.level), size)
 
 
+def spread(case: Case, found: Found) -> Spread:
+    """The seeds' ratios."""
+    from harness.judging.spread import spread_of_seeds
+
+    return spread_of_seeds(found, case.level)
+
+
 QUANTITY = Quantity(
     name="count",
     summary="the ratio of the counts named by `axes` at equal `equal`",
@@ -39,4 +52,5 @@ QUANTITY = Quantity(
     takes=Takes(arms=(2,), limits=RATIO, at=("largest",), numbers=True, of_counts=True),
     words=words,
     find=find,
+    spread=spread,
 )

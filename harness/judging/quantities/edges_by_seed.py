@@ -1,10 +1,16 @@
 """How far seeds alone move the number of active edges of a sparse KAN."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 from harness.judging.found import Found
 from harness.judging.quantity import Case, Quantity, arms_words
 from harness.spec import Condition, Takes
+
+if TYPE_CHECKING:
+    from harness.judging.spread import Spread
 
 
 def words(condition: Condition, conventions: tuple[str, ...]) -> str:
@@ -29,6 +35,16 @@ def find(case: Case) -> Found:
     return Found(deviation, low, high, seeds=len(logs))
 
 
+def spread(case: Case, found: Found) -> Spread:
+    """The error of ln of the deviation, roughly normal: its variance is 1 / (2 (seeds - 1))."""
+    from harness.judging.spread import Spread
+
+    assert found.seeds is not None
+    freedom = found.seeds - 1
+    error = 1 / math.sqrt(2 * freedom)
+    return Spread(error, ((1.0, freedom),), found.seeds, error * math.sqrt(found.seeds))
+
+
 QUANTITY = Quantity(
     name="edges_by_seed",
     summary="the standard deviation over seeds of ln(active edges)",
@@ -37,4 +53,5 @@ QUANTITY = Quantity(
     takes=Takes(arms=(1,), of_any_size=True),
     words=words,
     find=find,
+    spread=spread,
 )

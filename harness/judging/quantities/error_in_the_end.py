@@ -1,7 +1,7 @@
 """The training error on the data of all phases when the last one is over."""
 
 from harness.judging.found import Found
-from harness.judging.quantity import Case, Quantity, value_words
+from harness.judging.quantity import Case, Quantity, spread_over_seeds, value_words
 from harness.spec import RATIO, Condition, Takes
 
 
@@ -25,4 +25,5 @@ QUANTITY = Quantity(
     takes=Takes(arms=(1, 2), limits=RATIO, of_any_size=True, over_published=True),
     words=words,
     find=find,
+    spread=spread_over_seeds,
 )

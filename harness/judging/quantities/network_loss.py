@@ -1,7 +1,7 @@
 """The test loss of one network over that which somebody published of it."""
 
 from harness.judging.found import Found
-from harness.judging.quantity import Case, Quantity, arms_words, over_published, size_words
+from harness.judging.quantity import Case, Quantity, arms_words, over_published, size_words, spread_over_seeds
 from harness.spec import RATIO, Condition, Takes
 
 
@@ -41,4 +41,5 @@ QUANTITY = Quantity(
     takes=Takes(arms=(1,), limits=RATIO, numbers=True, of_any_size=True, over_published=True),
     words=words,
     find=find,
+    spread=spread_over_seeds,
 )
