@@ -172,3 +172,17 @@ def test_numbers_of_several_conditions_are_told_by_what_differs():
     for runs, fields, told in cases:
         verdict = to_json(judge(made_rule(**fields, threshold=1), made_runs(runs)))
         assert re.fullmatch(told, found_line(verdict))
+
+
+def test_an_undecided_rule_says_how_many_more_seeds_it_would_need():
+    """Of a ratio and of a spread."""
+    sparse = _sparse({"kan": [4, 7, 5, 6]})
+    cases = [
+        (_in_phases(spread=0.5), {"quantity": "forgetting", "threshold": 40}),
+        (sparse, {"quantity": "edges", "arms": ("kan",), "published": 5, "threshold": 1}),
+        (sparse, {"quantity": "edges_by_seed", "arms": ("kan",), "threshold": 0.2}),
+    ]
+    for table, fields in cases:
+        verdict = judge(made_rule(**fields), made_runs(table))
+        assert verdict.conclusion == "inconclusive"
+        assert re.search(r"would need [\d,]+ more seeds", verdict.power)
