@@ -84,8 +84,8 @@ def judge(rule: Decide, runs: ExperimentRuns) -> Verdict:
     """
     counted = units(rule, runs.tasks)
     level = interval_level(rule, len(counted))
-    known = all_axes()
-    measured = [axis for axis in rule.conventions if not known[axis].needs_seconds or "seconds" in runs.table]
+    clocks = {axis.name for axis in all_axes().values() if axis.needs_seconds}
+    measured = [axis for axis in rule.conventions if axis not in clocks or "seconds" in runs.table]
     numbers = _numbers(rule.conditions, counted, measured, rule, runs, level)
     given = _numbers(rule.given, counted, measured, rule, runs, level)
     told: dict[str, list[Ruling]] = {}  # of every task, under each convention

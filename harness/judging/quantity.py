@@ -7,6 +7,7 @@ what computes, and the packages that it needs, within `find`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -59,6 +60,13 @@ class Quantity:
     older_name: str | None = None
 
 
+def spread_over_seeds(case: Case, found: Found) -> Spread:
+    """For `spread`: of Student's interval over seeds."""
+    from harness.judging.spread import spread_of_seeds
+
+    return spread_of_seeds(found, case.level)
+
+
 # -------------------------------------------------------------------------------------------------- words for `words`
 def arms_words(condition: Condition) -> tuple[str, ...]:
     """Each arm, or the best of several."""
@@ -71,6 +79,30 @@ def ratio_words(condition: Condition) -> str:
     return f"of {second} / {first}"
 
 
+def setting_words(condition: Condition) -> str:
+    """`of kan grid=2 / kan grid=5, both with order=3`: a ratio of two series, with what they share said once."""
+    first, second = arms_words(condition)
+    settings = re.findall(r"\w+=(?:\[[^\]]*\]|\S+)", first)
+    shared = [setting for setting in settings if f"{second} ".count(f" {setting} ")]
+    if not shared or any(len(side) > 1 for side in condition.sides):
+        return ratio_words(condition)
+    for setting in shared:
+        first, second = (f"{name} ".replace(f" {setting} ", " ").strip() for name in (first, second))
+    return f"of {second} / {first}, both with {' '.join(shared)},"
+
+
+def value_words(condition: Condition) -> str:
+    """`of second / first`; of one arm `of it`, and what it is divided by."""
+    if len(condition.arms) == 2:
+        return setting_words(condition)
+    return f"of {arms_words(condition)[0]}{over_published(condition)}"
+
+
+def over_published(condition: Condition) -> str:
+    """What the value of one arm is divided by, if it is."""
+    return "" if condition.published is None else f", over the published {condition.published:.4g},"
+
+
 def size_words(condition: Condition) -> str:
     """Where a quantity of equal sizes is read."""
     if condition.place == "largest":
@@ -80,7 +112,7 @@ def size_words(condition: Condition) -> str:
 
 def number_words(value: float | str | None) -> str:
     """A size or loss as a rule says it."""
-    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+    return f"{value:,.6g}" if isinstance(value, float) else str(value)
 
 
 def listed(names: tuple[str, ...]) -> str:

@@ -116,7 +116,7 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
                 cells.append(cell)
                 runs += found
         planned_before |= planned_here
-    _check_rules(experiment, {label_of(task): task for task in _tasks_of(points)})
+    _check_rules(experiment, {label_of(task): task for task in _tasks_of(points)}, {cell.series for cell in cells})
     _check_tuning(runs, experiment)
     if experiment.search:
         _check_one_series(cells)
@@ -182,11 +182,16 @@ def _check_hold_out(cells: Iterable[Cell]) -> None:
             )
 
 
-def _check_rules(experiment: Experiment, tasks: Mapping[str, Task]) -> None:
+def _check_rules(experiment: Experiment, tasks: Mapping[str, Task], series: Collection[str]) -> None:
     if not experiment.decide:
         return
     known = {label: (task.target, resolve(task).inputs) for label, task in tasks.items()}
     for index, rule in enumerate(experiment.decide):
+        for condition in rule.every_condition:
+            for name in itertools.chain(*condition.sides):
+                if name not in experiment.arms and name not in series:
+                    told = did_you_mean(name, [*experiment.arms, *series])
+                    raise HarnessError(f"decide.{index}.arms: {name!r} is no series of this plan; {told}")
         try:
             counted = units(rule, known)
         except HarnessError as error:

@@ -7,6 +7,7 @@ from harness.spec.names import OneOf, defined
 
 CountKind = Literal["params", "flops_forward", "flops_train"]
 KINDS: tuple[CountKind, ...] = get_args(CountKind)
+ANY_SIZE = "any size"  # in the place of an axis, where networks are compared whatever their size
 
 
 @dataclass(frozen=True)
