@@ -18,7 +18,7 @@ from harness.judging.quantities import QUANTITIES
 from harness.judging.runs import ExperimentRuns, runs_of
 from harness.judging.spread import Design, Spread, seen
 from harness.judging.words import condition_words
-from harness.spec import Condition, Decide, Manifest, units
+from harness.spec import Condition, Decide, Manifest, all_axes, units
 
 LEAST_PILOT = 2  # seeds that show a spread
 
@@ -131,7 +131,9 @@ def _from_noise(
                 spread, why = None, f"only a pilot says what a {condition.quantity} hangs on: train two seeds or more"
                 if quantity.spread is None:
                     continue
-                if quantity.foreseen is not None:
+                if condition.takes.of_counts and all_axes()[axis].is_exact:
+                    why = "it is exact, so that seeds do not matter"
+                elif quantity.foreseen is not None:
                     sizes = tuple(_log_sizes(manifest, tasks[0], side, axis) for side in condition.sides)
                     try:
                         spread = _foreseen(condition, Design(noise, seeds, sizes), axis)

@@ -31,7 +31,7 @@ def find(case: Case) -> Found:
         size = largest_common(one, other)
     else:
         size = size_of(first.runs, equal, float(at or 0), case.runs.matched)
-    if all_axes()[count].kind in ("params", "flops_forward"):
+    if all_axes()[count].is_exact:
         ratio = math.exp(mean(read(other, size), count, other.name) - mean(read(one, size), count, one.name))
         return Found(ratio, ratio, ratio, at=float(size))
     return of_paired(paired(one, other, size, case.level), size)
