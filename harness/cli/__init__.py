@@ -24,6 +24,7 @@ COMMANDS = {
     "merge": "Add records that were trained elsewhere, and check each one.",
     "plan": "Solve every size, freeze the plan, and show what it costs.",
     "plot": "Draw test loss against size, with fitted laws.",
+    "power": "Say how many seeds the rules of an experiment need.",
     "reference": "Show what the KAN paper published, and what is wrong in it.",
     "replay": "Run an experiment of the KAN paper again.",
     "report": "Write report.html, one self-contained page.",

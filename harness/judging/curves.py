@@ -21,6 +21,7 @@ from harness.judging.found import Found
 from harness.judging.pairs import END_TOLERANCE
 from harness.judging.scaling import chosen_runs
 from harness.judging.side_runs import SideRuns
+from harness.spec import ANY_SIZE
 
 LOSS = "test_loss"  # in the metric of the task
 
@@ -99,8 +100,8 @@ def read(one: SideCurve, at: float) -> np.ndarray:
     lower, upper = neighbours(one, inside)
     if max(one.lost[lower], one.lost[upper]) > MOST_FAILED:
         raise HarnessError(
-            f"CENSORED: at {one.axis} {sizes[lower]:.4g} to {sizes[upper]:.4g}, "
-            f"{max(one.lost[lower], one.lost[upper]):.0%} of the runs of {one.name} diverged; mend them first"
+            f"CENSORED: {max(one.lost[lower], one.lost[upper]):.0%} of the runs of {one.name}"
+            f"{_place(one.axis, sizes[lower], sizes[upper])} diverged; mend them first"
         )
     return _between(one, inside)
 
@@ -158,14 +159,25 @@ def paired(first: SideCurve, second: SideCurve, at: float, level: float) -> Pair
     gaps = _gaps(first, second, read(first, at), read(second, at))
     if len(gaps) < 2:
         raise HarnessError(
-            f"SEEDS: {len(gaps)} {'seed' if len(gaps) == 1 else 'seeds'} of both {first.name} and {second.name} at "
-            f"{first.axis} {at:.4g}: no spread, so no interval; run more seeds"
+            f"SEEDS: {len(gaps)} {'seed' if len(gaps) == 1 else 'seeds'} of {_both(first, second)}"
+            f"{_place(first.axis, at)}: no spread, so no interval; run more seeds"
         )
     mean, by_seed = float(np.mean(list(gaps.values()))), _by_seed(first, second, at, gaps)
     half = t_distribution.isf((1 - level) / 2, by_seed.size - 1) * by_seed.std(ddof=1) / math.sqrt(by_seed.size)
     with np.errstate(over="ignore"):
         estimate, low, high = (float(end) for end in np.exp(mean + np.array([0.0, -half, half])))
     return Paired(estimate, low, high, len(gaps))
+
+
+def _place(axis: str, *sizes: float) -> str:
+    """` at params.trainable 120`, or from one size to another; nothing where no size enters."""
+    ends = dict.fromkeys(f"{size:.4g}" for size in sizes)
+    return "" if axis == ANY_SIZE else f" at {axis} {' to '.join(ends)}"
+
+
+def _both(first: SideCurve, second: SideCurve) -> str:
+    """`both kan and mlp`; of a side that is held against a number, the side."""
+    return first.name if first.name == second.name else f"both {first.name} and {second.name}"
 
 
 def _gaps(first: SideCurve, second: SideCurve, logs: np.ndarray, other_logs: np.ndarray) -> dict[int | str, float]:
@@ -187,8 +199,8 @@ def _by_seed(first: SideCurve, second: SideCurve, at: float, gaps: Mapping[int |
         rest = [gap for each, gap in left.items() if each != seed]
         if not rest:
             raise HarnessError(
-                f"SEEDS: without seed {seed}, {first.name} and {second.name} have no seed in common at {first.axis} "
-                f"{at:.4g}, so that nothing says what the choice between arms hangs on; run more seeds"
+                f"SEEDS: without seed {seed}, {first.name} and {second.name} have no seed in common"
+                f"{_place(first.axis, at)}, so that nothing says what the choice between arms hangs on; run more seeds"
             )
         found.append(number * own.mean() - (number - 1) * np.mean(rest))
     return np.array(found)

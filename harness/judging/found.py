@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harness.comparison.verdict import Ruling  # with scipy, which those who only read rules do without
+    from harness.judging.power import Outlook
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Look:
 class Number:
     """A condition on one task or family under one convention: what was found, and what follows from it.
 
-    `look` says at which look it was found, where an experiment has looks.
+    `outlook` says what its interval would need to decide the condition; `look` at which look it was found, where an
+    experiment has looks.
     """
 
     convention: str
@@ -47,4 +49,5 @@ class Number:
     condition: str
     found: Found
     outcome: Ruling
+    outlook: Outlook
     look: Look | None = None

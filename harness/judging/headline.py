@@ -116,8 +116,9 @@ class NoHeadline:
 
 
 def main_rule(manifest: Manifest) -> Decide | None:
-    """The first rule that compares two sides."""
-    return next((rule for rule in manifest.experiment.decide if len(rule.arms) == 2), None)
+    """The first rule that compares two sides by their sizes."""
+    rules = manifest.experiment.decide
+    return next((rule for rule in rules if len(rule.arms) == 2 and not rule.takes.of_any_size), None)
 
 
 def main_sides(manifest: Manifest) -> tuple[Side, Side] | None:

@@ -23,6 +23,7 @@ from harness.judging.looks import (
     read_at,
     seeds_can_decide,
 )
+from harness.judging.power import EVERY, outlook, power_line
 from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
 from harness.judging.robust import Under, by_way, concluded, far_worse, robust_words
@@ -30,7 +31,6 @@ from harness.judging.runs import ExperimentRuns, runs_of
 from harness.judging.words import condition_words, found_words, matters_words, rule_words
 from harness.spec import Condition, Decide, Manifest, all_axes, side_label, stable_axes, units
 
-EVERY = "all conventions"  # where a rule compares them
 FREE_CONDITIONS = 2  # that the two sides of an interval pay for
 
 
@@ -53,7 +53,8 @@ class Verdict:
     `stable`: supported or refuted under at least `stable_axes` (of counts: two), all of them measured; no number is
     refused, and the estimates of a condition on a task lie on one side under all. `unmeasured` have no numbers.
     `under` has the rule judged under other ways of searching (`robust_to`), `declared` is what it is without those.
-    `looked` is of experiments with looks, which share the error that `level` leaves.
+    `looked` is of experiments with looks, which share the error that `level` leaves. `power` says what an inconclusive
+    rule would need (`harness.judging.power`).
     """
 
     rule: Decide
@@ -68,6 +69,7 @@ class Verdict:
     declared: Conclusion
     under: tuple[Under, ...] = ()
     looked: Looked | None = None
+    power: str | None = None
 
     @property
     def holds_under(self) -> tuple[str, ...]:
@@ -183,8 +185,8 @@ def judge_at_looks(rule: Decide, looked: LookedRuns) -> Verdict:
 
 def _asked(rule: Decide, runs: ExperimentRuns) -> Asked:
     counted = units(rule, runs.tasks)
-    known = all_axes()
-    measured = tuple(axis for axis in rule.conventions if not known[axis].needs_seconds or "seconds" in runs.table)
+    clocks = {axis.name for axis in all_axes().values() if axis.needs_seconds}
+    measured = tuple(axis for axis in rule.conventions if axis not in clocks or "seconds" in runs.table)
     parts = ((rule.conditions, False), (rule.given, True))
     questions = [
         Question(axis, unit, counted[unit], condition, is_given)
@@ -196,11 +198,12 @@ def _asked(rule: Decide, runs: ExperimentRuns) -> Asked:
 
 def _verdict(asked: Asked, found: Sequence[Number]) -> Verdict:
     rule, measured = asked.rule, asked.measured
-    counts = [
-        count_outcomes(convention, list(outcomes.values()), rule.at_least)
-        for convention, outcomes in _unit_outcomes(asked, found).items()
-    ]
+    told = {convention: list(outcomes.values()) for convention, outcomes in _unit_outcomes(asked, found).items()}
+    counts = [count_outcomes(convention, outcomes, rule.at_least) for convention, outcomes in told.items()]
     declared: Conclusion = conclusion(counts) if counts else "inconclusive"
+    power = None
+    if declared == "inconclusive":
+        power = power_line(rule, asked.units, list(zip(counts, told.values(), strict=True)), found)
     return Verdict(
         rule,
         rule_words(rule, len(asked.units)),
@@ -212,6 +215,7 @@ def _verdict(asked: Asked, found: Sequence[Number]) -> Verdict:
         declared in ("supported", "refuted") and _stable(rule, found, measured),
         tuple(axis for axis in rule.conventions if axis not in measured),
         declared,
+        power=power,
     )
 
 
@@ -271,9 +275,10 @@ def interval_level(rule: Decide, of: int) -> float:
 
 def _number(asked: Asked, question: Question, runs: ExperimentRuns, level: float, look: Look | None = None) -> Number:
     condition = question.condition
-    found = _find(Case(condition, question.tasks, question.axis, runs, level))
-    words = condition_words(condition, asked.rule.conventions)
-    return Number(question.axis, question.unit, words, found, outcome(condition, found), look)
+    case = Case(condition, question.tasks, question.axis, runs, level)
+    found, words = _find(case), condition_words(condition, asked.rule.conventions)
+    needs = outlook(case, found, question.unit)
+    return Number(question.axis, question.unit, words, found, outcome(condition, found), needs, look)
 
 
 def _find(case: Case) -> Found:
@@ -381,14 +386,16 @@ def _stable(rule: Decide, numbers: Sequence[Number], measured: Sequence[str]) ->
 
 # ------------------------------------------------------------------------------------------------------- words and data
 def sentence(verdict: Verdict) -> str:
-    """The claim, the conclusion, and the outcome under each convention."""
+    """The claim, the conclusion, the outcome under each convention, and what an inconclusive one would need."""
     counts = "; ".join(
         f"{count.outcome} under {count.convention} ({count.supported} of {count.tasks} for it, {count.refuted} against)"
         for count in verdict.counts
     )
     absent = f"; {', '.join(verdict.unmeasured)} not measured" if verdict.unmeasured else ""
     robust = robust_words(to_json(verdict))
-    return f"verdict: “{verdict.rule.claim}” is {verdict.conclusion}{', ' if robust else ''}{robust}: {counts}{absent}"
+    power = f"; {verdict.power}" if verdict.power else ""
+    concluded = f"{verdict.conclusion}{', ' if robust else ''}{robust}"
+    return f"verdict: “{verdict.rule.claim}” is {concluded}: {counts}{absent}{power}"
 
 
 def to_json(verdict: Verdict) -> dict[str, Any]:
@@ -403,6 +410,7 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         "verdict": verdict.conclusion,
         "declared": verdict.declared,
         "matters": matters_words(verdict.rule),
+        "power": verdict.power,
         "stable": verdict.stable,
         "under": [{**plain(one), "numbers": [_number_json(n) for n in one.numbers]} for one in verdict.under],
         "holds_under": list(verdict.holds_under),
@@ -420,7 +428,6 @@ def _looked_json(looked: Looked) -> dict[str, Any]:
 
 
 def _number_json(one: Number) -> dict[str, Any]:
-    said: dict[str, Any] = plain(one)
-    if one.look is None:
-        del said["look"]
+    names = ("convention", "unit", "condition", "found", "outcome", *(("look",) if one.look else ()))
+    said = {name: plain(getattr(one, name)) for name in names}
     return {**said, "words": found_words(one.found, one.look)}

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from harness.cli.costs import calibrations_of, cost_sentence
+from harness.cli.foresight import power_lines
 from harness.cli.looks import of_first_look
 from harness.cli.options import EXAMPLE, file_argument, json_option, replan_option, results_option, scale_option
 from harness.cli.plans import search_words
@@ -55,6 +56,8 @@ def plan(file: Path, results: Path, scale: str, replan: bool, packs: bool, as_js
         console.print(f"that is at most; with --until-decided, {seeds}: {first}", soft_wrap=True)
     if line := warnings_line(manifest):
         console.print(line, soft_wrap=True)
+    for line in power_lines(manifest, file, results, scale):
+        console.print(line, markup=False, soft_wrap=True)
     if manifest.is_search:
         console.print(search_words(manifest, folder), soft_wrap=True)
     console.print(f"frozen in {folder / 'manifest.json'}", soft_wrap=True)

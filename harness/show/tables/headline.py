@@ -227,7 +227,8 @@ def _turns(found: Headline, names: tuple[str, str]) -> list[list[str]]:
 
 def _verdict_lines(verdicts: Sequence[Verdict]) -> list[str]:
     if len(verdicts) == 1:
-        return wrapped(f"Verdict: “{verdicts[0].rule.claim}” is {verdicts[0].conclusion}.")
+        power = f": {verdicts[0].power}" if verdicts[0].power else ""
+        return wrapped(f"Verdict: “{verdicts[0].rule.claim}” is {verdicts[0].conclusion}{power}.")
     counted = Counter(verdict.conclusion for verdict in verdicts)
     told = ", ".join(f"{number} {conclusion}" for conclusion, number in counted.items())
     return wrapped(f"Verdicts of {len(verdicts)} rules: {told} (see the report).") if verdicts else []
