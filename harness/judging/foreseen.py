@@ -13,13 +13,12 @@ import pandas as pd
 
 from harness.base.errors import HarnessError
 from harness.judging.judge import interval_level, judge
-from harness.judging.power import Outlook, last_needed, outlook, words
+from harness.judging.power import Outlook, as_said, last_needed, words
 from harness.judging.quantities import QUANTITIES
-from harness.judging.quantity import Case
 from harness.judging.runs import ExperimentRuns, runs_of
 from harness.judging.spread import Design, Spread, seen
 from harness.judging.words import condition_words
-from harness.spec import Condition, Decide, Manifest, units
+from harness.spec import Condition, Decide, Manifest, all_axes, units
 
 LEAST_PILOT = 2  # seeds that show a spread
 
@@ -67,7 +66,7 @@ def foresee(
         level = last_look_level(interval_level(rule, len(counted)), experiment.looks)
         if len(pilot) >= LEAST_PILOT:
             source = f"records of {len(pilot)} seeds"
-            numbers = list(_from_records(rule, runs, counted, level, planned_seeds))
+            numbers = list(_from_records(rule, runs, level, planned_seeds))
         else:
             declared = noise or experiment.noise
             if declared is None:
@@ -112,19 +111,13 @@ def _pilot_seeds(manifest: Manifest, table: pd.DataFrame, rule: Decide) -> list[
     return [seed for seed, is_whole in whole.items() if is_whole] if not manifest.is_search else []
 
 
-def _from_records(
-    rule: Decide, runs: ExperimentRuns, counted: Mapping[str, tuple[str, ...]], level: float, seeds: int
-) -> Iterator[ForeseenNumber]:
+def _from_records(rule: Decide, runs: ExperimentRuns, level: float, seeds: int) -> Iterator[ForeseenNumber]:
     verdict = judge(rule, runs)
-    conditions = {condition_words(one, rule.conventions): one for one in rule.every_condition}
-    for one in (*verdict.numbers, *verdict.given):
-        condition = conditions[one.condition]
-        if QUANTITIES[condition.quantity].spread is None:
-            continue
-        case = Case(condition, counted[one.unit], one.convention, runs, verdict.level)
-        present = outlook(case, one.found, one.unit, level)
-        spread = present.spread and present.spread.with_seeds(seeds)
-        yield ForeseenNumber(present.spread, replace(present, spread=spread))
+    for number in (*verdict.numbers, *verdict.given):
+        present = number.outlook
+        if QUANTITIES[present.condition.quantity].spread is not None:
+            planned = present.spread and present.spread.with_seeds(seeds)
+            yield ForeseenNumber(present.spread, replace(present, spread=planned, level=level))
 
 
 # --------------------------------------------------------------------------------------------------------------- noise
@@ -138,7 +131,9 @@ def _from_noise(
                 spread, why = None, f"only a pilot says what a {condition.quantity} hangs on: train two seeds or more"
                 if quantity.spread is None:
                     continue
-                if quantity.foreseen is not None:
+                if condition.takes.of_counts and all_axes()[axis].is_exact:
+                    why = "it is exact, so that seeds do not matter"
+                elif quantity.foreseen is not None:
                     sizes = tuple(_log_sizes(manifest, tasks[0], side, axis) for side in condition.sides)
                     try:
                         spread = _foreseen(condition, Design(noise, seeds, sizes), axis)
@@ -219,10 +214,3 @@ def _number_json(number: ForeseenNumber, rule: Decide) -> dict[str, Any]:
         "decades": one.spread.decades,
         "decades_needed": one.decades,
     }
-
-
-def as_said(one: Outlook, difference: float) -> float | None:
-    """A difference as its rule says it: of a ratio a factor, None where that is beyond a float."""
-    if one.condition.takes.is_difference:
-        return difference
-    return math.exp(difference) if difference < math.log(1e300) else None

@@ -11,7 +11,8 @@ from harness import comparison
 from harness.base.errors import HarnessError
 from harness.comparison.answer import refused_fits, shared_range
 from harness.comparison.cost import REACH_DECADES
-from harness.fit import Fit, predict
+from harness.fit import Fit
+from harness.fit.fitting import extended
 from harness.fit.laws import PURE
 from harness.fit.points import seed_variances
 from harness.fit.profile import Region, covariance, log_floor, prediction
@@ -173,7 +174,7 @@ def of_log_size(loss: float) -> Gradient:
     def gradient(fit: Fit, region: Region) -> np.ndarray:
         beyond = 10**REACH_DECADES
         sizes = np.geomspace(fit.points.sizes[0] / beyond, fit.points.sizes[-1] * beyond, 513)
-        losses = predict(fit, sizes, far=True)
+        losses = extended(fit, sizes)
         nearest = int(np.clip(np.argmin(np.abs(np.log(losses / loss))), 1, sizes.size - 2))
         around = slice(nearest - 1, nearest + 2, 2)
         slope = np.diff(np.log(losses[around])) / np.diff(np.log(sizes[around]))

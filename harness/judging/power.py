@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,16 +19,15 @@ from harness.comparison.verdict import Ruling
 from harness.judging.found import Found, Number
 from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
-from harness.judging.runs import ExperimentRuns
 from harness.judging.spread import ENOUGH, MOST_SEEDS, Spread, chance, decades_needed, seeds_needed, seen, sizes_needed
-from harness.judging.words import condition_words, matters_words
+from harness.judging.words import matters_words
 from harness.spec import Condition, Decide
 
 ALL_SEEDS = 10**9  # what is left with these is not the noise of seeds
 NO_HELP = "more seeds will not help"
 EVERY = "all conventions"  # where a rule compares them
 MOST_DECADES = 6.0  # more than anybody adds
-LARGEST_LOG = 700.0  # of a factor that is a float
+LARGEST_LOG = 700.0  # beyond it a factor is no float
 CODE = re.compile(r"\b[A-Z]{2,}(?:_[A-Z]+)*: ")
 
 
@@ -89,8 +88,8 @@ class Outlook:
         return decades_needed(self.spread, self.difference, self.level, self.of_equality)
 
 
-def outlook(case: Case, found: Found, unit: str, level: float | None = None) -> Outlook:
-    """Of a number that was found; `level` is that of the intervals to come, where it is not that of the present one."""
+def outlook(case: Case, found: Found, unit: str) -> Outlook:
+    """What the interval of a number that was found would need, at the level that it has."""
     spread, why = None, ""
     spread_of = QUANTITIES[case.condition.quantity].spread
     if found.refused is not None:
@@ -102,46 +101,42 @@ def outlook(case: Case, found: Found, unit: str, level: float | None = None) -> 
             spread = spread_of(case, found)
         except HarnessError as error:
             why = str(error)
-    return Outlook(case.axis, unit, case.condition, case.level if level is None else level, spread, why)
+    return Outlook(case.axis, unit, case.condition, case.level, spread, why)
 
 
 def _refused(reason: str) -> str:
     """The reason of a refusal in short: the sentence behind its last code."""
     if "SEEDS: " in reason:
-        return "one seed has no spread, so nobody can tell how many it would need; run two or more"
+        return "nobody can tell how many seeds it would need: one has no spread; run two or more"
     if "NO_OVERLAP: " in reason:
         return f"{NO_HELP}: the ranges of the two sides do not overlap; add sizes that bring them together"
-    last = CODE.split(reason)[-1]
-    return f"{NO_HELP}: {last.split('. ')[0].rstrip('.')}"
+    sentence = CODE.split(reason)[-1].split(". ")[0].rstrip(".")
+    if "TOO_FEW: " in reason or "RANGE: " in reason:
+        return f"{NO_HELP}: {sentence.split(';')[0]}; add sizes"
+    return f"{NO_HELP}: {sentence}"
 
 
 # --------------------------------------------------------------------------------------------------------------- rules
 def power_line(
-    rule: Decide,
-    runs: ExperimentRuns,
-    counted: Mapping[str, tuple[str, ...]],
-    judged: Sequence[tuple[Count, Sequence[Ruling]]],
-    numbers: Sequence[Number],
-    level: float,
+    rule: Decide, units: Sequence[str], judged: Sequence[tuple[Count, Sequence[Ruling]]], numbers: Sequence[Number]
 ) -> str:
     """What an inconclusive rule would need, in a line: under the convention that needs most.
 
     Of a convention's open tasks, of which a rule may need some only, the last one that is needed counts. `judged` has
-    each convention's count, and the outcome of each of the tasks or families `counted`; `numbers` are those of all.
+    each convention's count, and the outcome of each of the tasks or families `units`; `numbers` are those of all.
     """
     if not judged:
         return "its seconds are not measured: `harness bench FILE`"
-    conditions = {condition_words(one, rule.conventions): one for one in rule.every_condition}
     hardest: list[Outlook] = []
     for count, outcomes in judged:
         if count.outcome != "inconclusive":
             continue
         of_units: list[list[Outlook]] = []
-        for unit, outcome in zip(counted, outcomes, strict=True):
+        for unit, outcome in zip(units, outcomes, strict=True):
             if outcome != "inconclusive":
                 continue
             found = [
-                outlook(Case(conditions[one.condition], counted[unit], one.convention, runs, level), one.found, unit)
+                one.outlook
                 for one in numbers
                 if one.unit == unit and one.outcome == "inconclusive" and count.convention in (one.convention, EVERY)
             ]
@@ -152,13 +147,13 @@ def power_line(
     if not hardest:
         told = ", ".join(f"{count.outcome} under {count.convention}" for count, _ in judged)
         return f"{NO_HELP}: it is {told}"
-    return words(max(hardest, key=lambda one: one.more), rule, len(counted))
+    return words(max(hardest, key=lambda one: one.more), rule, len(units))
 
 
 def last_needed(of_units: Sequence[Sequence[Outlook]], needed: int) -> Outlook:
     """Of tasks, each with its numbers, of which a rule needs so many: the hardest number of the last one needed."""
     hardest = [max(own, key=lambda one: one.more) for own in of_units]
-    return sorted(hardest, key=lambda one: one.more)[needed - 1]
+    return sorted(hardest, key=lambda one: one.more)[min(needed, len(hardest)) - 1]
 
 
 # --------------------------------------------------------------------------------------------------------------- words
@@ -175,7 +170,8 @@ def words(one: Outlook, rule: Decide, tasks: int, whose: str = "present") -> str
     what = asked_words(one.condition)
     chance_words = f"({100 * ENOUGH:g} %{' for each task' if rule.at_least > 1 else ''})"
     if one.seeds is None and one.is_beyond_seeds:
-        return f"{NO_HELP}{where}: {one.spread.rest}{_sizes_words(one)}"
+        under = f" {places[-1]}" if len(rule.conventions) > 1 and places else ""  # the rest names its task
+        return f"{NO_HELP}{under}: {one.spread.rest}{_sizes_words(one)}"
     if one.seeds is None:
         return f"{what}{where} would need more than {MOST_SEEDS:,} seeds; {_seen_words(one, one.spread, whose)}"
     if one.more > 0:
@@ -206,18 +202,15 @@ def asked_words(condition: Condition) -> str:
     return f"a ratio of {limit / smallest if condition.most is not None else limit * smallest:.3g}"
 
 
-def seen_words(one: Outlook, spread: Spread) -> str:
-    """The smallest difference that a spread sees, as a rule says differences: a factor, or a difference."""
-    least = seen(spread, one.level, one.of_equality)
-    if one.condition.takes.is_difference:
-        return f"{least:.2g}"
-    return human(math.exp(min(least, LARGEST_LOG)))
+def as_said(one: Outlook, difference: float) -> float:
+    """A difference as its rule says it: of a ratio a factor."""
+    return difference if one.condition.takes.is_difference else math.exp(min(difference, LARGEST_LOG))
 
 
 def _seen_words(one: Outlook, spread: Spread, whose: str) -> str:
     """`the present 5 see one of 1.5`."""
-    shown = f"show it within a factor of {seen_words(one, spread)}" if one.of_equality else ""
-    return f"the {whose} {spread.seeds} {shown or f'see one of {seen_words(one, spread)}'}"
+    least = human(as_said(one, seen(spread, one.level, one.of_equality)))
+    return f"the {whose} {spread.seeds} {'show it within a factor of' if one.of_equality else 'see one of'} {least}"
 
 
 def _sizes_words(one: Outlook) -> str:

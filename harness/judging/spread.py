@@ -92,7 +92,7 @@ def error_of(found: Found, is_difference: bool, dof: float, level: float) -> flo
     """
     low, high = found.low, found.high
     if low is None or high is None or not (is_difference or low > 0) or not math.isfinite(low) or math.isinf(high):
-        raise HarnessError("an end of the interval is open, so nobody can tell how many seeds it would need")
+        raise HarnessError("nobody can tell how many seeds it would need: an end of its interval is open; add sizes")
     width = high - low if is_difference else math.log(high / low)
     return width / 2 / float(t_distribution.isf((1 - level) / 2, dof))
 

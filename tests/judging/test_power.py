@@ -14,8 +14,7 @@ from scipy.stats import t as t_distribution
 
 from harness.judging.judge import judge, to_json
 from harness.judging.laws import foreseen_exponent
-from harness.judging.power import Outlook, asked_words, outlook
-from harness.judging.quantity import Case
+from harness.judging.power import Outlook, asked_words
 from harness.judging.spread import ENOUGH, Design, Spread, chance, decades_needed, seeds_needed, seen, sizes_needed
 from harness.spec import Condition
 
@@ -27,12 +26,8 @@ EQUAL = {"kan": power(1, 1.0), "mlp": power(1, 1.0)}
 
 def _outlook(table, **fields) -> Outlook:
     """Of the one number of a rule on one task."""
-    rule, runs = made_rule(**fields), made_runs(table)
-    verdict = judge(rule, runs)
-    (number,) = verdict.numbers
-    (condition,) = rule.conditions
-    unit = number.unit
-    return outlook(Case(condition, [unit], number.convention, runs, verdict.level), number.found, unit)
+    (number,) = judge(made_rule(**fields), made_runs(table)).numbers
+    return number.outlook
 
 
 def _decided(rng, spread: Spread, seeds: int, truth: float, limit: float, margin: bool = False) -> float:
@@ -131,6 +126,15 @@ def test_the_width_of_today_is_that_of_the_interval(fields, arms):
     assert one.spread.half_width(one.level) == pytest.approx(width / 2)
 
 
+def test_the_sizes_of_a_local_slope_have_a_width_too():
+    """A law of less than a decade may not be asked beyond its sizes, and is not."""
+    near = {arm: np.array([100, 140, 200, 280, 400]) for arm in EQUAL}
+    one = _outlook(made_table(EQUAL, noise=0.02, sizes=near), quantity="cost", threshold=1, axis=PARAMS)
+
+    assert one.why == ""
+    assert one.seeds is not None
+
+
 def test_what_was_estimated_is_not_asked():
     """Of arms that differ the needs are those of equal arms with the same noise."""
     for fields in ({"quantity": "test_loss", "threshold": 1}, {"quantity": "crossover"}):
@@ -205,11 +209,13 @@ def test_every_kind_of_line():
             made_rule(quantity="exponent", threshold=0, axis=PARAMS), made_runs(made_table(EQUAL, noise=0.8))
         ),
         "a difference of 1.1 on ": judge(made_rule(**LOSS, at_least=2), made_runs(two)),
-        "one seed has no spread": judge(made_rule(**LOSS), made_runs(one_seed)),
+        "nobody can tell how many seeds it would need: one has no spread": judge(
+            made_rule(**LOSS), made_runs(one_seed)
+        ),
         "a difference of 1.1 would need more than 1,000 seeds; the present 5 see one of": judge(
             made_rule(**LOSS), made_runs(wild)
         ),
-        "more seeds will not help: 3 distinct sizes for 3 parameters; at least 5 are needed": judge(
+        "more seeds will not help: 3 distinct sizes for 3 parameters; add sizes": judge(
             made_rule(quantity="exponent", threshold=0, axis=PARAMS), made_runs(made_table(EQUAL, sizes=few_sizes))
         ),
         "the present 5 seeds see a difference of 1.1 (80 %), so that the truth is probably nearer; if the "

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,10 @@ def test_a_pilot_of_two_seeds_is_enough(here):
     _write_pilot(here, 2)
     few, many = _rules(), _rules("--seeds", "12")
     shown = _harness("power", "experiments/made.yaml")
+    assert _harness("keep", "experiments/made.yaml").exit_code == 0
+    shutil.rmtree(here / "results" / "runs")
 
+    assert _rules() == few
     assert part.exit_code == 2
     assert few[0]["source"] == "records of 2 seeds"
     assert [one["seeds"] for one in (few[0], many[0])] == [3, 12]

@@ -7,6 +7,7 @@ import click
 
 from harness.cli.costs import calibrations_of, cost_sentence
 from harness.cli.foresight import power_lines
+from harness.cli.looks import of_first_look
 from harness.cli.options import EXAMPLE, file_argument, json_option, replan_option, results_option, scale_option
 from harness.cli.plans import search_words
 from harness.cli.stages import plan_of
@@ -49,6 +50,10 @@ def plan(file: Path, results: Path, scale: str, replan: bool, packs: bool, as_js
     if note := recipe_note(manifest):
         console.print(note, markup=False, soft_wrap=True)
     console.print(cost_sentence(manifest, results), soft_wrap=True)
+    if manifest.looks:
+        first = cost_sentence(of_first_look(manifest), results).removeprefix(f"{manifest.name}: ")
+        seeds = f"the first look, at {manifest.looks[0]} of {manifest.looks[-1]} seeds"
+        console.print(f"that is at most; with --until-decided, {seeds}: {first}", soft_wrap=True)
     if line := warnings_line(manifest):
         console.print(line, soft_wrap=True)
     for line in power_lines(manifest, file, results, scale):

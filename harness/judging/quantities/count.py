@@ -31,7 +31,7 @@ def find(case: Case) -> Found:
         size = largest_common(one, other)
     else:
         size = size_of(first.runs, equal, float(at or 0), case.runs.matched)
-    if all_axes()[count].kind in ("params", "flops_forward"):
+    if all_axes()[count].is_exact:
         ratio = math.exp(mean(read(other, size), count, other.name) - mean(read(one, size), count, one.name))
         return Found(ratio, ratio, ratio, at=float(size))
     return of_paired(paired(one, other, size, case.level), size)
@@ -44,6 +44,15 @@ def spread(case: Case, found: Found) -> Spread:
     return spread_of_seeds(found, case.level)
 
 
+def reads(case: Case) -> set[int]:
+    """The sizes next to the one where both are equal; none for what does not hang on the run."""
+    from harness.judging.reads import cells_next_to
+
+    if all_axes()[case.axis].is_exact:
+        return set()
+    return cells_next_to(case, case.condition.equal or default_count("params"), case.axis)
+
+
 QUANTITY = Quantity(
     name="count",
     summary="the ratio of the counts named by `axes` at equal `equal`",
@@ -53,4 +62,5 @@ QUANTITY = Quantity(
     words=words,
     find=find,
     spread=spread,
+    reads=reads,
 )

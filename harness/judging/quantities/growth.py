@@ -75,7 +75,7 @@ def spread(case: Case, found: Found) -> Spread:
 QUANTITY = Quantity(
     name="growth",
     summary="the slope of ln size at test loss `at` on ln inputs",
-    read_at="a loss",
+    read_at="a test loss",
     interval="Student's t, tasks being the units",
     takes=Takes(arms=(1,), numbers=True, of_family=True, is_difference=True, matters=0.2),
     words=words,

@@ -43,6 +43,13 @@ def foreseen(design: Design) -> Spread:
     return Spread(noise / math.sqrt(design.seeds), ((1.0, design.seeds - 1),), design.seeds, noise)
 
 
+def reads(case: Case) -> set[int]:
+    """The sizes next to the one where both are equal."""
+    from harness.judging.reads import cells_next_to
+
+    return cells_next_to(case, case.axis)
+
+
 QUANTITY = Quantity(
     name="test_loss",
     older_name="test_rmse",
@@ -54,4 +61,5 @@ QUANTITY = Quantity(
     find=find,
     spread=spread,
     foreseen=foreseen,
+    reads=reads,
 )

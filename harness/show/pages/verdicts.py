@@ -59,6 +59,8 @@ def verdict_part(verdict: dict[str, Any]) -> VerdictWords:
     rule, level = f"{verdict['rule']}.", verdict["interval_level"]
     if level and level != verdict["level"]:
         rule += f" For so many tasks and conditions each interval is at {100 * level:.4g} %."
+    if looked := verdict.get("looked"):
+        rule += f" All looks up to {looked['of']} seeds together err no more than one such interval."
     return VerdictWords(
         sentence=f"“{verdict['claim']}”: {verdict_words(verdict)}.",
         power=power_words(verdict),

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from harness.base.formats import NONE, number
-from harness.judging.foreseen import ForeseenNumber, ForeseenRule, as_said
-from harness.judging.power import Outlook, asked_words
+from harness.judging.foreseen import ForeseenNumber, ForeseenRule
+from harness.judging.power import Outlook, as_said, asked_words
 from harness.judging.spread import ENOUGH, MOST_SEEDS, seen
 from harness.show.tables.table import Table, TableCell, TableRow, number_columns, text_columns
 from harness.spec import axis_short
