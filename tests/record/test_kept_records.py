@@ -1,6 +1,6 @@
 """The file of kept records: every bit comes back, the same records make the same file, and nothing is lost of it.
 
-pytest tests/record/test_kept.py
+pytest tests/record/test_kept_records.py
 """
 
 import json
