@@ -51,6 +51,11 @@ replan_option = click.option(
 workers_option = click.option(
     "--workers", type=click.IntRange(min=1), help="How many processes train.  [default: one a core]"
 )
+until_decided_option = click.option(
+    "--until-decided",
+    is_flag=True,
+    help="Add seeds only while a rule is undecided, judging after as many as the file's `looks:` say.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, nothing else.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask. Scripts need it.")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_name
 from harness.cli.options import FULL
-from harness.record import Record, missing, read_planned
+from harness.record import Record, missing, read_planned, read_present
 from harness.show.sweeps import rung_words
 from harness.spec import (
     Manifest,
@@ -48,8 +48,23 @@ def planned_runs(manifest: Manifest) -> dict[str, RunSpec]:
 
 
 def planned_records(manifest: Manifest, folder: Path) -> dict[str, Record]:
-    """The record of every run of a plan in this folder, read once for all that a command does with them."""
-    return read_planned(manifest, records_of(folder))
+    """The record of every run of a plan in this folder, read once for all that a command does with them.
+
+    Of a plan with looks these are all that there are, once there are all that are wanted.
+    """
+    if not manifest.looks or not missing(manifest, records_of(folder)):
+        return read_planned(manifest, records_of(folder))
+    from harness.cli.looks import wanted_now  # which reads verdicts, with the numerical libraries
+
+    wanted = wanted_now(manifest, folder)
+    if wanted.absent:
+        raise HarnessError(
+            f"{len(wanted.absent)} of the {len(wanted.run_ids)} runs of {manifest.name} that are wanted by now have no "
+            f"record in {records_of(folder)} (first: {wanted.absent[0]}); `harness run FILE --until-decided` does the "
+            "missing ones",
+            INCOMPLETE,
+        )
+    return read_present(manifest, records_of(folder))
 
 
 def frozen_plan(file: Path, results: Path) -> tuple[Manifest, Path]:

@@ -13,6 +13,7 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable, private_folder
 from harness.base.provenance import host
 from harness.cli.costs import calibrations_of
+from harness.cli.looks import known_wanted
 from harness.cli.mirroring import mirror_of
 from harness.cli.options import confirm, together, yes_option
 from harness.cli.plans import planned_runs, records_of
@@ -126,13 +127,17 @@ def send_off(
     yes: bool,
     most_hours: float | None,
     only: frozenset[str] | None = None,
+    wanted: frozenset[str] | None = None,
 ) -> None:
-    """Say what there is to send off (or of the runs `only`, in whatever state), ask, and send it."""
+    """Say what there is to send off, ask, and send it.
+
+    It is of all runs or of those that are `wanted`; or else the runs `only`, in whatever state.
+    """
     if dry_run:
-        _make_offer(manifest, folder, where, most_hours, only)
+        _make_offer(manifest, folder, where, most_hours, only, wanted)
         return
     with one_submitter(records_of(folder)):  # what is known stays so until it is acted on
-        offer = _make_offer(manifest, folder, where, most_hours, only)
+        offer = _make_offer(manifest, folder, where, most_hours, only, wanted)
         if not offer.jobs:
             return
         confirm("submit?" if where.profile else "train?", yes, refused="nothing was submitted")
@@ -144,14 +149,19 @@ def send_off(
                 _submit(manifest, folder, submissions)
                 return
             write_submission(folder, submissions[0], planned_runs(manifest))
-    _train_local(manifest, folder, submissions[0])
+    _train_local(manifest, folder, submissions[0], wanted)
 
 
 def _make_offer(
-    manifest: Manifest, folder: Path, where: Destination, most_hours: float | None, only: frozenset[str] | None
+    manifest: Manifest,
+    folder: Path,
+    where: Destination,
+    most_hours: float | None,
+    only: frozenset[str] | None,
+    wanted: frozenset[str] | None,
 ) -> Offer:
     seen, specs = look(manifest, folder), planned_runs(manifest)
-    found = seen.found
+    found = {run: one for run, one in seen.found.items() if wanted is None or run in wanted}
     if where.profile and only is None:
         _check_not_in_vain(folder, stillborn(found, seen.evidence))
     packs = to_send(manifest, found, only)
@@ -178,7 +188,10 @@ def _make_offer(
         calibrated=None not in predicted,
         left_for_later=len(jobs) - len(fitting),
     )
-    for line in [*offer_lines(manifest.name, found, offer), *earlier_lines(seen.earlier)]:
+    for line in [
+        *offer_lines(manifest.name, found, offer, until_decided=wanted is not None),
+        *earlier_lines(seen.earlier),
+    ]:
         console.print(line, soft_wrap=True)
     for other, underway in seen.beside.items():
         console.print(f"{len(underway)} of the runs were sent off by {other}, and are left to it", soft_wrap=True)
@@ -257,7 +270,7 @@ def _submit(manifest: Manifest, folder: Path, submissions: list[Submission]) -> 
     console.print(f"`harness status {folder}` says how they do", soft_wrap=True)
 
 
-def _train_local(manifest: Manifest, folder: Path, submission: Submission) -> None:
+def _train_local(manifest: Manifest, folder: Path, submission: Submission, wanted: frozenset[str] | None) -> None:
     specs, words = planned_runs(manifest), run_words(manifest)
     (job,) = submission.jobs
     evaluations = sum(specs[pack[0]].recipe.max_evaluations for pack in job.packs)
@@ -275,6 +288,6 @@ def _train_local(manifest: Manifest, folder: Path, submission: Submission) -> No
     except KeyboardInterrupt:
         raise HarnessError("stopped; run the same command again to go on", INCOMPLETE) from None
     seen = look(manifest, folder)
-    show_status(manifest, folder, seen, (), as_json=False)
-    if not is_complete(seen):
+    show_status(manifest, folder, seen, (), as_json=False, wanted=known_wanted(manifest, folder))
+    if not is_complete(seen, wanted):
         sys.exit(INCOMPLETE)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from harness.base.errors import HarnessError
 from harness.cli.costs import table_of
+from harness.cli.kept import take_kept
 from harness.cli.options import FULL
 from harness.cli.plans import folder_of, planned_records, records_of, rungs_in, search_folder
 from harness.planning.confirm import confirmation
@@ -51,9 +52,17 @@ def freeze_stage(file: Path, results: Path, scale: str, replan: bool, dry_run: b
     """Freeze what a file says, and return the plan whose runs come next, with its folder.
 
     A search whose runs all have records is followed by its next rung, and the last rung by the plan of the winners.
-    These are made and, unless `dry_run`, frozen here. With `replan` winners are chosen by seconds too, if these have
-    been measured since.
+    These are made and, unless `dry_run`, frozen here. Records that are kept of the runs (`take_kept`) are published
+    first. With `replan` winners are chosen by seconds too, if these have been measured since.
     """
+    manifest, folder = _next_stage(file, results, scale, replan, dry_run)
+    if not dry_run:
+        take_kept(manifest, folder)
+    return manifest, folder
+
+
+def _next_stage(file: Path, results: Path, scale: str, replan: bool, dry_run: bool) -> tuple[Manifest, Path]:
+    """As `freeze_stage`; the runs of the returned plan may have kept records that are not published yet."""
     folder, manifest = folder_of(file, results, scale), plan_of(file, scale)
     manifest = freeze(manifest, folder.parent / manifest.name, replan)
     if not manifest.is_search:
@@ -64,21 +73,28 @@ def freeze_stage(file: Path, results: Path, scale: str, replan: bool, dry_run: b
             f"{manifest_path(folder)} holds another plan (without a search); --replan freezes the new one and "
             "keeps the old one beside it; records are kept in any case"
         )
-    for rung in (rungs := rungs_in(folder)):
-        if missing(rung, records_of(folder)):  # also later, as the report shows the search too
-            return rung, search_folder(folder, rung.rung)
-    last = rungs[-1]
+    while True:
+        for rung in (rungs := rungs_in(folder)):
+            if not dry_run:
+                take_kept(rung, search_folder(folder, rung.rung))
+            if missing(rung, records_of(folder)):  # also later, as the report shows the search too
+                return rung, search_folder(folder, rung.rung)
+        last = rungs[-1]
+        if last.is_last_rung:
+            break
+        following, place = next_rung(rungs, rung_records(rungs, folder)), search_folder(folder, last.rung + 1)
+        if dry_run:
+            return following, place
+        freeze(following, place, replan=True)
     if frozen and frozen.confirms and frozen.confirms.plan == content_hash(last):
         if not (replan and _lacks_seconds(frozen)):
             return frozen, folder
-        following, place = winners_of(rungs, folder), folder
+        following = winners_of(rungs, folder)
         if _lacks_seconds(following):
             return frozen, folder
-    elif last.is_last_rung:
-        following, place = winners_of(rungs, folder), folder
     else:
-        following, place = next_rung(rungs, rung_records(rungs, folder)), search_folder(folder, last.rung + 1)
-    return following if dry_run else freeze(following, place, replan=True), place
+        following = winners_of(rungs, folder)
+    return following if dry_run else freeze(following, folder, replan=True), folder
 
 
 def _lacks_seconds(plan: Manifest) -> bool:

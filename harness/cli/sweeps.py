@@ -2,16 +2,17 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
+from harness.cli.looks import Wanted, look_lines
 from harness.cli.plans import records_of
 from harness.dispatch.reconcile import gather, reconcile, spending, underway_beside, unneeded
-from harness.dispatch.state import FREE, UNDERWAY, Evidence, RunState, StateName
+from harness.dispatch.state import FREE, OVER, UNDERWAY, Evidence, RunState, StateName
 from harness.record import duplicates
 from harness.show.console import console, print_table
 from harness.show.sweeps import (
@@ -52,9 +53,10 @@ def look(manifest: Manifest, folder: Path, check_all: bool = False) -> SweepView
     return SweepView(evidence, found, known, beside)
 
 
-def is_complete(seen: SweepView) -> bool:
-    """Whether every planned run has a record that is whole."""
-    return all(one.state in ("done", "diverged") for one in seen.found.values())
+def is_complete(seen: SweepView, wanted: Iterable[str] | None) -> bool:
+    """Whether every planned run, or every one that is wanted, has a record that is whole."""
+    runs = seen.found if wanted is None else wanted
+    return all(seen.found[run].state in OVER for run in runs)
 
 
 def check_none_underway(manifest: Manifest, folder: Path) -> None:
@@ -74,22 +76,37 @@ def check_none_underway(manifest: Manifest, folder: Path) -> None:
         raise HarnessError("\n".join(told), INCOMPLETE)
 
 
-def show_status(manifest: Manifest, folder: Path, seen: SweepView, wanted: Sequence[StateName], as_json: bool) -> None:
-    """Where the runs are, by state, what that has cost, and one by one those in a wanted state."""
+def show_status(
+    manifest: Manifest,
+    folder: Path,
+    seen: SweepView,
+    listed: Sequence[StateName],
+    as_json: bool,
+    wanted: Wanted | None,
+) -> None:
+    """Where the runs are, by state, what that has cost, and one by one those in a state to be listed.
+
+    Of a plan with looks, runs that are not `wanted` by now are not missing.
+    """
+    unasked = set(seen.found).difference(wanted.run_ids) if wanted else set()
     known = seen.found | seen.earlier
     spent, jobs = spending(known, seen.evidence), unneeded(seen.evidence, known)
     if as_json:
-        click.echo(json.dumps(status_json(manifest, seen.found, spent, seen.earlier, jobs)))
+        click.echo(json.dumps(status_json(manifest, seen.found, spent, seen.earlier, jobs, unasked)))
         return
-    click.echo(status_words(manifest, seen.found))
+    click.echo(status_words(manifest, seen.found, unasked))
+    if wanted:
+        for line in look_lines(manifest, wanted):
+            console.print(line, markup=False, soft_wrap=True)
     if spent or any(one.state == "damaged" for one in seen.found.values()):
-        print_table(status_table(seen.found))
+        waiting = {run for run in unasked if seen.found[run].state == "planned"}
+        print_table(status_table({run: one for run, one in seen.found.items() if run not in waiting}))
     if spent:
         console.print(spending_words(spent), soft_wrap=True)
     differing = duplicate_lines(duplicates(records_of(folder)))
     for line in [*earlier_lines(seen.earlier), *unneeded_lines(jobs), *differing]:
         console.print(line, soft_wrap=True)
-    if wanted and not any(one.state in wanted for one in seen.found.values()):
-        console.print(f"no run is {' or '.join(wanted)}", soft_wrap=True)
-    elif wanted:
-        print_table(why_table(seen.found, run_words(manifest), wanted))
+    if listed and not any(one.state in listed for one in seen.found.values()):
+        console.print(f"no run is {' or '.join(listed)}", soft_wrap=True)
+    elif listed:
+        print_table(why_table(seen.found, run_words(manifest), listed))

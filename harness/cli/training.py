@@ -2,7 +2,7 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -29,19 +29,23 @@ def train_missing(
     workers: int | None,
     mirror: Mirror | None,
     idle: dict[int, Worker] | None = None,
+    only: Collection[str] | None = None,
 ) -> None:
     """Train on this machine what has no record yet, with progress; a HarnessError if something is left.
 
-    Workers that are `idle` are used first, and wait there afterwards for the next stage.
+    Workers that are `idle` are used first, and wait there afterwards for the next stage. Of the runs `only` some are
+    trained, if given: those parts of packs.
     """
     records = records_of(folder)
     specs = planned_runs(manifest)
-    absent = set(missing(manifest, records))
-    packs = [tuple(specs[i] for i in pack) for pack in manifest.packs if absent.intersection(pack)]
+    wanted = [identity for identity in specs if only is None or identity in only]
+    absent = set(missing(manifest, records)).intersection(wanted)
+    parts = [tuple(i for i in pack if only is None or i in only) for pack in manifest.packs]
+    packs = [tuple(specs[i] for i in part) for part in parts if absent.intersection(part)]
     if not packs:
-        console.print(f"all {len(specs)} runs have records")
+        console.print(f"all {len(wanted)} runs have records")
         return
-    present = [identity for identity in specs if identity not in absent]
+    present = [identity for identity in wanted if identity not in absent]
     read_records(present, records, folder)  # damaged ones are named now, not after an hour of training
     check_writable(records)
     if line := warnings_line(manifest):
@@ -51,8 +55,8 @@ def train_missing(
     try:
         crashed = _train(packs, manifest, folder, workers or available_cores(), mirror, idle)
     except KeyboardInterrupt:
-        left = len(missing(manifest, records))
-        text = f"stopped: {len(specs) - left} of {len(specs)} runs have records; run the same command again to go on"
+        left = len(set(missing(manifest, records)).intersection(wanted))
+        text = f"stopped: {len(wanted) - left} of {len(wanted)} runs have records; run the same command again to go on"
         raise Stopped(text, INCOMPLETE) from None
     if crashed:
         log = folder / "crashes.log"

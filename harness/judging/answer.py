@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from harness.judging.judge import Verdict, to_json
 from harness.judging.robust import robust_words
 from harness.judging.words import rule_words
-from harness.spec import Decide
+from harness.spec import ANY_SIZE, Condition, Decide
 
 NOT_RUN = "not run"
 
@@ -87,6 +88,50 @@ def number_lines(verdict: dict[str, Any]) -> list[str]:
     return lines + [_under_words(one) for one in verdict.get("under", ())]
 
 
+def found_line(verdict: dict[str, Any]) -> str:
+    """The numbers of a verdict in one line, each with the arms that it is of.
+
+    Of several conventions each has its outcome before it; of one, the verdict is its outcome.
+    """
+    numbers = verdict["numbers"]
+    conventions, units = ({one[name] for one in numbers} for name in ("convention", "unit"))
+    if len(conventions) != 1 or verdict["not_measured"]:
+        return "; ".join(number_lines(verdict))
+    if len(units) != 1:
+        return "; ".join(_told(numbers))
+    labels = _labels(Decide.model_validate(verdict["decide"]).conditions)
+    return "; ".join(
+        f"{label}: {one['words']}" if label else one["words"] for label, one in zip(labels, numbers, strict=True)
+    )
+
+
+def _labels(conditions: Sequence[Condition]) -> list[str]:
+    """What each condition of a rule is of, without what all sides share: `grid=2 / grid=5`, `ours / published`."""
+    sides = [list(map(_side_words, condition.sides)) for condition in conditions]
+    every = list(itertools.chain.from_iterable(sides))
+    if len(every) == 1:  # the claim says of what
+        return ["" if conditions[0].published is None else "ours / published"]
+    shared = set.intersection(*map(set, every))
+    labels = []
+    for condition, own in zip(conditions, sides, strict=True):
+        told = ["published"] if condition.published is not None else []
+        for words in own:
+            told.append(" ".join(word for word in words if word not in shared))
+        labels.append(" / ".join(reversed(told)))
+    return labels
+
+
+def _side_words(side: tuple[str, ...]) -> list[str]:
+    """A name and its settings, or that it is the best of several."""
+    return side[0].split(" ") if len(side) == 1 else [f"best of {len(side)}"]
+
+
+def power_words(verdict: dict[str, Any]) -> str:
+    """What an inconclusive rule would need, as a sentence; empty of others. Kept verdicts may be older than this."""
+    power = verdict.get("power") or ""
+    return f"{power[:1].upper()}{power[1:]}." if power else ""
+
+
 def _convention_lines(counts: Sequence[dict[str, Any]], numbers: Sequence[dict[str, Any]]) -> list[str]:
     """A line a convention: its outcome, and what was found."""
     known = {count["convention"]: count for count in counts}
@@ -108,7 +153,8 @@ def _under_words(one: dict[str, Any]) -> str:
 def _count_words(count: dict[str, Any]) -> str:
     equal = f", {count['equal']} equal" if count.get("equal") else ""
     tasks = f" ({count['supported']} of {count['tasks']} for it, {count['refuted']} against{equal})"
-    return f"{count['convention']}: {count['outcome']}{tasks if count['tasks'] > 1 else ''}"
+    outcome = f"{count['outcome']}{tasks if count['tasks'] > 1 else ''}"
+    return outcome if count["convention"] == ANY_SIZE else f"{count['convention']}: {outcome}"
 
 
 def _told(numbers: Sequence[dict[str, Any]]) -> list[str]:

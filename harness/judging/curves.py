@@ -21,6 +21,7 @@ from harness.judging.found import Found
 from harness.judging.pairs import END_TOLERANCE
 from harness.judging.scaling import chosen_runs
 from harness.judging.side_runs import SideRuns
+from harness.spec import ANY_SIZE
 
 LOSS = "test_loss"  # in the metric of the task
 
@@ -30,6 +31,7 @@ class SideCurve:
     """ln of a value by size [n] and seed [n, s], nan where a run diverged; `lost` [n] is the share that did.
 
     Of a side of several arms `without` has by seed what the curve would be if that seed had not been run (`SideRuns`).
+    `cells` has a row a run, with its `size` and its `cell`.
     """
 
     name: str
@@ -38,13 +40,18 @@ class SideCurve:
     logs: np.ndarray
     lost: np.ndarray
     seeds: tuple[int | str, ...]
+    cells: pd.DataFrame = field(compare=False)
     without: Mapping[int | str, SideCurve] = field(default_factory=dict)
 
 
 def side_curve(side: SideRuns, axis: str, column: str = LOSS) -> SideCurve:
     """The curve of a side, where arms are chosen also without each seed; errors are those of `curve`."""
-    without = {seed: curve(runs, axis, column) for seed, runs in side.without.items()}
-    return replace(curve(side.runs, axis, column), without=without)
+    key = (axis, column)
+    if key not in side.curves:
+        without = {seed: curve(runs, axis, column) for seed, runs in side.without.items()}
+        side.curves[key] = replace(curve(side.runs, axis, column), without=without)
+    found: SideCurve = side.curves[key]
+    return found
 
 
 def curve(runs: pd.DataFrame, axis: str, column: str = LOSS) -> SideCurve:
@@ -63,7 +70,8 @@ def curve(runs: pd.DataFrame, axis: str, column: str = LOSS) -> SideCurve:
     lost = sized.groupby("size")["lost"].mean()
     logs = sized.pivot_table("value", "size", "seed", aggfunc="mean", dropna=False).reindex(lost.index)
     seeds = tuple(logs.columns.tolist())
-    return SideCurve(name, axis, lost.index.to_numpy(float), logs.to_numpy(float), lost.to_numpy(float), seeds)
+    cells = sized[["size", "cell"]]
+    return SideCurve(name, axis, lost.index.to_numpy(float), logs.to_numpy(float), lost.to_numpy(float), seeds, cells)
 
 
 def size_of(runs: pd.DataFrame, axis: str, at: float, known: str) -> float:
@@ -89,17 +97,17 @@ def read(one: SideCurve, at: float) -> np.ndarray:
         raise HarnessError(
             f"NO_OVERLAP: {one.name} has {one.axis} from {sizes[0]:.4g} to {sizes[-1]:.4g}, which leaves {at:.4g} out"
         )
-    lower, upper = _neighbours(one, inside)
+    lower, upper = neighbours(one, inside)
     if max(one.lost[lower], one.lost[upper]) > MOST_FAILED:
         raise HarnessError(
-            f"CENSORED: at {one.axis} {sizes[lower]:.4g} to {sizes[upper]:.4g}, "
-            f"{max(one.lost[lower], one.lost[upper]):.0%} of the runs of {one.name} diverged; mend them first"
+            f"CENSORED: {max(one.lost[lower], one.lost[upper]):.0%} of the runs of {one.name}"
+            f"{_place(one.axis, sizes[lower], sizes[upper])} diverged; mend them first"
         )
     return _between(one, inside)
 
 
-def _neighbours(one: SideCurve, inside: float) -> tuple[int, int]:
-    """The sizes next to a size that lies among them, or twice the one that it is."""
+def neighbours(one: SideCurve, inside: float) -> tuple[int, int]:
+    """The places of the sizes next to one that lies among them, or twice that of the one that it is."""
     upper = int(np.searchsorted(one.sizes, inside))
     return upper if one.sizes[upper] == inside else upper - 1, upper
 
@@ -107,7 +115,7 @@ def _neighbours(one: SideCurve, inside: float) -> tuple[int, int]:
 def _between(one: SideCurve, at: float) -> np.ndarray:
     """ln of the value at size `at`, by seed [s]; beyond the ends, that at the end."""
     inside = min(max(at, one.sizes[0]), one.sizes[-1])
-    lower, upper = _neighbours(one, inside)
+    lower, upper = neighbours(one, inside)
     if lower == upper:
         return one.logs[lower]
     share = math.log(inside / one.sizes[lower]) / math.log(one.sizes[upper] / one.sizes[lower])
@@ -151,14 +159,25 @@ def paired(first: SideCurve, second: SideCurve, at: float, level: float) -> Pair
     gaps = _gaps(first, second, read(first, at), read(second, at))
     if len(gaps) < 2:
         raise HarnessError(
-            f"SEEDS: {len(gaps)} {'seed' if len(gaps) == 1 else 'seeds'} of both {first.name} and {second.name} at "
-            f"{first.axis} {at:.4g}: no spread, so no interval; run more seeds"
+            f"SEEDS: {len(gaps)} {'seed' if len(gaps) == 1 else 'seeds'} of {_both(first, second)}"
+            f"{_place(first.axis, at)}: no spread, so no interval; run more seeds"
         )
     mean, by_seed = float(np.mean(list(gaps.values()))), _by_seed(first, second, at, gaps)
     half = t_distribution.isf((1 - level) / 2, by_seed.size - 1) * by_seed.std(ddof=1) / math.sqrt(by_seed.size)
     with np.errstate(over="ignore"):
         estimate, low, high = (float(end) for end in np.exp(mean + np.array([0.0, -half, half])))
     return Paired(estimate, low, high, len(gaps))
+
+
+def _place(axis: str, *sizes: float) -> str:
+    """` at params.trainable 120`, or from one size to another; nothing where no size enters."""
+    ends = dict.fromkeys(f"{size:.4g}" for size in sizes)
+    return "" if axis == ANY_SIZE else f" at {axis} {' to '.join(ends)}"
+
+
+def _both(first: SideCurve, second: SideCurve) -> str:
+    """`both kan and mlp`; of a side that is held against a number, the side."""
+    return first.name if first.name == second.name else f"both {first.name} and {second.name}"
 
 
 def _gaps(first: SideCurve, second: SideCurve, logs: np.ndarray, other_logs: np.ndarray) -> dict[int | str, float]:
@@ -180,8 +199,8 @@ def _by_seed(first: SideCurve, second: SideCurve, at: float, gaps: Mapping[int |
         rest = [gap for each, gap in left.items() if each != seed]
         if not rest:
             raise HarnessError(
-                f"SEEDS: without seed {seed}, {first.name} and {second.name} have no seed in common at {first.axis} "
-                f"{at:.4g}, so that nothing says what the choice between arms hangs on; run more seeds"
+                f"SEEDS: without seed {seed}, {first.name} and {second.name} have no seed in common"
+                f"{_place(first.axis, at)}, so that nothing says what the choice between arms hangs on; run more seeds"
             )
         found.append(number * own.mean() - (number - 1) * np.mean(rest))
     return np.array(found)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harness.comparison.verdict import Ruling  # with scipy, which those who only read rules do without
+    from harness.judging.power import Outlook
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,26 @@ class Found:
 
 
 @dataclass(frozen=True)
+class Look:
+    """A look at a rule once the first `seeds` of `of` seeds have run, with intervals at `level`."""
+
+    seeds: int
+    of: int
+    level: float
+
+
+@dataclass(frozen=True)
 class Number:
-    """A condition on one task or family under one convention: what was found, and what follows from it."""
+    """A condition on one task or family under one convention: what was found, and what follows from it.
+
+    `outlook` says what its interval would need to decide the condition; `look` at which look it was found, where an
+    experiment has looks.
+    """
 
     convention: str
     unit: str
     condition: str
     found: Found
     outcome: Ruling
+    outlook: Outlook
+    look: Look | None = None

@@ -19,6 +19,7 @@ from harness.fit.result import to_json as plain
 from harness.judging.curves import SideCurve, common, largest_common, of_paired, paired, side_curve, size_of
 from harness.judging.found import Found
 from harness.judging.judge import interval_level
+from harness.judging.looks import level_over
 from harness.judging.pairs import END_TOLERANCE
 from harness.judging.runs import ExperimentRuns, of_arm, runs_of
 from harness.judging.scaling import chosen_runs
@@ -72,7 +73,8 @@ class Headline:
 
     `columns` are the axes of the answer, the one on which the sides were matched first; `clock` is the axis of seconds
     if the shapes were timed. On those in `limits` a size is what a run may spend, and it may spend less. `cautions` are
-    sentences, the most important one first.
+    sentences, the most important one first. Where the experiment has `looks`, intervals are so wide that all looks
+    together err no more than one interval at `level`.
     """
 
     first: Side
@@ -89,6 +91,7 @@ class Headline:
     largest: tuple[Largest, ...]
     leads: tuple[Lead, ...]
     cautions: tuple[str, ...]
+    looks: tuple[int, ...] = ()
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -113,8 +116,9 @@ class NoHeadline:
 
 
 def main_rule(manifest: Manifest) -> Decide | None:
-    """The first rule that compares two sides."""
-    return next((rule for rule in manifest.experiment.decide if len(rule.arms) == 2), None)
+    """The first rule that compares two sides by their sizes."""
+    rules = manifest.experiment.decide
+    return next((rule for rule in rules if len(rule.arms) == 2 and not rule.takes.of_any_size), None)
 
 
 def main_sides(manifest: Manifest) -> tuple[Side, Side] | None:
@@ -155,6 +159,7 @@ def headline(
     known = axis or runs.matched
     tasks = tasks_of_both(runs, sides)
     level = _level(manifest, runs, sides) if level is None else level
+    looks = manifest.looks
     measured, _ = conventions_of(runs, known)
     axes = [known, *(one for one in measured if one != known)]
     places = PLACES if at is None else (f"{at:,.6g}",)
@@ -170,8 +175,8 @@ def headline(
                 readings += [Reading(task, axis_name, place, Found(refused=str(error))) for place in places]
                 continue
             for place, size in zip(places, sizes, strict=True):
-                readings.append(Reading(task, axis_name, place, _ratio(*curves, size, level)))
-            leads += _leads(task, axis_name, curves, (sides[0].label, sides[1].label), level)
+                readings.append(Reading(task, axis_name, place, _ratio(*curves, size, level, looks)))
+            leads += _leads(task, axis_name, curves, (sides[0].label, sides[1].label), level, looks)
     clocks = [name for name in axes if all_axes()[name].needs_seconds]
     return Headline(
         *sides,
@@ -189,12 +194,15 @@ def headline(
         largest=tuple(_largest(manifest, runs, task, side) for task, side in itertools.product(tasks, sides)),
         leads=tuple(leads),
         cautions=tuple(_cautions(manifest, runs, sides)),
+        looks=looks,
     )
 
 
 def to_json(found: Headline | NoHeadline) -> dict[str, Any]:
     """The headline, or why there is none, in plain types that strict JSON can hold."""
     said: dict[str, Any] = plain(found)
+    if isinstance(found, Headline) and not found.looks:
+        del said["looks"]
     return said
 
 
@@ -227,11 +235,14 @@ def _sizes(first: SideCurve, second: SideCurve) -> tuple[float | None, float | N
     return float(smallest), float(middle), float(largest)
 
 
-def _ratio(first: SideCurve, second: SideCurve, size: float | None, level: float) -> Found:
+def _ratio(first: SideCurve, second: SideCurve, size: float | None, level: float, looks: Sequence[int]) -> Found:
     if size is None:
         return Found(refused=f"NO_SIZE: {first.name} and {second.name} have too few sizes of {first.axis} in common")
     try:
-        return of_paired(paired(first, second, size, level), size)
+        found = paired(first, second, size, level)
+        if looks:
+            found = paired(first, second, size, level_over(level, looks, found.seeds))
+        return of_paired(found, size)
     except HarnessError as error:
         return Found(refused=str(error), at=size)
 
@@ -246,7 +257,12 @@ def _largest(manifest: Manifest, runs: ExperimentRuns, task: str, side: Side) ->
 
 
 def _leads(
-    task: str, axis: str, curves: tuple[SideCurve, SideCurve], names: tuple[str, str], level: float
+    task: str,
+    axis: str,
+    curves: tuple[SideCurve, SideCurve],
+    names: tuple[str, str],
+    level: float,
+    looks: Sequence[int],
 ) -> list[Lead]:
     """Stretches of neighbouring sizes with one leader: the first side's own, and the ends of those that both have.
 
@@ -256,7 +272,7 @@ def _leads(
     between = curves[0].sizes[(curves[0].sizes > smallest) & (curves[0].sizes < largest)]
     found: list[Lead] = []
     for size in dict.fromkeys([smallest, *between, largest]):
-        ratio = _ratio(*curves, float(size), level)
+        ratio = _ratio(*curves, float(size), level, looks)
         if ratio.refused is not None:
             continue
         ahead = leader(ratio, *names)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -12,7 +13,17 @@ from harness.base.errors import HarnessError
 from harness.comparison import Count, conclusion, count_outcomes, task_level
 from harness.comparison.verdict import Conclusion, Ruling
 from harness.fit.result import to_json as plain
-from harness.judging.found import Found, Number
+from harness.judging.found import Found, Look, Number
+from harness.judging.looks import (
+    LookedRuns,
+    Reading,
+    looked_by_way,
+    looked_runs,
+    looks_at,
+    read_at,
+    seeds_can_decide,
+)
+from harness.judging.power import EVERY, outlook, power_line
 from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
 from harness.judging.robust import Under, by_way, concluded, far_worse, robust_words
@@ -20,8 +31,19 @@ from harness.judging.runs import ExperimentRuns, runs_of
 from harness.judging.words import condition_words, found_words, matters_words, rule_words
 from harness.spec import Condition, Decide, Manifest, all_axes, side_label, stable_axes, units
 
-EVERY = "all conventions"  # where a rule compares them
 FREE_CONDITIONS = 2  # that the two sides of an interval pay for
+
+
+@dataclass(frozen=True)
+class Looked:
+    """How far the looks at a rule have come: the last one, and the ids of all runs that it has read or reads next.
+
+    While some of them have no record the next look waits for them, and the rule stands as the last one found it.
+    """
+
+    last: Look
+    run_ids: frozenset[str]
+    waiting: Look | None
 
 
 @dataclass(frozen=True)
@@ -31,6 +53,8 @@ class Verdict:
     `stable`: supported or refuted under at least `stable_axes` (of counts: two), all of them measured; no number is
     refused, and the estimates of a condition on a task lie on one side under all. `unmeasured` have no numbers.
     `under` has the rule judged under other ways of searching (`robust_to`), `declared` is what it is without those.
+    `looked` is of experiments with looks, which share the error that `level` leaves. `power` says what an inconclusive
+    rule would need (`harness.judging.power`).
     """
 
     rule: Decide
@@ -44,6 +68,8 @@ class Verdict:
     unmeasured: tuple[str, ...]
     declared: Conclusion
     under: tuple[Under, ...] = ()
+    looked: Looked | None = None
+    power: str | None = None
 
     @property
     def holds_under(self) -> tuple[str, ...]:
@@ -51,25 +77,71 @@ class Verdict:
         return tuple(count.convention for count in self.counts if count.outcome == "supported")
 
 
+class Question(NamedTuple):
+    """A number that a rule asks for: a condition, or an antecedent, of a unit under a convention."""
+
+    axis: str
+    unit: str
+    tasks: tuple[str, ...]
+    condition: Condition
+    is_given: bool
+
+
+class Asked(NamedTuple):
+    """What a rule asks of some runs: its units and conventions, its questions, and the level of their intervals."""
+
+    rule: Decide
+    units: tuple[str, ...]
+    measured: tuple[str, ...]
+    questions: tuple[Question, ...]
+    level: float
+
+
 def judge_all(manifest: Manifest, table: pd.DataFrame) -> list[Verdict]:
-    """The verdict on every rule of a plan, from the table of its runs (`record.load`, with `seconds` if measured)."""
-    rules = manifest.experiment.decide
-    if not rules:
+    """The verdict on every rule of a plan, from the table of its runs (`record.load`, with `seconds` if measured).
+
+    Of a plan with looks the table has all runs of the first look; others are read where a rule asks for them.
+    """
+    if not manifest.experiment.decide:
         return []
+    ways = _ways(manifest)
+    if manifest.looks:
+        looked, verdicts = judge_declared(manifest, table)
+        read = wanted(manifest, verdicts)
+        of_ways = {way: looked_by_way(looked, way, read & looked.present) for way in ways}
+        others = [{way: judge_at_looks(one.rule, runs) for way, runs in of_ways.items()} for one in verdicts]
+        return [_with_others(one, looked.first, other) for one, other in zip(verdicts, others, strict=True)]
     runs = runs_of(manifest, table)
+    all_at_once = {way: runs_of(manifest, by_way(table, way)) for way in ways}
+    return [
+        _with_others(judge(rule, runs), runs, {way: judge(rule, other) for way, other in all_at_once.items()})
+        for rule in manifest.experiment.decide
+    ]
+
+
+def judge_declared(manifest: Manifest, table: pd.DataFrame) -> tuple[LookedRuns, list[Verdict]]:
+    """The runs of a plan with looks, and the verdict on every rule by the search as it was declared."""
+    looked = looked_runs(manifest, table)
+    return looked, [judge_at_looks(rule, looked) for rule in manifest.experiment.decide]
+
+
+def wanted(manifest: Manifest, verdicts: Sequence[Verdict]) -> frozenset[str]:
+    """Ids of the runs of the first look, and of those that rules have read or ask for."""
+    asked = (verdict.looked.run_ids for verdict in verdicts if verdict.looked)
+    return manifest.with_seeds(manifest.looks[0]).union(*asked)
+
+
+def _ways(manifest: Manifest) -> list[str]:
     robust = manifest.experiment.robust_to if manifest.confirms else None
-    ways = [way.name for way in robust.variants()] if robust else []
-    others = {way: runs_of(manifest, by_way(table, way)) for way in ways}
-    return [_with_others(judge(rule, runs), runs, others) for rule in rules]
+    return [way.name for way in robust.variants()] if robust else []
 
 
-def _with_others(verdict: Verdict, runs: ExperimentRuns, others: Mapping[str, ExperimentRuns]) -> Verdict:
+def _with_others(verdict: Verdict, runs: ExperimentRuns, others: Mapping[str, Verdict]) -> Verdict:
     """The verdict, its rule judged under every other way of searching too."""
     condition = verdict.rule.conditions[0]
     sides = (side_label(condition.sides[0]), side_label(condition.sides[-1]))
     under = []
-    for way, of_way in others.items():
-        judged = judge(verdict.rule, of_way)
+    for way, judged in others.items():
         worse = far_worse(runs.table, way, sides, runs.matched)
         under.append(Under(way, judged.numbers, judged.counts, judged.conclusion, worse))
     return replace(verdict, under=tuple(under), conclusion=concluded(verdict.declared, verdict.counts, under))
@@ -80,37 +152,114 @@ def judge(rule: Decide, runs: ExperimentRuns) -> Verdict:
 
     Intervals are at the level that many tasks ask for (`compare.task_level`), and more than two conditions.
     """
+    asked = _asked(rule, runs)
+    return _verdict(asked, [_number(asked, question, runs, asked.level) for question in asked.questions])
+
+
+def judge_at_looks(rule: Decide, looked: LookedRuns) -> Verdict:
+    """The verdict on a rule that is looked at after more and more seeds, until every convention is decided.
+
+    What a look decides stays as it was found there. A later look finds anew what is open, by conventions and units that
+    are open; it waits until all runs that it reads have records, so that the verdict hangs on no others.
+    """
+    asked = _asked(rule, looked.first)
+    first, *later = looks_at(asked.level, looked.manifest.looks)
+    numbers = [_number(asked, question, looked.first, first.level, first) for question in asked.questions]
+    run_ids = looked.manifest.with_seeds(first.seeds)
+    last, waiting = first, None
+    for look in later:
+        readings = {place: _read_anew(asked, numbers, place, looked, look) for place in _open(asked, numbers)}
+        found = {place: reading for place, reading in readings.items() if reading}
+        if not found:
+            break
+        run_ids = run_ids.union(*(reading.run_ids for reading in found.values()))
+        if any(reading.runs is None for reading in found.values()):
+            waiting = look
+            break
+        for place, reading in found.items():
+            assert reading.runs is not None
+            numbers[place] = _number(asked, asked.questions[place], reading.runs, look.level, look)
+        last = look
+    return replace(_verdict(asked, numbers), looked=Looked(last, run_ids, waiting))
+
+
+def _asked(rule: Decide, runs: ExperimentRuns) -> Asked:
     counted = units(rule, runs.tasks)
-    level = interval_level(rule, len(counted))
-    known = all_axes()
-    measured = [axis for axis in rule.conventions if not known[axis].needs_seconds or "seconds" in runs.table]
-    numbers = _numbers(rule.conditions, counted, measured, rule, runs, level)
-    given = _numbers(rule.given, counted, measured, rule, runs, level)
-    counts: list[Count] = []
-    if rule.invariant:
-        whole = len(measured) == len(rule.conventions)
-        alike = [_alike([n for n in numbers if n.unit == unit], whole) for unit in counted]
-        counts = [count_outcomes(EVERY, alike, rule.at_least)]
-    else:
-        for axis in measured:
-            told = [
-                task_outcome(_of(numbers, axis, unit), _of(given, axis, unit) if rule.given else None)
-                for unit in counted
-            ]
-            counts.append(count_outcomes(axis, told, rule.at_least))
+    clocks = {axis.name for axis in all_axes().values() if axis.needs_seconds}
+    measured = tuple(axis for axis in rule.conventions if axis not in clocks or "seconds" in runs.table)
+    parts = ((rule.conditions, False), (rule.given, True))
+    questions = [
+        Question(axis, unit, counted[unit], condition, is_given)
+        for (conditions, is_given), axis, unit in itertools.product(parts, measured, counted)
+        for condition in conditions
+    ]
+    return Asked(rule, tuple(counted), measured, tuple(questions), interval_level(rule, len(counted)))
+
+
+def _verdict(asked: Asked, found: Sequence[Number]) -> Verdict:
+    rule, measured = asked.rule, asked.measured
+    told = {convention: list(outcomes.values()) for convention, outcomes in _unit_outcomes(asked, found).items()}
+    counts = [count_outcomes(convention, outcomes, rule.at_least) for convention, outcomes in told.items()]
     declared: Conclusion = conclusion(counts) if counts else "inconclusive"
+    power = None
+    if declared == "inconclusive":
+        power = power_line(rule, asked.units, list(zip(counts, told.values(), strict=True)), found)
     return Verdict(
         rule,
-        rule_words(rule, len(counted)),
-        level,
-        tuple(numbers),
-        tuple(given),
+        rule_words(rule, len(asked.units)),
+        asked.level,
+        tuple(_part(asked, found, is_given=False)),
+        tuple(_part(asked, found, is_given=True)),
         tuple(counts),
         declared,
-        declared in ("supported", "refuted") and _stable(rule, (*numbers, *given), measured),
+        declared in ("supported", "refuted") and _stable(rule, found, measured),
         tuple(axis for axis in rule.conventions if axis not in measured),
         declared,
+        power=power,
     )
+
+
+def _part(asked: Asked, found: Sequence[Number], is_given: bool) -> list[Number]:
+    """The numbers of the conditions, or of the antecedent."""
+    return [one for one, question in zip(found, asked.questions, strict=True) if question.is_given == is_given]
+
+
+def _unit_outcomes(asked: Asked, found: Sequence[Number]) -> dict[str, dict[str, Ruling]]:
+    """The outcome of each unit, under each convention or over all of them."""
+    rule = asked.rule
+    numbers, given = (_part(asked, found, is_given) for is_given in (False, True))
+    if rule.invariant:
+        whole = len(asked.measured) == len(rule.conventions)
+        return {EVERY: {unit: _alike([one for one in numbers if one.unit == unit], whole) for unit in asked.units}}
+    outcomes: dict[str, dict[str, Ruling]] = {}
+    for axis in asked.measured:
+        outcomes[axis] = {
+            unit: task_outcome(_of(numbers, axis, unit), _of(given, axis, unit) if rule.given else None)
+            for unit in asked.units
+        }
+    return outcomes
+
+
+def _open(asked: Asked, found: Sequence[Number]) -> list[int]:
+    """Places of the numbers that more seeds may decide: open ones of open units, under open conventions."""
+    is_open: set[tuple[str, str]] = set()
+    for convention, outcomes in _unit_outcomes(asked, found).items():
+        count = count_outcomes(convention, list(outcomes.values()), asked.rule.at_least)
+        if count.outcome == "inconclusive":
+            is_open |= {(convention, unit) for unit, told in outcomes.items() if told == "inconclusive"}
+    return [
+        place
+        for place, (one, question) in enumerate(zip(found, asked.questions, strict=True))
+        if one.outcome == "inconclusive"
+        and (EVERY if asked.rule.invariant else question.axis, question.unit) in is_open
+        and seeds_can_decide(one.found)
+    ]
+
+
+def _read_anew(asked: Asked, found: Sequence[Number], place: int, looked: LookedRuns, look: Look) -> Reading | None:
+    question = asked.questions[place]
+    case = Case(question.condition, question.tasks, question.axis, looked.first, look.level)
+    return read_at(looked, case, look.seeds)
 
 
 def interval_level(rule: Decide, of: int) -> float:
@@ -124,22 +273,12 @@ def interval_level(rule: Decide, of: int) -> float:
     return 1 - (1 - task_level(rule.level, of, rule.at_least)) * FREE_CONDITIONS / conditions
 
 
-def _numbers(
-    conditions: Sequence[Condition],
-    counted: Mapping[str, tuple[str, ...]],
-    axes: Sequence[str],
-    rule: Decide,
-    runs: ExperimentRuns,
-    level: float,
-) -> list[Number]:
-    found = []
-    for axis in axes:
-        for unit, tasks in counted.items():
-            for condition in conditions:
-                number = _find(Case(condition, tasks, axis, runs, level))
-                words = condition_words(condition, rule.conventions)
-                found.append(Number(axis, unit, words, number, outcome(condition, number)))
-    return found
+def _number(asked: Asked, question: Question, runs: ExperimentRuns, level: float, look: Look | None = None) -> Number:
+    condition = question.condition
+    case = Case(condition, question.tasks, question.axis, runs, level)
+    found, words = _find(case), condition_words(condition, asked.rule.conventions)
+    needs = outlook(case, found, question.unit)
+    return Number(question.axis, question.unit, words, found, outcome(condition, found), needs, look)
 
 
 def _find(case: Case) -> Found:
@@ -247,18 +386,21 @@ def _stable(rule: Decide, numbers: Sequence[Number], measured: Sequence[str]) ->
 
 # ------------------------------------------------------------------------------------------------------- words and data
 def sentence(verdict: Verdict) -> str:
-    """The claim, the conclusion, and the outcome under each convention."""
+    """The claim, the conclusion, the outcome under each convention, and what an inconclusive one would need."""
     counts = "; ".join(
         f"{count.outcome} under {count.convention} ({count.supported} of {count.tasks} for it, {count.refuted} against)"
         for count in verdict.counts
     )
     absent = f"; {', '.join(verdict.unmeasured)} not measured" if verdict.unmeasured else ""
     robust = robust_words(to_json(verdict))
-    return f"verdict: “{verdict.rule.claim}” is {verdict.conclusion}{', ' if robust else ''}{robust}: {counts}{absent}"
+    power = f"; {verdict.power}" if verdict.power else ""
+    concluded = f"{verdict.conclusion}{', ' if robust else ''}{robust}"
+    return f"verdict: “{verdict.rule.claim}” is {concluded}: {counts}{absent}{power}"
 
 
 def to_json(verdict: Verdict) -> dict[str, Any]:
     """The verdict in plain types that strict JSON can hold: ends that are not finite become null."""
+    looked = {} if verdict.looked is None else {"looked": _looked_json(verdict.looked)}
     return {
         "claim": verdict.rule.claim,
         "rule": verdict.words,
@@ -268,6 +410,7 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         "verdict": verdict.conclusion,
         "declared": verdict.declared,
         "matters": matters_words(verdict.rule),
+        "power": verdict.power,
         "stable": verdict.stable,
         "under": [{**plain(one), "numbers": [_number_json(n) for n in one.numbers]} for one in verdict.under],
         "holds_under": list(verdict.holds_under),
@@ -275,9 +418,16 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         "counts": [dict(vars(count)) for count in verdict.counts],
         "numbers": [_number_json(one) for one in verdict.numbers],
         "given": [_number_json(one) for one in verdict.given],
+        **looked,
     }
 
 
+def _looked_json(looked: Looked) -> dict[str, Any]:
+    waits_for = looked.waiting.seeds if looked.waiting else None
+    return {"seeds": looked.last.seeds, "of": looked.last.of, "waits_for": waits_for, "runs": len(looked.run_ids)}
+
+
 def _number_json(one: Number) -> dict[str, Any]:
-    said: dict[str, Any] = plain(one)
-    return {**said, "words": found_words(one.found)}
+    names = ("convention", "unit", "condition", "found", "outcome", *(("look",) if one.look else ()))
+    said = {name: plain(getattr(one, name)) for name in names}
+    return {**said, "words": found_words(one.found, one.look)}

@@ -7,7 +7,8 @@ what computes, and the packages that it needs, within `find`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from harness.spec import Condition, Takes, side_label
 
 if TYPE_CHECKING:
     from harness.judging.runs import ExperimentRuns
+    from harness.judging.spread import Design, Spread
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,11 @@ class Quantity:
     `takes` is what a condition on it may and must say, `words` how it reads, from the condition and the conventions of
     its rule, as the subject of a clause; `find` gives the number with its interval, and raises a HarnessError with the
     reason where the data do not carry it. `summary`, `read_at` and `interval` are its row in docs/verdicts.md, the
-    first two also its part of the JSON Schema. Files of before may call it by its `older_name`.
+    first two also its part of the JSON Schema. `spread` says what the interval that was found hangs on, None where it
+    is not the noise between seeds; its HarnessError says why nobody can tell. `foreseen` is the same before any run,
+    None where only a pilot can say. Files of before may call it by its `older_name`. `reads` gives the cells
+    whose runs it needs, or raises as `find`; left out where it needs all sizes of its sides. Experiments with `looks`
+    add seeds to these alone.
     """
 
     name: str
@@ -51,7 +57,17 @@ class Quantity:
     takes: Takes
     words: Callable[[Condition, tuple[str, ...]], str]
     find: Callable[[Case], Found]
+    spread: Callable[[Case, Found], Spread] | None = None
+    foreseen: Callable[[Design], Spread] | None = None
     older_name: str | None = None
+    reads: Callable[[Case], Collection[int]] | None = None
+
+
+def spread_over_seeds(case: Case, found: Found) -> Spread:
+    """For `spread`: of Student's interval over seeds."""
+    from harness.judging.spread import spread_of_seeds
+
+    return spread_of_seeds(found, case.level)
 
 
 # -------------------------------------------------------------------------------------------------- words for `words`
@@ -66,6 +82,30 @@ def ratio_words(condition: Condition) -> str:
     return f"of {second} / {first}"
 
 
+def setting_words(condition: Condition) -> str:
+    """`of kan grid=2 / kan grid=5, both with order=3`: a ratio of two series, with what they share said once."""
+    first, second = arms_words(condition)
+    settings = re.findall(r"\w+=(?:\[[^\]]*\]|\S+)", first)
+    shared = [setting for setting in settings if f"{second} ".count(f" {setting} ")]
+    if not shared or any(len(side) > 1 for side in condition.sides):
+        return ratio_words(condition)
+    for setting in shared:
+        first, second = (f"{name} ".replace(f" {setting} ", " ").strip() for name in (first, second))
+    return f"of {second} / {first}, both with {' '.join(shared)},"
+
+
+def value_words(condition: Condition) -> str:
+    """`of second / first`; of one arm `of it`, and what it is divided by."""
+    if len(condition.arms) == 2:
+        return setting_words(condition)
+    return f"of {arms_words(condition)[0]}{over_published(condition)}"
+
+
+def over_published(condition: Condition) -> str:
+    """What the value of one arm is divided by, if it is."""
+    return "" if condition.published is None else f", over the published {condition.published:.4g},"
+
+
 def size_words(condition: Condition) -> str:
     """Where a quantity of equal sizes is read."""
     if condition.place == "largest":
@@ -75,7 +115,7 @@ def size_words(condition: Condition) -> str:
 
 def number_words(value: float | str | None) -> str:
     """A size or loss as a rule says it."""
-    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+    return f"{value:,.6g}" if isinstance(value, float) else str(value)
 
 
 def listed(names: tuple[str, ...]) -> str:

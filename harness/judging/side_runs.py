@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,10 +28,12 @@ class SideRuns:
 
     Of several series `without` has for each seed the runs that would stand for the side if that seed had not been run:
     intervals are to hold what the choice hangs on. It is empty of one series, and where there are only two seeds.
+    `curves` remembers what `curves.side_curve` made of them.
     """
 
     runs: pd.DataFrame
     without: Mapping[int | str, pd.DataFrame] = field(default_factory=dict)
+    curves: dict[tuple[str, str], Any] = field(default_factory=dict, compare=False)
 
 
 class Budget(NamedTuple):
@@ -100,6 +102,8 @@ def _read(rows: pd.DataFrame, budgets: Sequence[Budget]) -> pd.DataFrame:
     """Of each budget and seed the run of the cell that the other seeds choose."""
     chosen = []
     for budget in budgets:
-        positions = budget.rows[choose_on_others(budget.validation), np.arange(budget.rows.shape[1])]
+        has_run = (budget.rows >= 0).any(axis=0)  # looks add seeds to some sizes only
+        positions = budget.rows[:, has_run]
+        positions = positions[choose_on_others(budget.validation[:, has_run]), np.arange(positions.shape[1])]
         chosen.append(positions[positions >= 0])
     return rows.iloc[np.concatenate(chosen)]

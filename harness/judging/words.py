@@ -3,11 +3,12 @@
 import re
 
 from harness.base.formats import interval, number
-from harness.judging.found import Found
+from harness.judging.found import Found, Look
 from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import listed
 from harness.spec import Condition, Decide
 
+LARGEST_IN_PERCENT = 0.3  # of a margin: from 1 / 1.5 to 1.5 is not 50 % either way
 # Of a verdict whose estimates agree under every convention. Another recipe may turn it all the same.
 STABLE = "stable over counts"
 
@@ -23,7 +24,7 @@ def rule_words(rule: Decide, of: int | None = None) -> str:
     kinds = ("family of tasks", "families of tasks") if rule.of_family else ("task", "tasks")
     total = f" of {of}" if of else ""
     where = f"on the {kinds[0]}" if of == 1 else f"on at least {rule.at_least}{total} {kinds[1]}"
-    under = "" if rule.takes.of_counts else f", under {listed(rule.conventions)}"
+    under = "" if rule.takes.of_counts or rule.takes.of_any_size else f", under {listed(rule.conventions)}"
     matters = f"; equal means {matters_words(rule)}" if rule.matters is not None else ""
     return f"{what}, {where}{under}; intervals at {100 * rule.level:g} %{matters}"
 
@@ -37,20 +38,32 @@ def matters_words(condition: Condition) -> str:
 def condition_words(condition: Condition, conventions: tuple[str, ...]) -> str:
     """A condition as a clause."""
     what = QUANTITIES[condition.quantity].words(condition, conventions)
+    if condition.takes.true_or_false:
+        return what if condition.margin is None else f"{what} to within {100 * condition.margin:.3g} %"
+    return f"{what} is {limit_words(condition)}"
+
+
+def limit_words(condition: Condition) -> str:
+    """What the number of a condition is asked to be, as `above 1`."""
     if condition.margin is not None:
-        if condition.takes.true_or_false:
-            return f"{what} to within {100 * condition.margin:.3g} %"
-        return f"{what} is within {100 * condition.margin:.3g} % of 1"
+        if condition.margin > LARGEST_IN_PERCENT:
+            return f"within a factor of {1 + condition.margin:.3g} of 1"
+        return f"within {100 * condition.margin:.3g} % of 1"
     if condition.most is not None:
-        return f"{what} is below {condition.most:g}"
-    if condition.threshold is None:
-        return what
+        return f"below {condition.most:g}"
     least = f" and estimated at {condition.least:g} or more" if condition.least is not None else ""
-    return f"{what} is above {condition.threshold:g}{least}"
+    return f"above {condition.threshold:g}{least}"
 
 
-def found_words(found: Found) -> str:
-    """`1.3 [1.1, 1.6]`, or the code of the refusal; an end that the data do not bound is infinite, or 0."""
+def found_words(found: Found, look: Look | None = None) -> str:
+    """`1.3 [1.1, 1.6]`, or the code of the refusal; an end that the data do not bound is infinite, or 0.
+
+    With looks, it ends in `at 8 of 16 seeds`.
+    """
+    return _found(found) if look is None else f"{_found(found)} at {look.seeds} of {look.of} seeds"
+
+
+def _found(found: Found) -> str:
     if found.refused is not None:
         codes = dict.fromkeys(re.findall(r"\b([A-Z]{2,}(?:_[A-Z]+)*): ", found.refused))
         codes.pop("REFUSED_FIT", None)

@@ -207,6 +207,8 @@ def pack_costs(manifest: Manifest, records: Mapping[str, Record], calibrations: 
 
     rows, packs = [], _packs(manifest)
     for index, (runs, predicted) in enumerate(zip(packs, pack_seconds(packs, calibrations), strict=True)):
+        if any(identity not in records for identity in manifest.packs[index]):
+            continue  # seeds that no rule asked for
         found = [records[identity].provenance for identity in manifest.packs[index]]
         first = found[0]
         together = all(one.started_at == first.started_at and one.pack_seconds == first.pack_seconds for one in found)

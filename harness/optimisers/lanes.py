@@ -1,8 +1,8 @@
 """Helpers on tensors whose leading axis is the lane.
 
 Legend: R lanes, P parameters, K lanes kept. Every helper is lane-local: what a lane gets doesn't depend, in any bit, on
-its neighbours or on how many there are. Hence no matmul and no fused multiply-add (`add(alpha=)`, `addcmul`, `lerp`):
-their rounding depends on where in memory an element lies.
+its neighbours or on how many there are. Hence no matmul and no fused multiply-add (`add(alpha=)`, `addcmul`, `lerp`),
+unless its product is exact: their rounding depends on where in memory an element lies.
 """
 
 from __future__ import annotations

@@ -4,12 +4,12 @@ A line search is a state machine, so that no lane waits for another's: a lane is
 *bracketing* (lengthening its step until a minimum lies behind), or is *zooming* into the bracket. Masks say which.
 The host never looks at them, and an evaluation is the same operations in every case, however long the history.
 
-Legend: R lanes, P parameters, C = 2 parts of a place (position, gradient), whose differences are a pair (s, y), M
-places for pairs in the history, L = 3 numbers of a point on the search line: (length, loss, slope), with length in
-units of the direction and slope = gradient . direction, K points of a `Line`, B flags of `Marks`. A *probe* is one
-evaluation inside a line search. A *step* is what one call of torch's `.step()` does, where `iterations_per_step`
-nests iterations so: its opening evaluation repeats that of the accepted point, and all else goes on from step to
-step.
+Legend: R lanes, P parameters, L = 3 numbers of a point on the search line: (length, loss, slope), with length in units
+of the direction and slope = gradient . direction, C = 2 parts of a place (position, gradient), whose differences are a
+pair (s, y), Z = L + C P numbers of a point and its place, one after the other, M places for pairs in the history, S
+numbers of a `Search`, B flags of `Marks`. A *probe* is one evaluation inside a line search. A *step* is what one call
+of torch's `.step()` does, where `iterations_per_step` nests iterations so: its opening evaluation repeats that of the
+accepted point, and all else goes on from step to step.
 
 Follows torch 2.13 `torch/optim/lbfgs.py` (`_strong_wolfe` with its default max_ls = 25): the same tests in the same
 order, and the same numbers up to rounding. Three differences are meant.
@@ -36,6 +36,7 @@ from harness.optimisers.lanes import but_not, choose, dot, largest, learning_rat
 SUFFICIENT_DECREASE = 1e-4
 CURVATURE = 0.9
 MAX_PROBES = 25  # torch's max_ls: probes after the first one of a search
+L = 3  # numbers of a point on the search line
 NARROWEST = 1e-9  # bracket width at which a search ends; torch doesn't pass its tolerance_change on to the search
 # A scalar: an iteration takes differences of position and gradient, three inner products, two scalings and its stopping
 # checks; an evaluation of the line search a step and a slope.
@@ -43,20 +44,31 @@ ITERATION_OPERATIONS = 15
 EVALUATION_OPERATIONS = 4
 
 
+class Search(NamedTuple):
+    """A line search and its line: views of one tensor [R, S], so that one operation replaces them all.
+
+    `start` is the accepted point. `left` and `right` are, while zooming, the ends of the bracket; while bracketing, the
+    last two probes. `low` is the point that is accepted if the search ends now. `length` is that of the next probe, and
+    `probes` counts the search's probes so far.
+    """
+
+    start_RZ: Tensor
+    low_RZ: Tensor
+    left_RL: Tensor
+    right_RL: Tensor
+    direction_RP: Tensor
+    length_R1: Tensor
+    probes_R1: Tensor
+
+
 @dataclass(frozen=True)
 class LbfgsState(LaneState):
-    """`position_RP` is the accepted point, and the first part of `accepted_RCP`."""
+    """`position_RP` is the accepted point."""
 
-    accepted_RCP: Tensor
-    # The search line from there, the length of the next probe on it, and where that is.
-    direction_RP: Tensor
-    length_R: Tensor
     asked_RP: Tensor
-    # The line search, see `Line`: numbers of its points, what else it knows, and where its low point is.
-    probes_R: Tensor
-    line_RKL: Tensor
+    # The line search, see `Search`, and what else it knows.
+    search_RS: Tensor
     marks_RB: Tensor
-    low_RCP: Tensor
     # The inverse Hessian, see `_direction`; `oldest_RM` is the place that the next pair takes.
     pairs_RCMP: Tensor
     inverse_RMM: Tensor
@@ -69,37 +81,31 @@ class LbfgsState(LaneState):
     evaluations_before_R: Tensor
 
     @property
-    def loss_R(self) -> Tensor:
-        """Of the accepted point; +inf before the first evaluation."""
-        return self.line_RKL[:, 0, 1]
+    def search(self) -> Search:
+        """The line search, part by part."""
+        P = self.position_RP.shape[-1]
+        return Search(*self.search_RS.split((L + 2 * P, L + 2 * P, L, L, P, 1, 1), -1))
 
     @property
-    def gradient_RP(self) -> Tensor:
-        """At the accepted point."""
-        return self.accepted_RCP[:, 1]
+    def loss_R(self) -> Tensor:
+        """Of the accepted point; +inf before the first evaluation."""
+        return self.search.start_RZ[:, 1]
 
     @property
     def slope_R(self) -> Tensor:
         """Of the search line at the accepted point."""
-        return self.line_RKL[:, 0, 2]
+        return self.search.start_RZ[:, 2]
 
-
-class Line(NamedTuple):
-    """Points on a search line, [R, L] each.
-
-    `left` and `right` are, while zooming, the ends of the bracket; while bracketing, the last two probes. `low` is the
-    one of them that is accepted if the search ends now.
-    """
-
-    start: Tensor
-    left: Tensor
-    right: Tensor
-    low: Tensor
+    @property
+    def gradient_RP(self) -> Tensor:
+        """At the accepted point."""
+        return _place(self.search.start_RZ)[:, 1]
 
 
 class Marks(NamedTuple):
-    """What else a line search knows, [R] each; nothing of it holds when it begins."""
+    """What else a line search knows, [R] each; nothing of it holds when it begins, except `first` in the very first."""
 
+    first: Tensor  # nothing was evaluated before
     zooming: Tensor
     low_is_right: Tensor
     low_is_second: Tensor  # low is torch's bracket[1], which loses ties
@@ -156,30 +162,29 @@ class Lbfgs(GradientOptimiser):
     def start(
         self, position_RP: Tensor, learning_rate_R: Tensor | None = None, total_steps: int | None = None
     ) -> LbfgsState:
-        R, P = position_RP.shape
-        M, zero_R = self.history, position_RP.new_zeros(R)
-        counter_R = zero_R.to(torch.int64)
+        (R, P), M = position_RP.shape, self.history
         rate_R = learning_rates(self.learning_rate, position_RP, learning_rate_R)
         fields = begun(position_RP)
-        accepted_RCP = torch.stack((fields["position_RP"], torch.zeros_like(position_RP)), 1)
+        counter_R = fields["evaluations_R"]
         # The first evaluation ends a search of its own: one without direction, from a loss that any other is below.
-        nothing_RL = torch.stack((zero_R, zero_R + math.inf, zero_R), -1)
+        zero_R1 = position_RP.new_zeros(R, 1)
+        none_RL = torch.cat((zero_R1, zero_R1 + math.inf, zero_R1), 1)
+        zero_RP = torch.zeros_like(position_RP)
+        start_RZ = torch.cat((none_RL, fields["position_RP"], zero_RP), 1)
+        search = Search(start_RZ, start_RZ, none_RL, none_RL, zero_RP, rate_R[:, None], zero_R1)
+        no_R = fields["finished_R"]
+        marks = Marks(~no_R, no_R, no_R, no_R, no_R)
         return LbfgsState(
             **fields,
-            accepted_RCP=accepted_RCP,
-            direction_RP=torch.zeros_like(position_RP),
-            length_R=rate_R,
             asked_RP=fields["position_RP"],
-            probes_R=counter_R,
-            line_RKL=torch.stack([nothing_RL] * len(Line._fields), 1),
-            marks_RB=torch.zeros(R, len(Marks._fields), dtype=torch.bool, device=position_RP.device),
-            low_RCP=accepted_RCP,
+            search_RS=torch.cat(search, 1),
+            marks_RB=torch.stack(marks, -1),
             pairs_RCMP=position_RP.new_zeros(R, 2, M, P),
             inverse_RMM=torch.eye(M, dtype=position_RP.dtype, device=position_RP.device).repeat(R, 1, 1),
-            scale_R=zero_R + 1,
+            scale_R=torch.ones_like(rate_R),
             oldest_RM=torch.arange(M, device=position_RP.device).expand(R, M) == 0,
             learning_rate_R=rate_R,
-            repeating_R=counter_R.bool(),
+            repeating_R=no_R,
             iterations_before_R=counter_R,
             evaluations_before_R=counter_R,
         )
@@ -197,73 +202,80 @@ class Lbfgs(GradientOptimiser):
         searching_R = running_R
         if self.iterations_per_step is not None:
             searching_R = but_not(running_R, state.repeating_R)
-        first_R = state.evaluations_R == 0
-        slope_R = dot(gradient_RP, state.direction_RP)
-        known_R = 0 * loss_R * slope_R  # 0, or NaN if one of them, and so any element of the gradient, is not finite
-        probe_RL = torch.stack((state.length_R, loss_R + known_R, slope_R), -1)
-        place_RCP = torch.stack((state.asked_RP, gradient_RP), 1)
+        search = state.search
+        slope_R = dot(gradient_RP, search.direction_RP)
+        # The loss plus 0, or NaN if it or the slope, and so any element of the gradient, is not finite.
+        loss_R = torch.addcmul(loss_R, 0 * loss_R, slope_R)
+        probe_RZ = torch.cat((search.length_R1, loss_R[:, None], slope_R[:, None], state.asked_RP, gradient_RP), 1)
+        reach_R = largest(search.direction_RP)
         state = replace(state, evaluations_R=state.evaluations_R + running_R)
-        reach_R = largest(state.direction_RP)
-        state, ended_R, rise_R = _narrow(state, searching_R, probe_RL, place_RCP, reach_R)
-        state = _accept(self, state, first_R, searching_R, ended_R, rise_R, reach_R)
-        running_R = _running(state)
+        marks = Marks(*state.marks_RB.unbind(-1))
+        search, marks, ended_R, rise_R = _narrow(search, marks, searching_R, probe_RZ, reach_R)
+        state = _accept(self, state, search, marks, searching_R, ended_R, rise_R, reach_R)
+        probing_R = _running(state)
         if self.iterations_per_step is not None:
-            state = _nest(self.iterations_per_step, state, but_not(ended_R, first_R) & running_R)
-        probe_RP = state.position_RP + state.length_R[:, None] * state.direction_RP
-        return replace(state, asked_RP=choose(running_R, probe_RP, state.position_RP))
+            state = _nest(self.iterations_per_step, state, but_not(ended_R, marks.first) & probing_R)
+            probing_R = but_not(probing_R, state.repeating_R)
+        search = state.search
+        position_RP = _place(search.start_RZ)[:, 0]
+        probe_RP = position_RP + search.length_R1 * search.direction_RP
+        return replace(state, position_RP=position_RP, asked_RP=choose(probing_R, probe_RP, position_RP))
 
 
 def _running(state: LbfgsState) -> Tensor:
-    return ~(state.finished_R | state.diverged_R)
+    return state.finished_R == state.diverged_R  # no lane is both
+
+
+def _place(point_RZ: Tensor) -> Tensor:
+    """Position and gradient of a point, [R, C, P]."""
+    return point_RZ[:, L:].unflatten(-1, (2, -1))
 
 
 # ----------------------------------------------------------------------------------------------------- the line search
 def _narrow(
-    state: LbfgsState, searching_R: Tensor, probe_RL: Tensor, place_RCP: Tensor, reach_R: Tensor
-) -> tuple[LbfgsState, Tensor, Tensor]:
+    search: Search, marks: Marks, searching_R: Tensor, probe_RZ: Tensor, reach_R: Tensor
+) -> tuple[Search, Marks, Tensor, Tensor]:
     """The line searches with one more probe, the lanes whose search ended, and how much higher right is than left.
 
     The point to accept is then `low`. The loss of a probe that is not finite is NaN: it passes no test. Of lanes that
-    do not search, `low_RCP` stays, and all else is for `_accept` to set.
+    do not search, `low` stays, and all else is for `_accept` to set.
     """
-    line, marks = Line(*state.line_RKL.unbind(1)), Marks(*state.marks_RB.unbind(-1))
-    zooming_R = marks.zooming
+    zooming_R, probes_R = marks.zooming, search.probes_R1[:, 0]
+    probe_RL = probe_RZ[:, :L]
     length_R, loss_R, slope_R = probe_RL.unbind(-1)
-    _, start_loss_R, start_slope_R = line.start.unbind(-1)
-    spent_R = state.probes_R >= MAX_PROBES
+    _, start_loss_R, start_slope_R = search.start_RZ[:, :L].unbind(-1)
+    spent_R = probes_R >= MAX_PROBES
     # Out of probes while bracketing, torch compares the last probe with the start and forgets those between.
-    forgets_R = but_not(spent_R, zooming_R)
-    low_RL = choose(forgets_R, line.start, line.low)
-    low_RCP = choose(forgets_R, state.accepted_RCP, state.low_RCP)
+    low_RZ = choose(but_not(spent_R, zooming_R), search.start_RZ, search.low_RZ)
+    low_loss_R = low_RZ[:, 1]
 
     flattest_R = -CURVATURE * start_slope_R
     flat_R = slope_R.abs() <= flattest_R
     low_enough_R = loss_R <= start_loss_R + SUFFICIENT_DECREASE * length_R * start_slope_R
-    lower_R = loss_R < low_RL[:, 1]
-    goes_on_R = (lower_R | (state.probes_R <= 1)) & (slope_R <= flattest_R)
+    lower_R = loss_R < low_loss_R
+    goes_on_R = (lower_R | (probes_R <= 1)) & (slope_R <= flattest_R)
     # Good is a probe that no minimum is known to lie before; its loss may still be the higher one, and vice versa.
-    good_R = torch.where(forgets_R, lower_R, low_enough_R & torch.where(zooming_R, lower_R, goes_on_R))
-    lowest_R = but_not(torch.where(marks.low_is_second, loss_R <= low_RL[:, 1], lower_R), good_R)
+    good_R = low_enough_R & torch.where(zooming_R, lower_R, goes_on_R)
+    lowest_R = but_not(torch.where(marks.low_is_second, loss_R <= low_loss_R, lower_R), good_R)
     is_low_R = searching_R & (good_R | lowest_R)
 
     is_left_R = zooming_R & torch.where(good_R, slope_R < 0, marks.low_is_right)
-    left_RL = choose(is_left_R, probe_RL, choose(zooming_R, line.left, line.right))
-    right_RL = choose(is_left_R, line.right, probe_RL)
-    low_RL = choose(is_low_R, probe_RL, low_RL)
+    left_RL = choose(is_left_R, probe_RL, choose(zooming_R, search.left_RL, search.right_RL))
+    right_RL = choose(is_left_R, search.right_RL, probe_RL)
     zooming_R = or_not(zooming_R, good_R)
     across_RL = right_RL - left_RL
     tight_R = zooming_R & (across_RL[:, 0] * reach_R < NARROWEST)
     ended_R = searching_R & ((good_R & flat_R) | spent_R | tight_R)
     next_R, close_R = _next_length(left_RL, right_RL, across_RL, zooming_R, marks.close)
-    state = replace(
-        state,
-        length_R=next_R,
-        probes_R=state.probes_R + 1,
-        line_RKL=torch.stack((line.start, left_RL, right_RL, low_RL), 1),
-        marks_RB=torch.stack((zooming_R, is_low_R ^ is_left_R, marks.low_is_second ^ lowest_R, close_R), -1),
-        low_RCP=choose(is_low_R, place_RCP, low_RCP),
+    narrowed = search._replace(
+        low_RZ=choose(is_low_R, probe_RZ, low_RZ),
+        left_RL=left_RL,
+        right_RL=right_RL,
+        length_R1=next_R[:, None],
+        probes_R1=search.probes_R1 + 1,
     )
-    return state, ended_R, across_RL[:, 1]
+    marks = Marks(marks.first, zooming_R, is_low_R ^ is_left_R, marks.low_is_second ^ lowest_R, close_R)
+    return narrowed, marks, ended_R, across_RL[:, 1]
 
 
 def _next_length(
@@ -282,7 +294,8 @@ def _next_length(
     back_R = _cubic_minimum(left_RL, right_RL, across_RL)
     back_R = torch.where(back_R.isnan(), (least_R + most_R) / 2, back_R)
     bounded_R = back_R.clamp(least_R, most_R)
-    is_bounded_R = or_not(close_R, zooming_R & (back_R > 0) & (back_R < 1))
+    is_inside_R = back_R * back_R < back_R  # 0 < back < 1: however the square is rounded, this says the same
+    is_bounded_R = or_not(close_R, zooming_R & is_inside_R)
     next_R = torch.where(is_bounded_R, bounded_R, back_R)
     return right_R - width_R * next_R, next_R != bounded_R
 
@@ -296,14 +309,15 @@ def _cubic_minimum(left_RL: Tensor, right_RL: Tensor, across_RL: Tensor) -> Tens
     width_R, rise_R, bend_R = across_RL.unbind(-1)
     d1_R = left_slope_R + right_slope_R - 3 * (rise_R / width_R)
     d2_R = (d1_R * d1_R - left_slope_R * right_slope_R).sqrt()
-    return (right_slope_R + d2_R - d1_R) / (bend_R + 2 * d2_R)
+    return (right_slope_R + d2_R - d1_R) / torch.add(bend_R, d2_R, alpha=2)  # doubling rounds nothing
 
 
 # ------------------------------------------------------------------------------------------------------- the next line
 def _accept(
     settings: Lbfgs,
     state: LbfgsState,
-    first_R: Tensor,
+    search: Search,
+    marks: Marks,
     searching_R: Tensor,
     ended_R: Tensor,
     rise_R: Tensor,
@@ -315,36 +329,35 @@ def _accept(
     do not search get what they have again.
     """
     goes_on_R = but_not(searching_R, ended_R)
-    pair_RCP = state.low_RCP - state.accepted_RCP
-    low_length_R, low_loss_R, _ = state.line_RKL[:, 3].unbind(-1)
-    gradient_RP = state.low_RCP[:, 1]
-    is_small_R = low_length_R * reach_R <= settings.tolerance_change
-    still_R = but_not(is_small_R | (state.loss_R - low_loss_R < settings.tolerance_change), first_R)
-    settled_R = still_R | (largest(gradient_RP) <= settings.tolerance_gradient)
+    low_RZ = search.low_RZ
+    gradient_RP = _place(low_RZ)[:, 1]
+    change_RZ = low_RZ - search.start_RZ
+    is_small_R = low_RZ[:, 0] * reach_R <= settings.tolerance_change
     broken_R = is_small_R & rise_R.isnan()
 
-    state = _remember(settings, state, ended_R, pair_RCP)
+    state = _remember(settings, state, ended_R, _place(change_RZ))
     direction_RP = _direction(state, gradient_RP)
     slope_R = dot(gradient_RP, direction_RP)
-    settled_R = settled_R | (slope_R > -settings.tolerance_change)
-    sound_R = but_not(slope_R > -math.inf, broken_R)
+    # The loss fell by less than the tolerance, or the slope is flatter than that. `fmax` leaves out what is NaN.
+    is_level_R = torch.fmax(change_RZ[:, 1], slope_R) > -settings.tolerance_change
+    still_R = but_not(is_small_R, marks.first) | is_level_R
+    settled_R = still_R | (largest(gradient_RP) <= settings.tolerance_gradient)
+    unsound_R = or_not(broken_R, slope_R > -math.inf)
     # torch's first step is no longer than 1 in the sum of absolute values.
-    longest_R = (torch.linalg.vector_norm(gradient_RP, 1, -1) * first_R).clamp(min=1)
-    zero_R = state.line_RKL[:, 0, 0]
-    start_RL = torch.stack((zero_R, low_loss_R, slope_R), -1)
-    accepted_RCP = choose(goes_on_R, state.accepted_RCP, state.low_RCP)
+    longest_R = (torch.linalg.vector_norm(gradient_RP, 1, -1) * marks.first).clamp(min=1)
+    length_R = state.learning_rate_R / longest_R
+    zero_R1 = search.start_RZ[:, :1]
+    numbers = (zero_R1, low_RZ[:, 1:2], slope_R[:, None])
+    start = (*numbers, low_RZ[:, L:])
+    # A `Search` whose points are all the accepted one.
+    anew_RS = torch.cat((*start, *start, *numbers, *numbers, direction_RP, length_R[:, None], zero_R1), 1)
     return replace(
         state,
-        position_RP=accepted_RCP[:, 0],
-        iterations_R=state.iterations_R + but_not(ended_R, first_R),
-        finished_R=state.finished_R | (ended_R & settled_R & sound_R),
-        diverged_R=state.diverged_R | but_not(ended_R, sound_R),
-        accepted_RCP=accepted_RCP,
-        direction_RP=choose(goes_on_R, state.direction_RP, direction_RP),
-        length_R=torch.where(goes_on_R, state.length_R, state.learning_rate_R / longest_R),
-        probes_R=state.probes_R * goes_on_R,
-        line_RKL=choose(goes_on_R, state.line_RKL, start_RL[:, None]),
-        marks_RB=state.marks_RB & goes_on_R[:, None],
+        iterations_R=state.iterations_R + but_not(ended_R, marks.first),
+        finished_R=torch.where(ended_R, but_not(settled_R, unsound_R), state.finished_R),
+        diverged_R=torch.where(ended_R, unsound_R, state.diverged_R),
+        search_RS=choose(goes_on_R, torch.cat(search, 1), anew_RS),
+        marks_RB=torch.stack(marks, -1) & goes_on_R[:, None],
     )
 
 
@@ -357,7 +370,7 @@ def _remember(settings: Lbfgs, state: LbfgsState, ended_R: Tensor, pair_RCP: Ten
     # A new last column of R is (v, 1) with v = S^T y; that of its inverse is (-R^-1 v, 1).
     cleared_RMM = state.inverse_RMM.masked_fill(written_RM[:, None] | written_RM[:, :, None], 0)
     products_RM = (state.pairs_RCMP[:, 0] * pair_RCP[:, 1:]).sum(-1)
-    column_RM = written_RM + (cleared_RMM * -products_RM[:, None]).sum(-1)
+    column_RM = torch.add(written_RM, (cleared_RMM * products_RM[:, None]).sum(-1), alpha=-1)  # a mask minus a sum
     return replace(
         state,
         pairs_RCMP=torch.where(written_RM[:, None, :, None], pair_RCP[:, :, None], state.pairs_RCMP),
@@ -391,8 +404,7 @@ def _direction(state: LbfgsState, gradient_RP: Tensor) -> Tensor:
 def _nest(per_step: int, state: LbfgsState, ended_R: Tensor) -> LbfgsState:
     """Lanes whose step is over repeat an evaluation next; a lane that has just done so begins its search.
 
-    The limit on evaluations is torch's `max_eval`. To repeat, the next probe has length 0, so that it is the accepted
-    point.
+    The limit on evaluations is torch's `max_eval`.
     """
     over_R = ended_R & (
         (state.iterations_R - state.iterations_before_R >= per_step)
@@ -400,7 +412,6 @@ def _nest(per_step: int, state: LbfgsState, ended_R: Tensor) -> LbfgsState:
     )
     return replace(
         state,
-        length_R=state.length_R.masked_fill(over_R, 0),
         repeating_R=over_R,
         iterations_before_R=torch.where(over_R, state.iterations_R, state.iterations_before_R),
         evaluations_before_R=torch.where(over_R, state.evaluations_R, state.evaluations_before_R),

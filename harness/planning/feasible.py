@@ -1,5 +1,6 @@
 """What an arm can learn, by which engine, and why not: said when a file is planned, before anything trains."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 from harness.base.errors import HarnessError
@@ -87,7 +88,8 @@ def check_counted(variant: Experiment, arm_name: str, network: Network, counts: 
         sides: list[Sequence[str]] = []
         for condition in rule.every_condition:
             sides += condition.sides
-        if any(arm_name in side for side in sides):
+        names = itertools.chain(*sides)
+        if any(name == arm_name or name.startswith(f"{arm_name} ") for name in names):  # or one of its series
             asked += [(f"decide.{index}.axes", name) for name in rule.conventions]
     for place, name in asked:
         if name not in counts and name in count_names():

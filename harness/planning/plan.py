@@ -7,7 +7,7 @@ import itertools
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache, partial
 from typing import Any, NamedTuple, get_args
 
@@ -51,8 +51,10 @@ from harness.spec import (
     canonical_json,
     content_hash,
     least_evaluations,
+    parts,
     points_at_a_time,
     run_id,
+    stages,
     units,
     variants,
 )
@@ -114,7 +116,7 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
                 cells.append(cell)
                 runs += found
         planned_before |= planned_here
-    _check_rules(experiment, {label_of(task): task for task in _tasks_of(points)})
+    _check_rules(experiment, {label_of(task): task for task in _tasks_of(points)}, {cell.series for cell in cells})
     _check_tuning(runs, experiment)
     if experiment.search:
         _check_one_series(cells)
@@ -180,11 +182,16 @@ def _check_hold_out(cells: Iterable[Cell]) -> None:
             )
 
 
-def _check_rules(experiment: Experiment, tasks: Mapping[str, Task]) -> None:
+def _check_rules(experiment: Experiment, tasks: Mapping[str, Task], series: Collection[str]) -> None:
     if not experiment.decide:
         return
     known = {label: (task.target, resolve(task).inputs) for label, task in tasks.items()}
     for index, rule in enumerate(experiment.decide):
+        for condition in rule.every_condition:
+            for name in itertools.chain(*condition.sides):
+                if name not in experiment.arms and name not in series:
+                    told = did_you_mean(name, [*experiment.arms, *series])
+                    raise HarnessError(f"decide.{index}.arms: {name!r} is no series of this plan; {told}")
         try:
             counted = units(rule, known)
         except HarnessError as error:
@@ -222,27 +229,27 @@ def _solve_trials(
         return
     number = number_of_trials(variant, arm_name)
     for scramble in (search.scramble, *(variant.robust_to.scrambles if variant.robust_to else ())):
-        found, reasons = [0] * len(match.at), [""] * len(match.at)
+        found, reasons = dict.fromkeys(match.at, 0), dict.fromkeys(match.at, "")
         for values, tried in trials_of(variant, arm_name, scramble):
             check_learnable(tried, arm_name, task)
-            for index, (asked, candidate) in enumerate(_solve_ladder(tried, arm_name, task)):
-                if found[index] == number:
-                    continue
-                recipe, effort = tried.arms[arm_name].recipe, search.effort.of_budget(index)
+            short = [budget for budget, trials in found.items() if trials < number]
+            for asked, candidate in _solve_ladder(tried, arm_name, task, short):
+                assert asked is not None
+                recipe, effort = tried.arms[arm_name].recipe, search.effort.of_budget(match.at.index(asked))
                 spent = _with_effort(candidate, search.effort, effort, task)
                 rungs = _rungs(spent, recipe, search, effort, task)
                 if isinstance(spent, str) or isinstance(rungs, str):
                     why = spent if isinstance(spent, str) else rungs
-                    reasons[index] = f"{why} (of the last point that was tried, {values or 'the arm as written'})"
+                    reasons[asked] = f"{why} (of the last point that was tried, {values or 'the arm as written'})"
                     continue
-                yield Tried(number=found[index], scramble=scramble, recipe=recipe, rungs=rungs), asked, spent
-                found[index] += 1
-            if min(found) == number:
+                yield Tried(number=found[asked], scramble=scramble, recipe=recipe, rungs=rungs), asked, spent
+                found[asked] += 1
+            if min(found.values()) == number:
                 break
-        for index, asked in enumerate(match.at):
-            for rank in range(found[index], number):
+        for asked in match.at:
+            for rank in range(found[asked], number):
                 tried_as = Tried(number=rank, scramble=scramble, recipe=variant.arms[arm_name].recipe)
-                yield tried_as, asked, reasons[index]
+                yield tried_as, asked, reasons[asked]
 
 
 def _rungs(
@@ -293,8 +300,10 @@ def _with_effort(candidate: Candidate | str, effort: Effort, at: float, task: Ru
     return Candidate(candidate.value, network, tried, {**candidate.counts, **run_flops(network, tried, task)})
 
 
-def _solve_ladder(variant: Experiment, arm_name: str, task: RunTask) -> Iterator[tuple[float | None, Candidate | str]]:
-    """(budget asked, the candidate or why there is none) for every size of an arm on a task."""
+def _solve_ladder(
+    variant: Experiment, arm_name: str, task: RunTask, budgets: Collection[float] | None = None
+) -> Iterator[tuple[float | None, Candidate | str]]:
+    """(budget asked, the candidate or why there is none) for every size of an arm on a task, or for some `budgets`."""
     arm, match = variant.arms[arm_name], variant.match
     field, values = arm.sizes.ladder() if arm.sizes else ("", (None,))
     if match is None:
@@ -316,7 +325,8 @@ def _solve_ladder(variant: Experiment, arm_name: str, task: RunTask) -> Iterator
             f"{place}: a network of family {arm.architecture.family} has no {free}; arm {arm_name!r} can solve for "
             f"{', '.join(own)}"
         )
-    for budget, value in itertools.product(match.at, values):
+    asked = match.at if budgets is None else [budget for budget in match.at if budget in budgets]
+    for budget, value in itertools.product(asked, values):
         fixed = {field: value} if field else {}
         yield budget, _match_budget(variant, arm_name, task, free, budget, fixed)
 
@@ -330,7 +340,18 @@ def _match_budget(
     def candidate(value: int) -> Candidate:
         return _candidate(variant, arm_name, task, **fixed, **{free: value})
 
-    found = solve(lambda value: candidate(value).counts, axis, budget, variant.match.tol, free, smallest)
+    def counts_at(value: int) -> dict[str, int]:
+        if axis.startswith("flops_train"):
+            return candidate(value).counts
+        network, recipe = _network_and_recipe(variant, arm_name, task, {**fixed, free: value})
+        for part in parts(network, recipe):
+            stages(*part)  # a CapTooSmall where the recipe has no time for such a network
+        counts = count(network)
+        if axis not in counts:
+            check_counted(variant, arm_name, network, counts)
+        return counts
+
+    found = solve(counts_at, axis, budget, variant.match.tol, free, smallest)
     return found if isinstance(found, str) else _if_possible(candidate(found), arm_name, task, variant.dtype)
 
 
@@ -348,18 +369,25 @@ def _smallest(variant: Experiment, arm_name: str, task: RunTask, free: str, fixe
 
 
 def _candidate(variant: Experiment, arm_name: str, task: RunTask, **free: Any) -> Candidate:
+    network, recipe = _network_and_recipe(variant, arm_name, task, free)
+    with at(f"recipes.{variant.arms[arm_name].recipe}.phases={recipe.phases}"):
+        check_phases(recipe, task)
+    counts = {**count(network), **run_flops(network, recipe, task)}
+    check_counted(variant, arm_name, network, counts)
+    return Candidate(next(reversed(free.values()), None), network, recipe, counts)
+
+
+def _network_and_recipe(
+    variant: Experiment, arm_name: str, task: RunTask, free: Mapping[str, Any]
+) -> tuple[Network, Recipe]:
+    """An arm's network with the values of its free sizes, and its recipe, of which `steps` is the cap."""
     arm = variant.arms[arm_name]
     recipe = recipe_of(variant, arm)
     if "steps" in free:
         recipe = recipe.model_copy(update={"max_evaluations": free["steps"]})
     sizes = {name: value for name, value in free.items() if name != "steps"}
     network = _network(arm, arm_name, task, sizes)
-    recipe = that_matters(recipe, network, task)
-    with at(f"recipes.{arm.recipe}.phases={recipe.phases}"):
-        check_phases(recipe, task)
-    counts = {**count(network), **run_flops(network, recipe, task)}
-    check_counted(variant, arm_name, network, counts)
-    return Candidate(next(reversed(free.values()), None), network, recipe, counts)
+    return network, that_matters(recipe, network, task)
 
 
 def _network(arm: Arm, arm_name: str, task: RunTask, sizes: dict[str, Any]) -> Network:

@@ -44,7 +44,7 @@ from harness.record.store import (
     set_aside,
     verdict,
 )
-from harness.record.table import SPLITS, load, runs_table, write_table
+from harness.record.table import SPLITS, chosen_anew, load, runs_table, write_table
 
 __all__ = [
     "CURVE_POINT",
@@ -74,6 +74,7 @@ __all__ = [
     "Recorded",
     "Snapped",
     "Status",
+    "chosen_anew",
     "duplicate_path",
     "duplicates",
     "fingerprint",

@@ -1,18 +1,22 @@
-"""Records that were made elsewhere, brought to the records here."""
+"""Records that were made elsewhere, brought to the records here; and those here, added to a file that git keeps."""
 
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.base.errors import HarnessError
-from harness.record import publish, read_record, record_path
-from harness.spec import Manifest
+from harness.base.errors import INCOMPLETE, HarnessError
+from harness.record import publish, read_record, record_path, verdict
+from harness.record.kept import KeptLine, line_of, read_lines, record_in_line, write_lines
+from harness.record.schema import Record
 
 
 class Merged(NamedTuple):
-    """What became of the records of a folder: the ids of their runs, or what is wrong with a `damaged` file.
+    """What became of records: the ids of their runs, or what is wrong with a `damaged` file or line.
 
-    `new` ones were published, `same` ones were here bit for bit, the next three are kept as duplicates, and those of
-    runs that are not in the plan, `others`, were left alone.
+    `new` ones were taken, `same` ones were there bit for bit, the next three differ from the one that was there, which
+    stays, and those of runs that nobody asked for, `others`, were left alone.
     """
 
     new: tuple[str, ...]
@@ -24,12 +28,56 @@ class Merged(NamedTuple):
     others: tuple[str, ...]
 
 
-def merge(source: Path, manifest: Manifest | None, folder: Path) -> Merged:
-    """Publish in `folder` the records of `source`, which is a folder of records or a results folder, each one checked.
+def merge(source: Path, wanted: Collection[str] | None, folder: Path) -> Merged:
+    """Publish in `folder` the records of `source`, each one checked: a folder of records, of results, or a kept file.
 
-    With a manifest only those of its runs. Nothing in `source` is changed, and what is in `folder` stays as it is. A
-    HarnessError if there are no records, or nothing can be written.
+    Of the runs `wanted` only, unless that is None. Nothing in `source` is changed, and what is in `folder` stays as it
+    is; of two records that differ the second is kept as a duplicate. A HarnessError if there are no records, or nothing
+    can be written.
     """
+    damaged: Sequence[str] = ()
+    there: list[tuple[str, Callable[[], Record]]]
+    if source.is_file():
+        lines, damaged = read_lines(source)
+        there = [(identity, partial(record_in_line, line, identity, source)) for identity, line in lines.items()]
+    else:
+        paths = _record_paths(source, folder)
+        there = [(path.name.partition(".")[0], partial(read_record, path)) for path in paths]
+    found: dict[str, list[str]] = defaultdict(list, damaged=list(damaged))
+    for identity, read in there:
+        is_wanted = wanted is None or identity in wanted
+        outcome, named = _merged(identity, read, folder) if is_wanted else ("other", identity)
+        found[outcome].append(named)
+    return _counted(found)
+
+
+def keep(identities: Iterable[str], folder: Path, path: Path) -> Merged:
+    """Add the records that these runs have in `folder` to the kept file at `path`, each one checked.
+
+    A record that the file has stays, and so does one that differs from it in `folder`. A HarnessError if the file is
+    damaged: it is not written then.
+    """
+    kept, damaged = read_lines(path) if path.exists() else ({}, ())
+    if damaged:
+        raise HarnessError("\n".join(damaged), INCOMPLETE)
+    lines = {identity: line.text for identity, line in kept.items()}
+    found: dict[str, list[str]] = defaultdict(list)
+    for identity in identities:
+        here = record_path(folder, identity)
+        if not here.exists():
+            continue
+        try:
+            outcome = _added(identity, here, kept.get(identity), path, lines)
+            found[outcome].append(identity)
+        except HarnessError as error:
+            found["damaged"].append(str(error))
+    if len(lines) > len(kept):
+        write_lines(lines, path)
+    return _counted(found)
+
+
+def _record_paths(source: Path, folder: Path) -> list[Path]:
+    """Where the records of a folder are; a HarnessError if there are none, or they are those of `folder`."""
     records = source / "runs" if (source / "runs").is_dir() else source
     # What came second there may be first here, where the first is damaged.
     paths = [*sorted(records.glob("*.json")), *sorted((records / "duplicates").glob("*.json"))]
@@ -37,24 +85,32 @@ def merge(source: Path, manifest: Manifest | None, folder: Path) -> Merged:
         raise HarnessError(f"{source}: {records} has no records; give a folder of records, or a results folder")
     if folder.exists() and records.samefile(folder):
         raise HarnessError(f"{source}: these are the records to merge into; give those of another results folder")
-    wanted = None if manifest is None else set(manifest.run_ids())
-    found: dict[str, list[str]] = {}
-    for path in paths:
-        outcome, named = _merged(path, wanted, folder)
-        found.setdefault(outcome, []).append(named)
-    outcomes = ("published", "same", "within tolerance", "beyond tolerance", "defect", "damaged", "other")
-    return Merged(*(tuple(found.get(outcome, ())) for outcome in outcomes))
+    return paths
 
 
-def _merged(path: Path, wanted: set[str] | None, folder: Path) -> tuple[str, str]:
+def _merged(identity: str, read: Callable[[], Record], folder: Path) -> tuple[str, str]:
     """What became of one record, and its run or what is wrong with it."""
-    identity = path.name.partition(".")[0]
-    if wanted is not None and identity not in wanted:
-        return "other", identity
     try:
-        record, here = read_record(path), record_path(folder, identity)
+        record, here = read(), record_path(folder, identity)
         if here.exists():
             read_record(here)  # a damaged one here is no reason to stop, other than a full disk
     except HarnessError as error:
         return "damaged", str(error)
     return publish(record, folder), identity
+
+
+def _added(identity: str, here: Path, kept: KeptLine | None, path: Path, lines: dict[str, str]) -> str:
+    """What became of the record at `here`, which is added to the `lines` of the file if that has none of its run."""
+    record = read_record(here)
+    line = line_of(here.read_text(encoding="utf-8"))
+    if kept is None:
+        lines[identity] = line
+        return "published"
+    if line == kept.text:
+        return "same"
+    return verdict(record_in_line(kept, identity, path), record)
+
+
+def _counted(found: Mapping[str, Sequence[str]]) -> Merged:
+    outcomes = ("published", "same", "within tolerance", "beyond tolerance", "defect", "damaged", "other")
+    return Merged(*(tuple(found.get(outcome, ())) for outcome in outcomes))

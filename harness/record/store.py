@@ -51,7 +51,7 @@ EARLY_EVALUATIONS = 8
 EARLY_TOLERANCE = {"float64": 1e-6, "float32": 1e-2}
 END_FACTOR = 10.0
 
-SEAL = re.compile(r'\A\{\s*"checksum": "[0-9a-f]{64}",')
+SEAL = re.compile(r'\A\{\s*"checksum": ?"[0-9a-f]{64}",')
 DAMAGED = "damaged"  # where damaged records are moved to, beside `duplicates`
 NAMED = 3  # damaged records that an error names; it counts the others
 NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # a file system without them
@@ -85,7 +85,7 @@ def read_record(path: Path) -> Record:
         return _checked(path)
     except (ValueError, OSError) as error:
         raise HarnessError(
-            f"record {path} is damaged ({_problem(error)}); move it away and run again", INCOMPLETE
+            f"record {path} is damaged ({problem_of(error)}); move it away and run again", INCOMPLETE
         ) from None
 
 
@@ -109,21 +109,26 @@ def read_records(identities: Iterable[str], folder: Path, plan: Path) -> dict[st
 
 def _checked(path: Path) -> Record:
     """The record at `path`; a ValueError or an OSError says what is wrong with it."""
-    text = path.read_text(encoding="utf-8")
+    return record_of(path.read_text(encoding="utf-8"), path.name.partition(".")[0])
+
+
+def record_of(text: str, identity: str) -> Record:
+    """The record of this run that a sealed JSON text holds; a ValueError says what is wrong with it."""
     data = unsealed(text)
     if data.get("record_schema") != RECORD_SCHEMA:
         raise ValueError(f"schema {data.get('record_schema')}, this version reads {RECORD_SCHEMA}")
     # To write the data again without their seal takes as long as to read them: it is cut off where it stands first.
     rest, was_first = SEAL.subn("{", text, count=1)
     record = Record.model_validate_json(rest if was_first else json.dumps(data), strict=True)
-    hashed, named = run_id(record.run), path.name.partition(".")[0]
-    if not record.run_id == hashed == named:
-        problem = f"its config hashes to {hashed}, its name and run_id say {named} and {record.run_id}"
+    hashed = run_id(record.run)
+    if not record.run_id == hashed == identity:
+        problem = f"its config hashes to {hashed}, its name and run_id say {identity} and {record.run_id}"
         raise ValueError(f"it does not match its config: {problem}")
     return record
 
 
-def _problem(error: ValueError | OSError) -> str:
+def problem_of(error: ValueError | OSError) -> str:
+    """What is wrong with a record, of the error that reading it raised."""
     if isinstance(error, ValidationError):
         return error.errors()[0]["msg"]
     return str(error.strerror if isinstance(error, OSError) else error)
@@ -315,7 +320,7 @@ def _each(
         try:
             found[identity] = read(record_path(folder, identity))
         except (ValueError, OSError) as error:
-            damaged[identity] = _problem(error)
+            damaged[identity] = problem_of(error)
     return found, damaged
 
 

@@ -60,10 +60,24 @@ def runs_table(manifest: Manifest, records: Mapping[str, Record]) -> pd.DataFram
 
     cells = {cell.index: cell for cell in manifest.cells}
     rows = [_row(cells[run.cell], run, records[run.run_id]) for run in manifest.runs if run.run_id in records]
-    table = pd.DataFrame(rows)
-    trials = table["search_trials"] if manifest.confirms else table.groupby("cell")["trial"].transform("nunique")
-    of_budget = table["cell"].map({index: cell.frontier is not None for index, cell in cells.items()})
-    table = table.assign(trials=trials, chosen=_chosen(table), of_budget=of_budget)
+    return _with_choices(manifest, pd.DataFrame(rows))
+
+
+def chosen_anew(manifest: Manifest, table: pd.DataFrame, kept: pd.Series) -> pd.DataFrame:
+    """The table (`runs_table`, perhaps with more columns) as if only the runs that are `kept` were recorded."""
+    crossed = table["cell"].isin(table.loc[table["of_budget"], "cell"])
+    best_again = crossed & ~table["of_budget"]  # the best sizes of budgets, whose runs have rows of their own
+    return _with_choices(manifest, table[kept & ~best_again])
+
+
+def _with_choices(manifest: Manifest, rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of runs with what validation chooses among them: the trial of each cell, the best size of each budget."""
+    import pandas as pd
+
+    cells = {cell.index: cell for cell in manifest.cells}
+    trials = rows["search_trials"] if manifest.confirms else rows.groupby("cell")["trial"].transform("nunique")
+    of_budget = rows["cell"].map({index: cell.frontier is not None for index, cell in cells.items()})
+    table = rows.assign(trials=trials, chosen=_chosen(rows), of_budget=of_budget)
     return pd.concat([table, *_frontiers(table, cells)], ignore_index=True)
 
 

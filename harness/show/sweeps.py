@@ -2,7 +2,8 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from harness.base.errors import HarnessError, did_you_mean
@@ -35,6 +36,7 @@ DUPLICATES: dict[Agreement | Literal["damaged"], str] = {
 }
 
 
+UNTIL_DECIDED = " --until-decided"
 SweepStage = Literal["search", "confirmation"]
 STAGES: tuple[SweepStage, ...] = get_args(SweepStage)
 
@@ -68,13 +70,13 @@ def device_time(hours: float, unit: str) -> str:
     return f"{hours * 3600:.2g} {unit}-seconds"
 
 
-def offer_lines(name: str, found: Mapping[str, RunState], offer: Offer) -> list[str]:
+def offer_lines(name: str, found: Mapping[str, RunState], offer: Offer, until_decided: bool = False) -> list[str]:
     """What is done, on its way and to be sent off, and what it will cost."""
     counts = counts_of(found)
     told = ", ".join(f"{number} {state}" for state, number in counts.items())
     lines = [f"{name}: {len(found)} runs: {told}"]
     if not offer.jobs and not offer.left_for_later:
-        return [*lines, *_nothing_left(found)]
+        return [*lines, *_nothing_left(found, until_decided)]
     packs = list(itertools.chain.from_iterable(job.packs for job in offer.jobs))
     runs = sum(len(pack.runs) for pack in packs)
     longest, shortest = offer.jobs[0].seconds, min(job.seconds for job in offer.jobs)
@@ -94,11 +96,12 @@ def offer_lines(name: str, found: Mapping[str, RunState], offer: Offer) -> list[
     return lines
 
 
-def _nothing_left(found: Mapping[str, RunState]) -> list[str]:
+def _nothing_left(found: Mapping[str, RunState], until_decided: bool) -> list[str]:
     """What to do where nothing is to be submitted."""
     moves = [f"{state}: {move}" for state, move in _by_next_move(found) if move]
     over = {one.state for one in found.values()} <= set(OVER)
-    return ["nothing to submit" + ("; `harness run FILE` fits, draws and reports" if over else ""), *moves]
+    command = f"`harness run FILE{UNTIL_DECIDED if until_decided else ''}`"
+    return ["nothing to submit" + (f"; {command} fits, draws and reports" if over else ""), *moves]
 
 
 def _by_next_move(found: Mapping[str, RunState]) -> dict[tuple[StateName, str], list[RunState]]:
@@ -190,10 +193,10 @@ def rung_words(manifest: Manifest) -> str:
     return f"rung {manifest.rung + 1} of {halving.rungs}" if halving and manifest.is_search else ""
 
 
-def status_words(manifest: Manifest, found: Mapping[str, RunState]) -> str:
-    """How many of the planned runs have records, in a sentence."""
+def status_words(manifest: Manifest, found: Mapping[str, RunState], unasked: Collection[str] = ()) -> str:
+    """How many of the planned runs have records, in a sentence; those that are `unasked` are not missing."""
     counted = Counter(one.state for one in found.values())
-    missing = len(found) - counted["done"] - counted["diverged"]
+    missing = sum(one.state not in OVER and run not in unasked for run, one in found.items())
     done, diverged = counted["done"], counted["diverged"]
     told = f"{manifest.name}: {len(found)} planned, {done} done, {diverged} diverged, {missing} missing"
     if stage := stage_of(manifest):
@@ -203,8 +206,9 @@ def status_words(manifest: Manifest, found: Mapping[str, RunState]) -> str:
         return f"{told}; `harness run` or `harness submit` trains the best of them further"
     if not missing and manifest.is_search:
         return f"{told}; `harness run` or `harness submit` chooses the winners and trains them on fresh seeds"
+    flag = UNTIL_DECIDED if unasked else ""
     if not missing:
-        return f"{told}; `harness run` fits, draws and reports"
+        return f"{told}; `harness run{flag}` fits, draws and reports"
     here = "; `harness run` trains them here, `harness submit` on a cluster"
     return told + (here if missing == counted["planned"] else "")
 
@@ -233,10 +237,11 @@ def status_json(
     spending: Spending | None,
     earlier: Mapping[str, RunState],
     jobs: Unneeded,
+    unasked: Collection[str] = (),
 ) -> dict[str, Any]:
     """The same for a script, and the state of every run."""
     counted = Counter(one.state for one in found.values())
-    missing = [run for run, one in found.items() if one.state not in OVER]
+    missing = [run for run, one in found.items() if one.state not in OVER and run not in unasked]
     cells = {cell.index: cell for cell in manifest.cells}
     what = {
         planned.run_id: {
@@ -255,6 +260,7 @@ def status_json(
         "diverged": counted["diverged"],
         "missing": len(missing),
         "missing_ids": missing,
+        **({"unasked": len(unasked)} if manifest.looks else {}),
         "states": counts_of(found),
         "runs": {run: {**one._asdict(), **what[run], "next_move": next_move(one)} for run, one in found.items()},
         "spending": spending._asdict() if spending else None,
@@ -328,6 +334,12 @@ def duplicate_lines(found: Sequence[Duplicate]) -> list[str]:
     return lines
 
 
+def kept_lines(path: Path, merged: Merged, absent: int) -> list[str]:
+    """What became of records that were kept in the file at `path`, and what it lacks of those that are planned."""
+    lacks = f", without {absent:,} planned runs that have no record yet" if absent else ""
+    return [*merged_lines(merged), f"kept: {path}{lacks}"]
+
+
 def merged_lines(merged: Merged) -> list[str]:
     """What became of records that were brought."""
     counts = {
@@ -341,4 +353,4 @@ def merged_lines(merged: Merged) -> list[str]:
     }
     told = ", ".join(f"{len(runs)} {what}" for what, runs in counts.items() if runs)
     named = [f"differs: {run}" for run in (*merged.beyond_tolerance, *merged.defects)]
-    return [f"records: {told}", *named, *merged.damaged]
+    return [f"records: {told or 'none'}", *named, *merged.damaged]

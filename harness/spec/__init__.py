@@ -26,6 +26,7 @@ from harness.families import (
 from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt, Optimiser
 from harness.spec.arm import Arm, Match, Sizes
 from harness.spec.counts import (
+    ANY_SIZE,
     Axis,
     CountName,
     JudgedAxis,
@@ -94,6 +95,7 @@ from harness.spec.stages import (
 from harness.spec.task import RunTask, Task
 
 __all__ = [
+    "ANY_SIZE",
     "BUILT_IN_RECIPES",
     "MANIFEST_SCHEMA",
     "PDE_BLOCK",

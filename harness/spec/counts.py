@@ -7,6 +7,7 @@ from harness.spec.names import OneOf, defined
 
 CountKind = Literal["params", "flops_forward", "flops_train"]
 KINDS: tuple[CountKind, ...] = get_args(CountKind)
+ANY_SIZE = "any size"  # in the place of an axis, where networks are compared whatever their size
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,11 @@ class Axis:
     def needs_seconds(self) -> bool:
         """Whether it is there only if `harness bench` has measured the machine."""
         return self.kind == "seconds"
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it hangs on the network alone, and on no run."""
+        return self.kind in ("params", "flops_forward")
 
 
 def all_axes() -> dict[str, Axis]:

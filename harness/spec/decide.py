@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, FiniteFloat, PositiveIn
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.frozen import Frozen, Positive
-from harness.spec.counts import CountName, JudgedAxis, all_axes, default_count, stable_axes
+from harness.spec.counts import ANY_SIZE, CountName, JudgedAxis, all_axes, default_count, stable_axes
 from harness.spec.names import OneOf, defined
 
 LimitName = Literal["threshold", "most", "margin"]
@@ -24,8 +24,10 @@ class Takes(NamedTuple):
 
     One that is `true_or_false` needs no limit; one `of_family` is of tasks that differ in their inputs; one `of_counts`
     compares what `axes` name, at sizes that are `equal` in another count; one `of_held_out` needs sizes held out;
-    one `of_laws` needs enough sizes for a law of each arm. `matters` is the smallest difference from a limit that
-    matters where a rule says none: a factor, or of a quantity that `is_difference` a difference.
+    one `of_laws` needs enough sizes for a law of each arm; one `of_any_size` compares networks whatever their size, so
+    that no convention enters; one arm of a quantity that is `over_published` is held against a published value.
+    `matters` is the smallest difference from a limit that matters where a rule says none: a factor, or of a quantity
+    that `is_difference` a difference.
     """
 
     arms: tuple[int, ...]
@@ -37,6 +39,8 @@ class Takes(NamedTuple):
     of_counts: bool = False
     of_held_out: bool = False
     of_laws: bool = False
+    of_any_size: bool = False
+    over_published: bool = False
     is_difference: bool = False
     matters: float = 1.1
 
@@ -63,6 +67,11 @@ def _quantity_names() -> tuple[str, ...]:
 def _of_counts() -> str:
     """The quantities that compare counts."""
     return " or ".join(name for name, quantity in _quantities().items() if quantity.takes.of_counts)
+
+
+def _over_published() -> str:
+    """The quantities that can be held against a published value."""
+    return " or ".join(name for name, quantity in _quantities().items() if quantity.takes.over_published)
 
 
 def _place_words() -> tuple[str, ...]:
@@ -155,6 +164,9 @@ class Condition(Frozen):
     )
     at: ReadAt | None = Field(None, exclude_if=_is_none)
     equal: CountName | None = Field(None, exclude_if=_is_none)
+    published: Positive | None = Field(
+        None, exclude_if=_is_none, description="the value of somebody else that the number of one arm is divided by"
+    )
 
     @model_validator(mode="after")
     def _quantity_takes_it(self) -> Condition:
@@ -178,6 +190,8 @@ class Condition(Frozen):
             raise ValueError(f"least={self.least:g}: it goes with a threshold that it is not below")
         self._check_matters(takes)
         self._check_place(takes)
+        if self.published is not None and not (takes.over_published and len(self.arms) == 1):
+            raise ValueError(f"published={self.published:g}: it goes with one arm of {_over_published()}; leave it out")
         if self.equal is not None and not takes.of_counts:
             raise ValueError(
                 f"equal={self.equal}: {name} is compared on each of its axes; `equal` goes with {_of_counts()}"
@@ -195,7 +209,9 @@ class Condition(Frozen):
     def _check_place(self, takes: Takes) -> None:
         if self.at is None:
             if takes.numbers and not takes.at:
-                raise ValueError(f"{self.quantity} is read at a test loss; say which, such as `at: 1e-2`")
+                raise ValueError(
+                    f"{self.quantity} is read at {_quantities()[self.quantity].read_at}; say which in `at`"
+                )
             return
         if not takes.at and not takes.numbers:
             raise ValueError(f"at={self.at}: {self.quantity} is read nowhere in particular; leave it out")
@@ -271,7 +287,9 @@ class Decide(Condition):
 
     @property
     def conventions(self) -> tuple[str, ...]:
-        """The axes under which it is judged."""
+        """The axes under which it is judged; ANY_SIZE alone where no size enters."""
+        if self.takes.of_any_size:
+            return (ANY_SIZE,)
         return (self.axis,) if self.axis else self.axes or stable_axes()
 
     @property
@@ -300,6 +318,12 @@ class Decide(Condition):
         if True in counts and not (self.axis or self.axes):
             such_as = default_count("flops_forward")
             raise ValueError(f"{self.quantity}: say in `axes` which counts are compared, such as [{such_as}]")
+        if len({condition.takes.of_any_size for condition in every}) > 1:
+            raise ValueError("its conditions are of networks of any size and of equal sizes; make two rules of it")
+        if self.takes.of_any_size:
+            if self.axis or self.axes or self.invariant:
+                raise ValueError(f"{self.quantity} is of networks of any size; leave axis, axes and invariant out")
+            return self
         known = all_axes()
         no_sizes = [axis for axis in self.conventions if not known[axis].is_size]
         if no_sizes and counts != {True}:

@@ -102,7 +102,8 @@ class Experiment(Frozen):
         for index, rule in enumerate(self.decide):
             for path, condition in _conditions(rule):
                 for name in itertools.chain(*condition.sides):
-                    _must_exist(f"decide.{index}{path}.arms", name, self.arms)
+                    if self.search or not _begins_with_arm(name, self.arms):  # of other series, planning knows
+                        _must_exist(f"decide.{index}{path}.arms", name, self.arms)
                 if condition.takes.of_held_out and not self.hold_out:
                     where = f"decide.{index}{path}.quantity={condition.quantity}"
                     raise ValueError(f"{where}: hold_out is 0; hold sizes out")
@@ -130,6 +131,8 @@ class Experiment(Frozen):
                 f"search.effort.at={list(search.effort.at)}: give one number, or one for each of the "
                 f"{len(match.at)} budgets of match.at"
             )
+        if twice := repeated(match.at):
+            raise ValueError(f"match.at: {twice[0]:g} is given more than once; trials are tried once at each size")
         if shared := sorted(set(search.seeds) & set(self.seeds)):
             raise ValueError(
                 f"seeds: {shared} are seeds of the search too; winners are confirmed on fresh ones, so choose others"
@@ -232,6 +235,11 @@ def _conditions(rule: Decide) -> list[tuple[str, Condition]]:
     also = [(f".also.{index}", condition) for index, condition in enumerate(rule.also)]
     given = [(f".given.{index}", condition) for index, condition in enumerate(rule.given)]
     return [("", rule), *also, *given]
+
+
+def _begins_with_arm(name: str, arms: Iterable[str]) -> bool:
+    """Whether it can be a series of an arm, as `kan grid=5` is."""
+    return any(name.startswith(f"{arm} ") for arm in arms)
 
 
 def _must_exist(path: str, name: str, known: Iterable[str]) -> None:

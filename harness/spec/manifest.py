@@ -4,7 +4,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -172,6 +172,11 @@ class Manifest(Frozen):
         return self.experiment.search is not None and self.confirms is None
 
     @property
+    def looks(self) -> tuple[int, ...]:
+        """After how many seeds its rules are judged; none of a search, as its winners are looked at."""
+        return () if self.is_search else self.experiment.looks
+
+    @property
     def rung(self) -> int:
         """Which rung of a search its runs train for, from 0; always 0 without halving."""
         return self.follows.rung + 1 if self.follows else 0
@@ -185,6 +190,15 @@ class Manifest(Frozen):
     def run_ids(self) -> list[str]:
         """Each run once, in plan order (cells of two series may share runs)."""
         return list(dict.fromkeys(planned.run_id for planned in self.runs))
+
+    def with_seeds(self, number: int, cells: Collection[int] | None = None) -> frozenset[str]:
+        """Ids of the runs that have one of its first seeds, of all cells or of some."""
+        seeds = set(self.experiment.seeds[:number])
+        return frozenset(
+            planned.run_id
+            for planned in self.runs
+            if planned.run.seed in seeds and (cells is None or planned.cell in cells)
+        )
 
 
 def manifest_path(folder: Path) -> Path:

@@ -36,8 +36,9 @@ def judged(declared: dict, ways: dict[str, dict], without: str | None = None, **
     table = searched(declared, ways)
     table = table if without is None else table.drop(columns=[without])
     runs = made_runs(table)
-    others = {way: made_runs(by_way(table, way)) for way in ways}
-    return _with_others(judge(made_rule(**LOSS | rule), runs), runs, others)
+    asked = made_rule(**LOSS | rule)
+    others = {way: judge(asked, made_runs(by_way(table, way))) for way in ways}
+    return _with_others(judge(asked, runs), runs, others)
 
 
 def words(verdict: Verdict) -> str:
@@ -69,7 +70,8 @@ def test_a_way_by_which_nobody_wins_does_not_confirm():
     """It has no rows, and is heard all the same."""
     table = searched(BETTER, {"scramble 1": BETTER})
     runs, nobody = made_runs(table), made_runs(by_way(table, "recipe lm alone"), {"t": ("t", 2)})
-    verdict = _with_others(judge(made_rule(**LOSS), runs), runs, {"recipe lm alone": nobody})
+    rule = made_rule(**LOSS)
+    verdict = _with_others(judge(rule, runs), runs, {"recipe lm alone": judge(rule, nobody)})
 
     assert verdict.conclusion == "supported"
     assert words(verdict) == "not confirmed under recipe lm alone"
@@ -135,7 +137,9 @@ def test_a_side_without_a_winner_is_named():
     table = searched(BETTER, {"scramble 1": BETTER})
     table = table[table["series"] != "mlp"]
     runs = made_runs(table)
-    verdict = _with_others(judge(made_rule(**LOSS), runs), runs, {"scramble 1": made_runs(by_way(table, "scramble 1"))})
+    rule = made_rule(**LOSS)
+    other = judge(rule, made_runs(by_way(table, "scramble 1")))
+    verdict = _with_others(judge(rule, runs), runs, {"scramble 1": other})
 
     assert verdict.conclusion == "inconclusive"
     assert {one.found.refused for one in verdict.numbers} == {"the search chose no winner for mlp; its sides are: kan"}

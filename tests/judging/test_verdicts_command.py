@@ -142,7 +142,8 @@ def test_what_makes_the_table_is_kept(whole):
     kept = whole / "results" / "verdicts"
 
     assert {str(path.relative_to(kept)) for path in kept.rglob("*") if path.is_file()} == {
-        *("README.md", "verdicts.html", "verdicts.json", "made/verdicts.json", "made/runs.csv")
+        *("README.md", "verdicts.html", "verdicts.json"),
+        *("made/verdicts.json", "made/runs.csv", "made/records.jsonl.xz"),
     }
     runs = pd.read_csv(kept / "made" / "runs.csv")
     assert len(runs) == 42
@@ -150,6 +151,30 @@ def test_what_makes_the_table_is_kept(whole):
     row = next(line for line in (kept / "README.md").read_text(encoding="utf-8").splitlines() if "1 for" in line)
     assert row.count("| supported: 1 for ") == 3
     assert row.endswith(" | not measured | **supported** |")
+
+
+def test_what_an_inconclusive_rule_would_need_is_told_wherever_it_stands(here):
+    """On the terminal, on all pages, in the README of what is kept and for scripts; older kept verdicts have none."""
+    fields = "quantity: exponent, arms: [kan, mlp], threshold: 0.4, matters: 0.03, at_least: 1, axis: params.trainable"
+    write_experiment(here, f"decide:\n  - {{claim: by 0.4, {fields}}}\n")
+    _harness("plan", "experiments/made.yaml")
+    write_records(here)
+    (answer,) = _verdicts("--keep")
+    kept = here / "results" / "verdicts"
+    line = answer["verdicts"][0]["power"]
+    shown, explained = _harness("verdicts").output, _harness("run", "experiments/made.yaml", "--explain").output
+    pages = [here / "results" / "verdicts.html", kept / "verdicts.html", here / "results" / "made" / "report.html"]
+
+    assert answer["verdicts"][0]["verdict"] == "inconclusive"
+    assert line.startswith("a difference of 0.03 from 0.4 would need")
+    assert line[2:] in re.sub(r"\s+", " ", explained)
+    assert "A difference of 0.03" in shown  # in a narrow column
+    for page in pages:
+        assert f"A {line[2:]}." in page.read_text(encoding="utf-8")
+    assert f"- by 0.4: A {line[2:]}." in (kept / "README.md").read_text(encoding="utf-8")
+    for path in (kept / "made" / "verdicts.json", kept / "verdicts.json"):
+        path.write_text(path.read_text(encoding="utf-8").replace('"power":', '"older":'), encoding="utf-8")
+    assert _harness("verdicts", "--keep").exit_code == 0
 
 
 def test_nothing_to_judge_or_to_keep_is_an_answer(here):

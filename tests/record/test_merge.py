@@ -38,7 +38,7 @@ def test_every_record_is_accounted_for(manifest, tmp_path):
     of_plan = manifest.model_copy(update={"runs": tuple(run for run in manifest.runs if run.run_id != other.run_id)})
     before = _bytes(here), _bytes(there)
 
-    merged = merge(tmp_path / "there", of_plan, here)
+    merged = merge(tmp_path / "there", set(of_plan.run_ids()), here)
 
     lists = (new, same, near, far, defect)
     assert merged[:5] == tuple((planned.run_id,) for planned in lists)

@@ -79,6 +79,13 @@ def test_of_a_list_of_arms_the_best_stands_for_all():
         (f"quantity: test_loss, {RULE}, threshold: 1, invariant: true, axis: seconds", "give at least two axes"),
         (f"quantity: test_loss, {RULE}, threshold: 1, axes: [seconds, seconds]", "given more than once"),
         ("quantity: growth, arms: [kan], most: 3, at_least: 1", "growth is read at a test loss; say which"),
+        ("quantity: network_loss, arms: [kan], most: 3, at_least: 1", "network_loss is read at a size of the arm"),
+        (f"quantity: edges, {RULE}, threshold: 1, published: 3", "published=3: it goes with one arm of edges or"),
+        (f"quantity: edges, {RULE}, threshold: 1, axis: seconds", "edges is of networks of any size; leave axis"),
+        (
+            f"quantity: edges, {RULE}, threshold: 1, also: [{{quantity: test_loss, arms: [kan, mlp], threshold: 1}}]",
+            "its conditions are of networks of any size and of equal sizes",
+        ),
     ],
 )
 def test_a_mistake_is_a_sentence(rule, said):

@@ -31,6 +31,7 @@ def said(*changes: tuple[str, str]) -> str:
 # What is changed to what, and what is said of it.
 MISTAKES = [
     # The search and the rest of the file.
+    ("at: [40, 90]", "at: [40, 40]", "match.at: 40 is given more than once; trials are tried once at each size"),
     (MATCH, "", "search: trials are solved to the same size, so it needs match:; add it"),
     (
         "axis: params",

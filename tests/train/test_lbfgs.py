@@ -383,9 +383,10 @@ def test_every_accepted_point_satisfies_the_strong_wolfe_conditions(seed, params
     state = settings.start(2 * seeded(4, params, seed=seed + 1))
     for _ in range(40):
         before, state = state, advanced(settings, state, 1, objective)
-        met = (state.iterations_R > before.iterations_R) & (before.probes_R < MAX_PROBES)
-        slope = (state.gradient_RP * before.direction_RP).sum(-1)
-        lower = state.loss_R <= before.loss_R + 1e-4 * before.length_R * before.slope_R
+        length_R, probes_R = before.search.length_R1[:, 0], before.search.probes_R1[:, 0]
+        met = (state.iterations_R > before.iterations_R) & (probes_R < MAX_PROBES)
+        slope = (state.gradient_RP * before.search.direction_RP).sum(-1)
+        lower = state.loss_R <= before.loss_R + 1e-4 * length_R * before.slope_R
         flatter = slope.abs() <= 0.9 * before.slope_R.abs()
         assert (lower & flatter)[met].all()
     assert (state.iterations_R > 0).any() or state.finished_R.all()
@@ -496,9 +497,8 @@ def test_a_saved_state_goes_on_as_if_never_interrupted(settings):
         file.seek(0)
         state = LbfgsState(**torch.load(file))
         zooming_R = Marks(*state.marks_RB.unbind(-1)).zooming
-        seen |= {
-            (zooming, probes > 0) for zooming, probes in zip(zooming_R.tolist(), state.probes_R.tolist(), strict=True)
-        }
+        has_probed_R = state.search.probes_R1[:, 0] > 0
+        seen |= set(zip(zooming_R.tolist(), has_probed_R.tolist(), strict=True))
         between_steps |= state.repeating_R.any().item()
     assert seen == {(False, False), (False, True), (True, True)}
     assert between_steps == (settings is NESTED)

@@ -29,6 +29,7 @@ from harness.comparison.tables.fits import AUTO, Request
 from harness.comparison.tables.read import is_table
 from harness.judging.headline import headline
 from harness.judging.headline import to_json as headline_to_json
+from harness.judging.looks import level_over
 from harness.judging.runs import runs_of
 from harness.judging.versus import VersusRequest, conventions_of, lines, sides, versus, versus_json
 from harness.planning.match import axis_named
@@ -153,7 +154,8 @@ def _compare_experiment(
     at, loss, level = asked
     named = runs.matched if axis is None else axis if axis == "seconds" else axis_named(axis)
     compared = headline(manifest, runs, sides(runs, *arms), at, named, level)
-    request = VersusRequest((compared.first, compared.second), named, at, loss, compared.level)
+    level_of_laws = level_over(compared.level, manifest.looks, seeds=0) if manifest.looks else compared.level
+    request = VersusRequest((compared.first, compared.second), named, at, loss, level_of_laws)
     with keeping_fits(folder):
         found, curves = versus(runs, request), lines(runs, request)
     absent = conventions_of(runs, named)[1]

@@ -15,19 +15,20 @@ from harness.show.sweeps import merged_lines
 
 
 @click.command(epilog="Example: harness merge /media/other/results --plan experiments/quickstart.yaml")
-@click.argument("source", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="FOLDER")
+@click.argument("source", type=click.Path(path_type=Path, exists=True), metavar="FOLDER|FILE")
 @results_option
 @click.option("--plan", type=click.Path(path_type=Path), metavar="FILE", help="Only records of this experiment's runs.")
 @json_option
 def merge(source: Path, results: Path, plan: Path | None, as_json: bool) -> None:
     """Add records that were trained elsewhere, and check each one.
 
-    FOLDER has records, or is a results folder. Nothing is overwritten: a record that is here stays, and one that
-    differs from it is kept beside it and judged. Exit 3 if a record is damaged, or differs although the same code on
-    the same kind of machine made both.
+    FOLDER has records, or is a results folder. FILE is a records.jsonl.xz that `harness keep` wrote.
+
+    Nothing is overwritten: a record that is here stays, and one that differs from it is kept beside it and judged. Exit
+    3 if a record is damaged, or differs although the same code on the same kind of machine made both.
     """
-    manifest = frozen_plan(plan, results)[0] if plan else None
-    merged = merge_records(source, manifest, results / "runs")
+    wanted = frozenset(frozen_plan(plan, results)[0].run_ids()) if plan else None
+    merged = merge_records(source, wanted, results / "runs")
     if as_json:
         click.echo(json.dumps(merged._asdict()))
     else:

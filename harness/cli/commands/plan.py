@@ -1,10 +1,13 @@
 """`harness plan`."""
 
+from collections import Counter
 from pathlib import Path
 
 import click
 
 from harness.cli.costs import calibrations_of, cost_sentence
+from harness.cli.foresight import power_lines
+from harness.cli.looks import of_first_look
 from harness.cli.options import EXAMPLE, file_argument, json_option, replan_option, results_option, scale_option
 from harness.cli.plans import search_words
 from harness.cli.stages import plan_of
@@ -36,18 +39,25 @@ def plan(file: Path, results: Path, scale: str, replan: bool, packs: bool, as_js
         click.echo(manifest.model_dump_json() if costs is None else costs.to_json(orient="records"))
         return
     print_table(plan_table(manifest) if costs is None else packs_table(costs))
-    for cell in manifest.cells:
-        if cell.infeasible:
-            console.print(f"infeasible: {cell.task} {cell.series}: {cell.infeasible}", markup=False, soft_wrap=True)
-    if any(cell.infeasible for cell in manifest.cells):
+    infeasible = Counter(f"{cell.task} {cell.series}: {cell.infeasible}" for cell in manifest.cells if cell.infeasible)
+    for why, cells in infeasible.items():  # of a search all trials of a size may be so, for one reason
+        times = f" ({cells} cells)" if cells > 1 else ""
+        console.print(f"infeasible{times}: {why}", markup=False, soft_wrap=True)
+    if infeasible:
         console.print(
             "where an arm cannot meet a budget, its curve is read between its two nearest sizes", soft_wrap=True
         )
     if note := recipe_note(manifest):
         console.print(note, markup=False, soft_wrap=True)
     console.print(cost_sentence(manifest, results), soft_wrap=True)
+    if manifest.looks:
+        first = cost_sentence(of_first_look(manifest), results).removeprefix(f"{manifest.name}: ")
+        seeds = f"the first look, at {manifest.looks[0]} of {manifest.looks[-1]} seeds"
+        console.print(f"that is at most; with --until-decided, {seeds}: {first}", soft_wrap=True)
     if line := warnings_line(manifest):
         console.print(line, soft_wrap=True)
+    for line in power_lines(manifest, file, results, scale):
+        console.print(line, markup=False, soft_wrap=True)
     if manifest.is_search:
         console.print(search_words(manifest, folder), soft_wrap=True)
     console.print(f"frozen in {folder / 'manifest.json'}", soft_wrap=True)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 import pandas as pd
@@ -10,17 +10,21 @@ import pandas as pd
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.cli.analysis import analyse_and_report
 from harness.cli.costs import cost_sentence
+from harness.cli.kept import take_kept
 from harness.cli.options import FULL, replan_option, results_option, scale_option, workers_option
 from harness.cli.plans import folder_of, planned_records, records_of
 from harness.cli.stages import plan_of
 from harness.cli.sweeps import check_none_underway
 from harness.cli.training import train_missing
+from harness.judging.answer import not_run_json
+from harness.judging.judge import to_json as verdict_to_json
 from harness.judging.scaling import fit_table
 from harness.paper.replay import REPLAYS, Made, Page, ReplayRuns, full_name, write_page
 from harness.paper.replay.index import row_of, row_without_page, write_index
 from harness.paper.replay.keep import keep
 from harness.record import missing, read_present, runs_table
-from harness.show.console import console
+from harness.show.console import console, print_table
+from harness.show.tables.verdicts import rules_table
 from harness.spec import Manifest, Narrow, freeze, narrowed, read_experiment, scale_changes
 
 EXPERIMENTS = Path("experiments")
@@ -92,6 +96,7 @@ def _planned(name: str, results: Path, scale: str, narrow: Narrow | None, replan
         raise HarnessError(f"{file}: not here; run it where the project's experiments/ is")
     folder = folder_of(file, results, scale, narrow)
     manifest = freeze(plan_of(file, scale, narrow), folder, replan)
+    take_kept(manifest, folder)
     changes = {} if scale == FULL else scale_changes(file, scale)
     command, words = f"harness replay {name}", scale
     if scale != FULL:
@@ -116,9 +121,11 @@ def _one(planned: Planned, partial: bool, keeping: bool, workers: int | None) ->
     """Train what is missing, unless a page of the rest is asked for; write the page, say what it says."""
     if not partial:
         _train(planned, workers)
-    page, table = _write(planned)
+    page, table, verdicts = _write(planned)
     for line in page.findings:
         console.print(line, soft_wrap=True, highlight=False)
+    if verdicts:
+        print_table(rules_table(verdicts))
     console.print(f"page: {planned.folder / 'replay.html'}", soft_wrap=True)
     if keeping:
         kept = keep(planned.folder, table, planned.folder.parent / KEPT)
@@ -140,20 +147,27 @@ def _train(planned: Planned, workers: int | None) -> None:
         raise type(error)(text, error.exit_code) from None
 
 
-def _write(planned: Planned) -> tuple[Page, pd.DataFrame]:
-    """The page, from all runs, or else from those that have records, and their table."""
+def _write(planned: Planned) -> tuple[Page, pd.DataFrame, list[dict[str, Any]]]:
+    """The page, from all runs, or else from those that have records, their table, and the verdicts on its rules.
+
+    Rules are not judged on a part of the runs.
+    """
     manifest, folder, made = planned.manifest, planned.folder, planned.made
     if absent := set(missing(manifest, records_of(folder))):
         records = read_present(manifest, records_of(folder))
         table = runs_table(manifest, records)
         fits = fit_table(table)
+        verdicts = [not_run_json(rule) for rule in manifest.experiment.decide]
         cells = {cell.index: cell.series for cell in manifest.cells}
         series = {one.run_id: cells[one.cell] for one in manifest.runs if one.run_id in absent}
         made = made._replace(command=f"{made.command} --partial", missing=dict(Counter(series.values())))
     else:
         records = planned_records(manifest, folder)
-        table, fits, _ = analyse_and_report(manifest, records, folder).analysis
-    return write_page(ReplayRuns(manifest, table, fits, records), REPLAYS[planned.name], made, folder), table
+        answered = analyse_and_report(manifest, records, folder)
+        table, fits, _ = answered.analysis
+        verdicts = [verdict_to_json(verdict) for verdict in answered.verdicts]
+    runs = ReplayRuns(manifest, table, fits, records)
+    return write_page(runs, REPLAYS[planned.name], made, verdicts, folder), table, verdicts
 
 
 def _all(planned: list[Planned], results: Path, scale: str, partial: bool, keeping: bool, workers: int | None) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from harness.base.errors import INCOMPLETE
+from harness.cli.looks import known_wanted
 from harness.cli.options import EXAMPLE, json_option, planned_argument, results_option
 from harness.cli.output import output_is_read
 from harness.cli.plans import frozen_plan
@@ -29,17 +30,18 @@ def status(file: Path, results: Path, watch: bool, why: str | None, as_json: boo
 
     States: planned, queued, running, done, diverged, out of memory, timed out, preempted, node failed, lost, crashed,
     quarantined, cancelled, damaged. They come from the record, the worker's log, SLURM and time. Exit 3 while some runs
-    are missing.
+    are missing. Where the file has `looks:`, seeds that no undecided rule asks for are not missing.
     """
     manifest, folder = frozen_plan(file, results)
-    wanted = wanted_states(why) if why else ()
+    listed = wanted_states(why) if why else ()
     while True:
         seen = look(manifest, folder)
         if watch and console.is_terminal:
             console.clear()
-        show_status(manifest, folder, seen, wanted, as_json)
+        wanted = known_wanted(manifest, folder)
+        show_status(manifest, folder, seen, listed, as_json, wanted)
         if not watch or not output_is_read() or not any(one.state in UNDERWAY for one in seen.found.values()):
             break
         time.sleep(WATCH_SECONDS)
-    if not is_complete(seen):
+    if not is_complete(seen, wanted.run_ids if wanted else None):
         sys.exit(INCOMPLETE)

@@ -5,10 +5,20 @@ from typing import Any
 
 import click
 
+from harness.cli.kept import say_kept
+from harness.cli.looks import check_looks, look_lines, wanted_now
 from harness.cli.mirroring import wandb_options
-from harness.cli.options import EXAMPLE, file_argument, replan_option, results_option, scale_option
+from harness.cli.options import (
+    EXAMPLE,
+    file_argument,
+    replan_option,
+    results_option,
+    scale_option,
+    until_decided_option,
+)
 from harness.cli.sending import check_device, send_off, share, where_options, where_to_send
 from harness.cli.stages import freeze_stage, plan_of
+from harness.show.console import console
 from harness.spec import manifest_path
 
 
@@ -17,6 +27,7 @@ from harness.spec import manifest_path
 @results_option
 @scale_option
 @replan_option
+@until_decided_option
 @where_options
 @wandb_options
 def submit(
@@ -24,6 +35,7 @@ def submit(
     results: Path,
     scale: str,
     replan: bool,
+    until_decided: bool,
     profile: Path | None,
     local: int | None,
     dry_run: bool,
@@ -34,8 +46,11 @@ def submit(
     """Send missing runs to a cluster, as jobs of equal length.
 
     A run is missing if it has no record and is not on its way. You can run this again: it sends what is then missing.
+    With --until-decided it sends the first look; once these runs are done, it sends what undecided rules ask for.
     Jobs save their state every minute and when they are told to stop. They go on from it wherever they start again.
     """
+    if until_decided:
+        check_looks(file, scale)
     where, manifest = where_to_send(profile, local, wandb), plan_of(file, scale)
     folder = results / manifest.name
     is_new = replan or not manifest_path(folder).exists()
@@ -45,5 +60,13 @@ def submit(
         manifest, folder = freeze_stage(file, results, scale, replan, dry_run)
         if not dry_run:
             share(folder, where)
+    if dry_run:
+        say_kept(manifest, folder)
     check_device(manifest, where, profile)
-    send_off(manifest, folder, where, dry_run, yes, max_gpu_hours)
+    wanted = None
+    if until_decided and manifest.looks:
+        now = wanted_now(manifest, folder)
+        wanted = frozenset(now.run_ids)
+        for line in look_lines(manifest, now):
+            console.print(line, markup=False, soft_wrap=True)
+    send_off(manifest, folder, where, dry_run, yes, max_gpu_hours, wanted=wanted)

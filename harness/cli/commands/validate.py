@@ -32,9 +32,10 @@ def validate(file: Path, scale: str, as_json: bool) -> None:
         click.echo(json.dumps(summary))
         return
     click.echo(f"{file}: valid; {len(manifest.cells):,} cells ({len(infeasible):,} infeasible), {runs:,} runs")
-    for cell in infeasible[:FEW_CELLS]:
-        click.echo(f"  infeasible: {cell.task} {cell.series}: {cell.infeasible}")
-    if len(infeasible) > FEW_CELLS:
+    reasons = list(dict.fromkeys(f"{cell.task} {cell.series}: {cell.infeasible}" for cell in infeasible))
+    for reason in reasons[:FEW_CELLS]:
+        click.echo(f"  infeasible: {reason}")
+    if len(reasons) > FEW_CELLS:
         click.echo("  `harness plan` shows them all")
     for warning in warnings:
         click.echo(f"warning: {warning.sentence}")

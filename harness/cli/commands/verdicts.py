@@ -14,18 +14,19 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable
 from harness.cli.analysis import keeping_fits
 from harness.cli.costs import table_of
+from harness.cli.kept import KEPT, keep_records
+from harness.cli.looks import run_words, wanted_now
 from harness.cli.options import FULL, json_option, results_option, scale_option
-from harness.cli.plans import folder_of, planned_records, records_of, search_folder, search_words, stage_in
+from harness.cli.plans import folder_of, planned_records, search_folder, search_words, stage_in
 from harness.judging.answer import Answer, answer_json
 from harness.judging.judge import judge_all
-from harness.record import missing
 from harness.show.console import console, print_table
 from harness.show.pages.verdicts import keep_verdicts, write_verdicts
+from harness.show.sweeps import UNTIL_DECIDED, kept_lines
 from harness.show.tables.verdicts import ORIGIN, answer_sentences, summary_table, verdicts_table
 from harness.spec import Manifest, check_unchanged, manifest_path, read_experiment, scales_of
 
 EXPERIMENTS = Path("experiments")
-KEPT = "verdicts"  # the folder in results/ whose content the project keeps
 
 
 @click.command(epilog="Example: harness verdicts experiments/quickstart.yaml")
@@ -63,7 +64,12 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
             raise HarnessError(
                 "--keep: no rule was judged, so there is nothing to keep; train the runs first", INCOMPLETE
             )
-        click.echo(f"kept: {keep_verdicts(whole, results, results / KEPT)}", err=as_json)
+        kept = keep_verdicts(whole, results, results / KEPT)
+        click.echo(f"kept: {kept}", err=as_json)
+        for data, _ in whole:
+            records = keep_records(results / data["name"])
+            for line in kept_lines(records.path, records.merged, records.absent):
+                click.echo(line, err=as_json)
     if any(answer.damaged for answer, _ in made):
         sys.exit(INCOMPLETE)
 
@@ -141,18 +147,21 @@ def _judged(
         file = str(folder) if command == "FILE" else command.split()[0]
         return Answer(file, manifest.name, experiment.question, experiment.decide, verdicts, **said)
 
-    runs = manifest.run_ids()
     if manifest.is_search:
         return answer(None, why=search_words(manifest, folder), command=f"harness run {command}", notes=notes), None
-    if absent := missing(manifest, records_of(folder)):
-        why = f"{len(absent)} of {len(runs)} runs have no record"
-        return answer(None, why=why, command=f"harness run {command}", notes=notes), None
+    command_to_train = f"harness run {command}{UNTIL_DECIDED if manifest.looks else ''}"
     try:
+        wanted = wanted_now(manifest, folder)
+        if wanted.absent:
+            why = f"{len(wanted.absent)} of {len(wanted.run_ids)} runs have no record"
+            return answer(None, why=why, command=command_to_train, notes=notes), None
         records = planned_records(manifest, folder)
     except HarnessError as error:
         if error.exit_code != INCOMPLETE:
             raise
-        return answer(None, why=str(error), command=f"harness run {command}", damaged=True, notes=notes), None
+        return answer(None, why=str(error), command=command_to_train, damaged=True, notes=notes), None
+    if len(records) < len(manifest.run_ids()):
+        notes = (*notes, run_words(manifest, len(records)))
     table = table_of(manifest, records, folder)
     with keeping_fits(folder):
         found = judge_all(manifest, table)
@@ -166,4 +175,4 @@ def _judged(
     commits = Counter(f"{one.commit or 'no commit'}{' (dirty)' if one.dirty else ''}" for one in made)
     diverged = sum(one.status == "diverged" for one in records.values())
     own = tuple(commit for commit, _ in commits.most_common())
-    return answer(tuple(found), notes=notes, commits=own, runs=len(runs), diverged=diverged), table
+    return answer(tuple(found), notes=notes, commits=own, runs=len(records), diverged=diverged), table

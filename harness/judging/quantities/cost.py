@@ -1,8 +1,15 @@
 """The ratio of the sizes that both arms need for the same test loss."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from harness.judging.found import Found
 from harness.judging.quantity import Case, Quantity, number_words, ratio_words
 from harness.spec import RATIO, Condition, Takes
+
+if TYPE_CHECKING:
+    from harness.judging.spread import Spread
 
 
 def words(condition: Condition, conventions: tuple[str, ...]) -> str:
@@ -21,6 +28,14 @@ def find(case: Case) -> Found:
     return cost_at(*pair(case), case.condition.place)
 
 
+def spread(case: Case, found: Found) -> Spread:
+    """The scatter of sizes about both laws."""
+    from harness.judging.laws import of_log_size, series_pair, spread_of_laws
+
+    assert found.at is not None
+    return spread_of_laws(case, found, series_pair(case), of_log_size(found.at))
+
+
 QUANTITY = Quantity(
     name="cost",
     summary="the ratio of sizes at equal test loss",
@@ -29,4 +44,5 @@ QUANTITY = Quantity(
     takes=Takes(arms=(2,), limits=RATIO, at=("middle", "lowest"), numbers=True, of_laws=True),
     words=words,
     find=find,
+    spread=spread,
 )

@@ -1,10 +1,16 @@
 """The ratio of a count, or of the seconds of an evaluation, where both arms have the same size."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 from harness.judging.found import Found
 from harness.judging.quantity import Case, Quantity, listed, ratio_words, size_words
 from harness.spec import RATIO, Condition, Takes, all_axes, default_count
+
+if TYPE_CHECKING:
+    from harness.judging.spread import Spread
 
 
 def words(condition: Condition, conventions: tuple[str, ...]) -> str:
@@ -25,10 +31,26 @@ def find(case: Case) -> Found:
         size = largest_common(one, other)
     else:
         size = size_of(first.runs, equal, float(at or 0), case.runs.matched)
-    if all_axes()[count].kind in ("params", "flops_forward"):
+    if all_axes()[count].is_exact:
         ratio = math.exp(mean(read(other, size), count, other.name) - mean(read(one, size), count, one.name))
         return Found(ratio, ratio, ratio, at=float(size))
     return of_paired(paired(one, other, size, case.level), size)
+
+
+def spread(case: Case, found: Found) -> Spread:
+    """The seeds' ratios."""
+    from harness.judging.spread import spread_of_seeds
+
+    return spread_of_seeds(found, case.level)
+
+
+def reads(case: Case) -> set[int]:
+    """The sizes next to the one where both are equal; none for what does not hang on the run."""
+    from harness.judging.reads import cells_next_to
+
+    if all_axes()[case.axis].is_exact:
+        return set()
+    return cells_next_to(case, case.condition.equal or default_count("params"), case.axis)
 
 
 QUANTITY = Quantity(
@@ -39,4 +61,6 @@ QUANTITY = Quantity(
     takes=Takes(arms=(2,), limits=RATIO, at=("largest",), numbers=True, of_counts=True),
     words=words,
     find=find,
+    spread=spread,
+    reads=reads,
 )

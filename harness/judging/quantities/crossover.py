@@ -1,8 +1,15 @@
 """Whether one arm is ahead at the largest common size, so that wherever they may cross lies below it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from harness.judging.found import Found
 from harness.judging.quantity import Case, Quantity, arms_words
 from harness.spec import Condition, Takes
+
+if TYPE_CHECKING:
+    from harness.judging.spread import Design, Spread
 
 
 def words(condition: Condition, conventions: tuple[str, ...]) -> str:
@@ -32,6 +39,21 @@ def find(case: Case) -> Found:
     return Found(estimate, low, high, holds=True if low > 1 or high < 1 else None, at=shared[1])
 
 
+def spread(case: Case, found: Found) -> Spread:
+    """The scatter of sizes about both laws."""
+    from harness.judging.laws import of_log_loss, series_pair, spread_of_laws
+
+    assert found.at is not None
+    return spread_of_laws(case, found, series_pair(case), of_log_loss(found.at))
+
+
+def foreseen(design: Design) -> Spread:
+    """From the planned sizes."""
+    from harness.judging.laws import foreseen_end
+
+    return foreseen_end(design)
+
+
 QUANTITY = Quantity(
     name="crossover",
     summary="wherever the arms may be equal lies below the largest common size, at which one of them is ahead",
@@ -40,4 +62,6 @@ QUANTITY = Quantity(
     takes=Takes(arms=(2,), limits=(), true_or_false=True, of_laws=True),
     words=words,
     find=find,
+    spread=spread,
+    foreseen=foreseen,
 )

@@ -1,8 +1,15 @@
 """The exponents of two arms, one minus the other."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from harness.judging.found import Found
 from harness.judging.quantity import Case, Quantity, arms_words
 from harness.spec import Condition, Takes
+
+if TYPE_CHECKING:
+    from harness.judging.spread import Design, Spread
 
 
 def words(condition: Condition, conventions: tuple[str, ...]) -> str:
@@ -20,6 +27,20 @@ def find(case: Case) -> Found:
     return interval_of(kept(exponent_difference, *pair(case)))
 
 
+def spread(case: Case, found: Found) -> Spread:
+    """The scatter of sizes about both laws."""
+    from harness.judging.laws import of_exponent, series_pair, spread_of_laws
+
+    return spread_of_laws(case, found, series_pair(case), of_exponent, is_of_exponents=True)
+
+
+def foreseen(design: Design) -> Spread:
+    """From the planned sizes."""
+    from harness.judging.laws import foreseen_exponent
+
+    return foreseen_exponent(design)
+
+
 QUANTITY = Quantity(
     name="exponent",
     summary="alpha of the first arm minus alpha of the second",
@@ -28,4 +49,6 @@ QUANTITY = Quantity(
     takes=Takes(arms=(2,), of_laws=True, is_difference=True, matters=0.2),
     words=words,
     find=find,
+    spread=spread,
+    foreseen=foreseen,
 )

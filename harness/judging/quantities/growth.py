@@ -12,6 +12,7 @@ from harness.spec import Condition, Takes
 
 if TYPE_CHECKING:
     from harness.judging.curves import SideCurve
+    from harness.judging.spread import Spread
 
 
 def words(condition: Condition, conventions: tuple[str, ...]) -> str:
@@ -66,12 +67,18 @@ def _log_size(one: SideCurve, loss: float, task: str) -> float:
     return float(low + share * (high - low))
 
 
+def spread(case: Case, found: Found) -> Spread:
+    """Tasks, and not seeds, are its units."""
+    raise HarnessError("more seeds will not help: tasks are the units of a slope, so add tasks of other inputs")
+
+
 QUANTITY = Quantity(
     name="growth",
     summary="the slope of ln size at test loss `at` on ln inputs",
-    read_at="a loss",
+    read_at="a test loss",
     interval="Student's t, tasks being the units",
     takes=Takes(arms=(1,), numbers=True, of_family=True, is_difference=True, matters=0.2),
     words=words,
     find=find,
+    spread=spread,
 )

@@ -1,8 +1,16 @@
 """The ratio of test losses where both arms have the same size."""
 
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
 from harness.judging.found import Found
 from harness.judging.quantity import Case, Quantity, ratio_words, size_words
 from harness.spec import RATIO, Condition, Takes
+
+if TYPE_CHECKING:
+    from harness.judging.spread import Design, Spread
 
 
 def words(condition: Condition, conventions: tuple[str, ...]) -> str:
@@ -20,6 +28,28 @@ def find(case: Case) -> Found:
     return loss_at(first, second, case.axis, None if isinstance(place, str) else place, case.runs.matched, case.level)
 
 
+def spread(case: Case, found: Found) -> Spread:
+    """The seeds' ratios, or the jackknife's values in their place."""
+    from harness.judging.spread import spread_of_seeds
+
+    return spread_of_seeds(found, case.level)
+
+
+def foreseen(design: Design) -> Spread:
+    """Of sides whose noise is independent; what seeds do to both makes it less."""
+    from harness.judging.spread import Spread
+
+    noise = design.noise * math.sqrt(2)
+    return Spread(noise / math.sqrt(design.seeds), ((1.0, design.seeds - 1),), design.seeds, noise)
+
+
+def reads(case: Case) -> set[int]:
+    """The sizes next to the one where both are equal."""
+    from harness.judging.reads import cells_next_to
+
+    return cells_next_to(case, case.axis)
+
+
 QUANTITY = Quantity(
     name="test_loss",
     older_name="test_rmse",
@@ -29,4 +59,7 @@ QUANTITY = Quantity(
     takes=Takes(arms=(2,), limits=RATIO, at=("largest",), numbers=True),
     words=words,
     find=find,
+    spread=spread,
+    foreseen=foreseen,
+    reads=reads,
 )

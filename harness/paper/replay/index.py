@@ -1,6 +1,7 @@
 """Replays in a list: a row each, from what lies in their folders."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ class IndexRow(NamedTuple):
     """A replay in a list. Without a page (`folder` is None) it says only what is `missing`, and what to do.
 
     `facts` is what its `replay.json` says, `folder` where it lies from where the list is. `finding` is the first that
-    says more than `summary`.
+    says more than `summary`, `judged` counts the verdicts on its rules by what they are.
     """
 
     place: str
@@ -29,6 +30,7 @@ class IndexRow(NamedTuple):
     facts: dict[str, Any] | None = None
     summary: Summary | None = None
     finding: str = ""
+    judged: str = ""
 
 
 def row_of(folder: Path, base: Path) -> IndexRow:
@@ -39,7 +41,17 @@ def row_of(folder: Path, base: Path) -> IndexRow:
         points = pd.read_csv(folder / "replay.csv")
         finding = next((one for one in facts["findings"] if one != in_one_sentence(points)), "")
         where = folder.relative_to(base).as_posix()
-        return IndexRow(facts["place"], facts["title"], facts["scale"], missing, where, facts, summary(points), finding)
+        return IndexRow(
+            place=facts["place"],
+            title=facts["title"],
+            scale=facts["scale"],
+            missing=missing,
+            folder=where,
+            facts=facts,
+            summary=summary(points),
+            finding=finding,
+            judged=outcome_words(Counter(verdict["verdict"] for verdict in facts.get("verdicts", ()))),
+        )
     except (ValueError, KeyError, OSError) as error:
         text = f"{folder}: replay.json or replay.csv is damaged ({error}); `harness replay` makes them anew"
         raise HarnessError(text, INCOMPLETE) from None

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,8 @@ import pandas as pd
 from harness.base.files import whole_file
 from harness.paper.replay.index import IndexRow, row_of, write_index
 from harness.record import Metrics
+from harness.show.tables.table import Table, TableRow, text_columns, to_markdown
+from harness.show.tables.verdicts import RULE_COLUMNS, rules_table
 
 # Of the table of runs, what tells one from another, what came out and what it took; counts under other conventions
 # follow from shape and grid.
@@ -28,6 +31,13 @@ runs, one thread each.
 | folder | what | scale | runs | seconds | made | command |
 |---|---|---|---|---|---|---|
 """
+VERDICTS = """
+## Verdicts
+
+Rules are in the experiment's file, with what is compared; [docs/verdicts.md](../../docs/verdicts.md) says what each
+quantity is. A ratio `a / b` above 1 says that `b` is better or smaller. Intervals are over seeds.
+
+"""
 
 
 def keep(folder: Path, table: pd.DataFrame, kept: Path) -> Path:
@@ -43,8 +53,18 @@ def keep(folder: Path, table: pd.DataFrame, kept: Path) -> Path:
     rows = [row_of(path.parent, kept) for path in sorted(kept.glob("*/replay.json"))]
     write_index(rows, "harness replay NAME --keep", kept / "index.html")
     with whole_file(kept / "README.md") as path:
-        path.write_text(README + "".join(map(_line, rows)), encoding="utf-8")
+        path.write_text(README + "".join(map(_line, rows)) + _verdicts(rows), encoding="utf-8")
     return target
+
+
+def _verdicts(rows: Sequence[IndexRow]) -> str:
+    """A row for every rule of every replay that has rules."""
+    judged = []
+    for row in rows:
+        for one in rules_table((row.facts or {}).get("verdicts", ())).rows:
+            judged.append(TableRow((row.folder, *one.cells)))
+    table = Table("", text_columns("replay", *RULE_COLUMNS), tuple(judged))
+    return VERDICTS + to_markdown(table) + "\n" if judged else ""
 
 
 def _line(row: IndexRow) -> str:

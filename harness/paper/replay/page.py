@@ -1,7 +1,7 @@
 """A replay written down: what its kind says, and what every page has, as HTML, CSV and figures."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +13,9 @@ from harness.paper.replay.content import POINT_COLUMNS, Page, Replay, ReplayRuns
 from harness.show.figures.theme import write_figure
 from harness.show.pages.page import svg, write_html
 from harness.show.pages.provenance import provenance
+from harness.show.pages.verdicts import verdict_part
 from harness.show.tables.frames import table_of_frame
+from harness.show.tables.verdicts import rules_table
 
 # Of the table of points, on the page; replay.csv has them all.
 SHOWN_COLUMNS = ("what", "ours", "published", "median", "best", "worst", "seeds", "ratio", "outcome")
@@ -31,9 +33,10 @@ class Made(NamedTuple):
     missing: Mapping[str, int]
 
 
-def write_page(runs: ReplayRuns, replay: Replay, made: Made, folder: Path) -> Page:
+def write_page(runs: ReplayRuns, replay: Replay, made: Made, verdicts: Sequence[dict[str, Any]], folder: Path) -> Page:
     """Write `replay.html`, `replay.csv` and every figure (as png and pdf) into `folder`, and return what they say.
 
+    `verdicts` are those on the rules of the experiment (`judge.to_json`), or that they were not judged.
     `replay.json` has in short what lists of replays say of it (`harness.paper.replay.index`).
     """
     page = replay.kind(runs, replay)
@@ -54,6 +57,8 @@ def write_page(runs: ReplayRuns, replay: Replay, made: Made, folder: Path) -> Pa
         points=table_of_frame("Every point", page.points[list(SHOWN_COLUMNS)]),
         not_run=int((page.points["outcome"] == "not run").sum()),
         errata=_concerned(page.points),
+        verdicts=rules_table(verdicts),
+        rules=[verdict_part(verdict) for verdict in verdicts],
         runs=len(runs.records),
         seeds=len(runs.manifest.experiment.seeds),
         evaluations=evaluations,
@@ -66,13 +71,14 @@ def write_page(runs: ReplayRuns, replay: Replay, made: Made, folder: Path) -> Pa
         "runs": len(runs.manifest.run_ids()),
         "figures": [one.stem for one in page.figures],
         "findings": page.findings,
+        "verdicts": list(verdicts),
         "evaluations": evaluations,
         **{name: getattr(origin, name) for name in ("seconds", "first", "last")},
         "machines": sorted({device for (_, device, _), _ in origin.machines}),
         "commits": [f"{commit}{' (dirty)' if dirty else ''}" for (commit, dirty), _ in origin.commits],
     }
     with whole_file(folder / "replay.json") as path:
-        path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(facts, allow_nan=False, indent=1) + "\n", encoding="utf-8")
     with whole_file(folder / "replay.csv") as path:
         page.points.to_csv(path, index=False)
     for one in page.figures:

@@ -11,11 +11,13 @@ import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import whole_file
-from harness.judging.answer import number_lines, verdict_words
+from harness.judging.answer import number_lines, power_words, verdict_words
+from harness.judging.foretold import foretold
 from harness.record import ClassMetrics, Metrics
+from harness.record.kept import KEPT_RECORDS
 from harness.show.pages.page import address, write_html
 from harness.show.tables.table import Table, to_markdown
-from harness.show.tables.verdicts import ORIGIN, numbers_table, summary_table, tasks_of
+from harness.show.tables.verdicts import ORIGIN, foretold_table, numbers_table, summary_table, tasks_of
 from harness.spec import default_count, stable_axes
 
 FIGURE = "scaling.png"
@@ -33,15 +35,20 @@ README = """# Verdicts that are kept
 What `harness verdicts --keep` made from the runs of this project: [verdicts.html](verdicts.html),
 [verdicts.json](verdicts.json) with every number, and of each experiment its verdicts, its runs (`runs.csv`, six digits)
 and its figures. Rules are those that a plan froze; where an earlier plan was replaced, a note says in what. Of each
-convention: the outcome, and how many tasks are for and against the claim; a dash where the rule is not about it.
+convention: the outcome, and how many tasks are for and against the claim; a dash where the rule is not about it. Where
+there is a `records.jsonl.xz`, it has the records themselves, and `harness run` goes on from them.
 """
 
 
 @dataclass(frozen=True)
 class VerdictWords:
-    """A rule on a page: what became of its claim, in a sentence; the numbers in short, a line each; and all of them."""
+    """A rule on a page: what became of its claim, in a sentence; the numbers in short, a line each; and all of them.
+
+    `power` says what it would need if it is inconclusive.
+    """
 
     sentence: str
+    power: str
     rule: str
     lines: tuple[str, ...]
     numbers: Table | None
@@ -52,8 +59,11 @@ def verdict_part(verdict: dict[str, Any]) -> VerdictWords:
     rule, level = f"{verdict['rule']}.", verdict["interval_level"]
     if level and level != verdict["level"]:
         rule += f" For so many tasks and conditions each interval is at {100 * level:.4g} %."
+    if looked := verdict.get("looked"):
+        rule += f" All looks up to {looked['of']} seeds together err no more than one such interval."
     return VerdictWords(
         sentence=f"“{verdict['claim']}”: {verdict_words(verdict)}.",
+        power=power_words(verdict),
         rule=rule,
         lines=tuple(number_lines(verdict)),
         numbers=numbers_table(verdict) if verdict["numbers"] else None,
@@ -77,6 +87,7 @@ def _write(answers: Sequence[dict[str, Any]], folder: Path, pictures: Mapping[st
         "verdicts.html",
         answers=answers,
         summary=summary_table(answers),
+        scales=foretold_table(foretold(answers)),
         outcomes=list(dict.fromkeys(verdict["verdict"] for verdict in verdicts)),
         tasks=sorted({task for verdict in verdicts for task in tasks_of(verdict)}),
         figures=pictures,
@@ -96,8 +107,10 @@ def keep_verdicts(made: Sequence[tuple[dict[str, Any], pd.DataFrame]], results: 
     """
     for answer, table in made:
         target = kept / answer["name"]
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir(parents=True)
+        target.mkdir(parents=True, exist_ok=True)
+        for earlier in target.iterdir():
+            if earlier.name != KEPT_RECORDS:  # which grows
+                earlier.unlink()
         if "won_under" in table:  # of other ways of searching winners.csv has what was confirmed
             table = table[table["won_under"].isna()]
         wanted = dict.fromkeys((*RUN_COLUMNS, *stable_axes(), "seconds_on"))
@@ -110,8 +123,10 @@ def keep_verdicts(made: Sequence[tuple[dict[str, Any], pd.DataFrame]], results: 
     answers = [_kept(path) for path in sorted(kept.glob("*/verdicts.json"))]
     names = [answer["name"] for answer in answers]
     _write(answers, kept, {name: f"{name}/{FIGURE}" if (kept / name / FIGURE).exists() else None for name in names})
+    scales = foretold_table(foretold(answers))
+    told = f"\n## {scales.title.capitalize()}\n\n{scales.introduction}\n\n{to_markdown(scales)}\n" if scales else ""
     with whole_file(kept / "README.md") as path:
-        path.write_text(README + "".join(_section(answer) for answer in answers), encoding="utf-8")
+        path.write_text(README + told + "".join(_section(answer) for answer in answers), encoding="utf-8")
     return kept
 
 
@@ -130,4 +145,6 @@ def _section(answer: dict[str, Any]) -> str:
     runs = f"{answer['runs']:,} runs, {answer['diverged']} diverged"
     said = "".join(f" {note[:1].upper()}{note[1:]}." for note in answer["notes"])
     rules = to_markdown(summary_table([answer]).without(ORIGIN))
-    return f"\n## {answer['question']}\n\n{where}: {runs}; {commits}.{said}\n\n{rules}\n"
+    needs = [f"- {one['claim']}: {power_words(one)}\n" for one in answer["verdicts"] if power_words(one)]
+    told = f"\nWhat those that are inconclusive would need:\n\n{''.join(needs)}" if needs else ""
+    return f"\n## {answer['question']}\n\n{where}: {runs}; {commits}.{said}\n\n{rules}\n{told}"

@@ -67,7 +67,7 @@ def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], las
         return [*wrapped(found.why), *_verdict_lines(verdicts), *last]
     names, legend = short_names(found.first.label, found.second.label)
     asked = f"Whose {LOSS_WORDS[found.metric]} is lower, how many times?"
-    lines = wrapped(f"{asked} ({_percent(found.level)} intervals; ?: undecided)")
+    lines = wrapped(f"{asked} ({interval_words(found)}; ?: undecided)")
     lines += [*legend, console_row("at equal:", [_short(axis) for axis in found.columns[:COLUMNS]])]
     lines += _rows(found, names)
     lines += wrapped(seconds_words(found, names))
@@ -120,11 +120,17 @@ def answer_key(found: Headline) -> str:
     """How to read a cell of the answer's table."""
     first, second, loss = found.first.label, found.second.label, LOSS_WORDS[found.metric]
     limits = " Training FLOPs are a limit: the best setting within it may spend less." if found.limits else ""
+    over_looks = " (over all looks together)" if found.looks else ""
     return (
         f"“{first} 3x [2, 5] at 100” means: at size 100 the {loss} of {first} is 3 times lower, with a "
-        f"{_percent(found.level)} interval of 2 to 5. “{second} 2 to {first} 3?” means that it is undecided: the "
-        f"interval runs from {second} 2 times better to {first} 3 times better.{limits}"
+        f"{_percent(found.level)} interval of 2 to 5{over_looks}. “{second} 2 to {first} 3?” means that it is "
+        f"undecided: the interval runs from {second} 2 times better to {first} 3 times better.{limits}"
     )
+
+
+def interval_words(found: Headline) -> str:
+    """At which level intervals are; with looks, all that one may look at together."""
+    return f"{_percent(found.level)} intervals{' over all looks' if found.looks else ''}"
 
 
 def _answer_cell(found: Found, names: tuple[str, str]) -> TableCell:
@@ -221,7 +227,8 @@ def _turns(found: Headline, names: tuple[str, str]) -> list[list[str]]:
 
 def _verdict_lines(verdicts: Sequence[Verdict]) -> list[str]:
     if len(verdicts) == 1:
-        return wrapped(f"Verdict: “{verdicts[0].rule.claim}” is {verdicts[0].conclusion}.")
+        power = f": {verdicts[0].power}" if verdicts[0].power else ""
+        return wrapped(f"Verdict: “{verdicts[0].rule.claim}” is {verdicts[0].conclusion}{power}.")
     counted = Counter(verdict.conclusion for verdict in verdicts)
     told = ", ".join(f"{number} {conclusion}" for conclusion, number in counted.items())
     return wrapped(f"Verdicts of {len(verdicts)} rules: {told} (see the report).") if verdicts else []

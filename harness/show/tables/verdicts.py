@@ -6,12 +6,15 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from harness.judging.answer import NOT_RUN, number_lines, verdict_words
+from harness.judging.answer import NOT_RUN, found_line, number_lines, power_words, verdict_words
+from harness.judging.foretold import Foretold
 from harness.judging.robust import robust_words
+from harness.judging.words import limit_words
 from harness.show.tables.table import Note, Piece, Styled, Table, TableCell, TableRow, number_columns, text_columns
-from harness.spec import all_axes, stable_axes
+from harness.spec import Decide, all_axes, stable_axes
 
 ORIGIN = "experiment, commit"
+RULE_COLUMNS = ("claim", "found, with interval", "asked to be", "verdict")
 
 
 def verdicts_table(answers: Sequence[dict[str, Any]]) -> Table:
@@ -23,8 +26,10 @@ def verdicts_table(answers: Sequence[dict[str, Any]]) -> Table:
             if verdict["verdict"] != NOT_RUN:  # of others the page has the rule
                 level = verdict["interval_level"]
                 corrected = f" (each at {100 * level:.4g} %)" if level != verdict["level"] else ""
-                claim += f":\n{verdict['rule']}{corrected}"
-            told = "\n".join(number_lines(verdict)) or answer["why"]
+                looks = " over all looks together" if "looked" in verdict else ""
+                claim += f":\n{verdict['rule']}{corrected}{looks}"
+            needs = [power_words(verdict)] if power_words(verdict) else []
+            told = "\n".join([*number_lines(verdict), *needs]) or answer["why"]
             origin = "\n".join([answer["name"], *(commit[:9] for commit in answer["commits"])])
             rows.append(TableRow((claim, told, verdict_words(verdict), origin), begins_section=True))
     columns = text_columns("claim: rule", "numbers", "verdict", ORIGIN)
@@ -52,6 +57,23 @@ def summary_table(answers: Sequence[dict[str, Any]]) -> Table:
             rows.append(_under_row(one, conventions)._replace(facts=facts))
     columns = text_columns("claim", *(axes[name].head for name in conventions), "verdict", ORIGIN)
     return Table("in short: outcome, and how many tasks are for and against the claim", columns, tuple(rows))
+
+
+def foretold_table(found: Sequence[Foretold]) -> Table | None:
+    """A row for each claim that was judged at two scales; above it, how many verdicts of the smaller one stand."""
+    if not found:
+        return None
+    same, turned = sum(one.is_same for one in found), sum(one.is_turned for one in found)
+    introduction = (
+        f"Of {len(found)} claims that were judged at two scales, {same} ({same / len(found):.0%}) have one verdict "
+        f"at both. {turned or 'None'} {'is' if turned < 2 else 'are'} supported at one and refuted at the other."
+    )
+    rows = []
+    for one in found:
+        smaller, larger = (f"{scale}: {verdict}" for scale, verdict in zip(one.scales, one.verdicts, strict=True))
+        rows.append(TableRow((one.claim, one.experiment, smaller, larger, "yes" if one.is_same else "no")))
+    columns = text_columns("claim", "experiment", "smaller scale", "larger scale", "same")
+    return Table("does the smaller scale foretell the larger one?", columns, tuple(rows), introduction)
 
 
 def tasks_of(verdict: dict[str, Any]) -> list[str]:
@@ -85,6 +107,21 @@ def _outcome(verdict: dict[str, Any], convention: str) -> TableCell:
             told = f"{count['outcome']}: {listed}"
             return Styled(told, "dim") if count["outcome"] == "inconclusive" else told
     return Styled("–", "dim")
+
+
+def rules_table(verdicts: Sequence[dict[str, Any]]) -> Table:
+    """A row a rule of one experiment (`judge.to_json`): its numbers or the reason, their limit, the verdict."""
+    rows = []
+    for verdict in verdicts:
+        power = power_words(verdict)
+        reasons = dict.fromkeys(one["found"]["refused"] for one in verdict["numbers"] if one["found"]["refused"])
+        why = "; ".join(reason for reason in reasons if reason not in power)
+        told = ": ".join(filter(None, [found_line(verdict), why]))
+        if power:
+            told += f". {power}"
+        asked = dict.fromkeys(map(limit_words, Decide.model_validate(verdict["decide"]).conditions))
+        rows.append(TableRow((verdict["claim"], told, ", ".join(asked), Styled(verdict_words(verdict), "strong"))))
+    return Table("verdicts on the rules", text_columns(*RULE_COLUMNS), tuple(rows))
 
 
 def numbers_table(verdict: dict[str, Any]) -> Table:

@@ -435,7 +435,7 @@ def test_lbfgs_on_a_kernel_walks_the_path_of_the_torch_engine(network):
         peer = PAPER.tell(peer, torch.tensor([loss], dtype=F64), torch.from_numpy(gradient)[None])
         state = lbfgs.advance(PAPER, state, problem, 1)
         assert (state.iterations, state.probes, state.zooming) == (
-            peer.iterations_R.item(), peer.probes_R.item(), Marks(*peer.marks_RB[0].tolist()).zooming,
+            peer.iterations_R.item(), peer.search.probes_R1.item(), Marks(*peer.marks_RB[0].tolist()).zooming,
         )  # fmt: skip
         np.testing.assert_allclose(state.position_P, peer.position_RP[0], rtol=0, atol=1e-9)
 

@@ -1,0 +1,45 @@
+"""`harness keep`."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from harness.base.errors import INCOMPLETE
+from harness.cli.kept import keep_records
+from harness.cli.options import EXAMPLE, json_option, planned_argument, results_option, scale_option
+from harness.cli.plans import folder_of, search_folder
+from harness.show.console import console
+from harness.show.sweeps import kept_lines
+from harness.spec import manifest_path, read_experiment, searched_name
+
+
+@click.command(epilog=f"Example: harness keep {EXAMPLE}")
+@planned_argument
+@results_option
+@scale_option
+@json_option
+def keep(file: Path, results: Path, scale: str, as_json: bool) -> None:
+    """Put an experiment's records into one file, which git keeps.
+
+    The file is results/verdicts/NAME/records.jsonl.xz, of about 0.5 kB a run. Commit it, and `harness run` goes on from
+    it on any machine. Repeat the command while a sweep grows: it adds what is new, and drops nothing.
+
+    The records of the search are kept too. A record that is in the file stays, and one that differs from it is named
+    and judged. Exit 3 if a record is damaged, or differs although the same code on the same kind of machine made both.
+    """
+    is_folder = manifest_path(file).exists() or manifest_path(search_folder(file)).exists()
+    if is_folder:
+        folder = file.with_name(searched_name(file.name))
+    else:
+        read_experiment(file, scale)  # names a wrong file or scale
+        folder = folder_of(file, results, scale)
+    kept = keep_records(folder)
+    if as_json:
+        click.echo(json.dumps({"path": str(kept.path), "absent": kept.absent, **kept.merged._asdict()}))
+    else:
+        for line in kept_lines(kept.path, kept.merged, kept.absent):
+            console.print(line, soft_wrap=True)
+    if kept.merged.damaged or kept.merged.defects:
+        sys.exit(INCOMPLETE)

@@ -1,0 +1,67 @@
+"""`harness power`."""
+
+import json
+from pathlib import Path
+
+import click
+
+from harness.base.errors import HarnessError
+from harness.cli.analysis import keeping_fits
+from harness.cli.foresight import no_runs, recorded_table
+from harness.cli.options import EXAMPLE, json_option, planned_argument, results_option, scale_option
+from harness.cli.plans import folder_of, search_folder, stage_in
+from harness.cli.stages import plan_of
+from harness.cli.tables import POSITIVE
+from harness.judging.foreseen import foresee, to_json
+from harness.show.console import console, print_table
+from harness.show.tables.power import power_sentences, power_table
+from harness.spec import Manifest, manifest_path
+
+
+@click.command(epilog=f"Example: harness power {EXAMPLE} --noise 0.3 --seeds 12")
+@planned_argument
+@results_option
+@scale_option
+@click.option("--seeds", type=click.IntRange(min=2), help="How many seeds to plan with.  [default: the file's]")
+@click.option(
+    "--noise",
+    type=POSITIVE,
+    metavar="SD",
+    help="Standard deviation of ln test loss between seeds, in place of records. 0.3: seeds differ by a third or so.",
+)
+@json_option
+def power(file: Path, results: Path, scale: str, seeds: int | None, noise: float | None, as_json: bool) -> None:
+    """Say how many seeds the rules of an experiment need.
+
+    For every rule: the noise, the width of its interval, the smallest difference that it will see in 80 % of
+    experiments, and the seeds that it needs to see the smallest difference that matters (`matters:` of the rule: a
+    factor of 1.1, or 0.2 of exponents). The difference that was measured is never used.
+
+    The noise is read off the records that are there, of two seeds or more: a pilot is enough. Without records it is
+    --noise, or `noise:` of the file.
+    """
+    manifest, folder = _plan(file, results, scale)
+    if not manifest.experiment.decide:
+        raise HarnessError(f"{file}: it has no `decide:`, so no rule needs seeds; docs/verdicts.md says how to add one")
+    with keeping_fits(folder):
+        table = no_runs() if noise else recorded_table(manifest, folder)
+        foreseen = foresee(manifest, table, seeds, noise)
+    if as_json:
+        click.echo(json.dumps({"rules": to_json(foreseen)}, allow_nan=False))
+        return
+    print_table(power_table(foreseen))
+    for line in power_sentences(foreseen):
+        console.print(line, soft_wrap=True)
+
+
+def _plan(file: Path, results: Path, scale: str) -> tuple[Manifest, Path]:
+    """The plan that a file makes now, of which only the runs that it shares with earlier plans have records.
+
+    Of a search that is over it is the frozen plan of its winners; so it is of a results folder.
+    """
+    if manifest_path(file).exists():
+        return stage_in(file)
+    folder = folder_of(file, results, scale)
+    if manifest_path(folder).exists() and manifest_path(search_folder(folder)).exists():
+        return stage_in(folder)
+    return plan_of(file, scale), folder

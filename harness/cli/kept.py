@@ -1,0 +1,69 @@
+"""The kept records of an experiment: where they are, what is taken from them, and what is added to them."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.base.errors import INCOMPLETE, HarnessError
+from harness.cli.plans import records_of, rungs_in, search_folder
+from harness.record import missing
+from harness.record.kept import KEPT_RECORDS, read_lines
+from harness.record.merge import Merged, keep, merge
+from harness.show.console import console
+from harness.spec import Manifest, manifest_path, read_manifest, searched_name
+
+KEPT = "verdicts"  # the folder in results/ whose content the project keeps
+
+
+def kept_path(folder: Path) -> Path:
+    """The file of kept records of the experiment, or the search, of this results folder."""
+    return folder.parent / KEPT / searched_name(folder.name) / KEPT_RECORDS
+
+
+def take_kept(manifest: Manifest, folder: Path) -> None:
+    """Publish the records of planned runs that lack one here and have one in the kept file, and say how many.
+
+    A HarnessError if the file is damaged, after all whole records of it have been published.
+    """
+    path = kept_path(folder)
+    if not path.exists() or not (absent := missing(manifest, records_of(folder))):
+        return
+    merged = merge(path, frozenset(absent), records_of(folder))
+    if merged.new:
+        console.print(f"{len(merged.new):,} records came from {path}", soft_wrap=True)
+    if merged.damaged:
+        raise HarnessError("\n".join(merged.damaged), INCOMPLETE)
+
+
+def say_kept(manifest: Manifest, folder: Path) -> None:
+    """Say how many planned runs would get their records from the kept file."""
+    path = kept_path(folder)
+    if not path.exists():
+        return
+    kept = read_lines(path).by_run
+    if number := sum(run in kept for run in missing(manifest, records_of(folder))):
+        console.print(f"{number:,} of the missing runs have records in {path}, and will not be sent", soft_wrap=True)
+
+
+class KeptRecords(NamedTuple):
+    """What became of an experiment's records when they were kept; `absent` counts the planned runs that have none."""
+
+    path: Path
+    merged: Merged
+    absent: int
+
+
+def keep_records(folder: Path) -> KeptRecords:
+    """Add what there is of records of an experiment, its search included, to its kept file.
+
+    `folder` is its results folder. A HarnessError if it has no plan, or no run has a record yet.
+    """
+    plans = rungs_in(folder) if manifest_path(search_folder(folder)).exists() else []
+    if manifest_path(folder).exists() or not plans:
+        plans.append(read_manifest(folder))
+    runs = dict.fromkeys(run for plan in plans for run in plan.run_ids())
+    path = kept_path(folder)
+    merged = keep(runs, records_of(folder), path)
+    kept = read_lines(path).by_run if path.exists() else {}
+    if not kept and not merged.damaged:
+        raise HarnessError(f"{folder}: none of its {len(runs):,} runs has a record yet; train some first", INCOMPLETE)
+    return KeptRecords(path, merged, sum(run not in kept for run in runs))

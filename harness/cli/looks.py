@@ -1,0 +1,107 @@
+"""Plans with looks: which runs are wanted by now, and how far the looks at their rules have come.
+
+A plan has the runs of all seeds. Those of the first look are wanted from the start, the others once a rule that is
+still open asks for them. A plan without looks wants all its runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from harness.base.errors import HarnessError
+from harness.cli.plans import records_of
+from harness.record import missing, read_present
+from harness.spec import Manifest, read_experiment
+
+if TYPE_CHECKING:
+    from harness.judging.judge import Verdict
+
+
+class Wanted(NamedTuple):
+    """The ids of the runs of a plan that are wanted by now, and of those that have no record, in plan order.
+
+    `verdicts` are those of the rules so far: None until the first look, and of a plan without looks.
+    """
+
+    run_ids: tuple[str, ...]
+    absent: tuple[str, ...]
+    verdicts: tuple[Verdict, ...] | None = None
+
+
+def check_looks(file: Path, scale: str) -> None:
+    """A HarnessError if the file has no looks, at which `--until-decided` would judge."""
+    experiment = read_experiment(file, scale)
+    if not experiment.looks:
+        raise HarnessError(
+            f"--until-decided: {file} does not say when its rules are judged; add after how many seeds, as in "
+            f"`looks: [5, 8, 12, 16]` of 16 seeds (it has {len(experiment.seeds)}), then run this with --replan"
+        )
+
+
+def wanted_now(manifest: Manifest, folder: Path) -> Wanted:
+    """What is wanted of a plan in this folder, by the records that there are."""
+    absent = missing(manifest, records_of(folder))
+    if not manifest.looks:
+        return Wanted(tuple(manifest.run_ids()), tuple(absent))
+    first = manifest.with_seeds(manifest.looks[0])
+    if not first.isdisjoint(absent):
+        return _wanted(manifest, first, absent)
+    from harness.cli.analysis import keeping_fits  # with the numerical libraries, which other plans do without
+    from harness.cli.costs import table_of
+    from harness.judging.judge import judge_declared, wanted
+
+    table = table_of(manifest, read_present(manifest, records_of(folder)), folder)
+    with keeping_fits(folder):
+        _, verdicts = judge_declared(manifest, table)
+    return _wanted(manifest, wanted(manifest, verdicts), absent)._replace(verdicts=tuple(verdicts))
+
+
+def _wanted(manifest: Manifest, run_ids: frozenset[str], absent: list[str]) -> Wanted:
+    in_order = tuple(run_id for run_id in manifest.run_ids() if run_id in run_ids)
+    return Wanted(in_order, tuple(run_id for run_id in absent if run_id in run_ids))
+
+
+def known_wanted(manifest: Manifest, folder: Path) -> Wanted | None:
+    """What is wanted of a plan with looks, if its records can be read; None of one without."""
+    if not manifest.looks:
+        return None
+    try:
+        return wanted_now(manifest, folder)
+    except HarnessError:  # a damaged record, which states name
+        return None
+
+
+def of_first_look(manifest: Manifest) -> Manifest:
+    """The part of a plan that its first look needs."""
+    wanted = manifest.with_seeds(manifest.looks[0])
+    packs = [tuple(run_id for run_id in pack if run_id in wanted) for pack in manifest.packs]
+    runs = tuple(planned for planned in manifest.runs if planned.run_id in wanted)
+    return manifest.model_copy(update={"runs": runs, "packs": tuple(pack for pack in packs if pack)})
+
+
+def look_lines(manifest: Manifest, wanted: Wanted) -> list[str]:
+    """At which look the rules of a plan are, which of them are open, and how many runs they ask for."""
+    first, seeds = manifest.looks[0], len(manifest.experiment.seeds)
+    if wanted.verdicts is None:
+        return [
+            f"first look, at {first} of {seeds} seeds: {len(wanted.absent):,} of {len(wanted.run_ids):,} runs to go"
+        ]
+    waiting = [verdict for verdict in wanted.verdicts if verdict.looked and verdict.looked.waiting]
+    if not waiting:
+        return [f"no rule asks for more seeds: {run_words(manifest, len(wanted.run_ids))}"]
+    lines = [f"{len(waiting)} of {len(wanted.verdicts)} rules are open, and ask for {len(wanted.absent):,} more runs:"]
+    for verdict in waiting:
+        assert verdict.looked
+        assert verdict.looked.waiting
+        at = f"at {verdict.looked.last.seeds} of {seeds} seeds"
+        lines.append(f"  “{verdict.rule.claim}” is undecided {at}; the next look is at {verdict.looked.waiting.seeds}")
+    return lines
+
+
+def run_words(manifest: Manifest, number: int) -> str:
+    """How many of the planned runs there are or are wanted, and what the others are."""
+    planned = len(manifest.run_ids())
+    if number == planned:
+        return f"{planned:,} runs"
+    return f"{number:,} of {planned:,} runs; the other {planned - number:,} are seeds that no open rule asks for"

@@ -1,0 +1,59 @@
+"""Whether an experiment at a smaller scale foretells a larger one: its verdicts at both, claim by claim."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.judging.answer import NOT_RUN
+
+
+@dataclass(frozen=True)
+class Foretold:
+    """A claim that was judged at two scales of an experiment, the smaller one first."""
+
+    experiment: str
+    claim: str
+    scales: tuple[str, str]
+    verdicts: tuple[str, str]
+
+    @property
+    def is_same(self) -> bool:
+        """Whether both scales come to the same verdict."""
+        return self.verdicts[0] == self.verdicts[1]
+
+    @property
+    def is_turned(self) -> bool:
+        """Whether one scale supports what the other refutes."""
+        return set(self.verdicts) == {"supported", "refuted"}
+
+
+def foretold(answers: Sequence[dict[str, Any]]) -> list[Foretold]:
+    """Every claim that was judged at two scales of one file, from `answer_json` of each; the scale of fewer runs first.
+
+    Claims are the same where their words are.
+    """
+    of_files: dict[str, list[dict[str, Any]]] = {}
+    for answer in sorted(answers, key=lambda one: int(one["runs"])):
+        of_files.setdefault(Path(answer["file"]).stem, []).append(answer)
+    found = []
+    for stem, own in of_files.items():
+        for smaller, larger in itertools.combinations(own, 2):
+            scales = (_scale(smaller, stem), _scale(larger, stem))
+            later = _judged(larger)
+            for claim, verdict in _judged(smaller).items():
+                if claim in later:
+                    found.append(Foretold(stem, claim, scales, (verdict, later[claim])))
+    return found
+
+
+def _scale(answer: dict[str, Any], stem: str) -> str:
+    return str(answer["name"]).removeprefix(stem).removeprefix("-") or "full"
+
+
+def _judged(answer: dict[str, Any]) -> dict[str, str]:
+    verdicts = answer["verdicts"]
+    return {one["claim"]: str(one["verdict"]) for one in verdicts if one["verdict"] != NOT_RUN}

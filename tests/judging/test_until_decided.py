@@ -1,0 +1,128 @@
+"""`harness run --until-decided`, end to end: seeds are added while a rule is open.
+
+pytest tests/judging/test_until_decided.py
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from harness.cli import main
+from harness.spec import Manifest, read_manifest
+
+TEXT = """
+question: Which is better?
+tasks: [{target: xy, train_points: 40, validation_points: 20, test_points: 20}]
+arms:
+  good: {architecture: {family: mlp, depth: 2, activation: silu}, recipe: long}
+  twin: {architecture: {family: mlp, depth: 2, activation: gelu}, recipe: long}
+  bad: {architecture: {family: mlp, depth: 2, activation: silu}, recipe: short}
+match: {axis: params, at: [20, 40], tol: 0.3, solve: width}
+recipes:
+  long: {optimizer: {name: adam, learning_rate: 0.03}, max_evaluations: 60}
+  short: {optimizer: {name: adam}, max_evaluations: 1}
+seeds: [0, 1, 2, 3, 4, 5, 6]
+engine: torch
+"""
+LOOKS = """
+looks: [3, 5, 7]
+decide:
+  - {claim: long is better, quantity: test_loss, arms: [good, bad], axis: params.trainable, threshold: 1, at_least: 1}
+  - {claim: twins differ, quantity: test_loss, arms: [good, twin], axis: params.trainable, threshold: 1, at_least: 1}
+"""
+FILE = "tiny.yaml"
+
+
+def harness(*arguments: str, exit_code: int = 0) -> str:
+    done = CliRunner().invoke(main, list(arguments), catch_exceptions=False)
+    assert done.exit_code == exit_code, done.output
+    return done.output
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """The file in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    Path(FILE).write_text(TEXT + LOOKS, encoding="utf-8")
+
+
+def records() -> set[str]:
+    return {path.stem for path in Path("results/runs").glob("*.json")}
+
+
+def numbers() -> list[dict]:
+    """All that the verdicts hang on."""
+    return json.loads(Path("results/tiny/answer.json").read_text(encoding="utf-8"))["verdicts"]
+
+
+def seeds_of(manifest: Manifest, arm: str, asked: float) -> int:
+    """With how many seeds an arm was trained at a size."""
+    recorded = records()
+    return sum(
+        planned.run_id in recorded
+        for planned in manifest.runs
+        if (manifest.cells[planned.cell].arm, manifest.cells[planned.cell].asked) == (arm, asked)
+    )
+
+
+def test_seeds_are_added_while_a_rule_is_open(here):
+    """The verdicts are the same after an interruption, and once all seeds are trained."""
+    assert "with --until-decided, the first look, at 3 of 7 seeds: 18 runs" in harness("plan", FILE)
+    told = harness("run", FILE, "--until-decided", "--workers", "1")
+    manifest, asked_for, judged = read_manifest(Path("results/tiny")), records(), numbers()
+
+    assert "first look, at 3 of 7 seeds: 18 of 18 runs to go" in told
+    assert "“twins differ” is undecided at 3 of 7 seeds; the next look is at 5" in told
+    assert "“twins differ” is undecided at 5 of 7 seeds; the next look is at 7" in told
+    assert [verdict["verdict"] for verdict in judged] == ["supported", "inconclusive"]
+    assert [seeds_of(manifest, arm, 20.0) for arm in ("good", "twin", "bad")] == [3, 3, 3]
+    assert [seeds_of(manifest, arm, 40.0) for arm in ("good", "twin")] == [7, 7]
+    assert seeds_of(manifest, "bad", 40.0) < 7
+
+    planned = len(manifest.run_ids())
+    unasked = (
+        f"{len(asked_for)} of {planned} runs; the other {planned - len(asked_for)} are seeds that no open rule asks"
+    )
+    for command in (("status", FILE), ("verdicts", FILE), ("run", FILE, "--until-decided")):
+        assert unasked in harness(*command)
+    assert " at 3 of 7 seeds" in harness("verdicts", FILE, "--json")
+    assert json.loads(harness("status", FILE, "--json"))["missing"] == 0
+    harness("report", FILE)
+    harness("compare", FILE, "good", "twin")
+
+    later = [run for run in asked_for if run not in manifest.with_seeds(3)]
+    lost = Path("results/runs") / f"{later[0]}.json"
+    lost.unlink()
+    harness("status", FILE, exit_code=3)
+    assert "are wanted by now have no record" in harness("report", FILE, exit_code=3)
+    assert "harness run tiny.yaml --until-decided" in harness("verdicts", FILE)
+    harness("run", FILE, "--until-decided")
+    assert (records(), numbers()) == (asked_for, judged)
+
+    harness("run", FILE)
+    assert records() == set(manifest.run_ids())
+    assert numbers() == judged
+
+
+def test_a_file_without_looks_is_told_what_to_add(here):
+    """Before anything is planned or sent."""
+    Path(FILE).write_text(TEXT, encoding="utf-8")
+    for command in (("run", FILE), ("submit", FILE, "--local", "1")):
+        assert "add after how many seeds, as in `looks: [5, 8, 12, 16]`" in harness(
+            *command, "--until-decided", exit_code=2
+        )
+    assert not Path("results").exists()
+
+
+def test_a_submission_sends_what_is_wanted_now(here):
+    """Repeated, it sends the next look, and says in the end that no rule asks for more."""
+    submit = ("submit", FILE, "--until-decided", "--local", "1", "--yes")
+    assert "18 runs in" in harness(*submit)
+    assert "“twins differ” is undecided at 3 of 7 seeds" in harness(*submit)
+    harness(*submit)
+    last = harness(*submit)
+    assert "no rule asks for more seeds" in last
+    assert "nothing to submit; `harness run FILE --until-decided` fits, draws and reports" in last

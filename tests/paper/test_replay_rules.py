@@ -1,0 +1,123 @@
+"""Rules of replays: from made records to verdicts, and to their rows on the page, in the JSON and in what is kept."""
+
+import json
+
+import pytest
+from made_records import made_record
+
+from harness.base.errors import HarnessError
+from harness.judging.answer import not_run_json
+from harness.judging.judge import judge_all, to_json
+from harness.paper.replay import REPLAYS, Made, ReplayRuns, write_page
+from harness.paper.replay.keep import keep
+from harness.planning.plan import make_plan
+from harness.record import PhaseEnd, Pruned, runs_table
+from harness.spec import KanShape, parse_experiment
+
+PEAKS = """
+question: what stays?
+tasks: [{target: five_peaks, train_points: 20, validation_points: 5, test_points: 5}]
+grid: {recipes.lbfgs.phases: [2, null]}
+arms:
+  paper: {architecture: {family: kan, hidden: [], grid: 3, base: frozen}, recipe: lbfgs}
+  mlp: {architecture: {family: mlp, hidden: [4]}, recipe: lbfgs}
+recipes: {lbfgs: {optimizer: {name: lbfgs}, max_evaluations: 4}}
+seeds: [0, 1, 2]
+decide:
+  - {claim: "17: it forgets less", quantity: forgetting, arms: [paper, mlp], threshold: 1, at_least: 1}
+  - {claim: "17: MLPs keep it", quantity: forgetting, arms: [mlp], most: 2, at_least: 1}
+  - {claim: "17: it is learnt", quantity: error_in_the_end, arms: [paper], published: 4.0e-6, margin: 0.5, at_least: 1}
+"""
+SPARSE = """
+question: how many?
+tasks: [exp2d]
+arms: {kan: {architecture: {family: kan, hidden: [5], grid: 5}, recipe: sparse}}
+zip:
+  recipes.sparse.sparsity.entropy: [1, 0]
+  recipes.sparse.sparsity.per_range: [false, false]
+recipes: {sparse: {optimizer: {name: lbfgs}, max_evaluations: 20, sparsity: {strength: 0.01, evaluations: 10}}}
+seeds: [0, 1, 2]
+decide:
+  - {claim: "25: entropy", quantity: edges, arms: [kan entropy=1, kan entropy=0], threshold: 1, at_least: 1}
+  - {claim: "25: as published", quantity: edges, arms: [kan entropy=1], published: 3, margin: 1, at_least: 1}
+"""
+
+
+def _phases(arm: str, seed: int) -> tuple[PhaseEnd, ...]:
+    """Two phases: the KAN ends with the errors that it had, 4e-6; the MLP forgets the first a hundredfold or more."""
+    rows = [(4e-6, 1.0), (4e-6, 4e-6)] if arm == "paper" else [(0.01, 1.0), (2.0 + seed, 0.01)]
+    return tuple(PhaseEnd(rmse=row, outputs=(0.0,) * 201) for row in rows)
+
+
+def _peaks() -> ReplayRuns:
+    manifest = make_plan(parse_experiment(PEAKS), "peaks")
+    arms = {cell.index: cell.arm for cell in manifest.cells}
+    records = {}
+    for planned in manifest.runs:
+        phases = _phases(arms[planned.cell], planned.run.seed) if planned.run.recipe.phases else None
+        records[planned.run_id] = made_record(planned).model_copy(update={"phases": phases})
+    return ReplayRuns(manifest, runs_table(manifest, records), [], records)
+
+
+def _sparse() -> ReplayRuns:
+    """With the penalty on entropy 3 edges are left, 3 and 4; without it 15 of all."""
+    manifest, records = make_plan(parse_experiment(SPARSE), "sparse"), {}
+    for planned in manifest.runs:
+        left = Pruned(
+            network=KanShape(shape=(2, 1, 1), grid=5),
+            inputs=(0, 1),
+            scores=(((0.5, 0.02),) * 5, ((0.1,) * 5,)),
+            active_edges=3 + planned.run.seed % 2 if planned.run.recipe.sparsity.entropy else 15,
+            test_rmse=0.1,
+        )
+        records[planned.run_id] = made_record(planned).model_copy(update={"pruned": left})
+    return ReplayRuns(manifest, runs_table(manifest, records), [], records)
+
+
+@pytest.mark.parametrize(
+    ("name", "made_runs", "outcomes"),
+    [
+        ("fig3_4_forgetting", _peaks, ["supported", "refuted", "supported"]),
+        ("app_c_ablation", _sparse, ["supported", "supported"]),
+    ],
+)
+def test_verdicts_on_made_records_are_rows_of_the_page_and_of_what_is_kept(tmp_path, name, made_runs, outcomes):
+    """Each rule has the outcome that its records were made for, wherever it is told."""
+    runs = made_runs()
+    verdicts = [to_json(one) for one in judge_all(runs.manifest, runs.table)]
+    made = Made("harness replay x", "full", {}, {})
+    folder = tmp_path / "made"
+    folder.mkdir()
+
+    write_page(runs, REPLAYS[name], made, verdicts, folder)
+    kept = keep(folder, runs.table, tmp_path / "kept")
+
+    assert [one["verdict"] for one in verdicts] == outcomes
+    page = (folder / "replay.html").read_text(encoding="utf-8")
+    shown = page.partition('<section id="verdicts"')[2].partition("</section>")[0]
+    listed = (kept.parent / "README.md").read_text(encoding="utf-8")
+    facts = json.loads((folder / "replay.json").read_text(encoding="utf-8"))
+    assert facts["verdicts"] == verdicts
+    for one in verdicts:
+        assert shown.count(one["claim"]) == 2  # in the table, and over its rule
+        assert f"| {one['claim']} | " in listed
+        assert one["numbers"][0]["words"] in listed
+    assert f"{outcomes.count('supported')} supported" in (kept.parent / "index.html").read_text(encoding="utf-8")
+
+
+def test_rules_of_a_part_of_the_runs_are_shown_and_not_judged(tmp_path):
+    """The page has a row that says `not run`."""
+    runs = _peaks()
+    verdicts = [not_run_json(rule) for rule in runs.manifest.experiment.decide]
+
+    write_page(runs, REPLAYS["fig3_4_forgetting"], Made("x", "full", {}, {"mlp": 1}), verdicts, tmp_path)
+
+    page = (tmp_path / "replay.html").read_text(encoding="utf-8")
+    assert "“17: MLPs keep it”: not run." in page
+
+
+def test_a_rule_may_name_a_series_that_is_planned():
+    """A series that no axis makes is an error with the nearest name, and so is an arm that is not there."""
+    for wrong, said in (("kan entropy=2", "did you mean 'kan entropy="), ("kam entropy=1", "is not defined")):
+        with pytest.raises(HarnessError, match=said):
+            make_plan(parse_experiment(SPARSE.replace("kan entropy=0]", f"{wrong}]")), "sparse")

@@ -1,0 +1,210 @@
+"""`harness keep`, and that `run`, `submit` and `replay` go on from what it kept, on any machine.
+
+pytest tests/record/test_goes_on.py
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from judging.made_experiment import write_experiment, write_records
+from made_records import made_record as unsearched_record
+from made_searched import made_record
+from planning.test_halving import halved
+
+from harness.cli import main
+from harness.cli.stages import freeze_stage
+from harness.record import publish
+from harness.record.kept import read_lines
+from harness.spec import Manifest, read_manifest
+from tests.paper.tiny_scales import bring
+
+KEPT = Path("results/verdicts/made/records.jsonl.xz")
+QUICKSTART = Path(__file__).parents[2] / "experiments" / "quickstart.yaml"
+
+
+def _harness(*arguments: str, exit_code: int = 0) -> str:
+    done = CliRunner().invoke(main, list(arguments), catch_exceptions=False)
+    assert done.exit_code == exit_code, done.output
+    return done.output
+
+
+def _bytes(folder: Path) -> dict[Path, bytes]:
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def planned(tmp_path, monkeypatch) -> Manifest:
+    """The plan of an experiment file in the current folder, without records."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    write_experiment(tmp_path)
+    _harness("plan", "experiments/made.yaml")
+    return read_manifest(Path("results/made"))
+
+
+def test_a_sweep_is_kept_as_it_grows(planned):
+    """By the file or by its folder, as lines or as JSON; before a plan, and before any record, it says what to do."""
+    keep = ("keep", "experiments/made.yaml")
+    assert "train some first" in _harness(*keep, exit_code=3)
+    assert "no plan yet" in _harness(*keep, "--scale", "short", exit_code=2)
+    assert "did you mean 'short'?" in _harness(*keep, "--scale", "shrt", exit_code=2)
+
+    write_records(Path(), leave_out=12)
+    told = _harness(*keep)
+    assert told.splitlines() == [
+        "records: 30 new",
+        f"kept: {KEPT}, without 12 planned runs that have no record yet",
+    ]
+    shutil.rmtree("results/runs")  # another machine, which trains the rest
+    write_records(Path())
+    for path in sorted(Path("results/runs").glob("*.json"))[:20]:
+        path.unlink()
+    grown = json.loads(_harness("keep", "results/made", "--json"))
+    assert (grown["path"], grown["damaged"], set(grown["new"]) & set(grown["same"])) == (str(KEPT), [], set())
+    assert set(read_lines(KEPT).by_run) >= set(grown["new"])
+    assert 30 <= len(read_lines(KEPT).by_run) == 42 - grown["absent"]
+
+
+def test_verdicts_that_are_kept_bring_their_records_along(planned):
+    """Once more does not drop them, though all else in the folder is written anew."""
+    write_records(Path())
+    assert f"kept: {KEPT}" in _harness("verdicts", "--keep")
+    first = KEPT.read_bytes()
+    shutil.rmtree("results/runs")
+    write_records(Path())
+    _harness("verdicts", "--keep")
+
+    assert KEPT.read_bytes() == first
+    assert len(read_lines(KEPT).by_run) == 42
+
+
+def test_what_is_kept_is_not_sent_again(planned):
+    """A dry run says how many are kept and takes none; the submission takes them, byte for byte, and has nothing left.
+
+    So it is on a machine that has the kept file alone.
+    """
+    write_records(Path())
+    _harness("keep", "experiments/made.yaml")
+    records = _bytes(Path("results/runs"))
+    shutil.rmtree("results/runs")
+    shutil.rmtree("results/made")
+    submit = ("submit", "experiments/made.yaml", "--local", "1")
+
+    told = _harness(*submit, "--dry-run")
+    assert f"42 of the missing runs have records in {KEPT}, and will not be sent" in told
+    assert not Path("results/runs").exists()
+
+    told = _harness(*submit, "--yes")
+    assert f"42 records came from {KEPT}" in told
+    assert "nothing to submit" in told
+    assert _bytes(Path("results/runs")) == records
+    assert "came from" not in _harness(*submit, "--yes")
+
+
+@pytest.mark.slow
+def test_a_replay_goes_on_from_what_is_kept(tmp_path, monkeypatch):
+    """The kept records of a scale are there before its page is written."""
+    monkeypatch.chdir(tmp_path)
+    name = "fig2_3_grid_extension"
+    bring(name, tmp_path)
+    replay = ("replay", name, "--scale", "tiny", "--partial")
+    _harness(*replay, exit_code=3)  # which freezes the plan
+    plan = read_manifest(Path(f"results/{name}-tiny"))
+    counts = {cell.index: cell.counts for cell in plan.cells}
+    for run in plan.runs[:-2]:
+        publish(unsearched_record(run).model_copy(update={"counts": counts[run.cell]}), Path("results/runs"))
+    _harness("keep", f"experiments/{name}.yaml", "--scale", "tiny")
+    shutil.rmtree("results/runs")
+
+    assert "10 records came from results/verdicts/fig2_3_grid_extension-tiny/records.jsonl.xz" in _harness(*replay)
+
+
+def test_a_damaged_kept_file_stops_before_anything_is_trained(planned):
+    """It is named with the next move; its whole records are here by then, and without it the rest would be trained."""
+    write_records(Path())
+    _harness("keep", "experiments/made.yaml")
+    shutil.rmtree("results/runs")
+    whole = KEPT.read_bytes()
+    KEPT.write_bytes(whole[:-400])
+
+    told = _harness("run", "experiments/made.yaml", exit_code=3)
+
+    assert f"error: {KEPT}: line " in told
+    assert f"`git checkout -- {KEPT}`" in told
+    there = len(list(Path("results/runs").glob("*.json")))
+    assert 0 < there < 42
+    KEPT.write_bytes(whole)
+    told = _harness("submit", "experiments/made.yaml", "--local", "1", "--yes")
+    assert f"{42 - there} records came from {KEPT}" in told
+    assert "nothing to submit" in told
+
+
+def test_a_kept_file_is_merged_like_a_folder(planned):
+    """Into another results folder, and only the runs of a plan where one is given."""
+    write_records(Path())
+    _harness("keep", "experiments/made.yaml")
+
+    assert "records: 42 new" in _harness("merge", str(KEPT), "--results", "other")
+    assert _bytes(Path("other/runs")) == _bytes(Path("results/runs"))
+    told = _harness("merge", str(KEPT), "--plan", "experiments/made.yaml")
+    assert "records: 42 here already, the same" in told
+
+
+def test_all_rungs_of_a_search_are_kept_and_taken(tmp_path, monkeypatch):
+    """From the kept file alone, one call freezes every rung and the winners' plan as they were; nothing is missing."""
+    monkeypatch.chdir(tmp_path)
+    file, results = Path("made.yaml"), Path("results")
+    file.write_text(halved(), encoding="utf-8")
+    random, stages = np.random.default_rng(0), []
+    while not stages or stages[-1].is_search:
+        manifest, _ = freeze_stage(file, results, "full", replan=False)
+        stages.append(manifest)
+        for planned in {planned.run_id: planned for planned in manifest.runs}.values():
+            publish(made_record(planned.run, planned.run_id, random), results / "runs")
+        _harness("keep", str(file))
+    assert [(stage.is_search, stage.rung) for stage in stages] == [(True, 0), (True, 1), (False, 0)]
+    records = _bytes(results / "runs")
+    assert len(read_lines(KEPT).by_run) == len(records)
+    for path in results.iterdir():
+        if path.name != "verdicts":
+            shutil.rmtree(path)
+
+    manifest, folder = freeze_stage(file, results, "full", replan=False)
+
+    assert (manifest, folder) == (stages[-1], results / "made")
+    assert [read_manifest(results / stage.name) for stage in stages] == stages
+    assert _bytes(results / "runs") == records
+
+
+@pytest.mark.slow
+def test_a_trained_search_goes_on_without_training(tmp_path, monkeypatch):
+    """The quickstart: trained, kept, its records deleted; run again it trains nothing and gives the same answer."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "experiments").mkdir()
+    shutil.copy(QUICKSTART, "experiments/quickstart.yaml")
+    run = ("run", "experiments/quickstart.yaml", "--scale", "tiny", "--workers", "1")
+    first = _harness(*run)
+    assert "stage 1 of 2, search" in first
+    _harness("keep", "experiments/quickstart.yaml", "--scale", "tiny")
+    folder, records = Path("results/quickstart-tiny"), _bytes(Path("results/runs"))
+    made = {name: (folder / name).read_bytes() for name in ("manifest.json", "answer.json", "runs.csv", "winners.csv")}
+    shutil.rmtree("results/runs")
+
+    for step in ("records are gone", "all but the kept file is gone"):
+        again = _harness(*run)
+
+        kept = "results/verdicts/quickstart-tiny/records.jsonl.xz"
+        came = [int(line.split()[0]) for line in again.splitlines() if line.endswith(f"records came from {kept}")]
+        assert sum(came) == len(records), step
+        assert "stage 1 of 2" not in again
+        assert "runs have records" in again
+        assert _bytes(Path("results/runs")) == records
+        assert {name: (folder / name).read_bytes() for name in made} == made
+        assert again[again.index("Whose test RMSE") :] == first[first.index("Whose test RMSE") :]
+        for path in Path("results").iterdir():
+            if path.is_dir() and path.name != "verdicts":
+                shutil.rmtree(path)

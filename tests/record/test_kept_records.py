@@ -1,0 +1,203 @@
+"""The file of kept records: every bit comes back, the same records make the same file, and nothing is lost of it.
+
+pytest tests/record/test_kept_records.py
+"""
+
+import json
+import lzma
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from made_records import made_at, made_record, small_plan
+
+from harness.base.errors import HarnessError
+from harness.record import Metrics, publish, record_path
+from harness.record.kept import KEPT_RECORDS, line_of, read_lines, record_in_line
+from harness.record.merge import keep, merge
+from harness.spec import sealed
+
+PLAN = small_plan()
+RUNS = PLAN.run_ids()
+NUMBER = st.floats(min_value=0, allow_nan=False, allow_infinity=False)
+
+
+@pytest.fixture
+def here(tmp_path) -> Path:
+    """A results folder with a record of every run of the plan."""
+    for place, planned in enumerate(PLAN.runs):
+        publish(made_record(planned, test=0.1 + place / 7), tmp_path / "runs")
+    return tmp_path
+
+
+def _kept(folder: Path, runs: list[str] = RUNS) -> Path:
+    """The file of the records that these runs have in a results folder."""
+    keep(runs, folder / "runs", folder / KEPT_RECORDS)
+    return folder / KEPT_RECORDS
+
+
+def _rewrite(path: Path, old: str, new: str) -> None:
+    """Change the text of a kept file by hand."""
+    text = lzma.decompress(path.read_bytes()).decode()
+    assert old in text
+    path.write_bytes(lzma.compress(text.replace(old, new).encode()))
+
+
+@given(NUMBER, NUMBER, NUMBER, NUMBER)
+def test_a_line_has_every_bit_of_a_record(train, validation, test, median):
+    """Whatever its floats are: the line's seal is valid, and the record and its seal are the same."""
+    losses = Metrics(train_rmse=train, validation_rmse=validation, test_rmse=test, test_root_median_square=median)
+    record = made_record(PLAN.runs[0]).model_copy(update={"metrics": losses})
+    data = sealed(record.model_dump(mode="json"))
+
+    line = line_of(json.dumps(data, indent=1))
+
+    assert "\n" not in line
+    assert json.dumps(json.loads(line)) == json.dumps(data)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.permutations(RUNS), st.integers(0, len(RUNS)), st.integers(0, len(RUNS)))
+def test_the_same_records_make_the_same_bytes(here, runs, first, second):
+    """In whatever order they come, and in however many steps the file grows."""
+    expected = _kept(here).read_bytes()
+    grown = here / "grown" / KEPT_RECORDS
+    shutil.rmtree(grown.parent, ignore_errors=True)
+
+    for part in (runs[:first], runs[second:], runs):
+        keep(part, here / "runs", grown)
+
+    assert grown.read_bytes() == expected
+
+
+def test_what_is_kept_comes_back_as_it_was(here, tmp_path):
+    """Merged into another folder, each record has the bytes of its file; those of other runs are left alone."""
+    path = _kept(here)
+
+    part = merge(path, frozenset(RUNS[:3]), tmp_path / "there")
+    whole = merge(path, None, tmp_path / "there")
+
+    assert (part.new, set(part.others)) == (tuple(sorted(RUNS[:3])), set(RUNS[3:]))
+    assert (set(whole.new), set(whole.same)) == (set(RUNS[3:]), set(RUNS[:3]))
+    for run in RUNS:
+        assert record_path(tmp_path / "there", run).read_bytes() == record_path(here / "runs", run).read_bytes()
+
+
+def test_a_kept_file_only_grows(here):
+    """It keeps records that are here no more, takes those that are new, and is not written where there are none."""
+    path = _kept(here, RUNS[:5])
+    before, written = read_lines(path).by_run, path.stat().st_mtime_ns
+    shutil.rmtree(here / "runs")
+
+    again = keep(RUNS, here / "runs", path)
+    assert not any(again)
+    assert path.stat().st_mtime_ns == written
+
+    publish(made_record(PLAN.runs[5]), here / "runs")
+    assert keep(RUNS, here / "runs", path).new == (RUNS[5],)
+    after = read_lines(path).by_run
+    assert set(after) == set(RUNS[:6])
+    assert {run: line.text for run, line in before.items()}.items() <= {run: after[run].text for run in after}.items()
+
+
+def test_of_two_records_of_a_run_the_kept_one_stays(here):
+    """The other is judged as `harness merge` judges it: the same, near, far, a defect."""
+    path, code = _kept(here, RUNS[4:]), {"commit": "c0de", "dirty": False}
+    same, near, far, defect = PLAN.runs[:4]
+    for planned in (same, near, far, defect):
+        record_path(here / "runs", planned.run_id).unlink()
+        publish(made_at(made_record(planned), **code), here / "runs")
+    before = _kept(here).read_bytes()
+    others = {
+        same.run_id: made_at(made_record(same), device="other"),
+        near.run_id: made_at(made_record(near, test=0.3), device="other"),
+        far.run_id: made_at(made_record(far, status="diverged"), device="other"),
+        defect.run_id: made_at(made_record(defect, test=0.3), **code),
+    }
+    for run, record in others.items():
+        record_path(here / "runs", run).unlink()
+        publish(record, here / "runs")
+
+    found = keep(RUNS, here / "runs", path)
+
+    assert found.new == ()
+    assert set(found.same) == {same.run_id, *RUNS[4:]}
+    differing = (found.within_tolerance, found.beyond_tolerance, found.defects)
+    assert differing == ((near.run_id,), (far.run_id,), (defect.run_id,))
+    assert path.read_bytes() == before
+
+
+def test_a_damaged_line_is_named_and_all_others_are_read(here):
+    """A changed digit, a changed run, a line that is no record, two of one run: each with its line and what to do."""
+    whole = _kept(here).read_bytes()
+    bad, after = sorted(RUNS)[2:4]
+    line = read_lines(here / KEPT_RECORDS).by_run[bad].text
+    cases = {
+        "a digit": (line, line.replace('"evaluations":10', '"evaluations":11', 1), "does not match its checksum"),
+        "no JSON": (line, line[:-20], "line 3 is damaged"),
+        "no run": (line, "{}", "it names no run"),
+        "twice": (line, f"{line}\n{line}", "line 4 is damaged (line 3 has the same run)"),
+    }
+    for case, (old, new, said) in cases.items():
+        path = here / KEPT_RECORDS
+        path.write_bytes(whole)
+        _rewrite(path, old, new)
+        damaged = path.read_bytes()
+
+        merged = merge(path, None, here / case)
+
+        (told,) = merged.damaged
+        assert said in told
+        assert told.startswith(f"{path}: line ")
+        assert f"`git checkout -- {path}` brings back" in told
+        assert set(merged.new) == set(RUNS) - ({bad} if case != "twice" else set())
+        assert after in merged.new
+        assert path.read_bytes() == damaged
+
+
+def test_a_kept_file_that_ends_early_is_read_to_there(here, tmp_path):
+    """Of a file that lost its end, or is no xz file at all, what is whole counts; keeping leaves such a file alone."""
+    for number in range(200):  # records of noise, so that the file has several blocks of input
+        noise = random.Random(number).random()
+        run = PLAN.runs[0].run.model_copy(update={"seed": 1000 + number})
+        text = made_record(PLAN.runs[0]).model_copy(update={"run": run, "run_id": f"{number:016x}"})
+        losses = text.metrics.model_copy(update={"test_rmse": noise})
+        data = sealed(text.model_copy(update={"metrics": losses}).model_dump(mode="json"))
+        record_path(here / "runs", f"{number:016x}").write_text(json.dumps(data))
+    lines = [line_of(path.read_text()) for path in sorted((here / "runs").glob("*.json"))]
+    path = tmp_path / KEPT_RECORDS
+    whole = lzma.compress("".join(f"{line}\n" for line in lines).encode())
+
+    path.write_bytes(whole[: len(whole) // 2])
+    found, (told,) = read_lines(path)
+    assert 0 < len(found) < len(lines)
+    assert [line.text for line in found.values()] == lines[: len(found)]
+    assert f"{path}: line {len(found) + 1} is damaged" in told
+    with pytest.raises(HarnessError, match="is damaged"):
+        keep(RUNS, here / "runs", path)
+    assert path.read_bytes() == whole[: len(whole) // 2]
+
+    path.write_bytes(b"<<<<<<< HEAD")
+    found, (told,) = read_lines(path)
+    assert found == {}
+    assert f"{path}: line 1 is damaged" in told
+
+
+def test_a_file_of_another_kind_is_no_damaged_one(here, tmp_path):
+    """A record, an experiment file: what to give instead."""
+    with pytest.raises(HarnessError, match=f"this is no file of kept records; give a {KEPT_RECORDS}"):
+        merge(record_path(here / "runs", RUNS[0]), None, tmp_path / "there")
+
+
+def test_only_records_that_are_asked_for_are_checked(here):
+    """A line of a run that nobody wants may be of an earlier schema; the record of another run is not taken for it."""
+    path = _kept(here)
+    first, second = sorted(RUNS)[:2]
+    _rewrite(path, read_lines(path).by_run[first].text, f'{{"run_id":"{first}","record_schema":1}}')
+
+    assert merge(path, frozenset({second}), here / "there").new == (second,)
+    with pytest.raises(HarnessError, match="does not match its config"):
+        record_in_line(read_lines(path).by_run[second], first, path)
