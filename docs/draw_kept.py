@@ -41,7 +41,7 @@ from harness.spec.read import FULL
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 COMPARED = {  # what `harness compare` was given for each kept comparison
-    "per_flop_toys-short": ("KAN=kan,kan_wide", "MLP=mlp_2,mlp_3,mlp_4,mlp_5"),
+    "per_flop_toys-short": ("kan", "mlp"),
     "dimension-short": ("kan", "MLP=mlp,mlp_deep"),
     "quickstart": ("kan", "mlp"),
     "training_pilot": ("KAN=kan,kan_wide", "MLP=mlp_2,mlp_3"),

@@ -15,13 +15,13 @@ from harness.base.formats import human
 from harness.judging.headline import main_headline
 from harness.judging.judge import judge_all
 from harness.show.tables.headline import console_lines
-from harness.spec import read_experiment, read_manifest
+from harness.spec import Experiment, read_experiment, read_manifest
 
 ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "results" / "reference" / "quickstart"
 KEPT = ROOT / "results" / "verdicts"
-SEARCHED = "searched_toys-short"
-FORMULAS = {"j0": "J0(20x)", "exp2d": "exp(sin πx + y²)", "xy": "x·y"}
+SEARCHED = "per_flop_toys-short"
+FORMULAS = {"j0": "J0(20x)", "exp2d": "exp(sin πx + y²)", "xy": "x·y", "exp4d": "a function of four variables"}
 COUNTS = {"params.trainable": "equal parameters", "flops_train.shared_dense": "equal training FLOPs"}
 
 
@@ -37,7 +37,7 @@ def answer() -> str:
 def searched() -> str:
     """Who leads on the searched toys, a sentence a count."""
     kept = json.loads((KEPT / SEARCHED / "verdicts.json").read_text(encoding="utf-8"))
-    experiment = read_experiment(ROOT / "experiments" / "searched_toys.yaml", "short")
+    experiment = read_experiment(ROOT / "experiments" / "per_flop_toys.yaml", "short")
     assert experiment.search is not None
     verdict = kept["verdicts"][0]
     told = []
@@ -47,9 +47,14 @@ def searched() -> str:
         told.append(f"At {words}, {'; '.join(leads)}.")
     how = (
         f"**Both sides searched widely, at the largest size** ({experiment.search.trials} settings a side and size, "
-        f"two optimisers, {100 * verdict['interval_level']:.3g} % intervals over {len(experiment.seeds)} fresh seeds)."
+        f"two optimisers, {100 * verdict['interval_level']:.3g} % intervals over {_seeds_words(experiment)} fresh seeds)."
     )
     return f"- {how} {' '.join(told)}"
+
+
+def _seeds_words(experiment: Experiment) -> str:
+    """`8`, or `5 to 12` where seeds are added while rules are open."""
+    return f"{experiment.looks[0]} to {experiment.looks[-1]}" if experiment.looks else str(len(experiment.seeds))
 
 
 def decided() -> str:

@@ -7,7 +7,6 @@ It is asked as if the truth were the smallest difference that matters (`matters`
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +19,7 @@ from harness.judging.found import Found, Number
 from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
 from harness.judging.spread import ENOUGH, MOST_SEEDS, Spread, chance, decades_needed, seeds_needed, seen, sizes_needed
-from harness.judging.words import matters_words
+from harness.judging.words import CODE, matters_words
 from harness.spec import Condition, Decide
 
 ALL_SEEDS = 10**9  # what is left with these is not the noise of seeds
@@ -28,7 +27,6 @@ NO_HELP = "more seeds will not help"
 EVERY = "all conventions"  # where a rule compares them
 MOST_DECADES = 6.0  # more than anybody adds
 LARGEST_LOG = 700.0  # beyond it a factor is no float
-CODE = re.compile(r"\b[A-Z]{2,}(?:_[A-Z]+)*: ")
 
 
 @dataclass(frozen=True)

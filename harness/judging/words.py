@@ -8,6 +8,7 @@ from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import listed
 from harness.spec import Condition, Decide
 
+CODE = re.compile(r"\b([A-Z]{2,}(?:_[A-Z]+)*): ")  # of a refusal, before its reason
 LARGEST_IN_PERCENT = 0.3  # of a margin: from 1 / 1.5 to 1.5 is not 50 % either way
 # Of a verdict whose estimates agree under every convention. Another recipe may turn it all the same.
 STABLE = "stable over counts"
@@ -65,7 +66,7 @@ def found_words(found: Found, look: Look | None = None) -> str:
 
 def _found(found: Found) -> str:
     if found.refused is not None:
-        codes = dict.fromkeys(re.findall(r"\b([A-Z]{2,}(?:_[A-Z]+)*): ", found.refused))
+        codes = dict.fromkeys(CODE.findall(found.refused))
         codes.pop("REFUSED_FIT", None)
         return f"refused ({', '.join(codes)})" if codes else "refused"
     if found.estimate is not None:

@@ -6,7 +6,7 @@ The guard goes by commands and files where it can. Of `harness` it imports what 
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,11 +28,9 @@ from tests.paper.tiny_scales import bring
 # Its targets are ln(1 + visits): their last bits, and with them its fingerprint and the ids of its runs, hang on the
 # processor's vector instructions.
 LEFT_OUT = ("randhie",)
-# Plans that take seconds to minutes: slow tests make them.
-LARGE = (
-    *("dimension full", "ladder full", "per_flop_toys full", "table1_special_functions full", "table2_feynman full"),
-    *("searched_toys full", "searched_toys short"),
-)
+# Plans that take seconds to a minute: slow tests make them. Those that take minutes are made every night.
+LARGE = ("dimension full", "ladder full", "per_flop_toys short", "table1_special_functions full", "table2_feynman full")
+LARGEST = ("per_flop_toys full", "per_flop_toys evening")
 
 
 class Planned(NamedTuple):
@@ -51,9 +49,14 @@ def experiments() -> Iterator[Planned]:
                 yield Planned(f"{file.stem} {scale}", file, scale)
 
 
-def plans(large: bool) -> dict[str, Any]:
-    """Run ids, counts and manifests of the experiments whose plans are large, or of all others."""
-    return {one.name: _plan(one) for one in experiments() if (one.name in LARGE) == large}
+def small() -> tuple[str, ...]:
+    """The names of the plans that every test run makes."""
+    return tuple(one.name for one in experiments() if one.name not in (*LARGE, *LARGEST))
+
+
+def plans(names: Collection[str]) -> dict[str, Any]:
+    """Run ids, counts and manifests of some experiments."""
+    return {one.name: _plan(one) for one in experiments() if one.name in names}
 
 
 def _plan(planned: Planned) -> dict[str, Any]:

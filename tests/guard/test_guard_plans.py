@@ -14,13 +14,19 @@ def test_plans_are_as_ever():
     known = fixed("plans")
 
     assert {one.name for one in contents.experiments()} == known.keys(), "`python -m tests.guard.write` adds new ones"
-    assert contents.plans(large=False) == {name: plan for name, plan in known.items() if name not in contents.LARGE}
+    assert contents.plans(contents.small()) == {name: known[name] for name in contents.small()}
 
 
 @pytest.mark.slow
 def test_large_plans_are_as_ever():
     """The same of those that take longer."""
-    assert contents.plans(large=True) == {name: fixed("plans")[name] for name in contents.LARGE}
+    assert contents.plans(contents.LARGE) == {name: fixed("plans")[name] for name in contents.LARGE}
+
+
+@pytest.mark.nightly
+def test_largest_plans_are_as_ever():
+    """The same of those that take minutes."""
+    assert contents.plans(contents.LARGEST) == {name: fixed("plans")[name] for name in contents.LARGEST}
 
 
 def test_targets_are_as_ever():

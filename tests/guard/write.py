@@ -29,7 +29,8 @@ MOST_LINES = 20  # of a difference that are shown
 
 def main() -> None:
     """Write what is new or a changed text; exit 1 if an id, hash or count is another one than before."""
-    found = {"plans": contents.plans(large=False) | contents.plans(large=True), "targets": contents.targets()}
+    plans = contents.plans([one.name for one in contents.experiments()])
+    found = {"plans": plans, "targets": contents.targets()}
     changed = _write_fixed(found)
     _write_texts({"schema": contents.schema(), "help": contents.helps()})
     for made in (contents.commands_and_pages, contents.more_pages):

@@ -9,7 +9,7 @@ from typing import Any
 from harness.judging.answer import NOT_RUN, found_line, number_lines, power_words, verdict_words
 from harness.judging.foretold import Foretold
 from harness.judging.robust import robust_words
-from harness.judging.words import limit_words
+from harness.judging.words import CODE, limit_words
 from harness.show.tables.table import Note, Piece, Styled, Table, TableCell, TableRow, number_columns, text_columns
 from harness.spec import Decide, all_axes, stable_axes
 
@@ -114,7 +114,8 @@ def rules_table(verdicts: Sequence[dict[str, Any]]) -> Table:
     rows = []
     for verdict in verdicts:
         power = power_words(verdict)
-        reasons = dict.fromkeys(one["found"]["refused"] for one in verdict["numbers"] if one["found"]["refused"])
+        refused = [one["found"]["refused"] for one in verdict["numbers"] if one["found"]["refused"]]
+        reasons = dict.fromkeys(CODE.sub("", reason) for reason in refused)  # its codes stand with the number
         why = "; ".join(reason for reason in reasons if reason not in power)
         told = ": ".join(filter(None, [found_line(verdict), why]))
         if power:
