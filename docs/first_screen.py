@@ -45,9 +45,10 @@ def searched() -> str:
         found = [one for one in verdict["numbers"] if one["convention"] == count]
         leads = [f"on {FORMULAS[one['unit']]} {_lead(one['found'])}" for one in found]
         told.append(f"At {words}, {'; '.join(leads)}.")
+    seeds = _seeds_words(experiment)
     how = (
         f"**Both sides searched widely, at the largest size** ({experiment.search.trials} settings a side and size, "
-        f"two optimisers, {100 * verdict['interval_level']:.3g} % intervals over {_seeds_words(experiment)} fresh seeds)."
+        f"two optimisers, {100 * verdict['interval_level']:.3g} % intervals over {seeds} fresh seeds)."
     )
     return f"- {how} {' '.join(told)}"
 

@@ -89,8 +89,11 @@ def look_lines(manifest: Manifest, wanted: Wanted) -> list[str]:
         ]
     waiting = [verdict for verdict in wanted.verdicts if verdict.looked and verdict.looked.waiting]
     if not waiting:
-        return [f"no rule asks for more seeds: {run_words(manifest, len(wanted.run_ids))}"]
-    lines = [f"{len(waiting)} of {len(wanted.verdicts)} rules are open, and ask for {len(wanted.absent):,} more runs:"]
+        undecided = sum(verdict.conclusion == "inconclusive" for verdict in wanted.verdicts)
+        left = f"; {undecided} of {len(wanted.verdicts)} stay undecided" if undecided else ""
+        return [f"no rule asks for more seeds{left}. {run_words(manifest, len(wanted.run_ids))}"]
+    of_all = f"{len(waiting)} of {len(wanted.verdicts)}"
+    lines = [f"undecided rules that ask for {len(wanted.absent):,} more runs, {of_all}:"]
     for verdict in waiting:
         assert verdict.looked
         assert verdict.looked.waiting

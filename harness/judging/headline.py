@@ -286,13 +286,14 @@ def _leads(
 def _cautions(manifest: Manifest, runs: ExperimentRuns, sides: Sequence[Side]) -> Iterator[str]:
     for side in sides:
         rows = runs.table[runs.table["chosen"] & (runs.table["arm"].isin(side.names))]
+        number = rows["run_id"].nunique()  # winners of several budgets may be one
         is_lost = rows["status"] != "done"
         if is_lost.mean() > MOST_DIVERGED:
             yield f"{is_lost.mean():.0%} of the runs of {side.label} diverged."
         losses = rows["test_loss"].where(~is_lost)
-        far = int((losses > FAR_ABOVE * losses.groupby(rows["cell"]).transform("median")).sum())
-        if far:
-            share = f"{far} of {len(rows)} runs of {side.label}"
+        is_far = losses > FAR_ABOVE * losses.groupby(rows["cell"]).transform("median")
+        if far := rows.loc[is_far, "run_id"].nunique():
+            share = f"{far:,} of {number:,} runs of {side.label}"
             yield f"{share} ended over {FAR_ABOVE:g} times above the median of their size."
     seeds = len(manifest.experiment.seeds)
     if seeds < FEW_SEEDS:

@@ -27,13 +27,17 @@ def rule_words(rule: Decide, of: int | None = None) -> str:
     where = f"on the {kinds[0]}" if of == 1 else f"on at least {rule.at_least}{total} {kinds[1]}"
     under = "" if rule.takes.of_counts or rule.takes.of_any_size else f", under {listed(rule.conventions)}"
     matters = f"; equal means {matters_words(rule)}" if rule.matters is not None else ""
-    return f"{what}, {where}{under}; intervals at {100 * rule.level:g} %{matters}"
+    return f"{what}, {where}{under}{matters}; intervals at {100 * rule.level:g} %"
 
 
 def matters_words(condition: Condition) -> str:
     """How near to the limit is equal for all that matters: `within 10 %`, or `within 0.2` of a difference."""
     smallest = condition.smallest
-    return f"within {smallest:g}" if condition.takes.is_difference else f"within {100 * (smallest - 1):.3g} %"
+    if condition.takes.is_difference:
+        return f"within {smallest:g}"
+    if smallest - 1 > LARGEST_IN_PERCENT:
+        return f"within a factor of {smallest:.3g}"
+    return f"within {100 * (smallest - 1):.3g} %"
 
 
 def condition_words(condition: Condition, conventions: tuple[str, ...]) -> str:

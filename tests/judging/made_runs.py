@@ -37,6 +37,7 @@ def made_table(
                             "arm": arm.split()[0],
                             "series": arm,
                             "cell": f"{task}-{arm}-{index}",
+                            "run_id": f"{task}-{arm}-{index}-{seed}",
                             "asked": float(size),
                             "seed": seed,
                             "trial": 0,

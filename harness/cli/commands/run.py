@@ -65,8 +65,8 @@ def run(
             manifest, folder = freeze_stage(file, results, scale, replan)
             if missing(manifest, records_of(folder)):
                 check_none_underway(manifest, folder)
-                most = "at most " if until_decided and manifest.looks else ""
-                console.print(f"{most}{cost_sentence(manifest, results, workers)}", soft_wrap=True)
+                most = ", if all seeds are asked for" if until_decided and manifest.looks else ""
+                console.print(f"{cost_sentence(manifest, results, workers)}{most}", soft_wrap=True)
                 if manifest.is_search:
                     console.print(f"stage 1 of 2, search: {search_words(manifest, folder)}", soft_wrap=True)
                 elif manifest.confirms:

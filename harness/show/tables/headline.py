@@ -208,8 +208,15 @@ def _counted(found: Headline, axis: str, names: tuple[str, str]) -> str:
 
 
 def console_row(label: str, cells: Sequence[str]) -> str:
-    """A line of a label and a cell a column; what is too long for its cell is cut."""
-    return (f"{label:<{LABEL_WIDTH}}" + "".join(f"{cell[: CELL_WIDTH - 1]:<{CELL_WIDTH}}" for cell in cells)).rstrip()
+    """A line of a label and a cell a column; what is too long for its cell is told in short."""
+    return (f"{label:<{LABEL_WIDTH}}" + "".join(f"{_fitting(cell):<{CELL_WIDTH}}" for cell in cells)).rstrip()
+
+
+def _fitting(cell: str) -> str:
+    """A cell without its interval if that is too long; a number is never cut."""
+    if len(cell) < CELL_WIDTH:
+        return cell
+    return "undecided" if cell.endswith("?") else cell.split(" [")[0][: CELL_WIDTH - 1]
 
 
 def _turns(found: Headline, names: tuple[str, str]) -> list[list[str]]:
