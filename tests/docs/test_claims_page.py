@@ -29,16 +29,16 @@ def stated(sentence):
 
 
 def test_how_many_rules_came_out_how():
-    """Of all kept verdicts, none is refuted."""
+    """Of all kept verdicts."""
     kept = json.loads((KEPT / "verdicts.json").read_text(encoding="utf-8"))["experiments"]
     outcomes = Counter()
     for experiment in kept:
         outcomes.update(verdict["verdict"] for verdict in experiment["verdicts"])
 
-    assert set(outcomes) == {"supported", "training-dependent", "inconclusive"}
+    assert set(outcomes) == {"supported", "refuted", "convention-dependent", "inconclusive"}
     stated(
-        f"Of {outcomes.total()} rules that were judged, {outcomes['supported']} are supported, none is refuted, "
-        f"{outcomes['training-dependent']} depends on the training, and {outcomes['inconclusive']} are undecided."
+        f"Of {outcomes.total()} rules that were judged, {outcomes['supported']} is supported, {outcomes['refuted']} is "
+        f"refuted, {outcomes['convention-dependent']} depends on the count, and {outcomes['inconclusive']} are undecided."
     )
 
 
@@ -56,22 +56,21 @@ def test_sums_and_turned_sums():
 
 def test_searched_toys():
     """Who is ahead where both sides were searched, and where nobody is."""
-    equal_parameters = estimates("searched_toys-short", "1, searched: KANs beat MLPs", "params.trainable")
-    equal_flops = estimates("searched_toys-short", "1, searched: KANs beat MLPs", "flops_train.shared_dense")
+    claim = "1: KANs beat MLPs at the largest equal size"
+    equal_parameters = estimates("per_flop_toys-short", claim, "params.trainable")
+    equal_flops = estimates("per_flop_toys-short", claim, "flops_train.shared_dense")
 
-    assert {task for task, (_, decided) in equal_parameters.items() if decided} == {"exp2d", "xy"}
-    assert {task for task, (_, decided) in equal_flops.items() if decided} == {"xy"}
-    stated(f"on exp(sin(πx) + y²) ({equal_parameters['exp2d'][0]:.1f}) and x·y ({equal_parameters['xy'][0]:.1f})")
-    stated(f"only x·y is decided ({equal_flops['xy'][0]:.1f})")
+    assert {task for task, (_, decided) in equal_parameters.items() if decided} == {"j0", "xy"}
+    assert {task for task, (_, decided) in equal_flops.items() if decided} == {"exp4d"}
+    stated(f"on J0(20x) ({equal_parameters['j0'][0]:.2f}) and x·y ({equal_parameters['xy'][0]:.2f})")
+    stated(f"function of four variables is decided, for KANs ({equal_flops['exp4d'][0]:.1f})")
 
 
-def test_work_and_seconds_of_a_parameter():
-    """The least and the most of the three functions."""
+def test_work_of_a_parameter():
+    """The least and the most of the four functions."""
     flops = [one for one, _ in estimates("per_flop_toys-short", "6:", "flops_forward.shared_dense").values()]
-    seconds = [one for one, _ in estimates("per_flop_toys-short", "7: at", "seconds_per_evaluation").values()]
 
     stated(f"a KAN needs {min(flops):.1f} to {max(flops):.1f} times the forward FLOPs of an MLP")
-    stated(f"takes {min(seconds):.1f} to {max(seconds):.1f} times as long")
 
 
 def test_real_data():
@@ -84,26 +83,26 @@ def test_real_data():
 
 
 def test_training_changed_the_headline():
-    """The ratio on J0 by each recipe, and the claim under each recipe alone."""
-    lbfgs = estimates("per_flop_toys-short", "1: KANs beat MLPs", "params.trainable")["j0"]
+    """The ratio on J0 by another recipe, and the claim under one recipe alone."""
     levenberg = estimates("training_pilot", "1, another recipe: cubic", "params.trainable")["j0"]
+    searched = verdict_of("per_flop_toys-short", "1: KANs beat MLPs at the largest equal size")
+    alone = next(way for way in searched["under"] if way["name"] == "recipe lbfgs alone")
 
-    assert lbfgs[1]
     assert levenberg[1]
-    stated(f"KANs had a ratio of {lbfgs[0]:.0f} on J0(20x)")
     stated(f"the ratio is {levenberg[0]:.2f}")
-    table = (KEPT / "README.md").read_text(encoding="utf-8")
-    (section,) = re.findall(r"\| 1, searched: KANs beat MLPs at.*?(?=\| 1, searched: KANs of the)", table, re.DOTALL)
-    assert "| … under recipe lbfgs alone | refuted" in section
-    assert "| … under recipe levenberg alone | supported" in section
+    declared = {count["convention"]: count["outcome"] for count in searched["counts"]}
+    by_lbfgs = {count["convention"]: count["outcome"] for count in alone["counts"]}
+    assert declared["params.trainable"] == "refuted"
+    assert (declared["flops_train.shared_dense"], by_lbfgs["flops_train.shared_dense"]) == ("inconclusive", "refuted")
+    stated("“KANs beat MLPs” is refuted at equal parameters")
 
 
 def test_cells_that_it_explains_are_kept_cells():
     """Every kind of cell that the page explains is in the kept table."""
     table = (KEPT / "README.md").read_text(encoding="utf-8")
     for cell in (
-        "supported: 2 for, 1 against",
-        "inconclusive: 1 for, 2 open",
+        "refuted: 1 for, 3 against",
+        "inconclusive: 1 for, 3 open",
         "refuted: 1 against, 1 open",
         "–",
         "not measured",

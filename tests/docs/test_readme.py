@@ -64,12 +64,13 @@ def test_its_results_are_made_from_kept_runs():
 
 
 def test_what_it_says_of_training_and_structure_is_what_the_verdicts_say():
-    """L-BFGS alone refutes the searched lead; sums are the KANs' under every count, turned ones mostly the MLPs'."""
-    searched = _verdicts("searched_toys-short")[0]
+    """L-BFGS alone refutes what is open else; sums are the KANs' under every count, turned ones mostly the MLPs'."""
+    searched = _verdicts("per_flop_toys-short")[0]
     alone = next(way for way in searched["under"] if way["name"] == "recipe lbfgs alone")
     sums, turned = (_claim("dimension-short", words) for words in ("on sums of functions", "in turned axes"))
 
-    assert _count(alone, "params.trainable")["outcome"] == "refuted"
+    assert _count(alone, "flops_train.shared_dense")["outcome"] == "refuted"
+    assert _count(searched, "flops_train.shared_dense")["outcome"] == "inconclusive"
     assert all(count["supported"] == count["tasks"] == 3 for count in sums["counts"])
     assert len(sums["counts"]) == 4
     assert (_count(turned, "params.trainable")["refuted"], _count(turned, "params.trainable")["tasks"]) == (2, 3)
