@@ -200,7 +200,7 @@ def test_a_true_null_is_seldom_decided(fields, kan, mlp, draws):
     rule = made_rule(**fields, axis="params.trainable")
     for _ in range(draws):
         table = made_table({"kan": kan, "mlp": mlp}, noise=0.2, seeds=3, rng=rng)
-        false += judge(rule, made_runs(table)).conclusion != "inconclusive"
+        false += judge(rule, made_runs(table)).conclusion in ("supported", "refuted")  # equal they are
 
     assert false / draws <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / draws)
 
@@ -213,6 +213,6 @@ def test_many_tasks_of_a_true_null_are_seldom_decided(draws):
     rules = [made_rule(**LOSS, axis="params.trainable", at_least=at_least) for at_least in (1, 5)]
     for _ in range(draws):
         runs = made_runs(made_table({"kan": power(1, 1.0), "mlp": power(1, 1.0)}, tasks, 0.2, 3, rng=rng))
-        false += any(judge(rule, runs).conclusion != "inconclusive" for rule in rules)
+        false += any(judge(rule, runs).conclusion in ("supported", "refuted") for rule in rules)
 
     assert false / draws <= 0.1 + 3 * np.sqrt(0.1 * 0.9 / draws)
