@@ -134,8 +134,9 @@ def effort_figure(
 
 # ------------------------------------------------------------------------------------------------------------- panels
 def _panels(wheres: Sequence[TaskBudget]) -> tuple[Figure, dict[TaskBudget, Axes]]:
-    """A figure with an empty panel for each task and size; where a task has several sizes, each task starts a row."""
-    shown = wheres[:MOST_PANELS]
+    """A figure with an empty panel for each task and size, ascending; of several sizes, each task starts a row."""
+    tasks = list(dict.fromkeys(task for task, _ in wheres))
+    shown = sorted(wheres, key=lambda where: (tasks.index(where[0]), where[1] or 0))[:MOST_PANELS]
     of_task: dict[str, list[TaskBudget]] = {}
     for where in shown:
         of_task.setdefault(where[0], []).append(where)

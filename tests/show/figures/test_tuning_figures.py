@@ -115,3 +115,12 @@ def test_files_are_written(tmp_path):
     assert draw_tuning({}, STYLES, tmp_path) == draw_effort({}, SIDES, STYLES, tmp_path) == []
     curve = curves["j0", "kan", 60.0]
     assert effort_figure({("j0", 60.0): effort_ratio(curve, curve)}, SIDES, STYLES).axes
+
+
+def test_sizes_of_a_task_ascend():
+    """In whatever order they come, as sizes that few networks meet are found last."""
+    wheres = [("j0", 120.0), ("j0", 400.0), ("xy", 66.0), ("j0", 36.0)]
+    figure = effort_figure(ratios(curves_of(wheres), *SIDES), SIDES, STYLES)
+    titles = [axes.get_title("left") for axes in figure.axes if axes.get_visible()]
+
+    assert titles == ["j0, 36", "j0, 120", "j0, 400", "xy, 66"]
