@@ -21,7 +21,6 @@ from harness.measure.calibration import (
     calibrate,
     kind_of,
     knot_moves,
-    read_calibration,
     shape_of,
     write_calibration,
 )
@@ -500,21 +499,3 @@ def test_bench_refuses_what_does_not_go_together(options, tmp_path, monkeypatch)
 
     assert refused.exit_code == 2
     assert "leave" in refused.output
-
-
-@pytest.mark.slow
-def test_the_networks_of_a_frozen_plan_can_be_timed(tmp_path, monkeypatch):
-    """`harness bench FOLDER` times those of the plan in a results folder, whatever its file says now."""
-    monkeypatch.chdir(tmp_path)
-    file = Path("tiny.yaml")
-    file.write_text(TEXT + "engine: torch\n", encoding="utf-8")
-    assert CliRunner().invoke(main, ["plan", "tiny.yaml"]).exit_code == 0
-    file.unlink()
-
-    timed = CliRunner().invoke(main, ["bench", "results/tiny"], catch_exceptions=False)
-
-    assert timed.exit_code == 0, timed.output
-    calibration = read_calibration(Path("results"), "torch", provenance.processor(), "float64")
-    assert calibration is not None
-    assert len(calibration.solo) > 0
-    assert "shapes timed alone" in timed.output

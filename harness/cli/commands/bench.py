@@ -13,12 +13,12 @@ from harness.cli.stages import plan_of
 from harness.measure.calibration import Calibration, EngineKind, calibrate, kind_of, missing, write_calibration
 from harness.show.console import console, counted_progress
 from harness.show.costs import calibration_sentence
-from harness.spec import Manifest, manifest_path, read_manifest
+from harness.spec import Manifest
 from harness.spec.run import Dtype, Engine
 
 
 @click.command(epilog=f"Example: harness bench {EXAMPLE}")
-@click.argument("file", type=click.Path(path_type=Path), metavar="[FILE|FOLDER]", required=False)
+@click.argument("file", type=click.Path(path_type=Path), metavar="[FILE]", required=False)
 @results_option
 @scale_option
 @click.option(
@@ -34,7 +34,7 @@ def bench(file: Path | None, results: Path, scale: str, engine: Engine | None, d
 
     Without FILE, this times standard networks, half a minute an engine. With FILE, it also times every network of its
     plan alone, a fraction of a second each. Then the plan's seconds are predicted well, and its runs can be compared
-    per second (the axis `seconds`). With the results FOLDER of a searched experiment it times the winners only.
+    per second (the axis `seconds`).
     """
     if file:
         for name, given in (("engine", engine), ("dtype", dtype)):
@@ -42,9 +42,7 @@ def bench(file: Path | None, results: Path, scale: str, engine: Engine | None, d
                 raise HarnessError(f"--{name} {given}: {file} says its {name} itself; leave one of them out")
     elif scale != FULL:
         raise HarnessError(f"--scale {scale}: of which file? Give it, or leave the scale out")
-    manifest = None
-    if file:
-        manifest = read_manifest(file) if manifest_path(file).exists() else plan_of(file, scale)
+    manifest = plan_of(file, scale) if file else None
     kinds = _kinds(manifest) if manifest else [_kind(engine, dtype or "float64")]
     check_writable(results / "calibrations")
     try:
