@@ -133,12 +133,13 @@ def test_a_damaged_file_is_rebuilt_and_loses_nothing(tmp_path, damage):
 
 
 def test_a_file_from_elsewhere_makes_no_other_values(tmp_path):
-    """However well it is sealed: a type of another room is refused by its name, and nothing of it is called."""
+    """However well it is sealed: nothing of another room is called, and the right value takes the place of that."""
     made = tmp_path / "made"
     call = (fit.fit_law, SIZES, LOSSES, "pure", 0.95)
-    for name in ("pathlib.Path", "harness.base.files.whole_file", "harness.fit.laws.pure_law"):
-        value = json.dumps(["type", name, [str(made)]]).encode()
-        module._write({module._key(call[0], call[1:]): value}, tmp_path / KEPT_FILE)
-        with pytest.raises((TypeError, AttributeError), match=name.rpartition(".")[2]):
-            computed(tmp_path, call)
+    names = ("pathlib.Path", "harness.base.files.whole_file", "harness.fit.laws.pure_law", "harness.fit.laws.Law")
+    values = [json.dumps(["type", name, [str(made)]]) for name in (*names, "harness.fit.no_room.Law", "harness.fit.")]
+    for value in (*values, '["law", "no law"]', '["array", "<f8", [3], "AAA="]', "{"):
+        module._write({module._key(call[0], call[1:]): value.encode()}, tmp_path / KEPT_FILE)
+        assert computed(tmp_path, call) == [bits(fit.fit_law(SIZES, LOSSES, "pure", 0.95))], value
+        assert absent(tmp_path, call) == 0
     assert not made.exists()
