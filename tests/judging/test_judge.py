@@ -74,6 +74,7 @@ def test_seconds_that_nobody_measured_are_no_convention():
     alone = judge(made_rule(**LOSS, axis="seconds"), made_runs(table))
 
     assert (verdict.conclusion, verdict.stable, verdict.unmeasured) == ("supported", False, ("seconds",))
+    assert verdict_words(to_json(verdict)) == "supported (holds under 3 of 4 conventions; seconds not measured)"
     assert "seconds: not measured" in number_lines(to_json(verdict))
     assert same.conclusion == "inconclusive"
     assert (alone.conclusion, alone.counts) == ("inconclusive", ())

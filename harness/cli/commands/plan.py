@@ -14,7 +14,7 @@ from harness.cli.stages import plan_of
 from harness.measure.cost import pack_predictions
 from harness.planning.warnings import warnings_line
 from harness.show.console import console, print_table
-from harness.show.costs import recipe_note
+from harness.show.costs import recipe_note, trials_note
 from harness.show.tables.plans import packs_table, plan_table
 from harness.spec import freeze
 
@@ -47,7 +47,7 @@ def plan(file: Path, results: Path, scale: str, replan: bool, packs: bool, as_js
         console.print(
             "where an arm cannot meet a budget, its curve is read between its two nearest sizes", soft_wrap=True
         )
-    if note := recipe_note(manifest):
+    for note in filter(None, (recipe_note(manifest), trials_note(manifest))):
         console.print(note, markup=False, soft_wrap=True)
     console.print(cost_sentence(manifest, results), soft_wrap=True)
     if manifest.looks:

@@ -8,6 +8,7 @@ import click
 from harness.cli.options import EXAMPLE, file_argument, json_option, scale_option
 from harness.cli.stages import plan_of
 from harness.planning.warnings import warnings_of
+from harness.show.costs import trials_note
 
 FEW_CELLS = 3  # that are shown
 
@@ -37,5 +38,7 @@ def validate(file: Path, scale: str, as_json: bool) -> None:
         click.echo(f"  infeasible: {reason}")
     if len(reasons) > FEW_CELLS:
         click.echo("  `harness plan` shows them all")
+    if note := trials_note(manifest):
+        click.echo(note)
     for warning in warnings:
         click.echo(f"warning: {warning.sentence}")
