@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from harness.base.errors import HarnessError, UserCodeError
+from harness.base.user_code import without_main
 from harness.spec import RunSpec
 from harness.spec.run import Device
 
@@ -178,7 +179,7 @@ def stop(slots: list[Slot]) -> list[list[Any]]:
 def _started(target: Any, *arguments: Any) -> Slot:
     ours, theirs = SPAWN.Pipe()
     process = SPAWN.Process(target=target, args=(theirs, *arguments))
-    with _signals_later():  # a process is deaf before its first line
+    with _signals_later(), without_main():  # a process is deaf before its first line
         process.start()
     theirs.close()
     return Slot(process, ours)
