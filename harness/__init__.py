@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from harness import nn
     from harness.base.errors import HarnessError
     from harness.python import compare, plan, read, run, runs, verdicts
 
@@ -14,10 +15,12 @@ _LATER = {
     "HarnessError": "harness.base.errors",
     **dict.fromkeys(("compare", "plan", "read", "run", "runs", "verdicts"), "harness.python"),
 }
-__all__ = ["HarnessError", "__version__", "compare", "plan", "read", "run", "runs", "verdicts"]
+__all__ = ["HarnessError", "__version__", "compare", "nn", "plan", "read", "run", "runs", "verdicts"]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "nn":
+        return import_module("harness.nn")
     if name not in _LATER:
         raise AttributeError(f"module 'harness' has no attribute {name!r}")
     found = getattr(import_module(_LATER[name]), name)
