@@ -8,14 +8,14 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from harness import nn
     from harness.base.errors import HarnessError
-    from harness.python import compare, plan, read, run, runs, verdicts
+    from harness.python import compare, load_network, plan, read, run, runs, verdicts
 
 # What is imported when it is first used, and from where: `import harness` takes no time, and never needs torch.
 _LATER = {
     "HarnessError": "harness.base.errors",
-    **dict.fromkeys(("compare", "plan", "read", "run", "runs", "verdicts"), "harness.python"),
+    **dict.fromkeys(("compare", "load_network", "plan", "read", "run", "runs", "verdicts"), "harness.python"),
 }
-__all__ = ["HarnessError", "__version__", "compare", "nn", "plan", "read", "run", "runs", "verdicts"]
+__all__ = ["HarnessError", "__version__", "compare", "load_network", "nn", "plan", "read", "run", "runs", "verdicts"]
 
 
 def __getattr__(name: str) -> Any:

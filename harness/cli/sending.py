@@ -249,6 +249,7 @@ def _submissions(manifest: Manifest, folder: Path, where: Destination, offer: Of
             snapshot=snapshot.hash,
             roots=tuple(str(root) for root in snapshot.roots),
             results=str(folder.resolve().parent),
+            keeps_networks=manifest.experiment.keep == "networks",
             jobs=sent_jobs(jobs),
         )
         for jobs in offer.arrays

@@ -14,6 +14,7 @@ from harness.dispatch.mirror import Mirror, mirroring
 from harness.dispatch.slots import Done, Evaluated, Failure, PackedRuns
 from harness.planning.warnings import warnings_line
 from harness.record import Record, missing, read_records
+from harness.record.networks import FOLDER as NETWORKS
 from harness.show.console import console, pack_progress
 from harness.show.words import loss_words
 from harness.spec import Cell, Manifest, RunSpec, run_id, stages
@@ -108,6 +109,7 @@ def _train(
                 checkpoints=folder.parent / "checkpoints",
                 compiled=progress.compiled,
                 idle=idle,
+                networks=folder.parent / NETWORKS if manifest.experiment.keep else None,
             )
         ) as events,
     ):

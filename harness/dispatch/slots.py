@@ -101,6 +101,7 @@ class TrainingOrder(NamedTuple):
     device: Device
     attempt: str | None
     checkpoint_seconds: float
+    networks: Path | None = None  # where trained networks are kept, if they are
 
 
 # ------------------------------------------------------------------------------------------------------- this process
@@ -289,7 +290,8 @@ def _train(runs: PackedRuns, order: TrainingOrder, pipe: Any, parent: int) -> Do
         checkpoint_seconds=order.checkpoint_seconds,
     )
     try:
-        records = train_pack(runs, order.records, order.device, supervisor, order.checkpoints, order.attempt)
+        folders = order.checkpoints, order.attempt, order.networks
+        records = train_pack(runs, order.records, order.device, supervisor, *folders)
     except PackStopped:
         return None
     except HarnessError as error:

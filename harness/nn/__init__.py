@@ -5,6 +5,7 @@ They are evaluated by the same code as in an experiment (`harness.families`), an
 
 from harness.nn.classes import KAN, MLP, RBFKAN, ChebyshevKAN, FourierKAN, RationalKAN, SplineMLP
 from harness.nn.network import NetworkModule, SplinedModule
+from harness.nn.trained import TrainedNetwork
 
 __all__ = [
     "KAN",
@@ -16,4 +17,5 @@ __all__ = [
     "RationalKAN",
     "SplineMLP",
     "SplinedModule",
+    "TrainedNetwork",
 ]

@@ -5,6 +5,7 @@
 
 from harness.python.compared import Comparison, compare
 from harness.python.judged import Verdicts, verdicts
+from harness.python.networks import load_network
 from harness.python.planned import Plan, plan
 from harness.python.shown import Shown
 from harness.python.study import Study, read
@@ -19,6 +20,7 @@ __all__ = [
     "Study",
     "Verdicts",
     "compare",
+    "load_network",
     "plan",
     "read",
     "run",

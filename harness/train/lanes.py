@@ -15,6 +15,7 @@ from pydantic import ConfigDict, PlainValidator, TypeAdapter, ValidationInfo
 from torch import Tensor
 
 from harness.optimisers import LaneState
+from harness.record.networks import KeptNetwork
 from harness.spec import Network
 
 
@@ -44,6 +45,11 @@ class Trained:
     network: Network
     position_P: Tensor
     knots: tuple[Tensor, ...]
+
+    @property
+    def as_arrays(self) -> KeptNetwork:
+        """What is kept of it."""
+        return KeptNetwork(self.position_P.numpy(force=True), tuple(one.numpy(force=True) for one in self.knots))
 
 
 def alike(template: Any, state: Any) -> bool:
