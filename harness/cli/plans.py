@@ -25,7 +25,10 @@ from harness.spec import (
 )
 
 # Folders beside those of the experiments: the records, and what the project keeps.
-RESERVED = ("runs", "checkpoints", "snapshots", "calibrations", "reference", "benchmarks", "fits", "replay", "verdicts")
+RESERVED = (
+    *("runs", "data", "checkpoints", "snapshots", "calibrations"),
+    *("reference", "benchmarks", "fits", "replay", "verdicts"),
+)
 
 
 def folder_of(file: Path, results: Path, scale: str = FULL, narrow: Narrow | None = None) -> Path:
