@@ -14,10 +14,10 @@ def enumerated(validation, test, k):
     validation = np.nan_to_num(np.asarray(validation, float), nan=np.inf, posinf=np.inf)
     sums = weight = total = 0.0
     for left_out in range(seeds):
-        medians = np.median(np.log(np.delete(validation, left_out, axis=1)), axis=1)
+        means = np.sort(np.delete(validation, left_out, axis=1), axis=1).mean(axis=1)
         for drawn in itertools.combinations(range(trials), k):
-            least = min(medians[list(drawn)])
-            picked = [trial for trial in drawn if medians[trial] == least]
+            least = min(means[list(drawn)])
+            picked = [trial for trial in drawn if means[trial] == least]
             for trial in picked:
                 total += 1 / len(picked)
                 if np.isfinite(least) and np.isfinite(test[trial, left_out]):

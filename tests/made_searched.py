@@ -88,8 +88,7 @@ def made_records(manifest: Manifest, seed: int = 0, failing: float = 0.0) -> dic
     return {identity: made_record(run, identity, rng, failing) for identity, run in runs.items()}
 
 
-def ln_median(losses) -> float:
-    """What trials are chosen by, written anew: the median of ln validation losses, infinite where one of two failed."""
-    logs = sorted(math.log(loss) if loss is not None and math.isfinite(loss) else math.inf for loss in losses)
-    middle = len(logs) // 2
-    return logs[middle] if len(logs) % 2 else (logs[middle - 1] + logs[middle]) / 2
+def ln_mean(losses) -> float:
+    """What trials are chosen by, written anew: ln of the mean validation loss, infinite where a seed failed."""
+    known = [math.inf if loss is None or math.isnan(loss) else loss for loss in losses]
+    return math.log(sum(known) / len(known))

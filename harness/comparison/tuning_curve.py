@@ -68,7 +68,7 @@ def tuning_curve(
     `validation` and `test` are losses [trials, seeds]; `seeds` names the columns. A run that failed is inf or nan, and
     so are all runs of a trial with no network. Such trials are drawn like others. A trial is picked by `choose`'s
     rule, but trials that tie share the pick, so that their order does not matter. A pick fails where each of the k
-    trials has an infinite median on the seeds that pick, or where the picked one failed on the seed that is read.
+    trials failed on one of the seeds that pick, or where the picked one failed on the seed that is read.
 
     The band holds what other seeds would change, not what other trials would. It is Student's t with the jackknife's
     error: the whole curve again without each seed in turn.

@@ -26,7 +26,7 @@ from harness.judging.looks import (
 from harness.judging.power import EVERY, outlook, power_line
 from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
-from harness.judging.robust import Under, by_way, concluded, far_worse, robust_words
+from harness.judging.robust import Outcomes, Under, by_way, concluded, far_worse, robust_words, turned_units
 from harness.judging.runs import ExperimentRuns, runs_of
 from harness.judging.words import condition_words, found_words, matters_words, rule_words
 from harness.spec import Condition, Decide, Manifest, all_axes, side_label, stable_axes, units
@@ -53,6 +53,7 @@ class Verdict:
     `stable`: supported or refuted under at least `stable_axes` (of counts: two), all of them measured; no number is
     refused, and the estimates of a condition on a task lie on one side under all. `unmeasured` have no numbers.
     `under` has the rule judged under other ways of searching (`robust_to`), `declared` is what it is without those.
+    `outcomes` has what was found of each unit under each convention.
     `looked` is of experiments with looks, which share the error that `level` leaves. `power` says what an inconclusive
     rule would need (`harness.judging.power`).
     """
@@ -67,6 +68,7 @@ class Verdict:
     stable: bool
     unmeasured: tuple[str, ...]
     declared: Conclusion
+    outcomes: Outcomes
     under: tuple[Under, ...] = ()
     looked: Looked | None = None
     power: str | None = None
@@ -143,8 +145,10 @@ def _with_others(verdict: Verdict, runs: ExperimentRuns, others: Mapping[str, Ve
     under = []
     for way, judged in others.items():
         worse = far_worse(runs.table, way, sides, runs.matched)
-        under.append(Under(way, judged.numbers, judged.counts, judged.conclusion, worse))
-    return replace(verdict, under=tuple(under), conclusion=concluded(verdict.declared, verdict.counts, under))
+        turned = () if worse else turned_units(verdict.outcomes, judged.outcomes)
+        under.append(Under(way, judged.numbers, judged.counts, judged.conclusion, worse, turned))
+    heard = concluded(verdict.declared, verdict.outcomes, verdict.rule.at_least, under)
+    return replace(verdict, under=tuple(under), conclusion=heard)
 
 
 def judge(rule: Decide, runs: ExperimentRuns) -> Verdict:
@@ -198,8 +202,9 @@ def _asked(rule: Decide, runs: ExperimentRuns) -> Asked:
 
 def _verdict(asked: Asked, found: Sequence[Number]) -> Verdict:
     rule, measured = asked.rule, asked.measured
-    told = {convention: list(outcomes.values()) for convention, outcomes in _unit_outcomes(asked, found).items()}
-    counts = [count_outcomes(convention, outcomes, rule.at_least) for convention, outcomes in told.items()]
+    outcomes = _unit_outcomes(asked, found)
+    told = {convention: list(of_units.values()) for convention, of_units in outcomes.items()}
+    counts = [count_outcomes(convention, of_units, rule.at_least) for convention, of_units in told.items()]
     declared: Conclusion = conclusion(counts) if counts else "inconclusive"
     power = None
     if declared == "inconclusive":
@@ -215,6 +220,7 @@ def _verdict(asked: Asked, found: Sequence[Number]) -> Verdict:
         declared in ("supported", "refuted") and _stable(rule, found, measured),
         tuple(axis for axis in rule.conventions if axis not in measured),
         declared,
+        outcomes,
         power=power,
     )
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from harness.comparison import Count
-from harness.comparison.verdict import Conclusion
+from harness.comparison import Count, count_outcomes
+from harness.comparison.verdict import Conclusion, Ruling
 from harness.judging.found import Number
 from harness.judging.scaling import chosen_runs
 from harness.judging.words import STABLE
+
+Outcomes = Mapping[str, Mapping[str, Ruling]]  # of every unit, by convention
 
 OPPOSITE = {"supported": "refuted", "refuted": "supported"}
 FAR_WORSE = 10.0  # how much larger a loss is than by the search as declared, where a way of searching turns nothing
@@ -21,13 +24,18 @@ FAR_WORSE = 10.0  # how much larger a loss is than by the search as declared, wh
 
 @dataclass(frozen=True)
 class Under:
-    """A rule judged under another way of searching. Where both sides are far worse by it, it turns nothing."""
+    """A rule judged under another way of searching.
+
+    `turned` has the (convention, unit) of which it finds the opposite of what the search as declared found. Where both
+    sides are far worse by it, it turns nothing.
+    """
 
     name: str
     numbers: tuple[Number, ...]
     counts: tuple[Count, ...]
     conclusion: Conclusion
     far_worse: bool
+    turned: tuple[tuple[str, str], ...]
 
 
 def by_way(table: pd.DataFrame, way: str) -> pd.DataFrame:
@@ -51,16 +59,29 @@ def _largest(table: pd.DataFrame, sides: tuple[str, str], axis: str) -> pd.Serie
     return losses.groupby([rows["task"], rows["series"]]).median()
 
 
-def concluded(declared: Conclusion, counts: Sequence[Count], others: Sequence[Under]) -> Conclusion:
-    """The conclusion once other ways of searching are heard: one may find the opposite under the same count."""
+def turned_units(declared: Outcomes, other: Outcomes) -> tuple[tuple[str, str], ...]:
+    """The (convention, unit) that one search supports and the other refutes."""
+    found = []
+    for convention, outcomes in declared.items():
+        others = other.get(convention, {})
+        decided = [unit for unit in outcomes if outcomes[unit] in OPPOSITE]
+        found += [(convention, unit) for unit in decided if others.get(unit) == OPPOSITE[outcomes[unit]]]
+    return tuple(found)
+
+
+def concluded(declared: Conclusion, outcomes: Outcomes, at_least: int, others: Sequence[Under]) -> Conclusion:
+    """The conclusion once other ways of searching are heard.
+
+    A unit that one of them turns is open. Where the rest is too little for what a convention found, that hangs on the
+    training.
+    """
     if declared == "convention-dependent":
         return declared
-    found = {count.convention: count.outcome for count in counts}
-    for one in others:
-        opposed = [
-            count for count in one.counts if count.outcome == OPPOSITE.get(found.get(count.convention, "inconclusive"))
-        ]
-        if opposed and not one.far_worse:
+    turned = set(itertools.chain.from_iterable(one.turned for one in others))
+    for convention, told in outcomes.items():
+        found = count_outcomes(convention, list(told.values()), at_least).outcome
+        firm: list[Ruling] = ["inconclusive" if (convention, unit) in turned else told[unit] for unit in told]
+        if found in OPPOSITE and count_outcomes(convention, firm, at_least).outcome != found:
             return "training-dependent"
     return declared
 
@@ -68,11 +89,11 @@ def concluded(declared: Conclusion, counts: Sequence[Count], others: Sequence[Un
 def robust_words(verdict: dict[str, Any]) -> str:
     """`stable`, or why a verdict (`judge.to_json`) is not, under other counts and other ways of searching."""
     others = [one for one in verdict.get("under", ()) if not one["far_worse"]]
-    if verdict["verdict"] in ("training-dependent", "convention-dependent"):
-        found = {count["convention"]: count["outcome"] for count in verdict["counts"]}
-        turned = [words for one in others if (words := _opposed(one, found))]
-        declared = [f"{verdict['declared']} as declared"] if verdict["verdict"] == "training-dependent" else []
-        return "; ".join([*declared, *turned])
+    turned = [words for one in others if (words := _turned_words(one))]
+    if verdict["verdict"] == "training-dependent":
+        return "; ".join([f"{verdict['declared']} as declared", *turned])
+    if turned:
+        return "; ".join(turned)
     if verdict["verdict"] not in ("supported", "refuted"):
         return ""
     if not others:
@@ -82,10 +103,12 @@ def robust_words(verdict: dict[str, Any]) -> str:
     return "stable" if verdict["stable"] else ""
 
 
-def _opposed(one: dict[str, Any], found: dict[str, str]) -> str:
-    """`refuted under scramble 1 (params.trainable)`, where the search as declared supports it; or nothing."""
-    against: dict[str, list[str]] = {}
-    for count in one["counts"]:
-        if count["outcome"] == OPPOSITE.get(found.get(count["convention"], "inconclusive")):
-            against.setdefault(count["outcome"], []).append(count["convention"])
-    return "; ".join(f"{outcome} under {one['name']} ({', '.join(names)})" for outcome, names in against.items())
+def _turned_words(one: dict[str, Any]) -> str:
+    """`scramble 1 turns j0, xy (params.trainable)`, or nothing."""
+    units: dict[str, list[str]] = {}
+    for convention, unit in one.get("turned", ()):
+        units.setdefault(convention, []).append(unit)
+    conventions: dict[str, list[str]] = {}
+    for convention, names in units.items():
+        conventions.setdefault(", ".join(names), []).append(convention)
+    return "; ".join(f"{one['name']} turns {names} ({', '.join(of)})" for names, of in conventions.items())

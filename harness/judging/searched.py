@@ -114,11 +114,12 @@ def confirmed_values(table: pd.DataFrame, axis: str, level: float = 0.95) -> pd.
 def winners_table(manifest: Manifest, table: pd.DataFrame) -> pd.DataFrame:
     """A row a winner: what it won and with what, its losses on the search's seeds, and what fresh seeds confirm.
 
-    `flattered` is the confirmed test loss over that of the search's seeds: above 1, choosing made it look better than
-    it is. No test loss was recorded at a stop, so there is none for winners that stop early.
+    Losses are means over seeds. `flattered` is the confirmed test loss over that of the search's seeds: above 1,
+    choosing made it look better than it is. No test loss was recorded at a stop, so there is none for winners that
+    stop early.
     """
     done = table[table["status"] == "done"]
-    confirmed = np.exp(np.log(done["test_loss"]).groupby(done["cell"]).median())
+    confirmed = done["test_loss"].groupby(done["cell"]).mean()
     recipes = {planned.cell: planned.run.recipe for planned in manifest.runs}
     rows = [_winner_row(cell, recipes[cell.index], confirmed.get(cell.index)) for cell in manifest.cells if cell.won]
     return pd.DataFrame(rows)

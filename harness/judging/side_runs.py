@@ -48,7 +48,7 @@ class Budget(NamedTuple):
 def side_runs(table: pd.DataFrame, task: str, names: Sequence[str], label: str) -> SideRuns:
     """The chosen runs of the arms or series `names` on a task, as one series called `label`.
 
-    Of several series each seed reads, at each budget, the one with the least median ln validation loss over all other
+    Of several series each seed reads, at each budget, the one with the least mean validation loss over all other
     seeds. Where winners of a search are confirmed, other seeds have chosen already, and nothing is chosen here.
     A HarnessError where there are no runs, series have no budgets in common, or there is one seed and so no other.
     """

@@ -183,7 +183,7 @@ def _of_cell(
     records = [record for record, of_record in zip(records, runs, strict=True) if of_record.recipe == run.recipe]
     losses = [record.metrics.losses if record.metrics else None for record in records]
     validation = tuple(one.validation if one else math.inf for one in losses)
-    test_loss = _median([one.test if one else math.inf for one in losses])
+    test_loss = _mean([one.test if one else math.inf for one in losses])
     costs = {axis: float(np.median([record.counts[axis] for record in records])) for axis in axes if axis != "seconds"}
     if seconds is not None:
         costs["seconds"] = seconds
@@ -198,8 +198,8 @@ def _of_cell(
     return contenders
 
 
-def _median(losses: Sequence[float]) -> float:
-    """In the logarithm, as trials are chosen; infinite where half of the seeds failed."""
+def _mean(losses: Sequence[float]) -> float:
+    """As trials are chosen; infinite where a seed failed."""
     return float(np.exp(scores([losses])[0]))
 
 
@@ -273,7 +273,7 @@ def _winner(index: int, experiment: Experiment, competition: Competition) -> tup
         stop=best.stop,
         trials=trials,
         flops_search=flops_search,
-        validation_loss=_median(best.validation),
+        validation_loss=_mean(best.validation),
         test_loss=best.test_loss if math.isfinite(best.test_loss) else None,
     )
     solved = {"achieved": achieved, "residual": achieved / budget - 1, "counts": counts}

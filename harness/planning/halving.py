@@ -1,8 +1,8 @@
 """Successive halving: all trials of a search train for a part of the effort, and the best of each arm go on.
 
 A rung is a plan of its own. Its runs are the first evaluations of the full trainings, trained from the start, so that
-each is a run like any other; those of the last rung are the full trainings. A rung keeps the trials of the least median
-ln validation loss: the same share of every arm, task and size, and for every way of searching its own. One trial in
+each is a run like any other; those of the last rung are the full trainings. A rung keeps the trials of the least mean
+validation loss: the same share of every arm, task and size, and for every way of searching its own. One trial in
 CHECKED_IN goes on whatever its rank, which shows how often halving drops what a full search would have chosen.
 """
 
@@ -86,7 +86,7 @@ def overlooked(rungs: Sequence[Manifest], records: Mapping[str, Record]) -> pd.D
     """By arm, how often a trial that halving dropped, and that was trained to its end as a check, beat all it kept.
 
     `sizes` counts sizes on all tasks, `dropped` and `checked` the trials there, `overlooked` the sizes at which one of
-    the checked had a lower median validation loss than the best that was kept. The others of the dropped are unknown.
+    the checked had a lower mean validation loss than the best that was kept. The others of the dropped are unknown.
     """
     import pandas as pd  # takes half a second, which plans need not wait for
 
@@ -108,7 +108,7 @@ def overlooked(rungs: Sequence[Manifest], records: Mapping[str, Record]) -> pd.D
 
 
 def _scores(whole: Manifest, records: Mapping[str, Record]) -> RungScores:
-    """The median ln validation loss by cell and rung; infinite where half of the seeds failed or none were trained."""
+    """ln of the mean validation loss by cell and rung; infinite where a seed failed or none were trained."""
     losses: dict[tuple[int, int], list[float]] = defaultdict(list)
     for planned in whole.runs:
         metrics = records[planned.run_id].metrics

@@ -182,14 +182,14 @@ def _frontiers(table: pd.DataFrame, cells: dict[int, Cell]) -> list[pd.DataFrame
     found = []
     for (_, name, _), group in table.groupby([table["task"], frontier, table["asked"]], sort=False):
         validation = group.loc[group["chosen"], ["cell", "val_loss"]].fillna({"val_loss": math.inf})
-        best = validation.groupby("cell")["val_loss"].median().idxmin()
+        best = validation.groupby("cell")["val_loss"].mean().idxmin()
         found.append(group[group["cell"] == best].assign(series=str(name), of_budget=False))
     return found
 
 
 def _chosen(table: pd.DataFrame) -> pd.Series:
-    """Per cell, the trial with the lowest median validation loss over seeds; a diverged run counts as infinite."""
+    """Per cell, the trial with the lowest mean validation loss over seeds; a diverged run counts as infinite."""
     validation = table["val_loss"].fillna(math.inf)
-    medians = validation.groupby([table["cell"], table["trial"]]).median()
-    best = medians.groupby("cell").idxmin().map(lambda key: key[1])
+    means = validation.groupby([table["cell"], table["trial"]]).mean()
+    best = means.groupby("cell").idxmin().map(lambda key: key[1])
     return table["trial"] == table["cell"].map(best)

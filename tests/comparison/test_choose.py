@@ -15,20 +15,20 @@ REPETITIONS = 200
 SEARCH_SEEDS, FRESH_SEEDS = 5, 8
 
 
-def test_the_least_median_wins_and_failed_runs_are_infinite():
-    """Not the least mean; of two seeds the geometric mean; a minority of failed seeds is outlived; ties by number."""
+def test_the_least_mean_wins_and_failed_runs_are_infinite():
+    """A trial that fails on one seed of three loses, however good its median and its geometric mean; ties by number."""
     inf, nan = np.inf, np.nan
     for validation, winner in (
-        ([[1, 2, 3], [0.1, 2.5, 2.5]], 0),
-        ([[0.3, 0.3], [1e-4, 1]], 1),
-        ([[1, inf, nan], [2, 2, 2], [1, 1, inf]], 2),
+        ([[1, 2, 3], [0.1, 2.4, 2.4]], 1),
+        ([[0.3, 0.3, 0.3], [1e-8, 1e-8, 1]], 0),
+        ([[1, inf, nan], [2, 2, 2], [1, 1, inf]], 1),
         ([[nan, 1], [2, 2]], 1),
         ([[3, 3, 3], [2, 2, 2], [2, 2, 2]], 1),
         ([[5]], 0),
         ([[1, 1], [0, 0]], 1),  # a cross-entropy that was rounded to 0 is the best there is
     ):
         assert choose(validation) == winner
-    assert scores([[1, inf, nan], [1, 1, inf]]).tolist() == [inf, 0]
+    assert scores([[1, 1, inf], [1, 1, 1], [1, 2, 3]]) == pytest.approx([inf, 0, np.log(2)])
     with pytest.raises(HarnessError, match="none of the 2 trials can win"):
         choose([[inf, 1], [nan, nan]])
     with pytest.raises(HarnessError, match="validation of trial 1 is -1 in column 0"):
@@ -37,7 +37,7 @@ def test_the_least_median_wins_and_failed_runs_are_infinite():
 
 def test_for_each_seed_all_others_choose():
     """As `choose` does without that seed; of one candidate nothing is chosen, and where all fail it is the first."""
-    losses = np.random.default_rng(0).lognormal(size=(6, 5))
+    losses = np.random.default_rng(1).lognormal(size=(6, 5))
     without = [choose(np.delete(losses, seed, axis=1)) for seed in range(5)]
     assert len(set(without)) > 1
     assert choose_on_others(losses).tolist() == without

@@ -81,9 +81,9 @@ def test_a_way_that_finds_the_opposite_turns_it():
     """Under one convention is enough; the verdict names the way and the convention."""
     turned = judged(BETTER, {"scramble 1": BETTER, "recipe lm alone": WORSE})
     assert (turned.conclusion, turned.declared) == ("training-dependent", "supported")
-    against = "refuted under recipe lm alone (params.trainable, flops_train.shared_dense"
+    against = "recipe lm alone turns t (params.trainable, flops_train.shared_dense"
     assert words(turned).startswith(f"supported as declared; {against}")
-    assert "training-dependent, supported as declared; refuted under recipe lm alone (" in sentence(turned)
+    assert "training-dependent, supported as declared; recipe lm alone turns t (" in sentence(turned)
     # Ten times as costly a parameter: ahead at equal parameters, behind at equal FLOPs.
     at_parameters = {"kan": power(1, 1.0), "mlp": power(4, 1.0)}
     for declared, against in ((WORSE, "params.trainable"), (BETTER, "flops_train.shared_dense")):
@@ -100,7 +100,32 @@ def test_what_is_undecided_under_a_count_is_not_turned_there():
 
     by_count = judged({"kan": power(1, 1), "mlp": power(4, 1)}, {"scramble 1": WORSE, "2 trials": BETTER})
     assert by_count.conclusion == "convention-dependent"
-    assert words(by_count).startswith("refuted under scramble 1 (params.trainable, flops_train.local_min); supported")
+    at_equal_size = "params.trainable, flops_train.local_min"
+    assert words(by_count).startswith(f"scramble 1 turns t ({at_equal_size}); 2 trials turns t (")
+
+
+def test_a_task_that_turns_is_open():
+    """The rule stands if it holds on enough other tasks, hangs on training if not, and names the task in any case."""
+
+    def of_tasks(on_c: dict, at_least: int) -> Verdict:
+        tables = [
+            searched(declared, {"scramble 1": other}).assign(task=task)
+            for task, declared, other in (("a", BETTER, WORSE), ("b", BETTER, BETTER), ("c", on_c, BETTER))
+        ]
+        table = pd.concat(tables, ignore_index=True)
+        runs, others = made_runs(table), made_runs(by_way(table, "scramble 1"))
+        rule = made_rule(**LOSS, at_least=at_least)
+        return _with_others(judge(rule, runs), runs, {"scramble 1": judge(rule, others)})
+
+    for on_c, at_least, declared, concluded in (
+        (BETTER, 2, "supported", "supported"),
+        (UNSURE, 2, "supported", "training-dependent"),
+        (UNSURE, 3, "inconclusive", "inconclusive"),
+    ):
+        verdict = of_tasks(on_c, at_least)
+        assert (verdict.declared, verdict.conclusion) == (declared, concluded)
+        assert [one.conclusion for one in verdict.under] == ["refuted" if at_least == 3 else "supported"]
+        assert "scramble 1 turns a (params.trainable, flops_train.shared_dense" in words(verdict)
 
 
 def test_a_way_by_which_both_sides_are_far_worse_turns_nothing():

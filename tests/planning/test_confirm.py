@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_searched import TEXT, changed, ln_median, made_records, planned
+from made_searched import TEXT, changed, ln_mean, made_records, planned
 
 from harness.base.errors import HarnessError
 from harness.cli import stages
@@ -62,7 +62,7 @@ def competing(search: Manifest, arm: str, way: str | None, trials: int = 4) -> l
 
 def at_size(records, runs: list[RunSpec]) -> tuple[float, int | None]:
     losses = [records[run_id(run)].metrics for run in runs]
-    return ln_median([one.losses.validation if one else None for one in losses]), None
+    return ln_mean([one.losses.validation if one else None for one in losses]), None
 
 
 def readings(records, runs: list[RunSpec]) -> list[tuple[float, int | None, dict[str, float]]]:
@@ -78,13 +78,13 @@ def readings(records, runs: list[RunSpec]) -> list[tuple[float, int | None, dict
             known = [point.validation_rmse for point in one.curve if point.evaluations <= stop]
             losses.append(None if one.diverged_at and one.diverged_at <= stop else known[-1])
         recipe = runs[0].recipe.model_copy(update={"max_evaluations": stop})
-        found.append((ln_median(losses), stop, planned_flops(runs[0].model_copy(update={"recipe": recipe}))))
+        found.append((ln_mean(losses), stop, planned_flops(runs[0].model_copy(update={"recipe": recipe}))))
     return found
 
 
 # ----------------------------------------------------------------------------------------------------- who wins
 def test_winners_are_those_that_enumeration_finds():
-    """By sizes the least median at each; by costs the least among all trials, sizes and stops that cost no more.
+    """By sizes the least mean at each; by costs the least among all trials, sizes and stops that cost no more.
 
     With early stopping stops compete for sizes too.
     """

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from made_searched import changed, ln_median, made_record, made_records, planned
+from made_searched import changed, ln_mean, made_record, made_records, planned
 
 from harness.base.errors import HarnessError
 from harness.cli import main
@@ -32,12 +32,12 @@ def halved(rungs: int = 2, factor: int = 4, trials: int = 16, robust: str = "") 
 
 
 def losses_of(records: dict[str, Record], rung: Manifest) -> dict[int, float]:
-    """By cell, the median ln validation loss of the runs of a rung."""
+    """By cell, ln of the mean validation loss of the runs of a rung."""
     found: dict[int, list] = {}
     for one in rung.runs:
         metrics = records[one.run_id].metrics
         found.setdefault(one.cell, []).append(metrics.losses.validation if metrics else None)
-    return {cell: ln_median(losses) for cell, losses in found.items()}
+    return {cell: ln_mean(losses) for cell, losses in found.items()}
 
 
 # -------------------------------------------------------------------------------------------------------------- rungs

@@ -350,7 +350,7 @@ def test_a_table_with_missing_runs_is_refused(manifest, tmp_path):
 
 
 def test_validation_chooses_the_trial_and_test_does_not(manifest, tmp_path):
-    """The trial with the lower median validation error wins for all seeds, whatever its test error."""
+    """The trial with the lower mean validation error wins for all seeds, whatever its test error."""
     for planned in manifest.runs:
         publish(made_record(planned, validation=0.1 + planned.trial, test=0.9 - 0.5 * planned.trial), tmp_path)
 
@@ -361,15 +361,15 @@ def test_validation_chooses_the_trial_and_test_does_not(manifest, tmp_path):
 
 
 def test_a_diverged_run_stays_and_counts_as_infinitely_bad(manifest, tmp_path):
-    """Two of three seeds diverged: their trial loses although the third seed is the best of all."""
+    """One of three seeds diverged: its trial loses although the other two are the best of all."""
     for planned in manifest.runs:
-        lost = planned.trial == 0 and planned.run.seed > 0
+        lost = planned.trial == 0 and planned.run.seed == 2
         publish(made_record(planned, validation=0.1 + planned.trial, status="diverged" if lost else "done"), tmp_path)
 
     table = load(manifest, tmp_path)
 
     assert set(table.loc[table["chosen"], "trial"]) == {1}
-    assert (table["status"] == "diverged").sum() == 4
+    assert (table["status"] == "diverged").sum() == 2
     assert np.isnan(table.loc[table["status"] == "diverged", "test_rmse"]).all()
 
 
