@@ -26,7 +26,7 @@ from harness.spec import (
 
 # Folders beside those of the experiments: the records, and what the project keeps.
 RESERVED = (
-    *("runs", "networks", "checkpoints", "snapshots", "calibrations"),
+    *("runs", "data", "networks", "checkpoints", "snapshots", "calibrations"),
     *("reference", "benchmarks", "fits", "replay", "verdicts"),
 )
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from harness.cli.costs import cost_sentence
 from harness.cli.looks import check_looks, look_lines, wanted_now
 from harness.cli.plans import planned_records, records_of, search_words
-from harness.cli.stages import freeze_stage
+from harness.cli.stages import data_lines, freeze_stage
 from harness.cli.sweeps import check_none_underway
 from harness.cli.training import train_missing
 from harness.dispatch.here import Worker, idle_workers
@@ -44,6 +44,8 @@ def run_stages(
             manifest, folder = freeze_stage(file, results, scale, replan)
             if missing(manifest, records_of(folder)):
                 check_none_underway(manifest, folder)
+                for line in data_lines(manifest):
+                    console.print(line, markup=False, soft_wrap=True)
                 most = ", if all seeds are asked for" if until_decided and manifest.looks else ""
                 console.print(f"{cost_sentence(manifest, results, workers)}{most}", soft_wrap=True)
                 if manifest.is_search:

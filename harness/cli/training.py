@@ -18,7 +18,7 @@ from harness.record.networks import FOLDER as NETWORKS
 from harness.show.console import console, pack_progress
 from harness.show.words import loss_words
 from harness.spec import Cell, Manifest, RunSpec, run_id, stages
-from harness.tasks import draw
+from harness.tasks import draw, fetch_data
 
 # The least test loss so far of each arm, by task.
 BestLosses = defaultdict[str, dict[str, float]]
@@ -51,6 +51,7 @@ def train_missing(
     check_writable(records)
     if line := warnings_line(manifest):
         console.print(line, soft_wrap=True)
+    fetch_data((run.task for run in itertools.chain.from_iterable(packs)), folder.parent / "data")
     for task, seed in {(run.task, run.seed) for run in itertools.chain.from_iterable(packs)}:
         draw(task, seed)  # a target that is not finite is named before anything trains
     try:

@@ -143,7 +143,9 @@ def named_code(runs: Iterable[RunSpec]) -> list[str]:
     found: set[str] = set()
     for run in runs:
         own = (getattr(run.network, "module", ""), run.network.family, run.recipe.optimizer.name)
-        found |= {run.task.target, *(name for name in own if ":" in name)}
+        found.update(name for name in own if ":" in name)
+        if not run.task.is_data_file:  # whose rows are in the results folder, which jobs see
+            found.add(run.task.target)
     return sorted(found)
 
 

@@ -223,7 +223,7 @@ class Experiment(Frozen):
 
     @model_validator(mode="after")
     def _tasks_differ(self) -> Experiment:
-        if twice := sorted({task.target for task in repeated(self.tasks)}):
+        if twice := sorted({task.name for task in repeated(self.tasks)}):
             raise ValueError(f"tasks: {', '.join(twice)} given more than once; a repeated task is the same runs")
         return self
 

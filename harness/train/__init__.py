@@ -22,6 +22,7 @@ from harness.record import Provenance, Record, duplicate_path, publish, record_p
 from harness.record.networks import keep_network
 from harness.spec import RunSpec, run_id
 from harness.spec.run import Device, Engine
+from harness.tasks import fetch_data
 from harness.train import phases, pruning
 from harness.train.checkpoint import (
     Checkpoint,
@@ -79,6 +80,7 @@ def train_pack(
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise HarnessError("device: cuda, but torch sees no GPU here; say device: cpu, or run where there is one")
+    fetch_data((run.task for run in runs), records.parent / "data")
     since, specs = _clock(), {run_id(run): run for run in runs}
     file = checkpoint_path(checkpoints, list(specs)) if checkpoints else None
     left = tuple(identity for identity in specs if not record_path(records, identity).exists())
