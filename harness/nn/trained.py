@@ -17,12 +17,14 @@ from harness.record.networks import KeptNetwork
 class TrainedNetwork(nn.Module):
     """A trained network: points [..., inputs] of the task in, predictions [..., outputs] out.
 
-    `record` is that of its run. Inside, `module` takes the box of the task scaled to [-1, 1]; of a network of your own
-    it is an object of your class. Of a task with classes, outputs are logits.
+    `record` is that of its run. Of data, points are rows of the columns as they are in the file, and predictions are in
+    the unit of the output; values outside of what was trained on count as the nearer end. Of classes, outputs are
+    logits. Inside, `module` takes points scaled to [-1, 1]; of a network of your own it is an object of your class.
     """
 
     low: Tensor
     high: Tensor
+    output: Tensor
 
     def __init__(self, record: Record, kept: KeptNetwork):
         super().__init__()
@@ -36,14 +38,21 @@ class TrainedNetwork(nn.Module):
         if (found := parameters_1P.shape[1]) != expected:
             raise HarnessError(f"run {record.run_id}: {expected} parameters were trained, and {found} are in its file")
         self.module: nn.Module = _module(network, parameters_1P, knots)
-        for name, bound in (("low", task.low), ("high", task.high)):
-            ends = torch.tensor(bound, dtype=parameters_1P.dtype).expand(task.inputs).clone()
-            self.register_buffer(name, ends)
+        self.is_data = kept.ends is not None
+        low, high = (task.low, task.high) if kept.ends is None else kept.ends
+        output = (1.0, 0.0) if kept.output is None else kept.output
+        for name, values in {"low": low, "high": high, "output": output}.items():
+            self.register_buffer(name, torch.as_tensor(values, dtype=parameters_1P.dtype))
 
     def forward(self, x: Tensor) -> Tensor:
         """Predictions [..., outputs] at points [..., inputs] of the task."""
-        scaled = (2 * x - (self.low + self.high)) / (self.high - self.low)
-        return self.module(scaled[..., list(self.inputs)])
+        span = self.high - self.low
+        if self.is_data:  # of which a column may be constant, or have values that no training row had
+            scaled = (2 * ((x - self.low) / torch.where(span > 0, span, 1)) - 1).clamp(-1, 1) * (span > 0)
+        else:
+            scaled = (2 * x - (self.low + self.high)) / span
+        factor, shift = self.output
+        return factor * self.module(scaled[..., list(self.inputs)]) + shift
 
 
 def _module(network: ShapeBase, parameters_1P: Tensor, knots: Sequence[Tensor]) -> nn.Module:

@@ -7,12 +7,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.cli.costs import cost_sentence
-from harness.cli.stages import plan_of
+from harness.cli.stages import data_lines, plan_of
 from harness.planning.warnings import warnings_of
 from harness.python.shown import Shown
 from harness.python.study import Study, as_study
 from harness.show.figures.sizes import sizes_figure
 from harness.spec import Manifest, freeze
+from harness.tasks import keep_data
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -24,8 +25,9 @@ class Plan(Shown):
 
     @property
     def sentences(self) -> list[str]:
-        """What the runs will cost, and what the plan cannot answer."""
-        return [cost_sentence(self.manifest, self.folder.parent), *(one.sentence for one in warnings_of(self.manifest))]
+        """What the runs will cost, what is to be known of data files, and what the plan cannot answer."""
+        cost, warnings = cost_sentence(self.manifest, self.folder.parent), warnings_of(self.manifest)
+        return [cost, *data_lines(self.manifest), *(one.sentence for one in warnings)]
 
     @property
     def table(self) -> pd.DataFrame:
@@ -58,4 +60,6 @@ def plan(of: Study | str | Path, replan: bool = False) -> Plan:
     study = as_study(of)
     planned = plan_of(study.file, study.scale)
     folder = study.results / planned.name
-    return Plan(freeze(planned, folder, replan), folder)
+    manifest = freeze(planned, folder, replan)
+    keep_data((each.run.task for each in manifest.runs), study.results / "data")
+    return Plan(manifest, folder)

@@ -8,10 +8,11 @@ from matplotlib.figure import Figure
 
 from harness.cli.options import FULL
 from harness.cli.plans import confirmed_plan
+from harness.cli.stages import plan_of
 from harness.python.shown import Shown
 from harness.show.figures.samples import samples_figure
-from harness.spec import BUILT_IN_RECIPES, Experiment, Manifest, read_experiment
-from harness.tasks import draw, resolve
+from harness.spec import BUILT_IN_RECIPES, Experiment, Manifest, RunSpec, read_experiment
+from harness.tasks import draw
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -26,14 +27,9 @@ class Study(Shown):
     @property
     def sentences(self) -> list[str]:
         """The question, and what is in the file."""
-        tasks, arms = (
-            ", ".join(names) for names in ([task.target for task in self.experiment.tasks], self.experiment.arms)
-        )
         at_scale = "" if self.scale == FULL else f" at scale {self.scale}"
-        return [
-            self.experiment.question,
-            f"{self.file}{at_scale}: {arms} on {tasks}, {len(self.experiment.seeds)} seeds.",
-        ]
+        arms, seeds = ", ".join(self.experiment.arms), len(self.experiment.seeds)
+        return [self.experiment.question, f"{self.file}{at_scale} compares {arms}, over {seeds} seeds."]
 
     @property
     def table(self) -> pd.DataFrame:
@@ -56,9 +52,12 @@ class Study(Shown):
         return pd.DataFrame(rows)
 
     def figure(self) -> Figure:
-        """The training points of every task, as the first seed draws them."""
-        seed = self.experiment.seeds[0]
-        return samples_figure({task.target: draw(resolve(task), seed).train for task in self.experiment.tasks})
+        """The training points of every task, as the first run draws them."""
+        manifest = plan_of(self.file, self.scale)
+        runs: dict[str, RunSpec] = {}
+        for planned in manifest.runs:
+            runs.setdefault(manifest.cells[planned.cell].task, planned.run)
+        return samples_figure({task: draw(run.task, run.seed).train for task, run in runs.items()})
 
 
 def read(file: str | Path, scale: str = FULL, results: str | Path = "results") -> Study:

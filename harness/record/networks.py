@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,10 +16,16 @@ FOLDER = "networks"  # in the results folder
 
 
 class KeptNetwork(NamedTuple):
-    """The parameters [P] of a network in the order of its family, and the knots [I, T] of each layer that has some."""
+    """The parameters [P] of a network in the order of its family, and the knots [I, T] of each layer that has some.
+
+    Of data, `ends` are those of each column [2, columns], which are -1 and 1 to the network, and `output` has what its
+    outputs are multiplied with, and then shifted by.
+    """
 
     parameters: np.ndarray
     knots: tuple[np.ndarray, ...]
+    ends: np.ndarray | None = None
+    output: np.ndarray | None = None
 
 
 def network_path(folder: Path, run_id: str) -> Path:
@@ -33,10 +38,11 @@ def keep_network(kept: KeptNetwork, folder: Path, run_id: str) -> None:
     import numpy as np  # here, as `harness status` needs no arrays
 
     layers: dict[str, Any] = {f"knots{number}": knots for number, knots in enumerate(kept.knots)}
+    of_data: dict[str, Any] = {} if kept.ends is None else {"ends": kept.ends, "output": kept.output}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with whole_file(network_path(folder, run_id)) as path:
-            np.savez(path, parameters=kept.parameters, **layers)
+            np.savez(path, parameters=kept.parameters, **layers, **of_data)
     except OSError as error:
         raise HarnessError(
             f"{os_words(error, folder)}; the network of run {run_id} cannot be kept", INCOMPLETE
@@ -50,9 +56,9 @@ def read_network(folder: Path, run_id: str) -> KeptNetwork:
     path = network_path(folder, run_id)
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            names: Sequence[str] = arrays.files
-            knots = tuple(arrays[f"knots{number}"] for number in range(len(names) - 1))
-            return KeptNetwork(arrays["parameters"], knots)
+            layers = [name for name in arrays.files if name.startswith("knots")]
+            knots = tuple(arrays[f"knots{number}"] for number in range(len(layers)))
+            return KeptNetwork(arrays["parameters"], knots, arrays.get("ends"), arrays.get("output"))
     except FileNotFoundError:
         raise HarnessError(
             f"{path}: no network of this run was kept; say `keep: networks` in the experiment file, and run it with "

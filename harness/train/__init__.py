@@ -22,7 +22,7 @@ from harness.record import Provenance, Record, duplicate_path, publish, record_p
 from harness.record.networks import keep_network
 from harness.spec import RunSpec, run_id
 from harness.spec.run import Device, Engine
-from harness.tasks import fetch_data
+from harness.tasks import draw, fetch_data
 from harness.train import phases, pruning
 from harness.train.checkpoint import (
     Checkpoint,
@@ -100,7 +100,7 @@ def train_pack(
             if networks:
                 for run, outcome, one in zip(pack.runs, outcomes, trainer.trained(pack, ended.state), strict=True):
                     if one and outcome.status == "done":
-                        keep_network(one.as_arrays, networks, run_id(run))
+                        keep_network(one.to_keep(draw(run.task, run.seed).scaling), networks, run_id(run))
         where = _provenance(_timed(ended, since), runs[0].engine, device, attempt)
         found = [
             Record(run_id=run_id(run), run=run, provenance=where, weights=DEFAULT_WEIGHTS, **vars(outcome))

@@ -59,6 +59,7 @@ CASES = {
         "engine: torch",
     ),
     "classes": ("wine", "architecture: {family: mlp, hidden: [5]}", ADAM, SHORT, "engine: torch"),
+    "data": ("diabetes", KAN, ADAM, SHORT, "engine: torch"),
     "own module": (BOX, "module: own_of_load:Own, size: width, sizes: {width: [4]}", ADAM, SHORT, "engine: torch"),
     "float32": (BOX, KAN, ADAM, SHORT, "engine: torch\ndtype: float32"),
 }
@@ -82,11 +83,16 @@ def test_what_is_loaded_has_the_errors_of_its_record(case, tmp_path, monkeypatch
         assert record.metrics == same.metrics  # to keep a network changes no number
         module = harness.load_network(record.run_id)
         assert isinstance(module, nn.TrainedNetwork)
-        test = draw(record.run.task, record.run.seed).test
+        splits = draw(record.run.task, record.run.seed)
+        x, y = splits.test.x, splits.test.y
         dtype = getattr(torch, record.run.dtype)
+        if scaling := splits.scaling:  # back to the columns of the table, and the unit of its output
+            x = scaling.low + (x + 1) * (scaling.high - scaling.low) / 2
         with torch.no_grad():
-            outputs = module(torch.from_numpy(test.x).to(dtype)).double()
-        wanted = torch.from_numpy(test.y)
+            outputs = module(torch.from_numpy(x).to(dtype)).double()
+        if scaling:
+            outputs = (outputs - scaling.centre) / scaling.scale
+        wanted = torch.from_numpy(y)
         rel = 1e-9 if dtype == torch.float64 else 1e-4
         if case == "classes":
             loss = torch.nn.functional.cross_entropy(outputs, wanted[:, 0].long())
