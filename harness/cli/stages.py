@@ -26,7 +26,7 @@ from harness.spec import (
     read_manifest,
     search_name,
 )
-from harness.tasks import draw
+from harness.tasks import draw, keep_data, known_data
 
 
 def plan_of(file: Path, scale: str = FULL, narrow: Narrow | None = None) -> Manifest:
@@ -37,15 +37,24 @@ def plan_of(file: Path, scale: str = FULL, narrow: Narrow | None = None) -> Mani
     if experiment.search:
         name = search_name(name)
     try:
-        manifest = make_plan(experiment, name)
+        manifest = make_plan(experiment, name, file.parent)
         for run in {planned.run.task: planned.run for planned in manifest.runs}.values():
-            with at(place_of(run.task, experiment)):
+            with at(place_of(run.task, experiment, file.parent)):
                 draw(run.task, run.seed)  # a target that cannot be learnt is named before anybody relies on the plan
         if scale == FULL:  # a scale is a smaller rehearsal, of which the warnings say what it cannot answer
             check_rules_can_be_judged(manifest)
         return manifest
     except HarnessError as error:
         raise HarnessError(located(str(error), file, scale), error.exit_code) from None
+
+
+def data_lines(manifest: Manifest) -> list[str]:
+    """What to know of the data files that a plan was just made of, a sentence each."""
+    tasks = {planned.run.task.fingerprint: planned.run.task for planned in manifest.runs}
+    lines: list[str] = []
+    for task in tasks.values():
+        lines += known_data(task).notes if task.is_data_file else ()
+    return list(dict.fromkeys(lines))
 
 
 def freeze_stage(file: Path, results: Path, scale: str, replan: bool, dry_run: bool = False) -> tuple[Manifest, Path]:
@@ -64,6 +73,8 @@ def freeze_stage(file: Path, results: Path, scale: str, replan: bool, dry_run: b
 def _next_stage(file: Path, results: Path, scale: str, replan: bool, dry_run: bool) -> tuple[Manifest, Path]:
     """As `freeze_stage`; the runs of the returned plan may have kept records that are not published yet."""
     folder, manifest = folder_of(file, results, scale), plan_of(file, scale)
+    if not dry_run:
+        keep_data((planned.run.task for planned in manifest.runs), results / "data")
     manifest = freeze(manifest, folder.parent / manifest.name, replan)
     if not manifest.is_search:
         return manifest, folder

@@ -93,7 +93,7 @@ from harness.spec.stages import (
     schedule_evaluations,
     stages,
 )
-from harness.spec.task import RunTask, Task
+from harness.spec.task import DataFile, RunTask, Task
 
 __all__ = [
     "ANY_SIZE",
@@ -113,6 +113,7 @@ __all__ = [
     "Condition",
     "Confirms",
     "CountName",
+    "DataFile",
     "Decide",
     "Experiment",
     "Follows",

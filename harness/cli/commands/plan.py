@@ -10,13 +10,14 @@ from harness.cli.foresight import power_lines
 from harness.cli.looks import of_first_look
 from harness.cli.options import EXAMPLE, file_argument, json_option, replan_option, results_option, scale_option
 from harness.cli.plans import search_words
-from harness.cli.stages import plan_of
+from harness.cli.stages import data_lines, plan_of
 from harness.measure.cost import pack_predictions
 from harness.planning.warnings import warnings_line
 from harness.show.console import console, print_table
 from harness.show.costs import recipe_note, trials_note
 from harness.show.tables.plans import packs_table, plan_table
 from harness.spec import freeze
+from harness.tasks import keep_data
 
 
 @click.command(epilog=f"Example: harness plan {EXAMPLE}")
@@ -34,6 +35,7 @@ def plan(file: Path, results: Path, scale: str, replan: bool, packs: bool, as_js
     planned = plan_of(file, scale)
     folder = results / planned.name
     manifest = freeze(planned, folder, replan)
+    keep_data((each.run.task for each in manifest.runs), results / "data")
     costs = pack_predictions(manifest, calibrations_of(manifest, results)) if packs else None
     if as_json:
         click.echo(manifest.model_dump_json() if costs is None else costs.to_json(orient="records"))
@@ -49,6 +51,8 @@ def plan(file: Path, results: Path, scale: str, replan: bool, packs: bool, as_js
         )
     for note in filter(None, (recipe_note(manifest), trials_note(manifest))):
         console.print(note, markup=False, soft_wrap=True)
+    for line in data_lines(manifest):
+        console.print(line, markup=False, soft_wrap=True)
     console.print(cost_sentence(manifest, results), soft_wrap=True)
     if manifest.looks:
         first = cost_sentence(of_first_look(manifest), results).removeprefix(f"{manifest.name}: ")

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from harness.cli.options import EXAMPLE, file_argument, json_option, scale_option
-from harness.cli.stages import plan_of
+from harness.cli.stages import data_lines, plan_of
 from harness.planning.warnings import warnings_of
 from harness.show.costs import trials_note
 
@@ -27,12 +27,15 @@ def validate(file: Path, scale: str, as_json: bool) -> None:
         "cells": len(manifest.cells),
         "infeasible": len(infeasible),
         "runs": runs,
+        "data": data_lines(manifest),
         "warnings": [warning.sentence for warning in warnings],
     }
     if as_json:
         click.echo(json.dumps(summary))
         return
     click.echo(f"{file}: valid; {len(manifest.cells):,} cells ({len(infeasible):,} infeasible), {runs:,} runs")
+    for line in data_lines(manifest):
+        click.echo(line)
     reasons = list(dict.fromkeys(f"{cell.task} {cell.series}: {cell.infeasible}" for cell in infeasible))
     for reason in reasons[:FEW_CELLS]:
         click.echo(f"  infeasible: {reason}")
