@@ -78,6 +78,7 @@ from harness.spec.recipe import (
     Sparsity,
 )
 from harness.spec.run import RunSpec
+from harness.spec.setting import Setting, settings_of, settings_words
 from harness.spec.stages import (
     PDE_BLOCK,
     CapTooSmall,
@@ -145,6 +146,7 @@ __all__ = [
     "Restarts",
     "RunSpec",
     "RunTask",
+    "Setting",
     "Sizes",
     "Sparsity",
     "SplineMlp",
@@ -188,6 +190,8 @@ __all__ = [
     "sealed",
     "search_name",
     "searched_name",
+    "settings_of",
+    "settings_words",
     "side_label",
     "stable_axes",
     "stages",

@@ -19,6 +19,7 @@ from harness.cli.options import (
     workers_option,
 )
 from harness.cli.plans import planned_records, records_of, search_words
+from harness.cli.settings import settings_option
 from harness.cli.stages import data_lines, freeze_stage
 from harness.cli.sweeps import check_none_underway
 from harness.cli.training import train_missing
@@ -26,13 +27,14 @@ from harness.dispatch.here import Worker, idle_workers
 from harness.dispatch.mirror import Mirror
 from harness.record import missing
 from harness.show.console import console
-from harness.spec import Manifest
+from harness.spec import Manifest, Setting
 
 
 @click.command(epilog=f"Example: harness run {EXAMPLE} --workers 2")
 @file_argument
 @results_option
 @scale_option
+@settings_option
 @replan_option
 @workers_option
 @until_decided_option
@@ -42,6 +44,7 @@ def run(
     file: Path,
     results: Path,
     scale: str,
+    settings: tuple[Setting, ...],
     replan: bool,
     workers: int | None,
     until_decided: bool,
@@ -59,10 +62,10 @@ def run(
     You can press Ctrl-C at any moment. Finished runs keep their records, and the same command goes on from there.
     """
     if until_decided:
-        check_looks(file, scale)
+        check_looks(file, scale, settings)
     with idle_workers() as idle:
         while True:
-            manifest, folder = freeze_stage(file, results, scale, replan)
+            manifest, folder = freeze_stage(file, results, scale, replan, settings=settings)
             if missing(manifest, records_of(folder)):
                 check_none_underway(manifest, folder)
                 for line in data_lines(manifest):
