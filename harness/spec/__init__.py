@@ -79,6 +79,7 @@ from harness.spec.recipe import (
     Sparsity,
 )
 from harness.spec.run import RunSpec
+from harness.spec.setting import Setting, settings_of, settings_words
 from harness.spec.stages import (
     PDE_BLOCK,
     CapTooSmall,
@@ -147,6 +148,7 @@ __all__ = [
     "Restarts",
     "RunSpec",
     "RunTask",
+    "Setting",
     "Sizes",
     "Sparsity",
     "SplineMlp",
@@ -190,6 +192,8 @@ __all__ = [
     "sealed",
     "search_name",
     "searched_name",
+    "settings_of",
+    "settings_words",
     "side_label",
     "stable_axes",
     "stages",
