@@ -3,6 +3,7 @@
 `harness.cli.stages` makes plans. This needs none of the numerical libraries, so that `harness status` answers at once.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.base.errors import INCOMPLETE, HarnessError
@@ -14,6 +15,7 @@ from harness.spec import (
     Manifest,
     Narrow,
     RunSpec,
+    Setting,
     check_unchanged,
     content_hash,
     manifest_path,
@@ -22,19 +24,26 @@ from harness.spec import (
     read_manifest,
     search_name,
     searched_name,
+    settings_words,
 )
 
 # Folders beside those of the experiments: the records, and what the project keeps.
-RESERVED = ("runs", "checkpoints", "snapshots", "calibrations", "reference", "benchmarks", "fits", "replay", "verdicts")
+RESERVED = (
+    *("runs", "data", "networks", "checkpoints", "snapshots", "calibrations"),
+    *("reference", "benchmarks", "fits", "replay", "verdicts"),
+)
 
 
-def folder_of(file: Path, results: Path, scale: str = FULL, narrow: Narrow | None = None) -> Path:
-    """The results folder of an experiment file at one of its scales, narrowed if asked for."""
+def folder_of(
+    file: Path, results: Path, scale: str = FULL, narrow: Narrow | None = None, settings: Sequence[Setting] = ()
+) -> Path:
+    """The results folder of an experiment file at one of its scales, narrowed or with fields set if asked for."""
     check_name(file.stem, f"{file}")
     if file.stem in RESERVED:
         raise HarnessError(f"{file}: results/{file.stem} is kept for something else; give the file another name")
     at_scale = "" if scale == FULL else f"-{scale}"
-    return results / f"{file.stem}{at_scale}{narrow_words(narrow) if narrow else ''}"
+    words = f"{narrow_words(narrow) if narrow else ''}{settings_words(settings)}"
+    return results / f"{file.stem}{at_scale}{words}"
 
 
 def records_of(folder: Path) -> Path:
@@ -67,7 +76,7 @@ def planned_records(manifest: Manifest, folder: Path) -> dict[str, Record]:
     return read_present(manifest, records_of(folder))
 
 
-def frozen_plan(file: Path, results: Path) -> tuple[Manifest, Path]:
+def frozen_plan(file: Path, results: Path, scale: str = FULL) -> tuple[Manifest, Path]:
     """The frozen plan of an experiment file, which must still say the same, or of a results folder; and the folder.
 
     Of an experiment with a search it is the plan whose runs come next: the search's, until its winners have one.
@@ -76,15 +85,15 @@ def frozen_plan(file: Path, results: Path) -> tuple[Manifest, Path]:
         return read_manifest(file), file
     if manifest_path(file).exists() or manifest_path(search_folder(file)).exists():
         return stage_in(file)
-    experiment, folder = read_experiment(file), folder_of(file, results)
+    experiment, folder = read_experiment(file, scale), folder_of(file, results, scale)
     manifest, folder = stage_in(folder)
     check_unchanged(manifest, experiment, file)
     return manifest, folder
 
 
-def confirmed_plan(file: Path, results: Path) -> tuple[Manifest, Path]:
+def confirmed_plan(file: Path, results: Path, scale: str = FULL) -> tuple[Manifest, Path]:
     """The frozen plan whose runs are reported (`frozen_plan`); a HarnessError while a search is before it."""
-    manifest, folder = frozen_plan(file, results)
+    manifest, folder = frozen_plan(file, results, scale)
     confirmed = folder.with_name(searched_name(manifest.name))
     if manifest.is_search and manifest_path(confirmed).exists():
         raise HarnessError(f"{file}: this is a search, whose winners are reported; give {confirmed}")

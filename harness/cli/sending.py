@@ -44,7 +44,7 @@ from harness.record import set_aside
 from harness.show.console import console, pack_progress
 from harness.show.sweeps import Offer, device_time, earlier_lines, offer_lines, run_words
 from harness.spec import Manifest
-from harness.tasks import draw
+from harness.tasks import draw, fetch_data
 
 CHECKPOINT_SECONDS = 60.0  # of packs on this machine
 
@@ -229,6 +229,7 @@ def _submissions(manifest: Manifest, folder: Path, where: Destination, offer: Of
     """The submissions of an offer, one an array, and the code that they will run, beside the sweep."""
     check_writable(records_of(folder))
     specs = planned_runs(manifest)
+    fetch_data((run.task for run in specs.values()), folder.parent / "data")
     for run in {run.task: run for run in specs.values()}.values():
         draw(run.task, run.seed)  # a target that is not finite is named before anything is sent off
     snapshot = take_snapshot(folder.parent / "snapshots", named_code(specs.values()))
@@ -249,6 +250,7 @@ def _submissions(manifest: Manifest, folder: Path, where: Destination, offer: Of
             snapshot=snapshot.hash,
             roots=tuple(str(root) for root in snapshot.roots),
             results=str(folder.resolve().parent),
+            keeps_networks=manifest.experiment.keep == "networks",
             jobs=sent_jobs(jobs),
         )
         for jobs in offer.arrays

@@ -15,10 +15,11 @@ from harness.dispatch.slots import Done, Evaluated, Failure, PackedRuns
 from harness.measure.cost import assumed_seconds
 from harness.planning.warnings import warnings_line
 from harness.record import Record, missing, read_records
+from harness.record.networks import FOLDER as NETWORKS
 from harness.show.console import console, pack_progress
 from harness.show.words import loss_words
 from harness.spec import Cell, Manifest, RunSpec, run_id, stages
-from harness.tasks import draw
+from harness.tasks import draw, fetch_data
 
 # The least test loss so far of each arm, by task.
 BestLosses = defaultdict[str, dict[str, float]]
@@ -51,6 +52,7 @@ def train_missing(
     check_writable(records)
     if line := warnings_line(manifest):
         console.print(line, soft_wrap=True)
+    fetch_data((run.task for run in itertools.chain.from_iterable(packs)), folder.parent / "data")
     for task, seed in {(run.task, run.seed) for run in itertools.chain.from_iterable(packs)}:
         draw(task, seed)  # a target that is not finite is named before anything trains
     try:
@@ -108,6 +110,7 @@ def _train(
                 checkpoints=folder.parent / "checkpoints",
                 compiled=progress.compiled,
                 idle=idle,
+                networks=folder.parent / NETWORKS if manifest.experiment.keep else None,
             )
         ) as events,
     ):

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable, private_folder, whole_file
@@ -69,6 +69,7 @@ class Submission(Frozen):
     mirror: Mirror | None = None
     cluster: str | None = None
     user: str | None = None
+    keeps_networks: bool = Field(False, exclude_if=lambda value: not value)
     jobs: tuple[SentJob, ...]
 
     @property
@@ -95,6 +96,7 @@ class JobFile(Frozen):
     packs: tuple[tuple[RunSpec, ...], ...]
     ids: tuple[RunIds, ...]
     snapshot: str | None = None
+    keeps_networks: bool = Field(False, exclude_if=lambda value: not value)
 
 
 class Instruction(Frozen):
@@ -141,7 +143,9 @@ def named_code(runs: Iterable[RunSpec]) -> list[str]:
     found: set[str] = set()
     for run in runs:
         own = (getattr(run.network, "module", ""), run.network.family, run.recipe.optimizer.name)
-        found |= {run.task.target, *(name for name in own if ":" in name)}
+        found.update(name for name in own if ":" in name)
+        if not run.task.is_data_file:  # whose rows are in the results folder, which jobs see
+            found.add(run.task.target)
     return sorted(found)
 
 
@@ -168,6 +172,7 @@ def write_submission(folder: Path, submission: Submission, specs: dict[str, RunS
             packs=tuple(tuple(specs[run] for run in pack) for pack in job.packs),
             ids=job.packs,
             snapshot=submission.snapshot,
+            keeps_networks=submission.keeps_networks,
         )
         _write(own / f"job-{place}.json", file)
     _write(own / "submission.json", submission)

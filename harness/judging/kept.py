@@ -37,6 +37,7 @@ import scipy
 
 from harness import comparison, fit
 from harness.base.files import whole_file
+from harness.base.user_code import without_main
 from harness.fit.laws import LAWS, Law
 
 KEPT_FILE = "fits.kept"
@@ -178,7 +179,8 @@ def _hand_out(
     while waiting and len(elsewhere) < 2 * workers:
         key, call = waiting[0]
         try:
-            elsewhere[known.pool.submit(function, *call)] = key
+            with without_main():  # this may start a process
+                elsewhere[known.pool.submit(function, *call)] = key
         except BrokenExecutor:
             known.cores = 1
             return

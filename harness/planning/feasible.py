@@ -33,7 +33,7 @@ def check_learnable(variant: Experiment, arm_name: str, task: RunTask) -> None:
         _check_pde(variant, arm_name)
     if task.classes:
         _check_classes(variant, arm_name)
-    if is_data(task.target):
+    if task.is_data_file or is_data(task.target):
         _check_data(variant, arm_name, task.target)
 
 

@@ -9,6 +9,7 @@ import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache, partial
+from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from pydantic import ValidationError
@@ -34,6 +35,7 @@ from harness.planning.warnings import check_arms_have_cells
 from harness.spec import (
     Arm,
     Cell,
+    DataFile,
     Experiment,
     Formula,
     KanShape,
@@ -61,7 +63,7 @@ from harness.spec import (
 from harness.spec.arm import Size
 from harness.spec.run import Dtype
 from harness.spec.search import Effort, Search
-from harness.tasks import load_target, resolve
+from harness.tasks import resolve, target_of
 
 SAME_NETWORK = "solves to the same network as a smaller budget; space the budgets wider"
 
@@ -79,8 +81,11 @@ class Candidate(NamedTuple):
 
 
 # ------------------------------------------------------------------------------------------------------------- public
-def make_plan(experiment: Experiment, name: str) -> Manifest:
-    """The manifest of `experiment`; a HarnessError if it cannot be expanded or no cell is feasible."""
+def make_plan(experiment: Experiment, name: str, folder: Path = Path()) -> Manifest:
+    """The manifest of `experiment`; a HarnessError if it cannot be expanded or no cell is feasible.
+
+    Paths of data files are relative to `folder`.
+    """
     cells: list[Cell] = []
     runs: list[PlannedRun] = []
     formulas: dict[str, Formula] = {}
@@ -93,10 +98,11 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
         cells_here: set[tuple] = set()
         for (index, task), arm_name in itertools.product(enumerate(variant.tasks), variant.arms):
             with at(f"tasks.{index}"):
-                run_task = resolve(task)
+                run_task = resolve(task, folder)
             check_learnable(variant, arm_name, run_task)
             label = label_of(task)
-            formulas[label] = _formula(task)
+            target = target_of(task, folder)
+            formulas[label] = Formula(formula=target.formula, source=target.source)
             arm_series = _series_label(arm_name, axes, telling_of(arm_name, task))
             if (label, arm_name, arm_series) in planned_before:  # no axis that has moved since concerns this arm
                 continue
@@ -116,7 +122,8 @@ def make_plan(experiment: Experiment, name: str) -> Manifest:
                 cells.append(cell)
                 runs += found
         planned_before |= planned_here
-    _check_rules(experiment, {label_of(task): task for task in _tasks_of(points)}, {cell.series for cell in cells})
+    known = {label_of(task): (task.name, target_of(task, folder).inputs) for task in _tasks_of(points)}
+    _check_rules(experiment, known, {cell.series for cell in cells})
     _check_tuning(runs, experiment)
     if experiment.search:
         _check_one_series(cells)
@@ -182,10 +189,8 @@ def _check_hold_out(cells: Iterable[Cell]) -> None:
             )
 
 
-def _check_rules(experiment: Experiment, tasks: Mapping[str, Task], series: Collection[str]) -> None:
-    if not experiment.decide:
-        return
-    known = {label: (task.target, resolve(task).inputs) for label, task in tasks.items()}
+def _check_rules(experiment: Experiment, known: Mapping[str, tuple[str, int]], series: Collection[str]) -> None:
+    """A HarnessError if a rule names what the plan lacks; `known` has the target and inputs of each task by label."""
     for index, rule in enumerate(experiment.decide):
         for condition in rule.every_condition:
             for name in itertools.chain(*condition.sides):
@@ -201,11 +206,6 @@ def _check_rules(experiment: Experiment, tasks: Mapping[str, Task], series: Coll
             raise HarnessError(
                 f"decide.{index}.at_least={rule.at_least}: there are {len(counted)} {what}; ask for no more"
             )
-
-
-def _formula(task: Task) -> Formula:
-    target = load_target(task.target, task.inputs, task.instance)
-    return Formula(formula=target.formula, source=target.source)
 
 
 def planned_flops(run: RunSpec) -> dict[str, int]:
@@ -519,9 +519,16 @@ def _tasks_of(points: Variants) -> Iterator[Task]:
 
 def _task_label(task: Task, points: Variants) -> str:
     """The target's name, with the fields that tell it from other tasks of the same target."""
-    namesakes = [other for other in _tasks_of(points) if other.target == task.target]
-    fields = [name for name in Task.model_fields if len({getattr(other, name) for other in namesakes}) > 1]
-    return task.target + "".join(f" {name}={getattr(task, name)}" for name in fields)
+    namesakes = [_fields_of(other) for other in _tasks_of(points) if other.name == task.name]
+    own = _fields_of(task)
+    told = [name for name in own if len({other[name] for other in namesakes}) > 1]
+    return task.name + "".join(f" {name}={own[name]}" for name in told)
+
+
+def _fields_of(task: Task) -> dict[str, Any]:
+    """All that a task says beside its name; of a data file its columns too."""
+    fields = {name: getattr(task, name) for name in Task.model_fields if name != "target"}
+    return fields | (dict(task.target) if isinstance(task.target, DataFile) else {})
 
 
 def _series_label(arm: str, axes: dict[str, Any], telling: Iterable[str]) -> str:

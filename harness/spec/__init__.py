@@ -79,6 +79,7 @@ from harness.spec.recipe import (
     Sparsity,
 )
 from harness.spec.run import RunSpec
+from harness.spec.setting import Setting, settings_of, settings_words
 from harness.spec.stages import (
     PDE_BLOCK,
     CapTooSmall,
@@ -93,7 +94,7 @@ from harness.spec.stages import (
     schedule_evaluations,
     stages,
 )
-from harness.spec.task import RunTask, Task
+from harness.spec.task import DataFile, RunTask, Task
 
 __all__ = [
     "ANY_SIZE",
@@ -113,6 +114,7 @@ __all__ = [
     "Condition",
     "Confirms",
     "CountName",
+    "DataFile",
     "Decide",
     "Experiment",
     "Follows",
@@ -146,6 +148,7 @@ __all__ = [
     "Restarts",
     "RunSpec",
     "RunTask",
+    "Setting",
     "Sizes",
     "Sparsity",
     "SplineMlp",
@@ -189,6 +192,8 @@ __all__ = [
     "sealed",
     "search_name",
     "searched_name",
+    "settings_of",
+    "settings_words",
     "side_label",
     "stable_axes",
     "stages",

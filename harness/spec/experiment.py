@@ -79,6 +79,11 @@ class Experiment(Frozen):
     dtype: Dtype = "float64"
     engine: Engine | None = Field(None, description="left out: fused where it has kernels, else torch")
     device: Device = Field("cpu", description="cuda: a GPU, which is the torch engine's")
+    keep: Literal["networks"] | None = Field(
+        None,
+        description="networks: the trained parameters of every run, for `harness.load_network`",
+        exclude_if=lambda value: value is None,
+    )
     window: dict[str, Window] = Field({}, description="arm -> the sizes its laws are fitted to")
     hold_out: NonNegativeInt = Field(
         0,
@@ -218,7 +223,7 @@ class Experiment(Frozen):
 
     @model_validator(mode="after")
     def _tasks_differ(self) -> Experiment:
-        if twice := sorted({task.target for task in repeated(self.tasks)}):
+        if twice := sorted({task.name for task in repeated(self.tasks)}):
             raise ValueError(f"tasks: {', '.join(twice)} given more than once; a repeated task is the same runs")
         return self
 

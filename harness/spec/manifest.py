@@ -262,7 +262,7 @@ def check_unchanged(frozen: Manifest, experiment: Experiment, file: Path) -> Non
 def _differences(old: Manifest, new: Manifest) -> list[str]:
     changed = _changed_fields(old.experiment, new.experiment)
     if not changed and old.model_copy(update={"earlier_plans": ()}) != _counted_as(old, new):
-        changed = ["how this version expands it, or code of your own"]
+        changed = ["how this version expands it, or code of your own, or a data file"]
     return changed
 
 

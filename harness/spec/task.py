@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from pathlib import PurePath
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, FiniteFloat, NonNegativeInt, PositiveInt, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    FiniteFloat,
+    NonNegativeInt,
+    PositiveInt,
+    Tag,
+    model_validator,
+)
 
 from harness.base.frozen import Frozen, Positive
 from harness.spec.names import defined
@@ -15,6 +25,9 @@ SPLIT_POINTS = ("train_points", "validation_points", "test_points")
 MOST_POINTS = 1_000_000  # of a split: a plan draws them all
 
 MOST_COORDINATES = 100_000_000  # of the points of a split, which then take 0.8 GB
+
+# With what the fingerprint of a data file begins, so that a run says where its samples come from.
+DATA_FILE = "data file sha256 "
 
 Metric = Literal["rmse", "cross_entropy"]
 
@@ -31,13 +44,64 @@ Bound = Annotated[
 SplitSize = Annotated[int, Field(ge=1, le=MOST_POINTS)]
 
 
+class DataFile(Frozen):
+    """A table of the user's own, and what of it is learnt: the column `output` from the columns `inputs`.
+
+    `data` is a CSV, Parquet or npz file; its path is relative to the experiment file. Without `inputs`, all other
+    columns are. An output of text or of true and false is learnt as classes, one of numbers as a number; `classes` says
+    it otherwise. The seed splits the rows, or the column `split`, which holds train, validation and test, or the files
+    `test` and `validation` beside `data`. Where only rows for testing are given, the seed takes those for validation.
+    """
+
+    data: str
+    output: str
+    inputs: Annotated[
+        Annotated[tuple[str, ...], Field(min_length=1)] | None,
+        BeforeValidator(_tuple_if_list, json_schema_input_type=list[str] | None),
+    ] = None
+    classes: bool | None = None
+    split: str | None = None
+    validation: str | None = None
+    test: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What reports call it: the file without its folder."""
+        return PurePath(self.data).name
+
+    @model_validator(mode="after")
+    def _columns_have_one_part_each(self) -> DataFile:
+        inputs = self.inputs or ()
+        if twice := {name for name in inputs if inputs.count(name) > 1}:
+            raise ValueError(f"inputs: {', '.join(sorted(twice))} is given twice; keep one")
+        for field, column in (("output", self.output), ("split", self.split)):
+            if column in inputs:
+                raise ValueError(f"inputs: {column} is the column of {field} too; take it out of inputs")
+        if self.split == self.output:
+            raise ValueError(f"split: {self.split} is the column of output too; name the column of train and test")
+        return self
+
+    @model_validator(mode="after")
+    def _rows_are_split_one_way(self) -> DataFile:
+        if self.split and (self.validation or self.test):
+            raise ValueError(f"split: {self.split} splits the rows, and so do the files; keep one of them")
+        if self.validation and not self.test:
+            raise ValueError(f"validation: {self.validation} needs a file of its own for testing; add test:")
+        return self
+
+
+def _kind_of_target(value: Any) -> str:
+    return "<file>" if isinstance(value, dict | DataFile) else "<name>"
+
+
 class Task(Frozen):
     """What is learnt: a target function on a box, and how many points of it are seen.
 
-    `target` is the name of a built-in task or `package.module:function`. A function of the user's own and a family of
-    functions (`additive`) also state `inputs`, their number of variables; `instance` is the number of a family's
-    member, the seed of what is random in the function. Points are uniform on [low, high]^inputs, or with a list of
-    bounds on a box of one interval a variable. A bare string in the file means `{target: <string>}`.
+    `target` is the name of a built-in task, `package.module:function`, or a data file of the user's own. A function of
+    the user's own and a family of functions (`additive`) also state `inputs`, their number of variables; `instance` is
+    the number of a family's member, the seed of what is random in the function. Points are uniform on
+    [low, high]^inputs, or with a list of bounds on a box of one interval a variable. A bare string in the file means
+    `{target: <string>}`.
 
     A PDE (`poisson`) is learnt from `train_points` inside of its domain and `boundary_points` (800) on the boundary, by
     `interior_weight` (0.01) times the mean squared residual inside plus the one on the boundary. Test points are then
@@ -45,7 +109,9 @@ class Task(Frozen):
     the file does not say how many it takes; that is `null`.
     """
 
-    target: str
+    target: Annotated[
+        Annotated[str, Tag("<name>")] | Annotated[DataFile, Tag("<file>")], Discriminator(_kind_of_target)
+    ]
     inputs: PositiveInt | None = None
     low: Bound = -1.0
     high: Bound = 1.0
@@ -56,6 +122,11 @@ class Task(Frozen):
     interior_weight: Positive | None = Field(None, exclude_if=lambda value: value is None)
     instance: NonNegativeInt = Field(0, exclude_if=lambda value: value == 0)
 
+    @property
+    def name(self) -> str:
+        """What reports call its target."""
+        return self.target if isinstance(self.target, str) else self.target.name
+
     @model_validator(mode="before")
     @classmethod
     def _data_have_points_of_their_own(cls, fields: object) -> object:
@@ -64,7 +135,8 @@ class Task(Frozen):
         said = {name: value for name, value in fields.items() if name not in SPLIT_POINTS or value is not None}
         if all(name in said for name in SPLIT_POINTS):  # as in a plan, which `harness status` reads without numpy
             return said
-        is_data = defined("harness.tasks", "is_data")(said.get("target"))
+        target = said.get("target")
+        is_data = isinstance(target, dict | DataFile) or defined("harness.tasks", "is_data")(target)
         return dict.fromkeys(SPLIT_POINTS) | said if is_data else said
 
     @model_validator(mode="after")
@@ -121,6 +193,11 @@ class RunTask(Frozen):
     def is_pde(self) -> bool:
         """Whether it is learnt from an equation, by the network's Laplacian, in place of values."""
         return self.boundary_points is not None
+
+    @property
+    def is_data_file(self) -> bool:
+        """Whether it is learnt from a file of the user's own, whose rows are kept with the results."""
+        return self.fingerprint.startswith(DATA_FILE)
 
     @property
     def points_evaluated(self) -> int:

@@ -3,10 +3,12 @@
 import difflib
 import pkgutil
 from importlib import import_module
+from pathlib import Path
 
 from harness.spec import RunTask, Task
+from harness.tasks.data_file import fetch_data, keep_data, known_data, read_data_file
 from harness.tasks.function import Function, gives_columns, values
-from harness.tasks.samples import Inside, Quadrature, Samples, Splits, domain_points, phases_of, scaled, stream
+from harness.tasks.samples import Inside, Quadrature, Samples, Scaling, Splits, domain_points, phases_of, scaled, stream
 from harness.tasks.target import Named, Target, TargetError
 from harness.tasks.user import load_user_target
 
@@ -17,18 +19,23 @@ __all__ = [
     "Named",
     "Quadrature",
     "Samples",
+    "Scaling",
     "Splits",
     "Target",
     "TargetError",
     "domain_points",
     "draw",
+    "fetch_data",
     "is_data",
     "is_reshaped",
+    "keep_data",
+    "known_data",
     "load_target",
     "phases_of",
     "resolve",
     "scaled",
     "stream",
+    "target_of",
     "values",
 ]
 
@@ -70,34 +77,52 @@ def load_target(reference: str, inputs: int | None = None, instance: int = 0) ->
     return named.target(reference, inputs, instance)
 
 
-def resolve(task: Task) -> RunTask:
-    """The task with everything filled in that decides a run's numbers, and the fingerprint of its target."""
-    target = load_target(task.target, task.inputs, task.instance)
+def target_of(task: Task, folder: Path = Path()) -> Target:
+    """What a task learns; the path of a data file is relative to `folder`."""
+    if isinstance(task.target, str):
+        return load_target(task.target, task.inputs, task.instance)
+    if task.instance:
+        raise TargetError(f"target {task.name}: instance={task.instance} is of families of functions; leave it out")
+    return read_data_file(task.target, folder).target(task.name, task.inputs, 0)
+
+
+def _target_of_run(task: RunTask) -> Target:
+    return known_data(task) if task.is_data_file else load_target(task.target, task.inputs, task.instance)
+
+
+def resolve(task: Task, folder: Path = Path()) -> RunTask:
+    """The task with everything filled in that decides a run's numbers, and the fingerprint of its target.
+
+    The path of a data file is relative to `folder`.
+    """
+    target = target_of(task, folder)
     for name, bound in (("low", task.low), ("high", task.high)):
         if isinstance(bound, tuple) and len(bound) != target.inputs:
             raise TargetError(
-                f"{name} has {len(bound)} bounds, but {task.target} has {target.inputs} variables; "
+                f"{name} has {len(bound)} bounds, but {task.name} has {target.inputs} variables; "
                 "give one a variable, or one for all"
             )
     if target.only_box and (task.low, task.high) != (-1, 1):
         field = "low" if task.low != -1 else "high"
-        raise TargetError(f"{field}: target {task.target}: {target.only_box}; leave low and high out")
+        raise TargetError(f"{field}: target {task.name}: {target.only_box}; leave low and high out")
     for name in ("boundary_points", "interior_weight"):
         if getattr(task, name) is not None and name not in target.settings:
             equations = ", ".join(known for known, each in TASKS.items() if name in each.settings)
-            raise TargetError(f"{name}: it is of PDEs ({equations}), and {task.target} is none; leave it out")
+            raise TargetError(f"{name}: it is of PDEs ({equations}), and {task.name} is none; leave it out")
     return target.resolve(task)
 
 
 def is_reshaped(task: RunTask) -> bool:
     """Whether the target is a function of the user's whose values are of shape (n, 1), which are read as (n,)."""
+    if ":" not in task.target or task.is_data_file:
+        return False
     target = load_target(task.target, task.inputs, task.instance)
-    return ":" in task.target and isinstance(target, Function) and gives_columns(task, target)
+    return isinstance(target, Function) and gives_columns(task, target)
 
 
 def draw(task: RunTask, seed: int) -> Splits:
     """The samples of `task` under `seed`; a TargetError if they cannot be learnt or the target's code has changed."""
-    target = load_target(task.target, task.inputs, task.instance)
+    target = _target_of_run(task)
     if target.version != task.fingerprint:
         what = "data" if is_data(task.target) else "code"
         raise TargetError(

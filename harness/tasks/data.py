@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.spec import RunTask, Task
-from harness.tasks.samples import Array, Samples, Splits, stream
+from harness.tasks.samples import Array, Samples, Scaling, Splits, stream
 from harness.tasks.target import Named, Target, TargetError
 
 # Of the rows, for validation and for testing each; training has the rest.
@@ -56,6 +56,11 @@ class Data(Target):
         held = len(self.x) // HELD_BACK
         return {"train_points": len(self.x) - 2 * held, "validation_points": held, "test_points": held}
 
+    @property
+    def parts_words(self) -> str:
+        """How rows are split."""
+        return f"{len(self.x):,} rows, of which a fifth is for validation and a fifth for testing"
+
     def resolve(self, task: Task) -> RunTask:
         """As many points as the task asks for, split by split, or else all that there are, up to MOST_POINTS."""
         points = {}
@@ -64,18 +69,16 @@ class Data(Target):
             points[name] = min(most, MOST_POINTS) if asked is None else asked
             if points[name] > most:
                 raise TargetError(
-                    f"target {task.target}: {name}={asked:,}, but there are {most:,} "
-                    f"({len(self.x):,} rows, of which a fifth is for validation and a fifth for testing); ask for "
+                    f"target {task.name}: {name}={asked:,}, but there are {most:,} ({self.parts_words}); ask for "
                     "fewer, or leave it out"
                 )
-        known = {**task.model_dump(), **points, "inputs": self.inputs}
+        known = {**task.model_dump(), **points, "target": task.name, "inputs": self.inputs}
         return RunTask(fingerprint=self.version, classes=self.classes, **known)
 
     def draw(self, task: RunTask, seed: int) -> Splits:
         """Splits of the rows, of which none share one."""
-        order = _order(self.y if self.classes else np.zeros(len(self.y)), stream(seed, "split"))
-        held = self.points["test_points"]
-        train = order[2 * held :][: task.train_points]
+        taken = self.rows(seed)
+        train = taken["train"][: task.train_points]
         low, high = self.x[train].min(0), self.x[train].max(0)
         centre, scale = 0.0, 1.0
         if self.classes is None:
@@ -90,9 +93,16 @@ class Data(Target):
 
         return Splits(
             train=samples(train),
-            validation=samples(order[held:][: task.validation_points]),
-            test=samples(order[: task.test_points]),
+            validation=samples(taken["validation"][: task.validation_points]),
+            test=samples(taken["test"][: task.test_points]),
+            scaling=Scaling(low, high, centre, scale),
         )
+
+    def rows(self, seed: int) -> dict[str, NDArray[np.int64]]:
+        """The rows of each split under a seed, in the order in which they are taken."""
+        order = in_proportion(self.y if self.classes else np.zeros(len(self.y)), stream(seed, "split"))
+        held = self.points["test_points"]
+        return {"train": order[2 * held :], "validation": order[held : 2 * held], "test": order[:held]}
 
 
 @dataclass(frozen=True)
@@ -111,7 +121,7 @@ class DataSet(Named):
         return load_data(name).target(name, inputs, instance)
 
 
-def _order(classes: Array, generator: np.random.Generator) -> NDArray[np.int64]:
+def in_proportion(classes: Array, generator: np.random.Generator) -> NDArray[np.int64]:
     """All rows, at random, such that any first so many have the classes in proportion, up to rounding."""
     shuffled = generator.permutation(len(classes))
     share = np.empty(len(classes))  # of its class, how much comes before a row

@@ -118,6 +118,9 @@ def test_a_convention_is_decided_once_the_open_tasks_cannot_change_it(outcomes, 
 
     assert (count.outcome == "supported") == (outcomes.count("supported") >= at_least)
     assert (count.outcome in ("refuted", "equal")) == (not can_support)
+    refuted, equal = outcomes.count("refuted"), outcomes.count("equal")
+    by_refuted_alone = len(outcomes) - refuted < at_least
+    assert (count.outcome == "refuted") == (not can_support and (by_refuted_alone or refuted > equal))
     assert count.supported + count.refuted + count.equal + outcomes.count("inconclusive") == count.tasks
 
 

@@ -14,7 +14,7 @@ from harness.base.errors import HarnessError
 from harness.planning.plan import make_plan
 from harness.spec import Task, parse_experiment
 from harness.tasks import draw, load_target, resolve
-from harness.tasks.data import _order, load_data
+from harness.tasks.data import in_proportion, load_data
 
 # Rows, inputs and classes.
 KNOWN = {
@@ -86,7 +86,7 @@ def test_camera_is_the_photograph_at_its_pixels():
 def test_any_first_rows_have_the_classes_in_proportion(classes, seed):
     """Of a class with share s, any first m rows have s m, give or take (1 + C s) / 2 by rounding; each comes once."""
     classes = np.array(classes, float)
-    order = _order(classes, np.random.default_rng(seed))
+    order = in_proportion(classes, np.random.default_rng(seed))
 
     assert sorted(order) == list(range(len(classes)))
     kinds = np.unique(classes)

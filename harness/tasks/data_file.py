@@ -1,0 +1,470 @@
+"""Data files of the user's own: a table whose columns an experiment names.
+
+The seed splits the rows as it does those of other data (`data.py`). Rows of equal inputs go into one split together, so
+that no network is tested on what it was trained on. Or the user splits the rows, by a column or by files.
+
+A table is read when an experiment is planned, and what is learnt of it is kept in the results folder by its content
+(`results/data/`). Processes that train read it there, on a cluster too.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.base.errors import HarnessError, did_you_mean
+from harness.base.files import os_words, whole_file
+from harness.spec import DataFile, RunTask
+from harness.spec.task import DATA_FILE, MOST_COORDINATES
+from harness.tasks.data import HELD_BACK, Data, in_proportion
+from harness.tasks.samples import Array, stream
+from harness.tasks.target import TargetError
+
+ENDINGS = (".csv", ".parquet", ".npz")
+SPLITS = ("train", "validation", "test")
+BY_SEED = -1  # the part of rows that the seed shares out; else the place in SPLITS
+LEAST_ROWS = HELD_BACK  # of a table, and of each class
+MOST_NAMED = 5  # columns in a sentence
+FEW_VALUES = 20  # different whole numbers, which may be meant as classes
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class FileData(Data):
+    """Data of a file. `parts` [n] says who splits each row; `notes` are what the user should know of the table."""
+
+    parts: Rows = field(kw_only=True)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def by_seed(self) -> list[str]:
+        """The splits that have no rows of their own; they take theirs from the rows that the seed shares out."""
+        return [name for place, name in enumerate(SPLITS) if not (self.parts == place).any()]
+
+    @cached_property
+    def groups(self) -> Rows:
+        """The number of each row's group [n]: rows of equal inputs have one."""
+        rows = np.ascontiguousarray(self.x + 0.0)  # -0.0 equals 0.0, but has other bytes
+        whole_rows = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
+        return np.unique(whole_rows, return_inverse=True)[1]
+
+    @property
+    def repeated(self) -> int:
+        """How many rows have the inputs of an earlier row."""
+        return len(self.x) - len(np.unique(self.groups))
+
+    @cached_property
+    def points(self) -> dict[str, int]:
+        """How many points each split has under every seed, by the field of a task that says how many it takes.
+
+        Rows of equal inputs are not parted, so that up to a group of them can be left out where a split ends.
+        """
+        given = {name: int((self.parts == place).sum()) for place, name in enumerate(SPLITS)}
+        free = np.flatnonzero(self.parts == BY_SEED)
+        held, left = len(free) // HELD_BACK, len(free)
+        largest = int(np.bincount(self.groups[free]).max()) if len(free) else 0
+        for name in ("test", "validation"):
+            if name in self.by_seed:
+                given[name] = held
+                left -= held + largest - 1
+        if "train" in self.by_seed:
+            given["train"] = left
+        return {f"{name}_points": given[name] for name in SPLITS}
+
+    @property
+    def parts_words(self) -> str:
+        """Who splits the rows."""
+        if "test" not in self.by_seed:
+            of_validation = ", of which the seed takes a fifth for validation" if "validation" in self.by_seed else ""
+            return f"{len(self.x):,} rows, split by the file{of_validation}"
+        return f"{len(self.x):,} rows, of which a fifth is for validation and a fifth for testing"
+
+    def rows(self, seed: int) -> dict[str, Rows]:
+        """The rows of each split under a seed, in the order in which they are taken."""
+        generator = stream(seed, "split")
+        found = {
+            name: self._in_order(np.flatnonzero(self.parts == place), generator)[0]
+            for place, name in enumerate(SPLITS)
+            if name not in self.by_seed
+        }
+        free, ends = self._in_order(np.flatnonzero(self.parts == BY_SEED), generator)
+        held, begin = len(free) // HELD_BACK, 0
+        for name in ("test", "validation"):
+            if name in self.by_seed:
+                found[name] = free[begin : begin + held]
+                begin = int(ends[np.searchsorted(ends, begin + held)])  # the rest of the last group is left out
+        return {"train": free[begin:], **found}
+
+    def _in_order(self, rows: Rows, generator: np.random.Generator) -> tuple[Rows, Rows]:
+        """The rows in an order by chance, equal ones side by side and classes in proportion; where each group ends."""
+        _, first, group, sizes = np.unique(
+            self.groups[rows], return_index=True, return_inverse=True, return_counts=True
+        )
+        classes = self.y[rows[first]] if self.classes else np.zeros(len(first))
+        order = in_proportion(classes, generator)
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(len(order))
+        return rows[np.argsort(place[group], kind="stable")], np.cumsum(sizes[order])
+
+
+# ------------------------------------------------------------------------------------------------------------- reading
+class Place(NamedTuple):
+    """A file as it is now: one that has changed since is another."""
+
+    path: Path
+    changed_at: int
+    size: int
+
+
+def read_data_file(said: DataFile, folder: Path) -> FileData:
+    """The data that an experiment in this folder names; a TargetError if they cannot be learnt.
+
+    They can then be had by their version from `known_data`.
+    """
+    named = {"data": said.data, "validation": said.validation, "test": said.test}
+    places = tuple((key, _place(key, folder / path)) for key, path in named.items() if path)
+    found = _read(said, places)
+    _KNOWN[found.version] = found
+    return found
+
+
+def _place(key: str, path: Path) -> Place:
+    if path.suffix.lower() not in ENDINGS:
+        raise TargetError(f"target.{key}: {path} ends in none of {', '.join(ENDINGS)}; save it as one of these")
+    try:
+        about = path.stat()
+    except OSError as error:
+        raise TargetError(f"target.{key}: {os_words(error)}; give a path relative to the experiment file") from None
+    return Place(path, about.st_mtime_ns, about.st_size)
+
+
+@cache
+def _read(said: DataFile, places: tuple[tuple[str, Place], ...]) -> FileData:
+    import pandas as pd
+
+    tables = {key: _table(key, place.path) for key, place in places}
+    first = tables.pop("data")
+    inputs = list(said.inputs or (name for name in first if name not in (said.output, said.split)))
+    inputs = [column for name in inputs for column in _of_array(name, first)]
+    wanted = [*inputs, said.output, *([said.split] if said.split else [])]
+    for key, table in {"data": first, **tables}.items():
+        for name in wanted:
+            if name not in table:
+                file = getattr(said, key)
+                raise TargetError(f"target.{key}: {file} has no column {name!r}; {_columns_words(name, table)}")
+    whole = pd.concat([table[wanted] for table in (first, *tables.values())], ignore_index=True)
+    where = f"target {said.name}"
+    if not inputs:
+        raise TargetError(f"{where}: {said.output} is its only column, so there is nothing to learn it from; add some")
+    if len(whole) * len(inputs) > MOST_COORDINATES:
+        raise TargetError(f"{where}: {len(whole):,} rows of {len(inputs)} inputs; at most {MOST_COORDINATES:,} numbers")
+    parts = _parts_by_column(where, said.split, whole[said.split]) if said.split else _parts_by_file(first, tables)
+    varying = np.isin(parts, (BY_SEED, SPLITS.index("train")))
+    if varying.sum() < LEAST_ROWS:
+        raise TargetError(f"{where}: {varying.sum()} rows to train on; give {LEAST_ROWS} or more")
+    _check_complete(where, whole[[*inputs, said.output]])
+    x = _numbers(where, whole[inputs], "leave it out of inputs, or write a column of 0 and 1 for each value")
+    y, names = _output(where, said, whole[said.output])
+    _check_varies(where, [*inputs, said.output], np.column_stack([x, y])[varying])
+    if names:
+        _check_classes(where, names, y[varying], has_seed=bool((parts == BY_SEED).any()))
+    return _data(said, inputs, x, y, names, parts)
+
+
+def usable_columns(path: Path, output: str) -> tuple[list[str], dict[str, str]]:
+    """The columns of a file that can be inputs of `output`, and why each of the others cannot."""
+    table = _table("data", _place("data", path).path)
+    if output not in table:
+        raise TargetError(f"{path} has no column {output!r}; {_columns_words(output, table)}")
+    inputs, left_out = [], {}
+    for name in (str(column) for column in table if column != output):
+        column = table[name]
+        if column.isna().any():
+            left_out[name] = "which has missing values"
+        elif (column == column.iloc[0]).all():
+            left_out[name] = "which is constant"
+        elif name.startswith("Unnamed: "):
+            left_out[name] = "which has no name"
+        elif not _is_number(column):
+            left_out[name] = f"which holds {column.dtype} such as {column.iloc[0]!r}"
+        else:
+            inputs.append(name)
+    return inputs, left_out
+
+
+def _data(said: DataFile, inputs: Sequence[str], x: Array, y: Array, names: list[str], parts: Rows) -> FileData:
+    """The data with what is to be said of them; a TargetError if equal rows leave nothing to train on."""
+    classes = len(names) or None
+    found = FileData(x, y, classes, "", said.data, _version(x, y, parts, classes), parts=parts)
+    if found.points["train_points"] < 1:
+        raise TargetError(
+            f"target {said.name}: {int(np.bincount(found.groups).max()):,} of {len(x):,} rows have the same inputs, "
+            "and go into one split together, which leaves none to train on; remove repeated rows, or say which row is "
+            "in which split (split: a column of train, validation and test)"
+        )
+    kind = f"one of {classes} classes" if classes else "standardised"
+    of_columns = f"{len(inputs)} columns" if len(inputs) > 1 else f"the column {inputs[0]}"
+    equal = f", {found.repeated:,} of them with equal inputs" if found.repeated else ""
+    formula = f"{said.output}, {kind}, of {of_columns}; {len(x):,} rows{equal}"
+    return replace(found, formula=formula, notes=tuple(_notes(said, found, names)))
+
+
+def _version(x: Array, y: Array, parts: Rows, classes: int | None) -> str:
+    """What stands for the content in a run's identity."""
+    content = hashlib.sha256(repr((x.shape, classes)).encode())
+    for array in (x, y, parts):
+        content.update(np.ascontiguousarray(array).tobytes())
+    return f"{DATA_FILE}{content.hexdigest()}"
+
+
+def _notes(said: DataFile, data: FileData, names: Sequence[str]) -> Iterable[str]:
+    """What to know of a table, a sentence each."""
+    points = ", ".join(f"{number:,} {name.removesuffix('_points')}" for name, number in data.points.items())
+    kind = f"one of {len(names)} classes ({_some(names)})" if names else "a number"
+    yield f"{said.name}: {said.output} is learnt as {kind}; {data.parts_words} ({points})"
+    if data.repeated and data.by_seed:
+        yield (
+            f"{said.name}: {data.repeated:,} of {len(data.x):,} rows have the inputs of an earlier row; rows of equal "
+            "inputs go into one split together"
+        )
+    is_test = data.parts == SPLITS.index("test")
+    seen = int(np.isin(data.groups[is_test], data.groups[~is_test]).sum())
+    if seen:
+        yield (
+            f"{said.name}: {seen:,} of {is_test.sum():,} test rows have the inputs of a row that is not for testing, "
+            "so the test error may be too low; take them out of one of the two"
+        )
+    values = np.unique(data.y)
+    if said.classes is None and not names and len(values) <= FEW_VALUES and (values == np.round(values)).all():
+        yield (
+            f"{said.name}: {said.output} has {len(values)} different whole numbers, and is learnt as a number; "
+            "`classes: true` learns them as classes, `classes: false` says that this is meant"
+        )
+
+
+def _table(key: str, path: Path) -> Any:
+    """The file as a pandas table; columns of a two-dimensional array `x` are called x0, x1 and so on."""
+    import pandas as pd
+
+    try:
+        match path.suffix.lower():
+            case ".csv":
+                return pd.read_csv(path)
+            case ".parquet":
+                return pd.read_parquet(path)
+        with np.load(path, allow_pickle=False) as arrays:
+            return pd.DataFrame(_columns_of_arrays({name: arrays[name] for name in arrays.files}))
+    except HarnessError:
+        raise
+    except Exception as error:  # of parsers that meet any file
+        why = " ".join(str(error).split()) or type(error).__name__
+        kind = path.suffix.lower().removeprefix(".")
+        raise TargetError(f"target.{key}: {path} cannot be read as {kind}: {why}; mend it, or save it again") from None
+
+
+def _columns_of_arrays(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    columns: dict[str, NDArray[Any]] = {}
+    for name, array in arrays.items():
+        if array.ndim == 1:
+            columns[name] = array
+        elif array.ndim == 2:
+            columns |= {f"{name}{place}": column for place, column in enumerate(array.T)}
+        else:
+            raise TargetError(f"array {name!r} has shape {array.shape}; give [rows] or [rows, columns]")
+    return columns
+
+
+def _of_array(name: str, table: Any) -> list[str]:
+    """The columns that a name of `inputs` stands for: itself, or those of a two-dimensional array."""
+    if name in table:
+        return [name]
+    columns = [column for column in table if column.removeprefix(name).isdecimal() and column.startswith(name)]
+    return columns or [name]
+
+
+def _columns_words(name: str, table: Any) -> str:
+    columns = [str(column) for column in table]
+    if len(columns) == 1 and any(sign in columns[0] for sign in ";\t"):
+        return f"its only column is {columns[0]!r}: separate columns by commas"
+    return did_you_mean(name, columns)
+
+
+def _parts_by_column(where: str, column: str, values: Any) -> Rows:
+    words = values.astype(str)
+    unknown = words[~words.isin(SPLITS)]
+    if len(unknown):
+        raise TargetError(
+            f"{where}: split: column {column!r} says {unknown.iloc[0]!r} in row {unknown.index[0] + 1:,}; write "
+            f"{', '.join(SPLITS[:-1])} or {SPLITS[-1]} in every row"
+        )
+    for name in ("train", "test"):
+        if not (words == name).any():
+            raise TargetError(f"{where}: split: column {column!r} says {name} in no row; some must be for it")
+    parts = words.map({name: place for place, name in enumerate(SPLITS)}).to_numpy(np.int64)
+    return _with_validation(parts)
+
+
+def _parts_by_file(first: Any, others: dict[str, Any]) -> Rows:
+    if not others:
+        return np.full(len(first), BY_SEED)
+    parts = [np.zeros(len(first), np.int64)]
+    parts += [np.full(len(table), SPLITS.index(key)) for key, table in others.items()]
+    return _with_validation(np.concatenate(parts))
+
+
+def _with_validation(parts: Rows) -> Rows:
+    """Without rows for validation, the seed takes them from those for training."""
+    has_validation = (parts == SPLITS.index("validation")).any()
+    return parts if has_validation else np.where(parts == SPLITS.index("train"), BY_SEED, parts)
+
+
+# -------------------------------------------------------------------------------------------------------------- checks
+def _check_complete(where: str, table: Any) -> None:
+    """A TargetError that names all columns with missing values."""
+    missing = table.isna()
+    told = [
+        f"{name} ({count:,}, first in row {int(missing[name].argmax()) + 1:,})"
+        for name, count in missing.sum().items()
+        if count
+    ]
+    if told:
+        raise TargetError(f"{where}: missing values in {_some(told)}; fill them, or drop these rows or columns")
+
+
+def _numbers(where: str, table: Any, next_move: str) -> Array:
+    """The columns as float64 [n, columns]; a TargetError that names one that is not numbers."""
+    columns = [_number_column(where, str(name), table[name], next_move) for name in table]
+    x = np.column_stack(columns)
+    infinite = ~np.isfinite(x)
+    if infinite.any():
+        row, place = np.argwhere(infinite)[0]
+        raise TargetError(f"{where}: column {table.columns[place]!r} is {x[row, place]} in row {row + 1:,}; mend it")
+    return x
+
+
+def _number_column(where: str, name: str, column: Any, next_move: str) -> Array:
+    import pandas as pd
+
+    if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
+        raise TargetError(f"{where}: column {name!r} holds dates; {next_move}")
+    if _is_number(column):
+        return column.to_numpy(np.float64)
+    numbers = pd.to_numeric(column.astype(str), errors="coerce")
+    wrong = column[numbers.isna()]
+    if len(wrong) and len(wrong) < len(column) / 2:
+        raise TargetError(
+            f"{where}: column {name!r} has no number in {len(wrong):,} rows, first {wrong.iloc[0]!r} in row "
+            f"{wrong.index[0] + 1:,}; mend these rows or drop them"
+        )
+    if len(wrong):
+        raise TargetError(f"{where}: column {name!r} holds text, such as {wrong.iloc[0]!r}; {next_move}")
+    return numbers.to_numpy(np.float64)
+
+
+def _is_number(column: Any) -> bool:
+    """Whether all values are numbers, or true and false."""
+    import pandas as pd
+
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column)
+
+
+def _output(where: str, said: DataFile, column: Any) -> tuple[Array, list[str]]:
+    """The values, or of classes their numbers from 0, with the names of the classes."""
+    import pandas as pd
+
+    is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    if said.classes is False or (said.classes is None and is_number):
+        next_move = "name a column of numbers as output, or say `classes: true`"
+        return _numbers(where, column.to_frame(), next_move)[:, 0], []
+    values = column.to_numpy() if is_number else column.astype(str).to_numpy(object)
+    names, numbers = np.unique(values, return_inverse=True)
+    return numbers.astype(np.float64), [str(name) for name in names]
+
+
+def _check_varies(where: str, names: Sequence[str], values: Array) -> None:
+    constant = [name for name, column in zip(names, values.T, strict=True) if (column == column[0]).all()]
+    if constant:
+        raise TargetError(
+            f"{where}: constant in all rows that can be trained on: {_some(constant)}; leave out what never changes"
+        )
+
+
+def _check_classes(where: str, names: Sequence[str], numbers: Array, has_seed: bool) -> None:
+    least = LEAST_ROWS if has_seed else 1
+    counts = np.bincount(numbers.astype(np.int64), minlength=len(names))
+    rare = [f"{name} ({count})" for name, count in zip(names, counts.tolist(), strict=True) if count < least]
+    if rare:
+        raise TargetError(
+            f"{where}: a class needs {least} rows or more to train on, and {len(rare)} of {len(names)} classes have "
+            f"fewer: {_some(rare)}; drop or merge them, or say `classes: false` if these are numbers"
+        )
+
+
+def _some(told: Sequence[str]) -> str:
+    more = len(told) - MOST_NAMED
+    return ", ".join(told[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+# ------------------------------------------------------------------------------------------------------------- keeping
+# By version, what this process has read: content is its own name, so that none of it is ever out of date.
+_KNOWN: dict[str, FileData] = {}
+
+
+def known_data(task: RunTask) -> FileData:
+    """The data of a task that this process has read; a TargetError if it has not."""
+    if task.fingerprint not in _KNOWN:
+        raise TargetError(f"target {task.target}: its data are not read yet; call `fetch_data` before")
+    return _KNOWN[task.fingerprint]
+
+
+def keep_data(tasks: Iterable[RunTask], folder: Path) -> None:
+    """Keep the rows of every data file in `folder` (`results/data`), by their content; those that are there stay."""
+    for task in {task.fingerprint: task for task in tasks if task.is_data_file}.values():
+        path = _kept(task, folder)
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            with whole_file(path) as new:
+                new.write_bytes(_packed(known_data(task)))
+
+
+def fetch_data(tasks: Iterable[RunTask], folder: Path) -> None:
+    """Read what `keep_data` has kept in `folder` and this process does not know yet; a TargetError if it is damaged."""
+    for task in {task.fingerprint: task for task in tasks if task.is_data_file}.values():
+        if task.fingerprint not in _KNOWN:
+            _KNOWN[task.fingerprint] = _unpacked(task, _kept(task, folder))
+
+
+def _kept(task: RunTask, folder: Path) -> Path:
+    return folder / f"{task.fingerprint.removeprefix(DATA_FILE)[:16]}.npz"
+
+
+def _packed(data: FileData) -> bytes:
+    words = json.dumps({"formula": data.formula, "source": data.source, "classes": data.classes, "notes": data.notes})
+    file = io.BytesIO()
+    np.savez(file, x=data.x, y=data.y, parts=data.parts, words=np.array(words))
+    return file.getvalue()
+
+
+def _unpacked(task: RunTask, path: Path) -> FileData:
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            words = json.loads(str(kept["words"]))
+            x, y, parts = kept["x"], kept["y"], kept["parts"]
+    except FileNotFoundError:
+        raise TargetError(
+            f"target {task.target}: its rows are not in {path}; `harness plan FILE` puts them there, as does `harness "
+            "run FILE`"
+        ) from None
+    except Exception as error:  # of a file that anything may have happened to
+        raise TargetError(f"target {task.target}: {path} is damaged ({error}); remove it, and plan again") from None
+    if _version(x, y, parts, words["classes"]) != task.fingerprint:
+        raise TargetError(f"target {task.target}: {path} was changed since; remove it, and plan again")
+    return FileData(x=x, y=y, parts=parts, version=task.fingerprint, **{**words, "notes": tuple(words["notes"])})

@@ -1,0 +1,302 @@
+"""A table of the user's own: read from a file, split without leaks, scaled by training rows, known by its content."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.base.errors import HarnessError
+from harness.cli import main
+from harness.planning.plan import make_plan
+from harness.spec import Task, parse_experiment
+from harness.tasks import data_file, draw, fetch_data, keep_data, known_data, resolve
+from harness.train import train_pack
+
+PARTS = ("train", "validation", "test")
+
+
+def table(rows: int = 60, seed: int = 0) -> pd.DataFrame:
+    """Two inputs on scales of their own, a number and a word to learn, and who is in which split."""
+    chance = np.random.default_rng(seed)
+    a, b = chance.uniform(3, 40, rows), chance.normal(0, 1e-3, rows)
+    kind = np.where(a > 20, "warm", "cold")
+    part = np.array(PARTS)[np.arange(rows) % 3]
+    return pd.DataFrame({"a": a, "b": b, "y": a + 1000 * b, "kind": kind, "part": part})
+
+
+def written(folder: Path, name: str, of: pd.DataFrame) -> Path:
+    of.to_csv(folder / name, index=False)
+    return folder
+
+
+def learnt(folder: Path, name: str = "t.csv", output: str = "y", **fields) -> Task:
+    """The task of a file in the folder, once it is known that it can be had."""
+    return resolve(Task.model_validate({"target": {"data": name, "output": output, **fields}}), folder)
+
+
+def inputs_of(samples) -> set:
+    return set(map(tuple, samples.x))
+
+
+# -------------------------------------------------------------------------------------------------------------- splits
+@given(
+    copies=st.lists(st.integers(1, 4), min_size=12, max_size=40),
+    seed=st.integers(0, 99),
+    output=st.sampled_from(["y", "kind"]),
+)
+def test_no_inputs_are_in_two_splits_and_every_seed_has_as_many_points(tmp_path_factory, copies, seed, output):
+    """However often rows are repeated. Splits have the points that the task promises: fifths, and what is left."""
+    rows = table(len(copies))
+    rows["kind"] = np.array(["cold", "warm"])[np.arange(len(rows)) % 2]  # so that each class has enough rows
+    whole = rows.loc[np.repeat(np.arange(len(rows)), copies)].sample(frac=1, random_state=0)
+    task = learnt(written(tmp_path_factory.mktemp("t"), "t.csv", whole), output=output, inputs=["a", "b"])
+    splits, data = draw(task, seed), known_data(task)
+    inputs = {name: set(map(tuple, data.x[rows])) for name, rows in data.rows(seed).items()}
+
+    assert len(set.union(*inputs.values())) == sum(map(len, inputs.values()))
+    assert [len(getattr(splits, name).x) for name in PARTS] == [
+        task.train_points,
+        task.validation_points,
+        task.test_points,
+    ]
+    assert task.test_points == task.validation_points == len(whole) // 5
+    assert task.train_points >= len(whole) - 2 * (len(whole) // 5 + max(copies) - 1)
+
+
+@given(st.integers(0, 1000))
+def test_all_is_scaled_by_the_training_rows_alone(seed):
+    """Inputs span [-1, 1] in training and are cut off there elsewhere; a numeric output has mean 0 and deviation 1.
+
+    Undone by the training rows' own ends and moments, the samples are rows of the table.
+    """
+    rows = table()
+    folder = WRITTEN["folder"]
+    splits = draw(learnt(folder, inputs=["a", "b"]), seed)
+
+    ends = np.array([[-1, -1], [1, 1]])
+    assert np.array_equal([splits.train.x.min(0), splits.train.x.max(0)], ends)
+    assert splits.train.y.mean() == pytest.approx(0, abs=1e-12)
+    assert splits.train.y.std() == pytest.approx(1, abs=1e-12)
+    # The rows that were trained on, by their outputs, which are a straight line of the table's.
+    order = np.argsort(np.argsort(rows["y"]))
+    everything = np.concatenate([getattr(splits, name).y[:, 0] for name in PARTS])
+    slope, offset = np.polyfit(np.sort(everything), np.sort(rows["y"]), 1)
+    trained = np.isin(order, np.searchsorted(np.sort(everything), splits.train.y[:, 0]))
+    assert (slope, offset) == pytest.approx((rows["y"][trained].std(ddof=0), rows["y"][trained].mean()))
+    low, high = rows.loc[trained, ["a", "b"]].min(), rows.loc[trained, ["a", "b"]].max()
+    expected = (2 * (rows[["a", "b"]] - low) / (high - low) - 1).clip(-1, 1).to_numpy()
+    found = np.concatenate([getattr(splits, name).x for name in PARTS])
+    assert np.allclose(found[np.argsort(everything)], expected[np.argsort(rows["y"])])
+
+
+WRITTEN: dict[str, Path] = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def folder(tmp_path_factory) -> Path:
+    """A folder with the table in each format."""
+    WRITTEN["folder"] = written(tmp_path_factory.mktemp("data"), "t.csv", table())
+    table().to_parquet(WRITTEN["folder"] / "t.parquet")
+    np.savez(WRITTEN["folder"] / "t.npz", x=table()[["a", "b"]].to_numpy(), y=table()["y"])
+    return WRITTEN["folder"]
+
+
+def test_a_column_splits_the_rows_and_the_seed_no_more(folder):
+    """Under every seed the rows that say so, in another order; what the column does not give, the seed takes."""
+    task = learnt(folder, inputs=["a", "b"], split="part")
+    one, other = draw(task, 0), draw(task, 1)
+
+    for name in PARTS:
+        own = table().query("part == @name")["y"]
+        trained = table().query("part == 'train'")["y"]
+        expected = np.sort((own - trained.mean()) / trained.std(ddof=0))
+        assert np.allclose(np.sort(getattr(one, name).y[:, 0]), expected)
+        assert inputs_of(getattr(one, name)) == inputs_of(getattr(other, name))
+    assert not np.array_equal(one.train.x, other.train.x)
+
+
+def test_files_split_the_rows_and_the_seed_takes_validation_from_training(tmp_path):
+    """A file for testing alone leaves validation to the seed; test rows are the file's under every seed."""
+    written(tmp_path, "t.csv", table(50))
+    written(tmp_path, "test.csv", table(7, seed=1))
+    written(tmp_path, "valid.csv", table(9, seed=2))
+    two = learnt(tmp_path, inputs=["a", "b"], test="test.csv")
+    three = learnt(tmp_path, inputs=["a", "b"], test="test.csv", validation="valid.csv")
+
+    assert (two.train_points, two.validation_points, two.test_points) == (40, 10, 7)
+    assert (three.train_points, three.validation_points, three.test_points) == (50, 9, 7)
+    drawn = [draw(two, seed) for seed in (0, 1)]
+    assert inputs_of(drawn[0].validation) != inputs_of(drawn[1].validation)
+
+
+def test_classes_are_said_or_seen(folder):
+    """Text is learnt as classes in every split in proportion, numbers as numbers; the file can say otherwise."""
+    words = learnt(folder, output="kind", inputs=["a", "b"])
+    warm = (table()["kind"] == "warm").mean()
+
+    assert (words.classes, words.outputs, words.metric) == (2, 2, "cross_entropy")
+    assert draw(words, 0).test.y.mean() == pytest.approx(warm, abs=1.5 / 12)
+    assert learnt(folder, inputs=["a", "b"]).classes is None
+    rows = table().assign(y=np.arange(60) % 3)
+    written(folder, "three.csv", rows)
+    assert learnt(folder, "three.csv", inputs=["a", "b"]).classes is None
+    assert learnt(folder, "three.csv", inputs=["a", "b"], classes=True).classes == 3
+
+
+# ------------------------------------------------------------------------------------------------------------ identity
+def test_the_content_is_the_identity(folder, tmp_path):
+    """The same numbers are the same run in every format and folder; another number, column or split is another run."""
+    one = learnt(folder, inputs=["a", "b"])
+    changed = table()
+    changed.loc[17, "b"] += 1e-12
+    written(tmp_path, "t.csv", changed)
+
+    assert learnt(folder, "t.parquet", inputs=["a", "b"]).fingerprint == one.fingerprint
+    assert learnt(folder, "t.npz", inputs=["x"]).fingerprint == one.fingerprint
+    assert learnt(tmp_path, inputs=["a", "b"]).fingerprint != one.fingerprint
+    assert learnt(folder, inputs=["b", "a"]).fingerprint != one.fingerprint
+    assert learnt(folder, inputs=["a", "b"], split="part").fingerprint != one.fingerprint
+    written(tmp_path, "t.csv", table().assign(unused=1.0))
+    assert learnt(tmp_path, inputs=["a", "b"]) == one
+
+
+TEXT = """
+question: which?
+tasks: {target: {data: t.csv, inputs: [a, b], output: OUTPUT}}
+arms:
+  kan: {architecture: {family: kan, hidden: [2]}, recipe: fast}
+  mlp: {architecture: {family: mlp, depth: 2}, recipe: fast}
+match: {axis: params, at: [30, 60, 120], tol: 0.3, solve: {kan: grid, mlp: width}}
+recipes: {fast: {optimizer: {name: lbfgs}, max_evaluations: 5}}
+seeds: [0, 1]
+"""
+
+
+def test_rows_are_kept_with_the_results_and_trained_from_there(tmp_path):
+    """A process that never saw the file trains from the kept rows; a kept file that was changed is refused."""
+    written(tmp_path, "t.csv", table())
+    plan = make_plan(parse_experiment(TEXT.replace("OUTPUT", "y")), "t", tmp_path)
+    kept = tmp_path / "results" / "data"
+    keep_data((planned.run.task for planned in plan.runs), kept)
+    (tmp_path / "t.csv").unlink()
+    data_file._KNOWN.clear()
+
+    with pytest.raises(HarnessError, match="its rows are not in"):
+        train_pack([plan.runs[0].run], tmp_path / "elsewhere" / "runs")
+    (record,) = train_pack([plan.runs[0].run], tmp_path / "results" / "runs")
+    assert record.run.task == plan.runs[0].run.task
+
+    (file,) = kept.iterdir()
+    with np.load(file) as arrays:
+        np.savez(file, **{**arrays, "y": arrays["y"] + 1})
+    data_file._KNOWN.clear()
+    with pytest.raises(HarnessError, match=r"was changed since; remove it, and plan again"):
+        fetch_data([plan.runs[0].run.task], kept)
+
+
+def test_a_changed_file_makes_other_runs_and_the_command_line_says_so(tmp_path, monkeypatch):
+    """From another folder than the file's; equal rows are told of, and a plan of other numbers is not gone on with."""
+    (tmp_path / "own").mkdir()
+    twice = pd.concat([table(), table().head(5)])
+    written(tmp_path / "own", "t.csv", twice)
+    (tmp_path / "own" / "t.yaml").write_text(TEXT.replace("OUTPUT", "kind"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+    def harness(*arguments: str):
+        return CliRunner().invoke(main, list(arguments))
+
+    said = harness("validate", "own/t.yaml").output
+    assert "t.csv: 5 of 65 rows have the inputs of an earlier row; rows of equal inputs go into one split" in said
+    assert "kind is learnt as one of 2 classes (cold, warm); 65 rows" in said
+    ran = harness("run", "own/t.yaml", "--workers", "1")
+    assert ran.exit_code == 0, ran.output
+    written(tmp_path / "own", "t.csv", twice.assign(a=twice["a"] + 1))
+    again = harness("run", "own/t.yaml", "--workers", "1")
+    assert again.exit_code == 2
+    assert "or a data file" in again.output
+    runs = len(list((tmp_path / "results" / "runs").iterdir()))
+    assert harness("run", "own/t.yaml", "--workers", "1", "--replan").exit_code == 0
+    assert len(list((tmp_path / "results" / "runs").iterdir())) == 2 * runs
+    assert len(list((tmp_path / "results" / "data").iterdir())) == 2
+
+
+def test_tasks_of_one_file_are_told_apart_by_what_they_learn(folder):
+    """Their labels name the field that differs, as of any two tasks of one target."""
+    text = TEXT.replace(
+        "tasks: {target: {data: t.csv, inputs: [a, b], output: OUTPUT}}",
+        "tasks: [{target: {data: t.csv, inputs: [a, b], output: y}}, {target: {data: t.csv, inputs: [a], output: y}}]",
+    )
+    plan = make_plan(parse_experiment(text), "t", folder)
+
+    assert sorted(plan.formulas) == ["t.csv inputs=('a', 'b')", "t.csv inputs=('a',)"]
+
+
+# ------------------------------------------------------------------------------------------------------------ refusals
+NUMBERS = {"a": np.arange(20.0), "b": np.arange(20.0) % 7, "y": np.arange(20.0) ** 2}
+HOLES = NUMBERS | {"a": [np.nan, *range(19)], "b": [*range(18), np.nan, np.nan]}
+
+
+@pytest.mark.parametrize(
+    ("columns", "said", "wrong"),
+    [
+        (HOLES, {}, r"t.csv: missing values in a \(1, first in row 1\), b \(2, first in row 19\); fill them"),
+        (NUMBERS | {"b": 3.0}, {}, "t.csv: constant in all rows that can be trained on: b; leave out"),
+        (NUMBERS | {"y": 3.0}, {}, "constant in all rows that can be trained on: y"),
+        (
+            NUMBERS | {"b": ["Oslo", "Rome"] * 10},
+            {},
+            "column 'b' holds text, such as 'Oslo'; leave it out of inputs, or write a column of 0 and 1",
+        ),
+        (NUMBERS | {"b": [*range(19), "3 m"]}, {}, "column 'b' has no number in 1 rows, first '3 m' in row 20"),
+        (NUMBERS | {"b": [*range(19), np.inf]}, {}, "column 'b' is inf in row 20; mend it"),
+        (NUMBERS | {"y": list("ab") * 10}, {"classes": False}, "'y' holds text.*or say `classes: true`"),
+        (NUMBERS | {"y": [*("a" * 18), "b", "b"]}, {}, r"needs 5 rows or more.*1 of 2 classes have fewer: b \(2\)"),
+        (NUMBERS, {"classes": True}, r"20 of 20 classes have fewer: 0.0 \(1\).* and 15 more; drop or merge them"),
+        (NUMBERS, {"inputs": ["a", "bb"]}, "target.data: t.csv has no column 'bb'; .*did you mean 'b'"),
+        (NUMBERS, {"split": "b", "inputs": ["a"]}, "split: column 'b' says '0.0' in row 1; write train, validation or"),
+        (NUMBERS | {"s": "train"}, {"split": "s"}, "split: column 's' says test in no row"),
+        (NUMBERS | {"a": [1.0] * 19 + [2], "b": 0.0}, {"inputs": ["a"]}, "19 of 20 rows have the same inputs"),
+        ({"y": NUMBERS["y"]}, {}, "y is its only column"),
+        ({name: values[:4] for name, values in NUMBERS.items()}, {}, "4 rows to train on; give 5 or more"),
+        ({"a;b;y": ["1;2;3"] * 20}, {}, "separate columns by commas"),
+        (NUMBERS, {"test": "absent.csv"}, "target.test: .*absent.csv: No such file.*relative to the experiment file"),
+        (NUMBERS, {"data": "t.xlsx"}, r"target.data: .*t.xlsx ends in none of .csv, .parquet, .npz"),
+    ],
+)
+def test_what_cannot_be_learnt_is_refused_by_name(tmp_path, columns, said, wrong):
+    """The column, how many rows and the first of them, and the next move."""
+    written(tmp_path, "t.csv", pd.DataFrame(columns))
+
+    with pytest.raises(HarnessError, match=wrong):
+        learnt(tmp_path, **{"name": said.pop("data", "t.csv"), **said})
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        ("inputs: [a, a]", "tasks.0.target: inputs: a is given twice"),
+        ("inputs: [a, y]", "inputs: y is the column of output too"),
+        ("split: part, test: u.csv", "split: part splits the rows, and so do the files; keep one of them"),
+        ("validation: u.csv", "validation: u.csv needs a file of its own for testing; add test:"),
+        ("outputs: y", "tasks.0.target.outputs: unknown field; did you mean 'output'"),
+        ("inputs: a", r"tasks.0.target.inputs=\"a\".*list"),
+    ],
+)
+def test_fields_that_disagree_are_refused_where_they_stand(said, wrong):
+    """With the line of the file, before any table is read."""
+    text = TEXT.replace("inputs: [a, b], output: OUTPUT", f"{said}, output: y")
+
+    with pytest.raises(HarnessError, match=f"<text>:3: .*{wrong}"):
+        parse_experiment(text)
+
+
+def test_fields_of_functions_are_refused(folder):
+    """A table has no box, no members and as many inputs as columns are named."""
+    for field, wrong in (("low", "leave low and high out"), ("inputs", "leave `inputs` out"), ("instance", "leave it")):
+        task = {"target": {"data": "t.csv", "output": "y", "inputs": ["a"]}, field: 3 if field != "low" else 0.0}
+        with pytest.raises(HarnessError, match=f"t.csv.*{wrong}"):
+            resolve(Task.model_validate(task), folder)
