@@ -29,8 +29,8 @@ from tests.paper.tiny_scales import bring
 # processor's vector instructions.
 LEFT_OUT = ("randhie",)
 # Plans that take seconds to a minute: slow tests make them. Those that take minutes are made every night.
-LARGE = ("dimension full", "ladder full", "per_flop_toys short", "table1_special_functions full", "table2_feynman full")
-LARGEST = ("per_flop_toys full", "per_flop_toys evening")
+LARGE = ("dimension full", "ladder full", "table1_special_functions full", "table2_feynman full")
+LARGEST = ("per_flop_toys full", "per_flop_toys evening", "per_flop_toys short")
 
 
 class Planned(NamedTuple):

@@ -5,6 +5,9 @@
 
 import pytest
 
+from harness.planning.plan import make_plan
+from harness.record.kept import KEPT_RECORDS, read_lines
+from harness.spec import read_experiment
 from tests.guard import contents
 from tests.guard.golden import fixed
 
@@ -21,6 +24,20 @@ def test_plans_are_as_ever():
 def test_large_plans_are_as_ever():
     """The same of those that take longer."""
     assert contents.plans(contents.LARGE) == {name: fixed("plans")[name] for name in contents.LARGE}
+
+
+@pytest.mark.slow
+def test_a_large_search_asks_for_the_runs_that_are_kept_of_it():
+    """One of its functions, as all of them take half a minute."""
+    file = contents.ROOT / "experiments" / "per_flop_toys.yaml"
+    experiment = read_experiment(file, "short")
+    one_function = {path: values[:1] for path, values in experiment.zip.items()}
+    rules = tuple(rule.model_copy(update={"at_least": 1}) for rule in experiment.decide)
+    part = experiment.model_copy(update={"zip": one_function, "decide": rules})
+    manifest = make_plan(part, "one.search")
+    kept = read_lines(contents.ROOT / "results" / "verdicts" / "per_flop_toys-short" / KEPT_RECORDS)
+
+    assert set(manifest.run_ids()) <= kept.by_run.keys()
 
 
 @pytest.mark.nightly
