@@ -22,6 +22,7 @@ COMMANDS = {
     "logs": "Tell the story of a run.",
     "match": "Make networks equal by one count, and compare the others.",
     "merge": "Add records that were trained elsewhere, and check each one.",
+    "new": "Write an experiment file that runs in minutes and can answer.",
     "plan": "Solve every size, freeze the plan, and show what it costs.",
     "plot": "Draw test loss against size, with fitted laws.",
     "power": "Say how many seeds the rules of an experiment need.",

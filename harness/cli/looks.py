@@ -6,13 +6,14 @@ still open asks for them. A plan without looks wants all its runs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.base.errors import HarnessError
 from harness.cli.plans import records_of
 from harness.record import missing, read_present
-from harness.spec import Manifest, read_experiment
+from harness.spec import Manifest, Setting, read_experiment
 
 if TYPE_CHECKING:
     from harness.judging.judge import Verdict
@@ -29,9 +30,9 @@ class Wanted(NamedTuple):
     verdicts: tuple[Verdict, ...] | None = None
 
 
-def check_looks(file: Path, scale: str) -> None:
+def check_looks(file: Path, scale: str, settings: Sequence[Setting] = ()) -> None:
     """A HarnessError if the file has no looks, at which `--until-decided` would judge."""
-    experiment = read_experiment(file, scale)
+    experiment = read_experiment(file, scale, settings)
     if not experiment.looks:
         raise HarnessError(
             f"--until-decided: {file} does not say when its rules are judged; add after how many seeds, as in "

@@ -3,6 +3,7 @@
 `harness.cli.stages` makes plans. This needs none of the numerical libraries, so that `harness status` answers at once.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.base.errors import INCOMPLETE, HarnessError
@@ -14,6 +15,7 @@ from harness.spec import (
     Manifest,
     Narrow,
     RunSpec,
+    Setting,
     check_unchanged,
     content_hash,
     manifest_path,
@@ -22,6 +24,7 @@ from harness.spec import (
     read_manifest,
     search_name,
     searched_name,
+    settings_words,
 )
 
 # Folders beside those of the experiments: the records, and what the project keeps.
@@ -31,13 +34,16 @@ RESERVED = (
 )
 
 
-def folder_of(file: Path, results: Path, scale: str = FULL, narrow: Narrow | None = None) -> Path:
-    """The results folder of an experiment file at one of its scales, narrowed if asked for."""
+def folder_of(
+    file: Path, results: Path, scale: str = FULL, narrow: Narrow | None = None, settings: Sequence[Setting] = ()
+) -> Path:
+    """The results folder of an experiment file at one of its scales, narrowed or with fields set if asked for."""
     check_name(file.stem, f"{file}")
     if file.stem in RESERVED:
         raise HarnessError(f"{file}: results/{file.stem} is kept for something else; give the file another name")
     at_scale = "" if scale == FULL else f"-{scale}"
-    return results / f"{file.stem}{at_scale}{narrow_words(narrow) if narrow else ''}"
+    words = f"{narrow_words(narrow) if narrow else ''}{settings_words(settings)}"
+    return results / f"{file.stem}{at_scale}{words}"
 
 
 def records_of(folder: Path) -> Path:

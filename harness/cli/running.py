@@ -13,7 +13,7 @@ from harness.dispatch.here import Worker, idle_workers
 from harness.dispatch.mirror import Mirror
 from harness.record import Record, missing
 from harness.show.console import console
-from harness.spec import Manifest
+from harness.spec import Manifest, Setting
 
 
 class TrainedPlan(NamedTuple):
@@ -32,16 +32,17 @@ def run_stages(
     workers: int | None = None,
     until_decided: bool = False,
     mirror: Mirror | None = None,
+    settings: tuple[Setting, ...] = (),
 ) -> TrainedPlan:
     """Freeze what a file says and train what is missing, stage by stage; with `until_decided`, look by look.
 
     Progress is printed. A HarnessError if a run is left without a record.
     """
     if until_decided:
-        check_looks(file, scale)
+        check_looks(file, scale, settings)
     with idle_workers() as idle:
         while True:
-            manifest, folder = freeze_stage(file, results, scale, replan)
+            manifest, folder = freeze_stage(file, results, scale, replan, settings=settings)
             if missing(manifest, records_of(folder)):
                 check_none_underway(manifest, folder)
                 for line in data_lines(manifest):

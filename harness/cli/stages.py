@@ -17,6 +17,7 @@ from harness.record import Record, missing
 from harness.spec import (
     Manifest,
     Narrow,
+    Setting,
     content_hash,
     freeze,
     located,
@@ -29,9 +30,13 @@ from harness.spec import (
 from harness.tasks import draw, keep_data, known_data
 
 
-def plan_of(file: Path, scale: str = FULL, narrow: Narrow | None = None) -> Manifest:
-    """The plan that an experiment file makes at one of its scales, narrowed if asked for; its errors name the file."""
-    experiment, name = read_experiment(file, scale), folder_of(file, Path(), scale, narrow).name
+def plan_of(file: Path, scale: str = FULL, narrow: Narrow | None = None, settings: Sequence[Setting] = ()) -> Manifest:
+    """The plan that an experiment file makes at one of its scales, narrowed or with fields set if asked for.
+
+    Its errors name the file.
+    """
+    experiment = read_experiment(file, scale, settings)
+    name = folder_of(file, Path(), scale, narrow, settings).name
     if narrow:
         experiment, _ = narrowed(experiment, narrow)
     if experiment.search:
@@ -45,7 +50,7 @@ def plan_of(file: Path, scale: str = FULL, narrow: Narrow | None = None) -> Mani
             check_rules_can_be_judged(manifest)
         return manifest
     except HarnessError as error:
-        raise HarnessError(located(str(error), file, scale), error.exit_code) from None
+        raise HarnessError(located(str(error), file, scale, settings), error.exit_code) from None
 
 
 def data_lines(manifest: Manifest) -> list[str]:
@@ -57,22 +62,27 @@ def data_lines(manifest: Manifest) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def freeze_stage(file: Path, results: Path, scale: str, replan: bool, dry_run: bool = False) -> tuple[Manifest, Path]:
+def freeze_stage(
+    file: Path, results: Path, scale: str, replan: bool, dry_run: bool = False, settings: Sequence[Setting] = ()
+) -> tuple[Manifest, Path]:
     """Freeze what a file says, and return the plan whose runs come next, with its folder.
 
     A search whose runs all have records is followed by its next rung, and the last rung by the plan of the winners.
     These are made and, unless `dry_run`, frozen here. Records that are kept of the runs (`take_kept`) are published
     first. With `replan` winners are chosen by seconds too, if these have been measured since.
     """
-    manifest, folder = _next_stage(file, results, scale, replan, dry_run)
+    manifest, folder = _next_stage(file, results, scale, replan, dry_run, settings)
     if not dry_run:
         take_kept(manifest, folder)
     return manifest, folder
 
 
-def _next_stage(file: Path, results: Path, scale: str, replan: bool, dry_run: bool) -> tuple[Manifest, Path]:
+def _next_stage(
+    file: Path, results: Path, scale: str, replan: bool, dry_run: bool, settings: Sequence[Setting]
+) -> tuple[Manifest, Path]:
     """As `freeze_stage`; the runs of the returned plan may have kept records that are not published yet."""
-    folder, manifest = folder_of(file, results, scale), plan_of(file, scale)
+    folder = folder_of(file, results, scale, settings=settings)
+    manifest = plan_of(file, scale, settings=settings)
     if not dry_run:
         keep_data((planned.run.task for planned in manifest.runs), results / "data")
     manifest = freeze(manifest, folder.parent / manifest.name, replan)

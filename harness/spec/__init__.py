@@ -27,6 +27,7 @@ from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt, Optimiser
 from harness.spec.arm import Arm, Match, Sizes
 from harness.spec.counts import (
     ANY_SIZE,
+    END_TOLERANCE,
     Axis,
     CountName,
     JudgedAxis,
@@ -78,6 +79,7 @@ from harness.spec.recipe import (
     Sparsity,
 )
 from harness.spec.run import RunSpec
+from harness.spec.setting import Setting, settings_of, settings_words
 from harness.spec.stages import (
     PDE_BLOCK,
     CapTooSmall,
@@ -97,6 +99,7 @@ from harness.spec.task import DataFile, RunTask, Task
 __all__ = [
     "ANY_SIZE",
     "BUILT_IN_RECIPES",
+    "END_TOLERANCE",
     "MANIFEST_SCHEMA",
     "PDE_BLOCK",
     "RATIO",
@@ -145,6 +148,7 @@ __all__ = [
     "Restarts",
     "RunSpec",
     "RunTask",
+    "Setting",
     "Sizes",
     "Sparsity",
     "SplineMlp",
@@ -188,6 +192,8 @@ __all__ = [
     "sealed",
     "search_name",
     "searched_name",
+    "settings_of",
+    "settings_words",
     "side_label",
     "stable_axes",
     "stages",

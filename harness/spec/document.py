@@ -25,6 +25,8 @@ LARGEST_INTEGER = 2**63 - 1  # so that counts, which are products of a few integ
 
 Keys = tuple[int | str, ...]  # the fields and the places in lists that lead to a value
 
+SET = "--set"  # in place of keys in the text: the option that a value is of
+
 STANDARD = "tag:yaml.org,2002:"
 WORDS = ("str", "timestamp", "value")  # what stays text
 NUMBERS = ("int", "float", "bool", "null")
@@ -42,9 +44,11 @@ class Document(NamedTuple):
     moved: Mapping[str, Keys] = {}
 
     def where(self, path: Sequence[int | str] = ()) -> str:
-        """`file.yaml:7`, the line (from 1) of the deepest part of `path` that stands in the text."""
-        node, line = self.root, None
-        for part in self._in_text(path):
+        """`file.yaml:7`, the line (from 1) of the deepest part of `path` that stands in the text; or what set it."""
+        node, line, place = self.root, None, self._in_text(path)
+        if place[:1] == (SET,):
+            return f"{SET} {place[1]}"
+        for part in place:
             match node:
                 case MappingNode():
                     found = next(((key, value) for key, value in node.value if key.value == part), None)

@@ -15,8 +15,9 @@ from harness.base.errors import HarnessError, did_you_mean
 from harness.base.files import check_name
 from harness.base.frozen import Frozen
 from harness.base.outside import IN_A_FILE
-from harness.spec.document import Document, Keys, parse, path_of
+from harness.spec.document import SET, Document, Keys, parse, path_of
 from harness.spec.experiment import Experiment
+from harness.spec.setting import Setting
 
 Settings = TypeVar("Settings", bound=Frozen)
 
@@ -27,9 +28,12 @@ SUCH_AS = "question:, tasks:, arms:"  # fields of an experiment file, for those 
 MOST_RUNS = 1_000_000  # of a plan, which takes some 20 KB of memory a run
 
 
-def read_experiment(path: Path, scale: str = FULL) -> Experiment:
-    """The experiment in the file at `path`, at this scale; a HarnessError with one line per mistake otherwise."""
-    return _validated(Experiment, _at_first_point(_read_fields(path), scale))
+def read_experiment(path: Path, scale: str = FULL, settings: Sequence[Setting] = ()) -> Experiment:
+    """The experiment in the file at `path`, at this scale, with fields that a command has set.
+
+    A HarnessError has one line for each mistake.
+    """
+    return _validated(Experiment, _at_first_point(_read_fields(path), scale, settings))
 
 
 def parse_experiment(text: str, source: str = "<text>", scale: str = FULL) -> Experiment:
@@ -37,17 +41,23 @@ def parse_experiment(text: str, source: str = "<text>", scale: str = FULL) -> Ex
     return _validated(Experiment, _at_first_point(_parse_fields(text, source, SUCH_AS), scale))
 
 
-def located(message: str, path: Path, scale: str = FULL) -> str:
+def located(message: str, path: Path, scale: str = FULL, settings: Sequence[Setting] = ()) -> str:
     """A message about the experiment in the file at `path`, after the line of what it begins with: `match.at: ...`."""
-    return _at_first_point(_read_fields(path), scale).located(message)
+    return _at_first_point(_read_fields(path), scale, settings).located(message)
 
 
-def _at_first_point(document: Document, scale: str) -> Document:
-    """What the file says at a scale and at the first point of its axes."""
+def _at_first_point(document: Document, scale: str, settings: Sequence[Setting] = ()) -> Document:
+    """What the file says at a scale, with what is set, and at the first point of its axes."""
     changes = _scales(document).get(scale, {})
-    data = _at_scale(document, scale)
+    data = _with_settings(_at_scale(document, scale), settings)
     of_grid, of_zip = _axes(document, data)
     moved: dict[str, Keys] = {path: ("scales", scale, path) for path in changes}
+    moved |= {path: (SET, path) for path, _ in settings}
+    for path in {*of_grid, *of_zip}.intersection(path for path, _ in settings):
+        axes = "grid" if path in of_grid else "zip"
+        raise HarnessError(
+            f"{SET} {path}: {axes}: varies it, so that no value of it counts; change {axes}: in the file"
+        )
     for axes, paths in (("grid", of_grid), ("zip", of_zip)):
         # Which of the values is wrong is not known later. No value is called "", so lines are those of the whole axis.
         moved |= {path: (*moved.get(f"{axes}.{path}", (axes, path)), "") for path in paths}
@@ -62,6 +72,23 @@ def _at_first_point(document: Document, scale: str) -> Document:
         if _says_module(arm):
             moved[f"arms.{name}.architecture"] = ("arms", name)
     return document._replace(data=_with_modules(data), moved=moved)
+
+
+def _with_settings(data: dict[str, Any], settings: Iterable[Setting]) -> dict[str, Any]:
+    """The data with values set; a HarnessError if a path leads through what is not there."""
+    for path, value in settings:
+        *parents, _ = path.split(".")
+        for depth, name in enumerate(parents):
+            place = _at(data, _keys(parents[:depth]))
+            if isinstance(place, dict) and name not in place:
+                where = ".".join(parents[:depth]) or "the file"
+                raise HarnessError(f"{SET} {path}: {where} has no {name!r}; {did_you_mean(name, place)}")
+        data = _with_values(data, {path: value}, f"{SET} {{}}".format)
+    return data
+
+
+def _keys(names: Iterable[str]) -> Keys:
+    return tuple(int(name) if name.isdecimal() else name for name in names)
 
 
 def _with_modules(data: dict[str, Any]) -> dict[str, Any]:
@@ -262,14 +289,14 @@ def _with_values(
             elif isinstance(place, dict):
                 place = place.setdefault(name, {})
             else:
-                raise HarnessError(f"{named(path)}: {where} has no fields")
+                raise HarnessError(f"{named(path)}: {where} is {_shown(place)}, which has no fields")
         where = ".".join(parents)
         if isinstance(place, list):
             place[_index(place, last, where, named(path))] = _copied(value)
         elif isinstance(place, dict):
             place[last] = _copied(value)
         else:
-            raise HarnessError(f"{named(path)}: {where} has no fields")
+            raise HarnessError(f"{named(path)}: {where} is {_shown(place)}, which has no fields")
     return changed
 
 

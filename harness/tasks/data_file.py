@@ -179,6 +179,27 @@ def _read(said: DataFile, places: tuple[tuple[str, Place], ...]) -> FileData:
     return _data(said, inputs, x, y, names, parts)
 
 
+def usable_columns(path: Path, output: str) -> tuple[list[str], dict[str, str]]:
+    """The columns of a file that can be inputs of `output`, and why each of the others cannot."""
+    table = _table("data", _place("data", path).path)
+    if output not in table:
+        raise TargetError(f"{path} has no column {output!r}; {_columns_words(output, table)}")
+    inputs, left_out = [], {}
+    for name in (str(column) for column in table if column != output):
+        column = table[name]
+        if column.isna().any():
+            left_out[name] = "which has missing values"
+        elif (column == column.iloc[0]).all():
+            left_out[name] = "which is constant"
+        elif name.startswith("Unnamed: "):
+            left_out[name] = "which has no name"
+        elif not _is_number(column):
+            left_out[name] = f"which holds {column.dtype} such as {column.iloc[0]!r}"
+        else:
+            inputs.append(name)
+    return inputs, left_out
+
+
 def _data(said: DataFile, inputs: Sequence[str], x: Array, y: Array, names: list[str], parts: Rows) -> FileData:
     """The data with what is to be said of them; a TargetError if equal rows leave nothing to train on."""
     classes = len(names) or None
@@ -334,7 +355,7 @@ def _number_column(where: str, name: str, column: Any, next_move: str) -> Array:
 
     if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
         raise TargetError(f"{where}: column {name!r} holds dates; {next_move}")
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column):  # bool too
+    if _is_number(column):
         return column.to_numpy(np.float64)
     numbers = pd.to_numeric(column.astype(str), errors="coerce")
     wrong = column[numbers.isna()]
@@ -346,6 +367,13 @@ def _number_column(where: str, name: str, column: Any, next_move: str) -> Array:
     if len(wrong):
         raise TargetError(f"{where}: column {name!r} holds text, such as {wrong.iloc[0]!r}; {next_move}")
     return numbers.to_numpy(np.float64)
+
+
+def _is_number(column: Any) -> bool:
+    """Whether all values are numbers, or true and false."""
+    import pandas as pd
+
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column)
 
 
 def _output(where: str, said: DataFile, column: Any) -> tuple[Array, list[str]]:

@@ -10,13 +10,14 @@ from harness.cli.foresight import power_lines
 from harness.cli.looks import of_first_look
 from harness.cli.options import EXAMPLE, file_argument, json_option, replan_option, results_option, scale_option
 from harness.cli.plans import search_words
+from harness.cli.settings import settings_option
 from harness.cli.stages import data_lines, plan_of
 from harness.measure.cost import pack_predictions
 from harness.planning.warnings import warnings_line
 from harness.show.console import console, print_table
-from harness.show.costs import recipe_note
+from harness.show.costs import recipe_note, trials_note
 from harness.show.tables.plans import packs_table, plan_table
-from harness.spec import freeze
+from harness.spec import Setting, freeze
 from harness.tasks import keep_data
 
 
@@ -24,15 +25,18 @@ from harness.tasks import keep_data
 @file_argument
 @results_option
 @scale_option
+@settings_option
 @replan_option
 @click.option("--packs", is_flag=True, help="Show what each pack of runs costs, in place of the sizes.")
 @json_option
-def plan(file: Path, results: Path, scale: str, replan: bool, packs: bool, as_json: bool) -> None:
+def plan(
+    file: Path, results: Path, scale: str, settings: tuple[Setting, ...], replan: bool, packs: bool, as_json: bool
+) -> None:
     """Solve every size, freeze the plan, and show what it costs.
 
     The table has the asked and the achieved budget of each size.
     """
-    planned = plan_of(file, scale)
+    planned = plan_of(file, scale, settings=settings)
     folder = results / planned.name
     manifest = freeze(planned, folder, replan)
     keep_data((each.run.task for each in manifest.runs), results / "data")
@@ -49,7 +53,7 @@ def plan(file: Path, results: Path, scale: str, replan: bool, packs: bool, as_js
         console.print(
             "where an arm cannot meet a budget, its curve is read between its two nearest sizes", soft_wrap=True
         )
-    if note := recipe_note(manifest):
+    for note in filter(None, (recipe_note(manifest), trials_note(manifest))):
         console.print(note, markup=False, soft_wrap=True)
     for line in data_lines(manifest):
         console.print(line, markup=False, soft_wrap=True)
@@ -60,7 +64,7 @@ def plan(file: Path, results: Path, scale: str, replan: bool, packs: bool, as_js
         console.print(f"that is at most; with --until-decided, {seeds}: {first}", soft_wrap=True)
     if line := warnings_line(manifest):
         console.print(line, soft_wrap=True)
-    for line in power_lines(manifest, file, results, scale):
+    for line in power_lines(manifest, folder if settings else file, results, scale):
         console.print(line, markup=False, soft_wrap=True)
     if manifest.is_search:
         console.print(search_words(manifest, folder), soft_wrap=True)

@@ -18,12 +18,15 @@ from harness.cli.options import (
     workers_option,
 )
 from harness.cli.running import run_stages
+from harness.cli.settings import settings_option
+from harness.spec import Setting
 
 
 @click.command(epilog=f"Example: harness run {EXAMPLE} --workers 2")
 @file_argument
 @results_option
 @scale_option
+@settings_option
 @replan_option
 @workers_option
 @until_decided_option
@@ -33,6 +36,7 @@ def run(
     file: Path,
     results: Path,
     scale: str,
+    settings: tuple[Setting, ...],
     replan: bool,
     workers: int | None,
     until_decided: bool,
@@ -49,7 +53,8 @@ def run(
 
     You can press Ctrl-C at any moment. Finished runs keep their records, and the same command goes on from there.
     """
-    manifest, folder, records = run_stages(file, results, scale, replan, workers, until_decided, mirror_of(wandb))
+    mirror = mirror_of(wandb)
+    manifest, folder, records = run_stages(file, results, scale, replan, workers, until_decided, mirror, settings)
     analysis, found, verdicts = analyse_and_report(manifest, records, folder)
     write_pack_costs(manifest, records, folder)
     if explain:

@@ -17,15 +17,17 @@ from harness.cli.options import (
     until_decided_option,
 )
 from harness.cli.sending import check_device, send_off, share, where_options, where_to_send
+from harness.cli.settings import settings_option
 from harness.cli.stages import freeze_stage, plan_of
 from harness.show.console import console
-from harness.spec import manifest_path
+from harness.spec import Setting, manifest_path
 
 
 @click.command(epilog=f"Example: harness submit {EXAMPLE} --profile slurm/gpu.yaml --max-gpu-hours 10")
 @file_argument
 @results_option
 @scale_option
+@settings_option
 @replan_option
 @until_decided_option
 @where_options
@@ -34,6 +36,7 @@ def submit(
     file: Path,
     results: Path,
     scale: str,
+    settings: tuple[Setting, ...],
     replan: bool,
     until_decided: bool,
     profile: Path | None,
@@ -50,14 +53,14 @@ def submit(
     Jobs save their state every minute and when they are told to stop. They go on from it wherever they start again.
     """
     if until_decided:
-        check_looks(file, scale)
-    where, manifest = where_to_send(profile, local, wandb), plan_of(file, scale)
+        check_looks(file, scale, settings)
+    where, manifest = where_to_send(profile, local, wandb), plan_of(file, scale, settings=settings)
     folder = results / manifest.name
     is_new = replan or not manifest_path(folder).exists()
     if not dry_run:
         share(folder, where)
     if not (dry_run and is_new):
-        manifest, folder = freeze_stage(file, results, scale, replan, dry_run)
+        manifest, folder = freeze_stage(file, results, scale, replan, dry_run, settings)
         if not dry_run:
             share(folder, where)
     if dry_run:

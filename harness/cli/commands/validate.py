@@ -6,8 +6,11 @@ from pathlib import Path
 import click
 
 from harness.cli.options import EXAMPLE, file_argument, json_option, scale_option
+from harness.cli.settings import settings_option
 from harness.cli.stages import data_lines, plan_of
 from harness.planning.warnings import warnings_of
+from harness.show.costs import trials_note
+from harness.spec import Setting
 
 FEW_CELLS = 3  # that are shown
 
@@ -15,10 +18,11 @@ FEW_CELLS = 3  # that are shown
 @click.command(epilog=f"Example: harness validate {EXAMPLE}")
 @file_argument
 @scale_option
+@settings_option
 @json_option
-def validate(file: Path, scale: str, as_json: bool) -> None:
+def validate(file: Path, scale: str, settings: tuple[Setting, ...], as_json: bool) -> None:
     """Check an experiment file and say what it would run."""
-    manifest = plan_of(file, scale)
+    manifest = plan_of(file, scale, settings=settings)
     runs, infeasible = len(manifest.run_ids()), [cell for cell in manifest.cells if cell.infeasible]
     warnings = warnings_of(manifest)
     summary = {
@@ -40,5 +44,7 @@ def validate(file: Path, scale: str, as_json: bool) -> None:
         click.echo(f"  infeasible: {reason}")
     if len(reasons) > FEW_CELLS:
         click.echo("  `harness plan` shows them all")
+    if note := trials_note(manifest):
+        click.echo(note)
     for warning in warnings:
         click.echo(f"warning: {warning.sentence}")

@@ -1,0 +1,262 @@
+"""An experiment to begin with: a file that runs in minutes, can answer, and says in comments what to change.
+
+The sizes and the effort are solved for, so that both arms meet every budget and the whole is as long as was asked.
+"""
+
+import inspect
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from string import Template
+from typing import NamedTuple, get_args
+
+from harness.base.errors import HarnessError
+from harness.base.user_code import calling_user_code, user_module
+from harness.count import count, run_flops
+from harness.families import Architecture, Network
+from harness.families.module import SizeName
+from harness.planning.plan import make_plan
+from harness.planning.solve import build_network, solve
+from harness.spec import DataFile, Recipe, RunTask, Task, parse_experiment
+from harness.tasks import TargetError, draw, resolve
+from harness.tasks.data_file import usable_columns
+
+BUDGETS = 6
+DECADE = 10.0
+TOLERANCE = 0.2
+LARGEST_FIRST_SIZE = 64  # of the smallest network; from there on a size in steps of one meets any budget
+MOST_INPUTS = 10  # that a function is tried with
+FUNCTION_POINTS = 500  # of a function, to train on
+MOST_POINTS = 2000  # rows to train on: more take longer than a first look should
+FLOPS_OF_ALL = 1.0e11  # of all runs together: about a minute on two cores
+LEAST_EVALUATIONS, MOST_EVALUATIONS = 30, 300
+RUNS_OF_A_BUDGET = 60  # trials on the search's seeds, and winners by size and by cost on fresh ones
+SIGNIFICANT = 2  # digits of an effort
+WORDS = ("true", "false", "null")  # which YAML takes for other things than text
+
+AXIS = "params.trainable"
+WORK = "flops_train.shared_dense"
+
+TEXT = Template("""\
+# An experiment to begin with. `harness validate $name.yaml` checks it. `harness run $name.yaml` runs it, in a few
+# minutes on two cores, and says which arm is better. docs/experiments.md says what each field means.
+question: $question
+
+tasks: # what is learnt
+$task
+
+arms: # what is compared. An arm as it is written is its first try; its space is what the other tries vary
+$arms
+
+match: # all tries have these sizes, from one to ten times the first, so that a law of the error can be fitted
+  axis: params
+  at: $budgets
+  tol: $tolerance # a network may miss a size by this share
+  solve: $solve # the integer that is chosen to meet a size
+
+recipes:
+  $recipe:
+    optimizer: {name: $optimiser}
+    max_evaluations: 10000 # the search's effort ends a run before
+
+search: # every arm has as many tries at every size, and every try as much work. Validation chooses the best
+  trials: 8
+  seeds: [0, 1]
+  effort: # training FLOPs of a run, one number a size; more trains longer
+    axis: flops_train
+    at: $effort
+seeds: [10, 11, 12, 13, 14] # fresh ones, on which the winners are trained again; only these are reported
+
+decide: # the rule that answers the question, frozen before anything trains
+  - claim: $words has the lower test error at the largest equal size
+    quantity: test_loss
+    arms: [$first, $second]
+    at: largest
+    threshold: 1
+    at_least: 1
+""")
+
+KAN = "{family: kan, depth: 2, grid: 5}"
+KAN_SPACE = "{architecture.grid: [3, 5, 10], recipe.gain: [0.5, 1, 2]}"
+MLP = "{family: mlp, depth: 2, activation: silu}"
+MLP_SPACE = "{architecture.depth: [2, 3], architecture.activation: [silu, tanh, relu], recipe.gain: [0.5, 1, 2]}"
+MODULE_SPACE = "{recipe.gain: {low: 0.5, high: 2.0, log: true}}"
+
+
+class StarterTask(NamedTuple):
+    """What is learnt: its entry of the file, in which data are relative to the file's folder, and its words."""
+
+    entry: str
+    what: str
+    run_task: RunTask
+
+
+class StarterArm(NamedTuple):
+    """An arm of the file: its name, its words, what the file says of it, and the size that meets a budget."""
+
+    name: str
+    words: str
+    fields: str
+    size: str
+
+
+# --------------------------------------------------------------------------------------------------------------- tasks
+def function_task(reference: str, inputs: int | None) -> StarterTask:
+    """A function of the user's own, of so many variables, or of the fewest that it can be called with."""
+    if inputs is None:
+        inputs = next((number for number in range(1, MOST_INPUTS + 1) if _can_be_called(reference, number)), 1)
+    run_task = resolve(Task(target=reference, inputs=inputs, train_points=FUNCTION_POINTS))
+    draw(run_task, 0)
+    fields = f"target: {_quoted(reference)}, inputs: {inputs}, train_points: {FUNCTION_POINTS}"
+    entry = f"  - {{{fields}}} # on [-1, 1]; low: and high: say another box"
+    return StarterTask(entry, reference.partition(":")[2], run_task)
+
+
+def _can_be_called(reference: str, inputs: int) -> bool:
+    try:
+        draw(resolve(Task(target=reference, inputs=inputs, train_points=FUNCTION_POINTS)), 0)
+    except TargetError:
+        return False
+    return True
+
+
+def data_task(path: Path, output: str, classes: bool, folder: Path) -> StarterTask:
+    """A column of the user's table, learnt from all columns that can be; the entry says why others are left out."""
+    inputs, left_out = usable_columns(path, output)
+    if not inputs:
+        told = "; ".join(f"{name}: {why}" for name, why in left_out.items())
+        raise HarnessError(f"--data {path}: no column can be an input of {output} ({told}); mend one, or add one")
+    relative = Path(os.path.relpath(path, folder)).as_posix()
+    table = DataFile(data=relative, output=output, inputs=tuple(inputs), classes=classes or None)
+    run_task = resolve(Task(target=table), folder)
+    lines = [
+        "  - target:",
+        f"      data: {_quoted(relative)}",
+        f"      output: {_quoted(output)}",
+        f"      inputs: [{', '.join(map(_quoted, inputs))}]",
+        *(["      classes: true"] if classes else []),
+        *(f"      # left out: {name}, {why}" for name, why in left_out.items()),
+    ]
+    if run_task.train_points > MOST_POINTS:
+        lines.append(f"    train_points: {MOST_POINTS} # of {run_task.train_points:,}; leave it out to train on all")
+        run_task = run_task.model_copy(update={"train_points": MOST_POINTS})
+    return StarterTask("\n".join(lines), output, run_task)
+
+
+def built_in_task(name: str) -> StarterTask:
+    """A task of the project, on which a module is tried."""
+    entry = f"  - {{target: {name}, train_points: {FUNCTION_POINTS}}} # of the KAN paper; put your own task here"
+    return StarterTask(entry, name, resolve(Task(target=name, train_points=FUNCTION_POINTS)))
+
+
+# ---------------------------------------------------------------------------------------------------------------- arms
+def family_arm(name: str, architecture: str, space: str, recipe: str) -> StarterArm:
+    """An arm of a family of the project, which meets a budget by its width."""
+    fields = f"    architecture: {architecture}\n    recipe: {recipe}\n    space: {space}"
+    return StarterArm(name, f"the {name.upper()}", fields, "width")
+
+
+def module_arm(reference: str, recipe: str) -> StarterArm:
+    """An arm of the user's own module, which meets a budget by the integer that its constructor takes."""
+    module, name = user_module(reference, "--module"), reference.partition(":")[2]
+    with calling_user_code(f"--module {reference}"):
+        found = getattr(module, name, None)
+        keywords = list(inspect.signature(found).parameters) if isinstance(found, type) else []
+    sizes = [size for size in get_args(SizeName) if size in keywords]
+    if not sizes:
+        raise HarnessError(
+            f"--module {reference}: give a class whose constructor takes inputs, outputs, and one of "
+            f"{', '.join(get_args(SizeName))}, as docs/adding.md shows"
+        )
+    fields = (
+        f"    module: {_quoted(reference)}\n    size: {sizes[0]} # the keyword of its constructor that makes it larger"
+        f"\n    recipe: {recipe}\n    space: {MODULE_SPACE}"
+    )
+    return StarterArm(name.lower(), name, fields, sizes[0])
+
+
+# ------------------------------------------------------------------------------------------------------------ the file
+def starter_text(name: str, task: StarterTask, module: str | None, folder: Path) -> str:
+    """The text of the file NAME.yaml in a folder; a HarnessError if it would not plan.
+
+    It compares a module of the user's own with a KAN, or else a KAN with an MLP.
+    """
+    is_smooth = module is None and not task.run_task.is_data_file  # where Levenberg-Marquardt reaches small errors
+    recipe, optimiser = ("levenberg", "levenberg_marquardt") if is_smooth else ("lbfgs", "lbfgs")
+    kan = family_arm("kan", KAN, KAN_SPACE, recipe)
+    arms = (module_arm(module, recipe), kan) if module else (kan, family_arm("mlp", MLP, MLP_SPACE, recipe))
+    first, second = arms
+    fields = {
+        "name": name,
+        "question": f"Which learns {task.what} better, {first.words} or {second.words}?",
+        "task": task.entry,
+        "arms": "\n\n".join(f"  {arm.name}:\n{arm.fields}" for arm in arms),
+        "tolerance": TOLERANCE,
+        "solve": f"{{{', '.join(f'{arm.name}: {arm.size}' for arm in arms)}}}",
+        "recipe": recipe,
+        "optimiser": optimiser,
+        "first": first.name,
+        "words": first.words,
+        "second": second.name,
+    }
+    draft = parse_experiment(TEXT.substitute(fields, budgets="[1]", effort="1"), f"{name}.yaml")
+    networks = [_of_size(draft.arms[arm.name].architecture, arm.size, task.run_task) for arm in arms]
+    budgets, largest = _budgets(networks)
+    effort = [_rounded(work) for work in _effort(largest, draft.recipes[recipe], task.run_task)]
+    text = TEXT.substitute(fields, budgets=budgets, effort=f"[{', '.join(f'{work:.1e}' for work in effort)}]")
+    make_plan(parse_experiment(text, f"{name}.yaml"), name, folder)
+    return text
+
+
+def _of_size(architecture: Architecture, size: str, task: RunTask) -> Callable[[int], Network]:
+    """The network of an architecture by its size."""
+    return lambda value: build_network(architecture, task.inputs, "arms", {size: value}, task.outputs)
+
+
+def _budgets(networks: Sequence[Callable[[int], Network]]) -> tuple[list[int], list[Network]]:
+    """Six numbers of parameters over a decade that all arms can have, and the networks of the first arm with them.
+
+    They are the first arm's own, the smallest that will do.
+    """
+    first, *others = [partial(_counts, network) for network in networks]
+    for smallest in range(2, LARGEST_FIRST_SIZE):
+        least = first(smallest)[AXIS]
+        asked = [least * DECADE ** (place / (BUDGETS - 1)) for place in range(BUDGETS)]
+        sizes = [solve(first, AXIS, budget, TOLERANCE / 2, "width") for budget in asked]
+        values = [size for size in sizes if isinstance(size, int)]
+        if len(set(values)) < BUDGETS:
+            continue
+        budgets = [first(value)[AXIS] for value in values]
+        met = [solve(other, AXIS, budget, TOLERANCE, "width") for other in others for budget in budgets]
+        if all(isinstance(size, int) for size in met):
+            return budgets, [networks[0](value) for value in values]
+    raise HarnessError(
+        f"no {BUDGETS} sizes over a factor of ten were found that both arms can have; write match.at yourself, in a "
+        "copy of an experiment of experiments/"
+    )
+
+
+def _counts(network: Callable[[int], Network], value: int) -> dict[str, int]:
+    return count(network(value))
+
+
+def _effort(networks: Sequence[Network], recipe: Recipe, task: RunTask) -> list[float]:
+    """Training FLOPs of a run at each size: equally many evaluations of these networks, as many as time allows."""
+    one = recipe.model_copy(update={"max_evaluations": 1})
+    of_one = [run_flops(network, one, task)[WORK] for network in networks]
+    evaluations = FLOPS_OF_ALL / (RUNS_OF_A_BUDGET * sum(of_one))
+    allowed = min(max(evaluations, LEAST_EVALUATIONS), MOST_EVALUATIONS)
+    return [allowed * work for work in of_one]
+
+
+def _rounded(work: float) -> float:
+    return round(work, SIGNIFICANT - 1 - math.floor(math.log10(work)))
+
+
+def _quoted(text: str) -> str:
+    """The text as a value in YAML, in quotes where it needs them."""
+    return text if re.fullmatch(r"[A-Za-z][\w.]*", text) and text not in WORDS else json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,128 @@
+"""`harness new` writes a file that can answer: six sizes over a decade, a small search of both sides, and a rule."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from harness.cli import main
+from harness.cli.stages import plan_of
+from harness.planning.plan import planned_flops
+from harness.planning.warnings import warnings_of
+from harness.spec import read_experiment
+
+CODE = '''
+import numpy as np
+from torch import nn
+
+
+def ridge(x):
+    """tanh(3 x0 x1)"""
+    return np.tanh(3 * x[:, 0] * x[:, 1])
+
+
+class Net(nn.Module):
+    def __init__(self, inputs, outputs, width):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(inputs, width), nn.Tanh(), nn.Linear(width, outputs))
+
+    def forward(self, x):
+        return self.layers(x)
+'''
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with a module and a table, in which commands run."""
+    (tmp_path / "starter_code.py").write_text(CODE, encoding="utf-8")
+    chance = np.random.default_rng(0)
+    rows = pd.DataFrame(chance.normal(size=(4000, 3)), columns=["a", "b", "the c"])
+    rows["word"], rows["hole"], rows["same"] = "x", np.nan, 1
+    rows["y"] = rows["a"] * rows["b"] + 0.1 * chance.normal(size=4000)
+    rows["digit"] = (rows["a"] > 0) * 2 + (rows["b"] > 0)
+    rows.to_csv(tmp_path / "t.csv")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "starter_code", raising=False)
+    return tmp_path
+
+
+def new(*words: str):
+    return CliRunner().invoke(main, ["new", *words], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "inputs", "outputs"),
+    [
+        (("--function", "starter_code:ridge"), ["inputs: 2", "levenberg_marquardt"], 2, 1),
+        (
+            ("--data", "t.csv", "--target", "y"),
+            [
+                'inputs: [a, b, "the c", digit]',
+                "# left out: word, which",
+                "# left out: hole, which",
+                "train_points: 2000",
+            ],
+            4,
+            1,
+        ),
+        (("--data", "t.csv", "--target", "digit", "--classes"), ["classes: true", "{name: lbfgs}"], 4, 4),
+        (
+            ("--module", "starter_code:Net"),
+            ["size: width", "solve: {net: width, kan: width}", "arms: [net, kan]"],
+            2,
+            1,
+        ),
+    ],
+)
+def test_what_is_written_can_answer(folder, options, said, inputs, outputs):
+    """Every cell is feasible and nothing is warned of; six sizes over a decade; equal work for a minute or two."""
+    written = new("first", *options)
+    assert written.exit_code == 0, written.output
+    text = (folder / "first.yaml").read_text(encoding="utf-8")
+    plan = plan_of(folder / "first.yaml")
+    experiment = plan.experiment
+
+    assert [words for words in said if words not in text] == []
+    assert max(map(len, text.splitlines())) <= 120
+    assert [warning.sentence for warning in warnings_of(plan)] == []
+    assert [cell.infeasible for cell in plan.cells if cell.infeasible] == []
+    budgets = experiment.match.at
+    assert len(budgets) == 6
+    assert budgets[-1] / budgets[0] == pytest.approx(10, rel=0.15)
+    assert experiment.search.trials == 8
+    assert experiment.sides == tuple((arm,) for arm in experiment.arms)
+    assert {planned.run.task.inputs for planned in plan.runs} == {inputs}
+    assert {planned.run.task.outputs for planned in plan.runs} == {outputs}
+    assert sum(planned_flops(planned.run)["flops_train.shared_dense"] for planned in plan.runs) < 1.0e12
+
+
+def test_a_shipped_experiment_is_copied_under_another_name(folder):
+    assert new("mine", "--from", "quickstart").exit_code == 0
+    assert read_experiment(folder / "mine.yaml").search.trials == 8
+
+
+def test_no_file_is_overwritten_and_no_part_of_one_is_written(folder):
+    """What is there stays, also where the new file would be another one; where nothing can be written, nothing is."""
+    (folder / "mine.yaml").write_text("precious", encoding="utf-8")
+    there = new("mine", "--from", "quickstart")
+
+    assert there.exit_code == 2
+    assert "mine.yaml is there already, and is not overwritten; choose another NAME" in there.output
+    assert (folder / "mine.yaml").read_text(encoding="utf-8") == "precious"
+    for options, wrong in (
+        (("--from", "quickstrat"), "did you mean 'quickstart'"),
+        ((), "say what to write: --function, --data with --target"),
+        (("--data", "t.csv"), "say which column is learnt, --target COLUMN"),
+        (("--data", "t.csv", "--target", "z"), "t.csv has no column 'z'"),
+        (("--data", "t.csv", "--target", "y", "--function", "starter_code:ridge"), "one of them is learnt"),
+        (("--function", "starter_code:ridge", "--target", "y"), "--target goes with --data"),
+        (("--function", "starter_code:rigde"), "did you mean 'ridge'"),
+        (("--module", "starter_code:ridge"), "give a class whose constructor takes inputs, outputs"),
+    ):
+        refused = new("other", *options)
+        assert refused.exit_code == 2, options
+        assert wrong in refused.output
+        assert not (folder / "other.yaml").exists()

@@ -1,0 +1,84 @@
+"""`--set path=value`: a plan as if the value stood in the file, in a folder of its own."""
+
+import pytest
+from click.testing import CliRunner
+
+from harness.base.errors import HarnessError
+from harness.cli import main
+from harness.cli.plans import folder_of
+from harness.spec import content_hash, parse_experiment, read_experiment, settings_of, settings_words
+
+TEXT = """question: which?
+tasks: [exp2d]
+arms:
+  kan: {architecture: {family: kan, hidden: [2]}, recipe: fast}
+  mlp: {architecture: {family: mlp, depth: 2}, recipe: fast}
+match: {axis: params, at: [30, 60], tol: 0.3, solve: {kan: grid, mlp: width}}
+recipes: {fast: {optimizer: {name: lbfgs}, max_evaluations: 5}}
+seeds: [0, 1]
+grid: {recipes.fast.gain: [1, 2]}
+scales: {short: {seeds: [0], match.at: [30]}}
+"""
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    """The experiment as a file, in whose folder commands run."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "toy.yaml").write_text(TEXT, encoding="utf-8")
+    return tmp_path / "toy.yaml"
+
+
+def test_a_set_value_is_the_file_with_that_value(file):
+    """The same experiment, hash and all, as if it had been written; over a scale too, and the later one counts."""
+    written = parse_experiment(TEXT.replace("at: [30, 60]", "at: [30, 90]").replace("depth: 2", "depth: 3"))
+    set_here = settings_of(["match.at=[1]", "arms.mlp.architecture.depth=3", "match.at=[30, 90]"])
+
+    assert content_hash(read_experiment(file, settings=set_here)) == content_hash(written)
+    assert read_experiment(file, "short", settings_of(["seeds=[7]"])).seeds == (7,)
+    assert read_experiment(file, "short", settings_of(["seeds=[7]"])).match.at == (30,)
+    assert read_experiment(file, settings=settings_of(["tasks.0={target: xy, train_points: 50}"])).tasks[0].name == "xy"
+
+
+def test_folders_say_what_is_set(file, tmp_path):
+    """In any order of the options; the file as it stands keeps its own, and long ones are known by a hash."""
+    one, other = settings_of(["seeds=[5]", "match.at=[30, 60]"]), settings_of(["match.at=[30,60]", "seeds=[5]"])
+
+    assert folder_of(file, tmp_path, settings=one) == folder_of(file, tmp_path, settings=other)
+    assert folder_of(file, tmp_path, "short", settings=one).name == "toy-short+match.at=30_60+seeds=5"
+    assert folder_of(file, tmp_path).name == "toy"
+    assert settings_words(settings_of([f"question={'why ' * 40}"])).startswith("+set=")
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("seeds", r"--set seeds: write PATH=VALUE, such as --set 'match.at=\[60, 120\]'"),
+        ("mach.at=[30]", r"--set mach.at: the file has no 'mach'; did you mean 'match'"),
+        ("arms.kna.recipe=fast", r"--set arms.kna.recipe: arms has no 'kna'; did you mean 'kan'. .allowed: kan, mlp"),
+        ("match.att=[30]", "--set match.att: match.att: unknown field; did you mean 'at'"),
+        ("match.at=[ten]", r'--set match.at: match.at.0="ten": '),
+        ("match.at=30", r"--set match.at: match.at=30: a list is expected; write \[30\]"),
+        ("tasks.0.train_points=9", '--set tasks.0.train_points: tasks.0 is "exp2d", which has no fields'),
+        ("tasks.4=xy", "--set tasks.4: tasks is a list; give 0 in place of '4'"),
+        ("seeds=[1", r"--set seeds:1: not YAML"),
+        ("recipes.fast.gain=3", "--set recipes.fast.gain: grid: varies it"),
+    ],
+)
+def test_a_wrong_path_or_value_is_named_with_what_is_there(file, text, wrong):
+    with pytest.raises(HarnessError, match=wrong):
+        read_experiment(file, settings=settings_of([text]))
+
+
+def test_commands_take_it_and_leave_the_plan_of_the_file_alone(file, tmp_path):
+    """Two plans lie side by side; the same options again find theirs, and a mistake ends with 2."""
+    for options in ((), ("--set", "seeds=[4, 5, 6]"), ("--set", "seeds=[4, 5, 6]")):
+        planned = CliRunner().invoke(main, ["plan", "toy.yaml", *options])
+        assert planned.exit_code == 0, planned.output
+    valid = CliRunner().invoke(main, ["validate", "toy.yaml", "--set", "seeds=[4]", "--json"])
+    wrong = CliRunner().invoke(main, ["validate", "toy.yaml", "--set", "seed=4"])
+
+    assert {path.name for path in (tmp_path / "results").glob("*/manifest.json")} == {"manifest.json"}
+    assert {path.name for path in (tmp_path / "results").iterdir()} == {"toy", "toy+seeds=4_5_6"}
+    assert '"runs": 8' in valid.output
+    assert (wrong.exit_code, "--set seed: seed: unknown field; did you mean 'seeds'" in wrong.output) == (2, True)
