@@ -25,7 +25,7 @@ def test_a_notebook_runs(notebook, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     ran = nbformat.read(notebook, as_version=4)
     assert not any(cell.get("outputs") for cell in ran.cells), "committed notebooks have no outputs"
-    client = NotebookClient(ran, timeout=400, resources={"metadata": {"path": str(tmp_path / "examples")}})
+    client = NotebookClient(ran, timeout=1500, resources={"metadata": {"path": str(tmp_path / "examples")}})
     client.execute()
     shown = [
         output for cell in ran.cells for output in cell.get("outputs", []) if output.output_type == "execute_result"
