@@ -98,6 +98,20 @@ def version_of(found: Any, reference: str, what: str, error: type[HarnessError] 
             raise error(f"{what} {reference}: its source cannot be read; give it a `version`") from None
 
 
+@contextmanager
+def without_main() -> Iterator[None]:
+    """Processes that start in the block do not import the caller's main module, whose code would run again there.
+
+    It may be a user's script that trains, and a worker needs nothing of it.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
 def end_now_if_threads_are_left(exit_code: int) -> None:
     """End this process at once if a thread that the user's code started is alive, which Python might wait for."""
     if any(thread.is_alive() for thread in _threads):

@@ -29,7 +29,7 @@ from harness.spec import (
 
 # Folders beside those of the experiments: the records, and what the project keeps.
 RESERVED = (
-    *("runs", "data", "checkpoints", "snapshots", "calibrations"),
+    *("runs", "data", "networks", "checkpoints", "snapshots", "calibrations"),
     *("reference", "benchmarks", "fits", "replay", "verdicts"),
 )
 
@@ -76,7 +76,7 @@ def planned_records(manifest: Manifest, folder: Path) -> dict[str, Record]:
     return read_present(manifest, records_of(folder))
 
 
-def frozen_plan(file: Path, results: Path) -> tuple[Manifest, Path]:
+def frozen_plan(file: Path, results: Path, scale: str = FULL) -> tuple[Manifest, Path]:
     """The frozen plan of an experiment file, which must still say the same, or of a results folder; and the folder.
 
     Of an experiment with a search it is the plan whose runs come next: the search's, until its winners have one.
@@ -85,15 +85,15 @@ def frozen_plan(file: Path, results: Path) -> tuple[Manifest, Path]:
         return read_manifest(file), file
     if manifest_path(file).exists() or manifest_path(search_folder(file)).exists():
         return stage_in(file)
-    experiment, folder = read_experiment(file), folder_of(file, results)
+    experiment, folder = read_experiment(file, scale), folder_of(file, results, scale)
     manifest, folder = stage_in(folder)
     check_unchanged(manifest, experiment, file)
     return manifest, folder
 
 
-def confirmed_plan(file: Path, results: Path) -> tuple[Manifest, Path]:
+def confirmed_plan(file: Path, results: Path, scale: str = FULL) -> tuple[Manifest, Path]:
     """The frozen plan whose runs are reported (`frozen_plan`); a HarnessError while a search is before it."""
-    manifest, folder = frozen_plan(file, results)
+    manifest, folder = frozen_plan(file, results, scale)
     confirmed = folder.with_name(searched_name(manifest.name))
     if manifest.is_search and manifest_path(confirmed).exists():
         raise HarnessError(f"{file}: this is a search, whose winners are reported; give {confirmed}")

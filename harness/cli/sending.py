@@ -250,6 +250,7 @@ def _submissions(manifest: Manifest, folder: Path, where: Destination, offer: Of
             snapshot=snapshot.hash,
             roots=tuple(str(root) for root in snapshot.roots),
             results=str(folder.resolve().parent),
+            keeps_networks=manifest.experiment.keep == "networks",
             jobs=sent_jobs(jobs),
         )
         for jobs in offer.arrays
@@ -274,18 +275,18 @@ def _submit(manifest: Manifest, folder: Path, submissions: list[Submission]) -> 
 def _train_local(manifest: Manifest, folder: Path, submission: Submission, wanted: frozenset[str] | None) -> None:
     specs, words = planned_runs(manifest), run_words(manifest)
     (job,) = submission.jobs
-    evaluations = sum(specs[pack[0]].recipe.max_evaluations for pack in job.packs)
+    packs = {pack: [specs[identity] for identity in pack] for pack in job.packs}
+    work = {pack: assumed_seconds(runs, manifest.experiment.device) for pack, runs in packs.items()}
     try:
         with (
             terminated_like_ctrl_c(),
-            pack_progress(len(job.packs), sum(map(len, job.packs)), evaluations) as progress,
+            pack_progress(work, sum(map(len, job.packs))) as progress,
             closing(run_locally(folder.resolve(), submission)) as events,
         ):
             for event in events:
                 if event["event"] == "pack_done":
-                    first = event["runs"][0]
-                    progress.evaluated(specs[first].recipe.max_evaluations)
-                    progress.pack_done(words[first], event["statuses"], event["seconds"])
+                    pack = tuple(event["runs"])
+                    progress.pack_done(pack, words[pack[0]], event["statuses"], event["seconds"])
     except KeyboardInterrupt:
         raise HarnessError("stopped; run the same command again to go on", INCOMPLETE) from None
     seen = look(manifest, folder)

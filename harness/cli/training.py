@@ -12,8 +12,10 @@ from harness.cli.plans import planned_runs, records_of
 from harness.dispatch.here import Failed, Skipped, Worker, available_cores, terminated_like_ctrl_c, train_here
 from harness.dispatch.mirror import Mirror, mirroring
 from harness.dispatch.slots import Done, Evaluated, Failure, PackedRuns
+from harness.measure.cost import assumed_seconds
 from harness.planning.warnings import warnings_line
 from harness.record import Record, missing, read_records
+from harness.record.networks import FOLDER as NETWORKS
 from harness.show.console import console, pack_progress
 from harness.show.words import loss_words
 from harness.spec import Cell, Manifest, RunSpec, run_id, stages
@@ -90,14 +92,13 @@ def _train(
 ) -> list[Failure]:
     """Train the packs, mirror their records, and return why packs were given up."""
     records = records_of(folder)
-    planned = {pack: sum(stage.evaluations for stage in stages(pack[0].network, pack[0].recipe)) for pack in packs}
+    work = {pack: assumed_seconds(pack, manifest.experiment.device) for pack in packs}
     cells = {each.run_id: manifest.cells[each.cell] for each in manifest.runs}
     best: BestLosses = defaultdict(dict)
-    evaluations_before: dict[PackedRuns, int] = {}
     crashed: list[Failure] = []
     with (
         terminated_like_ctrl_c(),
-        pack_progress(len(packs), sum(map(len, packs)), sum(planned.values())) as progress,
+        pack_progress(work, sum(map(len, packs))) as progress,
         mirroring(mirror, manifest.name, records, folder / "wandb", console.print) as mirrored,
         closing(
             train_here(
@@ -109,6 +110,7 @@ def _train(
                 checkpoints=folder.parent / "checkpoints",
                 compiled=progress.compiled,
                 idle=idle,
+                networks=folder.parent / NETWORKS if manifest.experiment.keep else None,
             )
         ) as events,
     ):
@@ -117,20 +119,21 @@ def _train(
             what = f"{cell.task} {cell.arm} {pack[0].network.words}"
             match event:
                 case Evaluated(evaluations):
-                    progress.evaluated(evaluations - evaluations_before.get(pack, 0))
-                    evaluations_before[pack] = evaluations
+                    progress.reached(pack, evaluations / _planned_evaluations(pack[0]))
                 case Done(statuses, seconds):
-                    # A run that ended early leaves nothing to be done of its evaluations.
-                    progress.evaluated(planned.get(pack, 0) - evaluations_before.get(pack, 0))
                     _note_losses(best, cells, read_records([run_id(run) for run in pack], records, folder))
-                    progress.pack_done(what, statuses, seconds, _best_words(cell.task, pack[0], best[cell.task]))
+                    progress.pack_done(pack, what, statuses, seconds, _best_words(cell.task, pack[0], best[cell.task]))
                     mirrored([run_id(run) for run in pack])
                 case Skipped():
-                    progress.evaluated(planned.get(pack, 0))
-                    progress.pack_done(what, ["recorded"] * len(pack), 0.0)
+                    progress.reached(pack, 1.0)
+                    progress.pack_done(pack, what, ["recorded"] * len(pack), 0.0)
                 case Failed(failure, "split"):
-                    progress.pack_split()
+                    progress.pack_split(pack)
                 case Failed(failure, "give up"):
                     crashed.append(failure)
-                    progress.pack_done(what, ["crashed"] * len(pack), 0.0)
+                    progress.pack_done(pack, what, ["crashed"] * len(pack), 0.0)
     return crashed
+
+
+def _planned_evaluations(run: RunSpec) -> int:
+    return sum(stage.evaluations for stage in stages(run.network, run.recipe))

@@ -103,8 +103,8 @@ def count_tasks(numbers: Sequence[ClaimNumber], threshold: float, at_least: int)
 def count_outcomes(convention: str, outcomes: Sequence[Ruling], at_least: int) -> Count:
     """The outcome of "on at least so many tasks" under a convention, from those of its tasks.
 
-    It is refuted when the tasks that do not refute it are too few, whatever they may turn out to say. It is equal when
-    they are too few without those on which nothing that matters was found.
+    It is refuted when the tasks that do not refute it are too few, whatever they may turn out to say. If they are too
+    few only without those on which nothing that matters was found, it is equal, or refuted where more tasks refute it.
     """
     supported, refuted, tasks = outcomes.count("supported"), outcomes.count("refuted"), len(outcomes)
     equal = outcomes.count("equal")
@@ -114,7 +114,7 @@ def count_outcomes(convention: str, outcomes: Sequence[Ruling], at_least: int) -
     elif tasks - refuted < at_least:
         found = "refuted"
     elif tasks - refuted - equal < at_least:
-        found = "equal"
+        found = "refuted" if refuted > equal else "equal"
     return Count(convention, supported, refuted, tasks, found, equal)
 
 

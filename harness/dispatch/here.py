@@ -96,6 +96,7 @@ def train_here(
     checkpoint_seconds: float = 60.0,
     compiled: Callable[[int, int], None] = lambda done, of: None,
     idle: dict[int, Worker] | None = None,
+    networks: Path | None = None,
 ) -> Generator[tuple[PackedRuns, TrainingEvent]]:
     """Train `packs`, yielding what happens to each when it happens; those that fail are retried by cause.
 
@@ -103,9 +104,9 @@ def train_here(
     unless it is of a pack's target. Runs whose ids are `unwanted` when their pack's turn comes are left out. `announce`
     hears when kernels are to be compiled, when that is done, and what is wrong with checkpoints; `compiled`, several
     times a second, how many of them are done. Workers that are `idle` are used first, and left there afterwards: see
-    `idle_workers`.
+    `idle_workers`. Trained networks are kept in the folder `networks`, if it is given.
     """
-    order = TrainingOrder(records, checkpoints, device, attempt, checkpoint_seconds)
+    order = TrainingOrder(records, checkpoints, device, attempt, checkpoint_seconds, networks)
     waiting = deque(PackTask(tuple(pack)) for pack in packs)
     numbers = range(min(workers, len(packs)))
     working: dict[int, Worker] = {}
@@ -140,7 +141,7 @@ def train_here(
 def idle_workers() -> Iterator[dict[int, Worker]]:
     """Workers that wait, by number, from one call of `train_here` to the next, until the block ends.
 
-    These calls must share records, checkpoints, device and attempt, which a process is given once.
+    These calls must share records, checkpoints, device, attempt and networks, which a process is given once.
     """
     idle: dict[int, Worker] = {}
     try:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from harness.base.errors import HarnessError, UserCodeError
+from harness.base.user_code import without_main
 from harness.spec import RunSpec
 from harness.spec.run import Device
 
@@ -100,6 +101,7 @@ class TrainingOrder(NamedTuple):
     device: Device
     attempt: str | None
     checkpoint_seconds: float
+    networks: Path | None = None  # where trained networks are kept, if they are
 
 
 # ------------------------------------------------------------------------------------------------------- this process
@@ -178,7 +180,7 @@ def stop(slots: list[Slot]) -> list[list[Any]]:
 def _started(target: Any, *arguments: Any) -> Slot:
     ours, theirs = SPAWN.Pipe()
     process = SPAWN.Process(target=target, args=(theirs, *arguments))
-    with _signals_later():  # a process is deaf before its first line
+    with _signals_later(), without_main():  # a process is deaf before its first line
         process.start()
     theirs.close()
     return Slot(process, ours)
@@ -288,7 +290,8 @@ def _train(runs: PackedRuns, order: TrainingOrder, pipe: Any, parent: int) -> Do
         checkpoint_seconds=order.checkpoint_seconds,
     )
     try:
-        records = train_pack(runs, order.records, order.device, supervisor, order.checkpoints, order.attempt)
+        folders = order.checkpoints, order.attempt, order.networks
+        records = train_pack(runs, order.records, order.device, supervisor, *folders)
     except PackStopped:
         return None
     except HarnessError as error:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable, private_folder, whole_file
@@ -69,6 +69,7 @@ class Submission(Frozen):
     mirror: Mirror | None = None
     cluster: str | None = None
     user: str | None = None
+    keeps_networks: bool = Field(False, exclude_if=lambda value: not value)
     jobs: tuple[SentJob, ...]
 
     @property
@@ -95,6 +96,7 @@ class JobFile(Frozen):
     packs: tuple[tuple[RunSpec, ...], ...]
     ids: tuple[RunIds, ...]
     snapshot: str | None = None
+    keeps_networks: bool = Field(False, exclude_if=lambda value: not value)
 
 
 class Instruction(Frozen):
@@ -170,6 +172,7 @@ def write_submission(folder: Path, submission: Submission, specs: dict[str, RunS
             packs=tuple(tuple(specs[run] for run in pack) for pack in job.packs),
             ids=job.packs,
             snapshot=submission.snapshot,
+            keeps_networks=submission.keeps_networks,
         )
         _write(own / f"job-{place}.json", file)
     _write(own / "submission.json", submission)

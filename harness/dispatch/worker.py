@@ -31,6 +31,7 @@ from harness.dispatch.mirror import mirroring
 from harness.dispatch.slots import Done, Evaluated, Saved, in_words
 from harness.dispatch.snapshot import check_code, check_snapshot
 from harness.dispatch.submission import JobFile, cancelled, named_code, new_id, read_job, read_orders
+from harness.record.networks import FOLDER as NETWORKS
 from harness.spec import RunSpec, run_id
 
 HEARTBEAT_SECONDS = 30.0
@@ -116,6 +117,7 @@ def _train(home: Path, job: JobFile, attempt: str, log: EventLog, told: Told) ->
         stop=lambda: told.signal is not None,
         unwanted=lambda: cancelled(read_orders(home)),
         checkpoint_seconds=job.checkpoint_seconds,
+        networks=home.parent / NETWORKS if job.keeps_networks else None,
     )
     with mirroring(job.mirror, job.experiment, records, home / "wandb") as mirror, closing(happenings):
         for pack, event in happenings:

@@ -67,7 +67,7 @@ def not_run_json(rule: Decide) -> dict[str, Any]:
 
 
 def verdict_words(verdict: dict[str, Any]) -> str:
-    """`supported, stable over counts`, or under how many conventions the claim holds."""
+    """`supported, stable over counts`, or under how many conventions the claim holds and which were not measured."""
     if verdict["verdict"] == "equal":
         return f"equal {verdict['matters']}"
     if robust := robust_words(verdict):
@@ -75,7 +75,8 @@ def verdict_words(verdict: dict[str, Any]) -> str:
     judged = len(verdict["counts"]) + len(verdict["not_measured"])
     if judged < 2 or verdict["verdict"] in (NOT_RUN, "refuted") or verdict["decide"].get("invariant"):
         return str(verdict["verdict"])
-    return f"{verdict['verdict']} (holds under {len(verdict['holds_under'])} of {judged} conventions)"
+    absent = f"; {', '.join(verdict['not_measured'])} not measured" if verdict["not_measured"] else ""
+    return f"{verdict['verdict']} (holds under {len(verdict['holds_under'])} of {judged} conventions{absent})"
 
 
 def number_lines(verdict: dict[str, Any]) -> list[str]:

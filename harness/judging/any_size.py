@@ -52,6 +52,9 @@ def rows_of_sparse(case: Case, names: Sequence[str]) -> pd.DataFrame:
     return rows
 
 
+ROWS_TRAINED_WITH = {"phases": rows_in_phases, "sparsity": rows_of_sparse}
+
+
 def best_of(rows: pd.DataFrame, names: Sequence[str]) -> SideRuns:
     """The network that stands for a side: of several, for each seed, the one that the other seeds' validation chooses.
 
@@ -86,9 +89,13 @@ def ratio_of(first: SideRuns, second: SideRuns, column: str, level: float) -> Fo
     return _ratio(side_curve(first, ANY_SIZE, column), side_curve(second, ANY_SIZE, column), level)
 
 
-def value_or_ratio(case: Case, column: str, rows: Sequence[pd.DataFrame]) -> Found:
-    """Of one arm the value, over `published` if that is given; of two the ratio second / first."""
-    condition = case.condition
+def value_or_ratio(case: Case, column: str, trained_with: str) -> Found:
+    """Of one arm the value, over `published` if that is given; of two the ratio second / first.
+
+    Of the runs whose recipe has the field `trained_with`.
+    """
+    condition, rows_of_side = case.condition, ROWS_TRAINED_WITH[trained_with]
+    rows = [rows_of_side(case, names) for names in condition.sides]
     sides = [best_of(own, names) for own, names in zip(rows, condition.sides, strict=True)]
     if len(sides) == 1:
         return value_of(sides[0], column, condition.published or 1.0, case.level)

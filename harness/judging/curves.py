@@ -18,10 +18,9 @@ from scipy.stats import t as t_distribution
 from harness.base.errors import HarnessError
 from harness.comparison.survivors import MOST_FAILED
 from harness.judging.found import Found
-from harness.judging.pairs import END_TOLERANCE
 from harness.judging.scaling import chosen_runs
 from harness.judging.side_runs import SideRuns
-from harness.spec import ANY_SIZE
+from harness.spec import ANY_SIZE, END_TOLERANCE
 
 LOSS = "test_loss"  # in the metric of the task
 

@@ -12,10 +12,12 @@ import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError
-from harness.judging.judge import interval_level, judge
+from harness.comparison.verdict import Conclusion
+from harness.judging.judge import Verdict, interval_level, judge, judge_at_looks
+from harness.judging.looks import looked_runs
 from harness.judging.power import Outlook, as_said, last_needed, words
 from harness.judging.quantities import QUANTITIES
-from harness.judging.runs import ExperimentRuns, runs_of
+from harness.judging.runs import runs_of
 from harness.judging.spread import Design, Spread, seen
 from harness.judging.words import condition_words
 from harness.spec import Condition, Decide, Manifest, all_axes, units
@@ -35,7 +37,8 @@ class ForeseenNumber:
 class ForeseenRule:
     """What a rule will see with `seeds` at the `level` of its intervals, in a `sentence` too, and by which `source`.
 
-    `is_declared` says that it is from a noise, and not from records.
+    `is_declared` says that it is from a noise, and not from records. `decided` is the conclusion of a rule that the
+    records decide, so that it needs no seeds; None of others.
     """
 
     rule: Decide
@@ -45,6 +48,7 @@ class ForeseenRule:
     is_declared: bool
     numbers: tuple[ForeseenNumber, ...]
     sentence: str
+    decided: Conclusion | None = None
 
 
 def foresee(
@@ -64,9 +68,12 @@ def foresee(
         runs = runs_of(manifest, table[table["seed"].isin(pilot)] if pilot else table)
         counted = units(rule, runs.tasks)
         level = last_look_level(interval_level(rule, len(counted)), experiment.looks)
+        decided = None
         if len(pilot) >= LEAST_PILOT:
             source = f"records of {len(pilot)} seeds"
-            numbers = list(_from_records(rule, runs, level, planned_seeds))
+            verdict = judge(rule, runs)
+            numbers = list(_from_records(verdict, level, planned_seeds))
+            decided = _decided(verdict, manifest, table, pilot)
         else:
             declared = noise or experiment.noise
             if declared is None:
@@ -77,9 +84,12 @@ def foresee(
                 )
             source = f"a declared noise of {declared:g}"
             numbers = list(_from_noise(rule, manifest, counted, level, planned_seeds, declared))
-        sentence = _sentence(rule, [one.planned for one in numbers], len(counted))
+        if decided:
+            sentence = f"already decided: {decided}; it needs no more seeds"
+        else:
+            sentence = _sentence(rule, [one.planned for one in numbers], len(counted))
         is_declared = len(pilot) < LEAST_PILOT
-        found.append(ForeseenRule(rule, level, planned_seeds, source, is_declared, tuple(numbers), sentence))
+        found.append(ForeseenRule(rule, level, planned_seeds, source, is_declared, tuple(numbers), sentence, decided))
     return found
 
 
@@ -111,8 +121,18 @@ def _pilot_seeds(manifest: Manifest, table: pd.DataFrame, rule: Decide) -> list[
     return [seed for seed, is_whole in whole.items() if is_whole] if not manifest.is_search else []
 
 
-def _from_records(rule: Decide, runs: ExperimentRuns, level: float, seeds: int) -> Iterator[ForeseenNumber]:
-    verdict = judge(rule, runs)
+def _decided(verdict: Verdict, manifest: Manifest, table: pd.DataFrame, pilot: Sequence[int]) -> Conclusion | None:
+    """What the records decide: those of all seeds, or of a look. The `verdict` is by the seeds of the `pilot`."""
+    if manifest.looks:
+        if not manifest.with_seeds(manifest.looks[0]) <= set(table["run_id"]):
+            return None
+        verdict = judge_at_looks(verdict.rule, looked_runs(manifest, table))
+    elif len(pilot) < len(manifest.experiment.seeds):
+        return None
+    return None if verdict.declared == "inconclusive" else verdict.declared
+
+
+def _from_records(verdict: Verdict, level: float, seeds: int) -> Iterator[ForeseenNumber]:
     for number in (*verdict.numbers, *verdict.given):
         present = number.outlook
         if QUANTITIES[present.condition.quantity].spread is not None:
@@ -183,6 +203,7 @@ def to_json(foreseen: Sequence[ForeseenRule]) -> list[dict[str, Any]]:
             "interval_level": one.level,
             "seeds": one.seeds,
             "source": one.source,
+            "decided": one.decided,
             "sentence": one.sentence,
             "numbers": [_number_json(number, one.rule) for number in one.numbers],
         }

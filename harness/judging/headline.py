@@ -20,11 +20,10 @@ from harness.judging.curves import SideCurve, common, largest_common, of_paired,
 from harness.judging.found import Found
 from harness.judging.judge import interval_level
 from harness.judging.looks import level_over
-from harness.judging.pairs import END_TOLERANCE
 from harness.judging.runs import ExperimentRuns, of_arm, runs_of
 from harness.judging.scaling import chosen_runs
 from harness.judging.versus import Side, conventions_of, tasks_of_both
-from harness.spec import Decide, Manifest, all_axes, side_label, units
+from harness.spec import END_TOLERANCE, Decide, Manifest, all_axes, side_label, units
 
 LEVEL = 0.95  # of intervals where no rule asks for another
 FEW_SEEDS = 5  # with fewer, Student's intervals are several times wider than with many

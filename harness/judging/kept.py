@@ -37,6 +37,7 @@ import scipy
 
 from harness import comparison, fit
 from harness.base.files import whole_file
+from harness.base.user_code import without_main
 from harness.fit.laws import LAWS, Law
 
 KEPT_FILE = "fits.kept"
@@ -92,12 +93,11 @@ def kept(function: Callable[..., Any], *arguments: Any) -> Any:
     if known is None:
         return function(*arguments)
     key = _key(function, arguments)
+    if key not in known.read and key in known.values:
+        _load(known, key)
     if key not in known.read:
-        if key in known.values:
-            known.read[key] = _loaded(known.values[key])
-        else:
-            known.is_new = True
-            _remember(known, key, function(*arguments))
+        known.is_new = True
+        _remember(known, key, function(*arguments))
     return known.read[key]
 
 
@@ -123,6 +123,14 @@ def tell(what: str, done: int, of: int) -> None:
     """Tell whoever opened the block how far something else is that takes seconds."""
     if known := _current.get():
         known.progress(what, done, of)
+
+
+def _load(known: _Kept, key: str) -> None:
+    """Read a value of the file; forget it if it is none of these rooms, as in a file of somebody else's."""
+    try:
+        known.read[key] = _value(json.loads(known.values[key]))
+    except (TypeError, ValueError, LookupError, AttributeError, ImportError):
+        del known.values[key]
 
 
 def _remember(known: _Kept, key: str, value: Any) -> None:
@@ -171,7 +179,8 @@ def _hand_out(
     while waiting and len(elsewhere) < 2 * workers:
         key, call = waiting[0]
         try:
-            elsewhere[known.pool.submit(function, *call)] = key
+            with without_main():  # this may start a process
+                elsewhere[known.pool.submit(function, *call)] = key
         except BrokenExecutor:
             known.cores = 1
             return
@@ -236,7 +245,8 @@ def code_key() -> str:
 
 # ---------------------------------------------------------------------------------------------------------- the file
 # A line with the hash of the rest, a line with that of the code, and then a line a value: its key, its parts as JSON.
-# What is not whole, or of other code, is made again. Of types only those of these rooms are made.
+# What is not whole, or of other code, is computed again. So is a value of a type of another room, of which nothing is
+# called, whoever has sealed the file.
 def _read(file: Path) -> dict[str, bytes]:
     try:
         seal, code, *lines = file.read_bytes().split(b"\n")
@@ -260,10 +270,6 @@ def _seal(lines: Sequence[bytes]) -> bytes:
 
 def _dumped(value: Any) -> bytes:
     return json.dumps(_plain(value)).encode()
-
-
-def _loaded(data: bytes) -> Any:
-    return _value(json.loads(data))
 
 
 def _plain(value: Any) -> Any:

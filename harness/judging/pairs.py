@@ -11,10 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from harness.judging.scaling import chosen_runs
-from harness.spec import Manifest
-
-# Whole widths and steps leave matched ends this far apart at times.
-END_TOLERANCE = 0.01
+from harness.spec import END_TOLERANCE, Manifest
 
 
 def interpolate(sizes: ArrayLike, values: ArrayLike, at: ArrayLike) -> np.ndarray:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from harness.judging.found import Found
-from harness.spec import Condition, Takes, side_label
+from harness.spec import RATIO, Condition, Takes, side_label
 
 if TYPE_CHECKING:
     from harness.judging.runs import ExperimentRuns
@@ -68,6 +68,34 @@ def spread_over_seeds(case: Case, found: Found) -> Spread:
     from harness.judging.spread import spread_of_seeds
 
     return spread_of_seeds(found, case.level)
+
+
+def of_a_column(
+    *, name: str, summary: str, read_at: str, what: str, column: str, trained_with: Literal["phases", "sparsity"]
+) -> Quantity:
+    """A quantity that is a column of the table of runs: of one arm its value, of two arms the ratio, whatever the size.
+
+    `what` is how it reads, before the arms. Its runs are those whose recipe has the field `trained_with`.
+    """
+
+    def words(condition: Condition, conventions: tuple[str, ...]) -> str:
+        return f"{what} {value_words(condition)}"
+
+    def find(case: Case) -> Found:
+        from harness.judging.any_size import value_or_ratio
+
+        return value_or_ratio(case, column, trained_with)
+
+    return Quantity(
+        name=name,
+        summary=summary,
+        read_at=read_at,
+        interval="Student's t of the seeds' ln values or ln ratios",
+        takes=Takes(arms=(1, 2), limits=RATIO, of_any_size=True, over_published=True),
+        words=words,
+        find=find,
+        spread=spread_over_seeds,
+    )
 
 
 # -------------------------------------------------------------------------------------------------- words for `words`

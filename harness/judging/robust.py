@@ -72,16 +72,13 @@ def turned_units(declared: Outcomes, other: Outcomes) -> tuple[tuple[str, str], 
 def concluded(declared: Conclusion, outcomes: Outcomes, at_least: int, others: Sequence[Under]) -> Conclusion:
     """The conclusion once other ways of searching are heard.
 
-    A unit that one of them turns is open. Where the rest is too little for what a convention found, that hangs on the
+    A unit that one of them turns is open. Where the rest is too little for what was concluded, that hangs on the
     training.
     """
-    if declared == "convention-dependent":
-        return declared
     turned = set(itertools.chain.from_iterable(one.turned for one in others))
     for convention, told in outcomes.items():
-        found = count_outcomes(convention, list(told.values()), at_least).outcome
         firm: list[Ruling] = ["inconclusive" if (convention, unit) in turned else told[unit] for unit in told]
-        if found in OPPOSITE and count_outcomes(convention, firm, at_least).outcome != found:
+        if declared in OPPOSITE and count_outcomes(convention, firm, at_least).outcome != declared:
             return "training-dependent"
     return declared
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from harness.comparison.choose import shares
-from harness.spec import Cell, Experiment
+from harness.spec import Cell, Experiment, Manifest
 from harness.spec.search import Variant
 
 
@@ -29,6 +30,26 @@ def cells_of_sides(
     for side, own in by_size.items():
         for size, of_size in own.items():
             found[side] += of_size[: most[size]]
+    return found
+
+
+def different_trials(search: Manifest) -> dict[tuple[str, ...], list[int]]:
+    """Of each side, how many of its trials differ in network or recipe, at each size of each task.
+
+    Small spaces make some trials equal. They are trained once.
+    """
+    runs_of: dict[int, list[str]] = defaultdict(list)
+    for planned in search.runs:
+        runs_of[planned.cell].append(planned.run_id)
+    cells_by_task: dict[str, list[Cell]] = defaultdict(list)
+    for cell in search.cells:
+        cells_by_task[cell.task].append(cell)
+    found: dict[tuple[str, ...], list[int]] = {side: [] for side in search.experiment.sides}
+    for cells in cells_by_task.values():
+        for side, own in cells_of_sides(cells, search.experiment, None).items():
+            for of_size in _by_size(own).values():
+                settings = {tuple(runs_of[cell.index]) for cell in of_size if not cell.infeasible}
+                found[side].append(len(settings))
     return found
 
 

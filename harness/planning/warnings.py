@@ -8,7 +8,7 @@ from typing import NamedTuple
 from harness.base.errors import HarnessError
 from harness.fit.laws import FLOOR, PURE
 from harness.fit.refusal import MIN_DECADES, SPARE_SIZES
-from harness.spec import Cell, Manifest, RunTask, takes_of
+from harness.spec import END_TOLERANCE, Cell, Condition, Manifest, RunTask, side_label, takes_of, units
 from harness.tasks import is_reshaped
 
 LEAST_SIZES = PURE.parameters + SPARE_SIZES  # of any law
@@ -34,6 +34,7 @@ def warnings_of(plan: Manifest) -> list[PlanWarning]:
         *_too_few_sizes(plan),
         *_short_range(plan),
         *_rules_without_laws(plan),
+        *_sizes_that_no_arm_has(plan),
         *_one_seed(plan),
         *_same_arms(plan),
         *_reshaped(plan),
@@ -184,6 +185,37 @@ def _rules_in_vain(plan: Manifest) -> Iterator[tuple[str, str]]:
 def _rules_without_laws(plan: Manifest) -> Iterator[PlanWarning]:
     for place, sentence in _rules_in_vain(plan):
         yield PlanWarning(f"{place} cannot be judged", f"{place}: {sentence}")
+
+
+def _sizes_that_no_arm_has(plan: Manifest) -> Iterator[PlanWarning]:
+    """Rules that are read at a size which their first arm has not."""
+    tasks = {plan.cells[each.cell].task: (each.run.task.target, each.run.task.inputs) for each in plan.runs}
+    for index, rule in enumerate(plan.experiment.decide):
+        tasks_by_problem: dict[str, list[str]] = defaultdict(list)
+        for condition in rule.every_condition:
+            for task in units(rule, tasks) if condition.takes.at_a_size else ():
+                if isinstance(condition.at, float) and (problem := _not_a_size(plan, condition, condition.at, task)):
+                    tasks_by_problem[problem].append(task)
+        for problem, of_tasks in tasks_by_problem.items():
+            place = f"decide.{index}.at"
+            yield PlanWarning(f"{place} is no size", f"{place}: {problem} ({_named(list(dict.fromkeys(of_tasks)))})")
+
+
+def _not_a_size(plan: Manifest, condition: Condition, at: float, task: str) -> str:
+    """Why a condition cannot be read at this size, or that it is read between two; empty if its first arm has it."""
+    names = condition.sides[0]
+    own = [cell for cell in plan.cells if cell.task == task and {cell.arm, cell.series}.intersection(names)]
+    cells = [cell for cell in own if not cell.infeasible]
+    sizes = sorted(cell.counts[_axis(plan)] for cell in cells)
+    if not sizes or any(abs(size / at - 1) <= END_TOLERANCE for size in sizes):
+        return ""
+    absent = f"{side_label(names)} has no network of size {at:,.10g} in {_axis(plan)}"
+    if not sizes[0] < at < sizes[-1]:
+        return f"{absent}, so the rule cannot be judged; its sizes are {sizes[0]:,} to {sizes[-1]:,}"
+    below, above = max(size for size in sizes if size < at), min(size for size in sizes if size > at)
+    if condition.takes.of_any_size:
+        return f"{absent}, so the rule cannot be judged; the nearest are {below:,} and {above:,}"
+    return "" if at in [cell.asked for cell in cells] else f"{absent}, so it is read between {below:,} and {above:,}"
 
 
 # -------------------------------------------------------------------------------------------------------------- runs

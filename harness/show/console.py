@@ -3,8 +3,9 @@
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -12,6 +13,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     TaskID,
+    TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -32,6 +34,7 @@ def print_table(table: Table) -> None:
 
 SECONDS_BETWEEN_LINES = 2.0  # where there is no terminal to redraw
 SILENT_SECONDS = 4.0  # after which a line says that work goes on
+ROUNDING = 1e-9  # of sums of shares of work
 
 
 @contextmanager
@@ -71,18 +74,23 @@ def counted_progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 class PackProgress:
-    """Progress over packs: a live bar on a terminal; elsewhere a line now and then, and for what did not go well."""
+    """Progress over packs: a live bar on a terminal; elsewhere a line now and then, and for what did not go well.
 
-    def __init__(self, packs: int, runs: int, evaluations: int, bar: Progress | None):
-        self._packs, self._runs, self._ended, self._bar = packs, runs, 0, bar
+    `work` is what each pack takes, such as its predicted seconds. The costliest packs are trained first, so that the
+    number of packs or evaluations would not say how much is left.
+    """
+
+    def __init__(self, work: Mapping[Any, float], runs: int, bar: Progress | None):
+        self._work, self._packs, self._runs, self._ended, self._bar = work, len(work), runs, 0, bar
         self._statuses: Counter[str] = Counter()
-        self._evaluations, self._evaluated = evaluations, 0
-        self._since = self._last_line = self._evaluating_since = time.monotonic()
+        self._all_work, self._found = sum(work.values()), 0.0
+        self._done: dict[Hashable, float] = {}
+        self._all_done = 0.0
+        self._since = self._last_line = self._training_since = time.monotonic()
         self._best = ""
         self._kernels_task: TaskID | None = None
         if bar:
-            self._pack_task = bar.add_task("packs", total=packs, note="")
-            self._work_task = bar.add_task("evaluations", total=evaluations, note="")
+            self._task = bar.add_task("training", total=1.0, count="", note="")
 
     def compiled(self, done: int, of: int) -> None:
         """So many kernels are compiled; told again and again."""
@@ -90,27 +98,36 @@ class PackProgress:
             self._go_on(f"compiling kernels {done}/{of}")
             return
         if self._kernels_task is None:
-            self._kernels_task = self._bar.add_task("kernels", total=of, note="")
-        self._bar.update(self._kernels_task, completed=done)
+            self._kernels_task = self._bar.add_task("kernels", total=of, count="", note="")
+        self._bar.update(self._kernels_task, completed=done, count=f"{done}/{of}")
 
-    def evaluated(self, evaluations: int) -> None:
-        """`evaluations` more have been made."""
-        if not self._evaluated:  # workers have started
-            self._evaluating_since = time.monotonic()
-        self._evaluated += evaluations
-        if self._bar:
-            self._bar.advance(self._work_task, evaluations)
-        else:
+    def reached(self, pack: Hashable, share: float) -> None:
+        """This share of a pack is done; what is done when it is first told was there before."""
+        if not self._done:  # workers have started
+            self._training_since = time.monotonic()
+        if pack not in self._done:
+            self._found += share * self._work.get(pack, 0.0)
+        self._count(pack, share)
+        if not self._bar:
             self._go_on(self._so_far())
+
+    def _count(self, pack: Hashable, share: float) -> None:
+        done = share * self._work.get(pack, 0.0)
+        self._all_done += done - self._done.get(pack, 0.0)
+        self._done[pack] = done
+        if self._bar:
+            self._bar.update(self._task, completed=self._share(), count=f"{self._ended}/{self._packs} packs")
+
+    def _share(self) -> float:
+        return min(self._all_done / self._all_work, 1.0) if self._all_work else 0.0
 
     def _so_far(self) -> str:
         """How much of the work is done, when the rest will be, and the best losses."""
-        share = min(self._evaluated / max(self._evaluations, 1), 1.0)
-        words = f"{share:.0%} ({self._statuses.total()}/{self._runs} runs)"
-        elapsed = time.monotonic() - self._evaluating_since
-        if 0 < share < 1 and elapsed >= SECONDS_BETWEEN_LINES:
-            left = elapsed * (1 - share) / share
-            words += f", about {duration(left)} left"
+        words = f"{self._share():.0%} ({self._statuses.total()}/{self._runs} runs)"
+        elapsed, trained = time.monotonic() - self._training_since, self._all_done - self._found
+        left = self._all_work - self._all_done
+        if trained > 0 and left > ROUNDING * self._all_work and elapsed >= SECONDS_BETWEEN_LINES:
+            words += f", about {duration(elapsed * left / trained)} left"
         return "; ".join(filter(None, [words, self._best]))
 
     def _go_on(self, what: str) -> None:
@@ -120,19 +137,19 @@ class PackProgress:
             self._last_line = now
             console.print(f"[{now - self._since:5.0f} s] {what}", markup=False, soft_wrap=True)
 
-    def pack_split(self) -> None:
-        """A pack goes on as two."""
+    def pack_split(self, pack: Hashable) -> None:
+        """A pack goes on as two, whose work nobody has predicted."""
         self._packs += 1
-        if self._bar:
-            self._bar.update(self._pack_task, total=self._packs)
+        self._count(pack, 1.0)
 
-    def pack_done(self, what: str, statuses: Sequence[str], seconds: float, best: str = "") -> None:
-        """One more pack has ended; `best` says what the least losses are now."""
+    def pack_done(self, pack: Hashable, what: str, statuses: Sequence[str], seconds: float, best: str = "") -> None:
+        """A pack has ended, all of it or early; `best` says what the least losses are now."""
         self._ended += 1
         self._best = best or self._best
         self._statuses.update(statuses)
+        self._count(pack, 1.0)
         if self._bar:
-            self._bar.update(self._pack_task, advance=1, note=self._best)
+            self._bar.update(self._task, note=self._best)
             return
         now, ended = time.monotonic(), self._ended == self._packs
         if ended or now - self._last_line >= SECONDS_BETWEEN_LINES or set(statuses) != {"done"}:
@@ -144,19 +161,20 @@ class PackProgress:
 
 
 @contextmanager
-def pack_progress(packs: int, runs: int, evaluations: int) -> Iterator[PackProgress]:
-    """Shows progress while its block runs."""
+def pack_progress(work: Mapping[Any, float], runs: int) -> Iterator[PackProgress]:
+    """Shows progress over packs, by the work of each, while its block runs."""
     if not console.is_terminal:
-        yield PackProgress(packs, runs, evaluations, None)
+        yield PackProgress(work, runs, None)
         return
     columns = (
         TextColumn("{task.description:>12}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[count]}"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, console=console) as bar:
-        yield PackProgress(packs, runs, evaluations, bar)
+        yield PackProgress(work, runs, bar)

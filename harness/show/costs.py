@@ -3,8 +3,9 @@
 from harness.base.formats import duration
 from harness.measure.calibration import Calibration, Calibrations, bench_command, missing
 from harness.measure.cost import PredictionErrors
+from harness.planning.sides import different_trials
 from harness.planning.trials import WHOLE_RECIPE
-from harness.spec import Manifest
+from harness.spec import Manifest, side_label
 
 
 def recipe_note(manifest: Manifest) -> str | None:
@@ -19,6 +20,21 @@ def recipe_note(manifest: Manifest) -> str | None:
         return None
     told = "; ".join(f"{', '.join(arms)}: {', '.join(recipes)}" for recipes, arms in arms_of.items())
     return f"note: arms have different recipes to choose from ({told}); `search.recipes` gives all the same choice"
+
+
+def trials_note(manifest: Manifest) -> str | None:
+    """How many trials of a search differ, on each side, where some are equal; else None."""
+    search = manifest.experiment.search
+    if not manifest.is_search or search is None:
+        return None
+    different = different_trials(manifest)
+    if all(min(numbers) == search.trials for numbers in different.values()):
+        return None
+    told = []
+    for side, numbers in different.items():
+        least, most = min(numbers), max(numbers)
+        told.append(f"{side_label(side)} {least if least == most else f'{least} to {most}'}")
+    return f"note: of the {search.trials} trials of a side at a size, so many differ: {', '.join(told)}"
 
 
 def cost_words(seconds: float, workers: int, never_timed: int, shapes: int) -> str:

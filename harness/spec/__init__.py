@@ -27,6 +27,7 @@ from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt, Optimiser
 from harness.spec.arm import Arm, Match, Sizes
 from harness.spec.counts import (
     ANY_SIZE,
+    END_TOLERANCE,
     Axis,
     CountName,
     JudgedAxis,
@@ -98,6 +99,7 @@ from harness.spec.task import DataFile, RunTask, Task
 __all__ = [
     "ANY_SIZE",
     "BUILT_IN_RECIPES",
+    "END_TOLERANCE",
     "MANIFEST_SCHEMA",
     "PDE_BLOCK",
     "RATIO",

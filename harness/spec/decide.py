@@ -25,7 +25,8 @@ class Takes(NamedTuple):
     One that is `true_or_false` needs no limit; one `of_family` is of tasks that differ in their inputs; one `of_counts`
     compares what `axes` name, at sizes that are `equal` in another count; one `of_held_out` needs sizes held out;
     one `of_laws` needs enough sizes for a law of each arm; one `of_any_size` compares networks whatever their size, so
-    that no convention enters; one arm of a quantity that is `over_published` is held against a published value.
+    that no convention enters; one arm of a quantity that is `over_published` is held against a published value. With
+    `at_a_size` numbers in `at` are sizes of the first arm on the matched axis, or between two of them.
     `matters` is the smallest difference from a limit that matters where a rule says none: a factor, or of a quantity
     that `is_difference` a difference.
     """
@@ -34,6 +35,7 @@ class Takes(NamedTuple):
     limits: tuple[LimitName, ...] = ("threshold", "most")
     at: tuple[str, ...] = ()
     numbers: bool = False
+    at_a_size: bool = False
     true_or_false: bool = False
     of_family: bool = False
     of_counts: bool = False

@@ -79,6 +79,11 @@ class Experiment(Frozen):
     dtype: Dtype = "float64"
     engine: Engine | None = Field(None, description="left out: fused where it has kernels, else torch")
     device: Device = Field("cpu", description="cuda: a GPU, which is the torch engine's")
+    keep: Literal["networks"] | None = Field(
+        None,
+        description="networks: the trained parameters of every run, for `harness.load_network`",
+        exclude_if=lambda value: value is None,
+    )
     window: dict[str, Window] = Field({}, description="arm -> the sizes its laws are fitted to")
     hold_out: NonNegativeInt = Field(
         0,

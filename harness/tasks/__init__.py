@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.spec import RunTask, Task
 from harness.tasks.data_file import fetch_data, keep_data, known_data, read_data_file
 from harness.tasks.function import Function, gives_columns, values
-from harness.tasks.samples import Inside, Quadrature, Samples, Splits, domain_points, phases_of, scaled, stream
+from harness.tasks.samples import Inside, Quadrature, Samples, Scaling, Splits, domain_points, phases_of, scaled, stream
 from harness.tasks.target import Named, Target, TargetError
 from harness.tasks.user import load_user_target
 
@@ -19,6 +19,7 @@ __all__ = [
     "Named",
     "Quadrature",
     "Samples",
+    "Scaling",
     "Splits",
     "Target",
     "TargetError",

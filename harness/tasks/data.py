@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.spec import RunTask, Task
-from harness.tasks.samples import Array, Samples, Splits, stream
+from harness.tasks.samples import Array, Samples, Scaling, Splits, stream
 from harness.tasks.target import Named, Target, TargetError
 
 # Of the rows, for validation and for testing each; training has the rest.
@@ -95,6 +95,7 @@ class Data(Target):
             train=samples(train),
             validation=samples(taken["validation"][: task.validation_points]),
             test=samples(taken["test"][: task.test_points]),
+            scaling=Scaling(low, high, centre, scale),
         )
 
     def rows(self, seed: int) -> dict[str, NDArray[np.int64]]:

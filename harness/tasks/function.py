@@ -54,7 +54,8 @@ class Function(Target):
         points = {name: uniform(task, seed, name, count) for name, count in counts.items()}
         if self.train_points:
             points["train"] = self.train_points(task.train_points)
-        splits = Splits(**{name: Samples(x, values(task.target, self, x)[:, None]) for name, x in points.items()})
+        train, validation, test = (Samples(x, values(task.target, self, x)[:, None]) for x in points.values())
+        splits = Splits(train, validation, test)
         _check_varies(task, splits.train)
         return splits
 

@@ -1,6 +1,7 @@
 """Points and what is wanted there, and the random streams that they come from."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,13 +40,23 @@ class Samples:
     quadrature: Quadrature | None = None
 
 
+class Scaling(NamedTuple):
+    """How rows of data became samples: columns from [low, high] to [-1, 1], targets less `centre`, over `scale`."""
+
+    low: Array
+    high: Array
+    centre: float
+    scale: float
+
+
 @dataclass(frozen=True)
 class Splits:
-    """Training, validation and test samples, each from a random stream of its own."""
+    """Training, validation and test samples, each from a random stream of its own; `scaling` is of data."""
 
     train: Samples
     validation: Samples
     test: Samples
+    scaling: Scaling | None = None
 
 
 def stream(seed: int, name: str, *keys: int) -> np.random.Generator:

@@ -19,9 +19,10 @@ from harness.base import provenance
 from harness.base.errors import HarnessError
 from harness.count import DEFAULT_WEIGHTS
 from harness.record import Provenance, Record, duplicate_path, publish, record_path
+from harness.record.networks import keep_network
 from harness.spec import RunSpec, run_id
 from harness.spec.run import Device, Engine
-from harness.tasks import fetch_data
+from harness.tasks import draw, fetch_data
 from harness.train import phases, pruning
 from harness.train.checkpoint import (
     Checkpoint,
@@ -69,11 +70,13 @@ def train_pack(
     supervisor: Supervisor = Supervisor(),
     checkpoints: Path | None = None,
     attempt: str | None = None,
+    networks: Path | None = None,
 ) -> list[Record]:
     """Train those of `runs`, one computation of `planning.plan`, that have no record in `records`, as one ensemble.
 
     Their records are published and returned. With a folder for `checkpoints`, training goes on from the one of `runs`,
-    and leaves one now and then and when it is stopped, until all records are there. Raises Stopped.
+    and leaves one now and then and when it is stopped, until all records are there. With a folder for `networks`, what
+    was trained is kept there before its record is published. Raises Stopped.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise HarnessError("device: cuda, but torch sees no GPU here; say device: cpu, or run where there is one")
@@ -94,6 +97,10 @@ def train_pack(
             begun = kept or _begun(left, numerics, trainer.begin(pack))
             ended = _train(trainer, pack, begun, since, file, supervisor)
             outcomes = trainer.finish(pack, ended.state)
+            if networks:
+                for run, outcome, one in zip(pack.runs, outcomes, trainer.trained(pack, ended.state), strict=True):
+                    if one and outcome.status == "done":
+                        keep_network(one.to_keep(draw(run.task, run.seed).scaling), networks, run_id(run))
         where = _provenance(_timed(ended, since), runs[0].engine, device, attempt)
         found = [
             Record(run_id=run_id(run), run=run, provenance=where, weights=DEFAULT_WEIGHTS, **vars(outcome))

@@ -15,7 +15,9 @@ from pydantic import ConfigDict, PlainValidator, TypeAdapter, ValidationInfo
 from torch import Tensor
 
 from harness.optimisers import LaneState
+from harness.record.networks import KeptNetwork
 from harness.spec import Network
+from harness.tasks import Scaling
 
 
 def _state_from_fields(fields: Any, info: ValidationInfo) -> LaneState:
@@ -44,6 +46,13 @@ class Trained:
     network: Network
     position_P: Tensor
     knots: tuple[Tensor, ...]
+
+    def to_keep(self, scaling: Scaling | None) -> KeptNetwork:
+        """What is kept of it; `scaling` is of its run's data."""
+        arrays = self.position_P.numpy(force=True), tuple(one.numpy(force=True) for one in self.knots)
+        if scaling is None:
+            return KeptNetwork(*arrays)
+        return KeptNetwork(*arrays, np.stack([scaling.low, scaling.high]), np.array([scaling.scale, scaling.centre]))
 
 
 def alike(template: Any, state: Any) -> bool:

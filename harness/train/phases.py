@@ -122,6 +122,11 @@ def finish(pack: PhasesPack, state: PhasesState) -> list[Outcome]:
     return [_outcome(run, state.behind, index) for index, run in enumerate(pack.runs)]
 
 
+def trained(pack: PhasesPack, state: PhasesState) -> list[Trained]:
+    """Where the last phase left every run."""
+    return pack.engine.trained(pack.packs[-1], state.now)
+
+
 # ------------------------------------------------------------------------------------------------------------- phases
 def _of_phase(run: RunSpec, phase: int) -> RunSpec:
     """One of the trainings of a run, as a run of its own."""

@@ -125,6 +125,18 @@ def finish(pack: PruningPack, state: PruningState) -> list[Outcome]:
     return outcomes
 
 
+def trained(pack: PruningPack, state: PruningState) -> list[Trained | None]:
+    """What is left of every run, in the end; None of one that diverged before it was pruned."""
+    found: list[Trained | None] = []
+    for run, pruned, one in zip(pack.runs, state.pruned, state.rest, strict=True):
+        if pruned is None:
+            found.append(None)
+            continue
+        engine, alone = _alone(run, pruned.network, pruned.inputs, pack.device)
+        found += engine.trained(alone, one)
+    return found
+
+
 # ------------------------------------------------------------------------------------------------------------ pruning
 def _prune(pack: PruningPack, state: PruningState) -> PruningState:
     """What pruning leaves of every run, at the start of its own training; runs that diverged have ended."""

@@ -74,6 +74,9 @@ class Trainer(Protocol[PackType, StateType]):
     def finish(self, pack: PackType, state: StateType) -> list[Outcome]:
         """The outcome of every run of a pack whose stages are behind, in the order of the pack."""
 
+    def trained(self, pack: PackType, state: StateType) -> Sequence[Trained | None]:
+        """Where training left every run of a pack whose stages are behind; None of one that diverged on its way."""
+
 
 class TrainingEngine(Trainer[PackType, StateType], Protocol):
     """What phases and pruning ask for besides: a part of a training, on samples and from networks that they give."""

@@ -52,6 +52,9 @@ def harness(*words):
 @pytest.mark.slow
 def test_the_page_runs(folder):
     """All arms train, each budget is met within the page's tolerance by the live count, and edited code is refused."""
+    text = (folder / "ripples.yaml").read_text("utf-8")
+    assert "max_evaluations: 500" in text
+    (folder / "ripples.yaml").write_text(text.replace("max_evaluations: 500", "max_evaluations: 50"), encoding="utf-8")
     harness("run", "ripples.yaml", "--workers", "1")
 
     records = [json.loads(path.read_text("utf-8")) for path in (folder / "results" / "runs").glob("*.json")]

@@ -74,6 +74,7 @@ def test_seconds_that_nobody_measured_are_no_convention():
     alone = judge(made_rule(**LOSS, axis="seconds"), made_runs(table))
 
     assert (verdict.conclusion, verdict.stable, verdict.unmeasured) == ("supported", False, ("seconds",))
+    assert verdict_words(to_json(verdict)) == "supported (holds under 3 of 4 conventions; seconds not measured)"
     assert "seconds: not measured" in number_lines(to_json(verdict))
     assert same.conclusion == "inconclusive"
     assert (alone.conclusion, alone.counts) == ("inconclusive", ())
@@ -117,6 +118,9 @@ def test_a_convention_is_decided_once_the_open_tasks_cannot_change_it(outcomes, 
 
     assert (count.outcome == "supported") == (outcomes.count("supported") >= at_least)
     assert (count.outcome in ("refuted", "equal")) == (not can_support)
+    refuted, equal = outcomes.count("refuted"), outcomes.count("equal")
+    by_refuted_alone = len(outcomes) - refuted < at_least
+    assert (count.outcome == "refuted") == (not can_support and (by_refuted_alone or refuted > equal))
     assert count.supported + count.refuted + count.equal + outcomes.count("inconclusive") == count.tasks
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from judging.made_experiment import write_experiment
+from judging.made_experiment import write_experiment, write_records
 from made_study import record_of
 
 from harness.cli import main
@@ -113,6 +113,31 @@ def test_a_declared_noise_says_what_records_with_that_noise_say(here):
     assert declared[0]["numbers"][0]["noise"] == pytest.approx(NOISE * math.sqrt(2))
     assert "only a pilot says" in declared[3]["numbers"][0]["why"]
     assert "only a pilot says" in declared[3]["sentence"]
+
+
+def test_a_decided_rule_is_said_to_be_decided(here):
+    """By the records of all seeds, or of a look, as verdicts say it; not by a pilot, nor with a given noise."""
+
+    def decided(*arguments: str) -> list[str]:
+        return [one["decided"] or "inconclusive" for one in _rules(*arguments)]
+
+    write_records(here)
+    (answer,) = json.loads(_harness("verdicts", "--json").stdout)["experiments"]
+    verdicts = [one["verdict"] for one in answer["verdicts"]]
+    told = _harness("power", "experiments/made.yaml").output
+
+    assert {"supported", "inconclusive"} <= set(verdicts)
+    assert decided() == verdicts
+    assert decided("--noise", "0.2") == ["inconclusive"] * 5
+    assert "1. “is better” (from records of 3 seeds): already decided: supported; it needs no more seeds." in told
+
+    for planned in read_manifest(here / "results" / "made").runs:
+        if planned.run.seed == 2:
+            (here / "results" / "runs" / f"{planned.run_id}.json").unlink()
+    assert decided() == ["inconclusive"] * 5
+    write_experiment(here, RULES + "looks: [2, 3]\n")
+    assert _harness("plan", "experiments/made.yaml", "--replan").exit_code == 0
+    assert decided()[0] == "supported"
 
 
 def test_noise_in_the_file_is_taken_and_told_by_the_plan(here):

@@ -6,6 +6,7 @@ pytest tests/judging/test_verdicts_command.py
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 import pytest
@@ -13,6 +14,8 @@ from click.testing import CliRunner
 from judging.made_experiment import RULES, write_experiment, write_records
 
 from harness.cli import main
+from harness.comparison.verdict import Conclusion
+from harness.judging.answer import NOT_RUN
 from harness.record import store
 
 
@@ -54,6 +57,15 @@ def whole(here) -> Path:
     _harness("plan", "experiments/made.yaml")
     write_records(here)
     return here
+
+
+def test_the_page_says_what_each_verdict_means(here):
+    """Every word that can stand in its column of verdicts is explained at its top."""
+    _harness("verdicts")
+    top, _, _ = (here / "results" / "verdicts.html").read_text(encoding="utf-8").partition("</header>")
+
+    explained = {word.lower() for word in re.findall(r"<strong>(.+?)</strong>", top)}
+    assert explained >= {*get_args(Conclusion), NOT_RUN}
 
 
 def test_all_runs_there_the_rules_are_judged(whole, monkeypatch):

@@ -445,7 +445,8 @@ def test_bench_measures_and_gives_a_file_its_seconds(tmp_path, monkeypatch):
     """After `harness bench FILE`, tables have an axis of seconds by each run's engine, and predictions are checked."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(MIXED, encoding="utf-8")
-    monkeypatch.setattr(bench, "STANDARD_NETWORKS", (KAN, MLP, MLP, MLP))
+    monkeypatch.setattr(bench, "STANDARD_NETWORKS", (MLP, KAN, MLP))
+    monkeypatch.setattr(bench, "STANDARD_POINTS", (100,))
     runner = CliRunner()
 
     benched = runner.invoke(main, ["bench", "tiny.yaml"], catch_exceptions=False)

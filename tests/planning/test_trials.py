@@ -7,9 +7,11 @@ import itertools
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from made_searched import TEXT, changed, planned
 
 from harness import families
+from harness.cli import main
 from harness.families.space import Range
 from harness.planning.plan import planned_flops
 from harness.planning.trials import POINTS_A_TRIAL, trials_of, value_at
@@ -89,6 +91,23 @@ def test_fewer_trials_are_the_first_of_more_and_nothing_else_moves_them():
     twins = with_trials(4, (MLP_SPACE, KAN_SPACE), ("family: mlp, depth: 2", "family: kan, depth: 2, width: 2"))
     assert values(twins, "kan")[1:] != values(twins, "mlp")[1:]
     assert values(twins, "kan") == few
+
+
+def test_a_side_with_fewer_settings_than_trials_is_told(tmp_path, monkeypatch):
+    """An order is one of two, in all eight trials of a size; real numbers make every trial another one."""
+    monkeypatch.chdir(tmp_path)
+    two_orders = (KAN_SPACE, "space: {architecture.order: [2, 3]}")
+    text = changed((ROBUST, ""), (RECIPES, ""), ("trials: 4", "trials: 8"), two_orders)
+    (tmp_path / "orders.yaml").write_text(text)
+    (tmp_path / "reals.yaml").write_text(changed((ROBUST, ""), (RECIPES, "")))
+    told = {}
+    for name, command in itertools.product(("orders", "reals"), ("validate", "plan")):
+        told[name, command] = CliRunner().invoke(main, [command, str(tmp_path / f"{name}.yaml")]).output
+    note = "note: of the 8 trials of a side at a size, so many differ: kan 2, mlp 8"
+
+    for command in ("validate", "plan"):
+        assert note in told["orders", command]
+        assert "note:" not in told["reals", command]
 
 
 def test_an_axis_with_when_varies_only_there():

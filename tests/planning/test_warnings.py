@@ -56,6 +56,24 @@ def test_each_thing_that_a_plan_cannot_answer_is_a_sentence():
         assert any(each.startswith(said) for each in _said(text)), (said, _said(text))
 
 
+def test_a_rule_read_at_a_size_that_its_first_arm_has_not_is_named():
+    """Off the sizes nothing is found, between two of them a curve is read; a budget that was asked for is a size."""
+    sizes = "kan has no network of size {} in params.trainable, so {}"
+    nothing = "the rule cannot be judged; its sizes are 60 to 402 (exp2d)"
+    of_curves, of_one = "arms: [kan, mlp], quantity: test_loss", "arms: [kan], quantity: network_loss"
+    for rule, at, said in (
+        (of_curves, 1000, [sizes.format("1,000", nothing)]),
+        (of_curves, 300, [sizes.format(300, "it is read between 198 and 402 (exp2d)")]),
+        (of_curves, 400, []),
+        (of_curves, "largest", []),
+        (of_one, 300, [sizes.format(300, "the rule cannot be judged; the nearest are 198 and 402 (exp2d)")]),
+        (of_one, 402, []),
+        ("arms: [kan, mlp], quantity: cost", 0.01, []),  # a loss
+    ):
+        decide = f"decide: [{{{rule}, at: {at}, threshold: 1, at_least: 1, claim: a}}]\n"
+        assert _said(GOOD + decide) == [f"decide.0.at: {each}" for each in said], (rule, at)
+
+
 def test_an_arm_without_a_cell_is_refused_with_the_nearest_sizes():
     far = GOOD.replace("hidden: [2]", "hidden: [9, 9]")
     with pytest.raises(HarnessError) as caught:

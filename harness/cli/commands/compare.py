@@ -10,10 +10,10 @@ import click
 
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable, whole_file
-from harness.cli.analysis import keeping_fits, print_headline
-from harness.cli.costs import table_of
+from harness.cli.analysis import print_headline
+from harness.cli.comparing import compare_sides, compared_json
 from harness.cli.options import json_option, results_option, together
-from harness.cli.plans import confirmed_plan, planned_records
+from harness.cli.plans import confirmed_plan
 from harness.cli.tables import (
     POSITIVE,
     check_named,
@@ -27,12 +27,6 @@ from harness.cli.tables import (
 from harness.comparison.tables.comparison import ComparisonRequest, compare_arms, to_json
 from harness.comparison.tables.fits import AUTO, Request
 from harness.comparison.tables.read import is_table
-from harness.judging.headline import headline
-from harness.judging.headline import to_json as headline_to_json
-from harness.judging.looks import level_over
-from harness.judging.runs import runs_of
-from harness.judging.versus import VersusRequest, conventions_of, lines, sides, versus, versus_json
-from harness.planning.match import axis_named
 from harness.show.console import console, print_table
 from harness.show.figures.comparison import draw_compared
 from harness.show.figures.labels import task_titles
@@ -149,34 +143,27 @@ def _compare_experiment(
     explain: bool,
     as_json: bool,
 ) -> None:
-    manifest, folder = confirmed_plan(file, results)
-    runs = runs_of(manifest, table_of(manifest, planned_records(manifest, folder), folder))
     at, loss, level = asked
-    named = runs.matched if axis is None else axis if axis == "seconds" else axis_named(axis)
-    compared = headline(manifest, runs, sides(runs, *arms), at, named, level)
-    level_of_laws = level_over(compared.level, manifest.looks, seeds=0) if manifest.looks else compared.level
-    request = VersusRequest((compared.first, compared.second), named, at, loss, level_of_laws)
-    with keeping_fits(folder):
-        found, curves = versus(runs, request), lines(runs, request)
-    absent = conventions_of(runs, named)[1]
-    said = {"headline": headline_to_json(compared), **versus_json(request, found, curves, absent)}
-    text = json.dumps(said, allow_nan=False, indent=1)
+    manifest, folder = confirmed_plan(file, results)
+    compared = compare_sides(manifest, folder, arms, axis, at, loss, level)
+    text = json.dumps(compared_json(compared), allow_nan=False, indent=1)
     target = out or folder
     check_writable(target)
+    request = compared.request
     stem = "compare_" + "_".join(re.sub(r"[^\w=-]+", "-", name) for name in (request.first, request.second))
     with whole_file(target / f"{stem}.json") as path:
         path.write_text(text + "\n", encoding="utf-8")
     styles = experiment_styles(manifest, {side.label: side.names for side in request.sides})
-    titles = task_titles(manifest, dict.fromkeys(line.task for line in curves), TITLE_LETTERS)
-    drawn = draw_versus(request, curves, styles, target / stem, titles)
+    titles = task_titles(manifest, dict.fromkeys(line.task for line in compared.lines), TITLE_LETTERS)
+    drawn = draw_versus(request, compared.lines, styles, target / stem, titles)
     if as_json:
         click.echo(text)
         return
     if explain:
-        print_table(versus_table(request, found))
-        for line in versus_sentences(request, found, absent):
+        print_table(versus_table(request, compared.found))
+        for line in versus_sentences(request, compared.found, compared.absent):
             console.print(line, soft_wrap=True)
-    print_headline(compared, [], [f"Figure: {drawn[0]}"])
+    print_headline(compared.headline, [], [f"Figure: {drawn[0]}"])
 
 
 def _compare_table(file: Path, first: str, second: str, explain: bool, as_json: bool, asked: Mapping[str, Any]) -> None:

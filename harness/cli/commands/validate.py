@@ -9,6 +9,7 @@ from harness.cli.options import EXAMPLE, file_argument, json_option, scale_optio
 from harness.cli.settings import settings_option
 from harness.cli.stages import data_lines, plan_of
 from harness.planning.warnings import warnings_of
+from harness.show.costs import trials_note
 from harness.spec import Setting
 
 FEW_CELLS = 3  # that are shown
@@ -43,5 +44,7 @@ def validate(file: Path, scale: str, settings: tuple[Setting, ...], as_json: boo
         click.echo(f"  infeasible: {reason}")
     if len(reasons) > FEW_CELLS:
         click.echo("  `harness plan` shows them all")
+    if note := trials_note(manifest):
+        click.echo(note)
     for warning in warnings:
         click.echo(f"warning: {warning.sentence}")

@@ -2,31 +2,21 @@
 
 import json
 import sys
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
-import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable
-from harness.cli.analysis import keeping_fits
-from harness.cli.costs import table_of
+from harness.cli.answers import EXPERIMENTS, answer_of
 from harness.cli.kept import KEPT, keep_records
-from harness.cli.looks import run_words, wanted_now
 from harness.cli.options import FULL, json_option, results_option, scale_option
-from harness.cli.plans import folder_of, planned_records, search_folder, search_words, stage_in
-from harness.judging.answer import Answer, answer_json
-from harness.judging.judge import judge_all
+from harness.judging.answer import answer_json
 from harness.show.console import console, print_table
 from harness.show.pages.verdicts import keep_verdicts, write_verdicts
-from harness.show.sweeps import UNTIL_DECIDED, kept_lines
+from harness.show.sweeps import kept_lines
 from harness.show.tables.verdicts import ORIGIN, answer_sentences, summary_table, verdicts_table
-from harness.spec import Manifest, check_unchanged, manifest_path, read_experiment, scales_of
-
-EXPERIMENTS = Path("experiments")
+from harness.spec import read_experiment, scales_of
 
 
 @click.command(epilog="Example: harness verdicts experiments/quickstart.yaml")
@@ -44,7 +34,7 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
     now. If runs are missing, the verdict is `not run`, with the command that trains them. This writes verdicts.html and
     verdicts.json into results/. Exit 3 if a record is damaged.
     """
-    made = [_answer(file, results, scale) for file in files or _with_rules(scale)]
+    made = [answer_of(file, results, scale) for file in files or _with_rules(scale)]
     answers = [answer_json(answer) for answer, _ in made]
     if as_json:
         click.echo(json.dumps({"experiments": answers}, allow_nan=False))
@@ -88,91 +78,3 @@ def _with_rules(scale: str) -> list[Path]:
         at = "" if scale == FULL else f" and a scale {scale}"
         raise HarnessError(f"{EXPERIMENTS}/: no file with a `decide:`{at} here; give a FILE, or go where they are")
     return found
-
-
-def _answer(file: Path, results: Path, scale: str) -> tuple[Answer, pd.DataFrame | None]:
-    """What is said of an experiment file, or of the plan in a results folder; and the table of its runs if whole."""
-    if manifest_path(file).exists():
-        return _judged(*stage_in(file), _file_of(file.name), ())
-    experiment, folder = read_experiment(file, scale), folder_of(file, results, scale)
-    command = f"{file}{'' if scale == FULL else f' --scale {scale}'}"
-    if not any(manifest_path(place).exists() for place in (folder, search_folder(folder))):
-        _check_rules(experiment.decide, file)
-        why = "no plan, no runs"
-        name = folder.name
-        return Answer(
-            str(file), name, experiment.question, experiment.decide, None, why, f"harness run {command}"
-        ), None
-    manifest, folder = stage_in(folder)
-    if experiment.decide and not manifest.experiment.decide:
-        raise HarnessError(
-            f"{file}: its `decide:` is newer than the plan, which has none; `harness run {command} --replan` takes it "
-            "in, and trains nothing again"
-        )
-    try:
-        check_unchanged(manifest, experiment, file)
-        notes: tuple[str, ...] = ()
-    except HarnessError as error:
-        notes = (f"judged by the plan as it was frozen: {error}",)
-    return _judged(manifest, folder, command, notes)
-
-
-def _file_of(name: str) -> str:
-    """The file and scale that made a results folder of that name, as a command takes them; FILE if none is here."""
-    for file in sorted(EXPERIMENTS.glob("*.yaml"), key=lambda file: -len(file.stem)):
-        stem, _, scale = name.partition(f"{file.stem}-")
-        if name == file.stem:
-            return str(file)
-        if scale and not stem:
-            return f"{file} --scale {scale}"
-    return "FILE"
-
-
-def _check_rules(rules: Sequence[Any], file: Path) -> None:
-    if not rules:
-        raise HarnessError(
-            f"{file}: it has no `decide:`, so there is nothing to judge; docs/verdicts.md says how to add"
-        )
-
-
-def _judged(
-    manifest: Manifest, folder: Path, command: str, notes: tuple[str, ...]
-) -> tuple[Answer, pd.DataFrame | None]:
-    experiment = manifest.experiment
-    _check_rules(experiment.decide, folder)
-    if manifest.earlier_plans:
-        notes = (*notes, f"this plan replaced earlier ones: {', '.join(manifest.earlier_plans)}")
-
-    def answer(verdicts: tuple[Any, ...] | None, **said: Any) -> Answer:
-        file = str(folder) if command == "FILE" else command.split()[0]
-        return Answer(file, manifest.name, experiment.question, experiment.decide, verdicts, **said)
-
-    if manifest.is_search:
-        return answer(None, why=search_words(manifest, folder), command=f"harness run {command}", notes=notes), None
-    command_to_train = f"harness run {command}{UNTIL_DECIDED if manifest.looks else ''}"
-    try:
-        wanted = wanted_now(manifest, folder)
-        if wanted.absent:
-            why = f"{len(wanted.absent)} of {len(wanted.run_ids)} runs have no record"
-            return answer(None, why=why, command=command_to_train, notes=notes), None
-        records = planned_records(manifest, folder)
-    except HarnessError as error:
-        if error.exit_code != INCOMPLETE:
-            raise
-        return answer(None, why=str(error), command=command_to_train, damaged=True, notes=notes), None
-    if len(records) < len(manifest.run_ids()):
-        notes = (*notes, run_words(manifest, len(records)))
-    table = table_of(manifest, records, folder)
-    with keeping_fits(folder):
-        found = judge_all(manifest, table)
-    if any(verdict.unmeasured for verdict in found):
-        again = f", then `harness run {command} --replan`, which chooses winners by them" if manifest.confirms else ""
-        notes = (
-            *notes,
-            f"seconds are not measured, so no verdict is stable over counts: `harness bench {command}`{again}",
-        )
-    made = [one.provenance for one in records.values()]
-    commits = Counter(f"{one.commit or 'no commit'}{' (dirty)' if one.dirty else ''}" for one in made)
-    diverged = sum(one.status == "diverged" for one in records.values())
-    own = tuple(commit for commit, _ in commits.most_common())
-    return answer(tuple(found), notes=notes, commits=own, runs=len(records), diverged=diverged), table

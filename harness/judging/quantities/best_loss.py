@@ -46,9 +46,8 @@ def _best(case: Case, names: Sequence[str], largest: float = math.inf) -> SideRu
     """The best network of a side that is not larger on the axis; a HarnessError where all are."""
     from harness.base.errors import HarnessError
     from harness.judging.any_size import best_of, rows_of
-    from harness.judging.pairs import END_TOLERANCE
     from harness.judging.scaling import sizes_of
-    from harness.spec import side_label
+    from harness.spec import END_TOLERANCE, side_label
 
     rows = rows_of(case, names)
     sizes = sizes_of(rows, case.axis)

@@ -58,7 +58,7 @@ QUANTITY = Quantity(
     summary="the ratio of the counts named by `axes` at equal `equal`",
     read_at="largest (common size) or a size of the first arm on the matched axis",
     interval="t over seeds; parameters and forward FLOPs are exact",
-    takes=Takes(arms=(2,), limits=RATIO, at=("largest",), numbers=True, of_counts=True),
+    takes=Takes(arms=(2,), limits=RATIO, at=("largest",), numbers=True, at_a_size=True, of_counts=True),
     words=words,
     find=find,
     spread=spread,

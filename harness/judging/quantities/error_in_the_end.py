@@ -1,29 +1,12 @@
 """The training error on the data of all phases when the last one is over."""
 
-from harness.judging.found import Found
-from harness.judging.quantity import Case, Quantity, spread_over_seeds, value_words
-from harness.spec import RATIO, Condition, Takes
+from harness.judging.quantity import of_a_column
 
-
-def words(condition: Condition, conventions: tuple[str, ...]) -> str:
-    """How it reads."""
-    return f"the training error on all phases after the last one, {value_words(condition)}"
-
-
-def find(case: Case) -> Found:
-    """From the runs that learnt in phases."""
-    from harness.judging.any_size import rows_in_phases, value_or_ratio
-
-    return value_or_ratio(case, "rmse_in_the_end", [rows_in_phases(case, names) for names in case.condition.sides])
-
-
-QUANTITY = Quantity(
+QUANTITY = of_a_column(
     name="error_in_the_end",
     summary="the training RMSE on all phases after the last one; of two arms its ratio",
     read_at="the end of the last phase",
-    interval="Student's t of the seeds' ln values or ln ratios",
-    takes=Takes(arms=(1, 2), limits=RATIO, of_any_size=True, over_published=True),
-    words=words,
-    find=find,
-    spread=spread_over_seeds,
+    what="the training error on all phases after the last one,",
+    column="rmse_in_the_end",
+    trained_with="phases",
 )

@@ -15,9 +15,8 @@ def find(case: Case) -> Found:
     from harness.base.errors import HarnessError
     from harness.judging.any_size import best_of, rows_of, value_of
     from harness.judging.curves import LOSS
-    from harness.judging.pairs import END_TOLERANCE
     from harness.judging.scaling import sizes_of
-    from harness.spec import side_label
+    from harness.spec import END_TOLERANCE, side_label
 
     condition, matched = case.condition, case.runs.matched
     (names,) = condition.sides
@@ -38,7 +37,7 @@ QUANTITY = Quantity(
     summary="the test loss of the network of size `at`, over the `published` one if that is given",
     read_at="a size of the arm on the matched axis",
     interval="Student's t of the seeds' ln losses",
-    takes=Takes(arms=(1,), limits=RATIO, numbers=True, of_any_size=True, over_published=True),
+    takes=Takes(arms=(1,), limits=RATIO, numbers=True, at_a_size=True, of_any_size=True, over_published=True),
     words=words,
     find=find,
     spread=spread_over_seeds,

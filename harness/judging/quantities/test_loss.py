@@ -56,7 +56,7 @@ QUANTITY = Quantity(
     summary="the ratio of test losses at equal size",
     read_at="largest (common size) or a size of the first arm on the matched axis",
     interval="Student's t of the seeds' ln ratios; of several arms the jackknife's",
-    takes=Takes(arms=(2,), limits=RATIO, at=("largest",), numbers=True),
+    takes=Takes(arms=(2,), limits=RATIO, at=("largest",), numbers=True, at_a_size=True),
     words=words,
     find=find,
     spread=spread,

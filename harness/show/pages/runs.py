@@ -46,8 +46,7 @@ def pairs_part(manifest: Manifest, runs: pd.DataFrame, loss: str) -> PairsPart |
     """The arms side by side at equal size; None where no two of them have sizes in common."""
     axis = pairs_axis(manifest)
     found = pairs(runs, axis)
-    found = found[found["loss_ratio"].notna()]
-    if found.empty:
+    if found.empty or (found := found[found["loss_ratio"].notna()]).empty:
         return None
     axes = all_axes()
     beside = [name for name, one in axes.items() if one.beside_pairs]  # all of them are in pairs.csv

@@ -25,14 +25,15 @@ ALL_PLACES_UP_TO = 2  # tasks; of more, the console shows the largest size alone
 MOST_STRETCHES = 4  # of sizes with one leader; more of them are noise
 TASKS_UP_TO = 6  # of more, the console counts on how many who is ahead
 MOST_IN_FULL = 1e7  # times
+LEAST_THAT_MATTERS = 1.1  # times; the default of a rule's `matters`
 REFUSED = {"NO_OVERLAP": "no equal size", "CENSORED": "runs diverged", "SEEDS": "one seed", "NO_SIZE": "(no size)"}
 
 
 def factor(value: float) -> str:
-    """A factor with two digits below 1,000, and above as a power of ten with one digit: `3.2`, `210`, `3e5`."""
+    """A factor with two digits, or three below 1.1, and above 1,000 as a power of ten: `1.02`, `3.2`, `210`, `3e5`."""
     if math.isinf(value):
         return "∞"
-    rounded = float(f"{value:.2g}")
+    rounded = float(f"{value:.{3 if value < LEAST_THAT_MATTERS else 2}g}")
     if rounded < 1000:
         return f"{rounded:g}"
     digit, power = f"{value:.0e}".split("e")
@@ -40,11 +41,17 @@ def factor(value: float) -> str:
 
 
 def lead_words(found: Found, first: str, second: str, write: Callable[[float], str] = factor) -> str:
-    """`KAN 3.2x [1.4, 7]`, or `MLP 2 to KAN 3?` where the interval holds equality, or why there is no ratio."""
+    """`KAN 3.2x [1.4, 7]`, or `MLP 2 to KAN 3?` where the interval holds equality, or why there is no ratio.
+
+    Where all of the interval is nearer to equality than LEAST_THAT_MATTERS, it is `equal within 1.02x`.
+    """
     if found.estimate is None or found.low is None or found.high is None:
         return next((words for code, words in REFUSED.items() if code in (found.refused or "")), "not known")
     match leader(found, first, second):
         case None:
+            most = max(found.high, _over(found.low))
+            if most < LEAST_THAT_MATTERS:
+                return f"equal within {write(most)}x"
             return f"{second} {write(_over(found.low))} to {first} {write(found.high)}?"
         case name if name == first:
             ratio, low, high = found.estimate, found.low, found.high
@@ -68,7 +75,8 @@ def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], las
     names, legend = short_names(found.first.label, found.second.label)
     asked = f"Whose {LOSS_WORDS[found.metric]} is lower, how many times?"
     lines = wrapped(f"{asked} ({interval_words(found)}; ?: undecided)")
-    lines += [*legend, console_row("at equal:", [_short(axis) for axis in found.columns[:COLUMNS]])]
+    heading = "at equal:" if len(found.tasks) <= ALL_PLACES_UP_TO else f"{found.places[-1]} equal:"
+    lines += [*legend, console_row(heading, [_short(axis) for axis in found.columns[:COLUMNS]])]
     lines += _rows(found, names)
     lines += wrapped(seconds_words(found, names))
     closing = [*_verdict_lines(verdicts), *wrapped(f"Careful: {found.cautions[0]}" if found.cautions else ""), *last]
@@ -140,7 +148,9 @@ def _answer_cell(found: Found, names: tuple[str, str]) -> TableCell:
 
 
 def _in_full(times: float) -> str:
-    """How many times to two digits, written out below ten million: `410,000`."""
+    """How many times, with the digits of `factor`, written out below ten million: `410,000`."""
+    if times < LEAST_THAT_MATTERS:
+        return factor(times)
     return f"{float(f'{times:.2g}'):,.10g}" if times < MOST_IN_FULL else human(times, 2)
 
 
@@ -150,7 +160,8 @@ def _outcome(found: Found, first: str, second: str, loss: str) -> tuple[str, str
         return f"it is not known ({lead_words(found, first, second)})", ""
     match leader(found, first, second):
         case None:
-            return "it is undecided", ""
+            words = lead_words(found, first, second)
+            return f"both are {words}" if words.startswith("equal") else "it is undecided", ""
         case name:
             times = found.estimate if name == first else 1 / found.estimate
             return f"the {loss} of {name} is", f"{_in_full(times)} times lower "
@@ -194,10 +205,12 @@ def _rows(found: Headline, names: tuple[str, str]) -> list[str]:
     for task in found.tasks:
         for place in places:
             cells = [lead_words(found.reading(task, axis, place).ratio, *names) for axis in columns]
-            label = (
-                f"{task[: LABEL_WIDTH - 10]:<{LABEL_WIDTH - 10}} " if place == places[0] else " " * (LABEL_WIDTH - 9)
-            )
-            lines.append(console_row(f"{label}{place}", cells))
+            if len(places) == 1:
+                label = task[: LABEL_WIDTH - 1]
+            else:
+                own = task[: LABEL_WIDTH - 10] if place == places[0] else ""
+                label = f"{own:<{LABEL_WIDTH - 9}}{place}"
+            lines.append(console_row(label, cells))
     return lines
 
 

@@ -87,7 +87,7 @@ def rule_sentences(foreseen: Sequence[ForeseenRule]) -> list[str]:
     lines = []
     for index, one in enumerate(foreseen, start=1):
         lines.append(f"{index}. “{one.rule.claim}” (from {one.source}): {one.sentence}.")
-        whys = dict.fromkeys(number.planned.why for number in one.numbers if number.planned.why)
+        whys = dict.fromkeys(number.planned.why for number in one.numbers if number.planned.why and not one.decided)
         lines += [f"   Of some numbers: {why}." for why in whys if why not in one.sentence]
     return lines
 

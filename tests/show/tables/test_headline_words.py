@@ -70,11 +70,21 @@ def test_a_lead_is_told_as_that_of_the_side_that_has_it():
     ]
 
 
+def test_what_is_surely_nearer_to_equality_than_what_matters_is_told_as_equal():
+    """Both ends count; an interval that reaches further is undecided, and one without 1 is a lead, however small."""
+    for low, high, told in (
+        (0.98, 1.013, "equal within 1.02x"),
+        (0.9, 1.013, "mlp 1.1 to kan 1.01?"),
+        (1.013, 1.05, "kan 1.03x [1.01, 1.05]"),
+    ):
+        assert lead_words(Found((low * high) ** 0.5, low, high), "kan", "mlp") == told
+
+
 @pytest.mark.parametrize(
-    ("value", "said"), [(1.04, "1"), (9.96, "10"), (99.6, "100"), (213, "210"), (996, "1e3"), (3.46e5, "3e5")]
+    ("value", "said"), [(1.04, "1.04"), (9.96, "10"), (99.6, "100"), (213, "210"), (996, "1e3"), (3.46e5, "3e5")]
 )
 def test_factors_have_two_digits_or_a_power_of_ten(value, said):
-    """What is rounded to 1,000 is written as such."""
+    """What is rounded to 1,000 is written as such; near 1 a third digit says on which side it lies."""
     assert factor(value) == said
 
 

@@ -1,0 +1,77 @@
+"""Every stage of an experiment, trained here one after the other: what `harness run` and `harness.run` do."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.cli.costs import cost_sentence
+from harness.cli.looks import check_looks, look_lines, wanted_now
+from harness.cli.plans import planned_records, records_of, search_words
+from harness.cli.stages import data_lines, freeze_stage
+from harness.cli.sweeps import check_none_underway
+from harness.cli.training import train_missing
+from harness.dispatch.here import Worker, idle_workers
+from harness.dispatch.mirror import Mirror
+from harness.record import Record, missing
+from harness.show.console import console
+from harness.spec import Manifest, Setting
+
+
+class TrainedPlan(NamedTuple):
+    """The plan whose runs are reported, its folder, and the records of its runs."""
+
+    manifest: Manifest
+    folder: Path
+    records: dict[str, Record]
+
+
+def run_stages(
+    file: Path,
+    results: Path,
+    scale: str,
+    replan: bool = False,
+    workers: int | None = None,
+    until_decided: bool = False,
+    mirror: Mirror | None = None,
+    settings: Sequence[Setting] = (),
+) -> TrainedPlan:
+    """Freeze what a file says and train what is missing, stage by stage; with `until_decided`, look by look.
+
+    `settings` are fields of the file that are set for once. Progress is printed. A HarnessError if a run is left
+    without a record.
+    """
+    if until_decided:
+        check_looks(file, scale, settings)
+    with idle_workers() as idle:
+        while True:
+            manifest, folder = freeze_stage(file, results, scale, replan, settings=settings)
+            if missing(manifest, records_of(folder)):
+                check_none_underway(manifest, folder)
+                for line in data_lines(manifest):
+                    console.print(line, markup=False, soft_wrap=True)
+                most = ", if all seeds are asked for" if until_decided and manifest.looks else ""
+                console.print(f"{cost_sentence(manifest, results, workers)}{most}", soft_wrap=True)
+                if manifest.is_search:
+                    console.print(f"stage 1 of 2, search: {search_words(manifest, folder)}", soft_wrap=True)
+                elif manifest.confirms:
+                    console.print("stage 2 of 2, confirmation: the winners are chosen, and trained on fresh seeds")
+            if until_decided and manifest.looks:
+                _train_looks(manifest, folder, workers, mirror, idle)
+            else:
+                train_missing(manifest, folder, workers, mirror, idle)
+            if not manifest.is_search:
+                break
+    return TrainedPlan(manifest, folder, planned_records(manifest, folder))
+
+
+def _train_looks(
+    manifest: Manifest, folder: Path, workers: int | None, mirror: Mirror | None, idle: dict[int, Worker]
+) -> None:
+    """Train the first look, then what open rules ask for, until nothing is asked for."""
+    while True:
+        wanted = wanted_now(manifest, folder)
+        for line in look_lines(manifest, wanted):
+            console.print(line, markup=False, soft_wrap=True)
+        if not wanted.absent:
+            return
+        train_missing(manifest, folder, workers, mirror, idle, frozenset(wanted.run_ids))

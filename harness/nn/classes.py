@@ -1,0 +1,237 @@
+"""A class for each family, with its settings as arguments; `harness.families` says what each of them computes.
+
+Arguments that all of them have:
+
+- `shape`: nodes from inputs to outputs, `[2, 5, 1]`
+- `gain`: multiplies initial values, as a recipe's `gain` does
+- `generator`: a seed, or a generator of numpy or torch, that initial values are drawn from; left out, they differ from
+  call to call. Global seeds have no effect
+- `dtype`, `device`: as in torch
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from matplotlib.figure import Figure
+from pydantic import ValidationError
+from torch import Tensor
+
+from harness import families
+from harness.base.errors import HarnessError
+from harness.families import FAMILIES, Activation, KanShape, ShapeBase
+from harness.families.kan import Base
+from harness.families.mlp import OMEGA_0
+from harness.families.spline_mlp import SplinePlace
+from harness.nn.network import Generator, NetworkModule, SplinedModule, drawn
+
+Device = torch.device | str
+
+
+class KAN(SplinedModule):
+    """A Kolmogorov-Arnold network: on every edge w silu(x) + a spline of `order` on `grid` intervals of [low, high].
+
+    Outside of its interval a spline is 0. `base=False` leaves w silu(x) out, and `base="frozen"` keeps w as drawn.
+    `scales` gives every spline a factor, `bias` every output node a shift. `noise` is the standard deviation of the
+    initial coefficients.
+    """
+
+    if TYPE_CHECKING:
+        network: KanShape
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        grid: int = 5,
+        order: int = 3,
+        *,
+        base: Base = True,
+        scales: bool = False,
+        bias: bool = False,
+        noise: float = 0.1,
+        low: float = -1.0,
+        high: float = 1.0,
+        gain: float = 1.0,
+        generator: Generator | None = None,
+        dtype: torch.dtype | None = None,
+        device: Device | None = None,
+    ):
+        settings = {"grid": grid, "order": order, "base": base, "scales": scales, "bias": bias, "noise": noise}
+        network = _network("kan", shape, {**settings, "low": low, "high": high})
+        super().__init__(*drawn(network, gain, generator, dtype, device))
+
+    def edges(self, x: Tensor) -> list[Tensor]:
+        """What every edge gives at points x [N, inputs]: [N, outputs, inputs] for each layer."""
+        found, _ = families.edges(self.network, self.flat_lane(), self.knots_of_lane(), x[None])
+        return [edge_ROIN[0].permute(2, 0, 1) for edge_ROIN in found]
+
+    def plot_edges(self) -> Figure:
+        """A new figure of the functions on all edges, over the interval of their knots: a panel for each input node."""
+        from harness.nn.edges import edge_curves
+        from harness.show.figures.edges import edges_figure
+
+        return edges_figure(edge_curves(self), f"KAN {self.network.words}")
+
+
+class SplineMLP(SplinedModule):
+    """An MLP with a learnable spline on each node: `after` the linear map, on hidden nodes, or `before` it, on inputs.
+
+    With `place="before"` a node may have several splines, `rank` of them. `noise` over `grid` is the range of their
+    initial values at the knots.
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        grid: int = 5,
+        order: int = 3,
+        *,
+        place: SplinePlace = "after",
+        rank: int = 1,
+        noise: float = 0.1,
+        low: float = -1.0,
+        high: float = 1.0,
+        gain: float = 1.0,
+        generator: Generator | None = None,
+        dtype: torch.dtype | None = None,
+        device: Device | None = None,
+    ):
+        settings = {"grid": grid, "order": order, "place": place, "rank": rank, "noise": noise}
+        network = _network("spline_mlp", shape, {**settings, "low": low, "high": high})
+        super().__init__(*drawn(network, gain, generator, dtype, device))
+
+
+class MLP(NetworkModule):
+    """A multilayer perceptron. `activation` is silu, relu, tanh, gelu, prelu, or sine, sin(omega_0 z) as in SIREN.
+
+    With `features` it sees a sine and a cosine of that many random projections of its inputs, whose frequencies have
+    the standard deviation `features_sigma`.
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        *,
+        activation: Activation = "silu",
+        omega_0: float = OMEGA_0,
+        features: int | None = None,
+        features_sigma: float = 1.0,
+        gain: float = 1.0,
+        generator: Generator | None = None,
+        dtype: torch.dtype | None = None,
+        device: Device | None = None,
+    ):
+        settings: dict[str, Any] = {"activation": activation}
+        if omega_0 != OMEGA_0:
+            settings["omega_0"] = omega_0
+        if features is not None:
+            settings |= {"features": features, "features_sigma": features_sigma}
+        super().__init__(*drawn(_network("mlp", shape, settings), gain, generator, dtype, device))
+
+
+class RBFKAN(NetworkModule):
+    """FastKAN: `grid` Gaussians of each input, then a linear map; beside it silu(x). `norm` adds LayerNorm before."""
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        grid: int = 8,
+        *,
+        norm: bool = True,
+        gain: float = 1.0,
+        generator: Generator | None = None,
+        dtype: torch.dtype | None = None,
+        device: Device | None = None,
+    ):
+        network = _network("rbf_kan", shape, {"grid": grid, "norm": norm})
+        super().__init__(*drawn(network, gain, generator, dtype, device))
+
+
+class ChebyshevKAN(NetworkModule):
+    """ChebyKAN: Chebyshev polynomials up to `degree` of tanh(x), then a linear map."""
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        degree: int = 4,
+        *,
+        gain: float = 1.0,
+        generator: Generator | None = None,
+        dtype: torch.dtype | None = None,
+        device: Device | None = None,
+    ):
+        super().__init__(*drawn(_network("chebyshev_kan", shape, {"degree": degree}), gain, generator, dtype, device))
+
+
+class FourierKAN(NetworkModule):
+    """FourierKAN: cosines and sines of 1 to `harmonics` times each input, then a linear map with a bias."""
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        harmonics: int = 4,
+        *,
+        gain: float = 1.0,
+        generator: Generator | None = None,
+        dtype: torch.dtype | None = None,
+        device: Device | None = None,
+    ):
+        network = _network("fourier_kan", shape, {"harmonics": harmonics})
+        super().__init__(*drawn(network, gain, generator, dtype, device))
+
+
+class RationalKAN(NetworkModule):
+    """GR-KAN: a rational function P / (1 + |Q|) of each input, then a linear map.
+
+    `numerator` and `denominator` are the degrees of P and Q; `groups` of neighbouring inputs share a Q.
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        *,
+        numerator: int = 5,
+        denominator: int = 4,
+        groups: int = 8,
+        gain: float = 1.0,
+        generator: Generator | None = None,
+        dtype: torch.dtype | None = None,
+        device: Device | None = None,
+    ):
+        settings = {"numerator": numerator, "denominator": denominator, "groups": groups}
+        network = _network("rational_kan", shape, settings)
+        super().__init__(*drawn(network, gain, generator, dtype, device))
+
+
+CLASSES: dict[str, type[NetworkModule]] = {
+    "kan": KAN,
+    "spline_mlp": SplineMLP,
+    "mlp": MLP,
+    "rbf_kan": RBFKAN,
+    "chebyshev_kan": ChebyshevKAN,
+    "fourier_kan": FourierKAN,
+    "rational_kan": RationalKAN,
+}
+
+
+def module_of(network: ShapeBase, flat_1P: Tensor, knots: Sequence[Tensor]) -> NetworkModule:
+    """A module with these parameters [1, P] and knots, of the class of its family."""
+    kind = CLASSES.get(network.family, NetworkModule)
+    made = kind.__new__(kind)
+    NetworkModule.__init__(made, network, flat_1P, knots)
+    return made
+
+
+def _network(family: str, shape: Sequence[int], settings: dict[str, Any]) -> ShapeBase:
+    """The frozen description; a HarnessError names the argument that is wrong, and what is allowed."""
+    architecture = FAMILIES[family]
+    of_file = {name: value for name, value in settings.items() if name in architecture.model_fields}
+    try:
+        network = architecture.network(shape=tuple(shape), **settings)
+        architecture.model_validate({"family": family, "hidden": tuple(shape[1:-1]), **of_file})
+        return network
+    except ValidationError as error:
+        detail = error.errors()[0]
+        place = ".".join(map(str, detail["loc"]))
+        told = f"{place}={detail['input']!r}: " if place else ""
+        raise HarnessError(f"{family}: {told}{detail['msg'].removeprefix('Value error, ')}") from None

@@ -1,0 +1,122 @@
+"""What all networks have in common: parameters and knots of one lane as a module, evaluated by their family.
+
+Shape suffixes: 1 the only lane, P parameters of the network, N points, I inputs, O outputs.
+"""
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from harness import families
+from harness.base.errors import HarnessError
+from harness.count import count
+from harness.families import ShapeBase, SplinedShape
+
+Generator = np.random.Generator | torch.Generator | int
+
+
+class NetworkModule(nn.Module):
+    """A network as a module: points [..., inputs] in, outputs [..., outputs] out.
+
+    `network` is its frozen description. Parameters have the names of the family, such as `layer0.coef`; what no
+    optimiser moves (knots, or frequencies of Fourier features) are buffers.
+    """
+
+    def __init__(self, network: ShapeBase, flat_1P: Tensor, knots: Sequence[Tensor] = ()):
+        super().__init__()
+        self.network = network
+        for name, value in families.unflatten(network, flat_1P.detach()).items():
+            layer, _, own = name.rpartition(".")
+            if layer not in self._modules:
+                self.add_module(layer, nn.Module())
+            moves = own not in network.frozen_names
+            self.get_submodule(layer).register_parameter(own, nn.Parameter(value[0].clone(), requires_grad=moves))
+        for number, of_layer in enumerate(knots):
+            self.get_submodule(f"layer{number}").register_buffer("knots", of_layer[0].detach().clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs [..., outputs] at points [..., inputs], of the parameters' dtype and device."""
+        inputs = self.network.shape[0]
+        if x.shape[-1] != inputs:
+            raise HarnessError(f"{self!r} takes points [..., {inputs}]; these are {list(x.shape)}")
+        parameters = {name: value[None] for name, value in self.named_parameters()}
+        y_1NO = self.network.forward(parameters, self.knots_of_lane(), x.reshape(1, -1, inputs))
+        return y_1NO[0].reshape(*x.shape[:-1], -1)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Parameters, and FLOPs of a forward pass of one point, under every convention (docs/counting.md)."""
+        return count(self.network)
+
+    def flat_lane(self) -> Tensor:
+        """All parameters as the vector [1, P] that an experiment trains, differentiable in them."""
+        return families.flatten(self.network, {name: value[None] for name, value in self.named_parameters()})
+
+    def knots_of_lane(self) -> list[Tensor]:
+        """The knots of each layer that has some, [1, I, T]."""
+        return [knots[None] for name, knots in self.named_buffers() if name.endswith(".knots")]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.network.words})"
+
+
+class SplinedModule(NetworkModule):
+    """A network with splines, whose knots can follow the data and whose grid can be refined."""
+
+    network: SplinedShape
+
+    def update_grid(self, x: Tensor, grid_eps: float = 1.0, margin: float = 0.01) -> None:
+        """Move the knots of every layer to its activations at x [N, inputs].
+
+        The splines are fitted again there by least squares, so the function changes a little.
+        `grid_eps` mixes uniform (1) and percentile (0) knots; `margin` widens the uniform part on each side. The
+        coefficients change in place: the state that an optimiser keeps of them is no longer theirs.
+        """
+        points = x.detach().reshape(1, -1, x.shape[-1])
+        lane = self.flat_lane().detach(), self.knots_of_lane()
+        self._become(self.network, *families.update_knots(self.network, *lane, points, grid_eps, margin, solver="qr"))
+
+    def extend_grid(self, grid: int, x: Tensor | None = None) -> None:
+        """Refine every spline to `grid` intervals, and keep the function; make a new optimiser afterwards.
+
+        It is the same function on the interval of the knots if `grid` is a multiple of what it was, and else close to
+        it. With points x [N, inputs] the knots are first moved to their activations. A HarnessError if `grid` is
+        smaller than it was.
+        """
+        if x is not None:
+            self.update_grid(x)
+        lane = self.flat_lane().detach(), self.knots_of_lane()
+        self._become(*families.extend_grid(self.network, *lane, grid, solver="qr"))
+
+    def _become(self, network: SplinedShape, flat_1P: Tensor, knots: Sequence[Tensor]) -> None:
+        self.network = network
+        for name, value in families.unflatten(network, flat_1P).items():
+            layer, _, own = name.rpartition(".")
+            old = self.get_parameter(name)
+            if old.shape == value[0].shape:
+                old.data.copy_(value[0])
+            else:  # a new one, as torch remembers the shape of the old one in graphs that are still there
+                new = nn.Parameter(value[0].clone(), requires_grad=old.requires_grad)
+                self.get_submodule(layer).register_parameter(own, new)
+        for number, of_layer in enumerate(knots):
+            self.get_submodule(f"layer{number}").register_buffer("knots", of_layer[0].clone())
+
+
+def drawn(
+    network: ShapeBase,
+    gain: float,
+    generator: Generator | None,
+    dtype: torch.dtype | None,
+    device: torch.device | str | None,
+) -> tuple[ShapeBase, Tensor, list[Tensor]]:
+    """A network, initial parameters [1, P] and knots, as an experiment draws them, from a generator or a seed."""
+    dtype, device = dtype or torch.get_default_dtype(), device or torch.get_default_device()
+    if isinstance(generator, torch.Generator):
+        generator = int(torch.randint(2**63 - 1, (1,), generator=generator, device=generator.device))
+    one = np.random.default_rng(generator)
+    flat_1P = families.initialise(network, [one], gain, dtype, device)
+    assert flat_1P.numel() == sum(map(prod, network.parameter_shapes().values()))
+    return network, flat_1P, families.initial_carried(network, [one], dtype, device)

@@ -1,0 +1,29 @@
+"""The interface from Python: what the commands do, as functions whose answers have a table and a figure.
+
+`harness` exports these names and imports them when they are first used.
+"""
+
+from harness.python.compared import Comparison, compare
+from harness.python.judged import Verdicts, verdicts
+from harness.python.networks import load_network
+from harness.python.planned import Plan, plan
+from harness.python.shown import Shown
+from harness.python.study import Study, read
+from harness.python.trained import Answer, Runs, run, runs
+
+__all__ = [
+    "Answer",
+    "Comparison",
+    "Plan",
+    "Runs",
+    "Shown",
+    "Study",
+    "Verdicts",
+    "compare",
+    "load_network",
+    "plan",
+    "read",
+    "run",
+    "runs",
+    "verdicts",
+]

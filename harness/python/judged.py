@@ -1,0 +1,72 @@
+"""`harness.verdicts`: the rules of experiments, judged."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from harness.base.errors import HarnessError
+from harness.cli.answers import answer_of
+from harness.cli.options import FULL
+from harness.judging.answer import answer_json
+from harness.python.shown import Shown
+from harness.python.study import Study
+from harness.show.figures.rules import rules_figure
+from harness.show.tables.verdicts import answer_sentences
+
+RULE = ("claim", "rule", "verdict", "stable", "power")
+FOUND = ("estimate", "low", "high", "refused")
+Answers = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Verdicts(Shown):
+    """The verdicts on the rules of experiments; `answers` are those of `harness verdicts --json`."""
+
+    answers: Answers
+
+    @property
+    def sentences(self) -> list[str]:
+        """A sentence for each rule, then what to know besides, and the next move where runs are missing."""
+        said = [f"{one['name']}: “{rule['claim']}” is {rule['verdict']}." for one, rule in self._rules()]
+        return said + [sentence for answer in self.answers for sentence in answer_sentences(answer)]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each rule: its claim, in words what it asks, and the verdict."""
+        rows = [{"experiment": one["name"], **{name: rule.get(name) for name in RULE}} for one, rule in self._rules()]
+        return pd.DataFrame(rows)
+
+    @property
+    def numbers(self) -> pd.DataFrame:
+        """A row for each number that a verdict hangs on: a condition on a task under a count."""
+        rows = []
+        for one, rule in self._rules():
+            for number in rule["numbers"]:
+                where = {"experiment": one["name"], "claim": rule["claim"]}
+                named = {name: number[name] for name in ("unit", "convention", "condition", "outcome")}
+                rows.append({**where, **named, **{name: number["found"][name] for name in FOUND}})
+        return pd.DataFrame(rows)
+
+    def figure(self) -> Figure | None:
+        """The numbers with their intervals and limits; None while no rule is judged."""
+        return rules_figure([rule for _, rule in self._rules()])
+
+    def _rules(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        return [(answer, rule) for answer in self.answers for rule in answer["verdicts"]]
+
+
+def verdicts(*of: Study | str | Path) -> Verdicts:
+    """Judge the rules (`decide:`) of experiment files or results folders, as `harness verdicts` does.
+
+    A rule whose runs are missing is `not run`. A HarnessError if a file has no rules.
+    """
+    if not of:
+        raise HarnessError("verdicts(): name at least one experiment file, results folder or study")
+    places = [
+        (one.file, one.results, one.scale) if isinstance(one, Study) else (Path(one), Path("results"), FULL)
+        for one in of
+    ]
+    return Verdicts([answer_json(answer_of(*place)[0]) for place in places])

@@ -1,0 +1,68 @@
+"""Trained networks beside the records, of experiments that say `keep: networks`: a file of arrays for each run."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.files import os_words, whole_file
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FOLDER = "networks"  # in the results folder
+
+
+class KeptNetwork(NamedTuple):
+    """The parameters [P] of a network in the order of its family, and the knots [I, T] of each layer that has some.
+
+    Of data, `ends` are those of each column [2, columns], which are -1 and 1 to the network, and `output` has what its
+    outputs are multiplied with, and then shifted by.
+    """
+
+    parameters: np.ndarray
+    knots: tuple[np.ndarray, ...]
+    ends: np.ndarray | None = None
+    output: np.ndarray | None = None
+
+
+def network_path(folder: Path, run_id: str) -> Path:
+    """Where the network of a run lives."""
+    return folder / f"{run_id}.npz"
+
+
+def keep_network(kept: KeptNetwork, folder: Path, run_id: str) -> None:
+    """Write the network of a run, whole or not at all; a HarnessError if that cannot be done."""
+    import numpy as np  # here, as `harness status` needs no arrays
+
+    layers: dict[str, Any] = {f"knots{number}": knots for number, knots in enumerate(kept.knots)}
+    of_data: dict[str, Any] = {} if kept.ends is None else {"ends": kept.ends, "output": kept.output}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with whole_file(network_path(folder, run_id)) as path:
+            np.savez(path, parameters=kept.parameters, **layers, **of_data)
+    except OSError as error:
+        raise HarnessError(
+            f"{os_words(error, folder)}; the network of run {run_id} cannot be kept", INCOMPLETE
+        ) from None
+
+
+def read_network(folder: Path, run_id: str) -> KeptNetwork:
+    """The network of a run; a HarnessError says what to do if it was not kept, or is damaged."""
+    import numpy as np
+
+    path = network_path(folder, run_id)
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            layers = [name for name in arrays.files if name.startswith("knots")]
+            knots = tuple(arrays[f"knots{number}"] for number in range(len(layers)))
+            return KeptNetwork(arrays["parameters"], knots, arrays.get("ends"), arrays.get("output"))
+    except FileNotFoundError:
+        raise HarnessError(
+            f"{path}: no network of this run was kept; say `keep: networks` in the experiment file, and run it with "
+            "another results folder, where no run has a record yet"
+        ) from None
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise HarnessError(f"{path} is damaged ({error}); remove it, and run with another results folder") from None

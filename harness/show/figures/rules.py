@@ -1,0 +1,68 @@
+"""Verdicts as a figure: the numbers that each rule hangs on, with their intervals and the limit that the rule names."""
+
+import math
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from harness.show.figures.labels import set_ticks, undrawn_note, write_head, write_note
+from harness.show.figures.theme import panel_grid, side_by_side, themed
+from harness.spec import Decide, all_axes
+
+COLUMNS, MOST_RULES, MOST_ROWS = 2, 8, 16
+ROW_HEIGHT = 0.17  # inches
+TITLE_LETTERS, LABEL_LETTERS = 50, 30
+COLOURS = {"supported": "#0072B2", "refuted": "#D55E00"}  # blue, vermilion
+UNDECIDED = "0.45"  # grey
+
+
+@themed
+def rules_figure(verdicts: Sequence[dict[str, Any]]) -> Figure | None:
+    """A panel for each rule (`judge.to_json`) that has a number; artists carry a gid `number:outcome`."""
+    with_numbers = [(one, rows) for one in verdicts if (rows := _rows(one))]
+    if not with_numbers:
+        return None
+    shown = with_numbers[:MOST_RULES]
+    longest = max(len(rows) for _, rows in shown)
+    columns = side_by_side(min(COLUMNS, len(shown)))
+    figure, panels = panel_grid(len(shown), columns, 0.8 + ROW_HEIGHT * (longest + 1))
+    for axes, (verdict, rows) in zip(panels, shown, strict=True):
+        _draw(axes, verdict, rows)
+    write_head(figure, [], "What each rule hangs on: estimates, intervals, and the limit of the rule")
+    notes = ["Blue: supported. Vermilion: refuted. Grey and hollow: undecided. Dashed: the limit."]
+    write_note(figure, [*notes, *undrawn_note(len(with_numbers) - len(shown), "rules")])
+    return figure
+
+
+def _rows(verdict: dict[str, Any]) -> list[dict[str, Any]]:
+    """The numbers of a rule's first condition that were found."""
+    numbers = verdict["numbers"]
+    of_first = [one for one in numbers if one["condition"] == numbers[0]["condition"]]
+    return [one for one in of_first if one["found"]["estimate"] is not None][:MOST_ROWS]
+
+
+def _draw(axes: Axes, verdict: dict[str, Any], rows: Sequence[dict[str, Any]]) -> None:
+    known, condition = all_axes(), Decide.model_validate(verdict["decide"]).conditions[0]
+    labels = []
+    for height, one in enumerate(rows):
+        found, outcome = one["found"], one["outcome"]
+        colour = COLOURS.get(outcome, UNDECIDED)
+        low, high = (math.nan if end is None else end for end in (found["low"], found["high"]))
+        axes.plot([low, high], [-height, -height], color=colour, lw=1.4, zorder=2)
+        fill = colour if outcome in COLOURS else "white"
+        look: dict[str, Any] = {"marker": "o", "ms": 5, "mfc": fill, "mec": colour, "ls": "", "zorder": 3}
+        axes.plot([found["estimate"]], [-height], gid=f"number:{outcome}", **look)
+        convention = one["convention"]
+        count = known[convention].short if convention in known else convention
+        labels.append(textwrap.shorten(f"{one['unit']}, {count}", LABEL_LETTERS, placeholder="…"))
+    axes.axvline(condition.limit, color="0.2", lw=0.8, ls=(0, (3, 2)), zorder=1)
+    if not condition.takes.is_difference and condition.limit > 0:
+        axes.set_xscale("log")
+        set_ticks(axes.xaxis)
+    axes.set_yticks([-height for height in range(len(rows))], labels)
+    axes.set_ylim(-len(rows) + 0.4, 0.6)
+    axes.set_xlabel(textwrap.shorten(rows[0]["condition"], TITLE_LETTERS, placeholder="…"))
+    axes.set_title(textwrap.fill(f"{verdict['claim']}: {verdict['verdict']}", TITLE_LETTERS))

@@ -1,0 +1,34 @@
+"""The notebooks of examples/ run from top to bottom, and their answers are shown."""
+
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
+
+
+def page_of(output) -> str:
+    """The HTML of an output of a cell, if it has some."""
+    return output.get("data", {}).get("text/html", "")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs(notebook, tmp_path, monkeypatch):
+    for folder in ("examples", "experiments"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    ran = nbformat.read(notebook, as_version=4)
+    assert not any(cell.get("outputs") for cell in ran.cells), "committed notebooks have no outputs"
+    client = NotebookClient(ran, timeout=400, resources={"metadata": {"path": str(tmp_path / "examples")}})
+    client.execute()
+    shown = [
+        output for cell in ran.cells for output in cell.get("outputs", []) if output.output_type == "execute_result"
+    ]
+    pages = [output.data["text/html"] for output in shown if "text/html" in output.data]
+    assert any("<svg" in page and "<table" in page for page in pages)

@@ -1,0 +1,183 @@
+"""The networks as torch modules: the same numbers as in an experiment, and what torch asks of any module."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+import harness
+from harness import families, nn
+from harness.count import count
+from harness.families import ShapeBase
+from harness.nn.classes import CLASSES, module_of
+from harness.tasks import stream
+from harness.train.objective import LanePoints, loss_and_gradient
+
+MODULES = {
+    "kan": lambda **more: nn.KAN([2, 3, 1], grid=4, order=3, **more),
+    "kan with all": lambda **more: nn.KAN([2, 3, 1], grid=4, base="frozen", scales=True, bias=True, **more),
+    "wide kan": lambda **more: nn.KAN([4, 40, 2], grid=3, order=2, **more),
+    "spline mlp": lambda **more: nn.SplineMLP([2, 4, 1], grid=4, **more),
+    "spline mlp before": lambda **more: nn.SplineMLP([2, 4, 1], grid=4, place="before", rank=2, **more),
+    "mlp": lambda **more: nn.MLP([2, 6, 6, 1], activation="prelu", **more),
+    "mlp with features": lambda **more: nn.MLP([2, 6, 1], features=3, features_sigma=2.0, **more),
+    "rbf kan": lambda **more: nn.RBFKAN([3, 4, 2], grid=5, **more),
+    "chebyshev kan": lambda **more: nn.ChebyshevKAN([2, 3, 1], degree=4, **more),
+    "fourier kan": lambda **more: nn.FourierKAN([2, 3, 1], harmonics=3, **more),
+    "rational kan": lambda **more: nn.RationalKAN([2, 3, 1], groups=2, **more),
+}
+
+
+def points(network: ShapeBase, number: int = 50, dtype=torch.float64) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.rand(number, network.shape[0], generator=generator, dtype=torch.float64).mul(2).sub(1).to(dtype)
+
+
+def target(x: torch.Tensor) -> torch.Tensor:
+    return torch.sin(3 * x[:, :1]) * x[:, 1:2] if x.shape[1] > 1 else torch.sin(3 * x)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_outputs_and_gradients_are_those_of_an_experiment(name):
+    """With the parameters and knots that a run of seed 3 begins with, in the torch engine's own loss."""
+    network = MODULES[name]().network
+    flat_RP = families.initialise(network, [stream(3, "initial", 0)], 1.5, torch.float64, "cpu")
+    knots = families.initial_carried(network, [stream(3, "features", 0)], torch.float64, "cpu")
+    module, x = module_of(network, flat_RP, knots), points(network)
+    assert type(module) is type(MODULES[name]())
+    y = torch.cat([target(x)] * network.shape[-1], 1)
+    wanted, gradient_RP = loss_and_gradient(network, flat_RP, knots, LanePoints(x[None], y[None]))
+    torch.testing.assert_close(module(x), families.forward(network, flat_RP, knots, x[None])[0], rtol=1e-12, atol=1e-12)
+    loss = (module(x) - y).square().mean()
+    loss.backward()
+    assert loss.item() == pytest.approx(wanted.item(), rel=1e-12)
+    for key, value in families.unflatten(network, gradient_RP).items():
+        parameter = module.get_parameter(key)
+        if parameter.requires_grad:
+            torch.testing.assert_close(parameter.grad, value[0], rtol=1e-12, atol=1e-12)
+        else:
+            assert parameter.grad is None
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_it_is_a_module_like_any_other(name, tmp_path):
+    module = MODULES[name](generator=0, dtype=torch.float64)
+    other = MODULES[name](generator=1, dtype=torch.float64)
+    x = points(module.network)
+    assert not torch.equal(module(x), other(x))
+    torch.save(module.state_dict(), tmp_path / "state.pt")
+    other.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert torch.equal(module(x), other(x))
+    assert torch.equal(module(x), copy.deepcopy(module)(x))
+    assert torch.equal(module(x.reshape(5, 10, -1)).reshape(50, -1), module(x))
+    torch.testing.assert_close(module.float()(x.float()).double(), other(x), rtol=1e-4, atol=1e-4)
+    assert MODULES[name](dtype=torch.float32)(x.float()).dtype == torch.float32
+    assert module.network.words in repr(module)
+    with pytest.raises(harness.HarnessError, match=r"takes points \[\.\.\., "):
+        module(x.float()[:, :1])
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_it_has_as_many_parameters_as_an_experiment_counts(name):
+    module = MODULES[name]()
+    trainable = sum(value.numel() for value in module.parameters() if value.requires_grad)
+    assert trainable == module.network.trainable == module.counts["params.trainable"]
+    assert module.counts == count(module.network)
+    stored = trainable + sum(value.numel() for value in module.parameters() if not value.requires_grad)
+    assert stored + sum(value.numel() for value in module.buffers()) == module.network.stored
+
+
+def test_initial_values_come_from_the_generator_alone():
+    for make in MODULES.values():
+        x = points(make().network)
+        torch.manual_seed(0)
+        first = make(generator=5, dtype=torch.float64)(x)
+        torch.manual_seed(1)
+        state = torch.get_rng_state()
+        for generator in (5, np.random.default_rng(5)):
+            assert torch.equal(make(generator=generator, dtype=torch.float64)(x), first)
+        of_torch = [make(generator=torch.Generator().manual_seed(2), dtype=torch.float64)(x) for _ in range(2)]
+        assert torch.equal(*of_torch)
+        assert not torch.equal(make(dtype=torch.float64)(x), make(dtype=torch.float64)(x))
+        assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_loop_of_adam_lowers_the_loss(name):
+    module = MODULES[name](generator=0, dtype=torch.float64)
+    x = points(module.network, 200)
+    y = torch.cat([target(x)] * module.network.shape[-1], 1)
+    optimiser = torch.optim.Adam(module.parameters(), lr=0.02)
+    losses = []
+    for _ in range(60):
+        optimiser.zero_grad()
+        loss = (module(x) - y).square().mean()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.8 * losses[0]
+
+
+@pytest.mark.parametrize("name", ["kan", "kan with all", "wide kan", "spline mlp", "spline mlp before"])
+def test_the_grid_moves_and_is_refined_as_in_an_experiment(name):
+    """The function stays on the data, and knots and coefficients are the engine's; training goes on."""
+    module = MODULES[name](generator=0, dtype=torch.float64, noise=0.3)
+    assert isinstance(module, nn.SplinedModule)
+    network, x = module.network, 0.6 * points(module.network, 300)
+    lane = module.flat_lane().detach(), module.knots_of_lane()
+    before = module(x).detach()
+    module.update_grid(x)
+    moved = families.update_knots(network, *lane, x[None], 1.0, 0.01, solver="qr")
+    torch.testing.assert_close(module.flat_lane().detach(), moved[0], rtol=1e-12, atol=1e-12)
+    moved_outputs = module(x).detach()
+    assert (moved_outputs - before).square().mean().sqrt() < 0.1 * before.std()
+    module.extend_grid(2 * network.grid)  # whose knots contain the old ones
+    finer, flat_1P, knots = families.extend_grid(network, *moved, 2 * network.grid, solver="qr")
+    assert module.network == finer
+    torch.testing.assert_close(module.flat_lane().detach(), flat_1P, rtol=1e-12, atol=1e-12)
+    for mine, others in zip(module.knots_of_lane(), knots, strict=True):
+        torch.testing.assert_close(mine, others, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(module(x).detach(), moved_outputs, rtol=1e-9, atol=1e-9)
+    assert module.counts["params.trainable"] == sum(p.numel() for p in module.parameters() if p.requires_grad)
+    optimiser = torch.optim.Adam(module.parameters(), lr=1e-3)
+    (module(x).square().mean()).backward()
+    optimiser.step()
+    with pytest.raises(harness.HarnessError, match="coarsen"):
+        module.extend_grid(3)
+    module.extend_grid(12, x)
+    assert module.network.grid == 12
+
+
+def test_edges_of_a_kan_sum_to_its_nodes():
+    module = nn.KAN([2, 3, 1], grid=4, generator=0, dtype=torch.float64)
+    x = points(module.network)
+    first, last = module.edges(x)
+    assert first.shape == (50, 3, 2)
+    torch.testing.assert_close(last.sum(2), module(x), rtol=1e-12, atol=1e-12)
+    assert last.requires_grad
+    module.update_grid(x)
+    figure = module.plot_edges()
+    lines = [line for axes in figure.axes for line in axes.lines if str(line.get_gid()).startswith("edge:")]
+    assert len(lines) == 2 * 3 + 3 * 1
+    alone = torch.zeros(201, 2, dtype=torch.float64)
+    alone[:, 0] = torch.from_numpy(np.asarray(lines[1].get_xdata()))
+    np.testing.assert_allclose(lines[1].get_ydata(), module.edges(alone)[0][:, 1, 0].detach(), rtol=0, atol=1e-12)
+
+
+def test_wrong_arguments_are_named():
+    wrong = {
+        "grid=0": lambda: nn.KAN([2, 1], grid=0),
+        "order=9": lambda: nn.KAN([2, 1], order=9),
+        "place: before": lambda: nn.SplineMLP([2, 3, 1], rank=2),
+        "activation=": lambda: nn.MLP([2, 3, 1], activation="swish"),
+        "omega_0": lambda: nn.MLP([2, 3, 1], omega_0=3.0),
+        "shape": lambda: nn.FourierKAN([2]),
+    }
+    for words, make in wrong.items():
+        with pytest.raises(harness.HarnessError, match=words):
+            make()
+
+
+def test_every_family_of_layers_has_its_class():
+    assert set(CLASSES) == set(families.FAMILIES) - {"module"}

@@ -1,0 +1,154 @@
+"""The interface from Python: what it returns is what the commands say, and each answer has a table and a figure."""
+
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from matplotlib.figure import Figure
+
+import harness
+from harness.cli import main
+
+FILE = """
+question: Is a KAN better than an MLP of as many parameters?
+tasks: [exp2d, j0]
+arms:
+  kan: {architecture: {family: kan, hidden: [2]}, recipe: adam}
+  mlp: {architecture: {family: mlp, depth: 2}, recipe: adam}
+match: {axis: params, at: [40, 80], tol: 0.3, solve: {kan: grid, mlp: width}}
+recipes: {adam: {optimizer: {name: adam, learning_rate: 0.05}, max_evaluations: 8}}
+seeds: [0, 1, 2]
+engine: torch
+scales: {short: {tasks: [exp2d]}}
+decide:
+  - {claim: the KAN is better, quantity: test_loss, arms: [kan, mlp], threshold: 1, at_least: 1}
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with the file and the results of its scale `short`, and what `harness.run` answered."""
+    folder = tmp_path_factory.mktemp("python")
+    (folder / "study.yaml").write_text(FILE)
+    study = harness.read(folder / "study.yaml", scale="short", results=folder / "results")
+    return folder, study, harness.run(study, workers=1)
+
+
+def check_shown(shown, rows: int) -> None:
+    """Sentences, a table of so many rows, a figure, and all of them in a notebook."""
+    assert all(sentence and sentence.strip() == sentence for sentence in shown.sentences)
+    assert str(shown) == "\n".join(shown.sentences)
+    assert isinstance(shown.table, pd.DataFrame)
+    assert len(shown.table) == rows
+    assert isinstance(shown.figure(), Figure)
+    page = shown._repr_html_()
+    assert all(part in page for part in ("<p>", "<table", "<svg"))
+
+
+def test_every_module_is_imported_and_the_interface_still_works():
+    """A function of the interface must not be hidden by a module that has its name."""
+    code = """
+import importlib, pkgutil, harness
+for module in pkgutil.walk_packages(harness.__path__, "harness."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+for name in harness.__all__:
+    assert name == "__version__" or callable(getattr(harness, name)) or name == "nn", name
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = (
+        "import sys, harness; print([m for m in ('torch', 'numpy', 'pandas', 'pydantic', 'click') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = harness.nothing
+    assert set(harness.__all__) <= set(dir(harness))
+
+
+def test_what_is_read_and_planned(trained, tmp_path):
+    folder, _, _ = trained
+    study = harness.read(folder / "study.yaml", results=tmp_path)
+    check_shown(study, rows=2)
+    assert study.table["family"].tolist() == ["kan", "mlp"]
+    plan = harness.plan(study)
+    check_shown(plan, rows=2 * 2 * 2)
+    assert (plan.folder / "manifest.json").exists()
+    assert plan.table["params.trainable"].tolist() == [cell.counts["params.trainable"] for cell in plan.manifest.cells]
+    (folder / "broken.yaml").write_text(FILE.replace("kan, hidden", "kann, hidden"))
+    with pytest.raises(harness.HarnessError, match=r"broken.yaml:5.*kann"):
+        harness.read(folder / "broken.yaml")
+
+
+def test_what_was_run_is_what_the_command_says(trained):
+    folder, study, answer = trained
+    check_shown(answer, rows=1 * 3 * 3)
+    assert answer.report.exists()
+    said = json.loads((folder / "results" / "study-short" / "answer.json").read_text())
+    assert answer.table["ratio"].dropna().tolist() == [
+        one["ratio"]["estimate"] for one in said["headline"]["readings"] if one["ratio"]["estimate"] is not None
+    ]
+    again = harness.run(study, workers=1)
+    pd.testing.assert_frame_equal(again.table, answer.table)
+
+
+def test_runs_are_a_data_frame(trained):
+    _, study, answer = trained
+    runs = harness.runs(study)
+    assert isinstance(runs, pd.DataFrame)
+    assert len(runs) == 2 * 2 * 3
+    assert isinstance(runs.figure(), Figure)
+    assert isinstance(runs.table, pd.DataFrame)
+    assert type(runs.groupby("arm")["test_loss"].median()) is pd.Series
+    pd.testing.assert_frame_equal(runs.table, answer.runs.table)
+    of_folder = harness.runs(answer.report.parent)
+    pd.testing.assert_frame_equal(of_folder.table, runs.table)
+
+
+def test_what_is_compared_and_judged_is_what_the_commands_say(trained):
+    folder, study, answer = trained
+    compared = harness.compare(study, "kan", "mlp")
+    check_shown(compared, rows=3 * 3)
+    at_one = harness.compare(study, "kan", "mlp", at=60, axis="params")
+    assert at_one.table["place"].unique().tolist() == ["60"]
+    place, results = str(answer.report.parent), ["--results", str(folder / "results")]
+    told = CliRunner().invoke(main, ["compare", place, "kan", "mlp", "--json", *results])
+    readings = json.loads(told.stdout)["headline"]["readings"]
+    assert compared.table["low"].dropna().tolist() == [
+        one["ratio"]["low"] for one in readings if one["ratio"]["low"] is not None
+    ]
+    judged = harness.verdicts(study)
+    check_shown(judged, rows=1)
+    told = CliRunner().invoke(main, ["verdicts", str(study.file), "--scale", "short", "--json", *results])
+    assert json.loads(told.stdout)["experiments"] == judged.answers
+    assert judged.numbers["claim"].unique().tolist() == ["the KAN is better"]
+
+
+def test_what_is_not_there_is_said(trained, tmp_path):
+    folder, _, _ = trained
+    study = harness.read(folder / "study.yaml", results=tmp_path)
+    with pytest.raises(harness.HarnessError, match="no plan yet"):
+        harness.runs(study)
+    judged = harness.verdicts(study)
+    assert judged.table["verdict"].tolist() == ["not run"]
+    assert judged.figure() is None
+    assert "harness run" in judged.sentences[-1]
+    with pytest.raises(harness.HarnessError, match="name at least one"):
+        harness.verdicts()
+
+
+def test_a_script_needs_no_guard(trained):
+    """Workers do not run the script that started them again."""
+    folder, _, _ = trained
+    script = folder / "script.py"
+    script.write_text("import harness\nprint('once')\nprint(harness.run('study.yaml', workers=2))\n")
+    done = subprocess.run([sys.executable, str(script)], cwd=folder, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("once") == 1
