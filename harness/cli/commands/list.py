@@ -48,13 +48,12 @@ def _families() -> tuple[Row, ...]:
         {
             "family": name,
             "what": (inspect.getdoc(architecture) or "").partition("\n")[0],
-            "solves for": ", ".join(architecture.sizes),
             "fields": fields_of(architecture),
         }
         for name, architecture in FAMILIES.items()
     )
     added = (
-        {"family": name, "what": f"of an installed package, {place}", "solves for": "", "fields": ""}
+        {"family": name, "what": f"of an installed package, {place}", "fields": ""}
         for name, place in installed(INSTALLED_FAMILIES).items()
     )
     return (*built_in, *added)
