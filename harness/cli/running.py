@@ -1,6 +1,5 @@
 """Every stage of an experiment, trained here one after the other: what `harness run` and `harness.run` do."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,12 +32,11 @@ def run_stages(
     workers: int | None = None,
     until_decided: bool = False,
     mirror: Mirror | None = None,
-    settings: Sequence[Setting] = (),
+    settings: tuple[Setting, ...] = (),
 ) -> TrainedPlan:
     """Freeze what a file says and train what is missing, stage by stage; with `until_decided`, look by look.
 
-    `settings` are fields of the file that are set for once. Progress is printed. A HarnessError if a run is left
-    without a record.
+    Progress is printed. A HarnessError if a run is left without a record.
     """
     if until_decided:
         check_looks(file, scale, settings)

@@ -53,9 +53,8 @@ def run(
 
     You can press Ctrl-C at any moment. Finished runs keep their records, and the same command goes on from there.
     """
-    manifest, folder, records = run_stages(
-        file, results, scale, replan, workers, until_decided, mirror_of(wandb), settings
-    )
+    mirror = mirror_of(wandb)
+    manifest, folder, records = run_stages(file, results, scale, replan, workers, until_decided, mirror, settings)
     analysis, found, verdicts = analyse_and_report(manifest, records, folder)
     write_pack_costs(manifest, records, folder)
     if explain:
