@@ -62,6 +62,7 @@ class OrOutside(NamedTuple):
     tag: str
     base: type[Frozen]
     load: Callable[[str], type[Frozen]]
+    place: Callable[[str], str] = str  # of a short name that an installed package gives
 
     def __get_pydantic_core_schema__(self, union: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         outside = core_schema.with_info_plain_validator_function(self._validated)
@@ -82,6 +83,7 @@ class OrOutside(NamedTuple):
 
     def _read(self, value: Any, is_json: bool) -> Frozen:
         """As strictly as the rest of a file, in which lists stand for tuples."""
+        value = {**value, self.tag: self.place(value[self.tag])}
         kind = self.load(value[self.tag])
         for name in value.keys() - kind.model_fields.keys():
             raise ValueError(f"{name}: unknown field; {did_you_mean(name, kind.model_fields)}")
@@ -91,4 +93,4 @@ class OrOutside(NamedTuple):
 
     def _choice(self, value: Any) -> str:
         named = value.get(self.tag) if isinstance(value, dict) else getattr(value, self.tag, None)
-        return "<outside>" if isinstance(named, str) and ":" in named else "<known>"
+        return "<outside>" if isinstance(named, str) and ":" in self.place(named) else "<known>"

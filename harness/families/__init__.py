@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from harness.base.installed import place_of_name
 from harness.base.outside import OrOutside
 from harness.families.base import (
     LARGEST_DEPTH,
@@ -50,6 +51,7 @@ from harness.families.splined import SplinedShape
 
 __all__ = [
     "FAMILIES",
+    "INSTALLED_FAMILIES",
     "LARGEST_DEPTH",
     "SIZES",
     "Activation",
@@ -84,6 +86,7 @@ __all__ = [
     "edges",
     "extend_grid",
     "family_named",
+    "family_place",
     "flatten",
     "forward",
     "forward_laplacian",
@@ -99,6 +102,8 @@ __all__ = [
     "update_knots",
 ]
 
+INSTALLED_FAMILIES = "harness.families"  # the entry points by which a package adds some
+
 ARCHITECTURES: tuple[type[ArchitectureBase], ...] = (
     *(Mlp, Kan, SplineMlp),
     *(RbfKan, ChebyshevKan, FourierKan, RationalKan),
@@ -108,15 +113,23 @@ FAMILIES = {architecture.network.model_fields["family"].default: architecture fo
 
 SIZES = tuple(dict.fromkeys(itertools.chain(*(architecture.sizes for architecture in ARCHITECTURES))))
 
+
+def family_place(family: str) -> str:
+    """`package.module:Class` of a family that an installed package adds; else the name as it is."""
+    return place_of_name(family, INSTALLED_FAMILIES, taken=family in FAMILIES)
+
+
 if TYPE_CHECKING:
     Architecture = ArchitectureBase
     Network = ShapeBase
 else:  # in a file, the one that its `family` names
     by_family, networks = Field(discriminator="family"), [each.network for each in ARCHITECTURES]
-    Architecture = Annotated[reduce(or_, ARCHITECTURES), by_family, OrOutside("family", ArchitectureBase, load_family)]
+    or_outside = OrOutside("family", ArchitectureBase, load_family, family_place)
+    Architecture = Annotated[reduce(or_, ARCHITECTURES), by_family, or_outside]
     Network = Annotated[reduce(or_, networks), by_family, OrOutside("family", ShapeBase, load_network)]
 
 
 def family_named(family: str) -> type[ArchitectureBase]:
-    """The family of that name, or the user's own at `package.module:Class`."""
-    return load_family(family) if ":" in family else FAMILIES[family]
+    """The family of that name, of an installed package too, or the user's own at `package.module:Class`."""
+    place = family_place(family)
+    return load_family(place) if ":" in place else FAMILIES[family]

@@ -20,12 +20,12 @@ def families_help() -> str:
     indent = max(map(len, FAMILIES)) + 2
     paragraphs = []
     for name, architecture in FAMILIES.items():
-        lines = textwrap.wrap(_fields(architecture), HELP_WIDTH - indent, break_on_hyphens=False)
+        lines = textwrap.wrap(fields_of(architecture), HELP_WIDTH - indent, break_on_hyphens=False)
         paragraphs.append(f"{name:<{indent}}" + f"\n{' ' * indent}".join(lines))
     return "\n".join(paragraphs)
 
 
-def _fields(architecture: type[ArchitectureBase]) -> str:
+def fields_of(architecture: type[ArchitectureBase]) -> str:
     """Its fields: `hidden | depth, width; grid, order=3`."""
     shared = Layered.model_fields if issubclass(architecture, Layered) else {}
     own = {name: field for name, field in architecture.model_fields.items() if name not in (*shared, "family")}

@@ -81,10 +81,10 @@ decide: # the rule that answers the question, frozen before anything trains
 """)
 
 KAN = "{family: kan, depth: 2, grid: 5}"
-KAN_SPACE = "{architecture.grid: [3, 5, 10], recipe.gain: [0.5, 1, 2]}"
+GAIN = "recipe.gain: {low: 0.5, high: 2.0, log: true}"
+KAN_SPACE = ("architecture.grid: [3, 5, 10]", GAIN)
 MLP = "{family: mlp, depth: 2, activation: silu}"
-MLP_SPACE = "{architecture.depth: [2, 3], architecture.activation: [silu, tanh, relu], recipe.gain: [0.5, 1, 2]}"
-MODULE_SPACE = "{recipe.gain: {low: 0.5, high: 2.0, log: true}}"
+MLP_SPACE = ("architecture.depth: [2, 3]", "architecture.activation: [silu, tanh, relu]", GAIN)
 
 
 class StarterTask(NamedTuple):
@@ -100,7 +100,7 @@ class StarterArm(NamedTuple):
 
     name: str
     words: str
-    fields: str
+    fields: Sequence[str]
     size: str
 
 
@@ -154,9 +154,9 @@ def built_in_task(name: str) -> StarterTask:
 
 
 # ---------------------------------------------------------------------------------------------------------------- arms
-def family_arm(name: str, architecture: str, space: str, recipe: str) -> StarterArm:
+def family_arm(name: str, architecture: str, space: Sequence[str], recipe: str) -> StarterArm:
     """An arm of a family of the project, which meets a budget by its width."""
-    fields = f"    architecture: {architecture}\n    recipe: {recipe}\n    space: {space}"
+    fields = [f"architecture: {architecture}", f"recipe: {recipe}", "space:", *(f"  {line}" for line in space)]
     return StarterArm(name, f"the {name.upper()}", fields, "width")
 
 
@@ -172,10 +172,13 @@ def module_arm(reference: str, recipe: str) -> StarterArm:
             f"--module {reference}: give a class whose constructor takes inputs, outputs, and one of "
             f"{', '.join(get_args(SizeName))}, as docs/adding.md shows"
         )
-    fields = (
-        f"    module: {_quoted(reference)}\n    size: {sizes[0]} # the keyword of its constructor that makes it larger"
-        f"\n    recipe: {recipe}\n    space: {MODULE_SPACE}"
-    )
+    fields = [
+        f"module: {_quoted(reference)}",
+        f"size: {sizes[0]} # the keyword of its constructor that makes it larger",
+        f"recipe: {recipe}",
+        "space:",
+        f"  {GAIN}",
+    ]
     return StarterArm(name.lower(), name, fields, sizes[0])
 
 
@@ -194,7 +197,7 @@ def starter_text(name: str, task: StarterTask, module: str | None, folder: Path)
         "name": name,
         "question": f"Which learns {task.what} better, {first.words} or {second.words}?",
         "task": task.entry,
-        "arms": "\n\n".join(f"  {arm.name}:\n{arm.fields}" for arm in arms),
+        "arms": "\n\n".join("\n    ".join([f"  {arm.name}:", *arm.fields]) for arm in arms),
         "tolerance": TOLERANCE,
         "solve": f"{{{', '.join(f'{arm.name}: {arm.size}' for arm in arms)}}}",
         "recipe": recipe,

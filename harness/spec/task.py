@@ -18,7 +18,10 @@ from pydantic import (
 )
 
 from harness.base.frozen import Frozen, Positive
+from harness.base.installed import installed, place_of_name
 from harness.spec.names import defined
+
+INSTALLED_TASKS = "harness.tasks"  # the entry points by which a package adds some
 
 SPLIT_POINTS = ("train_points", "validation_points", "test_points")
 
@@ -90,6 +93,13 @@ class DataFile(Frozen):
         return self
 
 
+def _target_in_full(value: Any) -> Any:
+    """A task that an installed package adds is `package.module:function`."""
+    if not isinstance(value, str) or value not in installed(INSTALLED_TASKS):
+        return value
+    return place_of_name(value, INSTALLED_TASKS, taken=value in defined("harness.tasks", "TASKS"))
+
+
 def _kind_of_target(value: Any) -> str:
     return "<file>" if isinstance(value, dict | DataFile) else "<name>"
 
@@ -110,7 +120,9 @@ class Task(Frozen):
     """
 
     target: Annotated[
-        Annotated[str, Tag("<name>")] | Annotated[DataFile, Tag("<file>")], Discriminator(_kind_of_target)
+        Annotated[str, Tag("<name>")] | Annotated[DataFile, Tag("<file>")],
+        Discriminator(_kind_of_target),
+        BeforeValidator(_target_in_full),
     ]
     inputs: PositiveInt | None = None
     low: Bound = -1.0

@@ -1,0 +1,101 @@
+"""An installed package gives tasks and families short names, by entry points of its own metadata."""
+
+import importlib
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from harness.base.errors import HarnessError
+from harness.base.installed import installed
+from harness.cli import main
+from harness.families import family_named
+from harness.planning.plan import make_plan
+from harness.spec import content_hash, parse_experiment
+
+PAGE = (Path(__file__).parents[2] / "docs" / "adding.md").read_text(encoding="utf-8")
+ENTRIES = """[harness.tasks]
+ripple = wavy.tasks:ripple
+
+[harness.families]
+bump_kan = wavy.families:BumpKan
+"""
+TEXT = """
+question: which?
+tasks: TASK
+arms:
+  bumps: {architecture: {family: FAMILY, hidden: [2]}, recipe: fast}
+  kan: {architecture: {family: kan, hidden: [2]}, recipe: fast}
+match: {axis: params, at: [40, 60], tol: 0.3, solve: grid}
+recipes: {fast: {optimizer: {name: lbfgs}, max_evaluations: 5}}
+seeds: [0]
+"""
+SHORT = TEXT.replace("TASK", "ripple").replace("FAMILY", "bump_kan")
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """A folder of installed packages: `wavy`, which has the code of docs/adding.md, with its metadata."""
+    code = dict(re.findall(r"`my_(\w+)\.py`:.*?```python\n(.*?)```", PAGE, flags=re.DOTALL))
+    package, metadata = tmp_path / "wavy", tmp_path / "wavy-1.0.dist-info"
+    package.mkdir()
+    metadata.mkdir()
+    (package / "__init__.py").touch()
+    (package / "tasks.py").write_text(f"{code['tasks']}\n\nripple.inputs = 2\n", encoding="utf-8")
+    (package / "families.py").write_text(
+        code["families"].replace("my_families:BumpKan", "wavy.families:BumpKan"), encoding="utf-8"
+    )
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: wavy\nVersion: 1.0\n", encoding="utf-8")
+    (metadata / "entry_points.txt").write_text(ENTRIES, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield metadata / "entry_points.txt"
+    for name in [name for name in sys.modules if name.partition(".")[0] == "wavy"]:
+        del sys.modules[name]
+    installed.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _looked_for_again(site):
+    installed.cache_clear()
+    importlib.invalidate_caches()
+
+
+def test_a_short_name_is_the_place_in_full():
+    """The same experiment and the same runs as with `package.module:name`, which stands in the plan."""
+    full = TEXT.replace("TASK", "{target: wavy.tasks:ripple}").replace("FAMILY", "wavy.families:BumpKan")
+    plans = [make_plan(parse_experiment(text), "wavy") for text in (SHORT, full)]
+
+    assert content_hash(plans[0]) == content_hash(plans[1])
+    assert {planned.run.task.target for planned in plans[0].runs} == {"wavy.tasks:ripple"}
+    assert {planned.run.task.inputs for planned in plans[0].runs} == {2}
+    assert {planned.run.network.family for planned in plans[0].runs} == {"kan", "wavy.families:BumpKan"}
+    assert family_named("bump_kan").network.title == "bump KAN"
+
+
+def test_lists_have_them():
+    for what, name in (("tasks", "ripple"), ("families", "bump_kan")):
+        listed = json.loads(CliRunner().invoke(main, ["list", what, "--json"]).stdout)
+        assert name in [next(iter(row.values())) for row in listed]
+
+
+@pytest.mark.parametrize(
+    ("entry", "text", "wrong"),
+    [
+        ("xy = wavy.tasks:ripple", TEXT.replace("TASK", "xy"), "'xy' is of this project, and wavy.tasks:ripple has"),
+        ("kan = wavy.families:BumpKan", SHORT, "'kan' is of this project, and wavy.families:BumpKan has that name too"),
+        ("ripple = wavy.tasks:rippel", SHORT, "wavy.tasks has no function 'rippel'; did you mean 'ripple'"),
+    ],
+)
+def test_a_name_that_is_taken_or_leads_nowhere_is_refused(site, entry, text, wrong):
+    name = entry.partition(" ")[0]
+    group = "families" if "families" in entry else "tasks"
+    others = [line for line in ENTRIES.splitlines() if not line.startswith(name)]
+    others.insert(others.index(f"[harness.{group}]") + 1, entry)
+    site.write_text("\n".join(others), encoding="utf-8")
+    installed.cache_clear()
+
+    with pytest.raises(HarnessError, match=re.escape(wrong)):
+        make_plan(parse_experiment(text.replace("FAMILY", "bump_kan")), "wavy")

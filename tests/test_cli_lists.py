@@ -1,0 +1,58 @@
+"""`harness list` and `harness open`: what there is, for eyes and for scripts, and where a report is."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from harness.cli import main
+from harness.count.conventions import CONVENTIONS
+from harness.families import FAMILIES
+from harness.show.codes import CODES
+from harness.spec import BUILT_IN_RECIPES
+from harness.tasks import TASKS
+
+THERE = {
+    "tasks": [*TASKS],
+    "families": [*FAMILIES],
+    "recipes": [*BUILT_IN_RECIPES],
+    "conventions": [one.name for one in CONVENTIONS],
+    "codes": [*CODES],
+}
+
+
+def said(*words: str) -> str:
+    result = CliRunner().invoke(main, list(words), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.mark.parametrize("what", THERE)
+def test_all_that_there_is_is_listed(what):
+    """Every name, in the table and in the JSON, of which no row lacks its words."""
+    rows = json.loads(said("list", what, "--json"))
+
+    assert [next(iter(row.values())) for row in rows] == THERE[what]
+    assert all(name in said("list", what) for name in THERE[what])
+
+
+def test_the_experiments_of_the_project_are_listed():
+    rows = json.loads(said("list", "experiments", "--json"))
+
+    (quickstart,) = [row for row in rows if row["experiment"] == "quickstart"]
+    assert quickstart["scales"] == "tiny"
+    assert quickstart["question"].startswith("Do KANs or MLPs have the lower test error")
+
+
+def test_open_says_where_the_report_is(tmp_path, monkeypatch):
+    """Of a file, a scale, or a folder of results, of a search too; a script gets the path and no browser."""
+    monkeypatch.chdir(tmp_path)
+    absent = CliRunner().invoke(main, ["open", "toy.yaml"])
+    (tmp_path / "results" / "toy").mkdir(parents=True)
+    (tmp_path / "results" / "toy.search").mkdir()
+    (tmp_path / "results" / "toy" / "report.html").touch()
+
+    assert absent.exit_code == 2
+    assert "results/toy/report.html is not there yet; `harness run toy.yaml` writes it" in absent.output
+    for file in ("toy.yaml", "results/toy", "results/toy.search"):
+        assert said("open", file) == "results/toy/report.html\n"
