@@ -36,11 +36,12 @@ def test_how_many_rules_came_out_how():
     for experiment in kept:
         outcomes.update(verdict["verdict"] for verdict in experiment["verdicts"])
 
-    assert set(outcomes) == {"supported", "refuted", "convention-dependent", "inconclusive"}
-    by_count, undecided = outcomes["convention-dependent"], outcomes["inconclusive"]
+    assert set(outcomes) == {"supported", "refuted", "convention-dependent", "training-dependent", "inconclusive"}
+    by_count, by_training = outcomes["convention-dependent"], outcomes["training-dependent"]
     stated(
-        f"Of {outcomes.total()} rules that were judged, {outcomes['supported']} is supported, {outcomes['refuted']} is "
-        f"refuted, {by_count} depends on the count, and {undecided} are undecided."
+        f"Of {outcomes.total()} rules that were judged, {outcomes['supported']} are supported, {outcomes['refuted']} "
+        f"is refuted, {by_count} depends on the count, {by_training} on the training, and {outcomes['inconclusive']} are "
+        "undecided."
     )
 
 
@@ -62,21 +63,23 @@ def test_searched_toys():
     equal_parameters = estimates("per_flop_toys-short", claim, "params.trainable")
     equal_flops = estimates("per_flop_toys-short", claim, "flops_train.shared_dense")
 
-    assert {task for task, (_, decided) in equal_parameters.items() if decided} == {"j0", "xy"}
-    assert {task for task, (_, decided) in equal_flops.items() if decided} == {"exp4d"}
-    stated(f"on J0(20x) ({equal_parameters['j0'][0]:.2f}) and x·y ({equal_parameters['xy'][0]:.2f})")
-    stated(f"function of four variables is decided, for KANs ({equal_flops['exp4d'][0]:.1f})")
+    assert {task for task, (_, decided) in equal_parameters.items() if decided} == {"exp2d", "xy", "exp4d"}
+    assert {task for task, (_, decided) in equal_flops.items() if decided} == {"xy", "exp4d"}
+    exp2d, xy, exp4d = (equal_parameters[task][0] for task in ("exp2d", "xy", "exp4d"))
+    stated(f"exp(sin(πx) + y²) ({exp2d:.0f}), x·y ({xy:.0f}) and a function of four variables ({exp4d:.1f})")
+    stated(f"x·y ({equal_flops['xy'][0]:.1f}) and the function of four variables ({equal_flops['exp4d'][0]:.1f})")
 
 
 def test_some_seeds_of_a_winner_fail():
-    """The KAN that won at 66 parameters on exp2d, on its fresh seeds."""
+    """The KANs that won the largest training FLOPs and the largest size on exp2d, on their fresh seeds."""
     runs = pd.read_csv(KEPT / "per_flop_toys-short" / "runs.csv")
-    of_kan = runs[(runs["task"] == "exp2d") & (runs["series"] == "kan") & (runs["won_on"] == "params.trainable")]
-    errors = of_kan.loc[of_kan["asked"] == 66, "test_loss"]
-    good, bad = int((errors < 1e-6).sum()), int((errors > 0.4).sum())
+    of_kan = runs[(runs["task"] == "exp2d") & (runs["series"] == "kan")]
+    by_flops, by_size = (of_kan[of_kan["won_on"] == axis] for axis in ("flops_train.shared_dense", "params.trainable"))
+    errors = by_flops.loc[by_flops["asked"] == by_flops["asked"].max(), "test_loss"]
+    good, bad = int((errors < 1e-3).sum()), int((errors > 0.01).sum())
 
-    assert good + bad == len(errors)
-    stated(f"a test error below 1e-6 on {good} of {len(errors)} fresh seeds, and above 0.4 on {bad}")
+    stated(f"a test error below 1e-3 on {good} of {len(errors)} fresh seeds, and above 0.01 on {bad}")
+    assert by_size.loc[by_size["asked"] == 400, "test_loss"].max() < 1e-3
 
 
 def test_work_of_a_parameter():
@@ -87,34 +90,47 @@ def test_work_of_a_parameter():
 
 
 def test_real_data():
-    """Two of five data sets are decided."""
+    """Two of five data sets are decided, one is equal, and the claim is refuted."""
+    verdict = verdict_of("real_data-short", "1, real data: KANs")
     found = estimates("real_data-short", "1, real data: KANs", "params.trainable")
 
-    assert {task for task, (_, decided) in found.items() if decided} == {"camera", "diabetes"}
+    assert {task for task, (_, decided) in found.items() if decided} == {"camera", "digits"}
     assert len(found) == 5
-    stated(f"ahead on a photograph ({found['camera'][0]:.2g}), MLPs on diabetes ({found['diabetes'][0]:.2g})")
+    stated(
+        f"ahead at equal parameters on digits ({found['digits'][0]:.2f}) and a photograph ({found['camera'][0]:.2f})"
+    )
+    equal = [one["unit"] for one in verdict["numbers"] if one["outcome"] == "equal"]
+    assert set(equal) == {"diabetes"}
+    assert verdict["verdict"] == "refuted"
+    splines = verdict_of("real_data-short", "13, real data")
+    given = [one for one in splines["given"] if one["convention"] == "params.trainable"]
+    assert splines["verdict"] == "supported"
+    assert {one["unit"] for one in given if one["outcome"] in ("refuted", "equal")} == {"digits", "diabetes", "camera"}
 
 
-def test_training_changed_the_headline():
-    """The ratio on J0 by another recipe, and the claim under one recipe alone."""
-    levenberg = estimates("training_pilot", "1, another recipe: cubic", "params.trainable")["j0"]
+def test_the_search_decides_the_headline():
+    """The claim by half of the trials, by other trials, and by one optimiser."""
     searched = verdict_of("per_flop_toys-short", "1: KANs beat MLPs at the largest equal size")
-    alone = next(way for way in searched["under"] if way["name"] == "recipe lbfgs alone")
+    half, other, lbfgs = (
+        {(one["convention"], one["unit"]): one["found"] for one in way["numbers"]}
+        for name in ("32 trials", "scramble 1", "recipe lbfgs alone")
+        for way in searched["under"]
+        if way["name"] == name
+    )
 
-    assert levenberg[1]
-    stated(f"the ratio is {levenberg[0]:.2f}")
-    declared = {count["convention"]: count["outcome"] for count in searched["counts"]}
-    by_lbfgs = {count["convention"]: count["outcome"] for count in alone["counts"]}
-    assert declared["params.trainable"] == "refuted"
-    assert (declared["flops_train.shared_dense"], by_lbfgs["flops_train.shared_dense"]) == ("inconclusive", "refuted")
-    stated("“KANs beat MLPs” is refuted at equal parameters by one draw of trials, and open by another")
-    other = next(way for way in searched["under"] if way["name"] == "scramble 1")
-    drawn = {count["convention"]: count["outcome"] for count in other["counts"]}
-    assert drawn["params.trainable"] == "inconclusive"
-    leads = [one for one in other["numbers"] if one["convention"] == "params.trainable" and one["found"]["low"] > 1]
-    ratios = {one["unit"]: f"{one['found']['estimate']:.3g}" for one in leads}
-    assert ratios.keys() == {"j0", "xy"}
-    stated(f"KANs are ahead on J0(20x) ({float(ratios['j0']):.2g}) and x·y ({ratios['xy']})")
+    def leads(found, convention, side):
+        ahead = {"kan": lambda one: one["low"] > 1, "mlp": lambda one: one["high"] < 1}[side]
+        return {unit for (axis, unit), one in found.items() if axis == convention and ahead(one)}
+
+    assert leads(half, "params.trainable", "kan") == set()
+    assert leads(half, "params.trainable", "mlp") == {"j0"}
+    stated(f"and MLPs on J0(20x) ({half['params.trainable', 'j0']['estimate']:.2f})")
+    assert leads(other, "params.trainable", "kan") == {"j0", "xy"}
+    assert f"{other['params.trainable', 'j0']['estimate']:.2g}" == f"{11_000:.2g}"
+    stated(f"KANs are ahead on J0(20x) (11,000) and x·y ({other['params.trainable', 'xy']['estimate']:.0f})")
+    assert leads(lbfgs, "params.trainable", "kan") | leads(lbfgs, "params.trainable", "mlp") == set()
+    assert leads(lbfgs, "flops_train.shared_dense", "mlp") == {"j0"}
+    assert leads(lbfgs, "flops_train.shared_dense", "kan") == set()
 
 
 def test_cells_that_it_explains_are_kept_cells():
