@@ -40,8 +40,8 @@ def test_how_many_rules_came_out_how():
     by_count, by_training = outcomes["convention-dependent"], outcomes["training-dependent"]
     stated(
         f"Of {outcomes.total()} rules that were judged, {outcomes['supported']} are supported, {outcomes['refuted']} "
-        f"is refuted, {by_count} depends on the count, {by_training} on the training, and {outcomes['inconclusive']} are "
-        "undecided."
+        f"is refuted, {by_count} depends on the count, {by_training} on the training, and "
+        f"{outcomes['inconclusive']} are undecided."
     )
 
 

@@ -2,11 +2,12 @@
 
 import json
 import re
-import textwrap
 from pathlib import Path
 from runpy import run_path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -101,20 +102,25 @@ def _count(judged: dict[str, Any], convention: str) -> dict[str, Any]:
     return found
 
 
-def test_the_three_steps_to_a_function_of_one_s_own_are_valid(tmp_path, monkeypatch):
-    """The module of step 1, and the quickstart with the changes of step 2, in a folder of their own."""
-    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    (tasks,) = re.findall(r"`(tasks: \[.*?\])`", README)
-    (tmp_path / "my_tasks.py").write_text(textwrap.dedent(code), encoding="utf-8")
-    text = (ROOT / "experiments" / "quickstart.yaml").read_text(encoding="utf-8")
-    text = re.sub(r"^tasks:\n(?:  - .*\n)+", f"{tasks}\n", text, flags=re.MULTILINE)
-    (tmp_path / "ripple.yaml").write_text(text.replace("at_least: 2", "at_least: 1"), encoding="utf-8")
+def test_experiments_of_one_s_own_are_valid(tmp_path, monkeypatch):
+    """Both `harness new` of the README write a file that is valid, of the function in docs/adding.md and of a table."""
+    commands = re.findall(r"^harness (new \S+ .*?) +#", README, flags=re.MULTILINE)
+    code = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "adding.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert code is not None
+    (tmp_path / "my_tasks.py").write_text(code[1], encoding="utf-8")
+    rng = np.random.default_rng(0)
+    houses = pd.DataFrame({"rooms": rng.normal(size=200), "area": rng.normal(size=200)})
+    houses.assign(price=houses["rooms"] * houses["area"]).to_csv(tmp_path / "houses.csv", index=False)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
 
-    done = CliRunner().invoke(main, ["validate", "ripple.yaml"], catch_exceptions=False)
-
-    assert done.exit_code == 0, done.output
-    assert "valid" in done.output
+    assert len(commands) == 2
+    for command in commands:
+        name = command.split()[1]
+        for words in (command.split(), ["validate", f"{name}.yaml"]):
+            done = CliRunner().invoke(main, words, catch_exceptions=False)
+            assert done.exit_code == 0, done.output
+        assert "(0 infeasible)" in done.output
 
 
 def test_nothing_names_a_machine():
