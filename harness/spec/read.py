@@ -77,12 +77,13 @@ def _at_first_point(document: Document, scale: str, settings: Sequence[Setting] 
 def _with_settings(data: dict[str, Any], settings: Iterable[Setting]) -> dict[str, Any]:
     """The data with values set; a HarnessError if a path leads through what is not there."""
     for path, value in settings:
-        *parents, _ = path.split(".")
-        for depth, name in enumerate(parents):
-            place = _at(data, _keys(parents[:depth]))
-            if isinstance(place, dict) and name not in place:
-                where = ".".join(parents[:depth]) or "the file"
+        names = path.split(".")
+        for depth, name in enumerate(names):
+            place, where = _at(data, _keys(names[:depth])), ".".join(names[:depth]) or "the file"
+            if isinstance(place, dict) and name not in place and depth < len(names) - 1:
                 raise HarnessError(f"{SET} {path}: {where} has no {name!r}; {did_you_mean(name, place)}")
+            if not isinstance(place, dict | list | None):
+                raise HarnessError(f"{SET} {path}: {where} is {_shown(place)}, which has no fields; set {where} itself")
         data = _with_values(data, {path: value}, f"{SET} {{}}".format)
     return data
 
@@ -289,14 +290,14 @@ def _with_values(
             elif isinstance(place, dict):
                 place = place.setdefault(name, {})
             else:
-                raise HarnessError(f"{named(path)}: {where} is {_shown(place)}, which has no fields")
+                raise HarnessError(f"{named(path)}: {where} has no fields")
         where = ".".join(parents)
         if isinstance(place, list):
             place[_index(place, last, where, named(path))] = _copied(value)
         elif isinstance(place, dict):
             place[last] = _copied(value)
         else:
-            raise HarnessError(f"{named(path)}: {where} is {_shown(place)}, which has no fields")
+            raise HarnessError(f"{named(path)}: {where} has no fields")
     return changed
 
 

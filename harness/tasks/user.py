@@ -15,6 +15,10 @@ def load_user_target(reference: str, inputs: int | None) -> Function:
     in the same file count; helpers imported from elsewhere do not: declare a `version` where they matter).
     """
     module_name, _, function_name = reference.partition(":")
+    if inputs is None:
+        raise TargetError(
+            f"target {reference}: say how many variables it has, such as {{target: {reference}, inputs: 2}}"
+        )
     module = user_module(reference, "target", TargetError)
     with calling_user_code(f"target {reference}", TargetError):
         function = getattr(module, function_name, None)
@@ -22,12 +26,6 @@ def load_user_target(reference: str, inputs: int | None) -> Function:
             functions = [name for name, value in vars(module).items() if inspect.isfunction(value)]
             hint = did_you_mean(function_name, functions)
             raise TargetError(f"target {reference}: {module_name} has no function {function_name!r}; {hint}")
-        inputs = getattr(function, "inputs", None) if inputs is None else inputs
-        if not isinstance(inputs, int):
-            raise TargetError(
-                f"target {reference}: say how many variables it has, such as {{target: {reference}, inputs: 2}}, or "
-                f"{function_name}.inputs = 2 below the function"
-            )
         formula = (inspect.getdoc(function) or reference).splitlines()[0]
     return Function(
         function,

@@ -33,7 +33,7 @@ match: {axis: params, at: [40, 60], tol: 0.3, solve: grid}
 recipes: {fast: {optimizer: {name: lbfgs}, max_evaluations: 5}}
 seeds: [0]
 """
-SHORT = TEXT.replace("TASK", "ripple").replace("FAMILY", "bump_kan")
+SHORT = TEXT.replace("TASK", "{target: ripple, inputs: 2}").replace("FAMILY", "bump_kan")
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def site(tmp_path, monkeypatch):
     package.mkdir()
     metadata.mkdir()
     (package / "__init__.py").touch()
-    (package / "tasks.py").write_text(f"{code['tasks']}\n\nripple.inputs = 2\n", encoding="utf-8")
+    (package / "tasks.py").write_text(code["tasks"], encoding="utf-8")
     (package / "families.py").write_text(
         code["families"].replace("my_families:BumpKan", "wavy.families:BumpKan"), encoding="utf-8"
     )
@@ -65,7 +65,7 @@ def _looked_for_again(site):
 
 def test_a_short_name_is_the_place_in_full():
     """The same experiment and the same runs as with `package.module:name`, which stands in the plan."""
-    full = TEXT.replace("TASK", "{target: wavy.tasks:ripple}").replace("FAMILY", "wavy.families:BumpKan")
+    full = TEXT.replace("TASK", "{target: wavy.tasks:ripple, inputs: 2}").replace("FAMILY", "wavy.families:BumpKan")
     plans = [make_plan(parse_experiment(text), "wavy") for text in (SHORT, full)]
 
     assert content_hash(plans[0]) == content_hash(plans[1])
