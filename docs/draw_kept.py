@@ -42,7 +42,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 COMPARED = {  # what `harness compare` was given for each kept comparison
     "per_flop_toys-short": ("kan", "mlp"),
-    "dimension-short": ("kan", "MLP=mlp,mlp_deep"),
+    "dimension-short": ("kan", "mlp"),
     "quickstart": ("kan", "mlp"),
     "training_pilot": ("KAN=kan,kan_wide", "MLP=mlp_2,mlp_3"),
 }
