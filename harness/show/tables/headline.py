@@ -205,7 +205,7 @@ def _rows(found: Headline, names: tuple[str, str]) -> list[str]:
     for task in found.tasks:
         for place in places:
             cells = [lead_words(found.reading(task, axis, place).ratio, *names) for axis in columns]
-            if len(places) == 1:
+            if len(found.tasks) > ALL_PLACES_UP_TO:
                 label = task[: LABEL_WIDTH - 1]
             else:
                 own = task[: LABEL_WIDTH - 10] if place == places[0] else ""
