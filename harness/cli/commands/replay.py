@@ -13,6 +13,7 @@ from harness.cli.costs import cost_sentence
 from harness.cli.kept import take_kept
 from harness.cli.options import FULL, replan_option, results_option, scale_option, workers_option
 from harness.cli.plans import folder_of, planned_records, records_of
+from harness.cli.shipped import shipped_experiments
 from harness.cli.stages import plan_of
 from harness.cli.sweeps import check_none_underway
 from harness.cli.training import train_missing
@@ -93,7 +94,7 @@ def _planned(name: str, results: Path, scale: str, narrow: Narrow | None, replan
     """A replay with its plan, frozen before anything trains."""
     file = EXPERIMENTS / f"{name}.yaml"
     if not file.exists():
-        raise HarnessError(f"{file}: not here; run it where the project's experiments/ is")
+        file = shipped_experiments()[name]
     folder = folder_of(file, results, scale, narrow)
     manifest = freeze(plan_of(file, scale, narrow), folder, replan)
     take_kept(manifest, folder)
