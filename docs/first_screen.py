@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "results" / "reference" / "quickstart"
 KEPT = ROOT / "results" / "verdicts"
 SEARCHED = "per_flop_toys-short"
-FORMULAS = {"j0": "J0(20x)", "exp2d": "exp(sin πx + y²)", "xy": "x·y", "exp4d": "a function of four variables"}
-COUNTS = {"params.trainable": "equal parameters", "flops_train.shared_dense": "equal training FLOPs"}
+FORMULAS = {"j0": "J0(20x)", "exp2d": "exp(sin πx + y²)", "xy": "x·y", "exp4d": "of four variables"}
+COUNTS = {"params.trainable": "parameters", "flops_train.shared_dense": "training FLOPs (dense)"}
 
 
 def answer() -> str:
@@ -35,22 +35,21 @@ def answer() -> str:
 
 
 def searched() -> str:
-    """Who leads on the searched toys, a sentence a count."""
+    """Who leads on the searched toys: a row a count, a column a toy."""
     kept = json.loads((KEPT / SEARCHED / "verdicts.json").read_text(encoding="utf-8"))
     experiment = read_experiment(ROOT / "experiments" / "per_flop_toys.yaml", "short")
     assert experiment.search is not None
     verdict = kept["verdicts"][0]
-    told = []
+    rows = [["at equal", *FORMULAS.values()], ["---"] * (1 + len(FORMULAS))]
     for count, words in COUNTS.items():
-        found = [one for one in verdict["numbers"] if one["convention"] == count]
-        leads = [f"on {FORMULAS[one['unit']]} {_lead(one['found'])}" for one in found]
-        told.append(f"At {words}, {'; '.join(leads)}.")
-    seeds = _seeds_words(experiment)
+        found = {one["unit"]: one["found"] for one in verdict["numbers"] if one["convention"] == count}
+        rows.append([words, *(_lead(found[unit]) for unit in FORMULAS)])
     how = (
-        f"**Both sides searched widely, at the largest size** ({experiment.search.trials} settings a side and size, "
-        f"two optimisers, {100 * verdict['interval_level']:.3g} % intervals over {seeds} fresh seeds)."
+        "**Toy functions, both sides searched widely: how many times lower is the test RMSE at the largest size?** "
+        f"({experiment.search.trials} settings a side and size, two optimisers; "
+        f"{100 * verdict['interval_level']:.3g} % intervals over {_seeds_words(experiment)} fresh seeds)"
     )
-    return f"- {how} {' '.join(told)}"
+    return "\n".join([how, "", *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def _seeds_words(experiment: Experiment) -> str:
@@ -72,10 +71,10 @@ def decided() -> str:
 def _lead(found: dict[str, Any]) -> str:
     low, high, ratio = found["low"], found["high"], found["estimate"]
     if low > 1:
-        return f"KANs have {human(ratio, 2)} times less error ({human(low)} to {human(high)})"
+        return f"KAN {human(ratio, 2)}x [{human(low, 2)}, {human(high, 2)}]"
     if high < 1:
-        return f"MLPs have {human(1 / ratio, 2)} times less error ({human(1 / high)} to {human(1 / low)})"
-    return "nobody leads"
+        return f"MLP {human(1 / ratio, 2)}x [{human(1 / high, 2)}, {human(1 / low, 2)}]"
+    return "undecided"
 
 
 def written(readme: str) -> str:
