@@ -259,7 +259,7 @@ def test_a_plan_says_where_one_arm_has_a_choice_of_recipes_that_others_lack(tmp_
         file.write_text(text)
         done = _invoke("plan", str(file), "--results", str(tmp_path / "results"))
         assert done.exit_code == 0, done.output
-        said[name] = [line for line in done.output.splitlines() if line.startswith("note:")]
+        said[name] = [line for line in done.output.splitlines() if line.startswith("note: arms")]
 
     words = (
         "note: arms have different recipes to choose from (kan: lbfgs, levenberg; mlp: lbfgs); "

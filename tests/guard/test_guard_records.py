@@ -29,6 +29,7 @@ FUSED = ("mlp", "kan", "spline_mlp")
 HARMLESS = {
     "harness": "its version, which checkpoints name besides",
     "harness.record": "names what its files have",
+    "harness.record.networks": "writes a trained network, and reads it back as it is",
     "harness.record.store": "how records appear whole, and when two are the same",
     "harness.record.table": "reads records",
 }
