@@ -160,19 +160,18 @@ def test_a_narrowed_replay_has_a_plan_of_its_own(tmp_path, monkeypatch):
         (["replay", "--all", "--seeds", "1"], "--all runs every replay as its file says: leave NAME, --max-width"),
         (["replay", "fig3_1_toy_scalign"], "fig3_1_toy_scalign: no such replay; did you mean 'fig3_1_toy_scaling'"),
         (["replay", "fig"], "fig: no such replay; allowed: "),
-        (["replay", "fig2_3"], "run it where the project's experiments/ is"),
     ],
 )
 def test_a_replay_that_is_not_there_is_named(tmp_path, monkeypatch, arguments, words):
-    """A wrong name gives the nearest one, a wrong folder the right one."""
+    """A wrong name gives the nearest one."""
     monkeypatch.chdir(tmp_path)
 
     assert words in said(arguments, exit_code=2)
 
 
-def test_a_scale_that_is_not_there_is_named(monkeypatch):
-    """A wrong scale gives those that the file has."""
-    monkeypatch.chdir(ROOT)
+def test_a_scale_that_is_not_there_is_named(tmp_path, monkeypatch):
+    """A wrong scale gives those that the file has, in any folder: where there is no experiments/, the shipped one."""
+    monkeypatch.chdir(tmp_path)
 
     output = said(["replay", "fig2_3_grid_extension", "--scale", "sohrt"], exit_code=2)
 
