@@ -25,7 +25,7 @@ from harness.base.user_code import user_module
 LARGEST_BYTES = 200 * 10**6
 NOT_CODE = ("__pycache__", ".git")
 # In a results folder, which may lie in a checkout that does not ignore it; and experiments, known by their plans.
-RESULTS = ("runs", "checkpoints", "calibrations", "snapshots", "data")
+RESULTS = ("runs", "data", "networks", "checkpoints", "snapshots", "calibrations")
 
 
 class Snapshot(NamedTuple):

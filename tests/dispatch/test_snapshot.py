@@ -184,7 +184,8 @@ def test_results_in_the_checkout_are_not_code(checkout, results):
     """Records, checkpoints, snapshots and experiments stay out, ignored by git, tracked or neither."""
     folder = checkout / results
     before = _taken(checkout, results=folder)
-    for name in ("runs/a.json", "checkpoints/a.checkpoint", "calibrations/a.json", "toys/manifest.json", "toys/a.png"):
+    kept = ("runs/a.json", "data/a.npz", "networks/a.npz", "checkpoints/a.checkpoint", "calibrations/a.json")
+    for name in (*kept, "toys/manifest.json", "toys/a.png"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("")
     _git(checkout, "add", "-f", str(folder / "runs"))

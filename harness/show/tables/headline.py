@@ -13,7 +13,7 @@ from harness.judging.headline import Headline, Lead, NoHeadline, leader
 from harness.judging.judge import Verdict
 from harness.show.tables.table import Styled, Table, TableCell, TableRow, TextStyle, text_columns
 from harness.show.words import LOSS_WORDS
-from harness.spec import all_axes
+from harness.spec import Takes, all_axes
 
 WIDTH = 76
 COLUMNS = 3
@@ -25,7 +25,7 @@ ALL_PLACES_UP_TO = 2  # tasks; of more, the console shows the largest size alone
 MOST_STRETCHES = 4  # of sizes with one leader; more of them are noise
 TASKS_UP_TO = 6  # of more, the console counts on how many who is ahead
 MOST_IN_FULL = 1e7  # times
-LEAST_THAT_MATTERS = 1.1  # times; the default of a rule's `matters`
+LEAST_THAT_MATTERS: float = Takes._field_defaults["matters"]  # times, of a ratio
 REFUSED = {"NO_OVERLAP": "no equal size", "CENSORED": "runs diverged", "SEEDS": "one seed", "NO_SIZE": "(no size)"}
 
 
