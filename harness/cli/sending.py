@@ -284,9 +284,14 @@ def _train_local(manifest: Manifest, folder: Path, submission: Submission, wante
             closing(run_locally(folder.resolve(), submission)) as events,
         ):
             for event in events:
-                if event["event"] == "pack_done":
-                    pack = tuple(event["runs"])
-                    progress.pack_done(pack, words[pack[0]], event["statuses"], event["seconds"])
+                pack = tuple(event.get("runs", ()))
+                match event:
+                    case {"event": "pack_done"}:
+                        progress.pack_done(pack, words[pack[0]], event["statuses"], event["seconds"])
+                    case {"event": "pack_failed", "move": "split"}:
+                        progress.pack_split(pack)
+                    case {"event": "pack_failed", "move": "give up"}:
+                        progress.pack_done(pack, words[pack[0]], ["crashed"] * len(pack), 0.0)
     except KeyboardInterrupt:
         raise HarnessError("stopped; run the same command again to go on", INCOMPLETE) from None
     seen = look(manifest, folder)
