@@ -250,7 +250,7 @@ def _submissions(manifest: Manifest, folder: Path, where: Destination, offer: Of
             snapshot=snapshot.hash,
             roots=tuple(str(root) for root in snapshot.roots),
             results=str(folder.resolve().parent),
-            keeps_networks=manifest.experiment.keep == "networks",
+            keeps_networks=manifest.experiment.keeps_networks,
             jobs=sent_jobs(jobs),
         )
         for jobs in offer.arrays
