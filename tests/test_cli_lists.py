@@ -34,6 +34,9 @@ def test_all_that_there_is_is_listed(what):
 
     assert [next(iter(row.values())) for row in rows] == THERE[what]
     assert all(name in said("list", what) for name in THERE[what])
+    for row in rows:
+        empty = {field for field, value in row.items() if value in (None, "", [])}
+        assert empty <= {"inputs"}, row
 
 
 def test_the_experiments_of_the_project_are_listed():
@@ -54,5 +57,19 @@ def test_open_says_where_the_report_is(tmp_path, monkeypatch):
 
     assert absent.exit_code == 2
     assert "results/toy/report.html is not there yet; `harness run toy.yaml` writes it" in absent.output
-    for file in ("toy.yaml", "results/toy", "results/toy.search"):
-        assert said("open", file) == "results/toy/report.html\n"
+    assert said("open", "toy.yaml") == "results/toy/report.html\n"
+    for folder in ("results/toy", "results/toy.search"):
+        assert said("open", folder) == f"{tmp_path}/results/toy/report.html\n"
+    monkeypatch.chdir(tmp_path / "results" / "toy")
+    assert said("open", ".") == f"{tmp_path}/results/toy/report.html\n"
+
+
+def test_open_says_what_writes_a_report(tmp_path, monkeypatch):
+    """With the options that were given; of a folder nobody knows from which file it is."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results" / "toy").mkdir(parents=True)
+    of_file = CliRunner().invoke(main, ["open", "toy.yaml", "--scale", "tiny", "--set", "match.at=[30, 60]"])
+    of_folder = CliRunner().invoke(main, ["open", "results/toy"])
+
+    assert "`harness run toy.yaml --scale tiny --set 'match.at=[30, 60]'` writes it" in of_file.output
+    assert "`harness run FILE` writes it, with the FILE and the options that made this folder" in of_folder.output

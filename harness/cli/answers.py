@@ -13,12 +13,11 @@ from harness.cli.costs import table_of
 from harness.cli.looks import run_words, wanted_now
 from harness.cli.options import FULL
 from harness.cli.plans import folder_of, planned_records, search_folder, search_words, stage_in
+from harness.cli.shipped import EXPERIMENTS
 from harness.judging.answer import Answer
 from harness.judging.judge import judge_all
 from harness.show.sweeps import UNTIL_DECIDED
 from harness.spec import Manifest, check_unchanged, manifest_path, read_experiment
-
-EXPERIMENTS = Path("experiments")
 
 
 def answer_of(file: Path, results: Path, scale: str = FULL) -> tuple[Answer, pd.DataFrame | None]:
@@ -49,12 +48,15 @@ def answer_of(file: Path, results: Path, scale: str = FULL) -> tuple[Answer, pd.
 
 
 def _file_of(name: str) -> str:
-    """The file and scale that made a results folder of that name, as a command takes them; FILE if none is here."""
+    """The file and scale that made a results folder of that name, as a command takes them.
+
+    It is FILE if none is here, and of a folder of --set, whose values its name does not have as they were written.
+    """
     for file in sorted(EXPERIMENTS.glob("*.yaml"), key=lambda file: -len(file.stem)):
         stem, _, scale = name.partition(f"{file.stem}-")
         if name == file.stem:
             return str(file)
-        if scale and not stem:
+        if scale and not stem and "+" not in scale:
             return f"{file} --scale {scale}"
     return "FILE"
 

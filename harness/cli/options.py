@@ -10,6 +10,7 @@ from harness.base.errors import INCOMPLETE, HarnessError
 
 EXAMPLE = "experiments/quickstart.yaml"  # in the examples of commands
 FULL = "full"  # the scale of an experiment as its file stands
+RESULTS = Path("results")  # unless --results says otherwise
 
 Decorator = Callable[[Callable], Callable]
 
@@ -39,7 +40,7 @@ scale_option = click.option(
 results_option = click.option(
     "--results",
     type=click.Path(path_type=Path),
-    default=Path("results"),
+    default=RESULTS,
     show_default=True,
     help="Folder of results: runs/ and a folder for each experiment.",
 )

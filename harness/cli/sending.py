@@ -250,7 +250,7 @@ def _submissions(manifest: Manifest, folder: Path, where: Destination, offer: Of
             snapshot=snapshot.hash,
             roots=tuple(str(root) for root in snapshot.roots),
             results=str(folder.resolve().parent),
-            keeps_networks=manifest.experiment.keep == "networks",
+            keeps_networks=manifest.experiment.keeps_networks,
             jobs=sent_jobs(jobs),
         )
         for jobs in offer.arrays
@@ -284,9 +284,14 @@ def _train_local(manifest: Manifest, folder: Path, submission: Submission, wante
             closing(run_locally(folder.resolve(), submission)) as events,
         ):
             for event in events:
-                if event["event"] == "pack_done":
-                    pack = tuple(event["runs"])
-                    progress.pack_done(pack, words[pack[0]], event["statuses"], event["seconds"])
+                pack = tuple(event.get("runs", ()))
+                match event:
+                    case {"event": "pack_done"}:
+                        progress.pack_done(pack, words[pack[0]], event["statuses"], event["seconds"])
+                    case {"event": "pack_failed", "move": "split"}:
+                        progress.pack_split(pack)
+                    case {"event": "pack_failed", "move": "give up"}:
+                        progress.pack_done(pack, words[pack[0]], ["crashed"] * len(pack), 0.0)
     except KeyboardInterrupt:
         raise HarnessError("stopped; run the same command again to go on", INCOMPLETE) from None
     seen = look(manifest, folder)

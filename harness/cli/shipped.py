@@ -6,6 +6,7 @@ from pathlib import Path
 import harness
 from harness.base.errors import HarnessError
 
+EXPERIMENTS = Path("experiments")  # of the folder in which a command is typed
 DISTRIBUTION = "kan-mlp-harness"
 INSTALLED = f"share/{DISTRIBUTION}/experiments/*.yaml"  # where a wheel puts them, below the environment
 

@@ -53,6 +53,13 @@ def plan_of(file: Path, scale: str = FULL, narrow: Narrow | None = None, setting
         raise HarnessError(located(str(error), file, scale, settings), error.exit_code) from None
 
 
+def freeze_plan(planned: Manifest, folder: Path, replan: bool) -> Manifest:
+    """Freeze a plan in a results folder, then keep the rows of its data files: a plan that is refused leaves none."""
+    manifest = freeze(planned, folder, replan)
+    keep_data((each.run.task for each in manifest.runs), folder.parent / "data")
+    return manifest
+
+
 def data_lines(manifest: Manifest) -> list[str]:
     """What to know of the data files that a plan was just made of, a sentence each."""
     tasks = {planned.run.task.fingerprint: planned.run.task for planned in manifest.runs}
@@ -83,9 +90,7 @@ def _next_stage(
     """As `freeze_stage`; the runs of the returned plan may have kept records that are not published yet."""
     folder = folder_of(file, results, scale, settings=settings)
     manifest = plan_of(file, scale, settings=settings)
-    if not dry_run:
-        keep_data((planned.run.task for planned in manifest.runs), results / "data")
-    manifest = freeze(manifest, folder.parent / manifest.name, replan)
+    manifest = freeze_plan(manifest, folder.parent / manifest.name, replan)
     if not manifest.is_search:
         return manifest, folder
     frozen = read_manifest(folder) if manifest_path(folder).exists() else None

@@ -16,6 +16,7 @@ from harness.measure.cost import assumed_seconds
 from harness.planning.warnings import warnings_line
 from harness.record import Record, missing, read_records
 from harness.record.networks import FOLDER as NETWORKS
+from harness.record.networks import network_path
 from harness.show.console import console, pack_progress
 from harness.show.words import loss_words
 from harness.spec import Cell, Manifest, RunSpec, run_id, stages
@@ -44,10 +45,12 @@ def train_missing(
     absent = set(missing(manifest, records)).intersection(wanted)
     parts = [tuple(i for i in pack if only is None or i in only) for pack in manifest.packs]
     packs = [tuple(specs[i] for i in part) for part in parts if absent.intersection(part)]
+    present = [identity for identity in wanted if identity not in absent]
+    if manifest.experiment.keeps_networks and (unkept := _without_network(present, folder)):
+        console.print(f"{unkept} runs have records already, so no network of theirs is kept", soft_wrap=True)
     if not packs:
         console.print(f"all {len(wanted)} runs have records")
         return
-    present = [identity for identity in wanted if identity not in absent]
     read_records(present, records, folder)  # damaged ones are named now, not after an hour of training
     check_writable(records)
     if line := warnings_line(manifest):
@@ -66,6 +69,14 @@ def train_missing(
         log.write_text("\n".join(failure.traceback or failure.error for failure in crashed), encoding="utf-8")
         first = crashed[0].error
         raise HarnessError(f"{len(crashed)} packs crashed (first: {first}); tracebacks in {log}", INCOMPLETE)
+
+
+def _without_network(present: Sequence[str], folder: Path) -> int:
+    """How many of these runs, all with records, have ended with a network that is not kept."""
+    networks = folder.parent / NETWORKS
+    unkept = [identity for identity in present if not network_path(networks, identity).exists()]
+    records = read_records(unkept, records_of(folder), folder).values()
+    return sum(record.status != "diverged" for record in records)
 
 
 def _note_losses(best: BestLosses, cells: Mapping[str, Cell], records: Mapping[str, Record]) -> None:
@@ -110,7 +121,7 @@ def _train(
                 checkpoints=folder.parent / "checkpoints",
                 compiled=progress.compiled,
                 idle=idle,
-                networks=folder.parent / NETWORKS if manifest.experiment.keep else None,
+                networks=folder.parent / NETWORKS if manifest.experiment.keeps_networks else None,
             )
         ) as events,
     ):

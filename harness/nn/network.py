@@ -44,7 +44,7 @@ class NetworkModule(nn.Module):
             raise HarnessError(f"{self!r} takes points [..., {inputs}]; these are {list(x.shape)}")
         parameters = {name: value[None] for name, value in self.named_parameters()}
         y_1NO = self.network.forward(parameters, self.knots_of_lane(), x.reshape(1, -1, inputs))
-        return y_1NO[0].reshape(*x.shape[:-1], -1)
+        return y_1NO[0].reshape(*x.shape[:-1], self.network.shape[-1])
 
     @property
     def counts(self) -> dict[str, int]:

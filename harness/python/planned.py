@@ -7,13 +7,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.cli.costs import cost_sentence
-from harness.cli.stages import data_lines, plan_of
+from harness.cli.stages import data_lines, freeze_plan, plan_of
 from harness.planning.warnings import warnings_of
 from harness.python.shown import Shown
 from harness.python.study import Study, as_study
 from harness.show.figures.sizes import sizes_figure
-from harness.spec import Manifest, freeze
-from harness.tasks import keep_data
+from harness.spec import Manifest
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -60,6 +59,5 @@ def plan(of: Study | str | Path, replan: bool = False) -> Plan:
     study = as_study(of)
     planned = plan_of(study.file, study.scale)
     folder = study.results / planned.name
-    manifest = freeze(planned, folder, replan)
-    keep_data((each.run.task for each in manifest.runs), study.results / "data")
+    manifest = freeze_plan(planned, folder, replan)
     return Plan(manifest, folder)

@@ -61,8 +61,9 @@ def read_network(folder: Path, run_id: str) -> KeptNetwork:
             return KeptNetwork(arrays["parameters"], knots, arrays.get("ends"), arrays.get("output"))
     except FileNotFoundError:
         raise HarnessError(
-            f"{path}: no network of this run was kept; say `keep: networks` in the experiment file, and run it with "
-            "another results folder, where no run has a record yet"
+            f"{path}: no network of this run was kept; its experiment file did not say `keep: networks` when it was "
+            "trained, or its record was merged from another results folder. Say `keep: networks`, and run with a new "
+            "results folder, where no run has a record yet"
         ) from None
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise HarnessError(f"{path} is damaged ({error}); remove it, and run with another results folder") from None

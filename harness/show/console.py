@@ -3,7 +3,7 @@
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,6 +34,7 @@ def print_table(table: Table) -> None:
 
 SECONDS_BETWEEN_LINES = 2.0  # where there is no terminal to redraw
 SILENT_SECONDS = 4.0  # after which a line says that work goes on
+Pack = tuple[Any, ...]  # of runs, or of their ids
 ROUNDING = 1e-9  # of sums of shares of work
 
 
@@ -76,15 +77,18 @@ def counted_progress(what: str) -> Iterator[Callable[[int, int], None]]:
 class PackProgress:
     """Progress over packs: a live bar on a terminal; elsewhere a line now and then, and for what did not go well.
 
-    `work` is what each pack takes, such as its predicted seconds. The costliest packs are trained first, so that the
-    number of packs or evaluations would not say how much is left.
+    `work` is what each pack takes, such as its predicted seconds; each of its runs is an equal part of that. The
+    costliest packs are trained first, so that the number of packs or evaluations would not say how much is left.
     """
 
-    def __init__(self, work: Mapping[Any, float], runs: int, bar: Progress | None):
-        self._work, self._packs, self._runs, self._ended, self._bar = work, len(work), runs, 0, bar
+    def __init__(self, work: Mapping[Pack, float], runs: int, bar: Progress | None):
+        self._packs, self._runs, self._ended, self._bar = len(work), runs, 0, bar
+        self._work_of_run: dict[Any, float] = {}
+        for pack, of_pack in work.items():
+            self._work_of_run |= dict.fromkeys(pack, of_pack / len(pack))
         self._statuses: Counter[str] = Counter()
         self._all_work, self._found = sum(work.values()), 0.0
-        self._done: dict[Hashable, float] = {}
+        self._done: dict[Pack, float] = {}
         self._all_done = 0.0
         self._since = self._last_line = self._training_since = time.monotonic()
         self._best = ""
@@ -101,18 +105,21 @@ class PackProgress:
             self._kernels_task = self._bar.add_task("kernels", total=of, count="", note="")
         self._bar.update(self._kernels_task, completed=done, count=f"{done}/{of}")
 
-    def reached(self, pack: Hashable, share: float) -> None:
+    def reached(self, pack: Pack, share: float) -> None:
         """This share of a pack is done; what is done when it is first told was there before."""
         if not self._done:  # workers have started
             self._training_since = time.monotonic()
         if pack not in self._done:
-            self._found += share * self._work.get(pack, 0.0)
+            self._found += share * self._work(pack)
         self._count(pack, share)
         if not self._bar:
             self._go_on(self._so_far())
 
-    def _count(self, pack: Hashable, share: float) -> None:
-        done = share * self._work.get(pack, 0.0)
+    def _work(self, pack: Pack) -> float:
+        return sum(self._work_of_run[run] for run in pack)
+
+    def _count(self, pack: Pack, share: float) -> None:
+        done = share * self._work(pack)
         self._all_done += done - self._done.get(pack, 0.0)
         self._done[pack] = done
         if self._bar:
@@ -137,12 +144,12 @@ class PackProgress:
             self._last_line = now
             console.print(f"[{now - self._since:5.0f} s] {what}", markup=False, soft_wrap=True)
 
-    def pack_split(self, pack: Hashable) -> None:
-        """A pack goes on as two, whose work nobody has predicted."""
+    def pack_split(self, pack: Pack) -> None:
+        """A pack begins anew as two, which share its runs."""
         self._packs += 1
-        self._count(pack, 1.0)
+        self._count(pack, 0.0)
 
-    def pack_done(self, pack: Hashable, what: str, statuses: Sequence[str], seconds: float, best: str = "") -> None:
+    def pack_done(self, pack: Pack, what: str, statuses: Sequence[str], seconds: float, best: str = "") -> None:
         """A pack has ended, all of it or early; `best` says what the least losses are now."""
         self._ended += 1
         self._best = best or self._best
@@ -161,7 +168,7 @@ class PackProgress:
 
 
 @contextmanager
-def pack_progress(work: Mapping[Any, float], runs: int) -> Iterator[PackProgress]:
+def pack_progress(work: Mapping[Pack, float], runs: int) -> Iterator[PackProgress]:
     """Shows progress over packs, by the work of each, while its block runs."""
     if not console.is_terminal:
         yield PackProgress(work, runs, None)

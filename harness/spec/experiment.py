@@ -191,6 +191,11 @@ class Experiment(Frozen):
         return self
 
     @property
+    def keeps_networks(self) -> bool:
+        """Whether the trained network of every run is kept."""
+        return self.keep == "networks"
+
+    @property
     def sides(self) -> tuple[tuple[str, ...], ...]:
         """The sides that rules compare, of one arm or several, and every arm that no rule speaks of."""
         asked: list[tuple[str, ...]] = []

@@ -14,6 +14,7 @@ from scipy.stats import t as student
 
 from harness.base.errors import HarnessError
 from harness.comparison import expected_best
+from harness.comparison.choose import scores
 from harness.comparison.tuning_curve import effort_ratio, tuning_curve
 from harness.judging.tuning import curves_table, ratios, ratios_table, tuning_curves
 
@@ -95,7 +96,7 @@ def test_equal_trials_give_a_flat_curve_and_only_the_naive_one_falls():
         validation, test = drawn(rng, np.zeros(64), seeds=3, noise=0.3, alike=0.9)
         curve = np.log(tuning_curve(validation, test).estimate)
         gains.append(curve[-1] - curve[0])
-        order = np.argsort(np.median(validation, axis=1))
+        order = np.argsort(scores(validation))
         best_first = np.log(test[order]).mean(axis=1)
         naive.append(best_first[0] - best_first.mean())
 

@@ -41,7 +41,10 @@ def test_the_page_runs(tmp_path, monkeypatch):
 
 def test_the_tables_name_what_there_is():
     """Every function with its own arguments, and every class of networks with those that not all of them have."""
-    for name, arguments in re.findall(r"^\| `harness\.(\w+)\(\w+(?:, )?([^`]*)\)`", TEXT, flags=re.MULTILINE):
+    functions = re.findall(r"^\| `harness\.(\w+)\(\w+(?:, )?([^`]*)\)`", TEXT, flags=re.MULTILINE)
+    assert len(functions) == TEXT.count("\n| `harness.")
+    assert len(functions) >= 6
+    for name, arguments in functions:
         defaults = {
             one.name: one.default
             for one in inspect.signature(getattr(harness, name)).parameters.values()
@@ -54,8 +57,11 @@ def test_the_tables_name_what_there_is():
         name for name in nn.__all__ if name not in ("NetworkModule", "SplinedModule", "TrainedNetwork")
     }
     common = {"self", "shape", "gain", "generator", "dtype", "device"}
+    told_of = set()
     for row in re.findall(r"^\| (`\w+\(shape.*)\|$", TEXT, flags=re.MULTILINE):
         classes, own = row.split(" | ")
         for name, written in re.findall(r"`(\w+)\(shape(?:, )?([^`]*)\)`", classes):
             told = {*re.findall(r"(\w+)=", written), *re.findall(r"`(\w+)`", own)}
             assert told == set(inspect.signature(getattr(nn, name).__init__).parameters) - common, name
+            told_of.add(name)
+    assert told_of == set(listed)

@@ -8,30 +8,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from made_open import open_experiment
 
 from harness.cli import main
 from harness.spec import Manifest, read_manifest
 
-TEXT = """
-question: Which is better?
-tasks: [{target: xy, train_points: 40, validation_points: 20, test_points: 20}]
-arms:
-  good: {architecture: {family: mlp, depth: 2, activation: silu}, recipe: long}
-  twin: {architecture: {family: mlp, depth: 2, activation: gelu}, recipe: long}
-  bad: {architecture: {family: mlp, depth: 2, activation: silu}, recipe: short}
-match: {axis: params, at: [20, 40], tol: 0.3, solve: width}
-recipes:
-  long: {optimizer: {name: adam, learning_rate: 0.03}, max_evaluations: 60}
-  short: {optimizer: {name: adam}, max_evaluations: 1}
-seeds: [0, 1, 2, 3, 4, 5, 6]
-engine: torch
-"""
-LOOKS = """
-looks: [3, 5, 7]
-decide:
-  - {claim: long is better, quantity: test_loss, arms: [good, bad], axis: params.trainable, threshold: 1, at_least: 1}
-  - {claim: twins differ, quantity: test_loss, arms: [good, twin], axis: params.trainable, threshold: 1, at_least: 1}
-"""
 FILE = "tiny.yaml"
 
 
@@ -46,7 +27,7 @@ def here(tmp_path, monkeypatch):
     """The file in the current folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
-    Path(FILE).write_text(TEXT + LOOKS, encoding="utf-8")
+    Path(FILE).write_text(open_experiment(seeds=7, looks=[3, 5, 7]), encoding="utf-8")
 
 
 def records() -> set[str]:
@@ -109,7 +90,7 @@ def test_seeds_are_added_while_a_rule_is_open(here):
 
 def test_a_file_without_looks_is_told_what_to_add(here):
     """Before anything is planned or sent."""
-    Path(FILE).write_text(TEXT, encoding="utf-8")
+    Path(FILE).write_text(open_experiment(seeds=7, looks=[]), encoding="utf-8")
     for command in (("run", FILE), ("submit", FILE, "--local", "1")):
         assert "add after how many seeds, as in `looks: [5, 8, 12, 16]`" in harness(
             *command, "--until-decided", exit_code=2

@@ -51,6 +51,16 @@ def test_before_anything_ran_every_rule_is_not_run(here):
     assert part["why"] == "5 of 42 runs have no record"
 
 
+def test_a_folder_of_set_fields_is_of_no_scale(here):
+    """Its name does not say which values were set, so the next move names no file; the folder of a scale does."""
+    for options in (("--scale", "short"), ("--scale", "short", "--set", "seeds=[4]")):
+        _harness("plan", "experiments/made.yaml", *options)
+    ((of_scale,), (of_set,)) = (_verdicts(f"results/{name}") for name in ("made-short", "made-short+seeds=4"))
+
+    assert of_scale["command"] == "harness run experiments/made.yaml --scale short"
+    assert of_set["command"] == "harness run FILE"
+
+
 @pytest.fixture
 def whole(here) -> Path:
     """The same with all records."""

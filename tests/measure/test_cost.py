@@ -440,6 +440,21 @@ def test_only_cpus_are_calibrated(manifest, tmp_path, monkeypatch):
     assert (refused.exit_code, "only CPUs are measured" in refused.output) == (2, True)
 
 
+def test_bench_times_the_networks_of_set_fields(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.yaml").write_text(TEXT, encoding="utf-8")
+    asked = []
+    solo, knots = solo_rows(a_run(), 1.0), machine().knots
+    monkeypatch.setattr(bench, "bench_run", lambda *args: 0.01)
+    monkeypatch.setattr(bench, "bench_solo", lambda runs, progress: asked.extend(runs) or (solo, knots))
+    monkeypatch.setattr(bench, "compile_kernels", lambda announce: None)
+
+    done = CliRunner().invoke(main, ["bench", "tiny.yaml", "--set", "arms.mlp.architecture.hidden=[7]"])
+
+    assert done.exit_code == 0, done.output
+    assert (2, 7, 1) in {run.network.shape for run in asked}
+
+
 @pytest.mark.slow
 def test_bench_measures_and_gives_a_file_its_seconds(tmp_path, monkeypatch):
     """After `harness bench FILE`, tables have an axis of seconds by each run's engine, and predictions are checked."""
@@ -489,10 +504,15 @@ def test_bench_without_a_file_measures_one_engine(options, kind, tmp_path, monke
 
 @pytest.mark.parametrize(
     "options",
-    [["--engine", "fused", "--dtype", "float32"], ["tiny.yaml", "--engine", "torch"], ["--scale", "short"]],
+    [
+        ["--engine", "fused", "--dtype", "float32"],
+        ["tiny.yaml", "--engine", "torch"],
+        ["--scale", "short"],
+        ["--set", "seeds=[0]"],
+    ],
 )
 def test_bench_refuses_what_does_not_go_together(options, tmp_path, monkeypatch):
-    """The fused engine has one dtype, a file says its engines itself, and a scale is of a file."""
+    """The fused engine has one dtype, a file says its engines itself, and a scale or a field is of a file."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(TEXT, encoding="utf-8")
 

@@ -71,6 +71,7 @@ def test_it_is_a_module_like_any_other(name, tmp_path):
     assert torch.equal(module(x), other(x))
     assert torch.equal(module(x), copy.deepcopy(module)(x))
     assert torch.equal(module(x.reshape(5, 10, -1)).reshape(50, -1), module(x))
+    assert module(x[:0]).shape == (0, module.network.shape[-1])
     torch.testing.assert_close(module.float()(x.float()).double(), other(x), rtol=1e-4, atol=1e-4)
     assert MODULES[name](dtype=torch.float32)(x.float()).dtype == torch.float32
     assert module.network.words in repr(module)

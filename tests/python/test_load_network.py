@@ -122,10 +122,23 @@ def test_a_file_says_it_and_the_ids_of_runs_stay(tmp_path, monkeypatch):
     assert torch.isfinite(module(torch.zeros(3, 2, dtype=torch.float64))).all()
     network_path(tmp_path / "results" / "networks", first).write_bytes(b"PK no archive")
     network_path(tmp_path / "results" / "networks", second).unlink()
-    wrong = {first: "is damaged", second: "keep: networks", "0123456789abcdef": "no record in"}
+    wrong = {first: "is damaged", second: "or its record was merged from another", "0123456789abcdef": "no record in"}
     for run_id, words in wrong.items():
         with pytest.raises(harness.HarnessError, match=words):
             harness.load_network(run_id)
+
+
+def test_runs_that_have_records_are_told_of(tmp_path, monkeypatch):
+    """`keep: networks` that is added later keeps nothing of what is trained already, and says so."""
+    monkeypatch.chdir(tmp_path)
+    values = dict(zip(("task", "arm", "optimizer", "recipe"), (BOX, KAN, ADAM, SHORT), strict=True))
+    told = []
+    for more in ("", "keep: networks", "keep: networks"):
+        (tmp_path / "later.yaml").write_text(FILE.format(**values, more=f"engine: torch\n{more}"))
+        ran = CliRunner().invoke(main, ["run", "later.yaml", "--workers", "1", "--replan"])
+        assert ran.exit_code == 0, ran.output
+        told.append("2 runs have records already, so no network of theirs is kept" in ran.output)
+    assert told == [False, True, True]
 
 
 def test_jobs_keep_networks_too(tmp_path, monkeypatch):

@@ -22,15 +22,15 @@ def clock(monkeypatch) -> list[float]:
 
 def test_a_log_has_the_share_the_time_left_and_the_best_losses(clock, capsys):
     """A line says what is done of the work, not of the packs, and counts what did not go well."""
-    progress = console.PackProgress({"mlp": 10.0, "kan": 90.0}, runs=4, bar=None)
-    progress.pack_split("none of them")  # before anything is trained there is no time left to tell
-    progress.reached("kan", 0.0)
+    mlps, kans = ("mlp 0", "mlp 1"), ("kan 0", "kan 1")
+    progress = console.PackProgress({mlps: 10.0, kans: 90.0}, runs=4, bar=None)
+    progress.reached(kans, 0.0)  # before anything is trained there is no time left to tell
     clock[0] = 45.0
-    progress.reached("kan", 0.5)
+    progress.reached(kans, 0.5)
     clock[0] = 90.0
-    progress.pack_done("kan", "xy kan [2,2,1] G=5", ["done", "diverged"], 90.0, "best test RMSE on xy so far: kan 0.01")
+    progress.pack_done(kans, "xy kan [2,2,1] G=5", ["done", "diverged"], 90.0, "best test RMSE on xy so far: kan 0.01")
     clock[0] = 100.0
-    progress.pack_done("mlp", "xy mlp [2,5,1]", ["done", "done"], 10.0)
+    progress.pack_done(mlps, "xy mlp [2,5,1]", ["done", "done"], 10.0)
     middle, second, last = capsys.readouterr().out.splitlines()
     assert middle == "[   45 s] 45% (0/4 runs), about 55 s left"
     assert "] 90% (2/4 runs), about 10 s left; best test RMSE on xy so far: kan 0.01; xy kan [2,2,1] G=5" in second
@@ -38,23 +38,37 @@ def test_a_log_has_the_share_the_time_left_and_the_best_losses(clock, capsys):
     assert "100% (4/4 runs); best test RMSE on xy so far: kan 0.01; xy mlp [2,5,1] in 10.0 s" in last
 
 
+def test_the_halves_of_a_pack_have_its_work(clock, capsys):
+    """A pack that splits is not done: its halves begin anew, and each has the work of its runs."""
+    kans = ("kan 0", "kan 1", "kan 2")
+    progress = console.PackProgress({("mlp",): 10.0, kans: 90.0}, runs=4, bar=None)
+    clock[0] = 5.0
+    progress.reached(kans, 0.5)
+    progress.pack_split(kans)
+    for half in (kans[:1], kans[1:], ("mlp",)):
+        clock[0] += 10.0
+        progress.pack_done(half, half[0], ["done"] * len(half), 10.0)
+    shares = [line.partition("] ")[2].partition(" runs")[0] for line in capsys.readouterr().out.splitlines()]
+    assert shares == ["45% (0/4", "30% (1/4", "90% (3/4", "100% (4/4"]
+
+
 def test_at_the_end_no_time_is_left(clock, capsys):
     """Whatever the rounding of the sum: 0.3 + 0.2 + 0.1 is less than 0.1 + 0.2 + 0.3."""
-    progress = console.PackProgress({"a": 0.1, "b": 0.2, "c": 0.3}, runs=3, bar=None)
+    progress = console.PackProgress({("a",): 0.1, ("b",): 0.2, ("c",): 0.3}, runs=3, bar=None)
     for pack in ("c", "b", "a"):
         clock[0] += 10
-        progress.pack_done(pack, pack, ["done"], 10.0)
+        progress.pack_done((pack,), pack, ["done"], 10.0)
     *_, last = capsys.readouterr().out.splitlines()
     assert last == "[   30 s] 100% (3/3 runs); a in 10.0 s"
 
 
 def test_what_an_earlier_command_trained_is_no_speed(clock, capsys):
     """A pack that goes on from its checkpoint is half done at once, which says nothing of how long the rest takes."""
-    progress = console.PackProgress({"half": 100.0}, runs=1, bar=None)
+    progress = console.PackProgress({("half",): 100.0}, runs=1, bar=None)
     clock[0] = 5.0
-    progress.reached("half", 0.5)
+    progress.reached(("half",), 0.5)
     clock[0] = 15.0
-    progress.reached("half", 0.6)
+    progress.reached(("half",), 0.6)
     first, then = capsys.readouterr().out.splitlines()
     assert first == "[    5 s] 50% (0/1 runs)"
     assert then == "[   15 s] 60% (0/1 runs), about 40 s left"

@@ -1,30 +1,14 @@
 """An experiment with looks on a cluster: each submission sends what undecided rules ask for by then."""
 
 import pytest
+from made_open import open_experiment
 from sweeps import records, sweep, undisturbed
 
 from harness.spec import read_manifest
 
 pytestmark = pytest.mark.slurm
 
-LOOKED = """
-question: Which is better?
-tasks: [{target: xy, train_points: 40, validation_points: 20, test_points: 20}]
-arms:
-  good: {architecture: {family: mlp, depth: 2, activation: silu}, recipe: long}
-  twin: {architecture: {family: mlp, depth: 2, activation: gelu}, recipe: long}
-  bad: {architecture: {family: mlp, depth: 2, activation: silu}, recipe: short}
-match: {axis: params, at: [20, 40], tol: 0.3, solve: width}
-recipes:
-  long: {optimizer: {name: adam, learning_rate: 0.03}, max_evaluations: 60}
-  short: {optimizer: {name: adam}, max_evaluations: 1}
-seeds: [0, 1, 2, 3, 4]
-engine: torch
-looks: [3, 5]
-decide:
-  - {claim: long is better, quantity: test_loss, arms: [good, bad], axis: params.trainable, threshold: 1, at_least: 1}
-  - {claim: twins differ, quantity: test_loss, arms: [good, twin], axis: params.trainable, threshold: 1, at_least: 1}
-"""
+LOOKED = open_experiment(seeds=5, looks=[3, 5])
 
 
 def test_a_submission_sends_the_next_look_once_the_one_before_has_ended(testbed, tmp_path):

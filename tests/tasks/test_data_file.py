@@ -218,6 +218,7 @@ def test_a_changed_file_makes_other_runs_and_the_command_line_says_so(tmp_path, 
     again = harness("run", "own/t.yaml", "--workers", "1")
     assert again.exit_code == 2
     assert "or a data file" in again.output
+    assert len(list((tmp_path / "results" / "data").iterdir())) == 1  # a plan that is refused keeps no rows
     runs = len(list((tmp_path / "results" / "runs").iterdir()))
     assert harness("run", "own/t.yaml", "--workers", "1", "--replan").exit_code == 0
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 2 * runs

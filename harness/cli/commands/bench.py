@@ -9,11 +9,12 @@ from harness.base.files import check_writable
 from harness.cli.costs import own_calibration
 from harness.cli.options import EXAMPLE, FULL, results_option, scale_option
 from harness.cli.plans import planned_runs
+from harness.cli.settings import settings_option
 from harness.cli.stages import plan_of
 from harness.measure.calibration import Calibration, EngineKind, calibrate, kind_of, missing, write_calibration
 from harness.show.console import console, counted_progress
 from harness.show.costs import calibration_sentence
-from harness.spec import Manifest
+from harness.spec import Manifest, Setting
 from harness.spec.run import Dtype, Engine
 
 
@@ -21,6 +22,7 @@ from harness.spec.run import Dtype, Engine
 @click.argument("file", type=click.Path(path_type=Path), metavar="[FILE]", required=False)
 @results_option
 @scale_option
+@settings_option
 @click.option(
     "--engine",
     type=click.Choice(["fused", "torch"]),
@@ -29,7 +31,14 @@ from harness.spec.run import Dtype, Engine
 @click.option(
     "--dtype", type=click.Choice(["float64", "float32"]), help="The precision to time without FILE.  [default: float64]"
 )
-def bench(file: Path | None, results: Path, scale: str, engine: Engine | None, dtype: Dtype | None) -> None:
+def bench(
+    file: Path | None,
+    results: Path,
+    scale: str,
+    settings: tuple[Setting, ...],
+    engine: Engine | None,
+    dtype: Dtype | None,
+) -> None:
     """Time this machine, so that plans predict seconds.
 
     Without FILE, this times standard networks, half a minute an engine. With FILE, it also times every network of its
@@ -42,7 +51,9 @@ def bench(file: Path | None, results: Path, scale: str, engine: Engine | None, d
                 raise HarnessError(f"--{name} {given}: {file} says its {name} itself; leave one of them out")
     elif scale != FULL:
         raise HarnessError(f"--scale {scale}: of which file? Give it, or leave the scale out")
-    manifest = plan_of(file, scale) if file else None
+    elif settings:
+        raise HarnessError(f"--set {settings[0].path}: of which file? Give it, or leave --set out")
+    manifest = plan_of(file, scale, settings=settings) if file else None
     kinds = _kinds(manifest) if manifest else [_kind(engine, dtype or "float64")]
     check_writable(results / "calibrations")
     try:

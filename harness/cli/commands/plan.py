@@ -11,14 +11,13 @@ from harness.cli.looks import of_first_look
 from harness.cli.options import EXAMPLE, file_argument, json_option, replan_option, results_option, scale_option
 from harness.cli.plans import search_words
 from harness.cli.settings import settings_option
-from harness.cli.stages import data_lines, plan_of
+from harness.cli.stages import data_lines, freeze_plan, plan_of
 from harness.measure.cost import pack_predictions
 from harness.planning.warnings import warnings_line
 from harness.show.console import console, print_table
 from harness.show.costs import recipe_note, trials_note
 from harness.show.tables.plans import packs_table, plan_table
-from harness.spec import Setting, freeze
-from harness.tasks import keep_data
+from harness.spec import Setting
 
 
 @click.command(epilog=f"Example: harness plan {EXAMPLE}")
@@ -38,8 +37,7 @@ def plan(
     """
     planned = plan_of(file, scale, settings=settings)
     folder = results / planned.name
-    manifest = freeze(planned, folder, replan)
-    keep_data((each.run.task for each in manifest.runs), results / "data")
+    manifest = freeze_plan(planned, folder, replan)
     costs = pack_predictions(manifest, calibrations_of(manifest, results)) if packs else None
     if as_json:
         click.echo(manifest.model_dump_json() if costs is None else costs.to_json(orient="records"))

@@ -13,7 +13,7 @@ from harness.cli.costs import cost_sentence
 from harness.cli.kept import take_kept
 from harness.cli.options import FULL, replan_option, results_option, scale_option, workers_option
 from harness.cli.plans import folder_of, planned_records, records_of
-from harness.cli.shipped import shipped_experiments
+from harness.cli.shipped import EXPERIMENTS, shipped_experiments
 from harness.cli.stages import plan_of
 from harness.cli.sweeps import check_none_underway
 from harness.cli.training import train_missing
@@ -28,7 +28,6 @@ from harness.show.console import console, print_table
 from harness.show.tables.verdicts import rules_table
 from harness.spec import Manifest, Narrow, freeze, narrowed, read_experiment, scale_changes
 
-EXPERIMENTS = Path("experiments")
 KEPT = "replay"  # the folder in results/ whose content the project keeps
 
 

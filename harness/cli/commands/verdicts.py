@@ -8,9 +8,10 @@ import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable
-from harness.cli.answers import EXPERIMENTS, answer_of
+from harness.cli.answers import answer_of
 from harness.cli.kept import KEPT, keep_records
 from harness.cli.options import FULL, json_option, results_option, scale_option
+from harness.cli.shipped import EXPERIMENTS
 from harness.judging.answer import answer_json
 from harness.show.console import console, print_table
 from harness.show.pages.verdicts import keep_verdicts, write_verdicts

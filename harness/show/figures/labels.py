@@ -245,6 +245,6 @@ def edge_notes(beyond: int, of_what: str, failed: int = 0, which: str = "") -> l
     return notes
 
 
-def undrawn_note(count: int, what: str) -> list[str]:
-    """A sentence on what is not drawn, if anything."""
-    return [f"{count} more {what} are not drawn; all fits are in fits.json."] if count > 0 else []
+def undrawn_note(count: int, what: str, where: str = "all fits are in fits.json") -> list[str]:
+    """A sentence on what is not drawn, if anything, and where to find it."""
+    return [f"{count} more {what} are not drawn; {where}."] if count > 0 else []

@@ -17,6 +17,7 @@ ROW_HEIGHT = 0.17  # inches
 TITLE_LETTERS, LABEL_LETTERS = 50, 30
 COLOURS = {"supported": "#0072B2", "refuted": "#D55E00"}  # blue, vermilion
 UNDECIDED = "0.45"  # grey
+IN_JSON = "`harness verdicts --json` has all numbers"
 
 
 @themed
@@ -25,7 +26,7 @@ def rules_figure(verdicts: Sequence[dict[str, Any]]) -> Figure | None:
     with_numbers = [(one, rows) for one in verdicts if (rows := _rows(one))]
     if not with_numbers:
         return None
-    shown = with_numbers[:MOST_RULES]
+    shown = [(one, rows[:MOST_ROWS]) for one, rows in with_numbers[:MOST_RULES]]
     longest = max(len(rows) for _, rows in shown)
     columns = side_by_side(min(COLUMNS, len(shown)))
     figure, panels = panel_grid(len(shown), columns, 0.8 + ROW_HEIGHT * (longest + 1))
@@ -33,7 +34,12 @@ def rules_figure(verdicts: Sequence[dict[str, Any]]) -> Figure | None:
         _draw(axes, verdict, rows)
     write_head(figure, [], "What each rule hangs on: estimates, intervals, and the limit of the rule")
     notes = ["Blue: supported. Vermilion: refuted. Grey and hollow: undecided. Dashed: the limit."]
-    write_note(figure, [*notes, *undrawn_note(len(with_numbers) - len(shown), "rules")])
+    notes += undrawn_note(len(with_numbers) - len(shown), "rules", IN_JSON)
+    beyond = sum(len(rows) for _, rows in with_numbers[:MOST_RULES]) - sum(len(rows) for _, rows in shown)
+    notes += undrawn_note(beyond, "numbers of these rules' first conditions", IN_JSON)
+    later = sum(_later_conditions(verdict) for verdict, _ in shown)
+    notes += undrawn_note(later, "conditions of these rules", IN_JSON)
+    write_note(figure, notes)
     return figure
 
 
@@ -41,7 +47,11 @@ def _rows(verdict: dict[str, Any]) -> list[dict[str, Any]]:
     """The numbers of a rule's first condition that were found."""
     numbers = verdict["numbers"]
     of_first = [one for one in numbers if one["condition"] == numbers[0]["condition"]]
-    return [one for one in of_first if one["found"]["estimate"] is not None][:MOST_ROWS]
+    return [one for one in of_first if one["found"]["estimate"] is not None]
+
+
+def _later_conditions(verdict: dict[str, Any]) -> int:
+    return len({one["condition"] for one in verdict["numbers"]}) - 1
 
 
 def _draw(axes: Axes, verdict: dict[str, Any], rows: Sequence[dict[str, Any]]) -> None:

@@ -24,5 +24,6 @@ def samples_figure(samples: Mapping[str, Samples]) -> Figure:
         axes.scatter(one.x[:, 0], one.y[:, 0], s=3, lw=0, **colour)
         axes.set(title=task, xlabel=f"x1 of {one.x.shape[1]}", ylabel="target")
     write_head(figure, [], "What the networks learn: the training points of the first seed")
-    write_note(figure, ["Colour: the second variable.", *undrawn_note(len(samples) - len(shown), "tasks")])
+    coloured = ["Colour: the second variable."] if any(one.x.shape[1] > 1 for _, one in shown) else []
+    write_note(figure, [*coloured, *undrawn_note(len(samples) - len(shown), "tasks", "the experiment file names all")])
     return figure
