@@ -7,7 +7,6 @@ import inspect
 import json
 import math
 import os
-import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,8 @@ from harness.families import Architecture, Network
 from harness.families.module import SizeName
 from harness.planning.plan import make_plan
 from harness.planning.solve import build_network, solve
-from harness.spec import DataFile, Recipe, RunTask, Task, parse_experiment
+from harness.spec import DataFile, Experiment, Recipe, RunTask, Task, parse_experiment
+from harness.spec.document import parse
 from harness.tasks import TargetError, draw, resolve
 from harness.tasks.data_file import usable_columns
 
@@ -32,11 +32,10 @@ LARGEST_FIRST_SIZE = 64  # of the smallest network; from there on a size in step
 MOST_INPUTS = 10  # that a function is tried with
 FUNCTION_POINTS = 500  # of a function, to train on
 MOST_POINTS = 2000  # rows to train on: more take longer than a first look should
-FLOPS_OF_ALL = 1.0e11  # of all runs together: about a minute on two cores
+FLOPS_OF_ALL = 1.0e11  # of all runs together, where they need no more: about a minute on two cores
 LEAST_EVALUATIONS, MOST_EVALUATIONS = 30, 300
-RUNS_OF_A_BUDGET = 60  # trials on the search's seeds, and winners by size and by cost on fresh ones
+WINNERS = 2  # of an arm at a size: by size and by cost
 SIGNIFICANT = 2  # digits of an effort
-WORDS = ("true", "false", "null")  # which YAML takes for other things than text
 
 AXIS = "params.trainable"
 WORK = "flops_train.shared_dense"
@@ -107,6 +106,7 @@ class StarterArm(NamedTuple):
 # --------------------------------------------------------------------------------------------------------------- tasks
 def function_task(reference: str, inputs: int | None) -> StarterTask:
     """A function of the user's own, of so many variables, or of the fewest that it can be called with."""
+    user_module(reference, "--function")
     if inputs is None:
         inputs = next((number for number in range(1, MOST_INPUTS + 1) if _can_be_called(reference, number)), 1)
     run_task = resolve(Task(target=reference, inputs=inputs, train_points=FUNCTION_POINTS))
@@ -139,7 +139,7 @@ def data_task(path: Path, output: str, classes: bool, folder: Path) -> StarterTa
         f"      output: {_quoted(output)}",
         f"      inputs: [{', '.join(map(_quoted, inputs))}]",
         *(["      classes: true"] if classes else []),
-        *(f"      # left out: {name}, {why}" for name, why in left_out.items()),
+        *(f"      # left out: {_quoted(name)}, {why}" for name, why in left_out.items()),
     ]
     if run_task.train_points > MOST_POINTS:
         lines.append(f"    train_points: {MOST_POINTS} # of {run_task.train_points:,}; leave it out to train on all")
@@ -160,8 +160,11 @@ def family_arm(name: str, architecture: str, space: Sequence[str], recipe: str) 
     return StarterArm(name, f"the {name.upper()}", fields, "width")
 
 
-def module_arm(reference: str, recipe: str) -> StarterArm:
-    """An arm of the user's own module, which meets a budget by the integer that its constructor takes."""
+def module_arm(reference: str, recipe: str, other: str) -> StarterArm:
+    """An arm of the user's own module, which meets a budget by the integer that its constructor takes.
+
+    It is called as its class is, unless that is the name of the other arm.
+    """
     module, name = user_module(reference, "--module"), reference.partition(":")[2]
     with calling_user_code(f"--module {reference}"):
         found = getattr(module, name, None)
@@ -179,6 +182,8 @@ def module_arm(reference: str, recipe: str) -> StarterArm:
         "space:",
         f"  {GAIN}",
     ]
+    if name.lower() == other:
+        return StarterArm(f"my_{other}", f"my {name}", fields, sizes[0])
     return StarterArm(name.lower(), name, fields, sizes[0])
 
 
@@ -191,25 +196,25 @@ def starter_text(name: str, task: StarterTask, module: str | None, folder: Path)
     is_smooth = module is None and not task.run_task.is_data_file  # where Levenberg-Marquardt reaches small errors
     recipe, optimiser = ("levenberg", "levenberg_marquardt") if is_smooth else ("lbfgs", "lbfgs")
     kan = family_arm("kan", KAN, KAN_SPACE, recipe)
-    arms = (module_arm(module, recipe), kan) if module else (kan, family_arm("mlp", MLP, MLP_SPACE, recipe))
+    arms = (module_arm(module, recipe, kan.name), kan) if module else (kan, family_arm("mlp", MLP, MLP_SPACE, recipe))
     first, second = arms
     fields = {
         "name": name,
-        "question": f"Which learns {task.what} better, {first.words} or {second.words}?",
+        "question": _quoted(f"Which learns {task.what} better, {first.words} or {second.words}?"),
         "task": task.entry,
-        "arms": "\n\n".join("\n    ".join([f"  {arm.name}:", *arm.fields]) for arm in arms),
+        "arms": "\n\n".join("\n    ".join([f"  {_quoted(arm.name)}:", *arm.fields]) for arm in arms),
         "tolerance": TOLERANCE,
-        "solve": f"{{{', '.join(f'{arm.name}: {arm.size}' for arm in arms)}}}",
+        "solve": f"{{{', '.join(f'{_quoted(arm.name)}: {arm.size}' for arm in arms)}}}",
         "recipe": recipe,
         "optimiser": optimiser,
-        "first": first.name,
+        "first": _quoted(first.name),
         "words": first.words,
         "second": second.name,
     }
     draft = parse_experiment(TEXT.substitute(fields, budgets="[1]", effort="1"), f"{name}.yaml")
     networks = [_of_size(draft.arms[arm.name].architecture, arm.size, task.run_task) for arm in arms]
     budgets, largest = _budgets(networks)
-    effort = [_rounded(work) for work in _effort(largest, draft.recipes[recipe], task.run_task)]
+    effort = [_rounded(work) for work in _effort(largest, draft, draft.recipes[recipe], task.run_task)]
     text = TEXT.substitute(fields, budgets=budgets, effort=f"[{', '.join(f'{work:.1e}' for work in effort)}]")
     make_plan(parse_experiment(text, f"{name}.yaml"), name, folder)
     return text
@@ -247,11 +252,14 @@ def _counts(network: Callable[[int], Network], value: int) -> dict[str, int]:
     return count(network(value))
 
 
-def _effort(networks: Sequence[Network], recipe: Recipe, task: RunTask) -> list[float]:
+def _effort(networks: Sequence[Network], draft: Experiment, recipe: Recipe, task: RunTask) -> list[float]:
     """Training FLOPs of a run at each size: equally many evaluations of these networks, as many as time allows."""
     one = recipe.model_copy(update={"max_evaluations": 1})
     of_one = [run_flops(network, one, task)[WORK] for network in networks]
-    evaluations = FLOPS_OF_ALL / (RUNS_OF_A_BUDGET * sum(of_one))
+    search = draft.search
+    tried = search.trials * len(search.seeds) if search else 0
+    runs_of_a_size = len(draft.arms) * (tried + WINNERS * len(draft.seeds))
+    evaluations = FLOPS_OF_ALL / (runs_of_a_size * sum(of_one))
     allowed = min(max(evaluations, LEAST_EVALUATIONS), MOST_EVALUATIONS)
     return [allowed * work for work in of_one]
 
@@ -262,4 +270,9 @@ def _rounded(work: float) -> float:
 
 def _quoted(text: str) -> str:
     """The text as a value in YAML, in quotes where it needs them."""
-    return text if re.fullmatch(r"[A-Za-z][\w.]*", text) and text not in WORDS else json.dumps(text, ensure_ascii=False)
+    try:
+        read = parse(f"alone: {text}\nin_list: [{text}]", "").data
+    except HarnessError:
+        read = None
+    is_plain = read == {"alone": text, "in_list": [text]}
+    return text if is_plain else json.dumps(text, ensure_ascii=False)

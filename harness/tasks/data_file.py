@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.base.errors import HarnessError, did_you_mean
+from harness.base.errors import did_you_mean
 from harness.base.files import os_words, whole_file
 from harness.spec import DataFile, RunTask
 from harness.spec.task import DATA_FILE, MOST_COORDINATES
@@ -32,6 +32,7 @@ SPLITS = ("train", "validation", "test")
 BY_SEED = -1  # the part of rows that the seed shares out; else the place in SPLITS
 LEAST_ROWS = HELD_BACK  # of a table, and of each class
 MOST_NAMED = 5  # columns in a sentence
+LONGEST_EXAMPLE = 40  # characters of a value in a sentence
 FEW_VALUES = 20  # different whole numbers, which may be meant as classes
 
 Rows = NDArray[np.int64]
@@ -82,10 +83,10 @@ class FileData(Data):
     @property
     def parts_words(self) -> str:
         """Who splits the rows."""
-        if "test" not in self.by_seed:
-            of_validation = ", of which the seed takes a fifth for validation" if "validation" in self.by_seed else ""
-            return f"{len(self.x):,} rows, split by the file{of_validation}"
-        return f"{len(self.x):,} rows, of which a fifth is for validation and a fifth for testing"
+        if "test" in self.by_seed:
+            return super().parts_words
+        takes = "; of those not for testing, the seed takes a fifth for validation"
+        return f"{len(self.x):,} rows, split by the file{takes if 'validation' in self.by_seed else ''}"
 
     def rows(self, seed: int) -> dict[str, Rows]:
         """The rows of each split under a seed, in the order in which they are taken."""
@@ -130,49 +131,49 @@ def read_data_file(said: DataFile, folder: Path) -> FileData:
     They can then be had by their version from `known_data`.
     """
     named = {"data": said.data, "validation": said.validation, "test": said.test}
-    places = tuple((key, _place(key, folder / path)) for key, path in named.items() if path)
+    places = tuple((key, _place(f"target.{key}:", folder / path)) for key, path in named.items() if path)
     found = _read(said, places)
     _KNOWN[found.version] = found
     return found
 
 
-def _place(key: str, path: Path) -> Place:
+def _place(subject: str, path: Path, start: str = "the experiment file") -> Place:
+    """The file at a path, which errors about `subject` say is relative to `start`."""
     if path.suffix.lower() not in ENDINGS:
-        raise TargetError(f"target.{key}: {path} ends in none of {', '.join(ENDINGS)}; save it as one of these")
+        raise TargetError(f"{subject} {path} ends in none of {', '.join(ENDINGS)}; save it as one of these")
     try:
         about = path.stat()
     except OSError as error:
-        raise TargetError(f"target.{key}: {os_words(error)}; give a path relative to the experiment file") from None
+        raise TargetError(f"{subject} {os_words(error)}; give a path relative to {start}") from None
     return Place(path, about.st_mtime_ns, about.st_size)
 
 
 @cache
 def _read(said: DataFile, places: tuple[tuple[str, Place], ...]) -> FileData:
-    import pandas as pd
-
-    tables = {key: _table(key, place.path) for key, place in places}
-    first = tables.pop("data")
-    inputs = list(said.inputs or (name for name in first if name not in (said.output, said.split)))
-    inputs = [column for name in inputs for column in _of_array(name, first)]
+    tables = {key: _table(f"target.{key}:", place.path) for key, place in places}
+    files = {key: f"target.{key}: {getattr(said, key)}" for key in tables}
+    first = tables["data"]
+    inputs = _inputs(said, first)
     wanted = [*inputs, said.output, *([said.split] if said.split else [])]
-    for key, table in {"data": first, **tables}.items():
+    for key, table in tables.items():
         for name in wanted:
             if name not in table:
-                file = getattr(said, key)
-                raise TargetError(f"target.{key}: {file} has no column {name!r}; {_columns_words(name, table)}")
-    whole = pd.concat([table[wanted] for table in (first, *tables.values())], ignore_index=True)
+                raise TargetError(f"{files[key]} has no column {name!r}; {_columns_words(name, table)}")
     where = f"target {said.name}"
+    rows = sum(map(len, tables.values()))
     if not inputs:
-        raise TargetError(f"{where}: {said.output} is its only column, so there is nothing to learn it from; add some")
-    if len(whole) * len(inputs) > MOST_COORDINATES:
-        raise TargetError(f"{where}: {len(whole):,} rows of {len(inputs)} inputs; at most {MOST_COORDINATES:,} numbers")
-    parts = _parts_by_column(where, said.split, whole[said.split]) if said.split else _parts_by_file(first, tables)
+        raise TargetError(f"{where}: no column is left to learn {said.output} from; add some")
+    if rows * len(inputs) > MOST_COORDINATES:
+        raise TargetError(f"{where}: {rows:,} rows of {len(inputs)} inputs; at most {MOST_COORDINATES:,} numbers")
+    parts = _parts_by_column(where, said.split, first[said.split]) if said.split else _parts_by_file(tables)
     varying = np.isin(parts, (BY_SEED, SPLITS.index("train")))
     if varying.sum() < LEAST_ROWS:
         raise TargetError(f"{where}: {varying.sum()} rows to train on; give {LEAST_ROWS} or more")
-    _check_complete(where, whole[[*inputs, said.output]])
-    x = _numbers(where, whole[inputs], "leave it out of inputs, or write a column of 0 and 1 for each value")
-    y, names = _output(where, said, whole[said.output])
+    for key, table in tables.items():
+        _check_complete(files[key], table[[*inputs, said.output]])
+    next_move = "leave it out of inputs, or write a column of 0 and 1 for each value"
+    x = np.concatenate([_numbers(files[key], table[inputs], next_move) for key, table in tables.items()])
+    y, names = _output(said, {files[key]: table[said.output] for key, table in tables.items()})
     _check_varies(where, [*inputs, said.output], np.column_stack([x, y])[varying])
     if names:
         _check_classes(where, names, y[varying], has_seed=bool((parts == BY_SEED).any()))
@@ -181,20 +182,21 @@ def _read(said: DataFile, places: tuple[tuple[str, Place], ...]) -> FileData:
 
 def usable_columns(path: Path, output: str) -> tuple[list[str], dict[str, str]]:
     """The columns of a file that can be inputs of `output`, and why each of the others cannot."""
-    table = _table("data", _place("data", path).path)
+    table = _table("--data", _place("--data", path, "this folder").path)
     if output not in table:
-        raise TargetError(f"{path} has no column {output!r}; {_columns_words(output, table)}")
+        raise TargetError(f"--data {path} has no column {output!r}; {_columns_words(output, table)}")
     inputs, left_out = [], {}
-    for name in (str(column) for column in table if column != output):
+    for name in table.columns.drop(output):
         column = table[name]
         if column.isna().any():
             left_out[name] = "which has missing values"
+        elif not _is_number(column):
+            example = " ".join(repr(column.iloc[0]).split())[:LONGEST_EXAMPLE]
+            left_out[name] = f"which holds {column.dtype} such as {example}"
         elif (column == column.iloc[0]).all():
             left_out[name] = "which is constant"
         elif name.startswith("Unnamed: "):
             left_out[name] = "which has no name"
-        elif not _is_number(column):
-            left_out[name] = f"which holds {column.dtype} such as {column.iloc[0]!r}"
         else:
             inputs.append(name)
     return inputs, left_out
@@ -250,8 +252,19 @@ def _notes(said: DataFile, data: FileData, names: Sequence[str]) -> Iterable[str
         )
 
 
-def _table(key: str, path: Path) -> Any:
-    """The file as a pandas table; columns of a two-dimensional array `x` are called x0, x1 and so on."""
+def _table(subject: str, path: Path) -> Any:
+    """The file as a pandas table with rows from 0; columns of a two-dimensional array `x` are called x0, x1 and so on.
+
+    The names of its columns are text. A TargetError about `subject` if it cannot be read, or has no rows.
+    """
+    table = _loaded(subject, path)
+    table.columns = table.columns.map(str)
+    if not len(table):
+        raise TargetError(f"{subject} {path} has no rows; add some")
+    return table.reset_index(drop=True)
+
+
+def _loaded(subject: str, path: Path) -> Any:
     import pandas as pd
 
     try:
@@ -262,24 +275,34 @@ def _table(key: str, path: Path) -> Any:
                 return pd.read_parquet(path)
         with np.load(path, allow_pickle=False) as arrays:
             return pd.DataFrame(_columns_of_arrays({name: arrays[name] for name in arrays.files}))
-    except HarnessError:
-        raise
     except Exception as error:  # of parsers that meet any file
         why = " ".join(str(error).split()) or type(error).__name__
         kind = path.suffix.lower().removeprefix(".")
-        raise TargetError(f"target.{key}: {path} cannot be read as {kind}: {why}; mend it, or save it again") from None
+        raise TargetError(f"{subject} {path} cannot be read as {kind}: {why}; mend it, or save it again") from None
 
 
 def _columns_of_arrays(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     columns: dict[str, NDArray[Any]] = {}
     for name, array in arrays.items():
-        if array.ndim == 1:
-            columns[name] = array
-        elif array.ndim == 2:
-            columns |= {f"{name}{place}": column for place, column in enumerate(array.T)}
-        else:
+        if array.ndim not in (1, 2):
             raise TargetError(f"array {name!r} has shape {array.shape}; give [rows] or [rows, columns]")
+        new = {name: array} if array.ndim == 1 else {f"{name}{place}": column for place, column in enumerate(array.T)}
+        if twice := new.keys() & columns.keys():
+            raise TargetError(f"two arrays have a column {min(twice)!r}")
+        columns |= new
     return columns
+
+
+def _inputs(said: DataFile, table: Any) -> list[str]:
+    """The columns that are learnt from: those named, or else all; never the output or what splits the rows."""
+    inputs: list[str] = []
+    for name in said.inputs or table.columns:
+        for column in _of_array(name, table):
+            if column in inputs:
+                raise TargetError(f"target.inputs: {column} is given twice, once by {name}; keep one")
+            if column not in (said.output, said.split):
+                inputs.append(column)
+    return inputs
 
 
 def _of_array(name: str, table: Any) -> list[str]:
@@ -291,7 +314,7 @@ def _of_array(name: str, table: Any) -> list[str]:
 
 
 def _columns_words(name: str, table: Any) -> str:
-    columns = [str(column) for column in table]
+    columns = list(table)
     if len(columns) == 1 and any(sign in columns[0] for sign in ";\t"):
         return f"its only column is {columns[0]!r}: separate columns by commas"
     return did_you_mean(name, columns)
@@ -312,11 +335,11 @@ def _parts_by_column(where: str, column: str, values: Any) -> Rows:
     return _with_validation(parts)
 
 
-def _parts_by_file(first: Any, others: dict[str, Any]) -> Rows:
-    if not others:
-        return np.full(len(first), BY_SEED)
-    parts = [np.zeros(len(first), np.int64)]
-    parts += [np.full(len(table), SPLITS.index(key)) for key, table in others.items()]
+def _parts_by_file(tables: dict[str, Any]) -> Rows:
+    if len(tables) == 1:
+        return np.full(len(tables["data"]), BY_SEED)
+    split_of = {"data": "train", "validation": "validation", "test": "test"}
+    parts = [np.full(len(table), SPLITS.index(split_of[key])) for key, table in tables.items()]
     return _with_validation(np.concatenate(parts))
 
 
@@ -341,7 +364,7 @@ def _check_complete(where: str, table: Any) -> None:
 
 def _numbers(where: str, table: Any, next_move: str) -> Array:
     """The columns as float64 [n, columns]; a TargetError that names one that is not numbers."""
-    columns = [_number_column(where, str(name), table[name], next_move) for name in table]
+    columns = [_number_column(where, name, table[name], next_move) for name in table]
     x = np.column_stack(columns)
     infinite = ~np.isfinite(x)
     if infinite.any():
@@ -376,14 +399,16 @@ def _is_number(column: Any) -> bool:
     return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column)
 
 
-def _output(where: str, said: DataFile, column: Any) -> tuple[Array, list[str]]:
-    """The values, or of classes their numbers from 0, with the names of the classes."""
+def _output(said: DataFile, columns: dict[str, Any]) -> tuple[Array, list[str]]:
+    """The values, or of classes their numbers from 0, with the names of the classes; of columns by their files."""
     import pandas as pd
 
+    column = pd.concat(columns.values(), ignore_index=True)
     is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     if said.classes is False or (said.classes is None and is_number):
         next_move = "name a column of numbers as output, or say `classes: true`"
-        return _numbers(where, column.to_frame(), next_move)[:, 0], []
+        values = [_numbers(where, each.to_frame(), next_move) for where, each in columns.items()]
+        return np.concatenate(values)[:, 0], []
     values = column.to_numpy() if is_number else column.astype(str).to_numpy(object)
     names, numbers = np.unique(values, return_inverse=True)
     return numbers.astype(np.float64), [str(name) for name in names]

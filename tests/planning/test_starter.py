@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from harness.cli import main
 from harness.cli.stages import plan_of
 from harness.planning.plan import planned_flops
+from harness.planning.starter import FLOPS_OF_ALL
 from harness.planning.warnings import warnings_of
 from harness.spec import read_experiment
 
@@ -30,6 +31,10 @@ class Net(nn.Module):
 
     def forward(self, x):
         return self.layers(x)
+
+
+class KAN(Net):
+    pass
 '''
 
 
@@ -60,7 +65,7 @@ def new(*words: str):
         (
             ("--data", "t.csv", "--target", "y"),
             [
-                'inputs: [a, b, "the c", digit]',
+                "inputs: [a, b, the c, digit]",
                 "# left out: word, which",
                 "# left out: hole, which",
                 "train_points: 2000",
@@ -75,10 +80,11 @@ def new(*words: str):
             2,
             1,
         ),
+        (("--module", "starter_code:KAN"), ["arms: [my_kan, kan]", "better, my KAN or the KAN?"], 2, 1),
     ],
 )
 def test_what_is_written_can_answer(folder, options, said, inputs, outputs):
-    """Every cell is feasible and nothing is warned of; six sizes over a decade; equal work for a minute or two."""
+    """Every cell is feasible and nothing is warned of; six sizes over a decade; two minutes of search at most."""
     written = new("first", *options)
     assert written.exit_code == 0, written.output
     text = (folder / "first.yaml").read_text(encoding="utf-8")
@@ -96,7 +102,35 @@ def test_what_is_written_can_answer(folder, options, said, inputs, outputs):
     assert experiment.sides == tuple((arm,) for arm in experiment.arms)
     assert {planned.run.task.inputs for planned in plan.runs} == {inputs}
     assert {planned.run.task.outputs for planned in plan.runs} == {outputs}
-    assert sum(planned_flops(planned.run)["flops_train.shared_dense"] for planned in plan.runs) < 1.0e12
+    work = sum(planned_flops(planned.run)["flops_train.shared_dense"] for planned in plan.runs)
+    assert work < 2 * FLOPS_OF_ALL
+
+
+def test_names_of_columns_stay_text(folder):
+    """Whatever YAML would make of them, in lists and alone; the question is whole too."""
+    names = ["Null", "NULL", "True", "~", "1", "1e3", "net # usd", "price: usd", "a, b", "[a", "- a", "| x", "'", "é\n"]
+    chance = np.random.default_rng(0)
+    rows = pd.DataFrame(chance.normal(size=(60, len(names))), columns=names)
+    rows.assign(**{"left\nout": "x"}).to_csv(folder / "odd.csv", index=False)
+    for number, target in enumerate(("price: usd", "net # usd", "NULL")):
+        written = new(f"odd{number}", "--data", "odd.csv", "--target", target)
+        assert written.exit_code == 0, written.output
+        experiment = read_experiment(folder / f"odd{number}.yaml")
+        (task,) = experiment.tasks
+        assert task.target.output == target
+        assert sorted([*task.target.inputs, target]) == sorted(names)
+        assert experiment.question == f"Which learns {target} better, the KAN or the MLP?"
+
+
+def test_a_column_of_lists_is_left_out(folder):
+    chance = np.random.default_rng(0)
+    rows = pd.DataFrame(chance.normal(size=(60, 2)), columns=["a", "y"])
+    rows["lists"] = [[1.0] * 40] * 60
+    rows.to_parquet(folder / "lists.parquet")
+
+    written = new("lists", "--data", "lists.parquet", "--target", "y")
+    assert written.exit_code == 0, written.output
+    assert "# left out: lists, which holds object such as" in (folder / "lists.yaml").read_text(encoding="utf-8")
 
 
 def test_a_shipped_experiment_is_copied_under_another_name(folder):
@@ -107,8 +141,13 @@ def test_a_shipped_experiment_is_copied_under_another_name(folder):
 def test_no_file_is_overwritten_and_no_part_of_one_is_written(folder):
     """What is there stays, also where the new file would be another one; where nothing can be written, nothing is."""
     (folder / "mine.yaml").write_text("precious", encoding="utf-8")
+    (folder / "empty.csv").write_text("a,y\n", encoding="utf-8")
     there = new("mine", "--from", "quickstart")
+    kept = new("data", "--from", "quickstart")
 
+    assert kept.exit_code == 2
+    assert "results/data is kept for something else; give the file another name" in kept.output
+    assert not (folder / "data.yaml").exists()
     assert there.exit_code == 2
     assert "mine.yaml is there already, and is not overwritten; choose another NAME" in there.output
     assert (folder / "mine.yaml").read_text(encoding="utf-8") == "precious"
@@ -120,6 +159,13 @@ def test_no_file_is_overwritten_and_no_part_of_one_is_written(folder):
         (("--data", "t.csv", "--target", "y", "--function", "starter_code:ridge"), "one of them is learnt"),
         (("--function", "starter_code:ridge", "--target", "y"), "--target goes with --data"),
         (("--function", "starter_code:rigde"), "did you mean 'ridge'"),
+        (("--function", "exp2d"), "--function exp2d: write package.module:name"),
+        (("--function", "starter_code:ridge", "--inputs", "300000"), "300000 is not in the range 1<=x<=1000"),
+        (
+            ("--data", "nope.csv", "--target", "y"),
+            "--data nope.csv: No such file or directory; give a path",
+        ),
+        (("--data", "empty.csv", "--target", "y"), "--data empty.csv has no rows; add some"),
         (("--module", "starter_code:ridge"), "give a class whose constructor takes inputs, outputs"),
     ):
         refused = new("other", *options)

@@ -261,7 +261,7 @@ HOLES = NUMBERS | {"a": [np.nan, *range(19)], "b": [*range(18), np.nan, np.nan]}
         (NUMBERS, {"split": "b", "inputs": ["a"]}, "split: column 'b' says '0.0' in row 1; write train, validation or"),
         (NUMBERS | {"s": "train"}, {"split": "s"}, "split: column 's' says test in no row"),
         (NUMBERS | {"a": [1.0] * 19 + [2], "b": 0.0}, {"inputs": ["a"]}, "19 of 20 rows have the same inputs"),
-        ({"y": NUMBERS["y"]}, {}, "y is its only column"),
+        ({"y": NUMBERS["y"]}, {}, "no column is left to learn y from"),
         ({name: values[:4] for name, values in NUMBERS.items()}, {}, "4 rows to train on; give 5 or more"),
         ({"a;b;y": ["1;2;3"] * 20}, {}, "separate columns by commas"),
         (NUMBERS, {"test": "absent.csv"}, "target.test: .*absent.csv: No such file.*relative to the experiment file"),
@@ -293,6 +293,62 @@ def test_fields_that_disagree_are_refused_where_they_stand(said, wrong):
 
     with pytest.raises(HarnessError, match=f"<text>:3: .*{wrong}"):
         parse_experiment(text)
+
+
+def test_errors_name_the_file_of_their_row(tmp_path):
+    """Also where several files are read: each is checked by its own key, with rows counted from its first one."""
+    good = pd.DataFrame(NUMBERS)
+    written(tmp_path, "t.csv", good)
+    for key, others in (("test", {}), ("validation", {"test": "t.csv"})):
+        for bad, wrong in (
+            (pd.DataFrame(HOLES), r"missing values in a \(1, first in row 1\)"),
+            (good.assign(b=[0, np.inf, *range(18)]), "column 'b' is inf in row 2; mend it"),
+            (good.assign(y=["?", *range(19)]), "'y' has no number in 1 rows, first '\\?' in row 1; mend"),
+            (good.head(0), "has no rows; add some"),
+        ):
+            written(tmp_path, "u.csv", bad)
+            for classes in (False, None) if bad.empty else (False,):
+                with pytest.raises(HarnessError, match=rf"target.{key}: .*u.csv:? .*{wrong}"):
+                    learnt(tmp_path, classes=classes, **{key: "u.csv"}, **others)
+    with pytest.raises(HarnessError, match=r"target.data: .*u.csv has no rows; add some"):
+        learnt(tmp_path, "u.csv")
+
+
+def test_the_columns_of_arrays_are_told_apart(tmp_path):
+    """`inputs: [x]` is all columns of x but the output; columns that are given twice, or have one name, are refused."""
+    chance = np.random.default_rng(0)
+    np.savez(tmp_path / "t.npz", x=chance.normal(size=(40, 4)), y=chance.normal(size=40))
+    np.savez(tmp_path / "same.npz", x=chance.normal(size=(40, 2)), x0=chance.normal(size=40))
+
+    own = learnt(tmp_path, "t.npz", output="x3", inputs=["x"])
+    assert own.fingerprint == learnt(tmp_path, "t.npz", output="x3", inputs=["x0", "x1", "x2"]).fingerprint
+    with pytest.raises(HarnessError, match=r"target.inputs: x0 is given twice"):
+        learnt(tmp_path, "t.npz", inputs=["x", "x0"])
+    with pytest.raises(HarnessError, match=r"target.data: .*same.npz .*two arrays have a column 'x0'"):
+        learnt(tmp_path, "same.npz", output="x0")
+
+
+def test_columns_that_are_called_by_numbers_can_be_named(tmp_path):
+    """As Parquet has them: 0, 1 and 2. Rows count from the first, whatever the index was."""
+    rows = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 3)), index=range(100, 140))
+    rows.to_parquet(tmp_path / "t.parquet")
+
+    assert learnt(tmp_path, "t.parquet", output="2").inputs == 2
+    rows.astype({1: str}).replace({1: {str(rows.loc[104, 1]): "?"}}).to_parquet(tmp_path / "u.parquet")
+    with pytest.raises(HarnessError, match=r"column '1' has no number in 1 rows, first '\?' in row 5"):
+        learnt(tmp_path, "u.parquet", output="2")
+
+
+def test_who_splits_the_rows_is_said(tmp_path):
+    written(tmp_path, "t.csv", table(50))
+    written(tmp_path, "test.csv", table(7, seed=1))
+    own = known_data(learnt(tmp_path, inputs=["a", "b"], test="test.csv"))
+    by_seed = known_data(learnt(tmp_path, inputs=["a", "b"]))
+
+    assert own.parts_words == (
+        "57 rows, split by the file; of those not for testing, the seed takes a fifth for validation"
+    )
+    assert by_seed.parts_words == "50 rows, of which a fifth is for validation and a fifth for testing"
 
 
 def test_fields_of_functions_are_refused(folder):

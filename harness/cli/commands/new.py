@@ -5,10 +5,11 @@ from pathlib import Path
 import click
 
 from harness.base.errors import HarnessError, did_you_mean
-from harness.base.files import check_name
+from harness.cli.plans import folder_of
 from harness.cli.shipped import shipped_experiments
 from harness.planning.starter import built_in_task, data_task, function_task, starter_text
 
+MOST_VARIABLES = 1000  # of a function; with more, no file runs in minutes
 TRIED_ON = "exp2d"  # where nothing says what a module is to learn
 
 
@@ -16,7 +17,9 @@ TRIED_ON = "exp2d"  # where nothing says what a module is to learn
 @click.argument("name", metavar="NAME", type=click.Path(path_type=Path))
 @click.option("--function", metavar="MODULE:NAME", help="Learn a Python function of your own (docs/adding.md).")
 @click.option(
-    "--inputs", type=click.IntRange(min=1), help="How many variables the function has.  [default: as few as it takes]"
+    "--inputs",
+    type=click.IntRange(1, MOST_VARIABLES),
+    help="How many variables the function has.  [default: as few as it takes]",
 )
 @click.option("--data", type=click.Path(path_type=Path), metavar="TABLE", help="Learn a CSV, Parquet or npz file.")
 @click.option("--target", metavar="COLUMN", help="The column of the table that is learnt from the others.")
@@ -40,7 +43,7 @@ def new(
     copy a file with --from.
     """
     path = name if name.suffix == ".yaml" else name.with_name(f"{name.name}.yaml")
-    check_name(path.stem, f"NAME {name}")
+    folder_of(path, Path())  # which refuses names that no experiment can have
     _check_one_source(function, data, module, source)
     for option, value, needs, given in (
         ("--inputs", inputs, "--function", function),
