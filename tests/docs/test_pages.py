@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,15 @@ from harness.spec import parse_experiment
 
 PAGES = ["README.md", *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md")))]
 TUTORIALS = "docs/tutorials/"
-SLOW = (f"{TUTORIALS}your_function.md", f"{TUTORIALS}your_data.md")  # half a minute to two minutes of a core each
+SLOW = f"{TUTORIALS}your_data.md"  # 20 seconds of a core
+NIGHTLY = f"{TUTORIALS}your_function.md"  # 100 seconds of a core
 # These share a folder, as the second reads what the first has trained.
 SHARED = (f"{TUTORIALS}first_run.md", "docs/python.md")
 
 # All commands of `harness` in `sh` blocks that are parsed and do not run: page, beginning of the command, and why.
 ONLY_PARSED = (
     (f"{TUTORIALS}slurm.md", "", "tests/slurm/test_tutorial.py runs them on a real SLURM"),
+    (NIGHTLY, "run", "a minute of a core each; nightly"),
     ("", "doctor", "needs a cluster; tests/slurm/test_doctor.py"),
     ("", "submit", "needs a cluster; tests/slurm"),
     ("", "status", "needs a cluster; tests/slurm"),
@@ -119,7 +121,7 @@ def of_python(names: dict[str, Any]) -> None:
 CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {"docs/fitting.md": of_fitting, "docs/python.md": of_python}
 
 
-def run_page(page: str, folder: Path) -> None:
+def run_page(page: str, folder: Path, only_parsed: Sequence[tuple[str, str, str]] = ONLY_PARSED) -> None:
     """Every block of a page, from top to bottom."""
     write_files(page, folder)
     blocks = blocks_of(page)
@@ -128,7 +130,7 @@ def run_page(page: str, folder: Path) -> None:
     for block in blocks:
         shown = printed_by(blocks, block)
         if block.language == "sh":
-            printed = [run_line(line) for line in lines_of(block) if is_run(page, line)]
+            printed = [run_line(line) for line in lines_of(block) if is_run(page, line, only_parsed)]
             for name in re.findall(r"^harness new (\S+)", block.text, flags=re.MULTILINE):
                 assert "(0 infeasible)" in run_line(f"harness validate {name}.yaml"), block.place
             if shown and len(printed) == len(lines_of(block)):
@@ -148,14 +150,14 @@ def run_page(page: str, folder: Path) -> None:
         CHECKS[page](names)
 
 
-def is_run(page: str, line: str) -> bool:
+def is_run(page: str, line: str, only_parsed: Sequence[tuple[str, str, str]]) -> bool:
     """Whether a command runs. If not, it is parsed, and the files that it names are there."""
     if line.split()[0] in OTHERS:
         for name in re.findall(r"\b(?:experiments|slurm)/\S+\.yaml", line):
             assert Path(name).exists(), f"{page}: {line}"
         return False
     words = line.removeprefix("harness ")
-    if any(page.startswith(of) and words.startswith(begin) for of, begin, _ in ONLY_PARSED):
+    if any(page.startswith(of) and words.startswith(begin) for of, begin, _ in only_parsed):
         parse_line(line)
         return False
     return True
@@ -193,15 +195,19 @@ def read_yaml(block: Block, before: dict[str, Any], folder: Path) -> dict[str, A
     return whole
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page not in (*SLOW, *SHARED)])
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in (SLOW, *SHARED)])
 def test_every_block_of_a_page(page, folder):
     run_page(page, folder)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", SLOW)
-def test_every_block_of_a_tutorial(page, folder):
-    run_page(page, folder)
+def test_every_block_of_a_tutorial_that_trains(folder):
+    run_page(SLOW, folder)
+
+
+@pytest.mark.nightly
+def test_every_block_of_a_tutorial_that_trains_longer(folder):
+    run_page(NIGHTLY, folder, only_parsed=())
 
 
 def test_every_block_of_pages_that_share_runs(folder):

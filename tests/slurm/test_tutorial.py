@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 
 pytestmark = pytest.mark.slurm
 PAGE = "docs/tutorials/slurm.md"
-SUBMIT = "harness submit points.yaml --profile slurm/mine.yaml"
+SUBMIT = "harness submit points.yaml --profile mine.yaml"
 
 
 def test_the_tutorial(testbed, tmp_path, monkeypatch):
@@ -26,7 +26,7 @@ def test_the_tutorial(testbed, tmp_path, monkeypatch):
             missing_is_told = line.startswith("harness status")
             printed[line] = run_line(line, codes=(0, 3) if missing_is_told else (0,))
 
-    assert "0 FAILED" in printed["harness doctor --profile slurm/mine.yaml"]
+    assert "0 FAILED" in printed["harness doctor --profile mine.yaml"]
     assert "80 runs: 60 planned, 20 done" in printed[f"{SUBMIT} --dry-run"]
     assert "80 done, 0 diverged, 0 missing" in printed["harness status points.yaml --watch"]
     assert "nothing to submit" in printed[f"{SUBMIT} --yes"]
