@@ -67,11 +67,11 @@ def printed_by(blocks: list[Block], block: Block) -> Block | None:
 
 
 def lines_of(block: Block) -> list[str]:
-    """The commands of a `sh` block, without their comments; `a && b` are two."""
+    """The commands of a `sh` block, without their comments; `a && b` are two, and of `a | b` it is the first."""
     commands: list[str] = []
     for line in block.text.splitlines():
         code = re.sub(r"\s+# .*$", "", line)
-        commands += [command.strip() for command in code.split("&&")]
+        commands += [command.partition(" | ")[0].strip() for command in code.split("&&")]
     return commands
 
 

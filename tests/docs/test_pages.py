@@ -46,6 +46,8 @@ ONLY_PARSED = (
     ("", "replay", "minutes to hours of training; tests/paper has small ones"),
     ("README.md", "match", "test_readme.py compares its numbers"),
     ("README.md", "run", "a minute or more; .ci/run runs the quickstart, and a tutorial waves.yaml"),
+    ("docs/README.md", "run", "a minute; .ci/run runs it"),
+    ("docs/json.md", "", "test_json_page.py runs all of its commands"),
     ("docs/own_data.md", "run", "half a minute; a tutorial runs such a file"),
     ("docs/cluster.md", "", "of an experiment that trains for minutes; the tutorial has the same commands"),
 )
@@ -142,8 +144,8 @@ def run_page(page: str, folder: Path, only_parsed: Sequence[tuple[str, str, str]
                 assert_printed(shown, printed_here, tolerance=0.2)
         elif block.language == "yaml":
             experiment = read_yaml(block, experiment, folder)
-        elif block.language == "toml":
-            assert tomllib.loads(block.text)
+        elif block.language in ("toml", "json"):
+            assert (tomllib if block.language == "toml" else json).loads(block.text)
         else:
             assert block.language in ("", "python"), f"{block.place}: nothing here runs {block.language}"
     if page in CHECKS:
