@@ -6,6 +6,7 @@ It is counted as it runs: all operations that torch dispatches, forward and back
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -48,11 +49,17 @@ def module_network(architecture: Module, inputs: int, outputs: int, value: int) 
         size=architecture.size,
         value=value,
     )
+    return bare.model_copy(update={"counts": _counts(bare)})
+
+
+@cache  # each trial of a search asks for the same sizes
+def _counts(bare: ModuleShape) -> ModuleCounts:
+    """What the live module counts."""
     try:
         with torch.device("meta"):  # no numbers, so that a size too large can be counted too
             module = modules.make(bare)
     except HarnessError as error:
-        if value > 1 and not isinstance(error.__cause__, TypeError):  # it does not take the keyword, at any size
+        if bare.value > 1 and not isinstance(error.__cause__, TypeError):  # it does not take the keyword, at any size
             raise CapTooSmall(str(error)) from None
         raise
     if not modules.trained_parameters(module):
@@ -69,15 +76,14 @@ def module_network(architecture: Module, inputs: int, outputs: int, value: int) 
     )
     with calling_user_code(f"module {bare.module}: {what}"):
         module = module.to("meta")  # also what it made of numpy's arrays
-        forward, evaluation = (_per_point(module, inputs, with_backward) for with_backward in (False, True))
-    counts = ModuleCounts(
+        forward, evaluation = (_per_point(module, bare.shape[0], with_backward) for with_backward in (False, True))
+    return ModuleCounts(
         parameters=sum(each.numel() for each in modules.trained_parameters(module).values()),
         forward=forward.flops,
         evaluation=evaluation.flops,
         forward_matmul=forward.matmul,
         evaluation_matmul=evaluation.matmul,
     )
-    return bare.model_copy(update={"counts": counts})
 
 
 def _per_point(module: torch.nn.Module, inputs: int, with_backward: bool) -> Executed:
