@@ -46,6 +46,7 @@ def blocks_of(page: str) -> list[Block]:
         named = re.search(r"<!-- file: (\S+) -->\n\Z", before)
         section = len(re.findall(r"^#+ ", FENCE.sub("", before), flags=re.MULTILINE))
         found.append(Block(page, before.count("\n") + 1, match[1], match[2], named and named[1], section))
+    assert text.count("```") == 2 * len(found), f"{page}: a fence is neither of three ` alone nor with a language alone"
     return found
 
 
@@ -81,13 +82,18 @@ def run_line(line: str, codes: tuple[int, ...] = (0,)) -> str:
     if words[0] != "harness":
         done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
         return done.stdout + done.stderr
-    for name in [name for name in sys.modules if name.startswith("my_")]:
-        del sys.modules[name]  # each folder has its own
+    forget_own_modules()
     result = CliRunner().invoke(main, words[1:])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code in codes, f"{line}: {result.output}"
     return result.output
+
+
+def forget_own_modules() -> None:
+    """Import `my_tasks` and the like anew: each folder has its own."""
+    for name in [name for name in sys.modules if name.startswith("my_")]:
+        del sys.modules[name]
 
 
 def parse_line(line: str) -> None:

@@ -16,6 +16,7 @@ from pages import (
     Block,
     assert_printed,
     blocks_of,
+    forget_own_modules,
     lines_of,
     parse_line,
     printed_by,
@@ -52,22 +53,9 @@ ONLY_PARSED = (
     ("docs/cluster.md", "", "of an experiment that trains for minutes; the tutorial has the same commands"),
 )
 # Commands of others: they install, copy or need SLURM. The files of the project that they name exist.
-OTHERS = (
-    "pip",
-    "git",
-    "python3",
-    ".",
-    "pytest",
-    ".ci/run",
-    "cd",
-    "cp",
-    "$EDITOR",
-    "mkdir",
-    "chgrp",
-    "chmod",
-    "apt-get",
+OTHERS = re.compile(
+    r"(pip|git|python3|\.|pytest|\.ci/run|cd|cp|\$EDITOR|mkdir|chgrp|chmod|apt-get|slurm/testbed|eval|sbatch)(?= |$)"
 )
-OTHERS += ("slurm/testbed", "eval", "sbatch")
 
 
 def houses() -> pd.DataFrame:
@@ -100,7 +88,8 @@ def folder(tmp_path, monkeypatch):
     write_files("docs/adding.md", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    return tmp_path
+    yield tmp_path
+    forget_own_modules()
 
 
 def of_fitting(names: dict[str, Any]) -> None:
@@ -154,7 +143,7 @@ def run_page(page: str, folder: Path, only_parsed: Sequence[tuple[str, str, str]
 
 def is_run(page: str, line: str, only_parsed: Sequence[tuple[str, str, str]]) -> bool:
     """Whether a command runs. If not, it is parsed, and the files that it names are there."""
-    if line.split()[0] in OTHERS:
+    if OTHERS.match(line):
         for name in re.findall(r"\b(?:experiments|slurm)/\S+\.yaml", line):
             assert Path(name).exists(), f"{page}: {line}"
         return False
@@ -165,6 +154,7 @@ def is_run(page: str, line: str, only_parsed: Sequence[tuple[str, str, str]]) ->
     return True
 
 
+# What an experiment needs beside the part that a page shows.
 SKELETON = {
     "question": "?",
     "tasks": ["exp2d", "xy", "j0"],
