@@ -49,7 +49,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for file in files:
         if file.src_dir == config.docs_dir and file.inclusion.is_included():
             uri = f"docs/{file.src_uri}"
-            found[uri] = unchanged(uri, file.dest_uri, file.inclusion, config)
+            found[uri] = unchanged(uri, file.dest_uri, config)
     unread = list(found.values())
     while unread:
         for uri in linked(unread.pop()):
@@ -60,9 +60,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Keep search to pages of the nav, and the two words in brackets that begin a change from being a link."""
+    """Keep search to pages of the nav, give the width of the screen to others (code), and mend one page.
+
+    The log of changes has lines that begin with two words in brackets, which is a link in Markdown.
+    """
     if not (page.parent or page.is_homepage):
-        page.meta["search"] = {"exclude": True}
+        page.meta |= {"search": {"exclude": True}, "hide": ["navigation", "toc"]}
     return markdown.replace("] [", "], [") if page.file.src_uri == "CHANGELOG.md" else markdown
 
 
@@ -78,33 +81,40 @@ def brought(uri: str, config: MkDocsConfig) -> File:
     """A file or folder outside of docs/, as a page or as it is."""
     path = ROOT / uri
     if path.is_dir():
-        content = markdown_of_folder(path)
+        page = Converted.generated(config, uri, content=markdown_of_folder(path))
+        page.dest_uri = f"{uri}/files.html"  # experiments.html is docs/experiments.md
     elif path.suffix == ".ipynb":
-        content = markdown_of_notebook(path)
+        page = Converted.generated(config, uri, content=markdown_of_notebook(path))
     elif path.suffix in CODE:
-        content = f"# {uri}\n\n```{CODE[path.suffix]}\n{path.read_text(encoding='utf-8')}\n```"
+        code = path.read_text(encoding="utf-8")
+        page = Converted.generated(config, uri, content=f"# {uri}\n\n````{CODE[path.suffix]}\n{code}\n````")
     elif path.suffix == ".html":
-        home = posixpath.relpath("index.html", posixpath.dirname(uri))
-        content = path.read_text(encoding="utf-8").replace(
-            "<body>", f'<body>\n<p><a href="{home}">Documentation</a></p>'
-        )
-        return File.generated(config, uri, content=content, inclusion=InclusionLevel.NOT_IN_NAV)
-    else:  # README.md becomes README.html, as a folder may have an index.html of its own
-        destination = f"{uri.removesuffix('.md')}.html" if path.suffix == ".md" else uri
-        return unchanged(uri, destination, InclusionLevel.NOT_IN_NAV, config)
-    return Converted.generated(config, uri, content=content, inclusion=InclusionLevel.NOT_IN_NAV)
+        page = File.generated(config, uri, content=with_way_home(path))
+    else:
+        page = unchanged(uri, uri, config)
+        if path.suffix == ".md":  # README.html, as a folder may have an index.html of its own
+            page.dest_uri = f"{uri.removesuffix('.md')}.html"
+    page.inclusion = InclusionLevel.NOT_IN_NAV
+    return page
 
 
-def unchanged(uri: str, destination: str, inclusion: InclusionLevel, config: MkDocsConfig) -> File:
+def unchanged(uri: str, destination: str, config: MkDocsConfig) -> File:
     """A file of the repository, which mkdocs reads where it stands."""
-    return File(uri, str(ROOT), config.site_dir, config.use_directory_urls, dest_uri=destination, inclusion=inclusion)
+    return File(uri, str(ROOT), config.site_dir, config.use_directory_urls, dest_uri=destination)
+
+
+def with_way_home(page: Path) -> str:
+    """A page that stands by itself, with a link to the site."""
+    home = "../" * len(page.relative_to(ROOT).parents[1:]) + "index.html"
+    return page.read_text(encoding="utf-8").replace("<body>", f'<body>\n<p><a href="{home}">Documentation</a></p>')
 
 
 def markdown_of_folder(folder: Path) -> str:
-    """Links to its files, and its figures."""
+    """Links to its files, pages first and by their titles, and its figures."""
     files, figures = [], []
-    for path in sorted(folder.iterdir()):
-        link = f"[{path.name}]({folder.name}/{path.name})"
+    for path in sorted(folder.iterdir(), key=lambda path: (path.suffix != ".md", path.name)):
+        title = path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ") if path.suffix == ".md" else path.name
+        link = f"[{title}]({folder.name}/{path.name})"
         if path.suffix == ".png":
             figures.append(f"!{link}")
         elif path.is_file() and path.suffix not in LEFT_OUT:
