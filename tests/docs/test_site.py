@@ -22,6 +22,7 @@ from harness.cli import COMMANDS
 ROOT = Path(__file__).parents[2]
 PAGES = (
     "index.html",
+    "tutorials/first_run.html",
     "counting.html",
     "reference/cli.html",
     "reference/python.html",
