@@ -206,6 +206,27 @@ def test_answers_have_the_keys_and_types_of_the_page(section, workplace):
     assert at_times <= seen, f"never there: {at_times - seen}"
 
 
+def test_files_hold_what_is_printed(workplace):
+    """The files that the page names beside a command; `answer.json` has a headline and verdicts."""
+    calls = {
+        "fit results/looked": "results/looked/fits.json",
+        "compare results/looked kan mlp": "results/looked/compare_kan_mlp.json",
+        "verdicts results/looked --keep": "results/verdicts/verdicts.json",
+        f"fit {TABLE} --out out": "out/fits.json",
+        f"compare {TABLE.replace(' ', ' kan mlp ', 1)} --out out": "out/compare.json",
+    }
+    with chdir(workplace):
+        for call, file in calls.items():
+            done = CliRunner().invoke(main, [*shlex.split(call), "--json"], catch_exceptions=False)
+            assert _strict(done.stdout) == _strict(Path(file).read_text(encoding="utf-8")), file
+        said("report results/looked")
+        answer = _strict(Path("results/looked/answer.json").read_text(encoding="utf-8"))
+    list(_check(answer["headline"], (), _page("headline"), is_whole=True))
+    for verdict in answer["verdicts"]:
+        list(_check(verdict, (), _page("verdict"), is_whole=True))
+    assert set(answer) == {"headline", "verdicts"}
+
+
 def test_examples_have_keys_of_the_page():
     """They are shortened answers, and standard JSON."""
     for section, text in SECTIONS.items():
