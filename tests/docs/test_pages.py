@@ -44,6 +44,7 @@ ONLY_PARSED = (
     ("", "replay", "minutes to hours of training; tests/paper has small ones"),
     ("README.md", "match", "test_readme.py compares its numbers"),
     ("README.md", "run", "a minute or more; .ci/run runs the quickstart, and a tutorial waves.yaml"),
+    ("docs/README.md", "run", "the same"),
     ("docs/own_data.md", "run", "half a minute; a tutorial runs such a file"),
     ("docs/cluster.md", "", "of an experiment that trains for minutes; the tutorial has the same commands"),
 )
