@@ -37,7 +37,7 @@ def shown(browser: Browser, path: Path, screen: dict[str, int], scheme: str = "l
     page.goto(path.as_uri())
     yield page
     context.close()
-    assert not complaints
+    assert not complaints, complaints
 
 
 def everywhere() -> list[tuple[dict[str, int], str]]:

@@ -67,10 +67,10 @@ def printed_by(blocks: list[Block], block: Block) -> Block | None:
 
 
 def lines_of(block: Block) -> list[str]:
-    """The commands of a `sh` block, without their comments; `a && b` are two."""
+    """The commands of a `sh` block, without their comments and what reads their output; `a && b` are two."""
     commands: list[str] = []
     for line in block.text.splitlines():
-        code = re.sub(r"\s+# .*$", "", line)
+        code = re.sub(r"\s+(# |\| jq ).*$", "", line)
         commands += [command.strip() for command in code.split("&&")]
     return commands
 

@@ -45,6 +45,7 @@ ONLY_PARSED = (
     ("README.md", "match", "test_readme.py compares its numbers"),
     ("README.md", "run", "a minute or more; .ci/run runs the quickstart, and a tutorial waves.yaml"),
     ("docs/README.md", "run", "the same"),
+    ("docs/json.md", "", "test_json_page.py calls each command that has --json"),
     ("docs/own_data.md", "run", "half a minute; a tutorial runs such a file"),
     ("docs/cluster.md", "", "of an experiment that trains for minutes; the tutorial has the same commands"),
 )
@@ -143,6 +144,8 @@ def run_page(page: str, folder: Path) -> None:
             experiment = read_yaml(block, experiment, folder)
         elif block.language == "toml":
             assert tomllib.loads(block.text)
+        elif block.language == "json":
+            assert json.loads(block.text)
         else:
             assert block.language in ("", "python"), f"{block.place}: nothing here runs {block.language}"
     if page in CHECKS:
