@@ -119,10 +119,6 @@ def _normal(line: str) -> str:
     return " ".join(TIME.sub("some time", re.sub("[┃│]", " ", line)).split())
 
 
-def _number(text: str) -> float:
-    return float(text.replace(",", ""))
-
-
 def assert_printed(shown: Block, printed: str, tolerance: float) -> None:
     """The page's lines are among those that came out, in this order.
 

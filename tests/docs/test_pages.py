@@ -48,7 +48,7 @@ ONLY_PARSED = (
     ("README.md", "match", "test_readme.py compares its numbers"),
     ("README.md", "run", "a minute or more; .ci/run runs the quickstart, and a tutorial waves.yaml"),
     ("docs/README.md", "run", "a minute; .ci/run runs it"),
-    ("docs/json.md", "", "test_json_page.py runs all of its commands"),
+    ("docs/json.md", "", "test_json_page.py calls each command that has --json"),
     ("docs/own_data.md", "run", "half a minute; a tutorial runs such a file"),
     ("docs/cluster.md", "", "of an experiment that trains for minutes; the tutorial has the same commands"),
 )
