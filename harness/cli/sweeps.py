@@ -1,6 +1,5 @@
 """Where the runs of a sweep are, as several commands need and show it."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import NamedTuple
 import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.json_text import json_text
 from harness.cli.looks import Wanted, look_lines
 from harness.cli.plans import records_of
 from harness.dispatch.reconcile import gather, reconcile, spending, underway_beside, unneeded
@@ -92,7 +92,7 @@ def show_status(
     known = seen.found | seen.earlier
     spent, jobs = spending(known, seen.evidence), unneeded(seen.evidence, known)
     if as_json:
-        click.echo(json.dumps(status_json(manifest, seen.found, spent, seen.earlier, jobs, unasked)))
+        click.echo(json_text(status_json(manifest, seen.found, spent, seen.earlier, jobs, unasked)))
         return
     click.echo(status_words(manifest, seen.found, unasked))
     if wanted:

@@ -46,7 +46,7 @@ def test_shipped_experiments_are_listed_copied_and_valid(harness_of_wheel, tmp_p
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    rows = json.loads(said("list", "experiments", "--json"))
+    rows = json.loads(said("list", "experiments", "--json"))["rows"]
     assert {row["experiment"] for row in rows} == {path.stem for path in (ROOT / "experiments").glob("*.yaml")}
     assert all(not Path(row["file"]).is_relative_to(ROOT) for row in rows)
     said("new", "mine", "--from", "quickstart")
