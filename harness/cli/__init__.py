@@ -14,6 +14,7 @@ from harness.cli.group import Group
 COMMANDS = {
     "bench": "Time this machine, so that plans predict seconds.",
     "cancel": "Take back runs that are on their way or would be sent off.",
+    "clean": "Show what results no longer need on disk, and remove it after asking.",
     "compare": "Say which of two arms is better at equal size.",
     "doctor": "Check what a cluster can do for the jobs of a profile.",
     "export-wandb": "Copy the finished runs of an experiment to wandb.",

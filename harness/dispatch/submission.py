@@ -308,7 +308,8 @@ def _locked_sentence(path: Path) -> str:
         who = f"process {owner['pid']} on {owner['host']}, since {owner['since']}"
     except (ValueError, KeyError):
         who = "somebody"
-    return f"{path}: {who} is submitting runs of these results; wait for it, or remove the file if nobody is"
+    what = "is submitting runs of these results, or cleans them"
+    return f"{path}: {who} {what}; wait for it, or remove the file if nobody is"
 
 
 def _write(path: Path, model: Frozen) -> None:
