@@ -58,11 +58,6 @@ class SplineMlpShape(SplinedShape):
         rank = f", rank {self.rank}" if self.rank > 1 else ""
         return f"{self.title} {self.dashed}, splines {self.place} its maps, G = {self.grid}, k = {self.order}{rank}"
 
-    def without_kernels(self) -> str | None:
-        if self.rank > 1:
-            return f"has no kernels with several splines a node, rank: {self.rank}"
-        return super().without_kernels()
-
     def splines_of(self, layer: Layer) -> int:
         """Nodes with splines, of a layer; there are `rank` on each."""
         if self.place == "before":

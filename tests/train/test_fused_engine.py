@@ -89,6 +89,7 @@ NETWORKS = [
     SplineMlpShape(shape=(2, 3, 1), grid=5, noise=5.0),
     SplineMlpShape(shape=(2, 2, 3, 1), grid=3, order=2, noise=3.0),
     SplineMlpShape(shape=(2, 3, 1), grid=5, place="before", noise=5.0),
+    SplineMlpShape(shape=(2, 3, 1), grid=5, place="before", rank=2, noise=5.0),
     RbfKanShape(shape=(2, 3, 1), grid=4),
     RbfKanShape(shape=(2, 3, 1), grid=4, norm=False),
     ChebyshevKanShape(shape=(2, 4, 1), degree=4),

@@ -40,6 +40,7 @@ GRIDS = [1, 3, 5, 50]
 ORDERS = [1, 2, 3, 4, 5]
 EXTRAS = [dict(zip(("base", "scales", "bias"), flags, strict=True)) for flags in product((False, True), repeat=3)]
 KNOTS = ["uniform", "uneven", "repeated"]
+SPLINES_OF_NODES = [{"place": "after"}, {"place": "before"}, {"place": "before", "rank": 3}]
 MLPS = [
     MlpShape(shape=(3, *[width] * (depth - 1), outputs), activation=activation)
     for depth, width, outputs, activation in product(
@@ -62,6 +63,7 @@ FEW = [
     SplineMlpShape(shape=(3, 4, 9, 2), grid=4, order=2),
     SplineMlpShape(shape=(2, 5, 3, 2), grid=20, place="before"),
     SplineMlpShape(shape=(1, 1), grid=1, order=1, place="before"),
+    SplineMlpShape(shape=(2, 5, 3, 2), grid=4, place="before", rank=3),
     RbfKanShape(shape=(2, 5, 1), grid=5),
     RbfKanShape(shape=(1, 3, 2), grid=1),
     RbfKanShape(shape=(3, 4, 9, 2), grid=4, norm=False),
@@ -204,9 +206,9 @@ def test_mlps_equal_the_reference():
 @pytest.mark.parametrize("knots", KNOTS)
 def test_spline_mlps_equal_the_reference(knots):
     """Outputs, loss and gradient are those of `harness.families`; many activations are outside of the knots."""
-    for place, order in product(("after", "before"), ORDERS):
+    for splines, order in product(SPLINES_OF_NODES, ORDERS):
         for seed, (shape, grid) in enumerate(product([*SHAPES, (2, 20, 20, 1)], GRIDS)):
-            network = SplineMlpShape(shape=shape, grid=grid, order=order, place=place)
+            network = SplineMlpShape(shape=shape, grid=grid, order=order, **splines)
             # Sums over samples round by the processor: with repeated knots one gradient is 1.2e-12 off on a Xeon.
             assert_equals_torch(Case(network, knots=knots, seed=seed), 1e-11 if knots == "repeated" else 1e-12)
 
@@ -414,8 +416,8 @@ def test_normal_equations_of_kans(dense, knots):
 @pytest.mark.parametrize("knots", KNOTS)
 def test_normal_equations_of_spline_mlps(knots):
     """J^T J and J^T r are those of the Jacobian; nothing else is written."""
-    for place, order, shape, grid in product(("after", "before"), (1, 3, 5), SHAPES, (1, 4, 12)):
-        network = SplineMlpShape(shape=shape, grid=grid, order=order, place=place)
+    for splines, order, shape, grid in product(SPLINES_OF_NODES, (1, 3, 5), SHAPES, (1, 4, 12)):
+        network = SplineMlpShape(shape=shape, grid=grid, order=order, **splines)
         assert_normal_equations_are_right(Case(network, samples=70, knots=knots))
 
 
@@ -529,12 +531,6 @@ def test_knots_that_are_not_finite(bad):
 
 
 # ---------------------------------------------------------------------------------------------------------------- seam
-def test_an_unknown_network_is_sent_to_the_other_engine():
-    """The error names the engine that may have it."""
-    with pytest.raises(HarnessError, match=r"rank: 2.*SplineMlpShape.*'torch'"):
-        kernels.describe(SplineMlpShape(shape=(2, 1), grid=3, place="before", rank=2))
-
-
 class OwnShape(FourierKanShape):
     """A family of a user's own."""
 
