@@ -20,7 +20,7 @@ COMMANDS = {
     "export-wandb": "Copy the finished runs of an experiment to wandb.",
     "fit": "Fit scaling laws to an experiment, or to a table of runs.",
     "keep": "Put an experiment's records into one file, which git keeps.",
-    "list": "List tasks, families, recipes, experiments, conventions or codes.",
+    "list": "List tasks, families, recipes, experiments, profiles, conventions or codes.",
     "logs": "Tell the story of a run.",
     "match": "Make networks equal by one count, and compare the others.",
     "merge": "Add records that were trained elsewhere, and check each one.",

@@ -319,7 +319,7 @@ def _snapshots(results: Path) -> list[Leftover]:
     found = []
     for folder in _snapshot_folders(results):
         try:
-            is_only_copy = read_marker(folder)["dirty"] is not False
+            is_only_copy = any(source["dirty"] is not False for source in read_marker(folder)["sources"])
         except HarnessError:
             is_only_copy = True
         size = sum(file.bytes for file in _files(folder))
