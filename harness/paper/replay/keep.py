@@ -25,8 +25,9 @@ README = """# Replays that are kept
 
 Each folder is what one command made from the runs of this project: the page (`replay.html`), every published number
 beside ours (`replay.csv`), the runs (`runs.csv`, six digits) and the figures. [index.html](index.html) shows them one
-below the other; this file and that one are written by `harness replay NAME --keep`. Seconds are summed over packs of
-runs, one thread each.
+below the other; this file and that one are written by `harness replay NAME --keep`. Seconds are those of
+the clock, summed over packs of runs that train in one thread each; in brackets those of the processor, which are fewer
+where other work took turns.
 
 | folder | what | scale | runs | seconds | made | command |
 |---|---|---|---|---|---|---|
@@ -70,9 +71,11 @@ def _verdicts(rows: Sequence[IndexRow]) -> str:
 def _line(row: IndexRow) -> str:
     facts = row.facts or {}
     made = f"{facts['last'][:10]}, {', '.join(commit[:9] for commit in facts['commits'])}"
+    # Replays that were kept before the processor's were noted have the clock's alone.
+    seconds = facts["seconds"] + (f" ({facts['cpu_seconds']})" if "cpu_seconds" in facts else "")
     runs = f"{facts['runs']}{f' ({row.missing})' if row.missing else ''}"
     cells = (
         *(f"[{row.folder}]({row.folder}/replay.csv)", f"{row.place}: {row.title}", row.scale, runs),
-        *(facts["seconds"], made, f"`{facts['command']}`"),
+        *(seconds, made, f"`{facts['command']}`"),
     )
     return f"| {' | '.join(cells)} |\n"

@@ -73,7 +73,7 @@ def write_page(runs: ReplayRuns, replay: Replay, made: Made, verdicts: Sequence[
         "findings": page.findings,
         "verdicts": list(verdicts),
         "evaluations": evaluations,
-        **{name: getattr(origin, name) for name in ("seconds", "first", "last")},
+        **{name: getattr(origin, name) for name in ("seconds", "cpu_seconds", "first", "last")},
         "machines": sorted({device for (_, device, _), _ in origin.machines}),
         "commits": [f"{commit}{' (dirty)' if dirty else ''}" for (commit, dirty), _ in origin.commits],
     }

@@ -24,6 +24,7 @@ TICK_DIGITS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7))
 MOST_PLACES = 6  # named in a sentence
 FEW_TICKS, MANY_TICKS = 3, 7
 SMALL_TICKS = (2, 4)
+WIDE_TICK = 10_000
 FEW_DECADES = 100  # the ratio of both ends of an axis up to which it has nine small ticks a decade
 FENCE = 1.5  # quartile ranges, or decades where these are less, above the upper quartile: beyond it is an outlier
 LETTERS_AN_INCH = 16.8
@@ -83,7 +84,9 @@ def set_ticks(axis: Axis, is_small: bool = False) -> None:
     """Round ticks within the limits of a logarithmic axis; fewer of them in a small panel."""
     low, high = sorted(axis.get_view_interval())
     ticks = tick_values(low, high, *SMALL_TICKS) if is_small else tick_values(low, high)
-    is_plain = all(PLAIN[0] <= tick < PLAIN[1] for tick in ticks)
+    # In a small panel 1,000 and 10,000 would touch.
+    plain_below = WIDE_TICK if is_small else PLAIN[1]
+    is_plain = all(PLAIN[0] <= tick < plain_below for tick in ticks)
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:,.6g}" if is_plain else scientific(tick, 4)))
     # Each tick is measured when a figure is laid out: nine a decade took a quarter of an analysis.

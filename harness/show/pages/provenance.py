@@ -21,6 +21,7 @@ class ProvenancePart:
     last: str
     packs: int
     seconds: str
+    cpu_seconds: str
 
 
 def provenance(places: Iterable[record.Provenance]) -> ProvenancePart:
@@ -29,7 +30,7 @@ def provenance(places: Iterable[record.Provenance]) -> ProvenancePart:
     commits = Counter((one.commit or "not from a git checkout", bool(one.dirty)) for one in places)
     machines = Counter((one.host, one.device, one.threads) for one in places)
     versions = Counter(", ".join(f"{name} {number}" for name, number in one.versions.items()) for one in places)
-    packs = {(one.host, one.started_at, one.pack_seconds) for one in places}
+    packs = {(one.host, one.started_at, one.pack_seconds, one.pack_cpu_seconds) for one in places}
     starts = sorted(one.started_at for one in places)
     return ProvenancePart(
         commits=tuple(commits.most_common()),
@@ -38,5 +39,6 @@ def provenance(places: Iterable[record.Provenance]) -> ProvenancePart:
         first=starts[0],
         last=starts[-1],
         packs=len(packs),
-        seconds=f"{sum(seconds for *_, seconds in packs):,.0f}",
+        seconds=f"{sum(seconds for *_, seconds, _ in packs):,.0f}",
+        cpu_seconds=f"{sum(seconds for *_, seconds in packs):,.0f}",
     )

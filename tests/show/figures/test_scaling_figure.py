@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from harness.fit import predict
 from harness.judging.scaling import HEADLINE_AXES, common_law, laws_of
-from harness.show.figures.labels import tick_values
+from harness.show.figures.labels import set_ticks, tick_values
 from harness.show.figures.residuals import experiment_residuals
 from harness.show.figures.scaling import PANEL_HEIGHT, draw_scaling, scaling_figure
 from harness.show.figures.series import experiment_styles
@@ -259,6 +259,18 @@ def test_any_range_has_round_ticks(decades):
         ticks = tick_values(low, high)
         assert 2 <= len(ticks) <= 8
         assert all(low <= tick <= high for tick in ticks)
+
+
+def test_ticks_of_a_small_panel_do_not_touch():
+    """Four decades in a fifth of a page's width."""
+    figure = Figure(figsize=(1.4, 1.4), dpi=DPI)
+    axes = figure.add_axes((0.05, 0.3, 0.9, 0.6), xscale="log", xlim=(4, 30_000))
+    set_ticks(axes.xaxis, is_small=True)
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
+
+    assert len(boxes) == 4
+    assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
 
 
 def test_plotting_never_loads_torch():
