@@ -136,7 +136,7 @@ def test_analysis_commands_work_from_the_folder_alone(finished):
 
     told = json.loads(status.stdout)
     assert (told["planned"], told["done"], told["missing"]) == (20, 20, 0)
-    assert len(json.loads(fits.stdout)) == 2 * len(count_names()) * 2
+    assert len(json.loads(fits.stdout)["fits"]) == 2 * len(count_names()) * 2
     assert "scaling.png" in plots.stdout
     assert report.stdout.strip().endswith("report.html")
 
@@ -405,14 +405,18 @@ def test_plan_shows_asked_achieved_and_infeasible(tmp_path):
 
 
 def test_plan_as_json_is_the_manifest(tmp_path):
-    """--json prints nothing but the manifest."""
+    """--json prints the number of its format, the manifest, and with --packs what each pack costs."""
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY)
 
-    shown = _invoke("plan", str(file), "--results", str(tmp_path), "--json")
+    plan = ["plan", str(file), "--results", str(tmp_path), "--json"]
+    shown, of_packs = json.loads(_invoke(*plan).output), json.loads(_invoke(*plan, "--packs").output)
 
     frozen = json.loads((tmp_path / "tiny" / "manifest.json").read_text())
-    assert {"checksum": frozen["checksum"], **json.loads(shown.output)} == frozen
+    del frozen["checksum"]
+    assert shown == {"format": 1, **frozen, "pack_costs": None}
+    assert {**of_packs, "pack_costs": None} == shown
+    assert [row["runs"] for row in of_packs["pack_costs"]] == [len(pack) for pack in frozen["packs"]]
 
 
 # ---------------------------------------------------------------------------------------------------------- bad input

@@ -18,6 +18,7 @@ THERE = {
     "recipes": [*BUILT_IN_RECIPES],
     "conventions": [one.name for one in CONVENTIONS],
     "codes": [*CODES],
+    "profiles": ["cpu", "gpu", "testbed"],
 }
 
 
@@ -30,7 +31,7 @@ def said(*words: str) -> str:
 @pytest.mark.parametrize("what", THERE)
 def test_all_that_there_is_is_listed(what):
     """Every name, in the table and in the JSON, of which no row lacks its words."""
-    rows = json.loads(said("list", what, "--json"))
+    rows = json.loads(said("list", what, "--json"))["rows"]
 
     assert [next(iter(row.values())) for row in rows] == THERE[what]
     assert all(name in said("list", what) for name in THERE[what])
@@ -40,7 +41,7 @@ def test_all_that_there_is_is_listed(what):
 
 
 def test_the_experiments_of_the_project_are_listed():
-    rows = json.loads(said("list", "experiments", "--json"))
+    rows = json.loads(said("list", "experiments", "--json"))["rows"]
 
     (quickstart,) = [row for row in rows if row["experiment"] == "quickstart"]
     assert quickstart["scales"] == "tiny"

@@ -1,14 +1,14 @@
 """The runs of a complete plan analysed: fitted, drawn, judged, and written into its folder and on the terminal."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from harness.base.files import check_writable, whole_file
+from harness.base.json_text import write_json
 from harness.cli.costs import calibrations_of, table_of
 from harness.cli.plans import rungs_in
 from harness.cli.stages import rung_records
@@ -73,20 +73,27 @@ def analyse(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> 
         return Analysis(table, fit_table(table), check_table(table, headline_axes(manifest)))
 
 
+def analysis_json(manifest: Manifest, analysis: Analysis) -> dict[str, Any]:
+    """The laws and checks in plain types: `fits.json`, and what `harness fit FILE --json` prints."""
+    table, fits, checks = analysis
+    return {
+        "experiment_hash": manifest.experiment_hash,
+        "seconds_on": table["seconds_on"].iloc[0] if "seconds_on" in table else None,
+        "fits": fits_to_json(fits),
+        "checks": checks_to_json(checks),
+    }
+
+
 def keep_analysis(manifest: Manifest, analysis: Analysis, folder: Path) -> None:
     """Write the tables, laws and checks into the folder of the plan."""
-    table, fits, checks = analysis
+    table, _, checks = analysis
     check_writable(folder)
     write_table(table, folder)
     with whole_file(folder / "pairs.csv") as path:
         pairs(table, pairs_axis(manifest)).to_csv(path, index=False)
-    machine = {"seconds_on": table["seconds_on"].iloc[0]} if "seconds_on" in table else {}
-    laws = {"fits": fits_to_json(fits), "checks": checks_to_json(checks)}
-    text = json.dumps({"experiment_hash": manifest.experiment_hash, **machine, **laws}, indent=1)
     with whole_file(folder / "checklist.md") as path:
         path.write_text(checklists(checks), encoding="utf-8")
-    with whole_file(folder / "fits.json") as path:
-        path.write_text(text + "\n", encoding="utf-8")
+    write_json(analysis_json(manifest, analysis), folder / "fits.json")
 
 
 def analyse_and_keep(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> Analysis:
@@ -103,8 +110,7 @@ def analyse_and_report(manifest: Manifest, records: Mapping[str, Record], folder
         analysis = analyse_and_keep(manifest, records, folder)
         found, verdicts = main_headline(manifest, analysis.table), judge_all(manifest, analysis.table)
         kept = {"headline": headline_to_json(found), "verdicts": [verdict_to_json(verdict) for verdict in verdicts]}
-        with whole_file(folder / "answer.json") as path:
-            path.write_text(json.dumps(kept, allow_nan=False, indent=1) + "\n", encoding="utf-8")
+        write_json(kept, folder / "answer.json")
         search = search_of(manifest, analysis.table, folder)
         tell("figures", 0, 2)
         draw_figures(manifest, analysis, search, folder)

@@ -1,6 +1,5 @@
 """Where the runs of a sweep are, as several commands need and show it."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import NamedTuple
 import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.json_text import json_text
 from harness.cli.looks import Wanted, look_lines
 from harness.cli.plans import records_of
 from harness.dispatch.disk import disk_bytes, notable_bytes
@@ -97,7 +97,7 @@ def show_status(
     notable = notable_bytes(folder.parent, sizes)
     if as_json:
         told = status_json(manifest, seen.found, spent, seen.earlier, jobs, unasked)
-        click.echo(json.dumps({**told, "disk_bytes": disk_json(sizes, notable)}))
+        click.echo(json_text({**told, "disk_bytes": disk_json(sizes, notable)}))
         return
     click.echo(status_words(manifest, seen.found, unasked))
     if wanted:

@@ -8,7 +8,6 @@ import click
 from click.core import ParameterSource
 
 from harness.base.errors import HarnessError
-from harness.base.files import check_writable, whole_file
 from harness.cli.options import together
 from harness.comparison.tables.fits import SizeRange
 from harness.comparison.tables.read import Columns, read_table
@@ -85,11 +84,3 @@ def print_answer(tables: Iterable[Table], sentences: Iterable[str]) -> None:
         print_table(table)
     for sentence in sentences:
         console.print(sentence, soft_wrap=True)
-
-
-def write_text(text: str, path: Path) -> Path:
-    """Write a file whole, into a folder that is made if need be."""
-    check_writable(path.parent)
-    with whole_file(path) as new:
-        new.write_text(text, encoding="utf-8")
-    return path

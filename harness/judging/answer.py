@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.judging.judge import Verdict, to_json
 from harness.judging.robust import robust_words
-from harness.judging.words import rule_words
+from harness.judging.words import matters_words, rule_words
 from harness.spec import ANY_SIZE, Condition, Decide
 
 NOT_RUN = "not run"
@@ -61,7 +61,10 @@ def not_run_json(rule: Decide) -> dict[str, Any]:
         "interval_level": None,
         "verdict": NOT_RUN,
         "declared": NOT_RUN,
+        "matters": matters_words(rule),
+        "power": None,
         "stable": False,
+        "looked": None,
         **empty,
     }
 

@@ -200,8 +200,6 @@ def headline(
 def to_json(found: Headline | NoHeadline) -> dict[str, Any]:
     """The headline, or why there is none, in plain types that strict JSON can hold."""
     said: dict[str, Any] = plain(found)
-    if isinstance(found, Headline) and not found.looks:
-        del said["looks"]
     return said
 
 

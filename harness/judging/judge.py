@@ -406,7 +406,6 @@ def sentence(verdict: Verdict) -> str:
 
 def to_json(verdict: Verdict) -> dict[str, Any]:
     """The verdict in plain types that strict JSON can hold: ends that are not finite become null."""
-    looked = {} if verdict.looked is None else {"looked": _looked_json(verdict.looked)}
     return {
         "claim": verdict.rule.claim,
         "rule": verdict.words,
@@ -424,7 +423,7 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         "counts": [dict(vars(count)) for count in verdict.counts],
         "numbers": [_number_json(one) for one in verdict.numbers],
         "given": [_number_json(one) for one in verdict.given],
-        **looked,
+        "looked": None if verdict.looked is None else _looked_json(verdict.looked),
     }
 
 
@@ -434,6 +433,6 @@ def _looked_json(looked: Looked) -> dict[str, Any]:
 
 
 def _number_json(one: Number) -> dict[str, Any]:
-    names = ("convention", "unit", "condition", "found", "outcome", *(("look",) if one.look else ()))
+    names = ("convention", "unit", "condition", "found", "outcome", "look")
     said = {name: plain(getattr(one, name)) for name in names}
     return {**said, "words": found_words(one.found, one.look)}

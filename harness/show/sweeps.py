@@ -260,7 +260,7 @@ def status_json(
         "diverged": counted["diverged"],
         "missing": len(missing),
         "missing_ids": missing,
-        **({"unasked": len(unasked)} if manifest.looks else {}),
+        "unasked": len(unasked),
         "states": counts_of(found),
         "runs": {run: {**one._asdict(), **what[run], "next_move": next_move(one)} for run, one in found.items()},
         "spending": spending._asdict() if spending else None,

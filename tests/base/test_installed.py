@@ -77,7 +77,7 @@ def test_a_short_name_is_the_place_in_full():
 
 def test_lists_have_them():
     for what, name in (("tasks", "ripple"), ("families", "bump_kan")):
-        listed = json.loads(CliRunner().invoke(main, ["list", what, "--json"]).stdout)
+        listed = json.loads(CliRunner().invoke(main, ["list", what, "--json"]).stdout)["rows"]
         assert name in [next(iter(row.values())) for row in listed]
 
 

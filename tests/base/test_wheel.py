@@ -88,7 +88,7 @@ def installed(environment, tmp_path) -> Installed:
 
 def test_shipped_experiments_are_listed_copied_and_run(installed):
     """What is shipped is what is in experiments/; the quickstart answers."""
-    rows = json.loads(installed.said("list", "experiments", "--json"))
+    rows = json.loads(installed.said("list", "experiments", "--json"))["rows"]
     assert {row["experiment"] for row in rows} == {path.stem for path in (ROOT / "experiments").glob("*.yaml")}
     assert all(not Path(row["file"]).is_relative_to(ROOT) for row in rows)
     installed.said("new", "mine", "--from", "quickstart")
@@ -104,7 +104,7 @@ def test_shipped_experiments_are_listed_copied_and_run(installed):
 
 def test_jobs_run_the_code_of_the_wheel(installed):
     """From a snapshot of the package alone; and there are profiles to send them off with."""
-    profiles = {row["profile"]: row["file"] for row in json.loads(installed.said("list", "profiles", "--json"))}
+    profiles = {row["profile"]: row["file"] for row in json.loads(installed.said("list", "profiles", "--json"))["rows"]}
     assert profiles.keys() == {"cpu", "gpu"}
     assert all(Path(file).is_relative_to(installed.environment) for file in profiles.values())
     (installed.folder / "two.yaml").write_text(TWO_RUNS)

@@ -139,7 +139,7 @@ def helps() -> str:
 def commands_and_pages() -> dict[str, str]:
     """Answers of commands that train nothing, and pages that they write, by name; in the current folder."""
     prepare(Path())
-    _write_odd_files()
+    write_odd_files()
     answers = [said(command) for command in COMMANDS]
     make_records("laws")
     make_searched("searched")
@@ -149,7 +149,7 @@ def commands_and_pages() -> dict[str, str]:
     return {"commands": "\n".join(answers)} | pages
 
 
-def _write_odd_files() -> None:
+def write_odd_files() -> None:
     """A misspelt experiment; a folder of two records, one of them damaged; and a table of anybody's runs."""
     misspelt = (GUARD / "made" / "laws.yaml").read_text(encoding="utf-8").replace("seeds:", "seedz:")
     Path("experiments/misspelt.yaml").write_text(misspelt, encoding="utf-8")

@@ -125,5 +125,5 @@ def test_messages_and_the_schema_name_both():
         schema["Condition"]["description"].split()
     )
     asked = ["match", "--arm", "mlp depth=3", "--axis", "flops_forward.fused_add", "--at", "300", "--json"]
-    (matched,) = json.loads(CliRunner().invoke(main, asked, catch_exceptions=False).output)
+    (matched,) = json.loads(CliRunner().invoke(main, asked, catch_exceptions=False).output)["arms"]
     assert matched["achieved"] == matched["counts"]["flops_forward.fused_add"] == pytest.approx(300, rel=0.05)

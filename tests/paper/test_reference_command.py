@@ -18,7 +18,7 @@ def reference(*arguments):
 def test_without_a_name_it_lists_all_tables():
     """Every table is there with its rows, and the words of confidence are explained."""
     output = reference().output
-    listed = json.loads(reference("--json").output)
+    listed = json.loads(reference("--json").output)["rows"]
 
     assert [(row["table"], row["rows"]) for row in listed] == [(name, len(load(name))) for name in names()]
     assert all(re.search(rf"│ {name} +│ +{len(load(name)):,} │", output) for name in names())
@@ -44,7 +44,7 @@ def test_every_table_can_be_shown(name):
 
 def test_json_has_null_for_what_was_not_published():
     """Rows are objects with numbers as numbers, and null in an empty cell."""
-    first = json.loads(reference("grid_extension", "--json", "--where", "task=xy").output)[0]
+    first = json.loads(reference("grid_extension", "--json", "--where", "task=xy").output)["rows"][0]
 
     assert first == {
         "task": "xy",
@@ -65,7 +65,7 @@ def test_rows_are_chosen_by_any_of_their_errata():
     """`--where errata=E1` takes the rows that E1 concerns, whatever else does; several conditions are all met."""
     chosen = json.loads(
         reference("toy_scaling", "--json", "--where", "errata=E1", "--where", "grid_corrected=8").output
-    )
+    )["rows"]
 
     assert [(row["task"], row["errata"]) for row in chosen] == [("exp100d", "E1 E6 E20")]
 

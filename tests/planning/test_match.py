@@ -190,8 +190,8 @@ def test_the_command_prints_a_table_and_json():
 
     assert "[2,29,29,1]" in table
     assert "flops_forward.per_edge" in table
-    assert data[1]["network"]["shape"] == [2, 29, 29, 1]
-    assert data == json.loads(
+    assert data["arms"][1]["network"]["shape"] == [2, 29, 29, 1]
+    assert data["arms"] == json.loads(
         json.dumps(to_json(match_arms(["kan hidden=[5]", "mlp depth=3"], _setting()), _setting()))
     )
 

@@ -1,12 +1,12 @@
 """`harness clean`."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.json_text import json_text
 from harness.cli.options import asked, json_option, results_option, together
 from harness.cli.plans import frozen_plan
 from harness.dispatch.disk import (
@@ -75,7 +75,7 @@ def clean(files: tuple[Path, ...], results: Path, dry_run: bool, yes: bool, as_j
         wanted = [kind for kind in wanted if asked(question(kind, found.of(kind)), NOTHING)]
     removed = _removed(results, folders, found, wanted) if wanted else {}
     if as_json:
-        click.echo(json.dumps(clean_json(results, disk_bytes(results), found, removed)))
+        click.echo(json_text(clean_json(results, disk_bytes(results), found, removed)))
     else:
         lines = [removed_words(kind, one) for kind, one in removed.items()]
         for line in lines or [NOTHING]:

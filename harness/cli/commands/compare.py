@@ -1,6 +1,5 @@
 """`harness compare`: two arms of an experiment, or of a table of anybody's runs."""
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import Any
 import click
 
 from harness.base.errors import HarnessError
-from harness.base.files import check_writable, whole_file
+from harness.base.files import check_writable
+from harness.base.json_text import json_text, write_json
 from harness.cli.analysis import print_headline
 from harness.cli.comparing import compare_sides, compared_json
 from harness.cli.options import json_option, results_option, together
@@ -22,7 +22,6 @@ from harness.cli.tables import (
     print_answer,
     table_options,
     window_of,
-    write_text,
 )
 from harness.comparison.tables.comparison import ComparisonRequest, compare_arms, to_json
 from harness.comparison.tables.fits import AUTO, Request
@@ -146,18 +145,17 @@ def _compare_experiment(
     at, loss, level = asked
     manifest, folder = confirmed_plan(file, results)
     compared = compare_sides(manifest, folder, arms, axis, at, loss, level)
-    text = json.dumps(compared_json(compared), allow_nan=False, indent=1)
+    answer = compared_json(compared)
     target = out or folder
     check_writable(target)
     request = compared.request
     stem = "compare_" + "_".join(re.sub(r"[^\w=-]+", "-", name) for name in (request.first, request.second))
-    with whole_file(target / f"{stem}.json") as path:
-        path.write_text(text + "\n", encoding="utf-8")
+    write_json(answer, target / f"{stem}.json")
     styles = experiment_styles(manifest, {side.label: side.names for side in request.sides})
     titles = task_titles(manifest, dict.fromkeys(line.task for line in compared.lines), TITLE_LETTERS)
     drawn = draw_versus(request, compared.lines, styles, target / stem, titles)
     if as_json:
-        click.echo(text)
+        click.echo(json_text(answer))
         return
     if explain:
         print_table(versus_table(request, compared.found))
@@ -176,13 +174,14 @@ def _compare_table(file: Path, first: str, second: str, explain: bool, as_json: 
     request = Request(file, columns=columns_of(asked), laws=(law,), window=window_of(asked), arms=arms, **own)
     asked_of = ComparisonRequest(asked["at"], asked["extrapolate"], asked["aggregate"], asked["k"], asked["bins"])
     found = compare_arms(request, asked_of)
-    text = json.dumps(to_json(found), allow_nan=False, indent=1)
+    answer = to_json(found)
     if as_json:
-        click.echo(text)
+        click.echo(json_text(answer))
     else:
         if explain:
             print_answer(compare_tables(found), compare_sentences(found))
         print_answer([], compare_lines(found))
     if asked["out"]:
-        for path in write_text(text + "\n", asked["out"] / "compare.json"), *draw_compared(found, asked["out"]):
+        check_writable(asked["out"])
+        for path in write_json(answer, asked["out"] / "compare.json"), *draw_compared(found, asked["out"]):
             click.echo(path, err=as_json)

@@ -1,6 +1,5 @@
 """`harness doctor`: what a cluster can and cannot do for a sweep, line by line."""
 
-import json
 import sys
 import textwrap
 from pathlib import Path
@@ -9,6 +8,7 @@ import click
 from rich.text import Text
 
 from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.json_text import json_text
 from harness.cli.options import json_option, results_option
 from harness.dispatch.doctor import examine
 from harness.dispatch.node import Finding
@@ -66,7 +66,7 @@ def doctor(profile: Path, results: Path, wait_minutes: float, no_job: bool, meas
     levels = [one["level"] for one in found]
     failed = levels.count("FAILED")
     if as_json:
-        click.echo(json.dumps({"profile": str(profile), "failed": failed, "findings": found}))
+        click.echo(json_text({"profile": str(profile), "failed": failed, "findings": found}))
     else:
         told = ", ".join(f"{levels.count(level)} {level}" for level in STYLES)
         click.echo(f"{profile}: {told}")

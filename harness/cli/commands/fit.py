@@ -1,6 +1,5 @@
 """`harness fit`: the laws of an experiment, or of a table of anybody's runs."""
 
-import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -9,7 +8,9 @@ from typing import Any, NamedTuple
 import click
 
 from harness.base.errors import HarnessError
-from harness.cli.analysis import analyse, keep_analysis, print_fits
+from harness.base.files import check_writable, whole_file
+from harness.base.json_text import json_text, write_json
+from harness.cli.analysis import analyse, analysis_json, keep_analysis, print_fits
 from harness.cli.options import json_option, results_option, together
 from harness.cli.plans import confirmed_plan, planned_records
 from harness.cli.tables import (
@@ -20,12 +21,10 @@ from harness.cli.tables import (
     print_answer,
     table_options,
     window_of,
-    write_text,
 )
 from harness.comparison.tables.fits import Request, answer, checks, to_json
 from harness.comparison.tables.forms import Form, FormRequest, form_answer, form_json
 from harness.comparison.tables.read import is_table
-from harness.judging.scaling import to_json as fits_to_json
 from harness.show.figures.fits import draw_fits
 from harness.show.tables.fits import answer_sentences, answer_tables, checklists
 from harness.show.tables.forms import form_sentences, form_tables
@@ -103,7 +102,7 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     manifest, folder = confirmed_plan(file, results)
     analysis = analyse(manifest, planned_records(manifest, folder), folder)
     if as_json:
-        click.echo(json.dumps(fits_to_json(analysis.fits)))
+        click.echo(json_text(analysis_json(manifest, analysis)))
     else:
         print_fits(manifest, analysis)
     keep_analysis(manifest, analysis, folder)
@@ -124,17 +123,17 @@ def _fit_laws(file: Path, as_json: bool, asked: Mapping[str, Any]) -> None:
     own = {name: asked[name] for name in ("x", "where", "level", "hold_out", "objective")}
     found = answer(Request(file, columns=columns_of(asked), laws=laws, window=window_of(asked), **own))
     checked = cache(checks)
-    text = json.dumps(to_json(found, checked), allow_nan=False, indent=1) if as_json or asked["out"] else ""
+    laws_json = to_json(found, checked) if as_json or asked["out"] else {}
     if as_json:
-        click.echo(text)
+        click.echo(json_text(laws_json))
     else:
         print_answer(answer_tables(found, checked if asked["diagnostics"] else None), answer_sentences(found))
     if asked["out"]:
-        written = [
-            write_text(text + "\n", asked["out"] / "fits.json"),
-            write_text(checklists(found, checked), asked["out"] / "checklist.md"),
-        ]
-        for path in (*written, *draw_fits(found, asked["out"])):
+        check_writable(asked["out"])
+        checklist = asked["out"] / "checklist.md"
+        with whole_file(checklist) as new:
+            new.write_text(checklists(found, checked), encoding="utf-8")
+        for path in (write_json(laws_json, asked["out"] / "fits.json"), checklist, *draw_fits(found, asked["out"])):
             click.echo(path, err=as_json)
 
 
@@ -150,10 +149,10 @@ def _fit_form(file: Path, as_json: bool, form: Form, asked: Mapping[str, Any]) -
     value = str(asked[FORMS[form].name])
     request = FormRequest(file, form, value, asked["x"][0], columns_of(asked), window=window_of(asked), **own)
     found = form_answer(request)
-    text = json.dumps(form_json(found), allow_nan=False, indent=1)
     if as_json:
-        click.echo(text)
+        click.echo(json_text(form_json(found)))
     else:
         print_answer(form_tables(found), form_sentences(found))
     if asked["out"]:
-        click.echo(write_text(text + "\n", asked["out"] / "fits.json"), err=as_json)
+        check_writable(asked["out"])
+        click.echo(write_json(form_json(found), asked["out"] / "fits.json"), err=as_json)

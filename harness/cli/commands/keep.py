@@ -1,12 +1,12 @@
 """`harness keep`."""
 
-import json
 import sys
 from pathlib import Path
 
 import click
 
 from harness.base.errors import INCOMPLETE
+from harness.base.json_text import json_text
 from harness.cli.kept import keep_records
 from harness.cli.options import EXAMPLE, json_option, planned_argument, results_option, scale_option
 from harness.cli.plans import folder_of, search_folder
@@ -37,7 +37,7 @@ def keep(file: Path, results: Path, scale: str, as_json: bool) -> None:
         folder = folder_of(file, results, scale)
     kept = keep_records(folder)
     if as_json:
-        click.echo(json.dumps({"path": str(kept.path), "absent": kept.absent, **kept.merged._asdict()}))
+        click.echo(json_text({"path": str(kept.path), "absent": kept.absent, **kept.merged._asdict()}))
     else:
         for line in kept_lines(kept.path, kept.merged, kept.absent):
             console.print(line, soft_wrap=True)

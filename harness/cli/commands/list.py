@@ -1,7 +1,6 @@
 """`harness list`."""
 
 import inspect
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +8,7 @@ import click
 import pandas as pd
 
 from harness.base.installed import installed
+from harness.base.json_text import json_text
 from harness.cli.options import json_option
 from harness.cli.shipped import shipped_experiments, shipped_profiles
 from harness.count.conventions import CONVENTIONS
@@ -127,7 +127,7 @@ def list(what: str, as_json: bool) -> None:
     """
     rows, more = LISTS[what]
     if as_json:
-        click.echo(json.dumps(rows(), indent=1))
+        click.echo(json_text({"rows": rows()}))
         return
     print_table(table_of_frame("", pd.DataFrame(rows(), dtype=object)))
     console.print(more, soft_wrap=True)

@@ -1,9 +1,8 @@
 """`harness match`."""
 
-import json
-
 import click
 
+from harness.base.json_text import json_text
 from harness.cli.options import json_option
 from harness.families.fields import families_help
 from harness.optimisers import OPTIMISERS
@@ -77,6 +76,6 @@ def match(
     )
     matched = match_arms(arms, setting)
     if as_json:
-        click.echo(json.dumps(to_json(matched, setting)))
+        click.echo(json_text({"arms": to_json(matched, setting)}))
     else:
         print_table(match_table(matched, setting))

@@ -1,12 +1,12 @@
 """`harness merge`."""
 
-import json
 import sys
 from pathlib import Path
 
 import click
 
 from harness.base.errors import INCOMPLETE
+from harness.base.json_text import json_text
 from harness.cli.options import json_option, results_option
 from harness.cli.plans import frozen_plan
 from harness.record.merge import merge as merge_records
@@ -30,7 +30,7 @@ def merge(source: Path, results: Path, plan: Path | None, as_json: bool) -> None
     wanted = frozenset(frozen_plan(plan, results)[0].run_ids()) if plan else None
     merged = merge_records(source, wanted, results / "runs")
     if as_json:
-        click.echo(json.dumps(merged._asdict()))
+        click.echo(json_text(merged._asdict()))
     else:
         for line in merged_lines(merged):
             console.print(line, soft_wrap=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from harness.base.json_text import json_text
 from harness.cli.costs import calibrations_of, cost_sentence
 from harness.cli.foresight import power_lines
 from harness.cli.looks import of_first_look
@@ -16,6 +17,7 @@ from harness.measure.cost import pack_predictions
 from harness.planning.warnings import warnings_line
 from harness.show.console import console, print_table
 from harness.show.costs import recipe_note, trials_note
+from harness.show.tables.frames import plain_rows
 from harness.show.tables.plans import packs_table, plan_table
 from harness.spec import Setting
 
@@ -40,7 +42,8 @@ def plan(
     manifest = freeze_plan(planned, folder, replan)
     costs = pack_predictions(manifest, calibrations_of(manifest, results)) if packs else None
     if as_json:
-        click.echo(manifest.model_dump_json() if costs is None else costs.to_json(orient="records"))
+        pack_costs = None if costs is None else plain_rows(costs)
+        click.echo(json_text({**manifest.model_dump(mode="json"), "pack_costs": pack_costs}))
         return
     print_table(plan_table(manifest) if costs is None else packs_table(costs))
     infeasible = Counter(f"{cell.task} {cell.series}: {cell.infeasible}" for cell in manifest.cells if cell.infeasible)

@@ -1,11 +1,11 @@
 """`harness power`."""
 
-import json
 from pathlib import Path
 
 import click
 
 from harness.base.errors import HarnessError
+from harness.base.json_text import json_text
 from harness.cli.analysis import keeping_fits
 from harness.cli.foresight import no_runs, recorded_table
 from harness.cli.options import EXAMPLE, json_option, planned_argument, results_option, scale_option
@@ -47,7 +47,7 @@ def power(file: Path, results: Path, scale: str, seeds: int | None, noise: float
         table = no_runs() if noise else recorded_table(manifest, folder)
         foreseen = foresee(manifest, table, seeds, noise)
     if as_json:
-        click.echo(json.dumps({"rules": to_json(foreseen)}, allow_nan=False))
+        click.echo(json_text({"rules": to_json(foreseen)}))
         return
     print_table(power_table(foreseen))
     for line in power_sentences(foreseen):

@@ -1,6 +1,5 @@
 """`harness reference`: what the KAN paper published."""
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,11 +8,12 @@ import pandas as pd
 
 from harness.base.errors import HarnessError
 from harness.base.formats import number
+from harness.base.json_text import json_text
 from harness.cli.options import json_option
 from harness.comparison.tables.read import select
 from harness.paper.reference import CONFIDENCE, TABLES, errata, load, names
 from harness.show.console import console, print_table
-from harness.show.tables.frames import table_of_frame
+from harness.show.tables.frames import plain_rows, table_of_frame
 from harness.show.tables.table import Table
 
 ROWS_SHOWN = 60
@@ -39,7 +39,7 @@ def reference(name: str | None, where: tuple[str, ...], as_csv: bool, as_json: b
     if as_csv:
         click.echo(table.to_csv(index=False), nl=False)
     elif as_json:
-        click.echo(json.dumps(table.astype(object).where(table.notna(), None).to_dict("records"), indent=1))
+        click.echo(json_text({"rows": plain_rows(table)}))
     elif name == "errata":
         for line in _errata_lines(table):
             console.print(line, soft_wrap=True)

@@ -1,10 +1,10 @@
 """`harness validate`."""
 
-import json
 from pathlib import Path
 
 import click
 
+from harness.base.json_text import json_text
 from harness.cli.options import EXAMPLE, file_argument, json_option, scale_option
 from harness.cli.settings import settings_option
 from harness.cli.stages import data_lines, plan_of
@@ -34,7 +34,7 @@ def validate(file: Path, scale: str, settings: tuple[Setting, ...], as_json: boo
         "warnings": [warning.sentence for warning in warnings],
     }
     if as_json:
-        click.echo(json.dumps(summary))
+        click.echo(json_text(summary))
         return
     click.echo(f"{file}: valid; {len(manifest.cells):,} cells ({len(infeasible):,} infeasible), {runs:,} runs")
     for line in data_lines(manifest):

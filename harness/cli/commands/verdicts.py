@@ -1,6 +1,5 @@
 """`harness verdicts`: the rules of experiments, judged."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable
+from harness.base.json_text import json_text
 from harness.cli.answers import answer_of
 from harness.cli.kept import KEPT, keep_records
 from harness.cli.options import FULL, json_option, results_option, scale_option
@@ -38,7 +38,7 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
     made = [answer_of(file, results, scale) for file in files or _with_rules(scale)]
     answers = [answer_json(answer) for answer, _ in made]
     if as_json:
-        click.echo(json.dumps({"experiments": answers}, allow_nan=False))
+        click.echo(json_text({"experiments": answers}))
     else:
         print_table(verdicts_table(answers))
         if judged := [answer for answer in answers if not answer["why"]]:

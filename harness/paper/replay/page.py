@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from harness.base.files import whole_file
+from harness.base.json_text import write_json
 from harness.paper.reference import errata
 from harness.paper.replay.content import POINT_COLUMNS, Page, Replay, ReplayRuns
 from harness.show.figures.theme import write_figure
@@ -77,8 +78,7 @@ def write_page(runs: ReplayRuns, replay: Replay, made: Made, verdicts: Sequence[
         "machines": sorted({device for (_, device, _), _ in origin.machines}),
         "commits": [f"{commit}{' (dirty)' if dirty else ''}" for (commit, dirty), _ in origin.commits],
     }
-    with whole_file(folder / "replay.json") as path:
-        path.write_text(json.dumps(facts, allow_nan=False, indent=1) + "\n", encoding="utf-8")
+    write_json(facts, folder / "replay.json")
     with whole_file(folder / "replay.csv") as path:
         page.points.to_csv(path, index=False)
     for one in page.figures:

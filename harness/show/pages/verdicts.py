@@ -11,6 +11,7 @@ import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import whole_file
+from harness.base.json_text import write_json
 from harness.judging.answer import number_lines, power_words, verdict_words
 from harness.judging.foretold import foretold
 from harness.record import ClassMetrics, Metrics
@@ -93,11 +94,7 @@ def _write(answers: Sequence[dict[str, Any]], folder: Path, pictures: Mapping[st
         figures=pictures,
         rules={answer["name"]: [verdict_part(verdict) for verdict in answer["verdicts"]] for answer in answers},
     )
-    data = folder / "verdicts.json"
-    text = json.dumps({"experiments": list(answers)}, indent=1, allow_nan=False)
-    with whole_file(data) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
-    return [page, data]
+    return [page, write_json({"experiments": list(answers)}, folder / "verdicts.json")]
 
 
 def keep_verdicts(made: Sequence[tuple[dict[str, Any], pd.DataFrame]], results: Path, kept: Path) -> Path:
@@ -116,7 +113,7 @@ def keep_verdicts(made: Sequence[tuple[dict[str, Any], pd.DataFrame]], results: 
         wanted = dict.fromkeys((*RUN_COLUMNS, *stable_axes(), "seconds_on"))
         columns = [name for name in wanted if name in table and table[name].notna().any()]
         table[columns].to_csv(target / "runs.csv", index=False, float_format="%.6g")
-        (target / "verdicts.json").write_text(json.dumps(answer, indent=1) + "\n", encoding="utf-8")
+        write_json(answer, target / "verdicts.json")
         for made_file in (results / answer["name"]).iterdir():
             if made_file.name in KEPT_FILES or (made_file.suffix == ".png" and made_file.name.startswith("compare_")):
                 shutil.copyfile(made_file, target / made_file.name)
@@ -133,7 +130,7 @@ def keep_verdicts(made: Sequence[tuple[dict[str, Any], pd.DataFrame]], results: 
 def _kept(path: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return found
+        return {key: value for key, value in found.items() if key != "format"}  # which earlier ones do not have
     except ValueError as error:
         raise HarnessError(f"{path} is damaged ({error}); remove its folder, and keep it again", INCOMPLETE) from None
 

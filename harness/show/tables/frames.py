@@ -1,5 +1,8 @@
 """A data frame as a table."""
 
+from collections.abc import Hashable
+from typing import Any
+
 import pandas as pd
 
 from harness.base.formats import number
@@ -16,3 +19,8 @@ def table_of_frame(title: str, frame: pd.DataFrame, digits: int | None = None) -
             cells = [number(cell, digits) if isinstance(cell, float) else cell for cell in cells]
         rows.append(cells)
     return table_of(title, columns, rows)
+
+
+def plain_rows(frame: pd.DataFrame) -> list[dict[Hashable, Any]]:
+    """The rows of a data frame as plain data for JSON; what is missing is None."""
+    return frame.astype(object).where(frame.notna(), None).to_dict("records")
