@@ -4,12 +4,13 @@ Only files are found, and removed, that this package gave their names: an id of 
 the name of what is not whole yet. Plans, records of planned runs, kept results and all else that lies there stay.
 """
 
+import itertools
 import json
 import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -97,8 +98,8 @@ def notable_bytes(results: Path, sizes: dict[str, int]) -> int:
     for path in results.glob("*/submissions/*/submission.json"):
         with suppress(OSError, ValueError, LookupError, TypeError):
             sent = json.loads(path.read_text(encoding="utf-8"))
-            runs = [run for job in sent["jobs"] for pack in job["packs"] for run in pack]
-            if not present.issuperset(runs):
+            packs = itertools.chain.from_iterable(job["packs"] for job in sent["jobs"])
+            if not present.issuperset(itertools.chain.from_iterable(packs)):
                 needed.add(sent["snapshot"])
     idle = [one for one in _snapshots(results) if one.path.name not in needed]
     free = sum(one.bytes for one in [*over, *idle])
@@ -234,8 +235,7 @@ def leftovers(results: Path, progress: Progress = lambda what, done, of: None) -
     shared = [f"{results / name} is a link" for name in HOLDS if (results / name).is_symlink()]
     not_known = [*plans.unreadable, *shared]  # if so, plans that are not seen here may name runs
 
-    runs = {run for one in (*checkpoints, *aside) for run in one.runs}
-    whole = recorded(runs & present, results / "runs").statuses.keys()
+    whole = recorded(runs_of([*checkpoints, *aside]) & present, results / "runs").statuses.keys()
 
     def is_wanted(run: str) -> bool:
         return run not in whole and (run in plans.runs or bool(not_known))
@@ -252,6 +252,11 @@ def leftovers(results: Path, progress: Progress = lambda what, done, of: None) -
         found += [one for one in of_runs if plans.runs.isdisjoint(one.runs)]
     stays = [f"{why}, so plans that are not seen here may name any run: all runs and data stay" for why in not_known]
     return Leftovers(tuple(found), (*stays, *jobs.not_known))
+
+
+def runs_of(those: Iterable[Leftover]) -> Set[str]:
+    """The runs that these are of, in their order."""
+    return dict.fromkeys(itertools.chain.from_iterable(one.runs for one in those)).keys()
 
 
 def of_experiments(found: Leftovers, folders: Sequence[Path]) -> Leftovers:
@@ -353,17 +358,17 @@ def _set_aside(results: Path) -> list[Leftover]:
     return found + [Leftover("damaged", file.path, file.bytes) for file in checkpoints]
 
 
-def _logs(jobs: Jobs, present: Collection[str]) -> Iterator[Leftover]:
+def _logs(jobs: Jobs, present: set[str]) -> Iterator[Leftover]:
     """The output of submissions that are over and whose runs all have records; SLURM's number begins its name."""
     for folder, submission in jobs.over:
-        runs = [run for job in submission.jobs for run in job.runs]
-        if not all(run in present for run in runs):
+        runs = tuple(itertools.chain.from_iterable(job.runs for job in submission.jobs))
+        if not present.issuperset(runs):
             continue
         number = read_number(folder, submission.id)
         local = local_log(folder, submission.id).name
         for file in _files(logs_folder(folder)):
             if file.path.name == local or (number and file.path.name.startswith(f"{number}_")):
-                yield Leftover("logs", file.path, file.bytes, tuple(runs))
+                yield Leftover("logs", file.path, file.bytes, runs)
 
 
 def _half_written(results: Path, progress: Progress) -> Iterator[Leftover]:

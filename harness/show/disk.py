@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.dispatch.disk import KINDS, Kind, Leftover, Leftovers, Removed
+from harness.dispatch.disk import KINDS, Kind, Leftover, Leftovers, Removed, runs_of
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -54,17 +54,12 @@ def cautions(found: Leftovers, words: Mapping[str, str]) -> list[str]:
     lines = [f"stays: {why}" for why in found.stays]
     if number := sum(one.is_only_copy for one in found.of("snapshots")):
         lines.append(f"snapshots of code that no commit has: {number}; records name it by the snapshot's hash alone")
-    if runs := unplanned_runs(found):
+    if runs := list(runs_of(found.of("unplanned"))):
         lines.append(f"unplanned: {len(runs):,} runs, which only training brings back once their records are removed")
         lines += [f"  {run} {words.get(run, '')}".rstrip() for run in runs[:MOST_NAMED]]
     if len(runs) > MOST_NAMED:
         lines.append(f"  and {len(runs) - MOST_NAMED:,} more, which --json lists")
     return lines
-
-
-def unplanned_runs(found: Leftovers) -> list[str]:
-    """The runs that no plan names."""
-    return list(dict.fromkeys(run for one in found.of("unplanned") for run in one.runs))
 
 
 def question(kind: Kind, those: Sequence[Leftover]) -> str:
@@ -86,7 +81,7 @@ def clean_json(
             "number": len(those := found.of(kind)),
             "bytes": _bytes(those),
             "paths": [str(one.path) for one in those],
-            "runs": list(dict.fromkeys(run for one in those for run in one.runs)),
+            "runs": list(runs_of(those)),
         }
         for kind in KINDS
     }

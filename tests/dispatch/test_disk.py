@@ -27,6 +27,7 @@ from harness.dispatch.events import read_attempts
 from harness.dispatch.profile import Profile
 from harness.dispatch.submission import SentJob, Submission, now, write_submission
 from harness.record import record_path
+from harness.show.disk import size_words
 from harness.spec import read_manifest
 from harness.spec.identity import pack_key
 from harness.train import PackStopped, Supervisor, train_pack
@@ -329,6 +330,12 @@ def test_the_snapshot_of_a_job_stays_if_nobody_knows_of_the_job(made, swept, mon
     assert swept.leftovers()["snapshots"] == made.expected["snapshots"]
 
 
+def _has_begun(attempts: Path) -> bool:
+    """Whether the one attempt there has trained a step."""
+    (events,) = [one.events for one in read_attempts(attempts)] or [()]
+    return any(event["event"] == "first_step" for event in events)
+
+
 def test_nothing_of_what_trains_is_removed(made, swept):
     """Its snapshot and its rows stay while it trains, and once it was stopped its checkpoint does."""
     swept.write("long", [0, 1], ROWS, evaluations=LONG)
@@ -336,7 +343,7 @@ def test_nothing_of_what_trains_is_removed(made, swept):
     every = [f"--{kind}" for kind in KINDS]
     with subprocess.Popen([*command, "--results", str(swept.results)], stdout=subprocess.DEVNULL) as training:
         attempts = swept.results / "long" / "attempts"
-        while not any(event["event"] == "first_step" for one in read_attempts(attempts) for event in one.events):
+        while not _has_begun(attempts):
             assert training.poll() is None
             time.sleep(0.1)
         shutil.rmtree(swept.results / "own")  # another plan of data: the rows of this one are named by `long`
@@ -355,3 +362,10 @@ def test_a_results_folder_of_nothing_takes_nothing(tmp_path):
     """And there is nothing to remove."""
     assert set(disk_bytes(tmp_path).values()) == {0}
     assert leftovers(tmp_path).found == ()
+    done = CliRunner().invoke(main, ["clean", "--results", str(tmp_path)])
+    assert done.output == f"disk: {tmp_path}/ takes 0 B\nnothing can be removed\n"
+
+
+def test_sizes_are_written_in_the_unit_that_fits():
+    sizes = {0: "0 B", 999: "999 B", 1000: "1 kB", 3_440_000: "3.4 MB", 9_970_000: "10 MB", 999_600: "1 MB"}
+    assert {size: size_words(size) for size in sizes} == sizes

@@ -19,6 +19,7 @@ from harness.dispatch.disk import (
     of_experiments,
     remove,
     run_words,
+    runs_of,
 )
 from harness.dispatch.submission import one_submitter
 from harness.show.console import console, print_table, steps_progress
@@ -31,11 +32,11 @@ from harness.show.disk import (
     disk_words,
     question,
     removed_words,
-    unplanned_runs,
 )
 from harness.spec import searched_name
 
 NOTHING = "nothing was removed"
+NOTHING_FOUND = "nothing can be removed"
 
 kind_options = together(
     *(click.option(f"--{kind}", kind, is_flag=True, help=f"Remove {what}.") for kind, what in WHAT.items())
@@ -78,7 +79,7 @@ def clean(files: tuple[Path, ...], results: Path, dry_run: bool, yes: bool, as_j
         click.echo(json_text(clean_json(results, disk_bytes(results), found, removed)))
     else:
         lines = [removed_words(kind, one) for kind, one in removed.items()]
-        for line in lines or [NOTHING]:
+        for line in lines or [NOTHING if found.found else NOTHING_FOUND]:
             console.print(line, soft_wrap=True)
     failures = [failure for one in removed.values() for failure in one.failures]
     if failures:
@@ -114,7 +115,8 @@ def _look(results: Path, folders: Sequence[Path]) -> Leftovers:
 def _show(results: Path, found: Leftovers) -> None:
     if found.found:
         print_table(clean_table(found))
-    for line in cautions(found, run_words(results, unplanned_runs(found)[:MOST_NAMED])):
+    first = list(runs_of(found.of("unplanned")))[:MOST_NAMED]
+    for line in cautions(found, run_words(results, first)):
         console.print(line, soft_wrap=True)
 
 
