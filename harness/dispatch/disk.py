@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple, get_args
 from harness.base.errors import HarnessError
 from harness.base.files import STALE_SECONDS, UNFINISHED, os_words, unfinished
 from harness.base.provenance import read_marker
+from harness.dispatch.cluster import user
 from harness.dispatch.local import local_log
 from harness.dispatch.reconcile import gather
 from harness.dispatch.slurm import logs_folder
@@ -196,8 +197,9 @@ class Jobs(NamedTuple):
         return not self.snapshots and not self.not_known
 
 
-def _jobs(results: Path, progress: Progress) -> Jobs:
-    """Of all experiments; SLURM is asked for each one that sent something off."""
+def _jobs(results: Path, present: set[str], progress: Progress) -> Jobs:
+    """Of all experiments; SLURM is asked for each one that sent something off. `present` are the runs with a record."""
+    there = {path.name for path in _snapshot_folders(results)}
     needed: set[str] = set()
     over: list[tuple[Path, Submission]] = []
     not_known: list[str] = []
@@ -210,17 +212,21 @@ def _jobs(results: Path, progress: Progress) -> Jobs:
                     os.listdir(folder / private)
             evidence = gather(folder, (), records=None)
         except (HarnessError, OSError) as error:
-            why = os_words(error, folder) if isinstance(error, OSError) else str(error)
-            needed |= {path.name for path in _snapshot_folders(results)}
-            not_known.append(f"all snapshots stay: {why}")
+            needed |= there
+            told = os_words(error, folder) if isinstance(error, OSError) else error
+            not_known.append(f"all snapshots stay: {told}")
             continue
         on_their_way = may_run(evidence)
         for submission in evidence.submissions:
-            if submission.id not in on_their_way:
+            why = on_their_way.get(submission.id)
+            is_others = submission.profile and submission.user not in (None, user())
+            if why is None and is_others and not present.issuperset(submission.runs):
+                why = f"not verified (sent off by {submission.user}, whose jobs SLURM does not list here)"
+            if why is None:
                 over.append((folder, submission))
                 continue
             needed.add(submission.snapshot)
-            if "not verified" in (why := on_their_way[submission.id]):
+            if "not verified" in why and submission.snapshot in there:
                 not_known.append(f"snapshot {submission.snapshot} stays: a job of {folder} may need it, {why}")
     return Jobs(frozenset(needed), tuple(over), tuple(dict.fromkeys(not_known)))
 
@@ -231,9 +237,9 @@ def leftovers(results: Path, progress: Progress = lambda what, done, of: None) -
     # Files before plans and jobs: whoever makes one names it first, so that what is new here is found there.
     present, checkpoints, snapshots = _with_record(results), _checkpoints(results), _snapshots(results)
     data, of_runs, aside = _data(results), _of_runs(results, progress), _set_aside(results)
-    plans, jobs = plans_in(_plan_folders(results), progress), _jobs(results, progress)
-    shared = [f"{results / name} is a link" for name in HOLDS if (results / name).is_symlink()]
-    not_known = [*plans.unreadable, *shared]  # if so, plans that are not seen here may name runs
+    plans, jobs = plans_in(_plan_folders(results), progress), _jobs(results, present, progress)
+    links = [f"{results / name} is a link" for name in HOLDS if (results / name).is_symlink()]
+    not_known = [*plans.unreadable, *links]  # if so, plans that are not seen here may name runs
 
     whole = recorded(runs_of([*checkpoints, *aside]) & present, results / "runs").statuses.keys()
 
@@ -241,7 +247,7 @@ def leftovers(results: Path, progress: Progress = lambda what, done, of: None) -
         return run not in whole and (run in plans.runs or bool(not_known))
 
     found = [one for one in checkpoints if one.runs and not any(map(is_wanted, one.runs))]
-    found += [one for one in snapshots if one.path.name not in jobs.snapshots]
+    found += [one for one in snapshots if one.path.name not in jobs.snapshots and not links]
     found += _logs(jobs, present)
     found += [one for one in aside if not any(map(is_wanted, one.runs))]
     if jobs.are_over:
@@ -251,6 +257,8 @@ def leftovers(results: Path, progress: Progress = lambda what, done, of: None) -
         found += [one for one in data if one.path.stem not in plans.data]
         found += [one for one in of_runs if plans.runs.isdisjoint(one.runs)]
     stays = [f"{why}, so plans that are not seen here may name any run: all runs and data stay" for why in not_known]
+    if links and snapshots:
+        stays.append("all snapshots stay: jobs of another results folder may need them")
     return Leftovers(tuple(found), (*stays, *jobs.not_known))
 
 
@@ -361,14 +369,13 @@ def _set_aside(results: Path) -> list[Leftover]:
 def _logs(jobs: Jobs, present: set[str]) -> Iterator[Leftover]:
     """The output of submissions that are over and whose runs all have records; SLURM's number begins its name."""
     for folder, submission in jobs.over:
-        runs = tuple(itertools.chain.from_iterable(job.runs for job in submission.jobs))
-        if not present.issuperset(runs):
+        if not present.issuperset(submission.runs):
             continue
         number = read_number(folder, submission.id)
         local = local_log(folder, submission.id).name
         for file in _files(logs_folder(folder)):
             if file.path.name == local or (number and file.path.name.startswith(f"{number}_")):
-                yield Leftover("logs", file.path, file.bytes, runs)
+                yield Leftover("logs", file.path, file.bytes, tuple(submission.runs))
 
 
 def _half_written(results: Path, progress: Progress) -> Iterator[Leftover]:

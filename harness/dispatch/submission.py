@@ -78,6 +78,11 @@ class Submission(Frozen):
         return f"harness-{self.experiment}-{self.id}"
 
     @property
+    def runs(self) -> list[str]:
+        """The ids of all runs of its jobs."""
+        return list(itertools.chain.from_iterable(job.runs for job in self.jobs))
+
+    @property
     def devices(self) -> int:
         """What the hours of one of its jobs are counted in: its GPUs, or its cores where it has none."""
         return self.profile.devices if self.profile else self.slots
