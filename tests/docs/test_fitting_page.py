@@ -1,4 +1,4 @@
-"""docs/fitting.md is true: its examples run, its commands are ones that the program knows."""
+"""docs/fitting.md is true: its commands run, and it names every law and function."""
 
 import re
 import shlex
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 from click.testing import CliRunner
 
 from harness import comparison, fit
@@ -16,18 +15,6 @@ from harness.fit.refusal import SPARE_SIZES
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "fitting.md").read_text(encoding="utf-8")
-
-
-def test_examples_run(capsys):
-    """All Python of the page, in order, in one room; it finds what it was made with."""
-    room = {}
-    for block in re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL):
-        exec(compile(block, "docs/fitting.md", "exec"), room)
-    assert "### Fitting algorithm" in capsys.readouterr().out
-    assert room["law"].alpha_interval.low < 1 < room["law"].alpha_interval.high
-    assert room["surface"].alpha.interval.low < 0.35 < room["surface"].alpha.interval.high
-    assert room["both"].multipliers["mlp"].value == pytest.approx(2.5, rel=0.1)
-    assert room["short"].alpha is None
 
 
 def test_commands_run(tmp_path, monkeypatch):
@@ -56,9 +43,3 @@ def test_laws_and_functions_are_all_named():
     for name in ("cost_ratio", "twin_ratio", "crossover", "dominance", "loss_ratio", "exponent_difference", "judge"):
         assert name in comparison.__all__
         assert name in TEXT
-
-
-def test_links_lead_somewhere():
-    """Every relative link of the page names a file that is there."""
-    for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", TEXT):
-        assert (ROOT / "docs" / target).exists(), target

@@ -19,7 +19,7 @@ from harness.record.kept import KEPT_RECORDS
 from harness.show.pages.page import address, write_html
 from harness.show.tables.table import Table, to_markdown
 from harness.show.tables.verdicts import ORIGIN, foretold_table, numbers_table, summary_table, tasks_of
-from harness.spec import default_count, stable_axes
+from harness.spec import default_count, stable_axes, takes_of
 
 FIGURE = "scaling.png"
 KEPT_FILES = (FIGURE, "tuning_curves.png", "tuning_ratio.png", "tuning_curves.csv", "winners.csv")
@@ -39,6 +39,10 @@ and its figures. Rules are those that a plan froze; where an earlier plan was re
 convention: the outcome, and how many tasks are for and against the claim; a dash where the rule is not about it. Where
 there is a `records.jsonl.xz`, it has the records themselves, and `harness run` goes on from them.
 """
+OLDER = (
+    "its rules were judged by version 0.3 of the rules of experiments: the median of the seeds chose, and equal was no "
+    "outcome, so do not compare these verdicts with later ones"
+)
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ def _write(answers: Sequence[dict[str, Any]], folder: Path, pictures: Mapping[st
         answers=answers,
         summary=summary_table(answers),
         scales=foretold_table(foretold(answers)),
+        matters={"factor": takes_of("test_loss").matters, "exponents": takes_of("exponent").matters},
         outcomes=list(dict.fromkeys(verdict["verdict"] for verdict in verdicts)),
         tasks=sorted({task for verdict in verdicts for task in tasks_of(verdict)}),
         figures=pictures,
@@ -128,9 +133,12 @@ def keep_verdicts(made: Sequence[tuple[dict[str, Any], pd.DataFrame]], results: 
 
 
 def _kept(path: Path) -> dict[str, Any]:
+    """The answer that is kept there, with a note if an older version of the rules judged it."""
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return {key: value for key, value in found.items() if key != "format"}  # which earlier ones do not have
+        found.pop("format", None)  # which earlier ones do not have
+        is_of_version_0_3 = any("matters" not in verdict for verdict in found["verdicts"])
+        return {**found, "notes": [*found["notes"], OLDER]} if is_of_version_0_3 else found
     except ValueError as error:
         raise HarnessError(f"{path} is damaged ({error}); remove its folder, and keep it again", INCOMPLETE) from None
 

@@ -26,7 +26,7 @@ def verdicts_table(answers: Sequence[dict[str, Any]]) -> Table:
             if verdict["verdict"] != NOT_RUN:  # of others the page has the rule
                 level = verdict["interval_level"]
                 corrected = f" (each at {100 * level:.4g} %)" if level != verdict["level"] else ""
-                looks = " over all looks together" if "looked" in verdict else ""
+                looks = " over all looks together" if verdict.get("looked") else ""
                 claim += f":\n{verdict['rule']}{corrected}{looks}"
             needs = [power_words(verdict)] if power_words(verdict) else []
             told = "\n".join([*number_lines(verdict), *needs]) or answer["why"]

@@ -6,28 +6,22 @@ pytest -m slow tests/show/pages/test_in_a_browser.py
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from browsing import SCREENS, everywhere, needs_browser, opened_browser, overflow, shown
+from playwright.sync_api import Browser
 
 from harness.paper.replay.index import row_of, write_index
 from harness.show.pages.verdicts import keep_verdicts
 from tests.guard.workplace import RESULTS, ROOT, make_records, make_searched, prepare, said
 from tests.paper.tiny_scales import bring
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
-SCREENS = ({"width": 1400, "height": 900}, {"width": 390, "height": 844})
-SCHEMES = ("light", "dark")
 REPLAY = "fig2_3_grid_extension"
 CONTRAST = 4.5  # of text and what is behind it, as WCAG 2.2 asks (1.4.3)
 PALE_TEXTS = (Path(__file__).parent / "pale_texts.js").read_text(encoding="utf-8")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason=f"no browser here: none of {', '.join(BROWSERS)}"),
-]
+pytestmark = [pytest.mark.slow, needs_browser]
 
 
 @pytest.fixture(scope="module")
@@ -58,28 +52,8 @@ def pages(tmp_path_factory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+    with opened_browser() as opened:
         yield opened
-        opened.close()
-
-
-@contextmanager
-def shown(browser: Browser, path: Path, screen: dict[str, int], scheme: str = "light", **asked: bool) -> Iterator[Page]:
-    """The page as a reader sees it; whatever it says on the console, an error above all, fails the test."""
-    context = browser.new_context(viewport=screen, color_scheme=scheme, **asked)
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(path.as_uri())
-    yield page
-    context.close()
-    assert not complaints
-
-
-def everywhere() -> list[tuple[dict[str, int], str]]:
-    return [(screen, scheme) for screen in SCREENS for scheme in SCHEMES]
 
 
 @pytest.mark.parametrize("name", ["report", "replay", "verdicts", "replays"])
@@ -88,9 +62,7 @@ def test_a_page_fits_its_screen_and_can_be_read(browser, pages, name):
     for screen, scheme in everywhere():
         with shown(browser, pages[name], screen, scheme) as page:
             page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
-            wide, room = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-            pictures = page.evaluate("[...document.images].map(one => one.getBoundingClientRect().right)")
-            assert max([wide, *pictures]) <= room, (screen, scheme)
+            assert overflow(page) <= 0, (screen, scheme)
             assert page.evaluate(PALE_TEXTS, CONTRAST) == [], (screen, scheme)
 
 

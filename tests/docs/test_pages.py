@@ -1,0 +1,227 @@
+"""Every code block of the pages works: it runs, or is parsed where it needs a cluster or minutes."""
+
+import json
+import re
+import shutil
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from pages import (
+    ROOT,
+    Block,
+    assert_printed,
+    blocks_of,
+    lines_of,
+    parse_line,
+    printed_by,
+    run_line,
+    run_python,
+    write_files,
+)
+from ruamel.yaml import YAML
+
+from harness.cli import main
+from harness.dispatch.profile import Profile, read_profile
+from harness.spec import parse_experiment
+
+PAGES = ["README.md", *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md")))]
+TUTORIALS = "docs/tutorials/"
+SLOW = (f"{TUTORIALS}your_function.md", f"{TUTORIALS}your_data.md")  # half a minute to two minutes of a core each
+# These share a folder, as the second reads what the first has trained.
+SHARED = (f"{TUTORIALS}first_run.md", "docs/python.md")
+
+# All commands of `harness` in `sh` blocks that are parsed and do not run: page, beginning of the command, and why.
+ONLY_PARSED = (
+    (f"{TUTORIALS}slurm.md", "", "tests/slurm/test_tutorial.py runs them on a real SLURM"),
+    ("", "doctor", "needs a cluster; tests/slurm/test_doctor.py"),
+    ("", "submit", "needs a cluster; tests/slurm"),
+    ("", "status", "needs a cluster; tests/slurm"),
+    ("", "replay", "minutes to hours of training; tests/paper has small ones"),
+    ("README.md", "match", "test_readme.py compares its numbers"),
+    ("README.md", "run", "a minute or more; .ci/run runs the quickstart, and a tutorial waves.yaml"),
+    ("docs/README.md", "run", "the same"),
+    ("docs/json.md", "", "test_json_page.py calls each command that has --json"),
+    ("docs/own_data.md", "run", "half a minute; a tutorial runs such a file"),
+    ("docs/cluster.md", "", "of an experiment that trains for minutes; the tutorial has the same commands"),
+)
+# Commands of others: they install, copy or need SLURM. The files of the project that they name exist.
+OTHERS = (
+    "pip",
+    "git",
+    "python3",
+    ".",
+    "pytest",
+    ".ci/run",
+    "cd",
+    "cp",
+    "$EDITOR",
+    "mkdir",
+    "chgrp",
+    "chmod",
+    "apt-get",
+)
+OTHERS += ("slurm/testbed", "eval", "sbatch")
+
+
+def houses() -> pd.DataFrame:
+    """The table that docs/own_data.md and the README speak of."""
+    chance = np.random.default_rng(0)
+    rooms, area, age = chance.integers(1, 8, 300), chance.uniform(20, 200, 300), chance.uniform(0, 90, 300)
+    price = 1000 * area * np.exp(-age / 60) + 5000 * rooms + chance.normal(0, 3000, 300)
+    return pd.DataFrame({"rooms": rooms, "area": area, "age": age, "price": price})
+
+
+def runs() -> pd.DataFrame:
+    """A table of anybody's runs, with the columns that pages name: two arms at twelve sizes, three seeds each."""
+    size = np.repeat(np.geomspace(10, 1e5, 12), 3)
+    error = (1e-3 + 1 / size) * np.exp(0.05 * np.random.default_rng(0).standard_normal(size.size))
+    of_kan = {"params": size, "flops": 6 * size, "rmse": error, "arch": "kan", "width": size, "seed": [0, 1, 2] * 12}
+    return pd.concat([pd.DataFrame(of_kan), pd.DataFrame(of_kan | {"rmse": 2 * error, "arch": "mlp"})])
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """What a reader has: a clone's experiments and profiles, a table, and the files of docs/adding.md."""
+    for name in ("experiments", "slurm"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    with (tmp_path / "experiments" / "quickstart.yaml").open("a", encoding="utf-8") as file:
+        file.write("keep: networks\n")  # docs/python.md reads the network of a run
+    (tmp_path / "laptop").mkdir()
+    shutil.copy(tmp_path / "slurm" / "cpu.yaml", tmp_path / "slurm" / "mine.yaml")
+    houses().to_csv(tmp_path / "houses.csv", index=False)
+    runs().to_csv(tmp_path / "runs.csv", index=False)
+    write_files("docs/adding.md", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def of_fitting(names: dict[str, Any]) -> None:
+    """Laws find what the table was made with."""
+    assert names["law"].alpha_interval.low < 1 < names["law"].alpha_interval.high
+    assert names["surface"].alpha.interval.low < 0.35 < names["surface"].alpha.interval.high
+    assert names["both"].multipliers["mlp"].value == pytest.approx(2.5, rel=0.1)
+    assert names["short"].alpha is None
+
+
+def of_python(names: dict[str, Any]) -> None:
+    """Figures are written, the loop has trained, and the table of runs has the columns that are named."""
+    assert Path("answer.png").exists()
+    assert Path("edges.png").exists()
+    assert names["kan"].network.grid == 10
+    assert names["loss"].item() < 1e-3
+    assert set(names["runs"].columns) >= {"task", "arm", "series", "seed", "trial", "chosen", "status", "val_loss"}
+
+
+CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {"docs/fitting.md": of_fitting, "docs/python.md": of_python}
+
+
+def run_page(page: str, folder: Path) -> None:
+    """Every block of a page, from top to bottom."""
+    write_files(page, folder)
+    blocks = blocks_of(page)
+    names: dict[str, Any] = {}
+    experiment: dict[str, Any] = SKELETON
+    for block in blocks:
+        shown = printed_by(blocks, block)
+        if block.language == "sh":
+            printed = [run_line(line) for line in lines_of(block) if is_run(page, line)]
+            for name in re.findall(r"^harness new (\S+)", block.text, flags=re.MULTILINE):
+                assert "(0 infeasible)" in run_line(f"harness validate {name}.yaml"), block.place
+            if shown and len(printed) == len(lines_of(block)):
+                trained = any(line.startswith("harness run") for line in lines_of(block))
+                assert_printed(shown, "".join(printed), tolerance=0.2 if trained else 0)
+        elif block.language == "python" and not block.file:
+            printed_here = run_python(block, names)
+            if shown:
+                assert_printed(shown, printed_here, tolerance=0.2)
+        elif block.language == "yaml":
+            experiment = read_yaml(block, experiment, folder)
+        elif block.language == "toml":
+            assert tomllib.loads(block.text)
+        elif block.language == "json":
+            assert json.loads(block.text)
+        else:
+            assert block.language in ("", "python"), f"{block.place}: nothing here runs {block.language}"
+    if page in CHECKS:
+        CHECKS[page](names)
+
+
+def is_run(page: str, line: str) -> bool:
+    """Whether a command runs. If not, it is parsed, and the files that it names are there."""
+    if line.split()[0] in OTHERS:
+        for name in re.findall(r"\b(?:experiments|slurm)/\S+\.yaml", line):
+            assert Path(name).exists(), f"{page}: {line}"
+        return False
+    words = line.removeprefix("harness ")
+    if any(page.startswith(of) and words.startswith(begin) for of, begin, _ in ONLY_PARSED):
+        parse_line(line)
+        return False
+    return True
+
+
+SKELETON = {
+    "question": "?",
+    "tasks": ["exp2d", "xy", "j0"],
+    "arms": {
+        "kan": {"architecture": {"family": "kan", "hidden": [5]}, "recipe": "lbfgs"},
+        "mlp": {"architecture": {"family": "mlp", "depth": 2}, "recipe": "lbfgs"},
+        "deep_mlp": {"architecture": {"family": "mlp", "depth": 3}, "recipe": "lbfgs"},
+    },
+    "match": {"axis": "params", "at": [75, 135], "tol": 0.2, "solve": {"kan": "grid", "*": "width"}},
+    "recipes": {"lbfgs": {"optimizer": {"name": "lbfgs"}, "max_evaluations": 10}},
+    "seeds": [0, 1],
+}
+
+
+def read_yaml(block: Block, before: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A profile is read, an experiment is valid and feasible, and a part of one is valid within the one before it."""
+    said = YAML(typ="safe").load(block.text)
+    if said.keys() <= Profile.model_fields.keys():
+        (folder / "profile.yaml").write_text(block.text, encoding="utf-8")
+        read_profile(folder / "profile.yaml")
+        return before
+    whole = said if "question" in said else before | said
+    if "search" in before and "search" in said:
+        whole["search"] = before["search"] | said["search"]
+    if whole is said:
+        (folder / "shown.yaml").write_text(block.text, encoding="utf-8")
+        assert "(0 infeasible)" in run_line("harness validate shown.yaml"), block.place
+    else:
+        parse_experiment(json.dumps(whole), block.place)
+    return whole
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in (*SLOW, *SHARED)])
+def test_every_block_of_a_page(page, folder):
+    run_page(page, folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", SLOW)
+def test_every_block_of_a_tutorial(page, folder):
+    run_page(page, folder)
+
+
+def test_every_block_of_pages_that_share_runs(folder):
+    for page in SHARED:
+        run_page(page, folder)
+
+
+def test_every_command_that_a_page_names_exists():
+    """Of commands in sentences and tables, the options exist too."""
+    named = 0
+    for page in PAGES:
+        for words in re.findall(r"`harness ([a-z][^`]*)`", (ROOT / page).read_text(encoding="utf-8")):
+            name, *others = words.replace("\n", " ").split()
+            assert name in main.commands, f"{page}: harness {words}"
+            allowed = {option for one in main.imported(name).params for option in (*one.opts, "--help")}
+            for option in re.findall(r"(?<!\S)--[a-z-]+", " ".join(others)):
+                assert option in allowed, f"{page}: harness {words}"
+            named += 1
+    assert named > 100

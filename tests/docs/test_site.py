@@ -1,0 +1,108 @@
+"""The documentation site: mkdocs builds it strictly, and all of it works from disk, without network.
+
+pytest -m slow tests/docs/test_site.py
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from browsing import SCREENS, everywhere, needs_browser, opened_browser, overflow, shown
+from playwright.sync_api import Browser
+
+import harness
+from harness.cli import COMMANDS
+
+ROOT = Path(__file__).parents[2]
+PAGES = (
+    "index.html",
+    "tutorials/first_run.html",
+    "counting.html",
+    "reference/cli.html",
+    "reference/python.html",
+    "results/verdicts/README.html",
+    "results/verdicts/verdicts.html",
+)
+NO_NETWORK = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}  # where nobody answers
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("mkdocs") is None, reason="no mkdocs here: pip install -e '.[docs]'"),
+]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    built = subprocess.run(command, cwd=ROOT, env=os.environ | NO_NETWORK, capture_output=True, text=True)
+    assert built.returncode == 0, built.stdout + built.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with opened_browser() as opened:
+        yield opened
+
+
+def test_every_link_and_picture_of_every_page_is_there(site):
+    """Those to places within a page too."""
+    pages = {path: path.read_text(encoding="utf-8") for path in site.rglob("*.html")}
+    places = {path: set(re.findall(r'\bid="([^"]+)"', text)) for path, text in pages.items()}
+    for path, text in pages.items():
+        for link in set(re.findall(r'\b(?:href|src)="((?!https?:|data:|mailto:)[^"]+)"', text)):
+            if path.name != "404.html":  # its links are from the top of a server
+                file, _, place = unquote(link).partition("#")
+                target = (path.parent / file).resolve() if file else path
+                assert target.is_file(), (path, link)
+                assert target.suffix != ".html" or place in {"", *places[target]}, (path, link)
+
+
+def test_it_has_every_command_function_and_kept_page(site):
+    """Commands with their example, and the pages of verdicts and replays."""
+    commands = (site / "reference" / "cli.html").read_text(encoding="utf-8")
+    functions = (site / "reference" / "python.html").read_text(encoding="utf-8")
+    kept = [
+        path.relative_to(ROOT)
+        for folder in ("verdicts", "replay")
+        for path in (ROOT / "results" / folder).rglob("*.html")
+    ]
+
+    for name in COMMANDS:
+        assert f'id="harness-{name}"' in commands
+    assert commands.count("Example:") == len(COMMANDS)
+    for name in harness.__all__:
+        assert name in ("nn", "__version__") or f'id="harness.{name}"' in functions
+    assert kept
+    for page in kept:
+        assert (site / page).is_file()
+
+
+@needs_browser
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_fits_its_screen_and_asks_nothing_of_the_network(browser, site, page):
+    """Light and dark, wide and narrow; tables and code scroll by themselves."""
+    for screen, scheme in everywhere():
+        with shown(browser, site / page, screen, scheme) as opened:
+            assert opened.locator("h1").first.is_visible()
+            assert overflow(opened) <= 0, (screen, scheme)
+
+
+@needs_browser
+def test_search_finds_a_page_from_disk(browser, site):
+    """As long as no server is there, browsers refuse the worker that searches."""
+    for screen in SCREENS:
+        with shown(browser, site / "index.html", screen) as page:
+            page.keyboard.press("/")
+            page.keyboard.type("crossover")
+            found = page.locator("a.md-search-result__link", has_text="crossover").first
+            found.wait_for()
+            found.click()
+            page.wait_for_url("**h=**")
+            assert "crossover" in page.locator("article").inner_text().lower()
