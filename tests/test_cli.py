@@ -64,6 +64,13 @@ def _invoke(*arguments: str):
     return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
 
 
+def _said(*arguments: str) -> str:
+    """What a command that succeeds prints."""
+    done = _invoke(*arguments)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
     """A folder in which the tiny experiment has run, though whoever read its output left at once, as `| head -1`."""
@@ -99,16 +106,14 @@ def test_run_leaves_table_fits_figures_and_report(finished):
     assert "Does a tiny sweep run" in (folder / "report.html").read_text()
 
 
-def test_a_scale_has_its_own_folder_and_shares_records(finished):
+def test_a_scale_has_its_own_folder_and_shares_records(finished, monkeypatch):
     """--scale plans what the file's `scales:` says under another name; runs that are the same are not trained again."""
-    (finished / "scaled.yaml").write_text(TINY + "scales: {short: {seeds: [0]}}\n")
+    monkeypatch.chdir(finished)
+    Path("scaled.yaml").write_text(TINY + "scales: {short: {seeds: [0]}}\n")
 
-    done = _harness("run", "scaled.yaml", "--scale", "short", cwd=finished, check=True)
-
-    assert "all 10 runs have records" in done.stdout
-    assert (finished / "results" / "scaled-short" / "report.html").exists()
-    told = _harness("status", "results/scaled-short", cwd=finished, check=True).stdout
-    assert told.startswith("scaled-short: 10 planned, 10 done")
+    assert "all 10 runs have records" in _said("run", "scaled.yaml", "--scale", "short")
+    assert Path("results/scaled-short/report.html").exists()
+    assert _said("status", "results/scaled-short").startswith("scaled-short: 10 planned, 10 done")
 
 
 def test_running_again_trains_nothing_and_changes_no_record(finished, monkeypatch):
@@ -154,7 +159,7 @@ def test_an_edited_file_is_not_taken_for_the_plan(command, finished, tmp_path):
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process group")
 @pytest.mark.parametrize("ended_by", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
-def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(ended_by, tmp_path):
+def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(ended_by, tmp_path, monkeypatch):
     """Interrupted after the first pack: exit code 3, a sentence that says how to go on, and only the rest is redone.
 
     Schedulers end a job by SIGTERM to the parent alone: no worker is left behind then, or the pipe would stay open.
@@ -180,13 +185,14 @@ def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(ended_by, tmp_
     assert "Traceback" not in errors
     assert 1 <= len(kept) < 8
     assert not list((tmp_path / "results" / "runs").glob(".*"))
-    status = _harness("status", "tiny.yaml", cwd=tmp_path)
-    assert status.returncode == 3
+    monkeypatch.chdir(tmp_path)
+    status = _invoke("status", "tiny.yaml")
+    assert status.exit_code == 3
     assert f"{8 - len(kept)} missing" in status.stdout
 
-    resumed = _harness("run", "tiny.yaml", "--workers", "1", cwd=tmp_path, check=True)
+    resumed = _said("run", "tiny.yaml", "--workers", "1")
 
-    assert f"({8 - len(kept)}/{8 - len(kept)} runs)" in resumed.stdout
+    assert f"({8 - len(kept)}/{8 - len(kept)} runs)" in resumed
     after = {path.name: path.read_bytes() for path in (tmp_path / "results" / "runs").glob("*.json")}
     assert len(after) == 8
     assert kept.items() <= after.items()
@@ -269,16 +275,16 @@ def test_a_plan_says_where_one_arm_has_a_choice_of_recipes_that_others_lack(tmp_
 
 
 @pytest.mark.slow
-def test_a_searched_experiment_runs_through_both_stages(tmp_path):
+def test_a_searched_experiment_runs_through_both_stages(tmp_path, monkeypatch):
     """One command searches, confirms and reports; what is lost of the search is trained again, the winners stay."""
-    (tmp_path / "tiny.yaml").write_text(SEARCHED)
-    done = _harness("run", "tiny.yaml", "--workers", "1", cwd=tmp_path, check=True)
-    assert "stage 1 of 2, search: " in done.stdout
-    assert "Verdict: “KANs are better” is " in done.stdout
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.yaml").write_text(SEARCHED)
+    said = _said("run", "tiny.yaml", "--workers", "1")
+    assert "stage 1 of 2, search: " in said
+    assert "Verdict: “KANs are better” is " in said
 
     folder, search = tmp_path / "results" / "tiny", read_manifest(tmp_path / "results" / "tiny.search")
-    told = _harness("status", "tiny.yaml", cwd=tmp_path, check=True).stdout
-    assert told.startswith("stage 2 of 2, confirmation: tiny: ")
+    assert _said("status", "tiny.yaml").startswith("stage 2 of 2, confirmation: tiny: ")
     page, winners = (folder / "report.html").read_text(), pd.read_csv(folder / "winners.csv")
     assert re.search(r"<h2[^>]*>Search", page)
     ways = {"as declared", "recipe lbfgs alone", "recipe levenberg alone", "1 trials", "scramble 1"}
@@ -292,33 +298,30 @@ def test_a_searched_experiment_runs_through_both_stages(tmp_path):
     assert len(curves) == 2 * 3 * curves["k"].nunique()
     assert set(pd.read_csv(folder / "runs.csv")["seed"]) == {10, 11}
     assert (folder / "tuning_curves.png").exists()
-    (verdict,) = json.loads(_harness("verdicts", "tiny.yaml", "--json", cwd=tmp_path).stdout)["experiments"][0][
-        "verdicts"
-    ]
+    (verdict,) = json.loads(_invoke("verdicts", "tiny.yaml", "--json").stdout)["experiments"][0]["verdicts"]
     assert {one["name"] for one in verdict["under"]} == ways - {"as declared"}
 
     sealed = (folder / "manifest.json").read_bytes()
     for identity in search.run_ids()[:3]:
         (tmp_path / "results" / "runs" / f"{identity}.json").unlink()
-    again = _harness("run", "tiny.yaml", "--workers", "1", cwd=tmp_path, check=True)
-    assert "3 of " in again.stdout
-    assert "all 3 runs" not in again.stdout
+    again = _said("run", "tiny.yaml", "--workers", "1")
+    assert "3 of " in again
+    assert "all 3 runs" not in again
     assert (folder / "manifest.json").read_bytes() == sealed
 
 
 @pytest.mark.slow
-def test_a_search_submitted_twice_is_searched_then_confirmed(tmp_path):
+def test_a_search_submitted_twice_is_searched_then_confirmed(tmp_path, monkeypatch):
     """The first submission trains trials, the second one their winners, a third has nothing to do."""
-    (tmp_path / "tiny.yaml").write_text(SEARCHED)
-    submit = ("submit", "tiny.yaml", "--local", "1", "--yes")
-    first, second, third = (_harness(*submit, cwd=tmp_path, check=True).stdout for _ in range(3))
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.yaml").write_text(SEARCHED)
+    first, second, third = (_said("submit", "tiny.yaml", "--local", "1", "--yes") for _ in range(3))
 
     assert "stage 1 of 2, search: tiny.search: " in first
     assert "chooses the winners and trains them on fresh seeds" in first
     assert "stage 2 of 2, confirmation: tiny: " in second
     assert "nothing to submit; `harness run FILE` fits, draws and reports" in third
-    report = _harness("report", "tiny.yaml", cwd=tmp_path, check=True)
-    assert report.stdout.strip().endswith("report.html")
+    assert _said("report", "tiny.yaml").strip().endswith("report.html")
 
 
 # --------------------------------------------------------------------------------------------------------------- help
@@ -599,22 +602,23 @@ def test_a_damaged_record_stops_run_and_fit_and_stays(finished, tmp_path, damage
 
 
 @pytest.mark.slow
-def test_an_edited_file_needs_replan_and_reuses_records(finished, tmp_path):
+def test_an_edited_file_needs_replan_and_reuses_records(finished, tmp_path, monkeypatch):
     """Adding a seed: refused without --replan, and with it only the new seed trains."""
     for path in (finished / "results" / "runs").iterdir():
         (tmp_path / "results" / "runs").mkdir(parents=True, exist_ok=True)
         (tmp_path / "results" / "runs" / path.name).write_bytes(path.read_bytes())
-    file = tmp_path / "tiny.yaml"
+    monkeypatch.chdir(tmp_path)
+    file = Path("tiny.yaml")
     file.write_text(TINY)
-    _harness("plan", "tiny.yaml", cwd=tmp_path, check=True)
+    _said("plan", "tiny.yaml")
     file.write_text(TINY.replace("seeds: [0, 1]", "seeds: [0, 1, 2]"))
 
-    refused = _harness("run", "tiny.yaml", cwd=tmp_path)
-    done = _harness("run", "tiny.yaml", "--replan", "--workers", "1", cwd=tmp_path, check=True)
+    refused = _invoke("run", "tiny.yaml")
+    done = _said("run", "tiny.yaml", "--replan", "--workers", "1")
 
-    assert refused.returncode == 2
+    assert refused.exit_code == 2
     assert "differs in: seeds" in refused.stderr
-    assert "(10/10 runs)" in done.stdout
+    assert "(10/10 runs)" in done
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 30
 
 

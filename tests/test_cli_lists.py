@@ -18,6 +18,7 @@ THERE = {
     "recipes": [*BUILT_IN_RECIPES],
     "conventions": [one.name for one in CONVENTIONS],
     "codes": [*CODES],
+    "profiles": ["cpu", "gpu", "testbed"],
 }
 
 

@@ -17,15 +17,18 @@ from harness.cli.shipped import EXPERIMENTS
 from harness.judging.answer import Answer
 from harness.judging.judge import judge_all
 from harness.show.sweeps import UNTIL_DECIDED
-from harness.spec import Manifest, check_unchanged, manifest_path, read_experiment
+from harness.spec import Manifest, Setting, check_unchanged, manifest_path, read_experiment, settings_options
 
 
-def answer_of(file: Path, results: Path, scale: str = FULL) -> tuple[Answer, pd.DataFrame | None]:
+def answer_of(
+    file: Path, results: Path, scale: str = FULL, settings: Sequence[Setting] = ()
+) -> tuple[Answer, pd.DataFrame | None]:
     """What is said of an experiment file, or of the plan in a results folder; and the table of its runs if whole."""
     if manifest_path(file).exists():
         return _judged(*stage_in(file), _file_of(file.name), ())
-    experiment, folder = read_experiment(file, scale), folder_of(file, results, scale)
-    command = f"{file}{'' if scale == FULL else f' --scale {scale}'}"
+    experiment = read_experiment(file, scale, settings)
+    folder = folder_of(file, results, scale, settings=settings)
+    command = f"{file}{'' if scale == FULL else f' --scale {scale}'}{settings_options(settings)}"
     if not any(manifest_path(place).exists() for place in (folder, search_folder(folder))):
         _check_rules(experiment.decide, file)
         why = "no plan, no runs"

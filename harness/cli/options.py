@@ -66,13 +66,15 @@ def confirm(question: str, yes: bool, refused: str) -> None:
 
     Who asks without a terminal is a script: a question that it answers by chance is worse than none.
     """
-    if yes:
-        return
+    if not yes and not asked(question, refused):
+        raise HarnessError(refused, INCOMPLETE)
+
+
+def asked(question: str, refused: str) -> bool:
+    """Whether the user agrees; no is what Enter says. A HarnessError if nobody can be asked, or Ctrl-C ends it."""
     if sys.stdin is None or not sys.stdin.isatty():
         raise HarnessError(f"{refused}: there is no terminal to ask at; --yes goes on without asking")
     try:
-        agreed = click.confirm(question)
+        return click.confirm(question)
     except click.Abort:  # Ctrl-C or the end of the input
-        agreed = False
-    if not agreed:
-        raise HarnessError(refused, INCOMPLETE)
+        raise HarnessError(refused, INCOMPLETE) from None

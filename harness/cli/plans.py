@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_name
 from harness.cli.options import FULL
-from harness.dispatch.snapshot import RESULTS
+from harness.dispatch.snapshot import KEPT, RESULTS
 from harness.record import Record, missing, read_planned, read_present
 from harness.show.sweeps import rung_words
 from harness.spec import (
@@ -29,7 +29,7 @@ from harness.spec import (
 )
 
 # Folders beside those of the experiments: the records, and what the project keeps.
-RESERVED = (*RESULTS, "reference", "benchmarks", "fits", "replay", "verdicts")
+RESERVED = (*RESULTS, *KEPT)
 
 
 def folder_of(
@@ -74,7 +74,9 @@ def planned_records(manifest: Manifest, folder: Path) -> dict[str, Record]:
     return read_present(manifest, records_of(folder))
 
 
-def frozen_plan(file: Path, results: Path, scale: str = FULL) -> tuple[Manifest, Path]:
+def frozen_plan(
+    file: Path, results: Path, scale: str = FULL, settings: Sequence[Setting] = ()
+) -> tuple[Manifest, Path]:
     """The frozen plan of an experiment file, which must still say the same, or of a results folder; and the folder.
 
     Of an experiment with a search it is the plan whose runs come next: the search's, until its winners have one.
@@ -83,15 +85,17 @@ def frozen_plan(file: Path, results: Path, scale: str = FULL) -> tuple[Manifest,
         return read_manifest(file), file
     if manifest_path(file).exists() or manifest_path(search_folder(file)).exists():
         return stage_in(file)
-    experiment, folder = read_experiment(file, scale), folder_of(file, results, scale)
-    manifest, folder = stage_in(folder)
+    experiment = read_experiment(file, scale, settings)
+    manifest, folder = stage_in(folder_of(file, results, scale, settings=settings))
     check_unchanged(manifest, experiment, file)
     return manifest, folder
 
 
-def confirmed_plan(file: Path, results: Path, scale: str = FULL) -> tuple[Manifest, Path]:
+def confirmed_plan(
+    file: Path, results: Path, scale: str = FULL, settings: Sequence[Setting] = ()
+) -> tuple[Manifest, Path]:
     """The frozen plan whose runs are reported (`frozen_plan`); a HarnessError while a search is before it."""
-    manifest, folder = frozen_plan(file, results, scale)
+    manifest, folder = frozen_plan(file, results, scale, settings)
     confirmed = folder.with_name(searched_name(manifest.name))
     if manifest.is_search and manifest_path(confirmed).exists():
         raise HarnessError(f"{file}: this is a search, whose winners are reported; give {confirmed}")

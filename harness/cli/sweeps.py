@@ -11,10 +11,12 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.json_text import json_text
 from harness.cli.looks import Wanted, look_lines
 from harness.cli.plans import records_of
+from harness.dispatch.disk import disk_bytes, notable_bytes
 from harness.dispatch.reconcile import gather, reconcile, spending, underway_beside, unneeded
 from harness.dispatch.state import FREE, OVER, UNDERWAY, Evidence, RunState, StateName
 from harness.record import duplicates
 from harness.show.console import console, print_table
+from harness.show.disk import disk_json, disk_words
 from harness.show.sweeps import (
     duplicate_lines,
     earlier_lines,
@@ -91,8 +93,11 @@ def show_status(
     unasked = set(seen.found).difference(wanted.run_ids) if wanted else set()
     known = seen.found | seen.earlier
     spent, jobs = spending(known, seen.evidence), unneeded(seen.evidence, known)
+    sizes = disk_bytes(folder.parent)
+    notable = notable_bytes(folder.parent, sizes)
     if as_json:
-        click.echo(json_text(status_json(manifest, seen.found, spent, seen.earlier, jobs, unasked)))
+        told = status_json(manifest, seen.found, spent, seen.earlier, jobs, unasked)
+        click.echo(json_text({**told, "disk_bytes": disk_json(sizes, notable)}))
         return
     click.echo(status_words(manifest, seen.found, unasked))
     if wanted:
@@ -104,7 +109,8 @@ def show_status(
     if spent:
         console.print(spending_words(spent), soft_wrap=True)
     differing = duplicate_lines(duplicates(records_of(folder)))
-    for line in [*earlier_lines(seen.earlier), *unneeded_lines(jobs), *differing]:
+    on_disk = disk_words(folder.parent, sizes, notable)
+    for line in [*earlier_lines(seen.earlier), *unneeded_lines(jobs), *differing, on_disk]:
         console.print(line, soft_wrap=True)
     if listed and not any(one.state in listed for one in seen.found.values()):
         console.print(f"no run is {' or '.join(listed)}", soft_wrap=True)

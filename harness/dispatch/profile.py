@@ -237,4 +237,5 @@ def _check_option(name: str) -> None:
 
 def read_profile(path: Path) -> Profile:
     """The profile at `path`; a HarnessError with one line per mistake otherwise."""
-    return read_settings(path, Profile, "a cluster profile, as in slurm/")
+    what = "a cluster profile; `harness list profiles` says where there are some to copy"
+    return read_settings(path, Profile, what)

@@ -26,6 +26,7 @@ LARGEST_BYTES = 200 * 10**6
 NOT_CODE = ("__pycache__", ".git")
 # In a results folder, which may lie in a checkout that does not ignore it; and experiments, known by their plans.
 RESULTS = ("runs", "data", "networks", "checkpoints", "snapshots", "calibrations")
+KEPT = ("reference", "benchmarks", "fits", "replay", "verdicts")  # beside them: what the project keeps
 
 
 class Snapshot(NamedTuple):

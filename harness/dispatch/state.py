@@ -8,7 +8,7 @@ is one of which nothing can be told from here, as squeue is silent, or another c
 
 import shlex
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Literal, NamedTuple, get_args
@@ -183,16 +183,36 @@ def unexplained(submissions: Iterable[Submission], attempts: Sequence[Attempt], 
     ]
 
 
+def may_run(evidence: Evidence) -> dict[str, str]:
+    """By their ids, submissions with a job that is queued or running, or may be; and why that is thought."""
+    found: dict[str, str] = {}
+    for key, runs, job in _jobs(evidence):
+        underway = [one for run in runs if (one := _in_job(run, job, evidence)).state in UNDERWAY]
+        if underway:
+            found[key.submission] = underway[0].why
+        elif job.listed and job.listed.state not in ENDED:
+            found[key.submission] = f"SLURM: {job.listed.state}"
+    return found
+
+
 # --------------------------------------------------------------------------------------------------------------- jobs
 def _last_jobs(evidence: Evidence) -> dict[str, _Job]:
     """By run, the job that it was last sent off in."""
+    found: dict[str, _Job] = {}
+    for _, runs, job in _jobs(evidence):
+        found |= dict.fromkeys(runs, job)
+    return found
+
+
+def _jobs(evidence: Evidence) -> Iterator[tuple[JobKey, list[str], _Job]]:
+    """Every job that was sent off, in that order, and the runs in it."""
     by_job: dict[JobKey, list[Attempt]] = defaultdict(list)
     for attempt in evidence.attempts:
         by_job[JobKey(attempt.begun["submission"], attempt.begun["place"])].append(attempt)
-    found: dict[str, _Job] = {}
     for submission in evidence.submissions:
         for place, sent in enumerate(submission.jobs):
-            attempts = by_job[JobKey(submission.id, place)]
+            key = JobKey(submission.id, place)
+            attempts = by_job[key]
             attempts.sort(key=lambda attempt: attempt.begun.get("restarts", 0))  # nodes' clocks can differ
             job = _Job(
                 sent_at=seconds_of(submission.at),
@@ -202,10 +222,9 @@ def _last_jobs(evidence: Evidence) -> dict[str, _Job]:
                 last=attempts[-1] if attempts else None,
                 told=_last_words(attempts[-1]) if attempts else {},
                 wrote_into=evidence.moved.get(submission.id),
-                started=JobKey(submission.id, place) in evidence.started,
+                started=key in evidence.started,
             )
-            found |= dict.fromkeys(sent.runs, job)
-    return found
+            yield key, sent.runs, job
 
 
 def seconds_of(moment: str) -> float:

@@ -78,6 +78,11 @@ class Submission(Frozen):
         return f"harness-{self.experiment}-{self.id}"
 
     @property
+    def runs(self) -> list[str]:
+        """The ids of all runs of its jobs."""
+        return list(itertools.chain.from_iterable(job.runs for job in self.jobs))
+
+    @property
     def devices(self) -> int:
         """What the hours of one of its jobs are counted in: its GPUs, or its cores where it has none."""
         return self.profile.devices if self.profile else self.slots
@@ -308,7 +313,8 @@ def _locked_sentence(path: Path) -> str:
         who = f"process {owner['pid']} on {owner['host']}, since {owner['since']}"
     except (ValueError, KeyError):
         who = "somebody"
-    return f"{path}: {who} is submitting runs of these results; wait for it, or remove the file if nobody is"
+    what = "is submitting runs of these results, or cleans them"
+    return f"{path}: {who} {what}; wait for it, or remove the file if nobody is"
 
 
 def _write(path: Path, model: Frozen) -> None:

@@ -287,15 +287,18 @@ def _with_effort(candidate: Candidate | str, effort: Effort, at: float, task: Ru
 
     least = least_evaluations(network, recipe)
 
+    name = effort.count_name
+
+    @cache
     def spent(evaluations: int) -> float:
-        return run_flops(network, capped(max(evaluations, least)), task)[effort.count_name]
+        return run_flops(network, capped(max(evaluations, least)), task)[name]
 
     if effort.axis == "evaluations":
         most = int(at)
     else:
         most = max((value for value in nearest_sizes(spent, at) if spent(value) <= at), default=0)
     if most < least:
-        return f"search.effort: {effort.count_name}={at:,.6g} ends before the last stage of the recipe; allow more"
+        return f"search.effort: {name}={at:,.6g} ends before the last stage of the recipe; allow more"
     tried = that_matters(capped(most), network, task)
     return Candidate(candidate.value, network, tried, {**candidate.counts, **run_flops(network, tried, task)})
 

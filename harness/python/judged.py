@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from harness.base.errors import HarnessError
 from harness.cli.answers import answer_of
-from harness.cli.options import FULL
 from harness.judging.answer import answer_json
 from harness.python.shown import Shown
 from harness.python.study import Study
@@ -65,8 +64,10 @@ def verdicts(*of: Study | str | Path) -> Verdicts:
     """
     if not of:
         raise HarnessError("verdicts(): name at least one experiment file, results folder or study")
-    places = [
-        (one.file, one.results, one.scale) if isinstance(one, Study) else (Path(one), Path("results"), FULL)
+    answers = [
+        answer_of(one.file, one.results, one.scale, one.settings)
+        if isinstance(one, Study)
+        else answer_of(Path(one), Path("results"))
         for one in of
     ]
-    return Verdicts([answer_json(answer_of(*place)[0]) for place in places])
+    return Verdicts([answer_json(answer) for answer, _ in answers])

@@ -79,7 +79,9 @@ def run(
     rule is undecided. Interrupt it at any time: the same call goes on from there.
     """
     study = as_study(of)
-    manifest, folder, records = run_stages(study.file, study.results, study.scale, replan, workers, until_decided)
+    manifest, folder, records = run_stages(
+        study.file, study.results, study.scale, replan, workers, until_decided, settings=study.settings
+    )
     analysis, found, verdicts = analyse_and_report(manifest, records, folder)
     return Answer(manifest, found, verdicts, _runs(manifest, folder, analysis.table), folder / "report.html")
 

@@ -79,7 +79,7 @@ from harness.spec.recipe import (
     Sparsity,
 )
 from harness.spec.run import RunSpec
-from harness.spec.setting import Setting, settings_of, settings_words
+from harness.spec.setting import Setting, settings_from, settings_of, settings_options, settings_words
 from harness.spec.stages import (
     PDE_BLOCK,
     CapTooSmall,
@@ -192,7 +192,9 @@ __all__ = [
     "sealed",
     "search_name",
     "searched_name",
+    "settings_from",
     "settings_of",
+    "settings_options",
     "settings_words",
     "side_label",
     "stable_axes",

@@ -172,7 +172,8 @@ def scale_changes(path: Path, scale: str) -> dict[str, Any]:
 def _read_fields(path: Path) -> Document:
     if path.suffix == ".py" and path.exists():
         raise HarnessError(f"{path}: this is Python, not an experiment file; give a YAML file that names it")
-    return _parse_fields(_read_text(path, "an experiment file"), str(path), SUCH_AS)
+    what = "an experiment file; `harness list experiments` says where those of the project are"
+    return _parse_fields(_read_text(path, what), str(path), SUCH_AS)
 
 
 def read_settings(path: Path, model: type[Settings], what: str) -> Settings:

@@ -1,9 +1,10 @@
-"""Fields that a command sets in place of what a file says: `--set match.at=[60, 120]`."""
+"""Fields that a user sets in place of what a file says: `--set match.at=[60, 120]`, or a mapping from Python."""
 
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from harness.base.errors import HarnessError
@@ -30,6 +31,33 @@ def settings_of(texts: Iterable[str]) -> tuple[Setting, ...]:
         found.pop(path, None)  # it is set at this later place, should another path lead into it
         found[path] = parse(value, f"--set {path}").data
     return tuple(Setting(path, value) for path, value in found.items())
+
+
+def settings_from(values: Mapping[str, Any]) -> tuple[Setting, ...]:
+    """What `{"match.at": [60, 120]}` sets: the same as `--set 'match.at=[60, 120]'`."""
+    if not isinstance(values, Mapping):
+        raise HarnessError(f'settings: {values!r} is no mapping; write {{"match.at": [60, 120]}}')
+    return settings_of(f"{path}={_json(path, value)}" for path, value in values.items())
+
+
+def _json(path: str, value: Any) -> str:
+    """The value as JSON, which YAML reads too; ranges, and the arrays and numbers of numpy, as plain ones."""
+
+    def plain(other: Any) -> Any:
+        if isinstance(other, range):
+            return list(other)
+        if hasattr(other, "tolist"):
+            return other.tolist()
+        kind = type(other).__name__
+        raise HarnessError(f"--set {path}: a {kind} cannot stand in a file; give numbers, text, lists or mappings")
+
+    return json.dumps(value, default=plain, ensure_ascii=False)
+
+
+def settings_options(settings: Iterable[Setting]) -> str:
+    """The options that set these fields, as a shell takes them: ` --set 'match.at=[60, 120]'`, or nothing."""
+    texts = [f"{path}={json.dumps(value, ensure_ascii=False)}" for path, value in settings]
+    return "".join(f" --set {shlex.quote(text)}" for text in texts)
 
 
 def settings_words(settings: Iterable[Setting]) -> str:

@@ -1,25 +1,64 @@
-"""The package works from its wheel, without a clone.
+"""The package works from its wheel, without a clone: in an environment and a folder of their own.
 
 pytest -m slow tests/base/test_wheel.py
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import venv
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-BUILT_FROM = ("harness", "experiments", "pyproject.toml", "README.md", "LICENSE")
+BUILT_FROM = ("harness", "experiments", "slurm", "pyproject.toml", "README.md", "LICENSE")
+TWO_RUNS = """
+question: Does a job find the code?
+tasks: [{target: xy, train_points: 40, validation_points: 10, test_points: 10}]
+arms: {mlp: {architecture: {family: mlp, hidden: [3]}, recipe: some}}
+recipes: {some: {optimizer: {name: adam, learning_rate: 0.01}, max_evaluations: 20}}
+seeds: [0, 1]
+engine: torch
+"""
+# The pack of a replay that trains for the shortest time.
+TRAIN_ONE = """
+from pathlib import Path
+from harness.spec import read_manifest
+from harness.train import train_pack
+
+manifest = read_manifest(Path("results/fig2_3_grid_extension-short"))
+runs = {planned.run_id: planned.run for planned in manifest.runs}
+first = min(manifest.packs, key=lambda pack: runs[pack[0]].recipe.max_evaluations)
+train_pack([runs[run] for run in first], Path("results/runs"))
+"""
+
+pytestmark = pytest.mark.slow
+
+
+class Installed(NamedTuple):
+    """An environment with the wheel, and an empty folder."""
+
+    environment: Path
+    folder: Path
+
+    def run(self, program: str, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [str(self.environment / "bin" / program), *words]
+        own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        return subprocess.run(command, cwd=self.folder, env=own, capture_output=True, text=True)
+
+    def said(self, *words: str, program: str = "harness") -> str:
+        done = self.run(program, *words)
+        assert done.returncode == 0, done.stderr + done.stdout
+        return done.stdout
 
 
 @pytest.fixture(scope="module")
-def harness_of_wheel(tmp_path_factory):
-    """The `harness` of an environment that has the wheel, and of this one all that the wheel depends on."""
+def environment(tmp_path_factory) -> Path:
+    """One that has the wheel, and of this one all that the wheel depends on."""
     source, environment = (tmp_path_factory.mktemp(name) for name in ("source", "environment"))
     for name in BUILT_FROM:
         if (ROOT / name).is_dir():
@@ -33,24 +72,57 @@ def harness_of_wheel(tmp_path_factory):
     (wheel,) = source.glob("*.whl")
     subprocess.run([*pip, "--python", python, "install", "--no-deps", wheel], check=True)
     (packages,) = environment.glob("lib/python*/site-packages")
-    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
-    return environment / "bin" / "harness"
+    # Paths alone: files of links in there, such as of this checkout, are not read.
+    here = [path for path in sys.path if Path(path).name == "site-packages"]
+    (packages / "dependencies.pth").write_text("\n".join(here), encoding="utf-8")
+    return environment
 
 
-@pytest.mark.slow
-def test_shipped_experiments_are_listed_copied_and_valid(harness_of_wheel, tmp_path):
-    """In an empty folder; what is shipped is what is in experiments/."""
+@pytest.fixture
+def installed(environment, tmp_path) -> Installed:
+    found = Installed(environment, tmp_path)
+    where = found.said("-c", "import harness; print(harness.__file__)", program="python")
+    assert Path(where.strip()).is_relative_to(environment)
+    return found
 
-    def said(*words: str) -> str:
-        done = subprocess.run([harness_of_wheel, *words], cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
 
-    rows = json.loads(said("list", "experiments", "--json"))["rows"]
+def test_shipped_experiments_are_listed_copied_and_run(installed):
+    """What is shipped is what is in experiments/; the quickstart answers."""
+    rows = json.loads(installed.said("list", "experiments", "--json"))["rows"]
     assert {row["experiment"] for row in rows} == {path.stem for path in (ROOT / "experiments").glob("*.yaml")}
     assert all(not Path(row["file"]).is_relative_to(ROOT) for row in rows)
-    said("new", "mine", "--from", "quickstart")
-    assert (tmp_path / "mine.yaml").read_text(encoding="utf-8") == (ROOT / "experiments" / "quickstart.yaml").read_text(
-        encoding="utf-8"
-    )
-    assert "mine.yaml: valid" in said("validate", "mine.yaml")
+    installed.said("new", "mine", "--from", "quickstart")
+    copy = (installed.folder / "mine.yaml").read_text(encoding="utf-8")
+    assert copy == (ROOT / "experiments" / "quickstart.yaml").read_text(encoding="utf-8")
+    assert "mine.yaml: valid" in installed.said("validate", "mine.yaml")
+    answer = installed.said("run", "mine.yaml", "--scale", "tiny")
+    assert "Whose test RMSE is lower" in answer
+    assert (installed.folder / "results" / "mine-tiny" / "report.html").exists()
+    absent = installed.run("harness", "run", "experiments/quickstart.yaml")
+    assert (absent.returncode, "`harness list experiments`" in absent.stderr) == (2, True)
+
+
+def test_jobs_run_the_code_of_the_wheel(installed):
+    """From a snapshot of the package alone; and there are profiles to send them off with."""
+    profiles = {row["profile"]: row["file"] for row in json.loads(installed.said("list", "profiles", "--json"))["rows"]}
+    assert profiles.keys() == {"cpu", "gpu"}
+    assert all(Path(file).is_relative_to(installed.environment) for file in profiles.values())
+    (installed.folder / "two.yaml").write_text(TWO_RUNS)
+    assert "to submit: 2 runs" in installed.said("submit", "two.yaml", "--local", "1", "--dry-run")
+    assert not (installed.folder / "results").exists()
+    assert "2 planned, 2 done" in installed.said("submit", "two.yaml", "--local", "1", "--yes")
+    (snapshot,) = (installed.folder / "results" / "snapshots").iterdir()
+    assert [path.name for path in (snapshot / "0").iterdir()] == ["harness"]
+    for path in (installed.folder / "results" / "runs").glob("*.json"):
+        assert json.loads(path.read_text())["provenance"]["snapshot"] == snapshot.name
+
+
+def test_a_replay_has_the_published_numbers_beside_its_runs(installed):
+    """One run of Fig. 2.3 suffices for a page, which says that it is not whole."""
+    absent = installed.run("harness", "replay", "fig2_3", "--scale", "short", "--partial")
+    assert (absent.returncode, "has a record" in absent.stderr) == (3, True)
+    installed.said("-c", TRAIN_ONE, program="python")
+    told = installed.said("replay", "fig2_3", "--scale", "short", "--partial")
+    assert "Of 1 points compared" in told
+    page = (installed.folder / "results" / "fig2_3_grid_extension-short" / "replay.html").read_text(encoding="utf-8")
+    assert "published" in page

@@ -294,12 +294,12 @@ def script(tmp_path, monkeypatch):
 def test_a_target_of_the_users_comes_along_with_what_it_imports(checkout, script, tmp_path):
     """A script outside of git and its neighbour run from the snapshot, as they were; the rest of the folder stays."""
     snapshot = _taken(checkout, ["xy", "snapshot_target:f"])
+    assert _files(snapshot.path / "1") == {"snapshot_target.py", "snapshot_neighbour.py"}
     (script / "snapshot_neighbour.py").write_text("N = 3\n")
 
     said = _run(snapshot, "import small, snapshot_target as target; print(target.snapshot_neighbour.N)", cwd=script)
 
     assert said == "2"
-    assert _files(snapshot.path / "1") == {"snapshot_target.py", "snapshot_neighbour.py"}
 
 
 def test_a_target_in_a_checkout_brings_the_checkout_along(checkout, script, tmp_path):

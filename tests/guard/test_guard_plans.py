@@ -42,7 +42,7 @@ def test_a_large_search_asks_for_the_runs_that_are_kept_of_it():
 
 @pytest.mark.nightly
 def test_largest_plans_are_as_ever():
-    """The same of those that take minutes."""
+    """The same of those that take longest."""
     assert contents.plans(contents.LARGEST) == {name: fixed("plans")[name] for name in contents.LARGEST}
 
 

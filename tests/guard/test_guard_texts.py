@@ -49,7 +49,7 @@ def test_pages_of_kept_numbers_are_the_kept_pages(folder):
         assert made == (contents.ROOT / "results" / name).read_text(encoding="utf-8"), name + WRITE
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # its laws are held by tests/test_coverage.py, and what a replay writes by the pages above
 def test_a_kept_replay_comes_out_of_its_kept_records_again(folder):
     """Every number of Fig. 3.1's, from 205 records."""
     kept, made = contents.kept_points()

@@ -29,9 +29,9 @@ def said(arguments: list[str], exit_code: int = 0) -> str:
     return done.output
 
 
-# Each takes ten seconds, most of them for workers to start: one is tried always, by compiled kernels, and one by torch.
-OFTEN = {"fig2_3_grid_extension": [], "fig3_3_poisson": pytest.mark.slow}
-SLICES = [pytest.param(name, marks=OFTEN.get(name, pytest.mark.nightly)) for name in REPLAYS]
+# Each takes seven seconds, most of them for workers to start: one is tried always. tests/guard holds the pages of all.
+OFTEN = "fig2_3_grid_extension"
+SLICES = [pytest.param(name, marks=[] if name == OFTEN else pytest.mark.nightly) for name in REPLAYS]
 
 
 @pytest.mark.parametrize("name", SLICES)

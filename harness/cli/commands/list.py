@@ -10,7 +10,7 @@ import pandas as pd
 from harness.base.installed import installed
 from harness.base.json_text import json_text
 from harness.cli.options import json_option
-from harness.cli.shipped import shipped_experiments
+from harness.cli.shipped import shipped_experiments, shipped_profiles
 from harness.count.conventions import CONVENTIONS
 from harness.families import FAMILIES, INSTALLED_FAMILIES
 from harness.families.fields import fields_of
@@ -75,6 +75,15 @@ def _experiments() -> tuple[Row, ...]:
     return tuple(found)
 
 
+def _profiles() -> tuple[Row, ...]:
+    found = []
+    for name, path in shipped_profiles().items():
+        said = path.read_text(encoding="utf-8").removeprefix("# ")
+        first_sentence = " ".join(said.partition(". ")[0].split())
+        found.append({"profile": name, "what": first_sentence, "file": str(path)})
+    return tuple(found)
+
+
 def _conventions() -> tuple[Row, ...]:
     return tuple(
         {
@@ -101,6 +110,7 @@ LISTS: dict[str, tuple[Callable[[], tuple[Row, ...]], str]] = {
     "families": (_families, "Fields stand in an arm's architecture. Your own: docs/adding.md."),
     "recipes": (_recipes, f"A file has its own under recipes:, by an optimizer: {', '.join(OPTIMISERS)}."),
     "experiments": (_experiments, "`harness run FILE` runs one, `harness new NAME --from EXPERIMENT` copies it."),
+    "profiles": (_profiles, "Copy one, and change what your cluster calls otherwise: docs/cluster.md."),
     "conventions": (_conventions, "Counts are called params.NAME, flops_forward.NAME and flops_train.NAME."),
     "codes": (_codes, "They stand in tables and pages."),
 }
@@ -110,10 +120,10 @@ LISTS: dict[str, tuple[Callable[[], tuple[Row, ...]], str]] = {
 @click.argument("what", type=click.Choice([*LISTS]), metavar="|".join(LISTS))
 @json_option
 def list(what: str, as_json: bool) -> None:
-    """List tasks, families, recipes, experiments, conventions or codes.
+    """List tasks, families, recipes, experiments, profiles, conventions or codes.
 
-    These are the names that an experiment file can have, the experiments that come with the project, and the words in
-    capitals that tables have.
+    These are the names that an experiment file can have, the experiments and the profiles of clusters that come with
+    the project, and the words in capitals that tables have.
     """
     rows, more = LISTS[what]
     if as_json:

@@ -1,0 +1,98 @@
+"""What the command line says of results on disk: their sizes, what can be removed, and what was."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.dispatch.disk import KINDS, Kind, Leftover, Leftovers, Removed, runs_of
+from harness.show.tables.table import Table, number_columns, table_of, text_columns
+
+UNITS = ("B", "kB", "MB", "GB", "TB")
+WHAT: dict[Kind, str] = {
+    "checkpoints": "saved states of runs that have records, or that no plan names",
+    "snapshots": "copies of the code that no queued or running job needs",
+    "logs": "output of jobs that have ended and whose runs all have records",
+    "damaged": "what was set aside as damaged, and files that never became whole",
+    "data": "rows of data files that no plan names",
+    "unplanned": "records and networks of runs that no plan names",
+}
+MOST_NAMED = 10  # runs in a sentence
+
+
+def size_words(size: int) -> str:
+    """Bytes in the unit that keeps the number below 1000: `3.4 MB`."""
+    amount, unit = float(size), 0
+    while amount >= 999.5 and unit < len(UNITS) - 1:
+        amount, unit = amount / 1000, unit + 1
+    return f"{amount:.2g} {UNITS[unit]}" if 0 < amount < 9.95 and unit else f"{amount:.0f} {UNITS[unit]}"
+
+
+def disk_words(results: Path, sizes: Mapping[str, int], notable: int) -> str:
+    """How much results take, by what they are, and how much of it `harness clean` would free if that is notable."""
+    parts = ", ".join(f"{what} {size_words(size)}" for what, size in sizes.items() if size)
+    told = f"disk: {results}/ takes {size_words(sum(sizes.values()))}" + (f" ({parts})" if parts else "")
+    if not notable:
+        return told
+    option = "" if results == Path("results") else f" --results {results}"
+    return f"{told}; `harness clean{option}` frees about {size_words(notable)}"
+
+
+def disk_json(sizes: Mapping[str, int], notable: int) -> dict[str, int]:
+    """The same in bytes, for a script."""
+    return {"total": sum(sizes.values()), **sizes, "freed_by_clean": notable}
+
+
+def clean_table(found: Leftovers) -> Table:
+    """A row for each kind of what can be removed."""
+    rows = [(kind, len(those), size_words(_bytes(those)), WHAT[kind]) for kind in KINDS if (those := found.of(kind))]
+    columns = (*text_columns("kind"), *number_columns("number", "size"), *text_columns("what"))
+    return table_of("", columns, rows)
+
+
+def cautions(found: Leftovers, words: Mapping[str, str]) -> list[str]:
+    """What to know before anything is removed; `words` says what the first runs are that no plan names."""
+    lines = [f"stays: {why}" for why in found.stays]
+    if number := sum(one.is_only_copy for one in found.of("snapshots")):
+        lines.append(f"snapshots of code that no commit has: {number}; records name it by the snapshot's hash alone")
+    if runs := list(runs_of(found.of("unplanned"))):
+        lines.append(f"unplanned: {len(runs):,} runs, which only training brings back once their records are removed")
+        lines += [f"  {run} {words.get(run, '')}".rstrip() for run in runs[:MOST_NAMED]]
+    if len(runs) > MOST_NAMED:
+        lines.append(f"  and {len(runs) - MOST_NAMED:,} more, which --json lists")
+    return lines
+
+
+def question(kind: Kind, those: Sequence[Leftover]) -> str:
+    """Asks whether these are to be removed."""
+    return f"remove {kind}: {len(those):,}, {size_words(_bytes(those))}?"
+
+
+def removed_words(kind: Kind, removed: Removed) -> str:
+    """What became of a kind."""
+    return f"removed {kind}: {removed.number:,}, {size_words(removed.bytes)}"
+
+
+def clean_json(
+    results: Path, sizes: Mapping[str, int], found: Leftovers, removed: Mapping[Kind, Removed]
+) -> dict[str, Any]:
+    """The same for a script, with every path and run; `removed` has the kinds that were chosen."""
+    kinds = {
+        kind: {
+            "number": len(those := found.of(kind)),
+            "bytes": _bytes(those),
+            "paths": [str(one.path) for one in those],
+            "runs": list(runs_of(those)),
+        }
+        for kind in KINDS
+    }
+    return {
+        "results": str(results),
+        "disk_bytes": {"total": sum(sizes.values()), **sizes},
+        "removable": kinds,
+        "stays": list(found.stays),
+        "removed": {kind: one._asdict() for kind, one in removed.items()},
+    }
+
+
+def _bytes(those: Sequence[Leftover]) -> int:
+    return sum(one.bytes for one in those)

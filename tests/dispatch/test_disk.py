@@ -1,0 +1,379 @@
+"""What results take on disk, and `harness clean`: it finds and removes what nobody needs, and that alone.
+
+Real runs made the folder: of plans, of an earlier plan, of a plan that was removed, and of packs that were stopped.
+"""
+
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from click.testing import CliRunner, Result
+
+import harness
+from harness.base.files import STALE_SECONDS, UNFINISHED
+from harness.cli import main
+from harness.dispatch.disk import KINDS, disk_bytes, leftovers, remove
+from harness.dispatch.events import EventLog, read_attempts
+from harness.dispatch.profile import Profile
+from harness.dispatch.submission import SentJob, Submission, now, write_submission
+from harness.record import record_path
+from harness.show.disk import size_words
+from harness.spec import read_manifest
+from harness.spec.identity import pack_key
+from harness.train import PackStopped, Supervisor, train_pack
+
+EXPERIMENT = """
+question: What is left?
+tasks: [{{target: {target}}}]
+arms: {{mlp: {{architecture: {{family: mlp, hidden: [3]}}, recipe: some}}}}
+recipes: {{some: {{optimizer: {{name: adam, learning_rate: 0.01}}, max_evaluations: {evaluations}}}}}
+seeds: {seeds}
+engine: torch
+keep: networks
+"""
+XY = "xy, train_points: 40, validation_points: 10, test_points: 10"
+ROWS = "{data: rows.csv, output: y}"
+LONG = 200_000  # evaluations, which take minutes
+
+pytestmark = pytest.mark.slow
+
+
+class Swept(NamedTuple):
+    """A folder of experiment files, whose results are in it."""
+
+    folder: Path
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results"
+
+    def write(self, name: str, seeds: list[int], target: str = XY, evaluations: int = 20) -> None:
+        text = EXPERIMENT.format(target=target, seeds=seeds, evaluations=evaluations)
+        (self.folder / f"{name}.yaml").write_text(text)
+
+    def harness(self, command: str, name: str | None = None, *options: str) -> Result:
+        files = [str(self.folder / f"{name}.yaml")] if name else []
+        done = CliRunner().invoke(main, [command, *files, *options, "--results", str(self.results)])
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done
+
+    def train(self, name: str) -> None:
+        """Plan an experiment as its file is now, and train its runs."""
+        assert self.harness("plan", name, "--replan").exit_code == 0
+        runs = [planned.run for planned in read_manifest(self.results / name).runs]
+        train_pack(runs, self.results / "runs", networks=self.results / "networks")
+
+    def runs(self, name: str) -> list[str]:
+        return read_manifest(self.results / name).run_ids()
+
+    def files(self) -> set[str]:
+        """All files by their paths, those of a snapshot by its folder."""
+        found = set()
+        for path in self.results.rglob("*"):
+            inside = path.relative_to(self.results)
+            if path.is_file():
+                found.add("/".join(inside.parts[:2] if inside.parts[0] == "snapshots" else inside.parts))
+        return found
+
+    def leftovers(self) -> dict[str, set[str]]:
+        found = leftovers(self.results)
+        return {kind: {str(one.path.relative_to(self.results)) for one in found.of(kind)} for kind in KINDS}
+
+
+def _stopped(swept: Swept, name: str, elsewhere: Path) -> str:
+    """The checkpoint of the pack of an experiment, of which training was stopped; where its file is."""
+    runs = [planned.run for planned in read_manifest(swept.results / name).runs]
+    shutil.copytree(swept.results / "data", elsewhere / "data")
+    told = iter([False])  # to stop, after a step
+    supervisor = Supervisor(stop=lambda: next(told, True))
+    with pytest.raises(PackStopped):
+        train_pack(runs, elsewhere / "runs", supervisor=supervisor, checkpoints=swept.results / "checkpoints")
+    return f"checkpoints/{pack_key(swept.runs(name))}.checkpoint"
+
+
+def _aged(path: Path) -> None:
+    long_ago = time.time() - 2 * STALE_SECONDS
+    os.utime(path, (long_ago, long_ago))
+
+
+class Made(NamedTuple):
+    """The folder, and what can be removed of it by kind."""
+
+    swept: Swept
+    expected: dict[str, set[str]]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Made:
+    swept = Swept(tmp_path_factory.mktemp("swept"))
+    rows = "a,y\n" + "".join(f"{row},{row * row}\n" for row in range(60))
+    (swept.folder / "rows.csv").write_text(rows)
+    swept.write("sweep", [0, 1])
+    swept.write("other", [2, 3])
+    swept.write("going", [5])
+    swept.write("lost", [9])
+    swept.write("own", [0], ROWS)
+    assert swept.harness("submit", "sweep", "--local", "1", "--yes").exit_code == 0
+    first = swept.runs("sweep")
+    swept.write("sweep", [1, 2])
+    swept.train("sweep")
+    assert swept.runs("sweep") != first
+    swept.train("other")
+    for name in ("going", "lost", "own"):
+        assert swept.harness("plan", name).exit_code == 0
+    (kept_data,) = (swept.results / "data").iterdir()
+    (swept.folder / "rows.csv").write_text(f"{rows}60,1\n")  # another table
+    swept.write("gone", [7, 8], ROWS)
+    swept.train("gone")
+    gone = swept.runs("gone")
+    expected = {
+        "checkpoints": {_stopped(swept, name, swept.folder / f"for_{name}") for name in ("sweep", "gone", "lost")},
+        "unplanned": {*(f"runs/{run}.json" for run in gone), *(f"networks/{run}.npz" for run in gone)},
+        "data": {f"data/{path.name}" for path in (swept.results / "data").iterdir() if path != kept_data},
+        "snapshots": {f"snapshots/{path.name}" for path in (swept.results / "snapshots").iterdir()},
+        "logs": {f"sweep/logs/{path.name}" for path in (swept.results / "sweep" / "logs").iterdir()},
+    }
+    _stopped(swept, "going", swept.folder / "for_going")
+    for name in ("gone", "lost"):
+        shutil.rmtree(swept.results / name)
+    aside = swept.results / "runs" / "damaged"
+    aside.mkdir()
+    (again,), (awaited,) = {first[0]}, swept.runs("going")
+    for run in (again, awaited):
+        (aside / f"{run}.{'0' * 12}.json").write_text("{")
+    old, new = (swept.results / "runs" / f".{uuid.uuid4().hex}.json" for _ in range(2))
+    for path in (old, new):
+        path.write_text('{"half')
+    _aged(old)
+    expected["damaged"] = {f"runs/damaged/{again}.{'0' * 12}.json", f"runs/{old.name}"}
+    return Made(swept, expected)
+
+
+@pytest.fixture
+def swept(made, tmp_path) -> Swept:
+    """A copy of the folder."""
+    shutil.copytree(made.swept.folder, tmp_path / "swept", symlinks=True)
+    return Swept(tmp_path / "swept")
+
+
+# -------------------------------------------------------------------------------------------------------- what is shown
+def test_what_is_shown_is_what_nobody_needs(made, swept):
+    """Runs of an earlier plan and of other experiments, and packs that have yet to end, need theirs."""
+    assert swept.leftovers() == made.expected
+    before = swept.files()
+    shown = swept.harness("clean", None, "--dry-run").output
+    told = json.loads(swept.harness("clean", None, "--json").stdout)
+    assert swept.files() == before
+    for kind, paths in made.expected.items():
+        assert f"│ {kind} " in shown
+        assert {str(Path(path).relative_to(swept.results)) for path in told["removable"][kind]["paths"]} == paths
+    assert shown.endswith("nothing was removed\n")
+    run = min(Path(path).stem for path in made.expected["unplanned"])
+    assert f"  {run} rows.csv [1,3,1] seed " in shown
+    assert "2 runs, which only training brings back" in shown
+
+
+def test_status_says_how_much_disk_results_take(swept):
+    """The sizes are those of the files, and clean is named as there is a snapshot that it frees."""
+    told = json.loads(swept.harness("status", "sweep", "--json").stdout)["disk_bytes"]
+    sizes = {path: path.lstat().st_size for path in swept.results.rglob("*") if path.is_file()}
+    assert told["total"] == sum(sizes.values())
+    for what, folder in (("records", "runs"), ("networks", "networks"), ("snapshots", "snapshots"), ("data", "data")):
+        below = swept.results / folder
+        assert told[what] == sum(size for path, size in sizes.items() if path.is_relative_to(below)) > 0
+    shown = swept.harness("status", "sweep").output
+    assert f"disk: {swept.results}/ takes {told['total'] / 1e6:.0f} MB (records " in shown
+    assert f"`harness clean --results {swept.results}` frees about {told['freed_by_clean'] / 1e6:.0f} MB" in shown
+    assert swept.harness("clean", None, "--snapshots", "--yes").exit_code == 0
+    assert "harness clean" not in swept.harness("status", "sweep").output
+
+
+# ------------------------------------------------------------------------------------------------------------- removing
+def test_after_all_was_removed_plans_and_their_runs_are_as_before(made, swept):
+    """Nothing else is gone, states are the same, networks load, and `run` trains nothing again."""
+    plans = ("sweep", "other", "going", "own")
+    states = {name: json.loads(swept.harness("status", name, "--json").stdout)["states"] for name in plans}
+    before = swept.files()
+    done = swept.harness("clean", None, "--yes", *(f"--{kind}" for kind in KINDS))
+    assert done.exit_code == 0, done.output
+    assert swept.files() == before - set.union(*made.expected.values())
+    assert {name: json.loads(swept.harness("status", name, "--json").stdout)["states"] for name in plans} == states
+    records = {path: path.stat().st_mtime_ns for path in (swept.results / "runs").glob("*.json")}
+    for name in ("sweep", "other"):
+        assert "all 2 runs have records" in swept.harness("run", name).output
+        for run in swept.runs(name):
+            assert harness.load_network(run, swept.results).record.run_id == run
+    assert {path: path.stat().st_mtime_ns for path in (swept.results / "runs").glob("*.json")} == records
+    assert not any(swept.leftovers().values())
+
+
+def test_only_what_is_asked_for_is_removed(made, swept):
+    """Of --yes the kinds that it names; on a terminal those that the user agrees to, and none at Ctrl-C."""
+    before = swept.files()
+    assert "--yes: say what to remove: --checkpoints" in swept.harness("clean", None, "--yes").output
+    assert "there is no terminal to ask at" in swept.harness("clean").output
+    assert swept.files() == before
+    assert swept.harness("clean", None, "--yes", "--logs").exit_code == 0
+    assert swept.files() == before - made.expected["logs"]
+    for answers, gone in (("y\n\x04", set()), ("n\n\ny\n\n\n", made.expected["damaged"])):
+        ours, theirs = pty.openpty()
+        os.write(ours, answers.encode())
+        command = [sys.executable, "-m", "harness", "clean", "--results", str(swept.results)]
+        told = subprocess.run(command, stdin=theirs, capture_output=True, text=True, timeout=60, check=False)
+        os.close(ours)
+        os.close(theirs)
+        assert "remove checkpoints: 3, " in told.stdout
+        assert swept.files() == before - made.expected["logs"] - gone, told
+
+
+def test_an_experiment_is_cleaned_alone(made, swept):
+    """What belongs to no experiment stays; so does what another one has left."""
+    told = json.loads(swept.harness("clean", "sweep", "--json").stdout)["removable"]
+    found = {kind: {str(Path(path).relative_to(swept.results)) for path in told[kind]["paths"]} for kind in KINDS}
+    (of_sweep,) = [path for path in made.expected["checkpoints"] if pack_key(made.swept.runs("sweep")) in path]
+    aside = {path for path in made.expected["damaged"] if "/damaged/" in path}
+    nothing = {"data": set(), "unplanned": set()}
+    assert found == made.expected | nothing | {"checkpoints": {of_sweep}, "damaged": aside}
+    of_own = json.loads(swept.harness("clean", "own", "--json").stdout)["removable"]
+    assert not any(one["number"] for one in of_own.values())
+    missing = CliRunner().invoke(main, ["clean", "--results", str(swept.folder / "nowhere")])
+    assert (missing.exit_code, "nowhere: no such folder" in missing.output) == (2, True)
+
+
+# --------------------------------------------------------------------------------------------------------- interruption
+def test_an_interruption_leaves_a_valid_folder(made, swept):
+    """After each file, by Ctrl-C: what is left of a run that no plan names is found again, and all else is whole."""
+    states = json.loads(swept.harness("status", "sweep", "--json").stdout)["states"]
+    left = set.union(*made.expected.values())
+    while left:
+
+        def interrupt(what: str, done: int, of: int) -> None:
+            if done == 2:  # the first is gone
+                raise KeyboardInterrupt
+
+        with suppress(KeyboardInterrupt):
+            remove(leftovers(swept.results).found, interrupt)
+        now_left = set.union(*swept.leftovers().values())
+        assert now_left < left
+        assert len(now_left) == len(left) - 1
+        left = now_left
+    assert json.loads(swept.harness("status", "sweep", "--json").stdout)["states"] == states
+
+
+def test_a_killed_clean_leaves_no_half_snapshot_under_its_name(made, swept):
+    """What is left of it is known as half-written, and its lock is taken over."""
+    (snapshot,) = [swept.results / path for path in made.expected["snapshots"]]
+    command = [sys.executable, "-m", "harness", "clean", "--snapshots", "--yes", "--results", str(swept.results)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as cleaning:
+        while snapshot.exists():
+            assert cleaning.poll() is None
+        cleaning.kill()
+    (half,) = [path for path in snapshot.parent.iterdir() if UNFINISHED.fullmatch(path.name)]
+    _aged(half)
+    assert f"snapshots/{half.name}" in swept.leftovers()["damaged"]
+    assert swept.harness("clean", None, "--damaged", "--yes").exit_code == 0
+    assert list(snapshot.parent.iterdir()) == []
+
+
+# ---------------------------------------------------------------------------------------------------- what is not known
+@pytest.mark.parametrize("broken", ["sweep/manifest.1.json", "other/manifest.json", "gone", "runs"])
+def test_while_a_plan_cannot_be_read_no_run_is_without_one(made, swept, broken):
+    """A plan that was cut short, a folder on a disk that is not there, and records that another folder shares."""
+    place = swept.results / broken
+    if broken == "gone":
+        place.symlink_to("/nowhere")
+    elif broken == "runs":
+        place.rename(swept.folder / "runs")
+        place.symlink_to(swept.folder / "runs")
+    else:
+        place.write_text(place.read_text()[:-100])
+    found = swept.leftovers()
+    assert found["unplanned"] == found["data"] == set()
+    assert len(found["checkpoints"]) == 2  # that of `lost`, whose run has no record, stays
+    assert found["snapshots"] == (set() if broken == "runs" else made.expected["snapshots"])
+    assert str(place) in swept.harness("clean", None, "--dry-run").output
+
+
+def _send_off(swept: Swept, name: str, snapshot: str, profile: Profile | None, identity: str) -> None:
+    manifest = read_manifest(swept.results / name)
+    jobs = (SentJob(packs=manifest.packs, pack_seconds=(1.0,), seconds=1.0),)
+    where = {"host": "there", "profile": profile, "slots": 1, "checkpoint_seconds": 60.0, "device": "cpu"}
+    sent = Submission(
+        id=identity, experiment=name, at=now(), jobs=jobs, snapshot=snapshot, roots=(), cluster="c", user="u", **where
+    )
+    write_submission(swept.results / name, sent, {planned.run_id: planned.run for planned in manifest.runs})
+
+
+def test_the_snapshot_of_a_job_stays_if_nobody_knows_of_the_job(made, swept, monkeypatch):
+    """There is no SLURM here to ask; SLURM can have put another user's job back; a damaged submission can be of any."""
+    monkeypatch.setenv("PATH", str(swept.folder))
+    (snapshot,) = [Path(path).name for path in made.expected["snapshots"]]
+    _send_off(swept, "going", snapshot, Profile(time_minutes=60), "5ub")
+    assert swept.leftovers()["snapshots"] == set()
+    assert "not verified (there is no SLURM here)" in swept.harness("clean", None, "--dry-run").output
+    for command in ("sbatch", "squeue"):  # it lists no job of another user
+        (swept.folder / command).write_text("#!/bin/sh\n")
+        (swept.folder / command).chmod(0o755)
+    log = EventLog(swept.results / "going" / "attempts", "a77")
+    log.write("begun", submission="5ub", place=0, host="there", pid=1)
+    log.write("ended", why="preempted", requeued=False)
+    assert swept.leftovers()["snapshots"] == set()
+    assert "not verified (sent off by u, " in swept.harness("clean", None, "--dry-run").output
+    sent = swept.results / "going" / "submissions" / "5ub" / "submission.json"
+    sent.write_text(sent.read_text()[:-10])
+    assert swept.leftovers()["snapshots"] == set()
+    assert "all snapshots stay" in swept.harness("clean", None, "--dry-run").output
+    shutil.rmtree(sent.parent)
+    assert swept.leftovers()["snapshots"] == made.expected["snapshots"]
+
+
+def _has_begun(attempts: Path) -> bool:
+    """Whether the one attempt there has trained a step."""
+    (events,) = [one.events for one in read_attempts(attempts)] or [()]
+    return any(event["event"] == "first_step" for event in events)
+
+
+def test_nothing_of_what_trains_is_removed(made, swept):
+    """Its snapshot and its rows stay while it trains, and once it was stopped its checkpoint does."""
+    swept.write("long", [0, 1], ROWS, evaluations=LONG)
+    command = [sys.executable, "-m", "harness", "submit", str(swept.folder / "long.yaml"), "--local", "1", "--yes"]
+    every = [f"--{kind}" for kind in KINDS]
+    with subprocess.Popen([*command, "--results", str(swept.results)], stdout=subprocess.DEVNULL) as training:
+        attempts = swept.results / "long" / "attempts"
+        while not _has_begun(attempts):
+            assert training.poll() is None
+            time.sleep(0.1)
+        shutil.rmtree(swept.results / "own")  # another plan of data: the rows of this one are named by `long`
+        assert swept.harness("clean", None, "--yes", *every).exit_code == 0
+        (snapshot,) = (swept.results / "snapshots").iterdir()
+        assert len(list((swept.results / "data").iterdir())) == 1
+        training.send_signal(signal.SIGINT)
+        training.wait(60)
+    assert len(list((swept.results / "checkpoints").iterdir())) == 2  # that of `going` is the other
+    found = swept.leftovers()
+    assert (found["snapshots"], found["checkpoints"]) == ({f"snapshots/{snapshot.name}"}, set())
+    assert not any(record_path(swept.results / "runs", run).exists() for run in swept.runs("long"))
+
+
+def test_a_results_folder_of_nothing_takes_nothing(tmp_path):
+    """And there is nothing to remove."""
+    assert set(disk_bytes(tmp_path).values()) == {0}
+    assert leftovers(tmp_path).found == ()
+    done = CliRunner().invoke(main, ["clean", "--results", str(tmp_path)])
+    assert done.output == f"disk: {tmp_path}/ takes 0 B\nnothing can be removed\n"
+
+
+def test_sizes_are_written_in_the_unit_that_fits():
+    sizes = {0: "0 B", 999: "999 B", 1000: "1 kB", 3_440_000: "3.4 MB", 9_970_000: "10 MB", 999_600: "1 MB"}
+    assert {size: size_words(size) for size in sizes} == sizes

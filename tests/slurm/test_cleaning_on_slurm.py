@@ -1,0 +1,44 @@
+"""`harness clean` while jobs wait, run and have ended: what they need stays for as long as they may need it."""
+
+import json
+
+import pytest
+from sweeps import Sweep, assert_complete, sweep
+
+pytestmark = pytest.mark.slurm
+
+
+def removable(swept: Sweep) -> dict[str, list[str]]:
+    """The paths that can be removed, of the kinds that there are some of."""
+    told = json.loads(swept.harness("clean", "--json").stdout)["removable"]
+    return {kind: one["paths"] for kind, one in told.items() if one["paths"]}
+
+
+def test_what_jobs_need_stays_until_they_have_ended(testbed, tmp_path, monkeypatch):
+    """Waiting, with nobody to ask, and training; then snapshot and logs can go, and a run's story is still told."""
+    testbed.slurm("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
+    swept = sweep(tmp_path, evaluations=6000, checkpoint_seconds=0.3)
+    swept.submit()
+    assert removable(swept) == {}
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("SLURM_CONF", "/nowhere")
+        told = swept.harness("clean", "--dry-run").output
+        assert "nothing can be removed" in told
+        assert f"a job of {swept.folder} may need it, not verified (" in told.replace("\n", " ")
+    for node in ("n1", "n2"):
+        testbed.node_up(node)
+    swept.wait_for_event("checkpoint")
+    kinds = [f"--{kind}" for kind in ("checkpoints", "snapshots", "logs", "damaged", "data", "unplanned")]
+    assert swept.harness("clean", "--yes", *kinds).exit_code == 0
+
+    swept.wait_until_over()
+    assert_complete(swept)
+    swept.wait_for_event("ended")
+    (snapshot,) = (swept.results / "snapshots").iterdir()
+    logs = {str(path) for path in (swept.folder / "logs").glob("[!.]*")}
+    found = removable(swept)
+    assert (found["snapshots"], set(found["logs"]), len(found)) == ([str(snapshot)], logs, 2)
+    assert swept.harness("clean", "--yes", *kinds).exit_code == 0
+    assert (removable(swept), swept.states()) == ({}, {"done": 2})
+    (run, *_) = swept.status()["runs"]
+    assert "pack done" in swept.harness("logs", run).output
