@@ -42,6 +42,7 @@ from harness.spec.decide import RATIO, Condition, Decide, Takes, takes_of, units
 from harness.spec.experiment import Experiment, Window
 from harness.spec.identity import canonical_json, content_hash, run_id, sealed, unsealed
 from harness.spec.manifest import (
+    BEST_OF,
     MANIFEST_SCHEMA,
     Cell,
     Confirms,
@@ -98,6 +99,7 @@ from harness.spec.task import DataFile, RunTask, Task
 
 __all__ = [
     "ANY_SIZE",
+    "BEST_OF",
     "BUILT_IN_RECIPES",
     "END_TOLERANCE",
     "MANIFEST_SCHEMA",

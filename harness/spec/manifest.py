@@ -106,9 +106,12 @@ class Cell(Frozen):
         return (self.window.min or 0) <= self.counts[self.window.axis] <= (self.window.max or math.inf)
 
 
+BEST_OF = "the best of "
+
+
 def side_label(arms: Sequence[str]) -> str:
     """What a side is called: by its arm, or as the best of several."""
-    return arms[0] if len(arms) == 1 else f"the best of {', '.join(arms)}"
+    return arms[0] if len(arms) == 1 else BEST_OF + ", ".join(arms)
 
 
 class PlannedRun(Frozen):

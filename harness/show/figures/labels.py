@@ -250,4 +250,8 @@ def edge_notes(beyond: int, of_what: str, failed: int = 0, which: str = "") -> l
 
 def undrawn_note(count: int, what: str, where: str = "all fits are in fits.json") -> list[str]:
     """A sentence on what is not drawn, if anything, and where to find it."""
-    return [f"{count} more {what} are not drawn; {where}."] if count > 0 else []
+    if count < 1:
+        return []
+    things, *rest = what.split(" ")
+    counted = " ".join([things.removesuffix("s") if count == 1 else things, *rest])
+    return [f"{count} more {counted} {'is' if count == 1 else 'are'} not drawn; {where}."]

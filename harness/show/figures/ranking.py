@@ -23,12 +23,12 @@ from harness.show.figures.labels import (
 from harness.show.figures.series import INK, Style
 from harness.show.figures.theme import LABEL_SIZE, MOST_HEIGHT, is_narrow, panel_grid, side_by_side, themed
 from harness.show.words import LOSS_WORDS, loss_words
-from harness.spec import axis_words
+from harness.spec import BEST_OF, axis_words
 
 ROW_HEIGHT, AROUND = 0.145, 0.62  # inches: of a series, and of a panel's title and axis
 HEAD_AND_NOTE = 0.9  # inches
-COLUMNS = 3
-TITLE_COLUMNS = 34  # letters
+COLUMNS = 3  # two, where a long name leaves its panel less room
+LONG_NAME, TITLE_COLUMNS = 16, 34  # letters
 MARK_SIZES = {"smallest size": 2.4, "middle size": 3.8, "largest size": 5.4}  # points
 
 
@@ -43,7 +43,9 @@ def ranking_figure(
     runs = chosen_runs(table, axis)
     most = int(runs.groupby("task")["series"].nunique().max())
     height = most * ROW_HEIGHT + AROUND
-    columns = side_by_side(min(COLUMNS, len(titles)))
+    names = {name: name.removeprefix(BEST_OF) for name in runs["series"].unique()}
+    is_long = max(map(len, names.values())) > LONG_NAME
+    columns = side_by_side(min(COLUMNS - is_long, len(titles)))
     rows_that_fit = max(1, int((MOST_HEIGHT - HEAD_AND_NOTE) / height))
     tasks = list(titles) if is_narrow() else list(titles)[: rows_that_fit * columns]
     figure, grid = panel_grid(len(tasks), columns, height)
@@ -52,7 +54,7 @@ def ranking_figure(
         own = runs[runs["task"] == task]
         axes.set_title(textwrap.fill(titles[task], TITLE_COLUMNS), fontsize=LABEL_SIZE + 0.5)
         axes.set_xlabel(LOSS_WORDS[own["metric"].iloc[0]])
-        beyond += _panel(axes, own, styles)
+        beyond += _panel(axes, own, styles, names)
         failed += int((own["status"] != "done").sum())
     loss = loss_words(table["metric"])
     head = f"{loss[0].upper()}{loss[1:]} of {most} series, ranked at their largest size: further left is better"
@@ -62,13 +64,15 @@ def ranking_figure(
         f"Sizes: {axis_words(axis)}. Marks: geometric means over seeds, which outliers move little; bars: the seeds' "
         "range at the largest size."
     )
+    of_several = any(name != shown for name, shown in names.items())
+    several = ["Of several arms in one row, validation on the other seeds chose the best."] if of_several else []
     edges = edge_notes(beyond, "means", failed, "diverged")
-    write_note(figure, [sizes, *edges, *notes, *undrawn_note(len(titles) - len(tasks), "tasks")])
+    write_note(figure, [sizes, *several, *edges, *notes, *undrawn_note(len(titles) - len(tasks), "tasks")])
     return figure
 
 
-def _panel(axes: Axes, runs: pd.DataFrame, styles: Mapping[str, Style]) -> int:
-    """Draw a task; how many of the drawn means lie beyond the panel."""
+def _panel(axes: Axes, runs: pd.DataFrame, styles: Mapping[str, Style], names: Mapping[str, str]) -> int:
+    """Draw a task, with the names of series as shown; how many of the drawn means lie beyond the panel."""
     done = runs[runs["status"] == "done"]
     means = {
         str(name): size_means(own["size"].to_numpy(float), own["test_loss"].to_numpy(float))
@@ -93,7 +97,7 @@ def _panel(axes: Axes, runs: pd.DataFrame, styles: Mapping[str, Style]) -> int:
             axes.hlines(place, last.min(), last.max(), gid=f"range:{name}", **bar)
         if (runs.loc[runs["series"] == name, "status"] != "done").any():
             axes.plot(0.985, place, "x", ms=3.5, color=style.colour, transform=axes.get_yaxis_transform())
-    axes.set_yticks(range(len(ranked)), labels=ranked, fontsize=LABEL_SIZE - 0.5)
+    axes.set_yticks(range(len(ranked)), labels=[names[name] for name in ranked], fontsize=LABEL_SIZE - 0.5)
     for label, name in zip(axes.get_yticklabels(), ranked, strict=True):
         label.set_color(styles[name].text_colour)
     axes.tick_params(axis="y", length=0)

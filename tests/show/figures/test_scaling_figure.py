@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from harness.fit import predict
 from harness.judging.scaling import HEADLINE_AXES, common_law, laws_of
 from harness.show.figures.labels import set_ticks, tick_values
+from harness.show.figures.ranking import ranking_figure
 from harness.show.figures.residuals import experiment_residuals
 from harness.show.figures.scaling import PANEL_HEIGHT, draw_scaling, scaling_figure
 from harness.show.figures.series import experiment_styles
@@ -203,6 +204,25 @@ def test_more_series_than_lines_can_tell_apart_are_ranked(made, monkeypatch):
         for name in names:
             assert marks[f"mean:{name}"] == pytest.approx(means[name])
     assert "× at the edge: runs that diverged, 2 in all" in drawn.get_supxlabel().replace("\n", " ")
+
+
+def test_names_of_several_arms_leave_panels_their_width(made):
+    """A long name takes a column of panels away; that its row is the best of several arms is said once."""
+    table, long = made.table.copy(), "the best of spline_after, spline_before"
+    styles = experiment_styles(made.manifest)
+    titles = dict.fromkeys(TASKS, "a task")
+
+    short = ranking_figure(table, "params.trainable", titles, styles)
+    table["series"] = table["series"].replace("kan", long)
+    drawn = ranking_figure(table, "params.trainable", titles, {**styles, long: styles["kan"]})
+
+    assert "several arms" not in short.get_supxlabel()
+    assert "several arms" in drawn.get_supxlabel().replace("\n", " ")
+    names = [label.get_text() for label in drawn.axes[0].get_yticklabels()]
+    assert long.removeprefix("the best of ") in names
+    drawn.draw_without_rendering()
+    widths = [axes.get_window_extent().width / drawn.bbox.width for axes in drawn.axes]
+    assert min(widths) > 0.2
 
 
 def test_outliers_are_clipped_marked_and_counted(held):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from harness.show.figures.labels import undrawn_note
 from harness.show.figures.rules import MOST_ROWS, rules_figure
 from harness.show.figures.samples import samples_figure
 from harness.tasks import Samples
@@ -38,6 +39,12 @@ def test_rules_say_how_many_numbers_and_conditions_are_not_drawn():
     assert "not drawn" not in all_drawn
     assert "2 more numbers of these rules' first conditions are not drawn" in some_drawn
     assert "2 more conditions of these rules are not drawn" in some_drawn
+
+
+def test_one_thing_that_is_not_drawn_is_singular():
+    assert undrawn_note(1, "tasks") == ["1 more task is not drawn; all fits are in fits.json."]
+    assert undrawn_note(2, "tasks") == ["2 more tasks are not drawn; all fits are in fits.json."]
+    assert undrawn_note(0, "tasks") == []
 
 
 def test_the_second_variable_is_spoken_of_where_there_is_one():
