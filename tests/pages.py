@@ -14,6 +14,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
 from click.testing import CliRunner
 
 from harness.cli import main
@@ -99,7 +100,9 @@ def forget_own_modules() -> None:
 def parse_line(line: str) -> None:
     """The command of `harness` takes these options and arguments, and the files that it reads are there."""
     _, name, *words = shlex.split(line)
-    main.imported(name).make_context(name, words)
+    # Without its parent, a command would keep another help than users see.
+    parent = click.Context(main, info_name="harness", **main.context_settings)
+    main.imported(name).make_context(name, words, parent=parent)
 
 
 def run_python(block: Block, names: dict[str, Any]) -> str:

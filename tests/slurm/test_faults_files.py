@@ -246,6 +246,7 @@ def test_code_is_edited_before_its_jobs_start(testbed, tmp_path, monkeypatch):
     package = Path(harness.__file__).parent
     shutil.copytree(package, project / "harness", ignore=shutil.ignore_patterns("__pycache__"))
     (project / "edited_later.py").write_text("def target(x):\n    return x[:, 0] * x[:, 1]\n", encoding="utf-8")
+    (project / ".gitignore").write_text("__pycache__\n", encoding="utf-8")
     subprocess.run(["git", "init", "-q", str(project)], check=True)
     named = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
     subprocess.run(["git", "-C", str(project), "add", "-A"], check=True)

@@ -196,7 +196,7 @@ def test_runs_tasks_and_provenance_are_told(text):
     assert "exp(Σ sin²(πxᵢ/2)/100)" in text
     assert "with changes that were not committed" in text
     assert "testhost, test processor, 2 threads a pack" in text
-    assert "12 s in 1 pack" in text
+    assert "12 s of the clock and 12 s of the processor in 1 pack" in text
 
 
 def test_every_series_says_which_law_to_quote_and_how_far_to_trust_it(checks, text):

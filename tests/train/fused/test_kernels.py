@@ -209,8 +209,9 @@ def test_spline_mlps_equal_the_reference(knots):
     for splines, order in product(SPLINES_OF_NODES, ORDERS):
         for seed, (shape, grid) in enumerate(product([*SHAPES, (2, 20, 20, 1)], GRIDS)):
             network = SplineMlpShape(shape=shape, grid=grid, order=order, **splines)
-            # Sums over samples round by the processor: with repeated knots one gradient is 1.2e-12 off on a Xeon.
-            assert_equals_torch(Case(network, knots=knots, seed=seed), 1e-11 if knots == "repeated" else 1e-12)
+            # Sums over samples round by the processor: one gradient of repeated knots, or of a rank, is 2e-12 off.
+            within = 1e-11 if knots == "repeated" or network.rank > 1 else 1e-12
+            assert_equals_torch(Case(network, knots=knots, seed=seed), within)
 
 
 def test_fixed_bases_and_rational_functions_equal_the_reference():
