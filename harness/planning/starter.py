@@ -87,11 +87,15 @@ MLP_SPACE = ("architecture.depth: [2, 3]", "architecture.activation: [silu, tanh
 
 
 class StarterTask(NamedTuple):
-    """What is learnt: its entry of the file, in which data are relative to the file's folder, and its words."""
+    """What is learnt: its entry of the file, in which data are relative to the file's folder, and its words.
+
+    `told` are lines for the user: of a table, its inputs, and the columns that are left out.
+    """
 
     entry: str
     what: str
     run_task: RunTask
+    told: tuple[str, ...] = ()
 
 
 class StarterArm(NamedTuple):
@@ -128,8 +132,8 @@ def data_task(path: Path, output: str, classes: bool, folder: Path) -> StarterTa
     """A column of the user's table, learnt from all columns that can be; the entry says why others are left out."""
     inputs, left_out = usable_columns(path, output)
     if not inputs:
-        told = "; ".join(f"{name}: {why}" for name, why in left_out.items())
-        raise HarnessError(f"--data {path}: no column can be an input of {output} ({told}); mend one, or add one")
+        reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
+        raise HarnessError(f"--data {path}: no column can be an input of {output} ({reasons}); mend one, or add one")
     relative = Path(os.path.relpath(path, folder)).as_posix()
     table = DataFile(data=relative, output=output, inputs=tuple(inputs), classes=classes or None)
     run_task = resolve(Task(target=table), folder)
@@ -144,7 +148,9 @@ def data_task(path: Path, output: str, classes: bool, folder: Path) -> StarterTa
     if run_task.train_points > MOST_POINTS:
         lines.append(f"    train_points: {MOST_POINTS} # of {run_task.train_points:,}; leave it out to train on all")
         run_task = run_task.model_copy(update={"train_points": MOST_POINTS})
-    return StarterTask("\n".join(lines), output, run_task)
+    dropped = [f"left out: {name}, {why}" for name, why in left_out.items()]
+    told = (f"{output} is learnt from {', '.join(inputs)}", *dropped)
+    return StarterTask("\n".join(lines), output, run_task, told)
 
 
 def built_in_task(name: str) -> StarterTask:

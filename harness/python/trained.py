@@ -23,9 +23,9 @@ from harness.spec import Manifest
 
 
 class Runs(pd.DataFrame):
-    """A pandas DataFrame with a row for each run and series; what is computed from it is a plain DataFrame.
+    """A pandas DataFrame with a row for each run at each size that it was asked for.
 
-    docs/python.md says what its columns are.
+    What is computed from it is a plain DataFrame. docs/python.md says what its columns are.
     """
 
     _metadata: ClassVar[list[str]] = ["_plan"]  # kept by pandas, and no column

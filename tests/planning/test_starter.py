@@ -92,6 +92,9 @@ def test_what_is_written_can_answer(folder, options, said, inputs, outputs):
     experiment = plan.experiment
 
     assert [words for words in said if words not in text] == []
+    if "--target" in options and "y" in options:
+        assert "y is learnt from a, b, the c, digit\n" in written.output
+        assert "\nleft out: word, which" in written.output
     assert max(map(len, text.splitlines())) <= 120
     assert [warning.sentence for warning in warnings_of(plan)] == []
     assert [cell.infeasible for cell in plan.cells if cell.infeasible] == []

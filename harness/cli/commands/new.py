@@ -54,6 +54,7 @@ def new(
             raise HarnessError(f"{option} goes with {needs}; give both, or leave {option} out")
     if data and not target:
         raise HarnessError(f"--data {data}: say which column is learnt, --target COLUMN")
+    told: tuple[str, ...] = ()
     if source:
         text = _copied(source)
     else:
@@ -61,12 +62,14 @@ def new(
             task = data_task(data, str(target), classes, path.parent)
         else:
             task = function_task(function, inputs) if function else built_in_task(TRIED_ON)
-        text = starter_text(path.stem, task, module, path.parent)
+        text, told = starter_text(path.stem, task, module, path.parent), task.told
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
         raise HarnessError(f"{path} is there already, and is not overwritten; choose another NAME") from None
+    for line in told:
+        click.echo(line)
     click.echo(f"{path}: `harness validate {path}` checks it, `harness run {path}` runs it")
 
 
