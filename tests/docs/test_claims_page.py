@@ -24,6 +24,14 @@ def estimates(experiment, claim, convention):
     return {task: (one["estimate"], not one["low"] <= 1 <= one["high"]) for task, one in found.items()}
 
 
+def with_interval(experiment, claim, convention, task):
+    """As the page writes an estimate: two digits, and its interval."""
+    numbers = verdict_of(experiment, claim)["numbers"]
+    found = next(one["found"] for one in numbers if (one["convention"], one["unit"]) == (convention, task))
+    estimate, low, high = (f"{float(f'{found[name]:.2g}'):,g}" for name in ("estimate", "low", "high"))
+    return f"{estimate} [{low}, {high}]"
+
+
 def stated(sentence):
     """The page says so."""
     assert sentence in PROSE, sentence
@@ -39,8 +47,8 @@ def test_how_many_rules_came_out_how():
     assert set(outcomes) == {"supported", "refuted", "convention-dependent", "training-dependent", "inconclusive"}
     by_count, by_training = outcomes["convention-dependent"], outcomes["training-dependent"]
     stated(
-        f"Of {outcomes.total()} rules that were judged, {outcomes['supported']} is supported, {outcomes['refuted']} "
-        f"is refuted, {by_count} depends on the count, {by_training} on the training, and "
+        f"Of {outcomes.total()} rules that were judged, {outcomes['supported']} are supported, {outcomes['refuted']} "
+        f"are refuted, {by_count} depends on the count, {by_training} on the training, and "
         f"{outcomes['inconclusive']} are undecided."
     )
 
@@ -64,9 +72,33 @@ def test_searched_toys():
 
     assert {task for task, (_, decided) in equal_parameters.items() if decided} == {"exp2d", "xy", "exp4d"}
     assert {task for task, (_, decided) in equal_flops.items() if decided} == {"xy", "exp4d"}
-    exp2d, xy, exp4d = (equal_parameters[task][0] for task in ("exp2d", "xy", "exp4d"))
-    stated(f"exp(sin(πx) + y²) ({exp2d:.0f}), x·y ({xy:.0f}) and a function of four variables ({exp4d:.1f})")
-    stated(f"x·y ({equal_flops['xy'][0]:.1f}) and the function of four variables ({equal_flops['exp4d'][0]:.1f})")
+    by_parameters, by_flops = (
+        {task: with_interval("per_flop_toys-short", claim, axis, task) for task in ("exp2d", "xy", "exp4d")}
+        for axis in ("params.trainable", "flops_train.shared_dense")
+    )
+    stated(f"exp(sin(πx) + y²) ({by_parameters['exp2d']}), x·y ({by_parameters['xy']}) and")
+    stated(f"a function of four variables ({by_parameters['exp4d']})")
+    stated(f"x·y ({by_flops['xy']}) and the function of four variables ({by_flops['exp4d']})")
+
+
+def test_the_ladder():
+    """On which rungs and tasks who is ahead, and what its rules came to."""
+    claim, axis = "13: KANs beat MLPs at all", "params.trainable"
+    teacher, rotated, diabetes, additive = (
+        with_interval("ladder-short", claim, axis, task)
+        for task in ("mlp_teacher", "rotated_additive", "diabetes", "additive")
+    )
+    stated(f"({teacher} on a tanh network, {rotated} on a sum in turned axes, {diabetes} on diabetes)")
+    stated(f"KANs on a sum of functions of one variable ({additive})")
+    assert verdict_of("ladder-short", claim)["verdict"] == "refuted"
+    assert verdict_of("ladder-short", "13: the gain")["verdict"] == "supported"
+    rank_4 = estimates("ladder-short", "15: rank by rank", axis)
+    assert verdict_of("ladder-short", "15: rank by rank")["verdict"] == "refuted"
+    assert {task for task, (ratio, decided) in rank_4.items() if decided and ratio < 1} == {
+        "additive",
+        "mlp_teacher",
+        "rotated_additive",
+    }
 
 
 def test_some_seeds_of_a_winner_fail():
