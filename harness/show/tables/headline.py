@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ MOST_STRETCHES = 4  # of sizes with one leader; more of them are noise
 TASKS_UP_TO = 6  # of more, the console counts on how many who is ahead
 MOST_IN_FULL = 1e7  # times
 LEAST_THAT_MATTERS: float = Takes._field_defaults["matters"]  # times, of a ratio
+LEAD = re.compile(r"(\S+) \S+x \[(\S+), (\S+)\]")  # as `lead_words` writes it
 REFUSED = {"NO_OVERLAP": "no equal size", "CENSORED": "runs diverged", "SEEDS": "one seed", "NO_SIZE": "(no size)"}
 
 
@@ -226,10 +228,15 @@ def console_row(label: str, cells: Sequence[str]) -> str:
 
 
 def _fitting(cell: str) -> str:
-    """A cell without its interval if that is too long; a number is never cut."""
-    if len(cell) < CELL_WIDTH:
-        return cell
-    return "undecided" if cell.endswith("?") else cell.split(" [")[0][: CELL_WIDTH - 1]
+    """A cell that is too long as its interval alone, `mlp 1.02 to 1.11x`; no number is cut.
+
+    Where that is too long as well, its interval is left out.
+    """
+    is_open = cell.endswith("?")
+    lead = LEAD.fullmatch(cell)
+    interval = cell.replace(" to ", "–") if is_open else lead.expand(r"\1 \2 to \3x") if lead else cell
+    without = "undecided" if is_open else cell.split(" [")[0][: CELL_WIDTH - 1]
+    return next((form for form in (cell, interval) if len(form) < CELL_WIDTH), without)
 
 
 def _turns(found: Headline, names: tuple[str, str]) -> list[list[str]]:

@@ -10,7 +10,7 @@ import pytest
 from harness.judging.found import Found
 from harness.judging.headline import Headline, Largest, Lead, NoHeadline, Reading
 from harness.judging.versus import Side
-from harness.show.tables.headline import answer_sentences, answer_table, console_lines, factor, lead_words
+from harness.show.tables.headline import answer_sentences, answer_table, console_lines, console_row, factor, lead_words
 
 AXES = ("params.trainable", "flops_train.shared_dense", "flops_train.local_min")
 PLACES = ("smallest", "middle", "largest")
@@ -78,6 +78,17 @@ def test_what_is_surely_nearer_to_equality_than_what_matters_is_told_as_equal():
         (1.013, 1.05, "kan 1.03x [1.01, 1.05]"),
     ):
         assert lead_words(Found((low * high) ** 0.5, low, high), "kan", "mlp") == told
+
+
+def test_a_cell_that_is_too_long_keeps_its_interval():
+    """Close results have three digits; their interval says what matters."""
+    for ratio, in_full, told in (
+        (Found(1 / 1.07, 1 / 1.11, 1 / 1.02), "mlp 1.07x [1.02, 1.1]", "mlp 1.02 to 1.1x"),
+        (Found(0.98, 1 / 1.12, 1.01), "mlp 1.1 to kan 1.01?", "mlp 1.1–kan 1.01?"),
+        (Found(3.21, 1.4, 7.0), "kan 3.2x [1.4, 7]", "kan 3.2x [1.4, 7]"),
+    ):
+        assert lead_words(ratio, "kan", "mlp") == in_full
+        assert console_row("exp2d", [in_full]).split(maxsplit=1)[1] == told
 
 
 @pytest.mark.parametrize(
