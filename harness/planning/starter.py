@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from string import Template
-from typing import NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 from harness.base.errors import HarnessError
 from harness.base.user_code import calling_user_code, user_module
@@ -36,6 +36,8 @@ FLOPS_OF_ALL = 1.0e11  # of all runs together, where they need no more: about a 
 LEAST_EVALUATIONS, MOST_EVALUATIONS = 30, 300
 WINNERS = 2  # of an arm at a size: by size and by cost
 SIGNIFICANT = 2  # digits of an effort
+
+Rival = Literal["kan", "mlp"]  # of a module of the user's own
 
 AXIS = "params.trainable"
 WORK = "flops_train.shared_dense"
@@ -194,15 +196,15 @@ def module_arm(reference: str, recipe: str, other: str) -> StarterArm:
 
 
 # ------------------------------------------------------------------------------------------------------------ the file
-def starter_text(name: str, task: StarterTask, module: str | None, folder: Path) -> str:
+def starter_text(name: str, task: StarterTask, folder: Path, module: str | None = None, rival: Rival = "kan") -> str:
     """The text of the file NAME.yaml in a folder; a HarnessError if it would not plan.
 
-    It compares a module of the user's own with a KAN, or else a KAN with an MLP.
+    It compares a module of the user's own with its rival, or else a KAN with an MLP.
     """
     is_smooth = module is None and not task.run_task.is_data_file  # where Levenberg-Marquardt reaches small errors
     recipe, optimiser = ("levenberg", "levenberg_marquardt") if is_smooth else ("lbfgs", "lbfgs")
-    kan = family_arm("kan", KAN, KAN_SPACE, recipe)
-    arms = (module_arm(module, recipe, kan.name), kan) if module else (kan, family_arm("mlp", MLP, MLP_SPACE, recipe))
+    kan, mlp = family_arm("kan", KAN, KAN_SPACE, recipe), family_arm("mlp", MLP, MLP_SPACE, recipe)
+    arms = (module_arm(module, recipe, rival), kan if rival == "kan" else mlp) if module else (kan, mlp)
     first, second = arms
     fields = {
         "name": name,

@@ -80,6 +80,12 @@ def new(*words: str):
             2,
             1,
         ),
+        (
+            ("--module", "starter_code:Net", "--against", "mlp"),
+            ["solve: {net: width, mlp: width}", "arms: [net, mlp]", "better, Net or the MLP?"],
+            2,
+            1,
+        ),
         (("--module", "starter_code:KAN"), ["arms: [my_kan, kan]", "better, my KAN or the KAN?"], 2, 1),
     ],
 )

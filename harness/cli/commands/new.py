@@ -1,13 +1,14 @@
 """`harness new`."""
 
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.cli.plans import folder_of
 from harness.cli.shipped import shipped_experiments
-from harness.planning.starter import built_in_task, data_task, function_task, starter_text
+from harness.planning.starter import Rival, built_in_task, data_task, function_task, starter_text
 
 MOST_VARIABLES = 1000  # of a function; with more, no file runs in minutes
 TRIED_ON = "exp2d"  # where nothing says what a module is to learn
@@ -24,7 +25,8 @@ TRIED_ON = "exp2d"  # where nothing says what a module is to learn
 @click.option("--data", type=click.Path(path_type=Path), metavar="TABLE", help="Learn a CSV, Parquet or npz file.")
 @click.option("--target", metavar="COLUMN", help="The column of the table that is learnt from the others.")
 @click.option("--classes", is_flag=True, help="Its values are classes, though they are numbers.")
-@click.option("--module", metavar="MODULE:CLASS", help="Compare a torch module of your own with a KAN.")
+@click.option("--module", metavar="MODULE:CLASS", help="Compare a torch module of your own with a KAN or an MLP.")
+@click.option("--against", type=click.Choice(get_args(Rival)), help="Which of them, with --module.  [default: kan]")
 @click.option("--from", "source", metavar="EXPERIMENT", help="Copy an experiment that comes with the project.")
 def new(
     name: Path,
@@ -34,6 +36,7 @@ def new(
     target: str | None,
     classes: bool,
     module: str | None,
+    against: Rival | None,
     source: str | None,
 ) -> None:
     """Write an experiment file that runs in minutes and can answer.
@@ -49,6 +52,7 @@ def new(
         ("--inputs", inputs, "--function", function),
         ("--target", target, "--data", data),
         ("--classes", classes or None, "--data", data),
+        ("--against", against, "--module", module),
     ):
         if value is not None and not given:
             raise HarnessError(f"{option} goes with {needs}; give both, or leave {option} out")
@@ -62,7 +66,7 @@ def new(
             task = data_task(data, str(target), classes, path.parent)
         else:
             task = function_task(function, inputs) if function else built_in_task(TRIED_ON)
-        text, told = starter_text(path.stem, task, module, path.parent), task.told
+        text, told = starter_text(path.stem, task, path.parent, module, against or "kan"), task.told
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
