@@ -232,11 +232,13 @@ def _fitting(cell: str) -> str:
 
     Where that is too long as well, its interval is left out.
     """
-    is_open = cell.endswith("?")
-    lead = LEAD.fullmatch(cell)
-    interval = cell.replace(" to ", "–") if is_open else lead.expand(r"\1 \2 to \3x") if lead else cell
-    without = "undecided" if is_open else cell.split(" [")[0][: CELL_WIDTH - 1]
-    return next((form for form in (cell, interval) if len(form) < CELL_WIDTH), without)
+    if cell.endswith("?"):
+        shorter = (cell.replace(" to ", "–"), "undecided")
+    elif lead := LEAD.fullmatch(cell):
+        shorter = (lead.expand(r"\1 \2 to \3x"), cell.split(" [")[0])
+    else:
+        return cell[: CELL_WIDTH - 1]
+    return next(form for form in (cell, *shorter) if len(form) < CELL_WIDTH)
 
 
 def _turns(found: Headline, names: tuple[str, str]) -> list[list[str]]:
