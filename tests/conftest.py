@@ -8,9 +8,13 @@ import signal
 
 import pytest
 import torch
+from hypothesis import settings
 
 os.environ.pop("COLUMNS", None)
 import harness.show.console  # noqa: F401  its width is that of when it is first imported
+
+settings.register_profile("any machine", deadline=None)  # an example's time says how busy the machine is
+settings.load_profile("any machine")
 
 
 def pytest_configure():

@@ -31,7 +31,7 @@ def searches(draw):
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(searches())
 def test_the_curve_is_what_all_choices_of_k_trials_give(search):
     """Ties, failed runs and failed trials included; above a fifth of failed picks there is no estimate."""
@@ -44,7 +44,7 @@ def test_the_curve_is_what_all_choices_of_k_trials_give(search):
         assert np.log(estimate) == pytest.approx(mean if round(chance, 9) <= 0.2 else np.nan, nan_ok=True)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(searches(), st.randoms(use_true_random=False))
 def test_the_order_of_trials_and_seeds_does_not_matter(search, random):
     """A permutation of both changes no number, and permutes what each seed contributes."""

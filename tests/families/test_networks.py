@@ -153,7 +153,7 @@ def test_no_tensor_is_made_on_the_host_while_a_network_is_evaluated():
 
 
 @given(st.sampled_from(FEW), st.permutations(range(5)), st.integers(0, 2**32 - 1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_permuting_lanes_permutes_outputs(network, order, seed):
     """Lanes do not see each other: their order is only an order."""
     flat, knots, x, _ = start(network, 5, 33, seed)

@@ -70,7 +70,7 @@ def assert_same_surface(fit, other, rel):
 
 
 # Failures are shown as found: to shrink one takes thousands of fits.
-many = settings(max_examples=8, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate])
+many = settings(max_examples=8, derandomize=True, phases=[Phase.explicit, Phase.generate])
 few = settings(many, max_examples=3)
 laws = pytest.mark.parametrize("law", LAW_NAMES)
 

@@ -43,7 +43,7 @@ def test_the_looks_share_the_error_by_the_seeds_that_they_add():
     assert looks_at(0.99, (7,))[0].level == pytest.approx(0.99)
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(st.sampled_from([1.0, 1.3, 2.0]), st.integers(0, 3), st.data())
 def test_a_verdict_hangs_on_the_wanted_runs_alone(ratio, seed, data):
     """What is wanted grows until nothing is added; whatever other runs have records, verdicts and wants stay."""

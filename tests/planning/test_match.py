@@ -43,7 +43,7 @@ def _refused(arm: str, **setting) -> str:
 
 @pytest.mark.parametrize("arm", ARMS)
 @pytest.mark.parametrize("axis", FORWARD)
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(budget=st.floats(300, 1e5))
 def test_no_neighbour_is_nearer(arm, axis, budget):
     """For every family under every convention, one size more or less is no nearer to the budget, in ratio."""

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from real_slurm import wait_until
 from sweeps import Sweep, assert_complete, sweep
 
 pytestmark = pytest.mark.slurm
@@ -33,7 +34,8 @@ def test_what_jobs_need_stays_until_they_have_ended(testbed, tmp_path, monkeypat
 
     swept.wait_until_over()
     assert_complete(swept)
-    swept.wait_for_event("ended")
+    jobs = ("squeue", "-h", "--states=pending,running,completing")
+    wait_until(lambda: not testbed.slurm(*jobs), 30, "all jobs have ended")
     (snapshot,) = (swept.results / "snapshots").iterdir()
     logs = {str(path) for path in (swept.folder / "logs").glob("[!.]*")}
     found = removable(swept)

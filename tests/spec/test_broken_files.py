@@ -24,9 +24,7 @@ from harness.spec.read import MOST_RUNS
 MOST_PLANNED = 60
 SCHEMA = experiment_schema()
 # The same mutants every time, until this test or hypothesis changes: no build breaks by bad luck.
-SAME = settings(
-    deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+SAME = settings(derandomize=True, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def test_broken_files_are_refused_in_lines(tmp_path):

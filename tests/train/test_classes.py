@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
@@ -58,7 +58,6 @@ def test_the_loss_is_the_cross_entropy_of_torch(network):
 ONE_POINT = MlpShape(shape=(1, 3))  # whose outputs are its biases where x = 0
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-300, 300), min_size=3, max_size=3), st.floats(-100, 100), st.integers(0, 2))
 def test_a_constant_added_to_all_outputs_changes_nothing_and_small_losses_have_their_digits(logits, shift, label):
     """Cross-entropy is ln(1 + sum over the others of e^(other - own)), to all digits, also at 1e-200."""

@@ -361,7 +361,7 @@ def test_a_quadratic_takes_about_as_many_iterations_as_parameters():
     assert state.loss_R.max() < 1e-9
 
 
-@with_settings(deadline=None, max_examples=50)
+@with_settings(max_examples=50)
 @given(
     seed=st.integers(0, 2**32),
     params=st.integers(1, 6),

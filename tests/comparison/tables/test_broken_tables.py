@@ -17,9 +17,7 @@ from harness.cli import main
 from harness.comparison.tables.read import read_table
 
 # The same mutants every time, until this test or hypothesis changes: no build breaks by bad luck.
-SAME = settings(
-    deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+SAME = settings(derandomize=True, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def _is_refused(done: Result) -> bool:

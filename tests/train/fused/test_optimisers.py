@@ -273,7 +273,7 @@ def test_lbfgs_finishes_where_the_lanes_do(objective, x_RP):
         np.testing.assert_allclose(state.position_P, peer.position_RP[0], rtol=0, atol=1e-7)
 
 
-@with_settings(deadline=None, max_examples=50)
+@with_settings(max_examples=50)
 @given(
     seed=st.integers(0, 2**32),
     params=st.integers(1, 6),
