@@ -67,7 +67,7 @@ def curve(runs: pd.DataFrame, axis: str, column: str = LOSS) -> SideCurve:
     with np.errstate(divide="ignore"):
         sized = sized.assign(value=np.log(sized["value"]))
     lost = sized.groupby("size")["lost"].mean()
-    logs = sized.pivot_table("value", "size", "seed", aggfunc="mean", dropna=False).reindex(lost.index)
+    logs = sized.groupby(["size", "seed"])["value"].mean().unstack("seed")  # noqa: PD010  pivot_table takes thrice as long
     seeds = tuple(logs.columns.tolist())
     cells = sized[["size", "cell"]]
     return SideCurve(name, axis, lost.index.to_numpy(float), logs.to_numpy(float), lost.to_numpy(float), seeds, cells)

@@ -64,8 +64,9 @@ def sizes_of(table: pd.DataFrame, axis: str) -> pd.Series:
     has several arms, its seeds may read different networks at a budget: all get the geometric mean of their sizes, at
     which the mean of ln loss is that of a power law without error.
     """
-    done = table[axis].where(table["status"] == "done").groupby(table["cell"]).transform("median")
-    sizes = done.fillna(table.groupby("cell")[axis].transform("median"))
+    sizes = table[axis].where(table["status"] == "done").groupby(table["cell"]).transform("median")
+    if sizes.isna().any():  # all runs of a cell diverged
+        sizes = sizes.fillna(table.groupby("cell")[axis].transform("median"))
     if BEST_AT not in table:
         return sizes
     counted = sizes.where(sizes > 0)
