@@ -168,7 +168,7 @@ def _read(said: DataFile, places: tuple[tuple[str, Place], ...]) -> FileData:
     if varying.sum() < LEAST_ROWS:
         raise TargetError(f"{where}: {varying.sum()} rows to train on; give {LEAST_ROWS} or more")
     for table in tables.values():
-        check_complete(table, [*inputs, said.output])
+        check_complete(table, [*inputs, said.output], "fill them, or drop these rows or columns")
     next_move = "leave it out of inputs, or write a column of 0 and 1 for each value"
     x = np.concatenate([numbers(table, inputs, next_move) for table in tables.values()])
     y, labels = _output(said, list(tables.values()))

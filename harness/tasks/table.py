@@ -13,6 +13,7 @@ from harness.tasks.samples import Array
 from harness.tasks.target import TargetError
 
 MOST_NAMED = 5  # columns in a sentence
+MOST_COLUMNS = 20  # in a sentence that says all that are needed
 
 
 class Table(NamedTuple):
@@ -92,16 +93,33 @@ def _line(path: Path, row: int) -> int:
     return begins
 
 
-def check_complete(table: Table, columns: Sequence[str]) -> None:
+def numbers_by_name(subject: str, rows: Any, columns: Sequence[str]) -> Array:
+    """These columns of a DataFrame as training reads them from a file, float64 [n, columns]; others are passed over.
+
+    A TargetError about `subject` names columns that are not there, there twice, or not numbers.
+    """
+    rows = rows.rename(columns=str)
+    if missing := [name for name in columns if name not in rows]:
+        raise TargetError(
+            f"{subject}: the table has no column {some(missing)}; it needs {some(columns, MOST_COLUMNS)}, in any order"
+        )
+    if twice := [name for name in rows.columns[rows.columns.duplicated()] if name in columns]:
+        raise TargetError(f"{subject}: the table has two columns {twice[0]!r}; keep one")
+    table = Table(subject, rows[list(columns)].infer_objects())  # a row alone has numbers and truth values as objects
+    check_complete(table, columns, "fill them, or drop these rows")
+    return numbers(table, columns, "give numbers, as it was trained on")
+
+
+def check_complete(table: Table, columns: Sequence[str], next_move: str) -> None:
     """A TargetError that names all of these columns with missing values."""
-    missing = table.rows[columns].isna()
+    missing = table.rows[list(columns)].isna()
     told = [
         f"{name} ({count:,}, first {table.place(int(missing[name].argmax()))})"
         for name, count in missing.sum().items()
         if count
     ]
     if told:
-        raise TargetError(f"{table.subject}: missing values in {some(told)}; fill them, or drop these rows or columns")
+        raise TargetError(f"{table.subject}: missing values in {some(told)}; {next_move}")
 
 
 def numbers(table: Table, columns: Sequence[str], next_move: str) -> Array:
@@ -143,7 +161,7 @@ def is_number(column: Any) -> bool:
     return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column)
 
 
-def some(told: Sequence[str]) -> str:
+def some(told: Sequence[str], most: int = MOST_NAMED) -> str:
     """The first few of them, and how many more there are."""
-    more = len(told) - MOST_NAMED
-    return ", ".join(told[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    more = len(told) - most
+    return ", ".join(told[:most]) + (f" and {more} more" if more > 0 else "")

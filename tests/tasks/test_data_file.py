@@ -198,6 +198,29 @@ def test_rows_are_kept_with_the_results_and_trained_from_there(tmp_path):
         fetch_data([plan.runs[0].run.task], kept)
 
 
+def test_kept_rows_have_the_names_of_the_last_plan(tmp_path):
+    """Names are in no run's identity: rows that were kept with others, or before names were kept, get them."""
+    for name in ("b", "renamed"):
+        written(tmp_path, "t.csv", table()[["a", "b", "kind"]].rename(columns={"b": name}))
+        task = learnt(tmp_path, output="kind")
+        keep_data([task], tmp_path / "data")
+        (file,) = (tmp_path / "data").iterdir()
+        data_file._KNOWN.clear()
+        fetch_data([task], tmp_path / "data")
+        assert known_data(task).columns == ("a", name)
+        assert known_data(task).labels.tolist() == ["cold", "warm"]
+    with np.load(file) as arrays:
+        np.savez(file, **{key: value for key, value in arrays.items() if key not in ("columns", "labels")})
+    data_file._KNOWN.clear()
+    fetch_data([task], tmp_path / "data")
+    assert known_data(task).columns == ()
+    learnt(tmp_path, output="kind")
+    keep_data([task], tmp_path / "data")
+    data_file._KNOWN.clear()
+    fetch_data([task], tmp_path / "data")
+    assert known_data(task).columns == ("a", "renamed")
+
+
 def test_a_changed_file_makes_other_runs_and_the_command_line_says_so(tmp_path, monkeypatch):
     """From another folder than the file's; equal rows are told of, and a plan of other numbers is not gone on with."""
     (tmp_path / "own").mkdir()
