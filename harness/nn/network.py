@@ -83,9 +83,10 @@ class SplinedModule(NetworkModule):
     def update_grid(self, x: Tensor, grid_eps: float = 1.0, margin: float = 0.01) -> None:
         """Move the knots of every layer to its activations at x [N, inputs].
 
-        The splines are fitted again there by least squares, so the function changes a little.
+        Call it a few times in the first half of training, on all training inputs (docs/python.md shows a loop). The
+        splines are fitted again there by least squares, so the function changes a little.
         `grid_eps` mixes uniform (1) and percentile (0) knots; `margin` widens the uniform part on each side. The
-        coefficients change in place: the state that an optimiser keeps of them is no longer theirs.
+        coefficients change in place, so make a new optimiser: the state that the old one keeps is no longer theirs.
         """
         self.check_points(x)
         points = x.detach().reshape(1, -1, x.shape[-1])
