@@ -49,7 +49,7 @@ class NetworkModule(nn.Module):
         inputs, dtype = self.network.shape[0], next(self.parameters()).dtype
         if not isinstance(x, Tensor):
             move = f"give torch.tensor(np.asarray(x), dtype={dtype})"
-            raise HarnessError(f"{self!r} takes a tensor, and this is a {type(x).__name__}: {move}")
+            raise HarnessError(f"{self!r} takes a tensor, and this is of type {type(x).__name__}: {move}")
         if not x.ndim or x.shape[-1] != inputs:
             raise HarnessError(f"{self!r} takes points [..., {inputs}]; these are {list(x.shape)}")
         if x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):

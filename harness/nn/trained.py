@@ -27,9 +27,9 @@ class TrainedNetwork(nn.Module):
 
     Points are a tensor, an array or a pandas DataFrame. Of a table, they are rows with the columns as they are in the
     file, and predictions are in the unit of the output; values outside of what was trained on count as the nearer end.
-    A DataFrame needs the columns that `columns` names, in any order; it may have others, which are passed over. Tensors
-    and arrays have no names, so theirs must be in the order of `columns`. Of classes, outputs are logits, in the order
-    of `classes`.
+    A DataFrame needs the columns that `columns` names, in any order; it may have others, which are ignored. Tensors and
+    arrays have no names, so theirs must be in the order of `columns`. Of classes, outputs are logits, in the order of
+    `classes`. Columns and classes are called as they were when the network was trained.
 
     `record` is that of its run. Inside, `module` takes points scaled to [-1, 1]; of a network of your own it is an
     object of your class.
@@ -121,7 +121,7 @@ class TrainedNetwork(nn.Module):
             return self._tensor(numbers_by_name(self._subject, rows, names)).reshape(points.shape)
         if not isinstance(x, pd.DataFrame):
             kinds = "a pandas DataFrame (`table.iloc[[0]]` is one row of it), an array or a tensor"
-            raise HarnessError(f"{self._subject} takes {kinds}; this is a {type(x).__name__}")
+            raise HarnessError(f"{self._subject} takes {kinds}; this is of type {type(x).__name__}")
         if not self.columns:
             move = f"give an array or a tensor of {self._takes}, in the order of the task"
             raise HarnessError(f"{self._subject} knows no names of columns: {move}")

@@ -272,18 +272,18 @@ def _differences(old: Manifest, new: Manifest) -> list[str]:
 
 
 def _changed_targets(old: Manifest, new: Manifest) -> list[str]:
-    """Of two plans of one experiment, the targets whose code or data are others now."""
-    before, after = _fingerprints(old), _fingerprints(new)
-    changed = [target for target in after if before.get(target) != after[target]]
-    files = {
-        task.name: [path for path in (task.target.data, task.target.validation, task.target.test) if path]
-        for task in new.experiment.tasks
-        if isinstance(task.target, DataFile)
-    }
-    return [
-        f"the data in {' or '.join(files[target])}" if target in files else f"the code or data of {target}"
-        for target in changed
-    ]
+    """Of two plans of one experiment, the files and the code that are others now."""
+    said = {task.name: task.target for task in new.experiment.tasks}
+    before, told = _fingerprints(old), []
+    for target, after in _fingerprints(new).items():
+        file = said.get(target)
+        if before.get(target) == after:
+            continue
+        if isinstance(file, DataFile):
+            told.append(f"the data in {' or '.join(path for path in (file.data, file.validation, file.test) if path)}")
+        else:
+            told.append(f"the code of {target}" if ":" in target else f"the data or code of {target}")
+    return told
 
 
 def _fingerprints(plan: Manifest) -> dict[str, set[str]]:

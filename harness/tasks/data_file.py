@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -353,11 +353,11 @@ def known_data(task: RunTask) -> FileData:
 def keep_data(tasks: Iterable[RunTask], folder: Path) -> None:
     """Keep the rows of every data file in `folder` (`results/data`), by their content; those that are there stay.
 
-    They are written anew where the columns have other names now.
+    They are written anew where columns or classes have other names now.
     """
     for task in {task.fingerprint: task for task in tasks if task.is_data_file}.values():
         path, data = _kept(task, folder), known_data(task)
-        if _kept_columns(path) != data.columns:
+        if not _is_kept(path, data):
             folder.mkdir(parents=True, exist_ok=True)
             with whole_file(path) as new:
                 new.write_bytes(_packed(data))
@@ -374,13 +374,19 @@ def _kept(task: RunTask, folder: Path) -> Path:
     return folder / f"{task.fingerprint.removeprefix(DATA_FILE)[:16]}.npz"
 
 
-def _kept_columns(path: Path) -> tuple[str, ...]:
-    """The names of the columns in a kept file; none if it is not there, damaged, or from before they were kept."""
+def _is_kept(path: Path, data: FileData) -> bool:
+    """Whether a kept file is there, whole, and names columns and classes as the data do now."""
     try:
-        with np.load(path, allow_pickle=False) as kept:
-            return tuple(kept["columns"].tolist())
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
-        return ()
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+            both: Any = (kept.get("labels"), data.labels)  # None where there are no classes
+            return _columns(kept) == data.columns and bool(np.array_equal(*both))
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False
+
+
+def _columns(kept: Mapping[str, NDArray[Any]]) -> tuple[str, ...]:
+    """The names of the columns; none in a file from before they were kept."""
+    return tuple(kept["columns"].tolist()) if "columns" in kept else ()
 
 
 def _packed(data: FileData) -> bytes:
@@ -397,7 +403,8 @@ def _unpacked(task: RunTask, path: Path) -> FileData:
     try:
         with np.load(path, allow_pickle=False) as kept:
             words = json.loads(str(kept["words"]))
-            x, y, parts, labels = kept["x"], kept["y"], kept["parts"], kept.get("labels")
+            x, y, parts = kept["x"], kept["y"], kept["parts"]
+            names = {"columns": _columns(kept), "labels": kept.get("labels")}
     except FileNotFoundError:
         raise TargetError(
             f"target {task.target}: its rows are not in {path}; `harness plan FILE` puts them there, as does `harness "
@@ -407,5 +414,5 @@ def _unpacked(task: RunTask, path: Path) -> FileData:
         raise TargetError(f"target {task.target}: {path} is damaged ({error}); remove it, and plan again") from None
     if _version(x, y, parts, words["classes"]) != task.fingerprint:
         raise TargetError(f"target {task.target}: {path} was changed since; remove it, and plan again")
-    known = {**words, "notes": tuple(words["notes"]), "columns": _kept_columns(path), "labels": labels}
+    known = {**words, **names, "notes": tuple(words["notes"])}
     return FileData(x=x, y=y, parts=parts, version=task.fingerprint, **known)

@@ -94,7 +94,7 @@ def _line(path: Path, row: int) -> int:
 
 
 def numbers_by_name(subject: str, rows: Any, columns: Sequence[str]) -> Array:
-    """These columns of a DataFrame as training reads them from a file, float64 [n, columns]; others are passed over.
+    """These columns of a DataFrame as training reads them from a file, float64 [n, columns]; others are ignored.
 
     A TargetError about `subject` names columns that are not there, there twice, or not numbers.
     """

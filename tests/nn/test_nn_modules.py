@@ -189,7 +189,7 @@ def test_points_of_another_kind_are_told_what_to_do(name):
         (double, x.float(), r"is of torch.float64, .*are of torch.float32: give it x.double\(\), or .* by .float\(\)$"),
         (single, x, r"is of torch.float32, .*are of torch.float64: give it x.float\(\), or .* by .double\(\)$"),
         (single, x.long(), r"are of torch.int64: give it x.float\(\)$"),
-        (single, x.numpy(), r"this is a ndarray: give torch.tensor\(np.asarray\(x\), dtype=torch.float32\)"),
+        (single, x.numpy(), r"this is of type ndarray: give torch.tensor\(np.asarray\(x\), dtype=torch.float32\)"),
     ]
     for module, given, words in wrong:
         calls = [module] + ([module.update_grid] if isinstance(module, nn.SplinedModule) else [])

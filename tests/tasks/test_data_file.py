@@ -200,25 +200,29 @@ def test_rows_are_kept_with_the_results_and_trained_from_there(tmp_path):
 
 def test_kept_rows_have_the_names_of_the_last_plan(tmp_path):
     """Names are in no run's identity: rows that were kept with others, or before names were kept, get them."""
-    for name in ("b", "renamed"):
-        written(tmp_path, "t.csv", table()[["a", "b", "kind"]].rename(columns={"b": name}))
+    kept = tmp_path / "data"
+
+    def kept_by(rows: pd.DataFrame):
+        written(tmp_path, "t.csv", rows[[name for name in rows if name not in ("y", "part")]])
         task = learnt(tmp_path, output="kind")
-        keep_data([task], tmp_path / "data")
-        (file,) = (tmp_path / "data").iterdir()
+        keep_data([task], kept)
         data_file._KNOWN.clear()
-        fetch_data([task], tmp_path / "data")
+        fetch_data([task], kept)
+        return task
+
+    for name, classes in (("b", ["cold", "warm"]), ("renamed", ["cold", "warm"]), ("renamed", ["kalt", "warm"])):
+        task = kept_by(table().rename(columns={"b": name}).replace({"kind": {"cold": classes[0]}}))
         assert known_data(task).columns == ("a", name)
-        assert known_data(task).labels.tolist() == ["cold", "warm"]
+        assert known_data(task).labels.tolist() == classes
+        (file,) = kept.iterdir()
     with np.load(file) as arrays:
         np.savez(file, **{key: value for key, value in arrays.items() if key not in ("columns", "labels")})
     data_file._KNOWN.clear()
-    fetch_data([task], tmp_path / "data")
+    fetch_data([task], kept)
     assert known_data(task).columns == ()
-    learnt(tmp_path, output="kind")
-    keep_data([task], tmp_path / "data")
-    data_file._KNOWN.clear()
-    fetch_data([task], tmp_path / "data")
-    assert known_data(task).columns == ("a", "renamed")
+    assert known_data(kept_by(table())).columns == ("a", "b")
+    file.write_bytes(file.read_bytes()[:500])  # damaged
+    assert known_data(kept_by(table())).columns == ("a", "b")
 
 
 def test_a_changed_file_makes_other_runs_and_the_command_line_says_so(tmp_path, monkeypatch):
