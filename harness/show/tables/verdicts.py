@@ -6,7 +6,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from harness.judging.answer import NOT_RUN, found_line, number_lines, power_words, verdict_words
+from harness.judging.answer import (
+    NOT_RUN,
+    differing_words,
+    found_line,
+    number_lines,
+    power_words,
+    verdict_words,
+)
 from harness.judging.foretold import Foretold
 from harness.judging.robust import robust_words
 from harness.judging.words import CODE, limit_words
@@ -48,8 +55,9 @@ def summary_table(answers: Sequence[dict[str, Any]]) -> Table:
     for verdict, answer in sorted(judged, key=lambda one: _claim_number(one[0]["claim"])):
         origin: list[Piece] = [Styled(answer["name"], "link")]
         origin += [Styled(commit[:9], "code") for commit in answer["commits"]]
-        robust = robust_words(verdict)
-        concluded = f"{verdict['verdict']}, {robust}" if robust else str(verdict["verdict"])
+        concluded = ", ".join(filter(None, [verdict["verdict"], robust_words(verdict)]))
+        if differing := differing_words(verdict):
+            concluded += f" ({differing})"
         outcomes = [_outcome(verdict, convention) for convention in conventions]
         facts = (("outcome", verdict["verdict"]), ("tasks", json.dumps(tasks_of(verdict))))
         rows.append(TableRow((verdict["claim"], *outcomes, Styled(concluded, "strong"), origin), facts=facts))
