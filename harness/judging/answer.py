@@ -84,18 +84,20 @@ def verdict_words(verdict: dict[str, Any]) -> str:
 
 def differing_words(verdict: dict[str, Any]) -> str:
     """`refuted at equal trainable parameters, undecided at equal seconds`; empty if all conventions say the same."""
-    takes = takes_of(verdict["decide"]["quantity"])
-    is_at_equal_size = takes.at_a_size and not takes.of_counts
     by_outcome: dict[str, list[str]] = {}
     for count in verdict["counts"]:
-        axis = all_axes()[count["convention"]]
-        by_outcome.setdefault(count["outcome"], []).append(axis.words if is_at_equal_size else axis.head)
+        by_outcome.setdefault(count["outcome"], []).append(count["convention"])
     if len(by_outcome) < 2:
         return ""
+    takes, axes = takes_of(verdict["decide"]["quantity"]), all_axes()
+    is_at_equal_size = takes.at_a_size and not takes.of_counts
     told = []
-    for outcome, names in by_outcome.items():
+    for outcome, conventions in by_outcome.items():
         said = "undecided" if outcome == "inconclusive" else outcome
-        told.append(f"{said}{' at equal' if is_at_equal_size else ''} {' and '.join(names)}")
+        if is_at_equal_size:
+            told.append(f"{said} at equal {' and '.join(axes[name].words for name in conventions)}")
+        else:
+            told.append(f"{said} {' and '.join(axes[name].head for name in conventions)}")
     return ", ".join(told)
 
 
