@@ -74,7 +74,7 @@ def verdict_words(verdict: dict[str, Any]) -> str:
     if verdict["verdict"] == "equal":
         return f"equal {verdict['matters']}"
     robust = robust_words(verdict)
-    notes = [differing_words(verdict) or ("" if robust else _alike_words(verdict))]
+    notes = [_differing_words(verdict) or ("" if robust else _alike_words(verdict))]
     if verdict["not_measured"]:
         notes.append(f"{', '.join(verdict['not_measured'])} not measured")
     told = ", ".join(filter(None, [verdict["verdict"], robust]))
@@ -82,17 +82,20 @@ def verdict_words(verdict: dict[str, Any]) -> str:
     return f"{told} ({noted})" if noted else told
 
 
-def differing_words(verdict: dict[str, Any]) -> str:
-    """`refuted at equal trainable parameters, undecided at equal seconds`; empty if all conventions say the same."""
-    by_outcome: dict[str, list[str]] = {}
+def differing_outcomes(verdict: dict[str, Any]) -> dict[str, list[str]]:
+    """The conventions that came to each outcome; empty if all of them came to one."""
+    found: dict[str, list[str]] = {}
     for count in verdict["counts"]:
-        by_outcome.setdefault(count["outcome"], []).append(count["convention"])
-    if len(by_outcome) < 2:
-        return ""
+        found.setdefault(count["outcome"], []).append(count["convention"])
+    return found if len(found) > 1 else {}
+
+
+def _differing_words(verdict: dict[str, Any]) -> str:
+    """`refuted at equal trainable parameters, undecided at equal seconds`; empty if all conventions say the same."""
     takes, axes = takes_of(verdict["decide"]["quantity"]), all_axes()
     is_at_equal_size = takes.at_a_size and not takes.of_counts
     told = []
-    for outcome, conventions in by_outcome.items():
+    for outcome, conventions in differing_outcomes(verdict).items():
         said = "undecided" if outcome == "inconclusive" else outcome
         if is_at_equal_size:
             told.append(f"{said} at equal {' and '.join(axes[name].words for name in conventions)}")

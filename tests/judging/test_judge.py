@@ -65,15 +65,14 @@ def test_a_claim_that_one_convention_refutes_is_not_told_as_merely_open():
     """
     table = made_table({"kan": power(1, 1.0), "mlp": power(10, 1.0)}, noise=0.2).drop(columns="seconds")
     verdict = to_json(judge(made_rule(**LOSS, arms=("mlp", "kan")), made_runs(table)))
-    differing = (
-        "refuted at equal trainable parameters and training FLOPs (local minimum), undecided at equal training FLOPs "
-        "(shared-dense)"
-    )
 
     assert verdict["verdict"] == "inconclusive"
-    assert verdict_words(verdict) == f"inconclusive ({differing}; seconds not measured)"
+    assert verdict_words(verdict) == (
+        "inconclusive (refuted at equal trainable parameters and training FLOPs (local minimum), undecided at equal "
+        "training FLOPs (shared-dense); seconds not measured)"
+    )
     (row,) = summary_table([{"name": "n", "commits": [], "verdicts": [verdict]}]).rows
-    assert row.cells[-2].text == f"inconclusive ({differing})"
+    assert row.cells[-2].text == "inconclusive, refuted per parameter and per training FLOP (local minimum)"
 
 
 def test_a_verdict_is_stable_where_the_four_conventions_agree():

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.judging.answer import (
     NOT_RUN,
-    differing_words,
+    differing_outcomes,
     found_line,
     number_lines,
     power_words,
@@ -55,9 +55,7 @@ def summary_table(answers: Sequence[dict[str, Any]]) -> Table:
     for verdict, answer in sorted(judged, key=lambda one: _claim_number(one[0]["claim"])):
         origin: list[Piece] = [Styled(answer["name"], "link")]
         origin += [Styled(commit[:9], "code") for commit in answer["commits"]]
-        concluded = ", ".join(filter(None, [verdict["verdict"], robust_words(verdict)]))
-        if differing := differing_words(verdict):
-            concluded += f" ({differing})"
+        concluded = ", ".join(filter(None, [verdict["verdict"], *_decided_words(verdict), robust_words(verdict)]))
         outcomes = [_outcome(verdict, convention) for convention in conventions]
         facts = (("outcome", verdict["verdict"]), ("tasks", json.dumps(tasks_of(verdict))))
         rows.append(TableRow((verdict["claim"], *outcomes, Styled(concluded, "strong"), origin), facts=facts))
@@ -93,6 +91,13 @@ def _claim_number(claim: str) -> float:
     """The number that a claim begins with; of one without a number it is beyond all others."""
     begins = re.match(r"\d+", claim)
     return float(begins[0]) if begins else math.inf
+
+
+def _decided_words(verdict: dict[str, Any]) -> list[str]:
+    """`refuted per parameter`: what some conventions decide where others do not, or decide otherwise."""
+    axes = all_axes()
+    decided = {said: names for said, names in differing_outcomes(verdict).items() if said != "inconclusive"}
+    return [f"{outcome} {' and '.join(axes[name].head for name in names)}" for outcome, names in decided.items()]
 
 
 def _under_row(one: dict[str, Any], conventions: Sequence[str]) -> TableRow:
