@@ -72,8 +72,9 @@ def test_every_claim_has_the_outcome_of_its_kept_rules():
     for source in kept:
         for claim, _ in source.rules:
             assert f"[{source.name}]: " in of_claims[int(re.match(r"\d+", claim)[0])]
-    assert of_claims[6] == "[per_flop_toys]: depends on the count"
-    assert of_claims[7].startswith("[per_flop_toys]: not measured")
+    assert "per_flop_toys" in of_claims[6]
+    assert "]: depends on the count" in of_claims[6]
+    assert "]: not measured" in of_claims[7]
     assert of_claims[9] == "not tested"
     assert "“KANs beat MLPs at equal size” refuted" in of_claims[1]
     for source in kept:
