@@ -44,7 +44,6 @@ COMPARED = {  # what `harness compare` was given for each kept comparison
     "per_flop_toys-short": ("kan", "mlp"),
     "dimension-short": ("kan", "mlp"),
     "quickstart": ("kan", "mlp"),
-    "training_pilot": ("KAN=kan,kan_wide", "MLP=mlp_2,mlp_3"),
 }
 IN_PAGE = r'(<section id="{stem}">\s*<figure>\s*).*?(\s*</figure>)'
 
