@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.dispatch.disk import KINDS, Kind, Leftover, Leftovers, Removed, runs_of
+from harness.dispatch.leftovers import KINDS, Kind, Leftover, Leftovers, Removed, runs_of
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
 
 UNITS = ("B", "kB", "MB", "GB", "TB")

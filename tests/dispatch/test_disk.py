@@ -22,8 +22,9 @@ from click.testing import CliRunner, Result
 import harness
 from harness.base.files import STALE_SECONDS, UNFINISHED
 from harness.cli import main
-from harness.dispatch.disk import KINDS, disk_bytes, leftovers, remove
+from harness.dispatch.disk import disk_bytes
 from harness.dispatch.events import EventLog, read_attempts
+from harness.dispatch.leftovers import KINDS, leftovers, remove
 from harness.dispatch.profile import Profile
 from harness.dispatch.submission import SentJob, Submission, now, write_submission
 from harness.record import record_path

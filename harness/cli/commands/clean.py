@@ -9,12 +9,12 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.json_text import json_text
 from harness.cli.options import asked, json_option, results_option, together
 from harness.cli.plans import frozen_plan
-from harness.dispatch.disk import (
+from harness.dispatch.disk import disk_bytes
+from harness.dispatch.leftovers import (
     KINDS,
     Kind,
     Leftovers,
     Removed,
-    disk_bytes,
     leftovers,
     of_experiments,
     remove,
