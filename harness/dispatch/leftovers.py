@@ -29,14 +29,23 @@ from harness.dispatch.disk import (
     silent,
 )
 from harness.dispatch.local import local_log
-from harness.dispatch.needed import Jobs, jobs_in, plan_folders, plans_in, snapshot_folders
+from harness.dispatch.needed import (
+    Jobs,
+    Plans,
+    jobs_in,
+    plan_folders,
+    plans_in,
+    snapshot_folders,
+    unfinished_experiments,
+)
 from harness.dispatch.slurm import logs_folder
 from harness.dispatch.snapshot import KEPT
 from harness.dispatch.submission import read_number, read_submissions
 from harness.record import DAMAGED, duplicates, read_record, record_path, recorded
 
-Kind = Literal["checkpoints", "snapshots", "logs", "damaged", "data", "unplanned"]
+Kind = Literal["checkpoints", "snapshots", "logs", "damaged", "data", "unplanned", "networks"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+ONLY_IF_NAMED: Kind = "networks"  # which finished experiments do not need, but their user may
 
 CHECKPOINT = re.compile(rb"harness checkpoint \d+ [0-9a-f]{64}\n")  # of every version
 NOTABLE_BYTES, NOTABLE_SHARE = 10 * 10**6, 0.1  # of what removing is worth a word
@@ -86,10 +95,12 @@ def leftovers(results: Path, progress: Progress = silent) -> Leftovers:
     if jobs.are_over:
         found += [one._replace(kind="damaged") for one in checkpoints if not one.runs and _is_stale(one.path)]
     found += _half_written(results, progress)
+    stays = [f"{why}, so plans that are not seen here may name any run: all runs and data stay" for why in not_known]
     if not not_known:
         found += [one for one in data if one.path.stem not in plans.data]
         found += [one for one in of_runs if plans.runs.isdisjoint(one.runs)]
-    stays = [f"{why}, so plans that are not seen here may name any run: all runs and data stay" for why in not_known]
+        networks = _planned_networks(results, of_runs, plans, present)
+        found, stays = [*found, *networks.found], [*stays, *networks.stays]
     if links and snapshots:
         stays.append("all snapshots stay: jobs of another results folder may need them")
     return Leftovers(tuple(found), (*stays, *jobs.not_known))
@@ -199,6 +210,20 @@ def _of_runs(results: Path, progress: Progress) -> list[Leftover]:
         files = files_by_id(folder, ending, progress)
         found += [Leftover("unplanned", file.path, file.bytes, (file.path.name[:16],)) for file in files]
     return found
+
+
+def _planned_networks(results: Path, of_runs: Sequence[Leftover], plans: Plans, present: set[str]) -> Leftovers:
+    """Trained networks of runs that plans name; those of experiments that are not finished stay."""
+    kept = [one._replace(kind="networks") for one in of_runs if one.path.parent == results / NETWORKS]
+    kept = [one for one in kept if not plans.runs.isdisjoint(one.runs)]
+    awaited: set[str] = set()
+    stays = []
+    for name, runs in unfinished_experiments(plans, results, present).items():
+        awaited |= runs
+        if number := sum(not runs.isdisjoint(one.runs) for one in kept):
+            why = f"it is not finished, as `harness status {results / name}` says"
+            stays.append(f"{number:,} networks of {name} stay: {why}")
+    return Leftovers(tuple(one for one in kept if awaited.isdisjoint(one.runs)), tuple(stays))
 
 
 def _set_aside(results: Path) -> list[Leftover]:

@@ -5,6 +5,7 @@ Where a plan or a job cannot be asked, that is said, so that nothing is removed 
 
 import os
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from harness.dispatch.reconcile import gather
 from harness.dispatch.snapshot import KEPT
 from harness.dispatch.state import Evidence, may_run
 from harness.dispatch.submission import Submission
-from harness.spec import unsealed
+from harness.spec import manifest_path, searched_name, unsealed
 from harness.spec.manifest import MANIFEST_SCHEMA
 from harness.spec.task import DATA_FILE
 
@@ -28,11 +29,13 @@ MANIFEST = re.compile(r"manifest(\.\d+)?\.json")
 class Plans(NamedTuple):
     """What plans name, the earlier ones that --replan keeps too: runs, and files of `data/`.
 
-    `unreadable` says which plans cannot be read, and why: what they name is not known.
+    `standing` has by folder the runs of its plan that was not replaced. `unreadable` says which plans cannot be read,
+    and why: what they name is not known.
     """
 
     runs: frozenset[str]
     data: frozenset[str]
+    standing: dict[Path, frozenset[str]]
     unreadable: tuple[str, ...]
 
 
@@ -48,6 +51,7 @@ def plans_in(folders: Sequence[Path], progress: Progress) -> Plans:
     """The plans of these folders, each of an experiment."""
     runs: set[str] = set()
     data: set[str] = set()
+    standing: dict[Path, frozenset[str]] = {}
     unreadable: list[str] = []
     for number, folder in enumerate(folders, start=1):
         progress("plans", number, len(folders))
@@ -63,9 +67,24 @@ def plans_in(folders: Sequence[Path], progress: Progress) -> Plans:
                 why = error.strerror if isinstance(error, OSError) else error
                 unreadable.append(f"{path} cannot be read ({why})")
                 continue
-            runs |= {each["run_id"] for each in planned}
+            named = frozenset(each["run_id"] for each in planned)
+            if path == manifest_path(folder):
+                standing[folder] = named
+            runs |= named
             data |= _data_of(planned)
-    return Plans(frozenset(runs), frozenset(data), tuple(unreadable))
+    return Plans(frozenset(runs), frozenset(data), standing, tuple(unreadable))
+
+
+def unfinished_experiments(plans: Plans, results: Path, present: set[str]) -> dict[str, set[str]]:
+    """The runs of each experiment that has planned runs without a record, or a search whose winners have no plan yet.
+
+    All seeds of a plan with looks are planned runs. `present` are the runs with a record.
+    """
+    runs: dict[str, set[str]] = defaultdict(set)
+    for folder, planned in plans.standing.items():
+        if folder.parent == results:  # plans that the project keeps elsewhere are not trained there
+            runs[searched_name(folder.name)] |= planned
+    return {name: of_it for name, of_it in runs.items() if results / name not in plans.standing or not of_it <= present}
 
 
 def _planned(path: Path) -> list[dict[str, Any]]:
