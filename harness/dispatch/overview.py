@@ -97,10 +97,9 @@ def _read(folder: Path) -> _Plan:
 
 
 def _sent_states(folder: Path, absent: frozenset[str]) -> dict[str, RunState]:
-    """Where those runs are that have no record, if any of the experiment were ever sent off."""
-    if not absent or not (folder / "submissions").is_dir():
-        return {}
-    return states(absent, gather(folder, (), records=None))
+    """Where those runs are that have no record, if any of the experiment were ever sent off or cancelled."""
+    is_known = any((folder / what).is_dir() for what in ("submissions", "orders"))
+    return states(absent, gather(folder, (), records=None)) if absent and is_known else {}
 
 
 def _with_others(own: RunState | None, underway: RunState | None) -> RunState:
