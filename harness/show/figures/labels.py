@@ -28,6 +28,9 @@ WIDE_TICK = 10_000
 FEW_DECADES = 100  # the ratio of both ends of an axis up to which it has nine small ticks a decade
 FENCE = 1.5  # quartile ranges, or decades where these are less, above the upper quartile: beyond it is an outlier
 LETTERS_AN_INCH = 16.8
+PANEL_TITLE_LETTERS_AN_INCH = 13.5
+MOST_TITLE_LINES = 3
+TITLE_LINE_HEIGHT = 0.15  # inches
 TITLE_LETTERS_AN_INCH = 12.5
 KEY_MARK = 9  # letters that the mark of a legend takes the room of
 LINE_HEIGHT = 1.25 * LABEL_SIZE / 72  # inches
@@ -202,6 +205,16 @@ def task_titles(manifest: Manifest, tasks: Iterable[str], letters: int) -> dict[
         else:
             titles[task] = formula if len(formula) <= letters else task.replace("_", " ").replace("=", " = ")
     return titles
+
+
+def title_letters(inches: float) -> int:
+    """How many letters a line of a panel's title has, above so many inches."""
+    return max(1, int(PANEL_TITLE_LETTERS_AN_INCH * inches))
+
+
+def in_title_lines(words: str, inches: float) -> str:
+    """The title of a panel that is so wide, in at most MOST_TITLE_LINES lines."""
+    return textwrap.fill(words, title_letters(inches), max_lines=MOST_TITLE_LINES, placeholder=" …")
 
 
 def label_grid(panels: Iterable[Axes], y: str, x: str = "") -> None:
