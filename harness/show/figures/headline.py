@@ -71,9 +71,9 @@ def headline_figure(found: Headline, styles: Mapping[str, Style]) -> Figure | No
     columns = min(side_by_side(TASK_COLUMNS if by_task else AXIS_COLUMNS), len(panels))
     every_row = list(itertools.chain.from_iterable(panels.values()))
     longest_label = max(len(row.label) for row in every_row)
-    inches = figure_width(columns) / columns - (longest_label + 2) / LETTERS_AN_INCH
-    names_of_tasks = shortened(found.tasks, title_letters(inches))
-    titles = [in_title_lines(_title(panel, names_of_tasks, found.formulas), inches) for panel in panels]
+    letters = title_letters(figure_width(columns) / columns - (longest_label + 2) / LETTERS_AN_INCH)
+    names_of_tasks = shortened(found.tasks, letters)
+    titles = [in_title_lines(_title(panel, names_of_tasks, found.formulas), letters) for panel in panels]
     height = 0.75 + ROW_HEIGHT * (max(map(len, panels.values())) + 1)
     height += TITLE_LINE_HEIGHT * max(title.count("\n") for title in titles)
     figure, axes = panel_grid(len(panels), columns, height)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from harness.show.figures.labels import set_ticks, undrawn_note, write_head, write_note
 from harness.show.figures.theme import panel_grid, side_by_side, themed
+from harness.show.names import shortened
 from harness.spec import Decide, all_axes
 
 COLUMNS, MOST_RULES, MOST_ROWS = 2, 8, 16
@@ -67,12 +68,13 @@ def _draw(axes: Axes, verdict: dict[str, Any], rows: Sequence[dict[str, Any]]) -
         axes.plot([found["estimate"]], [-height], gid=f"number:{outcome}", **look)
         convention = one["convention"]
         count = known[convention].short if convention in known else convention
-        labels.append(textwrap.shorten(f"{one['unit']}, {count}", LABEL_LETTERS, placeholder="…"))
+        labels.append(f"{one['unit']}, {count}")
     axes.axvline(condition.limit, color="0.2", lw=0.8, ls=(0, (3, 2)), zorder=1)
     if not condition.takes.is_difference and condition.limit > 0:
         axes.set_xscale("log")
         set_ticks(axes.xaxis)
-    axes.set_yticks([-height for height in range(len(rows))], labels)
+    short = shortened(labels, LABEL_LETTERS)
+    axes.set_yticks([-height for height in range(len(rows))], [short[label] for label in labels])
     axes.set_ylim(-len(rows) + 0.4, 0.6)
-    axes.set_xlabel(textwrap.shorten(rows[0]["condition"], TITLE_LETTERS, placeholder="…"))
+    axes.set_xlabel(textwrap.fill(rows[0]["condition"], TITLE_LETTERS))
     axes.set_title(textwrap.fill(f"{verdict['claim']}: {verdict['verdict']}", TITLE_LETTERS))
