@@ -81,8 +81,15 @@ def test_rows_of_a_rule_s_numbers_have_different_names():
         for unit in LONG
         for convention in ("params.trainable", "flops_train.local_min")
     ]
-    figure = rules_figure([{"claim": "better", "verdict": "supported", "decide": rule, "numbers": numbers}])
+    claim = "KANs are better than MLPs on all functions with a long name that we know"
+    verdict = {"claim": claim, "verdict": "supported", "decide": rule, "numbers": numbers}
+    figure = rules_figure([verdict, verdict])
+    figure.draw_without_rendering()
     rows = [label.get_text() for label in figure.axes[0].get_yticklabels()]
 
     assert len(set(rows)) == len(numbers)
     assert all("FLOPs" in row or "params" in row for row in rows)
+    for axes in figure.axes:
+        assert "supported" in axes.get_title(loc="left")
+    for text in figure.findobj(Text):
+        assert not text.get_text() or text.get_window_extent().x1 <= figure.bbox.width, text
