@@ -39,6 +39,7 @@ STATES: tuple[StateName, ...] = get_args(StateName)
 FREE: tuple[StateName, ...] = ("planned", "timed out", "preempted", "node failed", "lost", "crashed")
 UNDERWAY: tuple[StateName, ...] = ("queued", "running")
 OVER: tuple[StateName, ...] = ("done", "diverged")
+WENT_WRONG: tuple[StateName, ...] = tuple(state for state in STATES if state not in (*OVER, *UNDERWAY, "planned"))
 # Without a sign of life for so long, a job that no queue lists is lost. Heartbeats come every 30 s; shared file systems
 # show them to other machines a minute later, or two.
 LEASE_SECONDS = 600.0

@@ -71,8 +71,8 @@ def read_network(folder: Path, run_id: str) -> KeptNetwork:
     except FileNotFoundError:
         raise HarnessError(
             f"{path}: no network of this run was kept; its experiment file did not say `keep: networks` when it was "
-            "trained, or its record was merged from another results folder. Say `keep: networks`, and run with a new "
-            "results folder, where no run has a record yet"
+            "trained, or its record was merged from another results folder, or `harness clean --networks` removed it. "
+            "Say `keep: networks`, and run with a new results folder, where no run has a record yet"
         ) from None
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise HarnessError(f"{path} is damaged ({error}); remove it, and run with another results folder") from None
