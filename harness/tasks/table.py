@@ -146,8 +146,8 @@ def _number_column(table: Table, name: str, next_move: str) -> Array:
     wrong = column[is_wrong]
     if len(wrong) and len(wrong) < len(column) / 2:
         raise TargetError(
-            f"{table.subject}: column {name!r} has no number in {len(wrong):,} rows, first {wrong.iloc[0]!r} "
-            f"{table.place(int(is_wrong.argmax()))}; mend these rows or drop them"
+            f"{table.subject}: column {name!r} holds text in some rows ({len(wrong):,}, first {wrong.iloc[0]!r} "
+            f"{table.place(int(is_wrong.argmax()))}); mend these rows or drop them"
         )
     if len(wrong):
         raise TargetError(f"{table.subject}: column {name!r} holds text, such as {wrong.iloc[0]!r}; {next_move}")

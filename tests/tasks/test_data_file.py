@@ -279,7 +279,7 @@ HOLES = NUMBERS | {"a": [np.nan, *range(19)], "b": [*range(18), np.nan, np.nan]}
             {},
             "column 'b' holds text, such as 'Oslo'; leave it out of inputs, or write a column of 0 and 1",
         ),
-        (NUMBERS | {"b": [*range(19), "3 m"]}, {}, "column 'b' has no number in 1 rows, first '3 m' in line 21"),
+        (NUMBERS | {"b": [*range(19), "3 m"]}, {}, "column 'b' holds text in some rows .1, first '3 m' in line 21"),
         (NUMBERS | {"b": [*range(19), np.inf]}, {}, "column 'b' is inf in line 21; mend it"),
         (NUMBERS | {"y": list("ab") * 10}, {"classes": False}, "'y' holds text.*or say `classes: true`"),
         (NUMBERS | {"y": [*("a" * 18), "b", "b"]}, {}, r"needs 5 rows or more.*1 of 2 classes have fewer: b \(2\)"),
@@ -334,7 +334,7 @@ def test_errors_name_the_file_of_their_row(tmp_path):
         for bad, wrong in (
             (pd.DataFrame(HOLES), r"missing values in a \(1, first in line 2\)"),
             (good.assign(b=[0, np.inf, *range(18)]), "column 'b' is inf in line 3; mend it"),
-            (good.assign(y=["?", *range(19)]), "'y' has no number in 1 rows, first '\\?' in line 2; mend"),
+            (good.assign(y=["?", *range(19)]), "'y' holds text in some rows .1, first '\\?' in line 2.; mend"),
             (good.head(0), "has no rows; add some"),
         ):
             written(tmp_path, "u.csv", bad)
@@ -381,7 +381,7 @@ def test_columns_that_are_called_by_numbers_can_be_named(tmp_path):
     assert learnt(tmp_path, "t.parquet", output="2").inputs == 2
     rows.astype({1: str}).replace({1: {str(rows.loc[104, 1]): "?"}}).to_parquet(tmp_path / "u.parquet")
     with pytest.raises(
-        HarnessError, match=r"column '1' has no number in 1 rows, first '\?' in row 5 \(the first is 1\)"
+        HarnessError, match=r"column '1' holds text in some rows .1, first '\?' in row 5 \(the first is 1\)"
     ):
         learnt(tmp_path, "u.parquet", output="2")
 
