@@ -17,6 +17,7 @@ from harness.families.space import Space
 from harness.spec.experiment import Experiment, Window
 from harness.spec.identity import sealed, unsealed
 from harness.spec.run import RunSpec
+from harness.spec.task import DataFile
 
 # 1: first version.
 MANIFEST_SCHEMA = 1
@@ -265,8 +266,33 @@ def check_unchanged(frozen: Manifest, experiment: Experiment, file: Path) -> Non
 def _differences(old: Manifest, new: Manifest) -> list[str]:
     changed = _changed_fields(old.experiment, new.experiment)
     if not changed and old.model_copy(update={"earlier_plans": ()}) != _counted_as(old, new):
-        changed = ["how this version expands it, or code of your own, or a data file"]
+        unknown = ["how this version expands it, or code of your own, or the name of a column"]
+        changed = _changed_targets(old, new) or unknown
     return changed
+
+
+def _changed_targets(old: Manifest, new: Manifest) -> list[str]:
+    """Of two plans of one experiment, the targets whose code or data are others now."""
+    before, after = _fingerprints(old), _fingerprints(new)
+    changed = [target for target in after if before.get(target) != after[target]]
+    files = {
+        task.name: [path for path in (task.target.data, task.target.validation, task.target.test) if path]
+        for task in new.experiment.tasks
+        if isinstance(task.target, DataFile)
+    }
+    return [
+        f"the data in {' or '.join(files[target])}" if target in files else f"the code or data of {target}"
+        for target in changed
+    ]
+
+
+def _fingerprints(plan: Manifest) -> dict[str, set[str]]:
+    """Those of each target that is learnt."""
+    found: dict[str, set[str]] = {}
+    for planned in plan.runs:
+        task = planned.run.task
+        found.setdefault(task.target, set()).add(task.fingerprint)
+    return found
 
 
 def _counted_as(old: Manifest, new: Manifest) -> Manifest:

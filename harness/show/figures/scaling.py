@@ -24,6 +24,7 @@ from harness.show.figures.labels import (
     refusal_notes,
     set_ticks,
     task_titles,
+    title_letters,
     undrawn_note,
     write_head,
     write_keys_below,
@@ -39,7 +40,7 @@ from harness.show.figures.series import (
     mark_beyond,
     prepare_bands,
 )
-from harness.show.figures.theme import panel_grid, side_by_side, themed, write_figure
+from harness.show.figures.theme import figure_width, panel_grid, side_by_side, themed, write_figure
 from harness.show.words import LOSS_WORDS, exponent_words, loss_words, refusal_words
 from harness.spec import Manifest, axis_words
 
@@ -48,7 +49,8 @@ MOST_SERIES = 8  # that lines and marks tell apart; more of them are ranked
 MOST_TASKS, MOST_TASKS_TWICE = 12, 6  # on one axis; on two
 PANEL_HEIGHT, SMALL_HEIGHT = 2.6, 2.1  # inches
 LEAST_HEIGHT, ROWS_HEIGHT = 1.9, 7.2  # inches, of a panel with its title, and of all rows with legends that tell laws
-TITLE, SMALL_TITLE = 64, 34  # letters
+TITLE, SMALL_TITLE = 64, 34  # letters, at most
+BESIDE_PANEL = 0.5  # inches, for what stands beside an axis
 SMALL_LABEL = 22  # letters of an axis's name
 SMALL = 5  # points: the numbers at the curves of budgets
 APART = 0.035  # of the height of a panel: between two of these numbers
@@ -107,9 +109,11 @@ def scaling_figure(manifest: Manifest, table: pd.DataFrame, fits: Sequence[Serie
     if len(tasks) > MOST_TASKS_TWICE:
         notes.append(f"By {axis_words(axis_names[1])}, all laws are in fits.json.")
     shown_axes = axis_names if len(tasks) <= MOST_TASKS_TWICE else axis_names[:1]
-    titles = task_titles(manifest, tasks, SMALL_TITLE if is_small else TITLE)
     drawn = DrawnExperiment(table, fits, styles, budgets)
     columns = side_by_side(_columns(len(tasks), len(shown_axes)))
+    panels_below_title = len(shown_axes) if columns > 1 else 1
+    letters = title_letters(panels_below_title * figure_width(columns) / columns - BESIDE_PANEL)
+    titles = task_titles(manifest, tasks, min(letters, SMALL_TITLE if is_small else TITLE))
     figure, grid = panel_grid(len(tasks) * len(shown_axes), columns, SMALL_HEIGHT if is_small else PANEL_HEIGHT)
     laws = {(task, axis): common_law(fits, task, axis) for task, axis in itertools.product(tasks, shown_axes)}
     prepare_bands(one.fit for one in fits if one.fit.law == laws.get((one.task, one.axis)))
