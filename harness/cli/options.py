@@ -80,4 +80,5 @@ def asked(question: str, refused: str, unasked: str = "--yes") -> bool:
     try:
         return click.confirm(question)
     except click.Abort:  # Ctrl-C or the end of the input
+        click.echo()
         raise HarnessError(refused, INCOMPLETE) from None

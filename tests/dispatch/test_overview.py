@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from harness.cli import main
+from harness.dispatch.profile import Profile
 from harness.dispatch.state import WENT_WRONG
 from harness.dispatch.submission import SentJob, Submission, now, write_order, write_submission
 from harness.spec import read_manifest
@@ -51,11 +52,11 @@ def _plan(name: str, seeds: list[int], more: str = "") -> None:
     assert _harness("plan", f"{name}.yaml").exit_code == 0
 
 
-def _send_off(name: str) -> None:
-    """A submission of the whole plan to this machine, of which no worker has begun yet."""
+def _send_off(name: str, profile: Profile | None = None) -> None:
+    """A submission of the whole plan to SLURM or to this machine, of which no worker has begun yet."""
     manifest = read_manifest(RESULTS / name)
     jobs = tuple(SentJob(packs=(pack,), pack_seconds=(1.0,), seconds=1.0) for pack in manifest.packs)
-    where = {"host": socket.gethostname(), "profile": None, "slots": 1, "checkpoint_seconds": 60.0, "device": "cpu"}
+    where = {"host": socket.gethostname(), "profile": profile, "slots": 1, "checkpoint_seconds": 60.0, "device": "cpu"}
     sent = Submission(id="5ub", experiment=name, at=now(), jobs=jobs, snapshot="c0de", roots=(), **where)
     write_submission(RESULTS / name, sent, {planned.run_id: planned.run for planned in manifest.runs})
 
@@ -111,6 +112,16 @@ def test_every_plan_is_counted_as_its_own_status_does(here):
         assert one == expected | {"disk_bytes": one["disk_bytes"]}, name
     assert (counted["half"]["queued"], counted["beside"]["queued"], counted["given_up"]["failed"]) == (4, 2, 2)
     assert (counted["looked"]["missing"], counted["looked"]["later"]) == (4, 4)
+
+
+def test_runs_of_which_slurm_cannot_be_asked_are_taken_for_alive(here, monkeypatch):
+    """Later looks that were sent off too; a line says whose they are."""
+    monkeypatch.setenv("PATH", str(here))
+    _send_off("looked", Profile())
+    (looked,) = [one for one in _told("status")["experiments"] if one["name"] == "looked"]
+    assert (looked["missing"], looked["queued"], looked["not_verified"], looked["later"]) == (8, 8, 8, 0)
+    line = "looked: 8 runs on their way are not verified; `harness status results/looked` says why"
+    assert line in _harness("status").output.splitlines()
 
 
 def test_disk_is_that_of_the_folder_and_of_its_runs(here):

@@ -71,12 +71,8 @@ def clean(files: tuple[Path, ...], results: Path, dry_run: bool, yes: bool, as_j
         _show(results, found)
     if yes and not (chosen or dry_run):
         raise HarnessError(unnamed_words(found))
-    wanted = [kind for kind in KINDS if found.of(kind) and (kinds[kind] if chosen else kind != ONLY_IF_NAMED)]
-    if dry_run or (as_json and not yes):
-        wanted = []
-    elif not yes:
-        unasked = "--yes" if chosen else "--yes with the kinds to remove"
-        wanted = [kind for kind in wanted if asked(question(kind, found), NOTHING, unasked)]
+    is_shown_only = dry_run or (as_json and not yes)
+    wanted = [] if is_shown_only else _wanted(found, chosen, yes)
     removed = _removed(results, folders, found, wanted) if wanted else {}
     if as_json:
         click.echo(json_text(clean_json(results, disk_bytes(results), found, removed)))
@@ -119,6 +115,17 @@ def _show(results: Path, found: Leftovers) -> None:
     first = list(runs_of(found.of("unplanned")))[:MOST_NAMED]
     for line in cautions(found, run_words(results, first)):
         console.print(line, soft_wrap=True)
+
+
+def _wanted(found: Leftovers, chosen: Sequence[Kind], yes: bool) -> list[Kind]:
+    """The kinds to remove: those chosen, or else all but networks; without `yes`, what the user agrees to of them."""
+    wanted = [kind for kind in chosen or KINDS if found.of(kind)]
+    if yes:
+        return wanted
+    if chosen:
+        return [kind for kind in wanted if asked(question(kind, found), NOTHING)]
+    unasked = "--yes with the kinds to remove"
+    return [kind for kind in wanted if kind != ONLY_IF_NAMED and asked(question(kind, found), NOTHING, unasked)]
 
 
 def _tell(
