@@ -21,7 +21,7 @@ from harness.show.tables.table import Note, Piece, Styled, Table, TableCell, Tab
 from harness.spec import Decide, all_axes, stable_axes
 
 ORIGIN = "experiment, commit"
-RULE_COLUMNS = ("claim", "found, with interval", "asked to be", "verdict")
+RULE_COLUMNS = ("claim", "verdict", "found, with interval", "asked to be")
 
 
 def verdicts_table(answers: Sequence[dict[str, Any]]) -> Table:
@@ -123,7 +123,7 @@ def _outcome(verdict: dict[str, Any], convention: str) -> TableCell:
 
 
 def rules_table(verdicts: Sequence[dict[str, Any]]) -> Table:
-    """A row a rule of one experiment (`judge.to_json`): its numbers or the reason, their limit, the verdict."""
+    """A row a rule of one experiment (`judge.to_json`): the verdict, its numbers or the reason, their limit."""
     rows = []
     for verdict in verdicts:
         power = power_words(verdict)
@@ -134,7 +134,7 @@ def rules_table(verdicts: Sequence[dict[str, Any]]) -> Table:
         if power:
             told += f". {power}"
         asked = dict.fromkeys(map(limit_words, Decide.model_validate(verdict["decide"]).conditions))
-        rows.append(TableRow((verdict["claim"], told, ", ".join(asked), Styled(verdict_words(verdict), "strong"))))
+        rows.append(TableRow((verdict["claim"], Styled(verdict_words(verdict), "strong"), told, ", ".join(asked))))
     return Table("verdicts on the rules", text_columns(*RULE_COLUMNS), tuple(rows))
 
 
