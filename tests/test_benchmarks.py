@@ -89,6 +89,7 @@ def test_each_checkout_measures_its_own_code(tmp_path):
     assert folders == {BEFORE: str(tmp_path), TODAY: str(ROOT)}
 
 
+@pytest.mark.nightly
 def test_engines_before_and_today_have_both_columns(tmp_path):
     """The same code twice: a block of every measure is timed, and its page names what was compared."""
     for words in ("all 2 lanes", "user's module", "MLP [24] on digits", "k=3 on digits"):
@@ -112,6 +113,7 @@ def test_operations_of_the_same_code_are_the_same(tmp_path, monkeypatch):
     assert (counts["today_launches"] > 0).all()
 
 
+@pytest.mark.nightly
 def test_a_first_start_compiles(tmp_path, monkeypatch):
     """With an empty folder for kernels a start takes seconds more than with what that has left there."""
     file = tmp_path / "one.yaml"

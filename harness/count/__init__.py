@@ -8,6 +8,7 @@ conventions but `matmul`, which has its matrix products, and those that do not d
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from harness.count.conventions import CONVENTIONS, Convention
 from harness.count.families import trainable
@@ -41,10 +42,18 @@ __all__ = [
 ]
 
 
+NETWORKS_KEPT = 2**12  # whose counts are remembered: the trials of a search ask for the same ones again and again
+
+
 def count(network: Network, weights: str = DEFAULT_WEIGHTS) -> dict[str, int]:
     """Parameters and forward FLOPs per sample under every convention that defines this family."""
-    counted = {f"params.{one.name}": one.parameters(network) for one in CONVENTIONS if one.parameters}
-    counted |= {f"flops_forward.{one.name}": one.flops.forward(network, weights) for one in CONVENTIONS if one.flops}
+    return dict(_count(network, weights, tuple(CONVENTIONS)))
+
+
+@lru_cache(maxsize=NETWORKS_KEPT)
+def _count(network: Network, weights: str, conventions: tuple[Convention, ...]) -> dict[str, int]:
+    counted = {f"params.{one.name}": one.parameters(network) for one in conventions if one.parameters}
+    counted |= {f"flops_forward.{one.name}": one.flops.forward(network, weights) for one in conventions if one.flops}
     return {name: number for name, number in counted.items() if number is not None}
 
 
@@ -70,25 +79,22 @@ def training_flops(work: Iterable[Work], optimiser: Optimiser) -> dict[str, int]
         for stage in stages
     )
     knots = sum(knots_flops(stage) for stage in stages)
-    totals = {}
-    for convention in CONVENTIONS:
-        evaluations = _evaluation_flops(convention, stages)
-        if evaluations is not None:
-            totals[f"flops_train.{convention.name}"] = evaluations + own + knots
-    return {**totals, "flops_train.part_optimizer": own, "flops_train.part_knots": knots}
-
-
-def _evaluation_flops(convention: Convention, stages: Sequence[Work]) -> int | None:
-    """Of all evaluations; None where the convention counts no FLOPs, or does not define one of the networks."""
-    if convention.flops is None:
-        return None
-    total = 0
+    totals = {one.name: own + knots for one in CONVENTIONS if one.flops}
     for stage in stages:
-        of_a_sample = convention.flops.evaluation(stage.network)
-        if of_a_sample is None:
-            return None
-        total += of_a_sample * stage.evaluations * stage.samples
-    return total
+        of_a_sample = _evaluation_flops(stage.network, tuple(CONVENTIONS))
+        for name in totals.keys() - of_a_sample.keys():
+            del totals[name]
+        for name in totals:
+            totals[name] += of_a_sample[name] * stage.evaluations * stage.samples
+    flops = {f"flops_train.{name}": total for name, total in totals.items()}
+    return {**flops, "flops_train.part_optimizer": own, "flops_train.part_knots": knots}
+
+
+@lru_cache(maxsize=NETWORKS_KEPT)
+def _evaluation_flops(network: Network, conventions: tuple[Convention, ...]) -> dict[str, int]:
+    """Of an evaluation, a sample, by the names of the conventions that define the network."""
+    counted = {one.name: one.flops.evaluation(network) for one in conventions if one.flops}
+    return {name: number for name, number in counted.items() if number is not None}
 
 
 def run_flops(

@@ -33,7 +33,7 @@ class Flops:
     layers: Layers | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # there is one of each
 class Convention:
     """A rule by which parameters, or FLOPs, are counted; `parameters` gives None for a network that it does not define.
 

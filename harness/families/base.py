@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
@@ -339,8 +339,7 @@ class LayeredShape(ShapeBase):
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The layers of weights, in their order."""
-        last = len(self.shape) - 2
-        return tuple(Layer(number, *nodes, number == last) for number, nodes in enumerate(pairwise(self.nodes)))
+        return _layers(self.nodes)
 
     def check_source(self) -> None:
         """A HarnessError if it is of the user's own code, and that has changed since the plan was made."""
@@ -384,7 +383,7 @@ class LayeredShape(ShapeBase):
 
     @property
     def trainable(self) -> int:
-        return sum(map(self.layer_parameters, self.layers))
+        return _trainable(self)
 
     def layer_parameters(self, layer: Layer) -> int:
         """Trainable scalars of a layer: all that an optimiser moves, and nothing else (knots and masks are not)."""
@@ -404,6 +403,18 @@ class LayeredShape(ShapeBase):
     def executed_evaluation(self, prices: Prices) -> int:
         loss = 6 * self.shape[-1]
         return self.executed_forward(prices) + loss + sum(map(self.layer_backward, self.layers))
+
+
+# Every count of a network asks for these, and plans of searches count it once for each number of evaluations they try.
+@lru_cache(maxsize=2**12)
+def _layers(nodes: tuple[int, ...]) -> tuple[Layer, ...]:
+    last = len(nodes) - 2
+    return tuple(Layer(number, *of_layer, number == last) for number, of_layer in enumerate(pairwise(nodes)))
+
+
+@lru_cache(maxsize=2**12)
+def _trainable(network: LayeredShape) -> int:
+    return sum(map(network.layer_parameters, network.layers))
 
 
 @cache

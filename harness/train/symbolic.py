@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares, minimize
 
 if TYPE_CHECKING:
     import sympy
@@ -98,6 +97,8 @@ def snap_edge(x_N: Array, y_N: Array) -> Edge:
 
 def _search(form: Callable[[Array], Array], u_N: Array, v_N: Array) -> tuple[float, tuple[float, float]]:
     """The least 1 - R² of a form over slopes and shifts, and where it is."""
+    from scipy.optimize import minimize  # takes a fifth of a second, which every worker that starts would wait for
+
     missed_AB = _missed(form(SLOPES_A[:, None, None] * u_N + SHIFTS_B[:, None]), v_N)
     row, column = np.unravel_index(missed_AB.argmin(), missed_AB.shape)
     start = np.array([SLOPES_A[row], SHIFTS_B[column]])
@@ -170,6 +171,7 @@ def _raised(edge: Edge, bias: float) -> Edge:
 
 def _fitted(layers: FittedLayers, train: EdgeSamples) -> FittedLayers:
     """With all constants fitted together to the targets, if the formula is defined at all points."""
+    from scipy.optimize import least_squares
 
     def with_constants(values: Array) -> FittedLayers:
         rest = map(tuple, values.reshape(-1, 4).tolist())

@@ -416,7 +416,7 @@ def test_the_end_of_a_job_does_not_wait_for_a_server(manifest, folder, tmp_path,
     assert said == ["wandb: 4 of 4 not mirrored; `harness export-wandb` can do it at any time"]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_server_out_of_reach_is_a_failure_as_any_other(manifest, folder, tmp_path, unreachable):
     """wandb gives up by itself, and the trainer hears why."""
     said = []

@@ -34,6 +34,7 @@ LARGE = ("dimension short", "real_data short", "table2_feynman full")
 LARGEST = (
     *("dimension full", "dimension evening", "real_data full", "real_data evening"),
     *("per_flop_toys full", "per_flop_toys evening", "per_flop_toys short"),
+    *("ladder full", "ladder evening"),
 )
 
 

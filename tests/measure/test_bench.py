@@ -49,7 +49,7 @@ def _timed(runs):
     return solo, knots, heard
 
 
-@pytest.mark.parametrize("engine", ["fused", pytest.param("torch", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("engine", ["fused", pytest.param("torch", marks=pytest.mark.nightly)])
 def test_everything_that_runs_do_is_timed_once(engine):
     """Each distinct shape and move, seeds and gains together; then all these runs have seconds."""
     extended = Recipe(
@@ -140,9 +140,8 @@ def test_what_is_said_of_the_torch_engine_is_so():
     assert cost.SMALLEST_ENSEMBLE == torch_engine.SMALLEST_ENSEMBLE
 
 
-@pytest.mark.parametrize(
-    "engine", [pytest.param("fused", marks=pytest.mark.slow), pytest.param("torch", marks=pytest.mark.nightly)]
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize("engine", ["fused", "torch"])
 def test_a_small_sweep_is_predicted(engine, tmp_path):
     """Packs take what was predicted from one lane alone: within a factor of 2 for most, and of 3 for each.
 

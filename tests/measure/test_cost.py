@@ -461,6 +461,7 @@ def test_bench_measures_and_gives_a_file_its_seconds(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(MIXED, encoding="utf-8")
     monkeypatch.setattr(bench, "STANDARD_NETWORKS", (MLP, KAN, MLP))
+    monkeypatch.setattr(bench, "STANDARD_OPTIMIZERS", (LBFGS, ADAM))
     monkeypatch.setattr(bench, "STANDARD_POINTS", (100,))
     runner = CliRunner()
 
@@ -472,6 +473,7 @@ def test_bench_measures_and_gives_a_file_its_seconds(tmp_path, monkeypatch):
     assert "predicted / measured CPU seconds" in ran.output
     table = pd.read_csv("results/tiny/runs.csv")
     assert (table["seconds"] > 0).all()
+    assert (table["bytes_moved"].notna() == (table["engine"] == "torch")).all()
     fits = json.loads(Path("results/tiny/fits.json").read_text(encoding="utf-8"))["fits"]
     assert "seconds" in {one["axis"] for one in fits}
     assert len(pd.read_csv("results/tiny/packs.csv")) == 8
