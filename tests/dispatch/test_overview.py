@@ -144,6 +144,8 @@ def test_what_is_shown_says_what_to_do_next(here):
     for name in ("half", "beside", "given_up", "looked"):
         shutil.rmtree(RESULTS / name)
     assert _harness("status").exit_code == 0
+    refused = _harness("status", "results")
+    assert (refused.exit_code, "`harness status --results results` shows them" in refused.output) == (2, True)
 
 
 def test_what_cannot_be_read_is_named_and_all_else_is_counted(here):

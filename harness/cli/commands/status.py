@@ -44,6 +44,8 @@ def status(file: Path | None, results: Path, watch: bool, why: str | None, as_js
     """
     if why and not file:
         raise HarnessError(f"--why {why}: say of which experiment, as in `harness status {EXAMPLE} --why {why}`")
+    if file and (file / "runs").is_dir():
+        raise HarnessError(f"{file}: this folder holds all results; `harness status --results {file}` shows them")
     while True:
         looked = _of_experiment(file, results, why, watch, as_json) if file else _of_all(results, watch, as_json)
         if not watch or not output_is_read() or not looked.is_underway:
