@@ -19,6 +19,7 @@ from markupsafe import escape
 from matplotlib.figure import Figure
 
 from harness.comparison.tuning_curve import TuningCurve
+from harness.judging.headline import Headline, main_headline
 from harness.judging.runs import runs_of
 from harness.judging.scaling import SeriesFit, fit_table, headline_axes
 from harness.judging.searched import confirmed_values
@@ -27,6 +28,7 @@ from harness.judging.versus import VersusRequest, lines, sides
 from harness.paper.replay import REPLAYS, bests, curves, poisson
 from harness.paper.replay.content import Picture, Replay
 from harness.planning.plan import make_plan
+from harness.show.figures.headline import headline_figure
 from harness.show.figures.labels import task_titles
 from harness.show.figures.residuals import experiment_residuals
 from harness.show.figures.scaling import scaling_figure
@@ -44,7 +46,6 @@ COMPARED = {  # what `harness compare` was given for each kept comparison
     "per_flop_toys-short": ("kan", "mlp"),
     "dimension-short": ("kan", "mlp"),
     "quickstart": ("kan", "mlp"),
-    "training_pilot": ("KAN=kan,kan_wide", "MLP=mlp_2,mlp_3"),
 }
 IN_PAGE = r'(<section id="{stem}">\s*<figure>\s*).*?(\s*</figure>)'
 
@@ -86,6 +87,11 @@ def of_experiment(folder: Path) -> Iterator[tuple[str, Draw]]:
     yield "scaling", functools.partial(scaling_figure, manifest, table, fits)
     if (folder / "residuals.png").exists():
         yield "residuals", functools.partial(experiment_residuals, manifest, table, fits)
+    if (folder / "answer.png").exists():
+        answer = main_headline(manifest, table)
+        assert isinstance(answer, Headline)
+        styles = experiment_styles(manifest, {side.label: side.names for side in answer.sides})
+        yield "answer", functools.partial(headline_figure, answer, styles)
     if (folder / "tuning_curves.csv").exists():
         axis = headline_axes(manifest)[0]
         confirmed = confirmed_values(table, axis)

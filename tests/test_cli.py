@@ -641,7 +641,7 @@ def test_a_target_of_ones_own_runs_and_edited_code_trains_anew(tmp_path):
     assert "(4/4 runs)" in first.stdout
     assert "Whose test RMSE is lower" in first.stdout
     assert stale.returncode == 2
-    assert "or code of your own" in stale.stderr
+    assert "(it differs in: the code of mine:f)" in " ".join(stale.stderr.split())
     assert "(4/4 runs)" in second.stdout
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 8
 

@@ -4,11 +4,13 @@ Files of the site have their paths in the repository, so that a link leads to th
 page links to is part of the site: Markdown, notebooks, code and folders as pages, other files as they are.
 """
 
+import inspect
 import json
 import posixpath
 import re
 from pathlib import Path
 
+import click
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
@@ -20,6 +22,7 @@ LINK = re.compile(r'\]\(([^)#\s:]+)[)#]|(?:href|src)="([^"#:]+)["#]')  # in Mark
 WITH_LINKS = {".md", ".ipynb", ".html", ""}  # a folder has no suffix
 CODE = {".py": "python", ".yaml": "yaml"}
 HELP_WIDTH = 76  # characters
+PLACE = re.compile(r"[\w/]+<\w+>[^\s,]*")  # such as `results/<name>`, which else would be a tag
 LEFT_OUT = {".xz", ".pdf"}  # of folders: large records, and figures that are there as PNG too
 
 
@@ -32,14 +35,30 @@ class Converted(File):
 
 
 def on_startup(command: str, dirty: bool) -> None:
-    """Put the commands in place of their stand-ins, and make their help Markdown, with its example."""
+    """Put the commands in place of their stand-ins, and make their help Markdown, with an example and the options."""
     main.context_settings["terminal_width"] = HELP_WIDTH
-    main.help = (main.help or "").replace(":\n    ", ":\n\n    ")  # what is indented after a blank line is code
+    main.help = inspect.cleandoc(main.help or "").replace(":\n    ", ":\n\n    ")  # indented after a blank line: code
     for name in list(main.commands):
         imported = main.imported(name)
         example = (imported.epilog or "").removeprefix("Example: ")
-        imported.help = f"{imported.help}\n\n**Example:**\n\n```sh\n{example}\n```"
+        help_words = inspect.cleandoc(imported.help or "")
+        imported.help = f"{help_words}\n\n**Example:**\n\n```sh\n{example}\n```\n\n{options_of(imported)}"
         main.add_command(imported)
+
+
+def options_of(command: click.Command) -> str:
+    """The options of a command as a definition list, which fits a phone, without the `--help` of all commands.
+
+    They are hidden from mkdocs-click, which would list them as code.
+    """
+    command.add_help_option = False
+    listed = ["**Options:**"]
+    for parameter in command.get_params(click.Context(command)):
+        if isinstance(parameter, click.Option) and (record := parameter.get_help_record(click.Context(command))):
+            names, words = record
+            listed.append(f"`{names}`\n:   " + PLACE.sub(r"`\g<0>`", words))
+            parameter.hidden = True
+    return "\n\n".join(listed)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ from harness.dispatch.profile import Profile, read_profile
 from harness.dispatch.reconcile import start_seconds, stillborn, to_send
 from harness.dispatch.slurm import send
 from harness.dispatch.snapshot import take_snapshot
-from harness.dispatch.state import RunState
+from harness.dispatch.state import Evidence, RunState
 from harness.dispatch.submission import (
     Submission,
     forget_submission,
@@ -160,47 +160,53 @@ def _make_offer(
     only: frozenset[str] | None,
     wanted: frozenset[str] | None,
 ) -> Offer:
-    seen, specs = look(manifest, folder), planned_runs(manifest)
+    """What there is to send off, after it was shown; a HarnessError if it would be in vain, or cost too much."""
+    seen = look(manifest, folder)
     found = {run: one for run, one in seen.found.items() if wanted is None or run in wanted}
     if where.profile and only is None:
         _check_not_in_vain(folder, stillborn(found, seen.evidence))
-    packs = to_send(manifest, found, only)
-    calibrations = calibrations_of(manifest, folder.parent)
-    runs = [[specs[run] for run in pack] for pack in packs]
-    predicted = pack_seconds(runs, calibrations)
-    device = manifest.experiment.device
-    seconds = [
-        each if each is not None else assumed_seconds(pack, device) for pack, each in zip(runs, predicted, strict=True)
+    offer = _offer(manifest, folder, where, to_send(manifest, found, only), seen.evidence)
+    lines = offer_lines(manifest.name, found, offer, until_decided=wanted is not None) + earlier_lines(seen.earlier)
+    lines += [
+        f"{len(underway)} of the runs were sent off by {other}, and are left to it"
+        for other, underway in seen.beside.items()
     ]
-    length = where.profile.job_minutes * 60 if where.profile else sum(seconds)
-    jobs = bin_packs([PredictedPack(*each) for each in zip(packs, seconds, strict=True)], length, where.slots)
-    most, largest = _room(where, len(jobs))
-    fitting = jobs[:most]
-    start = start_seconds(seen.evidence) if where.profile else 0.0
-    devices = where.profile.devices if where.profile else where.slots
-    start_hours = None if start is None else start * len(fitting) * devices / 3600
-    offer = Offer(
-        jobs=fitting,
-        arrays=[fitting[chunk.start : chunk.stop] for chunk in arrays(len(fitting), largest)] if fitting else [],
-        hours=sum(job.seconds for job in fitting) * devices / 3600 + (start_hours or 0.0),
-        start_hours=start_hours,
-        device_unit=where.profile.device_unit if where.profile else "core",
-        calibrated=None not in predicted,
-        left_for_later=len(jobs) - len(fitting),
-    )
-    for line in [
-        *offer_lines(manifest.name, found, offer, until_decided=wanted is not None),
-        *earlier_lines(seen.earlier),
-    ]:
+    for line in lines:
         console.print(line, soft_wrap=True)
-    for other, underway in seen.beside.items():
-        console.print(f"{len(underway)} of the runs were sent off by {other}, and are left to it", soft_wrap=True)
     if most_hours is not None and offer.hours > most_hours:
         raise HarnessError(
             f"--max-gpu-hours {most_hours:g}: {device_time(offer.hours, offer.device_unit)} are predicted; "
             "allow more, or submit a smaller experiment"
         )
     return offer
+
+
+def _offer(
+    manifest: Manifest, folder: Path, where: Destination, packs: Sequence[tuple[str, ...]], evidence: Evidence
+) -> Offer:
+    """These packs as jobs, as many as there is room for, and the hours of a device that they are predicted to take."""
+    specs, device = planned_runs(manifest), manifest.experiment.device
+    runs = [[specs[run] for run in pack] for pack in packs]
+    predicted = pack_seconds(runs, calibrations_of(manifest, folder.parent))
+    seconds = [
+        assumed_seconds(pack, device) if each is None else each for pack, each in zip(runs, predicted, strict=True)
+    ]
+    length = where.profile.job_minutes * 60 if where.profile else sum(seconds)
+    jobs = bin_packs([PredictedPack(*each) for each in zip(packs, seconds, strict=True)], length, where.slots)
+    room, largest_array = _room(where, len(jobs))
+    fitting = jobs[:room]
+    start = start_seconds(evidence) if where.profile else 0.0
+    devices = where.profile.devices if where.profile else where.slots
+    start_hours = None if start is None else start * len(fitting) * devices / 3600
+    return Offer(
+        jobs=fitting,
+        arrays=[fitting[part.start : part.stop] for part in arrays(len(fitting), largest_array)] if fitting else [],
+        hours=sum(job.seconds for job in fitting) * devices / 3600 + (start_hours or 0.0),
+        start_hours=start_hours,
+        device_unit=where.profile.device_unit if where.profile else "core",
+        calibrated=None not in predicted,
+        left_for_later=len(jobs) - len(fitting),
+    )
 
 
 def _check_not_in_vain(folder: Path, dead: Mapping[str, RunState]) -> None:

@@ -11,7 +11,8 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.json_text import json_text
 from harness.cli.looks import Wanted, look_lines
 from harness.cli.plans import records_of
-from harness.dispatch.disk import disk_bytes, notable_bytes
+from harness.dispatch.disk import disk_bytes
+from harness.dispatch.leftovers import notable_bytes
 from harness.dispatch.reconcile import gather, reconcile, spending, underway_beside, unneeded
 from harness.dispatch.state import FREE, OVER, UNDERWAY, Evidence, RunState, StateName
 from harness.record import duplicates

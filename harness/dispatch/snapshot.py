@@ -204,7 +204,10 @@ def _is_result(path: Path, snapshots: Path) -> bool:
 
 
 def _is_left_out(name: str) -> bool:
-    return any(part in NOT_CODE for part in Path(name).parts)
+    """Whether a file of a checkout is no code: caches, and the results that it keeps, ten times as large as code."""
+    parts = Path(name).parts
+    is_kept = parts[0] == "results" and len(parts) > 1 and parts[1] in KEPT
+    return is_kept or any(part in NOT_CODE for part in parts)
 
 
 def _is_folder(path: Path) -> bool:

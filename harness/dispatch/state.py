@@ -39,6 +39,7 @@ STATES: tuple[StateName, ...] = get_args(StateName)
 FREE: tuple[StateName, ...] = ("planned", "timed out", "preempted", "node failed", "lost", "crashed")
 UNDERWAY: tuple[StateName, ...] = ("queued", "running")
 OVER: tuple[StateName, ...] = ("done", "diverged")
+WENT_WRONG: tuple[StateName, ...] = tuple(state for state in STATES if state not in (*OVER, *UNDERWAY, "planned"))
 # Without a sign of life for so long, a job that no queue lists is lost. Heartbeats come every 30 s; shared file systems
 # show them to other machines a minute later, or two.
 LEASE_SECONDS = 600.0
@@ -142,6 +143,10 @@ class _Job(NamedTuple):
         told = self.listed or self.accounted
         return told.number if told else None
 
+    @property
+    def attempt(self) -> str | None:
+        return self.last.id if self.last else None
+
 
 def states(run_ids: Iterable[str], evidence: Evidence) -> dict[str, RunState]:
     """The state of each of these runs."""
@@ -233,27 +238,50 @@ def seconds_of(moment: str) -> float:
 
 
 def _in_job(run: str, job: _Job, evidence: Evidence) -> RunState:
-    last, told = job.last, job.told.get(run)
+    """The state of a run without a record, by the last job that it was in: the first that decides, in this order."""
+    told, told_by_slurm = job.told.get(run), job.listed or job.accounted
     if told and told["event"] == "pack_failed" and told["move"] == "give up":
-        state = FAILED[told["cause"]]
-        return RunState(state, told.get("error", ""), last.id if last else None, job.number)
+        return RunState(FAILED[told["cause"]], told.get("error", ""), job.attempt, job.number)
     if job.listed and (alive := _alive(job.listed, told)):
-        again = "; it has begun before, and goes on from where it was saved" if told and alive[0] == "queued" else ""
-        held_up = stuck(job.listed) if job.listed.state in WAITING else None
-        why = alive[1] + (f", {held_up.why}" if held_up else "") + again
-        return RunState(alive[0], why, last.id if last else None, job.number, held_up.next_move if held_up else None)
-    told_by_slurm = job.listed or job.accounted
-    if last and last.ended and not last.ended.get("requeued") and not (job.silence and _may_start_again(last.ended)):
-        if not _knows_why(last.ended) and told_by_slurm and told_by_slurm.state in ENDED.keys() - {"COMPLETED"}:
-            return _ended(told_by_slurm, last, begun=told is not None)
-        state = STOPPED.get(last.ended["why"], "lost")
-        why = ": ".join(["its worker ended", last.ended["why"], *filter(None, [last.ended.get("error")])])
-        return RunState(state, why, last.id, job.number)
+        return _in_queue(job, job.listed, alive, begun=told is not None)
+    if job.last and job.last.ended and _has_ended_for_good(job, job.last.ended):
+        if told_by_slurm and _slurm_knows_better(told_by_slurm, job.last.ended):
+            return _ended(told_by_slurm, job.last, begun=told is not None)
+        return _left_by_worker(job, job.last.ended)
     if job.accounted and (alive := _alive(job.accounted, told)):
-        return RunState(alive[0], alive[1], last.id if last else None, job.number)
+        return RunState(*alive, job.attempt, job.number)
     if told_by_slurm:
-        return _ended(told_by_slurm, last, begun=told is not None)
+        return _ended(told_by_slurm, job.last, begun=told is not None)
     return _by_time(job, told, evidence)
+
+
+def _in_queue(job: _Job, listed: Listed, alive: tuple[StateName, str], begun: bool) -> RunState:
+    """The state of a run whose job squeue lists as alive: what holds the job up, and whether the run had begun."""
+    state, why = alive
+    held_up = stuck(listed) if listed.state in WAITING else None
+    if held_up:
+        why += f", {held_up.why}"
+    if begun and state == "queued":
+        why += "; it has begun before, and goes on from where it was saved"
+    return RunState(state, why, job.attempt, job.number, held_up.next_move if held_up else None)
+
+
+def _has_ended_for_good(job: _Job, ended: Event) -> bool:
+    """Whether a worker's end is that of its job: it is not requeued, and SLURM cannot start it again unseen."""
+    return not ended.get("requeued") and not (job.silence and _may_start_again(ended))
+
+
+def _slurm_knows_better(told_by_slurm: Listed, ended: Event) -> bool:
+    """Whether a worker that could not tell what it ended from was ended by what SLURM names."""
+    return not _knows_why(ended) and told_by_slurm.state in ENDED.keys() - {"COMPLETED"}
+
+
+def _left_by_worker(job: _Job, ended: Event) -> RunState:
+    """The state of a run that its worker left behind."""
+    why = ["its worker ended", ended["why"]]
+    if ended.get("error"):
+        why.append(ended["error"])
+    return RunState(STOPPED.get(ended["why"], "lost"), ": ".join(why), job.attempt, job.number)
 
 
 def _with_old_folder(one: RunState, wrote_into: str | None) -> RunState:
@@ -310,16 +338,15 @@ def _by_time(job: _Job, told: Event | None, evidence: Evidence) -> RunState:
     silence = evidence.now - heard_at
     begun = told is not None and told["event"] in BEGUN
     state: StateName = "running" if begun else "queued"
-    attempt = last.id if last else None
     if job.silence:
-        return RunState(state, f"not verified ({job.silence})", attempt)
-    if attempt in evidence.dead:
-        return RunState("lost", "its worker died without a word", attempt)
+        return RunState(state, f"not verified ({job.silence})", job.attempt)
+    if job.attempt in evidence.dead:
+        return RunState("lost", "its worker died without a word", job.attempt)
     if silence < (LEASE_SECONDS if last else UNSEEN_SECONDS):
-        return RunState(state, f"last heard of {silence:.0f} s ago", attempt)
+        return RunState(state, f"last heard of {silence:.0f} s ago", job.attempt)
     if job.started:
         return RunState("crashed", f"its job has ended, {STILLBORN}", next_move=MEND.format(state="crashed"))
-    return RunState("lost", f"no queue lists it, and it was last heard of {silence / 60:.0f} min ago", attempt)
+    return RunState("lost", f"no queue lists it, and it was last heard of {silence / 60:.0f} min ago", job.attempt)
 
 
 # --------------------------------------------------------------------------------------------------------- event logs

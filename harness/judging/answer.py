@@ -10,7 +10,7 @@ from typing import Any
 from harness.judging.judge import Verdict, to_json
 from harness.judging.robust import robust_words
 from harness.judging.words import matters_words, rule_words
-from harness.spec import ANY_SIZE, Condition, Decide
+from harness.spec import ANY_SIZE, Condition, Decide, all_axes, takes_of
 
 NOT_RUN = "not run"
 
@@ -70,16 +70,45 @@ def not_run_json(rule: Decide) -> dict[str, Any]:
 
 
 def verdict_words(verdict: dict[str, Any]) -> str:
-    """`supported, stable over counts`, or under how many conventions the claim holds and which were not measured."""
+    """`supported, stable over counts`, or what the claim is by each convention, and which were not measured."""
     if verdict["verdict"] == "equal":
         return f"equal {verdict['matters']}"
-    if robust := robust_words(verdict):
-        return f"{verdict['verdict']}, {robust}"
-    judged = len(verdict["counts"]) + len(verdict["not_measured"])
-    if judged < 2 or verdict["verdict"] in (NOT_RUN, "refuted") or verdict["decide"].get("invariant"):
-        return str(verdict["verdict"])
-    absent = f"; {', '.join(verdict['not_measured'])} not measured" if verdict["not_measured"] else ""
-    return f"{verdict['verdict']} (holds under {len(verdict['holds_under'])} of {judged} conventions{absent})"
+    robust = robust_words(verdict)
+    notes = [_differing_words(verdict) or ("" if robust else _alike_words(verdict))]
+    if verdict["not_measured"]:
+        notes.append(f"{', '.join(verdict['not_measured'])} not measured")
+    told = ", ".join(filter(None, [verdict["verdict"], robust]))
+    noted = "; ".join(filter(None, notes))
+    return f"{told} ({noted})" if noted else told
+
+
+def differing_outcomes(verdict: dict[str, Any]) -> dict[str, list[str]]:
+    """The conventions that came to each outcome; empty if all of them came to one."""
+    found: dict[str, list[str]] = {}
+    for count in verdict["counts"]:
+        found.setdefault(count["outcome"], []).append(count["convention"])
+    return found if len(found) > 1 else {}
+
+
+def _differing_words(verdict: dict[str, Any]) -> str:
+    """`refuted at equal trainable parameters, undecided at equal seconds`; empty if all conventions say the same."""
+    takes, axes = takes_of(verdict["decide"]["quantity"]), all_axes()
+    is_at_equal_size = takes.at_a_size and not takes.of_counts
+    told = []
+    for outcome, conventions in differing_outcomes(verdict).items():
+        said = "undecided" if outcome == "inconclusive" else outcome
+        if is_at_equal_size:
+            told.append(f"{said} at equal {' and '.join(axes[name].words for name in conventions)}")
+        else:
+            told.append(f"{said} {' and '.join(axes[name].head for name in conventions)}")
+    return ", ".join(told)
+
+
+def _alike_words(verdict: dict[str, Any]) -> str:
+    """Under how many conventions a verdict is the same; empty if it is about one."""
+    judged = len(verdict["counts"])
+    that = " that were measured" if verdict["not_measured"] else ""
+    return f"under all {judged} conventions{that}" if judged > 1 else ""
 
 
 def number_lines(verdict: dict[str, Any]) -> list[str]:

@@ -17,6 +17,7 @@ import pandas as pd
 from harness.base.errors import HarnessError
 from harness.fit.result import to_json as plain
 from harness.judging.curves import SideCurve, common, largest_common, of_paired, paired, side_curve, size_of
+from harness.judging.failing import FAR, far_runs, far_runs_words
 from harness.judging.found import Found
 from harness.judging.judge import interval_level
 from harness.judging.looks import level_over
@@ -28,7 +29,6 @@ from harness.spec import END_TOLERANCE, Decide, Manifest, all_axes, side_label, 
 LEVEL = 0.95  # of intervals where no rule asks for another
 FEW_SEEDS = 5  # with fewer, Student's intervals are several times wider than with many
 MOST_DIVERGED = 0.1  # of a side's runs, which nobody needs to be warned of
-FAR_ABOVE = 10.0  # times the median loss of a cell: the training of such a run has failed
 PLACES = ("smallest", "middle", "largest")
 
 
@@ -283,15 +283,12 @@ def _leads(
 def _cautions(manifest: Manifest, runs: ExperimentRuns, sides: Sequence[Side]) -> Iterator[str]:
     for side in sides:
         rows = runs.table[runs.table["chosen"] & (runs.table["arm"].isin(side.names))]
-        number = rows["run_id"].nunique()  # winners of several budgets may be one
         is_lost = rows["status"] != "done"
         if is_lost.mean() > MOST_DIVERGED:
             yield f"{is_lost.mean():.0%} of the runs of {side.label} diverged."
-        losses = rows["test_loss"].where(~is_lost)
-        is_far = losses > FAR_ABOVE * losses.groupby(rows["cell"]).transform("median")
-        if far := rows.loc[is_far, "run_id"].nunique():
-            share = f"{far:,} of {number:,} runs of {side.label}"
-            yield f"{share} ended over {FAR_ABOVE:g} times above the median of their size."
+        far = far_runs(rows, side.label)
+        if far.above:
+            yield f"{far_runs_words(far.above, far)} ended over {FAR:g} times above the median of their size."
     seeds = len(manifest.experiment.seeds)
     if seeds < FEW_SEEDS:
         yield f"{seeds} seeds give wide intervals; {FEW_SEEDS} or more narrow them."

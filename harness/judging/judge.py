@@ -417,7 +417,7 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         "matters": matters_words(verdict.rule),
         "power": verdict.power,
         "stable": verdict.stable,
-        "under": [{**plain(one), "numbers": [_number_json(n) for n in one.numbers]} for one in verdict.under],
+        "under": [_under_json(one) for one in verdict.under],
         "holds_under": list(verdict.holds_under),
         "not_measured": list(verdict.unmeasured),
         "counts": [dict(vars(count)) for count in verdict.counts],
@@ -425,6 +425,10 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         "given": [_number_json(one) for one in verdict.given],
         "looked": None if verdict.looked is None else _looked_json(verdict.looked),
     }
+
+
+def _under_json(one: Under) -> dict[str, Any]:
+    return {**plain(replace(one, numbers=())), "numbers": [_number_json(number) for number in one.numbers]}
 
 
 def _looked_json(looked: Looked) -> dict[str, Any]:

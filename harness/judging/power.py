@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from harness.base.errors import HarnessError
 from harness.base.formats import human
 from harness.comparison import Count
 from harness.comparison.verdict import Ruling
+from harness.judging.failing import failing_words
 from harness.judging.found import Found, Number
 from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
@@ -31,7 +32,10 @@ LARGEST_LOG = 700.0  # beyond it a factor is no float
 
 @dataclass(frozen=True)
 class Outlook:
-    """What the interval of a number would need to decide its condition, at `level`; `why` nobody can tell, if so."""
+    """What the interval of a number would need to decide its condition, at `level`; `why` nobody can tell, if so.
+
+    `case` is where the number was read, None before any run.
+    """
 
     convention: str
     unit: str
@@ -39,6 +43,7 @@ class Outlook:
     level: float
     spread: Spread | None
     why: str = ""
+    case: Case | None = field(default=None, compare=False, repr=False)
 
     @property
     def difference(self) -> float:
@@ -99,7 +104,7 @@ def outlook(case: Case, found: Found, unit: str) -> Outlook:
             spread = spread_of(case, found)
         except HarnessError as error:
             why = str(error)
-    return Outlook(case.axis, unit, case.condition, case.level, spread, why)
+    return Outlook(case.axis, unit, case.condition, case.level, spread, why, case)
 
 
 def _refused(reason: str) -> str:
@@ -170,6 +175,8 @@ def words(one: Outlook, rule: Decide, tasks: int, whose: str = "present") -> str
     if one.seeds is None and one.is_beyond_seeds:
         under = f" {places[-1]}" if len(rule.conventions) > 1 and places else ""  # the rest names its task
         return f"{NO_HELP}{under}: {one.spread.rest}{_sizes_words(one)}"
+    if one.seeds is None and one.case is not None and (failing := failing_words(one.case)):
+        return f"more seeds hardly help, as {failing}" + (f" ({where.strip()})" if where else "")
     if one.seeds is None:
         return f"{what}{where} would need more than {MOST_SEEDS:,} seeds; {_seen_words(one, one.spread, whose)}"
     if one.more > 0:

@@ -62,6 +62,7 @@ class KAN(SplinedModule):
 
     def edges(self, x: Tensor) -> list[Tensor]:
         """What every edge gives at points x [N, inputs]: [N, outputs, inputs] for each layer."""
+        self.check_points(x)
         found, _ = families.edges(self.network, self.flat_lane(), self.knots_of_lane(), x[None])
         return [edge_ROIN[0].permute(2, 0, 1) for edge_ROIN in found]
 

@@ -39,12 +39,24 @@ class NetworkModule(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs [..., outputs] at points [..., inputs], of the parameters' dtype and device."""
-        inputs = self.network.shape[0]
-        if x.shape[-1] != inputs:
-            raise HarnessError(f"{self!r} takes points [..., {inputs}]; these are {list(x.shape)}")
+        self.check_points(x)
         parameters = {name: value[None] for name, value in self.named_parameters()}
-        y_1NO = self.network.forward(parameters, self.knots_of_lane(), x.reshape(1, -1, inputs))
+        y_1NO = self.network.forward(parameters, self.knots_of_lane(), x.reshape(1, -1, x.shape[-1]))
         return y_1NO[0].reshape(*x.shape[:-1], self.network.shape[-1])
+
+    def check_points(self, x: Tensor) -> None:
+        """A HarnessError says what to do if x is no tensor [..., inputs] of the parameters' dtype."""
+        inputs, dtype = self.network.shape[0], next(self.parameters()).dtype
+        if not isinstance(x, Tensor):
+            move = f"give torch.tensor(np.asarray(x), dtype={dtype})"
+            raise HarnessError(f"{self!r} takes a tensor, and this is of type {type(x).__name__}: {move}")
+        if not x.ndim or x.shape[-1] != inputs:
+            raise HarnessError(f"{self!r} takes points [..., {inputs}]; these are {list(x.shape)}")
+        if x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):
+            move = f"give it x{_conversion(dtype)}"
+            if x.is_floating_point():
+                move += f", or convert the network by {_conversion(x.dtype)}"
+            raise HarnessError(f"{self!r} is of {dtype}, and these points are of {x.dtype}: {move}")
 
     @property
     def counts(self) -> dict[str, int]:
@@ -71,10 +83,12 @@ class SplinedModule(NetworkModule):
     def update_grid(self, x: Tensor, grid_eps: float = 1.0, margin: float = 0.01) -> None:
         """Move the knots of every layer to its activations at x [N, inputs].
 
-        The splines are fitted again there by least squares, so the function changes a little.
+        Call it a few times in the first half of training, on all training inputs (docs/python.md shows a loop). The
+        splines are fitted again there by least squares, so the function changes a little.
         `grid_eps` mixes uniform (1) and percentile (0) knots; `margin` widens the uniform part on each side. The
-        coefficients change in place: the state that an optimiser keeps of them is no longer theirs.
+        coefficients change in place, so make a new optimiser: the state that the old one keeps is no longer theirs.
         """
+        self.check_points(x)
         points = x.detach().reshape(1, -1, x.shape[-1])
         lane = self.flat_lane().detach(), self.knots_of_lane()
         self._become(self.network, *families.update_knots(self.network, *lane, points, grid_eps, margin, solver="qr"))
@@ -103,6 +117,11 @@ class SplinedModule(NetworkModule):
                 self.get_submodule(layer).register_parameter(own, new)
         for number, of_layer in enumerate(knots):
             self.get_submodule(f"layer{number}").register_buffer("knots", of_layer[0].clone())
+
+
+def _conversion(dtype: torch.dtype) -> str:
+    """What is written after a tensor or a network to convert it."""
+    return {torch.float32: ".float()", torch.float64: ".double()"}.get(dtype, f".to({dtype})")
 
 
 def drawn(

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 def load_network(run_id: str, results: str | Path = "results") -> TrainedNetwork:
     """The trained network of a run as a torch module, which takes the task's own inputs.
 
+    Of a table it takes a DataFrame by the names of its columns, or an array in the order that `print` shows. `predict`
+    gives a number or a class for each row.
+
     `run_id` is a run of `harness.runs(study)`. Its experiment must say `keep: networks`. A HarnessError if the run has
     no record in this results folder, has diverged, or its network was not kept.
     """

@@ -19,13 +19,16 @@ class KeptNetwork(NamedTuple):
     """The parameters [P] of a network in the order of its family, and the knots [I, T] of each layer that has some.
 
     Of data, `ends` are those of each column [2, columns], which are -1 and 1 to the network, and `output` has what its
-    outputs are multiplied with, and then shifted by.
+    outputs are multiplied with, and then shifted by. Of a data file of the user's own, `columns` are their names, and
+    `labels` what the file calls each class.
     """
 
     parameters: np.ndarray
     knots: tuple[np.ndarray, ...]
     ends: np.ndarray | None = None
     output: np.ndarray | None = None
+    columns: tuple[str, ...] = ()
+    labels: np.ndarray | None = None
 
 
 def network_path(folder: Path, run_id: str) -> Path:
@@ -39,6 +42,10 @@ def keep_network(kept: KeptNetwork, folder: Path, run_id: str) -> None:
 
     layers: dict[str, Any] = {f"knots{number}": knots for number, knots in enumerate(kept.knots)}
     of_data: dict[str, Any] = {} if kept.ends is None else {"ends": kept.ends, "output": kept.output}
+    if kept.columns:
+        of_data["columns"] = np.array(kept.columns)
+    if kept.labels is not None:
+        of_data["labels"] = kept.labels
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with whole_file(network_path(folder, run_id)) as path:
@@ -58,12 +65,14 @@ def read_network(folder: Path, run_id: str) -> KeptNetwork:
         with np.load(path, allow_pickle=False) as arrays:
             layers = [name for name in arrays.files if name.startswith("knots")]
             knots = tuple(arrays[f"knots{number}"] for number in range(len(layers)))
-            return KeptNetwork(arrays["parameters"], knots, arrays.get("ends"), arrays.get("output"))
+            columns = tuple(arrays["columns"].tolist()) if "columns" in arrays else ()
+            of_data = arrays.get("ends"), arrays.get("output"), columns, arrays.get("labels")
+            return KeptNetwork(arrays["parameters"], knots, *of_data)
     except FileNotFoundError:
         raise HarnessError(
             f"{path}: no network of this run was kept; its experiment file did not say `keep: networks` when it was "
-            "trained, or its record was merged from another results folder. Say `keep: networks`, and run with a new "
-            "results folder, where no run has a record yet"
+            "trained, or its record was merged from another results folder, or `harness clean --networks` removed it. "
+            "Say `keep: networks`, and run with a new results folder, where no run has a record yet"
         ) from None
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise HarnessError(f"{path} is damaged ({error}); remove it, and run with another results folder") from None

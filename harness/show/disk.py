@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.dispatch.disk import KINDS, Kind, Leftover, Leftovers, Removed, runs_of
+from harness.dispatch.leftovers import KINDS, Kind, Leftover, Leftovers, Removed, runs_of
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -15,6 +15,7 @@ WHAT: dict[Kind, str] = {
     "damaged": "what was set aside as damaged, and files that never became whole",
     "data": "rows of data files that no plan names",
     "unplanned": "records and networks of runs that no plan names",
+    "networks": "trained networks of experiments whose planned runs all have records",
 }
 MOST_NAMED = 10  # runs in a sentence
 
@@ -59,12 +60,22 @@ def cautions(found: Leftovers, words: Mapping[str, str]) -> list[str]:
         lines += [f"  {run} {words.get(run, '')}".rstrip() for run in runs[:MOST_NAMED]]
     if len(runs) > MOST_NAMED:
         lines.append(f"  and {len(runs) - MOST_NAMED:,} more, which --json lists")
+    if found.of("networks"):
+        lines.append(
+            "networks: only --networks removes them, as only training in another results folder brings them back"
+        )
     return lines
 
 
-def question(kind: Kind, those: Sequence[Leftover]) -> str:
-    """Asks whether these are to be removed."""
-    return f"remove {kind}: {len(those):,}, {size_words(_bytes(those))}?"
+def question(kind: Kind, found: Leftovers) -> str:
+    """Asks whether those of a kind are to be removed."""
+    return f"remove {kind}: {_amount(found.of(kind))}?"
+
+
+def unnamed_words(found: Leftovers) -> str:
+    """What to say to --yes without a kind: which kinds there are."""
+    options = [f"--{kind} ({_amount(those)})" for kind in KINDS if (those := found.of(kind))]
+    return f"--yes: say what to remove: {', '.join(options) or 'but nothing can be removed now'}"
 
 
 def removed_words(kind: Kind, removed: Removed) -> str:
@@ -92,6 +103,10 @@ def clean_json(
         "stays": list(found.stays),
         "removed": {kind: one._asdict() for kind, one in removed.items()},
     }
+
+
+def _amount(those: Sequence[Leftover]) -> str:
+    return f"{len(those):,}, {size_words(_bytes(those))}"
 
 
 def _bytes(those: Sequence[Leftover]) -> int:

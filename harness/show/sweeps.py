@@ -11,7 +11,7 @@ from harness.base.formats import duration
 from harness.dispatch.events import Event
 from harness.dispatch.jobs import Job
 from harness.dispatch.reconcile import Spending, Unneeded
-from harness.dispatch.state import OVER, STATES, UNDERWAY, Evidence, RunState, StateName
+from harness.dispatch.state import OVER, STATES, UNDERWAY, WENT_WRONG, Evidence, RunState, StateName
 from harness.record import Agreement, Duplicate
 from harness.record.merge import Merged
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
@@ -150,7 +150,7 @@ def _short(text: str) -> str:
 def wanted_states(word: str) -> tuple[StateName, ...]:
     """The states that `--why` asks for; `failed` is all that went wrong."""
     if word == "failed":
-        return tuple(state for state in STATES if state not in (*OVER, *UNDERWAY, "planned"))
+        return WENT_WRONG
     return (_state(word, "--why"),)
 
 

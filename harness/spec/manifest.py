@@ -17,6 +17,7 @@ from harness.families.space import Space
 from harness.spec.experiment import Experiment, Window
 from harness.spec.identity import sealed, unsealed
 from harness.spec.run import RunSpec
+from harness.spec.task import DataFile
 
 # 1: first version.
 MANIFEST_SCHEMA = 1
@@ -265,8 +266,33 @@ def check_unchanged(frozen: Manifest, experiment: Experiment, file: Path) -> Non
 def _differences(old: Manifest, new: Manifest) -> list[str]:
     changed = _changed_fields(old.experiment, new.experiment)
     if not changed and old.model_copy(update={"earlier_plans": ()}) != _counted_as(old, new):
-        changed = ["how this version expands it, or code of your own, or a data file"]
+        unknown = ["how this version expands it, or code of your own, or the name of a column"]
+        changed = _changed_targets(old, new) or unknown
     return changed
+
+
+def _changed_targets(old: Manifest, new: Manifest) -> list[str]:
+    """Of two plans of one experiment, the files and the code that are others now."""
+    said = {task.name: task.target for task in new.experiment.tasks}
+    before, told = _fingerprints(old), []
+    for target, after in _fingerprints(new).items():
+        file = said.get(target)
+        if before.get(target) == after:
+            continue
+        if isinstance(file, DataFile):
+            told.append(f"the data in {' or '.join(path for path in (file.data, file.validation, file.test) if path)}")
+        else:
+            told.append(f"the code of {target}" if ":" in target else f"the data or code of {target}")
+    return told
+
+
+def _fingerprints(plan: Manifest) -> dict[str, set[str]]:
+    """Those of each target that is learnt."""
+    found: dict[str, set[str]] = {}
+    for planned in plan.runs:
+        task = planned.run.task
+        found.setdefault(task.target, set()).add(task.fingerprint)
+    return found
 
 
 def _counted_as(old: Manifest, new: Manifest) -> Manifest:

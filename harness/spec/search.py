@@ -147,14 +147,13 @@ class Search(Frozen):
 class RobustTo(Frozen):
     """What a verdict must survive to be called stable: each recipe alone, fewer trials, other points of the spaces.
 
+    Other points cost as much as the search itself, so they may be left out.
     Under each of them the winners are chosen anew and confirmed, and every rule is judged again.
     """
 
     recipes: Annotated[tuple[str, ...], Field(min_length=2), AfterValidator(values_differ)]
     trials: Annotated[tuple[PositiveInt, ...], Field(min_length=1), AfterValidator(values_differ)]
-    scrambles: Annotated[
-        tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1), AfterValidator(values_differ)
-    ]
+    scrambles: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], AfterValidator(values_differ)] = ()
 
     def variants(self) -> tuple[Variant, ...]:
         """Every other way of searching, one thing changed at a time."""

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.spec import RunTask, Task
-from harness.tasks.samples import Array, Samples, Scaling, Splits, stream
+from harness.tasks.samples import Array, Labels, Samples, Scaling, Splits, stream
 from harness.tasks.target import Named, Target, TargetError
 
 # Of the rows, for validation and for testing each; training has the rest.
@@ -34,7 +34,8 @@ MOST_POINTS = 20_000
 class Data(Target):
     """Rows x [n, inputs] with what is wanted of them, y [n]: values, or numbers of classes.
 
-    `version` is a hash of the content, so that other data of the same name make another run.
+    `version` is a hash of the content, so that other data of the same name make another run. `columns` and `labels`
+    are of a file of the user's own: the names of its columns, and what it calls its classes.
     """
 
     x: Array
@@ -44,6 +45,8 @@ class Data(Target):
     source: str
     version: str
     only_box: str = "it is data, whose training points are scaled to span [-1, 1]"
+    columns: tuple[str, ...] = ()
+    labels: Labels | None = None
 
     @property
     def inputs(self) -> int:  # type: ignore[override]
@@ -95,7 +98,7 @@ class Data(Target):
             train=samples(train),
             validation=samples(taken["validation"][: task.validation_points]),
             test=samples(taken["test"][: task.test_points]),
-            scaling=Scaling(low, high, centre, scale),
+            scaling=Scaling(low, high, centre, scale, self.columns, self.labels),
         )
 
     def rows(self, seed: int) -> dict[str, NDArray[np.int64]]:

@@ -10,7 +10,8 @@ A table is read when an experiment is planned, and what is learnt of it is kept 
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Sequence
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -19,19 +20,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.base.errors import did_you_mean
 from harness.base.files import os_words, whole_file
 from harness.spec import DataFile, RunTask
 from harness.spec.task import DATA_FILE, MOST_COORDINATES
 from harness.tasks.data import HELD_BACK, Data, in_proportion
-from harness.tasks.samples import Array, stream
+from harness.tasks.samples import Array, Labels, stream
+from harness.tasks.table import Table, check_complete, is_number, numbers, read_table, some
 from harness.tasks.target import TargetError
 
 ENDINGS = (".csv", ".parquet", ".npz")
 SPLITS = ("train", "validation", "test")
 BY_SEED = -1  # the part of rows that the seed shares out; else the place in SPLITS
 LEAST_ROWS = HELD_BACK  # of a table, and of each class
-MOST_NAMED = 5  # columns in a sentence
 LONGEST_EXAMPLE = 40  # characters of a value in a sentence
 FEW_VALUES = 20  # different whole numbers, which may be meant as classes
 
@@ -150,47 +150,45 @@ def _place(subject: str, path: Path, start: str = "the experiment file") -> Plac
 
 @cache
 def _read(said: DataFile, places: tuple[tuple[str, Place], ...]) -> FileData:
-    tables = {key: _table(f"target.{key}:", place.path) for key, place in places}
-    files = {key: f"target.{key}: {getattr(said, key)}" for key in tables}
-    first = tables["data"]
-    inputs = _inputs(said, first)
+    tables = {key: read_table(f"target.{key}: {getattr(said, key)}", place.path) for key, place in places}
+    inputs = _inputs(said, tables["data"].rows)
     wanted = [*inputs, said.output, *([said.split] if said.split else [])]
-    for key, table in tables.items():
+    for table in tables.values():
         for name in wanted:
-            if name not in table:
-                raise TargetError(f"{files[key]} has no column {name!r}; {_columns_words(name, table)}")
+            if name not in table.rows:
+                raise TargetError(f"{table.subject} has no column {name!r}; {table.columns_words(name)}")
     where = f"target {said.name}"
-    rows = sum(map(len, tables.values()))
+    rows = sum(len(table.rows) for table in tables.values())
     if not inputs:
         raise TargetError(f"{where}: no column is left to learn {said.output} from; add some")
     if rows * len(inputs) > MOST_COORDINATES:
         raise TargetError(f"{where}: {rows:,} rows of {len(inputs)} inputs; at most {MOST_COORDINATES:,} numbers")
-    parts = _parts_by_column(where, said.split, first[said.split]) if said.split else _parts_by_file(tables)
+    parts = _parts_by_column(said.split, tables["data"]) if said.split else _parts_by_file(tables)
     varying = np.isin(parts, (BY_SEED, SPLITS.index("train")))
     if varying.sum() < LEAST_ROWS:
         raise TargetError(f"{where}: {varying.sum()} rows to train on; give {LEAST_ROWS} or more")
-    for key, table in tables.items():
-        _check_complete(files[key], table[[*inputs, said.output]])
+    for table in tables.values():
+        check_complete(table, [*inputs, said.output], "fill them, or drop these rows or columns")
     next_move = "leave it out of inputs, or write a column of 0 and 1 for each value"
-    x = np.concatenate([_numbers(files[key], table[inputs], next_move) for key, table in tables.items()])
-    y, names = _output(said, {files[key]: table[said.output] for key, table in tables.items()})
+    x = np.concatenate([numbers(table, inputs, next_move) for table in tables.values()])
+    y, labels = _output(said, list(tables.values()))
     _check_varies(where, [*inputs, said.output], np.column_stack([x, y])[varying])
-    if names:
-        _check_classes(where, names, y[varying], has_seed=bool((parts == BY_SEED).any()))
-    return _data(said, inputs, x, y, names, parts)
+    if labels is not None:
+        _check_classes(where, labels, y[varying], has_seed=bool((parts == BY_SEED).any()))
+    return _data(said, inputs, x, y, labels, parts)
 
 
 def usable_columns(path: Path, output: str) -> tuple[list[str], dict[str, str]]:
     """The columns of a file that can be inputs of `output`, and why each of the others cannot."""
-    table = _table("--data", _place("--data", path, "this folder").path)
-    if output not in table:
-        raise TargetError(f"--data {path} has no column {output!r}; {_columns_words(output, table)}")
+    table = read_table(f"--data {path}", _place("--data", path, "this folder").path)
+    if output not in table.rows:
+        raise TargetError(f"{table.subject} has no column {output!r}; {table.columns_words(output)}")
     inputs, left_out = [], {}
-    for name in table.columns.drop(output):
-        column = table[name]
+    for name in table.rows.columns.drop(output):
+        column = table.rows[name]
         if column.isna().any():
             left_out[name] = "which has missing values"
-        elif not _is_number(column):
+        elif not is_number(column):
             example = " ".join(repr(column.iloc[0]).split())[:LONGEST_EXAMPLE]
             left_out[name] = f"which holds {column.dtype} such as {example}"
         elif (column == column.iloc[0]).all():
@@ -202,10 +200,11 @@ def usable_columns(path: Path, output: str) -> tuple[list[str], dict[str, str]]:
     return inputs, left_out
 
 
-def _data(said: DataFile, inputs: Sequence[str], x: Array, y: Array, names: list[str], parts: Rows) -> FileData:
+def _data(said: DataFile, inputs: Sequence[str], x: Array, y: Array, labels: Labels | None, parts: Rows) -> FileData:
     """The data with what is to be said of them; a TargetError if equal rows leave nothing to train on."""
-    classes = len(names) or None
-    found = FileData(x, y, classes, "", said.data, _version(x, y, parts, classes), parts=parts)
+    classes = None if labels is None else len(labels)
+    version = _version(x, y, parts, classes)
+    found = FileData(x, y, classes, "", said.data, version, columns=tuple(inputs), labels=labels, parts=parts)
     if found.points["train_points"] < 1:
         raise TargetError(
             f"target {said.name}: {int(np.bincount(found.groups).max()):,} of {len(x):,} rows have the same inputs, "
@@ -216,7 +215,7 @@ def _data(said: DataFile, inputs: Sequence[str], x: Array, y: Array, names: list
     of_columns = f"{len(inputs)} columns" if len(inputs) > 1 else f"the column {inputs[0]}"
     equal = f", {found.repeated:,} of them with equal inputs" if found.repeated else ""
     formula = f"{said.output}, {kind}, of {of_columns}; {len(x):,} rows{equal}"
-    return replace(found, formula=formula, notes=tuple(_notes(said, found, names)))
+    return replace(found, formula=formula, notes=tuple(_notes(said, found)))
 
 
 def _version(x: Array, y: Array, parts: Rows, classes: int | None) -> str:
@@ -227,10 +226,11 @@ def _version(x: Array, y: Array, parts: Rows, classes: int | None) -> str:
     return f"{DATA_FILE}{content.hexdigest()}"
 
 
-def _notes(said: DataFile, data: FileData, names: Sequence[str]) -> Iterable[str]:
+def _notes(said: DataFile, data: FileData) -> Iterable[str]:
     """What to know of a table, a sentence each."""
+    names = [] if data.labels is None else data.labels.astype(str).tolist()
     points = ", ".join(f"{number:,} {name.removesuffix('_points')}" for name, number in data.points.items())
-    kind = f"one of {len(names)} classes ({_some(names)})" if names else "a number"
+    kind = f"one of {len(names)} classes ({some(names)})" if names else "a number"
     yield f"{said.name}: {said.output} is learnt as {kind}; {data.parts_words} ({points})"
     if data.repeated and data.by_seed:
         yield (
@@ -250,47 +250,6 @@ def _notes(said: DataFile, data: FileData, names: Sequence[str]) -> Iterable[str
             f"{said.name}: {said.output} has {len(values)} different whole numbers, and is learnt as a number; "
             "`classes: true` learns them as classes, `classes: false` says that this is meant"
         )
-
-
-def _table(subject: str, path: Path) -> Any:
-    """The file as a pandas table with rows from 0; columns of a two-dimensional array `x` are called x0, x1 and so on.
-
-    The names of its columns are text. A TargetError about `subject` if it cannot be read, or has no rows.
-    """
-    table = _loaded(subject, path)
-    table.columns = table.columns.map(str)
-    if not len(table):
-        raise TargetError(f"{subject} {path} has no rows; add some")
-    return table.reset_index(drop=True)
-
-
-def _loaded(subject: str, path: Path) -> Any:
-    import pandas as pd
-
-    try:
-        match path.suffix.lower():
-            case ".csv":
-                return pd.read_csv(path)
-            case ".parquet":
-                return pd.read_parquet(path)
-        with np.load(path, allow_pickle=False) as arrays:
-            return pd.DataFrame(_columns_of_arrays({name: arrays[name] for name in arrays.files}))
-    except Exception as error:  # of parsers that meet any file
-        why = " ".join(str(error).split()) or type(error).__name__
-        kind = path.suffix.lower().removeprefix(".")
-        raise TargetError(f"{subject} {path} cannot be read as {kind}: {why}; mend it, or save it again") from None
-
-
-def _columns_of_arrays(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    columns: dict[str, NDArray[Any]] = {}
-    for name, array in arrays.items():
-        if array.ndim not in (1, 2):
-            raise TargetError(f"array {name!r} has shape {array.shape}; give [rows] or [rows, columns]")
-        new = {name: array} if array.ndim == 1 else {f"{name}{place}": column for place, column in enumerate(array.T)}
-        if twice := new.keys() & columns.keys():
-            raise TargetError(f"two arrays have a column {min(twice)!r}")
-        columns |= new
-    return columns
 
 
 def _inputs(said: DataFile, table: Any) -> list[str]:
@@ -313,33 +272,26 @@ def _of_array(name: str, table: Any) -> list[str]:
     return columns or [name]
 
 
-def _columns_words(name: str, table: Any) -> str:
-    columns = list(table)
-    if len(columns) == 1 and any(sign in columns[0] for sign in ";\t"):
-        return f"its only column is {columns[0]!r}: separate columns by commas"
-    return did_you_mean(name, columns)
-
-
-def _parts_by_column(where: str, column: str, values: Any) -> Rows:
-    words = values.astype(str)
+def _parts_by_column(column: str, table: Table) -> Rows:
+    words = table.rows[column].astype(str)
     unknown = words[~words.isin(SPLITS)]
     if len(unknown):
         raise TargetError(
-            f"{where}: split: column {column!r} says {unknown.iloc[0]!r} in row {unknown.index[0] + 1:,}; write "
-            f"{', '.join(SPLITS[:-1])} or {SPLITS[-1]} in every row"
+            f"{table.subject}: split: column {column!r} says {unknown.iloc[0]!r} {table.place(unknown.index[0])}; "
+            f"write {', '.join(SPLITS[:-1])} or {SPLITS[-1]} in every row"
         )
     for name in ("train", "test"):
         if not (words == name).any():
-            raise TargetError(f"{where}: split: column {column!r} says {name} in no row; some must be for it")
+            raise TargetError(f"{table.subject}: split: column {column!r} says {name} in no row; some must be for it")
     parts = words.map({name: place for place, name in enumerate(SPLITS)}).to_numpy(np.int64)
     return _with_validation(parts)
 
 
-def _parts_by_file(tables: dict[str, Any]) -> Rows:
+def _parts_by_file(tables: dict[str, Table]) -> Rows:
     if len(tables) == 1:
-        return np.full(len(tables["data"]), BY_SEED)
+        return np.full(len(tables["data"].rows), BY_SEED)
     split_of = {"data": "train", "validation": "validation", "test": "test"}
-    parts = [np.full(len(table), SPLITS.index(split_of[key])) for key, table in tables.items()]
+    parts = [np.full(len(table.rows), SPLITS.index(split_of[key])) for key, table in tables.items()]
     return _with_validation(np.concatenate(parts))
 
 
@@ -350,92 +302,40 @@ def _with_validation(parts: Rows) -> Rows:
 
 
 # -------------------------------------------------------------------------------------------------------------- checks
-def _check_complete(where: str, table: Any) -> None:
-    """A TargetError that names all columns with missing values."""
-    missing = table.isna()
-    told = [
-        f"{name} ({count:,}, first in row {int(missing[name].argmax()) + 1:,})"
-        for name, count in missing.sum().items()
-        if count
-    ]
-    if told:
-        raise TargetError(f"{where}: missing values in {_some(told)}; fill them, or drop these rows or columns")
-
-
-def _numbers(where: str, table: Any, next_move: str) -> Array:
-    """The columns as float64 [n, columns]; a TargetError that names one that is not numbers."""
-    columns = [_number_column(where, name, table[name], next_move) for name in table]
-    x = np.column_stack(columns)
-    infinite = ~np.isfinite(x)
-    if infinite.any():
-        row, place = np.argwhere(infinite)[0]
-        raise TargetError(f"{where}: column {table.columns[place]!r} is {x[row, place]} in row {row + 1:,}; mend it")
-    return x
-
-
-def _number_column(where: str, name: str, column: Any, next_move: str) -> Array:
+def _output(said: DataFile, tables: Sequence[Table]) -> tuple[Array, Labels | None]:
+    """The values; or of classes their numbers from 0, and what the table calls each of them."""
     import pandas as pd
 
-    if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
-        raise TargetError(f"{where}: column {name!r} holds dates; {next_move}")
-    if _is_number(column):
-        return column.to_numpy(np.float64)
-    numbers = pd.to_numeric(column.astype(str), errors="coerce")
-    wrong = column[numbers.isna()]
-    if len(wrong) and len(wrong) < len(column) / 2:
-        raise TargetError(
-            f"{where}: column {name!r} has no number in {len(wrong):,} rows, first {wrong.iloc[0]!r} in row "
-            f"{wrong.index[0] + 1:,}; mend these rows or drop them"
-        )
-    if len(wrong):
-        raise TargetError(f"{where}: column {name!r} holds text, such as {wrong.iloc[0]!r}; {next_move}")
-    return numbers.to_numpy(np.float64)
-
-
-def _is_number(column: Any) -> bool:
-    """Whether all values are numbers, or true and false."""
-    import pandas as pd
-
-    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column)
-
-
-def _output(said: DataFile, columns: dict[str, Any]) -> tuple[Array, list[str]]:
-    """The values, or of classes their numbers from 0, with the names of the classes; of columns by their files."""
-    import pandas as pd
-
-    column = pd.concat(columns.values(), ignore_index=True)
-    is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    if said.classes is False or (said.classes is None and is_number):
+    column = pd.concat([table.rows[said.output] for table in tables], ignore_index=True)
+    is_bool = pd.api.types.is_bool_dtype(column)
+    has_numbers = pd.api.types.is_numeric_dtype(column) and not is_bool
+    if said.classes is False or (said.classes is None and has_numbers):
         next_move = "name a column of numbers as output, or say `classes: true`"
-        values = [_numbers(where, each.to_frame(), next_move) for where, each in columns.items()]
-        return np.concatenate(values)[:, 0], []
-    values = column.to_numpy() if is_number else column.astype(str).to_numpy(object)
-    names, numbers = np.unique(values, return_inverse=True)
-    return numbers.astype(np.float64), [str(name) for name in names]
+        return np.concatenate([numbers(table, [said.output], next_move)[:, 0] for table in tables]), None
+    values = column.to_numpy() if has_numbers else column.astype(str).to_numpy(object)
+    labels, numbers_from_0 = np.unique(values, return_inverse=True)
+    if not has_numbers:
+        labels = labels == "True" if is_bool else labels.astype(str)
+    return numbers_from_0.astype(np.float64), labels
 
 
 def _check_varies(where: str, names: Sequence[str], values: Array) -> None:
     constant = [name for name, column in zip(names, values.T, strict=True) if (column == column[0]).all()]
     if constant:
         raise TargetError(
-            f"{where}: constant in all rows that can be trained on: {_some(constant)}; leave out what never changes"
+            f"{where}: constant in all rows that can be trained on: {some(constant)}; leave out what never changes"
         )
 
 
-def _check_classes(where: str, names: Sequence[str], numbers: Array, has_seed: bool) -> None:
+def _check_classes(where: str, labels: Labels, y: Array, has_seed: bool) -> None:
     least = LEAST_ROWS if has_seed else 1
-    counts = np.bincount(numbers.astype(np.int64), minlength=len(names))
-    rare = [f"{name} ({count})" for name, count in zip(names, counts.tolist(), strict=True) if count < least]
+    counts = np.bincount(y.astype(np.int64), minlength=len(labels))
+    rare = [f"{label} ({count})" for label, count in zip(labels, counts.tolist(), strict=True) if count < least]
     if rare:
         raise TargetError(
-            f"{where}: a class needs {least} rows or more to train on, and {len(rare)} of {len(names)} classes have "
-            f"fewer: {_some(rare)}; drop or merge them, or say `classes: false` if these are numbers"
+            f"{where}: a class needs {least} rows or more to train on, and {len(rare)} of {len(labels)} classes have "
+            f"fewer: {some(rare)}; drop or merge them, or say `classes: false` if these are numbers"
         )
-
-
-def _some(told: Sequence[str]) -> str:
-    more = len(told) - MOST_NAMED
-    return ", ".join(told[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 # ------------------------------------------------------------------------------------------------------------- keeping
@@ -451,13 +351,16 @@ def known_data(task: RunTask) -> FileData:
 
 
 def keep_data(tasks: Iterable[RunTask], folder: Path) -> None:
-    """Keep the rows of every data file in `folder` (`results/data`), by their content; those that are there stay."""
+    """Keep the rows of every data file in `folder` (`results/data`), by their content; those that are there stay.
+
+    They are written anew where columns or classes have other names now.
+    """
     for task in {task.fingerprint: task for task in tasks if task.is_data_file}.values():
-        path = _kept(task, folder)
-        if not path.exists():
+        path, data = _kept(task, folder), known_data(task)
+        if not _is_kept(path, data):
             folder.mkdir(parents=True, exist_ok=True)
             with whole_file(path) as new:
-                new.write_bytes(_packed(known_data(task)))
+                new.write_bytes(_packed(data))
 
 
 def fetch_data(tasks: Iterable[RunTask], folder: Path) -> None:
@@ -471,10 +374,28 @@ def _kept(task: RunTask, folder: Path) -> Path:
     return folder / f"{task.fingerprint.removeprefix(DATA_FILE)[:16]}.npz"
 
 
+def _is_kept(path: Path, data: FileData) -> bool:
+    """Whether a kept file is there, whole, and names columns and classes as the data do now."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+            both: Any = (kept.get("labels"), data.labels)  # None where there are no classes
+            return _columns(kept) == data.columns and bool(np.array_equal(*both))
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False
+
+
+def _columns(kept: Mapping[str, NDArray[Any]]) -> tuple[str, ...]:
+    """The names of the columns; none in a file from before they were kept."""
+    return tuple(kept["columns"].tolist()) if "columns" in kept else ()
+
+
 def _packed(data: FileData) -> bytes:
     words = json.dumps({"formula": data.formula, "source": data.source, "classes": data.classes, "notes": data.notes})
+    arrays: dict[str, Any] = {"x": data.x, "y": data.y, "parts": data.parts, "words": np.array(words)}
+    if data.labels is not None:
+        arrays["labels"] = data.labels
     file = io.BytesIO()
-    np.savez(file, x=data.x, y=data.y, parts=data.parts, words=np.array(words))
+    np.savez(file, columns=np.array(data.columns), **arrays)
     return file.getvalue()
 
 
@@ -483,6 +404,7 @@ def _unpacked(task: RunTask, path: Path) -> FileData:
         with np.load(path, allow_pickle=False) as kept:
             words = json.loads(str(kept["words"]))
             x, y, parts = kept["x"], kept["y"], kept["parts"]
+            names = {"columns": _columns(kept), "labels": kept.get("labels")}
     except FileNotFoundError:
         raise TargetError(
             f"target {task.target}: its rows are not in {path}; `harness plan FILE` puts them there, as does `harness "
@@ -492,4 +414,5 @@ def _unpacked(task: RunTask, path: Path) -> FileData:
         raise TargetError(f"target {task.target}: {path} is damaged ({error}); remove it, and plan again") from None
     if _version(x, y, parts, words["classes"]) != task.fingerprint:
         raise TargetError(f"target {task.target}: {path} was changed since; remove it, and plan again")
-    return FileData(x=x, y=y, parts=parts, version=task.fingerprint, **{**words, "notes": tuple(words["notes"])})
+    known = {**words, **names, "notes": tuple(words["notes"])}
+    return FileData(x=x, y=y, parts=parts, version=task.fingerprint, **known)

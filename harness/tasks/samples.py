@@ -1,7 +1,7 @@
 """Points and what is wanted there, and the random streams that they come from."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from harness.spec import RunTask
 
 Array = NDArray[np.float64]
+Labels = NDArray[Any]  # what a table calls its classes: text, numbers, or true and false
 
 # Independent random streams of one seed. Numbers, not names, reach the generator: never renumber.
 STREAMS = {"train": 0, "validation": 1, "test": 2, "initial": 3, "batches": 4, "domain": 5, "split": 6, "features": 7}
@@ -41,12 +42,18 @@ class Samples:
 
 
 class Scaling(NamedTuple):
-    """How rows of data became samples: columns from [low, high] to [-1, 1], targets less `centre`, over `scale`."""
+    """How rows of data became samples: columns from [low, high] to [-1, 1], targets less `centre`, over `scale`.
+
+    Of a data file of the user's own it has the names of the columns, and of classes their labels, in the order of
+    their numbers.
+    """
 
     low: Array
     high: Array
     centre: float
     scale: float
+    columns: tuple[str, ...] = ()
+    labels: Labels | None = None
 
 
 @dataclass(frozen=True)

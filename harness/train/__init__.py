@@ -5,7 +5,7 @@ the same for every one: the clock, one thread, checkpoints, the provenance, the 
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -33,9 +33,11 @@ from harness.train.checkpoint import (
     write_checkpoint,
 )
 from harness.train.fused.compiled import processor_name
+from harness.train.lanes import Trained
+from harness.train.outcome import Outcome
 from harness.train.phases import PhasesPack, PhasesState
 from harness.train.pruning import PruningPack, PruningState
-from harness.train.trainer import ENGINES, PackType, StateType, Trainer, TrainingState
+from harness.train.trainer import ENGINES, PackType, StateType, Trainer
 
 PHASES: Trainer[PhasesPack, PhasesState] = phases
 PRUNING: Trainer[PruningPack, PruningState] = pruning
@@ -81,26 +83,20 @@ def train_pack(
     if device == "cuda" and not torch.cuda.is_available():
         raise HarnessError("device: cuda, but torch sees no GPU here; say device: cpu, or run where there is one")
     fetch_data((run.task for run in runs), records.parent / "data")
-    since, specs = _clock(), {run_id(run): run for run in runs}
+    since = _clock()
+    specs = {run_id(run): run for run in runs}
     file = checkpoint_path(checkpoints, list(specs)) if checkpoints else None
     left = tuple(identity for identity in specs if not record_path(records, identity).exists())
-    found: list[Record] = []
+    found = []
     if left:
-        trainer, recipe, numerics = _trainer(runs[0]), runs[0].recipe, _numerics(runs[0].engine, device)
-        kept = read_checkpoint(file, left, recipe, numerics, device, supervisor.announce) if file else None
+        trainer = _trainer(runs[0])
         with one_thread():
-            pack = trainer.prepare([specs[identity] for identity in (kept.runs if kept else left)], device)
-            if file and kept and not trainer.fits(pack, kept.state):
-                why = "is not of the networks of its runs and"
-                supervisor.announce(f"{file} {why} {set_aside(file)}; its pack starts from the beginning")
-                kept, pack = None, trainer.prepare([specs[identity] for identity in left], device)
-            begun = kept or _begun(left, numerics, trainer.begin(pack))
+            numerics = _numerics(runs[0].engine, device)
+            pack, begun = _begun_or_resumed(trainer, specs, left, numerics, device, file, supervisor)
             ended = _train(trainer, pack, begun, since, file, supervisor)
             outcomes = trainer.finish(pack, ended.state)
             if networks:
-                for run, outcome, one in zip(pack.runs, outcomes, trainer.trained(pack, ended.state), strict=True):
-                    if one and outcome.status == "done":
-                        keep_network(one.to_keep(draw(run.task, run.seed).scaling), networks, run_id(run))
+                _keep_networks(pack.runs, outcomes, trainer.trained(pack, ended.state), networks)
         where = _provenance(_timed(ended, since), runs[0].engine, device, attempt)
         found = [
             Record(run_id=run_id(run), run=run, provenance=where, weights=DEFAULT_WEIGHTS, **vars(outcome))
@@ -151,8 +147,31 @@ def _device_name(device: Device) -> str:
     return provenance.processor() if device == "cpu" else torch.cuda.get_device_name()
 
 
-def _begun(runs: tuple[str, ...], numerics: dict[str, Any], state: TrainingState) -> Checkpoint:
-    return Checkpoint(runs, numerics, len(state.lanes), datetime.now(UTC).isoformat(timespec="seconds"), state)
+def _begun_or_resumed(
+    trainer: Trainer[PackType, StateType],
+    specs: Mapping[str, RunSpec],
+    left: tuple[str, ...],
+    numerics: dict[str, Any],
+    device: Device,
+    file: Path | None,
+    supervisor: Supervisor,
+) -> tuple[PackType, Checkpoint]:
+    """The pack of the runs in the checkpoint file, where it was saved; or of those that are left, at their beginning.
+
+    A checkpoint has more runs than are left if some of its records were published before it ended.
+    """
+    recipe = specs[left[0]].recipe
+    saved = read_checkpoint(file, left, recipe, numerics, device, supervisor.announce) if file else None
+    if file and saved:
+        pack = trainer.prepare([specs[identity] for identity in saved.runs], device)
+        if trainer.fits(pack, saved.state):
+            return pack, saved
+        why = "is not of the networks of its runs and"
+        supervisor.announce(f"{file} {why} {set_aside(file)}; its pack starts from the beginning")
+    pack = trainer.prepare([specs[identity] for identity in left], device)
+    state = trainer.begin(pack)
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    return pack, Checkpoint(left, numerics, len(state.lanes), started_at, state)
 
 
 def _train(
@@ -187,6 +206,15 @@ def _train(
         share = CHUNK_SECONDS / max(time.perf_counter() - now, 1e-9)
         chunk = max(1, round(chunk * min(max(share, 0.5), 2.0)))
     return at
+
+
+def _keep_networks(
+    runs: Sequence[RunSpec], outcomes: Sequence[Outcome], trained: Sequence[Trained | None], networks: Path
+) -> None:
+    """Keep what was trained of every run that is done."""
+    for run, outcome, network in zip(runs, outcomes, trained, strict=True):
+        if network and outcome.status == "done":
+            keep_network(network.to_keep(draw(run.task, run.seed).scaling), networks, run_id(run))
 
 
 def _clock() -> tuple[float, float]:

@@ -52,7 +52,8 @@ class Trained:
         arrays = self.position_P.numpy(force=True), tuple(one.numpy(force=True) for one in self.knots)
         if scaling is None:
             return KeptNetwork(*arrays)
-        return KeptNetwork(*arrays, np.stack([scaling.low, scaling.high]), np.array([scaling.scale, scaling.centre]))
+        ends, output = np.stack([scaling.low, scaling.high]), np.array([scaling.scale, scaling.centre])
+        return KeptNetwork(*arrays, ends, output, scaling.columns, scaling.labels)
 
 
 def alike(template: Any, state: Any) -> bool:

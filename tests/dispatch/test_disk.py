@@ -20,14 +20,16 @@ import pytest
 from click.testing import CliRunner, Result
 
 import harness
+from harness.base.errors import HarnessError
 from harness.base.files import STALE_SECONDS, UNFINISHED
 from harness.cli import main
-from harness.dispatch.disk import KINDS, disk_bytes, leftovers, remove
+from harness.dispatch.disk import disk_bytes
 from harness.dispatch.events import EventLog, read_attempts
+from harness.dispatch.leftovers import KINDS, leftovers, remove
 from harness.dispatch.profile import Profile
 from harness.dispatch.submission import SentJob, Submission, now, write_submission
 from harness.record import record_path
-from harness.show.disk import size_words
+from harness.show.disk import disk_words, size_words
 from harness.spec import read_manifest
 from harness.spec.identity import pack_key
 from harness.train import PackStopped, Supervisor, train_pack
@@ -102,6 +104,12 @@ def _stopped(swept: Swept, name: str, elsewhere: Path) -> str:
     return f"checkpoints/{pack_key(swept.runs(name))}.checkpoint"
 
 
+def _earlier_runs(swept: Swept) -> set[str]:
+    """The runs of the first plan of `sweep`."""
+    earlier = json.loads((swept.results / "sweep" / "manifest.1.json").read_text())
+    return {planned["run_id"] for planned in earlier["runs"]}
+
+
 def _aged(path: Path) -> None:
     long_ago = time.time() - 2 * STALE_SECONDS
     os.utime(path, (long_ago, long_ago))
@@ -137,11 +145,13 @@ def made(tmp_path_factory) -> Made:
     swept.write("gone", [7, 8], ROWS)
     swept.train("gone")
     gone = swept.runs("gone")
+    networks = {f"networks/{path.name}" for path in (swept.results / "networks").iterdir()}
     expected = {
         "checkpoints": {_stopped(swept, name, swept.folder / f"for_{name}") for name in ("sweep", "gone", "lost")},
         "unplanned": {*(f"runs/{run}.json" for run in gone), *(f"networks/{run}.npz" for run in gone)},
         "data": {f"data/{path.name}" for path in (swept.results / "data").iterdir() if path != kept_data},
         "snapshots": {f"snapshots/{path.name}" for path in (swept.results / "snapshots").iterdir()},
+        "networks": networks - {f"networks/{run}.npz" for run in gone},
         "logs": {f"sweep/logs/{path.name}" for path in (swept.results / "sweep" / "logs").iterdir()},
     }
     _stopped(swept, "going", swept.folder / "for_going")
@@ -205,9 +215,10 @@ def test_after_all_was_removed_plans_and_their_runs_are_as_before(made, swept):
     plans = ("sweep", "other", "going", "own")
     states = {name: json.loads(swept.harness("status", name, "--json").stdout)["states"] for name in plans}
     before = swept.files()
-    done = swept.harness("clean", None, "--yes", *(f"--{kind}" for kind in KINDS))
+    done = swept.harness("clean", None, "--yes", *(f"--{kind}" for kind in KINDS if kind != "networks"))
     assert done.exit_code == 0, done.output
-    assert swept.files() == before - set.union(*made.expected.values())
+    assert swept.files() == before - set.union(*made.expected.values()) | made.expected["networks"]
+    assert done.output.splitlines()[-1] == disk_words(swept.results, disk_bytes(swept.results), notable=0)
     assert {name: json.loads(swept.harness("status", name, "--json").stdout)["states"] for name in plans} == states
     records = {path: path.stat().st_mtime_ns for path in (swept.results / "runs").glob("*.json")}
     for name in ("sweep", "other"):
@@ -215,17 +226,39 @@ def test_after_all_was_removed_plans_and_their_runs_are_as_before(made, swept):
         for run in swept.runs(name):
             assert harness.load_network(run, swept.results).record.run_id == run
     assert {path: path.stat().st_mtime_ns for path in (swept.results / "runs").glob("*.json")} == records
-    assert not any(swept.leftovers().values())
+    left = {kind: paths for kind, paths in swept.leftovers().items() if paths}
+    assert left == {"networks": made.expected["networks"]}
+
+
+def test_networks_go_only_if_they_are_named_and_only_of_experiments_that_are_finished(made, swept):
+    """After --replan one is not, and keeps those that the other one shares with it. What is removed is not trained."""
+    swept.write("sweep", [1, 2, 4])
+    assert swept.harness("plan", "sweep", "--replan").exit_code == 0
+    shown = swept.harness("clean", None, "--dry-run").output
+    assert "│ networks " in shown
+    assert "networks: only --networks removes them" in shown
+    assert f"2 networks of sweep stay: it is not finished, as `harness status {swept.results}/sweep` says" in shown
+    before = swept.files()
+    assert swept.harness("clean", None, "--yes", "--networks").exit_code == 0
+    can_go = {*swept.runs("other"), *_earlier_runs(swept)}.difference(swept.runs("sweep"))
+    assert swept.files() == before - {f"networks/{run}.npz" for run in can_go}
+    assert "all 2 runs have records" in swept.harness("run", "other").output
+    with pytest.raises(HarnessError, match="`harness clean --networks` removed it"):
+        harness.load_network(swept.runs("other")[-1], swept.results)
 
 
 def test_only_what_is_asked_for_is_removed(made, swept):
     """Of --yes the kinds that it names; on a terminal those that the user agrees to, and none at Ctrl-C."""
     before = swept.files()
-    assert "--yes: say what to remove: --checkpoints" in swept.harness("clean", None, "--yes").output
-    assert "there is no terminal to ask at" in swept.harness("clean").output
+    refused = swept.harness("clean", None, "--yes")
+    assert "--yes: say what to remove: --checkpoints (3, " in refused.output
+    assert refused.exit_code == 2
+    assert "there is no terminal to ask at; --yes with the kinds to remove" in swept.harness("clean").output
     assert swept.files() == before
     assert swept.harness("clean", None, "--yes", "--logs").exit_code == 0
     assert swept.files() == before - made.expected["logs"]
+    again = swept.harness("clean", None, "--yes", "--logs").output.splitlines()
+    assert again[-2:] == ["logs: nothing can be removed", "nothing was removed"]
     for answers, gone in (("y\n\x04", set()), ("n\n\ny\n\n\n", made.expected["damaged"])):
         ours, theirs = pty.openpty()
         os.write(ours, answers.encode())
@@ -241,10 +274,11 @@ def test_an_experiment_is_cleaned_alone(made, swept):
     """What belongs to no experiment stays; so does what another one has left."""
     told = json.loads(swept.harness("clean", "sweep", "--json").stdout)["removable"]
     found = {kind: {str(Path(path).relative_to(swept.results)) for path in told[kind]["paths"]} for kind in KINDS}
+    networks = {f"networks/{run}.npz" for run in {*swept.runs("sweep"), *_earlier_runs(swept)}}
     (of_sweep,) = [path for path in made.expected["checkpoints"] if pack_key(made.swept.runs("sweep")) in path]
     aside = {path for path in made.expected["damaged"] if "/damaged/" in path}
     nothing = {"data": set(), "unplanned": set()}
-    assert found == made.expected | nothing | {"checkpoints": {of_sweep}, "damaged": aside}
+    assert found == made.expected | nothing | {"checkpoints": {of_sweep}, "damaged": aside, "networks": networks}
     of_own = json.loads(swept.harness("clean", "own", "--json").stdout)["removable"]
     assert not any(one["number"] for one in of_own.values())
     missing = CliRunner().invoke(main, ["clean", "--results", str(swept.folder / "nowhere")])
@@ -299,7 +333,7 @@ def test_while_a_plan_cannot_be_read_no_run_is_without_one(made, swept, broken):
     else:
         place.write_text(place.read_text()[:-100])
     found = swept.leftovers()
-    assert found["unplanned"] == found["data"] == set()
+    assert found["unplanned"] == found["data"] == found["networks"] == set()
     assert len(found["checkpoints"]) == 2  # that of `lost`, whose run has no record, stays
     assert found["snapshots"] == (set() if broken == "runs" else made.expected["snapshots"])
     assert str(place) in swept.harness("clean", None, "--dry-run").output

@@ -238,6 +238,17 @@ def test_results_that_are_kept_do_not_change_the_code(checkout):
     assert commit_and_dirty(checkout)[1] is True
 
 
+def test_results_that_are_kept_are_not_copied(checkout):
+    """Wherever the sweep's own results folder lies; another folder of that name is code."""
+    before = _taken(checkout)
+    for name in ("results/verdicts/quick/records.jsonl.xz", "results/LOG.md", "small/results/verdicts/one.py"):
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / name).write_text("")
+
+    added = _files(_taken(checkout).path) - _files(before.path)
+    assert added == {"0/results/LOG.md", "0/small/results/verdicts/one.py"}
+
+
 def test_a_package_outside_of_git_is_copied_itself(checkout, tmp_path):
     """Installed by pip: the package and not its neighbours, without commit; also where a checkout ignores it."""
     installed = checkout / ".venv/site-packages"

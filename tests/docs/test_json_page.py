@@ -58,6 +58,7 @@ CALLS = {
     "harness fit TABLE --share WHAT": [f"fit {TABLE} --share both"],
     "harness compare TABLE A B": [f"compare {TABLE.replace(' ', ' kan mlp ', 1)}"],
     "harness doctor": [f"doctor --profile {ROOT}/slurm/cpu.yaml --no-job"],
+    "harness status": ["status"],
     "harness status FILE": ["status results/laws", "status results/poisson"],
     "harness clean [FILE…]": ["clean", "clean --unplanned --yes"],
     "harness keep FILE": ["keep results/laws"],

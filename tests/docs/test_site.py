@@ -12,12 +12,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote
 
+import click
 import pytest
 from browsing import SCREENS, everywhere, needs_browser, opened_browser, overflow, shown
 from playwright.sync_api import Browser
 
 import harness
-from harness.cli import COMMANDS
+from harness.cli import COMMANDS, main
 
 ROOT = Path(__file__).parents[2]
 PAGES = (
@@ -29,6 +30,7 @@ PAGES = (
     "results/verdicts/README.html",
     "results/verdicts/verdicts.html",
 )
+COLOUR = "one => getComputedStyle(one).color"
 NO_NETWORK = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}  # where nobody answers
 pytestmark = [
     pytest.mark.slow,
@@ -76,6 +78,9 @@ def test_it_has_every_command_function_and_kept_page(site):
 
     for name in COMMANDS:
         assert f'id="harness-{name}"' in commands
+        options = [one for one in main.imported(name).params if isinstance(one, click.Option)]
+        assert all(re.search(rf"<dt><code>{re.escape(one.opts[0])}\b", commands) for one in options), name
+    assert "results/&lt;name&gt;-&lt;scale&gt;" in commands
     assert commands.count("Example:") == len(COMMANDS)
     for name in harness.__all__:
         assert name in ("nn", "__version__") or f'id="harness.{name}"' in functions
@@ -92,6 +97,18 @@ def test_a_page_fits_its_screen_and_asks_nothing_of_the_network(browser, site, p
         with shown(browser, site / page, screen, scheme) as opened:
             assert opened.locator("h1").first.is_visible()
             assert overflow(opened) <= 0, (screen, scheme)
+            if page != "results/verdicts/verdicts.html":  # which is not of the theme
+                title, text = (opened.locator(one).first.evaluate(COLOUR) for one in ("h1", "article"))
+                assert title == text
+
+
+@needs_browser
+def test_the_verdict_on_a_claim_is_on_the_screen_of_a_phone(browser, site):
+    """A wide table scrolls; the verdict stands beside the claim."""
+    for folder in ("verdicts", "replay"):
+        with shown(browser, site / "results" / folder / "README.html", SCREENS[1]) as page:
+            head = page.locator("th", has_text="verdict").first.bounding_box()
+            assert head["x"] + head["width"] <= SCREENS[1]["width"], folder
 
 
 @needs_browser

@@ -13,6 +13,7 @@ from judging.made_runs import made_rule, made_runs, made_table, power
 from harness.comparison import count_outcomes, task_level
 from harness.judging.answer import number_lines, verdict_words
 from harness.judging.judge import interval_level, judge, sentence, task_outcome, to_json
+from harness.show.tables.verdicts import summary_table
 
 DECIDED = ("supported", "refuted", "equal")
 OUTCOMES = (*DECIDED, "inconclusive")
@@ -51,7 +52,27 @@ def test_a_verdict_that_hangs_on_the_convention_says_so():
         {"params.trainable": 4, "flops_train.shared_dense": 0.4, "flops_train.local_min": 4, "seconds": 0.4}, rel=0.1
     )
     assert not verdict.stable
-    assert verdict_words(to_json(verdict)) == "convention-dependent (holds under 2 of 4 conventions)"
+    assert verdict_words(to_json(verdict)) == (
+        "convention-dependent (supported at equal trainable parameters and training FLOPs (local minimum), refuted at "
+        "equal training FLOPs (shared-dense) and seconds alone on the machine that was measured)"
+    )
+
+
+def test_a_claim_that_one_convention_refutes_is_not_told_as_merely_open():
+    """Ten times worse at equal parameters, and equal within the noise at equal FLOPs by the dense count: both are said.
+
+    The table in short has it too, which readers scan by its last column.
+    """
+    table = made_table({"kan": power(1, 1.0), "mlp": power(10, 1.0)}, noise=0.2).drop(columns="seconds")
+    verdict = to_json(judge(made_rule(**LOSS, arms=("mlp", "kan")), made_runs(table)))
+
+    assert verdict["verdict"] == "inconclusive"
+    assert verdict_words(verdict) == (
+        "inconclusive (refuted at equal trainable parameters and training FLOPs (local minimum), undecided at equal "
+        "training FLOPs (shared-dense); seconds not measured)"
+    )
+    (row,) = summary_table([{"name": "n", "commits": [], "verdicts": [verdict]}]).rows
+    assert row.cells[-2].text == "inconclusive, refuted per parameter and per training FLOP (local minimum)"
 
 
 def test_a_verdict_is_stable_where_the_four_conventions_agree():
@@ -74,7 +95,10 @@ def test_seconds_that_nobody_measured_are_no_convention():
     alone = judge(made_rule(**LOSS, axis="seconds"), made_runs(table))
 
     assert (verdict.conclusion, verdict.stable, verdict.unmeasured) == ("supported", False, ("seconds",))
-    assert verdict_words(to_json(verdict)) == "supported (holds under 3 of 4 conventions; seconds not measured)"
+    assert verdict_words(to_json(verdict)) == (
+        "supported (under all 3 conventions that were measured; seconds not measured)"
+    )
+    assert verdict_words(to_json(alone)) == "inconclusive (seconds not measured)"
     assert "seconds: not measured" in number_lines(to_json(verdict))
     assert same.conclusion == "inconclusive"
     assert (alone.conclusion, alone.counts) == ("inconclusive", ())

@@ -195,7 +195,6 @@ def test_every_kind_of_line():
     noisy, quiet = made_table(EQUAL, noise=0.2), made_table(EQUAL, noise=0.02)
     two = made_table(EQUAL, ("a", "b"), noise=0.2)
     one_seed = made_table(EQUAL, noise=0.2, seeds=1)
-    wild = made_table(EQUAL, noise=5.0)
     few_sizes = {arm: np.array([30, 60, 120]) for arm in EQUAL}
     lines = {
         "a difference of 1.1 would need": judge(made_rule(**LOSS), made_runs(noisy)),
@@ -212,8 +211,8 @@ def test_every_kind_of_line():
         "nobody can tell how many seeds it would need: one has no spread": judge(
             made_rule(**LOSS), made_runs(one_seed)
         ),
-        "a difference of 1.1 would need more than 1,000 seeds; the present 5 see one of": judge(
-            made_rule(**LOSS), made_runs(wild)
+        "a difference of 1.01 would need more than 1,000 seeds; the present 5 see one of": judge(
+            made_rule(**LOSS, matters=1.01), made_runs(noisy)
         ),
         "more seeds will not help: 3 distinct sizes for 3 parameters; add sizes": judge(
             made_rule(quantity="exponent", threshold=0, axis=PARAMS), made_runs(made_table(EQUAL, sizes=few_sizes))
@@ -238,6 +237,37 @@ def test_every_kind_of_line():
         assert json.loads(json.dumps(to_json(verdict)))["power"] == verdict.power
     assert "(80 % for each task)" in str(lines["a difference of 1.1 on "].power)
     assert judge(made_rule(**LOSS), made_runs(quiet)).power is None
+
+
+def test_where_some_seeds_fail_the_line_says_so():
+    """It names the side and how many of its runs there, in place of a number of seeds that supposes even noise."""
+    table = made_table(EQUAL, ("a", "b"), noise=0.05)
+    is_last = table["asked"] == table["asked"].max()
+    is_third = is_last & (table["seed"] == 3)
+    for arms, factor, told in (
+        (["kan"], 1e4, "some seeds of kan fail: 1 of 5 runs of kan ended over 10 times above the median of their size"),
+        (
+            ["kan"],
+            1e-4,
+            "seeds of kan differ widely: 1 of 5 runs of kan ended over 10 times below the median of their",
+        ),
+        (
+            ["kan", "mlp"],
+            1e4,
+            "some seeds of kan and mlp fail: 1 of 5 runs of kan and 1 of 5 runs of mlp ended over 10",
+        ),
+    ):
+        scale = np.where(is_third & table["arm"].isin(arms), factor ** np.where(table["arm"] == "kan", 1, 0.4), 1)
+        runs = made_runs(table.assign(test_loss=table["test_loss"] * scale))
+        verdict = judge(made_rule(quantity="test_loss", threshold=1, at_least=2), runs)
+
+        assert verdict.conclusion == "inconclusive"
+        assert str(verdict.power).startswith(f"more seeds hardly help, as {told}")
+        assert str(verdict.power).endswith(f"(on b under {PARAMS})")
+    noisy = made_table(EQUAL, noise=0.2)
+    elsewhere = noisy["test_loss"].mask((noisy["asked"] == 30) & (noisy["seed"] == 3), 1e4)
+    verdict = judge(made_rule(**LOSS, matters=1.01), made_runs(noisy.assign(test_loss=elsewhere)))
+    assert "would need more than 1,000 seeds" in str(verdict.power)  # at a size that is not read
 
 
 def test_the_line_is_of_what_a_rule_still_needs():

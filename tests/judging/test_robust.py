@@ -148,10 +148,8 @@ def test_rows_and_sentences_name_every_way():
     _, *under = summary_table([answer]).without(ORIGIN).rows
     assert {row.look for row in under} == {"dim"}
     first, second = (row.cells for row in under)
-    assert first[0] == "… under recipe bad alone"
-    assert first[-1] == "far worse"
-    assert second == ("… under 2 trials", *second[1:-1], "inconclusive")
-    assert first[1] == "refuted: 1 against"
+    assert first[:3] == ("… under recipe bad alone", "far worse", "refuted: 1 against")
+    assert second[:2] == ("… under 2 trials", "inconclusive")
     assert len(first) == len(second)
     assert [one["name"] for one in data["under"]] == ["recipe bad alone", "2 trials"]
     assert any(line.startswith("under 2 trials: inconclusive. params.trainable: ") for line in number_lines(data))

@@ -180,5 +180,29 @@ def test_wrong_arguments_are_named():
             make()
 
 
+@pytest.mark.parametrize("name", MODULES)
+def test_points_of_another_kind_are_told_what_to_do(name):
+    """Both dtypes and the two ways out, before any arithmetic."""
+    double, single = MODULES[name](dtype=torch.float64), MODULES[name](dtype=torch.float32)
+    x = points(double.network)
+    wrong = [
+        (double, x.float(), r"is of torch.float64, .*are of torch.float32: give it x.double\(\), or .* by .float\(\)$"),
+        (single, x, r"is of torch.float32, .*are of torch.float64: give it x.float\(\), or .* by .double\(\)$"),
+        (single, x.long(), r"are of torch.int64: give it x.float\(\)$"),
+        (single, x.numpy(), r"this is of type ndarray: give torch.tensor\(np.asarray\(x\), dtype=torch.float32\)"),
+    ]
+    for module, given, words in wrong:
+        calls = [module] + ([module.update_grid] if isinstance(module, nn.SplinedModule) else [])
+        for call in calls + ([module.edges] if isinstance(module, nn.KAN) else []):
+            with pytest.raises(harness.HarnessError, match=words):
+                call(given)
+
+
+def test_under_autocast_torch_converts_points_itself():
+    module = nn.MLP([2, 6, 1], dtype=torch.float32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert module(points(module.network).bfloat16()).dtype == torch.bfloat16
+
+
 def test_every_family_of_layers_has_its_class():
     assert set(CLASSES) == set(families.FAMILIES) - {"module"}

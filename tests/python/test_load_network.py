@@ -1,5 +1,9 @@
 """`keep: networks`: what is loaded gives the errors that its record says, and nothing else changes."""
 
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner
@@ -10,7 +14,7 @@ from harness.cli import main
 from harness.planning.plan import make_plan
 from harness.record.networks import network_path
 from harness.spec import experiment_schema, parse_experiment
-from harness.tasks import draw
+from harness.tasks import data_file, draw, keep_data
 from harness.train import train_pack
 
 OWN = """
@@ -103,6 +107,104 @@ def test_what_is_loaded_has_the_errors_of_its_record(case, tmp_path, monkeypatch
         assert type(module.module).__name__ == "Own"
     if case == "pruned":
         assert module.module.network == record.pruned.network
+
+
+TABLE = """
+question: Does a network know the columns of its table?
+tasks: {{target: {{data: tide.csv, inputs: [hours, weekend, day], output: {output}}}}}
+arms: {{kan: {{architecture: {{family: kan, hidden: [2], grid: 3}}, recipe: short}}}}
+recipes: {{short: {{optimizer: {{name: lbfgs}}, max_evaluations: 60}}}}
+seeds: [0]
+keep: networks
+"""
+
+
+def tide() -> pd.DataFrame:
+    """Numbers and truth values to learn from; a number, text, whole numbers and truth values to learn."""
+    chance = np.random.default_rng(0)
+    hours, weekend, day = chance.uniform(0, 24, 200), chance.integers(0, 2, 200) > 0, chance.integers(0, 30, 200)
+    metres = hours / 10 + 3 * weekend + day / 10
+    kind, level = np.where(metres > 4, "high", "low"), (metres > 3).astype(int) + (metres > 5)
+    inputs = {"hours": hours, "note": "x", "weekend": weekend, "day": day}
+    return pd.DataFrame({**inputs, "metres": metres, "kind": kind, "level": level, "up": metres > 4})
+
+
+def trained(output: str) -> nn.TrainedNetwork:
+    """The network of the only run, trained from the rows that are kept, as another process does."""
+    run = make_plan(parse_experiment(TABLE.format(output=output)), "tide").runs[0].run
+    results = Path("results")
+    keep_data([run.task], results / "data")
+    data_file._KNOWN.clear()
+    (record,) = train_pack([run], results / "runs", networks=results / "networks")
+    return harness.load_network(record.run_id)
+
+
+def test_a_table_goes_in_by_the_names_of_its_columns(tmp_path, monkeypatch):
+    """In any order and with others beside, true as 1; arrays in the order that is shown, or not at all."""
+    monkeypatch.chdir(tmp_path)
+    table = tide()
+    table.to_csv("tide.csv", index=False)
+    network, in_order = trained("metres"), ["hours", "weekend", "day"]
+    wanted = network(torch.tensor(table[in_order].to_numpy(np.float64)))
+
+    assert network.columns == tuple(in_order)
+    assert "takes 3 columns in the order hours, weekend, day; predicts a number" in repr(network)
+    assert np.abs(network.predict(table) - table["metres"]).max() < 0.3
+    objects = table[in_order].to_numpy()
+    assert objects.dtype == object
+    one_row = table.iloc[7].to_frame().T
+    for given in (table, table[["day", "metres", "weekend", "hours"]], objects, objects.tolist()):
+        assert torch.equal(network(given), wanted)
+    torch.testing.assert_close(network(one_row), wanted[7:8])
+    assert network.float()(table).dtype == torch.float32
+    assert network(torch.zeros(4, 3, dtype=torch.int64)).shape == (4, 1)
+
+    odd = table.head(8).assign(day=[1, 2, 3, 4, 5, 6, 7, np.inf])
+    refused = [
+        (table[["day"]], "no column hours, weekend; it needs hours, weekend, day, in any order"),
+        (objects[:, :2], r"takes 3 columns in the order hours, weekend, day; this has shape \[200, 2\]"),
+        (torch.zeros(5, 1), r"in the order hours, weekend, day; this has shape \[5, 1\]"),
+        (table.iloc[0], "takes a pandas DataFrame .*this is of type Series"),
+        (table.assign(day="noon"), "column 'day' holds text, such as 'noon'; give numbers"),
+        (table.assign(day=None), "missing values in day .200, first at index 0.; fill them"),
+        (odd, "column 'day' is inf at index 7"),
+        (pd.concat([table, table[["day"]]], axis=1), "two columns 'day'; keep one"),
+    ]
+    for given, words in refused:
+        with pytest.raises(harness.HarnessError, match=words):
+            network(given)
+    with pytest.raises(harness.HarnessError, match="predicts a number, and no class: call predict"):
+        network.predict_proba(table)
+
+
+def test_classes_are_predicted_as_the_table_calls_them(tmp_path, monkeypatch):
+    """Text, whole numbers or truth values, of the type that pandas reads; probabilities in the order of the classes."""
+    monkeypatch.chdir(tmp_path)
+    table = tide()
+    table.to_csv("tide.csv", index=False)
+    for output, kind in (("kind", "U"), ("level, classes: true", "i"), ("up", "b")):
+        network = trained(output)
+        predicted, probabilities = network.predict(table), network.predict_proba(table)
+        assert predicted.dtype.kind == kind
+        assert (predicted == table[output.partition(",")[0]]).mean() > 0.8
+        assert network.classes.tolist() == sorted(set(predicted.tolist()))
+        np.testing.assert_allclose(probabilities.sum(1), 1)
+        np.testing.assert_array_equal(network.classes[probabilities.argmax(1)], predicted)
+
+
+def test_without_names_of_columns_only_arrays_are_taken(tmp_path, monkeypatch):
+    """Of functions and built-in data, as of networks from before names were kept; classes are then numbers."""
+    monkeypatch.chdir(tmp_path)
+    for case, inputs in (("kan, torch", 2), ("classes", 13)):
+        run = planned(*CASES[case]).runs[0].run
+        (record,) = train_pack([run], tmp_path / "results" / "runs", networks=tmp_path / "results" / "networks")
+        network = harness.load_network(record.run_id)
+        assert network.columns == ()
+        assert f"takes {inputs} columns; predicts" in repr(network)
+        assert len(network.predict(np.zeros((4, inputs)))) == 4
+        with pytest.raises(harness.HarnessError, match=f"no names of columns: give an array .* {inputs} columns"):
+            network(pd.DataFrame(np.zeros((4, inputs))))
+    assert network.classes.tolist() == [0, 1, 2]
 
 
 def test_a_file_says_it_and_the_ids_of_runs_stay(tmp_path, monkeypatch):

@@ -198,6 +198,33 @@ def test_rows_are_kept_with_the_results_and_trained_from_there(tmp_path):
         fetch_data([plan.runs[0].run.task], kept)
 
 
+def test_kept_rows_have_the_names_of_the_last_plan(tmp_path):
+    """Names are in no run's identity: rows that were kept with others, or before names were kept, get them."""
+    kept = tmp_path / "data"
+
+    def kept_by(rows: pd.DataFrame):
+        written(tmp_path, "t.csv", rows[[name for name in rows if name not in ("y", "part")]])
+        task = learnt(tmp_path, output="kind")
+        keep_data([task], kept)
+        data_file._KNOWN.clear()
+        fetch_data([task], kept)
+        return task
+
+    for name, classes in (("b", ["cold", "warm"]), ("renamed", ["cold", "warm"]), ("renamed", ["kalt", "warm"])):
+        task = kept_by(table().rename(columns={"b": name}).replace({"kind": {"cold": classes[0]}}))
+        assert known_data(task).columns == ("a", name)
+        assert known_data(task).labels.tolist() == classes
+        (file,) = kept.iterdir()
+    with np.load(file) as arrays:
+        np.savez(file, **{key: value for key, value in arrays.items() if key not in ("columns", "labels")})
+    data_file._KNOWN.clear()
+    fetch_data([task], kept)
+    assert known_data(task).columns == ()
+    assert known_data(kept_by(table())).columns == ("a", "b")
+    file.write_bytes(file.read_bytes()[:500])  # damaged
+    assert known_data(kept_by(table())).columns == ("a", "b")
+
+
 def test_a_changed_file_makes_other_runs_and_the_command_line_says_so(tmp_path, monkeypatch):
     """From another folder than the file's; equal rows are told of, and a plan of other numbers is not gone on with."""
     (tmp_path / "own").mkdir()
@@ -217,7 +244,7 @@ def test_a_changed_file_makes_other_runs_and_the_command_line_says_so(tmp_path, 
     written(tmp_path / "own", "t.csv", twice.assign(a=twice["a"] + 1))
     again = harness("run", "own/t.yaml", "--workers", "1")
     assert again.exit_code == 2
-    assert "or a data file" in again.output
+    assert "it differs in: the data in t.csv)" in " ".join(again.output.split())
     assert len(list((tmp_path / "results" / "data").iterdir())) == 1  # a plan that is refused keeps no rows
     runs = len(list((tmp_path / "results" / "runs").iterdir()))
     assert harness("run", "own/t.yaml", "--workers", "1", "--replan").exit_code == 0
@@ -244,7 +271,7 @@ HOLES = NUMBERS | {"a": [np.nan, *range(19)], "b": [*range(18), np.nan, np.nan]}
 @pytest.mark.parametrize(
     ("columns", "said", "wrong"),
     [
-        (HOLES, {}, r"t.csv: missing values in a \(1, first in row 1\), b \(2, first in row 19\); fill them"),
+        (HOLES, {}, r"t.csv: missing values in a \(1, first in line 2\), b \(2, first in line 20\); fill them"),
         (NUMBERS | {"b": 3.0}, {}, "t.csv: constant in all rows that can be trained on: b; leave out"),
         (NUMBERS | {"y": 3.0}, {}, "constant in all rows that can be trained on: y"),
         (
@@ -252,13 +279,17 @@ HOLES = NUMBERS | {"a": [np.nan, *range(19)], "b": [*range(18), np.nan, np.nan]}
             {},
             "column 'b' holds text, such as 'Oslo'; leave it out of inputs, or write a column of 0 and 1",
         ),
-        (NUMBERS | {"b": [*range(19), "3 m"]}, {}, "column 'b' has no number in 1 rows, first '3 m' in row 20"),
-        (NUMBERS | {"b": [*range(19), np.inf]}, {}, "column 'b' is inf in row 20; mend it"),
+        (NUMBERS | {"b": [*range(19), "3 m"]}, {}, "column 'b' holds text in some rows .1, first '3 m' in line 21"),
+        (NUMBERS | {"b": [*range(19), np.inf]}, {}, "column 'b' is inf in line 21; mend it"),
         (NUMBERS | {"y": list("ab") * 10}, {"classes": False}, "'y' holds text.*or say `classes: true`"),
         (NUMBERS | {"y": [*("a" * 18), "b", "b"]}, {}, r"needs 5 rows or more.*1 of 2 classes have fewer: b \(2\)"),
         (NUMBERS, {"classes": True}, r"20 of 20 classes have fewer: 0.0 \(1\).* and 15 more; drop or merge them"),
         (NUMBERS, {"inputs": ["a", "bb"]}, "target.data: t.csv has no column 'bb'; .*did you mean 'b'"),
-        (NUMBERS, {"split": "b", "inputs": ["a"]}, "split: column 'b' says '0.0' in row 1; write train, validation or"),
+        (
+            NUMBERS,
+            {"split": "b", "inputs": ["a"]},
+            "split: column 'b' says '0.0' in line 2; write train, validation or",
+        ),
         (NUMBERS | {"s": "train"}, {"split": "s"}, "split: column 's' says test in no row"),
         (NUMBERS | {"a": [1.0] * 19 + [2], "b": 0.0}, {"inputs": ["a"]}, "19 of 20 rows have the same inputs"),
         ({"y": NUMBERS["y"]}, {}, "no column is left to learn y from"),
@@ -296,14 +327,14 @@ def test_fields_that_disagree_are_refused_where_they_stand(said, wrong):
 
 
 def test_errors_name_the_file_of_their_row(tmp_path):
-    """Also where several files are read: each is checked by its own key, with rows counted from its first one."""
+    """Also where several files are read: each is checked by its own key, with the line on which a row stands."""
     good = pd.DataFrame(NUMBERS)
     written(tmp_path, "t.csv", good)
     for key, others in (("test", {}), ("validation", {"test": "t.csv"})):
         for bad, wrong in (
-            (pd.DataFrame(HOLES), r"missing values in a \(1, first in row 1\)"),
-            (good.assign(b=[0, np.inf, *range(18)]), "column 'b' is inf in row 2; mend it"),
-            (good.assign(y=["?", *range(19)]), "'y' has no number in 1 rows, first '\\?' in row 1; mend"),
+            (pd.DataFrame(HOLES), r"missing values in a \(1, first in line 2\)"),
+            (good.assign(b=[0, np.inf, *range(18)]), "column 'b' is inf in line 3; mend it"),
+            (good.assign(y=["?", *range(19)]), "'y' holds text in some rows .1, first '\\?' in line 2.; mend"),
             (good.head(0), "has no rows; add some"),
         ):
             written(tmp_path, "u.csv", bad)
@@ -312,6 +343,20 @@ def test_errors_name_the_file_of_their_row(tmp_path):
                     learnt(tmp_path, classes=classes, **{key: "u.csv"}, **others)
     with pytest.raises(HarnessError, match=r"target.data: .*u.csv has no rows; add some"):
         learnt(tmp_path, "u.csv")
+
+
+def test_errors_name_the_line_that_an_editor_shows(tmp_path):
+    """Of a CSV file: blank lines count, and a cell of two lines moves what is below it."""
+    rows = ["a,note,y"] + [f"{number},plain,{number**2}" for number in range(20)]
+    plain = [*rows[:11], ",plain,7", *rows[11:]]
+    blank = [*rows[:5], "", "  ", *plain[5:]]
+    of_two_lines = [*rows[:5], '4,"one\nand two, 3"" wide",16', *plain[5:]]
+    for name, lines, wanted in (("p", plain, 12), ("b", blank, 14), ("q", of_two_lines, 14)):
+        text = "\n".join(lines)
+        (tmp_path / f"{name}.csv").write_text(text, encoding="utf-8")
+        assert text.split("\n")[wanted - 1] == ",plain,7"
+        with pytest.raises(HarnessError, match=rf"target.data: {name}.csv: .*a \(1, first in line {wanted}\)"):
+            learnt(tmp_path, f"{name}.csv", inputs=["a"])
 
 
 def test_the_columns_of_arrays_are_told_apart(tmp_path):
@@ -335,7 +380,9 @@ def test_columns_that_are_called_by_numbers_can_be_named(tmp_path):
 
     assert learnt(tmp_path, "t.parquet", output="2").inputs == 2
     rows.astype({1: str}).replace({1: {str(rows.loc[104, 1]): "?"}}).to_parquet(tmp_path / "u.parquet")
-    with pytest.raises(HarnessError, match=r"column '1' has no number in 1 rows, first '\?' in row 5"):
+    with pytest.raises(
+        HarnessError, match=r"column '1' holds text in some rows .1, first '\?' in row 5 \(the first is 1\)"
+    ):
         learnt(tmp_path, "u.parquet", output="2")
 
 

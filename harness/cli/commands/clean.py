@@ -1,6 +1,6 @@
 """`harness clean`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -9,12 +9,13 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.json_text import json_text
 from harness.cli.options import asked, json_option, results_option, together
 from harness.cli.plans import frozen_plan
-from harness.dispatch.disk import (
+from harness.dispatch.disk import disk_bytes
+from harness.dispatch.leftovers import (
     KINDS,
+    ONLY_IF_NAMED,
     Kind,
     Leftovers,
     Removed,
-    disk_bytes,
     leftovers,
     of_experiments,
     remove,
@@ -32,6 +33,7 @@ from harness.show.disk import (
     disk_words,
     question,
     removed_words,
+    unnamed_words,
 )
 from harness.spec import searched_name
 
@@ -48,39 +50,34 @@ kind_options = together(
 @results_option
 @kind_options
 @click.option("--dry-run", is_flag=True, help="Show what can be removed, and remove nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask. Scripts need it, with the kinds to remove.")
+@click.option("--yes", is_flag=True, help="Do not ask. Name the kinds to remove with it. Scripts need it.")
 @json_option
 def clean(files: tuple[Path, ...], results: Path, dry_run: bool, yes: bool, as_json: bool, **kinds: bool) -> None:
     """Show what results no longer need on disk, and remove it after asking.
 
-    It asks for each kind of files; options choose the kinds. With FILE it looks only at what belongs to these
-    experiments.
+    It asks for each kind of files but networks; options choose the kinds. With FILE it looks only at what belongs to
+    these experiments.
 
     It never removes a plan, a record of a run that a plan names (earlier plans count too), a verdict or a kept page. It
     removes nothing that a job on its way needs, or a pack that has yet to end. `unplanned` are results of yours:
     experiments whose folder was removed, or records that were merged and never planned.
     """
     chosen: tuple[Kind, ...] = tuple(kind for kind in KINDS if kinds[kind])
-    if yes and not chosen:
-        raise HarnessError(f"--yes: say what to remove: {', '.join(f'--{kind}' for kind in KINDS)}")
     folders = [_folder(file, results) for file in files]
     results = _results_of(folders, results)
     found = _look(results, folders)
     if not as_json:
         click.echo(disk_words(results, disk_bytes(results), notable=0))
         _show(results, found)
-    wanted = [kind for kind in chosen or KINDS if found.of(kind)]
-    if dry_run or (as_json and not yes):
-        wanted = []
-    elif not yes:
-        wanted = [kind for kind in wanted if asked(question(kind, found.of(kind)), NOTHING)]
+    if yes and not (chosen or dry_run):
+        raise HarnessError(unnamed_words(found))
+    is_shown_only = dry_run or (as_json and not yes)
+    wanted = [] if is_shown_only else _wanted(found, chosen, yes)
     removed = _removed(results, folders, found, wanted) if wanted else {}
     if as_json:
         click.echo(json_text(clean_json(results, disk_bytes(results), found, removed)))
     else:
-        lines = [removed_words(kind, one) for kind, one in removed.items()]
-        for line in lines or [NOTHING if found.found else NOTHING_FOUND]:
-            console.print(line, soft_wrap=True)
+        _tell(results, found, chosen, removed, dry_run)
     failures = [failure for one in removed.values() for failure in one.failures]
     if failures:
         raise HarnessError(f"{len(failures)} could not be removed (first: {failures[0]})", INCOMPLETE)
@@ -117,6 +114,33 @@ def _show(results: Path, found: Leftovers) -> None:
         print_table(clean_table(found))
     first = list(runs_of(found.of("unplanned")))[:MOST_NAMED]
     for line in cautions(found, run_words(results, first)):
+        console.print(line, soft_wrap=True)
+
+
+def _wanted(found: Leftovers, chosen: Sequence[Kind], yes: bool) -> list[Kind]:
+    """The kinds to remove: those chosen, or else all but networks; without `yes`, what the user agrees to of them."""
+    wanted = [kind for kind in chosen or KINDS if found.of(kind)]
+    if yes:
+        return wanted
+    if chosen:
+        return [kind for kind in wanted if asked(question(kind, found), NOTHING)]
+    unasked = "--yes with the kinds to remove"
+    return [kind for kind in wanted if kind != ONLY_IF_NAMED and asked(question(kind, found), NOTHING, unasked)]
+
+
+def _tell(
+    results: Path, found: Leftovers, chosen: Sequence[Kind], removed: Mapping[Kind, Removed], dry_run: bool
+) -> None:
+    """What was removed of the kinds that were chosen, and what is left."""
+    lines = [f"{kind}: {NOTHING_FOUND}" for kind in chosen if found.found and not found.of(kind)]
+    if removed:
+        lines += [removed_words(kind, one) for kind, one in removed.items()]
+        lines.append(disk_words(results, disk_bytes(results), notable=0))
+    elif found.found:
+        lines.append(f"dry run: {NOTHING}" if dry_run else NOTHING)
+    else:
+        lines.append(NOTHING_FOUND)
+    for line in lines:
         console.print(line, soft_wrap=True)
 
 

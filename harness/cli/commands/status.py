@@ -3,45 +3,97 @@
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
-from harness.base.errors import INCOMPLETE
+from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.json_text import json_text
 from harness.cli.looks import known_wanted
-from harness.cli.options import EXAMPLE, json_option, planned_argument, results_option
+from harness.cli.options import EXAMPLE, json_option, results_option
 from harness.cli.output import output_is_read
 from harness.cli.plans import frozen_plan
 from harness.cli.sweeps import is_complete, look, show_status
+from harness.dispatch.disk import disk_bytes
+from harness.dispatch.leftovers import notable_bytes
+from harness.dispatch.overview import overview
 from harness.dispatch.state import UNDERWAY
-from harness.show.console import console
+from harness.show.console import console, print_table, steps_progress
+from harness.show.disk import disk_json, disk_words
+from harness.show.overview import overview_json, overview_lines, overview_table
 from harness.show.sweeps import wanted_states
 
 WATCH_SECONDS = 30.0  # between two questions to SLURM
 
 
 @click.command(epilog=f"Example: harness status {EXAMPLE} --watch --why failed")
-@planned_argument
+@click.argument("file", type=click.Path(path_type=Path), metavar="[FILE|FOLDER]", required=False)
 @results_option
 @click.option("--watch", is_flag=True, help=f"Look again every {WATCH_SECONDS:.0f} s until no run is on its way.")
 @click.option("--why", metavar="STATE", help="List the runs in a state, and why. `failed` lists all that went wrong.")
 @json_option
-def status(file: Path, results: Path, watch: bool, why: str | None, as_json: bool) -> None:
+def status(file: Path | None, results: Path, watch: bool, why: str | None, as_json: bool) -> None:
     """Show where every planned run is, and why.
 
     States: planned, queued, running, done, diverged, out of memory, timed out, preempted, node failed, lost, crashed,
     quarantined, cancelled, damaged. They come from the record, the worker's log, SLURM and time. Exit 3 while some runs
     are missing. Where the file has `looks:`, seeds that no undecided rule asks for are not missing.
+
+    Without FILE, it counts the runs of every experiment in the results folder, and says how much disk each takes.
+    `recorded` runs have a record, which it does not read; `failed` are all that went wrong.
     """
-    manifest, folder = frozen_plan(file, results)
-    listed = wanted_states(why) if why else ()
+    if why and not file:
+        raise HarnessError(f"--why {why}: say of which experiment, as in `harness status {EXAMPLE} --why {why}`")
+    if file and (file / "runs").is_dir():
+        raise HarnessError(f"{file}: this folder holds all results; `harness status --results {file}` shows them")
     while True:
-        seen = look(manifest, folder)
-        if watch and console.is_terminal:
-            console.clear()
-        wanted = known_wanted(manifest, folder)
-        show_status(manifest, folder, seen, listed, as_json, wanted)
-        if not watch or not output_is_read() or not any(one.state in UNDERWAY for one in seen.found.values()):
+        looked = _of_experiment(file, results, why, watch, as_json) if file else _of_all(results, watch, as_json)
+        if not watch or not output_is_read() or not looked.is_underway:
             break
         time.sleep(WATCH_SECONDS)
-    if not is_complete(seen, wanted.run_ids if wanted else None):
+    if not looked.is_complete:
         sys.exit(INCOMPLETE)
+
+
+class _Looked(NamedTuple):
+    """Whether some runs are on their way, and whether none is missing."""
+
+    is_underway: bool
+    is_complete: bool
+
+
+def _of_experiment(file: Path, results: Path, why: str | None, watch: bool, as_json: bool) -> _Looked:
+    """Show the runs of one experiment."""
+    manifest, folder = frozen_plan(file, results)
+    listed = wanted_states(why) if why else ()
+    seen = look(manifest, folder)
+    _clear(watch)
+    wanted = known_wanted(manifest, folder)
+    show_status(manifest, folder, seen, listed, as_json, wanted)
+    is_underway = any(one.state in UNDERWAY for one in seen.found.values())
+    return _Looked(is_underway, is_complete(seen, wanted.run_ids if wanted else None))
+
+
+def _of_all(results: Path, watch: bool, as_json: bool) -> _Looked:
+    """Show how far every experiment of a results folder is."""
+    if not results.is_dir():
+        raise HarnessError(f"{results}: no such folder; give FILE, or name the folder of results by --results")
+    with steps_progress("status") as told:
+        seen = overview(results, told)
+    _clear(watch)
+    sizes = disk_bytes(results)
+    notable = notable_bytes(results, sizes)
+    if as_json:
+        click.echo(json_text(overview_json(seen, results, disk_json(sizes, notable))))
+    else:
+        if seen.experiments:
+            print_table(overview_table(seen))
+        for line in [*overview_lines(seen, results), disk_words(results, sizes, notable)]:
+            console.print(line, soft_wrap=True)
+    is_underway = any(one.running or one.queued for one in seen.experiments)
+    return _Looked(is_underway, not seen.unreadable and not any(one.missing for one in seen.experiments))
+
+
+def _clear(watch: bool) -> None:
+    if watch and console.is_terminal:
+        console.clear()

@@ -1,6 +1,5 @@
 """The figure of a comparison: left what equal losses cost, right what equal sizes lose."""
 
-import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from harness.spec import axis_words
 
 PANEL_HEIGHT = 2.75  # inches
 LABEL_COLUMNS = 42
-TITLE_COLUMNS = 92
 MOST_VERDICTS = 3
 BEYOND = (1e-60, 1e60)  # where an open end is drawn to, beyond every panel
 BESIDE = 6.0  # points between the marks of two columns of sizes
@@ -59,9 +57,8 @@ def compare_figure(compared: Compared) -> Figure:
         name_sides(axes, first, second, word, named_styles(compared.arms))
     if any(one.curve.high is not None and np.isinf(one.curve.high).any() for one in compared.by_size):
         _name_open_end(left)
-    title = "\n".join(textwrap.shorten(line, TITLE_COLUMNS) for line in _headline(compared))
     keys = [key(axis_words(name), style) for name, style in columns.items()]
-    write_head(figure, keys if several else [], title, columns=3)
+    write_head(figure, keys if several else [], "\n".join(_headline(compared)), columns=3)
     write_note(figure, _notes(compared))
     return figure
 

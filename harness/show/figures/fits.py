@@ -1,7 +1,6 @@
 """The figures of a table of runs: losses against size with their laws, and the residuals of those laws."""
 
 import itertools
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +24,7 @@ from harness.show.figures.labels import (
 from harness.show.figures.residuals import DrawnResiduals, residuals_figure
 from harness.show.figures.series import Series, Style, draw_series, named_styles
 from harness.show.figures.theme import panel_grid, side_by_side, themed, write_figure
+from harness.show.names import shortened
 from harness.show.words import exponent_words, refusal_words
 from harness.spec import axis_words
 
@@ -32,7 +32,7 @@ OVERLAID = 4  # arms that can be told apart in one panel
 COLUMNS = 3  # of panels of one arm each
 MOST_PANELS = 12
 PANEL_HEIGHT, SMALL_HEIGHT = 2.75, 2.1  # inches, the latter of panels of one arm
-TITLE_COLUMNS = 40
+TITLE_LETTERS = 27
 
 
 class _Law(NamedTuple):
@@ -67,6 +67,7 @@ def laws_figure(found: RequestedFits) -> Figure:
     shares: dict[str, Any] = {"sharex": len(found.cells) == 1, "sharey": True}
     figure, panels = panel_grid(len(shown), columns, PANEL_HEIGHT if is_overlaid else SMALL_HEIGHT, **shares)
     drawn = dict(zip(panels, shown, strict=True))
+    names = shortened((one.arm.arm for one in laws), TITLE_LETTERS)
     keys: dict[Axes, list[Line2D]] = {}
     for axes, group in drawn.items():
         axes.set(xscale="log", yscale="log", xlabel=axis_words(group[0].arm.x_name))
@@ -78,7 +79,7 @@ def laws_figure(found: RequestedFits) -> Figure:
             is_titled = one.arm.arm == "all" or not is_overlaid
             keys[axes].append(law_key(series, exponent_words(one.fit), columns, "" if is_titled else series.name))
         if not is_overlaid:
-            axes.set_title(textwrap.shorten(group[0].arm.arm, TITLE_COLUMNS))
+            axes.set_title(names[group[0].arm.arm])
     for axes in panels[::columns]:
         axes.set_ylabel(found.request.columns.y)
     _set_limits(drawn)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,14 +11,24 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
 from harness.base.formats import human, scientific
 from harness.judging.found import Found
 from harness.judging.headline import Headline, leader
-from harness.show.figures.labels import limits_around, set_ticks, write_head, write_note
+from harness.show.figures.labels import (
+    LETTERS_AN_INCH,
+    TITLE_LINE_HEIGHT,
+    in_title_lines,
+    limits_around,
+    tick_values,
+    title_letters,
+    write_head,
+    write_note,
+)
 from harness.show.figures.series import Style
-from harness.show.figures.theme import LABEL_SIZE, panel_grid, side_by_side, themed, write_figure
+from harness.show.figures.theme import LABEL_SIZE, figure_width, panel_grid, side_by_side, themed, write_figure
+from harness.show.names import shortened
 from harness.show.words import LOSS_WORDS
 from harness.spec import all_axes
 
@@ -28,7 +37,8 @@ TASKS_WITH_ALL_SIZES = 4  # of more tasks, one row each, at the largest size
 TASK_COLUMNS, AXIS_COLUMNS = 2, 3
 MOST_ROWS = 30  # in a panel
 UNDECIDED = "0.45"  # grey
-LETTERS, TITLE_LETTERS = 24, 90  # of a label, and of the titles of a row of panels
+FEW_TICKS, MANY_TICKS = 3, 4  # of a factor of 1 and what lies to one side of it, at most
+LETTERS = 18  # of a task beside its row
 LONGEST_NAME = 16  # of a side; two longer ones do not fit beside each other, and are called A and B
 
 
@@ -55,19 +65,25 @@ def headline_figure(found: Headline, styles: Mapping[str, Style]) -> Figure | No
     """
     by_task = len(found.tasks) <= TASKS_WITH_ALL_SIZES
     panels = _task_panels(found) if by_task else _axis_panels(found)
-    panels = {title: rows for title, rows in panels.items() if rows}
+    panels = {name: rows for name, rows in panels.items() if rows}
     if not panels:
         return None
     columns = min(side_by_side(TASK_COLUMNS if by_task else AXIS_COLUMNS), len(panels))
-    longest = max(len(rows) for rows in panels.values())
-    figure, axes = panel_grid(len(panels), columns, 0.75 + ROW_HEIGHT * (longest + 1))
+    every_row = list(itertools.chain.from_iterable(panels.values()))
+    longest_label = max(len(row.label) for row in every_row)
+    letters = title_letters(figure_width(columns) / columns - (longest_label + 2) / LETTERS_AN_INCH)
+    names_of_tasks = shortened(found.tasks, letters)
+    titles = [in_title_lines(_title(panel, names_of_tasks, found.formulas), letters) for panel in panels]
+    height = 0.75 + ROW_HEIGHT * (max(map(len, panels.values())) + 1)
+    height += TITLE_LINE_HEIGHT * max(title.count("\n") for title in titles)
+    figure, axes = panel_grid(len(panels), columns, height)
+    ticks = FEW_TICKS if columns > TASK_COLUMNS else MANY_TICKS
     labels = found.first.label, found.second.label
     names = labels if max(map(len, labels)) <= LONGEST_NAME else ("A", "B")
-    every_row = list(itertools.chain.from_iterable(panels.values()))
-    for panel, (title, rows) in zip(axes, panels.items(), strict=True):
+    for panel, title, rows in zip(axes, titles, panels.values(), strict=True):
         _draw(panel, rows, found, names, styles)
-        _set_ratios(panel, every_row)  # the same on every panel, so that the eye compares them
-        panel.set_title(textwrap.shorten(title, TITLE_LETTERS // columns, placeholder="…"))
+        _set_ratios(panel, every_row, ticks)  # the same on every panel, so that the eye compares them
+        panel.set_title(title)
     loss = LOSS_WORDS[found.metric]
     write_head(figure, [], f"{names[0]} or {names[1]}: whose {loss} is lower, and how many times?")
     over = "seeds, and over all looks together" if found.looks else "seeds"
@@ -89,25 +105,29 @@ def _task_panels(found: Headline) -> dict[str, list[_Row]]:
             rows += [
                 _Row(f"{human(ratio.at, 2)} {short}", ratio, 0.0 if index else 0.6) for index, ratio in enumerate(known)
             ]
-        formula = found.formulas[task]
-        panels[task if formula == task else f"{task}:  {formula}"] = rows
+        panels[task] = rows
     return panels
 
 
 def _axis_panels(found: Headline) -> dict[str, list[_Row]]:
     """By the ratio, so that the eye finds who wins where; tasks beyond the room are left out, those in the middle."""
-    panels = {}
+    panels, labels = {}, shortened(found.tasks, LETTERS)
     for axis in found.columns:
         ratios = {task: found.reading(task, axis, found.places[-1]).ratio for task in found.tasks}
-        rows = [_Row(task, ratio, 0.0) for task, ratio in ratios.items() if ratio.estimate is not None]
+        rows = [_Row(labels[task], ratio, 0.0) for task, ratio in ratios.items() if ratio.estimate is not None]
         rows.sort(key=lambda row: -(row.ratio.estimate or 0.0))
-        words, short = all_axes()[axis].words, all_axes()[axis].short
-        is_long = len(f"at equal {words}") > TITLE_LETTERS // AXIS_COLUMNS  # it would lose the name of its count
-        panels[f"at equal {short if is_long else words}"] = [
+        panels[f"at equal {all_axes()[axis].short}"] = [
             *rows[: MOST_ROWS // 2],
             *rows[MOST_ROWS // 2 :][-MOST_ROWS // 2 :],
         ]
     return panels
+
+
+def _title(panel: str, names: Mapping[str, str], formulas: Mapping[str, str]) -> str:
+    """Of a task's panel its short name with its formula, of another panel what it is called."""
+    if panel not in formulas:
+        return panel
+    return names[panel] if formulas[panel] == panel else f"{names[panel]}: {formulas[panel]}"
 
 
 def _draw(
@@ -128,7 +148,7 @@ def _draw(
         axes.plot([ratio.estimate], [height], gid=f"ratio:{ahead or 'undecided'}", **look)
     axes.axvline(1, color="0.2", lw=0.8, zorder=1)
     axes.set_ylim(heights[-1] - 0.7, heights[0] + 1.6)
-    axes.set_yticks(heights, [textwrap.shorten(row.label, LETTERS, placeholder="…") for row in rows])
+    axes.set_yticks(heights, [row.label for row in rows])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     for label, text, side, shift in ((second, f"◀ {names[1]}", "right", -5), (first, f"{names[0]} ▶", "left", 5)):
@@ -147,17 +167,21 @@ def _draw(
     axes.set_xlabel("times lower")
 
 
-def _set_ratios(axes: Axes, rows: Sequence[_Row]) -> None:
-    """A logarithmic axis around the ratios of these rows."""
+def _set_ratios(axes: Axes, rows: Sequence[_Row], ticks: int) -> None:
+    """A logarithmic axis around the ratios of these rows, with the same round factors on both sides of 1."""
     estimates = np.array([row.ratio.estimate for row in rows], float)
     ends = np.array([*(row.ratio.low for row in rows), *(row.ratio.high for row in rows)], float)
+    low, high = limits_around(np.concatenate([estimates, [0.2, 5.0]]), ends)
     axes.set_xscale("log")
-    axes.set_xlim(limits_around(np.concatenate([estimates, [0.2, 5.0]]), ends))
-    set_ticks(axes.xaxis)
+    axes.set_xlim(low, high)
+    factors = np.array(tick_values(1, max(high, 1 / low), few=ticks - 1, most=ticks))
+    axes.xaxis.set_major_locator(FixedLocator(np.unique([1 / factors, factors]).tolist()))
     axes.xaxis.set_major_formatter(FuncFormatter(_times))
+    axes.xaxis.set_minor_locator(LogLocator(subs=(1,), numticks=200))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _times(ratio: float, _: object) -> str:
     """How many times: a ratio below 1 is the other side's."""
     times = max(ratio, 1 / ratio)
-    return f"{scientific(times, 1) if times >= 1e4 else f'{times:g}'}×"
+    return f"{scientific(times, 1) if times >= 1e4 else human(times, 2)}×"

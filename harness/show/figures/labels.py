@@ -2,6 +2,7 @@
 
 import math
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from matplotlib.transforms import offset_copy
 from harness.base.formats import PLAIN, human, scientific
 from harness.show.figures.series import TEXT_SHADE, Series, Style, shaded
 from harness.show.figures.theme import LABEL_SIZE, figure_width, within_page
+from harness.show.names import shortened
 from harness.spec import Manifest
 
 TICK_DIGITS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7))
@@ -28,6 +30,9 @@ WIDE_TICK = 10_000
 FEW_DECADES = 100  # the ratio of both ends of an axis up to which it has nine small ticks a decade
 FENCE = 1.5  # quartile ranges, or decades where these are less, above the upper quartile: beyond it is an outlier
 LETTERS_AN_INCH = 16.8
+PANEL_TITLE_LETTERS_AN_INCH = 15
+MOST_TITLE_LINES = 3
+TITLE_LINE_HEIGHT = 0.15  # inches
 TITLE_LETTERS_AN_INCH = 12.5
 KEY_MARK = 9  # letters that the mark of a legend takes the room of
 LINE_HEIGHT = 1.25 * LABEL_SIZE / 72  # inches
@@ -190,18 +195,32 @@ def _place(axes: Axes) -> SubplotSpec:
 
 # ------------------------------------------------------------------------------------------------------- other words
 def task_titles(manifest: Manifest, tasks: Iterable[str], letters: int) -> dict[str, str]:
-    """Task -> its formula, or its name where the formula is longer than so many letters.
+    """Task -> its formula, or its name where the formula is another task's too, or longer than so many letters.
 
-    A user's function has its name before its words.
+    A user's function has its name before its words, in lines of so many letters.
     """
+    formulas = {task: manifest.formulas[task].formula for task in tasks}
+    shared = {formula for formula, number in Counter(formulas.values()).items() if number > 1}
+    names = shortened(formulas, letters)
     titles = {}
-    for task in tasks:
-        formula = manifest.formulas[task].formula
+    for task, formula in formulas.items():
         if ":" in task:
-            titles[task] = textwrap.fill(f"{task}:  {formula}", letters)
+            titles[task] = in_title_lines(f"{names[task]}:  {formula}", letters)
+        elif formula in shared or len(formula) > letters:
+            titles[task] = names[task].replace("_", " ").replace("=", " = ")
         else:
-            titles[task] = formula if len(formula) <= letters else task.replace("_", " ").replace("=", " = ")
+            titles[task] = formula
     return titles
+
+
+def title_letters(inches: float) -> int:
+    """How many letters a line of a panel's title has, above so many inches."""
+    return max(1, int(PANEL_TITLE_LETTERS_AN_INCH * inches))
+
+
+def in_title_lines(words: str, letters: int) -> str:
+    """The title of a panel in lines of so many letters, at most MOST_TITLE_LINES of them."""
+    return textwrap.fill(words, letters, max_lines=MOST_TITLE_LINES, placeholder=" …")
 
 
 def label_grid(panels: Iterable[Axes], y: str, x: str = "") -> None:

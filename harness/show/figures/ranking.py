@@ -1,6 +1,5 @@
 """The figure of more series than lines can tell apart: a row a series, the best above, its sizes as marks."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,22 +12,33 @@ from matplotlib.lines import Line2D
 from harness.fit import size_means
 from harness.judging.scaling import chosen_runs
 from harness.show.figures.labels import (
+    LETTERS_AN_INCH,
     edge_notes,
+    in_title_lines,
     limits_without_outliers,
     set_ticks,
+    title_letters,
     undrawn_note,
     write_head,
     write_note,
 )
 from harness.show.figures.series import INK, Style
-from harness.show.figures.theme import LABEL_SIZE, MOST_HEIGHT, is_narrow, panel_grid, side_by_side, themed
+from harness.show.figures.theme import (
+    LABEL_SIZE,
+    MOST_HEIGHT,
+    figure_width,
+    is_narrow,
+    panel_grid,
+    side_by_side,
+    themed,
+)
 from harness.show.words import LOSS_WORDS, loss_words
 from harness.spec import BEST_OF, axis_words
 
 ROW_HEIGHT, AROUND = 0.145, 0.62  # inches: of a series, and of a panel's title and axis
 HEAD_AND_NOTE = 0.9  # inches
 COLUMNS = 3  # two, where a long name leaves its panel less room
-LONG_NAME, TITLE_COLUMNS = 16, 34  # letters
+LONG_NAME = 16  # letters
 MARK_SIZES = {"smallest size": 2.4, "middle size": 3.8, "largest size": 5.4}  # points
 
 
@@ -50,9 +60,10 @@ def ranking_figure(
     tasks = list(titles) if is_narrow() else list(titles)[: rows_that_fit * columns]
     figure, grid = panel_grid(len(tasks), columns, height)
     beyond = failed = 0
+    letters = title_letters(figure_width(columns) / columns - max(map(len, names.values())) / LETTERS_AN_INCH)
     for axes, task in zip(grid, tasks, strict=True):
         own = runs[runs["task"] == task]
-        axes.set_title(textwrap.fill(titles[task], TITLE_COLUMNS), fontsize=LABEL_SIZE + 0.5)
+        axes.set_title(in_title_lines(titles[task], letters), fontsize=LABEL_SIZE + 0.5)
         axes.set_xlabel(LOSS_WORDS[own["metric"].iloc[0]])
         beyond += _panel(axes, own, styles, names)
         failed += int((own["status"] != "done").sum())

@@ -16,13 +16,14 @@ from harness.judging.scaling import SeriesFit, chosen_runs, common_law, headline
 from harness.show.figures.labels import padded, set_ticks, undrawn_note, write_note
 from harness.show.figures.series import MANY_SIZES, Style, experiment_styles
 from harness.show.figures.theme import is_narrow, panel_grid, side_by_side, themed, write_figure
+from harness.show.names import shortened
 from harness.show.words import LOSS_WORDS
 from harness.spec import Manifest, axis_words
 
 MOST_IN_A_COLUMN = 4  # laws; of more, two stand side by side
 MOST_LAWS = 8
 PANEL_HEIGHT = 2.1  # inches
-TITLE_COLUMNS = 40
+TITLE_LETTERS, TASK_LETTERS = 42, 24
 
 
 class DrawnResiduals(NamedTuple):
@@ -49,14 +50,14 @@ def experiment_residuals(manifest: Manifest, table: pd.DataFrame, fits: Sequence
     axis, styles = headline_axes(manifest)[0], experiment_styles(manifest)
     runs = with_parts(chosen_runs(table[~table["of_budget"]], axis))
     runs = runs[runs["part"] == "fitted"]
-    laws = laws_of(fits)
+    laws, names = laws_of(fits), shortened(map(str, runs["task"]), TASK_LETTERS)
     shown = []
     for place, group in runs.groupby(["task", "series"], sort=False):
         task, series = map(str, place)
         law = laws[task, series, axis][common_law(fits, task, axis)]
         one = DrawnResiduals(
             name=f"{task}:{series}",
-            title=f"{task}, {series}, {law.fit.law} law",
+            title=f"{names[task]}, {series}, {law.fit.law} law",
             fit=law.fit,
             x=group["size"].to_numpy(float),
             y=group["test_loss"].to_numpy(float),
@@ -119,7 +120,7 @@ def _two_panels(against_size: Axes, against_law: Axes, one: DrawnResiduals) -> N
         against_law.set_ylabel(f"ln({one.y_name} / law)")
     else:
         against_law.tick_params(labelleft=False)
-    against_size.set_title(textwrap.shorten(one.title, TITLE_COLUMNS))
+    against_size.set_title(textwrap.fill(one.title, TITLE_LETTERS))
 
 
 def _keep_powers(axes: Axes) -> None:

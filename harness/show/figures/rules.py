@@ -8,13 +8,22 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from harness.show.figures.labels import set_ticks, undrawn_note, write_head, write_note
-from harness.show.figures.theme import panel_grid, side_by_side, themed
+from harness.show.figures.labels import (
+    LETTERS_AN_INCH,
+    TITLE_LINE_HEIGHT,
+    set_ticks,
+    title_letters,
+    undrawn_note,
+    write_head,
+    write_note,
+)
+from harness.show.figures.theme import figure_width, panel_grid, side_by_side, themed
+from harness.show.names import shortened
 from harness.spec import Decide, all_axes
 
 COLUMNS, MOST_RULES, MOST_ROWS = 2, 8, 16
 ROW_HEIGHT = 0.17  # inches
-TITLE_LETTERS, LABEL_LETTERS = 50, 30
+TASK_LETTERS, COUNT_LETTERS = 14, 15  # of a row's label
 COLOURS = {"supported": "#0072B2", "refuted": "#D55E00"}  # blue, vermilion
 UNDECIDED = "0.45"  # grey
 IN_JSON = "`harness verdicts --json` has all numbers"
@@ -29,8 +38,14 @@ def rules_figure(verdicts: Sequence[dict[str, Any]]) -> Figure | None:
     shown = [(one, rows[:MOST_ROWS]) for one, rows in with_numbers[:MOST_RULES]]
     longest = max(len(rows) for _, rows in shown)
     columns = side_by_side(min(COLUMNS, len(shown)))
-    figure, panels = panel_grid(len(shown), columns, 0.8 + ROW_HEIGHT * (longest + 1))
-    for axes, (verdict, rows) in zip(panels, shown, strict=True):
+    letters = title_letters(figure_width(columns) / columns - (TASK_LETTERS + COUNT_LETTERS) / LETTERS_AN_INCH)
+    titles = [textwrap.fill(f"{one['claim']}: {one['verdict']}", letters) for one, _ in shown]
+    conditions = [textwrap.fill(rows[0]["condition"], letters) for _, rows in shown]
+    more_lines = max(words.count("\n") for words in titles) + max(words.count("\n") for words in conditions)
+    height = 0.8 + ROW_HEIGHT * (longest + 1) + TITLE_LINE_HEIGHT * more_lines
+    figure, panels = panel_grid(len(shown), columns, height)
+    for axes, title, condition, (verdict, rows) in zip(panels, titles, conditions, shown, strict=True):
+        axes.set(title=title, xlabel=condition)
         _draw(axes, verdict, rows)
     write_head(figure, [], "What each rule hangs on: estimates, intervals, and the limit of the rule")
     notes = ["Blue: supported. Vermilion: refuted. Grey and hollow: undecided. Dashed: the limit."]
@@ -56,6 +71,7 @@ def _later_conditions(verdict: dict[str, Any]) -> int:
 
 def _draw(axes: Axes, verdict: dict[str, Any], rows: Sequence[dict[str, Any]]) -> None:
     known, condition = all_axes(), Decide.model_validate(verdict["decide"]).conditions[0]
+    names = shortened((one["unit"] for one in rows), TASK_LETTERS)
     labels = []
     for height, one in enumerate(rows):
         found, outcome = one["found"], one["outcome"]
@@ -67,12 +83,10 @@ def _draw(axes: Axes, verdict: dict[str, Any], rows: Sequence[dict[str, Any]]) -
         axes.plot([found["estimate"]], [-height], gid=f"number:{outcome}", **look)
         convention = one["convention"]
         count = known[convention].short if convention in known else convention
-        labels.append(textwrap.shorten(f"{one['unit']}, {count}", LABEL_LETTERS, placeholder="…"))
+        labels.append(f"{names[one['unit']]}, {count}")
     axes.axvline(condition.limit, color="0.2", lw=0.8, ls=(0, (3, 2)), zorder=1)
     if not condition.takes.is_difference and condition.limit > 0:
         axes.set_xscale("log")
         set_ticks(axes.xaxis)
     axes.set_yticks([-height for height in range(len(rows))], labels)
     axes.set_ylim(-len(rows) + 0.4, 0.6)
-    axes.set_xlabel(textwrap.shorten(rows[0]["condition"], TITLE_LETTERS, placeholder="…"))
-    axes.set_title(textwrap.fill(f"{verdict['claim']}: {verdict['verdict']}", TITLE_LETTERS))

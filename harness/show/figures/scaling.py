@@ -24,6 +24,7 @@ from harness.show.figures.labels import (
     refusal_notes,
     set_ticks,
     task_titles,
+    title_letters,
     undrawn_note,
     write_head,
     write_keys_below,
@@ -39,7 +40,7 @@ from harness.show.figures.series import (
     mark_beyond,
     prepare_bands,
 )
-from harness.show.figures.theme import panel_grid, side_by_side, themed, write_figure
+from harness.show.figures.theme import figure_width, panel_grid, side_by_side, themed, write_figure
 from harness.show.words import LOSS_WORDS, exponent_words, loss_words, refusal_words
 from harness.spec import Manifest, axis_words
 
@@ -48,7 +49,8 @@ MOST_SERIES = 8  # that lines and marks tell apart; more of them are ranked
 MOST_TASKS, MOST_TASKS_TWICE = 12, 6  # on one axis; on two
 PANEL_HEIGHT, SMALL_HEIGHT = 2.6, 2.1  # inches
 LEAST_HEIGHT, ROWS_HEIGHT = 1.9, 7.2  # inches, of a panel with its title, and of all rows with legends that tell laws
-TITLE, SMALL_TITLE = 64, 34  # letters
+TITLE, SMALL_TITLE = 64, 34  # letters, at most
+BESIDE_PANEL = 0.5  # inches, for what stands beside an axis
 SMALL_LABEL = 22  # letters of an axis's name
 SMALL = 5  # points: the numbers at the curves of budgets
 APART = 0.035  # of the height of a panel: between two of these numbers
@@ -68,6 +70,24 @@ class DrawnExperiment(NamedTuple):
     fits: Sequence[SeriesFit]
     styles: dict[str, Style]
     budgets: dict[str, DrawnBudget]
+
+
+class Layout(NamedTuple):
+    """The panels: a row of `axes` for each of `tasks`, by their titles, in so many columns.
+
+    Where panels are `small` one legend of names serves all; else each has its own, which tells its laws.
+    """
+
+    tasks: list[str]
+    axes: Sequence[str]
+    columns: int
+    small: bool
+    titles: dict[str, str]
+
+    @property
+    def panels(self) -> list[tuple[str, str]]:
+        """Task and axis of each panel, in the order in which they stand."""
+        return list(itertools.product(self.tasks, self.axes))
 
 
 class DrawnPanel(NamedTuple):
@@ -100,45 +120,67 @@ def scaling_figure(manifest: Manifest, table: pd.DataFrame, fits: Sequence[Serie
     if most_series > MOST_SERIES:
         titles = task_titles(manifest, every_task, SMALL_TITLE)
         return ranking_figure(labelled, axis_names[0], titles, styles, _tuning_notes(table))
-    tasks = every_task[:MOST_TASKS]
-    has_laws = any(not one.fit.refusals for one in fits if one.axis in axis_names)
-    is_small = not has_laws or len(tasks) * (LEAST_HEIGHT + LINE_HEIGHT * most_series) > ROWS_HEIGHT
-    notes = _tuning_notes(table)
-    if len(tasks) > MOST_TASKS_TWICE:
+    layout = _layout(manifest, every_task, fits, int(most_series))
+    figure, grid = panel_grid(len(layout.panels), layout.columns, SMALL_HEIGHT if layout.small else PANEL_HEIGHT)
+    panels = _draw_panels(grid, DrawnExperiment(table, fits, styles, budgets), layout)
+    _write_head(figure, panels, layout, table)
+    notes = [*_law_notes(panels, layout), *_tuning_notes(table)]
+    if len(layout.axes) < len(axis_names):
         notes.append(f"By {axis_words(axis_names[1])}, all laws are in fits.json.")
-    shown_axes = axis_names if len(tasks) <= MOST_TASKS_TWICE else axis_names[:1]
-    titles = task_titles(manifest, tasks, SMALL_TITLE if is_small else TITLE)
-    drawn = DrawnExperiment(table, fits, styles, budgets)
-    columns = side_by_side(_columns(len(tasks), len(shown_axes)))
-    figure, grid = panel_grid(len(tasks) * len(shown_axes), columns, SMALL_HEIGHT if is_small else PANEL_HEIGHT)
-    laws = {(task, axis): common_law(fits, task, axis) for task, axis in itertools.product(tasks, shown_axes)}
-    prepare_bands(one.fit for one in fits if one.fit.law == laws.get((one.task, one.axis)))
-    panels: dict[Axes, DrawnPanel] = {}
-    for axes, (task, axis) in zip(grid, itertools.product(tasks, shown_axes), strict=True):
-        panels[axes] = _panel(axes, drawn, task, axis, not is_small)
-        metric = table.loc[table["task"] == task, "metric"].iloc[0]
-        is_first = axis == shown_axes[0]
-        if is_first:
-            axes.set_title(titles[task])
-        if is_first or columns == 1:
-            axes.set_ylabel(LOSS_WORDS[metric] if is_small else f"{LOSS_WORDS[metric]} ({LOSS_UNITS[metric]})")
-        else:
-            axes.sharey(grid[grid.index(axes) - 1])
-            axes.tick_params(labelleft=False)
-    for place, axes in enumerate(grid):
-        for axis_of_panel in (axes.xaxis, axes.yaxis):
-            set_ticks(axis_of_panel, is_small=columns > 2)
-        if is_small and columns > 1 and place + columns < len(grid):
-            axes.set_xlabel("")
-    by = " and by ".join(axis_words(axis) for axis in shown_axes)
-    head = f"{loss_words(table['metric'])} by {by}: lower is better"
-    keys = {str(one.get_label()): one for panel in panels.values() for one in panel.keys} if is_small else {}
-    write_head(figure, list(keys.values()), head[0].upper() + head[1:])
-    notes = [*_law_notes(list(panels.values()), tasks, len(shown_axes)), *notes]
-    write_note(figure, [*notes, *undrawn_note(len(every_task) - len(tasks), "tasks")])
-    if not is_small:
-        write_keys_below(figure, {axes: panel.keys for axes, panel in panels.items()})
+    write_note(figure, [*notes, *undrawn_note(len(every_task) - len(layout.tasks), "tasks")])
+    if not layout.small:
+        write_keys_below(figure, {axes: panel.keys for axes, panel in zip(grid, panels, strict=True)})
     return figure
+
+
+def _layout(manifest: Manifest, every_task: Sequence[str], fits: Sequence[SeriesFit], most_series: int) -> Layout:
+    """As many tasks and axes as there is room for; small panels where legends that tell laws do not fit."""
+    axis_names, tasks = headline_axes(manifest), list(every_task[:MOST_TASKS])
+    axes = axis_names if len(tasks) <= MOST_TASKS_TWICE else axis_names[:1]
+    has_laws = any(not one.fit.refusals for one in fits if one.axis in axis_names)
+    small = not has_laws or len(tasks) * (LEAST_HEIGHT + LINE_HEIGHT * most_series) > ROWS_HEIGHT
+    columns = side_by_side(_columns(len(tasks), len(axes)))
+    panels_below_title = len(axes) if columns > 1 else 1
+    letters = title_letters(panels_below_title * figure_width(columns) / columns - BESIDE_PANEL)
+    titles = task_titles(manifest, tasks, min(letters, SMALL_TITLE if small else TITLE))
+    return Layout(tasks, axes, columns, small, titles)
+
+
+def _draw_panels(grid: Sequence[Axes], drawn: DrawnExperiment, layout: Layout) -> list[DrawnPanel]:
+    """Every panel, with its title and the words beside its axes."""
+    laws = {(task, axis): common_law(drawn.fits, task, axis) for task, axis in layout.panels}
+    prepare_bands(one.fit for one in drawn.fits if one.fit.law == laws.get((one.task, one.axis)))
+    panels = []
+    for place, (axes, (task, axis)) in enumerate(zip(grid, layout.panels, strict=True)):
+        panels.append(_panel(axes, drawn, task, axis, not layout.small))
+        is_first = axis == layout.axes[0]
+        if is_first:
+            axes.set_title(layout.titles[task])
+        if is_first or layout.columns == 1:
+            metric = drawn.table.loc[drawn.table["task"] == task, "metric"].iloc[0]
+            unit = "" if layout.small else f" ({LOSS_UNITS[metric]})"
+            axes.set_ylabel(LOSS_WORDS[metric] + unit)
+        else:
+            axes.sharey(grid[place - 1])
+            axes.tick_params(labelleft=False)
+    for place, axes in enumerate(grid):  # once all limits are known
+        for axis_of_panel in (axes.xaxis, axes.yaxis):
+            set_ticks(axis_of_panel, is_small=layout.columns > 2)
+        has_panel_below = layout.columns > 1 and place + layout.columns < len(grid)
+        if layout.small and has_panel_below:
+            axes.set_xlabel("")
+    return panels
+
+
+def _write_head(figure: Figure, panels: Sequence[DrawnPanel], layout: Layout, table: pd.DataFrame) -> None:
+    """What the figure shows; and above small panels, the legend of all."""
+    keys: dict[str, Line2D] = {}
+    if layout.small:
+        for panel in panels:
+            keys |= {str(one.get_label()): one for one in panel.keys}
+    by = " and by ".join(axis_words(axis) for axis in layout.axes)
+    head = f"{loss_words(table['metric'])} by {by}: lower is better"
+    write_head(figure, list(keys.values()), head[0].upper() + head[1:])
 
 
 def _columns(tasks: int, axes_each: int) -> int:
@@ -165,11 +207,11 @@ def _tuning_notes(table: pd.DataFrame) -> list[str]:
     return [note] if note else []
 
 
-def _law_notes(panels: Sequence[DrawnPanel], tasks: Sequence[str], axes_each: int) -> list[str]:
+def _law_notes(panels: Sequence[DrawnPanel], layout: Layout) -> list[str]:
     """How to read marks and laws; which laws are missing, and which runs, each said once for all axes of a task."""
     refused: dict[str, list[str]] = {}
     failed = beyond = 0
-    for task, panel in zip(tasks, panels[::axes_each], strict=True):
+    for task, panel in zip(layout.tasks, panels[:: len(layout.axes)], strict=True):
         beyond += panel.beyond
         failed += sum(one.failed.size for one in panel.series)
         for one in panel.series:
@@ -187,7 +229,11 @@ def _law_notes(panels: Sequence[DrawnPanel], tasks: Sequence[str], axes_each: in
             if any(one.fit.floor for one in every)
             else "Lines: the law A·x⁻ᵅ, with its 95 % band."
         )
-    return [*marks, *refusal_notes(refused, len(every) // axes_each), *edge_notes(beyond, "runs", failed, "diverged")]
+    return [
+        *marks,
+        *refusal_notes(refused, len(every) // len(layout.axes)),
+        *edge_notes(beyond, "runs", failed, "diverged"),
+    ]
 
 
 # ------------------------------------------------------------------------------------------------------------- panels

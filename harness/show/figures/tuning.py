@@ -19,11 +19,13 @@ from harness.judging.tuning import SearchedSize
 from harness.show.figures.labels import key, label_grid, limits_around, name_sides, set_ticks, write_head, write_note
 from harness.show.figures.series import INK, LINES, MARKS, Style
 from harness.show.figures.theme import panel_grid, side_by_side, themed, write_figure
+from harness.show.names import shortened
 from harness.spec import axis_words
 
 PANEL_HEIGHT = 2.0  # inches
 COLUMNS = 3
 MOST_PANELS = 12
+TASK_LETTERS = 20  # before a size
 MOST_TICKS = 8
 APART = 1.1  # factor between the confirmed values of two sides, which all belong at the number of all trials
 RATIO_STYLE = Style(INK, MARKS[0], LINES[0])
@@ -136,6 +138,7 @@ def effort_figure(
 def _panels(wheres: Sequence[TaskBudget]) -> tuple[Figure, dict[TaskBudget, Axes]]:
     """A figure with an empty panel for each task and size, ascending; of several sizes, each task starts a row."""
     tasks = list(dict.fromkeys(task for task, _ in wheres))
+    names = shortened(tasks, TASK_LETTERS)
     shown = sorted(wheres, key=lambda where: (tasks.index(where[0]), where[1] or 0))[:MOST_PANELS]
     of_task: dict[str, list[TaskBudget]] = {}
     for where in shown:
@@ -152,7 +155,7 @@ def _panels(wheres: Sequence[TaskBudget]) -> tuple[Figure, dict[TaskBudget, Axes
             axes.set_visible(False)
             continue
         task, asked = place
-        axes.set(xscale="log", yscale="log", title=task if asked is None else f"{task}, {human(asked)}")
+        axes.set(xscale="log", yscale="log", title=names[task] if asked is None else f"{names[task]}, {human(asked)}")
         panels[place] = axes
     return figure, panels
 

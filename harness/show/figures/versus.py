@@ -15,12 +15,13 @@ from harness.judging.versus import RatioLine, VersusRequest
 from harness.show.figures.labels import key, limits_around, name_sides, padded, set_ticks, write_head, write_note
 from harness.show.figures.series import Style, draw_band, plain_styles
 from harness.show.figures.theme import panel_grid, side_by_side, themed, write_figure
+from harness.show.names import shortened
 from harness.spec import all_axes, axis_words
 
 PANEL_HEIGHT = 2.4  # inches
 COLUMNS = 3
 MOST_PANELS = 12
-TITLE_LETTERS, LABEL_LETTERS = 34, 34
+TITLE_LETTERS, LABEL_LETTERS = 27, 34
 NO_TITLES: Mapping[str, str] = {}
 
 
@@ -46,20 +47,20 @@ def versus_figure(
     """A panel a task, a line a convention; artists carry a gid `kind:convention`. None where there is no line.
 
     Marks are A's sizes, filled where the interval leaves out equality. `styles` are those of the two sides; `titles`
-    are of tasks (`task_titles`), which else have their names.
+    are of tasks (`task_titles`), which else have their short names.
     """
     tasks = list(dict.fromkeys(line.task for line in curves))
     if not tasks:
         return None
     shown = tasks[:MOST_PANELS]
-    conventions = plain_styles(line.convention for line in curves)
+    conventions, names = plain_styles(line.convention for line in curves), shortened(shown, TITLE_LETTERS)
     columns = side_by_side(min(COLUMNS, len(shown)))
     figure, panels = panel_grid(len(shown), columns, PANEL_HEIGHT)
     for index, (axes, task) in enumerate(zip(panels, shown, strict=True)):
         _panel(axes, asked, [line for line in curves if line.task == task], conventions)
         name_sides(axes, asked.first, asked.second, "better", styles)
         if len(tasks) > 1:
-            axes.set_title(textwrap.shorten(titles.get(task, task), TITLE_LETTERS))
+            axes.set_title(titles.get(task, names[task]))
         if index % columns == 0:
             axes.set_ylabel(f"test loss of {asked.second} / {asked.first}")
         if index + columns >= len(shown):

@@ -39,10 +39,6 @@ and its figures. Rules are those that a plan froze; where an earlier plan was re
 convention: the outcome, and how many tasks are for and against the claim; a dash where the rule is not about it. Where
 there is a `records.jsonl.xz`, it has the records themselves, and `harness run` goes on from them.
 """
-OLDER = (
-    "its rules were judged by version 0.3 of the rules of experiments: the median of the seeds chose, and equal was no "
-    "outcome, so do not compare these verdicts with later ones"
-)
 
 
 @dataclass(frozen=True)
@@ -133,12 +129,11 @@ def keep_verdicts(made: Sequence[tuple[dict[str, Any], pd.DataFrame]], results: 
 
 
 def _kept(path: Path) -> dict[str, Any]:
-    """The answer that is kept there, with a note if an older version of the rules judged it."""
+    """The answer that is kept there."""
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         found.pop("format", None)  # which earlier ones do not have
-        is_of_version_0_3 = any("matters" not in verdict for verdict in found["verdicts"])
-        return {**found, "notes": [*found["notes"], OLDER]} if is_of_version_0_3 else found
+        return found
     except ValueError as error:
         raise HarnessError(f"{path} is damaged ({error}); remove its folder, and keep it again", INCOMPLETE) from None
 

@@ -12,6 +12,7 @@ from harness.base.formats import human
 from harness.judging.found import Found
 from harness.judging.headline import Headline, Lead, NoHeadline, leader
 from harness.judging.judge import Verdict
+from harness.show.names import shortened
 from harness.show.tables.table import Styled, Table, TableCell, TableRow, TextStyle, text_columns
 from harness.show.words import LOSS_WORDS
 from harness.spec import Takes, all_axes
@@ -20,6 +21,7 @@ WIDTH = 76
 COLUMNS = 3
 CELL_WIDTH = 20
 LABEL_WIDTH = WIDTH - COLUMNS * CELL_WIDTH
+PLACE_WIDTH = 9  # of `smallest` and `largest`
 LONGEST_NAME = 3  # of a side; two longer ones do not fit into a cell, and are called A and B
 MOST_LINES = 15
 ALL_PLACES_UP_TO = 2  # tasks; of more, the console shows the largest size alone
@@ -70,7 +72,8 @@ def _over(ratio: float) -> float:
 def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], last: Sequence[str]) -> list[str]:
     """The answer in at most 15 lines of 76 columns; `last` are the lines that close it.
 
-    Of sizes where the lead turns, as many lines are told as there is room for.
+    A task whose name is too long to stand beside its sizes has a line of its own, and of sizes where the lead turns as
+    many lines are told, where there is room.
     """
     if isinstance(found, NoHeadline):
         return [*wrapped(found.why), *_verdict_lines(verdicts), *last]
@@ -79,9 +82,10 @@ def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], las
     lines = wrapped(f"{asked} ({interval_words(found)}; ?: undecided)")
     heading = "at equal:" if len(found.tasks) <= ALL_PLACES_UP_TO else f"{found.places[-1]} equal:"
     lines += [*legend, console_row(heading, [_short(axis) for axis in found.columns[:COLUMNS]])]
-    lines += _rows(found, names)
-    lines += wrapped(seconds_words(found, names))
     closing = [*_verdict_lines(verdicts), *wrapped(f"Careful: {found.cautions[0]}" if found.cautions else ""), *last]
+    seconds = wrapped(seconds_words(found, names))
+    room = MOST_LINES - len(lines) - len(seconds) - len(closing)
+    lines += [*_rows(found, names, room), *seconds]
     for turn in _turns(found, names):
         if len(lines) + len(turn) + len(closing) <= MOST_LINES:
             lines += turn
@@ -198,22 +202,30 @@ def short_names(first: str, second: str) -> tuple[tuple[str, str], list[str]]:
     return ("A", "B"), wrapped(f"A: {first}. B: {second}.")
 
 
-def _rows(found: Headline, names: tuple[str, str]) -> list[str]:
-    columns, last = found.columns[:COLUMNS], found.places[-1]
+def _rows(found: Headline, names: tuple[str, str], room: int) -> list[str]:
+    """The rows of all tasks; those of one or two tasks may have a line above them, if all stay within so many lines."""
     if len(found.tasks) > TASKS_UP_TO:
-        return [console_row(f"{len(found.tasks)} tasks", [_counted(found, axis, names) for axis in columns])]
-    places = found.places if len(found.tasks) <= ALL_PLACES_UP_TO else (last,)
+        counted = [_counted(found, axis, names) for axis in found.columns[:COLUMNS]]
+        return [console_row(f"{len(found.tasks)} tasks", counted)]
+    if len(found.tasks) > ALL_PLACES_UP_TO:
+        labels = shortened(found.tasks, LABEL_WIDTH - 1)
+        return [_row(found, names, labels[task], task, found.places[-1]) for task in found.tasks]
+    beside = LABEL_WIDTH - PLACE_WIDTH - 1
+    labels, above = shortened(found.tasks, beside), shortened(found.tasks, WIDTH)
+    is_above = any("…" in label for label in labels.values()) and len(found.tasks) * (1 + len(found.places)) <= room
     lines = []
     for task in found.tasks:
-        for place in places:
-            cells = [lead_words(found.reading(task, axis, place).ratio, *names) for axis in columns]
-            if len(found.tasks) > ALL_PLACES_UP_TO:
-                label = task[: LABEL_WIDTH - 1]
-            else:
-                own = task[: LABEL_WIDTH - 10] if place == places[0] else ""
-                label = f"{own:<{LABEL_WIDTH - 9}}{place}"
-            lines.append(console_row(label, cells))
+        if is_above:
+            lines.append(above[task])
+        for place in found.places:
+            own = labels[task] if place == found.places[0] and not is_above else ""
+            lines.append(_row(found, names, f"{own:<{beside + 1}}{place}", task, place))
     return lines
+
+
+def _row(found: Headline, names: tuple[str, str], label: str, task: str, place: str) -> str:
+    cells = [lead_words(found.reading(task, axis, place).ratio, *names) for axis in found.columns[:COLUMNS]]
+    return console_row(label, cells)
 
 
 def _counted(found: Headline, axis: str, names: tuple[str, str]) -> str:

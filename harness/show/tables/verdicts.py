@@ -6,7 +6,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from harness.judging.answer import NOT_RUN, found_line, number_lines, power_words, verdict_words
+from harness.judging.answer import (
+    NOT_RUN,
+    differing_outcomes,
+    found_line,
+    number_lines,
+    power_words,
+    verdict_words,
+)
 from harness.judging.foretold import Foretold
 from harness.judging.robust import robust_words
 from harness.judging.words import CODE, limit_words
@@ -14,7 +21,7 @@ from harness.show.tables.table import Note, Piece, Styled, Table, TableCell, Tab
 from harness.spec import Decide, all_axes, stable_axes
 
 ORIGIN = "experiment, commit"
-RULE_COLUMNS = ("claim", "found, with interval", "asked to be", "verdict")
+RULE_COLUMNS = ("claim", "verdict", "found, with interval", "asked to be")
 
 
 def verdicts_table(answers: Sequence[dict[str, Any]]) -> Table:
@@ -37,9 +44,9 @@ def verdicts_table(answers: Sequence[dict[str, Any]]) -> Table:
 
 
 def summary_table(answers: Sequence[dict[str, Any]]) -> Table:
-    """A row for each rule, by the number of its claim: a cell for each convention that counts, and the verdict.
+    """A row for each rule, by the number of its claim: the verdict, and a cell for each convention that counts.
 
-    Below it is a row for each other way of searching.
+    The verdict stands beside the claim, where a phone shows it too. Below it is a row for each other way of searching.
     """
     axes = all_axes()
     conventions = stable_axes()
@@ -48,14 +55,13 @@ def summary_table(answers: Sequence[dict[str, Any]]) -> Table:
     for verdict, answer in sorted(judged, key=lambda one: _claim_number(one[0]["claim"])):
         origin: list[Piece] = [Styled(answer["name"], "link")]
         origin += [Styled(commit[:9], "code") for commit in answer["commits"]]
-        robust = robust_words(verdict)
-        concluded = f"{verdict['verdict']}, {robust}" if robust else str(verdict["verdict"])
+        concluded = ", ".join(filter(None, [verdict["verdict"], *_decided_words(verdict), robust_words(verdict)]))
         outcomes = [_outcome(verdict, convention) for convention in conventions]
         facts = (("outcome", verdict["verdict"]), ("tasks", json.dumps(tasks_of(verdict))))
-        rows.append(TableRow((verdict["claim"], *outcomes, Styled(concluded, "strong"), origin), facts=facts))
+        rows.append(TableRow((verdict["claim"], Styled(concluded, "strong"), *outcomes, origin), facts=facts))
         for one in verdict.get("under", ()):
             rows.append(_under_row(one, conventions)._replace(facts=facts))
-    columns = text_columns("claim", *(axes[name].head for name in conventions), "verdict", ORIGIN)
+    columns = text_columns("claim", "verdict", *(axes[name].head for name in conventions), ORIGIN)
     return Table("in short: outcome, and how many tasks are for and against the claim", columns, tuple(rows))
 
 
@@ -87,11 +93,18 @@ def _claim_number(claim: str) -> float:
     return float(begins[0]) if begins else math.inf
 
 
+def _decided_words(verdict: dict[str, Any]) -> list[str]:
+    """`refuted per parameter`: what some conventions decide where others do not, or decide otherwise."""
+    axes = all_axes()
+    decided = {said: names for said, names in differing_outcomes(verdict).items() if said != "inconclusive"}
+    return [f"{outcome} {' and '.join(axes[name].head for name in names)}" for outcome, names in decided.items()]
+
+
 def _under_row(one: dict[str, Any], conventions: Sequence[str]) -> TableRow:
     """What the claim is under another way of searching."""
     outcomes = [_outcome({"not_measured": [], **one}, convention) for convention in conventions]
     concluded = "far worse" if one["far_worse"] else one["conclusion"]
-    return TableRow((f"… under {one['name']}", *outcomes, concluded, ""), look="dim", goes_on=True)
+    return TableRow((f"… under {one['name']}", concluded, *outcomes, ""), look="dim", goes_on=True)
 
 
 def _outcome(verdict: dict[str, Any], convention: str) -> TableCell:
@@ -110,7 +123,7 @@ def _outcome(verdict: dict[str, Any], convention: str) -> TableCell:
 
 
 def rules_table(verdicts: Sequence[dict[str, Any]]) -> Table:
-    """A row a rule of one experiment (`judge.to_json`): its numbers or the reason, their limit, the verdict."""
+    """A row a rule of one experiment (`judge.to_json`): the verdict, its numbers or the reason, their limit."""
     rows = []
     for verdict in verdicts:
         power = power_words(verdict)
@@ -121,7 +134,7 @@ def rules_table(verdicts: Sequence[dict[str, Any]]) -> Table:
         if power:
             told += f". {power}"
         asked = dict.fromkeys(map(limit_words, Decide.model_validate(verdict["decide"]).conditions))
-        rows.append(TableRow((verdict["claim"], told, ", ".join(asked), Styled(verdict_words(verdict), "strong"))))
+        rows.append(TableRow((verdict["claim"], Styled(verdict_words(verdict), "strong"), told, ", ".join(asked))))
     return Table("verdicts on the rules", text_columns(*RULE_COLUMNS), tuple(rows))
 
 

@@ -25,14 +25,17 @@ TALLEST = 1600  # pixels
 
 def made(tasks: int) -> Headline:
     """Ratios over four decades, whose intervals are a factor of 2 to either side."""
-    names = [f"task{number}" for number in range(tasks)]
-    places = list(itertools.product(names, AXES, PLACES))
-    ratios = np.geomspace(0.01, 100, len(places))
+    return named({f"task{number}": f"task{number}" for number in range(tasks)})
+
+
+def named(formulas: dict[str, str], ends: tuple[float, float] = (0.01, 100)) -> Headline:
+    """The same of tasks with these formulas, over other decades."""
+    places = list(itertools.product(formulas, AXES, PLACES))
+    ratios = np.geomspace(*ends, len(places))
     readings = [
         Reading(*place, Found(ratio, ratio / 2, 2 * ratio, at=100.0, seeds=5))
         for place, ratio in zip(places, ratios, strict=True)
     ]
-    formulas = {name: name for name in names}
     sides = (Side("kan", ("kan",)), Side("mlp", ("mlp",)))
     return Headline(*sides, "rmse", 0.95, 5, formulas, AXES, None, (), PLACES, tuple(readings), (), (), ())
 
@@ -94,3 +97,40 @@ def test_long_names_of_sides_take_no_room_from_the_axes(tmp_path):
     assert {"A ▶", "◀ B"} <= set(texts)
     for axes in figure.axes:
         assert axes.get_window_extent().width > 0.15 * figure.bbox.width
+
+
+def test_no_letter_of_a_name_lies_beyond_the_figure():
+    """Titles are wrapped, and long names shortened, on a page and on a phone; no two are equal."""
+    long = "price from rooms, area, age, latitude, longitude, population and the distance to the sea"
+    two = {f"houses_of_california_and_nevada.csv output={word}": long for word in ("price", "age")}
+    many = {f"special_{name} train_points={points}": "" for name in ("yv", "lpmv", "jv") for points in (200, 1000)}
+    one = {"my_tasks_of_last_week:ripple_with_a_long_name": "cos(4 pi |x|) exp(-|x|), which has no corner anywhere"}
+    wide = headline_figure(named(two), STYLES)
+    ranked = headline_figure(named(many), STYLES)
+    with narrow():
+        stacked = headline_figure(named(one), STYLES)
+    for figure in (wide, ranked, stacked, headline_figure(named(one), STYLES)):
+        figure.draw_without_rendering()
+        for text in figure.findobj(Text):
+            if text.get_visible() and text.get_text():
+                box = text.get_window_extent()
+                assert box.x0 >= 0, text
+                assert box.x1 <= figure.bbox.width, text
+    assert len({axes.get_title(loc="left") for axes in wide.axes}) == 2
+    rows = [label.get_text() for label in ranked.axes[0].get_yticklabels()]
+    assert len(set(rows)) == len(many)
+
+
+def test_ticks_are_round_factors_on_both_sides():
+    """1, 2, 3 or 5 times a power of ten, never 3.33333; so many times lower look alike on either side."""
+    for ends in ((0.4, 2.2), (0.3, 8), (0.3, 30), (0.01, 100), (1e-6, 2)):
+        for tasks in (1, 5):
+            figure = headline_figure(named({f"task{number}": "" for number in range(tasks)}, ends), STYLES)
+            axis = figure.axes[0].xaxis
+            ticks = axis.get_major_locator()()
+            words = axis.get_major_formatter().format_ticks(ticks)
+            factors = np.maximum(ticks, 1 / np.array(ticks))
+            digits = {f"{factor:.6e}".split("e")[0].rstrip("0").rstrip(".") for factor in factors}
+            assert digits <= {"1", "2", "3", "5"}, words
+            assert np.allclose(np.sort(1 / np.array(ticks)), ticks)
+            assert all(len(word) <= len("1,000×") for word in words), words

@@ -104,6 +104,7 @@ def test_verdicts_are_sorted_by_claim_and_can_be_filtered(browser, pages):
         texts = page.locator(f"{claims} td:first-child").all_inner_texts()
         numbers = [int(re.match(r"\d+", text)[0]) for text in texts]
         assert numbers == sorted(numbers)
+        assert page.locator(f"{claims} td:nth-child(2)[data-name=verdict]").count() == len(numbers)
         page.select_option("select[name=outcome]", "inconclusive")
         undecided = page.locator(f"{claims}:visible").all()
         assert 0 < len(undecided) < len(numbers)

@@ -25,7 +25,11 @@ RATIOS = (
 
 def made(tasks: int, names: tuple[str, str] = ("kan", "mlp"), clock: str | None = None) -> Headline:
     """A headline with every kind of ratio in turn."""
-    labels = [f"task_{number}_of_many" for number in range(tasks)]
+    return named([f"task_{number}_of_many" for number in range(tasks)], names, clock)
+
+
+def named(labels: list[str], names: tuple[str, str] = ("kan", "mlp"), clock: str | None = None) -> Headline:
+    """The same of tasks with these labels."""
     axes = [*AXES, *([clock] if clock else [])]
     ratios = itertools.cycle(RATIOS)
     readings = [Reading(*place, next(ratios)) for place in itertools.product(labels, axes, PLACES)]
@@ -120,3 +124,21 @@ def test_pages_have_every_size_and_axis_and_say_where_it_was_read():
 def test_without_two_sides_the_reason_stands_in_the_answer_s_place():
     """And the last lines all the same."""
     assert console_lines(NoHeadline("No two sides."), [], ["Report: r"]) == ["No two sides.", "Report: r"]
+
+
+def test_tasks_whose_names_begin_alike_are_told_apart():
+    """Of two, each has a line of its own, or what there is room for; of more, each row has a name of its own."""
+    begin_alike = ["exp2d train_points=1000", "exp2d train_points=200"]
+    lines = console_lines(named(begin_alike), [], ["Report: r"])
+    assert set(begin_alike) <= set(lines)
+    without_room = console_lines(named(begin_alike), [], ["."] * 7)
+    assert [line.split()[0] for line in without_room if "smallest" in line] == ["t…1000", "t…=200"]
+    more = console_lines(named([*begin_alike, "j0"]), [], ["Report: r"])
+    assert [line[:15].rstrip() for line in more[2:5]] == ["exp2d tra…=1000", "exp2d train=200", "j0"]
+
+
+def test_a_function_of_one_s_own_stands_beside_its_sizes_by_its_name_alone():
+    """And a data file without its suffix."""
+    for task, shown in (("my_tasks:ripple", "ripple"), ("tide.csv", "tide")):
+        lines = console_lines(named([task]), [], [])
+        assert [line.split()[:2] for line in lines if "smallest" in line] == [[shown, "smallest"]]

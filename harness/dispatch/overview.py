@@ -1,0 +1,125 @@
+"""How far every experiment of a results folder is, and the disk that it takes: counted, without reading a record."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.base.errors import HarnessError
+from harness.base.files import os_words
+from harness.dispatch.disk import NETWORKS, Progress, bytes_below, files_by_id, silent
+from harness.dispatch.needed import plain_plan
+from harness.dispatch.reconcile import gather
+from harness.dispatch.state import FREE, UNDERWAY, WENT_WRONG, RunState, states
+from harness.spec import manifest_path
+
+
+class ExperimentCounts(NamedTuple):
+    """How many runs of a plan there are, and how far they are; `name` is that of its folder.
+
+    `recorded` runs have a record, done or diverged. The others are `missing`, be they on their way or not, or `later`:
+    seeds of later looks that were not sent off, of which only the rules tell whether they are wanted. `not_verified`
+    are on their way as far as is known, but SLURM cannot be asked of them now. `disk_bytes` are of its folder, its
+    records and its networks: what experiments share counts for each.
+    """
+
+    name: str
+    planned: int
+    recorded: int
+    missing: int
+    running: int
+    queued: int
+    failed: int
+    later: int
+    not_verified: int
+    disk_bytes: int
+
+
+class Overview(NamedTuple):
+    """All plans of a results folder, by name, and what cannot be read of them, in sentences."""
+
+    experiments: tuple[ExperimentCounts, ...]
+    unreadable: tuple[str, ...]
+
+
+class _Plan(NamedTuple):
+    """The runs of a plan, and those of its first look: all runs of a plan without looks."""
+
+    folder: Path
+    runs: frozenset[str]
+    first_look: frozenset[str]
+
+
+def overview(results: Path, progress: Progress = silent) -> Overview:
+    """Every experiment of a results folder that has a plan. SLURM is asked for those that sent off what is missing."""
+    record_bytes = _bytes_by_run(results / "runs", ".json")
+    network_bytes = _bytes_by_run(results / NETWORKS, ".npz")
+    folders = sorted(folder for folder in results.iterdir() if manifest_path(folder).exists())
+    plans: list[_Plan] = []
+    sent: dict[Path, dict[str, RunState]] = {}
+    unreadable: list[str] = []
+    for number, folder in enumerate(folders, start=1):
+        progress("plans", number, len(folders))
+        try:
+            plan = _read(folder)
+            plans.append(plan)
+            sent[folder] = _sent_states(folder, plan.runs.difference(record_bytes))
+        except HarnessError as error:
+            unreadable.append(str(error))
+        except OSError as error:
+            unreadable.append(os_words(error, folder))
+    underway: dict[str, RunState] = {}
+    for states_of_runs in sent.values():
+        underway |= {run: state for run, state in states_of_runs.items() if state.state in UNDERWAY}
+    counts = []
+    for plan in plans:
+        shared_bytes = sum(record_bytes.get(run, 0) + network_bytes.get(run, 0) for run in plan.runs)
+        absent = plan.runs.difference(record_bytes)
+        where = {run: _with_others(sent.get(plan.folder, {}).get(run), underway.get(run)) for run in absent}
+        counts.append(_counted(plan, where, bytes_below(plan.folder) + shared_bytes))
+    return Overview(tuple(counts), tuple(unreadable))
+
+
+def _bytes_by_run(folder: Path, ending: str) -> dict[str, int]:
+    """Bytes of the files of a folder that are named by their runs."""
+    return {file.path.name.removesuffix(ending): file.bytes for file in files_by_id(folder, ending)}
+
+
+def _read(folder: Path) -> _Plan:
+    plan = plain_plan(manifest_path(folder))
+    experiment = plan["experiment"]
+    runs = frozenset(each["run_id"] for each in plan["runs"])
+    is_search = experiment.get("search") and not plan.get("confirms")
+    if is_search or not experiment.get("looks"):
+        return _Plan(folder, runs, first_look=runs)
+    seeds = experiment["seeds"][: experiment["looks"][0]]
+    return _Plan(folder, runs, frozenset(each["run_id"] for each in plan["runs"] if each["run"]["seed"] in seeds))
+
+
+def _sent_states(folder: Path, absent: frozenset[str]) -> dict[str, RunState]:
+    """Where those runs are that have no record, if any of the experiment were ever sent off or cancelled."""
+    is_known = any((folder / what).is_dir() for what in ("submissions", "orders"))
+    return states(absent, gather(folder, (), records=None)) if absent and is_known else {}
+
+
+def _with_others(own: RunState | None, underway: RunState | None) -> RunState:
+    """Where a run is, which its own experiment or another one may have on its way."""
+    own = own or RunState("planned")
+    return underway if underway and own.state in FREE else own
+
+
+def _counted(plan: _Plan, absent: Mapping[str, RunState], disk_bytes: int) -> ExperimentCounts:
+    later = sum(one.state == "planned" and run not in plan.first_look for run, one in absent.items())
+    found = Counter(one.state for one in absent.values())
+    return ExperimentCounts(
+        name=plan.folder.name,
+        planned=len(plan.runs),
+        recorded=len(plan.runs) - len(absent),
+        missing=len(absent) - later,
+        running=found["running"],
+        queued=found["queued"],
+        failed=sum(found[state] for state in WENT_WRONG),
+        later=later,
+        not_verified=sum(one.state in UNDERWAY and "not verified" in one.why for one in absent.values()),
+        disk_bytes=disk_bytes,
+    )

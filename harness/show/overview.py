@@ -1,0 +1,46 @@
+"""What the command line says of all experiments of a results folder."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.dispatch.overview import Overview
+from harness.show.disk import size_words
+from harness.show.tables.table import Table, number_columns, table_of, text_columns
+
+COUNTED = ("planned", "recorded", "missing", "running", "queued", "failed")
+
+
+def overview_table(seen: Overview) -> Table:
+    """A row for each experiment: its runs by how far they are, and the disk that it takes."""
+    rows = [
+        (one.name, *(getattr(one, count) for count in COUNTED), size_words(one.disk_bytes)) for one in seen.experiments
+    ]
+    return table_of("", (*text_columns("experiment"), *number_columns(*COUNTED, "disk")), rows)
+
+
+def overview_lines(seen: Overview, results: Path) -> list[str]:
+    """What the table leaves open, and which command says more."""
+    if not seen.experiments and not seen.unreadable:
+        return [f"no experiment has a plan in {results}/; `harness run FILE` or `harness plan FILE` makes one"]
+    lines = list(seen.unreadable)
+    for one in seen.experiments:
+        says = f"`harness status {results / one.name}` says"
+        if one.not_verified:
+            lines.append(f"{one.name}: {one.not_verified:,} runs on their way are not verified; {says} why")
+        if one.later:
+            lines.append(f"{one.name}: {one.later:,} runs are of later looks; {says} whether a rule asks for them")
+    if seen.experiments:
+        lines.append(f"`harness status {results / 'NAME'}` says more of one")
+    return lines
+
+
+def overview_json(seen: Overview, results: Path, disk: Mapping[str, int]) -> dict[str, Any]:
+    """The same for a script."""
+    experiments = [one._asdict() for one in seen.experiments]
+    return {
+        "results": str(results),
+        "experiments": experiments,
+        "unreadable": list(seen.unreadable),
+        "disk_bytes": dict(disk),
+    }

@@ -1,0 +1,167 @@
+"""Tables of the user's own, read from a file or given as a DataFrame, and their columns as numbers."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.base.errors import did_you_mean
+from harness.tasks.samples import Array
+from harness.tasks.target import TargetError
+
+MOST_NAMED = 5  # columns in a sentence
+MOST_COLUMNS = 20  # in a sentence that says all that are needed
+
+
+class Table(NamedTuple):
+    """A pandas table, what errors call it, and the file that it was read from."""
+
+    subject: str
+    rows: Any
+    path: Path | None = None
+
+    def place(self, row: int) -> str:
+        """Where a row is, counted from 0: on which line of its file, as an editor counts them."""
+        if self.path is None:
+            return f"at index {self.rows.index[row]}"
+        if self.path.suffix.lower() == ".csv":
+            return f"in line {_line(self.path, row):,}"
+        return f"in row {row + 1:,} (the first is 1)"
+
+    def columns_words(self, name: str) -> str:
+        """What to say of a column that is not there."""
+        columns = list(self.rows)
+        if len(columns) == 1 and any(sign in columns[0] for sign in ";\t"):
+            return f"its only column is {columns[0]!r}: separate columns by commas"
+        return did_you_mean(name, columns)
+
+
+def read_table(subject: str, path: Path) -> Table:
+    """The table of a file, with rows from 0; columns of a two-dimensional array `x` are called x0, x1 and so on.
+
+    The names of its columns are text. A TargetError about `subject` if it cannot be read, or has no rows.
+    """
+    rows = _loaded(subject, path)
+    rows.columns = rows.columns.map(str)
+    if not len(rows):
+        raise TargetError(f"{subject} has no rows; add some")
+    return Table(subject, rows.reset_index(drop=True), path)
+
+
+def _loaded(subject: str, path: Path) -> Any:
+    import pandas as pd
+
+    try:
+        match path.suffix.lower():
+            case ".csv":
+                return pd.read_csv(path)
+            case ".parquet":
+                return pd.read_parquet(path)
+        with np.load(path, allow_pickle=False) as arrays:
+            return pd.DataFrame(_columns_of_arrays({name: arrays[name] for name in arrays.files}))
+    except Exception as error:  # of parsers that meet any file
+        why = " ".join(str(error).split()) or type(error).__name__
+        kind = path.suffix.lower().removeprefix(".")
+        raise TargetError(f"{subject} cannot be read as {kind}: {why}; mend it, or save it again") from None
+
+
+def _columns_of_arrays(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    columns: dict[str, NDArray[Any]] = {}
+    for name, array in arrays.items():
+        if array.ndim not in (1, 2):
+            raise TargetError(f"array {name!r} has shape {array.shape}; give [rows] or [rows, columns]")
+        new = {name: array} if array.ndim == 1 else {f"{name}{place}": column for place, column in enumerate(array.T)}
+        if twice := new.keys() & columns.keys():
+            raise TargetError(f"two arrays have a column {min(twice)!r}")
+        columns |= new
+    return columns
+
+
+def _line(path: Path, row: int) -> int:
+    """The line of a CSV file on which a row begins; pandas passes over blank lines."""
+    with path.open(encoding="utf-8", newline="") as file:
+        lines, header_and_rows, begins = csv.reader(file), 0, 1
+        for cells in lines:
+            is_blank = not cells or (len(cells) == 1 and not cells[0].strip())
+            if not is_blank and header_and_rows == row + 1:
+                break
+            header_and_rows += not is_blank
+            begins = lines.line_num + 1
+    return begins
+
+
+def numbers_by_name(subject: str, rows: Any, columns: Sequence[str]) -> Array:
+    """These columns of a DataFrame as training reads them from a file, float64 [n, columns]; others are ignored.
+
+    A TargetError about `subject` names columns that are not there, there twice, or not numbers.
+    """
+    rows = rows.rename(columns=str)
+    if missing := [name for name in columns if name not in rows]:
+        raise TargetError(
+            f"{subject}: the table has no column {some(missing)}; it needs {some(columns, MOST_COLUMNS)}, in any order"
+        )
+    if twice := [name for name in rows.columns[rows.columns.duplicated()] if name in columns]:
+        raise TargetError(f"{subject}: the table has two columns {twice[0]!r}; keep one")
+    table = Table(subject, rows[list(columns)].infer_objects())  # a row alone has numbers and truth values as objects
+    check_complete(table, columns, "fill them, or drop these rows")
+    return numbers(table, columns, "give numbers, as it was trained on")
+
+
+def check_complete(table: Table, columns: Sequence[str], next_move: str) -> None:
+    """A TargetError that names all of these columns with missing values."""
+    missing = table.rows[list(columns)].isna()
+    told = [
+        f"{name} ({count:,}, first {table.place(int(missing[name].argmax()))})"
+        for name, count in missing.sum().items()
+        if count
+    ]
+    if told:
+        raise TargetError(f"{table.subject}: missing values in {some(told)}; {next_move}")
+
+
+def numbers(table: Table, columns: Sequence[str], next_move: str) -> Array:
+    """These columns as float64 [n, columns], true as 1; a TargetError that names one that is not numbers."""
+    x = np.column_stack([_number_column(table, name, next_move) for name in columns])
+    infinite = ~np.isfinite(x)
+    if infinite.any():
+        row, place = np.argwhere(infinite)[0]
+        found = f"column {columns[place]!r} is {x[row, place]} {table.place(row)}"
+        raise TargetError(f"{table.subject}: {found}; mend it")
+    return x
+
+
+def _number_column(table: Table, name: str, next_move: str) -> Array:
+    import pandas as pd
+
+    column = table.rows[name]
+    if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
+        raise TargetError(f"{table.subject}: column {name!r} holds dates; {next_move}")
+    if is_number(column):
+        return column.to_numpy(np.float64)
+    found = pd.to_numeric(column.astype(str), errors="coerce")
+    is_wrong = found.isna().to_numpy()
+    wrong = column[is_wrong]
+    if len(wrong) and len(wrong) < len(column) / 2:
+        raise TargetError(
+            f"{table.subject}: column {name!r} holds text in some rows ({len(wrong):,}, first {wrong.iloc[0]!r} "
+            f"{table.place(int(is_wrong.argmax()))}); mend these rows or drop them"
+        )
+    if len(wrong):
+        raise TargetError(f"{table.subject}: column {name!r} holds text, such as {wrong.iloc[0]!r}; {next_move}")
+    return found.to_numpy(np.float64)
+
+
+def is_number(column: Any) -> bool:
+    """Whether all values are numbers, or true and false."""
+    import pandas as pd
+
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column)
+
+
+def some(told: Sequence[str], most: int = MOST_NAMED) -> str:
+    """The first few of them, and how many more there are."""
+    more = len(told) - most
+    return ", ".join(told[:most]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,182 @@
+"""`harness status` without FILE: it counts the runs of every experiment as `harness status` of each one does."""
+
+import json
+import shutil
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from harness.cli import main
+from harness.dispatch.profile import Profile
+from harness.dispatch.state import WENT_WRONG
+from harness.dispatch.submission import SentJob, Submission, now, write_order, write_submission
+from harness.spec import read_manifest
+from tests.guard.workplace import GUARD, make_records, make_searched
+
+EXPERIMENT = """
+question: How far are they?
+tasks: [xy]
+arms:
+  kan: {{architecture: {{family: kan, hidden: [2], grid: 3}}, recipe: some}}
+  mlp: {{architecture: {{family: mlp, hidden: [3]}}, recipe: some}}
+recipes: {{some: {{optimizer: {{name: adam}}, max_evaluations: 20}}}}
+seeds: {seeds}
+"""
+LOOKS = """
+looks: [2, 4]
+decide: [{claim: KANs are better, quantity: test_loss, arms: [kan, mlp], threshold: 1, at_least: 1}]
+"""
+RESULTS = Path("results")
+NETWORK_BYTES = 1000
+
+
+def _harness(*words: str) -> Result:
+    done = CliRunner().invoke(main, words)
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done
+
+
+def _told(*words: str) -> dict[str, Any]:
+    return json.loads(_harness(*words, "--json").stdout)
+
+
+def _plan(name: str, seeds: list[int], more: str = "") -> None:
+    Path(f"{name}.yaml").write_text(EXPERIMENT.format(seeds=seeds) + more, encoding="utf-8")
+    assert _harness("plan", f"{name}.yaml").exit_code == 0
+
+
+def _send_off(name: str, profile: Profile | None = None) -> None:
+    """A submission of the whole plan to SLURM or to this machine, of which no worker has begun yet."""
+    manifest = read_manifest(RESULTS / name)
+    jobs = tuple(SentJob(packs=(pack,), pack_seconds=(1.0,), seconds=1.0) for pack in manifest.packs)
+    where = {"host": socket.gethostname(), "profile": profile, "slots": 1, "checkpoint_seconds": 60.0, "device": "cpu"}
+    sent = Submission(id="5ub", experiment=name, at=now(), jobs=jobs, snapshot="c0de", roots=(), **where)
+    write_submission(RESULTS / name, sent, {planned.run_id: planned.run for planned in manifest.runs})
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """Experiments that are whole, queued in part, queued by another one, cancelled, between looks, and searched."""
+    folder = tmp_path_factory.mktemp("overview")
+    with chdir(folder):
+        _plan("whole", [0, 1])
+        make_records("whole")
+        _plan("half", [1, 2, 3])
+        _send_off("half")
+        _plan("beside", [3, 4])
+        _plan("given_up", [5])
+        write_order(RESULTS / "given_up", "cancel", read_manifest(RESULTS / "given_up").run_ids(), "a test")
+        _plan("looked", [6, 7, 8, 9], LOOKS)
+        (folder / "experiments").mkdir()
+        shutil.copy(GUARD / "made" / "searched.yaml", "experiments")
+        make_searched("searched")
+        (RESULTS / "networks").mkdir()
+        (RESULTS / "networks" / f"{read_manifest(RESULTS / 'whole').run_ids()[0]}.npz").write_bytes(
+            b"n" * NETWORK_BYTES
+        )
+    return folder
+
+
+@pytest.fixture
+def here(made, tmp_path) -> Iterator[Path]:
+    """A copy of them, in which commands are run."""
+    shutil.copytree(made, tmp_path / "here")
+    with chdir(tmp_path / "here"):
+        yield tmp_path / "here"
+
+
+def test_every_plan_is_counted_as_its_own_status_does(here):
+    """Runs that another experiment has on its way too, later looks, and both stages of a search."""
+    counted = {one.pop("name"): one for one in _told("status")["experiments"]}
+    assert set(counted) == {"whole", "half", "beside", "given_up", "looked", "searched", "searched.search"}
+    for name, one in counted.items():
+        alone = _told("status", f"results/{name}")
+        states = Counter(alone["states"])
+        expected = {
+            "planned": alone["planned"],
+            "recorded": states["done"] + states["diverged"],
+            "missing": alone["missing"],
+            "running": states["running"],
+            "queued": states["queued"],
+            "failed": sum(states[state] for state in WENT_WRONG),
+            "later": alone["unasked"],
+            "not_verified": 0,
+        }
+        assert one == expected | {"disk_bytes": one["disk_bytes"]}, name
+    assert (counted["half"]["queued"], counted["beside"]["queued"], counted["given_up"]["failed"]) == (4, 2, 2)
+    assert (counted["looked"]["missing"], counted["looked"]["later"]) == (4, 4)
+
+
+def test_runs_of_which_slurm_cannot_be_asked_are_taken_for_alive(here, monkeypatch):
+    """Later looks that were sent off too; a line says whose they are."""
+    monkeypatch.setenv("PATH", str(here))
+    _send_off("looked", Profile())
+    (looked,) = [one for one in _told("status")["experiments"] if one["name"] == "looked"]
+    assert (looked["missing"], looked["queued"], looked["not_verified"], looked["later"]) == (8, 8, 8, 0)
+    line = "looked: 8 runs on their way are not verified; `harness status results/looked` says why"
+    assert line in _harness("status").output.splitlines()
+
+
+def test_disk_is_that_of_the_folder_and_of_its_runs(here):
+    """Records and networks included."""
+    (disk,) = [one["disk_bytes"] for one in _told("status")["experiments"] if one["name"] == "whole"]
+    runs = read_manifest(RESULTS / "whole").run_ids()
+    files = [path for path in (RESULTS / "whole").rglob("*") if path.is_file()]
+    files += [RESULTS / "runs" / f"{run}.json" for run in runs]
+    assert disk == sum(path.stat().st_size for path in files) + NETWORK_BYTES
+
+
+def test_what_is_shown_says_what_to_do_next(here):
+    """Of later looks, and of each experiment; exit 3 while runs are missing."""
+    done = _harness("status")
+    assert done.exit_code == 3
+    assert "│ half            │       6 │        2 │       4 │       0 │      4 │      0 │" in done.output
+    assert "looked: 4 runs are of later looks; `harness status results/looked` says whether a rule asks" in done.output
+    assert "`harness status results/NAME` says more of one" in done.output
+    assert "disk: results/ takes " in done.output
+    for name in ("half", "beside", "given_up", "looked"):
+        shutil.rmtree(RESULTS / name)
+    assert _harness("status").exit_code == 0
+    refused = _harness("status", "results")
+    assert (refused.exit_code, "`harness status --results results` shows them" in refused.output) == (2, True)
+
+
+def test_what_cannot_be_read_is_named_and_all_else_is_counted(here):
+    """A plan that was cut short is not counted, runs of a damaged submission count as missing; exit 3."""
+    plan = RESULTS / "whole" / "manifest.json"
+    plan.write_text(plan.read_text(encoding="utf-8")[:-100], encoding="utf-8")
+    sent = RESULTS / "half" / "submissions" / "5ub" / "submission.json"
+    sent.write_text("{", encoding="utf-8")
+    told = _told("status")
+    counted = {one["name"]: one for one in told["experiments"]}
+    assert "whole" not in counted
+    assert (counted["half"]["missing"], counted["half"]["queued"]) == (4, 0)
+    whys = sorted(told["unreadable"])
+    assert [why.partition(" ")[0] for why in whys] == [str(sent), str(plan)]
+    done = _harness("status")
+    assert done.exit_code == 3
+    for why in whys:
+        assert why in done.output
+
+
+def test_without_experiments_it_says_how_to_make_one(tmp_path):
+    """A folder that is not there is a mistake, and so is asking why of no experiment."""
+    done = _harness("status", "--results", str(tmp_path))
+    assert (done.exit_code, done.output.splitlines()[0]) == (
+        0,
+        f"no experiment has a plan in {tmp_path}/; `harness run FILE` or `harness plan FILE` makes one",
+    )
+    for words, why in (
+        (("--results", str(tmp_path / "nowhere")), "nowhere: no such folder; give FILE, or"),
+        (("--why", "failed"), "--why failed: say of which experiment"),
+    ):
+        done = _harness("status", *words)
+        assert done.exit_code == 2
+        assert why in done.output

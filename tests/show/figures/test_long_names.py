@@ -1,0 +1,95 @@
+"""Figures of tasks whose names are long and begin alike: no two panels or rows are called the same, and no name is cut.
+
+pytest tests/show/figures/test_long_names.py
+"""
+
+import numpy as np
+import pytest
+from made_search import drawn
+from made_study import Study, study
+from matplotlib.text import Text
+
+from harness.comparison.tuning_curve import tuning_curve
+from harness.judging.tuning import SearchedSize
+from harness.judging.versus import RatioLine, Side, VersusRequest
+from harness.show.figures.labels import task_titles
+from harness.show.figures.ranking import ranking_figure
+from harness.show.figures.residuals import experiment_residuals
+from harness.show.figures.rules import rules_figure
+from harness.show.figures.samples import samples_figure
+from harness.show.figures.scaling import scaling_figure
+from harness.show.figures.series import experiment_styles, named_styles
+from harness.show.figures.theme import narrow
+from harness.show.figures.tuning import tuning_figure
+from harness.show.figures.versus import TITLE_LETTERS, versus_figure
+from harness.tasks import Samples
+
+LONG = [f"a_function_of_{inputs} train_points={points}" for inputs in ("many", "few") for points in (200, 1000)]
+SIDES = ("kan", "mlp")
+
+
+@pytest.fixture(scope="module")
+def alike(tmp_path_factory) -> Study:
+    """Tasks that have a formula in common, or are long and begin alike."""
+    exp2d = ", ".join(f"{{target: exp2d, train_points: {points}}}" for points in (200, 1000))
+    additive = ", ".join(f"{{target: rotated_additive, inputs: {inputs}}}" for inputs in (4, 12))
+    arms = dict.fromkeys(SIDES, 1.0)
+    return study(tmp_path_factory.mktemp("alike"), arms, tasks=f"[{exp2d}, {additive}]", budgets=(60, 120, 250, 500))
+
+
+def test_panels_of_different_tasks_have_different_titles_within_the_figure(alike):
+    """On a page and on a phone; also where tasks have one formula."""
+    manifest, table, fits, _ = alike
+    styles = experiment_styles(manifest)
+    titles = task_titles(manifest, table["task"].unique(), TITLE_LETTERS)
+    rng = np.random.default_rng(0)
+    asked = VersusRequest(tuple(Side(name, (name,)) for name in SIDES), "params.trainable")
+    x, ratio = np.array([60.0, 500.0]), np.array([2.0, 3.0])
+    lines = [RatioLine(task, "params.trainable", x, ratio, ratio / 2, ratio * 2) for task in LONG]
+    curve = tuning_curve(*drawn(rng, np.linspace(-6, 0, 16), 3))
+    points = Samples(rng.uniform(size=(9, 1)), rng.uniform(size=(9, 1)))
+    figures = {
+        "scaling": (lambda: scaling_figure(manifest, table, fits), 4),
+        "ranking": (lambda: ranking_figure(table, "params.trainable", titles, styles), 4),
+        "residuals": (lambda: experiment_residuals(manifest, table, fits), 8),
+        "versus": (lambda: versus_figure(asked, lines, named_styles(SIDES)), len(LONG)),
+        "samples": (lambda: samples_figure(dict.fromkeys(LONG, points)), len(LONG)),
+        "tuning": (
+            lambda: tuning_figure({SearchedSize(task, "kan", 1e9): curve for task in LONG}, named_styles(SIDES)),
+            len(LONG),
+        ),
+    }
+    for name, (draw, panels) in figures.items():
+        with narrow():
+            stacked = draw()
+        for figure in (draw(), stacked):
+            figure.draw_without_rendering()
+            titled = [title for axes in figure.axes if axes.get_visible() and (title := axes.get_title(loc="left"))]
+            assert len(set(titled)) == len(titled) == panels, name
+            for text in figure.findobj(Text):
+                if text.get_visible() and text.get_text() in titled:
+                    assert text.get_window_extent().x1 <= figure.bbox.width, (name, text)
+
+
+def test_rows_of_a_rule_s_numbers_have_different_names():
+    """A row a task and count."""
+    rule = {"claim": "better", "quantity": "test_loss", "arms": list(SIDES), "threshold": 1, "at_least": 1}
+    found = {"estimate": 2.0, "low": 1.5, "high": 2.5}
+    same = {"condition": "at the largest size", "outcome": "supported", "found": found}
+    numbers = [
+        {"unit": unit, "convention": convention, **same}
+        for unit in LONG
+        for convention in ("params.trainable", "flops_train.local_min")
+    ]
+    claim = "KANs are better than MLPs on all functions with a long name that we know"
+    verdict = {"claim": claim, "verdict": "supported", "decide": rule, "numbers": numbers}
+    figure = rules_figure([verdict, verdict])
+    figure.draw_without_rendering()
+    rows = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+
+    assert len(set(rows)) == len(numbers)
+    assert all("FLOPs" in row or "params" in row for row in rows)
+    for axes in figure.axes:
+        assert "supported" in axes.get_title(loc="left")
+    for text in figure.findobj(Text):
+        assert not text.get_text() or text.get_window_extent().x1 <= figure.bbox.width, text
