@@ -148,7 +148,8 @@ class Task(Frozen):
         if all(name in said for name in SPLIT_POINTS):  # as in a plan, which `harness status` reads without numpy
             return said
         target = said.get("target")
-        is_data = isinstance(target, dict | DataFile) or defined("harness.tasks", "is_data")(target)
+        is_named = isinstance(target, str)  # else it is a table, or refused when it is read
+        is_data = defined("harness.tasks", "is_data")(target) if is_named else isinstance(target, dict | DataFile)
         return dict.fromkeys(SPLIT_POINTS) | said if is_data else said
 
     @model_validator(mode="after")

@@ -111,6 +111,7 @@ BROKEN = (
     # targets
     ("  - exp2d", "  - exp2e  # here"),
     ("  - target: additive\n    inputs: 2", "  - target: additve  # here\n    inputs: 2"),
+    ("  - target: additive\n    inputs: 2", "  - target: [[2], [3]]  # here\n    inputs: 2"),
     ("    inputs: 2", "    inputs: 2\n    boundary_points: 5  # here"),
     ("  - exp2d", "  - {target: exp2d, low: 2}  # here"),
     ("  - exp2d", "  - {target: exp2d, inputs: 5}  # here"),
