@@ -25,7 +25,7 @@ from harness.base.files import STALE_SECONDS, UNFINISHED
 from harness.cli import main
 from harness.dispatch.disk import disk_bytes
 from harness.dispatch.events import EventLog, read_attempts
-from harness.dispatch.leftovers import KINDS, leftovers, remove
+from harness.dispatch.leftovers import KINDS, NOTABLE_BYTES, leftovers, remove
 from harness.dispatch.profile import Profile
 from harness.dispatch.submission import SentJob, Submission, now, write_submission
 from harness.record import record_path
@@ -195,7 +195,9 @@ def test_what_is_shown_is_what_nobody_needs(made, swept):
 
 
 def test_status_says_how_much_disk_results_take(swept):
-    """The sizes are those of the files, and clean is named as there is a snapshot that it frees."""
+    """The sizes are those of the files, and clean is named if it frees a large snapshot."""
+    for snapshot in (swept.results / "snapshots").iterdir():
+        (snapshot / "large").write_bytes(bytes(NOTABLE_BYTES))
     told = json.loads(swept.harness("status", "sweep", "--json").stdout)["disk_bytes"]
     sizes = {path: path.lstat().st_size for path in swept.results.rglob("*") if path.is_file()}
     assert told["total"] == sum(sizes.values())
@@ -203,8 +205,8 @@ def test_status_says_how_much_disk_results_take(swept):
         below = swept.results / folder
         assert told[what] == sum(size for path, size in sizes.items() if path.is_relative_to(below)) > 0
     shown = swept.harness("status", "sweep").output
-    assert f"disk: {swept.results}/ takes {told['total'] / 1e6:.0f} MB (records " in shown
-    assert f"`harness clean --results {swept.results}` frees about {told['freed_by_clean'] / 1e6:.0f} MB" in shown
+    assert f"disk: {swept.results}/ takes {size_words(told['total'])} (records " in shown
+    assert f"`harness clean --results {swept.results}` frees about {size_words(told['freed_by_clean'])}" in shown
     assert swept.harness("clean", None, "--snapshots", "--yes").exit_code == 0
     assert "harness clean" not in swept.harness("status", "sweep").output
 
