@@ -28,12 +28,17 @@ def test_large_plans_are_as_ever():
 
 @pytest.mark.slow
 def test_a_large_search_asks_for_the_runs_that_are_kept_of_it():
-    """One of its functions, as all of them take half a minute."""
+    """One of its functions at two of its sizes; all of them take half a minute, and are made every night."""
     file = contents.ROOT / "experiments" / "per_flop_toys.yaml"
     experiment = read_experiment(file, "short")
     one_function = {path: values[:1] for path, values in experiment.zip.items()}
     rules = tuple(rule.model_copy(update={"at_least": 1}) for rule in experiment.decide)
-    part = experiment.model_copy(update={"zip": one_function, "decide": rules})
+    effort = experiment.search.effort
+    two_sizes = {
+        "match": experiment.match.model_copy(update={"at": experiment.match.at[:2]}),
+        "search": experiment.search.model_copy(update={"effort": effort.model_copy(update={"at": effort.at[:2]})}),
+    }
+    part = experiment.model_copy(update={"zip": one_function, "decide": rules, **two_sizes})
     manifest = make_plan(part, "one.search")
     kept = read_lines(contents.ROOT / "results" / "verdicts" / "per_flop_toys-short" / KEPT_RECORDS)
 
