@@ -38,8 +38,11 @@ class NetworkModule(nn.Module):
             self.get_submodule(f"layer{number}").register_buffer("knots", of_layer[0].detach().clone())
 
     def forward(self, x: Tensor) -> Tensor:
-        """Outputs [..., outputs] at points [..., inputs], of the parameters' dtype and device."""
+        """Outputs [..., outputs] at points [..., inputs], of the parameters' dtype and device, under autocast too."""
         self.check_points(x)
+        if torch.is_autocast_enabled(x.device.type):  # three digits of bfloat16 are too few for splines
+            with torch.autocast(x.device.type, enabled=False):
+                return self(x.to(next(self.parameters()).dtype))
         parameters = {name: value[None] for name, value in self.named_parameters()}
         y_1NO = self.network.forward(parameters, self.knots_of_lane(), x.reshape(1, -1, x.shape[-1]))
         return y_1NO[0].reshape(*x.shape[:-1], self.network.shape[-1])

@@ -198,10 +198,16 @@ def test_points_of_another_kind_are_told_what_to_do(name):
                 call(given)
 
 
-def test_under_autocast_torch_converts_points_itself():
-    module = nn.MLP([2, 6, 1], dtype=torch.float32)
+@pytest.mark.parametrize("name", MODULES)
+def test_under_autocast_it_computes_in_its_own_dtype(name):
+    """What a transformer's layers hand it in bfloat16, and the gradient that goes back to them."""
+    module = MODULES[name](dtype=torch.float32)
+    x = points(module.network).bfloat16().requires_grad_()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert module(points(module.network).bfloat16()).dtype == torch.bfloat16
+        outputs = module(x)
+    assert torch.equal(outputs, module(x.float()))
+    outputs.sum().backward()
+    assert x.grad.dtype == torch.bfloat16
 
 
 def test_every_family_of_layers_has_its_class():
