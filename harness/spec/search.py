@@ -147,8 +147,8 @@ class Search(Frozen):
 class RobustTo(Frozen):
     """What a verdict must survive to be called stable: each recipe alone, fewer trials, other points of the spaces.
 
-    Other points cost as much as the search itself, so they may be left out.
-    Under each of them the winners are chosen anew and confirmed, and every rule is judged again.
+    Under each of them the winners are chosen anew and confirmed, and every rule is judged again. Other points cost as
+    much as the search itself, so they may be left out.
     """
 
     recipes: Annotated[tuple[str, ...], Field(min_length=2), AfterValidator(values_differ)]
