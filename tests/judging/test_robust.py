@@ -140,18 +140,26 @@ def test_a_way_by_which_both_sides_are_far_worse_turns_nothing():
 
 
 def test_rows_and_sentences_name_every_way():
-    """In tables each has a row beneath the claim's, in `--json` its counts."""
-    verdict = judged(BETTER, {"recipe bad alone": FAR_WORSE, "2 trials": UNSURE})
+    """In tables each outcome has a row beneath the claim's that names its ways; in `--json` each way has its counts."""
+    others = {
+        "recipe bad alone": FAR_WORSE,
+        "2 trials": UNSURE,
+        "scramble 1": BETTER,
+        "3 trials": UNSURE,
+        "scramble 2": BETTER,
+    }
+    verdict = judged(BETTER, others)
     data = to_json(verdict)
 
     answer = {"name": "toys", "commits": [], "verdicts": [data]}
     _, *under = summary_table([answer]).without(ORIGIN).rows
     assert {row.look for row in under} == {"dim"}
-    first, second = (row.cells for row in under)
-    assert first[:3] == ("… under recipe bad alone", "far worse", "refuted: 1 against")
-    assert second[:2] == ("… under 2 trials", "inconclusive")
-    assert len(first) == len(second)
-    assert [one["name"] for one in data["under"]] == ["recipe bad alone", "2 trials"]
+    far_worse, unsure, same = (row.cells for row in under)
+    assert far_worse[:3] == ("… under recipe bad alone", "far worse", "refuted: 1 against")
+    assert unsure[:2] == ("… under 2 trials, 3 trials", "inconclusive")
+    assert same[:3] == ("… under scramble 1, scramble 2", "the same", "")
+    assert len(far_worse) == len(unsure) == len(same)
+    assert [one["name"] for one in data["under"]] == list(others)
     assert any(line.startswith("under 2 trials: inconclusive. params.trainable: ") for line in number_lines(data))
 
 

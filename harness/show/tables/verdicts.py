@@ -46,7 +46,7 @@ def verdicts_table(answers: Sequence[dict[str, Any]]) -> Table:
 def summary_table(answers: Sequence[dict[str, Any]]) -> Table:
     """A row for each rule, by the number of its claim: the verdict, and a cell for each convention that counts.
 
-    The verdict stands beside the claim, where a phone shows it too. Below it is a row for each other way of searching.
+    The verdict stands beside the claim, where a phone shows it too. Below it is what other ways of searching come to.
     """
     axes = all_axes()
     conventions = stable_axes()
@@ -59,8 +59,7 @@ def summary_table(answers: Sequence[dict[str, Any]]) -> Table:
         outcomes = [_outcome(verdict, convention) for convention in conventions]
         facts = (("outcome", verdict["verdict"]), ("tasks", json.dumps(tasks_of(verdict))))
         rows.append(TableRow((verdict["claim"], Styled(concluded, "strong"), *outcomes, origin), facts=facts))
-        for one in verdict.get("under", ()):
-            rows.append(_under_row(one, conventions)._replace(facts=facts))
+        rows += [row._replace(facts=facts) for row in _under_rows(verdict, conventions)]
     columns = text_columns("claim", "verdict", *(axes[name].head for name in conventions), ORIGIN)
     return Table("in short: outcome, and how many tasks are for and against the claim", columns, tuple(rows))
 
@@ -100,11 +99,24 @@ def _decided_words(verdict: dict[str, Any]) -> list[str]:
     return [f"{outcome} {' and '.join(axes[name].head for name in names)}" for outcome, names in decided.items()]
 
 
-def _under_row(one: dict[str, Any], conventions: Sequence[str]) -> TableRow:
-    """What the claim is under another way of searching."""
-    outcomes = [_outcome({"not_measured": [], **one}, convention) for convention in conventions]
-    concluded = "far worse" if one["far_worse"] else one["conclusion"]
-    return TableRow((f"… under {one['name']}", concluded, *outcomes, ""), look="dim", goes_on=True)
+def _under_rows(verdict: dict[str, Any], conventions: Sequence[str]) -> list[TableRow]:
+    """A row for each outcome that other ways of searching come to; it names these ways."""
+    as_declared = _under_cells({**verdict, "conclusion": verdict["verdict"], "far_worse": False}, conventions)
+    ways: dict[tuple[tuple[TableCell, ...], bool], list[str]] = {}
+    for one in verdict.get("under", ()):  # one that turns a task under another count than these is not the same
+        ways.setdefault((_under_cells(one, conventions), bool(one.get("turned"))), []).append(one["name"])
+    rows = []
+    for (cells, turns), names in ways.items():
+        is_same = cells == as_declared and not turns
+        told = ("the same", *("" for _ in conventions)) if is_same else cells
+        rows.append(TableRow((f"… under {', '.join(names)}", *told, ""), look="dim", goes_on=True))
+    return rows
+
+
+def _under_cells(one: dict[str, Any], conventions: Sequence[str]) -> tuple[TableCell, ...]:
+    """What a claim is under one way of searching, and what each convention comes to; seconds may not be measured."""
+    outcomes = [_outcome({**one, "not_measured": ()}, convention) for convention in conventions]
+    return ("far worse" if one["far_worse"] else one["conclusion"], *outcomes)
 
 
 def _outcome(verdict: dict[str, Any], convention: str) -> TableCell:
