@@ -29,6 +29,7 @@ from harness.spec import END_TOLERANCE, Decide, Manifest, all_axes, side_label, 
 LEVEL = 0.95  # of intervals where no rule asks for another
 FEW_SEEDS = 5  # with fewer, Student's intervals are several times wider than with many
 MOST_DIVERGED = 0.1  # of a side's runs, which nobody needs to be warned of
+STILL_FELL = 1.1  # times that a loss fell in the last half of training: the smallest factor that matters
 PLACES = ("smallest", "middle", "largest")
 
 
@@ -192,7 +193,7 @@ def headline(
         readings=tuple(readings),
         largest=tuple(_largest(manifest, runs, task, side) for task, side in itertools.product(tasks, sides)),
         leads=tuple(leads),
-        cautions=tuple(_cautions(manifest, runs, sides)),
+        cautions=tuple(_cautions(manifest, runs, sides, readings)),
         looks=looks,
     )
 
@@ -244,9 +245,14 @@ def _ratio(first: SideCurve, second: SideCurve, size: float | None, level: float
         return Found(refused=str(error), at=size)
 
 
-def _largest(manifest: Manifest, runs: ExperimentRuns, task: str, side: Side) -> Largest:
+def _of_largest(runs: ExperimentRuns, task: str, side: Side) -> pd.DataFrame:
+    """The chosen runs of a side at its largest size on the matched axis, without those that diverged."""
     rows = chosen_runs(of_arm(runs, task, side.names).runs, runs.matched)
-    of_size = rows[(rows["size"] == rows["size"].max()) & (rows["status"] == "done")]
+    return rows[(rows["size"] == rows["size"].max()) & (rows["status"] == "done")]
+
+
+def _largest(manifest: Manifest, runs: ExperimentRuns, task: str, side: Side) -> Largest:
+    of_size = _of_largest(runs, task, side)
     networks = {cell.index: cell.network.words for cell in manifest.cells if cell.network}
     words = [networks.get(cell, "") for cell in of_size["cell"]]
     loss = float(np.exp(np.log(of_size["test_loss"]).mean()))
@@ -280,12 +286,18 @@ def _leads(
     return found
 
 
-def _cautions(manifest: Manifest, runs: ExperimentRuns, sides: Sequence[Side]) -> Iterator[str]:
-    for side in sides:
-        rows = runs.table[runs.table["chosen"] & (runs.table["arm"].isin(side.names))]
+def _cautions(
+    manifest: Manifest, runs: ExperimentRuns, sides: tuple[Side, Side], readings: Sequence[Reading]
+) -> Iterator[str]:
+    chosen = {side: runs.table[runs.table["chosen"] & runs.table["arm"].isin(side.names)] for side in sides}
+    for side, rows in chosen.items():
         is_lost = rows["status"] != "done"
         if is_lost.mean() > MOST_DIVERGED:
             yield f"{is_lost.mean():.0%} of the runs of {side.label} diverged."
+    fell = list(filter(None, (_still_fell(runs, side, sides, readings) for side in sides)))
+    if fell:
+        yield f"Training was cut short: in its last half the error {', that '.join(fell)}. Train longer."
+    for side, rows in chosen.items():
         far = far_runs(rows, side.label)
         if far.above:
             yield f"{far_runs_words(far.above, far)} ended over {FAR:g} times above the median of their size."
@@ -296,3 +308,19 @@ def _cautions(manifest: Manifest, runs: ExperimentRuns, sides: Sequence[Side]) -
         yield "Each side has one recipe. Another recipe may turn this: search both sides."
     elif search := manifest.experiment.search:
         yield f"Each side tried {search.trials} settings a size. More settings may turn this."
+
+
+def _still_fell(runs: ExperimentRuns, side: Side, sides: tuple[Side, Side], readings: Sequence[Reading]) -> str:
+    """`of mlp on xy still fell 1.8x`: where a side that is not ahead fell most, if that matters; else empty.
+
+    It is asked at the largest size. A winner at a stop ended where validation was best, and is left out.
+    """
+    falls = {}
+    for one in readings:
+        is_largest = one.axis == runs.matched and one.place == PLACES[-1]
+        if is_largest and leader(one.ratio, *(each.label for each in sides)) != side.label:
+            rows = _of_largest(runs, one.task, side)
+            if "late_fall" in rows and rows.get("won_at_stop", pd.Series(dtype=float)).isna().all():
+                falls[one.task] = float(np.exp(np.log(rows["late_fall"]).mean()))
+    most = max(falls, key=lambda task: np.nan_to_num(falls[task]), default=None)
+    return f"of {side.label} on {most} still fell {falls[most]:.2g}x" if most and falls[most] > STILL_FELL else ""

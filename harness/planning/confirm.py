@@ -178,7 +178,7 @@ def _of_cell(
     run_ids = tuple(record.run_id for record in records)
     run = max(runs, key=lambda one: one.recipe.max_evaluations)  # with halving, that of the last rung it reached
     stop = None if cell.trial.is_whole(run) else run.recipe.max_evaluations
-    if stop and not _can_stop(run):
+    if stop and not run.recipe.can_stop:
         return []
     records = [record for record, of_record in zip(records, runs, strict=True) if of_record.recipe == run.recipe]
     losses = [record.metrics.losses if record.metrics else None for record in records]
@@ -205,18 +205,12 @@ def _mean(losses: Sequence[float]) -> float:
 
 def _stops(run: RunSpec, records: Sequence[Record]) -> list[int]:
     """The evaluations at which a run can be read as if it had ended there."""
-    if not _can_stop(run):
+    if not run.recipe.can_stop:
         return []
     least = least_evaluations(run.network, run.recipe)
     moments = {point.evaluations for point in itertools.chain.from_iterable(record.curve for record in records)}
     end = max(record.evaluations for record in records)
     return sorted(at for at in moments if least <= at < end)
-
-
-def _can_stop(run: RunSpec) -> bool:
-    """Not where a shorter run is another one from its start: with a decaying schedule, phases or a penalty."""
-    recipe = run.recipe
-    return not (recipe.optimizer.is_scheduled or recipe.phases or recipe.sparsity)
 
 
 def _validation_at(record: Record, stop: int) -> float:

@@ -30,6 +30,7 @@ from harness.spec import (
     ModuleShape,
     Network,
     PlannedRun,
+    Recipe,
     Won,
     canonical_json,
 )
@@ -50,7 +51,7 @@ def runs_table(manifest: Manifest, records: Mapping[str, Record]) -> pd.DataFram
     """One row a recorded run and series, with counts, metrics and `chosen`, the trial that validation picked.
 
     `val_loss` and `test_loss` are in the `metric` of the task: the RMSE, or the cross-entropy, which has `val_accuracy`
-    and `test_accuracy` beside it.
+    and `test_accuracy` beside it. `late_fall` is how many times the validation loss fell in the last half of training.
 
     `in_window`, `until` and `hold_out` are what the plan declares of the sizes that laws are fitted to.
     `of_budget` marks the series of one training budget each, of which the best sizes make a series of their own.
@@ -113,6 +114,7 @@ def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
         "evaluations_by_stage": json.dumps([made for made, _ in record.by_stage]),
         "iterations": record.iterations,
         "refused_steps": record.refused_steps,
+        "late_fall": _late_fall(planned.run.recipe, record),
         **_counts(network, record),
         **(_of_pruned(record.pruned) if record.pruned else {}),
         "weights": record.weights,
@@ -136,6 +138,18 @@ def _of_won(won: Won) -> dict[str, Any]:
         "search_test_loss": won.test_loss,
         "flops_search": won.flops_search,
     }
+
+
+def _late_fall(recipe: Recipe, record: Record) -> float:
+    """How many times the validation loss fell in the last half of what followed the restarts.
+
+    NaN if it diverged, and if a run of half the evaluations would be another one: then its fall says nothing.
+    """
+    if not recipe.can_stop or record.status != "done":
+        return math.nan
+    half = (recipe.restarts.spent + record.evaluations) / 2
+    late = [point.validation_loss for point in record.curve if point.evaluations >= half]
+    return late[0] / late[-1] if late and late[0] and late[-1] else math.nan
 
 
 def _counts(network: Network, record: Record) -> dict[str, int]:

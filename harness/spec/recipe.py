@@ -16,6 +16,11 @@ class Restarts(Frozen):
     count: PositiveInt = 1
     evaluations: PositiveInt = 50
 
+    @property
+    def spent(self) -> int:
+        """Evaluations of all starts together; none of a single one, which is the run itself."""
+        return self.count * self.evaluations if self.count > 1 else 0
+
 
 class GridUpdates(Frozen):
     """Knots moved to where the activations are: at the start, before each grid extension, and every `every` evaluations
@@ -125,12 +130,17 @@ class Recipe(Frozen):
             raise ValueError(f"{part} does not go with decays_over={whole}; leave one of the two out")
         return self
 
+    @property
+    def can_stop(self) -> bool:
+        """Whether a shorter run is the beginning of this one: not with a decaying schedule, phases or a penalty."""
+        return not (self.optimizer.is_scheduled or self.phases or self.sparsity)
+
     @model_validator(mode="after")
     def _restarts_leave_work(self) -> Recipe:
-        spent = self.restarts.count * self.restarts.evaluations if self.restarts.count > 1 else 0
-        if spent >= self.max_evaluations:
+        if self.restarts.spent >= self.max_evaluations:
             raise ValueError(
-                f"restarts use {spent} evaluations, which leaves none of max_evaluations={self.max_evaluations}"
+                f"restarts use {self.restarts.spent} evaluations, which leaves none of "
+                f"max_evaluations={self.max_evaluations}"
             )
         return self
 

@@ -42,8 +42,7 @@ def parts(network: Network, recipe: Recipe, pruned: KanShape | None = None) -> t
     sparsity = recipe.sparsity
     if sparsity is None or not isinstance(network, KanShape):
         return (Part(network, recipe),)
-    starts = recipe.restarts.count * recipe.restarts.evaluations if recipe.restarts.count > 1 else 0
-    spent = starts + sparsity.evaluations
+    spent = recipe.restarts.spent + sparsity.evaluations
     first = {
         "optimizer": sparsity.optimizer or recipe.optimizer,
         "max_evaluations": spent,

@@ -133,6 +133,22 @@ def test_cautions_begin_with_the_worst(planned):
     assert [caution.split()[0] for caution in found.cautions] == ["20%", "3", "Each"]
 
 
+def test_a_side_that_is_not_ahead_and_still_learnt_is_named(planned):
+    """At the largest size; nobody asks for more training of the side that is ahead."""
+    table = made_table({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, ("xy",))
+    is_largest = table["asked"] == table["asked"].max()
+
+    def first_caution(**falls: float) -> str:
+        late_fall = table["arm"].map(falls).fillna(1.0).where(is_largest, 9.0)
+        return headline(planned[0], made_runs(table.assign(late_fall=late_fall)), SIDES).cautions[0]
+
+    assert first_caution(mlp=1.8, kan=5.0) == (
+        "Training was cut short: in its last half the error of mlp on xy still fell 1.8x. Train longer."
+    )
+    for nothing in ({}, {"mlp": 1.05}, {"kan": 5.0}):
+        assert first_caution(**nothing).startswith("3 seeds"), nothing
+
+
 def test_the_headline_is_strict_json(found):
     """What has no number is null, never NaN."""
     said = json.loads(json.dumps(to_json(found), allow_nan=False))

@@ -63,6 +63,26 @@ def test_what_is_present_loads_as_the_same_rows(manifest, tmp_path):
     assert whole.iloc[:-1].drop(columns="chosen").equals(part.drop(columns="chosen"))
 
 
+def test_the_late_fall_is_that_of_the_curve_from_half_of_the_evaluations_on(manifest):
+    """Without a second half, or where a shorter run is another one from its start, nothing is said."""
+    planned = manifest.runs[0]
+    record = made_record(planned)
+    optimizer = planned.run.recipe.optimizer.model_copy(update={"schedule": "cosine"})
+    recipe = planned.run.recipe.model_copy(update={"optimizer": optimizer})
+    of_schedule = planned.model_copy(update={"run": planned.run.model_copy(update={"recipe": recipe})})
+
+    def late_fall(planned, *losses):
+        points = enumerate(losses, start=1)
+        curve = tuple(CurvePoint(evaluations=10 * at, train_rmse=1.0, validation_rmse=loss) for at, loss in points)
+        found = record.model_copy(update={"curve": curve, "evaluations": 10 * len(losses)})
+        return runs_table(manifest.model_copy(update={"runs": (planned,)}), {planned.run_id: found})["late_fall"][0]
+
+    assert late_fall(planned, 9.0, 6.0, 3.0, 2.0) == 3.0
+    assert late_fall(planned, 9.0, 6.0, 3.0) == 2.0
+    assert np.isnan(late_fall(planned))
+    assert np.isnan(late_fall(of_schedule, 9.0, 6.0, 3.0, 2.0))
+
+
 def test_the_first_publish_wins(manifest, tmp_path):
     """A second writer changes nothing, is told what is to be said of its record, and that is kept if it differs."""
     first, second = (made_record(manifest.runs[0], test=test) for test in (0.2, 0.3))
