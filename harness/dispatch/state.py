@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple, get_args
 from harness.dispatch.cluster import Listed, Queue
 from harness.dispatch.events import Attempt, Event
 from harness.dispatch.submission import Instruction, Submission, cancelled
-from harness.dispatch.waiting import stuck
+from harness.dispatch.waiting import WAITING, stuck
 
 StateName = Literal[
     "planned",
@@ -44,7 +44,6 @@ WENT_WRONG: tuple[StateName, ...] = tuple(state for state in STATES if state not
 # show them to other machines a minute later, or two.
 LEASE_SECONDS = 600.0
 
-WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT"}
 RUNNING = {"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"}
 ENDED: dict[str, StateName] = {
     "COMPLETED": "lost",  # by all it says it is well, and yet there is no record
@@ -258,7 +257,7 @@ def _in_job(run: str, job: _Job, evidence: Evidence) -> RunState:
 def _in_queue(job: _Job, listed: Listed, alive: tuple[StateName, str], begun: bool) -> RunState:
     """The state of a run whose job squeue lists as alive: what holds the job up, and whether the run had begun."""
     state, why = alive
-    held_up = stuck(listed) if listed.state in WAITING else None
+    held_up = stuck(listed)
     if held_up:
         why += f", {held_up.why}"
     if begun and state == "queued":

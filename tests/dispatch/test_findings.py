@@ -424,6 +424,31 @@ def test_why_a_job_has_not_reported(listed, log, level, what, told):
     assert finding.next_move
 
 
+def test_a_probe_job_that_would_wait_for_ever_fails():
+    """What keeps a sweep's job for ever does so here, with what to change; other limits and absent nodes warn."""
+    for reason in (
+        "JobHeldAdmin",
+        "DependencyNeverSatisfied",
+        "BadConstraints",
+        "AssocMaxWallDurationPerJobLimit",
+        "QOSMaxGRESPerJob",
+        "QOSMaxCpuPerJobLimit",
+        "QOSMaxCpuPerNode",
+        "QOSMinMemory",
+    ):
+        finding = probe.missing_finding(Talk(Listed("4", "x", "PENDING", reason)), 2.0)
+        assert (finding.level, finding.told.split(":")[0]) == ("FAILED", "would wait for ever"), reason
+        assert "harness cancel" not in finding.next_move
+    for reason, move in (
+        ("AssocGrpCPUMinutesLimit", "name another account: or qos:"),
+        ("PartitionDown", "choose another partition"),
+        ("QOSMaxJobsPerUserLimit", "once enough of the others end"),
+    ):
+        finding = probe.missing_finding(Talk(Listed("4", "x", "PENDING", reason)), 2.0)
+        assert (finding.level, move in finding.next_move) == ("warning", True), reason
+    assert probe.missing_finding(Talk(Listed("4", "x", "REQUEUE_HOLD")), 2.0).level == "FAILED"
+
+
 # -------------------------------------------------------------------------------------------------------------- files
 def test_files_of_this_machine_do_what_is_asked(tmp_path):
     """A file system that a test can write to has links, renames and locks; nothing stays behind."""

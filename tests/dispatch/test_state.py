@@ -16,7 +16,6 @@ from harness.dispatch.state import (
     RUNNING,
     STATES,
     UNSEEN_SECONDS,
-    WAITING,
     Evidence,
     JobKey,
     RunState,
@@ -24,6 +23,7 @@ from harness.dispatch.state import (
     unexplained,
 )
 from harness.dispatch.submission import Instruction, SentJob, Submission
+from harness.dispatch.waiting import WAITING
 from harness.show.sweeps import spending_words
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -112,6 +112,7 @@ def test_a_job_that_does_not_start_by_itself_has_a_next_move():
         "BadConstraints": "mend the profile",
         "PartitionTimeLimit": "mend the profile",
         "QOSMaxWallDurationPerJobLimit": "mend the profile",
+        "QOSMinCpuNotSatisfied": "`harness doctor --profile` says what does not fit",
         "DependencyNeverSatisfied": "take the dependency out",
         "AssocGrpCPUMinutesLimit": "name another account: or qos:",
         "AssocGrpCpuLimit": "once enough of the others end",
