@@ -1,11 +1,14 @@
 """What the doctor makes of clusters that are configured otherwise, and of jobs that saw otherwise."""
 
+import errno
 import math
+import os
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
-from harness.dispatch import doctor, probe, slurm
+from harness.dispatch import doctor, node, probe, slurm
 from harness.dispatch.cluster import Limits, Listed
 from harness.dispatch.doctor import Association, Node
 from harness.dispatch.node import Finding, NodeReport, Throughput, look_around, read_report, try_files
@@ -466,17 +469,15 @@ def test_a_folder_that_nothing_can_be_written_to_is_one_line():
     assert (finding.level, finding.what) == ("FAILED", "folder")
 
 
-def test_a_file_system_without_hard_links_is_told():
-    """Where links are refused, as between two file systems or in /proc, the line names what a sweep would lose."""
-
-    def refuse(_: Path) -> bool:
-        Path("/proc/version").hardlink_to("/proc/cmdline")
-        return True
-
-    from harness.dispatch.node import _tried
-
-    finding = _tried("hard link", refuse, Path("/proc"), "the first to publish a record wins")
-    assert (finding.level, "the first to publish" in finding.told) == ("FAILED", True)
+def test_a_file_system_without_hard_links_is_told(tmp_path, monkeypatch):
+    """A lock takes their place, so it is a warning; where links fail otherwise, the line names what would be lost."""
+    for number, level, told in (
+        (errno.EPERM, "warning", "none here; a lock sees to it that the first to publish a record wins"),
+        (errno.EIO, "FAILED", "without it not: the first to publish a record wins"),
+    ):
+        monkeypatch.setattr(node.os, "link", Mock(side_effect=OSError(number, os.strerror(number))))
+        finding = try_files(tmp_path)[0]
+        assert (finding.level, told in finding.told, bool(finding.next_move)) == (level, True, True)
 
 
 def test_what_the_job_writes_is_what_is_read(tmp_path):
