@@ -50,7 +50,10 @@ class Begun(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """An attempt at the pack has failed, and what comes of it. Quarantined: the same place in the code failed twice."""
+    """An attempt at the pack has failed, and what comes of it.
+
+    Quarantined: the same place in the code failed twice, or the worker ended twice without a traceback.
+    """
 
     failure: Failure
     move: Move

@@ -172,12 +172,15 @@ def test_a_pack_that_its_worker_will_try_again_is_on_its_way():
 
 
 def test_the_same_traceback_twice_is_quarantined_and_another_is_not():
-    """In one attempt or in two; what differs is another bug."""
+    """In one attempt or in two; what differs is another bug. A worker that ended without one is not said to have it."""
     twice, other = [_crash("h", move="again"), _crash("h")], [_crash("h", move="again"), _crash("k")]
     apart = [_attempt(_crash("h")), _attempt(_crash("h"), identity="b", at=40)]
 
-    assert _state(attempts=[_attempt(*twice)]).state == "quarantined"
+    found = _state(attempts=[_attempt(*twice)])
+    assert (found.state, found.why) == ("quarantined", "the same traceback twice: ValueError: no")
     assert _state(attempts=apart).state == "quarantined"
+    silent = _state(attempts=[_attempt(_crash(None, move="again"), _crash(None))])
+    assert (silent.state, silent.why) == ("quarantined", "twice without a traceback: ValueError: no")
     assert _state(attempts=[_attempt(*other)]).state == "crashed"
 
 
