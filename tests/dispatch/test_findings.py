@@ -14,7 +14,7 @@ from harness.dispatch.doctor import Association, Node
 from harness.dispatch.node import Finding, NodeReport, Throughput, look_around, read_report, try_files
 from harness.dispatch.probe import Talk
 from harness.dispatch.profile import Profile
-from harness.dispatch.sharing import throughput
+from harness.dispatch.sharing import _rate, throughput
 from harness.dispatch.snapshot import Snapshot
 
 GPU = Profile(partition="gpu", gpus=1, cpus=4, memory_gb=16)
@@ -372,6 +372,17 @@ def test_what_packs_train_in_a_second_is_measured():
 
     assert measured[:2] == ("cpu", 2)
     assert measured.evaluations_per_second > 0
+
+
+def test_the_rate_of_a_pack_needs_two_moments():
+    """Evaluations between the first and the last word since all began; a pack that was silent since has none."""
+    for said, rate in (
+        ([(0.0, 5)], 0.0),
+        ([(1.0, 5)], 0.0),
+        ([(1.0, 5), (1.0, 6)], 0.0),
+        ([(0.0, 1), (1.0, 5), (2.0, 8), (3.0, 11)], 3.0),
+    ):
+        assert _rate(said, 1.0) == rate, said
 
 
 @pytest.mark.parametrize(
