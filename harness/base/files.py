@@ -91,8 +91,9 @@ def _remove_stale(folder: Path) -> None:
     with suppress(OSError), tempfile.TemporaryFile(dir=folder) as new:
         now = os.fstat(new.fileno()).st_mtime  # by the file server's clock, which the others' times are of
         for path in folder.iterdir():
-            if UNFINISHED.fullmatch(path.name) and now - path.lstat().st_mtime > STALE_SECONDS:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            with suppress(OSError):  # another process removes them too
+                if UNFINISHED.fullmatch(path.name) and now - path.lstat().st_mtime > STALE_SECONDS:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def user_cache() -> Path:

@@ -255,8 +255,9 @@ def _half_written(results: Path, progress: Progress) -> Iterator[Leftover]:
     for number, top in enumerate(tops, start=1):
         progress("folders", number, len(tops))
         for path in _unfinished_below(top.path):
-            size = bytes_below(path) if path.is_dir() else path.lstat().st_size
-            yield Leftover("damaged", path, size)
+            with suppress(OSError):  # its writer removes it meanwhile
+                size = bytes_below(path) if path.is_dir() else path.lstat().st_size
+                yield Leftover("damaged", path, size)
 
 
 def _unfinished_below(folder: str) -> Iterator[Path]:
