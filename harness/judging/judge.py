@@ -135,7 +135,7 @@ def wanted(manifest: Manifest, verdicts: Sequence[Verdict]) -> frozenset[str]:
 
 def _ways(manifest: Manifest) -> list[str]:
     robust = manifest.experiment.robust_to if manifest.confirms else None
-    return [way.name for way in robust.variants()] if robust else []
+    return [way.name for way in robust.ways()] if robust else []
 
 
 def _with_others(verdict: Verdict, runs: ExperimentRuns, others: Mapping[str, Verdict]) -> Verdict:

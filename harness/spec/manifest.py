@@ -36,7 +36,7 @@ def searched_name(name: str) -> str:
 class Won(Frozen):
     """What a winner won, and by what: the trial of least mean validation loss among those that `asked` allows.
 
-    `under` names the way of searching (`RobustTo.variants`), None for the search as it is declared. `axis` is the count
+    `under` names the way of searching (`RobustTo.ways`), None for the search as it is declared. `axis` is the count
     in which `asked` is: the matched one, or a training cost, at which trials of every size and stop
     that cost no more compete. `stop` is the evaluation at which the trial's run was read, None at its end. `trials` is
     how many its side had, `flops_search` (shared_dense) what all of them cost at that size, or at all sizes. The losses
