@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
@@ -37,9 +37,6 @@ from harness.spec import (
     unsealed,
 )
 from harness.spec.run import Engine
-
-if TYPE_CHECKING:
-    pass
 
 Read = TypeVar("Read")
 # Of two records of one run. A defect: the same code on the same machine ought to have made the same bits.
