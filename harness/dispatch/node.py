@@ -195,7 +195,7 @@ def look_around(folder: str, packs_per_gpu: int = 0) -> None:
 
 
 def _torch() -> dict[str, Any]:
-    """What the fields of a Report say of torch: a broken one must not end the job."""
+    """What the fields of a NodeReport say of torch: a broken one must not end the job."""
     begin = time.monotonic()
     try:
         torch = importlib.import_module("torch")
@@ -207,7 +207,7 @@ def _torch() -> dict[str, Any]:
 
 
 def _throughputs(gpus: int, packs_per_gpu: int) -> dict[str, Any]:
-    """What the fields of a Report say of sharing GPUs."""
+    """What the fields of a NodeReport say of sharing GPUs."""
     from harness.dispatch.sharing import throughput  # which loads what trains
 
     try:
