@@ -1,6 +1,7 @@
 """The import law of docs/architecture.md: which room may import which, and that analysis never loads torch."""
 
 import ast
+import pkgutil
 import re
 import subprocess
 import sys
@@ -83,6 +84,17 @@ def test_what_a_room_imports_by_name_is_above_it_too():
 def test_every_room_says_what_lives_in_it():
     for path in sorted(PACKAGE.glob("*/__init__.py")):
         assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path
+
+
+def test_what_the_code_names_in_backquotes_is_there():
+    """Docstrings and comments name modules and what is in them, from the package or from a room of it."""
+    rooms = "|".join(room for line in law() for room in line)
+    for path in PACKAGE.rglob("*.py"):
+        for name in re.findall(rf"`(?:harness\.)?((?:{rooms})(?:\.\w+)+)", path.read_text(encoding="utf-8")):
+            try:
+                pkgutil.resolve_name(f"harness.{name.removesuffix('.py')}")
+            except (ImportError, AttributeError) as error:
+                raise AssertionError(f"{path} names `{name}`, which is not there") from error
 
 
 def test_analysis_never_loads_torch():

@@ -1,5 +1,6 @@
 """Files appear whole or not at all; and where those lie that can be made again."""
 
+import errno
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from harness.base.errors import HarnessError
 
 NAME = re.compile(r"[A-Za-z0-9_=+][A-Za-z0-9._=+-]*")  # which every file system, shell and scheduler takes as it is
 UNFINISHED = re.compile(r"\.[0-9a-f]{32}(\.\w+)?")
+NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # a file system without them
 STALE_SECONDS = 3600.0  # nobody writes one file, or copies one snapshot, for so long
 
 
@@ -89,8 +91,9 @@ def _remove_stale(folder: Path) -> None:
     with suppress(OSError), tempfile.TemporaryFile(dir=folder) as new:
         now = os.fstat(new.fileno()).st_mtime  # by the file server's clock, which the others' times are of
         for path in folder.iterdir():
-            if UNFINISHED.fullmatch(path.name) and now - path.lstat().st_mtime > STALE_SECONDS:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            with suppress(OSError):  # another process removes them too
+                if UNFINISHED.fullmatch(path.name) and now - path.lstat().st_mtime > STALE_SECONDS:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def user_cache() -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_name
 from harness.cli.options import FULL
-from harness.dispatch.snapshot import KEPT, RESULTS
+from harness.dispatch.snapshot import KEPT_RESULTS, RESULTS
 from harness.record import Record, missing, read_planned, read_present
 from harness.show.sweeps import rung_words
 from harness.spec import (
@@ -29,7 +29,7 @@ from harness.spec import (
 )
 
 # Folders beside those of the experiments: the records, and what the project keeps.
-RESERVED = (*RESULTS, *KEPT)
+RESERVED = (*RESULTS, *KEPT_RESULTS)
 
 
 def folder_of(

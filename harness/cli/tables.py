@@ -1,6 +1,6 @@
 """What `harness fit` and `harness compare` share where they are asked about a table of anybody's runs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from click.core import ParameterSource
 from harness.base.errors import HarnessError
 from harness.cli.options import together
 from harness.comparison.tables.fits import SizeRange
-from harness.comparison.tables.read import Columns, read_table
+from harness.comparison.tables.read import Columns, is_table, read_table
 from harness.show.console import console, print_table
 from harness.show.tables.table import Table
 
@@ -57,6 +57,19 @@ def given(asked: Mapping[str, Any]) -> list[str]:
         for option in context.command.params
         if option.name in asked and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
     ]
+
+
+def is_of_table(file: Path, asked: Mapping[str, Any], of_both: Collection[str] = ()) -> bool:
+    """Whether a table is asked about, by its name or as --x or --y are given; else it is an experiment or its folder.
+
+    A HarnessError about an option of tables that is given there; those in `of_both` are of experiments too.
+    """
+    is_experiment = file.suffix in (".yaml", ".yml") or file.is_dir()
+    if is_table(file) or ((asked["x"] or asked["y"]) and not is_experiment):
+        return True
+    for option in given({name: None for name in asked if name not in of_both}):
+        raise HarnessError(f"{option} is for tables of runs, and {file} is none; with a table give --x and --y too")
+    return False
 
 
 def check_named(file: Path, x: Sequence[str], y: str | None, command: str) -> None:

@@ -17,7 +17,7 @@ ASK_SECONDS = 60  # a controller under load takes long to answer
 # Variables of the job that one submits from, which would pin the jobs that it submits; and the user's defaults for
 # SLURM's commands, which would change what they answer.
 LEAKED = re.compile(r"(SLURM|SLURMD|SRUN|SBATCH|SALLOC|PMI|PMIX|SQUEUE|SACCT|SCANCEL|SCONTROL|SINFO)_")
-KEPT = ("SLURM_CONF", "SLURM_CLUSTERS")
+WHICH_CLUSTER = ("SLURM_CONF", "SLURM_CLUSTERS")
 
 
 class Listed(NamedTuple):
@@ -87,7 +87,7 @@ def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 def scrubbed(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment without what a job that one is in has put there."""
-    return {name: value for name, value in environment.items() if name in KEPT or not LEAKED.match(name)}
+    return {name: value for name, value in environment.items() if name in WHICH_CLUSTER or not LEAKED.match(name)}
 
 
 @contextmanager

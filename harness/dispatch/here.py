@@ -38,7 +38,7 @@ from harness.spec.run import Device
 
 # Seconds between two looks at what the workers say.
 POLL_SECONDS = 0.2
-KEPT = " and kept"  # what is compiled, for processes to come
+AND_KEPT = " and kept"  # what is compiled, for processes to come
 
 Move = Literal["again", "split", "give up"]
 
@@ -50,7 +50,10 @@ class Begun(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """An attempt at the pack has failed, and what comes of it. Quarantined: the same place in the code failed twice."""
+    """An attempt at the pack has failed, and what comes of it.
+
+    Quarantined: the same place in the code failed twice, or the worker ended twice without a traceback.
+    """
 
     failure: Failure
     move: Move
@@ -124,7 +127,7 @@ def train_here(
                 for number in list(working):
                     yield from _listen(number, working, waiting, announce)
         finally:
-            if idle is not None and kept == KEPT:  # else their folder for kernels is about to be removed
+            if idle is not None and kept == AND_KEPT:  # else their folder for kernels is about to be removed
                 idle |= {number: worker for number, worker in working.items() if not worker.task}
                 working = {number: worker for number, worker in working.items() if worker.task}
             last_words = slots.stop([worker.slot for worker in working.values()])
@@ -304,7 +307,7 @@ def _shared_cache() -> Iterator[str]:
     """All processes share a folder for kernels, also if the user's cannot be written; how what is compiled is kept."""
     folder_of_user, before = user_cache(), os.environ.get("HARNESS_CACHE")
     if is_writable(folder_of_user):
-        yield KEPT
+        yield AND_KEPT
         return
     with tempfile.TemporaryDirectory(prefix="harness-") as folder:
         os.environ["HARNESS_CACHE"] = folder  # which processes inherit that are started now

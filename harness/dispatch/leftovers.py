@@ -39,7 +39,7 @@ from harness.dispatch.needed import (
     unfinished_experiments,
 )
 from harness.dispatch.slurm import logs_folder
-from harness.dispatch.snapshot import KEPT
+from harness.dispatch.snapshot import KEPT_RESULTS
 from harness.dispatch.submission import read_number, read_submissions
 from harness.record import DAMAGED, duplicates, read_record, record_path, recorded
 
@@ -251,12 +251,13 @@ def _logs(jobs: Jobs, present: set[str]) -> Iterator[Leftover]:
 
 def _half_written(results: Path, progress: Progress) -> Iterator[Leftover]:
     """Files and folders that nobody writes any more and that never became whole."""
-    tops = [top for top in entries(results) if top.is_dir() and top.name not in KEPT]
+    tops = [top for top in entries(results) if top.is_dir() and top.name not in KEPT_RESULTS]
     for number, top in enumerate(tops, start=1):
         progress("folders", number, len(tops))
         for path in _unfinished_below(top.path):
-            size = bytes_below(path) if path.is_dir() else path.lstat().st_size
-            yield Leftover("damaged", path, size)
+            with suppress(OSError):  # its writer removes it meanwhile
+                size = bytes_below(path) if path.is_dir() else path.lstat().st_size
+                yield Leftover("damaged", path, size)
 
 
 def _unfinished_below(folder: str) -> Iterator[Path]:

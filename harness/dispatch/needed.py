@@ -15,7 +15,7 @@ from harness.base.files import os_words
 from harness.dispatch.cluster import user
 from harness.dispatch.disk import HOLDS, NAMED, Progress, entries
 from harness.dispatch.reconcile import gather
-from harness.dispatch.snapshot import KEPT
+from harness.dispatch.snapshot import KEPT_RESULTS
 from harness.dispatch.state import Evidence, may_run
 from harness.dispatch.submission import Submission
 from harness.spec import manifest_path, searched_name, unsealed
@@ -42,7 +42,7 @@ class Plans(NamedTuple):
 def plan_folders(results: Path) -> list[Path]:
     """Where there can be plans: the folders of experiments, and of what the project keeps of them."""
     tops = [path for path in results.iterdir() if path.name not in HOLDS]
-    for kept in KEPT:
+    for kept in KEPT_RESULTS:
         tops += (results / kept).iterdir() if (results / kept).is_dir() else []
     return [path for path in tops if not path.is_file()]  # a link to a disk that is not there is no file
 

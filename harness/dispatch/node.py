@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import harness
-from harness.base.files import whole_file
+from harness.base.files import NO_LINKS, whole_file
 from harness.dispatch import cluster
 
 LOOK_SECONDS = 0.1  # between two looks for a file
@@ -89,7 +89,7 @@ def try_files(folder: Path) -> list[Finding]:
         return [unwritable(folder, error)]
     try:
         return [
-            _tried("hard link", _link, own, "the first to publish a record wins"),
+            _tried("hard link", _link, own, "the first to publish a record wins", instead="a lock"),
             _tried("rename", _rename, own, "files appear whole or not at all"),
             _tried("exclusive", _exclusive, own, "of two who submit at once, one is told so"),
             _tried("fsync", _fsync, own, "what was saved survives a crash"),
@@ -104,11 +104,15 @@ def unwritable(folder: Path, error: OSError) -> Finding:
     return Finding("FAILED", "folder", f"{folder}: {error.strerror}", "choose one that you may write to: --results")
 
 
-def _tried(what: str, trial: Callable[[Path], bool], folder: Path, so: str) -> Finding:
+def _tried(what: str, trial: Callable[[Path], bool], folder: Path, so: str, instead: str = "") -> Finding:
+    """Whether the file system does what makes it `so`; where there is no such thing, what does it `instead`, if any."""
     another = "choose a results folder on another file system: --results"
     try:
         kept = trial(folder)
     except OSError as error:
+        if instead and error.errno in NO_LINKS:
+            told = f"none here; {instead} sees to it that {so}"
+            return Finding("warning", what, told, "go on; a lock that a dead worker leaves is named, to be removed")
         return Finding("FAILED", what, f"{error.strerror or error} here; without it not: {so}", another)
     if kept:
         return Finding("ok", what, so)
@@ -191,7 +195,7 @@ def look_around(folder: str, packs_per_gpu: int = 0) -> None:
 
 
 def _torch() -> dict[str, Any]:
-    """What the fields of a Report say of torch: a broken one must not end the job."""
+    """What the fields of a NodeReport say of torch: a broken one must not end the job."""
     begin = time.monotonic()
     try:
         torch = importlib.import_module("torch")
@@ -203,7 +207,7 @@ def _torch() -> dict[str, Any]:
 
 
 def _throughputs(gpus: int, packs_per_gpu: int) -> dict[str, Any]:
-    """What the fields of a Report say of sharing GPUs."""
+    """What the fields of a NodeReport say of sharing GPUs."""
     from harness.dispatch.sharing import throughput  # which loads what trains
 
     try:

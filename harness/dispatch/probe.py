@@ -17,8 +17,9 @@ from harness.dispatch.node import Finding, NodeReport, read_report, try_files, u
 from harness.dispatch.profile import Profile
 from harness.dispatch.slurm import executor, launch, logs_folder
 from harness.dispatch.snapshot import Snapshot, take_snapshot
-from harness.dispatch.state import ENDED, WAITING
+from harness.dispatch.state import ENDED
 from harness.dispatch.submission import new_id
+from harness.dispatch.waiting import WAITING, stuck
 
 PROBE_MINUTES = 5
 PROBE_SAVE_SECONDS = 60
@@ -38,17 +39,6 @@ REQUEUED_BY_HAND = Finding(
     "`harness submit` again then: it goes on from its checkpoint",
 )
 GONE = "gone"  # what squeue does not list any more
-# Why a job waits that will wait for ever, as squeue says it.
-NEVER = (
-    "PartitionTimeLimit",
-    "PartitionNodeLimit",
-    "BadConstraints",
-    "Invalid",
-    "NotAllowed",
-    "Held",
-    "held",
-    "HoldMax",
-)
 
 
 class Talk(NamedTuple):
@@ -154,7 +144,7 @@ def _talk(folder: Path, name: str, wait_seconds: float, tell: Callable[[str], No
                 tell(f"SLURM: {listed.state}{'' if listed.reason in ('', 'None') else f' ({listed.reason})'}")
                 end = max(end, time.monotonic() + RUN_SECONDS) if listed.state == "RUNNING" else end
                 end = min(end, time.monotonic() + LATE_SECONDS) if listed.state in (GONE, "COMPLETED") else end
-            if listed and (_has_failed(listed) or any(word in listed.reason for word in NEVER)):
+            if listed and (_has_failed(listed) or ((held_up := stuck(listed)) and held_up.for_ever)):
                 break
         time.sleep(LOOK_SECONDS)
     return Talk(listed, answered_at, None, *_left_behind(folder))
@@ -217,8 +207,11 @@ def missing_finding(talk: Talk, wait_minutes: float) -> Finding:
     """Why the job has not reported."""
     state, reason = (talk.listed.state, talk.listed.reason) if talk.listed else ("unknown to squeue", "")
     because = f" ({reason})" if reason not in ("", "None") else ""
-    if any(word in reason for word in NEVER):
-        return Finding("FAILED", "probe job", f"would wait for ever: {state}{because}", "change the profile")
+    if talk.listed and (held_up := stuck(talk.listed)):
+        told = f"{state}{because}, {held_up.why}"
+        if held_up.for_ever:
+            return Finding("FAILED", "probe job", f"would wait for ever: {told}", held_up.change)
+        return Finding("warning", "probe job", f"did not start within {wait_minutes:g} min: {told}", held_up.change)
     if state in WAITING:
         told = f"did not start within {wait_minutes:g} min: {state}{because}"
         return Finding("warning", "probe job", told, "nothing is wrong by that; ask again with a longer --wait")

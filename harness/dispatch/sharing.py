@@ -53,7 +53,8 @@ def _pack(number: int) -> PackedRuns:
 
 
 def _rate(said: list[tuple[float, int]], began: float) -> float:
-    """Evaluations a second between what was said first and last since `began`."""
-    since = [one for one in said if one[0] >= began]
-    (first_at, first), (last_at, last) = since[0], since[-1]
-    return (last - first) / (last_at - first_at) if last_at > first_at else 0.0
+    """Evaluations a second between what was said first and last since `began`; 0 where less than two were said."""
+    match [one for one in said if one[0] >= began]:
+        case [(first_at, first), *_, (last_at, last)] if last_at > first_at:
+            return (last - first) / (last_at - first_at)
+    return 0.0

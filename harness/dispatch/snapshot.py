@@ -26,7 +26,7 @@ LARGEST_BYTES = 200 * 10**6
 NOT_CODE = ("__pycache__", ".git")
 # In a results folder, which may lie in a checkout that does not ignore it; and experiments, known by their plans.
 RESULTS = ("runs", "data", "networks", "checkpoints", "snapshots", "calibrations")
-KEPT = ("reference", "benchmarks", "fits", "replay", "verdicts")  # beside them: what the project keeps
+KEPT_RESULTS = ("reference", "benchmarks", "fits", "replay", "verdicts")  # beside them: what the project keeps
 
 
 class Snapshot(NamedTuple):
@@ -206,7 +206,7 @@ def _is_result(path: Path, snapshots: Path) -> bool:
 def _is_left_out(name: str) -> bool:
     """Whether a file of a checkout is no code: caches, and the results that it keeps, ten times as large as code."""
     parts = Path(name).parts
-    is_kept = parts[0] == "results" and len(parts) > 1 and parts[1] in KEPT
+    is_kept = parts[0] == "results" and len(parts) > 1 and parts[1] in KEPT_RESULTS
     return is_kept or any(part in NOT_CODE for part in parts)
 
 

@@ -1,9 +1,9 @@
 """The state of every planned run, from evidence: what is published, what workers wrote, what SLURM says, and time.
 
-In this order, the first that decides: a published record; an order to cancel; the same traceback twice; what the worker
-of the run's last job wrote of it; one squeue for all jobs; sacct where there is accounting; and for a job of which
-nobody knows, the time since it was last heard of. A job that SLURM lists in a state that is not known here is alive. So
-is one of which nothing can be told from here, as squeue is silent, or another cluster or user has it.
+In this order, the first that decides: a published record; an order to cancel; the same crash twice; what the worker of
+the run's last job wrote of it; one squeue for all jobs; sacct where there is accounting; and for a job of which nobody
+knows, the time since it was last heard of. A job that SLURM lists in a state that is not known here is alive. So is one
+of which nothing can be told from here, as squeue is silent, or another cluster or user has it.
 """
 
 import shlex
@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple, get_args
 from harness.dispatch.cluster import Listed, Queue
 from harness.dispatch.events import Attempt, Event
 from harness.dispatch.submission import Instruction, Submission, cancelled
-from harness.dispatch.waiting import stuck
+from harness.dispatch.waiting import WAITING, stuck
 
 StateName = Literal[
     "planned",
@@ -44,7 +44,6 @@ WENT_WRONG: tuple[StateName, ...] = tuple(state for state in STATES if state not
 # show them to other machines a minute later, or two.
 LEASE_SECONDS = 600.0
 
-WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT"}
 RUNNING = {"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"}
 ENDED: dict[str, StateName] = {
     "COMPLETED": "lost",  # by all it says it is well, and yet there is no record
@@ -162,7 +161,8 @@ def states(run_ids: Iterable[str], evidence: Evidence) -> dict[str, RunState]:
         elif run in unwanted:
             found[run] = RunState("cancelled", unwanted[run].by_words)
         elif (again := _repeated(crashes.get(run, ()))) is not None:
-            found[run] = RunState("quarantined", f"the same traceback twice: {again['error']}")
+            how = "the same traceback twice" if again["traceback_hash"] else "twice without a traceback"
+            found[run] = RunState("quarantined", f"{how}: {again['error']}")
         elif run not in jobs or released.get(run, 0.0) > jobs[run].sent_at:
             found[run] = RunState("planned")
         else:
@@ -258,7 +258,7 @@ def _in_job(run: str, job: _Job, evidence: Evidence) -> RunState:
 def _in_queue(job: _Job, listed: Listed, alive: tuple[StateName, str], begun: bool) -> RunState:
     """The state of a run whose job squeue lists as alive: what holds the job up, and whether the run had begun."""
     state, why = alive
-    held_up = stuck(listed) if listed.state in WAITING else None
+    held_up = stuck(listed)
     if held_up:
         why += f", {held_up.why}"
     if begun and state == "queued":
@@ -383,7 +383,7 @@ def _crashes(evidence: Evidence, released: Mapping[str, float]) -> dict[str, lis
 
 
 def _repeated(crashes: Collection[Event]) -> Event | None:
-    """The crash that had been there before."""
+    """The crash that had been there before: of the same traceback, or of none."""
     seen = set()
     for crash in crashes:
         if crash["traceback_hash"] in seen:

@@ -135,7 +135,7 @@ def wanted(manifest: Manifest, verdicts: Sequence[Verdict]) -> frozenset[str]:
 
 def _ways(manifest: Manifest) -> list[str]:
     robust = manifest.experiment.robust_to if manifest.confirms else None
-    return [way.name for way in robust.variants()] if robust else []
+    return [way.name for way in robust.ways()] if robust else []
 
 
 def _with_others(verdict: Verdict, runs: ExperimentRuns, others: Mapping[str, Verdict]) -> Verdict:
@@ -172,7 +172,7 @@ def judge_at_looks(rule: Decide, looked: LookedRuns) -> Verdict:
     run_ids = looked.manifest.with_seeds(first.seeds)
     last, waiting = first, None
     for look in later:
-        readings = {place: _read_anew(asked, numbers, place, looked, look) for place in _open(asked, numbers)}
+        readings = {place: _read_anew(asked, place, looked, look) for place in _open(asked, numbers)}
         found = {place: reading for place, reading in readings.items() if reading}
         if not found:
             break
@@ -262,7 +262,7 @@ def _open(asked: Asked, found: Sequence[Number]) -> list[int]:
     ]
 
 
-def _read_anew(asked: Asked, found: Sequence[Number], place: int, looked: LookedRuns, look: Look) -> Reading | None:
+def _read_anew(asked: Asked, place: int, looked: LookedRuns, look: Look) -> Reading | None:
     question = asked.questions[place]
     case = Case(question.condition, question.tasks, question.axis, looked.first, look.level)
     return read_at(looked, case, look.seeds)

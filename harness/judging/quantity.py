@@ -64,7 +64,7 @@ class Quantity:
 
 
 def spread_over_seeds(case: Case, found: Found) -> Spread:
-    """For `spread`: of Student's interval over seeds."""
+    """For `spread`: of Student's interval over seeds, or the jackknife's where a side has several arms."""
     from harness.judging.spread import spread_of_seeds
 
     return spread_of_seeds(found, case.level)

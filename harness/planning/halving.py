@@ -32,7 +32,7 @@ from harness.spec import (
     search_name,
     searched_name,
 )
-from harness.spec.search import CHECKED_IN, Variant
+from harness.spec.search import CHECKED_IN, Way
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,7 +122,7 @@ def _scores(whole: Manifest, records: Mapping[str, Record]) -> RungScores:
     return found
 
 
-def _competitions(whole: Manifest, way: Variant | None) -> Iterator[list[Cell]]:
+def _competitions(whole: Manifest, way: Way | None) -> Iterator[list[Cell]]:
     """The trials of one arm at one size of one task, which are ranked among each other."""
     for task in dict.fromkeys(cell.task for cell in whole.cells):
         of_task = [cell for cell in whole.cells if cell.task == task]

@@ -7,7 +7,7 @@ import itertools
 import json
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -67,7 +67,6 @@ from harness.tasks import resolve, target_of
 
 SAME_NETWORK = "solves to the same network as a smaller budget; space the budgets wider"
 
-
 Variants = list[tuple[dict[str, Any], Experiment]]  # the experiment at every point of its axes
 
 
@@ -80,60 +79,28 @@ class Candidate(NamedTuple):
     counts: dict[str, int]
 
 
+class Expanded(NamedTuple):
+    """The cells and runs of all points of an experiment's axes; by label the tasks' formulas, and target and inputs."""
+
+    cells: list[Cell]
+    runs: list[PlannedRun]
+    formulas: dict[str, Formula]
+    targets: dict[str, tuple[str, int]]
+
+
 # ------------------------------------------------------------------------------------------------------------- public
 def make_plan(experiment: Experiment, name: str, folder: Path = Path()) -> Manifest:
     """The manifest of `experiment`; a HarnessError if it cannot be expanded or no cell is feasible.
 
     Paths of data files are relative to `folder`.
     """
-    cells: list[Cell] = []
-    runs: list[PlannedRun] = []
-    formulas: dict[str, Formula] = {}
-    planned_before: set[tuple[str, str, str]] = set()
-    points = variants(experiment)
-    label_of = cache(partial(_task_label, points=points))  # each looks at all points, of which there can be thousands
-    telling_of = cache(partial(_telling, points=points))
-    for axes, variant in points:
-        planned_here: set[tuple[str, str, str]] = set()
-        cells_here: set[tuple] = set()
-        for (index, task), arm_name in itertools.product(enumerate(variant.tasks), variant.arms):
-            with at(f"tasks.{index}"):
-                run_task = resolve(task, folder)
-            check_learnable(variant, arm_name, run_task)
-            label = label_of(task)
-            target = target_of(task, folder)
-            formulas[label] = Formula(formula=target.formula, source=target.source)
-            arm_series = _series_label(arm_name, axes, telling_of(arm_name, task))
-            if (label, arm_name, arm_series) in planned_before:  # no axis that has moved since concerns this arm
-                continue
-            planned_here.add((label, arm_name, arm_series))
-            for trial, asked, candidate in _solve_trials(variant, arm_name, run_task):
-                budget = _budget_label(variant, arm_name, asked)
-                names = (label, arm_name, arm_series + budget)
-                cell = _cell(len(cells), variant, names, asked, candidate)
-                frontier = f"{arm_series} (best size)" if budget else None
-                cell = cell.model_copy(update={"frontier": frontier, "trial": trial})
-                found = _runs_of(cell, variant, run_task, candidate)
-                identities = sorted(planned.run_id for planned in found)
-                key = (*names, trial, *(identities or [str(cell.infeasible)]))
-                if trial is None and key in cells_here and found:
-                    cell, found = cell.model_copy(update={"infeasible": SAME_NETWORK}), []
-                cells_here.add(key)
-                cells.append(cell)
-                runs += found
-        planned_before |= planned_here
-    known = {label_of(task): (task.name, target_of(task, folder).inputs) for task in _tasks_of(points)}
-    _check_rules(experiment, known, {cell.series for cell in cells})
+    cells, runs, formulas, targets = _expand(variants(experiment), folder)
+    _check_rules(experiment, targets, {cell.series for cell in cells})
     _check_tuning(runs, experiment)
     if experiment.search:
         _check_one_series(cells)
     _check_hold_out(cells)
-    if not runs:
-        reasons = list(dict.fromkeys(f"  {cell.task} {cell.series}: {cell.infeasible}" for cell in cells))
-        place = "match.at" if experiment.match else "arms"
-        effort = ", or search.effort where it ends too soon" if experiment.search else ""
-        remedy = f"change match.at to values named here, or raise match.tol{effort}"
-        raise HarnessError("\n".join([f"{place}: no cell of {name} is feasible; {remedy}:", *reasons[:6]]))
+    _check_feasible(experiment, name, cells)
     check_arms_have_cells(cells)
     return Manifest(
         name=name,
@@ -145,6 +112,69 @@ def make_plan(experiment: Experiment, name: str, folder: Path = Path()) -> Manif
         formulas=formulas,
         spaces={arm: space_of(experiment, arm) for arm in experiment.arms} if experiment.search else {},
     )
+
+
+def planned_flops(run: RunSpec) -> dict[str, int]:
+    """The training FLOPs of a run that spends its whole evaluation cap, under every convention."""
+    return run_flops(run.network, run.recipe, run.task)
+
+
+# ---------------------------------------------------------------------------------------------------------- expanding
+def _expand(points: Variants, folder: Path) -> Expanded:
+    """Every task and arm of every point, but for series that were planned at an earlier one."""
+    found = Expanded([], [], {}, {})
+    label_of = cache(partial(_task_label, points=points))  # each looks at all points, of which there can be thousands
+    telling_of = cache(partial(_telling, points=points))
+    planned_before: set[tuple[str, str, str]] = set()
+    for axes, variant in points:
+        planned_here: set[tuple[str, str, str]] = set()
+        cells_here: set[tuple] = set()
+        for (index, task), arm_name in itertools.product(enumerate(variant.tasks), variant.arms):
+            with at(f"tasks.{index}"):
+                run_task = resolve(task, folder)
+            check_learnable(variant, arm_name, run_task)
+            label, target = label_of(task), target_of(task, folder)
+            found.formulas[label] = Formula(formula=target.formula, source=target.source)
+            found.targets[label] = task.name, target.inputs
+            names = (label, arm_name, _series_label(arm_name, axes, telling_of(arm_name, task)))
+            if names not in planned_before:  # else no axis that has moved since concerns this arm
+                planned_here.add(names)
+                _add_cells(found, cells_here, variant, names, run_task)
+        planned_before |= planned_here
+    return found
+
+
+def _add_cells(
+    found: Expanded, cells_here: set[tuple], variant: Experiment, names: tuple[str, str, str], task: RunTask
+) -> None:
+    """Add the cells and runs of an arm on a task; `cells_here` tells those that solve to the same network."""
+    label, arm_name, arm_series = names
+    for trial, asked, candidate in _solve_trials(variant, arm_name, task):
+        budget = _budget_label(variant, arm_name, asked)
+        names = (label, arm_name, arm_series + budget)
+        cell = _cell(len(found.cells), variant, names, asked, candidate)
+        frontier = f"{arm_series} (best size)" if budget else None
+        cell = cell.model_copy(update={"frontier": frontier, "trial": trial})
+        runs = _runs_of(cell, variant, task, candidate)
+        identities = sorted(planned.run_id for planned in runs)
+        key = (*names, trial, *(identities or [str(cell.infeasible)]))
+        if trial is None and key in cells_here and runs:
+            cell, runs = cell.model_copy(update={"infeasible": SAME_NETWORK}), []
+        cells_here.add(key)
+        found.cells.append(cell)
+        found.runs.extend(runs)
+
+
+# ----------------------------------------------------------------------------------------------------------- checking
+def _check_feasible(experiment: Experiment, name: str, cells: Sequence[Cell]) -> None:
+    """A HarnessError with the first reasons if no cell has a network."""
+    if not all(cell.infeasible for cell in cells):
+        return
+    reasons = list(dict.fromkeys(f"  {cell.task} {cell.series}: {cell.infeasible}" for cell in cells))
+    place = "match.at" if experiment.match else "arms"
+    effort = ", or search.effort where it ends too soon" if experiment.search else ""
+    remedy = f"change match.at to values named here, or raise match.tol{effort}"
+    raise HarnessError("\n".join([f"{place}: no cell of {name} is feasible; {remedy}:", *reasons[:6]]))
 
 
 def _check_tuning(runs: Iterable[PlannedRun], experiment: Experiment) -> None:
@@ -206,11 +236,6 @@ def _check_rules(experiment: Experiment, known: Mapping[str, tuple[str, int]], s
             raise HarnessError(
                 f"decide.{index}.at_least={rule.at_least}: there are {len(counted)} {what}; ask for no more"
             )
-
-
-def planned_flops(run: RunSpec) -> dict[str, int]:
-    """The training FLOPs of a run that spends its whole evaluation cap, under every convention."""
-    return run_flops(run.network, run.recipe, run.task)
 
 
 # ------------------------------------------------------------------------------------------------------------ solving
@@ -516,13 +541,10 @@ def _tuned(recipe: Recipe, values: dict[str, Any], tune: str) -> Recipe:
         raise HarnessError(f"{tune}.{path}: {values[path]}: {problem['msg'].removeprefix('Value error, ')}") from None
 
 
-def _tasks_of(points: Variants) -> Iterator[Task]:
-    return itertools.chain.from_iterable(variant.tasks for _, variant in points)
-
-
 def _task_label(task: Task, points: Variants) -> str:
     """The target's name, with the fields that tell it from other tasks of the same target."""
-    namesakes = [_fields_of(other) for other in _tasks_of(points) if other.name == task.name]
+    tasks = itertools.chain.from_iterable(variant.tasks for _, variant in points)
+    namesakes = [_fields_of(other) for other in tasks if other.name == task.name]
     own = _fields_of(task)
     told = [name for name in own if len({other[name] for other in namesakes}) > 1]
     return task.name + "".join(f" {name}={own[name]}" for name in told)

@@ -7,17 +7,15 @@ from collections.abc import Iterable, Sequence
 
 from harness.comparison.choose import shares
 from harness.spec import Cell, Experiment, Manifest
-from harness.spec.search import Variant
+from harness.spec.search import Way
 
 
-def ways_of(experiment: Experiment) -> tuple[Variant | None, ...]:
+def ways_of(experiment: Experiment) -> tuple[Way | None, ...]:
     """All ways of searching: None for the search as it is declared, and those of `robust_to`."""
-    return (None, *(experiment.robust_to.variants() if experiment.robust_to else ()))
+    return (None, *(experiment.robust_to.ways() if experiment.robust_to else ()))
 
 
-def cells_of_sides(
-    cells: Sequence[Cell], experiment: Experiment, way: Variant | None
-) -> dict[tuple[str, ...], list[Cell]]:
+def cells_of_sides(cells: Sequence[Cell], experiment: Experiment, way: Way | None) -> dict[tuple[str, ...], list[Cell]]:
     """The cells of a task that each side chooses from, of every size equally many for all sides.
 
     Chance gives a recipe to unequally many trials, so of each side only the first ones count, as many as the side with
@@ -53,7 +51,7 @@ def different_trials(search: Manifest) -> dict[tuple[str, ...], list[int]]:
     return found
 
 
-def _of_side(cells: Iterable[Cell], experiment: Experiment, side: Sequence[str], way: Variant | None) -> list[Cell]:
+def _of_side(cells: Iterable[Cell], experiment: Experiment, side: Sequence[str], way: Way | None) -> list[Cell]:
     """Of each arm of a side as many trials as make the side's share of all."""
     search = experiment.search
     assert search is not None

@@ -7,6 +7,7 @@ from typing import ClassVar
 import pandas as pd
 from matplotlib.figure import Figure
 
+from harness.base.errors import HarnessError
 from harness.cli.analysis import analyse_and_report, keeping_fits
 from harness.cli.costs import table_of
 from harness.cli.plans import planned_records
@@ -78,6 +79,8 @@ def run(
     `workers` is how many processes train, one a core if left out. With `until_decided`, seeds are added only while a
     rule is undecided. Interrupt it at any time: the same call goes on from there.
     """
+    if workers is not None and workers < 1:
+        raise HarnessError(f"run(workers={workers}): give 1 or more, or leave it out for one a core")
     study = as_study(of)
     manifest, folder, records = run_stages(
         study.file, study.results, study.scale, replan, workers, until_decided, settings=study.settings

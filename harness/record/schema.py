@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -12,9 +12,6 @@ from harness.spec import (
     RunSpec,
 )
 from harness.spec.task import Metric
-
-if TYPE_CHECKING:
-    pass
 
 # 1: first version. 2: evaluations and iterations by stage; counts under more conventions, with their weight table.
 # Provenance has grown by fields with defaults, without which older records read as well: that made no new version.

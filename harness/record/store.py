@@ -5,7 +5,6 @@ Who trains a run a second time publishes nothing, but what came out is compared,
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import math
@@ -16,12 +15,12 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.base.files import unfinished
+from harness.base.files import NO_LINKS, unfinished
 from harness.base.frozen import Frozen
 from harness.record.schema import (
     RECORD_SCHEMA,
@@ -39,9 +38,6 @@ from harness.spec import (
 )
 from harness.spec.run import Engine
 
-if TYPE_CHECKING:
-    pass
-
 Read = TypeVar("Read")
 # Of two records of one run. A defect: the same code on the same machine ought to have made the same bits.
 Agreement = Literal["same", "within tolerance", "beyond tolerance", "defect"]
@@ -54,7 +50,6 @@ END_FACTOR = 10.0
 SEAL = re.compile(r'\A\{\s*"checksum": ?"[0-9a-f]{64}",')
 DAMAGED = "damaged"  # where damaged records are moved to, beside `duplicates`
 NAMED = 3  # damaged records that an error names; it counts the others
-NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # a file system without them
 LOCK_SECONDS = 10.0  # for how long another writer may hold the lock of a record, which takes it microseconds
 
 

@@ -20,9 +20,9 @@ from harness.spec import Manifest
 # What the user can do about runs in a state that no submission sends off by itself.
 NEXT_MOVES: dict[StateName, str] = {
     "out of memory": "raise memory_gb in the profile, then `harness retry FILE --cause 'out of memory'`",
-    "quarantined": "`harness logs FILE RUN` shows the traceback; mended, `harness retry FILE --cause quarantined`",
+    "quarantined": "`harness logs FILE RUN` shows why; mended, `harness retry FILE --cause quarantined`",
     "cancelled": "`harness retry FILE --cause cancelled` takes it back",
-    "crashed": "`harness logs FILE RUN` shows the traceback; `harness submit` tries once more",
+    "crashed": "`harness logs FILE RUN` shows why; `harness submit` tries once more",
     "damaged": "`harness retry FILE --cause damaged` moves its record to runs/damaged and trains it again",
 }
 

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -37,7 +36,7 @@ def searched_name(name: str) -> str:
 class Won(Frozen):
     """What a winner won, and by what: the trial of least mean validation loss among those that `asked` allows.
 
-    `under` names the way of searching (`RobustTo.variants`), None for the search as it is declared. `axis` is the count
+    `under` names the way of searching (`RobustTo.ways`), None for the search as it is declared. `axis` is the count
     in which `asked` is: the matched one, or a training cost, at which trials of every size and stop
     that cost no more compete. `stop` is the evaluation at which the trial's run was read, None at its end. `trials` is
     how many its side had, `flops_search` (shared_dense) what all of them cost at that size, or at all sizes. The losses
@@ -326,10 +325,11 @@ def _is_readable(folder: Path) -> bool:
 
 def _replace(path: Path, manifest: Manifest, earlier: tuple[str, ...], why: str) -> Manifest:
     """Keep the plan at `path` under a second name, then put the new one in its place: there is one at every moment."""
-    number = 1
+    old, number = path.read_bytes(), 1  # read first: who replaces it meanwhile keeps the same under the same name
     while (kept := path.with_name(f"manifest.{number}.json")).exists():
         number += 1
-    os.link(path, kept)
+    with whole_file(kept) as temporary:
+        temporary.write_bytes(old)
     manifest = manifest.model_copy(update={"earlier_plans": (*earlier, f"{kept.name} (replaced; {why})")})
     _write(path, manifest)
     return manifest

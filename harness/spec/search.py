@@ -155,16 +155,16 @@ class RobustTo(Frozen):
     trials: Annotated[tuple[PositiveInt, ...], Field(min_length=1), AfterValidator(values_differ)]
     scrambles: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], AfterValidator(values_differ)] = ()
 
-    def variants(self) -> tuple[Variant, ...]:
+    def ways(self) -> tuple[Way, ...]:
         """Every other way of searching, one thing changed at a time."""
         return (
-            *(Variant(f"recipe {name} alone", recipe=name) for name in self.recipes),
-            *(Variant(f"{number} trials", trials=number) for number in self.trials),
-            *(Variant(f"scramble {seed}", scramble=seed) for seed in self.scrambles),
+            *(Way(f"recipe {name} alone", recipe=name) for name in self.recipes),
+            *(Way(f"{number} trials", trials=number) for number in self.trials),
+            *(Way(f"scramble {seed}", scramble=seed) for seed in self.scrambles),
         )
 
 
-class Variant(NamedTuple):
+class Way(NamedTuple):
     """Another way of searching: among the trials of one recipe, among the first ones, or at other points."""
 
     name: str

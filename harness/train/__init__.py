@@ -74,11 +74,11 @@ def train_pack(
     attempt: str | None = None,
     networks: Path | None = None,
 ) -> list[Record]:
-    """Train those of `runs`, one computation of `planning.plan`, that have no record in `records`, as one ensemble.
+    """Train those of `runs`, one `planning.packs.computation`, that have no record in `records`, as one ensemble.
 
     Their records are published and returned. With a folder for `checkpoints`, training goes on from the one of `runs`,
     and leaves one now and then and when it is stopped, until all records are there. With a folder for `networks`, what
-    was trained is kept there before its record is published. Raises Stopped.
+    was trained is kept there before its record is published. Raises PackStopped.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise HarnessError("device: cuda, but torch sees no GPU here; say device: cpu, or run where there is one")

@@ -46,20 +46,30 @@ def test_what_jobs_go_on_from_is_the_users_alone_unless_a_profile_shares_it(tmp_
     assert mode(tmp_path / "shared" / "sweep" / "orders" / "order.json") == 0o660
 
 
-def test_what_a_killed_writer_left_goes_with_the_next_file(tmp_path):
-    """Not what is being written, nor what has another name."""
-    left, being_written, snapshot = (tmp_path / f".{uuid.uuid4().hex}{ending}" for ending in (".png", ".json", ""))
+def test_what_a_killed_writer_left_goes_with_the_next_file(tmp_path, monkeypatch):
+    """Not what is being written, nor what has another name; also where another process removes one of them first."""
+    names = (f".{uuid.uuid4().hex}{ending}" for ending in (".png", ".csv", ".json", ""))
+    left, too, being_written, snapshot = (tmp_path / name for name in names)
     others = (
         tmp_path / ".submit.claim",
         tmp_path / f".{uuid.uuid4().hex[:-1]}.png",
         tmp_path / f"{uuid.uuid4().hex}.png",
     )
     (snapshot / "0").mkdir(parents=True)
-    for path in (left, being_written, *others):
+    for path in (left, too, being_written, *others):
         path.write_text("half of")
-    for path in (left, snapshot, *others):
+    for path in (left, too, snapshot, *others):
         os.utime(path, times=(0, being_written.stat().st_mtime - STALE_SECONDS - 1))
     _remove_stale.cache_clear()  # as of a process that begins
+    unlink, vanished = Path.unlink, []
+
+    def vanish(path: Path, missing_ok: bool = False) -> None:
+        unlink(path, missing_ok)
+        if not missing_ok and not vanished:
+            vanished.append(path)
+            raise FileNotFoundError(path)
+
+    monkeypatch.setattr(Path, "unlink", vanish)
 
     with whole_file(tmp_path / "figure.png") as temporary:
         temporary.write_text("whole")

@@ -23,6 +23,7 @@ import harness
 from harness.base.errors import HarnessError
 from harness.base.files import STALE_SECONDS, UNFINISHED
 from harness.cli import main
+from harness.dispatch import leftovers as module
 from harness.dispatch.disk import disk_bytes
 from harness.dispatch.events import EventLog, read_attempts
 from harness.dispatch.leftovers import KINDS, NOTABLE_BYTES, leftovers, remove
@@ -323,6 +324,17 @@ def test_a_killed_clean_leaves_no_half_snapshot_under_its_name(made, swept):
 
 
 # ---------------------------------------------------------------------------------------------------- what is not known
+def test_what_its_writer_removes_meanwhile_is_no_leftover(tmp_path, monkeypatch):
+    """A half-written file that is gone before its size is asked for is left out."""
+    half = tmp_path / "sweep" / f".{uuid.uuid4().hex}.json"
+    half.parent.mkdir()
+    half.write_text("half of")
+    _aged(half)
+    assert [one.path for one in leftovers(tmp_path).found] == [half]
+    monkeypatch.setattr(module, "_is_stale", lambda path: not path.unlink())
+    assert leftovers(tmp_path).found == ()
+
+
 @pytest.mark.parametrize("broken", ["sweep/manifest.1.json", "other/manifest.json", "gone", "runs"])
 def test_while_a_plan_cannot_be_read_no_run_is_without_one(made, swept, broken):
     """A plan that was cut short, a folder on a disk that is not there, and records that another folder shares."""

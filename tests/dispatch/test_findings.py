@@ -1,17 +1,20 @@
 """What the doctor makes of clusters that are configured otherwise, and of jobs that saw otherwise."""
 
+import errno
 import math
+import os
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
-from harness.dispatch import doctor, probe, slurm
+from harness.dispatch import doctor, node, probe, slurm
 from harness.dispatch.cluster import Limits, Listed
 from harness.dispatch.doctor import Association, Node
 from harness.dispatch.node import Finding, NodeReport, Throughput, look_around, read_report, try_files
 from harness.dispatch.probe import Talk
 from harness.dispatch.profile import Profile
-from harness.dispatch.sharing import throughput
+from harness.dispatch.sharing import _rate, throughput
 from harness.dispatch.snapshot import Snapshot
 
 GPU = Profile(partition="gpu", gpus=1, cpus=4, memory_gb=16)
@@ -371,6 +374,17 @@ def test_what_packs_train_in_a_second_is_measured():
     assert measured.evaluations_per_second > 0
 
 
+def test_the_rate_of_a_pack_needs_two_moments():
+    """Evaluations between the first and the last word since all began; a pack that was silent since has none."""
+    for said, rate in (
+        ([(0.0, 5)], 0.0),
+        ([(1.0, 5)], 0.0),
+        ([(1.0, 5), (1.0, 6)], 0.0),
+        ([(0.0, 1), (1.0, 5), (2.0, 8), (3.0, 11)], 3.0),
+    ):
+        assert _rate(said, 1.0) == rate, said
+
+
 @pytest.mark.parametrize(
     ("printed", "why"),
     [
@@ -424,6 +438,31 @@ def test_why_a_job_has_not_reported(listed, log, level, what, told):
     assert finding.next_move
 
 
+def test_a_probe_job_that_would_wait_for_ever_fails():
+    """What keeps a sweep's job for ever does so here, with what to change; other limits and absent nodes warn."""
+    for reason in (
+        "JobHeldAdmin",
+        "DependencyNeverSatisfied",
+        "BadConstraints",
+        "AssocMaxWallDurationPerJobLimit",
+        "QOSMaxGRESPerJob",
+        "QOSMaxCpuPerJobLimit",
+        "QOSMaxCpuPerNode",
+        "QOSMinMemory",
+    ):
+        finding = probe.missing_finding(Talk(Listed("4", "x", "PENDING", reason)), 2.0)
+        assert (finding.level, finding.told.split(":")[0]) == ("FAILED", "would wait for ever"), reason
+        assert "harness cancel" not in finding.next_move
+    for reason, move in (
+        ("AssocGrpCPUMinutesLimit", "name another account: or qos:"),
+        ("PartitionDown", "choose another partition"),
+        ("QOSMaxJobsPerUserLimit", "once enough of the others end"),
+    ):
+        finding = probe.missing_finding(Talk(Listed("4", "x", "PENDING", reason)), 2.0)
+        assert (finding.level, move in finding.next_move) == ("warning", True), reason
+    assert probe.missing_finding(Talk(Listed("4", "x", "REQUEUE_HOLD")), 2.0).level == "FAILED"
+
+
 # -------------------------------------------------------------------------------------------------------------- files
 def test_files_of_this_machine_do_what_is_asked(tmp_path):
     """A file system that a test can write to has links, renames and locks; nothing stays behind."""
@@ -441,17 +480,15 @@ def test_a_folder_that_nothing_can_be_written_to_is_one_line():
     assert (finding.level, finding.what) == ("FAILED", "folder")
 
 
-def test_a_file_system_without_hard_links_is_told():
-    """Where links are refused, as between two file systems or in /proc, the line names what a sweep would lose."""
-
-    def refuse(_: Path) -> bool:
-        Path("/proc/version").hardlink_to("/proc/cmdline")
-        return True
-
-    from harness.dispatch.node import _tried
-
-    finding = _tried("hard link", refuse, Path("/proc"), "the first to publish a record wins")
-    assert (finding.level, "the first to publish" in finding.told) == ("FAILED", True)
+def test_a_file_system_without_hard_links_is_told(tmp_path, monkeypatch):
+    """A lock takes their place, so it is a warning; where links fail otherwise, the line names what would be lost."""
+    for number, level, told in (
+        (errno.EPERM, "warning", "none here; a lock sees to it that the first to publish a record wins"),
+        (errno.EIO, "FAILED", "without it not: the first to publish a record wins"),
+    ):
+        monkeypatch.setattr(node.os, "link", Mock(side_effect=OSError(number, os.strerror(number))))
+        finding = try_files(tmp_path)[0]
+        assert (finding.level, told in finding.told, bool(finding.next_move)) == (level, True, True)
 
 
 def test_what_the_job_writes_is_what_is_read(tmp_path):

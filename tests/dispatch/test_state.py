@@ -16,7 +16,6 @@ from harness.dispatch.state import (
     RUNNING,
     STATES,
     UNSEEN_SECONDS,
-    WAITING,
     Evidence,
     JobKey,
     RunState,
@@ -24,6 +23,7 @@ from harness.dispatch.state import (
     unexplained,
 )
 from harness.dispatch.submission import Instruction, SentJob, Submission
+from harness.dispatch.waiting import WAITING
 from harness.show.sweeps import spending_words
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -112,6 +112,7 @@ def test_a_job_that_does_not_start_by_itself_has_a_next_move():
         "BadConstraints": "mend the profile",
         "PartitionTimeLimit": "mend the profile",
         "QOSMaxWallDurationPerJobLimit": "mend the profile",
+        "QOSMinCpuNotSatisfied": "`harness doctor --profile` says what does not fit",
         "DependencyNeverSatisfied": "take the dependency out",
         "AssocGrpCPUMinutesLimit": "name another account: or qos:",
         "AssocGrpCpuLimit": "once enough of the others end",
@@ -171,12 +172,15 @@ def test_a_pack_that_its_worker_will_try_again_is_on_its_way():
 
 
 def test_the_same_traceback_twice_is_quarantined_and_another_is_not():
-    """In one attempt or in two; what differs is another bug."""
+    """In one attempt or in two; what differs is another bug. A worker that ended without one is not said to have it."""
     twice, other = [_crash("h", move="again"), _crash("h")], [_crash("h", move="again"), _crash("k")]
     apart = [_attempt(_crash("h")), _attempt(_crash("h"), identity="b", at=40)]
 
-    assert _state(attempts=[_attempt(*twice)]).state == "quarantined"
+    found = _state(attempts=[_attempt(*twice)])
+    assert (found.state, found.why) == ("quarantined", "the same traceback twice: ValueError: no")
     assert _state(attempts=apart).state == "quarantined"
+    silent = _state(attempts=[_attempt(_crash(None, move="again"), _crash(None))])
+    assert (silent.state, silent.why) == ("quarantined", "twice without a traceback: ValueError: no")
     assert _state(attempts=[_attempt(*other)]).state == "crashed"
 
 

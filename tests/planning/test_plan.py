@@ -1,7 +1,10 @@
 """Plans: what is asked becomes networks that meet it, or cells that say why not."""
 
+import errno
+import os
 from collections import Counter
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -389,9 +392,11 @@ def test_an_mlp_of_waves_is_matched_and_trained_by_kernels():
         assert {(each.omega_0, each.features) for each in mlps} == {(10, 4), (30, 4)}
 
 
-def test_another_plan_does_not_replace_the_frozen_one_unasked(tmp_path):
-    """An edited file needs --replan, which keeps the earlier plan and says so in the new one."""
+def test_another_plan_does_not_replace_the_frozen_one_unasked(tmp_path, monkeypatch):
+    """An edited file needs --replan, which keeps the earlier plan, also without hard links, and says so in the new."""
+    monkeypatch.setattr(os, "link", Mock(side_effect=OSError(errno.EPERM, os.strerror(errno.EPERM))))
     freeze(_plan(TEXT), tmp_path)
+    first = (tmp_path / "manifest.json").read_bytes()
     edited = _plan(TEXT.replace("seeds: [0, 1]", "seeds: [0]"))
 
     with pytest.raises(HarnessError, match="differs in: seeds"):
@@ -399,7 +404,7 @@ def test_another_plan_does_not_replace_the_frozen_one_unasked(tmp_path):
     freeze(edited, tmp_path, replan=True)
 
     assert read_manifest(tmp_path).earlier_plans == ("manifest.1.json (replaced; differed in seeds)",)
-    assert (tmp_path / "manifest.1.json").exists()
+    assert (tmp_path / "manifest.1.json").read_bytes() == first
 
 
 def test_a_field_that_was_left_out_at_its_default_is_seen_to_change(tmp_path):

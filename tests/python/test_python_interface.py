@@ -129,6 +129,9 @@ def test_what_was_run_is_what_the_command_says(trained):
     ]
     again = harness.run(study, workers=1)
     pd.testing.assert_frame_equal(again.table, answer.table)
+    for workers in (0, -1):
+        with pytest.raises(harness.HarnessError, match=rf"run\(workers={workers}\): give 1 or more"):
+            harness.run(study, workers=workers)
 
 
 def test_runs_are_a_data_frame(trained):

@@ -80,7 +80,7 @@ def _kinds(manifest: Manifest) -> list[EngineKind]:
 
 
 def _bench(kind: EngineKind, manifest: Manifest | None, results: Path) -> Calibration:
-    # The only import of this room inside a function: it loads torch, and --help would take seconds too.
+    # Inside the function, as it loads torch, and --help would take seconds too.
     from harness.measure.bench import bench_run, bench_solo, compile_kernels, standard_runs
 
     known = own_calibration(results, kind)

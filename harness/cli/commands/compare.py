@@ -19,13 +19,13 @@ from harness.cli.tables import (
     check_named,
     columns_of,
     given,
+    is_of_table,
     print_answer,
     table_options,
     window_of,
 )
 from harness.comparison.tables.comparison import ComparisonRequest, compare_arms, to_json
 from harness.comparison.tables.fits import AUTO, Request
-from harness.comparison.tables.read import is_table
 from harness.show.console import console, print_table
 from harness.show.figures.comparison import draw_compared
 from harness.show.figures.labels import task_titles
@@ -116,13 +116,11 @@ def compare(
     under all of them. A crossover is the set of sizes at which the arms may be equal; if the set has no end, none can
     be claimed. Each size is judged by itself.
     """
-    if is_table(file) or ((asked["x"] or asked["y"]) and file.suffix not in (".yaml", ".yml")):
+    if is_of_table(file, asked, of_both=("at", "level", "out")):
         for option in given(dict.fromkeys(OF_EXPERIMENTS)):
             raise HarnessError(f"{option} is for experiments; {file} is a table of runs, whose sizes are --x")
         _compare_table(file, first, second, explain, as_json, asked)
         return
-    for option in given({name: None for name in asked if name not in ("at", "level", "out")}):
-        raise HarnessError(f"{option} is for tables of runs; with a table give --x and --y too")
     if len(asked["at"]) > 1:
         raise HarnessError(
             f"--at {' and '.join(f'{at:g}' for at in asked['at'])}: an experiment is compared at one budget"

@@ -18,13 +18,13 @@ from harness.cli.tables import (
     check_named,
     columns_of,
     given,
+    is_of_table,
     print_answer,
     table_options,
     window_of,
 )
 from harness.comparison.tables.fits import Request, answer, checks, to_json
 from harness.comparison.tables.forms import Form, FormRequest, form_answer, form_json
-from harness.comparison.tables.read import is_table
 from harness.show.figures.fits import draw_fits
 from harness.show.tables.fits import answer_sentences, answer_tables, checklists
 from harness.show.tables.forms import form_sentences, form_tables
@@ -94,11 +94,9 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     finished; others failed and are counted. Columns called metric, convention, hardware or dtype must have one value in
     a fit. If the data do not support a law, a code stands in place of its exponent (docs/codes.md).
     """
-    if is_table(file) or asked["x"] or asked["y"]:
+    if is_of_table(file, asked):
         _fit_table(file, as_json, asked)
         return
-    for option in given(asked):
-        raise HarnessError(f"{option} is for tables of runs; with a table give --x and --y too")
     manifest, folder = confirmed_plan(file, results)
     analysis = analyse(manifest, planned_records(manifest, folder), folder)
     if as_json:

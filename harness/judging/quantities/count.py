@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from harness.judging.found import Found
-from harness.judging.quantity import Case, Quantity, listed, ratio_words, size_words
+from harness.judging.quantity import Case, Quantity, listed, ratio_words, size_words, spread_over_seeds
 from harness.spec import RATIO, Condition, Takes, all_axes, default_count
-
-if TYPE_CHECKING:
-    from harness.judging.spread import Spread
 
 
 def words(condition: Condition, conventions: tuple[str, ...]) -> str:
@@ -37,13 +33,6 @@ def find(case: Case) -> Found:
     return of_paired(paired(one, other, size, case.level), size)
 
 
-def spread(case: Case, found: Found) -> Spread:
-    """The seeds' ratios."""
-    from harness.judging.spread import spread_of_seeds
-
-    return spread_of_seeds(found, case.level)
-
-
 def reads(case: Case) -> set[int]:
     """The sizes next to the one where both are equal; none for what does not hang on the run."""
     from harness.judging.reads import cells_next_to
@@ -61,6 +50,6 @@ QUANTITY = Quantity(
     takes=Takes(arms=(2,), limits=RATIO, at=("largest",), numbers=True, at_a_size=True, of_counts=True),
     words=words,
     find=find,
-    spread=spread,
+    spread=spread_over_seeds,
     reads=reads,
 )

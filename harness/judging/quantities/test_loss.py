@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from harness.judging.found import Found
-from harness.judging.quantity import Case, Quantity, ratio_words, size_words
+from harness.judging.quantity import Case, Quantity, ratio_words, size_words, spread_over_seeds
 from harness.spec import RATIO, Condition, Takes
 
 if TYPE_CHECKING:
@@ -26,13 +26,6 @@ def find(case: Case) -> Found:
     first, second = (of_arm(case.runs, case.task, side) for side in case.condition.sides)
     place = case.condition.place
     return loss_at(first, second, case.axis, None if isinstance(place, str) else place, case.runs.matched, case.level)
-
-
-def spread(case: Case, found: Found) -> Spread:
-    """The seeds' ratios, or the jackknife's values in their place."""
-    from harness.judging.spread import spread_of_seeds
-
-    return spread_of_seeds(found, case.level)
 
 
 def foreseen(design: Design) -> Spread:
@@ -59,7 +52,7 @@ QUANTITY = Quantity(
     takes=Takes(arms=(2,), limits=RATIO, at=("largest",), numbers=True, at_a_size=True),
     words=words,
     find=find,
-    spread=spread,
+    spread=spread_over_seeds,
     foreseen=foreseen,
     reads=reads,
 )

@@ -4,6 +4,7 @@ pytest tests/tables/test_tables_fits.py
 """
 
 import gzip
+import itertools
 import json
 from pathlib import Path
 
@@ -338,13 +339,17 @@ def test_failed_runs_that_are_not_marked_are_an_error_that_says_how(tmp_path):
     assert "--status" in done.stderr
 
 
-@pytest.mark.parametrize("option", [("--by", "arch"), ("--level", "0.9"), ("--hold-out", "1"), ("--law", "pure")])
-def test_an_experiment_takes_no_option_of_tables(tmp_path, option):
-    """An option that would do nothing is an error, and not silently ignored."""
-    done = _fit(tmp_path / "experiment.yaml", *option)
+def test_an_experiment_takes_no_option_of_tables(tmp_path):
+    """An option that would do nothing is an error, not ignored; nor is the file or the folder read as a table."""
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment.yaml").write_text("question: which?\n")
+    options = ("--by arch", "--level 0.9", "--hold-out 1", "--law pure", "--x params", "--y rmse --x params")
+    for name, option in itertools.product(("experiment.yaml", "experiment"), options):
+        done = _fit(tmp_path / name, *option.split())
 
-    assert done.exit_code == 2
-    assert f"{option[0]} is for tables of runs" in done.stderr
+        assert done.exit_code == 2
+        first = "--x" if "--x" in option else option.split()[0]
+        assert f"{first} is for tables of runs, and {tmp_path / name} is none" in done.stderr
 
 
 # -------------------------------------------------------------------------------------------------- other people's data

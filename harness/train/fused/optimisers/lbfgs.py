@@ -1,4 +1,4 @@
-"""L-BFGS with a strong-Wolfe line search in compiled code, one lane: the path of `harness.train.lbfgs`.
+"""L-BFGS with a strong-Wolfe line search in compiled code, one lane: the path of `harness.optimisers.lbfgs`.
 
     state = start(settings, position_P)
     state = advance(settings, state, problem, evaluations)
