@@ -30,6 +30,7 @@ LEVEL = 0.95  # of intervals where no rule asks for another
 FEW_SEEDS = 5  # with fewer, Student's intervals are several times wider than with many
 MOST_DIVERGED = 0.1  # of a side's runs, which nobody needs to be warned of
 STILL_FELL = 1.1  # times that a loss fell in the last half of training: the smallest factor that matters
+DOUBLINGS = 3  # of training, by which a side that goes on falling so may draw level
 PLACES = ("smallest", "middle", "largest")
 
 
@@ -296,7 +297,8 @@ def _cautions(
             yield f"{is_lost.mean():.0%} of the runs of {side.label} diverged."
     fell = list(filter(None, (_still_fell(runs, side, sides, readings) for side in sides)))
     if fell:
-        yield f"Training was cut short: in its last half the error {', that '.join(fell)}. Train longer."
+        learnt = ", that ".join(fell)
+        yield f"Training was cut short: in its last half the error {learnt}. Longer training may turn this."
     for side, rows in chosen.items():
         far = far_runs(rows, side.label)
         if far.above:
@@ -311,16 +313,21 @@ def _cautions(
 
 
 def _still_fell(runs: ExperimentRuns, side: Side, sides: tuple[Side, Side], readings: Sequence[Reading]) -> str:
-    """`of mlp on xy still fell 1.8x`: where a side that is not ahead fell most, if that matters; else empty.
+    """`of mlp on xy still fell 1.8x`: where a side that is not ahead fell most at the largest size; else empty.
 
-    It is asked at the largest size. A winner at a stop ended where validation was best, and is left out.
+    A task counts if DOUBLINGS more such falls would take the side to the near end of the interval. A winner at a stop
+    ended where validation was best, and is left out.
     """
     falls = {}
     for one in readings:
-        is_largest = one.axis == runs.matched and one.place == PLACES[-1]
-        if is_largest and leader(one.ratio, *(each.label for each in sides)) != side.label:
-            rows = _of_largest(runs, one.task, side)
-            if "late_fall" in rows and rows.get("won_at_stop", pd.Series(dtype=float)).isna().all():
-                falls[one.task] = float(np.exp(np.log(rows["late_fall"]).mean()))
-    most = max(falls, key=lambda task: np.nan_to_num(falls[task]), default=None)
-    return f"of {side.label} on {most} still fell {falls[most]:.2g}x" if most and falls[most] > STILL_FELL else ""
+        ratio, is_largest = one.ratio, one.axis == runs.matched and one.place == PLACES[-1]
+        if not is_largest or not ratio.low or not ratio.high or leader(ratio, *(s.label for s in sides)) == side.label:
+            continue
+        rows = _of_largest(runs, one.task, side)
+        if "late_fall" not in rows or rows.get("won_at_stop", pd.Series(dtype=float)).notna().any():
+            continue
+        fall = float(np.exp(np.log(rows["late_fall"]).mean()))
+        if fall > STILL_FELL and fall**DOUBLINGS > max(ratio.low, 1 / ratio.high):
+            falls[one.task] = fall
+    most = max(falls, key=lambda task: falls[task], default=None)
+    return f"of {side.label} on {most} still fell {falls[most]:.2g}x" if most else ""

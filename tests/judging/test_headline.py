@@ -134,7 +134,7 @@ def test_cautions_begin_with_the_worst(planned):
 
 
 def test_a_side_that_is_not_ahead_and_still_learnt_is_named(planned):
-    """At the largest size; nobody asks for more training of the side that is ahead."""
+    """At the largest size, if three more such falls would reach the interval (3.9 to 7.9), and if it is not ahead."""
     table = made_table({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, ("xy",))
     is_largest = table["asked"] == table["asked"].max()
 
@@ -143,9 +143,10 @@ def test_a_side_that_is_not_ahead_and_still_learnt_is_named(planned):
         return headline(planned[0], made_runs(table.assign(late_fall=late_fall)), SIDES).cautions[0]
 
     assert first_caution(mlp=1.8, kan=5.0) == (
-        "Training was cut short: in its last half the error of mlp on xy still fell 1.8x. Train longer."
+        "Training was cut short: in its last half the error of mlp on xy still fell 1.8x. "
+        "Longer training may turn this."
     )
-    for nothing in ({}, {"mlp": 1.05}, {"kan": 5.0}):
+    for nothing in ({}, {"mlp": 1.5}, {"kan": 5.0}):
         assert first_caution(**nothing).startswith("3 seeds"), nothing
 
 
