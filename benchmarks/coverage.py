@@ -51,7 +51,8 @@ def page(lines: pd.DataFrame, replicates: int, seconds: float) -> report.Report:
             "7 sizes from 1e3 over 3 decades, 5 seeds of sd .1 in ln loss and exponent 1, unless the name says "
             f"otherwise; see benchmarks/simulation.py. `python -m benchmarks.coverage` took {seconds:.0f} s in "
             f"{WORKERS} processes.",
-            f"Decided by {fingerprint('benchmarks.simulation')}; where that differs, tests simulate anew.",
+            f"Decided by {fingerprint('benchmarks.simulation')}; "
+            "where the code differs, or other libraries give other numbers, tests simulate anew.",
         ],
     )
 

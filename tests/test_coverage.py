@@ -1,7 +1,8 @@
 """Intervals hold the truth as often as they say, by the simulations of benchmarks/simulation.py.
 
-What results/fits/coverage.csv keeps is believed as long as the code behind it, numpy and scipy are those that it names;
-otherwise all is simulated here, 500 replicates a scenario. `.ci/nightly` always simulates.
+What results/fits/coverage.csv keeps is believed as long as the code behind it is the one that it names, and numpy and
+scipy are, or give the same numbers for five replicates; otherwise all is simulated here, 500 replicates a scenario.
+`.ci/nightly` always simulates.
 """
 
 import ast
@@ -16,7 +17,9 @@ from benchmarks.simulation import FEW, REPLICATES, SCENARIOS, judged, mean_of, p
 KEPT = pd.read_csv(ROOT / FOLDER / "coverage.csv")
 KEPT["met"] = KEPT["met"].map({"yes": True, "NO": False})
 DECIDED_BY = fingerprint("benchmarks.simulation")
-STANDS = set(KEPT["decided_by"]) == {DECIDED_BY}
+(KEPT_BY,) = set(KEPT["decided_by"])
+STANDS = KEPT_BY == DECIDED_BY
+OTHER_LIBRARIES = not STANDS and KEPT_BY.split(", ")[0] == DECIDED_BY.split(", ")[0]
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 
@@ -34,11 +37,19 @@ def is_accepted(scenario, lines):
     assert lines.loc[lines["met"].eq(False), "what"].tolist() == []
 
 
+def few_differ_by(name):
+    """How far the means of the first five replicates, simulated again, are from those that are kept, at most."""
+    kept = KEPT[KEPT["scenario"] == name].set_index("what")["mean_of_few"].dropna()
+    again = mean_of(simulate(BY_NAME[name], range(FEW)))["mean"]
+    assert set(again.index) == set(kept.index)
+    return (again - kept).abs().max()
+
+
 @pytest.mark.parametrize("name", BY_NAME)
 def test_acceptance(name, request):
     """Every score is in its accepted range: as kept for this code, or simulated if the code is another."""
     scenario = BY_NAME[name]
-    if not STANDS:
+    if not (STANDS or (OTHER_LIBRARIES and few_differ_by(name) < 1e-6)):
         is_accepted(scenario, judged(scenario, request.getfixturevalue("workers")))
         return
     lines = KEPT[KEPT["scenario"] == name]
@@ -51,11 +62,7 @@ def test_acceptance(name, request):
 @pytest.mark.skipif(not STANDS, reason=f"nothing is kept for {DECIDED_BY}: python -m benchmarks.coverage")
 @pytest.mark.parametrize("name", BY_NAME)
 def test_what_is_kept_is_of_this_code(name):
-    """The first five replicates, simulated again, have the mean that is kept."""
-    kept = KEPT[KEPT["scenario"] == name].set_index("what")["mean_of_few"].dropna()
-    again = mean_of(simulate(BY_NAME[name], range(FEW)))["mean"]
-
-    assert again.to_dict() == pytest.approx(kept.to_dict(), abs=1e-6)
+    assert few_differ_by(name) < 1e-6
 
 
 @pytest.mark.nightly
