@@ -172,7 +172,7 @@ SKELETON = {
 
 def read_yaml(block: Block, before: dict[str, Any], folder: Path) -> dict[str, Any]:
     """A profile is read, an experiment is valid and feasible, and a part of one is valid within the one before it."""
-    said = YAML(typ="safe").load(block.text)
+    said = YAML(typ="safe", pure=True).load(block.text)
     if said.keys() <= Profile.model_fields.keys():
         (folder / "profile.yaml").write_text(block.text, encoding="utf-8")
         read_profile(folder / "profile.yaml")

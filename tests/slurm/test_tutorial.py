@@ -15,7 +15,7 @@ def test_the_tutorial(testbed, tmp_path, monkeypatch):
     """Every command ends well, jobs come back after their nodes are taken, and nothing is missing in the end."""
     monkeypatch.chdir(tmp_path)
     write_files(PAGE, tmp_path)
-    experiment = YAML(typ="safe").load(tmp_path / "points.yaml")
+    experiment = YAML(typ="safe", pure=True).load(tmp_path / "points.yaml")
     experiment |= {"seeds": [0, 1], "match": experiment["match"] | {"at": [40, 60]}, "tune": {"gain": [1, 2]}}
     experiment["scales"]["pilot"]["seeds"] = [0]
     (tmp_path / "points.yaml").write_text(json.dumps(experiment), encoding="utf-8")
