@@ -74,10 +74,10 @@ def test_what_it_says_of_training_and_structure_is_what_the_verdicts_say():
     assert [task for task, found in half.items() if found["low"] > 1] == []
     assert [task for task, found in half.items() if found["high"] < 1] == ["j0"]
     assert 1 / half["j0"]["estimate"] == pytest.approx(2.8, rel=0.02)
-    assert "KANs lead nowhere, and MLPs lead on J0(20x) 2.8 times" in README
+    assert "KANs lead nowhere, and MLPs on J0(20x) by a factor of 2.8" in README
     assert other["j0"]["low"] > 1
     assert other["j0"]["estimate"] == pytest.approx(11_000, rel=0.05)
-    assert "KANs lead there 11,000 times" in README
+    assert "KANs lead there by 11,000" in README
     outcomes = [one["outcome"] for one in sums["numbers"] if one["convention"] == "params.trainable"]
     assert outcomes == ["refuted", "supported", "supported"]  # of two, four and eight inputs
     of_data = [one for one in _verdicts("real_data-short")[1]["numbers"] if one["convention"] == "params.trainable"]
@@ -85,7 +85,7 @@ def test_what_it_says_of_training_and_structure_is_what_the_verdicts_say():
     assert found["digits"] == found["camera"] == ("supported", "1.5")
     assert [found[task][0] for task in ("breast_cancer", "diabetes", "wine")] == ["refuted", "equal", "inconclusive"]
     assert f"{1 / of_data[1]['found']['estimate']:.1f}" == "1.7"
-    assert "(1.5 times at equal parameters), KANs on breast_cancer (1.7); two are equal or open" in README
+    assert "(1.5 times at equal parameters), KANs on breast_cancer (1.7) by one of two rules" in README
     assert (_count(turned, "params.trainable")["supported"], _count(turned, "params.trainable")["tasks"]) == (0, 3)
 
 
