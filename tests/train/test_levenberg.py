@@ -138,8 +138,9 @@ def test_linear_least_squares_is_solved_in_one_step():
     assert state.evaluations_R.tolist() == [2, 2]
     assert state.iterations_R.tolist() == [1, 1]
     for lane in range(2):
-        least = least_squares(case.residuals_of(lane), case.flat[lane].numpy(), method="lm")
-        assert state.loss_R[lane].item() == pytest.approx(np.mean(least.fun**2), rel=1e-7)
+        beside = case.flat[lane].numpy()
+        least = least_squares(case.residuals_of(lane), beside, method="lm", xtol=1e-14, ftol=1e-14, gtol=1e-14)
+        assert state.loss_R[lane].item() == pytest.approx(np.mean(least.fun**2), rel=1e-9)
 
 
 def test_the_minimum_of_scipy_is_reached():
