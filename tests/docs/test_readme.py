@@ -85,7 +85,10 @@ def test_what_it_says_of_training_and_structure_is_what_the_verdicts_say():
     assert found["digits"] == found["camera"] == ("supported", "1.5")
     assert [found[task][0] for task in ("breast_cancer", "diabetes", "wine")] == ["refuted", "equal", "inconclusive"]
     assert f"{1 / of_data[1]['found']['estimate']:.1f}" == "1.7"
-    assert "(1.5 times at equal parameters), KANs on breast_cancer (1.7) by one of two rules; two are equal or open" in README
+    assert (
+        "(1.5 times at equal parameters), KANs on breast_cancer (1.7) by one of two rules; two are equal or open"
+        in README
+    )
     assert (_count(turned, "params.trainable")["supported"], _count(turned, "params.trainable")["tasks"]) == (0, 3)
 
 
