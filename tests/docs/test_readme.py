@@ -92,6 +92,19 @@ def test_what_it_says_of_training_and_structure_is_what_the_verdicts_say():
     assert (_count(turned, "params.trainable")["supported"], _count(turned, "params.trainable")["tasks"]) == (0, 3)
 
 
+def test_what_five_times_the_training_found_is_what_is_kept():
+    """At equal training FLOPs (dense), on fresh seeds."""
+    kept = ROOT / "results" / "reference" / "toys_five_times" / "answer.json"
+    readings = json.loads(kept.read_text(encoding="utf-8"))["headline"]["readings"]
+    of_cost = [one for one in readings if one["axis"] == "flops_train.shared_dense" and one["place"] == "largest"]
+    found = {one["task"]: one["ratio"] for one in of_cost}
+    for task, told in {"exp2d": (14, 2.9, 65), "xy": (4.8, 1.01, 23), "exp4d": (4.7, 1.8, 12)}.items():
+        assert [found[task][end] for end in ("estimate", "low", "high")] == pytest.approx(told, rel=0.03)
+    j0 = found["j0"]
+    assert [1 / j0[end] for end in ("estimate", "high", "low")] == pytest.approx([5.2, 1.8, 15], rel=0.03)
+    assert "[2.9, 65], 4.8x [1.01, 23]" in README
+
+
 def _verdicts(name: str) -> list[dict[str, Any]]:
     kept = ROOT / "results" / "verdicts" / name / "verdicts.json"
     found: list[dict[str, Any]] = json.loads(kept.read_text(encoding="utf-8"))["verdicts"]
