@@ -64,9 +64,19 @@ def steps_progress(what: str) -> Iterator[Callable[[str, int, int], None]]:
 
 @contextmanager
 def counted_progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Shows how many of something are done while its block runs."""
+    """Shows how many of something are done while its block runs: on a terminal a bar, elsewhere a line now and then."""
     if not console.is_terminal:
-        yield lambda done, total: console.print(f"{what}: {total}") if done == total else None
+        last_line = time.monotonic()
+
+        def told(done: int, total: int) -> None:
+            nonlocal last_line
+            if done == total:
+                console.print(f"{what}: {total}")
+            elif time.monotonic() - last_line >= SILENT_SECONDS:
+                last_line = time.monotonic()
+                console.print(f"{what}: {done} of {total}")
+
+        yield told
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bar:

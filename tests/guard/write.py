@@ -1,9 +1,11 @@
 """`python -m tests.guard.write` writes the guard anew, says what changed, and takes some minutes.
 
+    python -m tests.guard.write 'dimension evening'     # makes this plan alone, and replaces its entry
+
 The guard holds what stays as it is while code is moved: ids, counts, manifests, records, pages, answers of commands.
 
 golden.json    ids, hashes and counts. They never change: new entries are added; of one that is different nothing is
-               written, and the command fails. Where an experiment itself was changed, remove its entry first.
+               written, and the command fails. Where an experiment itself was changed, name its plan.
 golden/        texts: the JSON Schema, help, answers of commands, pages. A text that is meant to change is written by
                this command and goes into a commit of its own, which says so.
 results/       the pages there that are made from kept numbers follow their templates, as texts do.
@@ -16,7 +18,7 @@ queued/        a job as it was sent off before, which has to train still.
 import json
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
@@ -27,11 +29,16 @@ from tests.guard.golden import FIXED, TEXTS, difference, fixed, text
 MOST_LINES = 20  # of a difference that are shown
 
 
-def main() -> None:
+def main(replaced: Sequence[str]) -> None:
     """Write what is new or a changed text; exit 1 if an id, hash or count is another one than before."""
-    plans = contents.plans([one.name for one in contents.experiments()])
-    found = {"plans": plans, "targets": contents.targets()}
-    changed = _write_fixed(found)
+    known = [one.name for one in contents.experiments()]
+    if unknown := sorted(set(replaced) - set(known)):
+        sys.exit(f"no such plans: {', '.join(unknown)}; a plan is a file and its scale, such as 'dimension evening'")
+    if replaced:
+        changed = []
+        _write_golden({"plans": {**fixed("plans"), **contents.plans(replaced)}, "targets": fixed("targets")})
+    else:
+        changed = _write_fixed({"plans": contents.plans(known), "targets": contents.targets()})
     _write_texts({"schema": contents.schema(), "help": contents.helps()})
     for made in (contents.commands_and_pages, contents.more_pages):
         _write_texts(_in_a_folder(made))
@@ -55,8 +62,12 @@ def _write_fixed(found: dict[str, dict[str, Any]]) -> list[str]:
         for name in sorted(entries.keys() ^ before.keys()):
             print(f"{'new' if name in entries else 'gone'}: {kind}, {name}")
         kept[kind] = {name: before.get(name, entry) for name, entry in entries.items()}
-    FIXED.write_text(json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    _write_golden(kept)
     return changed
+
+
+def _write_golden(entries: dict[str, dict[str, Any]]) -> None:
+    FIXED.write_text(json.dumps(entries, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _write_texts(found: dict[str, str]) -> None:
@@ -82,4 +93,4 @@ def _tell(name: str, changes: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -74,6 +74,15 @@ def test_what_an_earlier_command_trained_is_no_speed(clock, capsys):
     assert then == "[   15 s] 60% (0/1 runs), about 40 s left"
 
 
+def test_a_log_of_what_is_counted_has_a_line_now_and_then(clock, capsys):
+    """A bench of an hour must not be silent until its end."""
+    with console.counted_progress("shapes") as progress:
+        for done in range(1, 13):
+            clock[0] += 1.0
+            progress(done, 12)
+    assert capsys.readouterr().out.splitlines() == ["shapes: 4 of 12", "shapes: 8 of 12", "shapes: 12"]
+
+
 def test_what_is_piped_is_as_wide_as_asked_for():
     """Of a log nobody knows the width: wide, unless COLUMNS says."""
     code = "from harness.show.console import console; print(console.width)"
