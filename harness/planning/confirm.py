@@ -16,9 +16,10 @@ import numpy as np
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.comparison.choose import choose, scores
+from harness.planning.candidates import that_matters
 from harness.planning.halving import all_rungs
 from harness.planning.packs import packs_of
-from harness.planning.plan import planned_flops, that_matters
+from harness.planning.plan import planned_flops
 from harness.planning.sides import cells_of_sides, trial_of, ways_of
 from harness.record import Record, records_hash
 from harness.spec import (

@@ -1,0 +1,255 @@
+"""The sizes of an arm: by budget and trial of a search the network and recipe that meet it, or why none does.
+
+for trial, asked, candidate in candidates_of(experiment, "kan", task):     # candidate: a Candidate, or a reason
+"""
+
+import itertools
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
+from typing import Any, NamedTuple, get_args
+
+from harness.base.errors import HarnessError
+from harness.count import count, run_flops
+from harness.planning.feasible import check_counted, check_learnable, check_phases, recipe_of, why_infeasible
+from harness.planning.place import at
+from harness.planning.solve import build_network, nearest_sizes, solve
+from harness.planning.trials import number_of_trials, trials_of
+from harness.spec import (
+    Arm,
+    Experiment,
+    KanShape,
+    Network,
+    Recipe,
+    Restarts,
+    RunTask,
+    SplinedShape,
+    Tried,
+    least_evaluations,
+    parts,
+    points_at_a_time,
+    stages,
+)
+from harness.spec.arm import Size
+from harness.spec.run import Dtype
+from harness.spec.search import Effort, Search
+
+
+class Candidate(NamedTuple):
+    """One value of the free size: the network and recipe that it makes, and their planned counts."""
+
+    value: int | tuple[int, ...] | None
+    network: Network
+    recipe: Recipe
+    counts: dict[str, int]
+
+
+def candidates_of(
+    variant: Experiment, arm_name: str, task: RunTask
+) -> Iterator[tuple[Tried | None, float | None, Candidate | str]]:
+    """(the trial, None without search; the budget asked; the candidate or why there is none) of an arm on a task."""
+    search = variant.search
+    if search is None:
+        for asked, candidate in _solve_ladder(variant, arm_name, task):
+            yield None, asked, candidate
+        return
+    for scramble in (search.scramble, *(variant.robust_to.scrambles if variant.robust_to else ())):
+        yield from _searched(variant, search, arm_name, task, scramble)
+
+
+def _searched(
+    variant: Experiment, search: Search, arm_name: str, task: RunTask, scramble: int
+) -> Iterator[tuple[Tried, float, Candidate | str]]:
+    """As many trials at every budget as the arm's share, in the order of its space.
+
+    Where a point of the space has no size that meets the budget, the next point takes its place. What is short of them
+    at the end counts as trials that failed.
+    """
+    assert variant.match is not None  # the file would be refused
+    budgets, number = variant.match.at, number_of_trials(variant, arm_name)
+    found, reasons = dict.fromkeys(budgets, 0), dict.fromkeys(budgets, "")
+    for values, tried in trials_of(variant, arm_name, scramble):
+        check_learnable(tried, arm_name, task)
+        recipe = tried.arms[arm_name].recipe
+        short = [budget for budget, trials in found.items() if trials < number]
+        for asked, matched in _solve_ladder(tried, arm_name, task, short):
+            assert asked is not None
+            effort = search.effort.of_budget(budgets.index(asked))
+            candidate = _with_effort(matched, search.effort, effort, task)
+            rungs = _rungs(candidate, recipe, search, effort, task)
+            why = next((reason for reason in (candidate, rungs) if isinstance(reason, str)), None)
+            if why is not None:
+                reasons[asked] = f"{why} (of the last point that was tried, {values or 'the arm as written'})"
+                continue
+            yield Tried(number=found[asked], scramble=scramble, recipe=recipe, rungs=rungs), asked, candidate
+            found[asked] += 1
+        if min(found.values()) == number:
+            break
+    for asked in budgets:
+        for rank in range(found[asked], number):
+            tried_as = Tried(number=rank, scramble=scramble, recipe=variant.arms[arm_name].recipe)
+            yield tried_as, asked, reasons[asked]
+
+
+def _rungs(
+    candidate: Candidate | str, recipe_name: str, search: Search, effort: float, task: RunTask
+) -> tuple[int, ...] | str:
+    """The evaluations at which each rung of a candidate ends, and those of the whole; or why a rung cannot be trained.
+
+    Without halving there is none.
+    """
+    if search.halving is None or isinstance(candidate, str):
+        return ()
+    if candidate.recipe.phases or candidate.recipe.sparsity:
+        part = "phases" if candidate.recipe.phases else "sparsity"
+        raise HarnessError(
+            f"search.halving: recipe {recipe_name!r} has {part}, so that a shorter training is no beginning of a "
+            "longer one; leave halving or this recipe out"
+        )
+    ends: list[int] = []
+    for share in search.halving.shares()[:-1]:
+        until = _with_effort(candidate, search.effort, share * effort, task)
+        if isinstance(until, str):
+            return f"search.halving, rung {len(ends) + 1}: {until}"
+        ends.append(until.recipe.max_evaluations)
+    return (*ends, candidate.recipe.max_evaluations)
+
+
+def _with_effort(candidate: Candidate | str, effort: Effort, at: float, task: RunTask) -> Candidate | str:
+    """The candidate with as many evaluations as the effort `at` allows, or why it has none."""
+    if isinstance(candidate, str):
+        return candidate
+    network, recipe = candidate.network, candidate.recipe
+
+    def capped(evaluations: int) -> Recipe:
+        return recipe.model_copy(update={"max_evaluations": evaluations})
+
+    least = least_evaluations(network, recipe)
+    name = effort.count_name
+
+    @cache
+    def spent(evaluations: int) -> float:
+        return run_flops(network, capped(max(evaluations, least)), task)[name]
+
+    if effort.axis == "evaluations":
+        most = int(at)
+    else:
+        most = max((value for value in nearest_sizes(spent, at) if spent(value) <= at), default=0)
+    if most < least:
+        return f"search.effort: {name}={at:,.6g} ends before the last stage of the recipe; allow more"
+    tried = that_matters(capped(most), network, task)
+    return Candidate(candidate.value, network, tried, {**candidate.counts, **run_flops(network, tried, task)})
+
+
+def _solve_ladder(
+    variant: Experiment, arm_name: str, task: RunTask, budgets: Collection[float] | None = None
+) -> Iterator[tuple[float | None, Candidate | str]]:
+    """(budget asked, the candidate or why there is none) for every size of an arm on a task, or for some `budgets`."""
+    arm, match = variant.arms[arm_name], variant.match
+    field, values = arm.sizes.ladder() if arm.sizes else ("", (None,))
+    if match is None:
+        for value in values:
+            candidate_of_value = _candidate(variant, arm_name, task, **({field: value} if field else {}))
+            yield None, _if_possible(candidate_of_value, arm_name, task, variant.dtype)
+        return
+    free = match.solve.get(arm_name, match.solve.get("*"))
+    own = [size for size in get_args(Size) if size == "steps" or size in type(arm.architecture).model_fields]
+    if free is None:
+        raise HarnessError(f"match.solve: says nothing about arm {arm_name!r}; add `{arm_name}: {'|'.join(own)}`")
+    if arm.sizes and free != "steps":
+        raise HarnessError(
+            f"arms.{arm_name}.sizes: match solves for {free}; sizes go with `solve: steps` or without match"
+        )
+    if free not in own:
+        place = f"match.solve.{arm_name}" if arm_name in match.solve else "match.solve"
+        raise HarnessError(
+            f"{place}: a network of family {arm.architecture.family} has no {free}; arm {arm_name!r} can solve for "
+            f"{', '.join(own)}"
+        )
+    asked = match.at if budgets is None else [budget for budget in match.at if budget in budgets]
+    for budget, value in itertools.product(asked, values):
+        fixed = {field: value} if field else {}
+        yield budget, _match_budget(variant, arm_name, task, free, budget, fixed)
+
+
+def _match_budget(
+    variant: Experiment, arm_name: str, task: RunTask, free: str, budget: float, fixed: dict[str, Any]
+) -> Candidate | str:
+    assert variant.match is not None
+    axis, smallest = variant.match.count_name, _smallest(variant, arm_name, task, free, fixed)
+
+    def candidate(value: int) -> Candidate:
+        return _candidate(variant, arm_name, task, **fixed, **{free: value})
+
+    def counts_at(value: int) -> dict[str, int]:
+        if axis.startswith("flops_train"):
+            return candidate(value).counts
+        network, recipe = _network_and_recipe(variant, arm_name, task, {**fixed, free: value})
+        for part in parts(network, recipe):
+            stages(*part)  # a CapTooSmall where the recipe has no time for such a network
+        counts = count(network)
+        if axis not in counts:
+            check_counted(variant, arm_name, network, counts)
+        return counts
+
+    found = solve(counts_at, axis, budget, variant.match.tol, free, smallest)
+    return found if isinstance(found, str) else _if_possible(candidate(found), arm_name, task, variant.dtype)
+
+
+def _if_possible(candidate: Candidate, arm_name: str, task: RunTask, dtype: Dtype) -> Candidate | str:
+    with at(f"arms.{arm_name}.architecture"):
+        return why_infeasible(candidate.network, candidate.recipe, task, dtype) or candidate
+
+
+def _smallest(variant: Experiment, arm_name: str, task: RunTask, free: str, fixed: dict[str, Any]) -> int:
+    """The least value of the free size: two layers of weights, or a cap that leaves the last stage some work."""
+    arm = variant.arms[arm_name]
+    if free == "steps":
+        return least_evaluations(_network(arm, arm_name, task, fixed), recipe_of(variant, arm))
+    return 2 if free == "depth" else 1
+
+
+def _candidate(variant: Experiment, arm_name: str, task: RunTask, **free: Any) -> Candidate:
+    network, recipe = _network_and_recipe(variant, arm_name, task, free)
+    with at(f"recipes.{variant.arms[arm_name].recipe}.phases={recipe.phases}"):
+        check_phases(recipe, task)
+    counts = {**count(network), **run_flops(network, recipe, task)}
+    check_counted(variant, arm_name, network, counts)
+    return Candidate(next(reversed(free.values()), None), network, recipe, counts)
+
+
+def _network_and_recipe(
+    variant: Experiment, arm_name: str, task: RunTask, free: Mapping[str, Any]
+) -> tuple[Network, Recipe]:
+    """An arm's network with the values of its free sizes, and its recipe, of which `steps` is the cap."""
+    arm = variant.arms[arm_name]
+    recipe = recipe_of(variant, arm)
+    if "steps" in free:
+        recipe = recipe.model_copy(update={"max_evaluations": free["steps"]})
+    sizes = {name: value for name, value in free.items() if name != "steps"}
+    network = _network(arm, arm_name, task, sizes)
+    return network, that_matters(recipe, network, task)
+
+
+def _network(arm: Arm, arm_name: str, task: RunTask, sizes: dict[str, Any]) -> Network:
+    where, scales = f"arms.{arm_name}.architecture", arm.recipe == "paper"
+    return build_network(arm.architecture, task.inputs, where, sizes, task.outputs, scales)
+
+
+def that_matters(recipe: Recipe, network: Network, task: RunTask) -> Recipe:
+    """The recipe without what changes nothing for this network and task, so that the same run has the same id."""
+    changes: dict[str, Any] = {}
+    if not isinstance(network, KanShape):
+        changes["sparsity"] = None
+    if not isinstance(network, SplinedShape):
+        changes |= {"grid_updates": None, "grid_extension": None}
+    elif extension := recipe.grid_extension:
+        grids = tuple(grid for grid in extension.grids if grid < network.grid)
+        changes["grid_extension"] = extension.model_copy(update={"grids": grids, "equal": False}) if grids else None
+        if extension.equal:
+            last = least_evaluations(network, recipe) - 1 + extension.evaluations
+            changes["max_evaluations"] = min(last, recipe.max_evaluations)
+    if recipe.restarts.count == 1:
+        changes["restarts"] = Restarts()
+    points = points_at_a_time(recipe, task.train_points)
+    changes["optimizer"] = recipe.optimizer.that_matters(network, points)
+    return recipe.model_copy(update=changes)

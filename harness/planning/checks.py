@@ -1,0 +1,81 @@
+"""What a whole plan must fulfil, once it is expanded; each function raises a HarnessError that names what to change."""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from harness.base.errors import HarnessError, did_you_mean
+from harness.spec import Cell, Experiment, PlannedRun, units
+
+
+def check_feasible(experiment: Experiment, name: str, cells: Sequence[Cell]) -> None:
+    """A HarnessError with the first reasons if no cell has a network."""
+    if not all(cell.infeasible for cell in cells):
+        return
+    reasons = list(dict.fromkeys(f"  {cell.task} {cell.series}: {cell.infeasible}" for cell in cells))
+    place = "match.at" if experiment.match else "arms"
+    effort = ", or search.effort where it ends too soon" if experiment.search else ""
+    remedy = f"change match.at to values named here, or raise match.tol{effort}"
+    raise HarnessError("\n".join([f"{place}: no cell of {name} is feasible; {remedy}:", *reasons[:6]]))
+
+
+def check_tuning(runs: Iterable[PlannedRun], experiment: Experiment) -> None:
+    """Axes may vary what is tuned: the cells of all points of the axes must have equally many trials."""
+    trials: dict[int, int] = {}
+    for planned in runs:
+        trials[planned.cell] = max(trials.get(planned.cell, 0), planned.trial + 1)
+    if experiment.search:  # gives sides, not cells, equally many
+        return
+    if len(set(trials.values())) > 1 and not experiment.allow_unequal_tuning:
+        raise HarnessError(
+            f"tune: the axes lead to {sorted(set(trials.values()))} trials; make them equal, or say "
+            "allow_unequal_tuning: true, which every figure will repeat"
+        )
+
+
+def check_one_series(cells: Iterable[Cell]) -> None:
+    """Winners are chosen among all trials of an arm on a task: with more series it would have more than its share."""
+    series: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for cell in cells:
+        series[cell.task, cell.arm].add(cell.series)
+    for (task, arm), names in series.items():
+        if len(names) > 1:
+            raise HarnessError(
+                f"grid: with search an arm is one series a task, and {arm} is {len(names)} on {task} "
+                f"({', '.join(sorted(names))}); let its space vary this, or make a file of each"
+            )
+
+
+def check_hold_out(cells: Iterable[Cell]) -> None:
+    """Held out sizes must leave every series some to fit."""
+    series: dict[tuple[str, str], dict[tuple[float | None, int], Cell]] = defaultdict(dict)
+    for cell in cells:
+        if not cell.infeasible and cell.in_window:
+            trial_or_size = 0 if cell.trial else cell.index  # a budget of all trials is one size
+            series[cell.task, cell.series][cell.asked, trial_or_size] = cell
+    for (task, name), of_size in series.items():
+        found = list(of_size.values())
+        if len(found) <= (count := found[0].hold_out):
+            raise HarnessError(
+                f"hold_out={count}: {name} on {task} has {len(found)} sizes in its window, which leaves none to fit; "
+                "hold out fewer, or add sizes"
+            )
+
+
+def check_rules(experiment: Experiment, known: Mapping[str, tuple[str, int]], series: Collection[str]) -> None:
+    """A HarnessError if a rule names what the plan lacks; `known` has the target and inputs of each task by label."""
+    for index, rule in enumerate(experiment.decide):
+        for condition in rule.every_condition:
+            for name in itertools.chain(*condition.sides):
+                if name not in experiment.arms and name not in series:
+                    told = did_you_mean(name, [*experiment.arms, *series])
+                    raise HarnessError(f"decide.{index}.arms: {name!r} is no series of this plan; {told}")
+        try:
+            counted = units(rule, known)
+        except HarnessError as error:
+            raise HarnessError(f"decide.{index}.{error}") from None
+        if rule.at_least > len(counted):
+            what = "families" if rule.of_family else "tasks"
+            raise HarnessError(
+                f"decide.{index}.at_least={rule.at_least}: there are {len(counted)} {what}; ask for no more"
+            )
