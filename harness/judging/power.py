@@ -213,9 +213,10 @@ def as_said(one: Outlook, difference: float) -> float:
 
 
 def _seen_words(one: Outlook, spread: Spread, whose: str) -> str:
-    """`the present 5 see one of 1.5`."""
+    """`the present 5 seeds can tell only one of 1.5 or more`."""
     least = human(as_said(one, seen(spread, one.level, one.of_equality)))
-    return f"the {whose} {spread.seeds} {'show it within a factor of' if one.of_equality else 'see one of'} {least}"
+    told = f"show it within a factor of {least}" if one.of_equality else f"can tell only one of {least} or more"
+    return f"the {whose} {spread.seeds} seeds {told}"
 
 
 def _sizes_words(one: Outlook) -> str:

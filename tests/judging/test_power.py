@@ -211,7 +211,7 @@ def test_every_kind_of_line():
         "nobody can tell how many seeds it would need: one has no spread": judge(
             made_rule(**LOSS), made_runs(one_seed)
         ),
-        "a difference of 1.01 would need more than 1,000 seeds; the present 5 see one of": judge(
+        "a difference of 1.01 would need more than 1,000 seeds; the present 5 seeds can tell only one of": judge(
             made_rule(**LOSS, matters=1.01), made_runs(noisy)
         ),
         "more seeds will not help: 3 distinct sizes for 3 parameters; add sizes": judge(

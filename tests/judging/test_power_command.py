@@ -6,15 +6,17 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from judging.made_experiment import write_experiment, write_records
 from made_study import record_of
 
 from harness.cli import main
-from harness.judging.foreseen import last_look_level
+from harness.judging.foreseen import _pilot_seeds
+from harness.planning.plan import make_plan
 from harness.record import publish
-from harness.spec import read_manifest
+from harness.spec import read_experiment, read_manifest
 
 NOISE = 0.2
 RULES = """
@@ -163,10 +165,14 @@ def test_a_search_is_foreseen_from_a_noise():
     assert rule["seeds"] == 12
     assert {one["task"] for one in rule["numbers"]} == {"exp2d", "j0"}
     assert rule["sentence"].startswith("a difference of 1.1 would need")
-    assert "(80 % for each task); the planned 12 see one of" in rule["sentence"]
+    assert "(80 % for each task); the planned 12 seeds can tell only one of" in rule["sentence"]
 
 
-def test_looks_share_the_chance_of_error():
-    """The last look has what its new seeds are of all; the shares add up to the whole."""
-    assert last_look_level(0.95, ()) == 0.95
-    assert last_look_level(0.95, (5, 8, 12, 16)) == pytest.approx(1 - 0.05 * 4 / 16)
+def test_the_pilot_of_a_rule_about_series_is_found():
+    """A side may be a series of an arm: all seeds of a whole plan are its pilot."""
+    experiment = read_experiment(Path(__file__).parents[2] / "experiments" / "app_c_ablation.yaml", "short")
+    manifest = make_plan(experiment, "ablation")
+    table = pd.DataFrame({"run_id": [planned.run_id for planned in manifest.runs]})
+    assert {rule.arms[0] for rule in experiment.decide} - experiment.arms.keys()
+    for rule in experiment.decide:
+        assert len(_pilot_seeds(manifest, table, rule)) == len(experiment.seeds)

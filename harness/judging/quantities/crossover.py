@@ -56,7 +56,7 @@ def foreseen(design: Design) -> Spread:
 
 QUANTITY = Quantity(
     name="crossover",
-    summary="wherever the arms may be equal lies below the largest common size, at which one of them is ahead",
+    summary="one arm is ahead at the largest common size, and all sizes at which the arms may be equal lie below it",
     read_at="largest common size",
     interval="ratio of the laws' losses, profile likelihood",
     takes=Takes(arms=(2,), limits=(), true_or_false=True, of_laws=True),

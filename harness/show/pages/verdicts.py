@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,11 +34,15 @@ RUN_COLUMNS = (
 )
 README = """# Verdicts that are kept
 
-What `harness verdicts --keep` made from the runs of this project: [verdicts.html](verdicts.html),
-[verdicts.json](verdicts.json) with every number, and of each experiment its verdicts, its runs (`runs.csv`, six digits)
-and its figures. Rules are those that a plan froze; where an earlier plan was replaced, a note says in what. Of each
-convention: the outcome, and how many tasks are for and against the claim; a dash where the rule is not about it. Where
-there is a `records.jsonl.xz`, it has the records themselves, and `harness run` goes on from them.
+What `harness verdicts --keep` made from the runs of this project: [verdicts.html](verdicts.html) and
+[verdicts.json](verdicts.json) with every ratio and interval, and of each experiment its verdicts, its runs
+(`runs.csv`, six digits) and its figures. Where there is a `records.jsonl.xz`, it has the records themselves, and
+`harness run` goes on from them. Rules are those that a plan froze; where this folder's plan replaced another, a note
+says in what.
+
+A row is a claim, a column a convention: a way to count size. A cell has the outcome, and on how many tasks the claim
+holds (for), fails (against), is equal or open. A dash: the rule is not about this convention. “… under X” is the same
+rule with the winners of another way of searching. A code such as 22f955131 is the commit that trained.
 """
 
 
@@ -145,6 +150,10 @@ def _section(answer: dict[str, Any]) -> str:
     runs = f"{answer['runs']:,} runs, {answer['diverged']} diverged"
     said = "".join(f" {note[:1].upper()}{note[1:]}." for note in answer["notes"])
     rules = to_markdown(summary_table([answer]).without(ORIGIN))
-    needs = [f"- {one['claim']}: {power_words(one)}\n" for one in answer["verdicts"] if power_words(one)]
+    claims: dict[str, list[str]] = defaultdict(list)  # by what they would need, which several can have in common
+    for one in answer["verdicts"]:
+        claims[power_words(one)].append(one["claim"])
+    claims.pop("", None)
+    needs = [f"- {'; '.join(names)}: {words}\n" for words, names in claims.items()]
     told = f"\nWhat those that are inconclusive would need:\n\n{''.join(needs)}" if needs else ""
     return f"\n## {answer['question']}\n\n{where}: {runs}; {commits}.{said}\n\n{rules}\n{told}"
