@@ -58,14 +58,15 @@ def _seeds_words(experiment: Experiment) -> str:
 
 
 def decided() -> str:
-    """How many of the rules of all kept experiments came to an end."""
+    """How many of the rules of kept experiments came to an end: of each file those of the scale that trained most."""
     kept = json.loads((KEPT / "verdicts.json").read_text(encoding="utf-8"))
+    ascending = sorted(kept["experiments"], key=lambda one: one.get("flops_train", 0))  # older ones do not tell it
+    largest = {experiment["file"]: experiment for experiment in ascending}
     outcomes: Counter[str] = Counter()
-    for experiment in kept["experiments"]:
+    for experiment in largest.values():
         outcomes.update(verdict["verdict"] for verdict in experiment["verdicts"])
-    total = sum(outcomes.values())
     told = ", ".join(f"{number} {outcome}" for outcome, number in outcomes.most_common())
-    return f"- **All {total} rules of kept experiments, without the quickstart:** {told}."
+    return f"- **{sum(outcomes.values())} rules (replays apart):** {told}."
 
 
 def _lead(found: dict[str, Any]) -> str:

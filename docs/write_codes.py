@@ -3,7 +3,7 @@
 import textwrap
 from pathlib import Path
 
-from harness.show.codes import KINDS, codes_of
+from harness.show.codes import CODE_KINDS, codes_of
 
 WIDTH = 120
 HEAD = """# Codes: what capital letters in a table mean, and what to do
@@ -17,7 +17,7 @@ caution), or leaves runs out (a note). A report links each code to these words.
 def page() -> str:
     """The page: a section a code, in the order of `harness.show.codes`."""
     parts = [HEAD]
-    for kind, (title, introduction) in KINDS.items():
+    for kind, (title, introduction) in CODE_KINDS.items():
         parts.append(f"## {title}\n\n{introduction}\n")
         parts += [f"### {name}\n\n{textwrap.fill(code.paragraph, WIDTH)}\n" for name, code in codes_of(kind).items()]
     return "\n".join(parts)

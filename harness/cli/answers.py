@@ -17,7 +17,15 @@ from harness.cli.shipped import EXPERIMENTS
 from harness.judging.answer import Answer
 from harness.judging.judge import judge_all
 from harness.show.sweeps import UNTIL_DECIDED
-from harness.spec import Manifest, Setting, check_unchanged, manifest_path, read_experiment, settings_options
+from harness.spec import (
+    Manifest,
+    Setting,
+    check_unchanged,
+    default_count,
+    manifest_path,
+    read_experiment,
+    settings_options,
+)
 
 
 def answer_of(
@@ -109,6 +117,10 @@ def _judged(
         )
     made = [one.provenance for one in records.values()]
     commits = Counter(f"{one.commit or 'no commit'}{' (dirty)' if one.dirty else ''}" for one in made)
-    diverged = sum(one.status == "diverged" for one in records.values())
+    sizes = {
+        "runs": len(records),
+        "diverged": sum(one.status == "diverged" for one in records.values()),
+        "flops_train": sum(one.counts[default_count("flops_train")] for one in records.values()),
+    }
     own = tuple(commit for commit, _ in commits.most_common())
-    return answer(tuple(found), notes=notes, commits=own, runs=len(records), diverged=diverged), table
+    return answer(tuple(found), notes=notes, commits=own, **sizes), table

@@ -44,7 +44,7 @@ from harness.dispatch.submission import read_number, read_submissions
 from harness.record import DAMAGED, duplicates, read_record, record_path, recorded
 
 Kind = Literal["checkpoints", "snapshots", "logs", "damaged", "data", "unplanned", "networks"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+LEFTOVER_KINDS: tuple[Kind, ...] = get_args(Kind)
 ONLY_IF_NAMED: Kind = "networks"  # which finished experiments do not need, but their user may
 
 CHECKPOINT = re.compile(rb"harness checkpoint \d+ [0-9a-f]{64}\n")  # of every version

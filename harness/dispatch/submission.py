@@ -147,7 +147,8 @@ def named_code(runs: Iterable[RunSpec]) -> list[str]:
     """The targets that runs name, and the user's own networks, families and optimisers, `package.module:name`."""
     found: set[str] = set()
     for run in runs:
-        own = (getattr(run.network, "module", ""), run.network.family, run.recipe.optimizer.name)
+        optimisers = [optimiser.name for optimiser in run.recipe.optimisers.values()]
+        own = (getattr(run.network, "module", ""), run.network.family, *optimisers)
         found.update(name for name in own if ":" in name)
         if not run.task.is_data_file:  # whose rows are in the results folder, which jobs see
             found.add(run.task.target)

@@ -10,11 +10,12 @@ from harness.base.outside import check_outside, outside_class
 from harness.families.base import Layered, ShapeBase
 
 PAGE = "harness/families/base.py"
-SIZES = ("grid", "degree", "harmonics")  # beside width and depth: `Sizes` of an experiment file has these
 
 
 def load_family(reference: str) -> type[Layered]:
     """The class at `package.module:Class`, found from the current folder as well as the Python path."""
+    from harness.families import SIZES  # of the project's families; that module imports this one
+
     found = outside_class(reference, "family", "family", Layered)
     check_outside(found, reference, "family", "family", ["network"], PAGE)
     check_outside(found.network, reference, "family", "family", ["title", "scaled"], PAGE)

@@ -20,7 +20,7 @@ class Answer:
     """The rules of an experiment and their verdicts; `why` there are none, and the `command` that is the next move.
 
     `notes` are what to know besides: that the file has changed since the plan, or seconds are not measured. `commits`
-    are those of the code that made the records.
+    are those of the code that made the records. `flops_train` are the training FLOPs of all runs, shared-dense.
     """
 
     file: str
@@ -35,11 +35,12 @@ class Answer:
     commits: tuple[str, ...] = ()
     runs: int = 0
     diverged: int = 0
+    flops_train: int = 0
 
 
 def answer_json(answer: Answer) -> dict[str, Any]:
     """The answer in plain types: what pages, tables and scripts read. A rule that was not judged is `not run`."""
-    names = ("file", "name", "question", "why", "command", "damaged", "runs", "diverged")
+    names = ("file", "name", "question", "why", "command", "damaged", "runs", "diverged", "flops_train")
     said = {name: getattr(answer, name) for name in names}
     found = (
         [not_run_json(rule) for rule in answer.rules]

@@ -32,27 +32,16 @@ def rows_of(case: Case, names: Sequence[str]) -> pd.DataFrame:
     return rows
 
 
-def rows_in_phases(case: Case, names: Sequence[str]) -> pd.DataFrame:
-    """Those of them that learnt in phases; a HarnessError where there is none."""
+def rows_trained_with(case: Case, names: Sequence[str], field: str, column: str) -> pd.DataFrame:
+    """Those of them whose recipe has this field; a HarnessError where there is none, or one is 0 in the column."""
     rows = rows_of(case, names)
-    rows = rows[[bool(json.loads(recipe).get("phases")) for recipe in rows["recipe"]]]
-    if rows.empty:
-        raise HarnessError(f"{side_label(names)} was not trained in phases; give its recipe `phases`")
-    return rows
-
-
-def rows_of_sparse(case: Case, names: Sequence[str]) -> pd.DataFrame:
-    """Those of them that were trained with a penalty on edges; a HarnessError where none was, or one kept no edge."""
-    rows = rows_of(case, names)
+    rows = rows[[bool(json.loads(recipe).get(field)) for recipe in rows["recipe"]]]
     label = side_label(names)
-    if "active_edges" not in rows or rows["active_edges"].isna().all():
-        raise HarnessError(f"{label}: no run has its active edges counted; give its recipe `sparsity`")
-    if (rows["active_edges"] == 0).any():
-        raise HarnessError(f"a run of {label} has no active edge left, and ratios of counts need one at least")
+    if rows.empty or column not in rows:
+        raise HarnessError(f"{label} was not trained with {field}; give its recipe `{field}`")
+    if (rows[column] == 0).any():
+        raise HarnessError(f"a run of {label} has {column} 0, and ratios need more than that")
     return rows
-
-
-ROWS_TRAINED_WITH = {"phases": rows_in_phases, "sparsity": rows_of_sparse}
 
 
 def best_of(rows: pd.DataFrame, names: Sequence[str]) -> SideRuns:
@@ -94,8 +83,8 @@ def value_or_ratio(case: Case, column: str, trained_with: str) -> Found:
 
     Of the runs whose recipe has the field `trained_with`.
     """
-    condition, rows_of_side = case.condition, ROWS_TRAINED_WITH[trained_with]
-    rows = [rows_of_side(case, names) for names in condition.sides]
+    condition = case.condition
+    rows = [rows_trained_with(case, names, trained_with, column) for names in condition.sides]
     sides = [best_of(own, names) for own, names in zip(rows, condition.sides, strict=True)]
     if len(sides) == 1:
         return value_of(sides[0], column, condition.published or 1.0, case.level)

@@ -14,7 +14,7 @@ import pandas as pd
 from harness.base.errors import HarnessError
 from harness.comparison.verdict import Conclusion
 from harness.judging.judge import Verdict, interval_level, judge, judge_at_looks
-from harness.judging.looks import looked_runs
+from harness.judging.looks import looked_runs, looks_at
 from harness.judging.power import Outlook, as_said, last_needed, words
 from harness.judging.quantities import QUANTITIES
 from harness.judging.runs import runs_of
@@ -67,7 +67,9 @@ def foresee(
         pilot = _pilot_seeds(manifest, table, rule) if noise is None else []
         runs = runs_of(manifest, table[table["seed"].isin(pilot)] if pilot else table)
         counted = units(rule, runs.tasks)
-        level = last_look_level(interval_level(rule, len(counted)), experiment.looks)
+        level = interval_level(rule, len(counted))
+        if experiment.looks:
+            level = looks_at(level, experiment.looks)[-1].level
         decided = None
         if len(pilot) >= LEAST_PILOT:
             source = f"records of {len(pilot)} seeds"
@@ -93,30 +95,14 @@ def foresee(
     return found
 
 
-def last_look_level(level: float, looks: Sequence[int]) -> float:
-    """The level of intervals at the last look: of the chance of error each look has the share of its new seeds."""
-    if len(looks) < 2:
-        return level
-    return 1 - (1 - level) * (looks[-1] - looks[-2]) / looks[-1]
-
-
 # ------------------------------------------------------------------------------------------------------------- records
-def _arms(rule: Decide) -> set[str]:
-    found: set[str] = set()
-    for condition in rule.every_condition:
-        for side in condition.sides:
-            found.update(side)
-    return found
-
-
 def _pilot_seeds(manifest: Manifest, table: pd.DataFrame, rule: Decide) -> list[int]:
-    """The seeds of which all planned runs of the rule's arms have a record."""
+    """The seeds of which all planned runs of the rule's sides have a record."""
     recorded = set(table["run_id"]) if len(table) else set()
-    arms = _arms(rule)
-    of_arms = {cell.index for cell in manifest.cells if cell.arm in arms}
+    of_sides = {cell.index for cell in manifest.cells if cell.is_of(rule.names)}
     whole: dict[int, bool] = defaultdict(lambda: True)
     for planned in manifest.runs:
-        if planned.cell in of_arms:
+        if planned.cell in of_sides:
             whole[planned.run.seed] &= planned.run_id in recorded
     return [seed for seed, is_whole in whole.items() if is_whole] if not manifest.is_search else []
 
@@ -175,7 +161,7 @@ def _log_sizes(manifest: Manifest, task: str, side: Sequence[str], axis: str) ->
     """ln of the sizes that a law of the side is fitted to: of several arms or trials at a budget, their mean."""
     at_budgets: dict[float, list[float]] = defaultdict(list)
     for cell in manifest.cells:
-        if cell.task == task and cell.arm in side and cell.in_window and cell.counts.get(axis, 0) > 0:
+        if cell.task == task and cell.is_of(side) and cell.in_window and cell.counts.get(axis, 0) > 0:
             budget = float(cell.index) if cell.asked is None else cell.asked
             at_budgets[budget].append(math.log(cell.counts[axis]))
     means = sorted(float(np.mean(logs)) for logs in at_budgets.values())

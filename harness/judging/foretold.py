@@ -32,12 +32,13 @@ class Foretold:
 
 
 def foretold(answers: Sequence[dict[str, Any]]) -> list[Foretold]:
-    """Every claim that was judged at two scales of one file, from `answer_json` of each; the scale of fewer runs first.
+    """Every claim that was judged at two scales of one file, from `answer_json` of each.
 
-    Claims are the same where their words are.
+    The scale of less training comes first. Claims are the same where their words are. Answers of before `flops_train`
+    count as of no training.
     """
     of_files: dict[str, list[dict[str, Any]]] = {}
-    for answer in sorted(answers, key=lambda one: int(one["runs"])):
+    for answer in sorted(answers, key=lambda one: int(one.get("flops_train", 0))):
         of_files.setdefault(Path(answer["file"]).stem, []).append(answer)
     found = []
     for stem, own in of_files.items():

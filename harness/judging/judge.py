@@ -20,7 +20,7 @@ from harness.judging.looks import (
     looked_by_way,
     looked_runs,
     looks_at,
-    read_at,
+    reading_at,
     seeds_can_decide,
 )
 from harness.judging.power import EVERY, outlook, power_line
@@ -154,7 +154,7 @@ def _with_others(verdict: Verdict, runs: ExperimentRuns, others: Mapping[str, Ve
 def judge(rule: Decide, runs: ExperimentRuns) -> Verdict:
     """The verdict on a rule.
 
-    Intervals are at the level that many tasks ask for (`compare.task_level`), and more than two conditions.
+    Intervals are at the level that many tasks ask for (`harness.comparison.task_level`), and more than two conditions.
     """
     asked = _asked(rule, runs)
     return _verdict(asked, [_number(asked, question, runs, asked.level) for question in asked.questions])
@@ -210,17 +210,17 @@ def _verdict(asked: Asked, found: Sequence[Number]) -> Verdict:
     if declared == "inconclusive":
         power = power_line(rule, asked.units, list(zip(counts, told.values(), strict=True)), found)
     return Verdict(
-        rule,
-        rule_words(rule, len(asked.units)),
-        asked.level,
-        tuple(_part(asked, found, is_given=False)),
-        tuple(_part(asked, found, is_given=True)),
-        tuple(counts),
-        declared,
-        declared in ("supported", "refuted") and _stable(rule, found, measured),
-        tuple(axis for axis in rule.conventions if axis not in measured),
-        declared,
-        outcomes,
+        rule=rule,
+        words=rule_words(rule, len(asked.units)),
+        level=asked.level,
+        numbers=tuple(_part(asked, found, is_given=False)),
+        given=tuple(_part(asked, found, is_given=True)),
+        counts=tuple(counts),
+        conclusion=declared,
+        stable=declared in ("supported", "refuted") and _stable(rule, found, measured),
+        unmeasured=tuple(axis for axis in rule.conventions if axis not in measured),
+        declared=declared,
+        outcomes=outcomes,
         power=power,
     )
 
@@ -265,15 +265,15 @@ def _open(asked: Asked, found: Sequence[Number]) -> list[int]:
 def _read_anew(asked: Asked, place: int, looked: LookedRuns, look: Look) -> Reading | None:
     question = asked.questions[place]
     case = Case(question.condition, question.tasks, question.axis, looked.first, look.level)
-    return read_at(looked, case, look.seeds)
+    return reading_at(looked, case, look.seeds)
 
 
 def interval_level(rule: Decide, of: int) -> float:
     """The level of each interval, so that a verdict is false with a chance of at most 1 - `rule.level`.
 
-    A rule of many tasks by `compare.task_level`. That all conditions hold needs no correction, but a claim that is true
-    is refuted where any of them is found not to be: each errs on one side only, half as often as an interval, so that
-    two conditions are paid for.
+    A rule of many tasks by `harness.comparison.task_level`. That all conditions hold needs no correction, but a claim
+    that is true is refuted where any of them is found not to be: each errs on one side only, half as often as an
+    interval, so that two conditions are paid for.
     """
     conditions = max(len(rule.conditions) + len(rule.given), FREE_CONDITIONS)
     return 1 - (1 - task_level(rule.level, of, rule.at_least)) * FREE_CONDITIONS / conditions

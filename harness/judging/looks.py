@@ -80,7 +80,7 @@ def looked_by_way(looked: LookedRuns, way: str, present: frozenset[str]) -> Look
     return LookedRuns(looked.manifest, whole, first, present)
 
 
-def read_at(looked: LookedRuns, case: Case, seeds: int) -> Reading | None:
+def reading_at(looked: LookedRuns, case: Case, seeds: int) -> Reading | None:
     """What a case reads once so many seeds have run, from the case at the first look; None if seeds add nothing to it.
 
     Sizes by training costs hang on the runs. So the sizes next to the one that is read are looked up again with more

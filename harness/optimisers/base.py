@@ -25,6 +25,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
+from harness.base.errors import HarnessError
 from harness.base.frozen import Frozen
 from harness.families.base import ShapeBase
 from harness.families.later import Tensor, torch
@@ -34,6 +35,8 @@ from harness.optimisers.lanes import choose, shaped_like
 @dataclass(frozen=True)
 class LaneState:
     """What is asked of any state. Its tensors lead with the lane, other fields are common to all lanes.
+
+    What an evaluation changes is a tensor: other fields stay as `start` gave them, as a GPU repeats recorded steps.
 
     It is a checkpoint as it is (see `harness.train.checkpoint`), at any evaluation.
     """
@@ -152,7 +155,12 @@ class Optimiser(Frozen):
         return None
 
     def spanning(self, evaluations: int | None) -> Self:
-        """The same, whose schedule spans so many."""
+        """The same, whose schedule spans so many evaluations; None: those of its run. Give it with `spans`."""
+        if self.is_scheduled and evaluations is not None:
+            raise HarnessError(
+                f"optimizer {self.name}: its schedule always spans its own run (it has no `spanning`), so no shorter "
+                "run is the beginning of a longer one; leave search.halving out"
+            )
         return self
 
     def that_matters(self, network: ShapeBase, points: int) -> Self:

@@ -59,7 +59,13 @@ def _try_out(settings: OutsideOptimiser) -> None:
             for index, state in enumerate(states):
                 position_RP = settings.ask(state)
                 loss_R, gradient_RP = (position_RP - 1).square().sum(1), 2 * (position_RP - 1)
+                plain = _plain_fields(state)
                 states[index] = state = settings.tell(state, loss_R, gradient_RP)
+                if changed := [name for name, value in _plain_fields(state).items() if value != plain.get(name)]:
+                    raise HarnessError(
+                        f"{where}: tell changes {changed[0]} of the state, which is no tensor; make it a tensor with "
+                        "axis R in front, as a GPU repeats recorded steps and would not change it"
+                    )
                 counted, resting_R = state.evaluations_R.tolist(), state.finished_R | state.diverged_R
                 if counted != [evaluation] * 2 and not resting_R.any():
                     raise HarnessError(
@@ -71,6 +77,11 @@ def _try_out(settings: OutsideOptimiser) -> None:
             raise HarnessError(f"{where}: {TRIED_STEPS} evaluations of a parabola leave position_RP where it was")
         if not torch.equal(one.position_RP[0], other.position_RP[0]):
             raise HarnessError(f"{where}: a lane depends on the lane beside it; keep axis R apart everywhere")
+
+
+def _plain_fields(state: Any) -> dict[str, Any]:
+    """The numbers, texts and such of a state."""
+    return {name: value for name, value in vars(state).items() if isinstance(value, int | float | str | None)}
 
 
 @cache

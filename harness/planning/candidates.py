@@ -35,9 +35,8 @@ from harness.spec.search import Effort, Search
 
 
 class Candidate(NamedTuple):
-    """One value of the free size: the network and recipe that it makes, and their planned counts."""
+    """The network and recipe that a value of the free size makes, and their planned counts."""
 
-    value: int | tuple[int, ...] | None
     network: Network
     recipe: Recipe
     counts: dict[str, int]
@@ -114,8 +113,8 @@ def _rungs(
     return (*ends, candidate.recipe.max_evaluations)
 
 
-def _with_effort(candidate: Candidate | str, effort: Effort, at: float, task: RunTask) -> Candidate | str:
-    """The candidate with as many evaluations as the effort `at` allows, or why it has none."""
+def _with_effort(candidate: Candidate | str, effort: Effort, allowed: float, task: RunTask) -> Candidate | str:
+    """The candidate with as many evaluations as the effort `allowed` leaves it, or why it has none."""
     if isinstance(candidate, str):
         return candidate
     network, recipe = candidate.network, candidate.recipe
@@ -131,13 +130,13 @@ def _with_effort(candidate: Candidate | str, effort: Effort, at: float, task: Ru
         return run_flops(network, capped(max(evaluations, least)), task)[name]
 
     if effort.axis == "evaluations":
-        most = int(at)
+        most = int(allowed)
     else:
-        most = max((value for value in nearest_sizes(spent, at) if spent(value) <= at), default=0)
+        most = max((value for value in nearest_sizes(spent, allowed) if spent(value) <= allowed), default=0)
     if most < least:
-        return f"search.effort: {name}={at:,.6g} ends before the last stage of the recipe; allow more"
+        return f"search.effort: {name}={allowed:,.6g} ends before the last stage of the recipe; allow more"
     tried = that_matters(capped(most), network, task)
-    return Candidate(candidate.value, network, tried, {**candidate.counts, **run_flops(network, tried, task)})
+    return Candidate(network, tried, {**candidate.counts, **run_flops(network, tried, task)})
 
 
 def _solve_ladder(
@@ -151,6 +150,17 @@ def _solve_ladder(
             candidate_of_value = _candidate(variant, arm_name, task, **({field: value} if field else {}))
             yield None, _if_possible(candidate_of_value, arm_name, task, variant.dtype)
         return
+    free = _free_size(variant, arm_name)
+    asked = match.at if budgets is None else [budget for budget in match.at if budget in budgets]
+    for budget, value in itertools.product(asked, values):
+        fixed = {field: value} if field else {}
+        yield budget, _match_budget(variant, arm_name, task, free, budget, fixed)
+
+
+def _free_size(variant: Experiment, arm_name: str) -> str:
+    """The size of an arm that each budget solves; a HarnessError if the file says none, or one it cannot have."""
+    arm, match = variant.arms[arm_name], variant.match
+    assert match is not None
     free = match.solve.get(arm_name, match.solve.get("*"))
     own = [size for size in get_args(Size) if size == "steps" or size in type(arm.architecture).model_fields]
     if free is None:
@@ -165,10 +175,7 @@ def _solve_ladder(
             f"{place}: a network of family {arm.architecture.family} has no {free}; arm {arm_name!r} can solve for "
             f"{', '.join(own)}"
         )
-    asked = match.at if budgets is None else [budget for budget in match.at if budget in budgets]
-    for budget, value in itertools.product(asked, values):
-        fixed = {field: value} if field else {}
-        yield budget, _match_budget(variant, arm_name, task, free, budget, fixed)
+    return free
 
 
 def _match_budget(
@@ -214,7 +221,7 @@ def _candidate(variant: Experiment, arm_name: str, task: RunTask, **free: Any) -
         check_phases(recipe, task)
     counts = {**count(network), **run_flops(network, recipe, task)}
     check_counted(variant, arm_name, network, counts)
-    return Candidate(next(reversed(free.values()), None), network, recipe, counts)
+    return Candidate(network, recipe, counts)
 
 
 def _network_and_recipe(

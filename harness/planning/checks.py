@@ -1,6 +1,5 @@
 """What a whole plan must fulfil, once it is expanded; each function raises a HarnessError that names what to change."""
 
-import itertools
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -65,11 +64,10 @@ def check_hold_out(cells: Iterable[Cell]) -> None:
 def check_rules(experiment: Experiment, known: Mapping[str, tuple[str, int]], series: Collection[str]) -> None:
     """A HarnessError if a rule names what the plan lacks; `known` has the target and inputs of each task by label."""
     for index, rule in enumerate(experiment.decide):
-        for condition in rule.every_condition:
-            for name in itertools.chain(*condition.sides):
-                if name not in experiment.arms and name not in series:
-                    told = did_you_mean(name, [*experiment.arms, *series])
-                    raise HarnessError(f"decide.{index}.arms: {name!r} is no series of this plan; {told}")
+        for name in rule.names:
+            if name not in experiment.arms and name not in series:
+                told = did_you_mean(name, [*experiment.arms, *series])
+                raise HarnessError(f"decide.{index}.arms: {name!r} is no series of this plan; {told}")
         try:
             counted = units(rule, known)
         except HarnessError as error:

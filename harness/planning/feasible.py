@@ -1,7 +1,6 @@
 """What an arm can learn, by which engine, and why not: said when a file is planned, before anything trains."""
 
-import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from harness.base.errors import HarnessError
 from harness.optimisers import Optimiser
@@ -27,8 +26,10 @@ def recipe_of(variant: Experiment, arm: Arm) -> Recipe:
 
 def check_learnable(variant: Experiment, arm_name: str, task: RunTask) -> None:
     """A HarnessError if an arm's architecture or recipe cannot learn this kind of task, whatever the size."""
-    with at(f"recipes.{variant.arms[arm_name].recipe}.optimizer"):
-        recipe_of(variant, variant.arms[arm_name]).optimizer.check()
+    arm = variant.arms[arm_name]
+    for place, optimiser in recipe_of(variant, arm).optimisers.items():
+        with at(f"recipes.{arm.recipe}.{place}"):
+            optimiser.check()
     if task.is_pde:
         _check_pde(variant, arm_name)
     if task.classes:
@@ -85,11 +86,7 @@ def check_counted(variant: Experiment, arm_name: str, network: Network, counts: 
     if window := variant.window.get(arm_name):
         asked.append((f"window.{arm_name}.axis", window.axis))
     for index, rule in enumerate(variant.decide):
-        sides: list[Sequence[str]] = []
-        for condition in rule.every_condition:
-            sides += condition.sides
-        names = itertools.chain(*sides)
-        if any(name == arm_name or name.startswith(f"{arm_name} ") for name in names):  # or one of its series
+        if any(name == arm_name or name.startswith(f"{arm_name} ") for name in rule.names):  # or one of its series
             asked += [(f"decide.{index}.axes", name) for name in rule.conventions]
     for place, name in asked:
         if name not in counts and name in count_names():
@@ -138,9 +135,9 @@ def engine_of(experiment: Experiment, network: Network, optimiser: Optimiser, ta
 
 def engine_version(engine: Engine, network: Network, recipe: Recipe) -> int:
     """The version of an engine's numbers for runs of this network and recipe, which is part of their identity."""
-    sparsity = recipe.sparsity
-    if engine == "fused" and not sparsity:
+    if engine == "fused" and not recipe.sparsity:
         return 1
-    optimisers = [recipe.optimizer, sparsity.optimizer] if sparsity and sparsity.optimizer else [recipe.optimizer]
     knots_move = bool(recipe.grid_updates or recipe.grid_extension)
-    return max(network.torch_version(knots_move), *(optimiser.torch_version for optimiser in optimisers))
+    return max(
+        network.torch_version(knots_move), *(optimiser.torch_version for optimiser in recipe.optimisers.values())
+    )

@@ -47,7 +47,7 @@ def next_rung(rungs: Sequence[Manifest], records: Mapping[str, Record]) -> Manif
     score_of = _scores(whole, records)
     going_on: set[int] = set()
     for way in ways_of(last.experiment):
-        for cells in _competitions(whole, way):
+        for cells in _ranked_together(whole, way):
             going_on |= {cell.index for cell in _best(cells, score_of, last)}
     checked = {cell.index for cell in last.cells if is_checked(cell) and np.isfinite(score_of[cell.index, last.rung])}
     runs = []
@@ -94,7 +94,7 @@ def overlooked(rungs: Sequence[Manifest], records: Mapping[str, Record]) -> pd.D
     score_of, end = _scores(whole, records), rungs[-1].rung
     counted = dict.fromkeys(("sizes", "dropped", "checked", "overlooked"), 0)
     rows: dict[str, dict[str, int]] = defaultdict(lambda: dict(counted))
-    for cells in _competitions(whole, None):
+    for cells in _ranked_together(whole, None):
         kept = _best(cells, score_of, rungs[-2])
         dropped = [cell for cell in cells if cell not in kept]
         checked = [score_of[cell.index, end] for cell in dropped if is_checked(cell)]
@@ -122,7 +122,7 @@ def _scores(whole: Manifest, records: Mapping[str, Record]) -> RungScores:
     return found
 
 
-def _competitions(whole: Manifest, way: Way | None) -> Iterator[list[Cell]]:
+def _ranked_together(whole: Manifest, way: Way | None) -> Iterator[list[Cell]]:
     """The trials of one arm at one size of one task, which are ranked among each other."""
     for task in dict.fromkeys(cell.task for cell in whole.cells):
         of_task = [cell for cell in whole.cells if cell.task == task]

@@ -1,7 +1,7 @@
 """What tasks and series are called in a plan: their names, and what tells them from others of the same name."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from harness.spec import DataFile, Experiment, Task, canonical_json
@@ -32,16 +32,27 @@ def series_label(arm: str, axes: dict[str, Any], telling: Iterable[str]) -> str:
 def telling_axes(arm: str, task: Task, points: Variants) -> list[str]:
     """The axes that concern an arm and have more than one value on the task."""
     siblings = [other for other, variant in points if task in variant.tasks]
-    recipes = [[variant.arms[arm].recipe] for _, variant in points]
-    return [
-        path
-        for path in siblings[0]
-        if path.split(".")[0] not in ("tasks", "question", "decide")
-        and (path.split(".")[0] not in ("arms", "window") or path.split(".")[1:2] == [arm])
-        and (path.split(".")[0] != "recipes" or path.split(".")[1:2] in recipes)
-        and (not path.startswith("match.solve.") or path.split(".")[2] == arm)
-        and len({canonical_json(other[path]) for other in siblings}) > 1
-    ]
+    recipes = {variant.arms[arm].recipe for _, variant in points}
+    telling = []
+    for path in siblings[0]:
+        differs = len({canonical_json(other[path]) for other in siblings}) > 1
+        if differs and _concerns(path, arm, recipes):
+            telling.append(path)
+    return telling
+
+
+def _concerns(path: str, arm: str, recipes: Collection[str]) -> bool:
+    """Whether a field of the file says how an arm that is trained by one of these recipes is built or trained."""
+    match path.split("."):
+        case ["tasks", *_]:
+            return False
+        case ["arms" | "window", name, *_]:
+            return name == arm
+        case ["recipes", name, *_]:
+            return name in recipes
+        case ["match", "solve", name]:
+            return name in (arm, "*")
+    return True
 
 
 def budget_label(variant: Experiment, arm_name: str, asked: float | None) -> str:

@@ -14,12 +14,12 @@ from harness.families import FAMILIES, Architecture, Layered, Network, family_na
 from harness.optimisers import Optimiser
 from harness.planning.solve import bracket, build_network
 from harness.spec import count_names, default_count
-from harness.spec.counts import KINDS
+from harness.spec.counts import COUNT_KINDS
 
-ARCHITECTURES: TypeAdapter[Architecture] = TypeAdapter(Architecture)
+ANY_ARCHITECTURE: TypeAdapter[Architecture] = TypeAdapter(Architecture)
 
 
-class Setting(NamedTuple):
+class MatchSetting(NamedTuple):
     """What arms are matched for: a budget on an axis, the inputs of the target, and the work of a run.
 
     `evaluations` of `samples` points each, for `flops_train`; None when they are what is solved for.
@@ -44,7 +44,7 @@ class Matched(NamedTuple):
     counts: dict[str, int]
 
 
-def match_arms(arms: Sequence[str], setting: Setting) -> list[Matched]:
+def match_arms(arms: Sequence[str], setting: MatchSetting) -> list[Matched]:
     """Every arm at the size nearest to the budget; a HarnessError says what could be met if it is out of reach."""
     if not math.isfinite(setting.budget):
         raise HarnessError(f"--at {setting.budget}: a budget is a finite number; e.g. --at 1000")
@@ -53,13 +53,13 @@ def match_arms(arms: Sequence[str], setting: Setting) -> list[Matched]:
 
 def axis_named(text: str) -> str:
     """`axis.convention` from an axis with or without its convention."""
-    name = default_count(text) if text in KINDS else text
+    name = default_count(text) if text in COUNT_KINDS else text
     if name not in count_names():
-        raise HarnessError(f"--axis {text!r}: {did_you_mean(text, [*KINDS, *count_names()])}")
+        raise HarnessError(f"--axis {text!r}: {did_you_mean(text, [*COUNT_KINDS, *count_names()])}")
     return name
 
 
-def to_json(matched: Sequence[Matched], setting: Setting) -> list[dict[str, Any]]:
+def to_json(matched: Sequence[Matched], setting: MatchSetting) -> list[dict[str, Any]]:
     """One object an arm: shape, what was asked and achieved, counts, and their ratios to the first arm's."""
     return [
         {
@@ -95,7 +95,7 @@ def parse_arm(text: str) -> Architecture:
             raise HarnessError(f"--arm {text!r}: {name} is given twice; keep one")
         fields[name] = value
     try:
-        return ARCHITECTURES.validate_python({"family": family, **fields}, strict=True)
+        return ANY_ARCHITECTURE.validate_python({"family": family, **fields}, strict=True)
     except ValidationError as error:
         raise HarnessError(_sentences(text, family, error)) from None
 
@@ -126,7 +126,7 @@ def _sentences(text: str, family: str, error: ValidationError) -> str:
     return "\n".join(lines)
 
 
-def _open_size(arm: str, architecture: Architecture, setting: Setting) -> str:
+def _open_size(arm: str, architecture: Architecture, setting: MatchSetting) -> str:
     """The one size that an arm leaves open; `steps` if it leaves none and the evaluations are not given either."""
     missing = architecture.open_sizes()
     is_training = setting.count_name.startswith("flops_train")
@@ -143,7 +143,7 @@ def _open_size(arm: str, architecture: Architecture, setting: Setting) -> str:
     return missing[0]
 
 
-def _match_arm(arm: str, setting: Setting) -> Matched:
+def _match_arm(arm: str, setting: MatchSetting) -> Matched:
     architecture = parse_arm(arm)
     free, axis, budget = _open_size(arm, architecture, setting), setting.count_name, setting.budget
 
@@ -176,7 +176,7 @@ def _match_arm(arm: str, setting: Setting) -> Matched:
     return Matched(arm, network_at(value), free, value, dict(counts_at(value)))
 
 
-def _counts(network: Network, setting: Setting, evaluations: int | None) -> dict[str, int]:
+def _counts(network: Network, setting: MatchSetting, evaluations: int | None) -> dict[str, int]:
     """Of the network, and of a run of it if the evaluations are known; each is taken for an iteration."""
     if evaluations is None:
         return count(network)

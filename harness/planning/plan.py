@@ -108,13 +108,13 @@ def _add_cells(
     label, arm_name, arm_series = names
     for trial, asked, candidate in candidates_of(variant, arm_name, task):
         budget = budget_label(variant, arm_name, asked)
-        names = (label, arm_name, arm_series + budget)
-        cell = _cell(len(found.cells), variant, names, asked, candidate)
+        names_at_budget = (label, arm_name, arm_series + budget)
+        cell = _cell(len(found.cells), variant, names_at_budget, asked, candidate)
         frontier = f"{arm_series} (best size)" if budget else None
         cell = cell.model_copy(update={"frontier": frontier, "trial": trial})
         runs = _runs_of(cell, variant, task, candidate)
         identities = sorted(planned.run_id for planned in runs)
-        key = (*names, trial, *(identities or [str(cell.infeasible)]))
+        key = (*names_at_budget, trial, *(identities or [str(cell.infeasible)]))
         if trial is None and key in cells_here and runs:
             cell, runs = cell.model_copy(update={"infeasible": SAME_NETWORK}), []
         cells_here.add(key)

@@ -46,7 +46,8 @@ def build_network(
         return _live_network(architecture, inputs, outputs, where)
     assert isinstance(architecture, Layered)
     shape = architecture.network
-    own = [name for name in shape.model_fields if name not in ("shape", "source", "family", "low", "high")]
+    given = type(architecture).model_fields
+    own = [name for name in shape.model_fields if name in given and name not in ("family", "source")]
     fields = {name: getattr(architecture, name) for name in own}
     if fields.get("scales", False) is None:
         fields["scales"] = scales

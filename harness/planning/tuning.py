@@ -23,12 +23,12 @@ def tuned_recipes(variant: Experiment, arm_name: str, recipe: Recipe) -> list[Re
             "allow_unequal_tuning: true, which every figure will repeat"
         )
     tune = _tune(variant, variant.arms[arm_name])
-    place = "tune" if variant.arms[arm_name].tune is None else f"arms.{arm_name}.tune"
+    where = "tune" if variant.arms[arm_name].tune is None else f"arms.{arm_name}.tune"
     tunable = _tunable(variant)
     for path in tune:
         if path not in tunable:
-            raise HarnessError(f"{place}.{path}: it cannot be tuned; {did_you_mean(path, tunable)}")
-    return [_tuned(recipe, dict(zip(tune, point, strict=True)), place) for point in itertools.product(*tune.values())]
+            raise HarnessError(f"{where}.{path}: it cannot be tuned; {did_you_mean(path, tunable)}")
+    return [_tuned(recipe, dict(zip(tune, point, strict=True)), where) for point in itertools.product(*tune.values())]
 
 
 def _tunable(variant: Experiment) -> list[str]:
@@ -45,21 +45,21 @@ def _tune(variant: Experiment, arm: Arm) -> dict[str, tuple]:
     return variant.tune if arm.tune is None else arm.tune
 
 
-def _tuned(recipe: Recipe, values: dict[str, Any], tune: str) -> Recipe:
-    """The recipe with these values, which `tune`, a place in the file, gives it."""
+def _tuned(recipe: Recipe, values: dict[str, Any], where: str) -> Recipe:
+    """The recipe with these values, which stand at `where` in the file."""
     data = all_fields(recipe)
     for path, value in values.items():
         *parents, last = path.split(".")
-        place: Any = data
+        fields: Any = data
         for name in parents:
-            place = place.get(name) or {}
-        if last not in place:
-            raise HarnessError(f"{tune}.{path}: no field of this arm's recipe; {who_has(path, place)}")
-        place[last] = value
+            fields = fields.get(name) or {}
+        if last not in fields:
+            raise HarnessError(f"{where}.{path}: no field of this arm's recipe; {who_has(path, fields)}")
+        fields[last] = value
     try:
         return Recipe.model_validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
         problem = error.errors()[0]
-        fields = {path.rpartition(".")[2]: path for path in values}
-        path = fields.get(str(problem["loc"][-1]) if problem["loc"] else "", next(iter(values)))
-        raise HarnessError(f"{tune}.{path}: {values[path]}: {problem['msg'].removeprefix('Value error, ')}") from None
+        path_of_field = {path.rpartition(".")[2]: path for path in values}
+        path = path_of_field.get(str(problem["loc"][-1]) if problem["loc"] else "", next(iter(values)))
+        raise HarnessError(f"{where}.{path}: {values[path]}: {problem['msg'].removeprefix('Value error, ')}") from None

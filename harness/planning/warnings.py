@@ -168,12 +168,13 @@ def _short_range(plan: Manifest) -> Iterator[PlanWarning]:
 def _rules_in_vain(plan: Manifest) -> Iterator[tuple[str, str]]:
     """The place of each rule that needs laws where none can be fitted, and why."""
     most_sizes: dict[str, int] = defaultdict(int)
-    for (arm, _, _), cells in _fitted_sizes(plan).items():
-        most_sizes[arm] = max(most_sizes[arm], len(cells))
+    for (arm, _, series), cells in _fitted_sizes(plan).items():
+        for name in (arm, series):
+            most_sizes[name] = max(most_sizes[name], len(cells))
     for index, rule in enumerate(plan.experiment.decide):
         for condition in rule.every_condition:
             for side in condition.sides if takes_of(condition.quantity).of_laws else ():
-                most = max(most_sizes[arm] for arm in side)
+                most = max(most_sizes[name] for name in side)
                 if most < LEAST_SIZES:
                     yield (
                         f"decide.{index}.quantity={condition.quantity}",
@@ -204,7 +205,7 @@ def _sizes_that_no_arm_has(plan: Manifest) -> Iterator[PlanWarning]:
 def _not_a_size(plan: Manifest, condition: Condition, at: float, task: str) -> str:
     """Why a condition cannot be read at this size, or that it is read between two; empty if its first arm has it."""
     names = condition.sides[0]
-    own = [cell for cell in plan.cells if cell.task == task and {cell.arm, cell.series}.intersection(names)]
+    own = [cell for cell in plan.cells if cell.task == task and cell.is_of(names)]
     cells = [cell for cell in own if not cell.infeasible]
     sizes = sorted(cell.counts[_axis(plan)] for cell in cells)
     if not sizes or any(abs(size / at - 1) <= END_TOLERANCE for size in sizes):

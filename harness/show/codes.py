@@ -26,7 +26,7 @@ class Code(NamedTuple):
         return f"{self.meaning} {self.advice}"
 
 
-KINDS: dict[CodeKind, tuple[str, str]] = {
+CODE_KINDS: dict[CodeKind, tuple[str, str]] = {
     "refusal": ("Refusals", "There is no number, because any number would mislead. The code stands in its place."),
     "caution": ("Cautions", "There is a number. Quote it together with its caution."),
     "note": ("Notes", "Nothing is wrong. The code says which runs or sizes a row leaves out."),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.dispatch.leftovers import KINDS, Kind, Leftover, Leftovers, Removed, runs_of
+from harness.dispatch.leftovers import LEFTOVER_KINDS, Kind, Leftover, Leftovers, Removed, runs_of
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -45,7 +45,11 @@ def disk_json(sizes: Mapping[str, int], notable: int) -> dict[str, int]:
 
 def clean_table(found: Leftovers) -> Table:
     """A row for each kind of what can be removed."""
-    rows = [(kind, len(those), size_words(_bytes(those)), WHAT[kind]) for kind in KINDS if (those := found.of(kind))]
+    rows = [
+        (kind, len(those), size_words(_bytes(those)), WHAT[kind])
+        for kind in LEFTOVER_KINDS
+        if (those := found.of(kind))
+    ]
     columns = (*text_columns("kind"), *number_columns("number", "size"), *text_columns("what"))
     return table_of("", columns, rows)
 
@@ -74,7 +78,7 @@ def question(kind: Kind, found: Leftovers) -> str:
 
 def unnamed_words(found: Leftovers) -> str:
     """What to say to --yes without a kind: which kinds there are."""
-    options = [f"--{kind} ({_amount(those)})" for kind in KINDS if (those := found.of(kind))]
+    options = [f"--{kind} ({_amount(those)})" for kind in LEFTOVER_KINDS if (those := found.of(kind))]
     return f"--yes: say what to remove: {', '.join(options) or 'but nothing can be removed now'}"
 
 
@@ -94,7 +98,7 @@ def clean_json(
             "paths": [str(one.path) for one in those],
             "runs": list(runs_of(those)),
         }
-        for kind in KINDS
+        for kind in LEFTOVER_KINDS
     }
     return {
         "results": str(results),

@@ -5,6 +5,7 @@ docs/verdicts.md says in words what each quantity is and how it is judged.
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, NamedTuple
@@ -304,6 +305,12 @@ class Decide(Condition):
     def every_condition(self) -> tuple[Condition, ...]:
         """What must hold, and what is given."""
         return (*self.conditions, *self.given)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The arms and series that its sides name, each once."""
+        sides = itertools.chain.from_iterable(condition.sides for condition in self.every_condition)
+        return tuple(dict.fromkeys(itertools.chain.from_iterable(sides)))
 
     @model_validator(mode="after")
     def _axes_fit(self) -> Decide:

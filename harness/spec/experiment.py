@@ -41,6 +41,10 @@ class Window(Frozen):
         return self
 
 
+# Fields that a plan has once, however many points its axes have.
+OF_A_PLAN = ("question", "decide", "looks", "noise", "search", "robust_to", "allow_unequal_tuning", "device", "keep")
+
+
 class Experiment(Frozen):
     """One question, the runs that answer it, and the rule by which they do."""
 
@@ -230,6 +234,17 @@ class Experiment(Frozen):
     def _tasks_differ(self) -> Experiment:
         if twice := sorted({task.name for task in repeated(self.tasks)}):
             raise ValueError(f"tasks: {', '.join(twice)} given more than once; a repeated task is the same runs")
+        return self
+
+    @model_validator(mode="after")
+    def _axes_vary_runs(self) -> Experiment:
+        for name, axes in (("grid", self.grid), ("zip", self.zip)):
+            for path in axes:
+                if (field := path.split(".")[0]) in OF_A_PLAN:
+                    raise ValueError(
+                        f"{name}.{path}: {field} is said once for all runs of a plan, so no axis can vary it; make "
+                        "a file of each, or use --set"
+                    )
         return self
 
     @model_validator(mode="after")

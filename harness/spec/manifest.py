@@ -98,6 +98,10 @@ class Cell(Frozen):
     trial: Tried | None = Field(None, exclude_if=lambda value: value is None)
     won: Won | None = Field(None, exclude_if=lambda value: value is None)
 
+    def is_of(self, names: Collection[str]) -> bool:
+        """Whether its arm or its series is among `names`, as those of a rule's side."""
+        return self.arm in names or self.series in names
+
     @property
     def in_window(self) -> bool:
         """Whether it lies between the ends that the window declares; where the data end it, they decide later."""

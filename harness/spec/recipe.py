@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
 from harness.base.frozen import Frozen, Positive
-from harness.optimisers import Lbfgs, OptimiserField, PenaltyOptimiserField
+from harness.optimisers import Lbfgs, Optimiser, OptimiserField, PenaltyOptimiserField
 
 
 class Restarts(Frozen):
@@ -129,6 +129,12 @@ class Recipe(Frozen):
             part = "phases" if self.phases else "sparsity"
             raise ValueError(f"{part} does not go with decays_over={whole}; leave one of the two out")
         return self
+
+    @property
+    def optimisers(self) -> dict[str, Optimiser]:
+        """By their place in the recipe all its optimisers: its own, and that of the penalised part if it has one."""
+        penalised = self.sparsity.optimizer if self.sparsity else None
+        return {"optimizer": self.optimizer} | ({"sparsity.optimizer": penalised} if penalised else {})
 
     @property
     def can_stop(self) -> bool:

@@ -127,8 +127,7 @@ def read_checkpoint(
             told = ", ".join(f"{name} {found.numerics.get(name)}, here {numerics[name]}" for name in other)
             announce(f"{path} comes from other numerics ({told}); its pack starts from the beginning")
             return None
-        optimisers = [recipe.optimizer, recipe.sparsity and recipe.sparsity.optimizer]
-        kinds = [each.state for each in optimisers if each]
+        kinds = [optimiser.state for optimiser in recipe.optimisers.values()]
         state = _state().validate_python(found.state, context=kinds)
         return replace(found, state=state, resumed=found.resumed + 1)
     except (ValueError, RecursionError):  # also JSON that is none, arrays that are not there, other types than declared

@@ -26,7 +26,7 @@ from harness.cli import main
 from harness.dispatch import leftovers as module
 from harness.dispatch.disk import disk_bytes
 from harness.dispatch.events import EventLog, read_attempts
-from harness.dispatch.leftovers import KINDS, NOTABLE_BYTES, leftovers, remove
+from harness.dispatch.leftovers import LEFTOVER_KINDS, NOTABLE_BYTES, leftovers, remove
 from harness.dispatch.profile import Profile
 from harness.dispatch.submission import SentJob, Submission, now, write_submission
 from harness.record import record_path
@@ -91,7 +91,7 @@ class Swept(NamedTuple):
 
     def leftovers(self) -> dict[str, set[str]]:
         found = leftovers(self.results)
-        return {kind: {str(one.path.relative_to(self.results)) for one in found.of(kind)} for kind in KINDS}
+        return {kind: {str(one.path.relative_to(self.results)) for one in found.of(kind)} for kind in LEFTOVER_KINDS}
 
 
 def _stopped(swept: Swept, name: str, elsewhere: Path) -> str:
@@ -218,7 +218,7 @@ def test_after_all_was_removed_plans_and_their_runs_are_as_before(made, swept):
     plans = ("sweep", "other", "going", "own")
     states = {name: json.loads(swept.harness("status", name, "--json").stdout)["states"] for name in plans}
     before = swept.files()
-    done = swept.harness("clean", None, "--yes", *(f"--{kind}" for kind in KINDS if kind != "networks"))
+    done = swept.harness("clean", None, "--yes", *(f"--{kind}" for kind in LEFTOVER_KINDS if kind != "networks"))
     assert done.exit_code == 0, done.output
     assert swept.files() == before - set.union(*made.expected.values()) | made.expected["networks"]
     assert done.output.splitlines()[-1] == disk_words(swept.results, disk_bytes(swept.results), notable=0)
@@ -276,7 +276,9 @@ def test_only_what_is_asked_for_is_removed(made, swept):
 def test_an_experiment_is_cleaned_alone(made, swept):
     """What belongs to no experiment stays; so does what another one has left."""
     told = json.loads(swept.harness("clean", "sweep", "--json").stdout)["removable"]
-    found = {kind: {str(Path(path).relative_to(swept.results)) for path in told[kind]["paths"]} for kind in KINDS}
+    found = {
+        kind: {str(Path(path).relative_to(swept.results)) for path in told[kind]["paths"]} for kind in LEFTOVER_KINDS
+    }
     networks = {f"networks/{run}.npz" for run in {*swept.runs("sweep"), *_earlier_runs(swept)}}
     (of_sweep,) = [path for path in made.expected["checkpoints"] if pack_key(made.swept.runs("sweep")) in path]
     aside = {path for path in made.expected["damaged"] if "/damaged/" in path}
@@ -396,7 +398,7 @@ def test_nothing_of_what_trains_is_removed(made, swept):
     """Its snapshot and its rows stay while it trains, and once it was stopped its checkpoint does."""
     swept.write("long", [0, 1], ROWS, evaluations=LONG)
     command = [sys.executable, "-m", "harness", "submit", str(swept.folder / "long.yaml"), "--local", "1", "--yes"]
-    every = [f"--{kind}" for kind in KINDS]
+    every = [f"--{kind}" for kind in LEFTOVER_KINDS]
     with subprocess.Popen([*command, "--results", str(swept.results)], stdout=subprocess.DEVNULL) as training:
         attempts = swept.results / "long" / "attempts"
         while not _has_begun(attempts):

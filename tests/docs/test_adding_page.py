@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from pages import write_files
 
 from harness import train
+from harness.base.errors import HarnessError
 from harness.cli import main
 from harness.count import executed
 from harness.count.dispatched import executed_evaluation, executed_forward
@@ -154,6 +155,23 @@ def test_the_optimiser_goes_on_from_a_checkpoint_and_keeps_learning_rates_apart(
     assert numbers[0] == numbers[1]
 
 
+def test_an_optimiser_of_the_penalised_part_is_checked_and_sent_with_jobs(folder):
+    """A recipe with a penalty can have two optimisers, of which either may be the user's."""
+    text = (folder / "momentum.yaml").read_text("utf-8")
+    own = 'optimizer: {name: "my_optimisers:Momentum"}'
+    penalty = f"sparsity: {{strength: 0.01, evaluations: 20, {own}}}"
+    sparse = f"  sparse: {{optimizer: {{name: adam}}, max_evaluations: 40, {penalty}}}\n"
+    text = text.replace("recipes:\n", f"recipes:\n{sparse}").replace("recipe: momentum", "recipe: sparse")
+    manifest = make_plan(parse_experiment(text), "sparse")
+    assert named_code(planned.run for planned in manifest.runs) == ["exp2d", "my_optimisers:Momentum"]
+
+    page = (folder / "my_optimisers.py").read_text("utf-8")
+    stuck = page.replace("my_optimisers:", "my_stuck:").replace("state.position_RP + velocity_RP", "state.position_RP")
+    (folder / "my_stuck.py").write_text(stuck, encoding="utf-8")
+    with pytest.raises(HarnessError, match=r"recipes.sparse.sparsity.optimizer.*leave position_RP where it was"):
+        make_plan(parse_experiment(text.replace("my_optimisers:", "my_stuck:")), "sparse")
+
+
 def test_what_is_wrong_with_an_optimiser_is_said(folder):
     """A name or a field that its file lacks, a class that says another name, what it lacks, and what it cannot do."""
     text = (folder / "momentum.yaml").read_text("utf-8")
@@ -229,6 +247,11 @@ def test_an_optimiser_is_tried_before_anything_is_planned(folder):
         ("learning_rate * gradient_RP", "learning_rate * gradient_RP.mean(0)", "a lane depends on the lane beside it"),
         ("state.position_RP + velocity_RP", "state.position_RP", "leave position_RP where it was"),
         ("@dataclass(frozen=True)", "", "TypeError: "),
+        (
+            "choose(moving_R, velocity_RP, state.velocity_RP)",
+            "0.5",
+            "tell changes velocity_RP of the state, which is no",
+        ),
     )
     for number, (old, new, said) in enumerate(mistakes):
         assert page.count(old) == 1
@@ -254,6 +277,24 @@ def test_the_family_counts_what_torch_executes(folder):
     by_hand = residual_jacobian(network, flat, [], x)[1][0]
     by_autograd = torch.autograd.functional.jacobian(lambda values: forward(network, values, [], x)[0].T.ravel(), flat)
     assert (by_hand - by_autograd[:, 0]).abs().max() < 1e-13
+
+
+def test_fields_that_are_in_both_classes_of_a_family_are_passed_on(folder):
+    """Whatever their names; a field of the shape alone keeps its default."""
+    page = (folder / "my_families.py").read_text("utf-8").replace("my_families:", "my_ranges:")
+    with_low = page.replace(
+        "    grid: PositiveInt | None = None", "    low: float = -2.0\n    grid: PositiveInt | None = None"
+    )
+    head = "class BumpKanShape"
+    begin = with_low.index('"""', with_low.index('"""', with_low.index(head)) + 3) + 3
+    with_low = with_low[:begin] + "\n\n    low: float = -2.0\n    power: int = 2" + with_low[begin:]
+    (folder / "my_ranges.py").write_text(with_low, encoding="utf-8")
+    text = (folder / "bumps.yaml").read_text("utf-8").replace("my_families:", "my_ranges:")
+    text = text.replace('BumpKan", hidden', 'BumpKan", low: -5.0, hidden')
+    networks = [planned.run.network for planned in make_plan(parse_experiment(text), "ranges").runs]
+    assert {(network.low, network.power) for network in networks if network.family == "my_ranges:BumpKan"} == {
+        (-5.0, 2)
+    }
 
 
 def test_what_is_wrong_with_a_family_is_said(folder):

@@ -5,7 +5,7 @@ import re
 import runpy
 from pathlib import Path
 
-from harness.show.codes import CODES, KINDS
+from harness.show.codes import CODE_KINDS, CODES
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("fit", "comparison", "judging", "show/figures", "show/pages", "show/tables")
@@ -24,7 +24,7 @@ def codes_in_the_program() -> set[str]:
 def test_every_code_has_its_words_and_no_other_has():
     """A new code needs its sentences, and a code that is gone leaves none."""
     assert set(CODES) == codes_in_the_program()
-    assert all(code.kind in KINDS and all(part.endswith(".") for part in code[1:]) for code in CODES.values())
+    assert all(code.kind in CODE_KINDS and all(part.endswith(".") for part in code[1:]) for code in CODES.values())
 
 
 def test_the_page_has_the_same_words():

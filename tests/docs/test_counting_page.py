@@ -32,7 +32,7 @@ from harness.families import dense
 from harness.families.base import evaluation_flops
 from harness.families.prices import BACKWARD, activation_price
 from harness.optimisers.levenberg import system_flops
-from harness.planning.match import Setting, match_arms
+from harness.planning.match import MatchSetting, match_arms
 from harness.planning.solve import nearest_sizes
 from harness.spec import (
     Adam,
@@ -164,7 +164,7 @@ def test_flops_per_parameter_by_width():
     dear = [width for width in range(1, 200) if per_parameter("shared", width) >= 1.2 * per_parameter("mlp", width)]
     stated(f"at least 1.2 times the MLP's FLOPs per parameter up to width {dear[-1]}")
     fine = count(KanShape(shape=(2, 5, 1), grid=5))
-    (mlp,) = match_arms(["mlp depth=3"], Setting("params.trainable", 135, 2, 1, 1000, None, LBFGS))
+    (mlp,) = match_arms(["mlp depth=3"], MatchSetting("params.trainable", 135, 2, 1, 1000, None, LBFGS))
     ratios = [counts[FORWARD + "shared_dense"] / counts["params.trainable"] for counts in (fine, mlp.counts)]
     stated(f"costs {ratios[0]:.1f} against {ratios[1]:.1f} for the MLP of nearly as many parameters, [2,9,9,1]")
 
@@ -386,7 +386,7 @@ def test_its_training_by_hand():
     ]
     assert numbers[0] + numbers[1] == numbers[2]
     kan, _ = match_arms(
-        re.findall(r"--arm '([^']+)'", PROSE), Setting("params.trainable", 135, 2, 1, 1000, 1000, LBFGS)
+        re.findall(r"--arm '([^']+)'", PROSE), MatchSetting("params.trainable", 135, 2, 1, 1000, 1000, LBFGS)
     )
     assert kan.network == EXAMPLE
     assert kan.counts["flops_train.shared_dense"] == numbers[2]
@@ -542,7 +542,7 @@ def test_the_matched_mlp_depends_on_the_convention():
     assert {codes(row[0])[0] for row in rows} == set(kan)
     for name, size, width, parameters in rows:
         (axis,) = codes(name)
-        (mlp,) = match_arms(["mlp depth=3"], Setting(axis, kan[axis], 2, 1, 1000, None, LBFGS))
+        (mlp,) = match_arms(["mlp depth=3"], MatchSetting(axis, kan[axis], 2, 1, 1000, None, LBFGS))
         assert [size, width, parameters] == [f"{n:,}" for n in (kan[axis], mlp.value, mlp.counts["params.trainable"])]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.planning.match import Setting, match_arms, ratios
+from harness.planning.match import MatchSetting, match_arms, ratios
 from harness.spec import Lbfgs
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +35,7 @@ def test_links_within_the_project_lead_somewhere(page):
 
 def test_the_matched_pair_is_what_the_command_says():
     """The counts and ratios that the README shows are those of the two networks that match."""
-    setting = Setting("params.trainable", 1000, 2, 1, 1000, None, Lbfgs(name="lbfgs"))
+    setting = MatchSetting("params.trainable", 1000, 2, 1, 1000, None, Lbfgs(name="lbfgs"))
     kan, mlp = match_arms(["kan hidden=[5]", "mlp depth=3"], setting)
     shown = re.findall(r"^((?:params|flops)\S+) +([\d,]+) +([\d,]+) +([\d.]+)$", README, flags=re.MULTILINE)
 

@@ -12,6 +12,7 @@ from harness.judging.answer import found_line
 from harness.judging.judge import judge, to_json
 
 PHASED, AT_ONCE = (json.dumps({"phases": phases}) for phases in (5, None))
+PENALISED = json.dumps({"sparsity": {"strength": 1e-3}})
 
 
 def _number(rule, table):
@@ -41,7 +42,7 @@ def _sparse(edges: dict[str, list[float]]) -> pd.DataFrame:
     for series, counts in edges.items():
         table = made_table({series: power(1, 1.0)}, seeds=len(counts), sizes={series: SIZES[:1]})
         status = ["diverged" if np.isnan(count) else "done" for count in counts]
-        tables.append(table.assign(active_edges=counts, status=status))
+        tables.append(table.assign(active_edges=counts, status=status, recipe=PENALISED))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -70,7 +71,7 @@ def test_forgetting_that_the_runs_do_not_carry_is_refused_with_the_reason():
     rule, table = made_rule(quantity="forgetting", threshold=1), _in_phases()
     lost = (table["arm"] == "mlp") & (table["seed"] < 2)
     changed = {
-        "kan was not trained in phases": table.assign(recipe=AT_ONCE),
+        "kan was not trained with phases": table.assign(recipe=AT_ONCE),
         "SEEDS: 1 seed of both kan and mlp: no spread": _in_phases(seeds=1),
         "CENSORED: 40% of the runs of mlp diverged": table.assign(status=np.where(lost, "diverged", "done")),
         "mlp has no runs on t": table[table["arm"] == "kan"],
@@ -98,7 +99,7 @@ def test_edges_of_series_are_compared_and_what_the_series_share_is_said_once():
     assert "kan entropy=0 / kan entropy=1, both with grid=5" in number.condition
     assert "over the published 15" in one.condition
     none = _number(rule, _sparse(settings | {few: [0, 4, 5, 4]}))
-    assert "no active edge left" in none.found.refused
+    assert "has active_edges 0" in none.found.refused
     assert "give its recipe `sparsity`" in _number(rule, table.drop(columns="active_edges")).found.refused
 
 

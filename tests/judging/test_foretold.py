@@ -10,10 +10,10 @@ from harness.show.tables.verdicts import foretold_table
 WORDS = ("supported", "refuted", "equal", "inconclusive")
 
 
-def answer(stem, scale, runs, **verdicts):
+def answer(stem, scale, flops, **verdicts):
     said = [{"claim": claim, "verdict": verdict} for claim, verdict in verdicts.items()]
     name = f"{stem}-{scale}" if scale else stem
-    return {"file": f"experiments/{stem}.yaml", "name": name, "runs": runs, "verdicts": said}
+    return {"file": f"experiments/{stem}.yaml", "name": name, "flops_train": flops, "verdicts": said}
 
 
 def test_claims_meet_by_their_words_and_smaller_scales_come_first():

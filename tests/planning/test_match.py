@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.base.errors import HarnessError
 from harness.count import count
 from harness.families import FAMILIES
-from harness.planning.match import Setting, axis_named, match_arms, parse_arm, ratios, to_json
+from harness.planning.match import MatchSetting, axis_named, match_arms, parse_arm, ratios, to_json
 from harness.spec import Adam, Lbfgs, count_names
 
 # One size is left open in each: the grid, the degree, the width or the depth.
@@ -31,8 +31,8 @@ ARMS = (
 FORWARD = [name for name in count_names() if not name.startswith("flops_train")]
 
 
-def _setting(axis="params.trainable", budget=1000.0, evaluations=None, optimizer=None) -> Setting:
-    return Setting(axis, budget, 2, 1, 1000, evaluations, optimizer or Lbfgs(name="lbfgs"))
+def _setting(axis="params.trainable", budget=1000.0, evaluations=None, optimizer=None) -> MatchSetting:
+    return MatchSetting(axis, budget, 2, 1, 1000, evaluations, optimizer or Lbfgs(name="lbfgs"))
 
 
 def _refused(arm: str, **setting) -> str:

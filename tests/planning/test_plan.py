@@ -279,11 +279,13 @@ def test_axis_values_that_tell_siblings_apart_are_in_the_series_name():
 
 
 def test_windows_on_an_axis_make_series_of_their_own():
-    """Two windows over the same runs are two laws: series that share their runs."""
+    """Two windows over the same runs are two laws: series that share their runs; also where whole windows vary."""
     plan = _plan(TEXT + "grid: {window.mlp.max: [100, 10000]}\n")
+    whole = _plan(TEXT + "grid: {window: [{mlp: {max: 100}}, {mlp: {max: 10000}}]}\n")
 
     assert {cell.series for cell in plan.cells} == {"kan", "mlp max=100", "mlp max=10000"}
     assert [cell.in_window for cell in plan.cells if cell.series == "mlp max=100"] == [False, False]
+    assert len({cell.series for cell in whole.cells if cell.arm == "mlp"}) == 2
 
 
 def test_weight_decay_can_be_tuned_and_is_common_to_a_pack():
@@ -342,6 +344,11 @@ def test_a_task_is_named_by_what_tells_it_from_others():
         ("recipe: fast}\n  mlp", "recipe: fast, tune: {gain: [1]}}\n  mlp", "unequal numbers of trials"),
         ("evaluations: 2}", "evaluations: 5}", "restarts use 10 evaluations"),
         ("[exp2d]", "[exp2b]", "did you mean 'exp2d'"),
+        (
+            "seeds: [0, 1]",
+            "seeds: [0, 1]\ngrid: {device: [cpu, cuda]}",
+            "grid.device: device is said once for all",
+        ),
     ],
 )
 def test_contradictions_are_named(old, new, said):

@@ -56,6 +56,15 @@ def test_each_thing_that_a_plan_cannot_answer_is_a_sentence():
         assert any(each.startswith(said) for each in _said(text)), (said, _said(text))
 
 
+def test_a_rule_about_series_counts_their_sizes():
+    """A side may be a series of an arm."""
+    rule = EXPONENT.replace("[kan, mlp]", "[kan order=3, kan order=2]")
+    varied = GOOD + "grid: {arms.kan.architecture.order: [2, 3]}\n" + rule
+    assert _said(varied) == []
+    few = "decide.0.quantity=exponent: it is read off laws, which take 4 sizes or more, and kan order=3 has 3"
+    assert any(said.startswith(few) for said in _said(varied.replace("150, 200, 400", "200")))
+
+
 def test_a_rule_read_at_a_size_that_its_first_arm_has_not_is_named():
     """Off the sizes nothing is found, between two of them a curve is read; a budget that was asked for is a size."""
     sizes = "kan has no network of size {} in params.trainable, so {}"

@@ -11,7 +11,7 @@ from harness.cli.options import asked, json_option, results_option, together
 from harness.cli.plans import frozen_plan
 from harness.dispatch.disk import disk_bytes
 from harness.dispatch.leftovers import (
-    KINDS,
+    LEFTOVER_KINDS,
     ONLY_IF_NAMED,
     Kind,
     Leftovers,
@@ -62,7 +62,7 @@ def clean(files: tuple[Path, ...], results: Path, dry_run: bool, yes: bool, as_j
     removes nothing that a job on its way needs, or a pack that has yet to end. `unplanned` are results of yours:
     experiments whose folder was removed, or records that were merged and never planned.
     """
-    chosen: tuple[Kind, ...] = tuple(kind for kind in KINDS if kinds[kind])
+    chosen: tuple[Kind, ...] = tuple(kind for kind in LEFTOVER_KINDS if kinds[kind])
     folders = [_folder(file, results) for file in files]
     results = _results_of(folders, results)
     found = _look(results, folders)
@@ -119,7 +119,7 @@ def _show(results: Path, found: Leftovers) -> None:
 
 def _wanted(found: Leftovers, chosen: Sequence[Kind], yes: bool) -> list[Kind]:
     """The kinds to remove: those chosen, or else all but networks; without `yes`, what the user agrees to of them."""
-    wanted = [kind for kind in chosen or KINDS if found.of(kind)]
+    wanted = [kind for kind in chosen or LEFTOVER_KINDS if found.of(kind)]
     if yes:
         return wanted
     if chosen:

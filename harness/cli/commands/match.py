@@ -6,7 +6,7 @@ from harness.base.json_text import json_text
 from harness.cli.options import json_option
 from harness.families.fields import families_help
 from harness.optimisers import OPTIMISERS
-from harness.planning.match import Setting, axis_named, match_arms, to_json
+from harness.planning.match import MatchSetting, axis_named, match_arms, to_json
 from harness.show.console import print_table
 from harness.show.tables.plans import match_table
 
@@ -71,7 +71,7 @@ def match(
     as_json: bool,
 ) -> None:
     """Make networks equal by one count, and compare the others."""
-    setting = Setting(
+    setting = MatchSetting(
         axis_named(axis), budget, inputs, outputs, samples, evaluations, OPTIMISERS[optimizer](name=optimizer)
     )
     matched = match_arms(arms, setting)

@@ -23,10 +23,10 @@ def find(case: Case) -> Found:
     from scipy.stats import chi2
 
     from harness.base.errors import HarnessError
-    from harness.judging.any_size import logs_of, rows_of_sparse
+    from harness.judging.any_size import logs_of, rows_trained_with
 
     (names,) = case.condition.sides
-    logs = logs_of(rows_of_sparse(case, names), names, "active_edges")
+    logs = logs_of(rows_trained_with(case, names, "sparsity", "active_edges"), names, "active_edges")
     if len(logs) < 2:
         raise HarnessError(f"SEEDS: {arms_words(case.condition)[0]} has one seed, which has no spread; run more seeds")
     freedom, tail = len(logs) - 1, (1 - case.level) / 2

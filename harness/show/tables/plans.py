@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.base.formats import NONE, human, number
 from harness.count import DEFAULT_WEIGHTS
-from harness.planning.match import Matched, Setting, ratios
+from harness.planning.match import Matched, MatchSetting, ratios
 from harness.show.tables.frames import table_of_frame
 from harness.show.tables.table import (
     Column,
@@ -23,7 +23,7 @@ from harness.show.tables.table import (
 )
 from harness.spec import Cell as PlannedCell
 from harness.spec import Manifest, axis_short, axis_words, count_names, default_count
-from harness.spec.counts import KINDS
+from harness.spec.counts import COUNT_KINDS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +36,7 @@ def plan_table(manifest: Manifest, in_full: bool = False) -> Table:
     """
     match = manifest.experiment.match
     called = axis_words if in_full else axis_short
-    counts = [called(default_count(kind)) for kind in KINDS]
+    counts = [called(default_count(kind)) for kind in COUNT_KINDS]
     matched = [f"asked {called(match.count_name)}", "achieved", "off"] if match else []
     columns = (*text_columns("task", "series", "network"), *number_columns(*matched, *counts))
     rows = []
@@ -67,7 +67,7 @@ def _matched(cell: PlannedCell) -> list[str]:
 
 def _counts(cell: PlannedCell) -> list[str]:
     if not cell.counts:
-        return [NONE] * len(KINDS)
+        return [NONE] * len(COUNT_KINDS)
     exact = [f"{cell.counts[default_count(kind)]:,}" for kind in ("params", "flops_forward")]
     return [*exact, human(cell.counts[default_count("flops_train")])]
 
@@ -77,7 +77,7 @@ def packs_table(costs: pd.DataFrame) -> Table:
     return table_of_frame("packs, the costliest first", costs, digits=4)
 
 
-def match_table(matched: Sequence[Matched], setting: Setting) -> Table:
+def match_table(matched: Sequence[Matched], setting: MatchSetting) -> Table:
     """Arms side by side: what each was solved to, its count under every convention, and its ratio to the first arm."""
     first, *others = matched
     columns: list[Column] = [*text_columns(""), *number_columns(first.arm)]
