@@ -10,6 +10,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness.judging.foretold import largest_scales
+from harness.show.pages.verdicts import kept_headings
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "claims.md"
 NOT_TESTED = "not tested"
@@ -29,14 +32,13 @@ class Source(NamedTuple):
 
 
 def sources() -> list[Source]:
-    """Every kept experiment with its verdicts, then every kept replay that has rules."""
+    """Every kept experiment at the scale that trained most, then every kept replay that has rules."""
     found = []
     kept = json.loads((ROOT / "results" / "verdicts" / "verdicts.json").read_text(encoding="utf-8"))
-    stems = [Path(experiment["file"]).stem for experiment in kept["experiments"]]
-    for stem, experiment in zip(stems, kept["experiments"], strict=True):
-        name = stem if stems.count(stem) == 1 else experiment["name"]  # where several scales are kept
-        address = f"../results/verdicts/README.md#{_anchor(experiment['question'])}"
-        found.append(Source(name, address, _rules(experiment["verdicts"])))
+    headings = dict(zip([one["name"] for one in kept["experiments"]], kept_headings(kept["experiments"]), strict=True))
+    for experiment in largest_scales(kept["experiments"]):
+        address = f"../results/verdicts/README.md#{_anchor(headings[experiment['name']])}"
+        found.append(Source(Path(experiment["file"]).stem, address, _rules(experiment["verdicts"])))
     for path in sorted((ROOT / "results" / "replay").glob("*/replay.json")):
         replay = json.loads(path.read_text(encoding="utf-8"))
         if rules := _rules(replay.get("verdicts", [])):

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from harness.base.formats import human
+from harness.judging.foretold import largest_scales
 from harness.judging.headline import main_headline
 from harness.judging.judge import judge_all
 from harness.show.tables.headline import console_lines
@@ -20,9 +21,13 @@ from harness.spec import Experiment, read_experiment, read_manifest
 ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "results" / "reference" / "quickstart"
 KEPT = ROOT / "results" / "verdicts"
-SEARCHED = "per_flop_toys-short"
+SEARCHED, SCALE = "per_flop_toys-evening", "evening"
 FORMULAS = {"j0": "J0(20x)", "exp2d": "exp(sin πx + y²)", "xy": "x·y", "exp4d": "of four variables"}
-COUNTS = {"params.trainable": "parameters", "flops_train.shared_dense": "training FLOPs (dense)"}
+COUNTS = {
+    "params.trainable": "parameters",
+    "flops_train.shared_dense": "training FLOPs (dense)",
+    "seconds": "training seconds (one CPU core)",
+}
 
 
 def answer() -> str:
@@ -37,17 +42,20 @@ def answer() -> str:
 def searched() -> str:
     """Who leads on the searched toys: a row a count, a column a toy."""
     kept = json.loads((KEPT / SEARCHED / "verdicts.json").read_text(encoding="utf-8"))
-    experiment = read_experiment(ROOT / "experiments" / "per_flop_toys.yaml", "short")
+    experiment = read_experiment(ROOT / "experiments" / "per_flop_toys.yaml", SCALE)
     assert experiment.search is not None
+    assert experiment.match is not None
+    sizes, efforts = experiment.match.at, experiment.search.effort.at
     verdict = kept["verdicts"][0]
     rows = [["at equal", *FORMULAS.values()], ["---"] * (1 + len(FORMULAS))]
     for count, words in COUNTS.items():
         found = {one["unit"]: one["found"] for one in verdict["numbers"] if one["convention"] == count}
         rows.append([words, *(_lead(found[unit]) for unit in FORMULAS)])
     how = (
-        "**Toy functions, both sides searched widely: how many times lower is the test RMSE at the largest size?** "
-        f"({experiment.search.trials} settings a side and size, two optimisers; "
-        f"{100 * verdict['interval_level']:.3g} % intervals over {_seeds_words(experiment)} fresh seeds)"
+        "**Toy functions, both sides searched: how many times lower is the test RMSE at "
+        f"{human(sizes[-1])} parameters, or {human(efforts[-1])} training FLOPs?** "
+        f"({experiment.search.trials} settings a side; {100 * verdict['interval_level']:.3g} % intervals, "
+        f"{_seeds_words(experiment)} fresh seeds)"
     )
     return "\n".join([how, "", *(f"| {' | '.join(row)} |" for row in rows)])
 
@@ -60,10 +68,8 @@ def _seeds_words(experiment: Experiment) -> str:
 def decided() -> str:
     """How many of the rules of kept experiments came to an end: of each file those of the scale that trained most."""
     kept = json.loads((KEPT / "verdicts.json").read_text(encoding="utf-8"))
-    ascending = sorted(kept["experiments"], key=lambda one: one.get("flops_train", 0))  # older ones do not tell it
-    largest = {experiment["file"]: experiment for experiment in ascending}
     outcomes: Counter[str] = Counter()
-    for experiment in largest.values():
+    for experiment in largest_scales(kept["experiments"]):
         outcomes.update(verdict["verdict"] for verdict in experiment["verdicts"])
     told = ", ".join(f"{number} {outcome}" for outcome, number in outcomes.most_common())
     return f"- **{sum(outcomes.values())} rules (replays apart):** {told}."

@@ -38,7 +38,7 @@ def foretold(answers: Sequence[dict[str, Any]]) -> list[Foretold]:
     count as of no training.
     """
     of_files: dict[str, list[dict[str, Any]]] = {}
-    for answer in sorted(answers, key=lambda one: int(one.get("flops_train", 0))):
+    for answer in _by_training(answers):
         of_files.setdefault(Path(answer["file"]).stem, []).append(answer)
     found = []
     for stem, own in of_files.items():
@@ -49,6 +49,16 @@ def foretold(answers: Sequence[dict[str, Any]]) -> list[Foretold]:
                 if claim in later:
                     found.append(Foretold(stem, claim, scales, (verdict, later[claim])))
     return found
+
+
+def largest_scales(answers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of each file the answer of the scale that trained most."""
+    largest = {answer["file"]: answer for answer in _by_training(answers)}
+    return [answer for answer in answers if largest[answer["file"]] is answer]
+
+
+def _by_training(answers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(answers, key=lambda one: int(one.get("flops_train", 0)))
 
 
 def _scale(answer: dict[str, Any], stem: str) -> str:

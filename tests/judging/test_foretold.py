@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.judging.answer import NOT_RUN
-from harness.judging.foretold import foretold
+from harness.judging.foretold import foretold, largest_scales
 from harness.show.tables.verdicts import foretold_table
 
 WORDS = ("supported", "refuted", "equal", "inconclusive")
@@ -28,6 +28,7 @@ def test_claims_meet_by_their_words_and_smaller_scales_come_first():
     ]
     assert [(one.is_same, one.is_turned) for one in found] == [(True, False), (False, True)]
     assert foretold_table([]) is None
+    assert largest_scales([long, short]) == largest_scales([short, long]) == [long]
 
 
 @given(st.lists(st.tuples(st.sampled_from(WORDS), st.sampled_from(WORDS)), min_size=1, max_size=9))

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,7 +129,8 @@ def keep_verdicts(made: Sequence[tuple[dict[str, Any], pd.DataFrame]], results: 
     scales = foretold_table(foretold(answers))
     told = f"\n## {scales.title.capitalize()}\n\n{scales.introduction}\n\n{to_markdown(scales)}\n" if scales else ""
     with whole_file(kept / "README.md") as path:
-        path.write_text(README + told + "".join(_section(answer) for answer in answers), encoding="utf-8")
+        sections = [_section(answer, heading) for answer, heading in zip(answers, kept_headings(answers), strict=True)]
+        path.write_text(README + told + "".join(sections), encoding="utf-8")
     return kept
 
 
@@ -143,7 +144,16 @@ def _kept(path: Path) -> dict[str, Any]:
         raise HarnessError(f"{path} is damaged ({error}); remove its folder, and keep it again", INCOMPLETE) from None
 
 
-def _section(answer: dict[str, Any]) -> str:
+def kept_headings(answers: Sequence[dict[str, Any]]) -> list[str]:
+    """What each experiment's section is called: its question, with its name where scales have one question."""
+    asked = Counter(answer["question"] for answer in answers)
+    return [
+        answer["question"] if asked[answer["question"]] == 1 else f"{answer['question']} ({answer['name']})"
+        for answer in answers
+    ]
+
+
+def _section(answer: dict[str, Any], heading: str) -> str:
     """An experiment in Markdown: its question, and a row a rule."""
     where = f"[{answer['name']}]({answer['name']}/verdicts.json)"
     commits = ", ".join(commit[:9] for commit in answer["commits"])
@@ -156,4 +166,4 @@ def _section(answer: dict[str, Any]) -> str:
     claims.pop("", None)
     needs = [f"- {'; '.join(names)}: {words}\n" for words, names in claims.items()]
     told = f"\nWhat those that are inconclusive would need:\n\n{''.join(needs)}" if needs else ""
-    return f"\n## {answer['question']}\n\n{where}: {runs}; {commits}.{said}\n\n{rules}\n{told}"
+    return f"\n## {heading}\n\n{where}: {runs}; {commits}.{said}\n\n{rules}\n{told}"
