@@ -92,6 +92,8 @@ def set_ticks(axis: Axis, is_small: bool = False) -> None:
     # In a small panel 1,000 and 10,000 would touch.
     plain_below = WIDE_TICK if is_small else PLAIN[1]
     is_plain = all(PLAIN[0] <= tick < plain_below for tick in ticks)
+    if not is_plain and high < 2 * low:  # three of so many digits would touch
+        ticks = [ticks[0], ticks[-1]]
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:,.6g}" if is_plain else scientific(tick, 4)))
     # Each tick is measured when a figure is laid out: nine a decade took a quarter of an analysis.
