@@ -40,7 +40,7 @@ def rows_trained_with(case: Case, names: Sequence[str], field: str, column: str)
     if rows.empty or column not in rows:
         raise HarnessError(f"{label} was not trained with {field}; give its recipe `{field}`")
     if (rows[column] == 0).any():
-        raise HarnessError(f"a run of {label} has {column} 0, and ratios need more than that")
+        raise HarnessError(f"a run of {label} ended with {column} 0, of which there is no ratio")
     return rows
 
 

@@ -1,6 +1,8 @@
 """The sizes of an arm: by budget and trial of a search the network and recipe that meet it, or why none does.
 
-for trial, asked, candidate in candidates_of(experiment, "kan", task):     # candidate: a Candidate, or a reason
+    for trial, asked, candidate in candidates_of(experiment, "kan", task):     # candidate: a Candidate, or a reason
+
+Nothing is trained here. Whether a size can be trained at all is said by `feasible`.
 """
 
 import itertools

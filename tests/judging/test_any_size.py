@@ -99,7 +99,7 @@ def test_edges_of_series_are_compared_and_what_the_series_share_is_said_once():
     assert "kan entropy=0 / kan entropy=1, both with grid=5" in number.condition
     assert "over the published 15" in one.condition
     none = _number(rule, _sparse(settings | {few: [0, 4, 5, 4]}))
-    assert "has active_edges 0" in none.found.refused
+    assert "ended with active_edges 0" in none.found.refused
     assert "give its recipe `sparsity`" in _number(rule, table.drop(columns="active_edges")).found.refused
 
 
