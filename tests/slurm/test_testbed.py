@@ -1,6 +1,7 @@
 """slurm/testbed is a real SLURM: what its help and the tests that stand on it take for granted."""
 
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -141,6 +142,14 @@ def test_env_points_a_shell_to_it(testbed, tmp_path):
     nothing = script("env", "--folder", str(tmp_path))
     assert nothing.returncode == 1
     assert "no testbed is up" in nothing.stderr
+
+
+def test_no_outgoing_connection_can_take_a_port(testbed):
+    """Ports are chosen seconds before daemons bind them, and beds that start beside this one connect meanwhile."""
+    first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    ports = [int(port) for port in re.findall(r"Port=(\d+)", testbed.conf.read_text())]
+    assert len(ports) >= 3
+    assert not [port for port in ports if first <= port <= last]
 
 
 @pytest.mark.parametrize("options", [[], ["--accounting"]])
