@@ -27,6 +27,7 @@ MOST_PLACES = 6  # named in a sentence
 FEW_TICKS, MANY_TICKS = 3, 7
 SMALL_TICKS = (2, 4)
 WIDE_TICK = 10_000
+WORDS_SHARE = 0.13  # of a panel's height: the words above or below the line of equality
 FEW_DECADES = 100  # the ratio of both ends of an axis up to which it has nine small ticks a decade
 FENCE = 1.5  # quartile ranges, or decades where these are less, above the upper quartile: beyond it is an outlier
 LETTERS_AN_INCH = 16.8
@@ -72,6 +73,13 @@ def limits_around(estimates: np.ndarray, ends: np.ndarray) -> tuple[float, float
     low = max(known.min() - reach, ends.min(initial=known.min()))
     high = min(known.max() + reach, ends.max(initial=known.max()))
     return padded(np.exp([low, high]), 0.1)
+
+
+def _with_room_beside_1(low: float, high: float) -> tuple[float, float]:
+    """Limits of ratios, wider where the line at 1 would strike through the words at an end (`name_sides`)."""
+    below, above = -math.log(low), math.log(high)
+    others = WORDS_SHARE / (1 - WORDS_SHARE)
+    return math.exp(-max(below, others * above)), math.exp(max(above, others * below))
 
 
 def tick_values(low: float, high: float, few: int = FEW_TICKS, most: int = MANY_TICKS) -> list[float]:
@@ -235,6 +243,8 @@ def label_grid(panels: Iterable[Axes], y: str, x: str = "") -> None:
 
 def name_sides(axes: Axes, first: str, second: str, word: str, styles: Mapping[str, Style]) -> None:
     """Which side wins above the line of equality and which one below it, each in the colour of its style."""
+    axes.set_ylim(_with_room_beside_1(*axes.get_ylim()))
+    set_ticks(axes.yaxis)
     axes.axhspan(axes.get_ylim()[0], 1, color="0.94", lw=0, zorder=0)
     axes.axhline(1, color="0.2", lw=1.0, zorder=2)
     look: dict[str, Any] = {"transform": axes.transAxes, "fontsize": LABEL_SIZE, "weight": "bold", "zorder": 6}

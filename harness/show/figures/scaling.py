@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -91,11 +92,11 @@ class Layout(NamedTuple):
 
 
 class DrawnPanel(NamedTuple):
-    """What was drawn in a panel: its series, with the line of a legend of each, and how many runs lie beyond it."""
+    """What was drawn in a panel: its series, with the line of a legend of each, and the ids of runs beyond it."""
 
     series: tuple[Series, ...]
     keys: tuple[Line2D, ...]
-    beyond: int
+    beyond: frozenset[str]
 
 
 # ------------------------------------------------------------------------------------------------------------- public
@@ -152,7 +153,9 @@ def _draw_panels(grid: Sequence[Axes], drawn: DrawnExperiment, layout: Layout) -
     prepare_bands(one.fit for one in drawn.fits if one.fit.law == laws.get((one.task, one.axis)))
     panels = []
     for place, (axes, (task, axis)) in enumerate(zip(grid, layout.panels, strict=True)):
-        panels.append(_panel(axes, drawn, task, axis, not layout.small))
+        sharing = layout.axes if layout.columns > 1 else (axis,)
+        limits = _loss_limits(drawn.table[drawn.table["task"] == task], sharing)
+        panels.append(_panel(axes, drawn, task, axis, limits, not layout.small))
         is_first = axis == layout.axes[0]
         if is_first:
             axes.set_title(layout.titles[task])
@@ -210,13 +213,13 @@ def _tuning_notes(table: pd.DataFrame) -> list[str]:
 def _law_notes(panels: Sequence[DrawnPanel], layout: Layout) -> list[str]:
     """How to read marks and laws; which laws are missing, and which runs, each said once for all axes of a task."""
     refused: dict[str, list[str]] = {}
-    failed = beyond = 0
+    failed = 0
     for task, panel in zip(layout.tasks, panels[:: len(layout.axes)], strict=True):
-        beyond += panel.beyond
         failed += sum(one.failed.size for one in panel.series)
         for one in panel.series:
             if one.fit.refusals:
                 refused.setdefault(refusal_words(one.fit), []).append(f"{one.name} on {task}")
+    beyond = frozenset().union(*(panel.beyond for panel in panels))
     marks = ["Large marks: geometric means over seeds, which outliers move little; dots: single runs."]
     every = [one for panel in panels for one in panel.series]
     if any(one.outside[0].size for one in every):
@@ -232,28 +235,38 @@ def _law_notes(panels: Sequence[DrawnPanel], layout: Layout) -> list[str]:
     return [
         *marks,
         *refusal_notes(refused, len(every) // len(layout.axes)),
-        *edge_notes(beyond, "runs", failed, "diverged"),
+        *edge_notes(len(beyond), "runs", failed, "diverged"),
     ]
 
 
 # ------------------------------------------------------------------------------------------------------------- panels
-def _panel(axes: Axes, drawn: DrawnExperiment, task: str, axis: str, tells_laws: bool) -> DrawnPanel:
+def _loss_limits(of_task: pd.DataFrame, axis_names: Sequence[str]) -> tuple[float, float]:
+    """The limits of a task's losses on all these axes: the runs that a search chose differ between them."""
+    losses: list[np.ndarray] = []
+    for axis in axis_names:
+        done = chosen_runs(of_task[of_task["status"] == "done"], axis)
+        losses += [own["test_loss"].to_numpy(float) for _, own in done.groupby("series", sort=False)]
+    return limits_without_outliers(losses, 0.08)
+
+
+def _panel(
+    axes: Axes, drawn: DrawnExperiment, task: str, axis: str, limits: tuple[float, float], tells_laws: bool
+) -> DrawnPanel:
     """Draw all series of a task on an axis; with a legend that tells their laws, or their names alone."""
     runs = with_parts(chosen_runs(drawn.table, axis))
     runs = runs[runs["task"] == task]
-    done = runs[runs["status"] == "done"]
     axes.set(
         xscale="log",
         yscale="log",
         xlabel=axis_words(axis) if tells_laws else textwrap.fill(axis_words(axis), SMALL_LABEL),
+        xlim=padded(runs["size"].to_numpy(float), 0.06),
+        ylim=limits,
     )
-    losses = [own["test_loss"].to_numpy(float) for _, own in done.groupby("series", sort=False)]
-    axes.set(xlim=padded(runs["size"].to_numpy(float), 0.06), ylim=limits_without_outliers(losses, 0.08))
     labelled = [one for one in drawn.fits if one.series not in drawn.budgets]
     law = common_law(labelled, task, axis)
     laws = laws_of(drawn.fits)
     best = {budget.best for budget in drawn.budgets.values()}
-    keys, every, beyond = [], [], 0
+    keys, every, beyond = [], [], set()
     ends: dict[str, tuple[float, float]] = {}
     for name, own in runs.groupby("series", sort=False):
         series = str(name)
@@ -264,12 +277,13 @@ def _panel(axes: Axes, drawn: DrawnExperiment, task: str, axis: str, tells_laws:
         else:
             shown = _series(series, own, laws[task, series, axis][law], drawn.styles[series])
             draw_series(axes, shown)
-            beyond += mark_beyond(axes, shown)
+            mark_beyond(axes, shown)
+            beyond |= set(own.loc[(own["status"] == "done") & (own["test_loss"] > limits[1]), "run_id"])
             every.append(shown)
             in_words = law_key(shown, exponent_words(shown.fit), side_by_side(2), series, failed="diverged")
             keys.append(in_words if tells_laws else key(series, shown.style))
     _write_budgets(axes, ends, drawn)
-    return DrawnPanel(tuple(every), tuple(keys), beyond)
+    return DrawnPanel(tuple(every), tuple(keys), frozenset(beyond))
 
 
 def _series(name: str, runs: pd.DataFrame, law: SeriesFit, style: Style) -> Series:

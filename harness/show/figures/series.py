@@ -173,14 +173,13 @@ def draw_band(axes: Axes, gid: str, x: np.ndarray, ends: tuple[np.ndarray, np.nd
         axes.plot(x, end, color=style.colour, ls=style.line, lw=0.5, alpha=0.5, zorder=1.5, gid=f"end_of_{gid}")
 
 
-def mark_beyond(axes: Axes, series: Series) -> int:
-    """An upright cross at the edge above the size of each run that lies beyond it; how many these are."""
+def mark_beyond(axes: Axes, series: Series) -> None:
+    """Draw an upright cross at the edge above the size of each run that lies beyond it."""
     beyond = series.x[series.y > axes.get_ylim()[1]]
     if beyond.size:
         look: dict[str, Any] = {"marker": "+", "ms": 4.5, "ls": "", "transform": axes.get_xaxis_transform()}
         top = np.full(beyond.size, 0.97)
         axes.plot(beyond, top, color=series.style.colour, gid=f"beyond:{series.name}", **look)
-    return int(beyond.size)
 
 
 def draw_means(axes: Axes, gid: str, points: Points, style: Style, **more: Any) -> Line2D:

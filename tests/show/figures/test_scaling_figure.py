@@ -242,6 +242,23 @@ def test_outliers_are_clipped_marked_and_counted(held):
     assert "+ at the edge: runs beyond the panel, 1 in all" in drawn.get_supxlabel().replace("\n", " ")
 
 
+def test_every_run_is_within_panels_that_share_their_losses(held):
+    """A search chooses other runs by FLOPs than by parameters; those with a larger loss are drawn, not cut off."""
+    params, flops = HEADLINE_AXES
+    by_size = held.table.assign(won_on=params, won_under=None)
+    by_cost = held.table.assign(won_on=flops, won_under=None, asked=held.table[flops])
+    by_cost["test_loss"] *= 5
+    table = pd.concat([by_size, by_cost], ignore_index=True)
+
+    drawn = scaling_figure(held.manifest, table, held.fits)
+
+    for axes in drawn.axes:
+        low, high = axes.get_ylim()
+        assert low < by_size["test_loss"][by_size["chosen"]].min()
+        assert by_cost["test_loss"][by_cost["chosen"]].max() < high
+    assert "at the edge" not in drawn.get_supxlabel()
+
+
 def test_no_figure_is_too_tall(made, monkeypatch):
     """Whatever is drawn, however many panels and legends: 1,600 pixels at most, and all panels on the page."""
     for count in (1, 6, 15):

@@ -93,6 +93,18 @@ def test_a_ratio_shows_where_it_is_decided():
     }
 
 
+def test_the_line_of_equality_strikes_no_words_through():
+    """All ratios are below 1, or all are above: the words at that end stand clear of the line at 1."""
+    for sides in (SIDES, SIDES[::-1]):
+        figure = effort_figure(ratios(curves_of(seeds=40), *sides), sides, STYLES)
+        figure.draw_without_rendering()
+        for axes in figure.axes:
+            at_1 = axes.transData.transform((1, 1))[1]
+            for text in axes.texts:
+                box = text.get_window_extent()
+                assert abs(at_1 - (box.y0 + box.y1) / 2) > 0.75 * box.height, text.get_text()
+
+
 def test_what_is_not_drawn_is_said():
     """Curves that begin late or never, more sizes than panels; sizes that nothing matched have no number."""
     assert "more than a fifth of the picks failed" in words(tuning_figure(curves_of(failed=8), STYLES))
