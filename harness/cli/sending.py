@@ -1,5 +1,6 @@
 """Runs sent off as jobs, to a cluster or to this machine by the same means: what `submit` and `retry` share."""
 
+import itertools
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -39,7 +40,8 @@ from harness.dispatch.submission import (
     sent_jobs,
     write_submission,
 )
-from harness.measure.cost import assumed_seconds, pack_seconds
+from harness.measure.calibration import missing
+from harness.measure.cost import likely_seconds
 from harness.record import set_aside
 from harness.show.console import console, pack_progress
 from harness.show.sweeps import Offer, device_time, earlier_lines, offer_lines, run_words
@@ -187,10 +189,8 @@ def _offer(
     """These packs as jobs, as many as there is room for, and the hours of a device that they are predicted to take."""
     specs, device = planned_runs(manifest), manifest.experiment.device
     runs = [[specs[run] for run in pack] for pack in packs]
-    predicted = pack_seconds(runs, calibrations_of(manifest, folder.parent))
-    seconds = [
-        assumed_seconds(pack, device) if each is None else each for pack, each in zip(runs, predicted, strict=True)
-    ]
+    calibrations = calibrations_of(manifest, folder.parent)
+    seconds = likely_seconds(runs, calibrations, device)
     length = where.profile.job_minutes * 60 if where.profile else sum(seconds)
     jobs = bin_packs([PredictedPack(*each) for each in zip(packs, seconds, strict=True)], length, where.slots)
     room, largest_array = _room(where, len(jobs))
@@ -204,7 +204,7 @@ def _offer(
         hours=sum(job.seconds for job in fitting) * devices / 3600 + (start_hours or 0.0),
         start_hours=start_hours,
         device_unit=where.profile.device_unit if where.profile else "core",
-        calibrated=None not in predicted,
+        calibrated=not missing(calibrations, itertools.chain.from_iterable(runs)),
         left_for_later=len(jobs) - len(fitting),
     )
 
@@ -282,7 +282,9 @@ def _train_local(manifest: Manifest, folder: Path, submission: Submission, wante
     specs, words = planned_runs(manifest), run_words(manifest)
     (job,) = submission.jobs
     packs = {pack: [specs[identity] for identity in pack] for pack in job.packs}
-    work = {pack: assumed_seconds(runs, manifest.experiment.device) for pack, runs in packs.items()}
+    calibrations = calibrations_of(manifest, folder.parent)
+    seconds = likely_seconds(list(packs.values()), calibrations, manifest.experiment.device)
+    work = dict(zip(packs, seconds, strict=True))
     try:
         with (
             terminated_like_ctrl_c(),

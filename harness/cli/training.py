@@ -8,11 +8,12 @@ from pathlib import Path
 
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.base.files import check_writable
+from harness.cli.costs import calibrations_of
 from harness.cli.plans import planned_runs, records_of
 from harness.dispatch.here import Failed, Skipped, Worker, available_cores, terminated_like_ctrl_c, train_here
 from harness.dispatch.mirror import Mirror, mirroring
 from harness.dispatch.slots import Done, Evaluated, Failure, PackedRuns
-from harness.measure.cost import assumed_seconds
+from harness.measure.cost import likely_seconds
 from harness.planning.warnings import warnings_line
 from harness.record import Record, missing, read_records
 from harness.record.networks import FOLDER as NETWORKS
@@ -103,7 +104,8 @@ def _train(
 ) -> list[Failure]:
     """Train the packs, mirror their records, and return why packs were given up."""
     records = records_of(folder)
-    work = {pack: assumed_seconds(pack, manifest.experiment.device) for pack in packs}
+    likely = likely_seconds(packs, calibrations_of(manifest, folder.parent), manifest.experiment.device)
+    work = dict(zip(packs, likely, strict=True))
     cells = {each.run_id: manifest.cells[each.cell] for each in manifest.runs}
     best: BestLosses = defaultdict(dict)
     crashed: list[Failure] = []

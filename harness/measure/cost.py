@@ -85,8 +85,16 @@ def pack_seconds(packs: Sequence[Sequence[RunSpec]], calibrations: Calibrations)
     return seconds
 
 
-def assumed_seconds(runs: Sequence[RunSpec], device: Device) -> float:
-    """What a pack takes by the assumed rate of its engine, on machines that were never measured."""
+def likely_seconds(packs: Sequence[Sequence[RunSpec]], calibrations: Calibrations, device: Device) -> list[float]:
+    """CPU seconds of each pack, by the assumed rate of its engine where nothing was measured."""
+    measured = pack_seconds(packs, calibrations)
+    return [
+        _assumed_seconds(runs, device) if seconds is None else seconds
+        for runs, seconds in zip(packs, measured, strict=True)
+    ]
+
+
+def _assumed_seconds(runs: Sequence[RunSpec], device: Device) -> float:
     flops = len(runs) * planned_flops(runs[0])["flops_train.local_min"]
     return flops / ASSUMED_FLOPS_PER_SECOND[runs[0].engine, device] + ASSUMED_SECONDS_PER_PACK
 

@@ -26,6 +26,7 @@ from harness.measure.calibration import (
 )
 from harness.measure.cost import (
     flops_per_evaluation,
+    likely_seconds,
     never_timed,
     pack_costs,
     pack_errors,
@@ -311,6 +312,18 @@ def test_packs_are_shared_by_workers():
     """One worker takes the sum of all packs, two or more no less than the longest; one unknown leaves all so."""
     assert [sweep_seconds([3.0, 2.0, 1.0], workers) for workers in (1, 2, 3, 9)] == [6, 3, 3, 3]
     assert sweep_seconds([3.0, None], 1) is None
+
+
+def test_a_pack_that_was_not_measured_has_the_assumed_rate_of_its_engine(mixed):
+    """Packs of the measured engine take what was measured, also beside others that were not."""
+    packs, both = _packs(mixed), {FUSED: machine("fused"), TORCH: machine()}
+    measured, assumed = pack_seconds(packs, both), likely_seconds(packs, {}, "cpu")
+    assert likely_seconds(packs, both, "cpu") == measured
+    assert not set(assumed) & set(measured)
+    for pack, likely, of_engine, by_rate in zip(
+        packs, likely_seconds(packs, {FUSED: both[FUSED]}, "cpu"), measured, assumed, strict=True
+    ):
+        assert likely == (of_engine if kind_of(pack[0]) == FUSED else by_rate)
 
 
 def test_each_pack_is_predicted_by_the_calibration_of_its_engine(mixed):
