@@ -27,11 +27,14 @@ MOST_PLACES = 6  # named in a sentence
 FEW_TICKS, MANY_TICKS = 3, 7
 SMALL_TICKS = (2, 4)
 WIDE_TICK = 10_000
-WORDS_SHARE = 0.13  # of a panel's height: the words above or below the line of equality
+WORDS_SHARE = 0.15  # of a panel's height: the words above or below the line of equality
 FEW_DECADES = 100  # the ratio of both ends of an axis up to which it has nine small ticks a decade
 FENCE = 1.5  # quartile ranges, or decades where these are less, above the upper quartile: beyond it is an outlier
 LETTERS_AN_INCH = 16.8
+BOLD_LETTERS_AN_INCH = 14
+BESIDE_PANEL = 0.5  # inches, for what stands beside an axis
 PANEL_TITLE_LETTERS_AN_INCH = 15
+Y_LETTERS = 30
 MOST_TITLE_LINES = 3
 TITLE_LINE_HEIGHT = 0.15  # inches
 TITLE_LETTERS_AN_INCH = 12.5
@@ -233,6 +236,11 @@ def in_title_lines(words: str, letters: int) -> str:
     return textwrap.fill(words, letters, max_lines=MOST_TITLE_LINES, placeholder=" …")
 
 
+def y_words(words: str) -> str:
+    """The name of a y-axis in two lines at most, which the least of panels is high enough for."""
+    return textwrap.fill(words, Y_LETTERS, max_lines=2, placeholder=" …")
+
+
 def label_grid(panels: Iterable[Axes], y: str, x: str = "") -> None:
     """Name the y-axis of each row, and the x-axis of every panel."""
     for axes in panels:
@@ -242,14 +250,19 @@ def label_grid(panels: Iterable[Axes], y: str, x: str = "") -> None:
 
 
 def name_sides(axes: Axes, first: str, second: str, word: str, styles: Mapping[str, Style]) -> None:
-    """Which side wins above the line of equality and which one below it, each in the colour of its style."""
+    """Which side wins above the line of equality and which one below it, each in the colour of its style.
+
+    Names are shortened to what a panel has room for.
+    """
+    panel_inches = axes.figure.bbox.width / axes.figure.dpi / _place(axes).get_gridspec().ncols - BESIDE_PANEL
+    names = shortened((first, second), max(8, int(BOLD_LETTERS_AN_INCH * panel_inches) - len(f"▲  {word}")))
     axes.set_ylim(_with_room_beside_1(*axes.get_ylim()))
     set_ticks(axes.yaxis)
     axes.axhspan(axes.get_ylim()[0], 1, color="0.94", lw=0, zorder=0)
     axes.axhline(1, color="0.2", lw=1.0, zorder=2)
     look: dict[str, Any] = {"transform": axes.transAxes, "fontsize": LABEL_SIZE, "weight": "bold", "zorder": 6}
-    axes.text(0.02, 0.985, f"▲ {first} {word}", va="top", color=styles[first].text_colour, **look)
-    axes.text(0.02, 0.015, f"▼ {second} {word}", va="bottom", color=styles[second].text_colour, **look)
+    axes.text(0.02, 0.985, f"▲ {names[first]} {word}", va="top", color=styles[first].text_colour, **look)
+    axes.text(0.02, 0.015, f"▼ {names[second]} {word}", va="bottom", color=styles[second].text_colour, **look)
 
 
 def write_note(figure: Figure, sentences: Sequence[str]) -> None:

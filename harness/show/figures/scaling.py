@@ -16,6 +16,7 @@ from harness.base.formats import human
 from harness.fit import size_means
 from harness.judging.scaling import SeriesFit, chosen_runs, common_law, headline_axes, laws_of, with_parts
 from harness.show.figures.labels import (
+    BESIDE_PANEL,
     LINE_HEIGHT,
     edge_notes,
     key,
@@ -51,7 +52,6 @@ MOST_TASKS, MOST_TASKS_TWICE = 12, 6  # on one axis; on two
 PANEL_HEIGHT, SMALL_HEIGHT = 2.6, 2.1  # inches
 LEAST_HEIGHT, ROWS_HEIGHT = 1.9, 7.2  # inches, of a panel with its title, and of all rows with legends that tell laws
 TITLE, SMALL_TITLE = 64, 34  # letters, at most
-BESIDE_PANEL = 0.5  # inches, for what stands beside an axis
 SMALL_LABEL = 22  # letters of an axis's name
 SMALL = 5  # points: the numbers at the curves of budgets
 APART = 0.035  # of the height of a panel: between two of these numbers

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -16,7 +18,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 from harness.base.formats import human
 from harness.comparison.tuning_curve import EffortRatio, TuningCurve
 from harness.judging.tuning import SearchedSize
-from harness.show.figures.labels import key, label_grid, limits_around, name_sides, set_ticks, write_head, write_note
+from harness.show.figures.labels import key, limits_around, name_sides, set_ticks, write_head, write_note, y_words
 from harness.show.figures.series import INK, LINES, MARKS, Style
 from harness.show.figures.theme import panel_grid, side_by_side, themed, write_figure
 from harness.show.names import shortened
@@ -85,7 +87,7 @@ def tuning_figure(
             aside = APART ** (index - (len(own) - 1) / 2)
             _draw_confirmed(axes, arm, curve.trials * aside, points[arm], True, styles[arm])
         _set_limits(axes, own.values(), points.values())
-    label_grid(panels.values(), f"expected {loss}", "trials k")
+    _label(figure, panels.values(), f"expected {loss}")
     write_head(figure, [key(arm, styles[arm]) for arm in dict.fromkeys(one.arm for one in curves)])
     level = f"{next(iter(curves.values())).level:.0%}"
     notes = [
@@ -96,7 +98,7 @@ def tuning_figure(
     notes += ["At the right: the winner of all trials on fresh seeds."] if confirmed is not None else []
     if any(np.isnan(curve.estimate).any() for curve in curves.values()):
         notes += ["A line is left out where more than a fifth of the picks failed."]
-    write_note(figure, [*_size_words(panels, axis), *notes, *_undrawn(wheres)])
+    write_note(figure, [*_size_words(panels, axis), *notes, *_undrawn(len(wheres) - len(panels))])
     return figure
 
 
@@ -122,7 +124,7 @@ def effort_figure(
         _draw_confirmed(axes, second, one.trials, point, is_decided, RATIO_STYLE)
         _set_limits(axes, [one], [point, (1.0, 1.0, 1.0)])
         name_sides(axes, first, second, "better", styles)
-    label_grid(panels.values(), f"test loss of {second} / {first}", "trials k")
+    _label(figure, panels.values(), f"test loss of {second} / {first}")
     level = f"{next(iter(found.values())).level:.0%}"
     notes = [
         "Lines: ratio of the test losses to expect after k trials a side, picked on all seeds but one and read on "
@@ -130,20 +132,25 @@ def effort_figure(
         "marks: 1 lies outside of them."
     ]
     notes += ["At the right: the winners of all trials on fresh seeds."] if confirmed is not None else []
-    write_note(figure, [*_size_words(panels, axis), *notes, *_undrawn(list(found))])
+    write_note(figure, [*_size_words(panels, axis), *notes, *_undrawn(len(found) - len(panels))])
     return figure
 
 
 # ------------------------------------------------------------------------------------------------------------- panels
 def _panels(wheres: Sequence[TaskBudget]) -> tuple[Figure, dict[TaskBudget, Axes]]:
-    """A figure with an empty panel for each task and size, ascending; of several sizes, each task starts a row."""
+    """A figure with an empty panel for each task and size, ascending; of several sizes, each task starts a row.
+
+    Where there is no room for all, each task has its largest sizes.
+    """
+    of_task: dict[str, list[TaskBudget]] = {}
+    for where in sorted(wheres, key=lambda where: where[1] or 0):
+        of_task.setdefault(where[0], []).append(where)
     tasks = list(dict.fromkeys(task for task, _ in wheres))
     names = shortened(tasks, TASK_LETTERS)
-    shown = sorted(wheres, key=lambda where: (tasks.index(where[0]), where[1] or 0))[:MOST_PANELS]
-    of_task: dict[str, list[TaskBudget]] = {}
-    for where in shown:
-        of_task.setdefault(where[0], []).append(where)
-    groups = [shown] if len(of_task) == len(shown) else list(of_task.values())
+    most_each = MOST_PANELS if len(wheres) <= MOST_PANELS else max(1, MOST_PANELS // len(tasks))
+    groups = [of_task[task][-most_each:] for task in tasks[:MOST_PANELS]]
+    if all(len(group) == 1 for group in groups):
+        groups = [list(itertools.chain(*groups))]
     columns = side_by_side(min(COLUMNS, max(map(len, groups))))
     places: list[TaskBudget | None] = []
     for group in groups:
@@ -211,10 +218,16 @@ def _set_limits(axes: Axes, lines: Collection[TuningCurve | EffortRatio], points
 
 
 # -------------------------------------------------------------------------------------------------------------- words
+def _label(figure: Figure, panels: Iterable[Axes], y: str) -> None:
+    """Name the y-axis once for all rows, as many of them are low, and the x-axis of every panel."""
+    figure.supylabel(y_words(y), fontsize=matplotlib.rcParams["axes.labelsize"])
+    for axes in panels:
+        axes.set_xlabel("trials k")
+
+
 def _size_words(panels: Iterable[TaskBudget], axis: str) -> list[str]:
     return [f"Panels: task, {axis_words(axis)}."] if any(asked is not None for _, asked in panels) else []
 
 
-def _undrawn(wheres: Sequence[TaskBudget]) -> list[str]:
-    more = len(wheres) - MOST_PANELS
+def _undrawn(more: int) -> list[str]:
     return [f"{more} more sizes are in the table alone."] if more > 0 else []

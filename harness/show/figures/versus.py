@@ -12,7 +12,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.judging.versus import RatioLine, VersusRequest
-from harness.show.figures.labels import key, limits_around, name_sides, padded, set_ticks, write_head, write_note
+from harness.show.figures.labels import (
+    key,
+    limits_around,
+    name_sides,
+    padded,
+    set_ticks,
+    write_head,
+    write_note,
+    y_words,
+)
 from harness.show.figures.series import Style, draw_band, plain_styles
 from harness.show.figures.theme import panel_grid, side_by_side, themed, write_figure
 from harness.show.names import shortened
@@ -62,7 +71,7 @@ def versus_figure(
         if len(tasks) > 1:
             axes.set_title(titles.get(task, names[task]))
         if index % columns == 0:
-            axes.set_ylabel(f"test loss of {asked.second} / {asked.first}")
+            axes.set_ylabel(y_words(f"test loss of {asked.second} / {asked.first}"))
         if index + columns >= len(shown):
             axes.set_xlabel(textwrap.fill(f"{asked.first}: {axis_words(asked.axis)}", LABEL_LETTERS))
     known = all_axes()

@@ -3,6 +3,8 @@
 pytest tests/show/figures/test_tuning_figures.py
 """
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -103,6 +105,31 @@ def test_the_line_of_equality_strikes_no_words_through():
             for text in axes.texts:
                 box = text.get_window_extent()
                 assert abs(at_1 - (box.y0 + box.y1) / 2) > 0.75 * box.height, text.get_text()
+
+
+def test_each_task_has_its_largest_sizes_where_there_is_no_room_for_all():
+    """So no task is left out for the small sizes of another."""
+    tasks, sizes = ("j0", "exp2d", "xy", "exp4d", "exp100d"), (36.0, 66.0, 120.0)
+    figure = tuning_figure(curves_of(list(itertools.product(tasks, sizes))), STYLES)
+    titles = [axes.get_title("left") for axes in figure.axes if axes.get_visible()]
+
+    assert titles == [f"{task}, {size}" for task in tasks for size in (66, 120)]
+    assert "5 more sizes are in the table alone" in words(figure)
+
+
+def test_long_names_of_sides_stay_in_their_panels():
+    """Such as those of the best of several arms; panels keep their width."""
+    sides = ("the best of spline_after, spline_before", "the best of relu, silu, sine")
+    named = dict(zip(SIDES, sides, strict=True))
+    curves = {one._replace(arm=named[one.arm]): curve for one, curve in curves_of().items()}
+    figure = effort_figure(ratios(curves, *sides), sides, named_styles(sides))
+    figure.draw_without_rendering()
+
+    for axes in figure.axes:
+        panel = axes.get_window_extent()
+        assert not axes.get_visible() or panel.width > 0.35 * figure.bbox.width
+        for text in axes.texts:
+            assert text.get_window_extent().x1 < panel.x1, text.get_text()
 
 
 def test_what_is_not_drawn_is_said():
