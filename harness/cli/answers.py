@@ -12,10 +12,11 @@ from harness.cli.analysis import keeping_fits
 from harness.cli.costs import table_of
 from harness.cli.looks import run_words, wanted_now
 from harness.cli.options import FULL
-from harness.cli.plans import folder_of, planned_records, search_folder, search_words, stage_in
+from harness.cli.plans import folder_of, records_of, search_folder, search_words, stage_in
 from harness.cli.shipped import EXPERIMENTS
 from harness.judging.answer import Answer
 from harness.judging.judge import judge_all
+from harness.record import read_present
 from harness.show.sweeps import UNTIL_DECIDED
 from harness.spec import (
     Manifest,
@@ -99,7 +100,7 @@ def _judged(
         if wanted.absent:
             why = f"{len(wanted.absent)} of {len(wanted.run_ids)} runs have no record"
             return answer(None, why=why, command=command_to_train, notes=notes), None
-        records = planned_records(manifest, folder)
+        records = read_present(manifest, records_of(folder))
     except HarnessError as error:
         if error.exit_code != INCOMPLETE:
             raise

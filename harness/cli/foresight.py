@@ -23,7 +23,7 @@ def power_lines(manifest: Manifest, file: Path, results: Path, scale: str) -> li
 
     Rules of laws are fitted to records, which takes longer than a plan should.
     """
-    if not manifest.experiment.decide:
+    if not manifest.experiment.decide or len(manifest.experiment.seeds) == 1:  # which another warning is about
         return []
     if manifest.experiment.noise is not None:
         from harness.judging.foreseen import foresee

@@ -77,7 +77,8 @@ def size_of(runs: pd.DataFrame, axis: str, at: float, known: str) -> float:
     """The size on `axis` of the network of size `at` on the axis `known`, between neighbours where there is none."""
     if axis == known:
         return at
-    return math.exp(mean(read(curve(runs, known, axis), at), axis, str(runs["series"].iloc[0])))
+    sizes = curve(runs, known, axis)  # where many runs diverged there is a size still, though no loss to be read
+    return math.exp(mean(_between(sizes, _inside(sizes, at)), axis, sizes.name))
 
 
 def mean(logs: np.ndarray, what: str, name: str) -> float:
@@ -90,12 +91,7 @@ def mean(logs: np.ndarray, what: str, name: str) -> float:
 
 def read(one: SideCurve, at: float) -> np.ndarray:
     """ln of the value at size `at`, by seed [s]; a HarnessError outside of the sizes, and where many runs diverged."""
-    sizes = one.sizes
-    inside = min(max(at, sizes[0]), sizes[-1])
-    if abs(at / inside - 1) > END_TOLERANCE:
-        raise HarnessError(
-            f"NO_OVERLAP: {one.name} has {one.axis} from {sizes[0]:.4g} to {sizes[-1]:.4g}, which leaves {at:.4g} out"
-        )
+    sizes, inside = one.sizes, _inside(one, at)
     lower, upper = neighbours(one, inside)
     if max(one.lost[lower], one.lost[upper]) > MOST_FAILED:
         raise HarnessError(
@@ -103,6 +99,17 @@ def read(one: SideCurve, at: float) -> np.ndarray:
             f"{_place(one.axis, sizes[lower], sizes[upper])} diverged; mend them first"
         )
     return _between(one, inside)
+
+
+def _inside(one: SideCurve, at: float) -> float:
+    """The size, moved to an end where it is hardly beyond; a HarnessError where it is."""
+    sizes = one.sizes
+    inside = min(max(at, sizes[0]), sizes[-1])
+    if abs(at / inside - 1) > END_TOLERANCE:
+        raise HarnessError(
+            f"NO_OVERLAP: {one.name} has {one.axis} from {sizes[0]:.4g} to {sizes[-1]:.4g}, which leaves {at:.4g} out"
+        )
+    return float(inside)
 
 
 def neighbours(one: SideCurve, inside: float) -> tuple[int, int]:

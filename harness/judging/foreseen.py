@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -62,6 +63,8 @@ def foresee(
     """
     experiment = manifest.experiment
     planned_seeds = len(experiment.seeds) if seeds is None else seeds
+    if planned_seeds < LEAST_PILOT:
+        raise HarnessError(f"seeds: {list(experiment.seeds)} is one seed, which has no interval; give two or more")
     found = []
     for rule in experiment.decide:
         pilot = _pilot_seeds(manifest, table, rule) if noise is None else []
@@ -97,9 +100,10 @@ def foresee(
 
 # ------------------------------------------------------------------------------------------------------------- records
 def _pilot_seeds(manifest: Manifest, table: pd.DataFrame, rule: Decide) -> list[int]:
-    """The seeds of which all planned runs of the rule's sides have a record."""
+    """The seeds of which all planned runs of the rule's sides on its tasks have a record."""
     recorded = set(table["run_id"]) if len(table) else set()
-    of_sides = {cell.index for cell in manifest.cells if cell.is_of(rule.names)}
+    tasks = set(itertools.chain(*units(rule, manifest.tasks).values()))
+    of_sides = {cell.index for cell in manifest.cells if cell.is_of(rule.names) and cell.task in tasks}
     whole: dict[int, bool] = defaultdict(lambda: True)
     for planned in manifest.runs:
         if planned.cell in of_sides:

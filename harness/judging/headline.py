@@ -290,7 +290,8 @@ def _leads(
 def _cautions(
     manifest: Manifest, runs: ExperimentRuns, sides: tuple[Side, Side], readings: Sequence[Reading]
 ) -> Iterator[str]:
-    chosen = {side: runs.table[runs.table["chosen"] & runs.table["arm"].isin(side.names)] for side in sides}
+    table = runs.table[runs.table["chosen"]]
+    chosen = {side: table[table["arm"].isin(side.names) | table["series"].isin(side.names)] for side in sides}
     for side, rows in chosen.items():
         is_lost = rows["status"] != "done"
         if is_lost.mean() > MOST_DIVERGED:
@@ -303,7 +304,7 @@ def _cautions(
         far = far_runs(rows, side.label)
         if far.above:
             yield f"{far_runs_words(far.above, far)} ended over {FAR:g} times above the median of their size."
-    seeds = len(manifest.experiment.seeds)
+    seeds = table["seed"].nunique()
     if seeds < FEW_SEEDS:
         yield f"{seeds} seeds give wide intervals; {FEW_SEEDS} or more narrow them."
     if not manifest.confirms:

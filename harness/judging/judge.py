@@ -89,6 +89,13 @@ class Question(NamedTuple):
     is_given: bool
 
 
+class EstimateSide(NamedTuple):
+    """On which side of its condition an estimate lies; and which arm is ahead, where the condition does not say it."""
+
+    outcome: Ruling
+    is_first_ahead: bool | None = None
+
+
 class Asked(NamedTuple):
     """What a rule asks of some runs: its units and conventions, its questions, and the level of their intervals."""
 
@@ -381,13 +388,18 @@ def _stable(rule: Decide, numbers: Sequence[Number], measured: Sequence[str]) ->
     if set(rule.conventions) != set(measured) or not enough:
         return False
     conditions = {condition_words(one, rule.conventions): one for one in rule.every_condition}
-    sides: dict[tuple[str, str], set[Ruling]] = {}
+    sides: dict[tuple[str, str], set[EstimateSide]] = {}
     for one in numbers:
-        point = one.found
-        if point.refused is None and point.holds is None:
-            point = replace(point, low=point.estimate, high=point.estimate)
-        sides.setdefault((one.unit, one.condition), set()).add(_side(conditions[one.condition], point))
-    return all(len(own) == 1 and "inconclusive" not in own for own in sides.values())
+        side = _estimate_side(conditions[one.condition], one.found)
+        sides.setdefault((one.unit, one.condition), set()).add(side)
+    return all(len(own) == 1 and next(iter(own)).outcome != "inconclusive" for own in sides.values())
+
+
+def _estimate_side(condition: Condition, found: Found) -> EstimateSide:
+    if found.refused is None and found.holds is None:
+        return EstimateSide(_side(condition, replace(found, low=found.estimate, high=found.estimate)))
+    is_first_ahead = found.estimate > 1 if condition.takes.whoever_leads and found.estimate is not None else None
+    return EstimateSide(_side(condition, found), is_first_ahead)
 
 
 # ------------------------------------------------------------------------------------------------------- words and data

@@ -114,6 +114,8 @@ def _refused(reason: str) -> str:
     if "NO_OVERLAP: " in reason:
         return f"{NO_HELP}: the ranges of the two sides do not overlap; add sizes that bring them together"
     sentence = CODE.split(reason)[-1].split(". ")[0].rstrip(".")
+    if "CENSORED: " in reason:  # of more seeds a smaller share may diverge
+        return f"nobody can tell how many seeds it would need: {sentence}"
     if "TOO_FEW: " in reason or "RANGE: " in reason:
         return f"{NO_HELP}: {sentence.split(';')[0]}; add sizes"
     return f"{NO_HELP}: {sentence}"

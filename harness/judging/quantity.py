@@ -91,7 +91,7 @@ def of_a_column(
         summary=summary,
         read_at=read_at,
         interval="Student's t of the seeds' ln values or ln ratios",
-        takes=Takes(arms=(1, 2), limits=RATIO, of_any_size=True, over_published=True),
+        takes=Takes(arms=(1, 2), limits=RATIO, of_any_size=True, of_networks=True, over_published=True),
         words=words,
         find=find,
         spread=spread_over_seeds,

@@ -32,11 +32,7 @@ def runs_of(manifest: Manifest, table: pd.DataFrame) -> ExperimentRuns:
     """The runs of a plan from their table (`record.load`, with `seconds` where they are measured)."""
     if "seconds" in table:
         table = table.assign(seconds_per_evaluation=table["seconds"] / table["evaluations"])
-    labels = {cell.index: cell.task for cell in manifest.cells}
-    tasks = {labels[planned.cell]: planned.run.task for planned in manifest.runs}
-    return ExperimentRuns(
-        table, {label: (task.target, task.inputs) for label, task in tasks.items()}, pairs_axis(manifest)
-    )
+    return ExperimentRuns(table, manifest.tasks, pairs_axis(manifest))
 
 
 def of_arm(runs: ExperimentRuns, task: str, names: Sequence[str]) -> SideRuns:

@@ -17,7 +17,7 @@ from harness.spec import Manifest, all_axes, default_count
 
 SeriesLaw = Literal["pure", "floor"]
 LAWS: tuple[SeriesLaw, ...] = ("pure", "floor")
-BEST_AT = "best_at"  # column: the budget at which a run stands for a side of several arms (`verdicts.side_runs`)
+BEST_AT = "best_at"  # column: the budget at which a run stands for a side of several arms (`harness.judging.side_runs`)
 HEADLINE_AXES = (default_count("params"), default_count("flops_train"))
 
 

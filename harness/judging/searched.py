@@ -68,7 +68,7 @@ def _geometric(groups: Any, level: float) -> pd.DataFrame:
 
 
 def trials_table(search: Manifest, records: Mapping[str, Record]) -> pd.DataFrame:
-    """The trials that every side chose from at every size, a row a trial and seed, as `search.tables` reads it.
+    """The trials that every side chose from at every size, a row a trial and seed, for `harness.judging.tuning`.
 
     `arm` is the side, whose arms' trials are numbered through. A trial that no size brings to a budget is `infeasible`.
     With halving, `search` has the runs of all rungs, and a trial's losses are those of the last one that it reached.

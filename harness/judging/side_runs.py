@@ -1,7 +1,8 @@
 """The runs that stand for a side of a rule: those of its arm, or of the best of several, which other seeds choose.
 
-Whoever chooses an arm by the seeds that he then reads flatters the side that has more arms: four equal arms against one
-by 13 % in `tests/judging/test_side_runs.py`. So the choice is cross-fitted: the seed that is read has no say in it.
+Whoever chooses an arm by the seeds that he then reads flatters the side that has more arms: four equal arms come out at
+0.82 of the loss of one in `tests/judging/test_side_runs.py`. So the choice is cross-fitted: the seed that is read has
+no say in it.
 """
 
 from __future__ import annotations

@@ -190,7 +190,7 @@ def _rules_without_laws(plan: Manifest) -> Iterator[PlanWarning]:
 
 def _sizes_that_no_arm_has(plan: Manifest) -> Iterator[PlanWarning]:
     """Rules that are read at a size which their first arm has not."""
-    tasks = {plan.cells[each.cell].task: (each.run.task.target, each.run.task.inputs) for each in plan.runs}
+    tasks = plan.tasks
     for index, rule in enumerate(plan.experiment.decide):
         tasks_by_problem: dict[str, list[str]] = defaultdict(list)
         for condition in rule.every_condition:

@@ -21,31 +21,24 @@ LimitName = Literal["threshold", "most", "margin"]
 
 
 class Takes(NamedTuple):
-    """What a quantity takes: how many arms, which limits, words for `at` with the default first, or also `numbers`.
+    """What a condition on a quantity may and must say, and what the quantity is of."""
 
-    One that is `true_or_false` needs no limit; one `of_family` is of tasks that differ in their inputs; one `of_counts`
-    compares what `axes` name, at sizes that are `equal` in another count; one `of_held_out` needs sizes held out;
-    one `of_laws` needs enough sizes for a law of each arm; one `of_any_size` compares networks whatever their size, so
-    that no convention enters; one arm of a quantity that is `over_published` is held against a published value. With
-    `at_a_size` numbers in `at` are sizes of the first arm on the matched axis, or between two of them.
-    `matters` is the smallest difference from a limit that matters where a rule says none: a factor, or of a quantity
-    that `is_difference` a difference.
-    """
-
-    arms: tuple[int, ...]
-    limits: tuple[LimitName, ...] = ("threshold", "most")
-    at: tuple[str, ...] = ()
-    numbers: bool = False
-    at_a_size: bool = False
-    true_or_false: bool = False
-    of_family: bool = False
-    of_counts: bool = False
-    of_held_out: bool = False
-    of_laws: bool = False
-    of_any_size: bool = False
-    over_published: bool = False
-    is_difference: bool = False
-    matters: float = 1.1
+    arms: tuple[int, ...]  # how many sides
+    limits: tuple[LimitName, ...] = ("threshold", "most")  # it says one of them
+    at: tuple[str, ...] = ()  # words for where it is read, the default first
+    numbers: bool = False  # `at` may also be a number:
+    at_a_size: bool = False  # a size of the first arm on the matched axis, or one between two of them
+    true_or_false: bool = False  # needs no limit
+    whoever_leads: bool = False  # true by an estimate, second / first, on either side of 1
+    of_family: bool = False  # of tasks that differ in their inputs
+    of_counts: bool = False  # compares what `axes` name, at sizes that are `equal` in another count
+    of_held_out: bool = False  # needs sizes held out
+    of_laws: bool = False  # needs enough sizes for a law of each arm
+    of_any_size: bool = False  # compares networks whatever their size, so that no convention enters
+    of_networks: bool = False  # of networks that a file names, and not of those that a search chooses
+    over_published: bool = False  # one arm may be held against a `published` value
+    is_difference: bool = False  # its limits and intervals are differences, not factors
+    matters: float = 1.1  # the smallest difference from a limit that matters where a rule says none
 
 
 RATIO: tuple[LimitName, ...] = ("threshold", "most", "margin")

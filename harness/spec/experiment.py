@@ -113,9 +113,13 @@ class Experiment(Frozen):
                 for name in itertools.chain(*condition.sides):
                     if self.search or not _begins_with_arm(name, self.arms):  # of other series, planning knows
                         _must_exist(f"decide.{index}{path}.arms", name, self.arms)
+                where = f"decide.{index}{path}.quantity={condition.quantity}"
                 if condition.takes.of_held_out and not self.hold_out:
-                    where = f"decide.{index}{path}.quantity={condition.quantity}"
                     raise ValueError(f"{where}: hold_out is 0; hold sizes out")
+                if condition.takes.of_networks and self.search:
+                    raise ValueError(
+                        f"{where}: it is of networks that the file names, and search: chooses others; take test_loss"
+                    )
         return self
 
     @model_validator(mode="after")

@@ -198,6 +198,11 @@ class Manifest(Frozen):
         """Each run once, in plan order (cells of two series may share runs)."""
         return list(dict.fromkeys(planned.run_id for planned in self.runs))
 
+    @property
+    def tasks(self) -> dict[str, tuple[str, int]]:
+        """The target and the inputs of each task that has runs, by its label."""
+        return {self.cells[each.cell].task: (each.run.task.target, each.run.task.inputs) for each in self.runs}
+
     def with_seeds(self, number: int, cells: Collection[int] | None = None) -> frozenset[str]:
         """Ids of the runs that have one of its first seeds, of all cells or of some."""
         seeds = set(self.experiment.seeds[:number])

@@ -126,11 +126,21 @@ def test_the_sides_are_those_of_the_first_rule_or_the_only_two_arms(tmp_path):
 
 def test_cautions_begin_with_the_worst(planned):
     """Runs that diverged, then few seeds, then that one recipe trained each side."""
-    table = made_table({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, ("xy",))
+    table = made_table({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, ("xy",), seeds=3)
     lost = (table["arm"] == "mlp") & (table["seed"] == 0)
     found = headline(planned[0], made_runs(table.assign(status=np.where(lost, "diverged", "done"))), SIDES)
 
-    assert [caution.split()[0] for caution in found.cautions] == ["20%", "3", "Each"]
+    assert [caution.split()[0] for caution in found.cautions] == ["33%", "3", "Each"]
+
+
+def test_cautions_are_also_of_a_side_that_is_a_series(planned):
+    """Its runs are an arm's under another name."""
+    table = made_table({"kan": power(1, 1.0), "mlp deep": power(4, 1.0)}, ("xy",))
+    table = table.assign(status=table["status"].mask((table["arm"] == "mlp") & (table["seed"] < 2), "diverged"))
+    first, second = Side("kan", ("kan",)), Side("mlp deep", ("mlp deep",))
+    found = headline(planned[0], made_runs(table), (first, second))
+
+    assert found.cautions[0] == "40% of the runs of mlp deep diverged."
 
 
 def test_a_side_that_is_not_ahead_and_still_learnt_is_named(planned):
@@ -147,7 +157,7 @@ def test_a_side_that_is_not_ahead_and_still_learnt_is_named(planned):
         "Longer training may turn this."
     )
     for nothing in ({}, {"mlp": 1.5}, {"kan": 5.0}):
-        assert first_caution(**nothing).startswith("3 seeds"), nothing
+        assert first_caution(**nothing).startswith("Each side has one recipe"), nothing
 
 
 def test_the_headline_is_strict_json(found):

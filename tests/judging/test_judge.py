@@ -85,6 +85,15 @@ def test_a_verdict_is_stable_where_the_four_conventions_agree():
     assert "is supported, stable over counts: supported under params.trainable (1 of 1 for it" in sentence(verdict)
 
 
+def test_a_lead_that_turns_with_the_count_is_not_stable():
+    """The laws do not cross below the largest size, whatever is counted, but who is ahead there depends on it."""
+    runs = made_runs(made_table({"kan": power(1.5, 0.8), "mlp": power(3, 0.8)}))
+    verdict = judge(made_rule(quantity="crossover", arms=("kan", "mlp")), runs)
+
+    assert {one.found.estimate > 1 for one in verdict.numbers} == {True, False}
+    assert (verdict.conclusion, verdict.stable) == ("supported", False)
+
+
 def test_seconds_that_nobody_measured_are_no_convention():
     """The others are judged, none of it is stable, and the verdict says what is not measured."""
     table = made_table({"kan": power(1, 1.0), "mlp": power(100, 1.0)}).drop(

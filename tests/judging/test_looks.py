@@ -6,6 +6,7 @@ pytest tests/judging/test_looks.py
 from dataclasses import replace
 from itertools import pairwise
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -153,6 +154,22 @@ def test_what_seeds_cannot_decide_asks_for_none():
     assert "TOO_FEW" in verdict.numbers[0].found.refused
     assert not verdict.looked.waiting
     assert verdict.looked.last.seeds == LOOKS[0]
+
+
+@pytest.mark.parametrize("axis", ["params.trainable", "flops_train.shared_dense"])
+def test_runs_that_diverged_early_ask_for_more_seeds(axis):
+    """Of more seeds a smaller share may have diverged: at a given size that is so by every count."""
+    rule = "{claim: c, quantity: test_loss, arms: [mlp, deep], at: 120.0, threshold: 1, at_least: 1, tasks: [xy]"
+    manifest = looked_plan(rules=f"decide: [{rule}, axis: {axis}}}]")
+    table = made_looked_table(manifest)
+    arms = [manifest.cells[cell].arm for cell in table["cell"]]
+    lost = (pd.Series(arms, index=table.index) == "mlp") & (table["seed"] == 7)
+    table = table.assign(status=table["status"].mask(lost, "diverged"))
+    _, (verdict,) = judge_declared(manifest, only(manifest, table, manifest.with_seeds(LOOKS[0])))
+
+    assert "CENSORED" in verdict.numbers[0].found.refused
+    assert verdict.looked.waiting.seeds == LOOKS[1]
+    assert "nobody can tell how many seeds it would need" in verdict.power
 
 
 def test_winners_are_looked_at_on_their_axis_and_other_ways_of_searching_ask_for_no_seeds():

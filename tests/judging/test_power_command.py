@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from judging.made_experiment import write_experiment, write_records
+from judging.made_looks import looked_plan
 from made_study import record_of
 
 from harness.cli import main
@@ -28,6 +30,7 @@ decide:
   - {claim: predicts, quantity: held_out, arms: [kan, mlp], at_least: 1, axis: params.trainable}
 hold_out: 3
 """
+RULES_OF_XY = "decide: [{claim: c, quantity: test_loss, arms: [kan, mlp], threshold: 1, at_least: 1, tasks: [xy]}]"
 
 
 @pytest.fixture
@@ -154,6 +157,28 @@ def test_noise_in_the_file_is_taken_and_told_by_the_plan(here):
     assert [one["source"] for one in (of_file[0], _rules()[0], _rules("--noise", "0.5")[0])] == [
         *("a declared noise of 0.1", "records of 2 seeds", "a declared noise of 0.5")
     ]
+
+
+def test_one_seed_has_no_interval_to_foresee(here):
+    """`power` refuses it, and the plan is made."""
+    path = here / "experiments" / "made.yaml"
+    text = re.sub(r"seeds: \[.*\]", "seeds: [0]", path.read_text(encoding="utf-8"))
+    path.write_text(text + "noise: 0.1\n", encoding="utf-8")
+    planned, power = (_harness(*command, "experiments/made.yaml") for command in (["plan", "--replan"], ["power"]))
+
+    assert planned.exit_code == 0, planned.output
+    assert power.exit_code == 2
+    assert "seeds: [0] is one seed, which has no interval; give two or more" in power.output
+
+
+def test_the_pilot_of_a_rule_is_of_its_own_tasks():
+    """Records of other tasks are not waited for."""
+    manifest = looked_plan((), rules=RULES_OF_XY)
+    own = [planned.run_id for planned in manifest.runs if manifest.cells[planned.cell].task == "xy"]
+    (rule,) = manifest.experiment.decide
+
+    assert 0 < len(own) < len(manifest.runs)
+    assert len(_pilot_seeds(manifest, pd.DataFrame({"run_id": own}), rule)) == len(manifest.experiment.seeds)
 
 
 def test_a_search_is_foreseen_from_a_noise():

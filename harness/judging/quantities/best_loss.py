@@ -65,7 +65,7 @@ QUANTITY = Quantity(
     summary="the ratio of test losses of the best networks, of size `at` or less",
     read_at="first (the second side's is no larger than the first's) or the largest size of both",
     interval="the jackknife's t of the seeds' ln ratios, in which other seeds choose the networks",
-    takes=Takes(arms=(2,), limits=RATIO, at=("first",), numbers=True),
+    takes=Takes(arms=(2,), limits=RATIO, at=("first",), numbers=True, of_networks=True),
     words=words,
     find=find,
     spread=spread_over_seeds,

@@ -59,7 +59,7 @@ QUANTITY = Quantity(
     summary="one arm is ahead at the largest common size, and all sizes at which the arms may be equal lie below it",
     read_at="largest common size",
     interval="ratio of the laws' losses, profile likelihood",
-    takes=Takes(arms=(2,), limits=(), true_or_false=True, of_laws=True),
+    takes=Takes(arms=(2,), limits=(), true_or_false=True, whoever_leads=True, of_laws=True),
     words=words,
     find=find,
     spread=spread,

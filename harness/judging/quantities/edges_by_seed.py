@@ -50,7 +50,7 @@ QUANTITY = Quantity(
     summary="the standard deviation over seeds of ln(active edges)",
     read_at="the end of the penalised part",
     interval="chi-squared, for normal ln counts",
-    takes=Takes(arms=(1,), of_any_size=True),
+    takes=Takes(arms=(1,), of_any_size=True, of_networks=True),
     words=words,
     find=find,
     spread=spread,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.judging.found import Found
@@ -37,6 +38,13 @@ def _laws(case: Case) -> list[SeriesFit]:
     return shown([*most, *fewest])
 
 
+def reads(case: Case) -> set[int]:
+    """All sizes on these two tasks."""
+    from harness.judging.reads import every_cell
+
+    return every_cell(replace(case, tasks=(case.tasks[0], case.tasks[-1])))
+
+
 def spread(case: Case, found: Found) -> Spread:
     """The scatter of sizes about both laws."""
     from harness.judging.laws import of_log_exponent, spread_of_laws
@@ -53,4 +61,5 @@ QUANTITY = Quantity(
     words=words,
     find=find,
     spread=spread,
+    reads=reads,
 )
