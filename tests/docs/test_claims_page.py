@@ -6,8 +6,10 @@ from collections import Counter
 from pathlib import Path
 from runpy import run_path
 
+import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t as t_distribution
 
 from harness.judging.foretold import largest_scales
 
@@ -156,6 +158,44 @@ def test_searched_toys():
     seconds = leads(found_of(evening), "seconds")
     assert [cell[:3] for cell in seconds] == [cell[:3] for cell in leads(found_of(evening), flops)]
     stated(f"MLPs are ahead on J0(20x) by {seconds[0].removeprefix('MLP ').replace(' [', ' times [')}")
+
+
+def test_what_each_side_spent_and_what_more_seeds_and_more_flops_say():
+    """From the kept runs of the winners: 12 seeds of both scales, at the largest size or limit."""
+    short, evening = (pd.read_csv(KEPT / f"per_flop_toys-{scale}" / "runs.csv") for scale in ("short", "evening"))
+    params, flops = "params.trainable", "flops_train.shared_dense"
+
+    def losses(table, side, task, axis=params, column="test_loss"):
+        rows = table[(table["series"] == side) & (table["task"] == task) & (table["won_on"] == axis) & table["chosen"]]
+        return rows[rows["asked"] == rows["asked"].max()].set_index("seed")[column]
+
+    leads = {}
+    for task in TOYS:
+        gaps = np.log(losses(evening, "mlp", task) / losses(short, "kan", task))
+        assert len(gaps) == 12
+        half = t_distribution.isf(0.025, 11) * gaps.std() / 12**0.5
+        leads[task] = tuple(np.exp([gaps.mean(), gaps.mean() - half, gaps.mean() + half]))
+    assert leads["exp2d"] == pytest.approx((3.3, 1.5, 6.9), rel=0.03)
+    assert tuple(1 / end for end in leads["j0"]) == pytest.approx((36, 78, 17), rel=0.02)
+    assert leads["exp4d"] == pytest.approx((1.7, 1.02, 3.0), rel=0.03)
+    assert leads["xy"][1] < 1 < leads["xy"][2]
+    stated(
+        "are still ahead on exp(sin(πx) + y²) by 3.3 times [1.5, 6.9] and on four variables by 1.7 times [1.02, 3.0],"
+    )
+    spent = [losses(evening, side, task, flops, "seconds").mean() for side in ("kan", "mlp") for task in TOYS[1:]]
+    assert [spent[index] / spent[index + 3] for index in range(3)] == pytest.approx([2.5, 2.4, 2.6], rel=0.03)
+    stated("the KANs use 2.4 to 2.6 times the MLPs' seconds")
+    every = [float(np.exp(np.log(losses(evening, "mlp", task) / losses(evening, "kan", task)).mean())) for task in TOYS]
+    assert (1 / every[0], every[1], every[3]) == pytest.approx((5.2, 14, 5.9), rel=0.02)
+    stated("parameters are 5.2 times on J0(20x), 14 on exp(sin(πx) + y²) and 5.9 on four variables.")
+
+
+def test_nobody_has_shown_who_scales_faster():
+    """No difference of exponents of the two sides is decided."""
+    for claim in ("4: KANs scale faster per parameter", "5: KANs scale faster per training FLOP"):
+        verdict = verdict_of("per_flop_toys-evening", claim)
+        assert [one["outcome"] for one in verdict["numbers"]] == ["inconclusive"] * 4
+    stated("On none of the four toy functions is it decided whose error falls faster with size")
 
 
 def test_the_ladder():

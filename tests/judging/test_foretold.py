@@ -41,4 +41,6 @@ def test_the_share_is_that_of_the_rows(pairs):
     same = sum(one == other for one, other in pairs)
 
     assert [row.cells[-1] for row in table.rows].count("yes") == same
-    assert f"judged at two scales, {same} ({same / len(pairs):.0%}) have one verdict at both" in table.introduction
+    assert f"judged at two scales, {same} ({same / len(pairs):.0%}) have one verdict at both; " in table.introduction
+    undecided = sum(pair == ("inconclusive", "inconclusive") for pair in pairs)
+    assert f"; {undecided} of these {same} are inconclusive at both" in table.introduction

@@ -69,9 +69,11 @@ def foretold_table(found: Sequence[Foretold]) -> Table | None:
     if not found:
         return None
     same, turned = sum(one.is_same for one in found), sum(one.is_turned for one in found)
+    undecided = sum(set(one.verdicts) == {"inconclusive"} for one in found)
     introduction = (
         f"Of {len(found)} claims that were judged at two scales, {same} ({same / len(found):.0%}) have one verdict "
-        f"at both. {turned or 'None'} {'is' if turned < 2 else 'are'} supported at one and refuted at the other."
+        f"at both; {undecided} of these {same} are inconclusive at both, which says little. "
+        f"{turned or 'None'} {'is' if turned < 2 else 'are'} supported at one and refuted at the other."
     )
     rows = []
     for one in found:
