@@ -1,8 +1,8 @@
 """What a quantity is: something that a rule can be about. Each one is a file in `harness/judging/quantities`.
 
-To add one, add its file, which has its name and ends in QUANTITY. Rules may then be about it, and messages, the JSON
-Schema and verdicts have its words. Every command that reads a plan with rules reads these files too. So they import
-what computes, and the packages that it needs, within `find`.
+To add one, add its file, which has its name and ends in QUANTITY, and its row to docs/verdicts.md. Rules may then be
+about it, and messages, the JSON Schema and verdicts have its words. Every command that reads a plan with rules reads
+these files too. So they import what computes, and the packages that it needs, within `find`.
 """
 
 from __future__ import annotations
