@@ -35,8 +35,10 @@ from harness.show.figures.theme import (
 from harness.show.words import LOSS_WORDS, loss_words
 from harness.spec import BEST_OF, axis_words
 
-ROW_HEIGHT, AROUND = 0.145, 0.62  # inches: of a series, and of a panel's title and axis
+ROW_HEIGHT, LEAST_ROW_HEIGHT = 0.145, 0.12  # inches, of a series; the least where else a task would be left out
+AROUND = 0.62  # inches, of a panel's title and axis
 HEAD_AND_NOTE = 0.9  # inches
+ROUNDING = 1e-6
 COLUMNS = 3  # two, where a long name leaves its panel less room
 LONG_NAME = 16  # letters
 MARK_SIZES = {"smallest size": 2.4, "middle size": 3.8, "largest size": 5.4}  # points
@@ -52,11 +54,13 @@ def ranking_figure(
     """
     runs = chosen_runs(table, axis)
     most = int(runs.groupby("task")["series"].nunique().max())
-    height = most * ROW_HEIGHT + AROUND
     names = {name: name.removeprefix(BEST_OF) for name in runs["series"].unique()}
     is_long = max(map(len, names.values())) > LONG_NAME
     columns = side_by_side(min(COLUMNS - is_long, len(titles)))
-    rows_that_fit = max(1, int((MOST_HEIGHT - HEAD_AND_NOTE) / height))
+    room = MOST_HEIGHT - HEAD_AND_NOTE
+    fitting = (room / -(-len(titles) // columns) - AROUND) / most
+    height = most * min(ROW_HEIGHT, max(LEAST_ROW_HEIGHT, fitting)) + AROUND
+    rows_that_fit = max(1, int(room / height + ROUNDING))
     tasks = list(titles) if is_narrow() else list(titles)[: rows_that_fit * columns]
     figure, grid = panel_grid(len(tasks), columns, height)
     beyond = failed = 0
