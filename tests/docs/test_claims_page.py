@@ -200,43 +200,54 @@ def test_nobody_has_shown_who_scales_faster():
 
 def test_the_ladder():
     """On which rungs and tasks who is ahead, and what its rules came to."""
-    claim, axis = "13: KANs beat MLPs at all", "params.trainable"
-    teacher, rotated, diabetes, additive = (
-        with_interval("ladder-short", claim, axis, task)
-        for task in ("mlp_teacher", "rotated_additive", "diabetes", "additive")
-    )
-    stated(
-        f"MLPs are ahead by {rotated} on a sum in turned axes, {teacher} on a tanh network and {diabetes} on diabetes,"
-    )
-    stated(f"KANs by {additive} on a sum.")
+    name, axis = "ladder-evening", "params.trainable"
+    one_shape, any_shape, rank_4 = "13: KANs beat MLPs at all", "13: KANs of any grid", "15: rank by rank"
+
+    def lead(claim, task, convention=axis, experiment=name):
+        return with_interval(experiment, claim, convention, task)
+
+    teacher, rotated, diabetes = (lead(one_shape, task) for task in ("mlp_teacher", "rotated_additive", "diabetes"))
+    stated(f"ahead by {rotated} on a sum in turned axes, {teacher} on a tanh network and {diabetes} on diabetes.")
     stated(
         f"ahead on a sum in turned axes ({rotated}), on a network of tanh units ({teacher}) and on a table of diabetes"
     )
-    stated(
-        f"patients ({diabetes}). KANs are ahead on a sum of functions of one variable each ({additive}). On a tree of"
-    )
-    ahead = {task: ratio > 1 for task, (ratio, decided) in estimates("ladder-short", claim, axis).items() if decided}
-    assert ahead == {"additive": True, "mlp_teacher": False, "rotated_additive": False, "diabetes": False}
-    assert verdict_of("ladder-short", claim)["verdict"] == "refuted"
-    assert verdict_of("ladder-short", "13: the gain")["verdict"] == "supported"
-    any_shape = "13: KANs of any grid"
-    rotated, teacher = (
-        with_interval("ladder-short", any_shape, axis, task) for task in ("rotated_additive", "mlp_teacher")
-    )
-    stated(f"ahead on the sum in turned axes ({rotated}) and the network of tanh units ({teacher}).")
-    numbers = [one for one in verdict_of("ladder-short", any_shape)["numbers"] if one["convention"] == axis]
+    stated(f"patients ({diabetes}).")
+    stated(f"At equal seconds KANs are ahead on the sum ({lead(one_shape, 'additive', 'seconds')}).")
+    assert ahead(name, one_shape, axis) == {"mlp_teacher": False, "rotated_additive": False, "diabetes": False}
+    additive, rotated, teacher = (lead(any_shape, task) for task in ("additive", "rotated_additive", "mlp_teacher"))
+    stated(f"KANs are ahead on the sum ({additive}), MLPs on the sum in turned axes ({rotated}) and on the network of")
+    stated(f"tanh units ({teacher}).")
+    stated(f"MLPs are ahead on two, and KANs by {additive} on one, a sum.")
+    numbers = [one for one in verdict_of(name, any_shape)["numbers"] if one["convention"] == axis]
     assert {one["unit"]: one["outcome"] for one in numbers} == {
         **dict.fromkeys(("rotated_additive", "mlp_teacher"), "refuted"),
-        **dict.fromkeys(("additive", "tree"), "inconclusive"),
+        "additive": "supported",
+        "tree": "inconclusive",
         "diabetes": "equal",
     }
-    rank_4 = estimates("ladder-short", "15: rank by rank", axis)
-    assert verdict_of("ladder-short", "15: rank by rank")["verdict"] == "refuted"
-    assert {task for task, (ratio, decided) in rank_4.items() if decided and ratio < 1} == {
-        "additive",
-        "mlp_teacher",
-        "rotated_additive",
-    }
+    for claim in (one_shape, any_shape, rank_4):
+        verdict = verdict_of(name, claim)
+        assert (verdict["verdict"], verdict["stable"]) == ("refuted", True)
+        assert {count["outcome"] for count in verdict["counts"]} == {"refuted"}
+    assert verdict_of(name, "13: the gain")["verdict"] == "supported"
+    decided = [one for one in verdict_of(name, rank_4)["numbers"] if one["convention"] == axis]
+    assert [one["unit"] for one in decided if one["outcome"] == "refuted"] == ["additive", "tree", "mlp_teacher"]
+    runs = pd.read_csv(KEPT / name / "runs.csv")
+    largest = runs[
+        runs["chosen"] & (runs["won_on"] == axis) & (runs["asked"] == runs["asked"].where(runs["won_on"] == axis).max())
+    ]
+    logs = np.log(largest["test_loss"]).groupby([largest["task"], largest["series"]]).mean()
+    assert np.exp(logs["additive", "kan_any"] - logs["additive", "kan"]) == pytest.approx(1.7, rel=0.03)
+    assert np.exp(logs["tree", "kan"] - logs["tree", "kan_any"]) == pytest.approx(10, rel=0.05)
+    before = lead(one_shape, "additive", experiment="ladder-short")
+    stated(f"KANs of one grid were ahead on the sum by {before}, and KANs of any shape nowhere.")
+    assert True not in ahead("ladder-short", any_shape, axis).values()
+
+
+def ahead(experiment, claim, convention):
+    """Of the tasks on which a side is ahead, whether it is the first one."""
+    found = estimates(experiment, claim, convention)
+    return {task: ratio > 1 for task, (ratio, decided) in found.items() if decided}
 
 
 def test_some_seeds_of_a_winner_fail():

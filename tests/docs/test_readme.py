@@ -12,6 +12,7 @@ from harness.planning.match import MatchSetting, match_arms, ratios
 from harness.spec import Lbfgs
 
 ROOT = Path(__file__).parents[2]
+SIDES = ("supported", "refuted")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -83,6 +84,16 @@ def test_what_it_says_of_training_and_structure_is_what_the_verdicts_say():
     assert (found["digits"], found["camera"]) == (("supported", "1.4"), ("supported", "1.5"))
     assert [found[task][0] for task in ("diabetes", "randhie")] == ["equal"] * 2
     assert [found[task][0] for task in ("breast_cancer", "wine")] == ["inconclusive"] * 2
+    for words, told in (
+        ("KANs beat MLPs at all", {"rotated_additive": "2.5", "mlp_teacher": "1.6", "diabetes": "1.2"}),
+        ("KANs of any grid", {"additive": "2.3", "mlp_teacher": "1.6", "rotated_additive": "2.7"}),
+    ):
+        numbers = _claim("ladder-evening", words)["numbers"]
+        decided = [one for one in numbers if one["convention"] == "params.trainable" and one["outcome"] in SIDES]
+        ratios = {one["unit"]: one["found"]["estimate"] for one in decided}
+        assert {task: f"{max(ratio, 1 / ratio):.1f}" for task, ratio in ratios.items()} == told
+        assert [task for task, ratio in ratios.items() if ratio > 1] == [task for task in told if task == "additive"]
+    assert "with fixed shapes, MLPs lead on three (1.2 to 2.5 times), KANs on none" in README
     assert "MLPs lead on digits (1.4 times) and a photograph (1.5); two are equal, two open" in README
     assert (_count(turned, "params.trainable")["supported"], _count(turned, "params.trainable")["tasks"]) == (0, 3)
 
