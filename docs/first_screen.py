@@ -28,6 +28,10 @@ COUNTS = {
     "flops_train.shared_dense": "training FLOPs (dense)",
     "seconds": "training seconds (one CPU core)",
 }
+POOLED = {
+    "toys_pooled": "FLOPs, winners of three searches",
+    "toys_pooled-longer": "the same, 5 times the FLOPs",
+}
 
 
 def answer() -> str:
@@ -50,6 +54,10 @@ def searched() -> str:
     rows = [["at equal", *FORMULAS.values()], ["---"] * (1 + len(FORMULAS))]
     for count, words in COUNTS.items():
         found = {one["unit"]: one["found"] for one in verdict["numbers"] if one["convention"] == count}
+        rows.append([words, *(_lead(found[unit]) for unit in FORMULAS)])
+    for name, words in POOLED.items():
+        (pooled,) = json.loads((KEPT / name / "verdicts.json").read_text(encoding="utf-8"))["verdicts"]
+        found = {one["unit"]: one["found"] for one in pooled["numbers"]}
         rows.append([words, *(_lead(found[unit]) for unit in FORMULAS)])
     how = (
         "**Toy functions, both sides searched: how many times lower is the test RMSE at "

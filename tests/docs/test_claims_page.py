@@ -123,6 +123,11 @@ def leads(found, convention):
     return cells
 
 
+def runs_of(experiment):
+    """The kept table of runs."""
+    return pd.read_csv(KEPT / experiment / "runs.csv")
+
+
 def found_of(verdict):
     """By convention and task, of a verdict or a way of searching."""
     return {(one["convention"], one["unit"]): one["found"] for one in verdict["numbers"]}
@@ -144,11 +149,24 @@ def test_searched_toys():
         "evening": found_of(evening),
         "evening, half of the trials": way(evening, "32 trials"),
         "the best of three searches": pooled,
+        "the same, five times the FLOPs": found_of(verdict_of("toys_pooled-longer", "1, pooled")),
     }
     for name, found in rows.items():
         stated(f"| {' | '.join([name, *leads(found, flops)])} |")
     exp2d, xy, exp4d = (with_interval("toys_pooled", "1, pooled", flops, task, digits=3) for task in TOYS[1:])
-    stated(f"ahead by {exp2d} on exp(sin(πx) + y²), {xy} on x·y and {exp4d} on a function of four variables.")
+    stated(f"ahead by {exp2d} on exp(sin(πx) + y²), {xy} on x·y and {exp4d} on a function of four variables,")
+    longer = found_of(verdict_of("toys_pooled-longer", "1, pooled"))
+    told = {"exp2d": (3.8, 0.66, 22), "exp4d": (3.9, 0.96, 16), "xy": (1 / 2.7, 1 / 8.1, 1 / 0.89)}
+    for task, ends in told.items():
+        assert [longer[flops, task][end] for end in ("estimate", "low", "high")] == pytest.approx(ends, rel=0.03)
+    fall = {}
+    for table, scale in ((runs_of("toys_pooled"), "before"), (runs_of("toys_pooled-longer"), "after")):
+        fall[scale] = np.log(table["test_loss"]).groupby([table["task"], table["arm"]]).mean()
+    falls = np.exp(fall["before"] - fall["after"])
+    for task, (least, most) in {"j0": (12, 19), "exp2d": (6.4, 13), "xy": (13, 18)}.items():
+        best = falls[task][["mlp_first", "mlp_second", "mlp_third"]].nlargest(2 if task == "exp2d" else 3)
+        assert (best.min(), best.max()) == pytest.approx((least, most), rel=0.05)
+    assert falls[falls.index.get_level_values("arm").str.startswith("kan")].max() < 4.5
     assert pooled[flops, "j0"]["low"] < 1 < pooled[flops, "j0"]["high"]
     j0, exp2d, exp4d = (
         with_interval("per_flop_toys-evening", claim, "params.trainable", task) for task in ("j0", "exp2d", "exp4d")

@@ -75,7 +75,7 @@ def test_what_it_says_of_training_and_structure_is_what_the_verdicts_say():
     assert [task for task, found in half.items() if found["high"] < 1] == ["j0", "exp2d"]
     assert (
         "With half of these settings and equal parameters MLPs lead on J0(20x) and exp(sin πx + y²), KANs nowhere"
-        in README
+        in " ".join(README.split())
     )
     outcomes = [one["outcome"] for one in sums["numbers"] if one["convention"] == "params.trainable"]
     assert outcomes == ["refuted", "supported", "supported"]  # of two, four and eight inputs
@@ -98,14 +98,11 @@ def test_what_it_says_of_training_and_structure_is_what_the_verdicts_say():
     assert (_count(turned, "params.trainable")["supported"], _count(turned, "params.trainable")["tasks"]) == (0, 3)
 
 
-def test_what_pooled_searches_found_is_what_is_kept():
-    """At equal training FLOPs (dense), with the best settings of three searches, on fresh seeds."""
-    (verdict,) = _verdicts("toys_pooled")
-    found = {one["unit"]: one["found"] for one in verdict["numbers"]}
-    for task, told in {"exp2d": (12, 3, 46), "xy": (4.5, 1.7, 12), "exp4d": (4.9, 2.5, 9.6)}.items():
-        assert [found[task][end] for end in ("estimate", "low", "high")] == pytest.approx(told, rel=0.04)
-    assert found["j0"]["low"] < 1 < found["j0"]["high"]
-    assert "12x [3, 46], 4.5x [1.7, 12] and 4.9x [2.5, 9.6]" in README
+def test_with_longer_training_nobody_leads():
+    """With the winners of three searches: the table's last row."""
+    (verdict,) = _verdicts("toys_pooled-longer")
+    assert all(one["found"]["low"] < 1 < one["found"]["high"] for one in verdict["numbers"])
+    assert "With five times the training nobody leads" in " ".join(README.split())
 
 
 def _verdicts(name: str) -> list[dict[str, Any]]:
