@@ -91,19 +91,31 @@ def test_every_claim_has_the_outcome_of_its_kept_rules():
 
 def test_sums_and_turned_sums():
     """The ratios by number of variables, and which of them are decided."""
-    sums = estimates("dimension-short", "16: KANs beat MLPs on sums", "params.trainable")
-    turned = estimates("dimension-short", "16: KANs beat MLPs on the same sums", "params.trainable")
-    two, four, eight = (
-        with_interval("dimension-short", "16: KANs beat MLPs on sums", "params.trainable", task) for task in sums
-    )
-    stated(f"ahead with two variables by {two}, KANs with four by {four} and with eight by {eight}")
-    assert [ratio > 1 for ratio, _ in sums.values()] == [False, True, True]
-    first = with_interval(
-        "dimension-short", "16: KANs beat MLPs on the same sums", "params.trainable", next(iter(turned))
-    )
-    stated(f"MLPs are ahead with two variables by {first}, and nobody with four and eight")
-    assert next(iter(turned.values()))[0] < 1
-    assert [decided for _, decided in turned.values()] == [True, False, False]
+    name, axis, flops = "dimension-evening", "params.trainable", "flops_train.shared_dense"
+    of_sums, of_turned = "16: KANs beat MLPs on sums", "16: KANs beat MLPs on the same sums"
+    leads, turned = ahead(name, of_sums, axis), ahead(name, of_turned, axis)
+    two, four, eight = (with_interval(name, of_sums, axis, task) for task in leads)
+    stated(f"MLPs are ahead with two variables by {two}, KANs with four by {four} and with eight by {eight}.")
+    stated(f"by {four} and {eight}, MLPs with two by {two}. In turned axes MLPs are ahead with two and four, KANs with")
+    two, four, eight = (with_interval(name, of_turned, axis, task) for task in turned)
+    stated(f"MLPs are ahead with two variables by {two} and with four by {four}, KANs with eight by {eight}.")
+    assert list(leads.values()) == [False, True, True]
+    assert list(turned.values()) == [False, False, True]
+    assert list(ahead(name, of_turned, flops).values()) == [False, False]
+    verdict = verdict_of(name, of_sums)
+    assert verdict["verdict"] == "supported"
+    assert {count["outcome"] for count in verdict["counts"]} == {"supported"}
+    kept = json.loads((KEPT / name / "verdicts.json").read_text(encoding="utf-8"))["verdicts"]
+    assert {one["verdict"] for one in kept if one is not verdict and one["claim"] != verdict["claim"]} == {
+        "inconclusive"
+    }
+    before = estimates("dimension-short", of_sums, axis)
+    assert [f"{ratio:.1f}" for ratio, _ in before.values()][1:] == ["1.6", "2.3"]
+    assert list(ahead("dimension-short", of_turned, axis).values()) == [False]
+    runs = runs_of(name)
+    of_tree = runs[(runs["task"] == "tree inputs=2") & (runs["series"] == "mlp") & (runs["won_on"] == axis)]
+    logs = np.log(of_tree["test_loss"]).groupby(of_tree["asked"]).mean()
+    assert np.exp(logs.iloc[[1, -1]]).tolist() == pytest.approx([5e-8, 4e-5], rel=0.1)
 
 
 TOYS = ("j0", "exp2d", "xy", "exp4d")
