@@ -38,7 +38,7 @@ from harness.spec import BEST_OF, axis_words
 ROW_HEIGHT, LEAST_ROW_HEIGHT = 0.145, 0.12  # inches, of a series; the least where else a task would be left out
 AROUND = 0.62  # inches, of a panel's title and axis
 HEAD_AND_NOTE = 0.9  # inches
-ROUNDING = 1e-6
+ROUNDING = 1e-6  # of rows that are made to fit exactly
 COLUMNS = 3  # two, where a long name leaves its panel less room
 LONG_NAME = 16  # letters
 MARK_SIZES = {"smallest size": 2.4, "middle size": 3.8, "largest size": 5.4}  # points
