@@ -113,6 +113,12 @@ def test_sums_and_turned_sums():
     assert [f"{ratio:.1f}" for ratio, _ in before.values()][1:] == ["1.6", "2.3"]
     assert list(ahead("dimension-short", of_turned, axis).values()) == [False]
     runs = runs_of(name)
+    of_eight = runs[(runs["task"] == "rotated_additive inputs=8") & (runs["won_on"] == axis) & runs["chosen"]]
+    largest = of_eight[of_eight["asked"] == of_eight["asked"].max()].pivot_table("test_loss", "seed", "series")
+    gaps = np.log(largest["mlp"] / largest["kan"])
+    half = t_distribution.isf(0.025, 11) * gaps.std() / 12**0.5
+    told = np.exp([gaps.mean(), gaps.mean() - half, gaps.mean() + half]).tolist()
+    assert told == pytest.approx([1.1, 0.87, 1.5], rel=0.04)
     of_tree = runs[(runs["task"] == "tree inputs=2") & (runs["series"] == "mlp") & (runs["won_on"] == axis)]
     logs = np.log(of_tree["test_loss"]).groupby(of_tree["asked"]).mean()
     assert np.exp(logs.iloc[[1, -1]]).tolist() == pytest.approx([5e-8, 4e-5], rel=0.1)
