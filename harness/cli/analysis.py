@@ -15,7 +15,7 @@ from harness.cli.stages import rung_records
 from harness.dispatch.here import available_cores
 from harness.judging.checks import Check, check_table
 from harness.judging.checks import to_json as checks_to_json
-from harness.judging.headline import Headline, NoHeadline, main_headline
+from harness.judging.headline import Headline, NoHeadline, main_headline, main_sides
 from harness.judging.headline import to_json as headline_to_json
 from harness.judging.judge import Verdict, judge_all, sentence
 from harness.judging.judge import to_json as verdict_to_json
@@ -40,7 +40,7 @@ from harness.show.tables.headline import console_lines
 from harness.show.tables.laws import fits_table, held_out_table
 from harness.show.tables.table import code_lines
 from harness.show.words import loss_words
-from harness.spec import Manifest, axis_short, side_label
+from harness.spec import Manifest, axis_short
 
 
 class Analysis(NamedTuple):
@@ -144,12 +144,12 @@ def draw_figures(manifest: Manifest, analysis: Analysis, search: Searched | None
 
 
 def draw_search(manifest: Manifest, table: pd.DataFrame, search: Searched, folder: Path) -> list[Path]:
-    """The figures of a search, as files: tuning curves, and the ratio that the first rule of two sides is about."""
+    """The figures of a search, as files: tuning curves, and the ratio of the two sides that the experiment is about."""
     axis = pairs_axis(manifest)
     styles = experiment_styles(manifest)
     drawn = draw_tuning(search.curves, styles, folder, search.confirmed, axis, loss_words(table["metric"]))
-    if rule := next((rule for rule in manifest.experiment.decide if len(rule.arms) == 2), None):
-        first, second = map(side_label, rule.sides)
+    if sides := main_sides(manifest):
+        first, second = (side.label for side in sides)
         confirmed = confirmed_ratios(table, axis, first, second)
         by_effort = ratios(search.curves, first, second)
         with whole_file(folder / "tuning_ratio.csv") as path:

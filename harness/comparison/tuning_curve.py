@@ -7,6 +7,9 @@ the unbiased form.
 
 A trial that is picked and read on the same seeds looks better than it is. So the curve is cross-fitted: a trial is
 picked on all seeds but one and read on that one, for each seed in turn.
+
+Other seeds are one source of chance, other draws of k trials are another. Bands hold the first. `EffortRatio` has the
+second too, exactly, from the chances of all pairs of picks.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ from harness.base.errors import HarnessError
 from harness.comparison.choose import log_losses, scores
 from harness.comparison.survivors import MOST_FAILED
 
+DRAWS = 0.8  # the share of draws of trials that lie between the two ends that are shown
+
 
 @dataclass(frozen=True)
 class TuningCurve:
@@ -32,6 +37,8 @@ class TuningCurve:
     `failed` [m] is the chance that the pick failed. Estimates are of the picks that trained, and nan where more than a
     fifth failed. `by_seed` [m, seeds] is what each seed contributes to the ln loss: the jackknife's pseudo-values, or
     with two seeds the reading on each. The band is Student's interval of them.
+    `picked` [m, n] is the chance of each trial to be the pick on all seeds, and `ln_losses` [n] its mean ln test loss
+    over them, inf where it failed.
     """
 
     trials: int
@@ -43,13 +50,17 @@ class TuningCurve:
     high: np.ndarray
     failed: np.ndarray
     by_seed: np.ndarray
+    picked: np.ndarray
+    ln_losses: np.ndarray
 
 
 @dataclass(frozen=True)
 class EffortRatio:
     """second / first of two tuning curves by number of trials `k` [m], geometric mean, with a pointwise band.
 
-    `trials` is how many both have in all: the lesser number.
+    `trials` is how many both have in all: the lesser number. The band holds what other seeds would change.
+    Other draws of k trials a side change the ratio too: four of five lie from `draws_low` to `draws_high` [m], and in a
+    share `first_ahead` of them the first side's pick is better. Both are of the picks that trained, read on all seeds.
     """
 
     trials: int
@@ -58,6 +69,9 @@ class EffortRatio:
     estimate: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    draws_low: np.ndarray
+    draws_high: np.ndarray
+    first_ahead: np.ndarray
 
 
 def tuning_curve(
@@ -96,7 +110,10 @@ def tuning_curve(
     by_seed = _pseudo_values(losses, ln_test, mean) if count > 2 else _per_seed(sums, trained)
     mean = np.where(failed > MOST_FAILED, np.nan, mean)
     k = np.arange(1, trials // 2 + 1)
-    return TuningCurve(trials, labels, level, k, *_band(mean, by_seed, level), failed, by_seed)
+    picked = _pick_weights(scores(losses), _none_of_best(trials))
+    return TuningCurve(
+        trials, labels, level, k, *_band(mean, by_seed, level), failed, by_seed, picked, ln_test.mean(axis=1)
+    )
 
 
 def effort_ratio(first: TuningCurve, second: TuningCurve) -> EffortRatio:
@@ -112,7 +129,32 @@ def effort_ratio(first: TuningCurve, second: TuningCurve) -> EffortRatio:
     common = min(first.k.size, second.k.size)
     gap = np.log(second.estimate[:common] / first.estimate[:common])
     gaps = second.by_seed[:common] - first.by_seed[:common]
-    return EffortRatio(min(first.trials, second.trials), first.level, first.k[:common], *_band(gap, gaps, first.level))
+    band = _band(gap, gaps, first.level)
+    draws = np.array([_over_draws(first, second, k) for k in range(common)]).T
+    return EffortRatio(min(first.trials, second.trials), first.level, first.k[:common], *band, *draws)
+
+
+def _over_draws(first: TuningCurve, second: TuningCurve, place: int) -> tuple[float, float, float]:
+    """Of second / first over all draws of k trials a side: both ends of DRAWS, and how often first is ahead.
+
+    Equal losses are ahead half as often. nan where one of the curves is left out, as its picks failed too often.
+    """
+    if np.isnan([first.estimate[place], second.estimate[place]]).any():
+        return math.nan, math.nan, math.nan
+    chances, losses = zip(*(_trained_picks(curve, place) for curve in (first, second)), strict=True)
+    gaps = (losses[1][None, :] - losses[0][:, None]).ravel()
+    weights = np.outer(*chances).ravel()
+    order = np.argsort(gaps)
+    gaps, upto = gaps[order], weights[order].cumsum() / weights.sum()
+    low, high = (math.exp(gaps[np.searchsorted(upto, share - 1e-12)]) for share in ((1 - DRAWS) / 2, (1 + DRAWS) / 2))
+    ahead = weights[order] @ (np.sign(gaps) + 1) / 2 / weights.sum()
+    return low, high, float(ahead)
+
+
+def _trained_picks(curve: TuningCurve, place: int) -> tuple[np.ndarray, np.ndarray]:
+    """The chances of the trials that trained to be picked, and their ln losses."""
+    is_trained = np.isfinite(curve.ln_losses) & (curve.picked[place] > 0)
+    return curve.picked[place][is_trained], curve.ln_losses[is_trained]
 
 
 def _words(curve: TuningCurve) -> str:

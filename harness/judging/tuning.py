@@ -58,11 +58,13 @@ def curves_table(curves: Mapping[SearchedSize, TuningCurve]) -> pd.DataFrame:
 
 
 def ratios_table(found: Mapping[tuple[str, float | None], EffortRatio]) -> pd.DataFrame:
-    """A row a task, size and k: the ratio second / first with its band."""
+    """A row a task, size and k: the ratio second / first with its band, and its spread over draws of k trials."""
     rows: list[tuple[object, ...]] = []
     for where, one in found.items():
-        rows += [(*where, *of_k) for of_k in zip(one.k, one.estimate, one.low, one.high, strict=True)]
-    return pd.DataFrame(rows, columns=["task", "asked", "k", "ratio", "low", "high"]).astype({"asked": float})
+        by_k = zip(one.k, one.estimate, one.low, one.high, one.draws_low, one.draws_high, one.first_ahead, strict=True)
+        rows += [(*where, *of_k) for of_k in by_k]
+    columns = ["task", "asked", "k", "ratio", "low", "high", "draws_low", "draws_high", "first_ahead"]
+    return pd.DataFrame(rows, columns=columns).astype({"asked": float})
 
 
 def _curve(rows: pd.DataFrame, name: str, level: float) -> TuningCurve:

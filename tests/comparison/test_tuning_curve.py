@@ -3,6 +3,8 @@
 pytest tests/search
 """
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -155,6 +157,53 @@ def test_a_ratio_is_paired_by_seed():
         np.testing.assert_allclose(end, 2, rtol=1e-9)
     longer = tuning_curve(np.vstack([validation, validation]), np.vstack([test, test]))
     assert effort_ratio(tuning_curve(validation, test), longer).k.tolist() == list(range(1, 9))
+
+
+def of_all_draws(sides, k):
+    """ln second / first for every pair of draws of k trials that picks one that trained, with its weight."""
+    picks = []
+    for validation, test in sides:
+        score, loss = scores(validation), np.log(test).mean(axis=1)
+        own = []
+        for drawn_trials in itertools.combinations(range(len(test)), k):
+            least = min(score[trial] for trial in drawn_trials)
+            tied = [trial for trial in drawn_trials if score[trial] == least]
+            own += [(loss[trial], 1 / len(tied)) for trial in tied if np.isfinite(loss[trial])]
+        picks.append(own)
+    return sorted((b - a, w * v) for (a, w), (b, v) in itertools.product(*picks))
+
+
+@settings(max_examples=60)
+@given(searches(), st.randoms(use_true_random=False))
+def test_the_spread_over_draws_is_that_of_all_pairs_of_choices(search, random):
+    """By enumeration: four of five draws lie between its ends, and the share of draws in which the first side leads."""
+    order = list(range(len(search[0])))
+    random.shuffle(order)
+    other = (search[0][order], 2 * search[1])
+    found = effort_ratio(tuning_curve(*search), tuning_curve(*other))
+
+    for place, k in enumerate(found.k):
+        draws = of_all_draws([search, other], int(k))
+        if np.isnan(found.first_ahead[place]):
+            assert np.isnan(found.estimate[place])
+            continue
+        gaps, weights = (np.array(values) for values in zip(*draws, strict=True))
+        ahead = weights[gaps > 1e-12].sum() + weights[abs(gaps) <= 1e-12].sum() / 2
+        assert found.first_ahead[place] == pytest.approx(ahead / weights.sum())
+        low, high = np.log(found.draws_low[place]), np.log(found.draws_high[place])
+        assert weights[gaps < low - 1e-9].sum() <= 0.1 * weights.sum() + 1e-9
+        assert weights[gaps <= low + 1e-9].sum() >= 0.1 * weights.sum() - 1e-9
+        assert weights[gaps > high + 1e-9].sum() <= 0.1 * weights.sum() + 1e-9
+        assert weights[gaps >= high - 1e-9].sum() >= 0.1 * weights.sum() - 1e-9
+
+
+def test_a_side_is_ahead_of_itself_in_half_of_the_draws():
+    """And its spread over draws is as far on one side of 1 as on the other."""
+    curve = tuning_curve(*drawn(np.random.default_rng(7), np.linspace(0, 2, 16), seeds=4, common=1.0))
+    itself = effort_ratio(curve, curve)
+
+    np.testing.assert_allclose(itself.first_ahead, 0.5)
+    np.testing.assert_allclose(itself.draws_low * itself.draws_high, 1)
 
 
 def runs_table(sides, asked=60.0):

@@ -54,7 +54,7 @@ def compare_figure(compared: Compared) -> Figure:
     if any(one.cost.losses is not None for one in compared.by_size):
         left.invert_xaxis()
     for axes, word in ((left, "cheaper"), (right, "better")):
-        name_sides(axes, first, second, word, named_styles(compared.arms))
+        name_sides(axes, (first, second), (word, word), named_styles(compared.arms))
     if any(one.curve.high is not None and np.isinf(one.curve.high).any() for one in compared.by_size):
         _name_open_end(left)
     keys = [key(axis_words(name), style) for name, style in columns.items()]

@@ -249,20 +249,22 @@ def label_grid(panels: Iterable[Axes], y: str, x: str = "") -> None:
             axes.set_ylabel(y)
 
 
-def name_sides(axes: Axes, first: str, second: str, word: str, styles: Mapping[str, Style]) -> None:
+def name_sides(axes: Axes, sides: tuple[str, str], words: tuple[str, str], styles: Mapping[str, Style]) -> None:
     """Which side wins above the line of equality and which one below it, each in the colour of its style.
 
-    Names are shortened to what a panel has room for.
+    `words` follow their names, which are shortened to what a panel has room for.
     """
+    first, second = sides
     panel_inches = axes.figure.bbox.width / axes.figure.dpi / _place(axes).get_gridspec().ncols - BESIDE_PANEL
-    names = shortened((first, second), max(8, int(BOLD_LETTERS_AN_INCH * panel_inches) - len(f"▲  {word}")))
+    letters = int(BOLD_LETTERS_AN_INCH * panel_inches) - len(f"▲  {max(words, key=len)}")
+    names = shortened((first, second), max(8, letters))
     axes.set_ylim(_with_room_beside_1(*axes.get_ylim()))
     set_ticks(axes.yaxis)
     axes.axhspan(axes.get_ylim()[0], 1, color="0.94", lw=0, zorder=0)
     axes.axhline(1, color="0.2", lw=1.0, zorder=2)
     look: dict[str, Any] = {"transform": axes.transAxes, "fontsize": LABEL_SIZE, "weight": "bold", "zorder": 6}
-    axes.text(0.02, 0.985, f"▲ {names[first]} {word}", va="top", color=styles[first].text_colour, **look)
-    axes.text(0.02, 0.015, f"▼ {names[second]} {word}", va="bottom", color=styles[second].text_colour, **look)
+    axes.text(0.02, 0.985, f"▲ {names[first]} {words[0]}", va="top", color=styles[first].text_colour, **look)
+    axes.text(0.02, 0.015, f"▼ {names[second]} {words[1]}", va="bottom", color=styles[second].text_colour, **look)
 
 
 def write_note(figure: Figure, sentences: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 from harness.base.formats import human
-from harness.comparison.tuning_curve import EffortRatio, TuningCurve
+from harness.comparison.tuning_curve import DRAWS, EffortRatio, TuningCurve
 from harness.judging.tuning import SearchedSize
 from harness.show.figures.labels import key, limits_around, name_sides, set_ticks, write_head, write_note, y_words
 from harness.show.figures.series import INK, LINES, MARKS, Style
@@ -122,18 +122,29 @@ def effort_figure(
         _draw_line(axes, second, one, (one.low > 1) | (one.high < 1), RATIO_STYLE)
         is_decided = point is not None and not point[1] <= 1 <= point[2]
         _draw_confirmed(axes, second, one.trials, point, is_decided, RATIO_STYLE)
-        _set_limits(axes, [one], [point, (1.0, 1.0, 1.0)])
-        name_sides(axes, first, second, "better", styles)
+        for name, ends in (("low", one.draws_low), ("high", one.draws_high)):
+            axes.plot(one.k, ends, ls=":", color=INK, lw=0.9, zorder=3, gid=f"draws:{name}")
+        _set_limits(axes, [one], [point, (1.0, 1.0, 1.0), (one.estimate[-1], one.draws_low[-1], one.draws_high[-1])])
+        name_sides(axes, sides, _better_words(one), styles)
     _label(figure, panels.values(), f"test loss of {second} / {first}")
     level = f"{next(iter(found.values())).level:.0%}"
     notes = [
         "Lines: ratio of the test losses to expect after k trials a side, picked on all seeds but one and read on "
         f"that one, paired by seed. Bands: {level} intervals over seeds, for these trials, pointwise; filled "
-        "marks: 1 lies outside of them."
+        f"marks: 1 lies outside of them. Dotted: {DRAWS:.0%} of all draws of k trials a side lie between, read on all "
+        "seeds. In brackets: in how many draws of half of the trials a side's pick is better."
     ]
     notes += ["At the right: the winners of all trials on fresh seeds."] if confirmed is not None else []
     write_note(figure, [*_size_words(panels, axis), *notes, *_undrawn(len(found) - len(panels))])
     return figure
+
+
+def _better_words(one: EffortRatio) -> tuple[str, str]:
+    """`better (80 %)`: how often each side's pick is better, at the largest k."""
+    ahead = one.first_ahead[-1]
+    if np.isnan(ahead):
+        return "better", "better"
+    return f"better ({ahead:.0%})", f"better ({1 - ahead:.0%})"
 
 
 # ------------------------------------------------------------------------------------------------------------- panels

@@ -67,7 +67,7 @@ def versus_figure(
     figure, panels = panel_grid(len(shown), columns, PANEL_HEIGHT)
     for index, (axes, task) in enumerate(zip(panels, shown, strict=True)):
         _panel(axes, asked, [line for line in curves if line.task == task], conventions)
-        name_sides(axes, asked.first, asked.second, "better", styles)
+        name_sides(axes, (asked.first, asked.second), ("better", "better"), styles)
         if len(tasks) > 1:
             axes.set_title(titles.get(task, names[task]))
         if index % columns == 0:

@@ -6,9 +6,12 @@ import pandas as pd
 from markupsafe import Markup
 
 from harness.base.formats import human, number
+from harness.comparison.tuning_curve import DRAWS
 from harness.families.space import Space
+from harness.judging.headline import main_sides
 from harness.judging.pairs import pairs_axis
 from harness.judging.searched import Searched
+from harness.judging.tuning import ratios
 from harness.planning.spaces import differences, varied_words
 from harness.show.figures.series import experiment_styles
 from harness.show.figures.tuning import tuning_figure
@@ -23,7 +26,7 @@ class SearchPart:
 
     `work` is what it took, in words; `halving` has a sentence an arm where trials were dropped on the way; `flattered`
     says how much better winners looked than they are, in the median and at most; `others` counts the winners by other
-    ways of searching.
+    ways of searching. `draws` says how far the ratio of both sides hangs on which settings a search happens to try.
     """
 
     work: str
@@ -33,6 +36,7 @@ class SearchPart:
     winners: Table
     others: int
     flattered: tuple[float, float] | None
+    draws: Table | None
 
 
 def search_part(manifest: Manifest, searched: Searched, loss: str) -> SearchPart:
@@ -60,7 +64,26 @@ def search_part(manifest: Manifest, searched: Searched, loss: str) -> SearchPart
         winners=_winners_table(declared, loss),
         others=len(winners) - len(declared),
         flattered=(flattered.median(), flattered.max()) if len(flattered) else None,
+        draws=_draws_table(manifest, searched),
     )
+
+
+def _draws_table(manifest: Manifest, searched: Searched) -> Table | None:
+    """A row a task and size: the ratio of both sides over all draws of half of the trials; None without two sides."""
+    sides = main_sides(manifest)
+    if sides is None:
+        return None
+    first, second = (side.label for side in sides)
+    rows = []
+    for (task, asked), one in ratios(searched.curves, first, second).items():
+        ends = f"{number(one.draws_low[-1])} to {number(one.draws_high[-1])}"
+        size = "" if asked is None else human(asked)
+        rows.append((task, size, str(one.k[-1]), ends, f"{100 * one.first_ahead[-1]:.0f} %"))
+    columns = (
+        *text_columns("task"),
+        *number_columns("size", "trials a side", f"{second} / {first}, {DRAWS:.0%} of draws", f"{first} better"),
+    )
+    return table_of("", columns, rows)
 
 
 def _of_standard(arm: Arm, space: Space) -> str:

@@ -23,7 +23,7 @@ from harness.show.tables.verdicts import ORIGIN, foretold_table, numbers_table, 
 from harness.spec import default_count, stable_axes, takes_of
 
 FIGURE = "scaling.png"
-KEPT_FILES = (FIGURE, "tuning_curves.png", "tuning_ratio.png", "tuning_curves.csv", "winners.csv")
+KEPT_FILES = (FIGURE, "tuning_curves.png", "tuning_ratio.png", "tuning_curves.csv", "tuning_ratio.csv", "winners.csv")
 # Of the table of runs, what verdicts hang on, beside the axes of `stable_axes`.
 RUN_COLUMNS = (
     *("run_id", "task", "arm", "series", "shape", "grid", "order", "asked", "seed", "trial", "chosen", "status"),

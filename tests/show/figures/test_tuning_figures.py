@@ -90,9 +90,9 @@ def test_a_ratio_shows_where_it_is_decided():
         low, high = axes.get_ylim()
         assert low < 1 < high
     assert list(artists(figure, "confirmed")) == [("j0, 60", "mlp")]
-    assert {"▲ kan better", "▼ mlp better", "test loss of mlp / kan"} <= {
-        text.get_text() for text in figure.findobj(match=lambda one: hasattr(one, "get_text"))
-    }
+    said = {text.get_text() for text in figure.findobj(match=lambda one: hasattr(one, "get_text"))}
+    ahead = next(iter(found.values())).first_ahead[-1]
+    assert {f"▲ kan better ({ahead:.0%})", f"▼ mlp better ({1 - ahead:.0%})", "test loss of mlp / kan"} <= said
 
 
 def test_the_line_of_equality_strikes_no_words_through():
