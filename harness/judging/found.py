@@ -37,11 +37,23 @@ class Look:
 
 
 @dataclass(frozen=True)
+class Later:
+    """What a later look finds of a number that an earlier one decided, from seeds that ran for other rules.
+
+    It changes no verdict. Whoever stops as soon as a number is decided finds it too large on average.
+    """
+
+    found: Found
+    outcome: Ruling
+    look: Look
+
+
+@dataclass(frozen=True)
 class Number:
     """A condition on one task or family under one convention: what was found, and what follows from it.
 
     `outlook` says what its interval would need to decide the condition; `look` at which look it was found, where an
-    experiment has looks.
+    experiment has looks; `later` what the last one finds whose runs are all there, if that is a later one.
     """
 
     convention: str
@@ -51,3 +63,4 @@ class Number:
     outcome: Ruling
     outlook: Outlook
     look: Look | None = None
+    later: Later | None = None

@@ -13,7 +13,7 @@ from harness.base.errors import HarnessError
 from harness.comparison import Count, conclusion, count_outcomes, task_level
 from harness.comparison.verdict import Conclusion, Ruling
 from harness.fit.result import to_json as plain
-from harness.judging.found import Found, Look, Number
+from harness.judging.found import Found, Later, Look, Number
 from harness.judging.looks import (
     LookedRuns,
     Reading,
@@ -28,7 +28,7 @@ from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
 from harness.judging.robust import Outcomes, Under, by_way, concluded, far_worse, robust_words, turned_units
 from harness.judging.runs import ExperimentRuns, runs_of
-from harness.judging.words import condition_words, found_words, matters_words, rule_words
+from harness.judging.words import condition_words, matters_words, number_words, rule_words
 from harness.spec import Condition, Decide, Manifest, all_axes, side_label, stable_axes, units
 
 FREE_CONDITIONS = 2  # that the two sides of an interval pay for
@@ -119,7 +119,9 @@ def judge_all(manifest: Manifest, table: pd.DataFrame) -> list[Verdict]:
         read = wanted(manifest, verdicts)
         of_ways = {way: looked_by_way(looked, way, read & looked.present) for way in ways}
         others = [{way: judge_at_looks(one.rule, runs) for way, runs in of_ways.items()} for one in verdicts]
-        return [_with_others(one, looked.first, other) for one, other in zip(verdicts, others, strict=True)]
+        wanted_alone = replace(looked, present=read & looked.present)
+        with_later = [_with_later(one, wanted_alone) for one in verdicts]
+        return [_with_others(one, looked.first, other) for one, other in zip(with_later, others, strict=True)]
     runs = runs_of(manifest, table)
     all_at_once = {way: runs_of(manifest, by_way(table, way)) for way in ways}
     return [
@@ -138,6 +140,33 @@ def wanted(manifest: Manifest, verdicts: Sequence[Verdict]) -> frozenset[str]:
     """Ids of the runs of the first look, and of those that rules have read or ask for."""
     asked = (verdict.looked.run_ids for verdict in verdicts if verdict.looked)
     return manifest.with_seeds(manifest.looks[0]).union(*asked)
+
+
+def _with_later(verdict: Verdict, looked: LookedRuns) -> Verdict:
+    """The verdict, and beside each number that a look decided what a later one finds whose runs are all there."""
+    asked = _asked(verdict.rule, looked.first)
+    looks = looks_at(asked.level, looked.manifest.looks)
+
+    def read_again(numbers: Sequence[Number], is_given: bool) -> tuple[Number, ...]:
+        questions = [question for question in asked.questions if question.is_given == is_given]
+        found = zip(questions, numbers, strict=True)
+        return tuple(replace(one, later=_later(asked, question, one, looked, looks)) for question, one in found)
+
+    return replace(
+        verdict, numbers=read_again(verdict.numbers, is_given=False), given=read_again(verdict.given, is_given=True)
+    )
+
+
+def _later(asked: Asked, question: Question, one: Number, looked: LookedRuns, looks: Sequence[Look]) -> Later | None:
+    assert one.look is not None
+    for look in reversed(looks):
+        if look.seeds <= one.look.seeds or one.outcome == "inconclusive":
+            return None
+        reading = _read_anew(question, looked, look)
+        if reading and reading.runs is not None:
+            number = _number(asked, question, reading.runs, look.level, look)
+            return Later(number.found, number.outcome, look)
+    return None
 
 
 def _ways(manifest: Manifest) -> list[str]:
@@ -179,7 +208,7 @@ def judge_at_looks(rule: Decide, looked: LookedRuns) -> Verdict:
     run_ids = looked.manifest.with_seeds(first.seeds)
     last, waiting = first, None
     for look in later:
-        readings = {place: _read_anew(asked, place, looked, look) for place in _open(asked, numbers)}
+        readings = {place: _read_anew(asked.questions[place], looked, look) for place in _open(asked, numbers)}
         found = {place: reading for place, reading in readings.items() if reading}
         if not found:
             break
@@ -269,8 +298,7 @@ def _open(asked: Asked, found: Sequence[Number]) -> list[int]:
     ]
 
 
-def _read_anew(asked: Asked, place: int, looked: LookedRuns, look: Look) -> Reading | None:
-    question = asked.questions[place]
+def _read_anew(question: Question, looked: LookedRuns, look: Look) -> Reading | None:
     case = Case(question.condition, question.tasks, question.axis, looked.first, look.level)
     return reading_at(looked, case, look.seeds)
 
@@ -449,6 +477,6 @@ def _looked_json(looked: Looked) -> dict[str, Any]:
 
 
 def _number_json(one: Number) -> dict[str, Any]:
-    names = ("convention", "unit", "condition", "found", "outcome", "look")
+    names = ("convention", "unit", "condition", "found", "outcome", "look", "later")
     said = {name: plain(getattr(one, name)) for name in names}
-    return {**said, "words": found_words(one.found, one.look)}
+    return {**said, "words": number_words(one)}

@@ -3,7 +3,7 @@
 import re
 
 from harness.base.formats import interval, number
-from harness.judging.found import Found, Look
+from harness.judging.found import Found, Number
 from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import listed
 from harness.spec import Condition, Decide
@@ -60,15 +60,19 @@ def limit_words(condition: Condition) -> str:
     return f"above {condition.threshold:g}{least}"
 
 
-def found_words(found: Found, look: Look | None = None) -> str:
-    """`1.3 [1.1, 1.6]`, or the code of the refusal; an end that the data do not bound is infinite, or 0.
+def number_words(one: Number) -> str:
+    """What was found; with looks also at how many seeds, and what a later look finds.
 
-    With looks, it ends in `at 8 of 16 seeds`.
+    So it may end in `at 5 of 16 seeds, 2.2 [1.4, 3.4] at 16`.
     """
-    return _found(found) if look is None else f"{_found(found)} at {look.seeds} of {look.of} seeds"
+    if one.look is None:
+        return found_words(one.found)
+    later = f", {found_words(one.later.found)} at {one.later.look.seeds}" if one.later else ""
+    return f"{found_words(one.found)} at {one.look.seeds} of {one.look.of} seeds{later}"
 
 
-def _found(found: Found) -> str:
+def found_words(found: Found) -> str:
+    """`1.3 [1.1, 1.6]`, or the code of the refusal; an end that the data do not bound is infinite, or 0."""
     if found.refused is not None:
         codes = dict.fromkeys(CODE.findall(found.refused))
         codes.pop("REFUSED_FIT", None)

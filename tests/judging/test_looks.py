@@ -107,6 +107,34 @@ def test_what_a_look_decides_stays_as_it_was_found_there():
     assert found_at == set(LOOKS)
 
 
+def test_a_later_look_is_told_beside_the_one_that_decided():
+    """From runs that other rules asked for: its interval is at the level of its look, and it changes no verdict."""
+    manifest = looked_plan()
+    table = made_looked_table(manifest, ratio=2.0)
+    run_ids = asked_for(manifest, table)[-1]
+    verdicts = judge_all(manifest, only(manifest, table, run_ids))
+    later = [(verdict, one) for verdict in verdicts for one in (*verdict.numbers, *verdict.given) if one.later]
+
+    assert later
+    for verdict, one in later:
+        look = looks_at(verdict.level, LOOKS)[LOOKS.index(one.later.look.seeds)]
+        assert one.later.look == look
+        assert one.look.seeds < look.seeds
+        assert one.outcome != "inconclusive"
+        (said,) = [
+            said
+            for said in (to_json(verdict)["numbers"] + to_json(verdict)["given"])
+            if (said["convention"], said["unit"], said["condition"]) == (one.convention, one.unit, one.condition)
+        ]
+        assert said["words"].endswith(f" at {look.seeds}")
+        assert said["later"]["look"]["seeds"] == look.seeds
+    simple = next(verdict for verdict in verdicts if verdict.rule.claim == "better")
+    whole = judge(simple.rule, runs_of(manifest, table))
+    for one, other in zip(simple.numbers, whole.numbers, strict=True):
+        if one.later and one.later.look.seeds == LOOKS[-1]:
+            assert one.later.found.estimate == other.found.estimate
+
+
 def test_without_looks_and_with_one_look_alone_all_runs_are_judged_at_once():
     """One look after all seeds has the level of no looks, so that every number is the same to the last bit."""
     plain, looked = looked_plan(()), looked_plan((8,))
