@@ -1,4 +1,8 @@
-"""Whether an experiment at a smaller scale foretells a larger one: its verdicts at both, claim by claim."""
+"""Two scales of one experiment, claim by claim: does the smaller one foretell the larger one?
+
+Where both train equally long they differ in what else their files say, such as which settings a search tries. Then
+the question is whether one finds what the other has found.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +14,18 @@ from typing import Any
 
 from harness.judging.answer import NOT_RUN
 
+LONGER = 1.5  # times the training FLOPs, from which on one scale is larger than another
+
 
 @dataclass(frozen=True)
 class Foretold:
-    """A claim that was judged at two scales of an experiment, the smaller one first."""
+    """A claim that was judged at two scales of an experiment: the smaller one first, or both `alike` in training."""
 
     experiment: str
     claim: str
     scales: tuple[str, str]
     verdicts: tuple[str, str]
+    alike: bool
 
     @property
     def is_same(self) -> bool:
@@ -44,10 +51,11 @@ def foretold(answers: Sequence[dict[str, Any]]) -> list[Foretold]:
     for stem, own in of_files.items():
         for smaller, larger in itertools.combinations(own, 2):
             scales = (_scale(smaller, stem), _scale(larger, stem))
+            alike = _flops(larger) < LONGER * _flops(smaller)
             later = _judged(larger)
             for claim, verdict in _judged(smaller).items():
                 if claim in later:
-                    found.append(Foretold(stem, claim, scales, (verdict, later[claim])))
+                    found.append(Foretold(stem, claim, scales, (verdict, later[claim]), alike))
     return found
 
 
@@ -58,7 +66,11 @@ def largest_scales(answers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _by_training(answers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(answers, key=lambda one: int(one.get("flops_train", 0)))
+    return sorted(answers, key=_flops)
+
+
+def _flops(answer: dict[str, Any]) -> int:
+    return int(answer.get("flops_train", 0))
 
 
 def _scale(answer: dict[str, Any], stem: str) -> str:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from harness.judging.answer import NOT_RUN
 from harness.judging.foretold import foretold, largest_scales
-from harness.show.tables.verdicts import foretold_table
+from harness.show.tables.verdicts import scales_tables
 
 WORDS = ("supported", "refuted", "equal", "inconclusive")
 
@@ -27,7 +27,7 @@ def test_claims_meet_by_their_words_and_smaller_scales_come_first():
         ("b", ("short", "evening"), ("supported", "refuted")),
     ]
     assert [(one.is_same, one.is_turned) for one in found] == [(True, False), (False, True)]
-    assert foretold_table([]) is None
+    assert scales_tables([]) == []
     assert largest_scales([long, short]) == largest_scales([short, long]) == [long]
 
 
@@ -37,10 +37,27 @@ def test_the_share_is_that_of_the_rows(pairs):
     verdicts = {f"claim {index}": pair for index, pair in enumerate(pairs)}
     short = answer("toys", "short", 1, **{claim: pair[0] for claim, pair in verdicts.items()})
     full = answer("toys", "", 2, **{claim: pair[1] for claim, pair in verdicts.items()})
-    table = foretold_table(foretold([full, short]))
+    (table,) = scales_tables(foretold([full, short]))
     same = sum(one == other for one, other in pairs)
 
     assert [row.cells[-1] for row in table.rows].count("yes") == same
     assert f"judged at two scales, {same} ({same / len(pairs):.0%}) have one verdict at both; " in table.introduction
     undecided = sum(pair == ("inconclusive", "inconclusive") for pair in pairs)
     assert f"; {undecided} of these {same} are inconclusive at both" in table.introduction
+
+
+def test_scales_that_train_equally_long_foretell_nothing():
+    """They are told apart: a search again, with other settings, is not a larger one."""
+    short, again, evening = (
+        answer("toys", scale, flops, a=verdict)
+        for scale, flops, verdict in (("short", 100, "supported"), ("again", 110, "refuted"), ("evening", 500, "equal"))
+    )
+    longer, alike = scales_tables(foretold([evening, again, short]))
+
+    assert [row.cells[2:4] for row in longer.rows] == [
+        ("short: supported", "evening: equal"),
+        ("again: refuted", "evening: equal"),
+    ]
+    assert [row.cells[2:4] for row in alike.rows] == [("short: supported", "again: refuted")]
+    assert "Of 1 claims that were judged at two scales with equally long training, 0 (0%)" in alike.introduction
+    assert "1 is supported at one and refuted at the other" in alike.introduction

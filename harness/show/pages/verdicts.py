@@ -19,7 +19,7 @@ from harness.record import ClassMetrics, Metrics
 from harness.record.kept import KEPT_RECORDS
 from harness.show.pages.page import address, write_html
 from harness.show.tables.table import Table, to_markdown
-from harness.show.tables.verdicts import ORIGIN, foretold_table, numbers_table, summary_table, tasks_of
+from harness.show.tables.verdicts import ORIGIN, numbers_table, scales_tables, summary_table, tasks_of
 from harness.spec import default_count, stable_axes, takes_of
 
 FIGURE = "scaling.png"
@@ -93,7 +93,7 @@ def _write(answers: Sequence[dict[str, Any]], folder: Path, pictures: Mapping[st
         "verdicts.html",
         answers=answers,
         summary=summary_table(answers),
-        scales=foretold_table(foretold(answers)),
+        scales=scales_tables(foretold(answers)),
         matters={"factor": takes_of("test_loss").matters, "exponents": takes_of("exponent").matters},
         outcomes=list(dict.fromkeys(verdict["verdict"] for verdict in verdicts)),
         tasks=sorted({task for verdict in verdicts for task in tasks_of(verdict)}),
@@ -126,8 +126,8 @@ def keep_verdicts(made: Sequence[tuple[dict[str, Any], pd.DataFrame]], results: 
     answers = [_kept(path) for path in sorted(kept.glob("*/verdicts.json"))]
     names = [answer["name"] for answer in answers]
     _write(answers, kept, {name: f"{name}/{FIGURE}" if (kept / name / FIGURE).exists() else None for name in names})
-    scales = foretold_table(foretold(answers))
-    told = f"\n## {scales.title.capitalize()}\n\n{scales.introduction}\n\n{to_markdown(scales)}\n" if scales else ""
+    tables = scales_tables(foretold(answers))
+    told = "".join(f"\n## {one.title.capitalize()}\n\n{one.introduction}\n\n{to_markdown(one)}\n" for one in tables)
     with whole_file(kept / "README.md") as path:
         sections = [_section(answer, heading) for answer, heading in zip(answers, kept_headings(answers), strict=True)]
         path.write_text(README + told + "".join(sections), encoding="utf-8")

@@ -64,23 +64,43 @@ def summary_table(answers: Sequence[dict[str, Any]]) -> Table:
     return Table("in short: outcome, and how many tasks are for and against the claim", columns, tuple(rows))
 
 
-def foretold_table(found: Sequence[Foretold]) -> Table | None:
-    """A row for each claim that was judged at two scales; above it, how many verdicts of the smaller one stand."""
-    if not found:
-        return None
+def scales_tables(found: Sequence[Foretold]) -> list[Table]:
+    """Claims that were judged at two scales, a row each: of those that train longer, and of those that do not.
+
+    Above the rows it says how many verdicts are the same.
+    """
+    longer, alike = ([one for one in found if one.alike == is_alike] for is_alike in (False, True))
+    tables = []
+    if longer:
+        introduction = f"Of {len(longer)} claims that were judged at two scales, {_same_words(longer)}"
+        title = "does the smaller scale foretell the larger one?"
+        tables.append(_scales_table(longer, title, ("smaller scale", "larger scale"), introduction))
+    if alike:
+        introduction = (
+            f"Of {len(alike)} claims that were judged at two scales with equally long training, {_same_words(alike)} "
+            "Such scales differ in what else their files say, such as the settings that a search draws."
+        )
+        title = "do two scales with equally long training find the same?"
+        tables.append(_scales_table(alike, title, ("scale", "other scale"), introduction))
+    return tables
+
+
+def _same_words(found: Sequence[Foretold]) -> str:
     same, turned = sum(one.is_same for one in found), sum(one.is_turned for one in found)
     undecided = sum(set(one.verdicts) == {"inconclusive"} for one in found)
-    introduction = (
-        f"Of {len(found)} claims that were judged at two scales, {same} ({same / len(found):.0%}) have one verdict "
-        f"at both; {undecided} of these {same} are inconclusive at both, which says little. "
-        f"{turned or 'None'} {'is' if turned < 2 else 'are'} supported at one and refuted at the other."
+    return (
+        f"{same} ({same / len(found):.0%}) have one verdict at both; {undecided} of these {same} are inconclusive at "
+        f"both, which says little. {turned or 'None'} {'is' if turned < 2 else 'are'} supported at one and refuted at "
+        "the other."
     )
+
+
+def _scales_table(found: Sequence[Foretold], title: str, heads: tuple[str, str], introduction: str) -> Table:
     rows = []
     for one in found:
         smaller, larger = (f"{scale}: {verdict}" for scale, verdict in zip(one.scales, one.verdicts, strict=True))
         rows.append(TableRow((one.claim, one.experiment, smaller, larger, "yes" if one.is_same else "no")))
-    columns = text_columns("claim", "experiment", "smaller scale", "larger scale", "same")
-    return Table("does the smaller scale foretell the larger one?", columns, tuple(rows), introduction)
+    return Table(title, text_columns("claim", "experiment", *heads, "same"), tuple(rows), introduction)
 
 
 def tasks_of(verdict: dict[str, Any]) -> list[str]:
