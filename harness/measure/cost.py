@@ -40,10 +40,12 @@ from harness.spec.run import Device
 if TYPE_CHECKING:
     import pandas as pd
 
-# Where nothing was measured: FLOPs a second (local_min) of a core and of a GPU on small networks, and a pack's seconds
-# for samples and records. Assumptions, to plan with: on a core of 2023 the fused engine makes 5e9 to 5e10, torch 2e8 to
-# 2e9 on packs of a few lanes; no GPU was measured.
-ASSUMED_FLOPS_PER_SECOND = {("fused", "cpu"): 5e9, ("torch", "cpu"): 5e8, ("torch", "cuda"): 5e9}
+# Where nothing was measured: FLOPs a second (local_min) of a core and of a GPU, the seconds that an evaluation of a
+# pack takes however small its networks are, and a pack's seconds for samples and records. Assumptions, to plan with:
+# on a core of 2023 the fused engine makes 5e9 to 5e10; torch makes 2e10 once networks are large, and takes 1 ms for an
+# evaluation of small ones, 5 ms where the loss has second derivatives. No GPU was measured.
+ASSUMED_FLOPS_PER_SECOND = {("fused", "cpu"): 5e9, ("torch", "cpu"): 1e10, ("torch", "cuda"): 5e9}
+ASSUMED_SECONDS_PER_EVALUATION = {"fused": 0.0, "torch": 3e-3}
 ASSUMED_SECONDS_PER_PACK = 0.05
 
 # The torch engine gives a lone lane an idle companion.
@@ -95,8 +97,11 @@ def likely_seconds(packs: Sequence[Sequence[RunSpec]], calibrations: Calibration
 
 
 def _assumed_seconds(runs: Sequence[RunSpec], device: Device) -> float:
-    flops = len(runs) * planned_flops(runs[0])["flops_train.local_min"]
-    return flops / ASSUMED_FLOPS_PER_SECOND[runs[0].engine, device] + ASSUMED_SECONDS_PER_PACK
+    run = runs[0]
+    flops = len(runs) * planned_flops(run)["flops_train.local_min"]
+    evaluations = sum(stage.evaluations for stage in stages(run.network, run.recipe))
+    arithmetic = flops / ASSUMED_FLOPS_PER_SECOND[run.engine, device]
+    return arithmetic + evaluations * ASSUMED_SECONDS_PER_EVALUATION[run.engine] + ASSUMED_SECONDS_PER_PACK
 
 
 def _pack_seconds(machine: Timed, runs: Sequence[RunSpec]) -> float:

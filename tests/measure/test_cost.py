@@ -56,10 +56,12 @@ from harness.spec import (
     RunSpec,
     Task,
     parse_experiment,
+    read_experiment,
     stages,
 )
 from harness.tasks import resolve
 
+POISSON = Path(__file__).parents[2] / "experiments" / "fig3_3_poisson.yaml"
 TEXT = """
 question: which?
 tasks: [xy]
@@ -324,6 +326,21 @@ def test_a_pack_that_was_not_measured_has_the_assumed_rate_of_its_engine(mixed):
         packs, likely_seconds(packs, {FUSED: both[FUSED]}, "cpu"), measured, assumed, strict=True
     ):
         assert likely == (of_engine if kind_of(pack[0]) == FUSED else by_rate)
+
+
+def test_unmeasured_packs_weigh_as_they_take():
+    """What packs of `fig3_3_poisson --scale table` took (CPU seconds), within a factor of three of the assumption.
+
+    Small networks take the time of an evaluation, whatever their FLOPs, so that progress is not at its end before them.
+    """
+    taken = {(2, 10, 10, 1): 49.2, (2, 20, 20, 20, 1): 69.0, (2, 50, 50, 1): 129.7, (2, 100, 100, 100, 1): 590.9}
+    manifest = make_plan(read_experiment(POISSON, "table"), "table")
+    packs = {planned.run.network.shape: [planned.run] * 3 for planned in manifest.runs}
+
+    for likely, seconds in zip(
+        likely_seconds([packs[shape] for shape in taken], {}, "cpu"), taken.values(), strict=True
+    ):
+        assert seconds / 3 < likely < 3 * seconds
 
 
 def test_each_pack_is_predicted_by_the_calibration_of_its_engine(mixed):
