@@ -90,13 +90,21 @@ def mean(logs: np.ndarray, what: str, name: str) -> float:
 
 
 def read(one: SideCurve, at: float) -> np.ndarray:
-    """ln of the value at size `at`, by seed [s]; a HarnessError outside of the sizes, and where many runs diverged."""
+    """ln of the value at size `at`, by seed [s].
+
+    A HarnessError outside of the sizes, where many runs diverged, and where a loss is 0.
+    """
     sizes, inside = one.sizes, _inside(one, at)
     lower, upper = neighbours(one, inside)
     if max(one.lost[lower], one.lost[upper]) > MOST_FAILED:
         raise HarnessError(
             f"CENSORED: {max(one.lost[lower], one.lost[upper]):.0%} of the runs of {one.name}"
             f"{_place(one.axis, sizes[lower], sizes[upper])} diverged; mend them first"
+        )
+    if np.isneginf(one.logs[[lower, upper]]).any():  # a cross-entropy can round to it
+        raise HarnessError(
+            f"ZERO: a run of {one.name}{_place(one.axis, sizes[lower], sizes[upper])} has a loss of exactly 0, which "
+            "has no ratio; test on more points, or compare smaller sizes"
         )
     return _between(one, inside)
 

@@ -92,6 +92,12 @@ CODES: dict[str, Code] = {
         "Neither law levels off within its sizes, so there are no floors to compare.",
         "Add larger sizes.",
     ),
+    "ZERO": Code(
+        "refusal",
+        "A run has a test loss of exactly 0, to which the cross-entropy of a few points can round. A ratio to it says "
+        "nothing, and without that run the side would look worse than it is.",
+        "Test on more points, or compare smaller sizes.",
+    ),
     "SEEDS": Code(
         "refusal",
         "One seed is left for this comparison. It shows no spread, so there is no interval. Where a side has several "

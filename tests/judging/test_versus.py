@@ -12,8 +12,9 @@ from click.testing import CliRunner
 from judging.made_experiment import write_experiment, write_records
 from judging.made_runs import SIZES, made_runs, made_table, power
 
+from harness.base.errors import HarnessError
 from harness.cli import main
-from harness.judging.curves import loss_at
+from harness.judging.curves import loss_at, paired, side_curve
 from harness.judging.runs import of_arm
 from harness.judging.versus import Side, VersusRequest, better, lines, sides, versus
 from harness.show.figures.series import named_styles
@@ -62,6 +63,19 @@ def test_a_budget_in_seconds_is_that_of_the_network_that_takes_so_long(runs, at_
     largest = [loss_at(first, second, axis, None, "seconds", 0.99) for axis in RATIOS]
     assert [one.at for one in largest] == pytest.approx([2000, 2000 * 4 * 300, 2000 * 1200, 8])
     assert [one.estimate for one in largest] == pytest.approx(list(RATIOS.values()), rel=0.1)
+
+
+def test_a_loss_of_exactly_zero_is_refused_and_never_left_out():
+    """Without its best run the KAN would look worse than it is."""
+    table = made_table({"kan": power(1, 1.0), "mlp": power(4, 1.0)})
+    table.loc[(table["arm"] == "kan") & (table["asked"] == 1000) & (table["seed"] == 2), "test_loss"] = 0.0
+    runs = made_runs(table)
+    kan, mlp = (side_curve(of_arm(runs, "t", side.names), "params.trainable") for side in SIDES)
+
+    assert paired(kan, mlp, 120.0, 0.95).estimate == pytest.approx(4, rel=0.1)
+    for size in (900.0, 1000.0):
+        with pytest.raises(HarnessError, match=r"ZERO: a run of kan .*1000.* has a loss of exactly 0"):
+            paired(kan, mlp, size, 0.95)
 
 
 def test_lines_are_over_the_first_arms_sizes_where_the_second_has_an_equal(runs):
