@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.judging.answer import NOT_RUN
 
-LONGER = 1.5  # times the training FLOPs, from which on one scale is larger than another
+LONGER = 1.5  # times the training FLOPs of a run, from which on one scale is larger than another
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ def foretold(answers: Sequence[dict[str, Any]]) -> list[Foretold]:
     for stem, own in of_files.items():
         for smaller, larger in itertools.combinations(own, 2):
             scales = (_scale(smaller, stem), _scale(larger, stem))
-            alike = _flops(larger) < LONGER * _flops(smaller)
+            low, high = sorted(map(_flops_of_run, (smaller, larger)))
+            alike = high < LONGER * low
             later = _judged(larger)
             for claim, verdict in _judged(smaller).items():
                 if claim in later:
@@ -71,6 +72,11 @@ def _by_training(answers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _flops(answer: dict[str, Any]) -> int:
     return int(answer.get("flops_train", 0))
+
+
+def _flops_of_run(answer: dict[str, Any]) -> float:
+    """The mean: how many seeds were trained hangs on which rules stayed open."""
+    return _flops(answer) / max(1, int(answer.get("runs", 0)))
 
 
 def _scale(answer: dict[str, Any], stem: str) -> str:

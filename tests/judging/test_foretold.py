@@ -49,8 +49,12 @@ def test_the_share_is_that_of_the_rows(pairs):
 def test_scales_that_train_equally_long_foretell_nothing():
     """They are told apart: a search again, with other settings, is not a larger one."""
     short, again, evening = (
-        answer("toys", scale, flops, a=verdict)
-        for scale, flops, verdict in (("short", 100, "supported"), ("again", 110, "refuted"), ("evening", 500, "equal"))
+        answer("toys", scale, flops, a=verdict) | {"runs": runs}
+        for scale, flops, runs, verdict in (
+            ("short", 200, 20, "supported"),
+            ("again", 330, 30, "refuted"),
+            ("evening", 500, 10, "equal"),
+        )
     )
     longer, alike = scales_tables(foretold([evening, again, short]))
 
