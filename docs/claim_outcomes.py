@@ -32,17 +32,19 @@ class Source(NamedTuple):
 
 
 def sources() -> list[Source]:
-    """Every kept experiment at the scale that trained most, then every kept replay that has rules."""
+    """Every kept experiment and every kept replay that has rules, each at the scale that trained most."""
     found = []
     kept = json.loads((ROOT / "results" / "verdicts" / "verdicts.json").read_text(encoding="utf-8"))
     headings = dict(zip([one["name"] for one in kept["experiments"]], kept_headings(kept["experiments"]), strict=True))
     for experiment in largest_scales(kept["experiments"]):
         address = f"../results/verdicts/README.md#{_anchor(headings[experiment['name']])}"
         found.append(Source(Path(experiment["file"]).stem, address, _rules(experiment["verdicts"])))
-    for path in sorted((ROOT / "results" / "replay").glob("*/replay.json")):
-        replay = json.loads(path.read_text(encoding="utf-8"))
+    paths = sorted((ROOT / "results" / "replay").glob("*/replay.json"))
+    replays = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    longest = {replay["place"]: replay for replay in sorted(replays, key=lambda one: int(one["evaluations"]))}
+    for place, replay in sorted(longest.items()):
         if rules := _rules(replay.get("verdicts", [])):
-            found.append(Source(replay["place"], "../results/replay/README.md#verdicts", rules))
+            found.append(Source(place, "../results/replay/README.md#verdicts", rules))
     return found
 
 
