@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import offset_copy
 
@@ -262,7 +263,9 @@ def name_sides(axes: Axes, sides: tuple[str, str], words: tuple[str, str], style
     set_ticks(axes.yaxis)
     axes.axhspan(axes.get_ylim()[0], 1, color="0.94", lw=0, zorder=0)
     axes.axhline(1, color="0.2", lw=1.0, zorder=2)
-    look: dict[str, Any] = {"transform": axes.transAxes, "fontsize": LABEL_SIZE, "weight": "bold", "zorder": 6}
+    halo = withStroke(linewidth=2.5, foreground="white", alpha=0.8)  # words stand clear of lines below them
+    look: dict[str, Any] = {"fontsize": LABEL_SIZE, "weight": "bold", "zorder": 6, "path_effects": [halo]}
+    look["transform"] = axes.transAxes
     axes.text(0.02, 0.985, f"▲ {names[first]} {words[0]}", va="top", color=styles[first].text_colour, **look)
     axes.text(0.02, 0.015, f"▼ {names[second]} {words[1]}", va="bottom", color=styles[second].text_colour, **look)
 
