@@ -125,7 +125,7 @@ def test_sums_and_turned_sums():
         "inconclusive"
     }
     before = estimates("dimension-short", of_sums, axis)
-    assert [f"{ratio:.1f}" for ratio, _ in before.values()][1:] == ["1.6", "2.3"]
+    assert [f"{ratio:.1f}" for ratio, _ in before.values()][1:] == ["1.6", "2.2"]
     assert list(ahead("dimension-short", of_turned, axis).values()) == [False]
     runs = runs_of(name)
     of_tree = runs[(runs["task"] == "tree inputs=2") & (runs["series"] == "mlp") & (runs["won_on"] == axis)]
