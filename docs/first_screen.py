@@ -55,7 +55,7 @@ def searched() -> str:
     for count, words in COUNTS.items():
         found = {one["unit"]: one for one in verdict["numbers"] if one["convention"] == count}
         rows.append([words, *(_lead(found[unit]) for unit in FORMULAS)])
-    rows.append(["parameters, searches half as large: KANs win", *_shares(sizes[-1])])
+    rows.append(["parameters: half-size searches that KANs win", *_shares(sizes[-1])])
     for name, words in POOLED.items():
         (pooled,) = json.loads((KEPT / name / "verdicts.json").read_text(encoding="utf-8"))["verdicts"]
         found = {one["unit"]: one for one in pooled["numbers"]}
@@ -73,7 +73,7 @@ def _shares(size: float) -> list[str]:
     """In which share of all draws of half of the search's trials the KAN that wins has the lower error."""
     table = pd.read_csv(KEPT / SEARCHED / "tuning_ratio.csv")
     of_half = table[(table["asked"] == size) & (table["k"] == table["k"].max())].set_index("task")
-    return [f"{100 * of_half['first_ahead'][task]:.0f} % of them" for task in FORMULAS]
+    return [f"{of_half['first_ahead'][task]:.0%}" for task in FORMULAS]
 
 
 def decided() -> str:
