@@ -241,6 +241,10 @@ def test_how_often_searches_half_as_large_find_the_same_leader():
     half = table[(table["asked"] == 400) & (table["k"] == 32)].set_index("task")["first_ahead"]
     j0, exp2d, xy, exp4d = (f"{100 * half[task]:.0f}" for task in TOYS)
     stated(f"KANs win {j0} % on J0(20x), and {exp2d}, {xy} and {exp4d} % on the others, at equal parameters.")
+    table = pd.read_csv(KEPT / "real_data-evening" / "tuning_ratio.csv")
+    half = table[(table["asked"] == 7000) & (table["k"] == 8)].set_index("task")["first_ahead"]
+    digits, camera = (f"{100 * (1 - half[task]):.0f}" for task in ("digits", "camera"))
+    stated(f"MLPs win {digits} % on digits and {camera} % on the photograph.")
 
 
 def test_nobody_has_shown_who_scales_faster():
