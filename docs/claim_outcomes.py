@@ -41,10 +41,10 @@ def sources() -> list[Source]:
         found.append(Source(Path(experiment["file"]).stem, address, _rules(experiment["verdicts"])))
     paths = sorted((ROOT / "results" / "replay").glob("*/replay.json"))
     replays = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-    longest = {replay["place"]: replay for replay in sorted(replays, key=lambda one: int(one["evaluations"]))}
+    with_rules = [replay for replay in replays if replay.get("verdicts")]
+    longest = {replay["place"]: replay for replay in sorted(with_rules, key=lambda one: int(one["evaluations"]))}
     for place, replay in sorted(longest.items()):
-        if rules := _rules(replay.get("verdicts", [])):
-            found.append(Source(place, "../results/replay/README.md#verdicts", rules))
+        found.append(Source(place, "../results/replay/README.md#verdicts", _rules(replay["verdicts"])))
     return found
 
 

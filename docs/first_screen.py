@@ -55,7 +55,7 @@ def searched() -> str:
     for count, words in COUNTS.items():
         found = {one["unit"]: one for one in verdict["numbers"] if one["convention"] == count}
         rows.append([words, *(_lead(found[unit]) for unit in FORMULAS)])
-    rows.append(["parameters: half-size searches that KANs win", *_shares(sizes[-1])])
+    rows.append(["parameters: halves of the settings by which KANs lead", *_shares(sizes[-1])])
     for name, words in POOLED.items():
         (pooled,) = json.loads((KEPT / name / "verdicts.json").read_text(encoding="utf-8"))["verdicts"]
         found = {one["unit"]: one for one in pooled["numbers"]}
@@ -63,10 +63,16 @@ def searched() -> str:
     how = (
         "**Toy functions, both sides searched: how many times lower is the test RMSE at "
         f"{human(sizes[-1])} parameters, or {human(efforts[-1])} training FLOPs?** "
-        f"({experiment.search.trials} settings a side; {100 * verdict['interval_level']:.3g} % intervals, "
-        f"{len(experiment.seeds)} fresh seeds)"
+        f"({experiment.search.trials} settings a side; {100 * verdict['interval_level']:.3g} % intervals over all "
+        f"looks, {_seeds_words(verdict['numbers'])} fresh seeds)"
     )
     return "\n".join([how, "", *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def _seeds_words(numbers: list[dict[str, Any]]) -> str:
+    """`12`, or `5 to 12` where some numbers were read again after fewer seeds."""
+    seeds = sorted({(number.get("later") or number)["look"]["seeds"] for number in numbers})
+    return str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
 
 
 def _shares(size: float) -> list[str]:

@@ -28,6 +28,7 @@ from harness.comparison.choose import log_losses, scores
 from harness.comparison.survivors import MOST_FAILED
 
 DRAWS = 0.8  # the share of draws of trials that lie between the two ends that are shown
+ROUNDING = 1e-12  # of sums of chances
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,9 @@ class EffortRatio:
     """second / first of two tuning curves by number of trials `k` [m], geometric mean, with a pointwise band.
 
     `trials` is how many both have in all: the lesser number. The band holds what other seeds would change.
-    Other draws of k trials a side change the ratio too: four of five lie from `draws_low` to `draws_high` [m], and in a
-    share `first_ahead` of them the first side's pick is better. Both are of the picks that trained, read on all seeds.
+    Other draws of k of these trials change the ratio too, read on all seeds: a share DRAWS of them lies from
+    `draws_low` to `draws_high` [m], where both picks trained, and in a share `first_ahead` the first side's pick is
+    better. A pick that failed is worse than one that trained.
     """
 
     trials: int
@@ -127,34 +129,35 @@ def effort_ratio(first: TuningCurve, second: TuningCurve) -> EffortRatio:
             f"second of {_words(second)}; search both on the same seeds."
         )
     common = min(first.k.size, second.k.size)
-    gap = np.log(second.estimate[:common] / first.estimate[:common])
+    gap = np.log(second.estimate[:common]) - np.log(first.estimate[:common])
     gaps = second.by_seed[:common] - first.by_seed[:common]
     band = _band(gap, gaps, first.level)
-    draws = np.array([_over_draws(first, second, k) for k in range(common)]).T
+    draws = _over_draws(first, second, common)
     return EffortRatio(min(first.trials, second.trials), first.level, first.k[:common], *band, *draws)
 
 
-def _over_draws(first: TuningCurve, second: TuningCurve, place: int) -> tuple[float, float, float]:
-    """Of second / first over all draws of k trials a side: both ends of DRAWS, and how often first is ahead.
+def _over_draws(first: TuningCurve, second: TuningCurve, common: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of second / first over all pairs of draws, by k [m]: both ends of DRAWS, and how often first is ahead.
 
-    Equal losses are ahead half as often. nan where one of the curves is left out, as its picks failed too often.
+    Equal losses are ahead half as often. nan where a curve is left out, as its picks failed too often, and where no
+    two picks trained.
     """
-    if np.isnan([first.estimate[place], second.estimate[place]]).any():
-        return math.nan, math.nan, math.nan
-    chances, losses = zip(*(_trained_picks(curve, place) for curve in (first, second)), strict=True)
-    gaps = (losses[1][None, :] - losses[0][:, None]).ravel()
-    weights = np.outer(*chances).ravel()
-    order = np.argsort(gaps)
-    gaps, upto = gaps[order], weights[order].cumsum() / weights.sum()
-    low, high = (math.exp(gaps[np.searchsorted(upto, share - 1e-12)]) for share in ((1 - DRAWS) / 2, (1 + DRAWS) / 2))
-    ahead = weights[order] @ (np.sign(gaps) + 1) / 2 / weights.sum()
-    return low, high, float(ahead)
-
-
-def _trained_picks(curve: TuningCurve, place: int) -> tuple[np.ndarray, np.ndarray]:
-    """The chances of the trials that trained to be picked, and their ln losses."""
-    is_trained = np.isfinite(curve.ln_losses) & (curve.picked[place] > 0)
-    return curve.picked[place][is_trained], curve.ln_losses[is_trained]
+    mine, other = first.ln_losses[:, None], second.ln_losses[None, :]
+    ahead = np.where(mine == other, 0.5, mine < other)
+    both_trained = np.isfinite(mine) & np.isfinite(other)
+    gaps = np.where(both_trained, other, 0) - np.where(both_trained, mine, 0)
+    order = np.argsort(gaps, axis=None)
+    found = np.full((3, common), np.nan)
+    for place in range(common):
+        chances = np.outer(first.picked[place], second.picked[place])
+        upto = np.where(both_trained, chances, 0).ravel()[order].cumsum()
+        if np.isnan([first.estimate[place], second.estimate[place]]).any() or not upto[-1]:
+            continue
+        share = upto / upto[-1]
+        ends = [np.searchsorted(share, (1 - DRAWS) / 2 - ROUNDING), np.searchsorted(share, (1 + DRAWS) / 2 + ROUNDING)]
+        found[:, place] = *gaps.ravel()[order][ends], (chances * ahead).sum()
+    with np.errstate(over="ignore"):
+        return np.exp(found[0]), np.exp(found[1]), found[2]
 
 
 def _words(curve: TuningCurve) -> str:

@@ -30,11 +30,12 @@ class SideCurve:
     """ln of a value by size [n] and seed [n, s], nan where a run diverged; `lost` [n] is the share that did.
 
     Of a side of several arms `without` has by seed what the curve would be if that seed had not been run (`SideRuns`).
-    `cells` has a row a run, with its `size` and its `cell`.
+    `cells` has a row a run, with its `size` and its `cell`. `column` says what the value is.
     """
 
     name: str
     axis: str
+    column: str
     sizes: np.ndarray
     logs: np.ndarray
     lost: np.ndarray
@@ -70,7 +71,8 @@ def curve(runs: pd.DataFrame, axis: str, column: str = LOSS) -> SideCurve:
     logs = sized.groupby(["size", "seed"])["value"].mean().unstack("seed")  # noqa: PD010  pivot_table takes thrice as long
     seeds = tuple(logs.columns.tolist())
     cells = sized[["size", "cell"]]
-    return SideCurve(name, axis, lost.index.to_numpy(float), logs.to_numpy(float), lost.to_numpy(float), seeds, cells)
+    sizes = lost.index.to_numpy(float)
+    return SideCurve(name, axis, column, sizes, logs.to_numpy(float), lost.to_numpy(float), seeds, cells)
 
 
 def size_of(runs: pd.DataFrame, axis: str, at: float, known: str) -> float:
@@ -101,7 +103,7 @@ def read(one: SideCurve, at: float) -> np.ndarray:
             f"CENSORED: {max(one.lost[lower], one.lost[upper]):.0%} of the runs of {one.name}"
             f"{_place(one.axis, sizes[lower], sizes[upper])} diverged; mend them first"
         )
-    if np.isneginf(one.logs[[lower, upper]]).any():  # a cross-entropy can round to it
+    if one.column == LOSS and np.isneginf(one.logs[[lower, upper]]).any():  # a cross-entropy can round to it
         raise HarnessError(
             f"ZERO: a run of {one.name}{_place(one.axis, sizes[lower], sizes[upper])} has a loss of exactly 0, which "
             "has no ratio; test on more points, or compare smaller sizes"

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.judging.answer import NOT_RUN
 
-LONGER = 1.5  # times the training FLOPs of a run, from which on one scale is larger than another
+LONGER = 1.25  # times the training FLOPs of a run, from which on one scale is larger than another
 
 
 @dataclass(frozen=True)
@@ -67,16 +67,12 @@ def largest_scales(answers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _by_training(answers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(answers, key=_flops)
-
-
-def _flops(answer: dict[str, Any]) -> int:
-    return int(answer.get("flops_train", 0))
+    return sorted(answers, key=_flops_of_run)
 
 
 def _flops_of_run(answer: dict[str, Any]) -> float:
-    """The mean: how many seeds were trained hangs on which rules stayed open."""
-    return _flops(answer) / max(1, int(answer.get("runs", 0)))
+    """The mean, as the number of runs hangs on which rules stayed open."""
+    return int(answer.get("flops_train", 0)) / max(1, int(answer.get("runs", 0)))
 
 
 def _scale(answer: dict[str, Any], stem: str) -> str:

@@ -38,7 +38,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Later:
-    """What a later look finds of a number that an earlier one decided, from seeds that ran for other rules.
+    """What a later look finds of a number at which an earlier one stopped, from seeds that ran for other rules.
 
     It changes no verdict. Whoever stops as soon as a number is decided finds it too large on average.
     """

@@ -143,7 +143,7 @@ def wanted(manifest: Manifest, verdicts: Sequence[Verdict]) -> frozenset[str]:
 
 
 def _with_later(verdict: Verdict, looked: LookedRuns) -> Verdict:
-    """The verdict, and beside each number that a look decided what a later one finds whose runs are all there."""
+    """The verdict, and beside each number of an early look what the last one finds whose runs are all there."""
     asked = _asked(verdict.rule, looked.first)
     looks = looks_at(asked.level, looked.manifest.looks)
 
@@ -160,7 +160,7 @@ def _with_later(verdict: Verdict, looked: LookedRuns) -> Verdict:
 def _later(asked: Asked, question: Question, one: Number, looked: LookedRuns, looks: Sequence[Look]) -> Later | None:
     assert one.look is not None
     for look in reversed(looks):
-        if look.seeds <= one.look.seeds or one.outcome == "inconclusive":
+        if look.seeds <= one.look.seeds:
             return None
         reading = _read_anew(question, looked, look)
         if reading and reading.runs is not None:

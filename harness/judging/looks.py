@@ -24,7 +24,7 @@ from harness.judging.runs import ExperimentRuns, runs_of
 from harness.record import chosen_anew
 from harness.spec import Manifest
 
-SEEDS_DO_NOT_MEND = ("TOO_FEW: ", "RANGE: ", "NO_OVERLAP: ")  # refusals that ask for other sizes
+SEEDS_DO_NOT_MEND = ("TOO_FEW: ", "RANGE: ", "NO_OVERLAP: ", "ZERO: ")  # refusals that ask for something else
 
 
 def looks_at(level: float, seeds: Sequence[int]) -> tuple[Look, ...]:

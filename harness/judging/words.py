@@ -63,12 +63,15 @@ def limit_words(condition: Condition) -> str:
 def number_words(one: Number) -> str:
     """What was found; with looks also at how many seeds, and what a later look finds.
 
-    So it may end in `at 5 of 16 seeds, 2.2 [1.4, 3.4] at 16`.
+    So it may end in `at 5 of 16 seeds, 2.2 [0.9, 5.4] at 16 (inconclusive)`.
     """
     if one.look is None:
         return found_words(one.found)
-    later = f", {found_words(one.later.found)} at {one.later.look.seeds}" if one.later else ""
-    return f"{found_words(one.found)} at {one.look.seeds} of {one.look.of} seeds{later}"
+    said = f"{found_words(one.found)} at {one.look.seeds} of {one.look.of} seeds"
+    if one.later is None:
+        return said
+    turned = f" ({one.later.outcome})" if one.later.outcome != one.outcome else ""
+    return f"{said}, {found_words(one.later.found)} at {one.later.look.seeds}{turned}"
 
 
 def found_words(found: Found) -> str:

@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 
 # Where nothing was measured: FLOPs a second (local_min) of a core and of a GPU, the seconds that an evaluation of a
 # pack takes however small its networks are, and a pack's seconds for samples and records. Assumptions, to plan with:
-# on a core of 2023 the fused engine makes 5e9 to 5e10; torch makes 2e10 once networks are large, and takes 1 ms for an
-# evaluation of small ones, 5 ms where the loss has second derivatives. No GPU was measured.
-ASSUMED_FLOPS_PER_SECOND = {("fused", "cpu"): 5e9, ("torch", "cpu"): 1e10, ("torch", "cuda"): 5e9}
+# on a core of 2023 the fused engine makes 5e9 to 5e10; torch makes 1e10 to 2e10 once networks are large, and takes 1 ms
+# for an evaluation of small ones, 5 ms where the loss has second derivatives. No GPU was measured: it has a core's.
+ASSUMED_FLOPS_PER_SECOND = {("fused", "cpu"): 5e9, ("torch", "cpu"): 1e10, ("torch", "cuda"): 1e10}
 ASSUMED_SECONDS_PER_EVALUATION = {"fused": 0.0, "torch": 3e-3}
 ASSUMED_SECONDS_PER_PACK = 0.05
 

@@ -14,7 +14,9 @@ from judging.made_runs import SIZES, made_runs, made_table, power
 
 from harness.base.errors import HarnessError
 from harness.cli import main
-from harness.judging.curves import loss_at, paired, side_curve
+from harness.judging.curves import loss_at, paired, read, side_curve
+from harness.judging.found import Found
+from harness.judging.looks import seeds_can_decide
 from harness.judging.runs import of_arm
 from harness.judging.versus import Side, VersusRequest, better, lines, sides, versus
 from harness.show.figures.series import named_styles
@@ -76,6 +78,10 @@ def test_a_loss_of_exactly_zero_is_refused_and_never_left_out():
     for size in (900.0, 1000.0):
         with pytest.raises(HarnessError, match=r"ZERO: a run of kan .*1000.* has a loss of exactly 0"):
             paired(kan, mlp, size, 0.95)
+    assert not seeds_can_decide(Found(refused="ZERO: a run of kan"))
+    table["active_edges"] = 0.0  # of what is no loss, 0 is a number like others
+    edges = side_curve(of_arm(made_runs(table), "t", ("kan",)), "params.trainable", "active_edges")
+    assert np.isneginf(read(edges, 1000.0)).all()
 
 
 def test_lines_are_over_the_first_arms_sizes_where_the_second_has_an_equal(runs):

@@ -140,7 +140,7 @@ def effort_figure(
 
 
 def _better_words(one: EffortRatio) -> tuple[str, str]:
-    """`better (80 %)`: how often each side's pick is better, at the largest k."""
+    """`better (80%)`: how often each side's pick is better, at the largest k."""
     ahead = one.first_ahead[-1]
     if np.isnan(ahead):
         return "better", "better"

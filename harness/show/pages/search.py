@@ -1,5 +1,6 @@
 """The search that a report's runs confirm: what varied in each arm, the tuning curves, and the winners."""
 
+import math
 from dataclasses import dataclass
 
 import pandas as pd
@@ -69,13 +70,18 @@ def search_part(manifest: Manifest, searched: Searched, loss: str) -> SearchPart
 
 
 def _draws_table(manifest: Manifest, searched: Searched) -> Table | None:
-    """A row a task and size: the ratio of both sides over all draws of half of the trials; None without two sides."""
+    """A row a task and size: the ratio of both sides over all draws of half of the trials; None if there is none.
+
+    After halving, a dropped trial has the losses of a shorter training, so that its draws say nothing.
+    """
     sides = main_sides(manifest)
-    if sides is None:
+    if sides is None or searched.halving is not None:
         return None
     first, second = (side.label for side in sides)
     rows = []
     for (task, asked), one in ratios(searched.curves, first, second).items():
+        if math.isnan(one.first_ahead[-1]):
+            continue
         ends = f"{number(one.draws_low[-1])} to {number(one.draws_high[-1])}"
         size = "" if asked is None else human(asked)
         rows.append((task, size, str(one.k[-1]), ends, f"{100 * one.first_ahead[-1]:.0f} %"))
@@ -83,7 +89,7 @@ def _draws_table(manifest: Manifest, searched: Searched) -> Table | None:
         *text_columns("task"),
         *number_columns("size", "trials a side", f"{second} / {first}, {DRAWS:.0%} of draws", f"{first} better"),
     )
-    return table_of("", columns, rows)
+    return table_of("", columns, rows) if rows else None
 
 
 def _of_standard(arm: Arm, space: Space) -> str:

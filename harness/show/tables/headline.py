@@ -30,7 +30,13 @@ TASKS_UP_TO = 6  # of more, the console counts on how many who is ahead
 MOST_IN_FULL = 1e7  # times
 LEAST_THAT_MATTERS: float = Takes._field_defaults["matters"]  # times, of a ratio
 LEAD = re.compile(r"(\S+) \S+x \[(\S+), (\S+)\]")  # as `lead_words` writes it
-REFUSED = {"NO_OVERLAP": "no equal size", "CENSORED": "runs diverged", "SEEDS": "one seed", "NO_SIZE": "(no size)"}
+REFUSED = {
+    "NO_OVERLAP": "no equal size",
+    "CENSORED": "runs diverged",
+    "SEEDS": "one seed",
+    "NO_SIZE": "(no size)",
+    "ZERO": "a loss of 0",
+}
 
 
 def factor(value: float) -> str:
