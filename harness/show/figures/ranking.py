@@ -76,7 +76,7 @@ def ranking_figure(
     keys = [Line2D([], [], ls="", marker="o", ms=size, color=INK, label=name) for name, size in MARK_SIZES.items()]
     write_head(figure, keys, head)
     sizes = (
-        f"Sizes: {axis_words(axis)}. Marks: geometric means over seeds, which outliers move little; bars: the seeds' "
+        f"Sizes: {axis_words(axis)}. Marks: means of ln over seeds, in which outliers count less; bars: the seeds' "
         "range at the largest size."
     )
     of_several = any(name != shown for name, shown in names.items())

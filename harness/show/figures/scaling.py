@@ -220,7 +220,7 @@ def _law_notes(panels: Sequence[DrawnPanel], layout: Layout) -> list[str]:
             if one.fit.refusals:
                 refused.setdefault(refusal_words(one.fit), []).append(f"{one.name} on {task}")
     beyond = frozenset().union(*(panel.beyond for panel in panels))
-    marks = ["Large marks: geometric means over seeds, which outliers move little; dots: single runs."]
+    marks = ["Large marks: means of ln over seeds, in which outliers count less; dots: single runs."]
     every = [one for panel in panels for one in panel.series]
     if any(one.outside[0].size for one in every):
         marks.append("Hollow: not in the fit.")
