@@ -35,13 +35,13 @@ class SideCurve:
 
     name: str
     axis: str
-    column: str
     sizes: np.ndarray
     logs: np.ndarray
     lost: np.ndarray
     seeds: tuple[int | str, ...]
     cells: pd.DataFrame = field(compare=False)
     without: Mapping[int | str, SideCurve] = field(default_factory=dict)
+    column: str = LOSS
 
 
 def side_curve(side: SideRuns, axis: str, column: str = LOSS) -> SideCurve:
@@ -71,8 +71,8 @@ def curve(runs: pd.DataFrame, axis: str, column: str = LOSS) -> SideCurve:
     logs = sized.groupby(["size", "seed"])["value"].mean().unstack("seed")  # noqa: PD010  pivot_table takes thrice as long
     seeds = tuple(logs.columns.tolist())
     cells = sized[["size", "cell"]]
-    sizes = lost.index.to_numpy(float)
-    return SideCurve(name, axis, column, sizes, logs.to_numpy(float), lost.to_numpy(float), seeds, cells)
+    values = lost.index.to_numpy(float), logs.to_numpy(float), lost.to_numpy(float)
+    return SideCurve(name, axis, *values, seeds, cells, column=column)
 
 
 def size_of(runs: pd.DataFrame, axis: str, at: float, known: str) -> float:
