@@ -150,22 +150,22 @@ def _with_later(verdict: Verdict, looked: LookedRuns) -> Verdict:
     def read_again(numbers: Sequence[Number], is_given: bool) -> tuple[Number, ...]:
         questions = [question for question in asked.questions if question.is_given == is_given]
         found = zip(questions, numbers, strict=True)
-        return tuple(replace(one, later=_later(asked, question, one, looked, looks)) for question, one in found)
+        return tuple(replace(one, later=_later(question, one, looked, looks)) for question, one in found)
 
     return replace(
         verdict, numbers=read_again(verdict.numbers, is_given=False), given=read_again(verdict.given, is_given=True)
     )
 
 
-def _later(asked: Asked, question: Question, one: Number, looked: LookedRuns, looks: Sequence[Look]) -> Later | None:
+def _later(question: Question, one: Number, looked: LookedRuns, looks: Sequence[Look]) -> Later | None:
     assert one.look is not None
     for look in reversed(looks):
         if look.seeds <= one.look.seeds:
             return None
         reading = _read_anew(question, looked, look)
         if reading and reading.runs is not None:
-            number = _number(asked, question, reading.runs, look.level, look)
-            return Later(number.found, number.outcome, look)
+            found = _find(Case(question.condition, question.tasks, question.axis, reading.runs, look.level))
+            return Later(found, outcome(question.condition, found), look)
     return None
 
 
