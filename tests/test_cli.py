@@ -165,7 +165,7 @@ def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(ended_by, tmp_
     Schedulers end a job by SIGTERM to the parent alone: no worker is left behind then, or the pipe would stay open.
     """
     # Adam never comes to rest, so that all runs together take some seconds.
-    slow = TINY.replace("name: lbfgs}, max_evaluations: 12", "name: adam}, max_evaluations: 7000")
+    slow = TINY.replace("name: lbfgs}, max_evaluations: 12", "name: adam}, max_evaluations: 20000")
     few = slow.replace("[30, 60, 120, 240, 480]", "[60, 120]")
     assert TINY != slow != few
     (tmp_path / "tiny.yaml").write_text(few)
