@@ -55,7 +55,7 @@ def searched() -> str:
     for count, words in COUNTS.items():
         found = {one["unit"]: one for one in verdict["numbers"] if one["convention"] == count}
         rows.append([words, *(_lead(found[unit]) for unit in FORMULAS)])
-    rows.append(["parameters: share of half-searches that KANs win", *_shares(sizes[-1])])
+    rows.append(["parameters, random halves of the settings: KANs win", *_shares(sizes[-1])])
     for name, words in POOLED.items():
         (pooled,) = json.loads((KEPT / name / "verdicts.json").read_text(encoding="utf-8"))["verdicts"]
         found = {one["unit"]: one for one in pooled["numbers"]}

@@ -23,8 +23,8 @@ from harness.judging.kept import keeping, tell
 from harness.judging.pairs import pairs, pairs_axis
 from harness.judging.scaling import SeriesFit, fit_table, headline_axes
 from harness.judging.scaling import to_json as fits_to_json
-from harness.judging.searched import Searched, confirmed_ratios, searched
-from harness.judging.tuning import curves_table, ratios, ratios_table
+from harness.judging.searched import Searched, confirmed_ratios, effort_ratios, searched
+from harness.judging.tuning import curves_table, ratios_table
 from harness.measure.cost import pack_costs, pack_errors
 from harness.record import Record, write_table
 from harness.show.console import console, print_table, steps_progress
@@ -151,7 +151,7 @@ def draw_search(manifest: Manifest, table: pd.DataFrame, search: Searched, folde
     if sides := main_sides(manifest):
         first, second = (side.label for side in sides)
         confirmed = confirmed_ratios(table, axis, first, second)
-        by_effort = ratios(search.curves, first, second)
+        by_effort = effort_ratios(search, first, second)
         with whole_file(folder / "tuning_ratio.csv") as path:
             ratios_table(by_effort).to_csv(path, index=False)
         drawn += draw_effort(by_effort, (first, second), styles, folder, confirmed, axis)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,9 @@ import pandas as pd
 from scipy.stats import t as t_distribution
 
 from harness.comparison.choose import shares
-from harness.comparison.tuning_curve import TuningCurve
+from harness.comparison.tuning_curve import EffortRatio, TuningCurve
 from harness.judging.scaling import chosen_runs
-from harness.judging.tuning import SearchedSize, tuning_curves
+from harness.judging.tuning import SearchedSize, ratios, tuning_curves
 from harness.planning.halving import all_rungs, overlooked
 from harness.record import Record
 from harness.spec import Cell, Manifest, Recipe, canonical_json, run_id, side_label
@@ -47,6 +47,21 @@ def searched(
     confirmed = confirmed_values(table, search.experiment.match.count_name)
     halving = overlooked(rungs, records) if search.experiment.search.halving else None
     return Searched(winners_table(manifest, table), curves, confirmed, halving)
+
+
+def effort_ratios(searched: Searched, first: str, second: str) -> dict[tuple[str, float | None], EffortRatio]:
+    """The ratio second / first by number of trials, by task and size.
+
+    After halving it has no spread over draws: a dropped trial has the losses of a shorter training.
+    """
+    found = ratios(searched.curves, first, second)
+    if searched.halving is None:
+        return found
+    unknown = {where: np.full(one.k.size, np.nan) for where, one in found.items()}
+    return {
+        where: replace(one, draws_low=unknown[where], draws_high=unknown[where], first_ahead=unknown[where])
+        for where, one in found.items()
+    }
 
 
 def confirmed_ratios(table: pd.DataFrame, axis: str, first: str, second: str, level: float = 0.95) -> pd.DataFrame:

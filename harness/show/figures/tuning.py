@@ -122,18 +122,25 @@ def effort_figure(
         _draw_line(axes, second, one, (one.low > 1) | (one.high < 1), RATIO_STYLE)
         is_decided = point is not None and not point[1] <= 1 <= point[2]
         _draw_confirmed(axes, second, one.trials, point, is_decided, RATIO_STYLE)
+        in_sight = [point, (1.0, 1.0, 1.0)]
+        if np.isfinite([one.draws_low[-1], one.draws_high[-1]]).all():
+            in_sight.append((one.estimate[-1], one.draws_low[-1], one.draws_high[-1]))
         for name, ends in (("low", one.draws_low), ("high", one.draws_high)):
             axes.plot(one.k, ends, ls=":", color=INK, lw=0.9, zorder=3, gid=f"draws:{name}")
-        _set_limits(axes, [one], [point, (1.0, 1.0, 1.0), (one.estimate[-1], one.draws_low[-1], one.draws_high[-1])])
+        _set_limits(axes, [one], in_sight)
         name_sides(axes, sides, _better_words(one), styles)
     _label(figure, panels.values(), f"test loss of {second} / {first}")
     level = f"{next(iter(found.values())).level:.0%}"
     notes = [
         "Lines: ratio of the test losses to expect after k trials a side, picked on all seeds but one and read on "
         f"that one, paired by seed. Bands: {level} intervals over seeds, for these trials, pointwise; filled "
-        f"marks: 1 lies outside of them. Dotted: {DRAWS:.0%} of all draws of k trials a side lie between, read on all "
-        "seeds. In brackets: in how many draws of half of the trials a side's pick is better."
+        "marks: 1 lies outside of them."
     ]
+    if any(np.isfinite(one.first_ahead[-1]) for one in found.values()):
+        notes += [
+            f"Dotted: {DRAWS:.0%} of all draws of k trials a side lie between, read on all seeds. In brackets: in how "
+            "many draws of half of the trials a side's pick is better."
+        ]
     notes += ["At the right: the winners of all trials on fresh seeds."] if confirmed is not None else []
     write_note(figure, [*_size_words(panels, axis), *notes, *_undrawn(len(found) - len(panels))])
     return figure

@@ -11,8 +11,7 @@ from harness.comparison.tuning_curve import DRAWS
 from harness.families.space import Space
 from harness.judging.headline import main_sides
 from harness.judging.pairs import pairs_axis
-from harness.judging.searched import Searched
-from harness.judging.tuning import ratios
+from harness.judging.searched import Searched, effort_ratios
 from harness.planning.spaces import differences, varied_words
 from harness.show.figures.series import experiment_styles
 from harness.show.figures.tuning import tuning_figure
@@ -70,16 +69,13 @@ def search_part(manifest: Manifest, searched: Searched, loss: str) -> SearchPart
 
 
 def _draws_table(manifest: Manifest, searched: Searched) -> Table | None:
-    """A row a task and size: the ratio of both sides over all draws of half of the trials; None if there is none.
-
-    After halving, a dropped trial has the losses of a shorter training, so that its draws say nothing.
-    """
+    """A row a task and size: the ratio of both sides over all draws of half of the trials; None if there is none."""
     sides = main_sides(manifest)
-    if sides is None or searched.halving is not None:
+    if sides is None:
         return None
     first, second = (side.label for side in sides)
     rows = []
-    for (task, asked), one in ratios(searched.curves, first, second).items():
+    for (task, asked), one in effort_ratios(searched, first, second).items():
         if math.isnan(one.first_ahead[-1]):
             continue
         ends = f"{number(one.draws_low[-1])} to {number(one.draws_high[-1])}"

@@ -4,6 +4,7 @@ pytest tests/show/figures/test_tuning_figures.py
 """
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from made_search import drawn
 from matplotlib.figure import Figure
 
 from harness.comparison.tuning_curve import effort_ratio, tuning_curve
+from harness.judging.searched import Searched, effort_ratios
 from harness.judging.tuning import SearchedSize, ratios
 from harness.show.figures.series import named_styles
 from harness.show.figures.tuning import MOST_PANELS, draw_effort, draw_tuning, effort_figure, tuning_figure
@@ -93,6 +95,18 @@ def test_a_ratio_shows_where_it_is_decided():
     said = {text.get_text() for text in figure.findobj(match=lambda one: hasattr(one, "get_text"))}
     ahead = next(iter(found.values())).first_ahead[-1]
     assert {f"▲ kan better ({ahead:.0%})", f"▼ mlp better ({1 - ahead:.0%})", "test loss of mlp / kan"} <= said
+
+
+def test_after_halving_there_is_no_spread_over_draws():
+    """No share and no dotted line, and the figure is drawn all the same."""
+    searched = Searched(winners=None, curves=curves_of(), confirmed=None, halving=pd.DataFrame())
+    found = effort_ratios(searched, *SIDES)
+    figure = effort_figure(found, SIDES, STYLES)
+    figure.draw_without_rendering()
+
+    assert all(np.isnan(one.first_ahead).all() for one in found.values())
+    assert "Dotted" not in words(figure)
+    assert "Dotted" in words(effort_figure(effort_ratios(replace(searched, halving=None), *SIDES), SIDES, STYLES))
 
 
 def test_the_line_of_equality_strikes_no_words_through():
