@@ -41,7 +41,8 @@ class Window(Frozen):
         return self
 
 
-# Fields that a plan has once, however many points its axes have.
+# Fields that a plan has once, however many points its axes have; what a trial of a search may spend is a run's own.
+OF_A_RUN = "search.effort.at"
 OF_A_PLAN = ("question", "decide", "looks", "noise", "search", "robust_to", "allow_unequal_tuning", "device", "keep")
 
 
@@ -244,7 +245,7 @@ class Experiment(Frozen):
     def _axes_vary_runs(self) -> Experiment:
         for name, axes in (("grid", self.grid), ("zip", self.zip)):
             for path in axes:
-                if (field := path.split(".")[0]) in OF_A_PLAN:
+                if path != OF_A_RUN and (field := path.split(".")[0]) in OF_A_PLAN:
                     raise ValueError(
                         f"{name}.{path}: {field} is said once for all runs of a plan, so no axis can vary it; make "
                         "a file of each, or use --set"
