@@ -26,7 +26,6 @@ FORMULAS = {"j0": "J0(20x)", "exp2d": "exp(sin πx + y²)", "xy": "x·y", "exp4d
 COUNTS = {
     "params.trainable": "parameters",
     "flops_train.shared_dense": "training FLOPs (dense)",
-    "seconds": "training seconds (one CPU core)",
 }
 POOLED = {
     "toys_pooled": "FLOPs, winners of three searches",

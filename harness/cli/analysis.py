@@ -191,6 +191,6 @@ def print_verdicts(verdicts: list[Verdict]) -> None:
 
 
 def print_headline(found: Headline | NoHeadline, verdicts: list[Verdict], last: Sequence[str]) -> None:
-    """Who is better at equal size, in at most 15 lines, of which `last` are the closing ones."""
+    """Who is better at equal size, in at most 16 lines, of which `last` are the closing ones."""
     for line in console_lines(found, verdicts, last):
         console.print(line, soft_wrap=True)

@@ -12,6 +12,7 @@ from harness.base.errors import HarnessError
 from harness.base.provenance import host, processor
 from harness.cli.plans import planned_runs
 from harness.dispatch.here import available_cores
+from harness.judging.baselines import with_baselines
 from harness.measure.calibration import Calibration, EngineKind, is_current, missing, read_calibration
 from harness.measure.cost import never_timed, pack_seconds, sweep_seconds, with_seconds
 from harness.planning.plan import planned_flops
@@ -67,6 +68,7 @@ def cost_sentence(manifest: Manifest, results: Path, workers: int | None = None)
 
 
 def table_of(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> pd.DataFrame:
-    """The table of the records of a plan in this folder, with seconds where they are measured."""
+    """The table of the records of a plan in this folder, with baselines, and with seconds where they are measured."""
     calibrations = calibrations_of(manifest, folder.parent)
-    return with_seconds(runs_table(manifest, records), planned_runs(manifest), calibrations)
+    table = with_baselines(runs_table(manifest, records), manifest, folder.parent)
+    return with_seconds(table, planned_runs(manifest), calibrations)

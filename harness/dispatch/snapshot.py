@@ -25,7 +25,7 @@ from harness.base.user_code import user_module
 LARGEST_BYTES = 200 * 10**6
 NOT_CODE = ("__pycache__", ".git")
 # In a results folder, which may lie in a checkout that does not ignore it; and experiments, known by their plans.
-RESULTS = ("runs", "data", "networks", "checkpoints", "snapshots", "calibrations")
+RESULTS = ("runs", "baselines", "data", "networks", "checkpoints", "snapshots", "calibrations")
 KEPT_RESULTS = ("reference", "benchmarks", "fits", "replay", "verdicts")  # beside them: what the project keeps
 
 

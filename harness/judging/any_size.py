@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError
-from harness.judging.curves import SideCurve, of_paired, paired, read, side_curve
+from harness.judging.curves import SideCurve, check_any_learnt, of_paired, paired, read, side_curve
 from harness.judging.found import Found
 from harness.judging.quantity import Case
 from harness.judging.side_runs import SideRuns, side_runs
@@ -75,7 +75,9 @@ def value_of(side: SideRuns, column: str, over: float, level: float) -> Found:
 
 def ratio_of(first: SideRuns, second: SideRuns, column: str, level: float) -> Found:
     """The ratio of a column second / first, seed by seed, with Student's interval of its ln."""
-    return _ratio(side_curve(first, ANY_SIZE, column), side_curve(second, ANY_SIZE, column), level)
+    curves = side_curve(first, ANY_SIZE, column), side_curve(second, ANY_SIZE, column)
+    check_any_learnt(*curves, ONE_SIZE)
+    return _ratio(*curves, level)
 
 
 def value_or_ratio(case: Case, column: str, trained_with: str) -> Found:

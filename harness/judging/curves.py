@@ -17,6 +17,7 @@ from scipy.stats import t as t_distribution
 
 from harness.base.errors import HarnessError
 from harness.comparison.survivors import MOST_FAILED
+from harness.judging.baselines import CONSTANT
 from harness.judging.found import Found
 from harness.judging.scaling import chosen_runs
 from harness.judging.side_runs import SideRuns
@@ -30,7 +31,8 @@ class SideCurve:
     """ln of a value by size [n] and seed [n, s], nan where a run diverged; `lost` [n] is the share that did.
 
     Of a side of several arms `without` has by seed what the curve would be if that seed had not been run (`SideRuns`).
-    `cells` has a row a run, with its `size` and its `cell`. `column` says what the value is.
+    `cells` has a row a run, with its `size` and its `cell`. `column` says what the value is. `constant` is ln of the
+    test loss of a constant, the median over seeds; None where it is not known, and of other values than losses.
     """
 
     name: str
@@ -42,6 +44,7 @@ class SideCurve:
     cells: pd.DataFrame = field(compare=False)
     without: Mapping[int | str, SideCurve] = field(default_factory=dict)
     column: str = LOSS
+    constant: float | None = None
 
 
 def side_curve(side: SideRuns, axis: str, column: str = LOSS) -> SideCurve:
@@ -72,7 +75,10 @@ def curve(runs: pd.DataFrame, axis: str, column: str = LOSS) -> SideCurve:
     seeds = tuple(logs.columns.tolist())
     cells = sized[["size", "cell"]]
     values = lost.index.to_numpy(float), logs.to_numpy(float), lost.to_numpy(float)
-    return SideCurve(name, axis, *values, seeds, cells, column=column)
+    constant = None
+    if column == LOSS and CONSTANT in sized and sized[CONSTANT].median() > 0:
+        constant = math.log(sized[CONSTANT].median())
+    return SideCurve(name, axis, *values, seeds, cells, column=column, constant=constant)
 
 
 def size_of(runs: pd.DataFrame, axis: str, at: float, known: str) -> float:
@@ -185,6 +191,23 @@ def paired(first: SideCurve, second: SideCurve, at: float, level: float) -> Pair
     return Paired(estimate, low, high, len(gaps))
 
 
+def worse_than_constant(first: SideCurve, second: SideCurve, at: float) -> tuple[str, ...]:
+    """The names of the sides whose median test loss at size `at` is above that of a constant."""
+    return tuple(
+        one.name for one in (first, second) if one.constant is not None and np.nanmedian(read(one, at)) > one.constant
+    )
+
+
+def check_any_learnt(first: SideCurve, second: SideCurve, at: float) -> None:
+    """A HarnessError where both sides are worse than a constant at size `at`: among failures nobody is ahead."""
+    if len(worse_than_constant(first, second, at)) == 2:
+        medians = [f"{one.name} {math.exp(np.nanmedian(read(one, at))):.3g}" for one in (first, second)]
+        raise HarnessError(
+            f"WORSE_THAN_CONSTANT: a constant has a test loss of {math.exp(first.constant or 0):.3g}, and"
+            f"{_place(first.axis, at)} the medians are {' and '.join(medians)}; train longer, or search"
+        )
+
+
 def _place(axis: str, *sizes: float) -> str:
     """` at params.trainable 120`, or from one size to another; nothing where no size enters."""
     ends = dict.fromkeys(f"{size:.4g}" for size in sizes)
@@ -229,6 +252,7 @@ def loss_at(first: SideRuns, second: SideRuns, axis: str, at: float | None, know
     """
     one, other = side_curve(first, axis), side_curve(second, axis)
     size = largest_common(one, other) if at is None else size_of(first.runs, axis, at, known)
+    check_any_learnt(one, other, size)
     return of_paired(paired(one, other, size, level), size)
 
 

@@ -16,7 +16,18 @@ import pandas as pd
 
 from harness.base.errors import HarnessError
 from harness.fit.result import to_json as plain
-from harness.judging.curves import SideCurve, common, largest_common, of_paired, paired, side_curve, size_of
+from harness.judging.baselines import baseline_losses
+from harness.judging.curves import (
+    SideCurve,
+    check_any_learnt,
+    common,
+    largest_common,
+    of_paired,
+    paired,
+    side_curve,
+    size_of,
+    worse_than_constant,
+)
 from harness.judging.failing import FAR, far_runs, far_runs_words
 from harness.judging.found import Found
 from harness.judging.judge import interval_level
@@ -39,12 +50,14 @@ class Reading:
     """The ratio of test losses second / first on a task, at one size that is equal on `axis`.
 
     `place` says which: the smallest, a middle or the largest size that both sides have, or the budget asked for.
+    `worse_than_constant` names the sides whose median loss there is above that of a constant.
     """
 
     task: str
     axis: str
     place: str
     ratio: Found
+    worse_than_constant: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +78,15 @@ class Largest:
     task: str
     side: str
     network: str
+    loss: float
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The test loss of a constant or a linear model on a task, the median over seeds."""
+
+    task: str
+    name: str
     loss: float
 
 
@@ -93,6 +115,7 @@ class Headline:
     leads: tuple[Lead, ...]
     cautions: tuple[str, ...]
     looks: tuple[int, ...] = ()
+    baselines: tuple[Baseline, ...] = ()
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -176,7 +199,7 @@ def headline(
                 readings += [Reading(task, axis_name, place, Found(refused=str(error))) for place in places]
                 continue
             for place, size in zip(places, sizes, strict=True):
-                readings.append(Reading(task, axis_name, place, _ratio(*curves, size, level, looks)))
+                readings.append(_reading(task, axis_name, place, curves, size, level, looks))
             leads += _leads(task, axis_name, curves, (sides[0].label, sides[1].label), level, looks)
     clocks = [name for name in axes if all_axes()[name].needs_seconds]
     return Headline(
@@ -196,6 +219,9 @@ def headline(
         leads=tuple(leads),
         cautions=tuple(_cautions(manifest, runs, sides, readings)),
         looks=looks,
+        baselines=tuple(
+            Baseline(task, name, loss) for task in tasks for name, loss in baseline_losses(runs.table, task).items()
+        ),
     )
 
 
@@ -234,10 +260,25 @@ def _sizes(first: SideCurve, second: SideCurve) -> tuple[float | None, float | N
     return float(smallest), float(middle), float(largest)
 
 
+def _reading(
+    task: str,
+    axis: str,
+    place: str,
+    curves: tuple[SideCurve, SideCurve],
+    size: float | None,
+    level: float,
+    looks: Sequence[int],
+) -> Reading:
+    ratio = _ratio(*curves, size, level, looks)
+    worse = worse_than_constant(*curves, size) if size is not None and ratio.estimate is not None else ()
+    return Reading(task, axis, place, ratio, worse)
+
+
 def _ratio(first: SideCurve, second: SideCurve, size: float | None, level: float, looks: Sequence[int]) -> Found:
     if size is None:
         return Found(refused=f"NO_SIZE: {first.name} and {second.name} have too few sizes of {first.axis} in common")
     try:
+        check_any_learnt(first, second, size)
         found = paired(first, second, size, level)
         if looks:
             found = paired(first, second, size, level_over(level, looks, found.seeds))
@@ -292,6 +333,9 @@ def _cautions(
 ) -> Iterator[str]:
     table = runs.table[runs.table["chosen"]]
     chosen = {side: table[table["arm"].isin(side.names) | table["series"].isin(side.names)] for side in sides}
+    for side in sides:
+        if failed := _worse_than_constant(side, readings):
+            yield f"{side.label} is worse than a constant on {', '.join(failed)}, at the largest equal size."
     for side, rows in chosen.items():
         is_lost = rows["status"] != "done"
         if is_lost.mean() > MOST_DIVERGED:
@@ -311,6 +355,20 @@ def _cautions(
         yield "Each side has one recipe. Another recipe may turn this: search both sides."
     elif search := manifest.experiment.search:
         yield f"Each side tried {search.trials} settings a size. More settings may turn this."
+
+
+def _worse_than_constant(side: Side, readings: Sequence[Reading]) -> list[str]:
+    """The tasks on which the median loss of a side is above that of a constant, at the largest size of any axis."""
+    failed = [
+        one.task
+        for one in readings
+        if one.place not in PLACES[:-1] and (side.label in one.worse_than_constant or _nobody_learnt(one.ratio))
+    ]
+    return list(dict.fromkeys(failed))
+
+
+def _nobody_learnt(ratio: Found) -> bool:
+    return (ratio.refused or "").startswith("WORSE_THAN_CONSTANT")
 
 
 def _still_fell(runs: ExperimentRuns, side: Side, sides: tuple[Side, Side], readings: Sequence[Reading]) -> str:

@@ -98,6 +98,13 @@ CODES: dict[str, Code] = {
         "nothing, and without that run the side would look worse than it is.",
         "Test on more points, or compare smaller sizes.",
     ),
+    "WORSE_THAN_CONSTANT": Code(
+        "refusal",
+        "The median test loss of both sides is above that of a constant: the mean of the training targets, or their "
+        "shares of classes. Neither side has learnt the task, so a ratio would only say who fails more.",
+        "Train longer, search, or give more data. `baselines` in `answer.json` has what a constant and, of data, a "
+        "linear model reach.",
+    ),
     "SEEDS": Code(
         "refusal",
         "One seed is left for this comparison. It shows no spread, so there is no interval. Where a side has several "

@@ -23,6 +23,7 @@ from harness.record.networks import keep_network
 from harness.spec import RunSpec, run_id
 from harness.spec.run import Device, Engine
 from harness.tasks import draw, fetch_data
+from harness.tasks.baselines import kept_baselines
 from harness.train import phases, pruning
 from harness.train.checkpoint import (
     Checkpoint,
@@ -95,6 +96,8 @@ def train_pack(
             pack, begun = _begun_or_resumed(trainer, specs, left, numerics, device, file, supervisor)
             ended = _train(trainer, pack, begun, since, file, supervisor)
             outcomes = trainer.finish(pack, ended.state)
+            for task, seed in {(run.task, run.seed) for run in runs}:
+                kept_baselines(task, seed, records.parent, draw)
             if networks:
                 _keep_networks(pack.runs, outcomes, trainer.trained(pack, ended.state), networks)
         where = _provenance(_timed(ended, since), runs[0].engine, device, attempt)

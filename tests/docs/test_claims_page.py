@@ -82,7 +82,7 @@ def test_every_claim_has_the_outcome_of_its_kept_rules():
 
     assert made["written"](PAGE) == PAGE
     rows = [line.strip("| ").split(" | ") for line in PAGE.splitlines() if re.match(r"\| \d+ \|", line)]
-    assert [int(row[0]) for row in rows] == list(range(1, 29))
+    assert [int(row[0]) for row in rows] == list(range(1, 30))
     of_claims = {int(row[0]): row[2] for row in rows}
     for source in kept:
         for claim, _ in source.rules:
@@ -409,3 +409,35 @@ def test_cells_that_it_explains_are_kept_cells():
     ):
         stated(f"| {cell} |")
         assert f"| {cell} |" in table
+
+
+def test_what_kept_runs_show_beside_the_outcomes_of_rules():
+    """Sentences of docs/claim_outcomes.py: exponents and shapes of Fig. 3.1, and the random field of `dimension`."""
+    runs = pd.read_csv(ROOT / "results" / "replay" / "fig3_1_toy_scaling-width-100-seeds-1" / "runs.csv")
+    mlps = runs[runs["series"].str.startswith("mlp")].groupby(["task", "series"])
+    slopes = [_slope(series) for _, series in mlps]
+    assert [round(max(slopes), 1), round(min(slopes), 1)] == [1.5, 0.2]
+    for task, shape, exponent in (("j0", "1-1", 4.4), ("exp2d", "2-1-1", 4.5), ("exp4d", "4-9-1", 1.6)):
+        kans = runs[(runs["task"] == task) & (runs["shape"] == shape) & runs["series"].str.contains("grid_eps=1.0")]
+        until = kans.sort_values("grid").iloc[: kans.sort_values("grid")["test_rmse"].argmin() + 1]
+        assert round(_slope(until), 1) == exponent, (task, shape)
+    best = runs[(runs["task"] == "exp4d") & runs["series"].str.startswith("kan grid_eps=1.0")]
+    best = best.groupby("shape")["test_rmse"].min()
+    assert float(f"{best['4-9-1'] / best['4-2-2-1']:.2g}") == 380
+
+    fields = pd.read_csv(KEPT / "dimension-evening" / "runs.csv")
+    fields = fields[(fields["won_on"] == "params.trainable") & (fields["asked"] == 1000) & (fields["status"] == "done")]
+    for task in ("gaussian_field inputs=2", "gaussian_field inputs=4", "gaussian_field inputs=8"):
+        errors = fields[fields["task"] == task].pivot_table(index="seed", columns="series", values="test_rmse")
+        logs = np.log(errors["kan"] / errors["mlp"])
+        half = t_distribution.ppf(0.975, len(logs) - 1) * logs.std() / len(logs) ** 0.5
+        assert round(float(np.exp(logs.mean())), 1) == 1.3
+        assert logs.mean() - half > 0
+    stated("MLPs are ahead with two, four and eight variables, by 1.3 times each")
+    stated("exponents of 4.4, 4.5 and 3.0 on three panels, MLPs of 0.2 to 1.5")
+    stated("the theorem's shape [4,9,1] has 380 times the error of [4,2,2,1]")
+
+
+def _slope(runs):
+    """Minus the slope of the logarithms of test errors over those of parameters."""
+    return -np.polyfit(np.log(runs["params.trainable"]), np.log(runs["test_rmse"]), 1)[0]

@@ -66,6 +66,38 @@ def test_intervals_agree_with_the_rule_that_compares_the_same_sides(planned, fou
     assert headline(planned[0], runs, (SIDES[1], SIDES[0])).level == 0.95  # no rule compares them in this order
 
 
+def _beside_a_constant(planned, kan: float, mlp: float, constant: float) -> Headline:
+    """The answer where both sides have flat curves."""
+    table = made_table({"kan": power(kan, 0.0), "mlp": power(mlp, 0.0)}, ("xy",))
+    return headline(planned[0], made_runs(table.assign(**{"baseline.constant": constant})), SIDES)
+
+
+def test_nobody_wins_among_failures(planned):
+    """Both are worse than a constant: the ratio of 9 is refused, nobody leads, and the first caution says so."""
+    found = _beside_a_constant(planned, kan=0.2, mlp=1.8, constant=0.07)
+
+    assert [one.ratio.estimate for one in found.readings] == [None] * len(found.readings)
+    assert all("WORSE_THAN_CONSTANT" in one.ratio.refused for one in found.readings)
+    assert "kan 0.2" in found.readings[0].ratio.refused
+    assert found.leads == ()
+    assert list(found.cautions[:2]) == [
+        f"{side} is worse than a constant on xy, at the largest equal size." for side in ("kan", "mlp")
+    ]
+    assert [(one.name, one.loss) for one in found.baselines] == [("constant", 0.07)]
+
+
+def test_a_side_that_is_worse_than_a_constant_is_named_beside_the_ratio(planned):
+    """The other side leads, and what the loser failed at stands beside the ratio; nothing is said of two that learn."""
+    found = _beside_a_constant(planned, kan=0.02, mlp=0.1, constant=0.07)
+
+    assert found.reading("xy", "params.trainable", "largest").ratio.estimate == pytest.approx(5, rel=0.1)
+    assert {one.worse_than_constant for one in found.readings} == {("mlp",)}
+    assert found.cautions[0] == "mlp is worse than a constant on xy, at the largest equal size."
+    both_learn = _beside_a_constant(planned, kan=0.02, mlp=0.06, constant=0.07)
+    assert {one.worse_than_constant for one in both_learn.readings} == {()}
+    assert "constant" not in "".join(both_learn.cautions)
+
+
 def test_where_the_curves_cross_the_leader_turns(planned):
     """N^-1 and N^-0.5 / 15 are equal at 225: kan is behind below and ahead above."""
     runs = made_runs(made_table({"kan": power(1, 1.0), "mlp": power(1 / 15, 0.5)}, ("xy",)))

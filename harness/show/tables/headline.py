@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from harness.base.formats import human
 from harness.judging.found import Found
-from harness.judging.headline import Headline, Lead, NoHeadline, leader
+from harness.judging.headline import Headline, Lead, NoHeadline, Reading, leader
 from harness.judging.judge import Verdict
 from harness.show.names import shortened
 from harness.show.tables.table import Styled, Table, TableCell, TableRow, TextStyle, text_columns
@@ -23,7 +23,7 @@ CELL_WIDTH = 20
 LABEL_WIDTH = WIDTH - COLUMNS * CELL_WIDTH
 PLACE_WIDTH = 9  # of `smallest` and `largest`
 LONGEST_NAME = 3  # of a side; two longer ones do not fit into a cell, and are called A and B
-MOST_LINES = 15
+MOST_LINES = 16
 ALL_PLACES_UP_TO = 2  # tasks; of more, the console shows the largest size alone
 MOST_STRETCHES = 4  # of sizes with one leader; more of them are noise
 TASKS_UP_TO = 6  # of more, the console counts on how many who is ahead
@@ -36,7 +36,9 @@ REFUSED = {
     "SEEDS": "one seed",
     "NO_SIZE": "(no size)",
     "ZERO": "a loss of 0",
+    "WORSE_THAN_CONSTANT": "worse than constant",
 }
+BASELINE_WORDS = {"constant": "a constant", "linear": "a linear model"}
 
 
 def factor(value: float) -> str:
@@ -76,7 +78,7 @@ def _over(ratio: float) -> float:
 
 
 def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], last: Sequence[str]) -> list[str]:
-    """The answer in at most 15 lines of 76 columns; `last` are the lines that close it.
+    """The answer in at most 16 lines of 76 columns; `last` are the lines that close it.
 
     A task whose name is too long to stand beside its sizes has a line of its own, and of sizes where the lead turns as
     many lines are told, where there is room.
@@ -89,9 +91,9 @@ def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], las
     heading = "at equal:" if len(found.tasks) <= ALL_PLACES_UP_TO else f"{found.places[-1]} equal:"
     lines += [*legend, console_row(heading, [_short(axis) for axis in found.columns[:COLUMNS]])]
     closing = [*_verdict_lines(verdicts), *wrapped(f"Careful: {found.cautions[0]}" if found.cautions else ""), *last]
-    seconds = wrapped(seconds_words(found, names))
-    room = MOST_LINES - len(lines) - len(seconds) - len(closing)
-    lines += [*_rows(found, names, room), *seconds]
+    beside = [*wrapped(baselines_words(found)), *wrapped(seconds_words(found, names))]
+    room = MOST_LINES - len(lines) - len(beside) - len(closing)
+    lines += [*_rows(found, names, room), *beside]
     for turn in _turns(found, names):
         if len(lines) + len(turn) + len(closing) <= MOST_LINES:
             lines += turn
@@ -107,7 +109,7 @@ def answer_table(found: Headline) -> Table:
         for place in found.places:
             is_first = place == found.places[0]
             label = f"{task}: {found.formulas[task]}" if is_first else ""
-            cells = [_answer_cell(found.reading(task, axis, place).ratio, names) for axis in axes]
+            cells = [_answer_cell(found.reading(task, axis, place), names) for axis in axes]
             rows.append(TableRow((label, place, *cells), goes_on=not is_first, begins_section=is_first and bool(rows)))
     heads = [f"equal {all_axes()[axis].words}" for axis in axes]
     return Table("", text_columns("task", "size", *heads), tuple(rows))
@@ -132,8 +134,33 @@ def answer_sentences(found: Headline) -> list[str]:
             if one.task == task and one.network
         ]
         networks = f" The largest networks, with their {loss}: {', '.join(largest)}." if largest else ""
-        told.append(f"On {task}, {where}, {'; '.join(parts)}.{networks}")
+        known = [f"{BASELINE_WORDS[one.name]} has {human(one.loss, 2)}" for one in found.baselines if one.task == task]
+        beside = f" For comparison, {' and '.join(known)}." if known else ""
+        told.append(f"On {task}, {where}, {'; '.join(parts)}.{networks}{beside}")
     return told
+
+
+def baselines_words(found: Headline) -> str:
+    """`Test RMSE of a constant: 1.4, 0.29.`: of each baseline, task by task as in the rows; empty if none is known.
+
+    Of more tasks than have a row each, how often a constant is better than both sides.
+    """
+    if len(found.tasks) > TASKS_UP_TO:
+        lost = sum(_is_lost(found, task) for task in found.tasks)
+        return f"A constant is better than both sides on {lost} of {len(found.tasks)} tasks." if lost else ""
+    losses = {(one.name, one.task): human(one.loss, 2) for one in found.baselines}
+    told = [
+        f"of {words}: {', '.join(losses.get((name, task), '–') for task in found.tasks)}"
+        for name, words in BASELINE_WORDS.items()
+        if any(known == name for known, _ in losses)
+    ]
+    loss = LOSS_WORDS[found.metric]
+    return f"{loss[0].upper()}{loss[1:]} {'; '.join(told)}." if told else ""
+
+
+def _is_lost(found: Headline, task: str) -> bool:
+    """Whether both sides are worse than a constant at the largest size of the matched axis."""
+    return "WORSE_THAN_CONSTANT" in (found.reading(task, found.columns[0], found.places[-1]).ratio.refused or "")
 
 
 def answer_key(found: Headline) -> str:
@@ -153,10 +180,12 @@ def interval_words(found: Headline) -> str:
     return f"{_percent(found.level)} intervals{' over all looks' if found.looks else ''}"
 
 
-def _answer_cell(found: Found, names: tuple[str, str]) -> TableCell:
-    at = f" at {human(found.at, 3)}" if found.at is not None else ""
-    look: TextStyle = "strong" if leader(found, *names) else "dim"
-    return [Styled(lead_words(found, *names, write=_in_full), look), at]
+def _answer_cell(found: Reading, names: tuple[str, str]) -> TableCell:
+    ratio = found.ratio
+    at = f" at {human(ratio.at, 3)}" if ratio.at is not None else ""
+    worse = f" ({found.worse_than_constant[0]} is worse than a constant)" if found.worse_than_constant else ""
+    look: TextStyle = "strong" if leader(ratio, *names) else "dim"
+    return [Styled(lead_words(ratio, *names, write=_in_full), look), f"{at}{worse}"]
 
 
 def _in_full(times: float) -> str:

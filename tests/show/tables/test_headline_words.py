@@ -1,14 +1,15 @@
-"""The answer in words: at most 15 lines of 76 columns, whatever the tasks, names and numbers.
+"""The answer in words: at most 16 lines of 76 columns, whatever the tasks, names and numbers.
 
 pytest tests/show/tables/test_headline_words.py
 """
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
 from harness.judging.found import Found
-from harness.judging.headline import Headline, Largest, Lead, NoHeadline, Reading
+from harness.judging.headline import Baseline, Headline, Largest, Lead, NoHeadline, Reading
 from harness.judging.versus import Side
 from harness.show.tables.headline import answer_sentences, answer_table, console_lines, console_row, factor, lead_words
 
@@ -45,16 +46,18 @@ def named(labels: list[str], names: tuple[str, str] = ("kan", "mlp"), clock: str
     pairs = itertools.product(labels, names)
     largest = tuple(Largest(task, name, f"[2,5,1] of {name}", 1e-3) for task, name in pairs)
     found = (tuple(readings), largest, tuple(leads), cautions)
-    return Headline(*sides, "rmse", 0.975, 5, formulas, AXES, clock, (), PLACES, *found)
+    losses = itertools.product(labels, (("constant", 0.58), ("linear", 0.44)))
+    baselines = tuple(Baseline(task, name, loss) for task, (name, loss) in losses)
+    return Headline(*sides, "rmse", 0.975, 5, formulas, AXES, clock, (), PLACES, *found, baselines=baselines)
 
 
-def test_the_answer_fits_fifteen_lines_of_76_columns():
+def test_the_answer_fits_sixteen_lines_of_76_columns():
     """Of many tasks the largest size, of very many how often each side leads; long names become letters."""
     long_names = ("the best of kan, kan_wide", "spline_mlp")
     for tasks, names, clock in itertools.product((1, 2, 3, 6, 27), (("kan", "mlp"), long_names), (None, "seconds")):
         lines = console_lines(made(tasks, names, clock), [], ["216 runs.", "Report: results/x/report.html"])
         case = f"{tasks} tasks, {names}, {clock}:\n" + "\n".join(lines)
-        assert len(lines) <= 15, case
+        assert len(lines) <= 16, case
         assert max(map(len, lines)) <= 76, case
         assert lines[-1].startswith("Report"), case
         if names is long_names:
@@ -116,9 +119,27 @@ def test_pages_have_every_size_and_axis_and_say_where_it_was_read():
         "On task_0_of_many, at the largest equal size, the test RMSE of kan is 200,000 times lower at equal trainable "
         "parameters, 3.2 times lower at equal training FLOPs (shared-dense); it is undecided at equal training FLOPs "
         "(local minimum). The largest networks, with their test RMSE: kan [2,5,1] of kan (0.001), mlp [2,5,1] of mlp "
-        "(0.001)."
+        "(0.001). For comparison, a constant has 0.58 and a linear model has 0.44."
     )
     assert "not known (no equal size)" in answer_sentences(found)[1]
+
+
+def test_baselines_stand_beside_every_answer():
+    """On the console task by task; a side that is worse than a constant is named where its ratio is."""
+    found = made(2)
+    lines = " ".join(line.strip() for line in console_lines(found, [], []))
+    assert "Test RMSE of a constant: 0.58, 0.58; of a linear model: 0.44, 0.44." in lines
+    lost = replace(found, readings=tuple(replace(one, worse_than_constant=("mlp",)) for one in found.readings))
+    assert answer_table(lost).rows[0].cells[2][1] == " at 30 (mlp is worse than a constant)"
+
+
+def test_of_many_tasks_it_is_counted_where_a_constant_beats_both_sides():
+    """And nothing is said where it does nowhere."""
+    found, refused = made(27), Found(refused="WORSE_THAN_CONSTANT: a constant has a test loss of 0.58")
+    assert not any("constant" in line for line in console_lines(found, [], []))
+    lost = replace(found, readings=tuple(replace(one, ratio=refused) for one in found.readings))
+    assert "A constant is better than both sides on 27 of 27 tasks." in console_lines(lost, [], [])
+    assert lead_words(refused, "kan", "mlp") == "worse than constant"
 
 
 def test_without_two_sides_the_reason_stands_in_the_answer_s_place():

@@ -1,0 +1,43 @@
+"""The test losses of a constant and of a linear model, beside those of the runs (`harness.tasks.baselines`)."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pandas as pd
+
+from harness.base.errors import HarnessError
+from harness.spec import Manifest
+from harness.tasks import draw
+from harness.tasks.baselines import Baselines, kept_baselines
+
+PREFIX = "baseline."  # of the columns
+CONSTANT = f"{PREFIX}constant"
+NAMES = tuple(Baselines.model_fields)
+
+
+def with_baselines(table: pd.DataFrame, manifest: Manifest, results: Path) -> pd.DataFrame:
+    """The table of runs with a column for each baseline of a run's task and seed.
+
+    It is NaN where there is none, and where the samples cannot be drawn here: the package or the file is not there.
+    """
+    runs = {planned.run_id: planned.run for planned in manifest.runs}
+    drawn = table.drop_duplicates(["task", "seed"])[["task", "seed", "run_id"]]
+    rows = []
+    for task, seed, run_id in drawn.itertuples(index=False):
+        try:
+            found = kept_baselines(runs[run_id].task, runs[run_id].seed, results, draw).model_dump()
+        except HarnessError:
+            found = {}
+        losses = {f"{PREFIX}{name}": found.get(name) for name in NAMES}
+        rows.append({"task": task, "seed": seed, **losses})
+    columns = pd.DataFrame(rows).astype({f"{PREFIX}{name}": float for name in NAMES})
+    return table.merge(columns, on=["task", "seed"], how="left")
+
+
+def baseline_losses(table: pd.DataFrame, task: str) -> dict[str, float]:
+    """The median over seeds of each baseline of a task that is known, by its name."""
+    rows = table[table["task"] == task]
+    medians = {name: float(rows[f"{PREFIX}{name}"].median()) for name in NAMES if f"{PREFIX}{name}" in rows}
+    return {name: loss for name, loss in medians.items() if math.isfinite(loss)}

@@ -1,0 +1,102 @@
+"""What a network must beat before anybody wins: a constant, and of data a linear model; their test errors.
+
+They are computed once for a task and a seed, when its samples are drawn, and kept in the results folder beside the
+records.
+"""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from harness.base.files import whole_file
+from harness.base.frozen import Frozen
+from harness.spec import RunTask, content_hash, sealed, unsealed
+from harness.tasks.data_file import fetch_data
+from harness.tasks.samples import Array, Samples, Splits
+
+FOLDER = "baselines"  # in the results folder
+VERSION = 1  # of how they are computed; raise it when a number changes
+
+
+class Baselines(Frozen):
+    """Test errors in the metric of the task.
+
+    `constant` is of the mean of the training targets, or of their shares of classes. Of a PDE, whose training sees no
+    values, it is of the mean of the solution over the test points. `linear` is of data alone: least squares, or
+    logistic regression with half the squared weights added to the sum of the training losses (scikit-learn's C = 1).
+    """
+
+    constant: float
+    linear: float | None = None
+
+
+class _Key(Frozen):
+    task: RunTask
+    seed: int
+    version: int = VERSION
+
+
+def kept_baselines(task: RunTask, seed: int, results: Path, draw: Callable[[RunTask, int], Splits]) -> Baselines:
+    """The baselines of a task and seed from the results folder, or else computed and kept there, if it can be written.
+
+    A TargetError where `draw` cannot draw the samples.
+    """
+    path = results / FOLDER / f"{content_hash(_Key(task=task, seed=seed))[:16]}.json"
+    with suppress(OSError, ValueError):  # one that is damaged is made again
+        return Baselines.model_validate(unsealed(path.read_text(encoding="utf-8")))
+    fetch_data((task,), results / "data")
+    found = baselines(task, draw(task, seed))
+    with suppress(OSError):  # of a folder that others keep
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as file:
+            file.write_text(json.dumps(sealed(found.model_dump(mode="json"))), encoding="utf-8")
+    return found
+
+
+def baselines(task: RunTask, splits: Splits) -> Baselines:
+    """The baselines of a task on its samples."""
+    if task.classes:
+        return _of_classes(task.classes, splits)
+    test = splits.test.y[:, 0]
+    if splits.test.quadrature:
+        shares = splits.test.quadrature.shares
+        return Baselines(constant=float(np.sqrt(shares @ (test - shares @ test) ** 2)))
+    constant = _rmse(test, splits.train.y.mean())
+    if splits.scaling is None:
+        return Baselines(constant=constant)
+    weights, *_ = np.linalg.lstsq(_with_ones(splits.train), splits.train.y[:, 0])
+    return Baselines(constant=constant, linear=_rmse(test, _with_ones(splits.test) @ weights))
+
+
+def _of_classes(classes: int, splits: Splits) -> Baselines:
+    from scipy.optimize import minimize  # which takes a tenth of a second, and every command reads this folder
+    from scipy.special import log_softmax
+
+    train, test = (samples.y[:, 0].astype(np.int64) for samples in (splits.train, splits.test))
+    counts = np.bincount(train, minlength=classes).clip(min=1)  # a class that training has not counts as seen once
+    constant = -np.log(counts / counts.sum())[test].mean()
+    x, one_hot = _with_ones(splits.train), np.eye(classes)[train]
+
+    def penalised(flat: Array) -> tuple[float, Array]:
+        weights = flat.reshape(-1, classes)
+        slopes = np.vstack([weights[:-1], np.zeros(classes)])  # the intercepts, which come last, are free
+        logs = log_softmax(x @ weights, axis=1)
+        loss = -(one_hot * logs).sum() + (slopes**2).sum() / 2
+        gradient = x.T @ (np.exp(logs) - one_hot) + slopes
+        return float(loss) / len(x), gradient.ravel() / len(x)
+
+    fitted = minimize(penalised, np.zeros(x.shape[1] * classes), jac=True, method="L-BFGS-B", options={"ftol": 1e-7})
+    logs = log_softmax(_with_ones(splits.test) @ fitted.x.reshape(-1, classes), axis=1)
+    linear = -logs[np.arange(len(test)), test].mean()
+    return Baselines(constant=float(constant), linear=float(linear))
+
+
+def _with_ones(samples: Samples) -> Array:
+    return np.column_stack([samples.x, np.ones(len(samples.x))])
+
+
+def _rmse(test: Array, told: Array | float) -> float:
+    return float(np.sqrt(np.mean((test - told) ** 2)))
