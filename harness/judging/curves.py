@@ -204,7 +204,7 @@ def check_any_learnt(first: SideCurve, second: SideCurve, at: float) -> None:
         medians = [f"{one.name} {math.exp(np.nanmedian(read(one, at))):.3g}" for one in (first, second)]
         raise HarnessError(
             f"WORSE_THAN_CONSTANT: a constant has a test loss of {math.exp(first.constant or 0):.3g}, and"
-            f"{_place(first.axis, at)} the medians are {' and '.join(medians)}; train longer, or search"
+            f"{_place(first.axis, at)} the medians are {' and '.join(medians)}; give more data, or another training"
         )
 
 

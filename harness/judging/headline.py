@@ -333,9 +333,13 @@ def _cautions(
 ) -> Iterator[str]:
     table = runs.table[runs.table["chosen"]]
     chosen = {side: table[table["arm"].isin(side.names) | table["series"].isin(side.names)] for side in sides}
+    failed: dict[tuple[str, ...], list[str]] = {}
     for side in sides:
-        if failed := _worse_than_constant(side, readings):
-            yield f"{side.label} is worse than a constant on {', '.join(failed)}, at the largest equal size."
+        failed.setdefault(_worse_than_constant(side, readings), []).append(side.label)
+    for tasks, labels in failed.items():
+        if tasks:
+            lose = f"{' and '.join(labels)} {'are' if len(labels) > 1 else 'is'} worse than a constant"
+            yield f"{lose} on {', '.join(tasks)}, at the largest equal size."
     for side, rows in chosen.items():
         is_lost = rows["status"] != "done"
         if is_lost.mean() > MOST_DIVERGED:
@@ -357,14 +361,14 @@ def _cautions(
         yield f"Each side tried {search.trials} settings a size. More settings may turn this."
 
 
-def _worse_than_constant(side: Side, readings: Sequence[Reading]) -> list[str]:
+def _worse_than_constant(side: Side, readings: Sequence[Reading]) -> tuple[str, ...]:
     """The tasks on which the median loss of a side is above that of a constant, at the largest size of any axis."""
     failed = [
         one.task
         for one in readings
         if one.place not in PLACES[:-1] and (side.label in one.worse_than_constant or _nobody_learnt(one.ratio))
     ]
-    return list(dict.fromkeys(failed))
+    return tuple(dict.fromkeys(failed))
 
 
 def _nobody_learnt(ratio: Found) -> bool:

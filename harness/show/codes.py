@@ -102,8 +102,8 @@ CODES: dict[str, Code] = {
         "refusal",
         "The median test loss of both sides is above that of a constant: the mean of the training targets, or their "
         "shares of classes. Neither side has learnt the task, so a ratio would only say who fails more.",
-        "Train longer, search, or give more data. `baselines` in `answer.json` has what a constant and, of data, a "
-        "linear model reach.",
+        "Give more data or another training, or compare smaller sizes. `baselines` in `answer.json` has what a "
+        "constant and, of data, a linear model reach.",
     ),
     "SEEDS": Code(
         "refusal",
