@@ -238,6 +238,11 @@ def leader(found: Found, first: str, second: str) -> str | None:
     return first if found.low > 1 else second if found.high < 1 else None
 
 
+def is_lost_to_constant(ratio: Found) -> bool:
+    """Whether there is no ratio because both sides are worse than a constant."""
+    return (ratio.refused or "").startswith("WORSE_THAN_CONSTANT")
+
+
 def _level(manifest: Manifest, runs: ExperimentRuns, sides: tuple[Side, Side]) -> float:
     asked = tuple(side.names for side in sides)
     rule = next((rule for rule in manifest.experiment.decide if rule.sides == asked), None)
@@ -366,13 +371,9 @@ def _worse_than_constant(side: Side, readings: Sequence[Reading]) -> tuple[str, 
     failed = [
         one.task
         for one in readings
-        if one.place not in PLACES[:-1] and (side.label in one.worse_than_constant or _nobody_learnt(one.ratio))
+        if one.place not in PLACES[:-1] and (side.label in one.worse_than_constant or is_lost_to_constant(one.ratio))
     ]
     return tuple(dict.fromkeys(failed))
-
-
-def _nobody_learnt(ratio: Found) -> bool:
-    return (ratio.refused or "").startswith("WORSE_THAN_CONSTANT")
 
 
 def _still_fell(runs: ExperimentRuns, side: Side, sides: tuple[Side, Side], readings: Sequence[Reading]) -> str:

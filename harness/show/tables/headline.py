@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from harness.base.formats import human
 from harness.judging.found import Found
-from harness.judging.headline import Headline, Lead, NoHeadline, Reading, leader
+from harness.judging.headline import Headline, Lead, NoHeadline, Reading, is_lost_to_constant, leader
 from harness.judging.judge import Verdict
 from harness.show.names import shortened
 from harness.show.tables.table import Styled, Table, TableCell, TableRow, TextStyle, text_columns
@@ -146,7 +146,8 @@ def baselines_words(found: Headline) -> str:
     Of more tasks than have a row each, how often a constant is better than both sides.
     """
     if len(found.tasks) > TASKS_UP_TO:
-        lost = sum(_is_lost(found, task) for task in found.tasks)
+        largest = [found.reading(task, found.columns[0], found.places[-1]) for task in found.tasks]
+        lost = sum(is_lost_to_constant(one.ratio) for one in largest)
         return f"A constant is better than both sides on {lost} of {len(found.tasks)} tasks." if lost else ""
     losses = {(one.name, one.task): human(one.loss, 2) for one in found.baselines}
     told = [
@@ -156,11 +157,6 @@ def baselines_words(found: Headline) -> str:
     ]
     loss = LOSS_WORDS[found.metric]
     return f"{loss[0].upper()}{loss[1:]} {'; '.join(told)}." if told else ""
-
-
-def _is_lost(found: Headline, task: str) -> bool:
-    """Whether both sides are worse than a constant at the largest size of the matched axis."""
-    return "WORSE_THAN_CONSTANT" in (found.reading(task, found.columns[0], found.places[-1]).ratio.refused or "")
 
 
 def answer_key(found: Headline) -> str:
@@ -197,6 +193,8 @@ def _in_full(times: float) -> str:
 
 def _outcome(found: Found, first: str, second: str, loss: str) -> tuple[str, str]:
     """`the test RMSE of kan is`, and how many times lower; or that it is undecided, or why it is not known."""
+    if is_lost_to_constant(found):
+        return "both sides are worse than a constant", ""
     if found.estimate is None:
         return f"it is not known ({lead_words(found, first, second)})", ""
     match leader(found, first, second):
