@@ -19,7 +19,7 @@ from harness.cli.mirroring import mirror_of
 from harness.cli.options import confirm, together, yes_option
 from harness.cli.plans import planned_runs, records_of
 from harness.cli.sweeps import is_complete, look, show_status
-from harness.dispatch.cluster import cluster_name, limits, squeue, user
+from harness.dispatch.cluster import DEFAULT_LIMITS, Limits, cause, cluster_name, limits, squeue, user
 from harness.dispatch.here import terminated_like_ctrl_c
 from harness.dispatch.jobs import PredictedPack, arrays, bin_packs
 from harness.dispatch.local import run_locally
@@ -72,21 +72,28 @@ where_options = together(
         metavar="HOURS",
         help="Send nothing if more hours are predicted (core-hours if the profile asks for no GPU).",
     ),
+    click.option("--idle-gpus", is_flag=True, help="Book the GPUs of the profile for runs that train on CPUs."),
 )
 
 
 class Destination(NamedTuple):
     """Where jobs go, to a cluster as the profile asks or to this machine; how many packs a job trains at a time; and
     where finished runs are mirrored to.
+
+    `profile_file` is where the profile was read from. With `idle_gpus` its GPUs are booked even if no run needs them.
     """
 
     profile: Profile | None
     slots: int
     mirror: Mirror | None
+    profile_file: Path | None = None
+    idle_gpus: bool = False
 
 
-def where_to_send(profile: Path | None, local: int | None, wandb: Mapping[str, Any]) -> Destination:
-    """What --profile, --local and `wandb_options` ask for; a HarnessError if that is not one place."""
+def where_to_send(
+    profile: Path | None, local: int | None, wandb: Mapping[str, Any], idle_gpus: bool = False
+) -> Destination:
+    """What --profile, --local, --idle-gpus and `wandb_options` ask for; a HarnessError if that is not one place."""
     if (profile is None) == (local is None):
         what = (
             "give one of them, not both" if profile else "give a profile, as in slurm/, or --local N for this machine"
@@ -98,7 +105,7 @@ def where_to_send(profile: Path | None, local: int | None, wandb: Mapping[str, A
     read = read_profile(profile)
     if read.wandb and wandb["wandb"] is None:
         check_wandb(read.wandb.mode)
-    return Destination(read, read.slots, mirror_of(wandb) or read.wandb)
+    return Destination(read, read.slots, mirror_of(wandb) or read.wandb, profile, idle_gpus)
 
 
 def share(folder: Path, where: Destination) -> None:
@@ -110,15 +117,6 @@ def share(folder: Path, where: Destination) -> None:
     in_results, in_folder = ("checkpoints", "snapshots"), ("submissions", "orders", "attempts")
     for shared in (results, folder, *(results / name for name in in_results), *(folder / name for name in in_folder)):
         private_folder(shared, shared=True)
-
-
-def check_device(manifest: Manifest, where: Destination, profile: Path | None) -> None:
-    """A HarnessError if the runs need a GPU and the profile asks for none; a warning if it is the other way about."""
-    device = manifest.experiment.device
-    if where.profile and device == "cuda" and not where.profile.gpus:
-        raise HarnessError(f"{profile}: gpus: 0, but {manifest.name} says device: cuda; ask for a GPU a job")
-    if where.profile and device == "cpu" and where.profile.gpus:
-        click.echo(f"warning: without device: cuda {manifest.name} leaves the GPUs of {profile} idle", err=True)
 
 
 def send_off(
@@ -136,10 +134,10 @@ def send_off(
     It is of all runs or of those that are `wanted`; or else the runs `only`, in whatever state.
     """
     if dry_run:
-        _make_offer(manifest, folder, where, most_hours, only, wanted)
+        _make_offer(manifest, folder, where, most_hours, only, wanted, dry_run)
         return
     with one_submitter(records_of(folder)):  # what is known stays so until it is acted on
-        offer = _make_offer(manifest, folder, where, most_hours, only, wanted)
+        offer = _make_offer(manifest, folder, where, most_hours, only, wanted, dry_run)
         if not offer.jobs:
             return
         confirm("submit?" if where.profile else "train?", yes, refused="nothing was submitted")
@@ -161,13 +159,14 @@ def _make_offer(
     most_hours: float | None,
     only: frozenset[str] | None,
     wanted: frozenset[str] | None,
+    dry_run: bool,
 ) -> Offer:
-    """What there is to send off, after it was shown; a HarnessError if it would be in vain, or cost too much."""
+    """What there is to send off, after it was shown; a HarnessError if it would be in vain, or a waste."""
     seen = look(manifest, folder)
     found = {run: one for run, one in seen.found.items() if wanted is None or run in wanted}
     if where.profile and only is None:
         _check_not_in_vain(folder, stillborn(found, seen.evidence))
-    offer = _offer(manifest, folder, where, to_send(manifest, found, only), seen.evidence)
+    offer = _offer(manifest, folder, where, to_send(manifest, found, only), seen.evidence, dry_run)
     lines = offer_lines(manifest.name, found, offer, until_decided=wanted is not None) + earlier_lines(seen.earlier)
     lines += [
         f"{len(underway)} of the runs were sent off by {other}, and are left to it"
@@ -175,6 +174,8 @@ def _make_offer(
     ]
     for line in lines:
         console.print(line, soft_wrap=True)
+    if offer.jobs:
+        _check_device(manifest, where)
     if most_hours is not None and offer.hours > most_hours:
         raise HarnessError(
             f"--max-gpu-hours {most_hours:g}: {device_time(offer.hours, offer.device_unit)} are predicted; "
@@ -183,8 +184,28 @@ def _make_offer(
     return offer
 
 
+def _check_device(manifest: Manifest, where: Destination) -> None:
+    """A HarnessError if the runs need a GPU and the profile asks for none, or would leave idle what it asks for."""
+    if where.profile is None:
+        return
+    gpus, device = where.profile.gpus, manifest.experiment.device
+    if device == "cuda" and not gpus:
+        raise HarnessError(f"{where.profile_file}: gpus: 0, but {manifest.name} says device: cuda; ask for a GPU a job")
+    if device == "cpu" and gpus and not where.idle_gpus:
+        raise HarnessError(
+            f"{where.profile_file}: gpus: {gpus}, but {manifest.name} trains on CPUs (device: cpu), and its jobs would "
+            "leave the GPUs idle; use a profile without gpus:, such as slurm/cpu.yaml, or say device: cuda in the "
+            "experiment file; --idle-gpus books the GPUs all the same"
+        )
+
+
 def _offer(
-    manifest: Manifest, folder: Path, where: Destination, packs: Sequence[tuple[str, ...]], evidence: Evidence
+    manifest: Manifest,
+    folder: Path,
+    where: Destination,
+    packs: Sequence[tuple[str, ...]],
+    evidence: Evidence,
+    dry_run: bool,
 ) -> Offer:
     """These packs as jobs, as many as there is room for, and the hours of a device that they are predicted to take."""
     specs, device = planned_runs(manifest), manifest.experiment.device
@@ -193,19 +214,21 @@ def _offer(
     seconds = likely_seconds(runs, calibrations, device)
     length = where.profile.job_minutes * 60 if where.profile else sum(seconds)
     jobs = bin_packs([PredictedPack(*each) for each in zip(packs, seconds, strict=True)], length, where.slots)
-    room, largest_array = _room(where, len(jobs))
-    fitting = jobs[:room]
+    taken, assumed = _limits(where, len(jobs), dry_run)
+    fitting = jobs[: taken.room]
+    parts = arrays(len(fitting), taken.largest_array) if fitting else []
     start = start_seconds(evidence) if where.profile else 0.0
     devices = where.profile.devices if where.profile else where.slots
     start_hours = None if start is None else start * len(fitting) * devices / 3600
     return Offer(
         jobs=fitting,
-        arrays=[fitting[part.start : part.stop] for part in arrays(len(fitting), largest_array)] if fitting else [],
+        arrays=[fitting[part.start : part.stop] for part in parts],
         hours=sum(job.seconds for job in fitting) * devices / 3600 + (start_hours or 0.0),
         start_hours=start_hours,
         device_unit=where.profile.device_unit if where.profile else "core",
         calibrated=not missing(calibrations, itertools.chain.from_iterable(runs)),
         left_for_later=len(jobs) - len(fitting),
+        assumed_limits=assumed,
     )
 
 
@@ -223,12 +246,18 @@ def _check_not_in_vain(folder: Path, dead: Mapping[str, RunState]) -> None:
     )
 
 
-def _room(where: Destination, jobs: int) -> tuple[int, int]:
-    """How many jobs the cluster takes now, and how many an array may have; a laptop takes its one job."""
+def _limits(where: Destination, jobs: int, dry_run: bool) -> tuple[Limits, str | None]:
+    """What the cluster takes now, or this machine, which takes its one job; for a dry run assumed, and why, where SLURM
+    does not say it.
+    """
     if where.profile is None or not jobs:
-        return jobs, max(jobs, 1)
-    found = limits()
-    return max(0, min(jobs, found.room)), found.largest_array
+        return Limits(max(jobs, 1), jobs), None
+    try:
+        return limits(), None
+    except HarnessError as error:
+        if not dry_run:
+            raise
+        return DEFAULT_LIMITS, cause(error)
 
 
 def _submissions(manifest: Manifest, folder: Path, where: Destination, offer: Offer) -> list[Submission]:

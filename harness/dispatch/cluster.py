@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from harness.base.errors import INCOMPLETE, HarnessError
@@ -48,8 +49,11 @@ class Limits(NamedTuple):
 
     largest_array: int
     room: int
-    has_accounting: bool
-    configuration: Mapping[str, str]
+    has_accounting: bool = False
+    configuration: Mapping[str, str] = MappingProxyType({})
+
+
+DEFAULT_LIMITS = Limits(largest_array=1001, room=10_000)  # of a SLURM whose administrators set none
 
 
 def has_slurm() -> bool:

@@ -83,6 +83,7 @@ def ask_cluster(profile: Profile) -> Iterator[Finding]:
     try:
         yield controller_finding(ask("scontrol", "ping"))
         known = limits()
+        yield device_finding(profile)
         yield from cluster_findings(known, profile)
         yield accounting_finding(known, _silence("sacct", "--noheader", "--allocations"))
         yield from _ask_partitions(profile, known)
@@ -201,6 +202,14 @@ def controller_finding(ping: str) -> Finding:
     if any(line.endswith("UP") for line in lines):
         return Finding("ok", "controller", "; ".join(lines))
     return Finding("FAILED", "controller", "; ".join(lines) or "says nothing", "wait until it is up: `scontrol ping`")
+
+
+def device_finding(profile: Profile) -> Finding:
+    """Which experiment files the profile is for."""
+    if profile.gpus:
+        told = "jobs book GPUs: only for experiment files that say device: cuda; `harness submit` refuses others"
+        return Finding("ok", "device", told)
+    return Finding("ok", "device", "jobs book no GPU: only for experiment files that do not say device: cuda")
 
 
 def cluster_findings(known: Limits, profile: Profile) -> list[Finding]:

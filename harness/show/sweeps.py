@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.formats import duration
+from harness.dispatch.cluster import DEFAULT_LIMITS
 from harness.dispatch.events import Event
 from harness.dispatch.jobs import Job
 from harness.dispatch.reconcile import Spending, Unneeded
@@ -45,6 +46,7 @@ class Offer(NamedTuple):
     """What would be sent off: jobs by their arrays, and the unit of their hours.
 
     `start_hours` are those of `hours` that jobs take to start, None where no job of the experiment has shown it yet.
+    `assumed_limits` says why SLURM's defaults are taken for what the cluster takes, if so.
     """
 
     jobs: Sequence[Job]
@@ -54,6 +56,7 @@ class Offer(NamedTuple):
     device_unit: str
     calibrated: bool
     left_for_later: int
+    assumed_limits: str | None = None
 
 
 def counts_of(found: Mapping[str, RunState]) -> dict[StateName, int]:
@@ -92,6 +95,11 @@ def offer_lines(name: str, found: Mapping[str, RunState], offer: Offer, until_de
     if offer.left_for_later:
         lines.append(
             f"{offer.left_for_later} jobs more than the cluster takes at once: run the same command again when some end"
+        )
+    if offer.assumed_limits:
+        lines.append(
+            f"assumed: the cluster takes arrays of {DEFAULT_LIMITS.largest_array:,} jobs, {DEFAULT_LIMITS.room:,} jobs "
+            f"in all ({offer.assumed_limits})"
         )
     return lines
 

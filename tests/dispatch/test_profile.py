@@ -43,7 +43,7 @@ def test_a_profile_of_ours_reads_as_it_stands(path):
     """Every profile under slurm/ reads, and asks for what its name says."""
     profile = read_profile(path)
 
-    assert bool(profile.gpus) == (path.stem != "cpu")
+    assert bool(profile.gpus) == (path.stem == "gpu")
     assert profile.slots == (profile.gpus or profile.cpus)
 
 

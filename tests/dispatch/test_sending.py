@@ -67,6 +67,39 @@ def test_at_a_terminal_a_no_is_a_no(monkeypatch, answer):
     assert refused.value.exit_code == 3
 
 
+# ------------------------------------------------------------------------------------------------------------ profiles
+def _offered(file: Path, profile: str, *options: str) -> Result:
+    """What `submit --dry-run` says of a profile of one line."""
+    path = file.parent / "mine.yaml"
+    path.write_text(profile, encoding="utf-8")
+    return _harness(file, "submit", "--profile", str(path), "--dry-run", *options)
+
+
+def test_gpus_that_runs_would_leave_idle_are_not_booked(tmp_path, monkeypatch):
+    """Runs on CPUs and a profile of GPUs: the jobs are shown and refused; --idle-gpus or CPUs let them through."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    file = _experiment(tmp_path)
+
+    refused = _offered(file, "gpus: 1")
+    assert refused.exit_code == 2
+    assert "to submit: 2 runs in 1 packs in 1 jobs" in refused.output
+    assert "mine.yaml: gpus: 1, but sweep trains on CPUs (device: cpu)" in refused.output
+    assert _offered(file, "gpus: 1", "--idle-gpus").exit_code == 0
+    assert _offered(file, "cpus: 4").exit_code == 0
+
+
+def test_a_dry_run_needs_no_slurm(tmp_path, monkeypatch):
+    """It assumes what the cluster takes and says so; what really submits is refused."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    file = _experiment(tmp_path)
+
+    offered = _offered(file, "cpus: 4").output.replace("\n", " ")
+    assert "to submit: 2 runs in 1 packs in 1 jobs" in offered
+    assert "assumed: the cluster takes arrays of 1,001 jobs, 10,000 jobs in all (scontrol: there is no SLURM" in offered
+    refused = _harness(file, "submit", "--profile", str(tmp_path / "mine.yaml"), "--yes")
+    assert (refused.exit_code, "scontrol: there is no SLURM here" in refused.output) == (2, True)
+
+
 # -------------------------------------------------------------------------------------------------------------- twins
 def test_runs_that_another_experiment_has_on_their_way_are_left_to_it(tmp_path):
     """run refuses and names its folder; submit sends off the others, cancel takes back nothing of it, status tells."""

@@ -28,11 +28,10 @@ recipes:
 seeds: {seeds}
 engine: torch
 """
-# One pack a job, its state saved every second, and a grace that ends a test soon.
+# One pack a job and two jobs a node, by their memory; a job saves its state every second.
 PROFILE: dict[str, Any] = {
     "partition": "gpu",
-    "gpus": 1,
-    "memory_gb": 2,
+    "memory_gb": 30,
     "job_minutes": 0.0001,
     "time_minutes": 10,
     "checkpoint_seconds": 1,

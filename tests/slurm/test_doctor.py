@@ -51,10 +51,9 @@ def no_trace(bed: Bed, results: Path) -> bool:
 
 @contextmanager
 def busy(bed: Bed) -> Iterator[None]:
-    """All GPUs are taken: what is submitted waits."""
-    for _ in range(4):
-        bed.slurm("sbatch", "--gpus-per-node=1", "--mem=1G", "--output=/dev/null", "--wrap", "sleep 300")
-    wait_until(lambda: len(bed.slurm("squeue", "-h", "--states=running").splitlines()) == 4, 30, "four jobs run")
+    """Both nodes are taken: what is submitted waits."""
+    bed.slurm("sbatch", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap", "sleep 300")
+    wait_until(lambda: bed.slurm("squeue", "-h", "--states=running"), 30, "the job runs")
     yield
     bed.slurm("scancel", "--name=wrap")
 
@@ -68,9 +67,10 @@ def partition_with(bed: Bed, setting: str, before: str) -> Iterator[None]:
 
 def test_all_is_well(testbed, tmp_path):
     """The probe job answers from a node, with the code of a snapshot; nothing is left behind."""
-    code, found = diagnose(profile(tmp_path), tmp_path / "results")
+    code, found = diagnose(profile(tmp_path, gpus=1), tmp_path / "results")
 
     assert (code, failures(found)) == (0, [])
+    assert "only for experiment files that say device: cuda" in found["device"]["told"]
     assert found["node"]["told"].startswith(("n1: Python ", "n2: Python "))
     assert "from a snapshot of the code here" in found["harness"]["told"]
     assert "were both seen within" in found["visibility"]["told"]
@@ -93,10 +93,11 @@ def test_sharing_a_gpu_is_not_measured_where_there_is_none(testbed, tmp_path):
 
 def test_without_gpus_none_is_looked_for(testbed, tmp_path):
     """A profile of CPUs alone has no line of GPUs, and its job trains on what it asked for."""
-    code, found = diagnose(profile(tmp_path, gpus=0, cpus=1), tmp_path / "results")
+    code, found = diagnose(profile(tmp_path), tmp_path / "results")
 
     assert (code, "GPU" in found) == (0, False)
-    assert "1 asked" in found["CPUs"]["told"]
+    assert "jobs book no GPU" in found["device"]["told"]
+    assert "2 asked" in found["CPUs"]["told"]
 
 
 def test_a_results_folder_that_is_there_stays_as_it_is(testbed, tmp_path):

@@ -142,7 +142,7 @@ def test_a_sweep_whose_paths_and_fields_need_quotes(testbed, tmp_path):
         srun=["--comment=a b'c"],
     )
 
-    made.submit()
+    made.submit("--idle-gpus")
     made.wait_until_over()
 
     assert_complete(made)

@@ -9,7 +9,7 @@ from harness.base.errors import HarnessError
 from harness.cli.mirroring import wandb_options
 from harness.cli.options import EXAMPLE, file_argument, results_option
 from harness.cli.plans import frozen_plan
-from harness.cli.sending import check_device, send_off, share, where_options, where_to_send
+from harness.cli.sending import send_off, share, where_options, where_to_send
 from harness.cli.sweeps import look
 from harness.show.sweeps import retried_states
 
@@ -31,6 +31,7 @@ def retry(
     dry_run: bool,
     yes: bool,
     max_gpu_hours: float | None,
+    idle_gpus: bool,
     **wandb: Any,
 ) -> None:
     """Send off again runs that `harness submit` leaves alone.
@@ -39,11 +40,10 @@ def retry(
     a result, and is never tried again. For `damaged`, every record of the plan is checked in full, and damaged ones are
     moved to runs/damaged.
     """
-    where, states = where_to_send(profile, local, wandb), retried_states(causes)
+    where, states = where_to_send(profile, local, wandb, idle_gpus), retried_states(causes)
     manifest, folder = frozen_plan(file, results)
     if not dry_run:
         share(folder, where)
-    check_device(manifest, where, profile)
     seen = look(manifest, folder, check_all="damaged" in states)
     runs = [run for run, one in seen.found.items() if one.state in states]
     if not runs:

@@ -16,7 +16,7 @@ from harness.cli.options import (
     scale_option,
     until_decided_option,
 )
-from harness.cli.sending import check_device, send_off, share, where_options, where_to_send
+from harness.cli.sending import send_off, share, where_options, where_to_send
 from harness.cli.settings import settings_option
 from harness.cli.stages import freeze_stage, plan_of
 from harness.show.console import console
@@ -44,6 +44,7 @@ def submit(
     dry_run: bool,
     yes: bool,
     max_gpu_hours: float | None,
+    idle_gpus: bool,
     **wandb: Any,
 ) -> None:
     """Send missing runs to a cluster, as jobs of equal length.
@@ -54,7 +55,7 @@ def submit(
     """
     if until_decided:
         check_looks(file, scale, settings)
-    where, manifest = where_to_send(profile, local, wandb), plan_of(file, scale, settings=settings)
+    where, manifest = where_to_send(profile, local, wandb, idle_gpus), plan_of(file, scale, settings=settings)
     folder = results / manifest.name
     is_new = replan or not manifest_path(folder).exists()
     if not dry_run:
@@ -65,7 +66,6 @@ def submit(
             share(folder, where)
     if dry_run:
         say_kept(manifest, folder)
-    check_device(manifest, where, profile)
     wanted = None
     if until_decided and manifest.looks:
         now = wanted_now(manifest, folder)
