@@ -6,13 +6,13 @@ still open asks for them. A plan without looks wants all its runs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.base.errors import HarnessError
 from harness.cli.plans import records_of
-from harness.record import missing, read_present
+from harness.record import missing, read_records
 from harness.spec import Manifest, Setting, read_experiment
 
 if TYPE_CHECKING:
@@ -40,9 +40,10 @@ def check_looks(file: Path, scale: str, settings: Sequence[Setting] = ()) -> Non
         )
 
 
-def wanted_now(manifest: Manifest, folder: Path) -> Wanted:
-    """What is wanted of a plan in this folder, by the records that there are."""
-    absent = missing(manifest, records_of(folder))
+def wanted_now(manifest: Manifest, folder: Path, damaged: Collection[str] = ()) -> Wanted:
+    """What is wanted of a plan in this folder, by the records that there are, but for those of `damaged` runs."""
+    lacking = {*missing(manifest, records_of(folder)), *damaged}
+    absent = [run_id for run_id in manifest.run_ids() if run_id in lacking]
     if not manifest.looks:
         return Wanted(tuple(manifest.run_ids()), tuple(absent))
     first = manifest.with_seeds(manifest.looks[0])
@@ -52,7 +53,8 @@ def wanted_now(manifest: Manifest, folder: Path) -> Wanted:
     from harness.cli.costs import table_of
     from harness.judging.judge import judge_declared, wanted
 
-    table = table_of(manifest, read_present(manifest, records_of(folder)), folder)
+    present = [run_id for run_id in manifest.run_ids() if run_id not in lacking]
+    table = table_of(manifest, read_records(present, records_of(folder), folder), folder)
     with keeping_fits(folder):
         _, verdicts = judge_declared(manifest, table)
     return _wanted(manifest, wanted(manifest, verdicts), absent)._replace(verdicts=tuple(verdicts))
@@ -61,16 +63,6 @@ def wanted_now(manifest: Manifest, folder: Path) -> Wanted:
 def _wanted(manifest: Manifest, run_ids: frozenset[str], absent: list[str]) -> Wanted:
     in_order = tuple(run_id for run_id in manifest.run_ids() if run_id in run_ids)
     return Wanted(in_order, tuple(run_id for run_id in absent if run_id in run_ids))
-
-
-def known_wanted(manifest: Manifest, folder: Path) -> Wanted | None:
-    """What is wanted of a plan with looks, if its records can be read; None of one without."""
-    if not manifest.looks:
-        return None
-    try:
-        return wanted_now(manifest, folder)
-    except HarnessError:  # a damaged record, which states name
-        return None
 
 
 def of_first_look(manifest: Manifest) -> Manifest:

@@ -14,11 +14,10 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable, private_folder
 from harness.base.provenance import host
 from harness.cli.costs import calibrations_of
-from harness.cli.looks import known_wanted
 from harness.cli.mirroring import mirror_of
 from harness.cli.options import confirm, together, yes_option
 from harness.cli.plans import planned_runs, records_of
-from harness.cli.sweeps import is_complete, look, show_status
+from harness.cli.sweeps import is_complete, look, look_and_wanted, show_status
 from harness.dispatch.cluster import DEFAULT_LIMITS, Limits, cause, cluster_name, limits, squeue, user
 from harness.dispatch.here import terminated_like_ctrl_c
 from harness.dispatch.jobs import PredictedPack, arrays, bin_packs
@@ -331,7 +330,7 @@ def _train_local(manifest: Manifest, folder: Path, submission: Submission, wante
                         progress.pack_done(pack, words[pack[0]], ["crashed"] * len(pack), 0.0)
     except KeyboardInterrupt:
         raise HarnessError("stopped; run the same command again to go on", INCOMPLETE) from None
-    seen = look(manifest, folder)
-    show_status(manifest, folder, seen, (), as_json=False, wanted=known_wanted(manifest, folder))
+    seen, wanted_since = look_and_wanted(manifest, folder)
+    show_status(manifest, folder, seen, (), as_json=False, wanted=wanted_since)
     if not is_complete(seen, wanted):
         sys.exit(INCOMPLETE)

@@ -9,7 +9,7 @@ import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.json_text import json_text
-from harness.cli.looks import Wanted, look_lines
+from harness.cli.looks import Wanted, look_lines, wanted_now
 from harness.cli.plans import records_of
 from harness.dispatch.disk import disk_bytes
 from harness.dispatch.leftovers import notable_bytes
@@ -54,6 +54,17 @@ def look(manifest: Manifest, folder: Path, check_all: bool = False) -> SweepView
     for underway in beside.values():
         found |= underway
     return SweepView(evidence, found, known, beside)
+
+
+def look_and_wanted(manifest: Manifest, folder: Path) -> tuple[SweepView, Wanted | None]:
+    """All that is known of the runs of a plan, and of a plan with looks which are wanted by now.
+
+    Rules read whole records. So damage is looked for in all of them, and a damaged one counts as missing.
+    """
+    seen = look(manifest, folder, check_all=bool(manifest.looks))
+    if not manifest.looks:
+        return seen, None
+    return seen, wanted_now(manifest, folder, [run for run, one in seen.found.items() if one.state == "damaged"])
 
 
 def is_complete(seen: SweepView, wanted: Iterable[str] | None) -> bool:

@@ -76,6 +76,11 @@ def test_seeds_are_added_while_a_rule_is_open(here):
 
     later = [run for run in asked_for if run not in manifest.with_seeds(3)]
     lost = Path("results/runs") / f"{later[0]}.json"
+    whole = lost.read_text(encoding="utf-8")
+    lost.write_text(whole.replace('"test_rmse": 0.', '"test_rmse": 0.1'), encoding="utf-8")
+    told = json.loads(harness("status", FILE, "--json", exit_code=3))
+    assert (told["missing_ids"], told["states"]["damaged"]) == ([lost.stem], 1)
+    assert "trains them" not in harness("status", FILE, exit_code=3)
     lost.unlink()
     harness("status", FILE, exit_code=3)
     assert "are wanted by now have no record" in harness("report", FILE, exit_code=3)
@@ -86,6 +91,15 @@ def test_seeds_are_added_while_a_rule_is_open(here):
     harness("run", FILE)
     assert records() == set(manifest.run_ids())
     assert numbers() == judged
+
+
+def test_what_no_rule_asks_for_is_not_cancelled(here):
+    """cancel takes back the first look alone, and retry sends that and no more."""
+    harness("plan", FILE)
+    assert harness("cancel", FILE, "--yes") == "cancelled: 18 runs\n"
+    assert json.loads(harness("status", FILE, "--json", exit_code=3))["states"] == {"planned": 24, "cancelled": 18}
+    assert "to submit: 18 runs" in harness("retry", FILE, "--cause", "cancelled", "--local", "1", "--dry-run")
+    assert "no run of tiny that fits" in harness("cancel", FILE, "--where", "seed=6", "--yes", exit_code=2)
 
 
 def test_a_file_without_looks_is_told_what_to_add(here):

@@ -10,7 +10,7 @@ import click
 from harness.base.errors import INCOMPLETE, HarnessError, did_you_mean
 from harness.cli.options import EXAMPLE, confirm, planned_argument, results_option, yes_option
 from harness.cli.plans import frozen_plan
-from harness.cli.sweeps import look
+from harness.cli.sweeps import look_and_wanted
 from harness.dispatch.cluster import scancel
 from harness.dispatch.reconcile import Unneeded, unneeded
 from harness.dispatch.state import FREE, UNDERWAY, RunState
@@ -31,6 +31,8 @@ FIELDS = ("task", "arm", "series", "seed", "trial", "state", "run")  # by which 
 def cancel(file: Path, results: Path, conditions: tuple[str, ...], earlier: bool, yes: bool) -> None:
     """Take back runs that are on their way or would be sent off.
 
+    Where the file has `looks:`, it leaves seeds that no undecided rule asks for by now, unless they are on their way.
+
     --where chooses runs by a field: task, arm, series, seed, trial, state, or run (the beginning of an id).
 
     A job ends when all of its runs are cancelled. Workers skip cancelled runs, but a pack that already trains goes on
@@ -41,10 +43,14 @@ def cancel(file: Path, results: Path, conditions: tuple[str, ...], earlier: bool
     if earlier and conditions:
         raise HarnessError("--earlier, --where: give one of them; runs of earlier plans have no fields any more")
     manifest, folder = frozen_plan(file, results)
-    seen = look(manifest, folder)
+    seen, wanted = look_and_wanted(manifest, folder)
+    unasked = {
+        run for run, one in seen.found.items() if wanted and run not in wanted.run_ids and one.state == "planned"
+    }
     known = seen.found | seen.earlier
     matching = list(seen.earlier) if earlier else _matching(manifest, seen.found, conditions)
-    runs = [run for run in matching if known[run].state in (UNDERWAY if earlier else (*FREE, *UNDERWAY))]
+    states = UNDERWAY if earlier else (*FREE, *UNDERWAY)
+    runs = [run for run in matching if known[run].state in states and run not in unasked]
     jobs = unneeded(seen.evidence, known | {run: known[run]._replace(state="cancelled") for run in runs})
     if not runs and not any(jobs):
         if any(known[run].state == "cancelled" for run in matching):

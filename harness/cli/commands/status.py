@@ -9,11 +9,10 @@ import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.json_text import json_text
-from harness.cli.looks import known_wanted
 from harness.cli.options import EXAMPLE, json_option, results_option
 from harness.cli.output import output_is_read
 from harness.cli.plans import frozen_plan
-from harness.cli.sweeps import is_complete, look, show_status
+from harness.cli.sweeps import is_complete, look_and_wanted, show_status
 from harness.dispatch.disk import disk_bytes
 from harness.dispatch.leftovers import notable_bytes
 from harness.dispatch.overview import overview
@@ -66,9 +65,8 @@ def _of_experiment(file: Path, results: Path, why: str | None, watch: bool, as_j
     """Show the runs of one experiment."""
     manifest, folder = frozen_plan(file, results)
     listed = wanted_states(why) if why else ()
-    seen = look(manifest, folder)
+    seen, wanted = look_and_wanted(manifest, folder)
     _clear(watch)
-    wanted = known_wanted(manifest, folder)
     show_status(manifest, folder, seen, listed, as_json, wanted)
     is_underway = any(one.state in UNDERWAY for one in seen.found.values())
     return _Looked(is_underway, is_complete(seen, wanted.run_ids if wanted else None))
