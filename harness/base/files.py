@@ -109,6 +109,14 @@ def user_cache() -> Path:
     return base / "kan-mlp-harness"
 
 
+def listed(folder: Path) -> list[Path]:
+    """What is in a folder, by name: nothing if it is not there, and an OSError if it may not be read."""
+    try:
+        return [folder / name for name in sorted(os.listdir(folder))]
+    except FileNotFoundError:
+        return []
+
+
 def is_writable(folder: Path) -> bool:
     """Whether files can be made in the folder, which is made if it is not there."""
     try:

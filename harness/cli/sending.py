@@ -166,7 +166,8 @@ def _make_offer(
     if where.profile and only is None:
         _check_not_in_vain(folder, stillborn(found, seen.evidence))
     offer = _offer(manifest, folder, where, to_send(manifest, found, only), seen.evidence, dry_run)
-    lines = offer_lines(manifest.name, found, offer, until_decided=wanted is not None) + earlier_lines(seen.earlier)
+    lines = offer_lines(manifest.name, found, offer, until_decided=wanted is not None)
+    lines += [*seen.evidence.damage, *earlier_lines(seen.earlier)]
     lines += [
         f"{len(underway)} of the runs were sent off by {other}, and are left to it"
         for other, underway in seen.beside.items()

@@ -86,8 +86,9 @@ def check_none_underway(manifest: Manifest, folder: Path) -> None:
         f"or take them back (`harness cancel {place}`)"
         for place, number in Counter(places.values()).items()
     ]
+    unsure = dict.fromkeys(f"  {one.why}" for one in seen.found.values() if "not verified" in one.why)
     if told:
-        raise HarnessError("\n".join(told), INCOMPLETE)
+        raise HarnessError("\n".join([*told, *unsure]), INCOMPLETE)
 
 
 def show_status(
@@ -108,22 +109,22 @@ def show_status(
     sizes = disk_bytes(folder.parent)
     notable = notable_bytes(folder.parent, sizes)
     if as_json:
-        told = status_json(manifest, seen.found, spent, seen.earlier, jobs, unasked)
+        told = status_json(manifest, seen.found, spent, seen.earlier, jobs, unasked, seen.evidence)
         click.echo(json_text({**told, "disk_bytes": disk_json(sizes, notable)}))
         return
     click.echo(status_words(manifest, seen.found, unasked))
     if wanted:
         for line in look_lines(manifest, wanted):
             console.print(line, markup=False, soft_wrap=True)
-    if spent or any(one.state == "damaged" for one in seen.found.values()):
+    if spent or any(one.state not in ("planned", *OVER) for one in seen.found.values()):
         waiting = {run for run in unasked if seen.found[run].state == "planned"}
         print_table(status_table({run: one for run, one in seen.found.items() if run not in waiting}))
     if spent:
         console.print(spending_words(spent), soft_wrap=True)
     differing = duplicate_lines(duplicates(records_of(folder)))
     on_disk = disk_words(folder.parent, sizes, notable)
-    for line in [*earlier_lines(seen.earlier), *unneeded_lines(jobs), *differing, on_disk]:
-        console.print(line, soft_wrap=True)
+    for line in [*seen.evidence.damage, *earlier_lines(seen.earlier), *unneeded_lines(jobs), *differing, on_disk]:
+        console.print(line, markup=False, soft_wrap=True)
     if listed and not any(one.state in listed for one in seen.found.values()):
         console.print(f"no run is {' or '.join(listed)}", soft_wrap=True)
     elif listed:

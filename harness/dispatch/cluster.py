@@ -206,12 +206,17 @@ def _association_limits() -> list[int]:
 
 def user() -> str:
     """Who asks, as SLURM takes it: by the user's number, whatever the environment says."""
+    return user_name(os.getuid())
+
+
+def user_name(number: int) -> str:
+    """The name of the user with this number."""
     import pwd  # which only systems have that SLURM runs on
 
     try:
-        return pwd.getpwuid(os.getuid()).pw_name
+        return pwd.getpwuid(number).pw_name
     except KeyError:  # a number without a name, as in some containers
-        return str(os.getuid())
+        return str(number)
 
 
 # ------------------------------------------------------------------------------------------------------------- orders

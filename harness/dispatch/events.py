@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.base.files import private_folder
+from harness.base.files import listed, private_folder
 
 Event = dict[str, Any]  # `event` says which, `at` when; see harness.dispatch.worker for what each holds
 
@@ -64,7 +64,9 @@ class EventLog:
 def read_attempts(folder: Path) -> list[Attempt]:
     """All attempts of an experiment in the order of their beginning."""
     found = []
-    for path in folder.glob("*.jsonl"):
+    for path in listed(folder):
+        if path.suffix != ".jsonl":
+            continue
         events = tuple(_events(path))
         if events and events[0]["event"] == "begun":
             found.append(Attempt(path.stem, events, path.stat().st_mtime))

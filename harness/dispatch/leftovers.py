@@ -28,7 +28,6 @@ from harness.dispatch.disk import (
     files_by_id,
     silent,
 )
-from harness.dispatch.local import local_log
 from harness.dispatch.needed import (
     Jobs,
     Plans,
@@ -38,9 +37,8 @@ from harness.dispatch.needed import (
     snapshot_folders,
     unfinished_experiments,
 )
-from harness.dispatch.slurm import logs_folder
 from harness.dispatch.snapshot import KEPT_RESULTS
-from harness.dispatch.submission import read_number, read_submissions
+from harness.dispatch.submission import local_log, logs_folder, read_number, read_submissions
 from harness.record import DAMAGED, duplicates, read_record, record_path, recorded
 
 Kind = Literal["checkpoints", "snapshots", "logs", "damaged", "data", "unplanned", "networks"]

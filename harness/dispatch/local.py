@@ -11,8 +11,8 @@ from pathlib import Path
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.dispatch.cluster import scrubbed
 from harness.dispatch.events import Attempt, Event, read_attempts
-from harness.dispatch.slurm import code_environment, logs_folder
-from harness.dispatch.submission import Submission, forget_submission
+from harness.dispatch.slurm import code_environment
+from harness.dispatch.submission import Submission, forget_submission, local_log, logs_folder
 
 LOOK_SECONDS = 0.5
 
@@ -42,11 +42,6 @@ def run_locally(folder: Path, submission: Submission) -> Generator[Event]:
         raise HarnessError(
             f"the worker could not begin: {last or f'it ended with {worker.returncode}'} ({log})", INCOMPLETE
         )
-
-
-def local_log(folder: Path, submission: str) -> Path:
-    """The output of the worker of a local submission."""
-    return logs_folder(folder) / f"local-{submission}.out"
 
 
 @contextmanager

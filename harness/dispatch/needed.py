@@ -130,12 +130,14 @@ def jobs_in(results: Path, present: set[str], progress: Progress) -> Jobs:
     for number, folder in enumerate(folders, start=1):
         progress("jobs", number, len(folders))
         try:
-            evidence = _evidence(folder)
-        except (HarnessError, OSError) as error:
+            evidence = gather(folder, (), records=None)
+        except OSError as error:
             needed |= there
-            told = os_words(error, folder) if isinstance(error, OSError) else error
-            not_known.append(f"all snapshots stay: {told}")
+            not_known.append(f"all snapshots stay: {os_words(error, folder)}")
             continue
+        if unknown := [*evidence.damage, *([evidence.hidden.why] if evidence.hidden else [])]:
+            needed |= there
+            not_known += [f"all snapshots stay: {why}" for why in unknown]
         for submission, why in _whether_over(evidence, present):
             if why is None:
                 over.append((folder, submission))
@@ -150,14 +152,6 @@ def snapshot_folders(results: Path) -> list[Path]:
     """The folders of all snapshots."""
     folders = [entry for entry in entries(results / "snapshots") if entry.is_dir(follow_symlinks=False)]
     return [Path(folder.path) for folder in folders if NAMED.fullmatch(folder.name)]
-
-
-def _evidence(folder: Path) -> Evidence:
-    """What is known of the jobs of an experiment; an OSError if another user keeps that to themselves."""
-    for private in ("submissions", "attempts"):
-        if (folder / private).exists():
-            os.listdir(folder / private)
-    return gather(folder, (), records=None)
 
 
 def _whether_over(evidence: Evidence, present: set[str]) -> Iterator[tuple[Submission, str | None]]:

@@ -63,7 +63,8 @@ def overview(results: Path, progress: Progress = silent) -> Overview:
         try:
             plan = _read(folder)
             plans.append(plan)
-            sent[folder] = _sent_states(folder, plan.runs.difference(record_bytes))
+            sent[folder], damage = _sent_states(folder, plan.runs.difference(record_bytes))
+            unreadable += damage
         except HarnessError as error:
             unreadable.append(str(error))
         except OSError as error:
@@ -96,10 +97,14 @@ def _read(folder: Path) -> _Plan:
     return _Plan(folder, runs, frozenset(each["run_id"] for each in plan["runs"] if each["run"]["seed"] in seeds))
 
 
-def _sent_states(folder: Path, absent: frozenset[str]) -> dict[str, RunState]:
-    """Where those runs are that have no record, if any of the experiment were ever sent off or cancelled."""
-    is_known = any((folder / what).is_dir() for what in ("submissions", "orders"))
-    return states(absent, gather(folder, (), records=None)) if absent and is_known else {}
+def _sent_states(folder: Path, absent: frozenset[str]) -> tuple[dict[str, RunState], list[str]]:
+    """Where those runs are that have no record, if any of the experiment were ever sent off or cancelled; and which
+    files of that are damaged.
+    """
+    if not absent or not any((folder / what).is_dir() for what in ("submissions", "orders")):
+        return {}, []
+    evidence = gather(folder, (), records=None)
+    return states(absent, evidence), evidence.damage
 
 
 def _with_others(own: RunState | None, underway: RunState | None) -> RunState:

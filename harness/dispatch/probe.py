@@ -15,10 +15,10 @@ from harness.base.errors import HarnessError
 from harness.dispatch.cluster import Listed, scancel, squeue
 from harness.dispatch.node import Finding, NodeReport, read_report, try_files, unwritable, write
 from harness.dispatch.profile import Profile
-from harness.dispatch.slurm import executor, launch, logs_folder
+from harness.dispatch.slurm import executor, launch
 from harness.dispatch.snapshot import Snapshot, take_snapshot
 from harness.dispatch.state import ENDED
-from harness.dispatch.submission import new_id
+from harness.dispatch.submission import logs_folder, new_id
 from harness.dispatch.waiting import WAITING, stuck
 
 PROBE_MINUTES = 5

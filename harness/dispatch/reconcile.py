@@ -1,5 +1,6 @@
 """What is known of an experiment, gathered from its files and from SLURM, and what that leaves to be sent off."""
 
+import itertools
 import os
 import re
 import socket
@@ -31,7 +32,7 @@ from harness.dispatch.state import (
 )
 from harness.dispatch.submission import Submission, cancelled, read_orders, read_submissions, write_order
 from harness.record import Recorded, recorded
-from harness.spec import Manifest
+from harness.spec import Manifest, manifest_path
 
 CLOCK_SECONDS = 5.0  # by which clocks differ before it is said: files are dated by the second or so, and late
 RUN_ID = re.compile(r'"([0-9a-f]{16})"')  # in JSON
@@ -43,7 +44,13 @@ def gather(folder: Path, runs: Iterable[str], records: Path | None, check_all: b
     SLURM is asked three times at most. `records` are looked at if they are given; `check_all` looks for damage in all
     of every record (see `recorded`).
     """
-    submissions, attempts = read_submissions(folder), read_attempts(folder / "attempts")
+    hidden, submissions, attempts, orders = None, [], [], []
+    try:
+        submissions, attempts = read_submissions(folder), read_attempts(folder / "attempts")
+        orders = read_orders(folder)
+    except PermissionError as error:
+        unread = Path(error.filename).relative_to(folder.parent)
+        hidden = RunState("queued", f"not verified ({unread} may not be read)", next_move="ask its owner")
     sent = [submission for submission in submissions if submission.profile]
     queue, elsewhere, accounting = squeue([submission.name for submission in sent]), {}, Queue({})
     if not queue.silent and (forgotten := unexplained(sent, attempts, queue)):
@@ -60,7 +67,7 @@ def gather(folder: Path, runs: Iterable[str], records: Path | None, check_all: b
         damaged=known.damaged,
         submissions=submissions,
         attempts=attempts,
-        orders=read_orders(folder),
+        orders=orders,
         queue=queue,
         elsewhere=elsewhere,
         accounting=accounting,
@@ -68,7 +75,20 @@ def gather(folder: Path, runs: Iterable[str], records: Path | None, check_all: b
         now=time.time(),
         moved=_moved(submissions, folder.resolve().parent),
         started=_started(folder, sent, attempts, queue),
+        hidden=hidden or _hidden_job(sent, queue),
     )
+
+
+def _hidden_job(sent: Iterable[Submission], queue: Queue) -> RunState | None:
+    """What is known of every run that may be in a job of which no file says what it trains, if one can be alive."""
+    for submission in sent:
+        for place, job in enumerate(submission.jobs):
+            found = queue.of(submission.name, place)
+            if not job.packs and (queue.silent or (found and found.state not in ENDED)):
+                where = f"SLURM: {found.state}" if found else queue.silent
+                why = f"not verified (job-{place}.json of {submission.id} is damaged; {where})"
+                return RunState("queued", why, next_move=f"`scancel --name={submission.name}` ends its jobs")
+    return None
 
 
 def reconcile(manifest: Manifest, folder: Path, evidence: Evidence) -> dict[str, RunState]:
@@ -101,20 +121,20 @@ def _elsewhere(submissions: Iterable[Submission]) -> dict[str, str]:
     """By whom and where those submissions were sent off of which this user hears nothing from the cluster at hand."""
     here = (cluster_name(), user())
     return {
-        submission.id: f"sent off by {submission.user} on cluster {submission.cluster}"
+        submission.id: f"sent off by {submission.user} on cluster {submission.cluster or 'unknown'}"
         for submission in submissions
-        if submission.cluster and (submission.cluster, submission.user) != here
+        if submission.user and (submission.cluster or here[0], submission.user) != here
     }
 
 
 def underway_beside(folder: Path, runs: Collection[str]) -> dict[Path, dict[str, RunState]]:
     """Which of these runs without records other experiments have on their way, by the folders of those.
 
-    Experiments in one results folder share runs. Only submissions that name any of these are looked into.
+    Experiments in one results folder share runs. Only experiments that sent off any of these are looked into.
     """
     found: dict[Path, dict[str, RunState]] = {}
     for other in sorted(path.parent for path in folder.parent.glob("*/submissions")):
-        if other.name == folder.name or not (shared := set(runs) & _named_by(other)):
+        if other.name == folder.name or not (shared := set(runs) & _may_have_sent(other)):
             continue
         theirs = states(shared, gather(other, (), records=None))
         if underway := {run: one for run, one in theirs.items() if one.state in UNDERWAY}:
@@ -125,13 +145,13 @@ def underway_beside(folder: Path, runs: Collection[str]) -> dict[Path, dict[str,
     return found
 
 
-def _named_by(folder: Path) -> set[str]:
-    """The runs that an experiment's submissions name: found as text, as most of them are of no interest."""
-    named: set[str] = set()
-    for path in folder.glob("submissions/*/submission.json"):
-        with suppress(FileNotFoundError):  # SLURM has refused it, and it was taken back
-            named |= set(RUN_ID.findall(path.read_text(encoding="utf-8")))
-    return named
+def _may_have_sent(folder: Path) -> set[str]:
+    """The runs that an experiment has sent off; all that it plans, where that is not known."""
+    with suppress(PermissionError):
+        jobs = [job for submission in read_submissions(folder) for job in submission.jobs]
+        if all(job.packs for job in jobs):
+            return set(itertools.chain.from_iterable(job.runs for job in jobs))
+    return set(RUN_ID.findall(manifest_path(folder).read_text(encoding="utf-8")))
 
 
 def to_send(

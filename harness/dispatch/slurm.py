@@ -14,7 +14,7 @@ from typing import Any
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.dispatch.cluster import outside_of_any_job, try_script
 from harness.dispatch.profile import Profile
-from harness.dispatch.submission import Submission, keep_number, read_number
+from harness.dispatch.submission import Submission, keep_number, logs_folder, read_number
 
 
 def send(folder: Path, submission: Submission) -> None:
@@ -80,11 +80,6 @@ def executor(logs: Path, profile: Profile, name: str, roots: Sequence[str]) -> I
             why = why_refused(str(error))
             text = f"sbatch refused the jobs: {why}; `harness doctor` says what of a profile does not fit"
             raise HarnessError(text, INCOMPLETE) from None
-
-
-def logs_folder(folder: Path) -> Path:
-    """Where jobs' output goes, and their scripts."""
-    return folder / "logs"
 
 
 def sent_log(folder: Path, submission: Submission, place: int) -> Path | None:

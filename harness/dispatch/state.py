@@ -104,7 +104,8 @@ class Evidence(NamedTuple):
     gone, `now` is in seconds since the epoch. `damaged` says what is wrong with records that are, and `elsewhere` by
     whom and where submissions were sent off that this user cannot ask for here. `moved` has by submission the results
     folder that its jobs write into, where that was renamed since, and `started` are the jobs that SLURM has forgotten,
-    that had begun and whose workers had not.
+    that had begun and whose workers had not. `hidden` is the state of runs that look free, where they can be on their
+    way and nothing says so.
     """
 
     records: Mapping[str, Literal["done", "diverged"]]
@@ -119,6 +120,13 @@ class Evidence(NamedTuple):
     elsewhere: Mapping[str, str] = MappingProxyType({})
     moved: Mapping[str, str] = MappingProxyType({})
     started: Collection[JobKey] = ()
+    hidden: RunState | None = None
+
+    @property
+    def damage(self) -> list[str]:
+        """What is wrong with files of submissions and orders, in sentences."""
+        found = [one.damage for one in self.submissions] + [one.damage for one in self.orders]
+        return list(filter(None, found))
 
     def silence(self, submission: Submission) -> str | None:
         """Why SLURM says nothing here of the jobs of a submission that it does not list, if so."""
@@ -167,6 +175,8 @@ def states(run_ids: Iterable[str], evidence: Evidence) -> dict[str, RunState]:
             found[run] = RunState("planned")
         else:
             found[run] = _with_old_folder(_in_job(run, jobs[run], evidence), jobs[run].wrote_into)
+        if evidence.hidden and found[run].state in FREE:
+            found[run] = evidence.hidden
     return found
 
 

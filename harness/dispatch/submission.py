@@ -4,6 +4,9 @@ submissions/<id>/submission.json   jobs, the unique name of their array, profile
 submissions/<id>/job-<place>.json  the runs of one job in full: what its worker needs, and no more
 submissions/<id>/number            what SLURM calls the array, if its answer came
 orders/<time>-<id>.json            what the user said later: cancel or retry these runs
+
+Whoever may not read these folders gets a PermissionError, never an empty list. A damaged file stops nobody: it is named
+by its `damage`, and a submission is put together again from the files of its jobs.
 """
 
 import itertools
@@ -11,9 +14,10 @@ import json
 import os
 import shutil
 import socket
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -21,8 +25,9 @@ from typing import Literal, TypeVar
 from pydantic import Field, ValidationError
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.base.files import check_writable, private_folder, whole_file
+from harness.base.files import check_writable, listed, private_folder, whole_file
 from harness.base.frozen import Frozen
+from harness.dispatch.cluster import user_name
 from harness.dispatch.jobs import Job, RunIds
 from harness.dispatch.mirror import Mirror
 from harness.dispatch.profile import Profile
@@ -51,7 +56,8 @@ class Submission(Frozen):
 
     `slots` is how many packs each of its jobs trains at a time, `results` the folder that they write into: the one
     that this was read from, if that was not renamed since. `cluster` and `user` have its jobs at SLURM. Submissions of
-    older versions have none of these three.
+    older versions have none of these three. `damage` says what is wrong with the file of one that was put together from
+    those of its jobs; a job whose file is damaged too has no packs.
     """
 
     submission_schema: int = SUBMISSION_SCHEMA
@@ -71,6 +77,7 @@ class Submission(Frozen):
     user: str | None = None
     keeps_networks: bool = Field(False, exclude_if=lambda value: not value)
     jobs: tuple[SentJob, ...]
+    damage: str | None = Field(None, exclude=True)
 
     @property
     def name(self) -> str:
@@ -107,13 +114,15 @@ class JobFile(Frozen):
 class Instruction(Frozen):
     """What was said of some runs after they were sent off; a retry undoes a cancellation and a quarantine.
 
-    `by` is who or what said it; None in orders of before that was kept.
+    `by` is who or what said it; None in orders of before that was kept. A damaged order names no runs; `damage` says
+    what is wrong with it.
     """
 
     kind: Literal["cancel", "retry"]
     at: str
     runs: tuple[str, ...]
     by: str | None = None
+    damage: str | None = Field(None, exclude=True)
 
     @property
     def by_words(self) -> str:
@@ -123,7 +132,11 @@ class Instruction(Frozen):
 
 def now() -> str:
     """This moment, as files have it: UTC, always as many digits, so that text sorts as time does."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")
+    return _moment(time.time())
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")
 
 
 def new_id() -> str:
@@ -186,14 +199,64 @@ def write_submission(folder: Path, submission: Submission, specs: dict[str, RunS
 
 def read_submissions(folder: Path) -> list[Submission]:
     """All submissions of an experiment, in the order in which they were sent off."""
-    paths = (folder / "submissions").glob("*/submission.json")
-    found = [_read(path, Submission) for path in paths]
+    found = []
+    for own in listed(folder / "submissions"):
+        try:
+            found.append(_read(own / "submission.json", Submission))
+        except (FileNotFoundError, NotADirectoryError):  # it was never sent off, or was taken back
+            continue
+        except HarnessError as error:
+            found.append(_put_together(own, str(error)))
     return sorted(found, key=lambda submission: submission.at)
+
+
+def _put_together(own: Path, damage: str) -> Submission:
+    """A submission whose own file is damaged, as far as the files of its jobs have it; SLURM knows them by its name."""
+    places = [int(path.stem.removeprefix("job-")) for path in listed(own) if path.match("job-*.json")]
+    files: list[JobFile | None] = [None] * (max(places, default=-1) + 1)
+    for place in places:
+        with suppress(HarnessError):
+            files[place] = _read(own / f"job-{place}.json", JobFile)
+    whole = next(filter(None, files), None)
+    folder, about = own.parents[1], own.stat()
+    return Submission(
+        id=own.name,
+        experiment=whole.experiment if whole else folder.name,
+        at=_moment(about.st_mtime),
+        host="another machine",
+        profile=None if local_log(folder, own.name).exists() else Profile(),
+        slots=whole.slots if whole else 1,
+        checkpoint_seconds=whole.checkpoint_seconds if whole else 0.0,
+        device=whole.device if whole else "cpu",
+        snapshot=(whole.snapshot if whole else None) or "",
+        roots=(),
+        user=user_name(about.st_uid),
+        jobs=tuple(
+            SentJob(packs=file.ids, pack_seconds=(0.0,) * len(file.ids), seconds=0.0)
+            if file
+            else SentJob(packs=(), pack_seconds=(), seconds=0.0)
+            for file in files
+        ),
+        damage=f"{damage}; the files of its jobs say what it sent off: keep them until none of its runs is on its way",
+    )
 
 
 def read_job(folder: Path, submission: str, place: int) -> JobFile:
     """What the worker of a job needs."""
-    return _read(submission_folder(folder, submission) / f"job-{place}.json", JobFile)
+    try:
+        return _read(submission_folder(folder, submission) / f"job-{place}.json", JobFile)
+    except HarnessError as error:
+        raise HarnessError(f"{error}; `harness submit` sends its runs off again", INCOMPLETE) from None
+
+
+def logs_folder(folder: Path) -> Path:
+    """Where jobs' output goes, and their scripts."""
+    return folder / "logs"
+
+
+def local_log(folder: Path, submission: str) -> Path:
+    """The output of the worker of a local submission."""
+    return logs_folder(folder) / f"local-{submission}.out"
 
 
 def keep_number(folder: Path, submission: str, number: str) -> None:
@@ -236,7 +299,16 @@ def retrying(folder: Path, runs: Sequence[str]) -> Iterator[None]:
 
 def read_orders(folder: Path) -> list[Instruction]:
     """All that the user said, in the order in which it was said."""
-    return sorted((_read(path, Instruction) for path in (folder / "orders").glob("*.json")), key=lambda order: order.at)
+    orders = [_read_order(path) for path in listed(folder / "orders") if path.suffix == ".json"]
+    return sorted(orders, key=lambda order: order.at)
+
+
+def _read_order(path: Path) -> Instruction:
+    try:
+        return _read(path, Instruction)
+    except HarnessError as error:
+        damage = f"{error}; say again what you ordered then (`harness cancel`, `harness retry`) and remove the file"
+        return Instruction(kind="retry", at=_moment(path.stat().st_mtime), runs=(), damage=damage)
 
 
 def cancelled(orders: Sequence[Instruction]) -> dict[str, Instruction]:
@@ -326,8 +398,6 @@ def _write(path: Path, model: Frozen) -> None:
 def _read(path: Path, kind: type[Stored]) -> Stored:
     try:
         return kind.model_validate_json(json.dumps(unsealed(path.read_text(encoding="utf-8"))), strict=True)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-        raise HarnessError(
-            f"{path} is damaged ({problem}); move its folder away and submit again", INCOMPLETE
-        ) from None
+        raise HarnessError(f"{path} is damaged ({problem})", INCOMPLETE) from None

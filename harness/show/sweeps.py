@@ -245,7 +245,8 @@ def status_json(
     spending: Spending | None,
     earlier: Mapping[str, RunState],
     jobs: Unneeded,
-    unasked: Collection[str] = (),
+    unasked: Collection[str],
+    evidence: Evidence,
 ) -> dict[str, Any]:
     """The same for a script, and the state of every run."""
     counted = Counter(one.state for one in found.values())
@@ -273,6 +274,7 @@ def status_json(
         "runs": {run: {**one._asdict(), **what[run], "next_move": next_move(one)} for run, one in found.items()},
         "spending": spending._asdict() if spending else None,
         "earlier_underway_ids": [run for run, one in earlier.items() if one.state in UNDERWAY],
+        "damaged_files": evidence.damage,
         "jobs_of_cancelled": {**jobs._asdict(), "not_verified": dict(jobs.not_verified)},
     }
 

@@ -149,7 +149,7 @@ def test_what_is_shown_says_what_to_do_next(here):
 
 
 def test_what_cannot_be_read_is_named_and_all_else_is_counted(here):
-    """A plan that was cut short is not counted, runs of a damaged submission count as missing; exit 3."""
+    """A plan that was cut short is not counted, runs of a damaged submission are known by its jobs; exit 3."""
     plan = RESULTS / "whole" / "manifest.json"
     plan.write_text(plan.read_text(encoding="utf-8")[:-100], encoding="utf-8")
     sent = RESULTS / "half" / "submissions" / "5ub" / "submission.json"
@@ -157,7 +157,7 @@ def test_what_cannot_be_read_is_named_and_all_else_is_counted(here):
     told = _told("status")
     counted = {one["name"]: one for one in told["experiments"]}
     assert "whole" not in counted
-    assert (counted["half"]["missing"], counted["half"]["queued"]) == (4, 0)
+    assert (counted["half"]["missing"], counted["half"]["queued"]) == (4, 4)
     whys = sorted(told["unreadable"])
     assert [why.partition(" ")[0] for why in whys] == [str(sent), str(plan)]
     done = _harness("status")

@@ -3,6 +3,8 @@
 import json
 import os
 import pty
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -101,17 +103,21 @@ def test_a_dry_run_needs_no_slurm(tmp_path, monkeypatch):
 
 
 # -------------------------------------------------------------------------------------------------------------- twins
+def _send_off(folder: Path) -> None:
+    """Write a submission of all runs of a plan, with nobody to train them."""
+    manifest = read_manifest(folder)
+    jobs = (SentJob(packs=manifest.packs, pack_seconds=(1.0,), seconds=1.0),)
+    where = {"host": "here", "profile": None, "slots": 1, "checkpoint_seconds": 60.0, "device": "cpu"}
+    sent = Submission(id="5ub", experiment="first", at=now(), jobs=jobs, snapshot="c0de", roots=(), **where)
+    write_submission(folder, sent, {planned.run_id: planned.run for planned in manifest.runs})
+
+
 def test_runs_that_another_experiment_has_on_their_way_are_left_to_it(tmp_path):
     """run refuses and names its folder; submit sends off the others, cancel takes back nothing of it, status tells."""
     first, twin = _experiment(tmp_path, "first"), _experiment(tmp_path, "twin", seeds=(0, 1, 2))
     results = tmp_path / "results"
     _harness(first, "plan")
-    manifest = read_manifest(results / "first")
-    jobs = (SentJob(packs=manifest.packs, pack_seconds=(1.0,), seconds=1.0),)
-    where = {"host": "here", "profile": None, "slots": 1, "checkpoint_seconds": 60.0, "device": "cpu"}
-    code = {"snapshot": "c0de", "roots": ()}
-    sent = Submission(id="5ub", experiment="first", at=now(), jobs=jobs, **where, **code)
-    write_submission(results / "first", sent, {planned.run_id: planned.run for planned in manifest.runs})
+    _send_off(results / "first")
 
     refused = _harness(twin, "run")
     assert refused.exit_code == 3
@@ -126,8 +132,35 @@ def test_runs_that_another_experiment_has_on_their_way_are_left_to_it(tmp_path):
         at_once = _harness(twin, "submit", "--local", "1", "--yes")
     assert (at_once.exit_code, "is submitting runs of these results" in at_once.output) == (3, True)
 
-    write_order(results / "first", "cancel", manifest.run_ids(), "`harness cancel`")
+    write_order(results / "first", "cancel", read_manifest(results / "first").run_ids(), "`harness cancel`")
     assert json.loads(_harness(twin, "status", "--json").stdout)["states"] == {"planned": 3}
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root can give folders away")
+def test_what_another_user_may_not_read_is_not_verified(tmp_path):
+    """Runs may be on their way there: status says so, and run refuses, here and in an experiment that shares runs."""
+    first, twin = _experiment(tmp_path, "first"), _experiment(tmp_path, "twin", seeds=(0, 1, 2))
+    _harness(first, "plan")
+    sent = tmp_path / "results" / "first" / "submissions"
+    _send_off(sent.parent)
+    os.chown(sent, 65534, 65534)
+
+    def told(command: str, file: Path) -> str:
+        """What a user is told who, unlike root, may read only what modes allow."""
+        as_others = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", sys.executable, "-m", "harness"]
+        options = [command, str(file), "--results", str(tmp_path / "results")]
+        done = subprocess.run(
+            [*as_others, *options], capture_output=True, text=True, env=os.environ | {"COLUMNS": "200"}
+        )
+        assert done.returncode == 3, done.stderr
+        return done.stdout + done.stderr
+
+    unread = "not verified (first/submissions may not be read)"
+    assert unread in told("status", first)
+    assert "2 runs of first are on their way" in told("run", first)
+    refused = told("run", twin)
+    assert "2 runs of twin are on their way" in refused
+    assert unread in refused
 
 
 # ---------------------------------------------------------------------------------------------------------- next moves

@@ -1,6 +1,7 @@
 """What goes wrong with files, processes and code while a sweep is on its way: nothing is lost, the state is right."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from sweeps import Sweep, assert_complete, assert_nothing_trained_twice, only_jo
 
 import harness
 from harness.dispatch import state
-from harness.dispatch.submission import read_submissions
+from harness.dispatch.submission import read_submissions, write_order
 from harness.record import read_record
 
 pytestmark = pytest.mark.slurm
@@ -175,10 +176,44 @@ def test_inside_of_a_job(testbed, tmp_path):
 
     jobs = [testbed.job(attempt.begun["slurm_number"]) for attempt in swept.attempts()]
     assert {job["ReqNodeList"] for job in jobs} == {"(null)"}
-    assert {job["MinMemoryNode"] for job in jobs} == {"2G"}
+    assert {job["MinMemoryNode"] for job in jobs} == {"30G"}
     swept.wait_until_over()
     assert_complete(swept)
     assert_nothing_trained_twice(swept)
+
+
+def test_damaged_files_of_what_was_sent_off(testbed, tmp_path):
+    """An emptied submission and order stop no command: its jobs are found, are not doubled, and can be ended."""
+    swept = sweep(tmp_path, sizes=(20, 40))
+    testbed.slurm("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
+    swept.submit()
+    (sent,) = swept.folder.glob("submissions/*/submission.json")
+    sent.write_text("")
+    order = write_order(swept.folder, "cancel", list(swept.status()["runs"])[:1], "her")
+    order.write_text("")
+
+    assert swept.states() == {"queued": 4}
+    told = swept.harness("status").output
+    assert f"{sent} is damaged" in told
+    assert f"{order} is damaged" in told
+    assert "nothing to submit" in swept.submit()
+    assert "cancelled: 4 runs; 2 jobs with no other runs were ended" in swept.harness("cancel", "--yes").output
+    assert not testbed.slurm("squeue", "-h")
+
+
+def test_a_job_of_which_no_file_says_what_it_trains(testbed, tmp_path):
+    """While SLURM lists it, no run counts as free; once it is ended as status says, all are sent off again."""
+    swept = sweep(tmp_path)
+    testbed.slurm("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
+    swept.submit()
+    for path in swept.folder.glob("submissions/*/*.json"):
+        path.write_text("")
+
+    assert swept.states() == {"queued": 2}
+    (move,) = {run["next_move"] for run in swept.status()["runs"].values()}
+    command = re.search("`(scancel .*)` ends its jobs", move).group(1)
+    testbed.slurm(*command.split())
+    wait_until(lambda: swept.states() == {"planned": 2}, 30, "it has ended")
 
 
 def test_defaults_of_the_user_hide_no_jobs(testbed, tmp_path, monkeypatch):

@@ -59,6 +59,8 @@ def cancel(file: Path, results: Path, conditions: tuple[str, ...], earlier: bool
         which = f"of an earlier plan of {manifest.name} is on its way"
         fits = f"of {manifest.name} that fits is on its way or would be sent off"
         raise HarnessError(f"no run {which if earlier else fits}; `harness status` shows what there is")
+    for line in seen.evidence.damage:
+        click.echo(line)
     question = f"cancel {len(runs)} runs?" if runs else "end the jobs of cancelled runs?"
     confirm(question, yes, refused="nothing was cancelled")
     if runs:
