@@ -250,6 +250,23 @@ def test_nothing_is_reported_before_the_winners_are_confirmed(tmp_path, monkeypa
     assert not Path("results/tiny").exists()
 
 
+def test_damaged_plans_of_later_stages_are_set_aside(tmp_path, monkeypatch):
+    """Of the winners and of a rung: the command that every error names, `plan --replan`, is a way out."""
+    monkeypatch.chdir(tmp_path)
+    halved = SEARCHED.replace("trials: 2", "trials: 4\n  halving: {rungs: 2, factor: 4}")
+    Path("tiny.yaml").write_text(re.sub("robust_to: .*\n", "", halved))
+    _said("plan", "tiny.yaml")
+    for name in ("tiny", "tiny.rung2.search"):
+        place = Path("results", name)
+        place.mkdir()
+        (place / "manifest.json").touch()
+        refused = _invoke("status", "tiny.yaml")
+        assert (refused.exit_code, "`harness plan FILE --replan` makes it anew" in refused.output) == (3, True)
+        _said("plan", "tiny.yaml", "--replan")
+        assert [path.name for path in place.iterdir()] == ["manifest.1.json"]
+        assert "tiny.search: " in _invoke("status", "tiny.yaml").output
+
+
 def test_a_plan_says_where_one_arm_has_a_choice_of_recipes_that_others_lack(tmp_path):
     """A note, no error; none where all choose among the same, or nobody chooses."""
     free = re.sub(r"  recipes: .*\n|robust_to: .*\n", "", SEARCHED)

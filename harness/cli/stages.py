@@ -26,6 +26,8 @@ from harness.spec import (
     read_experiment,
     read_manifest,
     search_name,
+    searched_name,
+    set_aside_if_damaged,
 )
 from harness.tasks import draw, keep_data, known_data
 
@@ -54,8 +56,15 @@ def plan_of(file: Path, scale: str = FULL, narrow: Narrow | None = None, setting
 
 
 def freeze_plan(planned: Manifest, folder: Path, replan: bool) -> Manifest:
-    """Freeze a plan in a results folder, then keep the rows of its data files: a plan that is refused leaves none."""
+    """Freeze a plan in a results folder, then keep the rows of its data files: a plan that is refused leaves none.
+
+    With `replan` damaged plans of later stages are set aside, and made anew once the search is complete.
+    """
     manifest = freeze(planned, folder, replan)
+    if replan and manifest.is_search:
+        of = folder.with_name(searched_name(folder.name))
+        for later in (of, *(search_folder(of, rung) for rung in range(1, manifest.rungs))):
+            set_aside_if_damaged(later)
     keep_data((each.run.task for each in manifest.runs), folder.parent / "data")
     return manifest
 

@@ -58,6 +58,7 @@ from harness.spec.manifest import (
     read_manifest,
     search_name,
     searched_name,
+    set_aside_if_damaged,
     side_label,
 )
 from harness.spec.narrow import Narrow, narrow_words, narrowed
@@ -194,6 +195,7 @@ __all__ = [
     "sealed",
     "search_name",
     "searched_name",
+    "set_aside_if_damaged",
     "settings_from",
     "settings_of",
     "settings_options",

@@ -189,10 +189,15 @@ class Manifest(Frozen):
         return self.follows.rung + 1 if self.follows else 0
 
     @property
+    def rungs(self) -> int:
+        """How many rungs the search of its experiment has: 1 without halving."""
+        halving = self.experiment.search.halving if self.experiment.search else None
+        return halving.rungs if halving else 1
+
+    @property
     def is_last_rung(self) -> bool:
         """Whether it is a search after which winners are chosen."""
-        halving = self.experiment.search.halving if self.experiment.search else None
-        return self.is_search and self.rung == (halving.rungs - 1 if halving else 0)
+        return self.is_search and self.rung == self.rungs - 1
 
     def run_ids(self) -> list[str]:
         """Each run once, in plan order (cells of two series may share runs)."""
@@ -332,11 +337,28 @@ def _is_readable(folder: Path) -> bool:
     return True
 
 
-def _replace(path: Path, manifest: Manifest, earlier: tuple[str, ...], why: str) -> Manifest:
-    """Keep the plan at `path` under a second name, then put the new one in its place: there is one at every moment."""
-    old, number = path.read_bytes(), 1  # read first: who replaces it meanwhile keeps the same under the same name
+def set_aside_if_damaged(folder: Path) -> None:
+    """Give a plan in `folder` that cannot be read another name beside it, so that it is made anew."""
+    path = manifest_path(folder)
+    try:
+        if path.exists() and not _is_readable(folder):
+            path.rename(_name_aside(path))
+    except OSError as error:
+        raise HarnessError(f"{os_words(error, folder)}; choose another --results folder") from None
+
+
+def _name_aside(path: Path) -> Path:
+    """The first name for a plan that another takes the place of which nothing has."""
+    number = 1
     while (kept := path.with_name(f"manifest.{number}.json")).exists():
         number += 1
+    return kept
+
+
+def _replace(path: Path, manifest: Manifest, earlier: tuple[str, ...], why: str) -> Manifest:
+    """Keep the plan at `path` under a second name, then put the new one in its place: there is one at every moment."""
+    old = path.read_bytes()  # read first: who replaces it meanwhile keeps the same under the same name
+    kept = _name_aside(path)
     with whole_file(kept) as temporary:
         temporary.write_bytes(old)
     manifest = manifest.model_copy(update={"earlier_plans": (*earlier, f"{kept.name} (replaced; {why})")})
