@@ -299,9 +299,14 @@ def _submit(manifest: Manifest, folder: Path, submissions: list[Submission]) -> 
             send(folder.resolve(), submission)
         except HarnessError:
             queue = squeue([submission.name])
-            if not queue.silent and not queue.jobs:
-                forget_submission(folder, submission.id)
+            if queue.silent:
+                raise HarnessError(
+                    f"it is not known yet whether SLURM took the jobs ({queue.silent}); nothing is sent twice: "
+                    f"`harness status {folder}` says what became of them once SLURM answers",
+                    INCOMPLETE,
+                ) from None
             if not queue.jobs:  # else its answer was late, or lost
+                forget_submission(folder, submission.id)
                 raise
         console.print(f"submitted: {len(submission.jobs)} jobs named {submission.name}", soft_wrap=True)
     console.print(f"`harness status {folder}` says how they do", soft_wrap=True)

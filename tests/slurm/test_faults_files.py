@@ -166,6 +166,28 @@ def test_two_at_once(testbed, tmp_path):
     assert len(swept.attempts()) == 2
 
 
+def test_the_answer_to_a_submission_is_lost(testbed, tmp_path, monkeypatch):
+    """SLURM took the jobs and fell silent: that is not known yet, and the next commands find them."""
+    swept = sweep(tmp_path)
+    controller = (testbed.folder / "slurmctld.pid").read_text().strip()
+    lost = tmp_path / "bin" / "sbatch"
+    lost.parent.mkdir()
+    lost.write_text(f'#!/bin/sh\n{shutil.which("sbatch")} "$@" >&2\nkill -STOP {controller}\nexit 1\n')
+    lost.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{lost.parent}:{os.environ['PATH']}")
+    try:
+        told = swept.harness("submit", "--profile", str(swept.profile), "--yes")
+    finally:
+        os.kill(int(controller), signal.SIGCONT)
+
+    assert told.exit_code == 3
+    assert "it is not known yet whether SLURM took the jobs (squeue: " in told.output
+    assert f"`harness status {swept.folder}`" in told.output
+    assert "nothing to submit" in swept.submit()
+    swept.wait_until_over()
+    assert_nothing_trained_twice(swept)
+
+
 def test_inside_of_a_job(testbed, tmp_path):
     """What that job has asked for does not pin the jobs that it submits, nor do its defaults hide them."""
     swept = sweep(tmp_path, sizes=(20, 40))
