@@ -5,6 +5,11 @@ One core for laws too: the tests themselves run on all cores, and each process t
 
 import os
 import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -34,3 +39,41 @@ def _one_thread():
 @pytest.fixture(autouse=True)
 def _one_core(monkeypatch):
     monkeypatch.setattr("harness.cli.analysis.available_cores", lambda: 1)
+
+
+class Disk(NamedTuple):
+    """A file system of its own."""
+
+    folder: Path
+
+    def fill(self) -> None:
+        """Until nothing more can be written, by whomever."""
+        with open(self.folder / "ballast", "ab", buffering=0) as file, suppress(OSError):
+            while file.write(bytes(4096)):
+                pass
+
+    def make_room(self) -> None:
+        (self.folder / "ballast").unlink()
+
+    def make_read_only(self) -> None:
+        subprocess.run(["mount", "-o", "remount,ro", str(self.folder)], check=True)
+
+
+@pytest.fixture
+def disk() -> Iterator[Callable[..., Disk]]:
+    """Makes a folder a file system of its own; the test is skipped where that is not allowed."""
+    mounted: list[Path] = []
+
+    def mount(folder: Path, size: str = "1m") -> Disk:
+        folder.mkdir(parents=True)
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)], capture_output=True, text=True
+        )
+        if done.returncode:
+            pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+        mounted.append(folder)
+        return Disk(folder)
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -502,6 +502,20 @@ def test_the_process_of_a_bad_file_shows_no_traceback(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+def test_a_full_disk_is_no_mistake(disk, tmp_path):
+    """Exit 3 and how to go on; once there is room, the same command does."""
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    command = ("plan", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path / "results"))
+    small = disk(tmp_path / "results")
+    small.fill()
+
+    done = _invoke(*command)
+    assert done.exit_code == 3
+    assert "No space left on device; make room there, and run the same command again" in done.output
+    small.make_room()
+    assert _invoke(*command).exit_code == 0
+
+
 def test_an_unwritable_results_folder_is_named(tmp_path):
     """A results path that cannot be a folder is named, with the next move."""
     (tmp_path / "tiny.yaml").write_text(TINY)
@@ -565,7 +579,7 @@ def test_an_output_that_is_a_folder_is_named(finished, tmp_path):
     done = _invoke("fit", str(tmp_path / "results" / "tiny"))
 
     assert done.exit_code == 2
-    assert "runs.csv: Is a directory; move it away or choose another folder" in done.stderr
+    assert "runs.csv: Is a directory; move it away or choose another --results folder" in done.stderr
     assert "α, E = 0" in done.stdout
 
 

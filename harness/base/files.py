@@ -12,11 +12,12 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from harness.base.errors import HarnessError
+from harness.base.errors import INCOMPLETE, HarnessError
 
 NAME = re.compile(r"[A-Za-z0-9_=+][A-Za-z0-9._=+-]*")  # which every file system, shell and scheduler takes as it is
 UNFINISHED = re.compile(r"\.[0-9a-f]{32}(\.\w+)?")
 NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # a file system without them
+FULL = (errno.ENOSPC, errno.EDQUOT)  # a disk, or what a user may have of it
 STALE_SECONDS = 3600.0  # nobody writes one file, or copies one snapshot, for so long
 
 
@@ -39,7 +40,15 @@ def check_writable(folder: Path) -> None:
         finally:
             probe.unlink(missing_ok=True)
     except OSError as error:
-        raise HarnessError(f"{os_words(error, folder)}; choose another folder") from None
+        raise unwritable(error, folder) from None
+
+
+def unwritable(error: OSError, folder: Path | None = None) -> HarnessError:
+    """What to tell of a file that cannot be written, and the next move: a full disk is no mistake of the command's."""
+    if error.errno in FULL:
+        return HarnessError(f"{os_words(error, folder)}; make room there, and run the same command again", INCOMPLETE)
+    move = "ask its owner" if isinstance(error, PermissionError) else "move it away"
+    return HarnessError(f"{os_words(error, folder)}; {move} or choose another --results folder")
 
 
 def os_words(error: OSError, folder: Path | None = None) -> str:

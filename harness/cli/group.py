@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from harness.base.errors import INCOMPLETE, INTERRUPTED, USAGE, HarnessError
-from harness.base.files import os_words
+from harness.base.errors import INCOMPLETE, INTERRUPTED, HarnessError
+from harness.base.files import unwritable
 from harness.cli.output import lasting_output
 
 
@@ -68,10 +68,8 @@ class Group(click.Group):
         except KeyboardInterrupt:
             click.echo("error: stopped; run the same command again to go on", err=True)
             sys.exit(INTERRUPTED)
-        except HarnessError as error:
+        except (HarnessError, OSError) as problem:
+            error = unwritable(problem) if isinstance(problem, OSError) else problem
             for line in str(error).splitlines():
                 click.echo(f"error: {line}" if not line.startswith(" ") else line, err=True)
             sys.exit(error.exit_code)
-        except OSError as error:
-            click.echo(f"error: {os_words(error)}; move it away or choose another folder", err=True)
-            sys.exit(USAGE)

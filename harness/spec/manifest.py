@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.base.files import os_words, whole_file
+from harness.base.files import unwritable, whole_file
 from harness.base.frozen import Frozen
 from harness.families import Network
 from harness.families.space import Space
@@ -263,7 +263,7 @@ def freeze(manifest: Manifest, folder: Path, replan: bool = False) -> Manifest:
             )
         return _replace(path, manifest, frozen.earlier_plans, f"differed in {', '.join(changed)}")
     except OSError as error:
-        raise HarnessError(f"{os_words(error, folder)}; choose another --results folder") from None
+        raise unwritable(error, folder) from None
 
 
 def check_unchanged(frozen: Manifest, experiment: Experiment, file: Path) -> None:
@@ -344,7 +344,7 @@ def set_aside_if_damaged(folder: Path) -> None:
         if path.exists() and not _is_readable(folder):
             path.rename(_name_aside(path))
     except OSError as error:
-        raise HarnessError(f"{os_words(error, folder)}; choose another --results folder") from None
+        raise unwritable(error, folder) from None
 
 
 def _name_aside(path: Path) -> Path:

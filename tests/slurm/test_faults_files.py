@@ -6,10 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from real_slurm import command_of, wait_until
@@ -57,44 +54,6 @@ def sbatch_that(folder: Path, *lines: str) -> str:
     script.write_text("\n".join(["#!/bin/sh", f"sbatch={shutil.which('sbatch')}", *lines]), encoding="utf-8")
     script.chmod(0o755)
     return f"{script.parent}:{os.environ['PATH']}"
-
-
-class Disk(NamedTuple):
-    """A file system of its own."""
-
-    folder: Path
-
-    def fill(self) -> None:
-        """Until nothing more can be written, by whomever."""
-        with open(self.folder / "ballast", "ab", buffering=0) as file, suppress(OSError):
-            while file.write(bytes(4096)):
-                pass
-
-    def make_room(self) -> None:
-        (self.folder / "ballast").unlink()
-
-    def make_read_only(self) -> None:
-        subprocess.run(["mount", "-o", "remount,ro", str(self.folder)], check=True)
-
-
-@pytest.fixture
-def disk() -> Iterator[Callable[..., Disk]]:
-    """Makes a folder a file system of its own; the test is skipped where that is not allowed."""
-    mounted: list[Path] = []
-
-    def mount(folder: Path, size: str = "1m") -> Disk:
-        folder.mkdir(parents=True)
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)], capture_output=True, text=True
-        )
-        if done.returncode:
-            pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
-        mounted.append(folder)
-        return Disk(folder)
-
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 # ---------------------------------------------------------------------------------------------------------- submitters
@@ -170,11 +129,7 @@ def test_the_answer_to_a_submission_is_lost(testbed, tmp_path, monkeypatch):
     """SLURM took the jobs and fell silent: that is not known yet, and the next commands find them."""
     swept = sweep(tmp_path)
     controller = (testbed.folder / "slurmctld.pid").read_text().strip()
-    lost = tmp_path / "bin" / "sbatch"
-    lost.parent.mkdir()
-    lost.write_text(f'#!/bin/sh\n{shutil.which("sbatch")} "$@" >&2\nkill -STOP {controller}\nexit 1\n')
-    lost.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{lost.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", sbatch_that(tmp_path, '$sbatch "$@" >&2', f"kill -STOP {controller}", "exit 1"))
     try:
         told = swept.harness("submit", "--profile", str(swept.profile), "--yes")
     finally:
