@@ -345,13 +345,14 @@ def _dead(submissions: Iterable[Submission], attempts: Iterable[Attempt]) -> set
 
 
 def _started(folder: Path, sent: Iterable[Submission], attempts: Iterable[Attempt], queue: Queue) -> set[JobKey]:
-    """Jobs that squeue has forgotten and that have left an output, though no worker of theirs ever began."""
+    """Jobs that have ended or that squeue has forgotten, and that left an output, though no worker of theirs began."""
     begun = {JobKey(attempt.begun["submission"], attempt.begun["place"]) for attempt in attempts}
     found = set()
     for submission in sent:
         for place in range(len(submission.jobs)):
             key = JobKey(submission.id, place)
-            if key in begun or queue.of(submission.name, place) is not None:
+            known = queue.of(submission.name, place)
+            if key in begun or (known and known.state not in ENDED):
                 continue
             log = sent_log(folder, submission, place)
             if log and log.exists():

@@ -60,10 +60,8 @@ ENDED: dict[str, StateName] = {
 UNSEEN_SECONDS = 120.0
 # Of a job that ended by a set-up line, by the Python of its node, or for want of the code.
 STILLBORN = "before its worker began"
-MEND = (
-    "`harness logs FILE RUN` shows what it printed, `harness doctor --profile` what the profile lacks; mended, "
-    "`harness retry FILE --cause '{state}'`"
-)
+PRINTED = "`harness logs FILE RUN` shows what it printed; "
+MEND = "`harness doctor --profile` shows what the profile lacks; mended, `harness retry FILE --cause '{state}'`"
 # What a worker wrote last of runs that it trains.
 BEGUN = ("pack_begun", "resumed", "checkpoint")
 # What a worker's last event says of the runs that it leaves.
@@ -103,8 +101,8 @@ class Evidence(NamedTuple):
     `records` has the status of those that are published, `dead` the attempts whose process was on this machine and is
     gone, `now` is in seconds since the epoch. `damaged` says what is wrong with records that are, and `elsewhere` by
     whom and where submissions were sent off that this user cannot ask for here. `moved` has by submission the results
-    folder that its jobs write into, where that was renamed since, and `started` are the jobs that SLURM has forgotten,
-    that had begun and whose workers had not. `hidden` is the state of runs that look free, where they can be on their
+    folder that its jobs write into, where that was renamed since, and `started` are the jobs that are over, that left
+    an output and whose workers had not begun. `hidden` is the state of runs that look free, where they can be on their
     way and nothing says so.
     """
 
@@ -256,12 +254,12 @@ def _in_job(run: str, job: _Job, evidence: Evidence) -> RunState:
         return _in_queue(job, job.listed, alive, begun=told is not None)
     if job.last and job.last.ended and _has_ended_for_good(job, job.last.ended):
         if told_by_slurm and _slurm_knows_better(told_by_slurm, job.last.ended):
-            return _ended(told_by_slurm, job.last, begun=told is not None)
+            return _ended(told_by_slurm, job, begun=told is not None)
         return _left_by_worker(job, job.last.ended)
     if job.accounted and (alive := _alive(job.accounted, told)):
         return RunState(*alive, job.attempt, job.number)
     if told_by_slurm:
-        return _ended(told_by_slurm, job.last, begun=told is not None)
+        return _ended(told_by_slurm, job, begun=told is not None)
     return _by_time(job, told, evidence)
 
 
@@ -314,16 +312,17 @@ def _may_start_again(ended: Event) -> bool:
     return ended["why"] in ("stopped", "preempted")
 
 
-def _ended(listed: Listed, last: Attempt | None, begun: bool) -> RunState:
+def _ended(listed: Listed, job: _Job, begun: bool) -> RunState:
     """The state of a run in a job that SLURM says has ended, and of which no worker said so."""
     state, why = ENDED[listed.state], f"SLURM: {listed.state}{_reason(listed)}"
     if state == "lost":
         why += ": it ended well, and its record is not here"
-    if last and not begun and state in ("crashed", "out of memory"):
+    if job.last and not begun and state in ("crashed", "out of memory"):
         return RunState("planned", f"its job ended before its turn came; {why}")
-    if not last and state in ("crashed", "timed out"):
-        return RunState(state, f"{why}, {STILLBORN}", None, listed.number, MEND.format(state=state))
-    return RunState(state, why, last.id if last else None, listed.number)
+    if not job.last and state in ("crashed", "timed out"):
+        move = f"{PRINTED if job.started else ''}{MEND.format(state=state)}"
+        return RunState(state, f"{why}, {STILLBORN}", None, listed.number, move)
+    return RunState(state, why, job.attempt, listed.number)
 
 
 def _reason(listed: Listed) -> str:
@@ -355,7 +354,7 @@ def _by_time(job: _Job, told: Event | None, evidence: Evidence) -> RunState:
     if silence < (LEASE_SECONDS if last else UNSEEN_SECONDS):
         return RunState(state, f"last heard of {silence:.0f} s ago", job.attempt)
     if job.started:
-        return RunState("crashed", f"its job has ended, {STILLBORN}", next_move=MEND.format(state="crashed"))
+        return RunState("crashed", f"its job has ended, {STILLBORN}", next_move=PRINTED + MEND.format(state="crashed"))
     return RunState("lost", f"no queue lists it, and it was last heard of {silence / 60:.0f} min ago", job.attempt)
 
 

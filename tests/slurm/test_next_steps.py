@@ -58,6 +58,20 @@ def test_nodes_that_are_not_there(testbed, tmp_path):
     assert all("(`sinfo`)" in move for move in next_moves(swept))
 
 
+def test_a_job_that_printed_nothing(testbed, tmp_path):
+    """SLURM could not even begin it, here for want of a folder for its output: nobody is sent to read that."""
+    swept = sweep(tmp_path)
+    drained(testbed)
+    swept.submit()
+    shutil.rmtree(swept.folder / "logs")
+    (swept.folder / "logs").touch()
+    testbed.node_up("n1")
+    swept.wait_for_states({"crashed": 2})
+
+    assert all("before its worker began" in why for why in whys(swept))
+    assert all(move.startswith("`harness doctor --profile` shows") for move in next_moves(swept))
+
+
 def test_a_set_up_line_that_fails_is_not_tried_for_ever(testbed, tmp_path):
     """Its job ends there and its output names it; submit refuses until the user says that it is mended."""
     swept = sweep(tmp_path, sizes=(20, 40), setup=["true", "module load no-such-module", "true"])
@@ -71,6 +85,7 @@ def test_a_set_up_line_that_fails_is_not_tried_for_ever(testbed, tmp_path):
     assert f"harness logs {swept.folder} " in refused.output
     assert "once that is mended: `harness retry FILE --cause 'crashed' --profile YAML`" in refused.output
     (run, *_) = swept.status()["runs"]
+    assert all(move.startswith("`harness logs FILE RUN` shows what it printed") for move in next_moves(swept))
     assert "set-up line failed: module load no-such-module" in swept.harness("logs", run).output
     assert len(swept.submissions()) == 1
 
