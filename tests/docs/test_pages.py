@@ -1,5 +1,6 @@
 """Every code block of the pages works: it runs, or is parsed where it needs a cluster or minutes."""
 
+import itertools
 import json
 import re
 import shutil
@@ -28,6 +29,7 @@ from ruamel.yaml import YAML
 
 from harness.cli import main
 from harness.dispatch.profile import Profile, read_profile
+from harness.paper.replay import full_name
 from harness.spec import parse_experiment
 
 PAGES = ["README.md", *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md")))]
@@ -42,11 +44,10 @@ ONLY_PARSED = (
     (f"{TUTORIALS}slurm.md", "", "tests/slurm/test_tutorial.py runs them on a real SLURM"),
     (NIGHTLY, "run", "a minute of a core each; nightly"),
     ("", "doctor", "needs a cluster; tests/slurm/test_doctor.py"),
-    ("", "submit", "needs a cluster; tests/slurm"),
+    ("", "submit", "needs a cluster; tests/slurm, and for the README a dry run below"),
     ("", "status", "needs a cluster; tests/slurm"),
-    ("", "replay", "minutes to hours of training; tests/paper has small ones"),
-    ("README.md", "match", "test_readme.py compares its numbers"),
-    ("README.md", "run", "a minute or more; .ci/run runs the quickstart, and a tutorial waves.yaml"),
+    ("", "replay", "minutes to hours of training; tests/paper has small ones, and the README's is planned below"),
+    ("README.md", "run", "a minute or more; planned below, .ci/run runs the quickstart, and a tutorial waves.yaml"),
     ("docs/README.md", "run", "a minute; .ci/run runs it"),
     ("docs/json.md", "", "test_json_page.py calls each command that has --json"),
     ("docs/own_data.md", "run", "half a minute; a tutorial runs such a file"),
@@ -196,6 +197,25 @@ def test_every_block_of_a_page(page, folder):
 @pytest.mark.slow
 def test_every_block_of_a_tutorial_that_trains(folder):
     run_page(SLOW, folder)
+
+
+@pytest.mark.slow
+def test_what_the_readme_trains_or_sends_off_is_planned_as_it_is_written(folder):
+    """What would train for a minute or more is planned; what would go to a cluster is a dry run."""
+    planned = []
+    for line in itertools.chain.from_iterable(map(lines_of, blocks_of("README.md"))):
+        if line.startswith("harness new"):
+            run_line(line)
+        elif line.startswith("harness run"):
+            planned.append(run_line(line.replace("harness run", "harness plan")))
+        elif line.startswith("harness replay"):
+            name, *options = line.removeprefix("harness replay ").split()
+            planned.append(run_line(f"harness plan experiments/{full_name(name)}.yaml {' '.join(options)}"))
+        elif line.startswith("harness submit"):
+            planned.append(run_line(f"{line} --dry-run"))
+
+    assert len(planned) == 4
+    assert all(" runs in " in each for each in planned)
 
 
 @pytest.mark.nightly
