@@ -61,7 +61,7 @@ from harness.spec import (
 from harness.spec.run import Dtype, Engine
 from harness.tasks import resolve, stream
 from harness.train import fused_engine, torch_engine, train_pack
-from harness.train.fused.optimisers.lbfgs import LbfgsState
+from harness.train.fused.optimisers.lane import Loop
 
 Progress = Callable[[int, int], None]  # hears how many are measured, of how many
 TimingJob = tuple[Any, ...]  # a function of this module, and its arguments
@@ -106,7 +106,7 @@ def standard_runs(engine: Engine, dtype: Dtype) -> list[RunSpec]:
     """The runs whose shapes are timed on every machine; those of a KAN move its knots and refine its grid."""
     runs = []
     for network, optimizer, points in itertools.product(STANDARD_NETWORKS, STANDARD_OPTIMIZERS, STANDARD_POINTS):
-        if isinstance(optimizer, LevenbergMarquardt) and trainable(network) > LARGEST_STANDARD_SYSTEM:
+        if optimizer.needs_squares and trainable(network) > LARGEST_STANDARD_SYSTEM:
             continue
         runs.append(_run(engine, dtype, network, optimizer, points, 1000))
     return runs
@@ -165,7 +165,7 @@ def _measure_solo(shape: Shape, run: RunSpec, flops_per_evaluation: float) -> So
     run = run.model_copy(update=alone)
     times = _fused_times(run, shape.has_equal_knots) if run.engine == "fused" else _torch_times(run)
     low, middle, high = np.quantile(times, [0.25, 0.5, 0.75])
-    is_counted = run.engine == "torch" and shape.optimizer != "levenberg_marquardt" and not shape.is_pde
+    is_counted = run.engine == "torch" and not run.recipe.optimizer.needs_squares and not shape.is_pde
     is_counted &= not isinstance(shape.network, ModuleShape)  # whose operations may have no price in bytes
     return SoloRow(
         shape=shape,
@@ -198,7 +198,8 @@ def _fused_times(run: RunSpec, has_equal_knots: bool) -> list[float]:
     """So many evaluations at a time that the clock is fine enough for them, and what goes before them is little."""
     pack = fused_engine.prepare([run])
     state = fused_engine.begin(pack)
-    lanes = tuple(_as_in_the_middle(lane, has_equal_knots) for lane in state.lanes)
+    loop = fused_engine.LOOPS[run.recipe.optimizer.name]
+    lanes = tuple(_as_in_the_middle(loop, lane, has_equal_knots) for lane in state.lanes)
     state = replace(state, done=TIMED_FROM, lanes=lanes)
     fused_engine.advance(pack, state, 1)  # loads what is compiled
     evaluations, taken = FUSED_EVALUATIONS // 2, 0.0
@@ -211,10 +212,9 @@ def _fused_times(run: RunSpec, has_equal_knots: bool) -> list[float]:
     return [each / made for each in _times(lambda: fused_engine.advance(pack, state, evaluations))]
 
 
-def _as_in_the_middle(lane: fused_engine.Lane, has_equal_knots: bool) -> fused_engine.Lane:
-    """With a full memory, of zeros: L-BFGS takes as long with it. With unequal knots where a run would have them."""
-    if isinstance(lane.optimiser, LbfgsState):
-        lane = replace(lane, optimiser=replace(lane.optimiser, remembered=len(lane.optimiser.rho_M)))
+def _as_in_the_middle(loop: Loop, lane: fused_engine.Lane, has_equal_knots: bool) -> fused_engine.Lane:
+    """With a full memory, and with unequal knots where a run would have them."""
+    lane = replace(lane, optimiser=loop.filled(lane.optimiser))
     if not has_equal_knots:
         lane = replace(lane, knots=lane.knots + 1e-3 * lane.knots**2)
     return lane

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import Field, ValidationError
@@ -24,12 +25,11 @@ from harness.base.frozen import Frozen
 from harness.count import Work
 from harness.count.training import knots_flops
 from harness.spec import (
-    Lbfgs,
-    LevenbergMarquardt,
     Network,
     RunSpec,
     SplinedShape,
     at_a_time,
+    canonical_json,
     samples_per_evaluation,
     sealed,
     unsealed,
@@ -47,19 +47,18 @@ THREADS = 1
 class Shape(Frozen):
     """What the time of an evaluation hangs on, lanes apart.
 
-    `samples` are points of one evaluation, of the `train_points` that there are; `history` is that of L-BFGS, else 0;
-    `has_ridge` is of Levenberg-Marquardt and splines; `has_equal_knots` says that updates, if any, leave knots equally
-    spaced. Of a PDE both are the points that an evaluation amounts to (`RunTask.points_evaluated`). Learning rates,
-    schedules, gains and seeds are left out: they cost nothing.
+    `samples` are points of one evaluation, of the `train_points` that there are. Of a PDE both are the points that an
+    evaluation amounts to (`RunTask.points_evaluated`). `timing` is JSON of what costs time in the settings of the
+    optimiser (`Optimiser.timed_by`). `has_equal_knots` says that updates, if any, leave knots equally spaced. Gains and
+    seeds are left out: they cost nothing.
     """
 
     network: Network
     samples: int
     train_points: int
     optimizer: str
-    history: int
+    timing: str
     dtype: Dtype
-    has_ridge: bool = False
     has_equal_knots: bool = True
     is_pde: bool = Field(False, exclude_if=lambda value: not value)
 
@@ -67,16 +66,14 @@ class Shape(Frozen):
 def shape_of(run: RunSpec, network: Network) -> Shape:
     """The shape of a stage of `run` that trains `network`."""
     optimizer, updates = run.recipe.optimizer, run.recipe.grid_updates
-    has_splines = isinstance(network, SplinedShape)
     train_points = at_a_time(run.recipe, run.task).points_evaluated
     return Shape(
         network=network,
         samples=samples_per_evaluation(run.recipe, train_points),
         train_points=train_points,
         optimizer=optimizer.name,
-        history=optimizer.history if isinstance(optimizer, Lbfgs) else 0,
+        timing=canonical_json(optimizer.timed_by(network)),
         dtype=run.dtype,
-        has_ridge=isinstance(optimizer, LevenbergMarquardt) and has_splines and optimizer.ridge > 0,
         has_equal_knots=updates is None or updates.grid_eps == 1,
         is_pde=run.task.is_pde,
     )
@@ -244,6 +241,8 @@ def read_calibration(results: Path, engine: Engine, device: str, dtype: Dtype) -
         if data.get("calibration_schema") != CALIBRATION_SCHEMA:
             version = f"{path} was written by another version of harness"
             raise HarnessError(f"{version}; run `{command}` again, which replaces it", INCOMPLETE)
+        for row in data["solo"]:
+            _say_timing(row["shape"])
         calibration = Calibration.model_validate_json(json.dumps(data), strict=True)
     except FileNotFoundError:
         return None
@@ -253,6 +252,13 @@ def read_calibration(results: Path, engine: Engine, device: str, dtype: Dtype) -
     # Two names of devices can make one name of a file, and a file can be renamed.
     found = (calibration.engine, calibration.device, calibration.dtype)
     return calibration if found == (engine, device, dtype) else None
+
+
+def _say_timing(shape: dict[str, Any]) -> None:
+    """Earlier files say `history` and `has_ridge` of every optimiser, 0 or false where it has none."""
+    if "timing" not in shape:
+        said = {name: shape.pop(name) for name in ("history", "has_ridge")}
+        shape["timing"] = canonical_json({name: value for name, value in said.items() if value})
 
 
 def is_current(calibration: Calibration) -> bool:

@@ -64,6 +64,7 @@ class Optimiser(Frozen):
     title: ClassVar[str]  # in a report
     state: ClassVar[type[LaneState]]
     tunable: ClassVar[tuple[str, ...]] = ()  # fields that `tune` may vary: they leave the work of a run as it is
+    timing: ClassVar[tuple[str, ...] | None] = None  # fields that cost time; None: all but `learning_rate`
     needs_squares: ClassVar[bool] = False  # it learns sums of squares only, and so neither classes nor a penalty
     has_loop: ClassVar[bool] = False  # a compiled one, which the fused engine needs
     torch_version: ClassVar[int] = 1  # raise it when its torch lanes would take another path than before, in rounding
@@ -82,6 +83,14 @@ class Optimiser(Frozen):
     def kept_numbers(self, network: ShapeBase, residuals: int) -> int:
         """How many numbers its torch lanes keep of each lane, about: they bound the lanes of a pack."""
         return 8 * network.trainable
+
+    def timed_by(self, network: ShapeBase) -> dict[str, Any]:
+        """What the time of an evaluation hangs on, the network and its points apart: the fields of `timing`, as JSON.
+
+        `harness bench` times an evaluation once for each.
+        """
+        names = type(self).model_fields.keys() - {"name", "learning_rate"} if self.timing is None else set(self.timing)
+        return self.model_dump(mode="json", include=names)
 
     # ------------------------------------------------------------------------------------------------------ torch lanes
     @abstractmethod

@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, FiniteFloat
 
@@ -105,6 +105,10 @@ class LevenbergMarquardt(Optimiser):
         """The Jacobian, and two matrices of the system."""
         size = residuals if self.is_dual(network, residuals) else network.trainable
         return residuals * network.trainable + 2 * size**2
+
+    def timed_by(self, network: ShapeBase) -> dict[str, Any]:
+        """Whether there is a ridge, however strong."""
+        return {"has_ridge": True} if self.has_ridge(network) else {}
 
     def is_dual(self, network: ShapeBase, residuals: int) -> bool:
         """Whether the system that is solved has the size of the residuals in place of that of the parameters.

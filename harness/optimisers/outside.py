@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from harness.base.errors import HarnessError
 from harness.base.outside import check_outside, outside_class
 from harness.base.user_code import calling_user_code, version_of
+from harness.families.base import ShapeBase
 from harness.families.later import torch
 from harness.optimisers.base import GradientOptimiser
 
@@ -31,6 +32,10 @@ class OutsideOptimiser(GradientOptimiser):
             return fields
         return {"source": _version(cls, fields["name"]), **fields}
 
+    def timed_by(self, network: ShapeBase) -> dict[str, Any]:
+        """Other code may take another time."""
+        return {**super().timed_by(network), "source": self.source}
+
     def check(self) -> None:
         """A HarnessError if its code has changed since the plan was made, or if its lanes are not what they must be."""
         if self.source != _version(type(self), self.name):
@@ -45,6 +50,12 @@ def load_optimiser(reference: str) -> type[OutsideOptimiser]:
     """The class at `package.module:Class`, found from the current folder as well as the Python path."""
     found = outside_class(reference, "optimizer", "name", OutsideOptimiser)  # type: ignore[type-abstract]
     check_outside(found, reference, "optimizer", "name", ["title", "state"], "harness/optimisers/base.py")
+    fields = sorted(found.model_fields.keys() - {"name", "source"})
+    if not set(found.timing or ()) <= set(fields):
+        raise HarnessError(
+            f"optimizer {reference}: timing = {found.timing!r}: name fields of {found.__name__}, as a tuple; it has "
+            f"{', '.join(fields) or 'none'}"
+        )
     return found
 
 

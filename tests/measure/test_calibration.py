@@ -1,5 +1,10 @@
 """Calibrations: a rate is that which made the times, shapes differ where prices do, files are trusted only whole."""
 
+import importlib
+import json
+import sys
+from typing import get_args
+
 import pytest
 
 from harness.base.errors import HarnessError
@@ -22,6 +27,8 @@ from harness.measure.calibration import (
     shape_of,
     write_calibration,
 )
+from harness.measure.cost import run_seconds, timed
+from harness.optimisers import load_optimiser
 from harness.spec import (
     Adam,
     GridExtension,
@@ -34,12 +41,14 @@ from harness.spec import (
     RunSpec,
     SplineMlpShape,
     Task,
+    sealed,
 )
 from harness.tasks import resolve
 
 KAN = KanShape(shape=(2, 5, 1), grid=20)
 MLP = MlpShape(shape=(2, 10, 10, 1))
 LBFGS, ADAM = Lbfgs(name="lbfgs"), Adam(name="adam")
+LEVENBERG = LevenbergMarquardt(name="levenberg_marquardt")
 
 
 def a_run(network=KAN, optimizer=LBFGS, points=1000, evaluations=200, engine="torch", **recipe) -> RunSpec:
@@ -102,7 +111,7 @@ def test_what_costs_nothing_makes_no_other_shape():
         a_run(optimizer=ADAM),
         a_run(optimizer=Adam(name="adam", batch_size=32)),
         a_run(optimizer=Lbfgs(name="lbfgs", history=20)),
-        a_run(optimizer=LevenbergMarquardt(name="levenberg_marquardt")),
+        a_run(optimizer=LEVENBERG),
         a_run(optimizer=LevenbergMarquardt(name="levenberg_marquardt", ridge=1e-3)),
         a_run(grid_updates=GridUpdates(grid_eps=0.5)),
         a_run(network=MLP),
@@ -111,6 +120,92 @@ def test_what_costs_nothing_makes_no_other_shape():
 
     assert shape_of(one, one.network) == shape_of(other, other.network)
     assert len({shape_of(run, run.network) for run in (one, *different)}) == 1 + len(different)
+
+
+OWN = """
+from dataclasses import replace
+from typing import Literal
+from harness.families.later import torch
+from harness.optimisers import LaneState, OutsideOptimiser
+from harness.optimisers.base import begun
+
+class {kind}(OutsideOptimiser):
+    title, state = "descent", LaneState
+    {timing}
+    name: Literal["{module}:{kind}"]
+    learning_rate: float = 0.01
+    memory: int = 5
+    damping: float = 0.1
+
+    def flops(self, network, samples, evaluations, iterations, starts):
+        return network.trainable * evaluations
+
+    def start(self, position_RP, learning_rate_R=None, total_steps=None):
+        return LaneState(**begun(position_RP))
+
+    def tell(self, state, loss_R, gradient_RP):
+        position_RP = state.position_RP - self.learning_rate * gradient_RP
+        return replace(state, position_RP=position_RP, evaluations_R=state.evaluations_R + 1)
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A function that makes an optimiser of a user's own, which says so of its `timing`."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    modules = []
+
+    def made(timing="", edit="", **fields):
+        module = f"descent_{len(modules)}_{tmp_path.parent.name.replace('-', '_')}"
+        modules.append(module)
+        source = OWN.format(module=module, kind="Descent", timing=timing) + edit
+        (tmp_path / f"{module}.py").write_text(source, encoding="utf-8")
+        importlib.invalidate_caches()
+        return load_optimiser(f"{module}:Descent")
+
+    yield made
+    for module in modules:
+        sys.modules.pop(module, None)
+
+
+def test_every_field_of_an_own_optimiser_costs_time_unless_it_says_which_do(own):
+    """Without `timing` only the learning rate is free; with it, all that it doesn't name."""
+    for timing, names in (("", {"memory", "damping"}), ('timing = ("memory",)', {"memory"}), ("timing = ()", set())):
+        kind = own(timing)
+        (name,) = get_args(kind.model_fields["name"].annotation)
+        plain = kind(name=name)
+        others = {"memory": 500, "damping": 0.2, "learning_rate": 0.5}
+        shapes = {
+            field: shape_of(a_run(optimizer=kind(name=name, **{field: value})), KAN) for field, value in others.items()
+        }
+
+        assert {field for field, shape in shapes.items() if shape != shape_of(a_run(optimizer=plain), KAN)} == names
+
+
+def test_own_optimisers_with_another_memory_have_other_seconds(own):
+    """A memory of 500 has its own time, and one that nobody timed has none; another learning rate has the same."""
+    kind = own('timing = ("memory",)')
+    (name,) = get_args(kind.model_fields["name"].annotation)
+    few, many, other = (a_run(optimizer=kind(name=name, memory=memory)) for memory in (5, 500, 50))
+    faster = a_run(optimizer=kind(name=name, memory=500, learning_rate=1.0))
+    machine = timed(calibrate("torch", "float64", 0.01, [a_row(few, 1.0), a_row(many, 8.0)], [KNOTS]))
+
+    assert [run_seconds(machine, run, [10]) for run in (few, many, faster, other)] == [10, 80, 80, None]
+
+
+def test_edited_code_of_an_own_optimiser_is_timed_anew(own):
+    """Even where it says that none of its fields cost time."""
+    one, other = own("timing = ()"), own("timing = ()", edit="# faster now")
+    sources = [kind(name=get_args(kind.model_fields["name"].annotation)[0]).timed_by(KAN) for kind in (one, other)]
+
+    assert sources[0] != sources[1]
+
+
+def test_a_timing_that_names_no_field_is_refused(own):
+    """A name that was mistyped would let two optimisers share their seconds."""
+    for timing in ('timing = ("memry",)', 'timing = ("memory")'):
+        with pytest.raises(HarnessError, match="name fields of Descent, as a tuple; it has damping, learning_rate, me"):
+            own(timing)
 
 
 def test_moves_of_knots_add_up_to_what_a_run_counts_for_them():
@@ -171,6 +266,22 @@ def test_another_engine_device_or_dtype_is_uncalibrated(tmp_path, other):
     assert read_calibration(tmp_path, engine, device, dtype) is None
     path.rename(calibration_path(tmp_path, engine, device, dtype))
     assert read_calibration(tmp_path, engine, device, dtype) is None
+
+
+def test_times_of_an_earlier_file_are_found(tmp_path):
+    """It said `history` and `has_ridge` of every optimiser; the project's are keyed by what these said."""
+    ridged = LevenbergMarquardt(name="levenberg_marquardt", ridge=1e-3)
+    runs = [a_run(optimizer=one) for one in (Lbfgs(name="lbfgs", history=20), ADAM, ridged, LEVENBERG)]
+    written = calibrate("torch", "float64", 0.01, [a_row(run, 1.0) for run in runs], [KNOTS])
+    data = written.model_dump(mode="json")
+    for row, history, has_ridge in zip(data["solo"], (20, 0, 0, 0), (False, False, True, False), strict=True):
+        del row["shape"]["timing"]
+        row["shape"] |= {"history": history, "has_ridge": has_ridge}
+    path = calibration_path(tmp_path, "torch", written.device, "float64")
+    path.parent.mkdir()
+    path.write_text(json.dumps(sealed(data)), encoding="utf-8")
+
+    assert read_calibration(tmp_path, "torch", written.device, "float64") == written
 
 
 def test_a_calibration_of_another_version_is_refused_with_what_to_do(tmp_path):

@@ -41,6 +41,9 @@ class Loop(Protocol):
     def moved(self, state: Any, fresh: Any) -> Any:
         """The state after knots moved, by which the lane stands where the `fresh` one does."""
 
+    def filled(self, state: Any) -> Any:
+        """A state whose next evaluation takes as long as one amid a run."""
+
 
 DTYPES = {"float": np.float64, "int": np.int64, "bool": np.bool_}
 

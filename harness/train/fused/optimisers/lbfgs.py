@@ -13,7 +13,7 @@ Legend: P parameters, M history, L = 3 numbers of a point on the search line: (l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, isnan, nan, sqrt
 from typing import NamedTuple
 
@@ -139,6 +139,11 @@ def advance(
 def moved(state: LbfgsState, fresh: LbfgsState) -> LbfgsState:
     """The state after knots moved: it begins anew, as what it knows is of other coefficients."""
     return fresh
+
+
+def filled(state: LbfgsState) -> LbfgsState:
+    """A state whose next evaluation takes as long as one amid a run: its memory is full, if of zeros."""
+    return replace(state, remembered=len(state.rho_M))
 
 
 def ask(state: LbfgsState) -> Array:
