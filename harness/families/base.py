@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import pairwise
 from math import prod
-from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple, Self
 
 from pydantic import Field, PositiveInt
 
@@ -98,6 +98,9 @@ class ShapeBase(Frozen):
     """
 
     has_second_derivatives: ClassVar[bool] = False  # without them it cannot learn a PDE
+    # Fields with a default that decide the values with which lanes begin and nothing else, so that runs which differ in
+    # them alone train together and take as long.
+    begins_by: ClassVar[tuple[str, ...]] = ()
     kernels: ClassVar[str] = ""  # the module of `harness.train.fused` that has them, if any does
 
     if TYPE_CHECKING:  # fields, which stand in files in the order of each family
@@ -128,6 +131,12 @@ class ShapeBase(Frozen):
     @abstractmethod
     def draw_lane(self, generator: np.random.Generator, gain: float) -> np.ndarray:
         """The vector of one lane that begins."""
+
+    def begun_as(self, other: ShapeBase | None = None) -> Self:
+        """This network beginning as another one of its family does, of any size; else by the defaults."""
+        fields = type(self).model_fields
+        values = {name: getattr(other, name) if other else fields[name].default for name in self.begins_by}
+        return self.model_copy(update=values)
 
     def initial_knots(self, lanes: int, dtype: torch.dtype, device: torch.device | str) -> list[Tensor]:
         """What lanes that begin carry, where it is not drawn."""

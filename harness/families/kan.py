@@ -50,6 +50,7 @@ class KanShape(SplinedShape):
     title = "KAN"
     letters = {"grid": "G", "order": "k"}
     scaled = ("coef", "base")
+    begins_by = ("noise",)
     has_second_derivatives = True
     kernels = "kan"
 

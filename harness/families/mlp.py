@@ -43,6 +43,7 @@ class MlpShape(LayeredShape):
     title = "MLP"
     letters = {"features": "F"}
     scaled = ("weight", "bias")
+    begins_by = ("features_sigma",)
     has_second_derivatives = True
     kernels = "mlp"
 

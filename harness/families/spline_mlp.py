@@ -47,6 +47,7 @@ class SplineMlpShape(SplinedShape):
     title = "MLP"
     letters = {"grid": "G", "order": "k"}
     scaled = ("weight", "bias")  # of splines on nodes a gain would change the form
+    begins_by = ("noise",)
     kernels = "spline_mlp"
 
     @property

@@ -13,10 +13,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from harness.base import provenance
 from harness.base.errors import INCOMPLETE, HarnessError
@@ -44,6 +44,10 @@ THREADS = 1
 
 
 # --------------------------------------------------------------------------------------------------------------- rows
+# Networks that differ in what they begin by take the same time.
+TimedNetwork = Annotated[Network, AfterValidator(lambda network: network.begun_as())]
+
+
 class Shape(Frozen):
     """What the time of an evaluation hangs on, lanes apart.
 
@@ -53,7 +57,7 @@ class Shape(Frozen):
     seeds are left out: they cost nothing.
     """
 
-    network: Network
+    network: TimedNetwork
     samples: int
     train_points: int
     optimizer: str
@@ -82,7 +86,7 @@ def shape_of(run: RunSpec, network: Network) -> Shape:
 class KnotMove(Frozen):
     """The least squares on `points` points that move all knots of a lane, or refined them to this network."""
 
-    network: Network
+    network: TimedNetwork
     points: int
     refined: bool
 

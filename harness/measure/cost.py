@@ -71,7 +71,7 @@ def timed(calibration: Calibration) -> Timed:
 
 # ------------------------------------------------------------------------------------------------------ what packs take
 def pack_seconds(packs: Sequence[Sequence[RunSpec]], calibrations: Calibrations) -> list[float | None]:
-    """CPU seconds of each pack, whose runs share all but seed, gain and learning rate; None where nothing was measured.
+    """CPU seconds of each pack, whose runs share one `computation`; None where nothing was measured.
 
     Assumes that every lane spends its whole cap: one that converges or diverges early makes a pack cheaper, in the
     torch engine only once all of its lanes have. Packs of the same computation and size are worked out once.

@@ -18,7 +18,7 @@ NUMBER_BYTES: dict[Dtype, int] = {"float64": 8, "float32": 4}
 
 
 def packs_of(runs: Iterable[PlannedRun], device: Device) -> tuple[tuple[str, ...], ...]:
-    """Run ids that share one computation (all but seed, gain and learning rate), the costliest pack first.
+    """Run ids that share one `computation`, the costliest pack first.
 
     The fused engine trains one lane after the other, so that company is of no use to a run.
     """
@@ -37,8 +37,8 @@ def packs_of(runs: Iterable[PlannedRun], device: Device) -> tuple[tuple[str, ...
 
 
 def computation(run: RunSpec) -> str:
-    """As text, what runs of one pack have in common: all but seed, gain and learning rate."""
-    data = run.model_dump(mode="json")
+    """As text, what runs of one pack have in common: all but learning rate, seed and what else lanes begin by."""
+    data = run.model_copy(update={"network": run.network.begun_as()}).model_dump(mode="json")
     del data["seed"], data["recipe"]["gain"]
     if run.recipe.optimizer.rate is not None:
         del data["recipe"]["optimizer"]["learning_rate"]

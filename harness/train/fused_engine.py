@@ -47,7 +47,7 @@ from harness.train.fused.compiled import is_kept
 from harness.train.fused.optimisers import adam, lbfgs, levenberg
 from harness.train.fused.optimisers.lane import Array, Loop, Problem
 from harness.train.fused.simd import CROSS_ENTROPY, SQUARES
-from harness.train.lanes import Trained, alike
+from harness.train.lanes import Trained, alike, begun_lane
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
 
 OptimiserState = adam.AdamState | lbfgs.LbfgsState | levenberg.LevenbergState
@@ -136,7 +136,7 @@ class FusedState:
 
 # -------------------------------------------------------------------------------------------------------- the trainer
 def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Splits] | None = None) -> FusedPack:
-    """The pack of `runs`, which must share everything but seed, gain and learning rate; draws what `samples` has not.
+    """The pack of `runs`, which must be of one `computation`; draws what `samples` has not.
 
     Networks of every family see the task's box scaled to [-1, 1]^d, where knots begin. A HarnessError if there are no
     kernels for them.
@@ -178,7 +178,7 @@ def begin(pack: FusedPack, trained: Sequence[Trained] | None = None) -> FusedSta
     network, starts, _ = pack.stages[0]
     if trained:
         assert starts == 1
-        assert all(one.network == network for one in trained)
+        assert all(one.network.begun_as(network) == network for one in trained)
         lanes = [
             Lane(run=run, start=0, knots=_joined(one.knots), optimiser=_start(pack, 0, run, one.position_P.numpy()))
             for run, one in enumerate(trained)
@@ -224,9 +224,10 @@ def advance(pack: FusedPack, state: FusedState, evaluations: int) -> FusedState:
 def trained(pack: FusedPack, state: FusedState) -> list[Trained]:
     """Where training left every run of a pack whose stages are behind, in the order of the pack."""
     found = []
-    for lane in state.lanes:
+    for run, lane in zip(pack.runs, state.lanes, strict=True):
         flat_RP, knots = _as_tensors(state.network, lane)
-        found.append(Trained(state.network, flat_RP[0], tuple(layer[0] for layer in knots)))
+        network = state.network.begun_as(run.network)
+        found.append(Trained(network, flat_RP[0], tuple(layer[0] for layer in knots)))
     return found
 
 
@@ -288,11 +289,7 @@ def _points(run: RunSpec, splits: Splits) -> RunPoints:
 
 
 def _new_lane(pack: FusedPack, network: Network, run: int, start: int) -> Lane:
-    spec = pack.runs[run]
-    flat_RP = families.initialise(
-        network, [stream(spec.seed, "initial", start)], spec.recipe.gain, torch.float64, "cpu"
-    )
-    knots = families.initial_carried(network, [stream(spec.seed, "features", start)], torch.float64, "cpu")
+    flat_RP, knots = begun_lane(pack.runs[run], network, start, torch.float64, "cpu")
     return Lane(run=run, start=start, knots=_joined(knots), optimiser=_start(pack, 0, run, flat_RP[0].numpy()))
 
 

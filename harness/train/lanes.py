@@ -1,4 +1,4 @@
-"""What one training leaves for another to go on from, and whether a state from a file is like one made here.
+"""How lanes begin, what one training leaves for another, and whether a state from a file is like one made here.
 
 Legend: P parameters, I inputs, T knots.
 """
@@ -11,13 +11,15 @@ from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+import torch
 from pydantic import ConfigDict, PlainValidator, TypeAdapter, ValidationInfo
 from torch import Tensor
 
+from harness import families
 from harness.optimisers import LaneState
 from harness.record.networks import KeptNetwork
-from harness.spec import Network
-from harness.tasks import Scaling
+from harness.spec import Network, RunSpec
+from harness.tasks import Scaling, stream
 
 
 def _state_from_fields(fields: Any, info: ValidationInfo) -> LaneState:
@@ -54,6 +56,16 @@ class Trained:
             return KeptNetwork(*arrays)
         ends, output = np.stack([scaling.low, scaling.high]), np.array([scaling.scale, scaling.centre])
         return KeptNetwork(*arrays, ends, output, scaling.columns, scaling.labels)
+
+
+def begun_lane(
+    run: RunSpec, network: Network, start: int, dtype: torch.dtype, device: torch.device | str
+) -> tuple[Tensor, list[Tensor]]:
+    """Parameters [1, P] and `knots` with which a start of a run begins, by the `network` of its first stage."""
+    own = network.begun_as(run.network)
+    generators = [stream(run.seed, "initial", start)], [stream(run.seed, "features", start)]
+    flat_1P = families.initialise(own, generators[0], run.recipe.gain, dtype, device)
+    return flat_1P, families.initial_carried(own, generators[1], dtype, device)
 
 
 def alike(template: Any, state: Any) -> bool:

@@ -69,7 +69,7 @@ class PhasesState:
 
 # -------------------------------------------------------------------------------------------------------- the trainer
 def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> PhasesPack:
-    """The pack of `runs`, which must share everything but seed, gain and learning rate; draws their samples."""
+    """The pack of `runs`, which must be of one `computation`; draws their samples."""
     first = runs[0]
     assert first.recipe.phases
     engine = ENGINES[first.engine]

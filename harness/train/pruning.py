@@ -59,7 +59,7 @@ class PruningState:
 
 # -------------------------------------------------------------------------------------------------------- the trainer
 def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> PruningPack:
-    """The pack of `runs`, KANs that share everything but seed, gain and learning rate; draws their samples."""
+    """The pack of `runs`, KANs of one `computation`; draws their samples."""
     first = runs[0]
     together = TORCH.prepare([_part(run, 0) for run in runs], device)
     return PruningPack(

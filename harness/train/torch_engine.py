@@ -36,7 +36,7 @@ from harness.spec.recipe import Sparsity
 from harness.tasks import Quadrature, Splits, domain_points, draw, scaled, stream
 from harness.train import sparsity
 from harness.train.captured import Replay
-from harness.train.lanes import OptimiserState, Trained, alike
+from harness.train.lanes import OptimiserState, Trained, alike, begun_lane
 from harness.train.objective import LanePoints, accuracies, in_metric, loss_and_gradient, losses, squared_slope_errors
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
 
@@ -91,7 +91,7 @@ class TorchState:
 
 # -------------------------------------------------------------------------------------------------------- the trainer
 def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Splits] | None = None) -> TorchPack:
-    """The pack of `runs`, which must share everything but seed, gain and learning rate; draws what `samples` has not.
+    """The pack of `runs`, which must be of one `computation`; draws what `samples` has not.
 
     Networks of every family see the task's box scaled to [-1, 1]^d, where knots begin.
     """
@@ -143,16 +143,14 @@ def begin(pack: TorchPack, trained: Sequence[Trained] | None = None) -> TorchSta
     dtype, device = pack.train.x.dtype, pack.train.x.device
     if trained:
         assert starts == 1
-        assert all(one.network == network for one in trained)
+        assert all(one.network.begun_as(network) == network for one in trained)
         flat_RP = torch.stack([trained[run].position_P for run, _ in lanes]).to(device=device, dtype=dtype)
         layers = zip(*(trained[run].knots for run, _ in lanes), strict=True)
         knots = [torch.stack(layer).to(device=device, dtype=dtype) for layer in layers]
     else:
-        generators = [stream(pack.runs[run].seed, "initial", start) for run, start in lanes]
-        gains = [pack.runs[run].recipe.gain for run, _ in lanes]
-        flat_RP = families.initialise(network, generators, gains, dtype, device)
-        of_features = [stream(pack.runs[run].seed, "features", start) for run, start in lanes]
-        knots = families.initial_carried(network, of_features, dtype, device)
+        begun = [begun_lane(pack.runs[run], network, start, dtype, device) for run, start in lanes]
+        flat_RP = torch.cat([flat_1P for flat_1P, _ in begun])
+        knots = [torch.cat(layer) for layer in zip(*(own for _, own in begun), strict=True)]
     counted = network.trainable + network.frozen
     assert flat_RP.shape[1] == counted, "parameter count mismatch between closed form and network"
     return TorchState(
@@ -217,7 +215,8 @@ def trained(pack: TorchPack, state: TorchState) -> list[Trained]:
     found = []
     for lane in range(len(pack.runs)):
         knots = tuple(of_layer[lane] for of_layer in state.knots)
-        found.append(Trained(state.network, position_RP[lane], knots))
+        network = state.network.begun_as(pack.runs[lane].network)
+        found.append(Trained(network, position_RP[lane], knots))
     return found
 
 

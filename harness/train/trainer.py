@@ -22,7 +22,7 @@ from harness.train.torch_engine import TorchPack, TorchState
 
 
 class TrainingPack(Protocol):
-    """What does not change while a pack trains; these runs share everything but seed, gain and learning rate."""
+    """What does not change while a pack trains; its runs are of one `planning.packs.computation`."""
 
     @property
     def runs(self) -> tuple[RunSpec, ...]:

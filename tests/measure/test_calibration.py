@@ -104,8 +104,9 @@ def test_one_row_has_a_rate():
 
 # -------------------------------------------------------------------------------------------------------------- shapes
 def test_what_costs_nothing_makes_no_other_shape():
-    """Seeds, gains and learning rates share the solo time of their shape; all else has its own."""
-    one, other = a_run(), a_run(optimizer=Lbfgs(name="lbfgs", learning_rate=0.1), gain=2).model_copy(update={"seed": 5})
+    """Seeds, gains, noises and learning rates share the solo time of their shape; all else has its own."""
+    noisy = KAN.model_copy(update={"noise": 0.5})
+    one, other = a_run(), a_run(noisy, Lbfgs(name="lbfgs", learning_rate=0.1), gain=2).model_copy(update={"seed": 5})
     different = [
         a_run(points=999),
         a_run(optimizer=ADAM),

@@ -62,6 +62,30 @@ def _seeded(seed: int) -> RunSpec:
     return _run(seed=seed)
 
 
+SEARCH = """
+question: which?
+engine: torch
+tasks: [exp2d]
+arms:
+  kan:
+    architecture: {family: kan, hidden: [5]}
+    recipe: fast
+    space: {architecture.noise: {low: 0.03, high: 3.0, log: true}, recipe.gain: {low: 0.5, high: 10.0, log: true}}
+recipes:
+  fast: {optimizer: {name: adam}, max_evaluations: 10}
+match: {axis: params, at: [120], solve: grid}
+search: {trials: 16, seeds: [0, 1], effort: {axis: flops_train, at: [1.0e+8]}}
+seeds: [10, 11]
+"""
+
+
+def test_trials_that_only_begin_otherwise_share_a_pack():
+    """Noise, gain and seed are a lane's own, so that a search of them is one computation."""
+    (pack,) = make_plan(parse_experiment(SEARCH), "test").packs
+
+    assert len(pack) == 16 * 2
+
+
 PLAN = """
 question: which?
 engine: torch

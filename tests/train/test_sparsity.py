@@ -254,8 +254,9 @@ def second(x_NI):
 
 @pytest.mark.parametrize("engine", ["torch", "fused"])
 def test_neither_company_nor_interruptions_change_a_bit(engine, tmp_path, monkeypatch):
-    """Alone, together, and stopped after every evaluation: the same records."""
+    """Alone, together with one that began otherwise, and stopped after every evaluation: the same records."""
     runs = [run(engine, seed, threshold=0.3) for seed in range(2)]
+    runs[1] = runs[1].model_copy(update={"network": KAN.model_copy(update={"noise": 0.3})})
     together = train_pack(runs, tmp_path / "together")
     alone = [train_pack([one], tmp_path / "alone")[0] for one in runs]
     monkeypatch.setattr(train, "CHUNK_SECONDS", 0.0)
@@ -272,6 +273,7 @@ def test_neither_company_nor_interruptions_change_a_bit(engine, tmp_path, monkey
 
     assert attempts > 20
     assert {one.pruned.network.shape for one in together if one.pruned} != {KAN.shape}
+    assert [one.pruned.network.noise for one in together] == [0.1, 0.3]
     assert [*map(numbers, together)] == [*map(numbers, alone)] == [*map(numbers, stopped)]
     assert read_record(record_path(tmp_path / "stopped", run_id(runs[0]))).pruned == together[0].pruned
 
