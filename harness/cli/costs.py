@@ -13,7 +13,14 @@ from harness.base.provenance import host, processor
 from harness.cli.plans import planned_runs
 from harness.dispatch.here import available_cores
 from harness.judging.baselines import with_baselines
-from harness.measure.calibration import Calibration, EngineKind, is_current, missing, read_calibration
+from harness.measure.calibration import (
+    Calibration,
+    EngineKind,
+    is_current,
+    latest_calibration,
+    missing,
+    read_calibration,
+)
 from harness.measure.cost import never_timed, pack_seconds, sweep_seconds, with_seconds
 from harness.planning.plan import planned_flops
 from harness.record import Record, runs_table
@@ -25,7 +32,11 @@ if TYPE_CHECKING:
 
 
 def calibrations_of(manifest: Manifest, results: Path) -> dict[EngineKind, Calibration]:
-    """What `harness bench` measured on this machine of the engines that the plan's runs use."""
+    """What `harness bench` measured of the engines that the plan's runs use.
+
+    That is on this kind of processor, or where there is nothing of it, on the kind that was measured last: on a cluster
+    a login node reads what its nodes take.
+    """
     if manifest.experiment.device != "cpu":
         return {}
     measured = {kind: calibration_of(results, kind) for kind in missing({}, planned_runs(manifest).values())}
@@ -33,10 +44,10 @@ def calibrations_of(manifest: Manifest, results: Path) -> dict[EngineKind, Calib
 
 
 def calibration_of(results: Path, kind: EngineKind) -> Calibration | None:
-    """What was measured of an engine on this kind of processor, if it is whole and current."""
+    """What was measured of an engine, here or elsewhere, if it is whole and current."""
     engine, dtype = kind
     try:
-        calibration = read_calibration(results, engine, processor(), dtype)
+        calibration = read_calibration(results, engine, processor(), dtype) or latest_calibration(results, kind)
     except HarnessError as error:  # it is optional: what can be done without it goes on
         click.echo(f"warning: {error}", err=True)
         return None
@@ -46,7 +57,8 @@ def calibration_of(results: Path, kind: EngineKind) -> Calibration | None:
 def own_calibration(results: Path, kind: EngineKind) -> Calibration | None:
     """The calibration that a bench can add to: whole, current, and of this very machine."""
     calibration = calibration_of(results, kind)
-    return calibration if calibration and calibration.host == host() else None
+    is_own = calibration and (calibration.host, calibration.device) == (host(), processor())
+    return calibration if is_own else None
 
 
 def cost_sentence(manifest: Manifest, results: Path, workers: int | None = None) -> str:
@@ -60,7 +72,8 @@ def cost_sentence(manifest: Manifest, results: Path, workers: int | None = None)
     if seconds is None:
         cost = uncalibrated_words(manifest, calibrations)
     else:
-        cost = cost_words(seconds, workers, *never_timed(specs.values(), calibrations))
+        devices = sorted({calibration.device for calibration in calibrations.values()} - {processor()})
+        cost = cost_words(seconds, workers, *never_timed(specs.values(), calibrations), devices)
     return (
         f"{manifest.name}: {len(manifest.run_ids())} runs in {len(manifest.packs)} packs, "
         f"{evaluations:,} evaluations, {flops:.2e} training FLOPs (shared_dense); {cost}"

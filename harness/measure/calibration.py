@@ -239,7 +239,21 @@ def write_calibration(calibration: Calibration, results: Path) -> Path:
 
 def read_calibration(results: Path, engine: Engine, device: str, dtype: Dtype) -> Calibration | None:
     """The calibration of this engine, device model and dtype, or None; a HarnessError if it is damaged or old."""
-    path, command = calibration_path(results, engine, device, dtype), bench_command((engine, dtype))
+    calibration = _read(calibration_path(results, engine, device, dtype), (engine, dtype))
+    # Two names of devices can make one name of a file, and a file can be renamed.
+    return calibration if calibration and calibration.device == device else None
+
+
+def latest_calibration(results: Path, kind: EngineKind) -> Calibration | None:
+    """The calibration of this kind that was measured last, on whatever device; None if there is none."""
+    paths = sorted((results / "calibrations").glob(f"{kind[0]}-*-{kind[1]}.json"))
+    found = [calibration for path in paths if (calibration := _read(path, kind))]
+    return max(found, key=lambda calibration: calibration.measured_at, default=None)
+
+
+def _read(path: Path, kind: EngineKind) -> Calibration | None:
+    """The calibration of this kind in a file, or None."""
+    command = bench_command(kind)
     try:
         data = unsealed(path.read_text(encoding="utf-8"))
         if data.get("calibration_schema") != CALIBRATION_SCHEMA:
@@ -253,9 +267,7 @@ def read_calibration(results: Path, engine: Engine, device: str, dtype: Dtype) -
     except (ValueError, OSError) as error:
         problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise HarnessError(f"{path} is damaged ({problem}); `{command}` makes it anew", INCOMPLETE) from None
-    # Two names of devices can make one name of a file, and a file can be renamed.
-    found = (calibration.engine, calibration.device, calibration.dtype)
-    return calibration if found == (engine, device, dtype) else None
+    return calibration if (calibration.engine, calibration.dtype) == kind else None
 
 
 def _say_timing(shape: dict[str, Any]) -> None:

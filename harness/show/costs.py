@@ -1,5 +1,7 @@
 """What sweeps cost and how that is known, and what else `harness plan` says, in sentences."""
 
+from collections.abc import Sequence
+
 from harness.base.formats import duration
 from harness.measure.calibration import Calibration, Calibrations, bench_command, missing
 from harness.measure.cost import PredictionErrors
@@ -37,10 +39,11 @@ def trials_note(manifest: Manifest) -> str | None:
     return f"note: of the {search.trials} trials of a side at a size, so many differ: {', '.join(told)}"
 
 
-def cost_words(seconds: float, workers: int, never_timed: int, shapes: int) -> str:
-    """How long a sweep will take, and for how many of its shapes that is only estimated."""
+def cost_words(seconds: float, workers: int, never_timed: int, shapes: int, devices: Sequence[str]) -> str:
+    """How long a sweep will take, for how many of its shapes that is only estimated, and on which other `devices`."""
     coarse = f"; {never_timed} of {shapes} shapes by a rate: `harness bench FILE` times them" if never_timed else ""
-    return f"about {duration(seconds)} on {workers} workers (calibrated{coarse})"
+    elsewhere = f" on {' and '.join(devices)}" if devices else ""
+    return f"about {duration(seconds)} on {workers} workers (calibrated{elsewhere}{coarse})"
 
 
 def uncalibrated_words(manifest: Manifest, calibrations: Calibrations) -> str:

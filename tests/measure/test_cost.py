@@ -444,6 +444,21 @@ def test_a_calibrated_machine_is_in_the_plan(manifest, tmp_path, monkeypatch):
     assert "another version of harness; run `harness bench --engine torch` again" in told()
 
 
+def test_a_login_node_reads_what_was_measured_on_a_node(manifest, tmp_path, monkeypatch):
+    """Of a processor that nobody measured, the one measured last stands for it, by name; its own comes first."""
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.yaml").write_text(TEXT + "engine: torch\n", encoding="utf-8")
+
+    def told() -> str:
+        return " ".join(CliRunner().invoke(main, ["plan", "tiny.yaml"]).output.split())
+
+    for device, at in (("Late 9", "2026-11-02"), ("Early 8", "2026-11-01")):
+        write_calibration(machine().model_copy(update={"device": device, "measured_at": at}), Path("results"))
+    assert "(calibrated on Late 9; 2 of 2 shapes by a rate" in told()
+    write_calibration(machine(), Path("results"))
+    assert "(calibrated; 2 of 2 shapes by a rate" in told()
+
+
 def test_a_plan_of_two_engines_needs_both(mixed, tmp_path, monkeypatch):
     """While one engine is uncalibrated the plan is, and says which command would mend it."""
     monkeypatch.chdir(tmp_path)

@@ -1,5 +1,9 @@
 """`harness bench`."""
 
+import itertools
+import json
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -11,14 +15,20 @@ from harness.cli.options import EXAMPLE, FULL, results_option, scale_option
 from harness.cli.plans import planned_runs
 from harness.cli.settings import settings_option
 from harness.cli.stages import plan_of
+from harness.dispatch.profile import Profile, read_profile
 from harness.measure.calibration import Calibration, EngineKind, calibrate, kind_of, missing, write_calibration
+from harness.measure.cost import never_timed
 from harness.show.console import console, counted_progress
 from harness.show.costs import calibration_sentence
-from harness.spec import Manifest, Setting
+from harness.spec import Manifest, RunSpec, Setting
 from harness.spec.run import Dtype, Engine
 
+SHAPE_SECONDS = 0.5  # what timing a shape takes, about: 4,853 shapes took 41 minutes
 
-@click.command(epilog=f"Example: harness bench {EXAMPLE}")
+
+@click.command(
+    epilog=f"\b\nExamples: harness bench {EXAMPLE}\n          harness bench {EXAMPLE} --profile slurm/mine.yaml"
+)
 @click.argument("file", type=click.Path(path_type=Path), metavar="[FILE]", required=False)
 @results_option
 @scale_option
@@ -31,6 +41,13 @@ from harness.spec.run import Dtype, Engine
 @click.option(
     "--dtype", type=click.Choice(["float64", "float32"]), help="The precision to time without FILE.  [default: float64]"
 )
+@click.option(
+    "--profile",
+    type=click.Path(path_type=Path),
+    metavar="YAML",
+    help="Time a node of a cluster, by a job of one CPU that asks SLURM for what this profile says (docs/cluster.md).",
+)
+@click.option("--dry-run", is_flag=True, help="With --profile: show what would be sent, and do nothing.")
 def bench(
     file: Path | None,
     results: Path,
@@ -38,13 +55,19 @@ def bench(
     settings: tuple[Setting, ...],
     engine: Engine | None,
     dtype: Dtype | None,
+    profile: Path | None,
+    dry_run: bool,
 ) -> None:
-    """Time this machine, so that plans predict seconds.
+    """Time this machine, or a node of a cluster, so that plans predict seconds.
 
     Without FILE, this times standard networks, half a minute an engine. With FILE, it also times every network of its
     plan alone, a fraction of a second each. Then the plan's seconds are predicted well, and its runs can be compared
     per second (the axis `seconds`).
+
+    Without --profile it measures where you type it, which on a cluster is the login node.
     """
+    if dry_run and profile is None:
+        raise HarnessError("--dry-run: of which job? Give --profile too, or leave --dry-run out")
     if file:
         for name, given in (("engine", engine), ("dtype", dtype)):
             if given:
@@ -56,6 +79,13 @@ def bench(
     manifest = plan_of(file, scale, settings=settings) if file else None
     kinds = _kinds(manifest) if manifest else [_kind(engine, dtype or "float64")]
     check_writable(results / "calibrations")
+    if profile:
+        runs = [*planned_runs(manifest).values()] if manifest else []
+        words = [str(file.absolute()), "--scale", scale] if file else []
+        words += itertools.chain(*(("--set", f"{path}={json.dumps(value)}") for path, value in settings))
+        words += [*(("--engine", engine) if engine else ()), *(("--dtype", dtype) if dtype else ())]
+        _send(profile, read_profile(profile), results, words, runs, dry_run)
+        return
     try:
         calibrations = [_bench(kind, manifest, results) for kind in kinds]
     except KeyboardInterrupt:
@@ -64,6 +94,28 @@ def bench(
         path = write_calibration(calibration, results)
         console.print(calibration_sentence(calibration), soft_wrap=True)
         console.print(f"calibration: {path}", soft_wrap=True)
+
+
+def _send(
+    path: Path, profile: Profile, results: Path, words: list[str], runs: Sequence[RunSpec], dry_run: bool
+) -> None:
+    """Say what the job times and how long that takes, and send it."""
+    shapes = never_timed(runs, {})[1]
+    what = f"{shapes:,} shape{'s' if shapes > 1 else ''}" if runs else "standard networks"
+    minutes = math.ceil(shapes * SHAPE_SECONDS / 60) + 1
+    console.print(f"{path}: one job of one CPU times {what}, about {minutes} min", soft_wrap=True)
+    if minutes * 60 > profile.time_minutes * 60 - profile.save_seconds:
+        raise HarnessError(
+            f"{path}: time_minutes: {profile.time_minutes} ends the job before that, and it would write nothing; "
+            f"raise it to {2 * minutes}"
+        )
+    if dry_run:
+        return
+    from harness.cli.bench_job import send_bench  # it imports the command that is being defined here
+
+    number, log = send_bench(profile, results, words, runs)
+    console.print(f"submitted: job {number}", soft_wrap=True)
+    console.print(f"its output: {log}", soft_wrap=True)
 
 
 def _kind(engine: Engine | None, dtype: Dtype) -> EngineKind:
