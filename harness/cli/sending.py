@@ -45,7 +45,7 @@ from harness.record import set_aside
 from harness.show.console import console, pack_progress
 from harness.show.sweeps import Offer, device_time, earlier_lines, offer_lines, run_words
 from harness.spec import Manifest
-from harness.tasks import draw, fetch_data
+from harness.tasks import check_drawn, fetch_data
 
 CHECKPOINT_SECONDS = 60.0  # of packs on this machine
 
@@ -266,7 +266,7 @@ def _submissions(manifest: Manifest, folder: Path, where: Destination, offer: Of
     specs = planned_runs(manifest)
     fetch_data((run.task for run in specs.values()), folder.parent / "data")
     for run in {run.task: run for run in specs.values()}.values():
-        draw(run.task, run.seed)  # a target that is not finite is named before anything is sent off
+        check_drawn(run.task, run.seed)  # a target that is not finite is named before anything is sent off
     snapshot = take_snapshot(folder.parent / "snapshots", named_code(specs.values()))
     cluster = cluster_name() if where.profile else None
     return [

@@ -29,7 +29,7 @@ from harness.spec import (
     searched_name,
     set_aside_if_damaged,
 )
-from harness.tasks import draw, keep_data, known_data
+from harness.tasks import check_drawn, keep_data, known_data
 
 
 def plan_of(file: Path, scale: str = FULL, narrow: Narrow | None = None, settings: Sequence[Setting] = ()) -> Manifest:
@@ -47,7 +47,9 @@ def plan_of(file: Path, scale: str = FULL, narrow: Narrow | None = None, setting
         manifest = make_plan(experiment, name, file.parent)
         for run in {planned.run.task: planned.run for planned in manifest.runs}.values():
             with at(place_of(run.task, experiment, file.parent)):
-                draw(run.task, run.seed)  # a target that cannot be learnt is named before anybody relies on the plan
+                check_drawn(
+                    run.task, run.seed
+                )  # a target that cannot be learnt is named before anybody relies on the plan
         if scale == FULL:  # a scale is a smaller rehearsal, of which the warnings say what it cannot answer
             check_rules_can_be_judged(manifest)
         return manifest

@@ -21,7 +21,7 @@ from harness.record.networks import network_path
 from harness.show.console import console, pack_progress
 from harness.show.words import loss_words
 from harness.spec import Cell, Manifest, RunSpec, run_id, stages
-from harness.tasks import draw, fetch_data
+from harness.tasks import check_drawn, fetch_data
 
 # The least test loss so far of each arm, by task.
 BestLosses = defaultdict[str, dict[str, float]]
@@ -58,7 +58,7 @@ def train_missing(
         console.print(line, soft_wrap=True)
     fetch_data((run.task for run in itertools.chain.from_iterable(packs)), folder.parent / "data")
     for task, seed in {(run.task, run.seed) for run in itertools.chain.from_iterable(packs)}:
-        draw(task, seed)  # a target that is not finite is named before anything trains
+        check_drawn(task, seed)  # a target that is not finite is named before anything trains
     try:
         crashed = _train(packs, manifest, folder, workers or available_cores(), mirror, idle)
     except KeyboardInterrupt:

@@ -12,7 +12,14 @@ from typing import Any, NamedTuple, get_args
 
 from harness.base.errors import HarnessError
 from harness.count import count, run_flops
-from harness.planning.feasible import check_counted, check_learnable, check_phases, recipe_of, why_infeasible
+from harness.planning.feasible import (
+    check_counted,
+    check_learnable,
+    check_phases,
+    counts_asked,
+    recipe_of,
+    why_infeasible,
+)
 from harness.planning.place import at
 from harness.planning.solve import build_network, nearest_sizes, solve
 from harness.planning.trials import number_of_trials, trials_of
@@ -34,6 +41,23 @@ from harness.spec import (
 from harness.spec.arm import Size
 from harness.spec.run import Dtype
 from harness.spec.search import Effort, Search
+from harness.tasks import is_data
+
+
+class Sizing(NamedTuple):
+    """What of a task decides the candidates of an arm: tasks that agree in it have the same ones, solved once."""
+
+    inputs: int
+    classes: int | None
+    train_points: int
+    boundary_points: int | None
+    is_data: bool
+
+
+def sizing_of(task: RunTask) -> Sizing:
+    """What of a task decides the candidates of an arm."""
+    is_of_data = task.is_data_file or is_data(task.target)
+    return Sizing(task.inputs, task.classes, task.train_points, task.boundary_points, is_of_data)
 
 
 class Candidate(NamedTuple):
@@ -44,10 +68,20 @@ class Candidate(NamedTuple):
     counts: dict[str, int]
 
 
-def candidates_of(
-    variant: Experiment, arm_name: str, task: RunTask
-) -> Iterator[tuple[Tried | None, float | None, Candidate | str]]:
-    """(the trial, None without search; the budget asked; the candidate or why there is none) of an arm on a task."""
+# The trial, None without search; the budget asked; the candidate or why there is none.
+Solved = tuple[Tried | None, float | None, Candidate | str]
+
+
+def candidates_of(variant: Experiment, arm_name: str, task: RunTask) -> Iterator[Solved]:
+    """The candidates of an arm on a task, by trial and budget; a HarnessError if a count asked of it is not defined."""
+    counts = counts_asked(variant, arm_name)
+    for trial, asked, candidate in _solved(variant, arm_name, task):
+        if isinstance(candidate, Candidate):
+            check_counted(counts, arm_name, candidate.network, candidate.counts)
+        yield trial, asked, candidate
+
+
+def _solved(variant: Experiment, arm_name: str, task: RunTask) -> Iterator[Solved]:
     search = variant.search
     if search is None:
         for asked, candidate in _solve_ladder(variant, arm_name, task):
@@ -189,15 +223,14 @@ def _match_budget(
     def candidate(value: int) -> Candidate:
         return _candidate(variant, arm_name, task, **fixed, **{free: value})
 
+    @cache
     def counts_at(value: int) -> dict[str, int]:
-        if axis.startswith("flops_train"):
-            return candidate(value).counts
         network, recipe = _network_and_recipe(variant, arm_name, task, {**fixed, free: value})
         for part in parts(network, recipe):
             stages(*part)  # a CapTooSmall where the recipe has no time for such a network
-        counts = count(network)
+        counts = candidate(value).counts if axis.startswith("flops_train") else count(network)
         if axis not in counts:
-            check_counted(variant, arm_name, network, counts)
+            check_counted(counts_asked(variant, arm_name), arm_name, network, counts)
         return counts
 
     found = solve(counts_at, axis, budget, variant.match.tol, free, smallest)
@@ -218,12 +251,11 @@ def _smallest(variant: Experiment, arm_name: str, task: RunTask, free: str, fixe
 
 
 def _candidate(variant: Experiment, arm_name: str, task: RunTask, **free: Any) -> Candidate:
-    network, recipe = _network_and_recipe(variant, arm_name, task, free)
+    network, written = _network_and_recipe(variant, arm_name, task, free)
+    recipe = that_matters(written, network, task)
     with at(f"recipes.{variant.arms[arm_name].recipe}.phases={recipe.phases}"):
         check_phases(recipe, task)
-    counts = {**count(network), **run_flops(network, recipe, task)}
-    check_counted(variant, arm_name, network, counts)
-    return Candidate(network, recipe, counts)
+    return Candidate(network, recipe, {**count(network), **run_flops(network, recipe, task)})
 
 
 def _network_and_recipe(
@@ -235,8 +267,7 @@ def _network_and_recipe(
     if "steps" in free:
         recipe = recipe.model_copy(update={"max_evaluations": free["steps"]})
     sizes = {name: value for name, value in free.items() if name != "steps"}
-    network = _network(arm, arm_name, task, sizes)
-    return network, that_matters(recipe, network, task)
+    return _network(arm, arm_name, task, sizes), recipe
 
 
 def _network(arm: Arm, arm_name: str, task: RunTask, sizes: dict[str, Any]) -> Network:

@@ -1,6 +1,6 @@
 """What an arm can learn, by which engine, and why not: said when a file is planned, before anything trains."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from harness.base.errors import HarnessError
 from harness.optimisers import Optimiser
@@ -80,14 +80,19 @@ def check_phases(recipe: Recipe, task: RunTask) -> None:
         )
 
 
-def check_counted(variant: Experiment, arm_name: str, network: Network, counts: Mapping[str, int]) -> None:
-    """A HarnessError if the file speaks of an arm by a count that does not define its family."""
+def counts_asked(variant: Experiment, arm_name: str) -> list[tuple[str, str]]:
+    """The counts by which the file speaks of an arm, each after its place in the file."""
     asked = [("match.convention", variant.match.count_name)] if variant.match else []
     if window := variant.window.get(arm_name):
         asked.append((f"window.{arm_name}.axis", window.axis))
     for index, rule in enumerate(variant.decide):
         if any(name == arm_name or name.startswith(f"{arm_name} ") for name in rule.names):  # or one of its series
             asked += [(f"decide.{index}.axes", name) for name in rule.conventions]
+    return asked
+
+
+def check_counted(asked: Iterable[tuple[str, str]], arm_name: str, network: Network, counts: Mapping[str, int]) -> None:
+    """A HarnessError if one of the counts that are `asked` of an arm does not define its family."""
     for place, name in asked:
         if name not in counts and name in count_names():
             kind = name.split(".")[0]

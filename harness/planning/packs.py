@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -23,8 +24,9 @@ def packs_of(runs: Iterable[PlannedRun], device: Device) -> tuple[tuple[str, ...
     The fused engine trains one lane after the other, so that company is of no use to a run.
     """
     groups: dict[str, dict[str, RunSpec]] = defaultdict(dict)
-    for planned in runs:
-        groups[computation(planned.run)][planned.run_id] = planned.run
+    for _, of_trial in itertools.groupby(runs, key=lambda planned: (planned.cell, planned.trial)):
+        seeds = {planned.run_id: planned.run for planned in of_trial}  # runs that differ in nothing but the seed
+        groups[computation(next(iter(seeds.values())))] |= seeds
     packs = []
     for group in groups.values():
         first = next(iter(group.values()))

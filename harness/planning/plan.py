@@ -4,12 +4,13 @@ A cell that cannot be matched within the tolerance stays in the plan as infeasib
 """
 
 import itertools
+from collections.abc import Iterable
 from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
 from harness.count import run_flops
-from harness.planning.candidates import Candidate, candidates_of
+from harness.planning.candidates import Candidate, Sizing, Solved, candidates_of, sizing_of
 from harness.planning.checks import check_feasible, check_hold_out, check_one_series, check_rules, check_tuning
 from harness.planning.feasible import check_learnable, engine_of, engine_version
 from harness.planning.labels import Variants, budget_label, series_label, task_label, telling_axes
@@ -86,6 +87,7 @@ def _expand(points: Variants, folder: Path) -> Expanded:
     for axes, variant in points:
         planned_here: set[tuple[str, str, str]] = set()
         cells_here: set[tuple] = set()
+        solved: dict[tuple[str, Sizing], list[Solved]] = {}
         for (index, task), arm_name in itertools.product(enumerate(variant.tasks), variant.arms):
             with at(f"tasks.{index}"):
                 run_task = resolve(task, folder)
@@ -96,17 +98,25 @@ def _expand(points: Variants, folder: Path) -> Expanded:
             names = (label, arm_name, series_label(arm_name, axes, telling_of(arm_name, task)))
             if names not in planned_before:  # else no axis that has moved since concerns this arm
                 planned_here.add(names)
-                _add_cells(found, cells_here, variant, names, run_task)
+                size = (arm_name, sizing_of(run_task))
+                if size not in solved:
+                    solved[size] = list(candidates_of(variant, arm_name, run_task))
+                _add_cells(found, cells_here, variant, names, run_task, solved[size])
         planned_before |= planned_here
     return found
 
 
 def _add_cells(
-    found: Expanded, cells_here: set[tuple], variant: Experiment, names: tuple[str, str, str], task: RunTask
+    found: Expanded,
+    cells_here: set[tuple],
+    variant: Experiment,
+    names: tuple[str, str, str],
+    task: RunTask,
+    solved: Iterable[Solved],
 ) -> None:
     """Add the cells and runs of an arm on a task; `cells_here` tells those that solve to the same network."""
     label, arm_name, arm_series = names
-    for trial, asked, candidate in candidates_of(variant, arm_name, task):
+    for trial, asked, candidate in solved:
         budget = budget_label(variant, arm_name, asked)
         names_at_budget = (label, arm_name, arm_series + budget)
         cell = _cell(len(found.cells), variant, names_at_budget, asked, candidate)

@@ -1,7 +1,7 @@
 """Making arms equal: from an architecture with one size left open to the network that meets a budget.
 
-Every count grows with every size, so the search is a bisection over integers, and the two that bracket a budget are all
-that can be nearest to it.
+Every count grows with every size, so the two integers that bracket a budget are all that can be nearest to it. The
+search interpolates, as a power law, between sizes that it has counted, because a plan asks for thousands of sizes.
 """
 
 import math
@@ -17,6 +17,7 @@ from harness.spec import CapTooSmall
 
 # Largest free integers that the search will try.
 LARGEST_SIZE = 2**20
+STRIDE = 16  # by which the search enlarges a size until it passes the budget
 
 Counts = Mapping[str, int]
 
@@ -97,16 +98,25 @@ def _hidden(architecture: Layered, where: str) -> tuple[int, ...]:
 
 # ------------------------------------------------------------------------------------------------------------- search
 def nearest_sizes(counted: Callable[[int], float], budget: float, largest: int = LARGEST_SIZE) -> list[int]:
-    """The one or two integers in 1..`largest` whose count brackets `budget`; `counted` must not decrease.
-
-    `largest` is a power of two.
-    """
-    low, high = 0, 1
-    while high < largest and counted(high) < budget:
-        low, high = high, high * 2
+    """The one or two integers in 1..`largest` whose count brackets `budget`; `counted` must not decrease."""
+    low, below = 0, 0.0
+    high, above = 1, counted(1)
+    while high < largest and above < budget:
+        low, below = high, above
+        high = min(STRIDE * high, largest)
+        above = counted(high)
+    step = 0
     while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if counted(middle) < budget else (low, middle)
+        step += 1
+        if step % 3 and below > 0 and 1 < above / below < math.inf:
+            share = min(math.log(budget / below) / math.log(above / below), 1)
+            middle = min(max(round(low * (high / low) ** share), low + 1), high - 1)
+        else:  # every third step halves, so that counts of any form take few steps
+            middle = (low + high) // 2
+        if (count := counted(middle)) < budget:
+            low, below = middle, count
+        else:
+            high, above = middle, count
     return [value for value in (low, high) if value >= 1]
 
 
@@ -131,10 +141,10 @@ def bracket(
             return math.inf
 
     largest = largest_size(free)
-    if counted(smallest) == counted(largest) < math.inf:
-        raise NoInfluence(f"{axis} is {counted(smallest):,} whatever the {free}; solve for another size")
     nearest = {max(value, smallest) for value in nearest_sizes(counted, budget, largest)}
     found = {value: counted(value) for value in nearest}
+    if nearest & {smallest, largest} and counted(smallest) == counted(largest) < math.inf:
+        raise NoInfluence(f"{axis} is {counted(smallest):,} whatever the {free}; solve for another size")
     feasible = {value: int(counts) for value, counts in found.items() if counts < math.inf}
     return dict(sorted(feasible.items(), key=lambda pair: (abs(pair[1] / budget - 1), pair[0])))
 

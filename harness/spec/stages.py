@@ -152,6 +152,8 @@ def points_at_a_time(recipe: Recipe, train_points: int) -> int:
 
 def at_a_time(recipe: Recipe, task: RunTask) -> RunTask:
     """The task with the training points that there are at a time."""
+    if recipe.phases is None:
+        return task
     return task.model_copy(update={"train_points": points_at_a_time(recipe, task.train_points)})
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "Splits",
     "Target",
     "TargetError",
+    "check_drawn",
     "domain_points",
     "draw",
     "fetch_data",
@@ -86,10 +87,6 @@ def target_of(task: Task, folder: Path = Path()) -> Target:
     return read_data_file(task.target, folder).target(task.name, task.inputs, 0)
 
 
-def _target_of_run(task: RunTask) -> Target:
-    return known_data(task) if task.is_data_file else load_target(task.target, task.inputs, task.instance)
-
-
 def resolve(task: Task, folder: Path = Path()) -> RunTask:
     """The task with everything filled in that decides a run's numbers, and the fingerprint of its target.
 
@@ -120,13 +117,22 @@ def is_reshaped(task: RunTask) -> bool:
     return isinstance(target, Function) and gives_columns(task, target)
 
 
+def check_drawn(task: RunTask, seed: int) -> None:
+    """A TargetError if the samples of `task` under `seed` cannot be learnt or the target's code has changed."""
+    _target_of_run(task).check(task, seed)
+
+
 def draw(task: RunTask, seed: int) -> Splits:
     """The samples of `task` under `seed`; a TargetError if they cannot be learnt or the target's code has changed."""
-    target = _target_of_run(task)
+    return _target_of_run(task).draw(task, seed)
+
+
+def _target_of_run(task: RunTask) -> Target:
+    target = known_data(task) if task.is_data_file else load_target(task.target, task.inputs, task.instance)
     if target.version != task.fingerprint:
         what = "data" if is_data(task.target) else "code"
         raise TargetError(
             f"target {task.target}: its {what} changed since the plan was made; "
             "`harness plan FILE --replan` takes it as it is"
         )
-    return target.draw(task, seed)
+    return target

@@ -68,6 +68,7 @@ class Family(Named):
             formula=f"{self.formula}, d = {inputs}" + (f", instance {instance}" if instance else ""),
             source=self.source,
             only_box="it is standardised on [-1, 1]^d",
+            is_standardised=True,
         )
 
 

@@ -53,6 +53,10 @@ class Target(Named):
     def draw(self, task: RunTask, seed: int) -> Splits:
         """Its samples under a seed; a TargetError if they cannot be learnt."""
 
+    def check(self, task: RunTask, seed: int) -> None:
+        """A TargetError if its samples under a seed cannot be learnt; draws them where nothing else tells."""
+        self.draw(task, seed)
+
     def target(self, name: str, inputs: int | None, instance: int) -> "Target":
         """Itself, which has one number of variables."""
         if inputs not in (None, self.inputs):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from harness.base.errors import HarnessError
 from harness.count import count
+from harness.planning import candidates
 from harness.planning.plan import make_plan, planned_flops
 from harness.planning.solve import nearest_sizes
 from harness.spec import (
@@ -122,6 +123,27 @@ def test_the_search_brackets_any_increasing_count(increments, budget):
     assert found[-1] - found[0] <= 1
     assert counted(found[-1]) >= budget
     assert len(found) == 1 or counted(found[0]) < budget
+
+
+@pytest.mark.parametrize("count", [lambda n: 50_000 + 30 * n, lambda n: 2 * n * n + 7 * n])
+def test_the_search_counts_few_sizes(count):
+    """A plan of a search asks for tens of thousands of sizes, so that each may cost a few counts only."""
+    counted = Mock(wraps=count)
+
+    assert nearest_sizes(counted, count(1999) + 1) == [1999, 2000]
+    assert counted.call_count <= 12
+
+
+def test_tasks_that_networks_see_alike_are_solved_once(monkeypatch):
+    """Two tasks of two variables and as many points have the same sizes; one of fewer points has its own."""
+    solve = Mock(wraps=candidates.solve)
+    monkeypatch.setattr(candidates, "solve", solve)
+
+    _plan(TEXT.replace("[exp2d]", "[exp2d, xy]"))
+    assert solve.call_count == 4
+
+    _plan(TEXT.replace("[exp2d]", "[exp2d, {target: xy, train_points: 900}]"))
+    assert solve.call_count == 4 + 8
 
 
 def test_an_infeasible_cell_stays_and_names_its_neighbours():

@@ -1,5 +1,7 @@
 """Families of growing dimension: each is what it is said to be, standardised, and the same on every machine."""
 
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from harness.base.errors import HarnessError
 from harness.families import forward, initial_knots
 from harness.planning.plan import make_plan
 from harness.spec import KanShape, Task, parse_experiment
-from harness.tasks import draw, load_target, resolve
+from harness.tasks import Function, check_drawn, draw, load_target, resolve
 from harness.tasks.families import TASKS, field_features, kan_coefficients, rotation, wave
 
 ADDITIVE = ("additive", "additive_irrelevant")
@@ -220,3 +222,13 @@ def test_what_a_family_does_not_have_is_refused(task, said):
     """The field as it was typed, what is allowed, and the next move."""
     with pytest.raises(HarnessError, match=said):
         resolve(Task(**task))
+
+
+def test_a_plan_draws_no_member_of_a_family(monkeypatch):
+    """A member is finite and varies as it is standardised, and drawing a random field takes seconds."""
+    task = resolve(Task(target="gaussian_field", inputs=16))
+    monkeypatch.setattr(Function, "draw", Mock(side_effect=AssertionError))
+
+    check_drawn(task, 0)
+    with pytest.raises(AssertionError):
+        check_drawn(resolve(Task(target="xy")), 0)
