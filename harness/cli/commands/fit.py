@@ -91,8 +91,9 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
 
     FILE is a table: .csv, .tsv (or .gz of them) or .parquet, one row a run. Rows that cannot be fitted are named, not
     left out. A run is ok if its --status is ok, done, true, 1, yes, success, succeeded, complete, completed or
-    finished; others failed and are counted. Columns called metric, convention, hardware or dtype must have one value in
-    a fit. If the data do not support a law, a code stands in place of its exponent (docs/codes.md).
+    finished; others failed and are counted. Columns called metric, convention, hardware or dtype that no option names
+    must have one value in a fit. If the data do not support a law, a code stands in place of its exponent
+    (docs/codes.md).
     """
     if is_of_table(file, asked):
         _fit_table(file, as_json, asked)

@@ -123,7 +123,7 @@ def answer(request: Request) -> RequestedFits:
     _check_laws(request.laws)
     check_window(request.window, request.x)
     table = by_arm(select(read_table(request.file), request.where), request.columns)
-    by_size = {x: with_config_sizes(runs_of(table, request.columns, x)) for x in dict.fromkeys(request.x)}
+    by_size = {x: with_config_sizes(runs_of(table, request.columns, x, *request.x)) for x in dict.fromkeys(request.x)}
     if request.arms:
         by_size = {x: only_arms(runs, request.arms, request.columns.by) for x, runs in by_size.items()}
     cautions = {x: check_runs(runs, across=bool(request.arms)) for x, runs in by_size.items()}

@@ -53,7 +53,8 @@ def form_answer(request: FormRequest) -> FormAnswer:
     """Read, check and fit; raises HarnessError, naming rows, where the table cannot be fitted as asked."""
     check_window(request.window, (request.x,))
     table = by_arm(select(read_table(request.file), request.where), request.columns)
-    runs, *others = (with_config_sizes(runs_of(table, request.columns, name)) for name in _size_columns(request))
+    sizes = _size_columns(request)
+    runs, *others = (with_config_sizes(runs_of(table, request.columns, name, *sizes)) for name in sizes)
     cautions = check_runs(runs, across=request.form == "share")
     match request.form:
         case "and" | "isoflop":

@@ -6,7 +6,7 @@ import io
 import math
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
 # A run is ok if its status is one of these, in any case; whatever else it says, it failed.
 OK_STATUSES = ("ok", "done", "true", "1", "yes", "success", "succeeded", "complete", "completed", "finished")
 MISSING = ("", "na", "n/a", "nan", "null", "none")
-# Columns that, where a table has them, must hold one value within a fit.
+# Columns that, where a table has them and nothing else is asked of them, must hold one value within a fit.
 CONVENTION_COLUMNS = ("metric", "convention", "hardware", "dtype")
 
 
@@ -92,13 +92,14 @@ def is_ok(status: str) -> bool:
     return status.strip().lower() in OK_STATUSES
 
 
-def runs_of(table: pd.DataFrame, columns: Columns, x: str) -> Runs:
+def runs_of(table: pd.DataFrame, columns: Columns, x: str, *sizes: str) -> Runs:
     """The table's runs with `x` as their size; cells that are no numbers are an error that names them.
 
-    In a run that failed, whatever stands for the size or the loss is not read as one.
+    `sizes` are all columns of sizes that are asked for: none of them is taken for a convention. In a run that failed,
+    whatever stands for the size or the loss is not read as one.
     """
     failed = _failed(table, columns)
-    same = {name: _texts(table, name, "--same") for name in _same(table, columns)}
+    same = {name: _texts(table, name, "--same") for name in _same(table, columns, {x, *sizes})}
     return make_runs(
         _numbers(table, x, "--x", failed),
         _numbers(table, columns.y, "--y", failed),
@@ -220,9 +221,11 @@ def _failed(table: pd.DataFrame, columns: Columns) -> np.ndarray:
     return failed
 
 
-def _same(table: pd.DataFrame, columns: Columns) -> list[str]:
-    present = [name for name in CONVENTION_COLUMNS if name in table.columns]
-    return [name for name in dict.fromkeys((*present, *columns.same)) if name not in columns.by]
+def _same(table: pd.DataFrame, columns: Columns, sizes: Collection[str]) -> list[str]:
+    """The columns that must hold one value: conventions that the user has given no other meaning, and `--same`."""
+    taken = {columns.y, columns.seed, columns.status, *columns.config, *sizes}
+    conventions = [name for name in CONVENTION_COLUMNS if name in table.columns and name not in taken]
+    return [name for name in dict.fromkeys((*conventions, *columns.same)) if name not in columns.by]
 
 
 def _numbers(table: pd.DataFrame, name: str, option: str, failed: np.ndarray) -> np.ndarray:

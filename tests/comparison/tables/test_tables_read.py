@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from harness.base.errors import HarnessError
+from harness.cli import main
 from harness.comparison.tables.read import OK_STATUSES, Columns, by_arm, is_table, read_table, runs_of, select, statuses
 from harness.fit.runs import arms
 
@@ -206,3 +208,23 @@ def test_columns_of_conventions_are_watched_without_being_named(tmp_path):
 
     assert list(runs_of(table, Columns("y"), "n").same) == ["metric"]
     assert list(runs_of(table, Columns("y", by=("metric",), same=("unit",)), "n").same) == ["unit"]
+
+
+def test_a_column_that_the_user_gave_a_meaning_is_no_convention(tmp_path):
+    """A table may call its loss metric, and its sizes, seeds and configs dtype or hardware."""
+    table = _read(tmp_path, "metric,dtype,hardware,convention\n1,1,1,1\n2,2,2,2\n")
+
+    assert not runs_of(table, Columns("metric", seed="hardware", config=("convention",)), "dtype").same
+    assert not runs_of(table, Columns("metric", config=("convention",)), "dtype", "dtype", "hardware").same
+    assert list(runs_of(table, Columns("metric", same=("dtype",)), "dtype").same) == ["convention", "hardware", "dtype"]
+
+
+def test_a_loss_that_is_called_metric_is_fitted(tmp_path):
+    """`harness fit TABLE --y metric` fits it."""
+    rows = [f"{n},{3 / n * (1 + seed / 100)},{seed}" for n in (10, 30, 100, 300, 1000, 3000) for seed in range(3)]
+    (tmp_path / "t.csv").write_text("\n".join(["n,metric,hardware", *rows]))
+
+    done = CliRunner().invoke(main, ["fit", str(tmp_path / "t.csv"), "--x", "n", "--y", "metric", "--seed", "hardware"])
+
+    assert done.exit_code == 0, done.output
+    assert "metric" in done.output
