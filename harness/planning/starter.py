@@ -22,7 +22,7 @@ from harness.planning.plan import make_plan
 from harness.planning.solve import build_network, solve
 from harness.spec import DataFile, Experiment, Recipe, RunTask, Task, parse_experiment
 from harness.spec.document import parse
-from harness.tasks import TargetError, draw, resolve
+from harness.tasks import TargetError, check_drawn, resolve
 from harness.tasks.data_file import usable_columns
 
 BUDGETS = 6
@@ -116,7 +116,6 @@ def function_task(reference: str, inputs: int | None) -> StarterTask:
     if inputs is None:
         inputs = next((number for number in range(1, MOST_INPUTS + 1) if _can_be_called(reference, number)), 1)
     run_task = resolve(Task(target=reference, inputs=inputs, train_points=FUNCTION_POINTS))
-    draw(run_task, 0)
     fields = f"target: {_quoted(reference)}, inputs: {inputs}, train_points: {FUNCTION_POINTS}"
     entry = f"  - {{{fields}}} # on [-1, 1]; low: and high: say another box"
     return StarterTask(entry, reference.partition(":")[2], run_task)
@@ -124,7 +123,7 @@ def function_task(reference: str, inputs: int | None) -> StarterTask:
 
 def _can_be_called(reference: str, inputs: int) -> bool:
     try:
-        draw(resolve(Task(target=reference, inputs=inputs, train_points=FUNCTION_POINTS)), 0)
+        check_drawn(resolve(Task(target=reference, inputs=inputs, train_points=FUNCTION_POINTS)), 0)
     except TargetError:
         return False
     return True
@@ -224,7 +223,10 @@ def starter_text(name: str, task: StarterTask, folder: Path, module: str | None 
     budgets, largest = _budgets(networks)
     effort = [_rounded(work) for work in _effort(largest, draft, draft.recipes[recipe], task.run_task)]
     text = TEXT.substitute(fields, budgets=budgets, effort=f"[{', '.join(f'{work:.1e}' for work in effort)}]")
-    make_plan(parse_experiment(text, f"{name}.yaml"), name, folder)
+    experiment = parse_experiment(text, f"{name}.yaml")
+    for seed in {*experiment.seeds, *(experiment.search.seeds if experiment.search else ())}:
+        check_drawn(task.run_task, seed)  # what no run could learn is named before there is a file
+    make_plan(experiment, name, folder)
     return text
 
 

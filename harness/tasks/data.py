@@ -88,7 +88,8 @@ class Data(Target):
             centre, scale = float(self.y[train].mean()), float(self.y[train].std())
             if scale == 0:
                 raise TargetError(
-                    f"target {task.target}: its {len(train)} training targets are all equal; ask for more"
+                    f"target {task.target}: its {len(train)} training targets are all equal under seed {seed}; ask "
+                    "for more points, or for a target that varies more"
                 )
 
         def samples(rows: NDArray[np.int64]) -> Samples:

@@ -25,14 +25,13 @@ from harness.spec import DataFile, RunTask
 from harness.spec.task import DATA_FILE, MOST_COORDINATES
 from harness.tasks.data import HELD_BACK, Data, in_proportion
 from harness.tasks.samples import Array, Labels, stream
-from harness.tasks.table import Table, check_complete, is_number, numbers, read_table, some
+from harness.tasks.table import Table, check_complete, numbers, read_table, some, texts, why_no_numbers
 from harness.tasks.target import TargetError
 
 ENDINGS = (".csv", ".parquet", ".npz")
 SPLITS = ("train", "validation", "test")
 BY_SEED = -1  # the part of rows that the seed shares out; else the place in SPLITS
 LEAST_ROWS = HELD_BACK  # of a table, and of each class
-LONGEST_EXAMPLE = 40  # characters of a value in a sentence
 FEW_VALUES = 20  # different whole numbers, which may be meant as classes
 
 Rows = NDArray[np.int64]
@@ -188,9 +187,8 @@ def usable_columns(path: Path, output: str) -> tuple[list[str], dict[str, str]]:
         column = table.rows[name]
         if column.isna().any():
             left_out[name] = "which has missing values"
-        elif not is_number(column):
-            example = " ".join(repr(column.iloc[0]).split())[:LONGEST_EXAMPLE]
-            left_out[name] = f"which holds {column.dtype} such as {example}"
+        elif why := why_no_numbers(table, name):
+            left_out[name] = why
         elif (column == column.iloc[0]).all():
             left_out[name] = "which is constant"
         elif name.startswith("Unnamed: "):
@@ -273,7 +271,7 @@ def _of_array(name: str, table: Any) -> list[str]:
 
 
 def _parts_by_column(column: str, table: Table) -> Rows:
-    words = table.rows[column].astype(str)
+    words = texts(table, column)
     unknown = words[~words.isin(SPLITS)]
     if len(unknown):
         raise TargetError(
@@ -312,7 +310,7 @@ def _output(said: DataFile, tables: Sequence[Table]) -> tuple[Array, Labels | No
     if said.classes is False or (said.classes is None and has_numbers):
         next_move = "name a column of numbers as output, or say `classes: true`"
         return np.concatenate([numbers(table, [said.output], next_move)[:, 0] for table in tables]), None
-    values = column.to_numpy() if has_numbers else column.astype(str).to_numpy(object)
+    values = column.to_numpy() if has_numbers else np.concatenate([texts(table, said.output) for table in tables])
     labels, numbers_from_0 = np.unique(values, return_inverse=True)
     if not has_numbers:
         labels = labels == "True" if is_bool else labels.astype(str)

@@ -13,6 +13,7 @@ from harness.tasks.samples import Array
 from harness.tasks.target import TargetError
 
 MOST_NAMED = 5  # columns in a sentence
+LONGEST_EXAMPLE = 40  # characters of a value in a sentence
 MOST_COLUMNS = 20  # in a sentence that says all that are needed
 
 
@@ -141,7 +142,7 @@ def _number_column(table: Table, name: str, next_move: str) -> Array:
         raise TargetError(f"{table.subject}: column {name!r} holds dates; {next_move}")
     if is_number(column):
         return column.to_numpy(np.float64)
-    found = pd.to_numeric(column.astype(str), errors="coerce")
+    found = pd.to_numeric(texts(table, name), errors="coerce")
     is_wrong = found.isna().to_numpy()
     wrong = column[is_wrong]
     if len(wrong) and len(wrong) < len(column) / 2:
@@ -152,6 +153,37 @@ def _number_column(table: Table, name: str, next_move: str) -> Array:
     if len(wrong):
         raise TargetError(f"{table.subject}: column {name!r} holds text, such as {wrong.iloc[0]!r}; {next_move}")
     return found.to_numpy(np.float64)
+
+
+def texts(table: Table, name: str) -> Any:
+    """A column as text; a TargetError if it holds bytes that are none."""
+    try:
+        return table.rows[name].astype(str)
+    except UnicodeDecodeError as error:
+        example = error.object[:LONGEST_EXAMPLE]
+        raise TargetError(
+            f"{table.subject}: column {name!r} holds bytes that are no text, such as {example!r}; save it as numbers "
+            "or as text"
+        ) from None
+
+
+def why_no_numbers(table: Table, name: str) -> str:
+    """Which cells of a column are no numbers, in words that follow its name; empty if all are numbers."""
+    import pandas as pd
+
+    column = table.rows[name]
+    if is_number(column):
+        return ""
+    try:
+        is_wrong = pd.to_numeric(texts(table, name), errors="coerce").isna().to_numpy()
+    except TargetError:
+        is_wrong = np.ones(len(column), bool)
+    count, first = int(is_wrong.sum()), int(is_wrong.argmax())
+    example = " ".join(repr(column.iloc[first]).split())[:LONGEST_EXAMPLE]
+    if count == len(column):
+        return f"which holds {column.dtype} such as {example}"
+    verb = "is no number:" if count == 1 else "are no numbers, such as"
+    return f"in which {count:,} of {len(column):,} cells {verb} {example} {table.place(first)}" if count else ""
 
 
 def is_number(column: Any) -> bool:

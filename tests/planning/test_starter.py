@@ -181,3 +181,32 @@ def test_no_file_is_overwritten_and_no_part_of_one_is_written(folder):
         assert refused.exit_code == 2, options
         assert wrong in refused.output
         assert not (folder / "other.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({39: "#REF!"}, "in which 1 of 40 cells is no number: '#REF!' in line 41"),
+        ({3: "none yet", 9: "?"}, "in which 2 of 40 cells are no numbers, such as 'none yet' in line 5"),
+    ],
+)
+def test_a_column_with_wrong_cells_is_left_out_for_these(folder, wrong, said):
+    """The cell that is no number is shown, and its line, and not the first one of the column."""
+    table = pd.DataFrame({"a": [wrong.get(place, place) for place in range(40)], "b": range(40), "y": range(0, 80, 2)})
+    table.to_csv("wrong.csv", index=False)
+
+    written = new("wrong", "--data", "wrong.csv", "--target", "y")
+
+    assert f"left out: a, {said}\n" in written.output
+    assert f"# left out: a, {said}\n" in (folder / "wrong.yaml").read_text(encoding="utf-8")
+
+
+def test_a_target_that_hardly_varies_is_refused(folder):
+    """All rows that a seed trains on may have one value: no file is written that `validate` would refuse."""
+    pd.DataFrame({"a": range(8), "y": [0.5] * 7 + [1.5]}).to_csv("rare.csv", index=False)
+
+    refused = new("rare", "--data", "rare.csv", "--target", "y")
+
+    assert refused.exit_code == 2
+    assert "target rare.csv: its 6 training targets are all equal under seed" in refused.output
+    assert not (folder / "rare.yaml").exists()

@@ -199,7 +199,7 @@ def test_what_data_do_not_have_is_refused(task, said):
 
 def test_one_training_target_cannot_be_standardised():
     """Targets that are all equal have no deviation."""
-    with pytest.raises(HarnessError, match="its 1 training targets are all equal; ask for more"):
+    with pytest.raises(HarnessError, match="its 1 training targets are all equal under seed 0; ask for more points"):
         draw(resolve(Task(target="diabetes", train_points=1)), 0)
 
 

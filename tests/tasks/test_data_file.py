@@ -404,3 +404,16 @@ def test_fields_of_functions_are_refused(folder):
         task = {"target": {"data": "t.csv", "output": "y", "inputs": ["a"]}, field: 3 if field != "low" else 0.0}
         with pytest.raises(HarnessError, match=f"t.csv.*{wrong}"):
             resolve(Task.model_validate(task), folder)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    """A column of bytes may be text, as some programs write it; else it is named, as output and as split."""
+    table = pd.DataFrame({"a": np.arange(40.0), "b": np.arange(40.0) ** 2})
+    table["raw"] = [bytes([255, place]) for place in range(40)]
+    table["text"] = [[b"cold", b"warm"][place % 2] for place in range(40)]
+    table.to_parquet(tmp_path / "t.parquet")
+
+    for fields in ({"output": "raw"}, {"split": "raw"}):
+        with pytest.raises(HarnessError, match=r"column 'raw' holds bytes that are no text, such as b'\\xff"):
+            learnt(tmp_path, **{"name": "t.parquet", "output": "a", "inputs": ["b"], **fields})
+    assert learnt(tmp_path, name="t.parquet", output="text", inputs=["a"]).classes == 2
