@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from harness.base.device import why_no_device
+from harness.base.errors import HarnessError
 from harness.cli.costs import cost_sentence
 from harness.cli.looks import check_looks, look_lines, wanted_now
-from harness.cli.plans import planned_records, records_of, search_words
+from harness.cli.plans import folder_of, planned_records, records_of, search_folder, search_words
 from harness.cli.stages import data_lines, freeze_stage
 from harness.cli.sweeps import check_none_underway
 from harness.cli.training import train_missing
@@ -13,7 +15,7 @@ from harness.dispatch.here import Worker, idle_workers
 from harness.dispatch.mirror import Mirror
 from harness.record import Record, missing
 from harness.show.console import console
-from harness.spec import Manifest, Setting
+from harness.spec import Manifest, Setting, manifest_path, read_experiment
 
 
 class TrainedPlan(NamedTuple):
@@ -40,6 +42,7 @@ def run_stages(
     """
     if until_decided:
         check_looks(file, scale, settings)
+    _check_device(file, results, scale, replan, settings)
     with idle_workers() as idle:
         while True:
             manifest, folder = freeze_stage(file, results, scale, replan, settings=settings)
@@ -60,6 +63,16 @@ def run_stages(
             if not manifest.is_search:
                 break
     return TrainedPlan(manifest, folder, planned_records(manifest, folder))
+
+
+def _check_device(file: Path, results: Path, scale: str, replan: bool, settings: tuple[Setting, ...]) -> None:
+    """A HarnessError before a plan is frozen that cannot train here; a frozen one may have all its records already."""
+    folder = folder_of(file, results, scale, settings=settings)
+    is_frozen = any(manifest_path(each).exists() for each in (folder, search_folder(folder)))
+    if is_frozen and not replan:
+        return
+    if why := why_no_device(read_experiment(file, scale, settings).device):
+        raise HarnessError(f"{file}: {why}; say device: cpu, or run where there is one")
 
 
 def _train_looks(

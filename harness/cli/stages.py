@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.base.device import why_no_device
 from harness.base.errors import HarnessError
 from harness.cli.costs import table_of
 from harness.cli.kept import take_kept
@@ -55,6 +56,13 @@ def plan_of(file: Path, scale: str = FULL, narrow: Narrow | None = None, setting
         return manifest
     except HarnessError as error:
         raise HarnessError(located(str(error), file, scale, settings), error.exit_code) from None
+
+
+def device_lines(manifest: Manifest) -> list[str]:
+    """What to know of the device on which a plan is to train: that it is not here, as on a login node."""
+    why = why_no_device(manifest.experiment.device)
+    move = "`harness run` refuses; submit it to a cluster with GPUs, or say device: cpu"
+    return [f"{why}: {move}"] if why else []
 
 
 def freeze_plan(planned: Manifest, folder: Path, replan: bool) -> Manifest:

@@ -10,17 +10,20 @@ import json
 import math
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from pydantic import ValidationError
 
 from harness.base.errors import HarnessError, did_you_mean
-from harness.base.frozen import all_fields
+from harness.base.frozen import Frozen, all_fields
 from harness.comparison.choose import shares
 from harness.families.space import Range, SearchAxis, Space
 from harness.optimisers import OPTIMISERS
 from harness.spec import BUILT_IN_RECIPES, Arm, Experiment, Recipe
+from harness.spec.read import mistake_in
+
+Part = TypeVar("Part", bound=Frozen)
 
 WHOLE_RECIPE = "recipe"  # the axis whose values are names of recipes
 DIGITS = 4  # of a real number in a trial
@@ -258,24 +261,24 @@ def _with_values(experiment: Experiment, arm_name: str, values: Mapping[str, Any
             case ["recipe", *parents, field]:
                 if (place := _place(recipe, parents)) is not None and field in place:
                     place[field] = value
-    try:
-        changed = arm.model_copy(
-            update={
-                "architecture": type(arm.architecture).model_validate_json(json.dumps(architecture), strict=True),
-                "recipe": name,
-            }
-        )
-        tried = Recipe.model_validate_json(json.dumps(recipe), strict=True)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        field = ".".join(map(str, problem["loc"]))
-        raise HarnessError(
-            f"arms.{arm_name}.space: with {dict(values)}: {field}{': ' if field else ''}"
-            f"{problem['msg'].removeprefix('Value error, ')}"
-        ) from None
+    kind = type(arm.architecture)
+    changed = arm.model_copy(update={"architecture": _valid(kind, architecture, arm_name, values), "recipe": name})
+    tried = _valid(Recipe, recipe, arm_name, values)
     return experiment.model_copy(
         update={"arms": experiment.arms | {arm_name: changed}, "recipes": experiment.recipes | {name: tried}}
     )
+
+
+def _valid(kind: type[Part], data: Mapping[str, Any], arm_name: str, values: Mapping[str, Any]) -> Part:
+    """A part of an arm, checked; a HarnessError that names the axis which gave it a wrong value."""
+    try:
+        return kind.model_validate_json(json.dumps(data), strict=True)
+    except ValidationError as error:
+        found, problem = mistake_in(error, kind)
+        where = ".".join(filter(None, (WHOLE_RECIPE if kind is Recipe else "architecture", found)))
+        axis = next((path for path in values if f"{where}.".startswith(f"{path}.") and found), "")
+        place = f"arms.{arm_name}.space{f'.{where}' if axis else ''}"
+        raise HarnessError(f"{place}{problem if axis or not found else f': {where}{problem}'}") from None
 
 
 def _place(recipe: dict[str, Any], parents: Iterable[str]) -> dict[str, Any] | None:

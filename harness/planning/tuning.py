@@ -12,6 +12,7 @@ from harness.base.frozen import all_fields
 from harness.optimisers import OPTIMISERS
 from harness.planning.trials import who_has
 from harness.spec import Arm, Experiment, Recipe
+from harness.spec.read import mistake_in
 
 
 def tuned_recipes(variant: Experiment, arm_name: str, recipe: Recipe) -> list[Recipe]:
@@ -59,7 +60,8 @@ def _tuned(recipe: Recipe, values: dict[str, Any], where: str) -> Recipe:
     try:
         return Recipe.model_validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
-        problem = error.errors()[0]
-        path_of_field = {path.rpartition(".")[2]: path for path in values}
-        path = path_of_field.get(str(problem["loc"][-1]) if problem["loc"] else "", next(iter(values)))
-        raise HarnessError(f"{where}.{path}: {values[path]}: {problem['msg'].removeprefix('Value error, ')}") from None
+        found, problem = mistake_in(error, Recipe)
+        last = found.rpartition(".")[2]
+        path = next((path for path in values if path.rpartition(".")[2] == last), next(iter(values)))
+        value = "" if problem.startswith("=") else f"={values[path]}"
+        raise HarnessError(f"{where}.{path}{value}{problem}") from None

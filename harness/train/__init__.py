@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from harness.base import provenance
+from harness.base.device import why_no_device
 from harness.base.errors import HarnessError
 from harness.count import DEFAULT_WEIGHTS
 from harness.record import Provenance, Record, duplicate_path, publish, record_path
@@ -81,8 +82,8 @@ def train_pack(
     and leaves one now and then and when it is stopped, until all records are there. With a folder for `networks`, what
     was trained is kept there before its record is published. Raises PackStopped.
     """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise HarnessError("device: cuda, but torch sees no GPU here; say device: cpu, or run where there is one")
+    if why := why_no_device(device):
+        raise HarnessError(f"{why}; say device: cpu, or run where there is one")
     fetch_data((run.task for run in runs), records.parent / "data")
     since = _clock()
     specs = {run_id(run): run for run in runs}

@@ -336,7 +336,11 @@ def test_a_task_is_named_by_what_tells_it_from_others():
             "optimizer.history: [5, 9]",
             "tune.optimizer.history: no field of this arm's recipe; history is a field of optimizer lbfgs; train",
         ),
-        ("gain: [1, 2]", "optimizer.weight_decay: [-0.1]", "tune.optimizer.weight_decay: -0.1: "),
+        (
+            "gain: [1, 2]",
+            "optimizer.weight_decay: [-0.1]",
+            "tune.optimizer.weight_decay=-0.1: input should be greater than or equal to 0",
+        ),
         ("depth: 3}", "depth: 1}", "depth=1 has no hidden layer"),
         (
             "recipes:\n",
@@ -362,7 +366,8 @@ def test_a_task_is_named_by_what_tells_it_from_others():
         ("mlp: width", "mlp: grid", "a network of family mlp has no grid; arm 'mlp' can solve for width, depth, steps"),
         (", mlp: width", "", "match.solve: says nothing about arm 'mlp'"),
         ("gain: [1, 2]", "gian: [1]", "tune.gian: it cannot be tuned; did you mean 'gain'?"),
-        ("gain: [1, 2]", "gain: [-1]", "tune.gain: -1: "),
+        ("gain: [1, 2]", "gain: [-1]", "tune.gain=-1: input should be greater than 0"),
+        ("gain: [1, 2]", "gain: [fast]", 'tune.gain="fast": input should be a valid number'),
         ("recipe: fast}\n  mlp", "recipe: fast, tune: {gain: [1]}}\n  mlp", "unequal numbers of trials"),
         ("evaluations: 2}", "evaluations: 5}", "restarts use 10 evaluations"),
         ("[exp2d]", "[exp2b]", "did you mean 'exp2d'"),

@@ -115,7 +115,17 @@ MISTAKES = [
         "space: {architecture.order: [2, 3, 4, 5, 1]}",
         "5 choices, but arm 'kan' gets 4 trials, so some are never",
     ),
-    (SPACE, "space: {architecture.order: [2, tree]}", "arms.kan.space: with {'architecture.order': 'tree', 're"),
+    (SPACE, "space: {architecture.order: [2, tree]}", 'arms.kan.space.architecture.order="tree": input should be'),
+    (
+        SPACE,
+        "space: {recipe.optimizer.learning_rate: [0.1, fast]}",
+        'space.recipe.optimizer.learning_rate="fast": input',
+    ),
+    (
+        SPACE,
+        "space: {recipe.restarts: [{count: 1}, {count: two}]}",
+        'space.recipe.restarts.count="two": input should be a valid integer',
+    ),
     (
         SPACE,
         "space: {architecture.grid: {low: 3, high: 5}}",

@@ -12,7 +12,7 @@ from harness.cli.looks import of_first_look
 from harness.cli.options import EXAMPLE, file_argument, json_option, replan_option, results_option, scale_option
 from harness.cli.plans import search_words
 from harness.cli.settings import settings_option
-from harness.cli.stages import data_lines, freeze_plan, plan_of
+from harness.cli.stages import data_lines, device_lines, freeze_plan, plan_of
 from harness.measure.cost import pack_predictions
 from harness.planning.warnings import warnings_line
 from harness.show.console import console, print_table
@@ -63,6 +63,8 @@ def plan(
         first = cost_sentence(of_first_look(manifest), results).removeprefix(f"{manifest.name}: ")
         seeds = f"the first look, at {manifest.looks[0]} of {manifest.looks[-1]} seeds"
         console.print(f"that is at most; with --until-decided, {seeds}: {first}", soft_wrap=True)
+    for line in device_lines(manifest):
+        console.print(f"warning: {line}", markup=False, soft_wrap=True)
     if line := warnings_line(manifest):
         console.print(line, soft_wrap=True)
     for line in power_lines(manifest, folder if settings else file, results, scale):

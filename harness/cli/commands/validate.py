@@ -7,7 +7,7 @@ import click
 from harness.base.json_text import json_text
 from harness.cli.options import EXAMPLE, file_argument, json_option, scale_option
 from harness.cli.settings import settings_option
-from harness.cli.stages import data_lines, plan_of
+from harness.cli.stages import data_lines, device_lines, plan_of
 from harness.planning.warnings import warnings_of
 from harness.show.costs import trials_note
 from harness.spec import Setting
@@ -24,14 +24,14 @@ def validate(file: Path, scale: str, settings: tuple[Setting, ...], as_json: boo
     """Check an experiment file and say what it would run."""
     manifest = plan_of(file, scale, settings=settings)
     runs, infeasible = len(manifest.run_ids()), [cell for cell in manifest.cells if cell.infeasible]
-    warnings = warnings_of(manifest)
+    warnings = [*device_lines(manifest), *(warning.sentence for warning in warnings_of(manifest))]
     summary = {
         "file": str(file),
         "cells": len(manifest.cells),
         "infeasible": len(infeasible),
         "runs": runs,
         "data": data_lines(manifest),
-        "warnings": [warning.sentence for warning in warnings],
+        "warnings": warnings,
     }
     if as_json:
         click.echo(json_text(summary))
@@ -47,4 +47,4 @@ def validate(file: Path, scale: str, settings: tuple[Setting, ...], as_json: boo
     if note := trials_note(manifest):
         click.echo(note)
     for warning in warnings:
-        click.echo(f"warning: {warning.sentence}")
+        click.echo(f"warning: {warning}")

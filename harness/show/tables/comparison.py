@@ -34,7 +34,8 @@ def compare_lines(compared: Compared) -> list[str]:
         lines += wrapped(f"Verdict: “{verdict.claim}” is {verdict.conclusion}.")
     if cautions := list(_said(compared)):
         _, place, reason = cautions[0]
-        more = f" ({len(cautions) - 1} more cautions: --explain)" if len(cautions) > 1 else ""
+        others = len(cautions) - 1
+        more = f" ({others} more caution{'s' if others > 1 else ''}: --explain)" if others else ""
         lines += wrapped(f"Careful, {place}: {reason.split('. ')[0].removesuffix('.')}.{more}")
     return lines
 
