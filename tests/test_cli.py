@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from click.testing import CliRunner
 
 import harness.cli
@@ -710,3 +711,42 @@ def test_a_worker_that_dies_is_told(tmp_path):
     assert done.returncode == 3
     assert "a worker process died (out of memory?)" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_characters_that_act_on_a_terminal_are_shown(tmp_path):
+    """A name in a file may turn the text behind it, or set a window's title: what is printed shows these characters."""
+    names = ("\u202ea", "\x1b]0;title\x07b")
+    rows = [f"{name},{n},{1 / n + 0.01 / n**2}" for name in names for n in (1, 10, 100, 1000, 10_000, 100_000)]
+    (tmp_path / "t.csv").write_text("\n".join(["arch,n,y", *rows]), encoding="utf-8")
+    words = ["fit", str(tmp_path / "t.csv"), "--x", "n", "--y", "y", "--by", "arch"]
+
+    fitted = CliRunner().invoke(main, words)
+    refused = CliRunner().invoke(main, [*words, "--where", "arch=c"])
+
+    assert (fitted.exit_code, refused.exit_code) == (0, 2)
+    for said in (fitted.output, refused.output):
+        assert "\\u202ea" in said
+        assert "\\u001b]0;title" in said
+        assert not set("\u202e\x1b\x07") & set(said)
+
+
+def test_a_gpu_that_is_not_here_is_said_before_a_plan_is_frozen(tmp_path):
+    """`validate` and `plan` warn, as on a login node; `run` refuses, and leaves no plan behind."""
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    file, results = tmp_path / "t.yaml", tmp_path / "results"
+    file.write_text(TINY + "device: cuda\n", encoding="utf-8")
+
+    said = CliRunner().invoke(main, ["validate", str(file)])
+    refused = CliRunner().invoke(main, ["run", str(file), "--results", str(results)])
+    was_frozen = results.exists()
+    planned = CliRunner().invoke(main, ["plan", str(file), "--results", str(results)])
+    again = CliRunner().invoke(main, ["run", str(file), "--results", str(results)])
+
+    for warned in (said, planned):
+        assert warned.exit_code == 0
+        assert "warning: device: cuda, but torch sees no GPU here: `harness run` refuses; submit it" in warned.output
+    for one in (refused, again):
+        assert one.exit_code == 2
+        assert "device: cuda, but torch sees no GPU here; say device: cpu, or run where there is one" in one.output
+    assert not was_frozen

@@ -10,7 +10,7 @@ import click
 
 from harness.base.errors import INCOMPLETE, INTERRUPTED, HarnessError
 from harness.base.files import unwritable
-from harness.cli.output import lasting_output
+from harness.cli.output import lasting_output, visible
 
 
 class Group(click.Group):
@@ -70,6 +70,6 @@ class Group(click.Group):
             sys.exit(INTERRUPTED)
         except (HarnessError, OSError) as problem:
             error = unwritable(problem) if isinstance(problem, OSError) else problem
-            for line in str(error).splitlines():
+            for line in map(visible, str(error).splitlines()):
                 click.echo(f"error: {line}" if not line.startswith(" ") else line, err=True)
             sys.exit(error.exit_code)

@@ -1,12 +1,27 @@
-"""Standard output that may fail without ending the command: whoever reads it leaves (`| head`), or a disk is full."""
+"""Standard output that may fail without ending the command: whoever reads it leaves (`| head`), or a disk is full.
+
+It shows characters that would not print but act on a terminal, as texts of files may hold them.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
+
+# Control characters, and those that turn the direction of text. Tabs, ends of lines and what draws our colours and bars
+# (ESC [ ... m, K, A, h or l) pass.
+ACTING = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|\x1b(?!\[[0-9;?]*[mKAhl])"
+)
+
+
+def visible(text: str) -> str:
+    """The text with characters that act on a terminal written as JSON would write them, such as \\u202e."""
+    return ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 class Output:
@@ -17,12 +32,12 @@ class Output:
         self.lost: OSError | None = None
 
     def write(self, text: str) -> int:
-        """As of the stream."""
+        """As of the stream, what acts on a terminal made visible."""
         try:
-            return self._stream.write(text)
+            self._stream.write(visible(text))
         except OSError as error:
             self._drop(error)
-            return len(text)
+        return len(text)
 
     def flush(self) -> None:
         """As of the stream."""

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -395,7 +396,7 @@ def _problem(detail: ErrorDetails, path: list[int | str], allowed: list[str]) ->
         case "too_short":
             return f"={_shown(detail['input'])}: give at least {context['min_length']}"
         case "tuple_type" if isinstance(detail["input"], str | float | int):
-            such_as = "[0, 1, 2] for three seeds" if last == "seeds" else f"[{_shown(detail['input'])}]"
+            such_as = "[0, 1, 2] for three seeds" if last == "seeds" else f"[{_as_items(detail['input'])}]"
             return f"={_shown(detail['input'])}: a list is expected; write {such_as}"
         case _:
             message = detail["msg"].replace("valid array", "list").replace("valid object", "mapping")
@@ -450,3 +451,9 @@ def _child(node: dict[str, Any], part: int | str) -> dict[str, Any] | None:
 def _shown(value: Any) -> str:
     text = json.dumps(value, default=str)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _as_items(value: Any) -> str:
+    """What was written without brackets, as the items of a list; numbers and words apart by commas are several."""
+    several = isinstance(value, str) and re.fullmatch(r"[\w.+-]+(\s*,\s*[\w.+-]+)+", value)
+    return str(value) if several else _shown(value)

@@ -75,6 +75,8 @@ def test_a_key_given_twice_is_an_error():
         ("[exp2d]", "[exp2d, xy, exp2d]", "tasks: exp2d given more than once"),
         ("seeds: [0]", "seeds: [0.5]", "file.yaml:10: seeds.0=0.5: input should be a valid integer"),
         ("seeds: [0]", "seeds: [zero]", 'file.yaml:10: seeds.0="zero": input should be a valid integer'),
+        ("seeds: [0]", "seeds: 0", "seeds=0: a list is expected; write [0, 1, 2] for three seeds"),
+        ("at: [100, 1000]", "at: '24, 36, 54'", 'match.at="24, 36, 54": a list is expected; write [24, 36, 54]'),
         ("question: which?\n", "", "file.yaml: question: missing; add it"),
         ("max_evaluations: 10", "max_evaluations: 0", "recipes.adam.max_evaluations=0: input should be greater than 0"),
         (
