@@ -447,7 +447,7 @@ def _slope(runs):
 
 
 def test_a_linear_model_is_as_good_on_three_real_data_sets():
-    """By medians over the fresh seeds, within 1 %, at the largest equal size; on the others both networks are better."""
+    """By medians over the fresh seeds, within 1 %, at the largest equal size; on the others a network is better."""
     runs = pd.read_csv(KEPT / "real_data-evening" / "runs.csv")
     runs = runs[(runs["won_on"] == "params.trainable") & (runs["asked"] == 7000) & (runs["status"] == "done")]
     as_good, told = [], {}
