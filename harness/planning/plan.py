@@ -164,16 +164,18 @@ def _runs_of(cell: Cell, variant: Experiment, task: RunTask, candidate: Candidat
     else:
         trials, seeds = list(enumerate(tuned_recipes(variant, cell.arm, candidate.recipe))), variant.seeds
     found = []
-    for (trial, recipe), seed in itertools.product(trials, seeds):
+    for trial, recipe in trials:
         engine = engine_of(variant, candidate.network, recipe.optimizer, task)
-        run = RunSpec(
-            task=task,
-            network=candidate.network,
-            recipe=recipe,
-            seed=seed,
-            dtype=variant.dtype,
-            engine=engine,
-            engine_version=engine_version(engine, candidate.network, recipe),
-        )
-        found.append(PlannedRun(run_id=run_id(run), cell=cell.index, trial=trial, run=run))
+        version = engine_version(engine, candidate.network, recipe)
+        for seed in seeds:
+            run = RunSpec(
+                task=task,
+                network=candidate.network,
+                recipe=recipe,
+                seed=seed,
+                dtype=variant.dtype,
+                engine=engine,
+                engine_version=version,
+            )
+            found.append(PlannedRun(run_id=run_id(run), cell=cell.index, trial=trial, run=run))
     return found

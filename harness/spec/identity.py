@@ -8,10 +8,12 @@ from typing import Any
 from harness.base.frozen import Frozen
 from harness.spec.run import RunSpec
 
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)  # json.dumps makes one a call
+
 
 def canonical_json(data: Any) -> str:
     """The one spelling of plain data: sorted keys, no spaces, no NaN; floats as Python's shortest round-trip repr."""
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return CANONICAL.encode(data)
 
 
 def content_hash(model: Frozen) -> str:
