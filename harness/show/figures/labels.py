@@ -242,14 +242,6 @@ def y_words(words: str) -> str:
     return textwrap.fill(words, Y_LETTERS, max_lines=2, placeholder=" …")
 
 
-def label_grid(panels: Iterable[Axes], y: str, x: str = "") -> None:
-    """Name the y-axis of each row, and the x-axis of every panel."""
-    for axes in panels:
-        axes.set_xlabel(x)
-        if _place(axes).is_first_col():
-            axes.set_ylabel(y)
-
-
 def name_sides(axes: Axes, sides: tuple[str, str], words: tuple[str, str], styles: Mapping[str, Style]) -> None:
     """Which side wins above the line of equality and which one below it, each in the colour of its style.
 
