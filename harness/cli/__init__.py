@@ -12,7 +12,7 @@ from harness.cli.group import Group
 
 # By name the first sentence of a command's help, so that the help of the group imports none of them.
 COMMANDS = {
-    "bench": "Time this machine, so that plans predict seconds.",
+    "bench": "Time this machine, or a node of a cluster, so that plans predict seconds.",
     "cancel": "Take back runs that are on their way or would be sent off.",
     "clean": "Show what results no longer need on disk, and remove it after asking.",
     "compare": "Say which of two arms is better at equal size.",

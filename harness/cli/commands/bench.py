@@ -26,9 +26,7 @@ from harness.spec.run import Dtype, Engine
 SHAPE_SECONDS = 0.5  # what timing a shape takes, about: 4,853 shapes took 41 minutes
 
 
-@click.command(
-    epilog=f"\b\nExamples: harness bench {EXAMPLE}\n          harness bench {EXAMPLE} --profile slurm/mine.yaml"
-)
+@click.command(epilog=f"Example: harness bench {EXAMPLE}")
 @click.argument("file", type=click.Path(path_type=Path), metavar="[FILE]", required=False)
 @results_option
 @scale_option
