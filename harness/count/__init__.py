@@ -6,9 +6,8 @@ has no closed form: it is counted as it runs, and as nothing says how else it co
 conventions but `matmul`, which has its matrix products, and those that do not define it.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, lru_cache
 
 from harness.count.conventions import CONVENTIONS, Convention
 from harness.count.families import trainable
@@ -23,7 +22,7 @@ from harness.families import KanShape, Network, kanbefair
 from harness.families.prices import DEFAULT_WEIGHTS, WEIGHTS
 from harness.families.splined import recursion_terms
 from harness.optimisers import Optimiser
-from harness.spec import Recipe, RunTask, at_a_time, parts
+from harness.spec import Recipe, Restarts, RunTask, at_a_time, least_evaluations, parts
 
 __all__ = [
     "CONVENTIONS",
@@ -31,6 +30,8 @@ __all__ = [
     "WEIGHTS",
     "Work",
     "count",
+    "count_of",
+    "flops_by_cap",
     "kanbefair",
     "layer_flops",
     "least_squares_flops",
@@ -57,6 +58,17 @@ def _count(network: Network, weights: str, conventions: tuple[Convention, ...]) 
     return {name: number for name, number in counted.items() if number is not None}
 
 
+def count_of(network: Network, name: str) -> int | None:
+    """One of these counts, without the others; None if its convention does not define this family."""
+    kind, convention = name.split(".")
+    for one in CONVENTIONS:
+        if one.name == convention and one.parameters and kind == "params":
+            return one.parameters(network)
+        if one.name == convention and one.flops and kind == "flops_forward":
+            return one.flops.forward(network, DEFAULT_WEIGHTS)
+    return None
+
+
 def layer_flops(network: Network, convention: str, weights: str = DEFAULT_WEIGHTS) -> list[int]:
     """Forward FLOPs per sample of each layer of weights; a ValueError if the convention does not define the family."""
     by_layers = {one.name: one.flops.layers for one in CONVENTIONS if one.flops and one.flops.layers}
@@ -73,27 +85,22 @@ def training_flops(work: Iterable[Work], optimiser: Optimiser) -> dict[str, int]
     `flops_train.part_optimizer` and `flops_train.part_knots` are in every total already. A convention that does not
     define one of the networks leaves its key out.
     """
-    stages = list(work)
-    own = sum(
-        optimiser.flops(stage.network, stage.samples, stage.evaluations, stage.iterations, stage.starts)
-        for stage in stages
-    )
-    knots = sum(knots_flops(stage) for stage in stages)
-    totals = {one.name: own + knots for one in CONVENTIONS if one.flops}
-    for stage in stages:
-        of_a_sample = _evaluation_flops(stage.network, tuple(CONVENTIONS))
-        for name in totals.keys() - of_a_sample.keys():
-            del totals[name]
-        for name in totals:
-            totals[name] += of_a_sample[name] * stage.evaluations * stage.samples
-    flops = {f"flops_train.{name}": total for name, total in totals.items()}
-    return {**flops, "flops_train.part_optimizer": own, "flops_train.part_knots": knots}
+    own = knots = 0
+    flops = {f"flops_train.{one.name}": 0 for one in CONVENTIONS if one.flops}
+    for stage in work:
+        network, samples, evaluations = stage.network, stage.samples, stage.evaluations
+        own += optimiser.flops(network, samples, evaluations, stage.iterations, stage.starts)
+        knots += knots_flops(stage)
+        passes = _evaluation_flops(network, tuple(CONVENTIONS))
+        flops = {name: total + passes[name] * samples * evaluations for name, total in flops.items() if name in passes}
+    totals = {name: total + own + knots for name, total in flops.items()}
+    return {**totals, "flops_train.part_optimizer": own, "flops_train.part_knots": knots}
 
 
 @lru_cache(maxsize=NETWORKS_KEPT)
 def _evaluation_flops(network: Network, conventions: tuple[Convention, ...]) -> dict[str, int]:
-    """Of an evaluation, a sample, by the names of the conventions that define the network."""
-    counted = {one.name: one.flops.evaluation(network) for one in conventions if one.flops}
+    """Of an evaluation, a sample, under every convention that defines the network."""
+    counted = {f"flops_train.{one.name}": one.flops.evaluation(network) for one in conventions if one.flops}
     return {name: number for name, number in counted.items() if number is not None}
 
 
@@ -105,13 +112,32 @@ def run_flops(
     pruned: KanShape | None = None,
 ) -> dict[str, int]:
     """Training FLOPs of a run (`training_flops`) by what its stages `spent`, or else its whole cap; see `run_work`."""
-    total: Counter[str] = Counter()
+    trainings = parts(network, recipe, pruned)
     done = 0
-    for part in parts(network, recipe, pruned):
+    total: dict[str, int] = {}
+    for part in trainings:
         work = run_work(*part, at_a_time(recipe, task), spent and spent[done:])
         done += len(work)
-        total.update(training_flops(work, part.recipe.optimizer))
-        if recipe.sparsity and done == len(work) and part.recipe != recipe:
+        flops = training_flops(work, part.recipe.optimizer)
+        if recipe.sparsity and part is trainings[0] and len(trainings) > 1:
             penalised = [f"flops_train.{one.name}" for one in CONVENTIONS if one.has_penalty]
-            total.update(dict.fromkeys(penalised, sum(map(penalty_flops, work))))
-    return dict(total)
+            flops |= {name: flops[name] + sum(map(penalty_flops, work)) for name in penalised}
+        total = {name: total[name] + own for name, own in flops.items()} if total else flops
+    return total
+
+
+def flops_by_cap(network: Network, recipe: Recipe, task: RunTask) -> Callable[[int], dict[str, int]]:
+    """The planned `run_flops` of a run by its cap, for many caps: the cap decides how long its last stage is.
+
+    So the rest is what a run takes beyond one that is nothing but this stage.
+    """
+    only_last = recipe.model_copy(update={"restarts": Restarts(), "grid_extension": None, "sparsity": None})
+    before = least_evaluations(network, recipe) - least_evaluations(network, only_last)
+
+    @cache
+    def of_last(cap: int) -> dict[str, int]:
+        return run_flops(network, only_last.model_copy(update={"max_evaluations": cap - before}), task)
+
+    whole, last = run_flops(network, recipe, task), of_last(recipe.max_evaluations)
+    rest = {name: flops - last[name] for name, flops in whole.items()}
+    return lambda cap: {name: flops + rest[name] for name, flops in of_last(cap).items()}

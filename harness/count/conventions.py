@@ -226,13 +226,17 @@ CLOCKS = (
 
 def all_axes() -> dict[str, Axis]:
     """Every axis by its name: counts of parameters, of forward and of training FLOPs, then clocks."""
-    found = [_axis("params", one) for one in CONVENTIONS if one.parameters]
-    found += [_axis("flops_forward", one) for one in CONVENTIONS if one.flops]
-    found += [_axis("flops_train", one) for one in CONVENTIONS if one.flops]
+    return _all_axes(tuple(CONVENTIONS))
+
+
+@cache  # plans of searches ask for all axes tens of thousands of times
+def _all_axes(conventions: tuple[Convention, ...]) -> dict[str, Axis]:
+    found = [_axis("params", one) for one in conventions if one.parameters]
+    found += [_axis("flops_forward", one) for one in conventions if one.flops]
+    found += [_axis("flops_train", one) for one in conventions if one.flops]
     return {axis.name: axis for axis in (*found, *CLOCKS)}
 
 
-@cache  # plans of searches ask for all axes a million times
 def _axis(kind: CountKind, convention: Convention) -> Axis:
     match kind:
         case "params":

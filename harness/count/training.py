@@ -65,7 +65,7 @@ def _part_work(network: Network, recipe: Recipe, task: RunTask, spent: Sequence[
     work: list[Work] = []
     for index, stage in enumerate(planned):
         evaluations, iterations = spent[index] if spent else (stage.starts * stage.evaluations,) * 2
-        is_refined = index > 0 and stage.network != planned[index - 1].network
+        is_refined = index > 0 and stage.network is not planned[index - 1].network  # stages of one network share it
         if is_refined and recipe.grid_updates:  # knots are moved once more before the refinement
             work[-1] = work[-1]._replace(knot_updates=work[-1].knot_updates + 1)
         updates = len(knot_update_points(recipe, index, evaluations // stage.starts)) * stage.starts
@@ -102,10 +102,14 @@ def least_squares_flops(samples: int, unknowns: int, right_hand_sides: int) -> i
 
 def knots_flops(work: Work) -> int:
     """The least squares of a stage: one system a node, with a right-hand side a spline. (pykan solves one an edge.)"""
-    if not isinstance(work.network, SplinedShape):
+    network = work.network
+    if not isinstance(network, SplinedShape):
         return 0
-    unknowns = work.network.grid + work.network.order
-    systems = work.network.spline_systems
-    moved = sum(nodes * least_squares_flops(work.fit_samples, unknowns, splines) for nodes, splines in systems)
-    refined = sum(nodes * least_squares_flops(unknowns, unknowns, splines) for nodes, splines in systems)
-    return work.knot_updates * moved + (refined if work.refined else 0)
+    unknowns = network.grid + network.order
+
+    def solved(samples: int) -> int:
+        systems = network.spline_systems
+        return sum(nodes * least_squares_flops(samples, unknowns, splines) for nodes, splines in systems)
+
+    moved = work.knot_updates * solved(work.fit_samples) if work.knot_updates else 0
+    return moved + (solved(unknowns) if work.refined else 0)

@@ -6,12 +6,12 @@ Nothing is trained here. Whether a size can be trained at all is said by `feasib
 """
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple, get_args
 
 from harness.base.errors import HarnessError
-from harness.count import count, run_flops
+from harness.count import count, count_of, flops_by_cap, run_flops
 from harness.planning.feasible import (
     check_counted,
     check_learnable,
@@ -21,7 +21,7 @@ from harness.planning.feasible import (
     why_infeasible,
 )
 from harness.planning.place import at
-from harness.planning.solve import build_network, nearest_sizes, solve
+from harness.planning.solve import LARGEST_SIZE, build_network, most_evaluations, solve
 from harness.planning.trials import number_of_trials, trials_of
 from harness.spec import (
     Arm,
@@ -33,15 +33,16 @@ from harness.spec import (
     RunTask,
     SplinedShape,
     Tried,
+    check_cap,
     least_evaluations,
-    parts,
     points_at_a_time,
-    stages,
 )
 from harness.spec.arm import Size
 from harness.spec.run import Dtype
 from harness.spec.search import Effort, Search
 from harness.tasks import is_data
+
+LAST_POINT = " (of the last point that was tried, "  # what follows in a reason is that point
 
 
 class Sizing(NamedTuple):
@@ -61,7 +62,7 @@ def sizing_of(task: RunTask) -> Sizing:
 
 
 class Candidate(NamedTuple):
-    """The network and recipe that a value of the free size makes, and their planned counts."""
+    """The network and recipe that a value of the free size makes, and its counts, at the end those of a run too."""
 
     network: Network
     recipe: Recipe
@@ -85,6 +86,9 @@ def _solved(variant: Experiment, arm_name: str, task: RunTask) -> Iterator[Solve
     search = variant.search
     if search is None:
         for asked, candidate in _solve_ladder(variant, arm_name, task):
+            if isinstance(candidate, Candidate):
+                flops = run_flops(candidate.network, candidate.recipe, task)
+                candidate = candidate._replace(counts={**candidate.counts, **flops})
             yield None, asked, candidate
         return
     for scramble in (search.scramble, *(variant.robust_to.scrambles if variant.robust_to else ())):
@@ -113,7 +117,7 @@ def _searched(
             rungs = _rungs(candidate, recipe, search, effort, task)
             why = next((reason for reason in (candidate, rungs) if isinstance(reason, str)), None)
             if why is not None:
-                reasons[asked] = f"{why} (of the last point that was tried, {values or 'the arm as written'})"
+                reasons[asked] = f"{why}{LAST_POINT}{values or 'the arm as written'})"
                 continue
             yield Tried(number=found[asked], scramble=scramble, recipe=recipe, rungs=rungs), asked, candidate
             found[asked] += 1
@@ -153,26 +157,17 @@ def _with_effort(candidate: Candidate | str, effort: Effort, allowed: float, tas
     """The candidate with as many evaluations as the effort `allowed` leaves it, or why it has none."""
     if isinstance(candidate, str):
         return candidate
-    network, recipe = candidate.network, candidate.recipe
-
-    def capped(evaluations: int) -> Recipe:
-        return recipe.model_copy(update={"max_evaluations": evaluations})
-
-    least = least_evaluations(network, recipe)
-    name = effort.count_name
-
-    @cache
-    def spent(evaluations: int) -> float:
-        return run_flops(network, capped(max(evaluations, least)), task)[name]
-
+    network, recipe, counts = candidate
+    least, name = least_evaluations(network, recipe), effort.count_name
+    late = least + LARGEST_SIZE
+    flops_at = flops_by_cap(network, recipe.model_copy(update={"max_evaluations": late}), task)
     if effort.axis == "evaluations":
         most = int(allowed)
     else:
-        most = max((value for value in nearest_sizes(spent, allowed) if spent(value) <= allowed), default=0)
+        most = most_evaluations(lambda cap: flops_at(cap)[name], allowed, least, late)
     if most < least:
         return f"search.effort: {name}={allowed:,.6g} ends before the last stage of the recipe; allow more"
-    tried = that_matters(capped(most), network, task)
-    return Candidate(network, tried, {**candidate.counts, **run_flops(network, tried, task)})
+    return Candidate(network, recipe.model_copy(update={"max_evaluations": most}), {**counts, **flops_at(most)})
 
 
 def _solve_ladder(
@@ -188,9 +183,9 @@ def _solve_ladder(
         return
     free = _free_size(variant, arm_name)
     asked = match.at if budgets is None else [budget for budget in match.at if budget in budgets]
-    for budget, value in itertools.product(asked, values):
-        fixed = {field: value} if field else {}
-        yield budget, _match_budget(variant, arm_name, task, free, budget, fixed)
+    solvers = [_solver(variant, arm_name, task, free, {field: value} if field else {}) for value in values]
+    for budget, solver in itertools.product(asked, solvers):
+        yield budget, solver(budget)
 
 
 def _free_size(variant: Experiment, arm_name: str) -> str:
@@ -214,27 +209,34 @@ def _free_size(variant: Experiment, arm_name: str) -> str:
     return free
 
 
-def _match_budget(
-    variant: Experiment, arm_name: str, task: RunTask, free: str, budget: float, fixed: dict[str, Any]
-) -> Candidate | str:
+def _solver(
+    variant: Experiment, arm_name: str, task: RunTask, free: str, fixed: dict[str, Any]
+) -> Callable[[float], Candidate | str]:
+    """From a budget to the candidate that meets it, or why none does; all budgets share the sizes that it counts."""
     assert variant.match is not None
-    axis, smallest = variant.match.count_name, _smallest(variant, arm_name, task, free, fixed)
-
-    def candidate(value: int) -> Candidate:
-        return _candidate(variant, arm_name, task, **fixed, **{free: value})
+    axis, tolerance = variant.match.count_name, variant.match.tol
+    smallest = _smallest(variant, arm_name, task, free, fixed)
 
     @cache
-    def counts_at(value: int) -> dict[str, int]:
+    def count_at(value: int) -> int:
         network, recipe = _network_and_recipe(variant, arm_name, task, {**fixed, free: value})
-        for part in parts(network, recipe):
-            stages(*part)  # a CapTooSmall where the recipe has no time for such a network
-        counts = candidate(value).counts if axis.startswith("flops_train") else count(network)
-        if axis not in counts:
-            check_counted(counts_asked(variant, arm_name), arm_name, network, counts)
-        return counts
+        check_cap(network, recipe)
+        of_run = axis.startswith("flops_train")
+        flops = run_flops(network, that_matters(recipe, network, task), task) if of_run else {}
+        counted = flops.get(axis) if of_run else count_of(network, axis)
+        if counted is None:
+            check_counted(counts_asked(variant, arm_name), arm_name, network, {**count(network), **flops})
+        assert counted is not None
+        return counted
 
-    found = solve(counts_at, axis, budget, variant.match.tol, free, smallest)
-    return found if isinstance(found, str) else _if_possible(candidate(found), arm_name, task, variant.dtype)
+    def at_budget(budget: float) -> Candidate | str:
+        found = solve(count_at, axis, budget, tolerance, free, smallest)
+        if isinstance(found, str):
+            return found
+        candidate = _candidate(variant, arm_name, task, **fixed, **{free: found})
+        return _if_possible(candidate, arm_name, task, variant.dtype)
+
+    return at_budget
 
 
 def _if_possible(candidate: Candidate, arm_name: str, task: RunTask, dtype: Dtype) -> Candidate | str:
@@ -255,7 +257,8 @@ def _candidate(variant: Experiment, arm_name: str, task: RunTask, **free: Any) -
     recipe = that_matters(written, network, task)
     with at(f"recipes.{variant.arms[arm_name].recipe}.phases={recipe.phases}"):
         check_phases(recipe, task)
-    return Candidate(network, recipe, {**count(network), **run_flops(network, recipe, task)})
+    check_cap(network, recipe)
+    return Candidate(network, recipe, count(network))
 
 
 def _network_and_recipe(

@@ -88,13 +88,14 @@ def counts_asked(variant: Experiment, arm_name: str) -> list[tuple[str, str]]:
     for index, rule in enumerate(variant.decide):
         if any(name == arm_name or name.startswith(f"{arm_name} ") for name in rule.names):  # or one of its series
             asked += [(f"decide.{index}.axes", name) for name in rule.conventions]
-    return asked
+    known = count_names()
+    return [(place, name) for place, name in asked if name in known]
 
 
 def check_counted(asked: Iterable[tuple[str, str]], arm_name: str, network: Network, counts: Mapping[str, int]) -> None:
     """A HarnessError if one of the counts that are `asked` of an arm does not define its family."""
     for place, name in asked:
-        if name not in counts and name in count_names():
+        if name not in counts:
             kind = name.split(".")[0]
             known = [each for each in counts if each.startswith(f"{kind}.") and each in count_names()]
             raise HarnessError(

@@ -36,12 +36,12 @@ def telling_axes(arm: str, task: Task, points: Variants) -> list[str]:
     telling = []
     for path in siblings[0]:
         differs = len({canonical_json(other[path]) for other in siblings}) > 1
-        if differs and _concerns(path, arm, recipes):
+        if differs and concerns(path, arm, recipes):
             telling.append(path)
     return telling
 
 
-def _concerns(path: str, arm: str, recipes: Collection[str]) -> bool:
+def concerns(path: str, arm: str, recipes: Collection[str]) -> bool:
     """Whether a field of the file says how an arm that is trained by one of these recipes is built or trained."""
     match path.split("."):
         case ["tasks", *_]:

@@ -159,7 +159,7 @@ def _match_arm(arm: str, setting: MatchSetting) -> Matched:
     if axis not in least:
         raise HarnessError(f"--arm {arm!r}: {axis} does not count {architecture.family}; choose another convention")
     try:
-        found = bracket(counts_at, axis, budget, free, smallest)
+        found = bracket(lambda value: counts_at(value)[axis], axis, budget, free, smallest)
     except HarnessError as error:
         raise HarnessError(f"--arm {arm!r}: {error}") from None
     low, high = min(found), max(found)

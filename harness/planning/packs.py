@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from harness.count import run_flops
 from harness.families.prices import WEIGHTS
@@ -18,10 +18,13 @@ FEWEST = 2  # starts of a pack: the torch engine gives a lone one an idle compan
 NUMBER_BYTES: dict[Dtype, int] = {"float64": 8, "float32": 4}
 
 
-def packs_of(runs: Iterable[PlannedRun], device: Device) -> tuple[tuple[str, ...], ...]:
+def packs_of(
+    runs: Iterable[PlannedRun], device: Device, known: Mapping[str, Mapping[str, int]] = {}
+) -> tuple[tuple[str, ...], ...]:
     """Run ids that share one `computation`, the costliest pack first.
 
-    The fused engine trains one lane after the other, so that company is of no use to a run.
+    The fused engine trains one lane after the other, so that company is of no use to a run. The counts of some runs are
+    `known`, by their ids.
     """
     groups: dict[str, dict[str, RunSpec]] = defaultdict(dict)
     for _, of_trial in itertools.groupby(runs, key=lambda planned: (planned.cell, planned.trial)):
@@ -31,10 +34,10 @@ def packs_of(runs: Iterable[PlannedRun], device: Device) -> tuple[tuple[str, ...
     for group in groups.values():
         first = next(iter(group.values()))
         size = 1 if trained_by(first) == "fused" else runs_at_a_time(first, device)
-        flops = run_flops(first.network, first.recipe, first.task)["flops_train.local_min"]
         ids = list(group)
+        counts = known.get(ids[0]) or run_flops(first.network, first.recipe, first.task)
         for chunk in (ids[begin : begin + size] for begin in range(0, len(ids), size)):
-            packs.append((len(chunk) * flops, tuple(chunk)))
+            packs.append((len(chunk) * counts["flops_train.local_min"], tuple(chunk)))
     return tuple(ids for _, ids in sorted(packs, key=lambda pack: -pack[0]))
 
 

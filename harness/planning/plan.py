@@ -13,7 +13,7 @@ from harness.count import run_flops
 from harness.planning.candidates import Candidate, Sizing, Solved, candidates_of, sizing_of
 from harness.planning.checks import check_feasible, check_hold_out, check_one_series, check_rules, check_tuning
 from harness.planning.feasible import check_learnable, engine_of, engine_version
-from harness.planning.labels import Variants, budget_label, series_label, task_label, telling_axes
+from harness.planning.labels import Variants, budget_label, concerns, series_label, task_label, telling_axes
 from harness.planning.packs import packs_of
 from harness.planning.place import at
 from harness.planning.trials import space_of
@@ -27,9 +27,11 @@ from harness.spec import (
     PlannedRun,
     RunSpec,
     RunTask,
+    Tried,
     beginning,
+    canonical_json,
     content_hash,
-    run_id,
+    run_ids,
     variants,
 )
 from harness.tasks import resolve, target_of
@@ -38,10 +40,14 @@ SAME_NETWORK = "solves to the same network as a smaller budget; space the budget
 
 
 class Expanded(NamedTuple):
-    """The cells and runs of all points of an experiment's axes; by label the tasks' formulas, and target and inputs."""
+    """The cells and runs of all points of an experiment's axes; by label the tasks' formulas, and target and inputs.
+
+    `counts` has, by their ids, those of runs that train as their cell was counted: by its own recipe, to its end.
+    """
 
     cells: list[Cell]
     runs: list[PlannedRun]
+    counts: dict[str, dict[str, int]]
     formulas: dict[str, Formula]
     targets: dict[str, tuple[str, int]]
 
@@ -52,7 +58,7 @@ def make_plan(experiment: Experiment, name: str, folder: Path = Path()) -> Manif
 
     Paths of data files are relative to `folder`.
     """
-    cells, runs, formulas, targets = _expand(variants(experiment), folder)
+    cells, runs, counts, formulas, targets = _expand(variants(experiment), folder)
     check_rules(experiment, targets, {cell.series for cell in cells})
     check_tuning(runs, experiment)
     if experiment.search:
@@ -66,7 +72,7 @@ def make_plan(experiment: Experiment, name: str, folder: Path = Path()) -> Manif
         experiment_hash=content_hash(experiment),
         cells=tuple(cells),
         runs=tuple(runs),
-        packs=packs_of(runs, experiment.device),
+        packs=packs_of(runs, experiment.device, counts),
         formulas=formulas,
         spaces={arm: space_of(experiment, arm) for arm in experiment.arms} if experiment.search else {},
     )
@@ -80,14 +86,14 @@ def planned_flops(run: RunSpec) -> dict[str, int]:
 # ---------------------------------------------------------------------------------------------------------- expanding
 def _expand(points: Variants, folder: Path) -> Expanded:
     """Every task and arm of every point, but for series that were planned at an earlier one."""
-    found = Expanded([], [], {}, {})
+    found = Expanded([], [], {}, {}, {})
     label_of = cache(partial(task_label, points=points))  # each looks at all points, of which there can be thousands
     telling_of = cache(partial(telling_axes, points=points))
+    solved: dict[tuple[str, Sizing, str], list[Solved]] = {}
     planned_before: set[tuple[str, str, str]] = set()
     for axes, variant in points:
         planned_here: set[tuple[str, str, str]] = set()
         cells_here: set[tuple] = set()
-        solved: dict[tuple[str, Sizing], list[Solved]] = {}
         for (index, task), arm_name in itertools.product(enumerate(variant.tasks), variant.arms):
             with at(f"tasks.{index}"):
                 run_task = resolve(task, folder)
@@ -98,7 +104,8 @@ def _expand(points: Variants, folder: Path) -> Expanded:
             names = (label, arm_name, series_label(arm_name, axes, telling_of(arm_name, task)))
             if names not in planned_before:  # else no axis that has moved since concerns this arm
                 planned_here.add(names)
-                size = (arm_name, sizing_of(run_task))
+                own = {path: value for path, value in axes.items() if concerns(path, arm_name, variant.recipes)}
+                size = (arm_name, sizing_of(run_task), canonical_json(own))
                 if size not in solved:
                     solved[size] = list(candidates_of(variant, arm_name, run_task))
                 _add_cells(found, cells_here, variant, names, run_task, solved[size])
@@ -119,9 +126,8 @@ def _add_cells(
     for trial, asked, candidate in solved:
         budget = budget_label(variant, arm_name, asked)
         names_at_budget = (label, arm_name, arm_series + budget)
-        cell = _cell(len(found.cells), variant, names_at_budget, asked, candidate)
         frontier = f"{arm_series} (best size)" if budget else None
-        cell = cell.model_copy(update={"frontier": frontier, "trial": trial})
+        cell = _cell(len(found.cells), variant, names_at_budget, frontier, trial, asked, candidate)
         runs = _runs_of(cell, variant, task, candidate)
         identities = sorted(planned.run_id for planned in runs)
         key = (*names_at_budget, trial, *(identities or [str(cell.infeasible)]))
@@ -130,11 +136,19 @@ def _add_cells(
         cells_here.add(key)
         found.cells.append(cell)
         found.runs.extend(runs)
+        if isinstance(candidate, Candidate):
+            found.counts.update((one.run_id, cell.counts) for one in runs if one.run.recipe is candidate.recipe)
 
 
 # -------------------------------------------------------------------------------------------------------------- cells
 def _cell(
-    index: int, variant: Experiment, names: tuple[str, str, str], asked: float | None, candidate: Candidate | str
+    index: int,
+    variant: Experiment,
+    names: tuple[str, str, str],
+    frontier: str | None,
+    trial: Tried | None,
+    asked: float | None,
+    candidate: Candidate | str,
 ) -> Cell:
     task, arm, series = names
     solved = candidate if isinstance(candidate, Candidate) else None
@@ -151,7 +165,9 @@ def _cell(
         counts=solved.counts if solved else {},
         infeasible=candidate if isinstance(candidate, str) else None,
         window=variant.window.get(arm),
+        frontier=frontier,
         hold_out=variant.hold_out,
+        trial=trial,
     )
 
 
@@ -166,16 +182,16 @@ def _runs_of(cell: Cell, variant: Experiment, task: RunTask, candidate: Candidat
     found = []
     for trial, recipe in trials:
         engine = engine_of(variant, candidate.network, recipe.optimizer, task)
-        version = engine_version(engine, candidate.network, recipe)
-        for seed in seeds:
-            run = RunSpec(
-                task=task,
-                network=candidate.network,
-                recipe=recipe,
-                seed=seed,
-                dtype=variant.dtype,
-                engine=engine,
-                engine_version=version,
-            )
-            found.append(PlannedRun(run_id=run_id(run), cell=cell.index, trial=trial, run=run))
+        run = RunSpec(
+            task=task,
+            network=candidate.network,
+            recipe=recipe,
+            seed=seeds[0],
+            dtype=variant.dtype,
+            engine=engine,
+            engine_version=engine_version(engine, candidate.network, recipe),
+        )
+        for seed, identity in zip(seeds, run_ids(run, seeds), strict=True):
+            seeded = run.model_copy(update={"seed": seed})
+            found.append(PlannedRun(run_id=identity, cell=cell.index, trial=trial, run=seeded))
     return found

@@ -1,11 +1,12 @@
 """Making arms equal: from an architecture with one size left open to the network that meets a budget.
 
 Every count grows with every size, so the two integers that bracket a budget are all that can be nearest to it. The
-search interpolates, as a power law, between sizes that it has counted, because a plan asks for thousands of sizes.
+search interpolates by a parabola, which most counts are, because a plan asks for thousands of sizes.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, get_args
 
 from harness.base.errors import HarnessError
@@ -18,8 +19,6 @@ from harness.spec import CapTooSmall
 # Largest free integers that the search will try.
 LARGEST_SIZE = 2**20
 STRIDE = 16  # by which the search enlarges a size until it passes the budget
-
-Counts = Mapping[str, int]
 
 
 class NoInfluence(HarnessError):
@@ -46,22 +45,28 @@ def build_network(
     if isinstance(architecture, Module):
         return _live_network(architecture, inputs, outputs, where)
     assert isinstance(architecture, Layered)
-    shape = architecture.network
-    given = type(architecture).model_fields
-    own = [name for name in shape.model_fields if name in given and name not in ("family", "source")]
-    fields = {name: getattr(architecture, name) for name in own}
+    is_required = _fields_of_network(type(architecture))
+    fields = {name: getattr(architecture, name) for name in is_required}
     if fields.get("scales", False) is None:
         fields["scales"] = scales
     for name, value in fields.items():
-        if value is None and shape.model_fields[name].is_required():
+        if value is None and is_required[name]:
             raise HarnessError(f"{where}.{name} is missing: give it, or let match.solve find it")
     if architecture.source is not None:
         fields["source"] = architecture.source
-    network = shape(shape=(inputs, *_hidden(architecture, where), outputs), **fields)
+    network = architecture.network(shape=(inputs, *_hidden(architecture, where), outputs), **fields)
     if ":" in network.family:
         with at(where):
             check_family(network)
     return network
+
+
+@cache
+def _fields_of_network(architecture: type[Layered]) -> dict[str, bool]:
+    """The fields that a network has of its architecture, and whether it needs them."""
+    given, own = architecture.model_fields, architecture.network.model_fields
+    shared = [name for name in own if name in given and name not in ("family", "source")]
+    return {name: own[name].is_required() for name in shared}
 
 
 def _live_network(architecture: Module, inputs: int, outputs: int, where: str) -> Network:
@@ -99,25 +104,47 @@ def _hidden(architecture: Layered, where: str) -> tuple[int, ...]:
 # ------------------------------------------------------------------------------------------------------------- search
 def nearest_sizes(counted: Callable[[int], float], budget: float, largest: int = LARGEST_SIZE) -> list[int]:
     """The one or two integers in 1..`largest` whose count brackets `budget`; `counted` must not decrease."""
-    low, below = 0, 0.0
-    high, above = 1, counted(1)
-    while high < largest and above < budget:
-        low, below = high, above
-        high = min(STRIDE * high, largest)
-        above = counted(high)
+    low, high = 0, 1
+    points = [(1, counted(1))]
+    while high < largest and points[-1][1] < budget:
+        low, high = high, min(STRIDE * high, largest)
+        points.append((high, counted(high)))
     step = 0
     while high - low > 1:
         step += 1
-        if step % 3 and below > 0 and 1 < above / below < math.inf:
-            share = min(math.log(budget / below) / math.log(above / below), 1)
-            middle = min(max(round(low * (high / low) ** share), low + 1), high - 1)
-        else:  # every third step halves, so that counts of any form take few steps
-            middle = (low + high) // 2
-        if (count := counted(middle)) < budget:
-            low, below = middle, count
-        else:
-            high, above = middle, count
+        met = _where_met(points[-3:], budget) if step % 3 else None  # else halve: few steps for counts of any form
+        middle = (low + high) // 2 if met is None else int(min(max(met, low + 1), high - 1))
+        points.append((middle, counted(middle)))
+        low, high = (middle, high) if points[-1][1] < budget else (low, middle)
     return [value for value in (low, high) if value >= 1]
+
+
+def _where_met(points: Sequence[tuple[int, float]], budget: float) -> float | None:
+    """Where the parabola through the last three points, or the line through two, rises to the budget, if it does."""
+    *_, (before, count_before), (last, count) = points
+    bend, slope, short = 0.0, (count - count_before) / (last - before), budget - count
+    if len(points) > 2:
+        first, count_first = points[0]
+        bend = (slope - (count_before - count_first) / (before - first)) / (last - first)
+        slope += bend * (last - before)
+    root = slope**2 + 4 * bend * short
+    if not 0 <= root < math.inf or slope + math.sqrt(root) <= 0:
+        return None
+    return last + 2 * short / (slope + math.sqrt(root))
+
+
+def most_evaluations(spent: Callable[[int], int], allowed: float, least: int, late: int) -> int:
+    """The largest cap that spends no more than is allowed; 0 if that is below `least`, the smallest cap there is.
+
+    Evaluations beyond a `late` cap cost equally much, and so most of those before, which tells how many are allowed. If
+    it is wrong, as for few evaluations while knots still move, caps are searched.
+    """
+    each = max(spent(late + 1) - spent(late), 1)
+    most = max(late + math.floor((allowed - spent(late)) / each), least)
+    if most <= LARGEST_SIZE and spent(most) <= allowed < spent(most + 1):
+        return most
+    found = nearest_sizes(lambda cap: spent(max(cap, least)), allowed)
+    return max((cap for cap in found if cap >= least and spent(cap) <= allowed), default=0)
 
 
 def largest_size(free: str) -> int:
@@ -125,18 +152,16 @@ def largest_size(free: str) -> int:
     return LARGEST_DEPTH if free == "depth" else LARGEST_SIZE
 
 
-def bracket(
-    counts_at: Callable[[int], Counts], axis: str, budget: float, free: str, smallest: int = 1
-) -> dict[int, int]:
+def bracket(count_at: Callable[[int], int], axis: str, budget: float, free: str, smallest: int = 1) -> dict[int, int]:
     """The values of the size `free` whose counts on `axis` bracket `budget`, with those counts; the nearest one first.
 
-    Near is meant in ratio. A size at which `counts_at` raises CapTooSmall is too large. NoInfluence if the axis does
+    Near is meant in ratio. A size at which `count_at` raises CapTooSmall is too large. NoInfluence if the axis does
     not depend on the size.
     """
 
     def counted(value: int) -> float:
         try:
-            return counts_at(max(value, smallest))[axis]
+            return count_at(max(value, smallest))
         except CapTooSmall:  # a grid with more coarser ones before it than the cap allows
             return math.inf
 
@@ -150,11 +175,11 @@ def bracket(
 
 
 def solve(
-    counts_at: Callable[[int], Counts], axis: str, budget: float, tolerance: float, free: str, smallest: int = 1
+    count_at: Callable[[int], int], axis: str, budget: float, tolerance: float, free: str, smallest: int = 1
 ) -> int | str:
     """The size nearest to `budget`, or why there is none within `tolerance`."""
     try:
-        found = bracket(counts_at, axis, budget, free, smallest)
+        found = bracket(count_at, axis, budget, free, smallest)
     except NoInfluence as error:
         return str(error)
     if not found:

@@ -240,15 +240,15 @@ def _budgets(networks: Sequence[Callable[[int], Network]]) -> tuple[list[int], l
 
     They are the first arm's own, the smallest that will do.
     """
-    first, *others = [partial(_counts, network) for network in networks]
+    first, *others = [partial(_count_at, network) for network in networks]
     for smallest in range(2, LARGEST_FIRST_SIZE):
-        least = first(smallest)[AXIS]
+        least = first(smallest)
         asked = [least * DECADE ** (place / (BUDGETS - 1)) for place in range(BUDGETS)]
         sizes = [solve(first, AXIS, budget, TOLERANCE / 2, "width") for budget in asked]
         values = [size for size in sizes if isinstance(size, int)]
         if len(set(values)) < BUDGETS:
             continue
-        budgets = [first(value)[AXIS] for value in values]
+        budgets = [first(value) for value in values]
         met = [solve(other, AXIS, budget, TOLERANCE, "width") for other in others for budget in budgets]
         if all(isinstance(size, int) for size in met):
             return budgets, [networks[0](value) for value in values]
@@ -258,8 +258,8 @@ def _budgets(networks: Sequence[Callable[[int], Network]]) -> tuple[list[int], l
     )
 
 
-def _counts(network: Callable[[int], Network], value: int) -> dict[str, int]:
-    return count(network(value))
+def _count_at(network: Callable[[int], Network], value: int) -> int:
+    return count(network(value))[AXIS]
 
 
 def _effort(networks: Sequence[Network], draft: Experiment, recipe: Recipe, task: RunTask) -> list[float]:

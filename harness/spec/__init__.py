@@ -40,7 +40,7 @@ from harness.spec.counts import (
 )
 from harness.spec.decide import RATIO, Condition, Decide, Takes, takes_of, units
 from harness.spec.experiment import Experiment, Window
-from harness.spec.identity import canonical_json, content_hash, run_id, sealed, unsealed
+from harness.spec.identity import canonical_json, content_hash, run_id, run_ids, sealed, unsealed
 from harness.spec.manifest import (
     BEST_OF,
     MANIFEST_SCHEMA,
@@ -88,6 +88,7 @@ from harness.spec.stages import (
     Stage,
     at_a_time,
     beginning,
+    check_cap,
     knot_update_points,
     least_evaluations,
     parts,
@@ -169,6 +170,7 @@ __all__ = [
     "axis_words",
     "beginning",
     "canonical_json",
+    "check_cap",
     "check_unchanged",
     "content_hash",
     "count_names",
@@ -188,6 +190,7 @@ __all__ = [
     "read_manifest",
     "read_settings",
     "run_id",
+    "run_ids",
     "samples_per_evaluation",
     "scale_changes",
     "scales_of",

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from harness.base.frozen import Frozen
@@ -39,7 +39,16 @@ def unsealed(text: str) -> dict[str, Any]:
 
 def run_id(run: RunSpec) -> str:
     """The first 16 hex digits of the run's content hash; two experiments that need the same run share it."""
-    return content_hash(run)[:16]
+    return run_ids(run, (run.seed,))[0]
+
+
+def run_ids(run: RunSpec, seeds: Iterable[int]) -> list[str]:
+    """The ids of a run under other seeds, which its canonical JSON has in one place."""
+    data = run.model_dump(mode="json")
+    before = canonical_json({name: value for name, value in data.items() if name < "seed"})[:-1]
+    after = canonical_json({name: value for name, value in data.items() if name > "seed"})[1:]
+    texts = (f'{before},"seed":{seed},{after}' for seed in seeds)
+    return [hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts]
 
 
 def pack_key(run_ids: Sequence[str]) -> str:

@@ -61,6 +61,12 @@ def stages(network: Network, recipe: Recipe) -> tuple[Stage, ...]:
 
     A grid-extended network trains at each coarser grid first; the last stage, at the run's own grid, gets what is left.
     """
+    check_cap(network, recipe)
+    return tuple(itertools.chain.from_iterable(_of_part(*part) for part in parts(network, recipe)))
+
+
+def check_cap(network: Network, recipe: Recipe) -> None:
+    """A CapTooSmall if the recipe has no evaluation left for the last stage of such a network."""
     least = least_evaluations(network, recipe)
     if recipe.max_evaluations < least:
         raise CapTooSmall(
@@ -68,7 +74,6 @@ def stages(network: Network, recipe: Recipe) -> tuple[Stage, ...]:
             f"{list(network.shape)}: restarts, sparsity and coarser grids take {least - 1}; raise it or shorten "
             "grid_extension"
         )
-    return tuple(itertools.chain.from_iterable(_of_part(part) for part in parts(network, recipe)))
 
 
 def schedule_evaluations(run_stages: Sequence[Stage], index: int, recipe: Recipe) -> int:
@@ -99,34 +104,31 @@ def least_evaluations(network: Network, recipe: Recipe) -> int:
     """The smallest cap that leaves the last stage an evaluation, or every phase one."""
     if recipe.phases:
         return recipe.phases
-    *whole, last = parts(network, recipe)
-    before = sum(stage.starts * stage.evaluations for stage in _before_last(last))
-    return 1 + sum(part.recipe.max_evaluations for part in whole) + before
+    penalised = recipe.sparsity.evaluations if recipe.sparsity and isinstance(network, KanShape) else 0
+    coarse = recipe.grid_extension.evaluations if recipe.grid_extension else 0
+    return 1 + recipe.restarts.spent + penalised + coarse * len(_coarser_grids(network, recipe))
 
 
-def _of_part(part: Part) -> list[Stage]:
-    before = _before_last(part)
-    spent = sum(stage.starts * stage.evaluations for stage in before)
-    return [*before, Stage(part.network, 1, part.recipe.max_evaluations - spent)]
-
-
-def _before_last(part: Part) -> list[Stage]:
-    network, recipe = part
-    coarse: list[Stage] = []
+def _of_part(network: Network, recipe: Recipe) -> list[Stage]:
+    before: list[Stage] = []
     if recipe.grid_extension:
-        coarse = [Stage(each, 1, recipe.grid_extension.evaluations) for each in _coarser(network, recipe)]
-    if recipe.restarts.count == 1:
-        return coarse
-    first = coarse[0].network if coarse else network
-    return [Stage(first, recipe.restarts.count, recipe.restarts.evaluations), *coarse]
+        before = [Stage(each, 1, recipe.grid_extension.evaluations) for each in _coarser(network, recipe)]
+    if recipe.restarts.count > 1:
+        first = before[0].network if before else network
+        before = [Stage(first, recipe.restarts.count, recipe.restarts.evaluations), *before]
+    spent = sum(stage.starts * stage.evaluations for stage in before)
+    return [*before, Stage(network, 1, recipe.max_evaluations - spent)]
 
 
-def _coarser(network: Network, recipe: Recipe) -> list[SplinedShape]:
+def _coarser(network: Network, recipe: Recipe) -> list[Network]:
     """The network on each grid of the recipe's below its own."""
+    return [network.model_copy(update={"grid": grid}) for grid in _coarser_grids(network, recipe)]
+
+
+def _coarser_grids(network: Network, recipe: Recipe) -> tuple[int, ...]:
     if recipe.grid_extension is None or not isinstance(network, SplinedShape):
-        return []
-    grids = [grid for grid in recipe.grid_extension.grids if grid < network.grid]
-    return [network.model_copy(update={"grid": grid}) for grid in grids]
+        return ()
+    return tuple(grid for grid in recipe.grid_extension.grids if grid < network.grid)
 
 
 def knot_update_points(recipe: Recipe, stage: int, evaluations: int) -> range:

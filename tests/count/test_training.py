@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from harness.count import (
     CONVENTIONS,
     Work,
+    flops_by_cap,
     layer_flops,
     least_squares_flops,
+    run_flops,
     run_work,
     trainable,
     training_flops,
@@ -28,6 +30,8 @@ from harness.spec import (
     Recipe,
     Restarts,
     RunTask,
+    Sparsity,
+    least_evaluations,
 )
 
 BY_LAYERS = [one.name for one in CONVENTIONS if one.flops and one.flops.layers]
@@ -138,6 +142,34 @@ def test_a_recipe_is_counted_stage_by_stage():
     assert [stage.knot_updates for stage in (starts, coarse, last)] == [2, 3, 2]
     assert [stage.refined for stage in (starts, coarse, last)] == [False, False, True]
     assert sum(stage.evaluations for stage in run_work(network, recipe, TASK, [(20, 9), (12, 5), (3, 1)])) == 35
+
+
+@given(st.integers(0, 300), st.data())
+def test_a_run_of_any_cap_is_counted_by_its_last_stage(more, data):
+    """Whatever comes before the last stage, and with phases, which share the cap."""
+    network = KanShape(shape=(2, 5, 1), grid=10)
+    optimizer = data.draw(st.sampled_from([LBFGS, ADAM, LevenbergMarquardt(name="levenberg_marquardt")]))
+    updates = data.draw(st.sampled_from([None, GridUpdates(every=10, until=35)]))
+    before = data.draw(
+        st.sampled_from(
+            [
+                {"phases": 3},
+                {"restarts": Restarts(count=2, evaluations=10)},
+                {"grid_extension": GridExtension(grids=(3, 5), evaluations=20)},
+                {
+                    "restarts": Restarts(count=2, evaluations=10),
+                    "grid_extension": GridExtension(grids=(3, 5), evaluations=20),
+                    "sparsity": Sparsity(strength=1e-3, evaluations=7, optimizer=ADAM),
+                },
+            ]
+        )
+    )
+    recipe = Recipe(optimizer=optimizer, max_evaluations=100, grid_updates=updates, **before)
+    cap = least_evaluations(network, recipe) + more
+
+    expected = run_flops(network, recipe.model_copy(update={"max_evaluations": cap}), TASK)
+
+    assert flops_by_cap(network, recipe, TASK)(cap) == expected
 
 
 def test_a_point_inside_a_pde_counts_as_its_value_derivatives_and_laplacian():

@@ -14,7 +14,7 @@ from harness.base.errors import HarnessError
 from harness.count import count
 from harness.planning import candidates
 from harness.planning.plan import make_plan, planned_flops
-from harness.planning.solve import nearest_sizes
+from harness.planning.solve import most_evaluations, nearest_sizes
 from harness.spec import (
     check_unchanged,
     content_hash,
@@ -23,6 +23,7 @@ from harness.spec import (
     read_experiment,
     read_manifest,
     run_id,
+    run_ids,
     stages,
 )
 
@@ -52,6 +53,14 @@ def _refused(text: str) -> str:
         _plan(text)
     assert caught.value.exit_code == 2
     return str(caught.value)
+
+
+def test_ids_of_seeds_are_those_of_their_runs():
+    """A plan writes what runs of a trial share once."""
+    run = _plan(TEXT).runs[0].run
+    seeds = (0, 7, 2**32 - 1)
+
+    assert run_ids(run, seeds) == [content_hash(run.model_copy(update={"seed": seed}))[:16] for seed in seeds]
 
 
 def test_runs_are_tasks_by_arms_by_budgets_by_seeds_by_trials():
@@ -131,7 +140,31 @@ def test_the_search_counts_few_sizes(count):
     counted = Mock(wraps=count)
 
     assert nearest_sizes(counted, count(1999) + 1) == [1999, 2000]
-    assert counted.call_count <= 12
+    assert counted.call_count <= 8
+
+
+@given(st.integers(1, 40), st.integers(0, 5), st.integers(0, 9), st.integers(1, 60), st.floats(1, 5000))
+def test_the_most_evaluations_are_found_wherever_they_lie(each, bend, step, least, allowed):
+    """While costs still bend, as an optimiser's memory fills, or jump, as knots move, and where none is allowed."""
+
+    def spent(cap: int) -> int:
+        assert cap >= least
+        return 100 + each * cap + bend * min(cap, 30) ** 2 + 50 * step * min(cap, 40) // 10
+
+    found = most_evaluations(spent, allowed, least, late=least + 50)
+
+    assert found == max((cap for cap in range(least, 6000) if spent(cap) <= allowed), default=0)
+
+
+def test_budgets_share_the_sizes_that_are_counted(monkeypatch):
+    """A third budget costs a count or two more, as all of an arm's lie on one curve."""
+    counted = Mock(wraps=candidates.count_of)
+    monkeypatch.setattr(candidates, "count_of", counted)
+
+    plan = _plan(TEXT.replace("tol: 0.15", "tol: 0.4").replace("[135, 1000]", "[1000, 2000, 3000]"))
+
+    assert not any(cell.infeasible for cell in plan.cells)
+    assert counted.call_count <= 2 * (4 + 3 * 2)
 
 
 def test_tasks_that_networks_see_alike_are_solved_once(monkeypatch):
@@ -144,6 +177,19 @@ def test_tasks_that_networks_see_alike_are_solved_once(monkeypatch):
 
     _plan(TEXT.replace("[exp2d]", "[exp2d, {target: xy, train_points: 900}]"))
     assert solve.call_count == 4 + 8
+
+
+def test_an_axis_of_another_arm_solves_no_arm_again(monkeypatch):
+    """Where the KAN's order differs between tasks of two variables, the MLP is solved once."""
+    solve = Mock(wraps=candidates.solve)
+    monkeypatch.setattr(candidates, "solve", solve)
+    zipped = TEXT.replace("tasks: [exp2d]", "tasks: [exp2d]\nzip: {tasks: [[exp2d], [xy]], PATH: [2, 3]}")
+
+    _plan(zipped.replace("PATH", "arms.kan.architecture.order"))
+    assert solve.call_count == 2 * 2 + 2
+
+    _plan(zipped.replace("PATH", "recipes.fast.restarts.count"))
+    assert solve.call_count == 6 + 2 * 4
 
 
 def test_an_infeasible_cell_stays_and_names_its_neighbours():
