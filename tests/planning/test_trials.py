@@ -4,15 +4,18 @@ pytest tests/search/test_points.py
 """
 
 import itertools
+from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from made_searched import TEXT, changed, planned
 
-from harness import families
+from harness import count, families
 from harness.cli import main
 from harness.families.space import Range
+from harness.planning import packs
 from harness.planning.plan import planned_flops
 from harness.planning.trials import POINTS_A_TRIAL, trials_of, value_at
 from harness.spec import Experiment, Recipe, parse_experiment, run_id
@@ -224,6 +227,31 @@ def test_every_budget_has_equally_many_trials_where_points_suffice():
     assert [cell.trial.number for cell in cells] == [0, 1, 2, 3]
     assert [bool(cell.infeasible) for cell in cells] == [False, True, True, True]
     assert "of the last point that was tried, {'architecture.depth'" in cells[1].infeasible
+
+
+def test_validate_says_once_a_budget_why_it_is_infeasible(tmp_path, monkeypatch):
+    """Two scrambles end at different points, whose settings stay in the plan."""
+    monkeypatch.chdir(tmp_path)
+    text = changed(("at: [40, 90]", "at: [3, 90]"))
+    Path("tiny.yaml").write_text(text)
+    assert len({cell.infeasible for cell in planned(text).cells if cell.arm == "kan" and cell.asked == 3}) == 2
+
+    said = CliRunner().invoke(main, ["validate", "tiny.yaml"]).output
+
+    (line,) = (line for line in said.splitlines() if line.startswith("  infeasible: xy kan: params.trainable=3 "))
+    assert line.endswith("%)")
+
+
+def test_a_plan_counts_the_runs_of_a_trial_a_few_times(monkeypatch):
+    """Two late caps and the two about the result tell what an effort allows; packs count nothing again."""
+    of_trial, of_pack = Mock(wraps=count.run_flops), Mock()
+    monkeypatch.setattr(count, "run_flops", of_trial)
+    monkeypatch.setattr(packs, "run_flops", of_pack)
+
+    plan = planned(changed((ROBUST, ""), ("1.0e+6, 4.0e+6", "1.0e+9, 4.0e+9")))
+
+    assert of_trial.call_count <= 5 * len(plan.cells)
+    of_pack.assert_not_called()
 
 
 def test_trials_spend_the_effort_and_no_more():

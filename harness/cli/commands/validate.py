@@ -1,5 +1,6 @@
 """`harness validate`."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -8,11 +9,12 @@ from harness.base.json_text import json_text
 from harness.cli.options import EXAMPLE, file_argument, json_option, scale_option
 from harness.cli.settings import settings_option
 from harness.cli.stages import data_lines, device_lines, plan_of
+from harness.planning.candidates import LAST_POINT
 from harness.planning.warnings import warnings_of
 from harness.show.costs import trials_note
-from harness.spec import Setting
+from harness.spec import Cell, Setting
 
-FEW_CELLS = 3  # that are shown
+FEW_REASONS = 10  # that are shown
 
 
 @click.command(epilog=f"Example: harness validate {EXAMPLE}")
@@ -39,12 +41,21 @@ def validate(file: Path, scale: str, settings: tuple[Setting, ...], as_json: boo
     click.echo(f"{file}: valid; {len(manifest.cells):,} cells ({len(infeasible):,} infeasible), {runs:,} runs")
     for line in data_lines(manifest):
         click.echo(line)
-    reasons = list(dict.fromkeys(f"{cell.task} {cell.series}: {cell.infeasible}" for cell in infeasible))
-    for reason in reasons[:FEW_CELLS]:
+    reasons = _reasons(infeasible)
+    for reason in reasons[:FEW_REASONS]:
         click.echo(f"  infeasible: {reason}")
-    if len(reasons) > FEW_CELLS:
-        click.echo("  `harness plan` shows them all")
+    if len(reasons) > FEW_REASONS:
+        click.echo(f"  and {len(reasons) - FEW_REASONS} more; `harness plan` shows them all")
     if note := trials_note(manifest):
         click.echo(note)
     for warning in warnings:
         click.echo(f"warning: {warning}")
+
+
+def _reasons(infeasible: Iterable[Cell]) -> list[str]:
+    """Why cells are infeasible, once a task, series and budget, of which a search has many trials."""
+    reasons: dict[tuple[str, str, float | None], str] = {}
+    for cell in infeasible:
+        why = str(cell.infeasible).partition(LAST_POINT)[0]
+        reasons.setdefault((cell.task, cell.series, cell.asked), f"{cell.task} {cell.series}: {why}")
+    return list(dict.fromkeys(reasons.values()))
