@@ -55,7 +55,7 @@ where_options = together(
         "--profile",
         type=click.Path(path_type=Path),
         metavar="YAML",
-        help="What a job asks SLURM for, such as slurm/gpu.yaml (docs/cluster.md).",
+        help="What a job asks SLURM for, such as slurm/cpu.yaml (docs/cluster.md).",
     ),
     click.option(
         "--local",

@@ -19,13 +19,13 @@ STYLES = {"ok": "green", "warning": "yellow", "FAILED": "bold red"}
 INDENT = 25  # columns before what was found
 
 
-@click.command(epilog="Example: harness doctor --profile slurm/gpu.yaml")
+@click.command(epilog="Example: harness doctor --profile slurm/cpu.yaml")
 @click.option(
     "--profile",
     type=click.Path(path_type=Path),
     metavar="YAML",
     required=True,
-    help="A profile, such as slurm/gpu.yaml.",
+    help="A profile, such as slurm/cpu.yaml.",
 )
 @results_option
 @click.option(

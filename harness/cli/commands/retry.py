@@ -14,7 +14,7 @@ from harness.cli.sweeps import look
 from harness.show.sweeps import retried_states
 
 
-@click.command(epilog=f"Example: harness retry {EXAMPLE} --cause quarantined --profile slurm/gpu.yaml")
+@click.command(epilog=f"Example: harness retry {EXAMPLE} --cause quarantined --profile slurm/cpu.yaml")
 @file_argument
 @results_option
 @click.option(

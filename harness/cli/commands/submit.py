@@ -23,7 +23,7 @@ from harness.show.console import console
 from harness.spec import Setting, manifest_path
 
 
-@click.command(epilog=f"Example: harness submit {EXAMPLE} --profile slurm/gpu.yaml --max-gpu-hours 10")
+@click.command(epilog=f"Example: harness submit {EXAMPLE} --profile slurm/cpu.yaml --max-gpu-hours 10")
 @file_argument
 @results_option
 @scale_option
