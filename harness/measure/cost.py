@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from harness.count import Work, run_work, training_flops
+from harness.count import Work, count, run_work, training_flops
 from harness.measure.calibration import (
     Calibration,
     Calibrations,
@@ -36,6 +36,7 @@ from harness.planning.plan import planned_flops
 from harness.record import Record
 from harness.spec import Manifest, Optimiser, RunSpec, parts, points_at_a_time, stages
 from harness.spec.run import Device
+from harness.tasks import curve_points
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,9 +51,6 @@ ASSUMED_SECONDS_PER_PACK = 0.05
 
 # The torch engine gives a lone lane an idle companion.
 SMALLEST_ENSEMBLE = 2
-# A forward pass as a share of an evaluation of as many points. It decides a few per cent of a full-batch run, and more
-# of one with small batches, whose learning curve passes over all points.
-FORWARD_SHARE = 1 / 3
 
 
 class Timed(NamedTuple):
@@ -108,20 +106,22 @@ def _pack_seconds(machine: Timed, runs: Sequence[RunSpec]) -> float:
     run, task = runs[0], runs[0].task
     trainings = len(parts(run.network, run.recipe))  # of which each begins and ends as a run does
     seconds = trainings * len(runs) * machine.calibration.seconds_per_run
-    seen = (points_at_a_time(run.recipe, task.train_points), task.validation_points)  # by the learning curve
+    seen = points_at_a_time(run.recipe, task.train_points), curve_points(task)  # by the learning curve
+    measured = task.train_points, task.validation_points, task.test_points  # at a run's end
     works = run_work(run.network, run.recipe, task)
     for stage, work in zip(stages(run.network, run.recipe), works, strict=True):
         lanes = len(runs) * stage.starts
-        passes = sum(_evaluation_seconds(machine, run, work, lanes * points / work.samples) for points in seen)
         seconds += stage.evaluations * _evaluation_seconds(machine, run, work, lanes)
-        seconds += moments(stage.evaluations) * FORWARD_SHARE * passes
+        passes = sum(_forward_seconds(machine, run, work, lanes * points) for points in seen)
+        seconds += moments(stage.evaluations) * passes
         seconds += len(runs) * _knot_seconds(machine, work)
-    return seconds
+    passes = sum(_forward_seconds(machine, run, works[-1], len(runs) * points) for points in measured)
+    return seconds + trainings * passes
 
 
 def moments(evaluations: int) -> float:
-    """Of the learning curve in a stage: two to the octave and its end. Passes at a run's end make one more."""
-    return 2 * math.log2(evaluations) + 2
+    """Of the learning curve in a stage: two to the octave and its end."""
+    return 2 * math.log2(evaluations) + 1
 
 
 def _evaluation_seconds(machine: Timed, run: RunSpec, work: Work, lanes: float) -> float:
@@ -132,6 +132,13 @@ def _evaluation_seconds(machine: Timed, run: RunSpec, work: Work, lanes: float) 
     if run.engine == "fused":
         return lanes * alone
     return alone + (max(lanes, SMALLEST_ENSEMBLE) - 1) * min(arithmetic, alone)
+
+
+def _forward_seconds(machine: Timed, run: RunSpec, work: Work, points: float) -> float:
+    """Of forward passes of so many points, by their share of an evaluation's FLOPs."""
+    forward = count(work.network)["flops_forward.local_min"] * work.samples
+    share = forward / flops_per_evaluation(run.recipe.optimizer, work)
+    return share * _evaluation_seconds(machine, run, work, points / work.samples)
 
 
 def flops_per_evaluation(optimizer: Optimiser, work: Work) -> float:

@@ -33,14 +33,16 @@ class Metrics(Frozen):
     """Errors at the end of a run, in units of the target. Validation chooses between trials; test is reported.
 
     `test_root_median_square` is the square root of the median squared error, which some published curves show instead.
-    `test_h1_error` is of PDEs: the root of the mean over the box of |u - y|^2 + |grad u - grad y|^2. The training and
-    validation errors of those are roots of the loss.
+    `test_largest_error` is the largest absolute error of the test points, which older records lack. `test_h1_error` is
+    of PDEs: the root of the mean over the box of |u - y|^2 + |grad u - grad y|^2. The training and validation errors of
+    those are roots of the loss.
     """
 
     train_rmse: float
     validation_rmse: float
     test_rmse: float
     test_root_median_square: float
+    test_largest_error: float | None = Field(None, exclude_if=lambda value: value is None)
     test_h1_error: float | None = Field(None, exclude_if=lambda value: value is None)
 
     @property

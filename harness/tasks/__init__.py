@@ -24,6 +24,7 @@ __all__ = [
     "Target",
     "TargetError",
     "check_drawn",
+    "curve_points",
     "domain_points",
     "draw",
     "fetch_data",
@@ -41,6 +42,7 @@ __all__ = [
 ]
 
 
+CURVE_POINTS = 1000  # of a learning curve, whose errors only show how training went
 NEAREST = 3  # names that are offered for one that is not there
 
 
@@ -58,6 +60,12 @@ TASKS = _by_name()
 def is_data(reference: str) -> bool:
     """Whether a task of that name is learnt from data, in place of a function on a box."""
     return reference in TASKS and TASKS[reference].is_data
+
+
+def curve_points(task: RunTask) -> int:
+    """How many validation points a learning curve reads: of a function on a box the first ones, else all."""
+    is_drawn_anew = not (task.is_pde or task.is_data_file or is_data(task.target))
+    return min(task.validation_points, CURVE_POINTS) if is_drawn_anew else task.validation_points
 
 
 def load_target(reference: str, inputs: int | None = None, instance: int = 0) -> Target:

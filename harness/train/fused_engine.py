@@ -41,7 +41,7 @@ from harness.spec import (
     schedule_evaluations,
     stages,
 )
-from harness.tasks import Samples, Splits, domain_points, draw, scaled, stream
+from harness.tasks import Samples, Splits, stream
 from harness.train.fused import kernels
 from harness.train.fused.compiled import is_kept
 from harness.train.fused.optimisers import adam, lbfgs, levenberg
@@ -49,6 +49,7 @@ from harness.train.fused.optimisers.lane import Array, Loop, Problem
 from harness.train.fused.simd import CROSS_ENTROPY, SQUARES
 from harness.train.lanes import Trained, alike, begun_lane
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
+from harness.train.points import SPLITS, PackPoints, chunks
 
 OptimiserState = adam.AdamState | lbfgs.LbfgsState | levenberg.LevenbergState
 Counters = tuple[int, int, int]  # evaluations, iterations, refused steps
@@ -77,14 +78,20 @@ class SplitPoints:
         """x_NI and y_NO, which batches are taken from."""
         return np.ascontiguousarray(self.x.T), np.ascontiguousarray(self.y.T)
 
+    def part(self, which: slice) -> "SplitPoints":
+        """Some of the points."""
+        return SplitPoints(np.ascontiguousarray(self.x[:, which]), np.ascontiguousarray(self.y[:, which]))
+
 
 @dataclass(frozen=True)
 class RunPoints:
-    """All points of a run; `ranges_NI` are those whose activations say where knots go."""
+    """The points of a run while it trains.
+
+    The error at `curve` is the learning curve's validation error; activations at `ranges_NI` say where knots go.
+    """
 
     train: SplitPoints
-    validation: SplitPoints
-    test: SplitPoints
+    curve: SplitPoints
     ranges_NI: Array
 
 
@@ -95,6 +102,7 @@ class FusedPack:
     runs: tuple[RunSpec, ...]
     recipe: Recipe
     stages: tuple[Stage, ...]
+    all_points: PackPoints
     points: tuple[RunPoints, ...]
 
     @property
@@ -147,27 +155,31 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Spli
             f"engine 'fused' computes in float64 on CPUs; use engine 'torch' for {first.dtype} on {device}"
         )
     kernels.describe(first.network)
-    drawn = (draw(run.task, run.seed) for run in runs)
-    return FusedPack(
-        runs=tuple(runs),
-        recipe=first.recipe,
-        stages=stages(first.network, first.recipe),
-        points=tuple(_points(run, splits) for run, splits in zip(runs, samples or drawn, strict=True)),
-    )
+    return _pack(PackPoints(tuple(runs), samples))
 
 
 def narrowed(pack: FusedPack, inputs: Sequence[int]) -> FusedPack:
     """The pack whose networks see only these of the task's variables."""
-    rows = list(inputs)
+    return _pack(replace(pack.all_points, inputs=tuple(inputs)))
 
-    def seen(points: RunPoints) -> RunPoints:
-        train, validation, test = (
-            replace(part, x=np.ascontiguousarray(part.x[rows]))
-            for part in (points.train, points.validation, points.test)
-        )
-        return RunPoints(train, validation, test, np.ascontiguousarray(points.ranges_NI[:, rows]))
 
-    return replace(pack, points=tuple(map(seen, pack.points)))
+def _pack(points: PackPoints) -> FusedPack:
+    first = points.runs[0]
+    of_runs = [
+        RunPoints(_split_points(points.split(run, "train")), _split_points(points.curve(run)), points.ranges(run))
+        for run in range(len(points.runs))
+    ]
+    return FusedPack(
+        runs=points.runs,
+        recipe=first.recipe,
+        stages=stages(first.network, first.recipe),
+        all_points=points,
+        points=tuple(of_runs),
+    )
+
+
+def _split_points(samples: Samples) -> SplitPoints:
+    return SplitPoints(np.ascontiguousarray(samples.x.T), np.ascontiguousarray(samples.y.T))
 
 
 def begin(pack: FusedPack, trained: Sequence[Trained] | None = None) -> FusedState:
@@ -235,14 +247,15 @@ def finish(pack: FusedPack, state: FusedState) -> list[Outcome]:
     """The outcome of every run of a pack whose stages are behind, in the order of the pack."""
     outcomes = []
     for index, (run, lane) in enumerate(zip(pack.runs, state.lanes, strict=True)):
-        points, spent = pack.points[index], [of_runs[index] for of_runs in state.spent]
-        splits = points.train, points.validation, points.test
+        spent = [of_runs[index] for of_runs in state.spent]
+        splits = [_split_points(pack.all_points.split(index, name)) for name in SPLITS]
         errors = [_error(pack, state.network, lane, split) for split in splits]
         if pack.are_classes:
             errors += [_accuracy(state.network, lane, split) for split in splits]
         else:
-            of_test = np.sort(_squared_errors(state.network, lane, points.test))
-            errors.append(math.sqrt(of_test[(of_test.size - 1) // 2]))  # the lower median, as torch has it
+            of_test = np.sort(_squared_errors(state.network, lane, splits[2]))
+            median = of_test[(of_test.size - 1) // 2]  # the lower one, as torch has it
+            errors += [math.sqrt(median), math.sqrt(of_test[-1])]
         by_stage = tuple((evaluations, iterations) for evaluations, iterations, _ in spent)
         refused = sum(steps for _, _, steps in spent)
         curve = learning_curve(run.task.metric, lane.moments)
@@ -265,29 +278,15 @@ def compile_for(module: str, runs: Iterable[RunSpec]) -> None:
     """
     kernels.ready([module])
     few = SplitPoints(np.zeros((1, 8)), np.zeros((1, 8)))
-    points = RunPoints(train=few, validation=few, test=few, ranges_NI=few.x.T)
+    points = RunPoints(train=few, curve=few, ranges_NI=few.x.T)
     for run in runs:
         recipe = Recipe(optimizer=run.recipe.optimizer, max_evaluations=1)
         tiny = run.model_copy(update={"network": TINY[module], "recipe": recipe})
-        pack = FusedPack((tiny,), recipe, stages(tiny.network, recipe), (points,))
+        pack = FusedPack((tiny,), recipe, stages(tiny.network, recipe), PackPoints((tiny,)), (points,))
         advance(pack, begin(pack), 1)
 
 
 # -------------------------------------------------------------------------------------------------------------- lanes
-def _points(run: RunSpec, splits: Splits) -> RunPoints:
-    def samples_last(samples: Samples) -> SplitPoints:
-        return SplitPoints(*(np.ascontiguousarray(array.T) for array in (scaled(run.task, samples.x), samples.y)))
-
-    updates = run.recipe.grid_updates
-    from_domain = updates is not None and updates.points == "domain"
-    return RunPoints(
-        train=samples_last(splits.train),
-        validation=samples_last(splits.validation),
-        test=samples_last(splits.test),
-        ranges_NI=scaled(run.task, domain_points(run.task, run.seed) if from_domain else splits.train.x),
-    )
-
-
 def _new_lane(pack: FusedPack, network: Network, run: int, start: int) -> Lane:
     flat_RP, knots = begun_lane(pack.runs[run], network, start, torch.float64, "cpu")
     return Lane(run=run, start=start, knots=_joined(knots), optimiser=_start(pack, 0, run, flat_RP[0].numpy()))
@@ -352,7 +351,7 @@ def _seen(pack: FusedPack, state: FusedState, lane: Lane) -> Lane:
     points = pack.points[lane.run]
     before = sum(of_runs[lane.run][0] for of_runs in state.spent)
     at = before + pack.stages[state.stage].starts * _counters(lane)[0]
-    train, validation = (_error(pack, state.network, lane, split) for split in (points.train, points.validation))
+    train, validation = (_error(pack, state.network, lane, split) for split in (points.train, points.curve))
     return replace(lane, moments=(*lane.moments, (at, train, validation)))
 
 
@@ -383,11 +382,13 @@ def _accuracy(network: Network, lane: Lane, points: SplitPoints) -> float:
 
 def _outputs(network: Network, lane: Lane, points: SplitPoints) -> Array:
     """[O, N]."""
-    samples, (kind, sizes) = points.x.shape[1], kernels.describe(network)
-    out_ON, work = np.empty((network.shape[-1], samples)), kernels.workspace(network, samples)
-    x = _given(network, lane, points).x
-    kernels.predict(kind, sizes, lane.optimiser.position_P, lane.knots, x, out_ON, work)
-    return out_ON
+    position_P, (kind, sizes), outputs = lane.optimiser.position_P, kernels.describe(network), []
+    for part in chunks(points.x.shape[1]):
+        x = _given(network, lane, points.part(part)).x
+        out_ON, work = np.empty((network.shape[-1], x.shape[1])), kernels.workspace(network, x.shape[1])
+        kernels.predict(kind, sizes, position_P, lane.knots, x, out_ON, work)
+        outputs.append(out_ON)
+    return np.concatenate(outputs, axis=1)
 
 
 def _rests(lane: Lane) -> bool:

@@ -172,7 +172,7 @@ def _outcome(run: RunSpec, behind: Sequence[Behind], index: int) -> Outcome:
         curve += [point.model_copy(update={"evaluations": spent + point.evaluations}) for point in one.curve]
     whole = outcome(
         run,
-        [train_rmse, last.validation_rmse, last.test_rmse, last.test_root_median_square] if last else [math.nan],
+        [train_rmse, *list(last.model_dump().values())[1:]] if last else [math.nan],
         tuple(by_stage),
         any(one.status == "diverged" for one in outcomes),
         sum(one.refused_steps for one in outcomes),

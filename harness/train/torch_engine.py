@@ -7,7 +7,7 @@ Legend: S runs, R lanes, N points, I inputs, O outputs, P parameters.
 """
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
@@ -33,12 +33,13 @@ from harness.spec import (
     stages,
 )
 from harness.spec.recipe import Sparsity
-from harness.tasks import Quadrature, Splits, domain_points, draw, scaled, stream
+from harness.tasks import Quadrature, Samples, Splits, stream
 from harness.train import sparsity
 from harness.train.captured import Replay
 from harness.train.lanes import OptimiserState, Trained, alike, begun_lane
 from harness.train.objective import LanePoints, accuracies, in_metric, loss_and_gradient, losses, squared_slope_errors
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
+from harness.train.points import SPLITS, PackPoints, chunks
 
 # With one lane, torch's batched products take another path and round differently: a lone run gets an idle companion.
 SMALLEST_ENSEMBLE = 2
@@ -53,12 +54,11 @@ class TorchPack:
     runs: tuple[RunSpec, ...]
     recipe: Recipe
     stages: tuple[Stage, ...]
+    points: PackPoints
     train: LanePoints
-    validation: LanePoints
-    test: LanePoints
+    curve: LanePoints  # points whose error is the learning curve's validation error
     ranges_SNI: Tensor  # points whose activations say where knots go
     sparsity: Sparsity | None = None  # whose penalty all stages have
-    quadrature: Quadrature | None = None  # of the test points of a PDE
 
     @property
     def samples(self) -> int:
@@ -97,39 +97,35 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Spli
     """
     first = runs[0]
     first.recipe.optimizer.check()
-    dtype = getattr(torch, first.dtype)
-    splits = samples or [draw(run.task, run.seed) for run in runs]
-
-    def points(name: str) -> LanePoints:
-        drawn = [getattr(split, name) for split in splits]
-        x_SNI = np.stack([scaled(first.task, one.x) for one in drawn])
-        y_SNO = np.stack([one.y for one in drawn])
-        x, y = (torch.from_numpy(array).to(device=device, dtype=dtype) for array in (x_SNI, y_SNO))
-        return LanePoints(x, y, drawn[0].inside, are_classes=first.task.classes is not None)
-
-    train, updates = points("train"), first.recipe.grid_updates
-    ranges_SNI = train.x
-    if updates and updates.points == "domain":
-        fresh = [scaled(run.task, domain_points(run.task, run.seed)) for run in runs]
-        ranges_SNI = torch.from_numpy(np.stack(fresh)).to(device=device, dtype=dtype)
-    return TorchPack(
-        runs=tuple(runs),
-        recipe=first.recipe,
-        stages=stages(first.network, first.recipe),
-        train=train,
-        validation=points("validation"),
-        test=points("test"),
-        ranges_SNI=ranges_SNI,
-        quadrature=splits[0].test.quadrature,
-    )
+    return _pack(PackPoints(tuple(runs), samples), device)
 
 
 def narrowed(pack: TorchPack, inputs: Sequence[int]) -> TorchPack:
     """The pack whose networks see only these of the task's variables."""
-    train, validation, test = (
-        replace(points, x=points.x[..., list(inputs)]) for points in (pack.train, pack.validation, pack.test)
+    return _pack(replace(pack.points, inputs=tuple(inputs)), str(pack.train.x.device))
+
+
+def _pack(points: PackPoints, device: str) -> TorchPack:
+    runs, first = points.runs, points.runs[0]
+    of_runs = [(points.split(run, "train"), points.curve(run), points.ranges(run)) for run in range(len(runs))]
+    train, curve, ranges = zip(*of_runs, strict=True)
+    return TorchPack(
+        runs=runs,
+        recipe=first.recipe,
+        stages=stages(first.network, first.recipe),
+        points=points,
+        train=_lane_points(first, train, device),
+        curve=_lane_points(first, curve, device),
+        ranges_SNI=torch.from_numpy(np.stack(ranges)).to(device=device, dtype=getattr(torch, first.dtype)),
     )
-    return replace(pack, train=train, validation=validation, test=test, ranges_SNI=pack.ranges_SNI[..., list(inputs)])
+
+
+def _lane_points(run: RunSpec, samples: Sequence[Samples], device: torch.device | str) -> LanePoints:
+    """The samples of runs that are alike but for them, as tensors."""
+    x_SNI, y_SNO = np.stack([one.x for one in samples]), np.stack([one.y for one in samples])
+    dtype = getattr(torch, run.dtype)
+    x, y = (torch.from_numpy(array).to(device=device, dtype=dtype) for array in (x_SNI, y_SNO))
+    return LanePoints(x, y, samples[0].inside, are_classes=run.task.classes is not None)
 
 
 def begin(pack: TorchPack, trained: Sequence[Trained] | None = None) -> TorchState:
@@ -222,30 +218,44 @@ def trained(pack: TorchPack, state: TorchState) -> list[Trained]:
 
 def finish(pack: TorchPack, state: TorchState) -> list[Outcome]:
     """The outcome of every run of a pack whose stages are behind, in the order of the pack."""
-    position_RP = state.optimiser.position_RP
     diverged_R = state.optimiser.diverged_R.tolist()
-    splits = [_of_lanes(points, state.lanes) for points in (pack.train, pack.validation, pack.test)]
-    losses_RN = [losses(state.network, position_RP, state.knots, points) for points in splits]
-    if pack.test.are_classes:
-        told_R = [accuracies(state.network, position_RP, state.knots, points) for points in splits]
-    if pack.quadrature:
-        slopes_RN = squared_slope_errors(state.network, position_RP, state.knots, splits[2].x, pack.quadrature)
     spent = torch.stack(state.spent).tolist()  # [stages, 3, S]
     outcomes = []
     for index, run in enumerate(pack.runs):
-        errors = [in_metric(of_split[index].mean(), pack.test).item() for of_split in losses_RN]
-        of_test_N = losses_RN[2][index]
-        if pack.test.are_classes:
-            errors += [of_split[index].item() for of_split in told_R]
-        elif pack.quadrature:
-            errors[2:] = _by_quadrature(pack.quadrature, of_test_N, slopes_RN[index])
-        else:
-            errors.append(of_test_N.median().sqrt().item())
         by_stage = tuple((counters[0][index], counters[1][index]) for counters in spent)
         refused = sum(counters[2][index] for counters in spent)
         curve = _curve(run, state, index)
-        outcomes.append(outcome(run, errors, by_stage, diverged_R[index], refused, curve))
+        outcomes.append(outcome(run, _errors(pack, state, index), by_stage, diverged_R[index], refused, curve))
     return outcomes
+
+
+def _errors(pack: TorchPack, state: TorchState, index: int) -> list[float]:
+    """The metrics of a run's task in their order; one lane at a time, so that its company changes no bit."""
+    run, network = pack.runs[index], state.network
+    position_1P = state.optimiser.position_RP[index : index + 1]
+    knots = [of_layer[index : index + 1] for of_layer in state.knots]
+    samples = [pack.points.split(index, name) for name in SPLITS]
+    splits = [_lane_points(run, [one], position_1P.device) for one in samples]
+    losses_N = [torch.cat([losses(network, position_1P, knots, part)[0] for part in _parts(each)]) for each in splits]
+    errors = [in_metric(of_split.mean(), splits[0]).item() for of_split in losses_N]
+    if run.task.classes:
+        return errors + [accuracies(network, position_1P, knots, points).item() for points in splits]
+    squares_N = losses_N[2]
+    largest = squares_N.max().sqrt().item()
+    if quadrature := samples[2].quadrature:
+        slopes_1N = squared_slope_errors(network, position_1P, knots, splits[2].x, quadrature)
+        test, median, h1 = _by_quadrature(quadrature, squares_N, slopes_1N[0])
+        return [*errors[:2], test, median, largest, h1]
+    return [*errors, squares_N.median().sqrt().item(), largest]
+
+
+def _parts(points: LanePoints) -> Iterator[LanePoints]:
+    """The points in parts that are evaluated one after the other; those of a PDE are cut into blocks later."""
+    if points.inside:
+        yield points
+        return
+    for part in chunks(points.x.shape[1]):
+        yield replace(points, x=points.x[:, part], y=points.y[:, part])
 
 
 def _by_quadrature(quadrature: Quadrature, squares_N: Tensor, slopes_N: Tensor) -> list[float]:
@@ -416,10 +426,9 @@ def _update_knots(pack: TorchPack, state: TorchState) -> TorchState:
 def _seen(pack: TorchPack, state: TorchState, train: LanePoints) -> TorchState:
     """The state with one more point on every lane's learning curve."""
     position_RP = state.optimiser.position_RP
-    validation = _of_lanes(pack.validation, state.lanes)
+    curve = _of_lanes(pack.curve, state.lanes)
     errors = [
-        in_metric(losses(state.network, position_RP, state.knots, points).mean(1), points)
-        for points in (train, validation)
+        in_metric(losses(state.network, position_RP, state.knots, points).mean(1), points) for points in (train, curve)
     ]
     runs_R = _runs_of(state.lanes, position_RP.device)
     before_S = sum((spent[0] for spent in state.spent), torch.zeros_like(runs_R[:1]).expand(len(pack.runs)))

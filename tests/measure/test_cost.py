@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from harness.base import provenance
 from harness.cli import main
-from harness.count import run_work
+from harness.count import count, run_work
 from harness.measure import bench
 from harness.measure.calibration import (
     Calibration,
@@ -104,7 +104,7 @@ def _packs(manifest):
 
 def a_run(network=KAN, optimizer=LBFGS, points=1000, evaluations=200, engine="torch", **recipe) -> RunSpec:
     return RunSpec(
-        task=resolve(Task(target="exp2d", train_points=points)),
+        task=resolve(Task(target="exp2d", train_points=points, validation_points=1000, test_points=1000)),
         network=network,
         recipe=Recipe(optimizer=optimizer, max_evaluations=evaluations, **recipe),
         seed=0,
@@ -219,7 +219,9 @@ def test_a_further_lane_of_torch_costs_its_flops():
     run = a_run()
     (work,) = run_work(run.network, run.recipe, run.task)
     arithmetic = flops_per_evaluation(LBFGS, work) / 1e9
-    passes = 200 + (2 * math.log2(200) + 2) * 2 / 3  # evaluations, and the learning curve over two splits of 1000
+    forward = count(run.network)["flops_forward.local_min"] * work.samples / flops_per_evaluation(LBFGS, work)
+    # Evaluations, the learning curve over two splits of 1000, and three such splits at the run's end.
+    passes = 200 + forward * ((2 * math.log2(200) + 1) * 2 + 3)
 
     for runs, lanes in ((1, 2), (2, 2), (5, 5), (32, 32)):
         alone = predicted(runs, solo=solo_rows(run, 0.1)) - runs
@@ -236,7 +238,7 @@ def test_restarts_train_as_lanes():
     whole = predicted(5, evaluations=700, restarts=Restarts(count=3, evaluations=200)) - 5
     rest = predicted(5, evaluations=100) - 5
 
-    assert whole == pytest.approx(fifteen + rest)
+    assert whole == pytest.approx(fifteen + rest, rel=0.01)  # but for the errors of what did not go on
 
 
 def test_knots_that_move_and_grids_that_grow_are_in_the_price():

@@ -199,7 +199,12 @@ def test_a_loss_that_is_nothing_has_a_logarithm():
 
 def test_tasks_without_classes_have_the_identity_that_they_had():
     """Classes leave no trace in a run that has none."""
-    run = RunSpec(task=resolve(Task(target="xy")), network=MlpShape(shape=(2, 4, 1)), recipe=LBFGS, seed=0)
+    run = RunSpec(
+        task=resolve(Task(target="xy", validation_points=1000, test_points=1000)),
+        network=MlpShape(shape=(2, 4, 1)),
+        recipe=LBFGS,
+        seed=0,
+    )
 
     assert "classes" not in run.model_dump(mode="json")["task"]
     assert run_id(run) == "84feafaec5ec4850"

@@ -1,0 +1,82 @@
+"""A run's errors are those of all its points, whatever the chunks, and its learning curve reads the first of them."""
+
+import numpy as np
+import pytest
+import torch
+
+from harness import families
+from harness.record import Metrics
+from harness.spec import KanShape, LevenbergMarquardt, MlpShape, Recipe, RunSpec, Task
+from harness.tasks import curve_points, draw, resolve
+from harness.train import ENGINES, points
+
+NETWORKS = [MlpShape(shape=(2, 5, 1)), KanShape(shape=(2, 2, 1), grid=4)]
+
+
+def a_run(network, engine, seed=3, **task):
+    recipe = Recipe(optimizer=LevenbergMarquardt(name="levenberg_marquardt"), max_evaluations=6)
+    return RunSpec(task=resolve(Task(target="exp2d", **task)), network=network, recipe=recipe, seed=seed, engine=engine)
+
+
+def finished(runs):
+    """The outcomes of a pack, and where training left its runs."""
+    engine = ENGINES[runs[0].engine]
+    pack = engine.prepare(runs)
+    state = engine.begin(pack)
+    while not engine.ended(pack, state):
+        state = engine.advance(pack, state, 100)
+    return engine.finish(pack, state), engine.trained(pack, state)
+
+
+def errors_at(trained, samples):
+    """Absolute errors of a trained network, all points at once."""
+    knots = [layer[None] for layer in trained.knots]
+    with torch.no_grad():
+        y = families.forward(trained.network, trained.position_P[None], knots, torch.from_numpy(samples.x[None]))
+    return np.abs(y[0].numpy() - samples.y)
+
+
+@pytest.mark.parametrize("engine", ["fused", "torch"])
+@pytest.mark.parametrize("network", NETWORKS, ids=["mlp", "kan"])
+def test_a_function_is_tested_on_100_000_points_and_the_curve_reads_1_000(network, engine):
+    """Each error is the one that all points at once give; the curve ends with that of the first validation points."""
+    run = a_run(network, engine)
+    assert (run.task.validation_points, run.task.test_points, curve_points(run.task)) == (10_000, 100_000, 1000)
+
+    ((outcome,), (trained,)) = finished([run])
+    splits = draw(run.task, run.seed)
+    validation, test = (errors_at(trained, samples) for samples in (splits.validation, splits.test))
+
+    assert isinstance(outcome.metrics, Metrics)
+    assert outcome.metrics.validation_rmse == pytest.approx(np.sqrt((validation**2).mean()), rel=1e-12)
+    assert outcome.metrics.test_rmse == pytest.approx(np.sqrt((test**2).mean()), rel=1e-12)
+    assert outcome.metrics.test_largest_error == pytest.approx(test.max(), rel=1e-12)
+    assert outcome.curve[-1].validation_rmse == pytest.approx(np.sqrt((validation[:1000] ** 2).mean()), rel=1e-12)
+
+
+@pytest.mark.parametrize("engine", ["fused", "torch"])
+@pytest.mark.parametrize("network", NETWORKS, ids=["mlp", "kan"])
+def test_chunks_and_company_change_no_bit(network, engine, monkeypatch):
+    """Errors in chunks of 100 points are those in one, and a run's are the same alone as with others."""
+    few = {"validation_points": 500, "test_points": 2003}
+    runs = [a_run(network, engine, seed, **few) for seed in (1, 2, 3)]
+    together, _ = finished(runs)
+    assert finished(runs[1:2])[0] == together[1:2]
+
+    monkeypatch.setattr(points, "CHUNK", 100)
+    in_parts, _ = finished(runs)
+    for whole, parts in zip(together, in_parts, strict=True):
+        assert parts.metrics.model_dump() == pytest.approx(whole.metrics.model_dump(), rel=1e-13)
+
+
+def test_more_points_begin_with_the_same_ones():
+    """So a run that is tested on more points learns from the same ones."""
+    few, many = (draw(resolve(Task(target="exp4d", test_points=number)), 7) for number in (1000, 5000))
+    np.testing.assert_array_equal(many.test.x[:1000], few.test.x)
+    np.testing.assert_array_equal(many.train.x, few.train.x)
+
+
+def test_data_and_equations_show_their_curve_on_all_validation_points():
+    """Rows are few, and a PDE's points inside and on the boundary belong together."""
+    assert curve_points(resolve(Task(target="wine"))) == resolve(Task(target="wine")).validation_points
+    assert curve_points(resolve(Task(target="poisson", validation_points=2000))) == 2000
