@@ -126,7 +126,7 @@ def stage_in(folder: Path) -> tuple[Manifest, Path]:
     if not manifest_path(search_folder(folder)).exists():
         return read_manifest(folder), folder
     frozen = read_manifest(folder) if manifest_path(folder).exists() else None
-    if frozen and frozen.experiment.search is None:  # the file has been rid of its search since
+    if frozen and frozen.experiment.trial_search is None:  # the file has been rid of its search since
         return frozen, folder
     search = rungs_in(folder)[-1]
     if frozen and frozen.confirms and frozen.confirms.plan == content_hash(search):

@@ -42,7 +42,7 @@ def plan_of(file: Path, scale: str = FULL, narrow: Narrow | None = None, setting
     name = folder_of(file, Path(), scale, narrow, settings).name
     if narrow:
         experiment, _ = narrowed(experiment, narrow)
-    if experiment.search:
+    if experiment.trial_search:
         name = search_name(name)
     try:
         manifest = make_plan(experiment, name, file.parent)

@@ -90,7 +90,7 @@ def _read(folder: Path) -> _Plan:
     plan = plain_plan(manifest_path(folder))
     experiment = plan["experiment"]
     runs = frozenset(each["run_id"] for each in plan["runs"])
-    is_search = experiment.get("search") and not plan.get("confirms")
+    is_search = "trials" in experiment.get("search", {}) and not plan.get("confirms")
     if is_search or not experiment.get("looks"):
         return _Plan(folder, runs, first_look=runs)
     seeds = experiment["seeds"][: experiment["looks"][0]]

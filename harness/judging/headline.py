@@ -362,7 +362,7 @@ def _cautions(
         yield f"{seeds} seeds give wide intervals; {FEW_SEEDS} or more narrow them."
     if not manifest.confirms:
         yield "Each side has one recipe. Another recipe may turn this: search both sides."
-    elif search := manifest.experiment.search:
+    elif search := manifest.experiment.trial_search:
         yield f"Each side tried {search.trials} settings a size. More settings may turn this."
 
 

@@ -41,11 +41,11 @@ def searched(
 ) -> Searched:
     """From the plans of a search and their records, and from the plan that confirms it and the table of its runs."""
     search = all_rungs(rungs)
-    assert search.experiment.search is not None
+    assert search.experiment.trial_search is not None
     assert search.experiment.match is not None
     curves = tuning_curves(trials_table(search, records))
     confirmed = confirmed_values(table, search.experiment.match.count_name)
-    halving = overlooked(rungs, records) if search.experiment.search.halving else None
+    halving = overlooked(rungs, records) if search.experiment.trial_search.halving else None
     return Searched(winners_table(manifest, table), curves, confirmed, halving)
 
 
@@ -89,20 +89,21 @@ def trials_table(search: Manifest, records: Mapping[str, Record]) -> pd.DataFram
     With halving, `search` has the runs of all rungs, and a trial's losses are those of the last one that it reached.
     """
     experiment = search.experiment
-    assert experiment.search is not None
+    assert experiment.trial_search is not None
     runs: dict[int, dict[int, Record]] = {}
     for planned in search.runs:
         runs.setdefault(planned.cell, {})[planned.run.seed] = records[run_id(planned.run)]
     rows = []
     for side in experiment.sides:
-        of_arm = shares(experiment.search.trials, len(side))
+        of_arm = shares(experiment.trial_search.trials, len(side))
         first = {arm: sum(of_arm[:index]) for index, arm in enumerate(side)}
         most = dict(zip(side, of_arm, strict=True))
         for cell in search.cells:
             trial = cell.trial
-            if trial is None or trial.scramble != experiment.search.scramble or trial.number >= most.get(cell.arm, 0):
+            scramble = experiment.trial_search.scramble
+            if trial is None or trial.scramble != scramble or trial.number >= most.get(cell.arm, 0):
                 continue
-            for seed in experiment.search.seeds:
+            for seed in experiment.trial_search.seeds:
                 outcome = _outcome(runs.get(cell.index, {}).get(seed))
                 rows.append((cell.task, side_label(side), cell.asked, first[cell.arm] + trial.number, seed, *outcome))
     return pd.DataFrame(rows, columns=list(TRIAL_COLUMNS))

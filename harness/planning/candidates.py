@@ -17,6 +17,7 @@ from harness.planning.feasible import (
     check_learnable,
     check_phases,
     counts_asked,
+    engine_of,
     recipe_of,
     why_infeasible,
 )
@@ -39,7 +40,7 @@ from harness.spec import (
 )
 from harness.spec.arm import Size
 from harness.spec.run import Dtype
-from harness.spec.search import Effort, Search
+from harness.spec.search import TrialSearch
 from harness.tasks import is_data
 
 LAST_POINT = " (of the last point that was tried, "  # what follows in a reason is that point
@@ -69,8 +70,16 @@ class Candidate(NamedTuple):
     counts: dict[str, int]
 
 
-# The trial, None without search; the budget asked; the candidate or why there is none.
+# The trial of a search of trials; the budget asked; the candidate or why there is none.
 Solved = tuple[Tried | None, float | None, Candidate | str]
+
+
+class Drawn(NamedTuple):
+    """A run of a replicate: its seed, its number, and what it trains."""
+
+    replicate: int
+    number: int
+    candidate: Candidate
 
 
 def candidates_of(variant: Experiment, arm_name: str, task: RunTask) -> Iterator[Solved]:
@@ -83,7 +92,7 @@ def candidates_of(variant: Experiment, arm_name: str, task: RunTask) -> Iterator
 
 
 def _solved(variant: Experiment, arm_name: str, task: RunTask) -> Iterator[Solved]:
-    search = variant.search
+    search = variant.trial_search
     if search is None:
         for asked, candidate in _solve_ladder(variant, arm_name, task):
             if isinstance(candidate, Candidate):
@@ -95,8 +104,60 @@ def _solved(variant: Experiment, arm_name: str, task: RunTask) -> Iterator[Solve
         yield from _searched(variant, search, arm_name, task, scramble)
 
 
+def drawn_of(variant: Experiment, arm_name: str, task: RunTask) -> dict[float, list[Drawn] | str]:
+    """By budget the runs of an arm on a task in every replicate, or why there are none; a HarnessError as above.
+
+    A run has the largest size of its setting that does not exceed the budget. Where a setting has none within the
+    tolerance below it, or ends before its last stage, the next point of the space takes its place.
+    """
+    search, match = variant.replicated, variant.match
+    assert search
+    assert match
+    number = number_of_trials(variant, arm_name)
+    counts = counts_asked(variant, arm_name)
+    differ_in = _lanes_differ_in(variant, arm_name, task)
+    found: dict[float, list[Drawn] | str] = {budget: [] for budget in match.at}
+    for replicate in range(search.replicates):
+        reasons = dict.fromkeys(match.at, "")
+        taken = {budget: 0 for budget, runs in found.items() if isinstance(runs, list)}
+        for values, tried in trials_of(variant, arm_name, replicate, differ_in):
+            if not (short := [budget for budget, runs in taken.items() if runs < number]):
+                break
+            check_learnable(tried, arm_name, task)
+            for budget, matched in _solve_ladder(tried, arm_name, task, short, at_most=True):
+                assert budget is not None
+                candidate = _with_cap(matched, search.cap_name, search.cap_of(match.at.index(budget)), task)
+                if isinstance(candidate, str):
+                    reasons[budget] = f"{candidate}{LAST_POINT}{values or 'the arm as written'})"
+                    continue
+                check_counted(counts, arm_name, candidate.network, candidate.counts)
+                if search.early_stopping:
+                    recipe = candidate.recipe.model_copy(update={"early_stopping": True})
+                    candidate = candidate._replace(recipe=recipe)
+                of_budget = found[budget]
+                assert isinstance(of_budget, list)
+                of_budget.append(Drawn(replicate, taken[budget], candidate))
+                taken[budget] += 1
+        for budget, runs in taken.items():
+            if runs < number:
+                found[budget] = f"{runs} of {number} settings of replicate {replicate} can have it: {reasons[budget]}"
+    return found
+
+
+def _lanes_differ_in(variant: Experiment, arm_name: str, task: RunTask) -> set[str] | None:
+    """The axes of an arm's space in which runs of one pack may differ; None where the engine needs no packs."""
+    for _, candidate in _solve_ladder(variant, arm_name, task):
+        if isinstance(candidate, Candidate):
+            network, recipe = candidate.network, candidate.recipe
+            if engine_of(variant, network, recipe.optimizer, task) == "fused":
+                return None
+            begins_by = (f"architecture.{name}" for name in network.begins_by)
+            return {"recipe.gain", "recipe.optimizer.learning_rate", *begins_by}
+    return None
+
+
 def _searched(
-    variant: Experiment, search: Search, arm_name: str, task: RunTask, scramble: int
+    variant: Experiment, search: TrialSearch, arm_name: str, task: RunTask, scramble: int
 ) -> Iterator[tuple[Tried, float, Candidate | str]]:
     """As many trials at every budget as the arm's share, in the order of its space.
 
@@ -113,7 +174,7 @@ def _searched(
         for asked, matched in _solve_ladder(tried, arm_name, task, short):
             assert asked is not None
             effort = search.effort.of_budget(budgets.index(asked))
-            candidate = _with_effort(matched, search.effort, effort, task)
+            candidate = _with_cap(matched, search.effort.count_name, effort, task)
             rungs = _rungs(candidate, recipe, search, effort, task)
             why = next((reason for reason in (candidate, rungs) if isinstance(reason, str)), None)
             if why is not None:
@@ -130,7 +191,7 @@ def _searched(
 
 
 def _rungs(
-    candidate: Candidate | str, recipe_name: str, search: Search, effort: float, task: RunTask
+    candidate: Candidate | str, recipe_name: str, search: TrialSearch, effort: float, task: RunTask
 ) -> tuple[int, ...] | str:
     """The evaluations at which each rung of a candidate ends, and those of the whole; or why a rung cannot be trained.
 
@@ -146,32 +207,36 @@ def _rungs(
         )
     ends: list[int] = []
     for share in search.halving.shares()[:-1]:
-        until = _with_effort(candidate, search.effort, share * effort, task)
+        until = _with_cap(candidate, search.effort.count_name, share * effort, task)
         if isinstance(until, str):
             return f"search.halving, rung {len(ends) + 1}: {until}"
         ends.append(until.recipe.max_evaluations)
     return (*ends, candidate.recipe.max_evaluations)
 
 
-def _with_effort(candidate: Candidate | str, effort: Effort, allowed: float, task: RunTask) -> Candidate | str:
-    """The candidate with as many evaluations as the effort `allowed` leaves it, or why it has none."""
+def _with_cap(candidate: Candidate | str, name: str, allowed: float, task: RunTask) -> Candidate | str:
+    """The candidate with as many evaluations as are `allowed`, or as cost so much by a count; or why it has none."""
     if isinstance(candidate, str):
         return candidate
     network, recipe, counts = candidate
-    least, name = least_evaluations(network, recipe), effort.count_name
+    least = least_evaluations(network, recipe)
     late = least + LARGEST_SIZE
     flops_at = flops_by_cap(network, recipe.model_copy(update={"max_evaluations": late}), task)
-    if effort.axis == "evaluations":
+    if name == "evaluations":
         most = int(allowed)
     else:
         most = most_evaluations(lambda cap: flops_at(cap)[name], allowed, least, late)
     if most < least:
-        return f"search.effort: {name}={allowed:,.6g} ends before the last stage of the recipe; allow more"
+        return f"search: {name}={allowed:,.6g} ends before the last stage of the recipe; allow more"
     return Candidate(network, recipe.model_copy(update={"max_evaluations": most}), {**counts, **flops_at(most)})
 
 
 def _solve_ladder(
-    variant: Experiment, arm_name: str, task: RunTask, budgets: Collection[float] | None = None
+    variant: Experiment,
+    arm_name: str,
+    task: RunTask,
+    budgets: Collection[float] | None = None,
+    at_most: bool = False,
 ) -> Iterator[tuple[float | None, Candidate | str]]:
     """(budget asked, the candidate or why there is none) for every size of an arm on a task, or for some `budgets`."""
     arm, match = variant.arms[arm_name], variant.match
@@ -183,7 +248,7 @@ def _solve_ladder(
         return
     free = _free_size(variant, arm_name)
     asked = match.at if budgets is None else [budget for budget in match.at if budget in budgets]
-    solvers = [_solver(variant, arm_name, task, free, {field: value} if field else {}) for value in values]
+    solvers = [_solver(variant, arm_name, task, free, {field: value} if field else {}, at_most) for value in values]
     for budget, solver in itertools.product(asked, solvers):
         yield budget, solver(budget)
 
@@ -210,7 +275,7 @@ def _free_size(variant: Experiment, arm_name: str) -> str:
 
 
 def _solver(
-    variant: Experiment, arm_name: str, task: RunTask, free: str, fixed: dict[str, Any]
+    variant: Experiment, arm_name: str, task: RunTask, free: str, fixed: dict[str, Any], at_most: bool
 ) -> Callable[[float], Candidate | str]:
     """From a budget to the candidate that meets it, or why none does; all budgets share the sizes that it counts."""
     assert variant.match is not None
@@ -230,7 +295,7 @@ def _solver(
         return counted
 
     def at_budget(budget: float) -> Candidate | str:
-        found = solve(count_at, axis, budget, tolerance, free, smallest)
+        found = solve(count_at, axis, budget, tolerance, free, smallest, at_most)
         if isinstance(found, str):
             return found
         candidate = _candidate(variant, arm_name, task, **fixed, **{free: found})

@@ -116,8 +116,8 @@ def _competitions(
     """One for each task, way of searching, budget (of size, and of each training cost) and side."""
     experiment = search.experiment
     assert experiment.match is not None
-    assert experiment.search is not None
-    can_stop = experiment.search.early_stopping
+    assert experiment.trial_search is not None
+    can_stop = experiment.trial_search.early_stopping
     ways = ways_of(experiment)
     for task in dict.fromkeys(cell.task for cell in search.cells):
         of_task = [cell for cell in search.cells if cell.task == task]

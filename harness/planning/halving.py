@@ -135,7 +135,7 @@ def _ranked_together(whole: Manifest, way: Way | None) -> Iterator[list[Cell]]:
 
 def _best(cells: Sequence[Cell], score_of: RungScores, last: Manifest) -> list[Cell]:
     """Those that go on after the rung `last` and those before it, the best first; never one that failed."""
-    search = last.experiment.search
+    search = last.experiment.trial_search
     assert search is not None
     assert search.halving is not None
     left = list(cells)

@@ -27,9 +27,9 @@ def packs_of(
     `known`, by their ids.
     """
     groups: dict[str, dict[str, RunSpec]] = defaultdict(dict)
-    for _, of_trial in itertools.groupby(runs, key=lambda planned: (planned.cell, planned.trial)):
-        seeds = {planned.run_id: planned.run for planned in of_trial}  # runs that differ in nothing but the seed
-        groups[computation(next(iter(seeds.values())))] |= seeds
+    for _, alike in itertools.groupby(runs, key=lambda one: (one.cell, one.run.network, one.run.recipe)):
+        of_ids = {planned.run_id: planned.run for planned in alike}
+        groups[computation(next(iter(of_ids.values())))] |= of_ids
     packs = []
     for group in groups.values():
         first = next(iter(group.values()))
@@ -45,6 +45,7 @@ def computation(run: RunSpec) -> str:
     """As text, what runs of one pack have in common: all but learning rate, seed and what else lanes begin by."""
     data = run.model_copy(update={"network": run.network.begun_as()}).model_dump(mode="json")
     del data["seed"], data["recipe"]["gain"]
+    data.pop("initialisation", None)
     if run.recipe.optimizer.rate is not None:
         del data["recipe"]["optimizer"]["learning_rate"]
     return canonical_json(data)

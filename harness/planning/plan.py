@@ -4,13 +4,13 @@ A cell that cannot be matched within the tolerance stays in the plan as infeasib
 """
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
 from harness.count import run_flops
-from harness.planning.candidates import Candidate, Sizing, Solved, candidates_of, sizing_of
+from harness.planning.candidates import Candidate, Drawn, Sizing, Solved, candidates_of, drawn_of, sizing_of
 from harness.planning.checks import check_feasible, check_hold_out, check_one_series, check_rules, check_tuning
 from harness.planning.feasible import check_learnable, engine_of, engine_version
 from harness.planning.labels import Variants, budget_label, concerns, series_label, task_label, telling_axes
@@ -24,13 +24,16 @@ from harness.spec import (
     Experiment,
     Formula,
     Manifest,
+    Network,
     PlannedRun,
+    Recipe,
     RunSpec,
     RunTask,
     Tried,
     beginning,
     canonical_json,
     content_hash,
+    run_id,
     run_ids,
     variants,
 )
@@ -90,6 +93,7 @@ def _expand(points: Variants, folder: Path) -> Expanded:
     label_of = cache(partial(task_label, points=points))  # each looks at all points, of which there can be thousands
     telling_of = cache(partial(telling_axes, points=points))
     solved: dict[tuple[str, Sizing, str], list[Solved]] = {}
+    drawn: dict[tuple[str, Sizing, str], dict[float, list[Drawn] | str]] = {}
     planned_before: set[tuple[str, str, str]] = set()
     for axes, variant in points:
         planned_here: set[tuple[str, str, str]] = set()
@@ -106,6 +110,11 @@ def _expand(points: Variants, folder: Path) -> Expanded:
                 planned_here.add(names)
                 own = {path: value for path, value in axes.items() if concerns(path, arm_name, variant.recipes)}
                 size = (arm_name, sizing_of(run_task), canonical_json(own))
+                if variant.replicated:
+                    if size not in drawn:
+                        drawn[size] = drawn_of(variant, arm_name, run_task)
+                    _add_replicates(found, variant, names, run_task, drawn[size])
+                    continue
                 if size not in solved:
                     solved[size] = list(candidates_of(variant, arm_name, run_task))
                 _add_cells(found, cells_here, variant, names, run_task, solved[size])
@@ -138,6 +147,28 @@ def _add_cells(
         found.runs.extend(runs)
         if isinstance(candidate, Candidate):
             found.counts.update((one.run_id, cell.counts) for one in runs if one.run.recipe is candidate.recipe)
+
+
+def _add_replicates(
+    found: Expanded,
+    variant: Experiment,
+    names: tuple[str, str, str],
+    task: RunTask,
+    drawn: Mapping[float, list[Drawn] | str],
+) -> None:
+    """Add a cell for each budget of an arm on a task, with the runs of all replicates."""
+    search, match = variant.replicated, variant.match
+    assert search
+    assert match
+    for asked, runs in drawn.items():
+        why = runs if isinstance(runs, str) else None
+        cell = _cell(len(found.cells), variant, names, None, None, asked, str(why))
+        cell = cell.model_copy(update={"infeasible": why, "counts": {} if why else {match.count_name: int(asked)}})
+        found.cells.append(cell)
+        for replicate, number, candidate in () if isinstance(runs, str) else runs:
+            run = _run(variant, candidate.network, candidate.recipe, task, replicate, number)
+            found.runs.append(PlannedRun(run_id=run_id(run), cell=cell.index, trial=number, run=run))
+            found.counts[found.runs[-1].run_id] = candidate.counts
 
 
 # -------------------------------------------------------------------------------------------------------------- cells
@@ -174,24 +205,31 @@ def _cell(
 def _runs_of(cell: Cell, variant: Experiment, task: RunTask, candidate: Candidate | str) -> list[PlannedRun]:
     if isinstance(candidate, str):
         return []
-    if variant.search and cell.trial:
+    if variant.trial_search and cell.trial:
         recipe = beginning(candidate.recipe, cell.trial.rungs[0]) if cell.trial.rungs else candidate.recipe
-        trials, seeds = [(cell.trial.number, recipe)], variant.search.seeds
+        trials, seeds = [(cell.trial.number, recipe)], variant.trial_search.seeds
     else:
         trials, seeds = list(enumerate(tuned_recipes(variant, cell.arm, candidate.recipe))), variant.seeds
     found = []
     for trial, recipe in trials:
-        engine = engine_of(variant, candidate.network, recipe.optimizer, task)
-        run = RunSpec(
-            task=task,
-            network=candidate.network,
-            recipe=recipe,
-            seed=seeds[0],
-            dtype=variant.dtype,
-            engine=engine,
-            engine_version=engine_version(engine, candidate.network, recipe),
-        )
+        run = _run(variant, candidate.network, recipe, task, seeds[0])
         for seed, identity in zip(seeds, run_ids(run, seeds), strict=True):
             seeded = run.model_copy(update={"seed": seed})
             found.append(PlannedRun(run_id=identity, cell=cell.index, trial=trial, run=seeded))
     return found
+
+
+def _run(
+    variant: Experiment, network: Network, recipe: Recipe, task: RunTask, seed: int, initialisation: int = 0
+) -> RunSpec:
+    engine = engine_of(variant, network, recipe.optimizer, task)
+    return RunSpec(
+        task=task,
+        network=network,
+        recipe=recipe,
+        seed=seed,
+        initialisation=initialisation,
+        dtype=variant.dtype,
+        engine=engine,
+        engine_version=engine_version(engine, network, recipe),
+    )

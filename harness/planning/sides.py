@@ -53,7 +53,7 @@ def different_trials(search: Manifest) -> dict[tuple[str, ...], list[int]]:
 
 def _of_side(cells: Iterable[Cell], experiment: Experiment, side: Sequence[str], way: Way | None) -> list[Cell]:
     """Of each arm of a side as many trials as make the side's share of all."""
-    search = experiment.search
+    search = experiment.trial_search
     assert search is not None
     trials = way.trials if way and way.trials else search.trials
     scramble = way.scramble if way and way.scramble is not None else search.scramble

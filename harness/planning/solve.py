@@ -175,21 +175,29 @@ def bracket(count_at: Callable[[int], int], axis: str, budget: float, free: str,
 
 
 def solve(
-    count_at: Callable[[int], int], axis: str, budget: float, tolerance: float, free: str, smallest: int = 1
+    count_at: Callable[[int], int],
+    axis: str,
+    budget: float,
+    tolerance: float,
+    free: str,
+    smallest: int = 1,
+    at_most: bool = False,
 ) -> int | str:
-    """The size nearest to `budget`, or why there is none within `tolerance`."""
+    """The size nearest to `budget`, or the largest `at_most` as large; or why there is none within `tolerance`."""
     try:
         found = bracket(count_at, axis, budget, free, smallest)
     except NoInfluence as error:
         return str(error)
     if not found:
         return f"{axis}={budget:,.10g}: the evaluation cap is used up before the last grid, whatever the {free}"
-    best = next(iter(found))
-    if abs(found[best] / budget - 1) <= tolerance:
+    allowed = [value for value, counts in found.items() if counts <= budget] if at_most else list(found)
+    best = max(allowed, default=None) if at_most else allowed[0]
+    if best is not None and abs(found[best] / budget - 1) <= tolerance:
         return best
     if found.get(largest := largest_size(free), budget) < budget:
         return f"{axis}={budget:,.10g} is beyond {free}={largest:,}, the largest that is tried; ask for less"
     offers = [
         f"{free}={value} gives {counts:,} ({counts / budget - 1:+.0%})" for value, counts in sorted(found.items())
     ]
-    return f"{axis}={budget:,.10g} cannot be met within {tolerance:.0%}; nearest: {', '.join(offers)}"
+    within = f"from {1 - tolerance:.0%} of it" if at_most else f"within {tolerance:.0%}"
+    return f"{axis}={budget:,.10g} cannot be met {within}; nearest: {', '.join(offers)}"

@@ -224,7 +224,7 @@ def starter_text(name: str, task: StarterTask, folder: Path, module: str | None 
     effort = [_rounded(work) for work in _effort(largest, draft, draft.recipes[recipe], task.run_task)]
     text = TEXT.substitute(fields, budgets=budgets, effort=f"[{', '.join(f'{work:.1e}' for work in effort)}]")
     experiment = parse_experiment(text, f"{name}.yaml")
-    for seed in {*experiment.seeds, *(experiment.search.seeds if experiment.search else ())}:
+    for seed in {*experiment.seeds, *(experiment.trial_search.seeds if experiment.trial_search else ())}:
         check_drawn(task.run_task, seed)  # what no run could learn is named before there is a file
     make_plan(experiment, name, folder)
     return text
@@ -266,7 +266,7 @@ def _effort(networks: Sequence[Network], draft: Experiment, recipe: Recipe, task
     """Training FLOPs of a run at each size: equally many evaluations of these networks, as many as time allows."""
     one = recipe.model_copy(update={"max_evaluations": 1})
     of_one = [run_flops(network, one, task)[WORK] for network in networks]
-    search = draft.search
+    search = draft.trial_search
     tried = search.trials * len(search.seeds) if search else 0
     runs_of_a_size = len(draft.arms) * (tried + WINNERS * len(draft.seeds))
     evaluations = FLOPS_OF_ALL / (runs_of_a_size * sum(of_one))

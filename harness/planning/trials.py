@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -28,6 +28,8 @@ Part = TypeVar("Part", bound=Frozen)
 WHOLE_RECIPE = "recipe"  # the axis whose values are names of recipes
 DIGITS = 4  # of a real number in a trial
 POINTS_A_TRIAL = 8  # a power of two: of so many points, one at least should meet a budget
+POINTS_A_RUN = 32  # the same of replicates, of which all must have all of their runs
+COMBINATIONS = 16  # of what decides the shape of a network and its training, where runs of one shape train together
 
 
 class Trial(NamedTuple):
@@ -62,7 +64,7 @@ def space_of(experiment: Experiment, arm_name: str) -> Space:
             )
         if len(search.recipes) > 1:
             space[WHOLE_RECIPE] = search.recipes
-    if not space:
+    if not space and not experiment.replicated:  # whose runs differ in their initialisation
         raise HarnessError(f"arms.{arm_name}.space: it is empty, so all trials would be one; say what may vary")
     return space
 
@@ -78,26 +80,42 @@ def number_of_trials(experiment: Experiment, arm_name: str) -> int:
     """How many trials an arm needs: its share of the side where it has the largest one."""
     assert experiment.search is not None
     sides = [side for side in experiment.sides if arm_name in side]
-    return max(shares(experiment.search.trials, len(side))[side.index(arm_name)] for side in sides)
+    return max(shares(experiment.search.runs, len(side))[side.index(arm_name)] for side in sides)
 
 
-def trials_of(experiment: Experiment, arm_name: str, scramble: int) -> Iterator[Trial]:
-    """The trials of an arm in the order of a scramble's sequence: POINTS_A_TRIAL times as many as it needs.
+def trials_of(
+    experiment: Experiment, arm_name: str, scramble: int, lanes_differ_in: Collection[str] | None = None
+) -> Iterator[Trial]:
+    """The trials of an arm in the order of a scramble's sequence: several times as many as it needs.
 
-    So there are others in the place of those that no size of the arm makes large or small enough for a budget. A
-    HarnessError if the space does not fit the arm or the number of trials.
+    So there are others in the place of those that no size of the arm makes large or small enough for a budget. Where
+    runs train in lanes, which may differ in some axes only, all other axes have the values of COMBINATIONS points that
+    are the same under all scrambles, so that lanes fill packs. A HarnessError if the space does not fit the arm or the
+    number of trials.
     """
     assert experiment.search is not None
     number, space = number_of_trials(experiment, arm_name), space_of(experiment, arm_name)
     _check(experiment, arm_name, space, number)
+    arm = experiment.arms[arm_name]
     # Arms have scrambles of their own: with one space and one scramble they would try the same points.
-    rng = np.random.default_rng([scramble, zlib.crc32(arm_name.encode())])
+    of_arm = zlib.crc32(arm_name.encode())
+    times = POINTS_A_RUN if experiment.replicated else POINTS_A_TRIAL
+    points = _sobol(len(space), [scramble, of_arm], times * experiment.search.runs)
+    if lanes_differ_in is not None:
+        is_free = [path in lanes_differ_in for path in space]
+        shared = np.resize(_sobol(len(space), [of_arm], COMBINATIONS), points.shape)
+        points = np.where(is_free, points, shared)
+    for index, point in enumerate(points):
+        values = _values_at(arm, space, point) if index else {}
+        yield Trial(values, _with_values(experiment, arm_name, values))
+
+
+def _sobol(axes: int, seed: Sequence[int], number: int) -> np.ndarray:
+    """At least so many points of a scrambled sequence [number, axes], a power of two."""
     from scipy.stats.qmc import Sobol  # takes most of a second, which plans without a search need not wait for
 
-    points = Sobol(len(space), scramble=True, rng=rng).random(POINTS_A_TRIAL * experiment.search.trials)
-    for index, point in enumerate(points):
-        values = _values_at(experiment.arms[arm_name], space, point) if index else {}
-        yield Trial(values, _with_values(experiment, arm_name, values))
+    number = 2 ** math.ceil(math.log2(number))
+    return Sobol(axes, scramble=True, rng=np.random.default_rng(seed)).random(number) if axes else np.empty((number, 0))
 
 
 def _values_at(arm: Arm, space: Space, point: np.ndarray) -> dict[str, Any]:
@@ -146,7 +164,7 @@ def _check(experiment: Experiment, arm_name: str, space: Space, number: int) -> 
         where = f"arms.{arm_name}.space.{path}"
         if isinstance(axis, Range):
             _check_when(arm, space, axis, where, _solved(experiment, arm_name))
-        if not isinstance(axis, Range) and len(axis) > number:
+        if experiment.trial_search and not isinstance(axis, Range) and len(axis) > number:
             raise HarnessError(
                 f"{where}: {len(axis)} choices, but arm {arm_name!r} gets {number} trials, so some are never tried; "
                 "raise search.trials, or give fewer choices"
@@ -155,7 +173,7 @@ def _check(experiment: Experiment, arm_name: str, space: Space, number: int) -> 
             case ["recipe"]:
                 _check_recipe_names(experiment, where, axis)
             case ["recipe", "max_evaluations"]:
-                raise HarnessError(f"{where}: search.effort says how many evaluations a trial gets; leave it out here")
+                raise HarnessError(f"{where}: the search says how many evaluations a run gets; leave it out here")
             case ["recipe", *_]:
                 known = [f"recipe.{name}" for name in _paths(recipes)]
                 if path not in known:

@@ -77,8 +77,9 @@ def _with_choices(manifest: Manifest, rows: pd.DataFrame) -> pd.DataFrame:
 
     cells = {cell.index: cell for cell in manifest.cells}
     trials = rows["search_trials"] if manifest.confirms else rows.groupby("cell")["trial"].transform("nunique")
+    chosen = _chosen_of_replicates(rows) if manifest.experiment.replicated else _chosen(rows)
     of_budget = rows["cell"].map({index: cell.frontier is not None for index, cell in cells.items()})
-    table = rows.assign(trials=trials, chosen=_chosen(rows), of_budget=of_budget)
+    table = rows.assign(trials=trials, chosen=chosen, of_budget=of_budget)
     return pd.concat([table, *_frontiers(table, cells)], ignore_index=True)
 
 
@@ -199,6 +200,15 @@ def _frontiers(table: pd.DataFrame, cells: dict[int, Cell]) -> list[pd.DataFrame
         best = validation.groupby("cell")["val_loss"].mean().idxmin()
         found.append(group[group["cell"] == best].assign(series=str(name), of_budget=False))
     return found
+
+
+def _chosen_of_replicates(table: pd.DataFrame) -> pd.Series:
+    """Per cell and replicate, the run with the lowest validation loss; a diverged run counts as infinite."""
+    import pandas as pd
+
+    validation = table["val_loss"].fillna(math.inf)
+    best = validation.groupby([table["cell"], table["seed"]]).idxmin()
+    return pd.Series(table.index.isin(best), table.index)
 
 
 def _chosen(table: pd.DataFrame) -> pd.Series:

@@ -26,7 +26,7 @@ def recipe_note(manifest: Manifest) -> str | None:
 
 def trials_note(manifest: Manifest) -> str | None:
     """How many trials of a search differ, on each side, where some are equal; else None."""
-    search = manifest.experiment.search
+    search = manifest.experiment.trial_search
     if not manifest.is_search or search is None:
         return None
     different = different_trials(manifest)

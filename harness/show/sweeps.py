@@ -190,14 +190,14 @@ def run_words(manifest: Manifest) -> dict[str, str]:
 
 def stage_of(manifest: Manifest) -> SweepStage | None:
     """Which of the two stages of a searched experiment a plan is, None where nothing is searched."""
-    if manifest.experiment.search is None:
+    if manifest.experiment.trial_search is None:
         return None
     return "search" if manifest.is_search else "confirmation"
 
 
 def rung_words(manifest: Manifest) -> str:
     """`rung 1 of 2` of a search with halving, else nothing."""
-    halving = manifest.experiment.search.halving if manifest.experiment.search else None
+    halving = manifest.experiment.trial_search.halving if manifest.experiment.trial_search else None
     return f"rung {manifest.rung + 1} of {halving.rungs}" if halving and manifest.is_search else ""
 
 

@@ -16,7 +16,7 @@ from harness.spec.counts import CountName
 from harness.spec.decide import Condition, Decide
 from harness.spec.recipe import BUILT_IN_RECIPES, Recipe
 from harness.spec.run import Device, Dtype, Engine
-from harness.spec.search import RobustTo, Search
+from harness.spec.search import AnySearch, RobustTo, Search, TrialSearch
 from harness.spec.task import Task, TaskEntry
 
 
@@ -42,7 +42,7 @@ class Window(Frozen):
 
 
 # Fields that a plan has once, however many points its axes have; what a trial of a search may spend is a run's own.
-OF_A_RUN = "search.effort.at"
+OF_A_RUN = ("search.effort.at", "search.cap")
 OF_A_PLAN = ("question", "decide", "looks", "noise", "search", "robust_to", "allow_unequal_tuning", "device", "keep")
 
 
@@ -60,7 +60,7 @@ class Experiment(Frozen):
     match: Match | None = None
     grid: dict[str, DifferentValues] = Field({}, description="dotted path -> values; every combination is run")
     zip: dict[str, AxisValues] = Field({}, description="dotted path -> values; taken in lockstep")
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)]
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field((), description="left out with search:")
     looks: tuple[Annotated[int, Field(ge=2)], ...] = Field(
         (),
         description="after how many seeds rules are judged, ascending to all of them; a decided rule asks for no more",
@@ -72,7 +72,7 @@ class Experiment(Frozen):
         exclude_if=lambda value: value is None,
     )
     tune: Tune = Field({})
-    search: Search | None = Field(
+    search: AnySearch | None = Field(
         None, description="every arm is an architecture with a space of choices", exclude_if=lambda value: value is None
     )
     robust_to: RobustTo | None = Field(
@@ -96,6 +96,21 @@ class Experiment(Frozen):
         exclude_if=lambda value: value == 0,
     )
     decide: tuple[Decide, ...] = ()
+
+    @model_validator(mode="after")
+    def _replicates_are_seeds(self) -> Experiment:
+        """Of a search with replicates, so that whoever counts seeds counts replicates."""
+        if not isinstance(self.search, Search):
+            if not self.seeds:
+                raise ValueError("seeds: missing; add it")
+            return self
+        seeds = tuple(range(self.search.replicates))
+        if self.seeds not in ((), seeds):
+            raise ValueError(
+                f"seeds={list(self.seeds)}: with search: the replicates are the seeds, from 0 to {seeds[-1]}; leave "
+                "seeds out"
+            )
+        return self.model_copy(update={"seeds": seeds})
 
     @model_validator(mode="after")
     def _names_exist(self) -> Experiment:
@@ -133,24 +148,27 @@ class Experiment(Frozen):
                 raise ValueError("robust_to: it says how else to search, and nothing is searched; add search:")
             return self
         search, match = self.search, self.match
+        capped, caps = ("cap", search.caps) if isinstance(search, Search) else ("effort.at", search.effort.at)
         if match is None:
-            raise ValueError("search: trials are solved to the same size, so it needs match:; add it")
+            raise ValueError("search: its runs are solved to the same size, so it needs match:; add it")
         if match.axis == "flops_train":
             raise ValueError(
-                "match.axis=flops_train: with search the training work is equal by search.effort; match params or "
+                f"match.axis=flops_train: with search the training work is equal by search.{capped}; match params or "
                 "flops_forward"
             )
-        if len(search.effort.at) not in (1, len(match.at)):
+        if len(caps) not in (1, len(match.at)):
             raise ValueError(
-                f"search.effort.at={list(search.effort.at)}: give one number, or one for each of the "
-                f"{len(match.at)} budgets of match.at"
+                f"search.{capped}={list(caps)}: give one number, or one for each of the {len(match.at)} budgets of "
+                "match.at"
             )
         if twice := repeated(match.at):
-            raise ValueError(f"match.at: {twice[0]:g} is given more than once; trials are tried once at each size")
-        if shared := sorted(set(search.seeds) & set(self.seeds)):
+            raise ValueError(f"match.at: {twice[0]:g} is given more than once; runs are trained once at each size")
+        if isinstance(search, TrialSearch) and (shared := sorted(set(search.seeds) & set(self.seeds))):
             raise ValueError(
                 f"seeds: {shared} are seeds of the search too; winners are confirmed on fresh ones, so choose others"
             )
+        if isinstance(search, Search) and self.robust_to is not None:
+            raise ValueError("robust_to: replicates are other searches already; leave it out")
         if self.tune:
             raise ValueError("tune: with search an arm's space says what varies; move these fields there")
         for name in search.recipes:
@@ -163,13 +181,14 @@ class Experiment(Frozen):
             if search.recipes and arm.recipe not in search.recipes:
                 raise ValueError(f"arms.{name}.recipe: {arm.recipe!r} is not in search.recipes; add it there")
         for side in self.sides:
-            if len(side) > search.trials:
-                raise ValueError(f"search.trials={search.trials}: too few for the {len(side)} arms of one side")
+            if len(side) > search.runs:
+                name = "runs" if isinstance(search, Search) else "trials"
+                raise ValueError(f"search.{name}={search.runs}: too few for the {len(side)} arms of one side")
         return self
 
     @model_validator(mode="after")
     def _robust_to_enough(self) -> Experiment:
-        robust, search = self.robust_to, self.search
+        robust, search = self.robust_to, self.trial_search
         if robust is None or search is None:
             return self
         known = self.recipes | BUILT_IN_RECIPES
@@ -198,6 +217,16 @@ class Experiment(Frozen):
         if search.scramble in robust.scrambles:
             raise ValueError(f"robust_to.scrambles: {search.scramble} is search.scramble itself; choose another seed")
         return self
+
+    @property
+    def trial_search(self) -> TrialSearch | None:
+        """The search of before, whose winners are trained again on fresh seeds, if it has one."""
+        return self.search if isinstance(self.search, TrialSearch) else None
+
+    @property
+    def replicated(self) -> Search | None:
+        """Its search, if each seed is a replicate of it."""
+        return self.search if isinstance(self.search, Search) else None
 
     @property
     def keeps_networks(self) -> bool:
@@ -245,7 +274,7 @@ class Experiment(Frozen):
     def _axes_vary_runs(self) -> Experiment:
         for name, axes in (("grid", self.grid), ("zip", self.zip)):
             for path in axes:
-                if path != OF_A_RUN and (field := path.split(".")[0]) in OF_A_PLAN:
+                if path not in OF_A_RUN and (field := path.split(".")[0]) in OF_A_PLAN:
                     raise ValueError(
                         f"{name}.{path}: {field} is said once for all runs of a plan, so no axis can vary it; make "
                         "a file of each, or use --set"

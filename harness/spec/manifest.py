@@ -176,7 +176,7 @@ class Manifest(Frozen):
     @property
     def is_search(self) -> bool:
         """Whether its runs are trials of a search, from which winners are to be chosen."""
-        return self.experiment.search is not None and self.confirms is None
+        return self.experiment.trial_search is not None and self.confirms is None
 
     @property
     def looks(self) -> tuple[int, ...]:
@@ -191,7 +191,7 @@ class Manifest(Frozen):
     @property
     def rungs(self) -> int:
         """How many rungs the search of its experiment has: 1 without halving."""
-        halving = self.experiment.search.halving if self.experiment.search else None
+        halving = self.experiment.trial_search.halving if self.experiment.trial_search else None
         return halving.rungs if halving else 1
 
     @property

@@ -236,10 +236,12 @@ def variants(experiment: Experiment) -> list[tuple[dict[str, Any], Experiment]]:
 def _most_runs(variant: Experiment) -> int:
     """The runs at one point of the axes: fewer only where a cell is infeasible, or its runs are there already."""
     budgets = len(variant.match.at) if variant.match else 1
-    if search := variant.search:
+    if search := variant.replicated:
+        return len(variant.tasks) * budgets * len(variant.arms) * search.runs * search.replicates
+    if trials_of := variant.trial_search:
         scrambles = 1 + len(variant.robust_to.scrambles if variant.robust_to else ())
-        trials = len(variant.arms) * search.trials * scrambles
-        return len(variant.tasks) * len(search.seeds) * budgets * trials
+        trials = len(variant.arms) * trials_of.trials * scrambles
+        return len(variant.tasks) * len(trials_of.seeds) * budgets * trials
     of_arms = 0
     for arm in variant.arms.values():
         sizes = len(arm.sizes.ladder()[1]) if arm.sizes else 1

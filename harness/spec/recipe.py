@@ -85,7 +85,8 @@ class Recipe(Frozen):
     `gain` multiplies the standard deviation of the initial weights (MLP) or of the initial coefficients and base
     weights (KAN). With `phases` the training points, ordered by their first variable, come in so many groups of equal
     size, one after the other: each phase goes on from the network that the last one left, sees its own group only,
-    begins with a fresh optimiser, and has its equal share of `max_evaluations`.
+    begins with a fresh optimiser, and has its equal share of `max_evaluations`. With `early_stopping` a run's network
+    is the one of least validation error that its learning curve saw at the run's own size; the work is the whole run's.
     """
 
     optimizer: OptimiserField
@@ -96,6 +97,7 @@ class Recipe(Frozen):
     grid_extension: GridExtension | None = None
     sparsity: Sparsity | None = Field(None, exclude_if=lambda value: value is None)
     phases: Annotated[int, Field(ge=2, le=1000)] | None = Field(None, exclude_if=lambda value: value is None)
+    early_stopping: bool = Field(False, exclude_if=lambda value: not value)
 
     @model_validator(mode="after")
     def _penalty_can_be_trained(self) -> Recipe:
@@ -111,7 +113,12 @@ class Recipe(Frozen):
     def _phases_begin_where_the_last_one_ended(self) -> Recipe:
         if self.phases is None:
             return self
-        others = {"restarts": self.restarts.count > 1, "grid_extension": self.grid_extension, "sparsity": self.sparsity}
+        others = {
+            "restarts": self.restarts.count > 1,
+            "grid_extension": self.grid_extension,
+            "sparsity": self.sparsity,
+            "early_stopping": self.early_stopping,
+        }
         if given := [name for name, value in others.items() if value]:
             raise ValueError(f"phases={self.phases} does not go with {given[0]}; leave one of the two out")
         if self.max_evaluations < self.phases:

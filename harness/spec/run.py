@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, NonNegativeInt
 
 from harness.base.frozen import Frozen
 from harness.families import Network
@@ -26,14 +26,23 @@ Device = Literal["cpu", "cuda"]
 
 
 class RunSpec(Frozen):
-    """One training run, resolved: all that decides its numbers and nothing else, so that its hash is its identity."""
+    """One training run, resolved: all that decides its numbers and nothing else, so that its hash is its identity.
+
+    Runs of one seed learn from the same data; `initialisation` tells apart those that begin from other weights and see
+    batches in another order.
+    """
 
     task: RunTask
     network: Network
     recipe: Recipe
     seed: int
+    initialisation: NonNegativeInt = Field(0, exclude_if=lambda value: value == 0)
     dtype: Dtype = "float64"
     engine: Engine = "torch"
     engine_version: int = Field(1, exclude_if=lambda value: value == 1)
     data_version: int = DATA_VERSION
     numerics_version: int = NUMERICS_VERSION
+
+    def keys(self, *keys: int) -> tuple[int, ...]:
+        """The keys of a random stream of this run, beside its seed."""
+        return (*keys, self.initialisation) if self.initialisation else keys

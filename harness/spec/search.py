@@ -21,12 +21,25 @@ from harness.spec.axes import alone_or_many
 from harness.spec.counts import ConventionName, count_names, default_count
 
 MOST_TRIALS = 2**14
+MOST_REPLICATES = 1000
+CAP_WORDS = ("evaluations", "seconds")  # in which a cap may be, beside counts of training FLOPs
 CHECKED_IN = 8  # with halving, one trial in so many is trained to its end whatever its rank
 
 
 SpaceOrStandard = Annotated[
     Annotated[Space, Tag("<space>")] | Annotated[Literal["standard"], Tag("<word>")],
     Discriminator(lambda value: "<word>" if isinstance(value, str) else "<space>"),
+]
+
+
+# By what it is counted in, which is one thing: one number, or one a budget of `match.at`.
+Cap = dict[
+    str,
+    Annotated[
+        tuple[Positive, ...],
+        BeforeValidator(alone_or_many, json_schema_input_type=float | list[float]),
+        Field(min_length=1),
+    ],
 ]
 
 
@@ -104,7 +117,7 @@ class Halving(Frozen):
         return math.ceil(trials / self.factor ** (rung + 1))
 
 
-class Search(Frozen):
+class TrialSearch(Frozen):
     """Every side of a rule gets `trials` trials, each trained on `seeds`; its winners are then trained on fresh seeds.
 
     Trials are points of a scrambled Sobol sequence in the arm's space; trial 0 is the arm as it is written. With
@@ -127,8 +140,13 @@ class Search(Frozen):
         exclude_if=lambda value: value is None,
     )
 
+    @property
+    def runs(self) -> int:
+        """How many settings a side tries at a size."""
+        return self.trials
+
     @model_validator(mode="after")
-    def _trials_fill_the_space(self) -> Search:
+    def _trials_fill_the_space(self) -> TrialSearch:
         if self.trials & (self.trials - 1) or not 2 <= self.trials <= MOST_TRIALS:
             near = 2 ** max(1, min(round(self.trials).bit_length(), MOST_TRIALS.bit_length() - 1))
             raise ValueError(f"trials={self.trials}: a Sobol sequence wants a power of two, at least 2; say {near}")
@@ -142,6 +160,62 @@ class Search(Frozen):
         if len(set(self.recipes)) < len(self.recipes):
             raise ValueError(f"recipes={list(self.recipes)}: a recipe is given more than once")
         return self
+
+
+class Search(Frozen):
+    """Each replicate is a whole search: every side of a rule trains `runs` networks at each size, on data of its own.
+
+    A run has a setting of the arm's space, an initialisation, and the replicate's data. Replicate r has the data of
+    seed r and settings of the r-th scramble of the Sobol sequence; its run 0 has the arm as it is written. With
+    `recipes` every arm chooses among the same recipes. With `early_stopping` a run's network is the one, of those that
+    its learning curve saw, of least validation loss.
+    """
+
+    runs: Annotated[int, Field(ge=1, le=MOST_TRIALS, description="of a side at each size, in each replicate")]
+    replicates: Annotated[int, Field(ge=2, le=MOST_REPLICATES)]
+    cap: Cap
+    recipes: tuple[str, ...] = Field((), description="names of recipes among which every arm may choose")
+    early_stopping: bool = Field(False, exclude_if=lambda value: not value)
+
+    @property
+    def cap_name(self) -> str:
+        """What a run's cap is in: `evaluations`, `seconds`, or training FLOPs by a convention."""
+        return next(iter(self.cap))
+
+    @property
+    def caps(self) -> tuple[float, ...]:
+        """One cap, or one a size."""
+        return self.cap[self.cap_name]
+
+    def cap_of(self, index: int) -> float:
+        """The cap at the size of that index in `match.at`."""
+        return self.caps[index] if len(self.caps) > 1 else self.caps[0]
+
+    @model_validator(mode="after")
+    def _cap_is_known(self) -> Search:
+        allowed = [*CAP_WORDS, *(name for name in count_names() if name.startswith("flops_train."))]
+        if list(self.cap) != [name for name in self.cap if name in allowed] or len(self.cap) != 1:
+            raise ValueError(f"cap={{{', '.join(self.cap)}}}: give one of {', '.join(allowed)}")
+        if self.cap_name == "evaluations" and any(not cap.is_integer() for cap in self.caps):
+            raise ValueError(f"cap={{evaluations: {list(self.caps)}}}: evaluations are whole numbers")
+        return self
+
+    @model_validator(mode="after")
+    def _recipes_differ(self) -> Search:
+        if len(set(self.recipes)) < len(self.recipes):
+            raise ValueError(f"recipes={list(self.recipes)}: a recipe is given more than once")
+        return self
+
+
+def _kind_of_search(value: object) -> str:
+    is_of_trials = "trials" in value if isinstance(value, dict) else isinstance(value, TrialSearch)
+    return "<trials>" if is_of_trials else "<replicates>"
+
+
+# Of trials is the search of before, which files that were written for it have.
+AnySearch = Annotated[
+    Annotated[Search, Tag("<replicates>")] | Annotated[TrialSearch, Tag("<trials>")], Discriminator(_kind_of_search)
+]
 
 
 class RobustTo(Frozen):

@@ -112,12 +112,22 @@ class FusedPack:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """Where a lane was when the validation error of its learning curve was least."""
+
+    validation: float
+    position_P: Array
+    knots: Array
+
+
+@dataclass(frozen=True)
 class Lane:
     """One start of the run at index `run` of its pack.
 
     `knots` are those of all layers, one behind the other, or the frequencies of Fourier features. `behind`, added to
     the optimiser's own counters, makes those of this stage. `moments` of the learning curve: evaluations of the run
-    until then, training and validation error in the metric of the task.
+    until then, training and validation error in the metric of the task. With early stopping its network is what is
+    `kept` in the end.
     """
 
     run: int
@@ -126,6 +136,7 @@ class Lane:
     optimiser: OptimiserState
     behind: Counters = NONE
     moments: tuple[tuple[int, float, float], ...] = ()
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True)
@@ -218,6 +229,7 @@ def fits(pack: FusedPack, state: Any) -> bool:
         and [lane.run for lane in state.lanes] == [lane.run for lane in fresh.lanes]
         and [len(of_runs) for of_runs in state.spent] == [len(pack.runs)] * state.stage
         and alike(fresh, state)
+        and all(map(_kept_fits, fresh.lanes, state.lanes))
     )
 
 
@@ -236,7 +248,7 @@ def advance(pack: FusedPack, state: FusedState, evaluations: int) -> FusedState:
 def trained(pack: FusedPack, state: FusedState) -> list[Trained]:
     """Where training left every run of a pack whose stages are behind, in the order of the pack."""
     found = []
-    for run, lane in zip(pack.runs, state.lanes, strict=True):
+    for run, lane in zip(pack.runs, map(_in_the_end, state.lanes), strict=True):
         flat_RP, knots = _as_tensors(state.network, lane)
         network = state.network.begun_as(run.network)
         found.append(Trained(network, flat_RP[0], tuple(layer[0] for layer in knots)))
@@ -246,7 +258,7 @@ def trained(pack: FusedPack, state: FusedState) -> list[Trained]:
 def finish(pack: FusedPack, state: FusedState) -> list[Outcome]:
     """The outcome of every run of a pack whose stages are behind, in the order of the pack."""
     outcomes = []
-    for index, (run, lane) in enumerate(zip(pack.runs, state.lanes, strict=True)):
+    for index, (run, lane) in enumerate(zip(pack.runs, map(_in_the_end, state.lanes), strict=True)):
         spent = [of_runs[index] for of_runs in state.spent]
         splits = [_split_points(pack.all_points.split(index, name)) for name in SPLITS]
         errors = [_error(pack, state.network, lane, split) for split in splits]
@@ -334,16 +346,17 @@ def _batches(pack: FusedPack, state: FusedState, lane: Lane, at: int, stop: int)
     first, last = before + at, before + stop - 1
     rows = []
     for epoch in range(first // batches, 1 + last // batches):
-        order = _order(pack.runs[lane.run].seed, lane.start, epoch, total)
+        run = pack.runs[lane.run]
+        order = _order(run.seed, run.keys(lane.start, epoch), total)
         rows.append(order[: batches * size].reshape(batches, size))
     skipped = first - first // batches * batches
     return np.concatenate(rows)[skipped : skipped + stop - at]
 
 
 @lru_cache(maxsize=1)
-def _order(seed: int, start: int, epoch: int, points: int) -> NDArray[np.int64]:
+def _order(seed: int, keys: tuple[int, ...], points: int) -> NDArray[np.int64]:
     """The order of training points in an epoch, in which Python may have a look at a run many times."""
-    return stream(seed, "batches", start, epoch).permutation(points)
+    return stream(seed, "batches", *keys).permutation(points)
 
 
 def _seen(pack: FusedPack, state: FusedState, lane: Lane) -> Lane:
@@ -352,7 +365,24 @@ def _seen(pack: FusedPack, state: FusedState, lane: Lane) -> Lane:
     before = sum(of_runs[lane.run][0] for of_runs in state.spent)
     at = before + pack.stages[state.stage].starts * _counters(lane)[0]
     train, validation = (_error(pack, state.network, lane, split) for split in (points.train, points.curve))
-    return replace(lane, moments=(*lane.moments, (at, train, validation)))
+    lane = replace(lane, moments=(*lane.moments, (at, train, validation)))
+    is_least = lane.kept is None or not validation >= lane.kept.validation
+    return _keeping(lane, validation) if pack.recipe.early_stopping and is_least and math.isfinite(validation) else lane
+
+
+def _kept_fits(fresh: Lane, lane: Lane) -> bool:
+    return lane.kept is None or alike(_keeping(fresh, math.inf).kept, lane.kept)
+
+
+def _keeping(lane: Lane, validation: float) -> Lane:
+    return replace(lane, kept=Kept(validation, lane.optimiser.position_P.copy(), lane.knots))
+
+
+def _in_the_end(lane: Lane) -> Lane:
+    """The lane where its network is that of the run."""
+    if lane.kept is None:
+        return lane
+    return replace(lane, optimiser=replace(lane.optimiser, position_P=lane.kept.position_P), knots=lane.kept.knots)
 
 
 def _error(pack: FusedPack, network: Network, lane: Lane, points: SplitPoints) -> float:
@@ -449,7 +479,7 @@ def _refined(pack: FusedPack, state: FusedState, lane: Lane) -> Lane:
     assert isinstance(network, SplinedShape)
     _, flat_RP, knots = families.extend_grid(state.network, *_as_tensors(state.network, lane), network.grid)
     optimiser = replace(_start(pack, state.stage, lane.run, flat_RP[0].numpy()), diverged=lane.optimiser.diverged)
-    return replace(lane, knots=_joined(knots), optimiser=optimiser, behind=NONE)
+    return replace(lane, knots=_joined(knots), optimiser=optimiser, behind=NONE, kept=None)
 
 
 def _update_knots(pack: FusedPack, stage: int, network: Network, lane: Lane) -> Lane:

@@ -63,7 +63,8 @@ def begun_lane(
 ) -> tuple[Tensor, list[Tensor]]:
     """Parameters [1, P] and `knots` with which a start of a run begins, by the `network` of its first stage."""
     own = network.begun_as(run.network)
-    generators = [stream(run.seed, "initial", start)], [stream(run.seed, "features", start)]
+    keys = run.keys(start)
+    generators = [stream(run.seed, "initial", *keys)], [stream(run.seed, "features", *keys)]
     flat_1P = families.initialise(own, generators[0], run.recipe.gain, dtype, device)
     return flat_1P, families.initial_carried(own, generators[1], dtype, device)
 

@@ -67,6 +67,20 @@ class TorchPack:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """Where every lane was when the validation error of its learning curve was least."""
+
+    validation_R: Tensor
+    position_RP: Tensor
+    knots: tuple[Tensor, ...]
+
+    def of_lanes(self, index_K: Tensor) -> "Kept":
+        """Of the lanes that the index names."""
+        knots = tuple(knots.index_select(0, index_K) for knots in self.knots)
+        return Kept(self.validation_R[index_K], self.position_RP[index_K], knots)
+
+
+@dataclass(frozen=True)
 class TorchState:
     """What does: where in the stages the pack is, its lanes, knots, optimiser, and the work behind it.
 
@@ -74,7 +88,8 @@ class TorchState:
     lane [3, R], to be added to its optimiser's to give those of this stage; `spent` of each run [3, S], one for every
     stage behind.
     The learning curve has, at K moments, the evaluations of a lane's run until then, `curve_at` [R, K], and its
-    training and validation error in the metric of the task, `curve_errors` [R, K, 2].
+    training and validation error in the metric of the task, `curve_errors` [R, K, 2]. With early stopping the networks
+    of the runs are those that are `kept` in the end.
     """
 
     stage: int
@@ -87,6 +102,7 @@ class TorchState:
     spent: tuple[Tensor, ...]
     curve_at: Tensor
     curve_errors: Tensor
+    kept: Kept | None = None
 
 
 # -------------------------------------------------------------------------------------------------------- the trainer
@@ -182,6 +198,7 @@ def fits(pack: TorchPack, state: Any) -> bool:
         and len(state.spent) == state.stage
         and all(alike(spent, each) for each in state.spent)
         and alike(fresh, state)
+        and (state.kept is None or alike(_kept(fresh, fresh.optimiser.position_RP[:, 0]), state.kept))
     )
 
 
@@ -207,10 +224,10 @@ def advance(pack: TorchPack, state: TorchState, evaluations: int) -> TorchState:
 
 def trained(pack: TorchPack, state: TorchState) -> list[Trained]:
     """Where training left every run of a pack whose stages are behind, in the order of the pack."""
-    position_RP = state.optimiser.position_RP
+    position_RP, all_knots = _in_the_end(state)
     found = []
     for lane in range(len(pack.runs)):
-        knots = tuple(of_layer[lane] for of_layer in state.knots)
+        knots = tuple(of_layer[lane] for of_layer in all_knots)
         network = state.network.begun_as(pack.runs[lane].network)
         found.append(Trained(network, position_RP[lane], knots))
     return found
@@ -232,8 +249,8 @@ def finish(pack: TorchPack, state: TorchState) -> list[Outcome]:
 def _errors(pack: TorchPack, state: TorchState, index: int) -> list[float]:
     """The metrics of a run's task in their order; one lane at a time, so that its company changes no bit."""
     run, network = pack.runs[index], state.network
-    position_1P = state.optimiser.position_RP[index : index + 1]
-    knots = [of_layer[index : index + 1] for of_layer in state.knots]
+    position_RP, all_knots = _in_the_end(state)
+    position_1P, knots = position_RP[index : index + 1], [of_layer[index : index + 1] for of_layer in all_knots]
     samples = [pack.points.split(index, name) for name in SPLITS]
     splits = [_lane_points(run, [one], position_1P.device) for one in samples]
     losses_N = [torch.cat([losses(network, position_1P, knots, part)[0] for part in _parts(each)]) for each in splits]
@@ -334,15 +351,18 @@ def _batch(pack: TorchPack, state: TorchState, number: int) -> Tensor | None:
         return None
     before = sum(stage.evaluations for stage in pack.stages[: state.stage])
     epoch, batch = divmod(before + number, points // pack.samples)
-    starts = tuple((pack.runs[run].seed, start) for run, start in state.lanes)
-    order_RN = _order_of_epoch(starts, epoch, points, pack.train.x.device)
+    keys = tuple((pack.runs[run].seed, *pack.runs[run].keys(start, epoch)) for run, start in state.lanes)
+    order_RN = _order_of_epoch(keys, points, pack.train.x.device)
     return order_RN[:, batch * pack.samples : (batch + 1) * pack.samples]
 
 
 @lru_cache(maxsize=1)
-def _order_of_epoch(starts: tuple[tuple[int, int], ...], epoch: int, points: int, device: torch.device) -> Tensor:
-    """The order [R, N] that the start of a seed draws for itself, kept on the device as long as the epoch lasts."""
-    orders = [stream(seed, "batches", start, epoch).permutation(points) for seed, start in starts]
+def _order_of_epoch(keys: tuple[tuple[int, ...], ...], points: int, device: torch.device) -> Tensor:
+    """The order [R, N] that every lane draws for itself, kept on the device as long as the epoch lasts.
+
+    Of each lane the keys are its seed and those of its stream.
+    """
+    orders = [stream(seed, "batches", *of_lane).permutation(points) for seed, *of_lane in keys]
     return torch.from_numpy(np.stack(orders)).to(device)
 
 
@@ -373,6 +393,7 @@ def _next_stage(pack: TorchPack, state: TorchState) -> TorchState:
         # Lanes that had converged train on in the larger space; lanes that have diverged stay so.
         optimiser=replace(_start(pack, state.stage, state.lanes, flat_RP), diverged_R=state.optimiser.diverged_R),
         behind=torch.zeros_like(state.behind),
+        kept=None,
     )
 
 
@@ -395,6 +416,7 @@ def _keep_best_starts(state: TorchState, train: LanePoints, runs: int, starts: i
         behind=state.behind.index_select(1, index_K),
         curve_at=state.curve_at.index_select(0, index_K),
         curve_errors=state.curve_errors.index_select(0, index_K),
+        kept=state.kept and state.kept.of_lanes(index_K),
     )
 
 
@@ -434,11 +456,30 @@ def _seen(pack: TorchPack, state: TorchState, train: LanePoints) -> TorchState:
     before_S = sum((spent[0] for spent in state.spent), torch.zeros_like(runs_R[:1]).expand(len(pack.runs)))
     in_stage_R = (state.behind + _counters(pack, state))[0]
     at_R = before_S[runs_R] + pack.stages[state.stage].starts * in_stage_R
-    return replace(
+    state = replace(
         state,
         curve_at=torch.cat([state.curve_at, at_R[:, None]], 1),
         curve_errors=torch.cat([state.curve_errors, torch.stack(errors, 1)[:, None]], 1),
     )
+    return replace(state, kept=_kept(state, errors[1])) if pack.recipe.early_stopping else state
+
+
+def _kept(state: TorchState, validation_R: Tensor) -> Kept:
+    """What is kept of every lane, after one more point of its learning curve."""
+    position_RP, before = state.optimiser.position_RP, state.kept
+    if before is None:
+        return Kept(validation_R.nan_to_num(torch.inf), position_RP, state.knots)
+    is_less_R = validation_R < before.validation_R
+    return Kept(
+        torch.where(is_less_R, validation_R, before.validation_R),
+        choose(is_less_R, position_RP, before.position_RP),
+        tuple(choose(is_less_R, *pair) for pair in zip(state.knots, before.knots, strict=True)),
+    )
+
+
+def _in_the_end(state: TorchState) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Parameters and knots of the networks that are the runs'."""
+    return (state.kept.position_RP, state.kept.knots) if state.kept else (state.optimiser.position_RP, state.knots)
 
 
 def _curve(run: RunSpec, state: TorchState, lane: int) -> LearningCurve:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from harness.base.formats import NONE, human, number
-from harness.count import DEFAULT_WEIGHTS
+from harness.count import DEFAULT_WEIGHTS, count_of
 from harness.planning.match import Matched, MatchSetting, ratios
 from harness.show.tables.frames import table_of_frame
 from harness.show.tables.table import (
@@ -22,7 +23,7 @@ from harness.show.tables.table import (
     text_columns,
 )
 from harness.spec import Cell as PlannedCell
-from harness.spec import Manifest, axis_short, axis_words, count_names, default_count
+from harness.spec import Manifest, RunSpec, axis_short, axis_words, count_names, default_count
 from harness.spec.counts import COUNT_KINDS
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def plan_table(manifest: Manifest, in_full: bool = False) -> Table:
 
     Networks are told in a few characters, or `in_full` in words.
     """
+    if manifest.experiment.replicated:
+        return _replicates_table(manifest)
     match = manifest.experiment.match
     called = axis_words if in_full else axis_short
     counts = [called(default_count(kind)) for kind in COUNT_KINDS]
@@ -44,6 +47,33 @@ def plan_table(manifest: Manifest, in_full: bool = False) -> Table:
         cells = [*_names(cell, in_full), *(_matched(cell) if match else []), *_counts(cell)]
         rows.append(TableRow(tuple(cells), look="dim" if cell.infeasible else ""))
     return Table(f"plan of {manifest.name}: {manifest.experiment.question}", columns, tuple(rows))
+
+
+def _replicates_table(manifest: Manifest) -> Table:
+    """Every cell of a search with replicates: how many runs and shapes it has, their sizes and their evaluations."""
+    match, search = manifest.experiment.match, manifest.experiment.replicated
+    assert match
+    assert search
+    runs_of: dict[int, list[RunSpec]] = defaultdict(list)
+    for planned in manifest.runs:
+        runs_of[planned.cell].append(planned.run)
+    size = axis_short(match.count_name)
+    columns = (*text_columns("task", "arm"), *number_columns(f"at most {size}", "runs", "shapes", size, "evaluations"))
+    rows = []
+    for cell in manifest.cells:
+        runs = runs_of[cell.index]
+        arm: list[Piece] = [cell.arm, *([Styled(" infeasible", "dim")] if cell.infeasible else [])]
+        shapes = {run.network.begun_as() for run in runs}
+        sizes = [count_of(shape, match.count_name) or 0 for shape in shapes]
+        evaluations = [run.recipe.max_evaluations for run in runs]
+        numbers = [number(cell.asked, 6), f"{len(runs):,}", f"{len(shapes):,}", _range(sizes), _range(evaluations)]
+        rows.append(TableRow((cell.task, arm, *numbers), look="dim" if cell.infeasible else ""))
+    title = f"plan of {manifest.name}: {search.replicates} replicates of {search.runs} runs a side and size"
+    return Table(f"{title}: {manifest.experiment.question}", columns, tuple(rows))
+
+
+def _range(values: Collection[int]) -> str:
+    return f"{min(values):,} to {max(values):,}" if values else NONE
 
 
 def _names(cell: PlannedCell, in_full: bool) -> list[TableCell]:

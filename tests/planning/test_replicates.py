@@ -1,0 +1,158 @@
+"""Each seed of a search is a replicate: a whole search of every arm at every size, on settings and data of its own."""
+
+from collections import defaultdict
+
+import pytest
+
+from harness.base.errors import HarnessError
+from harness.count import count_of
+from harness.planning.packs import packs_of
+from harness.planning.plan import make_plan, planned_flops
+from harness.planning.trials import COMBINATIONS
+from harness.spec import RunSpec, parse_experiment, run_id
+
+TEXT = """
+question: which?
+tasks: [exp2d, xy]
+arms:
+  kan: {architecture: {family: kan, depth: 2, width: 3}, recipe: fast}
+  mlp: {architecture: {family: mlp, depth: 3}, recipe: fast}
+match: {axis: params, at: [60, 130], tol: 0.3, solve: {kan: grid, mlp: width}}
+recipes: {fast: {optimizer: {name: lbfgs}, max_evaluations: 1000}}
+search: {runs: 6, replicates: 3, cap: {flops_train.shared_dense: [2.0e+7, 5.0e+7]}}
+"""
+FIXED = TEXT.replace("recipe: fast}", "recipe: fast, space: {}}")
+
+
+def planned(text=TEXT):
+    return make_plan(parse_experiment(text, "which.yaml"), "which")
+
+
+def by_cell(plan):
+    """The runs of each cell, by replicate."""
+    found = defaultdict(lambda: defaultdict(list))
+    for one in plan.runs:
+        cell = plan.cells[one.cell]
+        found[cell.task, cell.arm, cell.asked][one.run.seed].append(one)
+    return found
+
+
+def setting(run: RunSpec):
+    return run.network.begun_as(), run.recipe, [getattr(run.network, name) for name in run.network.begins_by]
+
+
+def test_every_replicate_has_all_runs_of_every_arm_at_every_size():
+    """They are numbered from 0, their seed is the replicate, and no two runs of the plan are the same."""
+    plan = planned()
+    cells = by_cell(plan)
+    assert len(cells) == len(plan.cells) == 2 * 2 * 2
+    for replicates in cells.values():
+        assert {seed: [one.trial for one in runs] for seed, runs in replicates.items()} == {
+            seed: list(range(6)) for seed in range(3)
+        }
+        assert all(one.trial == one.run.initialisation for runs in replicates.values() for one in runs)
+    assert plan.experiment.seeds == (0, 1, 2)
+    assert len(set(plan.run_ids())) == len(plan.runs) == 8 * 18
+    assert planned().run_ids() == plan.run_ids()
+
+
+def test_settings_are_the_replicates_own_and_the_same_on_all_tasks():
+    """Run 0 has the arm as it is written; the others differ between replicates."""
+    cells = by_cell(planned())
+    for arm in ("kan", "mlp"):
+        for asked in (60, 130):
+            one, other = cells["exp2d", arm, asked], cells["xy", arm, asked]
+            for seed in range(3):
+                assert [setting(run.run) for run in one[seed]] == [setting(run.run) for run in other[seed]]
+            assert setting(one[0][0].run) == setting(one[1][0].run)
+            assert not any(setting(a.run) == setting(b.run) for a in one[0][1:] for b in one[1][1:])
+
+
+def test_a_run_has_the_largest_size_that_does_not_exceed_its_budget_and_all_of_its_cap():
+    """One more step of the grid or width exceeds the budget, one more evaluation the cap."""
+    plan = planned()
+    for one in plan.runs:
+        asked = plan.cells[one.cell].asked
+        network, recipe = one.run.network, one.run.recipe
+        assert 0.7 * asked <= count_of(network, "params.trainable") <= asked
+        if network.family == "kan":
+            larger = network.model_copy(update={"grid": network.grid + 1})
+        else:
+            widths = (network.shape[0], *(width + 1 for width in network.shape[1:-1]), network.shape[-1])
+            larger = network.model_copy(update={"shape": widths})
+        assert count_of(larger, "params.trainable") > asked
+        cap = {60: 2e7, 130: 5e7}[asked]
+        longer = recipe.model_copy(update={"max_evaluations": recipe.max_evaluations + 1})
+        assert planned_flops(one.run)["flops_train.shared_dense"] <= cap
+        assert planned_flops(one.run.model_copy(update={"recipe": longer}))["flops_train.shared_dense"] > cap
+
+
+def test_a_restart_is_a_run_like_another():
+    """Without anything that varies the runs of a replicate differ in their initialisation, and in nothing else."""
+    plan = planned(FIXED)
+    for replicates in by_cell(plan).values():
+        for seed, runs in replicates.items():
+            first = runs[0].run
+            assert len({one.run_id for one in runs}) == 6
+            for number, one in enumerate(runs):
+                assert one.run == first.model_copy(update={"initialisation": number})
+                assert one.run.seed == seed
+    plain = first.model_dump(mode="json")
+    assert "initialisation" not in plain
+    assert run_id(RunSpec.model_validate(first.model_dump())) == run_id(first)
+
+
+def test_lanes_of_the_torch_engine_fill_packs():
+    """What decides a shape comes from the same combinations in all replicates; what only draws is each run's own."""
+    search = "search: {runs: 32, replicates: 3"
+    plan = planned(TEXT.replace("search: {runs: 6, replicates: 3", search) + "engine: torch\n")
+    for (_, arm, _), replicates in by_cell(plan).items():
+        runs = [one.run for of_seed in replicates.values() for one in of_seed]
+        shapes = {run.network.begun_as() for run in runs}
+        assert len({(run.network.begun_as(), run.recipe.model_copy(update={"gain": 1.0})) for run in runs}) <= (
+            COMBINATIONS
+        )
+        assert {run.network.begun_as() for run in runs if run.seed == 0} == shapes
+        assert len({run.recipe.gain for run in runs}) > COMBINATIONS, arm
+    alone = sum(len(pack) == 1 for pack in plan.packs)
+    assert alone == 0
+    assert len(plan.packs) <= 8 * COMBINATIONS
+    assert sorted(run for pack in plan.packs for run in pack) == sorted(plan.run_ids())
+    assert packs_of(plan.runs, "cpu") == plan.packs
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("question", "seeds: [0, 1]\nquestion", "seeds=[0, 1]: with search: the replicates are the seeds, from 0 to 2"),
+        ("flops_train.shared_dense:", "flops_train.dense:", "search.cap={flops_train.dense}: give one of evaluations"),
+        ("[2.0e+7, 5.0e+7]}", "[2.0e+7, 5.0e+7], evaluations: 10}", "search.cap={flops_train.shared_dense, evaluations}: give"),
+        ("[2.0e+7, 5.0e+7]", "[2.0e+7, 5.0e+7, 1.0e+8]", "give one number, or one for each of the 2 budgets"),
+        ("{flops_train.shared_dense: [2.0e+7, 5.0e+7]}", "{evaluations: 10.5}", "evaluations are whole numbers"),
+        ("replicates: 3", "replicates: 1", "search.replicates=1"),
+        ("question", "robust_to: {recipes: [fast, fast2], trials: [2]}\nquestion", "replicates are other searches"),
+    ],
+)
+def test_what_a_search_cannot_have_is_said(old, new, sentence):
+    """Each mistake is named as the file has it, with what is allowed."""
+    with pytest.raises(HarnessError) as error:
+        planned(TEXT.replace(old, new, 1))
+    assert sentence in str(error.value)
+
+
+def test_without_search_seeds_are_asked_for():
+    """A file of before that lacks them is told so."""
+    text = TEXT.replace("recipes: {fast", "#", 1)
+    text = text[: text.index("#")] + "recipes: {fast: {optimizer: {name: lbfgs}, max_evaluations: 10}}\n"
+    with pytest.raises(HarnessError, match="seeds: missing; add it"):
+        planned(text)
+
+
+def test_a_size_that_too_few_settings_have_is_infeasible_and_says_why():
+    """It has no runs, in any replicate; other sizes stay."""
+    text = TEXT.replace("at: [60, 130], tol: 0.3", "at: [60, 61], tol: 0.001")
+    plan = planned(text)
+    infeasible = [cell for cell in plan.cells if cell.infeasible]
+    assert infeasible
+    assert all("of 6 settings of replicate" in cell.infeasible for cell in infeasible)
+    assert not {cell.index for cell in infeasible} & {one.cell for one in plan.runs}
