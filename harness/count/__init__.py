@@ -80,20 +80,23 @@ def layer_flops(network: Network, convention: str, weights: str = DEFAULT_WEIGHT
 
 
 def training_flops(work: Iterable[Work], optimiser: Optimiser) -> dict[str, int]:
-    """FLOPs of a run, keyed `flops_train.<convention>`, and the two parts that are the same in all of them.
+    """FLOPs of a run, keyed `flops_train.<convention>`, and two parts of them.
 
-    `flops_train.part_optimizer` and `flops_train.part_knots` are in every total already. A convention that does not
-    define one of the networks leaves its key out.
+    `flops_train.part_optimizer` and `flops_train.part_knots` are in every total already, but for what the optimiser
+    multiplies by zeros, where the convention `skips_zeros`. One that does not define one of the networks leaves its key
+    out.
     """
-    own = knots = 0
+    own = zeros = knots = 0
     flops = {f"flops_train.{one.name}": 0 for one in CONVENTIONS if one.flops}
     for stage in work:
         network, samples, evaluations = stage.network, stage.samples, stage.evaluations
         own += optimiser.flops(network, samples, evaluations, stage.iterations, stage.starts)
+        zeros += optimiser.flops_on_zeros(network, samples, evaluations)
         knots += knots_flops(stage)
         passes = _evaluation_flops(network, tuple(CONVENTIONS))
         flops = {name: total + passes[name] * samples * evaluations for name, total in flops.items() if name in passes}
-    totals = {name: total + own + knots for name, total in flops.items()}
+    skipped = {f"flops_train.{one.name}": zeros for one in CONVENTIONS if one.skips_zeros}
+    totals = {name: total + own - skipped.get(name, 0) + knots for name, total in flops.items()}
     return {**totals, "flops_train.part_optimizer": own, "flops_train.part_knots": knots}
 
 

@@ -39,8 +39,9 @@ class Convention:
 
     `words` stand on axes of figures, of FLOPs in brackets; `short` stands where there is little room. `rule`, `source`
     (whose count it is) and `misleads` are its row in docs/counting.md. One that `has_penalty` counts what a penalty on
-    edges takes. A verdict is stable if it is the same under the kinds of count in `in_stable_verdicts`; those in
-    `beside_pairs` stand beside the losses of two arms.
+    edges takes, and one that `skips_zeros` leaves out what an optimiser multiplies by zeros of a Jacobian. A verdict is
+    stable if it is the same under the kinds of count in `in_stable_verdicts`; those in `beside_pairs` stand beside the
+    losses of two arms.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Convention:
     parameters: Callable[[Network], int | None] | None = None
     flops: Flops | None = None
     has_penalty: bool = False
+    skips_zeros: bool = False
     in_stable_verdicts: tuple[CountKind, ...] = ()
     beside_pairs: tuple[CountKind, ...] = ()
 
@@ -150,6 +152,7 @@ CONVENTIONS = [
         "either: polynomials stored for every interval need less",
         flops=by_layers(_of_families("local_min")),
         has_penalty=True,
+        skips_zeros=True,
         in_stable_verdicts=("flops_train",),
         beside_pairs=("flops_forward", "flops_train"),
     ),

@@ -80,6 +80,10 @@ class Optimiser(Frozen):
         That is `evaluations` over so many `samples`, and `iterations`, of all `starts` together.
         """
 
+    def flops_on_zeros(self, network: ShapeBase, samples: int, evaluations: int) -> int:
+        """Those of its `flops` that multiply zeros of a Jacobian: a convention that `skips_zeros` leaves them out."""
+        return 0
+
     def kept_numbers(self, network: ShapeBase, residuals: int) -> int:
         """How many numbers its torch lanes keep of each lane, about: they bound the lanes of a pack."""
         return 8 * network.trainable

@@ -97,9 +97,17 @@ class LevenbergMarquardt(Optimiser):
 
     def flops(self, network: ShapeBase, samples: int, evaluations: int, iterations: int, starts: int) -> int:
         """A row of the Jacobian is part of an evaluation's passes through the network, and not in it."""
+        return evaluations * self._system_flops(network, samples, network.trainable)
+
+    def flops_on_zeros(self, network: ShapeBase, samples: int, evaluations: int) -> int:
+        """A residual depends on some coefficients of each spline only; the rest of its row of the Jacobian is 0."""
+        rows = network.trainable, network.active_parameters
+        every, active = (self._system_flops(network, samples, row) for row in rows)
+        return evaluations * (every - active)
+
+    def _system_flops(self, network: ShapeBase, samples: int, row: int) -> int:
         residuals = samples * network.shape[-1]
-        is_dual = self.is_dual(network, residuals)
-        return evaluations * system_flops(network.trainable, residuals, network.active_parameters, is_dual)
+        return system_flops(network.trainable, residuals, row, self.is_dual(network, residuals))
 
     def kept_numbers(self, network: ShapeBase, residuals: int) -> int:
         """The Jacobian, and two matrices of the system."""
@@ -208,17 +216,17 @@ class LevenbergMarquardt(Optimiser):
         return self if isinstance(network, SplinedShape) else self.model_copy(update={"ridge": 0.0})
 
 
-def system_flops(parameters: int, residuals: int, active: int | None = None, dual: bool | None = None) -> int:
+def system_flops(parameters: int, residuals: int, row: int | None = None, dual: bool | None = None) -> int:
     """An evaluation's normal matrix, right-hand side, factorisation and solve.
 
     A factorisation that fails is one more, which is not counted; records say how many there were (`refused_steps`).
 
-    `active` is the number of parameters that a residual depends on (all, unless splines make the Jacobian sparse). With
-    more parameters than residuals the dual system is solved, unless `dual` says otherwise: J J^T, of the residuals'
-    size. The matrix is symmetric, so half of it is computed; Cholesky takes n^3/3.
+    `row` is how many numbers of each row of the Jacobian are multiplied: one a parameter, or those that are not zero.
+    With more parameters than residuals the dual system is solved, unless `dual` says otherwise: J J^T, of the
+    residuals' size. The matrix is symmetric, so half of it is computed; Cholesky takes n^3/3.
     """
     dual = parameters > residuals if dual is None else dual
-    row = parameters if active is None else active
+    row = parameters if row is None else row
     size, products = parameters, residuals * row * (row + 1)
     if dual:
         size, products = residuals, residuals * (residuals + 1) * row

@@ -426,15 +426,18 @@ def test_levenberg_marquardt():
     (wide,) = re.findall(r"the dual system is solved: `([^`]+)`", PROSE)
 
     active = EXAMPLE.active_parameters
-    stated(f"at 1,000 samples has a = {active}:")
     for each in (active, 135):
         assert system_flops(135, 1000, each) == math.floor(value(tall, N=1000, P=135, a=each))
         assert system_flops(3000, 1000, each) == math.floor(value(wide, N=1000, P=3000, a=each))
-    cost = system_flops(135, 1000, active)
-    shared, local = (cost / 1000 / per_sample(EXAMPLE, name) for name in ("shared_dense", "local_min"))
-    stated(f"{cost:,}, which is {shared:.1f} evaluations under `shared_dense` and {local:.0f} under `local_min`")
     run = training_flops([Work(EXAMPLE, 1, 1000, 1)], LevenbergMarquardt(name="levenberg_marquardt"))
-    assert run["flops_train.part_optimizer"] == cost
+    by_layers = [one.name for one in CONVENTIONS if one.flops and one.flops.layers]
+    costs = {name: run[f"flops_train.{name}"] - 1000 * per_sample(EXAMPLE, name) for name in by_layers}
+    dense, sparse = costs["shared_dense"], costs.pop("local_min")
+    assert {*costs.values(), run["flops_train.part_optimizer"]} == {dense} == {system_flops(135, 1000)}
+    assert sparse == system_flops(135, 1000, active)
+    shared, local = (per_sample(EXAMPLE, name) for name in ("shared_dense", "local_min"))
+    stated(f"at 1,000 samples: {dense:,}, which is {dense / 1000 / shared:.1f} evaluations under `shared_dense`")
+    stated(f"under `local_min` a = {active} makes it {sparse:,}, which is {sparse / 1000 / local:.0f}.")
 
 
 def test_least_squares_of_knots():

@@ -17,6 +17,7 @@ from harness.families import (
     residual_jacobian,
     update_knots,
 )
+from harness.optimisers import LevenbergMarquardt
 
 EVERY = networks(shapes=SHAPES[:3])
 FEW = [
@@ -120,10 +121,15 @@ def test_the_compiled_kernel_has_the_same_rows(network):
 
 @pytest.mark.parametrize("order", range(1, 6))
 def test_a_row_has_as_many_numbers_as_are_counted(order):
-    """Of a spline's G+k coefficients an output depends on k+1, by which Levenberg-Marquardt's work is counted."""
+    """Of a spline's G+k coefficients an output depends on k+1: `local_min` skips what multiplies the other numbers."""
     network = KanShape(shape=(2, 3, 1), grid=9, order=order, scales=True, bias=True, low=-10.0, high=10.0)
     flat = initialise(network, [np.random.default_rng(0)] * 2, 1.0, torch.float64, "cpu")
     x = torch.tensor(np.random.default_rng(1).uniform(-1, 1, (2, 20, 2)))
     _, jacobian = residual_jacobian(network, flat, initial_knots(network, 2, torch.float64, "cpu"), x)
 
-    assert ((jacobian != 0).sum(-1) == network.active_parameters).all()
+    rows = (jacobian != 0).sum(-1)
+    assert (rows == network.active_parameters).all()
+    # Of J^T J the half that is computed, 2 a pair of numbers of a row, and of J^T r.
+    every, active = ((row * (row + 1) + 2 * row).sum() for row in (torch.ones_like(jacobian[0]).sum(-1), rows[0]))
+    optimiser = LevenbergMarquardt(name="levenberg_marquardt", ridge=1e-9)
+    assert optimiser.flops_on_zeros(network, 20, evaluations=3) == 3 * (every - active)

@@ -112,7 +112,7 @@ def test_what_is_written_can_answer(folder, options, said, inputs, outputs):
     assert {planned.run.task.inputs for planned in plan.runs} == {inputs}
     assert {planned.run.task.outputs for planned in plan.runs} == {outputs}
     work = sum(planned_flops(planned.run)["flops_train.shared_dense"] for planned in plan.runs)
-    assert work < 2 * FLOPS_OF_ALL
+    assert work < 4 * FLOPS_OF_ALL  # of KANs by Levenberg-Marquardt kernels compute a part of it
 
 
 def test_names_of_columns_stay_text(folder):
