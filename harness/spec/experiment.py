@@ -60,7 +60,9 @@ class Experiment(Frozen):
     match: Match | None = None
     grid: dict[str, DifferentValues] = Field({}, description="dotted path -> values; every combination is run")
     zip: dict[str, AxisValues] = Field({}, description="dotted path -> values; taken in lockstep")
-    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field((), description="left out with search:")
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(
+        (), min_length=1, description="left out with search:"
+    )
     looks: tuple[Annotated[int, Field(ge=2)], ...] = Field(
         (),
         description="after how many seeds rules are judged, ascending to all of them; a decided rule asks for no more",

@@ -124,7 +124,10 @@ def _small(text: str) -> dict:
     data = YAML(typ="safe", pure=True).load(text)
     data = json.loads(json.dumps(data))
     data.pop("scales", None)
-    data["seeds"] = data["seeds"][:1]
+    if "seeds" in data:
+        data["seeds"] = data["seeds"][:1]
+    else:
+        data["search"] |= {"runs": 2, "replicates": 2}
     tasks = data.get("tasks", [])
     data["tasks"] = tasks[:2] if isinstance(tasks, list) else tasks
     for axes in (data.get("grid", {}), data.get("zip", {})):

@@ -12,7 +12,9 @@ from harness.spec import content_hash, experiment_schema, parse_experiment, stab
 
 TEXT = """
 question: which?
-tasks: [exp2d, j0]
+tasks:
+  - {target: exp2d, validation_points: 1000, test_points: 1000}
+  - {target: j0, validation_points: 1000, test_points: 1000}
 arms:
   kan: {architecture: {family: kan, hidden: [5]}, recipe: adam}
   mlp: {architecture: {family: mlp, depth: 3}, recipe: adam}

@@ -31,8 +31,8 @@ def said(*changes: tuple[str, str]) -> str:
 # What is changed to what, and what is said of it.
 MISTAKES = [
     # The search and the rest of the file.
-    ("at: [40, 90]", "at: [40, 40]", "match.at: 40 is given more than once; trials are tried once at each size"),
-    (MATCH, "", "search: trials are solved to the same size, so it needs match:; add it"),
+    ("at: [40, 90]", "at: [40, 40]", "match.at: 40 is given more than once; runs are trained once at each size"),
+    (MATCH, "", "search: its runs are solved to the same size, so it needs match:; add it"),
     (
         "axis: params",
         "axis: flops_train",
@@ -54,7 +54,7 @@ MISTAKES = [
     (FRESH, "seeds: [1, 10, 0]", "seeds: [0, 1] are seeds of the search too; winners are confirmed on fresh ones, so"),
     (EFFORT, EFFORT.replace("]", ", 8.0e+5]"), "give one number, or one for each of the 2 budgets of match.at"),
     (EFFORT, "axis: flops_train, at: 0", "search.effort.at.0=0: input should be greater than 0"),
-    (EFFORT, "axis: flops_train, at: [1, 2]", "search.effort: flops_train.shared_dense=1 ends before the last stage"),
+    (EFFORT, "axis: flops_train, at: [1, 2]", "search: flops_train.shared_dense=1 ends before the last stage"),
     (
         EFFORT,
         "axis: flops_train, convention: paper, at: 2e+5",
@@ -155,7 +155,7 @@ MISTAKES = [
     (
         SPACE,
         "space: {recipe.max_evaluations: [2, 5]}",
-        "max_evaluations: search.effort says how many evaluations a trial",
+        "max_evaluations: the search says how many evaluations a run gets",
     ),
     (MLP_SPACE, "space: standard", "arms.mlp.space.architecture.activation: 5 choices, but arm 'mlp' gets 4 trials"),
     # Axes that would give a side more trials than its share.
