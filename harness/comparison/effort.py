@@ -94,7 +94,7 @@ def value(side: Searched, budget: float, effort: int | None = None) -> Value:
         ln_test = np.log(np.where(read > 0, test, 1.0))
     chance = read.sum(axis=-1)
     found = np.where(chance > 0, (read * ln_test).sum(axis=-1) / np.where(chance > 0, chance, 1.0), np.nan)
-    return Value(found, np.clip(1 - chance, 0.0, 1.0))
+    return Value(found[()], np.clip(1 - chance, 0.0, 1.0))
 
 
 def share_near_the_best(side: Searched, budget: float) -> np.ndarray:
