@@ -81,11 +81,9 @@ def value(side: Searched, budget: float, effort: int | None = None) -> Value:
     size, validation, test, candidate = (
         np.take_along_axis(values, order, axis=-1) for values in (side.size, side.validation, side.test, candidate)
     )
-    runs, better = _places(size, candidate)
-    taken = runs if effort is None else np.minimum(effort, runs)
     # A search that has none of the better candidates of a size takes its runs from the others of that size.
-    others = runs - better
-    missed = np.where(candidate, np.maximum(others - taken, 0) / others, 1.0)
+    others = _others(size, candidate)
+    missed = np.where(candidate, np.maximum(others - (effort or np.inf), 0) / others, 1.0)
     none_so_far = np.cumprod(missed, axis=-1)
     none_before = np.concatenate([np.ones_like(none_so_far[..., :1]), none_so_far[..., :-1]], axis=-1)
     picked = _shared_by_ties(none_before * (1 - missed), size, np.where(candidate, validation, np.inf))
@@ -108,14 +106,14 @@ def share_near_the_best(side: Searched, budget: float) -> np.ndarray:
     return np.where(np.isnan(limit[..., 0]), np.nan, near / np.maximum(within.sum(axis=-1), 1))
 
 
-def _places(size: np.ndarray, candidate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each run, of those of its size: how many there are, and how many candidates stand before it."""
-    runs, better = np.zeros_like(size), np.zeros_like(size)
+def _others(size: np.ndarray, candidate: np.ndarray) -> np.ndarray:
+    """For each run the number of runs of its size, without the candidates that stand before it."""
+    others = np.ones_like(size)
     for one in np.unique(size):
         own = size == one
         before = np.cumsum(own & candidate, axis=-1) - candidate
-        runs, better = np.where(own, own.sum(axis=-1, keepdims=True), runs), np.where(own, before, better)
-    return runs, better
+        others = np.where(own, own.sum(axis=-1, keepdims=True) - before, others)
+    return others
 
 
 def _shared_by_ties(picked: np.ndarray, size: np.ndarray, validation: np.ndarray) -> np.ndarray:

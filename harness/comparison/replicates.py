@@ -60,7 +60,8 @@ class Multiplier(OverReplicates):
     """The budget that the second side needs for the first's test loss, over the first's; above 1 the first is better.
 
     In `at_least` replicates the second side never comes to that loss, and in `at_most` it is below it at its smallest
-    budget. `bound` stands in place of `found` where these are too many: ("at least", 8.0).
+    budget. `bound` stands in place of `found` where these are too many: ("at least", 8.0). It has no interval, so it
+    decides nothing.
     """
 
     at_least: int = 0

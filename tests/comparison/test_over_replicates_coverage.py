@@ -16,6 +16,8 @@ from harness.comparison.effort import Searched, value
 from harness.comparison.replicates import half_width
 from harness.record.kept import KEPT_RECORDS, read_lines
 
+pytestmark = pytest.mark.slow
+
 KEPT = Path(__file__).parents[2] / "results" / "verdicts" / "per_flop_toys-short" / KEPT_RECORDS
 FORMULAS_SHAPE = {"j0": [1, 1], "exp2d": [2, 1, 1], "xy": [2, 2, 1], "exp4d": [4, 2, 1, 1]}  # an arm that knows it
 FRESH_SEEDS = 10  # from this one on winners were trained again
