@@ -111,6 +111,25 @@ CODES: dict[str, Code] = {
         "arms, no other seed can choose among them.",
         "Run more seeds: three or more, five for narrow intervals.",
     ),
+    "FAILED_REPLICATES": Code(
+        "refusal",
+        "In more than 20 % of the replicates a side has no network: all runs of its search diverged, or cost more than "
+        "the budget. A mean of the other replicates would be one of lucky searches. How many replicates each side won "
+        "still stands.",
+        "Compare at a larger budget or with more runs a search, or mend the runs that fail.",
+    ),
+    "ONE_REPLICATE": Code(
+        "refusal",
+        "Fewer than two replicates give a number. One search does not show what another search would find, so there "
+        "is no interval.",
+        "Add replicates: four or more, eight for narrow intervals.",
+    ),
+    "ONE_NETWORK": Code(
+        "refusal",
+        "In more than 20 % of the replicates one or two networks win at all budgets. Most points of such a curve are "
+        "copies of each other, and copies carry no law.",
+        "Add budgets at which other networks win, or compare the sides at equal budgets instead.",
+    ),
     "NO_SIZE": Code(
         "refusal",
         "Both sides have one or two sizes in common. One stands as the largest and the other as the smallest, so there "
@@ -126,6 +145,18 @@ CODES: dict[str, Code] = {
         "caution",
         "Some sizes have one run only. One run does not show how much luck is in it.",
         "Run more seeds.",
+    ),
+    "FEW_REPLICATES": Code(
+        "caution",
+        "The interval is of two or three replicates. So few searches rarely show how much luck a search has, and the "
+        "interval is very wide.",
+        "Add replicates: four or more, eight for narrow intervals.",
+    ),
+    "LOST_REPLICATES": Code(
+        "caution",
+        "In some replicates, 20 % at most, a side has no network: all runs of its search diverged, or cost more than "
+        "the budget. The side loses such a replicate, and the mean is of the others.",
+        "Look at both: how many replicates each side won, and the mean.",
     ),
     "DOF1": Code(
         "caution",

@@ -1,0 +1,156 @@
+"""What a search of an effort finds: against all subsets, one by one, of one size and of several."""
+
+import math
+from itertools import chain, combinations, product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.base.errors import HarnessError
+from harness.comparison.effort import Searched, efforts, share_near_the_best, value
+
+BUDGET = 2.0
+NO_LOSS = [math.nan, math.inf]
+
+
+def by_subsets(side, budget, effort):
+    """The mean over all subsets that have a value, and the share that has none: the definition, word by word."""
+    sizes = [np.flatnonzero(side.size == size) for size in np.unique(side.size)]
+    found, none, number = [], 0.0, 0
+    for parts in product(*(combinations(runs, min(effort, len(runs))) for runs in sizes)):
+        number += 1
+        chosen = [run for run in chain(*parts) if np.isfinite(side.validation[run]) and side.cost[run] <= budget]
+        best = min(((side.validation[run], side.size[run]) for run in chosen), default=None)
+        ties = [side.test[run] for run in chosen if (side.validation[run], side.size[run]) == best]
+        kept = [loss for loss in ties if np.isfinite(loss)]
+        none += 1 - len(kept) / len(ties) if ties else 1
+        found += [(math.log(loss), 1 / len(ties)) for loss in kept]
+    weight = sum(share for _, share in found)
+    return sum(ln * share for ln, share in found) / weight if weight else math.nan, none / number
+
+
+def of_one_size(validation, test):
+    """Runs of one size, all within the budget."""
+    return Searched(np.zeros(len(test)), np.ones(len(test)), validation, test)
+
+
+@st.composite
+def searches(draw):
+    """Up to nine runs of up to three sizes: some diverged, some cost too much, some tie, some fail on the test data."""
+    runs = draw(st.integers(1, 9))
+
+    def each(values):
+        return draw(st.lists(st.sampled_from(values), min_size=runs, max_size=runs))
+
+    test = [draw(st.sampled_from([*NO_LOSS, *(2.0**power for power in range(-8, 8))])) for _ in range(runs)]
+    return Searched(each([1, 2, 4]), each([1.0, 2.0, 3.0]), each([*NO_LOSS, 0.5, 1.0, 2.0, 3.0, 4.0]), test)
+
+
+@given(searches(), st.integers(1, 6))
+def test_it_is_the_mean_over_all_subsets(side, effort):
+    """Whatever diverged, cost too much or tied; and the chance that a subset has no value stands beside it."""
+    ln_loss, none = by_subsets(side, BUDGET, effort)
+    found = value(side, BUDGET, effort)
+
+    assert found.ln_loss == pytest.approx(ln_loss, nan_ok=True)
+    assert found.none == pytest.approx(none, abs=1e-12)
+
+
+def test_one_size_has_the_known_weights():
+    """Of 6 runs the i-th best is the best of 3 in C(6 - i, 2) of the C(6, 3) subsets; weights sum to 1."""
+    test = np.exp(np.eye(6))  # ln loss 1 of one run and 0 of the others, in six replicates
+    rows = Searched(np.zeros((6, 6)), np.zeros((6, 6)), np.tile(np.arange(6.0), (6, 1)), test)
+    weights = value(rows, BUDGET, 3).ln_loss
+
+    assert weights == pytest.approx([math.comb(6 - i, 2) / math.comb(6, 3) for i in range(1, 7)])
+    assert weights.sum() == pytest.approx(1)
+
+
+def test_one_run_is_the_mean_and_all_runs_are_the_best():
+    """Of one size the mean of ln loss; with all runs the test loss that validation picks, to the last bit."""
+    rng = np.random.default_rng(1)
+    validation, test = rng.random(40), rng.random(40)
+    side = of_one_size(validation, test)
+
+    assert value(side, BUDGET, 1).ln_loss == pytest.approx(np.log(test).mean())
+    assert value(side, BUDGET, 40).ln_loss == value(side, BUDGET).ln_loss == np.log(test[validation.argmin()])
+    assert value(side, BUDGET).none == 0
+
+
+@pytest.mark.parametrize("effort", [1, 2, 64, 699])
+def test_hundreds_of_runs_keep_their_digits(effort):
+    """Of n runs whose losses are exp(rank), the best of k has the mean rank (n + 1) / (k + 1)."""
+    ranks = np.arange(1.0, 701.0)
+
+    assert value(of_one_size(ranks, np.exp(ranks)), BUDGET, effort).ln_loss == pytest.approx(
+        701 / (effort + 1), rel=1e-12
+    )
+
+
+def test_neither_order_nor_units_nor_a_run_that_cannot_win_matter():
+    """Another order gives the same value, another unit a shift; a worst run joined at full effort changes nothing."""
+    rng = np.random.default_rng(2)
+    columns = np.array([rng.integers(0, 3, 30), rng.choice([1.0, 3.0], 30), rng.integers(0, 9, 30), rng.random(30)])
+    columns[2, ::7] = np.nan
+    with_a_worst = np.column_stack([columns, [0, 1, 99, 1e9]])
+    for effort in (1, 4, None):
+        found = value(Searched(*columns), BUDGET, effort)
+        shuffled = value(Searched(*columns[:, rng.permutation(30)]), BUDGET, effort)
+        size, cost, validation, test = columns
+        assert shuffled == pytest.approx(found, rel=1e-12)
+        in_other_units = value(Searched(size, cost, validation, 1e3 * test), BUDGET, effort)
+        assert in_other_units.ln_loss == pytest.approx(found.ln_loss + math.log(1e3))
+    assert value(Searched(*with_a_worst), BUDGET) == value(Searched(*columns), BUDGET)
+
+
+def test_replicates_are_read_at_once_as_one_by_one():
+    """Rows of [replicates, runs] may have other sizes, and one with no candidate has no value."""
+    rng = np.random.default_rng(3)
+    size, cost = rng.integers(0, 2, (5, 8)), rng.choice([1.0, 3.0], (5, 8))
+    cost[2] = 3.0
+    validation, test = rng.random((5, 8)), rng.random((5, 8))
+    together = value(Searched(size, cost, validation, test), BUDGET, 2)
+    apart = [value(Searched(*row), BUDGET, 2) for row in zip(size, cost, validation, test, strict=True)]
+
+    assert together.ln_loss == pytest.approx([one.ln_loss for one in apart], nan_ok=True)
+    assert together.none == pytest.approx([one.none for one in apart])
+    assert np.isnan(together.ln_loss).tolist() == [False, False, True, False, False]
+    assert together.none[2] == 1
+
+
+def test_a_run_within_the_budget_is_missed_as_often_as_the_others_of_its_size_are_taken():
+    """One of four runs is a candidate: a search of one run has none in three cases of four."""
+    side = Searched(np.zeros(4), [1, 9, 9, 1], [0.5, 0.1, 0.1, np.nan], [2, 1, 1, 1])
+
+    assert value(side, BUDGET, 1) == (pytest.approx(math.log(2)), pytest.approx(0.75))
+    assert value(side, BUDGET) == (math.log(2), 0)
+
+
+def test_a_test_loss_of_zero_is_minus_infinity_only_where_it_can_be_picked():
+    """A loss of 0 that validation never picks does no harm."""
+    assert value(of_one_size([1, 2], [1, 0]), BUDGET).ln_loss == 0
+    assert value(of_one_size([1, 2], [1, 0]), BUDGET, 1).ln_loss == -math.inf
+
+
+def test_the_efforts_of_a_curve_double_and_end_with_all_runs():
+    assert [efforts(most) for most in (1, 2, 20, 32)] == [(1,), (1, 2), (1, 2, 4, 8, 16, 20), (1, 2, 4, 8, 16, 32)]
+
+
+def test_the_share_of_runs_near_the_best_counts_those_that_diverged():
+    """Within ten times of the picked run's test loss: 2 of the 4 runs that the budget allows."""
+    side = Searched(np.zeros(5), [1, 1, 1, 1, 9], [0.1, 0.2, 0.3, np.nan, 0.1], [1, 10, 10.5, np.nan, 1])
+
+    assert share_near_the_best(side, BUDGET) == 0.5
+    assert np.isnan(share_near_the_best(of_one_size([np.nan], [1]), BUDGET))
+
+
+def test_what_cannot_be_a_search_is_an_error():
+    """Errors name what was given and what is allowed."""
+    with pytest.raises(HarnessError, match=r"size has shape \(2,\) and test \(3,\); give one of each"):
+        Searched([1, 1], [1, 1], [1, 1], [1, 1, 1])
+    with pytest.raises(HarnessError, match=r"test has -2; .* none below 0"):
+        of_one_size([1, 1], [1, -2])
+    with pytest.raises(HarnessError, match=r"effort=0: .* choose 1 or more"):
+        value(of_one_size([1], [1]), BUDGET, 0)

@@ -1,0 +1,309 @@
+"""Numbers over replicates: Student's interval, who wins, who leads where, multipliers and exponents of known laws."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import ttest_1samp, ttest_rel
+
+from harness.base.errors import HarnessError
+from harness.comparison.effort import Searched, Value
+from harness.comparison.replicates import (
+    Curve,
+    best_ratio,
+    curve,
+    exponent,
+    exponent_gap,
+    half_width,
+    leader_changes,
+    multiplier,
+)
+
+BUDGETS = np.array([30.0, 60.0, 120.0, 240.0, 480.0])
+NAN = math.nan
+
+
+def values(*ln_losses):
+    """Values of a side at one budget: where a replicate has none, the chance of none is 1."""
+    found = np.array(ln_losses)
+    return Value(found, np.isnan(found).astype(float))
+
+
+def law(prefactors, alpha, budgets=BUDGETS):
+    """A replicate a prefactor, each on its power law."""
+    ln_losses = np.log(prefactors)[:, None] - alpha * np.log(budgets)
+    return Curve(np.asarray(budgets), ln_losses, ln_losses)
+
+
+def of_losses(losses, budgets=BUDGETS):
+    ln_losses = np.log(losses)
+    return Curve(budgets, ln_losses, ln_losses)
+
+
+def codes(said):
+    return [one.code for one in said]
+
+
+def near(found, truth):
+    """Whether an estimate and both ends of its interval are the truth, to rounding."""
+    return (found.value, found.interval.low, found.interval.high) == pytest.approx((truth,) * 3, rel=1e-9)
+
+
+@pytest.mark.parametrize("level", [0.9, 0.95, 0.9975])
+def test_the_interval_is_students_of_pairs(level):
+    """As scipy has it: of ln of the second over the first, replicate by replicate."""
+    first, second = np.random.default_rng(1).standard_normal((2, 8))
+    found = best_ratio(values(*first), values(*second), level).found
+    truth = ttest_rel(second, first).confidence_interval(level)
+
+    assert found.value == pytest.approx(math.exp(np.mean(second - first)))
+    assert (found.interval.low, found.interval.high) == pytest.approx((math.exp(truth.low), math.exp(truth.high)))
+
+
+def test_a_half_width_is_foreseen_by_the_same_formula():
+    """Student's of as many replicates as there may be; one replicate shows nothing."""
+    gaps = np.random.default_rng(2).standard_normal(12)
+    interval = ttest_1samp(gaps, 0).confidence_interval(0.95)
+
+    assert half_width(gaps.std(ddof=1), 12, 0.95) == pytest.approx((interval.high - interval.low) / 2)
+    assert half_width(1.0, 48, 0.95) < half_width(1.0, 12, 0.95) / 2
+    assert half_width(1.0, 1, 0.95) == math.inf
+
+
+def test_a_side_without_a_network_loses_the_replicate_and_is_left_out_of_the_mean():
+    """One of five fails: a caution. The mean is of the other four, of which the first wins two and nobody one."""
+    found = best_ratio(values(0, 1, 2, 3, NAN), values(2, 2, 2, 2, 2))
+
+    assert (found.won, found.lost, found.failed) == (2, 2, (1, 0))
+    assert found.found.value == pytest.approx(math.exp(np.mean([2, 1, 0, -1])))
+    assert (codes(found.cautions), found.refusals) == (["LOST_REPLICATES"], ())
+
+
+def test_where_both_fail_nobody_wins():
+    found = best_ratio(values(NAN, NAN, 1, 1), values(NAN, 1, NAN, 2))
+
+    assert (found.won, found.lost, found.failed) == (2, 1, (2, 2))
+
+
+def test_too_many_failures_refuse_the_number_and_leave_who_won():
+    """Two of five are more than a fifth."""
+    found = best_ratio(values(0, 0, 0, NAN, 0), values(1, 2, 3, 4, NAN))
+
+    assert (found.found, codes(found.refusals)) == (None, ["FAILED_REPLICATES"])
+    assert "in 40% of 5 replicates" in found.refusals[0].reason
+    assert (found.won, found.lost, found.failed) == (4, 1, (1, 1))
+
+
+def test_at_a_lower_effort_failures_count_by_their_chance():
+    """All replicates have a value, but a search of this effort finds nothing in .15 of the cases, or in .3."""
+
+    def failing(chance):
+        return best_ratio(Value(np.arange(5.0), np.full(5, chance)), values(1, 2, 3, 4, 6))
+
+    assert (codes(failing(0.15).refusals), codes(failing(0.15).cautions)) == ([], ["LOST_REPLICATES"])
+    assert codes(failing(0.3).refusals) == ["FAILED_REPLICATES"]
+
+
+def test_few_replicates_are_a_caution_and_one_is_none():
+    assert codes(best_ratio(values(0, 0, 0), values(1, 2, 3)).cautions) == ["FEW_REPLICATES"]
+    assert codes(best_ratio(values(0, 0, 0, 0), values(1, 2, 3, 4)).cautions) == []
+    assert codes(best_ratio(values(0), values(1)).refusals) == ["ONE_REPLICATE"]
+
+
+@pytest.mark.parametrize("first", [(-math.inf, 0, 0, 0), (-math.inf, -math.inf, 0, 0)])
+def test_a_loss_of_zero_is_refused(first):
+    found = best_ratio(values(*first), values(-math.inf, 0, 0, 1))
+
+    assert (found.found, codes(found.refusals)) == (None, ["ZERO"])
+
+
+def test_sides_of_other_replicates_are_an_error():
+    with pytest.raises(HarnessError, match="the first side has 3 replicates and the second 2"):
+        best_ratio(values(0, 0, 0), values(1, 2))
+
+
+def test_the_leader_changes_where_the_mean_changes_its_sign():
+    """Where both are equal or there is no number nothing changes, so a change may span such a place."""
+    assert leader_changes([1, 2, 4, 8, 16], [-2.0, -0.1, 0.0, 0.4, 1.0]) == ((2, 8, "first"),)
+    assert leader_changes([1, 2, 4, 8], [1.0, NAN, -1.0, 1.0]) == ((1, 4, "second"), (4, 8, "first"))
+    assert leader_changes([1, 2], [0.3, 0.2]) == ()
+
+
+def test_a_curve_takes_all_sizes_up_to_a_budget():
+    """Budgets are "at most": the best of the smaller sizes still stands at the larger one. No candidate is nan."""
+    side = Searched([60, 60, 120, 120], [60, 60, 120, 120], [0.2, 0.4, 0.3, 0.5], [2, 4, 3, 5])
+    found = curve([side], [30, 60, 120], effort=1)
+
+    assert np.exp(found.winners) == pytest.approx(np.array([[NAN, 2, 2]]), nan_ok=True)
+    best_of_pairs = np.log([2, 2, 3, 4]).mean()  # (.2, .3), (.2, .5), (.4, .3) and (.4, .5)
+    assert found.ln_losses == pytest.approx(np.array([[NAN, math.log(8) / 2, best_of_pairs]]), nan_ok=True)
+
+
+@pytest.mark.parametrize("budgets", [[], [60, 30], [30, 30], [0, 30]])
+def test_budgets_rise(budgets):
+    with pytest.raises(HarnessError, match="give numbers above 0, the smallest first"):
+        curve([Searched([1], [1], [1], [1])], budgets)
+
+
+@pytest.mark.parametrize("at", [60, 100])
+def test_the_multiplier_of_two_power_laws_is_the_closed_form(at):
+    """a x^-p = b y^-q gives y = (b / a x^p)^(1 / q), in each replicate and between budgets too."""
+    first, second = law([1.0, 2.0, 3.0, 4.0], 1.0), law([3.0, 6.0, 9.0, 12.0], 1.25)
+    truth = (3 * at) ** (1 / 1.25) / at
+
+    assert near(multiplier(first, second, at).found, truth)
+
+
+def test_from_the_other_side_it_is_one_over_it():
+    """B's budget for A's loss is y; there A needs x again."""
+    first, second = law([1.0, 2.0], 1.0), law([3.0, 6.0], 1.25)
+    times = multiplier(first, second, 60).found.value
+
+    assert near(multiplier(second, first, 60 * times).found, 1 / times)
+
+
+def test_equal_curves_need_the_same_budget():
+    same = law([1.0, 2.0, 0.5], 0.7)
+    for at in (*BUDGETS, 77.0):
+        assert near(multiplier(same, same, at).found, 1)
+
+
+def test_a_rise_counts_as_flat():
+    """Validation's mistake at 120: the loss of 60 stands, and who has that loss at 60 needs no more than 60."""
+    clean, mistaken = of_losses([[8, 4, 4, 2, 1.0]] * 2), of_losses([[8, 4, 5, 2, 1.0]] * 2)
+
+    assert near(multiplier(clean, mistaken, 120).found, 0.5)
+    assert near(multiplier(mistaken, clean, 120).found, 0.5)
+
+
+def test_bounds_make_the_answer_a_bound_by_the_median():
+    """The second side never comes to the first's loss in two of four: at least 480 / 120, and the median is of all."""
+    first = law([1.0] * 4, 1.0)
+    second = law([2.0, 3.0, 100.0, 200.0], 1.0)
+    found = multiplier(first, second, 120)
+
+    assert (found.found, found.at_least, found.at_most) == (None, 2, 0)
+    assert np.exp(found.by_replicate) == pytest.approx([2, 3, 4, 4])
+    assert found.bound == ("at least", pytest.approx(math.sqrt(3 * 4)))
+    assert found.refusals == ()
+
+
+def test_better_from_its_smallest_budget_is_a_bound_from_above():
+    found = multiplier(law([100.0] * 4, 1.0), law([1.0] * 4, 1.0), 120)
+
+    assert (found.at_least, found.at_most, found.bound) == (0, 4, ("at most", pytest.approx(30 / 120)))
+
+
+def test_a_fifth_of_bounds_enter_as_numbers():
+    first, second = law([1.0] * 5, 1.0), law([2.0, 2.0, 2.0, 2.0, 100.0], 1.0)
+    found = multiplier(first, second, 120)
+
+    assert (found.at_least, found.bound) == (1, None)
+    assert found.found.value == pytest.approx((2**4 * 4) ** (1 / 5))
+
+
+def test_bounds_on_both_sides_in_equal_numbers_say_nothing():
+    found = multiplier(law([1.0] * 4, 1.0), law([100.0, 100.0, 0.001, 0.001], 1.0), 120)
+
+    assert (found.found, found.bound, codes(found.refusals)) == (None, None, ["NO_OVERLAP"])
+
+
+def test_a_side_that_never_finishes_never_comes_to_a_loss_and_has_none():
+    """As the second it gives a bound; as the first it gives no number, and too many of them refuse."""
+    first = law([1.0] * 4, 1.0)
+    nothing = of_losses(np.full((4, 5), NAN))
+
+    assert multiplier(first, nothing, 120).bound == ("at least", pytest.approx(4))
+    assert codes(multiplier(nothing, first, 120).refusals) == ["FAILED_REPLICATES", "ONE_REPLICATE"]
+
+
+def test_before_its_first_value_a_side_has_no_loss():
+    """The first side has no network at 30: at 40 it has no loss. A second side like it is a bound from 60 on."""
+    late = of_losses([[NAN, 4, 3, 2, 1.0]] * 4)
+
+    assert codes(multiplier(late, law([1.0] * 4, 1.0), 40).refusals) == ["FAILED_REPLICATES", "ONE_REPLICATE"]
+    assert near(multiplier(late, late, 60).found, 1)
+    assert multiplier(of_losses([[9, 8, 7, 6, 5.0]] * 4), late, 120).bound == ("at most", pytest.approx(0.5))
+
+
+def test_a_multiplier_is_asked_within_the_budgets():
+    with pytest.raises(HarnessError, match=r"at=500 is outside of the first side's budgets, 30 to 480"):
+        multiplier(law([1.0], 1.0), law([1.0], 1.0), 500)
+
+
+def test_an_exponent_is_the_mean_slope_with_students_interval():
+    """Known exponents, one a replicate: above 0 as losses fall."""
+    alphas = np.array([1.0, 1.5, 2.5, 3.0])
+    side = of_losses(BUDGETS ** -alphas[:, None])
+    found = exponent(side)
+    truth = ttest_1samp(alphas, 0).confidence_interval(0.95)
+
+    assert found.by_replicate == pytest.approx(alphas)
+    assert (found.found.value, found.found.interval.low, found.found.interval.high) == pytest.approx(
+        (2.0, truth.low, truth.high)
+    )
+    assert (found.refusals, found.cautions, found.flat) == ((), (), 0)
+
+
+def test_budgets_without_a_value_are_passed_over():
+    """Two replicates begin later; their slopes are of the budgets that they have."""
+    losses = BUDGETS ** -np.array([[1.0], [2.0], [1.0], [2.0]])
+    losses[:2, :2] = NAN
+
+    assert exponent(of_losses(losses)).by_replicate == pytest.approx([1, 2, 1, 2])
+
+
+def test_copies_of_one_network_carry_no_law():
+    """One network from 60 on, in two of four replicates. In one of five the flat curve stays in the mean."""
+    copies = [[8, 4, 4, 4, 4.0]]
+    fall = (100 / BUDGETS)[None, :].tolist()
+    refused, kept = exponent(of_losses(copies * 2 + fall * 2)), exponent(of_losses(copies + fall * 4))
+
+    assert (codes(refused.refusals), refused.found, refused.flat) == (["ONE_NETWORK"], None, 2)
+    assert (kept.refusals, kept.flat) == ((), 1)
+    assert kept.found.value < 1
+
+
+def test_networks_are_told_apart_at_full_effort():
+    """Means over subsets differ from budget to budget, even if one network wins at all of them."""
+    side = law([1.0] * 4, 1.0)
+
+    assert codes(exponent(Curve(BUDGETS, side.ln_losses, np.zeros((4, 5)))).refusals) == ["ONE_NETWORK"]
+
+
+def test_no_rising_law_is_drawn():
+    """Losses that rise in the mean of the replicates, although they fall in one."""
+    found = exponent(of_losses(BUDGETS ** -np.array([[-1.0], [-0.5], [0.2]])))
+
+    assert (codes(found.refusals), found.found) == (["NOT_FALLING"], None)
+
+
+def test_an_interval_that_reaches_zero_and_a_short_range_are_cautions():
+    short = [30.0, 60.0, 120.0]
+    found = exponent(law([1.0] * 4, 1.0, short))
+    open_one = exponent(of_losses(BUDGETS ** -np.array([[-1.0], [2.0], [0.2], [1.0]])))
+
+    assert codes(found.cautions) == ["LOCAL_SLOPE"]
+    assert codes(open_one.cautions) == ["EXPONENT_OPEN"]
+    assert codes(exponent(law([1.0] * 4, 1.0, [30.0, 40.0, 50.0])).refusals) == ["RANGE"]
+
+
+def test_a_difference_of_exponents_is_taken_in_each_replicate():
+    """Luck that both sides share in a replicate cancels; budgets that one side lacks are left out of both."""
+    alphas = np.array([[1.0], [2.0], [3.0], [4.0]])
+    first, second = BUDGETS ** -(alphas + 0.5), BUDGETS**-alphas
+    first[:, 0], second[0, 0] = 1.0, NAN
+    gap = exponent_gap(of_losses(BUDGETS ** -(alphas + 0.5)), of_losses(second))
+
+    assert near(gap.found, 0.5)
+    assert exponent_gap(of_losses(first), of_losses(second)).by_replicate[0] == pytest.approx(0.5)
+
+
+def test_a_difference_is_refused_with_either_exponent():
+    flat = of_losses([[4, 4, 4, 4, 4.0]] * 4)
+    found = exponent_gap(law([1.0] * 4, 1.0), flat)
+
+    assert (codes(found.refusals), found.found) == (["ONE_NETWORK"], None)
+    assert found.refusals[0].reason.startswith("of the second side, in 4 of 4 replicates")
+    with pytest.raises(HarnessError, match="different budgets"):
+        exponent_gap(law([1.0], 1.0), law([1.0], 1.0, BUDGETS * 2))
