@@ -25,6 +25,7 @@ from harness.judging.scaling import SeriesFit, fit_table, headline_axes
 from harness.judging.scaling import to_json as fits_to_json
 from harness.judging.searched import Searched, confirmed_ratios, effort_ratios, searched
 from harness.judging.tuning import curves_table, ratios_table
+from harness.judging.winners import reported
 from harness.measure.cost import pack_costs, pack_errors
 from harness.record import Record, write_table
 from harness.show.console import console, print_table, steps_progress
@@ -44,11 +45,12 @@ from harness.spec import Manifest, axis_short
 
 
 class Analysis(NamedTuple):
-    """The table of a complete plan, its laws, and what was checked of them."""
+    """The table of a complete plan that is judged, its laws, what was checked of them, and the table of all runs."""
 
     table: pd.DataFrame
     fits: list[SeriesFit]
     checks: list[Check]
+    every: pd.DataFrame
 
 
 class Answered(NamedTuple):
@@ -69,13 +71,14 @@ def keeping_fits(folder: Path) -> Iterator[None]:
 def analyse(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> Analysis:
     """Fit and check the runs of a complete plan."""
     with keeping_fits(folder):
-        table = table_of(manifest, records, folder)
-        return Analysis(table, fit_table(table), check_table(table, headline_axes(manifest)))
+        every = table_of(manifest, records, folder)
+        table = reported(manifest, every)
+        return Analysis(table, fit_table(table), check_table(table, headline_axes(manifest)), every)
 
 
 def analysis_json(manifest: Manifest, analysis: Analysis) -> dict[str, Any]:
     """The laws and checks in plain types: `fits.json`, and what `harness fit FILE --json` prints."""
-    table, fits, checks = analysis
+    table, fits, checks, _ = analysis
     return {
         "experiment_hash": manifest.experiment_hash,
         "seconds_on": table["seconds_on"].iloc[0] if "seconds_on" in table else None,
@@ -86,9 +89,12 @@ def analysis_json(manifest: Manifest, analysis: Analysis) -> dict[str, Any]:
 
 def keep_analysis(manifest: Manifest, analysis: Analysis, folder: Path) -> None:
     """Write the tables, laws and checks into the folder of the plan."""
-    table, _, checks = analysis
+    table, _, checks, every = analysis
     check_writable(folder)
-    write_table(table, folder)
+    write_table(every, folder)
+    if manifest.experiment.replicated:
+        with whole_file(folder / "winners.csv") as path:
+            table.to_csv(path, index=False)
     with whole_file(folder / "pairs.csv") as path:
         pairs(table, pairs_axis(manifest)).to_csv(path, index=False)
     with whole_file(folder / "checklist.md") as path:
@@ -108,7 +114,8 @@ def analyse_and_report(manifest: Manifest, records: Mapping[str, Record], folder
     """Write all that there is to a complete plan: tables, laws, figures, the answer, and the page report.html."""
     with keeping_fits(folder):
         analysis = analyse_and_keep(manifest, records, folder)
-        found, verdicts = main_headline(manifest, analysis.table), judge_all(manifest, analysis.table)
+        table, fits, checks, every = analysis
+        found, verdicts = main_headline(manifest, table, every), judge_all(manifest, table)
         kept = {"headline": headline_to_json(found), "verdicts": [verdict_to_json(verdict) for verdict in verdicts]}
         write_json(kept, folder / "answer.json")
         search = search_of(manifest, analysis.table, folder)
@@ -117,7 +124,7 @@ def analyse_and_report(manifest: Manifest, records: Mapping[str, Record], folder
         if isinstance(found, Headline):
             draw_headline(found, experiment_styles(manifest, {side.label: side.names for side in found.sides}), folder)
         tell("report", 1, 2)
-        write_report(manifest, records, *analysis, found, verdicts, folder, search)
+        write_report(manifest, records, table, fits, checks, found, verdicts, folder, search)
     return Answered(analysis, found, verdicts)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.cli.analysis import keeping_fits
-from harness.cli.costs import table_of
+from harness.cli.costs import judged_table
 from harness.cli.looks import run_words, wanted_now
 from harness.cli.options import FULL
 from harness.cli.plans import folder_of, records_of, search_folder, search_words, stage_in
@@ -107,7 +107,7 @@ def _judged(
         return answer(None, why=str(error), command=command_to_train, damaged=True, notes=notes), None
     if len(records) < len(manifest.run_ids()):
         notes = (*notes, run_words(manifest, len(records)))
-    table = table_of(manifest, records, folder)
+    table = judged_table(manifest, records, folder)
     with keeping_fits(folder):
         found = judge_all(manifest, table)
     if any(verdict.unmeasured for verdict in found):

@@ -21,6 +21,7 @@ from harness.judging.versus import (
     versus,
     versus_json,
 )
+from harness.judging.winners import reported
 from harness.planning.match import axis_named
 from harness.spec import Manifest
 
@@ -46,9 +47,10 @@ def compare_sides(
     level: float | None = None,
 ) -> Compared:
     """Compare two sides, as a user names them, of a complete plan in this folder; see `headline` for what is asked."""
-    runs = runs_of(manifest, table_of(manifest, planned_records(manifest, folder), folder))
+    every = table_of(manifest, planned_records(manifest, folder), folder)
+    runs = runs_of(manifest, reported(manifest, every))
     named = runs.matched if axis is None else axis if axis == "seconds" else axis_named(axis)
-    compared = headline(manifest, runs, sides(runs, *arms), at, named, level)
+    compared = headline(manifest, runs, sides(runs, *arms), at, named, level, every)
     level_of_laws = level_over(compared.level, manifest.looks, seeds=0) if manifest.looks else compared.level
     request = VersusRequest((compared.first, compared.second), named, at, loss, level_of_laws)
     with keeping_fits(folder):

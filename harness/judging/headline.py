@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError
+from harness.comparison.replicates import BestRatio
 from harness.fit.result import to_json as plain
 from harness.judging.baselines import baseline_losses
 from harness.judging.curves import (
@@ -35,6 +36,7 @@ from harness.judging.looks import level_over
 from harness.judging.runs import ExperimentRuns, of_arm, runs_of
 from harness.judging.scaling import chosen_runs
 from harness.judging.versus import Side, conventions_of, tasks_of_both
+from harness.judging.winners import effort_ratios
 from harness.spec import END_TOLERANCE, Decide, Manifest, all_axes, side_label, units
 
 LEVEL = 0.95  # of intervals where no rule asks for another
@@ -91,6 +93,20 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class Effort:
+    """The ratio second / first on a task at the largest matched size, if each side had made `runs` runs at each size.
+
+    The first side is better in `won` of the replicates, the second in `lost`.
+    """
+
+    task: str
+    runs: int
+    ratio: Found
+    won: int
+    lost: int
+
+
+@dataclass(frozen=True)
 class Headline:
     """Two sides of an experiment at equal size. Ratios are second / first: above 1, the first side is better.
 
@@ -116,6 +132,7 @@ class Headline:
     cautions: tuple[str, ...]
     looks: tuple[int, ...] = ()
     baselines: tuple[Baseline, ...] = ()
+    efforts: tuple[Effort, ...] = ()
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -146,22 +163,29 @@ def main_rule(manifest: Manifest) -> Decide | None:
 
 
 def main_sides(manifest: Manifest) -> tuple[Side, Side] | None:
-    """The two sides that an experiment is about: those of its first rule of two sides, or else its only two arms."""
+    """The two sides that an experiment is about: those of its first rule of two sides, or else its only two arms.
+
+    Of a search with replicates these are its first two arms.
+    """
     if rule := main_rule(manifest):
         first, second = rule.sides
         return Side(side_label(first), first), Side(side_label(second), second)
     arms = list(manifest.experiment.arms)
-    return (Side(arms[0], (arms[0],)), Side(arms[1], (arms[1],))) if len(arms) == 2 else None
+    has_pair = len(arms) > 1 if manifest.experiment.replicated else len(arms) == 2
+    return (Side(arms[0], (arms[0],)), Side(arms[1], (arms[1],))) if has_pair else None
 
 
-def main_headline(manifest: Manifest, table: pd.DataFrame) -> Headline | NoHeadline:
-    """The headline of the two sides that an experiment is about, from the table of its runs."""
+def main_headline(manifest: Manifest, table: pd.DataFrame, every: pd.DataFrame | None = None) -> Headline | NoHeadline:
+    """The headline of the two sides that an experiment is about, from the table that is judged (`winners.reported`).
+
+    `every` has all runs, of which efforts are made.
+    """
     sides = main_sides(manifest)
     if sides is None:
         arms = ", ".join(manifest.experiment.arms)
         return NoHeadline(f"No two sides are named to compare: `harness compare FILE A B` compares two of {arms}.")
     try:
-        return headline(manifest, runs_of(manifest, table), sides)
+        return headline(manifest, runs_of(manifest, table), sides, every=every)
     except HarnessError as error:
         return NoHeadline(f"Nothing can be compared: {error}.")
 
@@ -173,6 +197,7 @@ def headline(
     at: float | None = None,
     axis: str | None = None,
     level: float | None = None,
+    every: pd.DataFrame | None = None,
 ) -> Headline:
     """Both sides on every task and axis, at the smallest, a middle and the largest size that both have.
 
@@ -211,7 +236,7 @@ def headline(
         columns=tuple(name for name in axes if name not in clocks),
         clock=clocks[0] if clocks else None,
         limits=tuple(
-            name for name in axes if manifest.confirms and all_axes()[name].kind in ("flops_train", "seconds")
+            name for name in axes if "won_on" in runs.table and all_axes()[name].kind in ("flops_train", "seconds")
         ),
         places=places,
         readings=tuple(readings),
@@ -219,10 +244,33 @@ def headline(
         leads=tuple(leads),
         cautions=tuple(_cautions(manifest, runs, sides, readings)),
         looks=looks,
+        efforts=tuple(_efforts(manifest, every, sides, tasks, level)),
         baselines=tuple(
             Baseline(task, name, loss) for task in tasks for name, loss in baseline_losses(runs.table, task).items()
         ),
     )
+
+
+def _efforts(
+    manifest: Manifest,
+    every: pd.DataFrame | None,
+    sides: tuple[Side, Side],
+    tasks: Sequence[str],
+    level: float,
+) -> Iterator[Effort]:
+    """Every effort on every task; nothing where no search has replicates."""
+    if every is None or manifest.experiment.replicated is None:
+        return
+    for one in effort_ratios(manifest, every, sides[0].names, sides[1].names, level):
+        if one.task in tasks:
+            yield Effort(one.task, one.effort, _found_of(one.ratio), one.ratio.won, one.ratio.lost)
+
+
+def _found_of(ratio: BestRatio) -> Found:
+    seeds = int(np.sum(~np.isnan(ratio.by_replicate)))
+    if ratio.found is None:
+        return Found(refused="; ".join(f"{one.code}: {one.reason}" for one in ratio.refusals), seeds=seeds)
+    return Found(ratio.found.value, ratio.found.interval.low, ratio.found.interval.high, seeds=seeds)
 
 
 def to_json(found: Headline | NoHeadline) -> dict[str, Any]:
@@ -359,8 +407,11 @@ def _cautions(
             yield f"{far_runs_words(far.above, far)} ended over {FAR:g} times above the median of their size."
     seeds = table["seed"].nunique()
     if seeds < FEW_SEEDS:
-        yield f"{seeds} seeds give wide intervals; {FEW_SEEDS} or more narrow them."
-    if not manifest.confirms:
+        what = "replicates" if manifest.experiment.replicated else "seeds"
+        yield f"{seeds} {what} give wide intervals; {FEW_SEEDS} or more narrow them."
+    if replicated := manifest.experiment.replicated:
+        yield f"Each side made {replicated.runs} runs a size in each replicate. More runs may turn this."
+    elif not manifest.confirms:
         yield "Each side has one recipe. Another recipe may turn this: search both sides."
     elif search := manifest.experiment.trial_search:
         yield f"Each side tried {search.trials} settings a size. More settings may turn this."

@@ -65,7 +65,12 @@ def runs_table(manifest: Manifest, records: Mapping[str, Record]) -> pd.DataFram
 
 
 def chosen_anew(manifest: Manifest, table: pd.DataFrame, kept: pd.Series) -> pd.DataFrame:
-    """The table (`runs_table`, perhaps with more columns) as if only the runs that are `kept` were recorded."""
+    """The table (`runs_table`, perhaps with more columns) as if only the runs that are `kept` were recorded.
+
+    Of winners of replicates (`judging.winners`) these are rows, as no replicate's winner hangs on another.
+    """
+    if manifest.experiment.replicated and "won_on" in table:
+        return table[kept]
     crossed = table["cell"].isin(table.loc[table["of_budget"], "cell"])
     best_again = crossed & ~table["of_budget"]  # the best sizes of budgets, whose runs have rows of their own
     return _with_choices(manifest, table[kept & ~best_again])

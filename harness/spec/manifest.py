@@ -209,8 +209,9 @@ class Manifest(Frozen):
         return {self.cells[each.cell].task: (each.run.task.target, each.run.task.inputs) for each in self.runs}
 
     def with_seeds(self, number: int, cells: Collection[int] | None = None) -> frozenset[str]:
-        """Ids of the runs that have one of its first seeds, of all cells or of some."""
+        """Ids of the runs that have one of its first seeds, of all cells or of some; of replicates always of all."""
         seeds = set(self.experiment.seeds[:number])
+        cells = None if self.experiment.replicated else cells
         return frozenset(
             planned.run_id
             for planned in self.runs

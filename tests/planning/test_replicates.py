@@ -126,7 +126,11 @@ def test_lanes_of_the_torch_engine_fill_packs():
     [
         ("question", "seeds: [0, 1]\nquestion", "seeds=[0, 1]: with search: the replicates are the seeds, from 0 to 2"),
         ("flops_train.shared_dense:", "flops_train.dense:", "search.cap={flops_train.dense}: give one of evaluations"),
-        ("[2.0e+7, 5.0e+7]}", "[2.0e+7, 5.0e+7], evaluations: 10}", "search.cap={flops_train.shared_dense, evaluations}: give"),
+        (
+            "[2.0e+7, 5.0e+7]}",
+            "[2.0e+7, 5.0e+7], evaluations: 10}",
+            "search.cap={flops_train.shared_dense, evaluations}: give",
+        ),
         ("[2.0e+7, 5.0e+7]", "[2.0e+7, 5.0e+7, 1.0e+8]", "give one number, or one for each of the 2 budgets"),
         ("{flops_train.shared_dense: [2.0e+7, 5.0e+7]}", "{evaluations: 10.5}", "evaluations are whole numbers"),
         ("replicates: 3", "replicates: 1", "search.replicates=1"),

@@ -164,7 +164,7 @@ def _write(planned: Planned) -> tuple[Page, pd.DataFrame, list[dict[str, Any]]]:
     else:
         records = planned_records(manifest, folder)
         answered = analyse_and_report(manifest, records, folder)
-        table, fits, _ = answered.analysis
+        table, fits = answered.analysis.table, answered.analysis.fits
         verdicts = [verdict_to_json(verdict) for verdict in answered.verdicts]
     runs = ReplayRuns(manifest, table, fits, records)
     return write_page(runs, REPLAYS[planned.name], made, verdicts, folder), table, verdicts

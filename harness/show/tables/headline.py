@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from harness.base.formats import human
 from harness.judging.found import Found
-from harness.judging.headline import Headline, Lead, NoHeadline, Reading, is_lost_to_constant, leader
+from harness.judging.headline import Effort, Headline, Lead, NoHeadline, Reading, is_lost_to_constant, leader
 from harness.judging.judge import Verdict
 from harness.show.names import shortened
 from harness.show.tables.table import Styled, Table, TableCell, TableRow, TextStyle, text_columns
@@ -94,7 +94,7 @@ def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], las
     beside = [*wrapped(baselines_words(found)), *wrapped(seconds_words(found, names))]
     room = MOST_LINES - len(lines) - len(beside) - len(closing)
     lines += [*_rows(found, names, room), *beside]
-    for turn in _turns(found, names):
+    for turn in [*_effort_lines(found, names), *_turns(found, names)]:
         if len(lines) + len(turn) + len(closing) <= MOST_LINES:
             lines += turn
     return [*lines, *closing]
@@ -290,6 +290,50 @@ def _fitting(cell: str) -> str:
     else:
         return cell[: CELL_WIDTH - 1]
     return next(form for form in (cell, *shorter) if len(form) < CELL_WIDTH)
+
+
+def _effort_lines(found: Headline, names: tuple[str, str]) -> list[list[str]]:
+    """Per task who is ahead at which effort, at the largest size."""
+    labels = (found.first.label, found.second.label)
+    told = []
+    for task in found.tasks:
+        efforts = [one for one in found.efforts if one.task == task]
+        if len({leader(one.ratio, *labels) for one in efforts}) > 1:
+            told.append(wrapped(f"{task} by runs a side: {effort_words(efforts, names, labels)}."))
+    return told
+
+
+def effort_words(efforts: Sequence[Effort], names: tuple[str, str], labels: tuple[str, str]) -> str:
+    """`mlp ahead with 1, undecided with 2 to 8, kan ahead with 16 to 32`."""
+    called = {labels[0]: f"{names[0]} ahead", labels[1]: f"{names[1]} ahead", None: "undecided"}
+    stretches: list[tuple[str, int, int]] = []
+    for one in efforts:
+        ahead, first = called[leader(one.ratio, *labels)], one.runs
+        if stretches and stretches[-1][0] == ahead:
+            _, first, _ = stretches.pop()
+        stretches.append((ahead, first, one.runs))
+    return ", ".join(
+        f"{ahead} with {first}" + (f" to {last}" if last > first else "") for ahead, first, last in stretches
+    )
+
+
+def effort_table(found: Headline) -> Table | None:
+    """A row an effort, a column a task: who is ahead, how many times; None where no search has replicates."""
+    if not found.efforts:
+        return None
+    names = (found.first.label, found.second.label)
+    tasks = [task for task in found.tasks if any(one.task == task for one in found.efforts)]
+    known = {(one.task, one.runs): one for one in found.efforts}
+    rows = []
+    for runs in dict.fromkeys(one.runs for one in found.efforts):
+        cells: list[TableCell] = [f"{runs:,}"]
+        for task in tasks:
+            one = known[task, runs]
+            look: TextStyle = "strong" if leader(one.ratio, *names) else "dim"
+            words = lead_words(one.ratio, *names, write=_in_full)
+            cells.append([Styled(words, look), f" (won {one.won} of {one.won + one.lost})"])
+        rows.append(TableRow(tuple(cells)))
+    return Table("", text_columns("runs a side and size", *tasks), tuple(rows))
 
 
 def _turns(found: Headline, names: tuple[str, str]) -> list[list[str]]:

@@ -1,0 +1,153 @@
+"""What the replicates of a search found: of each side, at each budget, the run that validation picks in each replicate.
+
+Budgets are "at most": at a budget of sizes the runs of all sizes up to it compete, at one of work those that cost no
+more. So a larger budget never leaves a side with less to choose from.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+
+import numpy as np
+import pandas as pd
+
+from harness.comparison.choose import shares
+from harness.comparison.effort import Searched, Value, efforts, value
+from harness.comparison.replicates import BestRatio, best_ratio
+from harness.spec import Manifest, all_axes, default_count, side_label
+
+VALIDATION = "val_loss"
+LOSS = "test_loss"
+ALWAYS_COSTED = default_count("flops_train")
+DIGITS = 3  # of such budgets
+
+
+@dataclass(frozen=True)
+class EffortRatio:
+    """second / first on a task, at the largest matched budget, if each side had made `effort` runs at each size."""
+
+    task: str
+    effort: int
+    ratio: BestRatio
+
+
+def reported(manifest: Manifest, runs: pd.DataFrame) -> pd.DataFrame:
+    """The table that is judged: of a search with replicates its winners, else the runs as they are.
+
+    A winner is a row with the `series` of its side, `asked` as its budget, and `won_on` as the axis of that, on which
+    its size is the budget. A side without a candidate in a replicate has a row that diverged.
+    """
+    if manifest.experiment.replicated is None:
+        return runs
+    rows, own_runs = [], cache(partial(of_side, manifest, runs))
+    for number, (task, side, axis, budget) in enumerate(_budgets(manifest, runs)):
+        own = own_runs(task, side)
+        cost = _cost(manifest, own, axis)
+        allowed = own[(cost <= budget) & np.isfinite(own[VALIDATION])]
+        winners = allowed.loc[allowed.groupby("seed")[VALIDATION].idxmin()]
+        without = own[~own["seed"].isin(winners["seed"])].drop_duplicates("seed")
+        of_all = pd.concat([winners, without.assign(status="diverged", **{LOSS: np.nan})])
+        where = {"series": side_label(side), "asked": budget, "won_on": axis, axis: budget, "cell": number}
+        rows.append(of_all.assign(**where, won_under=None, chosen=True, trials=runs["trials"].max()))
+    return pd.concat(rows, ignore_index=True).sort_values(["cell", "seed"], ignore_index=True)
+
+
+def effort_ratios(
+    manifest: Manifest, runs: pd.DataFrame, first: Sequence[str], second: Sequence[str], level: float
+) -> list[EffortRatio]:
+    """Two sides on every task at the largest size, for efforts of 1, 2, 4, ... runs up to all."""
+    search, match = manifest.experiment.replicated, manifest.experiment.match
+    assert search
+    assert match
+    found = []
+    for task in dict.fromkeys(runs["task"]):
+        sides = [of_side(manifest, runs, task, side) for side in (first, second)]
+        if any(side.empty for side in sides):
+            continue
+        largest = max(match.at)
+        for effort in efforts(search.runs):
+            one, other = (_values(side, search.replicates, largest, effort) for side in sides)
+            found.append(EffortRatio(task, effort, best_ratio(one, other, level)))
+    return found
+
+
+def of_side(manifest: Manifest, runs: pd.DataFrame, task: str, side: Sequence[str]) -> pd.DataFrame:
+    """The runs of a side on a task, of which its arms have equal shares."""
+    search = manifest.experiment.replicated
+    assert search
+    most = dict(zip(side, shares(search.runs, len(side)), strict=True))
+    of_task = runs[(runs["task"] == task) & runs["arm"].isin(side)]
+    return of_task[of_task["trial"] < of_task["arm"].map(most)]
+
+
+def _values(side: pd.DataFrame, replicates: int, largest: float, effort: int) -> Value:
+    """The value of every replicate of a side at a size, with so many runs at each size."""
+    found = []
+    for seed in range(replicates):
+        own = side[side["seed"] == seed]
+        columns = (own[name].to_numpy(float) for name in ("asked", "asked", VALIDATION, LOSS))
+        found.append(value(Searched(*columns), largest, effort))
+    return Value(np.array([one.ln_loss for one in found]), np.array([one.none for one in found]))
+
+
+def _cost(manifest: Manifest, runs: pd.DataFrame, axis: str) -> pd.Series:
+    """What a run costs on an axis: on the matched one the size that was asked, so that a small network of it is none of
+    a smaller size.
+    """
+    match = manifest.experiment.match
+    assert match
+    return runs["asked"] if axis == match.count_name else runs[axis]
+
+
+def _budgets(manifest: Manifest, runs: pd.DataFrame) -> Iterator[tuple[str, tuple[str, ...], str, float]]:
+    """Every task, side, axis and budget that is read."""
+    match = manifest.experiment.match
+    assert match
+    for task in dict.fromkeys(runs["task"]):
+        sides = {side: of_side(manifest, runs, task, side) for side in manifest.experiment.sides}
+        sides = {side: own for side, own in sides.items() if not own.empty}
+        for side, own in sides.items():
+            for budget in sorted(own["asked"].unique()):
+                yield task, side, match.count_name, float(budget)
+        for axis in _axes(manifest, runs):
+            budgets = _of_work(manifest, axis, list(sides.values()))
+            yield from ((task, side, axis, budget) for side, budget in itertools.product(sides, budgets))
+
+
+def _axes(manifest: Manifest, runs: pd.DataFrame) -> list[str]:
+    """The axes of work that are read: those of rules, and those that stand beside every answer."""
+    match = manifest.experiment.match
+    asked = itertools.chain.from_iterable(rule.conventions for rule in manifest.experiment.decide)
+    beside = [name for name, axis in all_axes().items() if axis.in_stable_verdicts]
+    names = dict.fromkeys([ALWAYS_COSTED, *asked, *beside])
+    works = [name for name in names if name.startswith("flops_train") or name == "seconds"]
+    return [name for name in works if name in runs and match and name != match.count_name]
+
+
+def _of_work(manifest: Manifest, axis: str, sides: Sequence[pd.DataFrame]) -> list[float]:
+    """The budgets of work on an axis: the caps, where it is theirs; else as many, evenly in the logarithm.
+
+    The largest is what the side can spend that can spend least; at the smallest every replicate of a side has a run.
+    """
+    search = manifest.experiment.replicated
+    assert search
+    if axis == search.cap_name:
+        return sorted(set(search.caps))
+    done = [side.loc[side["status"] == "done", axis] for side in sides]
+    if any(own.empty for own in done):
+        return []
+    high = min(own.max() for own in done)
+    least = [side[side["status"] == "done"].groupby("seed")[axis].min().max() for side in sides]
+    low = min(max(least), high)
+    number = len(set(np.concatenate([side["asked"] for side in sides])))
+    return [_rounded_up(budget) for budget in np.geomspace(high, low, number)[::-1]]
+
+
+def _rounded_up(budget: float) -> float:
+    """To DIGITS digits, and never below what a run costs that just fits."""
+    unit = 10.0 ** (math.floor(math.log10(budget)) - DIGITS + 1)
+    return math.ceil(budget / unit * (1 - 1e-12)) * unit

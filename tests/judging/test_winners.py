@@ -1,0 +1,138 @@
+"""The winners of replicates: at each budget the run that validation picks among all that fit it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.judging.headline import Headline, main_headline
+from harness.judging.winners import effort_ratios, reported
+from harness.planning.plan import make_plan
+from harness.spec import parse_experiment
+
+TEXT = """
+question: which?
+tasks: [exp2d]
+arms:
+  kan: {architecture: {family: kan, depth: 2, width: 3}, recipe: fast}
+  mlp: {architecture: {family: mlp, depth: 3}, recipe: fast}
+  spline_mlp: {architecture: {family: spline_mlp, depth: 2, width: 3}, recipe: fast}
+match: {axis: params, at: [60, 130, 280], tol: 0.3, solve: {mlp: width, "*": grid}}
+recipes: {fast: {optimizer: {name: lbfgs}, max_evaluations: 1000}}
+search: {runs: 6, replicates: 4, cap: {flops_train.shared_dense: [2.0e+7, 5.0e+7, 1.2e+8]}}
+decide:
+  - {claim: a, quantity: test_loss, arms: [kan, [mlp, spline_mlp]], threshold: 1, at_least: 1}
+"""
+PLAN = make_plan(parse_experiment(TEXT, "which.yaml"), "which")
+FLOPS = "flops_train.shared_dense"
+
+
+def made_runs(rng, diverged=0.1):
+    """A table of all runs of the plan with losses that are made up; some diverged."""
+    rows = []
+    for one in PLAN.runs:
+        cell = PLAN.cells[one.cell]
+        validation = float(np.exp(rng.normal(-np.log(cell.asked), 1.0)))
+        is_lost = rng.random() < diverged
+        losses = (np.nan, np.nan) if is_lost else (validation, validation * np.exp(rng.normal(0, 0.2)))
+        rows.append(
+            {
+                "run_id": one.run_id,
+                "task": cell.task,
+                "arm": cell.arm,
+                "series": cell.arm,
+                "asked": cell.asked,
+                "seed": one.run.seed,
+                "trial": one.trial,
+                "cell": cell.index,
+                "metric": "rmse",
+                "val_loss": losses[0],
+                "test_loss": losses[1],
+                "status": "diverged" if is_lost else "done",
+                "params.trainable": 0.9 * cell.asked,
+                FLOPS: cell.asked * 4e5 * rng.uniform(0.9, 1.0),
+                "flops_train.local_min": cell.asked * 1e5 * rng.uniform(0.1, 1.0),
+                "trials": 6,
+                "chosen": True,
+                "of_budget": False,
+                "in_window": True,
+                "until_minimum": False,
+                "hold_out": 0,
+                "dtype": "float64",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def runs():
+    return made_runs(np.random.default_rng(0))
+
+
+def test_a_winner_is_the_least_validation_loss_of_all_that_fit_its_budget(runs):
+    """On the matched axis by the size that was asked, on others by what a run cost; arms of a side share its runs."""
+    table = reported(PLAN, runs)
+    of_side = {"kan": (("kan", 6),), "the best of mlp, spline_mlp": (("mlp", 3), ("spline_mlp", 3))}
+    checked = 0
+    for row in table.to_dict("records"):
+        own = pd.concat(runs[(runs["arm"] == arm) & (runs["trial"] < most)] for arm, most in of_side[row["series"]])
+        own = own[own["seed"] == row["seed"]]
+        cost = own["asked"] if row["won_on"] == "params.trainable" else own[row["won_on"]]
+        allowed = own[(cost <= row["asked"]) & own["val_loss"].notna()]
+        if allowed.empty:
+            assert row["status"] == "diverged"
+            assert np.isnan(row["test_loss"])
+            continue
+        assert row["run_id"] == allowed.loc[allowed["val_loss"].idxmin(), "run_id"]
+        assert row[row["won_on"]] == row["asked"]
+        checked += 1
+    assert checked > 60
+    assert set(table["won_on"]) >= {"params.trainable", FLOPS, "flops_train.local_min"}
+    assert set(table.groupby(["series", "won_on", "asked"])["seed"].nunique()) == {4}
+
+
+def test_a_larger_budget_never_leaves_less_to_choose_from(runs):
+    """So the validation loss of a side in a replicate never rises with the budget."""
+    table = reported(PLAN, runs)
+    for _, of_replicate in table.groupby(["series", "won_on", "seed"]):
+        losses = of_replicate.sort_values("asked")["val_loss"].dropna().to_numpy()
+        assert (np.diff(losses) <= 0).all()
+
+
+def test_budgets_of_work_are_the_caps_or_what_every_side_can_spend(runs):
+    """On the axis of the cap they are the caps; on another each replicate of each side has a run at the smallest."""
+    table = reported(PLAN, runs)
+    assert sorted(set(table.loc[table["won_on"] == FLOPS, "asked"])) == [2e7, 5e7, 1.2e8]
+    local = table[table["won_on"] == "flops_train.local_min"]
+    assert local["asked"].nunique() == 3
+    assert (local["status"] == "done").all()
+    assert local["asked"].max() <= 1.01 * runs["flops_train.local_min"].max()
+
+
+def test_the_effort_of_all_runs_is_the_answer(runs):
+    """The ratio at the largest size is that of the effort curve at all runs; the headline shows both."""
+    every = made_runs(np.random.default_rng(1), diverged=0.0)
+    found = main_headline(PLAN, reported(PLAN, every), every)
+    assert isinstance(found, Headline)
+    assert [one.runs for one in found.efforts] == [1, 2, 4, 6]
+    largest = found.reading("exp2d", "params.trainable", "largest").ratio
+    last = found.efforts[-1]
+    assert last.ratio.estimate == pytest.approx(largest.estimate)
+    assert (last.ratio.low, last.ratio.high) == pytest.approx((largest.low, largest.high))
+    assert last.won + last.lost == 4
+
+
+def test_one_run_a_size_is_the_mean_over_all_choices_of_one():
+    """With one size, the value at an effort of 1 is the plain mean of ln test losses."""
+    every = made_runs(np.random.default_rng(2), diverged=0.0)
+    every = every[every["asked"] == 280]
+    (first, *_) = effort_ratios(PLAN, every, ("kan",), ("mlp",), 0.95)
+    logs = np.log(every["test_loss"]).groupby([every["arm"], every["seed"]]).mean()
+    np.testing.assert_allclose(first.ratio.by_replicate, (logs["mlp"] - logs["kan"]).to_numpy(), atol=1e-12)
+
+
+def test_of_other_experiments_the_runs_themselves_are_judged():
+    """Without replicates the table is what it was."""
+    text = TEXT[: TEXT.index("search:")] + "seeds: [0]\n"
+    plain = make_plan(parse_experiment(text, "which.yaml"), "which")
+    table = pd.DataFrame({"run_id": ["a"]})
+    assert reported(plain, table) is table
