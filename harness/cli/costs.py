@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,16 +18,26 @@ from harness.judging.winners import reported
 from harness.measure.calibration import (
     Calibration,
     EngineKind,
+    bench_command,
     is_current,
+    kind_of,
     latest_calibration,
     missing,
     read_calibration,
 )
-from harness.measure.cost import never_timed, pack_seconds, sweep_seconds, with_seconds
+from harness.measure.cost import (
+    Timed,
+    never_timed,
+    pack_seconds,
+    planned_seconds,
+    sweep_seconds,
+    timed,
+    with_seconds,
+)
 from harness.planning.plan import planned_flops
 from harness.record import Record, runs_table
 from harness.show.costs import cost_words, uncalibrated_words
-from harness.spec import Manifest
+from harness.spec import Manifest, RunSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +71,26 @@ def own_calibration(results: Path, kind: EngineKind) -> Calibration | None:
     calibration = calibration_of(results, kind)
     is_own = calibration and (calibration.host, calibration.device) == (host(), processor())
     return calibration if is_own else None
+
+
+def seconds_by(results: Path, timed_on: set[str]) -> Callable[[RunSpec], float]:
+    """What a run takes alone by the calibrations of this folder, whose machines are added to `timed_on`.
+
+    It raises a HarnessError that says how to measure, where nothing was measured of a run's engine.
+    """
+
+    @cache
+    def machine(kind: EngineKind) -> Timed:
+        calibration = calibration_of(results, kind)
+        if calibration is None:
+            raise HarnessError(
+                f"search.cap: a cap in seconds needs a machine whose {kind[0]} engine was timed; `{bench_command(kind)}` "
+                "times this one, and with --profile YAML a node of a cluster"
+            )
+        timed_on.add(f"{calibration.host}, {calibration.device}, {calibration.measured_at[:10]}")
+        return timed(calibration)
+
+    return lambda run: planned_seconds(machine(kind_of(run)), run)
 
 
 def cost_sentence(manifest: Manifest, results: Path, workers: int | None = None) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from harness.base.device import why_no_device
 from harness.base.errors import HarnessError
-from harness.cli.costs import table_of
+from harness.cli.costs import seconds_by, table_of
 from harness.cli.kept import take_kept
 from harness.cli.options import FULL
 from harness.cli.plans import folder_of, planned_records, records_of, rungs_in, search_folder
@@ -33,10 +33,16 @@ from harness.spec import (
 from harness.tasks import check_drawn, keep_data, known_data
 
 
-def plan_of(file: Path, scale: str = FULL, narrow: Narrow | None = None, settings: Sequence[Setting] = ()) -> Manifest:
+def plan_of(
+    file: Path,
+    scale: str = FULL,
+    narrow: Narrow | None = None,
+    settings: Sequence[Setting] = (),
+    results: Path = Path("results"),
+) -> Manifest:
     """The plan that an experiment file makes at one of its scales, narrowed or with fields set if asked for.
 
-    Its errors name the file.
+    A cap in seconds is turned into evaluations by what was timed in `results`. Its errors name the file.
     """
     experiment = read_experiment(file, scale, settings)
     name = folder_of(file, Path(), scale, narrow, settings).name
@@ -45,7 +51,9 @@ def plan_of(file: Path, scale: str = FULL, narrow: Narrow | None = None, setting
     if experiment.trial_search:
         name = search_name(name)
     try:
-        manifest = make_plan(experiment, name, file.parent)
+        timed_on: set[str] = set()
+        manifest = make_plan(experiment, name, file.parent, seconds_by(results, timed_on))
+        manifest = manifest.model_copy(update={"timed_on": tuple(sorted(timed_on))})
         for run in {planned.run.task: planned.run for planned in manifest.runs}.values():
             with at(place_of(run.task, experiment, file.parent)):
                 check_drawn(
@@ -108,7 +116,7 @@ def _next_stage(
 ) -> tuple[Manifest, Path]:
     """As `freeze_stage`; the runs of the returned plan may have kept records that are not published yet."""
     folder = folder_of(file, results, scale, settings=settings)
-    manifest = plan_of(file, scale, settings=settings)
+    manifest = plan_of(file, scale, settings=settings, results=results)
     manifest = freeze_plan(manifest, folder.parent / manifest.name, replan)
     if not manifest.is_search:
         return manifest, folder

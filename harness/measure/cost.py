@@ -119,6 +119,14 @@ def _pack_seconds(machine: Timed, runs: Sequence[RunSpec]) -> float:
     return seconds + trainings * passes
 
 
+def planned_seconds(machine: Timed, run: RunSpec) -> float:
+    """CPU seconds of a run that spends its whole cap alone, by the rate where a shape was not timed."""
+    seconds = 0.0
+    for work in run_work(run.network, run.recipe, run.task):
+        seconds += work.evaluations * _evaluation_seconds(machine, run, work, 1) + _knot_seconds(machine, work)
+    return seconds
+
+
 def moments(evaluations: int) -> float:
     """Of the learning curve in a stage: two to the octave and its end."""
     return 2 * math.log2(evaluations) + 1

@@ -18,6 +18,7 @@ from harness.planning.feasible import (
     check_phases,
     counts_asked,
     engine_of,
+    engine_version,
     recipe_of,
     why_infeasible,
 )
@@ -31,6 +32,7 @@ from harness.spec import (
     Network,
     Recipe,
     Restarts,
+    RunSpec,
     RunTask,
     SplinedShape,
     Tried,
@@ -74,6 +76,9 @@ class Candidate(NamedTuple):
 Solved = tuple[Tried | None, float | None, Candidate | str]
 
 
+SecondsOf = Callable[[RunSpec], float]  # what a run that spends its whole cap takes alone on a machine that was timed
+
+
 class Drawn(NamedTuple):
     """A run of a replicate: its seed, its number, and what it trains."""
 
@@ -104,11 +109,14 @@ def _solved(variant: Experiment, arm_name: str, task: RunTask) -> Iterator[Solve
         yield from _searched(variant, search, arm_name, task, scramble)
 
 
-def drawn_of(variant: Experiment, arm_name: str, task: RunTask) -> dict[float, list[Drawn] | str]:
+def drawn_of(
+    variant: Experiment, arm_name: str, task: RunTask, seconds_of: SecondsOf | None = None
+) -> dict[float, list[Drawn] | str]:
     """By budget the runs of an arm on a task in every replicate, or why there are none; a HarnessError as above.
 
     A run has the largest size of its setting that does not exceed the budget. Where a setting has none within the
-    tolerance below it, or ends before its last stage, the next point of the space takes its place.
+    tolerance below it, or ends before its last stage, the next point of the space takes its place. A cap in seconds
+    becomes evaluations by `seconds_of`.
     """
     search, match = variant.replicated, variant.match
     assert search
@@ -126,7 +134,11 @@ def drawn_of(variant: Experiment, arm_name: str, task: RunTask) -> dict[float, l
             check_learnable(tried, arm_name, task)
             for budget, matched in _solve_ladder(tried, arm_name, task, short, at_most=True):
                 assert budget is not None
-                candidate = _with_cap(matched, search.cap_name, search.cap_of(match.at.index(budget)), task)
+                cap = search.cap_of(match.at.index(budget))
+                if search.cap_name == "seconds":
+                    candidate = _with_seconds(matched, cap, variant, task, seconds_of)
+                else:
+                    candidate = _with_cap(matched, search.cap_name, cap, task)
                 if isinstance(candidate, str):
                     reasons[budget] = f"{candidate}{LAST_POINT}{values or 'the arm as written'})"
                     continue
@@ -229,6 +241,46 @@ def _with_cap(candidate: Candidate | str, name: str, allowed: float, task: RunTa
     if most < least:
         return f"search: {name}={allowed:,.6g} ends before the last stage of the recipe; allow more"
     return Candidate(network, recipe.model_copy(update={"max_evaluations": most}), {**counts, **flops_at(most)})
+
+
+def _with_seconds(
+    candidate: Candidate | str, allowed: float, variant: Experiment, task: RunTask, seconds_of: SecondsOf | None
+) -> Candidate | str:
+    """The candidate with as many evaluations as take the seconds that are `allowed`, or why it has none."""
+    if isinstance(candidate, str):
+        return candidate
+    assert seconds_of  # a plan without one is refused before
+    network, recipe, counts = candidate
+    run = spec_of(variant, network, recipe, task, seed=0)
+
+    def nanoseconds(cap: int) -> int:
+        return round(
+            1e9 * seconds_of(run.model_copy(update={"recipe": recipe.model_copy(update={"max_evaluations": cap})}))
+        )
+
+    least = least_evaluations(network, recipe)
+    most = most_evaluations(nanoseconds, 1e9 * allowed, least, least + LARGEST_SIZE)
+    if most < least:
+        return f"search: seconds={allowed:,.6g} end before the last stage of the recipe; allow more"
+    capped = recipe.model_copy(update={"max_evaluations": most})
+    return Candidate(network, capped, {**counts, **run_flops(network, capped, task)})
+
+
+def spec_of(
+    variant: Experiment, network: Network, recipe: Recipe, task: RunTask, seed: int, initialisation: int = 0
+) -> RunSpec:
+    """The run of a network by a recipe."""
+    engine = engine_of(variant, network, recipe.optimizer, task)
+    return RunSpec(
+        task=task,
+        network=network,
+        recipe=recipe,
+        seed=seed,
+        initialisation=initialisation,
+        dtype=variant.dtype,
+        engine=engine,
+        engine_version=engine_version(engine, network, recipe),
+    )
 
 
 def _solve_ladder(

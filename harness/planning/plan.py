@@ -9,10 +9,21 @@ from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
+from harness.base.errors import HarnessError
 from harness.count import run_flops
-from harness.planning.candidates import Candidate, Drawn, Sizing, Solved, candidates_of, drawn_of, sizing_of
+from harness.planning.candidates import (
+    Candidate,
+    Drawn,
+    SecondsOf,
+    Sizing,
+    Solved,
+    candidates_of,
+    drawn_of,
+    sizing_of,
+    spec_of,
+)
 from harness.planning.checks import check_feasible, check_hold_out, check_one_series, check_rules, check_tuning
-from harness.planning.feasible import check_learnable, engine_of, engine_version
+from harness.planning.feasible import check_learnable
 from harness.planning.labels import Variants, budget_label, concerns, series_label, task_label, telling_axes
 from harness.planning.packs import packs_of
 from harness.planning.place import at
@@ -24,9 +35,7 @@ from harness.spec import (
     Experiment,
     Formula,
     Manifest,
-    Network,
     PlannedRun,
-    Recipe,
     RunSpec,
     RunTask,
     Tried,
@@ -56,12 +65,18 @@ class Expanded(NamedTuple):
 
 
 # ------------------------------------------------------------------------------------------------------------- public
-def make_plan(experiment: Experiment, name: str, folder: Path = Path()) -> Manifest:
+def make_plan(
+    experiment: Experiment, name: str, folder: Path = Path(), seconds_of: SecondsOf | None = None
+) -> Manifest:
     """The manifest of `experiment`; a HarnessError if it cannot be expanded or no cell is feasible.
 
-    Paths of data files are relative to `folder`.
+    Paths of data files are relative to `folder`. A search with a cap in seconds needs `seconds_of`.
     """
-    cells, runs, counts, formulas, targets = _expand(variants(experiment), folder)
+    if seconds_of is None and experiment.replicated and experiment.replicated.cap_name == "seconds":
+        raise HarnessError(
+            "search.cap: a cap in seconds needs a machine that was timed; `harness bench` times this one"
+        )
+    cells, runs, counts, formulas, targets = _expand(variants(experiment), folder, seconds_of)
     check_rules(experiment, targets, {cell.series for cell in cells})
     check_tuning(runs, experiment)
     if experiment.search:
@@ -87,7 +102,7 @@ def planned_flops(run: RunSpec) -> dict[str, int]:
 
 
 # ---------------------------------------------------------------------------------------------------------- expanding
-def _expand(points: Variants, folder: Path) -> Expanded:
+def _expand(points: Variants, folder: Path, seconds_of: SecondsOf | None) -> Expanded:
     """Every task and arm of every point, but for series that were planned at an earlier one."""
     found = Expanded([], [], {}, {}, {})
     label_of = cache(partial(task_label, points=points))  # each looks at all points, of which there can be thousands
@@ -112,7 +127,7 @@ def _expand(points: Variants, folder: Path) -> Expanded:
                 size = (arm_name, sizing_of(run_task), canonical_json(own))
                 if variant.replicated:
                     if size not in drawn:
-                        drawn[size] = drawn_of(variant, arm_name, run_task)
+                        drawn[size] = drawn_of(variant, arm_name, run_task, seconds_of)
                     _add_replicates(found, variant, names, run_task, drawn[size])
                     continue
                 if size not in solved:
@@ -166,7 +181,7 @@ def _add_replicates(
         cell = cell.model_copy(update={"infeasible": why, "counts": {} if why else {match.count_name: int(asked)}})
         found.cells.append(cell)
         for replicate, number, candidate in () if isinstance(runs, str) else runs:
-            run = _run(variant, candidate.network, candidate.recipe, task, replicate, number)
+            run = spec_of(variant, candidate.network, candidate.recipe, task, replicate, number)
             found.runs.append(PlannedRun(run_id=run_id(run), cell=cell.index, trial=number, run=run))
             found.counts[found.runs[-1].run_id] = candidate.counts
 
@@ -212,24 +227,8 @@ def _runs_of(cell: Cell, variant: Experiment, task: RunTask, candidate: Candidat
         trials, seeds = list(enumerate(tuned_recipes(variant, cell.arm, candidate.recipe))), variant.seeds
     found = []
     for trial, recipe in trials:
-        run = _run(variant, candidate.network, recipe, task, seeds[0])
+        run = spec_of(variant, candidate.network, recipe, task, seeds[0])
         for seed, identity in zip(seeds, run_ids(run, seeds), strict=True):
             seeded = run.model_copy(update={"seed": seed})
             found.append(PlannedRun(run_id=identity, cell=cell.index, trial=trial, run=seeded))
     return found
-
-
-def _run(
-    variant: Experiment, network: Network, recipe: Recipe, task: RunTask, seed: int, initialisation: int = 0
-) -> RunSpec:
-    engine = engine_of(variant, network, recipe.optimizer, task)
-    return RunSpec(
-        task=task,
-        network=network,
-        recipe=recipe,
-        seed=seed,
-        initialisation=initialisation,
-        dtype=variant.dtype,
-        engine=engine,
-        engine_version=engine_version(engine, network, recipe),
-    )

@@ -57,7 +57,7 @@ def plan(of: Study | str | Path, replan: bool = False) -> Plan:
     A HarnessError if another plan is frozen there already, unless `replan` replaces it; all records are kept.
     """
     study = as_study(of)
-    planned = plan_of(study.file, study.scale, settings=study.settings)
+    planned = plan_of(study.file, study.scale, settings=study.settings, results=study.results)
     folder = study.results / planned.name
     manifest = freeze_plan(planned, folder, replan)
     return Plan(manifest, folder)

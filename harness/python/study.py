@@ -57,7 +57,7 @@ class Study(Shown):
 
     def figure(self) -> Figure:
         """The training points of every task, as the first run draws them."""
-        manifest = plan_of(self.file, self.scale, settings=self.settings)
+        manifest = plan_of(self.file, self.scale, settings=self.settings, results=self.results)
         runs: dict[str, RunSpec] = {}
         for planned in manifest.runs:
             runs.setdefault(manifest.cells[planned.cell].task, planned.run)

@@ -158,6 +158,7 @@ class Manifest(Frozen):
 
     Of a search, `spaces` says what varies in each arm. Its winners have a plan of their own, which `confirms` it. With
     halving every rung has a plan, which `follows` the one before: all have the same cells, and later ones fewer runs.
+    With a cap in seconds, `timed_on` are the machines by which the evaluations were chosen, once and for all.
     """
 
     manifest_schema: int = MANIFEST_SCHEMA
@@ -172,6 +173,7 @@ class Manifest(Frozen):
     spaces: dict[str, Space] = Field({}, exclude_if=lambda value: not value)
     confirms: Confirms | None = Field(None, exclude_if=lambda value: value is None)
     follows: Follows | None = Field(None, exclude_if=lambda value: value is None)
+    timed_on: tuple[str, ...] = Field((), exclude_if=lambda value: not value)
 
     @property
     def is_search(self) -> bool:
@@ -279,7 +281,7 @@ def check_unchanged(frozen: Manifest, experiment: Experiment, file: Path) -> Non
 
 def _differences(old: Manifest, new: Manifest) -> list[str]:
     changed = _changed_fields(old.experiment, new.experiment)
-    if not changed and old.model_copy(update={"earlier_plans": ()}) != _counted_as(old, new):
+    if not changed and not old.timed_on and old.model_copy(update={"earlier_plans": ()}) != _counted_as(old, new):
         unknown = ["how this version expands it, or code of your own, or the name of a column"]
         changed = _changed_targets(old, new) or unknown
     return changed

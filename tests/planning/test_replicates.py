@@ -9,7 +9,7 @@ from harness.count import count_of
 from harness.planning.packs import packs_of
 from harness.planning.plan import make_plan, planned_flops
 from harness.planning.trials import COMBINATIONS
-from harness.spec import RunSpec, parse_experiment, run_id
+from harness.spec import RunSpec, freeze, parse_experiment, read_manifest, run_id
 
 TEXT = """
 question: which?
@@ -160,3 +160,35 @@ def test_a_size_that_too_few_settings_have_is_infeasible_and_says_why():
     assert infeasible
     assert all("of 6 settings of replicate" in cell.infeasible for cell in infeasible)
     assert not {cell.index for cell in infeasible} & {one.cell for one in plan.runs}
+
+
+def of_clock(seconds_an_evaluation):
+    """A machine on which an evaluation of a parameter takes so long."""
+    return lambda run: run.recipe.max_evaluations * seconds_an_evaluation * count_of(run.network, "params.trainable")
+
+
+def test_a_cap_in_seconds_is_turned_into_evaluations():
+    """Every run gets as many as take no longer on the machine that was timed, and one more would."""
+    text = TEXT.replace("{flops_train.shared_dense: [2.0e+7, 5.0e+7]}", "{seconds: [0.5, 1.5]}")
+    plan = make_plan(parse_experiment(text, "which.yaml"), "which", seconds_of=of_clock(1e-4))
+    for one in plan.runs:
+        cap = {60: 0.5, 130: 1.5}[plan.cells[one.cell].asked]
+        each = 1e-4 * count_of(one.run.network, "params.trainable")
+        assert one.run.recipe.max_evaluations == int(cap / each * (1 + 1e-12))
+    with pytest.raises(HarnessError, match="a cap in seconds needs a machine that was timed; `harness bench`"):
+        planned(text)
+
+
+def test_what_was_timed_is_frozen_with_the_plan(tmp_path):
+    """A machine that is timed anew changes no plan that stands; a file that says otherwise does."""
+    text = TEXT.replace("{flops_train.shared_dense: [2.0e+7, 5.0e+7]}", "{seconds: [0.5, 1.5]}")
+
+    def timed(text, seconds):
+        plan = make_plan(parse_experiment(text, "which.yaml"), "which", seconds_of=of_clock(seconds))
+        return plan.model_copy(update={"timed_on": ("node, Xeon, 2026-11-29",)})
+
+    first = freeze(timed(text, 1e-4), tmp_path)
+    assert timed(text, 2e-4).run_ids() != first.run_ids()
+    assert freeze(timed(text, 2e-4), tmp_path) == first == read_manifest(tmp_path)
+    with pytest.raises(HarnessError, match="differs in: search"):
+        freeze(timed(text.replace("1.5]", "2.5]"), 1e-4), tmp_path)

@@ -74,7 +74,7 @@ def bench(
         raise HarnessError(f"--scale {scale}: of which file? Give it, or leave the scale out")
     elif settings:
         raise HarnessError(f"--set {settings[0].path}: of which file? Give it, or leave --set out")
-    manifest = plan_of(file, scale, settings=settings) if file else None
+    manifest = plan_of(file, scale, settings=settings, results=results) if file else None
     kinds = _kinds(manifest) if manifest else [_kind(engine, dtype or "float64")]
     check_writable(results / "calibrations")
     if profile:

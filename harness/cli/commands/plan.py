@@ -37,7 +37,7 @@ def plan(
 
     The table has the asked and the achieved budget of each size.
     """
-    planned = plan_of(file, scale, settings=settings)
+    planned = plan_of(file, scale, settings=settings, results=results)
     folder = results / planned.name
     manifest = freeze_plan(planned, folder, replan)
     costs = pack_predictions(manifest, calibrations_of(manifest, results)) if packs else None

@@ -55,7 +55,10 @@ def submit(
     """
     if until_decided:
         check_looks(file, scale, settings)
-    where, manifest = where_to_send(profile, local, wandb, idle_gpus), plan_of(file, scale, settings=settings)
+    where, manifest = (
+        where_to_send(profile, local, wandb, idle_gpus),
+        plan_of(file, scale, settings=settings, results=results),
+    )
     folder = results / manifest.name
     is_new = replan or not manifest_path(folder).exists()
     if not dry_run:
