@@ -84,8 +84,8 @@ def seconds_by(results: Path, timed_on: set[str]) -> Callable[[RunSpec], float]:
         calibration = calibration_of(results, kind)
         if calibration is None:
             raise HarnessError(
-                f"search.cap: a cap in seconds needs a machine whose {kind[0]} engine was timed; `{bench_command(kind)}` "
-                "times this one, and with --profile YAML a node of a cluster"
+                f"search.cap: a cap in seconds needs a machine whose {kind[0]} engine was timed; "
+                f"`{bench_command(kind)}` times this one, and with --profile YAML a node of a cluster"
             )
         timed_on.add(f"{calibration.host}, {calibration.device}, {calibration.measured_at[:10]}")
         return timed(calibration)

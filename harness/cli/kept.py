@@ -62,7 +62,7 @@ def keep_records(folder: Path) -> KeptRecords:
         plans.append(read_manifest(folder))
     runs = dict.fromkeys(run for plan in plans for run in plan.run_ids())
     path = kept_path(folder)
-    merged = keep(runs, records_of(folder), path)
+    merged = keep(runs, records_of(folder), path, are_brief=bool(plans[-1].experiment.replicated))
     kept = read_lines(path).by_run if path.exists() else {}
     if not kept and not merged.damaged:
         raise HarnessError(f"{folder}: none of its {len(runs):,} runs has a record yet; train some first", INCOMPLETE)

@@ -1,5 +1,6 @@
 """Records that were made elsewhere, brought to the records here; and those here, added to a file that git keeps."""
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
@@ -10,6 +11,7 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.record import publish, read_record, record_path, verdict
 from harness.record.kept import KeptLine, line_of, read_lines, record_in_line, write_lines
 from harness.record.schema import Record
+from harness.spec import sealed
 
 
 class Merged(NamedTuple):
@@ -51,10 +53,11 @@ def merge(source: Path, wanted: Collection[str] | None, folder: Path) -> Merged:
     return _counted(found)
 
 
-def keep(identities: Iterable[str], folder: Path, path: Path) -> Merged:
+def keep(identities: Iterable[str], folder: Path, path: Path, are_brief: bool = False) -> Merged:
     """Add the records that these runs have in `folder` to the kept file at `path`, each one checked.
 
-    A record that the file has stays, and so does one that differs from it in `folder`. A HarnessError if the file is
+    Those that `are_brief` are kept without most of their learning curves (`Record.brief`), in a third of the bytes. A
+    record that the file has stays, and so does one that differs from it in `folder`. A HarnessError if the file is
     damaged: it is not written then.
     """
     kept, damaged = read_lines(path) if path.exists() else ({}, ())
@@ -67,7 +70,7 @@ def keep(identities: Iterable[str], folder: Path, path: Path) -> Merged:
         if not here.exists():
             continue
         try:
-            outcome = _added(identity, here, kept.get(identity), path, lines)
+            outcome = _added(identity, here, kept.get(identity), path, lines, are_brief)
             found[outcome].append(identity)
         except HarnessError as error:
             found["damaged"].append(str(error))
@@ -99,10 +102,11 @@ def _merged(identity: str, read: Callable[[], Record], folder: Path) -> tuple[st
     return publish(record, folder), identity
 
 
-def _added(identity: str, here: Path, kept: KeptLine | None, path: Path, lines: dict[str, str]) -> str:
+def _added(identity: str, here: Path, kept: KeptLine | None, path: Path, lines: dict[str, str], is_brief: bool) -> str:
     """What became of the record at `here`, which is added to the `lines` of the file if that has none of its run."""
-    record = read_record(here)
-    line = line_of(here.read_text(encoding="utf-8"))
+    record = read_record(here).brief() if is_brief else read_record(here)
+    text = json.dumps(sealed(record.model_dump(mode="json"))) if is_brief else here.read_text(encoding="utf-8")
+    line = line_of(text)
     if kept is None:
         lines[identity] = line
         return "published"

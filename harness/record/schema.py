@@ -198,6 +198,16 @@ class Record(Frozen):
     provenance: Provenance
     pruned: Pruned | None = Field(None, exclude_if=lambda value: value is None)
 
+    @property
+    def last_half(self) -> LearningCurve:
+        """The points of its learning curve in the last half of what followed the restarts."""
+        half = (self.run.recipe.restarts.spent + self.evaluations) / 2
+        return tuple(point for point in self.curve if point.evaluations >= half)
+
+    def brief(self) -> Record:
+        """The record with the ends of the last half of its learning curve alone, from which all tables are made."""
+        return self.model_copy(update={"curve": tuple(dict.fromkeys((*self.last_half[:1], *self.last_half[-1:])))})
+
     @model_validator(mode="after")
     def _metrics_if_done(self) -> Record:
         if (self.status == "done") != (self.metrics is not None):

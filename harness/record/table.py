@@ -153,8 +153,7 @@ def _late_fall(recipe: Recipe, record: Record) -> float:
     """
     if not recipe.can_stop or record.status != "done":
         return math.nan
-    half = (recipe.restarts.spent + record.evaluations) / 2
-    late = [point.validation_loss for point in record.curve if point.evaluations >= half]
+    late = [point.validation_loss for point in record.last_half]
     return late[0] / late[-1] if late and late[0] and late[-1] else math.nan
 
 

@@ -9,13 +9,14 @@ import random
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_records import made_at, made_record, small_plan
 
 from harness.base.errors import HarnessError
-from harness.record import Metrics, publish, record_path
+from harness.record import CurvePoint, Metrics, publish, read_record, read_records, record_path, runs_table
 from harness.record.kept import KEPT_RECORDS, line_of, read_lines, record_in_line
 from harness.record.merge import keep, merge
 from harness.spec import sealed
@@ -201,3 +202,24 @@ def test_only_records_that_are_asked_for_are_checked(here):
     assert merge(path, frozenset({second}), here / "there").new == (second,)
     with pytest.raises(HarnessError, match="does not match its config"):
         record_in_line(read_lines(path).by_run[second], first, path)
+
+
+def test_brief_records_have_all_but_the_course_of_training(here):
+    """Kept briefly, a record has two points of its curve, from which the table of runs is the same; twice is once."""
+    rng = random.Random(3)
+    for planned in PLAN.runs:
+        path = record_path(here / "runs", planned.run_id)
+        record = read_record(path)
+        moments = sorted(rng.sample(range(1, 1 + record.evaluations), min(record.evaluations, 9)))
+        points = [CurvePoint(evaluations=at, train_rmse=0.5, validation_rmse=rng.random()) for at in moments]
+        path.unlink()
+        publish(record.model_copy(update={"curve": tuple(points)}), here / "runs")
+    file = here / "brief" / KEPT_RECORDS
+
+    first, again = (keep(RUNS, here / "runs", file, are_brief=True) for _ in range(2))
+    merge(file, None, here / "there")
+
+    assert (len(first.new), len(again.same)) == (len(RUNS), len(RUNS))
+    whole, brief = (read_records(RUNS, here / name, here) for name in ("runs", "there"))
+    assert max(len(record.curve) for record in brief.values()) == 2 < max(len(one.curve) for one in whole.values())
+    pd.testing.assert_frame_equal(runs_table(PLAN, whole), runs_table(PLAN, brief))

@@ -23,8 +23,9 @@ from harness.spec import manifest_path, read_experiment, searched_name
 def keep(file: Path, results: Path, scale: str, as_json: bool) -> None:
     """Put an experiment's records into one file, which git keeps.
 
-    The file is results/verdicts/NAME/records.jsonl.xz, of about 0.5 kB a run. Commit it, and `harness run` goes on from
-    it on any machine. Repeat the command while a sweep grows: it adds what is new, and drops nothing.
+    The file is results/verdicts/NAME/records.jsonl.xz, of about 0.5 kB a run. Of a search with replicates it keeps
+    little of learning curves, and 0.2 kB a run. Commit it, and `harness run` goes on from it on any machine. Repeat the
+    command while a sweep grows: it adds what is new, and drops nothing.
 
     The records of the search are kept too. A record that is in the file stays, and one that differs from it is named
     and judged. Exit 3 if a record is damaged, or differs although the same code on the same kind of machine made both.
