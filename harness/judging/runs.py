@@ -18,12 +18,14 @@ from harness.spec import Manifest, side_label
 class ExperimentRuns:
     """The runs of an experiment, the target and inputs of its tasks, and the axis on which its arms are matched.
 
+    `are_replicates` tells whether its rows are the winners of replicates, of which each is a number for itself.
     `sides` and `fitted` remember runs and laws: rules ask for the same ones again.
     """
 
     table: pd.DataFrame
     tasks: Mapping[str, tuple[str, int]]
     matched: str
+    are_replicates: bool = False
     sides: dict[tuple, SideRuns] = field(default_factory=dict, compare=False)
     fitted: dict[tuple, list[SeriesFit]] = field(default_factory=dict, compare=False)
 
@@ -32,7 +34,7 @@ def runs_of(manifest: Manifest, table: pd.DataFrame) -> ExperimentRuns:
     """The runs of a plan from their table (`record.load`, with `seconds` where they are measured)."""
     if "seconds" in table:
         table = table.assign(seconds_per_evaluation=table["seconds"] / table["evaluations"])
-    return ExperimentRuns(table, manifest.tasks, pairs_axis(manifest))
+    return ExperimentRuns(table, manifest.tasks, pairs_axis(manifest), bool(manifest.experiment.replicated))
 
 
 def of_arm(runs: ExperimentRuns, task: str, names: Sequence[str]) -> SideRuns:

@@ -97,12 +97,12 @@ def error_of(found: Found, is_difference: bool, dof: float, level: float) -> flo
     return width / 2 / float(t_distribution.isf((1 - level) / 2, dof))
 
 
-def spread_of_seeds(found: Found, level: float) -> Spread:
+def spread_of_seeds(found: Found, level: float, is_difference: bool = False) -> Spread:
     """What Student's interval over seeds hangs on: the number of seeds alone."""
     if found.seeds is None:
         raise HarnessError("more seeds will not help: it has no spread")
     dof = found.seeds - 1
-    error = error_of(found, False, dof, level)
+    error = error_of(found, is_difference, dof, level)
     return Spread(error, ((1.0, dof),), found.seeds, error * math.sqrt(found.seeds))
 
 

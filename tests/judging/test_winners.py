@@ -3,8 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import ttest_1samp
 
 from harness.judging.headline import Headline, main_headline
+from harness.judging.quantities import QUANTITIES
+from harness.judging.quantity import Case
+from harness.judging.runs import runs_of
 from harness.judging.winners import effort_ratios, reported
 from harness.planning.plan import make_plan
 from harness.spec import parse_experiment
@@ -136,3 +140,28 @@ def test_of_other_experiments_the_runs_themselves_are_judged():
     plain = make_plan(parse_experiment(text, "which.yaml"), "which")
     table = pd.DataFrame({"run_id": ["a"]})
     assert reported(plain, table) is table
+
+
+def test_an_exponent_is_the_mean_of_the_replicates_own():
+    """Each replicate gives a slope; the difference has Student's interval, as scipy has it."""
+    rng = np.random.default_rng(5)
+    every = made_runs(rng, diverged=0.0)
+    slopes = {arm: rng.normal(mean, 0.2, 4) for arm, mean in (("kan", 3.0), ("mlp", 1.0), ("spline_mlp", 1.0))}
+    exact = [
+        row.asked ** -slopes[row.arm][row.seed] * (1 + 0.5 * (row.trial > 0) * rng.random())
+        for row in every.itertuples()
+    ]
+    every = every.assign(val_loss=exact, test_loss=exact)
+    condition = PLAN.experiment.decide[0].model_copy(update={"quantity": "exponent", "arms": ("kan", "mlp")})
+    plan = PLAN.model_copy(update={"experiment": PLAN.experiment.model_copy(update={"decide": ()})})
+    runs = runs_of(plan, reported(plan, every))
+
+    found = QUANTITIES["exponent"].find(Case(condition, ("exp2d",), "params.trainable", runs, 0.9))
+
+    gaps = slopes["kan"] - slopes["mlp"]
+    low, high = ttest_1samp(gaps, 0).confidence_interval(0.9)
+    assert found.estimate == pytest.approx(gaps.mean(), rel=1e-9)
+    assert (found.low, found.high) == pytest.approx((low, high), rel=1e-9)
+    assert found.seeds == 4
+    of_error = QUANTITIES["exponent"].spread(Case(condition, ("exp2d",), "params.trainable", runs, 0.9), found)
+    assert of_error.noise == pytest.approx(gaps.std(ddof=1), rel=1e-9)

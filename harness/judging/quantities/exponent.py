@@ -19,7 +19,11 @@ def words(condition: Condition, conventions: tuple[str, ...]) -> str:
 
 
 def find(case: Case) -> Found:
-    """From the laws of both arms."""
+    """From the laws of both arms; of replicates from the exponents of each."""
+    if case.runs.are_replicates:
+        from harness.judging.replicates import exponent_gap_of
+
+        return exponent_gap_of(case)
     from harness.comparison import exponent_difference
     from harness.judging.kept import kept
     from harness.judging.laws import interval_of, pair
@@ -28,7 +32,11 @@ def find(case: Case) -> Found:
 
 
 def spread(case: Case, found: Found) -> Spread:
-    """The scatter of sizes about both laws."""
+    """The scatter of sizes about both laws, or of replicates."""
+    if case.runs.are_replicates:
+        from harness.judging.spread import spread_of_seeds
+
+        return spread_of_seeds(found, case.level, is_difference=True)
     from harness.judging.laws import of_exponent, series_pair, spread_of_laws
 
     return spread_of_laws(case, found, series_pair(case), of_exponent, is_of_exponents=True)
@@ -45,7 +53,7 @@ QUANTITY = Quantity(
     name="exponent",
     summary="alpha of the first arm minus alpha of the second",
     read_at="",
-    interval="profile likelihood of both laws",
+    interval="profile likelihood of both laws; of replicates Student's t",
     takes=Takes(arms=(2,), of_laws=True, is_difference=True, matters=0.2),
     words=words,
     find=find,
