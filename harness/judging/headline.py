@@ -107,6 +107,16 @@ class Effort:
 
 
 @dataclass(frozen=True)
+class Other:
+    """The ratio second / first of another pair of sides on a task, at the largest size that both have."""
+
+    first: str
+    second: str
+    task: str
+    ratio: Found
+
+
+@dataclass(frozen=True)
 class Headline:
     """Two sides of an experiment at equal size. Ratios are second / first: above 1, the first side is better.
 
@@ -133,6 +143,7 @@ class Headline:
     looks: tuple[int, ...] = ()
     baselines: tuple[Baseline, ...] = ()
     efforts: tuple[Effort, ...] = ()
+    others: tuple[Other, ...] = ()
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -163,16 +174,23 @@ def main_rule(manifest: Manifest) -> Decide | None:
 
 
 def main_sides(manifest: Manifest) -> tuple[Side, Side] | None:
-    """The two sides that an experiment is about: those of its first rule of two sides, or else its only two arms.
+    """The two sides that an experiment is about: those of its first pair, or of its first rule of two sides.
 
-    Of a search with replicates these are its first two arms.
+    Else its only two arms, and of a search with replicates its first two.
     """
+    if pairs := manifest.experiment.pairs:
+        return _sides_of(pairs[0])
     if rule := main_rule(manifest):
         first, second = rule.sides
-        return Side(side_label(first), first), Side(side_label(second), second)
+        return _sides_of((first, second))
     arms = list(manifest.experiment.arms)
     has_pair = len(arms) > 1 if manifest.experiment.replicated else len(arms) == 2
     return (Side(arms[0], (arms[0],)), Side(arms[1], (arms[1],))) if has_pair else None
+
+
+def _sides_of(pair: tuple[tuple[str, ...], tuple[str, ...]]) -> tuple[Side, Side]:
+    first, second = pair
+    return Side(side_label(first), first), Side(side_label(second), second)
 
 
 def main_headline(manifest: Manifest, table: pd.DataFrame, every: pd.DataFrame | None = None) -> Headline | NoHeadline:
@@ -245,6 +263,7 @@ def headline(
         cautions=tuple(_cautions(manifest, runs, sides, readings)),
         looks=looks,
         efforts=tuple(_efforts(manifest, every, sides, tasks, level)),
+        others=tuple(_others(manifest, runs, sides, tasks, level)),
         baselines=tuple(
             Baseline(task, name, loss) for task in tasks for name, loss in baseline_losses(runs.table, task).items()
         ),
@@ -264,6 +283,22 @@ def _efforts(
     for one in effort_ratios(manifest, every, sides[0].names, sides[1].names, level):
         if one.task in tasks:
             yield Effort(one.task, one.effort, _found_of(one.ratio), one.ratio.won, one.ratio.lost)
+
+
+def _others(
+    manifest: Manifest, runs: ExperimentRuns, sides: tuple[Side, Side], tasks: Sequence[str], level: float
+) -> Iterator[Other]:
+    """The other pairs that the file names, on every task."""
+    for pair in map(_sides_of, manifest.experiment.pairs):
+        if pair == sides:
+            continue
+        for task in tasks:
+            first, second = (side_curve(of_arm(runs, task, side.names), runs.matched) for side in pair)
+            try:
+                ratio = _ratio(first, second, largest_common(first, second), level, manifest.looks)
+            except HarnessError as error:
+                ratio = Found(refused=str(error))
+            yield Other(pair[0].label, pair[1].label, task, ratio)
 
 
 def _found_of(ratio: BestRatio) -> Found:

@@ -13,7 +13,7 @@ from harness.base.frozen import Frozen, Positive
 from harness.spec.arm import Arm, Match, Tune
 from harness.spec.axes import AxisValues, DifferentValues, alone_or_many, repeated
 from harness.spec.counts import CountName
-from harness.spec.decide import Condition, Decide
+from harness.spec.decide import ArmChoice, Condition, Decide
 from harness.spec.recipe import BUILT_IN_RECIPES, Recipe
 from harness.spec.run import Device, Dtype, Engine
 from harness.spec.search import AnySearch, RobustTo, Search, TrialSearch
@@ -43,7 +43,18 @@ class Window(Frozen):
 
 # Fields that a plan has once, however many points its axes have; what a trial of a search may spend is a run's own.
 OF_A_RUN = ("search.effort.at", "search.cap")
-OF_A_PLAN = ("question", "decide", "looks", "noise", "search", "robust_to", "allow_unequal_tuning", "device", "keep")
+OF_A_PLAN = (
+    "question",
+    "compare",
+    "decide",
+    "looks",
+    "noise",
+    "search",
+    "robust_to",
+    "allow_unequal_tuning",
+    "device",
+    "keep",
+)
 
 
 class Experiment(Frozen):
@@ -97,6 +108,11 @@ class Experiment(Frozen):
         description="so many of each series' largest sizes are never fitted, and the law's predictions tested on them",
         exclude_if=lambda value: value == 0,
     )
+    compare: tuple[Annotated[tuple[ArmChoice, ...], Field(min_length=2, max_length=2)], ...] = Field(
+        (),
+        description="pairs of sides that the answer compares, the first one in full; left out, the first two arms",
+        exclude_if=lambda value: not value,
+    )
     decide: tuple[Decide, ...] = ()
 
     @model_validator(mode="after")
@@ -126,6 +142,11 @@ class Experiment(Frozen):
             _must_exist("match.solve", name, [*self.arms, "*"])
         for name in self.window:
             _must_exist("window", name, self.arms)
+        for index, pair in enumerate(self.pairs):
+            for name in itertools.chain(*pair):
+                _must_exist(f"compare.{index}", name, self.arms)
+            if shared := set(pair[0]) & set(pair[1]):
+                raise ValueError(f"compare.{index}: {min(shared)} is on both sides; give different arms to compare")
         for index, rule in enumerate(self.decide):
             for path, condition in _conditions(rule):
                 for name in itertools.chain(*condition.sides):
@@ -236,9 +257,14 @@ class Experiment(Frozen):
         return self.keep == "networks"
 
     @property
+    def pairs(self) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+        """The pairs of `compare`, each side as its arms."""
+        return tuple((_side(first), _side(second)) for first, second in self.compare)
+
+    @property
     def sides(self) -> tuple[tuple[str, ...], ...]:
-        """The sides that rules compare, of one arm or several, and every arm that no rule speaks of."""
-        asked: list[tuple[str, ...]] = []
+        """The sides that pairs and rules compare, of one arm or several, and every arm that neither speaks of."""
+        asked = list(itertools.chain(*self.pairs))
         for rule in self.decide:
             for condition in rule.every_condition:
                 asked += condition.sides
@@ -289,6 +315,10 @@ class Experiment(Frozen):
         if len(set(lengths.values())) > 1:
             raise ValueError(f"zip: the lists must be equally long, got {lengths}; use grid: for combinations")
         return self
+
+
+def _side(arms: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (arms,) if isinstance(arms, str) else arms
 
 
 def _conditions(rule: Decide) -> list[tuple[str, Condition]]:

@@ -5,12 +5,14 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_1samp
 
+from harness.base.errors import HarnessError
 from harness.judging.headline import Headline, main_headline
 from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
 from harness.judging.runs import runs_of
 from harness.judging.winners import effort_ratios, reported
 from harness.planning.plan import make_plan
+from harness.show.tables.headline import other_pairs
 from harness.spec import parse_experiment
 
 TEXT = """
@@ -165,3 +167,27 @@ def test_an_exponent_is_the_mean_of_the_replicates_own():
     assert found.seeds == 4
     of_error = QUANTITIES["exponent"].spread(Case(condition, ("exp2d",), "params.trainable", runs, 0.9), found)
     assert of_error.noise == pytest.approx(gaps.std(ddof=1), rel=1e-9)
+
+
+def test_other_pairs_of_the_file_have_a_line_each():
+    """The first pair of `compare` is the headline; of the others there is the ratio at the largest size."""
+    text = TEXT[: TEXT.index("decide:")] + "compare: [[mlp, kan], [kan, spline_mlp]]\n"
+    plan = make_plan(parse_experiment(text, "which.yaml"), "which")
+    every = made_runs(np.random.default_rng(7), diverged=0.0)
+    table = reported(plan, every)
+
+    found = main_headline(plan, table, every)
+
+    assert (found.first.label, found.second.label) == ("mlp", "kan")
+    (other,) = found.others
+    assert (other.first, other.second, other.task) == ("kan", "spline_mlp", "exp2d")
+    largest = table[(table["won_on"] == "params.trainable") & (table["asked"] == 280)]
+    logs = np.log(largest.set_index(["series", "seed"])["test_loss"])
+    gaps = logs["spline_mlp"] - logs["kan"]
+    assert other.ratio.estimate == pytest.approx(np.exp(gaps.mean()))
+    assert other.ratio.low == pytest.approx(np.exp(ttest_1samp(gaps, 0).confidence_interval(0.95).low))
+    assert other_pairs(found)[0].startswith("kan or spline_mlp, largest size: exp2d ")
+    with pytest.raises(HarnessError, match=r"compare\.1: 'knn' is not defined; did you mean 'kan'"):
+        parse_experiment(text.replace("[kan, spline", "[knn, spline"), "which.yaml")
+    with pytest.raises(HarnessError, match=r"compare\.1: kan is on both sides"):
+        parse_experiment(text.replace("[kan, spline_mlp]", "[kan, [kan, spline_mlp]]"), "which.yaml")

@@ -11,7 +11,7 @@ from harness.show.figures.headline import headline_figure
 from harness.show.figures.series import experiment_styles
 from harness.show.pages.page import svg
 from harness.show.pages.verdicts import VerdictWords, verdict_part
-from harness.show.tables.headline import answer_key, answer_sentences, answer_table, effort_table
+from harness.show.tables.headline import answer_key, answer_sentences, answer_table, effort_table, other_pairs
 from harness.show.tables.table import Table
 from harness.spec import Manifest
 
@@ -41,7 +41,7 @@ def answer_part(manifest: Manifest, found: Headline | NoHeadline, verdicts: Sequ
     sides = (found.first.label, found.second.label)
     return AnswerPart(
         sides=sides,
-        sentences=tuple(answer_sentences(found)),
+        sentences=(*answer_sentences(found), *other_pairs(found)),
         table=answer_table(found),
         key=answer_key(found),
         efforts=effort_table(found),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import textwrap
@@ -92,6 +93,7 @@ def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], las
     lines += [*legend, console_row(heading, [_short(axis) for axis in found.columns[:COLUMNS]])]
     closing = [*_verdict_lines(verdicts), *wrapped(f"Careful: {found.cautions[0]}" if found.cautions else ""), *last]
     beside = [*wrapped(baselines_words(found)), *wrapped(seconds_words(found, names))]
+    beside += list(itertools.chain.from_iterable(wrapped(line) for line in other_pairs(found)))
     room = MOST_LINES - len(lines) - len(beside) - len(closing)
     lines += [*_rows(found, names, room), *beside]
     for turn in [*_effort_lines(found, names), *_turns(found, names)]:
@@ -315,6 +317,15 @@ def effort_words(efforts: Sequence[Effort], names: tuple[str, str], labels: tupl
     return ", ".join(
         f"{ahead} with {first}" + (f" to {last}" if last > first else "") for ahead, first, last in stretches
     )
+
+
+def other_pairs(found: Headline) -> list[str]:
+    """`kan or spline_mlp, largest size: j0 kan 5x [2, 9]; …`: a line for each other pair that the file names."""
+    pairs: dict[tuple[str, str], list[str]] = {}
+    for one in found.others:
+        words = lead_words(one.ratio, one.first, one.second)
+        pairs.setdefault((one.first, one.second), []).append(f"{one.task} {words}")
+    return [f"{first} or {second}, largest size: {'; '.join(told)}." for (first, second), told in pairs.items()]
 
 
 def effort_table(found: Headline) -> Table | None:
