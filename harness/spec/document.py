@@ -182,7 +182,7 @@ class _Values:
             if name in own:
                 raise self._error(key, (), f"{name} is given twice; keep one")
             own[name] = self.value(value, (*path, name))
-        return merged | own
+        return own | {name: value for name, value in merged.items() if name not in own}
 
     def _merged(self, node: Node, path: Keys) -> dict[str, Any]:
         """The fields of a mapping, or of several, of which the first to have a field counts, as `<<:` says."""

@@ -30,11 +30,11 @@ from tests.paper.tiny_scales import bring
 LEFT_OUT = ("randhie",)
 # Plans that take five seconds to ten: slow tests make them. Those that take longer are made every night: their short
 # scales, of the same arms and axes, are among the others.
-LARGE = ("dimension short", "real_data short", "table2_feynman full")
+LARGE = ("dimension short", "real_data short", "table2_feynman full", "toys hundred")
 LARGEST = (
     *("dimension full", "dimension evening", "real_data full", "real_data evening"),
     *("per_flop_toys full", "per_flop_toys evening", "per_flop_toys short"),
-    *("ladder full", "ladder evening"),
+    *("ladder full", "ladder evening", "toys full", "toys short"),
 )
 
 
@@ -69,7 +69,7 @@ def _plan(planned: Planned) -> dict[str, Any]:
     tasks = tuple(task for task in experiment.tasks if task.target not in LEFT_OUT)
     experiment = experiment.model_copy(update={"tasks": tasks})
     name = planned.file.stem + ("" if planned.scale == "full" else f"-{planned.scale}")
-    manifest: Manifest = make_plan(experiment, search_name(name) if experiment.search else name)
+    manifest: Manifest = make_plan(experiment, search_name(name) if experiment.trial_search else name)
     return {
         "cells": len(manifest.cells),
         "runs": len(manifest.runs),
