@@ -138,7 +138,7 @@ def drawn_of(
                 if search.cap_name == "seconds":
                     candidate = _with_seconds(matched, cap, variant, task, seconds_of)
                 else:
-                    candidate = _with_cap(matched, search.cap_name, cap, task)
+                    candidate = _with_cap(matched, search.cap_name, cap, task, "search.cap")
                 if isinstance(candidate, str):
                     reasons[budget] = f"{candidate}{LAST_POINT}{values or 'the arm as written'})"
                     continue
@@ -226,7 +226,9 @@ def _rungs(
     return (*ends, candidate.recipe.max_evaluations)
 
 
-def _with_cap(candidate: Candidate | str, name: str, allowed: float, task: RunTask) -> Candidate | str:
+def _with_cap(
+    candidate: Candidate | str, name: str, allowed: float, task: RunTask, field: str = "search.effort"
+) -> Candidate | str:
     """The candidate with as many evaluations as are `allowed`, or as cost so much by a count; or why it has none."""
     if isinstance(candidate, str):
         return candidate
@@ -239,7 +241,7 @@ def _with_cap(candidate: Candidate | str, name: str, allowed: float, task: RunTa
     else:
         most = most_evaluations(lambda cap: flops_at(cap)[name], allowed, least, late)
     if most < least:
-        return f"search: {name}={allowed:,.6g} ends before the last stage of the recipe; allow more"
+        return f"{field}: {name}={allowed:,.6g} ends before the last stage of the recipe; allow more"
     return Candidate(network, recipe.model_copy(update={"max_evaluations": most}), {**counts, **flops_at(most)})
 
 
@@ -261,7 +263,7 @@ def _with_seconds(
     least = least_evaluations(network, recipe)
     most = most_evaluations(nanoseconds, 1e9 * allowed, least, least + LARGEST_SIZE)
     if most < least:
-        return f"search: seconds={allowed:,.6g} end before the last stage of the recipe; allow more"
+        return f"search.cap: seconds={allowed:,.6g} end before the last stage of the recipe; allow more"
     capped = recipe.model_copy(update={"max_evaluations": most})
     return Candidate(network, capped, {**counts, **run_flops(network, capped, task)})
 

@@ -54,7 +54,7 @@ MISTAKES = [
     (FRESH, "seeds: [1, 10, 0]", "seeds: [0, 1] are seeds of the search too; winners are confirmed on fresh ones, so"),
     (EFFORT, EFFORT.replace("]", ", 8.0e+5]"), "give one number, or one for each of the 2 budgets of match.at"),
     (EFFORT, "axis: flops_train, at: 0", "search.effort.at.0=0: input should be greater than 0"),
-    (EFFORT, "axis: flops_train, at: [1, 2]", "search: flops_train.shared_dense=1 ends before the last stage"),
+    (EFFORT, "axis: flops_train, at: [1, 2]", "search.effort: flops_train.shared_dense=1 ends before the last stage"),
     (
         EFFORT,
         "axis: flops_train, convention: paper, at: 2e+5",
