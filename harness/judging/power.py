@@ -46,6 +46,11 @@ class Outlook:
     case: Case | None = field(default=None, compare=False, repr=False)
 
     @property
+    def noun(self) -> str:
+        """What its interval is over: seeds, each of which may be a replicate of a search."""
+        return "replicate" if self.case and self.case.runs.are_replicates else "seed"
+
+    @property
     def difference(self) -> float:
         """The smallest difference that matters: of ln for ratios."""
         smallest = self.condition.smallest
@@ -178,21 +183,21 @@ def words(one: Outlook, rule: Decide, tasks: int, whose: str = "present") -> str
         under = f" {places[-1]}" if len(rule.conventions) > 1 and places else ""  # the rest names its task
         return f"{NO_HELP}{under}: {one.spread.rest}{_sizes_words(one)}"
     if one.seeds is None and one.case is not None and (failing := failing_words(one.case)):
-        return f"more seeds hardly help, as {failing}" + (f" ({where.strip()})" if where else "")
+        return f"more {one.noun}s hardly help, as {failing}" + (f" ({where.strip()})" if where else "")
     if one.seeds is None:
-        return f"{what}{where} would need more than {MOST_SEEDS:,} seeds; {_seen_words(one, one.spread, whose)}"
+        return f"{what}{where} would need more than {MOST_SEEDS:,} {one.noun}s; {_seen_words(one, one.spread, whose)}"
     if one.more > 0:
-        needs = f"{what}{where} would need {_more(int(one.more), 'seed')} {chance_words}"
+        needs = f"{what}{where} would need {_more(int(one.more), one.noun)} {chance_words}"
         return f"{needs}; {_seen_words(one, one.spread, whose)}"
     verb = "show" if one.of_equality else "see"
-    enough = f"the {whose} {one.spread.seeds} seeds {verb} {what}{where} {chance_words}"
+    enough = f"the {whose} {one.spread.seeds} {one.noun}s {verb} {what}{where} {chance_words}"
     if whose == "planned":
         return enough
     if one.of_equality:
         return f"{enough}, so that the sides probably differ"
     of_equality = seeds_needed(one.spread, one.difference, one.level, of_equality=True) or 0
     others = max(0, of_equality - one.spread.seeds)
-    further = f"; if the sides are equal, {_more(others, 'seed')} would show it" if others else ""
+    further = f"; if the sides are equal, {_more(others, one.noun)} would show it" if others else ""
     return f"{enough}, so that the truth is probably nearer{further}"
 
 
@@ -218,7 +223,7 @@ def _seen_words(one: Outlook, spread: Spread, whose: str) -> str:
     """`the present 5 seeds can tell only one of 1.5 or more`."""
     least = human(as_said(one, seen(spread, one.level, one.of_equality)))
     told = f"show it within a factor of {least}" if one.of_equality else f"can tell only one of {least} or more"
-    return f"the {whose} {spread.seeds} seeds {told}"
+    return f"the {whose} {spread.seeds} {one.noun}s {told}"
 
 
 def _sizes_words(one: Outlook) -> str:

@@ -86,7 +86,8 @@ def headline_figure(found: Headline, styles: Mapping[str, Style]) -> Figure | No
         panel.set_title(title)
     loss = LOSS_WORDS[found.metric]
     write_head(figure, [], f"{names[0]} or {names[1]}: whose {loss} is lower, and how many times?")
-    over = "seeds, and over all looks together" if found.looks else "seeds"
+    what = "replicates" if found.efforts else "seeds"
+    over = f"{what}, and over all looks together" if found.looks else what
     notes = [f"Bars: {100 * found.level:.3g} % intervals over {over}. Hollow: undecided."]
     if names != labels:
         notes.append(f"A: {labels[0]}. B: {labels[1]}.")

@@ -79,7 +79,8 @@ def _over(ratio: float) -> float:
 
 
 def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], last: Sequence[str]) -> list[str]:
-    """The answer in at most 16 lines of 76 columns; `last` are the lines that close it.
+    """The answer in at most 16 lines of 76 columns, and with replicates a line or two a task more, which say at which
+    effort who is ahead; `last` are the lines that close it.
 
     A task whose name is too long to stand beside its sizes has a line of its own, and of sizes where the lead turns as
     many lines are told, where there is room.
@@ -95,8 +96,8 @@ def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], las
     beside = [*wrapped(baselines_words(found)), *wrapped(seconds_words(found, names))]
     beside += list(itertools.chain.from_iterable(wrapped(line) for line in other_pairs(found)))
     room = MOST_LINES - len(lines) - len(beside) - len(closing)
-    lines += [*_rows(found, names, room), *beside]
-    for turn in [*_effort_lines(found, names), *_turns(found, names)]:
+    lines += [*_rows(found, names, room), *beside, *itertools.chain(*_effort_lines(found, names))]
+    for turn in _turns(found, names):
         if len(lines) + len(turn) + len(closing) <= MOST_LINES:
             lines += turn
     return [*lines, *closing]
@@ -295,12 +296,13 @@ def _fitting(cell: str) -> str:
 
 
 def _effort_lines(found: Headline, names: tuple[str, str]) -> list[list[str]]:
-    """Per task who is ahead at which effort, at the largest size."""
+    """Per task who is ahead at which effort, at the largest size; of many tasks only where the lead hangs on it."""
     labels = (found.first.label, found.second.label)
     told = []
     for task in found.tasks:
         efforts = [one for one in found.efforts if one.task == task]
-        if len({leader(one.ratio, *labels) for one in efforts}) > 1:
+        leaders = {leader(one.ratio, *labels) for one in efforts}
+        if len(leaders) > 1 or (leaders and len(found.tasks) <= TASKS_UP_TO):
             told.append(wrapped(f"{task} by runs a side: {effort_words(efforts, names, labels)}."))
     return told
 
