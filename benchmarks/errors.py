@@ -1,6 +1,6 @@
 """What the errors of a run take beside its training: drawing 110,000 points, and the network's values there.
 
-The runs are trials of experiments/per_flop_toys.yaml at scale short: the four toys, every arm, the largest size and cap.
+The runs are trials of `per_flop_toys` at scale short: four toys, every arm, the largest size and cap.
 """
 
 import time
