@@ -4,9 +4,10 @@ A cell that cannot be matched within the tolerance stays in the plan as infeasib
 """
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
+from statistics import median_low
 from typing import NamedTuple
 
 from harness.base.errors import HarnessError
@@ -171,19 +172,30 @@ def _add_replicates(
     task: RunTask,
     drawn: Mapping[float, list[Drawn] | str],
 ) -> None:
-    """Add a cell for each budget of an arm on a task, with the runs of all replicates."""
+    """Add a cell for each budget of an arm on a task, with the runs of all replicates.
+
+    Its counts are the medians of its runs, but for the one that is matched, which is the budget.
+    """
     search, match = variant.replicated, variant.match
     assert search
     assert match
     for asked, runs in drawn.items():
         why = runs if isinstance(runs, str) else None
         cell = _cell(len(found.cells), variant, names, None, None, asked, str(why))
-        cell = cell.model_copy(update={"infeasible": why, "counts": {} if why else {match.count_name: int(asked)}})
+        counts = {} if isinstance(runs, str) else _medians([one.candidate.counts for one in runs])
+        matched = {match.count_name: int(asked)} if counts else {}
+        cell = cell.model_copy(update={"infeasible": why, "counts": counts | matched})
         found.cells.append(cell)
         for replicate, number, candidate in () if isinstance(runs, str) else runs:
             run = spec_of(variant, candidate.network, candidate.recipe, task, replicate, number)
             found.runs.append(PlannedRun(run_id=run_id(run), cell=cell.index, trial=number, run=run))
             found.counts[found.runs[-1].run_id] = candidate.counts
+
+
+def _medians(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """Of the counts that all have."""
+    shared = [name for name in counts[0] if all(name in one for one in counts)]
+    return {name: median_low(one[name] for one in counts) for name in shared}
 
 
 # -------------------------------------------------------------------------------------------------------------- cells

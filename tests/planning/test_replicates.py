@@ -1,6 +1,7 @@
 """Each seed of a search is a replicate: a whole search of every arm at every size, on settings and data of its own."""
 
 from collections import defaultdict
+from statistics import median_low
 
 import pytest
 
@@ -52,6 +53,10 @@ def test_every_replicate_has_all_runs_of_every_arm_at_every_size():
         }
         assert all(one.trial == one.run.initialisation for runs in replicates.values() for one in runs)
     assert plan.experiment.seeds == (0, 1, 2)
+    for cell in plan.cells:
+        spent = [planned_flops(one.run)["flops_train.local_min"] for one in plan.runs if one.cell == cell.index]
+        assert cell.counts["params.trainable"] == cell.asked
+        assert cell.counts["flops_train.local_min"] == median_low(spent)
     assert len(set(plan.run_ids())) == len(plan.runs) == 8 * 18
     assert planned().run_ids() == plan.run_ids()
 

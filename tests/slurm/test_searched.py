@@ -59,3 +59,36 @@ def test_winners_are_submitted_once_the_search_is_complete(testbed, tmp_path):
     assert read_manifest(swept.folder) == plan
     done = swept.harness("report")
     assert done.exit_code == 0, done.output
+
+
+REPLICATES = """
+question: Who is ahead when every seed is a search?
+tasks: [{target: xy, train_points: 50, validation_points: 20, test_points: 20}]
+arms:
+  kan: {architecture: {family: kan, depth: 2, width: 2}, recipe: lbfgs}
+  mlp: {architecture: {family: mlp, depth: 2}, recipe: lbfgs}
+match: {axis: params, at: [40], tol: 0.4, solve: {kan: grid, mlp: width}}
+recipes: {lbfgs: {optimizer: {name: lbfgs}, max_evaluations: 9}}
+search: {runs: 4, replicates: 3, cap: {evaluations: 40}}
+engine: torch
+"""
+
+
+def test_replicates_are_one_submission(testbed, tmp_path):
+    """One plan, one stage: the jobs train what a machine without a break does, and the report needs nothing else."""
+    swept = sweep(tmp_path)
+    swept.file.write_text(REPLICATES, encoding="utf-8")
+    assert "to submit: " in swept.submit()
+    swept.wait_until_over()
+
+    assert records(swept) == undisturbed(REPLICATES)
+    assert "nothing to submit" in swept.submit()
+    plan = read_manifest(swept.folder)
+    assert len(plan.run_ids()) == 2 * 4 * 3
+    attempts = read_attempts(swept.folder / "attempts")
+    trained = [
+        run for one in attempts for event in one.events if event["event"] == "pack_done" for run in event["runs"]
+    ]
+    assert sorted(trained) == sorted(plan.run_ids())
+    done = swept.harness("report")
+    assert done.exit_code == 0, done.output
