@@ -179,7 +179,7 @@ def read_yaml(block: Block, before: dict[str, Any], folder: Path) -> dict[str, A
         read_profile(folder / "profile.yaml")
         return before
     whole = said if "question" in said else before | said
-    if "search" in before and "search" in said:
+    if whole is not said and "search" in before and "search" in said:
         whole["search"] = before["search"] | said["search"]
     if whole is said:
         (folder / "shown.yaml").write_text(block.text, encoding="utf-8")
