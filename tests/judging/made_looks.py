@@ -12,7 +12,7 @@ from harness.spec import Manifest, parse_experiment
 LOOKS = (3, 5, 8)
 TEXT = """
 question: Which is better?
-tasks: [{target: xy, validation_points: 1000, test_points: 1000}, {target: exp2d, validation_points: 1000, test_points: 1000}]
+tasks: [{target: xy, <<: &thousand {validation_points: 1000, test_points: 1000}}, {target: exp2d, <<: *thousand}]
 arms:
   kan: {architecture: {family: mlp, depth: 2, activation: silu}, recipe: fast}
   mlp: {architecture: {family: mlp, depth: 2, activation: relu}, recipe: fast}
