@@ -10,9 +10,7 @@ import numpy as np
 from harness.base.errors import HarnessError
 from harness.fit import Fit
 
-LawCode = Literal["REFUSED_FIT", "NO_OVERLAP", "NOT_FALLING", "NO_FLOOR"]
-ReplicatesCode = Literal["FAILED_REPLICATES", "ONE_REPLICATE", "ONE_NETWORK", "RANGE", "ZERO"]
-RefusalCode = LawCode | ReplicatesCode
+RefusalCode = Literal["REFUSED_FIT", "NO_OVERLAP", "NOT_FALLING", "NO_FLOOR"]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from numpy.typing import ArrayLike
 from scipy.stats import t as t_distribution
 
 from harness.base.errors import HarnessError
-from harness.comparison.answer import Refusal
 from harness.comparison.effort import Searched, Value, value
 from harness.fit import Caution, Estimate, Interval
 from harness.fit.refusal import LOCAL_DECADES, MIN_DECADES, RANGE_SLACK, exponent_cautions
@@ -25,6 +24,17 @@ from harness.fit.refusal import LOCAL_DECADES, MIN_DECADES, RANGE_SLACK, exponen
 MOST_WITHOUT = 0.2  # of replicates: that have no number, that give only a bound, or whose curve has too few networks
 FEW = 4  # with fewer replicates an interval is several times as wide
 LAW_NETWORKS = 3
+
+
+RefusalCode = Literal["FAILED_REPLICATES", "ONE_REPLICATE", "ONE_NETWORK", "NO_OVERLAP", "NOT_FALLING", "RANGE", "ZERO"]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why replicates give no number, and in `reason` what to do."""
+
+    code: RefusalCode
+    reason: str
 
 
 @dataclass(frozen=True)

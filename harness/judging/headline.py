@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError
-from harness.comparison.replicates import BestRatio
 from harness.fit.result import to_json as plain
 from harness.judging.baselines import baseline_losses
 from harness.judging.curves import (
@@ -33,6 +32,7 @@ from harness.judging.failing import FAR, far_runs, far_runs_words
 from harness.judging.found import Found
 from harness.judging.judge import interval_level
 from harness.judging.looks import level_over
+from harness.judging.replicates import found_of
 from harness.judging.runs import ExperimentRuns, of_arm, runs_of
 from harness.judging.scaling import chosen_runs
 from harness.judging.versus import Side, conventions_of, tasks_of_both
@@ -282,7 +282,7 @@ def _efforts(
         return
     for one in effort_ratios(manifest, every, sides[0].names, sides[1].names, level):
         if one.task in tasks:
-            yield Effort(one.task, one.effort, _found_of(one.ratio), one.ratio.won, one.ratio.lost)
+            yield Effort(one.task, one.effort, found_of(one.ratio), one.ratio.won, one.ratio.lost)
 
 
 def _others(
@@ -299,13 +299,6 @@ def _others(
             except HarnessError as error:
                 ratio = Found(refused=str(error))
             yield Other(pair[0].label, pair[1].label, task, ratio)
-
-
-def _found_of(ratio: BestRatio) -> Found:
-    seeds = int(np.sum(~np.isnan(ratio.by_replicate)))
-    if ratio.found is None:
-        return Found(refused="; ".join(f"{one.code}: {one.reason}" for one in ratio.refusals), seeds=seeds)
-    return Found(ratio.found.value, ratio.found.interval.low, ratio.found.interval.high, seeds=seeds)
 
 
 def to_json(found: Headline | NoHeadline) -> dict[str, Any]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.comparison.replicates import Curve, exponent_gap
+from harness.comparison.replicates import Curve, OverReplicates, exponent_gap
 from harness.judging.curves import side_curve
 from harness.judging.found import Found
-from harness.judging.laws import refused
 from harness.judging.quantity import Case
 from harness.judging.runs import of_arm
 
@@ -17,11 +16,15 @@ def exponent_gap_of(case: Case) -> Found:
     curves = [side_curve(of_arm(case.runs, case.task, side), case.axis) for side in case.condition.sides]
     shared = [size for size in curves[0].sizes if size in curves[1].sizes]
     first, second = (_curve(one.sizes, one.logs, shared) for one in curves)
-    found = exponent_gap(first, second, case.level)
-    if found.found is None:
-        return refused(found.refusals)
-    seeds = int((~np.isnan(found.by_replicate)).sum())
-    return Found(found.found.value, found.found.interval.low, found.found.interval.high, seeds=seeds)
+    return found_of(exponent_gap(first, second, case.level))
+
+
+def found_of(said: OverReplicates) -> Found:
+    """The number with its interval, or every reason why there is none."""
+    if said.found is None:
+        return Found(refused=" ".join(f"{one.code}: {one.reason}" for one in said.refusals))
+    replicates = int((~np.isnan(said.by_replicate)).sum())
+    return Found(said.found.value, said.found.interval.low, said.found.interval.high, seeds=replicates)
 
 
 def _curve(sizes: np.ndarray, logs: np.ndarray, shared: list[float]) -> Curve:
