@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError
+from harness.comparison.replicates import FEW as FEW_REPLICATES
 from harness.fit.result import to_json as plain
 from harness.judging.baselines import baseline_losses
 from harness.judging.curves import (
@@ -40,6 +41,7 @@ from harness.judging.winners import effort_ratios
 from harness.spec import END_TOLERANCE, Decide, Manifest, all_axes, side_label, units
 
 LEVEL = 0.95  # of intervals where no rule asks for another
+LOST_TO_CONSTANT = "WORSE_THAN_CONSTANT: with so many runs both sides are worse than a constant"
 FEW_SEEDS = 5  # with fewer, Student's intervals are several times wider than with many
 MOST_DIVERGED = 0.1  # of a side's runs, which nobody needs to be warned of
 STILL_FELL = 1.1  # times that a loss fell in the last half of training: the smallest factor that matters
@@ -282,7 +284,8 @@ def _efforts(
         return
     for one in effort_ratios(manifest, every, sides[0].names, sides[1].names, level):
         if one.task in tasks:
-            yield Effort(one.task, one.effort, found_of(one.ratio), one.ratio.won, one.ratio.lost)
+            ratio = found_of(one.ratio) if one.learnt else Found(refused=LOST_TO_CONSTANT)
+            yield Effort(one.task, one.effort, ratio, one.ratio.won, one.ratio.lost)
 
 
 def _others(
@@ -434,10 +437,11 @@ def _cautions(
         if far.above:
             yield f"{far_runs_words(far.above, far)} ended over {FAR:g} times above the median of their size."
     seeds = table["seed"].nunique()
-    if seeds < FEW_SEEDS:
-        what = "replicates" if manifest.experiment.replicated else "seeds"
-        yield f"{seeds} {what} give wide intervals; {FEW_SEEDS} or more narrow them."
+    if seeds < FEW_SEEDS and not manifest.experiment.replicated:
+        yield f"{seeds} seeds give wide intervals; {FEW_SEEDS} or more narrow them."
     if replicated := manifest.experiment.replicated:
+        if seeds < FEW_REPLICATES:
+            yield f"Intervals of {seeds} replicates are too narrow in some cases; {FEW_REPLICATES} or more are better."
         yield f"Each side made {replicated.runs} runs a size in each replicate. More runs may turn this."
     elif not manifest.confirms:
         yield "Each side has one recipe. Another recipe may turn this: search both sides."

@@ -18,6 +18,7 @@ import pandas as pd
 from harness.comparison.choose import shares
 from harness.comparison.effort import Searched, Value, efforts, value
 from harness.comparison.replicates import BestRatio, best_ratio
+from harness.judging.baselines import CONSTANT
 from harness.spec import Manifest, all_axes, default_count, side_label
 
 VALIDATION = "val_loss"
@@ -28,11 +29,15 @@ DIGITS = 3  # of such budgets
 
 @dataclass(frozen=True)
 class EffortRatio:
-    """second / first on a task, at the largest matched budget, if each side had made `effort` runs at each size."""
+    """second / first on a task, at the largest matched budget, if each side had made `effort` runs at each size.
+
+    `learnt` tells whether a side is better than a constant, by medians over replicates.
+    """
 
     task: str
     effort: int
     ratio: BestRatio
+    learnt: bool
 
 
 def reported(manifest: Manifest, runs: pd.DataFrame) -> pd.DataFrame:
@@ -68,10 +73,13 @@ def effort_ratios(
         sides = [of_side(manifest, runs, task, side) for side in (first, second)]
         if any(side.empty for side in sides):
             continue
-        largest = max(match.at)
+        largest, constant = max(match.at), math.inf
+        if CONSTANT in runs:  # nan where it is not known, which no side is worse than
+            constant = float(np.log(runs.loc[runs["task"] == task, CONSTANT].median()))
         for effort in efforts(search.runs):
             one, other = (_values(side, search.replicates, largest, effort) for side in sides)
-            found.append(EffortRatio(task, effort, best_ratio(one, other, level)))
+            least = min(np.nanmedian(side.ln_loss) for side in (one, other))
+            found.append(EffortRatio(task, effort, best_ratio(one, other, level), not least > constant))
     return found
 
 

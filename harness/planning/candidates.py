@@ -256,9 +256,8 @@ def _with_seconds(
     run = spec_of(variant, network, recipe, task, seed=0)
 
     def nanoseconds(cap: int) -> int:
-        return round(
-            1e9 * seconds_of(run.model_copy(update={"recipe": recipe.model_copy(update={"max_evaluations": cap})}))
-        )
+        capped = recipe.model_copy(update={"max_evaluations": cap})
+        return round(1e9 * seconds_of(run.model_copy(update={"recipe": capped})))
 
     least = least_evaluations(network, recipe)
     most = most_evaluations(nanoseconds, 1e9 * allowed, least, least + LARGEST_SIZE)

@@ -103,8 +103,8 @@ def trials_of(
     points = _sobol(len(space), [scramble, of_arm], times * experiment.search.runs)
     if lanes_differ_in is not None:
         is_free = [path in lanes_differ_in for path in space]
-        shared = np.resize(_sobol(len(space), [of_arm], COMBINATIONS), points.shape)
-        points = np.where(is_free, points, shared)
+        others = _sobol(len(space), [of_arm], COMBINATIONS)[1:]  # beside the arm as it is written
+        points[1:] = np.where(is_free, points[1:], np.resize(others, points[1:].shape))
     for index, point in enumerate(points):
         values = _values_at(arm, space, point) if index else {}
         yield Trial(values, _with_values(experiment, arm_name, values))

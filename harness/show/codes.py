@@ -122,7 +122,7 @@ CODES: dict[str, Code] = {
         "refusal",
         "Fewer than two replicates give a number. One search does not show what another search would find, so there "
         "is no interval.",
-        "Add replicates: four or more, eight for narrow intervals.",
+        "Add replicates: eight or more.",
     ),
     "ONE_NETWORK": Code(
         "refusal",
@@ -148,9 +148,9 @@ CODES: dict[str, Code] = {
     ),
     "FEW_REPLICATES": Code(
         "caution",
-        "The interval is of two or three replicates. So few searches rarely show how much luck a search has, and the "
-        "interval is very wide.",
-        "Add replicates: four or more, eight for narrow intervals.",
+        "The interval is of fewer than eight replicates. So few searches rarely show how much luck a search has: in "
+        "simulations with four, intervals of 95 % held the truth in 87 to 96 %.",
+        "Add replicates: eight or more.",
     ),
     "LOST_REPLICATES": Code(
         "caution",

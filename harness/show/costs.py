@@ -24,6 +24,14 @@ def recipe_note(manifest: Manifest) -> str | None:
     return f"note: arms have different recipes to choose from ({told}); `search.recipes` gives all the same choice"
 
 
+def lanes_note(manifest: Manifest) -> str | None:
+    """How many runs of a search with replicates train together, where some do; else None."""
+    sizes = sorted(map(len, manifest.packs))
+    if not manifest.experiment.replicated or sizes[-1] == 1:
+        return None
+    return f"packs of {sizes[0]} to {sizes[-1]} runs, half of them of {sizes[len(sizes) // 2]} or more"
+
+
 def trials_note(manifest: Manifest) -> str | None:
     """How many trials of a search differ, on each side, where some are equal; else None."""
     search = manifest.experiment.trial_search

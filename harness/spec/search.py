@@ -194,7 +194,7 @@ class Search(Frozen):
     @model_validator(mode="after")
     def _cap_is_known(self) -> Search:
         allowed = [*CAP_WORDS, *(name for name in count_names() if name.startswith("flops_train."))]
-        if list(self.cap) != [name for name in self.cap if name in allowed] or len(self.cap) != 1:
+        if len(self.cap) != 1 or self.cap_name not in allowed:
             raise ValueError(f"cap={{{', '.join(self.cap)}}}: give one of {', '.join(allowed)}")
         if self.cap_name == "evaluations" and any(not cap.is_integer() for cap in self.caps):
             raise ValueError(f"cap={{evaluations: {list(self.caps)}}}: evaluations are whole numbers")

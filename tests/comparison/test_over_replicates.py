@@ -76,7 +76,7 @@ def test_a_side_without_a_network_loses_the_replicate_and_is_left_out_of_the_mea
 
     assert (found.won, found.lost, found.failed) == (2, 2, (1, 0))
     assert found.found.value == pytest.approx(math.exp(np.mean([2, 1, 0, -1])))
-    assert (codes(found.cautions), found.refusals) == (["LOST_REPLICATES"], ())
+    assert (codes(found.cautions), found.refusals) == (["LOST_REPLICATES", "FEW_REPLICATES"], ())
 
 
 def test_where_both_fail_nobody_wins():
@@ -100,13 +100,13 @@ def test_at_a_lower_effort_failures_count_by_their_chance():
     def failing(chance):
         return best_ratio(Value(np.arange(5.0), np.full(5, chance)), values(1, 2, 3, 4, 6))
 
-    assert (codes(failing(0.15).refusals), codes(failing(0.15).cautions)) == ([], ["LOST_REPLICATES"])
+    assert (codes(failing(0.15).refusals), codes(failing(0.15).cautions)) == ([], ["LOST_REPLICATES", "FEW_REPLICATES"])
     assert codes(failing(0.3).refusals) == ["FAILED_REPLICATES"]
 
 
 def test_few_replicates_are_a_caution_and_one_is_none():
-    assert codes(best_ratio(values(0, 0, 0), values(1, 2, 3)).cautions) == ["FEW_REPLICATES"]
-    assert codes(best_ratio(values(0, 0, 0, 0), values(1, 2, 3, 4)).cautions) == []
+    assert codes(best_ratio(values(*[0] * 7), values(*range(1, 8))).cautions) == ["FEW_REPLICATES"]
+    assert codes(best_ratio(values(*[0] * 8), values(*range(1, 9))).cautions) == []
     assert codes(best_ratio(values(0), values(1)).refusals) == ["ONE_REPLICATE"]
 
 
@@ -233,7 +233,7 @@ def test_a_multiplier_is_asked_within_the_budgets():
 
 def test_an_exponent_is_the_mean_slope_with_students_interval():
     """Known exponents, one a replicate: above 0 as losses fall."""
-    alphas = np.array([1.0, 1.5, 2.5, 3.0])
+    alphas = np.array([1.0, 1.5, 2.5, 3.0, 1.0, 1.5, 2.5, 3.0])
     side = of_losses(BUDGETS ** -alphas[:, None])
     found = exponent(side)
     truth = ttest_1samp(alphas, 0).confidence_interval(0.95)
@@ -283,8 +283,8 @@ def test_an_interval_that_reaches_zero_and_a_short_range_are_cautions():
     found = exponent(law([1.0] * 4, 1.0, short))
     open_one = exponent(of_losses(BUDGETS ** -np.array([[-1.0], [2.0], [0.2], [1.0]])))
 
-    assert codes(found.cautions) == ["LOCAL_SLOPE"]
-    assert codes(open_one.cautions) == ["EXPONENT_OPEN"]
+    assert codes(found.cautions) == ["FEW_REPLICATES", "LOCAL_SLOPE"]
+    assert codes(open_one.cautions) == ["FEW_REPLICATES", "EXPONENT_OPEN"]
     assert codes(exponent(law([1.0] * 4, 1.0, [30.0, 40.0, 50.0])).refusals) == ["RANGE"]
 
 

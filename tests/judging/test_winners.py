@@ -6,6 +6,7 @@ import pytest
 from scipy.stats import ttest_1samp
 
 from harness.base.errors import HarnessError
+from harness.judging.baselines import CONSTANT
 from harness.judging.headline import Headline, main_headline
 from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
@@ -191,3 +192,12 @@ def test_other_pairs_of_the_file_have_a_line_each():
         parse_experiment(text.replace("[kan, spline", "[knn, spline"), "which.yaml")
     with pytest.raises(HarnessError, match=r"compare\.1: kan is on both sides"):
         parse_experiment(text.replace("[kan, spline_mlp]", "[kan, [kan, spline_mlp]]"), "which.yaml")
+
+
+def test_among_failures_no_effort_has_a_leader():
+    """Where both sides are worse than a constant there is no ratio, at any effort; where one is better there is."""
+    every = made_runs(np.random.default_rng(8), diverged=0.0)
+    for constant, refused in ((1e-9, True), (1e9, False)):
+        table = every.assign(**{CONSTANT: constant})
+        found = main_headline(PLAN, reported(PLAN, table), table)
+        assert {"WORSE_THAN_CONSTANT" in (one.ratio.refused or "") for one in found.efforts} == {refused}

@@ -16,7 +16,7 @@ from harness.cli.stages import data_lines, device_lines, freeze_plan, plan_of
 from harness.measure.cost import pack_predictions
 from harness.planning.warnings import warnings_line
 from harness.show.console import console, print_table
-from harness.show.costs import recipe_note, trials_note
+from harness.show.costs import lanes_note, recipe_note, trials_note
 from harness.show.tables.frames import plain_rows
 from harness.show.tables.plans import packs_table, plan_table
 from harness.spec import Setting
@@ -54,7 +54,7 @@ def plan(
         console.print(
             "where an arm cannot meet a budget, its curve is read between its two nearest sizes", soft_wrap=True
         )
-    for note in filter(None, (recipe_note(manifest), trials_note(manifest))):
+    for note in filter(None, (recipe_note(manifest), trials_note(manifest), lanes_note(manifest))):
         console.print(note, markup=False, soft_wrap=True)
     for line in data_lines(manifest):
         console.print(line, markup=False, soft_wrap=True)
