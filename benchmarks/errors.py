@@ -1,4 +1,4 @@
-"""What the errors of a run take beside its training: drawing 110,000 points, and the network's values there.
+"""What the errors of a run take beside its training: drawing 60,000 points, and the network's values there.
 
 The runs are the first of each arm, size and task of experiments/toys.yaml at scale short, in its first replicate.
 """

@@ -129,7 +129,7 @@ class Task(Frozen):
     high: Bound = 1.0
     train_points: SplitSize | None = 1000
     validation_points: SplitSize | None = 10_000
-    test_points: SplitSize | None = 100_000
+    test_points: SplitSize | None = 50_000
     boundary_points: SplitSize | None = Field(None, exclude_if=lambda value: value is None)
     interior_weight: Positive | None = Field(None, exclude_if=lambda value: value is None)
     instance: NonNegativeInt = Field(0, exclude_if=lambda value: value == 0)

@@ -296,7 +296,7 @@ def test_identity_is_content():
     assert not base & other
 
 
-# As tasks were before functions were tested on 100,000 points.
+# As tasks were before functions were tested on 50,000 points.
 OF_BEFORE = TEXT.replace("tasks: [exp2d]", "tasks: [{target: exp2d, validation_points: 1000, test_points: 1000}]")
 
 
