@@ -1,7 +1,5 @@
 """A small experiment with a search, its plan, and records that nobody trained."""
 
-import math
-
 import numpy as np
 from made_records import WHERE
 
@@ -28,12 +26,10 @@ recipes:
   levenberg: {optimizer: {name: levenberg_marquardt}, max_evaluations: 9}
   cosine: {optimizer: {name: adam, schedule: cosine}, max_evaluations: 9}
 search:
-  trials: 4
-  seeds: [0, 1]
-  effort: {axis: flops_train, at: [1.0e+6, 4.0e+6]}
+  runs: 4
+  replicates: 2
+  cap: {flops_train.shared_dense: [1.0e+6, 4.0e+6]}
   recipes: [lbfgs, levenberg]
-seeds: [10, 11, 12]
-robust_to: {recipes: [lbfgs, levenberg], trials: [2], scrambles: [1]}
 decide:
   - {claim: KANs are better, quantity: test_loss, arms: [kan, mlp], threshold: 1, at_least: 1}
 """
@@ -50,7 +46,7 @@ def changed(*changes: tuple[str, str]) -> str:
 
 def planned(text: str = TEXT) -> Manifest:
     """The plan of a text."""
-    return make_plan(parse_experiment(text), "tiny.search")
+    return make_plan(parse_experiment(text), "tiny")
 
 
 def made_record(run, identity: str, rng: np.random.Generator, failing: float = 0.0) -> Record:
@@ -86,9 +82,3 @@ def made_records(manifest: Manifest, seed: int = 0, failing: float = 0.0) -> dic
     rng = np.random.default_rng(seed)
     runs = {one.run_id: one.run for one in manifest.runs}
     return {identity: made_record(run, identity, rng, failing) for identity, run in runs.items()}
-
-
-def ln_mean(losses) -> float:
-    """What trials are chosen by, written anew: ln of the mean validation loss, infinite where a seed failed."""
-    known = [math.inf if loss is None or math.isnan(loss) else loss for loss in losses]
-    return math.log(sum(known) / len(known))

@@ -45,12 +45,10 @@ recipes:
   lbfgs: {optimizer: {name: lbfgs}, max_evaluations: 9}
   levenberg: {optimizer: {name: levenberg_marquardt}, max_evaluations: 9}
 search:
-  trials: 2
-  seeds: [0, 1]
-  effort: {axis: flops_train, at: 1e6}
+  runs: 2
+  replicates: 2
+  cap: {flops_train.shared_dense: 1e6}
   recipes: [lbfgs, levenberg]
-seeds: [10, 11]
-robust_to: {recipes: [lbfgs, levenberg], trials: [1], scrambles: [1]}
 decide:
   - {claim: KANs are better, quantity: test_loss, arms: [kan, mlp], threshold: 1, at_least: 1}
 """
@@ -231,46 +229,9 @@ def test_workers_share_what_is_compiled_also_where_it_cannot_be_kept(monkeypatch
 
 
 # ---------------------------------------------------------------------------------------------------------- searches
-def test_nothing_is_reported_before_the_winners_are_confirmed(tmp_path, monkeypatch):
-    """Commands that analyse say what is missing and what goes on; verdicts are not run, with the command."""
-    monkeypatch.chdir(tmp_path)
-    Path("tiny.yaml").write_text(SEARCHED)
-    planned = _invoke("plan", "tiny.yaml")
-    assert planned.exit_code == 0
-    assert "frozen in results/tiny.search/manifest.json" in planned.stdout
-
-    for command in ("report", "fit", "plot"):
-        done = _invoke(command, "tiny.yaml")
-        assert done.exit_code == 3
-        words = "once it is complete, winners are chosen and trained on seeds 10, 11; `harness run tiny.yaml` goes on"
-        assert f"of its search have no record; {words}" in done.output
-    told = json.loads(_invoke("verdicts", "tiny.yaml", "--json").stdout)["experiments"][0]
-    assert ([one["verdict"] for one in told["verdicts"]], told["command"]) == (["not run"], "harness run tiny.yaml")
-    assert "of its search have no record" in told["why"]
-    assert _invoke("status", "tiny.yaml").output.startswith("stage 1 of 2, search: tiny.search: ")
-    assert not Path("results/tiny").exists()
-
-
-def test_damaged_plans_of_later_stages_are_set_aside(tmp_path, monkeypatch):
-    """Of the winners and of a rung: the command that every error names, `plan --replan`, is a way out."""
-    monkeypatch.chdir(tmp_path)
-    halved = SEARCHED.replace("trials: 2", "trials: 4\n  halving: {rungs: 2, factor: 4}")
-    Path("tiny.yaml").write_text(re.sub("robust_to: .*\n", "", halved))
-    _said("plan", "tiny.yaml")
-    for name in ("tiny", "tiny.rung2.search"):
-        place = Path("results", name)
-        place.mkdir()
-        (place / "manifest.json").touch()
-        refused = _invoke("status", "tiny.yaml")
-        assert (refused.exit_code, "`harness plan FILE --replan` makes it anew" in refused.output) == (3, True)
-        _said("plan", "tiny.yaml", "--replan")
-        assert [path.name for path in place.iterdir()] == ["manifest.1.json"]
-        assert "tiny.search: " in _invoke("status", "tiny.yaml").output
-
-
 def test_a_plan_says_where_one_arm_has_a_choice_of_recipes_that_others_lack(tmp_path):
     """A note, no error; none where all choose among the same, or nobody chooses."""
-    free = re.sub(r"  recipes: .*\n|robust_to: .*\n", "", SEARCHED)
+    free = re.sub(r"  recipes: .*\n", "", SEARCHED)
     texts = {
         "all": SEARCHED,
         "nobody": free,
@@ -293,52 +254,29 @@ def test_a_plan_says_where_one_arm_has_a_choice_of_recipes_that_others_lack(tmp_
 
 
 @pytest.mark.slow
-def test_a_searched_experiment_runs_through_both_stages(tmp_path, monkeypatch):
-    """One command searches, confirms and reports; what is lost of the search is trained again, the winners stay."""
+def test_a_searched_experiment_is_one_plan(tmp_path, monkeypatch):
+    """One command trains every replicate and reports; what is lost is trained again, and the plan stays."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(SEARCHED)
     said = _said("run", "tiny.yaml", "--workers", "1")
-    assert "stage 1 of 2, search: " in said
     assert "Verdict: “KANs are better” is " in said
 
-    folder, search = tmp_path / "results" / "tiny", read_manifest(tmp_path / "results" / "tiny.search")
-    assert _said("status", "tiny.yaml").startswith("stage 2 of 2, confirmation: tiny: ")
-    page, winners = (folder / "report.html").read_text(), pd.read_csv(folder / "winners.csv")
-    assert re.search(r"<h2[^>]*>Search", page)
-    ways = {"as declared", "recipe lbfgs alone", "recipe levenberg alone", "1 trials", "scramble 1"}
-    # Of two trials a side may have none of a recipe: then nobody wins by it, and rules are open under it.
-    assert set(winners["searched"]) == ways - {"recipe levenberg alone"}
-    declared = winners[(winners["searched"] == "as declared") & (winners["axis"] == "params.trainable")]
-    assert sorted(zip(declared["side"], declared["budget"], strict=True)) == [
-        (side, budget) for side in ("kan", "mlp") for budget in (40, 90, 200)
+    folder = tmp_path / "results" / "tiny"
+    plan, winners = read_manifest(folder), pd.read_csv(folder / "winners.csv")
+    assert [path.name for path in folder.parent.iterdir() if path.name.startswith("tiny")] == ["tiny"]
+    by_size = winners[winners["won_on"] == "params.trainable"]
+    assert sorted(zip(by_size["series"], by_size["asked"], by_size["seed"], strict=True)) == [
+        (side, budget, seed) for side in ("kan", "mlp") for budget in (40, 90, 200) for seed in (0, 1)
     ]
-    curves = pd.read_csv(folder / "tuning_curves.csv")
-    assert len(curves) == 2 * 3 * curves["k"].nunique()
-    assert set(pd.read_csv(folder / "runs.csv")["seed"]) == {10, 11}
-    assert (folder / "tuning_curves.png").exists()
-    (verdict,) = json.loads(_invoke("verdicts", "tiny.yaml", "--json").stdout)["experiments"][0]["verdicts"]
-    assert {one["name"] for one in verdict["under"]} == ways - {"as declared"}
-
     sealed = (folder / "manifest.json").read_bytes()
-    for identity in search.run_ids()[:3]:
+    for identity in plan.run_ids()[:3]:
         (tmp_path / "results" / "runs" / f"{identity}.json").unlink()
-    again = _said("run", "tiny.yaml", "--workers", "1")
-    assert "3 of " in again
-    assert "all 3 runs" not in again
+    again = _said("submit", "tiny.yaml", "--local", "1", "--yes")
+    assert "3 missing" in again
+    assert "nothing to submit; `harness run FILE` fits, draws and reports" in _said(
+        "submit", "tiny.yaml", "--local", "1", "--yes"
+    )
     assert (folder / "manifest.json").read_bytes() == sealed
-
-
-@pytest.mark.slow
-def test_a_search_submitted_twice_is_searched_then_confirmed(tmp_path, monkeypatch):
-    """The first submission trains trials, the second one their winners, a third has nothing to do."""
-    monkeypatch.chdir(tmp_path)
-    Path("tiny.yaml").write_text(SEARCHED)
-    first, second, third = (_said("submit", "tiny.yaml", "--local", "1", "--yes") for _ in range(3))
-
-    assert "stage 1 of 2, search: tiny.search: " in first
-    assert "chooses the winners and trains them on fresh seeds" in first
-    assert "stage 2 of 2, confirmation: tiny: " in second
-    assert "nothing to submit; `harness run FILE` fits, draws and reports" in third
     assert _said("report", "tiny.yaml").strip().endswith("report.html")
 
 

@@ -10,12 +10,10 @@ import pandas as pd
 from harness.base.files import check_writable, whole_file
 from harness.base.json_text import write_json
 from harness.cli.costs import calibrations_of, table_of
-from harness.cli.plans import rungs_in
-from harness.cli.stages import rung_records
 from harness.dispatch.here import available_cores
 from harness.judging.checks import Check, check_table
 from harness.judging.checks import to_json as checks_to_json
-from harness.judging.headline import Headline, NoHeadline, main_headline, main_sides
+from harness.judging.headline import Headline, NoHeadline, main_headline
 from harness.judging.headline import to_json as headline_to_json
 from harness.judging.judge import Verdict, judge_all, sentence
 from harness.judging.judge import to_json as verdict_to_json
@@ -23,8 +21,6 @@ from harness.judging.kept import keeping, tell
 from harness.judging.pairs import pairs, pairs_axis
 from harness.judging.scaling import SeriesFit, fit_table, headline_axes
 from harness.judging.scaling import to_json as fits_to_json
-from harness.judging.searched import Searched, confirmed_ratios, effort_ratios, searched
-from harness.judging.tuning import curves_table, ratios_table
 from harness.judging.winners import reported
 from harness.measure.cost import pack_costs, pack_errors
 from harness.record import Record, write_table
@@ -34,13 +30,11 @@ from harness.show.figures.headline import draw_headline
 from harness.show.figures.residuals import draw_residuals
 from harness.show.figures.scaling import draw_scaling
 from harness.show.figures.series import experiment_styles
-from harness.show.figures.tuning import draw_effort, draw_tuning
 from harness.show.pages.report import write_report
 from harness.show.tables.checks import IN_THE_REPORT, checklists, checks_table
 from harness.show.tables.headline import console_lines
 from harness.show.tables.laws import fits_table, held_out_table
 from harness.show.tables.table import code_lines
-from harness.show.words import loss_words
 from harness.spec import Manifest, axis_short
 
 
@@ -92,7 +86,7 @@ def keep_analysis(manifest: Manifest, analysis: Analysis, folder: Path) -> None:
     table, _, checks, every = analysis
     check_writable(folder)
     write_table(every, folder)
-    if manifest.experiment.replicated:
+    if manifest.experiment.search:
         with whole_file(folder / "winners.csv") as path:
             table.to_csv(path, index=False)
     with whole_file(folder / "pairs.csv") as path:
@@ -118,51 +112,19 @@ def analyse_and_report(manifest: Manifest, records: Mapping[str, Record], folder
         found, verdicts = main_headline(manifest, table, every), judge_all(manifest, table)
         kept = {"headline": headline_to_json(found), "verdicts": [verdict_to_json(verdict) for verdict in verdicts]}
         write_json(kept, folder / "answer.json")
-        search = search_of(manifest, analysis.table, folder)
         tell("figures", 0, 2)
-        draw_figures(manifest, analysis, search, folder)
+        draw_figures(manifest, analysis, folder)
         if isinstance(found, Headline):
             draw_headline(found, experiment_styles(manifest, {side.label: side.names for side in found.sides}), folder)
         tell("report", 1, 2)
-        write_report(manifest, records, table, fits, checks, found, verdicts, folder, search)
+        write_report(manifest, records, table, fits, checks, found, verdicts, folder)
     return Answered(analysis, found, verdicts)
 
 
-def search_of(manifest: Manifest, table: pd.DataFrame, folder: Path) -> Searched | None:
-    """What the search was that a plan confirms, kept as winners.csv and tuning_curves.csv too; None without one."""
-    if not manifest.confirms:
-        return None
-    rungs = rungs_in(folder)
-    search = searched(rungs, rung_records(rungs, folder), manifest, table)
-    tables = {"winners": search.winners, "tuning_curves": curves_table(search.curves), "halving": search.halving}
-    for name, kept in tables.items():
-        if kept is None:
-            continue
-        with whole_file(folder / f"{name}.csv") as path:
-            kept.to_csv(path, index=False)
-    return search
-
-
-def draw_figures(manifest: Manifest, analysis: Analysis, search: Searched | None, folder: Path) -> list[Path]:
-    """The figures of an experiment, and of its search if it had one, as files."""
+def draw_figures(manifest: Manifest, analysis: Analysis, folder: Path) -> list[Path]:
+    """The figures of an experiment, as files."""
     residuals = draw_residuals(manifest, analysis.table, analysis.fits, folder)
-    of_search = draw_search(manifest, analysis.table, search, folder) if search else []
-    return [*draw_scaling(manifest, analysis.table, analysis.fits, folder), *residuals, *of_search]
-
-
-def draw_search(manifest: Manifest, table: pd.DataFrame, search: Searched, folder: Path) -> list[Path]:
-    """The figures of a search, as files: tuning curves, and the ratio of the two sides that the experiment is about."""
-    axis = pairs_axis(manifest)
-    styles = experiment_styles(manifest)
-    drawn = draw_tuning(search.curves, styles, folder, search.confirmed, axis, loss_words(table["metric"]))
-    if sides := main_sides(manifest):
-        first, second = (side.label for side in sides)
-        confirmed = confirmed_ratios(table, axis, first, second)
-        by_effort = effort_ratios(search, first, second)
-        with whole_file(folder / "tuning_ratio.csv") as path:
-            ratios_table(by_effort).to_csv(path, index=False)
-        drawn += draw_effort(by_effort, (first, second), styles, folder, confirmed, axis)
-    return drawn
+    return [*draw_scaling(manifest, analysis.table, analysis.fits, folder), *residuals]
 
 
 def write_pack_costs(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> None:

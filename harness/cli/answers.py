@@ -12,7 +12,7 @@ from harness.cli.analysis import keeping_fits
 from harness.cli.costs import judged_table
 from harness.cli.looks import run_words, wanted_now
 from harness.cli.options import FULL
-from harness.cli.plans import folder_of, records_of, search_folder, search_words, stage_in
+from harness.cli.plans import folder_of, records_of
 from harness.cli.shipped import EXPERIMENTS
 from harness.judging.answer import Answer
 from harness.judging.judge import judge_all
@@ -25,6 +25,7 @@ from harness.spec import (
     default_count,
     manifest_path,
     read_experiment,
+    read_manifest,
     settings_options,
 )
 
@@ -34,18 +35,18 @@ def answer_of(
 ) -> tuple[Answer, pd.DataFrame | None]:
     """What is said of an experiment file, or of the plan in a results folder; and the table of its runs if whole."""
     if manifest_path(file).exists():
-        return _judged(*stage_in(file), _file_of(file.name), ())
+        return _judged(read_manifest(file), file, _file_of(file.name), ())
     experiment = read_experiment(file, scale, settings)
     folder = folder_of(file, results, scale, settings=settings)
     command = f"{file}{'' if scale == FULL else f' --scale {scale}'}{settings_options(settings)}"
-    if not any(manifest_path(place).exists() for place in (folder, search_folder(folder))):
+    if not manifest_path(folder).exists():
         _check_rules(experiment.decide, file)
         why = "no plan, no runs"
         name = folder.name
         return Answer(
             str(file), name, experiment.question, experiment.decide, None, why, f"harness run {command}"
         ), None
-    manifest, folder = stage_in(folder)
+    manifest = read_manifest(folder)
     if experiment.decide and not manifest.experiment.decide:
         raise HarnessError(
             f"{file}: its `decide:` is newer than the plan, which has none; `harness run {command} --replan` takes it "
@@ -84,6 +85,8 @@ def _judged(
     manifest: Manifest, folder: Path, command: str, notes: tuple[str, ...]
 ) -> tuple[Answer, pd.DataFrame | None]:
     experiment = manifest.experiment
+    if manifest.of_before:
+        raise HarnessError(f"{folder}: its plan was frozen with rules 0.5, which are no more; write the rule anew")
     _check_rules(experiment.decide, folder)
     if manifest.earlier_plans:
         notes = (*notes, f"this plan replaced earlier ones: {', '.join(manifest.earlier_plans)}")
@@ -92,8 +95,6 @@ def _judged(
         file = str(folder) if command == "FILE" else command.split()[0]
         return Answer(file, manifest.name, experiment.question, experiment.decide, verdicts, **said)
 
-    if manifest.is_search:
-        return answer(None, why=search_words(manifest, folder), command=f"harness run {command}", notes=notes), None
     command_to_train = f"harness run {command}{UNTIL_DECIDED if manifest.looks else ''}"
     try:
         wanted = wanted_now(manifest, folder)
@@ -111,11 +112,7 @@ def _judged(
     with keeping_fits(folder):
         found = judge_all(manifest, table)
     if any(verdict.unmeasured for verdict in found):
-        again = f", then `harness run {command} --replan`, which chooses winners by them" if manifest.confirms else ""
-        notes = (
-            *notes,
-            f"seconds are not measured, so no verdict is stable over counts: `harness bench {command}`{again}",
-        )
+        notes = (*notes, f"seconds are not measured, so no verdict is stable over counts: `harness bench {command}`")
     made = [one.provenance for one in records.values()]
     commits = Counter(f"{one.commit or 'no commit'}{' (dirty)' if one.dirty else ''}" for one in made)
     sizes = {

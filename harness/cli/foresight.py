@@ -30,7 +30,7 @@ def power_lines(manifest: Manifest, file: Path, results: Path, scale: str) -> li
         from harness.show.tables.power import rule_sentences
 
         return rule_sentences(foresee(manifest, no_runs(), noise=manifest.experiment.noise))
-    if manifest.is_search or len(missing(manifest, records_of(results / manifest.name))) == len(manifest.run_ids()):
+    if len(missing(manifest, records_of(results / manifest.name))) == len(manifest.run_ids()):
         return []
     again = f"harness power {file}{'' if scale == FULL else f' --scale {scale}'}"
     return [f"`{again}` says how many seeds the rules need, from the records that are there"]
@@ -42,7 +42,7 @@ def recorded_table(manifest: Manifest, folder: Path) -> pd.DataFrame:
         take_kept(manifest, folder)
     absent = set(missing(manifest, records_of(folder)))
     present = [identity for identity in manifest.run_ids() if identity not in absent]
-    if manifest.is_search or not present:
+    if not present:
         return no_runs()
     return table_of(manifest, read_records(present, records_of(folder), folder), folder)
 

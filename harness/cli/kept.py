@@ -4,19 +4,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.cli.plans import records_of, rungs_in, search_folder
+from harness.cli.plans import records_of
 from harness.record import missing
 from harness.record.kept import KEPT_RECORDS, read_lines
 from harness.record.merge import Merged, keep, merge
 from harness.show.console import console
-from harness.spec import Manifest, manifest_path, read_manifest, searched_name
+from harness.spec import Manifest, read_manifest
 
 KEPT = "verdicts"  # the folder in results/ whose content the project keeps
 
 
 def kept_path(folder: Path) -> Path:
-    """The file of kept records of the experiment, or the search, of this results folder."""
-    return folder.parent / KEPT / searched_name(folder.name) / KEPT_RECORDS
+    """The file of kept records of the experiment of this results folder."""
+    return folder.parent / KEPT / folder.name / KEPT_RECORDS
 
 
 def take_kept(manifest: Manifest, folder: Path) -> None:
@@ -53,16 +53,13 @@ class KeptRecords(NamedTuple):
 
 
 def keep_records(folder: Path) -> KeptRecords:
-    """Add what there is of records of an experiment, its search included, to its kept file.
+    """Add what there is of records of an experiment to its kept file.
 
     `folder` is its results folder. A HarnessError if it has no plan, or no run has a record yet.
     """
-    plans = rungs_in(folder) if manifest_path(search_folder(folder)).exists() else []
-    if manifest_path(folder).exists() or not plans:
-        plans.append(read_manifest(folder))
-    runs = dict.fromkeys(run for plan in plans for run in plan.run_ids())
-    path = kept_path(folder)
-    merged = keep(runs, records_of(folder), path, are_brief=bool(plans[-1].experiment.replicated))
+    plan, path = read_manifest(folder), kept_path(folder)
+    runs = plan.run_ids()
+    merged = keep(runs, records_of(folder), path, are_brief=bool(plan.experiment.search))
     kept = read_lines(path).by_run if path.exists() else {}
     if not kept and not merged.damaged:
         raise HarnessError(f"{folder}: none of its {len(runs):,} runs has a record yet; train some first", INCOMPLETE)

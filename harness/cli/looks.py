@@ -51,12 +51,12 @@ def wanted_now(manifest: Manifest, folder: Path, damaged: Collection[str] = ()) 
         return _wanted(manifest, first, absent)
     from harness.cli.analysis import keeping_fits  # with the numerical libraries, which other plans do without
     from harness.cli.costs import judged_table
-    from harness.judging.judge import judge_declared, wanted
+    from harness.judging.judge import judge_looks, wanted
 
     present = [run_id for run_id in manifest.run_ids() if run_id not in lacking]
     table = judged_table(manifest, read_records(present, records_of(folder), folder), folder)
     with keeping_fits(folder):
-        _, verdicts = judge_declared(manifest, table)
+        _, verdicts = judge_looks(manifest, table)
     return _wanted(manifest, wanted(manifest, verdicts), absent)._replace(verdicts=tuple(verdicts))
 
 

@@ -1,4 +1,4 @@
-"""Every stage of an experiment, trained here one after the other: what `harness run` and `harness.run` do."""
+"""An experiment trained here: what `harness run` and `harness.run` do."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -7,8 +7,8 @@ from harness.base.device import why_no_device
 from harness.base.errors import HarnessError
 from harness.cli.costs import cost_sentence
 from harness.cli.looks import check_looks, look_lines, wanted_now
-from harness.cli.plans import folder_of, planned_records, records_of, search_folder, search_words
-from harness.cli.stages import data_lines, freeze_stage
+from harness.cli.plans import folder_of, planned_records, records_of
+from harness.cli.stages import data_lines, freeze_file
 from harness.cli.sweeps import check_none_underway
 from harness.cli.training import train_missing
 from harness.dispatch.here import Worker, idle_workers
@@ -26,7 +26,7 @@ class TrainedPlan(NamedTuple):
     records: dict[str, Record]
 
 
-def run_stages(
+def run_file(
     file: Path,
     results: Path,
     scale: str,
@@ -36,40 +36,32 @@ def run_stages(
     mirror: Mirror | None = None,
     settings: tuple[Setting, ...] = (),
 ) -> TrainedPlan:
-    """Freeze what a file says and train what is missing, stage by stage; with `until_decided`, look by look.
+    """Freeze what a file says and train what is missing; with `until_decided`, look by look.
 
     Progress is printed. A HarnessError if a run is left without a record.
     """
     if until_decided:
         check_looks(file, scale, settings)
     _check_device(file, results, scale, replan, settings)
+    manifest, folder = freeze_file(file, results, scale, replan, settings=settings)
+    if missing(manifest, records_of(folder)):
+        check_none_underway(manifest, folder)
+        for line in data_lines(manifest):
+            console.print(line, markup=False, soft_wrap=True)
+        most = ", if all seeds are asked for" if until_decided and manifest.looks else ""
+        console.print(f"{cost_sentence(manifest, results, workers)}{most}", soft_wrap=True)
     with idle_workers() as idle:
-        while True:
-            manifest, folder = freeze_stage(file, results, scale, replan, settings=settings)
-            if missing(manifest, records_of(folder)):
-                check_none_underway(manifest, folder)
-                for line in data_lines(manifest):
-                    console.print(line, markup=False, soft_wrap=True)
-                most = ", if all seeds are asked for" if until_decided and manifest.looks else ""
-                console.print(f"{cost_sentence(manifest, results, workers)}{most}", soft_wrap=True)
-                if manifest.is_search:
-                    console.print(f"stage 1 of 2, search: {search_words(manifest, folder)}", soft_wrap=True)
-                elif manifest.confirms:
-                    console.print("stage 2 of 2, confirmation: the winners are chosen, and trained on fresh seeds")
-            if until_decided and manifest.looks:
-                _train_looks(manifest, folder, workers, mirror, idle)
-            else:
-                train_missing(manifest, folder, workers, mirror, idle)
-            if not manifest.is_search:
-                break
+        if until_decided:
+            _train_looks(manifest, folder, workers, mirror, idle)
+        else:
+            train_missing(manifest, folder, workers, mirror, idle)
     return TrainedPlan(manifest, folder, planned_records(manifest, folder))
 
 
 def _check_device(file: Path, results: Path, scale: str, replan: bool, settings: tuple[Setting, ...]) -> None:
     """A HarnessError before a plan is frozen that cannot train here; a frozen one may have all its records already."""
     folder = folder_of(file, results, scale, settings=settings)
-    is_frozen = any(manifest_path(each).exists() for each in (folder, search_folder(folder)))
-    if is_frozen and not replan:
+    if manifest_path(folder).exists() and not replan:
         return
     if why := why_no_device(read_experiment(file, scale, settings).device):
         raise HarnessError(f"{file}: {why}; say device: cpu, or run where there is one")

@@ -1,35 +1,18 @@
-"""A file becomes a plan; a complete search becomes its next rung, or the plan that trains its winners."""
+"""A file becomes a plan, which is frozen in its results folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from harness.base.device import why_no_device
 from harness.base.errors import HarnessError
-from harness.cli.costs import seconds_by, table_of
+from harness.cli.costs import seconds_by
 from harness.cli.kept import take_kept
 from harness.cli.options import FULL
-from harness.cli.plans import folder_of, planned_records, records_of, rungs_in, search_folder
-from harness.planning.confirm import confirmation
-from harness.planning.halving import all_rungs, next_rung
+from harness.cli.plans import folder_of
 from harness.planning.place import at, place_of
 from harness.planning.plan import make_plan
 from harness.planning.warnings import check_rules_can_be_judged
-from harness.record import Record, missing
-from harness.spec import (
-    Manifest,
-    Narrow,
-    Setting,
-    content_hash,
-    freeze,
-    located,
-    manifest_path,
-    narrowed,
-    read_experiment,
-    read_manifest,
-    search_name,
-    searched_name,
-    set_aside_if_damaged,
-)
+from harness.spec import Manifest, Narrow, Setting, freeze, located, narrowed, read_experiment
 from harness.tasks import check_drawn, keep_data, known_data
 
 
@@ -48,8 +31,6 @@ def plan_of(
     name = folder_of(file, Path(), scale, narrow, settings).name
     if narrow:
         experiment, _ = narrowed(experiment, narrow)
-    if experiment.trial_search:
-        name = search_name(name)
     try:
         timed_on: set[str] = set()
         manifest = make_plan(experiment, name, file.parent, seconds_by(results, timed_on))
@@ -74,15 +55,8 @@ def device_lines(manifest: Manifest) -> list[str]:
 
 
 def freeze_plan(planned: Manifest, folder: Path, replan: bool) -> Manifest:
-    """Freeze a plan in a results folder, then keep the rows of its data files: a plan that is refused leaves none.
-
-    With `replan` damaged plans of later stages are set aside, and made anew once the search is complete.
-    """
+    """Freeze a plan in a results folder, then keep the rows of its data files: a plan that is refused leaves none."""
     manifest = freeze(planned, folder, replan)
-    if replan and manifest.is_search:
-        of = folder.with_name(searched_name(folder.name))
-        for later in (of, *(search_folder(of, rung) for rung in range(1, manifest.rungs))):
-            set_aside_if_damaged(later)
     keep_data((each.run.task for each in manifest.runs), folder.parent / "data")
     return manifest
 
@@ -96,75 +70,15 @@ def data_lines(manifest: Manifest) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def freeze_stage(
+def freeze_file(
     file: Path, results: Path, scale: str, replan: bool, dry_run: bool = False, settings: Sequence[Setting] = ()
 ) -> tuple[Manifest, Path]:
-    """Freeze what a file says, and return the plan whose runs come next, with its folder.
+    """Freeze what a file says, and return the plan with its folder.
 
-    A search whose runs all have records is followed by its next rung, and the last rung by the plan of the winners.
-    These are made and, unless `dry_run`, frozen here. Records that are kept of the runs (`take_kept`) are published
-    first. With `replan` winners are chosen by seconds too, if these have been measured since.
+    Unless `dry_run`, records that are kept of its runs (`take_kept`) are published first.
     """
-    manifest, folder = _next_stage(file, results, scale, replan, dry_run, settings)
+    folder = folder_of(file, results, scale, settings=settings)
+    manifest = freeze_plan(plan_of(file, scale, settings=settings, results=results), folder, replan)
     if not dry_run:
         take_kept(manifest, folder)
     return manifest, folder
-
-
-def _next_stage(
-    file: Path, results: Path, scale: str, replan: bool, dry_run: bool, settings: Sequence[Setting]
-) -> tuple[Manifest, Path]:
-    """As `freeze_stage`; the runs of the returned plan may have kept records that are not published yet."""
-    folder = folder_of(file, results, scale, settings=settings)
-    manifest = plan_of(file, scale, settings=settings, results=results)
-    manifest = freeze_plan(manifest, folder.parent / manifest.name, replan)
-    if not manifest.is_search:
-        return manifest, folder
-    frozen = read_manifest(folder) if manifest_path(folder).exists() else None
-    if frozen and not frozen.confirms and not replan:
-        raise HarnessError(
-            f"{manifest_path(folder)} holds another plan (without a search); --replan freezes the new one and "
-            "keeps the old one beside it; records are kept in any case"
-        )
-    while True:
-        for rung in (rungs := rungs_in(folder)):
-            if not dry_run:
-                take_kept(rung, search_folder(folder, rung.rung))
-            if missing(rung, records_of(folder)):  # also later, as the report shows the search too
-                return rung, search_folder(folder, rung.rung)
-        last = rungs[-1]
-        if last.is_last_rung:
-            break
-        following, place = next_rung(rungs, rung_records(rungs, folder)), search_folder(folder, last.rung + 1)
-        if dry_run:
-            return following, place
-        freeze(following, place, replan=True)
-    if frozen and frozen.confirms and frozen.confirms.plan == content_hash(last):
-        if not (replan and _lacks_seconds(frozen)):
-            return frozen, folder
-        following = winners_of(rungs, folder)
-        if _lacks_seconds(following):
-            return frozen, folder
-    else:
-        following = winners_of(rungs, folder)
-    return following if dry_run else freeze(following, folder, replan=True), folder
-
-
-def _lacks_seconds(plan: Manifest) -> bool:
-    """Whether rules read winners by seconds, and none was chosen by them."""
-    is_asked = any("seconds" in rule.conventions for rule in plan.experiment.decide)
-    return is_asked and all(cell.won is None or cell.won.axis != "seconds" for cell in plan.cells)
-
-
-def rung_records(rungs: Sequence[Manifest], folder: Path) -> dict[str, Record]:
-    """The records of all rungs of a search, by run id."""
-    return planned_records(all_rungs(rungs), folder)
-
-
-def winners_of(rungs: Sequence[Manifest], folder: Path) -> Manifest:
-    """The plan that trains the winners of a complete search on fresh seeds."""
-    search, records = all_rungs(rungs), rung_records(rungs, folder)
-    table = table_of(search, records, folder)
-    medians = table.groupby("cell")["seconds"].median() if "seconds" in table else None
-    seconds = None if medians is None else dict(zip(medians.index.tolist(), medians.tolist(), strict=True))
-    return confirmation(rungs, records, seconds)

@@ -17,7 +17,7 @@ from harness.comparison.loss import LossRatio
 from harness.fit import Interval
 
 Ruling = Literal["supported", "refuted", "equal", "inconclusive"]
-Conclusion = Literal["supported", "refuted", "equal", "convention-dependent", "training-dependent", "inconclusive"]
+Conclusion = Literal["supported", "refuted", "equal", "convention-dependent", "inconclusive"]
 
 
 @dataclass(frozen=True)

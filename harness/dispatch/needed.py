@@ -18,7 +18,7 @@ from harness.dispatch.reconcile import gather
 from harness.dispatch.snapshot import KEPT_RESULTS
 from harness.dispatch.state import Evidence, may_run
 from harness.dispatch.submission import Submission
-from harness.spec import manifest_path, searched_name, unsealed
+from harness.spec import manifest_path, unsealed
 from harness.spec.manifest import MANIFEST_SCHEMA
 from harness.spec.task import DATA_FILE
 
@@ -87,14 +87,14 @@ def plain_plan(path: Path) -> dict[str, Any]:
 
 
 def unfinished_experiments(plans: Plans, results: Path, present: set[str]) -> dict[str, set[str]]:
-    """The runs of each experiment that has planned runs without a record, or a search whose winners have no plan yet.
+    """The runs of each experiment that has planned runs without a record.
 
     All seeds of a plan with looks are planned runs. `present` are the runs with a record.
     """
     runs: dict[str, set[str]] = defaultdict(set)
     for folder, planned in plans.standing.items():
         if folder.parent == results:  # plans that the project keeps elsewhere are not trained there
-            runs[searched_name(folder.name)] |= planned
+            runs[folder.name] |= planned
     return {name: of_it for name, of_it in runs.items() if results / name not in plans.standing or not of_it <= present}
 
 

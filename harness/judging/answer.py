@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.judging.judge import Verdict, to_json
-from harness.judging.robust import robust_words
-from harness.judging.words import matters_words, rule_words
+from harness.judging.words import STABLE, matters_words, rule_words
 from harness.spec import ANY_SIZE, Condition, Decide, all_axes, takes_of
 
 NOT_RUN = "not run"
@@ -52,7 +51,7 @@ def answer_json(answer: Answer) -> dict[str, Any]:
 
 def not_run_json(rule: Decide) -> dict[str, Any]:
     """A rule that was not judged, in the form of one that was."""
-    lists = ("holds_under", "not_measured", "counts", "numbers", "given", "under")
+    lists = ("holds_under", "not_measured", "counts", "numbers", "given")
     empty: dict[str, Any] = {name: [] for name in lists}
     return {
         "claim": rule.claim,
@@ -61,7 +60,6 @@ def not_run_json(rule: Decide) -> dict[str, Any]:
         "level": rule.level,
         "interval_level": None,
         "verdict": NOT_RUN,
-        "declared": NOT_RUN,
         "matters": matters_words(rule),
         "power": None,
         "stable": False,
@@ -74,11 +72,11 @@ def verdict_words(verdict: dict[str, Any]) -> str:
     """`supported, stable over counts`, or what the claim is by each convention, and which were not measured."""
     if verdict["verdict"] == "equal":
         return f"equal {verdict['matters']}"
-    robust = robust_words(verdict)
-    notes = [_differing_words(verdict) or ("" if robust else _alike_words(verdict))]
+    stable = STABLE if verdict["stable"] else ""
+    notes = [_differing_words(verdict) or ("" if stable else _alike_words(verdict))]
     if verdict["not_measured"]:
         notes.append(f"{', '.join(verdict['not_measured'])} not measured")
-    told = ", ".join(filter(None, [verdict["verdict"], robust]))
+    told = ", ".join(filter(None, [verdict["verdict"], stable]))
     noted = "; ".join(filter(None, notes))
     return f"{told} ({noted})" if noted else told
 
@@ -118,8 +116,7 @@ def number_lines(verdict: dict[str, Any]) -> list[str]:
     Of many tasks the one with the median estimate is told, for each condition.
     """
     lines = _convention_lines(verdict["counts"], verdict["numbers"])
-    lines += [f"{name}: not measured" for name in verdict["not_measured"]]
-    return lines + [_under_words(one) for one in verdict.get("under", ())]
+    return lines + [f"{name}: not measured" for name in verdict["not_measured"]]
 
 
 def found_line(verdict: dict[str, Any]) -> str:
@@ -175,13 +172,6 @@ def _convention_lines(counts: Sequence[dict[str, Any]], numbers: Sequence[dict[s
         said = f"{_count_words(known[name])}: " if name in known else f"{name}: "
         lines.append(said + "; ".join(_told([n for n in numbers if n["convention"] == name])))
     return lines
-
-
-def _under_words(one: dict[str, Any]) -> str:
-    """What another way of searching says, in short."""
-    worse = " (both sides are more than ten times worse, so it turns nothing)" if one["far_worse"] else ""
-    lines = _convention_lines(one["counts"], one["numbers"])
-    return f"under {one['name']}: {one['conclusion']}{worse}. {'. '.join(lines)}"
 
 
 def _count_words(count: dict[str, Any]) -> str:

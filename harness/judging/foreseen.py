@@ -108,7 +108,7 @@ def _pilot_seeds(manifest: Manifest, table: pd.DataFrame, rule: Decide) -> list[
     for planned in manifest.runs:
         if planned.cell in of_sides:
             whole[planned.run.seed] &= planned.run_id in recorded
-    return [seed for seed, is_whole in whole.items() if is_whole] if not manifest.is_search else []
+    return [seed for seed, is_whole in whole.items() if is_whole]
 
 
 def _decided(verdict: Verdict, manifest: Manifest, table: pd.DataFrame, pilot: Sequence[int]) -> Conclusion | None:
@@ -119,7 +119,7 @@ def _decided(verdict: Verdict, manifest: Manifest, table: pd.DataFrame, pilot: S
         verdict = judge_at_looks(verdict.rule, looked_runs(manifest, table))
     elif len(pilot) < len(manifest.experiment.seeds):
         return None
-    return None if verdict.declared == "inconclusive" else verdict.declared
+    return None if verdict.conclusion == "inconclusive" else verdict.conclusion
 
 
 def _from_records(verdict: Verdict, level: float, seeds: int) -> Iterator[ForeseenNumber]:

@@ -186,7 +186,7 @@ def main_sides(manifest: Manifest) -> tuple[Side, Side] | None:
         first, second = rule.sides
         return _sides_of((first, second))
     arms = list(manifest.experiment.arms)
-    has_pair = len(arms) > 1 if manifest.experiment.replicated else len(arms) == 2
+    has_pair = len(arms) > 1 if manifest.experiment.search else len(arms) == 2
     return (Side(arms[0], (arms[0],)), Side(arms[1], (arms[1],))) if has_pair else None
 
 
@@ -280,7 +280,7 @@ def _efforts(
     level: float,
 ) -> Iterator[Effort]:
     """Every effort on every task; nothing where no search has replicates."""
-    if every is None or manifest.experiment.replicated is None:
+    if every is None or manifest.experiment.search is None:
         return
     for one in effort_ratios(manifest, every, sides[0].names, sides[1].names, level):
         if one.task in tasks:
@@ -437,16 +437,14 @@ def _cautions(
         if far.above:
             yield f"{far_runs_words(far.above, far)} ended over {FAR:g} times above the median of their size."
     seeds = table["seed"].nunique()
-    if seeds < FEW_SEEDS and not manifest.experiment.replicated:
+    if seeds < FEW_SEEDS and not manifest.experiment.search:
         yield f"{seeds} seeds give wide intervals; {FEW_SEEDS} or more narrow them."
-    if replicated := manifest.experiment.replicated:
+    if search := manifest.experiment.search:
         if seeds < FEW_REPLICATES:
             yield f"Intervals of {seeds} replicates are too narrow in some cases; {FEW_REPLICATES} or more are better."
-        yield f"Each side made {replicated.runs} runs a size in each replicate. More runs may turn this."
-    elif not manifest.confirms:
+        yield f"Each side made {search.runs} runs a size in each replicate. More runs may turn this."
+    else:
         yield "Each side has one recipe. Another recipe may turn this: search both sides."
-    elif search := manifest.experiment.trial_search:
-        yield f"Each side tried {search.trials} settings a size. More settings may turn this."
 
 
 def _worse_than_constant(side: Side, readings: Sequence[Reading]) -> tuple[str, ...]:
@@ -462,8 +460,7 @@ def _worse_than_constant(side: Side, readings: Sequence[Reading]) -> tuple[str, 
 def _still_fell(runs: ExperimentRuns, side: Side, sides: tuple[Side, Side], readings: Sequence[Reading]) -> str:
     """`of mlp on xy still fell 1.8x`: where a side that is not ahead fell most at the largest size; else empty.
 
-    A task counts if DOUBLINGS more such falls would take the side to the near end of the interval. A winner at a stop
-    ended where validation was best, and is left out.
+    A task counts if DOUBLINGS more such falls would take the side to the near end of the interval.
     """
     falls = {}
     for one in readings:
@@ -471,7 +468,7 @@ def _still_fell(runs: ExperimentRuns, side: Side, sides: tuple[Side, Side], read
         if not is_largest or not ratio.low or not ratio.high or leader(ratio, *(s.label for s in sides)) == side.label:
             continue
         rows = _of_largest(runs, one.task, side)
-        if "late_fall" not in rows or rows.get("won_at_stop", pd.Series(dtype=float)).notna().any():
+        if "late_fall" not in rows:
             continue
         fall = float(np.exp(np.log(rows["late_fall"]).mean()))
         if fall > STILL_FELL and fall**DOUBLINGS > max(ratio.low, 1 / ratio.high):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -17,7 +17,6 @@ from harness.judging.found import Found, Later, Look, Number
 from harness.judging.looks import (
     LookedRuns,
     Reading,
-    looked_by_way,
     looked_runs,
     looks_at,
     reading_at,
@@ -26,10 +25,9 @@ from harness.judging.looks import (
 from harness.judging.power import EVERY, outlook, power_line
 from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
-from harness.judging.robust import Outcomes, Under, by_way, concluded, far_worse, robust_words, turned_units
 from harness.judging.runs import ExperimentRuns, runs_of
-from harness.judging.words import condition_words, matters_words, number_words, rule_words
-from harness.spec import Condition, Decide, Manifest, all_axes, side_label, stable_axes, units
+from harness.judging.words import STABLE, condition_words, matters_words, number_words, rule_words
+from harness.spec import Condition, Decide, Manifest, all_axes, stable_axes, units
 
 FREE_CONDITIONS = 2  # that the two sides of an interval pay for
 
@@ -52,8 +50,6 @@ class Verdict:
 
     `stable`: supported or refuted under at least `stable_axes` (of counts: two), all of them measured; no number is
     refused, and the estimates of a condition on a task lie on one side under all. `unmeasured` have no numbers.
-    `under` has the rule judged under other ways of searching (`robust_to`), `declared` is what it is without those.
-    `outcomes` has what was found of each unit under each convention.
     `looked` is of experiments with looks, which share the error that `level` leaves. `power` says what an inconclusive
     rule would need (`harness.judging.power`).
     """
@@ -67,9 +63,6 @@ class Verdict:
     conclusion: Conclusion
     stable: bool
     unmeasured: tuple[str, ...]
-    declared: Conclusion
-    outcomes: Outcomes
-    under: tuple[Under, ...] = ()
     looked: Looked | None = None
     power: str | None = None
 
@@ -113,25 +106,16 @@ def judge_all(manifest: Manifest, table: pd.DataFrame) -> list[Verdict]:
     """
     if not manifest.experiment.decide:
         return []
-    ways = _ways(manifest)
     if manifest.looks:
-        looked, verdicts = judge_declared(manifest, table)
-        read = wanted(manifest, verdicts)
-        of_ways = {way: looked_by_way(looked, way, read & looked.present) for way in ways}
-        others = [{way: judge_at_looks(one.rule, runs) for way, runs in of_ways.items()} for one in verdicts]
-        wanted_alone = replace(looked, present=read & looked.present)
-        with_later = [_with_later(one, wanted_alone) for one in verdicts]
-        return [_with_others(one, looked.first, other) for one, other in zip(with_later, others, strict=True)]
+        looked, verdicts = judge_looks(manifest, table)
+        wanted_alone = replace(looked, present=wanted(manifest, verdicts) & looked.present)
+        return [_with_later(one, wanted_alone) for one in verdicts]
     runs = runs_of(manifest, table)
-    all_at_once = {way: runs_of(manifest, by_way(table, way)) for way in ways}
-    return [
-        _with_others(judge(rule, runs), runs, {way: judge(rule, other) for way, other in all_at_once.items()})
-        for rule in manifest.experiment.decide
-    ]
+    return [judge(rule, runs) for rule in manifest.experiment.decide]
 
 
-def judge_declared(manifest: Manifest, table: pd.DataFrame) -> tuple[LookedRuns, list[Verdict]]:
-    """The runs of a plan with looks, and the verdict on every rule by the search as it was declared."""
+def judge_looks(manifest: Manifest, table: pd.DataFrame) -> tuple[LookedRuns, list[Verdict]]:
+    """The runs of a plan with looks, and the verdict on every rule, as far as its looks have come."""
     looked = looked_runs(manifest, table)
     return looked, [judge_at_looks(rule, looked) for rule in manifest.experiment.decide]
 
@@ -167,24 +151,6 @@ def _later(question: Question, one: Number, looked: LookedRuns, looks: Sequence[
             found = _find(Case(question.condition, question.tasks, question.axis, reading.runs, look.level))
             return Later(found, outcome(question.condition, found), look)
     return None
-
-
-def _ways(manifest: Manifest) -> list[str]:
-    robust = manifest.experiment.robust_to if manifest.confirms else None
-    return [way.name for way in robust.ways()] if robust else []
-
-
-def _with_others(verdict: Verdict, runs: ExperimentRuns, others: Mapping[str, Verdict]) -> Verdict:
-    """The verdict, its rule judged under every other way of searching too."""
-    condition = verdict.rule.conditions[0]
-    sides = (side_label(condition.sides[0]), side_label(condition.sides[-1]))
-    under = []
-    for way, judged in others.items():
-        worse = far_worse(runs.table, way, sides, runs.matched)
-        turned = () if worse else turned_units(verdict.outcomes, judged.outcomes)
-        under.append(Under(way, judged.numbers, judged.counts, judged.conclusion, worse, turned))
-    heard = concluded(verdict.declared, verdict.outcomes, verdict.rule.at_least, under)
-    return replace(verdict, under=tuple(under), conclusion=heard)
 
 
 def judge(rule: Decide, runs: ExperimentRuns) -> Verdict:
@@ -241,9 +207,9 @@ def _verdict(asked: Asked, found: Sequence[Number]) -> Verdict:
     outcomes = _unit_outcomes(asked, found)
     told = {convention: list(of_units.values()) for convention, of_units in outcomes.items()}
     counts = [count_outcomes(convention, of_units, rule.at_least) for convention, of_units in told.items()]
-    declared: Conclusion = conclusion(counts) if counts else "inconclusive"
+    concluded: Conclusion = conclusion(counts) if counts else "inconclusive"
     power = None
-    if declared == "inconclusive":
+    if concluded == "inconclusive":
         power = power_line(rule, asked.units, list(zip(counts, told.values(), strict=True)), found)
     return Verdict(
         rule=rule,
@@ -252,11 +218,9 @@ def _verdict(asked: Asked, found: Sequence[Number]) -> Verdict:
         numbers=tuple(_part(asked, found, is_given=False)),
         given=tuple(_part(asked, found, is_given=True)),
         counts=tuple(counts),
-        conclusion=declared,
-        stable=declared in ("supported", "refuted") and _stable(rule, found, measured),
+        conclusion=concluded,
+        stable=concluded in ("supported", "refuted") and _stable(rule, found, measured),
         unmeasured=tuple(axis for axis in rule.conventions if axis not in measured),
-        declared=declared,
-        outcomes=outcomes,
         power=power,
     )
 
@@ -438,10 +402,9 @@ def sentence(verdict: Verdict) -> str:
         for count in verdict.counts
     )
     absent = f"; {', '.join(verdict.unmeasured)} not measured" if verdict.unmeasured else ""
-    robust = robust_words(to_json(verdict))
     power = f"; {verdict.power}" if verdict.power else ""
-    concluded = f"{verdict.conclusion}{', ' if robust else ''}{robust}"
-    return f"verdict: “{verdict.rule.claim}” is {concluded}: {counts}{absent}{power}"
+    stable = f", {STABLE}" if verdict.stable else ""
+    return f"verdict: “{verdict.rule.claim}” is {verdict.conclusion}{stable}: {counts}{absent}{power}"
 
 
 def to_json(verdict: Verdict) -> dict[str, Any]:
@@ -453,11 +416,9 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         "level": verdict.rule.level,
         "interval_level": verdict.level,
         "verdict": verdict.conclusion,
-        "declared": verdict.declared,
         "matters": matters_words(verdict.rule),
         "power": verdict.power,
         "stable": verdict.stable,
-        "under": [_under_json(one) for one in verdict.under],
         "holds_under": list(verdict.holds_under),
         "not_measured": list(verdict.unmeasured),
         "counts": [dict(vars(count)) for count in verdict.counts],
@@ -465,10 +426,6 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         "given": [_number_json(one) for one in verdict.given],
         "looked": None if verdict.looked is None else _looked_json(verdict.looked),
     }
-
-
-def _under_json(one: Under) -> dict[str, Any]:
-    return {**plain(replace(one, numbers=())), "numbers": [_number_json(number) for number in one.numbers]}
 
 
 def _looked_json(looked: Looked) -> dict[str, Any]:

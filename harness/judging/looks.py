@@ -19,7 +19,6 @@ from harness.judging.found import Found, Look
 from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
 from harness.judging.reads import every_cell
-from harness.judging.robust import by_way
 from harness.judging.runs import ExperimentRuns, runs_of
 from harness.record import chosen_anew
 from harness.spec import Manifest
@@ -70,14 +69,6 @@ def looked_runs(manifest: Manifest, table: pd.DataFrame) -> LookedRuns:
     is_first = whole.table["seed"].isin(manifest.experiment.seeds[: manifest.looks[0]])
     first = replace(whole, table=chosen_anew(manifest, whole.table, is_first), sides={}, fitted={})
     return LookedRuns(manifest, whole, first, frozenset(whole.table["run_id"]))
-
-
-def looked_by_way(looked: LookedRuns, way: str, present: frozenset[str]) -> LookedRuns:
-    """The winners of another way of searching, which ask for no seeds: their looks read what is `present` anyway."""
-    whole, first = (
-        replace(runs, table=by_way(runs.table, way), sides={}, fitted={}) for runs in (looked.whole, looked.first)
-    )
-    return LookedRuns(looked.manifest, whole, first, present)
 
 
 def reading_at(looked: LookedRuns, case: Case, seeds: int) -> Reading | None:

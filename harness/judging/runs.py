@@ -34,7 +34,7 @@ def runs_of(manifest: Manifest, table: pd.DataFrame) -> ExperimentRuns:
     """The runs of a plan from their table (`record.load`, with `seconds` where they are measured)."""
     if "seconds" in table:
         table = table.assign(seconds_per_evaluation=table["seconds"] / table["evaluations"])
-    return ExperimentRuns(table, manifest.tasks, pairs_axis(manifest), bool(manifest.experiment.replicated))
+    return ExperimentRuns(table, manifest.tasks, pairs_axis(manifest), bool(manifest.experiment.search))
 
 
 def of_arm(runs: ExperimentRuns, task: str, names: Sequence[str]) -> SideRuns:

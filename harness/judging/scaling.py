@@ -77,14 +77,13 @@ def sizes_of(table: pd.DataFrame, axis: str) -> pd.Series:
 
 
 def won_on(table: pd.DataFrame, axis: str) -> pd.DataFrame:
-    """The rows of confirmed winners that the declared search chose for `axis`; all rows of other tables.
+    """The rows of winners that a search chose for `axis`; all rows of other tables.
 
     On a training cost for which winners were chosen, the size of a run is the budget that it won. Any other axis is
     read off the winners of sizes.
     """
     if "won_on" not in table:
         return table
-    table = table[table["won_under"].isna()]
     of_costs = table["won_on"].str.startswith(("flops_train", "seconds"))
     own = table["won_on"] == axis
     if (own & of_costs).any():

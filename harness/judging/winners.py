@@ -46,7 +46,7 @@ def reported(manifest: Manifest, runs: pd.DataFrame) -> pd.DataFrame:
     A winner is a row with the `series` of its side, `asked` as its budget, and `won_on` as the axis of that, on which
     its size is the budget. A side without a candidate in a replicate has a row that diverged.
     """
-    if manifest.experiment.replicated is None:
+    if manifest.experiment.search is None:
         return runs
     rows, own_runs = [], cache(partial(of_side, manifest, runs))
     for number, (task, side, axis, budget) in enumerate(_budgets(manifest, runs)):
@@ -57,7 +57,7 @@ def reported(manifest: Manifest, runs: pd.DataFrame) -> pd.DataFrame:
         without = own[~own["seed"].isin(winners["seed"])].drop_duplicates("seed")
         of_all = pd.concat([winners, without.assign(status="diverged", **{LOSS: np.nan})])
         where = {"series": side_label(side), "asked": budget, "won_on": axis, axis: budget, "cell": number}
-        rows.append(of_all.assign(**where, won_under=None, chosen=True, trials=runs["trials"].max()))
+        rows.append(of_all.assign(**where, chosen=True, trials=runs["trials"].max()))
     return pd.concat(rows, ignore_index=True).sort_values(["cell", "seed"], ignore_index=True)
 
 
@@ -65,7 +65,7 @@ def effort_ratios(
     manifest: Manifest, runs: pd.DataFrame, first: Sequence[str], second: Sequence[str], level: float
 ) -> list[EffortRatio]:
     """Two sides on every task at the largest size, for efforts of 1, 2, 4, ... runs up to all."""
-    search, match = manifest.experiment.replicated, manifest.experiment.match
+    search, match = manifest.experiment.search, manifest.experiment.match
     assert search
     assert match
     found = []
@@ -85,7 +85,7 @@ def effort_ratios(
 
 def of_side(manifest: Manifest, runs: pd.DataFrame, task: str, side: Sequence[str]) -> pd.DataFrame:
     """The runs of a side on a task, of which its arms have equal shares."""
-    search = manifest.experiment.replicated
+    search = manifest.experiment.search
     assert search
     most = dict(zip(side, shares(search.runs, len(side)), strict=True))
     of_task = runs[(runs["task"] == task) & runs["arm"].isin(side)]
@@ -141,7 +141,7 @@ def _of_work(manifest: Manifest, axis: str, sides: Sequence[pd.DataFrame]) -> li
 
     The largest is what the side can spend that can spend least; at the smallest every replicate of a side has a run.
     """
-    search = manifest.experiment.replicated
+    search = manifest.experiment.search
     assert search
     if axis == search.cap_name:
         return sorted(set(search.caps))

@@ -157,9 +157,6 @@ class Adam(GradientOptimiser):
     def spans(self) -> int | None:
         return self.decays_over
 
-    def spanning(self, evaluations: int | None) -> Adam:
-        return self.model_copy(update={"decays_over": evaluations})
-
     def that_matters(self, network: ShapeBase, points: int) -> Adam:
         """A batch of all points is none."""
         return self.model_copy(update={"batch_size": None}) if (self.batch_size or 0) >= points else self

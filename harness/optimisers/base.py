@@ -25,7 +25,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
-from harness.base.errors import HarnessError
 from harness.base.frozen import Frozen
 from harness.families.base import ShapeBase
 from harness.families.later import Tensor, torch
@@ -166,15 +165,6 @@ class Optimiser(Frozen):
     def spans(self) -> int | None:
         """How many evaluations its schedule spans, or None for those of its run."""
         return None
-
-    def spanning(self, evaluations: int | None) -> Self:
-        """The same, whose schedule spans so many evaluations; None: those of its run. Give it with `spans`."""
-        if self.is_scheduled and evaluations is not None:
-            raise HarnessError(
-                f"optimizer {self.name}: its schedule always spans its own run (it has no `spanning`), so no shorter "
-                "run is the beginning of a longer one; leave search.halving out"
-            )
-        return self
 
     def that_matters(self, network: ShapeBase, points: int) -> Self:
         """The same without what changes nothing for this network and so many points: the same run has the same id."""

@@ -1,6 +1,6 @@
-"""The sizes of an arm: by budget and trial of a search the network and recipe that meet it, or why none does.
+"""The sizes of an arm: by budget the network and recipe that meet it, or why none does.
 
-    for trial, asked, candidate in candidates_of(experiment, "kan", task):     # candidate: a Candidate, or a reason
+    for asked, candidate in candidates_of(experiment, "kan", task):     # candidate: a Candidate, or a reason
 
 Nothing is trained here. Whether a size can be trained at all is said by `feasible`.
 """
@@ -35,14 +35,12 @@ from harness.spec import (
     RunSpec,
     RunTask,
     SplinedShape,
-    Tried,
     check_cap,
     least_evaluations,
     points_at_a_time,
 )
 from harness.spec.arm import Size
 from harness.spec.run import Dtype
-from harness.spec.search import TrialSearch
 from harness.tasks import is_data
 
 LAST_POINT = " (of the last point that was tried, "  # what follows in a reason is that point
@@ -72,8 +70,7 @@ class Candidate(NamedTuple):
     counts: dict[str, int]
 
 
-# The trial of a search of trials; the budget asked; the candidate or why there is none.
-Solved = tuple[Tried | None, float | None, Candidate | str]
+Solved = tuple[float | None, Candidate | str]  # the budget asked; the candidate or why there is none
 
 
 SecondsOf = Callable[[RunSpec], float]  # what a run that spends its whole cap takes alone on a machine that was timed
@@ -88,25 +85,14 @@ class Drawn(NamedTuple):
 
 
 def candidates_of(variant: Experiment, arm_name: str, task: RunTask) -> Iterator[Solved]:
-    """The candidates of an arm on a task, by trial and budget; a HarnessError if a count asked of it is not defined."""
+    """The candidates of an arm on a task, by budget; a HarnessError if a count asked of it is not defined."""
     counts = counts_asked(variant, arm_name)
-    for trial, asked, candidate in _solved(variant, arm_name, task):
+    for asked, candidate in _solve_ladder(variant, arm_name, task):
         if isinstance(candidate, Candidate):
+            flops = run_flops(candidate.network, candidate.recipe, task)
+            candidate = candidate._replace(counts={**candidate.counts, **flops})
             check_counted(counts, arm_name, candidate.network, candidate.counts)
-        yield trial, asked, candidate
-
-
-def _solved(variant: Experiment, arm_name: str, task: RunTask) -> Iterator[Solved]:
-    search = variant.trial_search
-    if search is None:
-        for asked, candidate in _solve_ladder(variant, arm_name, task):
-            if isinstance(candidate, Candidate):
-                flops = run_flops(candidate.network, candidate.recipe, task)
-                candidate = candidate._replace(counts={**candidate.counts, **flops})
-            yield None, asked, candidate
-        return
-    for scramble in (search.scramble, *(variant.robust_to.scrambles if variant.robust_to else ())):
-        yield from _searched(variant, search, arm_name, task, scramble)
+        yield asked, candidate
 
 
 def drawn_of(
@@ -118,7 +104,7 @@ def drawn_of(
     tolerance below it, or ends before its last stage, the next point of the space takes its place. A cap in seconds
     becomes evaluations by `seconds_of`.
     """
-    search, match = variant.replicated, variant.match
+    search, match = variant.search, variant.match
     assert search
     assert match
     number = number_of_trials(variant, arm_name)
@@ -138,7 +124,7 @@ def drawn_of(
                 if search.cap_name == "seconds":
                     candidate = _with_seconds(matched, cap, variant, task, seconds_of)
                 else:
-                    candidate = _with_cap(matched, search.cap_name, cap, task, "search.cap")
+                    candidate = _with_cap(matched, search.cap_name, cap, task)
                 if isinstance(candidate, str):
                     reasons[budget] = f"{candidate}{LAST_POINT}{values or 'the arm as written'})"
                     continue
@@ -168,67 +154,7 @@ def _lanes_differ_in(variant: Experiment, arm_name: str, task: RunTask) -> set[s
     return None
 
 
-def _searched(
-    variant: Experiment, search: TrialSearch, arm_name: str, task: RunTask, scramble: int
-) -> Iterator[tuple[Tried, float, Candidate | str]]:
-    """As many trials at every budget as the arm's share, in the order of its space.
-
-    Where a point of the space has no size that meets the budget, the next point takes its place. What is short of them
-    at the end counts as trials that failed.
-    """
-    assert variant.match is not None  # the file would be refused
-    budgets, number = variant.match.at, number_of_trials(variant, arm_name)
-    found, reasons = dict.fromkeys(budgets, 0), dict.fromkeys(budgets, "")
-    for values, tried in trials_of(variant, arm_name, scramble):
-        check_learnable(tried, arm_name, task)
-        recipe = tried.arms[arm_name].recipe
-        short = [budget for budget, trials in found.items() if trials < number]
-        for asked, matched in _solve_ladder(tried, arm_name, task, short):
-            assert asked is not None
-            effort = search.effort.of_budget(budgets.index(asked))
-            candidate = _with_cap(matched, search.effort.count_name, effort, task)
-            rungs = _rungs(candidate, recipe, search, effort, task)
-            why = next((reason for reason in (candidate, rungs) if isinstance(reason, str)), None)
-            if why is not None:
-                reasons[asked] = f"{why}{LAST_POINT}{values or 'the arm as written'})"
-                continue
-            yield Tried(number=found[asked], scramble=scramble, recipe=recipe, rungs=rungs), asked, candidate
-            found[asked] += 1
-        if min(found.values()) == number:
-            break
-    for asked in budgets:
-        for rank in range(found[asked], number):
-            tried_as = Tried(number=rank, scramble=scramble, recipe=variant.arms[arm_name].recipe)
-            yield tried_as, asked, reasons[asked]
-
-
-def _rungs(
-    candidate: Candidate | str, recipe_name: str, search: TrialSearch, effort: float, task: RunTask
-) -> tuple[int, ...] | str:
-    """The evaluations at which each rung of a candidate ends, and those of the whole; or why a rung cannot be trained.
-
-    Without halving there is none.
-    """
-    if search.halving is None or isinstance(candidate, str):
-        return ()
-    if candidate.recipe.phases or candidate.recipe.sparsity:
-        part = "phases" if candidate.recipe.phases else "sparsity"
-        raise HarnessError(
-            f"search.halving: recipe {recipe_name!r} has {part}, so that a shorter training is no beginning of a "
-            "longer one; leave halving or this recipe out"
-        )
-    ends: list[int] = []
-    for share in search.halving.shares()[:-1]:
-        until = _with_cap(candidate, search.effort.count_name, share * effort, task)
-        if isinstance(until, str):
-            return f"search.halving, rung {len(ends) + 1}: {until}"
-        ends.append(until.recipe.max_evaluations)
-    return (*ends, candidate.recipe.max_evaluations)
-
-
-def _with_cap(
-    candidate: Candidate | str, name: str, allowed: float, task: RunTask, field: str = "search.effort"
-) -> Candidate | str:
+def _with_cap(candidate: Candidate | str, name: str, allowed: float, task: RunTask) -> Candidate | str:
     """The candidate with as many evaluations as are `allowed`, or as cost so much by a count; or why it has none."""
     if isinstance(candidate, str):
         return candidate
@@ -241,7 +167,7 @@ def _with_cap(
     else:
         most = most_evaluations(lambda cap: flops_at(cap)[name], allowed, least, late)
     if most < least:
-        return f"{field}: {name}={allowed:,.6g} ends before the last stage of the recipe; allow more"
+        return f"search.cap: {name}={allowed:,.6g} ends before the last stage of the recipe; allow more"
     return Candidate(network, recipe.model_copy(update={"max_evaluations": most}), {**counts, **flops_at(most)})
 
 

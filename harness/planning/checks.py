@@ -13,7 +13,7 @@ def check_feasible(experiment: Experiment, name: str, cells: Sequence[Cell]) -> 
         return
     reasons = list(dict.fromkeys(f"  {cell.task} {cell.series}: {cell.infeasible}" for cell in cells))
     place = "match.at" if experiment.match else "arms"
-    effort = ", or search.effort where it ends too soon" if experiment.search else ""
+    effort = ", or search.cap where it ends too soon" if experiment.search else ""
     remedy = f"change match.at to values named here, or raise match.tol{effort}"
     raise HarnessError("\n".join([f"{place}: no cell of {name} is feasible; {remedy}:", *reasons[:6]]))
 
@@ -33,7 +33,7 @@ def check_tuning(runs: Iterable[PlannedRun], experiment: Experiment) -> None:
 
 
 def check_one_series(cells: Iterable[Cell]) -> None:
-    """Winners are chosen among all trials of an arm on a task: with more series it would have more than its share."""
+    """A side has its runs on a task from one series of each arm: with more it would have more than its share."""
     series: dict[tuple[str, str], set[str]] = defaultdict(set)
     for cell in cells:
         series[cell.task, cell.arm].add(cell.series)
@@ -47,13 +47,11 @@ def check_one_series(cells: Iterable[Cell]) -> None:
 
 def check_hold_out(cells: Iterable[Cell]) -> None:
     """Held out sizes must leave every series some to fit."""
-    series: dict[tuple[str, str], dict[tuple[float | None, int], Cell]] = defaultdict(dict)
+    series: dict[tuple[str, str], list[Cell]] = defaultdict(list)
     for cell in cells:
         if not cell.infeasible and cell.in_window:
-            trial_or_size = 0 if cell.trial else cell.index  # a budget of all trials is one size
-            series[cell.task, cell.series][cell.asked, trial_or_size] = cell
-    for (task, name), of_size in series.items():
-        found = list(of_size.values())
+            series[cell.task, cell.series].append(cell)
+    for (task, name), found in series.items():
         if len(found) <= (count := found[0].hold_out):
             raise HarnessError(
                 f"hold_out={count}: {name} on {task} has {len(found)} sizes in its window, which leaves none to fit; "

@@ -39,8 +39,6 @@ from harness.spec import (
     PlannedRun,
     RunSpec,
     RunTask,
-    Tried,
-    beginning,
     canonical_json,
     content_hash,
     run_id,
@@ -73,7 +71,7 @@ def make_plan(
 
     Paths of data files are relative to `folder`. A search with a cap in seconds needs `seconds_of`.
     """
-    if seconds_of is None and experiment.replicated and experiment.replicated.cap_name == "seconds":
+    if seconds_of is None and experiment.search and experiment.search.cap_name == "seconds":
         raise HarnessError(
             "search.cap: a cap in seconds needs a machine that was timed; `harness bench` times this one"
         )
@@ -126,7 +124,7 @@ def _expand(points: Variants, folder: Path, seconds_of: SecondsOf | None) -> Exp
                 planned_here.add(names)
                 own = {path: value for path, value in axes.items() if concerns(path, arm_name, variant.recipes)}
                 size = (arm_name, sizing_of(run_task), canonical_json(own))
-                if variant.replicated:
+                if variant.search:
                     if size not in drawn:
                         drawn[size] = drawn_of(variant, arm_name, run_task, seconds_of)
                     _add_replicates(found, variant, names, run_task, drawn[size])
@@ -148,15 +146,15 @@ def _add_cells(
 ) -> None:
     """Add the cells and runs of an arm on a task; `cells_here` tells those that solve to the same network."""
     label, arm_name, arm_series = names
-    for trial, asked, candidate in solved:
+    for asked, candidate in solved:
         budget = budget_label(variant, arm_name, asked)
         names_at_budget = (label, arm_name, arm_series + budget)
         frontier = f"{arm_series} (best size)" if budget else None
-        cell = _cell(len(found.cells), variant, names_at_budget, frontier, trial, asked, candidate)
+        cell = _cell(len(found.cells), variant, names_at_budget, frontier, asked, candidate)
         runs = _runs_of(cell, variant, task, candidate)
         identities = sorted(planned.run_id for planned in runs)
-        key = (*names_at_budget, trial, *(identities or [str(cell.infeasible)]))
-        if trial is None and key in cells_here and runs:
+        key = (*names_at_budget, *(identities or [str(cell.infeasible)]))
+        if key in cells_here and runs:
             cell, runs = cell.model_copy(update={"infeasible": SAME_NETWORK}), []
         cells_here.add(key)
         found.cells.append(cell)
@@ -176,12 +174,12 @@ def _add_replicates(
 
     Its counts are the medians of its runs, but for the one that is matched, which is the budget.
     """
-    search, match = variant.replicated, variant.match
+    search, match = variant.search, variant.match
     assert search
     assert match
     for asked, runs in drawn.items():
         why = runs if isinstance(runs, str) else None
-        cell = _cell(len(found.cells), variant, names, None, None, asked, str(why))
+        cell = _cell(len(found.cells), variant, names, None, asked, str(why))
         counts = {} if isinstance(runs, str) else _medians([one.candidate.counts for one in runs])
         matched = {match.count_name: int(asked)} if counts else {}
         cell = cell.model_copy(update={"infeasible": why, "counts": counts | matched})
@@ -204,7 +202,6 @@ def _cell(
     variant: Experiment,
     names: tuple[str, str, str],
     frontier: str | None,
-    trial: Tried | None,
     asked: float | None,
     candidate: Candidate | str,
 ) -> Cell:
@@ -225,22 +222,16 @@ def _cell(
         window=variant.window.get(arm),
         frontier=frontier,
         hold_out=variant.hold_out,
-        trial=trial,
     )
 
 
 def _runs_of(cell: Cell, variant: Experiment, task: RunTask, candidate: Candidate | str) -> list[PlannedRun]:
     if isinstance(candidate, str):
         return []
-    if variant.trial_search and cell.trial:
-        recipe = beginning(candidate.recipe, cell.trial.rungs[0]) if cell.trial.rungs else candidate.recipe
-        trials, seeds = [(cell.trial.number, recipe)], variant.trial_search.seeds
-    else:
-        trials, seeds = list(enumerate(tuned_recipes(variant, cell.arm, candidate.recipe))), variant.seeds
     found = []
-    for trial, recipe in trials:
-        run = spec_of(variant, candidate.network, recipe, task, seeds[0])
-        for seed, identity in zip(seeds, run_ids(run, seeds), strict=True):
+    for trial, recipe in enumerate(tuned_recipes(variant, cell.arm, candidate.recipe)):
+        run = spec_of(variant, candidate.network, recipe, task, variant.seeds[0])
+        for seed, identity in zip(variant.seeds, run_ids(run, variant.seeds), strict=True):
             seeded = run.model_copy(update={"seed": seed})
             found.append(PlannedRun(run_id=identity, cell=cell.index, trial=trial, run=seeded))
     return found

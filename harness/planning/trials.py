@@ -27,8 +27,7 @@ Part = TypeVar("Part", bound=Frozen)
 
 WHOLE_RECIPE = "recipe"  # the axis whose values are names of recipes
 DIGITS = 4  # of a real number in a trial
-POINTS_A_TRIAL = 8  # a power of two: of so many points, one at least should meet a budget
-POINTS_A_RUN = 32  # the same of replicates, of which all must have all of their runs
+POINTS_A_RUN = 32  # a power of two: of so many points, one at least should meet a budget
 COMBINATIONS = 16  # of what decides the shape of a network and its training, where runs of one shape train together
 
 
@@ -64,8 +63,6 @@ def space_of(experiment: Experiment, arm_name: str) -> Space:
             )
         if len(search.recipes) > 1:
             space[WHOLE_RECIPE] = search.recipes
-    if not space and not experiment.replicated:  # whose runs differ in their initialisation
-        raise HarnessError(f"arms.{arm_name}.space: it is empty, so all trials would be one; say what may vary")
     return space
 
 
@@ -94,13 +91,12 @@ def trials_of(
     number of trials.
     """
     assert experiment.search is not None
-    number, space = number_of_trials(experiment, arm_name), space_of(experiment, arm_name)
-    _check(experiment, arm_name, space, number)
+    space = space_of(experiment, arm_name)
+    _check(experiment, arm_name, space)
     arm = experiment.arms[arm_name]
     # Arms have scrambles of their own: with one space and one scramble they would try the same points.
     of_arm = zlib.crc32(arm_name.encode())
-    times = POINTS_A_RUN if experiment.replicated else POINTS_A_TRIAL
-    points = _sobol(len(space), [scramble, of_arm], times * experiment.search.runs)
+    points = _sobol(len(space), [scramble, of_arm], POINTS_A_RUN * experiment.search.runs)
     if lanes_differ_in is not None:
         is_free = [path in lanes_differ_in for path in space]
         others = _sobol(len(space), [of_arm], COMBINATIONS)[1:]  # beside the arm as it is written
@@ -156,19 +152,14 @@ def _whole_at(axis: Range, share: float) -> int:
 
 
 # -------------------------------------------------------------------------------------------------------------- checks
-def _check(experiment: Experiment, arm_name: str, space: Space, number: int) -> None:
-    """A HarnessError if an axis is no field of the arm, can never vary, or has more choices than there are trials."""
+def _check(experiment: Experiment, arm_name: str, space: Space) -> None:
+    """A HarnessError if an axis is no field of the arm, or can never vary."""
     arm = experiment.arms[arm_name]
     recipes = _recipes(experiment, arm, space)
     for path, axis in space.items():
         where = f"arms.{arm_name}.space.{path}"
         if isinstance(axis, Range):
             _check_when(arm, space, axis, where, _solved(experiment, arm_name))
-        if experiment.trial_search and not isinstance(axis, Range) and len(axis) > number:
-            raise HarnessError(
-                f"{where}: {len(axis)} choices, but arm {arm_name!r} gets {number} trials, so some are never tried; "
-                "raise search.trials, or give fewer choices"
-            )
         match path.split("."):
             case ["recipe"]:
                 _check_recipe_names(experiment, where, axis)

@@ -24,9 +24,7 @@ class PlanWarning(NamedTuple):
 
 
 def warnings_of(plan: Manifest) -> list[PlanWarning]:
-    """What to know of a plan before it trains, the gravest first; nothing of winners, as their search was asked."""
-    if plan.confirms:
-        return []
+    """What to know of a plan before it trains, the gravest first."""
     return [
         *_no_conclusion(plan),
         *_arms_without_cells(plan),
@@ -114,12 +112,12 @@ def _no_conclusion(plan: Manifest) -> Iterator[PlanWarning]:
 # ------------------------------------------------------------------------------------------------------------- sizes
 def _fitted_sizes(plan: Manifest) -> dict[tuple[str, str, str], list[Cell]]:
     """Of each arm, task and series the cells that laws are fitted to, a cell a size."""
-    sizes: dict[tuple[str, str, str], dict[float | None, Cell]] = defaultdict(dict)
+    sizes: dict[tuple[str, str, str], list[Cell]] = defaultdict(list)
     for cell in plan.cells:
         found = sizes[cell.arm, cell.task, cell.series]
         if not cell.infeasible and cell.in_window:
-            found[cell.asked if cell.trial else cell.index] = cell
-    return {name: _not_held_out(plan, list(of_size.values())) for name, of_size in sizes.items()}
+            found.append(cell)
+    return {name: _not_held_out(plan, of_series) for name, of_series in sizes.items()}
 
 
 def _not_held_out(plan: Manifest, cells: list[Cell]) -> list[Cell]:

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.cli.options import FULL
-from harness.cli.plans import confirmed_plan
+from harness.cli.plans import frozen_plan
 from harness.cli.stages import plan_of
 from harness.python.shown import Shown
 from harness.show.figures.samples import samples_figure
@@ -88,5 +88,5 @@ def as_study(of: Study | str | Path) -> Study:
 def complete_plan(of: Study | str | Path) -> tuple[Manifest, Path]:
     """The plan whose runs are reported, of a study, an experiment file or a results folder; and its folder."""
     if isinstance(of, Study):
-        return confirmed_plan(of.file, of.results, of.scale, of.settings)
-    return confirmed_plan(Path(of), Path("results"))
+        return frozen_plan(of.file, of.results, of.scale, of.settings)
+    return frozen_plan(Path(of), Path("results"))

@@ -11,7 +11,7 @@ from harness.base.errors import HarnessError
 from harness.cli.analysis import analyse_and_report, keeping_fits
 from harness.cli.costs import table_of
 from harness.cli.plans import planned_records
-from harness.cli.running import run_stages
+from harness.cli.running import run_file
 from harness.judging.headline import Headline, NoHeadline
 from harness.judging.judge import Verdict, sentence
 from harness.judging.scaling import fit_table
@@ -82,7 +82,7 @@ def run(
     if workers is not None and workers < 1:
         raise HarnessError(f"run(workers={workers}): give 1 or more, or leave it out for one a core")
     study = as_study(of)
-    manifest, folder, records = run_stages(
+    manifest, folder, records = run_file(
         study.file, study.results, study.scale, replan, workers, until_decided, settings=study.settings
     )
     analysis, found, verdicts = analyse_and_report(manifest, records, folder)

@@ -31,7 +31,6 @@ from harness.spec import (
     Network,
     PlannedRun,
     Recipe,
-    Won,
     canonical_json,
 )
 from harness.spec.task import Metric
@@ -55,7 +54,6 @@ def runs_table(manifest: Manifest, records: Mapping[str, Record]) -> pd.DataFram
 
     `in_window`, `until` and `hold_out` are what the plan declares of the sizes that laws are fitted to.
     `of_budget` marks the series of one training budget each, of which the best sizes make a series of their own.
-    Where the winners of a search are confirmed, a series is a side, and `won_on` the axis on which a row is to be read.
     """
     import pandas as pd  # takes a third of a second, which workers and `harness status` need not wait for
 
@@ -69,7 +67,7 @@ def chosen_anew(manifest: Manifest, table: pd.DataFrame, kept: pd.Series) -> pd.
 
     Of winners of replicates (`judging.winners`) these are rows, as no replicate's winner hangs on another.
     """
-    if manifest.experiment.replicated and "won_on" in table:
+    if manifest.experiment.search and "won_on" in table:
         return table[kept]
     crossed = table["cell"].isin(table.loc[table["of_budget"], "cell"])
     best_again = crossed & ~table["of_budget"]  # the best sizes of budgets, whose runs have rows of their own
@@ -81,8 +79,8 @@ def _with_choices(manifest: Manifest, rows: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     cells = {cell.index: cell for cell in manifest.cells}
-    trials = rows["search_trials"] if manifest.confirms else rows.groupby("cell")["trial"].transform("nunique")
-    chosen = _chosen_of_replicates(rows) if manifest.experiment.replicated else _chosen(rows)
+    trials = rows.groupby("cell")["trial"].transform("nunique")
+    chosen = _chosen_of_replicates(rows) if manifest.experiment.search else _chosen(rows)
     of_budget = rows["cell"].map({index: cell.frontier is not None for index, cell in cells.items()})
     table = rows.assign(trials=trials, chosen=chosen, of_budget=of_budget)
     return pd.concat([table, *_frontiers(table, cells)], ignore_index=True)
@@ -130,19 +128,6 @@ def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
         "in_window": cell.in_window,
         "until_minimum": bool(cell.window and cell.window.until),
         "hold_out": cell.hold_out,
-        **(_of_won(cell.won) if cell.won else {}),
-    }
-
-
-def _of_won(won: Won) -> dict[str, Any]:
-    return {
-        "won_on": won.axis,
-        "won_under": won.under,
-        "won_at_stop": won.stop,
-        "search_trials": won.trials,
-        "search_val_loss": won.validation_loss,
-        "search_test_loss": won.test_loss,
-        "flops_search": won.flops_search,
     }
 
 

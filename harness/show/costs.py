@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from harness.base.formats import duration
 from harness.measure.calibration import Calibration, Calibrations, bench_command, missing
 from harness.measure.cost import PredictionErrors
-from harness.planning.sides import different_trials
 from harness.planning.trials import WHOLE_RECIPE
-from harness.spec import Manifest, side_label
+from harness.spec import Manifest
 
 
 def recipe_note(manifest: Manifest) -> str | None:
@@ -16,7 +15,7 @@ def recipe_note(manifest: Manifest) -> str | None:
     for name, space in manifest.spaces.items():
         choices = space.get(WHOLE_RECIPE, ())
         assert isinstance(choices, tuple)
-        recipes = dict.fromkeys([manifest.experiment.arms[name].recipe, *choices])  # trial 0 has the arm's own
+        recipes = dict.fromkeys([manifest.experiment.arms[name].recipe, *choices])  # run 0 has the arm's own
         arms_of.setdefault(tuple(sorted(recipes)), []).append(name)
     if len(arms_of) < 2 or max(map(len, arms_of)) < 2:
         return None
@@ -25,26 +24,11 @@ def recipe_note(manifest: Manifest) -> str | None:
 
 
 def lanes_note(manifest: Manifest) -> str | None:
-    """How many runs of a search with replicates train together, where some do; else None."""
+    """How many runs of a search train together, where some do; else None."""
     sizes = sorted(map(len, manifest.packs))
-    if not manifest.experiment.replicated or sizes[-1] == 1:
+    if not manifest.experiment.search or sizes[-1] == 1:
         return None
     return f"packs of {sizes[0]} to {sizes[-1]} runs, half of them of {sizes[len(sizes) // 2]} or more"
-
-
-def trials_note(manifest: Manifest) -> str | None:
-    """How many trials of a search differ, on each side, where some are equal; else None."""
-    search = manifest.experiment.trial_search
-    if not manifest.is_search or search is None:
-        return None
-    different = different_trials(manifest)
-    if all(min(numbers) == search.trials for numbers in different.values()):
-        return None
-    told = []
-    for side, numbers in different.items():
-        least, most = min(numbers), max(numbers)
-        told.append(f"{side_label(side)} {least if least == most else f'{least} to {most}'}")
-    return f"note: of the {search.trials} trials of a side at a size, so many differ: {', '.join(told)}"
 
 
 def cost_words(seconds: float, workers: int, never_timed: int, shapes: int, devices: Sequence[str]) -> str:

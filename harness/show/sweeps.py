@@ -4,7 +4,7 @@ import itertools
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.formats import duration
@@ -38,8 +38,6 @@ DUPLICATES: dict[Agreement | Literal["damaged"], str] = {
 
 
 UNTIL_DECIDED = " --until-decided"
-SweepStage = Literal["search", "confirmation"]
-STAGES: tuple[SweepStage, ...] = get_args(SweepStage)
 
 
 class Offer(NamedTuple):
@@ -188,32 +186,12 @@ def run_words(manifest: Manifest) -> dict[str, str]:
     return found
 
 
-def stage_of(manifest: Manifest) -> SweepStage | None:
-    """Which of the two stages of a searched experiment a plan is, None where nothing is searched."""
-    if manifest.experiment.trial_search is None:
-        return None
-    return "search" if manifest.is_search else "confirmation"
-
-
-def rung_words(manifest: Manifest) -> str:
-    """`rung 1 of 2` of a search with halving, else nothing."""
-    halving = manifest.experiment.trial_search.halving if manifest.experiment.trial_search else None
-    return f"rung {manifest.rung + 1} of {halving.rungs}" if halving and manifest.is_search else ""
-
-
 def status_words(manifest: Manifest, found: Mapping[str, RunState], unasked: Collection[str] = ()) -> str:
     """How many of the planned runs have records, in a sentence; those that are `unasked` are not missing."""
     counted = Counter(one.state for one in found.values())
     missing = sum(one.state not in OVER and run not in unasked for run, one in found.items())
     done, diverged = counted["done"], counted["diverged"]
     told = f"{manifest.name}: {len(found)} planned, {done} done, {diverged} diverged, {missing} missing"
-    if stage := stage_of(manifest):
-        rung = f", {rung_words(manifest)}" if rung_words(manifest) else ""
-        told = f"stage {STAGES.index(stage) + 1} of {len(STAGES)}, {stage}{rung}: {told}"
-    if not missing and manifest.is_search and not manifest.is_last_rung:
-        return f"{told}; `harness run` or `harness submit` trains the best of them further"
-    if not missing and manifest.is_search:
-        return f"{told}; `harness run` or `harness submit` chooses the winners and trains them on fresh seeds"
     flag = UNTIL_DECIDED if unasked else ""
     if not missing:
         return f"{told}; `harness run{flag}` fits, draws and reports"
@@ -262,8 +240,6 @@ def status_json(
     }
     return {
         "name": manifest.name,
-        "stage": stage_of(manifest),
-        "rung": manifest.rung + 1 if rung_words(manifest) else None,
         "planned": len(found),
         "done": counted["done"],
         "diverged": counted["diverged"],

@@ -16,7 +16,7 @@ from harness.spec.counts import CountName
 from harness.spec.decide import ArmChoice, Condition, Decide
 from harness.spec.recipe import BUILT_IN_RECIPES, Recipe
 from harness.spec.run import Device, Dtype, Engine
-from harness.spec.search import AnySearch, RobustTo, Search, TrialSearch
+from harness.spec.search import Search
 from harness.spec.task import Task, TaskEntry
 
 
@@ -42,7 +42,7 @@ class Window(Frozen):
 
 
 # Fields that a plan has once, however many points its axes have; what a trial of a search may spend is a run's own.
-OF_A_RUN = ("search.effort.at", "search.cap")
+OF_A_RUN = ("search.cap",)
 OF_A_PLAN = (
     "question",
     "compare",
@@ -50,7 +50,6 @@ OF_A_PLAN = (
     "looks",
     "noise",
     "search",
-    "robust_to",
     "allow_unequal_tuning",
     "device",
     "keep",
@@ -85,13 +84,8 @@ class Experiment(Frozen):
         exclude_if=lambda value: value is None,
     )
     tune: Tune = Field({})
-    search: AnySearch | None = Field(
+    search: Search | None = Field(
         None, description="every arm is an architecture with a space of choices", exclude_if=lambda value: value is None
-    )
-    robust_to: RobustTo | None = Field(
-        None,
-        description="with search: what a verdict must survive to be called stable",
-        exclude_if=lambda value: value is None,
     )
     allow_unequal_tuning: bool = Field(False, description="arms may have unequal numbers of trials; figures say so")
     dtype: Dtype = "float64"
@@ -118,7 +112,7 @@ class Experiment(Frozen):
     @model_validator(mode="after")
     def _replicates_are_seeds(self) -> Experiment:
         """Of a search with replicates, so that whoever counts seeds counts replicates."""
-        if not isinstance(self.search, Search):
+        if self.search is None:
             if not self.seeds:
                 raise ValueError("seeds: missing; add it")
             return self
@@ -167,31 +161,22 @@ class Experiment(Frozen):
             for name, arm in self.arms.items():
                 if arm.space is not None:
                     raise ValueError(f"arms.{name}.space: nothing is searched; add search:, or leave the space out")
-            if self.robust_to is not None:
-                raise ValueError("robust_to: it says how else to search, and nothing is searched; add search:")
             return self
         search, match = self.search, self.match
-        capped, caps = ("cap", search.caps) if isinstance(search, Search) else ("effort.at", search.effort.at)
         if match is None:
             raise ValueError("search: its runs are solved to the same size, so it needs match:; add it")
         if match.axis == "flops_train":
             raise ValueError(
-                f"match.axis=flops_train: with search the training work is equal by search.{capped}; match params or "
+                "match.axis=flops_train: with search the training work is equal by search.cap; match params or "
                 "flops_forward"
             )
-        if len(caps) not in (1, len(match.at)):
+        if len(search.caps) not in (1, len(match.at)):
             raise ValueError(
-                f"search.{capped}={list(caps)}: give one number, or one for each of the {len(match.at)} budgets of "
+                f"search.cap={list(search.caps)}: give one number, or one for each of the {len(match.at)} budgets of "
                 "match.at"
             )
         if twice := repeated(match.at):
             raise ValueError(f"match.at: {twice[0]:g} is given more than once; runs are trained once at each size")
-        if isinstance(search, TrialSearch) and (shared := sorted(set(search.seeds) & set(self.seeds))):
-            raise ValueError(
-                f"seeds: {shared} are seeds of the search too; winners are confirmed on fresh ones, so choose others"
-            )
-        if isinstance(search, Search) and self.robust_to is not None:
-            raise ValueError("robust_to: replicates are other searches already; leave it out")
         if self.tune:
             raise ValueError("tune: with search an arm's space says what varies; move these fields there")
         for name in search.recipes:
@@ -200,56 +185,13 @@ class Experiment(Frozen):
             if arm.tune is not None:
                 raise ValueError(f"arms.{name}.tune: with search the arm's space says what varies; move it there")
             if arm.sizes is not None:
-                raise ValueError(f"arms.{name}.sizes: trials are solved to the sizes of match.at; leave it out")
+                raise ValueError(f"arms.{name}.sizes: runs are solved to the sizes of match.at; leave it out")
             if search.recipes and arm.recipe not in search.recipes:
                 raise ValueError(f"arms.{name}.recipe: {arm.recipe!r} is not in search.recipes; add it there")
         for side in self.sides:
             if len(side) > search.runs:
-                name = "runs" if isinstance(search, Search) else "trials"
-                raise ValueError(f"search.{name}={search.runs}: too few for the {len(side)} arms of one side")
+                raise ValueError(f"search.runs={search.runs}: too few for the {len(side)} arms of one side")
         return self
-
-    @model_validator(mode="after")
-    def _robust_to_enough(self) -> Experiment:
-        robust, search = self.robust_to, self.trial_search
-        if robust is None or search is None:
-            return self
-        known = self.recipes | BUILT_IN_RECIPES
-        for name in robust.recipes:
-            _must_exist("robust_to.recipes", name, known)
-            if name not in search.recipes:
-                raise ValueError(f"robust_to.recipes: {name!r} is not in search.recipes; add it there")
-        optimisers = {known[name].optimizer.name for name in robust.recipes}
-        if len(optimisers) < 2:
-            raise ValueError(
-                f"robust_to.recipes={list(robust.recipes)}: all of them are {optimisers.pop()}; name recipes of two "
-                "optimisers at least"
-            )
-        for number in robust.trials:
-            if number >= search.trials or number & (number - 1):
-                raise ValueError(
-                    f"robust_to.trials: {number} is no power of two below search.trials={search.trials}; say "
-                    f"[{search.trials // 2}]"
-                )
-        if search.trials // 2 not in robust.trials:
-            raise ValueError(
-                f"robust_to.trials={list(robust.trials)}: half of the trials is not there; add {search.trials // 2}"
-            )
-        if (most := max(map(len, self.sides))) > min(robust.trials):
-            raise ValueError(f"robust_to.trials: {min(robust.trials)} are too few for the {most} arms of one side")
-        if search.scramble in robust.scrambles:
-            raise ValueError(f"robust_to.scrambles: {search.scramble} is search.scramble itself; choose another seed")
-        return self
-
-    @property
-    def trial_search(self) -> TrialSearch | None:
-        """The search of before, whose winners are trained again on fresh seeds, if it has one."""
-        return self.search if isinstance(self.search, TrialSearch) else None
-
-    @property
-    def replicated(self) -> Search | None:
-        """Its search, if each seed is a replicate of it."""
-        return self.search if isinstance(self.search, Search) else None
 
     @property
     def keeps_networks(self) -> bool:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from harness.base.files import unwritable, whole_file
 from harness.base.frozen import Frozen
 from harness.families import Network
 from harness.families.space import Space
+from harness.spec.before import without_what_is_gone
 from harness.spec.experiment import Experiment, Window
 from harness.spec.identity import sealed, unsealed
 from harness.spec.run import RunSpec
@@ -20,54 +20,6 @@ from harness.spec.task import DataFile
 
 # 1: first version.
 MANIFEST_SCHEMA = 1
-SEARCH_SUFFIX = ".search"  # of the name, and the folder, of an experiment's search
-
-
-def search_name(name: str, rung: int = 0) -> str:
-    """The name, and the folder's, of a rung of an experiment's search: `NAME.search`, `NAME.rung2.search`, ..."""
-    return name + (f".rung{rung + 1}" if rung else "") + SEARCH_SUFFIX
-
-
-def searched_name(name: str) -> str:
-    """The name of the experiment that a search is of; one that is no search's is returned as it is."""
-    return re.sub(rf"(\.rung\d+)?{re.escape(SEARCH_SUFFIX)}$", "", name)
-
-
-class Won(Frozen):
-    """What a winner won, and by what: the trial of least mean validation loss among those that `asked` allows.
-
-    `under` names the way of searching (`RobustTo.ways`), None for the search as it is declared. `axis` is the count
-    in which `asked` is: the matched one, or a training cost, at which trials of every size and stop
-    that cost no more compete. `stop` is the evaluation at which the trial's run was read, None at its end. `trials` is
-    how many its side had, `flops_search` (shared_dense) what all of them cost at that size, or at all sizes. The losses
-    are means over the search's seeds: what the winner was chosen by, and what it would have been reported with; no
-    test loss is known at a stop.
-    """
-
-    under: str | None
-    axis: str
-    trial: int
-    stop: int | None
-    trials: int
-    flops_search: int
-    validation_loss: float
-    test_loss: float | None
-
-
-class Tried(Frozen):
-    """Which trial of a search a cell is: its number among the points of a scramble, and the name of its recipe.
-
-    With halving, `rungs` has the evaluations at which each rung of its training ends, and those of the whole.
-    """
-
-    number: int
-    scramble: int
-    recipe: str
-    rungs: tuple[int, ...] = Field((), exclude_if=lambda value: not value)
-
-    def is_whole(self, run: RunSpec) -> bool:
-        """Whether a run of this trial is its full training."""
-        return not self.rungs or run.recipe.max_evaluations == self.rungs[-1]
 
 
 class Cell(Frozen):
@@ -77,9 +29,6 @@ class Cell(Frozen):
     (`flops_train.*`). `residual` is achieved/asked - 1 on the matched axis; `window` is the one declared for
     this arm and task, `hold_out` how many of its series' largest sizes are set aside. Where sizes are crossed with
     training budgets, `frontier` names the series that the best size of each budget is in.
-
-    `trial` is of a search, in which every trial at every size is a cell. `won` is of the confirmation after it, in
-    which every winner is one: its `series` is the side that it won for, its `arm` the one that it is of.
     """
 
     index: int
@@ -95,8 +44,6 @@ class Cell(Frozen):
     window: Window | None
     frontier: str | None = None
     hold_out: int = 0
-    trial: Tried | None = Field(None, exclude_if=lambda value: value is None)
-    won: Won | None = Field(None, exclude_if=lambda value: value is None)
 
     def is_of(self, names: Collection[str]) -> bool:
         """Whether its arm or its series is among `names`, as those of a rule's side."""
@@ -134,31 +81,12 @@ class Formula(Frozen):
     source: str
 
 
-class Confirms(Frozen):
-    """The search whose winners a plan trains on fresh seeds: hashes of its plan and of the records that were read.
-
-    `flops_search` is the work of all its runs, as recorded, by convention.
-    """
-
-    plan: str
-    records: str
-    flops_search: dict[str, int]
-
-
-class Follows(Frozen):
-    """The rung of a search before this one: hashes of its plan and of the records by which trials were kept."""
-
-    rung: int
-    plan: str
-    records: str
-
-
 class Manifest(Frozen):
     """The denominator of every later statement. Packs list run ids, the costliest first; formulas go by task label.
 
-    Of a search, `spaces` says what varies in each arm. Its winners have a plan of their own, which `confirms` it. With
-    halving every rung has a plan, which `follows` the one before: all have the same cells, and later ones fewer runs.
-    With a cap in seconds, `timed_on` are the machines by which the evaluations were chosen, once and for all.
+    Of a search, `spaces` says what varies in each arm. With a cap in seconds, `timed_on` are the machines by which the
+    evaluations were chosen, once and for all. A plan `of_before` was frozen with rules that are no more
+    (`spec.before`): its runs count, and nothing is judged.
     """
 
     manifest_schema: int = MANIFEST_SCHEMA
@@ -171,35 +99,13 @@ class Manifest(Frozen):
     formulas: dict[str, Formula]
     earlier_plans: tuple[str, ...] = ()
     spaces: dict[str, Space] = Field({}, exclude_if=lambda value: not value)
-    confirms: Confirms | None = Field(None, exclude_if=lambda value: value is None)
-    follows: Follows | None = Field(None, exclude_if=lambda value: value is None)
     timed_on: tuple[str, ...] = Field((), exclude_if=lambda value: not value)
-
-    @property
-    def is_search(self) -> bool:
-        """Whether its runs are trials of a search, from which winners are to be chosen."""
-        return self.experiment.trial_search is not None and self.confirms is None
+    of_before: bool = Field(False, exclude_if=lambda value: not value)
 
     @property
     def looks(self) -> tuple[int, ...]:
-        """After how many seeds its rules are judged; none of a search, as its winners are looked at."""
-        return () if self.is_search else self.experiment.looks
-
-    @property
-    def rung(self) -> int:
-        """Which rung of a search its runs train for, from 0; always 0 without halving."""
-        return self.follows.rung + 1 if self.follows else 0
-
-    @property
-    def rungs(self) -> int:
-        """How many rungs the search of its experiment has: 1 without halving."""
-        halving = self.experiment.trial_search.halving if self.experiment.trial_search else None
-        return halving.rungs if halving else 1
-
-    @property
-    def is_last_rung(self) -> bool:
-        """Whether it is a search after which winners are chosen."""
-        return self.is_search and self.rung == self.rungs - 1
+        """After how many seeds its rules are judged."""
+        return self.experiment.looks
 
     def run_ids(self) -> list[str]:
         """Each run once, in plan order (cells of two series may share runs)."""
@@ -213,7 +119,7 @@ class Manifest(Frozen):
     def with_seeds(self, number: int, cells: Collection[int] | None = None) -> frozenset[str]:
         """Ids of the runs that have one of its first seeds, of all cells or of some; of replicates always of all."""
         seeds = set(self.experiment.seeds[:number])
-        cells = None if self.experiment.replicated else cells
+        cells = None if self.experiment.search else cells
         return frozenset(
             planned.run_id
             for planned in self.runs
@@ -233,7 +139,7 @@ def read_manifest(folder: Path) -> Manifest:
         data = unsealed(path.read_text(encoding="utf-8"))
         if data.get("manifest_schema") != MANIFEST_SCHEMA:
             raise ValueError(f"schema {data.get('manifest_schema')}, this version reads {MANIFEST_SCHEMA}")
-        return Manifest.model_validate_json(json.dumps(data), strict=True)
+        return Manifest.model_validate_json(json.dumps(without_what_is_gone(data)), strict=True)
     except FileNotFoundError:
         raise HarnessError(f"{path}: no plan yet; make one with `harness plan FILE` or `harness run FILE`") from None
     except (ValueError, OSError) as error:
@@ -338,16 +244,6 @@ def _is_readable(folder: Path) -> bool:
     except HarnessError:
         return False
     return True
-
-
-def set_aside_if_damaged(folder: Path) -> None:
-    """Give a plan in `folder` that cannot be read another name beside it, so that it is made anew."""
-    path = manifest_path(folder)
-    try:
-        if path.exists() and not _is_readable(folder):
-            path.rename(_name_aside(path))
-    except OSError as error:
-        raise unwritable(error, folder) from None
 
 
 def _name_aside(path: Path) -> Path:

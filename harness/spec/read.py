@@ -16,6 +16,7 @@ from harness.base.errors import HarnessError, did_you_mean
 from harness.base.files import check_name
 from harness.base.frozen import Frozen
 from harness.base.outside import IN_A_FILE
+from harness.spec.before import INSTEAD, gone
 from harness.spec.document import SET, Document, Keys, parse, path_of
 from harness.spec.experiment import Experiment
 from harness.spec.setting import Setting
@@ -51,6 +52,8 @@ def _at_first_point(document: Document, scale: str, settings: Sequence[Setting] 
     """What the file says at a scale, with what is set, and at the first point of its axes."""
     changes = _scales(document).get(scale, {})
     data = _with_settings(_at_scale(document, scale), settings)
+    for path in gone(data):
+        raise HarnessError(f"{document.where(tuple(path.split('.')))}: {path}: {INSTEAD[path]}")
     of_grid, of_zip = _axes(document, data)
     moved: dict[str, Keys] = {path: ("scales", scale, path) for path in changes}
     moved |= {path: (SET, path) for path, _ in settings}
@@ -236,12 +239,8 @@ def variants(experiment: Experiment) -> list[tuple[dict[str, Any], Experiment]]:
 def _most_runs(variant: Experiment) -> int:
     """The runs at one point of the axes: fewer only where a cell is infeasible, or its runs are there already."""
     budgets = len(variant.match.at) if variant.match else 1
-    if search := variant.replicated:
+    if search := variant.search:
         return len(variant.tasks) * budgets * len(variant.arms) * search.runs * search.replicates
-    if trials_of := variant.trial_search:
-        scrambles = 1 + len(variant.robust_to.scrambles if variant.robust_to else ())
-        trials = len(variant.arms) * trials_of.trials * scrambles
-        return len(variant.tasks) * len(trials_of.seeds) * budgets * trials
     of_arms = 0
     for arm in variant.arms.values():
         sizes = len(arm.sizes.ladder()[1]) if arm.sizes else 1

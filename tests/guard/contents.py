@@ -17,7 +17,7 @@ from harness.paper.replay import REPLAYS
 from harness.paper.replay.index import row_of, write_index
 from harness.planning.plan import make_plan
 from harness.show.pages.verdicts import keep_verdicts
-from harness.spec import Manifest, Task, experiment_schema, read_experiment, scales_of, search_name
+from harness.spec import Manifest, Task, experiment_schema, read_experiment, scales_of
 from harness.tasks import TASKS, draw, load_target, resolve
 from tests.guard.golden import hashed
 from tests.guard.visible import visible
@@ -69,7 +69,7 @@ def _plan(planned: Planned) -> dict[str, Any]:
     tasks = tuple(task for task in experiment.tasks if task.target not in LEFT_OUT)
     experiment = experiment.model_copy(update={"tasks": tasks})
     name = planned.file.stem + ("" if planned.scale == "full" else f"-{planned.scale}")
-    manifest: Manifest = make_plan(experiment, search_name(name) if experiment.trial_search else name)
+    manifest: Manifest = make_plan(experiment, name)
     return {
         "cells": len(manifest.cells),
         "runs": len(manifest.runs),

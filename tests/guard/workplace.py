@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 import tests.guard.own_code  # noqa: F401  (so that no command says that it imports it)
 from harness.cli import main
-from harness.cli.stages import freeze_stage
+from harness.cli.stages import freeze_file
 from harness.record import CURVE_POINTS, CurvePoint, Metrics, PhaseEnd, Provenance, Pruned, Record, publish
 from harness.show.console import console
 from harness.spec import KanShape, Manifest, PlannedRun, RunSpec, read_manifest
@@ -71,10 +71,9 @@ def make_records(name: str) -> None:
 
 
 def make_searched(name: str) -> None:
-    """Freeze an experiment with a search and publish its records: those of the search, then those of its winners."""
-    for _ in range(2):
-        manifest, _ = freeze_stage(Path("experiments") / f"{name}.yaml", RESULTS, "full", replan=False)
-        _make_records(manifest)
+    """Freeze an experiment with a search and publish its records."""
+    manifest, _ = freeze_file(Path("experiments") / f"{name}.yaml", RESULTS, "full", replan=False)
+    _make_records(manifest)
 
 
 def _make_records(manifest: Manifest) -> None:

@@ -11,8 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judging.made_looks import LOOKS, asked_for, looked_plan, made_looked_table, only
-from made_searched import changed, planned
-from made_searched import made_records as search_records
 from scipy.stats import t
 
 from harness.judging.headline import headline
@@ -22,8 +20,6 @@ from harness.judging.kept import keeping
 from harness.judging.looks import level_over, looks_at
 from harness.judging.runs import runs_of
 from harness.judging.versus import Side
-from harness.planning.confirm import confirmation
-from harness.record import runs_table
 from harness.show.tables.headline import console_lines
 
 
@@ -201,26 +197,6 @@ def test_runs_that_diverged_early_ask_for_more_seeds(axis):
     assert "CENSORED" in verdict.numbers[0].found.refused
     assert verdict.looked.waiting.seeds == LOOKS[1]
     assert "nobody can tell how many seeds it would need" in verdict.power
-
-
-def test_winners_are_looked_at_on_their_axis_and_other_ways_of_searching_ask_for_no_seeds():
-    """Seeds are added to winners by the search as declared; other ways read the seeds that they share, or stop."""
-    text = changed(("seeds: [10, 11, 12]", "seeds: [10, 11, 12, 13, 14, 15]\nlooks: [3, 6]"))
-    search = planned(text)
-    manifest = confirmation([search], search_records(search), None)
-    table = runs_table(manifest, search_records(manifest, seed=1))
-    steps = asked_for(manifest, table)
-    added = {planned.cell for planned in manifest.runs if planned.run_id in steps[-1] - steps[0]}
-    declared = {cell.index for cell in manifest.cells if cell.won and cell.won.under is None}
-    shared = {planned.run_id for planned in manifest.runs if planned.cell in declared}
-
-    assert search.looks == ()
-    assert len(steps) == 2
-    assert declared & added
-    assert {planned.run_id for planned in manifest.runs if planned.cell in added} & (steps[1] - steps[0]) <= shared
-    (found,), (again,) = (judge_all(manifest, only(manifest, table, ids)) for ids in (steps[-1], manifest.run_ids()))
-    assert to_json(found) == to_json(again)
-    assert {one.look.seeds for way in found.under for one in way.numbers} <= {3, 6}
 
 
 @pytest.mark.parametrize("diverged", [0, 1])

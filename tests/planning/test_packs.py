@@ -74,8 +74,7 @@ arms:
 recipes:
   fast: {optimizer: {name: adam}, max_evaluations: 10}
 match: {axis: params, at: [120], solve: grid}
-search: {trials: 16, seeds: [0, 1], effort: {axis: flops_train, at: [1.0e+8]}}
-seeds: [10, 11]
+search: {runs: 16, replicates: 2, cap: {flops_train.shared_dense: 1.0e+8}}
 """
 
 

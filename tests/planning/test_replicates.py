@@ -140,7 +140,16 @@ def test_lanes_of_the_torch_engine_fill_packs():
         ("[2.0e+7, 5.0e+7]", "[2.0e+7, 5.0e+7, 1.0e+8]", "give one number, or one for each of the 2 budgets"),
         ("{flops_train.shared_dense: [2.0e+7, 5.0e+7]}", "{evaluations: 10.5}", "evaluations are whole numbers"),
         ("replicates: 3", "replicates: 1", "search.replicates=1"),
-        ("question", "robust_to: {recipes: [fast, fast2], trials: [2]}\nquestion", "replicates are other searches"),
+        (
+            "question",
+            "robust_to: {recipes: [fast, fast2], trials: [2]}\nquestion",
+            "robust_to: each replicate is another search, so that an answer holds for others; leave it out",
+        ),
+        (
+            "runs: 6",
+            "trials: 6",
+            "search.trials: each seed is a whole search now: write runs:, replicates: and cap:",
+        ),
     ],
 )
 def test_what_a_search_cannot_have_is_said(old, new, sentence):

@@ -1,28 +1,23 @@
 """Trials: the points of a space at which an arm is trained.
 
-pytest tests/search/test_points.py
+pytest tests/planning/test_trials.py
 """
 
 import itertools
-from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from made_searched import TEXT, changed, planned
 
 from harness import count, families
-from harness.cli import main
 from harness.families.space import Range
 from harness.planning import packs
-from harness.planning.plan import planned_flops
-from harness.planning.trials import POINTS_A_TRIAL, trials_of, value_at
-from harness.spec import Experiment, Recipe, parse_experiment, run_id
+from harness.planning.trials import POINTS_A_RUN, trials_of, value_at
+from harness.spec import Experiment, Manifest, PlannedRun, Recipe, parse_experiment
 
 KAN_SPACE = "space: {architecture.order: [2, 3], architecture.noise: {low: 0.03, high: 3.0, log: true}}"
 MLP_SPACE = "space: {architecture.activation: [silu, tanh], recipe.gain: {low: 0.5, high: 10.0, log: true}}"
-ROBUST = "robust_to: {recipes: [lbfgs, levenberg], trials: [2], scrambles: [1]}\n"
 RECIPES = "  recipes: [lbfgs, levenberg]\n"
 # A family's arm as a search begins with it, the size that is solved for, and a budget that it can meet.
 FAMILIES = {
@@ -40,8 +35,8 @@ def values(experiment: Experiment, arm: str, scramble: int = 0) -> list[dict]:
     return [trial.values for trial in trials_of(experiment, arm, scramble)]
 
 
-def with_trials(number: int, *changes: tuple[str, str]) -> Experiment:
-    return parse_experiment(changed((ROBUST, ""), ("trials: 4", f"trials: {number}"), *changes))
+def with_runs(number: int, *changes: tuple[str, str]) -> Experiment:
+    return parse_experiment(changed(("runs: 4", f"runs: {number}"), *changes))
 
 
 def test_trial_0_is_the_arm_as_written():
@@ -72,7 +67,7 @@ def test_values_lie_in_their_ranges_and_whole_ends_are_reached():
 
 def test_the_first_points_cover_every_axis_evenly():
     """Of the first 2^m points each choice of two has exactly half, and each 2^m-th part of a range has one."""
-    experiment = with_trials(32, (RECIPES, ""))
+    experiment = with_runs(32, (RECIPES, ""))
     for scramble, power in itertools.product(range(4), (2, 4, 5)):
         drawn = values(experiment, "mlp", scramble)[1 : 2**power]  # but for trial 0
         chosen = [one["architecture.activation"] for one in drawn]
@@ -84,40 +79,23 @@ def test_the_first_points_cover_every_axis_evenly():
 
 def test_fewer_trials_are_the_first_of_more_and_nothing_else_moves_them():
     """A search of T trials goes on as one of 2T; arms and scrambles have points of their own."""
-    short, long = with_trials(4), with_trials(8)
+    short, long = with_runs(4), with_runs(8)
     few, many = values(short, "kan"), values(long, "kan")
 
-    assert len(few) == POINTS_A_TRIAL * 4
+    assert len(few) == POINTS_A_RUN * 4
     assert many[: len(few)] == few
     assert values(short, "kan") == few
     assert values(short, "kan", scramble=1)[1:] != few[1:]
-    twins = with_trials(4, (MLP_SPACE, KAN_SPACE), ("family: mlp, depth: 2", "family: kan, depth: 2, width: 2"))
+    twins = with_runs(4, (MLP_SPACE, KAN_SPACE), ("family: mlp, depth: 2", "family: kan, depth: 2, width: 2"))
     assert values(twins, "kan")[1:] != values(twins, "mlp")[1:]
     assert values(twins, "kan") == few
-
-
-def test_a_side_with_fewer_settings_than_trials_is_told(tmp_path, monkeypatch):
-    """An order is one of two, in all eight trials of a size; real numbers make every trial another one."""
-    monkeypatch.chdir(tmp_path)
-    two_orders = (KAN_SPACE, "space: {architecture.order: [2, 3]}")
-    text = changed((ROBUST, ""), (RECIPES, ""), ("trials: 4", "trials: 8"), two_orders)
-    (tmp_path / "orders.yaml").write_text(text)
-    (tmp_path / "reals.yaml").write_text(changed((ROBUST, ""), (RECIPES, "")))
-    told = {}
-    for name, command in itertools.product(("orders", "reals"), ("validate", "plan")):
-        told[name, command] = CliRunner().invoke(main, [command, str(tmp_path / f"{name}.yaml")]).output
-    note = "note: of the 8 trials of a side at a size, so many differ: kan 2, mlp 8"
-
-    for command in ("validate", "plan"):
-        assert note in told["orders", command]
-        assert "note:" not in told["reals", command]
 
 
 def test_an_axis_with_when_varies_only_there():
     """Elsewhere the arm stays as it is written; what is written counts as well as what varies."""
     sines = "space: {architecture.activation: [silu, sine], architecture.omega_0: {low: 3.0, high: 60.0, WHEN}}"
     sines = sines.replace("WHEN", "when: {architecture.activation: sine}")
-    drawn = list(trials_of(with_trials(8, (MLP_SPACE, sines)), "mlp", 0))[1:]
+    drawn = list(trials_of(with_runs(8, (MLP_SPACE, sines)), "mlp", 0))[1:]
     for trial in drawn:
         is_sine = trial.values["architecture.activation"] == "sine"
         assert ("architecture.omega_0" in trial.values) == is_sine
@@ -127,7 +105,7 @@ def test_an_axis_with_when_varies_only_there():
     space = (
         "space: {recipe.gain: {low: 1.0, high: 2.0, when: {architecture.depth: 2}}, recipe.optimizer.history: [5, 20]}"
     )
-    assert all("recipe.gain" in one for one in values(with_trials(8, (MLP_SPACE, space)), "mlp")[1:])
+    assert all("recipe.gain" in one for one in values(with_runs(8, (MLP_SPACE, space)), "mlp")[1:])
     hidden = ("family: kan, depth: 2, width: 2", "family: kan, hidden: [2]")
     for others, condition in (
         ("architecture.order: {low: 2, high: 4}", "architecture.order: 4"),
@@ -136,7 +114,7 @@ def test_an_axis_with_when_varies_only_there():
         ("architecture.order: [2, 3]", "recipe: levenberg"),
     ):
         space = f"space: {{{others}, architecture.noise: {{low: 1.0, high: 2.0, when: {{{condition}}}}}}}"
-        drawn = values(with_trials(32, (KAN_SPACE, space), hidden), "kan")[1:]
+        drawn = values(with_runs(32, (KAN_SPACE, space), hidden), "kan")[1:]
         path, _, value = condition.partition(": ")
         for one in drawn:
             assert ("architecture.noise" in one) == (str(one.get(path, [2])) == value)
@@ -145,14 +123,14 @@ def test_an_axis_with_when_varies_only_there():
     space = (
         "space: {architecture.noise: {low: 1.0, high: 2.0, when: {architecture.rank: 1}}, architecture.order: [2, 3]}"
     )
-    experiment = with_trials(4, (MLP_SPACE, space), spline, ("mlp: width}", "mlp: grid}"))
+    experiment = with_runs(4, (MLP_SPACE, space), spline, ("mlp: width}", "mlp: grid}"))
     assert all("architecture.noise" in one for one in values(experiment, "mlp")[1:])
 
 
 def test_of_a_recipe_that_lacks_a_field_it_is_left_alone():
     """An axis of one optimiser changes nothing in trials of another, and a recipe changes in its trials alone."""
     space = "space: {recipe.optimizer.history: {low: 20, high: 50}, recipe.gain: [1.0, 3.0]}"
-    experiment = with_trials(8, (KAN_SPACE, space))
+    experiment = with_runs(8, (KAN_SPACE, space))
     for trial in list(trials_of(experiment, "kan", 0))[1:]:
         name, recipe = trial.values["recipe"], trial.experiment.recipes[trial.values["recipe"]]
         assert trial.experiment.arms["kan"].recipe == name
@@ -171,7 +149,7 @@ def test_a_field_that_files_leave_out_at_its_default_can_vary():
     """A recipe's JSON has no weight decay at 0: a trial at 0 is trained by the recipe as it is written."""
     space = "space: {recipe.optimizer.weight_decay: [0.0, 0.1]}"
     by_adam = ("kan, depth: 2, width: 2}\n    recipe: lbfgs", "kan, depth: 2, width: 2}\n    recipe: cosine")
-    experiment = with_trials(4, (RECIPES, ""), (KAN_SPACE, space), by_adam)
+    experiment = with_runs(4, (RECIPES, ""), (KAN_SPACE, space), by_adam)
     as_written = experiment.recipes["cosine"].model_dump_json()
     seen = set()
     for trial in list(trials_of(experiment, "kan", 0))[1:]:
@@ -191,8 +169,7 @@ def test_the_standard_space_of_every_family_can_be_planned():
                 (f"    {MLP_SPACE}\n", ""),
                 ("family: mlp, depth: 2", f"family: {family}, {fields}"),
                 ("mlp: width", f"mlp: {solved}"),
-                (ROBUST, ""),
-                ("trials: 4", "trials: 8"),
+                ("runs: 4", "runs: 8"),
                 ("at: [40, 90]", f"at: [40, {budget}]"),
                 ("[1.0e+6, 4.0e+6]", "1e7"),
             )
@@ -202,44 +179,34 @@ def test_the_standard_space_of_every_family_can_be_planned():
         for path in space:
             if path.startswith("architecture."):
                 assert path.removeprefix("architecture.") in type(architecture).model_fields, path
-        cells = [cell for cell in plan.cells if (cell.arm, cell.asked) == ("mlp", budget)]
-        assert [cell.infeasible for cell in cells] == [None] * 8, family
-        assert {cell.network.family for cell in cells} == {family}
-        runs = {one.run_id for one in plan.runs if one.cell in {cell.index for cell in cells}}
-        assert len(runs) == 8 * 2, family
+        runs = runs_of(plan, "mlp", budget)
+        assert {one.run.network.family for one in runs} == {family}
+        assert len({one.run_id for one in runs}) == 8 * 2, family
 
 
 # ------------------------------------------------------------------------------------------------------ trials in plans
-def test_every_budget_has_equally_many_trials_where_points_suffice():
-    """A point without a size for a budget gives its place to the next; where all are spent, the rest is infeasible."""
+def runs_of(plan: Manifest, arm: str, asked: float) -> list[PlannedRun]:
+    """The runs of an arm at a size."""
+    cells = {cell.index for cell in plan.cells if (cell.arm, cell.asked) == (arm, asked)}
+    return [one for one in plan.runs if one.cell in cells]
+
+
+def test_every_budget_has_all_its_runs_where_points_suffice():
+    """A point without a size for a budget gives its place to the next; where all are spent, the budget has none."""
     wide = "space: {architecture.depth: {low: 2, high: 40}, architecture.activation: [silu, tanh]}"
-    plan = planned(changed((ROBUST, ""), (MLP_SPACE, wide)))
+    plan = planned(changed((MLP_SPACE, wide)))
     for arm, asked in itertools.product(("kan", "mlp"), (40, 90)):
-        cells = [cell for cell in plan.cells if (cell.arm, cell.asked) == (arm, asked)]
-        assert [cell.trial.number for cell in cells] == [0, 1, 2, 3]
-        assert not any(cell.infeasible for cell in cells)
-    shapes = [cell.network.shape for cell in plan.cells if (cell.arm, cell.asked) == ("mlp", 40)]
-    assert max(map(len, shapes)) < 25  # deeper ones cannot be so small
+        assert [one.trial for one in runs_of(plan, arm, asked)] == [0, 1, 2, 3] * 2
+    assert not any(cell.infeasible for cell in plan.cells)
+    # Deeper ones cannot be so small.
+    assert max(len(one.run.network.shape) for one in runs_of(plan, "mlp", 40)) < 25
 
     never = "space: {architecture.depth: {low: 39, high: 40}, architecture.activation: [silu, tanh]}"
-    plan = planned(changed((ROBUST, ""), (MLP_SPACE, never)))
-    cells = [cell for cell in plan.cells if (cell.arm, cell.asked) == ("mlp", 40)]
-    assert [cell.trial.number for cell in cells] == [0, 1, 2, 3]
-    assert [bool(cell.infeasible) for cell in cells] == [False, True, True, True]
-    assert "of the last point that was tried, {'architecture.depth'" in cells[1].infeasible
-
-
-def test_validate_says_once_a_budget_why_it_is_infeasible(tmp_path, monkeypatch):
-    """Two scrambles end at different points, whose settings stay in the plan."""
-    monkeypatch.chdir(tmp_path)
-    text = changed(("at: [40, 90]", "at: [3, 90]"))
-    Path("tiny.yaml").write_text(text)
-    assert len({cell.infeasible for cell in planned(text).cells if cell.arm == "kan" and cell.asked == 3}) == 2
-
-    said = CliRunner().invoke(main, ["validate", "tiny.yaml"]).output
-
-    (line,) = (line for line in said.splitlines() if line.startswith("  infeasible: xy kan: params.trainable=3 "))
-    assert line.endswith("%)")
+    plan = planned(changed((MLP_SPACE, never)))
+    (cell,) = (cell for cell in plan.cells if (cell.arm, cell.asked) == ("mlp", 40))
+    assert runs_of(plan, "mlp", 40) == []
+    assert cell.infeasible.startswith("1 of 4 settings of replicate 0 can have it: ")
+    assert "of the last point that was tried, {'architecture.depth'" in cell.infeasible
 
 
 def test_a_plan_counts_the_runs_of_a_trial_a_few_times(monkeypatch):
@@ -248,54 +215,20 @@ def test_a_plan_counts_the_runs_of_a_trial_a_few_times(monkeypatch):
     monkeypatch.setattr(count, "run_flops", of_trial)
     monkeypatch.setattr(packs, "run_flops", of_pack)
 
-    plan = planned(changed((ROBUST, ""), ("1.0e+6, 4.0e+6", "1.0e+9, 4.0e+9")))
+    plan = planned(changed(("1.0e+6, 4.0e+6", "1.0e+9, 4.0e+9")))
 
-    assert of_trial.call_count <= 5 * len(plan.cells)
+    assert of_trial.call_count <= 5 * len(plan.runs)
     of_pack.assert_not_called()
-
-
-def test_trials_spend_the_effort_and_no_more():
-    """By training FLOPs as many evaluations as they allow; by evaluations all caps are equal."""
-    for convention in ("shared_dense", "local_min"):
-        effort = ("flops_train, at", f"flops_train, convention: {convention}, at")
-        plan = planned(changed((ROBUST, ""), effort))
-        of_budget, cells = dict(zip((40, 90), (1e6, 4e6), strict=True)), {cell.index: cell for cell in plan.cells}
-        for one in plan.runs:
-            at, cap = of_budget[cells[one.cell].asked], one.run.recipe.max_evaluations
-            more = one.run.recipe.model_copy(update={"max_evaluations": cap + 1})
-            name = f"flops_train.{convention}"
-            assert planned_flops(one.run)[name] <= at < planned_flops(one.run.model_copy(update={"recipe": more}))[name]
-            assert cells[one.cell].counts[name] == planned_flops(one.run)[name]
-    plan = planned(changed(("axis: flops_train, at: [1.0e+6, 4.0e+6]", "axis: evaluations, at: [7, 11]")))
-    asked = {cell.index: cell.asked for cell in plan.cells}
-    assert {(asked[one.cell], one.run.recipe.max_evaluations) for one in plan.runs} == {(40, 7), (90, 11)}
-
-
-def test_a_trial_is_the_run_that_a_plain_experiment_has():
-    """Nothing but the search's name is in it: what was trained before is not trained again."""
-    by_evaluations = ("axis: flops_train, at: [1.0e+6, 4.0e+6]", "axis: evaluations, at: 9")
-    plan = planned(changed((ROBUST, ""), by_evaluations))
-    start = TEXT.index("search:")
-    plain = TEXT[:start] + "seeds: [0, 1]\n"
-    plain = plain.replace(f"    {KAN_SPACE}\n", "").replace(f"    {MLP_SPACE}\n", "")
-    cells = {cell.index: cell for cell in plan.cells}
-    first = {one.run_id for one in plan.runs if cells[one.cell].trial.number == 0}
-
-    assert first == set(planned(plain).run_ids())
-    assert all(run_id(one.run) == one.run_id for one in plan.runs)
 
 
 def test_sides_have_equal_trials_in_all():
     """Two arms of a side have half of them each, against one arm with all."""
     other = "  other:\n    architecture: {family: mlp, depth: 3}\n    recipe: lbfgs\n    " + MLP_SPACE + "\nmatch:"
     both = ("arms: [kan, mlp]", "arms: [kan, [mlp, other]]"), ("mlp: width}", '"*": width}')
-    plan = planned(changed((ROBUST, ""), ("\nmatch:", f"\n{other}"), *both))
+    plan = planned(changed(("\nmatch:", f"\n{other}"), *both))
 
-    numbers = {
-        (arm, asked): [cell.trial.number for cell in plan.cells if (cell.arm, cell.asked) == (arm, asked)]
-        for arm, asked in itertools.product(("kan", "mlp", "other"), (40, 90))
-    }
     for asked in (40, 90):
-        assert numbers["kan", asked] == [0, 1, 2, 3]
-        assert numbers["mlp", asked] == numbers["other", asked] == [0, 1]
+        assert [one.trial for one in runs_of(plan, "kan", asked)] == [0, 1, 2, 3] * 2
+        for arm in ("mlp", "other"):
+            assert [one.trial for one in runs_of(plan, arm, asked)] == [0, 1] * 2
     assert plan.experiment.sides == (("kan",), ("mlp", "other"))

@@ -7,16 +7,12 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 from judging.made_experiment import write_experiment, write_records
-from made_records import made_record as unsearched_record
-from made_searched import made_record
-from planning.test_halving import halved
+from made_records import made_record
 
 from harness.cli import main
-from harness.cli.stages import freeze_stage
 from harness.record import publish
 from harness.record.kept import read_lines
 from harness.spec import Manifest, read_manifest
@@ -116,7 +112,7 @@ def test_a_replay_goes_on_from_what_is_kept(tmp_path, monkeypatch):
     plan = read_manifest(Path(f"results/{name}-tiny"))
     counts = {cell.index: cell.counts for cell in plan.cells}
     for run in plan.runs[:-2]:
-        publish(unsearched_record(run).model_copy(update={"counts": counts[run.cell]}), Path("results/runs"))
+        publish(made_record(run).model_copy(update={"counts": counts[run.cell]}), Path("results/runs"))
     _harness("keep", f"experiments/{name}.yaml", "--scale", "tiny")
     shutil.rmtree("results/runs")
 
@@ -154,32 +150,6 @@ def test_a_kept_file_is_merged_like_a_folder(planned):
     assert "records: 42 here already, the same" in told
 
 
-def test_all_rungs_of_a_search_are_kept_and_taken(tmp_path, monkeypatch):
-    """From the kept file alone, one call freezes every rung and the winners' plan as they were; nothing is missing."""
-    monkeypatch.chdir(tmp_path)
-    file, results = Path("made.yaml"), Path("results")
-    file.write_text(halved(), encoding="utf-8")
-    random, stages = np.random.default_rng(0), []
-    while not stages or stages[-1].is_search:
-        manifest, _ = freeze_stage(file, results, "full", replan=False)
-        stages.append(manifest)
-        for planned in {planned.run_id: planned for planned in manifest.runs}.values():
-            publish(made_record(planned.run, planned.run_id, random), results / "runs")
-        _harness("keep", str(file))
-    assert [(stage.is_search, stage.rung) for stage in stages] == [(True, 0), (True, 1), (False, 0)]
-    records = _bytes(results / "runs")
-    assert len(read_lines(KEPT).by_run) == len(records)
-    for path in results.iterdir():
-        if path.name != "verdicts":
-            shutil.rmtree(path)
-
-    manifest, folder = freeze_stage(file, results, "full", replan=False)
-
-    assert (manifest, folder) == (stages[-1], results / "made")
-    assert [read_manifest(results / stage.name) for stage in stages] == stages
-    assert _bytes(results / "runs") == records
-
-
 @pytest.mark.slow
 def test_a_trained_search_goes_on_without_training(tmp_path, monkeypatch):
     """The quickstart: trained, kept, its records deleted; run again it trains nothing and gives the same answer."""
@@ -188,7 +158,6 @@ def test_a_trained_search_goes_on_without_training(tmp_path, monkeypatch):
     shutil.copy(QUICKSTART, "experiments/quickstart.yaml")
     run = ("run", "experiments/quickstart.yaml", "--scale", "tiny", "--workers", "1")
     first = _harness(*run)
-    assert "stage 1 of 2, search" in first
     _harness("keep", "experiments/quickstart.yaml", "--scale", "tiny")
     folder, records = Path("results/quickstart-tiny"), _bytes(Path("results/runs"))
     made = {name: (folder / name).read_bytes() for name in ("manifest.json", "answer.json", "runs.csv", "winners.csv")}
@@ -200,7 +169,6 @@ def test_a_trained_search_goes_on_without_training(tmp_path, monkeypatch):
         kept = "results/verdicts/quickstart-tiny/records.jsonl.xz"
         came = [int(line.split()[0]) for line in again.splitlines() if line.endswith(f"records came from {kept}")]
         assert sum(came) == len(records), step
-        assert "stage 1 of 2" not in again
         assert "runs have records" in again
         assert _bytes(Path("results/runs")) == records
         assert {name: (folder / name).read_bytes() for name in made} == made

@@ -63,7 +63,7 @@ scales:
 PHASES = SMALL.replace("max_evaluations: 10", "max_evaluations: 10, phases: 5").replace("[exp2d]", "[gaussian_peaks]")
 POISSON = SMALL.replace("[exp2d]", "{target: poisson, boundary_points: 40, interior_weight: 0.1, train_points: 50}")
 DATA = SMALL.replace("[exp2d]", "[wine]").replace("at: [100]", "at: [300]")
-SEARCHED = made_searched.TEXT.replace("trials: 4", "trials: 2").replace("trials: [2]", "trials: [1]")
+SEARCHED = made_searched.TEXT.replace("runs: 4", "runs: 2")
 
 # Words of YAML that stand where another was expected.
 WORDS = """

@@ -101,12 +101,8 @@ def _runs(experiment: Experiment) -> int:
     """How many runs there are at most, by the first point of the axes."""
     points = math.prod(map(len, experiment.grid.values())) * max(map(len, experiment.zip.values()), default=1)
     budgets = len(experiment.match.at) if experiment.match else 1
-    if search := experiment.replicated:
+    if search := experiment.search:
         return points * len(experiment.tasks) * budgets * len(experiment.arms) * search.runs * search.replicates
-    if search := experiment.trial_search:
-        scrambles = 1 + len(experiment.robust_to.scrambles if experiment.robust_to else ())
-        arms = len(experiment.arms)
-        return points * len(experiment.tasks) * budgets * arms * scrambles * search.trials * len(search.seeds)
     sizes = sum(len(arm.sizes.ladder()[1]) if arm.sizes else 1 for arm in experiment.arms.values())
     tunes = [experiment.tune, *(arm.tune or {} for arm in experiment.arms.values())]
     trials = max(math.prod(map(len, tune.values())) for tune in tunes)

@@ -162,6 +162,7 @@ BROKEN = (
     ("seeds: [0]", "scales:\n  short:\n    arms.kan.architecture:\n      family: kna  # here\nseeds: [0]"),
     # search
     ("seeds: [0]", "robust_to:  # here\n  recipes: [adam, paper]\n  trials: [1]\n  scrambles: [1]\nseeds: [0]"),
+    ("seeds: [0]", "search:\n  trials: 4  # here\n  seeds: [0, 1]\n  effort: {axis: evaluations, at: 9}\nseeds: [2]"),
     ("    recipe: adam\n  mlp", "    recipe: adam\n    space: {recipe.gain: [1, 2]}  # here\n  mlp"),
 )
 

@@ -11,10 +11,9 @@ from harness.planning.plan import make_plan
 from harness.spec import content_hash, parse_experiment
 
 MATCH = "match: {axis: params, at: [40, 90], tol: 0.3, solve: {kan: grid, mlp: width}}\n"
-RECIPES, ROBUST_RECIPES = "recipes: [lbfgs, levenberg]\nseeds", "recipes: [lbfgs, levenberg], trials"
-EFFORT, SEEDS, FRESH = "axis: flops_train, at: [1.0e+6, 4.0e+6]", "seeds: [0, 1]", "seeds: [10, 11, 12]"
-SEARCH = f"search:\n  trials: 4\n  {SEEDS}\n  effort: {{{EFFORT}}}\n  recipes: [lbfgs, levenberg]\n"
-ROBUST = "robust_to: {recipes: [lbfgs, levenberg], trials: [2], scrambles: [1]}\n"
+RECIPES = "recipes: [lbfgs, levenberg]\ndecide"
+CAP = "cap: {flops_train.shared_dense: [1.0e+6, 4.0e+6]}"
+SEARCH = f"search:\n  runs: 4\n  replicates: 2\n  {CAP}\n  recipes: [lbfgs, levenberg]\n"
 SPACE = "space: {architecture.order: [2, 3], architecture.noise: {low: 0.03, high: 3.0, log: true}}"
 MLP_SPACE = "space: {architecture.activation: [silu, tanh], recipe.gain: {low: 0.5, high: 10.0, log: true}}"
 OTHER_ARMS = "".join(f"  {name}: {{architecture: {{family: mlp, depth: 2}}, recipe: lbfgs}}\n" for name in "bc")
@@ -36,55 +35,38 @@ MISTAKES = [
     (
         "axis: params",
         "axis: flops_train",
-        "match.axis=flops_train: with search the training work is equal by search.ef",
+        "match.axis=flops_train: with search the training work is equal by search.cap; match params or flops_forward",
     ),
-    (FRESH, f"{FRESH}\ntune: {{gain: [1, 2]}}", "tune: with search an arm's space says what varies; move these fields"),
+    (
+        "question",
+        "tune: {gain: [1, 2]}\nquestion",
+        "tune: with search an arm's space says what varies; move the",
+    ),
     (
         "quantity: test_loss",
         "quantity: best_loss",
         "decide.0.quantity=best_loss: it is of networks that the file names, and search: chooses others; take",
     ),
     (SPACE, "tune: {gain: [1, 2]}", "arms.kan.tune: with search the arm's space says what varies; move it there"),
-    (SPACE, "sizes: {grid: [2, 3]}", "arms.kan.sizes: trials are solved to the sizes of match.at; leave it out"),
-    ("trials: 4", "trials: 12", ":19: search.trials=12: a Sobol sequence wants a power of two, at least 2; say 16"),
-    ("trials: 4", "trials: 1", "search.trials=1: a Sobol sequence wants a power of two, at least 2; say 2"),
-    ("trials: 4", "trials: 32768", "trials=32768: a Sobol sequence wants a power of two, at least 2; say 16384"),
-    (SEEDS, "seeds: [0]", "search.seeds=[0]: give at least 2"),
-    (SEEDS, "seeds: [0, 0]", "search.seeds=[0, 0]: a seed is given more than once"),
-    (FRESH, "seeds: [1, 10, 0]", "seeds: [0, 1] are seeds of the search too; winners are confirmed on fresh ones, so"),
-    (EFFORT, EFFORT.replace("]", ", 8.0e+5]"), "give one number, or one for each of the 2 budgets of match.at"),
-    (EFFORT, "axis: flops_train, at: 0", "search.effort.at.0=0: input should be greater than 0"),
-    (EFFORT, "axis: flops_train, at: [1, 2]", "search.effort: flops_train.shared_dense=1 ends before the last stage"),
+    (SPACE, "sizes: {grid: [2, 3]}", "arms.kan.sizes: runs are solved to the sizes of match.at; leave it out"),
+    ("runs: 4", "runs: 0", ":19: search.runs=0: input should be greater than or equal to 1"),
+    ("replicates: 2", "replicates: 1", ":20: search.replicates=1: input should be greater than or equal to 2"),
+    (CAP, CAP.replace("]", ", 8.0e+5]"), "give one number, or one for each of the 2 budgets of match.at"),
     (
-        EFFORT,
-        "axis: flops_train, convention: paper, at: 2e+5",
-        "search.effort.convention=paper does not count flops_tr",
+        CAP,
+        "cap: {flops_train.shared_dense: 0}",
+        "cap.flops_train.shared_dense.0=0: input should be greater than 0",
     ),
-    (EFFORT, "axis: flops_forward, at: 9", "search.effort.axis=\"flops_forward\": did you mean 'flops_train'?"),
-    (EFFORT, "axis: evaluations, convention: matmul, at: 9", "convention=matmul: evaluations have none; leave it out"),
-    (EFFORT, "axis: evaluations, at: 9.5", "search.effort.at=[9.5]: evaluations are whole numbers"),
+    (
+        CAP,
+        "cap: {flops_train.shared_dense: [1, 2]}",
+        "search.cap: flops_train.shared_dense=1 ends before the last",
+    ),
+    (CAP, "cap: {flops_train.paper: 2e+5}", "search.cap={flops_train.paper}: give one of evaluations, seconds"),
+    (CAP, "cap: {evaluations: 9.5}", "search.cap={evaluations: [9.5]}: evaluations are whole numbers"),
     (RECIPES, RECIPES.replace("berg", "burg"), "search.recipes: 'levenburg' is not defined; did you mean 'levenberg'?"),
     (RECIPES, RECIPES.replace("lbfgs", "cosine"), "arms.kan.recipe: 'lbfgs' is not in search.recipes; add it there"),
     (RECIPES, RECIPES.replace("levenberg", "lbfgs"), "recipes=['lbfgs', 'lbfgs']: a recipe is given more than once"),
-    # What a verdict must survive.
-    (ROBUST_RECIPES, "recipes: [lbfgs], trials", 'robust_to.recipes=["lbfgs"]: give at least 2'),
-    (
-        ROBUST_RECIPES,
-        "recipes: [lbfgs, lbfgs], trials",
-        "robust_to.recipes: 'lbfgs' is given more than once",
-    ),
-    (ROBUST_RECIPES, "recipes: [lbfgs, lm], trials", "robust_to.recipes: 'lm' is not defined; allowed: lbfgs, levenbe"),
-    (
-        ROBUST_RECIPES,
-        "recipes: [lbfgs, cosine], trials",
-        "robust_to.recipes: 'cosine' is not in search.recipes; add it",
-    ),
-    ("trials: [2]", "trials: [1]", "robust_to.trials=[1]: half of the trials is not there; add 2"),
-    ("trials: [2]", "trials: [2, 8]", "robust_to.trials: 8 is no power of two below search.trials=4; say [2]"),
-    ("trials: [2]", "trials: [2, 3]", "robust_to.trials: 3 is no power of two below search.trials=4; say [2]"),
-    ("scrambles: [1]", "scrambles: [1, 1]", ":24: robust_to.scrambles: 1 is given more than once"),
-    ("trials: [2]", "trials: [2, 2]", "robust_to.trials: 2 is given more than once"),
-    ("scrambles: [1]", "scrambles: [0]", "robust_to.scrambles: 0 is search.scramble itself; choose another seed"),
     # Spaces.
     (SPACE, "space: standart", ":8: arms.kan.space=\"standart\": did you mean 'standard'?"),
     (
@@ -109,11 +91,6 @@ MISTAKES = [
         SPACE,
         "space: {architecture.order: 2}",
         ":8: arms.kan.space.architecture.order: give a list of choices or a range",
-    ),
-    (
-        SPACE,
-        "space: {architecture.order: [2, 3, 4, 5, 1]}",
-        "5 choices, but arm 'kan' gets 4 trials, so some are never",
     ),
     (SPACE, "space: {architecture.order: [2, tree]}", 'arms.kan.space.architecture.order="tree": input should be'),
     (
@@ -157,8 +134,7 @@ MISTAKES = [
         "space: {recipe.max_evaluations: [2, 5]}",
         "max_evaluations: the search says how many evaluations a run gets",
     ),
-    (MLP_SPACE, "space: standard", "arms.mlp.space.architecture.activation: 5 choices, but arm 'mlp' gets 4 trials"),
-    # Axes that would give a side more trials than its share.
+    # Axes that would give a side more runs than its share.
     (
         "question",
         "grid: {dtype: [float64, float32]}\nquestion",
@@ -173,7 +149,7 @@ def test_every_mistake_is_one_sentence_that_names_it():
         told = said((old, new))
         assert words in told, (new, told)
         assert "function-" not in told, told
-        assert "\n" not in told or told.startswith("match.at: no cell of tiny.search is feasible"), (new, told)
+        assert "\n" not in told or told.startswith("match.at: no cell of tiny is feasible"), (new, told)
 
 
 def test_an_axis_that_would_never_vary_is_refused_with_the_values_that_its_condition_may_have():
@@ -200,61 +176,38 @@ def test_an_axis_that_would_never_vary_is_refused_with_the_values_that_its_condi
 
 def test_mistakes_of_several_parts():
     """Parts that need each other say so."""
-    alone, standard = (SEARCH, ""), (SPACE, "space: standard")
-    free = ("  recipes: [lbfgs, levenberg]\n", ""), (ROBUST, "")
+    alone, standard = (SEARCH, "seeds: [0]\n"), (SPACE, "space: standard")
+    free = [("  recipes: [lbfgs, levenberg]\n", "")]
     for changes, words in (
-        ([alone, (ROBUST, "")], "arms.kan.space: nothing is searched; add search:, or leave the space out"),
-        ([alone, (ROBUST, ""), standard], "arms.kan.space: nothing is searched; add search:, or leave the space out"),
-        (
-            [alone, (SPACE, ""), (MLP_SPACE, "")],
-            "robust_to: it says how else to search, and nothing is searched; add se",
-        ),
+        ([alone], "arms.kan.space: nothing is searched; add search:, or leave the space out"),
+        ([alone, standard], "arms.kan.space: nothing is searched; add search:, or leave the space out"),
         ([*free, (SPACE, "space: {recipe: [lbfgs, lm]}")], "arms.kan.space.recipe: 'lm' is no recipe; allowed: lbfgs"),
         (
             [*free, (SPACE, "space: {recipe: {low: 1, high: 2}}")],
             "recipes are chosen by their names, such as [lbfgs, le",
         ),
-        ([*free, (SPACE, "space: {}")], "arms.kan.space: it is empty, so all trials would be one; say what may vary"),
         (
-            [("match: {", OTHER_ARMS + "match: {"), ("arms: [kan, mlp]", OTHER_RULE)],
-            "robust_to.trials: 2 are too few for the 3 arms of one side",
-        ),
-        (
-            [
-                ("\nsearch", "\n  other: {optimizer: {name: lbfgs}, max_evaluations: 5}\nsearch"),
-                ("  recipes: [lbfgs, levenberg]", "  recipes: [lbfgs, levenberg, other]"),
-                (ROBUST_RECIPES, "recipes: [lbfgs, other], trials"),
-            ],
-            "robust_to.recipes=['lbfgs', 'other']: all of them are lbfgs; name recipes of two optimisers at least",
-        ),
-        ([free[0]], "robust_to.recipes: 'lbfgs' is not in search.recipes; add it there"),
-        (
-            [
-                ("trials: 4", "trials: 2"),
-                (ROBUST, ""),
-                ("match: {", OTHER_ARMS + "match: {"),
-                ("arms: [kan, mlp]", OTHER_RULE),
-            ],
-            "search.trials=2: too few for the 3 arms of one side",
+            [("runs: 4", "runs: 2"), ("match: {", OTHER_ARMS + "match: {"), ("arms: [kan, mlp]", OTHER_RULE)],
+            "search.runs=2: too few for the 3 arms of one side",
         ),
     ):
         assert words in said(*changes), changes
 
 
-def test_trials_are_counted_before_they_are_made():
+def test_runs_are_counted_before_they_are_made():
     """A search of a million runs and more is refused at once."""
-    seeds = f"seeds: {[*range(100, 200)]}"
-    told = said(("trials: 4", "trials: 16384"), ("trials: [2]", "trials: [8192]"), (SEEDS, seeds))
+    told = said(("runs: 4", "runs: 16384"), ("replicates: 2", "replicates: 100"))
 
-    assert told.startswith(f"{2 * 2 * 2 * 16384 * 100:,} runs, at most 1,000,000 can be planned")
+    assert told.startswith(f"{2 * 2 * 16384 * 100:,} runs, at most 1,000,000 can be planned")
 
 
 def test_a_space_without_any_point_that_meets_a_budget_says_why():
     """The plan names the nearest sizes of a point that was tried, once a budget and arm."""
     told = said(("at: [40, 90]", "at: [3, 4]"), ("tol: 0.3", "tol: 0.001"))
+    never = "0 of 4 settings of replicate 0 can have it: params.trainable=3"
 
-    assert told.startswith("match.at: no cell of tiny.search is feasible; change match.at to values named here, or")
-    assert "\n  xy kan: params.trainable=3" in told
+    assert told.startswith("match.at: no cell of tiny is feasible; change match.at to values named here, or")
+    assert f"\n  xy kan: {never}" in told
     assert "of the last point that was tried, {'architecture.order'" in told
     lines = told.splitlines()
     assert len(set(lines)) == len(lines)
@@ -262,15 +215,14 @@ def test_a_space_without_any_point_that_meets_a_budget_says_why():
 
 def test_experiments_without_a_search_are_what_they_were():
     """No key is new in them, so that their hashes and the ids of their runs stand."""
-    without = changed((SEARCH, ""), (ROBUST, ""), (SPACE, ""), (MLP_SPACE, ""))
+    without = changed((SEARCH, "seeds: [10, 11, 12]\n"), (SPACE, ""), (MLP_SPACE, ""))
     experiment = parse_experiment(without)
     plan = make_plan(experiment, "tiny")
 
     dumped, frozen = experiment.model_dump(mode="json"), plan.model_dump(mode="json")
-    assert not {"search", "robust_to"} & set(dumped)
+    assert "search" not in dumped
     assert not any("space" in arm for arm in dumped["arms"].values())
-    assert not {"spaces", "confirms"} & set(frozen)
-    assert not any({"trial", "won"} & set(cell) for cell in frozen["cells"])
+    assert not {"spaces", "of_before"} & set(frozen)
     # As the version before the first search had them.
     assert content_hash(experiment) == "03dc5434f95ecf384f9bb4e9aaeb85c96759d83e968ef0c6f8d26baded83d7a1"
     assert [plan.runs[index].run_id for index in (0, -1)] == ["95fea2a528f1e5d8", "47555a4ccb27e67e"]

@@ -35,7 +35,6 @@ from harness.show.disk import (
     removed_words,
     unnamed_words,
 )
-from harness.spec import searched_name
 
 NOTHING = "nothing was removed"
 NOTHING_FOUND = "nothing can be removed"
@@ -85,8 +84,7 @@ def clean(files: tuple[Path, ...], results: Path, dry_run: bool, yes: bool, as_j
 
 def _folder(file: Path, results: Path) -> Path:
     """The results folder of an experiment."""
-    _, folder = frozen_plan(file, results)
-    return folder.with_name(searched_name(folder.name))
+    return frozen_plan(file, results)[1]
 
 
 def _results_of(folders: Sequence[Path], results: Path) -> Path:
@@ -100,13 +98,12 @@ def _results_of(folders: Sequence[Path], results: Path) -> Path:
 
 
 def _look(results: Path, folders: Sequence[Path]) -> Leftovers:
-    """What can be removed, of these experiments alone if there are some, their searches included."""
+    """What can be removed, of these experiments alone if there are some."""
     with steps_progress("clean") as told:
         found = leftovers(results, told)
     if not folders:
         return found
-    names = {folder.name for folder in folders}
-    return of_experiments(found, [path for path in results.iterdir() if searched_name(path.name) in names])
+    return of_experiments(found, [results / folder.name for folder in folders])
 
 
 def _show(results: Path, found: Leftovers) -> None:

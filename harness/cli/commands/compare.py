@@ -13,7 +13,7 @@ from harness.base.json_text import json_text, write_json
 from harness.cli.analysis import print_headline
 from harness.cli.comparing import compare_sides, compared_json
 from harness.cli.options import json_option, results_option, together
-from harness.cli.plans import confirmed_plan
+from harness.cli.plans import frozen_plan
 from harness.cli.tables import (
     POSITIVE,
     check_named,
@@ -141,7 +141,7 @@ def _compare_experiment(
     as_json: bool,
 ) -> None:
     at, loss, level = asked
-    manifest, folder = confirmed_plan(file, results)
+    manifest, folder = frozen_plan(file, results)
     compared = compare_sides(manifest, folder, arms, axis, at, loss, level)
     answer = compared_json(compared)
     target = out or folder

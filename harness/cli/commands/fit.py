@@ -12,7 +12,7 @@ from harness.base.files import check_writable, whole_file
 from harness.base.json_text import json_text, write_json
 from harness.cli.analysis import analyse, analysis_json, keep_analysis, print_fits
 from harness.cli.options import json_option, results_option, together
-from harness.cli.plans import confirmed_plan, planned_records
+from harness.cli.plans import frozen_plan, planned_records
 from harness.cli.tables import (
     SHARE,
     check_named,
@@ -98,7 +98,7 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     if is_of_table(file, asked):
         _fit_table(file, as_json, asked)
         return
-    manifest, folder = confirmed_plan(file, results)
+    manifest, folder = frozen_plan(file, results)
     analysis = analyse(manifest, planned_records(manifest, folder), folder)
     if as_json:
         click.echo(json_text(analysis_json(manifest, analysis)))

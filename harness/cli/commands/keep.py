@@ -9,10 +9,10 @@ from harness.base.errors import INCOMPLETE
 from harness.base.json_text import json_text
 from harness.cli.kept import keep_records
 from harness.cli.options import EXAMPLE, json_option, planned_argument, results_option, scale_option
-from harness.cli.plans import folder_of, search_folder
+from harness.cli.plans import folder_of
 from harness.show.console import console
 from harness.show.sweeps import kept_lines
-from harness.spec import manifest_path, read_experiment, searched_name
+from harness.spec import manifest_path, read_experiment
 
 
 @click.command(epilog=f"Example: harness keep {EXAMPLE}")
@@ -23,17 +23,15 @@ from harness.spec import manifest_path, read_experiment, searched_name
 def keep(file: Path, results: Path, scale: str, as_json: bool) -> None:
     """Put an experiment's records into one file, which git keeps.
 
-    The file is results/verdicts/NAME/records.jsonl.xz, of about 0.5 kB a run. Of a search with replicates it keeps
-    little of learning curves, and 0.2 kB a run. Commit it, and `harness run` goes on from it on any machine. Repeat the
+    The file is results/verdicts/NAME/records.jsonl.xz, of about 0.5 kB a run. Of a search it keeps little of
+    learning curves, and 0.2 kB a run. Commit it, and `harness run` goes on from it on any machine. Repeat the
     command while a sweep grows: it adds what is new, and drops nothing.
 
-    The records of the search are kept too. A record that is in the file stays, and one that differs from it is named
+    A record that is in the file stays, and one that differs from it is named
     and judged. Exit 3 if a record is damaged, or differs although the same code on the same kind of machine made both.
     """
-    is_folder = manifest_path(file).exists() or manifest_path(search_folder(file)).exists()
-    if is_folder:
-        folder = file.with_name(searched_name(file.name))
-    else:
+    folder = file
+    if not manifest_path(file).exists():
         read_experiment(file, scale)  # names a wrong file or scale
         folder = folder_of(file, results, scale)
     kept = keep_records(folder)

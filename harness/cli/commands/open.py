@@ -11,7 +11,7 @@ from harness.base.errors import HarnessError
 from harness.cli.options import EXAMPLE, FULL, RESULTS, planned_argument, results_option, scale_option
 from harness.cli.plans import folder_of
 from harness.cli.settings import settings_option
-from harness.spec import Setting, searched_name
+from harness.spec import Setting
 
 
 @click.command("open", epilog=f"Example: harness open {EXAMPLE}")
@@ -25,7 +25,7 @@ def open(file: Path, results: Path, scale: str, settings: tuple[Setting, ...]) -
     It is opened where the command is typed on a terminal; a script gets the path alone.
     """
     folder = file.resolve() if file.is_dir() else folder_of(file, results, scale, settings=settings)
-    report = folder.with_name(searched_name(folder.name)) / "report.html"
+    report = folder / "report.html"
     if not report.exists():
         command = "harness run FILE" if file.is_dir() else _run_command(file, results, scale, settings)
         of_folder = ", with the FILE and the options that made this folder" if file.is_dir() else ""

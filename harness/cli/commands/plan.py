@@ -10,13 +10,12 @@ from harness.cli.costs import calibrations_of, cost_sentence
 from harness.cli.foresight import power_lines
 from harness.cli.looks import of_first_look
 from harness.cli.options import EXAMPLE, file_argument, json_option, replan_option, results_option, scale_option
-from harness.cli.plans import search_words
 from harness.cli.settings import settings_option
 from harness.cli.stages import data_lines, device_lines, freeze_plan, plan_of
 from harness.measure.cost import pack_predictions
 from harness.planning.warnings import warnings_line
 from harness.show.console import console, print_table
-from harness.show.costs import lanes_note, recipe_note, trials_note
+from harness.show.costs import lanes_note, recipe_note
 from harness.show.tables.frames import plain_rows
 from harness.show.tables.plans import packs_table, plan_table
 from harness.spec import Setting
@@ -47,14 +46,14 @@ def plan(
         return
     print_table(plan_table(manifest) if costs is None else packs_table(costs))
     infeasible = Counter(f"{cell.task} {cell.series}: {cell.infeasible}" for cell in manifest.cells if cell.infeasible)
-    for why, cells in infeasible.items():  # of a search all trials of a size may be so, for one reason
+    for why, cells in infeasible.items():
         times = f" ({cells} cells)" if cells > 1 else ""
         console.print(f"infeasible{times}: {why}", markup=False, soft_wrap=True)
     if infeasible:
         console.print(
             "where an arm cannot meet a budget, its curve is read between its two nearest sizes", soft_wrap=True
         )
-    for note in filter(None, (recipe_note(manifest), trials_note(manifest), lanes_note(manifest))):
+    for note in filter(None, (recipe_note(manifest), lanes_note(manifest))):
         console.print(note, markup=False, soft_wrap=True)
     for line in data_lines(manifest):
         console.print(line, markup=False, soft_wrap=True)
@@ -69,6 +68,4 @@ def plan(
         console.print(line, soft_wrap=True)
     for line in power_lines(manifest, folder if settings else file, results, scale):
         console.print(line, markup=False, soft_wrap=True)
-    if manifest.is_search:
-        console.print(search_words(manifest, folder), soft_wrap=True)
     console.print(f"frozen in {folder / 'manifest.json'}", soft_wrap=True)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from harness.cli.analysis import analyse_and_keep, draw_figures, keeping_fits, search_of
+from harness.cli.analysis import analyse_and_keep, draw_figures, keeping_fits
 from harness.cli.options import EXAMPLE, planned_argument, results_option
-from harness.cli.plans import confirmed_plan, planned_records
+from harness.cli.plans import frozen_plan, planned_records
 
 
 @click.command(epilog=f"Example: harness plot {EXAMPLE}")
@@ -17,9 +17,9 @@ def plot(file: Path, results: Path) -> None:
 
     Sizes are parameters and training FLOPs. The figure is a PNG and a PDF.
     """
-    manifest, folder = confirmed_plan(file, results)
+    manifest, folder = frozen_plan(file, results)
     with keeping_fits(folder):
         analysis = analyse_and_keep(manifest, planned_records(manifest, folder), folder)
-        drawn = draw_figures(manifest, analysis, search_of(manifest, analysis.table, folder), folder)
+        drawn = draw_figures(manifest, analysis, folder)
     for path in drawn:
         click.echo(path)

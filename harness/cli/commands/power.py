@@ -9,13 +9,13 @@ from harness.base.json_text import json_text
 from harness.cli.analysis import keeping_fits
 from harness.cli.foresight import no_runs, recorded_table
 from harness.cli.options import EXAMPLE, json_option, planned_argument, results_option, scale_option
-from harness.cli.plans import folder_of, search_folder, stage_in
+from harness.cli.plans import folder_of
 from harness.cli.stages import plan_of
 from harness.cli.tables import POSITIVE
 from harness.judging.foreseen import foresee, to_json
 from harness.show.console import console, print_table
 from harness.show.tables.power import power_sentences, power_table
-from harness.spec import Manifest, manifest_path
+from harness.spec import Manifest, manifest_path, read_manifest
 
 
 @click.command(epilog=f"Example: harness power {EXAMPLE} --noise 0.3 --seeds 12")
@@ -57,11 +57,8 @@ def power(file: Path, results: Path, scale: str, seeds: int | None, noise: float
 def _plan(file: Path, results: Path, scale: str) -> tuple[Manifest, Path]:
     """The plan that a file makes now, of which only the runs that it shares with earlier plans have records.
 
-    Of a search that is over it is the frozen plan of its winners; so it is of a results folder.
+    Of a results folder it is the frozen one.
     """
     if manifest_path(file).exists():
-        return stage_in(file)
-    folder = folder_of(file, results, scale)
-    if manifest_path(folder).exists() and manifest_path(search_folder(folder)).exists():
-        return stage_in(folder)
-    return plan_of(file, scale), folder
+        return read_manifest(file), file
+    return plan_of(file, scale), folder_of(file, results, scale)

@@ -6,7 +6,7 @@ import click
 
 from harness.cli.analysis import analyse_and_report
 from harness.cli.options import EXAMPLE, planned_argument, results_option
-from harness.cli.plans import confirmed_plan, planned_records
+from harness.cli.plans import frozen_plan, planned_records
 
 
 @click.command(epilog=f"Example: harness report {EXAMPLE}")
@@ -17,6 +17,6 @@ def report(file: Path, results: Path) -> None:
 
     It has the answer, figures, fits, the plan and provenance.
     """
-    manifest, folder = confirmed_plan(file, results)
+    manifest, folder = frozen_plan(file, results)
     analyse_and_report(manifest, planned_records(manifest, folder), folder)
     click.echo(folder / "report.html")

@@ -17,7 +17,7 @@ from harness.cli.options import (
     until_decided_option,
     workers_option,
 )
-from harness.cli.running import run_stages
+from harness.cli.running import run_file
 from harness.cli.settings import settings_option
 from harness.spec import Setting
 
@@ -54,7 +54,7 @@ def run(
     You can press Ctrl-C at any moment. Finished runs keep their records, and the same command goes on from there.
     """
     mirror = mirror_of(wandb)
-    manifest, folder, records = run_stages(file, results, scale, replan, workers, until_decided, mirror, settings)
+    manifest, folder, records = run_file(file, results, scale, replan, workers, until_decided, mirror, settings)
     analysis, found, verdicts = analyse_and_report(manifest, records, folder)
     write_pack_costs(manifest, records, folder)
     if explain:

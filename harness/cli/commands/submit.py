@@ -18,7 +18,7 @@ from harness.cli.options import (
 )
 from harness.cli.sending import send_off, share, where_options, where_to_send
 from harness.cli.settings import settings_option
-from harness.cli.stages import freeze_stage, plan_of
+from harness.cli.stages import freeze_file, plan_of
 from harness.show.console import console
 from harness.spec import Setting, manifest_path
 
@@ -64,7 +64,7 @@ def submit(
     if not dry_run:
         share(folder, where)
     if not (dry_run and is_new):
-        manifest, folder = freeze_stage(file, results, scale, replan, dry_run, settings)
+        manifest, folder = freeze_file(file, results, scale, replan, dry_run, settings)
         if not dry_run:
             share(folder, where)
     if dry_run:

@@ -11,7 +11,6 @@ from harness.cli.settings import settings_option
 from harness.cli.stages import data_lines, device_lines, plan_of
 from harness.planning.candidates import LAST_POINT
 from harness.planning.warnings import warnings_of
-from harness.show.costs import trials_note
 from harness.spec import Cell, Setting
 
 FEW_REASONS = 10  # that are shown
@@ -46,14 +45,12 @@ def validate(file: Path, scale: str, settings: tuple[Setting, ...], as_json: boo
         click.echo(f"  infeasible: {reason}")
     if len(reasons) > FEW_REASONS:
         click.echo(f"  and {len(reasons) - FEW_REASONS} more; `harness plan` shows them all")
-    if note := trials_note(manifest):
-        click.echo(note)
     for warning in warnings:
         click.echo(f"warning: {warning}")
 
 
 def _reasons(infeasible: Iterable[Cell]) -> list[str]:
-    """Why cells are infeasible, once a task, series and budget, of which a search has many trials."""
+    """Why cells are infeasible, once a task, series and budget."""
     reasons: dict[tuple[str, str, float | None], str] = {}
     for cell in infeasible:
         why = str(cell.infeasible).partition(LAST_POINT)[0]

@@ -195,8 +195,6 @@ def _columns(tasks: int, axes_each: int) -> int:
 
 def tuning_note(table: pd.DataFrame) -> str | None:
     """What to say if arms were tuned unequally; None if they were not."""
-    if "won_under" in table:  # other ways of searching have fewer trials, on purpose
-        table = table[table["won_under"].isna()]
     trials = table.groupby("arm", sort=False)["trials"].unique()
     if table["trials"].min() == table["trials"].max():
         return None

@@ -3,15 +3,18 @@
 from dataclasses import dataclass
 
 from harness.base.formats import human
+from harness.families.space import Space
+from harness.planning.spaces import differences, varied_words
 from harness.show.tables.plans import plan_table
-from harness.show.tables.table import Table
-from harness.spec import Manifest, axis_words
+from harness.show.tables.table import Table, table_of, text_columns
+from harness.spec import Arm, Manifest, axis_words
 
 
 @dataclass(frozen=True)
 class PlanPart:
-    """Fit windows, and what was matched and could not be, in words; and every cell."""
+    """What the search varies; fit windows, and what was matched and could not be, in words; and every cell."""
 
+    spaces: Table | None
     windows: tuple[str, ...]
     solved_for: str
     infeasible: tuple[str, ...]
@@ -37,8 +40,25 @@ def plan_part(manifest: Manifest, loss: str) -> PlanPart:
     solved = [f"{size} ({'every arm' if arm == '*' else arm})" for arm, size in match.solve.items()] if match else []
     infeasible = [cell for cell in manifest.cells if cell.infeasible]
     return PlanPart(
+        spaces=_spaces_table(manifest) if manifest.spaces else None,
         windows=tuple(told),
         solved_for=", ".join(solved),
         infeasible=tuple(f"{cell.task}, {cell.series}: {cell.infeasible}" for cell in infeasible),
         cells=plan_table(manifest, in_full=True),
     )
+
+
+def _spaces_table(manifest: Manifest) -> Table:
+    arms = manifest.experiment.arms
+    rows = []
+    for name, space in manifest.spaces.items():
+        varied = "; ".join(varied_words(*axis) for axis in space.items())
+        rows.append((name, varied, _of_standard(arms[name], space)))
+    return table_of("", text_columns("arm", "what varies", "beside its family's standard space"), rows)
+
+
+def _of_standard(arm: Arm, space: Space) -> str:
+    """How the space of an arm differs from its family's; what the arm cannot vary is no difference."""
+    if isinstance(arm.space, dict):
+        return differences(space, arm.architecture.standard_space)
+    return "it is the standard one"

@@ -13,7 +13,6 @@ from harness.judging.checks import Check
 from harness.judging.headline import Headline, NoHeadline
 from harness.judging.judge import Verdict
 from harness.judging.scaling import SeriesFit
-from harness.judging.searched import Searched
 from harness.record import Record
 from harness.show.pages.answer import AnswerPart, answer_part
 from harness.show.pages.laws import LawsPart, TrustPart, laws_part, trust_part
@@ -21,7 +20,6 @@ from harness.show.pages.page import write_html
 from harness.show.pages.plan import PlanPart, plan_part
 from harness.show.pages.provenance import ProvenancePart, provenance
 from harness.show.pages.runs import PairsPart, RunsPart, accuracies_part, pairs_part, runs_part
-from harness.show.pages.search import SearchPart, search_part
 from harness.show.tables.table import Table
 from harness.spec import Manifest
 
@@ -38,7 +36,6 @@ class ReportPage:
     laws: LawsPart
     seconds_on: str | None
     trust: TrustPart
-    search: SearchPart | None
     plan: PlanPart
     runs: RunsPart
     provenance: ProvenancePart
@@ -55,9 +52,8 @@ def write_report(
     found: Headline | NoHeadline,
     verdicts: Sequence[Verdict],
     folder: Path,
-    searched: Searched | None = None,
 ) -> Path:
-    """Write `report.html` of a plan into `folder`, with the search that it confirms.
+    """Write `report.html` of a plan into `folder`.
 
     `records` are by run id, and `found` is who is better at equal size.
     """
@@ -71,7 +67,6 @@ def write_report(
         laws=laws,
         seconds_on=table["seconds_on"].iloc[0] if "seconds_on" in table else None,
         trust=trust_part(manifest, table, fits, checks),
-        search=search_part(manifest, searched, laws.loss) if searched else None,
         plan=plan_part(manifest, laws.loss),
         runs=runs_part(manifest, table),
         provenance=provenance(record.provenance for record in records.values()),

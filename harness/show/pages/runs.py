@@ -97,14 +97,14 @@ def _series_cells(manifest: Manifest, rows: pd.DataFrame) -> tuple[str | int, ..
     recipes = [planned.run.recipe for planned in manifest.runs if planned.cell in cells]
     optimizers = _distinct(recipe.optimizer.title for recipe in recipes)
     least, most = rows["evaluations"].min(), rows["evaluations"].max()
-    if manifest.confirms is None:
+    if not manifest.experiment.search:
         tune = manifest.experiment.tune if arm.tune is None else arm.tune
         tuned = "; ".join(f"{path} in {', '.join(map(str, values))}" for path, values in tune.items()) or "nothing"
         trials = len(set(rows["trial"]))
         winners = Counter(rows[rows["chosen"]].drop_duplicates("cell")["trial"])
         chosen = ", ".join(f"trial {trial} in {count}" for trial, count in sorted(winners.items()))
     else:
-        tuned, trials, chosen = "searched", int(rows["trials"].max()), "see Search"
+        tuned, trials, chosen = "searched", int(rows["trials"].max()), "by validation"
     return (
         rows["series"].iloc[0],
         len(cells),

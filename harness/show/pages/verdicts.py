@@ -14,22 +14,21 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import whole_file
 from harness.base.json_text import write_json
 from harness.judging.answer import number_lines, power_words, verdict_words
-from harness.judging.foretold import foretold
 from harness.record import ClassMetrics, Metrics
 from harness.record.kept import KEPT_RECORDS
 from harness.show.pages.page import address, write_html
 from harness.show.tables.table import Table, to_markdown
-from harness.show.tables.verdicts import ORIGIN, numbers_table, scales_tables, summary_table, tasks_of
+from harness.show.tables.verdicts import ORIGIN, numbers_table, summary_table, tasks_of
 from harness.spec import default_count, stable_axes, takes_of
 
 FIGURE = "scaling.png"
-KEPT_FILES = (FIGURE, "tuning_curves.png", "tuning_ratio.png", "tuning_curves.csv", "tuning_ratio.csv", "winners.csv")
+KEPT_FILES = (FIGURE, "winners.csv")
 # Of the table of runs, what verdicts hang on, beside the axes of `stable_axes`.
 RUN_COLUMNS = (
     *("run_id", "task", "arm", "series", "shape", "grid", "order", "asked", "seed", "trial", "chosen", "status"),
     *("metric", "val_loss", "test_loss", *dict.fromkeys([*Metrics.model_fields, *ClassMetrics.model_fields])),
     *("evaluations", "cell", "in_window", "until_minimum", "hold_out"),
-    *("won_on", "won_at_stop", "search_trials", "search_val_loss", "search_test_loss", "flops_search"),
+    "won_on",
     *("params.paper", default_count("flops_forward")),
 )
 README = """# Verdicts that are kept
@@ -41,8 +40,8 @@ What `harness verdicts --keep` made from the runs of this project: [verdicts.htm
 says in what.
 
 A row is a claim, a column a convention: a way to count size. A cell has the outcome, and on how many tasks the claim
-holds (for), fails (against), is equal or open. A dash: the rule is not about this convention. “… under X” is the same
-rule with the winners of another way of searching. A code such as 22f955131 is the commit that trained.
+holds (for), fails (against), is equal or open. A dash: the rule is not about this convention. A code such as 22f955131
+is the commit that trained.
 """
 
 
@@ -93,7 +92,6 @@ def _write(answers: Sequence[dict[str, Any]], folder: Path, pictures: Mapping[st
         "verdicts.html",
         answers=answers,
         summary=summary_table(answers),
-        scales=scales_tables(foretold(answers)),
         matters={"factor": takes_of("test_loss").matters, "exponents": takes_of("exponent").matters},
         outcomes=list(dict.fromkeys(verdict["verdict"] for verdict in verdicts)),
         tasks=sorted({task for verdict in verdicts for task in tasks_of(verdict)}),
@@ -114,8 +112,6 @@ def keep_verdicts(made: Sequence[tuple[dict[str, Any], pd.DataFrame]], results: 
         for earlier in target.iterdir():
             if earlier.name != KEPT_RECORDS:  # which grows
                 earlier.unlink()
-        if "won_under" in table:  # of other ways of searching winners.csv has what was confirmed
-            table = table[table["won_under"].isna()]
         wanted = dict.fromkeys((*RUN_COLUMNS, *stable_axes(), "seconds_on"))
         columns = [name for name in wanted if name in table and table[name].notna().any()]
         table[columns].to_csv(target / "runs.csv", index=False, float_format="%.6g")
@@ -126,11 +122,9 @@ def keep_verdicts(made: Sequence[tuple[dict[str, Any], pd.DataFrame]], results: 
     answers = [_kept(path) for path in sorted(kept.glob("*/verdicts.json"))]
     names = [answer["name"] for answer in answers]
     _write(answers, kept, {name: f"{name}/{FIGURE}" if (kept / name / FIGURE).exists() else None for name in names})
-    tables = scales_tables(foretold(answers))
-    told = "".join(f"\n## {one.title.capitalize()}\n\n{one.introduction}\n\n{to_markdown(one)}\n" for one in tables)
     with whole_file(kept / "README.md") as path:
         sections = [_section(answer, heading) for answer, heading in zip(answers, kept_headings(answers), strict=True)]
-        path.write_text(README + told + "".join(sections), encoding="utf-8")
+        path.write_text(README + "".join(sections), encoding="utf-8")
     return kept
 
 

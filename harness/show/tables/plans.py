@@ -35,7 +35,7 @@ def plan_table(manifest: Manifest, in_full: bool = False) -> Table:
 
     Networks are told in a few characters, or `in_full` in words.
     """
-    if manifest.experiment.replicated:
+    if manifest.experiment.search:
         return _replicates_table(manifest)
     match = manifest.experiment.match
     called = axis_words if in_full else axis_short
@@ -51,7 +51,7 @@ def plan_table(manifest: Manifest, in_full: bool = False) -> Table:
 
 def _replicates_table(manifest: Manifest) -> Table:
     """Every cell of a search with replicates: how many runs and shapes it has, their sizes and their evaluations."""
-    match, search = manifest.experiment.match, manifest.experiment.replicated
+    match, search = manifest.experiment.match, manifest.experiment.search
     assert match
     assert search
     runs_of: dict[int, list[RunSpec]] = defaultdict(list)
@@ -78,8 +78,6 @@ def _range(values: Collection[int]) -> str:
 
 def _names(cell: PlannedCell, in_full: bool) -> list[TableCell]:
     series = cell.series
-    if cell.trial:
-        series += f" trial {cell.trial.number}, {cell.trial.recipe}, scramble {cell.trial.scramble}"
     network: list[Piece] = []
     if cell.network:
         network.append(cell.network.long_words if in_full else cell.network.words)

@@ -14,9 +14,7 @@ from harness.judging.answer import (
     power_words,
     verdict_words,
 )
-from harness.judging.foretold import Foretold
-from harness.judging.robust import robust_words
-from harness.judging.words import CODE, limit_words
+from harness.judging.words import CODE, STABLE, limit_words
 from harness.show.tables.table import Note, Piece, Styled, Table, TableCell, TableRow, number_columns, text_columns
 from harness.spec import Decide, all_axes, stable_axes
 
@@ -46,7 +44,7 @@ def verdicts_table(answers: Sequence[dict[str, Any]]) -> Table:
 def summary_table(answers: Sequence[dict[str, Any]]) -> Table:
     """A row for each rule, by the number of its claim: the verdict, and a cell for each convention that counts.
 
-    The verdict stands beside the claim, where a phone shows it too. Below it is what other ways of searching come to.
+    The verdict stands beside the claim, where a phone shows it too.
     """
     axes = all_axes()
     conventions = stable_axes()
@@ -55,52 +53,13 @@ def summary_table(answers: Sequence[dict[str, Any]]) -> Table:
     for verdict, answer in sorted(judged, key=lambda one: _claim_number(one[0]["claim"])):
         origin: list[Piece] = [Styled(answer["name"], "link")]
         origin += [Styled(commit[:9], "code") for commit in answer["commits"]]
-        concluded = ", ".join(filter(None, [verdict["verdict"], *_decided_words(verdict), robust_words(verdict)]))
+        stable = [STABLE] if verdict["stable"] else []
+        concluded = ", ".join([verdict["verdict"], *_decided_words(verdict), *stable])
         outcomes = [_outcome(verdict, convention) for convention in conventions]
         facts = (("outcome", verdict["verdict"]), ("tasks", json.dumps(tasks_of(verdict))))
         rows.append(TableRow((verdict["claim"], Styled(concluded, "strong"), *outcomes, origin), facts=facts))
-        rows += [row._replace(facts=facts) for row in _under_rows(verdict, conventions)]
     columns = text_columns("claim", "verdict", *(axes[name].head for name in conventions), ORIGIN)
     return Table("in short: outcome, and how many tasks are for and against the claim", columns, tuple(rows))
-
-
-def scales_tables(found: Sequence[Foretold]) -> list[Table]:
-    """Claims that were judged at two scales, a row each: of those that train longer, and of those that do not.
-
-    Above the rows it says how many verdicts are the same.
-    """
-    longer, alike = ([one for one in found if one.alike == is_alike] for is_alike in (False, True))
-    tables = []
-    if longer:
-        introduction = f"Of {len(longer)} claims that were judged at two scales, {_same_words(longer)}"
-        title = "does the smaller scale foretell the larger one?"
-        tables.append(_scales_table(longer, title, ("smaller scale", "larger scale"), introduction))
-    if alike:
-        introduction = (
-            f"Of {len(alike)} claims that were judged at two scales with equally long training, {_same_words(alike)} "
-            "Such scales differ in what else their files say, such as the settings that a search draws."
-        )
-        title = "do two scales with equally long training find the same?"
-        tables.append(_scales_table(alike, title, ("scale", "other scale"), introduction))
-    return tables
-
-
-def _same_words(found: Sequence[Foretold]) -> str:
-    same, turned = sum(one.is_same for one in found), sum(one.is_turned for one in found)
-    undecided = sum(set(one.verdicts) == {"inconclusive"} for one in found)
-    return (
-        f"{same} ({same / len(found):.0%}) have one verdict at both; {undecided} of these {same} are inconclusive at "
-        f"both, which says little. {turned or 'None'} {'is' if turned < 2 else 'are'} supported at one and refuted at "
-        "the other."
-    )
-
-
-def _scales_table(found: Sequence[Foretold], title: str, heads: tuple[str, str], introduction: str) -> Table:
-    rows = []
-    for one in found:
-        smaller, larger = (f"{scale}: {verdict}" for scale, verdict in zip(one.scales, one.verdicts, strict=True))
-        rows.append(TableRow((one.claim, one.experiment, smaller, larger, "yes" if one.is_same else "no")))
-    return Table(title, text_columns("claim", "experiment", *heads, "same"), tuple(rows), introduction)
 
 
 def tasks_of(verdict: dict[str, Any]) -> list[str]:
@@ -119,26 +78,6 @@ def _decided_words(verdict: dict[str, Any]) -> list[str]:
     axes = all_axes()
     decided = {said: names for said, names in differing_outcomes(verdict).items() if said != "inconclusive"}
     return [f"{outcome} {' and '.join(axes[name].head for name in names)}" for outcome, names in decided.items()]
-
-
-def _under_rows(verdict: dict[str, Any], conventions: Sequence[str]) -> list[TableRow]:
-    """A row for each outcome that other ways of searching come to; it names these ways."""
-    as_declared = _under_cells({**verdict, "conclusion": verdict["verdict"], "far_worse": False}, conventions)
-    ways: dict[tuple[tuple[TableCell, ...], bool], list[str]] = {}
-    for one in verdict.get("under", ()):  # one that turns a task under another count than these is not the same
-        ways.setdefault((_under_cells(one, conventions), bool(one.get("turned"))), []).append(one["name"])
-    rows = []
-    for (cells, turns), names in ways.items():
-        is_same = cells == as_declared and not turns
-        told = ("the same", *("" for _ in conventions)) if is_same else cells
-        rows.append(TableRow((f"… under {', '.join(names)}", *told, ""), look="dim", goes_on=True))
-    return rows
-
-
-def _under_cells(one: dict[str, Any], conventions: Sequence[str]) -> tuple[TableCell, ...]:
-    """What a claim is under one way of searching, and what each convention comes to; seconds may not be measured."""
-    outcomes = [_outcome({**one, "not_measured": ()}, convention) for convention in conventions]
-    return ("far worse" if one["far_worse"] else one["conclusion"], *outcomes)
 
 
 def _outcome(verdict: dict[str, Any], convention: str) -> TableCell:

@@ -5,12 +5,9 @@ pytest tests/show/figures/test_long_names.py
 
 import numpy as np
 import pytest
-from made_search import drawn
 from made_study import Study, study
 from matplotlib.text import Text
 
-from harness.comparison.tuning_curve import tuning_curve
-from harness.judging.tuning import SearchedSize
 from harness.judging.versus import RatioLine, Side, VersusRequest
 from harness.show.figures.labels import task_titles
 from harness.show.figures.ranking import ranking_figure
@@ -20,7 +17,6 @@ from harness.show.figures.samples import samples_figure
 from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import experiment_styles, named_styles
 from harness.show.figures.theme import narrow
-from harness.show.figures.tuning import tuning_figure
 from harness.show.figures.versus import TITLE_LETTERS, versus_figure
 from harness.tasks import Samples
 
@@ -46,7 +42,6 @@ def test_panels_of_different_tasks_have_different_titles_within_the_figure(alike
     asked = VersusRequest(tuple(Side(name, (name,)) for name in SIDES), "params.trainable")
     x, ratio = np.array([60.0, 500.0]), np.array([2.0, 3.0])
     lines = [RatioLine(task, "params.trainable", x, ratio, ratio / 2, ratio * 2) for task in LONG]
-    curve = tuning_curve(*drawn(rng, np.linspace(-6, 0, 16), 3))
     points = Samples(rng.uniform(size=(9, 1)), rng.uniform(size=(9, 1)))
     figures = {
         "scaling": (lambda: scaling_figure(manifest, table, fits), 4),
@@ -54,10 +49,6 @@ def test_panels_of_different_tasks_have_different_titles_within_the_figure(alike
         "residuals": (lambda: experiment_residuals(manifest, table, fits), 8),
         "versus": (lambda: versus_figure(asked, lines, named_styles(SIDES)), len(LONG)),
         "samples": (lambda: samples_figure(dict.fromkeys(LONG, points)), len(LONG)),
-        "tuning": (
-            lambda: tuning_figure({SearchedSize(task, "kan", 1e9): curve for task in LONG}, named_styles(SIDES)),
-            len(LONG),
-        ),
     }
     for name, (draw, panels) in figures.items():
         with narrow():

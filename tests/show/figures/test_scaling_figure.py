@@ -245,8 +245,8 @@ def test_outliers_are_clipped_marked_and_counted(held):
 def test_every_run_is_within_panels_that_share_their_losses(held):
     """A search chooses other runs by FLOPs than by parameters; those with a larger loss are drawn, not cut off."""
     params, flops = HEADLINE_AXES
-    by_size = held.table.assign(won_on=params, won_under=None)
-    by_cost = held.table.assign(won_on=flops, won_under=None, asked=held.table[flops])
+    by_size = held.table.assign(won_on=params)
+    by_cost = held.table.assign(won_on=flops, asked=held.table[flops])
     by_cost["test_loss"] *= 5
     table = pd.concat([by_size, by_cost], ignore_index=True)
 
