@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.judging.foretold import largest_scales
+from harness.judging.answer import largest_scales
 from harness.show.pages.verdicts import kept_headings
 
 ROOT = Path(__file__).parents[1]

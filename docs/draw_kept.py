@@ -2,7 +2,7 @@
 
 With words, only those in folders whose name has one of them. Nothing is trained. Pages of replays get the new figures
 in place of the old. What needs more than the kept numbers stays as it is: courses of training (Figs. 2.3, 3.4), pruned
-networks (Tables 1 and 2, App. C), and ratios of tuning curves, whose seeds are not kept.
+networks (Tables 1 and 2, App. C).
 """
 
 import functools
@@ -13,38 +13,29 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from markupsafe import escape
 from matplotlib.figure import Figure
 
-from harness.comparison.tuning_curve import TuningCurve
 from harness.judging.headline import Headline, main_headline
 from harness.judging.runs import runs_of
 from harness.judging.scaling import SeriesFit, fit_table, headline_axes
-from harness.judging.searched import confirmed_values
-from harness.judging.tuning import SearchedSize
 from harness.judging.versus import VersusRequest, lines, sides
 from harness.paper.replay import REPLAYS, bests, curves, poisson
 from harness.paper.replay.content import Picture, Replay
-from harness.planning.plan import make_plan
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.labels import task_titles
 from harness.show.figures.residuals import experiment_residuals
 from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import experiment_styles
 from harness.show.figures.theme import write_figure
-from harness.show.figures.tuning import tuning_figure
 from harness.show.figures.versus import TITLE_LETTERS, versus_figure
 from harness.show.pages.page import svg
-from harness.spec import Manifest, read_experiment, read_manifest
-from harness.spec.read import FULL
+from harness.spec import Manifest, read_manifest
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 COMPARED = {  # what `harness compare` was given for each kept comparison
-    "per_flop_toys-short": ("kan", "mlp"),
-    "dimension-short": ("kan", "mlp"),
     "quickstart": ("kan", "mlp"),
 }
 IN_PAGE = r'(<section id="{stem}">\s*<figure>\s*).*?(\s*</figure>)'
@@ -56,11 +47,7 @@ Draw = Callable[[], Figure | None]
 # -------------------------------------------------------------------------------------------------------- experiments
 def kept_study(folder: Path) -> tuple[Manifest, pd.DataFrame, list[SeriesFit]]:
     """The plan of a kept experiment, its kept runs with the columns that follow from the plan, and their laws."""
-    file, _, scale = folder.name.partition("-")
-    if (folder / "manifest.json").exists():
-        manifest = read_manifest(folder)
-    else:
-        manifest = make_plan(read_experiment(ROOT / "experiments" / f"{file}.yaml", scale or FULL), folder.name)
+    manifest = read_manifest(folder)
     table = pd.read_csv(folder / "runs.csv")
     cells = {cell.index: cell for cell in manifest.cells}
     of_cell = table["cell"].map(cells)
@@ -75,8 +62,6 @@ def kept_study(folder: Path) -> tuple[Manifest, pd.DataFrame, list[SeriesFit]]:
         "of_budget": [bool(cell and cell.frontier) for cell in of_cell],
         "trials": table.groupby("cell")["trial"].transform("nunique"),
     }
-    if "won_on" in table:
-        known |= {"won_under": np.nan, "trials": table["search_trials"]}
     table = table.assign(**{name: values for name, values in known.items() if name not in table})
     return manifest, table, fit_table(table, headline_axes(manifest))
 
@@ -92,12 +77,6 @@ def of_experiment(folder: Path) -> Iterator[tuple[str, Draw]]:
         assert isinstance(answer, Headline)
         styles = experiment_styles(manifest, {side.label: side.names for side in answer.sides})
         yield "answer", functools.partial(headline_figure, answer, styles)
-    if (folder / "tuning_curves.csv").exists():
-        axis = headline_axes(manifest)[0]
-        confirmed = confirmed_values(table, axis)
-        searched = tuning_curves(pd.read_csv(folder / "tuning_curves.csv"))
-        styles = experiment_styles(manifest)
-        yield "tuning_curves", functools.partial(tuning_figure, searched, styles, confirmed, axis)
     for picture in folder.glob("compare_*.png"):
         runs = runs_of(manifest, table)
         both = sides(runs, *COMPARED[folder.name])
@@ -106,17 +85,6 @@ def of_experiment(folder: Path) -> Iterator[tuple[str, Draw]]:
         styles = experiment_styles(manifest, {side.label: side.names for side in both})
         titles = task_titles(manifest, dict.fromkeys(line.task for line in found), TITLE_LETTERS)
         yield picture.stem, functools.partial(versus_figure, request, found, styles, titles)
-
-
-def tuning_curves(kept: pd.DataFrame) -> dict[SearchedSize, TuningCurve]:
-    """The kept curves, without what each seed contributes."""
-    found = {}
-    for (task, arm, asked), rows in kept.groupby(["task", "arm", "asked"], sort=False):
-        by_k = (rows[name].to_numpy() for name in ("k", "test_loss", "low", "high", "failed"))
-        seeds = tuple(range(rows["seeds"].iloc[0]))
-        curve = TuningCurve(rows["trials"].iloc[0], seeds, 0.95, *by_k, by_seed=np.empty((len(rows), 0)))
-        found[SearchedSize(str(task), str(arm), float(asked))] = curve
-    return found
 
 
 # ------------------------------------------------------------------------------------------------------------ replays
@@ -169,7 +137,7 @@ def write(draw: Draw, folder: Path, stem: str) -> None:
 
 def draw_all(words: list[str]) -> None:
     """All kept figures, or those in folders whose name has one of the words."""
-    for folder in sorted(path for kind in ("verdicts", "reference", "replay") for path in (RESULTS / kind).glob("*/")):
+    for folder in sorted(path for kind in ("reference", "replay") for path in (RESULTS / kind).glob("*/")):
         if words and not any(word in folder.name for word in words):
             continue
         if folder.parent.name == "replay":

@@ -49,6 +49,13 @@ def answer_json(answer: Answer) -> dict[str, Any]:
     return {**said, "notes": list(answer.notes), "commits": list(answer.commits), "verdicts": found}
 
 
+def largest_scales(answers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of each file the answer (`answer_json`) of the scale whose runs trained most, by their mean training FLOPs."""
+    ascending = sorted(answers, key=lambda answer: answer.get("flops_train", 0) / max(1, answer.get("runs", 0)))
+    largest = {answer["file"]: answer for answer in ascending}
+    return [answer for answer in answers if largest[answer["file"]] is answer]
+
+
 def not_run_json(rule: Decide) -> dict[str, Any]:
     """A rule that was not judged, in the form of one that was."""
     lists = ("holds_under", "not_measured", "counts", "numbers", "given")

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from scipy.stats import t as t_distribution
 
-from harness.judging.foretold import largest_scales
+from harness.judging.answer import largest_scales
 from harness.spec import Task
 from harness.tasks import draw, resolve
 from harness.tasks.baselines import baselines
@@ -236,15 +236,6 @@ def test_what_each_side_spent_and_what_more_seeds_and_more_flops_say():
     j0 = number_of("per_flop_toys-evening", "1: KANs beat MLPs at the largest equal size", params, "j0")
     early, late = (f"{1 / one['found']['estimate']:.1f}" for one in (j0, j0["later"]))
     stated(f"on J0(20x) {early} times at {j0['look']['seeds']} seeds, {late} at {j0['later']['look']['seeds']}.")
-
-
-def test_how_often_searches_half_as_large_find_the_same_leader():
-    """From the tuning curves of evening."""
-    table = pd.read_csv(KEPT / "per_flop_toys-evening" / "tuning_ratio.csv")
-    half = table[(table["asked"] == 400) & (table["k"] == 32)].set_index("task")["first_ahead"]
-    j0, exp2d, xy, exp4d = (f"{100 * half[task]:.0f}" for task in TOYS)
-    stated(f"KANs win {j0} % on J0(20x), and {exp2d}, {xy} and {exp4d} % on the others.")
-    stated(f"of all halves of the 64 KANs win {exp2d} %.")
 
 
 def test_nobody_has_shown_who_scales_faster():

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from made_study import record_of
 
-from harness.judging.judge import judge_declared, wanted
+from harness.judging.judge import judge_looks, wanted
 from harness.planning.plan import make_plan, planned_flops
 from harness.record import Record, chosen_anew, runs_table
 from harness.spec import Manifest, parse_experiment
@@ -76,7 +76,7 @@ def asked_for(manifest: Manifest, table: pd.DataFrame) -> list[frozenset[str]]:
     """The runs that are wanted, as `--until-decided` comes to know them: from the first look to the end."""
     steps = [manifest.with_seeds(manifest.looks[0])]
     while True:
-        _, verdicts = judge_declared(manifest, only(manifest, table, steps[-1]))
+        _, verdicts = judge_looks(manifest, only(manifest, table, steps[-1]))
         after = wanted(manifest, verdicts)
         if after == steps[-1]:
             return steps

@@ -15,7 +15,7 @@ from scipy.stats import t
 
 from harness.judging.headline import headline
 from harness.judging.headline import to_json as headline_json
-from harness.judging.judge import judge, judge_all, judge_declared, to_json, wanted
+from harness.judging.judge import judge, judge_all, judge_looks, to_json, wanted
 from harness.judging.kept import keeping
 from harness.judging.looks import level_over, looks_at
 from harness.judging.runs import runs_of
@@ -176,7 +176,7 @@ def test_what_seeds_cannot_decide_asks_for_none():
     small = {cell.index for cell in manifest.cells if cell.asked in (30.0, 60.0)}
     table = made_looked_table(manifest)
     few = table[table["cell"].isin(small)]
-    _, (verdict,) = judge_declared(manifest, few)
+    _, (verdict,) = judge_looks(manifest, few)
 
     assert "TOO_FEW" in verdict.numbers[0].found.refused
     assert not verdict.looked.waiting
@@ -192,7 +192,7 @@ def test_runs_that_diverged_early_ask_for_more_seeds(axis):
     arms = [manifest.cells[cell].arm for cell in table["cell"]]
     lost = (pd.Series(arms, index=table.index) == "mlp") & (table["seed"] == 7)
     table = table.assign(status=table["status"].mask(lost, "diverged"))
-    _, (verdict,) = judge_declared(manifest, only(manifest, table, manifest.with_seeds(LOOKS[0])))
+    _, (verdict,) = judge_looks(manifest, only(manifest, table, manifest.with_seeds(LOOKS[0])))
 
     assert "CENSORED" in verdict.numbers[0].found.refused
     assert verdict.looked.waiting.seeds == LOOKS[1]
