@@ -73,10 +73,9 @@ def kept_study(folder: Path) -> tuple[Manifest, pd.DataFrame, list[SeriesFit]]:
         "until_minimum": [bool(cell and cell.window and cell.window.until) for cell in of_cell],
         "hold_out": [cell.hold_out if cell else 0 for cell in of_cell],
         "of_budget": [bool(cell and cell.frontier) for cell in of_cell],
-        "trials": table.groupby("cell")["trial"].transform("nunique"),
     }
     if "won_on" in table:
-        known |= {"won_under": np.nan, "trials": table["search_trials"]}
+        known |= {"won_under": np.nan}
     table = table.assign(**{name: values for name, values in known.items() if name not in table})
     return manifest, table, fit_table(table, headline_axes(manifest))
 

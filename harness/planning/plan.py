@@ -23,13 +23,12 @@ from harness.planning.candidates import (
     sizing_of,
     spec_of,
 )
-from harness.planning.checks import check_feasible, check_hold_out, check_one_series, check_rules, check_tuning
+from harness.planning.checks import check_feasible, check_hold_out, check_one_series, check_rules
 from harness.planning.feasible import check_learnable
 from harness.planning.labels import Variants, budget_label, concerns, series_label, task_label, telling_axes
 from harness.planning.packs import packs_of
 from harness.planning.place import at
 from harness.planning.trials import space_of
-from harness.planning.tuning import tuned_recipes
 from harness.planning.warnings import check_arms_have_cells
 from harness.spec import (
     Cell,
@@ -79,7 +78,6 @@ def make_plan(
         )
     cells, runs, counts, formulas, targets = _expand(variants(experiment), folder, seconds_of)
     check_rules(experiment, targets, {cell.series for cell in cells})
-    check_tuning(runs, experiment)
     if experiment.search:
         check_one_series(cells)
     check_hold_out(cells)
@@ -234,13 +232,11 @@ def _runs_of(cell: Cell, variant: Experiment, task: RunTask, candidate: Candidat
         return []
     if variant.trial_search and cell.trial:
         recipe = beginning(candidate.recipe, cell.trial.rungs[0]) if cell.trial.rungs else candidate.recipe
-        trials, seeds = [(cell.trial.number, recipe)], variant.trial_search.seeds
+        trial, seeds = cell.trial.number, variant.trial_search.seeds
     else:
-        trials, seeds = list(enumerate(tuned_recipes(variant, cell.arm, candidate.recipe))), variant.seeds
-    found = []
-    for trial, recipe in trials:
-        run = spec_of(variant, candidate.network, recipe, task, seeds[0])
-        for seed, identity in zip(seeds, run_ids(run, seeds), strict=True):
-            seeded = run.model_copy(update={"seed": seed})
-            found.append(PlannedRun(run_id=identity, cell=cell.index, trial=trial, run=seeded))
-    return found
+        recipe, trial, seeds = candidate.recipe, 0, variant.seeds
+    run = spec_of(variant, candidate.network, recipe, task, seeds[0])
+    return [
+        PlannedRun(run_id=identity, cell=cell.index, trial=trial, run=run.model_copy(update={"seed": seed}))
+        for seed, identity in zip(seeds, run_ids(run, seeds), strict=True)
+    ]

@@ -119,7 +119,7 @@ def side_label(arms: Sequence[str]) -> str:
 
 
 class PlannedRun(Frozen):
-    """A run of a cell: `trial` numbers the points of the tuning grid."""
+    """A run of a cell: `trial` numbers what a search tries there, and in old plans the points of a tuning grid."""
 
     run_id: str
     cell: int

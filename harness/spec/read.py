@@ -242,12 +242,8 @@ def _most_runs(variant: Experiment) -> int:
         scrambles = 1 + len(variant.robust_to.scrambles if variant.robust_to else ())
         trials = len(variant.arms) * trials_of.trials * scrambles
         return len(variant.tasks) * len(trials_of.seeds) * budgets * trials
-    of_arms = 0
-    for arm in variant.arms.values():
-        sizes = len(arm.sizes.ladder()[1]) if arm.sizes else 1
-        tune = variant.tune if arm.tune is None else arm.tune
-        of_arms += sizes * math.prod(map(len, tune.values()))
-    return len(variant.tasks) * len(variant.seeds) * budgets * of_arms
+    sizes = sum(len(arm.sizes.ladder()[1]) if arm.sizes else 1 for arm in variant.arms.values())
+    return len(variant.tasks) * len(variant.seeds) * budgets * sizes
 
 
 def _check_runs(runs: int, points: int) -> None:
