@@ -178,7 +178,6 @@ def draw_all(words: list[str]) -> None:
         elif (folder / "scaling.png").exists():
             for stem, draw in of_experiment(folder):
                 write(draw, folder, stem)
-    shutil.copyfile(RESULTS / "reference" / "toy_laws" / "scaling.png", ROOT / "docs" / "figures" / "quickstart.png")
 
 
 if __name__ == "__main__":

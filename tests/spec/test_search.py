@@ -38,13 +38,11 @@ MISTAKES = [
         "axis: flops_train",
         "match.axis=flops_train: with search the training work is equal by search.ef",
     ),
-    (FRESH, f"{FRESH}\ntune: {{gain: [1, 2]}}", "tune: with search an arm's space says what varies; move these fields"),
     (
         "quantity: test_loss",
         "quantity: best_loss",
         "decide.0.quantity=best_loss: it is of networks that the file names, and search: chooses others; take",
     ),
-    (SPACE, "tune: {gain: [1, 2]}", "arms.kan.tune: with search the arm's space says what varies; move it there"),
     (SPACE, "sizes: {grid: [2, 3]}", "arms.kan.sizes: trials are solved to the sizes of match.at; leave it out"),
     ("trials: 4", "trials: 12", ":19: search.trials=12: a Sobol sequence wants a power of two, at least 2; say 16"),
     ("trials: 4", "trials: 1", "search.trials=1: a Sobol sequence wants a power of two, at least 2; say 2"),
