@@ -117,8 +117,8 @@ def compare() -> report.Report:
             "ratio": "ours ÷ floor",
         },
         notes=[
-            f"The sweep is toy_laws.yaml with {REPLICATES} replicates and ten times its evaluations; its jobs are held in the "
-            f"queue. `submit` and `status`: medians of {ROUNDS} whole processes, those that they start included, in "
+            f"The sweep is toy_laws.yaml with {REPLICATES} replicates and ten times its evaluations; its jobs are held "
+            f"in the queue. `submit` and `status`: medians of {ROUNDS} whole processes, with those that they start, in "
             "turn with the floor. The records and event logs of all runs that `status` reads at last are copies of "
             "one run's; they are published once.",
             f"Job to first step: medians of {STARTS} jobs, one at a time, from the first line of the job's script to "

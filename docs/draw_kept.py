@@ -25,6 +25,7 @@ from harness.judging.scaling import SeriesFit, fit_table, headline_axes
 from harness.judging.searched import confirmed_values
 from harness.judging.tuning import SearchedSize
 from harness.judging.versus import VersusRequest, lines, sides
+from harness.judging.winners import reported
 from harness.paper.replay import REPLAYS, bests, curves, poisson
 from harness.paper.replay.content import Picture, Replay
 from harness.planning.plan import make_plan
@@ -76,7 +77,7 @@ def kept_study(folder: Path) -> tuple[Manifest, pd.DataFrame, list[SeriesFit]]:
     }
     if "won_on" in table:
         known |= {"won_under": np.nan}
-    table = table.assign(**{name: values for name, values in known.items() if name not in table})
+    table = reported(manifest, table.assign(**{name: values for name, values in known.items() if name not in table}))
     return manifest, table, fit_table(table, headline_axes(manifest))
 
 
