@@ -21,6 +21,7 @@ from harness.judging.headline import Headline, main_headline
 from harness.judging.runs import runs_of
 from harness.judging.scaling import SeriesFit, fit_table, headline_axes
 from harness.judging.versus import VersusRequest, lines, sides
+from harness.judging.winners import reported
 from harness.paper.replay import REPLAYS, bests, curves, poisson
 from harness.paper.replay.content import Picture, Replay
 from harness.show.figures.headline import headline_figure
@@ -60,9 +61,8 @@ def kept_study(folder: Path) -> tuple[Manifest, pd.DataFrame, list[SeriesFit]]:
         "until_minimum": [bool(cell and cell.window and cell.window.until) for cell in of_cell],
         "hold_out": [cell.hold_out if cell else 0 for cell in of_cell],
         "of_budget": [bool(cell and cell.frontier) for cell in of_cell],
-        "trials": table.groupby("cell")["trial"].transform("nunique"),
     }
-    table = table.assign(**{name: values for name, values in known.items() if name not in table})
+    table = reported(manifest, table.assign(**{name: values for name, values in known.items() if name not in table}))
     return manifest, table, fit_table(table, headline_axes(manifest))
 
 
@@ -147,7 +147,6 @@ def draw_all(words: list[str]) -> None:
         elif (folder / "scaling.png").exists():
             for stem, draw in of_experiment(folder):
                 write(draw, folder, stem)
-    shutil.copyfile(RESULTS / "reference" / "toy_laws" / "scaling.png", ROOT / "docs" / "figures" / "quickstart.png")
 
 
 if __name__ == "__main__":

@@ -12,8 +12,7 @@ arms:
   mlp: {architecture: {family: mlp, hidden: [4]}, recipe: fast}
 recipes:
   fast: {optimizer: {name: adam}, max_evaluations: 10}
-seeds: [0, 1, 2]
-tune: {gain: [1, 2]}
+seeds: [0, 1, 2, 3, 4, 5]
 window: {kan: {axis: params.trainable, max: 10}}
 """
 WHERE = Provenance(
@@ -32,7 +31,7 @@ WHERE = Provenance(
 
 
 def small_plan() -> Manifest:
-    """Two arms, one size, three seeds, two trials."""
+    """Two arms, one size, six seeds."""
     return make_plan(parse_experiment(TEXT), "test")
 
 

@@ -29,7 +29,6 @@ arms:
 recipes: {{adam: {{optimizer: {{name: adam}}, max_evaluations: 100}}}}
 match: {{axis: params, at: [{budgets}], solve: width, tol: 0.2}}
 seeds: [0, 1, 2]
-tune: {{gain: [1, 2]}}
 {more}
 """
 
@@ -72,7 +71,7 @@ def study(
         largest = cell.asked == budgets[-1]
         offset = 1 + list(exponents).index(cell.arm) / 2
         rmse = offset * cell.counts["params.trainable"] ** -exponents[cell.arm] * np.exp(noise.normal(0, 0.05))
-        rmse *= (30 if largest and cell.arm in bent else 1) * (1 + planned.trial)
+        rmse *= 30 if largest and cell.arm in bent else 1
         failed = largest and (cell.arm, planned.run.seed) == diverged
         publish(record_of(planned.run_id, planned.run, cell.counts, None if failed else rmse), results / "runs")
     folder = results / "study"

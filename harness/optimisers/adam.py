@@ -47,7 +47,6 @@ class Adam(GradientOptimiser):
 
     title = "Adam"
     state = AdamState
-    tunable = ("learning_rate", "schedule", "beta1", "beta2", "epsilon", "weight_decay")
     timing = ()
     has_loop = True
 

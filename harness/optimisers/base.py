@@ -62,7 +62,7 @@ class Optimiser(Frozen):
 
     title: ClassVar[str]  # in a report
     state: ClassVar[type[LaneState]]
-    tunable: ClassVar[tuple[str, ...]] = ()  # fields that `tune` may vary: they leave the work of a run as it is
+    tunable: ClassVar[tuple[str, ...]] = ()  # read by nobody; classes of users set it, and their text is in ids of runs
     timing: ClassVar[tuple[str, ...] | None] = None  # fields that cost time; None: all but `learning_rate`
     needs_squares: ClassVar[bool] = False  # it learns sums of squares only, and so neither classes nor a penalty
     has_loop: ClassVar[bool] = False  # a compiled one, which the fused engine needs

@@ -125,7 +125,6 @@ class Lbfgs(GradientOptimiser):
 
     title = "L-BFGS"
     state = LbfgsState
-    tunable = ("learning_rate", "history")
     timing = ("history",)
     has_loop = True
     torch_version = 2  # since the inverse Hessian is in its compact form

@@ -83,7 +83,6 @@ class LevenbergMarquardt(Optimiser):
 
     title = "Levenberg-Marquardt"
     state = LevenbergState
-    tunable = ("damping", "shrink", "growth")
     needs_squares = True
     has_loop = True
 

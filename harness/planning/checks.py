@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from harness.base.errors import HarnessError, did_you_mean
-from harness.spec import Cell, Experiment, PlannedRun, units
+from harness.spec import Cell, Experiment, units
 
 
 def check_feasible(experiment: Experiment, name: str, cells: Sequence[Cell]) -> None:
@@ -16,20 +16,6 @@ def check_feasible(experiment: Experiment, name: str, cells: Sequence[Cell]) -> 
     effort = ", or search.cap where it ends too soon" if experiment.search else ""
     remedy = f"change match.at to values named here, or raise match.tol{effort}"
     raise HarnessError("\n".join([f"{place}: no cell of {name} is feasible; {remedy}:", *reasons[:6]]))
-
-
-def check_tuning(runs: Iterable[PlannedRun], experiment: Experiment) -> None:
-    """Axes may vary what is tuned: the cells of all points of the axes must have equally many trials."""
-    trials: dict[int, int] = {}
-    for planned in runs:
-        trials[planned.cell] = max(trials.get(planned.cell, 0), planned.trial + 1)
-    if experiment.search:  # gives sides, not cells, equally many
-        return
-    if len(set(trials.values())) > 1 and not experiment.allow_unequal_tuning:
-        raise HarnessError(
-            f"tune: the axes lead to {sorted(set(trials.values()))} trials; make them equal, or say "
-            "allow_unequal_tuning: true, which every figure will repeat"
-        )
 
 
 def check_one_series(cells: Iterable[Cell]) -> None:

@@ -23,13 +23,12 @@ from harness.planning.candidates import (
     sizing_of,
     spec_of,
 )
-from harness.planning.checks import check_feasible, check_hold_out, check_one_series, check_rules, check_tuning
+from harness.planning.checks import check_feasible, check_hold_out, check_one_series, check_rules
 from harness.planning.feasible import check_learnable
 from harness.planning.labels import Variants, budget_label, concerns, series_label, task_label, telling_axes
 from harness.planning.packs import packs_of
 from harness.planning.place import at
 from harness.planning.trials import space_of
-from harness.planning.tuning import tuned_recipes
 from harness.planning.warnings import check_arms_have_cells
 from harness.spec import (
     Cell,
@@ -77,7 +76,6 @@ def make_plan(
         )
     cells, runs, counts, formulas, targets = _expand(variants(experiment), folder, seconds_of)
     check_rules(experiment, targets, {cell.series for cell in cells})
-    check_tuning(runs, experiment)
     if experiment.search:
         check_one_series(cells)
     check_hold_out(cells)
@@ -228,10 +226,8 @@ def _cell(
 def _runs_of(cell: Cell, variant: Experiment, task: RunTask, candidate: Candidate | str) -> list[PlannedRun]:
     if isinstance(candidate, str):
         return []
-    found = []
-    for trial, recipe in enumerate(tuned_recipes(variant, cell.arm, candidate.recipe)):
-        run = spec_of(variant, candidate.network, recipe, task, variant.seeds[0])
-        for seed, identity in zip(variant.seeds, run_ids(run, variant.seeds), strict=True):
-            seeded = run.model_copy(update={"seed": seed})
-            found.append(PlannedRun(run_id=identity, cell=cell.index, trial=trial, run=seeded))
-    return found
+    run = spec_of(variant, candidate.network, candidate.recipe, task, variant.seeds[0])
+    return [
+        PlannedRun(run_id=identity, cell=cell.index, trial=0, run=run.model_copy(update={"seed": seed}))
+        for seed, identity in zip(variant.seeds, run_ids(run, variant.seeds), strict=True)
+    ]

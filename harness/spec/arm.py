@@ -8,8 +8,8 @@ from pydantic import BeforeValidator, ConfigDict, Field, PositiveInt, model_vali
 
 from harness.base.frozen import Frozen, Positive
 from harness.families import SIZES, Architecture, Depth, Hidden, Module
-from harness.spec.axes import DifferentValues
 from harness.spec.counts import ConventionName, CountKind, count_names, default_count
+from harness.spec.gone import Tune
 from harness.spec.search import SpaceOrStandard
 
 if TYPE_CHECKING:
@@ -40,9 +40,6 @@ class Sizes(Frozen):
         return next((name, getattr(self, name)) for name in type(self).model_fields if getattr(self, name))
 
 
-Tune = dict[str, DifferentValues]
-
-
 def _module_in_schema(schema: dict[str, Any]) -> None:
     own = Module.model_json_schema()["properties"]
     schema["properties"] |= {name: own[name] for name in ("module", "size")}
@@ -50,7 +47,7 @@ def _module_in_schema(schema: dict[str, Any]) -> None:
 
 
 class Arm(Frozen):
-    """One architecture family with its recipe; its own `tune` replaces the experiment's (the counts must agree).
+    """One architecture family with its recipe.
 
     In a file `module: package.module:Class` and `size: width` stand for an architecture of the family `module`.
     """

@@ -45,9 +45,15 @@ class Document(NamedTuple):
 
     def where(self, path: Sequence[int | str] = ()) -> str:
         """`file.yaml:7`, the line (from 1) of the deepest part of `path` that stands in the text; or what set it."""
-        node, line, place = self.root, None, self._in_text(path)
+        place = self._in_text(path)
         if place[:1] == (SET,):
             return f"{SET} {place[1]}"
+        line = self._line(place) or self._line(self._in_text(self._below(path)))
+        return f"{self.source}:{line}" if line else self.source
+
+    def _line(self, place: Sequence[int | str]) -> int | None:
+        """That of the deepest part of a place in the text."""
+        node, line = self.root, None
         for part in place:
             match node:
                 case MappingNode():
@@ -59,7 +65,7 @@ class Document(NamedTuple):
             if found is None:
                 break
             line, node = found[0].start_mark.line + 1, found[1]
-        return f"{self.source}:{line}" if line else self.source
+        return line
 
     def located(self, message: str) -> str:
         """The message after the line of what it is about, which it begins with: `match.at.3: ...`."""
@@ -71,6 +77,11 @@ class Document(NamedTuple):
             if (place := self.moved.get(".".join(map(str, path[:length])))) is not None:
                 return (*place, *path[length:])
         return path
+
+    def _below(self, path: Sequence[int | str]) -> Sequence[int | str]:
+        """The first path below this one that an axis or a scale set, for one that the text itself does not have."""
+        begun = ".".join(map(str, path)) + "."
+        return next(([name] for name in self.moved if name.startswith(begun)), path)
 
 
 def path_of(message: str, data: Any) -> Keys:

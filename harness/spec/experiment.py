@@ -10,10 +10,11 @@ from pydantic import BeforeValidator, Field, NonNegativeInt, model_validator
 
 from harness.base.errors import did_you_mean
 from harness.base.frozen import Frozen, Positive
-from harness.spec.arm import Arm, Match, Tune
+from harness.spec.arm import Arm, Match
 from harness.spec.axes import AxisValues, DifferentValues, alone_or_many, repeated
 from harness.spec.counts import CountName
 from harness.spec.decide import ArmChoice, Condition, Decide
+from harness.spec.gone import AllowUnequalTuning, Tune
 from harness.spec.recipe import BUILT_IN_RECIPES, Recipe
 from harness.spec.run import Device, Dtype, Engine
 from harness.spec.search import Search
@@ -50,7 +51,6 @@ OF_A_PLAN = (
     "looks",
     "noise",
     "search",
-    "allow_unequal_tuning",
     "device",
     "keep",
 )
@@ -87,7 +87,7 @@ class Experiment(Frozen):
     search: Search | None = Field(
         None, description="every arm is an architecture with a space of choices", exclude_if=lambda value: value is None
     )
-    allow_unequal_tuning: bool = Field(False, description="arms may have unequal numbers of trials; figures say so")
+    allow_unequal_tuning: AllowUnequalTuning = False
     dtype: Dtype = "float64"
     engine: Engine | None = Field(None, description="left out: fused where it has kernels, else torch")
     device: Device = Field("cpu", description="cuda: a GPU, which is the torch engine's")
@@ -177,13 +177,9 @@ class Experiment(Frozen):
             )
         if twice := repeated(match.at):
             raise ValueError(f"match.at: {twice[0]:g} is given more than once; runs are trained once at each size")
-        if self.tune:
-            raise ValueError("tune: with search an arm's space says what varies; move these fields there")
         for name in search.recipes:
             _must_exist("search.recipes", name, [*self.recipes, *BUILT_IN_RECIPES])
         for name, arm in self.arms.items():
-            if arm.tune is not None:
-                raise ValueError(f"arms.{name}.tune: with search the arm's space says what varies; move it there")
             if arm.sizes is not None:
                 raise ValueError(f"arms.{name}.sizes: runs are solved to the sizes of match.at; leave it out")
             if search.recipes and arm.recipe not in search.recipes:

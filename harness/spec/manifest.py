@@ -12,8 +12,8 @@ from harness.base.files import unwritable, whole_file
 from harness.base.frozen import Frozen
 from harness.families import Network
 from harness.families.space import Space
-from harness.spec.before import without_what_is_gone
 from harness.spec.experiment import Experiment, Window
+from harness.spec.gone import without_what_is_gone
 from harness.spec.identity import sealed, unsealed
 from harness.spec.run import RunSpec
 from harness.spec.task import DataFile
@@ -66,7 +66,7 @@ def side_label(arms: Sequence[str]) -> str:
 
 
 class PlannedRun(Frozen):
-    """A run of a cell: `trial` numbers the points of the tuning grid."""
+    """A run of a cell: `trial` numbers what a search tries there, and in old plans the points of a tuning grid."""
 
     run_id: str
     cell: int
@@ -86,7 +86,7 @@ class Manifest(Frozen):
 
     Of a search, `spaces` says what varies in each arm. With a cap in seconds, `timed_on` are the machines by which the
     evaluations were chosen, once and for all. A plan `of_before` was frozen with rules that are no more
-    (`spec.before`): its runs count, and nothing is judged.
+    (`spec.gone`): its runs count, and nothing is judged.
     """
 
     manifest_schema: int = MANIFEST_SCHEMA

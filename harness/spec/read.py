@@ -16,9 +16,9 @@ from harness.base.errors import HarnessError, did_you_mean
 from harness.base.files import check_name
 from harness.base.frozen import Frozen
 from harness.base.outside import IN_A_FILE
-from harness.spec.before import INSTEAD, gone
 from harness.spec.document import SET, Document, Keys, parse, path_of
 from harness.spec.experiment import Experiment
+from harness.spec.gone import INSTEAD, fields_gone
 from harness.spec.setting import Setting
 
 Settings = TypeVar("Settings", bound=Frozen)
@@ -52,7 +52,7 @@ def _at_first_point(document: Document, scale: str, settings: Sequence[Setting] 
     """What the file says at a scale, with what is set, and at the first point of its axes."""
     changes = _scales(document).get(scale, {})
     data = _with_settings(_at_scale(document, scale), settings)
-    for path in gone(data):
+    for path in fields_gone(data):
         raise HarnessError(f"{document.where(tuple(path.split('.')))}: {path}: {INSTEAD[path]}")
     of_grid, of_zip = _axes(document, data)
     moved: dict[str, Keys] = {path: ("scales", scale, path) for path in changes}
@@ -241,12 +241,8 @@ def _most_runs(variant: Experiment) -> int:
     budgets = len(variant.match.at) if variant.match else 1
     if search := variant.search:
         return len(variant.tasks) * budgets * len(variant.arms) * search.runs * search.replicates
-    of_arms = 0
-    for arm in variant.arms.values():
-        sizes = len(arm.sizes.ladder()[1]) if arm.sizes else 1
-        tune = variant.tune if arm.tune is None else arm.tune
-        of_arms += sizes * math.prod(map(len, tune.values()))
-    return len(variant.tasks) * len(variant.seeds) * budgets * of_arms
+    sizes = sum(len(arm.sizes.ladder()[1]) if arm.sizes else 1 for arm in variant.arms.values())
+    return len(variant.tasks) * len(variant.seeds) * budgets * sizes
 
 
 def _check_runs(runs: int, points: int) -> None:

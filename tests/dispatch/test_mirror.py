@@ -33,7 +33,7 @@ arms:
 recipes:
   fast: {optimizer: {name: adam}, max_evaluations: 20}
 seeds: [0, 1]
-tune: {optimizer.learning_rate: [0.01, 1.0e+300]}
+grid: {recipes.fast.optimizer.learning_rate: [0.01, 1.0e+300]}
 engine: torch
 """
 OFFLINE = Mirror(mode="offline", project="theirs")

@@ -130,11 +130,9 @@ def test_the_optimiser_goes_on_from_a_checkpoint_and_keeps_learning_rates_apart(
     monkeypatch.setattr(train, "CHUNK_SECONDS", 0.0)
     text = (folder / "momentum.yaml").read_text("utf-8")
     moving = "max_evaluations: 50, grid_updates: {every: 20, until: 50}}\n  adam:"
-    tuned = (
-        text.replace("max_evaluations: 50}\n  adam:", moving)
-        + "engine: torch\ntune: {optimizer.learning_rate: [0.01, 0.02]}\n"
-    )
-    manifest = make_plan(parse_experiment(tuned), "momentum")
+    rates = ", ".join(f"recipes.{name}.optimizer.learning_rate: [0.01, 0.02]" for name in ("momentum", "adam"))
+    varied = text.replace("max_evaluations: 50}\n  adam:", moving) + f"engine: torch\nzip: {{{rates}}}\n"
+    manifest = make_plan(parse_experiment(varied), "momentum")
     runs = {planned.run_id: planned.run for planned in manifest.runs}
     assert named_code(runs.values()) == ["exp2d", "my_optimisers:Momentum"]
     packs = [[runs[identity] for identity in pack] for pack in manifest.packs]

@@ -1,12 +1,11 @@
 """Sizes crossed with training budgets: a series a budget, and one of each budget's best size, by validation."""
 
-import pandas as pd
 import pytest
 
 from harness.judging.scaling import fit_table
 from harness.planning.plan import make_plan
 from harness.record import Metrics, Provenance, Record, load, publish
-from harness.show.figures.scaling import scaling_figure, tuning_note
+from harness.show.figures.scaling import scaling_figure
 from harness.spec import parse_experiment
 
 TEXT = """
@@ -95,14 +94,3 @@ def test_budgets_have_no_law_in_the_figure(study):
     assert {gid for gid in gids if gid.startswith("budget:")} == {
         f"budget:{arm} at {budget} FLOPs" for arm in ("kan", "mlp") for budget in ("1e+08", "1e+09")
     }
-
-
-@pytest.mark.parametrize(("trials", "said"), [([2, 2, 2], None), ([1, 2, 2], "kan 1 or 2, mlp 2")])
-def test_unequal_tuning_is_said(trials, said):
-    """A note stands in the figure unless every size of every arm had equally many trials, axes included."""
-    table = pd.DataFrame({"arm": ["kan", "kan", "mlp"], "trials": trials})
-
-    note = tuning_note(table)
-
-    assert (said is None) == (note is None)
-    assert said is None or said in note

@@ -38,7 +38,6 @@ match: {axis: params, at: [135, 1000], tol: 0.15, solve: {kan: grid, mlp: width}
 recipes:
   fast: {optimizer: {name: adam}, max_evaluations: 10, restarts: {count: 2, evaluations: 2}}
 seeds: [0, 1]
-tune: {gain: [1, 2]}
 """
 RULE = "{claim: c, quantity: exponent, arms: [kan, mlp], axis: params.trainable, threshold: 0"
 EXPLICIT = TEXT.replace("match: {axis: params, at: [135, 1000], tol: 0.15, solve: {kan: grid, mlp: width}}\n", "")
@@ -56,18 +55,18 @@ def _refused(text: str) -> str:
 
 
 def test_ids_of_seeds_are_those_of_their_runs():
-    """A plan writes what runs of a trial share once."""
+    """A plan writes what runs of a cell share once."""
     run = _plan(TEXT).runs[0].run
     seeds = (0, 7, 2**32 - 1)
 
     assert run_ids(run, seeds) == [content_hash(run.model_copy(update={"seed": seed}))[:16] for seed in seeds]
 
 
-def test_runs_are_tasks_by_arms_by_budgets_by_seeds_by_trials():
+def test_runs_are_tasks_by_arms_by_budgets_by_seeds():
     """The plan is the cross product, every run once."""
     plan = _plan(TEXT)
 
-    assert len(plan.runs) == 1 * 2 * 2 * 2 * 2
+    assert len(plan.runs) == 1 * 2 * 2 * 2
     assert len(set(plan.run_ids())) == len(plan.runs)
     assert sorted(i for pack in plan.packs for i in pack) == sorted(plan.run_ids())
 
@@ -309,7 +308,7 @@ def test_an_experiment_does_not_change_between_versions():
     """Golden: the hash of TEXT with a window as before `until` and `hold_out` came; frozen plans and fits name it."""
     experiment = parse_experiment(OF_BEFORE + "window: {kan: {max: 500}}\n")
 
-    assert content_hash(experiment) == "5af5e4df04db16bcdb152f6a0826b42231c9b28fa7dca6ed0414e38cbd5387e4"
+    assert content_hash(experiment) == "4f85282fb1ce0d67170bf68f366bad4cab9e2971f8917c2dbf537c11107cab20"
     assert content_hash(experiment.model_copy(update={"hold_out": 1})) != content_hash(experiment)
 
 
@@ -335,7 +334,7 @@ def test_the_paper_recipe_turns_scales_on():
     paper = text.replace("grid: 3}, recipe: fast", "grid: 3}, recipe: paper")
 
     def scales(t: str) -> bool:
-        return _plan(t.replace("tune: {gain: [1, 2]}", "")).cells[0].network.scales
+        return _plan(t).cells[0].network.scales
 
     assert (scales(text), scales(paper)) == (False, True)
     assert not scales(paper.replace("grid: 3}", "grid: 3, scales: false}"))
@@ -347,7 +346,7 @@ def test_axis_values_that_tell_siblings_apart_are_in_the_series_name():
 
     assert {cell.series for cell in plan.cells} == {"kan order=2", "kan order=3", "mlp"}
     assert sum(cell.series == "mlp" for cell in plan.cells) == 2
-    assert len([planned for planned in plan.runs if planned.run.network.family == "mlp"]) == 8
+    assert len([planned for planned in plan.runs if planned.run.network.family == "mlp"]) == 4
 
 
 def test_windows_on_an_axis_make_series_of_their_own():
@@ -360,10 +359,10 @@ def test_windows_on_an_axis_make_series_of_their_own():
     assert len({cell.series for cell in whole.cells if cell.arm == "mlp"}) == 2
 
 
-def test_weight_decay_can_be_tuned_and_is_common_to_a_pack():
+def test_weight_decay_can_vary_and_is_common_to_a_pack():
     """At 0 runs are those of a file that does not say it; runs of one pack have one weight decay."""
-    text = TEXT.replace("gain: [1, 2]", "optimizer.weight_decay: [0, 0.1]") + "engine: torch\n"
-    plan, without = _plan(text), _plan(text.replace("tune: {optimizer.weight_decay: [0, 0.1]}\n", ""))
+    without = _plan(TEXT + "engine: torch\n")
+    plan = _plan(TEXT + "engine: torch\ngrid: {recipes.fast.optimizer.weight_decay: [0, 0.1]}\n")
     decays = {one.run_id: one.run.recipe.optimizer.weight_decay for one in plan.runs}
     assert set(without.run_ids()) == {identity for identity, weight_decay in decays.items() if weight_decay == 0}
     assert len(decays) == 2 * len(without.runs)
@@ -380,24 +379,17 @@ def test_a_task_is_named_by_what_tells_it_from_others():
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("gain: [1, 2]", "max_evaluations: [10, 20]", "tune.max_evaluations: it cannot be tuned"),
-        (
-            "gain: [1, 2]",
-            "optimizer.history: [5, 9]",
-            "tune.optimizer.history: no field of this arm's recipe; history is a field of optimizer lbfgs; train",
-        ),
-        (
-            "gain: [1, 2]",
-            "optimizer.weight_decay: [-0.1]",
-            "tune.optimizer.weight_decay=-0.1: input should be greater than or equal to 0",
-        ),
         ("depth: 3}", "depth: 1}", "depth=1 has no hidden layer"),
         (
             "recipes:\n",
             "recipes:\n  paper: {optimizer: {name: adam}, max_evaluations: 9}\n",
             "recipes.paper: this name",
         ),
-        ("gain: [1, 2]", "gain: [1, 1]", "tune.gain: 1 is given more than once"),
+        (
+            "seeds: [0, 1]",
+            "seeds: [0, 1]\ngrid: {recipes.fast.gain: [1, 1]}",
+            "grid.recipes.fast.gain: 1 is given more than once",
+        ),
         ("kan: grid, mlp: width", "kan: steps, mlp: width", "solve: steps does not change params"),
         ("seeds: [0, 1]", "seeds: [0, 1]\nwindow: {mlp: {min: 10, max: 1}}", "window.mlp.min=10 must be below max=1"),
         (
@@ -415,10 +407,6 @@ def test_a_task_is_named_by_what_tells_it_from_others():
         ("depth: 3}", "}", "arms.mlp.architecture.depth is missing"),
         ("mlp: width", "mlp: grid", "a network of family mlp has no grid; arm 'mlp' can solve for width, depth, steps"),
         (", mlp: width", "", "match.solve: says nothing about arm 'mlp'"),
-        ("gain: [1, 2]", "gian: [1]", "tune.gian: it cannot be tuned; did you mean 'gain'?"),
-        ("gain: [1, 2]", "gain: [-1]", "tune.gain=-1: input should be greater than 0"),
-        ("gain: [1, 2]", "gain: [fast]", 'tune.gain="fast": input should be a valid number'),
-        ("recipe: fast}\n  mlp", "recipe: fast, tune: {gain: [1]}}\n  mlp", "unequal numbers of trials"),
         ("evaluations: 2}", "evaluations: 5}", "restarts use 10 evaluations"),
         ("[exp2d]", "[exp2b]", "did you mean 'exp2d'"),
         (
@@ -429,7 +417,7 @@ def test_a_task_is_named_by_what_tells_it_from_others():
     ],
 )
 def test_contradictions_are_named(old, new, said):
-    """A size given twice, or not at all, an unequal tuning budget, an unknown task: one sentence each."""
+    """A size given twice, or not at all, an unknown task: one sentence each."""
     with pytest.raises(HarnessError) as caught:
         make_plan(parse_experiment(TEXT.replace(old, new)), "test")
 

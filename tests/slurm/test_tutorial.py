@@ -16,8 +16,8 @@ def test_the_tutorial(testbed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_files(PAGE, tmp_path)
     experiment = YAML(typ="safe", pure=True).load(tmp_path / "points.yaml")
-    experiment |= {"seeds": [0, 1], "match": experiment["match"] | {"at": [40, 60]}, "tune": {"gain": [1, 2]}}
-    experiment["scales"]["pilot"]["seeds"] = [0]
+    experiment["match"]["at"] = [40, 60]
+    experiment["search"] |= {"runs": 2, "replicates": 2}
     (tmp_path / "points.yaml").write_text(json.dumps(experiment), encoding="utf-8")
 
     printed = {}

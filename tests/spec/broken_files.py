@@ -34,7 +34,7 @@ tasks: [xy, {target: additive, inputs: 2, instance: 1, train_points: 60, validat
 arms:
   kan: {architecture: {family: kan, depth: 2, grid: 3, order: 2, base: frozen, scales: true, bias: true, noise: 0.2}, recipe: staged, sizes: {width: [2, 3, 4]}}
   spline: {architecture: {family: spline_mlp, hidden: [2], place: before, rank: 2, noise: 1}, recipe: levenberg, sizes: {grid: [2, 3, 4]}}
-  mlp: {architecture: {family: mlp, activation: sine, omega_0: 10, features: 2, features_sigma: 0.5}, recipe: adam, sizes: {hidden: [[2], [3], [2, 2]]}, tune: {gain: [1, 2], optimizer.learning_rate: [0.1]}}
+  mlp: {architecture: {family: mlp, activation: sine, omega_0: 10, features: 2, features_sigma: 0.5}, recipe: adam, sizes: {hidden: [[2], [3], [2, 2]]}}
   rbf: {architecture: {family: rbf_kan, hidden: [2], norm: false}, recipe: paper, sizes: {grid: [2, 3, 4]}}
   chebyshev: {architecture: {family: chebyshev_kan, hidden: [2]}, recipe: lbfgs, sizes: {degree: [2, 3, 4]}}
   fourier: {architecture: {family: fourier_kan, hidden: [2]}, recipe: lbfgs, sizes: {harmonics: [2, 3, 4]}}
@@ -48,7 +48,6 @@ recipes:
   sparse: {optimizer: {name: lbfgs}, max_evaluations: 40, sparsity: {strength: 0.1, evaluations: 5, l1: 1, entropy: 2, threshold: 0.1, optimizer: {name: adam}, per_range: true, snap: true}}
 grid: {dtype: [float64, float32]}
 zip: {recipes.adam.max_evaluations: [12, 16], recipes.lbfgs.max_evaluations: [40, 44]}
-tune: {gain: [1, 0.5]}
 seeds: [0]
 engine: torch
 device: cpu
@@ -227,7 +226,7 @@ LARGE = {
     "thousand by thousand": SMALL.replace("[0]", str([*range(1000)]))
     + f"grid: {{recipes.adam.gain: {[*range(1, 1001)]}, match.tol: {[n / 1001 for n in range(1, 1001)]}}}\n",
     "seeds and budgets": SMALL.replace("[0]", str([*range(9000)])).replace("[100]", str([*range(100, 300)])),
-    "trials": SMALL + f"tune: {{gain: {[*range(1, 2001)]}, optimizer.learning_rate: {[*range(1, 2001)]}}}\n",
+    "runs of a search": SMALL.replace("seeds: [0]", "search: {runs: 10000, replicates: 1000, cap: {evaluations: 10}}"),
     "tasks": SMALL.replace(
         "[exp2d]", "[" + ", ".join(f"{{target: exp2d, high: {n}}}" for n in range(1, 2000)) + "]"
     ).replace("[0]", str([*range(500)])),
@@ -340,7 +339,7 @@ def _add(random: Random, data: dict, schema: dict) -> None:
 
 
 def _axis(random: Random, data: dict, schema: dict) -> None:
-    """An axis, or what is tuned, over some dotted path of the file."""
+    """An axis over some dotted path of the file."""
     path: list[str] = []
     place: Any = data
     while isinstance(place, (dict, list)) and place and (not path or random.random() < 0.8):
@@ -348,7 +347,7 @@ def _axis(random: Random, data: dict, schema: dict) -> None:
         path.append(str(key))
         place = place[key]
     values = [copy.deepcopy(place), Raw(random.choice(HOSTILE))][: random.randint(1, 2)]
-    field = data.setdefault(random.choice(("grid", "zip", "tune", "scales")), {})
+    field = data.setdefault(random.choice(("grid", "zip", "scales")), {})
     if isinstance(field, dict):
         field[".".join(path) + random.choice(("", "", ".x", ".0", "."))] = values
 

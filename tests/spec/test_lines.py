@@ -35,8 +35,6 @@ recipes:
       name: adam
       learning_rate: 1e-3
     max_evaluations: 10
-tune:
-  gain: [1, 2]
 seeds: [0]
 decide:
   - arms: [kan, mlp]
@@ -137,10 +135,12 @@ BROKEN = (
     ("    recipe: adam\n  mlp", "    sizes: {grid: [2, 3]}  # here\n    recipe: adam\n  mlp"),
     ("  axis: params", "  axis: params\n  convention: local_min  # here"),
     ("seeds: [0]", "engine: fused  # here\ndtype: float32\nseeds: [0]"),
-    ("  gain: [1, 2]", "  gian: [1, 2]  # here"),
-    ("  gain: [1, 2]", "  optimizer.learning_rate: [-1]  # here"),
-    ("  gain: [1, 2]", "  optimizer.history: [1]  # here"),
-    ("    recipe: adam\n  mlp", "    tune: {gian: [1, 2]}  # here\n    recipe: adam\n  mlp"),
+    # of files of before
+    ("seeds: [0]", "tune: {gain: [1, 2]}  # here\nseeds: [0]"),
+    ("    recipe: adam\n  mlp", "    tune: {gain: [1, 2]}  # here\n    recipe: adam\n  mlp"),
+    ("seeds: [0]", "allow_unequal_tuning: true  # here\nseeds: [0]"),
+    ("seeds: [0]", "grid:\n  tune.gain: [[1], [2]]  # here\nseeds: [0]"),
+    ("seeds: [0]", "scales:\n  short:\n    tune.gain: [1]  # here\nseeds: [0]"),
     ("    max_evaluations: 10", "    max_evaluations: 10\n    phases: 3  # here"),
     ("seeds: [0]", "hold_out: 5  # here\nseeds: [0]"),
     ("  at: [60, 100, 150, 200, 300]", "  at: [1, 2]  # here"),
@@ -159,6 +159,7 @@ BROKEN = (
     ("seeds: [0]", "scales:\n  full: {}  # here\nseeds: [0]"),
     ("seeds: [0]", "scales:\n  short:\n    seeds: [0, 0]  # here\nseeds: [0]"),
     ("seeds: [0]", "scales:\n  short:\n    match.tol: 0.1\n    match.at: [1, 2]  # here\nseeds: [0]"),
+    ("seeds: [0]", "scales:\n  short:\n    recipse.adam.gain: 1  # here\nseeds: [0]"),
     ("seeds: [0]", "scales:\n  short:\n    arms.kan.architecture:\n      family: kna  # here\nseeds: [0]"),
     # search
     ("seeds: [0]", "robust_to:  # here\n  recipes: [adam, paper]\n  trials: [1]\n  scrambles: [1]\nseeds: [0]"),

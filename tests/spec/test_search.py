@@ -47,7 +47,6 @@ MISTAKES = [
         "quantity: best_loss",
         "decide.0.quantity=best_loss: it is of networks that the file names, and search: chooses others; take",
     ),
-    (SPACE, "tune: {gain: [1, 2]}", "arms.kan.tune: with search the arm's space says what varies; move it there"),
     (SPACE, "sizes: {grid: [2, 3]}", "arms.kan.sizes: runs are solved to the sizes of match.at; leave it out"),
     ("runs: 4", "runs: 0", ":19: search.runs=0: input should be greater than or equal to 1"),
     ("replicates: 2", "replicates: 1", ":20: search.replicates=1: input should be greater than or equal to 2"),

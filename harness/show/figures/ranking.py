@@ -1,6 +1,6 @@
 """The figure of more series than lines can tell apart: a row a series, the best above, its sizes as marks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -45,9 +45,7 @@ MARK_SIZES = {"smallest size": 2.4, "middle size": 3.8, "largest size": 5.4}  # 
 
 
 @themed
-def ranking_figure(
-    table: pd.DataFrame, axis: str, titles: Mapping[str, str], styles: Mapping[str, Style], notes: Sequence[str] = ()
-) -> Figure:
+def ranking_figure(table: pd.DataFrame, axis: str, titles: Mapping[str, str], styles: Mapping[str, Style]) -> Figure:
     """A panel a task; in each, series by their loss at their largest size on `axis`. Gids are `kind:series`.
 
     `titles` are of every task. A series that has no run that ended at its largest size is last.
@@ -82,7 +80,7 @@ def ranking_figure(
     of_several = any(name != shown for name, shown in names.items())
     several = ["Of several arms in one row, validation on the other seeds chose the best."] if of_several else []
     edges = edge_notes(beyond, "means", failed, "diverged")
-    write_note(figure, [sizes, *several, *edges, *notes, *undrawn_note(len(titles) - len(tasks), "tasks")])
+    write_note(figure, [sizes, *several, *edges, *undrawn_note(len(titles) - len(tasks), "tasks")])
     return figure
 
 

@@ -120,12 +120,12 @@ def scaling_figure(manifest: Manifest, table: pd.DataFrame, fits: Sequence[Serie
     every_task = list(dict.fromkeys(table["task"]))
     if most_series > MOST_SERIES:
         titles = task_titles(manifest, every_task, SMALL_TITLE)
-        return ranking_figure(labelled, axis_names[0], titles, styles, _tuning_notes(table))
+        return ranking_figure(labelled, axis_names[0], titles, styles)
     layout = _layout(manifest, every_task, fits, int(most_series))
     figure, grid = panel_grid(len(layout.panels), layout.columns, SMALL_HEIGHT if layout.small else PANEL_HEIGHT)
     panels = _draw_panels(grid, DrawnExperiment(table, fits, styles, budgets), layout)
     _write_head(figure, panels, layout, table)
-    notes = [*_law_notes(panels, layout), *_tuning_notes(table)]
+    notes = _law_notes(panels, layout)
     if len(layout.axes) < len(axis_names):
         notes.append(f"By {axis_words(axis_names[1])}, all laws are in fits.json.")
     write_note(figure, [*notes, *undrawn_note(len(every_task) - len(layout.tasks), "tasks")])
@@ -193,21 +193,7 @@ def _columns(tasks: int, axes_each: int) -> int:
     return 2 if tasks <= 3 else 4
 
 
-def tuning_note(table: pd.DataFrame) -> str | None:
-    """What to say if arms were tuned unequally; None if they were not."""
-    trials = table.groupby("arm", sort=False)["trials"].unique()
-    if table["trials"].min() == table["trials"].max():
-        return None
-    words = [f"{arm} {' or '.join(str(number) for number in sorted(counts))}" for arm, counts in trials.items()]
-    return f"Unequal tuning, trials a size: {', '.join(words)}."
-
-
 # -------------------------------------------------------------------------------------------------------------- words
-def _tuning_notes(table: pd.DataFrame) -> list[str]:
-    note = tuning_note(table)
-    return [note] if note else []
-
-
 def _law_notes(panels: Sequence[DrawnPanel], layout: Layout) -> list[str]:
     """How to read marks and laws; which laws are missing, and which runs, each said once for all axes of a task."""
     refused: dict[str, list[str]] = {}

@@ -1,6 +1,5 @@
 """The runs of a report: how each series was trained, on which tasks, arms at equal size, and accuracies."""
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -8,7 +7,6 @@ import pandas as pd
 
 from harness.base.formats import human
 from harness.judging.pairs import pairs, pairs_axis
-from harness.show.figures.scaling import tuning_note
 from harness.show.tables.table import Styled, Table, number_columns, table_of, text_columns
 from harness.show.words import LOSS_WORDS
 from harness.spec import Manifest, Recipe, RunTask, all_axes
@@ -16,11 +14,11 @@ from harness.spec import Manifest, Recipe, RunTask, all_axes
 
 @dataclass(frozen=True)
 class RunsPart:
-    """How the runs were made; `tuning_note` says it where arms were tuned unequally."""
+    """How the runs were made; an old plan can have several trials a cell, of which validation chose one."""
 
     series: Table
     tasks: Table
-    tuning_note: str | None
+    trials: int
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ def run_tasks(manifest: Manifest) -> dict[str, RunTask]:
 
 def runs_part(manifest: Manifest, runs: pd.DataFrame) -> RunsPart:
     """A row a series, and a row a task."""
-    return RunsPart(_series_table(manifest, runs), _tasks_table(manifest), tuning_note(runs))
+    return RunsPart(_series_table(manifest, runs), _tasks_table(manifest), int(runs["trials"].max()))
 
 
 def pairs_part(manifest: Manifest, runs: pd.DataFrame, loss: str) -> PairsPart | None:
@@ -85,7 +83,7 @@ def _series_table(manifest: Manifest, runs: pd.DataFrame) -> Table:
         *number_columns("cells", "runs", "done", "diverged"),
         *text_columns("recipe"),
         *number_columns("evaluation cap", "evaluations spent"),
-        *text_columns("starts", "tuned", "chosen"),
+        *text_columns("starts"),
     )
     names = dict.fromkeys(runs["series"])
     return table_of("", columns, [_series_cells(manifest, runs[runs["series"] == name]) for name in names])
@@ -97,14 +95,6 @@ def _series_cells(manifest: Manifest, rows: pd.DataFrame) -> tuple[str | int, ..
     recipes = [planned.run.recipe for planned in manifest.runs if planned.cell in cells]
     optimizers = _distinct(recipe.optimizer.title for recipe in recipes)
     least, most = rows["evaluations"].min(), rows["evaluations"].max()
-    if not manifest.experiment.search:
-        tune = manifest.experiment.tune if arm.tune is None else arm.tune
-        tuned = "; ".join(f"{path} in {', '.join(map(str, values))}" for path, values in tune.items()) or "nothing"
-        trials = len(set(rows["trial"]))
-        winners = Counter(rows[rows["chosen"]].drop_duplicates("cell")["trial"])
-        chosen = ", ".join(f"trial {trial} in {count}" for trial, count in sorted(winners.items()))
-    else:
-        tuned, trials, chosen = "searched", int(rows["trials"].max()), "by validation"
     return (
         rows["series"].iloc[0],
         len(cells),
@@ -115,8 +105,6 @@ def _series_cells(manifest: Manifest, rows: pd.DataFrame) -> tuple[str | int, ..
         _distinct(f"{recipe.max_evaluations:,}" for recipe in recipes),
         f"{least:,}" if least == most else f"{least:,} to {most:,}",
         _distinct(_starts(recipe) for recipe in recipes),
-        f"{tuned} ({trials} {'trial' if trials == 1 else 'trials'})",
-        chosen,
     )
 
 

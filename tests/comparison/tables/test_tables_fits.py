@@ -19,7 +19,7 @@ from harness.comparison.tables.fits import Request, answer
 from harness.comparison.tables.read import Columns
 from harness.judging.scaling import fit_table
 
-REFERENCE = Path(__file__).parents[3] / "results" / "reference" / "toy_laws" / "runs.csv"
+TOY_LAWS = Path(__file__).with_name("toy_laws.csv")  # runs of J0(20x) that the project published in November 2026
 EXPONENTS = {"kan": 4.0, "mlp": 0.5}
 SIZES = (10, 30, 100, 300, 1000, 3000, 10000)
 
@@ -353,10 +353,10 @@ def test_an_experiment_takes_no_option_of_tables(tmp_path):
 
 
 # -------------------------------------------------------------------------------------------------- other people's data
-def test_the_quickstarts_own_table_gives_its_own_fits():
+def test_a_table_of_the_project_gives_its_own_fits():
     """What the project fitted from its records comes back from its published table, to the last digits."""
     axis, work = "params.trainable", "flops_train.shared_dense"
-    table = pd.read_csv(REFERENCE).assign(until="", hold_out=0, metric="rmse")
+    table = pd.read_csv(TOY_LAWS).assign(until="", hold_out=0, metric="rmse")
     table["test_loss"] = table["test_rmse"]  # kept before tasks had a metric
     expected = {
         (one.axis, one.series): one.fit.alpha
@@ -366,7 +366,7 @@ def test_the_quickstarts_own_table_gives_its_own_fits():
     window = ("--where", "in_window=True", "--where", "task=j0", "--where", "chosen=True")
     runs = ("--y", "test_rmse", "--by", "series", "--config", "cell", "--seed", "seed", "--law", "pure")
 
-    found = _json(REFERENCE, "--x", axis, "--x", work, *runs, *window)
+    found = _json(TOY_LAWS, "--x", axis, "--x", work, *runs, *window)
 
     alphas = {(size["x"], arm["arm"]): arm["fits"][0]["alpha"] for size in found["sizes"] for arm in size["arms"]}
     assert alphas == pytest.approx(expected, rel=1e-8)

@@ -1,0 +1,62 @@
+"""What files of before said and this version has no more: what they are told, and how plans that hold it are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ValidationInfo
+from pydantic.json_schema import SkipJsonSchema
+
+from harness.base.outside import IN_A_FILE
+
+# Fields of an experiment file, by dotted path, and what to write instead.
+INSTEAD = {
+    "search.trials": "each seed is a whole search now: write runs:, replicates: and cap: in place of trials, seeds and "
+    "effort, and leave seeds: of the file out",
+    "robust_to": "each replicate is another search, so that an answer holds for others; leave it out",
+}
+
+
+def fields_gone(experiment: Mapping[str, Any]) -> list[str]:
+    """The fields of an experiment that are no more, by dotted path."""
+    return [path for path in INSTEAD if _has(experiment, path.split("."))]
+
+
+def without_what_is_gone(plan: dict[str, Any]) -> dict[str, Any]:
+    """A plan as it was frozen, without its rules and its search if these are no more; its runs are all there."""
+    if not fields_gone(plan.get("experiment", {})):
+        return plan
+    left_out = {"search", "robust_to", "decide", "looks"}
+    experiment = {name: value for name, value in plan["experiment"].items() if name not in left_out}
+    arms = {name: {**arm, "space": None} for name, arm in experiment["arms"].items()}
+    cells = [{name: value for name, value in cell.items() if name not in ("trial", "won")} for cell in plan["cells"]]
+    rest = {name: value for name, value in plan.items() if name not in ("confirms", "follows")}
+    return {**rest, "experiment": {**experiment, "arms": arms}, "cells": cells, "of_before": True}
+
+
+def _has(data: object, path: list[str]) -> bool:
+    if not path:
+        return data is not None
+    return isinstance(data, Mapping) and path[0] in data and _has(data[path[0]], path[1:])
+
+
+def _gone(instead: str) -> BeforeValidator:
+    """What a file is told that says such a field; a plan may hold it."""
+
+    def check(value: object, info: ValidationInfo) -> object:
+        if info.context == IN_A_FILE:
+            raise ValueError(f"is gone; {instead}")
+        return value
+
+    return BeforeValidator(check)
+
+
+# These stay in the data at their defaults, so that a file which never said them has the plan that it always had.
+Tune = Annotated[
+    SkipJsonSchema[dict[str, Any]],
+    _gone("write search: with runs and replicates, and say what varies in each arm's space:"),
+]
+AllowUnequalTuning = Annotated[
+    SkipJsonSchema[bool], _gone("leave it out, as with search: every side has equally many runs")
+]
