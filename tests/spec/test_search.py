@@ -38,11 +38,6 @@ MISTAKES = [
         "match.axis=flops_train: with search the training work is equal by search.cap; match params or flops_forward",
     ),
     (
-        "question",
-        "tune: {gain: [1, 2]}\nquestion",
-        "tune: with search an arm's space says what varies; move the",
-    ),
-    (
         "quantity: test_loss",
         "quantity: best_loss",
         "decide.0.quantity=best_loss: it is of networks that the file names, and search: chooses others; take",
