@@ -18,7 +18,7 @@ from harness.show.console import console
 
 PLANS = {
     "quickstart": ("quickstart.yaml", "full"),
-    "real_data --scale short": ("real_data.yaml", "short"),
+    "real_data": ("real_data.yaml", "full"),
 }
 WORKERS = 2
 # Trains until the first pack has begun, as `harness run` does.

@@ -1,9 +1,10 @@
 """An experiment to begin with: a file that runs in minutes, can answer, and says in comments what to change.
 
-The sizes and the effort are solved for, so that both arms meet every budget and the whole is as long as was asked.
+The sizes and the cap are solved for, so that all arms meet every budget and the whole takes minutes.
 """
 
 import inspect
+import itertools
 import json
 import math
 import os
@@ -20,22 +21,22 @@ from harness.families import Architecture, Network
 from harness.families.module import SizeName
 from harness.planning.plan import make_plan
 from harness.planning.solve import build_network, solve
-from harness.spec import DataFile, Experiment, Recipe, RunTask, Task, parse_experiment
+from harness.spec import DataFile, Recipe, RunTask, Task, parse_experiment
 from harness.spec.document import parse
 from harness.tasks import TargetError, check_drawn, resolve
 from harness.tasks.data_file import usable_columns
 
-BUDGETS = 6
+BUDGETS = 5
 DECADE = 10.0
 TOLERANCE = 0.2
 LARGEST_FIRST_SIZE = 64  # of the smallest network; from there on a size in steps of one meets any budget
 MOST_INPUTS = 10  # that a function is tried with
 FUNCTION_POINTS = 500  # of a function, to train on
 MOST_POINTS = 2000  # rows to train on: more take longer than a first look should
+RUNS, REPLICATES = 8, 8
 FLOPS_OF_ALL = 1.0e11  # of all runs together, where they need no more: about a minute on two cores
 LEAST_EVALUATIONS, MOST_EVALUATIONS = 30, 300
-WINNERS = 2  # of an arm at a size: by size and by cost
-SIGNIFICANT = 2  # digits of an effort
+SIGNIFICANT = 2  # digits of a cap
 
 Rival = Literal["kan", "mlp"]  # of a module of the user's own
 
@@ -50,33 +51,32 @@ question: $question
 tasks: # what is learnt
 $task
 
-arms: # what is compared. An arm as it is written is its first try; its space is what the other tries vary
+arms: # what is compared. Run 0 of a search has an arm as it is written; its space is what the other runs vary
 $arms
 
-match: # all tries have these sizes, from one to ten times the first, so that a law of the error can be fitted
+match: # a run has the largest network of its setting with at most so many parameters
   axis: params
   at: $budgets
-  tol: $tolerance # a network may miss a size by this share
+  tol: $tolerance # and with no fewer than this share below
   solve: $solve # the integer that is chosen to meet a size
 
 recipes:
   $recipe:
     optimizer: {name: $optimiser}
-    max_evaluations: 10000 # the search's effort ends a run before
+    max_evaluations: 10000 # the search caps a run before
 
-search: # every arm has as many tries at every size, and every try as much work. Validation chooses the best
-  trials: 8
-  seeds: [0, 1]
-  effort: # training FLOPs of a run, one number a size; more trains longer
-    axis: flops_train
-    at: $effort
-seeds: [10, 11, 12, 13, 14] # fresh ones, on which the winners are trained again; only these are reported
+search: # every arm trains equally many networks at every size, with equal work. Validation picks the best one
+  runs: $runs
+  replicates: $replicates # of the whole search, on data, settings and starts of their own: intervals are over these
+  cap: # of a run's training FLOPs, one number a size; more trains longer
+    flops_train.shared_dense: $cap
 
+compare: $compare
 decide: # the rule that answers the question, frozen before anything trains
   - claim: $words has the lower test error at the largest equal size
     quantity: test_loss
     arms: [$first, $second]
-    at: largest
+    axis: params.trainable
     threshold: 1
     at_least: 1
 """)
@@ -86,6 +86,8 @@ GAIN = "recipe.gain: {low: 0.5, high: 2.0, log: true}"
 KAN_SPACE = ("architecture.grid: [3, 5, 10]", GAIN)
 MLP = "{family: mlp, depth: 2, activation: silu}"
 MLP_SPACE = ("architecture.depth: [2, 3]", "architecture.activation: [silu, tanh, relu]", GAIN)
+SPLINE_MLP = "{family: spline_mlp, depth: 2, grid: 5, noise: 5}"
+SPLINE_MLP_SPACE = ("architecture.place: [after, before]", "architecture.grid: [3, 5, 10]", GAIN)
 
 
 class StarterTask(NamedTuple):
@@ -167,6 +169,15 @@ def family_arm(name: str, architecture: str, space: Sequence[str], recipe: str) 
     return StarterArm(name, f"the {name.upper()}", fields, "width")
 
 
+def family_arms(recipe: str) -> tuple[StarterArm, ...]:
+    """A KAN, an MLP, and the MLP with splines that stands between them."""
+    return (
+        family_arm("kan", KAN, KAN_SPACE, recipe),
+        family_arm("mlp", MLP, MLP_SPACE, recipe),
+        family_arm("spline_mlp", SPLINE_MLP, SPLINE_MLP_SPACE, recipe),
+    )
+
+
 def module_arm(reference: str, recipe: str, other: str) -> StarterArm:
     """An arm of the user's own module, which meets a budget by the integer that its constructor takes.
 
@@ -198,13 +209,14 @@ def module_arm(reference: str, recipe: str, other: str) -> StarterArm:
 def starter_text(name: str, task: StarterTask, folder: Path, module: str | None = None, rival: Rival = "kan") -> str:
     """The text of the file NAME.yaml in a folder; a HarnessError if it would not plan.
 
-    It compares a module of the user's own with its rival, or else a KAN with an MLP.
+    It compares a module of the user's own with its rival, or else a KAN, an MLP and an MLP with splines.
     """
     is_smooth = module is None and not task.run_task.is_data_file  # where Levenberg-Marquardt reaches small errors
     recipe, optimiser = ("levenberg", "levenberg_marquardt") if is_smooth else ("lbfgs", "lbfgs")
-    kan, mlp = family_arm("kan", KAN, KAN_SPACE, recipe), family_arm("mlp", MLP, MLP_SPACE, recipe)
-    arms = (module_arm(module, recipe, rival), kan if rival == "kan" else mlp) if module else (kan, mlp)
-    first, second = arms
+    arms = family_arms(recipe)
+    if module:
+        arms = (module_arm(module, recipe, rival), next(arm for arm in arms if arm.name == rival))
+    first, second, *_ = arms
     fields = {
         "name": name,
         "question": _quoted(f"Which learns {task.what} better, {first.words} or {second.words}?"),
@@ -214,20 +226,28 @@ def starter_text(name: str, task: StarterTask, folder: Path, module: str | None 
         "solve": f"{{{', '.join(f'{_quoted(arm.name)}: {arm.size}' for arm in arms)}}}",
         "recipe": recipe,
         "optimiser": optimiser,
+        "runs": RUNS,
+        "replicates": REPLICATES,
+        "compare": _pairs([_quoted(arm.name) for arm in arms]),
         "first": _quoted(first.name),
         "words": first.words,
         "second": second.name,
     }
-    draft = parse_experiment(TEXT.substitute(fields, budgets="[1]", effort="1"), f"{name}.yaml")
+    draft = parse_experiment(TEXT.substitute(fields, budgets="[1]", cap="1"), f"{name}.yaml")
     networks = [_of_size(draft.arms[arm.name].architecture, arm.size, task.run_task) for arm in arms]
     budgets, largest = _budgets(networks)
-    effort = [_rounded(work) for work in _effort(largest, draft, draft.recipes[recipe], task.run_task)]
-    text = TEXT.substitute(fields, budgets=budgets, effort=f"[{', '.join(f'{work:.1e}' for work in effort)}]")
+    caps = [_rounded(work) for work in _caps(largest, len(arms), draft.recipes[recipe], task.run_task)]
+    text = TEXT.substitute(fields, budgets=budgets, cap=f"[{', '.join(f'{work:.1e}' for work in caps)}]")
     experiment = parse_experiment(text, f"{name}.yaml")
-    for seed in {*experiment.seeds, *(experiment.trial_search.seeds if experiment.trial_search else ())}:
+    for seed in experiment.seeds:
         check_drawn(task.run_task, seed)  # what no run could learn is named before there is a file
     make_plan(experiment, name, folder)
     return text
+
+
+def _pairs(names: Sequence[str]) -> str:
+    """Every pair, as a list in YAML."""
+    return f"[{', '.join(f'[{first}, {second}]' for first, second in itertools.combinations(names, 2))}]"
 
 
 def _of_size(architecture: Architecture, size: str, task: RunTask) -> Callable[[int], Network]:
@@ -236,24 +256,22 @@ def _of_size(architecture: Architecture, size: str, task: RunTask) -> Callable[[
 
 
 def _budgets(networks: Sequence[Callable[[int], Network]]) -> tuple[list[int], list[Network]]:
-    """Six numbers of parameters over a decade that all arms can have, and the networks of the first arm with them.
+    """Numbers of parameters over a decade of which all arms can use most, and the networks of the first arm with them.
 
-    They are the first arm's own, the smallest that will do.
+    They begin at a size of the first arm, the smallest that will do.
     """
-    first, *others = [partial(_count_at, network) for network in networks]
+    counts = [partial(_count_at, network) for network in networks]
     for smallest in range(2, LARGEST_FIRST_SIZE):
-        least = first(smallest)
-        asked = [least * DECADE ** (place / (BUDGETS - 1)) for place in range(BUDGETS)]
-        sizes = [solve(first, AXIS, budget, TOLERANCE / 2, "width") for budget in asked]
-        values = [size for size in sizes if isinstance(size, int)]
-        if len(set(values)) < BUDGETS:
-            continue
-        budgets = [first(value) for value in values]
-        met = [solve(other, AXIS, budget, TOLERANCE, "width") for other in others for budget in budgets]
-        if all(isinstance(size, int) for size in met):
-            return budgets, [networks[0](value) for value in values]
+        least = counts[0](smallest)
+        budgets = [round(least * DECADE ** (place / (BUDGETS - 1))) for place in range(BUDGETS)]
+        sizes = [
+            [solve(count_at, AXIS, budget, TOLERANCE, "width", at_most=True) for budget in budgets]
+            for count_at in counts
+        ]
+        if all(isinstance(size, int) for own in sizes for size in own):
+            return budgets, [networks[0](size) for size in sizes[0] if isinstance(size, int)]
     raise HarnessError(
-        f"no {BUDGETS} sizes over a factor of ten were found that both arms can have; write match.at yourself, in a "
+        f"no {BUDGETS} sizes over a factor of ten were found that all arms can have; write match.at yourself, in a "
         "copy of an experiment of experiments/"
     )
 
@@ -262,14 +280,11 @@ def _count_at(network: Callable[[int], Network], value: int) -> int:
     return count(network(value))[AXIS]
 
 
-def _effort(networks: Sequence[Network], draft: Experiment, recipe: Recipe, task: RunTask) -> list[float]:
+def _caps(networks: Sequence[Network], arms: int, recipe: Recipe, task: RunTask) -> list[float]:
     """Training FLOPs of a run at each size: equally many evaluations of these networks, as many as time allows."""
     one = recipe.model_copy(update={"max_evaluations": 1})
     of_one = [run_flops(network, one, task)[WORK] for network in networks]
-    search = draft.trial_search
-    tried = search.trials * len(search.seeds) if search else 0
-    runs_of_a_size = len(draft.arms) * (tried + WINNERS * len(draft.seeds))
-    evaluations = FLOPS_OF_ALL / (runs_of_a_size * sum(of_one))
+    evaluations = FLOPS_OF_ALL / (arms * RUNS * REPLICATES * sum(of_one))
     allowed = min(max(evaluations, LEAST_EVALUATIONS), MOST_EVALUATIONS)
     return [allowed * work for work in of_one]
 

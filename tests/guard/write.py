@@ -1,6 +1,6 @@
 """`python -m tests.guard.write` writes the guard anew, says what changed, and takes some minutes.
 
-    python -m tests.guard.write 'dimension evening'     # makes this plan alone, and replaces its entry
+    python -m tests.guard.write 'toys short'     # makes this plan alone, and replaces its entry
 
 The guard holds what stays as it is while code is moved: ids, counts, manifests, records, pages, answers of commands.
 
@@ -33,7 +33,7 @@ def main(replaced: Sequence[str]) -> None:
     """Write what is new or a changed text; exit 1 if an id, hash or count is another one than before."""
     known = [one.name for one in contents.experiments()]
     if unknown := sorted(set(replaced) - set(known)):
-        sys.exit(f"no such plans: {', '.join(unknown)}; a plan is a file and its scale, such as 'dimension evening'")
+        sys.exit(f"no such plans: {', '.join(unknown)}; a plan is a file and its scale, such as 'toys short'")
     if replaced:
         changed = []
         _write_golden({"plans": {**fixed("plans"), **contents.plans(replaced)}, "targets": fixed("targets")})

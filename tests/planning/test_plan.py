@@ -515,18 +515,21 @@ def test_every_experiment_of_the_project_plans(path):
             assert {n: cell.counts[n] for n in count(cell.network)} == count(cell.network)
 
 
-def test_the_quickstart_gives_both_sides_the_same():
-    """Every size of both sides is feasible, with equally many settings, equal training FLOPs each, and one recipe."""
+def test_the_quickstart_gives_all_sides_the_same():
+    """Every side has equally many runs at every size of every replicate, under one cap each, and one optimiser."""
     experiment = read_experiment(ROOT / "experiments" / "quickstart.yaml")
-    plan = make_plan(experiment, "quickstart.search")
+    search = experiment.replicated
+    plan = make_plan(experiment, "quickstart")
     assert not any(cell.infeasible for cell in plan.cells)
-    tried = Counter((cell.task, cell.arm, cell.asked) for cell in plan.cells)
-    assert set(tried.values()) == {experiment.search.trials}
-    assert len(tried) == 2 * 2 * 3
-    work = [cell.counts["flops_train.shared_dense"] / experiment.search.effort.at[-1] for cell in plan.cells]
-    assert max(work) <= 1
-    assert {planned.run.dtype for planned in plan.runs} == {"float64"}
-    assert {planned.run.recipe.optimizer.name for planned in plan.runs} == {"levenberg_marquardt"}
+    made: Counter = Counter()
+    for planned in plan.runs:
+        cell, run = plan.cells[planned.cell], planned.run
+        made[cell.task, cell.arm, cell.asked, run.seed] += 1
+        cap = search.cap_of(experiment.match.at.index(cell.asked))
+        assert planned_flops(run)["flops_train.shared_dense"] <= cap
+        assert (run.dtype, run.recipe.optimizer.name) == ("float64", "levenberg_marquardt")
+    assert set(made.values()) == {search.runs}
+    assert len(made) == 2 * 3 * 5 * search.replicates
     assert len(experiment.decide) == 1
 
 

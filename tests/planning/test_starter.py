@@ -1,6 +1,7 @@
-"""`harness new` writes a file that can answer: six sizes over a decade, a small search of both sides, and a rule."""
+"""`harness new` writes a file that can answer: five sizes over a decade, a small search of all sides, and a rule."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from harness.planning.starter import FLOPS_OF_ALL
 from harness.planning.warnings import warnings_of
 from harness.spec import read_experiment
 
+ROOT = Path(__file__).parents[2]
 CODE = '''
 import numpy as np
 from torch import nn
@@ -61,7 +63,7 @@ def new(*words: str):
 @pytest.mark.parametrize(
     ("options", "said", "inputs", "outputs"),
     [
-        (("--function", "starter_code:ridge"), ["inputs: 2", "levenberg_marquardt"], 2, 1),
+        (("--function", "starter_code:ridge"), ["inputs: 2", "levenberg_marquardt", "compare: [[kan, mlp], [kan, spline_mlp], [mlp, spline_mlp]]"], 2, 1),
         (
             ("--data", "t.csv", "--target", "y"),
             [
@@ -90,7 +92,7 @@ def new(*words: str):
     ],
 )
 def test_what_is_written_can_answer(folder, options, said, inputs, outputs):
-    """Every cell is feasible and nothing is warned of; six sizes over a decade; two minutes of search at most."""
+    """Every cell is feasible and nothing is warned of; five sizes over a decade; eight replicates; minutes of training."""
     written = new("first", *options)
     assert written.exit_code == 0, written.output
     text = (folder / "first.yaml").read_text(encoding="utf-8")
@@ -105,9 +107,9 @@ def test_what_is_written_can_answer(folder, options, said, inputs, outputs):
     assert [warning.sentence for warning in warnings_of(plan)] == []
     assert [cell.infeasible for cell in plan.cells if cell.infeasible] == []
     budgets = experiment.match.at
-    assert len(budgets) == 6
+    assert len(budgets) == 5
     assert budgets[-1] / budgets[0] == pytest.approx(10, rel=0.15)
-    assert experiment.search.trials == 8
+    assert (experiment.replicated.runs, experiment.replicated.replicates) == (8, 8)
     assert experiment.sides == tuple((arm,) for arm in experiment.arms)
     assert {planned.run.task.inputs for planned in plan.runs} == {inputs}
     assert {planned.run.task.outputs for planned in plan.runs} == {outputs}
@@ -145,7 +147,7 @@ def test_a_column_of_lists_is_left_out(folder):
 
 def test_a_shipped_experiment_is_copied_under_another_name(folder):
     assert new("mine", "--from", "quickstart").exit_code == 0
-    assert read_experiment(folder / "mine.yaml").search.trials == 8
+    assert read_experiment(folder / "mine.yaml") == read_experiment(ROOT / "experiments" / "quickstart.yaml")
 
 
 def test_no_file_is_overwritten_and_no_part_of_one_is_written(folder):

@@ -41,7 +41,7 @@ def new(
 ) -> None:
     """Write an experiment file that runs in minutes and can answer.
 
-    The file has six sizes over a decade, a small search of both sides and a rule, with comments. It is NAME.yaml, and a
+    The file has five sizes over a decade, a small search of all sides and a rule, with comments. It is NAME.yaml, and a
     file of that name is never overwritten. Say what is learnt by --function or --data, what learns it by --module; or
     copy a file with --from.
     """
