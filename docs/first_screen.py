@@ -15,6 +15,7 @@ from harness.base.formats import human
 from harness.judging.answer import largest_scales
 from harness.judging.headline import main_headline
 from harness.judging.judge import judge_all
+from harness.judging.winners import reported
 from harness.show.tables.headline import console_lines
 from harness.spec import read_manifest
 
@@ -36,10 +37,11 @@ POOLED = {
 
 def answer() -> str:
     """The last lines of the quickstart, from its kept runs."""
-    manifest, table = read_manifest(QUICKSTART), pd.read_csv(QUICKSTART / "runs.csv")
+    manifest, runs = read_manifest(QUICKSTART), pd.read_csv(QUICKSTART / "runs.csv")
+    table = reported(manifest, runs)
     closing = [f"{len(manifest.run_ids()):,} runs. Laws, codes and checks: the report, or --explain."]
     closing.append("Report: results/quickstart/report.html")
-    lines = console_lines(main_headline(manifest, table), judge_all(manifest, table), closing)
+    lines = console_lines(main_headline(manifest, table, runs), judge_all(manifest, table), closing)
     return "\n".join(["```", *lines, "```"])
 
 

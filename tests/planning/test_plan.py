@@ -518,7 +518,7 @@ def test_every_experiment_of_the_project_plans(path):
 def test_the_quickstart_gives_all_sides_the_same():
     """Every side has equally many runs at every size of every replicate, under one cap each, and one optimiser."""
     experiment = read_experiment(ROOT / "experiments" / "quickstart.yaml")
-    search = experiment.replicated
+    search = experiment.search
     plan = make_plan(experiment, "quickstart")
     assert not any(cell.infeasible for cell in plan.cells)
     made: Counter = Counter()

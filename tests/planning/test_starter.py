@@ -109,7 +109,7 @@ def test_what_is_written_can_answer(folder, options, said, inputs, outputs):
     budgets = experiment.match.at
     assert len(budgets) == 5
     assert budgets[-1] / budgets[0] == pytest.approx(10, rel=0.15)
-    assert (experiment.replicated.runs, experiment.replicated.replicates) == (8, 8)
+    assert (experiment.search.runs, experiment.search.replicates) == (8, 8)
     assert experiment.sides == tuple((arm,) for arm in experiment.arms)
     assert {planned.run.task.inputs for planned in plan.runs} == {inputs}
     assert {planned.run.task.outputs for planned in plan.runs} == {outputs}
