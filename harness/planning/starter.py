@@ -34,7 +34,7 @@ MOST_INPUTS = 10  # that a function is tried with
 FUNCTION_POINTS = 500  # of a function, to train on
 MOST_POINTS = 2000  # rows to train on: more take longer than a first look should
 RUNS, REPLICATES = 8, 8
-FLOPS_OF_ALL = 1.0e11  # of all runs together, where they need no more: about a minute on two cores
+FLOPS_OF_ALL = 1.0e12  # of all runs together, where they need no more: about a minute on two cores
 LEAST_EVALUATIONS, MOST_EVALUATIONS = 30, 300
 SIGNIFICANT = 2  # digits of a cap
 

@@ -28,14 +28,9 @@ from tests.paper.tiny_scales import bring
 # Its targets are ln(1 + visits): their last bits, and with them its fingerprint and the ids of its runs, hang on the
 # processor's vector instructions.
 LEFT_OUT = ("randhie",)
-# Plans that take five seconds to ten: slow tests make them. Those that take longer are made every night: their short
-# scales, of the same arms and axes, are among the others.
-LARGE = ("dimension short", "real_data short", "table2_feynman full", "toys hundred")
-LARGEST = (
-    *("dimension full", "dimension evening", "real_data full", "real_data evening"),
-    *("per_flop_toys full", "per_flop_toys evening", "per_flop_toys short"),
-    *("ladder full", "ladder evening", "toys full", "toys short"),
-)
+# Plans that take five seconds to ten: slow tests make them. Those that take longer are made every night.
+LARGE = ("dimension full", "real_data full", "table2_feynman full", "toys hundred")
+LARGEST = ("ladder full", "toys full", "toys short")
 
 
 class Planned(NamedTuple):
