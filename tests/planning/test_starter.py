@@ -63,7 +63,12 @@ def new(*words: str):
 @pytest.mark.parametrize(
     ("options", "said", "inputs", "outputs"),
     [
-        (("--function", "starter_code:ridge"), ["inputs: 2", "levenberg_marquardt", "compare: [[kan, mlp], [kan, spline_mlp], [mlp, spline_mlp]]"], 2, 1),
+        (
+            ("--function", "starter_code:ridge"),
+            ["inputs: 2", "levenberg_marquardt", "compare: [[kan, mlp], [kan, spline_mlp], [mlp, spline_mlp]]"],
+            2,
+            1,
+        ),
         (
             ("--data", "t.csv", "--target", "y"),
             [
