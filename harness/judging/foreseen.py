@@ -162,7 +162,7 @@ def _foreseen(condition: Condition, design: Design, axis: str) -> Spread:
 
 
 def _log_sizes(manifest: Manifest, task: str, side: Sequence[str], axis: str) -> np.ndarray:
-    """ln of the sizes that a law of the side is fitted to: of several arms or trials at a budget, their mean."""
+    """ln of the sizes that a law of the side is fitted to: of several arms at a budget, their mean."""
     at_budgets: dict[float, list[float]] = defaultdict(list)
     for cell in manifest.cells:
         if cell.task == task and cell.is_of(side) and cell.in_window and cell.counts.get(axis, 0) > 0:

@@ -1,1 +1,1 @@
-"""From an experiment to what is to be run: sizes solved, trials drawn, winners chosen. Nothing trains here."""
+"""From an experiment to what is to be run: sizes solved, settings drawn, runs packed. Nothing trains here."""

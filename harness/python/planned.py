@@ -17,7 +17,7 @@ from harness.spec import Manifest
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Plan(Shown):
-    """What will be trained, frozen in `folder`; of an experiment with a search, the trials of its search."""
+    """What will be trained, frozen in `folder`."""
 
     manifest: Manifest
     folder: Path
