@@ -125,6 +125,15 @@ def test_an_optimiser_goes_from_plan_to_verdict(folder):
     assert "holds another plan" in done.stderr
 
 
+def test_an_optimiser_of_before_is_still_one(folder):
+    """A class may say `tunable`, as it had to: its text is in ids of runs, so that no user can take the line out."""
+    file = folder / "my_optimisers.py"
+    source = file.read_text("utf-8")
+    assert "    timing = ()" in source
+    file.write_text(source.replace("    timing = ()", '    tunable = ("momentum",)\n    timing = ()'), encoding="utf-8")
+    assert "valid" in harness("validate", "momentum.yaml")
+
+
 def test_the_optimiser_goes_on_from_a_checkpoint_and_keeps_learning_rates_apart(folder, monkeypatch):
     """Stopped again and again it ends with the same bits; as it has no rate a lane, each rate has a pack."""
     monkeypatch.setattr(train, "CHUNK_SECONDS", 0.0)
