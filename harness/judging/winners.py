@@ -65,15 +65,14 @@ def effort_ratios(
     manifest: Manifest, runs: pd.DataFrame, first: Sequence[str], second: Sequence[str], level: float
 ) -> list[EffortRatio]:
     """Two sides on every task at the largest size, for efforts of 1, 2, 4, ... runs up to all."""
-    search, match = manifest.experiment.search, manifest.experiment.match
+    search = manifest.experiment.search
     assert search
-    assert match
     found = []
     for task in dict.fromkeys(runs["task"]):
         sides = [of_side(manifest, runs, task, side) for side in (first, second)]
         if any(side.empty for side in sides):
             continue
-        largest, constant = max(match.at), math.inf
+        largest, constant = max(float(side["asked"].max()) for side in sides), math.inf
         if CONSTANT in runs:  # nan where it is not known, which no side is worse than
             constant = float(np.log(runs.loc[runs["task"] == task, CONSTANT].median()))
         for effort in efforts(search.runs):
