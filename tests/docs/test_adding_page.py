@@ -128,12 +128,8 @@ def test_an_optimiser_goes_from_plan_to_verdict(folder):
 def test_an_optimiser_of_before_is_still_one(folder):
     """A class may say `tunable`, as it had to: its text is in ids of runs, so that no user can take the line out."""
     file = folder / "my_optimisers.py"
-<<<<<<< HEAD
-    assert "    timing = ()" in (source := file.read_text("utf-8"))
-=======
     source = file.read_text("utf-8")
     assert "    timing = ()" in source
->>>>>>> tune
     file.write_text(source.replace("    timing = ()", '    tunable = ("momentum",)\n    timing = ()'), encoding="utf-8")
     assert "valid" in harness("validate", "momentum.yaml")
 
