@@ -272,7 +272,7 @@ def test_a_searched_experiment_is_one_plan(tmp_path, monkeypatch):
     for identity in plan.run_ids()[:3]:
         (tmp_path / "results" / "runs" / f"{identity}.json").unlink()
     again = _said("submit", "tiny.yaml", "--local", "1", "--yes")
-    assert "3 missing" in again
+    assert "to submit: 3 runs" in again
     assert "nothing to submit; `harness run FILE` fits, draws and reports" in _said(
         "submit", "tiny.yaml", "--local", "1", "--yes"
     )

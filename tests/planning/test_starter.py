@@ -97,7 +97,7 @@ def new(*words: str):
     ],
 )
 def test_what_is_written_can_answer(folder, options, said, inputs, outputs):
-    """Every cell is feasible and nothing is warned of; five sizes over a decade; eight replicates; minutes of training."""
+    """Every cell is feasible, nothing is warned of; five sizes over a decade; eight replicates; minutes of training."""
     written = new("first", *options)
     assert written.exit_code == 0, written.output
     text = (folder / "first.yaml").read_text(encoding="utf-8")
