@@ -7,7 +7,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.costs import table_of
+from harness.cli.costs import judged_table
 from harness.cli.kept import take_kept
 from harness.cli.options import FULL
 from harness.cli.plans import records_of
@@ -37,14 +37,14 @@ def power_lines(manifest: Manifest, file: Path, results: Path, scale: str) -> li
 
 
 def recorded_table(manifest: Manifest, folder: Path) -> pd.DataFrame:
-    """The table of the runs of a plan that have records, kept ones too; without rows where none have."""
+    """The table that is judged of the runs of a plan that have records, kept ones too; without rows where none have."""
     with redirect_stdout(sys.stderr):  # which says what was taken, and is no part of an answer in JSON
         take_kept(manifest, folder)
     absent = set(missing(manifest, records_of(folder)))
     present = [identity for identity in manifest.run_ids() if identity not in absent]
     if not present:
         return no_runs()
-    return table_of(manifest, read_records(present, records_of(folder), folder), folder)
+    return judged_table(manifest, read_records(present, records_of(folder), folder), folder)
 
 
 def no_runs() -> pd.DataFrame:

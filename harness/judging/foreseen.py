@@ -15,7 +15,7 @@ import pandas as pd
 from harness.base.errors import HarnessError
 from harness.comparison.verdict import Conclusion
 from harness.judging.judge import Verdict, interval_level, judge, judge_at_looks
-from harness.judging.looks import looked_runs, looks_at
+from harness.judging.looks import looked_runs, looks_at, recorded_ids
 from harness.judging.power import Outlook, as_said, last_needed, words
 from harness.judging.quantities import QUANTITIES
 from harness.judging.runs import runs_of
@@ -101,7 +101,7 @@ def foresee(
 # ------------------------------------------------------------------------------------------------------------- records
 def _pilot_seeds(manifest: Manifest, table: pd.DataFrame, rule: Decide) -> list[int]:
     """The seeds of which all planned runs of the rule's sides on its tasks have a record."""
-    recorded = set(table["run_id"]) if len(table) else set()
+    recorded = recorded_ids(manifest, table) if len(table) else frozenset()
     tasks = set(itertools.chain(*units(rule, manifest.tasks).values()))
     of_sides = {cell.index for cell in manifest.cells if cell.is_of(rule.names) and cell.task in tasks}
     whole: dict[int, bool] = defaultdict(lambda: True)
@@ -114,7 +114,7 @@ def _pilot_seeds(manifest: Manifest, table: pd.DataFrame, rule: Decide) -> list[
 def _decided(verdict: Verdict, manifest: Manifest, table: pd.DataFrame, pilot: Sequence[int]) -> Conclusion | None:
     """What the records decide: those of all seeds, or of a look. The `verdict` is by the seeds of the `pilot`."""
     if manifest.looks:
-        if not manifest.with_seeds(manifest.looks[0]) <= set(table["run_id"]):
+        if not manifest.with_seeds(manifest.looks[0]) <= recorded_ids(manifest, table):
             return None
         verdict = judge_at_looks(verdict.rule, looked_runs(manifest, table))
     elif len(pilot) < len(manifest.experiment.seeds):

@@ -66,9 +66,18 @@ class Reading(NamedTuple):
 def looked_runs(manifest: Manifest, table: pd.DataFrame) -> LookedRuns:
     """The runs of a plan with looks; `table` has all those of the first look, and any others."""
     whole = runs_of(manifest, table)
+    present = recorded_ids(manifest, table)
     is_first = whole.table["seed"].isin(manifest.experiment.seeds[: manifest.looks[0]])
     first = replace(whole, table=chosen_anew(manifest, whole.table, is_first), sides={}, fitted={})
-    return LookedRuns(manifest, whole, first, frozenset(whole.table["run_id"]))
+    return LookedRuns(manifest, whole, first, present)
+
+
+def recorded_ids(manifest: Manifest, table: pd.DataFrame) -> frozenset[str]:
+    """Ids of the recorded runs behind a table that is judged, which of replicates has the winners alone."""
+    if not manifest.experiment.search:
+        return frozenset(table["run_id"])
+    seeds = set(table["seed"])
+    return frozenset(planned.run_id for planned in manifest.runs if planned.run.seed in seeds)
 
 
 def reading_at(looked: LookedRuns, case: Case, seeds: int) -> Reading | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -44,9 +45,13 @@ def reported(manifest: Manifest, runs: pd.DataFrame) -> pd.DataFrame:
     """The table that is judged: of a search with replicates its winners, else the runs as they are.
 
     A winner is a row with the `series` of its side, `asked` as its budget, and `won_on` as the axis of that, on which
-    its size is the budget. A side without a candidate in a replicate has a row that diverged.
+    its size is the budget. A side without a candidate in a replicate has a row that diverged. Replicates that lack a
+    record are left out: what is best of a part of a search is no winner of it.
     """
-    if manifest.experiment.search is None:
+    if manifest.experiment.search is None or runs.empty:
+        return runs
+    runs = _whole_replicates(manifest, runs)
+    if runs.empty:
         return runs
     rows, own_runs = [], cache(partial(of_side, manifest, runs))
     for number, (task, side, axis, budget) in enumerate(_budgets(manifest, runs)):
@@ -61,12 +66,22 @@ def reported(manifest: Manifest, runs: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True).sort_values(["cell", "seed"], ignore_index=True)
 
 
+def _whole_replicates(manifest: Manifest, runs: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the replicates of which every planned run is recorded."""
+    planned = Counter(one.run.seed for one in {one.run_id: one for one in manifest.runs}.values())
+    recorded = runs.groupby("seed")["run_id"].nunique()
+    whole = [seed for seed, number in planned.items() if recorded.get(seed) == number]
+    return runs[runs["seed"].isin(whole)]
+
+
 def effort_ratios(
     manifest: Manifest, runs: pd.DataFrame, first: Sequence[str], second: Sequence[str], level: float
 ) -> list[EffortRatio]:
     """Two sides on every task at the largest size, for efforts of 1, 2, 4, ... runs up to all."""
     search = manifest.experiment.search
     assert search
+    runs = _whole_replicates(manifest, runs)
+    replicates = sorted(runs["seed"].unique())
     found = []
     for task in dict.fromkeys(runs["task"]):
         sides = [of_side(manifest, runs, task, side) for side in (first, second)]
@@ -76,7 +91,7 @@ def effort_ratios(
         if CONSTANT in runs:  # nan where it is not known, which no side is worse than
             constant = float(np.log(runs.loc[runs["task"] == task, CONSTANT].median()))
         for effort in efforts(search.runs):
-            one, other = (_values(side, search.replicates, largest, effort) for side in sides)
+            one, other = (_values(side, replicates, largest, effort) for side in sides)
             least = min(np.nanmedian(side.ln_loss) for side in (one, other))
             found.append(EffortRatio(task, effort, best_ratio(one, other, level), not least > constant))
     return found
@@ -91,10 +106,10 @@ def of_side(manifest: Manifest, runs: pd.DataFrame, task: str, side: Sequence[st
     return of_task[of_task["trial"] < of_task["arm"].map(most)]
 
 
-def _values(side: pd.DataFrame, replicates: int, largest: float, effort: int) -> Value:
+def _values(side: pd.DataFrame, replicates: Sequence[int], largest: float, effort: int) -> Value:
     """The value of every replicate of a side at a size, with so many runs at each size."""
     found = []
-    for seed in range(replicates):
+    for seed in replicates:
         own = side[side["seed"] == seed]
         columns = (own[name].to_numpy(float) for name in ("asked", "asked", VALIDATION, LOSS))
         found.append(value(Searched(*columns), largest, effort))

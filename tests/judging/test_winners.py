@@ -8,6 +8,7 @@ from scipy.stats import ttest_1samp
 from harness.base.errors import HarnessError
 from harness.judging.baselines import CONSTANT
 from harness.judging.headline import Headline, main_headline
+from harness.judging.judge import judge_all
 from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
 from harness.judging.runs import runs_of
@@ -33,11 +34,11 @@ PLAN = make_plan(parse_experiment(TEXT, "which.yaml"), "which")
 FLOPS = "flops_train.shared_dense"
 
 
-def made_runs(rng, diverged=0.1):
+def made_runs(rng, diverged=0.1, plan=PLAN):
     """A table of all runs of the plan with losses that are made up; some diverged."""
     rows = []
-    for one in PLAN.runs:
-        cell = PLAN.cells[one.cell]
+    for one in plan.runs:
+        cell = plan.cells[one.cell]
         validation = float(np.exp(rng.normal(-np.log(cell.asked), 1.0)))
         is_lost = rng.random() < diverged
         losses = (np.nan, np.nan) if is_lost else (validation, validation * np.exp(rng.normal(0, 0.2)))
@@ -68,6 +69,30 @@ def made_runs(rng, diverged=0.1):
             }
         )
     return pd.DataFrame(rows)
+
+
+def test_a_replicate_that_lacks_a_run_is_no_replicate(runs):
+    """The best of a part of a search is no winner of it, at any effort; without a whole replicate there is no row."""
+    lacking = runs.drop(runs.index[(runs["seed"] == 2) & (runs["trial"] == 1)][:1])
+    without = runs[runs["seed"] != 2]
+    pd.testing.assert_frame_equal(reported(PLAN, lacking), reported(PLAN, without))
+    sides = (("kan",), ("mlp",), 0.95)
+    assert [one.ratio.won + one.ratio.lost for one in effort_ratios(PLAN, lacking, *sides)] == [3] * 4
+    assert repr(effort_ratios(PLAN, lacking, *sides)) == repr(effort_ratios(PLAN, without, *sides))
+    assert reported(PLAN, runs[runs["trial"] > 0]).empty
+
+
+@pytest.mark.parametrize(("recorded", "last", "waits_for"), [(2, 2, 4), (3, 2, 4), (4, 4, None)])
+def test_a_look_reads_the_winners_of_its_replicates(recorded, last, waits_for):
+    """It waits until all runs of its replicates are there; of equal sides the second look is asked for, and found."""
+    plan = make_plan(parse_experiment(TEXT + "looks: [2, 4]\n", "which.yaml"), "which")
+    runs = made_runs(np.random.default_rng(1), diverged=0.0)
+    runs = runs[(runs["seed"] < recorded) | ((runs["seed"] == recorded) & (runs["trial"] > 0))]
+    (verdict,) = judge_all(plan, reported(plan, runs))
+    assert verdict.conclusion == "inconclusive"
+    assert verdict.looked.last.seeds == last
+    assert (verdict.looked.waiting and verdict.looked.waiting.seeds) == waits_for
+    assert verdict.looked.run_ids == frozenset(plan.run_ids())
 
 
 @pytest.fixture
@@ -130,9 +155,10 @@ def test_the_effort_of_all_runs_is_the_answer(runs):
 
 def test_one_run_a_size_is_the_mean_over_all_choices_of_one():
     """With one size, the value at an effort of 1 is the plain mean of ln test losses."""
-    every = made_runs(np.random.default_rng(2), diverged=0.0)
-    every = every[every["asked"] == 280]
-    (first, *_) = effort_ratios(PLAN, every, ("kan",), ("mlp",), 0.95)
+    text = TEXT.replace("at: [60, 130, 280]", "at: [280]").replace("[2.0e+7, 5.0e+7, 1.2e+8]", "1.2e+8")
+    plan = make_plan(parse_experiment(text, "which.yaml"), "which")
+    every = made_runs(np.random.default_rng(2), diverged=0.0, plan=plan)
+    (first, *_) = effort_ratios(plan, every, ("kan",), ("mlp",), 0.95)
     logs = np.log(every["test_loss"]).groupby([every["arm"], every["seed"]]).mean()
     np.testing.assert_allclose(first.ratio.by_replicate, (logs["mlp"] - logs["kan"]).to_numpy(), atol=1e-12)
 
@@ -174,7 +200,7 @@ def test_other_pairs_of_the_file_have_a_line_each():
     """The first pair of `compare` is the headline; of the others there is the ratio at the largest size."""
     text = TEXT[: TEXT.index("decide:")] + "compare: [[mlp, kan], [kan, spline_mlp]]\n"
     plan = make_plan(parse_experiment(text, "which.yaml"), "which")
-    every = made_runs(np.random.default_rng(7), diverged=0.0)
+    every = made_runs(np.random.default_rng(7), diverged=0.0, plan=plan)
     table = reported(plan, every)
 
     found = main_headline(plan, table, every)
