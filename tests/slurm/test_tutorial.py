@@ -27,7 +27,7 @@ def test_the_tutorial(testbed, tmp_path, monkeypatch):
             printed[line] = run_line(line, codes=(0, 3) if missing_is_told else (0,))
 
     assert "0 FAILED" in printed["harness doctor --profile mine.yaml"]
-    assert "80 runs: 60 planned, 20 done" in printed[f"{SUBMIT} --dry-run"]
+    assert "80 runs: 40 planned, 40 done" in printed[f"{SUBMIT} --dry-run"]
     assert "80 done, 0 diverged, 0 missing" in printed["harness status points.yaml --watch"]
     assert "nothing to submit" in printed[f"{SUBMIT} --yes"]
     assert "the KAN has the lower error" in printed["harness verdicts points.yaml"]
