@@ -49,18 +49,16 @@ def test_the_experiments_of_the_project_are_listed():
 
 
 def test_open_says_where_the_report_is(tmp_path, monkeypatch):
-    """Of a file, a scale, or a folder of results, of a search too; a script gets the path and no browser."""
+    """Of a file, a scale, or a folder of results; a script gets the path and no browser."""
     monkeypatch.chdir(tmp_path)
     absent = CliRunner().invoke(main, ["open", "toy.yaml"])
     (tmp_path / "results" / "toy").mkdir(parents=True)
-    (tmp_path / "results" / "toy.search").mkdir()
     (tmp_path / "results" / "toy" / "report.html").touch()
 
     assert absent.exit_code == 2
     assert "results/toy/report.html is not there yet; `harness run toy.yaml` writes it" in absent.output
     assert said("open", "toy.yaml") == "results/toy/report.html\n"
-    for folder in ("results/toy", "results/toy.search"):
-        assert said("open", folder) == f"{tmp_path}/results/toy/report.html\n"
+    assert said("open", "results/toy") == f"{tmp_path}/results/toy/report.html\n"
     monkeypatch.chdir(tmp_path / "results" / "toy")
     assert said("open", ".") == f"{tmp_path}/results/toy/report.html\n"
 
