@@ -86,7 +86,7 @@ def _judged(
 ) -> tuple[Answer, pd.DataFrame | None]:
     experiment = manifest.experiment
     if manifest.of_before:
-        raise HarnessError(f"{folder}: its plan was frozen with rules 0.5, which are no more; write the rule anew")
+        raise HarnessError(f"{folder}: its plan was frozen with rules 0.5, which are gone; write them anew")
     _check_rules(experiment.decide, folder)
     if manifest.earlier_plans:
         notes = (*notes, f"this plan replaced earlier ones: {', '.join(manifest.earlier_plans)}")

@@ -1,4 +1,4 @@
-"""What files of before said and this version has no more: what they are told, and how plans that hold it are read."""
+"""Fields that this version no longer has: what a file should say instead, and how an old plan is read."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ INSTEAD = {
 
 
 def fields_gone(experiment: Mapping[str, Any]) -> list[str]:
-    """The fields of an experiment that are no more, by dotted path."""
+    """The fields of an experiment that this version no longer has, by dotted path."""
     return [path for path in INSTEAD if _has(experiment, path.split("."))]
 
 
 def without_what_is_gone(plan: dict[str, Any]) -> dict[str, Any]:
-    """A plan as it was frozen, without its rules and its search if these are no more; its runs are all there."""
+    """The frozen plan; one that has removed fields loses its rules and its search, and keeps all of its runs."""
     if not fields_gone(plan.get("experiment", {})):
         return plan
     left_out = {"search", "robust_to", "decide", "looks"}
@@ -42,7 +42,7 @@ def _has(data: object, path: list[str]) -> bool:
 
 
 def _gone(instead: str) -> BeforeValidator:
-    """What a file is told that says such a field; a plan may hold it."""
+    """Refuses a removed field in a file, and says what to write instead; a frozen plan may have it."""
 
     def check(value: object, info: ValidationInfo) -> object:
         if info.context == IN_A_FILE:
@@ -52,7 +52,7 @@ def _gone(instead: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-# These stay in the data at their defaults, so that a file which never said them has the plan that it always had.
+# These keep their defaults in the data: the plan of a file that never set them does not change.
 Tune = Annotated[
     SkipJsonSchema[dict[str, Any]],
     _gone("write search: with runs and replicates, and say what varies in each arm's space:"),

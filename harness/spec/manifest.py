@@ -85,8 +85,8 @@ class Manifest(Frozen):
     """The denominator of every later statement. Packs list run ids, the costliest first; formulas go by task label.
 
     Of a search, `spaces` says what varies in each arm. With a cap in seconds, `timed_on` are the machines by which the
-    evaluations were chosen, once and for all. A plan `of_before` was frozen with rules that are no more
-    (`spec.gone`): its runs count, and nothing is judged.
+    evaluations were chosen, once and for all. A plan `of_before` was frozen with rules that this
+    version no longer reads (`spec.gone`): its runs count, and nothing is judged.
     """
 
     manifest_schema: int = MANIFEST_SCHEMA

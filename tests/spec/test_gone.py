@@ -105,4 +105,4 @@ def test_plans_of_a_search_of_trials_have_a_report_of_their_runs_and_no_verdict(
     """Their rules are no more, which `verdicts` says."""
     assert harness("report", "results/tiny").splitlines()[-1] == "results/tiny/report.html"
     told = harness("verdicts", "results/tiny", code=USAGE)
-    assert "results/tiny: its plan was frozen with rules 0.5, which are no more; write the rule anew" in told
+    assert "results/tiny: its plan was frozen with rules 0.5, which are gone; write them anew" in told
