@@ -48,6 +48,7 @@ from harness.fit.refusal import (
     runaway,
     stuck,
 )
+from harness.fit.replicates import half_width, on_lines
 from harness.fit.result import Caution, Estimate, Fit, Interval, LawName, Misfit, Refusal
 from harness.fit.solve import Problem, Solution
 
@@ -100,12 +101,14 @@ def predict(fit: Fit, x: ArrayLike, far: bool = False) -> np.ndarray:
     Raises HarnessError for a refused fit, beyond the sizes of a local slope, and more than a decade (broken law: a
     quarter) beyond the sizes unless `far`.
     """
-    _asked(fit, x, far)
+    _check_asked(fit, x, far)
     return extended(fit, x)
 
 
 def extended(fit: Fit, x: ArrayLike) -> np.ndarray:
     """The law's y at every x, however far: for scoring extrapolation, not for claiming it."""
+    if fit.lines is not None:
+        return np.exp(on_lines(fit.lines, positive("x", x)).mean(axis=0))
     known = _known(fit)
     u = np.log(positive("x", x)) - known.problem.logs.log_x_first
     return np.exp(known.problem.law.curve(known.solution.p, u)[0] + known.problem.logs.log_y_average)
@@ -114,9 +117,14 @@ def extended(fit: Fit, x: ArrayLike) -> np.ndarray:
 def band(fit: Fit, x: ArrayLike, far: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """The profile-likelihood interval of the law's y at every x, pointwise, at the fit's level: (low, high).
 
-    It bounds the mean curve, not a new run. Below the smallest size the high end of a floor law may be inf. Raises as
-    `predict`.
+    Of a law of replicates it is Student's interval of their lines. It bounds the mean curve, not a new run. Below the
+    smallest size the high end of a floor law may be inf. Raises as `predict`.
     """
+    if fit.lines is not None:
+        _check_asked(fit, x, far)
+        values = on_lines(fit.lines, positive("x", x))
+        mean, half = values.mean(axis=0), half_width(values.std(axis=0, ddof=1), len(values), fit.level)
+        return np.exp(mean - half), np.exp(mean + half)
     known, u = _asked(fit, x, far)
     low, high = prediction_ends(known, u)
     return _losses(known, low), _losses(known, high)
@@ -205,9 +213,19 @@ def _decades_away(fit: Fit, x: np.ndarray) -> np.ndarray:
 
 def _asked(fit: Fit, x: ArrayLike, far: bool) -> tuple[Region, np.ndarray]:
     """The region of a fit, and u at every x that it may be asked at."""
-    known, x = _known(fit), positive("x", x)
-    most = MOST_DECADES_BROKEN if known.problem.law is BROKEN else MOST_DECADES
-    if known.problem.law is not BROKEN and fit.decades < LOCAL_DECADES - RANGE_SLACK:
+    known = _known(fit)
+    _check_asked(fit, x, far)
+    return known, np.log(positive("x", x)) - known.problem.logs.log_x_first
+
+
+def _check_asked(fit: Fit, x: ArrayLike, far: bool) -> None:
+    """A HarnessError where a law is asked too far from its sizes, or was refused."""
+    if fit.lines is None:
+        _known(fit)
+    x = positive("x", x)
+    is_broken = fit.law == "broken"
+    most = MOST_DECADES_BROKEN if is_broken else MOST_DECADES
+    if not is_broken and fit.decades < LOCAL_DECADES - RANGE_SLACK:
         most, far = 0.0, False
     outside = _decades_away(fit, x) > most + RANGE_SLACK
     if outside.any() and not far:
@@ -216,7 +234,6 @@ def _asked(fit: Fit, x: ArrayLike, far: bool) -> tuple[Region, np.ndarray]:
         if not most:
             why = f"whose {fit.decades:.2g} decades show only a local slope. Ask within the sizes, or add range"
         raise HarnessError(f"x = {x[outside][0]:.6g} is outside the sizes {first:.6g} to {last:.6g}, {why}.")
-    return known, np.log(x) - known.problem.logs.log_x_first
 
 
 # ---------------------------------------------------------------------------------------------------------- estimation

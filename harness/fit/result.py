@@ -11,8 +11,22 @@ import numpy as np
 from harness.fit.points import Points
 from harness.fit.profile import Region
 
+MEANS = ("region", "lines")  # of a fit, by which its curve and band are computed
 LawName = Literal["pure", "floor", "shifted", "broken"]
-RefusalCode = Literal["TOO_FEW", "RANGE", "NONMONOTONE", "STUCK", "NO_MINIMUM", "OUTSIDE"]
+RefusalCode = Literal[
+    "TOO_FEW",
+    "RANGE",
+    "NONMONOTONE",
+    "STUCK",
+    "NO_MINIMUM",
+    "OUTSIDE",
+    "NO_OVERLAP",
+    "NOT_FALLING",
+    "ZERO",
+    "FAILED_REPLICATES",
+    "ONE_REPLICATE",
+    "ONE_NETWORK",
+]
 
 
 @dataclass(frozen=True)
@@ -81,6 +95,8 @@ class Fit:
     its `alpha` is that after the break. `sigma` is the standard deviation of ln(mean / law) at weight 1, with `dof` =
     points - parameters. `aicc` counts sigma as a parameter and is None where it is not defined (points - parameters <
     3). `objective` is what was minimised. `region` is the set of laws that the data do not exclude.
+
+    A law of replicates (`harness.fit.replicates`) has no region, but `lines`: [R, 2], ln amplitude and alpha of each.
     """
 
     law: LawName
@@ -102,20 +118,21 @@ class Fit:
     objective: str | None = None
     misfit: Misfit | None = None
     region: Region | None = field(default=None, repr=False, compare=False)
+    lines: np.ndarray | None = field(default=None, repr=False, compare=False)
 
 
 def to_json(value: Any) -> Any:
     """A result in plain types that strict JSON can hold: numbers that are not finite become null.
 
-    An interval carries `low_open` and `high_open`, so a null end is told from a missing one. A fit's `region` is left
-    out: it is a means of computing.
+    An interval carries `low_open` and `high_open`, so a null end is told from a missing one. A fit's `region` and
+    `lines` are left out: they are means of computing.
     """
     match value:
         case Interval():
             ends = {"low": value.low, "high": value.high, "level": value.level}
             return {**to_json(ends), "low_open": value.low_open, "high_open": value.high_open}
         case _ if is_dataclass(value) and not isinstance(value, type):
-            return {one.name: to_json(getattr(value, one.name)) for one in fields(value) if one.name != "region"}
+            return {one.name: to_json(getattr(value, one.name)) for one in fields(value) if one.name not in MEANS}
         case np.ndarray():
             return [to_json(one) for one in value.tolist()]
         case dict():

@@ -1,6 +1,5 @@
 """From the table of runs to laws: every series of every task, on every axis, under both laws."""
 
-import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -9,15 +8,13 @@ import pandas as pd
 
 from harness import fit
 from harness.fit import Fit
-from harness.fit.held_out import Extrapolation, extrapolate, extrapolation_json, largest_sizes, warn_of_distance
-from harness.fit.precision import warn_of_precision
-from harness.fit.window import until_minimum, warn_of_cut
-from harness.judging.kept import kept, prepare
+from harness.fit.held_out import Extrapolation, extrapolation_json, largest_sizes
+from harness.fit.window import until_minimum
 from harness.spec import Manifest, all_axes, default_count
 
 SeriesLaw = Literal["pure", "floor"]
 LAWS: tuple[SeriesLaw, ...] = ("pure", "floor")
-BEST_AT = "best_at"  # column: the budget at which a run stands for a side of several arms (`harness.judging.side_runs`)
+BEST_AT = "best_at"  # column: the budget at which a run stands for a side of several arms (`harness.judging.sides`)
 HEADLINE_AXES = (default_count("params"), default_count("flops_train"))
 
 
@@ -102,7 +99,7 @@ def with_parts(runs: pd.DataFrame) -> pd.DataFrame:
 
     diverged; held_out: at the largest sizes within the window's declared ends, set aside before the data say anything;
     outside: of the declared ends, or, in a window until the minimum, beyond the least mean of what was not set aside;
-    fitted: the rest. Of a series that reads several arms (`BEST_AT`) one such arm makes the window end there.
+    fitted: the rest.
     """
     part = pd.Series("outside", index=runs.index)
     part[runs["in_window"]] = "fitted"
@@ -121,64 +118,15 @@ def size_axes() -> list[str]:
     return [axis.name for axis in all_axes().values() if axis.is_size]
 
 
-def fit_table(table: pd.DataFrame, axes: Sequence[str] | None = None, level: float = 0.95) -> list[SeriesFit]:
-    """Both laws for every task, series and axis of a table of runs (`record.load`), from runs in the fit window.
-
-    Laws are of `test_loss`, in the metric of the task, on achieved sizes and counted work. Diverged runs cannot enter a
-    law of their error; they are counted. A law is warned where its exponent hangs on a window that the data cut. Where
-    a convention counts nothing (`matmul` of a KAN without base) or does not define a family, there is no law.
-    """
-    groups = []
-    for axis in size_axes() if axes is None else axes:
-        if axis not in table:
-            continue
-        rows = with_parts(chosen_runs(table, axis))
-        for (task, series), group in rows[rows["size"] > 0].groupby(["task", "series"], sort=False):
-            groups.append((str(task), str(series), axis, group))
-    fitted = itertools.chain.from_iterable(_fitted(runs) for _, _, _, runs in groups)
-    prepare(fit.fit_law, [(*_xy(runs), law, level) for runs, law in itertools.product(fitted, LAWS)], "laws")
-    return [_series_fit(*group, law, level) for group, law in itertools.product(groups, LAWS)]
-
-
-def _fitted(runs: pd.DataFrame) -> list[pd.DataFrame]:
-    """The runs of a series that its law is fitted to; and, if any lie outside of the window, all of them."""
-    parts = runs["part"]
-    inside = runs[parts == "fitted"]
-    return [inside, runs[parts.isin(("fitted", "outside"))]] if (parts == "outside").any() else [inside]
-
-
-def _series_fit(task: str, series: str, axis: str, runs: pd.DataFrame, law: SeriesLaw, level: float) -> SeriesFit:
-    parts = runs["part"]
-    result, *rest = (_fit(own, law, level) for own in _fitted(runs))
-    everywhere, held_out = next(iter(rest), None), None
-    if everywhere and runs["until_minimum"].any():
-        result = warn_of_cut(result, everywhere)
-    if (parts == "held_out").any():
-        x, y = _xy(runs[parts == "held_out"])
-        result = warn_of_distance(result, x)
-        held_out = kept(extrapolate, result, x, y)
-    diverged, outside = int((parts == "diverged").sum()), int((parts == "outside").sum())
-    metric = str(runs["metric"].iloc[0])
-    return SeriesFit(task, series, axis, result, diverged, outside, everywhere, held_out, metric)
-
-
-def _fit(runs: pd.DataFrame, law: SeriesLaw, level: float) -> Fit:
-    found = kept(fit.fit_law, *_xy(runs), law, level)
-    # Targets are taken to be of size 1, as those of the paper's toys are. A small cross-entropy has all its digits.
-    has_floor = len(runs) and runs["metric"].iloc[0] == "rmse"
-    return warn_of_precision(found, runs["dtype"].iloc[0]) if has_floor else found
-
-
-def _xy(runs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    return runs["size"].to_numpy(), runs["test_loss"].to_numpy()
-
-
 def common_law(fits: Sequence[SeriesFit], task: str, axis: str) -> SeriesLaw:
     """The one law to show for all series of a task on an axis, so that their exponents are the same quantity.
 
     The law that is refused for fewer series; of two that stand alike, the one with a floor, which contains the other.
     A criterion such as AICc is not asked: at six or seven sizes it takes the floor from an arm that visibly lies on it.
+    Of a search there is the law without a floor alone.
     """
+    if not any(one.fit.law == "floor" for one in fits):
+        return "pure"
     refused = [one.fit.law for one in fits if (one.task, one.axis) == (task, axis) and one.fit.refusals]
     return "pure" if refused.count("pure") < refused.count("floor") else "floor"
 

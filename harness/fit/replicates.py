@@ -1,0 +1,37 @@
+"""Power laws of replicates: a straight line in log-log through each one's own curve, and Student's mean over them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import t as t_distribution
+
+
+def half_width(spread: ArrayLike, replicates: int, level: float) -> np.ndarray:
+    """Half of Student's interval of a mean over replicates whose numbers have the standard deviation `spread`.
+
+    Give the number of replicates that there may be for the half width that is foreseen. One replicate has none: inf.
+    """
+    if replicates < 2:
+        return np.full(np.shape(spread), np.inf)
+    return np.asarray(t_distribution.isf((1 - level) / 2, replicates - 1) * np.asarray(spread) / np.sqrt(replicates))
+
+
+def lines_of(sizes: np.ndarray, ln_losses: np.ndarray) -> np.ndarray:
+    """ln amplitude and exponent [R, 2] of loss = amplitude * size^-exponent, by least squares over each row's values.
+
+    `ln_losses` is [R, sizes], nan where there is no value; nan of a row with fewer than two.
+    """
+    known = ~np.isnan(ln_losses)
+    number = np.maximum(known.sum(axis=1), 1)
+    u, v = np.log(sizes), np.where(known, ln_losses, 0.0)
+    mean_u, mean_v = np.sum(known * u, axis=1) / number, v.sum(axis=1) / number
+    centred = known * (u - mean_u[:, None])
+    with np.errstate(invalid="ignore"):
+        alpha = -np.sum(centred * v, axis=1) / np.sum(centred**2, axis=1)
+    return np.column_stack([mean_v + alpha * mean_u, alpha])
+
+
+def on_lines(lines: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """ln of each replicate's law at every x: [R, len(x)]."""
+    return lines[:, :1] - lines[:, 1:] * np.log(x)
